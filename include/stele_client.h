@@ -1,0 +1,153 @@
+/*  stele_client - publish with acks, ask, follow
+
+    One client is used by one thread. Publishing runs on a thread of its own
+    behind it: events are batched, sent, and kept until the broker has acked
+    them; a lost connection or a restarted broker is repaired by resending,
+    and what was stored already is not stored twice (doc/PROTOCOL.md section 2).
+
+        stele_client_t *client = stele_client_new ("my-orchestrator");
+        stele_event_t *event = stele_event_new ("task.created");
+        ...
+        int64_t number = stele_client_publish (client, &event, 1000);
+        if (stele_client_wait (client, number, 5000) == 0)
+            puts ("durable");
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at https://mozilla.org/MPL/2.0/.
+*/
+
+#ifndef STELE_CLIENT_H_INCLUDED
+#define STELE_CLIENT_H_INCLUDED
+
+#include "stele_event.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct _stele_client_t stele_client_t;
+
+/*  A client that publishes as 'producer': the name of an orchestrator for
+    good, at most 255 bytes, unique among those that run at the same time (a
+    second one of the same name fences the first). NULL for a client that
+    only asks and follows. Nothing is connected before it is needed. Caller
+    owns return value.                                                       */
+STELE_EXPORT stele_client_t *
+    stele_client_new (const char *producer);
+
+/*  Stop and destroy; does not wait for acks (see stele_client_flush), but says
+    goodbye, so that running tasks are not taken for dead. Sets the caller's
+    pointer to NULL.                                                         */
+STELE_EXPORT void
+    stele_client_destroy (stele_client_t **self_p);
+
+/*  Settings: before the first publish, request or follow. Defaults: the
+    endpoints of stele.h; a random UUID as instance; no lease; flush at 500
+    events or 2 ms after the first one, whichever comes first.               */
+STELE_EXPORT void
+    stele_client_set_events_endpoint (stele_client_t *self, const char *endpoint);
+STELE_EXPORT void
+    stele_client_set_requests_endpoint (stele_client_t *self, const char *endpoint);
+STELE_EXPORT void
+    stele_client_set_feed_endpoint (stele_client_t *self, const char *endpoint);
+STELE_EXPORT void
+    stele_client_set_instance (stele_client_t *self, const char *instance);
+STELE_EXPORT void
+    stele_client_set_lease (stele_client_t *self, int64_t lease_ms);
+STELE_EXPORT void
+    stele_client_set_batch (stele_client_t *self, size_t events_max, int64_t delay_ms);
+
+/*  Number the first event 'sequence' instead of going on after the last durable
+    one. Events up to that one are then duplicates and stored once only: for
+    sending a file again after a crash. A sequence the broker has not reached
+    (a gap) is refused with sequence_gap.                                    */
+STELE_EXPORT void
+    stele_client_set_first_sequence (stele_client_t *self, int64_t sequence);
+
+/*  What became of one event, or of a run of them.                           */
+typedef enum {
+    STELE_ACKED,                    // 'number' and all before it are durable (or refused before)
+    STELE_REFUSED                   // 'number' was refused for good: code, message
+} stele_fate_t;
+
+typedef struct {
+    stele_fate_t fate;
+    int64_t number;                 // The number that stele_client_publish gave
+    int64_t position;               // ACKED: position in the ledger
+    bool duplicate;                 // ACKED: was durable before this client started
+    int code;                       // REFUSED: STELE_E...
+    const char *message;            // REFUSED: for a person; valid during the call
+} stele_receipt_t;
+
+typedef void (stele_receipt_fn) (const stele_receipt_t *receipt, void *arg);
+
+/*  Be told of acks and refusals. Called in the caller's own thread, from within
+    stele_client_publish, _wait, _flush and _poll.                           */
+STELE_EXPORT void
+    stele_client_on_receipt (stele_client_t *self, stele_receipt_fn *fn, void *arg);
+
+/*  Publish an event. Takes ownership of it and sets the caller's pointer to
+    NULL, also on failure. Returns its number, 1, 2, 3 ... in this client, or:
+    STELE_ETIMEOUT where the window was full for timeout_ms (nothing was taken:
+    the event is still the caller's and the pointer not NULL), or the code that ended
+    this producer: STELE_EFENCED, STELE_EGAP, STELE_EPROTOCOL, STELE_EUNAUTHORIZED.
+    timeout_ms -1 waits for ever.                                            */
+STELE_EXPORT int64_t
+    stele_client_publish (stele_client_t *self, stele_event_t **event_p, int timeout_ms);
+
+/*  Wait until the event of that number is acked or refused. Returns 0 when it
+    is durable, its code when it was refused, STELE_ETIMEOUT, or the code that
+    ended this producer.                                                     */
+STELE_EXPORT int
+    stele_client_wait (stele_client_t *self, int64_t number, int timeout_ms);
+
+/*  Send what is batched now and wait until everything is acked or refused.
+    Returns 0 (refusals are told to the receipt function and counted), STELE_ETIMEOUT,
+    or the code that ended this producer.                                    */
+STELE_EXPORT int
+    stele_client_flush (stele_client_t *self, int timeout_ms);
+
+/*  Take in acks that have arrived, without waiting. Returns how many events
+    are not yet acked or refused, or the code that ended this producer.      */
+STELE_EXPORT int64_t
+    stele_client_poll (stele_client_t *self);
+
+/*  Refusals since the start.                                                */
+STELE_EXPORT int64_t
+    stele_client_refused (const stele_client_t *self);
+
+/*  Ask: one map of msgpack {"op":..., ...} (or its JSON) and its answer
+    (doc/PROTOCOL.md section 4). The answer's bytes or text are the caller's, freed
+    with free(); set also when the broker answers "ok":false, which is no
+    failure here. Returns 0, STELE_ETIMEOUT (nobody answered within timeout_ms),
+    or STELE_EMALFORMED (the request's JSON does not parse; the answer is not msgpack).
+    A request that timed out may be asked again at once.                      */
+STELE_EXPORT int
+    stele_client_request (stele_client_t *self, const void *request, size_t request_size,
+        int timeout_ms, void **answer, size_t *answer_size);
+STELE_EXPORT int
+    stele_client_request_json (stele_client_t *self, const char *request,
+        int timeout_ms, char **answer);
+
+/*  Follow what is committed: events whose feed topic begins with 'topic' ("" for
+    all), from the position after 'after'; -1 begins with the next one that is
+    committed. What was committed before, and what the feed lost, is fetched with
+    events.read, so that every position is seen once and in order.           */
+STELE_EXPORT int
+    stele_client_follow (stele_client_t *self, const char *topic, int64_t after);
+
+/*  The next event. Caller owns *event. Returns 0, STELE_ETIMEOUT, or the code of a
+    failed repair.                                                           */
+STELE_EXPORT int
+    stele_client_next (stele_client_t *self, int timeout_ms, stele_event_t **event);
+
+/*  Text of the last failure, "" if there was none. Valid until the next call. */
+STELE_EXPORT const char *
+    stele_client_error (const stele_client_t *self);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,32 @@
+/*  stele_library - version, defaults and visibility, for every other header
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at https://mozilla.org/MPL/2.0/.
+*/
+
+#ifndef STELE_LIBRARY_H_INCLUDED
+#define STELE_LIBRARY_H_INCLUDED
+
+#define STELE_VERSION_MAJOR 0
+#define STELE_VERSION_MINOR 1
+#define STELE_VERSION_PATCH 0
+#define STELE_VERSION "0.1.0"
+
+/*  Version of the wire protocol, doc/PROTOCOL.md                            */
+#define STELE_PROTOCOL 1
+
+#if defined(__GNUC__)
+#   define STELE_EXPORT __attribute__ ((visibility ("default")))
+#   define STELE_PRINTF(f, a) __attribute__ ((format (printf, f, a)))
+#else
+#   define STELE_EXPORT
+#   define STELE_PRINTF(f, a)
+#endif
+
+/*  Default endpoints, doc/PROTOCOL.md section 1                             */
+#define STELE_DEFAULT_EVENTS   "tcp://127.0.0.1:5570"
+#define STELE_DEFAULT_REQUESTS "tcp://127.0.0.1:5571"
+#define STELE_DEFAULT_FEED     "tcp://127.0.0.1:5572"
+
+#endif

@@ -1,0 +1,405 @@
+-- The ledger of Stele, version 1.
+--
+-- An event lives in exactly one row of one of the six event tables (task_history,
+-- task_outputs, task_metrics, cli_session_history, cli_session_commands,
+-- user_preference_history), and the integer key of that row is its position:
+-- 1, 2, 3 ... over all six, without a gap. These tables are append-only.
+-- The others (tasks, task_states, cli_sessions, user_preferences, ...) hold what
+-- follows from the events and may change.
+--
+-- Times are microseconds since the Unix epoch, UTC. Columns named like a
+-- vocabulary (state, kind, output_type) hold codes; columns that repeat the
+-- same few texts (role, provider, model, unit, ...) hold numbers of the table
+-- words. The views at the end show words and RFC 3339 times.
+
+CREATE TABLE meta (
+    key   TEXT PRIMARY KEY,
+    value ANY
+) STRICT, WITHOUT ROWID;
+
+-- Texts that repeat, each stored once.
+CREATE TABLE words (
+    id   INTEGER PRIMARY KEY,
+    word TEXT NOT NULL UNIQUE
+) STRICT;
+
+CREATE TABLE vocabulary (
+    kind TEXT NOT NULL,             -- 'task_state', 'session_state', 'output_type', 'history_kind'
+    code INTEGER NOT NULL,
+    word TEXT NOT NULL,
+    PRIMARY KEY (kind, code)
+) STRICT, WITHOUT ROWID;
+
+-- One row a transaction: which positions it holds and when it was committed.
+CREATE TABLE commits (
+    first INTEGER PRIMARY KEY,
+    last  INTEGER NOT NULL,
+    time  INTEGER NOT NULL
+) STRICT;
+
+-- What a task is: the fields that rarely change. id is the position of the
+-- first event about the task. A task that was never created (its producers
+-- race) is a placeholder: created is NULL.
+CREATE TABLE tasks (
+    id                  INTEGER PRIMARY KEY,
+    task_id             TEXT NOT NULL UNIQUE,
+    created             INTEGER,            -- position of its task.created
+    user_id             INTEGER,            -- words
+    title               TEXT,
+    description         TEXT,
+    branch              TEXT,
+    worktree_path       TEXT,
+    base_branch         INTEGER,            -- words
+    commit_hash         TEXT,
+    target_dir          INTEGER,            -- words
+    full_access         INTEGER,
+    provider_override   INTEGER,            -- words
+    repository_url      INTEGER,            -- words
+    acceptance_criteria TEXT,               -- JSON
+    metadata            TEXT,               -- JSON
+    parent_id           TEXT
+) STRICT;
+
+CREATE INDEX tasks_by_parent ON tasks (parent_id) WHERE parent_id IS NOT NULL;
+
+-- What a task does: the fields that change with its events, in a narrow row.
+-- last_* are positions: the heads of the chains that the column previous of the
+-- event tables continues; last_error_at is the event that holds the last error.
+CREATE TABLE task_states (
+    task          INTEGER PRIMARY KEY,      -- tasks.id
+    state         INTEGER NOT NULL,
+    role          INTEGER,                  -- words
+    provider      INTEGER,                  -- words
+    model         INTEGER,                  -- words
+    flags         INTEGER NOT NULL,         -- 1 created, 2 a state was given, 4 interrupted by the broker
+    owner         INTEGER,                  -- producers.id of who set it running
+    created_at    INTEGER NOT NULL,
+    updated_at    INTEGER NOT NULL,
+    started_at    INTEGER,
+    completed_at  INTEGER,
+    error_count   INTEGER NOT NULL,
+    last_error_at INTEGER,
+    last_history  INTEGER,
+    last_output   INTEGER,
+    last_metric   INTEGER,
+    position      INTEGER NOT NULL          -- of its last event of any kind
+) STRICT;
+
+CREATE INDEX task_states_by_state ON task_states (state, role, created_at);
+
+-- How many tasks are in which state, by role, provider and model.
+CREATE TABLE task_counts (
+    state    INTEGER NOT NULL,
+    role     INTEGER NOT NULL,              -- words, 0 is none
+    provider INTEGER NOT NULL,              -- words, 0 is none
+    model    INTEGER NOT NULL,              -- words, 0 is none
+    count    INTEGER NOT NULL,
+    PRIMARY KEY (state, role, provider, model)
+) STRICT, WITHOUT ROWID;
+
+-- task.created, task.updated, task.state_changed. The fields of task.created are
+-- in tasks; a task.updated that changes them keeps what was there in replaced,
+-- so that every earlier state of a task can be told.
+CREATE TABLE task_history (
+    position      INTEGER PRIMARY KEY,
+    task          INTEGER NOT NULL,
+    previous      INTEGER,                  -- the same task's history row before this one
+    kind          INTEGER NOT NULL,         -- 1 created, 2 updated, 3 state changed, 4 interrupted by the broker
+    state_from    INTEGER,
+    state_to      INTEGER NOT NULL,
+    time          INTEGER NOT NULL,
+    provider      INTEGER,                  -- words, as the event gave it
+    model         INTEGER,                  -- words, as the event gave it
+    user_id       INTEGER,                  -- words
+    error_message TEXT,
+    details       TEXT,                     -- JSON
+    changes       TEXT,                     -- JSON: fields given by a task.updated
+    replaced      TEXT,                     -- JSON: what those fields were before
+    extra         TEXT                      -- JSON: keys the protocol does not know
+) STRICT;
+
+CREATE TABLE task_outputs (
+    position    INTEGER PRIMARY KEY,
+    task        INTEGER NOT NULL,
+    previous    INTEGER,                    -- the same task's output before this one
+    output_type INTEGER NOT NULL,
+    time        INTEGER NOT NULL,
+    user_id     INTEGER,                    -- words
+    file_path   TEXT,
+    file_size   INTEGER,
+    mime_type   INTEGER,                    -- words
+    commit_hash TEXT,
+    branch      TEXT,
+    extra       TEXT,                       -- JSON
+    encoding    INTEGER NOT NULL,           -- 0 as it is, 1 zstd of text, 2 zstd of bytes
+    content     ANY NOT NULL                -- TEXT, or BLOB
+) STRICT;
+
+CREATE TABLE task_metrics (
+    position INTEGER PRIMARY KEY,
+    task     INTEGER NOT NULL,
+    previous INTEGER,                       -- the same task's metric before this one
+    name     INTEGER NOT NULL,              -- words
+    value    ANY NOT NULL,                  -- INTEGER or REAL; TEXT for what neither can hold
+    unit     INTEGER,                       -- words
+    time     INTEGER NOT NULL,
+    user_id  INTEGER,                       -- words
+    extra    TEXT                           -- JSON
+) STRICT;
+
+CREATE TABLE cli_sessions (
+    id                      INTEGER PRIMARY KEY,    -- position of its first event
+    session_id              TEXT NOT NULL UNIQUE,
+    started                 INTEGER,                -- position of its last session.started, NULL: placeholder
+    state                   INTEGER NOT NULL,
+    cli_tool                TEXT,
+    mode                    TEXT,
+    current_directory       TEXT,
+    pid                     INTEGER,
+    authentication_required INTEGER,
+    auth_prompt             TEXT,
+    task_id                 TEXT,
+    user_id                 TEXT,
+    created_at              INTEGER NOT NULL,
+    updated_at              INTEGER NOT NULL,
+    completed_at            INTEGER,
+    command_count           INTEGER NOT NULL,
+    last_history            INTEGER,
+    last_command            INTEGER,
+    position                INTEGER NOT NULL
+) STRICT;
+
+CREATE INDEX cli_sessions_by_task ON cli_sessions (task_id) WHERE task_id IS NOT NULL;
+
+-- session.started and session.state_changed.
+CREATE TABLE cli_session_history (
+    position   INTEGER PRIMARY KEY,
+    session    INTEGER NOT NULL,            -- cli_sessions.id
+    previous   INTEGER,
+    kind       INTEGER NOT NULL,            -- 1 started, 3 state changed
+    state_from INTEGER,
+    state_to   INTEGER NOT NULL,
+    time       INTEGER NOT NULL,
+    user_id    INTEGER,                     -- words
+    fields     TEXT,                        -- JSON: what a session.started gave
+    extra      TEXT                         -- JSON
+) STRICT;
+
+CREATE TABLE cli_session_commands (
+    position          INTEGER PRIMARY KEY,
+    session           INTEGER NOT NULL,     -- cli_sessions.id
+    previous          INTEGER,
+    time              INTEGER NOT NULL,
+    user_id           INTEGER,              -- words
+    execution_time_ms ANY,                  -- INTEGER or REAL
+    exit_code         INTEGER,
+    extra             TEXT,                 -- JSON
+    command           TEXT NOT NULL,
+    encoding          INTEGER NOT NULL,     -- of output: 0 as it is, 1 zstd of text, 2 zstd of bytes
+    output            ANY                   -- TEXT, or BLOB
+) STRICT;
+
+CREATE TABLE user_preferences (
+    user_id               TEXT PRIMARY KEY,
+    preferred_provider    TEXT,
+    preferred_model       TEXT,
+    full_access_preferred INTEGER,
+    role_preferences      TEXT,             -- JSON
+    created_at            INTEGER NOT NULL,
+    updated_at            INTEGER NOT NULL,
+    position              INTEGER NOT NULL
+) STRICT;
+
+CREATE TABLE user_preference_history (
+    position INTEGER PRIMARY KEY,
+    user_id  INTEGER,                       -- words, NULL: the event gave none
+    time     INTEGER NOT NULL,
+    fields   TEXT NOT NULL,                 -- JSON: what the event gave
+    extra    TEXT                           -- JSON
+) STRICT;
+
+-- Who publishes: the last sequence that is durable, and the run that is current.
+CREATE TABLE producers (
+    id            INTEGER PRIMARY KEY,
+    name          TEXT NOT NULL UNIQUE,
+    sequence      INTEGER NOT NULL,
+    instance      TEXT,
+    lease_ms      INTEGER,                  -- NULL: its silence means nothing
+    status        INTEGER NOT NULL,         -- 1 present, 2 said goodbye, 3 its lease ran out
+    first_seen_at INTEGER NOT NULL,
+    last_seen_at  INTEGER NOT NULL          -- its last hello, goodbye or expiry
+) STRICT;
+
+-- Runs of a producer that a newer run has fenced off.
+CREATE TABLE producer_fences (
+    producer  INTEGER NOT NULL,             -- producers.id
+    instance  TEXT NOT NULL,
+    fenced_at INTEGER NOT NULL,
+    PRIMARY KEY (producer, instance)
+) STRICT, WITHOUT ROWID;
+
+-- Events that were refused for good, as they came, with the reason.
+CREATE TABLE rejected_events (
+    id         INTEGER PRIMARY KEY,
+    producer   INTEGER,                     -- producers.id, NULL: from a pipeline
+    sequence   INTEGER,
+    code       TEXT NOT NULL,
+    field      TEXT,
+    message    TEXT NOT NULL,
+    time       INTEGER NOT NULL,
+    event      BLOB NOT NULL,               -- msgpack, byte for byte
+    retried_at INTEGER,                     -- accepted by a retry then
+    position   INTEGER                      -- and stored there
+) STRICT;
+
+-- Followers whose cursor the ledger keeps (Redis keeps its own).
+CREATE TABLE followers (
+    name       TEXT PRIMARY KEY,
+    position   INTEGER NOT NULL,
+    updated_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- Event tables are append-only.
+CREATE TRIGGER task_history_no_update BEFORE UPDATE ON task_history
+BEGIN SELECT RAISE (ABORT, 'task_history is append-only'); END;
+CREATE TRIGGER task_history_no_delete BEFORE DELETE ON task_history
+BEGIN SELECT RAISE (ABORT, 'task_history is append-only'); END;
+CREATE TRIGGER task_outputs_no_update BEFORE UPDATE ON task_outputs
+BEGIN SELECT RAISE (ABORT, 'task_outputs is append-only'); END;
+CREATE TRIGGER task_outputs_no_delete BEFORE DELETE ON task_outputs
+BEGIN SELECT RAISE (ABORT, 'task_outputs is append-only'); END;
+CREATE TRIGGER task_metrics_no_update BEFORE UPDATE ON task_metrics
+BEGIN SELECT RAISE (ABORT, 'task_metrics is append-only'); END;
+CREATE TRIGGER task_metrics_no_delete BEFORE DELETE ON task_metrics
+BEGIN SELECT RAISE (ABORT, 'task_metrics is append-only'); END;
+CREATE TRIGGER cli_session_history_no_update BEFORE UPDATE ON cli_session_history
+BEGIN SELECT RAISE (ABORT, 'cli_session_history is append-only'); END;
+CREATE TRIGGER cli_session_history_no_delete BEFORE DELETE ON cli_session_history
+BEGIN SELECT RAISE (ABORT, 'cli_session_history is append-only'); END;
+CREATE TRIGGER cli_session_commands_no_update BEFORE UPDATE ON cli_session_commands
+BEGIN SELECT RAISE (ABORT, 'cli_session_commands is append-only'); END;
+CREATE TRIGGER cli_session_commands_no_delete BEFORE DELETE ON cli_session_commands
+BEGIN SELECT RAISE (ABORT, 'cli_session_commands is append-only'); END;
+CREATE TRIGGER user_preference_history_no_update BEFORE UPDATE ON user_preference_history
+BEGIN SELECT RAISE (ABORT, 'user_preference_history is append-only'); END;
+CREATE TRIGGER user_preference_history_no_delete BEFORE DELETE ON user_preference_history
+BEGIN SELECT RAISE (ABORT, 'user_preference_history is append-only'); END;
+
+INSERT INTO vocabulary VALUES
+    ('task_state', 1, 'queued'), ('task_state', 2, 'starting'), ('task_state', 3, 'running'),
+    ('task_state', 4, 'paused'), ('task_state', 5, 'completing'), ('task_state', 6, 'passed'),
+    ('task_state', 7, 'failed'), ('task_state', 8, 'error'), ('task_state', 9, 'cancelled'),
+    ('task_state', 10, 'timeout'),
+    ('session_state', 1, 'initializing'), ('session_state', 2, 'starting'),
+    ('session_state', 3, 'running'), ('session_state', 4, 'waiting_input'),
+    ('session_state', 5, 'processing'), ('session_state', 6, 'completed'),
+    ('session_state', 7, 'error'), ('session_state', 8, 'terminated'),
+    ('output_type', 1, 'stdout'), ('output_type', 2, 'stderr'), ('output_type', 3, 'log'),
+    ('output_type', 4, 'artifact'), ('output_type', 5, 'commit'), ('output_type', 6, 'diagnostic'),
+    ('history_kind', 1, 'created'), ('history_kind', 2, 'updated'),
+    ('history_kind', 3, 'state_changed'), ('history_kind', 4, 'interrupted');
+
+-- For people: words instead of numbers, RFC 3339 times.
+
+CREATE VIEW task_summary AS SELECT
+    t.task_id,
+    (SELECT word FROM vocabulary WHERE kind = 'task_state' AND code = s.state) AS state,
+    t.title,
+    (SELECT word FROM words WHERE id = s.role) AS role,
+    (SELECT word FROM words WHERE id = s.provider) AS provider,
+    (SELECT word FROM words WHERE id = s.model) AS model,
+    ifnull ((SELECT word FROM words WHERE id = t.user_id), 'default') AS user_id,
+    t.parent_id,
+    strftime ('%Y-%m-%dT%H:%M:%S', s.created_at / 1000000, 'unixepoch') || printf ('.%06dZ', s.created_at % 1000000) AS created_at,
+    strftime ('%Y-%m-%dT%H:%M:%S', s.updated_at / 1000000, 'unixepoch') || printf ('.%06dZ', s.updated_at % 1000000) AS updated_at,
+    strftime ('%Y-%m-%dT%H:%M:%S', s.started_at / 1000000, 'unixepoch') || printf ('.%06dZ', s.started_at % 1000000) AS started_at,
+    strftime ('%Y-%m-%dT%H:%M:%S', s.completed_at / 1000000, 'unixepoch') || printf ('.%06dZ', s.completed_at % 1000000) AS completed_at,
+    (s.completed_at - s.started_at) / 1e6 AS run_seconds,
+    s.error_count,
+    (SELECT error_message FROM task_history WHERE position = s.last_error_at) AS last_error,
+    (s.flags & 4) / 4 AS interrupted,
+    t.created IS NULL AS placeholder,
+    s.position
+FROM tasks t JOIN task_states s ON s.task = t.id;
+
+CREATE VIEW task_history_view AS SELECT
+    h.position, t.task_id,
+    (SELECT word FROM vocabulary WHERE kind = 'history_kind' AND code = h.kind) AS kind,
+    (SELECT word FROM vocabulary WHERE kind = 'task_state' AND code = h.state_from) AS state_from,
+    (SELECT word FROM vocabulary WHERE kind = 'task_state' AND code = h.state_to) AS state_to,
+    strftime ('%Y-%m-%dT%H:%M:%S', h.time / 1000000, 'unixepoch') || printf ('.%06dZ', h.time % 1000000) AS timestamp,
+    (SELECT word FROM words WHERE id = h.provider) AS provider,
+    (SELECT word FROM words WHERE id = h.model) AS model,
+    ifnull ((SELECT word FROM words WHERE id = h.user_id), 'default') AS user_id,
+    h.error_message, h.details, h.changes, h.extra
+FROM task_history h JOIN tasks t ON t.id = h.task;
+
+CREATE VIEW task_outputs_view AS SELECT
+    o.position, t.task_id,
+    (SELECT word FROM vocabulary WHERE kind = 'output_type' AND code = o.output_type) AS output_type,
+    strftime ('%Y-%m-%dT%H:%M:%S', o.time / 1000000, 'unixepoch') || printf ('.%06dZ', o.time % 1000000) AS timestamp,
+    o.file_path, o.file_size,
+    (SELECT word FROM words WHERE id = o.mime_type) AS mime_type,
+    o.commit_hash, o.branch,
+    ifnull ((SELECT word FROM words WHERE id = o.user_id), 'default') AS user_id,
+    CASE o.encoding WHEN 0 THEN 'plain' ELSE 'zstd' END AS encoding,
+    length (o.content) AS stored_size,
+    CASE o.encoding WHEN 0 THEN o.content END AS content
+FROM task_outputs o JOIN tasks t ON t.id = o.task;
+
+CREATE VIEW task_metrics_view AS SELECT
+    m.position, t.task_id,
+    (SELECT word FROM words WHERE id = m.name) AS name,
+    m.value,
+    (SELECT word FROM words WHERE id = m.unit) AS unit,
+    strftime ('%Y-%m-%dT%H:%M:%S', m.time / 1000000, 'unixepoch') || printf ('.%06dZ', m.time % 1000000) AS timestamp,
+    ifnull ((SELECT word FROM words WHERE id = m.user_id), 'default') AS user_id
+FROM task_metrics m JOIN tasks t ON t.id = m.task;
+
+CREATE VIEW cli_sessions_view AS SELECT
+    session_id,
+    (SELECT word FROM vocabulary WHERE kind = 'session_state' AND code = state) AS state,
+    cli_tool, mode, current_directory, pid, authentication_required, auth_prompt,
+    task_id, ifnull (user_id, 'default') AS user_id,
+    strftime ('%Y-%m-%dT%H:%M:%S', created_at / 1000000, 'unixepoch') || printf ('.%06dZ', created_at % 1000000) AS created_at,
+    strftime ('%Y-%m-%dT%H:%M:%S', updated_at / 1000000, 'unixepoch') || printf ('.%06dZ', updated_at % 1000000) AS updated_at,
+    strftime ('%Y-%m-%dT%H:%M:%S', completed_at / 1000000, 'unixepoch') || printf ('.%06dZ', completed_at % 1000000) AS completed_at,
+    command_count, position
+FROM cli_sessions;
+
+CREATE VIEW active_cli_sessions AS SELECT * FROM cli_sessions_view
+WHERE state NOT IN ('completed', 'error', 'terminated');
+
+CREATE VIEW cli_session_history_view AS SELECT
+    h.position, s.session_id,
+    CASE h.kind WHEN 1 THEN 'started' ELSE 'state_changed' END AS kind,
+    (SELECT word FROM vocabulary WHERE kind = 'session_state' AND code = h.state_from) AS state_from,
+    (SELECT word FROM vocabulary WHERE kind = 'session_state' AND code = h.state_to) AS state_to,
+    strftime ('%Y-%m-%dT%H:%M:%S', h.time / 1000000, 'unixepoch') || printf ('.%06dZ', h.time % 1000000) AS timestamp,
+    h.fields, h.extra
+FROM cli_session_history h JOIN cli_sessions s ON s.id = h.session;
+
+CREATE VIEW cli_session_commands_view AS SELECT
+    c.position, s.session_id,
+    strftime ('%Y-%m-%dT%H:%M:%S', c.time / 1000000, 'unixepoch') || printf ('.%06dZ', c.time % 1000000) AS timestamp,
+    c.command, c.exit_code, c.execution_time_ms,
+    CASE c.encoding WHEN 0 THEN 'plain' ELSE 'zstd' END AS encoding,
+    length (c.output) AS stored_size,
+    CASE c.encoding WHEN 0 THEN c.output END AS output
+FROM cli_session_commands c JOIN cli_sessions s ON s.id = c.session;
+
+CREATE VIEW commits_view AS SELECT
+    first, last, last - first + 1 AS events, strftime ('%Y-%m-%dT%H:%M:%S', time / 1000000, 'unixepoch') || printf ('.%06dZ', time % 1000000) AS committed_at FROM commits;
+
+CREATE VIEW producers_view AS SELECT
+    name, sequence, instance, lease_ms,
+    CASE status WHEN 1 THEN 'present' WHEN 2 THEN 'left' ELSE 'expired' END AS status,
+    strftime ('%Y-%m-%dT%H:%M:%S', first_seen_at / 1000000, 'unixepoch') || printf ('.%06dZ', first_seen_at % 1000000) AS first_seen_at,
+    strftime ('%Y-%m-%dT%H:%M:%S', last_seen_at / 1000000, 'unixepoch') || printf ('.%06dZ', last_seen_at % 1000000) AS last_seen_at
+FROM producers;
+
+CREATE VIEW rejected_events_view AS SELECT
+    r.id, p.name AS producer, r.sequence, r.code, r.field, r.message,
+    strftime ('%Y-%m-%dT%H:%M:%S', r.time / 1000000, 'unixepoch') || printf ('.%06dZ', r.time % 1000000) AS time, length (r.event) AS event_size,
+    strftime ('%Y-%m-%dT%H:%M:%S', r.retried_at / 1000000, 'unixepoch') || printf ('.%06dZ', r.retried_at % 1000000) AS retried_at, r.position
+FROM rejected_events r LEFT JOIN producers p ON p.id = r.producer;

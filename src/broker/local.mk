@@ -1,0 +1,3 @@
+noinst_LTLIBRARIES += src/broker/libbroker.la
+src_broker_libbroker_la_SOURCES = \
+    src/broker/settings.c src/broker/settings.h

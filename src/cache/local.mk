@@ -1,0 +1,3 @@
+noinst_LTLIBRARIES += src/cache/libcache.la
+src_cache_libcache_la_SOURCES = \
+    src/cache/cache.h

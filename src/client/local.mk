@@ -1,0 +1,2 @@
+noinst_LTLIBRARIES += src/client/libclient.la
+src_client_libclient_la_SOURCES =

@@ -1,0 +1,40 @@
+/*  content - large text and bytes, compressed where that pays
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at https://mozilla.org/MPL/2.0/.
+*/
+
+#ifndef STELE_CONTENT_H_INCLUDED
+#define STELE_CONTENT_H_INCLUDED
+
+#include "model/record.h"
+
+/*  Codes are stored in the column 'encoding': never renumber one.           */
+typedef enum {
+    STELE_ENCODING_PLAIN = 0,
+    STELE_ENCODING_ZSTD_TEXT = 1,
+    STELE_ENCODING_ZSTD_BYTES = 2
+} stele_encoding_t;
+
+typedef struct stele_content stele_content_t;
+
+stele_content_t *
+    stele_content_new (void);
+void
+    stele_content_destroy (stele_content_t **self_p);
+
+/*  How to store a TEXT or BYTES value: itself, or compressed. *data is valid until the
+    next call. Returns the encoding.                                         */
+stele_encoding_t
+    stele_content_pack (stele_content_t *self, const stele_value_t *value,
+        const void **data, size_t *size);
+
+/*  The other way: what a column holds into a value, in the record's arena if it was
+    compressed, else borrowed. 'is_text' is the column's own type for PLAIN.
+    Returns 0 or STELE_ELEDGER.                                              */
+int
+    stele_content_unpack (stele_content_t *self, stele_encoding_t encoding, bool is_text,
+        const void *data, size_t size, stele_record_t *record, stele_field_t field);
+
+#endif

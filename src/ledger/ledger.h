@@ -1,0 +1,140 @@
+/*  ledger - the one that writes
+
+    One stele_ledger_t a file, used by one thread: it makes every commit and
+    every checkpoint (SQLite 3.7.0 to 3.51.2 can lose pages when several
+    connections do). Reading is the work of stele_reader_t.
+
+    A batch: begin, any number of appends and other changes, commit. When any
+    of them returns a storage error (STELE_EFULL, EBUSY, EIO, EINTERNAL), the caller
+    rolls back; nothing of the batch has happened then, in the file or here.
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at https://mozilla.org/MPL/2.0/.
+*/
+
+#ifndef STELE_LEDGER_H_INCLUDED
+#define STELE_LEDGER_H_INCLUDED
+
+#include "model/lifecycle.h"
+#include "model/record.h"
+#include "model/refusal.h"
+
+typedef struct stele_ledger stele_ledger_t;
+
+typedef enum {
+    STELE_CHECK_NONE,
+    STELE_CHECK_QUICK,              // quick_check, bounded
+    STELE_CHECK_FULL                // integrity_check: hours on a large file
+} stele_check_t;
+
+/*  Open the ledger at 'path', create or migrate it, check it. Caller owns return
+    value. NULL: the reason in the refusal (STELE_ELEDGER, EBUSY, EIO, ...).
+    At most one process may have it open for writing.                        */
+stele_ledger_t *
+    stele_ledger_open (const char *path, stele_check_t check, stele_refusal_t *refusal);
+
+/*  Rolls back an open batch, checkpoints, closes.                           */
+void
+    stele_ledger_close (stele_ledger_t **self_p);
+
+/*  Id of this ledger (a UUID), made when it was created. Owned by the ledger. */
+const char *
+    stele_ledger_id (const stele_ledger_t *self);
+
+/*  Position of the last event that is committed; 0 is an empty ledger.      */
+int64_t
+    stele_ledger_head (const stele_ledger_t *self);
+
+/*  Text of the last storage error. Owned by the ledger.                     */
+const char *
+    stele_ledger_error (const stele_ledger_t *self);
+
+/*  -- batches ---------------------------------------------------------------- */
+
+int
+    stele_ledger_begin (stele_ledger_t *self);
+
+/*  Make the batch durable: on return 0 it is on stable storage. 'now_us' is the
+    time that the commits table gets.                                        */
+int
+    stele_ledger_commit (stele_ledger_t *self, int64_t now_us);
+
+void
+    stele_ledger_rollback (stele_ledger_t *self);
+
+/*  Append one checked event (stele_event_decode_record; 'time' has to be set).
+    'producer' is an id of stele_ledger_producer or 0. Returns:
+      1   stored, its position in *position
+      0   a duplicate of what is there (an identical task.created): nothing stored
+      STELE_EILLEGAL, STELE_EEXISTS with a refusal: refused by a rule, nothing stored
+      another code: a storage error, roll back                               */
+int
+    stele_ledger_append (stele_ledger_t *self, const stele_record_t *event,
+        int64_t producer, int64_t *position, stele_refusal_t *refusal);
+
+/*  Keep an event that was refused, as it came. Its id in *id if not NULL.    */
+int
+    stele_ledger_reject (stele_ledger_t *self, int64_t producer, int64_t sequence,
+        const stele_refusal_t *refusal, int64_t time_us,
+        const void *event, size_t event_size, int64_t *id);
+
+/*  Mark a rejected event as accepted by a retry (position 0: as a duplicate). */
+int
+    stele_ledger_rejected_done (stele_ledger_t *self, int64_t id, int64_t time_us,
+        int64_t position);
+
+/*  -- producers ------------------------------------------------------------- */
+
+typedef enum {
+    STELE_PRODUCER_PRESENT = 1,
+    STELE_PRODUCER_LEFT = 2,        // Said goodbye
+    STELE_PRODUCER_EXPIRED = 3      // Its lease ran out
+} stele_producer_status_t;
+
+typedef struct {
+    int64_t id;                     // 0: not in the ledger yet
+    char name [STELE_LIMIT_ID + 1];
+    int64_t sequence;               // Last one that is used
+    char instance [STELE_LIMIT_ID + 1]; // "" where it never said hello
+    int64_t lease_ms;               // 0: none
+    stele_producer_status_t status;
+    int64_t seen_at;                // Microseconds
+} stele_producer_t;
+
+/*  Each producer once, in no particular order.                              */
+typedef void (stele_producer_fn) (const stele_producer_t *producer, void *arg);
+int
+    stele_ledger_producers (stele_ledger_t *self, stele_producer_fn *fn, void *arg);
+
+/*  Insert (id 0, then set) or update one, in the open batch.                */
+int
+    stele_ledger_producer_save (stele_ledger_t *self, stele_producer_t *producer);
+
+/*  Fence an instance of a producer, in the open batch; is it fenced? (1, 0, or an error) */
+int
+    stele_ledger_fence (stele_ledger_t *self, int64_t producer, const char *instance,
+        int64_t time_us);
+int
+    stele_ledger_fenced (stele_ledger_t *self, int64_t producer, const char *instance);
+
+/*  Interrupt the running tasks of one producer (-1: of all, and of none), in the
+    open batch: each becomes failed, by an event of the broker with 'reason' as
+    its error_message. Returns their number, or an error.                    */
+int64_t
+    stele_ledger_interrupt (stele_ledger_t *self, int64_t producer, const char *reason,
+        int64_t time_us);
+
+/*  -- upkeep ----------------------------------------------------------------- */
+
+/*  Keep a follower's cursor, in the open batch.                             */
+int
+    stele_ledger_follower_save (stele_ledger_t *self, const char *name,
+        int64_t position, int64_t time_us);
+
+/*  Fold the write-ahead log into the file as far as readers allow, when it is
+    longer than its bound or when 'idle' says there is time. Call between batches. */
+int
+    stele_ledger_checkpoint (stele_ledger_t *self, bool idle);
+
+#endif

@@ -1,0 +1,258 @@
+/*  reader - one read-only connection to the ledger
+
+    Each thread that reads has its own; a reader never blocks the writer nor
+    another reader. Reads are bounded: every call ends its read transaction
+    before it returns (unless one was begun by stele_reader_begin), so that the
+    write-ahead log can be folded in.
+
+    Rows are handed to a function; what a record borrows is valid during that
+    call only (stele_record_own keeps it). A function that returns non-zero
+    ends the read; that value is then returned if it is negative, else 0.
+
+    Fields of a record, by what it is (model/field.h; an absent one is NULL in the ledger):
+      task     task_id title description role state provider model branch worktree_path
+               base_branch commit_hash target_dir full_access provider_override
+               repository_url acceptance_criteria metadata parent_id user_id created_at
+               updated_at started_at completed_at error_count last_error interrupted
+               (only when true) position. Defaults are applied: user_id "default",
+               target_dir ".", full_access false.
+      history  id task_id state_from state_to timestamp provider model error_message
+               details user_id interrupted (only when true) changes extra; and 'type', the event's
+      output   id task_id output_type content timestamp file_path file_size mime_type
+               commit_hash branch user_id extra
+      metric   id task_id name value unit timestamp user_id extra
+      session  session_id state cli_tool mode current_directory pid authentication_required
+               auth_prompt task_id user_id created_at updated_at completed_at command_count position
+      command  id session_id command output execution_time_ms exit_code timestamp user_id extra
+      preferences user_id preferred_provider preferred_model full_access_preferred
+               role_preferences created_at updated_at position
+      rejected id producer sequence code field message time event (PACKED; BYTES where it is
+               not well-formed msgpack) retried_at position (when retried)
+      event    the event as it came: type, position, time, its fields and extra;
+               'interrupted' true on the broker's own
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at https://mozilla.org/MPL/2.0/.
+*/
+
+#ifndef STELE_READER_H_INCLUDED
+#define STELE_READER_H_INCLUDED
+
+#include "model/lifecycle.h"
+#include "model/record.h"
+#include "model/refusal.h"
+
+typedef struct stele_reader stele_reader_t;
+
+typedef int (stele_row_fn) (const stele_record_t *row, void *arg);
+
+/*  Open the ledger at 'path' for reading; it has to exist with the schema of this
+    version. Caller owns return value. NULL: the reason in the refusal.      */
+stele_reader_t *
+    stele_reader_open (const char *path, stele_refusal_t *refusal);
+
+void
+    stele_reader_close (stele_reader_t **self_p);
+
+/*  Text of the last error. Owned by the reader.                             */
+const char *
+    stele_reader_error (const stele_reader_t *self);
+
+/*  Bound the calls that follow: after 'time_ms' they end with STELE_ETIMEOUT.
+    0 is no bound (the default).                                             */
+void
+    stele_reader_set_deadline (stele_reader_t *self, int64_t time_ms);
+
+/*  One state of the ledger for several calls: begin, calls, end. Keep it short. */
+int
+    stele_reader_begin (stele_reader_t *self);
+void
+    stele_reader_end (stele_reader_t *self);
+
+/*  Id of the ledger. Owned by the reader.                                   */
+const char *
+    stele_reader_ledger_id (const stele_reader_t *self);
+
+/*  Position of the last committed event, or a negative code.                */
+int64_t
+    stele_reader_head (stele_reader_t *self);
+
+/*  Last position committed at or before that time (0: none), and the time of
+    the commit that holds a position (0: no such position). Negative: an error. */
+int64_t
+    stele_reader_position_at (stele_reader_t *self, int64_t time_us);
+int64_t
+    stele_reader_commit_time (stele_reader_t *self, int64_t position);
+
+/*  Cursor of a follower that the ledger keeps; -1: none yet.                */
+int64_t
+    stele_reader_follower (stele_reader_t *self, const char *name);
+
+/*  -- the log ------------------------------------------------------------------ */
+
+/*  Events after a position, in order, at most 'limit'. 'types' is a set of bits
+    1 << stele_event_type_t; 0 is all. Content is whole. Rows are events.     */
+int
+    stele_reader_events (stele_reader_t *self, int64_t after, int64_t limit,
+        uint32_t types, stele_row_fn *fn, void *arg);
+
+/*  Which tasks and sessions did the events in (after, upto] touch? Each key once,
+    in ascending order, at most 'limit' events are looked at. Calls fn with
+    is_task, and the key for stele_reader_task_by_key or _session_by_key.
+    Returns the last position looked at ('after' if there was none), or an error. */
+typedef int (stele_touched_fn) (bool is_task, int64_t key, void *arg);
+int64_t
+    stele_reader_touched (stele_reader_t *self, int64_t after, int64_t upto,
+        int64_t limit, stele_touched_fn *fn, void *arg);
+
+/*  -- tasks ------------------------------------------------------------------- */
+
+/*  One task: 1 found and handed to fn, 0 no such task, or an error.         */
+int
+    stele_reader_task (stele_reader_t *self, const char *task_id, size_t size,
+        stele_row_fn *fn, void *arg);
+
+/*  The same, without description, acceptance_criteria and metadata: what Redis holds. */
+int
+    stele_reader_task_live (stele_reader_t *self, const char *task_id, size_t size,
+        stele_row_fn *fn, void *arg);
+int
+    stele_reader_task_by_key (stele_reader_t *self, int64_t key, stele_row_fn *fn, void *arg);
+
+/*  As it was: after the event at 'position' (time_us 0), or after its events whose
+    time is at most 'time_us' (position 0). 0: it was not there yet.         */
+int
+    stele_reader_task_at (stele_reader_t *self, const char *task_id, size_t size,
+        int64_t position, int64_t time_us, stele_row_fn *fn, void *arg);
+
+typedef enum {
+    STELE_ORDER_CREATED_DESC,       // Newest first: the default
+    STELE_ORDER_CREATED_ASC,
+    STELE_ORDER_UPDATED_DESC,
+    STELE_ORDER_UPDATED_ASC,
+    STELE_ORDER_COMPLETED_DESC,
+    STELE_ORDER_COMPLETED_ASC
+} stele_order_t;
+
+typedef struct { const char *text; size_t size; } stele_span_t;
+
+/*  Which tasks. Several values of one field: any of them. Zero is "any".    */
+typedef struct {
+    uint32_t states;                // Bits 1 << stele_task_state_t
+    const stele_span_t *roles;
+    size_t role_count;
+    const stele_span_t *providers;
+    size_t provider_count;
+    const stele_span_t *models;
+    size_t model_count;
+    stele_span_t user_id;           // .text NULL: any
+    stele_span_t parent_id;
+    int64_t from_us;                // created_at >= from, 0: any
+    int64_t to_us;                  // created_at <= to
+    stele_order_t order;
+    int64_t limit;
+    int64_t offset;                 // Used where there is no cursor
+    bool has_cursor;                // Go on after the row with this time and key
+    int64_t cursor_time;
+    int64_t cursor_key;
+} stele_filter_t;
+
+/*  Tasks that pass the filter, in its order, ties by key. After the last row, where
+    more follow, 'next' is true and next_time, next_key are the cursor of the next page. */
+typedef struct { bool more; int64_t time; int64_t key; } stele_page_t;
+
+int
+    stele_reader_tasks (stele_reader_t *self, const stele_filter_t *filter,
+        stele_row_fn *fn, void *arg, stele_page_t *next);
+
+/*  How many tasks pass the filter in all (order, limit, cursor left aside).  */
+int64_t
+    stele_reader_task_total (stele_reader_t *self, const stele_filter_t *filter);
+
+/*  Every task that is not terminal, key ascending, from key after 'after': the live
+    records. At most 'limit'. Returns the last key handed out ('after': none left). */
+int64_t
+    stele_reader_active (stele_reader_t *self, int64_t after, int64_t limit,
+        stele_row_fn *fn, void *arg);
+
+/*  -- what belongs to a task or a session ------------------------------------- */
+
+typedef enum {
+    STELE_CHAIN_HISTORY,
+    STELE_CHAIN_OUTPUTS,
+    STELE_CHAIN_METRICS,
+    STELE_CHAIN_COMMANDS            // of a session
+} stele_chain_t;
+
+typedef struct {
+    uint32_t output_types;          // Bits 1 << stele_output_type_t, of OUTPUTS; 0: all
+    uint32_t event_types;           // Bits 1 << stele_event_type_t, of HISTORY; 0: all
+    const stele_span_t *names;      // Of METRICS; none: all
+    size_t name_count;
+    int64_t after;                  // Cursor: position of the last row seen, 0 from the start
+    bool newest_first;              // Default: oldest first
+    int64_t limit;
+} stele_chain_filter_t;
+
+/*  Rows of one task or session, oldest first by default. 1 there is such a task, 0 there is
+    not, or an error. *next is the cursor of the next page, 0: no more.      */
+int
+    stele_reader_chain (stele_reader_t *self, stele_chain_t chain,
+        const char *id, size_t id_size, const stele_chain_filter_t *filter,
+        stele_row_fn *fn, void *arg, int64_t *next);
+
+/*  -- sessions, preferences, refusals ------------------------------------------ */
+
+int
+    stele_reader_session (stele_reader_t *self, const char *session_id, size_t size,
+        stele_row_fn *fn, void *arg);
+int
+    stele_reader_session_by_key (stele_reader_t *self, int64_t key, stele_row_fn *fn, void *arg);
+
+/*  Sessions, newest first, after the one with key 'before' (0: from the newest).
+    'states' bits 1 << stele_session_state_t, 0: all; task_id.text NULL: of any task. */
+int
+    stele_reader_sessions (stele_reader_t *self, uint32_t states, stele_span_t task_id,
+        int64_t before, int64_t limit, stele_row_fn *fn, void *arg, int64_t *next);
+
+int
+    stele_reader_preferences (stele_reader_t *self, const char *user_id, size_t size,
+        stele_row_fn *fn, void *arg);
+
+/*  Refused events by id, after 'after'; 'open_only' leaves out the retried ones.
+    producer NULL: of any.                                                   */
+int
+    stele_reader_rejected (stele_reader_t *self, const char *producer, bool open_only,
+        int64_t after, int64_t limit, stele_row_fn *fn, void *arg, int64_t *next);
+/*  One of them: 1 found, 0 not.                                             */
+int
+    stele_reader_rejected_one (stele_reader_t *self, int64_t id, stele_row_fn *fn, void *arg);
+
+/*  -- statistics ----------------------------------------------------------------- */
+
+typedef struct {
+    int64_t tasks;
+    int64_t by_state [STELE_TASK_STATE_END];
+    int64_t sessions;
+    int64_t rejected;               // Not yet retried
+    int64_t commits;
+    int64_t size_bytes;             // Of the database file
+    int64_t wal_bytes;
+} stele_ledger_stats_t;
+
+int
+    stele_reader_stats (stele_reader_t *self, stele_ledger_stats_t *stats);
+
+/*  Tasks by role (which 0), provider (1) or model (2): each word with its count;
+    word NULL for tasks that have none. Largest first.                       */
+typedef int (stele_count_fn) (const char *word, int64_t count, void *arg);
+int
+    stele_reader_counts (stele_reader_t *self, int which, stele_count_fn *fn, void *arg);
+
+/*  Producers: record with producer, sequence, and in 'message' the status word,
+    'name' the instance, 'time' when last seen.                              */
+int
+    stele_reader_producers (stele_reader_t *self, int64_t limit, stele_row_fn *fn, void *arg);
+
+#endif

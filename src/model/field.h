@@ -1,0 +1,170 @@
+/*  field - every field that an event or a record can have, in one table
+
+    The rooms meet here: wire decodes into and encodes from these fields, the
+    ledger binds them to columns, the cache writes them into hashes. Limits
+    are in bytes; they come from protocol section 3 and doc/PROTOCOL.md.
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at https://mozilla.org/MPL/2.0/.
+*/
+
+#ifndef STELE_FIELD_H_INCLUDED
+#define STELE_FIELD_H_INCLUDED
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "model/vocabulary.h"
+
+#define STELE_LIMIT_ID           255
+#define STELE_LIMIT_WORD         1024
+#define STELE_LIMIT_TITLE        1024
+#define STELE_LIMIT_PATH         65536
+#define STELE_LIMIT_TEXT         1048576
+#define STELE_LIMIT_CONTENT      8388608
+#define STELE_LIMIT_NESTING      16
+
+/*  What a field takes                                                       */
+typedef enum {
+    STELE_KIND_ID,                  // Text, at least one byte
+    STELE_KIND_TEXT,                // Text
+    STELE_KIND_CONTENT,             // Text or bytes
+    STELE_KIND_NATURAL,             // Integer 0 .. 2^63-1
+    STELE_KIND_INTEGER,             // Integer
+    STELE_KIND_NUMBER,              // Any integer or float
+    STELE_KIND_BOOL,
+    STELE_KIND_TIME,                // Microseconds since the Unix epoch
+    STELE_KIND_MAP,                 // Map with any content, JSON in the ledger
+    STELE_KIND_STATE,               // Word: of tasks or of sessions, the event's type says which
+    STELE_KIND_OUTPUT_TYPE,         // Word
+    STELE_KIND_EVENT_TYPE           // Word
+} stele_kind_t;
+
+/*  X (constant, name, kind, limit in bytes)                                 */
+#define STELE_EVENT_FIELDS(X) \
+    X (STELE_TIME,                "time",                  TIME,        0) \
+    X (STELE_USER_ID,             "user_id",               ID,          STELE_LIMIT_ID) \
+    X (STELE_TASK_ID,             "task_id",               ID,          STELE_LIMIT_ID) \
+    X (STELE_TITLE,               "title",                 TEXT,        STELE_LIMIT_TITLE) \
+    X (STELE_DESCRIPTION,         "description",           TEXT,        STELE_LIMIT_TEXT) \
+    X (STELE_ROLE,                "role",                  TEXT,        STELE_LIMIT_WORD) \
+    X (STELE_STATE,               "state",                 STATE,       0) \
+    X (STELE_PROVIDER,            "provider",              TEXT,        STELE_LIMIT_WORD) \
+    X (STELE_MODEL,               "model",                 TEXT,        STELE_LIMIT_WORD) \
+    X (STELE_BRANCH,              "branch",                TEXT,        STELE_LIMIT_PATH) \
+    X (STELE_WORKTREE_PATH,       "worktree_path",         TEXT,        STELE_LIMIT_PATH) \
+    X (STELE_BASE_BRANCH,         "base_branch",           TEXT,        STELE_LIMIT_PATH) \
+    X (STELE_COMMIT_HASH,         "commit_hash",           TEXT,        STELE_LIMIT_PATH) \
+    X (STELE_TARGET_DIR,          "target_dir",            TEXT,        STELE_LIMIT_PATH) \
+    X (STELE_FULL_ACCESS,         "full_access",           BOOL,        0) \
+    X (STELE_PROVIDER_OVERRIDE,   "provider_override",     TEXT,        STELE_LIMIT_WORD) \
+    X (STELE_REPOSITORY_URL,      "repository_url",        TEXT,        STELE_LIMIT_PATH) \
+    X (STELE_ACCEPTANCE_CRITERIA, "acceptance_criteria",   MAP,         STELE_LIMIT_TEXT) \
+    X (STELE_METADATA,            "metadata",              MAP,         STELE_LIMIT_TEXT) \
+    X (STELE_PARENT_ID,           "parent_id",             ID,          STELE_LIMIT_ID) \
+    X (STELE_ERROR_MESSAGE,       "error_message",         TEXT,        STELE_LIMIT_TEXT) \
+    X (STELE_DETAILS,             "details",               MAP,         STELE_LIMIT_TEXT) \
+    X (STELE_OUTPUT_TYPE,         "output_type",           OUTPUT_TYPE, 0) \
+    X (STELE_CONTENT,             "content",               CONTENT,     STELE_LIMIT_CONTENT) \
+    X (STELE_FILE_PATH,           "file_path",             TEXT,        STELE_LIMIT_PATH) \
+    X (STELE_FILE_SIZE,           "file_size",             NATURAL,     0) \
+    X (STELE_MIME_TYPE,           "mime_type",             TEXT,        STELE_LIMIT_WORD) \
+    X (STELE_NAME,                "name",                  TEXT,        STELE_LIMIT_WORD) \
+    X (STELE_VALUE,               "value",                 NUMBER,      0) \
+    X (STELE_UNIT,                "unit",                  TEXT,        STELE_LIMIT_WORD) \
+    X (STELE_SESSION_ID,          "session_id",            ID,          STELE_LIMIT_ID) \
+    X (STELE_CLI_TOOL,            "cli_tool",              TEXT,        STELE_LIMIT_WORD) \
+    X (STELE_MODE,                "mode",                  TEXT,        STELE_LIMIT_WORD) \
+    X (STELE_CURRENT_DIRECTORY,   "current_directory",     TEXT,        STELE_LIMIT_PATH) \
+    X (STELE_PID,                 "pid",                   NATURAL,     0) \
+    X (STELE_AUTHENTICATION_REQUIRED, "authentication_required", BOOL,  0) \
+    X (STELE_AUTH_PROMPT,         "auth_prompt",           TEXT,        STELE_LIMIT_TEXT) \
+    X (STELE_COMMAND,             "command",               TEXT,        STELE_LIMIT_TEXT) \
+    X (STELE_OUTPUT,              "output",                CONTENT,     STELE_LIMIT_CONTENT) \
+    X (STELE_EXECUTION_TIME_MS,   "execution_time_ms",     NUMBER,      0) \
+    X (STELE_EXIT_CODE,           "exit_code",             INTEGER,     0) \
+    X (STELE_PREFERRED_PROVIDER,  "preferred_provider",    TEXT,        STELE_LIMIT_WORD) \
+    X (STELE_PREFERRED_MODEL,     "preferred_model",       TEXT,        STELE_LIMIT_WORD) \
+    X (STELE_FULL_ACCESS_PREFERRED, "full_access_preferred", BOOL,      0) \
+    X (STELE_ROLE_PREFERENCES,    "role_preferences",      MAP,         STELE_LIMIT_TEXT)
+
+/*  Fields that only the broker writes                                       */
+#define STELE_RECORD_FIELDS(X) \
+    X (STELE_POSITION,            "position",              NATURAL,     0) \
+    X (STELE_ID,                  "id",                    NATURAL,     0) \
+    X (STELE_STATE_FROM,          "state_from",            STATE,       0) \
+    X (STELE_STATE_TO,            "state_to",              STATE,       0) \
+    X (STELE_TIMESTAMP,           "timestamp",             TIME,        0) \
+    X (STELE_CREATED_AT,          "created_at",            TIME,        0) \
+    X (STELE_UPDATED_AT,          "updated_at",            TIME,        0) \
+    X (STELE_STARTED_AT,          "started_at",            TIME,        0) \
+    X (STELE_COMPLETED_AT,        "completed_at",          TIME,        0) \
+    X (STELE_ERROR_COUNT,         "error_count",           NATURAL,     0) \
+    X (STELE_LAST_ERROR,          "last_error",            TEXT,        STELE_LIMIT_TEXT) \
+    X (STELE_INTERRUPTED,         "interrupted",           BOOL,        0) \
+    X (STELE_CHANGES,             "changes",               MAP,         0) \
+    X (STELE_CONTENT_OMITTED,     "content_omitted",       NATURAL,     0) \
+    X (STELE_COMMAND_COUNT,       "command_count",         NATURAL,     0) \
+    X (STELE_PRODUCER,            "producer",              TEXT,        0) \
+    X (STELE_SEQUENCE,            "sequence",              NATURAL,     0) \
+    X (STELE_CODE,                "code",                  TEXT,        0) \
+    X (STELE_FIELD,               "field",                 TEXT,        0) \
+    X (STELE_MESSAGE,             "message",               TEXT,        0) \
+    X (STELE_RETRIED_AT,          "retried_at",            TIME,        0) \
+    X (STELE_EVENT,               "event",                 CONTENT,     0)
+
+#define STELE_FIELD_ENUM(constant, name, kind, limit) constant,
+typedef enum {
+    STELE_EVENT_FIELDS (STELE_FIELD_ENUM)
+    STELE_EVENT_FIELD_COUNT,
+    STELE_FIELD_BEFORE_RECORD = STELE_EVENT_FIELD_COUNT - 1,
+    STELE_RECORD_FIELDS (STELE_FIELD_ENUM)
+    STELE_FIELD_COUNT,
+    STELE_FIELD_NONE = -1
+} stele_field_t;
+#undef STELE_FIELD_ENUM
+
+/*  A set of event fields; there are fewer than 64                           */
+typedef uint64_t stele_field_set_t;
+#define STELE_FIELD_BIT(field) ((stele_field_set_t) 1 << (field))
+
+const char *
+    stele_field_name (stele_field_t field);
+
+stele_kind_t
+    stele_field_kind (stele_field_t field);
+
+/*  Limit of the field's text or bytes; 0 is no limit                        */
+size_t
+    stele_field_limit (stele_field_t field);
+
+/*  The EVENT field of that name, STELE_FIELD_NONE where there is none.      */
+stele_field_t
+    stele_field_find (const char *name, size_t size);
+
+/*  Which fields a type of event requires, and which it knows (required ones
+    among them). Any other key of such an event is kept in 'extra'.          */
+stele_field_set_t
+    stele_field_required (stele_event_type_t type);
+
+stele_field_set_t
+    stele_field_known (stele_event_type_t type);
+
+/*  Fields of which an event of that type needs at least one; 0 is none.     */
+stele_field_set_t
+    stele_field_any_of (stele_event_type_t type);
+
+/*  Fields of a task that task.created gives and task.updated may change     */
+#define STELE_TASK_FIELDS ( \
+    STELE_FIELD_BIT (STELE_TITLE) | STELE_FIELD_BIT (STELE_DESCRIPTION) | \
+    STELE_FIELD_BIT (STELE_ROLE) | STELE_FIELD_BIT (STELE_STATE) | \
+    STELE_FIELD_BIT (STELE_PROVIDER) | STELE_FIELD_BIT (STELE_MODEL) | \
+    STELE_FIELD_BIT (STELE_BRANCH) | STELE_FIELD_BIT (STELE_WORKTREE_PATH) | \
+    STELE_FIELD_BIT (STELE_BASE_BRANCH) | STELE_FIELD_BIT (STELE_COMMIT_HASH) | \
+    STELE_FIELD_BIT (STELE_TARGET_DIR) | STELE_FIELD_BIT (STELE_FULL_ACCESS) | \
+    STELE_FIELD_BIT (STELE_PROVIDER_OVERRIDE) | STELE_FIELD_BIT (STELE_REPOSITORY_URL) | \
+    STELE_FIELD_BIT (STELE_ACCEPTANCE_CRITERIA) | STELE_FIELD_BIT (STELE_METADATA) | \
+    STELE_FIELD_BIT (STELE_PARENT_ID))
+
+#endif

@@ -1,0 +1,84 @@
+/*  vocabulary - the small closed sets of words, and their codes in the ledger
+
+    Codes are stored: never renumber one, only add. Sources: protocol section 3.
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at https://mozilla.org/MPL/2.0/.
+*/
+
+#ifndef STELE_VOCABULARY_H_INCLUDED
+#define STELE_VOCABULARY_H_INCLUDED
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#define STELE_TASK_STATES(X) \
+    X (STELE_TASK_QUEUED,      1, "queued") \
+    X (STELE_TASK_STARTING,    2, "starting") \
+    X (STELE_TASK_RUNNING,     3, "running") \
+    X (STELE_TASK_PAUSED,      4, "paused") \
+    X (STELE_TASK_COMPLETING,  5, "completing") \
+    X (STELE_TASK_PASSED,      6, "passed") \
+    X (STELE_TASK_FAILED,      7, "failed") \
+    X (STELE_TASK_ERROR,       8, "error") \
+    X (STELE_TASK_CANCELLED,   9, "cancelled") \
+    X (STELE_TASK_TIMEOUT,    10, "timeout")
+
+#define STELE_SESSION_STATES(X) \
+    X (STELE_SESSION_INITIALIZING,  1, "initializing") \
+    X (STELE_SESSION_STARTING,      2, "starting") \
+    X (STELE_SESSION_RUNNING,       3, "running") \
+    X (STELE_SESSION_WAITING_INPUT, 4, "waiting_input") \
+    X (STELE_SESSION_PROCESSING,    5, "processing") \
+    X (STELE_SESSION_COMPLETED,     6, "completed") \
+    X (STELE_SESSION_ERROR,         7, "error") \
+    X (STELE_SESSION_TERMINATED,    8, "terminated")
+
+#define STELE_OUTPUT_TYPES(X) \
+    X (STELE_OUTPUT_STDOUT,     1, "stdout") \
+    X (STELE_OUTPUT_STDERR,     2, "stderr") \
+    X (STELE_OUTPUT_LOG,        3, "log") \
+    X (STELE_OUTPUT_ARTIFACT,   4, "artifact") \
+    X (STELE_OUTPUT_COMMIT,     5, "commit") \
+    X (STELE_OUTPUT_DIAGNOSTIC, 6, "diagnostic")
+
+#define STELE_EVENT_TYPES(X) \
+    X (STELE_TASK_CREATED,             1, "task.created") \
+    X (STELE_TASK_UPDATED,             2, "task.updated") \
+    X (STELE_TASK_STATE_CHANGED,       3, "task.state_changed") \
+    X (STELE_TASK_OUTPUT_ADDED,        4, "task.output_added") \
+    X (STELE_TASK_METRIC_RECORDED,     5, "task.metric_recorded") \
+    X (STELE_SESSION_STARTED,          6, "session.started") \
+    X (STELE_SESSION_STATE_CHANGED,    7, "session.state_changed") \
+    X (STELE_SESSION_COMMAND_EXECUTED, 8, "session.command_executed") \
+    X (STELE_PREFERENCE_SET,           9, "preference.set")
+
+#define STELE_WORD_ENUM(constant, number, name) constant = number,
+typedef enum { STELE_TASK_STATES (STELE_WORD_ENUM) STELE_TASK_STATE_END } stele_task_state_t;
+typedef enum { STELE_SESSION_STATES (STELE_WORD_ENUM) STELE_SESSION_STATE_END } stele_session_state_t;
+typedef enum { STELE_OUTPUT_TYPES (STELE_WORD_ENUM) STELE_OUTPUT_TYPE_END } stele_output_type_t;
+typedef enum { STELE_EVENT_TYPES (STELE_WORD_ENUM) STELE_EVENT_TYPE_END } stele_event_type_t;
+#undef STELE_WORD_ENUM
+
+typedef enum {
+    STELE_VOCABULARY_NONE,
+    STELE_VOCABULARY_TASK_STATE,
+    STELE_VOCABULARY_SESSION_STATE,
+    STELE_VOCABULARY_OUTPUT_TYPE,
+    STELE_VOCABULARY_EVENT_TYPE
+} stele_vocabulary_t;
+
+/*  Word of a code, NULL where the vocabulary has no such code.              */
+const char *
+    stele_vocabulary_word (stele_vocabulary_t vocabulary, int code);
+
+/*  Code of a word of 'size' bytes, 0 where the vocabulary has no such word. */
+int
+    stele_vocabulary_code (stele_vocabulary_t vocabulary, const char *word, size_t size);
+
+/*  All words as "a, b, c", for error messages. Static storage.              */
+const char *
+    stele_vocabulary_list (stele_vocabulary_t vocabulary);
+
+#endif

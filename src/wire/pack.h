@@ -1,0 +1,65 @@
+/*  pack - a growing buffer of msgpack
+
+    Programmer errors (a map with another number of entries than announced)
+    are not checked: what this writes is what peers get.
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at https://mozilla.org/MPL/2.0/.
+*/
+
+#ifndef STELE_PACK_H_INCLUDED
+#define STELE_PACK_H_INCLUDED
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+typedef struct stele_pack stele_pack_t;
+
+stele_pack_t *
+    stele_pack_new (void);
+
+void
+    stele_pack_destroy (stele_pack_t **self_p);
+
+void
+    stele_pack_clear (stele_pack_t *self);
+
+/*  What was packed so far; valid until the next call that packs or clears.  */
+const void *
+    stele_pack_data (const stele_pack_t *self);
+size_t
+    stele_pack_size (const stele_pack_t *self);
+
+void stele_pack_map (stele_pack_t *self, size_t count);
+void stele_pack_array (stele_pack_t *self, size_t count);
+void stele_pack_nil (stele_pack_t *self);
+void stele_pack_bool (stele_pack_t *self, bool value);
+void stele_pack_integer (stele_pack_t *self, int64_t value);
+void stele_pack_natural (stele_pack_t *self, uint64_t value);
+void stele_pack_real (stele_pack_t *self, double value);
+void stele_pack_text (stele_pack_t *self, const char *text, size_t size);
+void stele_pack_string (stele_pack_t *self, const char *string);
+void stele_pack_bytes (stele_pack_t *self, const void *bytes, size_t size);
+void stele_pack_ext (stele_pack_t *self, int8_t type, const void *bytes, size_t size);
+/*  Bytes that are msgpack already                                           */
+void stele_pack_packed (stele_pack_t *self, const void *packed, size_t size);
+
+/*  A key with its value                                                     */
+void stele_pack_key_bool (stele_pack_t *self, const char *key, bool value);
+void stele_pack_key_integer (stele_pack_t *self, const char *key, int64_t value);
+void stele_pack_key_real (stele_pack_t *self, const char *key, double value);
+/*  A NULL string packs nil                                                  */
+void stele_pack_key_string (stele_pack_t *self, const char *key, const char *string);
+
+/*  Containers whose count is known only at the end: the head is written as
+    the 32-bit form (five bytes) at once, and corrected. Returns a mark. */
+size_t stele_pack_open_map (stele_pack_t *self);
+size_t stele_pack_open_array (stele_pack_t *self);
+void stele_pack_close (stele_pack_t *self, size_t mark, size_t count);
+
+/*  Undo what was packed since the buffer had that size.                     */
+void stele_pack_rewind (stele_pack_t *self, size_t size);
+
+#endif
