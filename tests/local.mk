@@ -1,1 +1,2 @@
 # files of this room
+include $(srcdir)/tests/unit/cli.mk
