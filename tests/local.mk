@@ -1,2 +1,3 @@
 # files of this room
 include $(srcdir)/tests/unit/cli.mk
+include $(srcdir)/tests/unit/requests.mk

@@ -1,0 +1,4 @@
+check_PROGRAMS += tests/unit/test_histogram
+TESTS += tests/unit/test_histogram
+tests_unit_test_histogram_SOURCES = tests/unit/test_histogram.c
+tests_unit_test_histogram_LDADD = $(STELE_ROOMS) $(STELE_LIBS) $(CMOCKA_LIBS)
