@@ -1,3 +1,4 @@
 # files of this room
 include $(srcdir)/tests/unit/cli.mk
 include $(srcdir)/tests/unit/requests.mk
+include $(srcdir)/tests/unit/ledger_reader.mk
