@@ -111,6 +111,10 @@ int
 int
     stele_ledger_producer_save (stele_ledger_t *self, stele_producer_t *producer);
 
+/*  Move its sequence only, in the open batch.                               */
+int
+    stele_ledger_producer_advance (stele_ledger_t *self, int64_t producer, int64_t sequence);
+
 /*  Fence an instance of a producer, in the open batch; is it fenced? (1, 0, or an error) */
 int
     stele_ledger_fence (stele_ledger_t *self, int64_t producer, const char *instance,

@@ -1,0 +1,88 @@
+/*  append - which event goes where
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at https://mozilla.org/MPL/2.0/.
+*/
+
+#include <assert.h>
+#include "ledger/ledger_internal.h"
+#include "wire/event.h"
+#include "wire/json.h"
+
+int
+stele_ledger_bind_word (stele_ledger_t *self, sqlite3_stmt *stmt, int index,
+    const stele_value_t *value)
+{
+    int64_t number = 0;
+    int code = stele_words_value (self->words, value, &number);
+    if (code)
+        return stele_ledger_fail (self, code);
+    stele_sql_bind_key (stmt, index, number);
+    return 0;
+}
+
+int
+stele_ledger_fields_json (stele_ledger_t *self, const stele_record_t *record,
+    stele_field_set_t set, bool nulls, stele_value_t *json)
+{
+    json->kind = STELE_VALUE_NONE;
+    stele_pack_clear (self->pack);
+    size_t mark = stele_pack_open_map (self->pack);
+    size_t count = 0;
+    for (int field = 0; field < STELE_EVENT_FIELD_COUNT; field++) {
+        if (!(set & STELE_FIELD_BIT (field)))
+            continue;
+        if (!nulls && !stele_record_has (record, field))
+            continue;
+        stele_pack_string (self->pack, stele_field_name (field));
+        stele_value_pack (&record->values [field], self->pack);
+        count++;
+    }
+    stele_pack_close (self->pack, mark, count);
+    if (count == 0)
+        return 0;
+    const char *text;
+    size_t size;
+    stele_refusal_t refusal;
+    int code = stele_json_text (stele_pack_data (self->pack), stele_pack_size (self->pack),
+        self->scratch, &text, &size, &refusal);
+    if (code)
+        return STELE_EINTERNAL;
+    json->kind = STELE_VALUE_JSON;
+    json->text = text;
+    json->size = (uint32_t) size;
+    return 0;
+}
+
+int
+stele_ledger_append (stele_ledger_t *self, const stele_record_t *event,
+    int64_t producer, int64_t *position, stele_refusal_t *refusal)
+{
+    assert (stele_record_has (event, STELE_TIME));
+    stele_record_clear (self->scratch);
+    int rc;
+    switch ((stele_event_type_t) event->type) {
+        case STELE_TASK_CREATED:
+        case STELE_TASK_UPDATED:
+        case STELE_TASK_STATE_CHANGED:
+        case STELE_TASK_OUTPUT_ADDED:
+        case STELE_TASK_METRIC_RECORDED:
+            rc = stele_ledger_append_task (self, event, producer, refusal);
+            break;
+        case STELE_SESSION_STARTED:
+        case STELE_SESSION_STATE_CHANGED:
+        case STELE_SESSION_COMMAND_EXECUTED:
+            rc = stele_ledger_append_session (self, event);
+            break;
+        case STELE_PREFERENCE_SET:
+            rc = stele_ledger_append_preference (self, event);
+            break;
+        default:
+            assert (false);
+            rc = STELE_EINTERNAL;
+    }
+    if (rc == 1)
+        *position = self->next++;
+    return rc;
+}

@@ -1,0 +1,338 @@
+/*  ledger - open, migrate, batches, checkpoints
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at https://mozilla.org/MPL/2.0/.
+*/
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
+#include "ledger/ledger_internal.h"
+#include "ledger/schema.h"
+
+//  The write-ahead log is folded in when it has grown to this many pages of 4 KiB.
+//  Longer than SQLite's own 1,000: a page that changes often is then written once.
+#define WAL_PAGES_MAX  10000
+#define WAL_PAGES_IDLE 1000
+#define WAL_PAGES_RETRY 2500
+
+int
+stele_ledger_fail (stele_ledger_t *self, int code)
+{
+    snprintf (self->error, sizeof self->error, "%s (SQLite %d)",
+        sqlite3_errmsg (self->db), sqlite3_extended_errcode (self->db));
+    return code;
+}
+
+int
+stele_ledger_run (stele_ledger_t *self, sqlite3_stmt *stmt)
+{
+    int code = stele_sql_run (stmt);
+    return code? stele_ledger_fail (self, code): 0;
+}
+
+static int
+s_wal_hook (void *arg, sqlite3 *db, const char *name, int pages)
+{
+    (void) db;
+    (void) name;
+    ((stele_ledger_t *) arg)->wal_pages = pages;
+    return SQLITE_OK;
+}
+
+//  One broker a ledger. The lock is on a file of its own: closing the database
+//  file itself behind SQLite's back would drop SQLite's locks.
+static int
+s_lock (stele_ledger_t *self, const char *path, stele_refusal_t *refusal)
+{
+    char *name = sqlite3_mprintf ("%s.lock", path);
+    assert (name);
+    self->lock = open (name, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+    int rc = 0;
+    if (self->lock < 0)
+        rc = stele_refuse (refusal, STELE_EIO, "ledger", "cannot open %s: %s", name, strerror (errno));
+    else
+    if (flock (self->lock, LOCK_EX | LOCK_NB) != 0)
+        rc = stele_refuse (refusal, STELE_EBUSY, "ledger",
+            "another broker has %s open: one broker a ledger", path);
+    sqlite3_free (name);
+    return rc;
+}
+
+static int
+s_configure (stele_ledger_t *self)
+{
+    sqlite3_db_config (self->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
+    sqlite3_busy_timeout (self->db, 5000);
+    int code = stele_sql_exec (self->db,
+        "PRAGMA page_size = 4096; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
+        "PRAGMA secure_delete = OFF; PRAGMA wal_autocheckpoint = 0;"
+        "PRAGMA cache_size = -65536; PRAGMA temp_store = MEMORY; PRAGMA trusted_schema = OFF;"
+        "PRAGMA foreign_keys = OFF;");
+    if (code == 0)
+        sqlite3_wal_hook (self->db, s_wal_hook, self);
+    return code;
+}
+
+static int
+s_migrate_one (stele_ledger_t *self, const stele_migration_t *migration)
+{
+    int code = stele_sql_exec (self->db, "BEGIN IMMEDIATE");
+    if (code == 0)
+        code = stele_sql_exec (self->db, migration->sql);
+    if (code == 0) {
+        char *sql = sqlite3_mprintf (
+            "PRAGMA application_id = %d; PRAGMA user_version = %d; COMMIT",
+            STELE_APPLICATION_ID, migration->version);
+        assert (sql);
+        code = stele_sql_exec (self->db, sql);
+        sqlite3_free (sql);
+    }
+    if (code) {
+        stele_ledger_fail (self, code);
+        stele_sql_exec (self->db, "ROLLBACK");
+    }
+    return code;
+}
+
+static int
+s_migrate (stele_ledger_t *self, const char *path, stele_refusal_t *refusal)
+{
+    int64_t application = stele_sql_integer (self->db, "PRAGMA application_id", -1);
+    int64_t version = stele_sql_integer (self->db, "PRAGMA user_version", -1);
+    int64_t tables = stele_sql_integer (self->db, "SELECT count(*) FROM sqlite_schema", -1);
+    if (application < 0 || version < 0 || tables < 0)
+        return stele_refuse (refusal, STELE_ELEDGER, "ledger", "%s: %s",
+            path, sqlite3_errmsg (self->db));
+    if (tables > 0 && application != STELE_APPLICATION_ID)
+        return stele_refuse (refusal, STELE_ELEDGER, "ledger",
+            "%s is a database of another program: choose another file", path);
+
+    int newest = 0;
+    for (const stele_migration_t *m = stele_schema; m->version; m++)
+        newest = m->version;
+    if (version > newest)
+        return stele_refuse (refusal, STELE_ELEDGER, "ledger",
+            "%s has schema %d, this version knows up to %d: use the newer version that wrote it",
+            path, (int) version, newest);
+    for (const stele_migration_t *m = stele_schema; m->version; m++) {
+        if (m->version > version && s_migrate_one (self, m))
+            return stele_refuse (refusal, STELE_ELEDGER, "ledger",
+                "migration %s of %s failed, nothing was changed: %s", m->name, path, self->error);
+    }
+    return 0;
+}
+
+static int
+s_check (stele_ledger_t *self, const char *path, stele_check_t check, stele_refusal_t *refusal)
+{
+    if (check == STELE_CHECK_NONE)
+        return 0;
+    sqlite3_stmt *stmt = stele_sql_prepare (self->db,
+        check == STELE_CHECK_FULL? "PRAGMA integrity_check (1)": "PRAGMA quick_check (1)");
+    int rc = stmt? sqlite3_step (stmt): SQLITE_ERROR;
+    const char *verdict = rc == SQLITE_ROW? (const char *) sqlite3_column_text (stmt, 0):
+        sqlite3_errmsg (self->db);
+    int code = 0;
+    if (strcmp (verdict, "ok") != 0)
+        code = stele_refuse (refusal, STELE_ELEDGER, "ledger",
+            "%s is damaged: %s: restore a copy, or save what is left with sqlite3 .recover",
+            path, verdict);
+    sqlite3_finalize (stmt);
+    return code;
+}
+
+static int
+s_identify (stele_ledger_t *self)
+{
+    int code = stele_sql_exec (self->db,
+        "INSERT OR IGNORE INTO meta VALUES ('ledger_id', lower (printf ('%s-%s-4%s-8%s-%s',"
+        " hex (randomblob (4)), hex (randomblob (2)), substr (hex (randomblob (2)), 2),"
+        " substr (hex (randomblob (2)), 2), hex (randomblob (6)))));"
+        "INSERT OR IGNORE INTO meta VALUES ('created_at', strftime ('%Y-%m-%dT%H:%M:%SZ'))");
+    if (code)
+        return stele_ledger_fail (self, code);
+    sqlite3_stmt *stmt = stele_sql_prepare (self->db, "SELECT value FROM meta WHERE key = 'ledger_id'");
+    if (stmt && sqlite3_step (stmt) == SQLITE_ROW)
+        snprintf (self->id, sizeof self->id, "%s", (const char *) sqlite3_column_text (stmt, 0));
+    sqlite3_finalize (stmt);
+    self->head = stele_sql_integer (self->db,
+        "SELECT last FROM commits ORDER BY first DESC LIMIT 1", 0);
+    return *self->id? 0: stele_ledger_fail (self, STELE_ELEDGER);
+}
+
+static int
+s_prepare (stele_ledger_t *self)
+{
+#define STATEMENT_PREPARE(name, sql) \
+    self->name = stele_sql_prepare (self->db, sql); \
+    if (!self->name) \
+        return stele_ledger_fail (self, STELE_EINTERNAL);
+    STELE_LEDGER_STATEMENTS (STATEMENT_PREPARE)
+#undef STATEMENT_PREPARE
+    self->words = stele_words_new (self->db);
+    self->tasks = stele_tasks_new (self->db);
+    self->reader = stele_reader_over (self->db);
+    if (!self->words || !self->tasks || !self->reader)
+        return stele_ledger_fail (self, STELE_EINTERNAL);
+    return 0;
+}
+
+stele_ledger_t *
+stele_ledger_open (const char *path, stele_check_t check, stele_refusal_t *refusal)
+{
+    stele_ledger_t *self = calloc (1, sizeof *self);
+    assert (self);
+    self->lock = -1;
+    self->wal_pages_next = WAL_PAGES_MAX;
+    self->content = stele_content_new ();
+    self->pack = stele_pack_new ();
+    self->scratch = stele_record_new ();
+
+    int code = s_lock (self, path, refusal);
+    if (code == 0) {
+        int rc = sqlite3_open_v2 (path, &self->db,
+            SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX
+            | SQLITE_OPEN_EXRESCODE, NULL);
+        code = stele_sql_code (rc);
+        if (code == 0)
+            code = s_configure (self);
+        if (code)
+            stele_refuse (refusal, code, "ledger", "cannot open %s: %s", path, sqlite3_errmsg (self->db));
+    }
+    if (code == 0)
+        code = s_migrate (self, path, refusal);
+    if (code == 0)
+        code = s_check (self, path, check, refusal);
+    if (code == 0) {
+        code = s_identify (self);
+        if (code == 0)
+            code = s_prepare (self);
+        if (code)
+            stele_refuse (refusal, code, "ledger", "%s: %s", path, self->error);
+    }
+    if (code)
+        stele_ledger_close (&self);
+    return self;
+}
+
+void
+stele_ledger_close (stele_ledger_t **self_p)
+{
+    assert (self_p);
+    stele_ledger_t *self = *self_p;
+    if (!self)
+        return;
+    if (self->db && !sqlite3_get_autocommit (self->db))
+        stele_ledger_rollback (self);
+    stele_reader_close (&self->reader);
+    stele_words_destroy (&self->words);
+    stele_tasks_destroy (&self->tasks);
+#define STATEMENT_FINALIZE(name, sql) sqlite3_finalize (self->name);
+    STELE_LEDGER_STATEMENTS (STATEMENT_FINALIZE)
+#undef STATEMENT_FINALIZE
+    sqlite3_close (self->db);
+    stele_content_destroy (&self->content);
+    stele_pack_destroy (&self->pack);
+    stele_record_destroy (&self->scratch);
+    if (self->lock >= 0)
+        close (self->lock);
+    free (self);
+    *self_p = NULL;
+}
+
+const char *
+stele_ledger_id (const stele_ledger_t *self)
+{
+    return self->id;
+}
+
+int64_t
+stele_ledger_head (const stele_ledger_t *self)
+{
+    return self->head;
+}
+
+const char *
+stele_ledger_error (const stele_ledger_t *self)
+{
+    return self->error;
+}
+
+int
+stele_ledger_begin (stele_ledger_t *self)
+{
+    self->next = self->head + 1;
+    return stele_ledger_run (self, self->begin);
+}
+
+int
+stele_ledger_commit (stele_ledger_t *self, int64_t now_us)
+{
+    int code = stele_tasks_flush (self->tasks);
+    if (code)
+        return stele_ledger_fail (self, code);
+    if (self->next > self->head + 1) {
+        sqlite3_bind_int64 (self->commits, 1, self->head + 1);
+        sqlite3_bind_int64 (self->commits, 2, self->next - 1);
+        sqlite3_bind_int64 (self->commits, 3, now_us);
+        code = stele_ledger_run (self, self->commits);
+        if (code)
+            return code;
+    }
+    code = stele_ledger_run (self, self->commit);
+    if (code)
+        return code;
+    self->head = self->next - 1;
+    stele_tasks_trim (self->tasks);
+    return 0;
+}
+
+void
+stele_ledger_rollback (stele_ledger_t *self)
+{
+    //  After some errors SQLite has rolled back by itself
+    if (!sqlite3_get_autocommit (self->db))
+        stele_sql_exec (self->db, "ROLLBACK");
+    stele_tasks_forget (self->tasks);
+    stele_words_forget (self->words);
+    self->next = self->head + 1;
+}
+
+int
+stele_ledger_follower_save (stele_ledger_t *self, const char *name,
+    int64_t position, int64_t time_us)
+{
+    sqlite3_bind_text (self->follower, 1, name, -1, SQLITE_STATIC);
+    sqlite3_bind_int64 (self->follower, 2, position);
+    sqlite3_bind_int64 (self->follower, 3, time_us);
+    return stele_ledger_run (self, self->follower);
+}
+
+int
+stele_ledger_checkpoint (stele_ledger_t *self, bool idle)
+{
+    int bound = idle? WAL_PAGES_IDLE: self->wal_pages_next;
+    if (self->wal_pages < bound)
+        return 0;
+    int log_pages = 0, done_pages = 0;
+    int rc = sqlite3_wal_checkpoint_v2 (self->db, NULL, SQLITE_CHECKPOINT_PASSIVE,
+        &log_pages, &done_pages);
+    if (rc == SQLITE_OK && done_pages == log_pages) {
+        //  All of it is in the file: the next commit begins the log anew
+        self->wal_pages = 0;
+        self->wal_pages_next = WAL_PAGES_MAX;
+    }
+    else
+        //  A reader holds the rest: not again with every commit
+        self->wal_pages_next = self->wal_pages + WAL_PAGES_RETRY;
+    if (rc == SQLITE_OK || (rc & 0xFF) == SQLITE_BUSY || (rc & 0xFF) == SQLITE_LOCKED)
+        return 0;
+    return stele_ledger_fail (self, stele_sql_code (rc));
+}

@@ -1,0 +1,156 @@
+/*  ledger_internal - the writer's own structure, shared by its files
+
+    ledger.c     open, migrate, batches, checkpoints
+    append.c     which event goes where
+    append_task.c, append_session.c   the rows of each kind of event
+    producers.c  producers, fences, refused events, interruptions
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at https://mozilla.org/MPL/2.0/.
+*/
+
+#ifndef STELE_LEDGER_INTERNAL_H_INCLUDED
+#define STELE_LEDGER_INTERNAL_H_INCLUDED
+
+#include <sqlite3.h>
+#include "ledger/content.h"
+#include "ledger/ledger.h"
+#include "ledger/reader.h"
+#include "ledger/sql.h"
+#include "ledger/tasks.h"
+#include "ledger/words.h"
+#include "wire/pack.h"
+
+//  One statement each: X (name, SQL)
+#define STELE_LEDGER_STATEMENTS(X) \
+    X (begin, "BEGIN IMMEDIATE") \
+    X (commit, "COMMIT") \
+    X (commits, "INSERT INTO commits (first, last, time) VALUES (?1, ?2, ?3)") \
+    X (task_insert, "INSERT INTO tasks (id, task_id, created, user_id, title, description," \
+        " branch, worktree_path, base_branch, commit_hash, target_dir, full_access," \
+        " provider_override, repository_url, acceptance_criteria, metadata, parent_id)" \
+        " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)") \
+    X (task_update, "UPDATE tasks SET created = ?3, user_id = ?4, title = ?5, description = ?6," \
+        " branch = ?7, worktree_path = ?8, base_branch = ?9, commit_hash = ?10, target_dir = ?11," \
+        " full_access = ?12, provider_override = ?13, repository_url = ?14," \
+        " acceptance_criteria = ?15, metadata = ?16, parent_id = ?17 WHERE id = ?1") \
+    X (task_select, "SELECT created, (SELECT word FROM words WHERE id = user_id), title, description," \
+        " branch, worktree_path, (SELECT word FROM words WHERE id = base_branch), commit_hash," \
+        " (SELECT word FROM words WHERE id = target_dir), full_access," \
+        " (SELECT word FROM words WHERE id = provider_override)," \
+        " (SELECT word FROM words WHERE id = repository_url), acceptance_criteria, metadata," \
+        " parent_id FROM tasks WHERE id = ?1") \
+    X (word, "SELECT word FROM words WHERE id = ?1") \
+    X (history, "INSERT INTO task_history (position, task, previous, kind, state_from, state_to," \
+        " time, provider, model, user_id, error_message, details, changes, replaced, extra)" \
+        " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)") \
+    X (output, "INSERT INTO task_outputs (position, task, previous, output_type, time, user_id," \
+        " file_path, file_size, mime_type, commit_hash, branch, extra, encoding, content)" \
+        " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)") \
+    X (metric, "INSERT INTO task_metrics (position, task, previous, name, value, unit, time," \
+        " user_id, extra) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)") \
+    X (session_find, "SELECT id, state, last_history, last_command, started FROM cli_sessions WHERE session_id = ?1") \
+    X (session_insert, "INSERT INTO cli_sessions (id, session_id, state, created_at, updated_at," \
+        " command_count, position) VALUES (?1, ?2, ?3, ?4, ?4, 0, ?1)") \
+    X (session_start, "UPDATE cli_sessions SET started = ?2, state = ?3, cli_tool = ?4, mode = ?5," \
+        " current_directory = ?6, pid = ?7, authentication_required = ?8, auth_prompt = ?9," \
+        " task_id = ?10, user_id = ?11, created_at = ?12, updated_at = ?12, completed_at = ?13," \
+        " last_history = ?2, position = ?2 WHERE id = ?1") \
+    X (session_state, "UPDATE cli_sessions SET state = ?2, completed_at = ?3, updated_at = ?4," \
+        " last_history = ?5, position = ?5 WHERE id = ?1") \
+    X (session_ran, "UPDATE cli_sessions SET command_count = command_count + 1, updated_at = ?2," \
+        " last_command = ?3, position = ?3 WHERE id = ?1") \
+    X (session_history, "INSERT INTO cli_session_history (position, session, previous, kind," \
+        " state_from, state_to, time, user_id, fields, extra)" \
+        " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)") \
+    X (command, "INSERT INTO cli_session_commands (position, session, previous, time, user_id," \
+        " execution_time_ms, exit_code, extra, command, encoding, output)" \
+        " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)") \
+    X (preference, "INSERT INTO user_preferences (user_id, preferred_provider, preferred_model," \
+        " full_access_preferred, role_preferences, created_at, updated_at, position)" \
+        " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6, ?7) ON CONFLICT DO UPDATE SET" \
+        " preferred_provider = ifnull (?2, preferred_provider)," \
+        " preferred_model = ifnull (?3, preferred_model)," \
+        " full_access_preferred = ifnull (?4, full_access_preferred)," \
+        " role_preferences = ifnull (?5, role_preferences), updated_at = ?6, position = ?7") \
+    X (preference_history, "INSERT INTO user_preference_history (position, user_id, time, fields," \
+        " extra) VALUES (?1, ?2, ?3, ?4, ?5)") \
+    X (producer_insert, "INSERT INTO producers (name, sequence, instance, lease_ms, status," \
+        " first_seen_at, last_seen_at) VALUES (?2, ?3, ?4, ?5, ?6, ?7, ?7)") \
+    X (producer_update, "UPDATE producers SET sequence = ?3, instance = ?4, lease_ms = ?5," \
+        " status = ?6, last_seen_at = ?7 WHERE id = ?1") \
+    X (producer_sequence, "UPDATE producers SET sequence = ?3 WHERE id = ?1") \
+    X (fence, "INSERT OR IGNORE INTO producer_fences (producer, instance, fenced_at) VALUES (?1, ?2, ?3)") \
+    X (fenced, "SELECT 1 FROM producer_fences WHERE producer = ?1 AND instance = ?2") \
+    X (running, "SELECT t.task_id FROM task_states s JOIN tasks t ON t.id = s.task" \
+        " WHERE s.state = 3 AND (?1 = -1 OR s.owner = ?1) ORDER BY s.task LIMIT 1000") \
+    X (reject, "INSERT INTO rejected_events (producer, sequence, code, field, message, time, event)" \
+        " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)") \
+    X (rejected_done, "UPDATE rejected_events SET retried_at = ?2, position = ?3 WHERE id = ?1") \
+    X (follower, "INSERT INTO followers (name, position, updated_at) VALUES (?1, ?2, ?3)" \
+        " ON CONFLICT DO UPDATE SET position = ?2, updated_at = ?3")
+
+struct stele_ledger {
+    sqlite3 *db;
+    int lock;                       // Held on PATH.lock as long as the ledger is open
+    char id [40];
+    char error [512];
+    int64_t head;                   // Committed
+    int64_t next;                   // Position of the next event of this batch
+    int wal_pages;
+    int wal_pages_next;             // Checkpoint when the log has grown to that
+    stele_words_t *words;
+    stele_tasks_t *tasks;
+    stele_content_t *content;
+    stele_pack_t *pack;
+    stele_record_t *scratch;
+    stele_reader_t *reader;         // Over the same connection: sees the open batch
+#define STELE_STATEMENT_MEMBER(name, sql) sqlite3_stmt *name;
+    STELE_LEDGER_STATEMENTS (STELE_STATEMENT_MEMBER)
+#undef STELE_STATEMENT_MEMBER
+};
+
+//  Kinds of history rows
+enum {
+    STELE_HISTORY_CREATED = 1,
+    STELE_HISTORY_UPDATED = 2,
+    STELE_HISTORY_STATE_CHANGED = 3,
+    STELE_HISTORY_INTERRUPTED = 4
+};
+
+//  A reader over the writer's own connection, for the length of an open batch: it sees
+//  what the batch wrote, and begins and ends no transaction. Closing it leaves the
+//  connection open. (reader.c)
+stele_reader_t *
+    stele_reader_over (sqlite3 *db);
+
+//  Note the connection's error text; returns code, for return statements.
+int
+    stele_ledger_fail (stele_ledger_t *self, int code);
+
+//  Run a statement of the ledger, note its error.
+int
+    stele_ledger_run (stele_ledger_t *self, sqlite3_stmt *stmt);
+
+//  Bind a TEXT value (or NONE) as the number of its word.
+int
+    stele_ledger_bind_word (stele_ledger_t *self, sqlite3_stmt *stmt, int index,
+        const stele_value_t *value);
+
+//  The fields of 'set' that the record has as a JSON object in the scratch record's
+//  arena; with 'nulls' also those it has not, as null. NULL where there is none.
+int
+    stele_ledger_fields_json (stele_ledger_t *self, const stele_record_t *record,
+        stele_field_set_t set, bool nulls, stele_value_t *json);
+
+//  The events of each kind. Return as stele_ledger_append does.
+int
+    stele_ledger_append_task (stele_ledger_t *self, const stele_record_t *event,
+        int64_t producer, stele_refusal_t *refusal);
+int
+    stele_ledger_append_session (stele_ledger_t *self, const stele_record_t *event);
+int
+    stele_ledger_append_preference (stele_ledger_t *self, const stele_record_t *event);
+
+#endif

@@ -1,0 +1,275 @@
+/*  tasks - what tasks do, in memory for the length of a batch and a while longer
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at https://mozilla.org/MPL/2.0/.
+*/
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+#include "ledger/sql.h"
+#include "ledger/tasks.h"
+
+#define CACHE_MAX 65536
+
+typedef struct {
+    UT_hash_handle hh;
+    stele_count_key_t key;
+    int64_t delta;
+} s_count_t;
+
+struct stele_tasks {
+    sqlite3_stmt *find;
+    sqlite3_stmt *insert;
+    sqlite3_stmt *update;           // Leaves the indexed columns alone
+    sqlite3_stmt *update_indexed;
+    sqlite3_stmt *count;
+    stele_task_t *cache;
+    stele_task_t *dirty;
+    s_count_t *counts;
+};
+
+static const char s_find_sql [] =
+    "SELECT s.task, s.state, s.role, s.provider, s.model, s.flags, s.owner, s.created_at,"
+    " s.updated_at, s.started_at, s.completed_at, s.error_count, s.last_error_at,"
+    " s.last_history, s.last_output, s.last_metric, s.position"
+    " FROM tasks t JOIN task_states s ON s.task = t.id WHERE t.task_id = ?1";
+
+#define COLUMNS "provider = ?3, model = ?4, flags = ?5, owner = ?6, updated_at = ?7," \
+    " started_at = ?8, completed_at = ?9, error_count = ?10, last_error_at = ?11," \
+    " last_history = ?12, last_output = ?13, last_metric = ?14, position = ?15"
+
+static const char s_insert_sql [] =
+    "INSERT INTO task_states (state, role, provider, model, flags, owner, updated_at,"
+    " started_at, completed_at, error_count, last_error_at, last_history, last_output,"
+    " last_metric, position, task, created_at) VALUES"
+    " (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)";
+
+static const char s_count_sql [] =
+    "INSERT INTO task_counts (state, role, provider, model, count) VALUES (?1, ?2, ?3, ?4, ?5)"
+    " ON CONFLICT DO UPDATE SET count = count + excluded.count";
+
+stele_tasks_t *
+stele_tasks_new (sqlite3 *db)
+{
+    stele_tasks_t *self = calloc (1, sizeof *self);
+    assert (self);
+    self->find = stele_sql_prepare (db, s_find_sql);
+    self->insert = stele_sql_prepare (db, s_insert_sql);
+    self->update = stele_sql_prepare (db,
+        "UPDATE task_states SET " COLUMNS " WHERE task = ?16");
+    self->update_indexed = stele_sql_prepare (db,
+        "UPDATE task_states SET state = ?1, role = ?2, created_at = ?17, " COLUMNS " WHERE task = ?16");
+    self->count = stele_sql_prepare (db, s_count_sql);
+    if (!self->find || !self->insert || !self->update || !self->update_indexed || !self->count)
+        stele_tasks_destroy (&self);
+    return self;
+}
+
+void
+stele_tasks_destroy (stele_tasks_t **self_p)
+{
+    assert (self_p);
+    stele_tasks_t *self = *self_p;
+    if (!self)
+        return;
+    stele_tasks_forget (self);
+    sqlite3_finalize (self->find);
+    sqlite3_finalize (self->insert);
+    sqlite3_finalize (self->update);
+    sqlite3_finalize (self->update_indexed);
+    sqlite3_finalize (self->count);
+    free (self);
+    *self_p = NULL;
+}
+
+static stele_task_t *
+s_task_new (stele_tasks_t *self, const char *id, size_t size)
+{
+    stele_task_t *task = calloc (1, sizeof *task + size);
+    assert (task);
+    memcpy (task->id, id, size);
+    task->id_size = size;
+    HASH_ADD_KEYPTR (hh, self->cache, task->id, size, task);
+    return task;
+}
+
+static void
+s_load (stele_task_t *task, sqlite3_stmt *row)
+{
+    task->key = sqlite3_column_int64 (row, 0);
+    task->life.state = sqlite3_column_int (row, 1);
+    task->role = sqlite3_column_int64 (row, 2);
+    task->provider = sqlite3_column_int64 (row, 3);
+    task->model = sqlite3_column_int64 (row, 4);
+    task->flags = sqlite3_column_int (row, 5) & ~STELE_TASK_FLAG_INTERRUPTED;
+    task->life.interrupted = (sqlite3_column_int (row, 5) & STELE_TASK_FLAG_INTERRUPTED) != 0;
+    task->owner = sqlite3_column_int64 (row, 6);
+    task->created_at = sqlite3_column_int64 (row, 7);
+    task->updated_at = sqlite3_column_int64 (row, 8);
+    task->life.started_at = sqlite3_column_int64 (row, 9);
+    task->life.completed_at = sqlite3_column_int64 (row, 10);
+    task->life.error_count = sqlite3_column_int64 (row, 11);
+    task->last_error_at = sqlite3_column_int64 (row, 12);
+    task->last_history = sqlite3_column_int64 (row, 13);
+    task->last_output = sqlite3_column_int64 (row, 14);
+    task->last_metric = sqlite3_column_int64 (row, 15);
+    task->position = sqlite3_column_int64 (row, 16);
+    task->counted = (stele_count_key_t) {
+        task->life.state, task->role, task->provider, task->model
+    };
+    task->indexed_created_at = task->created_at;
+}
+
+int
+stele_tasks_find (stele_tasks_t *self, const char *id, size_t size, stele_task_t **task_p)
+{
+    HASH_FIND (hh, self->cache, id, size, *task_p);
+    if (*task_p)
+        return 0;
+    sqlite3_bind_text (self->find, 1, id, (int) size, SQLITE_STATIC);
+    int rc = sqlite3_step (self->find);
+    if (rc == SQLITE_ROW) {
+        *task_p = s_task_new (self, id, size);
+        s_load (*task_p, self->find);
+    }
+    sqlite3_reset (self->find);
+    return stele_sql_code (rc);
+}
+
+stele_task_t *
+stele_tasks_add (stele_tasks_t *self, const char *id, size_t size, int64_t key)
+{
+    stele_task_t *task = s_task_new (self, id, size);
+    task->key = key;
+    task->is_new = true;
+    task->life.state = STELE_TASK_QUEUED;
+    return task;
+}
+
+void
+stele_tasks_touch (stele_tasks_t *self, stele_task_t *task)
+{
+    if (task->dirty)
+        return;
+    task->dirty = true;
+    task->next_dirty = self->dirty;
+    self->dirty = task;
+}
+
+static void
+s_count (stele_tasks_t *self, const stele_count_key_t *key, int64_t delta)
+{
+    s_count_t *count;
+    HASH_FIND (hh, self->counts, key, sizeof *key, count);
+    if (!count) {
+        count = calloc (1, sizeof *count);
+        assert (count);
+        count->key = *key;
+        HASH_ADD (hh, self->counts, key, sizeof *key, count);
+    }
+    count->delta += delta;
+}
+
+//  Empty the pending counts, into the table where 'write' says so.
+static int
+s_counts_flush (stele_tasks_t *self, bool write)
+{
+    int code = 0;
+    s_count_t *count, *next;
+    HASH_ITER (hh, self->counts, count, next) {
+        if (write && code == 0 && count->delta != 0) {
+            sqlite3_bind_int64 (self->count, 1, count->key.state);
+            sqlite3_bind_int64 (self->count, 2, count->key.role);
+            sqlite3_bind_int64 (self->count, 3, count->key.provider);
+            sqlite3_bind_int64 (self->count, 4, count->key.model);
+            sqlite3_bind_int64 (self->count, 5, count->delta);
+            code = stele_sql_run (self->count);
+        }
+        HASH_DELETE (hh, self->counts, count);
+        free (count);
+    }
+    return code;
+}
+
+static int
+s_write (stele_tasks_t *self, stele_task_t *task)
+{
+    stele_count_key_t now = { task->life.state, task->role, task->provider, task->model };
+    bool indexed = task->counted.state != now.state || task->counted.role != now.role
+        || task->indexed_created_at != task->created_at;
+    sqlite3_stmt *stmt = task->is_new? self->insert: indexed? self->update_indexed: self->update;
+    if (stmt != self->update) {
+        sqlite3_bind_int64 (stmt, 1, now.state);
+        stele_sql_bind_key (stmt, 2, now.role);
+        sqlite3_bind_int64 (stmt, 17, task->created_at);
+    }
+    stele_sql_bind_key (stmt, 3, now.provider);
+    stele_sql_bind_key (stmt, 4, now.model);
+    sqlite3_bind_int (stmt, 5, task->flags
+        | (task->life.interrupted? STELE_TASK_FLAG_INTERRUPTED: 0));
+    stele_sql_bind_key (stmt, 6, task->owner);
+    sqlite3_bind_int64 (stmt, 7, task->updated_at);
+    stele_sql_bind_key (stmt, 8, task->life.started_at);
+    stele_sql_bind_key (stmt, 9, task->life.completed_at);
+    sqlite3_bind_int64 (stmt, 10, task->life.error_count);
+    stele_sql_bind_key (stmt, 11, task->last_error_at);
+    stele_sql_bind_key (stmt, 12, task->last_history);
+    stele_sql_bind_key (stmt, 13, task->last_output);
+    stele_sql_bind_key (stmt, 14, task->last_metric);
+    sqlite3_bind_int64 (stmt, 15, task->position);
+    sqlite3_bind_int64 (stmt, 16, task->key);
+    int code = stele_sql_run (stmt);
+    if (code)
+        return code;
+    if (memcmp (&task->counted, &now, sizeof now) != 0) {
+        if (task->counted.state)
+            s_count (self, &task->counted, -1);
+        s_count (self, &now, 1);
+    }
+    task->counted = now;
+    task->indexed_created_at = task->created_at;
+    task->is_new = false;
+    return 0;
+}
+
+int
+stele_tasks_flush (stele_tasks_t *self)
+{
+    while (self->dirty) {
+        stele_task_t *task = self->dirty;
+        int code = s_write (self, task);
+        if (code)
+            return code;
+        self->dirty = task->next_dirty;
+        task->dirty = false;
+    }
+    return s_counts_flush (self, true);
+}
+
+void
+stele_tasks_trim (stele_tasks_t *self)
+{
+    assert (!self->dirty);
+    //  uthash iterates in the order of insertion: the oldest go first
+    stele_task_t *task, *next;
+    HASH_ITER (hh, self->cache, task, next) {
+        if (HASH_COUNT (self->cache) <= CACHE_MAX)
+            break;
+        HASH_DELETE (hh, self->cache, task);
+        free (task);
+    }
+}
+
+void
+stele_tasks_forget (stele_tasks_t *self)
+{
+    self->dirty = NULL;
+    stele_task_t *task, *next;
+    HASH_ITER (hh, self->cache, task, next) {
+        HASH_DELETE (hh, self->cache, task);
+        free (task);
+    }
+    s_counts_flush (self, false);
+}

@@ -1,0 +1,36 @@
+/*  words - texts that repeat, as numbers of the table words
+
+    The writer's side: finds or makes the number of a text, with a bounded cache.
+    After a rollback the cache has to be forgotten.
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at https://mozilla.org/MPL/2.0/.
+*/
+
+#ifndef STELE_WORDS_H_INCLUDED
+#define STELE_WORDS_H_INCLUDED
+
+#include <sqlite3.h>
+#include "model/record.h"
+
+typedef struct stele_words stele_words_t;
+
+/*  NULL where the statements cannot be prepared.                            */
+stele_words_t *
+    stele_words_new (sqlite3 *db);
+void
+    stele_words_destroy (stele_words_t **self_p);
+
+/*  Number of a text, made where it is new. Returns 0 or a storage error.    */
+int
+    stele_words_number (stele_words_t *self, const char *text, size_t size, int64_t *number);
+
+/*  Number of a TEXT value; 0 for NONE.                                      */
+int
+    stele_words_value (stele_words_t *self, const stele_value_t *value, int64_t *number);
+
+void
+    stele_words_forget (stele_words_t *self);
+
+#endif
