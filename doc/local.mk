@@ -1,1 +1,19 @@
-# files of this room
+# Documents, manual pages, the example of the configuration, the systemd unit.
+dist_man_MANS += doc/steled.8 doc/stele.1 doc/libstele.3 doc/steled.conf.5
+dist_doc_DATA = README.md NEWS doc/PROTOCOL.md doc/ARCHITECTURE.md
+
+steleconfdir = $(sysconfdir)/stele
+dist_steleconf_DATA = doc/steled.conf.example
+
+# What the documents must not forget, checked against the tables in the code.
+dist_check_SCRIPTS = doc/check.sh
+TESTS += doc/check.sh
+
+EXTRA_DIST += doc/steled.service.in
+CLEANFILES += doc/steled.service
+if INSTALL_UNIT
+systemdsystemunit_DATA = doc/steled.service
+endif
+
+doc/steled.service: doc/steled.service.in Makefile
+	$(AM_V_GEN)$(MKDIR_P) doc && sed -e 's|@sbindir[@]|$(sbindir)|' -e 's|@sysconfdir[@]|$(sysconfdir)|' $(srcdir)/doc/steled.service.in > $@.tmp && mv $@.tmp $@
