@@ -22,29 +22,41 @@
 #ifndef STELE_JSON_H_INCLUDED
 #define STELE_JSON_H_INCLUDED
 
-#include <jansson.h>
 #include "model/record.h"
 #include "model/refusal.h"
 #include "wire/pack.h"
 
-/*  Checked msgpack bytes of one object as a jansson value. Caller owns it. NULL and
-    a refusal (malformed: UTF-8, duplicate key, nesting over STELE_LIMIT_NESTING). */
-json_t *
-    stele_json_unpack (const void *data, size_t size, stele_refusal_t *refusal);
-
-/*  Checked msgpack bytes of one object as canonical JSON text in the record's arena. */
+/*  Checked msgpack bytes of one object as canonical JSON text in the record's arena.
+    Returns 0, or STELE_EMALFORMED (UTF-8, duplicate key, nesting over
+    STELE_LIMIT_NESTING) or STELE_ETOO_LARGE (over STELE_LIMIT_CONTENT); *text_size
+    is set for the latter too.                                               */
 int
     stele_json_text (const void *data, size_t size, stele_record_t *arena,
         const char **text, size_t *text_size, stele_refusal_t *refusal);
-
-/*  A jansson value as msgpack. Returns 0 or STELE_EMALFORMED with a refusal
-    (a reserved key whose value is not of its form).                         */
-int
-    stele_json_pack (const json_t *value, stele_pack_t *pack, stele_refusal_t *refusal);
 
 /*  Canonical JSON text as msgpack. The text has to be one the broker wrote:
     a text that does not parse is a fault of the ledger, STELE_ELEDGER.      */
 int
     stele_json_text_pack (const char *text, size_t size, stele_pack_t *pack);
+
+/*  The same for an object, without the head of its map: keys with their values.
+    Sets how many.                                                           */
+int
+    stele_json_text_pack_entries (const char *text, size_t size, stele_pack_t *pack,
+        size_t *count);
+
+/*  JSON text that a person or a program wrote, any value, as msgpack. Returns 0, or
+    STELE_EMALFORMED with a refusal that says where and why; packs nothing then. */
+int
+    stele_json_parse_pack (const char *text, size_t size, stele_pack_t *pack,
+        stele_refusal_t *refusal);
+
+/*  One msgpack object as JSON text on one line, entries in their own order. With
+    'times', the time fields of events and records (not what a producer's own maps
+    hold) are RFC 3339. Need not be checked bytes. Terminated with a NUL; caller owns
+    return value and frees it with free(). NULL where it is not one msgpack object
+    of UTF-8 strings.                                                        */
+char *
+    stele_json_print (const void *packed, size_t size, bool times);
 
 #endif

@@ -1,2 +1,11 @@
 noinst_LTLIBRARIES += src/wire/libwire.la
-src_wire_libwire_la_SOURCES =
+src_wire_libwire_la_SOURCES = \
+    src/wire/base64.c src/wire/base64.h \
+    src/wire/event.c src/wire/event.h \
+    src/wire/event_encode.c \
+    src/wire/json.h src/wire/json_read.c src/wire/json_write.c \
+    src/wire/pack.c src/wire/pack.h \
+    src/wire/quote.c src/wire/quote.h \
+    src/wire/scan.c src/wire/scan.h \
+    src/wire/time.c \
+    src/wire/utf8.c

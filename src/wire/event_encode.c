@@ -1,0 +1,176 @@
+/*  event_encode - records to msgpack, topics, comparison
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at https://mozilla.org/MPL/2.0/.
+*/
+
+#include <stdio.h>
+#include <string.h>
+#include "wire/event.h"
+#include "wire/json.h"
+
+void
+stele_value_pack (const stele_value_t *value, stele_pack_t *pack)
+{
+    size_t start = stele_pack_size (pack);
+    const char *word;
+    switch (value->kind) {
+        case STELE_VALUE_INTEGER:
+            stele_pack_integer (pack, value->integer);
+            return;
+        case STELE_VALUE_UNSIGNED:
+            stele_pack_natural (pack, value->natural);
+            return;
+        case STELE_VALUE_REAL:
+            stele_pack_real (pack, value->real);
+            return;
+        case STELE_VALUE_BOOL:
+            stele_pack_bool (pack, value->integer != 0);
+            return;
+        case STELE_VALUE_WORD:
+            word = stele_vocabulary_word (value->vocabulary, (int) value->integer);
+            if (word) {
+                stele_pack_string (pack, word);
+                return;
+            }
+            break;
+        case STELE_VALUE_TEXT:
+            stele_pack_text (pack, value->text, value->size);
+            return;
+        case STELE_VALUE_BYTES:
+            stele_pack_bytes (pack, value->text, value->size);
+            return;
+        case STELE_VALUE_JSON:
+            if (stele_json_text_pack (value->text, value->size, pack) == 0)
+                return;
+            stele_pack_rewind (pack, start);
+            break;
+        case STELE_VALUE_PACKED:
+            stele_pack_packed (pack, value->text, value->size);
+            return;
+        default:
+            break;
+    }
+    stele_pack_nil (pack);
+}
+
+void
+stele_record_pack (const stele_record_t *record, stele_pack_t *pack)
+{
+    size_t count = record->type != 0;
+    for (int field = 0; field < STELE_FIELD_COUNT; field++)
+        count += stele_record_has (record, field);
+
+    //  How many entries 'extra' has is known only after it was packed
+    bool extra = record->extra.kind == STELE_VALUE_JSON;
+    size_t mark = stele_pack_size (pack);
+    if (extra)
+        stele_pack_open_map (pack);
+    else
+        stele_pack_map (pack, count);
+    if (record->type)
+        stele_pack_key_string (pack, "type",
+            stele_vocabulary_word (STELE_VOCABULARY_EVENT_TYPE, record->type));
+    for (int field = 0; field < STELE_FIELD_COUNT; field++)
+        if (stele_record_has (record, field)) {
+            stele_pack_string (pack, stele_field_name (field));
+            stele_value_pack (&record->values [field], pack);
+        }
+    if (extra) {
+        size_t entries = 0;
+        stele_json_text_pack_entries (record->extra.text, record->extra.size, pack, &entries);
+        stele_pack_close (pack, mark, count + entries);
+    }
+}
+
+size_t
+stele_record_topic (const stele_record_t *event, char *topic, size_t size_max)
+{
+    stele_field_t field = event->type < STELE_SESSION_STARTED? STELE_TASK_ID:
+        event->type == STELE_PREFERENCE_SET? STELE_USER_ID: STELE_SESSION_ID;
+    const stele_value_t *id = &event->values [field];
+    const char *type = stele_vocabulary_word (STELE_VOCABULARY_EVENT_TYPE, event->type);
+    const char *text = id->kind == STELE_VALUE_TEXT? id->text: "default";
+    size_t text_size = id->kind == STELE_VALUE_TEXT? id->size: strlen (text);
+    size_t type_size = type? strlen (type): 0;
+    if (type_size + 1 + text_size > size_max)
+        return 0;
+    if (type)
+        memcpy (topic, type, type_size);
+    topic [type_size] = '/';
+    memcpy (topic + type_size + 1, text, text_size);
+    return type_size + 1 + text_size;
+}
+
+//  What an absent field of an event stands for
+static stele_value_t
+s_default (int type, stele_field_t field)
+{
+    stele_value_t value = { .kind = STELE_VALUE_NONE };
+    if (field == STELE_USER_ID) {
+        value.kind = STELE_VALUE_TEXT;
+        value.text = "default";
+        value.size = 7;
+    }
+    else
+    if (field == STELE_STATE && (type == STELE_TASK_CREATED || type == STELE_SESSION_STARTED)) {
+        value.kind = STELE_VALUE_WORD;
+        value.vocabulary = stele_record_state_vocabulary (type);
+        value.integer = type == STELE_TASK_CREATED?
+            (int) STELE_TASK_QUEUED: (int) STELE_SESSION_INITIALIZING;
+    }
+    else
+    if (field == STELE_TARGET_DIR && type == STELE_TASK_CREATED) {
+        value.kind = STELE_VALUE_TEXT;
+        value.text = ".";
+        value.size = 1;
+    }
+    else
+    if (field == STELE_FULL_ACCESS && type == STELE_TASK_CREATED)
+        value.kind = STELE_VALUE_BOOL;
+    return value;
+}
+
+static bool
+s_same (const stele_value_t *one, const stele_value_t *other)
+{
+    if (one->kind != other->kind)
+        return false;
+    switch (one->kind) {
+        case STELE_VALUE_NONE:
+            return true;
+        case STELE_VALUE_INTEGER:
+        case STELE_VALUE_BOOL:
+        case STELE_VALUE_WORD:
+            return one->integer == other->integer;
+        case STELE_VALUE_UNSIGNED:
+        case STELE_VALUE_REAL:      // By its bits, so that NaN equals itself
+            return one->natural == other->natural;
+        default:
+            return one->size == other->size
+                && (one->size == 0 || memcmp (one->text, other->text, one->size) == 0);
+    }
+}
+
+bool
+stele_record_equal (const stele_record_t *one, const stele_record_t *other)
+{
+    if (one->type != other->type || !s_same (&one->extra, &other->extra))
+        return false;
+    for (int field = 0; field < STELE_EVENT_FIELD_COUNT; field++) {
+        stele_value_t left = one->values [field];
+        stele_value_t right = other->values [field];
+        if (left.kind == STELE_VALUE_NONE && right.kind == STELE_VALUE_NONE)
+            continue;
+        if (left.kind == STELE_VALUE_NONE)
+            left = s_default (one->type, field);
+        if (right.kind == STELE_VALUE_NONE)
+            right = s_default (other->type, field);
+        bool no_time = field == STELE_TIME
+            && (left.kind == STELE_VALUE_NONE || right.kind == STELE_VALUE_NONE);
+        if (!no_time && !s_same (&left, &right))
+            return false;
+    }
+    return true;
+}

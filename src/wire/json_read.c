@@ -1,0 +1,283 @@
+/*  json_read - JSON text to msgpack
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at https://mozilla.org/MPL/2.0/.
+*/
+
+#include <assert.h>
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <jansson.h>
+#include "wire/base64.h"
+#include "wire/json.h"
+#include "wire/quote.h"
+
+#define NESTING_MAX (STELE_LIMIT_NESTING * 2)       // A request wraps events in its own levels
+
+static int
+    s_pack (const json_t *value, stele_pack_t *pack, int depth, stele_refusal_t *refusal);
+
+static int
+s_not_of_form (stele_refusal_t *refusal, const char *form)
+{
+    return stele_refuse (refusal, STELE_EMALFORMED, NULL,
+        "a reserved key of JSON whose value is not of its form, which is %s", form);
+}
+
+//  The bytes of a base64 string; caller frees them. NULL where it is not one.
+static void *
+s_decode (const json_t *value, size_t *size)
+{
+    if (!json_is_string (value))
+        return NULL;
+    size_t text_size = json_string_length (value);
+    void *bytes = malloc (text_size + 1);
+    assert (bytes);
+    ptrdiff_t decoded = stele_base64_decode (json_string_value (value), text_size, bytes);
+    if (decoded < 0) {
+        free (bytes);
+        return NULL;
+    }
+    *size = (size_t) decoded;
+    return bytes;
+}
+
+static int
+s_pack_bin (const json_t *value, stele_pack_t *pack, stele_refusal_t *refusal)
+{
+    size_t size;
+    void *bytes = s_decode (value, &size);
+    if (!bytes)
+        return s_not_of_form (refusal, "{\"$bin\":\"base64\"}");
+    stele_pack_bytes (pack, bytes, size);
+    free (bytes);
+    return 0;
+}
+
+static int
+s_pack_ext (const json_t *value, stele_pack_t *pack, stele_refusal_t *refusal)
+{
+    static const char form [] = "{\"$ext\":[type,\"base64\"]}";
+    const json_t *type = json_array_get (value, 0);
+    if (json_array_size (value) != 2 || !json_is_integer (type)
+    ||  json_integer_value (type) < INT8_MIN || json_integer_value (type) > INT8_MAX)
+        return s_not_of_form (refusal, form);
+    size_t size;
+    void *bytes = s_decode (json_array_get (value, 1), &size);
+    if (!bytes)
+        return s_not_of_form (refusal, form);
+    stele_pack_ext (pack, (int8_t) json_integer_value (type), bytes, size);
+    free (bytes);
+    return 0;
+}
+
+static int
+s_pack_uint (const json_t *value, stele_pack_t *pack, stele_refusal_t *refusal)
+{
+    const char *text = json_is_string (value)? json_string_value (value): "";
+    size_t digits = strspn (text, "0123456789");
+    errno = 0;
+    unsigned long long number = strtoull (text, NULL, 10);
+    if (digits == 0 || digits != json_string_length (value) || errno || number > UINT64_MAX)
+        return s_not_of_form (refusal, "{\"$uint\":\"digits\"}, at most 2^64-1");
+    stele_pack_natural (pack, number);
+    return 0;
+}
+
+static int
+s_pack_float (const json_t *value, stele_pack_t *pack, stele_refusal_t *refusal)
+{
+    const char *text = json_is_string (value)? json_string_value (value): "";
+    if (strcmp (text, "NaN") == 0)
+        stele_pack_real (pack, NAN);
+    else
+    if (strcmp (text, "Infinity") == 0)
+        stele_pack_real (pack, INFINITY);
+    else
+    if (strcmp (text, "-Infinity") == 0)
+        stele_pack_real (pack, -INFINITY);
+    else
+        return s_not_of_form (refusal, "{\"$float\":\"NaN\"}, \"Infinity\" or \"-Infinity\"");
+    return 0;
+}
+
+static int
+s_pack_entries (const json_t *pairs, stele_pack_t *pack, int depth, stele_refusal_t *refusal)
+{
+    size_t i;
+    const json_t *pair;
+    json_array_foreach (pairs, i, pair) {
+        if (json_array_size (pair) != 2)
+            return s_not_of_form (refusal, "{\"$map\":[[key,value],...]}");
+        int rc = s_pack (json_array_get (pair, 0), pack, depth, refusal);
+        if (rc == 0)
+            rc = s_pack (json_array_get (pair, 1), pack, depth, refusal);
+        if (rc)
+            return rc;
+    }
+    return 0;
+}
+
+static int
+s_pack_map (const json_t *value, stele_pack_t *pack, int depth, stele_refusal_t *refusal)
+{
+    if (!json_is_array (value))
+        return s_not_of_form (refusal, "{\"$map\":[[key,value],...]}");
+    stele_pack_map (pack, json_array_size (value));
+    return s_pack_entries (value, pack, depth, refusal);
+}
+
+//  The key of an object that is one of the reserved forms, else NULL. Other keys with
+//  "$" are ordinary: people write {"$ref":...} by hand.
+static const char *
+s_reserved (const json_t *object)
+{
+    static const char *const keys [] = { "$bin", "$ext", "$float", "$map", "$uint" };
+    if (json_object_size (object) != 1)
+        return NULL;
+    for (size_t i = 0; i < sizeof keys / sizeof keys [0]; i++)
+        if (json_object_get (object, keys [i]))
+            return keys [i];
+    return NULL;
+}
+
+static int
+s_pack_members (const json_t *object, stele_pack_t *pack, int depth, stele_refusal_t *refusal)
+{
+    const char *key;
+    json_t *value;
+    json_object_foreach ((json_t *) object, key, value) {
+        stele_pack_string (pack, key);      // The parser refuses NUL in a key
+        int rc = s_pack (value, pack, depth, refusal);
+        if (rc)
+            return rc;
+    }
+    return 0;
+}
+
+static int
+s_pack_object (const json_t *object, stele_pack_t *pack, int depth, stele_refusal_t *refusal)
+{
+    const char *key = s_reserved (object);
+    if (!key) {
+        stele_pack_map (pack, json_object_size (object));
+        return s_pack_members (object, pack, depth, refusal);
+    }
+    const json_t *value = json_object_get (object, key);
+    switch (key [1]) {
+        case 'b':
+            return s_pack_bin (value, pack, refusal);
+        case 'e':
+            return s_pack_ext (value, pack, refusal);
+        case 'f':
+            return s_pack_float (value, pack, refusal);
+        case 'm':
+            return s_pack_map (value, pack, depth, refusal);
+        default:
+            return s_pack_uint (value, pack, refusal);
+    }
+}
+
+static int
+s_pack_array (const json_t *array, stele_pack_t *pack, int depth, stele_refusal_t *refusal)
+{
+    stele_pack_array (pack, json_array_size (array));
+    size_t i;
+    const json_t *item;
+    json_array_foreach (array, i, item) {
+        int rc = s_pack (item, pack, depth, refusal);
+        if (rc)
+            return rc;
+    }
+    return 0;
+}
+
+static int
+s_pack (const json_t *value, stele_pack_t *pack, int depth, stele_refusal_t *refusal)
+{
+    switch (json_typeof (value)) {
+        case JSON_NULL:
+            stele_pack_nil (pack);
+            return 0;
+        case JSON_TRUE:
+        case JSON_FALSE:
+            stele_pack_bool (pack, json_is_true (value));
+            return 0;
+        case JSON_INTEGER:
+            stele_pack_integer (pack, json_integer_value (value));
+            return 0;
+        case JSON_REAL:
+            stele_pack_real (pack, json_real_value (value));
+            return 0;
+        case JSON_STRING:
+            stele_pack_text (pack, json_string_value (value), json_string_length (value));
+            return 0;
+        default:
+            break;
+    }
+    if (depth == NESTING_MAX)
+        return stele_refuse (refusal, STELE_EMALFORMED, NULL,
+            "JSON is nested deeper than %d levels", NESTING_MAX);
+    return json_is_object (value)? s_pack_object (value, pack, depth + 1, refusal):
+        s_pack_array (value, pack, depth + 1, refusal);
+}
+
+static int
+s_parse_refused (const json_error_t *error, stele_refusal_t *refusal)
+{
+    if (strstr (error->text, "too big"))
+        return stele_refuse (refusal, STELE_EMALFORMED, NULL,
+            "JSON has an integer outside -2^63 to 2^63-1 at byte %d: write one up to 2^64-1 as "
+            "{\"$uint\":\"18446744073709551615\"}", error->position);
+    //  Its text quotes the input, of which only the beginning is sure to be safe to show
+    size_t size = strcspn (error->text, "'");
+    char shown [STELE_QUOTE_SIZE];
+    return stele_refuse (refusal, STELE_EMALFORMED, NULL, "not JSON: %s at line %d, column %d",
+        stele_quote (shown, error->text, size), error->line, error->column);
+}
+
+int
+stele_json_parse_pack (const char *text, size_t size, stele_pack_t *pack, stele_refusal_t *refusal)
+{
+    json_error_t error;
+    json_t *value = json_loadb (text, size,
+        JSON_ALLOW_NUL | JSON_DECODE_ANY | JSON_REJECT_DUPLICATES, &error);
+    if (!value)
+        return s_parse_refused (&error, refusal);
+    size_t start = stele_pack_size (pack);
+    int rc = s_pack (value, pack, 0, refusal);
+    if (rc)
+        stele_pack_rewind (pack, start);
+    json_decref (value);
+    return rc;
+}
+
+int
+stele_json_text_pack (const char *text, size_t size, stele_pack_t *pack)
+{
+    return stele_json_parse_pack (text, size, pack, NULL)? STELE_ELEDGER: 0;
+}
+
+int
+stele_json_text_pack_entries (const char *text, size_t size, stele_pack_t *pack, size_t *count)
+{
+    json_t *object = json_loadb (text, size, JSON_ALLOW_NUL | JSON_REJECT_DUPLICATES, NULL);
+    if (!json_is_object (object)) {
+        json_decref (object);
+        return STELE_ELEDGER;
+    }
+    size_t start = stele_pack_size (pack);
+    const char *key = s_reserved (object);
+    const json_t *pairs = key && key [1] == 'm'? json_object_get (object, key): NULL;
+    size_t entries = pairs? json_array_size (pairs): json_object_size (object);
+    int rc = pairs? s_pack_entries (pairs, pack, 1, NULL): s_pack_members (object, pack, 1, NULL);
+    if (rc)
+        stele_pack_rewind (pack, start);
+    else
+        *count = entries;
+    json_decref (object);
+    return rc? STELE_ELEDGER: 0;
+}

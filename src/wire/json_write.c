@@ -1,0 +1,431 @@
+/*  json_write - msgpack to JSON text
+
+    Written straight from the bytes, without a tree: this is on the path of
+    every event that carries a map. Depth is bounded by the callers' limit.
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at https://mozilla.org/MPL/2.0/.
+*/
+
+#include <assert.h>
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "wire/base64.h"
+#include "wire/event.h"
+#include "wire/json.h"
+#include "wire/quote.h"
+#include "wire/scan.h"
+
+#define PAIRS_MAX 24                // Kept on the stack; larger maps use the heap
+#define PRINT_NESTING (STELE_LIMIT_NESTING * 2)     // An answer wraps events in its own levels
+
+typedef struct {
+    char *text;
+    size_t size;                    // What the whole text needs, also beyond 'max'
+    size_t capacity;
+    size_t max;                     // Of a longer text only the size is counted
+    stele_record_t *arena;          // Where the text lives; NULL: malloc
+    int nesting;                    // Levels allowed
+    bool canonical;                 // Sort keys, refuse duplicates
+    bool times;                     // Print time fields as RFC 3339
+    stele_refusal_t *refusal;
+} s_writer_t;
+
+typedef struct {
+    stele_token_t key;
+    const void *key_data;           // The key as it is packed
+    size_t key_size;
+    stele_scan_t value;
+} s_pair_t;
+
+static int
+    s_write_value (s_writer_t *self, stele_scan_t *scan, int depth, bool times);
+
+static void
+s_grow (s_writer_t *self, size_t needed)
+{
+    size_t capacity = self->capacity * 2 > needed? self->capacity * 2: needed;
+    if (self->arena) {
+        char *text = stele_record_alloc (self->arena, capacity);
+        if (self->size)
+            memcpy (text, self->text, self->size);
+        self->text = text;
+    }
+    else
+        self->text = realloc (self->text, capacity);
+    assert (self->text);
+    self->capacity = capacity;
+}
+
+//  Room for 'size' bytes, which the caller fills; NULL where the text is over its maximum
+static char *
+s_room (s_writer_t *self, size_t size)
+{
+    size_t at = self->size;
+    if (at + size > self->max) {
+        self->size += size;
+        self->max = 0;              // Whatever follows is not stored either
+        return NULL;
+    }
+    if (at + size > self->capacity)
+        s_grow (self, at + size);
+    self->size += size;
+    return self->text + at;
+}
+
+static void
+s_put (s_writer_t *self, const char *text, size_t size)
+{
+    char *room = s_room (self, size);
+    if (room)
+        memcpy (room, text, size);
+}
+
+static void
+s_puts (s_writer_t *self, const char *string)
+{
+    s_put (self, string, strlen (string));
+}
+
+static void
+s_escape (s_writer_t *self, unsigned char byte)
+{
+    static const char short_forms [] = "\"\"\\\\\bb\ff\nn\rr\tt";
+    char escaped [8];
+    for (const char *form = short_forms; *form; form += 2)
+        if (byte == (unsigned char) form [0]) {
+            escaped [0] = '\\';
+            escaped [1] = form [1];
+            s_put (self, escaped, 2);
+            return;
+        }
+    snprintf (escaped, sizeof escaped, "\\u%04x", byte);
+    s_put (self, escaped, 6);
+}
+
+//  Valid UTF-8 as a JSON string
+static void
+s_write_string (s_writer_t *self, const char *text, size_t size)
+{
+    s_put (self, "\"", 1);
+    size_t from = 0;
+    for (size_t i = 0; i < size; i++) {
+        unsigned char byte = (unsigned char) text [i];
+        if (byte >= 0x20 && byte != '"' && byte != '\\')
+            continue;
+        s_put (self, text + from, i - from);
+        s_escape (self, byte);
+        from = i + 1;
+    }
+    if (size > from)
+        s_put (self, text + from, size - from);
+    s_put (self, "\"", 1);
+}
+
+static int
+s_write_text (s_writer_t *self, const stele_token_t *token)
+{
+    if (!stele_utf8_valid (token->data, token->size)) {
+        char shown [STELE_QUOTE_SIZE];
+        return stele_refuse (self->refusal, STELE_EMALFORMED, NULL,
+            "text is not valid UTF-8: '%s'; send bytes as msgpack bin",
+            stele_quote (shown, token->data, token->size));
+    }
+    s_write_string (self, token->data, token->size);
+    return 0;
+}
+
+static void
+s_write_base64 (s_writer_t *self, const stele_token_t *token)
+{
+    s_put (self, "\"", 1);
+    char *room = s_room (self, STELE_BASE64_SIZE ((size_t) token->size));
+    if (room)
+        stele_base64_encode (token->data, token->size, room);
+    s_put (self, "\"", 1);
+}
+
+static void
+s_write_real (s_writer_t *self, double real)
+{
+    if (isnan (real) || isinf (real)) {
+        s_puts (self, isnan (real)? "{\"$float\":\"NaN\"}":
+            real > 0? "{\"$float\":\"Infinity\"}": "{\"$float\":\"-Infinity\"}");
+        return;
+    }
+    //  The shortest text that reads back as the same number
+    char text [40];
+    for (int digits = 15; digits <= 17; digits++) {
+        snprintf (text, sizeof text, "%.*g", digits, real);
+        if (strtod (text, NULL) == real)
+            break;
+    }
+    //  A locale may have its own decimal point
+    size_t point = strspn (text, "-0123456789");
+    size_t other = strcspn (text + point, "-+e0123456789");
+    if (other > 0) {
+        text [point] = '.';
+        memmove (text + point + 1, text + point + other, strlen (text + point + other) + 1);
+    }
+    s_puts (self, text);
+    if (!strpbrk (text, ".e"))
+        s_puts (self, ".0");
+}
+
+static void
+s_write_number (s_writer_t *self, const stele_token_t *token)
+{
+    char text [48];
+    if (token->kind == STELE_SCAN_INTEGER)
+        snprintf (text, sizeof text, "%" PRId64, token->integer);
+    else
+        snprintf (text, sizeof text, "{\"$uint\":\"%" PRIu64 "\"}", token->natural);
+    s_puts (self, text);
+}
+
+static void
+s_write_ext (s_writer_t *self, const stele_token_t *token)
+{
+    char head [24];
+    snprintf (head, sizeof head, "{\"$ext\":[%d,", token->ext_type);
+    s_puts (self, head);
+    s_write_base64 (self, token);
+    s_puts (self, "]}");
+}
+
+static int
+s_write_array (s_writer_t *self, stele_scan_t *scan, uint32_t count, int depth, bool times)
+{
+    s_put (self, "[", 1);
+    for (uint32_t i = 0; i < count; i++) {
+        if (i)
+            s_put (self, ",", 1);
+        int rc = s_write_value (self, scan, depth, times);
+        if (rc)
+            return rc;
+    }
+    s_put (self, "]", 1);
+    return 0;
+}
+
+static int
+s_compare_bytes (const void *one, size_t one_size, const void *other, size_t other_size)
+{
+    size_t common = one_size < other_size? one_size: other_size;
+    int order = common? memcmp (one, other, common): 0;
+    return order? order: (one_size > other_size) - (one_size < other_size);
+}
+
+//  Strings by their bytes, before all other keys by theirs
+static int
+s_compare (const void *one, const void *other)
+{
+    const s_pair_t *left = one;
+    const s_pair_t *right = other;
+    bool left_text = left->key.kind == STELE_SCAN_TEXT;
+    bool right_text = right->key.kind == STELE_SCAN_TEXT;
+    if (left_text != right_text)
+        return left_text? -1: 1;
+    if (left_text)
+        return s_compare_bytes (left->key.data, left->key.size, right->key.data, right->key.size);
+    return s_compare_bytes (left->key_data, left->key_size, right->key_data, right->key_size);
+}
+
+static int
+s_sort (s_writer_t *self, s_pair_t *pairs, uint32_t count)
+{
+    if (count < 2)
+        return 0;
+    qsort (pairs, count, sizeof *pairs, s_compare);
+    for (uint32_t i = 1; i < count; i++) {
+        if (s_compare (&pairs [i - 1], &pairs [i]) != 0)
+            continue;
+        char shown [STELE_QUOTE_SIZE];
+        bool text = pairs [i].key.kind == STELE_SCAN_TEXT;
+        stele_quote (shown, text? pairs [i].key.data: "", text? pairs [i].key.size: 0);
+        return stele_refuse (self->refusal, STELE_EMALFORMED, shown,
+            "a map has the key '%s' twice", shown);
+    }
+    return 0;
+}
+
+//  Can the map be a JSON object, and not be taken for a reserved form?
+static bool
+s_plain (const s_pair_t *pairs, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++)
+        if (pairs [i].key.kind != STELE_SCAN_TEXT
+        ||  (pairs [i].key.size && memchr (pairs [i].key.data, 0, pairs [i].key.size)))
+            return false;
+    return count != 1 || pairs [0].key.size == 0 || pairs [0].key.data [0] != '$';
+}
+
+//  Is the map an event? Then 'time' is its only time; any other key is a producer's own.
+static bool
+s_is_event (const s_pair_t *pairs, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        if (pairs [i].key.size != 4 || memcmp (pairs [i].key.data, "type", 4) != 0)
+            continue;
+        stele_scan_t scan = pairs [i].value;
+        stele_token_t token = stele_scan_next (&scan);
+        return token.kind == STELE_SCAN_TEXT
+            && stele_vocabulary_code (STELE_VOCABULARY_EVENT_TYPE, token.data, token.size);
+    }
+    return false;
+}
+
+static stele_field_t
+s_field (const stele_token_t *key)
+{
+    for (int field = 0; field < STELE_FIELD_COUNT; field++) {
+        const char *name = stele_field_name (field);
+        if (strlen (name) == key->size && memcmp (name, key->data, key->size) == 0)
+            return (stele_field_t) field;
+    }
+    return STELE_FIELD_NONE;
+}
+
+static int
+s_write_with_times (s_writer_t *self, s_pair_t *pair, bool is_event, int depth)
+{
+    stele_field_t field = s_field (&pair->key);
+    if (field == STELE_FIELD_NONE)
+        return s_write_value (self, &pair->value, depth, !is_event);
+
+    stele_scan_t probe = pair->value;
+    stele_token_t token = stele_scan_next (&probe);
+    bool is_time = stele_field_kind (field) == STELE_KIND_TIME
+        && (!is_event || field == STELE_TIME) && token.kind == STELE_SCAN_INTEGER;
+    int64_t time_us;
+    if (is_time && stele_time_unpack (pair->value.next,
+            (size_t) (probe.next - pair->value.next), &time_us) == 0) {
+        char text [32];
+        stele_time_print (time_us, text, sizeof text);
+        s_write_string (self, text, strlen (text));
+        return 0;
+    }
+    return s_write_value (self, &pair->value, depth, stele_field_kind (field) != STELE_KIND_MAP);
+}
+
+static int
+s_write_pairs (s_writer_t *self, s_pair_t *pairs, uint32_t count, int depth, bool times)
+{
+    int rc = self->canonical? s_sort (self, pairs, count): 0;
+    bool plain = s_plain (pairs, count);
+    bool is_event = times && plain && s_is_event (pairs, count);
+    s_puts (self, plain? "{": "{\"$map\":[");
+    for (uint32_t i = 0; i < count && rc == 0; i++) {
+        s_puts (self, plain? i? ",": "": i? ",[": "[");
+        stele_scan_t key = stele_scan_start (pairs [i].key_data, pairs [i].key_size);
+        rc = s_write_value (self, &key, depth, false);
+        if (rc)
+            break;
+        s_put (self, plain? ":": ",", 1);
+        rc = times && plain? s_write_with_times (self, &pairs [i], is_event, depth):
+            s_write_value (self, &pairs [i].value, depth, false);
+        if (!plain)
+            s_put (self, "]", 1);
+    }
+    s_puts (self, plain? "}": "]}");
+    return rc;
+}
+
+static int
+s_write_map (s_writer_t *self, stele_scan_t *scan, uint32_t count, int depth, bool times)
+{
+    s_pair_t few [PAIRS_MAX];
+    s_pair_t *pairs = count > PAIRS_MAX? malloc (count * sizeof *pairs): few;
+    assert (pairs);
+    for (uint32_t i = 0; i < count; i++) {
+        stele_scan_t key = *scan;
+        pairs [i].key = stele_scan_next (&key);
+        stele_scan_skip (scan, &pairs [i].key_data, &pairs [i].key_size);
+        pairs [i].value = *scan;
+        stele_scan_skip (scan, NULL, NULL);
+    }
+    int rc = s_write_pairs (self, pairs, count, depth, times);
+    if (pairs != few)
+        free (pairs);
+    return rc;
+}
+
+static int
+s_write_value (s_writer_t *self, stele_scan_t *scan, int depth, bool times)
+{
+    stele_token_t token = stele_scan_next (scan);
+    switch (token.kind) {
+        case STELE_SCAN_BOOL:
+            s_puts (self, token.integer? "true": "false");
+            return 0;
+        case STELE_SCAN_INTEGER:
+        case STELE_SCAN_UNSIGNED:
+            s_write_number (self, &token);
+            return 0;
+        case STELE_SCAN_REAL:
+            s_write_real (self, token.real);
+            return 0;
+        case STELE_SCAN_TEXT:
+            return s_write_text (self, &token);
+        case STELE_SCAN_BYTES:
+            s_puts (self, "{\"$bin\":");
+            s_write_base64 (self, &token);
+            s_put (self, "}", 1);
+            return 0;
+        case STELE_SCAN_EXT:
+            s_write_ext (self, &token);
+            return 0;
+        case STELE_SCAN_ARRAY:
+        case STELE_SCAN_MAP:
+            if (depth == self->nesting)
+                return stele_refuse (self->refusal, STELE_EMALFORMED, NULL,
+                    "nested deeper than %d levels", self->nesting);
+            return token.kind == STELE_SCAN_MAP?
+                s_write_map (self, scan, token.count, depth + 1, times):
+                s_write_array (self, scan, token.count, depth + 1, times);
+        default:
+            s_puts (self, "null");
+            return 0;
+    }
+}
+
+int
+stele_json_text (const void *data, size_t size, stele_record_t *arena,
+    const char **text, size_t *text_size, stele_refusal_t *refusal)
+{
+    s_writer_t writer = {
+        .max = STELE_LIMIT_CONTENT, .arena = arena, .nesting = STELE_LIMIT_NESTING,
+        .canonical = true, .refusal = refusal
+    };
+    //  Most texts are a little longer than their msgpack
+    s_grow (&writer, size + size / 4 + 32);
+    stele_scan_t scan = stele_scan_start (data, size);
+    int rc = s_write_value (&writer, &scan, 0, false);
+    if (rc)
+        return rc;
+    *text_size = writer.size;
+    if (writer.size > STELE_LIMIT_CONTENT)
+        return stele_refuse (refusal, STELE_ETOO_LARGE, NULL,
+            "a map of %zu bytes as JSON, the limit is %d", writer.size, STELE_LIMIT_CONTENT);
+    *text = writer.text;
+    return 0;
+}
+
+char *
+stele_json_print (const void *packed, size_t size, bool times)
+{
+    if (stele_scan_check (packed, size, size, NULL) != 0)
+        return NULL;
+    s_writer_t writer = { .max = SIZE_MAX / 2, .nesting = PRINT_NESTING };
+    stele_scan_t scan = stele_scan_start (packed, size);
+    if (s_write_value (&writer, &scan, 0, times) != 0) {
+        free (writer.text);
+        return NULL;
+    }
+    s_put (&writer, "", 1);
+    return writer.text;
+}
