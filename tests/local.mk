@@ -1,4 +1,5 @@
 # files of this room
+include $(srcdir)/tests/integration/tests.mk
 include $(srcdir)/tests/unit/cli.mk
 include $(srcdir)/tests/unit/requests.mk
 include $(srcdir)/tests/unit/ledger_reader.mk

@@ -1,0 +1,192 @@
+# Leases, new instances and goodbye: whose running tasks are interrupted (protocol sections 2, 3)
+#
+# This Source Code Form is subject to the terms of the Mozilla Public
+# License, v. 2.0. If a copy of the MPL was not distributed with this
+# file, You can obtain one at https://mozilla.org/MPL/2.0/.
+
+import time
+
+import harness
+from client import changed, created
+
+
+class Base(harness.BrokerTest):
+    use_redis = False
+    settings = {"lease-grace": 300}
+
+    def state(self, task_id):
+        return self.ask("task.get", task_id=task_id)["task"]["state"]
+
+    def wait_state(self, task_id, state):
+        harness.wait_until(lambda: self.state(task_id) == state, "%s to be %s" % (task_id, state))
+
+    def last_history(self, task_id):
+        return self.ask("task.history", task_id=task_id)["history"][-1]
+
+    def assert_stays_running(self, task_id, seconds):
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            self.assertEqual(self.state(task_id), "running")
+            time.sleep(0.02)
+
+
+class Leases(Base):
+    def test_lease_that_runs_out_interrupts_running_tasks(self):
+        running, queued, done = self.name("running"), self.name("queued"), self.name("done")
+        peer = self.producer(lease_ms=200)
+        head = peer.publish(created(running), changed(running, "running"), created(queued),
+                            created(done), changed(done, "passed"))
+        self.wait_state(running, "failed")
+        self.assertEqual((self.state(queued), self.state(done)), ("queued", "passed"))
+        row = self.last_history(running)
+        self.assertEqual((row["state_from"], row["state_to"]), ("running", "failed"))
+        self.assertTrue(row["error_message"])
+        record = self.ask("task.get", task_id=running)["task"]
+        self.assertEqual((record["last_error"], record["error_count"]), (row["error_message"], 1))
+        self.assertTrue(record["completed_at"])
+        event = self.read_events(head)[0]               # It is in the log as any other event
+        self.assertEqual((event["type"], event["task_id"], event["state"]),
+                         ("task.state_changed", running, "failed"))
+
+    def test_pings_keep_a_lease(self):
+        task = self.name("task")
+        peer = self.producer(lease_ms=1000)
+        peer.publish(created(task), changed(task, "running"))
+        deadline = time.monotonic() + 2.5
+        while time.monotonic() < deadline:
+            peer.send({"op": "ping"})
+            self.assertEqual(peer.receive()["op"], "pong")
+            self.assertEqual(self.state(task), "running")
+            time.sleep(0.05)
+        self.wait_state(task, "failed")                 # And then silence
+
+    def test_heartbeat_of_the_welcome_is_within_the_lease(self):
+        self.assertLess(self.producer(lease_ms=900).welcome["heartbeat_ms"], 900)
+
+    def test_without_a_lease_silence_means_nothing(self):
+        task = self.name("task")
+        peer = self.producer()
+        peer.publish(created(task), changed(task, "running"))
+        peer.close()
+        self.assert_stays_running(task, 0.7)
+
+    def test_goodbye_interrupts_nothing(self):
+        task = self.name("task")
+        peer = self.producer(lease_ms=200)
+        peer.publish(created(task), changed(task, "running"))
+        peer.send({"op": "goodbye"})
+        self.assert_stays_running(task, 0.7)
+
+    def test_new_instance_after_goodbye_interrupts_nothing_and_fences_nobody(self):
+        task = self.name("task")
+        first = self.producer()
+        first.publish(created(task), changed(task, "running"))
+        first.send({"op": "goodbye"})
+        self.producer().send({"op": "goodbye"})
+        self.assertEqual(self.state(task), "running")
+        self.producer(instance=first.instance).publish(changed(task, "passed"))
+
+    def test_interrupted_task_says_so_until_its_next_state(self):
+        task = self.name("task")
+        self.producer().publish(created(task), changed(task, "running"))
+        again = self.producer()
+        self.wait_state(task, "failed")
+        self.assertIs(self.ask("task.get", task_id=task)["task"]["interrupted"], True)
+        self.assertIs(self.last_history(task)["interrupted"], True)
+        again.publish(changed(task, "queued"))
+        self.assertNotIn("interrupted", self.ask("task.get", task_id=task)["task"])
+
+    def test_new_instance_interrupts_the_tasks_of_the_old_one(self):
+        mine, other = self.name("mine"), self.name("other")
+        self.producer().publish(created(mine), changed(mine, "running"))
+        self.producer(self.name("neighbour")).publish(created(other), changed(other, "running"))
+        self.producer()
+        self.wait_state(mine, "failed")
+        self.assertTrue(self.last_history(mine)["error_message"])
+        self.assertEqual(self.state(other), "running")
+
+    def test_same_instance_again_interrupts_nothing(self):
+        task = self.name("task")
+        first = self.producer()
+        first.publish(created(task), changed(task, "running"))
+        first.close()
+        again = self.producer(instance=first.instance)
+        again.publish(changed(task, "running"))
+        self.assertEqual(self.state(task), "running")
+
+    def test_a_task_belongs_to_who_set_it_running(self):
+        task = self.name("task")
+        self.producer(self.name("planner")).publish(created(task))
+        self.producer(self.name("worker")).publish(changed(task, "running"))
+        self.producer(self.name("planner")).publish(created(self.name("another")))
+        self.assertEqual(self.state(task), "running")
+        self.producer(self.name("worker"))
+        self.wait_state(task, "failed")
+
+    def test_the_truth_returns_after_an_interruption(self):
+        for state in ("running", "passed", "paused", "timeout"):
+            task = "%s-%s" % (self.name("task"), state)
+            name = "%s-%s" % (self.name("producer"), state)
+            self.producer(name).publish(created(task), changed(task, "running"))
+            again = self.producer(name)
+            self.wait_state(task, "failed")
+            again.publish(changed(task, state))
+            self.assertEqual(self.state(task), state)
+
+    def test_a_producers_own_failure_is_no_interruption(self):
+        task = self.name("task")
+        peer = self.producer()
+        peer.publish(created(task), changed(task, "failed", error_message="mine"))
+        self.assertEqual(peer.publish_refused(changed(task, "passed"))["code"], "illegal_transition")
+        self.assertEqual(peer.publish_refused(changed(task, "paused", interrupted=True))["code"],
+                         "illegal_transition")
+
+
+class Restart(Base):
+    """What a restart of the broker itself does, by each rule."""
+
+    def restart(self, **more):
+        self.assertEqual(self.broker.stop(), 0, self.broker.log())
+        self.start_broker(**more)
+
+    def two_running(self):
+        with_lease, without = self.name("with-lease"), self.name("without")
+        self.producer(self.name("a"), lease_ms=2000).publish(
+            created(with_lease), changed(with_lease, "running"))
+        self.producer(self.name("b")).publish(created(without), changed(without, "running"))
+        return with_lease, without
+
+    def test_rule_owner_lets_the_lease_run_on(self):
+        with_lease, without = self.two_running()
+        self.restart()
+        self.wait_state(with_lease, "failed")           # Its producer never came back
+        self.assertEqual(self.state(without), "running")
+
+    def test_rule_owner_goes_on_with_a_producer_that_comes_back(self):
+        task = self.name("task")
+        peer = self.producer(lease_ms=60000)
+        peer.publish(created(task), changed(task, "running"))
+        self.restart()
+        peer.send({"op": "publish", "sequence": 3, "events": [changed(task, "running")]})
+        self.assertEqual(peer.expect("error")["code"], "no_hello")
+        self.assertEqual(peer.hello(lease_ms=60000)["sequence"], 2)
+        peer.publish(changed(task, "completing"))
+        self.assertEqual(self.state(task), "completing")
+
+    def test_rule_all_fails_every_running_task_at_the_start(self):
+        with_lease, without = self.two_running()
+        self.restart(arguments=["--interrupted", "all"])
+        self.assertEqual((self.state(with_lease), self.state(without)), ("failed", "failed"))
+        self.restart()
+
+    def test_rule_none_touches_nothing(self):
+        with_lease, without = self.two_running()
+        self.restart(arguments=["--interrupted", "none"])
+        self.producer(self.name("b"))
+        self.assert_stays_running(with_lease, 0.5)
+        self.assert_stays_running(without, 0.1)
+        self.restart()
+
+
+if __name__ == "__main__":
+    harness.main()

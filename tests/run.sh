@@ -1,0 +1,22 @@
+#!/usr/bin/env bash
+# Run all tests, from a fresh clone on a fresh Debian 12 machine: installs the
+# packages that are missing (apt-get, as root or with sudo), builds in build/,
+# runs `make check`. The last line says "N passed, N failed".
+#
+# This Source Code Form is subject to the terms of the Mozilla Public
+# License, v. 2.0. If a copy of the MPL was not distributed with this
+# file, You can obtain one at https://mozilla.org/MPL/2.0/.
+
+set -u -o pipefail
+. "$(dirname "${BASH_SOURCE[0]}")/setup.sh"
+
+stele_packages
+if ! stele_build "$STELE_ROOT/build"; then
+    echo "0 passed, 1 failed"
+    exit 1
+fi
+say "running the tests"
+stele_check "$STELE_ROOT/build"
+status=$?
+echo "$STELE_PASSED passed, $STELE_FAILED failed"
+exit $status

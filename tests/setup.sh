@@ -1,0 +1,105 @@
+# setup - packages and build, for the scripts that start from a fresh clone
+#
+# Sourced by tests/run.sh, examples/quickstart.sh and .ci/run, from any folder;
+# defines functions and does nothing by itself. STELE_ROOT is the top of the sources.
+#
+# This Source Code Form is subject to the terms of the Mozilla Public
+# License, v. 2.0. If a copy of the MPL was not distributed with this
+# file, You can obtain one at https://mozilla.org/MPL/2.0/.
+
+STELE_ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+
+STELE_PACKAGES=(
+    autoconf automake libtool pkg-config make gcc libc6-dev
+    libzmq3-dev libczmq-dev libsqlite3-dev libhiredis-dev libmsgpack-dev libjansson-dev libzstd-dev
+    uthash-dev libcmocka-dev redis-server python3 python3-zmq python3-msgpack zstd
+)
+
+say () { printf '%s\n' "-- $*" >&2; }
+die () { printf '%s\n' "$(basename "$0"): $*" >&2; exit 1; }
+
+stele_as_root () {
+    if [ "$(id -u)" = 0 ]; then
+        "$@"
+    else
+        sudo "$@"
+    fi
+}
+
+# Debian starts a redis-server as soon as the package is there. Nothing here
+# needs that one, so a policy forbids it while the packages are installed.
+stele_install () {
+    local policy=/usr/sbin/policy-rc.d made_policy=no status=0
+    if [ ! -e "$policy" ]; then
+        made_policy=yes
+        printf '#!/bin/sh\nexit 101\n' | stele_as_root tee "$policy" >/dev/null
+        stele_as_root chmod 755 "$policy"
+    fi
+    stele_as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "$@" >&2 ||
+    { stele_as_root apt-get update >&2 &&
+      stele_as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "$@" >&2; } ||
+        status=1
+    [ "$made_policy" = no ] || stele_as_root rm -f "$policy"
+    return $status
+}
+
+# stele_packages [MORE...]: install what is missing of STELE_PACKAGES and MORE.
+stele_packages () {
+    local package missing=()
+    if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then
+        say "not a Debian system: these have to be there: ${STELE_PACKAGES[*]} $*"
+        return 0
+    fi
+    for package in "${STELE_PACKAGES[@]}" "$@"; do
+        dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q '^install ok installed$' ||
+            missing+=("$package")
+    done
+    [ ${#missing[@]} -gt 0 ] || return 0
+    if [ "$(id -u)" != 0 ] && ! command -v sudo >/dev/null; then
+        die "please install as root: apt-get install ${missing[*]}"
+    fi
+    say "installing packages: ${missing[*]}"
+    stele_install "${missing[@]}" || die "apt-get could not install: ${missing[*]}"
+}
+
+# stele_build FOLDER [CONFIGURE-OPTIONS...]: configure out of tree (once), then build.
+# What the tools say goes to FOLDER/build.txt; it is shown when they fail.
+stele_build () {
+    local folder=$1 log=$1/build.txt
+    shift
+    mkdir -p "$folder" || return 1
+    : >"$log"
+    if [ ! -x "$STELE_ROOT/configure" ] || [ "$STELE_ROOT/configure.ac" -nt "$STELE_ROOT/configure" ]; then
+        say "making ./configure"
+        (cd "$STELE_ROOT" && ./autogen.sh) >>"$log" 2>&1 || { tail -n 40 "$log" >&2; return 1; }
+    fi
+    if [ ! -f "$folder/Makefile" ]; then
+        say "configuring in $folder"
+        (cd "$folder" && "$STELE_ROOT/configure" "$@") >>"$log" 2>&1 || { tail -n 40 "$log" >&2; return 1; }
+    fi
+    say "building in $folder"
+    make -C "$folder" -j"$(nproc)" >>"$log" 2>&1 || { tail -n 60 "$log" >&2; return 1; }
+}
+
+# stele_check FOLDER: run every test there. Sets STELE_PASSED and STELE_FAILED;
+# a test that should have run and could not counts as failed.
+stele_check () {
+    local folder=$1 log=$1/check.txt name
+    STELE_PASSED=0
+    STELE_FAILED=0
+    rm -f "$folder/test-suite.log"
+    make -C "$folder" -j"$(nproc)" check 2>&1 | tee "$log" |
+        grep --line-buffered -E '^(PASS|FAIL|XFAIL|XPASS|SKIP|ERROR):' >&2
+    if [ ! -f "$folder/test-suite.log" ]; then
+        tail -n 60 "$log" >&2
+        STELE_FAILED=1
+        return 1
+    fi
+    STELE_PASSED=$(sed -n 's/^# *PASS: *//p' "$folder/test-suite.log")
+    for name in FAIL XPASS ERROR; do
+        STELE_FAILED=$((STELE_FAILED + $(sed -n "s/^# *$name: *//p" "$folder/test-suite.log")))
+    done
+    [ "$STELE_PASSED" -gt 0 ] || STELE_FAILED=$((STELE_FAILED + 1))
+    [ "$STELE_FAILED" -eq 0 ] || cat "$folder/test-suite.log" >&2
+    [ "$STELE_FAILED" -eq 0 ]
+}
