@@ -1,0 +1,133 @@
+/*  query - the operations of protocol section 4, and how each is answered
+
+    One table: the name of an operation, where the front sends it, and the
+    handler of those that a worker answers. Handlers live in query_*.c, one
+    idea a file. Each runs inside one snapshot of the ledger, whose head is
+    the answer's position.
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at https://mozilla.org/MPL/2.0/.
+*/
+
+#ifndef STELE_QUERY_H_INCLUDED
+#define STELE_QUERY_H_INCLUDED
+
+#include "broker/params.h"
+#include "broker/settings.h"
+#include "cache/cache.h"
+#include "ledger/reader.h"
+#include "wire/pack.h"
+
+/*  X (name, route, handler or NULL)                                         */
+#define STELE_OPS(X) \
+    X ("ping",              WORKER, stele_query_ping) \
+    X ("info",              WORKER, stele_query_info) \
+    X ("stats",             GATHER, stele_query_stats) \
+    X ("publish",           WRITER, NULL) \
+    X ("task.status",       WORKER, stele_query_task_status) \
+    X ("task.get",          WORKER, stele_query_task_get) \
+    X ("task.list",         WORKER, stele_query_task_list) \
+    X ("task.history",      WORKER, stele_query_task_history) \
+    X ("task.outputs",      WORKER, stele_query_task_outputs) \
+    X ("task.metrics",      WORKER, stele_query_task_metrics) \
+    X ("task.recover",      CACHE,  NULL) \
+    X ("session.list",      WORKER, stele_query_session_list) \
+    X ("session.get",       WORKER, stele_query_session_get) \
+    X ("session.commands",  WORKER, stele_query_session_commands) \
+    X ("preference.get",    WORKER, stele_query_preference_get) \
+    X ("events.read",       WORKER, stele_query_events_read) \
+    X ("rejected.list",     WORKER, stele_query_rejected_list) \
+    X ("rejected.retry",    WRITER, NULL) \
+    X ("recover",           CACHE,  NULL) \
+    X ("consistency.check", CACHE,  NULL)
+
+typedef enum {
+    STELE_ROUTE_WORKER,             // An idle worker
+    STELE_ROUTE_GATHER,             // Every mailbox, then a worker
+    STELE_ROUTE_WRITER,             // The "writer" mailbox
+    STELE_ROUTE_CACHE               // The "cache" mailbox
+} stele_route_t;
+
+typedef struct stele_query stele_query_t;
+
+/*  Packs the entries of an answer after "ok" and "position". Returns their number, or
+    a code with the refusal in 'params'; what it packed is then taken back.  */
+typedef int (stele_query_fn) (stele_query_t *self, stele_params_t *params, stele_pack_t *pack);
+
+typedef struct {
+    const char *name;
+    stele_route_t route;
+    stele_query_fn *handler;
+} stele_op_t;
+
+extern const stele_op_t stele_ops [];
+extern const size_t stele_op_count;
+
+/*  The operation of that name, NULL where there is none.                    */
+const stele_op_t *
+    stele_op_find (const char *name, size_t size);
+
+/*  What a worker answers from. Only the worker's own thread uses it; what it points
+    to is the worker's or constant.                                          */
+struct stele_query {
+    stele_reader_t *reader;
+    stele_live_t *live;             // NULL: no Redis
+    const stele_settings_t *settings;
+    const char *ledger_id;
+    int64_t started_at_us;
+    bool has_cache;
+    stele_record_t *record;         // To read a live record into
+    int64_t head;                   // Of the snapshot that is being answered from
+    const void *context;            // One map from the front: what it and the other
+    size_t context_size;            //    actors know (stats, info); size 0: none
+};
+
+/*  Answer one request, whatever it is: packs one whole answer into the cleared 'pack'. */
+void
+    stele_query_answer (stele_query_t *self, const void *request, size_t size,
+        stele_pack_t *pack);
+
+/*  The refusal for what a reader returned.                                  */
+int
+    stele_query_failed (stele_query_t *self, stele_params_t *params, int code);
+
+stele_query_fn stele_query_ping, stele_query_info, stele_query_stats;
+stele_query_fn stele_query_task_status, stele_query_task_get, stele_query_task_list;
+stele_query_fn stele_query_task_history, stele_query_task_outputs, stele_query_task_metrics;
+stele_query_fn stele_query_session_list, stele_query_session_get, stele_query_session_commands;
+stele_query_fn stele_query_preference_get, stele_query_events_read, stele_query_rejected_list;
+
+/*  -- pages: what every list has -------------------------------------------------- */
+
+/*  Rows packed as an array until they get too large for one answer.         */
+typedef struct {
+    stele_pack_t *pack;
+    size_t size_max;                // Of the answer: no row begins beyond it
+    size_t mark;
+    size_t count;
+    int64_t last;                   // Key of the last row, for the next page
+    stele_field_t key;              // The field that has the key; NONE: not known
+    bool full;                      // Ended by size_max: more rows follow
+} stele_rows_t;
+
+/*  Pack the key 'name' and open its array.                                  */
+void
+    stele_rows_open (stele_rows_t *self, stele_query_t *query, stele_pack_t *pack,
+        const char *name, stele_field_t key);
+
+/*  A stele_row_fn that adds one row; arg is the stele_rows_t.               */
+int
+    stele_rows_add (const stele_record_t *row, void *rows);
+
+/*  Close the array, then pack "next": 'cursor', or nil where it is 0.       */
+void
+    stele_rows_close (stele_rows_t *self);
+void
+    stele_rows_next (stele_rows_t *self, int64_t cursor);
+
+/*  The parameter 'limit' of a list.                                         */
+int64_t
+    stele_query_limit (stele_query_t *self, stele_params_t *params);
+
+#endif

@@ -1,0 +1,59 @@
+/*  query_log - events.read, rejected.list
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at https://mozilla.org/MPL/2.0/.
+*/
+
+#include <string.h>
+#include "broker/query.h"
+
+int
+stele_query_events_read (stele_query_t *self, stele_params_t *params, stele_pack_t *pack)
+{
+    int64_t after = stele_params_number (params, "after", 0, 0, INT64_MAX);
+    uint32_t types = stele_params_words (params, "types", STELE_VOCABULARY_EVENT_TYPE);
+    int64_t limit = stele_query_limit (self, params);
+    if (params->refusal.code)
+        return params->refusal.code;
+
+    stele_rows_t rows;
+    stele_rows_open (&rows, self, pack, "events", STELE_POSITION);
+    rows.size_max /= 2;             // A follower that repairs a gap wants many small steps
+    int rc = stele_reader_events (self->reader, after, limit, types, stele_rows_add, &rows);
+    if (rc < 0)
+        return stele_query_failed (self, params, rc);
+    stele_rows_close (&rows);
+    stele_pack_key_integer (pack, "head", self->head);
+    bool more = rows.full || (int64_t) rows.count == limit;
+    stele_rows_next (&rows, more && rows.last < self->head? rows.last: 0);
+    return 3;
+}
+
+int
+stele_query_rejected_list (stele_query_t *self, stele_params_t *params, stele_pack_t *pack)
+{
+    char name [STELE_LIMIT_ID + 1] = "";
+    bool of_one = stele_params_has (params, "producer");
+    if (of_one) {
+        stele_span_t producer = stele_params_id (params, "producer");
+        memcpy (name, producer.text, producer.size);
+        name [producer.size] = '\0';
+    }
+    bool open_only = stele_params_bool (params, "open", false);
+    int64_t after = stele_params_number (params, "cursor", 0, 0, INT64_MAX);
+    int64_t limit = stele_query_limit (self, params);
+    if (params->refusal.code)
+        return params->refusal.code;
+
+    stele_rows_t rows;
+    int64_t next = 0;
+    stele_rows_open (&rows, self, pack, "rejected", STELE_ID);
+    int rc = stele_reader_rejected (self->reader, of_one? name: NULL, open_only, after, limit,
+        stele_rows_add, &rows, &next);
+    if (rc < 0)
+        return stele_query_failed (self, params, rc);
+    stele_rows_close (&rows);
+    stele_rows_next (&rows, rows.full? rows.last: next);
+    return 2;
+}

@@ -1,0 +1,285 @@
+/*  query_tasks - task.status, task.get, task.list
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at https://mozilla.org/MPL/2.0/.
+*/
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include "broker/query.h"
+#include "wire/event.h"
+
+//  An integer 'at' up to this one is a position, above it a time: 10^12
+//  microseconds are the twelfth day of 1970, and no ledger holds 10^12 events.
+#define POSITION_MAX 1000000000000
+
+static int
+s_pack_row (const stele_record_t *row, void *pack)
+{
+    stele_record_pack (row, pack);
+    return 0;
+}
+
+static int
+s_no_task (stele_params_t *params, stele_span_t id)
+{
+    char shown [80];
+    return stele_params_fail (params, STELE_ENOT_FOUND, NULL, "there is no task '%s'",
+        stele_params_show (id, shown));
+}
+
+int
+stele_query_task_status (stele_query_t *self, stele_params_t *params, stele_pack_t *pack)
+{
+    stele_span_t id = stele_params_id (params, "task_id");
+    int64_t min_position = stele_params_number (params, "min_position", 0, 0, INT64_MAX);
+    if (params->refusal.code)
+        return params->refusal.code;
+
+    stele_pack_string (pack, "task");
+    const char *source = "sqlite";
+    int found = 0;
+    if (self->live) {
+        stele_record_clear (self->record);
+        found = stele_live_task (self->live, self->ledger_id, id.text, id.size,
+            min_position, self->record);
+        if (found == 1) {
+            stele_record_pack (self->record, pack);
+            source = "redis";
+        }
+    }
+    if (found != 1)
+        found = stele_reader_task_live (self->reader, id.text, id.size, s_pack_row, pack);
+    if (found < 0)
+        return stele_query_failed (self, params, found);
+    if (found == 0)
+        return s_no_task (params, id);
+    stele_pack_key_string (pack, "source", source);
+    return 2;
+}
+
+//  -- task.get ----------------------------------------------------------------------
+
+typedef struct {
+    int64_t position;               // One of the two is set
+    int64_t time_us;
+} s_when_t;
+
+static s_when_t
+s_read_at (stele_query_t *self, stele_params_t *params)
+{
+    s_when_t when = { 0, 0 };
+    stele_token_t token = stele_scan_find (params->map, params->size, "at", NULL, NULL);
+    if (token.kind != STELE_SCAN_INTEGER || token.integer > POSITION_MAX) {
+        when.time_us = stele_params_time (params, "at");
+        if (when.time_us < 1)
+            stele_params_refuse (params, "at", "a position, or a time after 1970");
+        return when;
+    }
+    when.position = token.integer;
+    if (when.position < 1)
+        stele_params_refuse (params, "at", "a position from 1, or a time");
+    else
+    if (when.position > self->head)
+        stele_params_fail (params, STELE_ENOT_FOUND, "at",
+            "position %" PRId64 " is beyond the head %" PRId64, when.position, self->head);
+    return when;
+}
+
+static int
+s_get_at (stele_query_t *self, stele_params_t *params, stele_span_t id, stele_pack_t *pack)
+{
+    s_when_t when = s_read_at (self, params);
+    if (params->refusal.code)
+        return params->refusal.code;
+    int found = stele_reader_task_at (self->reader, id.text, id.size,
+        when.position, when.time_us, s_pack_row, pack);
+    if (found < 0)
+        return stele_query_failed (self, params, found);
+    if (found)
+        return 1;
+    char shown [80], time [40];
+    stele_params_show (id, shown);
+    if (when.position)
+        return stele_params_fail (params, STELE_ENOT_FOUND, NULL,
+            "there was no task '%s' at position %" PRId64, shown, when.position);
+    stele_time_print (when.time_us, time, sizeof time);
+    return stele_params_fail (params, STELE_ENOT_FOUND, NULL,
+        "there was no task '%s' at %s", shown, time);
+}
+
+int
+stele_query_task_get (stele_query_t *self, stele_params_t *params, stele_pack_t *pack)
+{
+    stele_span_t id = stele_params_id (params, "task_id");
+    if (params->refusal.code)
+        return params->refusal.code;
+    stele_pack_string (pack, "task");
+    if (stele_params_has (params, "at"))
+        return s_get_at (self, params, id, pack);
+    int found = stele_reader_task (self->reader, id.text, id.size, s_pack_row, pack);
+    if (found < 0)
+        return stele_query_failed (self, params, found);
+    return found? 1: s_no_task (params, id);
+}
+
+//  -- task.list ---------------------------------------------------------------------
+
+//  The first name of an order is the one its cursors carry
+
+static const struct {
+    const char *name;
+    stele_order_t order;
+} s_orders [] = {
+    { "created_desc",   STELE_ORDER_CREATED_DESC },
+    { "created_asc",    STELE_ORDER_CREATED_ASC },
+    { "updated_desc",   STELE_ORDER_UPDATED_DESC },
+    { "updated_asc",    STELE_ORDER_UPDATED_ASC },
+    { "completed_desc", STELE_ORDER_COMPLETED_DESC },
+    { "completed_asc",  STELE_ORDER_COMPLETED_ASC },
+    { "created",        STELE_ORDER_CREATED_DESC },
+    { "updated",        STELE_ORDER_UPDATED_DESC },
+    { "completed",      STELE_ORDER_COMPLETED_DESC },
+    { "newest",         STELE_ORDER_CREATED_DESC },
+    { "oldest",         STELE_ORDER_CREATED_ASC }
+};
+
+#define ORDER_COUNT (sizeof s_orders / sizeof s_orders [0])
+
+static stele_order_t
+s_read_order (stele_params_t *params)
+{
+    stele_span_t text = stele_params_text (params, "order");
+    if (!text.text)
+        return STELE_ORDER_CREATED_DESC;
+    for (size_t i = 0; i < ORDER_COUNT; i++)
+        if (strlen (s_orders [i].name) == text.size
+        &&  memcmp (s_orders [i].name, text.text, text.size) == 0)
+            return s_orders [i].order;
+    stele_params_refuse (params, "order",
+        "created, updated or completed with _desc or _asc (or newest, oldest)");
+    return STELE_ORDER_CREATED_DESC;
+}
+
+static const char *
+s_order_name (stele_order_t order)
+{
+    size_t i = 0;
+    while (s_orders [i].order != order)
+        i++;
+    return s_orders [i].name;
+}
+
+//  A cursor is ORDER.TIME.KEY of the last row of a page
+
+static void
+s_pack_cursor (stele_pack_t *pack, stele_order_t order, const stele_page_t *next)
+{
+    char cursor [80];
+    stele_pack_string (pack, "next");
+    if (!next->more) {
+        stele_pack_nil (pack);
+        return;
+    }
+    snprintf (cursor, sizeof cursor, "%s.%" PRId64 ".%" PRId64, s_order_name (order),
+        next->time, next->key);
+    stele_pack_string (pack, cursor);
+}
+
+static void
+s_read_cursor (stele_params_t *params, stele_filter_t *filter)
+{
+    stele_span_t text = stele_params_text (params, "cursor");
+    if (!text.text)
+        return;
+    char cursor [80], name [16], again [80];
+    snprintf (cursor, sizeof cursor, "%.*s", text.size < 80? (int) text.size: 0, text.text);
+    int fields = sscanf (cursor, "%15[a-z_].%" SCNd64 ".%" SCNd64, name,
+        &filter->cursor_time, &filter->cursor_key);
+    //  Only what this wrote reads back to the same text
+    snprintf (again, sizeof again, "%s.%" PRId64 ".%" PRId64, fields == 3? name: "",
+        filter->cursor_time, filter->cursor_key);
+    if (fields != 3 || strlen (cursor) != text.size || strcmp (again, cursor) != 0)
+        stele_params_refuse (params, "cursor", "the 'next' of an answer to task.list");
+    else
+    if (strcmp (name, s_order_name (filter->order)) != 0)
+        stele_params_fail (params, STELE_EBAD_REQUEST, "cursor",
+            "the cursor is of a list in order %s, this one is in order %s: "
+            "keep the order from page to page", name, s_order_name (filter->order));
+    else
+    if (stele_params_has (params, "offset"))
+        stele_params_fail (params, STELE_EBAD_REQUEST, "offset",
+            "give either a cursor or an offset, not both");
+    filter->has_cursor = true;
+}
+
+typedef struct {
+    stele_span_t roles [STELE_PARAMS_VALUES];
+    stele_span_t providers [STELE_PARAMS_VALUES];
+    stele_span_t models [STELE_PARAMS_VALUES];
+} s_values_t;
+
+static void
+s_read_filter (stele_query_t *self, stele_params_t *params, stele_filter_t *filter,
+    s_values_t *values)
+{
+    static const char *const later [] = { "search", "at" };
+    for (size_t i = 0; i < 2; i++)
+        if (stele_params_has (params, later [i]))
+            stele_params_fail (params, STELE_EBAD_REQUEST, later [i],
+                "this version of the broker does not support '%s' in task.list", later [i]);
+    memset (filter, 0, sizeof *filter);
+    filter->states = stele_params_words (params, "states", STELE_VOCABULARY_TASK_STATE);
+    filter->roles = values->roles;
+    filter->role_count = stele_params_texts (params, "roles", values->roles);
+    filter->providers = values->providers;
+    filter->provider_count = stele_params_texts (params, "providers", values->providers);
+    filter->models = values->models;
+    filter->model_count = stele_params_texts (params, "models", values->models);
+    filter->user_id = stele_params_text (params, "user_id");
+    filter->parent_id = stele_params_text (params, "parent_id");
+    filter->from_us = stele_params_time (params, "date_from");
+    filter->to_us = stele_params_time (params, "date_to");
+    filter->order = s_read_order (params);
+    filter->limit = stele_query_limit (self, params);
+    filter->offset = stele_params_number (params, "offset", 0, 0, POSITION_MAX);
+    s_read_cursor (params, filter);
+}
+
+int
+stele_query_task_list (stele_query_t *self, stele_params_t *params, stele_pack_t *pack)
+{
+    stele_filter_t filter;
+    s_values_t values;
+    s_read_filter (self, params, &filter, &values);
+    bool with_total = stele_params_bool (params, "total", false);
+    if (params->refusal.code)
+        return params->refusal.code;
+
+    stele_rows_t rows;
+    stele_page_t next = { false, 0, 0 };
+    size_t start = stele_pack_size (pack);
+    int rc;
+    //  The cursor belongs to the last row of a page: a page too large for one
+    //  answer is read again with as many rows as fit
+    do {
+        stele_pack_rewind (pack, start);
+        stele_rows_open (&rows, self, pack, "tasks", STELE_FIELD_NONE);
+        rc = stele_reader_tasks (self->reader, &filter, stele_rows_add, &rows, &next);
+        filter.limit = (int64_t) rows.count;
+    } while (rc >= 0 && rows.full);
+    if (rc < 0)
+        return stele_query_failed (self, params, rc);
+    stele_rows_close (&rows);
+    s_pack_cursor (pack, filter.order, &next);
+    if (!with_total)
+        return 2;
+
+    int64_t total = stele_reader_task_total (self->reader, &filter);
+    if (total < 0)
+        return stele_query_failed (self, params, (int) total);
+    stele_pack_key_integer (pack, "total", total);
+    return 3;
+}
