@@ -111,10 +111,10 @@ s_collect_one (s_event_t *self, stele_scan_t *scan, stele_refusal_t *refusal)
     span.token = stele_scan_next (&head);
     stele_scan_skip (scan, &span.data, &span.size);
     if ((span.token.kind == STELE_SCAN_MAP || span.token.kind == STELE_SCAN_ARRAY)
-    &&  stele_scan_depth (span.data, span.size, STELE_LIMIT_NESTING - 1) > STELE_LIMIT_NESTING - 1) {
+    &&  stele_scan_depth (span.data, span.size, STELE_LIMIT_NESTING) > STELE_LIMIT_NESTING) {
         stele_quote (shown, key.data, key.size);
         return stele_refuse (refusal, STELE_EMALFORMED, shown,
-            "'%s' is nested too deep: an event has at most %d levels", shown, STELE_LIMIT_NESTING);
+            "'%s' is nested deeper than %d levels", shown, STELE_LIMIT_NESTING);
     }
     int slot = s_slot (&key);
     if (slot == STELE_FIELD_NONE) {

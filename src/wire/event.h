@@ -16,8 +16,9 @@
 
 /*  Decode one event from checked bytes (stele_scan_check) into a cleared
     record: every field checked for type, value, UTF-8 and limit, required
-    fields present, unknown keys in 'extra'. nil counts as absent. Text and
-    bytes borrow from 'data', JSON from the record's arena.
+    fields present, unknown keys in 'extra', as they came. A field that is nil counts
+    as absent. A value may be nested STELE_LIMIT_NESTING deep. Text and bytes borrow
+    from 'data', JSON from the record's arena.
     'time' absent: the record has none, the caller sets it. 'position' and
     'interrupted' are the broker's words: a producer's are dropped.
     Returns 0, or the code that is in the refusal.                           */

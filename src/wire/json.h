@@ -28,7 +28,7 @@
 
 /*  Checked msgpack bytes of one object as canonical JSON text in the record's arena.
     Returns 0, or STELE_EMALFORMED (UTF-8, duplicate key, nesting over
-    STELE_LIMIT_NESTING) or STELE_ETOO_LARGE (over STELE_LIMIT_CONTENT); *text_size
+    STELE_LIMIT_NESTING + 1) or STELE_ETOO_LARGE (over STELE_LIMIT_CONTENT); *text_size
     is set for the latter too.                                               */
 int
     stele_json_text (const void *data, size_t size, stele_record_t *arena,

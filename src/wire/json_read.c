@@ -233,7 +233,8 @@ s_parse_refused (const json_error_t *error, stele_refusal_t *refusal)
             "JSON has an integer outside -2^63 to 2^63-1 at byte %d: write one up to 2^64-1 as "
             "{\"$uint\":\"18446744073709551615\"}", error->position);
     //  Its text quotes the input, of which only the beginning is sure to be safe to show
-    size_t size = strcspn (error->text, "'");
+    const char *near = strstr (error->text, " near ");
+    size_t size = near? (size_t) (near - error->text): strcspn (error->text, "'");
     char shown [STELE_QUOTE_SIZE];
     return stele_refuse (refusal, STELE_EMALFORMED, NULL, "not JSON: %s at line %d, column %d",
         stele_quote (shown, error->text, size), error->line, error->column);

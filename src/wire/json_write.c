@@ -21,6 +21,7 @@
 #include "wire/scan.h"
 
 #define PAIRS_MAX 24                // Kept on the stack; larger maps use the heap
+#define TEXT_NESTING (STELE_LIMIT_NESTING + 1)      // 'extra' is one map around its values
 #define PRINT_NESTING (STELE_LIMIT_NESTING * 2)     // An answer wraps events in its own levels
 
 typedef struct {
@@ -398,7 +399,7 @@ stele_json_text (const void *data, size_t size, stele_record_t *arena,
     const char **text, size_t *text_size, stele_refusal_t *refusal)
 {
     s_writer_t writer = {
-        .max = STELE_LIMIT_CONTENT, .arena = arena, .nesting = STELE_LIMIT_NESTING,
+        .max = STELE_LIMIT_CONTENT, .arena = arena, .nesting = TEXT_NESTING,
         .canonical = true, .refusal = refusal
     };
     //  Most texts are a little longer than their msgpack
