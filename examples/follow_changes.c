@@ -1,0 +1,67 @@
+/*  follow_changes - print every change of a task's state as it is committed
+
+        ./follow_changes [AFTER [COUNT]]
+
+    AFTER is the position to begin after: 0 is the whole ledger, -1 (the default)
+    only what comes. COUNT is how many changes to print before it ends.
+    The broker's addresses come from STELE_FEED and STELE_REQUESTS: what the
+    feed lost, or was committed before, the client fetches by a request.
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at https://mozilla.org/MPL/2.0/.
+*/
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+#include <czmq.h>
+#include <stele.h>
+
+#define WAIT_MS 500                     // Between looks at Ctrl-C
+
+static void
+s_print (const stele_event_t *event)
+{
+    time_t seconds = (time_t) (stele_event_integer (event, "time", 0) / 1000000);
+    char clock [32];
+    strftime (clock, sizeof clock, "%Y-%m-%d %H:%M:%S", gmtime (&seconds));
+    const char *error = stele_event_string (event, "error_message", NULL);
+    printf ("%6" PRId64 "  %s  %-10s %s%s%s\n", stele_event_position (event), clock,
+        stele_event_string (event, "state", NULL), stele_event_string (event, "task_id", NULL),
+        error? ": ": "", error? error: "");
+    fflush (stdout);
+}
+
+int
+main (int argc, char **argv)
+{
+    int64_t after = argc > 1? strtoll (argv [1], NULL, 10): -1;
+    int64_t count = argc > 2? strtoll (argv [2], NULL, 10): INT64_MAX;
+
+    stele_client_t *client = stele_client_new (NULL);   // Publishes nothing
+    if (getenv ("STELE_FEED"))
+        stele_client_set_feed_endpoint (client, getenv ("STELE_FEED"));
+    if (getenv ("STELE_REQUESTS"))
+        stele_client_set_requests_endpoint (client, getenv ("STELE_REQUESTS"));
+
+    int rc = stele_client_follow (client, "task.state_changed/", after);
+    while (rc == 0 && count > 0 && !zsys_interrupted) {
+        stele_event_t *event;
+        rc = stele_client_next (client, WAIT_MS, &event);
+        if (rc == 0) {
+            s_print (event);
+            stele_event_destroy (&event);
+            count--;
+        }
+        else
+        if (rc == STELE_ETIMEOUT)
+            rc = 0;                     // Nothing new: wait on
+    }
+    if (rc)
+        fprintf (stderr, "follow_changes: %s: %s\n", stele_error_name (rc),
+            stele_client_error (client));
+    stele_client_destroy (&client);
+    return rc? EXIT_FAILURE: EXIT_SUCCESS;
+}

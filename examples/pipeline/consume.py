@@ -1,0 +1,55 @@
+#!/usr/bin/env python3
+# Last stage: takes committed events, each once, whatever dies in between.
+#
+#   ./consume.py PIPELINE-OUT REQUESTS OUTPUT UNTIL
+#
+# OUTPUT is a file, a line an event, the position first. Work and position are made
+# by one write, so that they cannot differ: the last line says where to go on.
+# UNTIL is the position to stop at.
+#
+# This Source Code Form is subject to the terms of the Mozilla Public
+# License, v. 2.0. If a copy of the MPL was not distributed with this
+# file, You can obtain one at https://mozilla.org/MPL/2.0/.
+
+import os
+import sys
+
+import msgpack
+import zmq
+
+outlet, requests, output, until = sys.argv[1], sys.argv[2], sys.argv[3], int(sys.argv[4])
+
+context = zmq.Context.instance()
+stage = context.socket(zmq.PULL)
+stage.connect(outlet)
+broker = context.socket(zmq.REQ)
+broker.setsockopt(zmq.LINGER, 0)
+broker.connect(requests)
+
+
+def missed(after, before):
+    """Events between two positions, from the ledger."""
+    while after + 1 < before:
+        broker.send(msgpack.packb({"op": "events.read", "after": after, "limit": before - after - 1}))
+        answer = msgpack.unpackb(broker.recv(), strict_map_key=False)
+        for event in answer["events"]:
+            yield event
+            after = event["position"]
+
+
+def last_position():
+    if not os.path.exists(output):
+        return 0
+    with open(output) as lines:
+        return int(([0] + [line.split()[0] for line in lines])[-1])
+
+
+done = last_position()
+with open(output, "ab", buffering=0) as file:
+    while done < until:
+        event = msgpack.unpackb(stage.recv(), strict_map_key=False)
+        if event["position"] <= done:
+            continue                        # We have had it
+        for each in [*missed(done, event["position"]), event]:
+            file.write(b"%d %s\n" % (each["position"], each["type"].encode()))
+        done = event["position"]

@@ -1,0 +1,72 @@
+#!/usr/bin/env python3
+# Publish the life of one task, durably, with nothing but pyzmq and msgpack.
+#
+#   ./publish.py [TASK]            the broker's address comes from STELE_EVENTS
+#
+# This Source Code Form is subject to the terms of the Mozilla Public
+# License, v. 2.0. If a copy of the MPL was not distributed with this
+# file, You can obtain one at https://mozilla.org/MPL/2.0/.
+
+import os
+import sys
+import uuid
+
+import msgpack
+import zmq
+
+endpoint = os.environ.get("STELE_EVENTS", "tcp://127.0.0.1:5570")
+task = sys.argv[1] if len(sys.argv) > 1 else "example-" + uuid.uuid4().hex[:8]
+
+broker = zmq.Context.instance().socket(zmq.DEALER)
+broker.setsockopt(zmq.LINGER, 1000)         # Let the goodbye go out at the end
+broker.connect(endpoint)
+
+
+def send(message):
+    broker.send(msgpack.packb(message))
+
+
+def receive(patience_ms=5000):
+    if not broker.poll(patience_ms):
+        sys.exit("no answer from %s: is steled running?" % endpoint)
+    return msgpack.unpackb(broker.recv())
+
+
+# The producer is who we are, for good. The instance is this run of us.
+send({"op": "hello", "protocol": 1, "producer": "publish.py", "instance": str(uuid.uuid4())})
+welcome = receive()
+if welcome["op"] != "welcome":
+    sys.exit("refused: %s" % welcome["message"])
+
+events = [
+    {"type": "task.created", "task_id": task, "title": "Say hello", "role": "example",
+     "description": "Three lines of output and a number", "metadata": {"made by": "publish.py"}},
+    {"type": "task.state_changed", "task_id": task, "state": "running"},
+    {"type": "task.output_added", "task_id": task, "output_type": "stdout", "content": "hello, world\n"},
+    {"type": "task.metric_recorded", "task_id": task, "name": "greetings", "value": 1},
+    {"type": "task.state_changed", "task_id": task, "state": "passed"},
+]
+
+# Sequences go on after the last one that the broker has of this producer. Had we
+# crashed, we would send the same events with the same sequences again: the broker
+# knows them and stores nothing twice.
+first = welcome["sequence"] + 1
+last = first + len(events) - 1
+send({"op": "publish", "sequence": first, "events": events})
+
+# An ack covers everything up to its sequence: it is on the disk now.
+# A nak refuses one event for good and says why.
+durable = welcome["sequence"]
+while durable < last:
+    answer = receive()
+    if answer["op"] == "ack":
+        durable = answer["sequence"]
+        print("durable up to sequence %d, position %d" % (durable, answer["position"]))
+    elif answer["op"] == "nak":
+        print("refused, sequence %d: %s (%s)" % (answer["sequence"], answer["message"], answer["code"]))
+        durable = max(durable, answer["sequence"])
+    else:
+        sys.exit("%s: %s" % (answer.get("code", answer["op"]), answer.get("message", "")))
+
+send({"op": "goodbye"})                     # In good order: nothing of ours is interrupted
+print("task %s" % task)

@@ -1,0 +1,76 @@
+#!/usr/bin/env python3
+# Ask the broker what was, what is, and why, with nothing but pyzmq and msgpack.
+#
+#   ./query.py                     the newest tasks
+#   ./query.py TASK                one task: its state, its history, its numbers
+#
+# The broker's address comes from STELE_REQUESTS.
+#
+# This Source Code Form is subject to the terms of the Mozilla Public
+# License, v. 2.0. If a copy of the MPL was not distributed with this
+# file, You can obtain one at https://mozilla.org/MPL/2.0/.
+
+import os
+import sys
+from datetime import datetime, timezone
+
+import msgpack
+import zmq
+
+endpoint = os.environ.get("STELE_REQUESTS", "tcp://127.0.0.1:5571")
+
+broker = zmq.Context.instance().socket(zmq.REQ)
+broker.setsockopt(zmq.LINGER, 0)
+broker.setsockopt(zmq.REQ_RELAXED, 1)       # Ask again, though an answer never came
+broker.setsockopt(zmq.REQ_CORRELATE, 1)     # And never take an old answer for the new one
+broker.connect(endpoint)
+
+
+def ask(op, **parameters):
+    broker.send(msgpack.packb({"op": op, **parameters}))
+    if not broker.poll(5000):
+        sys.exit("no answer from %s: is steled running?" % endpoint)
+    answer = msgpack.unpackb(broker.recv(), strict_map_key=False)
+    if not answer["ok"]:
+        sys.exit("%s: %s" % (answer["error"]["code"], answer["error"]["message"]))
+    return answer
+
+
+def clock(microseconds):
+    time = datetime.fromtimestamp(microseconds / 1e6, timezone.utc)
+    return time.strftime("%Y-%m-%d %H:%M:%S")
+
+
+def show_tasks():
+    answer = ask("task.list", limit=20, total=True)
+    for task in answer["tasks"]:
+        print("%s  %-10s %-30s %s" % (clock(task["created_at"]), task["state"], task["task_id"],
+                                      task.get("title", "")))
+    print("%d of %d tasks, at position %d" % (len(answer["tasks"]), answer["total"], answer["position"]))
+
+
+def show_task(task_id):
+    # The live record: from Redis where there is one
+    answer = ask("task.status", task_id=task_id)
+    task = answer["task"]
+    print("%s is %s (from %s)" % (task_id, task["state"], answer["source"]))
+    if "last_error" in task:
+        print("last of %d errors: %s" % (task["error_count"], task["last_error"]))
+    # What happened, page by page
+    cursor = None
+    while True:
+        answer = ask("task.history", task_id=task_id, cursor=cursor)
+        for row in answer["history"]:
+            print("%s  %-10s -> %-10s %s" % (clock(row["timestamp"]), row.get("state_from", ""),
+                                             row["state_to"], row.get("error_message", "")))
+        cursor = answer["next"]
+        if cursor is None:
+            break
+    for row in ask("task.metrics", task_id=task_id)["metrics"]:
+        print("%s  %s = %s %s" % (clock(row["timestamp"]), row["name"], row["value"], row.get("unit", "")))
+
+
+if len(sys.argv) > 1:
+    show_task(sys.argv[1])
+else:
+    show_tasks()
