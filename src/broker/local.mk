@@ -1,12 +1,20 @@
 noinst_LTLIBRARIES += src/broker/libbroker.la
 src_broker_libbroker_la_SOURCES = \
     src/broker/answer.c src/broker/answer.h \
+    src/broker/envelope.c src/broker/envelope.h \
+    src/broker/front.c src/broker/front.h src/broker/front_internal.h \
+    src/broker/front_mail.c \
+    src/broker/front_workers.c \
     src/broker/histogram.c src/broker/histogram.h \
     src/broker/params.c src/broker/params.h \
+    src/broker/pending.c src/broker/pending.h \
     src/broker/query.c src/broker/query.h \
     src/broker/query_chains.c \
     src/broker/query_log.c \
     src/broker/query_sessions.c \
     src/broker/query_stats.c \
     src/broker/query_tasks.c \
-    src/broker/settings.c src/broker/settings.h
+    src/broker/requests.c src/broker/requests.h \
+    src/broker/settings.c src/broker/settings.h \
+    src/broker/tally.c src/broker/tally.h \
+    src/broker/worker.c src/broker/worker.h

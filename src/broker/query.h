@@ -22,7 +22,7 @@
 /*  X (name, route, handler or NULL)                                         */
 #define STELE_OPS(X) \
     X ("ping",              WORKER, stele_query_ping) \
-    X ("info",              WORKER, stele_query_info) \
+    X ("info",              INFORM, stele_query_info) \
     X ("stats",             GATHER, stele_query_stats) \
     X ("publish",           WRITER, NULL) \
     X ("task.status",       WORKER, stele_query_task_status) \
@@ -44,7 +44,8 @@
 
 typedef enum {
     STELE_ROUTE_WORKER,             // An idle worker
-    STELE_ROUTE_GATHER,             // Every mailbox, then a worker
+    STELE_ROUTE_INFORM,             // A worker, with what the front knows
+    STELE_ROUTE_GATHER,             // Every mailbox, then a worker with what they know too
     STELE_ROUTE_WRITER,             // The "writer" mailbox
     STELE_ROUTE_CACHE               // The "cache" mailbox
 } stele_route_t;

@@ -1,0 +1,130 @@
+/*  front_workers - requests to idle workers, and their answers
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at https://mozilla.org/MPL/2.0/.
+*/
+
+#include "broker/front_internal.h"
+
+static void
+s_pack_frame (stele_front_t *self, const char *key, zframe_t *map)
+{
+    stele_pack_string (self->pack, key);
+    if (map)
+        stele_pack_packed (self->pack, zframe_data (map), zframe_size (map));
+    else
+        stele_pack_map (self->pack, 0);
+}
+
+static void
+s_pack_requests (stele_front_t *self)
+{
+    stele_pack_t *pack = self->pack;
+    stele_pack_string (pack, "requests");
+    size_t mark = stele_pack_open_map (pack);
+    size_t count = stele_tally_pack (self->tally, pack);
+    stele_pack_key_integer (pack, "waiting",
+        (int64_t) stele_pending_count (self->pending, STELE_PENDING_WAITING));
+    stele_pack_key_integer (pack, "queued",
+        (int64_t) stele_pending_count (self->pending, STELE_PENDING_QUEUED));
+    stele_pack_key_integer (pack, "working",
+        (int64_t) stele_pending_count (self->pending, STELE_PENDING_WORKING));
+    stele_pack_key_integer (pack, "dropped", self->dropped);
+    stele_pack_close (pack, mark, count + 4);
+}
+
+//  What query_stats.c answers from
+
+static zframe_t *
+s_context (stele_front_t *self, stele_request_t *request)
+{
+    if (request->op->route == STELE_ROUTE_WORKER)
+        return NULL;
+    stele_pack_clear (self->pack);
+    stele_pack_map (self->pack, STELE_MAILBOX_COUNT + 4);
+    for (int i = 0; i < STELE_MAILBOX_COUNT; i++)
+        s_pack_frame (self, stele_mailbox_names [i], request->parts [i]);
+    s_pack_frame (self, "endpoints", self->endpoints);
+    s_pack_frame (self, "recovery", self->recovery);
+    s_pack_frame (self, "consistency", self->consistency);
+    s_pack_requests (self);
+    return zframe_new (stele_pack_data (self->pack), stele_pack_size (self->pack));
+}
+
+static int
+s_send_to_worker (stele_front_t *self, const char *identity, stele_request_t *request)
+{
+    //  A worker that has just connected is known once its connection has been
+    //  taken in, which asking for events does
+    zsock_events (self->workers);
+    zframe_t *frames [] = {
+        zframe_from (identity),
+        zframe_new (&request->token, sizeof request->token),
+        zframe_new_empty (),
+        request->body,
+        s_context (self, request)
+    };
+    request->body = NULL;
+    int last = frames [4]? 4: 3;
+    int rc = 0;
+    for (int i = 0; i <= last; i++) {
+        if (rc == 0)
+            rc = zframe_send (&frames [i], self->workers,
+                ZFRAME_DONTWAIT | (i < last? ZFRAME_MORE: 0));
+        zframe_destroy (&frames [i]);
+    }
+    return rc;
+}
+
+void
+stele_front_feed_workers (stele_front_t *self)
+{
+    while (zlist_size (self->queue) && zlist_size (self->idle)) {
+        stele_request_t *request = zlist_pop (self->queue);
+        char *identity = zlist_pop (self->idle);
+        if (s_send_to_worker (self, identity, request) == 0) {
+            request->state = STELE_PENDING_WORKING;
+            stele_front_set_time (self, request, self->args.settings->request_ms + 1000);
+        }
+        else {
+            stele_refusal_t refusal;
+            stele_refuse (&refusal, STELE_EINTERNAL, NULL, "worker %s is gone", identity);
+            stele_front_refuse (self, request, &refusal);
+        }
+        freen (identity);
+    }
+}
+
+void
+stele_front_queue (stele_front_t *self, stele_request_t *request)
+{
+    request->state = STELE_PENDING_QUEUED;
+    stele_front_set_time (self, request, self->args.settings->request_ms + 1000);
+    zlist_append (self->queue, request);
+}
+
+bool
+stele_front_take_from_worker (stele_front_t *self)
+{
+    zmsg_t *frames = zmsg_recv_nowait (self->workers);
+    if (!frames)
+        return false;
+    //  [identity][token][][answer]
+    assert (zmsg_size (frames) == 4);
+    char *identity = zmsg_popstr (frames);
+    zlist_push (self->idle, identity);      // The one whose caches are warm comes first
+    freen (identity);
+    zframe_t *token = zmsg_pop (frames);
+    uint64_t number;
+    memcpy (&number, zframe_data (token), sizeof number);
+    zframe_destroy (&token);
+    zframe_t *answer = zmsg_last (frames);
+    zmsg_remove (frames, answer);
+    stele_request_t *request = stele_pending_find (self->pending, number);
+    if (request)
+        stele_front_forward (self, request, &answer);
+    zframe_destroy (&answer);
+    zmsg_destroy (&frames);
+    return true;
+}

@@ -1,0 +1,100 @@
+/*  worker - a thread that answers requests one at a time
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at https://mozilla.org/MPL/2.0/.
+*/
+
+#include "broker/query.h"
+#include "broker/worker.h"
+
+typedef struct {
+    stele_query_t query;
+    zsock_t *requests;
+    stele_pack_t *pack;
+} s_worker_t;
+
+static int
+s_open (s_worker_t *self, const stele_worker_args_t *args, stele_refusal_t *refusal)
+{
+    stele_query_t *query = &self->query;
+    query->settings = args->settings;
+    query->ledger_id = args->ledger_id;
+    query->started_at_us = args->started_at_us;
+    query->has_cache = args->has_cache;
+    query->record = stele_record_new ();
+    self->pack = stele_pack_new ();
+    query->reader = stele_reader_open (args->settings->ledger, refusal);
+    if (!query->reader)
+        return -1;
+    if (args->has_cache) {
+        stele_cache_options_t options = {
+            .url = args->settings->redis,
+            .prefix = args->settings->redis_prefix,
+            .legacy_keys = args->settings->legacy_keys,
+            .terminal_ttl_s = args->settings->terminal_ttl_s
+        };
+        query->live = stele_live_new (&options, refusal);
+        if (!query->live)
+            return -1;
+    }
+    char endpoint [80];
+    self->requests = zsock_new (ZMQ_REP);
+    assert (self->requests);
+    zsock_set_identity (self->requests, args->identity);
+    zsock_set_linger (self->requests, 0);
+    return zsock_connect (self->requests, "%s",
+        stele_settings_inproc (args->settings, "workers", endpoint));
+}
+
+static void
+s_close (s_worker_t *self)
+{
+    zsock_destroy (&self->requests);
+    stele_live_destroy (&self->query.live);
+    stele_reader_close (&self->query.reader);
+    stele_pack_destroy (&self->pack);
+    stele_record_destroy (&self->query.record);
+}
+
+static void
+s_answer (s_worker_t *self)
+{
+    zmsg_t *frames = zmsg_recv (self->requests);
+    if (!frames)
+        return;                     // Interrupted
+    zframe_t *request = zmsg_first (frames);
+    zframe_t *context = zmsg_next (frames);
+    self->query.context = context? zframe_data (context): NULL;
+    self->query.context_size = context? zframe_size (context): 0;
+    stele_pack_clear (self->pack);
+    stele_query_answer (&self->query, zframe_data (request), zframe_size (request), self->pack);
+    zmsg_destroy (&frames);
+    zframe_t *answer = zframe_new (stele_pack_data (self->pack), stele_pack_size (self->pack));
+    zframe_send (&answer, self->requests, 0);
+    zframe_destroy (&answer);
+}
+
+void
+stele_worker (zsock_t *pipe, void *args)
+{
+    stele_worker_args_t copy = *(stele_worker_args_t *) args;
+    s_worker_t self = { 0 };
+    stele_refusal_t refusal = { 0 };
+    int rc = s_open (&self, &copy, &refusal);
+    zsock_signal (pipe, 0);
+    if (rc)
+        zstr_sendx (pipe, "FAILED", refusal.message, NULL);
+    else {
+        zstr_sendx (pipe, "READY", NULL);
+        zpoller_t *poller = zpoller_new (pipe, self.requests, NULL);
+        assert (poller);
+        zpoller_set_nonstop (poller, true);
+        //  Nothing but $TERM comes on the pipe
+        void *which;
+        while ((which = zpoller_wait (poller, -1)) && which != pipe)
+            s_answer (&self);
+        zpoller_destroy (&poller);
+    }
+    s_close (&self);
+}
