@@ -163,7 +163,9 @@ s_read_heading (stele_front_t *self, zframe_t *body, s_heading_t *heading,
                 stele_params_show (name, shown));
         heading->min_position = stele_params_number (&params, "min_position", 0, 0, INT64_MAX);
         heading->wait_ms = stele_params_number (&params, "timeout_ms", WAIT_MS_DEFAULT,
-            0, WAIT_MS_MAX);
+            0, INT64_MAX);
+        if (heading->wait_ms > WAIT_MS_MAX)
+            heading->wait_ms = WAIT_MS_MAX;
     }
     *refusal = params.refusal;
     return refusal->code;

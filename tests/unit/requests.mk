@@ -2,3 +2,10 @@ check_PROGRAMS += tests/unit/test_histogram
 TESTS += tests/unit/test_histogram
 tests_unit_test_histogram_SOURCES = tests/unit/test_histogram.c
 tests_unit_test_histogram_LDADD = $(STELE_ROOMS) $(STELE_LIBS) $(CMOCKA_LIBS)
+
+EXTRA_DIST += tests/unit/talk.h
+
+check_PROGRAMS += tests/unit/test_params
+TESTS += tests/unit/test_params
+tests_unit_test_params_SOURCES = tests/unit/test_params.c
+tests_unit_test_params_LDADD = $(STELE_ROOMS) $(STELE_LIBS) $(CMOCKA_LIBS)
