@@ -1,0 +1,155 @@
+#!/usr/bin/env bash
+# See Stele work, in a minute: builds it, starts a broker and a Redis of its own,
+# publishes a small story of agents at work, shows what the broker makes of
+# it, and leaves the broker running for you to try.
+#
+#   ./quickstart.sh [FILE.jsonl|FILE.zst] [--exit]
+#
+#   FILE      events to publish instead of the story, one JSON object a line
+#   --exit    stop when all has been shown
+#
+# Packages that are missing are installed with apt-get. STELE_REDIS, the URL of a
+# Redis (or none), keeps it from starting one. Everything it makes is in one folder
+# under /tmp (TMPDIR), and in build/.
+#
+# This Source Code Form is subject to the terms of the Mozilla Public
+# License, v. 2.0. If a copy of the MPL was not distributed with this
+# file, You can obtain one at https://mozilla.org/MPL/2.0/.
+
+set -eu -o pipefail
+. "$(dirname "${BASH_SOURCE[0]}")/../tests/setup.sh"
+
+file=$STELE_ROOT/examples/sample.jsonl
+stay=yes
+for word in "$@"; do
+    case $word in
+        --exit) stay=no ;;
+        -h|--help) sed -n '2,/^$/s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; exit 0 ;;
+        -*) die "there is no option '$word': see --help" ;;
+        *) file=$word ;;
+    esac
+done
+[ -r "$file" ] || die "cannot read '$file'"
+
+stele_packages
+build=${STELE_BUILD:-$STELE_ROOT/build}
+if [ -z "${STELE_BUILD:-}" ]; then
+    stele_build "$build" || die "the build failed: see $build/build.txt"
+fi
+
+folder=$(mktemp -d "${TMPDIR:-/tmp}/stele-quickstart-XXXXXX")
+broker= redis= follower=
+export STELE_EVENTS=ipc://$folder/events STELE_REQUESTS=ipc://$folder/requests STELE_FEED=ipc://$folder/feed
+
+finish () {
+    local process
+    trap - EXIT INT TERM
+    for process in $follower $broker $redis; do
+        kill "$process" 2>/dev/null || true
+        wait "$process" 2>/dev/null || true
+    done
+    rm -f "$folder"/events "$folder"/requests "$folder"/feed "$folder"/redis.*
+    say "stopped; the ledger stays in $folder/tasks.db"
+}
+trap finish EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+
+stele () { "$build/stele" "$@"; }
+
+#   Show a command and what it says
+show () {
+    printf '\n$ stele %s\n' "$*"
+    stele "$@"
+}
+
+title () { printf '\n== %s\n' "$*"; }
+
+events () {
+    case $file in
+        *.zst) zstd -dcq "$file" ;;
+        *) cat "$file" ;;
+    esac
+}
+
+title "Start: one broker, one file, one Redis"
+if [ -n "${STELE_REDIS:-}" ]; then
+    url=$STELE_REDIS
+else
+    redis-server --port 0 --unixsocket "$folder/redis.sock" --save '' --appendonly no \
+        --dir "$folder" >"$folder/redis.log" &
+    redis=$!
+    url=unix://$folder/redis.sock
+fi
+"$build/steled" --ledger "$folder/tasks.db" --redis "$url" --events "$STELE_EVENTS" \
+    --requests "$STELE_REQUESTS" --feed "$STELE_FEED" 2>"$folder/steled.log" &
+broker=$!
+stele --timeout 30000 ping >/dev/null || { cat "$folder/steled.log" >&2; die "steled did not start"; }
+cat "$folder/steled.log"
+
+"$build/stele" --json follow >"$folder/feed.jsonl" 2>/dev/null &
+follower=$!
+
+title "Publish $(basename "$file"): $(events | wc -l) events, each durable before it is acked"
+printf '\n$ stele publish --producer quickstart %s\n' "$(basename "$file")"
+events | stele publish --producer quickstart -
+
+title "The tasks"
+show list --limit 12
+
+#   The story's own task that failed and was retried; of another file, one that failed
+if [ "$file" = "$STELE_ROOT/examples/sample.jsonl" ]; then
+    task=csv-export/tests
+else
+    task=$({ stele --json list --state failed,error --limit 1; stele --json list --limit 1; } |
+        sed -n 's/.*"task_id": *"\([^"]*\)".*/\1/p' | head -n 1)
+fi
+
+title "One of them: $task, live from Redis, then its whole record and what happened to it"
+show status "$task"
+show get "$task"
+show history "$task"
+show metrics "$task"
+
+title "As it was, half way: after position $(($(events | wc -l) * 6 / 10))"
+show get "$task" --at "$(($(events | wc -l) * 6 / 10))" || true
+
+title "What the feed carried meanwhile ($folder/feed.jsonl)"
+for _ in 1 2 3 4 5 6 7 8 9 10; do
+    [ "$(wc -l <"$folder/feed.jsonl")" -lt "$(events | wc -l)" ] || break
+    sleep 0.2
+done
+printf '\n%s events; the last three:\n' "$(wc -l <"$folder/feed.jsonl")"
+tail -n 3 "$folder/feed.jsonl" | cut -c 1-200
+
+title "The broker about itself"
+show stats
+show check
+
+if [ "$stay" = no ]; then
+    exit 0
+fi
+
+cat <<END
+
+== Now you. The broker runs until you press Ctrl-C. In another terminal:
+
+  export STELE_EVENTS=$STELE_EVENTS
+  export STELE_REQUESTS=$STELE_REQUESTS
+  export STELE_FEED=$STELE_FEED
+  export PATH=$build:\$PATH
+
+  stele list --state running                 which tasks run
+  stele outputs $task          what a task printed
+  stele follow task.                         every change as it is committed, then in a third terminal:
+  /usr/bin/python3 $STELE_ROOT/examples/publish.py hello
+  stele history hello
+  echo '{"type":"task.state_changed","task_id":"hello","state":"running"}' | stele publish -
+  stele rejected                             (a finished task cannot simply run again: queued first)
+  stele --help
+
+  sqlite3 -readonly $folder/tasks.db 'SELECT task_id, state, run_seconds FROM task_summary'
+END
+[ -z "$redis" ] || echo "  redis-cli -s $folder/redis.sock hgetall '{stele}:task:$task'"
+echo
+wait "$broker"

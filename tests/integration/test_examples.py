@@ -1,0 +1,120 @@
+# The examples do what they say
+#
+# This Source Code Form is subject to the terms of the Mozilla Public
+# License, v. 2.0. If a copy of the MPL was not distributed with this
+# file, You can obtain one at https://mozilla.org/MPL/2.0/.
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import unittest
+
+import harness
+
+EXAMPLES = os.path.join(harness.SRC, "examples")
+
+
+class Examples(harness.BrokerTest):
+    use_redis = False
+
+    def example(self, *command, status=0):
+        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                              env=self.broker.environment(), cwd=self.folder, timeout=harness.PATIENCE * 2)
+        text = done.stdout.decode()
+        self.assertEqual(done.returncode, status, text)
+        return text
+
+    def script(self, name, *arguments):
+        return self.example(sys.executable, os.path.join(EXAMPLES, name), *arguments)
+
+    def built(self, name, *arguments):
+        return self.example(harness.program(os.path.join("examples", name)), *arguments)
+
+    def test_publish_and_query_in_python(self):
+        for _ in range(2):                              # The second run is another task
+            task = self.name("python%d" % _)
+            self.assertIn("durable up to sequence", self.script("publish.py", task))
+            text = self.script("query.py", task)
+            self.assertIn("%s is passed" % task, text)
+            self.assertIn("greetings = 1", text)
+            self.assertIn(task, self.script("query.py"))
+
+    def test_publish_event_in_c(self):
+        task = self.name("c")
+        self.assertIn("durable up to event 4", self.built("publish_event", task))
+        self.assertEqual(self.ask("task.get", task_id=task)["task"]["state"], "passed")
+
+    def test_follow_changes_in_c(self):
+        task = self.name("follow")
+        self.script("publish.py", task)
+        lines = self.built("follow_changes", "0", "2").splitlines()
+        self.assertEqual(len(lines), 2)
+        self.assertTrue(all(" running " in line or " passed " in line for line in lines), lines)
+
+    def test_embed_broker_in_c(self):
+        ledger = os.path.join(self.folder, "embedded.db")
+        lines = self.built("embed_broker", ledger).splitlines()
+        answer = json.loads(lines[-1])
+        self.assertEqual([row["state_to"] for row in answer["history"]], ["queued", "running", "passed"])
+
+    def test_pipeline(self):
+        text = self.example("bash", os.path.join(EXAMPLES, "pipeline", "run.sh"), harness.BUILD)
+        self.assertIn("1000 of 1000 events arrived exactly once", text)
+
+
+class Quickstart(unittest.TestCase):
+    def setUp(self):
+        self.folder = harness.temporary_folder()
+        self.addCleanup(shutil.rmtree, self.folder, ignore_errors=True)
+        self.environment = dict(os.environ, STELE_BUILD=harness.BUILD, TMPDIR=self.folder, NO_COLOR="1")
+        self.environment.pop("STELE_REDIS", None)
+        self.command = ["bash", os.path.join(EXAMPLES, "quickstart.sh")]
+
+    def test_with_exit_shows_the_story_and_leaves_only_the_ledger(self):
+        done = subprocess.run(self.command + ["--exit"], env=self.environment, stdin=subprocess.DEVNULL,
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=harness.PATIENCE * 2)
+        text = done.stdout.decode()
+        self.assertEqual(done.returncode, 0, text)
+        for words in ("csv-export/tests", "49 events", "a comma in a product name splits the field"):
+            self.assertIn(words, text)
+        made, = os.listdir(self.folder)
+        self.assertTrue(os.path.exists(os.path.join(self.folder, made, "tasks.db")))
+        self.assertFalse([name for name in os.listdir(os.path.join(self.folder, made))
+                          if name.startswith(("redis", "events", "requests"))])
+
+    def test_without_exit_goes_on_until_it_is_stopped(self):
+        quickstart = harness.Process(self.command, env=self.environment)
+        self.addCleanup(quickstart.kill)
+        line = quickstart.wait_line("export STELE_REQUESTS=")
+        endpoint = re.search(r"STELE_REQUESTS=(\S+)", line).group(1)
+        quickstart.wait_line("stele --help")
+        done = subprocess.run([harness.program("stele"), "ping"], timeout=harness.PATIENCE,
+                              stdout=subprocess.DEVNULL, env=dict(self.environment, STELE_REQUESTS=endpoint))
+        self.assertEqual(done.returncode, 0)
+        quickstart.signal(signal.SIGTERM)
+        self.assertEqual(quickstart.wait(), 143)
+        self.assertIn("the ledger stays in", quickstart.log())
+
+    def test_with_a_file_of_ones_own(self):
+        path = os.path.join(self.folder, "mine.jsonl")
+        with open(path, "w") as file:
+            file.write('{"type":"task.created","task_id":"mine","title":"T","description":"D","role":"r"}\n')
+        done = subprocess.run(self.command + [path, "--exit"], env=self.environment,
+                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, timeout=harness.PATIENCE * 2)
+        self.assertEqual(done.returncode, 0, done.stdout.decode())
+        self.assertIn("mine", done.stdout.decode())
+
+    def test_with_a_file_that_is_not_there(self):
+        done = subprocess.run(self.command + ["/no/such.jsonl"], env=self.environment,
+                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        self.assertNotEqual(done.returncode, 0)
+        self.assertEqual(os.listdir(self.folder), [])
+
+
+if __name__ == "__main__":
+    harness.main()
