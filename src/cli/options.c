@@ -247,6 +247,15 @@ cli_options_parse (const cli_group_t *groups, int argc, char **argv, bool stop,
     return parser.next;
 }
 
+void
+cli_options_clear (const cli_group_t *groups)
+{
+    for (; groups->options; groups++)
+        for (const cli_option_t *option = groups->options; option->name; option++)
+            if (option->kind == CLI_LIST)
+                cli_list_clear ((cli_list_t *) ((char *) groups->target + option->offset));
+}
+
 /*  -- a mistyped word -------------------------------------------------------- */
 
 /*  Levenshtein's distance                                                   */

@@ -100,6 +100,10 @@ int
     cli_options_parse (const cli_group_t *groups, int argc, char **argv, bool stop,
         cli_operands_t *operands, char *error, size_t error_size);
 
+/*  Empty the lists that the options filled.                                 */
+void
+    cli_options_clear (const cli_group_t *groups);
+
 /*  What --help says, in this order; NULL leaves a part out                  */
 typedef struct {
     const char *usage;              // "stele list [OPTION]...": a line for each form

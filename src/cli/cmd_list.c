@@ -1,0 +1,182 @@
+/*  cmd_list - stele list: tasks by state, role, provider, date
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at https://mozilla.org/MPL/2.0/.
+*/
+
+#include <string.h>
+#include "cli/ask.h"
+#include "cli/value.h"
+
+typedef struct {
+    cli_list_t states, roles, providers, models;
+    const char *user, *parent, *from, *to, *order, *cursor;
+    int64_t limit;
+    bool reverse, all, total;
+} args_t;
+
+static const cli_option_t s_options [] = {
+    { "state", 's', "STATE", "in this state: queued, starting, running, paused, completing, passed, failed, "
+        "error, cancelled, timeout", CLI_LIST, offsetof (args_t, states), 0, NULL },
+    { "role", 0, "ROLE", "of this role", CLI_LIST, offsetof (args_t, roles), 0, NULL },
+    { "provider", 0, "NAME", "of this provider", CLI_LIST, offsetof (args_t, providers), 0, NULL },
+    { "model", 0, "NAME", "of this model", CLI_LIST, offsetof (args_t, models), 0, NULL },
+    { "user", 0, "ID", "of this user", CLI_TEXT, offsetof (args_t, user), 0, NULL },
+    { "parent", 0, "ID", "children of this task", CLI_TEXT, offsetof (args_t, parent), 0, NULL },
+    { "from", 0, "TIME", "created then or later (RFC 3339)", CLI_TEXT, offsetof (args_t, from), 0, NULL },
+    { "to", 0, "TIME", "created then or before", CLI_TEXT, offsetof (args_t, to), 0, NULL },
+    { "order", 0, "WHAT", "latest first by created (the default), updated or completed",
+        CLI_TEXT, offsetof (args_t, order), 0, NULL },
+    { "reverse", 'r', NULL, "earliest first", CLI_FLAG, offsetof (args_t, reverse), 0, NULL },
+    { "limit", 'n', "N", "at most N tasks (100)", CLI_NUMBER, offsetof (args_t, limit), 1, NULL },
+    { "all", 'a', NULL, "all of them, however many", CLI_FLAG, offsetof (args_t, all), 0, NULL },
+    { "cursor", 0, "C", "go on where a list ended; it says how", CLI_TEXT, offsetof (args_t, cursor), 0, NULL },
+    { "total", 0, NULL, "also say how many there are in all", CLI_FLAG, offsetof (args_t, total), 0, NULL },
+    CLI_OPTIONS_END
+};
+
+enum { COLUMN_TIME = 5 };
+
+static const cli_column_t s_columns [] = {
+    { "TASK", CLI_CUT | CLI_ID, 16 },
+    { "STATE", 0, 0 },
+    { "ROLE", CLI_CUT | CLI_OPTIONAL, 8 },
+    { "PROVIDER", CLI_CUT | CLI_OPTIONAL, 8 },
+    { "MODEL", CLI_CUT | CLI_OPTIONAL, 8 },
+    { "CREATED", CLI_OPTIONAL, 0 },
+    { "ERRORS", CLI_RIGHT | CLI_OPTIONAL, 0 },
+    { "TITLE", CLI_CUT | CLI_OPTIONAL, 12 },
+    CLI_COLUMNS_END
+};
+
+typedef struct {
+    cli_table_t *table;
+    const char *time_key;
+    int64_t total;                  // -1: not asked for
+} s_list_t;
+
+static void
+s_row (cli_t *self, json_t *task, void *arg)
+{
+    (void) self;
+    s_list_t *list = arg;
+    cli_cell (list->table, task, "task_id");
+    cli_cell_state (list->table, task, "state");
+    cli_cell (list->table, task, "role");
+    cli_cell (list->table, task, "provider");
+    cli_cell (list->table, task, "model");
+    cli_cell_time (list->table, task, list->time_key);
+    if (json_integer_value (json_object_get (task, "error_count")))
+        cli_cell (list->table, task, "error_count");
+    else
+        cli_table_word (list->table, NULL);
+    cli_cell (list->table, task, "title");
+}
+
+static void
+s_page (cli_t *self, json_t *answer, void *arg)
+{
+    (void) self;
+    s_list_t *list = arg;
+    cli_table_flush (list->table, stdout);
+    const json_t *total = json_object_get (answer, "total");
+    if (json_is_integer (total))
+        list->total = json_integer_value (total);
+}
+
+/*  The order on the wire, NULL where the user's word is none                */
+static const char *
+s_order (const args_t *args)
+{
+    static const char *const orders [] [3] = {
+        { "created", "created_desc", "created_asc" },
+        { "updated", "updated_desc", "updated_asc" },
+        { "completed", "completed_desc", "completed_asc" }
+    };
+    for (size_t i = 0; i < sizeof orders / sizeof orders [0]; i++)
+        if (strcmp (args->order? args->order: "created", orders [i][0]) == 0)
+            return orders [i][args->reverse? 2: 1];
+    return NULL;
+}
+
+static json_t *
+s_request (const args_t *args, const char *order)
+{
+    json_t *request = cli_request ("task.list");
+    cli_request_list (request, "states", &args->states);
+    cli_request_list (request, "roles", &args->roles);
+    cli_request_list (request, "providers", &args->providers);
+    cli_request_list (request, "models", &args->models);
+    cli_request_text (request, "user_id", args->user);
+    cli_request_text (request, "parent_id", args->parent);
+    cli_request_text (request, "date_from", args->from);
+    cli_request_text (request, "date_to", args->to);
+    cli_request_text (request, "cursor", args->cursor);
+    cli_request_text (request, "order", order);
+    if (args->total)
+        json_object_set_new (request, "total", json_true ());
+    return request;
+}
+
+static void
+s_say_end (cli_t *self, const s_list_t *list, const json_t *next)
+{
+    fflush (stdout);
+    size_t rows = cli_table_rows (list->table);
+    if (list->total >= 0)
+        printf ("%s%s of %s tasks\n", rows? "\n": "", cli_format_count ((int64_t) rows).text,
+            cli_format_count (list->total).text);
+    else
+    if (rows == 0)
+        fputs ("no such tasks\n", stderr);
+    cli_flush_stdout ();
+    if (next && !self->json)
+        fprintf (stderr, "there are more: --all, or --cursor %s\n", json_string_value (next));
+}
+
+static int
+s_run (cli_t *self, void *arguments, const cli_operands_t *operands)
+{
+    (void) operands;
+    const args_t *args = arguments;
+    const char *order = s_order (args);
+    if (!order)
+        return cli_say_usage ("list", "--order takes created, updated or completed, not '%s'", args->order);
+    if (args->all && args->limit)
+        return cli_say_usage ("list", "--all and --limit exclude each other");
+
+    const char *time_key = args->order && order [0] == 'u'? "updated_at":
+                           args->order && order [1] == 'o'? "completed_at": "created_at";
+    cli_column_t columns [sizeof s_columns / sizeof s_columns [0]];
+    memcpy (columns, s_columns, sizeof columns);
+    columns [COLUMN_TIME].title = time_key [0] == 'u'? "UPDATED": time_key [1] == 'o'? "COMPLETED": "CREATED";
+
+    s_list_t list = { cli_table_new (columns, &self->style), time_key, -1 };
+    json_t *next = NULL;
+    int status = cli_ask_pages (self, s_request (args, order), "tasks",
+        args->all? 0: args->limit? args->limit: 100, s_row, s_page, &list, &next);
+    if (status == EX_OK && !self->json)
+        s_say_end (self, &list, next);
+    json_decref (next);
+    cli_table_destroy (&list.table);
+    return status;
+}
+
+const cli_command_t cli_cmd_list = {
+    .name = "list",
+    .summary = "tasks by state, role, provider, date",
+    .usage = {
+        .usage = "stele list [OPTION]...",
+        .about = "Tasks that pass every filter given, newest first. A filter given several times, or with "
+                 "values separated by commas, lets any of them pass.",
+        .after = "With --json each page of the answer is one line; its 'next' is the cursor of what follows.",
+        .examples =
+            "  stele list --state failed,error --order updated\n"
+            "  stele list --role coder --from 2026-01-01T00:00:00Z --total\n"
+            "  stele list --all --json | jq -r '.tasks[].task_id'"
+    },
+    .options = s_options,
+    .args_size = sizeof (args_t),
+    .run = s_run
+};

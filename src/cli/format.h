@@ -1,0 +1,74 @@
+/*  format - numbers, times and colours as people read them
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at https://mozilla.org/MPL/2.0/.
+*/
+
+#ifndef STELE_CLI_FORMAT_H_INCLUDED
+#define STELE_CLI_FORMAT_H_INCLUDED
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+/*  A short text that a function returns by value: no buffers to manage      */
+typedef struct { char text [48]; } cli_short_t;
+
+/*  47814 as "47,814"                                                        */
+cli_short_t
+    cli_format_count (int64_t count);
+
+/*  Bytes: "312 B", "4.2 KiB", "17 MiB"                                      */
+cli_short_t
+    cli_format_size (int64_t size_bytes);
+
+/*  Microseconds: "85 us", "12.3 ms", "4.20 s", "3m 12s", "2h 05m", "3d 04h" */
+cli_short_t
+    cli_format_duration (int64_t duration_us);
+
+/*  A share as "99.98 %"; never "100 %" unless it is all                     */
+cli_short_t
+    cli_format_share (double share);
+
+/*  A real number with as few digits as give the same number back            */
+cli_short_t
+    cli_format_real (double value);
+
+/*  Microseconds since the Unix epoch as "2026-01-31T23:59:59Z"              */
+cli_short_t
+    cli_format_time (int64_t time_us);
+
+/*  RFC 3339 in UTC ("...Z", any fraction) to microseconds; false where it is
+    something else.                                                          */
+bool
+    cli_format_parse_time (const char *text, int64_t *time_us);
+
+/*  -- style ------------------------------------------------------------------ */
+
+typedef enum {
+    CLI_PLAIN, CLI_BOLD, CLI_DIM, CLI_RED, CLI_GREEN, CLI_YELLOW, CLI_CYAN
+} cli_colour_t;
+
+typedef struct {
+    bool colour;                    // Print escape sequences
+    size_t width;                   // Columns to stay within, 0: no bound
+} cli_style_t;
+
+/*  What suits the file: colour only on a terminal, without NO_COLOR; the width
+    of the terminal, or else of COLUMNS, or else no bound.                   */
+cli_style_t
+    cli_style_of (FILE *file);
+
+/*  Begin and end a colour; nothing where the style has none.                */
+void
+    cli_style_begin (const cli_style_t *self, FILE *file, cli_colour_t colour);
+void
+    cli_style_end (const cli_style_t *self, FILE *file, cli_colour_t colour);
+
+/*  Colour of the word of a state, of a task or a session.                   */
+cli_colour_t
+    cli_style_state (const char *state);
+
+#endif

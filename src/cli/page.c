@@ -1,0 +1,204 @@
+/*  page - one record as labelled lines, in sections
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at https://mozilla.org/MPL/2.0/.
+*/
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+#include "cli/page.h"
+#include "cli/text.h"
+#include "cli/value.h"
+
+#define LABEL_COLUMNS 18
+#define INDENT 2
+#define WORDS_MAX 12                // Of a map such as by_role on one line
+
+void
+cli_page_heading (const cli_t *self, const char *title, const char *subject)
+{
+    cli_style_begin (&self->style, stdout, CLI_BOLD);
+    fputs (title, stdout);
+    if (subject) {
+        fputc (' ', stdout);
+        cli_text_print (stdout, subject, strlen (subject), 0, CLI_CUT_END);
+    }
+    cli_style_end (&self->style, stdout, CLI_BOLD);
+    fputc ('\n', stdout);
+}
+
+static void
+s_label (const cli_t *self, const char *label)
+{
+    printf ("%*s", INDENT, "");
+    cli_style_begin (&self->style, stdout, CLI_DIM);
+    size_t columns = cli_text_print (stdout, label, strlen (label), 0, CLI_CUT_END);
+    cli_style_end (&self->style, stdout, CLI_DIM);
+    printf ("%*s", columns < LABEL_COLUMNS? (int) (LABEL_COLUMNS - columns): 1, "");
+}
+
+void
+cli_page_line (const cli_t *self, const char *label, const char *text)
+{
+    if (!text)
+        return;
+    s_label (self, label);
+    cli_text_print (stdout, text, strlen (text), 0, CLI_CUT_END);
+    fputc ('\n', stdout);
+}
+
+void
+cli_page_field (const cli_t *self, const char *label, const json_t *record, const char *key)
+{
+    const json_t *value = json_object_get (record, key);
+    if (!value || json_is_null (value))
+        return;
+    size_t size;
+    char *text = cli_value_text (key, value, &size);
+    while (size && text [size - 1] == '\n')
+        size--;
+    s_label (self, label);
+    const char *end = memchr (text, '\n', size);
+    size_t first = end? (size_t) (end - text): size;
+    cli_text_print (stdout, text, first, 0, CLI_CUT_END);
+    fputc ('\n', stdout);
+    if (end)
+        cli_text_print_lines (stdout, end + 1, size - first - 1, INDENT + LABEL_COLUMNS, 0);
+    free (text);
+}
+
+void
+cli_page_state (const cli_t *self, const char *label, const json_t *record, const char *key)
+{
+    const char *state = cli_value_string (record, key);
+    if (!state)
+        return;
+    s_label (self, label);
+    cli_style_begin (&self->style, stdout, cli_style_state (state));
+    cli_text_print (stdout, state, strlen (state), 0, CLI_CUT_END);
+    cli_style_end (&self->style, stdout, cli_style_state (state));
+    fputc ('\n', stdout);
+}
+
+void
+cli_page_block (const cli_t *self, const char *title, const json_t *record, const char *key)
+{
+    const json_t *value = json_object_get (record, key);
+    if (!value || json_is_null (value))
+        return;
+    fputc ('\n', stdout);
+    cli_page_heading (self, title, NULL);
+    size_t size;
+    char *text;
+    if (json_is_object (value)) {
+        text = json_dumps (value, JSON_INDENT (2) | JSON_REAL_PRECISION (15));
+        assert (text);
+        size = strlen (text);
+    }
+    else
+        text = cli_value_text (key, value, &size);
+    cli_text_print_lines (stdout, text, size, INDENT, 0);
+    free (text);
+}
+
+/*  -- members ---------------------------------------------------------------- */
+
+/*  "ack_us" as "ack": the unit is with the number                           */
+static void
+s_member_label (const char *key, char *label, size_t label_size)
+{
+    static const char *const units [] = { "_bytes", "_us", "_ms", "_s" };
+    size_t size = strlen (key);
+    for (size_t i = 0; i < sizeof units / sizeof units [0]; i++) {
+        size_t unit = strlen (units [i]);
+        if (size > unit && strcmp (key + size - unit, units [i]) == 0) {
+            size -= unit;
+            break;
+        }
+    }
+    snprintf (label, label_size, "%.*s", (int) size, key);
+    for (char *c = label; *c; c++)
+        if (*c == '_')
+            *c = ' ';
+}
+
+/*  Does every member hold one short value?                                  */
+static bool
+s_is_flat (json_t *object)
+{
+    const char *key;
+    json_t *value;
+    json_object_foreach (object, key, value)
+        if (json_is_object (value) || json_is_array (value)
+        || (json_is_string (value) && json_string_length (value) > 40))
+            return false;
+    return true;
+}
+
+/*  "passed 1,203, failed 12": the members of a small map on one line. The unit
+    of the map's own name holds for members that have none.                  */
+static void
+s_print_flat (const char *outer_key, json_t *object)
+{
+    const char *key;
+    json_t *value;
+    size_t printed = 0;
+    json_object_foreach (object, key, value) {
+        if (printed == WORDS_MAX) {
+            printf (", %zu more", json_object_size (object) - printed);
+            break;
+        }
+        char label [256];
+        s_member_label (key, label, sizeof label);
+        size_t size;
+        bool own_unit = strchr (key, '_') != NULL;
+        char *text = cli_value_text (own_unit? key: outer_key, value, &size);
+        printf ("%s", printed++? ", ": "");
+        cli_text_print (stdout, label, strlen (label), 0, CLI_CUT_END);
+        fputc (' ', stdout);
+        cli_text_print (stdout, text, size, 0, CLI_CUT_END);
+        free (text);
+    }
+    puts (printed? "": "-");
+}
+
+static void
+s_print_array (const cli_t *self, const char *label, const json_t *array)
+{
+    size_t count = json_array_size (array);
+    for (size_t i = 0; i < count; i++) {
+        json_t *item = json_array_get (array, i);
+        s_label (self, i? "": label);
+        if (json_is_object (item))
+            s_print_flat ("", item);
+        else {
+            size_t size;
+            char *text = cli_value_text ("", item, &size);
+            cli_text_print (stdout, text, size, 0, CLI_CUT_END);
+            fputc ('\n', stdout);
+            free (text);
+        }
+    }
+}
+
+void
+cli_page_members (const cli_t *self, const json_t *object)
+{
+    const char *key;
+    json_t *value;
+    json_object_foreach ((json_t *) object, key, value) {
+        char label [256];
+        s_member_label (key, label, sizeof label);
+        if (json_is_object (value) && s_is_flat (value)) {
+            s_label (self, label);
+            s_print_flat (key, value);
+        }
+        else
+        if (json_is_array (value))
+            s_print_array (self, label, value);
+        else
+            cli_page_field (self, label, object, key);
+    }
+}
