@@ -1,0 +1,300 @@
+/*  client - the class stele_client of include/stele_client.h
+
+    Settings, and the three things a client does, each made when it is first
+    needed: publish (publisher.h), ask (request.h), follow (follow.h).
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at https://mozilla.org/MPL/2.0/.
+*/
+
+#include <czmq.h>
+#include "client/follow.h"
+#include "client/publisher.h"
+#include "client/request.h"
+#include "client/wait.h"
+#include "stele_client.h"
+#include "wire/json.h"
+
+#define CLIENT_PRODUCER_MAX     255
+#define CLIENT_BATCH_EVENTS     500
+#define CLIENT_BATCH_EVENTS_MAX 10000
+#define CLIENT_BATCH_DELAY_MS   2
+
+struct _stele_client_t {
+    char *producer;                 // NULL: does not publish
+    char *instance;
+    char *events;
+    char *requests;
+    char *feed;
+    int64_t lease_ms;
+    int64_t first_sequence;
+    size_t batch_events;
+    int64_t batch_delay_ms;
+    stele_receipt_fn *receipt_fn;
+    void *receipt_arg;
+    stele_publisher_t *publisher;
+    stele_asker_t *asker;
+    stele_follower_t *follower;
+    stele_refusal_t refusal;        // Of the last failure
+};
+
+static void
+s_set (char **text_p, const char *text)
+{
+    assert (text);
+    free (*text_p);
+    *text_p = strdup (text);
+    assert (*text_p);
+}
+
+stele_client_t *
+stele_client_new (const char *producer)
+{
+    stele_client_t *self = (stele_client_t *) zmalloc (sizeof (stele_client_t));
+    assert (self);
+    if (producer) {
+        assert (*producer && strlen (producer) <= CLIENT_PRODUCER_MAX);
+        s_set (&self->producer, producer);
+    }
+    zuuid_t *instance = zuuid_new ();
+    assert (instance);
+    s_set (&self->instance, zuuid_str_canonical (instance));
+    zuuid_destroy (&instance);
+    s_set (&self->events, STELE_DEFAULT_EVENTS);
+    s_set (&self->requests, STELE_DEFAULT_REQUESTS);
+    s_set (&self->feed, STELE_DEFAULT_FEED);
+    self->batch_events = CLIENT_BATCH_EVENTS;
+    self->batch_delay_ms = CLIENT_BATCH_DELAY_MS;
+    return self;
+}
+
+void
+stele_client_destroy (stele_client_t **self_p)
+{
+    assert (self_p);
+    stele_client_t *self = *self_p;
+    if (!self)
+        return;
+    stele_publisher_destroy (&self->publisher);
+    stele_asker_destroy (&self->asker);
+    stele_follower_destroy (&self->follower);
+    free (self->producer);
+    free (self->instance);
+    free (self->events);
+    free (self->requests);
+    free (self->feed);
+    free (self);
+    *self_p = NULL;
+}
+
+const char *
+stele_client_error (const stele_client_t *self)
+{
+    return self->refusal.message;
+}
+
+//  -- settings ------------------------------------------------------------------
+
+void
+stele_client_set_events_endpoint (stele_client_t *self, const char *endpoint)
+{
+    assert (!self->publisher);
+    s_set (&self->events, endpoint);
+}
+
+void
+stele_client_set_requests_endpoint (stele_client_t *self, const char *endpoint)
+{
+    assert (!self->asker && !self->follower);
+    s_set (&self->requests, endpoint);
+}
+
+void
+stele_client_set_feed_endpoint (stele_client_t *self, const char *endpoint)
+{
+    assert (!self->follower);
+    s_set (&self->feed, endpoint);
+}
+
+void
+stele_client_set_instance (stele_client_t *self, const char *instance)
+{
+    assert (!self->publisher);
+    s_set (&self->instance, instance);
+}
+
+void
+stele_client_set_lease (stele_client_t *self, int64_t lease_ms)
+{
+    assert (!self->publisher && lease_ms >= 0);
+    self->lease_ms = lease_ms;
+}
+
+void
+stele_client_set_batch (stele_client_t *self, size_t events_max, int64_t delay_ms)
+{
+    assert (!self->publisher && events_max > 0 && delay_ms >= 0);
+    self->batch_events = events_max < CLIENT_BATCH_EVENTS_MAX? events_max: CLIENT_BATCH_EVENTS_MAX;
+    self->batch_delay_ms = delay_ms;
+}
+
+void
+stele_client_set_first_sequence (stele_client_t *self, int64_t sequence)
+{
+    assert (!self->publisher && sequence > 0);
+    self->first_sequence = sequence;
+}
+
+//  -- publish -------------------------------------------------------------------
+
+void
+stele_client_on_receipt (stele_client_t *self, stele_receipt_fn *fn, void *arg)
+{
+    self->receipt_fn = fn;
+    self->receipt_arg = arg;
+    if (self->publisher)
+        stele_publisher_on_receipt (self->publisher, fn, arg);
+}
+
+static void
+s_start_publisher (stele_client_t *self)
+{
+    assert (self->producer);
+    stele_sender_settings_t settings = {
+        .endpoint = self->events,
+        .dialog = {
+            .producer = self->producer,
+            .instance = self->instance,
+            .lease_ms = self->lease_ms,
+            .first_sequence = self->first_sequence,
+            .delay_ms = self->batch_delay_ms,
+            .batch_events = self->batch_events
+        }
+    };
+    self->publisher = stele_publisher_new (&settings);
+    stele_publisher_on_receipt (self->publisher, self->receipt_fn, self->receipt_arg);
+}
+
+int64_t
+stele_client_publish (stele_client_t *self, stele_event_t **event_p, int timeout_ms)
+{
+    assert (event_p && *event_p);
+    if (!self->publisher)
+        s_start_publisher (self);
+    size_t size;
+    const void *data = stele_event_data (*event_p, &size);
+    int64_t number = stele_publisher_put (self->publisher, data, size, timeout_ms, &self->refusal);
+    if (number != STELE_ETIMEOUT)
+        stele_event_destroy (event_p);
+    return number;
+}
+
+int
+stele_client_wait (stele_client_t *self, int64_t number, int timeout_ms)
+{
+    assert (self->publisher);
+    return stele_publisher_wait (self->publisher, number, timeout_ms, &self->refusal);
+}
+
+int
+stele_client_flush (stele_client_t *self, int timeout_ms)
+{
+    if (!self->publisher)
+        return 0;
+    return stele_publisher_flush (self->publisher, timeout_ms, &self->refusal);
+}
+
+int64_t
+stele_client_poll (stele_client_t *self)
+{
+    if (!self->publisher)
+        return 0;
+    return stele_publisher_poll (self->publisher, &self->refusal);
+}
+
+int64_t
+stele_client_refused (const stele_client_t *self)
+{
+    return self->publisher? stele_publisher_refused (self->publisher): 0;
+}
+
+//  -- ask -----------------------------------------------------------------------
+
+//  The answer goes into an initialized message
+static int
+s_request (stele_client_t *self, const void *request, size_t size, int timeout_ms,
+    zmq_msg_t *answer)
+{
+    if (!self->asker)
+        self->asker = stele_asker_new (self->requests);
+    int rc = stele_asker_ask (self->asker, request, size, &self->refusal);
+    if (rc == 0)
+        rc = stele_asker_answer (self->asker, stele_wait_deadline (timeout_ms), answer,
+            &self->refusal);
+    if (rc != 0)
+        stele_asker_drop (self->asker);
+    return rc;
+}
+
+int
+stele_client_request (stele_client_t *self, const void *request, size_t request_size,
+    int timeout_ms, void **answer, size_t *answer_size)
+{
+    zmq_msg_t message;
+    zmq_msg_init (&message);
+    int rc = s_request (self, request, request_size, timeout_ms, &message);
+    if (rc == 0) {
+        size_t size = zmq_msg_size (&message);
+        void *copy = malloc (size);
+        assert (copy);
+        memcpy (copy, zmq_msg_data (&message), size);
+        *answer = copy;
+        *answer_size = size;
+    }
+    zmq_msg_close (&message);
+    return rc;
+}
+
+int
+stele_client_request_json (stele_client_t *self, const char *request,
+    int timeout_ms, char **answer)
+{
+    stele_pack_t *pack = stele_pack_new ();
+    zmq_msg_t message;
+    zmq_msg_init (&message);
+    char *text = NULL;
+    int rc = stele_json_parse_pack (request, strlen (request), pack, &self->refusal);
+    if (rc == 0)
+        rc = s_request (self, stele_pack_data (pack), stele_pack_size (pack), timeout_ms, &message);
+    if (rc == 0) {
+        text = stele_json_print (zmq_msg_data (&message), zmq_msg_size (&message), true);
+        if (!text)
+            rc = stele_refuse (&self->refusal, STELE_EMALFORMED, NULL,
+                "the answer cannot be said in JSON: it has text that is not UTF-8");
+    }
+    if (rc == 0)
+        *answer = text;
+    zmq_msg_close (&message);
+    stele_pack_destroy (&pack);
+    return rc;
+}
+
+//  -- follow --------------------------------------------------------------------
+
+int
+stele_client_follow (stele_client_t *self, const char *topic, int64_t after)
+{
+    assert (topic && after >= -1);
+    stele_follower_destroy (&self->follower);
+    self->follower = stele_follower_new (self->feed, self->requests, topic, after,
+        &self->refusal);
+    return self->follower? 0: self->refusal.code;
+}
+
+int
+stele_client_next (stele_client_t *self, int timeout_ms, stele_event_t **event)
+{
+    assert (self->follower);
+    return stele_follower_next (self->follower, timeout_ms, event, &self->refusal);
+}

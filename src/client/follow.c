@@ -1,0 +1,490 @@
+/*  follow - every committed event, once and in the order of positions
+
+    A follower of everything sees a loss as a gap in the positions. One of a
+    topic does not, so it is in doubt after every connection, after a silence
+    and after a queue that may have overflowed: then it reads the ledger up to
+    each message that it gets, until a while after the doubt arose.
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at https://mozilla.org/MPL/2.0/.
+*/
+
+#include <czmq.h>
+#include "client/follow.h"
+#include "client/link.h"
+#include "client/peer.h"
+#include "client/request.h"
+#include "client/wait.h"
+#include "model/vocabulary.h"
+#include "wire/pack.h"
+#include "wire/scan.h"
+
+#define FOLLOW_PAGE_EVENTS      1000
+#define FOLLOW_QUEUE_MESSAGES   1000
+#define FOLLOW_MESSAGE_BYTES 67108864
+#define FOLLOW_NOW_MS           1000    // To learn the head from which "now" begins
+#define FOLLOW_PAGE_MS          5000    // For one answer; then it is asked for again
+#define FOLLOW_SILENCE_MS       3000    // Of a feed that has a heartbeat each second
+#define FOLLOW_DOUBT_MS         2000    // Longer than messages are on their way
+#define FOLLOW_HEAD        INT64_MAX    // As 'wanted': up to the head, whatever it is
+
+typedef struct {
+    zmq_msg_t answer;               // Of events.read, which 'events' reads
+    stele_scan_t events;
+    uint32_t left;                  // Events not yet given
+    int64_t end;                    // With all given, everything is, up to this position
+    bool last;                      // The head was reached
+} s_page_t;
+
+struct stele_follower {
+    stele_link_t *link;
+    stele_asker_t *asker;
+    stele_pack_t *pack;
+    char *topic;
+    size_t topic_size;
+    int64_t position;               // All up to this are given, or not of the topic; -1: not known
+    int64_t wanted;                 // Read the ledger up to this
+    bool pages_small;               // The broker gives less than FOLLOW_PAGE_EVENTS
+    s_page_t page;
+    bool page_open;
+    bool asked;                     // For a page, and not yet answered
+    int64_t asked_ms;
+    bool heard;                     // The feed, since it was opened
+    int64_t heard_ms;
+    int64_t beat;                   // Position of the last heartbeat
+    int in_a_row;                   // Messages since the queue was seen empty
+    bool doubt;
+    int64_t doubt_ms;               // When the doubt may end
+};
+
+//  What became of a message of the feed, or of an event of a page
+typedef enum { NOTHING, PASSED, GIVEN } s_taken_t;
+
+static int
+s_open_feed (stele_follower_t *self, stele_refusal_t *refusal)
+{
+    self->heard = false;
+    self->heard_ms = zclock_mono ();
+    int rc = stele_link_open (self->link, refusal);
+    if (rc != 0)
+        return rc;
+    void *socket = stele_link_socket (self->link);
+    zmq_setsockopt (socket, ZMQ_SUBSCRIBE, self->topic, self->topic_size);
+    if (self->topic_size > 0)
+        zmq_setsockopt (socket, ZMQ_SUBSCRIBE, "heartbeat", strlen ("heartbeat"));
+    return 0;
+}
+
+//  Position of the ledger's head; -1 where nobody answers, then the feed will tell
+static int64_t
+s_head_now (stele_follower_t *self)
+{
+    stele_pack_clear (self->pack);
+    stele_pack_map (self->pack, 1);
+    stele_pack_key_string (self->pack, "op", "ping");
+    int64_t position = -1;
+    zmq_msg_t answer;
+    zmq_msg_init (&answer);
+    stele_peer_t message;
+    if (stele_asker_ask (self->asker, stele_pack_data (self->pack),
+            stele_pack_size (self->pack), NULL) == 0
+    &&  stele_asker_answer (self->asker, stele_wait_deadline (FOLLOW_NOW_MS),
+            &answer, NULL) == 0
+    &&  stele_peer_open (&message, zmq_msg_data (&answer), zmq_msg_size (&answer)) == 0)
+        stele_peer_integer (&message, "position", &position);
+    zmq_msg_close (&answer);
+    stele_asker_drop (self->asker);
+    return position;
+}
+
+stele_follower_t *
+stele_follower_new (const char *feed, const char *requests, const char *topic,
+    int64_t after, stele_refusal_t *refusal)
+{
+    stele_follower_t *self = (stele_follower_t *) zmalloc (sizeof (stele_follower_t));
+    assert (self);
+    self->link = stele_link_new (ZMQ_SUB, feed, FOLLOW_QUEUE_MESSAGES, FOLLOW_MESSAGE_BYTES);
+    self->asker = stele_asker_new (requests);
+    self->pack = stele_pack_new ();
+    zmq_msg_init (&self->page.answer);
+    self->topic = strdup (topic);
+    assert (self->topic);
+    self->topic_size = strlen (topic);
+    self->position = after;
+    if (s_open_feed (self, refusal) != 0) {
+        stele_follower_destroy (&self);
+        return NULL;
+    }
+    self->wanted = after < 0? -1: FOLLOW_HEAD;
+    if (after < 0)
+        self->position = s_head_now (self);
+    return self;
+}
+
+void
+stele_follower_destroy (stele_follower_t **self_p)
+{
+    stele_follower_t *self = *self_p;
+    if (!self)
+        return;
+    zmq_msg_close (&self->page.answer);
+    stele_link_destroy (&self->link, 0);
+    stele_asker_destroy (&self->asker);
+    stele_pack_destroy (&self->pack);
+    free (self->topic);
+    free (self);
+    *self_p = NULL;
+}
+
+//  -- from the ledger -----------------------------------------------------------
+
+//  Can events of that type have the topic that is followed?
+static bool
+s_type_followed (const stele_follower_t *self, const char *type)
+{
+    char topic [64];
+    size_t size = (size_t) snprintf (topic, sizeof topic, "%s/", type);
+    if (size > self->topic_size)
+        size = self->topic_size;
+    return memcmp (topic, self->topic, size) == 0;
+}
+
+static size_t
+s_types_followed (const stele_follower_t *self, const char **types)
+{
+    size_t count = 0;
+    const char *type;
+    for (int code = 1; code < STELE_EVENT_TYPE_END; code++)
+        if ((type = stele_vocabulary_word (STELE_VOCABULARY_EVENT_TYPE, code))
+        &&  s_type_followed (self, type))
+            types [count++] = type;
+    return count;
+}
+
+static int
+s_ask_page (stele_follower_t *self, stele_refusal_t *refusal)
+{
+    const char *types [STELE_EVENT_TYPE_END];
+    size_t count = self->topic_size > 0? s_types_followed (self, types): 0;
+    int64_t missing = self->wanted - self->position;
+    stele_pack_t *pack = self->pack;
+    stele_pack_clear (pack);
+    size_t mark = stele_pack_open_map (pack);
+    size_t keys = 2;
+    stele_pack_key_string (pack, "op", "events.read");
+    stele_pack_key_integer (pack, "after", self->position);
+    if (!self->pages_small) {
+        stele_pack_key_integer (pack, "limit",
+            missing < FOLLOW_PAGE_EVENTS? missing: FOLLOW_PAGE_EVENTS);
+        keys++;
+    }
+    if (self->wanted != FOLLOW_HEAD) {
+        stele_pack_key_integer (pack, "min_position", self->wanted);
+        keys++;
+    }
+    if (count > 0) {
+        keys++;
+        stele_pack_string (pack, "types");
+        stele_pack_array (pack, count);
+        for (size_t i = 0; i < count; i++)
+            stele_pack_string (pack, types [i]);
+    }
+    stele_pack_close (pack, mark, keys);
+    int rc = stele_asker_ask (self->asker, stele_pack_data (pack), stele_pack_size (pack), refusal);
+    if (rc == 0) {
+        self->asked = true;
+        self->asked_ms = zclock_mono ();
+    }
+    return rc;
+}
+
+//  Open the answer that is in the page
+static int
+s_open_page (stele_follower_t *self, stele_refusal_t *refusal)
+{
+    s_page_t *page = &self->page;
+    stele_peer_t message, error;
+    char text [256] = "";
+    bool ok = false;
+    int64_t head, next;
+    const void *events;
+    size_t size;
+    stele_peer_open (&message, zmq_msg_data (&page->answer), zmq_msg_size (&page->answer));
+    stele_peer_bool (&message, "ok", &ok);
+    if (!ok && stele_peer_map (&message, "error", &error)) {
+        int code = stele_peer_code (&error, "code");
+        if (!self->pages_small && (code == STELE_EBAD_REQUEST || code == STELE_EINVALID_FIELD)) {
+            self->pages_small = true;
+            return 0;               // Ask again, for as many as the broker likes to give
+        }
+        stele_peer_text (&error, "message", text, sizeof text);
+        return stele_refuse (refusal, code, NULL, "events.read: %.200s", text);
+    }
+    stele_token_t token = stele_scan_find (message.data, message.size, "events", &events, &size);
+    if (!ok || token.kind != STELE_SCAN_ARRAY || !stele_peer_integer (&message, "head", &head))
+        return stele_refuse (refusal, STELE_EMALFORMED, NULL,
+            "events.read was not answered with events and a head");
+    page->last = !stele_peer_integer (&message, "next", &next);
+    page->end = page->last? head: next;
+    page->events = stele_scan_start (events, size);
+    page->left = stele_scan_next (&page->events).count;
+    self->page_open = true;
+    return 0;
+}
+
+//  Get the next page. Returns 0, STELE_ETIMEOUT (the answer is still awaited, by
+//  the next call), or the code of a failure.
+static int
+s_read_page (stele_follower_t *self, int64_t deadline_ms, stele_refusal_t *refusal)
+{
+    while (true) {
+        int rc = self->asked? 0: s_ask_page (self, refusal);
+        if (rc != 0)
+            return rc;
+        int64_t patience_ms = self->asked_ms + FOLLOW_PAGE_MS;
+        rc = stele_asker_answer (self->asker,
+            deadline_ms < patience_ms? deadline_ms: patience_ms, &self->page.answer, refusal);
+        if (rc == STELE_ETIMEOUT && zclock_mono () < patience_ms)
+            return rc;
+        self->asked = false;
+        if (rc == 0)
+            return s_open_page (self, refusal);
+        stele_asker_drop (self->asker);
+        if (rc != STELE_ETIMEOUT || zclock_mono () >= deadline_ms)
+            return rc;
+    }
+}
+
+static bool
+s_topic_followed (const stele_follower_t *self, const stele_peer_t *message)
+{
+    char type [64], id [256] = "default", topic [sizeof type + sizeof id + 1];
+    if (self->topic_size == 0)
+        return true;
+    if (!stele_peer_text (message, "type", type, sizeof type))
+        return false;
+    stele_peer_text (message, strncmp (type, "task.", 5) == 0? "task_id":
+        strncmp (type, "session.", 8) == 0? "session_id": "user_id", id, sizeof id);
+    snprintf (topic, sizeof topic, "%s/%s", type, id);
+    return strncmp (topic, self->topic, self->topic_size) == 0;
+}
+
+//  Give an event of that position to the caller
+static int
+s_give (stele_follower_t *self, const stele_peer_t *message, int64_t position,
+    stele_event_t **event, stele_refusal_t *refusal)
+{
+    char error [256] = "";
+    //  Passed in any case: one that cannot be read would otherwise stand in the way for ever
+    self->position = position;
+    stele_event_t *read = stele_event_decode (message->data, message->size, error, sizeof error);
+    if (!read)
+        return stele_refuse (refusal, STELE_EMALFORMED, NULL,
+            "event %" PRId64 " cannot be read: %.160s", position, error);
+    *event = read;
+    return 0;
+}
+
+//  The page is at its end: what it covers is done
+static void
+s_close_page (stele_follower_t *self)
+{
+    self->page_open = false;
+    if (self->position < self->page.end)
+        self->position = self->page.end;
+    if (self->page.last && self->wanted == FOLLOW_HEAD)
+        self->wanted = self->position;
+}
+
+static s_taken_t
+s_take_page (stele_follower_t *self, stele_event_t **event, int *rc, stele_refusal_t *refusal)
+{
+    while (self->page.left > 0) {
+        stele_peer_t message;
+        int64_t position;
+        self->page.left--;
+        stele_scan_skip (&self->page.events, &message.data, &message.size);
+        if (stele_peer_open (&message, message.data, message.size) != 0
+        ||  !stele_peer_integer (&message, "position", &position)
+        ||  position <= self->position)
+            continue;
+        if (s_topic_followed (self, &message)) {
+            *rc = s_give (self, &message, position, event, refusal);
+            return GIVEN;
+        }
+        self->position = position;
+    }
+    s_close_page (self);
+    return PASSED;
+}
+
+//  -- from the feed --------------------------------------------------------------
+
+static void
+s_arouse_doubt (stele_follower_t *self, int64_t now_ms)
+{
+    if (self->topic_size == 0)
+        return;
+    self->doubt = true;
+    self->doubt_ms = now_ms + FOLLOW_DOUBT_MS;
+}
+
+//  The ledger has to be read up to that position, which the feed has reached
+static void
+s_want (stele_follower_t *self, int64_t position, int64_t now_ms)
+{
+    if (self->wanted < position)
+        self->wanted = position;
+    if (self->doubt && now_ms >= self->doubt_ms)
+        self->doubt = false;
+}
+
+static void
+s_take_heartbeat (stele_follower_t *self, int64_t head, int64_t now_ms)
+{
+    if (self->position < 0) {
+        self->position = head;
+    }
+    else
+    if (self->doubt || (self->topic_size == 0 && head > self->position)) {
+        s_want (self, head, now_ms);
+    }
+    else
+    if (self->position < self->beat) {
+        //  What was committed before the last heartbeat has been sent before this one
+        self->position = self->beat;
+    }
+    self->beat = head;
+}
+
+//  Is that event the next one to give? If the ledger has to be read first, see to that.
+static bool
+s_next_in_order (stele_follower_t *self, const stele_peer_t *message, int64_t position,
+    int64_t now_ms)
+{
+    if (self->position < 0)
+        self->position = position - 1;
+    if (position <= self->position)
+        return false;
+    int64_t omitted;
+    bool missing = self->topic_size == 0? position > self->position + 1: self->doubt;
+    if (missing || stele_peer_integer (message, "content_omitted", &omitted)) {
+        s_want (self, position, now_ms);
+        return false;
+    }
+    return true;
+}
+
+//  The second frame of two; false where there are not two
+static bool
+s_receive_body (void *socket, zmq_msg_t *body)
+{
+    int frames = 1, more = 0;
+    size_t size = sizeof more;
+    while (zmq_getsockopt (socket, ZMQ_RCVMORE, &more, &size) == 0 && more) {
+        if (zmq_msg_recv (body, socket, ZMQ_DONTWAIT) < 0)
+            return false;
+        frames++;
+    }
+    return frames == 2;
+}
+
+//  One message of the feed, if there is one
+static s_taken_t
+s_take_feed (stele_follower_t *self, stele_event_t **event, int *rc, stele_refusal_t *refusal)
+{
+    if (self->topic_size > 0 && stele_link_connected (self->link))
+        s_arouse_doubt (self, zclock_mono ());
+    void *socket = stele_link_socket (self->link);
+    char topic [10];
+    int topic_size = zmq_recv (socket, topic, sizeof topic, ZMQ_DONTWAIT);
+    if (topic_size < 0) {
+        self->in_a_row = 0;
+        return NOTHING;
+    }
+    int64_t now_ms = zclock_mono ();
+    if (self->in_a_row < FOLLOW_QUEUE_MESSAGES)
+        self->in_a_row++;
+    if (now_ms > self->heard_ms + FOLLOW_SILENCE_MS || self->in_a_row == FOLLOW_QUEUE_MESSAGES)
+        s_arouse_doubt (self, now_ms);
+    self->heard = true;
+    self->heard_ms = now_ms;
+
+    zmq_msg_t body;
+    zmq_msg_init (&body);
+    s_taken_t taken = PASSED;
+    stele_peer_t message;
+    int64_t position;
+    if (!s_receive_body (socket, &body)
+    ||  stele_peer_open (&message, zmq_msg_data (&body), zmq_msg_size (&body)) != 0
+    ||  !stele_peer_integer (&message, "position", &position)) {
+        //  No message of the protocol
+    }
+    else
+    if (topic_size == 9 && memcmp (topic, "heartbeat", 9) == 0) {
+        s_take_heartbeat (self, position, now_ms);
+    }
+    else
+    if (s_next_in_order (self, &message, position, now_ms)) {
+        *rc = s_give (self, &message, position, event, refusal);
+        taken = GIVEN;
+    }
+    zmq_msg_close (&body);
+    return taken;
+}
+
+//  Wait for the feed. False where the time is up.
+static bool
+s_wait_feed (stele_follower_t *self, int64_t deadline_ms, int *rc, stele_refusal_t *refusal)
+{
+    //  Over inproc a broker that was restarted is found only by connecting again
+    int64_t silence_ms = INT64_MAX;
+    if (self->heard && stele_link_local (self->link))
+        silence_ms = self->heard_ms + FOLLOW_SILENCE_MS;
+    zmq_pollitem_t items [2] = {
+        { .socket = stele_link_socket (self->link), .events = ZMQ_POLLIN },
+        { .socket = stele_link_monitor (self->link), .events = ZMQ_POLLIN }
+    };
+    if (stele_wait_poll (items, items [1].socket? 2: 1,
+            deadline_ms < silence_ms? deadline_ms: silence_ms) > 0) {
+        if (items [1].socket && (items [1].revents & ZMQ_POLLIN)
+        &&  stele_link_connected (self->link))
+            s_arouse_doubt (self, zclock_mono ());
+        return true;
+    }
+    int64_t now_ms = zclock_mono ();
+    if (now_ms < silence_ms) {
+        *rc = stele_refuse (refusal, STELE_ETIMEOUT, NULL, "no event in time");
+        return false;
+    }
+    s_arouse_doubt (self, now_ms);
+    *rc = s_open_feed (self, refusal);
+    return *rc == 0;
+}
+
+int
+stele_follower_next (stele_follower_t *self, int timeout_ms, stele_event_t **event,
+    stele_refusal_t *refusal)
+{
+    int64_t deadline_ms = stele_wait_deadline (timeout_ms);
+    int rc = 0;
+    while (rc == 0) {
+        s_taken_t taken = PASSED;
+        if (self->page_open) {
+            taken = s_take_page (self, event, &rc, refusal);
+        }
+        else
+        if (self->position < self->wanted) {
+            rc = s_read_page (self, deadline_ms, refusal);
+        }
+        else {
+            taken = s_take_feed (self, event, &rc, refusal);
+        }
+        if (taken == GIVEN)
+            return rc;
+        if (taken == NOTHING)
+            s_wait_feed (self, deadline_ms, &rc, refusal);
+    }
+    return rc;
+}

@@ -1,0 +1,56 @@
+/*  notice - what the sender's thread tells the application's thread
+
+    Notices travel as values, one frame each. Acks are cumulative, so those that the
+    application has not yet taken are merged into one: a slow application
+    costs no memory, and the sender never waits for it.
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at https://mozilla.org/MPL/2.0/.
+*/
+
+#ifndef STELE_NOTICE_H_INCLUDED
+#define STELE_NOTICE_H_INCLUDED
+
+#include <stdbool.h>
+#include <stdint.h>
+
+typedef enum {
+    STELE_NOTICE_WELCOME,           // The limits are known
+    STELE_NOTICE_ACKED,             // .number, .position, .duplicate
+    STELE_NOTICE_REFUSED,           // .number, .code, .message
+    STELE_NOTICE_ENDED              // .code, .message: this producer is done for
+} stele_notice_kind_t;
+
+typedef struct {
+    stele_notice_kind_t kind;
+    int code;
+    bool duplicate;
+    int64_t number;
+    int64_t position;
+    int64_t through;                // All events up to this number are settled
+    int64_t settled;                // How many are, and the bytes of those let go of
+    int64_t settled_bytes;
+    int64_t window;                 // Limits of the last welcome
+    int64_t bytes_max;
+    char message [256];
+} stele_notice_t;
+
+typedef struct stele_notices stele_notices_t;
+
+stele_notices_t *
+    stele_notices_new (void);
+
+void
+    stele_notices_destroy (stele_notices_t **self_p);
+
+/*  Keep a notice (copied) until it can be sent.                             */
+void
+    stele_notices_put (stele_notices_t *self, const stele_notice_t *notice);
+
+/*  Send to a libzmq socket what it takes without waiting. True where nothing
+    is left.                                                                 */
+bool
+    stele_notices_send (stele_notices_t *self, void *socket);
+
+#endif

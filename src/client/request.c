@@ -1,0 +1,117 @@
+/*  request - ask the broker, and get the answer that belongs to the question
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at https://mozilla.org/MPL/2.0/.
+*/
+
+#include <czmq.h>
+#include "client/peer.h"
+#include "client/request.h"
+#include "client/wait.h"
+
+#define REQUEST_RECONNECT_MS       100
+#define REQUEST_RECONNECT_MAX_MS  2000
+
+static const int64_t s_answer_bytes_max = 268435456;
+
+struct stele_asker {
+    char *endpoint;
+    zsock_t *socket;                // NULL until asked, and after a time-out
+};
+
+stele_asker_t *
+stele_asker_new (const char *endpoint)
+{
+    stele_asker_t *self = (stele_asker_t *) zmalloc (sizeof (stele_asker_t));
+    assert (self);
+    self->endpoint = strdup (endpoint);
+    assert (self->endpoint);
+    return self;
+}
+
+void
+stele_asker_destroy (stele_asker_t **self_p)
+{
+    stele_asker_t *self = *self_p;
+    if (!self)
+        return;
+    zsock_destroy (&self->socket);
+    free (self->endpoint);
+    free (self);
+    *self_p = NULL;
+}
+
+void
+stele_asker_drop (stele_asker_t *self)
+{
+    zsock_destroy (&self->socket);
+}
+
+static int
+s_open (stele_asker_t *self, stele_refusal_t *refusal)
+{
+    zsock_destroy (&self->socket);
+    self->socket = zsock_new (ZMQ_REQ);
+    if (!self->socket)
+        return stele_refuse (refusal, STELE_EUNAVAILABLE, NULL,
+            "no socket left in this process: raise zsys_set_max_sockets");
+    zsock_set_linger (self->socket, 0);
+    zsock_set_req_relaxed (self->socket, 1);
+    zsock_set_req_correlate (self->socket, 1);
+    zsock_set_reconnect_ivl (self->socket, REQUEST_RECONNECT_MS);
+    zsock_set_reconnect_ivl_max (self->socket, REQUEST_RECONNECT_MAX_MS);
+    zmq_setsockopt (zsock_resolve (self->socket), ZMQ_MAXMSGSIZE,
+        &s_answer_bytes_max, sizeof s_answer_bytes_max);
+    if (zsock_connect (self->socket, "%s", self->endpoint) == 0)
+        return 0;
+    zsock_destroy (&self->socket);
+    return stele_refuse (refusal, STELE_EINVALID_FIELD, "endpoint",
+        "cannot connect to %.160s: %s", self->endpoint, zmq_strerror (errno));
+}
+
+static bool
+s_send (stele_asker_t *self, const void *request, size_t size)
+{
+    return self->socket
+        && zmq_send (zsock_resolve (self->socket), request, size, ZMQ_DONTWAIT) >= 0;
+}
+
+int
+stele_asker_ask (stele_asker_t *self, const void *request, size_t size,
+    stele_refusal_t *refusal)
+{
+    if (s_send (self, request, size))
+        return 0;
+    //  Over inproc a broker that was restarted is found only by connecting again
+    int rc = s_open (self, refusal);
+    if (rc == 0 && !s_send (self, request, size))
+        rc = stele_refuse (refusal, STELE_EUNAVAILABLE, NULL,
+            "cannot send to %.160s: %s", self->endpoint, zmq_strerror (errno));
+    return rc;
+}
+
+int
+stele_asker_answer (stele_asker_t *self, int64_t deadline_ms, zmq_msg_t *answer,
+    stele_refusal_t *refusal)
+{
+    assert (self->socket);
+    void *socket = zsock_resolve (self->socket);
+    zmq_pollitem_t item = { .socket = socket, .events = ZMQ_POLLIN };
+    do {
+        //  Ready may also be an answer to an older question, which is dropped here
+        if (stele_wait_poll (&item, 1, deadline_ms) <= 0)
+            return stele_refuse (refusal, STELE_ETIMEOUT, NULL,
+                "no answer from %.160s in time", self->endpoint);
+    } while (zmq_msg_recv (answer, socket, ZMQ_DONTWAIT) < 0);
+    bool alone = !zmq_msg_more (answer);
+    zmq_msg_t rest;
+    zmq_msg_init (&rest);
+    while (zsock_rcvmore (self->socket) && zmq_msg_recv (&rest, socket, ZMQ_DONTWAIT) >= 0);
+    zmq_msg_close (&rest);
+    stele_peer_t message;
+    if (!alone || stele_peer_open (&message, zmq_msg_data (answer), zmq_msg_size (answer)) != 0)
+        return stele_refuse (refusal, STELE_EMALFORMED, NULL,
+            "what answers at %.160s is not one map of msgpack", self->endpoint);
+    return 0;
+}
