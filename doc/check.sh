@@ -32,4 +32,13 @@ words=$(sed -n 's/^ *X (STELE_[A-Z_]*, *[0-9]*, *"\([a-z_.]*\)").*/\1/p' "$src/s
 test -n "$words" || { echo "no words found"; failed=1; }
 for name in $words; do need "\`$name\`" doc/PROTOCOL.md; done
 
+# Commands and options of stele: man pages write - as \-
+for file in "$src"/src/cli/cmd_*.c; do
+    test -e "$file" || continue
+    need "SS stele $(basename "$file" .c | sed 's/^cmd_//')" doc/stele.1
+    for name in $(sed -n 's/^    { "\([a-z-]*\)", *\(0\|'"'.'"'\),.*/\1/p' "$file"); do
+        need "\-\-$(echo "$name" | sed 's/-/\\-/g')" doc/stele.1
+    done
+done
+
 exit $failed
