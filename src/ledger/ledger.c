@@ -259,6 +259,12 @@ stele_ledger_head (const stele_ledger_t *self)
     return self->head;
 }
 
+int64_t
+stele_ledger_last (const stele_ledger_t *self)
+{
+    return self->next > self->head? self->next - 1: self->head;
+}
+
 const char *
 stele_ledger_error (const stele_ledger_t *self)
 {

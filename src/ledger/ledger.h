@@ -46,6 +46,11 @@ const char *
 int64_t
     stele_ledger_head (const stele_ledger_t *self);
 
+/*  Position of the last event of the open batch: what the head will be once it is
+    committed.                                                               */
+int64_t
+    stele_ledger_last (const stele_ledger_t *self);
+
 /*  Text of the last storage error. Owned by the ledger.                     */
 const char *
     stele_ledger_error (const stele_ledger_t *self);

@@ -1,0 +1,260 @@
+/*  roster - who publishes: producers, and the peers that speak for them
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at https://mozilla.org/MPL/2.0/.
+*/
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+#include <czmq.h>
+#include "broker/clock.h"
+#include "broker/roster.h"
+
+//  Connections come and go without a word: above this many the oldest is forgotten,
+//  and told to say hello again if it is still there.
+#define PEERS_MAX 65536
+
+struct stele_roster {
+    zhashx_t *members;              // By name
+    zlistx_t *order;                // The same, for walking
+    zhashx_t *peers;                // By routing id, as hex
+    zlistx_t *peer_keys;            // Oldest first
+    stele_member_t *touched;
+};
+
+static void
+s_free (void **item_p)
+{
+    free (*item_p);
+    *item_p = NULL;
+}
+
+static stele_member_t *
+s_add (stele_roster_t *self, const stele_producer_t *producer)
+{
+    stele_member_t *member = calloc (1, sizeof *member);
+    assert (member);
+    member->now = *producer;
+    member->durable = *producer;
+    zhashx_insert (self->members, member->now.name, member);
+    zlistx_add_end (self->order, member);
+    return member;
+}
+
+typedef struct { stele_roster_t *self; int64_t grace_ms; } s_load_t;
+
+static void
+s_load (const stele_producer_t *producer, void *arg)
+{
+    s_load_t *load = arg;
+    stele_member_t *member = s_add (load->self, producer);
+    if (producer->lease_ms && producer->status == STELE_PRODUCER_PRESENT) {
+        int64_t lease_ms = producer->lease_ms > load->grace_ms? producer->lease_ms: load->grace_ms;
+        member->lease_until_us = stele_clock_steady_us () + lease_ms * 1000;
+    }
+}
+
+stele_roster_t *
+stele_roster_new (stele_ledger_t *ledger, int64_t grace_ms)
+{
+    stele_roster_t *self = calloc (1, sizeof *self);
+    assert (self);
+    self->members = zhashx_new ();
+    self->order = zlistx_new ();
+    self->peers = zhashx_new ();
+    self->peer_keys = zlistx_new ();
+    assert (self->members && self->order && self->peers && self->peer_keys);
+    zlistx_set_destructor (self->order, s_free);
+    zhashx_set_destructor (self->peers, s_free);
+    zlistx_set_duplicator (self->peer_keys, (czmq_duplicator *) strdup);
+    zlistx_set_destructor (self->peer_keys, s_free);
+    zlistx_set_comparator (self->peer_keys, (czmq_comparator *) strcmp);
+    s_load_t load = { self, grace_ms };
+    if (stele_ledger_producers (ledger, s_load, &load))
+        stele_roster_destroy (&self);
+    return self;
+}
+
+void
+stele_roster_destroy (stele_roster_t **self_p)
+{
+    assert (self_p);
+    stele_roster_t *self = *self_p;
+    if (!self)
+        return;
+    zhashx_destroy (&self->members);
+    zlistx_destroy (&self->order);
+    zhashx_destroy (&self->peers);
+    zlistx_destroy (&self->peer_keys);
+    free (self);
+    *self_p = NULL;
+}
+
+stele_member_t *
+stele_roster_member (stele_roster_t *self, const char *name)
+{
+    stele_member_t *member = zhashx_lookup (self->members, name);
+    if (member)
+        return member;
+    stele_producer_t producer = { .status = STELE_PRODUCER_LEFT };
+    snprintf (producer.name, sizeof producer.name, "%s", name);
+    return s_add (self, &producer);
+}
+
+void
+stele_roster_touch (stele_roster_t *self, stele_member_t *member)
+{
+    if (member->touched)
+        return;
+    member->touched = true;
+    member->next_touched = self->touched;
+    self->touched = member;
+}
+
+static void
+s_settle (stele_roster_t *self, bool keep)
+{
+    while (self->touched) {
+        stele_member_t *member = self->touched;
+        self->touched = member->next_touched;
+        member->touched = false;
+        if (keep)
+            member->durable = member->now;
+        else
+            member->now = member->durable;
+    }
+}
+
+void
+stele_roster_commit (stele_roster_t *self)
+{
+    s_settle (self, true);
+}
+
+void
+stele_roster_rollback (stele_roster_t *self)
+{
+    s_settle (self, false);
+}
+
+void
+stele_roster_heard (stele_roster_t *self, stele_member_t *member)
+{
+    (void) self;
+    member->heard_us = stele_clock_steady_us ();
+    member->lease_until_us = member->now.lease_ms?
+        member->heard_us + member->now.lease_ms * 1000: 0;
+}
+
+stele_member_t *
+stele_roster_expired (stele_roster_t *self)
+{
+    int64_t now_us = stele_clock_steady_us ();
+    stele_member_t *member = zlistx_first (self->order);
+    while (member) {
+        if (member->lease_until_us && member->lease_until_us <= now_us) {
+            member->lease_until_us = 0;
+            if (member->now.status == STELE_PRODUCER_PRESENT)
+                return member;
+        }
+        member = zlistx_next (self->order);
+    }
+    return NULL;
+}
+
+static void
+s_key (const void *id, size_t size, char key [512])
+{
+    static const char hex [] = "0123456789abcdef";
+    const unsigned char *bytes = id;
+    assert (size <= 255);
+    for (size_t i = 0; i < size; i++) {
+        key [2 * i] = hex [bytes [i] >> 4];
+        key [2 * i + 1] = hex [bytes [i] & 15];
+    }
+    key [2 * size] = 0;
+}
+
+static size_t
+s_unkey (const char *key, unsigned char *id)
+{
+    size_t size = strlen (key) / 2;
+    for (size_t i = 0; i < size; i++) {
+        unsigned byte;
+        sscanf (key + 2 * i, "%2x", &byte);
+        id [i] = (unsigned char) byte;
+    }
+    return size;
+}
+
+stele_peer_t *
+stele_roster_peer (stele_roster_t *self, const void *id, size_t size)
+{
+    char key [512];
+    s_key (id, size, key);
+    return zhashx_lookup (self->peers, key);
+}
+
+stele_peer_t *
+stele_roster_bind (stele_roster_t *self, const void *id, size_t size,
+    stele_member_t *member, const char *instance)
+{
+    char key [512];
+    s_key (id, size, key);
+    stele_peer_t *peer = zhashx_lookup (self->peers, key);
+    if (!peer) {
+        if (zhashx_size (self->peers) >= PEERS_MAX) {
+            zhashx_delete (self->peers, zlistx_first (self->peer_keys));
+            zlistx_delete (self->peer_keys, zlistx_cursor (self->peer_keys));
+        }
+        peer = calloc (1, sizeof *peer);
+        assert (peer);
+        zhashx_insert (self->peers, key, peer);
+        zlistx_add_end (self->peer_keys, key);
+    }
+    peer->member = member;
+    peer->fenced = false;
+    snprintf (peer->instance, sizeof peer->instance, "%s", instance);
+    return peer;
+}
+
+void
+stele_roster_unbind (stele_roster_t *self, const void *id, size_t size)
+{
+    char key [512];
+    s_key (id, size, key);
+    zhashx_delete (self->peers, key);
+    if (zlistx_find (self->peer_keys, key))
+        zlistx_delete (self->peer_keys, zlistx_cursor (self->peer_keys));
+}
+
+void
+stele_roster_fence (stele_roster_t *self, stele_member_t *member, const char *instance,
+    stele_peer_fn *fn, void *arg)
+{
+    stele_peer_t *peer = zhashx_first (self->peers);
+    while (peer) {
+        if (peer->member == member && !peer->fenced && strcmp (peer->instance, instance) != 0) {
+            unsigned char id [256];
+            size_t size = s_unkey (zhashx_cursor (self->peers), id);
+            peer->fenced = true;
+            fn (id, size, arg);
+        }
+        peer = zhashx_next (self->peers);
+    }
+}
+
+stele_member_t *
+stele_roster_next (stele_roster_t *self, stele_member_t *member)
+{
+    //  The list's own cursor is what remembers the place
+    return member? zlistx_next (self->order): zlistx_first (self->order);
+}
+
+size_t
+stele_roster_peer_count (const stele_roster_t *self)
+{
+    return zhashx_size (self->peers);
+}

@@ -1,0 +1,86 @@
+/*  roster - who publishes: producers, and the peers that speak for them
+
+    What is in the ledger about producers, in memory. A change belongs to the open
+    batch of the writer: stele_roster_commit keeps it, stele_roster_rollback
+    takes it back, so that a batch can be run again.
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at https://mozilla.org/MPL/2.0/.
+*/
+
+#ifndef STELE_ROSTER_H_INCLUDED
+#define STELE_ROSTER_H_INCLUDED
+
+#include "ledger/ledger.h"
+
+typedef struct stele_member stele_member_t;
+
+struct stele_member {
+    stele_producer_t now;           // As the open batch has it
+    stele_producer_t durable;       // As the ledger has it
+    bool touched;                   // now may differ from durable
+    stele_member_t *next_touched;
+    int64_t heard_us;               // Steady clock: last message
+    int64_t lease_until_us;         // Steady clock: its run is dead then; 0: never
+};
+
+typedef struct {
+    stele_member_t *member;
+    char instance [STELE_LIMIT_ID + 1];
+    bool fenced;
+} stele_peer_t;
+
+typedef struct stele_roster stele_roster_t;
+
+/*  Load the producers of a ledger. A lease that was running goes on for at least
+    grace_ms from now. NULL on a storage error.                              */
+stele_roster_t *
+    stele_roster_new (stele_ledger_t *ledger, int64_t grace_ms);
+void
+    stele_roster_destroy (stele_roster_t **self_p);
+
+/*  The producer of that name, made (with id 0) where it is new.             */
+stele_member_t *
+    stele_roster_member (stele_roster_t *self, const char *name);
+
+/*  Its 'now' is about to change.                                            */
+void
+    stele_roster_touch (stele_roster_t *self, stele_member_t *member);
+
+void
+    stele_roster_commit (stele_roster_t *self);
+void
+    stele_roster_rollback (stele_roster_t *self);
+
+/*  Something came from this run of the producer: its lease begins anew.     */
+void
+    stele_roster_heard (stele_roster_t *self, stele_member_t *member);
+
+/*  A producer whose lease has run out, NULL: none. Ask until NULL.          */
+stele_member_t *
+    stele_roster_expired (stele_roster_t *self);
+
+/*  Peers by the routing id of their connection.                             */
+stele_peer_t *
+    stele_roster_peer (stele_roster_t *self, const void *id, size_t size);
+stele_peer_t *
+    stele_roster_bind (stele_roster_t *self, const void *id, size_t size,
+        stele_member_t *member, const char *instance);
+void
+    stele_roster_unbind (stele_roster_t *self, const void *id, size_t size);
+
+/*  Mark every peer of the producer that speaks for another instance as fenced; calls
+    fn with the routing id of each.                                          */
+typedef void (stele_peer_fn) (const void *id, size_t size, void *arg);
+void
+    stele_roster_fence (stele_roster_t *self, stele_member_t *member, const char *instance,
+        stele_peer_fn *fn, void *arg);
+
+/*  Members one by one: NULL starts, NULL ends.                              */
+stele_member_t *
+    stele_roster_next (stele_roster_t *self, stele_member_t *member);
+size_t
+    stele_roster_peer_count (const stele_roster_t *self);
+
+#endif

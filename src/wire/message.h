@@ -1,0 +1,52 @@
+/*  message - what a producer says to the broker (protocol section 2)
+
+    One pass over one checked frame. The events of a publish are not decoded
+    here but left as a span to walk (stele_scan_skip): each is judged alone.
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at https://mozilla.org/MPL/2.0/.
+*/
+
+#ifndef STELE_MESSAGE_H_INCLUDED
+#define STELE_MESSAGE_H_INCLUDED
+
+#include "model/refusal.h"
+#include "model/record.h"
+#include "wire/scan.h"
+
+typedef enum {
+    STELE_OP_HELLO,
+    STELE_OP_PUBLISH,
+    STELE_OP_PING,
+    STELE_OP_GOODBYE
+} stele_op_t;
+
+typedef struct {
+    stele_op_t op;
+    int64_t sequence;               // Of publish; 0: absent
+    stele_scan_t events;            // Of publish: event_count objects
+    size_t event_count;
+    char producer [STELE_LIMIT_ID + 1];
+    char instance [STELE_LIMIT_ID + 1];
+    int64_t lease_ms;               // 0: none
+} stele_message_t;
+
+/*  Decode one frame of the events socket. Returns 0, or the code in the refusal. */
+int
+    stele_message_decode (const void *data, size_t size, stele_message_t *message,
+        stele_refusal_t *refusal);
+
+/*  The same for the request {"op":"publish"} (protocol section 4): producer
+    required, sequence optional. The frame has to be checked.                */
+int
+    stele_message_decode_publish (const void *data, size_t size, stele_message_t *message,
+        stele_refusal_t *refusal);
+
+/*  The same for a frame of the pipeline: one event, or {"events":[...]}. The frame has to
+    be checked.                                                              */
+int
+    stele_message_decode_pipeline (const void *data, size_t size, stele_message_t *message,
+        stele_refusal_t *refusal);
+
+#endif
