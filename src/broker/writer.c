@@ -6,6 +6,7 @@
 */
 
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include "broker/clock.h"
@@ -49,9 +50,7 @@ stele_writer_new (const stele_settings_t *settings, stele_refusal_t *refusal)
     stele_check_t check = strcmp (settings->integrity, "full") == 0? STELE_CHECK_FULL:
         strcmp (settings->integrity, "none") == 0? STELE_CHECK_NONE: STELE_CHECK_QUICK;
     self->ledger = stele_ledger_open (settings->ledger, check, refusal);
-    if (self->ledger)
-        self->reader = stele_reader_open (settings->ledger, refusal);
-    if (self->reader) {
+    if (self->ledger) {
         self->roster = stele_roster_new (self->ledger, settings->lease_grace_ms);
         if (!self->roster)
             stele_refuse (refusal, STELE_EIO, "ledger", "%s", stele_ledger_error (self->ledger));
@@ -93,7 +92,6 @@ stele_writer_destroy (stele_writer_t **self_p)
     s_drop_inputs (self);
     stele_writer_sent (self);
     stele_roster_destroy (&self->roster);
-    stele_reader_close (&self->reader);
     stele_ledger_close (&self->ledger);
     stele_record_destroy (&self->event);
     stele_pack_destroy (&self->pack);

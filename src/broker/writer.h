@@ -61,7 +61,6 @@ typedef struct {
 typedef struct {
     const stele_settings_t *settings;
     stele_ledger_t *ledger;
-    stele_reader_t *reader;         // For rejected.retry
     stele_roster_t *roster;
     stele_record_t *event;
     stele_pack_t *pack;

@@ -6,7 +6,9 @@
     file, You can obtain one at https://mozilla.org/MPL/2.0/.
 */
 
+#include <assert.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include "broker/clock.h"
 #include "broker/writer.h"
@@ -133,67 +135,75 @@ s_publish (stele_writer_t *self)
 
 //  -- rejected.retry ------------------------------------------------------------
 
+//  A refused event, copied: storing it may use the reader that found it
 typedef struct {
-    stele_writer_t *writer;
-    int64_t id;
-    int64_t accepted;
-    s_refused_list_t list;
-    int code;
-} s_retry_t;
+    bool retried;
+    bool is_packed;
+    int64_t time;
+    char *event;
+    size_t size;
+} s_rejected_t;
 
-//  A refused event once more: accepted now, or refused as before (and not kept twice).
 static int
-s_retry_one (const stele_record_t *row, void *arg)
+s_copy_rejected (const stele_record_t *row, void *arg)
 {
-    s_retry_t *retry = arg;
-    stele_writer_t *self = retry->writer;
-    stele_refusal_t refusal = { 0 };
-    if (stele_record_has (row, STELE_RETRIED_AT)) {
-        stele_refuse (&refusal, STELE_EINVALID_FIELD, "id", "it was accepted by an earlier retry");
-        s_list_refused (&retry->list, "id", retry->id, &refusal);
-        return 0;
-    }
+    s_rejected_t *rejected = arg;
     const stele_value_t *event = &row->values [STELE_EVENT];
-    int64_t position = 0;
-    int code = 0;
-    if (event->kind != STELE_VALUE_PACKED)
-        code = stele_refuse (&refusal, STELE_EMALFORMED, NULL, "its bytes are not msgpack");
+    rejected->retried = stele_record_has (row, STELE_RETRIED_AT);
+    rejected->is_packed = event->kind == STELE_VALUE_PACKED;
+    rejected->time = stele_record_integer (row, STELE_TIME, 0);
+    rejected->size = event->size;
+    rejected->event = malloc (event->size + 1);
+    assert (rejected->event);
+    memcpy (rejected->event, event->text, event->size);
+    return 0;
+}
+
+//  1 stored, 0 a duplicate, a refusal, or a storage error.
+static int
+s_store_rejected (stele_writer_t *self, const s_rejected_t *rejected, int64_t *position,
+    stele_refusal_t *refusal)
+{
+    if (rejected->retried)
+        return stele_refuse (refusal, STELE_EINVALID_FIELD, "id",
+            "it was accepted by an earlier retry");
+    if (!rejected->is_packed)
+        return stele_refuse (refusal, STELE_EMALFORMED, NULL, "its bytes are not msgpack");
     stele_record_clear (self->event);
-    if (code == 0)
-        code = stele_event_decode_record (event->text, event->size, self->event, &refusal);
-    if (code == 0) {
-        //  What had no time of its own happened when it came
-        if (!stele_record_has (self->event, STELE_TIME))
-            self->event->values [STELE_TIME] = row->values [STELE_TIME];
-        code = stele_ledger_append (self->ledger, self->event, 0, &position, &refusal);
-    }
-    if (code < 0 && refusal.code == code) {
-        s_list_refused (&retry->list, "id", retry->id, &refusal);
-        return 0;
-    }
-    if (code >= 0) {
-        retry->accepted++;
-        self->counts.events += code;
-        code = stele_ledger_rejected_done (self->ledger, retry->id, stele_clock_us (), position);
-    }
-    retry->code = code;
-    return code;
+    int code = stele_event_decode_record (rejected->event, rejected->size, self->event, refusal);
+    if (code)
+        return code;
+    //  What had no time of its own happened when it came
+    if (!stele_record_has (self->event, STELE_TIME))
+        stele_record_set_integer (self->event, STELE_TIME, rejected->time);
+    return stele_ledger_append (self->ledger, self->event, 0, position, refusal);
 }
 
 static int
-s_retry_id (stele_writer_t *self, s_retry_t *retry, int64_t id)
+s_retry_one (stele_writer_t *self, int64_t id, s_refused_list_t *list, int64_t *accepted)
 {
-    retry->id = id;
-    int found = stele_reader_rejected_one (self->reader, id, s_retry_one, retry);
-    if (retry->code)
-        return retry->code;
-    if (found <= 0) {
-        stele_refusal_t refusal;
-        stele_refuse (&refusal, found < 0? found: STELE_ENOT_FOUND, "id", found < 0?
-            stele_reader_error (self->reader): "there is no rejected event of that id");
-        s_list_refused (&retry->list, "id", id, &refusal);
+    s_rejected_t rejected = { 0 };
+    stele_refusal_t refusal = { 0 };
+    stele_reader_t *reader = stele_ledger_reader (self->ledger);
+    int code = stele_reader_rejected_one (reader, id, s_copy_rejected, &rejected);
+    if (code < 0)
+        return code;
+    int64_t position = 0;
+    if (code == 0)
+        code = stele_refuse (&refusal, STELE_ENOT_FOUND, "id", "there is no rejected event %lld",
+            (long long) id);
+    else
+        code = s_store_rejected (self, &rejected, &position, &refusal);
+    free (rejected.event);
+    if (code < 0 && refusal.code == code) {
+        s_list_refused (list, "id", id, &refusal);
+        return 0;
     }
-    return 0;
+    if (code < 0)
+        return code;
+    self->counts.events += code;
+    ++*accepted;
+    return stele_ledger_rejected_done (self->ledger, id, stele_clock_us (), position);
 }
 
 static int
@@ -221,24 +231,24 @@ s_retry (stele_writer_t *self)
     int code = stele_writer_begin (self);
     if (code)
         return code;
-    s_retry_t retry = { .writer = self, .list = { stele_pack_new (), 0 } };
+    s_refused_list_t list = { stele_pack_new (), 0 };
+    int64_t accepted = 0;
     for (size_t i = 0; i < count && code == 0; i++) {
         stele_token_t id = stele_scan_next (&scan);
-        code = s_retry_id (self, &retry, id.kind == STELE_SCAN_INTEGER? id.integer: 0);
+        code = s_retry_one (self, id.kind == STELE_SCAN_INTEGER? id.integer: 0, &list, &accepted);
     }
     if (code == 0) {
         stele_pack_clear (self->pack);
         stele_pack_map (self->pack, 4);
         stele_pack_key_bool (self->pack, "ok", true);
         stele_pack_key_integer (self->pack, "position", stele_ledger_last (self->ledger));
-        stele_pack_key_integer (self->pack, "accepted", retry.accepted);
+        stele_pack_key_integer (self->pack, "accepted", accepted);
         stele_pack_string (self->pack, "rejected");
-        stele_pack_array (self->pack, retry.list.count);
-        stele_pack_packed (self->pack, stele_pack_data (retry.list.pack),
-            stele_pack_size (retry.list.pack));
+        stele_pack_array (self->pack, list.count);
+        stele_pack_packed (self->pack, stele_pack_data (list.pack), stele_pack_size (list.pack));
         stele_writer_answer (self);
     }
-    stele_pack_destroy (&retry.list.pack);
+    stele_pack_destroy (&list.pack);
     return code;
 }
 

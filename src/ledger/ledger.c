@@ -259,6 +259,12 @@ stele_ledger_head (const stele_ledger_t *self)
     return self->head;
 }
 
+stele_reader_t *
+stele_ledger_reader (stele_ledger_t *self)
+{
+    return self->reader;
+}
+
 int64_t
 stele_ledger_last (const stele_ledger_t *self)
 {

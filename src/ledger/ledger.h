@@ -19,6 +19,7 @@
 #include "model/lifecycle.h"
 #include "model/record.h"
 #include "model/refusal.h"
+#include "ledger/reader.h"
 
 typedef struct stele_ledger stele_ledger_t;
 
@@ -88,6 +89,11 @@ int
 int
     stele_ledger_rejected_done (stele_ledger_t *self, int64_t id, int64_t time_us,
         int64_t position);
+
+/*  A reader that sees what the open batch has written, for use inside a batch. Owned by
+    the ledger. What task_states says is written at the commit only.         */
+stele_reader_t *
+    stele_ledger_reader (stele_ledger_t *self);
 
 /*  -- producers ------------------------------------------------------------- */
 

@@ -1,0 +1,195 @@
+/*  feed - the follower that publishes what was committed (protocol section 5)
+
+    Works only while somebody subscribes: XPUB says who does. A subscriber that joins late or
+    falls behind repairs its gap with events.read.
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at https://mozilla.org/MPL/2.0/.
+*/
+
+#include <assert.h>
+#include <string.h>
+#include "broker/clock.h"
+#include "broker/follower.h"
+#include "wire/event.h"
+
+#define BATCH_EVENTS  500
+#define HEARTBEAT_US  1000000
+//  Content above this is left out, so that a subscriber who does not read costs little
+#define CONTENT_MAX   65536
+//  Most messages kept for one subscriber; what does not fit is a gap for it
+#define SUBSCRIBER_MESSAGES 1000
+
+typedef struct {
+    stele_follower_t follower;
+    zsock_t *socket;                // XPUB
+    int64_t cursor;                 // Position last published, or skipped while nobody listened
+    int64_t topics;                 // Distinct subscriptions
+    int64_t sent_us;
+    int64_t published;
+    bool draining;
+} s_feed_t;
+
+//  XPUB gives a frame 1 TOPIC or 0 TOPIC when the first subscribes to or the last leaves it.
+static void
+s_subscriptions (s_feed_t *self)
+{
+    unsigned char frame [1024];
+    int size;
+    while ((size = zmq_recv (zsock_resolve (self->socket), frame, sizeof frame, ZMQ_DONTWAIT)) >= 0) {
+        if (size == 0 || frame [0] > 1)
+            continue;
+        if (frame [0] == 1 && self->topics == 0)
+            //  What was committed before is read with events.read
+            self->cursor = self->follower.head;
+        self->topics += frame [0] == 1? 1: -1;
+    }
+}
+
+static void
+s_send (s_feed_t *self, const char *topic, size_t topic_size)
+{
+    void *handle = zsock_resolve (self->socket);
+    if (zmq_send (handle, topic, topic_size, ZMQ_SNDMORE) >= 0)
+        zmq_send (handle, stele_pack_data (self->follower.pack),
+            stele_pack_size (self->follower.pack), 0);
+    self->sent_us = stele_clock_steady_us ();
+}
+
+static void
+s_heartbeat (s_feed_t *self)
+{
+    stele_pack_clear (self->follower.pack);
+    stele_pack_map (self->follower.pack, 1);
+    stele_pack_key_integer (self->follower.pack, "position", self->follower.head);
+    s_send (self, "heartbeat", 9);
+}
+
+static void
+s_omit (stele_record_t *event, stele_field_t field)
+{
+    stele_value_t *value = &event->values [field];
+    if (value->kind == STELE_VALUE_NONE || value->size <= CONTENT_MAX)
+        return;
+    stele_record_set_integer (event, STELE_CONTENT_OMITTED, value->size);
+    value->kind = STELE_VALUE_NONE;
+}
+
+static int
+s_publish (const stele_record_t *row, void *arg)
+{
+    s_feed_t *self = arg;
+    char topic [64 + STELE_LIMIT_ID];
+    size_t topic_size = stele_record_topic (row, topic, sizeof topic);
+    //  The row is the reader's, but what is left out is ours to decide
+    stele_record_t *event = (stele_record_t *) row;
+    s_omit (event, STELE_CONTENT);
+    s_omit (event, STELE_OUTPUT);
+    stele_pack_clear (self->follower.pack);
+    stele_record_pack (event, self->follower.pack);
+    s_send (self, topic, topic_size);
+    self->cursor = row->values [STELE_POSITION].integer;
+    self->published++;
+    return 0;
+}
+
+static void
+s_follow (s_feed_t *self)
+{
+    if (self->topics == 0) {
+        self->cursor = self->follower.head;
+        return;
+    }
+    if (self->cursor < self->follower.head) {
+        int code = stele_reader_events (self->follower.reader, self->cursor, BATCH_EVENTS, 0,
+            s_publish, self);
+        if (code < 0)
+            zsys_warning ("feed: cannot read the ledger at %lld: %s",
+                (long long) self->cursor, stele_reader_error (self->follower.reader));
+    }
+    else
+    if (stele_clock_steady_us () - self->sent_us >= HEARTBEAT_US)
+        s_heartbeat (self);
+}
+
+static void
+s_mailbox (s_feed_t *self)
+{
+    zmsg_t *request;
+    while ((request = stele_follower_request (&self->follower))) {
+        stele_pack_t *pack = self->follower.pack;
+        stele_pack_clear (pack);
+        stele_pack_map (pack, 4);
+        stele_pack_key_integer (pack, "position", self->cursor);
+        stele_pack_key_integer (pack, "lag_events", self->follower.head - self->cursor);
+        stele_pack_key_integer (pack, "topics", self->topics);
+        stele_pack_key_integer (pack, "published", self->published);
+        stele_follower_answer (&self->follower, &request);
+    }
+}
+
+static bool
+s_command (s_feed_t *self)
+{
+    char *command = zstr_recv (self->follower.pipe);
+    bool goes_on = command && strneq (command, "$TERM");
+    if (goes_on && streq (command, "DRAIN"))
+        self->draining = true;
+    zstr_free (&command);
+    return goes_on;
+}
+
+static void
+s_loop (s_feed_t *self)
+{
+    bool goes_on = true;
+    while (goes_on) {
+        bool behind = self->topics > 0 && self->cursor < self->follower.head;
+        zmq_pollitem_t items [] = {
+            { zsock_resolve (self->follower.pipe), 0, ZMQ_POLLIN, 0 },
+            { zsock_resolve (self->follower.mailbox), 0, ZMQ_POLLIN, 0 },
+            { zsock_resolve (self->follower.heads), 0, ZMQ_POLLIN, 0 },
+            { zsock_resolve (self->socket), 0, ZMQ_POLLIN, 0 }
+        };
+        if (zmq_poll (items, 4, behind? 0: 200) < 0)
+            break;
+        if (items [0].revents & ZMQ_POLLIN)
+            goes_on = s_command (self);
+        stele_follower_hear (&self->follower);
+        s_subscriptions (self);
+        s_mailbox (self);
+        s_follow (self);
+        if (self->draining && (self->topics == 0 || self->cursor >= self->follower.head)) {
+            self->draining = false;
+            zstr_send (self->follower.pipe, "DRAINED");
+        }
+    }
+}
+
+void
+stele_feed (zsock_t *pipe, void *args)
+{
+    s_feed_t self = { .sent_us = 0 };
+    stele_refusal_t refusal = { 0 };
+    zsock_signal (pipe, 0);
+    int code = stele_follower_open (&self.follower, pipe, args, "feed", &refusal);
+    self.cursor = self.follower.head;
+    self.socket = zsock_new (ZMQ_XPUB);
+    assert (self.socket);
+    zsock_set_sndhwm (self.socket, SUBSCRIBER_MESSAGES);
+    zsock_set_linger (self.socket, 1000);
+    zsock_set_maxmsgsize (self.socket, 4096);
+    zsock_set_handshake_ivl (self.socket, 10000);
+    if (code == 0 && zsock_attach (self.socket, self.follower.settings->feed, true) != 0)
+        code = stele_refuse (&refusal, STELE_EUNAVAILABLE, "feed", "cannot listen on %s: %s",
+            self.follower.settings->feed, zmq_strerror (zmq_errno ()));
+    if (code)
+        zstr_sendx (pipe, "FAILED", refusal.message, NULL);
+    else {
+        zstr_sendx (pipe, "READY", zsock_endpoint (self.socket), NULL);
+        s_loop (&self);
+    }
+    zsock_destroy (&self.socket);
+    stele_follower_close (&self.follower);
+}

@@ -1,0 +1,422 @@
+/*  ingest - the actor that writes: its sockets and its loop
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at https://mozilla.org/MPL/2.0/.
+*/
+
+#include <assert.h>
+#include <string.h>
+#include "broker/clock.h"
+#include "broker/ingest.h"
+#include "broker/writer.h"
+
+//  A batch is closed when it has taken this long to fill, however much still arrives
+#define FILL_US         20000
+#define BATCH_BYTES     (32 * 1024 * 1024)
+#define RETRY_MS_MIN    100
+#define RETRY_MS_MAX    2000
+#define TICK_MS         100
+
+typedef struct {
+    const stele_settings_t *settings;
+    zsock_t *pipe;
+    zsock_t *events;                // ROUTER
+    zsock_t *pipeline;              // PULL, or NULL
+    zsock_t *mailbox;               // ROUTER
+    zsock_t *head;                  // PUB
+    stele_writer_t *writer;
+    stele_pack_t *pack;
+    int64_t announced;              // Head that was last said
+    int retry_ms;
+    int64_t retry_us;               // Steady clock: when to try again while holding
+    bool paused;
+    bool terminated;
+    bool failed;
+} s_ingest_t;
+
+//  -- receiving --------------------------------------------------------------------
+
+//  All frames of the next message. Returns their number, 0 where none is waiting; frames
+//  beyond 'max' are dropped.
+static int
+s_recv (zsock_t *socket, zmq_msg_t *frames, int max)
+{
+    void *handle = zsock_resolve (socket);
+    int count = 0;
+    bool more = true;
+    while (more) {
+        zmq_msg_t frame;
+        zmq_msg_init (&frame);
+        if (zmq_msg_recv (&frame, handle, ZMQ_DONTWAIT) < 0) {
+            zmq_msg_close (&frame);
+            break;
+        }
+        more = zmq_msg_more (&frame);
+        if (count < max)
+            frames [count] = frame;
+        else
+            zmq_msg_close (&frame);
+        count++;
+    }
+    return count;
+}
+
+static void
+s_close (zmq_msg_t *frames, int count, int max)
+{
+    for (int i = 0; i < count && i < max; i++)
+        zmq_msg_close (&frames [i]);
+}
+
+static stele_input_t *
+s_input (stele_source_t source, zmq_msg_t *id, zmq_msg_t *token, zmq_msg_t *body)
+{
+    return stele_input_new (source, id? zmq_msg_data (id): NULL, id? zmq_msg_size (id): 0,
+        token? zmq_msg_data (token): NULL, token? zmq_msg_size (token): 0,
+        body? zmq_msg_data (body): NULL, body? zmq_msg_size (body): 0);
+}
+
+//  One message of the events socket. [id][body]; a peer that sends other frames gets
+//  'malformed' for an empty body. Returns whether there was one.
+static bool
+s_take_event (s_ingest_t *self, int *code)
+{
+    zmq_msg_t frames [2];
+    int count = s_recv (self->events, frames, 2);
+    if (count == 0)
+        return false;
+    *code = stele_writer_take (self->writer,
+        s_input (STELE_FROM_PEER, &frames [0], NULL, count == 2? &frames [1]: NULL));
+    s_close (frames, count, 2);
+    return true;
+}
+
+static bool
+s_take_pipeline (s_ingest_t *self, int *code)
+{
+    if (!self->pipeline)
+        return false;
+    zmq_msg_t frames [1];
+    int count = s_recv (self->pipeline, frames, 1);
+    if (count == 0)
+        return false;
+    *code = stele_writer_take (self->writer, s_input (STELE_FROM_PIPELINE, NULL, NULL, &frames [0]));
+    s_close (frames, count, 1);
+    return true;
+}
+
+static bool
+s_is_stats (zmq_msg_t *body)
+{
+    stele_token_t op = stele_scan_find (zmq_msg_data (body), zmq_msg_size (body), "op", NULL, NULL);
+    return op.kind == STELE_SCAN_TEXT && op.size == 5 && memcmp (op.data, "stats", 5) == 0;
+}
+
+static void
+s_answer_stats (s_ingest_t *self, zmq_msg_t *id, zmq_msg_t *token)
+{
+    stele_pack_clear (self->pack);
+    stele_writer_pack_stats (self->writer, self->pack);
+    void *handle = zsock_resolve (self->mailbox);
+    zmq_send (handle, zmq_msg_data (id), zmq_msg_size (id), ZMQ_SNDMORE | ZMQ_DONTWAIT);
+    zmq_send (handle, zmq_msg_data (token), zmq_msg_size (token), ZMQ_SNDMORE | ZMQ_DONTWAIT);
+    zmq_send (handle, stele_pack_data (self->pack), stele_pack_size (self->pack), ZMQ_DONTWAIT);
+}
+
+//  One message of the mailbox. [id][token][body], from our own actors only.
+static bool
+s_take_request (s_ingest_t *self, int *code)
+{
+    zmq_msg_t frames [3];
+    int count = s_recv (self->mailbox, frames, 3);
+    if (count == 0)
+        return false;
+    if (count == 3 && s_is_stats (&frames [2]))
+        s_answer_stats (self, &frames [0], &frames [1]);
+    else
+    if (count == 3)
+        *code = stele_writer_take (self->writer,
+            s_input (STELE_FROM_MAILBOX, &frames [0], &frames [1], &frames [2]));
+    s_close (frames, count, 3);
+    return true;
+}
+
+//  -- answering --------------------------------------------------------------------
+
+static void
+s_send_answer (s_ingest_t *self, const stele_answer_t *answer)
+{
+    void *handle = zsock_resolve (answer->to == STELE_FROM_PEER? self->events: self->mailbox);
+    int flags = ZMQ_DONTWAIT | ZMQ_SNDMORE;
+    //  The peer is gone or reads nothing: it resends, and is answered as a duplicate
+    if (zmq_send (handle, answer->id, answer->id_size, flags) < 0) {
+        self->writer->counts.undeliverable++;
+        return;
+    }
+    if (answer->token_size)
+        zmq_send (handle, answer->token, answer->token_size, flags);
+    zmq_send (handle, answer->data, answer->size, ZMQ_DONTWAIT);
+}
+
+static void
+s_send_answers (s_ingest_t *self)
+{
+    int64_t now_us = stele_clock_steady_us ();
+    for (const stele_answer_t *answer = self->writer->answers; answer; answer = answer->next) {
+        s_send_answer (self, answer);
+        if (answer->received_us)
+            stele_histogram_record (self->writer->ack_us, now_us - answer->received_us);
+    }
+    stele_writer_sent (self->writer);
+}
+
+static void
+s_announce (s_ingest_t *self)
+{
+    int64_t head = stele_ledger_head (self->writer->ledger);
+    if (head == self->announced)
+        return;
+    self->announced = head;
+    zmq_send (zsock_resolve (self->head), &head, sizeof head, ZMQ_DONTWAIT);
+}
+
+//  -- the batch ------------------------------------------------------------------------
+
+static void
+s_fail (s_ingest_t *self)
+{
+    self->failed = true;
+    zsys_error ("storage failed, stopping; what was acked is safe: %s", self->writer->trouble);
+    zstr_sendx (self->pipe, "FAILED", self->writer->trouble, NULL);
+}
+
+//  A storage error: hold back what passes by itself, stop for anything else.
+static void
+s_trouble (s_ingest_t *self, int code)
+{
+    if (code != STELE_EFULL && code != STELE_EBUSY) {
+        s_fail (self);
+        return;
+    }
+    if (self->retry_ms == 0) {
+        self->retry_ms = RETRY_MS_MIN;
+        zsys_warning ("storage cannot take writes, holding back acks until it can: %s (%s)",
+            self->writer->trouble, stele_error_text (code));
+    }
+    else
+        self->retry_ms = self->retry_ms * 2 > RETRY_MS_MAX? RETRY_MS_MAX: self->retry_ms * 2;
+    self->retry_us = stele_clock_steady_us () + self->retry_ms * 1000;
+}
+
+static void
+s_settle (s_ingest_t *self, int code)
+{
+    if (code == 0)
+        code = stele_writer_commit (self->writer);
+    if (code) {
+        s_trouble (self, code);
+        return;
+    }
+    if (self->retry_ms) {
+        zsys_info ("storage takes writes again");
+        self->retry_ms = 0;
+        *self->writer->trouble = 0;
+    }
+    s_announce (self);
+    s_send_answers (self);
+}
+
+//  Take what has arrived, from each socket in turn, until nothing is left or a bound is reached.
+static void
+s_fill (s_ingest_t *self)
+{
+    stele_writer_t *writer = self->writer;
+    int64_t until_us = stele_clock_steady_us () + FILL_US;
+    int code = 0;
+    bool any = true;
+    while (any && code == 0) {
+        any = false;
+        for (int i = 0; i < 64 && code == 0 && !self->paused; i++) {
+            if (!s_take_event (self, &code))
+                break;
+            any = true;
+            if (writer->batch_events >= self->settings->batch_events)
+                break;
+        }
+        if (code == 0 && !self->paused && s_take_pipeline (self, &code))
+            any = true;
+        if (code == 0 && s_take_request (self, &code))
+            any = true;
+        if (writer->batch_events >= self->settings->batch_events
+        ||  writer->batch_bytes >= BATCH_BYTES
+        ||  (any && stele_clock_steady_us () >= until_us))
+            break;
+    }
+    s_settle (self, code);
+}
+
+static void
+s_hold (s_ingest_t *self)
+{
+    int code = 0;
+    //  Requests are kept with the batch, so that statistics behind them are answered
+    for (int i = 0; i < 64 && self->writer->batch_bytes < BATCH_BYTES; i++)
+        if (!s_take_request (self, &code))
+            break;
+    if (stele_clock_steady_us () < self->retry_us)
+        return;
+    code = stele_writer_again (self->writer);
+    if (code)
+        s_trouble (self, code);
+    else
+        s_settle (self, 0);
+}
+
+static void
+s_command (s_ingest_t *self)
+{
+    char *command = zstr_recv (self->pipe);
+    if (!command || streq (command, "$TERM"))
+        self->terminated = true;
+    else
+    if (streq (command, "PAUSE")) {
+        s_fill (self);
+        self->paused = true;
+        zstr_send (self->pipe, "PAUSED");
+    }
+    zstr_free (&command);
+}
+
+static void
+s_loop (s_ingest_t *self)
+{
+    while (!self->terminated && !self->failed) {
+        bool holding = self->writer->holding;
+        bool listening = !holding && !self->paused;
+        zmq_pollitem_t items [] = {
+            { zsock_resolve (self->pipe), 0, ZMQ_POLLIN, 0 },
+            { zsock_resolve (self->mailbox), 0, ZMQ_POLLIN, 0 },
+            { zsock_resolve (self->events), 0, listening? ZMQ_POLLIN: 0, 0 },
+            { self->pipeline? zsock_resolve (self->pipeline): NULL, 0, listening? ZMQ_POLLIN: 0, 0 }
+        };
+        int ready = zmq_poll (items, self->pipeline? 4: 3, holding? RETRY_MS_MIN / 2: TICK_MS);
+        if (ready < 0)
+            break;
+        if (items [0].revents & ZMQ_POLLIN)
+            s_command (self);
+        if (self->terminated)
+            break;
+        if (holding) {
+            s_hold (self);
+            continue;
+        }
+        int code = stele_writer_expire (self->writer);
+        if (code) {
+            s_trouble (self, code);
+            continue;
+        }
+        s_fill (self);
+        code = self->failed? 0: stele_ledger_checkpoint (self->writer->ledger, ready == 0);
+        if (code && code != STELE_EFULL) {
+            snprintf (self->writer->trouble, sizeof self->writer->trouble, "%s",
+                stele_ledger_error (self->writer->ledger));
+            s_fail (self);
+        }
+    }
+}
+
+//  -- start and stop ---------------------------------------------------------------------
+
+//  Bind a socket that strangers talk to: bounded in what it takes before anything is read.
+static zsock_t *
+s_bind (s_ingest_t *self, int type, const char *endpoint, stele_refusal_t *refusal)
+{
+    zsock_t *socket = zsock_new (type);
+    assert (socket);
+    zsock_set_maxmsgsize (socket, (int) (self->settings->message_bytes * 2));
+    zsock_set_handshake_ivl (socket, 10000);
+    zsock_set_rcvhwm (socket, 100);
+    zsock_set_sndhwm (socket, 10000);
+    zsock_set_linger (socket, 1000);
+    zsock_set_backlog (socket, 1024);
+    if (type == ZMQ_ROUTER)
+        zsock_set_router_mandatory (socket, 1);
+    if (zsock_attach (socket, endpoint, true) != 0) {
+        stele_refuse (refusal, STELE_EUNAVAILABLE, type == ZMQ_ROUTER? "events": "pipeline-in",
+            "cannot listen on %s: %s", endpoint, zmq_strerror (zmq_errno ()));
+        zsock_destroy (&socket);
+    }
+    return socket;
+}
+
+static int
+s_open (s_ingest_t *self, stele_refusal_t *refusal)
+{
+    char endpoint [80];
+    int64_t begun_us = stele_clock_steady_us ();
+    self->writer = stele_writer_new (self->settings, refusal);
+    if (!self->writer)
+        return refusal->code;
+    int64_t opened_us = stele_clock_steady_us ();
+    int64_t interrupted = 0;
+    if (streq (self->settings->interrupted, "all"))
+        interrupted = stele_writer_interrupt_all (self->writer);
+    if (interrupted < 0)
+        return stele_refuse (refusal, (int) interrupted, "ledger", "%s",
+            stele_ledger_error (self->writer->ledger));
+    self->mailbox = zsock_new (ZMQ_ROUTER);
+    self->head = zsock_new (ZMQ_PUB);
+    assert (self->mailbox && self->head);
+    zsock_set_rcvhwm (self->mailbox, 0);
+    zsock_set_sndhwm (self->mailbox, 0);
+    int rc = zsock_bind (self->mailbox, "%s", stele_settings_inproc (self->settings, "writer", endpoint));
+    assert (rc == 0);
+    rc = zsock_bind (self->head, "%s", stele_settings_inproc (self->settings, "head", endpoint));
+    assert (rc == 0);
+    self->events = s_bind (self, ZMQ_ROUTER, self->settings->events, refusal);
+    if (self->events && *self->settings->pipeline_in)
+        self->pipeline = s_bind (self, ZMQ_PULL, self->settings->pipeline_in, refusal);
+    if (!self->events || (*self->settings->pipeline_in && !self->pipeline))
+        return refusal->code;
+
+    stele_pack_map (self->pack, 3);
+    stele_pack_key_integer (self->pack, "interrupted", interrupted);
+    stele_pack_key_real (self->pack, "open_s", (double) (opened_us - begun_us) / 1e6);
+    stele_pack_key_real (self->pack, "interrupt_s", (double) (stele_clock_steady_us () - opened_us) / 1e6);
+    return 0;
+}
+
+static void
+s_say_ready (s_ingest_t *self)
+{
+    char head [24];
+    snprintf (head, sizeof head, "%lld", (long long) stele_ledger_head (self->writer->ledger));
+    self->announced = stele_ledger_head (self->writer->ledger);
+    zsock_send (self->pipe, "sssssb", "READY", stele_ledger_id (self->writer->ledger), head,
+        zsock_endpoint (self->events), self->pipeline? zsock_endpoint (self->pipeline): "",
+        stele_pack_data (self->pack), stele_pack_size (self->pack));
+}
+
+void
+stele_ingest (zsock_t *pipe, void *args)
+{
+    s_ingest_t self = { .settings = args, .pipe = pipe, .pack = stele_pack_new () };
+    stele_refusal_t refusal = { 0 };
+    zsock_signal (pipe, 0);
+    if (s_open (&self, &refusal))
+        zstr_sendx (pipe, "FAILED", refusal.message, NULL);
+    else {
+        s_say_ready (&self);
+        s_loop (&self);
+        //  What was taken while it held back was never acked: its producers keep it
+        if (!self.failed && !self.paused && !self.writer->holding)
+            s_fill (&self);
+    }
+    stele_writer_destroy (&self.writer);
+    zsock_destroy (&self.events);
+    zsock_destroy (&self.pipeline);
+    zsock_destroy (&self.mailbox);
+    zsock_destroy (&self.head);
+    stele_pack_destroy (&self.pack);
+}

@@ -1,0 +1,178 @@
+/*  pipeline - the follower that pushes events onward (protocol section 6)
+
+    PUSH says nothing of what arrived, so the cursor in the ledger stays as far behind what
+    was pushed as the queue can hold: after a crash those are pushed again, and
+    the next stage drops what is not greater than the position it has.
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at https://mozilla.org/MPL/2.0/.
+*/
+
+#include <assert.h>
+#include <string.h>
+#include "broker/clock.h"
+#include "broker/follower.h"
+#include "wire/event.h"
+
+#define NAME          "pipeline-out"
+#define BATCH_EVENTS  500
+#define QUEUE_EVENTS  1000
+#define SAVE_US       1000000
+
+typedef struct {
+    stele_follower_t follower;
+    zsock_t *socket;                // PUSH
+    zsock_t *writer;                // DEALER to the writer's mailbox
+    int64_t cursor;                 // Position last pushed
+    int64_t saved;                  // Cursor that the ledger has been asked to keep
+    int64_t saved_us;
+    int64_t pushed;
+    bool blocked;                   // The next stage takes no more
+    bool draining;
+} s_pipeline_t;
+
+static int
+s_push (const stele_record_t *row, void *arg)
+{
+    s_pipeline_t *self = arg;
+    stele_pack_clear (self->follower.pack);
+    stele_record_pack (row, self->follower.pack);
+    if (zmq_send (zsock_resolve (self->socket), stele_pack_data (self->follower.pack),
+        stele_pack_size (self->follower.pack), ZMQ_DONTWAIT) < 0) {
+        self->blocked = true;
+        return 1;
+    }
+    self->cursor = row->values [STELE_POSITION].integer;
+    self->pushed++;
+    return 0;
+}
+
+static void
+s_follow (s_pipeline_t *self)
+{
+    if (self->cursor >= self->follower.head)
+        return;
+    self->blocked = false;
+    int code = stele_reader_events (self->follower.reader, self->cursor, BATCH_EVENTS, 0,
+        s_push, self);
+    if (code < 0)
+        zsys_warning ("pipeline-out: cannot read the ledger at %lld: %s",
+            (long long) self->cursor, stele_reader_error (self->follower.reader));
+}
+
+static void
+s_save (s_pipeline_t *self)
+{
+    int64_t now_us = stele_clock_steady_us ();
+    int64_t safe = self->cursor - QUEUE_EVENTS;
+    if (safe <= self->saved || now_us - self->saved_us < SAVE_US)
+        return;
+    self->saved = safe;
+    self->saved_us = now_us;
+    stele_pack_t *pack = self->follower.pack;
+    stele_pack_clear (pack);
+    stele_pack_map (pack, 3);
+    stele_pack_key_string (pack, "op", "follower");
+    stele_pack_key_string (pack, "name", NAME);
+    stele_pack_key_integer (pack, "position", safe);
+    zsock_send (self->writer, "sb", "cursor", stele_pack_data (pack), stele_pack_size (pack));
+}
+
+static void
+s_mailbox (s_pipeline_t *self)
+{
+    zmsg_t *request;
+    while ((request = stele_follower_request (&self->follower))) {
+        stele_pack_t *pack = self->follower.pack;
+        stele_pack_clear (pack);
+        stele_pack_map (pack, 5);
+        stele_pack_key_integer (pack, "position", self->cursor);
+        stele_pack_key_integer (pack, "lag_events", self->follower.head - self->cursor);
+        stele_pack_key_integer (pack, "pushed", self->pushed);
+        stele_pack_key_integer (pack, "saved", self->saved);
+        stele_pack_key_bool (pack, "blocked", self->blocked);
+        stele_follower_answer (&self->follower, &request);
+    }
+    //  The writer's answers say that a cursor is durable: nothing waits for that
+    while (zsock_events (self->writer) & ZMQ_POLLIN) {
+        zmsg_t *answer = zmsg_recv (self->writer);
+        zmsg_destroy (&answer);
+    }
+}
+
+static bool
+s_command (s_pipeline_t *self)
+{
+    char *command = zstr_recv (self->follower.pipe);
+    bool goes_on = command && strneq (command, "$TERM");
+    if (goes_on && streq (command, "DRAIN"))
+        self->draining = true;
+    zstr_free (&command);
+    return goes_on;
+}
+
+static void
+s_loop (s_pipeline_t *self)
+{
+    bool goes_on = true;
+    while (goes_on) {
+        bool behind = self->cursor < self->follower.head;
+        zmq_pollitem_t items [] = {
+            { zsock_resolve (self->follower.pipe), 0, ZMQ_POLLIN, 0 },
+            { zsock_resolve (self->follower.mailbox), 0, ZMQ_POLLIN, 0 },
+            { zsock_resolve (self->follower.heads), 0, ZMQ_POLLIN, 0 },
+            { zsock_resolve (self->writer), 0, ZMQ_POLLIN, 0 },
+            { zsock_resolve (self->socket), 0, ZMQ_POLLOUT, 0 }
+        };
+        //  While the next stage takes no more, wait until it does
+        bool wait_out = behind && self->blocked;
+        if (zmq_poll (items, wait_out? 5: 4, behind && !self->blocked? 0: 200) < 0)
+            break;
+        if (items [0].revents & ZMQ_POLLIN)
+            goes_on = s_command (self);
+        stele_follower_hear (&self->follower);
+        s_mailbox (self);
+        if (!wait_out || (items [4].revents & ZMQ_POLLOUT))
+            s_follow (self);
+        s_save (self);
+        if (self->draining && self->cursor >= self->follower.head) {
+            self->draining = false;
+            zstr_send (self->follower.pipe, "DRAINED");
+        }
+    }
+}
+
+void
+stele_pipeline (zsock_t *pipe, void *args)
+{
+    s_pipeline_t self = { .saved_us = 0 };
+    stele_refusal_t refusal = { 0 };
+    char endpoint [80];
+    zsock_signal (pipe, 0);
+    int code = stele_follower_open (&self.follower, pipe, args, "pipeline", &refusal);
+    if (code == 0) {
+        int64_t cursor = stele_reader_follower (self.follower.reader, NAME);
+        self.cursor = self.saved = cursor > 0? cursor: 0;
+    }
+    self.writer = zsock_new (ZMQ_DEALER);
+    self.socket = zsock_new (ZMQ_PUSH);
+    assert (self.writer && self.socket);
+    int rc = zsock_connect (self.writer, "%s",
+        stele_settings_inproc (self.follower.settings, "writer", endpoint));
+    assert (rc == 0);
+    zsock_set_sndhwm (self.socket, QUEUE_EVENTS);
+    zsock_set_linger (self.socket, 1000);
+    if (code == 0 && zsock_attach (self.socket, self.follower.settings->pipeline_out, true) != 0)
+        code = stele_refuse (&refusal, STELE_EUNAVAILABLE, "pipeline-out", "cannot listen on %s: %s",
+            self.follower.settings->pipeline_out, zmq_strerror (zmq_errno ()));
+    if (code)
+        zstr_sendx (pipe, "FAILED", refusal.message, NULL);
+    else {
+        zstr_sendx (pipe, "READY", zsock_endpoint (self.socket), NULL);
+        s_loop (&self);
+    }
+    zsock_destroy (&self.socket);
+    zsock_destroy (&self.writer);
+    stele_follower_close (&self.follower);
+}
