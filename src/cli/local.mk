@@ -9,3 +9,7 @@ src_cli_libcli_la_SOURCES = \
     src/cli/table.c src/cli/table.h \
     src/cli/tally.c src/cli/tally.h \
     src/cli/text.c src/cli/text.h
+
+sbin_PROGRAMS += steled
+steled_SOURCES = src/cli/steled.c
+steled_LDADD = src/cli/libcli.la libstele.la $(CZMQ_LIBS) $(ZMQ_LIBS)

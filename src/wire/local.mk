@@ -4,6 +4,7 @@ src_wire_libwire_la_SOURCES = \
     src/wire/event.c src/wire/event.h \
     src/wire/event_encode.c \
     src/wire/json.h src/wire/json_read.c src/wire/json_write.c \
+    src/wire/message.c src/wire/message.h \
     src/wire/pack.c src/wire/pack.h \
     src/wire/quote.c src/wire/quote.h \
     src/wire/scan.c src/wire/scan.h \
