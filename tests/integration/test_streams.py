@@ -182,9 +182,14 @@ class Recorded:
             chunk = self.stream.events[start:start + 1000]
             peer.send_events(chunk, sequence=start + 1)
             self.assertGreaterEqual(peer.expect("ack")["sequence"], start + len(chunk))
+        self.assertEqual(peer.naks, {})
+        peer.send({"op": "goodbye"})
+        said = self.stele("--json", "publish", "--producer", self.producer_name, "--sequence", "1", "-",
+                          input=self.stream.data)
+        counts = json.loads(said.splitlines()[-1])
+        self.assertEqual((counts["accepted"], counts["duplicates"]), (0, len(self.stream.events)))
         self.assertEqual(self.ask("ping")["position"], head)
         self.assertEqual(self.ask("stats")["tasks"], before)
-        self.assertEqual(peer.naks, {})
 
     def test_a_restart_changes_nothing(self):
         #   Named to run early or late: everything above holds before and after it

@@ -1,0 +1,257 @@
+# The command line: every subcommand, for people and as JSON, and its exit statuses
+#
+# This Source Code Form is subject to the terms of the Mozilla Public
+# License, v. 2.0. If a copy of the MPL was not distributed with this
+# file, You can obtain one at https://mozilla.org/MPL/2.0/.
+
+import json
+import os
+import signal
+import subprocess
+
+import harness
+from client import changed, command, created, metric, output, started
+
+
+class Stele(harness.BrokerTest):
+    def story(self):
+        """A task with a session; its id, and the position of its last event."""
+        task = self.name("task")
+        position = self.producer().publish(
+            created(task, title="Wide \U0001f680 title", time=1767268800 * 1000000),
+            changed(task, "running"), output(task, "some output\n"), output(task, b"\x00\xff\x1b[31m"),
+            metric(task, "cost", 0.25, unit="USD"), started(self.name("session"), task_id=task),
+            command(self.name("session"), "make check", output="ok\n", exit_code=0),
+            changed(task, "failed", error_message="no luck"))
+        self.redis.wait_position(position)
+        return task, position
+
+    def json(self, *arguments, **options):
+        """One JSON object a line."""
+        return [json.loads(line) for line in self.stele("--json", *arguments, **options).splitlines()]
+
+    def text(self, *arguments, **options):
+        text = self.stele(*arguments, **options).decode()
+        self.assertNotIn("\x1b", text)                  # No colour in a pipe, no escapes of others
+        return text
+
+    #   Asking
+
+    def test_status(self):
+        task, position = self.story()
+        answer, = self.json("status", task)
+        self.assertEqual((answer["source"], answer["task"]["state"]), ("redis", "failed"))
+        text = self.text("status", task)
+        self.assertIn(task, text)
+        self.assertIn("failed", text)
+        self.assertIn("no luck", text)
+
+    def test_get_now_and_then(self):
+        task, position = self.story()
+        answer, = self.json("get", task)
+        self.assertEqual((answer["task"]["state"], answer["task"]["created_at"]),
+                         ("failed", "2026-01-01T12:00:00.000000Z"))
+        answer, = self.json("get", task, "--at", str(position - 6))
+        self.assertEqual(answer["task"]["state"], "running")
+        answer, = self.json("get", task, "--at", "2026-01-01T12:00:01Z")
+        self.assertEqual(answer["task"]["state"], "queued")
+        self.assertIn("What is to be done", self.text("get", task))
+
+    def test_list(self):
+        task, position = self.story()
+        user = self.name("user")
+        self.producer(self.name("more")).publish(*[
+            created("%s-%d" % (task, number), user_id=user, parent_id=task) for number in range(30)])
+        answer, = self.json("list", "--parent", task)
+        self.assertEqual(len(answer["tasks"]), 30)
+        answer, = self.json("list", "--user", user, "--state", "queued", "--limit", "7")
+        self.assertEqual(len(answer["tasks"]), 7)
+        answer, = self.json("list", "--user", user, "--state", "running")
+        self.assertEqual(answer["tasks"], [])
+        text = self.text("list", "--user", user)
+        self.assertEqual(sum(task + "-" in line for line in text.splitlines()), 30)
+
+    def test_history_outputs_metrics(self):
+        task, position = self.story()
+        answer, = self.json("history", task)
+        self.assertEqual([row["state_to"] for row in answer["history"]], ["queued", "running", "failed"])
+        self.assertIn("no luck", self.text("history", task))
+        answer, = self.json("outputs", task)
+        self.assertEqual([row["content"] for row in answer["outputs"]],
+                         ["some output\n", {"$bin": "AP8bWzMxbQ=="}])
+        self.text("outputs", task)
+        self.assertEqual(self.stele("outputs", task, "--raw"), b"some output\n\x00\xff\x1b[31m")
+        answer, = self.json("metrics", task)
+        self.assertEqual([(row["name"], row["value"], row["unit"]) for row in answer["metrics"]],
+                         [("cost", 0.25, "USD")])
+        self.assertIn("cost", self.text("metrics", task))
+
+    def test_sessions(self):
+        task, position = self.story()
+        answer, = self.json("sessions", "--task", task)
+        self.assertEqual([row["session_id"] for row in answer["sessions"]], [self.name("session")])
+        self.assertIn(self.name("session"), self.text("sessions"))
+        text = self.text("sessions", self.name("session"))
+        self.assertIn("make check", text)
+        lines = self.stele("--json", "sessions", self.name("session"))
+        self.assertIn(b"make check", lines)
+
+    def test_replay(self):
+        task, position = self.story()
+        events = self.json("replay", "--after", str(position - 8))
+        self.assertEqual([event["position"] for event in events], list(range(position - 7, position + 1)))
+        self.assertEqual(events[3]["content"], {"$bin": "AP8bWzMxbQ=="})
+        self.text("replay", "--after", str(position - 2))
+
+    def test_what_is_replayed_can_be_published(self):
+        task, position = self.story()
+        lines = self.stele("replay", "--after", str(position - 8), "--json")
+        other = lines.replace(task.encode(), b"copy-" + task.encode()).replace(
+            self.name("session").encode(), b"copy-" + self.name("session").encode())
+        counts, = self.json("publish", "-", input=other)
+        self.assertEqual((counts["accepted"], counts["refused"]), (8, 0))
+        rows = self.ask("task.outputs", task_id="copy-" + task)["outputs"]
+        self.assertEqual([row["content"] for row in rows], ["some output\n", b"\x00\xff\x1b[31m"])
+
+    def test_follow(self):
+        task = self.name("task")
+        head = self.ask("ping")["position"]
+        follow = harness.Process(
+            [harness.program("stele"), "--json", "follow", "task.state_changed/", "--after", str(head)],
+            env=self.broker.environment())
+        self.addCleanup(follow.kill)
+        self.producer().publish(created(task), changed(task, "running"), changed(task, "passed"))
+        follow.wait_line('"passed"')
+        states = [json.loads(line)["state"] for line in follow.log().splitlines()]
+        self.assertEqual(states, ["running", "passed"])
+        follow.signal(signal.SIGINT)
+        follow.wait()
+        text = self.text("follow", "--after", str(head), "--count", "3")
+        self.assertEqual(len(text.splitlines()), 3)
+
+    def test_stats_ping_info(self):
+        for name in ("stats", "ping", "info"):
+            answer, = self.json(name)
+            self.assertIs(answer["ok"], True)
+            self.assertTrue(self.text(name).strip())
+
+    #   Redis
+
+    def test_recover_and_check(self):
+        task = self.name("task")
+        self.redis.wait_position(self.producer().publish(created(task)))
+        self.text("check")
+        for arguments in (["recover", task], ["recover", "--active"], ["recover", "--all"],
+                          ["check", "--repair"]):
+            self.redis.call("DEL", "{stele}:task:" + task)
+            self.text("check", status=1)
+            self.json(*arguments, status=None)
+            self.assertEqual(self.redis.text_hash("{stele}:task:" + task)["state"], "queued")
+            answer, = self.json("check")
+            self.assertEqual(answer["missing"], 0)
+            self.text(*arguments, status=None)
+
+    #   Publishing
+
+    def test_publish_from_a_file_and_from_stdin(self):
+        path = os.path.join(self.folder, self.name("events"))
+        lines = b"".join(json.dumps(event).encode() + b"\n" for event in (
+            created(self.name("one")), changed(self.name("one"), "running")))
+        with open(path, "wb") as file:
+            file.write(lines)
+        counts, = self.json("publish", path)
+        self.assertEqual((counts["events"], counts["accepted"], counts["refused"]), (2, 2, 0))
+        counts, = self.json("publish", input=lines.replace(b"one", b"two").replace(b"\n", b"\r\n\n"))
+        self.assertEqual(counts["accepted"], 2)
+        text = self.text("publish", "-", input=lines.replace(b"one", b"three")[:-1])    # No last newline
+        self.assertIn("2 accepted", text)
+        self.assertEqual(self.ask("task.get", task_id=self.name("three"))["task"]["state"], "running")
+
+    def test_publish_again_with_the_same_sequences(self):
+        arguments = ("publish", "--producer", self.name("p"), "--sequence", "1", "--batch", "3")
+        lines = b"".join(json.dumps(metric(self.name("task"), "n", n)).encode() + b"\n" for n in range(20))
+        counts, = self.json(*arguments, input=lines)
+        self.assertEqual((counts["accepted"], counts["duplicates"]), (20, 0))
+        head = self.ask("ping")["position"]
+        counts, = self.json(*arguments, input=lines)
+        self.assertEqual((counts["accepted"], counts["duplicates"]), (0, 20))
+        self.assertEqual(self.ask("ping")["position"], head)
+
+    def test_publish_names_bad_lines_and_publishes_the_good_ones(self):
+        task = self.name("task")
+        lines = [json.dumps(created(task)), "{not json", "[1,2]", "", json.dumps({"type": "no.such"}),
+                 json.dumps(changed(task, "dancing")), json.dumps(changed(task, "running"))]
+        counts, = self.json("publish", input="\n".join(lines).encode(), status=os.EX_DATAERR)
+        self.assertEqual((counts["accepted"], counts["refused"], counts["bad_lines"]), (2, 2, 2))
+        for number in (2, 3, 5, 6):
+            self.assertIn("line %d:" % number, self.stderr)
+        self.assertEqual(self.ask("task.get", task_id=task)["task"]["state"], "running")
+
+    def test_rejected_and_retry(self):
+        task = self.name("task")
+        peer = self.producer()
+        peer.publish(created(task), changed(task, "passed"))
+        peer.publish_refused(changed(task, "running"))
+        answer, = self.json("rejected", "--producer", peer.name)
+        row, = answer["rejected"]
+        self.assertEqual((row["code"], row["event"]["state"]), ("illegal_transition", "running"))
+        self.assertIn("illegal_transition", self.text("rejected"))
+        self.text("rejected", "--retry", str(row["id"]), status=os.EX_DATAERR)
+        peer.publish(changed(task, "queued"))
+        self.text("rejected", "--retry", str(row["id"]))
+        self.assertEqual(self.ask("task.get", task_id=task)["task"]["state"], "running")
+
+    def test_publish_goes_on_when_the_broker_is_killed_meanwhile(self):
+        task = self.name("task")
+        publish = subprocess.Popen([harness.program("stele"), "--json", "publish", "-"],
+                                   stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                   stderr=subprocess.DEVNULL, env=self.broker.environment())
+        half = [json.dumps(metric(task, "n", n)).encode() + b"\n" for n in range(4000)]
+        publish.stdin.write(b"".join(half[:2000]))
+        publish.stdin.flush()
+        harness.wait_until(lambda: self.stored(task), "the first events")
+        self.broker.kill()
+        self.start_broker()
+        said, _ = publish.communicate(b"".join(half[2000:]), timeout=harness.PATIENCE)
+        counts = json.loads(said)
+        self.assertEqual((publish.returncode, counts["refused"], counts["unacked"]), (0, 0, 0), counts)
+        self.assertEqual(self.stored(task), list(range(4000)))
+
+    def stored(self, task):
+        return [event["value"] for event in self.read_events(types=["task.metric_recorded"])
+                if event["task_id"] == task]
+
+    #   Statuses
+
+    def test_statuses(self):
+        for arguments, status in (
+                (["status", "no-such-task"], 1), (["get", "no-such-task"], 1),
+                (["history", "no-such-task"], 1), (["sessions", "no-such-session"], 1),
+                ([], os.EX_USAGE), (["dance"], os.EX_USAGE), (["status"], os.EX_USAGE),
+                (["status", "a", "b"], os.EX_USAGE), (["list", "--colour"], os.EX_USAGE),
+                (["list", "--limit", "many"], os.EX_USAGE),
+                (["publish", "/no/such/file"], os.EX_NOINPUT)):
+            self.stele(*arguments, status=status)
+            self.assertTrue(self.stderr.strip(), arguments)
+        self.stele("--requests", "ipc://%s/nobody" % self.folder, "--timeout", "200", "ping",
+                   status=os.EX_UNAVAILABLE)
+        self.stele("--events", "ipc://%s/nobody" % self.folder, "--timeout", "200", "publish",
+                   input=json.dumps(created("x")).encode(), status=os.EX_UNAVAILABLE)
+
+    def test_help_of_every_command(self):
+        commands = ("publish status get list history outputs metrics sessions replay follow recover "
+                    "check rejected stats ping info").split()
+        overview = self.text("--help")
+        for name in commands:
+            self.assertIn(name, overview)
+            self.assertIn("stele " + name, self.text(name, "--help"))
+
+    def test_output_that_cannot_be_written_is_a_failure(self):
+        with open("/dev/full", "w") as full:
+            done = subprocess.run([harness.program("stele"), "stats"], stdout=full,
+                                  stderr=subprocess.PIPE, env=self.broker.environment())
+        self.assertEqual(done.returncode, os.EX_IOERR, done.stderr)
+
+
+if __name__ == "__main__":
+    harness.main()
