@@ -107,10 +107,17 @@ s_collect_one (s_event_t *self, stele_scan_t *scan, stele_refusal_t *refusal)
             stele_quote (shown, key.data, key.size));
 
     s_span_t span;
-    stele_scan_t head = *scan;
-    span.token = stele_scan_next (&head);
-    stele_scan_skip (scan, &span.data, &span.size);
-    if ((span.token.kind == STELE_SCAN_MAP || span.token.kind == STELE_SCAN_ARRAY)
+    stele_scan_t value = *scan;
+    span.token = stele_scan_next (&value);
+    bool container = span.token.kind == STELE_SCAN_MAP || span.token.kind == STELE_SCAN_ARRAY;
+    if (container)
+        stele_scan_skip (scan, &span.data, &span.size);
+    else {
+        span.data = scan->next;
+        span.size = (size_t) (value.next - scan->next);
+        *scan = value;
+    }
+    if (container
     &&  stele_scan_depth (span.data, span.size, STELE_LIMIT_NESTING) > STELE_LIMIT_NESTING) {
         stele_quote (shown, key.data, key.size);
         return stele_refuse (refusal, STELE_EMALFORMED, shown,

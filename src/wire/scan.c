@@ -270,7 +270,7 @@ stele_scan_find (const void *map, size_t map_size, const char *key,
     if (head.kind != STELE_SCAN_MAP)
         return absent;
     size_t key_size = strlen (key);
-    for (uint32_t i = 0; i < head.count; i++) {
+    for (uint32_t i = 0; i < head.count && scan.next < scan.end; i++) {
         const void *key_data;
         size_t key_bytes;
         stele_scan_skip (&scan, &key_data, &key_bytes);

@@ -191,14 +191,20 @@ s_whole (int64_t number, int64_t unit)
     return number / unit - (number % unit < 0);
 }
 
+static int64_t
+s_rest (int64_t number, int64_t unit)
+{
+    return (number % unit + unit) % unit;
+}
+
 int
 stele_time_unpack (const void *data, size_t size, int64_t *time_us)
 {
     stele_scan_t scan = stele_scan_start (data, size);
     stele_token_t token = stele_scan_next (&scan);
     if (token.kind == STELE_SCAN_INTEGER) {
-        int64_t seconds = s_whole (token.integer, SECOND_US);
-        return s_in_range (seconds, token.integer - seconds * SECOND_US, time_us);
+        return s_in_range (s_whole (token.integer, SECOND_US),
+            s_rest (token.integer, SECOND_US), time_us);
     }
     if (token.kind == STELE_SCAN_TEXT)
         return stele_time_parse (token.data, token.size, time_us);
@@ -212,11 +218,11 @@ stele_time_print (int64_t time_us, char *text, size_t size_max)
 {
     int64_t seconds = s_whole (time_us, SECOND_US);
     int64_t days = s_whole (seconds, DAY_S);
-    int of_day = (int) (seconds - days * DAY_S);
+    int of_day = (int) s_rest (seconds, DAY_S);
     //  The inverse of s_days
     int64_t shifted = days + 719468;
     int64_t era = s_whole (shifted, 146097);
-    int of_era = (int) (shifted - era * 146097);
+    int of_era = (int) s_rest (shifted, 146097);
     int year_of_era = (of_era - of_era / 1460 + of_era / 36524 - of_era / 146096) / 365;
     int of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     int month_from_march = (5 * of_year + 2) / 153;
@@ -225,5 +231,5 @@ stele_time_print (int64_t time_us, char *text, size_t size_max)
     int64_t year = era * 400 + year_of_era + (month <= 2);
     snprintf (text, size_max, "%04lld-%02d-%02dT%02d:%02d:%02d.%06dZ", (long long) year,
         month, day, of_day / 3600, of_day / 60 % 60, of_day % 60,
-        (int) (time_us - seconds * SECOND_US));
+        (int) s_rest (time_us, SECOND_US));
 }
