@@ -3,3 +3,4 @@ include $(srcdir)/tests/integration/tests.mk
 include $(srcdir)/tests/unit/cli.mk
 include $(srcdir)/tests/unit/requests.mk
 include $(srcdir)/tests/unit/ledger_reader.mk
+include $(srcdir)/tests/unit/wire.mk
