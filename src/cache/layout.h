@@ -1,0 +1,91 @@
+/*  layout - which keys Redis holds, and how a record becomes a hash
+
+    Protocol section 7; beside what it fixes there are two keys of the follower's
+    own: PREFIX:swept, the position up to which terminal tasks have left the sets,
+    and PREFIX:rebuilding, there while a rebuild is under way.
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at https://mozilla.org/MPL/2.0/.
+*/
+
+#ifndef STELE_LAYOUT_H_INCLUDED
+#define STELE_LAYOUT_H_INCLUDED
+
+#include "cache/redis.h"
+#include "model/record.h"
+#include "wire/pack.h"
+
+#define STELE_LAYOUT_PREFIX_MAX 128
+#define STELE_LAYOUT_KEY_MAX (STELE_LAYOUT_PREFIX_MAX + 32 + STELE_LIMIT_ID)
+
+//  Seconds that a key of earlier versions lives
+#define STELE_LAYOUT_LEGACY_TTL_S 86400
+
+typedef struct {
+    char data [STELE_LAYOUT_KEY_MAX];
+    size_t size;                    // Ids may hold NUL; a NUL follows the last byte too
+} stele_key_t;
+
+typedef struct {
+    char prefix [STELE_LAYOUT_PREFIX_MAX];
+    stele_key_t ledger;
+    stele_key_t position;
+    stele_key_t swept;
+    stele_key_t rebuilding;
+    stele_key_t sets [STELE_TASK_STATE_END];    // By state
+    stele_key_t task;               // "PREFIX:task:", what every key of a task begins with
+    stele_key_t session;
+} stele_layout_t;
+
+/*  Returns 0, or STELE_EINVALID_FIELD with a refusal: the prefix is empty or too long. */
+int
+    stele_layout_init (stele_layout_t *self, const char *prefix, stele_refusal_t *refusal);
+
+/*  Key of a task, a session; of a task in earlier versions.                 */
+void
+    stele_layout_task (const stele_layout_t *self, const char *id, size_t size, stele_key_t *key);
+void
+    stele_layout_session (const stele_layout_t *self, const char *id, size_t size,
+        stele_key_t *key);
+void
+    stele_layout_legacy (const char *id, size_t size, stele_key_t *key);
+
+/*  The id in a key that begins with 'stem' (.task or .session); NULL where it does not. */
+const char *
+    stele_layout_id (const stele_key_t *stem, const char *key, size_t size, size_t *id_size);
+
+/*  Pattern for SCAN of every key of this prefix: its glob characters are escaped.
+    'pattern' holds STELE_LAYOUT_PREFIX_MAX * 2 + 8 bytes.                    */
+void
+    stele_layout_pattern (const stele_layout_t *self, char *pattern);
+
+/*  Does the hash hold this field of a record?                               */
+bool
+    stele_layout_holds (const stele_record_t *record, stele_field_t field);
+
+/*  A value as a hash holds it. Text is borrowed; numbers are printed into the buffer of
+    STELE_LAYOUT_DIGITS bytes. Returns its size.                              */
+#define STELE_LAYOUT_DIGITS 32
+size_t
+    stele_layout_text (const stele_value_t *value, char *digits, const char **text);
+
+/*  Queue the commands that replace the hash 'key' by the record: no field of what was there
+    before stays, nor its expiry.                                            */
+void
+    stele_layout_replace (stele_redis_t *redis, const stele_key_t *key,
+        const stele_record_t *record);
+
+/*  Set one field of a record from what a hash holds, copied into its arena; a field that
+    is not known is left out. Returns 0, or STELE_EMALFORMED: it is not a value
+    of that field.                                                           */
+int
+    stele_layout_parse (stele_record_t *record, const char *name, size_t name_size,
+        const char *text, size_t size);
+
+/*  The JSON text of earlier versions for a task (task_status:ID). Caller owns
+    return value. 'pack' is scratch.                                         */
+char *
+    stele_layout_legacy_json (const stele_record_t *task, stele_pack_t *pack);
+
+#endif
