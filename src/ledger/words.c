@@ -79,7 +79,7 @@ stele_words_number (stele_words_t *self, const char *text, size_t size, int64_t 
         *number = word->number;
         return 0;
     }
-    int64_t found;
+    int64_t found = 0;
     int code = s_find_or_insert (self, text, size, &found);
     if (code)
         return code;
