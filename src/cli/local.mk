@@ -13,3 +13,28 @@ src_cli_libcli_la_SOURCES = \
 sbin_PROGRAMS += steled
 steled_SOURCES = src/cli/steled.c
 steled_LDADD = src/cli/libcli.la libstele.la $(CZMQ_LIBS) $(ZMQ_LIBS)
+
+bin_PROGRAMS += stele
+stele_SOURCES = \
+    src/cli/stele.c src/cli/cli.c src/cli/cli.h \
+    src/cli/ask.c src/cli/ask.h \
+    src/cli/page.c src/cli/page.h \
+    src/cli/task.c src/cli/task.h \
+    src/cli/value.c src/cli/value.h \
+    src/cli/cmd_check.c \
+    src/cli/cmd_follow.c \
+    src/cli/cmd_get.c \
+    src/cli/cmd_history.c \
+    src/cli/cmd_info.c \
+    src/cli/cmd_list.c \
+    src/cli/cmd_metrics.c \
+    src/cli/cmd_outputs.c \
+    src/cli/cmd_ping.c \
+    src/cli/cmd_publish.c \
+    src/cli/cmd_recover.c \
+    src/cli/cmd_rejected.c \
+    src/cli/cmd_replay.c \
+    src/cli/cmd_sessions.c \
+    src/cli/cmd_stats.c \
+    src/cli/cmd_status.c
+stele_LDADD = src/cli/libcli.la libstele.la $(JANSSON_LIBS)
