@@ -1,0 +1,86 @@
+# The documents say what is so: the bytes in doc/PROTOCOL.md, the programs in README.md
+#
+# This Source Code Form is subject to the terms of the Mozilla Public
+# License, v. 2.0. If a copy of the MPL was not distributed with this
+# file, You can obtain one at https://mozilla.org/MPL/2.0/.
+
+import os
+import re
+import subprocess
+import sys
+
+import harness
+from client import unpack
+
+
+def document(*path):
+    with open(os.path.join(harness.SRC, *path), encoding="utf-8") as file:
+        return file.read()
+
+
+def frames(block):
+    """The frames of one example: pairs of who sends it, "C" or "S", and its bytes."""
+    result = []
+    for line in block.splitlines():
+        line = line.split(";")[0]
+        if line[:2] in ("C:", "S:"):
+            result.append((line[0], b""))
+            line = line[2:]
+        who, data = result.pop()
+        result.append((who, data + bytes.fromhex("".join(line.split()))))
+    return result
+
+
+def comparable(data):
+    """What the document fixes of a message: all but the ledger's id and the texts for people."""
+    value = unpack(data)
+    for part in (value, value.get("error", {})):
+        for key in ("ledger", "message"):
+            if key in part:
+                part[key] = type(part[key]).__name__
+    return value
+
+
+class Protocol(harness.BrokerTest):
+    use_redis = False
+
+    def test_worked_examples_of_the_protocol(self):
+        subscriber = self.subscriber().wait_joined()
+        peers = {"events": self.dealer(), "requests": self.asker()}
+        feed = {}
+        blocks = re.findall(r"```stele-(\w+)\n(.*?)```", document("doc", "PROTOCOL.md"), re.S)
+        self.assertGreater(len(blocks), 6)
+        for kind, block in blocks:
+            example = frames(block)
+            if kind == "feed":
+                (_, topic), (_, event) = example
+                while topic.decode() not in feed:
+                    name, value = subscriber.next()
+                    feed[name] = value
+                self.assertEqual(feed[topic.decode()], unpack(event))
+                continue
+            for who, data in example:
+                if who == "C":
+                    peers[kind].send_bytes(data)
+                else:
+                    self.assertEqual(comparable(peers[kind].receive_frames()[0]), comparable(data), block)
+
+
+class Readme(harness.BrokerTest):
+    use_redis = False
+
+    def test_python_of_the_readme(self):
+        program = "".join(re.findall(r"```python\n(.*?)```", document("README.md"), re.S))
+        for endpoint, mine in (("tcp://127.0.0.1:5570", self.broker.events),
+                               ("tcp://127.0.0.1:5571", self.broker.requests)):
+            self.assertIn(endpoint, program)
+            program = program.replace(endpoint, mine)
+        done = subprocess.run([sys.executable, "-"], input=program.encode(), stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, timeout=harness.PATIENCE)
+        self.assertEqual(done.returncode, 0, done.stdout.decode())
+        self.assertIn("'op': 'ack'", done.stdout.decode())
+        self.assertIn("'task_id': 't1'", done.stdout.decode())
+
+
+if __name__ == "__main__":
+    harness.main()
