@@ -15,6 +15,16 @@ TESTS += tests/unit/test_json
 tests_unit_test_json_SOURCES = tests/unit/test_json.c
 tests_unit_test_json_LDADD = $(STELE_ROOMS) $(STELE_LIBS) $(CMOCKA_LIBS)
 
+check_PROGRAMS += tests/unit/test_wire_event
+TESTS += tests/unit/test_wire_event
+tests_unit_test_wire_event_SOURCES = tests/unit/test_wire_event.c
+tests_unit_test_wire_event_LDADD = $(STELE_ROOMS) $(STELE_LIBS) $(CMOCKA_LIBS)
+
+check_PROGRAMS += tests/unit/test_event
+TESTS += tests/unit/test_event
+tests_unit_test_event_SOURCES = tests/unit/test_event.c
+tests_unit_test_event_LDADD = $(STELE_ROOMS) $(STELE_LIBS) $(CMOCKA_LIBS)
+
 check_PROGRAMS += tests/unit/test_lifecycle
 TESTS += tests/unit/test_lifecycle
 tests_unit_test_lifecycle_SOURCES = tests/unit/test_lifecycle.c
