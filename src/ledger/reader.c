@@ -188,12 +188,21 @@ reader_overdue (stele_reader_t *self)
     return true;
 }
 
-//  BEGIN or COMMIT
 static int
-s_run (stele_reader_t *self, int slot, const char *sql)
+s_begin (stele_reader_t *self)
 {
-    sqlite3_stmt *statement = reader_statement (self, slot, sql);
-    return reader_step (self, statement);
+    return reader_step (self, reader_statement (self, SLOT_BEGIN, "BEGIN"));
+}
+
+//  Also after an error: what was read is let go in any case
+static void
+s_commit (stele_reader_t *self)
+{
+    int status = self->status;
+    self->status = 0;
+    if (!sqlite3_get_autocommit (self->db))
+        reader_step (self, reader_statement (self, SLOT_COMMIT, "COMMIT"));
+    self->status = status? status: self->status;
 }
 
 int
@@ -203,7 +212,7 @@ reader_enter (stele_reader_t *self)
     self->status = 0;
     //  What the writer took back may come again with another meaning
     reader_words_trim (self, self->borrowed? 0: WORDS_MAX);
-    if (!self->begun && !self->borrowed && s_run (self, SLOT_BEGIN, "BEGIN"))
+    if (!self->begun && !self->borrowed && s_begin (self))
         return self->status;
     self->busy = true;
     return 0;
@@ -218,8 +227,8 @@ reader_leave (stele_reader_t *self, int64_t result)
             sqlite3_reset (self->slots [slot]);
     //  Rows may be large: nothing of them stays
     stele_record_clear (self->row);
-    if (!self->begun && !self->borrowed && !sqlite3_get_autocommit (self->db))
-        s_run (self, SLOT_COMMIT, "COMMIT");
+    if (!self->begun && !self->borrowed)
+        s_commit (self);
     return self->status? self->status: result;
 }
 
@@ -235,7 +244,7 @@ stele_reader_begin (stele_reader_t *self)
 {
     assert (!self->busy && !self->begun && !self->borrowed);
     self->status = 0;
-    if (s_run (self, SLOT_BEGIN, "BEGIN"))
+    if (s_begin (self))
         return self->status;
     self->begun = true;
     return 0;
@@ -246,9 +255,7 @@ stele_reader_end (stele_reader_t *self)
 {
     assert (!self->busy && self->begun);
     self->begun = false;
-    self->status = 0;
-    if (!sqlite3_get_autocommit (self->db))
-        s_run (self, SLOT_COMMIT, "COMMIT");
+    s_commit (self);
 }
 
 //  -- statements ------------------------------------------------------------------

@@ -2,3 +2,13 @@ check_PROGRAMS += tests/unit/test_content
 TESTS += tests/unit/test_content
 tests_unit_test_content_SOURCES = tests/unit/test_content.c
 tests_unit_test_content_LDADD = $(STELE_ROOMS) $(STELE_LIBS) $(CMOCKA_LIBS)
+
+check_PROGRAMS += tests/unit/test_reader
+TESTS += tests/unit/test_reader
+tests_unit_test_reader_SOURCES = tests/unit/test_reader.c tests/unit/ledger_fixture.h
+tests_unit_test_reader_LDADD = $(STELE_ROOMS) $(STELE_LIBS) $(CMOCKA_LIBS)
+
+check_PROGRAMS += tests/unit/test_reader_rows
+TESTS += tests/unit/test_reader_rows
+tests_unit_test_reader_rows_SOURCES = tests/unit/test_reader_rows.c tests/unit/ledger_fixture.h
+tests_unit_test_reader_rows_LDADD = $(STELE_ROOMS) $(STELE_LIBS) $(CMOCKA_LIBS)

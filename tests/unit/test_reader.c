@@ -1,0 +1,307 @@
+/*  The log that was appended is read back; calls are bounded and see one state.
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at https://mozilla.org/MPL/2.0/.
+*/
+
+#include "ledger_fixture.h"
+
+//  -- opening --------------------------------------------------------------------
+
+static void
+test_reader_open_refuses_what_is_no_ledger (void **state)
+{
+    fixture_t *self = *state;
+    stele_refusal_t refusal = { 0 };
+    char path [128];
+    snprintf (path, sizeof path, "%s/none", self->folder);
+    assert_null (stele_reader_open (path, &refusal));
+    assert_int_equal (refusal.code, STELE_EIO);
+
+    FILE *file = fopen (path, "w");
+    for (int i = 0; i < 4096; i++)
+        fputc ('x', file);
+    fclose (file);
+    assert_null (stele_reader_open (path, &refusal));
+    assert_int_equal (refusal.code, STELE_ELEDGER);
+
+    file = fopen (path, "w");
+    fclose (file);
+    assert_null (stele_reader_open (path, &refusal));
+    assert_int_equal (refusal.code, STELE_ELEDGER);
+    unlink (path);
+}
+
+static void
+test_reader_head_follows_commits (void **state)
+{
+    fixture_t *self = *state;
+    assert_string_equal (stele_reader_ledger_id (self->reader), stele_ledger_id (self->ledger));
+    assert_int_equal (stele_reader_head (self->reader), 0);
+    assert_int_equal (stele_reader_position_at (self->reader, INT64_MAX), 0);
+    assert_int_equal (stele_reader_commit_time (self->reader, 1), 0);
+    for (int i = 0; i < 20; i++) {
+        fixture_begin (self);
+        for (int j = 0; j <= i % 3; j++)
+            fixture_append (self, "{'type':'preference.set','preferred_model':'m','time':5}");
+        if (i == 0)
+            assert_int_equal (stele_reader_head (self->reader), 0);
+        fixture_commit (self);
+    }
+    assert_int_equal (stele_reader_head (self->reader), 39);
+    //  Commits at 1000, 2000, ... hold positions 1, 2-3, 4-6, 7, 8-9, ...
+    assert_int_equal (stele_reader_position_at (self->reader, 999), 0);
+    assert_int_equal (stele_reader_position_at (self->reader, 1000), 1);
+    assert_int_equal (stele_reader_position_at (self->reader, 2999), 3);
+    assert_int_equal (stele_reader_position_at (self->reader, 4000), 7);
+    assert_int_equal (stele_reader_position_at (self->reader, 20000), 39);
+    assert_int_equal (stele_reader_commit_time (self->reader, 1), 1000);
+    assert_int_equal (stele_reader_commit_time (self->reader, 3), 2000);
+    assert_int_equal (stele_reader_commit_time (self->reader, 39), 20000);
+    assert_int_equal (stele_reader_commit_time (self->reader, 40), 0);
+}
+
+static void
+test_reader_follower_is_what_was_saved (void **state)
+{
+    fixture_t *self = *state;
+    assert_int_equal (stele_reader_follower (self->reader, "pipeline"), -1);
+    fixture_begin (self);
+    assert_int_equal (stele_ledger_follower_save (self->ledger, "pipeline", 17, 1), 0);
+    fixture_commit (self);
+    assert_int_equal (stele_reader_follower (self->reader, "pipeline"), 17);
+}
+
+//  -- the log -----------------------------------------------------------------------
+
+//  An event as it was sent, with its position
+static void
+s_with_position (char *text, size_t size, const char *event, int64_t position)
+{
+    snprintf (text, size, "{'position':%lld,%s", (long long) position, event + 1);
+}
+
+static void
+test_reader_events_are_as_they_came (void **state)
+{
+    fixture_t *self = *state;
+    char expected [2048];
+    for (int i = 0; i < FIXTURE_EVENTS_ALL; i++)
+        assert_int_equal (fixture_append (self, "%s", fixture_events_all [i]), i + 1);
+    for (int i = 0; i < FIXTURE_EVENTS_ALL; i++) {
+        s_with_position (expected, sizeof expected, fixture_events_all [i], i + 1);
+        fixture_assert_event (self, i + 1, expected);
+    }
+    json_t *events = fixture_events (self, 0, 100, 0);
+    assert_int_equal (json_array_size (events), FIXTURE_EVENTS_ALL);
+    json_decref (events);
+}
+
+static void
+test_reader_events_are_without_gap_by_type_and_limit (void **state)
+{
+    fixture_t *self = *state;
+    for (int i = 0; i < FIXTURE_EVENTS_ALL; i++)
+        fixture_append (self, "%s", fixture_events_all [i]);
+    for (int64_t limit = 0; limit <= FIXTURE_EVENTS_ALL + 1; limit++) {
+        int64_t last = 0;
+        for (;;) {
+            json_t *events = fixture_events (self, last, limit, 0);
+            size_t count = json_array_size (events);
+            for (size_t i = 0; i < count; i++)
+                assert_int_equal (json_integer_value (json_object_get (json_array_get (events, i), "position")), ++last);
+            json_decref (events);
+            if ((int64_t) count < limit || limit == 0)
+                break;
+        }
+        assert_int_equal (last, limit? FIXTURE_EVENTS_ALL: 0);
+    }
+    int64_t sum = 0;
+    for (int type = 1; type < STELE_EVENT_TYPE_END; type++) {
+        json_t *events = fixture_events (self, 0, 100, 1u << type);
+        sum += (int64_t) json_array_size (events);
+        size_t i;
+        json_t *event;
+        json_array_foreach (events, i, event)
+            assert_string_equal (json_string_value (json_object_get (event, "type")),
+                stele_vocabulary_word (STELE_VOCABULARY_EVENT_TYPE, type));
+        json_decref (events);
+    }
+    assert_int_equal (sum, FIXTURE_EVENTS_ALL);
+}
+
+static void
+test_reader_events_row_function_ends_the_read (void **state)
+{
+    fixture_t *self = *state;
+    fixture_append (self, "{'type':'preference.set','preferred_model':'m','time':5}");
+    int answer = 1;
+    assert_int_equal (stele_reader_events (self->reader, 0, 9, 0, fixture_stop, &answer), 0);
+    answer = STELE_ETOO_LARGE;
+    assert_int_equal (stele_reader_events (self->reader, 0, 9, 0, fixture_stop, &answer), STELE_ETOO_LARGE);
+}
+
+static void
+test_reader_events_large_content_is_whole (void **state)
+{
+    fixture_t *self = *state;
+    char content [6000];
+    for (size_t i = 0; i < sizeof content - 1; i++)
+        content [i] = "the same line\n" [i % 13];
+    content [sizeof content - 1] = 0;
+    fixture_append (self, "{'type':'task.output_added','time':1,'task_id':'t','output_type':'log','content':'%s'}", content);
+    char expected [8000];
+    snprintf (expected, sizeof expected, "{'type':'task.output_added','time':1,'task_id':'t',"
+        "'output_type':'log','content':'%s','position':1}", content);
+    fixture_assert_event (self, 1, expected);
+}
+
+typedef struct { fixture_t *fixture; json_t *keys; json_t *rows; } s_touched_t;
+
+static int
+s_on_touched (bool is_task, int64_t key, void *arg)
+{
+    s_touched_t *touched = arg;
+    json_array_append_new (touched->keys, json_integer (is_task? key: -key));
+    //  A function of touched may read
+    stele_reader_t *reader = touched->fixture->reader;
+    assert_int_equal (is_task? stele_reader_task_by_key (reader, key, fixture_add, touched->rows):
+        stele_reader_session_by_key (reader, key, fixture_add, touched->rows), 1);
+    return 0;
+}
+
+static void
+s_assert_touched (fixture_t *self, int64_t after, int64_t upto, int64_t limit, int64_t last, const char *keys)
+{
+    s_touched_t touched = { self, json_array (), json_array () };
+    assert_int_equal (stele_reader_touched (self->reader, after, upto, limit, s_on_touched, &touched), last);
+    fixture_assert_json (touched.keys, keys);
+    json_decref (touched.keys);
+    json_decref (touched.rows);
+}
+
+static void
+test_reader_touched_gives_each_key_once (void **state)
+{
+    fixture_t *self = *state;
+    s_assert_touched (self, 0, 100, 100, 0, "[]");
+    fixture_append (self, "{'type':'task.state_changed','time':1,'task_id':'a','state':'running'}");
+    fixture_append (self, "{'type':'task.output_added','time':1,'task_id':'b','output_type':'log','content':'x'}");
+    fixture_append (self, "{'type':'task.metric_recorded','time':1,'task_id':'a','name':'n','value':1}");
+    fixture_append (self, "{'type':'session.state_changed','time':1,'session_id':'s','state':'running'}");
+    fixture_append (self, "{'type':'session.command_executed','time':1,'session_id':'s','command':'c'}");
+    fixture_append (self, "{'type':'preference.set','time':1,'preferred_model':'m'}");
+    s_assert_touched (self, 0, 100, 100, 6, "[1,2,-4]");
+    s_assert_touched (self, 0, 3, 100, 3, "[1,2]");
+    s_assert_touched (self, 2, 100, 2, 4, "[1,-4]");
+    s_assert_touched (self, 5, 100, 100, 6, "[]");
+    s_assert_touched (self, 6, 100, 100, 6, "[]");
+    s_assert_touched (self, 9, 100, 100, 9, "[]");
+}
+
+//  -- calls -------------------------------------------------------------------------------
+
+static void
+test_reader_begin_holds_one_state (void **state)
+{
+    fixture_t *self = *state;
+    fixture_append (self, "{'type':'preference.set','time':1,'preferred_model':'m'}");
+    assert_int_equal (stele_reader_begin (self->reader), 0);
+    assert_int_equal (stele_reader_head (self->reader), 1);
+    fixture_append (self, "{'type':'preference.set','time':1,'preferred_model':'m'}");
+    assert_int_equal (stele_reader_head (self->reader), 1);
+    json_t *events = fixture_events (self, 0, 9, 0);
+    assert_int_equal (json_array_size (events), 1);
+    json_decref (events);
+    stele_reader_end (self->reader);
+    assert_int_equal (stele_reader_head (self->reader), 2);
+}
+
+//  Wastes the time of the request
+static int
+s_dawdle (const stele_record_t *row, void *arg)
+{
+    (void) row;
+    ++*(int *) arg;
+    usleep (200);
+    return 0;
+}
+
+static void
+test_reader_deadline_ends_a_call (void **state)
+{
+    fixture_t *self = *state;
+    fixture_begin (self);
+    for (int i = 0; i < 5000; i++)
+        fixture_append (self, "{'type':'task.metric_recorded','time':1,'task_id':'t','name':'n','value':1}");
+    fixture_commit (self);
+    int count = 0;
+    stele_reader_set_deadline (self->reader, 20);
+    assert_int_equal (stele_reader_events (self->reader, 0, 5000, 0, s_dawdle, &count), STELE_ETIMEOUT);
+    assert_true (count > 0 && count < 5000);
+    assert_string_not_equal (stele_reader_error (self->reader), "");
+    //  Nothing stays open or half read, and without a bound all is well again
+    stele_reader_set_deadline (self->reader, 0);
+    json_t *events = fixture_events (self, 4998, 9, 0);
+    assert_int_equal (json_array_size (events), 2);
+    json_decref (events);
+    fixture_append (self, "{'type':'preference.set','time':1,'preferred_model':'m'}");
+    assert_int_equal (stele_reader_head (self->reader), 5001);
+}
+
+static int
+s_on_count (const char *word, int64_t count, void *arg)
+{
+    json_object_set_new (arg, word? word: "(none)", json_integer (count));
+    return 0;
+}
+
+static void
+test_reader_stats_count_what_is_there (void **state)
+{
+    fixture_t *self = *state;
+    stele_ledger_stats_t stats;
+    assert_int_equal (stele_reader_stats (self->reader, &stats), 0);
+    assert_int_equal (stats.tasks, 0);
+    for (int round = 1; round <= 2; round++) {
+        fixture_append (self, "{'type':'task.created','time':1,'task_id':'a%d','title':'','description':'','role':'r'}", round);
+        fixture_append (self, "{'type':'task.state_changed','time':1,'task_id':'b%d','state':'passed','model':'m'}", round);
+        fixture_append (self, "{'type':'session.state_changed','time':1,'session_id':'s%d','state':'running'}", round);
+        assert_int_equal (stele_reader_stats (self->reader, &stats), 0);
+        assert_int_equal (stats.tasks, 2 * round);
+        assert_int_equal (stats.by_state [STELE_TASK_QUEUED], round);
+        assert_int_equal (stats.by_state [STELE_TASK_PASSED], round);
+        assert_int_equal (stats.sessions, round);
+        assert_int_equal (stats.commits, 3 * round);
+        assert_true (stats.size_bytes > 0 && stats.wal_bytes > 0);
+    }
+    json_t *counts = json_object ();
+    assert_int_equal (stele_reader_counts (self->reader, 0, s_on_count, counts), 0);
+    fixture_assert_json (counts, "{'r':2,'(none)':2}");
+    json_object_clear (counts);
+    assert_int_equal (stele_reader_counts (self->reader, 2, s_on_count, counts), 0);
+    fixture_assert_json (counts, "{'m':2,'(none)':2}");
+    json_decref (counts);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown (name, fixture_new, fixture_destroy)
+
+int
+main (void)
+{
+    const struct CMUnitTest tests [] = {
+        TEST (test_reader_open_refuses_what_is_no_ledger),
+        TEST (test_reader_head_follows_commits),
+        TEST (test_reader_follower_is_what_was_saved),
+        TEST (test_reader_events_are_as_they_came),
+        TEST (test_reader_events_are_without_gap_by_type_and_limit),
+        TEST (test_reader_events_row_function_ends_the_read),
+        TEST (test_reader_events_large_content_is_whole),
+        TEST (test_reader_touched_gives_each_key_once),
+        TEST (test_reader_begin_holds_one_state),
+        TEST (test_reader_deadline_ends_a_call),
+        TEST (test_reader_stats_count_what_is_there)
+    };
+    return cmocka_run_group_tests (tests, NULL, NULL);
+}
