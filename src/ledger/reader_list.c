@@ -272,7 +272,8 @@ s_append_ids (sqlite3_str *sql, const char *column, const reader_keys_t *ids, si
 {
     if (asked == 0)
         return;
-    sqlite3_str_appendf (sql, " AND %s IN (0", column);
+    //  No word has the number -1; 0 is what task_counts has for none
+    sqlite3_str_appendf (sql, " AND %s IN (-1", column);
     for (size_t i = 0; i < ids->count; i++)
         sqlite3_str_appendf (sql, ",%lld", (long long) ids->keys [i]);
     sqlite3_str_appendall (sql, ")");

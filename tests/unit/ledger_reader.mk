@@ -12,3 +12,18 @@ check_PROGRAMS += tests/unit/test_reader_rows
 TESTS += tests/unit/test_reader_rows
 tests_unit_test_reader_rows_SOURCES = tests/unit/test_reader_rows.c tests/unit/ledger_fixture.h
 tests_unit_test_reader_rows_LDADD = $(STELE_ROOMS) $(STELE_LIBS) $(CMOCKA_LIBS)
+
+check_PROGRAMS += tests/unit/test_reader_past
+TESTS += tests/unit/test_reader_past
+tests_unit_test_reader_past_SOURCES = tests/unit/test_reader_past.c tests/unit/ledger_fixture.h
+tests_unit_test_reader_past_LDADD = $(STELE_ROOMS) $(STELE_LIBS) $(CMOCKA_LIBS)
+
+check_PROGRAMS += tests/unit/test_reader_list
+TESTS += tests/unit/test_reader_list
+tests_unit_test_reader_list_SOURCES = tests/unit/test_reader_list.c tests/unit/ledger_fixture.h
+tests_unit_test_reader_list_LDADD = $(STELE_ROOMS) $(STELE_LIBS) $(CMOCKA_LIBS)
+
+check_PROGRAMS += tests/unit/test_members
+TESTS += tests/unit/test_members
+tests_unit_test_members_SOURCES = tests/unit/test_members.c
+tests_unit_test_members_LDADD = $(STELE_ROOMS) $(STELE_LIBS) $(CMOCKA_LIBS)

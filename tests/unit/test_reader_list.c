@@ -1,0 +1,215 @@
+/*  Lists: every filter and order, page by page, against the same asked of SQLite in one go.
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at https://mozilla.org/MPL/2.0/.
+*/
+
+#include <sqlite3.h>
+#include "ledger_fixture.h"
+
+#define TASKS 400
+
+//  Tasks of every state and of several roles, providers, users and parents; many share
+//  a time of creation
+static void
+s_fill (fixture_t *self, int roles)
+{
+    fixture_begin (self);
+    uint64_t seed = 99;
+    for (int i = 1; i <= TASKS; i++) {
+        seed = seed * 6364136223846793005u + 1442695040888963407u;
+        unsigned r = (unsigned) (seed >> 33);
+        const char *state = stele_vocabulary_word (STELE_VOCABULARY_TASK_STATE, 1 + (int) (r % 10));
+        fixture_append (self, "{'type':'task.created','time':%u,'task_id':'t%d','title':'','description':'',"
+            "'role':'role %u','state':'%s','provider':'p%u','model':'m%u'%s%s}", 100 + r % 37, i,
+            r / 10 % (unsigned) roles, state, r / 50 % 3, r / 150 % 4,
+            r / 600 % 3 == 0? ",'user_id':'ann'": r / 600 % 3 == 1? ",'user_id':'default'": "",
+            i % 5 == 0? ",'parent_id':'t1'": "");
+        if (r % 7 == 0)
+            fixture_append (self, "{'type':'task.metric_recorded','time':%u,'task_id':'t%d','name':'n','value':1}",
+                200 + r % 11, i);
+    }
+    fixture_append (self, "{'type':'task.state_changed','time':110,'task_id':'placeholder','state':'running'}");
+    fixture_commit (self);
+}
+
+//  The ids that a query gives, as JSON. Caller owns it.
+static json_t *
+s_ask (fixture_t *self, const char *condition, const char *order)
+{
+    static const char from [] =
+        "SELECT t.task_id FROM tasks t JOIN task_states s ON s.task = t.id"
+        " LEFT JOIN words r ON r.id = s.role LEFT JOIN words p ON p.id = s.provider"
+        " LEFT JOIN words m ON m.id = s.model LEFT JOIN words u ON u.id = t.user_id";
+    char sql [1024];
+    snprintf (sql, sizeof sql, "%s WHERE %s ORDER BY %s", from, condition, order);
+    sqlite3 *db;
+    sqlite3_stmt *statement;
+    assert_int_equal (sqlite3_open_v2 (self->path, &db, SQLITE_OPEN_READONLY, NULL), SQLITE_OK);
+    assert_int_equal (sqlite3_prepare_v2 (db, sql, -1, &statement, NULL), SQLITE_OK);
+    json_t *ids = json_array ();
+    while (sqlite3_step (statement) == SQLITE_ROW)
+        json_array_append_new (ids, json_string ((const char *) sqlite3_column_text (statement, 0)));
+    sqlite3_finalize (statement);
+    sqlite3_db_config (db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+    sqlite3_close (db);
+    return ids;
+}
+
+static int
+s_add_id (const stele_record_t *row, void *arg)
+{
+    const stele_value_t *id = &row->values [STELE_TASK_ID];
+    json_array_append_new (arg, json_stringn (id->text, id->size));
+    return 0;
+}
+
+//  All pages, by cursor or by offset. Caller owns the ids.
+static json_t *
+s_list (fixture_t *self, stele_filter_t filter, bool by_cursor)
+{
+    json_t *ids = json_array ();
+    stele_page_t next;
+    do {
+        size_t before = json_array_size (ids);
+        assert_int_equal (stele_reader_tasks (self->reader, &filter, s_add_id, ids, &next), 0);
+        size_t got = json_array_size (ids) - before;
+        assert_true (next.more? (int64_t) got == filter.limit: (int64_t) got <= filter.limit);
+        filter.has_cursor = by_cursor;
+        filter.cursor_time = next.time;
+        filter.cursor_key = next.key;
+        filter.offset += (int64_t) got;
+    } while (next.more);
+    return ids;
+}
+
+static void
+s_assert_list (fixture_t *self, stele_filter_t filter, const char *condition)
+{
+    static const char *const orders [] = {
+        [STELE_ORDER_CREATED_DESC] = "s.created_at DESC, s.task DESC",
+        [STELE_ORDER_CREATED_ASC] = "s.created_at, s.task",
+        [STELE_ORDER_UPDATED_DESC] = "s.updated_at DESC, s.task DESC",
+        [STELE_ORDER_UPDATED_ASC] = "s.updated_at, s.task",
+        [STELE_ORDER_COMPLETED_DESC] = "s.completed_at DESC, s.task DESC",
+        [STELE_ORDER_COMPLETED_ASC] = "s.completed_at, s.task"
+    };
+    static const int64_t limits [] = { 1, 7, 100, 1000 };
+    for (int order = 0; order <= STELE_ORDER_COMPLETED_ASC; order++) {
+        char where [512];
+        snprintf (where, sizeof where, "%s%s", condition,
+            order >= STELE_ORDER_COMPLETED_DESC? " AND s.completed_at IS NOT NULL": "");
+        json_t *expected = s_ask (self, where, orders [order]);
+        char *text = json_dumps (expected, 0);
+        filter.order = (stele_order_t) order;
+        for (size_t i = 0; i < 4; i++)
+            for (int by_cursor = 0; by_cursor < 2; by_cursor++) {
+                if (limits [i] == 1 && json_array_size (expected) > 100)
+                    continue;
+                filter.limit = limits [i];
+                json_t *ids = s_list (self, filter, by_cursor);
+                fixture_assert_json (ids, text);
+                json_decref (ids);
+            }
+        if (order == 0)
+            assert_int_equal (stele_reader_task_total (self->reader, &filter), json_array_size (expected));
+        free (text);
+        json_decref (expected);
+    }
+}
+
+static void
+s_assert_all (fixture_t *self)
+{
+    stele_span_t roles [] = { { "role 0", 6 }, { "role 2", 6 }, { "no such", 7 } };
+    stele_span_t providers [] = { { "p1", 2 }, { "p2", 2 } };
+    stele_span_t models [] = { { "m3", 2 } };
+    s_assert_list (self, (stele_filter_t) { 0 }, "1");
+    s_assert_list (self, (stele_filter_t) { .states = 1u << STELE_TASK_RUNNING | 1u << STELE_TASK_PASSED },
+        "s.state IN (3, 6)");
+    s_assert_list (self, (stele_filter_t) { .roles = roles, .role_count = 3 }, "r.word IN ('role 0', 'role 2')");
+    s_assert_list (self, (stele_filter_t) { .roles = roles + 2, .role_count = 1 }, "0");
+    s_assert_list (self, (stele_filter_t) { .providers = providers, .provider_count = 2 }, "p.word IN ('p1', 'p2')");
+    s_assert_list (self, (stele_filter_t) { .models = models, .model_count = 1,
+        .states = 1u << STELE_TASK_FAILED }, "m.word = 'm3' AND s.state = 7");
+    s_assert_list (self, (stele_filter_t) { .user_id = { "ann", 3 } }, "u.word = 'ann'");
+    s_assert_list (self, (stele_filter_t) { .user_id = { "default", 7 } }, "ifnull (u.word, 'default') = 'default'");
+    s_assert_list (self, (stele_filter_t) { .user_id = { "nobody", 6 } }, "0");
+    s_assert_list (self, (stele_filter_t) { .parent_id = { "t1", 2 } }, "t.parent_id = 't1'");
+    s_assert_list (self, (stele_filter_t) { .parent_id = { "t1", 2 }, .user_id = { "ann", 3 }, .from_us = 105 },
+        "t.parent_id = 't1' AND u.word = 'ann' AND s.created_at >= 105");
+    s_assert_list (self, (stele_filter_t) { .from_us = 110, .to_us = 120 }, "s.created_at BETWEEN 110 AND 120");
+    s_assert_list (self, (stele_filter_t) { .to_us = 99 }, "0");
+}
+
+static void
+test_reader_list_pages_are_what_was_asked_for (void **state)
+{
+    s_fill (*state, 4);
+    s_assert_all (*state);
+}
+
+//  More pairs of state and role than are merged
+static void
+test_reader_list_of_many_roles_is_the_same (void **state)
+{
+    s_fill (*state, 300);
+    s_assert_all (*state);
+}
+
+static void
+test_reader_list_without_user_word_finds_default (void **state)
+{
+    fixture_t *self = *state;
+    fixture_append (self, "{'type':'task.created','time':1,'task_id':'t','title':'','description':'','role':'r'}");
+    s_assert_list (self, (stele_filter_t) { .user_id = { "default", 7 } }, "1");
+}
+
+static void
+test_reader_list_cursor_passes_over_what_is_new (void **state)
+{
+    fixture_t *self = *state;
+    for (int i = 1; i <= 4; i++)
+        fixture_append (self, "{'type':'task.created','time':%d,'task_id':'t%d','title':'','description':'','role':'r'}", i, i);
+    stele_filter_t filter = { .limit = 2 };
+    stele_page_t next;
+    json_t *ids = json_array ();
+    assert_int_equal (stele_reader_tasks (self->reader, &filter, s_add_id, ids, &next), 0);
+    assert_true (next.more);
+    fixture_append (self, "{'type':'task.created','time':9,'task_id':'t9','title':'','description':'','role':'r2'}");
+    filter.has_cursor = true;
+    filter.cursor_time = next.time;
+    filter.cursor_key = next.key;
+    assert_int_equal (stele_reader_tasks (self->reader, &filter, s_add_id, ids, &next), 0);
+    assert_false (next.more);
+    fixture_assert_json (ids, "['t4','t3','t2','t1']");
+    json_decref (ids);
+}
+
+static void
+test_reader_list_row_function_ends_the_read (void **state)
+{
+    fixture_t *self = *state;
+    fixture_append (self, "{'type':'task.created','time':1,'task_id':'t','title':'','description':'','role':'r'}");
+    stele_filter_t filter = { .limit = 2 };
+    stele_page_t next = { true, 5, 5 };
+    int answer = STELE_ETOO_LARGE;
+    assert_int_equal (stele_reader_tasks (self->reader, &filter, fixture_stop, &answer, &next), STELE_ETOO_LARGE);
+    assert_true (next.more && next.time == 5);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown (name, fixture_new, fixture_destroy)
+
+int
+main (void)
+{
+    const struct CMUnitTest tests [] = {
+        TEST (test_reader_list_pages_are_what_was_asked_for),
+        TEST (test_reader_list_of_many_roles_is_the_same),
+        TEST (test_reader_list_without_user_word_finds_default),
+        TEST (test_reader_list_cursor_passes_over_what_is_new),
+        TEST (test_reader_list_row_function_ends_the_read)
+    };
+    return cmocka_run_group_tests (tests, NULL, NULL);
+}
