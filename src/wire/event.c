@@ -283,10 +283,11 @@ s_decode_map (stele_record_t *record, stele_field_t field, const s_span_t *span,
         return s_wrong_kind (field, &span->token, refusal);
     const char *name = stele_field_name (field);
     const char *text = NULL;
-    size_t size;
+    size_t size = 0;
     stele_refusal_t reason;
-    int rc = stele_json_text (span->data, span->size, record, &text, &size, &reason);
-    if (rc == STELE_ETOO_LARGE || (rc == 0 && size > stele_field_limit (field)))
+    int rc = stele_json_text_within (span->data, span->size, stele_field_limit (field),
+        record, &text, &size, &reason);
+    if (rc == STELE_ETOO_LARGE)
         return stele_refuse (refusal, STELE_ETOO_LARGE, name,
             "%s has %zu bytes as JSON, the limit is %zu", name, size, stele_field_limit (field));
     if (rc)
@@ -383,7 +384,8 @@ s_keep_extra (const s_event_t *self, stele_field_set_t known, stele_record_t *re
         map [1 + i] = (unsigned char) (count >> (24 - 8 * i));
     const char *text;
     size_t text_size = 0;
-    int rc = stele_json_text (map, size, record, &text, &text_size, refusal);
+    int rc = stele_json_text_within (map, size, STELE_LIMIT_CONTENT, record,
+        &text, &text_size, refusal);
     if (rc == STELE_ETOO_LARGE)
         return stele_refuse (refusal, rc, NULL, "the keys that %s does not know have %zu bytes "
             "as JSON, the limit is %d", stele_vocabulary_word (STELE_VOCABULARY_EVENT_TYPE,

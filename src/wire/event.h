@@ -28,7 +28,7 @@ int
 
 /*  Pack a record as one map: 'type' first if it is an event, then every value
     it has in the order of the field table, then the entries of 'extra' (at the
-    same level, as they came). Words as text, times as integers.             */
+    same level, as they came, but for keys that are fields the record has). Words as text, times as integers.             */
 void
     stele_record_pack (const stele_record_t *record, stele_pack_t *pack);
 

@@ -79,7 +79,9 @@ stele_record_pack (const stele_record_t *record, stele_pack_t *pack)
         }
     if (extra) {
         size_t entries = 0;
-        stele_json_text_pack_entries (record->extra.text, record->extra.size, pack, &entries);
+        //  The broker's own word on 'id', 'timestamp' and the like stands
+        stele_json_text_pack_entries (record->extra.text, record->extra.size, record,
+            pack, &entries);
         stele_pack_close (pack, mark, count + entries);
     }
 }

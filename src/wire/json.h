@@ -26,24 +26,34 @@
 #include "model/refusal.h"
 #include "wire/pack.h"
 
+/*  All fields of an event that are not content fit in this, also where every byte
+    needs six as JSON                                                        */
+#define STELE_JSON_SIZE_MAX (2 * STELE_LIMIT_CONTENT)
+
 /*  Checked msgpack bytes of one object as canonical JSON text in the record's arena.
     Returns 0, or STELE_EMALFORMED (UTF-8, duplicate key, nesting over
-    STELE_LIMIT_NESTING + 1) or STELE_ETOO_LARGE (over STELE_LIMIT_CONTENT); *text_size
-    is set for the latter too.                                               */
+    STELE_LIMIT_NESTING + 1) or STELE_ETOO_LARGE (over STELE_JSON_SIZE_MAX).  */
 int
     stele_json_text (const void *data, size_t size, stele_record_t *arena,
         const char **text, size_t *text_size, stele_refusal_t *refusal);
+
+/*  The same with a limit of the caller's. Of a text over it no more is kept than
+    the limit, and *text_size is what it would need, at least.               */
+int
+    stele_json_text_within (const void *data, size_t size, size_t size_max,
+        stele_record_t *arena, const char **text, size_t *text_size,
+        stele_refusal_t *refusal);
 
 /*  Canonical JSON text as msgpack. The text has to be one the broker wrote:
     a text that does not parse is a fault of the ledger, STELE_ELEDGER.      */
 int
     stele_json_text_pack (const char *text, size_t size, stele_pack_t *pack);
 
-/*  The same for an object, without the head of its map: keys with their values.
-    Sets how many.                                                           */
+/*  The same for an object, without the head of its map, and without keys that are
+    fields 'but' has (NULL: none is left out). Sets how many entries were packed. */
 int
-    stele_json_text_pack_entries (const char *text, size_t size, stele_pack_t *pack,
-        size_t *count);
+    stele_json_text_pack_entries (const char *text, size_t size, const stele_record_t *but,
+        stele_pack_t *pack, size_t *count);
 
 /*  JSON text that a person or a program wrote, any value, as msgpack. Returns 0, or
     STELE_EMALFORMED with a refusal that says where and why; packs nothing then. */

@@ -105,20 +105,12 @@ s_pack_float (const json_t *value, stele_pack_t *pack, stele_refusal_t *refusal)
 }
 
 static int
-s_pack_entries (const json_t *pairs, stele_pack_t *pack, int depth, stele_refusal_t *refusal)
+s_pack_pair (const json_t *pair, stele_pack_t *pack, int depth, stele_refusal_t *refusal)
 {
-    size_t i;
-    const json_t *pair;
-    json_array_foreach (pairs, i, pair) {
-        if (json_array_size (pair) != 2)
-            return s_not_of_form (refusal, "{\"$map\":[[key,value],...]}");
-        int rc = s_pack (json_array_get (pair, 0), pack, depth, refusal);
-        if (rc == 0)
-            rc = s_pack (json_array_get (pair, 1), pack, depth, refusal);
-        if (rc)
-            return rc;
-    }
-    return 0;
+    if (json_array_size (pair) != 2)
+        return s_not_of_form (refusal, "{\"$map\":[[key,value],...]}");
+    int rc = s_pack (json_array_get (pair, 0), pack, depth, refusal);
+    return rc? rc: s_pack (json_array_get (pair, 1), pack, depth, refusal);
 }
 
 static int
@@ -127,7 +119,14 @@ s_pack_map (const json_t *value, stele_pack_t *pack, int depth, stele_refusal_t 
     if (!json_is_array (value))
         return s_not_of_form (refusal, "{\"$map\":[[key,value],...]}");
     stele_pack_map (pack, json_array_size (value));
-    return s_pack_entries (value, pack, depth, refusal);
+    size_t i;
+    const json_t *pair;
+    json_array_foreach (value, i, pair) {
+        int rc = s_pack_pair (pair, pack, depth, refusal);
+        if (rc)
+            return rc;
+    }
+    return 0;
 }
 
 //  The key of an object that is one of the reserved forms, else NULL. Other keys with
@@ -145,26 +144,19 @@ s_reserved (const json_t *object)
 }
 
 static int
-s_pack_members (const json_t *object, stele_pack_t *pack, int depth, stele_refusal_t *refusal)
-{
-    const char *key;
-    json_t *value;
-    json_object_foreach ((json_t *) object, key, value) {
-        stele_pack_string (pack, key);      // The parser refuses NUL in a key
-        int rc = s_pack (value, pack, depth, refusal);
-        if (rc)
-            return rc;
-    }
-    return 0;
-}
-
-static int
 s_pack_object (const json_t *object, stele_pack_t *pack, int depth, stele_refusal_t *refusal)
 {
     const char *key = s_reserved (object);
     if (!key) {
+        json_t *member;
         stele_pack_map (pack, json_object_size (object));
-        return s_pack_members (object, pack, depth, refusal);
+        json_object_foreach ((json_t *) object, key, member) {
+            stele_pack_string (pack, key);      // The parser refuses NUL in a key
+            int rc = s_pack (member, pack, depth, refusal);
+            if (rc)
+                return rc;
+        }
+        return 0;
     }
     const json_t *value = json_object_get (object, key);
     switch (key [1]) {
@@ -262,23 +254,59 @@ stele_json_text_pack (const char *text, size_t size, stele_pack_t *pack)
     return stele_json_parse_pack (text, size, pack, NULL)? STELE_ELEDGER: 0;
 }
 
+static bool
+s_has (const stele_record_t *record, const char *key)
+{
+    if (!record)
+        return false;
+    for (int field = 0; field < STELE_FIELD_COUNT; field++)
+        if (stele_record_has (record, field) && strcmp (stele_field_name (field), key) == 0)
+            return true;
+    return false;
+}
+
+static int
+s_pack_entries (const json_t *object, const stele_record_t *but, stele_pack_t *pack, size_t *count)
+{
+    const char *key = s_reserved (object);
+    if (key && key [1] == 'm') {
+        size_t i;
+        const json_t *pair;
+        json_array_foreach (json_object_get (object, key), i, pair) {
+            const json_t *name = json_array_get (pair, 0);
+            if (json_is_string (name) && s_has (but, json_string_value (name))
+            &&  strlen (json_string_value (name)) == json_string_length (name))
+                continue;
+            if (s_pack_pair (pair, pack, 1, NULL))
+                return STELE_ELEDGER;
+            (*count)++;
+        }
+        return 0;
+    }
+    json_t *member;
+    json_object_foreach ((json_t *) object, key, member) {
+        if (s_has (but, key))
+            continue;
+        stele_pack_string (pack, key);
+        if (s_pack (member, pack, 1, NULL))
+            return STELE_ELEDGER;
+        (*count)++;
+    }
+    return 0;
+}
+
 int
-stele_json_text_pack_entries (const char *text, size_t size, stele_pack_t *pack, size_t *count)
+stele_json_text_pack_entries (const char *text, size_t size, const stele_record_t *but,
+    stele_pack_t *pack, size_t *count)
 {
     json_t *object = json_loadb (text, size, JSON_ALLOW_NUL | JSON_REJECT_DUPLICATES, NULL);
-    if (!json_is_object (object)) {
-        json_decref (object);
-        return STELE_ELEDGER;
-    }
     size_t start = stele_pack_size (pack);
-    const char *key = s_reserved (object);
-    const json_t *pairs = key && key [1] == 'm'? json_object_get (object, key): NULL;
-    size_t entries = pairs? json_array_size (pairs): json_object_size (object);
-    int rc = pairs? s_pack_entries (pairs, pack, 1, NULL): s_pack_members (object, pack, 1, NULL);
+    size_t packed = 0;
+    int rc = json_is_object (object)? s_pack_entries (object, but, pack, &packed): STELE_ELEDGER;
     if (rc)
         stele_pack_rewind (pack, start);
     else
-        *count = entries;
+        *count = packed;
     json_decref (object);
-    return rc? STELE_ELEDGER: 0;
+    return rc;
 }

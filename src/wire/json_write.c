@@ -20,7 +20,8 @@
 #include "wire/quote.h"
 #include "wire/scan.h"
 
-#define PAIRS_MAX 24                // Kept on the stack; larger maps use the heap
+#define PAIRS_MAX 32                // Kept on the stack; larger maps use the heap
+#define PAIR_SIZE_MIN 5             // The least that an entry needs as text: "":1,
 #define TEXT_NESTING (STELE_LIMIT_NESTING + 1)      // 'extra' is one map around its values
 #define PRINT_NESTING (STELE_LIMIT_NESTING * 2)     // An answer wraps events in its own levels
 
@@ -32,15 +33,17 @@ typedef struct {
     stele_record_t *arena;          // Where the text lives; NULL: malloc
     int nesting;                    // Levels allowed
     bool canonical;                 // Sort keys, refuse duplicates
+    const unsigned char *end;       // Of the msgpack
     bool times;                     // Print time fields as RFC 3339
     stele_refusal_t *refusal;
 } s_writer_t;
 
+//  An entry of a map. Small, for a hostile map has many
 typedef struct {
-    stele_token_t key;
-    const void *key_data;           // The key as it is packed
-    size_t key_size;
-    stele_scan_t value;
+    const unsigned char *key;       // As it is packed; the value follows
+    const unsigned char *value;
+    uint32_t text_size;             // Of a key that is text, the text ends where the value begins
+    bool is_text;
 } s_pair_t;
 
 static int
@@ -221,19 +224,31 @@ s_compare_bytes (const void *one, size_t one_size, const void *other, size_t oth
     return order? order: (one_size > other_size) - (one_size < other_size);
 }
 
+static const char *
+s_text (const s_pair_t *pair)
+{
+    return (const char *) pair->value - pair->text_size;
+}
+
+static bool
+s_key_is (const s_pair_t *pair, const char *name)
+{
+    return pair->is_text && pair->text_size == strlen (name)
+        && memcmp (s_text (pair), name, pair->text_size) == 0;
+}
+
 //  Strings by their bytes, before all other keys by theirs
 static int
 s_compare (const void *one, const void *other)
 {
     const s_pair_t *left = one;
     const s_pair_t *right = other;
-    bool left_text = left->key.kind == STELE_SCAN_TEXT;
-    bool right_text = right->key.kind == STELE_SCAN_TEXT;
-    if (left_text != right_text)
-        return left_text? -1: 1;
-    if (left_text)
-        return s_compare_bytes (left->key.data, left->key.size, right->key.data, right->key.size);
-    return s_compare_bytes (left->key_data, left->key_size, right->key_data, right->key_size);
+    if (left->is_text != right->is_text)
+        return left->is_text? -1: 1;
+    if (left->is_text)
+        return s_compare_bytes (s_text (left), left->text_size, s_text (right), right->text_size);
+    return s_compare_bytes (left->key, (size_t) (left->value - left->key),
+        right->key, (size_t) (right->value - right->key));
 }
 
 static int
@@ -246,8 +261,7 @@ s_sort (s_writer_t *self, s_pair_t *pairs, uint32_t count)
         if (s_compare (&pairs [i - 1], &pairs [i]) != 0)
             continue;
         char shown [STELE_QUOTE_SIZE];
-        bool text = pairs [i].key.kind == STELE_SCAN_TEXT;
-        stele_quote (shown, text? pairs [i].key.data: "", text? pairs [i].key.size: 0);
+        stele_quote (shown, s_text (&pairs [i]), pairs [i].text_size);
         return stele_refuse (self->refusal, STELE_EMALFORMED, shown,
             "a map has the key '%s' twice", shown);
     }
@@ -259,20 +273,25 @@ static bool
 s_plain (const s_pair_t *pairs, uint32_t count)
 {
     for (uint32_t i = 0; i < count; i++)
-        if (pairs [i].key.kind != STELE_SCAN_TEXT
-        ||  (pairs [i].key.size && memchr (pairs [i].key.data, 0, pairs [i].key.size)))
+        if (!pairs [i].is_text || memchr (s_text (&pairs [i]), 0, pairs [i].text_size))
             return false;
-    return count != 1 || pairs [0].key.size == 0 || pairs [0].key.data [0] != '$';
+    return count != 1 || pairs [0].text_size == 0 || s_text (&pairs [0]) [0] != '$';
+}
+
+static stele_scan_t
+s_scan_value (const s_writer_t *self, const s_pair_t *pair)
+{
+    return (stele_scan_t) { .next = pair->value, .end = self->end };
 }
 
 //  Is the map an event? Then 'time' is its only time; any other key is a producer's own.
 static bool
-s_is_event (const s_pair_t *pairs, uint32_t count)
+s_is_event (const s_writer_t *self, const s_pair_t *pairs, uint32_t count)
 {
     for (uint32_t i = 0; i < count; i++) {
-        if (pairs [i].key.size != 4 || memcmp (pairs [i].key.data, "type", 4) != 0)
+        if (!s_key_is (&pairs [i], "type"))
             continue;
-        stele_scan_t scan = pairs [i].value;
+        stele_scan_t scan = s_scan_value (self, &pairs [i]);
         stele_token_t token = stele_scan_next (&scan);
         return token.kind == STELE_SCAN_TEXT
             && stele_vocabulary_code (STELE_VOCABULARY_EVENT_TYPE, token.data, token.size);
@@ -281,36 +300,35 @@ s_is_event (const s_pair_t *pairs, uint32_t count)
 }
 
 static stele_field_t
-s_field (const stele_token_t *key)
+s_field (const s_pair_t *pair)
 {
-    for (int field = 0; field < STELE_FIELD_COUNT; field++) {
-        const char *name = stele_field_name (field);
-        if (strlen (name) == key->size && memcmp (name, key->data, key->size) == 0)
+    for (int field = 0; field < STELE_FIELD_COUNT; field++)
+        if (s_key_is (pair, stele_field_name (field)))
             return (stele_field_t) field;
-    }
     return STELE_FIELD_NONE;
 }
 
 static int
-s_write_with_times (s_writer_t *self, s_pair_t *pair, bool is_event, int depth)
+s_write_with_times (s_writer_t *self, const s_pair_t *pair, bool is_event, int depth)
 {
-    stele_field_t field = s_field (&pair->key);
+    stele_field_t field = s_field (pair);
+    stele_scan_t scan = s_scan_value (self, pair);
     if (field == STELE_FIELD_NONE)
-        return s_write_value (self, &pair->value, depth, !is_event);
+        return s_write_value (self, &scan, depth, !is_event);
 
-    stele_scan_t probe = pair->value;
+    stele_scan_t probe = scan;
     stele_token_t token = stele_scan_next (&probe);
     bool is_time = stele_field_kind (field) == STELE_KIND_TIME
         && (!is_event || field == STELE_TIME) && token.kind == STELE_SCAN_INTEGER;
     int64_t time_us;
-    if (is_time && stele_time_unpack (pair->value.next,
-            (size_t) (probe.next - pair->value.next), &time_us) == 0) {
+    if (is_time
+    &&  stele_time_unpack (scan.next, (size_t) (probe.next - scan.next), &time_us) == 0) {
         char text [32];
         stele_time_print (time_us, text, sizeof text);
         s_write_string (self, text, strlen (text));
         return 0;
     }
-    return s_write_value (self, &pair->value, depth, stele_field_kind (field) != STELE_KIND_MAP);
+    return s_write_value (self, &scan, depth, stele_field_kind (field) != STELE_KIND_MAP);
 }
 
 static int
@@ -318,17 +336,18 @@ s_write_pairs (s_writer_t *self, s_pair_t *pairs, uint32_t count, int depth, boo
 {
     int rc = self->canonical? s_sort (self, pairs, count): 0;
     bool plain = s_plain (pairs, count);
-    bool is_event = times && plain && s_is_event (pairs, count);
+    bool is_event = times && plain && s_is_event (self, pairs, count);
     s_puts (self, plain? "{": "{\"$map\":[");
     for (uint32_t i = 0; i < count && rc == 0; i++) {
         s_puts (self, plain? i? ",": "": i? ",[": "[");
-        stele_scan_t key = stele_scan_start (pairs [i].key_data, pairs [i].key_size);
+        stele_scan_t key = { .next = pairs [i].key, .end = pairs [i].value };
+        stele_scan_t value = s_scan_value (self, &pairs [i]);
         rc = s_write_value (self, &key, depth, false);
         if (rc)
             break;
         s_put (self, plain? ":": ",", 1);
         rc = times && plain? s_write_with_times (self, &pairs [i], is_event, depth):
-            s_write_value (self, &pairs [i].value, depth, false);
+            s_write_value (self, &value, depth, false);
         if (!plain)
             s_put (self, "]", 1);
     }
@@ -336,19 +355,34 @@ s_write_pairs (s_writer_t *self, s_pair_t *pairs, uint32_t count, int depth, boo
     return rc;
 }
 
+static s_pair_t
+s_read_pair (stele_scan_t *scan)
+{
+    stele_scan_t probe = *scan;
+    stele_token_t token = stele_scan_next (&probe);
+    s_pair_t pair = { .key = scan->next, .is_text = token.kind == STELE_SCAN_TEXT };
+    pair.text_size = pair.is_text? token.size: 0;
+    stele_scan_skip (scan, NULL, NULL);
+    pair.value = scan->next;
+    stele_scan_skip (scan, NULL, NULL);
+    return pair;
+}
+
 static int
 s_write_map (s_writer_t *self, stele_scan_t *scan, uint32_t count, int depth, bool times)
 {
+    //  Too many for any text within the limit: no memory for them
+    if (count > self->max / PAIR_SIZE_MIN + 1) {
+        for (uint32_t i = 0; i < count; i++)
+            s_read_pair (scan);
+        s_room (self, (size_t) count * PAIR_SIZE_MIN);
+        return 0;
+    }
     s_pair_t few [PAIRS_MAX];
     s_pair_t *pairs = count > PAIRS_MAX? malloc (count * sizeof *pairs): few;
     assert (pairs);
-    for (uint32_t i = 0; i < count; i++) {
-        stele_scan_t key = *scan;
-        pairs [i].key = stele_scan_next (&key);
-        stele_scan_skip (scan, &pairs [i].key_data, &pairs [i].key_size);
-        pairs [i].value = *scan;
-        stele_scan_skip (scan, NULL, NULL);
-    }
+    for (uint32_t i = 0; i < count; i++)
+        pairs [i] = s_read_pair (scan);
     int rc = s_write_pairs (self, pairs, count, depth, times);
     if (pairs != few)
         free (pairs);
@@ -395,25 +429,33 @@ s_write_value (s_writer_t *self, stele_scan_t *scan, int depth, bool times)
 }
 
 int
-stele_json_text (const void *data, size_t size, stele_record_t *arena,
+stele_json_text_within (const void *data, size_t size, size_t size_max, stele_record_t *arena,
     const char **text, size_t *text_size, stele_refusal_t *refusal)
 {
+    stele_scan_t scan = stele_scan_start (data, size);
     s_writer_t writer = {
-        .max = STELE_LIMIT_CONTENT, .arena = arena, .nesting = TEXT_NESTING,
-        .canonical = true, .refusal = refusal
+        .max = size_max, .arena = arena, .nesting = TEXT_NESTING, .canonical = true,
+        .end = scan.end, .refusal = refusal
     };
     //  Most texts are a little longer than their msgpack
-    s_grow (&writer, size + size / 4 + 32);
-    stele_scan_t scan = stele_scan_start (data, size);
+    size_t room = size + size / 4 + 32;
+    s_grow (&writer, room < size_max? room: size_max);
     int rc = s_write_value (&writer, &scan, 0, false);
     if (rc)
         return rc;
     *text_size = writer.size;
-    if (writer.size > STELE_LIMIT_CONTENT)
+    if (writer.size > size_max)
         return stele_refuse (refusal, STELE_ETOO_LARGE, NULL,
-            "a map of %zu bytes as JSON, the limit is %d", writer.size, STELE_LIMIT_CONTENT);
+            "%zu bytes as JSON, the limit is %zu", writer.size, size_max);
     *text = writer.text;
     return 0;
+}
+
+int
+stele_json_text (const void *data, size_t size, stele_record_t *arena,
+    const char **text, size_t *text_size, stele_refusal_t *refusal)
+{
+    return stele_json_text_within (data, size, STELE_JSON_SIZE_MAX, arena, text, text_size, refusal);
 }
 
 char *
@@ -421,8 +463,8 @@ stele_json_print (const void *packed, size_t size, bool times)
 {
     if (stele_scan_check (packed, size, size, NULL) != 0)
         return NULL;
-    s_writer_t writer = { .max = SIZE_MAX / 2, .nesting = PRINT_NESTING };
     stele_scan_t scan = stele_scan_start (packed, size);
+    s_writer_t writer = { .max = SIZE_MAX / 2, .nesting = PRINT_NESTING, .end = scan.end };
     if (s_write_value (&writer, &scan, 0, times) != 0) {
         free (writer.text);
         return NULL;

@@ -231,7 +231,7 @@ static void
 test_json_text_over_the_limit_says_its_size (void **state)
 {
     (void) state;
-    size_t text_size = STELE_LIMIT_CONTENT;
+    size_t text_size = STELE_JSON_SIZE_MAX;
     char *big = calloc (1, text_size);
     stele_pack_t *pack = stele_pack_new ();
     stele_pack_text (pack, big, text_size);
@@ -245,6 +245,32 @@ test_json_text_over_the_limit_says_its_size (void **state)
     stele_record_destroy (&record);
     stele_pack_destroy (&pack);
     free (big);
+}
+
+static void
+test_json_text_of_a_map_with_too_many_entries_is_too_large (void **state)
+{
+    (void) state;
+    uint32_t count = 4000000;
+    stele_pack_t *pack = stele_pack_new ();
+    stele_pack_map (pack, 2);
+    stele_pack_string (pack, "many");
+    stele_pack_map (pack, count);
+    for (uint32_t i = 0; i < 2 * count; i++)
+        stele_pack_nil (pack);
+    stele_pack_key_integer (pack, "more", 1);
+    stele_record_t *record = stele_record_new ();
+    const char *text;
+    size_t size = 0;
+    assert_int_equal (stele_json_text (stele_pack_data (pack), stele_pack_size (pack), record,
+        &text, &size, NULL), STELE_ETOO_LARGE);
+    assert_true (size > STELE_JSON_SIZE_MAX);
+    assert_int_equal (stele_json_text_within ("\x81\xa1k\x01", 4, 7, record, &text, &size, NULL), 0);
+    assert_int_equal (stele_json_text_within ("\x81\xa1k\x01", 4, 6, record, &text, &size, NULL),
+        STELE_ETOO_LARGE);
+    assert_int_equal (size, 7);
+    stele_record_destroy (&record);
+    stele_pack_destroy (&pack);
 }
 
 static void
@@ -311,8 +337,8 @@ test_json_text_pack_of_damaged_text_is_a_fault_of_the_ledger (void **state)
     stele_pack_t *pack = stele_pack_new ();
     size_t count;
     assert_int_equal (stele_json_text_pack ("{\"a\":", 5, pack), STELE_ELEDGER);
-    assert_int_equal (stele_json_text_pack_entries ("[1]", 3, pack, &count), STELE_ELEDGER);
-    assert_int_equal (stele_json_text_pack_entries ("{", 1, pack, &count), STELE_ELEDGER);
+    assert_int_equal (stele_json_text_pack_entries ("[1]", 3, NULL, pack, &count), STELE_ELEDGER);
+    assert_int_equal (stele_json_text_pack_entries ("{", 1, NULL, pack, &count), STELE_ELEDGER);
     assert_int_equal (stele_pack_size (pack), 0);
     stele_pack_destroy (&pack);
 }
@@ -385,6 +411,7 @@ main (void)
         cmocka_unit_test (test_json_keys_are_sorted_by_their_bytes),
         cmocka_unit_test (test_json_text_refuses_what_it_cannot_keep),
         cmocka_unit_test (test_json_text_over_the_limit_says_its_size),
+        cmocka_unit_test (test_json_text_of_a_map_with_too_many_entries_is_too_large),
         cmocka_unit_test (test_json_parse_says_where_and_why),
         cmocka_unit_test (test_json_parse_deep_nesting_is_refused),
         cmocka_unit_test (test_json_other_dollar_keys_are_ordinary),

@@ -555,6 +555,28 @@ test_wire_event_unknown_keys_are_kept_and_come_back (void **state)
 }
 
 static void
+test_wire_event_unknown_key_does_not_hide_the_records_own (void **state)
+{
+    s_bench_t *self = *state;
+    static const char *const extras [] = {
+        "{\"id\":99,\"mine\":1,\"sequence\":2}",
+        "{\"$map\":[[\"id\",99],[\"mine\",1],[\"sequence\",2]]}"
+    };
+    for (int i = 0; i < 2; i++) {
+        stele_record_clear (self->record);
+        stele_record_set_integer (self->record, STELE_ID, 12);
+        self->record->extra = (stele_value_t) {
+            .kind = STELE_VALUE_JSON, .text = extras [i], .size = (uint32_t) strlen (extras [i])
+        };
+        stele_pack_clear (self->pack);
+        stele_record_pack (self->record, self->pack);
+        char *text = stele_json_print (stele_pack_data (self->pack), stele_pack_size (self->pack), false);
+        assert_string_equal (text, "{\"id\":12,\"mine\":1,\"sequence\":2}");
+        free (text);
+    }
+}
+
+static void
 test_wire_event_one_reserved_looking_key_comes_back (void **state)
 {
     s_bench_t *self = *state;
@@ -736,6 +758,7 @@ main (void)
         cmocka_unit_test_setup_teardown (test_wire_event_key_twice_is_malformed_and_named, s_setup, s_teardown),
         cmocka_unit_test_setup_teardown (test_wire_event_nesting_is_bounded_for_known_and_unknown_keys, s_setup, s_teardown),
         cmocka_unit_test_setup_teardown (test_wire_event_unknown_keys_are_kept_and_come_back, s_setup, s_teardown),
+        cmocka_unit_test_setup_teardown (test_wire_event_unknown_key_does_not_hide_the_records_own, s_setup, s_teardown),
         cmocka_unit_test_setup_teardown (test_wire_event_one_reserved_looking_key_comes_back, s_setup, s_teardown),
         cmocka_unit_test_setup_teardown (test_wire_event_extra_over_the_limit_is_too_large, s_setup, s_teardown),
         cmocka_unit_test_setup_teardown (test_wire_event_cut_off_or_changed_bytes_never_crash, s_setup, s_teardown),
