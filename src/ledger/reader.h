@@ -7,7 +7,8 @@
 
     Rows are handed to a function; what a record borrows is valid during that
     call only (stele_record_own keeps it). A function that returns non-zero
-    ends the read; that value is then returned if it is negative, else 0.
+    ends the read; that value is then returned if it is negative, else 0. It
+    must not call its reader; only that of stele_reader_touched may.
 
     Fields of a record, by what it is (model/field.h; an absent one is NULL in the ledger):
       task     task_id title description role state provider model branch worktree_path
@@ -59,8 +60,8 @@ void
 const char *
     stele_reader_error (const stele_reader_t *self);
 
-/*  Bound the calls that follow: after 'time_ms' they end with STELE_ETIMEOUT.
-    0 is no bound (the default).                                             */
+/*  Bound the calls that follow: 'time_ms' from now they end with STELE_ETIMEOUT,
+    all of them, until it is set again. 0 is no bound (the default).         */
 void
     stele_reader_set_deadline (stele_reader_t *self, int64_t time_ms);
 
@@ -78,8 +79,9 @@ const char *
 int64_t
     stele_reader_head (stele_reader_t *self);
 
-/*  Last position committed at or before that time (0: none), and the time of
-    the commit that holds a position (0: no such position). Negative: an error. */
+/*  Last position committed at or before that time (0: none; where the clock was set
+    back, one of the places where it passed that time), and the time of the commit
+    that holds a position (0: no such position). Negative: an error.         */
 int64_t
     stele_reader_position_at (stele_reader_t *self, int64_t time_us);
 int64_t
@@ -121,7 +123,8 @@ int
     stele_reader_task_by_key (stele_reader_t *self, int64_t key, stele_row_fn *fn, void *arg);
 
 /*  As it was: after the event at 'position' (time_us 0), or after its events whose
-    time is at most 'time_us' (position 0). 0: it was not there yet.         */
+    time is at most 'time_us' (position 0), in the order of their positions.
+    0: it was not there yet.                                                 */
 int
     stele_reader_task_at (stele_reader_t *self, const char *task_id, size_t size,
         int64_t position, int64_t time_us, stele_row_fn *fn, void *arg);

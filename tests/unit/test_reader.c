@@ -5,6 +5,7 @@
     file, You can obtain one at https://mozilla.org/MPL/2.0/.
 */
 
+#include <pthread.h>
 #include "ledger_fixture.h"
 
 //  -- opening --------------------------------------------------------------------
@@ -157,6 +158,56 @@ test_reader_events_large_content_is_whole (void **state)
     fixture_assert_event (self, 1, expected);
 }
 
+#define FOLLOWED 3000
+
+static void *
+s_write (void *arg)
+{
+    stele_ledger_t *ledger = arg;
+    stele_record_t *event = stele_record_new ();
+    intptr_t failed = 0;
+    for (int64_t last = 0; last < FOLLOWED && !failed; ) {
+        failed |= stele_ledger_begin (ledger);
+        for (int i = 0; i < 7 && last < FOLLOWED; i++) {
+            stele_record_clear (event);
+            event->type = i % 2? STELE_TASK_METRIC_RECORDED: STELE_TASK_STATE_CHANGED;
+            stele_record_set_integer (event, STELE_TIME, last);
+            stele_record_set_text (event, STELE_TASK_ID, "abcdefgh" + i, 1);
+            stele_record_set_text (event, STELE_NAME, "n", 1);
+            stele_record_set_integer (event, STELE_VALUE, i);
+            stele_record_set_word (event, STELE_STATE, STELE_VOCABULARY_TASK_STATE, STELE_TASK_RUNNING);
+            failed |= stele_ledger_append (ledger, event, 0, &last, NULL) != 1;
+        }
+        failed |= stele_ledger_commit (ledger, last);
+        failed |= stele_ledger_checkpoint (ledger, last % 700 == 0);
+    }
+    stele_record_destroy (&event);
+    return (void *) failed;
+}
+
+static int
+s_follow (const stele_record_t *row, void *arg)
+{
+    int64_t *last = arg;
+    assert_int_equal (row->values [STELE_POSITION].integer, *last + 1);
+    ++*last;
+    return 0;
+}
+
+static void
+test_reader_events_follow_a_writer_without_gap (void **state)
+{
+    fixture_t *self = *state;
+    pthread_t writer;
+    assert_int_equal (pthread_create (&writer, NULL, s_write, self->ledger), 0);
+    int64_t last = 0;
+    while (last < FOLLOWED)
+        assert_int_equal (stele_reader_events (self->reader, last, 50, 0, s_follow, &last), 0);
+    void *failed;
+    assert_int_equal (pthread_join (writer, &failed), 0);
+    assert_null (failed);
+}
+
 typedef struct { fixture_t *fixture; json_t *keys; json_t *rows; } s_touched_t;
 
 static int
@@ -298,6 +349,7 @@ main (void)
         TEST (test_reader_events_are_without_gap_by_type_and_limit),
         TEST (test_reader_events_row_function_ends_the_read),
         TEST (test_reader_events_large_content_is_whole),
+        TEST (test_reader_events_follow_a_writer_without_gap),
         TEST (test_reader_touched_gives_each_key_once),
         TEST (test_reader_begin_holds_one_state),
         TEST (test_reader_deadline_ends_a_call),

@@ -245,6 +245,35 @@ test_reader_past_late_creation_gave_what_was_there_later (void **state)
     json_decref (then);
 }
 
+//  The writer asks its own reader, inside the batch, what the first creation gave
+static void
+test_reader_past_second_creation_is_compared_with_the_first (void **state)
+{
+    fixture_t *self = *state;
+    static const char creation [] = "{'type':'task.created','time':1,'task_id':'a','title':'%s','description':'D',"
+        "'role':'r','model':'m'}";
+    char text [256];
+    for (int committed = 0; committed < 2; committed++) {
+        fixture_begin (self);
+        if (!committed) {
+            fixture_append (self, creation, "first");
+            fixture_append (self, "{'type':'task.updated','time':2,'task_id':'a','title':'second','branch':'b','model':'m2'}");
+            fixture_append (self, "{'type':'task.state_changed','time':3,'task_id':'a','state':'passed','model':'m3'}");
+        }
+        static const struct { const char *title; int rc; } again [] = {
+            { "first", 0 }, { "second", STELE_EEXISTS }
+        };
+        for (int i = 0; i < 2; i++) {
+            snprintf (text, sizeof text, creation, again [i].title);
+            fixture_decode (self, text);
+            int64_t position;
+            stele_refusal_t refusal;
+            assert_int_equal (stele_ledger_append (self->ledger, self->event, 0, &position, &refusal), again [i].rc);
+        }
+        fixture_commit (self);
+    }
+}
+
 static void
 test_reader_past_interrupted_task_was_interrupted (void **state)
 {
@@ -289,6 +318,7 @@ main (void)
         cmocka_unit_test (test_reader_past_random_histories_are_told_again),
         TEST (test_reader_past_times_in_disorder_are_told),
         TEST (test_reader_past_late_creation_gave_what_was_there_later),
+        TEST (test_reader_past_second_creation_is_compared_with_the_first),
         TEST (test_reader_past_interrupted_task_was_interrupted),
         TEST (test_reader_past_unknown_task_was_never_there)
     };
