@@ -13,21 +13,8 @@ s_print (cli_t *self, json_t *answer, void *arg)
 {
     (void) arg;
     json_object_del (answer, "ok");
-    const char *key;
-    json_t *value;
     cli_page_heading (self, "Broker at", self->requests);
-    json_t *plain = json_object ();
-    json_object_foreach (answer, key, value)
-        if (!json_is_object (value))
-            json_object_set (plain, key, value);
-    cli_page_members (self, plain);
-    json_decref (plain);
-    json_object_foreach (answer, key, value)
-        if (json_is_object (value)) {
-            putchar ('\n');
-            cli_page_heading (self, key, NULL);
-            cli_page_members (self, value);
-        }
+    cli_page_sections (self, answer);
 }
 
 static int

@@ -242,12 +242,12 @@ s_print_counts (const s_publish_t *self)
             counts.refused, self->bad_lines, counts.open, counts.position);
         return;
     }
-    printf ("%s events: %s accepted", cli_format_count (counts.events).text,
-        cli_format_count (counts.accepted).text);
-    printf (", %s duplicates", cli_format_count (counts.duplicates).text);
-    printf (", %s refused", cli_format_count (counts.refused).text);
+    printf ("%s event%s: %s accepted, ", cli_format_count (counts.events).text,
+        counts.events == 1? "": "s", cli_format_count (counts.accepted).text);
+    printf ("%s duplicate%s, ", cli_format_count (counts.duplicates).text, counts.duplicates == 1? "": "s");
+    printf ("%s refused", cli_format_count (counts.refused).text);
     if (self->bad_lines)
-        printf (", %s bad lines", cli_format_count (self->bad_lines).text);
+        printf (", %s bad line%s", cli_format_count (self->bad_lines).text, self->bad_lines == 1? "": "s");
     if (counts.open)
         printf (", %s not known to be durable", cli_format_count (counts.open).text);
     putchar ('\n');

@@ -6,6 +6,7 @@
 */
 
 #include <inttypes.h>
+#include <string.h>
 #include "cli/ask.h"
 #include "cli/value.h"
 
@@ -62,16 +63,18 @@ s_page (cli_t *self, json_t *answer, void *arg)
     cli_table_flush (arg, stdout);
 }
 
-/*  Still refused: the answer says why, for each                             */
-static void
-s_say_why (const json_t *rejected)
+/*  Not accepted: the answer says why. Returns the program's status.         */
+static int
+s_say_why (const json_t *refusal)
 {
-    for (size_t i = 0; i < json_array_size (rejected); i++) {
-        const json_t *refusal = json_array_get (rejected, i);
-        const char *code = cli_value_string (refusal, "code");
-        const char *message = cli_value_string (refusal, "message");
-        cli_say ("%s: %s", code? code: "refused", message? message: "");
+    const char *code = cli_value_string (refusal, "code");
+    const char *message = cli_value_string (refusal, "message");
+    if (code && strcmp (code, "not_found") == 0) {
+        cli_say ("%s", message? message: code);
+        return CLI_NO;
     }
+    cli_say ("refused again: %s: %s", code? code: "internal", message? message: "");
+    return EX_DATAERR;
 }
 
 static int
@@ -83,14 +86,16 @@ s_retry (cli_t *self, int64_t number)
     if (!answer)
         return self->status;
     const json_t *rejected = json_object_get (answer, "rejected");
-    bool refused = json_array_size (rejected) || json_integer_value (rejected);
+    int status = EX_OK;
     if (self->json)
         cli_print_answer (self);
+    if (json_array_size (rejected))
+        status = s_say_why (json_array_get (rejected, 0));
     else
-        printf ("%" PRId64 " %s\n", number, refused? "is refused again": "is accepted");
-    s_say_why (rejected);
+    if (!self->json)
+        printf ("%" PRId64 " is accepted\n", number);
     json_decref (answer);
-    return refused? EX_DATAERR: EX_OK;
+    return status;
 }
 
 static int

@@ -37,4 +37,8 @@ void
 void
     cli_page_members (const cli_t *self, const json_t *object);
 
+/*  The same of an answer: plain members first, then a section for each map. */
+void
+    cli_page_sections (const cli_t *self, json_t *object);
+
 #endif

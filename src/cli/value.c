@@ -118,8 +118,13 @@ s_number (const char *key, const json_t *value)
     for (size_t i = 0; i < sizeof durations / sizeof durations [0]; i++)
         if (s_ends_with (key, durations [i].end) && number > -9e12 && number < 9e12)
             return cli_format_duration ((int64_t) (number * durations [i].us));
-    if (json_is_real (value))
-        return cli_format_real (number);
+    if (json_is_real (value) && number > 1000 && number < 9e15)
+        return cli_format_count ((int64_t) (number + 0.5));
+    if (json_is_real (value)) {
+        cli_short_t real;
+        snprintf (real.text, sizeof real.text, "%.4g", number);
+        return real;
+    }
     if (s_ends_with (key, "bytes") || s_ends_with (key, "_size"))
         return cli_format_size (json_integer_value (value));
     if (s_ends_with (key, "pid") || s_ends_with (key, "exit_code") || s_ends_with (key, "protocol")) {

@@ -24,9 +24,9 @@ bool
 char *
     cli_value_content (const json_t *value, size_t *size);
 
-/*  Any value as text: numbers with as many digits as they need, maps as JSON, and
-    by the name of the key: *_bytes and file_size as a size, *_ms and *_us and *_s
-    as a duration, times to the second. Caller frees return value.            */
+/*  Any value as text for a page: numbers rounded and grouped, and by the name of the
+    key *_bytes and *_size as a size, *_ms and *_us and *_s as a duration; times to
+    the second; maps as JSON. Caller frees return value.                      */
 char *
     cli_value_text (const char *key, const json_t *value, size_t *size);
 
