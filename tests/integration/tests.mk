@@ -3,9 +3,25 @@
 
 integration_support = \
     tests/conformance/client.py \
-    tests/integration/harness.py
+    tests/integration/harness.py \
+    tests/integration/load.py \
+    tests/integration/stream.py
 
-integration_tests =
+integration_tests = \
+    tests/conformance/test_events.py \
+    tests/conformance/test_feed.py \
+    tests/conformance/test_leases.py \
+    tests/conformance/test_lifecycle.py \
+    tests/conformance/test_lists.py \
+    tests/conformance/test_pipeline.py \
+    tests/conformance/test_publish.py \
+    tests/conformance/test_redis.py \
+    tests/conformance/test_requests.py \
+    tests/integration/test_crash.py \
+    tests/integration/test_examples.py \
+    tests/integration/test_redis_away.py \
+    tests/integration/test_stop.py \
+    tests/integration/test_streams.py
 
 TEST_EXTENSIONS = .py
 PY_LOG_COMPILER = $(PYTHON)
