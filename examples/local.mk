@@ -1,10 +1,15 @@
-# Examples. Those in C join when the library is complete.
+# Examples. Those in C are built with the tests, against the library as users have it.
+check_PROGRAMS += examples/publish_event examples/follow_changes examples/embed_broker
+examples_publish_event_SOURCES = examples/publish_event.c
+examples_publish_event_LDADD = libstele.la $(CZMQ_LIBS) $(ZMQ_LIBS)
+examples_follow_changes_SOURCES = examples/follow_changes.c
+examples_follow_changes_LDADD = libstele.la $(CZMQ_LIBS) $(ZMQ_LIBS)
+examples_embed_broker_SOURCES = examples/embed_broker.c
+examples_embed_broker_LDADD = libstele.la $(CZMQ_LIBS) $(ZMQ_LIBS)
+
 
 EXTRA_DIST += \
     examples/sample.jsonl \
-    examples/publish_event.c \
-    examples/follow_changes.c \
-    examples/embed_broker.c \
     examples/publish.py \
     examples/query.py \
     examples/pipeline/README.md \

@@ -241,22 +241,25 @@ s_ask (s_broker_t *self, zactor_t *actor, const char *what, const char *answer, 
         if (!(items [0].revents & ZMQ_POLLIN))
             continue;
         zmsg_t *said = zmsg_recv (actor);
-        bool done = !said || zframe_streq (zmsg_first (said), answer)
-            || zframe_streq (zmsg_first (said), "FAILED");
+        bool done = !said || zframe_streq (zmsg_first (said), answer);
         zmsg_destroy (&said);
         if (done)
             return;
     }
 }
 
+//  'drain' only when all actors run: one that failed has ended, and its last word is for
+//  zactor_destroy to hear.
 static void
-s_stop (s_broker_t *self)
+s_stop (s_broker_t *self, bool drain)
 {
     int64_t until_us = stele_clock_steady_us () + self->settings->drain_ms * 1000;
-    s_ask (self, self->ingest, "PAUSE", "PAUSED", until_us);
-    s_ask (self, self->cache, "DRAIN", "DRAINED", until_us);
-    s_ask (self, self->feed, "DRAIN", "DRAINED", until_us);
-    s_ask (self, self->pipeline, "DRAIN", "DRAINED", until_us);
+    if (drain) {
+        s_ask (self, self->ingest, "PAUSE", "PAUSED", until_us);
+        s_ask (self, self->cache, "DRAIN", "DRAINED", until_us);
+        s_ask (self, self->feed, "DRAIN", "DRAINED", until_us);
+        s_ask (self, self->pipeline, "DRAIN", "DRAINED", until_us);
+    }
     zactor_destroy (&self->requests);
     zactor_destroy (&self->cache);
     zactor_destroy (&self->feed);
@@ -275,7 +278,7 @@ s_start (s_broker_t *self)
     }
     self->begun_us = stele_clock_steady_us ();
     if (s_start_ingest (self) || s_start_followers (self) || s_start_requests (self)) {
-        s_stop (self);
+        s_stop (self, false);
         return;
     }
     char line [1024];
@@ -338,7 +341,7 @@ s_ingest_said (s_broker_t *self)
     zstr_sendx (self->pipe, "FAILED", text? text: "the writer ended", NULL);
     zstr_free (&status);
     zstr_free (&text);
-    s_stop (self);
+    s_stop (self, false);
 }
 
 static void
@@ -377,7 +380,7 @@ stele_broker (zsock_t *pipe, void *args)
             s_cache_said (&self);
     }
     if (self.ingest)
-        s_stop (&self);
+        s_stop (&self, true);
     zstr_free (&self.ledger_id);
     zstr_free (&self.events_endpoint);
     zstr_free (&self.pipeline_in_endpoint);

@@ -36,6 +36,7 @@
 #define CALM_MS 3000                // After following so long the back-off starts over
 #define VERIFY_MS 1000              // An idle Redis is looked at so often
 #define SWEEP_MS 10000
+#define HOLD_MS 8000                // A broker that is gone holds Redis so long
 #define LEDGER_WAIT_MS 1000         // After a failed read of the ledger
 #define TTL_MAX_S ((int64_t) 100 * 366 * 86400)
 
@@ -68,6 +69,10 @@ stele_cache_destroy (stele_cache_t **self_p)
     stele_cache_t *self = *self_p;
     if (!self)
         return;
+    if (self->held_ms && stele_redis_connected (self->redis)) {
+        stele_redis_command (self->redis, "DEL", self->layout.holder.data, NULL);
+        freeReplyObject (stele_redis_reply (self->redis));
+    }
     stele_redis_destroy (&self->redis);
     stele_batch_destroy (&self->batch);
     stele_pack_destroy (&self->scratch);
@@ -230,13 +235,42 @@ s_read_stand (stele_cache_t *self, s_stand_t *stand)
     return stele_redis_connected (self->redis)? 0: stele_cache_lost (self);
 }
 
+//  Say that this ledger's broker is here, for HOLD_MS.
+static void
+s_hold (stele_cache_t *self)
+{
+    int64_t now_ms = stele_cache_monotonic_ms ();
+    if (self->held_ms && now_ms - self->held_ms < HOLD_MS / 4)
+        return;
+    self->held_ms = now_ms;
+    stele_redis_word (self->redis, "SET");
+    stele_redis_bytes (self->redis, self->layout.holder.data, self->layout.holder.size);
+    stele_redis_word (self->redis, self->ledger_id);
+    stele_redis_word (self->redis, "PX");
+    stele_redis_integer (self->redis, HOLD_MS);
+    stele_redis_end (self->redis);
+    freeReplyObject (stele_redis_reply (self->redis));
+}
+
+//  Is the broker of another ledger here at this moment?
+static bool
+s_held_by_other (stele_cache_t *self)
+{
+    stele_redis_command (self->redis, "GET", self->layout.holder.data, NULL);
+    redisReply *reply = stele_redis_reply (self->redis);
+    bool held = reply && reply->type == REDIS_REPLY_STRING
+        && !stele_reply_is_text (reply, self->ledger_id);
+    freeReplyObject (reply);
+    return held;
+}
+
 static int
 s_refuse_foreign (stele_cache_t *self, const char *ledger)
 {
     self->wait_ms = WAIT_MAX_MS;
-    return stele_cache_doubt (self, "Redis at %s holds ledger %s (prefix %s): use another prefix "
-        "or db, or delete the key %s", self->url, ledger, self->layout.prefix,
-        self->layout.ledger.data);
+    return stele_cache_doubt (self, "Redis at %s holds ledger %s (prefix %s), whose broker is "
+        "running: use another prefix or db, or stop that broker", self->url, ledger,
+        self->layout.prefix);
 }
 
 static int
@@ -247,8 +281,16 @@ s_align (stele_cache_t *self, stele_reader_t *reader)
     s_warn_of_policy (self);
     if (s_read_stand (self, &stand))
         return STELE_EUNAVAILABLE;
-    if (stand.foreign)
+    if (s_held_by_other (self))
         return s_refuse_foreign (self, stand.ledger);
+    if (!stele_redis_connected (self->redis))
+        return stele_cache_lost (self);
+    s_hold (self);
+    if (stand.foreign) {
+        char why [160];
+        snprintf (why, sizeof why, "HELD LEDGER %s, whose broker is gone", stand.ledger);
+        return stele_cache_rebuild_begin (self, reader, why);
+    }
     if (self->must_rebuild)
         return stele_cache_rebuild_begin (self, reader, "did a transaction only in part");
     if (!stand.has_ledger && stand.position < 0)
@@ -292,6 +334,9 @@ s_follow (stele_cache_t *self, stele_reader_t *reader)
 {
     int rc = 0;
     int64_t now_ms = stele_cache_monotonic_ms ();
+    s_hold (self);
+    if (!stele_redis_connected (self->redis))
+        return stele_cache_lost (self);
     if (self->position > self->head)
         return stele_cache_doubt (self, "Redis at %s is ahead of the ledger", self->url);
     if (self->position < self->head)

@@ -58,6 +58,7 @@ struct stele_cache {
 
     int64_t now_us;                 // Wall clock of this step
     int64_t retry_ms;               // Monotonic: not before
+    int64_t held_ms;                // When the holder's key was last set; 0: not by us
     int64_t checked_ms;             // Monotonic: Redis was last seen to be where it should be
     int64_t sweep_ms;               // Monotonic: next sweep
     int64_t following_ms;           // Monotonic: following since

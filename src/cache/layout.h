@@ -33,6 +33,7 @@ typedef struct {
     stele_key_t position;
     stele_key_t swept;
     stele_key_t rebuilding;
+    stele_key_t holder;             // Id of the ledger whose broker is here now; expires
     stele_key_t sets [STELE_TASK_STATE_END];    // By state
     stele_key_t task;               // "PREFIX:task:", what every key of a task begins with
     stele_key_t session;

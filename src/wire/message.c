@@ -46,6 +46,9 @@ s_read (const void *data, size_t size, s_entries_t *entries, stele_refusal_t *re
         for (size_t name = 0; name < sizeof names / sizeof names [0]; name++) {
             if (!s_key_is (&key, names [name]))
                 continue;
+            if (tokens [name]->kind != STELE_SCAN_END)
+                return stele_refuse (refusal, STELE_EMALFORMED, names [name],
+                    "key %s comes twice", names [name]);
             stele_scan_t value = scan;
             *tokens [name] = stele_scan_next (&value);
             if (tokens [name] == &entries->events)

@@ -49,7 +49,7 @@ class Feed(harness.BrokerTest):
                                 created(other), changed(other, "running"), changed(one, "passed"))
         self.assertEqual(sessions.next()[1]["session_id"], self.name("s"))
         self.assertEqual([states.next()[1]["task_id"] for _ in range(3)], [one, other, one])
-        self.assertEqual([mine.next()[1].get("state") for _ in range(3)], [None, "running", "passed"])
+        self.assertEqual([mine.next()[1].get("state") for _ in range(3)], ["queued", "running", "passed"])
 
     def test_every_position_is_seen_once_and_in_order(self):
         feed = self.joined()

@@ -64,9 +64,10 @@ class Crash(harness.BrokerTest):
         self.producer().publish(created(self.name("task")))
         self.broker.kill()
         self.start_broker()
-        recovery = self.ask("stats")["recovery"]
-        self.assertIsInstance(recovery, dict)
-        self.assertTrue(recovery)
+        recovery = harness.wait_until(lambda: self.ask("stats")["recovery"], "a recovery report")
+        self.assertEqual(recovery["restored"]["queued"], 1)
+        self.assertEqual(recovery["interrupted"], 0)
+        self.assertGreater(recovery["seconds"]["total"], 0)
 
 
 if __name__ == "__main__":
