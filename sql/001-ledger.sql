@@ -30,7 +30,8 @@ CREATE TABLE vocabulary (
     PRIMARY KEY (kind, code)
 ) STRICT, WITHOUT ROWID;
 
--- One row a transaction: which positions it holds and when it was committed.
+-- One row a transaction: which positions it holds and when it was committed. The times
+-- never go back, though the clock may.
 CREATE TABLE commits (
     first INTEGER PRIMARY KEY,
     last  INTEGER NOT NULL,
@@ -247,10 +248,12 @@ CREATE TABLE rejected_events (
     field      TEXT,
     message    TEXT NOT NULL,
     time       INTEGER NOT NULL,
-    event      BLOB NOT NULL,               -- msgpack, byte for byte
     retried_at INTEGER,                     -- accepted by a retry then
-    position   INTEGER                      -- and stored there
+    position   INTEGER,                     -- and stored there
+    event      BLOB NOT NULL                -- msgpack, byte for byte
 ) STRICT;
+
+CREATE INDEX rejected_events_open ON rejected_events (id) WHERE retried_at IS NULL;
 
 -- Followers whose cursor the ledger keeps (Redis keeps its own).
 CREATE TABLE followers (

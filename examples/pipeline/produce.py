@@ -15,8 +15,9 @@ import zmq
 endpoint = sys.argv[1]
 tasks = int(sys.argv[2]) if len(sys.argv) > 2 else 250
 
-stage = zmq.Context.instance().socket(zmq.PUSH)
-stage.connect(endpoint)                     # At the end, waits until all has gone out
+context = zmq.Context()
+stage = context.socket(zmq.PUSH)
+stage.connect(endpoint)
 
 for number in range(tasks):
     task = "item-%04d" % number
@@ -29,4 +30,6 @@ for number in range(tasks):
         {"type": "task.state_changed", "task_id": task, "state": "passed"},
     ]}))
 
+stage.close()
+context.term()                              # Waits until all has gone out
 print("produced %d events" % (4 * tasks))

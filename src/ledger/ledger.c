@@ -164,6 +164,8 @@ s_identify (stele_ledger_t *self)
     sqlite3_finalize (stmt);
     self->head = stele_sql_integer (self->db,
         "SELECT last FROM commits ORDER BY first DESC LIMIT 1", 0);
+    self->committed_at = stele_sql_integer (self->db,
+        "SELECT time FROM commits ORDER BY first DESC LIMIT 1", 0);
     return *self->id? 0: stele_ledger_fail (self, STELE_ELEDGER);
 }
 
@@ -293,7 +295,10 @@ stele_ledger_commit (stele_ledger_t *self, int64_t now_us)
     if (self->next > self->head + 1) {
         sqlite3_bind_int64 (self->commits, 1, self->head + 1);
         sqlite3_bind_int64 (self->commits, 2, self->next - 1);
-        sqlite3_bind_int64 (self->commits, 3, now_us);
+        //  The clock may jump back, the times of the commits may not: they are searched
+        if (now_us > self->committed_at)
+            self->committed_at = now_us;
+        sqlite3_bind_int64 (self->commits, 3, self->committed_at);
         code = stele_ledger_run (self, self->commits);
         if (code)
             return code;

@@ -98,6 +98,7 @@ struct stele_ledger {
     char error [512];
     int64_t head;                   // Committed
     int64_t next;                   // Position of the next event of this batch
+    int64_t committed_at;           // Time of the last row of commits
     int wal_pages;
     int wal_pages_next;             // Checkpoint when the log has grown to that
     stele_words_t *words;
