@@ -9,3 +9,8 @@ check_PROGRAMS += tests/unit/test_params
 TESTS += tests/unit/test_params
 tests_unit_test_params_SOURCES = tests/unit/test_params.c
 tests_unit_test_params_LDADD = $(STELE_ROOMS) $(STELE_LIBS) $(CMOCKA_LIBS)
+
+check_PROGRAMS += tests/unit/test_query
+TESTS += tests/unit/test_query
+tests_unit_test_query_SOURCES = tests/unit/test_query.c
+tests_unit_test_query_LDADD = $(STELE_ROOMS) $(STELE_LIBS) $(CMOCKA_LIBS)
