@@ -13,6 +13,9 @@
 #include <czmq.h>
 #include "stele_library.h"
 #include "broker/query.h"
+#include "cache/parts.h"
+#include "ledger/parts.h"
+#include "wire/parts.h"
 
 int
 stele_query_ping (stele_query_t *self, stele_params_t *params, stele_pack_t *pack)
@@ -95,23 +98,23 @@ s_pack_limits (const stele_query_t *self, stele_pack_t *pack)
 }
 
 static void
-s_pack_version (stele_pack_t *pack, const char *part, int major, int minor, int patch)
-{
-    char version [40];
-    snprintf (version, sizeof version, "%d.%d.%d", major, minor, patch);
-    stele_pack_key_string (pack, part, version);
-}
-
-static void
 s_pack_parts (stele_pack_t *pack)
 {
-    stele_pack_string (pack, "parts");
-    stele_pack_map (pack, 2);
     int major, minor, patch;
+    char zmq [40], czmq [40];
     zmq_version (&major, &minor, &patch);
-    s_pack_version (pack, "zmq", major, minor, patch);
+    snprintf (zmq, sizeof zmq, "%d.%d.%d", major, minor, patch);
     zsys_version (&major, &minor, &patch);
-    s_pack_version (pack, "czmq", major, minor, patch);
+    snprintf (czmq, sizeof czmq, "%d.%d.%d", major, minor, patch);
+    stele_pack_string (pack, "parts");
+    stele_pack_map (pack, 7);
+    stele_pack_key_string (pack, "zmq", zmq);
+    stele_pack_key_string (pack, "czmq", czmq);
+    stele_pack_key_string (pack, "sqlite", stele_sqlite_version ());
+    stele_pack_key_string (pack, "zstd", stele_zstd_version ());
+    stele_pack_key_string (pack, "hiredis", stele_hiredis_version ());
+    stele_pack_key_string (pack, "msgpack", stele_msgpack_version ());
+    stele_pack_key_string (pack, "jansson", stele_jansson_version ());
 }
 
 int

@@ -10,6 +10,8 @@ src_ledger_libledger_la_SOURCES = \
     src/ledger/ledger_internal.h \
     src/ledger/members.c \
     src/ledger/members.h \
+    src/ledger/parts.c \
+    src/ledger/parts.h \
     src/ledger/producers.c \
     src/ledger/reader.c \
     src/ledger/reader.h \

@@ -6,6 +6,7 @@ src_wire_libwire_la_SOURCES = \
     src/wire/json.h src/wire/json_read.c src/wire/json_write.c \
     src/wire/message.c src/wire/message.h \
     src/wire/pack.c src/wire/pack.h \
+    src/wire/parts.c src/wire/parts.h \
     src/wire/quote.c src/wire/quote.h \
     src/wire/scan.c src/wire/scan.h \
     src/wire/time.c \
