@@ -109,6 +109,8 @@ s_run (cli_t *self, void *arguments, const cli_operands_t *operands)
     cli_request_text (request, "task_id", operands->items [0]);
     s_history_t history = { cli_table_new (s_columns, &self->style), -1 };
     int status = cli_ask_pages (self, request, "history", args->limit, s_row, s_page, &history, NULL);
+    if (status == EX_OK && !self->json && cli_table_rows (history.table) == 0)
+        fputs ("no history: the task was heard of, but not yet created or changed\n", stderr);
     cli_table_destroy (&history.table);
     return status;
 }

@@ -223,7 +223,7 @@ s_print_nested (const cli_t *self, const char *label, json_t *object)
 {
     printf ("%*s", INDENT, "");
     cli_style_begin (&self->style, stdout, CLI_DIM);
-    fputs (label, stdout);
+    cli_text_print (stdout, label, strlen (label), 0, CLI_CUT_END);
     cli_style_end (&self->style, stdout, CLI_DIM);
     fputc ('\n', stdout);
     const char *key;
