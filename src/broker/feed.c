@@ -20,31 +20,53 @@
 #define CONTENT_MAX   65536
 //  Most messages kept for one subscriber; what does not fit is a gap for it
 #define SUBSCRIBER_MESSAGES 1000
+//  Of a subscription; no topic of an event is that long
+#define TOPIC_MAX     1023
 
 typedef struct {
     stele_follower_t follower;
     zsock_t *socket;                // XPUB
     int64_t cursor;                 // Position last published, or skipped while nobody listened
-    int64_t topics;                 // Distinct subscriptions
+    zhash_t *topics;                // Somebody subscribes to these
     int64_t sent_us;
     int64_t published;
     bool draining;
 } s_feed_t;
 
-//  XPUB gives a frame 1 TOPIC or 0 TOPIC when the first subscribes to or the last leaves it.
+//  XPUB gives a frame 1 TOPIC when the first subscribes, 0 TOPIC when the last one leaves, and
+//  passes on the 0 TOPIC of a peer that never subscribed: so they are kept, not counted. As hex
+//  digits, since a topic may hold anything.
+static void
+s_subscription (s_feed_t *self, const unsigned char *frame, size_t size)
+{
+    char topic [2 * TOPIC_MAX + 1];
+    for (size_t i = 0; i < size - 1; i++)
+        snprintf (topic + 2 * i, 3, "%02x", frame [i + 1]);
+    topic [2 * (size - 1)] = 0;
+    if (frame [0] == 0)
+        zhash_delete (self->topics, topic);
+    else {
+        if (zhash_size (self->topics) == 0)
+            //  What was committed before is read with events.read
+            self->cursor = self->follower.head;
+        zhash_insert (self->topics, topic, self);
+    }
+}
+
 static void
 s_subscriptions (s_feed_t *self)
 {
-    unsigned char frame [1024];
+    unsigned char frame [1 + TOPIC_MAX];
     int size;
-    while ((size = zmq_recv (zsock_resolve (self->socket), frame, sizeof frame, ZMQ_DONTWAIT)) >= 0) {
-        if (size == 0 || frame [0] > 1)
-            continue;
-        if (frame [0] == 1 && self->topics == 0)
-            //  What was committed before is read with events.read
-            self->cursor = self->follower.head;
-        self->topics += frame [0] == 1? 1: -1;
-    }
+    while ((size = zmq_recv (zsock_resolve (self->socket), frame, sizeof frame, ZMQ_DONTWAIT)) >= 0)
+        if (size > 0 && frame [0] <= 1)
+            s_subscription (self, frame, (size_t) size < sizeof frame? (size_t) size: sizeof frame);
+}
+
+static bool
+s_somebody_listens (const s_feed_t *self)
+{
+    return zhash_size (self->topics) > 0;
 }
 
 static void
@@ -97,7 +119,7 @@ s_publish (const stele_record_t *row, void *arg)
 static void
 s_follow (s_feed_t *self)
 {
-    if (self->topics == 0) {
+    if (!s_somebody_listens (self)) {
         self->cursor = self->follower.head;
         return;
     }
@@ -123,7 +145,7 @@ s_mailbox (s_feed_t *self)
         stele_pack_map (pack, 4);
         stele_pack_key_integer (pack, "position", self->cursor);
         stele_pack_key_integer (pack, "lag_events", self->follower.head - self->cursor);
-        stele_pack_key_integer (pack, "topics", self->topics);
+        stele_pack_key_integer (pack, "topics", (int64_t) zhash_size (self->topics));
         stele_pack_key_integer (pack, "published", self->published);
         stele_follower_answer (&self->follower, &request);
     }
@@ -145,7 +167,7 @@ s_loop (s_feed_t *self)
 {
     bool goes_on = true;
     while (goes_on) {
-        bool behind = self->topics > 0 && self->cursor < self->follower.head;
+        bool behind = s_somebody_listens (self) && self->cursor < self->follower.head;
         zmq_pollitem_t items [] = {
             { zsock_resolve (self->follower.pipe), 0, ZMQ_POLLIN, 0 },
             { zsock_resolve (self->follower.mailbox), 0, ZMQ_POLLIN, 0 },
@@ -160,7 +182,7 @@ s_loop (s_feed_t *self)
         s_subscriptions (self);
         s_mailbox (self);
         s_follow (self);
-        if (self->draining && (self->topics == 0 || self->cursor >= self->follower.head)) {
+        if (self->draining && (!s_somebody_listens (self) || self->cursor >= self->follower.head)) {
             self->draining = false;
             zstr_send (self->follower.pipe, "DRAINED");
         }
@@ -175,8 +197,9 @@ stele_feed (zsock_t *pipe, void *args)
     zsock_signal (pipe, 0);
     int code = stele_follower_open (&self.follower, pipe, args, "feed", &refusal);
     self.cursor = self.follower.head;
+    self.topics = zhash_new ();
     self.socket = zsock_new (ZMQ_XPUB);
-    assert (self.socket);
+    assert (self.socket && self.topics);
     zsock_set_sndhwm (self.socket, SUBSCRIBER_MESSAGES);
     zsock_set_linger (self.socket, 1000);
     zsock_set_maxmsgsize (self.socket, 4096);
@@ -191,5 +214,6 @@ stele_feed (zsock_t *pipe, void *args)
         s_loop (&self);
     }
     zsock_destroy (&self.socket);
+    zhash_destroy (&self.topics);
     stele_follower_close (&self.follower);
 }
