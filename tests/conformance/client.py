@@ -32,16 +32,14 @@ class Silence(AssertionError):
 class Peer:
     """A socket that sends and receives maps of msgpack."""
 
-    def __init__(self, context, kind, endpoint, bind=False):
+    def __init__(self, context, kind, endpoint):
         self.socket = context.socket(kind)
         self.socket.setsockopt(zmq.LINGER, 0)
+        self.socket.setsockopt(zmq.RCVHWM, 0)
         if kind == zmq.REQ:
             self.socket.setsockopt(zmq.REQ_RELAXED, 1)
             self.socket.setsockopt(zmq.REQ_CORRELATE, 1)
-        if bind:
-            self.socket.bind(endpoint)
-        else:
-            self.socket.connect(endpoint)
+        self.socket.connect(endpoint)
         self.closed = False
 
     def send(self, value):
@@ -82,7 +80,6 @@ class Subscriber(Peer):
 
     def __init__(self, context, endpoint, *topics):
         super().__init__(context, zmq.SUB, endpoint)
-        self.socket.setsockopt(zmq.RCVHWM, 0)
         for topic in topics or ("",):
             self.subscribe(topic)
 
@@ -174,7 +171,7 @@ class Producer(Peer):
         self.settle()
         refused = [self.naks[n] for n in range(first, self.sequence + 1) if n in self.naks]
         if refused:
-            raise AssertionError("refused: %r" % refused)
+            raise AssertionError("refused: %.500r" % refused)
         return self.position
 
     def publish_refused(self, event):
@@ -182,7 +179,7 @@ class Producer(Peer):
         self.send_events([event])
         self.settle()
         if self.sequence not in self.naks:
-            raise AssertionError("not refused: %r" % (event,))
+            raise AssertionError("not refused: %.500r" % (event,))
         return self.naks[self.sequence]
 
 
