@@ -10,14 +10,16 @@
     (stele_reader_touched), reads their records as they are NOW in one read
     transaction, and writes those: later events of the same task are then there
     already, and are written again to no effect. After any doubt (reconnect,
-    time-out, error reply) the position is read back; where Redis belongs to another
-    ledger, is empty, or is ahead of the ledger, it is rebuilt: a new generation from
+    time-out, error reply) the position is read back; where Redis is empty, lost its
+    position, or is ahead of the ledger, it is rebuilt: a new generation from
     the active tasks (stele_reader_active), then the log from the first
-    commit inside terminal_ttl, by the same code.
+    commit inside terminal_ttl, by the same code. What another ledger has written is
+    not touched: the state is "away", and the error says what to do.
 
     Terminal tasks: the hash expires terminal_ttl after the COMMIT of its last event,
     and its id leaves {stele}:tasks:STATE then: the log from the sweep cursor
-    {stele}:swept to the last position older than terminal_ttl says which.
+    {stele}:swept to the last position older than terminal_ttl says which. Sessions that
+    have ended expire likewise.
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -86,9 +88,12 @@ void
     a code with the refusal (STELE_EUNAVAILABLE: Redis is away).
       recover_task   task                     of one task; STELE_ENOT_FOUND
       recover        restored, by_state       all that are active, or all (with those inside terminal_ttl)
-      check          checked, missing, extra, mismatched, repaired, examples, consistent
-                     every active task and every key of the layout, field by field, at one
-                     position; 'repair' puts right what differs                 */
+      check          checked, sessions, missing, extra, mismatched, repaired, examples,
+                     consistent: every task and session that Redis has to hold, field by
+                     field, and every key of the layout, page by page, both sides at the
+                     same position; 'repair' puts right what differs
+    recover and check go on until they are done, and the follower waits: a second for
+    some 40,000 records.                                                      */
 int
     stele_cache_recover_task (stele_cache_t *self, stele_reader_t *reader,
         const char *task_id, size_t size, stele_pack_t *pack, stele_refusal_t *refusal);

@@ -16,7 +16,7 @@
 #include "cache/layout.h"
 #include "cache/redis.h"
 
-#define STELE_CACHE_STEP_EVENTS 2500    // Of the log, looked at in one step
+#define STELE_CACHE_STEP_EVENTS 5000    // Of the log, looked at in one step
 
 typedef enum {
     STELE_PHASE_AWAY,               // No connection

@@ -170,6 +170,40 @@ test_cache_many_tasks_take_several_transactions (void **state)
     fixture_assert_counts (self, 3000, 0, 0, 0);
 }
 
+static void
+test_cache_large_records_pass_in_pieces (void **state)
+{
+    fixture_t *self = *state;
+    const size_t size = 1 << 20;
+    char *error = malloc (size + 1);
+    memset (error, 'e', size);
+    error [size] = 0;
+    fixture_begin (self);
+    for (int i = 0; i < 15; i++) {
+        char id [32];
+        snprintf (id, sizeof id, "task-%d", i);
+        fixture_created (self, id, "coder");
+        fixture_changed (self, id, i % 2? STELE_TASK_FAILED: STELE_TASK_RUNNING, error);
+    }
+    fixture_commit (self);
+    free (error);
+    fixture_until (self, STELE_CACHE_LIVE);         // By a rebuild
+    fixture_check (self, false);
+    fixture_assert_counts (self, 15, 0, 0, 0);
+    fixture_meddle (self, "SET " P ":position 0");
+    fixture_open_cache (self);
+    fixture_until (self, STELE_CACHE_LIVE);         // By the log alone
+    fixture_stats (self);
+    assert_int_equal (fixture_number (self, "applied"), 15);
+    assert_true (fixture_number (self, "batches") >= 4);
+    for (int i = 0; i < 15; i++)
+        fixture_meddle (self, "HDEL " P ":task:task-%d last_error", i);
+    fixture_check (self, true);
+    assert_int_equal (fixture_number (self, "repaired"), 15);
+    fixture_check (self, false);
+    fixture_assert_counts (self, 15, 0, 0, 0);
+}
+
 //  -- Redis comes and goes -------------------------------------------------------------
 
 static void
@@ -446,6 +480,49 @@ test_cache_flushed_in_a_rebuild_starts_over (void **state)
 }
 
 static void
+test_cache_changes_during_a_rebuild_are_not_lost (void **state)
+{
+    fixture_t *self = *state;
+    for (int steps = 1; steps <= 6; steps++) {
+        char id [3] [32];
+        fixture_begin (self);
+        for (int i = 0; i < 3; i++) {
+            snprintf (id [i], sizeof id [i], "%d-%d", steps, i);
+            fixture_created (self, id [i], "coder");
+        }
+        fixture_changed (self, id [0], STELE_TASK_FAILED, NULL);
+        fixture_commit (self);
+        for (int i = 0; i < steps; i++)
+            fixture_step (self);
+        fixture_begin (self);
+        fixture_changed (self, id [0], STELE_TASK_QUEUED, NULL);
+        fixture_changed (self, id [1], STELE_TASK_PASSED, NULL);
+        fixture_changed (self, id [2], STELE_TASK_RUNNING, NULL);
+        fixture_commit (self);
+        fixture_until (self, STELE_CACHE_LIVE);
+        fixture_check (self, false);
+        fixture_assert_counts (self, 3 * steps, 0, 0, 0);
+        fixture_meddle (self, "FLUSHALL");
+        fixture_open_cache (self);
+    }
+}
+
+static void
+test_cache_older_redis_after_a_rebuild_is_caught_up (void **state)
+{
+    fixture_t *self = *state;
+    s_story (self);
+    fixture_until (self, STELE_CACHE_LIVE);
+    fixture_meddle (self, "FLUSHALL");
+    fixture_meddle (self, "MSET " P ":ledger %s " P ":position 0", stele_ledger_id (self->ledger));
+    fixture_until (self, STELE_CACHE_AWAY);
+    fixture_until (self, STELE_CACHE_LIVE);
+    s_assert_story (self);
+    fixture_stats (self);
+    assert_int_equal (fixture_number (self, "rebuilds"), 1);
+}
+
+static void
 test_cache_full_redis_is_waited_for (void **state)
 {
     fixture_t *self = *state;
@@ -696,6 +773,7 @@ main (void)
         FIXTURE_TEST (test_cache_change_leaves_no_stale_field_nor_set),
         FIXTURE_TEST (test_cache_story_is_followed),
         FIXTURE_TEST (test_cache_many_tasks_take_several_transactions),
+        FIXTURE_TEST (test_cache_large_records_pass_in_pieces),
         FIXTURE_TEST (test_cache_away_says_why_once_and_catches_up),
         FIXTURE_TEST (test_cache_restarted_goes_on_from_the_position_in_redis),
         FIXTURE_TEST (test_cache_redis_killed_and_empty_is_rebuilt),
@@ -710,6 +788,8 @@ main (void)
         FIXTURE_TEST (test_cache_redis_ahead_of_the_ledger_is_reported_and_rebuilt),
         FIXTURE_TEST (test_cache_rebuild_that_dies_starts_over),
         FIXTURE_TEST (test_cache_flushed_in_a_rebuild_starts_over),
+        FIXTURE_TEST (test_cache_changes_during_a_rebuild_are_not_lost),
+        FIXTURE_TEST (test_cache_older_redis_after_a_rebuild_is_caught_up),
         FIXTURE_TEST (test_cache_full_redis_is_waited_for),
         FIXTURE_TEST (test_cache_policy_that_drops_keys_is_warned_of_once),
         FIXTURE_TEST (test_cache_terminal_expires_after_the_commit_of_its_last_event),
