@@ -5,3 +5,4 @@ include $(srcdir)/tests/unit/requests.mk
 include $(srcdir)/tests/unit/ledger_reader.mk
 include $(srcdir)/tests/unit/wire.mk
 include $(srcdir)/tests/unit/cache.mk
+include $(srcdir)/tests/unit/client.mk

@@ -112,7 +112,7 @@ stele_dialog_waiting (const stele_dialog_t *self)
 void
 stele_dialog_flush (stele_dialog_t *self)
 {
-    self->due = true;
+    self->due = stele_dialog_waiting (self) > 0;
 }
 
 void
@@ -468,7 +468,7 @@ s_on_welcome (stele_dialog_t *self, const stele_peer_t *message)
     stele_outbox_rewind (self->outbox, 0);
     self->progress_ms = self->now_ms;
     self->held_ms = 0;
-    self->due = true;
+    stele_dialog_flush (self);
 }
 
 static void
@@ -516,7 +516,7 @@ s_hold (stele_dialog_t *self, int64_t number, int64_t hold_ms)
     stele_outbox_rewind (self->outbox, number);
     self->held_ms = self->now_ms + hold_ms;
     self->held_for_ack = false;
-    self->due = true;
+    stele_dialog_flush (self);
 }
 
 static void

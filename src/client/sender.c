@@ -147,9 +147,11 @@ s_take_events (sender_t *self)
     }
 }
 
+//  Take commands, and the events that were handed over before them
 static void
 s_take_commands (sender_t *self)
 {
+    bool flush = false;
     char command [8];
     int size;
     void *pipe = zsock_resolve (self->pipe);
@@ -157,8 +159,11 @@ s_take_commands (sender_t *self)
         if (size == 5 && memcmp (command, "$TERM", 5) == 0)
             self->terminated = true;
         if (size == 5 && memcmp (command, STELE_SENDER_FLUSH, 5) == 0)
-            stele_dialog_flush (self->dialog);
+            flush = true;
     }
+    s_take_events (self);
+    if (flush)
+        stele_dialog_flush (self->dialog);
 }
 
 //  -- the loop ----------------------------------------------------------------
@@ -229,7 +234,6 @@ stele_sender (zsock_t *pipe, void *args)
         s_take_commands (self);
         if (self->link)
             s_take_answers (self);
-        s_take_events (self);
     }
     if (self->link)
         s_leave (self);

@@ -1,0 +1,9 @@
+check_PROGRAMS += tests/unit/test_dialog
+TESTS += tests/unit/test_dialog
+tests_unit_test_dialog_SOURCES = tests/unit/test_dialog.c
+tests_unit_test_dialog_LDADD = $(STELE_ROOMS) $(STELE_LIBS) $(CMOCKA_LIBS)
+
+check_PROGRAMS += tests/unit/test_client_wire
+TESTS += tests/unit/test_client_wire
+tests_unit_test_client_wire_SOURCES = tests/unit/test_client_wire.c
+tests_unit_test_client_wire_LDADD = $(STELE_ROOMS) $(STELE_LIBS) $(CMOCKA_LIBS)
