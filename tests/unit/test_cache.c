@@ -615,7 +615,7 @@ test_cache_catch_up_over_expired_ones_leaves_nothing_of_them (void **state)
     fixture_t *self = *state;
     fixture_begin (self);
     fixture_created (self, "one", "coder");
-    fixture_commit (self);
+    fixture_commit_at (self, fixture_now_us () - 3ll * FIXTURE_TTL_S * S);
     fixture_until (self, STELE_CACHE_LIVE);
     fixture_begin (self);
     fixture_changed (self, "one", STELE_TASK_PASSED, NULL);
