@@ -19,7 +19,7 @@
                          pipeline-in, pipeline-out, workers, interrupted, legacy-keys,
                          integrity, and the limits. Answered only when refused: "FAILED" and why.
       CONFIG file        the same from a ZPL file
-      VERBOSE            log more
+      VERBOSE            log every batch that is committed
       START              open the ledger, recover, bind. Answered by "READY" and a line that
                          says what was recovered and where it listens, or "FAILED" and why.
       HURRY              during a stop: do not wait for followers

@@ -31,6 +31,7 @@ typedef struct {
     char *requests_endpoint, *feed_endpoint, *pipeline_out_endpoint;
     stele_pack_t *recovery;         // What the writer's start did, as one map
     int64_t begun_us;               // Steady clock: START
+    bool refused;                   // A setting was: START would start something else
     bool terminated;
 } s_broker_t;
 
@@ -276,6 +277,10 @@ s_start (s_broker_t *self)
         zstr_sendx (self->pipe, "FAILED", "the broker was started already", NULL);
         return;
     }
+    if (self->refused) {
+        zstr_sendx (self->pipe, "FAILED", "a setting was refused", NULL);
+        return;
+    }
     self->begun_us = stele_clock_steady_us ();
     if (s_start_ingest (self) || s_start_followers (self) || s_start_requests (self)) {
         s_stop (self, false);
@@ -303,8 +308,10 @@ s_set (s_broker_t *self, zmsg_t *command, bool load)
     else
         rc = load? stele_settings_load (self->settings, name, &refusal):
             stele_settings_set (self->settings, name, value, &refusal);
-    if (rc)
+    if (rc) {
+        self->refused = true;
         zstr_sendx (self->pipe, "FAILED", refusal.message, NULL);
+    }
     zstr_free (&name);
     zstr_free (&value);
 }
@@ -326,7 +333,10 @@ s_command (s_broker_t *self)
     if (streq (verb, "START"))
         s_start (self);
     else
-    if (strneq (verb, "VERBOSE") && strneq (verb, "HURRY"))
+    if (streq (verb, "VERBOSE"))
+        self->settings->verbose = true;
+    else
+    if (strneq (verb, "HURRY"))
         zstr_sendx (self->pipe, "FAILED", "unknown command", NULL);
     zstr_free (&verb);
     zmsg_destroy (&command);

@@ -212,6 +212,8 @@ s_trouble (s_ingest_t *self, int code)
 static void
 s_settle (s_ingest_t *self, int code)
 {
+    int64_t events = self->writer->batch_events;
+    int64_t begun_us = stele_clock_steady_us ();
     if (code == 0)
         code = stele_writer_commit (self->writer);
     if (code) {
@@ -223,6 +225,10 @@ s_settle (s_ingest_t *self, int code)
         self->retry_ms = 0;
         *self->writer->trouble = 0;
     }
+    if (self->settings->verbose && events)
+        zsys_info ("committed %lld events, head %lld, %.3f ms", (long long) events,
+            (long long) stele_ledger_head (self->writer->ledger),
+            (double) (stele_clock_steady_us () - begun_us) / 1e3);
     s_announce (self);
     s_send_answers (self);
 }

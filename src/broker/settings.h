@@ -18,7 +18,29 @@
 
 /*  X (name, member, type, default as text, help)
     Types: TEXT, FLAG (yes|no), COUNT (a natural number)                     */
-#define STELE_SETTINGS(X)     X ("ledger",         ledger,          TEXT,  "stele.db", "file of the ledger (SQLite), made if it is not there")     X ("redis",          redis,           TEXT,  "redis://127.0.0.1:6379/0", "Redis for the live state: redis://host:port/db, unix:///path.sock?db=N, or none")     X ("redis-prefix",   redis_prefix,    TEXT,  "{stele}", "first part of every key in Redis")     X ("events",         events,          TEXT,  "tcp://127.0.0.1:5570", "where producers publish (ROUTER)")     X ("requests",       requests,        TEXT,  "tcp://127.0.0.1:5571", "where requests are answered (ROUTER)")     X ("feed",           feed,            TEXT,  "tcp://127.0.0.1:5572", "where committed events are published (XPUB)")     X ("pipeline-in",    pipeline_in,     TEXT,  "", "take events without acks here (PULL); off when empty")     X ("pipeline-out",   pipeline_out,    TEXT,  "", "push committed events onward here (PUSH); off when empty")     X ("workers",        workers,         COUNT, "2", "threads that answer requests")     X ("interrupted",    interrupted,     TEXT,  "owner", "whose running tasks are failed: owner (its orchestrator died), all (at every start), none")     X ("legacy-keys",    legacy_keys,     FLAG,  "no", "also keep the keys task_status:ID of earlier versions in Redis")     X ("terminal-ttl",   terminal_ttl_s,  COUNT, "86400", "seconds that a finished task stays in Redis")     X ("integrity",      integrity,       TEXT,  "quick", "check of the file at start: quick, full, none")     X ("lease-grace",    lease_grace_ms,  COUNT, "15000", "milliseconds that a lease runs on at least after a start")     X ("heartbeat",      heartbeat_ms,    COUNT, "2000", "milliseconds between pings that producers are asked for")     X ("window",         window,          COUNT, "65536", "events a producer may have unacked")     X ("message-bytes",  message_bytes,   COUNT, "16777216", "largest message")     X ("message-events", message_events,  COUNT, "10000", "most events a message")     X ("batch-events",   batch_events,    COUNT, "10000", "most events a transaction")     X ("list-limit",     list_limit,      COUNT, "1000", "most rows a page of an answer")     X ("request-ms",     request_ms,      COUNT, "5000", "time that a request may take")     X ("drain-ms",       drain_ms,        COUNT, "5000", "time that a stop waits for followers")
+#define STELE_SETTINGS(X) \
+    X ("ledger",         ledger,          TEXT,  "stele.db", "file of the ledger (SQLite), made if it is not there") \
+    X ("redis",          redis,           TEXT,  "redis://127.0.0.1:6379/0", "Redis for the live state: redis://host:port/db, unix:///path.sock?db=N, or none") \
+    X ("redis-prefix",   redis_prefix,    TEXT,  "{stele}", "first part of every key in Redis") \
+    X ("events",         events,          TEXT,  "tcp://127.0.0.1:5570", "where producers publish (ROUTER)") \
+    X ("requests",       requests,        TEXT,  "tcp://127.0.0.1:5571", "where requests are answered (ROUTER)") \
+    X ("feed",           feed,            TEXT,  "tcp://127.0.0.1:5572", "where committed events are published (XPUB)") \
+    X ("pipeline-in",    pipeline_in,     TEXT,  "", "take events without acks here (PULL); off when empty") \
+    X ("pipeline-out",   pipeline_out,    TEXT,  "", "push committed events onward here (PUSH); off when empty") \
+    X ("workers",        workers,         COUNT, "2", "threads that answer requests") \
+    X ("interrupted",    interrupted,     TEXT,  "owner", "whose running tasks are failed: owner (its orchestrator died), all (at every start), none") \
+    X ("legacy-keys",    legacy_keys,     FLAG,  "no", "also keep the keys task_status:ID of earlier versions in Redis") \
+    X ("terminal-ttl",   terminal_ttl_s,  COUNT, "86400", "seconds that a finished task stays in Redis") \
+    X ("integrity",      integrity,       TEXT,  "quick", "check of the file at start: quick, full, none") \
+    X ("lease-grace",    lease_grace_ms,  COUNT, "15000", "milliseconds that a lease runs on at least after a start") \
+    X ("heartbeat",      heartbeat_ms,    COUNT, "2000", "milliseconds between pings that producers are asked for") \
+    X ("window",         window,          COUNT, "65536", "events a producer may have unacked") \
+    X ("message-bytes",  message_bytes,   COUNT, "16777216", "largest message") \
+    X ("message-events", message_events,  COUNT, "10000", "most events a message") \
+    X ("batch-events",   batch_events,    COUNT, "10000", "most events a transaction") \
+    X ("list-limit",     list_limit,      COUNT, "1000", "most rows a page of an answer") \
+    X ("request-ms",     request_ms,      COUNT, "5000", "time that a request may take") \
+    X ("drain-ms",       drain_ms,        COUNT, "5000", "time that a stop waits for followers")
 
 #define STELE_SETTING_TEXT char *
 #define STELE_SETTING_FLAG bool
@@ -26,6 +48,7 @@
 #define STELE_SETTING_MEMBER(name, member, type, initial, help) STELE_SETTING_##type member;
 typedef struct {
     STELE_SETTINGS (STELE_SETTING_MEMBER)
+    bool verbose;                   // Log every batch
     char instance [33];             // Random, hex: tells brokers in one process apart
 } stele_settings_t;
 #undef STELE_SETTING_MEMBER

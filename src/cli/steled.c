@@ -60,7 +60,7 @@ static const cli_option_t s_settings [] = {
 
 static const cli_option_t s_general [] = {
     { "config", 'c', "FILE", "Read settings from FILE (ZPL); options on the command line win.", CLI_TEXT, offsetof (s_args_t, config), 0, NULL },
-    { "verbose", 'v', NULL, "Log more.", CLI_FLAG, offsetof (s_args_t, verbose), 0, NULL },
+    { "verbose", 'v', NULL, "Log every batch that is committed.", CLI_FLAG, offsetof (s_args_t, verbose), 0, NULL },
     { "version", 'V', NULL, "Print the version and exit.", CLI_FLAG, offsetof (s_args_t, version), 0, NULL },
     { "help", 'h', NULL, "Print this help and exit.", CLI_FLAG, offsetof (s_args_t, help), 0, NULL },
     CLI_OPTIONS_END
@@ -113,6 +113,8 @@ s_raise_files (void)
 static int
 s_configure (const s_args_t *args)
 {
+    if (args->verbose)
+        zstr_send (args->broker, "VERBOSE");
     if (args->config)
         zstr_sendx (args->broker, "CONFIG", args->config, NULL);
     for (size_t i = 0; i + 1 < args->settings.count; i += 2)
