@@ -65,7 +65,7 @@ s_turn_away (stele_front_t *self, zmsg_t *envelope, const stele_op_t *op,
     const stele_refusal_t *refusal)
 {
     zframe_t *answer = s_refusal_frame (self, refusal);
-    stele_tally_record (self->tally, op, refusal->code, 0);
+    stele_tally_record (self->tally, op, refusal->code, -1);
     s_send (self, envelope, &answer);
 }
 

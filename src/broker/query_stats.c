@@ -137,9 +137,11 @@ stele_query_info (stele_query_t *self, stele_params_t *params, stele_pack_t *pac
 typedef struct {
     stele_pack_t *pack;
     size_t count;
+    size_t count_max;
 } s_counts_t;
 
-//  Tasks that have no such word are left out: the total says that they are there
+//  Tasks that have no such word are left out: the total says that they are there.
+//  The largest counts come first, so that a bound leaves out the smallest.
 
 static int
 s_pack_count (const char *word, int64_t count, void *arg)
@@ -149,14 +151,14 @@ s_pack_count (const char *word, int64_t count, void *arg)
         stele_pack_key_integer (self->pack, word, count);
         self->count++;
     }
-    return 0;
+    return self->count == self->count_max;
 }
 
 static int
 s_pack_counts (stele_query_t *self, stele_pack_t *pack, const char *key, int which)
 {
     stele_pack_string (pack, key);
-    s_counts_t counts = { pack, 0 };
+    s_counts_t counts = { pack, 0, (size_t) self->settings->list_limit };
     size_t mark = stele_pack_open_map (pack);
     int rc = stele_reader_counts (self->reader, which, s_pack_count, &counts);
     stele_pack_close (pack, mark, counts.count);

@@ -10,6 +10,8 @@
 #include "broker/worker.h"
 #include "wire/scan.h"
 
+#define WORKERS_MAX 256
+
 typedef struct {
     zsock_t *pipe;
     stele_front_t *front;
@@ -54,6 +56,9 @@ s_start (s_requests_t *self, const stele_requests_args_t *args, stele_refusal_t 
     if (!self->front)
         return -1;
     size_t count = (size_t) args->settings->workers;
+    if (count > WORKERS_MAX)
+        return stele_refuse (refusal, STELE_EINVALID_FIELD, "workers",
+            "workers takes at most %d, not %zu", WORKERS_MAX, count);
     self->workers = calloc (count, sizeof *self->workers);
     assert (self->workers);
     int rc = 0;

@@ -11,6 +11,7 @@
 #include "broker/tally.h"
 
 typedef struct {
+    int64_t count;
     int64_t errors;
     stele_histogram_t *times;
 } s_op_tally_t;
@@ -61,8 +62,10 @@ stele_tally_record (stele_tally_t *self, const stele_op_t *op, int code, int64_t
     }
     if (op) {
         s_op_tally_t *tally = &self->ops [op - stele_ops];
-        stele_histogram_record (tally->times, time_us);
+        tally->count++;
         tally->errors += code != 0;
+        if (time_us >= 0)
+            stele_histogram_record (tally->times, time_us);
     }
 }
 
@@ -75,16 +78,16 @@ stele_tally_pack (const stele_tally_t *self, stele_pack_t *pack)
     size_t mark = stele_pack_open_map (pack);
     size_t count = 0;
     for (size_t i = 0; i < stele_op_count; i++) {
-        const stele_histogram_t *times = self->ops [i].times;
-        if (stele_histogram_count (times) == 0)
+        const s_op_tally_t *tally = &self->ops [i];
+        if (tally->count == 0)
             continue;
         count++;
         stele_pack_string (pack, stele_ops [i].name);
         stele_pack_map (pack, 4);
-        stele_pack_key_integer (pack, "count", stele_histogram_count (times));
-        stele_pack_key_integer (pack, "errors", self->ops [i].errors);
-        stele_pack_key_integer (pack, "p50", stele_histogram_percentile (times, 50));
-        stele_pack_key_integer (pack, "p99", stele_histogram_percentile (times, 99));
+        stele_pack_key_integer (pack, "count", tally->count);
+        stele_pack_key_integer (pack, "errors", tally->errors);
+        stele_pack_key_integer (pack, "p50", stele_histogram_percentile (tally->times, 50));
+        stele_pack_key_integer (pack, "p99", stele_histogram_percentile (tally->times, 99));
     }
     stele_pack_close (pack, mark, count);
 

@@ -18,7 +18,8 @@ stele_tally_t *
 void
     stele_tally_destroy (stele_tally_t **self_p);
 
-/*  Count an answer: 'op' NULL where the request named none, 'code' 0 or STELE_E... */
+/*  Count an answer: 'op' NULL where the request named none, 'code' 0 or STELE_E..., time_us
+    negative where it was turned away, which is no measure of the operation's time. */
 void
     stele_tally_record (stele_tally_t *self, const stele_op_t *op, int code, int64_t time_us);
 

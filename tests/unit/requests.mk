@@ -19,3 +19,8 @@ check_PROGRAMS += tests/unit/test_requests
 TESTS += tests/unit/test_requests
 tests_unit_test_requests_SOURCES = tests/unit/test_requests.c
 tests_unit_test_requests_LDADD = $(STELE_ROOMS) $(STELE_LIBS) $(CMOCKA_LIBS)
+
+check_PROGRAMS += tests/unit/test_pending
+TESTS += tests/unit/test_pending
+tests_unit_test_pending_SOURCES = tests/unit/test_pending.c
+tests_unit_test_pending_LDADD = $(STELE_ROOMS) $(STELE_LIBS) $(CMOCKA_LIBS)
