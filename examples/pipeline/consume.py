@@ -27,14 +27,26 @@ broker.setsockopt(zmq.LINGER, 0)
 broker.connect(requests)
 
 
-def missed(after, before):
-    """Events between two positions, from the ledger."""
-    while after + 1 < before:
-        broker.send(msgpack.packb({"op": "events.read", "after": after, "limit": before - after - 1}))
+def events_after(position):
+    """What the ledger has after a position."""
+    while True:
+        broker.send(msgpack.packb({"op": "events.read", "after": position, "limit": 100}))
         answer = msgpack.unpackb(broker.recv(), strict_map_key=False)
+        if not answer["events"]:
+            return
         for event in answer["events"]:
             yield event
-            after = event["position"]
+            position = event["position"]
+
+
+def events():
+    """Everything, from the ledger and the pipeline; some of it twice."""
+    yield from events_after(done)           # What was sent to us while we were not there
+    while True:
+        event = msgpack.unpackb(stage.recv(), strict_map_key=False)
+        if event["position"] > done + 1:
+            yield from events_after(done)   # Something was lost on the way
+        yield event
 
 
 def last_position():
@@ -46,10 +58,9 @@ def last_position():
 
 done = last_position()
 with open(output, "ab", buffering=0) as file:
-    while done < until:
-        event = msgpack.unpackb(stage.recv(), strict_map_key=False)
-        if event["position"] <= done:
-            continue                        # We have had it
-        for each in [*missed(done, event["position"]), event]:
-            file.write(b"%d %s\n" % (each["position"], each["type"].encode()))
-        done = event["position"]
+    for event in events():
+        if event["position"] > done:        # Else we have had it
+            file.write(b"%d %s\n" % (event["position"], event["type"].encode()))
+            done = event["position"]
+        if done >= until:
+            break

@@ -21,22 +21,27 @@ finish () {
 }
 trap finish EXIT
 
+stele () { "$build/stele" --requests "ipc://$folder/requests" --timeout 30000 --json "$@"; }
+
+#   Both ends on any free port: the broker says which
 start_broker () {
     "$build/steled" --redis none --ledger "$folder/ledger.db" \
         --events "ipc://$folder/events" --requests "ipc://$folder/requests" --feed "ipc://$folder/feed" \
-        --pipeline-in "ipc://$folder/in" --pipeline-out "ipc://$folder/out" 2>"$folder/log" &
+        --pipeline-in "tcp://127.0.0.1:*" --pipeline-out "tcp://127.0.0.1:*" 2>"$folder/log" &
     broker=$!
-    STELE_REQUESTS=ipc://$folder/requests "$build/stele" --timeout 30000 ping >/dev/null
+    stele info >"$folder/info"
+    inlet=$(sed -n 's/.*"pipeline-in": *"\([^"]*\)".*/\1/p' "$folder/info")
+    outlet=$(sed -n 's/.*"pipeline-out": *"\([^"]*\)".*/\1/p' "$folder/info")
 }
 
 consume () {
-    "$python" "$here/consume.py" "ipc://$folder/out" "ipc://$folder/requests" "$folder/consumed" "$1"
+    "$python" "$here/consume.py" "$outlet" "ipc://$folder/requests" "$folder/consumed" "$1"
     echo "consumed up to position $(tail -n 1 "$folder/consumed")"
 }
 
 start_broker
-"$python" "$here/produce.py" "ipc://$folder/in" 250
-until STELE_REQUESTS=ipc://$folder/requests "$build/stele" --json ping | grep -Eq '"position": *1000\b'; do
+"$python" "$here/produce.py" "$inlet" 250
+until stele ping | grep -Eq '"position": *1000\b'; do
     sleep 0.1
 done
 
