@@ -4,8 +4,9 @@
         +------+              +----------+                              +-----------+
      -->| away |------------->| aligning |----------------------------->| following |
         +------+              +----------+                              +-----------+
-           ^ ^ another ledger's |    | empty, position lost or ahead,         ^   |
-           | +------------------+    | or a transaction done in part          |   |
+           ^ ^ the broker of    |    | empty, of another ledger, position     ^   |
+           | +------------------+    | lost or ahead, or a transaction        |   |
+           |   another ledger runs   | done in part                           |   |
            |                         v                                        |   |
            |                 +--------------------------------------------+   |   |
            |                 | wiping -> filling tasks -> filling sessions |--+   |
@@ -235,7 +236,8 @@ s_read_stand (stele_cache_t *self, s_stand_t *stand)
     return stele_redis_connected (self->redis)? 0: stele_cache_lost (self);
 }
 
-//  Say that this ledger's broker is here, for HOLD_MS.
+//  Say that this ledger's broker is here, for HOLD_MS. Only where Redis was just seen to
+//  be ours: a broker that slept and was taken over must not say so.
 static void
 s_hold (stele_cache_t *self)
 {
@@ -252,14 +254,16 @@ s_hold (stele_cache_t *self)
     freeReplyObject (stele_redis_reply (self->redis));
 }
 
-//  Is the broker of another ledger here at this moment?
+//  Is the broker of another ledger here at this moment? Its ledger into 'holder'.
 static bool
-s_held_by_other (stele_cache_t *self)
+s_held_by_other (stele_cache_t *self, char *holder, size_t size_max)
 {
     stele_redis_command (self->redis, "GET", self->layout.holder.data, NULL);
     redisReply *reply = stele_redis_reply (self->redis);
     bool held = reply && reply->type == REDIS_REPLY_STRING
         && !stele_reply_is_text (reply, self->ledger_id);
+    if (held)
+        snprintf (holder, size_max, "%s", reply->str);
     freeReplyObject (reply);
     return held;
 }
@@ -281,10 +285,12 @@ s_align (stele_cache_t *self, stele_reader_t *reader)
     s_warn_of_policy (self);
     if (s_read_stand (self, &stand))
         return STELE_EUNAVAILABLE;
-    if (s_held_by_other (self))
-        return s_refuse_foreign (self, stand.ledger);
+    char holder [64];
+    if (s_held_by_other (self, holder, sizeof holder))
+        return s_refuse_foreign (self, holder);
     if (!stele_redis_connected (self->redis))
         return stele_cache_lost (self);
+    self->held_ms = 0;              // Whatever was said before may be lost
     s_hold (self);
     if (stand.foreign) {
         char why [160];
@@ -334,9 +340,6 @@ s_follow (stele_cache_t *self, stele_reader_t *reader)
 {
     int rc = 0;
     int64_t now_ms = stele_cache_monotonic_ms ();
-    s_hold (self);
-    if (!stele_redis_connected (self->redis))
-        return stele_cache_lost (self);
     if (self->position > self->head)
         return stele_cache_doubt (self, "Redis at %s is ahead of the ledger", self->url);
     if (self->position < self->head)
@@ -403,6 +406,10 @@ stele_cache_step (stele_cache_t *self, stele_reader_t *reader, int64_t now_us)
         return (int) wait_ms;
 
     int rc = s_work (self, reader);
+    if (rc == 0 && self->phase > STELE_PHASE_ALIGNING)
+        s_hold (self);
+    if (self->phase > STELE_PHASE_ALIGNING && !stele_redis_connected (self->redis))
+        stele_cache_lost (self);
     if (self->phase == STELE_PHASE_AWAY) {
         wait_ms = self->retry_ms - stele_cache_monotonic_ms ();
         return wait_ms > 1? (int) wait_ms: 1;

@@ -14,7 +14,8 @@
     position, or is ahead of the ledger, it is rebuilt: a new generation from
     the active tasks (stele_reader_active), then the log from the first
     commit inside terminal_ttl, by the same code. What another ledger has written is
-    not touched: the state is "away", and the error says what to do.
+    taken over in the same way once its broker is gone ({stele}:holder says so), and not
+    touched before: the state is "away", and the error says what to do.
 
     Terminal tasks: the hash expires terminal_ttl after the COMMIT of its last event,
     and its id leaves {stele}:tasks:STATE then: the log from the sweep cursor

@@ -1,8 +1,9 @@
 /*  layout - which keys Redis holds, and how a record becomes a hash
 
-    Protocol section 7; beside what it fixes there are two keys of the follower's
+    Protocol section 7; beside the records there are three keys of the follower's
     own: PREFIX:swept, the position up to which terminal tasks have left the sets,
-    and PREFIX:rebuilding, there while a rebuild is under way.
+    PREFIX:rebuilding, there while a rebuild is under way, and PREFIX:holder, the ledger
+    whose broker is running now.
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this

@@ -410,11 +410,10 @@ test_cache_other_ledger_is_not_overwritten_while_its_broker_runs (void **state)
     fixture_until (self, STELE_CACHE_LIVE);
     char first [64];
     snprintf (first, sizeof first, "%s", stele_ledger_id (self->ledger));
+    stele_cache_t *running = self->cache;
+    self->cache = NULL;
     fixture_open_ledger (self, "b.db");
     fixture_open_cache (self);
-    char holder [128];
-    snprintf (holder, sizeof holder, "SET " P ":holder %s", first);
-    fixture_meddle (self, holder);
     fixture_step (self);
     int wait_ms = fixture_step (self);
     assert_true (wait_ms > 4000);
@@ -429,10 +428,26 @@ test_cache_other_ledger_is_not_overwritten_while_its_broker_runs (void **state)
     fixture_open_cache (self);
     fixture_until (self, STELE_CACHE_LIVE);
     self->options.prefix = P;
-    fixture_meddle (self, "DEL " P ":holder");
+    stele_cache_destroy (&running);
     fixture_open_cache (self);
     fixture_until (self, STELE_CACHE_LIVE);
     assert_int_equal (fixture_count (self, "EXISTS " P ":task:one"), 0);
+    assert_non_null (strstr (self->news, "whose broker is gone"));
+}
+
+static void
+test_cache_taken_over_in_its_sleep_leaves_redis_to_the_other (void **state)
+{
+    fixture_t *self = *state;
+    fixture_until (self, STELE_CACHE_LIVE);
+    poll (NULL, 0, 2100);                           // Its hold is due again
+    fixture_meddle (self, "MSET " P ":ledger other " P ":holder other");
+    fixture_until (self, STELE_CACHE_AWAY);
+    assert_string_equal (fixture_redis (self, "GET " P ":holder"), "other");
+    for (int i = 0; i < 3; i++)
+        poll (NULL, 0, fixture_step (self) % 200);
+    assert_string_equal (fixture_redis (self, "GET " P ":holder"), "other");
+    assert_string_equal (fixture_redis (self, "GET " P ":ledger"), "other");
 }
 
 static void
@@ -785,6 +800,7 @@ main (void)
         FIXTURE_TEST (test_cache_keys_that_are_stale_go_in_a_rebuild),
         FIXTURE_TEST (test_cache_prefix_with_glob_characters_wipes_its_own_keys_only),
         FIXTURE_TEST (test_cache_other_ledger_is_not_overwritten_while_its_broker_runs),
+        FIXTURE_TEST (test_cache_taken_over_in_its_sleep_leaves_redis_to_the_other),
         FIXTURE_TEST (test_cache_redis_ahead_of_the_ledger_is_reported_and_rebuilt),
         FIXTURE_TEST (test_cache_rebuild_that_dies_starts_over),
         FIXTURE_TEST (test_cache_flushed_in_a_rebuild_starts_over),
