@@ -105,14 +105,14 @@ else
         sed -n 's/.*"task_id": *"\([^"]*\)".*/\1/p' | head -n 1)
 fi
 
-title "One of them: $task, live from Redis, then its whole record and what happened to it"
+title "One of them, $task: as it is, live from Redis, and what happened to it"
 show status "$task"
-show get "$task"
 show history "$task"
 show metrics "$task"
 
-title "As it was, half way: after position $(($(events | wc -l) * 6 / 10))"
-show get "$task" --at "$(($(events | wc -l) * 6 / 10))" || true
+then=$(($(events | wc -l) * 6 / 10))
+title "The same task as it was after event $then, from the ledger"
+show get "$task" --at "$then" || true
 
 title "What the feed carried meanwhile ($folder/feed.jsonl)"
 for _ in 1 2 3 4 5 6 7 8 9 10; do
@@ -123,7 +123,8 @@ printf '\n%s events; the last three:\n' "$(wc -l <"$folder/feed.jsonl")"
 tail -n 3 "$folder/feed.jsonl" | cut -c 1-200
 
 title "The broker about itself"
-show stats
+show stats | sed '/^Ingest/,$d'
+echo "  (and more: stele stats)"
 show check
 
 if [ "$stay" = no ]; then
