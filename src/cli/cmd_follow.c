@@ -180,7 +180,8 @@ const cli_command_t cli_cmd_follow = {
             "Print events as they are committed, each once and in order; what the feed lost is fetched. TOPIC is the "
             "beginning of type/ID: 'task.' is every event of tasks, 'task.state_changed/' every change of state, "
             "'task.state_changed/build-7' those of one task. With --json one object a line, which 'stele publish' takes.",
-        .after = "Goes on until Ctrl-C, or N events; with --timeout until there was none for so long (exit status 69).",
+        .after = "Goes on until Ctrl-C, or N events; with --timeout until there was none for so long "
+                 "(exit status 69).",
         .examples =
             "  stele follow\n"
             "  stele follow task.state_changed/ --json | jq -r 'select(.state == \"failed\") | .task_id'\n"

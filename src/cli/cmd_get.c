@@ -48,7 +48,8 @@ const cli_command_t cli_cmd_get = {
     .summary = "the full record of a task, now or as it was",
     .usage = {
         .usage = "stele get [OPTION]... ID",
-        .about = "Everything that is known of a task: what it was to do, its state, who works on it, its times and errors.",
+        .about = "Everything that is known of a task: what it was to do, its state, who works on it, "
+                 "its times and errors.",
         .examples =
             "  stele get build-7\n"
             "  stele get build-7 --at 2026-01-31T23:59:59Z\n"

@@ -30,11 +30,11 @@ typedef struct {
 } args_t;
 
 static const cli_option_t s_options [] = {
-    { "producer", 'p', "NAME", "publish as this producer, whose numbering goes on; without it under a name that only this run has",
-        CLI_TEXT, offsetof (args_t, producer), 0, NULL },
+    { "producer", 'p', "NAME", "publish as this producer, whose numbering goes on; without it under a name "
+        "that only this run has", CLI_TEXT, offsetof (args_t, producer), 0, NULL },
     { "batch", 'b', "N", "send at most N events in a message (500)", CLI_NUMBER, offsetof (args_t, batch), 1, NULL },
-    { "sequence", 0, "N", "number the first event N: of a file that was sent before, in whole or in part, only the rest is "
-        "stored (with --producer)", CLI_NUMBER, offsetof (args_t, sequence), 1, NULL },
+    { "sequence", 0, "N", "number the first event N: of a file that was sent before, in whole or in part, "
+        "only the rest is stored (with --producer)", CLI_NUMBER, offsetof (args_t, sequence), 1, NULL },
     CLI_OPTIONS_END
 };
 
@@ -369,19 +369,25 @@ const cli_command_t cli_cmd_publish = {
         .usage = "stele publish [OPTION]... [FILE|-]",
         .about =
             "Publish the events of a file, or of the standard input: one JSON object a line, as in "
-            "doc/PROTOCOL.md section 3. Ends when every event is on stable storage at the broker, or is refused, and says how many.\n"
+            "doc/PROTOCOL.md section 3. Ends when every event is on stable storage at the broker, or is refused, "
+            "and says how many.\n"
             "\n"
             "A line that is no JSON object is named by its number and skipped; an event that the broker refuses is "
             "named too, and kept there as a rejected event. The others are published. Then the exit status is 65.",
         .after =
-            "Ctrl-C stops reading, waits for what was read, and counts; a second one does not wait. A broker that "
-            "goes away is waited for, and what it had not stored is sent again.",
+            "Ctrl-C stops reading, waits for what was read, and counts; a second one does not wait.\n"
+            "\n"
+            "A broker that goes away is waited for, and what it had not stored is sent again. After 5 seconds without a "
+            "first ack, or 30 without another, or what --timeout says, the exit status is 69; with --producer and "
+            "--sequence the same command can be run again.",
         .examples =
             "  stele publish runs.jsonl\n"
             "  zstdcat runs.jsonl.zst | stele publish -\n"
             "  stele publish --producer nightly --sequence 1 runs.jsonl      # safe to run again\n"
-            "  echo '{\"type\":\"task.created\",\"task_id\":\"build-7\",\"title\":\"Build\",\"description\":\"make all\",\"role\":\"builder\"}' | stele publish\n"
-            "  echo '{\"type\":\"task.state_changed\",\"task_id\":\"build-7\",\"state\":\"running\",\"time\":\"2026-01-31T23:59:59.5Z\"}' | stele publish"
+            "  echo '{\"type\":\"task.created\",\"task_id\":\"build-7\",\"title\":\"Build\","
+            "\"description\":\"make all\",\"role\":\"builder\"}' | stele publish\n"
+            "  echo '{\"type\":\"task.state_changed\",\"task_id\":\"build-7\",\"state\":\"running\","
+            "\"time\":\"2026-01-31T23:59:59.5Z\"}' | stele publish"
     },
     .options = s_options,
     .args_size = sizeof (args_t),

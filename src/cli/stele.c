@@ -95,8 +95,9 @@ s_help (FILE *file)
 static void
 s_help_command (FILE *file, const cli_command_t *command)
 {
+    static const cli_option_t none [] = { CLI_OPTIONS_END };
     const cli_group_t groups [] = {
-        { "Options", command->options? command->options: &s_options [sizeof s_options / sizeof s_options [0] - 1], NULL },
+        { "Options", command->options? command->options: none, NULL },
         { "Global options", s_options, NULL }, CLI_GROUPS_END
     };
     cli_options_help (file, &command->usage, groups);
