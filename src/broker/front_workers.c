@@ -83,11 +83,9 @@ stele_front_feed_workers (stele_front_t *self)
     while (zlist_size (self->queue) && zlist_size (self->idle)) {
         stele_request_t *request = zlist_pop (self->queue);
         char *identity = zlist_pop (self->idle);
-        if (s_send_to_worker (self, identity, request) == 0) {
-            request->state = STELE_PENDING_WORKING;
-            stele_front_set_time (self, request, self->args.settings->request_ms + 1000);
-        }
-        else {
+        request->state = STELE_PENDING_WORKING;
+        stele_front_set_time (self, request, self->args.settings->request_ms + 1000);
+        if (s_send_to_worker (self, identity, request)) {
             stele_refusal_t refusal;
             stele_refuse (&refusal, STELE_EINTERNAL, NULL, "worker %s is gone", identity);
             stele_front_refuse (self, request, &refusal);
