@@ -9,6 +9,7 @@ examples_embed_broker_LDADD = libstele.la $(CZMQ_LIBS) $(ZMQ_LIBS)
 
 
 EXTRA_DIST += \
+    examples/quickstart.sh \
     examples/sample.jsonl \
     examples/publish.py \
     examples/query.py \

@@ -20,12 +20,16 @@ static int
 s_refused (stele_writer_t *self, const stele_refusal_t *refusal, int64_t expected)
 {
     bool has_field = *refusal->field != 0;
+    //  What is wrong with an event has its own code; a request as such is a bad one
+    int code = refusal->code;
+    if (code == STELE_EMALFORMED || code == STELE_EMISSING_FIELD || code == STELE_EINVALID_FIELD)
+        code = STELE_EBAD_REQUEST;
     stele_pack_clear (self->pack);
     stele_pack_map (self->pack, 2);
     stele_pack_key_bool (self->pack, "ok", false);
     stele_pack_string (self->pack, "error");
     stele_pack_map (self->pack, 2 + (has_field? 1: 0) + (expected? 1: 0));
-    stele_pack_key_string (self->pack, "code", stele_error_name (refusal->code));
+    stele_pack_key_string (self->pack, "code", stele_error_name (code));
     stele_pack_key_string (self->pack, "message", refusal->message);
     if (has_field)
         stele_pack_key_string (self->pack, "field", refusal->field);

@@ -172,7 +172,7 @@ s_write (void *arg)
             stele_record_clear (event);
             event->type = i % 2? STELE_TASK_METRIC_RECORDED: STELE_TASK_STATE_CHANGED;
             stele_record_set_integer (event, STELE_TIME, last);
-            stele_record_set_text (event, STELE_TASK_ID, "abcdefgh" + i, 1);
+            stele_record_set_text (event, STELE_TASK_ID, &"abcdefgh" [i], 1);
             stele_record_set_text (event, STELE_NAME, "n", 1);
             stele_record_set_integer (event, STELE_VALUE, i);
             stele_record_set_word (event, STELE_STATE, STELE_VOCABULARY_TASK_STATE, STELE_TASK_RUNNING);
