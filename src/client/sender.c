@@ -105,6 +105,9 @@ s_speak (sender_t *self)
     while (stele_dialog_speak (self->dialog, self->now_ms, self->pack)) {
         if (!s_send (self)) {
             stele_dialog_greet (self->dialog);
+            //  Elsewhere libzmq connects again by itself
+            if (stele_link_local (self->link))
+                s_open (self);
             return;
         }
     }

@@ -7,3 +7,8 @@ check_PROGRAMS += tests/unit/test_client_wire
 TESTS += tests/unit/test_client_wire
 tests_unit_test_client_wire_SOURCES = tests/unit/test_client_wire.c
 tests_unit_test_client_wire_LDADD = $(STELE_ROOMS) $(STELE_LIBS) $(CMOCKA_LIBS)
+
+check_PROGRAMS += tests/unit/test_client
+TESTS += tests/unit/test_client
+tests_unit_test_client_SOURCES = tests/unit/test_client.c
+tests_unit_test_client_LDADD = $(STELE_ROOMS) $(STELE_LIBS) $(CMOCKA_LIBS)

@@ -1,0 +1,602 @@
+/*  test_client - a client and a real broker in one process
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at https://mozilla.org/MPL/2.0/.
+*/
+
+#include <czmq.h>
+#include "talk.h"
+#include "stele_broker.h"
+#include "stele_client.h"
+
+#define PATIENCE_MS 20000
+#define MANY 20000
+
+//  -- a broker on a ledger in a folder of its own ----------------------------------
+
+typedef struct {
+    char folder [64];
+    char events [128], requests [128], feed [128], ledger [128];
+    zactor_t *actor;
+} broker_t;
+
+static void
+s_broker_start (broker_t *broker)
+{
+    broker->actor = zactor_new (stele_broker, NULL);
+    zstr_sendx (broker->actor, "SET", "ledger", broker->ledger, NULL);
+    zstr_sendx (broker->actor, "SET", "redis", "none", NULL);
+    zstr_sendx (broker->actor, "SET", "events", broker->events, NULL);
+    zstr_sendx (broker->actor, "SET", "requests", broker->requests, NULL);
+    zstr_sendx (broker->actor, "SET", "feed", broker->feed, NULL);
+    zstr_sendx (broker->actor, "START", NULL);
+    char *status, *detail;
+    zstr_recvx (broker->actor, &status, &detail, NULL);
+    if (strneq (status, "READY"))
+        fail_msg ("the broker does not start: %s", detail);
+    zstr_free (&status);
+    zstr_free (&detail);
+}
+
+static broker_t *
+s_broker_new (const char *transport)
+{
+    broker_t *broker = (broker_t *) zmalloc (sizeof (broker_t));
+    snprintf (broker->folder, sizeof broker->folder, "/tmp/test_client.XXXXXX");
+    assert_non_null (mkdtemp (broker->folder));
+    snprintf (broker->events, sizeof broker->events, "%s://%s/e", transport, broker->folder);
+    snprintf (broker->requests, sizeof broker->requests, "%s://%s/r", transport, broker->folder);
+    snprintf (broker->feed, sizeof broker->feed, "%s://%s/f", transport, broker->folder);
+    snprintf (broker->ledger, sizeof broker->ledger, "%s/ledger.db", broker->folder);
+    s_broker_start (broker);
+    return broker;
+}
+
+static void
+s_broker_restart (broker_t *broker)
+{
+    zactor_destroy (&broker->actor);
+    s_broker_start (broker);
+}
+
+static void
+s_broker_destroy (broker_t *broker)
+{
+    zactor_destroy (&broker->actor);
+    zdir_t *folder = zdir_new (broker->folder, NULL);
+    zdir_remove (folder, true);
+    zdir_destroy (&folder);
+    free (broker);
+}
+
+//  -- clients ------------------------------------------------------------------------
+
+static stele_client_t *
+s_client_new (const broker_t *broker, const char *producer)
+{
+    stele_client_t *client = stele_client_new (producer);
+    stele_client_set_events_endpoint (client, broker->events);
+    stele_client_set_requests_endpoint (client, broker->requests);
+    stele_client_set_feed_endpoint (client, broker->feed);
+    return client;
+}
+
+static int64_t
+s_publish_metric (stele_client_t *client, int value)
+{
+    stele_event_t *event = stele_event_new ("task.metric_recorded");
+    stele_event_set_string (event, "task_id", "t");
+    stele_event_set_string (event, "name", "n");
+    stele_event_set_integer (event, "value", value);
+    return stele_client_publish (client, &event, PATIENCE_MS);
+}
+
+static int64_t
+s_publish_state (stele_client_t *client, const char *task, const char *state)
+{
+    stele_event_t *event = stele_event_new ("task.state_changed");
+    stele_event_set_string (event, "task_id", task);
+    stele_event_set_string (event, "state", state);
+    return stele_client_publish (client, &event, PATIENCE_MS);
+}
+
+static void
+s_publish_many (stele_client_t *client, int from, int to)
+{
+    for (int value = from; value <= to; value++)
+        assert_true (s_publish_metric (client, value) > 0);
+}
+
+static void
+s_flush (stele_client_t *client)
+{
+    if (stele_client_flush (client, PATIENCE_MS) != 0)
+        fail_msg ("flush: %s", stele_client_error (client));
+}
+
+//  The next event is of that position
+static stele_event_t *
+s_next (stele_client_t *client, int64_t position)
+{
+    stele_event_t *event = NULL;
+    int rc = stele_client_next (client, PATIENCE_MS, &event);
+    if (rc != 0)
+        fail_msg ("%s where position %d should come: %s", stele_error_name (rc), (int) position,
+            stele_client_error (client));
+    assert_int_equal (stele_event_position (event), position);
+    return event;
+}
+
+//  The ledger has those metrics, in order, each once
+static void
+s_assert_metrics (const broker_t *broker, int64_t after, int from, int to)
+{
+    stele_client_t *reader = s_client_new (broker, NULL);
+    assert_int_equal (stele_client_follow (reader, "", after), 0);
+    for (int value = from; value <= to; value++) {
+        stele_event_t *event = s_next (reader, ++after);
+        assert_int_equal (stele_event_integer (event, "value", -1), value);
+        stele_event_destroy (&event);
+    }
+    stele_event_t *event = NULL;
+    assert_int_equal (stele_client_next (reader, 50, &event), STELE_ETIMEOUT);
+    stele_client_destroy (&reader);
+}
+
+//  -- publish ------------------------------------------------------------------------
+
+typedef struct {
+    int64_t acked, position, refused, duplicates;
+} tally_t;
+
+static void
+s_count (const stele_receipt_t *receipt, void *arg)
+{
+    tally_t *tally = (tally_t *) arg;
+    if (receipt->fate == STELE_REFUSED) {
+        tally->refused++;
+        return;
+    }
+    assert_true (receipt->number > tally->acked);
+    tally->acked = receipt->number;
+    tally->position = receipt->position;
+    if (receipt->duplicate)
+        tally->duplicates = receipt->number;
+}
+
+static void
+s_test_many (const char *transport)
+{
+    broker_t *broker = s_broker_new (transport);
+    stele_client_t *client = s_client_new (broker, "p");
+    tally_t tally = { 0 };
+    stele_client_on_receipt (client, s_count, &tally);
+    s_publish_many (client, 1, MANY);
+    s_flush (client);
+    assert_int_equal (tally.acked, MANY);
+    assert_int_equal (tally.position, MANY);
+    assert_int_equal (stele_client_poll (client), 0);
+    stele_client_destroy (&client);
+    s_assert_metrics (broker, 0, 1, MANY);
+    s_broker_destroy (broker);
+}
+
+static void
+test_client_many_events_over_ipc_are_acked (void **state)
+{
+    (void) state;
+    s_test_many ("ipc");
+}
+
+static void
+test_client_many_events_over_inproc_are_acked (void **state)
+{
+    (void) state;
+    s_test_many ("inproc");
+}
+
+static void
+s_test_restart (const char *transport)
+{
+    broker_t *broker = s_broker_new (transport);
+    stele_client_t *client = s_client_new (broker, "p");
+    for (int round = 0; round < 4; round++) {
+        s_publish_many (client, round * 5000 + 1, round * 5000 + 5000);
+        assert_int_equal (stele_client_wait (client, round * 5000 + 1, PATIENCE_MS), 0);
+        s_broker_restart (broker);
+    }
+    s_flush (client);
+    stele_client_destroy (&client);
+    s_assert_metrics (broker, 0, 1, 20000);
+    s_broker_destroy (broker);
+}
+
+static void
+test_client_restarts_of_the_broker_lose_and_double_nothing (void **state)
+{
+    (void) state;
+    s_test_restart ("ipc");
+}
+
+static void
+test_client_restarts_over_inproc_lose_and_double_nothing (void **state)
+{
+    (void) state;
+    s_test_restart ("inproc");
+}
+
+static void
+test_client_started_before_the_broker_publishes_when_it_comes (void **state)
+{
+    (void) state;
+    broker_t *broker = s_broker_new ("ipc");
+    zactor_destroy (&broker->actor);
+    stele_client_t *client = s_client_new (broker, "p");
+    s_publish_many (client, 1, 100);
+    assert_int_equal (stele_client_flush (client, 10), STELE_ETIMEOUT);
+    assert_int_equal (stele_client_poll (client), 100);
+    s_broker_start (broker);
+    s_flush (client);
+    stele_client_destroy (&client);
+    s_assert_metrics (broker, 0, 1, 100);
+    s_broker_destroy (broker);
+}
+
+static void
+test_client_refused_event_is_told_and_the_rest_stands (void **state)
+{
+    (void) state;
+    broker_t *broker = s_broker_new ("ipc");
+    stele_client_t *client = s_client_new (broker, "p");
+    tally_t tally = { 0 };
+    stele_client_on_receipt (client, s_count, &tally);
+    s_publish_state (client, "t", "running");
+    s_publish_state (client, "t", "passed");
+    int64_t bad = s_publish_state (client, "t", "running");
+    s_publish_metric (client, 1);
+    int64_t worse = s_publish_state (client, "t", "no such state");
+    s_flush (client);
+    assert_int_equal (tally.refused, 2);
+    assert_int_equal (stele_client_refused (client), 2);
+    assert_int_equal (stele_client_wait (client, bad, 0), STELE_EILLEGAL);
+    assert_int_equal (stele_client_wait (client, worse, 0), STELE_EINVALID_FIELD);
+    assert_int_equal (stele_client_wait (client, 4, 0), 0);
+    stele_client_destroy (&client);
+    s_assert_metrics (broker, 2, 1, 1);
+    s_broker_destroy (broker);
+}
+
+static void
+test_client_same_sequences_again_are_duplicates (void **state)
+{
+    (void) state;
+    broker_t *broker = s_broker_new ("ipc");
+    for (int round = 1; round <= 2; round++) {
+        tally_t tally = { 0 };
+        stele_client_t *client = s_client_new (broker, "p");
+        stele_client_on_receipt (client, s_count, &tally);
+        stele_client_set_first_sequence (client, 1);
+        s_publish_many (client, 1, round * 1000);
+        s_flush (client);
+        assert_int_equal (tally.duplicates, (round - 1) * 1000);
+        assert_int_equal (tally.position, round * 1000);
+        stele_client_destroy (&client);
+    }
+    s_assert_metrics (broker, 0, 1, 2000);
+    s_broker_destroy (broker);
+}
+
+static void
+test_client_second_instance_fences_the_first (void **state)
+{
+    (void) state;
+    broker_t *broker = s_broker_new ("ipc");
+    stele_client_t *first = s_client_new (broker, "p");
+    stele_client_t *second = s_client_new (broker, "p");
+    s_publish_metric (first, 1);
+    s_flush (first);
+    s_publish_metric (second, 2);
+    s_flush (second);
+    int64_t number = s_publish_metric (first, 99);
+    if (number > 0)
+        number = stele_client_wait (first, number, PATIENCE_MS);
+    assert_int_equal (number, STELE_EFENCED);
+    stele_client_destroy (&first);
+    stele_client_destroy (&second);
+    s_assert_metrics (broker, 0, 1, 2);
+    s_broker_destroy (broker);
+}
+
+static void
+test_client_new_ledger_under_a_client_ends_it (void **state)
+{
+    (void) state;
+    broker_t *broker = s_broker_new ("ipc");
+    stele_client_t *client = s_client_new (broker, "p");
+    s_publish_metric (client, 1);
+    s_flush (client);
+    snprintf (broker->ledger, sizeof broker->ledger, "%s/other.db", broker->folder);
+    s_broker_restart (broker);
+    s_publish_metric (client, 2);
+    assert_int_equal (stele_client_flush (client, PATIENCE_MS), STELE_ELEDGER);
+    stele_client_destroy (&client);
+    s_broker_destroy (broker);
+}
+
+static void
+test_client_large_events_are_published (void **state)
+{
+    (void) state;
+    broker_t *broker = s_broker_new ("ipc");
+    stele_client_t *client = s_client_new (broker, "p");
+    stele_client_t *reader = s_client_new (broker, NULL);
+    assert_int_equal (stele_client_follow (reader, "task.output_added/", -1), 0);
+    char *content = (char *) malloc (8000000);
+    for (size_t i = 0; i < 8000000; i++)
+        content [i] = (char) (i * i >> 7);
+    for (size_t size = 1000; size <= 8000000; size *= 20) {
+        stele_event_t *event = stele_event_new ("task.output_added");
+        stele_event_set_string (event, "task_id", "t");
+        stele_event_set_string (event, "output_type", "artifact");
+        stele_event_set_bytes (event, "content", content, size);
+        assert_true (stele_client_publish (client, &event, PATIENCE_MS) > 0);
+    }
+    s_flush (client);
+    assert_int_equal (stele_client_refused (client), 0);
+    size_t got, size = 1000;
+    for (int64_t position = 1; position <= 4; position++, size *= 20) {
+        stele_event_t *event = s_next (reader, position);
+        const char *text = stele_event_string (event, "content", &got);
+        assert_non_null (text);
+        assert_int_equal (got, size);
+        assert_memory_equal (text, content, size);
+        stele_event_destroy (&event);
+    }
+    free (content);
+    stele_client_destroy (&reader);
+    stele_client_destroy (&client);
+    s_broker_destroy (broker);
+}
+
+//  -- follow --------------------------------------------------------------------------
+
+static void
+s_test_follow_restarts (const char *transport)
+{
+    broker_t *broker = s_broker_new (transport);
+    stele_client_t *client = s_client_new (broker, "p");
+    stele_client_t *reader = s_client_new (broker, NULL);
+    s_publish_many (client, 1, 3000);
+    s_flush (client);
+    assert_int_equal (stele_client_follow (reader, "", 1000), 0);
+    int64_t position = 1000;
+    for (int round = 1; round <= 3; round++) {
+        int last = 3000 + round * 3000;
+        s_publish_many (client, last - 2999, last);
+        while (position < last - 1500) {
+            stele_event_t *event = s_next (reader, ++position);
+            assert_int_equal (stele_event_integer (event, "value", -1), position);
+            stele_event_destroy (&event);
+        }
+        s_broker_restart (broker);
+    }
+    s_flush (client);
+    while (position < 12000) {
+        stele_event_t *event = s_next (reader, ++position);
+        stele_event_destroy (&event);
+    }
+    stele_event_t *event = NULL;
+    assert_int_equal (stele_client_next (reader, 50, &event), STELE_ETIMEOUT);
+    stele_client_destroy (&reader);
+    stele_client_destroy (&client);
+    s_broker_destroy (broker);
+}
+
+static void
+test_client_follows_over_restarts_every_position_once (void **state)
+{
+    (void) state;
+    s_test_follow_restarts ("ipc");
+}
+
+static void
+test_client_follows_over_restarts_over_inproc (void **state)
+{
+    (void) state;
+    s_test_follow_restarts ("inproc");
+}
+
+static void
+test_client_follows_a_topic_only (void **state)
+{
+    (void) state;
+    broker_t *broker = s_broker_new ("ipc");
+    stele_client_t *client = s_client_new (broker, "p");
+    stele_client_t *reader = s_client_new (broker, NULL);
+    s_publish_state (client, "a1", "running");
+    s_publish_state (client, "b1", "running");
+    s_flush (client);
+    assert_int_equal (stele_client_follow (reader, "task.state_changed/a", 0), 0);
+    stele_event_t *event = s_next (reader, 1);
+    stele_event_destroy (&event);
+    int64_t position = 2;
+    for (int round = 0; round < 4; round++) {
+        s_publish_many (client, 1, 1500);
+        s_publish_state (client, "b1", "running");
+        s_publish_state (client, "a1", "running");
+        if (round == 2)
+            s_broker_restart (broker);
+        s_flush (client);
+        position += 1502;
+        event = s_next (reader, position);
+        assert_string_equal (stele_event_string (event, "task_id", NULL), "a1");
+        stele_event_destroy (&event);
+    }
+    assert_int_equal (stele_client_next (reader, 50, &event), STELE_ETIMEOUT);
+    stele_client_destroy (&reader);
+    stele_client_destroy (&client);
+    s_broker_destroy (broker);
+}
+
+static void
+test_client_slow_follower_misses_nothing (void **state)
+{
+    (void) state;
+    broker_t *broker = s_broker_new ("ipc");
+    stele_client_t *client = s_client_new (broker, "p");
+    stele_client_t *reader = s_client_new (broker, NULL);
+    assert_int_equal (stele_client_follow (reader, "task.metric_recorded/", -1), 0);
+    //  More than all queues between hold, and nobody takes any of it
+    s_publish_many (client, 1, MANY);
+    s_flush (client);
+    for (int64_t position = 1; position <= MANY; position++) {
+        stele_event_t *event = s_next (reader, position);
+        stele_event_destroy (&event);
+    }
+    s_publish_metric (client, MANY + 1);
+    stele_event_t *event = s_next (reader, MANY + 1);
+    stele_event_destroy (&event);
+    stele_client_destroy (&reader);
+    stele_client_destroy (&client);
+    s_broker_destroy (broker);
+}
+
+static void
+test_client_follow_from_now_begins_with_the_next (void **state)
+{
+    (void) state;
+    broker_t *broker = s_broker_new ("ipc");
+    stele_client_t *client = s_client_new (broker, "p");
+    stele_client_t *reader = s_client_new (broker, NULL);
+    s_publish_many (client, 1, 10);
+    s_flush (client);
+    assert_int_equal (stele_client_follow (reader, "", -1), 0);
+    stele_event_t *event = NULL;
+    for (int i = 0; i < 10; i++)
+        assert_int_equal (stele_client_next (reader, 0, &event), STELE_ETIMEOUT);
+    s_publish_metric (client, 11);
+    event = s_next (reader, 11);
+    assert_int_equal (stele_event_integer (event, "value", -1), 11);
+    stele_event_destroy (&event);
+    stele_client_destroy (&reader);
+    stele_client_destroy (&client);
+    s_broker_destroy (broker);
+}
+
+static void
+test_client_short_timeouts_lose_no_event (void **state)
+{
+    (void) state;
+    broker_t *broker = s_broker_new ("ipc");
+    stele_client_t *client = s_client_new (broker, "p");
+    stele_client_t *reader = s_client_new (broker, NULL);
+    s_publish_many (client, 1, 5000);
+    s_flush (client);
+    assert_int_equal (stele_client_follow (reader, "", 0), 0);
+    int64_t deadline_ms = zclock_mono () + PATIENCE_MS;
+    for (int64_t position = 1; position <= 5000; ) {
+        stele_event_t *event = NULL;
+        int rc = stele_client_next (reader, 0, &event);
+        assert_true (zclock_mono () < deadline_ms);
+        if (rc == STELE_ETIMEOUT)
+            continue;
+        assert_int_equal (rc, 0);
+        assert_int_equal (stele_event_position (event), position++);
+        stele_event_destroy (&event);
+    }
+    stele_client_destroy (&reader);
+    stele_client_destroy (&client);
+    s_broker_destroy (broker);
+}
+
+//  -- ask -------------------------------------------------------------------------------
+
+static void
+s_test_requests (const char *transport)
+{
+    broker_t *broker = s_broker_new (transport);
+    stele_client_t *client = s_client_new (broker, NULL);
+    char *answer = NULL;
+    assert_int_equal (stele_client_request_json (client, "{\"op\":\"ping\"}", PATIENCE_MS,
+        &answer), 0);
+    assert_non_null (strstr (answer, "\"ok\":true"));
+    free (answer);
+    assert_int_equal (stele_client_request_json (client, "{\"op\":\"no such\"}", PATIENCE_MS,
+        &answer), 0);
+    assert_non_null (strstr (answer, "unknown_op"));
+    free (answer);
+    //  One that waits in the broker, and times out here
+    answer = NULL;
+    assert_int_equal (stele_client_request_json (client,
+        "{\"op\":\"ping\",\"min_position\":1000,\"timeout_ms\":60000}", 50, &answer),
+        STELE_ETIMEOUT);
+    assert_null (answer);
+    assert_int_equal (stele_client_request_json (client, "{\"op\":\"ping\"}", PATIENCE_MS,
+        &answer), 0);
+    free (answer);
+    s_broker_restart (broker);
+    if (streq (transport, "inproc")) {
+        assert_int_equal (stele_client_request_json (client, "{\"op\":\"ping\"}", PATIENCE_MS,
+            &answer), 0);
+        free (answer);
+    }
+    void *bytes;
+    size_t size;
+    assert_int_equal (stele_client_request (client, "junk", 4, PATIENCE_MS, &bytes, &size), 0);
+    json_t *value = talk_unpack (bytes, size);
+    assert_string_equal (talk_text (value, "error/code"), "bad_request");
+    json_decref (value);
+    free (bytes);
+    stele_client_destroy (&client);
+    s_broker_destroy (broker);
+}
+
+static void
+test_client_requests_over_ipc_are_answered (void **state)
+{
+    (void) state;
+    s_test_requests ("ipc");
+}
+
+static void
+test_client_requests_over_inproc_are_answered (void **state)
+{
+    (void) state;
+    s_test_requests ("inproc");
+}
+
+static int
+s_setup (void **state)
+{
+    (void) state;
+    zsys_set_logstream (NULL);
+    zsys_handler_set (NULL);
+    return 0;
+}
+
+int
+main (void)
+{
+    const struct CMUnitTest tests [] = {
+        cmocka_unit_test (test_client_many_events_over_ipc_are_acked),
+        cmocka_unit_test (test_client_many_events_over_inproc_are_acked),
+        cmocka_unit_test (test_client_restarts_of_the_broker_lose_and_double_nothing),
+        cmocka_unit_test (test_client_restarts_over_inproc_lose_and_double_nothing),
+        cmocka_unit_test (test_client_started_before_the_broker_publishes_when_it_comes),
+        cmocka_unit_test (test_client_refused_event_is_told_and_the_rest_stands),
+        cmocka_unit_test (test_client_same_sequences_again_are_duplicates),
+        cmocka_unit_test (test_client_second_instance_fences_the_first),
+        cmocka_unit_test (test_client_new_ledger_under_a_client_ends_it),
+        cmocka_unit_test (test_client_large_events_are_published),
+        cmocka_unit_test (test_client_follows_over_restarts_every_position_once),
+        cmocka_unit_test (test_client_follows_over_restarts_over_inproc),
+        cmocka_unit_test (test_client_follows_a_topic_only),
+        cmocka_unit_test (test_client_slow_follower_misses_nothing),
+        cmocka_unit_test (test_client_follow_from_now_begins_with_the_next),
+        cmocka_unit_test (test_client_short_timeouts_lose_no_event),
+        cmocka_unit_test (test_client_requests_over_ipc_are_answered),
+        cmocka_unit_test (test_client_requests_over_inproc_are_answered)
+    };
+    return cmocka_run_group_tests (tests, s_setup, NULL);
+}
