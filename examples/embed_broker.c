@@ -48,8 +48,8 @@ static int
 s_work (stele_client_t *client)
 {
     static const char *const lines [] = {
-        "{\"type\":\"task.created\",\"task_id\":\"embedded\",\"title\":\"Embedded\","
-            "\"description\":\"A task of the program itself\",\"role\":\"step\"}",
+        ("{\"type\":\"task.created\",\"task_id\":\"embedded\",\"title\":\"Embedded\","
+            "\"description\":\"A task of the program itself\",\"role\":\"step\"}"),
         "{\"type\":\"task.state_changed\",\"task_id\":\"embedded\",\"state\":\"running\"}",
         "{\"type\":\"task.state_changed\",\"task_id\":\"embedded\",\"state\":\"passed\"}"
     };
