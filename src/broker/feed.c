@@ -11,6 +11,7 @@
 #include <assert.h>
 #include <string.h>
 #include "broker/clock.h"
+#include "broker/endpoint.h"
 #include "broker/follower.h"
 #include "wire/event.h"
 
@@ -213,6 +214,7 @@ stele_feed (zsock_t *pipe, void *args)
         zstr_sendx (pipe, "READY", zsock_endpoint (self.socket), NULL);
         s_loop (&self);
     }
+    stele_endpoint_release (self.socket);
     zsock_destroy (&self.socket);
     zhash_destroy (&self.topics);
     stele_follower_close (&self.follower);

@@ -6,6 +6,7 @@
 */
 
 #include <inttypes.h>
+#include "broker/endpoint.h"
 #include "broker/answer.h"
 #include "broker/envelope.h"
 #include "broker/front_internal.h"
@@ -406,6 +407,7 @@ stele_front_destroy (stele_front_t **self_p)
     if (!self)
         return;
     stele_pending_each (self->pending, s_say_stopping, self);
+    stele_endpoint_release (self->peers);
     zsock_destroy (&self->peers);
     zsock_destroy (&self->workers);
     zsock_destroy (&self->heads);

@@ -8,6 +8,7 @@
 #include <assert.h>
 #include <string.h>
 #include "broker/clock.h"
+#include "broker/endpoint.h"
 #include "broker/ingest.h"
 #include "broker/writer.h"
 
@@ -424,6 +425,7 @@ stele_ingest (zsock_t *pipe, void *args)
             s_fill (&self);
     }
     stele_writer_destroy (&self.writer);
+    stele_endpoint_release (self.events);
     zsock_destroy (&self.events);
     zsock_destroy (&self.pipeline);
     zsock_destroy (&self.mailbox);

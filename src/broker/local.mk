@@ -4,6 +4,7 @@ src_broker_libbroker_la_SOURCES = \
     src/broker/broker.c \
     src/broker/cache_actor.c \
     src/broker/clock.h \
+    src/broker/endpoint.h \
     src/broker/envelope.c src/broker/envelope.h \
     src/broker/feed.c \
     src/broker/follower.c src/broker/follower.h \
