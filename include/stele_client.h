@@ -1,9 +1,13 @@
 /*  stele_client - publish with acks, ask, follow
 
-    One client is used by one thread. Publishing runs on a thread of its own
-    behind it: events are batched, sent, and kept until the broker has acked
-    them; a lost connection or a restarted broker is repaired by resending,
-    and what was stored already is not stored twice (doc/PROTOCOL.md section 2).
+    One client is used by one thread; a process that forks makes its own. Publishing
+    runs on a thread behind it: events are batched, sent, and kept until the
+    broker has acked them; a lost connection or a restarted broker is repaired
+    by resending, and what was stored already is not stored twice
+    (doc/PROTOCOL.md section 2).
+
+    A wait ends early, as STELE_ETIMEOUT, when a signal arrives that czmq takes for an
+    interrupt (zsys_interrupted): Ctrl-C works.
 
         stele_client_t *client = stele_client_new ("my-orchestrator");
         stele_event_t *event = stele_event_new ("task.created");
@@ -74,7 +78,8 @@ typedef enum {
 typedef struct {
     stele_fate_t fate;
     int64_t number;                 // The number that stele_client_publish gave
-    int64_t position;               // ACKED: position in the ledger
+    int64_t position;               // ACKED: position in the ledger; 0 where it is not known
+                                    // (a duplicate, or the ack was lost with a connection)
     bool duplicate;                 // ACKED: was durable before this client started
     int code;                       // REFUSED: STELE_E...
     const char *message;            // REFUSED: for a person; valid during the call
@@ -83,22 +88,29 @@ typedef struct {
 typedef void (stele_receipt_fn) (const stele_receipt_t *receipt, void *arg);
 
 /*  Be told of acks and refusals. Called in the caller's own thread, from within
-    stele_client_publish, _wait, _flush and _poll.                           */
+    stele_client_publish, _wait, _flush and _poll; it must not destroy the client.
+    Where the word of a refusal was lost with a connection, the event counts as
+    acked here: the broker keeps it, with the reason (rejected.list).         */
 STELE_EXPORT void
     stele_client_on_receipt (stele_client_t *self, stele_receipt_fn *fn, void *arg);
 
 /*  Publish an event. Takes ownership of it and sets the caller's pointer to
     NULL, also on failure. Returns its number, 1, 2, 3 ... in this client, or:
     STELE_ETIMEOUT where the window was full for timeout_ms (nothing was taken:
-    the event is still the caller's and the pointer not NULL), or the code that ended
-    this producer: STELE_EFENCED, STELE_EGAP, STELE_EPROTOCOL, STELE_EUNAUTHORIZED.
-    timeout_ms -1 waits for ever.                                            */
+    the event is still the caller's and the pointer not NULL), STELE_ETOO_LARGE (larger than
+    a message to this broker may be; it gets no number, and the next one may be published),
+    or the code that ended this producer: STELE_EFENCED, STELE_EGAP, STELE_EPROTOCOL,
+    STELE_EUNAUTHORIZED, STELE_ELEDGER (the broker came back with another ledger, or
+    with one that lost events that it had acked), STELE_EINVALID_FIELD (the endpoint).
+    Full is twice the window of the broker, or 64 MiB, unacked. Before the broker was
+    first met, only events under 64 KiB are taken. timeout_ms -1 waits for ever.  */
 STELE_EXPORT int64_t
     stele_client_publish (stele_client_t *self, stele_event_t **event_p, int timeout_ms);
 
-/*  Wait until the event of that number is acked or refused. Returns 0 when it
-    is durable, its code when it was refused, STELE_ETIMEOUT, or the code that
-    ended this producer.                                                     */
+/*  Wait until the event of that number is acked or refused, and send what is
+    batched now. Returns 0 when it is durable, its code when it was refused (the last
+    65,536 refusals are remembered), STELE_ETIMEOUT, or the code that ended this
+    producer.                                                                */
 STELE_EXPORT int
     stele_client_wait (stele_client_t *self, int64_t number, int timeout_ms);
 
@@ -132,13 +144,16 @@ STELE_EXPORT int
 
 /*  Follow what is committed: events whose feed topic begins with 'topic' ("" for
     all), from the position after 'after'; -1 begins with the next one that is
-    committed. What was committed before, and what the feed lost, is fetched with
-    events.read, so that every position is seen once and in order.           */
+    committed (it asks the broker for the head, for at most a second). What was
+    committed before, and what the feed lost, is fetched with events.read, so
+    that every position is seen once and in order, with its content
+    whole. Returns 0, or STELE_EINVALID_FIELD for an endpoint that cannot be. A second
+    call begins anew.                                                        */
 STELE_EXPORT int
     stele_client_follow (stele_client_t *self, const char *topic, int64_t after);
 
 /*  The next event. Caller owns *event. Returns 0, STELE_ETIMEOUT, or the code of a
-    failed repair.                                                           */
+    failed repair; calling again goes on where it was, and nothing is lost.  */
 STELE_EXPORT int
     stele_client_next (stele_client_t *self, int timeout_ms, stele_event_t **event);
 

@@ -56,7 +56,11 @@ void
 void
     stele_dialog_flush (stele_dialog_t *self);
 
-/*  The connection is new, or may be: greet.                                 */
+/*  There is no connection: say nothing until there is one.                  */
+void
+    stele_dialog_hush (stele_dialog_t *self);
+
+/*  There is a connection, and nothing was said on it: greet.                */
 void
     stele_dialog_greet (stele_dialog_t *self);
 
@@ -69,7 +73,7 @@ void
     stele_dialog_answer (stele_dialog_t *self, const void *data, size_t size, int64_t now_ms);
 
 /*  Pack the next message that is due: a hello, a batch, a ping. False where
-    none is. If it then cannot be sent, say greet.                           */
+    none is. If it cannot be sent, hush.                                     */
 bool
     stele_dialog_speak (stele_dialog_t *self, int64_t now_ms, stele_pack_t *pack);
 
@@ -83,10 +87,6 @@ int64_t
 
 bool
     stele_dialog_ended (const stele_dialog_t *self);
-
-/*  Is a hello to be sent, as soon as there is a connection?                 */
-bool
-    stele_dialog_hello_due (const stele_dialog_t *self);
 
 /*  Events that are not on the wire.                                         */
 int64_t

@@ -1,7 +1,8 @@
 noinst_LTLIBRARIES += src/client/libclient.la
 src_client_libclient_la_SOURCES = \
     src/client/client.c \
-    src/client/dialog.c src/client/dialog.h \
+    src/client/dialog.c src/client/dialog.h src/client/dialog_internal.h \
+    src/client/dialog_answer.c \
     src/client/event.c \
     src/client/follow.c src/client/follow.h \
     src/client/link.c src/client/link.h \

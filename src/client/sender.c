@@ -65,22 +65,30 @@ s_sender_destroy (sender_t **self_p)
 //  -- the broker --------------------------------------------------------------
 
 static void
+s_greet_if_connected (sender_t *self)
+{
+    if (!stele_link_connected (self->link))
+        return;
+    self->heard_ms = self->now_ms;
+    stele_dialog_greet (self->dialog);
+}
+
+static void
 s_open (sender_t *self)
 {
     stele_refusal_t refusal = { 0 };
+    stele_dialog_hush (self->dialog);
     self->heard = false;
     self->heard_ms = self->now_ms;
     if (stele_link_open (self->link, &refusal) != 0)
         stele_dialog_end (self->dialog, refusal.code, refusal.message);
+    s_greet_if_connected (self);
 }
 
 static void
 s_check_link (sender_t *self)
 {
-    if (stele_link_connected (self->link)) {
-        self->heard_ms = self->now_ms;
-        stele_dialog_greet (self->dialog);
-    }
+    s_greet_if_connected (self);
     if (self->now_ms < self->heard_ms + stele_dialog_silence_ms (self->dialog))
         return;
     //  A peer at inproc that was never heard is one that has not bound yet
@@ -104,8 +112,8 @@ s_speak (sender_t *self)
 {
     while (stele_dialog_speak (self->dialog, self->now_ms, self->pack)) {
         if (!s_send (self)) {
-            stele_dialog_greet (self->dialog);
-            //  Elsewhere libzmq connects again by itself
+            stele_dialog_hush (self->dialog);
+            //  Elsewhere libzmq connects again by itself, and the link tells
             if (stele_link_local (self->link))
                 s_open (self);
             return;
@@ -192,9 +200,8 @@ s_wait (sender_t *self, bool notices_left)
     };
     int count = 2;
     if (self->link) {
-        bool hello_due = stele_dialog_hello_due (self->dialog);
         items [count].socket = stele_link_socket (self->link);
-        items [count++].events = (short) (ZMQ_POLLIN | (hello_due? ZMQ_POLLOUT: 0));
+        items [count++].events = ZMQ_POLLIN;
     }
     if (self->link && stele_link_monitor (self->link)) {
         items [count].socket = stele_link_monitor (self->link);
