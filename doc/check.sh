@@ -41,4 +41,12 @@ for file in "$src"/src/cli/cmd_*.c; do
     done
 done
 
+# Each fault point of the table stands somewhere in the code, and nothing else does
+points=$(sed -n 's/^    X (\([a-z_]*\), *\(PLAIN\|ANY\|EIO\), .*/\1/p' "$src/src/fault/points.h")
+test "$(echo "$points" | wc -l)" -ge 40 || { echo "fewer than 40 fault points"; failed=1; }
+for name in $points; do
+    grep -rqE "STELE_FAULT(_CODE)? \\($name\\)|STELE_FAULT_AT_$name\\b" "$src/src" --include='*.c' ||
+        { echo "src/fault/points.h has $name, and no place in the code"; failed=1; }
+done
+
 exit $failed

@@ -6,3 +6,4 @@ include $(srcdir)/tests/unit/ledger_reader.mk
 include $(srcdir)/tests/unit/wire.mk
 include $(srcdir)/tests/unit/cache.mk
 include $(srcdir)/tests/unit/client.mk
+include $(srcdir)/tests/unit/fault.mk

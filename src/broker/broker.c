@@ -16,6 +16,7 @@
 #include "broker/follower.h"
 #include "broker/ingest.h"
 #include "broker/requests.h"
+#include "fault/fault.h"
 #include "ledger/reader.h"
 #include "stele_broker.h"
 #include "wire/scan.h"
@@ -64,6 +65,7 @@ s_started (s_broker_t *self, zactor_t *actor, char **endpoint)
 static int
 s_start_ingest (s_broker_t *self)
 {
+    STELE_FAULT (start_ingest);
     self->ingest = zactor_new (stele_ingest, self->settings);
     assert (self->ingest);
     zmsg_t *said = zmsg_recv (self->ingest);
@@ -94,6 +96,7 @@ s_start_ingest (s_broker_t *self)
 static int
 s_start_followers (s_broker_t *self)
 {
+    STELE_FAULT (start_followers);
     self->follower_args.settings = self->settings;
     self->feed = zactor_new (stele_feed, &self->follower_args);
     assert (self->feed);
@@ -123,6 +126,7 @@ s_or_off (const char *endpoint)
 static int
 s_start_requests (s_broker_t *self)
 {
+    STELE_FAULT (start_requests);
     self->requests_args = (stele_requests_args_t) {
         .settings = self->settings,
         .ledger_id = self->ledger_id,
@@ -255,17 +259,25 @@ static void
 s_stop (s_broker_t *self, bool drain)
 {
     int64_t until_us = stele_clock_steady_us () + self->settings->drain_ms * 1000;
+    STELE_FAULT (stop_begin);
     if (drain) {
         s_ask (self, self->ingest, "PAUSE", "PAUSED", until_us);
+        STELE_FAULT (stop_paused);
         s_ask (self, self->cache, "DRAIN", "DRAINED", until_us);
+        STELE_FAULT (stop_cache);
         s_ask (self, self->feed, "DRAIN", "DRAINED", until_us);
+        STELE_FAULT (stop_feed);
         s_ask (self, self->pipeline, "DRAIN", "DRAINED", until_us);
+        STELE_FAULT (stop_pipeline);
     }
     zactor_destroy (&self->requests);
+    STELE_FAULT (stop_requests);
     zactor_destroy (&self->cache);
     zactor_destroy (&self->feed);
     zactor_destroy (&self->pipeline);
+    STELE_FAULT (stop_followers);
     zactor_destroy (&self->ingest);
+    STELE_FAULT (stop_ingest);
 }
 
 //  -- commands ----------------------------------------------------------------------
@@ -293,6 +305,7 @@ s_start (s_broker_t *self)
         self->events_endpoint, self->requests_endpoint, self->feed_endpoint, self->settings->redis);
     if (!self->cache)
         s_report (self, NULL);
+    STELE_FAULT (start_ready);
     zstr_sendx (self->pipe, "READY", line, NULL);
 }
 

@@ -13,6 +13,7 @@
 #include "broker/clock.h"
 #include "broker/endpoint.h"
 #include "broker/follower.h"
+#include "fault/fault.h"
 #include "wire/event.h"
 
 #define BATCH_EVENTS  500
@@ -111,7 +112,9 @@ s_publish (const stele_record_t *row, void *arg)
     s_omit (event, STELE_OUTPUT);
     stele_pack_clear (self->follower.pack);
     stele_record_pack (event, self->follower.pack);
+    STELE_FAULT (feed_before);
     s_send (self, topic, topic_size);
+    STELE_FAULT (feed_after);
     self->cursor = row->values [STELE_POSITION].integer;
     self->published++;
     return 0;

@@ -10,6 +10,7 @@
 #include "broker/answer.h"
 #include "broker/envelope.h"
 #include "broker/front_internal.h"
+#include "fault/fault.h"
 
 #define PENDING_MAX 10000
 #define PENDING_BYTES_MAX (256 * 1024 * 1024)
@@ -76,6 +77,7 @@ static void
 s_finish (stele_front_t *self, stele_request_t *request, int code, zframe_t **answer_p)
 {
     stele_tally_record (self->tally, request->op, code, zclock_usecs () - request->arrived_us);
+    STELE_FAULT (request_answer_before);
     s_send (self, request->envelope, answer_p);
     stele_pending_remove (self->pending, request);
 }
@@ -206,6 +208,7 @@ s_take_from_peer (stele_front_t *self)
     zmsg_t *frames = zmsg_recv_nowait (self->peers);
     if (!frames)
         return false;
+    STELE_FAULT (request_taken);
     zmsg_t *envelope;
     zframe_t *body;
     stele_refusal_t refusal;

@@ -11,6 +11,7 @@
 #include "broker/endpoint.h"
 #include "broker/ingest.h"
 #include "broker/writer.h"
+#include "fault/fault.h"
 
 //  A batch is closed when it has taken this long to fill, however much still arrives
 #define FILL_US         20000
@@ -145,6 +146,28 @@ s_take_request (s_ingest_t *self, int *code)
 
 //  -- answering --------------------------------------------------------------------
 
+#ifdef STELE_WITH_FAULTS
+//  Each kind of answer is a place of its own: {"op": "ack", ... begins with the op.
+static void
+s_pass (const stele_answer_t *answer, bool sent)
+{
+    bool named = answer->size >= 8 && answer->to == STELE_FROM_PEER;
+    if (answer->to == STELE_FROM_MAILBOX)
+        stele_fault_hit (sent? STELE_FAULT_AT_answer_after: STELE_FAULT_AT_answer_before);
+    else
+    if (named && memcmp (answer->data + 4, "\xa3" "ack", 4) == 0)
+        stele_fault_hit (sent? STELE_FAULT_AT_ack_after: STELE_FAULT_AT_ack_before);
+    else
+    if (named && memcmp (answer->data + 4, "\xa3" "nak", 4) == 0)
+        stele_fault_hit (sent? STELE_FAULT_AT_nak_after: STELE_FAULT_AT_nak_before);
+    else
+    if (named && memcmp (answer->data + 4, "\xa7" "wel", 4) == 0)
+        stele_fault_hit (sent? STELE_FAULT_AT_welcome_after: STELE_FAULT_AT_welcome_before);
+}
+#else
+#define s_pass(answer, sent) ((void) 0)
+#endif
+
 static void
 s_send_answer (s_ingest_t *self, const stele_answer_t *answer)
 {
@@ -165,7 +188,9 @@ s_send_answers (s_ingest_t *self)
 {
     int64_t now_us = stele_clock_steady_us ();
     for (const stele_answer_t *answer = self->writer->answers; answer; answer = answer->next) {
+        s_pass (answer, false);
         s_send_answer (self, answer);
+        s_pass (answer, true);
         if (answer->received_us)
             stele_histogram_record (self->writer->ack_us, now_us - answer->received_us);
     }
@@ -179,7 +204,9 @@ s_announce (s_ingest_t *self)
     if (head == self->announced)
         return;
     self->announced = head;
+    STELE_FAULT (announce_before);
     zmq_send (zsock_resolve (self->head), &head, sizeof head, ZMQ_DONTWAIT);
+    STELE_FAULT (announce_after);
 }
 
 //  -- the batch ------------------------------------------------------------------------
@@ -215,6 +242,8 @@ s_settle (s_ingest_t *self, int code)
 {
     int64_t events = self->writer->batch_events;
     int64_t begun_us = stele_clock_steady_us ();
+    if (code == 0 && STELE_CONTROL (ack_before_commit))
+        s_send_answers (self);
     if (code == 0)
         code = stele_writer_commit (self->writer);
     if (code) {

@@ -13,6 +13,7 @@
 #include <string.h>
 #include "broker/clock.h"
 #include "broker/follower.h"
+#include "fault/fault.h"
 #include "wire/event.h"
 
 #define NAME          "pipeline-out"
@@ -38,6 +39,7 @@ s_push (const stele_record_t *row, void *arg)
     s_pipeline_t *self = arg;
     stele_pack_clear (self->follower.pack);
     stele_record_pack (row, self->follower.pack);
+    STELE_FAULT (push_before);
     if (zmq_send (zsock_resolve (self->socket), stele_pack_data (self->follower.pack),
         stele_pack_size (self->follower.pack), ZMQ_DONTWAIT) < 0) {
         self->blocked = true;
@@ -45,6 +47,7 @@ s_push (const stele_record_t *row, void *arg)
     }
     self->cursor = row->values [STELE_POSITION].integer;
     self->pushed++;
+    STELE_FAULT (push_after);
     return 0;
 }
 
@@ -77,6 +80,7 @@ s_save (s_pipeline_t *self)
     stele_pack_key_string (pack, "name", NAME);
     stele_pack_key_integer (pack, "position", safe);
     zsock_send (self->writer, "sb", "cursor", stele_pack_data (pack), stele_pack_size (pack));
+    STELE_FAULT (cursor_asked);
 }
 
 static void

@@ -11,6 +11,7 @@
 #include <string.h>
 #include "broker/clock.h"
 #include "broker/writer.h"
+#include "fault/fault.h"
 #include "wire/event.h"
 
 stele_input_t *
@@ -219,6 +220,7 @@ stele_writer_rollback (stele_writer_t *self)
     self->counts = self->counts_before;
     self->counts.held_back++;
     self->holding = true;
+    STELE_FAULT (rollback_after);
 }
 
 static int
@@ -249,6 +251,7 @@ stele_writer_take (stele_writer_t *self, stele_input_t *input)
     self->counts.messages++;
     self->counts.bytes += (int64_t) input->size;
     self->batch_bytes += input->size;
+    STELE_FAULT (input_taken);
     return self->holding? 0: s_run (self, input);
 }
 
@@ -277,6 +280,7 @@ stele_writer_commit (stele_writer_t *self)
 int
 stele_writer_again (stele_writer_t *self)
 {
+    STELE_FAULT (again_before);
     for (const stele_input_t *input = self->inputs; input; input = input->next) {
         int code = s_run (self, input);
         if (code)

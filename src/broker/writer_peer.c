@@ -11,6 +11,7 @@
 #include <string.h>
 #include "broker/clock.h"
 #include "broker/writer.h"
+#include "fault/fault.h"
 
 static void
 s_error (stele_writer_t *self, const stele_refusal_t *refusal, int64_t expected)
@@ -96,6 +97,7 @@ s_welcome (stele_writer_t *self, const stele_producer_t *producer)
 static int
 s_hello (stele_writer_t *self, const stele_message_t *message)
 {
+    STELE_FAULT (hello_before);
     int code = stele_writer_begin (self);
     if (code)
         return code;
@@ -219,6 +221,7 @@ static int
 s_goodbye (stele_writer_t *self, stele_peer_t *peer)
 {
     stele_member_t *member = peer->member;
+    STELE_FAULT (goodbye_before);
     int code = stele_writer_begin (self);
     if (code)
         return code;
@@ -284,6 +287,7 @@ stele_writer_run_peer (stele_writer_t *self)
 static int
 s_expire_one (stele_writer_t *self, stele_member_t *member)
 {
+    STELE_FAULT (expire_before);
     int code = stele_writer_begin (self);
     if (code)
         return code;
@@ -300,6 +304,7 @@ s_expire_one (stele_writer_t *self, stele_member_t *member)
     int64_t count = stele_ledger_interrupt (self->ledger, member->now.id, reason, stele_clock_us ());
     self->counts.interrupted += count > 0? count: 0;
     self->counts.events += count > 0? count: 0;
+    STELE_FAULT (expire_after);
     return count < 0? (int) count: 0;
 }
 
@@ -322,6 +327,7 @@ stele_writer_expire (stele_writer_t *self)
 int64_t
 stele_writer_interrupt_all (stele_writer_t *self)
 {
+    STELE_FAULT (interrupt_all_before);
     int64_t code = stele_writer_begin (self);
     if (code == 0)
         code = stele_ledger_interrupt (self->ledger, -1,
@@ -330,5 +336,6 @@ stele_writer_interrupt_all (stele_writer_t *self)
     if (code >= 0)
         code = stele_writer_commit (self);
     self->counts.interrupted += count > 0 && code == 0? count: 0;
+    STELE_FAULT (interrupt_all_after);
     return code < 0? code: count;
 }

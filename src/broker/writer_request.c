@@ -12,6 +12,7 @@
 #include <string.h>
 #include "broker/clock.h"
 #include "broker/writer.h"
+#include "fault/fault.h"
 #include "wire/event.h"
 
 //  -- answers of requests -------------------------------------------------------
@@ -186,6 +187,7 @@ s_store_rejected (stele_writer_t *self, const s_rejected_t *rejected, int64_t *p
 static int
 s_retry_one (stele_writer_t *self, int64_t id, s_refused_list_t *list, int64_t *accepted)
 {
+    STELE_FAULT (retry_before);
     s_rejected_t rejected = { 0 };
     stele_refusal_t refusal = { 0 };
     stele_reader_t *reader = stele_ledger_reader (self->ledger);

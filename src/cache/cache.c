@@ -30,6 +30,7 @@
 #include <string.h>
 #include <time.h>
 #include "cache/cache_internal.h"
+#include "fault/fault.h"
 
 #define TIMEOUT_MS 1000             // Of one answer of Redis
 #define WAIT_MIN_MS 100             // Back-off
@@ -183,6 +184,7 @@ s_connect (stele_cache_t *self)
         return stele_cache_lost (self);
     self->reconnects++;
     self->phase = STELE_PHASE_ALIGNING;
+    STELE_FAULT (redis_connected);
     return 0;
 }
 
@@ -285,6 +287,7 @@ s_align (stele_cache_t *self, stele_reader_t *reader)
     s_warn_of_policy (self);
     if (s_read_stand (self, &stand))
         return STELE_EUNAVAILABLE;
+    STELE_FAULT (redis_aligned);
     char holder [64];
     if (s_held_by_other (self, holder, sizeof holder))
         return s_refuse_foreign (self, holder);

@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "cache/cache_internal.h"
+#include "fault/fault.h"
 #include "cache/look.h"
 
 #define EXAMPLES_MAX 20
@@ -460,7 +461,9 @@ stele_cache_check (stele_cache_t *self, stele_reader_t *reader, bool repair,
     check->reader = reader;
     check->repair = repair;
     check->began_ms = self->now_us / 1000;
+    STELE_FAULT (compare_before);
     rc = s_check_all (check);
+    STELE_FAULT (compare_after);
     stele_batch_clear (self->batch);
     rc = rc? stele_cache_refuse_failed (self, rc, refusal): s_pack (check, pack);
     free (check);

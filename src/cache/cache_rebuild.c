@@ -17,6 +17,7 @@
 #include <string.h>
 #include <unistd.h>
 #include "cache/cache_internal.h"
+#include "fault/fault.h"
 
 #define WIPE_KEYS 2000              // Looked at by one SCAN
 #define FILL_RECORDS STELE_BATCH_RECORDS
@@ -37,6 +38,7 @@ s_queue_unlink_sets (stele_cache_t *self)
 int
 stele_cache_rebuild_begin (stele_cache_t *self, stele_reader_t *reader, const char *why)
 {
+    STELE_FAULT (rebuild_before);
     int64_t head = stele_reader_head (reader);
     int64_t start = head < 0? head:
         stele_reader_position_at (reader, self->now_us - self->terminal_ttl_us);
@@ -93,6 +95,7 @@ s_queue_wipe (stele_cache_t *self, const redisReply *keys)
 static int
 s_wipe (stele_cache_t *self)
 {
+    STELE_FAULT (rebuild_wiping);
     int rc = stele_cache_verify (self);
     if (rc)
         return rc;
@@ -141,6 +144,7 @@ s_fill_row (const stele_record_t *row, void *arg)
 static int
 s_fill_tasks (stele_cache_t *self, stele_reader_t *reader)
 {
+    STELE_FAULT (rebuild_filling_tasks);
     s_filling_t filling = { self, true, 0 };
     int64_t last = stele_reader_active (reader, self->fill_cursor, FILL_RECORDS,
         s_fill_row, &filling);
@@ -166,6 +170,7 @@ s_finish (stele_cache_t *self)
     int rc = stele_cache_verify (self);
     if (rc)
         return rc;
+    STELE_FAULT (rebuild_finish);
     stele_redis_multi (redis);
     stele_redis_command (redis, "SET", self->layout.ledger.data, self->ledger_id);
     stele_redis_word (redis, "SET");
@@ -190,12 +195,14 @@ s_finish (stele_cache_t *self)
     self->swept = self->rebuild_start;
     self->following_ms = stele_cache_monotonic_ms ();
     self->phase = STELE_PHASE_FOLLOWING;
+    STELE_FAULT (rebuild_after);
     return 0;
 }
 
 static int
 s_fill_sessions (stele_cache_t *self, stele_reader_t *reader)
 {
+    STELE_FAULT (rebuild_filling_sessions);
     const uint32_t ended = 1u << STELE_SESSION_COMPLETED | 1u << STELE_SESSION_ERROR
         | 1u << STELE_SESSION_TERMINATED;
     const uint32_t all = (1u << STELE_SESSION_STATE_END) - 2;

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <time.h>
 #include "cache/cache_internal.h"
+#include "fault/fault.h"
 #include "wire/event.h"
 
 #define READY_MS 2000
@@ -184,6 +185,7 @@ stele_cache_recover (stele_cache_t *self, stele_reader_t *reader, bool all,
     int rc = stele_cache_ready (self, reader, refusal);
     if (rc)
         return rc;
+    STELE_FAULT (recover_before);
     s_recovery_t recovery = { .cache = self };
     rc = s_recover_active (&recovery, reader);
     if (rc == 0 && all)

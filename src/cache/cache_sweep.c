@@ -9,6 +9,7 @@
 */
 
 #include "cache/cache_internal.h"
+#include "fault/fault.h"
 
 //  Only those whose last event is that old: the others come to their turn, or are
 //  active again.
@@ -40,6 +41,7 @@ stele_cache_sweep (stele_cache_t *self, stele_reader_t *reader)
     if (upto < 0)
         return (int) upto;
 
+    STELE_FAULT (sweep_before);
     size_t next = 0;
     int rc = 0;
     while (rc == 0 && next < self->touched_count) {
@@ -53,5 +55,6 @@ stele_cache_sweep (stele_cache_t *self, stele_reader_t *reader)
     if (rc)
         return rc;
     self->swept = upto;
+    STELE_FAULT (sweep_after);
     return upto >= cutoff;
 }

@@ -17,6 +17,7 @@
 #include <string.h>
 #include <time.h>
 #include "cache/redis.h"
+#include "fault/fault.h"
 
 typedef struct {
     const char *data;               // NULL: the digits are meant
@@ -379,6 +380,7 @@ stele_exec_t
 stele_redis_exec (stele_redis_t *self)
 {
     size_t expected = self->transaction;
+    STELE_FAULT (exec_before);
     stele_redis_command (self, "EXEC", NULL, NULL);
     bool refused = false;
     while (self->outstanding > 1) {
@@ -389,7 +391,9 @@ stele_redis_exec (stele_redis_t *self)
         }
         freeReplyObject (reply);
     }
+    STELE_FAULT (exec_sent);
     redisReply *reply = stele_redis_reply (self);
+    STELE_FAULT (exec_after);
     if (!reply)
         return STELE_EXEC_LOST;
     stele_exec_t outcome = s_judge (self, reply, expected, refused);

@@ -16,12 +16,16 @@
 #include <sysexits.h>
 #include <czmq.h>
 #include "cli/options.h"
+#include "fault/fault.h"
 #include "stele.h"
 
 typedef struct {
     zactor_t *broker;
     const char *config;
     bool verbose, version, help;
+#ifdef STELE_WITH_FAULTS
+    bool fault_points;
+#endif
     bool legacy_keys;
     cli_list_t settings;            // name, value, name, value, ...
 } s_args_t;
@@ -63,6 +67,9 @@ static const cli_option_t s_general [] = {
     { "verbose", 'v', NULL, "Log every batch that is committed.", CLI_FLAG, offsetof (s_args_t, verbose), 0, NULL },
     { "version", 'V', NULL, "Print the version and exit.", CLI_FLAG, offsetof (s_args_t, version), 0, NULL },
     { "help", 'h', NULL, "Print this help and exit.", CLI_FLAG, offsetof (s_args_t, help), 0, NULL },
+#ifdef STELE_WITH_FAULTS
+    { "fault-points", 0, NULL, "List the places where STELE_FAULT can inject a fault, one a line (with --verbose: and what they are), and exit.", CLI_FLAG, offsetof (s_args_t, fault_points), 0, NULL },
+#endif
     CLI_OPTIONS_END
 };
 
@@ -234,6 +241,13 @@ main (int argc, char **argv)
         puts ("steled " STELE_VERSION);
         status = EX_OK;
     }
+#ifdef STELE_WITH_FAULTS
+    else
+    if (args.fault_points) {
+        stele_fault_list (stdout, args.verbose);
+        status = EX_OK;
+    }
+#endif
     else
         status = s_run (&args);
     cli_operands_clear (&operands);

@@ -6,6 +6,7 @@
 */
 
 #include <assert.h>
+#include "fault/fault.h"
 #include "ledger/ledger_internal.h"
 #include "wire/event.h"
 #include "wire/json.h"
@@ -61,7 +62,9 @@ stele_ledger_append (stele_ledger_t *self, const stele_record_t *event,
 {
     assert (stele_record_has (event, STELE_TIME));
     stele_record_clear (self->scratch);
-    int rc;
+    int rc = STELE_FAULT_CODE (append_before);
+    if (rc)
+        return stele_ledger_fail (self, rc);
     switch ((stele_event_type_t) event->type) {
         case STELE_TASK_CREATED:
         case STELE_TASK_UPDATED:
@@ -84,5 +87,6 @@ stele_ledger_append (stele_ledger_t *self, const stele_record_t *event,
     }
     if (rc == 1)
         *position = self->next++;
+    STELE_FAULT (append_after);
     return rc;
 }

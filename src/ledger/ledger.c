@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <unistd.h>
+#include "fault/fault.h"
 #include "ledger/ledger_internal.h"
 #include "ledger/schema.h"
 
@@ -25,8 +26,11 @@
 int
 stele_ledger_fail (stele_ledger_t *self, int code)
 {
-    snprintf (self->error, sizeof self->error, "%s (SQLite %d)",
-        sqlite3_errmsg (self->db), sqlite3_extended_errcode (self->db));
+    int rc = sqlite3_extended_errcode (self->db);
+    if (rc == SQLITE_OK)
+        snprintf (self->error, sizeof self->error, "%s", stele_error_text (code));
+    else
+        snprintf (self->error, sizeof self->error, "%s (SQLite %d)", sqlite3_errmsg (self->db), rc);
     return code;
 }
 
@@ -75,6 +79,8 @@ s_configure (stele_ledger_t *self)
         "PRAGMA secure_delete = OFF; PRAGMA wal_autocheckpoint = 0;"
         "PRAGMA cache_size = -65536; PRAGMA temp_store = MEMORY; PRAGMA trusted_schema = OFF;"
         "PRAGMA foreign_keys = OFF;");
+    if (code == 0 && STELE_CONTROL (sync_normal))
+        code = stele_sql_exec (self->db, "PRAGMA synchronous = NORMAL");
     if (code == 0)
         sqlite3_wal_hook (self->db, s_wal_hook, self);
     return code;
@@ -83,9 +89,13 @@ s_configure (stele_ledger_t *self)
 static int
 s_migrate_one (stele_ledger_t *self, const stele_migration_t *migration)
 {
-    int code = stele_sql_exec (self->db, "BEGIN IMMEDIATE");
+    int code = STELE_FAULT_CODE (migrate_before);
+    if (code == 0)
+        code = stele_sql_exec (self->db, "BEGIN IMMEDIATE");
     if (code == 0)
         code = stele_sql_exec (self->db, migration->sql);
+    if (code == 0)
+        code = STELE_FAULT_CODE (migrate_inside);
     if (code == 0) {
         char *sql = sqlite3_mprintf (
             "PRAGMA application_id = %d; PRAGMA user_version = %d; COMMIT",
@@ -98,6 +108,8 @@ s_migrate_one (stele_ledger_t *self, const stele_migration_t *migration)
         stele_ledger_fail (self, code);
         stele_sql_exec (self->db, "ROLLBACK");
     }
+    else
+        STELE_FAULT (migrate_after);
     return code;
 }
 
@@ -145,19 +157,23 @@ s_check (stele_ledger_t *self, const char *path, stele_check_t check, stele_refu
             "%s is damaged: %s: restore a copy, or save what is left with sqlite3 .recover",
             path, verdict);
     sqlite3_finalize (stmt);
+    STELE_FAULT (check_after);
     return code;
 }
 
 static int
 s_identify (stele_ledger_t *self)
 {
-    int code = stele_sql_exec (self->db,
+    int code = STELE_FAULT_CODE (identify_before);
+    if (code == 0)
+        code = stele_sql_exec (self->db,
         "INSERT OR IGNORE INTO meta VALUES ('ledger_id', lower (printf ('%s-%s-4%s-8%s-%s',"
         " hex (randomblob (4)), hex (randomblob (2)), substr (hex (randomblob (2)), 2),"
         " substr (hex (randomblob (2)), 2), hex (randomblob (6)))));"
         "INSERT OR IGNORE INTO meta VALUES ('created_at', strftime ('%Y-%m-%dT%H:%M:%SZ'))");
     if (code)
         return stele_ledger_fail (self, code);
+    STELE_FAULT (identify_after);
     sqlite3_stmt *stmt = stele_sql_prepare (self->db, "SELECT value FROM meta WHERE key = 'ledger_id'");
     if (stmt && sqlite3_step (stmt) == SQLITE_ROW)
         snprintf (self->id, sizeof self->id, "%s", (const char *) sqlite3_column_text (stmt, 0));
@@ -197,12 +213,19 @@ stele_ledger_open (const char *path, stele_check_t check, stele_refusal_t *refus
     self->pack = stele_pack_new ();
     self->scratch = stele_record_new ();
 
-    int code = s_lock (self, path, refusal);
+    int code = STELE_FAULT_CODE (open_before);
+    if (code)
+        stele_refuse (refusal, code, "ledger", "cannot open %s", path);
+    else
+        code = s_lock (self, path, refusal);
     if (code == 0) {
-        int rc = sqlite3_open_v2 (path, &self->db,
-            SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX
-            | SQLITE_OPEN_EXRESCODE, NULL);
-        code = stele_sql_code (rc);
+        code = STELE_FAULT_CODE (open_locked);
+        if (code == 0)
+            code = stele_sql_code (sqlite3_open_v2 (path, &self->db,
+                SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX
+                | SQLITE_OPEN_EXRESCODE, NULL));
+        if (code == 0)
+            code = STELE_FAULT_CODE (open_configured);
         if (code == 0)
             code = s_configure (self);
         if (code)
@@ -221,6 +244,8 @@ stele_ledger_open (const char *path, stele_check_t check, stele_refusal_t *refus
     }
     if (code)
         stele_ledger_close (&self);
+    else
+        STELE_FAULT (open_after);
     return self;
 }
 
@@ -231,6 +256,7 @@ stele_ledger_close (stele_ledger_t **self_p)
     stele_ledger_t *self = *self_p;
     if (!self)
         return;
+    STELE_FAULT (close_before);
     if (self->db && !sqlite3_get_autocommit (self->db))
         stele_ledger_rollback (self);
     stele_reader_close (&self->reader);
@@ -240,6 +266,7 @@ stele_ledger_close (stele_ledger_t **self_p)
     STELE_LEDGER_STATEMENTS (STATEMENT_FINALIZE)
 #undef STATEMENT_FINALIZE
     sqlite3_close (self->db);
+    STELE_FAULT (close_after);
     stele_content_destroy (&self->content);
     stele_pack_destroy (&self->pack);
     stele_record_destroy (&self->scratch);
@@ -283,13 +310,23 @@ int
 stele_ledger_begin (stele_ledger_t *self)
 {
     self->next = self->head + 1;
-    return stele_ledger_run (self, self->begin);
+    int code = STELE_FAULT_CODE (begin_before);
+    if (code)
+        return stele_ledger_fail (self, code);
+    code = stele_ledger_run (self, self->begin);
+    if (code == 0)
+        STELE_FAULT (begin_after);
+    return code;
 }
 
 int
 stele_ledger_commit (stele_ledger_t *self, int64_t now_us)
 {
-    int code = stele_tasks_flush (self->tasks);
+    int code = STELE_FAULT_CODE (flush_before);
+    if (code == 0)
+        code = stele_tasks_flush (self->tasks);
+    if (code == 0)
+        code = STELE_FAULT_CODE (commits_before);
     if (code)
         return stele_ledger_fail (self, code);
     if (self->next > self->head + 1) {
@@ -303,9 +340,15 @@ stele_ledger_commit (stele_ledger_t *self, int64_t now_us)
         if (code)
             return code;
     }
+    code = STELE_FAULT_CODE (commit_before);
+    if (code)
+        return stele_ledger_fail (self, code);
     code = stele_ledger_run (self, self->commit);
     if (code)
         return code;
+    code = STELE_FAULT_CODE (commit_after);
+    if (code)
+        return stele_ledger_fail (self, code);
     self->head = self->next - 1;
     stele_tasks_trim (self->tasks);
     return 0;
@@ -314,6 +357,7 @@ stele_ledger_commit (stele_ledger_t *self, int64_t now_us)
 void
 stele_ledger_rollback (stele_ledger_t *self)
 {
+    STELE_FAULT (rollback_before);
     //  After some errors SQLite has rolled back by itself
     if (!sqlite3_get_autocommit (self->db))
         stele_sql_exec (self->db, "ROLLBACK");
@@ -326,10 +370,15 @@ int
 stele_ledger_follower_save (stele_ledger_t *self, const char *name,
     int64_t position, int64_t time_us)
 {
+    int code = STELE_FAULT_CODE (cursor_store_before);
+    if (code)
+        return stele_ledger_fail (self, code);
     sqlite3_bind_text (self->follower, 1, name, -1, SQLITE_STATIC);
     sqlite3_bind_int64 (self->follower, 2, position);
     sqlite3_bind_int64 (self->follower, 3, time_us);
-    return stele_ledger_run (self, self->follower);
+    code = stele_ledger_run (self, self->follower);
+    STELE_FAULT (cursor_store_after);
+    return code;
 }
 
 int
@@ -338,6 +387,9 @@ stele_ledger_checkpoint (stele_ledger_t *self, bool idle)
     int bound = idle? WAL_PAGES_IDLE: self->wal_pages_next;
     if (self->wal_pages < bound)
         return 0;
+    int code = STELE_FAULT_CODE (checkpoint_before);
+    if (code)
+        return stele_ledger_fail (self, code);
     int log_pages = 0, done_pages = 0;
     int rc = sqlite3_wal_checkpoint_v2 (self->db, NULL, SQLITE_CHECKPOINT_PASSIVE,
         &log_pages, &done_pages);
@@ -349,6 +401,8 @@ stele_ledger_checkpoint (stele_ledger_t *self, bool idle)
     else
         //  A reader holds the rest: not again with every commit
         self->wal_pages_next = self->wal_pages + WAL_PAGES_RETRY;
+    if (rc == SQLITE_OK && (code = STELE_FAULT_CODE (checkpoint_after)))
+        return stele_ledger_fail (self, code);
     if (rc == SQLITE_OK || (rc & 0xFF) == SQLITE_BUSY || (rc & 0xFF) == SQLITE_LOCKED)
         return 0;
     return stele_ledger_fail (self, stele_sql_code (rc));

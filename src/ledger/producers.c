@@ -7,6 +7,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include "fault/fault.h"
 #include "ledger/ledger_internal.h"
 
 int
@@ -37,6 +38,9 @@ stele_ledger_producers (stele_ledger_t *self, stele_producer_fn *fn, void *arg)
 int
 stele_ledger_producer_save (stele_ledger_t *self, stele_producer_t *producer)
 {
+    int code = STELE_FAULT_CODE (producer_save_before);
+    if (code)
+        return stele_ledger_fail (self, code);
     sqlite3_stmt *stmt = producer->id? self->producer_update: self->producer_insert;
     if (producer->id)
         sqlite3_bind_int64 (stmt, 1, producer->id);
@@ -48,7 +52,7 @@ stele_ledger_producer_save (stele_ledger_t *self, stele_producer_t *producer)
     stele_sql_bind_key (stmt, 5, producer->lease_ms);
     sqlite3_bind_int (stmt, 6, producer->status);
     sqlite3_bind_int64 (stmt, 7, producer->seen_at);
-    int code = stele_ledger_run (self, stmt);
+    code = stele_ledger_run (self, stmt);
     if (code == 0 && producer->id == 0)
         producer->id = sqlite3_last_insert_rowid (self->db);
     return code;
@@ -57,6 +61,9 @@ stele_ledger_producer_save (stele_ledger_t *self, stele_producer_t *producer)
 int
 stele_ledger_producer_advance (stele_ledger_t *self, int64_t producer, int64_t sequence)
 {
+    int code = STELE_FAULT_CODE (producer_advance_before);
+    if (code)
+        return stele_ledger_fail (self, code);
     sqlite3_bind_int64 (self->producer_sequence, 1, producer);
     sqlite3_bind_int64 (self->producer_sequence, 3, sequence);
     return stele_ledger_run (self, self->producer_sequence);
@@ -65,10 +72,15 @@ stele_ledger_producer_advance (stele_ledger_t *self, int64_t producer, int64_t s
 int
 stele_ledger_fence (stele_ledger_t *self, int64_t producer, const char *instance, int64_t time_us)
 {
+    int code = STELE_FAULT_CODE (fence_before);
+    if (code)
+        return stele_ledger_fail (self, code);
     sqlite3_bind_int64 (self->fence, 1, producer);
     sqlite3_bind_text (self->fence, 2, instance, -1, SQLITE_STATIC);
     sqlite3_bind_int64 (self->fence, 3, time_us);
-    return stele_ledger_run (self, self->fence);
+    code = stele_ledger_run (self, self->fence);
+    STELE_FAULT (fence_after);
+    return code;
 }
 
 int
@@ -88,6 +100,9 @@ stele_ledger_reject (stele_ledger_t *self, int64_t producer, int64_t sequence,
     const stele_refusal_t *refusal, int64_t time_us,
     const void *event, size_t event_size, int64_t *id)
 {
+    int code = STELE_FAULT_CODE (reject_before);
+    if (code)
+        return stele_ledger_fail (self, code);
     sqlite3_stmt *stmt = self->reject;
     const char *code_name = stele_error_name (refusal->code);
     stele_sql_bind_key (stmt, 1, producer);
@@ -97,9 +112,10 @@ stele_ledger_reject (stele_ledger_t *self, int64_t producer, int64_t sequence,
     sqlite3_bind_text (stmt, 5, refusal->message, -1, SQLITE_STATIC);
     sqlite3_bind_int64 (stmt, 6, time_us);
     sqlite3_bind_blob (stmt, 7, event_size? event: "", (int) event_size, SQLITE_STATIC);
-    int code = stele_ledger_run (self, stmt);
+    code = stele_ledger_run (self, stmt);
     if (code == 0 && id)
         *id = sqlite3_last_insert_rowid (self->db);
+    STELE_FAULT (reject_after);
     return code;
 }
 
@@ -163,7 +179,7 @@ stele_ledger_interrupt (stele_ledger_t *self, int64_t producer, const char *reas
             code = stele_ledger_append (self, event, 0, &position, NULL);
             if (code == 1) {
                 interrupted++;
-                code = 0;
+                code = STELE_FAULT_CODE (interrupt_inside);
             }
         }
     } while (code == 0 && count > 0);
