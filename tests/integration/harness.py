@@ -37,6 +37,10 @@ DATA = os.environ.get("STELE_DATA", os.path.join(SRC, "..", "shared", "data"))
 #   Nothing here takes that long; a loaded machine or a sanitizer may.
 PATIENCE = 60
 
+#   A shell starts its background jobs with SIGINT ignored, and children inherit that: what a
+#   test interrupts would go on for ever. With a handler here, they start with the default.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
 
 def program(name):
     return os.path.join(BUILD, name)
