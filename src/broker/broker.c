@@ -15,6 +15,7 @@
 #include "broker/clock.h"
 #include "broker/follower.h"
 #include "broker/ingest.h"
+#include "broker/poll.h"
 #include "broker/requests.h"
 #include "fault/fault.h"
 #include "ledger/reader.h"
@@ -241,12 +242,14 @@ s_ask (s_broker_t *self, zactor_t *actor, const char *what, const char *answer, 
             { zsock_resolve (self->pipe), 0, ZMQ_POLLIN, 0 }
         };
         //  HURRY, or a second $TERM, ends the wait
-        if (left_ms <= 0 || zmq_poll (items, 2, left_ms) < 0 || (items [1].revents & ZMQ_POLLIN))
+        if (left_ms <= 0 || stele_poll (items, 2, left_ms) < 0 || (items [1].revents & ZMQ_POLLIN))
             return;
         if (!(items [0].revents & ZMQ_POLLIN))
             continue;
         zmsg_t *said = zmsg_recv (actor);
-        bool done = !said || zframe_streq (zmsg_first (said), answer);
+        //  After FAILED comes only the signal of its end, which zactor_destroy waits for
+        bool done = !said || zframe_streq (zmsg_first (said), answer)
+            || zframe_streq (zmsg_first (said), "FAILED");
         zmsg_destroy (&said);
         if (done)
             return;
@@ -391,7 +394,7 @@ stele_broker (zsock_t *pipe, void *args)
             items [count++] = (zmq_pollitem_t) { zsock_resolve (self.ingest), 0, ZMQ_POLLIN, 0 };
         if (self.ingest && self.cache)
             items [count++] = (zmq_pollitem_t) { zsock_resolve (self.cache), 0, ZMQ_POLLIN, 0 };
-        if (zmq_poll (items, count, -1) < 0)
+        if (stele_poll (items, count, -1) < 0)
             break;
         if (items [0].revents & ZMQ_POLLIN)
             s_command (&self);

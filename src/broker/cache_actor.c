@@ -9,6 +9,7 @@
 #include <string.h>
 #include "broker/clock.h"
 #include "broker/follower.h"
+#include "broker/poll.h"
 #include "cache/cache.h"
 #include "wire/scan.h"
 
@@ -180,7 +181,7 @@ s_loop (s_cache_t *self)
         };
         //  While Redis is away a new head is no reason to hurry
         bool away = stele_cache_state (self->cache) == STELE_CACHE_AWAY;
-        if (zmq_poll (items, away? 2: 3, wait_ms) < 0)
+        if (stele_poll (items, away? 2: 3, wait_ms) < 0)
             break;
         if (items [0].revents & ZMQ_POLLIN)
             goes_on = s_command (self);

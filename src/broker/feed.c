@@ -13,6 +13,7 @@
 #include "broker/clock.h"
 #include "broker/endpoint.h"
 #include "broker/follower.h"
+#include "broker/poll.h"
 #include "fault/fault.h"
 #include "wire/event.h"
 
@@ -178,7 +179,7 @@ s_loop (s_feed_t *self)
             { zsock_resolve (self->follower.heads), 0, ZMQ_POLLIN, 0 },
             { zsock_resolve (self->socket), 0, ZMQ_POLLIN, 0 }
         };
-        if (zmq_poll (items, 4, behind? 0: 200) < 0)
+        if (stele_poll (items, 4, behind? 0: 200) < 0)
             break;
         if (items [0].revents & ZMQ_POLLIN)
             goes_on = s_command (self);

@@ -10,6 +10,7 @@
 #include "broker/clock.h"
 #include "broker/endpoint.h"
 #include "broker/ingest.h"
+#include "broker/poll.h"
 #include "broker/writer.h"
 #include "fault/fault.h"
 
@@ -19,6 +20,8 @@
 #define RETRY_MS_MIN    100
 #define RETRY_MS_MAX    2000
 #define TICK_MS         100
+//  A loop that took longer did not listen: stopped (SIGSTOP), or storage was slow
+#define STALL_US        1000000
 
 typedef struct {
     const stele_settings_t *settings;
@@ -32,6 +35,7 @@ typedef struct {
     int64_t announced;              // Head that was last said
     int retry_ms;
     int64_t retry_us;               // Steady clock: when to try again while holding
+    int64_t listened_us;            // Steady clock: when leases were last looked at
     bool paused;
     bool terminated;
     bool failed;
@@ -263,6 +267,17 @@ s_settle (s_ingest_t *self, int code)
     s_send_answers (self);
 }
 
+//  The leases that have run out. Time in which this broker did not listen is no silence of others.
+static int
+s_expire (s_ingest_t *self)
+{
+    int64_t now_us = stele_clock_steady_us ();
+    if (self->listened_us && now_us - self->listened_us > STALL_US)
+        stele_roster_extend (self->writer->roster, now_us - self->listened_us);
+    self->listened_us = now_us;
+    return stele_writer_expire (self->writer);
+}
+
 //  Take what has arrived, from each socket in turn, until nothing is left or a bound is reached.
 static void
 s_fill (s_ingest_t *self)
@@ -289,6 +304,9 @@ s_fill (s_ingest_t *self)
         ||  (any && stele_clock_steady_us () >= until_us))
             break;
     }
+    //  After what has arrived, which may be the word of a producer just in time
+    if (code == 0 && !self->paused)
+        code = s_expire (self);
     s_settle (self, code);
 }
 
@@ -336,7 +354,7 @@ s_loop (s_ingest_t *self)
             { zsock_resolve (self->events), 0, listening? ZMQ_POLLIN: 0, 0 },
             { self->pipeline? zsock_resolve (self->pipeline): NULL, 0, listening? ZMQ_POLLIN: 0, 0 }
         };
-        int ready = zmq_poll (items, self->pipeline? 4: 3, holding? RETRY_MS_MIN / 2: TICK_MS);
+        int ready = stele_poll (items, self->pipeline? 4: 3, holding? RETRY_MS_MIN / 2: TICK_MS);
         if (ready < 0)
             break;
         if (items [0].revents & ZMQ_POLLIN)
@@ -347,13 +365,8 @@ s_loop (s_ingest_t *self)
             s_hold (self);
             continue;
         }
-        int code = stele_writer_expire (self->writer);
-        if (code) {
-            s_trouble (self, code);
-            continue;
-        }
         s_fill (self);
-        code = self->failed? 0: stele_ledger_checkpoint (self->writer->ledger, ready == 0);
+        int code = self->failed? 0: stele_ledger_checkpoint (self->writer->ledger, ready == 0);
         if (code && code != STELE_EFULL) {
             snprintf (self->writer->trouble, sizeof self->writer->trouble, "%s",
                 stele_ledger_error (self->writer->ledger));

@@ -16,6 +16,7 @@ src_broker_libbroker_la_SOURCES = \
     src/broker/params.c src/broker/params.h \
     src/broker/pending.c src/broker/pending.h \
     src/broker/pipeline.c \
+    src/broker/poll.h \
     src/broker/query.c src/broker/query.h \
     src/broker/query_chains.c \
     src/broker/query_log.c \

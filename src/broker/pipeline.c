@@ -13,6 +13,7 @@
 #include <string.h>
 #include "broker/clock.h"
 #include "broker/follower.h"
+#include "broker/poll.h"
 #include "fault/fault.h"
 #include "wire/event.h"
 
@@ -131,7 +132,7 @@ s_loop (s_pipeline_t *self)
         };
         //  While the next stage takes no more, wait until it does
         bool wait_out = behind && self->blocked;
-        if (zmq_poll (items, wait_out? 5: 4, behind && !self->blocked? 0: 200) < 0)
+        if (stele_poll (items, wait_out? 5: 4, behind && !self->blocked? 0: 200) < 0)
             break;
         if (items [0].revents & ZMQ_POLLIN)
             goes_on = s_command (self);

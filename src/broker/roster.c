@@ -148,6 +148,15 @@ stele_roster_heard (stele_roster_t *self, stele_member_t *member)
         member->heard_us + member->now.lease_ms * 1000: 0;
 }
 
+void
+stele_roster_extend (stele_roster_t *self, int64_t time_us)
+{
+    stele_member_t *member = zlistx_first (self->order);
+    for (; member; member = zlistx_next (self->order))
+        if (member->lease_until_us)
+            member->lease_until_us += time_us;
+}
+
 stele_member_t *
 stele_roster_expired (stele_roster_t *self)
 {

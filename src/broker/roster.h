@@ -57,6 +57,10 @@ void
 void
     stele_roster_heard (stele_roster_t *self, stele_member_t *member);
 
+/*  Nobody was listened to for that long: every lease runs on by so much.    */
+void
+    stele_roster_extend (stele_roster_t *self, int64_t time_us);
+
 /*  A producer whose lease has run out, NULL: none. Ask until NULL.          */
 stele_member_t *
     stele_roster_expired (stele_roster_t *self);

@@ -5,6 +5,7 @@
     file, You can obtain one at https://mozilla.org/MPL/2.0/.
 */
 
+#include "broker/poll.h"
 #include "broker/query.h"
 #include "broker/worker.h"
 
@@ -87,14 +88,14 @@ stele_worker (zsock_t *pipe, void *args)
         zstr_sendx (pipe, "FAILED", refusal.message, NULL);
     else {
         zstr_sendx (pipe, "READY", NULL);
-        zpoller_t *poller = zpoller_new (pipe, self.requests, NULL);
-        assert (poller);
-        zpoller_set_nonstop (poller, true);
+        zmq_pollitem_t items [] = {
+            { zsock_resolve (pipe), 0, ZMQ_POLLIN, 0 },
+            { zsock_resolve (self.requests), 0, ZMQ_POLLIN, 0 }
+        };
         //  Nothing but $TERM comes on the pipe
-        void *which;
-        while ((which = zpoller_wait (poller, -1)) && which != pipe)
-            s_answer (&self);
-        zpoller_destroy (&poller);
+        while (stele_poll (items, 2, -1) >= 0 && !(items [0].revents & ZMQ_POLLIN))
+            if (items [1].revents & ZMQ_POLLIN)
+                s_answer (&self);
     }
     s_close (&self);
 }

@@ -311,6 +311,8 @@ s_expire_one (stele_writer_t *self, stele_member_t *member)
 int
 stele_writer_expire (stele_writer_t *self)
 {
+    if (!self->inputs && !self->open)
+        self->counts_before = self->counts;
     stele_member_t *member;
     while ((member = stele_roster_expired (self->roster))) {
         int code = s_expire_one (self, member);
