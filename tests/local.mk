@@ -7,3 +7,4 @@ include $(srcdir)/tests/unit/wire.mk
 include $(srcdir)/tests/unit/cache.mk
 include $(srcdir)/tests/unit/client.mk
 include $(srcdir)/tests/unit/fault.mk
+include $(srcdir)/tests/bench/local.mk

@@ -1,0 +1,160 @@
+/*  filled - sections growth and size: a ledger that fills up
+
+    One ledger is filled to 'scale' tasks; on the way the cost of an event is measured at every
+    power of ten. Then it is what the sections size, read and recovery look at.
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at https://mozilla.org/MPL/2.0/.
+*/
+
+#include <stdio.h>
+#include <string.h>
+#include <sqlite3.h>
+#include <sys/stat.h>
+#include "bench.h"
+
+#define CHUNK 50000                 // Tasks at a time: what the load generator encodes
+#define PROBE 10000                 // Tasks a measurement of growth
+
+static bool
+s_wanted (const bench_t *self, const char *section)
+{
+    return !self->options->only || strstr (self->options->only, section);
+}
+
+static bench_load_result_t
+s_fill (bench_broker_t *broker, int64_t tasks, uint64_t seed, int events_a_task, bench_usage_t *usage)
+{
+    bench_load_t load = {
+        .workload = {
+            .producers = 64, .batch = 100, .in_flight = 4096, .tasks = tasks,
+            .events_a_task = events_a_task, .seed = seed
+        },
+        .depth = 2
+    };
+    return bench_publish (broker, &load, usage);
+}
+
+static void
+s_report_growth (bench_t *self, int64_t stored, const bench_load_result_t *result,
+    const bench_usage_t *usage)
+{
+    double us = usage->cpu_s * 1e6 / (double) result->events;
+    double first = bench_report_value (self->report, "growth", "10000 tasks stored, broker's CPU an event");
+    bench_report_figure (self->report, (double) result->events / result->seconds, "events/s", 0, NULL,
+        "%lld tasks stored", (long long) stored);
+    bench_report_figure (self->report, us, "us", first, "of 10000 tasks",
+        "%lld tasks stored, broker's CPU an event", (long long) stored);
+    bench_report_figure (self->report, usage->written_bytes / (double) result->events, "bytes", 0, NULL,
+        "%lld tasks stored, written an event", (long long) stored);
+}
+
+//  Sum of a column of dbstat over tables or indexes.
+static double
+s_dbstat (sqlite3 *db, const char *where)
+{
+    char sql [400];
+    snprintf (sql, sizeof sql, "SELECT sum (pgsize) FROM dbstat WHERE %s", where);
+    sqlite3_stmt *stmt;
+    double value = 0;
+    if (sqlite3_prepare_v2 (db, sql, -1, &stmt, NULL) == SQLITE_OK && sqlite3_step (stmt) == SQLITE_ROW)
+        value = sqlite3_column_double (stmt, 0);
+    sqlite3_finalize (stmt);
+    return value;
+}
+
+static double
+s_file_size (const char *ledger, const char *tail)
+{
+    char path [300];
+    struct stat status;
+    snprintf (path, sizeof path, "%s%s", ledger, tail);
+    return stat (path, &status) == 0? (double) status.st_size: 0;
+}
+
+static void
+s_size (bench_t *self, bench_broker_t *broker, int64_t tasks, double payload)
+{
+    bench_usage_t usage = bench_usage (broker->pid);
+    double wal = s_file_size (broker->ledger, "-wal");
+    bench_broker_stop (broker);
+    double file = s_file_size (broker->ledger, "");
+    bench_report_section (self->report, "size", "of six-event tasks, indexes included");
+    bench_report_figure (self->report, file / (double) tasks, "bytes", payload / (double) tasks, "payload",
+        "bytes a task");
+    sqlite3 *db;
+    if (sqlite3_open_v2 (broker->ledger, &db, SQLITE_OPEN_READONLY, NULL) == SQLITE_OK) {
+        double all = s_dbstat (db, "1"), indexes = s_dbstat (db,
+            "name LIKE 'sqlite_autoindex%' OR name IN (SELECT name FROM sqlite_schema WHERE type = 'index')");
+        if (all > 0)
+            bench_report_figure (self->report, indexes / all * 100, "%", 0, NULL, "index share of the file");
+        sqlite3_stmt *stmt = NULL;
+        sqlite3_prepare_v2 (db, "SELECT name, sum (pgsize) FROM dbstat GROUP BY name"
+            " HAVING sum (pgsize) > 100000 ORDER BY 2 DESC", -1, &stmt, NULL);
+        while (stmt && sqlite3_step (stmt) == SQLITE_ROW)
+            bench_report_note (self->report, "  %8.1f bytes a task in %s",
+                sqlite3_column_double (stmt, 1) / (double) tasks, (const char *) sqlite3_column_text (stmt, 0));
+        sqlite3_finalize (stmt);
+    }
+    sqlite3_close (db);
+    bench_report_figure (self->report, wal / 1e6, "MB", 0, NULL, "write-ahead log, at its longest");
+    bench_report_figure (self->report, usage.resident_max_bytes / 1048576, "MiB", 0, NULL,
+        "memory of the broker while it filled, most");
+}
+
+static void
+s_memory_at_rest (bench_t *self, bench_broker_t *broker, const char *name)
+{
+    bench_report_figure (self->report, bench_usage (broker->pid).resident_bytes / 1048576, "MiB", 0, NULL,
+        "memory at rest, %s", name);
+}
+
+void
+bench_filled (bench_t *self)
+{
+    bench_broker_t broker = { 0 };
+    int64_t scale = self->options->scale, stored = 0, probe = 10000;
+    uint64_t seed = 5000, first = 0;
+    double payload = 0;
+    bench_ledger_remove ("filled.db");
+    bench_broker_start (&broker, self->options, "filled.db", NULL);
+    double empty = bench_usage (broker.pid).resident_bytes / 1048576;
+    bench_report_section (self->report, "growth", "cost of an event by what is stored, 64 x 100, 4096 in flight");
+    while (stored < scale) {
+        bool measure = stored == probe;
+        int64_t next = stored < probe? probe: probe * 10;
+        int64_t tasks = measure? PROBE: next - stored < CHUNK? next - stored: CHUNK;
+        if (tasks > scale - stored && !measure)
+            tasks = scale - stored;
+        bench_usage_t usage;
+        bench_load_result_t result = s_fill (&broker, tasks, ++seed, 6, &usage);
+        if (!first)
+            first = seed;
+        if (measure) {
+            s_report_growth (self, stored, &result, &usage);
+            probe *= 10;
+        }
+        stored += tasks / 64 * 64;
+        if (measure)
+            continue;
+        //  What does not divide by the producers is left out: count as stored what was asked for
+        stored += tasks % 64;
+        payload += result.event_bytes;
+    }
+    (void) payload;
+    bench_usage_t usage;
+    bench_load_result_t result = s_fill (&broker, PROBE, ++seed, 6, &usage);
+    s_report_growth (self, scale, &result, &usage);
+    double tasks = bench_broker_stat (&broker, "tasks/total");
+    s_size (self, &broker, (int64_t) tasks, tasks * result.event_bytes / (PROBE / 64 * 64));
+    bench_report_figure (self->report, empty, "MiB", 0, NULL, "memory at rest, empty ledger");
+    bench_broker_start (&broker, self->options, "filled.db", NULL);
+    s_memory_at_rest (self, &broker, "filled ledger");
+    if (s_wanted (self, "read"))
+        bench_read (self, &broker, CHUNK < scale? CHUNK: scale, first);
+    bench_broker_stop (&broker);
+    if (s_wanted (self, "recovery"))
+        bench_recovery (self, &broker, NULL, ++seed);
+    bench_ledger_remove ("filled.db");
+}

@@ -1,0 +1,10 @@
+/*  goals - to come
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at https://mozilla.org/MPL/2.0/.
+*/
+
+#include "bench.h"
+
+void bench_goals (bench_t *self) { (void) self; }

@@ -1,0 +1,262 @@
+/*  server - a broker and a Redis to measure
+
+    Everything happens in the working folder, so that names are short enough for sockets.
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at https://mozilla.org/MPL/2.0/.
+*/
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include <hiredis/hiredis.h>
+#include <zmq.h>
+#include "bench.h"
+#include "wire/pack.h"
+#include "wire/scan.h"
+
+#define START_S 120
+
+struct bench_redis {
+    pid_t pid;
+    char socket [32];
+};
+
+//  Start a program; its output goes to a file, and it ends when this process does.
+static pid_t
+s_spawn (const char *const *argv, const char *log)
+{
+    fflush (NULL);
+    pid_t pid = fork ();
+    if (pid < 0)
+        bench_die ("cannot fork: %s", strerror (errno));
+    if (pid > 0)
+        return pid;
+    prctl (PR_SET_PDEATHSIG, SIGKILL);
+    int file = open (log, O_WRONLY | O_CREAT | O_APPEND, 0600);
+    if (file >= 0) {
+        dup2 (file, STDOUT_FILENO);
+        dup2 (file, STDERR_FILENO);
+    }
+    execvp (argv [0], (char *const *) argv);
+    _exit (127);
+}
+
+static void
+s_end (pid_t *pid, int number)
+{
+    if (*pid > 0) {
+        kill (*pid, number);
+        waitpid (*pid, NULL, 0);
+    }
+    *pid = 0;
+}
+
+//  -- Redis -----------------------------------------------------------------------------
+
+bench_redis_t *
+bench_redis_start (const char *const *arguments)
+{
+    static int number;
+    bench_redis_t *self = calloc (1, sizeof *self);
+    assert (self);
+    snprintf (self->socket, sizeof self->socket, "redis-%d.sock", ++number);
+    const char *argv [32] = {
+        "redis-server", "--port", "0", "--unixsocket", self->socket, "--save", "", "--dir", "."
+    };
+    int count = 9;
+    for (int i = 0; arguments && arguments [i] && count < 31; i++)
+        argv [count++] = arguments [i];
+    self->pid = s_spawn (argv, "redis.log");
+    for (double until = bench_now () + 10; bench_now () < until; usleep (20000)) {
+        redisContext *redis = redisConnectUnix (self->socket);
+        bool ready = redis && !redis->err;
+        if (redis)
+            redisFree (redis);
+        if (ready)
+            return self;
+        if (waitpid (self->pid, NULL, WNOHANG) == self->pid)
+            break;
+    }
+    free (self);
+    return NULL;
+}
+
+void
+bench_redis_stop (bench_redis_t **self_p)
+{
+    if (!*self_p)
+        return;
+    s_end (&(*self_p)->pid, SIGKILL);
+    unlink ((*self_p)->socket);
+    free (*self_p);
+    *self_p = NULL;
+}
+
+const char *
+bench_redis_socket (const bench_redis_t *self)
+{
+    return self->socket;
+}
+
+pid_t
+bench_redis_pid (const bench_redis_t *self)
+{
+    return self->pid;
+}
+
+//  -- the broker ------------------------------------------------------------------------
+
+static void
+s_ask_open (bench_broker_t *self)
+{
+    int none = 0, yes = 1, patience = 2000;
+    self->ask = zmq_socket (bench_context, ZMQ_REQ);
+    assert (self->ask);
+    zmq_setsockopt (self->ask, ZMQ_LINGER, &none, sizeof none);
+    zmq_setsockopt (self->ask, ZMQ_REQ_RELAXED, &yes, sizeof yes);
+    zmq_setsockopt (self->ask, ZMQ_REQ_CORRELATE, &yes, sizeof yes);
+    zmq_setsockopt (self->ask, ZMQ_RCVTIMEO, &patience, sizeof patience);
+    zmq_setsockopt (self->ask, ZMQ_RECONNECT_IVL, &(int) { 5 }, sizeof (int));
+    zmq_connect (self->ask, self->requests);
+}
+
+//  The answer to an operation without arguments. Caller closes the message.
+static bool
+s_ask (bench_broker_t *self, const char *op, zmq_msg_t *answer)
+{
+    stele_pack_t *pack = stele_pack_new ();
+    stele_pack_map (pack, 1);
+    stele_pack_key_string (pack, "op", op);
+    zmq_send (self->ask, stele_pack_data (pack), stele_pack_size (pack), 0);
+    stele_pack_destroy (&pack);
+    zmq_msg_init (answer);
+    if (zmq_msg_recv (answer, self->ask, 0) >= 0)
+        return true;
+    zmq_msg_close (answer);
+    return false;
+}
+
+void
+bench_broker_start (bench_broker_t *self, const bench_options_t *options, const char *ledger,
+    const bench_redis_t *redis)
+{
+    static int number;
+    char url [600] = "none", feed [64];
+    self->options = options;
+    snprintf (self->ledger, sizeof self->ledger, "%s", ledger);
+    number++;
+    if (options->tcp) {
+        int port = 20000 + (int) (getpid () * 7 + number * 3) % 12000;
+        snprintf (self->events, sizeof self->events, "tcp://127.0.0.1:%d", port);
+        snprintf (self->requests, sizeof self->requests, "tcp://127.0.0.1:%d", port + 1);
+        snprintf (feed, sizeof feed, "tcp://127.0.0.1:%d", port + 2);
+    }
+    else {
+        snprintf (self->events, sizeof self->events, "ipc://events-%d", number);
+        snprintf (self->requests, sizeof self->requests, "ipc://requests-%d", number);
+        snprintf (feed, sizeof feed, "ipc://feed-%d", number);
+    }
+    if (redis)
+        snprintf (url, sizeof url, "unix://%s/%s", options->dir, bench_redis_socket (redis));
+    const char *argv [] = {
+        options->steled, "--ledger", ledger, "--redis", url, "--events", self->events,
+        "--requests", self->requests, "--feed", feed, NULL
+    };
+    self->pid = s_spawn (argv, "steled.log");
+    s_ask_open (self);
+    for (double until = bench_now () + START_S; bench_now () < until;) {
+        zmq_msg_t answer;
+        if (s_ask (self, "ping", &answer)) {
+            zmq_msg_close (&answer);
+            return;
+        }
+        if (waitpid (self->pid, NULL, WNOHANG) == self->pid)
+            break;
+    }
+    bench_die ("%s does not answer: see %s/steled.log", options->steled, options->dir);
+}
+
+static void
+s_broker_end (bench_broker_t *self, int number)
+{
+    if (self->ask)
+        zmq_close (self->ask);
+    self->ask = NULL;
+    s_end (&self->pid, number);
+}
+
+void
+bench_broker_stop (bench_broker_t *self)
+{
+    s_broker_end (self, SIGTERM);
+}
+
+void
+bench_broker_kill (bench_broker_t *self)
+{
+    s_broker_end (self, SIGKILL);
+}
+
+//  Walk "a/b/c" through maps; token of the last.
+static stele_token_t
+s_stat (bench_broker_t *self, const char *path, zmq_msg_t *answer)
+{
+    stele_token_t token = { .kind = STELE_SCAN_END };
+    if (!s_ask (self, "stats", answer)) {
+        zmq_msg_init (answer);
+        return token;
+    }
+    const void *data = zmq_msg_data (answer);
+    size_t size = zmq_msg_size (answer);
+    while (*path) {
+        char key [48];
+        size_t length = strcspn (path, "/");
+        snprintf (key, sizeof key, "%.*s", (int) length, path);
+        token = stele_scan_find (data, size, key, &data, &size);
+        path += length + (path [length] == '/');
+        if (token.kind == STELE_SCAN_END || (*path && token.kind != STELE_SCAN_MAP))
+            return (stele_token_t) { .kind = STELE_SCAN_END };
+    }
+    return token;
+}
+
+double
+bench_broker_stat (bench_broker_t *self, const char *path)
+{
+    zmq_msg_t answer;
+    stele_token_t token = s_stat (self, path, &answer);
+    double value = token.kind == STELE_SCAN_INTEGER? (double) token.integer:
+        token.kind == STELE_SCAN_REAL? token.real: -1;
+    zmq_msg_close (&answer);
+    return value;
+}
+
+void
+bench_broker_word (bench_broker_t *self, const char *path, char *word, size_t size)
+{
+    zmq_msg_t answer;
+    stele_token_t token = s_stat (self, path, &answer);
+    snprintf (word, size, "%.*s", token.kind == STELE_SCAN_TEXT? (int) token.size: 0,
+        token.kind == STELE_SCAN_TEXT? token.data: "");
+    zmq_msg_close (&answer);
+}
+
+void
+bench_ledger_remove (const char *ledger)
+{
+    static const char *const tails [] = { "", "-wal", "-shm", ".lock", ".head" };
+    char path [300];
+    for (size_t i = 0; i < sizeof tails / sizeof tails [0]; i++) {
+        snprintf (path, sizeof path, "%s%s", ledger, tails [i]);
+        unlink (path);
+    }
+}
