@@ -221,6 +221,16 @@ typedef struct {
     stele_span_t models [STELE_PARAMS_VALUES];
 } s_values_t;
 
+//  Both ends included; a name that is absent leaves what is there
+static void
+s_read_range (stele_params_t *params, const char *from, const char *to, int64_t *from_us, int64_t *to_us)
+{
+    if (stele_params_has (params, from))
+        *from_us = stele_params_time (params, from);
+    if (stele_params_has (params, to))
+        *to_us = stele_params_time (params, to);
+}
+
 static void
 s_read_filter (stele_query_t *self, stele_params_t *params, stele_filter_t *filter,
     s_values_t *values)
@@ -240,8 +250,13 @@ s_read_filter (stele_query_t *self, stele_params_t *params, stele_filter_t *filt
     filter->model_count = stele_params_texts (params, "models", values->models);
     filter->user_id = stele_params_text (params, "user_id");
     filter->parent_id = stele_params_text (params, "parent_id");
-    filter->from_us = stele_params_time (params, "date_from");
-    filter->to_us = stele_params_time (params, "date_to");
+    s_read_range (params, "date_from", "date_to", &filter->from_us, &filter->to_us);
+    s_read_range (params, "created_from", "created_to", &filter->from_us, &filter->to_us);
+    s_read_range (params, "updated_from", "updated_to", &filter->updated_from_us, &filter->updated_to_us);
+    s_read_range (params, "completed_from", "completed_to",
+        &filter->completed_from_us, &filter->completed_to_us);
+    if (stele_params_has (params, "has_error"))
+        filter->has_error = stele_params_bool (params, "has_error", false)? 1: -1;
     filter->order = s_read_order (params);
     filter->limit = stele_query_limit (self, params);
     filter->offset = stele_params_number (params, "offset", 0, 0, POSITION_MAX);

@@ -12,8 +12,9 @@
 typedef struct {
     cli_list_t states, roles, providers, models;
     const char *user, *parent, *from, *to, *order, *cursor;
+    const char *updated_from, *updated_to, *completed_from, *completed_to;
     int64_t limit;
-    bool reverse, all, total;
+    bool reverse, all, total, errors, no_errors;
 } args_t;
 
 static const cli_option_t s_options [] = {
@@ -26,6 +27,12 @@ static const cli_option_t s_options [] = {
     { "parent", 0, "ID", "children of this task", CLI_TEXT, offsetof (args_t, parent), 0, NULL },
     { "from", 0, "TIME", "created then or later (RFC 3339)", CLI_TEXT, offsetof (args_t, from), 0, NULL },
     { "to", 0, "TIME", "created then or before", CLI_TEXT, offsetof (args_t, to), 0, NULL },
+    { "updated-from", 0, "TIME", "last changed then or later", CLI_TEXT, offsetof (args_t, updated_from), 0, NULL },
+    { "updated-to", 0, "TIME", "last changed then or before", CLI_TEXT, offsetof (args_t, updated_to), 0, NULL },
+    { "completed-from", 0, "TIME", "ended then or later", CLI_TEXT, offsetof (args_t, completed_from), 0, NULL },
+    { "completed-to", 0, "TIME", "ended then or before", CLI_TEXT, offsetof (args_t, completed_to), 0, NULL },
+    { "errors", 0, NULL, "that had an error", CLI_FLAG, offsetof (args_t, errors), 0, NULL },
+    { "no-errors", 0, NULL, "that had none", CLI_FLAG, offsetof (args_t, no_errors), 0, NULL },
     { "order", 0, "WHAT", "latest first by created (the default), updated or completed",
         CLI_TEXT, offsetof (args_t, order), 0, NULL },
     { "reverse", 'r', NULL, "earliest first", CLI_FLAG, offsetof (args_t, reverse), 0, NULL },
@@ -112,6 +119,12 @@ s_request (const args_t *args, const char *order)
     cli_request_text (request, "parent_id", args->parent);
     cli_request_text (request, "date_from", args->from);
     cli_request_text (request, "date_to", args->to);
+    cli_request_text (request, "updated_from", args->updated_from);
+    cli_request_text (request, "updated_to", args->updated_to);
+    cli_request_text (request, "completed_from", args->completed_from);
+    cli_request_text (request, "completed_to", args->completed_to);
+    if (args->errors || args->no_errors)
+        json_object_set_new (request, "has_error", json_boolean (args->errors));
     cli_request_text (request, "cursor", args->cursor);
     cli_request_text (request, "order", order);
     if (args->total)
@@ -143,6 +156,8 @@ s_run (cli_t *self, void *arguments, const cli_operands_t *operands)
     const char *order = s_order (args);
     if (!order)
         return cli_say_usage ("list", "--order takes created, updated or completed, not '%s'", args->order);
+    if (args->errors && args->no_errors)
+        return cli_say_usage ("list", "--errors and --no-errors exclude each other");
     if (args->all && args->limit)
         return cli_say_usage ("list", "--all and --limit exclude each other");
 

@@ -17,6 +17,8 @@ src_ledger_libledger_la_SOURCES = \
     src/ledger/reader.h \
     src/ledger/reader_chain.c \
     src/ledger/reader_columns.c \
+    src/ledger/reader_filter.c \
+    src/ledger/reader_filter.h \
     src/ledger/reader_internal.h \
     src/ledger/reader_list.c \
     src/ledger/reader_log.c \

@@ -127,7 +127,7 @@ stele_reader_close (stele_reader_t **self_p)
         return;
     for (int slot = 0; slot < SLOT_COUNT; slot++)
         sqlite3_finalize (self->slots [slot]);
-    for (int shape = 0; shape < 4; shape++)
+    for (int shape = 0; shape < 2; shape++)
         for (int branch = 0; branch < READER_BRANCHES; branch++)
             sqlite3_finalize (self->branches [shape] [branch]);
     if (!self->borrowed)

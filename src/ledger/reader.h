@@ -153,6 +153,9 @@ typedef struct {
     stele_span_t parent_id;
     int64_t from_us;                // created_at >= from, 0: any
     int64_t to_us;                  // created_at <= to
+    int64_t updated_from_us, updated_to_us;
+    int64_t completed_from_us, completed_to_us;
+    int has_error;                  // 1: an error_message ever came, -1: none did, 0: any
     stele_order_t order;
     int64_t limit;
     int64_t offset;                 // Used where there is no cursor

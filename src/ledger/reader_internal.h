@@ -46,7 +46,7 @@ typedef enum {
     SLOT_CREATED, SLOT_CREATED_LINK, SLOT_CREATED_REPLACED,
     SLOT_TASK, SLOT_TASK_BY_KEY, SLOT_LIVE, SLOT_LIVE_BY_KEY, SLOT_ACTIVE,
     SLOT_PAST_TASK, SLOT_PAST_HISTORY, SLOT_PAST_OUTPUT, SLOT_PAST_METRIC, SLOT_PAST_ERROR,
-    SLOT_PAIRS, SLOT_TASK_USER,
+    SLOT_PAIRS, SLOT_BRIEF, SLOT_TASK_BELONGS,
     SLOT_SESSION, SLOT_SESSION_BY_KEY, SLOT_SESSIONS, SLOT_SESSIONS_OF_TASK, SLOT_PREFERENCES,
     SLOT_REJECTED, SLOT_REJECTED_ONE, SLOT_PRODUCERS,
     SLOT_STATS_STATES, SLOT_STATS_SESSIONS, SLOT_STATS_COMMITS, SLOT_STATS_REJECTED,
@@ -70,7 +70,7 @@ struct stele_reader {
     bool borrowed;                  // The connection is the writer's
     int64_t deadline;               // Monotonic milliseconds, 0 is none
     sqlite3_stmt *slots [SLOT_COUNT];
-    sqlite3_stmt *branches [4] [READER_BRANCHES];
+    sqlite3_stmt *branches [2] [READER_BRANCHES];
     reader_word_t *words;
     stele_content_t *content;
     stele_record_t *row;

@@ -18,17 +18,13 @@
 
 #include <assert.h>
 #include <stdlib.h>
-#include <string.h>
-#include "ledger/reader_internal.h"
+#include "ledger/reader_filter.h"
 
-//  Which page was asked for, with words as their numbers
+//  Which page was asked for
 typedef struct {
     stele_reader_t *reader;
-    const stele_filter_t *filter;
-    reader_keys_t roles, providers, models;
-    int64_t user;                   // words
-    bool user_default;              // NULL is that user too
-    bool nothing;                   // A word that no task has: nothing passes
+    const stele_filter_t *ask;
+    reader_filter_t filter;
     bool ascending;
     int64_t skip;
     //  The page: one row more than asked for, where there is one
@@ -36,47 +32,20 @@ typedef struct {
     reader_keys_t times;
 } s_list_t;
 
-//  -- the filter's words -------------------------------------------------------------
-
-static void
-s_find_words (s_list_t *list, const stele_span_t *spans, size_t count, reader_keys_t *ids)
-{
-    for (size_t i = 0; i < count; i++) {
-        int64_t id = reader_word_id (list->reader, spans [i].text, spans [i].size);
-        if (id > 0)
-            reader_keys_add (ids, id);
-    }
-    reader_keys_sort (ids);
-    if (count > 0 && ids->count == 0)
-        list->nothing = true;
-}
-
 static int
-s_open (s_list_t *list, stele_reader_t *self, const stele_filter_t *filter)
+s_open (s_list_t *list, stele_reader_t *self, const stele_filter_t *ask)
 {
-    *list = (s_list_t) { .reader = self, .filter = filter };
-    list->ascending = filter->order == STELE_ORDER_CREATED_ASC
-        || filter->order == STELE_ORDER_UPDATED_ASC || filter->order == STELE_ORDER_COMPLETED_ASC;
-    list->skip = filter->has_cursor? 0: filter->offset;
-    s_find_words (list, filter->roles, filter->role_count, &list->roles);
-    s_find_words (list, filter->providers, filter->provider_count, &list->providers);
-    s_find_words (list, filter->models, filter->model_count, &list->models);
-    stele_span_t user = filter->user_id;
-    if (user.text) {
-        list->user_default = user.size == 7 && memcmp (user.text, "default", 7) == 0;
-        list->user = reader_word_id (self, user.text, user.size);
-        if (list->user == 0 && !list->user_default)
-            list->nothing = true;
-    }
-    return self->status;
+    *list = (s_list_t) { .reader = self, .ask = ask };
+    list->ascending = ask->order == STELE_ORDER_CREATED_ASC
+        || ask->order == STELE_ORDER_UPDATED_ASC || ask->order == STELE_ORDER_COMPLETED_ASC;
+    list->skip = ask->has_cursor? 0: ask->offset;
+    return reader_filter_open (&list->filter, self, ask);
 }
 
 static void
 s_close (s_list_t *list)
 {
-    reader_keys_free (&list->roles);
-    reader_keys_free (&list->providers);
-    reader_keys_free (&list->models);
+    reader_filter_close (&list->filter);
     reader_keys_free (&list->keys);
     reader_keys_free (&list->times);
 }
@@ -91,7 +60,7 @@ s_take (s_list_t *list, int64_t time, int64_t key)
     }
     reader_keys_add (&list->times, time);
     reader_keys_add (&list->keys, key);
-    return list->keys.count > (size_t) list->filter->limit;
+    return list->keys.count > (size_t) list->ask->limit;
 }
 
 //  -- by the index -------------------------------------------------------------------
@@ -108,17 +77,15 @@ typedef struct {
     int64_t role;                   // 0: none
 } s_pair_t;
 
-//  Without provider and model, the index alone is read
-#define BRANCH_SQL(columns, compare, bound, direction) \
-    "SELECT created_at, task" columns " FROM task_states" \
+//  The index alone is read
+#define BRANCH_SQL(compare, bound, direction) \
+    "SELECT created_at, task FROM task_states" \
     " WHERE state = ?1 AND role IS ?2 AND (created_at, task) " compare " (?3, ?4)" \
     " AND created_at " bound " ?5 ORDER BY created_at " direction ", task " direction
 
-static const char *const s_branch_sql [4] = {
-    BRANCH_SQL ("", "<", ">=", "DESC"),
-    BRANCH_SQL ("", ">", "<=", "ASC"),
-    BRANCH_SQL (", provider, model", "<", ">=", "DESC"),
-    BRANCH_SQL (", provider, model", ">", "<=", "ASC")
+static const char *const s_branch_sql [2] = {
+    BRANCH_SQL ("<", ">=", "DESC"),
+    BRANCH_SQL (">", "<=", "ASC")
 };
 
 //  Pairs of a state and a role that pass and that there are; their number, or
@@ -133,12 +100,8 @@ s_pairs (s_list_t *list, s_pair_t *pairs)
         " ORDER BY state, role");
     while (reader_step (self, statement) == 1) {
         s_pair_t pair = { sqlite3_column_int (statement, 0), sqlite3_column_int64 (statement, 1) };
-        if ((list->filter->states && !(list->filter->states & (1u << pair.state)))
-        ||  (list->filter->role_count && !reader_keys_has (&list->roles, pair.role))
-        ||  (list->filter->provider_count
-            && !reader_keys_has (&list->providers, sqlite3_column_int64 (statement, 2)))
-        ||  (list->filter->model_count
-            && !reader_keys_has (&list->models, sqlite3_column_int64 (statement, 3))))
+        if (!reader_filter_admits (&list->filter, pair.state, pair.role,
+                sqlite3_column_int64 (statement, 2), sqlite3_column_int64 (statement, 3)))
             continue;
         //  In the order of the key: a pair that was there is the last one
         if (count > 0 && pairs [count - 1].state == pair.state && pairs [count - 1].role == pair.role)
@@ -152,21 +115,11 @@ s_pairs (s_list_t *list, s_pair_t *pairs)
     return count;
 }
 
-//  A cursor's next row that passes; its statement is NULL where it has none
+//  A cursor's next row; its statement is NULL where it has none
 static int
 s_advance (s_list_t *list, s_branch_t *branch)
 {
-    bool wide = list->filter->provider_count || list->filter->model_count;
-    int rc;
-    while ((rc = reader_step (list->reader, branch->statement)) == 1) {
-        if (!wide
-        ||  ((!list->filter->provider_count
-                || reader_keys_has (&list->providers, sqlite3_column_int64 (branch->statement, 2)))
-            && (!list->filter->model_count
-                || reader_keys_has (&list->models, sqlite3_column_int64 (branch->statement, 3)))))
-            break;
-    }
-    if (rc == 1) {
+    if (reader_step (list->reader, branch->statement) == 1) {
         branch->time = sqlite3_column_int64 (branch->statement, 0);
         branch->key = sqlite3_column_int64 (branch->statement, 1);
     }
@@ -179,7 +132,7 @@ s_advance (s_list_t *list, s_branch_t *branch)
 static void
 s_bind_range (const s_list_t *list, sqlite3_stmt *statement)
 {
-    const stele_filter_t *filter = list->filter;
+    const stele_filter_t *filter = list->ask;
     int64_t from = filter->from_us? filter->from_us: INT64_MIN;
     int64_t to = filter->to_us? filter->to_us: INT64_MAX;
     int64_t start = list->ascending? from: to;
@@ -198,8 +151,7 @@ static int
 s_start (s_list_t *list, int number, const s_pair_t *pair, s_branch_t *branch)
 {
     stele_reader_t *self = list->reader;
-    bool wide = list->filter->provider_count || list->filter->model_count;
-    int shape = (wide? 2: 0) + (list->ascending? 1: 0);
+    int shape = list->ascending? 1: 0;
     sqlite3_stmt **statement = &self->branches [shape] [number];
     if (!*statement && sqlite3_prepare_v3 (self->db, s_branch_sql [shape], -1,
             SQLITE_PREPARE_PERSISTENT, statement, NULL))
@@ -214,15 +166,16 @@ s_start (s_list_t *list, int number, const s_pair_t *pair, s_branch_t *branch)
     return s_advance (list, branch);
 }
 
-//  Does the task belong to the user that the filter names?
+//  The index has led to the task: does it pass the rest of the filter?
 static bool
-s_user_passes (s_list_t *list, int64_t key)
+s_passes (s_list_t *list, int64_t key)
 {
-    if (!list->filter->user_id.text)
+    const stele_filter_t *ask = list->ask;
+    reader_brief_t brief;
+    if (!ask->provider_count && !ask->model_count && reader_filter_is_narrow (&list->filter))
         return true;
-    int64_t user = reader_single (list->reader, reader_with_key (list->reader, SLOT_TASK_USER,
-        "SELECT user_id FROM tasks WHERE id = ?1", key), 0);
-    return user? user == list->user: list->user_default;
+    return reader_brief (list->reader, key, &brief) == 1
+        && reader_filter_passes (&list->filter, &brief);
 }
 
 //  The cursor that is first in the order; NULL: all are at their end
@@ -255,13 +208,12 @@ s_merge (s_list_t *list, const s_pair_t *pairs, int count)
     }
     s_branch_t *first;
     while (self->status == 0 && (first = s_first (list, branches, started))) {
-        if (s_user_passes (list, first->key) && s_take (list, first->time, first->key))
+        if (s_passes (list, first->key) && s_take (list, first->time, first->key))
             break;
         s_advance (list, first);
     }
-    bool wide = list->filter->provider_count || list->filter->model_count;
     for (int i = 0; i <= started && i < count; i++)
-        sqlite3_reset (self->branches [(wide? 2: 0) + (list->ascending? 1: 0)] [i]);
+        sqlite3_reset (self->branches [list->ascending? 1: 0] [i]);
     return self->status;
 }
 
@@ -291,24 +243,35 @@ s_append_states (sqlite3_str *sql, const char *column, uint32_t states)
     sqlite3_str_appendall (sql, ")");
 }
 
+static void
+s_append_range (sqlite3_str *sql, const char *column, int64_t from, int64_t to)
+{
+    if (from)
+        sqlite3_str_appendf (sql, " AND s.%s >= %lld", column, (long long) from);
+    if (to)
+        sqlite3_str_appendf (sql, " AND s.%s <= %lld", column, (long long) to);
+}
+
 //  What has to hold; parent_id is ?1
 static void
 s_append_conditions (sqlite3_str *sql, const s_list_t *list)
 {
-    const stele_filter_t *filter = list->filter;
-    s_append_states (sql, "s.state", filter->states);
-    s_append_ids (sql, "s.role", &list->roles, filter->role_count);
-    s_append_ids (sql, "s.provider", &list->providers, filter->provider_count);
-    s_append_ids (sql, "s.model", &list->models, filter->model_count);
-    if (filter->user_id.text)
-        sqlite3_str_appendf (sql, " AND (t.user_id = %lld%s)", (long long) list->user,
-            list->user_default? " OR t.user_id IS NULL": "");
-    if (filter->parent_id.text)
+    const stele_filter_t *ask = list->ask;
+    const reader_filter_t *filter = &list->filter;
+    s_append_states (sql, "s.state", ask->states);
+    s_append_ids (sql, "s.role", &filter->roles, ask->role_count);
+    s_append_ids (sql, "s.provider", &filter->providers, ask->provider_count);
+    s_append_ids (sql, "s.model", &filter->models, ask->model_count);
+    if (ask->user_id.text)
+        sqlite3_str_appendf (sql, " AND (t.user_id = %lld%s)", (long long) filter->user,
+            filter->user_default? " OR t.user_id IS NULL": "");
+    if (ask->parent_id.text)
         sqlite3_str_appendall (sql, " AND t.parent_id = ?1");
-    if (filter->from_us)
-        sqlite3_str_appendf (sql, " AND s.created_at >= %lld", (long long) filter->from_us);
-    if (filter->to_us)
-        sqlite3_str_appendf (sql, " AND s.created_at <= %lld", (long long) filter->to_us);
+    if (ask->has_error)
+        sqlite3_str_appendf (sql, " AND s.error_count %s 0", ask->has_error > 0? ">": "=");
+    s_append_range (sql, "created_at", ask->from_us, ask->to_us);
+    s_append_range (sql, "updated_at", ask->updated_from_us, ask->updated_to_us);
+    s_append_range (sql, "completed_at", ask->completed_from_us, ask->completed_to_us);
 }
 
 //  Prepared for one use: the caller finalizes it
@@ -324,7 +287,7 @@ s_prepare (s_list_t *list, sqlite3_str *sql)
     if (sqlite3_prepare_v2 (self->db, text, -1, &statement, NULL))
         reader_fail_sqlite (self);
     sqlite3_free (text);
-    stele_span_t parent = list->filter->parent_id;
+    stele_span_t parent = list->ask->parent_id;
     if (statement && parent.text)
         reader_bind_text (statement, 1, parent.text, parent.size);
     return statement;
@@ -333,7 +296,7 @@ s_prepare (s_list_t *list, sqlite3_str *sql)
 static sqlite3_str *
 s_select (const s_list_t *list, const char *what)
 {
-    bool tasks = list->filter->user_id.text || list->filter->parent_id.text;
+    bool tasks = list->ask->user_id.text || list->ask->parent_id.text;
     sqlite3_str *sql = sqlite3_str_new (list->reader->db);
     sqlite3_str_appendf (sql, "SELECT %s FROM %s WHERE true", what,
         tasks? "tasks t JOIN task_states s ON s.task = t.id": "task_states s");
@@ -350,7 +313,7 @@ s_sort (s_list_t *list)
         [STELE_ORDER_UPDATED_DESC] = "updated_at", [STELE_ORDER_UPDATED_ASC] = "updated_at",
         [STELE_ORDER_COMPLETED_DESC] = "completed_at", [STELE_ORDER_COMPLETED_ASC] = "completed_at"
     };
-    const stele_filter_t *filter = list->filter;
+    const stele_filter_t *filter = list->ask;
     const char *column = columns [filter->order];
     const char *direction = list->ascending? "ASC": "DESC";
     char what [64];
@@ -376,9 +339,9 @@ s_sort (s_list_t *list)
 static int
 s_find (s_list_t *list)
 {
-    const stele_filter_t *filter = list->filter;
+    const stele_filter_t *filter = list->ask;
     s_pair_t pairs [READER_BRANCHES];
-    if (list->nothing)
+    if (list->filter.nothing)
         return 0;
     if (filter->order > STELE_ORDER_CREATED_ASC || filter->parent_id.text)
         return s_sort (list);
@@ -423,11 +386,11 @@ stele_reader_tasks (stele_reader_t *self, const stele_filter_t *filter,
 static int64_t
 s_total (s_list_t *list)
 {
-    const stele_filter_t *filter = list->filter;
+    const stele_filter_t *filter = list->ask;
     sqlite3_str *sql;
-    if (list->nothing)
+    if (list->filter.nothing)
         return 0;
-    if (filter->user_id.text || filter->parent_id.text || filter->from_us || filter->to_us)
+    if (!reader_filter_is_narrow (&list->filter) || filter->from_us || filter->to_us)
         sql = s_select (list, "count (*)");
     else {
         //  The writer counts these as it goes

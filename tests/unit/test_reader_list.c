@@ -26,6 +26,9 @@ s_fill (fixture_t *self, int roles)
             r / 10 % (unsigned) roles, state, r / 50 % 3, r / 150 % 4,
             r / 600 % 3 == 0? ",'user_id':'ann'": r / 600 % 3 == 1? ",'user_id':'default'": "",
             i % 5 == 0? ",'parent_id':'t1'": "");
+        if (r % 3 == 0)
+            fixture_append (self, "{'type':'task.state_changed','time':%u,'task_id':'t%d','state':'%s','error_message':'e'}",
+                150 + r % 13, i, r % 10 < 5? state: "queued");
         if (r % 7 == 0)
             fixture_append (self, "{'type':'task.metric_recorded','time':%u,'task_id':'t%d','name':'n','value':1}",
                 200 + r % 11, i);
@@ -141,6 +144,14 @@ s_assert_all (fixture_t *self)
         "t.parent_id = 't1' AND u.word = 'ann' AND s.created_at >= 105");
     s_assert_list (self, (stele_filter_t) { .from_us = 110, .to_us = 120 }, "s.created_at BETWEEN 110 AND 120");
     s_assert_list (self, (stele_filter_t) { .to_us = 99 }, "0");
+    s_assert_list (self, (stele_filter_t) { .updated_from_us = 110, .updated_to_us = 203 },
+        "s.updated_at BETWEEN 110 AND 203");
+    s_assert_list (self, (stele_filter_t) { .completed_to_us = 115 }, "s.completed_at <= 115");
+    s_assert_list (self, (stele_filter_t) { .completed_from_us = 115, .to_us = 120, .roles = roles, .role_count = 1 },
+        "s.completed_at >= 115 AND s.created_at <= 120 AND r.word = 'role 0'");
+    s_assert_list (self, (stele_filter_t) { .has_error = 1 }, "s.error_count > 0");
+    s_assert_list (self, (stele_filter_t) { .has_error = -1, .providers = providers, .provider_count = 1 },
+        "s.error_count = 0 AND p.word = 'p1'");
 }
 
 static void

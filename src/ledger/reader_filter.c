@@ -1,0 +1,163 @@
+/*  reader_filter - which tasks a list asks for, and whether a task is one of them
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at https://mozilla.org/MPL/2.0/.
+*/
+
+#include <string.h>
+#include "ledger/reader_filter.h"
+
+//  -- briefs ------------------------------------------------------------------------
+
+void
+reader_brief_fill (reader_brief_t *brief, sqlite3_stmt *statement, int first)
+{
+    *brief = (reader_brief_t) {
+        .key = sqlite3_column_int64 (statement, first),
+        .state = sqlite3_column_int (statement, first + 1),
+        .role = sqlite3_column_int64 (statement, first + 2),
+        .provider = sqlite3_column_int64 (statement, first + 3),
+        .model = sqlite3_column_int64 (statement, first + 4),
+        .flags = sqlite3_column_int (statement, first + 5),
+        .created_at = sqlite3_column_int64 (statement, first + 6),
+        .updated_at = sqlite3_column_int64 (statement, first + 7),
+        .started_at = sqlite3_column_int64 (statement, first + 8),
+        .completed_at = sqlite3_column_int64 (statement, first + 9),
+        .error_count = sqlite3_column_int64 (statement, first + 10),
+        .position = sqlite3_column_int64 (statement, first + 11)
+    };
+}
+
+int
+reader_brief (stele_reader_t *self, int64_t key, reader_brief_t *brief)
+{
+    sqlite3_stmt *statement = reader_with_key (self, SLOT_BRIEF,
+        "SELECT " READER_BRIEF_COLUMNS " FROM task_states s WHERE s.task = ?1", key);
+    int rc = reader_step (self, statement);
+    if (rc == 1) {
+        reader_brief_fill (brief, statement, 0);
+        sqlite3_reset (statement);
+    }
+    return rc;
+}
+
+int64_t
+reader_brief_time (const reader_brief_t *brief, stele_order_t order)
+{
+    switch (order) {
+        case STELE_ORDER_CREATED_DESC:
+        case STELE_ORDER_CREATED_ASC:
+            return brief->created_at;
+        case STELE_ORDER_UPDATED_DESC:
+        case STELE_ORDER_UPDATED_ASC:
+            return brief->updated_at;
+        default:
+            return brief->completed_at;
+    }
+}
+
+//  -- the filter's words -------------------------------------------------------------
+
+static void
+s_find_words (reader_filter_t *self, const stele_span_t *spans, size_t count, reader_keys_t *ids)
+{
+    for (size_t i = 0; i < count; i++) {
+        int64_t id = reader_word_id (self->reader, spans [i].text, spans [i].size);
+        if (id > 0)
+            reader_keys_add (ids, id);
+    }
+    reader_keys_sort (ids);
+    if (count > 0 && ids->count == 0)
+        self->nothing = true;
+}
+
+int
+reader_filter_open (reader_filter_t *self, stele_reader_t *reader, const stele_filter_t *ask)
+{
+    *self = (reader_filter_t) { .reader = reader, .ask = ask };
+    s_find_words (self, ask->roles, ask->role_count, &self->roles);
+    s_find_words (self, ask->providers, ask->provider_count, &self->providers);
+    s_find_words (self, ask->models, ask->model_count, &self->models);
+    stele_span_t user = ask->user_id;
+    if (user.text) {
+        self->user_default = user.size == 7 && memcmp (user.text, "default", 7) == 0;
+        self->user = reader_word_id (reader, user.text, user.size);
+        if (self->user == 0 && !self->user_default)
+            self->nothing = true;
+    }
+    return reader->status;
+}
+
+void
+reader_filter_close (reader_filter_t *self)
+{
+    reader_keys_free (&self->roles);
+    reader_keys_free (&self->providers);
+    reader_keys_free (&self->models);
+}
+
+//  -- does a task pass? ---------------------------------------------------------------
+
+bool
+reader_filter_admits (const reader_filter_t *self, int state, int64_t role,
+    int64_t provider, int64_t model)
+{
+    const stele_filter_t *ask = self->ask;
+    return (!ask->states || (ask->states & (1u << state)))
+        && (!ask->role_count || reader_keys_has (&self->roles, role))
+        && (!ask->provider_count || reader_keys_has (&self->providers, provider))
+        && (!ask->model_count || reader_keys_has (&self->models, model));
+}
+
+bool
+reader_filter_is_narrow (const reader_filter_t *self)
+{
+    const stele_filter_t *ask = self->ask;
+    return !ask->user_id.text && !ask->parent_id.text && !ask->has_error
+        && !ask->updated_from_us && !ask->updated_to_us
+        && !ask->completed_from_us && !ask->completed_to_us;
+}
+
+static bool
+s_within (int64_t time, int64_t from, int64_t to)
+{
+    return (!from || time >= from) && (!to || time <= to);
+}
+
+//  Is it the child and of the user that the filter names?
+static bool
+s_belongs (reader_filter_t *self, int64_t key)
+{
+    const stele_filter_t *ask = self->ask;
+    stele_reader_t *reader = self->reader;
+    if (!ask->user_id.text && !ask->parent_id.text)
+        return true;
+    sqlite3_stmt *statement = reader_with_key (reader, SLOT_TASK_BELONGS,
+        "SELECT user_id, parent_id IS ?2 FROM tasks WHERE id = ?1", key);
+    reader_bind_text (statement, 2, ask->parent_id.text, ask->parent_id.size);
+    if (reader_step (reader, statement) != 1)
+        return false;
+    int64_t user = sqlite3_column_int64 (statement, 0);
+    bool of_user = !ask->user_id.text
+        || (user? user == self->user: self->user_default);
+    bool of_parent = !ask->parent_id.text || sqlite3_column_int (statement, 1);
+    sqlite3_reset (statement);
+    return of_user && of_parent;
+}
+
+bool
+reader_filter_passes (reader_filter_t *self, const reader_brief_t *brief)
+{
+    const stele_filter_t *ask = self->ask;
+    if (!reader_filter_admits (self, brief->state, brief->role, brief->provider, brief->model)
+    ||  !s_within (brief->created_at, ask->from_us, ask->to_us)
+    ||  !s_within (brief->updated_at, ask->updated_from_us, ask->updated_to_us))
+        return false;
+    if ((ask->completed_from_us || ask->completed_to_us)
+    && (!brief->completed_at || !s_within (brief->completed_at, ask->completed_from_us, ask->completed_to_us)))
+        return false;
+    if (ask->has_error && (brief->error_count > 0) != (ask->has_error > 0))
+        return false;
+    return s_belongs (self, brief->key);
+}
