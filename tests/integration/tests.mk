@@ -23,14 +23,17 @@ integration_tests = \
     tests/integration/test_redis_away.py \
     tests/integration/test_stele.py \
     tests/integration/test_stop.py \
-    tests/integration/test_streams.py
+    tests/integration/test_streams.py \
+    examples/python/tests/test_client.py \
+    examples/python/tests/test_dialog.py \
+    examples/python/tests/test_vectors.py
 
 TEST_EXTENSIONS = .py
 PY_LOG_COMPILER = $(PYTHON)
 AM_TESTS_ENVIRONMENT = \
     STELE_BUILD='$(abs_top_builddir)'; export STELE_BUILD; \
     STELE_SRC='$(abs_top_srcdir)'; export STELE_SRC; \
-    PYTHONPATH='$(abs_top_srcdir)/tests/integration:$(abs_top_srcdir)/tests/conformance'; export PYTHONPATH; \
+    PYTHONPATH='$(abs_top_srcdir)/tests/integration:$(abs_top_srcdir)/tests/conformance:$(abs_top_srcdir)/examples/python'; export PYTHONPATH; \
     PYTHONDONTWRITEBYTECODE=1; export PYTHONDONTWRITEBYTECODE;
 
 if HAVE_PYTHON

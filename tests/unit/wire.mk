@@ -34,3 +34,9 @@ check_PROGRAMS += tests/unit/test_settings
 TESTS += tests/unit/test_settings
 tests_unit_test_settings_SOURCES = tests/unit/test_settings.c
 tests_unit_test_settings_LDADD = $(STELE_ROOMS) $(STELE_LIBS) $(CMOCKA_LIBS)
+
+check_PROGRAMS += tests/unit/test_vectors
+TESTS += tests/unit/test_vectors
+tests_unit_test_vectors_SOURCES = tests/unit/test_vectors.c
+tests_unit_test_vectors_LDADD = $(STELE_ROOMS) $(STELE_LIBS) $(CMOCKA_LIBS)
+EXTRA_DIST += tests/vectors/README.md tests/vectors/make.py tests/vectors/events.json tests/vectors/messages.json

@@ -1,0 +1,42 @@
+"""Client of Stele, the durable record of tasks.
+
+    import stele_client as stele
+
+    with stele.Publisher("build-farm") as publisher:
+        publisher.publish(
+            stele.task_created("build-7", "Build the kernel", "make -j8", role="builder"),
+            stele.task_state_changed("build-7", "running"))     # Returns when it is durable
+
+    with stele.Client() as client:
+        print(client.task("build-7")["state"])
+
+    for event in stele.follow(after=0):
+        print(event["position"], event["type"])
+
+The same for asyncio is in stele_client.aio. doc/PROTOCOL.md of Stele says what
+each event and request takes; this package adds nothing to it.
+"""
+#
+# This Source Code Form is subject to the terms of the Mozilla Public
+# License, v. 2.0. If a copy of the MPL was not distributed with this
+# file, You can obtain one at https://mozilla.org/MPL/2.0/.
+
+from .client import Client
+from .errors import (BrokerError, BrokerTimeout, Fenced, InvalidEvent, LedgerBehind, NotFound, Refused,
+                     RequestFailed, SteleError, Unavailable)
+from .events import (Event, preference_set, session_command_executed, session_started,
+                     session_state_changed, task_created, task_metric_recorded,
+                     task_output_added, task_state_changed, task_updated)
+from .dialog import Receipt
+from .follower import Follower, follow
+from .publisher import Publisher
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "BrokerError", "BrokerTimeout", "Client", "Event", "Fenced", "Follower", "InvalidEvent",
+    "LedgerBehind", "NotFound", "Publisher", "Receipt", "Refused", "RequestFailed", "SteleError",
+    "Unavailable", "follow", "preference_set", "session_command_executed", "session_started",
+    "session_state_changed", "task_created", "task_metric_recorded", "task_output_added",
+    "task_state_changed", "task_updated",
+]

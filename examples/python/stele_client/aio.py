@@ -1,0 +1,253 @@
+"""The same for asyncio: Publisher, Client, Follower.
+
+    async with aio.Publisher("build-farm") as publisher:
+        await publisher.publish(stele.task_state_changed("build-7", "running"))
+
+    async with aio.Client() as client:
+        async for task in client.tasks(states=["running"]):
+            ...
+
+    async for event in aio.follow(after=0):
+        ...
+"""
+#
+# This Source Code Form is subject to the terms of the Mozilla Public
+# License, v. 2.0. If a copy of the MPL was not distributed with this
+# file, You can obtain one at https://mozilla.org/MPL/2.0/.
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import os
+import struct
+import time
+from typing import Any, AsyncIterator, Callable, Collection, Dict, Mapping, Optional
+
+import zmq
+import zmq.asyncio
+
+from .dialog import Dialog, Receipt
+from .errors import BrokerTimeout, Refused, SteleError, Unavailable, request_failed
+from .follower import QUIET_MS
+from .order import Order
+from .publisher import PENDING_BYTES, PENDING_EVENTS
+from .questions import Questions
+from .wire import EVENTS, FEED, REQUESTS, pack, unpack, without_none
+
+
+def _socket(kind: int, endpoint: str, context: Optional[zmq.asyncio.Context]) -> zmq.asyncio.Socket:
+    socket = (context or zmq.asyncio.Context.instance()).socket(kind)
+    socket.setsockopt(zmq.LINGER, 0)
+    socket.setsockopt(zmq.RCVHWM, 0)
+    if kind == zmq.DEALER:
+        socket.setsockopt(zmq.SNDHWM, 0)
+    if kind == zmq.SUB:
+        socket.setsockopt(zmq.SUBSCRIBE, b"")
+    socket.connect(endpoint)
+    return socket
+
+
+class Publisher:
+    """See stele_client.Publisher. Made inside a running loop, used in that loop."""
+
+    def __init__(self, producer: str, endpoint: Optional[str] = None, *,
+                 instance: Optional[str] = None, lease_ms: Optional[int] = None,
+                 context: Optional[zmq.asyncio.Context] = None) -> None:
+        self._dialog = Dialog(producer, instance, lease_ms)
+        self._socket = _socket(zmq.DEALER, endpoint or os.environ.get("STELE_EVENTS", EVENTS), context)
+        self._changed = asyncio.Event()
+        self._settled = asyncio.Event()
+        self._task = asyncio.get_running_loop().create_task(self._run())
+
+    @property
+    def instance(self) -> str:
+        return self._dialog.instance
+
+    @property
+    def pending(self) -> int:
+        return len(self._dialog)
+
+    async def send(self, event: Mapping[str, Any]) -> "asyncio.Future[Receipt]":
+        """Give an event away; waits only while too much is held already."""
+        while self._dialog.error is None and (
+                len(self._dialog) >= PENDING_EVENTS or self._dialog.bytes >= PENDING_BYTES):
+            self._settled.clear()
+            await self._settled.wait()
+        future: "asyncio.Future[Receipt]" = asyncio.get_running_loop().create_future()
+
+        def resolve(receipt: Optional[Receipt], error: Optional[SteleError]) -> None:
+            if not future.done():
+                if error:
+                    future.set_exception(error)
+                    future.exception()      # Nobody may be waiting for it
+                else:
+                    future.set_result(receipt)
+
+        self._dialog.add(event, resolve)
+        self._changed.set()
+        return future
+
+    async def publish(self, *events: Mapping[str, Any], timeout: Optional[float] = 30.0) -> int:
+        """Publish events and return when all are durable: the position up to which."""
+        async def settle() -> list:
+            return [await future for future in [await self.send(event) for event in events]]
+
+        try:
+            receipts = await asyncio.wait_for(settle(), timeout)
+        except asyncio.TimeoutError:
+            raise BrokerTimeout("not acked in %g s: is the broker running?" % (timeout or 0)) from None
+        refused = [receipt for receipt in receipts if receipt.refused]
+        if refused:
+            raise Refused(refused)
+        return max([receipt.position or 0 for receipt in receipts], default=0)
+
+    async def flush(self, timeout: Optional[float] = 30.0) -> None:
+        async def empty() -> None:
+            while len(self._dialog):
+                self._settled.clear()
+                await self._settled.wait()
+
+        try:
+            await asyncio.wait_for(empty(), timeout)
+        except asyncio.TimeoutError:
+            raise BrokerTimeout("%d events are not acked yet" % len(self._dialog)) from None
+
+    async def close(self, timeout: float = 30.0) -> None:
+        """Flush, say goodbye, and end. BrokerTimeout tells that events were left unacked."""
+        if self._task.done():
+            return
+        try:
+            await self.flush(timeout)
+        finally:
+            self._task.cancel()
+            await asyncio.wait([self._task])
+            for message in self._dialog.goodbye():
+                await self._socket.send(message)
+            self._settled.set()
+            self._socket.close(linger=1000)
+
+    async def __aenter__(self) -> "Publisher":
+        return self
+
+    async def __aexit__(self, kind: Any, value: Any, trace: Any) -> None:
+        await self.close(30.0 if kind is None else 1.0)
+
+    async def _run(self) -> None:
+        try:
+            await self._talk()
+        except Exception as cause:          # A fault of ours: nobody may wait for ever
+            self._dialog.fail(SteleError("publisher ended: %r" % cause))
+            self._settled.set()
+            raise
+
+    async def _talk(self) -> None:
+        while True:
+            self._changed.clear()
+            now = time.monotonic()
+            for message in self._dialog.outgoing(now):
+                await self._socket.send(message)
+            patience = self._dialog.patience(now)
+            poll = asyncio.ensure_future(self._socket.poll(int(patience * 1000) + 1))
+            more = asyncio.ensure_future(self._changed.wait())
+            try:
+                await asyncio.wait([poll, more], return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                poll.cancel()
+                more.cancel()
+            while await self._socket.poll(0):
+                self._dialog.received(await self._socket.recv(), time.monotonic())
+            self._settled.set()
+
+
+class Client(Questions):
+    """See stele_client.Client. Any number of requests may be under way at once."""
+
+    def __init__(self, endpoint: Optional[str] = None, timeout: float = 10.0, *,
+                 context: Optional[zmq.asyncio.Context] = None) -> None:
+        self.timeout = timeout
+        self._endpoint = endpoint or os.environ.get("STELE_REQUESTS", REQUESTS)
+        self._socket = _socket(zmq.DEALER, self._endpoint, context)
+        self._numbers = itertools.count(1)
+        self._waiting: Dict[bytes, "asyncio.Future[dict]"] = {}
+        self._task = asyncio.get_running_loop().create_task(self._run())
+
+    async def close(self) -> None:
+        self._task.cancel()
+        await asyncio.wait([self._task])
+        self._socket.close()
+
+    async def __aenter__(self) -> "Client":
+        return self
+
+    async def __aexit__(self, kind: Any, value: Any, trace: Any) -> None:
+        await self.close()
+
+    async def _run(self) -> None:
+        while True:
+            frames = await self._socket.recv_multipart()
+            future = self._waiting.get(frames[0])
+            if future and not future.done() and len(frames) == 3:
+                future.set_result(unpack(frames[2]))
+
+    async def _ask(self, op: str, key: Optional[str], parameters: dict) -> Any:
+        request = pack(dict(without_none(parameters), op=op))
+        #   As a REQ socket that correlates does: a number, the delimiter, the body
+        number = struct.pack("=I", next(self._numbers) & 0xffffffff)
+        future = self._waiting[number] = asyncio.get_running_loop().create_future()
+        try:
+            await self._socket.send_multipart([number, b"", request])
+            answer = await asyncio.wait_for(future, self.timeout)
+        except asyncio.TimeoutError:
+            raise BrokerTimeout("no answer to %s from %s in %g s: is steled running?"
+                                % (op, self._endpoint, self.timeout)) from None
+        finally:
+            del self._waiting[number]
+        if not answer.get("ok"):
+            raise request_failed(answer.get("error", {}))
+        return answer if key is None else answer[key]
+
+    async def _pages(self, op: str, key: str, parameters: dict) -> AsyncIterator[Any]:
+        parameters = dict(parameters)
+        while True:
+            answer = await self._ask(op, None, parameters)
+            for row in answer[key]:
+                yield row
+            if answer["next"] is None:
+                return
+            parameters["cursor"] = answer["next"]
+
+
+async def follow(after: Optional[int] = 0, *, types: Optional[Collection[str]] = None,
+                 keep: Optional[Callable[[Dict[str, Any]], bool]] = None, whole: bool = True,
+                 feed: Optional[str] = None, requests: Optional[str] = None,
+                 context: Optional[zmq.asyncio.Context] = None) -> AsyncIterator[Dict[str, Any]]:
+    """Every event once, in order, from a position on, for ever: see stele_client.Follower."""
+    wanted = {types} if isinstance(types, str) else set(types or ())
+    socket = _socket(zmq.SUB, feed or os.environ.get("STELE_FEED", FEED), context)
+    client = Client(requests, context=context)
+
+    def passes(event: Dict[str, Any]) -> bool:
+        return (not wanted or event["type"] in wanted) and (keep is None or keep(event))
+
+    try:
+        order = Order(await client.ping() if after is None else after, whole)
+        while True:
+            if order.missing:
+                try:
+                    answer = await client.read_events(order.after, 1000)
+                except (BrokerTimeout, Unavailable):
+                    continue
+                order.read(answer)
+                for event in answer["events"]:
+                    if passes(event):
+                        yield event
+            elif not await socket.poll(QUIET_MS):
+                order.missing = True
+            else:
+                event = order.fed(*await socket.recv_multipart())
+                if event is not None and passes(event):
+                    yield event
+    finally:
+        socket.close()
+        await client.close()

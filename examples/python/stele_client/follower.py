@@ -1,0 +1,93 @@
+"""Follow the ledger: every event once, in order, from any position on."""
+#
+# This Source Code Form is subject to the terms of the Mozilla Public
+# License, v. 2.0. If a copy of the MPL was not distributed with this
+# file, You can obtain one at https://mozilla.org/MPL/2.0/.
+
+from __future__ import annotations
+
+import os
+from typing import Any, Callable, Collection, Dict, Iterator, Optional
+
+import zmq
+
+from .client import Client
+from .errors import BrokerTimeout, Unavailable
+from .order import Order
+from .wire import FEED
+
+QUIET_MS = 3000             # Three heartbeats missed: ask the ledger
+
+
+class Follower:
+    """Iterate over it: it waits for what comes and ends when it is closed.
+
+    after: the position after which to begin; 0 is the beginning of time, None is now.
+    types: only these event types. keep: only events for which it is true.
+    whole: also contents that the feed leaves out for their size.
+    position: of the last event that was passed, to go on from another time.
+    A broker that is away is waited for.
+    """
+
+    def __init__(self, after: Optional[int] = 0, *, types: Optional[Collection[str]] = None,
+                 keep: Optional[Callable[[Dict[str, Any]], bool]] = None, whole: bool = True,
+                 feed: Optional[str] = None, requests: Optional[str] = None,
+                 context: Optional[zmq.Context] = None) -> None:
+        context = context or zmq.Context.instance()
+        self._client = Client(requests, context=context)
+        self._feed = context.socket(zmq.SUB)
+        self._feed.setsockopt(zmq.LINGER, 0)
+        self._feed.setsockopt(zmq.SUBSCRIBE, b"")
+        self._feed.connect(feed or os.environ.get("STELE_FEED", FEED))
+        self._types = {types} if isinstance(types, str) else set(types or ())
+        self._keep = keep
+        self._order = Order(self._client.ping() if after is None else after, whole)
+        self._closed = False
+
+    @property
+    def position(self) -> int:
+        return self._order.after
+
+    def __iter__(self) -> Iterator[Dict[str, Any]]:
+        while not self._closed:
+            if self._order.missing:
+                yield from self._read()
+            elif not self._feed.poll(QUIET_MS):
+                self._order.missing = True
+            else:
+                topic, body = self._feed.recv_multipart()
+                event = self._order.fed(topic, body)
+                if event is not None and self._wanted(event):
+                    yield event
+
+    def _read(self) -> Iterator[Dict[str, Any]]:
+        try:
+            answer = self._client.read_events(self._order.after, 1000)
+        except (BrokerTimeout, Unavailable):
+            return
+        before = self._order.after
+        self._order.read(answer)
+        for event in answer["events"]:
+            if event["position"] > before and self._wanted(event):
+                yield event
+
+    def _wanted(self, event: Dict[str, Any]) -> bool:
+        return (not self._types or event["type"] in self._types) and (
+            self._keep is None or self._keep(event))
+
+    def close(self) -> None:
+        self._closed = True
+        self._feed.close()
+        self._client.close()
+
+    def __enter__(self) -> "Follower":
+        return self
+
+    def __exit__(self, kind: Any, value: Any, trace: Any) -> None:
+        self.close()
+
+
+def follow(after: Optional[int] = 0, **options: Any) -> Iterator[Dict[str, Any]]:
+    """Events from a position on, for ever: a Follower that closes itself."""
+    with Follower(after, **options) as follower:
+        yield from follower

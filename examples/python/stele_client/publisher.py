@@ -1,0 +1,196 @@
+"""Durable publish for programs with threads.
+
+A thread of its own owns the socket and keeps the dialog going (acks, pings of
+a lease, resends after a restart of the broker), so calls may come from any
+thread.
+"""
+#
+# This Source Code Form is subject to the terms of the Mozilla Public
+# License, v. 2.0. If a copy of the MPL was not distributed with this
+# file, You can obtain one at https://mozilla.org/MPL/2.0/.
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+import time
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as StillWaiting
+from typing import Any, List, Mapping, Optional
+
+import zmq
+
+from .dialog import Dialog, Receipt
+from .errors import BrokerTimeout, Refused, SteleError
+from .wire import EVENTS
+
+PENDING_EVENTS = 100000     # Held at most; more makes send wait
+PENDING_BYTES = 128 << 20
+
+
+class Publisher:
+    """An orchestrator, by a name that it keeps for good.
+
+    producer: its name; sequences go on where the broker's record of it ends.
+    endpoint: of the broker's events socket (default: STELE_EVENTS, or port 5570 here).
+    instance: of this run (default: a new UUID). One instance at a time publishes.
+    lease_ms: if nothing is heard of this run for so long, it is dead and its running
+    tasks are interrupted; pings are sent by themselves. Default: silence means nothing.
+
+    Events wait in memory until they are acked: a crash of this process loses what was
+    not acked yet, which is why publish waits.
+    """
+
+    def __init__(self, producer: str, endpoint: Optional[str] = None, *,
+                 instance: Optional[str] = None, lease_ms: Optional[int] = None,
+                 context: Optional[zmq.Context] = None) -> None:
+        self._dialog = Dialog(producer, instance, lease_ms)
+        self._changed = threading.Condition()
+        self._closing: Optional[float] = None
+        self._bell, self._ear = socket.socketpair()
+        self._ear.setblocking(False)
+        self._bell.setblocking(False)
+        self._socket = (context or zmq.Context.instance()).socket(zmq.DEALER)
+        self._socket.setsockopt(zmq.LINGER, 0)
+        self._socket.setsockopt(zmq.SNDHWM, 0)
+        self._socket.setsockopt(zmq.RCVHWM, 0)
+        self._socket.connect(endpoint or os.environ.get("STELE_EVENTS", EVENTS))
+        self._thread = threading.Thread(target=self._run, name="stele-publisher", daemon=True)
+        self._thread.start()
+
+    @property
+    def instance(self) -> str:
+        return self._dialog.instance
+
+    @property
+    def pending(self) -> int:
+        """Events that are not settled yet"""
+        return len(self._dialog)
+
+    def send(self, event: Mapping[str, Any], timeout: Optional[float] = None) -> "Future[Receipt]":
+        """Give an event away; the future has its Receipt when it is durable, or refused.
+
+        Waits (at most 'timeout' seconds) while too much is held already.
+        """
+        future: "Future[Receipt]" = Future()
+
+        def resolve(receipt: Optional[Receipt], error: Optional[SteleError]) -> None:
+            if future.set_running_or_notify_cancel():
+                if error:
+                    future.set_exception(error)
+                else:
+                    future.set_result(receipt)
+
+        with self._changed:
+            if not self._changed.wait_for(self._has_room, timeout):
+                raise BrokerTimeout("%d events wait for acks: is the broker running?" % len(self._dialog))
+            self._dialog.add(event, resolve)
+        self._ring()
+        return future
+
+    def publish(self, *events: Mapping[str, Any], timeout: Optional[float] = 30.0) -> int:
+        """Publish events and return when all are durable: the position up to which.
+
+        Refused if any was refused (the others stand); BrokerTimeout if it took longer:
+        the events are still on their way then, do not publish them again.
+        """
+        deadline = None if timeout is None else time.monotonic() + timeout
+        futures = [self.send(event, _left(deadline)) for event in events]
+        receipts: List[Receipt] = []
+        for future in futures:
+            try:
+                receipts.append(future.result(_left(deadline)))
+            except StillWaiting:
+                raise BrokerTimeout("not acked in %g s: is the broker running?" % (timeout or 0)) from None
+        refused = [receipt for receipt in receipts if receipt.refused]
+        if refused:
+            raise Refused(refused)
+        return max([receipt.position or 0 for receipt in receipts], default=0)
+
+    def flush(self, timeout: Optional[float] = 30.0) -> None:
+        """Return when everything given to send is settled."""
+        with self._changed:
+            if not self._changed.wait_for(lambda: len(self._dialog) == 0, timeout):
+                raise BrokerTimeout("%d events are not acked yet" % len(self._dialog))
+
+    def close(self, timeout: float = 30.0) -> None:
+        """Flush, say goodbye, and end. BrokerTimeout tells that events were left unacked."""
+        left = 0
+        with self._changed:
+            if self._closing is None:
+                if not self._changed.wait_for(lambda: len(self._dialog) == 0, timeout):
+                    left = len(self._dialog)
+                self._closing = time.monotonic()
+        self._ring()
+        self._thread.join()
+        if left:
+            raise BrokerTimeout("%d events were not acked" % left)
+
+    def __enter__(self) -> "Publisher":
+        return self
+
+    def __exit__(self, kind: Any, value: Any, trace: Any) -> None:
+        self.close(30.0 if kind is None else 1.0)
+
+    def _has_room(self) -> bool:
+        return self._dialog.error is not None or (
+            len(self._dialog) < PENDING_EVENTS and self._dialog.bytes < PENDING_BYTES)
+
+    def _ring(self) -> None:
+        try:
+            self._bell.send(b"!")
+        except (BlockingIOError, OSError):
+            pass                            # It rings already, or the thread has ended
+
+    #   The thread
+
+    def _run(self) -> None:
+        try:
+            self._talk()
+        except Exception as cause:          # A fault of ours: nobody may wait for ever
+            with self._changed:
+                self._dialog.fail(SteleError("publisher ended: %r" % cause))
+                self._changed.notify_all()
+            raise
+        finally:
+            self._socket.close(linger=1000)
+            self._ear.close()
+            self._bell.close()
+
+    def _talk(self) -> None:
+        poller = zmq.Poller()
+        poller.register(self._socket, zmq.POLLIN)
+        poller.register(self._ear, zmq.POLLIN)
+        while True:
+            with self._changed:
+                now = time.monotonic()
+                if self._closing is not None:
+                    farewell = self._dialog.goodbye()
+                    self._changed.notify_all()
+                    break
+                messages = self._dialog.outgoing(now)
+                patience = self._dialog.patience(now)
+            for message in messages:
+                self._socket.send(message)
+            ready = dict(poller.poll(int(patience * 1000) + 1))
+            if self._ear.fileno() in ready:
+                self._ear.recv(4096)
+            if self._socket in ready:
+                self._receive()
+        for message in farewell:
+            self._socket.send(message)
+
+    def _receive(self) -> None:
+        with self._changed:
+            for _ in range(1000):
+                try:
+                    data = self._socket.recv(zmq.NOBLOCK)
+                except zmq.Again:
+                    break
+                self._dialog.received(data, time.monotonic())
+            self._changed.notify_all()
+
+
+def _left(deadline: Optional[float]) -> Optional[float]:
+    return None if deadline is None else max(0.0, deadline - time.monotonic())

@@ -1,0 +1,92 @@
+"""What can be asked, as methods: shared by the client for threads and the one for asyncio.
+
+Each method makes one request of doc/PROTOCOL.md, section 4, and gives the part
+of the answer that was asked for. What is None is left out of the request.
+"""
+#
+# This Source Code Form is subject to the terms of the Mozilla Public
+# License, v. 2.0. If a copy of the MPL was not distributed with this
+# file, You can obtain one at https://mozilla.org/MPL/2.0/.
+
+from __future__ import annotations
+
+from typing import Any, Optional, Sequence, Union
+
+Words = Union[str, Sequence[str]]
+
+
+class Questions:
+    """'_ask (op, key, parameters)' makes the request and gives answer [key], or all of it."""
+
+    def _ask(self, op: str, key: Optional[str], parameters: dict) -> Any:
+        raise NotImplementedError
+
+    def _pages(self, op: str, key: str, parameters: dict) -> Any:
+        raise NotImplementedError
+
+    def request(self, op: str, **parameters: Any) -> Any:
+        """Any request; the whole answer."""
+        return self._ask(op, None, parameters)
+
+    def ping(self) -> Any:
+        """The head: position of the last event."""
+        return self._ask("ping", "position", {})
+
+    def info(self) -> Any:
+        return self._ask("info", None, {})
+
+    def stats(self) -> Any:
+        return self._ask("stats", None, {})
+
+    def publish(self, producer: str, events: Sequence[Any], sequence: Optional[int] = None) -> Any:
+        """Durable publish by request. Without a sequence, what is sent twice is stored twice."""
+        return self._ask("publish", None, {"producer": producer, "events": list(events),
+                                           "sequence": sequence})
+
+    def task(self, task_id: str, at: Any = None, **more: Any) -> Any:
+        """The full record; 'at': as it was at a position or time."""
+        return self._ask("task.get", "task", dict(more, task_id=task_id, at=at))
+
+    def status(self, task_id: str, **more: Any) -> Any:
+        """The live record, from Redis where there is one."""
+        return self._ask("task.status", "task", dict(more, task_id=task_id))
+
+    def tasks(self, **filters: Any) -> Any:
+        """All tasks that pass, page by page: states, roles, providers, models, user_id, parent_id,
+        date_from, date_to, order, limit (of a page) ... Made to iterate over."""
+        return self._pages("task.list", "tasks", filters)
+
+    def count_tasks(self, **filters: Any) -> Any:
+        return self._ask("task.list", "total", dict(filters, limit=1, total=True))
+
+    def history(self, task_id: str, **more: Any) -> Any:
+        return self._pages("task.history", "history", dict(more, task_id=task_id))
+
+    def outputs(self, task_id: str, **more: Any) -> Any:
+        return self._pages("task.outputs", "outputs", dict(more, task_id=task_id))
+
+    def metrics(self, task_id: str, **more: Any) -> Any:
+        return self._pages("task.metrics", "metrics", dict(more, task_id=task_id))
+
+    def sessions(self, **filters: Any) -> Any:
+        return self._pages("session.list", "sessions", filters)
+
+    def session(self, session_id: str) -> Any:
+        return self._ask("session.get", "session", {"session_id": session_id})
+
+    def commands(self, session_id: str, **more: Any) -> Any:
+        return self._pages("session.commands", "commands", dict(more, session_id=session_id))
+
+    def preferences(self, user_id: Optional[str] = None) -> Any:
+        return self._ask("preference.get", "preferences", {"user_id": user_id})
+
+    def rejected(self, **filters: Any) -> Any:
+        return self._pages("rejected.list", "rejected", filters)
+
+    def retry_rejected(self, *ids: int) -> Any:
+        return self._ask("rejected.retry", None, {"ids": list(ids)})
+
+    def read_events(self, after: int = 0, limit: Optional[int] = None,
+                    types: Optional[Words] = None) -> Any:
+        """One page of the log: {events, head, next}"""
+        return self._ask("events.read", None, {"after": after, "limit": limit, "types": types})

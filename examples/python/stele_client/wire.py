@@ -1,0 +1,52 @@
+"""Values to bytes and back: one msgpack map a message."""
+#
+# This Source Code Form is subject to the terms of the Mozilla Public
+# License, v. 2.0. If a copy of the MPL was not distributed with this
+# file, You can obtain one at https://mozilla.org/MPL/2.0/.
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+from typing import Any, Dict, Iterable
+
+import msgpack
+
+EVENTS = "tcp://127.0.0.1:5570"
+REQUESTS = "tcp://127.0.0.1:5571"
+FEED = "tcp://127.0.0.1:5572"
+
+
+def _default(value: Any) -> Any:
+    if isinstance(value, datetime):
+        if value.tzinfo is None:
+            raise TypeError("a datetime needs a time zone: datetime.now (timezone.utc)")
+        return microseconds(value)
+    raise TypeError("%s is nothing that msgpack can say" % type(value).__name__)
+
+
+def pack(value: Any) -> bytes:
+    """msgpack; a datetime with a time zone becomes integer microseconds, None stays nil."""
+    return msgpack.packb(value, use_bin_type=True, default=_default)
+
+
+def unpack(data: bytes) -> Any:
+    """msgpack: str and bytes stay apart, extension types come as msgpack.ExtType or Timestamp."""
+    return msgpack.unpackb(data, raw=False, strict_map_key=False)
+
+
+def pack_publish(sequence: int, events: Iterable[bytes], count: int) -> bytes:
+    """A publish of events that are packed already."""
+    packer = msgpack.Packer(use_bin_type=True)
+    head = packer.pack_map_header(3)
+    return b"".join((head, pack("op"), pack("publish"), pack("sequence"), pack(sequence),
+                     pack("events"), msgpack.Packer().pack_array_header(count), *events))
+
+
+def microseconds(time: datetime) -> int:
+    """A time as the protocol counts: microseconds since the Unix epoch, exactly."""
+    since = time - datetime(1970, 1, 1, tzinfo=timezone.utc)
+    return (since.days * 86400 + since.seconds) * 1000000 + since.microseconds
+
+
+def without_none(keys: Dict[str, Any]) -> Dict[str, Any]:
+    return {key: value for key, value in keys.items() if value is not None}
