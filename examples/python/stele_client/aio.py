@@ -19,7 +19,6 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import os
 import struct
 import time
 from typing import Any, AsyncIterator, Callable, Collection, Dict, Mapping, Optional
@@ -33,7 +32,7 @@ from .follower import QUIET_MS
 from .order import Order
 from .publisher import PENDING_BYTES, PENDING_EVENTS
 from .questions import Questions
-from .wire import EVENTS, FEED, REQUESTS, pack, unpack, without_none
+from .wire import EVENTS, FEED, REQUESTS, address, pack, unpack, without_none
 
 
 def _socket(kind: int, endpoint: str, context: Optional[zmq.asyncio.Context]) -> zmq.asyncio.Socket:
@@ -55,7 +54,7 @@ class Publisher:
                  instance: Optional[str] = None, lease_ms: Optional[int] = None,
                  context: Optional[zmq.asyncio.Context] = None) -> None:
         self._dialog = Dialog(producer, instance, lease_ms)
-        self._socket = _socket(zmq.DEALER, endpoint or os.environ.get("STELE_EVENTS", EVENTS), context)
+        self._socket = _socket(zmq.DEALER, address(endpoint, "STELE_EVENTS", EVENTS), context)
         self._changed = asyncio.Event()
         self._settled = asyncio.Event()
         self._task = asyncio.get_running_loop().create_task(self._run())
@@ -78,11 +77,11 @@ class Publisher:
 
         def resolve(receipt: Optional[Receipt], error: Optional[SteleError]) -> None:
             if not future.done():
-                if error:
-                    future.set_exception(error)
-                    future.exception()      # Nobody may be waiting for it
-                else:
+                if receipt is not None:
                     future.set_result(receipt)
+                else:
+                    future.set_exception(error or SteleError("not settled"))
+                    future.exception()      # Nobody may be waiting for it
 
         self._dialog.add(event, resolve)
         self._changed.set()
@@ -156,7 +155,8 @@ class Publisher:
                 poll.cancel()
                 more.cancel()
             while await self._socket.poll(0):
-                self._dialog.received(await self._socket.recv(), time.monotonic())
+                (data,) = await self._socket.recv_multipart()
+                self._dialog.received(data, time.monotonic())
             self._settled.set()
 
 
@@ -166,7 +166,7 @@ class Client(Questions):
     def __init__(self, endpoint: Optional[str] = None, timeout: float = 10.0, *,
                  context: Optional[zmq.asyncio.Context] = None) -> None:
         self.timeout = timeout
-        self._endpoint = endpoint or os.environ.get("STELE_REQUESTS", REQUESTS)
+        self._endpoint = address(endpoint, "STELE_REQUESTS", REQUESTS)
         self._socket = _socket(zmq.DEALER, self._endpoint, context)
         self._numbers = itertools.count(1)
         self._waiting: Dict[bytes, "asyncio.Future[dict]"] = {}
@@ -224,7 +224,7 @@ async def follow(after: Optional[int] = 0, *, types: Optional[Collection[str]] =
                  context: Optional[zmq.asyncio.Context] = None) -> AsyncIterator[Dict[str, Any]]:
     """Every event once, in order, from a position on, for ever: see stele_client.Follower."""
     wanted = {types} if isinstance(types, str) else set(types or ())
-    socket = _socket(zmq.SUB, feed or os.environ.get("STELE_FEED", FEED), context)
+    socket = _socket(zmq.SUB, address(feed, "STELE_FEED", FEED), context)
     client = Client(requests, context=context)
 
     def passes(event: Dict[str, Any]) -> bool:

@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from typing import Any, Iterator, Optional
 
@@ -14,7 +13,7 @@ import zmq
 
 from .errors import BrokerTimeout, request_failed
 from .questions import Questions
-from .wire import REQUESTS, pack, unpack, without_none
+from .wire import REQUESTS, address, pack, unpack, without_none
 
 
 class Client(Questions):
@@ -28,7 +27,7 @@ class Client(Questions):
                  context: Optional[zmq.Context] = None) -> None:
         self.timeout = timeout
         self._lock = threading.Lock()
-        self._endpoint = endpoint or os.environ.get("STELE_REQUESTS", REQUESTS)
+        self._endpoint = address(endpoint, "STELE_REQUESTS", REQUESTS)
         self._socket = (context or zmq.Context.instance()).socket(zmq.REQ)
         self._socket.setsockopt(zmq.LINGER, 0)
         self._socket.setsockopt(zmq.REQ_RELAXED, 1)

@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import Any, Callable, Collection, Dict, Iterator, Optional
 
 import zmq
@@ -14,7 +13,7 @@ import zmq
 from .client import Client
 from .errors import BrokerTimeout, Unavailable
 from .order import Order
-from .wire import FEED
+from .wire import FEED, address
 
 QUIET_MS = 3000             # Three heartbeats missed: ask the ledger
 
@@ -38,7 +37,7 @@ class Follower:
         self._feed = context.socket(zmq.SUB)
         self._feed.setsockopt(zmq.LINGER, 0)
         self._feed.setsockopt(zmq.SUBSCRIBE, b"")
-        self._feed.connect(feed or os.environ.get("STELE_FEED", FEED))
+        self._feed.connect(address(feed, "STELE_FEED", FEED))
         self._types = {types} if isinstance(types, str) else set(types or ())
         self._keep = keep
         self._order = Order(self._client.ping() if after is None else after, whole)

@@ -11,7 +11,6 @@ thread.
 
 from __future__ import annotations
 
-import os
 import socket
 import threading
 import time
@@ -23,7 +22,7 @@ import zmq
 
 from .dialog import Dialog, Receipt
 from .errors import BrokerTimeout, Refused, SteleError
-from .wire import EVENTS
+from .wire import EVENTS, address
 
 PENDING_EVENTS = 100000     # Held at most; more makes send wait
 PENDING_BYTES = 128 << 20
@@ -55,7 +54,7 @@ class Publisher:
         self._socket.setsockopt(zmq.LINGER, 0)
         self._socket.setsockopt(zmq.SNDHWM, 0)
         self._socket.setsockopt(zmq.RCVHWM, 0)
-        self._socket.connect(endpoint or os.environ.get("STELE_EVENTS", EVENTS))
+        self._socket.connect(address(endpoint, "STELE_EVENTS", EVENTS))
         self._thread = threading.Thread(target=self._run, name="stele-publisher", daemon=True)
         self._thread.start()
 
@@ -77,10 +76,10 @@ class Publisher:
 
         def resolve(receipt: Optional[Receipt], error: Optional[SteleError]) -> None:
             if future.set_running_or_notify_cancel():
-                if error:
-                    future.set_exception(error)
-                else:
+                if receipt is not None:
                     future.set_result(receipt)
+                else:
+                    future.set_exception(error or SteleError("not settled"))
 
         with self._changed:
             if not self._changed.wait_for(self._has_room, timeout):

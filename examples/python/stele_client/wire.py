@@ -6,14 +6,20 @@
 
 from __future__ import annotations
 
+import os
 from datetime import datetime, timezone
-from typing import Any, Dict, Iterable
+from typing import Any, Dict, Iterable, Optional
 
 import msgpack
 
 EVENTS = "tcp://127.0.0.1:5570"
 REQUESTS = "tcp://127.0.0.1:5571"
 FEED = "tcp://127.0.0.1:5572"
+
+
+def address(given: Optional[str], variable: str, default: str) -> str:
+    """Where a socket of the broker is: as given, as the environment says, or on this machine"""
+    return given or os.environ.get(variable) or default
 
 
 def _default(value: Any) -> Any:
