@@ -227,9 +227,10 @@ class Steled(Process):
     """The broker, ready when the constructor returns.
 
     'settings' become a config file; options given in 'arguments' go to the
-    command line as they are."""
+    command line as they are, what is in 'prefix' before it (prlimit, say)."""
 
-    def __init__(self, folder, redis=None, settings=None, arguments=(), ledger="ledger.db"):
+    def __init__(self, folder, redis=None, settings=None, arguments=(), ledger="ledger.db",
+                 prefix=(), env=None):
         self.folder = folder
         self.ledger = os.path.join(folder, ledger)
         self.events = "ipc://" + os.path.join(folder, "events")
@@ -246,7 +247,7 @@ class Steled(Process):
             "--ledger", self.ledger, "--events", self.events,
             "--requests", self.requests, "--feed", self.feed,
             "--redis", redis.url if redis else "none"]
-        super().__init__(command + list(arguments))
+        super().__init__(list(prefix) + command + list(arguments), env=env)
         try:
             self.wait_line("ready")
         except AssertionError:

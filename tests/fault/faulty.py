@@ -1,0 +1,174 @@
+# faulty - what the tests of faults share: a proxy that loses things, and what has to hold after
+#
+# This Source Code Form is subject to the terms of the Mozilla Public
+# License, v. 2.0. If a copy of the MPL was not distributed with this
+# file, You can obtain one at https://mozilla.org/MPL/2.0/.
+
+import os
+import select
+import socket
+import sqlite3
+import threading
+import time
+
+import harness
+
+
+class Proxy(threading.Thread):
+    """Stands between peers and one socket of the broker, byte by byte.
+
+    cut () breaks every connection, at whatever byte it is; deaf () lets no
+    more bytes of the broker through, until the next cut. ZeroMQ connects
+    anew by itself: to the broker that is a new peer."""
+
+    def __init__(self, folder, endpoint, name="proxy"):
+        super().__init__(daemon=True)
+        self.target = endpoint[len("ipc://"):]
+        self.path = os.path.join(folder, name)
+        self.endpoint = "ipc://" + self.path
+        self.lock = threading.Lock()
+        self.pairs = {}                 # each socket -> the other one
+        self.upstream = set()           # those to the broker
+        self.is_deaf = False
+        self.cuts = 0
+        self.wake, self.woken = socket.socketpair()
+        self.listener = socket.socket(socket.AF_UNIX)
+        self.listener.bind(self.path)
+        self.listener.listen(64)
+        self.ending = False
+        self.start()
+
+    def run(self):
+        while not self.ending:
+            with self.lock:
+                sockets = [self.listener, self.woken] + list(self.pairs)
+            for ready in select.select(sockets, [], [], 1)[0]:
+                if ready is self.listener:
+                    self._accept()
+                elif ready is self.woken:
+                    self.woken.recv(100)
+                else:
+                    self._pump(ready)
+
+    def _accept(self):
+        peer, _ = self.listener.accept()
+        broker = socket.socket(socket.AF_UNIX)
+        try:
+            broker.connect(self.target)
+        except OSError:                 # It is away
+            peer.close()
+            broker.close()
+            return
+        with self.lock:
+            self.pairs[peer], self.pairs[broker] = broker, peer
+            self.upstream.add(broker)
+
+    def _pump(self, source):
+        with self.lock:
+            target = self.pairs.get(source)
+            if not target:
+                return
+            try:
+                data = source.recv(65536)
+                if data and not (self.is_deaf and source in self.upstream):
+                    target.sendall(data)
+            except OSError:
+                data = b""
+            if not data:
+                self._close(source)
+
+    def _close(self, source):
+        target = self.pairs.pop(source)
+        del self.pairs[target]
+        self.upstream -= {source, target}
+        source.close()
+        target.close()
+
+    def cut(self):
+        with self.lock:
+            for source in list(self.upstream):
+                self._close(source)
+            self.is_deaf = False
+            self.cuts += 1
+        self.wake.send(b"x")
+
+    def deaf(self):
+        with self.lock:
+            self.is_deaf = True
+
+    def stop(self):
+        self.ending = True
+        self.cut()
+        self.join(harness.PATIENCE)
+        for one in (self.listener, self.wake, self.woken):
+            one.close()
+
+
+class FaultTest(harness.BrokerTest):
+    """A broker to be hurt, and what has to hold afterwards."""
+
+    def restart(self, **more):
+        if self.broker.running():
+            self.broker.kill()
+        self._asker = None
+        return self.start_broker(**more)
+
+    def file(self):
+        file = sqlite3.connect("file:%s?mode=ro" % self.broker.ledger, uri=True)
+        self.addCleanup(file.close)
+        return file
+
+    def values(self, task_id, name="n"):
+        """Of a metric, in the order of the log, from the file itself."""
+        return [value for value, in self.file().execute(
+            "SELECT value FROM task_metrics_view WHERE task_id = ? AND name = ? ORDER BY position",
+            (task_id, name))]
+
+    def assert_kept(self, *loads):
+        """What a Load was acked is there, and what is there is there once, in order."""
+        for load in loads:
+            values = self.values("task-" + load.name)
+            self.assertGreaterEqual(len(values), load.acked)
+            self.assertEqual(values, list(range(1, len(values) + 1)), load.name)
+
+    def assert_whole(self):
+        """Positions without a gap, each event once, every commit where the one before ended."""
+        file = self.file()
+        self.assertEqual(file.execute("PRAGMA integrity_check").fetchall(), [("ok",)])
+        head = 0
+        for first, last in file.execute("SELECT first, last FROM commits ORDER BY first"):
+            self.assertEqual(first, head + 1)
+            head = last
+        position = 0
+        while True:
+            events = self.ask("events.read", after=position, limit=1000)["events"]
+            if not events:
+                break
+            self.assertEqual([event["position"] for event in events],
+                             list(range(position + 1, position + 1 + len(events))))
+            position = events[-1]["position"]
+        self.assertGreaterEqual(position, head)
+
+    def redis_stats(self):
+        return self.ask("stats")["redis"]
+
+    def wait_redis_state(self, *states):
+        return harness.wait_until(lambda: self.redis_stats().get("state") in states,
+                                  "Redis to be %s" % " or ".join(states))
+
+    def wait_redis_right(self, within=20):
+        """Redis has to be right by itself: nobody repairs anything here. The seconds it took."""
+        began = time.monotonic()
+        answer = {}
+
+        def right():
+            nonlocal answer
+            answer = self.asker().ask({"op": "consistency.check"})
+            stats = self.redis_stats()
+            return answer.get("consistent") == 1.0 and stats.get("state") == "live" \
+                and stats["lag_events"] == 0
+        try:
+            harness.wait_until(right, "Redis to be right", within)
+        except AssertionError as error:
+            raise AssertionError("%s; %r; %r" % (error, answer, self.redis_stats()))
+        return time.monotonic() - began
