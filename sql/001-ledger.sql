@@ -10,7 +10,13 @@
 -- Times are microseconds since the Unix epoch, UTC. Columns named like a
 -- vocabulary (state, kind, output_type) hold codes; columns that repeat the
 -- same few texts (role, provider, model, unit, ...) hold numbers of the table
--- words. The views at the end show words and RFC 3339 times.
+-- words. Ids are stored short: a UUID in lower case as its 16 bytes, a hash of 40 or
+-- 64 hex digits as its 20 or 32 bytes, anything else as text. Longer texts are BLOBs:
+-- zstd frames, most of them made with a dictionary of the table dictionaries.
+--
+-- The views at the end show words, ids as text and RFC 3339 times. To find a task by
+-- its UUID, give the bytes that the index has, which are the UUID without its dashes:
+--   SELECT * FROM task_summary WHERE key = x'0b5cae2a6e2144f0a2d3a6e6dd4c7c1b'
 
 CREATE TABLE meta (
     key   TEXT PRIMARY KEY,
@@ -21,6 +27,13 @@ CREATE TABLE meta (
 CREATE TABLE words (
     id   INTEGER PRIMARY KEY,
     word TEXT NOT NULL UNIQUE
+) STRICT;
+
+-- What the texts of this ledger have in common: zstd dictionaries, which the frames name by
+-- these ids.
+CREATE TABLE dictionaries (
+    id         INTEGER PRIMARY KEY,
+    dictionary BLOB NOT NULL
 ) STRICT;
 
 CREATE TABLE vocabulary (
@@ -43,22 +56,22 @@ CREATE TABLE commits (
 -- race) is a placeholder: created is NULL.
 CREATE TABLE tasks (
     id                  INTEGER PRIMARY KEY,
-    task_id             TEXT NOT NULL UNIQUE,
+    task_id             ANY NOT NULL UNIQUE, -- TEXT, or the bytes of a UUID
     created             INTEGER,            -- position of its task.created
     user_id             INTEGER,            -- words
     title               TEXT,
-    description         TEXT,
+    description         ANY,                -- TEXT, or a frame of it
     branch              TEXT,
     worktree_path       TEXT,
     base_branch         INTEGER,            -- words
-    commit_hash         TEXT,
+    commit_hash         ANY,                -- TEXT, or its bytes
     target_dir          INTEGER,            -- words
     full_access         INTEGER,
     provider_override   INTEGER,            -- words
     repository_url      INTEGER,            -- words
-    acceptance_criteria TEXT,               -- JSON
-    metadata            TEXT,               -- JSON
-    parent_id           TEXT
+    acceptance_criteria ANY,                -- JSON, or a frame of it
+    metadata            ANY,                -- JSON, or a frame of it
+    parent_id           ANY                 -- as task_id
 ) STRICT;
 
 CREATE INDEX tasks_by_parent ON tasks (parent_id) WHERE parent_id IS NOT NULL;
@@ -113,7 +126,7 @@ CREATE TABLE task_history (
     model         INTEGER,                  -- words, as the event gave it
     user_id       INTEGER,                  -- words
     error_message TEXT,
-    details       TEXT,                     -- JSON
+    details       ANY,                      -- JSON, or a frame of it
     changes       TEXT,                     -- JSON: fields given by a task.updated
     replaced      TEXT,                     -- JSON: what those fields were before
     extra         TEXT                      -- JSON: keys the protocol does not know
@@ -129,7 +142,7 @@ CREATE TABLE task_outputs (
     file_path   TEXT,
     file_size   INTEGER,
     mime_type   INTEGER,                    -- words
-    commit_hash TEXT,
+    commit_hash ANY,                        -- TEXT, or its bytes
     branch      TEXT,
     extra       TEXT,                       -- JSON
     encoding    INTEGER NOT NULL,           -- 0 as it is, 1 zstd of text, 2 zstd of bytes
@@ -150,7 +163,7 @@ CREATE TABLE task_metrics (
 
 CREATE TABLE cli_sessions (
     id                      INTEGER PRIMARY KEY,    -- position of its first event
-    session_id              TEXT NOT NULL UNIQUE,
+    session_id              ANY NOT NULL UNIQUE,    -- as tasks.task_id
     started                 INTEGER,                -- position of its last session.started, NULL: placeholder
     state                   INTEGER NOT NULL,
     cli_tool                TEXT,
@@ -159,7 +172,7 @@ CREATE TABLE cli_sessions (
     pid                     INTEGER,
     authentication_required INTEGER,
     auth_prompt             TEXT,
-    task_id                 TEXT,
+    task_id                 ANY,                    -- as tasks.task_id
     user_id                 TEXT,
     created_at              INTEGER NOT NULL,
     updated_at              INTEGER NOT NULL,
@@ -195,7 +208,7 @@ CREATE TABLE cli_session_commands (
     execution_time_ms ANY,                  -- INTEGER or REAL
     exit_code         INTEGER,
     extra             TEXT,                 -- JSON
-    command           TEXT NOT NULL,
+    command           ANY NOT NULL,         -- TEXT, or a frame of it
     encoding          INTEGER NOT NULL,     -- of output: 0 as it is, 1 zstd of text, 2 zstd of bytes
     output            ANY                   -- TEXT, or BLOB
 ) STRICT;
@@ -305,14 +318,18 @@ INSERT INTO vocabulary VALUES
 -- For people: words instead of numbers, RFC 3339 times.
 
 CREATE VIEW task_summary AS SELECT
-    t.task_id,
+    CASE typeof (t.task_id) WHEN 'blob' THEN lower (CASE length (t.task_id) WHEN 16 THEN printf ('%s-%s-%s-%s-%s',
+        substr (hex (t.task_id), 1, 8), substr (hex (t.task_id), 9, 4), substr (hex (t.task_id), 13, 4), substr (hex (t.task_id), 17, 4),
+        substr (hex (t.task_id), 21)) ELSE hex (t.task_id) END) ELSE t.task_id END AS task_id,
     (SELECT word FROM vocabulary WHERE kind = 'task_state' AND code = s.state) AS state,
     t.title,
     (SELECT word FROM words WHERE id = s.role) AS role,
     (SELECT word FROM words WHERE id = s.provider) AS provider,
     (SELECT word FROM words WHERE id = s.model) AS model,
     ifnull ((SELECT word FROM words WHERE id = t.user_id), 'default') AS user_id,
-    t.parent_id,
+    CASE typeof (t.parent_id) WHEN 'blob' THEN lower (CASE length (t.parent_id) WHEN 16 THEN printf ('%s-%s-%s-%s-%s',
+        substr (hex (t.parent_id), 1, 8), substr (hex (t.parent_id), 9, 4), substr (hex (t.parent_id), 13, 4), substr (hex (t.parent_id), 17, 4),
+        substr (hex (t.parent_id), 21)) ELSE hex (t.parent_id) END) ELSE t.parent_id END AS parent_id,
     strftime ('%Y-%m-%dT%H:%M:%S', s.created_at / 1000000, 'unixepoch') || printf ('.%06dZ', s.created_at % 1000000) AS created_at,
     strftime ('%Y-%m-%dT%H:%M:%S', s.updated_at / 1000000, 'unixepoch') || printf ('.%06dZ', s.updated_at % 1000000) AS updated_at,
     strftime ('%Y-%m-%dT%H:%M:%S', s.started_at / 1000000, 'unixepoch') || printf ('.%06dZ', s.started_at % 1000000) AS started_at,
@@ -322,11 +339,15 @@ CREATE VIEW task_summary AS SELECT
     (SELECT error_message FROM task_history WHERE position = s.last_error_at) AS last_error,
     (s.flags & 4) / 4 AS interrupted,
     t.created IS NULL AS placeholder,
-    s.position
+    s.position,
+    t.task_id AS key
 FROM tasks t JOIN task_states s ON s.task = t.id;
 
 CREATE VIEW task_history_view AS SELECT
-    h.position, t.task_id,
+    h.position,
+    CASE typeof (t.task_id) WHEN 'blob' THEN lower (CASE length (t.task_id) WHEN 16 THEN printf ('%s-%s-%s-%s-%s',
+        substr (hex (t.task_id), 1, 8), substr (hex (t.task_id), 9, 4), substr (hex (t.task_id), 13, 4), substr (hex (t.task_id), 17, 4),
+        substr (hex (t.task_id), 21)) ELSE hex (t.task_id) END) ELSE t.task_id END AS task_id,
     (SELECT word FROM vocabulary WHERE kind = 'history_kind' AND code = h.kind) AS kind,
     (SELECT word FROM vocabulary WHERE kind = 'task_state' AND code = h.state_from) AS state_from,
     (SELECT word FROM vocabulary WHERE kind = 'task_state' AND code = h.state_to) AS state_to,
@@ -334,16 +355,23 @@ CREATE VIEW task_history_view AS SELECT
     (SELECT word FROM words WHERE id = h.provider) AS provider,
     (SELECT word FROM words WHERE id = h.model) AS model,
     ifnull ((SELECT word FROM words WHERE id = h.user_id), 'default') AS user_id,
-    h.error_message, h.details, h.changes, h.extra
+    h.error_message,
+    CASE typeof (h.details) WHEN 'blob' THEN NULL ELSE h.details END AS details, h.changes, h.extra
 FROM task_history h JOIN tasks t ON t.id = h.task;
 
 CREATE VIEW task_outputs_view AS SELECT
-    o.position, t.task_id,
+    o.position,
+    CASE typeof (t.task_id) WHEN 'blob' THEN lower (CASE length (t.task_id) WHEN 16 THEN printf ('%s-%s-%s-%s-%s',
+        substr (hex (t.task_id), 1, 8), substr (hex (t.task_id), 9, 4), substr (hex (t.task_id), 13, 4), substr (hex (t.task_id), 17, 4),
+        substr (hex (t.task_id), 21)) ELSE hex (t.task_id) END) ELSE t.task_id END AS task_id,
     (SELECT word FROM vocabulary WHERE kind = 'output_type' AND code = o.output_type) AS output_type,
     strftime ('%Y-%m-%dT%H:%M:%S', o.time / 1000000, 'unixepoch') || printf ('.%06dZ', o.time % 1000000) AS timestamp,
     o.file_path, o.file_size,
     (SELECT word FROM words WHERE id = o.mime_type) AS mime_type,
-    o.commit_hash, o.branch,
+    CASE typeof (o.commit_hash) WHEN 'blob' THEN lower (CASE length (o.commit_hash) WHEN 16 THEN printf ('%s-%s-%s-%s-%s',
+        substr (hex (o.commit_hash), 1, 8), substr (hex (o.commit_hash), 9, 4), substr (hex (o.commit_hash), 13, 4), substr (hex (o.commit_hash), 17, 4),
+        substr (hex (o.commit_hash), 21)) ELSE hex (o.commit_hash) END) ELSE o.commit_hash END AS commit_hash,
+    o.branch,
     ifnull ((SELECT word FROM words WHERE id = o.user_id), 'default') AS user_id,
     CASE o.encoding WHEN 0 THEN 'plain' ELSE 'zstd' END AS encoding,
     length (o.content) AS stored_size,
@@ -351,7 +379,10 @@ CREATE VIEW task_outputs_view AS SELECT
 FROM task_outputs o JOIN tasks t ON t.id = o.task;
 
 CREATE VIEW task_metrics_view AS SELECT
-    m.position, t.task_id,
+    m.position,
+    CASE typeof (t.task_id) WHEN 'blob' THEN lower (CASE length (t.task_id) WHEN 16 THEN printf ('%s-%s-%s-%s-%s',
+        substr (hex (t.task_id), 1, 8), substr (hex (t.task_id), 9, 4), substr (hex (t.task_id), 13, 4), substr (hex (t.task_id), 17, 4),
+        substr (hex (t.task_id), 21)) ELSE hex (t.task_id) END) ELSE t.task_id END AS task_id,
     (SELECT word FROM words WHERE id = m.name) AS name,
     m.value,
     (SELECT word FROM words WHERE id = m.unit) AS unit,
@@ -360,10 +391,15 @@ CREATE VIEW task_metrics_view AS SELECT
 FROM task_metrics m JOIN tasks t ON t.id = m.task;
 
 CREATE VIEW cli_sessions_view AS SELECT
-    session_id,
+    CASE typeof (session_id) WHEN 'blob' THEN lower (CASE length (session_id) WHEN 16 THEN printf ('%s-%s-%s-%s-%s',
+        substr (hex (session_id), 1, 8), substr (hex (session_id), 9, 4), substr (hex (session_id), 13, 4), substr (hex (session_id), 17, 4),
+        substr (hex (session_id), 21)) ELSE hex (session_id) END) ELSE session_id END AS session_id,
     (SELECT word FROM vocabulary WHERE kind = 'session_state' AND code = state) AS state,
     cli_tool, mode, current_directory, pid, authentication_required, auth_prompt,
-    task_id, ifnull (user_id, 'default') AS user_id,
+    CASE typeof (task_id) WHEN 'blob' THEN lower (CASE length (task_id) WHEN 16 THEN printf ('%s-%s-%s-%s-%s',
+        substr (hex (task_id), 1, 8), substr (hex (task_id), 9, 4), substr (hex (task_id), 13, 4), substr (hex (task_id), 17, 4),
+        substr (hex (task_id), 21)) ELSE hex (task_id) END) ELSE task_id END AS task_id,
+    ifnull (user_id, 'default') AS user_id,
     strftime ('%Y-%m-%dT%H:%M:%S', created_at / 1000000, 'unixepoch') || printf ('.%06dZ', created_at % 1000000) AS created_at,
     strftime ('%Y-%m-%dT%H:%M:%S', updated_at / 1000000, 'unixepoch') || printf ('.%06dZ', updated_at % 1000000) AS updated_at,
     strftime ('%Y-%m-%dT%H:%M:%S', completed_at / 1000000, 'unixepoch') || printf ('.%06dZ', completed_at % 1000000) AS completed_at,
@@ -374,7 +410,10 @@ CREATE VIEW active_cli_sessions AS SELECT * FROM cli_sessions_view
 WHERE state NOT IN ('completed', 'error', 'terminated');
 
 CREATE VIEW cli_session_history_view AS SELECT
-    h.position, s.session_id,
+    h.position,
+    CASE typeof (s.session_id) WHEN 'blob' THEN lower (CASE length (s.session_id) WHEN 16 THEN printf ('%s-%s-%s-%s-%s',
+        substr (hex (s.session_id), 1, 8), substr (hex (s.session_id), 9, 4), substr (hex (s.session_id), 13, 4), substr (hex (s.session_id), 17, 4),
+        substr (hex (s.session_id), 21)) ELSE hex (s.session_id) END) ELSE s.session_id END AS session_id,
     CASE h.kind WHEN 1 THEN 'started' ELSE 'state_changed' END AS kind,
     (SELECT word FROM vocabulary WHERE kind = 'session_state' AND code = h.state_from) AS state_from,
     (SELECT word FROM vocabulary WHERE kind = 'session_state' AND code = h.state_to) AS state_to,
@@ -383,9 +422,12 @@ CREATE VIEW cli_session_history_view AS SELECT
 FROM cli_session_history h JOIN cli_sessions s ON s.id = h.session;
 
 CREATE VIEW cli_session_commands_view AS SELECT
-    c.position, s.session_id,
+    c.position,
+    CASE typeof (s.session_id) WHEN 'blob' THEN lower (CASE length (s.session_id) WHEN 16 THEN printf ('%s-%s-%s-%s-%s',
+        substr (hex (s.session_id), 1, 8), substr (hex (s.session_id), 9, 4), substr (hex (s.session_id), 13, 4), substr (hex (s.session_id), 17, 4),
+        substr (hex (s.session_id), 21)) ELSE hex (s.session_id) END) ELSE s.session_id END AS session_id,
     strftime ('%Y-%m-%dT%H:%M:%S', c.time / 1000000, 'unixepoch') || printf ('.%06dZ', c.time % 1000000) AS timestamp,
-    c.command, c.exit_code, c.execution_time_ms,
+    CASE typeof (c.command) WHEN 'blob' THEN NULL ELSE c.command END AS command, c.exit_code, c.execution_time_ms,
     CASE c.encoding WHEN 0 THEN 'plain' ELSE 'zstd' END AS encoding,
     length (c.output) AS stored_size,
     CASE c.encoding WHEN 0 THEN c.output END AS output

@@ -32,7 +32,7 @@ s_find (stele_ledger_t *self, const stele_record_t *event, s_session_t *session)
 {
     const stele_value_t *id = &event->values [STELE_SESSION_ID];
     sqlite3_stmt *stmt = self->session_find;
-    sqlite3_bind_text (stmt, 1, id->text, (int) id->size, SQLITE_STATIC);
+    stele_ledger_bind_id (stmt, 1, id);
     int rc = sqlite3_step (stmt);
     if (rc == SQLITE_ROW) {
         session->key = sqlite3_column_int64 (stmt, 0);
@@ -49,7 +49,7 @@ s_find (stele_ledger_t *self, const stele_record_t *event, s_session_t *session)
     *session = (s_session_t) { .key = self->next, .state = STELE_SESSION_INITIALIZING };
     stmt = self->session_insert;
     sqlite3_bind_int64 (stmt, 1, session->key);
-    sqlite3_bind_text (stmt, 2, id->text, (int) id->size, SQLITE_STATIC);
+    stele_ledger_bind_id (stmt, 2, id);
     sqlite3_bind_int (stmt, 3, session->state);
     sqlite3_bind_int64 (stmt, 4, event->values [STELE_TIME].integer);
     return stele_ledger_run (self, stmt);
@@ -94,7 +94,7 @@ s_started (stele_ledger_t *self, const stele_record_t *event, const s_session_t 
     stele_sql_bind_value (stmt, 7, &values [STELE_PID]);
     stele_sql_bind_value (stmt, 8, &values [STELE_AUTHENTICATION_REQUIRED]);
     stele_sql_bind_value (stmt, 9, &values [STELE_AUTH_PROMPT]);
-    stele_sql_bind_value (stmt, 10, &values [STELE_TASK_ID]);
+    stele_ledger_bind_id (stmt, 10, &values [STELE_TASK_ID]);
     stele_sql_bind_value (stmt, 11, &values [STELE_USER_ID]);
     stele_sql_bind_value (stmt, 12, &values [STELE_TIME]);
     stele_sql_bind_key (stmt, 13, s_terminal (state)? values [STELE_TIME].integer: 0);
@@ -152,7 +152,7 @@ s_command_executed (stele_ledger_t *self, const stele_record_t *event, const s_s
     stele_sql_bind_value (stmt, 6, &values [STELE_EXECUTION_TIME_MS]);
     stele_sql_bind_value (stmt, 7, &values [STELE_EXIT_CODE]);
     stele_sql_bind_value (stmt, 8, &event->extra);
-    stele_sql_bind_value (stmt, 9, &values [STELE_COMMAND]);
+    stele_content_bind (self->content, stmt, 9, &values [STELE_COMMAND]);
     sqlite3_bind_int (stmt, 10, encoding);
     if (encoding == STELE_ENCODING_PLAIN)
         stele_sql_bind_value (stmt, 11, &values [STELE_OUTPUT]);

@@ -11,20 +11,11 @@
 */
 
 #include <assert.h>
-#include "ledger/ledger_internal.h"
+#include "ledger/append_task.h"
 #include "wire/event.h"
 
 #define LIVE_FIELDS (STELE_FIELD_BIT (STELE_STATE) | STELE_FIELD_BIT (STELE_ROLE) \
     | STELE_FIELD_BIT (STELE_PROVIDER) | STELE_FIELD_BIT (STELE_MODEL))
-
-typedef struct {
-    stele_ledger_t *ledger;
-    const stele_record_t *event;
-    stele_task_t *task;
-    int64_t time;
-    int64_t user;                   // words
-    int64_t producer;
-} s_append_t;
 
 //  A row of task_history, as far as it differs between the kinds
 typedef struct {
@@ -35,112 +26,8 @@ typedef struct {
     stele_value_t replaced;
 } s_history_t;
 
-//  Columns of tasks from ?4 on, in the order of task_insert, task_update and task_select
-static const struct { stele_field_t field; bool is_word; } s_columns [] = {
-    { STELE_USER_ID, true }, { STELE_TITLE, false }, { STELE_DESCRIPTION, false },
-    { STELE_BRANCH, false }, { STELE_WORKTREE_PATH, false }, { STELE_BASE_BRANCH, true },
-    { STELE_COMMIT_HASH, false }, { STELE_TARGET_DIR, true }, { STELE_FULL_ACCESS, false },
-    { STELE_PROVIDER_OVERRIDE, true }, { STELE_REPOSITORY_URL, true },
-    { STELE_ACCEPTANCE_CRITERIA, false }, { STELE_METADATA, false }, { STELE_PARENT_ID, false }
-};
-#define COLUMN_COUNT (sizeof s_columns / sizeof s_columns [0])
-
 static int
-s_write_task (s_append_t *self, sqlite3_stmt *stmt, const stele_record_t *values, int64_t created)
-{
-    sqlite3_bind_int64 (stmt, 1, self->task->key);
-    stele_sql_bind_key (stmt, 3, created);
-    for (size_t i = 0; i < COLUMN_COUNT; i++) {
-        const stele_value_t *value = &values->values [s_columns [i].field];
-        if (!s_columns [i].is_word)
-            stele_sql_bind_value (stmt, (int) i + 4, value);
-        else {
-            int code = stele_ledger_bind_word (self->ledger, stmt, (int) i + 4, value);
-            if (code)
-                return code;
-        }
-    }
-    return stele_ledger_run (self->ledger, stmt);
-}
-
-//  A row of tasks for a task seen for the first time. 'values' is the event where it is
-//  task.created; for a placeholder there is nothing to say yet.
-static int
-s_add_task (s_append_t *self, bool created)
-{
-    stele_ledger_t *ledger = self->ledger;
-    const stele_value_t *id = &self->event->values [STELE_TASK_ID];
-    self->task = stele_tasks_add (ledger->tasks, id->text, id->size, ledger->next);
-    self->task->created_at = self->time;
-    sqlite3_bind_text (ledger->task_insert, 2, id->text, (int) id->size, SQLITE_STATIC);
-    if (created)
-        return s_write_task (self, ledger->task_insert, self->event, ledger->next);
-    //  The user of its first event is the task's, until task.created says otherwise
-    stele_record_t *values = stele_record_new ();
-    values->values [STELE_USER_ID] = self->event->values [STELE_USER_ID];
-    int code = s_write_task (self, ledger->task_insert, values, 0);
-    stele_record_destroy (&values);
-    return code;
-}
-
-static int
-s_word_text (s_append_t *self, int64_t number, stele_record_t *record, stele_field_t field)
-{
-    if (number == 0)
-        return 0;
-    sqlite3_stmt *stmt = self->ledger->word;
-    sqlite3_bind_int64 (stmt, 1, number);
-    int rc = sqlite3_step (stmt);
-    if (rc == SQLITE_ROW) {
-        size_t size = (size_t) sqlite3_column_bytes (stmt, 0);
-        char *copy = stele_record_alloc (record, size + 1);
-        memcpy (copy, sqlite3_column_text (stmt, 0), size);
-        stele_record_set_text (record, field, copy, size);
-    }
-    sqlite3_reset (stmt);
-    return stele_sql_code (rc);
-}
-
-//  What tasks and task_states say of the task now, into 'record'.
-static int
-s_read_task (s_append_t *self, stele_record_t *record, int64_t *created)
-{
-    sqlite3_stmt *stmt = self->ledger->task_select;
-    sqlite3_bind_int64 (stmt, 1, self->task->key);
-    int rc = sqlite3_step (stmt);
-    if (rc == SQLITE_ROW) {
-        *created = sqlite3_column_int64 (stmt, 0);
-        for (size_t i = 0; i < COLUMN_COUNT; i++) {
-            stele_field_t field = s_columns [i].field;
-            int column = (int) i + 1;
-            if (sqlite3_column_type (stmt, column) == SQLITE_NULL)
-                continue;
-            if (stele_field_kind (field) == STELE_KIND_BOOL)
-                stele_record_set_bool (record, field, sqlite3_column_int (stmt, column));
-            else
-            if (stele_field_kind (field) == STELE_KIND_MAP)
-                stele_record_set_json (record, field, (const char *) sqlite3_column_text (stmt, column),
-                    (size_t) sqlite3_column_bytes (stmt, column));
-            else
-                stele_record_set_text (record, field, (const char *) sqlite3_column_text (stmt, column),
-                    (size_t) sqlite3_column_bytes (stmt, column));
-        }
-        stele_record_own (record);
-    }
-    sqlite3_reset (stmt);
-    if (rc != SQLITE_ROW)
-        return stele_ledger_fail (self->ledger, rc == SQLITE_DONE? STELE_ELEDGER: stele_sql_code (rc));
-    stele_record_set_word (record, STELE_STATE, STELE_VOCABULARY_TASK_STATE, self->task->life.state);
-    int code = s_word_text (self, self->task->role, record, STELE_ROLE);
-    if (code == 0)
-        code = s_word_text (self, self->task->provider, record, STELE_PROVIDER);
-    if (code == 0)
-        code = s_word_text (self, self->task->model, record, STELE_MODEL);
-    return code;
-}
-
-static int
-s_words (s_append_t *self, int64_t *role, int64_t *provider, int64_t *model)
+s_words (stele_append_t *self, int64_t *role, int64_t *provider, int64_t *model)
 {
     const stele_value_t *values = self->event->values;
     stele_words_t *words = self->ledger->words;
@@ -152,17 +39,8 @@ s_words (s_append_t *self, int64_t *role, int64_t *provider, int64_t *model)
     return code? stele_ledger_fail (self->ledger, code): 0;
 }
 
-//  The task has one more event; its row will be written.
-static void
-s_touch (s_append_t *self)
-{
-    self->task->position = self->ledger->next;
-    self->task->updated_at = self->time;
-    stele_tasks_touch (self->ledger->tasks, self->task);
-}
-
 static int
-s_write_history (s_append_t *self, const s_history_t *history)
+s_write_history (stele_append_t *self, const s_history_t *history)
 {
     stele_ledger_t *ledger = self->ledger;
     sqlite3_stmt *stmt = ledger->history;
@@ -178,7 +56,7 @@ s_write_history (s_append_t *self, const s_history_t *history)
     stele_sql_bind_key (stmt, 9, history->model);
     stele_sql_bind_key (stmt, 10, self->user);
     stele_sql_bind_value (stmt, 11, &values [STELE_ERROR_MESSAGE]);
-    stele_sql_bind_value (stmt, 12, &values [STELE_DETAILS]);
+    stele_content_bind (ledger->content, stmt, 12, &values [STELE_DETAILS]);
     stele_sql_bind_value (stmt, 13, &history->changes);
     stele_sql_bind_value (stmt, 14, &history->replaced);
     stele_sql_bind_value (stmt, 15, &self->event->extra);
@@ -188,13 +66,13 @@ s_write_history (s_append_t *self, const s_history_t *history)
     if (stele_record_has (self->event, STELE_ERROR_MESSAGE))
         self->task->last_error_at = ledger->next;
     self->task->last_history = ledger->next;
-    s_touch (self);
+    stele_append_touch (self);
     return 1;
 }
 
 //  Move the task to the state that the event gives; the transition is known to be legal.
 static void
-s_move (s_append_t *self, stele_task_state_t to, bool by_broker)
+s_move (stele_append_t *self, stele_task_state_t to, bool by_broker)
 {
     stele_lifecycle_move (&self->task->life, to, self->time,
         stele_record_has (self->event, STELE_ERROR_MESSAGE), by_broker);
@@ -204,7 +82,7 @@ s_move (s_append_t *self, stele_task_state_t to, bool by_broker)
 }
 
 static int
-s_refuse_transition (s_append_t *self, stele_task_state_t to, stele_refusal_t *refusal)
+s_refuse_transition (stele_append_t *self, stele_task_state_t to, stele_refusal_t *refusal)
 {
     const char *from = stele_vocabulary_word (STELE_VOCABULARY_TASK_STATE, self->task->life.state);
     return stele_refuse (refusal, STELE_EILLEGAL, "state",
@@ -224,7 +102,7 @@ s_compare (const stele_record_t *stored, void *arg)
 
 //  A second task.created: 0 where it says what the first one said, else a refusal.
 static int
-s_created_again (s_append_t *self, stele_refusal_t *refusal)
+s_created_again (stele_append_t *self, stele_refusal_t *refusal)
 {
     stele_ledger_t *ledger = self->ledger;
     //  The reader on this connection sees the batch, once the states are written
@@ -233,7 +111,7 @@ s_created_again (s_append_t *self, stele_refusal_t *refusal)
         return stele_ledger_fail (ledger, code);
     stele_record_t *record = stele_record_new ();
     int64_t created = 0;
-    code = s_read_task (self, record, &created);
+    code = stele_append_row_read (self, record, &created);
     stele_record_destroy (&record);
     if (code)
         return code;
@@ -252,12 +130,12 @@ s_created_again (s_append_t *self, stele_refusal_t *refusal)
 //  task.created fills in a placeholder. What later events gave already stays; what this one
 //  says of it is kept in changes, what it fills in is null in replaced.
 static int
-s_fill_in (s_append_t *self, s_history_t *history)
+s_fill_in (stele_append_t *self, s_history_t *history)
 {
     const stele_record_t *event = self->event;
     stele_record_t *now = stele_record_new ();
     int64_t created = 0;
-    int code = s_read_task (self, now, &created);
+    int code = stele_append_row_read (self, now, &created);
     stele_field_set_t kept = 0, filled = 0;
     if (!(self->task->flags & STELE_TASK_FLAG_STATED))
         now->values [STELE_STATE].kind = STELE_VALUE_NONE;
@@ -279,7 +157,7 @@ s_fill_in (s_append_t *self, s_history_t *history)
     }
     now->values [STELE_USER_ID] = event->values [STELE_USER_ID];
     if (code == 0)
-        code = s_write_task (self, self->ledger->task_update, now, self->ledger->next);
+        code = stele_append_row_update (self, now, self->ledger->next);
 
     stele_record_t *said = stele_record_new ();
     for (int field = 0; field < STELE_EVENT_FIELD_COUNT; field++)
@@ -298,7 +176,7 @@ s_fill_in (s_append_t *self, s_history_t *history)
 }
 
 static int
-s_created (s_append_t *self, stele_refusal_t *refusal)
+s_created (stele_append_t *self, stele_refusal_t *refusal)
 {
     const stele_record_t *event = self->event;
     s_history_t history = { .kind = STELE_HISTORY_CREATED };
@@ -310,7 +188,7 @@ s_created (s_append_t *self, stele_refusal_t *refusal)
         code = s_fill_in (self, &history);
     }
     else
-        code = s_add_task (self, true);
+        code = stele_append_row_add (self, true);
     int64_t role, provider, model;
     if (code == 0)
         code = s_words (self, &role, &provider, &model);
@@ -332,21 +210,21 @@ s_created (s_append_t *self, stele_refusal_t *refusal)
 }
 
 static int
-s_updated (s_append_t *self, stele_refusal_t *refusal)
+s_updated (stele_append_t *self, stele_refusal_t *refusal)
 {
     const stele_record_t *event = self->event;
     stele_task_state_t to = (stele_task_state_t) stele_record_integer (event, STELE_STATE, 0);
     if (to && self->task && !stele_lifecycle_legal (&self->task->life, to))
         return s_refuse_transition (self, to, refusal);
     s_history_t history = { .kind = STELE_HISTORY_UPDATED };
-    int code = self->task? 0: s_add_task (self, false);
+    int code = self->task? 0: stele_append_row_add (self, false);
     history.state_from = self->task->position? self->task->life.state: 0;
     if (code)
         return code;
 
     stele_record_t *now = stele_record_new ();
     int64_t created = 0;
-    code = s_read_task (self, now, &created);
+    code = stele_append_row_read (self, now, &created);
     stele_field_set_t given = 0;
     for (int field = 0; field < STELE_EVENT_FIELD_COUNT; field++)
         if ((STELE_TASK_FIELDS & STELE_FIELD_BIT (field)) && stele_record_has (event, field))
@@ -360,7 +238,7 @@ s_updated (s_append_t *self, stele_refusal_t *refusal)
         if (given & STELE_FIELD_BIT (field))
             now->values [field] = event->values [field];
     if (code == 0 && (given & ~LIVE_FIELDS))
-        code = s_write_task (self, self->ledger->task_update, now, created);
+        code = stele_append_row_update (self, now, created);
     stele_record_destroy (&now);
 
     int64_t role, provider, model;
@@ -377,7 +255,7 @@ s_updated (s_append_t *self, stele_refusal_t *refusal)
 }
 
 static int
-s_state_changed (s_append_t *self, bool by_broker, stele_refusal_t *refusal)
+s_state_changed (stele_append_t *self, bool by_broker, stele_refusal_t *refusal)
 {
     const stele_record_t *event = self->event;
     stele_task_state_t to = (stele_task_state_t) stele_record_integer (event, STELE_STATE, 0);
@@ -389,7 +267,7 @@ s_state_changed (s_append_t *self, bool by_broker, stele_refusal_t *refusal)
     if (self->task)
         history.state_from = self->task->life.state;
     int64_t role;
-    int code = self->task? 0: s_add_task (self, false);
+    int code = self->task? 0: stele_append_row_add (self, false);
     if (code == 0)
         code = s_words (self, &role, &history.provider, &history.model);
     if (code)
@@ -401,9 +279,9 @@ s_state_changed (s_append_t *self, bool by_broker, stele_refusal_t *refusal)
     bool new_model = history.model && history.model != task->model;
     if (new_provider || new_model) {
         stele_record_t *old = stele_record_new ();
-        code = s_word_text (self, task->provider, old, STELE_PROVIDER);
+        code = stele_append_row_word (self, task->provider, old, STELE_PROVIDER);
         if (code == 0)
-            code = s_word_text (self, task->model, old, STELE_MODEL);
+            code = stele_append_row_word (self, task->model, old, STELE_MODEL);
         if (code == 0)
             code = stele_ledger_fields_json (self->ledger, old,
                 (new_provider? STELE_FIELD_BIT (STELE_PROVIDER): 0)
@@ -418,79 +296,11 @@ s_state_changed (s_append_t *self, bool by_broker, stele_refusal_t *refusal)
     return s_write_history (self, &history);
 }
 
-static int
-s_output_added (s_append_t *self)
-{
-    stele_ledger_t *ledger = self->ledger;
-    int code = self->task? 0: s_add_task (self, false);
-    if (code)
-        return code;
-    const stele_value_t *values = self->event->values;
-    const void *data;
-    size_t size;
-    stele_encoding_t encoding = stele_content_pack (ledger->content, &values [STELE_CONTENT], &data, &size);
-    sqlite3_stmt *stmt = ledger->output;
-    sqlite3_bind_int64 (stmt, 1, ledger->next);
-    sqlite3_bind_int64 (stmt, 2, self->task->key);
-    stele_sql_bind_key (stmt, 3, self->task->last_output);
-    stele_sql_bind_value (stmt, 4, &values [STELE_OUTPUT_TYPE]);
-    sqlite3_bind_int64 (stmt, 5, self->time);
-    stele_sql_bind_key (stmt, 6, self->user);
-    stele_sql_bind_value (stmt, 7, &values [STELE_FILE_PATH]);
-    stele_sql_bind_value (stmt, 8, &values [STELE_FILE_SIZE]);
-    code = stele_ledger_bind_word (ledger, stmt, 9, &values [STELE_MIME_TYPE]);
-    if (code)
-        return code;
-    stele_sql_bind_value (stmt, 10, &values [STELE_COMMIT_HASH]);
-    stele_sql_bind_value (stmt, 11, &values [STELE_BRANCH]);
-    stele_sql_bind_value (stmt, 12, &self->event->extra);
-    sqlite3_bind_int (stmt, 13, encoding);
-    if (encoding == STELE_ENCODING_PLAIN)
-        stele_sql_bind_value (stmt, 14, &values [STELE_CONTENT]);
-    else
-        sqlite3_bind_blob (stmt, 14, data, (int) size, SQLITE_STATIC);
-    code = stele_ledger_run (ledger, stmt);
-    if (code)
-        return code;
-    self->task->last_output = ledger->next;
-    s_touch (self);
-    return 1;
-}
-
-static int
-s_metric_recorded (s_append_t *self)
-{
-    stele_ledger_t *ledger = self->ledger;
-    int code = self->task? 0: s_add_task (self, false);
-    if (code)
-        return code;
-    const stele_value_t *values = self->event->values;
-    sqlite3_stmt *stmt = ledger->metric;
-    sqlite3_bind_int64 (stmt, 1, ledger->next);
-    sqlite3_bind_int64 (stmt, 2, self->task->key);
-    stele_sql_bind_key (stmt, 3, self->task->last_metric);
-    stele_sql_bind_value (stmt, 5, &values [STELE_VALUE]);
-    code = stele_ledger_bind_word (ledger, stmt, 4, &values [STELE_NAME]);
-    if (code == 0)
-        code = stele_ledger_bind_word (ledger, stmt, 6, &values [STELE_UNIT]);
-    if (code)
-        return code;
-    sqlite3_bind_int64 (stmt, 7, self->time);
-    stele_sql_bind_key (stmt, 8, self->user);
-    stele_sql_bind_value (stmt, 9, &self->event->extra);
-    code = stele_ledger_run (ledger, stmt);
-    if (code)
-        return code;
-    self->task->last_metric = ledger->next;
-    s_touch (self);
-    return 1;
-}
-
 int
 stele_ledger_append_task (stele_ledger_t *ledger, const stele_record_t *event,
     int64_t producer, stele_refusal_t *refusal)
 {
-    s_append_t self = {
+    stele_append_t self = {
         .ledger = ledger,
         .event = event,
         .time = event->values [STELE_TIME].integer,
@@ -510,8 +320,8 @@ stele_ledger_append_task (stele_ledger_t *ledger, const stele_record_t *event,
         case STELE_TASK_STATE_CHANGED:
             return s_state_changed (&self, stele_record_has (event, STELE_INTERRUPTED), refusal);
         case STELE_TASK_OUTPUT_ADDED:
-            return s_output_added (&self);
+            return stele_append_output (&self);
         default:
-            return s_metric_recorded (&self);
+            return stele_append_metric (&self);
     }
 }

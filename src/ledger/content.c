@@ -1,4 +1,4 @@
-/*  content - zstd for what is large, itself for what is not
+/*  content - zstd where that pays, itself where it does not
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -9,13 +9,17 @@
 #include <stdlib.h>
 #include <zstd.h>
 #include "ledger/content.h"
+#include "ledger/sql.h"
 #include "stele_error.h"
 
-//  Below this a frame saves less than a row's page is likely to waste
-#define COMPRESS_FROM 512
+//  Below this a frame saves less than it costs
+#define COMPRESS_FROM 256
+#define COMPRESS_FROM_WITH_DICTIONARY 64
+#define SAMPLE_BELOW 4096               // Larger ones have enough in common with themselves
 #define LEVEL 3
 
 struct stele_content {
+    stele_dictionaries_t *dictionaries;
     ZSTD_CCtx *compressor;          // Made when first needed: readers never do
     ZSTD_DCtx *expander;
     void *buffer;
@@ -23,10 +27,11 @@ struct stele_content {
 };
 
 stele_content_t *
-stele_content_new (void)
+stele_content_new (sqlite3 *db)
 {
     stele_content_t *self = calloc (1, sizeof *self);
     assert (self);
+    self->dictionaries = stele_dictionaries_new (db);
     return self;
 }
 
@@ -37,6 +42,7 @@ stele_content_destroy (stele_content_t **self_p)
     stele_content_t *self = *self_p;
     if (!self)
         return;
+    stele_dictionaries_destroy (&self->dictionaries);
     ZSTD_freeCCtx (self->compressor);
     ZSTD_freeDCtx (self->expander);
     free (self->buffer);
@@ -55,31 +61,79 @@ s_reserve (stele_content_t *self, size_t size)
     self->buffer_size = size;
 }
 
-stele_encoding_t
-stele_content_pack (stele_content_t *self, const stele_value_t *value,
-    const void **data, size_t *size)
+//  Compress into the buffer; the size, 0 where it does not pay
+static size_t
+s_compress (stele_content_t *self, const ZSTD_CDict *dictionary, const void *data, size_t size)
 {
-    assert (value->kind == STELE_VALUE_TEXT || value->kind == STELE_VALUE_BYTES);
-    //  Where there is nothing to point at, NULL would be stored as NULL
-    *data = value->size? value->text: "";
-    *size = value->size;
-    if (value->size < COMPRESS_FROM)
-        return STELE_ENCODING_PLAIN;
-
     if (!self->compressor) {
         self->compressor = ZSTD_createCCtx ();
         assert (self->compressor);
     }
     //  The room it has is what it may take to be worth it: it gives up early otherwise
-    size_t worth_it = value->size - value->size / 10;
+    size_t worth_it = size - size / 10;
     s_reserve (self, worth_it);
-    size_t packed = ZSTD_compressCCtx (self->compressor, self->buffer, worth_it,
-        value->text, value->size, LEVEL);
-    if (ZSTD_isError (packed))
+    size_t packed = dictionary?
+        ZSTD_compress_usingCDict (self->compressor, self->buffer, worth_it, data, size, dictionary):
+        ZSTD_compressCCtx (self->compressor, self->buffer, worth_it, data, size, LEVEL);
+    return ZSTD_isError (packed)? 0: packed;
+}
+
+stele_encoding_t
+stele_content_pack (stele_content_t *self, const stele_value_t *value,
+    const void **data, size_t *size)
+{
+    assert (value->kind >= STELE_VALUE_TEXT && value->kind <= STELE_VALUE_JSON);
+    //  Where there is nothing to point at, NULL would be stored as NULL
+    *data = value->size? value->text: "";
+    *size = value->size;
+    if (value->size < COMPRESS_FROM_WITH_DICTIONARY)
+        return STELE_ENCODING_PLAIN;
+    const ZSTD_CDict *dictionary = stele_dictionaries_newest (self->dictionaries);
+    if (value->size < SAMPLE_BELOW && value->kind != STELE_VALUE_BYTES)
+        stele_dictionaries_sample (self->dictionaries, value->text, value->size);
+    if (value->size < COMPRESS_FROM && !dictionary)
+        return STELE_ENCODING_PLAIN;
+    size_t packed = s_compress (self, dictionary, value->text, value->size);
+    if (packed == 0)
         return STELE_ENCODING_PLAIN;
     *data = self->buffer;
     *size = packed;
-    return value->kind == STELE_VALUE_TEXT? STELE_ENCODING_ZSTD_TEXT: STELE_ENCODING_ZSTD_BYTES;
+    return value->kind == STELE_VALUE_BYTES? STELE_ENCODING_ZSTD_BYTES: STELE_ENCODING_ZSTD_TEXT;
+}
+
+void
+stele_content_bind (stele_content_t *self, sqlite3_stmt *stmt, int index, const stele_value_t *value)
+{
+    const void *data;
+    size_t size;
+    if (value->kind != STELE_VALUE_NONE
+    &&  stele_content_pack (self, value, &data, &size) != STELE_ENCODING_PLAIN)
+        sqlite3_bind_blob (stmt, index, data, (int) size, SQLITE_TRANSIENT);
+    else
+        stele_sql_bind_value (stmt, index, value);
+}
+
+int
+stele_content_learn (stele_content_t *self)
+{
+    return stele_dictionaries_ready (self->dictionaries)?
+        stele_dictionaries_learn (self->dictionaries): 0;
+}
+
+static size_t
+s_decompress (stele_content_t *self, void *room, size_t whole, const void *data, size_t size)
+{
+    if (!self->expander) {
+        self->expander = ZSTD_createDCtx ();
+        assert (self->expander);
+    }
+    unsigned id = ZSTD_getDictID_fromFrame (data, size);
+    if (id == 0)
+        return ZSTD_decompressDCtx (self->expander, room, whole, data, size);
+    const ZSTD_DDict *dictionary = stele_dictionaries_find (self->dictionaries, id);
+    if (!dictionary)
+        return 0;
+    return ZSTD_decompress_usingDDict (self->expander, room, whole, data, size, dictionary);
 }
 
 //  Expand one frame into the record's arena
@@ -92,13 +146,8 @@ s_expand (stele_content_t *self, const void *data, size_t size, stele_record_t *
     if (whole == 0 || whole == ZSTD_CONTENTSIZE_UNKNOWN || whole == ZSTD_CONTENTSIZE_ERROR
     ||  whole > STELE_LIMIT_CONTENT)
         return STELE_ELEDGER;
-    if (!self->expander) {
-        self->expander = ZSTD_createDCtx ();
-        assert (self->expander);
-    }
     char *room = stele_record_alloc (record, whole);
-    size_t expanded = ZSTD_decompressDCtx (self->expander, room, whole, data, size);
-    if (expanded != whole)
+    if (s_decompress (self, room, whole, data, size) != whole)
         return STELE_ELEDGER;
     *text = room;
     *text_size = whole;
@@ -122,4 +171,19 @@ stele_content_unpack (stele_content_t *self, stele_encoding_t encoding, bool is_
     else
         stele_record_set_bytes (record, field, text, size);
     return 0;
+}
+
+const char *
+stele_content_column (stele_content_t *self, sqlite3_stmt *stmt, int column,
+    stele_record_t *record, size_t *size)
+{
+    const char *text;
+    if (sqlite3_column_type (stmt, column) == SQLITE_BLOB) {
+        const void *data = sqlite3_column_blob (stmt, column);
+        int bytes = sqlite3_column_bytes (stmt, column);
+        return s_expand (self, data, (size_t) bytes, record, &text, size)? NULL: text;
+    }
+    text = (const char *) sqlite3_column_text (stmt, column);
+    *size = (size_t) sqlite3_column_bytes (stmt, column);
+    return text? text: "";
 }

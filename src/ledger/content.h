@@ -1,4 +1,8 @@
-/*  content - large text and bytes, compressed where that pays
+/*  content - text and bytes, compressed where that pays
+
+    Longer texts are stored as zstd frames, most of them with a dictionary of the ledger
+    (dictionaries.h). In a column of text a frame is a BLOB; where bytes are stored too, the
+    column 'encoding' beside it tells what it is.
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -8,6 +12,7 @@
 #ifndef STELE_CONTENT_H_INCLUDED
 #define STELE_CONTENT_H_INCLUDED
 
+#include "ledger/dictionaries.h"
 #include "model/record.h"
 
 /*  Codes are stored in the column 'encoding': never renumber one.           */
@@ -19,16 +24,23 @@ typedef enum {
 
 typedef struct stele_content stele_content_t;
 
+/*  With the dictionaries of that ledger; NULL: with none. Destroy it before the connection
+    is closed.                                                               */
 stele_content_t *
-    stele_content_new (void);
+    stele_content_new (sqlite3 *db);
 void
     stele_content_destroy (stele_content_t **self_p);
 
-/*  How to store a TEXT or BYTES value: itself, or compressed. *data is valid until the
-    next call. Returns the encoding.                                         */
+/*  How to store a TEXT, JSON or BYTES value: itself, or compressed. *data is valid until
+    the next call. Returns the encoding.                                     */
 stele_encoding_t
     stele_content_pack (stele_content_t *self, const stele_value_t *value,
         const void **data, size_t *size);
+
+/*  Bind a TEXT or JSON value (or NONE), compressed as a BLOB where that pays.  */
+void
+    stele_content_bind (stele_content_t *self, sqlite3_stmt *stmt, int index,
+        const stele_value_t *value);
 
 /*  The other way: what a column holds into a value, in the record's arena if it was
     compressed, else borrowed. 'is_text' is the column's own type for PLAIN.
@@ -36,5 +48,15 @@ stele_encoding_t
 int
     stele_content_unpack (stele_content_t *self, stele_encoding_t encoding, bool is_text,
         const void *data, size_t size, stele_record_t *record, stele_field_t field);
+
+/*  A column of text, in the record's arena if it was compressed, else borrowed. NULL where
+    it is damaged; "" where it is NULL.                                      */
+const char *
+    stele_content_column (stele_content_t *self, sqlite3_stmt *stmt, int column,
+        stele_record_t *record, size_t *size);
+
+/*  Between batches: learn from what was stored. Returns 0 or a storage error. */
+int
+    stele_content_learn (stele_content_t *self);
 
 #endif

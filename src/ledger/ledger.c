@@ -194,6 +194,7 @@ s_prepare (stele_ledger_t *self)
         return stele_ledger_fail (self, STELE_EINTERNAL);
     STELE_LEDGER_STATEMENTS (STATEMENT_PREPARE)
 #undef STATEMENT_PREPARE
+    self->content = stele_content_new (self->db);
     self->words = stele_words_new (self->db);
     self->tasks = stele_tasks_new (self->db);
     self->reader = stele_reader_over (self->db);
@@ -209,7 +210,6 @@ stele_ledger_open (const char *path, stele_check_t check, stele_refusal_t *refus
     assert (self);
     self->lock = -1;
     self->wal_pages_next = WAL_PAGES_MAX;
-    self->content = stele_content_new ();
     self->pack = stele_pack_new ();
     self->scratch = stele_record_new ();
 
@@ -265,9 +265,9 @@ stele_ledger_close (stele_ledger_t **self_p)
 #define STATEMENT_FINALIZE(name, sql) sqlite3_finalize (self->name);
     STELE_LEDGER_STATEMENTS (STATEMENT_FINALIZE)
 #undef STATEMENT_FINALIZE
+    stele_content_destroy (&self->content);
     sqlite3_close (self->db);
     STELE_FAULT (close_after);
-    stele_content_destroy (&self->content);
     stele_pack_destroy (&self->pack);
     stele_record_destroy (&self->scratch);
     if (self->lock >= 0)
@@ -384,10 +384,13 @@ stele_ledger_follower_save (stele_ledger_t *self, const char *name,
 int
 stele_ledger_checkpoint (stele_ledger_t *self, bool idle)
 {
+    int code = stele_content_learn (self->content);
+    if (code)
+        stele_ledger_fail (self, code);     // It can do without: compresses as before
     int bound = idle? WAL_PAGES_IDLE: self->wal_pages_next;
     if (self->wal_pages < bound)
         return 0;
-    int code = STELE_FAULT_CODE (checkpoint_before);
+    code = STELE_FAULT_CODE (checkpoint_before);
     if (code)
         return stele_ledger_fail (self, code);
     int log_pages = 0, done_pages = 0;

@@ -148,7 +148,8 @@ int
         int64_t position, int64_t time_us);
 
 /*  Fold the write-ahead log into the file as far as readers allow, when it is
-    longer than its bound or when 'idle' says there is time. Call between batches. */
+    longer than its bound or when 'idle' says there is time; and, a few times in the life of
+    a ledger, learn what its texts have in common. Call between batches, after the acks. */
 int
     stele_ledger_checkpoint (stele_ledger_t *self, bool idle);
 

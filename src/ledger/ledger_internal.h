@@ -2,7 +2,7 @@
 
     ledger.c     open, migrate, batches, checkpoints
     append.c     which event goes where
-    append_task.c, append_session.c   the rows of each kind of event
+    append_task.c, append_row.c, append_facts.c, append_session.c   the rows of each kind of event
     producers.c  producers, fences, refused events, interruptions
 
     This Source Code Form is subject to the terms of the Mozilla Public
@@ -15,6 +15,7 @@
 
 #include <sqlite3.h>
 #include "ledger/content.h"
+#include "ledger/ids.h"
 #include "ledger/ledger.h"
 #include "ledger/reader.h"
 #include "ledger/sql.h"
@@ -138,6 +139,13 @@ int
 int
     stele_ledger_bind_word (stele_ledger_t *self, sqlite3_stmt *stmt, int index,
         const stele_value_t *value);
+
+//  Bind a TEXT value (or NONE) as an id.
+static inline void
+stele_ledger_bind_id (sqlite3_stmt *stmt, int index, const stele_value_t *value)
+{
+    stele_id_bind (stmt, index, value->kind == STELE_VALUE_NONE? NULL: value->text, value->size);
+}
 
 //  The fields of 'set' that the record has as a JSON object in the scratch record's
 //  arena; with 'nulls' also those it has not, as null. NULL where there is none.

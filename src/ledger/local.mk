@@ -1,10 +1,17 @@
 noinst_LTLIBRARIES += src/ledger/libledger.la
 src_ledger_libledger_la_SOURCES = \
     src/ledger/append.c \
+    src/ledger/append_facts.c \
+    src/ledger/append_row.c \
     src/ledger/append_session.c \
     src/ledger/append_task.c \
+    src/ledger/append_task.h \
     src/ledger/content.c \
     src/ledger/content.h \
+    src/ledger/dictionaries.c \
+    src/ledger/dictionaries.h \
+    src/ledger/ids.c \
+    src/ledger/ids.h \
     src/ledger/ledger.c \
     src/ledger/ledger.h \
     src/ledger/ledger_internal.h \

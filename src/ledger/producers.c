@@ -138,9 +138,14 @@ s_running (stele_ledger_t *self, int64_t producer, stele_record_t *arena,
     int rc;
     *count = 0;
     while ((rc = sqlite3_step (stmt)) == SQLITE_ROW) {
-        size_t size = (size_t) sqlite3_column_bytes (stmt, 0);
-        char *copy = stele_record_alloc (arena, size);
-        memcpy (copy, sqlite3_column_text (stmt, 0), size);
+        char room [STELE_ID_TEXT];
+        size_t size;
+        const char *id = stele_id_column (stmt, 0, room, &size);
+        if (!id) {
+            rc = SQLITE_CORRUPT;
+            break;
+        }
+        char *copy = memcpy (stele_record_alloc (arena, size), id, size);
         ids [*count].kind = STELE_VALUE_TEXT;
         ids [*count].text = copy;
         ids [*count].size = (uint32_t) size;

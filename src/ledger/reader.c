@@ -87,7 +87,6 @@ s_new (const char *path)
     assert (self);
     self->path = strdup (path);
     assert (self->path);
-    self->content = stele_content_new ();
     self->row = stele_record_new ();
     return self;
 }
@@ -104,6 +103,7 @@ stele_reader_open (const char *path, stele_refusal_t *refusal)
     if (code)
         stele_refuse (refusal, code, "ledger", "cannot open %s: %s", path,
             self->db? sqlite3_errmsg (self->db): "out of memory");
+    self->content = stele_content_new (self->db);
     if (code || s_check (self, refusal))
         stele_reader_close (&self);
     return self;
@@ -115,6 +115,7 @@ stele_reader_over (sqlite3 *db)
     stele_reader_t *self = s_new ("");
     self->db = db;
     self->borrowed = true;
+    self->content = stele_content_new (db);
     return self;
 }
 
@@ -130,11 +131,11 @@ stele_reader_close (stele_reader_t **self_p)
     for (int shape = 0; shape < 2; shape++)
         for (int branch = 0; branch < READER_BRANCHES; branch++)
             sqlite3_finalize (self->branches [shape] [branch]);
+    stele_content_destroy (&self->content);
     if (!self->borrowed)
         sqlite3_close (self->db);
     reader_words_trim (self, 0);
     stele_record_destroy (&self->row);
-    stele_content_destroy (&self->content);
     free (self->ledger_id);
     free (self->path);
     free (self);
@@ -303,6 +304,13 @@ reader_bind_text (sqlite3_stmt *statement, int index, const char *text, size_t s
 {
     if (statement)
         sqlite3_bind_text64 (statement, index, text, size, SQLITE_STATIC, SQLITE_UTF8);
+}
+
+void
+reader_bind_id (sqlite3_stmt *statement, int index, const char *text, size_t size)
+{
+    if (statement)
+        stele_id_bind (statement, index, text, size);
 }
 
 int64_t

@@ -53,7 +53,7 @@ s_find (s_walk_t *walk, const char *id, size_t id_size)
         statement = reader_statement (self, SLOT_CHAIN_TASK,
             "SELECT t.id, s.last_history, s.last_output, s.last_metric"
             " FROM tasks t JOIN task_states s ON s.task = t.id WHERE t.task_id = ?1");
-    reader_bind_text (statement, 1, id, id_size);
+    reader_bind_id (statement, 1, id, id_size);
     int rc = reader_step (self, statement);
     if (rc != 1)
         return rc;

@@ -87,6 +87,30 @@ s_text (sqlite3_stmt *statement, int column, size_t *size)
     return text? text: "";
 }
 
+//  Text that may be compressed
+static const char *
+s_expanded (stele_reader_t *self, sqlite3_stmt *statement, int column, size_t *size)
+{
+    const char *text = stele_content_column (self->content, statement, column, self->row, size);
+    if (text)
+        return text;
+    *size = 0;
+    reader_fail (self, STELE_ELEDGER, "text in a row cannot be expanded: it is damaged");
+    return "";
+}
+
+static void
+s_id (stele_reader_t *self, sqlite3_stmt *statement, int column, stele_field_t field)
+{
+    size_t size;
+    char *room = stele_record_alloc (self->row, STELE_ID_TEXT);
+    const char *text = stele_id_column (statement, column, room, &size);
+    if (text)
+        stele_record_set_text (self->row, field, text, size);
+    else
+        reader_fail (self, STELE_ELEDGER, "an id in a row is neither text nor the bytes of one");
+}
+
 static void
 s_word (stele_reader_t *self, sqlite3_stmt *statement, int column, stele_field_t field)
 {
@@ -167,12 +191,15 @@ s_fill_one (stele_reader_t *self, sqlite3_stmt *statement, int column,
             stele_record_set_bool (self->row, field, sqlite3_column_int (statement, column) != 0);
             break;
         case COLUMN_TEXT:
-            text = s_text (statement, column, &size);
+            text = s_expanded (self, statement, column, &size);
             stele_record_set_text (self->row, field, text, size);
             break;
         case COLUMN_JSON:
-            text = s_text (statement, column, &size);
+            text = s_expanded (self, statement, column, &size);
             stele_record_set_json (self->row, field, text, size);
+            break;
+        case COLUMN_ID:
+            s_id (self, statement, column, field);
             break;
         case COLUMN_EXTRA:
             text = s_text (statement, column, &size);

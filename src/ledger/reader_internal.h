@@ -17,6 +17,7 @@
 
 #include <sqlite3.h>
 #include "ledger/content.h"
+#include "ledger/ids.h"
 #include "ledger/members.h"
 #include "ledger/reader.h"
 
@@ -129,6 +130,10 @@ int
 void
     reader_bind_text (sqlite3_stmt *statement, int index, const char *text, size_t size);
 
+//  The same for an id or hash, as its column has it.
+void
+    reader_bind_id (sqlite3_stmt *statement, int index, const char *text, size_t size);
+
 //  The first integer of a statement's only row, 'otherwise' where it has none or NULL;
 //  resets it.
 int64_t
@@ -140,8 +145,9 @@ typedef enum {
     COLUMN_SKIP,
     COLUMN_INTEGER,
     COLUMN_BOOL,
-    COLUMN_TEXT,
+    COLUMN_TEXT,                    // Or a frame of it
     COLUMN_JSON,
+    COLUMN_ID,                      // Text, or its bytes
     COLUMN_WORD,                    // Id of the table words
     COLUMN_TASK_STATE,
     COLUMN_SESSION_STATE,

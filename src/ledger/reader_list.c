@@ -289,7 +289,7 @@ s_prepare (s_list_t *list, sqlite3_str *sql)
     sqlite3_free (text);
     stele_span_t parent = list->ask->parent_id;
     if (statement && parent.text)
-        reader_bind_text (statement, 1, parent.text, parent.size);
+        reader_bind_id (statement, 1, parent.text, parent.size);
     return statement;
 }
 

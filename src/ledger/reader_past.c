@@ -28,11 +28,11 @@
 static const reader_column_t s_created [] = {
     { STELE_TITLE, COLUMN_TEXT }, { STELE_DESCRIPTION, COLUMN_TEXT }, { STELE_ROLE, COLUMN_WORD },
     { STELE_BRANCH, COLUMN_TEXT }, { STELE_WORKTREE_PATH, COLUMN_TEXT },
-    { STELE_BASE_BRANCH, COLUMN_WORD }, { STELE_COMMIT_HASH, COLUMN_TEXT },
+    { STELE_BASE_BRANCH, COLUMN_WORD }, { STELE_COMMIT_HASH, COLUMN_ID },
     { STELE_TARGET_DIR, COLUMN_WORD }, { STELE_FULL_ACCESS, COLUMN_BOOL },
     { STELE_PROVIDER_OVERRIDE, COLUMN_WORD }, { STELE_REPOSITORY_URL, COLUMN_WORD },
     { STELE_ACCEPTANCE_CRITERIA, COLUMN_JSON }, { STELE_METADATA, COLUMN_JSON },
-    { STELE_PARENT_ID, COLUMN_TEXT }
+    { STELE_PARENT_ID, COLUMN_ID }
 };
 #define CREATED_COUNT ((int) (sizeof s_created / sizeof s_created [0]))
 #define CREATED_SQL \
@@ -379,7 +379,7 @@ s_read_past (s_past_t *past, const char *task_id, size_t size)
     sqlite3_stmt *statement = reader_statement (self, SLOT_PAST_TASK,
         "SELECT s.last_history, s.last_output, s.last_metric"
         " FROM tasks t JOIN task_states s ON s.task = t.id WHERE t.task_id = ?1");
-    reader_bind_text (statement, 1, task_id, size);
+    reader_bind_id (statement, 1, task_id, size);
     int rc = reader_step (self, statement);
     if (rc != 1)
         return rc;

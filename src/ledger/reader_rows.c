@@ -18,7 +18,7 @@
 enum { HISTORY_KIND = 6, HISTORY_FROM = 8, HISTORY_TO, HISTORY_TASK = 12, HISTORY_CHANGES, HISTORY_REPLACED };
 
 static const reader_column_t s_history [] = {
-    { STELE_POSITION, COLUMN_INTEGER }, { STELE_TASK_ID, COLUMN_TEXT },
+    { STELE_POSITION, COLUMN_INTEGER }, { STELE_TASK_ID, COLUMN_ID },
     { STELE_TIME, COLUMN_INTEGER }, { STELE_USER_ID, COLUMN_WORD },
     { STELE_PROVIDER, COLUMN_WORD }, { STELE_MODEL, COLUMN_WORD }, { 0, COLUMN_SKIP },
     { STELE_ERROR_MESSAGE, COLUMN_TEXT }, { STELE_STATE_FROM, COLUMN_TASK_STATE },
@@ -31,11 +31,11 @@ static const reader_column_t s_history [] = {
     " e.replaced FROM task_history e JOIN tasks t ON t.id = e.task "
 
 static const reader_column_t s_outputs [] = {
-    { STELE_POSITION, COLUMN_INTEGER }, { STELE_TASK_ID, COLUMN_TEXT },
+    { STELE_POSITION, COLUMN_INTEGER }, { STELE_TASK_ID, COLUMN_ID },
     { STELE_TIME, COLUMN_INTEGER }, { STELE_USER_ID, COLUMN_WORD },
     { STELE_OUTPUT_TYPE, COLUMN_OUTPUT_TYPE }, { STELE_FILE_PATH, COLUMN_TEXT },
     { STELE_FILE_SIZE, COLUMN_INTEGER }, { STELE_MIME_TYPE, COLUMN_WORD },
-    { STELE_COMMIT_HASH, COLUMN_TEXT }, { STELE_BRANCH, COLUMN_TEXT },
+    { STELE_COMMIT_HASH, COLUMN_ID }, { STELE_BRANCH, COLUMN_TEXT },
     { 0, COLUMN_EXTRA }, { 0, COLUMN_SKIP }, { STELE_CONTENT, COLUMN_CONTENT }
 };
 #define OUTPUTS_SQL \
@@ -44,7 +44,7 @@ static const reader_column_t s_outputs [] = {
     " FROM task_outputs e JOIN tasks t ON t.id = e.task "
 
 static const reader_column_t s_metrics [] = {
-    { STELE_POSITION, COLUMN_INTEGER }, { STELE_TASK_ID, COLUMN_TEXT },
+    { STELE_POSITION, COLUMN_INTEGER }, { STELE_TASK_ID, COLUMN_ID },
     { STELE_TIME, COLUMN_INTEGER }, { STELE_USER_ID, COLUMN_WORD },
     { STELE_NAME, COLUMN_WORD }, { STELE_VALUE, COLUMN_NUMBER }, { STELE_UNIT, COLUMN_WORD },
     { 0, COLUMN_EXTRA }
@@ -57,7 +57,7 @@ static const reader_column_t s_metrics [] = {
 enum { SESSIONS_KIND = 5, SESSIONS_TO, SESSIONS_FIELDS };
 
 static const reader_column_t s_sessions [] = {
-    { STELE_POSITION, COLUMN_INTEGER }, { STELE_SESSION_ID, COLUMN_TEXT },
+    { STELE_POSITION, COLUMN_INTEGER }, { STELE_SESSION_ID, COLUMN_ID },
     { STELE_TIME, COLUMN_INTEGER }, { STELE_USER_ID, COLUMN_WORD }, { 0, COLUMN_EXTRA }
 };
 #define SESSIONS_SQL \
@@ -65,7 +65,7 @@ static const reader_column_t s_sessions [] = {
     " FROM cli_session_history e JOIN cli_sessions s ON s.id = e.session "
 
 static const reader_column_t s_commands [] = {
-    { STELE_POSITION, COLUMN_INTEGER }, { STELE_SESSION_ID, COLUMN_TEXT },
+    { STELE_POSITION, COLUMN_INTEGER }, { STELE_SESSION_ID, COLUMN_ID },
     { STELE_TIME, COLUMN_INTEGER }, { STELE_USER_ID, COLUMN_WORD },
     { STELE_COMMAND, COLUMN_TEXT }, { STELE_EXECUTION_TIME_MS, COLUMN_NUMBER },
     { STELE_EXIT_CODE, COLUMN_INTEGER }, { 0, COLUMN_EXTRA },

@@ -8,11 +8,11 @@
 #include "ledger/reader_internal.h"
 
 static const reader_column_t s_session [] = {
-    { 0, COLUMN_SKIP }, { STELE_SESSION_ID, COLUMN_TEXT }, { STELE_STATE, COLUMN_SESSION_STATE },
+    { 0, COLUMN_SKIP }, { STELE_SESSION_ID, COLUMN_ID }, { STELE_STATE, COLUMN_SESSION_STATE },
     { STELE_CLI_TOOL, COLUMN_TEXT }, { STELE_MODE, COLUMN_TEXT },
     { STELE_CURRENT_DIRECTORY, COLUMN_TEXT }, { STELE_PID, COLUMN_INTEGER },
     { STELE_AUTHENTICATION_REQUIRED, COLUMN_BOOL }, { STELE_AUTH_PROMPT, COLUMN_TEXT },
-    { STELE_TASK_ID, COLUMN_TEXT }, { STELE_USER_ID, COLUMN_TEXT },
+    { STELE_TASK_ID, COLUMN_ID }, { STELE_USER_ID, COLUMN_TEXT },
     { STELE_CREATED_AT, COLUMN_INTEGER }, { STELE_UPDATED_AT, COLUMN_INTEGER },
     { STELE_COMPLETED_AT, COLUMN_INTEGER }, { STELE_COMMAND_COUNT, COLUMN_INTEGER },
     { STELE_POSITION, COLUMN_INTEGER }
@@ -44,7 +44,7 @@ stele_reader_session (stele_reader_t *self, const char *session_id, size_t size,
         return rc;
     sqlite3_stmt *statement = reader_statement (self, SLOT_SESSION,
         SESSION_SQL "WHERE session_id = ?1");
-    reader_bind_text (statement, 1, session_id, size);
+    reader_bind_id (statement, 1, session_id, size);
     return reader_row_out (self, s_read (self, statement), fn, arg);
 }
 
@@ -74,7 +74,7 @@ s_list (stele_reader_t *self, uint32_t states, stele_span_t task_id, int64_t bef
     sqlite3_bind_int64 (statement, 1, before? before: INT64_MAX);
     sqlite3_bind_int64 (statement, 2, states? states: UINT32_MAX);
     if (task_id.text)
-        reader_bind_text (statement, 3, task_id.text, task_id.size);
+        reader_bind_id (statement, 3, task_id.text, task_id.size);
     return statement;
 }
 

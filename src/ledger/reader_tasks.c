@@ -11,14 +11,14 @@
 #define TASK_FLAGS 0
 
 static const reader_column_t s_task [] = {
-    { 0, COLUMN_SKIP }, { STELE_TASK_ID, COLUMN_TEXT }, { STELE_USER_ID, COLUMN_WORD },
+    { 0, COLUMN_SKIP }, { STELE_TASK_ID, COLUMN_ID }, { STELE_USER_ID, COLUMN_WORD },
     { STELE_TITLE, COLUMN_TEXT }, { STELE_DESCRIPTION, COLUMN_TEXT },
     { STELE_BRANCH, COLUMN_TEXT }, { STELE_WORKTREE_PATH, COLUMN_TEXT },
-    { STELE_BASE_BRANCH, COLUMN_WORD }, { STELE_COMMIT_HASH, COLUMN_TEXT },
+    { STELE_BASE_BRANCH, COLUMN_WORD }, { STELE_COMMIT_HASH, COLUMN_ID },
     { STELE_TARGET_DIR, COLUMN_WORD }, { STELE_FULL_ACCESS, COLUMN_BOOL },
     { STELE_PROVIDER_OVERRIDE, COLUMN_WORD }, { STELE_REPOSITORY_URL, COLUMN_WORD },
     { STELE_ACCEPTANCE_CRITERIA, COLUMN_JSON }, { STELE_METADATA, COLUMN_JSON },
-    { STELE_PARENT_ID, COLUMN_TEXT },
+    { STELE_PARENT_ID, COLUMN_ID },
     { STELE_STATE, COLUMN_TASK_STATE }, { STELE_ROLE, COLUMN_WORD },
     { STELE_PROVIDER, COLUMN_WORD }, { STELE_MODEL, COLUMN_WORD },
     { STELE_CREATED_AT, COLUMN_INTEGER }, { STELE_UPDATED_AT, COLUMN_INTEGER },
@@ -77,7 +77,7 @@ stele_reader_task (stele_reader_t *self, const char *task_id, size_t size,
     if (rc)
         return rc;
     sqlite3_stmt *statement = reader_statement (self, SLOT_TASK, FULL_SQL ("t.task_id = ?1"));
-    reader_bind_text (statement, 1, task_id, size);
+    reader_bind_id (statement, 1, task_id, size);
     return reader_row_out (self, s_read (self, statement), fn, arg);
 }
 
@@ -89,7 +89,7 @@ stele_reader_task_live (stele_reader_t *self, const char *task_id, size_t size,
     if (rc)
         return rc;
     sqlite3_stmt *statement = reader_statement (self, SLOT_LIVE, LIVE_SQL ("t.task_id = ?1"));
-    reader_bind_text (statement, 1, task_id, size);
+    reader_bind_id (statement, 1, task_id, size);
     return reader_row_out (self, s_read (self, statement), fn, arg);
 }
 

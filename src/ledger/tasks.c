@@ -8,6 +8,7 @@
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
+#include "ledger/ids.h"
 #include "ledger/sql.h"
 #include "ledger/tasks.h"
 
@@ -128,7 +129,7 @@ stele_tasks_find (stele_tasks_t *self, const char *id, size_t size, stele_task_t
     HASH_FIND (hh, self->cache, id, size, *task_p);
     if (*task_p)
         return 0;
-    sqlite3_bind_text (self->find, 1, id, (int) size, SQLITE_STATIC);
+    stele_id_bind (self->find, 1, id, size);
     int rc = sqlite3_step (self->find);
     if (rc == SQLITE_ROW) {
         *task_p = s_task_new (self, id, size);

@@ -27,3 +27,13 @@ check_PROGRAMS += tests/unit/test_members
 TESTS += tests/unit/test_members
 tests_unit_test_members_SOURCES = tests/unit/test_members.c
 tests_unit_test_members_LDADD = $(STELE_ROOMS) $(STELE_LIBS) $(CMOCKA_LIBS)
+
+check_PROGRAMS += tests/unit/test_ids
+TESTS += tests/unit/test_ids
+tests_unit_test_ids_SOURCES = tests/unit/test_ids.c tests/unit/ledger_fixture.h
+tests_unit_test_ids_LDADD = $(STELE_ROOMS) $(STELE_LIBS) $(CMOCKA_LIBS)
+
+check_PROGRAMS += tests/unit/test_dictionaries
+TESTS += tests/unit/test_dictionaries
+tests_unit_test_dictionaries_SOURCES = tests/unit/test_dictionaries.c tests/unit/ledger_fixture.h
+tests_unit_test_dictionaries_LDADD = $(STELE_ROOMS) $(STELE_LIBS) $(CMOCKA_LIBS)

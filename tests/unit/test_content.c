@@ -16,7 +16,7 @@
 static int
 s_setup (void **state)
 {
-    *state = stele_content_new ();
+    *state = stele_content_new (NULL);
     return 0;
 }
 
@@ -64,8 +64,8 @@ test_content_repetitive_is_compressed (void **state)
     for (size_t i = 0; i < sizeof text; i++)
         text [i] = "compile ok\n" [i % 11];
     size_t stored;
-    assert_int_equal (s_round (*state, STELE_VALUE_TEXT, text, 511, &stored), STELE_ENCODING_PLAIN);
-    assert_int_equal (s_round (*state, STELE_VALUE_TEXT, text, 512, &stored), STELE_ENCODING_ZSTD_TEXT);
+    assert_int_equal (s_round (*state, STELE_VALUE_TEXT, text, 255, &stored), STELE_ENCODING_PLAIN);
+    assert_int_equal (s_round (*state, STELE_VALUE_TEXT, text, 256, &stored), STELE_ENCODING_ZSTD_TEXT);
     assert_true (stored < 100);
     assert_int_equal (s_round (*state, STELE_VALUE_BYTES, text, sizeof text, &stored),
         STELE_ENCODING_ZSTD_BYTES);

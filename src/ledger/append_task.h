@@ -1,0 +1,52 @@
+/*  append_task - one event about a task on its way into the rows
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at https://mozilla.org/MPL/2.0/.
+*/
+
+#ifndef STELE_APPEND_TASK_H_INCLUDED
+#define STELE_APPEND_TASK_H_INCLUDED
+
+#include "ledger/ledger_internal.h"
+
+typedef struct {
+    stele_ledger_t *ledger;
+    const stele_record_t *event;
+    stele_task_t *task;
+    int64_t time;
+    int64_t user;                   // words
+    int64_t producer;
+} stele_append_t;
+
+//  A row of tasks for a task seen for the first time. 'created': the event is its
+//  task.created; else the row is a placeholder, there is nothing to say yet. Returns 0 or
+//  a storage error. (append_row.c)
+int
+    stele_append_row_add (stele_append_t *self, bool created);
+
+//  Change that row to 'values', created at that position.
+int
+    stele_append_row_update (stele_append_t *self, const stele_record_t *values, int64_t created);
+
+//  What tasks and task_states say of the task now, into 'record'.
+int
+    stele_append_row_read (stele_append_t *self, stele_record_t *record, int64_t *created);
+
+//  The text of a word (0: none) into a field of the record.
+int
+    stele_append_row_word (stele_append_t *self, int64_t number, stele_record_t *record,
+        stele_field_t field);
+
+//  The task has one more event; its row of task_states will be written.
+void
+    stele_append_touch (stele_append_t *self);
+
+//  Events that change nothing of the task: their rows. Return as stele_ledger_append.
+//  (append_facts.c)
+int
+    stele_append_output (stele_append_t *self);
+int
+    stele_append_metric (stele_append_t *self);
+
+#endif
