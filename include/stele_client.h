@@ -69,6 +69,12 @@ STELE_EXPORT void
 STELE_EXPORT void
     stele_client_set_first_sequence (stele_client_t *self, int64_t sequence);
 
+/*  What is published comes back from an export: an event that says 'interrupted' was
+    written by a broker, and keeps that; and the running tasks of these events are
+    not this producer's, so that its end does not interrupt them.            */
+STELE_EXPORT void
+    stele_client_set_restore (stele_client_t *self, bool restore);
+
 /*  What became of one event, or of a run of them.                           */
 typedef enum {
     STELE_ACKED,                    // 'number' and all before it are durable (or refused before)

@@ -37,6 +37,7 @@
     X ("session.commands",  WORKER, stele_query_session_commands) \
     X ("preference.get",    WORKER, stele_query_preference_get) \
     X ("events.read",       WORKER, stele_query_events_read) \
+    X ("table.read",        WORKER, stele_query_table_read) \
     X ("rejected.list",     WORKER, stele_query_rejected_list) \
     X ("rejected.retry",    WRITER, NULL) \
     X ("recover",           CACHE,  NULL) \
@@ -98,6 +99,7 @@ stele_query_fn stele_query_task_status, stele_query_task_get, stele_query_task_l
 stele_query_fn stele_query_task_history, stele_query_task_outputs, stele_query_task_metrics;
 stele_query_fn stele_query_session_list, stele_query_session_get, stele_query_session_commands;
 stele_query_fn stele_query_preference_get, stele_query_events_read, stele_query_rejected_list;
+stele_query_fn stele_query_table_read;
 
 /*  -- pages: what every list has -------------------------------------------------- */
 

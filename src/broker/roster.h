@@ -29,6 +29,7 @@ typedef struct {
     stele_member_t *member;
     char instance [STELE_LIMIT_ID + 1];
     bool fenced;
+    bool restore;                   // What it publishes comes back from an export
 } stele_peer_t;
 
 typedef struct stele_roster stele_roster_t;

@@ -145,18 +145,22 @@ stele_writer_answer (stele_writer_t *self)
 }
 
 //  One event of a message. 1: stored, 0: a duplicate, STELE_E... with a refusal.
+//  The running tasks of events that come back from an export are nobody's: whoever ran them
+//  said so to another ledger.
 static int
-s_store_one (stele_writer_t *self, const void *data, size_t size, int64_t producer,
+s_store_one (stele_writer_t *self, const void *data, size_t size, bool restore, int64_t producer,
     int64_t *position, stele_refusal_t *refusal)
 {
     stele_record_clear (self->event);
     refusal->code = 0;
-    int code = stele_event_decode_record (data, size, self->event, refusal);
+    int code = restore?
+        stele_event_decode_restored (data, size, self->event, refusal):
+        stele_event_decode_record (data, size, self->event, refusal);
     if (code)
         return code;
     if (!stele_record_has (self->event, STELE_TIME))
         stele_record_set_integer (self->event, STELE_TIME, stele_clock_us ());
-    return stele_ledger_append (self->ledger, self->event, producer, position, refusal);
+    return stele_ledger_append (self->ledger, self->event, restore? 0: producer, position, refusal);
 }
 
 //  A refusal of the event, as opposed to a failure of the storage
@@ -182,7 +186,8 @@ stele_writer_store (stele_writer_t *self, const stele_message_t *message, size_t
         int64_t position = 0;
         int64_t sequence = member? member->now.sequence + 1: 0;
         stele_refusal_t refusal;
-        int code = s_store_one (self, data, size, producer, &position, &refusal);
+        int code = s_store_one (self, data, size, message->restore, producer,
+            &position, &refusal);
         if (s_is_refusal (code, &refusal)) {
             code = stele_ledger_reject (self->ledger, producer, sequence, &refusal,
                 stele_clock_us (), data, size, NULL);

@@ -126,7 +126,8 @@ s_hello (stele_writer_t *self, const stele_message_t *message)
     code = stele_ledger_producer_save (self->ledger, now);
     if (code)
         return code;
-    stele_roster_bind (self->roster, self->input->id, self->input->id_size, member, message->instance);
+    stele_roster_bind (self->roster, self->input->id, self->input->id_size,
+        member, message->instance)->restore = message->restore;
     stele_roster_heard (self->roster, member);
     s_welcome (self, now);
     return 0;
@@ -184,8 +185,9 @@ s_admit (stele_writer_t *self, const stele_message_t *message, const stele_membe
 }
 
 static int
-s_publish (stele_writer_t *self, const stele_message_t *message, stele_peer_t *peer)
+s_publish (stele_writer_t *self, stele_message_t *message, stele_peer_t *peer)
 {
+    message->restore = peer->restore;
     stele_member_t *member = peer->member;
     int64_t expected = 0;
     stele_refusal_t refusal;

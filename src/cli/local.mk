@@ -19,6 +19,7 @@ stele_SOURCES = \
     src/cli/stele.c src/cli/cli.c src/cli/cli.h \
     src/cli/ask.c src/cli/ask.h \
     src/cli/page.c src/cli/page.h \
+    src/cli/push.c src/cli/push.h \
     src/cli/task.c src/cli/task.h \
     src/cli/value.c src/cli/value.h \
     src/cli/cmd_check.c \

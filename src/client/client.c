@@ -30,6 +30,7 @@ struct _stele_client_t {
     int64_t lease_ms;
     int64_t first_sequence;
     size_t batch_events;
+    bool restore;
     int64_t batch_delay_ms;
     stele_receipt_fn *receipt_fn;
     void *receipt_arg;
@@ -146,6 +147,13 @@ stele_client_set_first_sequence (stele_client_t *self, int64_t sequence)
     self->first_sequence = sequence;
 }
 
+void
+stele_client_set_restore (stele_client_t *self, bool restore)
+{
+    assert (!self->publisher);
+    self->restore = restore;
+}
+
 //  -- publish -------------------------------------------------------------------
 
 void
@@ -169,7 +177,8 @@ s_start_publisher (stele_client_t *self)
             .lease_ms = self->lease_ms,
             .first_sequence = self->first_sequence,
             .delay_ms = self->batch_delay_ms,
-            .batch_events = self->batch_events
+            .batch_events = self->batch_events,
+            .restore = self->restore
         }
     };
     self->publisher = stele_publisher_new (&settings);

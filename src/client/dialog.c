@@ -252,13 +252,15 @@ s_speak_batch (stele_dialog_t *self, stele_pack_t *pack)
 static void
 s_speak_hello (stele_dialog_t *self, stele_pack_t *pack)
 {
-    stele_pack_map (pack, self->settings.lease_ms > 0? 5: 4);
+    stele_pack_map (pack, 4u + (self->settings.lease_ms > 0) + self->settings.restore);
     stele_pack_key_string (pack, "op", "hello");
     stele_pack_key_integer (pack, "protocol", STELE_PROTOCOL);
     stele_pack_key_string (pack, "producer", self->settings.producer);
     stele_pack_key_string (pack, "instance", self->settings.instance);
     if (self->settings.lease_ms > 0)
         stele_pack_key_integer (pack, "lease_ms", self->settings.lease_ms);
+    if (self->settings.restore)
+        stele_pack_key_bool (pack, "restore", true);
     self->hello_due = false;
 }
 

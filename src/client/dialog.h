@@ -32,6 +32,7 @@ typedef struct {
     int64_t first_sequence;         // 0: go on after the last durable one
     int64_t delay_ms;               // An event waits at most that long for a full batch
     size_t batch_events;
+    bool restore;                   // The events come back from an export
 } stele_dialog_settings_t;
 
 typedef struct stele_dialog stele_dialog_t;

@@ -34,6 +34,7 @@ src_ledger_libledger_la_SOURCES = \
     src/ledger/reader_rows.c \
     src/ledger/reader_sessions.c \
     src/ledger/reader_stats.c \
+    src/ledger/reader_table.c \
     src/ledger/reader_tasks.c \
     src/ledger/schema.h \
     src/ledger/sql.c \

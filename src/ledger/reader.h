@@ -235,6 +235,24 @@ int
 int
     stele_reader_rejected_one (stele_reader_t *self, int64_t id, stele_row_fn *fn, void *arg);
 
+/*  -- whole tables ---------------------------------------------------------------- */
+
+typedef enum {
+    STELE_TABLE_TASKS,
+    STELE_TABLE_HISTORY,
+    STELE_TABLE_OUTPUTS,
+    STELE_TABLE_METRICS,
+    STELE_TABLE_SESSIONS,
+    STELE_TABLE_COMMANDS
+} stele_table_t;
+
+/*  Rows of a table as it was at position 'at', in the order of the positions of their
+    (first) events, from the one after 'after'. *next is the 'after' of the next
+    page, 0: no more. Every page with the same 'at' is of the same state.    */
+int
+    stele_reader_table (stele_reader_t *self, stele_table_t table, int64_t after, int64_t at,
+        int64_t limit, stele_row_fn *fn, void *arg, int64_t *next);
+
 /*  -- statistics ----------------------------------------------------------------- */
 
 typedef struct {

@@ -49,6 +49,8 @@ typedef enum {
     SLOT_PAST_TASK, SLOT_PAST_HISTORY, SLOT_PAST_OUTPUT, SLOT_PAST_METRIC, SLOT_PAST_ERROR,
     SLOT_PAIRS, SLOT_BRIEF, SLOT_TASK_BELONGS,
     SLOT_SESSION, SLOT_SESSION_BY_KEY, SLOT_SESSIONS, SLOT_SESSIONS_OF_TASK, SLOT_PREFERENCES,
+    SLOT_TABLE_TASKS, SLOT_TABLE_SESSIONS, SLOT_TABLE_SESSION, SLOT_TABLE_SESSION_HISTORY,
+    SLOT_TABLE_SESSION_COMMAND, SLOT_TABLE_SESSION_FIRST,
     SLOT_REJECTED, SLOT_REJECTED_ONE, SLOT_PRODUCERS,
     SLOT_STATS_STATES, SLOT_STATS_SESSIONS, SLOT_STATS_COMMITS, SLOT_STATS_REJECTED,
     SLOT_COUNTS_ROLE, SLOT_COUNTS_PROVIDER, SLOT_COUNTS_MODEL,
@@ -232,6 +234,14 @@ stele_field_set_t
 //  The record of the task with that key into the cleared row: 1, 0 there is none, or an error.
 int
     reader_task_row (stele_reader_t *self, int64_t key, bool live);
+
+//  The record of a task as it was at a position: the same.
+int
+    reader_task_past (stele_reader_t *self, const char *task_id, size_t size, int64_t position);
+
+//  The record of a session: the same.
+int
+    reader_session_row (stele_reader_t *self, int64_t key);
 
 //  Defaults of a task's record.
 void

@@ -397,6 +397,24 @@ s_read_past (s_past_t *past, const char *task_id, size_t size)
     return s_fill_past (past)? self->status: 1;
 }
 
+static int
+s_past_row (stele_reader_t *self, const char *task_id, size_t size, int64_t position, int64_t time_us)
+{
+    s_past_t past = {
+        .reader = self, .position = position, .time = time_us, .by_time = position == 0,
+        .open = STELE_TASK_FIELDS & ~STELE_FIELD_BIT (STELE_STATE)
+    };
+    int rc = s_read_past (&past, task_id, size);
+    free (past.steps);
+    return rc;
+}
+
+int
+reader_task_past (stele_reader_t *self, const char *task_id, size_t size, int64_t position)
+{
+    return s_past_row (self, task_id, size, position, 0);
+}
+
 int
 stele_reader_task_at (stele_reader_t *self, const char *task_id, size_t size,
     int64_t position, int64_t time_us, stele_row_fn *fn, void *arg)
@@ -404,11 +422,6 @@ stele_reader_task_at (stele_reader_t *self, const char *task_id, size_t size,
     int rc = reader_enter (self);
     if (rc)
         return rc;
-    s_past_t past = {
-        .reader = self, .position = position, .time = time_us, .by_time = position == 0,
-        .open = STELE_TASK_FIELDS & ~STELE_FIELD_BIT (STELE_STATE)
-    };
-    rc = s_read_past (&past, task_id, size);
-    free (past.steps);
+    rc = s_past_row (self, task_id, size, position, time_us);
     return reader_row_out (self, rc, fn, arg);
 }

@@ -36,6 +36,13 @@ s_read (stele_reader_t *self, sqlite3_stmt *statement)
 }
 
 int
+reader_session_row (stele_reader_t *self, int64_t key)
+{
+    return s_read (self, reader_with_key (self, SLOT_SESSION_BY_KEY,
+        SESSION_SQL "WHERE id = ?1", key));
+}
+
+int
 stele_reader_session (stele_reader_t *self, const char *session_id, size_t size,
     stele_row_fn *fn, void *arg)
 {
@@ -54,9 +61,7 @@ stele_reader_session_by_key (stele_reader_t *self, int64_t key, stele_row_fn *fn
     int rc = reader_enter (self);
     if (rc)
         return rc;
-    sqlite3_stmt *statement = reader_with_key (self, SLOT_SESSION_BY_KEY,
-        SESSION_SQL "WHERE id = ?1", key);
-    return reader_row_out (self, s_read (self, statement), fn, arg);
+    return reader_row_out (self, reader_session_row (self, key), fn, arg);
 }
 
 //  -- list -----------------------------------------------------------------------

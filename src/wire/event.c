@@ -397,8 +397,23 @@ s_keep_extra (const s_event_t *self, stele_field_set_t known, stele_record_t *re
     return rc;
 }
 
-int
-stele_event_decode_record (const void *data, size_t size, stele_record_t *record,
+//  The broker's own word on an event that it wrote itself, once
+static int
+s_restore_interrupted (const s_event_t *self, stele_record_t *record, stele_refusal_t *refusal)
+{
+    const stele_token_t *token = &self->spans [S_INTERRUPTED].token;
+    if (token->kind == STELE_SCAN_NIL || (token->kind == STELE_SCAN_BOOL && !token->integer))
+        return 0;
+    if (token->kind != STELE_SCAN_BOOL || record->type != STELE_TASK_STATE_CHANGED
+    ||  stele_record_integer (record, STELE_STATE, 0) != STELE_TASK_FAILED)
+        return stele_refuse (refusal, STELE_EINVALID_FIELD, "interrupted",
+            "interrupted is true on a task.state_changed to failed, and nowhere else");
+    stele_record_set_bool (record, STELE_INTERRUPTED, true);
+    return 0;
+}
+
+static int
+s_decode (const void *data, size_t size, bool restored, stele_record_t *record,
     stele_refusal_t *refusal)
 {
     s_event_t event;
@@ -425,5 +440,21 @@ stele_event_decode_record (const void *data, size_t size, stele_record_t *record
     uint64_t fields = STELE_FIELD_BIT (STELE_EVENT_FIELD_COUNT) - 1;
     if (rc == 0 && (event.unknown || (event.seen & fields & ~known)))
         rc = s_keep_extra (&event, known, record, refusal);
+    if (rc == 0 && restored && (event.seen & STELE_FIELD_BIT (S_INTERRUPTED)))
+        rc = s_restore_interrupted (&event, record, refusal);
     return rc;
+}
+
+int
+stele_event_decode_record (const void *data, size_t size, stele_record_t *record,
+    stele_refusal_t *refusal)
+{
+    return s_decode (data, size, false, record, refusal);
+}
+
+int
+stele_event_decode_restored (const void *data, size_t size, stele_record_t *record,
+    stele_refusal_t *refusal)
+{
+    return s_decode (data, size, true, record, refusal);
 }

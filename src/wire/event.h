@@ -26,6 +26,12 @@ int
     stele_event_decode_record (const void *data, size_t size, stele_record_t *record,
         stele_refusal_t *refusal);
 
+/*  The same for an event that comes back from an export (protocol section 3):
+    'interrupted' stays on a task.state_changed to failed.                    */
+int
+    stele_event_decode_restored (const void *data, size_t size, stele_record_t *record,
+        stele_refusal_t *refusal);
+
 /*  Pack a record as one map: 'type' first if it is an event, then every value
     it has in the order of the field table, then the entries of 'extra' (at the
     same level, as they came, but for keys that are fields the record has). Words as text, times as integers.             */

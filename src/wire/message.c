@@ -12,7 +12,7 @@
 
 //  The entries of a message, as spans of the frame
 typedef struct {
-    stele_token_t op, protocol, producer, instance, lease_ms, sequence, events;
+    stele_token_t op, protocol, producer, instance, lease_ms, sequence, events, restore;
     stele_scan_t events_scan;
 } s_entries_t;
 
@@ -33,11 +33,11 @@ s_read (const void *data, size_t size, s_entries_t *entries, stele_refusal_t *re
         return stele_refuse (refusal, STELE_EMALFORMED, NULL,
             "a message is one map with string keys, this is something else");
     static const char *const names [] = {
-        "op", "protocol", "producer", "instance", "lease_ms", "sequence", "events"
+        "op", "protocol", "producer", "instance", "lease_ms", "sequence", "events", "restore"
     };
     stele_token_t *const tokens [] = {
         &entries->op, &entries->protocol, &entries->producer, &entries->instance,
-        &entries->lease_ms, &entries->sequence, &entries->events
+        &entries->lease_ms, &entries->sequence, &entries->events, &entries->restore
     };
     for (uint32_t i = 0; i < map.count; i++) {
         stele_token_t key = stele_scan_next (&scan);
@@ -96,6 +96,15 @@ s_natural (const stele_token_t *token, const char *field, int64_t *value, stele_
 }
 
 static int
+s_restore (const s_entries_t *entries, stele_message_t *message, stele_refusal_t *refusal)
+{
+    if (!s_absent (&entries->restore) && entries->restore.kind != STELE_SCAN_BOOL)
+        return stele_refuse (refusal, STELE_EINVALID_FIELD, "restore", "restore takes true or false");
+    message->restore = entries->restore.kind == STELE_SCAN_BOOL && entries->restore.integer;
+    return 0;
+}
+
+static int
 s_hello (const s_entries_t *entries, stele_message_t *message, stele_refusal_t *refusal)
 {
     if (s_absent (&entries->protocol))
@@ -111,7 +120,7 @@ s_hello (const s_entries_t *entries, stele_message_t *message, stele_refusal_t *
         rc = s_text (&entries->instance, "instance", message->instance, refusal);
     if (rc == 0 && !s_absent (&entries->lease_ms))
         rc = s_natural (&entries->lease_ms, "lease_ms", &message->lease_ms, refusal);
-    return rc;
+    return rc? rc: s_restore (entries, message, refusal);
 }
 
 static int
@@ -175,6 +184,8 @@ stele_message_decode_publish (const void *data, size_t size, stele_message_t *me
         rc = s_text (&entries.producer, "producer", message->producer, refusal);
     if (rc == 0 && !s_absent (&entries.sequence))
         rc = s_natural (&entries.sequence, "sequence", &message->sequence, refusal);
+    if (rc == 0)
+        rc = s_restore (&entries, message, refusal);
     return rc? rc: s_events (&entries, message, refusal);
 }
 

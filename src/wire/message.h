@@ -30,6 +30,7 @@ typedef struct {
     char producer [STELE_LIMIT_ID + 1];
     char instance [STELE_LIMIT_ID + 1];
     int64_t lease_ms;               // 0: none
+    bool restore;                   // Its events come back from an export
 } stele_message_t;
 
 /*  Decode one frame of the events socket. Returns 0, or the code in the refusal. */
@@ -38,7 +39,7 @@ int
         stele_refusal_t *refusal);
 
 /*  The same for the request {"op":"publish"} (protocol section 4): producer
-    required, sequence optional. The frame has to be checked.                */
+    required, sequence and restore optional. The frame has to be checked.                */
 int
     stele_message_decode_publish (const void *data, size_t size, stele_message_t *message,
         stele_refusal_t *refusal);
