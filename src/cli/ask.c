@@ -135,8 +135,9 @@ s_parse (cli_t *self)
     return answer;
 }
 
+//  'none' says that not to find what is asked for is no failure to speak of
 static json_t *
-s_ask (cli_t *self, const json_t *request, int timeout_ms)
+s_ask (cli_t *self, const json_t *request, int timeout_ms, bool none)
 {
     char *text = json_dumps (request, JSON_COMPACT);
     assert (text);
@@ -157,7 +158,12 @@ s_ask (cli_t *self, const json_t *request, int timeout_ms)
     }
     json_t *answer = s_parse (self);
     if (answer && !json_is_true (json_object_get (answer, "ok"))) {
-        s_refused (self, answer);
+        const json_t *error = json_object_get (answer, "error");
+        const char *code = json_string_value (json_object_get (error, "code"));
+        if (none && code && strcmp (code, "not_found") == 0)
+            self->status = CLI_NO;
+        else
+            s_refused (self, answer);
         json_decref (answer);
         return NULL;
     }
@@ -167,7 +173,15 @@ s_ask (cli_t *self, const json_t *request, int timeout_ms)
 json_t *
 cli_ask (cli_t *self, json_t *request)
 {
-    json_t *answer = s_ask (self, request, cli_timeout (self, CLI_TIMEOUT_MS));
+    json_t *answer = s_ask (self, request, cli_timeout (self, CLI_TIMEOUT_MS), false);
+    json_decref (request);
+    return answer;
+}
+
+json_t *
+cli_ask_or_none (cli_t *self, json_t *request)
+{
+    json_t *answer = s_ask (self, request, cli_timeout (self, CLI_TIMEOUT_MS), true);
     json_decref (request);
     return answer;
 }
@@ -178,7 +192,7 @@ cli_ask_long (cli_t *self, json_t *request, int timeout_ms)
     json_t *answer = cli_ask (self, cli_request ("ping"));
     if (answer) {
         json_decref (answer);
-        answer = s_ask (self, request, cli_timeout (self, timeout_ms));
+        answer = s_ask (self, request, cli_timeout (self, timeout_ms), false);
     }
     json_decref (request);
     return answer;

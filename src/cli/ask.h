@@ -26,6 +26,10 @@ void
 json_t *
     cli_ask (cli_t *self, json_t *request);
 
+/*  The same, but not to find what is asked for is said by NULL and status CLI_NO alone. */
+json_t *
+    cli_ask_or_none (cli_t *self, json_t *request);
+
 /*  The same with a time-out of its own, for what takes long: waits that long only
     for a broker that answers at all.                                        */
 json_t *

@@ -18,14 +18,22 @@ bin_PROGRAMS += stele
 stele_SOURCES = \
     src/cli/stele.c src/cli/cli.c src/cli/cli.h \
     src/cli/ask.c src/cli/ask.h \
+    src/cli/csv.c src/cli/csv.h \
+    src/cli/digest.c src/cli/digest.h \
+    src/cli/outfile.c src/cli/outfile.h \
     src/cli/page.c src/cli/page.h \
+    src/cli/progress.c src/cli/progress.h \
     src/cli/push.c src/cli/push.h \
+    src/cli/rows.c src/cli/rows.h \
+    src/cli/scope.c src/cli/scope.h \
     src/cli/task.c src/cli/task.h \
     src/cli/value.c src/cli/value.h \
     src/cli/cmd_check.c \
+    src/cli/cmd_export.c \
     src/cli/cmd_follow.c \
     src/cli/cmd_get.c \
     src/cli/cmd_history.c \
+    src/cli/cmd_import.c \
     src/cli/cmd_info.c \
     src/cli/cmd_list.c \
     src/cli/cmd_metrics.c \
@@ -38,4 +46,4 @@ stele_SOURCES = \
     src/cli/cmd_sessions.c \
     src/cli/cmd_stats.c \
     src/cli/cmd_status.c
-stele_LDADD = src/cli/libcli.la libstele.la $(JANSSON_LIBS)
+stele_LDADD = src/cli/libcli.la libstele.la $(JANSSON_LIBS) $(CZMQ_LIBS)

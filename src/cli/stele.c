@@ -17,7 +17,7 @@
 static const cli_command_t *const s_commands [] = {
     &cli_cmd_publish, &cli_cmd_status, &cli_cmd_get, &cli_cmd_list, &cli_cmd_history,
     &cli_cmd_outputs, &cli_cmd_metrics, &cli_cmd_sessions, &cli_cmd_replay, &cli_cmd_follow,
-    &cli_cmd_recover, &cli_cmd_check, &cli_cmd_rejected, &cli_cmd_stats, &cli_cmd_ping,
+    &cli_cmd_export, &cli_cmd_import, &cli_cmd_recover, &cli_cmd_check, &cli_cmd_rejected, &cli_cmd_stats, &cli_cmd_ping,
     &cli_cmd_info
 };
 
@@ -80,7 +80,7 @@ s_help (FILE *file)
             "\n"
             "Exit status: 0 done; 1 not found, or not consistent; 64 wrong usage; 65 some of the "
             "input was bad; 66 no such file; 69 no broker reachable, or no answer in time; 70 a fault "
-            "inside; 74 reading or writing failed; 75 another run of this producer took over; 76 not a broker of "
+            "inside; 73 the file exists already, or cannot be made; 74 reading or writing failed; 75 another run of this producer took over; 76 not a broker of "
             "this version; 77 not allowed; 130 interrupted.",
         .examples =
             "  zstdcat runs.jsonl.zst | stele publish -\n"

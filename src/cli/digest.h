@@ -1,0 +1,18 @@
+/*  digest - what identifies the content of a file
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at https://mozilla.org/MPL/2.0/.
+*/
+
+#ifndef STELE_CLI_DIGEST_H_INCLUDED
+#define STELE_CLI_DIGEST_H_INCLUDED
+
+#define CLI_DIGEST_SIZE 41          // 40 hexadecimal digits and a NUL
+
+/*  SHA-1 of all that is in the file from its start, which is then at its start again.
+    0, or -1: errno says why.                                                */
+int
+    cli_digest_file (int fd, char digest [CLI_DIGEST_SIZE]);
+
+#endif

@@ -1,0 +1,42 @@
+/*  rows - the rows of an answer as the text has them
+
+    What is exported is copied, not parsed and printed again: so no number
+    loses a digit on the way, and the same rows give the same bytes.
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at https://mozilla.org/MPL/2.0/.
+*/
+
+#ifndef STELE_CLI_ROWS_H_INCLUDED
+#define STELE_CLI_ROWS_H_INCLUDED
+
+#include <stdbool.h>
+#include <stddef.h>
+
+typedef struct {
+    const char *next;
+    bool inside;
+} cli_rows_t;
+
+/*  Start with the array 'key' of an answer: one JSON object on one line, as
+    stele_client_request_json gives it.                                      */
+cli_rows_t
+    cli_rows_start (const char *answer, const char *key);
+
+/*  The next element of the array, which has to be an object; false: no more. */
+bool
+    cli_rows_next (cli_rows_t *self, const char **row, size_t *size);
+
+/*  Where the member 'key' of an object lies, with its name and one comma, so that what
+    is before and behind it is the object without it. False: it has none.    */
+bool
+    cli_rows_member (const char *row, size_t size, const char *key,
+        const char **member, size_t *member_size);
+
+/*  Text of the value of the member 'key'. False: it has none.               */
+bool
+    cli_rows_value (const char *row, size_t size, const char *key,
+        const char **value, size_t *value_size);
+
+#endif
