@@ -117,7 +117,9 @@ def generated(seed, tasks=60):
             if dice.random() < 0.5:
                 event["role_preferences"] = {"coder": {"n": 0.1}}
         events.append(extra(event))
-    return events
+    #   Some that run at the end
+    return events + [{"type": "task.state_changed", "task_id": "run-%d" % number, "state": "running",
+                      "time": moment()} for number in range(4)]
 
 
 class Ledger:
