@@ -10,6 +10,7 @@
 #include "broker/clock.h"
 #include "broker/follower.h"
 #include "broker/poll.h"
+#include "broker/thread.h"
 #include "cache/cache.h"
 #include "wire/scan.h"
 
@@ -205,6 +206,7 @@ stele_cache_actor (zsock_t *pipe, void *args)
     s_cache_t self = { .started_us = stele_clock_steady_us () };
     stele_refusal_t refusal = { 0 };
     zsock_signal (pipe, 0);
+    stele_thread_name ("cache");
     int code = stele_follower_open (&self.follower, pipe, args, "cache", &refusal);
     const stele_settings_t *settings = self.follower.settings;
     stele_cache_options_t options = {

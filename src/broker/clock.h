@@ -29,4 +29,13 @@ stele_clock_steady_us (void)
     return (int64_t) now.tv_sec * 1000000 + now.tv_nsec / 1000;
 }
 
+/*  The same in nanoseconds, for what is too short to count in microseconds.  */
+static inline int64_t
+stele_clock_steady_ns (void)
+{
+    struct timespec now;
+    clock_gettime (CLOCK_MONOTONIC, &now);
+    return (int64_t) now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
 #endif

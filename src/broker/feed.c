@@ -14,6 +14,7 @@
 #include "broker/endpoint.h"
 #include "broker/follower.h"
 #include "broker/poll.h"
+#include "broker/thread.h"
 #include "fault/fault.h"
 #include "wire/event.h"
 
@@ -200,6 +201,7 @@ stele_feed (zsock_t *pipe, void *args)
     s_feed_t self = { .sent_us = 0 };
     stele_refusal_t refusal = { 0 };
     zsock_signal (pipe, 0);
+    stele_thread_name ("feed");
     int code = stele_follower_open (&self.follower, pipe, args, "feed", &refusal);
     self.cursor = self.follower.head;
     self.topics = zhash_new ();

@@ -11,6 +11,7 @@
 #include "broker/endpoint.h"
 #include "broker/ingest.h"
 #include "broker/poll.h"
+#include "broker/thread.h"
 #include "broker/writer.h"
 #include "fault/fault.h"
 
@@ -89,12 +90,14 @@ static bool
 s_take_event (s_ingest_t *self, int *code)
 {
     zmq_msg_t frames [2];
+    int64_t begun_ns = stele_clock_steady_ns ();
     int count = s_recv (self->events, frames, 2);
     if (count == 0)
         return false;
-    *code = stele_writer_take (self->writer,
-        s_input (STELE_FROM_PEER, &frames [0], NULL, count == 2? &frames [1]: NULL));
+    stele_input_t *input = s_input (STELE_FROM_PEER, &frames [0], NULL, count == 2? &frames [1]: NULL);
     s_close (frames, count, 2);
+    self->writer->stages.receive += stele_clock_steady_ns () - begun_ns;
+    *code = stele_writer_take (self->writer, input);
     return true;
 }
 
@@ -190,7 +193,8 @@ s_send_answer (s_ingest_t *self, const stele_answer_t *answer)
 static void
 s_send_answers (s_ingest_t *self)
 {
-    int64_t now_us = stele_clock_steady_us ();
+    int64_t begun_ns = stele_clock_steady_ns ();
+    int64_t now_us = begun_ns / 1000;
     for (const stele_answer_t *answer = self->writer->answers; answer; answer = answer->next) {
         s_pass (answer, false);
         s_send_answer (self, answer);
@@ -199,6 +203,7 @@ s_send_answers (s_ingest_t *self)
             stele_histogram_record (self->writer->ack_us, now_us - answer->received_us);
     }
     stele_writer_sent (self->writer);
+    self->writer->stages.ack += stele_clock_steady_ns () - begun_ns;
 }
 
 static void
@@ -457,6 +462,7 @@ stele_ingest (zsock_t *pipe, void *args)
     s_ingest_t self = { .settings = args, .pipe = pipe, .pack = stele_pack_new () };
     stele_refusal_t refusal = { 0 };
     zsock_signal (pipe, 0);
+    stele_thread_name ("writer");
     if (s_open (&self, &refusal))
         zstr_sendx (pipe, "FAILED", refusal.message, NULL);
     else {

@@ -27,6 +27,7 @@ src_broker_libbroker_la_SOURCES = \
     src/broker/roster.c src/broker/roster.h \
     src/broker/settings.c src/broker/settings.h \
     src/broker/tally.c src/broker/tally.h \
+    src/broker/thread.h \
     src/broker/worker.c src/broker/worker.h \
     src/broker/writer.c src/broker/writer.h \
     src/broker/writer_peer.c \

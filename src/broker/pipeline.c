@@ -14,6 +14,7 @@
 #include "broker/clock.h"
 #include "broker/follower.h"
 #include "broker/poll.h"
+#include "broker/thread.h"
 #include "fault/fault.h"
 #include "wire/event.h"
 
@@ -155,6 +156,7 @@ stele_pipeline (zsock_t *pipe, void *args)
     stele_refusal_t refusal = { 0 };
     char endpoint [80];
     zsock_signal (pipe, 0);
+    stele_thread_name ("pipeline");
     int code = stele_follower_open (&self.follower, pipe, args, "pipeline", &refusal);
     if (code == 0) {
         int64_t cursor = stele_reader_follower (self.follower.reader, NAME);

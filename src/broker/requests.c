@@ -7,6 +7,7 @@
 
 #include "broker/front.h"
 #include "broker/requests.h"
+#include "broker/thread.h"
 #include "broker/worker.h"
 #include "wire/scan.h"
 
@@ -134,6 +135,7 @@ stele_requests (zsock_t *pipe, void *args)
     stele_refusal_t refusal = { 0 };
     int rc = s_start (&self, &copy, &refusal);
     zsock_signal (pipe, 0);
+    stele_thread_name ("requests");
     if (rc)
         zstr_sendx (pipe, "FAILED", refusal.message, NULL);
     else {

@@ -7,6 +7,7 @@
 
 #include "broker/poll.h"
 #include "broker/query.h"
+#include "broker/thread.h"
 #include "broker/worker.h"
 
 typedef struct {
@@ -84,6 +85,7 @@ stele_worker (zsock_t *pipe, void *args)
     stele_refusal_t refusal = { 0 };
     int rc = s_open (&self, &copy, &refusal);
     zsock_signal (pipe, 0);
+    stele_thread_name ("worker");
     if (rc)
         zstr_sendx (pipe, "FAILED", refusal.message, NULL);
     else {

@@ -151,6 +151,8 @@ static int
 s_store_one (stele_writer_t *self, const void *data, size_t size, bool restore, int64_t producer,
     int64_t *position, stele_refusal_t *refusal)
 {
+    bool timed = self->batch_events % STELE_STAGE_SAMPLE == 0;
+    int64_t begun_ns = timed? stele_clock_steady_ns (): 0;
     stele_record_clear (self->event);
     refusal->code = 0;
     int code = restore?
@@ -160,7 +162,14 @@ s_store_one (stele_writer_t *self, const void *data, size_t size, bool restore, 
         return code;
     if (!stele_record_has (self->event, STELE_TIME))
         stele_record_set_integer (self->event, STELE_TIME, stele_clock_us ());
-    return stele_ledger_append (self->ledger, self->event, restore? 0: producer, position, refusal);
+    int64_t decoded_ns = timed? stele_clock_steady_ns (): 0;
+    code = stele_ledger_append (self->ledger, self->event, restore? 0: producer, position,
+        refusal);
+    if (timed) {
+        self->stages.decode += (decoded_ns - begun_ns) * STELE_STAGE_SAMPLE;
+        self->stages.store += (stele_clock_steady_ns () - decoded_ns) * STELE_STAGE_SAMPLE;
+    }
+    return code;
 }
 
 //  A refusal of the event, as opposed to a failure of the storage
@@ -264,7 +273,9 @@ int
 stele_writer_commit (stele_writer_t *self)
 {
     if (self->open) {
+        int64_t begun_ns = stele_clock_steady_ns ();
         int code = stele_ledger_commit (self->ledger, stele_clock_us ());
+        self->stages.commit += stele_clock_steady_ns () - begun_ns;
         if (code) {
             stele_writer_rollback (self);
             return code;

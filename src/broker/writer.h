@@ -58,6 +58,13 @@ typedef struct {
     int64_t bytes;
 } stele_writer_counts_t;
 
+/*  Where the writer's time goes, nanoseconds since the start. Decoding and storing an event
+    are timed for one event in STELE_STAGE_SAMPLE, and counted that often.   */
+#define STELE_STAGE_SAMPLE 8
+typedef struct {
+    int64_t receive, decode, store, commit, ack, checkpoint;
+} stele_stages_t;
+
 typedef struct {
     const stele_settings_t *settings;
     stele_ledger_t *ledger;
@@ -76,6 +83,7 @@ typedef struct {
     //  Totals, and as they were at the begin of the batch
     stele_writer_counts_t counts, counts_before;
     stele_histogram_t *ack_us;
+    stele_stages_t stages;
     bool holding;                   // Rolled back: messages are kept, not run
     int64_t started_us;             // Steady clock
     char trouble [600];             // Why it holds back or failed

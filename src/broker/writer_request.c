@@ -356,7 +356,7 @@ stele_writer_pack_stats (stele_writer_t *self, stele_pack_t *pack)
     double seconds = (double) (now_us - self->started_us) / 1e6;
     stele_pack_map (pack, 2);
     stele_pack_string (pack, "ingest");
-    stele_pack_map (pack, 16);
+    stele_pack_map (pack, 17);
     stele_pack_key_integer (pack, "events", counts->events);
     stele_pack_key_integer (pack, "duplicates", counts->duplicates);
     stele_pack_key_integer (pack, "rejected", counts->rejected);
@@ -378,6 +378,16 @@ stele_writer_pack_stats (stele_writer_t *self, stele_pack_t *pack)
     stele_pack_key_integer (pack, "p99", stele_histogram_percentile (self->ack_us, 99));
     stele_pack_key_integer (pack, "max", stele_histogram_max (self->ack_us));
     stele_pack_key_integer (pack, "count", stele_histogram_count (self->ack_us));
+
+    const stele_stages_t *stages = &self->stages;
+    stele_pack_string (pack, "stages_us");
+    stele_pack_map (pack, 6);
+    stele_pack_key_integer (pack, "receive", stages->receive / 1000);
+    stele_pack_key_integer (pack, "decode", stages->decode / 1000);
+    stele_pack_key_integer (pack, "store", stages->store / 1000);
+    stele_pack_key_integer (pack, "commit", stages->commit / 1000);
+    stele_pack_key_integer (pack, "ack", stages->ack / 1000);
+    stele_pack_key_integer (pack, "checkpoint", stages->checkpoint / 1000);
 
     //  At most a thousand: all of them are in the view producers_view
     stele_pack_string (pack, "producers");

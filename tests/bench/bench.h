@@ -249,6 +249,12 @@ typedef struct {
 /*  The context of this process: a child that was forked makes its own.      */
 extern void *bench_context;
 
+/*  Microseconds of an fdatasync of an overwritten page (p50); other percentiles in 'report'
+    if not NULL. And of a round trip through ZeroMQ (p50).                    */
+double
+    bench_limit_sync (bench_report_t *report);
+double
+    bench_limit_round_trip (const bench_options_t *options);
 /*  Events a second of a bare writer of blobs at that batch.                 */
 double
     bench_limit_blobs (int batch, double seconds);
@@ -266,8 +272,8 @@ void bench_goals (bench_t *self);
 
 /*  Parts of the filled section: the broker holds options->scale tasks.      */
 void
-    bench_read (bench_t *self, bench_broker_t *broker, int64_t tasks, uint64_t seed);
+    bench_read (bench_t *self, bench_broker_t *broker, int64_t tasks, uint64_t seed, double rate);
 void
-    bench_recovery (bench_t *self, bench_broker_t *broker, bench_redis_t *redis, uint64_t seed);
+    bench_recovery (bench_t *self, bench_broker_t *broker, int64_t active);
 
 #endif

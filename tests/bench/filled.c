@@ -24,12 +24,12 @@ s_wanted (const bench_t *self, const char *section)
 }
 
 static bench_load_result_t
-s_fill (bench_broker_t *broker, int64_t tasks, uint64_t seed, int events_a_task, bench_usage_t *usage)
+s_fill (bench_broker_t *broker, int64_t tasks, uint64_t seed, bench_usage_t *usage)
 {
     bench_load_t load = {
         .workload = {
             .producers = 64, .batch = 100, .in_flight = 4096, .tasks = tasks,
-            .events_a_task = events_a_task, .seed = seed
+            .events_a_task = 6, .seed = seed
         },
         .depth = 2
     };
@@ -74,14 +74,14 @@ s_file_size (const char *ledger, const char *tail)
 }
 
 static void
-s_size (bench_t *self, bench_broker_t *broker, int64_t tasks, double payload)
+s_size (bench_t *self, bench_broker_t *broker, double tasks, double bytes_a_task)
 {
     bench_usage_t usage = bench_usage (broker->pid);
     double wal = s_file_size (broker->ledger, "-wal");
     bench_broker_stop (broker);
     double file = s_file_size (broker->ledger, "");
     bench_report_section (self->report, "size", "of six-event tasks, indexes included");
-    bench_report_figure (self->report, file / (double) tasks, "bytes", payload / (double) tasks, "payload",
+    bench_report_figure (self->report, file / tasks, "bytes", bytes_a_task, "payload",
         "bytes a task");
     sqlite3 *db;
     if (sqlite3_open_v2 (broker->ledger, &db, SQLITE_OPEN_READONLY, NULL) == SQLITE_OK) {
@@ -94,7 +94,7 @@ s_size (bench_t *self, bench_broker_t *broker, int64_t tasks, double payload)
             " HAVING sum (pgsize) > 100000 ORDER BY 2 DESC", -1, &stmt, NULL);
         while (stmt && sqlite3_step (stmt) == SQLITE_ROW)
             bench_report_note (self->report, "  %8.1f bytes a task in %s",
-                sqlite3_column_double (stmt, 1) / (double) tasks, (const char *) sqlite3_column_text (stmt, 0));
+                sqlite3_column_double (stmt, 1) / tasks, (const char *) sqlite3_column_text (stmt, 0));
         sqlite3_finalize (stmt);
     }
     sqlite3_close (db);
@@ -103,58 +103,54 @@ s_size (bench_t *self, bench_broker_t *broker, int64_t tasks, double payload)
         "memory of the broker while it filled, most");
 }
 
-static void
-s_memory_at_rest (bench_t *self, bench_broker_t *broker, const char *name)
+//  Fill up to 'scale' tasks; every power of ten from 10,000 on is measured. Tasks that do not
+//  divide by the producers are left out. Returns events a second of the last measurement.
+static double
+s_grow (bench_t *self, bench_broker_t *broker, uint64_t first_seed, double *bytes_a_task)
 {
-    bench_report_figure (self->report, bench_usage (broker->pid).resident_bytes / 1048576, "MiB", 0, NULL,
-        "memory at rest, %s", name);
+    int64_t scale = self->options->scale, stored = 0, probe = PROBE;
+    bench_usage_t usage;
+    bench_load_result_t result;
+    for (uint64_t seed = first_seed;; seed++) {
+        bool measure = stored == probe || stored >= scale;
+        int64_t next = stored < probe? probe: probe * 10;
+        int64_t tasks = measure? PROBE: next - stored < CHUNK? next - stored: CHUNK;
+        if (!measure && tasks > scale - stored)
+            tasks = scale - stored;
+        result = s_fill (broker, tasks, seed, &usage);
+        if (measure)
+            s_report_growth (self, stored, &result, &usage);
+        *bytes_a_task = result.event_bytes / (double) result.events * 6;
+        if (stored >= scale)
+            return (double) result.events / result.seconds;
+        if (stored == probe)
+            probe *= 10;
+        stored += tasks;
+    }
 }
 
 void
 bench_filled (bench_t *self)
 {
     bench_broker_t broker = { 0 };
-    int64_t scale = self->options->scale, stored = 0, probe = 10000;
-    uint64_t seed = 5000, first = 0;
-    double payload = 0;
+    const uint64_t seed = 5000;
+    double bytes_a_task;
     bench_ledger_remove ("filled.db");
     bench_broker_start (&broker, self->options, "filled.db", NULL);
     double empty = bench_usage (broker.pid).resident_bytes / 1048576;
     bench_report_section (self->report, "growth", "cost of an event by what is stored, 64 x 100, 4096 in flight");
-    while (stored < scale) {
-        bool measure = stored == probe;
-        int64_t next = stored < probe? probe: probe * 10;
-        int64_t tasks = measure? PROBE: next - stored < CHUNK? next - stored: CHUNK;
-        if (tasks > scale - stored && !measure)
-            tasks = scale - stored;
-        bench_usage_t usage;
-        bench_load_result_t result = s_fill (&broker, tasks, ++seed, 6, &usage);
-        if (!first)
-            first = seed;
-        if (measure) {
-            s_report_growth (self, stored, &result, &usage);
-            probe *= 10;
-        }
-        stored += tasks / 64 * 64;
-        if (measure)
-            continue;
-        //  What does not divide by the producers is left out: count as stored what was asked for
-        stored += tasks % 64;
-        payload += result.event_bytes;
-    }
-    (void) payload;
-    bench_usage_t usage;
-    bench_load_result_t result = s_fill (&broker, PROBE, ++seed, 6, &usage);
-    s_report_growth (self, scale, &result, &usage);
+    double rate = s_grow (self, &broker, seed, &bytes_a_task);
     double tasks = bench_broker_stat (&broker, "tasks/total");
-    s_size (self, &broker, (int64_t) tasks, tasks * result.event_bytes / (PROBE / 64 * 64));
+    s_size (self, &broker, tasks, bytes_a_task);
     bench_report_figure (self->report, empty, "MiB", 0, NULL, "memory at rest, empty ledger");
     bench_broker_start (&broker, self->options, "filled.db", NULL);
-    s_memory_at_rest (self, &broker, "filled ledger");
+    bench_report_figure (self->report, bench_usage (broker.pid).resident_bytes / 1048576, "MiB", 0, NULL,
+        "memory at rest, filled ledger");
+    //  The first fill, of PROBE tasks, is known by its ids
     if (s_wanted (self, "read"))
-        bench_read (self, &broker, CHUNK < scale? CHUNK: scale, first);
+        bench_read (self, &broker, PROBE < self->options->scale? PROBE: self->options->scale, seed, rate);
     bench_broker_stop (&broker);
     if (s_wanted (self, "recovery"))
-        bench_recovery (self, &broker, NULL, ++seed);
+        bench_recovery (self, &broker, self->options->scale / 10);
     bench_ledger_remove ("filled.db");
 }

@@ -36,24 +36,27 @@ s_sync_pages (int file, int count, bench_samples_t *samples)
     return bench_samples_percentile (samples, 50);
 }
 
-static void
-s_disk (bench_t *self)
+double
+bench_limit_sync (bench_report_t *report)
 {
-    int count = 2000;
+    int count = 1500;
     int file = open ("sync", O_RDWR | O_CREAT | O_TRUNC, 0600);
     if (file < 0)
         bench_die ("cannot write to the working folder: %s", strerror (errno));
     bench_samples_t append = { 0 }, again = { 0 };
-    double p50 = s_sync_pages (file, count, &append);
-    bench_report_figure (self->report, p50, "us", 0, NULL, "fdatasync of an appended page, p50");
-    p50 = s_sync_pages (file, count, &again);
-    bench_report_figure (self->report, p50, "us", 0, NULL, "fdatasync of an overwritten page, p50");
-    bench_report_figure (self->report, bench_samples_percentile (&again, 99), "us", 0, NULL,
-        "fdatasync of an overwritten page, p99");
+    double appended = s_sync_pages (file, count, &append);
+    double overwritten = s_sync_pages (file, count, &again);
+    if (report) {
+        bench_report_figure (report, appended, "us", 0, NULL, "fdatasync of an appended page, p50");
+        bench_report_figure (report, overwritten, "us", 0, NULL, "fdatasync of an overwritten page, p50");
+        bench_report_figure (report, bench_samples_percentile (&again, 99), "us", 0, NULL,
+            "fdatasync of an overwritten page, p99");
+    }
     bench_samples_clear (&append);
     bench_samples_clear (&again);
     close (file);
     unlink ("sync");
+    return overwritten;
 }
 
 //  -- a bare writer of blobs ------------------------------------------------------------
@@ -162,7 +165,7 @@ s_echo (const char *endpoint)
     if (zmq_bind (router, endpoint) != 0)
         _exit (1);
     char id [64], body [1024];
-    for (int i = 0; i < ROUNDS + STREAM_MESSAGES; i++) {
+    for (int i = 0; i < ROUNDS + STREAM_MESSAGES && router; i++) {
         int id_size = zmq_recv (router, id, sizeof id, 0);
         int size = zmq_recv (router, body, sizeof body, 0);
         if (i >= ROUNDS && (i - ROUNDS) % 1000 != 999)
@@ -174,12 +177,15 @@ s_echo (const char *endpoint)
     _exit (0);
 }
 
-static void
-s_zeromq (bench_t *self)
+typedef struct { double round_trip_us, rate; } s_zeromq_t;
+
+static s_zeromq_t
+s_zeromq (const bench_options_t *options, int stream)
 {
     char endpoint [64] = "ipc://echo", body [200] = { 0 };
-    if (self->options->tcp)
-        snprintf (endpoint, sizeof endpoint, "tcp://127.0.0.1:%d", 19000 + (int) getpid () % 1000);
+    static int number;
+    if (options->tcp)
+        snprintf (endpoint, sizeof endpoint, "tcp://127.0.0.1:%d", 19000 + ((int) getpid () + number++) % 1000);
     fflush (NULL);
     pid_t pid = fork ();
     if (pid == 0)
@@ -190,6 +196,7 @@ s_zeromq (bench_t *self)
     zmq_setsockopt (dealer, ZMQ_RCVTIMEO, &(int) { 20000 }, sizeof (int));
     zmq_connect (dealer, endpoint);
     bench_samples_t samples = { 0 };
+    s_zeromq_t result = { 0 };
     for (int i = 0; i < ROUNDS; i++) {
         double begin = bench_now ();
         zmq_send (dealer, body, sizeof body, 0);
@@ -198,20 +205,25 @@ s_zeromq (bench_t *self)
         if (i > 100)
             bench_samples_add (&samples, (bench_now () - begin) * 1e6);
     }
-    bench_report_figure (self->report, bench_samples_percentile (&samples, 50), "us", 0, NULL,
-        "ZeroMQ round trip, p50");
+    result.round_trip_us = bench_samples_percentile (&samples, 50);
     double begin = bench_now ();
-    for (int i = 0; i < STREAM_MESSAGES; i++)
+    for (int i = 0; i < stream; i++)
         zmq_send (dealer, body, sizeof body, 0);
-    for (int i = 0; i < STREAM_MESSAGES / 1000; i++)
+    for (int i = 0; i < stream / 1000; i++)
         if (zmq_recv (dealer, body, sizeof body, 0) < 0)
             bench_die ("no acks over %s", endpoint);
-    bench_report_figure (self->report, STREAM_MESSAGES / (bench_now () - begin), "msg/s", 0, NULL,
-        "ZeroMQ DEALER to ROUTER, 200 bytes");
+    result.rate = stream / (bench_now () - begin);
     bench_samples_clear (&samples);
     zmq_close (dealer);
     kill (pid, SIGKILL);
     waitpid (pid, NULL, 0);
+    return result;
+}
+
+double
+bench_limit_round_trip (const bench_options_t *options)
+{
+    return s_zeromq (options, 0).round_trip_us;
 }
 
 //  -- Redis -----------------------------------------------------------------------------
@@ -254,8 +266,10 @@ void
 bench_limits (bench_t *self)
 {
     bench_report_section (self->report, "limits", "what the parts can do here, one at a time");
-    s_disk (self);
+    bench_limit_sync (self->report);
     s_writers (self);
-    s_zeromq (self);
+    s_zeromq_t zeromq = s_zeromq (self->options, STREAM_MESSAGES);
+    bench_report_figure (self->report, zeromq.round_trip_us, "us", 0, NULL, "ZeroMQ round trip, p50");
+    bench_report_figure (self->report, zeromq.rate, "msg/s", 0, NULL, "ZeroMQ DEALER to ROUTER, 200 bytes");
     s_redis (self);
 }

@@ -74,7 +74,7 @@ s_report_cpu (bench_t *self, const bench_usage_t *usage, const bench_load_result
 static void
 s_report_stages (bench_t *self, bench_broker_t *broker)
 {
-    static const char *const stages [] = { "receive", "decode", "check", "commit", "ack", "checkpoint" };
+    static const char *const stages [] = { "receive", "decode", "store", "commit", "ack", "checkpoint" };
     char line [256] = "";
     double events = bench_broker_stat (broker, "ingest/events");
     for (size_t i = 0; i < sizeof stages / sizeof stages [0]; i++) {

@@ -1,0 +1,20 @@
+/*  thread - names for the broker's threads, as ps -L and top -H show them
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at https://mozilla.org/MPL/2.0/.
+*/
+
+#ifndef STELE_THREAD_H_INCLUDED
+#define STELE_THREAD_H_INCLUDED
+
+#include <sys/prctl.h>
+
+/*  At most 15 characters.                                                   */
+static inline void
+stele_thread_name (const char *name)
+{
+    prctl (PR_SET_NAME, name);
+}
+
+#endif
