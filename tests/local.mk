@@ -9,3 +9,4 @@ include $(srcdir)/tests/unit/cache.mk
 include $(srcdir)/tests/unit/client.mk
 include $(srcdir)/tests/unit/fault.mk
 include $(srcdir)/tests/bench/local.mk
+include $(srcdir)/tests/fuzz/local.mk

@@ -132,10 +132,16 @@ stele_settings_set (stele_settings_t *self, const char *name, const char *value,
     return 0;
 }
 
+//  More than any configuration needs
+#define CONFIG_BYTES_MAX (1024 * 1024)
+
 int
 stele_settings_load (stele_settings_t *self, const char *path, stele_refusal_t *refusal)
 {
-    zconfig_t *root = zconfig_load (path);
+    //  Not zconfig_load, which in czmq 4.2 leaks when the text is not ZPL
+    zchunk_t *text = zchunk_slurp (path, CONFIG_BYTES_MAX);
+    zconfig_t *root = text? zconfig_chunk_load (text): NULL;
+    zchunk_destroy (&text);
     if (!root)
         return stele_refuse (refusal, STELE_EINVALID_FIELD, "config",
             "cannot read the configuration '%s': it is not there or not ZPL", path);

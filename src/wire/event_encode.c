@@ -5,6 +5,7 @@
     file, You can obtain one at https://mozilla.org/MPL/2.0/.
 */
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 #include "wire/event.h"
@@ -147,8 +148,9 @@ s_same (const stele_value_t *one, const stele_value_t *other)
         case STELE_VALUE_WORD:
             return one->integer == other->integer;
         case STELE_VALUE_UNSIGNED:
-        case STELE_VALUE_REAL:      // By its bits, so that NaN equals itself
             return one->natural == other->natural;
+        case STELE_VALUE_REAL:      // By its bits: -0.0 is not 0.0; one NaN is as good as another
+            return one->natural == other->natural || (isnan (one->real) && isnan (other->real));
         default:
             return one->size == other->size
                 && (one->size == 0 || memcmp (one->text, other->text, one->size) == 0);

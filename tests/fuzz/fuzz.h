@@ -1,0 +1,34 @@
+/*  fuzz - what the fuzz targets have in common
+
+    A target is one file with one function, libFuzzer's: it is given bytes, and
+    crashes where a property does not hold. Built with --enable-fuzz (clang) it
+    searches for such bytes; in every build it is also linked with replay.c and
+    then takes the seeds, and what ever crashed it, as a test.
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at https://mozilla.org/MPL/2.0/.
+*/
+
+#ifndef STELE_FUZZ_H_INCLUDED
+#define STELE_FUZZ_H_INCLUDED
+
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+int
+    LLVMFuzzerTestOneInput (const uint8_t *data, size_t size);
+
+/*  A property: crashes where it does not hold, also with NDEBUG.            */
+#define FUZZ_HOLDS(condition) \
+    do { \
+        if (!(condition)) { \
+            fprintf (stderr, "%s:%d: does not hold: %s\n", __FILE__, __LINE__, #condition); \
+            abort (); \
+        } \
+    } while (0)
+
+#endif

@@ -1,0 +1,50 @@
+#!/usr/bin/env bash
+# Search for bytes that break a decoder: builds the fuzz targets with clang and
+# libFuzzer (ASan, UBSan), runs each for a while from its seeds.
+#
+#   tests/fuzz/run.sh [SECONDS [TARGET...]]     10 seconds each, all of them
+#
+# Input that crashes a target is kept as FOLDER/crash-...; copy it to
+# tests/fuzz/crashes/TARGET/, so that every later `make check` tries it. What was
+# found interesting stays in the build folder (corpus/TARGET) for the next run.
+# The last line says "N passed, N failed", one a target.
+#
+# This Source Code Form is subject to the terms of the Mozilla Public
+# License, v. 2.0. If a copy of the MPL was not distributed with this
+# file, You can obtain one at https://mozilla.org/MPL/2.0/.
+
+set -u -o pipefail
+. "$(dirname "${BASH_SOURCE[0]}")/../setup.sh"
+
+seconds=${1:-10}
+[ $# -eq 0 ] || shift
+targets=("$@")
+[ ${#targets[@]} -gt 0 ] || targets=(event message request json config)
+
+stele_packages clang
+build=${STELE_FUZZ_BUILD:-$STELE_ROOT/build-fuzz}
+stele_build "$build" CC=clang --enable-fuzz --enable-sanitize=address,undefined ||
+    { echo "0 passed, ${#targets[@]} failed"; exit 1; }
+make -C "$build" -j"$(nproc)" fuzz-targets >>"$build/build.txt" 2>&1 ||
+    { tail -n 40 "$build/build.txt" >&2; echo "0 passed, ${#targets[@]} failed"; exit 1; }
+
+passed=0
+failed=0
+cd "$build" || exit 1
+for target in "${targets[@]}"; do
+    mkdir -p "corpus/$target"
+    log=corpus/$target.txt
+    # Memory is bounded: a small input that takes much of it is a fault too
+    if tests/fuzz/fuzz_$target -max_total_time="$seconds" -rss_limit_mb=1024 -malloc_limit_mb=128 -timeout=10 \
+        -max_len=16384 -print_final_stats=1 -dict="$STELE_ROOT/tests/fuzz/stele.dict" \
+        "corpus/$target" "$STELE_ROOT/tests/fuzz/seeds/$target" >"$log" 2>&1; then
+        passed=$((passed + 1))
+        say "$target: $(sed -n 's/^stat::number_of_executed_units: *//p' "$log") executions"
+    else
+        failed=$((failed + 1))
+        tail -n 60 "$log" | cut -c1-300 >&2
+        say "$target: FAILED, see $build/$log"
+    fi
+done
+echo "$passed passed, $failed failed"
+[ "$failed" -eq 0 ]
