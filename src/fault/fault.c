@@ -14,6 +14,7 @@
 #include <sysexits.h>
 #include <time.h>
 #include <unistd.h>
+#include "fault/disk.h"
 #include "fault/fault.h"
 #include "stele_error.h"
 
@@ -172,6 +173,7 @@ s_read_environment (void)
         fprintf (stderr, "STELE_FAULT: %s\n", error);
         _exit (EX_USAGE);
     }
+    stele_fault_disk_start ();
 }
 
 //  -- acting -------------------------------------------------------------------------
