@@ -132,9 +132,7 @@ s_follow (s_feed_t *self)
     if (self->cursor < self->follower.head) {
         int code = stele_reader_events (self->follower.reader, self->cursor, BATCH_EVENTS, 0,
             s_publish, self);
-        if (code < 0)
-            zsys_warning ("feed: cannot read the ledger at %lld: %s",
-                (long long) self->cursor, stele_reader_error (self->follower.reader));
+        stele_follower_read (&self->follower, "feed", self->cursor, code);
     }
     else
     if (stele_clock_steady_us () - self->sent_us >= HEARTBEAT_US)
@@ -173,7 +171,8 @@ s_loop (s_feed_t *self)
 {
     bool goes_on = true;
     while (goes_on) {
-        bool behind = s_somebody_listens (self) && self->cursor < self->follower.head;
+        bool behind = s_somebody_listens (self) && self->cursor < self->follower.head
+            && !self->follower.unreadable;
         zmq_pollitem_t items [] = {
             { zsock_resolve (self->follower.pipe), 0, ZMQ_POLLIN, 0 },
             { zsock_resolve (self->follower.mailbox), 0, ZMQ_POLLIN, 0 },

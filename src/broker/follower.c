@@ -51,6 +51,18 @@ stele_follower_hear (stele_follower_t *self)
             self->head = head;
 }
 
+void
+stele_follower_read (stele_follower_t *self, const char *name, int64_t position, int code)
+{
+    if (code < 0 && !self->unreadable)
+        zsys_warning ("%s: cannot read the ledger at %lld, trying again: %s",
+            name, (long long) position, stele_reader_error (self->reader));
+    else
+    if (code >= 0 && self->unreadable)
+        zsys_info ("%s: the ledger can be read again", name);
+    self->unreadable = code < 0;
+}
+
 zmsg_t *
 stele_follower_request (stele_follower_t *self)
 {

@@ -32,6 +32,7 @@ typedef struct {
     stele_reader_t *reader;
     stele_pack_t *pack;
     int64_t head;
+    bool unreadable;                // The last read of the ledger failed: wait before the next
 } stele_follower_t;
 
 /*  Returns 0, or a code with the refusal.                                   */
@@ -44,6 +45,10 @@ void
 /*  Take in the heads that were announced.                                   */
 void
     stele_follower_hear (stele_follower_t *self);
+
+/*  Note how a read of the ledger went: 'code' below 0 says it failed. Logged when it changes. */
+void
+    stele_follower_read (stele_follower_t *self, const char *name, int64_t position, int code);
 
 /*  Next request of the mailbox: its frames, the caller owns them. NULL: none waits. */
 zmsg_t *

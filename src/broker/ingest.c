@@ -37,6 +37,7 @@ typedef struct {
     int retry_ms;
     int64_t retry_us;               // Steady clock: when to try again while holding
     int64_t listened_us;            // Steady clock: when leases were last looked at
+    bool checkpoint_told;           // That there is no room to fold the log in
     bool paused;
     bool terminated;
     bool failed;
@@ -232,14 +233,14 @@ s_fail (s_ingest_t *self)
 static void
 s_trouble (s_ingest_t *self, int code)
 {
-    if (code != STELE_EFULL && code != STELE_EBUSY) {
+    if (code != STELE_EFULL && code != STELE_EBUSY && code != STELE_ENO_MEMORY) {
         s_fail (self);
         return;
     }
     if (self->retry_ms == 0) {
         self->retry_ms = RETRY_MS_MIN;
         zsys_warning ("storage cannot take writes, holding back acks until it can: %s (%s)",
-            self->writer->trouble, stele_error_text (code));
+            self->writer->trouble, stele_error_name (code));
     }
     else
         self->retry_ms = self->retry_ms * 2 > RETRY_MS_MAX? RETRY_MS_MAX: self->retry_ms * 2;
@@ -332,6 +333,24 @@ s_hold (s_ingest_t *self)
         s_settle (self, 0);
 }
 
+//  Without room in the file the log goes on growing, if there is room for that.
+static void
+s_checkpoint (s_ingest_t *self, bool idle)
+{
+    const char *error = stele_ledger_error (self->writer->ledger);
+    int code = stele_ledger_checkpoint (self->writer->ledger, idle);
+    if (code == STELE_EFULL || code == STELE_ENO_MEMORY) {
+        if (!self->checkpoint_told)
+            zsys_warning ("cannot fold the write-ahead log into the ledger, it grows: %s", error);
+        self->checkpoint_told = true;
+    }
+    else
+    if (code) {
+        snprintf (self->writer->trouble, sizeof self->writer->trouble, "%s", error);
+        s_fail (self);
+    }
+}
+
 static void
 s_command (s_ingest_t *self)
 {
@@ -340,7 +359,11 @@ s_command (s_ingest_t *self)
         self->terminated = true;
     else
     if (streq (command, "PAUSE")) {
-        s_fill (self);
+        self->retry_us = 0;
+        if (self->writer->holding)
+            s_hold (self);
+        else
+            s_fill (self);
         self->paused = true;
         zstr_send (self->pipe, "PAUSED");
     }
@@ -371,12 +394,8 @@ s_loop (s_ingest_t *self)
             continue;
         }
         s_fill (self);
-        int code = self->failed? 0: stele_ledger_checkpoint (self->writer->ledger, ready == 0);
-        if (code && code != STELE_EFULL) {
-            snprintf (self->writer->trouble, sizeof self->writer->trouble, "%s",
-                stele_ledger_error (self->writer->ledger));
-            s_fail (self);
-        }
+        if (!self->failed)
+            s_checkpoint (self, ready == 0);
     }
 }
 

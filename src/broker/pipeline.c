@@ -61,9 +61,7 @@ s_follow (s_pipeline_t *self)
     self->blocked = false;
     int code = stele_reader_events (self->follower.reader, self->cursor, BATCH_EVENTS, 0,
         s_push, self);
-    if (code < 0)
-        zsys_warning ("pipeline-out: cannot read the ledger at %lld: %s",
-            (long long) self->cursor, stele_reader_error (self->follower.reader));
+    stele_follower_read (&self->follower, NAME, self->cursor, code);
 }
 
 static void
@@ -123,7 +121,7 @@ s_loop (s_pipeline_t *self)
 {
     bool goes_on = true;
     while (goes_on) {
-        bool behind = self->cursor < self->follower.head;
+        bool behind = self->cursor < self->follower.head && !self->follower.unreadable;
         zmq_pollitem_t items [] = {
             { zsock_resolve (self->follower.pipe), 0, ZMQ_POLLIN, 0 },
             { zsock_resolve (self->follower.mailbox), 0, ZMQ_POLLIN, 0 },

@@ -122,8 +122,13 @@ s_settle (stele_roster_t *self, bool keep)
         member->touched = false;
         if (keep)
             member->durable = member->now;
-        else
+        else {
+            //  A lease that ran out in what is taken back runs out again
+            if (member->now.status == STELE_PRODUCER_EXPIRED
+            &&  member->durable.status == STELE_PRODUCER_PRESENT)
+                member->lease_until_us = stele_clock_steady_us ();
             member->now = member->durable;
+        }
     }
 }
 

@@ -289,6 +289,7 @@ stele_writer_commit (stele_writer_t *self)
     s_drop_inputs (self);
     self->batch_events = 0;
     self->batch_bytes = 0;
+    self->expiring = NULL;
     self->holding = false;
     return 0;
 }
@@ -301,6 +302,13 @@ stele_writer_again (stele_writer_t *self)
         int code = s_run (self, input);
         if (code)
             return code;
+    }
+    if (self->expiring) {
+        int code = stele_writer_expire_one (self, self->expiring);
+        if (code) {
+            stele_writer_rollback (self);
+            return code;
+        }
     }
     return stele_writer_commit (self);
 }

@@ -85,6 +85,7 @@ typedef struct {
     stele_histogram_t *ack_us;
     stele_stages_t stages;
     bool holding;                   // Rolled back: messages are kept, not run
+    stele_member_t *expiring;       // Whose lease ran out in this batch: it is no message
     int64_t started_us;             // Steady clock
     char trouble [600];             // Why it holds back or failed
 } stele_writer_t;
@@ -151,6 +152,8 @@ int
         stele_member_t *member, stele_refused_fn *fn, int64_t *position);
 
 /*  Run one message of each source in the open batch.                        */
+int
+    stele_writer_expire_one (stele_writer_t *self, stele_member_t *member);
 int
     stele_writer_run_peer (stele_writer_t *self);
 int

@@ -286,9 +286,11 @@ stele_writer_run_peer (stele_writer_t *self)
     }
 }
 
-static int
-s_expire_one (stele_writer_t *self, stele_member_t *member)
+int
+stele_writer_expire_one (stele_writer_t *self, stele_member_t *member)
 {
+    self->expiring = member;
+    member->lease_until_us = 0;
     STELE_FAULT (expire_before);
     int code = stele_writer_begin (self);
     if (code)
@@ -317,10 +319,8 @@ stele_writer_expire (stele_writer_t *self)
         self->counts_before = self->counts;
     stele_member_t *member;
     while ((member = stele_roster_expired (self->roster))) {
-        int code = s_expire_one (self, member);
+        int code = stele_writer_expire_one (self, member);
         if (code) {
-            //  Look at it again when the storage is back
-            member->lease_until_us = stele_clock_steady_us ();
             stele_writer_rollback (self);
             return code;
         }

@@ -22,15 +22,19 @@
 #define WAL_PAGES_MAX  10000
 #define WAL_PAGES_IDLE 1000
 #define WAL_PAGES_RETRY 2500
+#define IDLE_CALLS_RETRY 20         // Calls when idle, after a checkpoint that could not do all
+
+//  Another process that has the ledger locked is waited for so long. Once it is open the
+//  caller holds back and tries again, so as to be there for others meanwhile.
+#define BUSY_MS_OPEN   5000
+#define BUSY_MS        200
 
 int
 stele_ledger_fail (stele_ledger_t *self, int code)
 {
-    int rc = sqlite3_extended_errcode (self->db);
-    if (rc == SQLITE_OK)
-        snprintf (self->error, sizeof self->error, "%s", stele_error_text (code));
-    else
-        snprintf (self->error, sizeof self->error, "%s (SQLite %d)", sqlite3_errmsg (self->db), rc);
+    code = stele_sql_trouble (self->db, code, self->error, sizeof self->error);
+    if (code == STELE_EIO)
+        self->broken = true;
     return code;
 }
 
@@ -73,7 +77,7 @@ static int
 s_configure (stele_ledger_t *self)
 {
     sqlite3_db_config (self->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
-    sqlite3_busy_timeout (self->db, 5000);
+    sqlite3_busy_timeout (self->db, BUSY_MS_OPEN);
     int code = stele_sql_exec (self->db,
         "PRAGMA page_size = 4096; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
         "PRAGMA secure_delete = OFF; PRAGMA wal_autocheckpoint = 0;"
@@ -105,8 +109,9 @@ s_migrate_one (stele_ledger_t *self, const stele_migration_t *migration)
         sqlite3_free (sql);
     }
     if (code) {
-        stele_ledger_fail (self, code);
-        stele_sql_exec (self->db, "ROLLBACK");
+        code = stele_ledger_fail (self, code);
+        if (!sqlite3_get_autocommit (self->db))
+            stele_sql_exec (self->db, "ROLLBACK");
     }
     else
         STELE_FAULT (migrate_after);
@@ -116,12 +121,16 @@ s_migrate_one (stele_ledger_t *self, const stele_migration_t *migration)
 static int
 s_migrate (stele_ledger_t *self, const char *path, stele_refusal_t *refusal)
 {
-    int64_t application = stele_sql_integer (self->db, "PRAGMA application_id", -1);
-    int64_t version = stele_sql_integer (self->db, "PRAGMA user_version", -1);
-    int64_t tables = stele_sql_integer (self->db, "SELECT count(*) FROM sqlite_schema", -1);
-    if (application < 0 || version < 0 || tables < 0)
-        return stele_refuse (refusal, STELE_ELEDGER, "ledger", "%s: %s",
-            path, sqlite3_errmsg (self->db));
+    int64_t application = 0, version = 0, tables = 0;
+    int code = stele_sql_integer_into (self->db, "PRAGMA application_id", 0, &application);
+    if (code == 0)
+        code = stele_sql_integer_into (self->db, "PRAGMA user_version", 0, &version);
+    if (code == 0)
+        code = stele_sql_integer_into (self->db, "SELECT count(*) FROM sqlite_schema", 0, &tables);
+    if (code) {
+        code = stele_ledger_fail (self, code);
+        return stele_refuse (refusal, code, "ledger", "cannot open %s: %s", path, self->error);
+    }
     if (tables > 0 && application != STELE_APPLICATION_ID)
         return stele_refuse (refusal, STELE_ELEDGER, "ledger",
             "%s is a database of another program: choose another file", path);
@@ -133,12 +142,13 @@ s_migrate (stele_ledger_t *self, const char *path, stele_refusal_t *refusal)
         return stele_refuse (refusal, STELE_ELEDGER, "ledger",
             "%s has schema %d, this version knows up to %d: use the newer version that wrote it",
             path, (int) version, newest);
-    for (const stele_migration_t *m = stele_schema; m->version; m++) {
-        if (m->version > version && s_migrate_one (self, m))
-            return stele_refuse (refusal, STELE_ELEDGER, "ledger",
+    for (const stele_migration_t *m = stele_schema; m->version && code == 0; m++) {
+        code = m->version > version? s_migrate_one (self, m): 0;
+        if (code)
+            stele_refuse (refusal, code, "ledger",
                 "migration %s of %s failed, nothing was changed: %s", m->name, path, self->error);
     }
-    return 0;
+    return code;
 }
 
 static int
@@ -148,10 +158,14 @@ s_check (stele_ledger_t *self, const char *path, stele_check_t check, stele_refu
         return 0;
     sqlite3_stmt *stmt = stele_sql_prepare (self->db,
         check == STELE_CHECK_FULL? "PRAGMA integrity_check (1)": "PRAGMA quick_check (1)");
-    int rc = stmt? sqlite3_step (stmt): SQLITE_ERROR;
-    const char *verdict = rc == SQLITE_ROW? (const char *) sqlite3_column_text (stmt, 0):
-        sqlite3_errmsg (self->db);
+    int rc = stmt? sqlite3_step (stmt): sqlite3_errcode (self->db);
+    const char *verdict = rc == SQLITE_ROW? (const char *) sqlite3_column_text (stmt, 0): NULL;
     int code = 0;
+    if (!verdict) {
+        code = stele_ledger_fail (self, stele_sql_code (sqlite3_errcode (self->db)));
+        stele_refuse (refusal, code, "ledger", "cannot check %s: %s", path, self->error);
+    }
+    else
     if (strcmp (verdict, "ok") != 0)
         code = stele_refuse (refusal, STELE_ELEDGER, "ledger",
             "%s is damaged: %s: restore a copy, or save what is left with sqlite3 .recover",
@@ -175,14 +189,31 @@ s_identify (stele_ledger_t *self)
         return stele_ledger_fail (self, code);
     STELE_FAULT (identify_after);
     sqlite3_stmt *stmt = stele_sql_prepare (self->db, "SELECT value FROM meta WHERE key = 'ledger_id'");
-    if (stmt && sqlite3_step (stmt) == SQLITE_ROW)
-        snprintf (self->id, sizeof self->id, "%s", (const char *) sqlite3_column_text (stmt, 0));
+    int rc = stmt? sqlite3_step (stmt): sqlite3_errcode (self->db);
+    const char *id = rc == SQLITE_ROW? (const char *) sqlite3_column_text (stmt, 0): NULL;
+    snprintf (self->id, sizeof self->id, "%s", id? id: "");
+    code = *self->id? 0: stele_sql_code (rc)? stele_sql_code (rc): STELE_ELEDGER;
     sqlite3_finalize (stmt);
-    self->head = stele_sql_integer (self->db,
-        "SELECT last FROM commits ORDER BY first DESC LIMIT 1", 0);
-    self->committed_at = stele_sql_integer (self->db,
-        "SELECT time FROM commits ORDER BY first DESC LIMIT 1", 0);
-    return *self->id? 0: stele_ledger_fail (self, STELE_ELEDGER);
+    if (code == 0)
+        code = stele_sql_integer_into (self->db,
+            "SELECT last FROM commits ORDER BY first DESC LIMIT 1", 0, &self->head);
+    if (code == 0)
+        code = stele_sql_integer_into (self->db,
+            "SELECT time FROM commits ORDER BY first DESC LIMIT 1", 0, &self->committed_at);
+    return code? stele_ledger_fail (self, code): 0;
+}
+
+//  What the write-ahead log has from the run before may never have been synced: that run was
+//  killed, or stopped by a sync that failed, after it was written. Readers and producers
+//  take it for durable from now on, so it becomes that first: a checkpoint syncs the
+//  log, writes its pages to the file and syncs that.
+static int
+s_make_durable (stele_ledger_t *self)
+{
+    int rc = sqlite3_wal_checkpoint_v2 (self->db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
+    int code = rc == SQLITE_OK? 0: stele_ledger_fail (self, stele_sql_code (rc));
+    //  Without room for the pages the log is synced at least, and serves for reading
+    return code == STELE_EFULL || code == STELE_EBUSY? 0: code;
 }
 
 static int
@@ -228,8 +259,10 @@ stele_ledger_open (const char *path, stele_check_t check, stele_refusal_t *refus
             code = STELE_FAULT_CODE (open_configured);
         if (code == 0)
             code = s_configure (self);
-        if (code)
-            stele_refuse (refusal, code, "ledger", "cannot open %s: %s", path, sqlite3_errmsg (self->db));
+        if (code) {
+            code = stele_ledger_fail (self, code);
+            stele_refuse (refusal, code, "ledger", "cannot open %s: %s", path, self->error);
+        }
     }
     if (code == 0)
         code = s_migrate (self, path, refusal);
@@ -239,13 +272,17 @@ stele_ledger_open (const char *path, stele_check_t check, stele_refusal_t *refus
         code = s_identify (self);
         if (code == 0)
             code = s_prepare (self);
+        if (code == 0)
+            code = s_make_durable (self);
         if (code)
             stele_refuse (refusal, code, "ledger", "%s: %s", path, self->error);
     }
     if (code)
         stele_ledger_close (&self);
-    else
+    else {
+        sqlite3_busy_timeout (self->db, BUSY_MS);
         STELE_FAULT (open_after);
+    }
     return self;
 }
 
@@ -266,6 +303,8 @@ stele_ledger_close (stele_ledger_t **self_p)
     STELE_LEDGER_STATEMENTS (STATEMENT_FINALIZE)
 #undef STATEMENT_FINALIZE
     stele_content_destroy (&self->content);
+    if (self->broken)
+        sqlite3_db_config (self->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
     sqlite3_close (self->db);
     STELE_FAULT (close_after);
     stele_pack_destroy (&self->pack);
@@ -385,11 +424,16 @@ int
 stele_ledger_checkpoint (stele_ledger_t *self, bool idle)
 {
     int code = stele_content_learn (self->content);
-    if (code)
-        stele_ledger_fail (self, code);     // It can do without: compresses as before
+    //  Without a new dictionary it compresses as before
+    if (code && stele_ledger_fail (self, code) == STELE_EIO)
+        return STELE_EIO;
     int bound = idle? WAL_PAGES_IDLE: self->wal_pages_next;
     if (self->wal_pages < bound)
         return 0;
+    if (idle && self->idle_calls > 0) {
+        self->idle_calls--;
+        return 0;
+    }
     code = STELE_FAULT_CODE (checkpoint_before);
     if (code)
         return stele_ledger_fail (self, code);
@@ -400,10 +444,13 @@ stele_ledger_checkpoint (stele_ledger_t *self, bool idle)
         //  All of it is in the file: the next commit begins the log anew
         self->wal_pages = 0;
         self->wal_pages_next = WAL_PAGES_MAX;
+        self->idle_calls = 0;
     }
-    else
-        //  A reader holds the rest: not again with every commit
+    else {
+        //  A reader holds the rest, or there is no room: not again with every commit
         self->wal_pages_next = self->wal_pages + WAL_PAGES_RETRY;
+        self->idle_calls = IDLE_CALLS_RETRY;
+    }
     if (rc == SQLITE_OK && (code = STELE_FAULT_CODE (checkpoint_after)))
         return stele_ledger_fail (self, code);
     if (rc == SQLITE_OK || (rc & 0xFF) == SQLITE_BUSY || (rc & 0xFF) == SQLITE_LOCKED)

@@ -5,8 +5,10 @@
     file, You can obtain one at https://mozilla.org/MPL/2.0/.
 */
 
+#include <errno.h>
 #include <math.h>
 #include <stdio.h>
+#include <string.h>
 #include "stele_error.h"
 #include "ledger/sql.h"
 
@@ -40,6 +42,87 @@ stele_sql_code (int sqlite_rc)
     }
 }
 
+static int
+s_last_errno (sqlite3 *db, int pointer)
+{
+    sqlite3_file *file = NULL;
+    int number = 0;
+    if (sqlite3_file_control (db, "main", pointer, &file) == SQLITE_OK && file && file->pMethods)
+        file->pMethods->xFileControl (file, SQLITE_FCNTL_LAST_ERRNO, &number);
+    return number;
+}
+
+//  Which file of the ledger failed, by the end of its name; its error number.
+static const char *
+s_failed_file (sqlite3 *db, int rc, int *number)
+{
+    switch (rc) {
+        case SQLITE_IOERR_SHMOPEN:
+        case SQLITE_IOERR_SHMSIZE:
+        case SQLITE_IOERR_SHMMAP:
+        case SQLITE_IOERR_SHMLOCK:
+            *number = sqlite3_system_errno (db);
+            return "-shm";
+        default:
+            break;
+    }
+    *number = s_last_errno (db, SQLITE_FCNTL_JOURNAL_POINTER);
+    if (*number)
+        return "-wal";
+    *number = s_last_errno (db, SQLITE_FCNTL_FILE_POINTER);
+    if (*number == 0)
+        *number = sqlite3_system_errno (db);
+    return "";
+}
+
+static const char *
+s_doing (int rc)
+{
+    switch (rc) {
+        case SQLITE_IOERR_READ:
+        case SQLITE_IOERR_SHORT_READ:
+        case SQLITE_IOERR_CORRUPTFS:
+            return "read";
+        case SQLITE_IOERR_FSYNC:
+        case SQLITE_IOERR_DIR_FSYNC:
+            return "sync";
+        case SQLITE_IOERR_TRUNCATE:
+        case SQLITE_IOERR_SHMSIZE:
+            return "resize";
+        default:
+            return (rc & 0xFF) == SQLITE_CANTOPEN? "open": "write";
+    }
+}
+
+int
+stele_sql_trouble (sqlite3 *db, int code, char *text, size_t size)
+{
+    int rc = sqlite3_extended_errcode (db);
+    int kind = rc & 0xFF;
+    const char *path = sqlite3_db_filename (db, "main");
+    if (!path)
+        path = "the ledger";        // It was not even opened
+    if (kind == SQLITE_OK || kind == SQLITE_ROW || kind == SQLITE_DONE)
+        snprintf (text, size, "%s", stele_error_text (code));
+    else
+    if (kind == SQLITE_FULL)
+        snprintf (text, size, "cannot write %s: %s (SQLite %d)", path, strerror (ENOSPC), rc);
+    else
+    if (kind == SQLITE_IOERR || kind == SQLITE_CANTOPEN) {
+        int number;
+        const char *suffix = s_failed_file (db, rc, &number);
+        snprintf (text, size, "cannot %s %s%s: %s (errno %d, SQLite %d)", s_doing (rc), path,
+            suffix, number? strerror (number): sqlite3_errmsg (db), number, rc);
+        //  After a sync that failed nobody knows what is on the disk, whatever the reason
+        if ((number == ENOSPC || number == EDQUOT) && rc != SQLITE_IOERR_FSYNC
+        &&  kind == SQLITE_IOERR)
+            return STELE_EFULL;
+    }
+    else
+        snprintf (text, size, "%s (SQLite %d)", sqlite3_errmsg (db), rc);
+    return code;
+}
+
 sqlite3_stmt *
 stele_sql_prepare (sqlite3 *db, const char *sql)
 {
@@ -66,17 +149,29 @@ stele_sql_exec (sqlite3 *db, const char *sql)
     return stele_sql_code (sqlite3_exec (db, sql, NULL, NULL, NULL));
 }
 
+int
+stele_sql_integer_into (sqlite3 *db, const char *sql, int64_t otherwise, int64_t *value)
+{
+    sqlite3_stmt *stmt = NULL;
+    int rc = sqlite3_prepare_v2 (db, sql, -1, &stmt, NULL);
+    if (rc == SQLITE_OK)
+        rc = sqlite3_step (stmt);
+    int64_t result = otherwise;
+    if (rc == SQLITE_ROW && sqlite3_column_type (stmt, 0) != SQLITE_NULL)
+        result = sqlite3_column_int64 (stmt, 0);
+    sqlite3_finalize (stmt);
+    int code = stele_sql_code (rc);
+    if (code == 0)
+        *value = result;
+    return code;
+}
+
 int64_t
 stele_sql_integer (sqlite3 *db, const char *sql, int64_t otherwise)
 {
-    sqlite3_stmt *stmt = NULL;
-    int64_t result = otherwise;
-    if (sqlite3_prepare_v2 (db, sql, -1, &stmt, NULL) == SQLITE_OK
-    &&  sqlite3_step (stmt) == SQLITE_ROW
-    &&  sqlite3_column_type (stmt, 0) != SQLITE_NULL)
-        result = sqlite3_column_int64 (stmt, 0);
-    sqlite3_finalize (stmt);
-    return result;
+    int64_t value = otherwise;
+    stele_sql_integer_into (db, sql, otherwise, &value);
+    return value;
 }
 
 static void

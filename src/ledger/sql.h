@@ -16,6 +16,12 @@
 int
     stele_sql_code (int sqlite_rc);
 
+/*  The last error of the connection for a person: what could not be done to which file, and what
+    the system said. Returns 'code', or STELE_EFULL where a write failed for want of room
+    and SQLite calls that an I/O error (a quota, the shared memory).          */
+int
+    stele_sql_trouble (sqlite3 *db, int code, char *text, size_t size);
+
 /*  Prepare a statement that lives as long as the connection; NULL on failure (ask
     sqlite3_errmsg).                                                         */
 sqlite3_stmt *
@@ -32,6 +38,11 @@ int
 /*  First column of the first row as an integer; 'otherwise' where there is none. */
 int64_t
     stele_sql_integer (sqlite3 *db, const char *sql, int64_t otherwise);
+
+/*  The same where a row that cannot be read must not pass for one that is not there.
+    Returns 0 or a code.                                                     */
+int
+    stele_sql_integer_into (sqlite3 *db, const char *sql, int64_t otherwise, int64_t *value);
 
 /*  Bind a value by what it is; what neither INTEGER nor REAL can hold (integers above
     INT64_MAX, NaN, infinities) as TEXT. Text is borrowed until the reset.   */
