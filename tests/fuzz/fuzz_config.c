@@ -7,6 +7,7 @@
     file, You can obtain one at https://mozilla.org/MPL/2.0/.
 */
 
+#define _GNU_SOURCE             //  memfd_create
 #include <sys/mman.h>
 #include <unistd.h>
 #include "fuzz.h"
