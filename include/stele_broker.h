@@ -17,11 +17,14 @@
       SET name value     a setting by the name it has in steled.conf and steled(8):
                          ledger, redis, redis-prefix, events, requests, feed,
                          pipeline-in, pipeline-out, workers, interrupted, legacy-keys,
-                         integrity, and the limits. Answered only when refused: "FAILED" and why.
+                         integrity, accept-loss, and the limits. Answered only when refused: "FAILED" and why.
       CONFIG file        the same from a ZPL file
       VERBOSE            log every batch that is committed
       START              open the ledger, recover, bind. Answered by "READY" and a line that
-                         says what was recovered and where it listens, or "FAILED" and why.
+                         says what was recovered and where it listens, or "FAILED", why, and
+                         (where the ledger is the reason) the name of the code: "ledger_behind"
+                         where it is shorter than what was acked. Then nothing was changed;
+                         SET accept-loss yes before START goes on with it and records the loss.
       HURRY              during a stop: do not wait for followers
       $TERM             stop: take no more events, commit and ack what was taken,
                          flush followers within a bound, close (zactor_destroy sends it)

@@ -43,7 +43,8 @@ extern "C" {
     X (STELE_EFULL,         21, "storage_full",       "the disk is full: make room, the broker goes on by itself") \
     X (STELE_EBUSY,         22, "storage_busy",       "another process holds the ledger: only one broker a ledger") \
     X (STELE_EIO,           23, "storage_failed",     "reading or writing the disk failed: see the log, check the disk") \
-    X (STELE_ELEDGER,       24, "bad_ledger",         "the file is not a ledger that this version can use")
+    X (STELE_ELEDGER,       24, "bad_ledger",         "the file is not a ledger that this version can use") \
+    X (STELE_EBEHIND,       25, "ledger_behind",      "the ledger is shorter than what it had acked: restore it, or accept the loss")
 
 enum {
 #define STELE_ERROR_ENUM(constant, number, name, text) constant = -(number),

@@ -275,6 +275,18 @@ CREATE TABLE followers (
     updated_at INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
+-- Ends of the history that are missing and were accepted as lost (steled --accept-loss).
+-- Positions from first on were given again after that, under a new id of the ledger.
+CREATE TABLE losses (
+    id        INTEGER PRIMARY KEY,
+    time      INTEGER NOT NULL,             -- when it was accepted
+    ledger_id TEXT NOT NULL,                -- the ledger that had them
+    first     INTEGER NOT NULL,             -- positions; last < first: none, or not known
+    last      INTEGER NOT NULL,
+    rejected  INTEGER NOT NULL,             -- how many refused events
+    evidence  TEXT NOT NULL                 -- who knew of them
+) STRICT;
+
 -- Event tables are append-only.
 CREATE TRIGGER task_history_no_update BEFORE UPDATE ON task_history
 BEGIN SELECT RAISE (ABORT, 'task_history is append-only'); END;
@@ -448,3 +460,8 @@ CREATE VIEW rejected_events_view AS SELECT
     strftime ('%Y-%m-%dT%H:%M:%S', r.time / 1000000, 'unixepoch') || printf ('.%06dZ', r.time % 1000000) AS time, length (r.event) AS event_size,
     strftime ('%Y-%m-%dT%H:%M:%S', r.retried_at / 1000000, 'unixepoch') || printf ('.%06dZ', r.retried_at % 1000000) AS retried_at, r.position
 FROM rejected_events r LEFT JOIN producers p ON p.id = r.producer;
+
+CREATE VIEW losses_view AS SELECT
+    id, strftime ('%Y-%m-%dT%H:%M:%S', time / 1000000, 'unixepoch') || printf ('.%06dZ', time % 1000000) AS accepted_at,
+    ledger_id, first, last, last - first + 1 AS events, rejected, evidence
+FROM losses;

@@ -63,6 +63,15 @@ s_started (s_broker_t *self, zactor_t *actor, char **endpoint)
     return rc;
 }
 
+//  Pass on why the writer could not start, with the name of the code that it may have said
+static void
+s_failed (s_broker_t *self, const char *text, zmsg_t *said)
+{
+    char *name = said? zmsg_popstr (said): NULL;
+    zstr_sendx (self->pipe, "FAILED", text, name, NULL);
+    zstr_free (&name);
+}
+
 static int
 s_start_ingest (s_broker_t *self)
 {
@@ -74,7 +83,7 @@ s_start_ingest (s_broker_t *self)
     char *text = said? zmsg_popstr (said): NULL;
     int rc = -1;
     if (!status || strneq (status, "READY") || zmsg_size (said) != 4)
-        zstr_sendx (self->pipe, "FAILED", text? text: "the writer ended while it started", NULL);
+        s_failed (self, text? text: "the writer ended while it started", said);
     else {
         self->ledger_id = text;
         text = NULL;

@@ -87,8 +87,10 @@ static void
 s_heartbeat (s_feed_t *self)
 {
     stele_pack_clear (self->follower.pack);
-    stele_pack_map (self->follower.pack, 1);
+    stele_pack_map (self->follower.pack, 2);
     stele_pack_key_integer (self->follower.pack, "position", self->follower.head);
+    stele_pack_key_string (self->follower.pack, "ledger",
+        stele_reader_ledger_id (self->follower.reader));
     s_send (self, "heartbeat", 9);
 }
 

@@ -20,6 +20,7 @@
 #define BATCH_BYTES     (32 * 1024 * 1024)
 #define RETRY_MS_MIN    100
 #define RETRY_MS_MAX    2000
+#define ALARM_US        1000000
 #define TICK_MS         100
 //  A loop that took longer did not listen: stopped (SIGSTOP), or storage was slow
 #define STALL_US        1000000
@@ -38,6 +39,7 @@ typedef struct {
     int64_t retry_us;               // Steady clock: when to try again while holding
     int64_t listened_us;            // Steady clock: when leases were last looked at
     bool checkpoint_told;           // That there is no room to fold the log in
+    int64_t alarmed_us;
     bool paused;
     bool terminated;
     bool failed;
@@ -247,6 +249,18 @@ s_trouble (s_ingest_t *self, int code)
     self->retry_us = stele_clock_steady_us () + self->retry_ms * 1000;
 }
 
+//  Loudly, but a peer that asks over and over does not fill the log
+static void
+s_sound_alarm (s_ingest_t *self)
+{
+    int64_t now_us = stele_clock_steady_us ();
+    if (!*self->writer->alarm || (self->alarmed_us && now_us - self->alarmed_us < ALARM_US))
+        return;
+    self->alarmed_us = now_us;
+    zsys_error ("%s", self->writer->alarm);
+    *self->writer->alarm = 0;
+}
+
 static void
 s_settle (s_ingest_t *self, int code)
 {
@@ -271,6 +285,7 @@ s_settle (s_ingest_t *self, int code)
             (double) (stele_clock_steady_us () - begun_us) / 1e3);
     s_announce (self);
     s_send_answers (self);
+    s_sound_alarm (self);
 }
 
 //  The leases that have run out. Time in which this broker did not listen is no silence of others.
@@ -436,6 +451,8 @@ s_open (s_ingest_t *self, stele_refusal_t *refusal)
     if (!self->writer)
         return refusal->code;
     int64_t opened_us = stele_clock_steady_us ();
+    if (stele_ledger_loss (self->writer->ledger))
+        zsys_warning ("%s", stele_ledger_loss (self->writer->ledger));
     int64_t interrupted = 0;
     if (streq (self->settings->interrupted, "all"))
         interrupted = stele_writer_interrupt_all (self->writer);
@@ -483,7 +500,7 @@ stele_ingest (zsock_t *pipe, void *args)
     zsock_signal (pipe, 0);
     stele_thread_name ("writer");
     if (s_open (&self, &refusal))
-        zstr_sendx (pipe, "FAILED", refusal.message, NULL);
+        zstr_sendx (pipe, "FAILED", refusal.message, stele_error_name (refusal.code), NULL);
     else {
         s_say_ready (&self);
         s_loop (&self);

@@ -159,6 +159,11 @@ stele_pipeline (zsock_t *pipe, void *args)
     if (code == 0) {
         int64_t cursor = stele_reader_follower (self.follower.reader, NAME);
         self.cursor = self.saved = cursor > 0? cursor: 0;
+        if (cursor > self.follower.head) {
+            zsys_warning ("pipeline-out: %lld events were pushed, the ledger has %lld: going on from there",
+                (long long) cursor, (long long) self.follower.head);
+            self.cursor = self.saved = self.follower.head;
+        }
     }
     self.writer = zsock_new (ZMQ_DEALER);
     self.socket = zsock_new (ZMQ_PUSH);

@@ -17,6 +17,14 @@
 #include "ledger/parts.h"
 #include "wire/parts.h"
 
+#define LOSSES_MAX 100
+
+typedef struct {
+    stele_pack_t *pack;
+    size_t count;
+    size_t count_max;
+} s_counts_t;
+
 int
 stele_query_ping (stele_query_t *self, stele_params_t *params, stele_pack_t *pack)
 {
@@ -117,10 +125,37 @@ s_pack_parts (stele_pack_t *pack)
     stele_pack_key_string (pack, "jansson", stele_jansson_version ());
 }
 
+//  What was lost and accepted as lost: the newest ones
+
+static int
+s_pack_loss (const stele_lost_t *lost, void *arg)
+{
+    s_counts_t *self = arg;
+    stele_pack_map (self->pack, 6);
+    stele_pack_key_integer (self->pack, "time", lost->time_us);
+    stele_pack_key_string (self->pack, "ledger", lost->ledger_id);
+    stele_pack_key_integer (self->pack, "first", lost->first);
+    stele_pack_key_integer (self->pack, "last", lost->last);
+    stele_pack_key_integer (self->pack, "rejected", lost->rejected);
+    stele_pack_key_string (self->pack, "evidence", lost->evidence);
+    self->count++;
+    return 0;
+}
+
+static int
+s_pack_losses (stele_query_t *self, stele_pack_t *pack)
+{
+    s_counts_t counts = { .pack = pack };
+    stele_pack_string (pack, "losses");
+    size_t mark = stele_pack_open_array (pack);
+    int rc = stele_reader_losses (self->reader, LOSSES_MAX, s_pack_loss, &counts);
+    stele_pack_close (pack, mark, counts.count);
+    return rc;
+}
+
 int
 stele_query_info (stele_query_t *self, stele_params_t *params, stele_pack_t *pack)
 {
-    (void) params;
     stele_pack_key_string (pack, "version", STELE_VERSION);
     stele_pack_key_integer (pack, "protocol", STELE_PROTOCOL);
     stele_pack_key_string (pack, "ledger", self->ledger_id);
@@ -129,16 +164,11 @@ stele_query_info (stele_query_t *self, stele_params_t *params, stele_pack_t *pac
     s_pack_limits (self, pack);
     s_pack_part (self, "endpoints", "endpoints", pack);
     s_pack_parts (pack);
-    return 8;
+    int rc = s_pack_losses (self, pack);
+    return rc < 0? stele_query_failed (self, params, rc): 9;
 }
 
 //  -- stats -----------------------------------------------------------------------------
-
-typedef struct {
-    stele_pack_t *pack;
-    size_t count;
-    size_t count_max;
-} s_counts_t;
 
 //  Tasks that have no such word are left out: the total says that they are there.
 //  The largest counts come first, so that a bound leaves out the smallest.
@@ -189,12 +219,13 @@ static void
 s_pack_ledger (const stele_query_t *self, const stele_ledger_stats_t *stats, stele_pack_t *pack)
 {
     stele_pack_string (pack, "ledger");
-    stele_pack_map (pack, 5);
+    stele_pack_map (pack, 6);
     stele_pack_key_integer (pack, "position", self->head);
     stele_pack_key_integer (pack, "size_bytes", stats->size_bytes);
     stele_pack_key_integer (pack, "wal_bytes", stats->wal_bytes);
     stele_pack_key_integer (pack, "commits", stats->commits);
     stele_pack_key_integer (pack, "rejected", stats->rejected);
+    stele_pack_key_integer (pack, "losses", stats->losses);
 }
 
 int

@@ -148,7 +148,11 @@ stele_settings_load (stele_settings_t *self, const char *path, stele_refusal_t *
     int rc = 0;
     for (zconfig_t *item = zconfig_child (root); item && rc == 0; item = zconfig_next (item)) {
         stele_refusal_t reason;
-        rc = stele_settings_set (self, zconfig_name (item), zconfig_value (item), &reason);
+        if (strcmp (zconfig_name (item), "accept-loss") == 0)
+            rc = stele_refuse (&reason, STELE_EINVALID_FIELD, "accept-loss",
+                "accept-loss is for one start, a file would accept every loss: say --accept-loss");
+        else
+            rc = stele_settings_set (self, zconfig_name (item), zconfig_value (item), &reason);
         if (rc)
             stele_refuse (refusal, rc, reason.field, "%s: %s", path, reason.message);
     }

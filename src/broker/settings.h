@@ -32,6 +32,7 @@
     X ("legacy-keys",    legacy_keys,     FLAG,  "no", "also keep the keys task_status:ID of earlier versions in Redis") \
     X ("terminal-ttl",   terminal_ttl_s,  COUNT, "86400", "seconds that a finished task stays in Redis") \
     X ("integrity",      integrity,       TEXT,  "quick", "check of the file at start: quick, full, none") \
+    X ("accept-loss",    accept_loss,     FLAG,  "no", "start with a ledger that lost what it had acked, and record that; for one start, so no file may hold it") \
     X ("lease-grace",    lease_grace_ms,  COUNT, "15000", "milliseconds that a lease runs on at least after a start") \
     X ("heartbeat",      heartbeat_ms,    COUNT, "2000", "milliseconds between pings that producers are asked for") \
     X ("window",         window,          COUNT, "65536", "events a producer may have unacked") \

@@ -11,6 +11,7 @@
 #include <string.h>
 #include "broker/clock.h"
 #include "broker/writer.h"
+#include "cache/cache.h"
 #include "fault/fault.h"
 #include "wire/event.h"
 
@@ -36,6 +37,37 @@ stele_input_new (stele_source_t source, const void *id, size_t id_size,
     return self;
 }
 
+static int64_t
+s_witness (const char *ledger_id, char *name, size_t name_size, void *arg)
+{
+    const stele_settings_t *settings = arg;
+    stele_cache_options_t options = { .url = settings->redis, .prefix = settings->redis_prefix };
+    return stele_cache_witness (&options, ledger_id, name, name_size);
+}
+
+static stele_ledger_t *
+s_open_ledger (const stele_settings_t *settings, stele_refusal_t *refusal)
+{
+    const char *check = settings->integrity;
+    stele_ledger_options_t options = {
+        .check = strcmp (check, "full") == 0? STELE_CHECK_FULL:
+            strcmp (check, "none") == 0? STELE_CHECK_NONE: STELE_CHECK_QUICK,
+        .witness = strcmp (settings->redis, "none") == 0? NULL: s_witness,
+        .witness_arg = (void *) settings,
+        .accept_loss = settings->accept_loss
+    };
+    return stele_ledger_open_with (settings->ledger, &options, refusal);
+}
+
+static int
+s_take_former (const stele_lost_t *lost, void *arg)
+{
+    stele_writer_t *self = arg;
+    if (strcmp (lost->ledger_id, stele_ledger_id (self->ledger)) != 0)
+        snprintf (self->formerly, sizeof self->formerly, "%s", lost->ledger_id);
+    return 1;
+}
+
 stele_writer_t *
 stele_writer_new (const stele_settings_t *settings, stele_refusal_t *refusal)
 {
@@ -48,10 +80,9 @@ stele_writer_new (const stele_settings_t *settings, stele_refusal_t *refusal)
     self->pack = stele_pack_new ();
     self->ack_us = stele_histogram_new ();
     self->started_us = stele_clock_steady_us ();
-    stele_check_t check = strcmp (settings->integrity, "full") == 0? STELE_CHECK_FULL:
-        strcmp (settings->integrity, "none") == 0? STELE_CHECK_NONE: STELE_CHECK_QUICK;
-    self->ledger = stele_ledger_open (settings->ledger, check, refusal);
+    self->ledger = s_open_ledger (settings, refusal);
     if (self->ledger) {
+        stele_reader_losses (stele_ledger_reader (self->ledger), 1, s_take_former, self);
         self->roster = stele_roster_new (self->ledger, settings->lease_grace_ms);
         if (!self->roster)
             stele_refuse (refusal, STELE_EIO, "ledger", "%s", stele_ledger_error (self->ledger));

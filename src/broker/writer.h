@@ -53,7 +53,7 @@ typedef struct stele_answer {
 
 typedef struct {
     int64_t events, duplicates, rejected, batches, messages, errors, undeliverable;
-    int64_t held_back, interrupted;
+    int64_t held_back, interrupted, behind;
     int64_t batch_events_max;
     int64_t bytes;
 } stele_writer_counts_t;
@@ -88,6 +88,8 @@ typedef struct {
     stele_member_t *expiring;       // Whose lease ran out in this batch: it is no message
     int64_t started_us;             // Steady clock
     char trouble [600];             // Why it holds back or failed
+    char alarm [800];               // A producer remembers acks of events that are not here
+    char formerly [40];             // Id before the last loss that was accepted; "": none
 } stele_writer_t;
 
 /*  NULL with a refusal where the ledger cannot be opened.                   */

@@ -83,7 +83,7 @@ s_welcome (stele_writer_t *self, const stele_producer_t *producer)
     if (producer->lease_ms && producer->lease_ms / 3 < heartbeat_ms)
         heartbeat_ms = producer->lease_ms / 3 > 0? producer->lease_ms / 3: 1;
     stele_pack_clear (self->pack);
-    stele_pack_map (self->pack, 7);
+    stele_pack_map (self->pack, *self->formerly? 8: 7);
     stele_pack_key_string (self->pack, "op", "welcome");
     stele_pack_key_integer (self->pack, "protocol", STELE_PROTOCOL);
     stele_pack_key_string (self->pack, "ledger", stele_ledger_id (self->ledger));
@@ -91,7 +91,36 @@ s_welcome (stele_writer_t *self, const stele_producer_t *producer)
     stele_pack_key_integer (self->pack, "window", self->settings->window);
     stele_pack_key_integer (self->pack, "max_bytes", self->settings->message_bytes);
     stele_pack_key_integer (self->pack, "heartbeat_ms", heartbeat_ms);
+    if (*self->formerly)
+        stele_pack_key_string (self->pack, "formerly", self->formerly);
     stele_writer_answer (self);
+}
+
+//  A producer was acked what the ledger does not have. It says hello without 'acked' when
+//  those who answer for it have taken note.
+static int
+s_answer_behind (stele_writer_t *self, const stele_message_t *message, int64_t sequence)
+{
+    stele_refusal_t refusal;
+    stele_refuse (&refusal, STELE_EBEHIND, "acked",
+        "producer %s was acked up to sequence %lld, but the ledger has %lld: %lld events are lost, unless the"
+        " right ledger is put back; to go on from %lld, say hello without acked",
+        message->producer, (long long) message->acked, (long long) sequence,
+        (long long) (message->acked - sequence), (long long) sequence);
+    snprintf (self->alarm, sizeof self->alarm, "THE LEDGER IS BEHIND: %s", refusal.message);
+    self->counts.behind++;
+    self->counts.errors++;
+    stele_pack_clear (self->pack);
+    stele_pack_map (self->pack, 7);
+    stele_pack_key_string (self->pack, "op", "error");
+    stele_pack_key_string (self->pack, "code", stele_error_name (refusal.code));
+    stele_pack_key_string (self->pack, "message", refusal.message);
+    stele_pack_key_string (self->pack, "field", refusal.field);
+    stele_pack_key_string (self->pack, "ledger", stele_ledger_id (self->ledger));
+    stele_pack_key_integer (self->pack, "sequence", sequence);
+    stele_pack_key_integer (self->pack, "acked", message->acked);
+    stele_writer_answer (self);
+    return 0;
 }
 
 static int
@@ -115,6 +144,10 @@ s_hello (stele_writer_t *self, const stele_message_t *message)
                 message->instance, message->producer);
             return s_answer_error (self, &refusal, 0);
         }
+    }
+    if (message->acked > now->sequence)
+        return s_answer_behind (self, message, now->sequence);
+    if (strcmp (now->instance, message->instance) != 0) {
         code = s_replace_run (self, member, message->instance);
         if (code)
             return code;

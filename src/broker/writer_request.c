@@ -366,6 +366,7 @@ stele_writer_pack_stats (stele_writer_t *self, stele_pack_t *pack)
     stele_pack_key_integer (pack, "messages", counts->messages);
     stele_pack_key_integer (pack, "bytes", counts->bytes);
     stele_pack_key_integer (pack, "errors", counts->errors);
+    stele_pack_key_integer (pack, "behind", counts->behind);
     stele_pack_key_integer (pack, "undeliverable", counts->undeliverable);
     stele_pack_key_integer (pack, "held_back", counts->held_back);
     stele_pack_key_bool (pack, "holding", self->holding);

@@ -39,6 +39,7 @@
 #define VERIFY_MS 1000              // An idle Redis is looked at so often
 #define SWEEP_MS 10000
 #define HOLD_MS 8000                // A broker that is gone holds Redis so long
+#define LOSSES_MAX 100
 #define LEDGER_WAIT_MS 1000         // After a failed read of the ledger
 #define TTL_MAX_S ((int64_t) 100 * 366 * 86400)
 
@@ -208,6 +209,11 @@ s_warn_of_policy (stele_cache_t *self)
 }
 
 typedef struct {
+    const char *id;
+    bool is;
+} s_former_t;
+
+typedef struct {
     bool foreign;
     char ledger [64];               // Of whom it is, where it is foreign
     bool has_ledger;
@@ -256,6 +262,23 @@ s_hold (stele_cache_t *self)
     freeReplyObject (stele_redis_reply (self->redis));
 }
 
+static int
+s_is_former (const stele_lost_t *lost, void *arg)
+{
+    s_former_t *former = arg;
+    former->is = strcmp (lost->ledger_id, former->id) == 0;
+    return former->is;
+}
+
+//  Is it the id of our own ledger before a loss that was accepted?
+static bool
+s_was_ours (stele_reader_t *reader, const char *ledger_id)
+{
+    s_former_t former = { .id = ledger_id };
+    stele_reader_losses (reader, LOSSES_MAX, s_is_former, &former);
+    return former.is;
+}
+
 //  Is the broker of another ledger here at this moment? Its ledger into 'holder'.
 static bool
 s_held_by_other (stele_cache_t *self, char *holder, size_t size_max)
@@ -289,7 +312,7 @@ s_align (stele_cache_t *self, stele_reader_t *reader)
         return STELE_EUNAVAILABLE;
     STELE_FAULT (redis_aligned);
     char holder [64];
-    if (s_held_by_other (self, holder, sizeof holder))
+    if (s_held_by_other (self, holder, sizeof holder) && !s_was_ours (reader, holder))
         return s_refuse_foreign (self, holder);
     if (!stele_redis_connected (self->redis))
         return stele_cache_lost (self);
@@ -297,7 +320,9 @@ s_align (stele_cache_t *self, stele_reader_t *reader)
     s_hold (self);
     if (stand.foreign) {
         char why [160];
-        snprintf (why, sizeof why, "HELD LEDGER %s, whose broker is gone", stand.ledger);
+        snprintf (why, sizeof why, s_was_ours (reader, stand.ledger)?
+            "holds events of ledger %s that are lost": "HELD LEDGER %s, whose broker is gone",
+            stand.ledger);
         return stele_cache_rebuild_begin (self, reader, why);
     }
     if (self->must_rebuild)

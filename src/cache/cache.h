@@ -105,6 +105,12 @@ int
     stele_cache_check (stele_cache_t *self, stele_reader_t *reader, bool repair,
         stele_pack_t *pack, stele_refusal_t *refusal);
 
+/*  Before any of it: how far does this Redis know that ledger to have been? 0 where it
+    does not know it, or does not answer within a second. Whom was asked into 'name'. */
+int64_t
+    stele_cache_witness (const stele_cache_options_t *options, const char *ledger_id,
+        char *name, size_t name_size);
+
 /*  -- reading one live record ---------------------------------------------------- */
 
 typedef struct stele_live stele_live_t;

@@ -13,4 +13,5 @@ src_cache_libcache_la_SOURCES = \
     src/cache/look.c src/cache/look.h \
     src/cache/parts.c src/cache/parts.h \
     src/cache/redis.c src/cache/redis.h \
-    src/cache/redis_url.c src/cache/redis_url.h
+    src/cache/redis_url.c src/cache/redis_url.h \
+    src/cache/witness.c

@@ -59,6 +59,7 @@ static const cli_option_t s_settings [] = {
     SETTING ("interrupted", "RULE", "Which running tasks are failed as interrupted: owner (those whose orchestrator died), all (every one at each start), none. Default: owner."),
     SETTING ("legacy-keys", NULL, "Also keep the keys task_status:ID of earlier versions in Redis."),
     SETTING ("integrity", "CHECK", "Check of the ledger at the start: quick, full, none. Default: quick."),
+    SETTING ("accept-loss", NULL, "Start with a ledger that is shorter than what was acked (exit status 65 without this), and record what was lost. For one start."),
     CLI_OPTIONS_END
 };
 
@@ -117,6 +118,7 @@ s_raise_files (void)
         zsys_set_max_sockets (65536);
 }
 
+//  Exit status: EX_OK when it is ready.
 static int
 s_configure (const s_args_t *args)
 {
@@ -129,16 +131,18 @@ s_configure (const s_args_t *args)
     zstr_sendx (args->broker, "START", NULL);
 
     //  The first refusal is answered first; without one, START's answer is
-    char *status = NULL, *text = NULL;
-    zstr_recvx (args->broker, &status, &text, NULL);
+    char *status = NULL, *text = NULL, *code = NULL;
+    zstr_recvx (args->broker, &status, &text, &code, NULL);
     bool ready = status && streq (status, "READY");
+    bool behind = code && streq (code, stele_error_name (STELE_EBEHIND));
     if (ready)
         zsys_info ("%s", text);
     else
         fprintf (stderr, "steled: cannot start: %s\n", text? text: "interrupted");
     zstr_free (&status);
     zstr_free (&text);
-    return ready? 0: -1;
+    zstr_free (&code);
+    return ready? EX_OK: behind? EX_DATAERR: EX_CONFIG;
 }
 
 //  Until a signal, or until storage has failed.
@@ -199,8 +203,8 @@ s_run (s_args_t *args)
     s_raise_files ();
 
     args->broker = zactor_new (stele_broker, NULL);
-    int status = EX_CONFIG;
-    if (args->broker && s_configure (args) == 0) {
+    int status = args->broker? s_configure (args): EX_CONFIG;
+    if (status == EX_OK) {
         s_notify ("READY=1\nSTATUS=Keeping the record");
         status = s_wait (args->broker, signals);
         s_notify ("STOPPING=1");

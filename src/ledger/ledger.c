@@ -181,9 +181,7 @@ s_identify (stele_ledger_t *self)
     int code = STELE_FAULT_CODE (identify_before);
     if (code == 0)
         code = stele_sql_exec (self->db,
-        "INSERT OR IGNORE INTO meta VALUES ('ledger_id', lower (printf ('%s-%s-4%s-8%s-%s',"
-        " hex (randomblob (4)), hex (randomblob (2)), substr (hex (randomblob (2)), 2),"
-        " substr (hex (randomblob (2)), 2), hex (randomblob (6)))));"
+        "INSERT OR IGNORE INTO meta VALUES ('ledger_id', " STELE_LEDGER_NEW_ID ");"
         "INSERT OR IGNORE INTO meta VALUES ('created_at', strftime ('%Y-%m-%dT%H:%M:%SZ'))");
     if (code)
         return stele_ledger_fail (self, code);
@@ -200,6 +198,10 @@ s_identify (stele_ledger_t *self)
     if (code == 0)
         code = stele_sql_integer_into (self->db,
             "SELECT time FROM commits ORDER BY first DESC LIMIT 1", 0, &self->committed_at);
+    if (code == 0)
+        code = stele_sql_integer_into (self->db,
+            "SELECT max (id) FROM rejected_events", 0, &self->rejected);
+    self->next_rejected = self->rejected;
     return code? stele_ledger_fail (self, code): 0;
 }
 
@@ -234,8 +236,55 @@ s_prepare (stele_ledger_t *self)
     return 0;
 }
 
+static int
+s_open (stele_ledger_t *self, const char *path, const stele_ledger_options_t *options,
+    stele_refusal_t *refusal)
+{
+    int code = STELE_FAULT_CODE (open_before);
+    if (code)
+        return stele_refuse (refusal, code, "ledger", "cannot open %s", path);
+    code = s_lock (self, path, refusal);
+    if (code)
+        return code;
+    code = STELE_FAULT_CODE (open_locked);
+    if (code == 0)
+        code = stele_sql_code (sqlite3_open_v2 (path, &self->db,
+            SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX
+            | SQLITE_OPEN_EXRESCODE, NULL));
+    if (code)
+        return stele_refuse (refusal, code, "ledger", "cannot open %s: %s", path,
+            sqlite3_errmsg (self->db));
+    //  Until all is well nothing is written, not even a checkpoint: a damaged log can be looked at
+    sqlite3_db_config (self->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+    code = stele_ledger_compare (self, path, options, refusal);
+    if (code)
+        return code;
+    code = STELE_FAULT_CODE (open_configured);
+    if (code == 0)
+        code = s_configure (self);
+    if (code) {
+        code = stele_ledger_fail (self, code);
+        return stele_refuse (refusal, code, "ledger", "cannot open %s: %s", path, self->error);
+    }
+    code = s_migrate (self, path, refusal);
+    if (code == 0)
+        code = s_check (self, path, options->check, refusal);
+    if (code)
+        return code;
+    code = s_identify (self);
+    if (code == 0)
+        code = s_prepare (self);
+    if (code == 0)
+        code = s_make_durable (self);
+    if (code)
+        return stele_refuse (refusal, code, "ledger", "%s: %s", path, self->error);
+    sqlite3_db_config (self->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0, NULL);
+    return stele_ledger_settle_loss (self, refusal);
+}
+
 stele_ledger_t *
-stele_ledger_open (const char *path, stele_check_t check, stele_refusal_t *refusal)
+stele_ledger_open_with (const char *path, const stele_ledger_options_t *options,
+    stele_refusal_t *refusal)
 {
     stele_ledger_t *self = calloc (1, sizeof *self);
     assert (self);
@@ -243,47 +292,21 @@ stele_ledger_open (const char *path, stele_check_t check, stele_refusal_t *refus
     self->wal_pages_next = WAL_PAGES_MAX;
     self->pack = stele_pack_new ();
     self->scratch = stele_record_new ();
-
-    int code = STELE_FAULT_CODE (open_before);
-    if (code)
-        stele_refuse (refusal, code, "ledger", "cannot open %s", path);
-    else
-        code = s_lock (self, path, refusal);
-    if (code == 0) {
-        code = STELE_FAULT_CODE (open_locked);
-        if (code == 0)
-            code = stele_sql_code (sqlite3_open_v2 (path, &self->db,
-                SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX
-                | SQLITE_OPEN_EXRESCODE, NULL));
-        if (code == 0)
-            code = STELE_FAULT_CODE (open_configured);
-        if (code == 0)
-            code = s_configure (self);
-        if (code) {
-            code = stele_ledger_fail (self, code);
-            stele_refuse (refusal, code, "ledger", "cannot open %s: %s", path, self->error);
-        }
-    }
-    if (code == 0)
-        code = s_migrate (self, path, refusal);
-    if (code == 0)
-        code = s_check (self, path, check, refusal);
-    if (code == 0) {
-        code = s_identify (self);
-        if (code == 0)
-            code = s_prepare (self);
-        if (code == 0)
-            code = s_make_durable (self);
-        if (code)
-            stele_refuse (refusal, code, "ledger", "%s: %s", path, self->error);
-    }
-    if (code)
+    self->high_water = stele_high_water_new (path);
+    if (s_open (self, path, options, refusal))
         stele_ledger_close (&self);
     else {
         sqlite3_busy_timeout (self->db, BUSY_MS);
         STELE_FAULT (open_after);
     }
     return self;
+}
+
+stele_ledger_t *
+stele_ledger_open (const char *path, stele_check_t check, stele_refusal_t *refusal)
+{
+    stele_ledger_options_t options = { .check = check };
+    return stele_ledger_open_with (path, &options, refusal);
 }
 
 void
@@ -306,6 +329,7 @@ stele_ledger_close (stele_ledger_t **self_p)
     if (self->broken)
         sqlite3_db_config (self->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
     sqlite3_close (self->db);
+    stele_high_water_destroy (&self->high_water);
     STELE_FAULT (close_after);
     stele_pack_destroy (&self->pack);
     stele_record_destroy (&self->scratch);
@@ -389,6 +413,10 @@ stele_ledger_commit (stele_ledger_t *self, int64_t now_us)
     if (code)
         return stele_ledger_fail (self, code);
     self->head = self->next - 1;
+    self->rejected = self->next_rejected;
+    //  Durable it is in any case: if this fails, the checkpoint after the batch says so
+    if (stele_high_water_set (self->high_water, self->head, self->rejected))
+        self->high_water_code = STELE_EIO;
     stele_tasks_trim (self->tasks);
     return 0;
 }
@@ -403,6 +431,7 @@ stele_ledger_rollback (stele_ledger_t *self)
     stele_tasks_forget (self->tasks);
     stele_words_forget (self->words);
     self->next = self->head + 1;
+    self->next_rejected = self->rejected;
 }
 
 int
@@ -420,6 +449,17 @@ stele_ledger_follower_save (stele_ledger_t *self, const char *name,
     return code;
 }
 
+static int
+s_keep_high_water (stele_ledger_t *self, bool now)
+{
+    if (self->high_water_code == 0)
+        self->high_water_code = stele_high_water_sync (self->high_water, now);
+    if (self->high_water_code)
+        snprintf (self->error, sizeof self->error, "cannot write %s",
+            stele_high_water_path (self->high_water));
+    return self->high_water_code;
+}
+
 int
 stele_ledger_checkpoint (stele_ledger_t *self, bool idle)
 {
@@ -427,6 +467,9 @@ stele_ledger_checkpoint (stele_ledger_t *self, bool idle)
     //  Without a new dictionary it compresses as before
     if (code && stele_ledger_fail (self, code) == STELE_EIO)
         return STELE_EIO;
+    code = s_keep_high_water (self, false);
+    if (code)
+        return code;
     int bound = idle? WAL_PAGES_IDLE: self->wal_pages_next;
     if (self->wal_pages < bound)
         return 0;
@@ -438,6 +481,9 @@ stele_ledger_checkpoint (stele_ledger_t *self, bool idle)
     if (code)
         return stele_ledger_fail (self, code);
     int log_pages = 0, done_pages = 0;
+    code = s_keep_high_water (self, true);
+    if (code)
+        return code;
     int rc = sqlite3_wal_checkpoint_v2 (self->db, NULL, SQLITE_CHECKPOINT_PASSIVE,
         &log_pages, &done_pages);
     if (rc == SQLITE_OK && done_pages == log_pages) {

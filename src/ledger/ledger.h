@@ -31,9 +31,34 @@ typedef enum {
 
 /*  Open the ledger at 'path', create or migrate it, check it. Caller owns return
     value. NULL: the reason in the refusal (STELE_ELEDGER, EBUSY, EIO, ...).
-    At most one process may have it open for writing.                        */
+    At most one process may have it open for writing.
+    STELE_EBEHIND: it is shorter than what was acked, as PATH.high-water says
+    (high_water.h). Then no file was changed, so that the right ones can be put back. */
 stele_ledger_t *
     stele_ledger_open (const char *path, stele_check_t check, stele_refusal_t *refusal);
+
+/*  Another one that remembers how far this ledger was: the position it knows of, 0 for
+    none. Its own name into 'name'.                                          */
+typedef int64_t (stele_witness_fn) (const char *ledger_id, char *name, size_t name_size, void *arg);
+
+typedef struct {
+    stele_check_t check;
+    stele_witness_fn *witness;      // NULL: there is none
+    void *witness_arg;
+    bool accept_loss;               // Open one that is behind: what is missing is recorded as lost
+                                    // (stele_reader_losses), and since positions are then
+                                    // given a second time, the ledger gets a new id
+} stele_ledger_options_t;
+
+/*  The same with a witness, or in spite of a loss.                          */
+stele_ledger_t *
+    stele_ledger_open_with (const char *path, const stele_ledger_options_t *options,
+        stele_refusal_t *refusal);
+
+/*  What was accepted as lost when it was opened, for a person; NULL: nothing. Owned by the
+    ledger.                                                                  */
+const char *
+    stele_ledger_loss (const stele_ledger_t *self);
 
 /*  Rolls back an open batch, checkpoints, closes.                           */
 void

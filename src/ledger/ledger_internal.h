@@ -4,6 +4,7 @@
     append.c     which event goes where
     append_task.c, append_row.c, append_facts.c, append_session.c   the rows of each kind of event
     producers.c  producers, fences, refused events, interruptions
+    loss.c       is it as long as what was acked? and what happens when it is not
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -15,6 +16,7 @@
 
 #include <sqlite3.h>
 #include "ledger/content.h"
+#include "ledger/high_water.h"
 #include "ledger/ids.h"
 #include "ledger/ledger.h"
 #include "ledger/reader.h"
@@ -22,6 +24,12 @@
 #include "ledger/tasks.h"
 #include "ledger/words.h"
 #include "wire/pack.h"
+
+//  A random UUID, as an expression of SQL
+#define STELE_LEDGER_NEW_ID \
+    "lower (printf ('%s-%s-4%s-8%s-%s'," \
+    " hex (randomblob (4)), hex (randomblob (2)), substr (hex (randomblob (2)), 2)," \
+    " substr (hex (randomblob (2)), 2), hex (randomblob (6))))"
 
 //  One statement each: X (name, SQL)
 #define STELE_LEDGER_STATEMENTS(X) \
@@ -92,6 +100,17 @@
     X (follower, "INSERT INTO followers (name, position, updated_at) VALUES (?1, ?2, ?3)" \
         " ON CONFLICT DO UPDATE SET position = ?2, updated_at = ?3")
 
+//  What is missing at the end of a ledger, and how that is known. (loss.c)
+typedef struct {
+    bool found;
+    bool same_ledger;               // Of this ledger; else of one whose place it took
+    char ledger_id [40];            // Of the history that was lost in part
+    int64_t first, last;            // Positions; last < first: none
+    int64_t rejected;               // Refused events
+    char evidence [400];
+    char text [640];                // All of it for a person
+} stele_loss_t;
+
 struct stele_ledger {
     sqlite3 *db;
     int lock;                       // Held on PATH.lock as long as the ledger is open
@@ -99,6 +118,11 @@ struct stele_ledger {
     char error [512];
     int64_t head;                   // Committed
     int64_t next;                   // Position of the next event of this batch
+    int64_t rejected;               // Number of the last refused event: committed
+    int64_t next_rejected;          // and of this batch
+    stele_high_water_t *high_water;
+    int high_water_code;            // Writing it failed: told by the next checkpoint
+    stele_loss_t loss;
     int64_t committed_at;           // Time of the last row of commits
     int wal_pages;
     int wal_pages_next;             // Checkpoint when the log has grown to that
@@ -128,6 +152,16 @@ enum {
 //  connection open. (reader.c)
 stele_reader_t *
     stele_reader_over (sqlite3 *db);
+
+//  Compare what the file has with what the high-water file and the witness know, before
+//  anything is written. 0: it is whole, or what is missing may be lost and is in self->loss.
+int
+    stele_ledger_compare (stele_ledger_t *self, const char *path,
+        const stele_ledger_options_t *options, stele_refusal_t *refusal);
+
+//  Record self->loss, and let the high-water file follow from here.
+int
+    stele_ledger_settle_loss (stele_ledger_t *self, stele_refusal_t *refusal);
 
 //  Note the connection's error text; returns code, for return statements.
 int

@@ -10,11 +10,14 @@ src_ledger_libledger_la_SOURCES = \
     src/ledger/content.h \
     src/ledger/dictionaries.c \
     src/ledger/dictionaries.h \
+    src/ledger/high_water.c \
+    src/ledger/high_water.h \
     src/ledger/ids.c \
     src/ledger/ids.h \
     src/ledger/ledger.c \
     src/ledger/ledger.h \
     src/ledger/ledger_internal.h \
+    src/ledger/loss.c \
     src/ledger/members.c \
     src/ledger/members.h \
     src/ledger/parts.c \

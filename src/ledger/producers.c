@@ -113,8 +113,10 @@ stele_ledger_reject (stele_ledger_t *self, int64_t producer, int64_t sequence,
     sqlite3_bind_int64 (stmt, 6, time_us);
     sqlite3_bind_blob (stmt, 7, event_size? event: "", (int) event_size, SQLITE_STATIC);
     code = stele_ledger_run (self, stmt);
+    if (code == 0)
+        self->next_rejected = sqlite3_last_insert_rowid (self->db);
     if (code == 0 && id)
-        *id = sqlite3_last_insert_rowid (self->db);
+        *id = self->next_rejected;
     STELE_FAULT (reject_after);
     return code;
 }

@@ -263,6 +263,7 @@ typedef struct {
     int64_t commits;
     int64_t size_bytes;             // Of the database file
     int64_t wal_bytes;
+    int64_t losses;                 // Accepted ones (stele_reader_losses)
 } stele_ledger_stats_t;
 
 int
@@ -278,5 +279,21 @@ int
     'name' the instance, 'time' when last seen.                              */
 int
     stele_reader_producers (stele_reader_t *self, int64_t limit, stele_row_fn *fn, void *arg);
+
+/*  -- losses ---------------------------------------------------------------------- */
+
+/*  An end of the history that is missing and was accepted as lost. Borrowed. */
+typedef struct {
+    int64_t time_us;                // When it was accepted
+    const char *ledger_id;          // That had the positions
+    int64_t first, last;            // last < first: none, or not known
+    int64_t rejected;               // How many refused events
+    const char *evidence;
+} stele_lost_t;
+
+/*  The newest ones first, at most 'limit'; a function that returns non-zero ends it. */
+typedef int (stele_lost_fn) (const stele_lost_t *lost, void *arg);
+int
+    stele_reader_losses (stele_reader_t *self, int64_t limit, stele_lost_fn *fn, void *arg);
 
 #endif

@@ -63,6 +63,8 @@ stele_reader_stats (stele_reader_t *self, stele_ledger_stats_t *stats)
     counted.commits = self->commits_counted;
     counted.rejected = reader_single (self, reader_statement (self, SLOT_STATS_REJECTED,
         "SELECT count (*) FROM rejected_events WHERE retried_at IS NULL"), 0);
+    counted.losses = reader_single (self, reader_statement (self, SLOT_LOSS_COUNT,
+        "SELECT count (*) FROM losses"), 0);
     counted.size_bytes = s_file_size (self->path, "");
     counted.wal_bytes = s_file_size (self->path, "-wal");
     rc = (int) reader_leave (self, 0);
@@ -91,4 +93,29 @@ stele_reader_counts (stele_reader_t *self, int which, stele_count_fn *fn, void *
         rc = fn ((const char *) sqlite3_column_text (statement, 0),
             sqlite3_column_int64 (statement, 1), arg);
     return (int) reader_leave (self, rc < 0? rc: 0);
+}
+
+int
+stele_reader_losses (stele_reader_t *self, int64_t limit, stele_lost_fn *fn, void *arg)
+{
+    int rc = reader_enter (self);
+    if (rc)
+        return rc;
+    sqlite3_stmt *statement = reader_with_key (self, SLOT_LOSSES,
+        "SELECT time, ledger_id, first, last, rejected, evidence FROM losses"
+        " ORDER BY id DESC LIMIT ?1", limit);
+    int ended = 0;
+    while (!ended && reader_step (self, statement) == 1) {
+        stele_lost_t lost = {
+            .time_us = sqlite3_column_int64 (statement, 0),
+            .ledger_id = (const char *) sqlite3_column_text (statement, 1),
+            .first = sqlite3_column_int64 (statement, 2),
+            .last = sqlite3_column_int64 (statement, 3),
+            .rejected = sqlite3_column_int64 (statement, 4),
+            .evidence = (const char *) sqlite3_column_text (statement, 5)
+        };
+        ended = fn (&lost, arg);
+    }
+    sqlite3_reset (statement);
+    return (int) reader_leave (self, ended < 0? ended: 0);
 }

@@ -16,7 +16,7 @@
 typedef struct {
     int code;                       // STELE_E..., 0 is no refusal
     char field [64];                // Name of the field, or ""
-    char message [256];             // For a person: what, which limit, the way out
+    char message [640];             // For a person: what, which limit, the way out
 } stele_refusal_t;
 
 /*  Fill it and return 'code', so that a caller can return the call. 'field'

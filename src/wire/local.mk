@@ -1,6 +1,7 @@
 noinst_LTLIBRARIES += src/wire/libwire.la
 src_wire_libwire_la_SOURCES = \
     src/wire/base64.c src/wire/base64.h \
+    src/wire/checksum.c src/wire/checksum.h \
     src/wire/event.c src/wire/event.h \
     src/wire/event_encode.c \
     src/wire/json.h src/wire/json_read.c src/wire/json_write.c \

@@ -12,7 +12,7 @@
 
 //  The entries of a message, as spans of the frame
 typedef struct {
-    stele_token_t op, protocol, producer, instance, lease_ms, sequence, events, restore;
+    stele_token_t op, protocol, producer, instance, lease_ms, acked, sequence, events, restore;
     stele_scan_t events_scan;
 } s_entries_t;
 
@@ -33,11 +33,11 @@ s_read (const void *data, size_t size, s_entries_t *entries, stele_refusal_t *re
         return stele_refuse (refusal, STELE_EMALFORMED, NULL,
             "a message is one map with string keys, this is something else");
     static const char *const names [] = {
-        "op", "protocol", "producer", "instance", "lease_ms", "sequence", "events", "restore"
+        "op", "protocol", "producer", "instance", "lease_ms", "acked", "sequence", "events", "restore"
     };
     stele_token_t *const tokens [] = {
         &entries->op, &entries->protocol, &entries->producer, &entries->instance,
-        &entries->lease_ms, &entries->sequence, &entries->events, &entries->restore
+        &entries->lease_ms, &entries->acked, &entries->sequence, &entries->events, &entries->restore
     };
     for (uint32_t i = 0; i < map.count; i++) {
         stele_token_t key = stele_scan_next (&scan);
@@ -120,6 +120,11 @@ s_hello (const s_entries_t *entries, stele_message_t *message, stele_refusal_t *
         rc = s_text (&entries->instance, "instance", message->instance, refusal);
     if (rc == 0 && !s_absent (&entries->lease_ms))
         rc = s_natural (&entries->lease_ms, "lease_ms", &message->lease_ms, refusal);
+    if (rc == 0 && !s_absent (&entries->acked)) {
+        if (entries->acked.kind != STELE_SCAN_INTEGER || entries->acked.integer < 0)
+            return stele_refuse (refusal, STELE_EINVALID_FIELD, "acked", "acked takes an integer from 0");
+        message->acked = entries->acked.integer;
+    }
     return rc? rc: s_restore (entries, message, refusal);
 }
 

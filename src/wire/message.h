@@ -31,6 +31,7 @@ typedef struct {
     char instance [STELE_LIMIT_ID + 1];
     int64_t lease_ms;               // 0: none
     bool restore;                   // Its events come back from an export
+    int64_t acked;                  // Of hello; 0: absent
 } stele_message_t;
 
 /*  Decode one frame of the events socket. Returns 0, or the code in the refusal. */

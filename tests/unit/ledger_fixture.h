@@ -60,7 +60,7 @@ fixture_destroy (void **state)
     fixture_t *self = *state;
     stele_reader_close (&self->reader);
     stele_ledger_close (&self->ledger);
-    static const char *const suffixes [] = { "", "-wal", "-shm", ".lock" };
+    static const char *const suffixes [] = { "", "-wal", "-shm", ".lock", ".high-water" };
     for (size_t i = 0; i < sizeof suffixes / sizeof suffixes [0]; i++) {
         char name [128];
         snprintf (name, sizeof name, "%s%s", self->path, suffixes [i]);

@@ -119,7 +119,7 @@ s_teardown (void **state)
     json_decref (self->answer);
     stele_ledger_close (&self->ledger);
     stele_settings_destroy (&self->settings);
-    static const char *const endings [] = { "", "-wal", "-shm", "-journal", ".lock" };
+    static const char *const endings [] = { "", "-wal", "-shm", "-journal", ".lock", ".high-water" };
     for (size_t i = 0; i < sizeof endings / sizeof endings [0]; i++) {
         char path [160];
         snprintf (path, sizeof path, "%s%s", self->path, endings [i]);
