@@ -191,8 +191,10 @@ s_store_one (stele_writer_t *self, const void *data, size_t size, bool restore, 
         stele_event_decode_record (data, size, self->event, refusal);
     if (code)
         return code;
-    if (!stele_record_has (self->event, STELE_TIME))
+    if (!stele_record_has (self->event, STELE_TIME)) {
         stele_record_set_integer (self->event, STELE_TIME, stele_clock_us ());
+        self->event->time_assumed = true;
+    }
     int64_t decoded_ns = timed? stele_clock_steady_ns (): 0;
     code = stele_ledger_append (self->ledger, self->event, restore? 0: producer, position,
         refusal);

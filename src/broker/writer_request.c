@@ -179,8 +179,10 @@ s_store_rejected (stele_writer_t *self, const s_rejected_t *rejected, int64_t *p
     if (code)
         return code;
     //  What had no time of its own happened when it came
-    if (!stele_record_has (self->event, STELE_TIME))
+    if (!stele_record_has (self->event, STELE_TIME)) {
         stele_record_set_integer (self->event, STELE_TIME, rejected->time);
+        self->event->time_assumed = true;
+    }
     return stele_ledger_append (self->ledger, self->event, 0, position, refusal);
 }
 

@@ -96,7 +96,11 @@ static int
 s_compare (const stele_record_t *stored, void *arg)
 {
     s_compare_t *compare = arg;
-    compare->equal = stele_record_equal (stored, compare->event);
+    //  A time that the broker gave says nothing about what the producer meant
+    stele_record_t timeless = *stored;
+    if (compare->event->time_assumed)
+        timeless.values [STELE_TIME].kind = STELE_VALUE_NONE;
+    compare->equal = stele_record_equal (&timeless, compare->event);
     return 0;
 }
 

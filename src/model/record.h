@@ -47,6 +47,7 @@ typedef struct {
     int type;                       // stele_event_type_t, or 0: a record, not an event
     stele_value_t values [STELE_FIELD_COUNT];
     stele_value_t extra;            // JSON object of unknown keys, or NONE
+    bool time_assumed;              // The event gave no time: it has the broker's
     stele_arena_chunk_t *arena;
 } stele_record_t;
 

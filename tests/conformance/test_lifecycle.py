@@ -4,6 +4,8 @@
 # License, v. 2.0. If a copy of the MPL was not distributed with this
 # file, You can obtain one at https://mozilla.org/MPL/2.0/.
 
+import time
+
 import harness
 from client import changed, command, created, metric, output, started
 
@@ -106,6 +108,15 @@ class Lifecycle(harness.BrokerTest):
         self.producer(self.name("other")).publish(dict(event, metadata={"a": [1, 2], "b": 1}))
         self.assertEqual(self.ask("ping")["position"], head)
         self.assertEqual(len(self.ask("task.history", task_id=task)["history"]), 1)
+
+    def test_created_twice_without_a_time_is_a_duplicate(self):
+        event = created(self.name("task"))
+        for first in (event, dict(event, task_id=event["task_id"] + "-2", time=5000000)):
+            peer = self.producer(self.name(first["task_id"]))
+            head = peer.publish(first)
+            time.sleep(0.001)                   # So that the broker's time is another one
+            peer.publish({key: value for key, value in first.items() if key != "time"})
+            self.assertEqual(self.ask("ping")["position"], head)
 
     def test_created_twice_different_is_refused(self):
         task = self.name("task")
