@@ -1,6 +1,6 @@
 # files of this room
 include $(srcdir)/tests/integration/tests.mk
-include $(srcdir)/tests/fault/faults.mk
+include $(srcdir)/tests/fault/local.mk
 include $(srcdir)/tests/unit/cli.mk
 include $(srcdir)/tests/unit/requests.mk
 include $(srcdir)/tests/unit/ledger_reader.mk

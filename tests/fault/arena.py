@@ -1,0 +1,220 @@
+# arena - one ledger under load, faults done to it, the judge beside it
+#
+# Everything that is drawn by lot comes from one seed, which is told with every failure.
+#
+# This Source Code Form is subject to the terms of the Mozilla Public
+# License, v. 2.0. If a copy of the MPL was not distributed with this
+# file, You can obtain one at https://mozilla.org/MPL/2.0/.
+
+import collections
+import os
+import random
+import shutil
+import signal
+import sys
+import time
+
+import zmq
+
+import client
+import harness
+from judge import Judge
+from promises import Promises
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+#   In which Redis has to have reached the head after a restart; a loaded machine gets more.
+REDIS_BOUND_S = 30
+
+
+class Redis(harness.Redis):
+    """The harness' Redis, with many commands in one round trip."""
+
+    def pipeline(self, commands):
+        if self.connection is None:
+            self.call("PING")
+        request = b""
+        for words in commands:
+            parts = [word if isinstance(word, bytes) else str(word).encode() for word in words]
+            request += b"*%d\r\n" % len(parts)
+            request += b"".join(b"$%d\r\n%s\r\n" % (len(part), part) for part in parts)
+        self.connection[0].sendall(request)
+        return [self._reply() for _ in commands]
+
+
+class Steled(harness.Process):
+    """The broker, with or without a fault; the constructor waits for nothing."""
+
+    def __init__(self, build, folder, redis, ledger, fault=None, arguments=()):
+        self.ledger = ledger
+        self.events = "ipc://" + os.path.join(folder, "events")
+        self.requests = "ipc://" + os.path.join(folder, "requests")
+        self.feed = "ipc://" + os.path.join(folder, "feed")
+        env = dict(os.environ)
+        env.pop("STELE_FAULT", None)
+        if fault:
+            env["STELE_FAULT"] = fault
+        super().__init__([os.path.join(build, "steled"), "--ledger", ledger, "--events", self.events,
+                          "--requests", self.requests, "--feed", self.feed,
+                          "--redis", redis.url if redis else "none"] + list(arguments), env=env)
+
+    def ready(self, patience=harness.PATIENCE):
+        self.wait_line("ready", patience)
+        return self
+
+
+class Arena:
+    """A folder with Redis, a ledger, producers that never stop, and their judge."""
+
+    def __init__(self, seed, build=None, store=None, use_redis=True, producers=16, rate=20000):
+        self.seed = seed
+        self.random = random.Random(seed)
+        self.build = build or harness.BUILD
+        self.folder = harness.temporary_folder()
+        self.store = store or os.path.join(self.folder, "store")    # Where the ledger is
+        os.makedirs(self.store, exist_ok=True)
+        self.ledger = os.path.join(self.store, "ledger.db")
+        self.count, self.rate = producers, rate
+        self.promised = os.path.join(self.folder, "promises")
+        open(self.promised, "wb").close()
+        self.judge = Judge(Promises(self.promised))
+        self.context = zmq.Context()
+        self.redis = Redis(self.folder) if use_redis else None
+        self.broker = self.load = None
+        self.run = -1
+        self.pauses = 0
+        self.cycles = collections.Counter()
+        self._listen()
+
+    def close(self):
+        """Leave nothing behind."""
+        for process in (self.load, self.broker):
+            if process:
+                process.kill()
+        if self.redis:
+            self.redis.stop()
+        self.subscriber.close()
+        self.context.destroy(linger=0)
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, error, trace):
+        self.close()
+
+    #   -- the broker -------------------------------------------------------------------
+
+    def start(self, fault=None, wait=True, arguments=()):
+        self.broker = Steled(self.build, self.folder, self.redis, self.ledger, fault, arguments)
+        if wait:
+            self.broker.ready()
+        return self.broker
+
+    def kill(self):
+        self.broker.kill()
+        self.hear()
+
+    def ask(self, op, patience_ms=20000, **keys):
+        peer = client.Asker(self.context, zmq.REQ, "ipc://" + os.path.join(self.folder, "requests"))
+        try:
+            answer = peer.ask(dict(keys, op=op), patience_ms)
+        finally:
+            peer.close()
+        if answer.get("ok") is not True:
+            raise AssertionError("%s %r: %r" % (op, keys, answer))
+        return answer
+
+    #   -- the producers ----------------------------------------------------------------
+
+    def start_load(self):
+        """A new run of the producers; the one before must have ended."""
+        self.run += 1
+        self.pauses = 0
+        self.load = harness.Process([
+            sys.executable, os.path.join(HERE, "producers.py"), "--file", self.promised,
+            "--endpoint", "ipc://" + os.path.join(self.folder, "events"), "--seed", str(self.seed),
+            "--run", str(self.run), "--producers", str(self.count), "--rate", str(self.rate)])
+
+    def check_load(self):
+        if not self.load.running():
+            raise AssertionError("the producers ended: " + self.load.log())
+
+    def kill_load(self):
+        self.check_load()
+        self.load.kill()
+
+    def pause(self):
+        """Producers settle what they have sent, and send nothing more."""
+        self.check_load()
+        self.load.wait_line("begun")            # It knows the signal
+        self.pauses += 1
+        self.load.signal(signal.SIGUSR1)
+        self.load.wait_line("settled %d." % self.pauses)
+
+    def resume(self):
+        self.load.signal(signal.SIGUSR2)
+
+    def wait_acked(self, more):
+        """Wait until that many further events are acked."""
+        self.judge.promises.read()
+        goal = self.judge.promises.acked_total() + more
+
+        def reached():
+            self.check_load()
+            return self.judge.promises.read().acked_total() >= goal
+        harness.wait_until(reached, "%d acks" % more)
+
+    def end_load(self):
+        if self.load:
+            self.load.wait_line("begun")
+            if self.load.stop() != 0:
+                raise AssertionError("the producers failed: " + self.load.log())
+            self.load = None
+
+    #   -- the feed -----------------------------------------------------------------------
+
+    def _listen(self):
+        self.subscriber = self.context.socket(zmq.SUB)
+        for option, value in ((zmq.LINGER, 0), (zmq.RCVHWM, 0), (zmq.RECONNECT_IVL, 3),
+                              (zmq.RECONNECT_IVL_MAX, 20)):
+            self.subscriber.setsockopt(option, value)
+        self.subscriber.setsockopt(zmq.SUBSCRIBE, b"")
+        self.subscriber.connect("ipc://" + os.path.join(self.folder, "feed"))
+
+    def hear(self):
+        """Pass on what the feed has said."""
+        while self.subscriber.poll(0):
+            self.judge.hear(*self.subscriber.recv_multipart())
+
+    #   -- the judge ------------------------------------------------------------------------
+
+    def judge_file(self, whole=False):
+        """The broker is dead: what is in its file?"""
+        self.judge.look_at_file(self.ledger, os.path.join(self.folder, "scratch"), whole)
+
+    def judge_all(self, again=False):
+        """The broker runs: with the producers at rest, everything has to fit."""
+        if self.load:
+            self.pause()
+        head = self.judge.look_at_log(self.ask, again)
+        self.hear()
+        self.judge.look_at_feed()
+        self.judge.look_at_records(self.ask)
+        if self.redis:
+            self.redis.disconnect()
+            begun = time.monotonic()
+            harness.wait_until(lambda: int(self.redis.call("GET", "{stele}:position") or 0) >= head
+                               and not self.redis.call("EXISTS", "{stele}:rebuilding"),
+                               "Redis to reach the head %d" % head, REDIS_BOUND_S)
+            self.slowest = max(getattr(self, "slowest", 0), time.monotonic() - begun)
+            self.judge.look_at_redis(self.redis, self.ask("info")["ledger"])
+        if self.load:
+            self.resume()
+
+    def finish(self):
+        """End of the round: all is settled, read again from the first event on, twice."""
+        self.end_load()
+        self.judge_all(again=True)
+        if self.broker.stop() != 0:
+            raise AssertionError("steled failed: " + self.broker.log())
+        self.judge_file(whole=True)

@@ -1,0 +1,143 @@
+# killing - cycles of: run under load, kill -9 at some moment, judge
+#
+# This Source Code Form is subject to the terms of the Mozilla Public
+# License, v. 2.0. If a copy of the MPL was not distributed with this
+# file, You can obtain one at https://mozilla.org/MPL/2.0/.
+
+import collections
+import random
+import signal
+import time
+
+from arena import Arena
+
+#   A ledger is judged as a whole, and left, after that many cycles.
+ROUND = 40
+#   Kinds of cycles, and how often each
+KINDS = {
+    "load": 10,         # Under load, at any time
+    "recovery": 4,      # While it starts
+    "rebuild": 3,       # While Redis is written anew: it was emptied
+    "redis": 2,         # Redis is killed too, and is empty afterwards
+    "stop": 2,          # While it stops in good order
+    "producers": 3,     # The producers are killed too, and come back as a new run
+    "idle": 1,          # Nothing to do: a checkpoint, perhaps
+}
+
+
+class Killing:
+    def __init__(self, seed=None, build=None, arguments=(), say=None):
+        self.seed = int(seed) if seed else random.SystemRandom().randrange(1 << 32)
+        self.random = random.Random(self.seed)
+        self.build, self.arguments, self.say = build, arguments, say
+        self.cycles = collections.Counter()
+        self.rounds = self.acked = self.events = self.feed = 0
+        self.slowest = 0.0
+        self.arena = None
+        print("seed %d" % self.seed, flush=True)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, error, trace):
+        if self.arena:
+            self.arena.close()
+        if error:
+            print("seed %d, round %d, %s" % (self.seed, self.rounds + 1, self.report()), flush=True)
+
+    def report(self):
+        return "%d cycles (%s), %d ledgers, %d events acked, %d stored, %d heard on the feed, " \
+               "Redis at the head within %.2f s, seed %d" % (
+                   sum(self.cycles.values()), ", ".join("%d %s" % (n, kind) for kind, n in sorted(self.cycles.items())),
+                   self.rounds, self.acked, self.events, self.feed, self.slowest, self.seed)
+
+    def cycle_until(self, cycles, seconds=None):
+        begun = time.monotonic()
+        while sum(self.cycles.values()) < cycles and (seconds is None or time.monotonic() - begun < seconds):
+            self.round(min(ROUND, cycles - sum(self.cycles.values())),
+                       None if seconds is None else begun + seconds)
+            if self.say:
+                self.say(self.report())
+
+    def round(self, cycles, until=None):
+        """One ledger, from the first event to the last look."""
+        with Arena(self.random.randrange(1 << 32), self.build,
+                   producers=self.random.choice((4, 16, 48)),
+                   rate=self.random.choice((2000, 10000, 20000))) as arena:
+            arena.start_load()
+            for number in range(cycles):
+                if until and time.monotonic() > until:
+                    break
+                kind = arena.random.choices(list(KINDS), KINDS.values())[0]
+                getattr(self, "_" + kind)(arena)
+                arena.hear()
+                arena.judge_file()
+                self.cycles[kind] += 1
+                if number % 10 == 9:
+                    arena.start(arguments=self.arguments)
+                    arena.judge_all()
+                    arena.kill()
+            arena.start(arguments=self.arguments)
+            arena.finish()
+            self.rounds += 1
+            self.acked += arena.judge.promises.acked_total()
+            self.events += len(arena.judge.digests)
+            self.feed += arena.judge.feed_count
+            self.slowest = max(self.slowest, arena.slowest)
+
+    def _sleep(self, arena, most_s):
+        time.sleep(arena.random.random() * most_s)
+
+    def _load(self, arena):
+        arena.start(arguments=self.arguments)
+        self._sleep(arena, 0.15)
+        arena.kill()
+
+    def _recovery(self, arena):
+        arena.start(arguments=self.arguments, wait=False)
+        self._sleep(arena, 0.04)
+        arena.kill()
+
+    def _rebuild(self, arena):
+        arena.redis.call("FLUSHALL")
+        arena.start(arguments=self.arguments)
+        self._sleep(arena, 0.05)
+        arena.kill()
+
+    def _redis(self, arena):
+        arena.start(arguments=self.arguments)
+        self._sleep(arena, 0.05)
+        arena.redis.kill()
+        self._sleep(arena, 0.05)
+        if arena.random.random() < 0.5:
+            arena.redis.start()
+            self._sleep(arena, 0.05)
+        arena.kill()
+        if not arena.redis.process:
+            arena.redis.start()
+
+    def _stop(self, arena):
+        arena.start(arguments=self.arguments)
+        self._sleep(arena, 0.05)
+        arena.broker.signal(signal.SIGTERM)
+        self._sleep(arena, 0.02)
+        arena.kill()
+
+    def _producers(self, arena):
+        arena.start(arguments=self.arguments)
+        self._sleep(arena, 0.1)
+        if arena.random.random() < 0.5:
+            arena.kill_load()
+            self._sleep(arena, 0.02)
+            arena.kill()
+        else:
+            arena.kill()
+            arena.kill_load()
+        arena.start_load()
+
+    def _idle(self, arena):
+        arena.start(arguments=self.arguments)
+        arena.pause()
+        self._sleep(arena, 0.1)
+        arena.kill()
+        arena.resume()

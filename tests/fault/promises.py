@@ -1,0 +1,72 @@
+# promises - what the producers wrote down, read back
+#
+# This Source Code Form is subject to the terms of the Mozilla Public
+# License, v. 2.0. If a copy of the MPL was not distributed with this
+# file, You can obtain one at https://mozilla.org/MPL/2.0/.
+
+import collections
+
+import msgpack
+
+from producers import ACK, NAK, SENT, WELCOME
+
+Sent = collections.namedtuple("Sent", "run outcome event")
+
+
+class Account:
+    """What one producer sent, and what it was promised."""
+
+    def __init__(self):
+        self.sent = collections.defaultdict(list)   # sequence -> [Sent], one a run that sent it
+        self.acked = 0                              # Everything up to here is durable
+        self.acked_by = {}                          # run -> last sequence that this run was acked
+        self.welcomed = {}                          # run -> sequence that it went on from
+        self.naks = {}                              # sequence -> (run, code)
+
+
+class Promises:
+    def __init__(self, path):
+        self.path = path
+        self.offset = 0
+        self.accounts = collections.defaultdict(Account)
+
+    def read(self):
+        """Take what was written since the last time; self."""
+        with open(self.path, "rb") as file:
+            file.seek(self.offset)
+            data = file.read()
+        unpacker = msgpack.Unpacker(raw=False, max_buffer_size=0)
+        unpacker.feed(data)
+        done = 0
+        for record in unpacker:                     # A piece at the end comes again
+            self._take(record)
+            done = unpacker.tell()
+        self.offset += done
+        return self
+
+    def _take(self, record):
+        kind, name, run, sequence = record[:4]
+        account = self.accounts[name]
+        if kind == SENT:
+            account.sent[sequence].append(Sent(run, record[4], record[5]))
+        elif kind == NAK:
+            account.naks[sequence] = (run, record[4])
+        else:
+            account.acked = max(account.acked, sequence)
+            if kind == WELCOME:
+                account.welcomed.setdefault(run, sequence)
+            if sequence > account.welcomed.get(run, 0):
+                account.acked_by[run] = max(account.acked_by.get(run, 0), sequence)
+
+    def candidates(self, name, sequence):
+        """What may be stored at this sequence: what any run sent; where a run was acked for
+        what it sent itself, only that."""
+        account = self.accounts[name]
+        sent = account.sent.get(sequence, [])
+        for one in sent:
+            if account.welcomed[one.run] < sequence <= account.acked_by.get(one.run, 0):
+                return [one]
+        return sent
+
+    def acked_total(self):
+        return sum(account.acked for account in self.accounts.values())

@@ -1,0 +1,22 @@
+# kill -9 at random times: nothing that was acked is lost, nothing is stored twice
+#
+# This Source Code Form is subject to the terms of the Mozilla Public
+# License, v. 2.0. If a copy of the MPL was not distributed with this
+# file, You can obtain one at https://mozilla.org/MPL/2.0/.
+
+import os
+import unittest
+
+from killing import Killing
+
+
+class Kill(unittest.TestCase):
+    def test_kill_at_random_times_loses_nothing(self):
+        cycles = int(os.environ.get("CYCLES", "300"))
+        with Killing(os.environ.get("SEED")) as killing:
+            killing.cycle_until(cycles, seconds=float(os.environ.get("SECONDS", "90")))
+            print("figures: " + killing.report())
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
