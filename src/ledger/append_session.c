@@ -139,9 +139,11 @@ s_command_executed (stele_ledger_t *self, const stele_record_t *event, const s_s
     const void *data = NULL;
     size_t size = 0;
     stele_encoding_t encoding = STELE_ENCODING_PLAIN;
+    stmt = self->command;
+    //  The command first: it is copied, and the output then stays in the buffer of both
+    stele_content_bind (self->content, stmt, 9, &values [STELE_COMMAND]);
     if (stele_record_has (event, STELE_OUTPUT))
         encoding = stele_content_pack (self->content, &values [STELE_OUTPUT], &data, &size);
-    stmt = self->command;
     sqlite3_bind_int64 (stmt, 1, self->next);
     sqlite3_bind_int64 (stmt, 2, session->key);
     stele_sql_bind_key (stmt, 3, session->last_command);
@@ -152,7 +154,6 @@ s_command_executed (stele_ledger_t *self, const stele_record_t *event, const s_s
     stele_sql_bind_value (stmt, 6, &values [STELE_EXECUTION_TIME_MS]);
     stele_sql_bind_value (stmt, 7, &values [STELE_EXIT_CODE]);
     stele_sql_bind_value (stmt, 8, &event->extra);
-    stele_content_bind (self->content, stmt, 9, &values [STELE_COMMAND]);
     sqlite3_bind_int (stmt, 10, encoding);
     if (encoding == STELE_ENCODING_PLAIN)
         stele_sql_bind_value (stmt, 11, &values [STELE_OUTPUT]);

@@ -145,6 +145,13 @@ class Lossless(harness.BrokerTest):
         rows = self.ask("task.metrics", task_id=task)["metrics"]
         self.assertTrue(same([row["value"] for row in rows], values), rows)
 
+    def test_long_command_with_long_output_comes_back(self):
+        session = self.name("session")
+        event = command(session, "make " + "all " * 200, output="a line\n" * 300)
+        self.producer().publish(started(session), event)
+        row = self.ask("session.commands", session_id=session)["commands"][0]
+        self.assertEqual((row["command"], row["output"]), (event["command"], event["output"]))
+
     def test_numbers_of_commands_come_back(self):
         session = self.name("session")
         self.assert_back(*[command(session, "c", time=NOON, execution_time_ms=ms, exit_code=code)
