@@ -7,14 +7,16 @@
 
 #include <string.h>
 #include "cli/ask.h"
+#include "cli/screen.h"
+#include "cli/tasks.h"
 #include "cli/value.h"
 
 typedef struct {
     cli_list_t states, roles, providers, models;
     const char *user, *parent, *from, *to, *order, *cursor;
     const char *updated_from, *updated_to, *completed_from, *completed_to;
-    int64_t limit;
-    bool reverse, all, total, errors, no_errors;
+    int64_t limit, interval_s;
+    bool reverse, all, total, errors, no_errors, watch;
 } args_t;
 
 static const cli_option_t s_options [] = {
@@ -39,22 +41,10 @@ static const cli_option_t s_options [] = {
     { "limit", 'n', "N", "at most N tasks (100)", CLI_NUMBER, offsetof (args_t, limit), 1, NULL },
     { "all", 'a', NULL, "all of them, however many", CLI_FLAG, offsetof (args_t, all), 0, NULL },
     { "cursor", 0, "C", "go on where a list ended; it says how", CLI_TEXT, offsetof (args_t, cursor), 0, NULL },
+    { "watch", 'w', NULL, "show them again every two seconds, until q", CLI_FLAG, offsetof (args_t, watch), 0, NULL },
+    { "interval", 0, "S", "the same, every S seconds", CLI_NUMBER, offsetof (args_t, interval_s), 1, NULL },
     { "total", 0, NULL, "also say how many there are in all", CLI_FLAG, offsetof (args_t, total), 0, NULL },
     CLI_OPTIONS_END
-};
-
-enum { COLUMN_TIME = 5 };
-
-static const cli_column_t s_columns [] = {
-    { "TASK", CLI_CUT | CLI_ID, 16 },
-    { "STATE", 0, 0 },
-    { "ROLE", CLI_CUT | CLI_OPTIONAL, 8 },
-    { "PROVIDER", CLI_CUT | CLI_OPTIONAL, 8 },
-    { "MODEL", CLI_CUT | CLI_OPTIONAL, 8 },
-    { "CREATED", CLI_OPTIONAL, 0 },
-    { "ERRORS", CLI_RIGHT | CLI_OPTIONAL, 0 },
-    { "TITLE", CLI_CUT | CLI_OPTIONAL, 12 },
-    CLI_COLUMNS_END
 };
 
 typedef struct {
@@ -68,17 +58,7 @@ s_row (cli_t *self, json_t *task, void *arg)
 {
     (void) self;
     s_list_t *list = arg;
-    cli_cell (list->table, task, "task_id");
-    cli_cell_state (list->table, task, "state");
-    cli_cell (list->table, task, "role");
-    cli_cell (list->table, task, "provider");
-    cli_cell (list->table, task, "model");
-    cli_cell_time (list->table, task, list->time_key);
-    if (json_integer_value (json_object_get (task, "error_count")))
-        cli_cell (list->table, task, "error_count");
-    else
-        cli_table_word (list->table, NULL);
-    cli_cell (list->table, task, "title");
+    cli_tasks_row (list->table, task, list->time_key);
 }
 
 static void
@@ -148,6 +128,54 @@ s_say_end (cli_t *self, const s_list_t *list, const json_t *next)
         fprintf (stderr, "there are more: --all, or --cursor %s\n", json_string_value (next));
 }
 
+//  -- watching ----------------------------------------------------------------------
+
+static void
+s_draw (cli_t *self, cli_screen_t *screen, const json_t *answer, const char *time_key)
+{
+    const json_t *tasks = json_object_get (answer, "tasks");
+    cli_table_t *table = cli_tasks_table (time_key, &self->style);
+    cli_screen_begin (screen);
+    printf ("%s of %s tasks at position %s\n\n",
+        cli_format_count ((int64_t) json_array_size (tasks)).text,
+        cli_format_count (json_integer_value (json_object_get (answer, "total"))).text,
+        cli_format_count (json_integer_value (json_object_get (answer, "position"))).text);
+    for (size_t i = 0; i < json_array_size (tasks); i++)
+        cli_tasks_row (table, json_array_get (tasks, i), time_key);
+    cli_table_flush (table, stdout);
+    cli_screen_end (screen);
+    cli_table_destroy (&table);
+}
+
+/*  The first rows of the list, again and again. A broker that is away is waited for. */
+static int
+s_watch (cli_t *self, const args_t *args, const char *order, const char *time_key)
+{
+    cli_screen_t *screen = cli_screen_new (self);
+    int status;
+    do {
+        size_t rows = cli_screen_rows (screen);
+        int64_t limit = args->limit? args->limit: 100;
+        if (rows < SIZE_MAX)                    // Without what stands around the rows
+            limit = rows < 6? 1: limit < (int64_t) rows - 5? limit: (int64_t) rows - 5;
+        json_t *request = s_request (args, order);
+        json_object_set_new (request, "limit", json_integer (limit));
+        json_object_set_new (request, "total", json_true ());
+        cli_screen_ask (screen);
+        json_t *answer = cli_ask (self, request);
+        status = answer? EX_OK: self->status;
+        if (answer && self->json)
+            cli_print_answer (self);
+        else
+        if (answer)
+            s_draw (self, screen, answer, time_key);
+        json_decref (answer);
+    } while ((status == EX_OK || status == EX_UNAVAILABLE)
+        && cli_screen_wait (screen, args->interval_s? args->interval_s * 1000: 2000));
+    cli_screen_destroy (&screen);
+    return status;
+}
+
 static int
 s_run (cli_t *self, void *arguments, const cli_operands_t *operands)
 {
@@ -158,16 +186,16 @@ s_run (cli_t *self, void *arguments, const cli_operands_t *operands)
         return cli_say_usage ("list", "--order takes created, updated or completed, not '%s'", args->order);
     if (args->errors && args->no_errors)
         return cli_say_usage ("list", "--errors and --no-errors exclude each other");
+    if ((args->watch || args->interval_s) && (args->all || args->cursor))
+        return cli_say_usage ("list", "--watch shows the first rows: it goes with neither --all nor --cursor");
     if (args->all && args->limit)
         return cli_say_usage ("list", "--all and --limit exclude each other");
 
     const char *time_key = args->order && order [0] == 'u'? "updated_at":
                            args->order && order [1] == 'o'? "completed_at": "created_at";
-    cli_column_t columns [sizeof s_columns / sizeof s_columns [0]];
-    memcpy (columns, s_columns, sizeof columns);
-    columns [COLUMN_TIME].title = time_key [0] == 'u'? "UPDATED": time_key [1] == 'o'? "COMPLETED": "CREATED";
-
-    s_list_t list = { cli_table_new (columns, &self->style), time_key, -1 };
+    if (args->watch || args->interval_s)
+        return s_watch (self, args, order, time_key);
+    s_list_t list = { cli_tasks_table (time_key, &self->style), time_key, -1 };
     json_t *next = NULL;
     int status = cli_ask_pages (self, s_request (args, order), "tasks",
         args->all? 0: args->limit? args->limit: 100, s_row, s_page, &list, &next);
@@ -189,6 +217,7 @@ const cli_command_t cli_cmd_list = {
         .examples =
             "  stele list --state failed,error --order updated\n"
             "  stele list --role coder --from 2026-01-01T00:00:00Z --total\n"
+            "  stele list --state running --order updated --watch\n"
             "  stele list --all --json | jq -r '.tasks[].task_id'"
     },
     .options = s_options,

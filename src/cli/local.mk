@@ -6,6 +6,7 @@ src_cli_libcli_la_SOURCES = \
     src/cli/interrupt.c src/cli/interrupt.h \
     src/cli/lines.c src/cli/lines.h \
     src/cli/options.c src/cli/options.h \
+    src/cli/sparkline.c src/cli/sparkline.h \
     src/cli/table.c src/cli/table.h \
     src/cli/tally.c src/cli/tally.h \
     src/cli/text.c src/cli/text.h
@@ -26,9 +27,12 @@ stele_SOURCES = \
     src/cli/push.c src/cli/push.h \
     src/cli/rows.c src/cli/rows.h \
     src/cli/scope.c src/cli/scope.h \
+    src/cli/screen.c src/cli/screen.h \
     src/cli/task.c src/cli/task.h \
+    src/cli/tasks.c src/cli/tasks.h \
     src/cli/value.c src/cli/value.h \
     src/cli/cmd_check.c \
+    src/cli/cmd_completion.c \
     src/cli/cmd_export.c \
     src/cli/cmd_follow.c \
     src/cli/cmd_get.c \
@@ -44,6 +48,8 @@ stele_SOURCES = \
     src/cli/cmd_rejected.c \
     src/cli/cmd_replay.c \
     src/cli/cmd_sessions.c \
+    src/cli/cmd_show.c \
     src/cli/cmd_stats.c \
-    src/cli/cmd_status.c
-stele_LDADD = src/cli/libcli.la libstele.la $(JANSSON_LIBS) $(CZMQ_LIBS)
+    src/cli/cmd_status.c \
+    src/cli/cmd_top.c
+stele_LDADD = src/cli/libcli.la libstele.la $(JANSSON_LIBS) $(CZMQ_LIBS) -lm

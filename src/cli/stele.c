@@ -14,16 +14,16 @@
 #include <string.h>
 #include "cli/cli.h"
 
-static const cli_command_t *const s_commands [] = {
-    &cli_cmd_publish, &cli_cmd_status, &cli_cmd_get, &cli_cmd_list, &cli_cmd_history,
+const cli_command_t *const cli_commands [] = {
+    &cli_cmd_publish, &cli_cmd_status, &cli_cmd_get, &cli_cmd_show, &cli_cmd_list, &cli_cmd_history,
     &cli_cmd_outputs, &cli_cmd_metrics, &cli_cmd_sessions, &cli_cmd_replay, &cli_cmd_follow,
-    &cli_cmd_export, &cli_cmd_import, &cli_cmd_recover, &cli_cmd_check, &cli_cmd_rejected, &cli_cmd_stats, &cli_cmd_ping,
-    &cli_cmd_info
+    &cli_cmd_export, &cli_cmd_import, &cli_cmd_recover, &cli_cmd_check, &cli_cmd_rejected, &cli_cmd_stats, &cli_cmd_top, &cli_cmd_ping,
+    &cli_cmd_info, &cli_cmd_completion, NULL
 };
 
-#define COMMAND_COUNT (sizeof s_commands / sizeof s_commands [0])
+#define COMMAND_COUNT (sizeof cli_commands / sizeof cli_commands [0] - 1)
 
-static const cli_option_t s_options [] = {
+const cli_option_t cli_global_options [] = {
     { "events", 0, "EP", "endpoint to publish to (STELE_EVENTS, or " STELE_DEFAULT_EVENTS ")",
         CLI_TEXT, offsetof (cli_t, events), 0, NULL },
     { "requests", 0, "EP", "endpoint to ask (STELE_REQUESTS, or " STELE_DEFAULT_REQUESTS ")",
@@ -45,8 +45,8 @@ static const cli_command_t *
 s_find (const char *name)
 {
     for (size_t i = 0; i < COMMAND_COUNT; i++)
-        if (strcmp (s_commands [i]->name, name) == 0)
-            return s_commands [i];
+        if (strcmp (cli_commands [i]->name, name) == 0)
+            return cli_commands [i];
     return NULL;
 }
 
@@ -55,7 +55,7 @@ s_unknown (const char *name)
 {
     const char *names [COMMAND_COUNT];
     for (size_t i = 0; i < COMMAND_COUNT; i++)
-        names [i] = s_commands [i]->name;
+        names [i] = cli_commands [i]->name;
     const char *nearest = cli_options_nearest (name, names, COMMAND_COUNT);
     if (nearest)
         return cli_say_usage (NULL, "there is no command '%s': did you mean '%s'?", name, nearest);
@@ -72,7 +72,7 @@ s_help (FILE *file)
     cli_options_help (file, &usage, (const cli_group_t []) { CLI_GROUPS_END });
     fputs ("\nCommands:\n", file);
     for (size_t i = 0; i < COMMAND_COUNT; i++)
-        fprintf (file, "  %-10s %s\n", s_commands [i]->name, s_commands [i]->summary);
+        fprintf (file, "  %-10s %s\n", cli_commands [i]->name, cli_commands [i]->summary);
 
     static const cli_usage_t rest = {
         .after =
@@ -89,7 +89,7 @@ s_help (FILE *file)
             "  stele follow task.state_changed/ --json | jq -r .task_id"
     };
     cli_options_help (file, &rest,
-        (const cli_group_t []) { { "Options", s_options, NULL }, CLI_GROUPS_END });
+        (const cli_group_t []) { { "Options", cli_global_options, NULL }, CLI_GROUPS_END });
 }
 
 static void
@@ -98,7 +98,7 @@ s_help_command (FILE *file, const cli_command_t *command)
     static const cli_option_t none [] = { CLI_OPTIONS_END };
     const cli_group_t groups [] = {
         { "Options", command->options? command->options: none, NULL },
-        { "Global options", s_options, NULL }, CLI_GROUPS_END
+        { "Global options", cli_global_options, NULL }, CLI_GROUPS_END
     };
     cli_options_help (file, &command->usage, groups);
 }
@@ -137,7 +137,7 @@ s_run (cli_t *self, const cli_command_t *command, int argc, char **argv)
     void *args = calloc (1, command->args_size + 1);
     assert (args);
     const cli_group_t groups [] = {
-        { "Global options", s_options, self },
+        { "Global options", cli_global_options, self },
         { command->options? "Options": NULL, command->options, args }, CLI_GROUPS_END
     };
     int status = EX_OK;
@@ -162,7 +162,7 @@ static int
 s_main (cli_t *self, int argc, char **argv)
 {
     char error [512];
-    const cli_group_t groups [] = { { "Options", s_options, self }, CLI_GROUPS_END };
+    const cli_group_t groups [] = { { "Options", cli_global_options, self }, CLI_GROUPS_END };
     int used = cli_options_parse (groups, argc - 1, argv + 1, true, NULL, error, sizeof error);
     if (used < 0)
         return cli_say_usage (NULL, "%s", error);

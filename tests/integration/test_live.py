@@ -1,0 +1,189 @@
+# What a person watches: stele show, stele list --watch, stele top, completion in a shell
+#
+# This Source Code Form is subject to the terms of the Mozilla Public
+# License, v. 2.0. If a copy of the MPL was not distributed with this
+# file, You can obtain one at https://mozilla.org/MPL/2.0/.
+
+import fcntl
+import json
+import os
+import pty
+import select
+import signal
+import struct
+import subprocess
+import termios
+import time
+
+import harness
+from client import changed, command, created, metric, output, started
+
+CLEAR = b"\x1b[H\x1b[2J"
+
+
+class Terminal:
+    """A program on a terminal of its own."""
+
+    def __init__(self, arguments, environment, rows=20, columns=100):
+        self.seen = b""
+        self.pid, self.fd = pty.fork()
+        if self.pid == 0:
+            os.execve(arguments[0], arguments, dict(environment, TERM="xterm"))
+        self.resize(rows, columns)
+
+    def resize(self, rows, columns):
+        fcntl.ioctl(self.fd, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+
+    def read(self, patience):
+        """What came, None at the end."""
+        if not select.select([self.fd], [], [], patience)[0]:
+            return b""
+        try:
+            data = os.read(self.fd, 65536)
+        except OSError:
+            return None
+        self.seen += data
+        return data or None
+
+    def pictures(self):
+        """Those that are complete."""
+        parts = self.seen.split(CLEAR)[1:]
+        return [part.split(b"\x1b7")[0].decode("utf-8", "replace") for part in parts if b"\x1b7" in part]
+
+    def wait(self, condition, patience=harness.PATIENCE):
+        deadline = time.monotonic() + patience
+        while not condition(self):
+            if time.monotonic() > deadline or self.read(0.2) is None:
+                raise AssertionError("not seen on the terminal:\n%s" % self.seen.decode("utf-8", "replace")[-4000:])
+
+    def type(self, text):
+        os.write(self.fd, text)
+
+    def end(self, patience=harness.PATIENCE):
+        """Exit status, once it ends by itself."""
+        deadline = time.monotonic() + patience
+        while self.read(0.2) is not None:
+            if time.monotonic() > deadline:
+                os.kill(self.pid, signal.SIGKILL)
+        os.close(self.fd)
+        return os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
+
+
+class Live(harness.BrokerTest):
+    use_redis = False
+
+    def terminal(self, *arguments, **options):
+        return Terminal([harness.program("stele"), *arguments], self.broker.environment(), **options)
+
+    def story(self):
+        task = self.name("task")
+        self.producer().publish(
+            created(task, title="Watch me"), changed(task, "running"), output(task, "a line\n"),
+            *[metric(task, "speed", value, unit="m/s") for value in (1, 2, 3, 4, 5, 6, 7, 8)],
+            started(self.name("session"), task_id=task), command(self.name("session"), "make"),
+            changed(task, "failed", error_message="no luck"))
+        return task
+
+    #   show
+
+    def test_show_has_all_on_a_page(self):
+        task = self.story()
+        text = self.stele("show", task).decode()
+        for part in (task, "Watch me", "Timeline", "no luck", "Outputs", "a line", "Sessions",
+                     self.name("session"), "Metrics", "▁▂▃▄▅▆▇█  8 m/s  (8, 1 to 8)"):
+            self.assertIn(part, text)
+        whole = json.loads(self.stele("show", task, "--json"))
+        self.assertEqual(whole["task"]["state"], "failed")
+        self.assertEqual([row["state_to"] for row in whole["history"]], ["failed", "running", "queued"])
+        self.assertEqual((len(whole["outputs"]), len(whole["sessions"]), len(whole["metrics"])), (1, 1, 8))
+
+    def test_show_of_nothing_says_so(self):
+        self.stele("show", "nobody knows it", status=1)
+        self.assertIn("nobody knows it", self.stderr)
+
+    #   list --watch
+
+    def test_watch_shows_what_changes_and_quits_with_q(self):
+        task = self.name("task")
+        producer = self.producer()
+        producer.publish(created(task, role=self.name("role")))
+        terminal = self.terminal("list", "--role", self.name("role"), "--interval", "1")
+        terminal.wait(lambda it: it.pictures() and "queued" in it.pictures()[-1])
+        producer.publish(changed(task, "running"))
+        terminal.wait(lambda it: "running" in it.pictures()[-1])
+        terminal.type(b"q")
+        self.assertEqual(terminal.end(), 0)
+        self.assertIn(b"\x1b[?1049h", terminal.seen)
+        self.assertTrue(terminal.seen.rstrip().endswith(b"\x1b[?1049l"), terminal.seen[-100:])
+
+    def test_watch_without_a_terminal_goes_on_until_it_is_ended(self):
+        task = self.story()
+        process = harness.Process([harness.program("stele"), "list", "--watch", "--interval", "1"],
+                                  env=self.broker.environment())
+        process.wait_line(task)
+        process.signal(signal.SIGTERM)
+        self.assertEqual(process.wait(), 0)
+        self.assertNotIn("\x1b", process.log())
+
+    #   top
+
+    def test_top_follows_the_size_of_the_terminal(self):
+        self.story()
+        terminal = self.terminal("top", rows=12, columns=60)
+        terminal.wait(lambda it: it.pictures() and "stele top" in it.pictures()[-1])
+        self.assertIn("events", terminal.pictures()[-1])
+        count = len(terminal.pictures())
+        terminal.resize(40, 150)
+        terminal.wait(lambda it: len(it.pictures()) > count + 1)
+        self.assertGreater(max(map(len, terminal.pictures()[-1].splitlines())), 60)
+        terminal.type(b"q")
+        self.assertEqual(terminal.end(), 0)
+
+    def test_top_waits_for_a_broker_that_is_away(self):
+        terminal = self.terminal("top", "--timeout", "500")
+        terminal.wait(lambda it: it.pictures())
+        self.broker.stop()
+        terminal.wait(lambda it: b"no answer" in it.seen)
+        count = len(terminal.pictures())
+        self.start_broker()
+        terminal.wait(lambda it: len(it.pictures()) > count)
+        terminal.type(b"\x03")
+        self.assertEqual(terminal.end(), 0)
+
+    def test_top_without_a_terminal_prints_pictures(self):
+        task = self.story()
+        text = self.stele("top", "--count", "1").decode()
+        self.assertIn(task, text)
+        self.assertNotIn("\x1b", text)
+        stats = [json.loads(line) for line in self.stele("top", "--count", "2", "--json").splitlines()]
+        self.assertEqual(len(stats), 2)
+        self.assertIn("ingest", stats[0])
+
+    #   completion
+
+    def complete(self, *words):
+        return self.stele("completion", "words", "--", *words).decode().splitlines()
+
+    def test_completion_knows_commands_options_states_and_ids(self):
+        task = self.story()
+        self.assertEqual(self.complete("sta"), ["status", "stats"])
+        self.assertIn("--state", self.complete("list", "--"))
+        self.assertIn("--requests", self.complete("list", "--re"))
+        self.assertEqual(self.complete("list", "--state", "fa"), ["failed"])
+        self.assertEqual(self.complete("--json", "get", task[:-1]), [task])
+        self.assertEqual(self.complete("ping", task[:-1]), [])
+
+    def test_bash_completes_an_odd_id(self):
+        task = self.name("odd $task's")
+        self.producer().publish(created(task))
+        script = ('source <("$0" completion bash); stele () { "$STELE" "$@"; }; '
+                  'COMP_WORDS=(stele get "odd"); COMP_CWORD=2; _stele; '
+                  'eval "printf %s ${COMPREPLY[0]}"')
+        environment = dict(self.broker.environment(), STELE=harness.program("stele"))
+        done = subprocess.run(["bash", "-c", script, harness.program("stele")], env=environment,
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=harness.PATIENCE)
+        self.assertEqual((done.stdout.decode(), done.stderr), (task, b""))
+
+
+if __name__ == "__main__":
+    harness.main()
