@@ -358,7 +358,7 @@ stele_writer_pack_stats (stele_writer_t *self, stele_pack_t *pack)
     double seconds = (double) (now_us - self->started_us) / 1e6;
     stele_pack_map (pack, 2);
     stele_pack_string (pack, "ingest");
-    stele_pack_map (pack, 17);
+    stele_pack_map (pack, 18);
     stele_pack_key_integer (pack, "events", counts->events);
     stele_pack_key_integer (pack, "duplicates", counts->duplicates);
     stele_pack_key_integer (pack, "rejected", counts->rejected);

@@ -6,4 +6,5 @@ fault_support = \
     tests/fault/producer.py
 
 fault_tests = \
-    tests/fault/test_acks.py
+    tests/fault/test_acks.py \
+    tests/fault/test_ledger_behind.py
