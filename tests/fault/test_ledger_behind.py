@@ -160,9 +160,10 @@ class LedgerBehind(unittest.TestCase):
         frames, end = self.frames()
         self.assertTrue(frames[-1][1])
         with open(self.wal, "r+b") as file:     # A commit that was under way: half a transaction
-            file.seek(end)
-            header = bytearray(open(self.wal, "rb").read()[frames[-1][0]:frames[-1][0] + 24])
+            file.seek(frames[-1][0])
+            header = bytearray(file.read(24))
             header[4:8] = b"\0\0\0\0"
+            file.seek(end)
             file.write(bytes(header) + os.urandom(3000))
         self.flip(self.wal, end + 500)
         self.start()
