@@ -14,7 +14,9 @@
 -- 64 hex digits as its 20 or 32 bytes, anything else as text. Longer texts are BLOBs:
 -- zstd frames, most of them made with a dictionary of the table dictionaries.
 --
--- The views at the end show words, ids as text and RFC 3339 times. To find a task by
+-- A row about a task says only what its task does not: positions and times count from
+-- the task's own. The views named ..._plain add them up again; that is what the program
+-- reads. The other views at the end show words, ids as text and RFC 3339 times. To find a task by
 -- its UUID, give the bytes that the index has, which are the UUID without its dashes:
 --   SELECT * FROM task_summary WHERE key = x'0b5cae2a6e2144f0a2d3a6e6dd4c7c1b'
 
@@ -57,6 +59,7 @@ CREATE TABLE commits (
 CREATE TABLE tasks (
     id                  INTEGER PRIMARY KEY,
     task_id             ANY NOT NULL UNIQUE, -- TEXT, or the bytes of a UUID
+    since               INTEGER NOT NULL,   -- seconds: the times of its events count from there
     created             INTEGER,            -- position of its task.created
     user_id             INTEGER,            -- words
     title               TEXT,
@@ -78,25 +81,26 @@ CREATE INDEX tasks_by_parent ON tasks (parent_id) WHERE parent_id IS NOT NULL;
 
 -- What a task does: the fields that change with its events, in a narrow row.
 -- last_* are positions: the heads of the chains that the column previous of the
--- event tables continues; last_error_at is the event that holds the last error.
+-- event tables continues; last_error is the event that holds the last error. They count
+-- from the task's own position, the times named ..._after from created_at.
 CREATE TABLE task_states (
-    task          INTEGER PRIMARY KEY,      -- tasks.id
-    state         INTEGER NOT NULL,
-    role          INTEGER,                  -- words
-    provider      INTEGER,                  -- words
-    model         INTEGER,                  -- words
-    flags         INTEGER NOT NULL,         -- 1 created, 2 a state was given, 4 interrupted by the broker
-    owner         INTEGER,                  -- producers.id of who set it running
-    created_at    INTEGER NOT NULL,
-    updated_at    INTEGER NOT NULL,
-    started_at    INTEGER,
-    completed_at  INTEGER,
-    error_count   INTEGER NOT NULL,
-    last_error_at INTEGER,
-    last_history  INTEGER,
-    last_output   INTEGER,
-    last_metric   INTEGER,
-    position      INTEGER NOT NULL          -- of its last event of any kind
+    task            INTEGER PRIMARY KEY,    -- tasks.id
+    state           INTEGER NOT NULL,
+    role            INTEGER,                -- words
+    provider        INTEGER,                -- words
+    model           INTEGER,                -- words
+    flags           INTEGER NOT NULL,       -- 1 created, 2 a state was given, 4 interrupted by the broker
+    owner           INTEGER,                -- producers.id of who set it running
+    created_at      INTEGER NOT NULL,
+    updated_after   INTEGER NOT NULL,
+    started_after   INTEGER,
+    completed_after INTEGER,
+    error_count     INTEGER NOT NULL,
+    last_error      INTEGER,
+    last_history    INTEGER,
+    last_output     INTEGER,
+    last_metric     INTEGER,
+    room            BLOB                    -- zeros: what the row will grow by until the task has ended
 ) STRICT;
 
 CREATE INDEX task_states_by_state ON task_states (state, role, created_at);
@@ -116,12 +120,12 @@ CREATE TABLE task_counts (
 -- so that every earlier state of a task can be told.
 CREATE TABLE task_history (
     position      INTEGER PRIMARY KEY,
-    task          INTEGER NOT NULL,
-    previous      INTEGER,                  -- the same task's history row before this one
+    task_back     INTEGER NOT NULL,         -- so many positions back is the task's first event
+    previous_back INTEGER,                  -- and the same task's history row before this one
     kind          INTEGER NOT NULL,         -- 1 created, 2 updated, 3 state changed, 4 interrupted by the broker
     state_from    INTEGER,
     state_to      INTEGER NOT NULL,
-    time          INTEGER NOT NULL,
+    elapsed       INTEGER NOT NULL,         -- microseconds after tasks.since
     provider      INTEGER,                  -- words, as the event gave it
     model         INTEGER,                  -- words, as the event gave it
     user_id       INTEGER,                  -- words
@@ -133,32 +137,32 @@ CREATE TABLE task_history (
 ) STRICT;
 
 CREATE TABLE task_outputs (
-    position    INTEGER PRIMARY KEY,
-    task        INTEGER NOT NULL,
-    previous    INTEGER,                    -- the same task's output before this one
-    output_type INTEGER NOT NULL,
-    time        INTEGER NOT NULL,
-    user_id     INTEGER,                    -- words
-    file_path   TEXT,
-    file_size   INTEGER,
-    mime_type   INTEGER,                    -- words
-    commit_hash ANY,                        -- TEXT, or its bytes
-    branch      TEXT,
-    extra       TEXT,                       -- JSON
-    encoding    INTEGER NOT NULL,           -- 0 as it is, 1 zstd of text, 2 zstd of bytes
-    content     ANY NOT NULL                -- TEXT, or BLOB
+    position      INTEGER PRIMARY KEY,
+    task_back     INTEGER NOT NULL,         -- as in task_history
+    previous_back INTEGER,
+    output_type   INTEGER NOT NULL,
+    elapsed       INTEGER NOT NULL,
+    user_id       INTEGER,                  -- words
+    file_path     TEXT,
+    file_size     INTEGER,
+    mime_type     INTEGER,                  -- words
+    commit_hash   ANY,                      -- TEXT, or its bytes
+    branch        TEXT,
+    extra         TEXT,                     -- JSON
+    encoding      INTEGER NOT NULL,         -- 0 as it is, 1 zstd of text, 2 zstd of bytes
+    content       ANY NOT NULL              -- TEXT, or BLOB
 ) STRICT;
 
 CREATE TABLE task_metrics (
-    position INTEGER PRIMARY KEY,
-    task     INTEGER NOT NULL,
-    previous INTEGER,                       -- the same task's metric before this one
-    name     INTEGER NOT NULL,              -- words
-    value    ANY NOT NULL,                  -- INTEGER or REAL; TEXT for what neither can hold
-    unit     INTEGER,                       -- words
-    time     INTEGER NOT NULL,
-    user_id  INTEGER,                       -- words
-    extra    TEXT                           -- JSON
+    position      INTEGER PRIMARY KEY,
+    task_back     INTEGER NOT NULL,         -- as in task_history
+    previous_back INTEGER,
+    name          INTEGER NOT NULL,         -- words
+    value         ANY NOT NULL,             -- INTEGER or REAL; TEXT for what neither can hold
+    unit          INTEGER,                  -- words
+    elapsed       INTEGER NOT NULL,
+    user_id       INTEGER,                  -- words
+    extra         TEXT                      -- JSON
 ) STRICT;
 
 CREATE TABLE cli_sessions (
@@ -327,6 +331,38 @@ INSERT INTO vocabulary VALUES
     ('history_kind', 1, 'created'), ('history_kind', 2, 'updated'),
     ('history_kind', 3, 'state_changed'), ('history_kind', 4, 'interrupted');
 
+-- Rows about tasks with plain numbers: keys, positions, microseconds.
+
+CREATE VIEW states_plain AS SELECT
+    task, state, role, provider, model, flags, owner, created_at,
+    created_at + updated_after AS updated_at,
+    created_at + started_after AS started_at,
+    created_at + completed_after AS completed_at,
+    error_count,
+    task + last_error AS last_error_at,
+    task + last_history AS last_history,
+    task + last_output AS last_output,
+    task + last_metric AS last_metric,
+    task + max (ifnull (last_history, 0), ifnull (last_output, 0), ifnull (last_metric, 0)) AS position
+FROM task_states;
+
+CREATE VIEW history_plain AS SELECT
+    h.position, h.position - h.task_back AS task, h.position - h.previous_back AS previous,
+    h.kind, h.state_from, h.state_to, t.since * 1000000 + h.elapsed AS time,
+    h.provider, h.model, h.user_id, h.error_message, h.details, h.changes, h.replaced, h.extra, t.task_id
+FROM task_history h LEFT JOIN tasks t ON t.id = h.position - h.task_back;
+
+CREATE VIEW outputs_plain AS SELECT
+    o.position, o.position - o.task_back AS task, o.position - o.previous_back AS previous,
+    o.output_type, t.since * 1000000 + o.elapsed AS time, o.user_id, o.file_path, o.file_size, o.mime_type,
+    o.commit_hash, o.branch, o.extra, o.encoding, o.content, t.task_id
+FROM task_outputs o LEFT JOIN tasks t ON t.id = o.position - o.task_back;
+
+CREATE VIEW metrics_plain AS SELECT
+    m.position, m.position - m.task_back AS task, m.position - m.previous_back AS previous,
+    m.name, m.value, m.unit, t.since * 1000000 + m.elapsed AS time, m.user_id, m.extra, t.task_id
+FROM task_metrics m LEFT JOIN tasks t ON t.id = m.position - m.task_back;
+
 -- For people: words instead of numbers, RFC 3339 times.
 
 CREATE VIEW task_summary AS SELECT
@@ -353,13 +389,13 @@ CREATE VIEW task_summary AS SELECT
     t.created IS NULL AS placeholder,
     s.position,
     t.task_id AS key
-FROM tasks t JOIN task_states s ON s.task = t.id;
+FROM tasks t JOIN states_plain s ON s.task = t.id;
 
 CREATE VIEW task_history_view AS SELECT
     h.position,
-    CASE typeof (t.task_id) WHEN 'blob' THEN lower (CASE length (t.task_id) WHEN 16 THEN printf ('%s-%s-%s-%s-%s',
-        substr (hex (t.task_id), 1, 8), substr (hex (t.task_id), 9, 4), substr (hex (t.task_id), 13, 4), substr (hex (t.task_id), 17, 4),
-        substr (hex (t.task_id), 21)) ELSE hex (t.task_id) END) ELSE t.task_id END AS task_id,
+    CASE typeof (h.task_id) WHEN 'blob' THEN lower (CASE length (h.task_id) WHEN 16 THEN printf ('%s-%s-%s-%s-%s',
+        substr (hex (h.task_id), 1, 8), substr (hex (h.task_id), 9, 4), substr (hex (h.task_id), 13, 4), substr (hex (h.task_id), 17, 4),
+        substr (hex (h.task_id), 21)) ELSE hex (h.task_id) END) ELSE h.task_id END AS task_id,
     (SELECT word FROM vocabulary WHERE kind = 'history_kind' AND code = h.kind) AS kind,
     (SELECT word FROM vocabulary WHERE kind = 'task_state' AND code = h.state_from) AS state_from,
     (SELECT word FROM vocabulary WHERE kind = 'task_state' AND code = h.state_to) AS state_to,
@@ -369,13 +405,13 @@ CREATE VIEW task_history_view AS SELECT
     ifnull ((SELECT word FROM words WHERE id = h.user_id), 'default') AS user_id,
     h.error_message,
     CASE typeof (h.details) WHEN 'blob' THEN NULL ELSE h.details END AS details, h.changes, h.extra
-FROM task_history h JOIN tasks t ON t.id = h.task;
+FROM history_plain h;
 
 CREATE VIEW task_outputs_view AS SELECT
     o.position,
-    CASE typeof (t.task_id) WHEN 'blob' THEN lower (CASE length (t.task_id) WHEN 16 THEN printf ('%s-%s-%s-%s-%s',
-        substr (hex (t.task_id), 1, 8), substr (hex (t.task_id), 9, 4), substr (hex (t.task_id), 13, 4), substr (hex (t.task_id), 17, 4),
-        substr (hex (t.task_id), 21)) ELSE hex (t.task_id) END) ELSE t.task_id END AS task_id,
+    CASE typeof (o.task_id) WHEN 'blob' THEN lower (CASE length (o.task_id) WHEN 16 THEN printf ('%s-%s-%s-%s-%s',
+        substr (hex (o.task_id), 1, 8), substr (hex (o.task_id), 9, 4), substr (hex (o.task_id), 13, 4), substr (hex (o.task_id), 17, 4),
+        substr (hex (o.task_id), 21)) ELSE hex (o.task_id) END) ELSE o.task_id END AS task_id,
     (SELECT word FROM vocabulary WHERE kind = 'output_type' AND code = o.output_type) AS output_type,
     strftime ('%Y-%m-%dT%H:%M:%S', o.time / 1000000, 'unixepoch') || printf ('.%06dZ', o.time % 1000000) AS timestamp,
     o.file_path, o.file_size,
@@ -388,19 +424,19 @@ CREATE VIEW task_outputs_view AS SELECT
     CASE o.encoding WHEN 0 THEN 'plain' ELSE 'zstd' END AS encoding,
     length (o.content) AS stored_size,
     CASE o.encoding WHEN 0 THEN o.content END AS content
-FROM task_outputs o JOIN tasks t ON t.id = o.task;
+FROM outputs_plain o;
 
 CREATE VIEW task_metrics_view AS SELECT
     m.position,
-    CASE typeof (t.task_id) WHEN 'blob' THEN lower (CASE length (t.task_id) WHEN 16 THEN printf ('%s-%s-%s-%s-%s',
-        substr (hex (t.task_id), 1, 8), substr (hex (t.task_id), 9, 4), substr (hex (t.task_id), 13, 4), substr (hex (t.task_id), 17, 4),
-        substr (hex (t.task_id), 21)) ELSE hex (t.task_id) END) ELSE t.task_id END AS task_id,
+    CASE typeof (m.task_id) WHEN 'blob' THEN lower (CASE length (m.task_id) WHEN 16 THEN printf ('%s-%s-%s-%s-%s',
+        substr (hex (m.task_id), 1, 8), substr (hex (m.task_id), 9, 4), substr (hex (m.task_id), 13, 4), substr (hex (m.task_id), 17, 4),
+        substr (hex (m.task_id), 21)) ELSE hex (m.task_id) END) ELSE m.task_id END AS task_id,
     (SELECT word FROM words WHERE id = m.name) AS name,
     m.value,
     (SELECT word FROM words WHERE id = m.unit) AS unit,
     strftime ('%Y-%m-%dT%H:%M:%S', m.time / 1000000, 'unixepoch') || printf ('.%06dZ', m.time % 1000000) AS timestamp,
     ifnull ((SELECT word FROM words WHERE id = m.user_id), 'default') AS user_id
-FROM task_metrics m JOIN tasks t ON t.id = m.task;
+FROM metrics_plain m;
 
 CREATE VIEW cli_sessions_view AS SELECT
     CASE typeof (session_id) WHEN 'blob' THEN lower (CASE length (session_id) WHEN 16 THEN printf ('%s-%s-%s-%s-%s',

@@ -27,11 +27,9 @@ stele_append_output (stele_append_t *self)
     size_t size;
     stele_encoding_t encoding = stele_content_pack (ledger->content, &values [STELE_CONTENT], &data, &size);
     sqlite3_stmt *stmt = ledger->output;
-    sqlite3_bind_int64 (stmt, 1, ledger->next);
-    sqlite3_bind_int64 (stmt, 2, self->task->key);
-    stele_sql_bind_key (stmt, 3, self->task->last_output);
+    stele_append_bind_back (self, stmt, self->task->last_output);
     stele_sql_bind_value (stmt, 4, &values [STELE_OUTPUT_TYPE]);
-    sqlite3_bind_int64 (stmt, 5, self->time);
+    sqlite3_bind_int64 (stmt, 5, stele_append_elapsed (self));
     stele_sql_bind_key (stmt, 6, self->user);
     stele_sql_bind_value (stmt, 7, &values [STELE_FILE_PATH]);
     stele_sql_bind_value (stmt, 8, &values [STELE_FILE_SIZE]);
@@ -63,16 +61,14 @@ stele_append_metric (stele_append_t *self)
         return code;
     const stele_value_t *values = self->event->values;
     sqlite3_stmt *stmt = ledger->metric;
-    sqlite3_bind_int64 (stmt, 1, ledger->next);
-    sqlite3_bind_int64 (stmt, 2, self->task->key);
-    stele_sql_bind_key (stmt, 3, self->task->last_metric);
+    stele_append_bind_back (self, stmt, self->task->last_metric);
     stele_sql_bind_value (stmt, 5, &values [STELE_VALUE]);
     code = stele_ledger_bind_word (ledger, stmt, 4, &values [STELE_NAME]);
     if (code == 0)
         code = stele_ledger_bind_word (ledger, stmt, 6, &values [STELE_UNIT]);
     if (code)
         return code;
-    sqlite3_bind_int64 (stmt, 7, self->time);
+    sqlite3_bind_int64 (stmt, 7, stele_append_elapsed (self));
     stele_sql_bind_key (stmt, 8, self->user);
     stele_sql_bind_value (stmt, 9, &self->event->extra);
     code = stele_ledger_run (ledger, stmt);

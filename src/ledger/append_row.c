@@ -53,6 +53,13 @@ s_write (stele_append_t *self, sqlite3_stmt *stmt, const stele_record_t *values,
     return stele_ledger_run (self->ledger, stmt);
 }
 
+//  The whole seconds of a time
+static int64_t
+s_seconds (int64_t time_us)
+{
+    return time_us / 1000000 - (time_us % 1000000 < 0);
+}
+
 int
 stele_append_row_add (stele_append_t *self, bool created)
 {
@@ -60,7 +67,9 @@ stele_append_row_add (stele_append_t *self, bool created)
     const stele_value_t *id = &self->event->values [STELE_TASK_ID];
     self->task = stele_tasks_add (ledger->tasks, id->text, id->size, ledger->next);
     self->task->created_at = self->time;
+    self->task->since = s_seconds (self->time);
     stele_id_bind (ledger->task_insert, 2, id->text, id->size);
+    sqlite3_bind_int64 (ledger->task_insert, 18, self->task->since);
     if (created)
         return s_write (self, ledger->task_insert, self->event, ledger->next);
     //  The user of its first event is the task's, until task.created says otherwise

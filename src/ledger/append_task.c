@@ -45,13 +45,11 @@ s_write_history (stele_append_t *self, const s_history_t *history)
     stele_ledger_t *ledger = self->ledger;
     sqlite3_stmt *stmt = ledger->history;
     const stele_value_t *values = self->event->values;
-    sqlite3_bind_int64 (stmt, 1, ledger->next);
-    sqlite3_bind_int64 (stmt, 2, self->task->key);
-    stele_sql_bind_key (stmt, 3, self->task->last_history);
+    stele_append_bind_back (self, stmt, self->task->last_history);
     sqlite3_bind_int (stmt, 4, history->kind);
     stele_sql_bind_key (stmt, 5, history->state_from);
     sqlite3_bind_int (stmt, 6, self->task->life.state);
-    sqlite3_bind_int64 (stmt, 7, self->time);
+    sqlite3_bind_int64 (stmt, 7, stele_append_elapsed (self));
     stele_sql_bind_key (stmt, 8, history->provider);
     stele_sql_bind_key (stmt, 9, history->model);
     stele_sql_bind_key (stmt, 10, self->user);

@@ -42,6 +42,24 @@ int
 void
     stele_append_touch (stele_append_t *self);
 
+//  The first columns of an event's row: its position, and how far back from there the task's
+//  first event and its previous row (0: none) are.
+static inline void
+stele_append_bind_back (stele_append_t *self, sqlite3_stmt *stmt, int64_t previous)
+{
+    int64_t position = self->ledger->next;
+    sqlite3_bind_int64 (stmt, 1, position);
+    sqlite3_bind_int64 (stmt, 2, position - self->task->key);
+    stele_sql_bind_key (stmt, 3, previous? position - previous: 0);
+}
+
+//  Its time, as the row has it.
+static inline int64_t
+stele_append_elapsed (const stele_append_t *self)
+{
+    return self->time - self->task->since * 1000000;
+}
+
 //  Events that change nothing of the task: their rows. Return as stele_ledger_append.
 //  (append_facts.c)
 int

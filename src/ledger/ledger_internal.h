@@ -38,8 +38,8 @@
     X (commits, "INSERT INTO commits (first, last, time) VALUES (?1, ?2, ?3)") \
     X (task_insert, "INSERT INTO tasks (id, task_id, created, user_id, title, description," \
         " branch, worktree_path, base_branch, commit_hash, target_dir, full_access," \
-        " provider_override, repository_url, acceptance_criteria, metadata, parent_id)" \
-        " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)") \
+        " provider_override, repository_url, acceptance_criteria, metadata, parent_id, since)" \
+        " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)") \
     X (task_update, "UPDATE tasks SET created = ?3, user_id = ?4, title = ?5, description = ?6," \
         " branch = ?7, worktree_path = ?8, base_branch = ?9, commit_hash = ?10, target_dir = ?11," \
         " full_access = ?12, provider_override = ?13, repository_url = ?14," \
@@ -51,13 +51,13 @@
         " (SELECT word FROM words WHERE id = repository_url), acceptance_criteria, metadata," \
         " parent_id FROM tasks WHERE id = ?1") \
     X (word, "SELECT word FROM words WHERE id = ?1") \
-    X (history, "INSERT INTO task_history (position, task, previous, kind, state_from, state_to," \
-        " time, provider, model, user_id, error_message, details, changes, replaced, extra)" \
+    X (history, "INSERT INTO task_history (position, task_back, previous_back, kind, state_from, state_to," \
+        " elapsed, provider, model, user_id, error_message, details, changes, replaced, extra)" \
         " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)") \
-    X (output, "INSERT INTO task_outputs (position, task, previous, output_type, time, user_id," \
+    X (output, "INSERT INTO task_outputs (position, task_back, previous_back, output_type, elapsed, user_id," \
         " file_path, file_size, mime_type, commit_hash, branch, extra, encoding, content)" \
         " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)") \
-    X (metric, "INSERT INTO task_metrics (position, task, previous, name, value, unit, time," \
+    X (metric, "INSERT INTO task_metrics (position, task_back, previous_back, name, value, unit, elapsed," \
         " user_id, extra) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)") \
     X (session_find, "SELECT id, state, last_history, last_command, started FROM cli_sessions WHERE session_id = ?1") \
     X (session_insert, "INSERT INTO cli_sessions (id, session_id, state, created_at, updated_at," \
@@ -92,7 +92,7 @@
     X (producer_sequence, "UPDATE producers SET sequence = ?3 WHERE id = ?1") \
     X (fence, "INSERT OR IGNORE INTO producer_fences (producer, instance, fenced_at) VALUES (?1, ?2, ?3)") \
     X (fenced, "SELECT 1 FROM producer_fences WHERE producer = ?1 AND instance = ?2") \
-    X (running, "SELECT t.task_id FROM task_states s JOIN tasks t ON t.id = s.task" \
+    X (running, "SELECT t.task_id FROM states_plain s JOIN tasks t ON t.id = s.task" \
         " WHERE s.state = 3 AND (?1 = -1 OR s.owner = ?1) ORDER BY s.task LIMIT 1000") \
     X (reject, "INSERT INTO rejected_events (producer, sequence, code, field, message, time, event)" \
         " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)") \

@@ -21,11 +21,11 @@ static const struct {
     const char *link;               // previous, what the filter looks at, whose
 } s_chains [] = {
     [STELE_CHAIN_HISTORY] = { SOURCE_HISTORY,
-        "SELECT previous, kind, task FROM task_history WHERE position = ?1" },
+        "SELECT previous, kind, task FROM history_plain WHERE position = ?1" },
     [STELE_CHAIN_OUTPUTS] = { SOURCE_OUTPUTS,
-        "SELECT previous, output_type, task FROM task_outputs WHERE position = ?1" },
+        "SELECT previous, output_type, task FROM outputs_plain WHERE position = ?1" },
     [STELE_CHAIN_METRICS] = { SOURCE_METRICS,
-        "SELECT previous, name, task FROM task_metrics WHERE position = ?1" },
+        "SELECT previous, name, task FROM metrics_plain WHERE position = ?1" },
     [STELE_CHAIN_COMMANDS] = { SOURCE_COMMANDS,
         "SELECT previous, 0, session FROM cli_session_commands WHERE position = ?1" }
 };
@@ -52,7 +52,7 @@ s_find (s_walk_t *walk, const char *id, size_t id_size)
     else
         statement = reader_statement (self, SLOT_CHAIN_TASK,
             "SELECT t.id, s.last_history, s.last_output, s.last_metric"
-            " FROM tasks t JOIN task_states s ON s.task = t.id WHERE t.task_id = ?1");
+            " FROM tasks t JOIN states_plain s ON s.task = t.id WHERE t.task_id = ?1");
     reader_bind_id (statement, 1, id, id_size);
     int rc = reader_step (self, statement);
     if (rc != 1)

@@ -33,7 +33,7 @@ int
 reader_brief (stele_reader_t *self, int64_t key, reader_brief_t *brief)
 {
     sqlite3_stmt *statement = reader_with_key (self, SLOT_BRIEF,
-        "SELECT " READER_BRIEF_COLUMNS " FROM task_states s WHERE s.task = ?1", key);
+        "SELECT " READER_BRIEF_COLUMNS " FROM states_plain s WHERE s.task = ?1", key);
     int rc = reader_step (self, statement);
     if (rc == 1) {
         reader_brief_fill (brief, statement, 0);

@@ -79,7 +79,7 @@ typedef struct {
 
 //  The index alone is read
 #define BRANCH_SQL(compare, bound, direction) \
-    "SELECT created_at, task FROM task_states" \
+    "SELECT created_at, task FROM states_plain" \
     " WHERE state = ?1 AND role IS ?2 AND (created_at, task) " compare " (?3, ?4)" \
     " AND created_at " bound " ?5 ORDER BY created_at " direction ", task " direction
 
@@ -299,7 +299,7 @@ s_select (const s_list_t *list, const char *what)
     bool tasks = list->ask->user_id.text || list->ask->parent_id.text;
     sqlite3_str *sql = sqlite3_str_new (list->reader->db);
     sqlite3_str_appendf (sql, "SELECT %s FROM %s WHERE true", what,
-        tasks? "tasks t JOIN task_states s ON s.task = t.id": "task_states s");
+        tasks? "tasks t JOIN states_plain s ON s.task = t.id": "states_plain s");
     s_append_conditions (sql, list);
     return sql;
 }

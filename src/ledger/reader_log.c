@@ -100,9 +100,9 @@ stele_reader_events (stele_reader_t *self, int64_t after, int64_t limit,
 
 //  Preferences touch neither a task nor a session
 static const char *const s_touched [SOURCE_COUNT] = {
-    [SOURCE_HISTORY] = "SELECT task FROM task_history" RANGE,
-    [SOURCE_OUTPUTS] = "SELECT task FROM task_outputs" RANGE,
-    [SOURCE_METRICS] = "SELECT task FROM task_metrics" RANGE,
+    [SOURCE_HISTORY] = "SELECT task FROM history_plain" RANGE,
+    [SOURCE_OUTPUTS] = "SELECT task FROM outputs_plain" RANGE,
+    [SOURCE_METRICS] = "SELECT task FROM metrics_plain" RANGE,
     [SOURCE_SESSIONS] = "SELECT session FROM cli_session_history" RANGE,
     [SOURCE_COMMANDS] = "SELECT session FROM cli_session_commands" RANGE
 };

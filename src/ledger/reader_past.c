@@ -39,7 +39,7 @@ static const reader_column_t s_created [] = {
     "SELECT t.title, t.description, s.role, t.branch, t.worktree_path, t.base_branch," \
     " t.commit_hash, t.target_dir, t.full_access, t.provider_override, t.repository_url," \
     " t.acceptance_criteria, t.metadata, t.parent_id, s.last_history" \
-    " FROM tasks t JOIN task_states s ON s.task = t.id WHERE t.id = ?1"
+    " FROM tasks t JOIN states_plain s ON s.task = t.id WHERE t.id = ?1"
 
 static int
 s_fail_json (stele_reader_t *self)
@@ -87,7 +87,7 @@ s_find_replacing (stele_reader_t *self, int64_t last, int64_t position, reader_k
 {
     for (int count = 1; last > position; count++) {
         sqlite3_stmt *statement = reader_with_key (self, SLOT_CREATED_LINK,
-            "SELECT previous, replaced IS NOT NULL FROM task_history WHERE position = ?1", last);
+            "SELECT previous, replaced IS NOT NULL FROM history_plain WHERE position = ?1", last);
         if (reader_step (self, statement) != 1 || (count % LOOK_EVERY == 0 && reader_overdue (self)))
             break;
         if (sqlite3_column_int (statement, 1))
@@ -114,7 +114,7 @@ reader_fill_created (stele_reader_t *self, const reader_created_t *created,
     s_find_replacing (self, sqlite3_column_int64 (now, CREATED_COUNT), created->position, &keys);
     while (keys.count > 0 && wanted && self->status == 0) {
         sqlite3_stmt *statement = reader_with_key (self, SLOT_CREATED_REPLACED,
-            "SELECT replaced FROM task_history WHERE position = ?1", keys.keys [--keys.count]);
+            "SELECT replaced FROM history_plain WHERE position = ?1", keys.keys [--keys.count]);
         if (reader_step (self, statement) == 1)
             s_set_wanted (self, (const char *) sqlite3_column_text (statement, 0),
                 (size_t) sqlite3_column_bytes (statement, 0), &wanted);
@@ -158,7 +158,7 @@ typedef struct {
 #define PAST_SQL \
     "SELECT previous, time, user_id, kind, state_to, provider, model," \
     " error_message IS NOT NULL, changes, replaced, task, state_from" \
-    " FROM task_history WHERE position = ?1"
+    " FROM history_plain WHERE position = ?1"
 enum {
     PAST_PREVIOUS, PAST_TIME, PAST_USER, PAST_KIND, PAST_TO, PAST_PROVIDER, PAST_MODEL,
     PAST_ERROR, PAST_CHANGES, PAST_REPLACED, PAST_TASK, PAST_FROM
@@ -363,7 +363,7 @@ s_fill_past (s_past_t *past)
     if (past->error_at) {
         static const reader_column_t last_error = { STELE_LAST_ERROR, COLUMN_TEXT };
         sqlite3_stmt *statement = reader_with_key (self, SLOT_PAST_ERROR,
-            "SELECT error_message FROM task_history WHERE position = ?1", past->error_at);
+            "SELECT error_message FROM history_plain WHERE position = ?1", past->error_at);
         if (reader_step (self, statement) == 1)
             reader_fill (self, statement, 0, &last_error, 1);
     }
@@ -378,17 +378,17 @@ s_read_past (s_past_t *past, const char *task_id, size_t size)
     stele_reader_t *self = past->reader;
     sqlite3_stmt *statement = reader_statement (self, SLOT_PAST_TASK,
         "SELECT s.last_history, s.last_output, s.last_metric"
-        " FROM tasks t JOIN task_states s ON s.task = t.id WHERE t.task_id = ?1");
+        " FROM tasks t JOIN states_plain s ON s.task = t.id WHERE t.task_id = ?1");
     reader_bind_id (statement, 1, task_id, size);
     int rc = reader_step (self, statement);
     if (rc != 1)
         return rc;
     if (s_walk_history (past, sqlite3_column_int64 (statement, 0))
     ||  s_walk_others (past, SLOT_PAST_OUTPUT,
-            "SELECT previous, time, user_id FROM task_outputs WHERE position = ?1",
+            "SELECT previous, time, user_id FROM outputs_plain WHERE position = ?1",
             sqlite3_column_int64 (statement, 1))
     ||  s_walk_others (past, SLOT_PAST_METRIC,
-            "SELECT previous, time, user_id FROM task_metrics WHERE position = ?1",
+            "SELECT previous, time, user_id FROM metrics_plain WHERE position = ?1",
             sqlite3_column_int64 (statement, 2)))
         return self->status;
     if (past->newest.position == 0)

@@ -26,9 +26,9 @@ static const reader_column_t s_history [] = {
     { 0, COLUMN_EXTRA }
 };
 #define HISTORY_SQL \
-    "SELECT e.position, t.task_id, e.time, e.user_id, e.provider, e.model, e.kind," \
+    "SELECT e.position, e.task_id, e.time, e.user_id, e.provider, e.model, e.kind," \
     " e.error_message, e.state_from, e.state_to, e.details, e.extra, e.task, e.changes," \
-    " e.replaced FROM task_history e JOIN tasks t ON t.id = e.task "
+    " e.replaced FROM history_plain e "
 
 static const reader_column_t s_outputs [] = {
     { STELE_POSITION, COLUMN_INTEGER }, { STELE_TASK_ID, COLUMN_ID },
@@ -39,9 +39,9 @@ static const reader_column_t s_outputs [] = {
     { 0, COLUMN_EXTRA }, { 0, COLUMN_SKIP }, { STELE_CONTENT, COLUMN_CONTENT }
 };
 #define OUTPUTS_SQL \
-    "SELECT e.position, t.task_id, e.time, e.user_id, e.output_type, e.file_path, e.file_size," \
+    "SELECT e.position, e.task_id, e.time, e.user_id, e.output_type, e.file_path, e.file_size," \
     " e.mime_type, e.commit_hash, e.branch, e.extra, e.encoding, e.content" \
-    " FROM task_outputs e JOIN tasks t ON t.id = e.task "
+    " FROM outputs_plain e "
 
 static const reader_column_t s_metrics [] = {
     { STELE_POSITION, COLUMN_INTEGER }, { STELE_TASK_ID, COLUMN_ID },
@@ -50,8 +50,8 @@ static const reader_column_t s_metrics [] = {
     { 0, COLUMN_EXTRA }
 };
 #define METRICS_SQL \
-    "SELECT e.position, t.task_id, e.time, e.user_id, e.name, e.value, e.unit, e.extra" \
-    " FROM task_metrics e JOIN tasks t ON t.id = e.task "
+    "SELECT e.position, e.task_id, e.time, e.user_id, e.name, e.value, e.unit, e.extra" \
+    " FROM metrics_plain e "
 
 //  Columns of sessions that are not filled by the table
 enum { SESSIONS_KIND = 5, SESSIONS_TO, SESSIONS_FIELDS };

@@ -138,7 +138,7 @@ s_keys (stele_reader_t *self, stele_table_t table, int64_t after, int64_t at)
 {
     sqlite3_stmt *statement = table == STELE_TABLE_TASKS?
         reader_with_key (self, SLOT_TABLE_TASKS,
-            "SELECT t.id, s.position, t.task_id FROM tasks t JOIN task_states s ON s.task = t.id"
+            "SELECT t.id, s.position, t.task_id FROM tasks t JOIN states_plain s ON s.task = t.id"
             " WHERE t.id > ?1 AND t.id <= ?2 ORDER BY t.id", after):
         reader_with_key (self, SLOT_TABLE_SESSIONS,
             "SELECT id, position FROM cli_sessions WHERE id > ?1 AND id <= ?2 ORDER BY id", after);
@@ -159,9 +159,12 @@ s_fill (stele_reader_t *self, stele_table_t table, sqlite3_stmt *statement, int6
         reader_session_row (self, key);
     }
     else
-    if (changed)
-        reader_task_past (self, (const char *) sqlite3_column_text (statement, 2),
-            (size_t) sqlite3_column_bytes (statement, 2), at);
+    if (changed) {
+        char room [STELE_ID_TEXT];
+        size_t size = 0;
+        const char *task_id = stele_id_column (statement, 2, room, &size);
+        reader_task_past (self, task_id? task_id: "", size, at);
+    }
     else
         reader_task_row (self, key, false);
     return self->status;

@@ -31,8 +31,8 @@ static const reader_column_t s_task [] = {
     " t.base_branch, t.commit_hash, t.target_dir, t.full_access, t.provider_override," \
     " t.repository_url, " criteria ", " metadata ", t.parent_id, s.state, s.role, s.provider," \
     " s.model, s.created_at, s.updated_at, s.started_at, s.completed_at, s.error_count," \
-    " (SELECT error_message FROM task_history WHERE position = s.last_error_at), s.position" \
-    " FROM tasks t JOIN task_states s ON s.task = t.id WHERE " condition
+    " (SELECT error_message FROM history_plain WHERE position = s.last_error_at), s.position" \
+    " FROM tasks t JOIN states_plain s ON s.task = t.id WHERE " condition
 #define FULL_SQL(condition) \
     TASK_SQL ("t.description", "t.acceptance_criteria", "t.metadata", condition)
 #define LIVE_SQL(condition) TASK_SQL ("NULL", "NULL", "NULL", condition)
@@ -111,7 +111,7 @@ stele_reader_active (stele_reader_t *self, int64_t after, int64_t limit,
     if (rc)
         return rc;
     sqlite3_stmt *statement = reader_with_key (self, SLOT_ACTIVE,
-        "SELECT task FROM task_states WHERE task > ?1 AND +state < ?2 ORDER BY task", after);
+        "SELECT task FROM states_plain WHERE task > ?1 AND +state < ?2 ORDER BY task", after);
     if (statement)
         sqlite3_bind_int (statement, 2, STELE_TASK_PASSED);
     int64_t last = after;

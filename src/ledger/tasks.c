@@ -13,6 +13,7 @@
 #include "ledger/tasks.h"
 
 #define CACHE_MAX 65536
+#define GROWTH 18                       // Bytes that the numbers of a short task come to
 
 typedef struct {
     UT_hash_handle hh;
@@ -34,17 +35,17 @@ struct stele_tasks {
 static const char s_find_sql [] =
     "SELECT s.task, s.state, s.role, s.provider, s.model, s.flags, s.owner, s.created_at,"
     " s.updated_at, s.started_at, s.completed_at, s.error_count, s.last_error_at,"
-    " s.last_history, s.last_output, s.last_metric, s.position"
-    " FROM tasks t JOIN task_states s ON s.task = t.id WHERE t.task_id = ?1";
+    " s.last_history, s.last_output, s.last_metric, s.position, t.since"
+    " FROM tasks t JOIN states_plain s ON s.task = t.id WHERE t.task_id = ?1";
 
-#define COLUMNS "provider = ?3, model = ?4, flags = ?5, owner = ?6, updated_at = ?7," \
-    " started_at = ?8, completed_at = ?9, error_count = ?10, last_error_at = ?11," \
-    " last_history = ?12, last_output = ?13, last_metric = ?14, position = ?15"
+#define COLUMNS "provider = ?3, model = ?4, flags = ?5, owner = ?6, updated_after = ?7," \
+    " started_after = ?8, completed_after = ?9, error_count = ?10, last_error = ?11," \
+    " last_history = ?12, last_output = ?13, last_metric = ?14, room = ?15"
 
 static const char s_insert_sql [] =
-    "INSERT INTO task_states (state, role, provider, model, flags, owner, updated_at,"
-    " started_at, completed_at, error_count, last_error_at, last_history, last_output,"
-    " last_metric, position, task, created_at) VALUES"
+    "INSERT INTO task_states (state, role, provider, model, flags, owner, updated_after,"
+    " started_after, completed_after, error_count, last_error, last_history, last_output,"
+    " last_metric, room, task, created_at) VALUES"
     " (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)";
 
 static const char s_count_sql [] =
@@ -117,6 +118,7 @@ s_load (stele_task_t *task, sqlite3_stmt *row)
     task->last_output = sqlite3_column_int64 (row, 14);
     task->last_metric = sqlite3_column_int64 (row, 15);
     task->position = sqlite3_column_int64 (row, 16);
+    task->since = sqlite3_column_int64 (row, 17);
     task->counted = (stele_count_key_t) {
         task->life.state, task->role, task->provider, task->model
     };
@@ -194,6 +196,43 @@ s_counts_flush (stele_tasks_t *self, bool write)
     return code;
 }
 
+//  Bytes that SQLite takes for an integer
+static int
+s_bytes (int64_t number)
+{
+    uint64_t size = (uint64_t) (number < 0? ~number: number);
+    return size < 2 && number >= 0? 0: size < 1u << 7? 1: size < 1u << 15? 2: size < 1u << 23? 3:
+        size < 1u << 31? 4: size < (uint64_t) 1 << 47? 6: 8;
+}
+
+//  The numbers that a row gets in the life of its task. Rows that grow would split their
+//  pages, and leave them half empty: what is still to come is kept free in the row itself.
+static void
+s_bind_growing (sqlite3_stmt *stmt, const stele_task_t *task)
+{
+    const struct { int index; int64_t value, base; } numbers [] = {
+        { 8, task->life.started_at, task->created_at },
+        { 9, task->life.completed_at, task->created_at },
+        { 11, task->last_error_at, task->key }, { 12, task->last_history, task->key },
+        { 13, task->last_output, task->key }, { 14, task->last_metric, task->key }
+    };
+    sqlite3_bind_int64 (stmt, 7, task->updated_at - task->created_at);
+    int used = s_bytes (task->updated_at - task->created_at);
+    for (size_t i = 0; i < sizeof numbers / sizeof numbers [0]; i++) {
+        if (numbers [i].value == 0) {
+            sqlite3_bind_null (stmt, numbers [i].index);
+            continue;
+        }
+        int64_t distance = numbers [i].value - numbers [i].base;
+        sqlite3_bind_int64 (stmt, numbers [i].index, distance);
+        used += s_bytes (distance);
+    }
+    if (used < GROWTH && !stele_lifecycle_terminal (task->life.state))
+        sqlite3_bind_zeroblob (stmt, 15, GROWTH - used);
+    else
+        sqlite3_bind_null (stmt, 15);
+}
+
 static int
 s_write (stele_tasks_t *self, stele_task_t *task)
 {
@@ -211,15 +250,8 @@ s_write (stele_tasks_t *self, stele_task_t *task)
     sqlite3_bind_int (stmt, 5, task->flags
         | (task->life.interrupted? STELE_TASK_FLAG_INTERRUPTED: 0));
     stele_sql_bind_key (stmt, 6, task->owner);
-    sqlite3_bind_int64 (stmt, 7, task->updated_at);
-    stele_sql_bind_key (stmt, 8, task->life.started_at);
-    stele_sql_bind_key (stmt, 9, task->life.completed_at);
     sqlite3_bind_int64 (stmt, 10, task->life.error_count);
-    stele_sql_bind_key (stmt, 11, task->last_error_at);
-    stele_sql_bind_key (stmt, 12, task->last_history);
-    stele_sql_bind_key (stmt, 13, task->last_output);
-    stele_sql_bind_key (stmt, 14, task->last_metric);
-    sqlite3_bind_int64 (stmt, 15, task->position);
+    s_bind_growing (stmt, task);
     sqlite3_bind_int64 (stmt, 16, task->key);
     int code = stele_sql_run (stmt);
     if (code)

@@ -35,6 +35,7 @@ typedef struct stele_task {
     int flags;                      // Without INTERRUPTED: that is life.interrupted
     int64_t role, provider, model;  // words
     int64_t owner;                  // producers.id
+    int64_t since;                  // Seconds: the times of its events count from there
     int64_t created_at, updated_at;
     int64_t last_error_at;
     int64_t last_history, last_output, last_metric;

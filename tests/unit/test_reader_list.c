@@ -42,7 +42,7 @@ static json_t *
 s_ask (fixture_t *self, const char *condition, const char *order)
 {
     static const char from [] =
-        "SELECT t.task_id FROM tasks t JOIN task_states s ON s.task = t.id"
+        "SELECT t.task_id FROM tasks t JOIN states_plain s ON s.task = t.id"
         " LEFT JOIN words r ON r.id = s.role LEFT JOIN words p ON p.id = s.provider"
         " LEFT JOIN words m ON m.id = s.model LEFT JOIN words u ON u.id = t.user_id";
     char sql [1024];
