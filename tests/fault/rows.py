@@ -28,12 +28,12 @@ def _word(table, *names):
 QUERIES = {
     "task_history": "SELECT e.position, t.task_id, t.created = e.position AS creates, e.kind, e.state_to,"
                     " e.time, e.error_message, e.details, e.changes, e.extra, %s"
-                    " FROM task_history e LEFT JOIN tasks t ON t.id = e.task" % _word("e", "provider", "model", "user_id"),
+                    " FROM history_plain e LEFT JOIN tasks t ON t.id = e.task" % _word("e", "provider", "model", "user_id"),
     "task_outputs": "SELECT e.position, t.task_id, e.output_type, e.time, e.file_path, e.file_size,"
                     " e.commit_hash, e.branch, e.extra, e.encoding, e.content, %s"
-                    " FROM task_outputs e LEFT JOIN tasks t ON t.id = e.task" % _word("e", "mime_type", "user_id"),
+                    " FROM outputs_plain e LEFT JOIN tasks t ON t.id = e.task" % _word("e", "mime_type", "user_id"),
     "task_metrics": "SELECT e.position, t.task_id, e.value, e.time, e.extra, %s"
-                    " FROM task_metrics e LEFT JOIN tasks t ON t.id = e.task" % _word("e", "name", "unit", "user_id"),
+                    " FROM metrics_plain e LEFT JOIN tasks t ON t.id = e.task" % _word("e", "name", "unit", "user_id"),
     "cli_session_history": "SELECT e.position, s.session_id, e.kind, e.state_to, e.time, e.fields, e.extra, %s"
                            " FROM cli_session_history e LEFT JOIN cli_sessions s ON s.id = e.session" % _word("e", "user_id"),
     "cli_session_commands": "SELECT e.position, s.session_id, e.time, e.execution_time_ms, e.exit_code,"
