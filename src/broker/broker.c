@@ -12,6 +12,7 @@
 
 #include <assert.h>
 #include <string.h>
+#include "broker/actor.h"
 #include "broker/clock.h"
 #include "broker/follower.h"
 #include "broker/ingest.h"
@@ -39,6 +40,16 @@ typedef struct {
 
 //  -- start --------------------------------------------------------------------
 
+static int
+s_no_thread (s_broker_t *self)
+{
+    char text [200];
+    snprintf (text, sizeof text, "cannot start a thread: %s; raise the limit of memory or of tasks",
+        strerror (errno));
+    zstr_sendx (self->pipe, "FAILED", text, NULL);
+    return -1;
+}
+
 //  Wait for the word of an actor that was just made. 0 and what it said, or -1 after FAILED
 //  was passed on.
 static int
@@ -46,6 +57,8 @@ s_started (s_broker_t *self, zactor_t *actor, char **endpoint)
 {
     char *status = NULL, *text = NULL;
     int rc = -1;
+    if (!actor)
+        return s_no_thread (self);
     if (zstr_recvx (actor, &status, &text, NULL) < 1)
         zstr_sendx (self->pipe, "FAILED", "an actor ended while it started", NULL);
     else
@@ -76,8 +89,9 @@ static int
 s_start_ingest (s_broker_t *self)
 {
     STELE_FAULT (start_ingest);
-    self->ingest = zactor_new (stele_ingest, self->settings);
-    assert (self->ingest);
+    self->ingest = stele_actor_new (stele_ingest, self->settings);
+    if (!self->ingest)
+        return s_no_thread (self);
     zmsg_t *said = zmsg_recv (self->ingest);
     char *status = said? zmsg_popstr (said): NULL;
     char *text = said? zmsg_popstr (said): NULL;
@@ -108,19 +122,16 @@ s_start_followers (s_broker_t *self)
 {
     STELE_FAULT (start_followers);
     self->follower_args.settings = self->settings;
-    self->feed = zactor_new (stele_feed, &self->follower_args);
-    assert (self->feed);
+    self->feed = stele_actor_new (stele_feed, &self->follower_args);
     if (s_started (self, self->feed, &self->feed_endpoint))
         return -1;
     if (*self->settings->pipeline_out) {
-        self->pipeline = zactor_new (stele_pipeline, &self->follower_args);
-        assert (self->pipeline);
+        self->pipeline = stele_actor_new (stele_pipeline, &self->follower_args);
         if (s_started (self, self->pipeline, &self->pipeline_out_endpoint))
             return -1;
     }
     if (strneq (self->settings->redis, "none")) {
-        self->cache = zactor_new (stele_cache_actor, &self->follower_args);
-        assert (self->cache);
+        self->cache = stele_actor_new (stele_cache_actor, &self->follower_args);
         if (s_started (self, self->cache, NULL))
             return -1;
     }
@@ -145,8 +156,7 @@ s_start_requests (s_broker_t *self)
         .has_cache = self->cache != NULL,
         .has_pipeline = self->pipeline != NULL
     };
-    self->requests = zactor_new (stele_requests, &self->requests_args);
-    assert (self->requests);
+    self->requests = stele_actor_new (stele_requests, &self->requests_args);
     if (s_started (self, self->requests, &self->requests_endpoint))
         return -1;
     zstr_sendx (self->requests, "ENDPOINTS",

@@ -1,5 +1,6 @@
 noinst_LTLIBRARIES += src/broker/libbroker.la
 src_broker_libbroker_la_SOURCES = \
+    src/broker/actor.h \
     src/broker/answer.c src/broker/answer.h \
     src/broker/broker.c \
     src/broker/cache_actor.c \

@@ -77,7 +77,8 @@ struct stele_query {
     stele_live_t *live;             // NULL: no Redis
     const stele_settings_t *settings;
     const char *ledger_id;
-    int64_t started_at_us;
+    int64_t started_at_us;          // Wall clock
+    int64_t opened_us;              // Steady clock: the same moment, or nearly
     bool has_cache;
     stele_record_t *record;         // To read a live record into
     int64_t head;                   // Of the snapshot that is being answered from

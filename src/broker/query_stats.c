@@ -12,6 +12,7 @@
 
 #include <czmq.h>
 #include "stele_library.h"
+#include "broker/clock.h"
 #include "broker/query.h"
 #include "cache/parts.h"
 #include "ledger/parts.h"
@@ -243,7 +244,7 @@ stele_query_stats (stele_query_t *self, stele_params_t *params, stele_pack_t *pa
     stele_pack_key_integer (pack, "total", stats.sessions);
     s_pack_ledger (self, &stats, pack);
     stele_pack_key_integer (pack, "uptime_s",
-        (zclock_time () * 1000 - self->started_at_us) / 1000000);
+        (stele_clock_steady_us () - self->opened_us) / 1000000);
     int entries = 4;
 
     if (self->has_cache)

@@ -5,6 +5,7 @@
     file, You can obtain one at https://mozilla.org/MPL/2.0/.
 */
 
+#include "broker/actor.h"
 #include "broker/front.h"
 #include "broker/requests.h"
 #include "broker/thread.h"
@@ -34,8 +35,11 @@ s_start_worker (s_requests_t *self, const stele_requests_args_t *args, stele_ref
         .has_cache = args->has_cache,
         .identity = identity
     };
-    zactor_t *worker = zactor_new (stele_worker, &worker_args);
-    assert (worker);
+    zactor_t *worker = stele_actor_new (stele_worker, &worker_args);
+    if (!worker)
+        return stele_refuse (refusal, STELE_EUNAVAILABLE, "workers",
+            "cannot start a thread: %s; ask for fewer workers, or raise the limit of memory or of tasks",
+            strerror (errno));
     self->workers [self->worker_count++] = worker;
     char *status = NULL, *reason = NULL;
     zstr_recvx (worker, &status, &reason, NULL);

@@ -5,6 +5,7 @@
     file, You can obtain one at https://mozilla.org/MPL/2.0/.
 */
 
+#include "broker/clock.h"
 #include "broker/poll.h"
 #include "broker/query.h"
 #include "broker/thread.h"
@@ -23,6 +24,7 @@ s_open (s_worker_t *self, const stele_worker_args_t *args, stele_refusal_t *refu
     query->settings = args->settings;
     query->ledger_id = args->ledger_id;
     query->started_at_us = args->started_at_us;
+    query->opened_us = stele_clock_steady_us ();
     query->has_cache = args->has_cache;
     query->record = stele_record_new ();
     self->pack = stele_pack_new ();

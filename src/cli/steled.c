@@ -15,6 +15,7 @@
 #include <sys/un.h>
 #include <sysexits.h>
 #include <czmq.h>
+#include "broker/actor.h"
 #include "cli/options.h"
 #include "fault/fault.h"
 #include "stele.h"
@@ -202,14 +203,16 @@ s_run (s_args_t *args)
     zsys_set_logstream (stderr);
     s_raise_files ();
 
-    args->broker = zactor_new (stele_broker, NULL);
-    int status = args->broker? s_configure (args): EX_CONFIG;
+    args->broker = stele_actor_new (stele_broker, NULL);
+    if (!args->broker)
+        fprintf (stderr, "steled: cannot start a thread: %s\n", strerror (errno));
+    int status = args->broker? s_configure (args): EX_OSERR;
     if (status == EX_OK) {
         s_notify ("READY=1\nSTATUS=Keeping the record");
         status = s_wait (args->broker, signals);
         s_notify ("STOPPING=1");
     }
-    zactor_t *hurry = zactor_new (s_hurry, &signals);
+    zactor_t *hurry = stele_actor_new (s_hurry, &signals);
     zactor_destroy (&args->broker);
     zactor_destroy (&hurry);
     if (status == EX_OK)

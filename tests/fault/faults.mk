@@ -8,3 +8,9 @@ fault_support = \
 fault_tests = \
     tests/fault/test_acks.py \
     tests/fault/test_ledger_behind.py
+
+# What peers, Redis, the clock and the system do
+fault_tests += \
+    tests/fault/test_interrupted.py
+
+EXTRA_DIST += tests/fault/test_process.py

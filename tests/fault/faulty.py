@@ -160,15 +160,17 @@ class FaultTest(harness.BrokerTest):
         """Redis has to be right by itself: nobody repairs anything here. The seconds it took."""
         began = time.monotonic()
         answer = {}
+        asker = self.asker()
 
         def right():
             nonlocal answer
-            answer = self.asker().ask({"op": "consistency.check"})
+            answer = asker.ask({"op": "consistency.check"})
             stats = self.redis_stats()
             return answer.get("consistent") == 1.0 and stats.get("state") == "live" \
                 and stats["lag_events"] == 0
         try:
             harness.wait_until(right, "Redis to be right", within)
         except AssertionError as error:
+            print(self.broker.log()[-1500:])
             raise AssertionError("%s; %r; %r" % (error, answer, self.redis_stats()))
         return time.monotonic() - began

@@ -1,0 +1,338 @@
+# What the system may do to the process: a clock that jumps, SIGSTOP, SIGTERM under load, no more
+# files, no more memory
+#
+# This Source Code Form is subject to the terms of the Mozilla Public
+# License, v. 2.0. If a copy of the MPL was not distributed with this
+# file, You can obtain one at https://mozilla.org/MPL/2.0/.
+
+import glob
+import os
+import shutil
+import signal
+import socket
+import threading
+import time
+import unittest
+
+import harness
+from client import changed, created, metric, output
+from faulty import FaultTest
+from load import Load
+
+FAKETIME = (glob.glob("/usr/lib/*/faketime/libfaketimeMT.so.1") + [""])[0]
+
+
+def sanitized():
+    """Does the broker run under a sanitizer? Those do not share a process with a preloaded library,
+    and take address space without end."""
+    for path in glob.glob(os.path.join(harness.BUILD, "config.status")):
+        with open(path) as file:
+            return "-fsanitize" in file.read()
+    return False
+
+
+class Pinger(threading.Thread):
+    """A producer with a lease and a running task, that does nothing but ping."""
+
+    def __init__(self, test, name, lease_ms):
+        super().__init__(daemon=True)
+        self.peer = test.producer(name, lease_ms=lease_ms)
+        self.task = "task-" + name
+        self.peer.publish(created(self.task), changed(self.task, "running"))
+        self.ending = threading.Event()
+        test.addCleanup(self.stop)
+        self.start()
+
+    def run(self):
+        while not self.ending.wait(0.1):
+            self.peer.send({"op": "ping"})
+
+    def stop(self):
+        self.ending.set()
+        self.join()
+
+
+class Stopped(FaultTest):
+    def interruptions(self, task):
+        return sum(1 for row in self.ask("task.history", task_id=task)["history"] if row.get("interrupted"))
+
+    def test_sigstop_longer_than_the_leases_interrupts_nobody_who_pings(self):
+        pingers = [Pinger(self, self.name("p%d" % n), lease_ms=700) for n in range(5)]
+        for _ in range(3):
+            self.broker.signal(signal.SIGSTOP)
+            time.sleep(2.5)
+            self.broker.signal(signal.SIGCONT)
+            time.sleep(0.5)
+        self.assertEqual([self.interruptions(pinger.task) for pinger in pingers], [0] * 5)
+
+    def test_sigstop_does_not_save_who_is_dead(self):
+        dead = self.producer(lease_ms=700)
+        task = self.name("task")
+        dead.publish(created(task), changed(task, "running"))
+        dead.close()
+        self.broker.signal(signal.SIGSTOP)
+        time.sleep(1.5)
+        self.broker.signal(signal.SIGCONT)
+        harness.wait_until(lambda: self.interruptions(task) == 1, "the interruption", 10)
+
+    def test_sigstop_under_load_loses_nothing(self):
+        loads = [Load(self.broker.events, "stopped-%d" % n) for n in range(3)]
+        for _ in range(3):
+            loads[0].wait_acked(loads[0].acked + 200)
+            self.broker.signal(signal.SIGSTOP)
+            time.sleep(1.2)                             # Longer than the patience of a Load
+            self.broker.signal(signal.SIGCONT)
+        for load in loads:
+            load.finish(100)
+        self.assert_kept(*loads)
+        self.assert_whole()
+        self.wait_redis_right()
+
+
+class Terminated(FaultTest):
+    settings = {"drain-ms": 3000}
+
+    #   drain-ms, and what sockets are given for their last messages
+    BOUND_S = 3 + 5
+
+    def terminate(self):
+        began = time.monotonic()
+        self.broker.signal(signal.SIGTERM)
+        self.assertEqual(self.broker.wait(), 0, self.broker.log())
+        self.assertLess(time.monotonic() - began, self.BOUND_S * (5 if sanitized() else 1))
+
+    def test_sigterm_under_load_loses_nothing(self):
+        loads = [Load(self.broker.events, "term-%d" % n, batch=n + 1) for n in range(6)]
+        for _ in range(4):
+            for load in loads:
+                load.wait_acked(load.acked + 50)
+            self.terminate()
+            self.start_broker()
+        for load in loads:
+            load.finish(50)
+        self.assert_kept(*loads)
+        self.assert_whole()
+        self.wait_redis_right()
+
+    def test_sigterm_with_a_redis_that_hangs_ends_in_time(self):
+        load = Load(self.broker.events, "hung")
+        load.wait_acked(200)
+        self.redis.process.signal(signal.SIGSTOP)
+        try:
+            load.wait_acked(load.acked + 500)
+            self.terminate()
+        finally:
+            self.redis.process.signal(signal.SIGCONT)
+        self.start_broker()
+        load.finish(50)
+        self.assert_kept(load)
+        self.wait_redis_right()
+
+    def test_sigterm_with_peers_that_read_nothing_ends_in_time(self):
+        task = self.name("task")
+        self.producer().publish(created(task), *[output(task, "x" * 100000) for _ in range(50)])
+        deaf = []
+        for n in range(20):
+            peer = self.clients.context.socket(harness.client.zmq.DEALER)
+            peer.setsockopt(harness.client.zmq.RCVHWM, 1)
+            peer.setsockopt(harness.client.zmq.LINGER, 0)
+            peer.connect(self.broker.requests)
+            for _ in range(20):
+                peer.send_multipart([b"", harness.client.pack({"op": "task.outputs", "task_id": task})])
+            deaf.append(peer)
+        self.addCleanup(lambda: [peer.close() for peer in deaf])
+        self.subscriber()                               # And a subscriber that never reads
+        self.producer(self.name("more")).publish(*[output(task, "y" * 50000) for _ in range(200)])
+        self.terminate()
+        self.start_broker()
+
+    def test_sigterm_while_it_starts_ends(self):
+        self.broker.stop()
+        for wait in (0, 0.005, 0.01, 0.02, 0.05):
+            broker = harness.Process([harness.program("steled"), "--ledger", self.broker.ledger,
+                                      "--events", self.broker.events, "--requests", self.broker.requests,
+                                      "--feed", self.broker.feed, "--redis", self.redis.url])
+            time.sleep(wait)
+            broker.signal(signal.SIGTERM)
+            self.assertIn(broker.wait(), (0, -signal.SIGTERM), broker.log())
+        self.start_broker()
+
+
+class Files(FaultTest):
+    """No more file descriptors."""
+
+    use_redis = True
+    FILES = 80
+
+    @classmethod
+    def start_broker(cls, **more):
+        prefix = [shutil.which("prlimit"), "--nofile=%d:%d" % (cls.FILES, cls.FILES)]
+        return super().start_broker(prefix=prefix, **more)
+
+    def flood(self, endpoint, count):
+        path = endpoint[len("ipc://"):]
+        sockets = []
+        for _ in range(count):
+            one = socket.socket(socket.AF_UNIX)
+            one.setblocking(False)
+            try:
+                one.connect(path)
+                sockets.append(one)
+                self.addCleanup(one.close)
+            except BlockingIOError:                     # The queue of the listener is full
+                one.close()
+            except ConnectionRefusedError:
+                self.fail("the broker is gone:\n" + self.broker.log())
+        return sockets
+
+    def test_out_of_files_peers_that_are_there_go_on_and_others_come_later(self):
+        load = Load(self.broker.events, "files")
+        load.wait_acked(100)
+        self.ask("ping")
+        floods = [self.flood(endpoint, 100)
+                  for endpoint in (self.broker.events, self.broker.requests, self.broker.feed)]
+        harness.wait_until(lambda: len(os.listdir("/proc/%d/fd" % self.broker.child.pid)) >= self.FILES - 18,
+                           "the files to be used up")
+        load.wait_acked(load.acked + 1000)
+        self.ask("stats")
+        late = self.asker()
+        late.send({"op": "ping"})                       # Waits in the queue of the listener
+        self.redis.kill()                               # Nor can Redis be reached anew
+        self.redis.start()
+        load.wait_acked(load.acked + 1000)
+        for sockets in floods:
+            for one in sockets:
+                one.close()
+        self.assertIs(late.receive()["ok"], True)
+        load.finish(10)
+        self.assert_kept(load)
+        self.assert_whole()
+        self.wait_redis_right()
+        self.assertEqual(self.broker.stop(), 0, self.broker.log())
+        self.start_broker()
+
+
+@unittest.skipIf(sanitized(), "a sanitizer takes more address space than any limit")
+class Memory(FaultTest):
+    """No more address space: an end, never a ledger that is wrong."""
+
+    use_redis = False
+
+    def test_out_of_memory_ends_the_broker_and_loses_nothing(self):
+        started = ended = 0
+        for megabytes in (60, 150, 300, 450, 600):
+            self.broker.stop()
+            limit = megabytes << 20
+            prefix = [shutil.which("prlimit"), "--as=%d:%d" % (limit, limit), "--core=0:0"]
+            try:
+                self.start_broker(prefix=prefix)
+            except AssertionError as error:             # Not enough to start with: it says so
+                self.assertIn("steled: cannot start", str(error))
+                self.start_broker()
+                continue
+            started += 1
+            loads = [Load(self.broker.events, "memory-%d-%d" % (megabytes, n)) for n in range(2)]
+            loads[0].wait_acked(20)
+            ended += self.eat() is not None
+            for load in loads:
+                load.stopping.set()
+            for load in loads:
+                load.join(harness.PATIENCE)
+            self.restart()
+            self.assert_kept(*loads)
+            self.assert_whole()
+        self.assertGreater(started, 0)
+        self.assertGreater(ended, 0)
+
+    def eat(self):
+        """Large messages, and large answers that nobody reads, until the broker is gone or has had
+        them all. Its exit status, None where it lives."""
+        content = "x" * (7 << 20)
+        peers = [self.producer(self.name("eater%d" % n)) for n in range(3)]
+        for _ in range(8):
+            for peer in peers:
+                peer.send_events([output(self.name("task"), content)])
+        for _ in range(40):
+            self.asker().send({"op": "task.outputs", "task_id": self.name("task"), "limit": 1})
+        for peer in peers:
+            while self.broker.running() and not peer.settled():
+                if peer.socket.poll(100):
+                    peer.note(peer.receive())
+            peer.close()
+        if self.broker.running():
+            return None
+        status = self.broker.wait()
+        self.assertIn(status, (-signal.SIGABRT, os.EX_IOERR, os.EX_OSERR), self.broker.log()[-2000:])
+        return status
+
+
+@unittest.skipUnless(FAKETIME, "libfaketime is not installed")
+@unittest.skipIf(sanitized(), "a sanitizer has to come before any preloaded library")
+class Clock(FaultTest):
+    """The wall clock jumps; the steady one does not."""
+
+    settings = {"terminal-ttl": 86400}
+
+    @classmethod
+    def start_broker(cls, **more):
+        cls.offset = os.path.join(cls.folder, "offset")
+        cls.set_clock(0)
+        return super().start_broker(env=dict(
+            os.environ, LD_PRELOAD=FAKETIME, FAKETIME_TIMESTAMP_FILE=cls.offset,
+            FAKETIME_NO_CACHE="1", FAKETIME_DONT_FAKE_MONOTONIC="1"), **more)
+
+    @classmethod
+    def set_clock(cls, seconds):
+        with open(cls.offset + ".new", "w") as file:
+            file.write("%+d\n" % seconds)
+        os.rename(cls.offset + ".new", cls.offset)
+
+    def times(self):
+        return [time for time, in self.file().execute("SELECT time FROM commits ORDER BY first")]
+
+    def test_jumps_interrupt_nobody_and_order_is_by_position(self):
+        pinger = Pinger(self, self.name("pinger"), lease_ms=1500)
+        load = Load(self.broker.events, "clock")
+        for seconds in (3600, -3600, 86400 * 2, -86400 * 400, 0):
+            self.set_clock(seconds)
+            load.wait_acked(load.acked + 300)
+            time.sleep(0.3)
+            answer = self.ask("stats")
+            self.assertGreaterEqual(answer["redis"]["lag_ms"], 0)
+            self.assertGreaterEqual(answer["uptime_s"], 0)
+        load.finish(10)
+        rows = self.ask("task.history", task_id=pinger.task)["history"]
+        self.assertEqual([row["state_to"] for row in rows], ["queued", "running"])
+        times = self.times()
+        self.assertGreater(times[-1], (time.time() + 86400) * 1000000)  # The jump was there
+        self.assertEqual(times, sorted(times))
+        self.assert_kept(load)
+        self.assert_whole()
+        self.wait_redis_right()
+        self.set_clock(-86400 * 30)                     # It starts in the past of its ledger
+        self.assertEqual(self.broker.stop(), 0, self.broker.log())
+        self.start_broker()
+        self.wait_redis_right()
+
+    def test_requests_wait_by_the_steady_clock(self):
+        for seconds in (86400, -86400, 0):
+            asker = self.asker()
+            asker.send({"op": "ping", "min_position": 10 ** 9, "timeout_ms": 700})
+            self.set_clock(seconds)
+            began = time.monotonic()
+            self.assertEqual(asker.receive()["error"]["code"], "timeout")
+            self.assertGreater(time.monotonic() - began, 0.3)
+
+    def test_finished_tasks_are_in_redis_after_the_clock_is_right_again(self):
+        task = self.name("task")
+        self.producer().publish(created(task), changed(task, "passed"))
+        self.wait_redis_right()
+        self.set_clock(86400 * 3)
+        self.producer(self.name("other")).publish(created(self.name("new")))
+        time.sleep(11)                                  # The next sweep
+        self.set_clock(0)
+        self.wait_redis_right(90)
+
+
+if __name__ == "__main__":
+    harness.main()
