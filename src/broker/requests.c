@@ -144,7 +144,10 @@ stele_requests (zsock_t *pipe, void *args)
         zstr_sendx (pipe, "FAILED", refusal.message, NULL);
     else {
         zstr_sendx (pipe, "READY", stele_front_endpoint (self.front), NULL);
-        while (!stele_front_step (self.front, pipe) || s_take_command (&self)) {}
+        //  Who asks at once must hear where the broker listens: that comes first
+        bool going = s_take_command (&self);
+        while (going)
+            going = !stele_front_step (self.front, pipe) || s_take_command (&self);
     }
     s_stop (&self);
 }

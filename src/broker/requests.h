@@ -18,7 +18,7 @@
 
     After it has been started, the actor sends on its pipe "READY" and the
     endpoint as it is bound, or "FAILED" and why, and ends. Then it takes
-      ENDPOINTS name endpoint ...   shown by info
+      ENDPOINTS name endpoint ...   shown by info; answers nobody before it came
       RECOVERY map                  one map of msgpack, shown as stats.recovery
       $TERM
 

@@ -104,6 +104,7 @@ static void
 s_start (s_world_t *self)
 {
     s_start_as (self, "READY");
+    zstr_sendx (self->actor, "ENDPOINTS", "events", "tcp://e", "feed", "tcp://f", NULL);
 }
 
 static int
@@ -412,7 +413,6 @@ test_requests_stats_gather_and_remember (void **state)
     zsock_send (self->actor, "sb", "RECOVERY", stele_pack_data (recovery),
         stele_pack_size (recovery));
     stele_pack_destroy (&recovery);
-    zstr_sendx (self->actor, "ENDPOINTS", "events", "tcp://e", "feed", "tcp://f", NULL);
 
     zsock_t *peer = s_peer (self, ZMQ_REQ);
     s_send (peer, "{'op':'consistency.check'}");
