@@ -38,6 +38,7 @@ typedef struct {
     int retry_ms;
     int64_t retry_us;               // Steady clock: when to try again while holding
     int64_t listened_us;            // Steady clock: when leases were last looked at
+    bool is_full;                   // Why it holds back: no room
     bool checkpoint_told;           // That there is no room to fold the log in
     int64_t alarmed_us;
     bool paused;
@@ -239,6 +240,7 @@ s_trouble (s_ingest_t *self, int code)
         s_fail (self);
         return;
     }
+    self->is_full = code == STELE_EFULL;
     if (self->retry_ms == 0) {
         self->retry_ms = RETRY_MS_MIN;
         zsys_warning ("storage cannot take writes, holding back acks until it can: %s (%s)",
@@ -341,7 +343,12 @@ s_hold (s_ingest_t *self)
             break;
     if (stele_clock_steady_us () < self->retry_us)
         return;
-    code = stele_writer_again (self->writer);
+    code = self->is_full? stele_ledger_make_room (self->writer->ledger): 0;
+    if (code == STELE_EIO)
+        snprintf (self->writer->trouble, sizeof self->writer->trouble, "%s",
+            stele_ledger_error (self->writer->ledger));
+    else
+        code = stele_writer_again (self->writer);
     if (code)
         s_trouble (self, code);
     else

@@ -503,3 +503,16 @@ stele_ledger_checkpoint (stele_ledger_t *self, bool idle)
         return 0;
     return stele_ledger_fail (self, stele_sql_code (rc));
 }
+
+int
+stele_ledger_make_room (stele_ledger_t *self)
+{
+    int rc = sqlite3_wal_checkpoint_v2 (self->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+    if (rc == SQLITE_OK) {
+        self->wal_pages = 0;
+        self->wal_pages_next = WAL_PAGES_MAX;
+        return 0;
+    }
+    int code = stele_sql_code (rc);
+    return code == STELE_EBUSY? STELE_EFULL: stele_ledger_fail (self, code);
+}

@@ -178,4 +178,9 @@ int
 int
     stele_ledger_checkpoint (stele_ledger_t *self, bool idle);
 
+/*  After STELE_EFULL: fold the log in and give its room back to the disk, as far as readers and
+    the room that is left allow. STELE_EFULL: no room was gained.            */
+int
+    stele_ledger_make_room (stele_ledger_t *self);
+
 #endif

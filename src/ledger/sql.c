@@ -57,8 +57,12 @@ static const char *
 s_failed_file (sqlite3 *db, int rc, int *number)
 {
     switch (rc) {
-        case SQLITE_IOERR_SHMOPEN:
         case SQLITE_IOERR_SHMSIZE:
+            //  It could not grow. In a commit SQLite forgets why: for want of room, nearly always.
+            *number = sqlite3_system_errno (db);
+            *number = *number? *number: ENOSPC;
+            return "-shm";
+        case SQLITE_IOERR_SHMOPEN:
         case SQLITE_IOERR_SHMMAP:
         case SQLITE_IOERR_SHMLOCK:
             *number = sqlite3_system_errno (db);

@@ -2,6 +2,7 @@
 # an end in sight, by `make torture`. Whoever adds one lists it in fault_tests.
 
 include $(srcdir)/tests/fault/faults.mk
+include $(srcdir)/tests/fault/disk.mk
 
 fault_tests += \
     tests/fault/test_kill.py

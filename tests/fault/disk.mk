@@ -1,0 +1,4 @@
+# Disks that fail. test_disk.py needs a build with --enable-fault-points, and is skipped in others.
+fault_tests += \
+    tests/fault/test_disk.py \
+    tests/fault/test_disk_full.py

@@ -1,0 +1,413 @@
+# Disks that fail: what cannot be written is not acked, what was acked stays
+#
+# Needs a build that was configured with --enable-fault-points: the rules of
+# STELE_FAULT_DISK (src/fault/disk.h) make the calls of the broker and of SQLite
+# fail. Elsewhere it is skipped. test_disk_full.py fills real disks, with any build.
+#
+# This Source Code Form is subject to the terms of the Mozilla Public
+# License, v. 2.0. If a copy of the MPL was not distributed with this
+# file, You can obtain one at https://mozilla.org/MPL/2.0/.
+
+import os
+import signal
+import subprocess
+import sys
+
+import harness
+from client import Silence, changed, created, metric, output
+from faulty import FaultTest
+from load import Load
+
+STOPPED = 74                    # Storage failed
+NOT_STARTED = 78
+
+
+def has_fault_points():
+    return subprocess.run([harness.program("steled"), "--fault-points"],
+                          stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode == 0
+
+
+class DiskTest(FaultTest):
+    use_redis = False
+
+    @classmethod
+    def start_broker(cls, rules="", **more):
+        return super().start_broker(env=dict(os.environ, STELE_FAULT_DISK=rules), **more)
+
+    def setUp(self):
+        super().setUp()
+        self.flag = os.path.join(self.folder, self.name("flag"))
+
+    def restart(self, rules="", **more):
+        return super().restart(rules=rules, **more)
+
+    def load(self, **options):
+        load = Load(self.broker.events, self.name("load"), **options)
+        self.addCleanup(load.stop)
+        return load
+
+    def fail_from_now_on(self):
+        open(self.flag, "w").close()
+
+    def recover(self):
+        os.unlink(self.flag)
+
+    def big(self, count, size=30000):
+        """Events that no compression makes small."""
+        task = self.name("big")
+        return [output(task, os.urandom(size)) for _ in range(count)]
+
+    def publish_to_the_end(self, peer, *messages):
+        """Until the broker has acked all of it, or is gone."""
+        for events in messages:
+            peer.send_events(events)
+            while self.broker.running() and not peer.settled():
+                try:
+                    peer.note(peer.receive(100))
+                except Silence:
+                    pass
+
+    def holding(self):
+        def state():
+            answer = self.asker().ask({"op": "stats"})
+            self.assertTrue(answer["ok"], self.broker.log())
+            return answer["ingest"] if answer["ingest"]["holding"] else None
+        return harness.wait_until(state, "the broker to hold back")
+
+    def ledger_bytes(self, suffix):
+        return os.stat(self.broker.ledger + suffix).st_size
+
+
+class StopTest(DiskTest):
+    """An I/O error: nobody knows what is on the disk, so the broker stops."""
+
+    def stops(self, call, suffix, says):
+        self.restart("%s@%s:EIO:while=%s" % (call, suffix, self.flag))
+        load = self.load()
+        load.wait_acked(200)
+        self.fail_from_now_on()
+        self.assertEqual(self.broker.wait(), STOPPED, self.broker.log())
+        self.recover()
+        name = self.broker.ledger + suffix.replace(".db", "")
+        self.assertIn("cannot %s %s: Input/output error (errno 5" % (says, name), self.broker.log())
+        self.restart()
+        load.wait_acked(load.acked + 200)
+        load.finish()
+        self.assert_kept(load)
+        self.assert_whole()
+
+    def test_sync_fails(self):
+        self.stops("sync", "-wal", "sync")
+
+    def test_write_fails(self):
+        self.stops("write", "-wal", "write")
+
+    def test_publish_by_request(self):
+        """Never answered as durable."""
+        self.restart("sync@-wal:EIO:while=" + self.flag)
+        self.fail_from_now_on()
+        try:
+            answer = self.asker().ask({"op": "publish", "producer": self.name("rest"),
+                                       "events": [metric(self.name("task"), "n", 1)]})
+            self.assertIs(answer["ok"], False, answer)
+            self.assertEqual(answer["error"]["code"], "unavailable", answer)
+        finally:
+            self.assertEqual(self.broker.wait(), STOPPED, self.broker.log())
+        self.recover()
+        self.restart()
+        self.assertLessEqual(len(self.values(self.name("task"))), 1)
+        self.ask("publish", producer=self.name("rest"), sequence=1,
+                 events=[metric(self.name("task"), "n", 1)])
+        self.assertEqual(self.values(self.name("task")), [1])
+
+    def checkpoint_stops(self, rule):
+        """More than a thousand pages, then nothing to do: the log is folded in."""
+        self.restart("%s:EIO:while=%s" % (rule, self.flag))
+        peer = self.producer()
+        self.fail_from_now_on()
+        self.publish_to_the_end(peer, self.big(150), self.big(150))
+        self.assertEqual(self.broker.wait(), STOPPED, self.broker.log())
+        self.assertIn("cannot", self.broker.log())
+        self.assertIn(self.broker.ledger + ": Input/output error (errno 5", self.broker.log())
+        self.recover()
+        self.restart()
+        rows = self.file().execute("SELECT count(*) FROM task_outputs_view WHERE task_id = ?",
+                                   (self.name("big"),)).fetchone()[0]
+        self.assertGreaterEqual(rows, peer.acked)
+        self.assert_whole()
+
+    def test_checkpoint_cannot_write(self):
+        self.checkpoint_stops("write@ledger.db")
+
+    def test_checkpoint_cannot_sync(self):
+        self.checkpoint_stops("sync@ledger.db")
+
+    def test_checkpoint_cannot_resize(self):
+        self.checkpoint_stops("truncate@ledger.db")
+
+
+class HoldTest(DiskTest):
+    """No room: the broker holds back, answers requests, and goes on by itself."""
+
+    def holds_back(self, rule, says):
+        self.restart("%s:while=%s" % (rule, self.flag))
+        peer = self.producer()
+        task = self.name("task")
+        peer.publish(created(task), changed(task, "running"))
+        load = self.load()
+        load.wait_acked(200)
+        self.fail_from_now_on()
+        if "-shm" in rule:                  # It grows with each 4,000 pages of the log
+            for _ in range(3):
+                peer.send_events(self.big(200))
+        stats = self.holding()
+        self.assertIn(says, stats["trouble"])
+        #   Requests go on, with what is durable
+        self.assertEqual(self.ask("task.get", task_id=task)["task"]["state"], "running")
+        head = self.ask("ping")["position"]
+        rest = self.asker()
+        rest.send({"op": "publish", "producer": self.name("rest"),
+                   "events": [metric(self.name("rest-task"), "n", 1)]})
+        with self.assertRaises(Silence):
+            rest.receive(1500)
+        acked = load.acked
+        self.assertLessEqual(acked, head)
+        self.assertTrue(self.ask("stats")["ingest"]["holding"])
+        self.assertEqual(self.ask("ping")["position"], head)
+        self.recover()
+        load.wait_acked(acked + 200)
+        answer = rest.receive()
+        self.assertIs(answer["ok"], True, answer)
+        self.assertIs(self.ask("stats")["ingest"]["holding"], False)
+        self.assertIsNone(self.ask("stats")["ingest"]["trouble"])
+        self.assertEqual(self.broker.log().count("storage cannot take writes"), 1, self.broker.log())
+        self.assertEqual(self.broker.log().count("storage takes writes again"), 1)
+        load.finish()
+        self.assert_kept(load)
+        self.assertEqual(self.values(self.name("rest-task")), [1])
+        self.assert_whole()
+
+    def test_no_space(self):
+        self.holds_back("write@-wal:ENOSPC", "No space left on device")
+
+    def test_quota(self):
+        self.holds_back("write@-wal:EDQUOT", "Disk quota exceeded")
+
+    def test_no_space_for_shared_memory(self):
+        self.holds_back("write@-shm:ENOSPC", "No space left on device")
+
+    def test_checkpoint_without_room(self):
+        """The log grows on, nobody waits."""
+        self.restart("write@ledger.db:ENOSPC:while=" + self.flag)
+        self.fail_from_now_on()
+        peer = self.producer()
+        peer.publish(*self.big(200))
+        self.broker.wait_line("cannot fold the write-ahead log into the ledger")
+        peer.publish(*self.big(200))
+        self.assertGreater(self.ledger_bytes("-wal"), 400 * 30000)
+        self.recover()
+        peer.publish(*self.big(10))
+        harness.wait_until(lambda: self.ledger_bytes("") > 400 * 30000, "the log to be folded in")
+        self.assert_whole()
+
+    def test_short_writes(self):
+        self.restart("write@-wal:short")
+        load = self.load()
+        load.wait_acked(500)
+        load.finish()
+        self.restart()
+        self.assert_kept(load)
+        self.assert_whole()
+
+    def test_short_write_then_no_space(self):
+        """What was written of a batch that was taken back is no part of the log."""
+        self.restart("write@-wal:short:200,write@-wal:ENOSPC:201-204,"
+                     "write@-wal:short:1000,write@-wal:ENOSPC:1001-1003")
+        load = self.load()
+        load.wait_acked(4000)
+        self.assertIn("storage cannot take writes", self.broker.log())
+        load.finish()
+        self.restart()
+        self.assert_kept(load)
+        self.assert_whole()
+
+    def test_stop_while_holding(self):
+        self.restart("write@-wal:ENOSPC:while=" + self.flag)
+        load = self.load()
+        load.wait_acked(200)
+        self.fail_from_now_on()
+        self.holding()
+        self.broker.signal(signal.SIGTERM)
+        self.assertEqual(self.broker.wait(), 0, self.broker.log())
+        self.assertNotIn("storage takes writes again", self.broker.log())
+        self.recover()
+        self.restart()
+        load.wait_acked(load.acked + 200)
+        load.finish()
+        self.assert_kept(load)
+        self.assert_whole()
+
+    def test_kill_while_holding(self):
+        self.restart("write@-wal:ENOSPC:while=" + self.flag)
+        load = self.load()
+        load.wait_acked(200)
+        self.fail_from_now_on()
+        self.holding()
+        self.restart("write@-wal:ENOSPC:while=" + self.flag)     # Still no room
+        self.assertGreaterEqual(len(self.values("task-" + load.name)), load.acked)
+        self.recover()
+        load.wait_acked(load.acked + 200)
+        load.finish()
+        self.assert_kept(load)
+        self.assert_whole()
+
+
+class LeaseTest(DiskTest):
+    """The broker did not listen while it held back: that is no silence of others."""
+
+    def interruptions(self, task):
+        return [event for event in self.ask("task.history", task_id=task)["history"]
+                if (event.get("error_message") or "").startswith("interrupted:")]
+
+    def hold(self, peer, lease_ms, ping):
+        task = self.name("task")
+        peer.hello(lease_ms=lease_ms)
+        peer.publish(created(task), changed(task, "running"))
+        self.fail_from_now_on()
+        self.producer_without_answer()
+        self.holding()
+        if ping:
+            for _ in range(3 * lease_ms // 250):
+                peer.send({"op": "ping"})
+                with self.assertRaises(Silence):
+                    peer.receive(250)
+        return task
+
+    def producer_without_answer(self):
+        other = self.dealer()
+        other.send({"op": "hello", "protocol": 1, "producer": self.name("other"), "instance": "1"})
+
+    def test_silence_of_the_broker_interrupts_nobody(self):
+        self.restart("write@-wal:ENOSPC:while=" + self.flag)
+        peer = self.clients.dealer(self.broker.events, self.name("producer"))
+        task = self.hold(peer, 1000, ping=True)
+        self.recover()
+        harness.wait_until(lambda: not self.ask("stats")["ingest"]["holding"], "writes")
+        peer.send({"op": "ping"})
+        peer.expect("pong")
+        self.assertEqual(self.interruptions(task), [])
+        self.assertEqual(self.ask("task.get", task_id=task)["task"]["state"], "running")
+
+    def test_lease_that_runs_out_without_room_interrupts_once(self):
+        self.restart("write@-wal:ENOSPC:while=" + self.flag)
+        peer = self.clients.dealer(self.broker.events, self.name("producer"))
+        task = self.name("task")
+        peer.hello(lease_ms=500)
+        peer.publish(created(task), changed(task, "running"))
+        self.fail_from_now_on()
+        self.holding()                      # By nothing but the lease
+        with self.assertRaises(AssertionError):
+            harness.wait_until(lambda: not self.ask("stats")["ingest"]["holding"], "writes", 3)
+        self.assertEqual(self.broker.log().count("storage cannot take writes"), 1, self.broker.log())
+        self.recover()
+        harness.wait_until(lambda: self.interruptions(task), "the interruption")
+        self.assertEqual(len(self.interruptions(task)), 1)
+        self.restart()
+        self.assertEqual(len(self.interruptions(task)), 1)
+
+
+class OpenTest(DiskTest):
+    """What fails at a start keeps it from starting, and says so; the next one is well."""
+
+    def leave_a_log(self):
+        """A ledger whose last run was killed after it wrote, before it synced."""
+        self.restart("sync@-wal:kill:40")
+        load = self.load()
+        self.assertEqual(self.broker.wait(), -signal.SIGKILL, self.broker.log())
+        load.stop()
+        return load
+
+    def refuses(self, rule, says):
+        with self.assertRaises(AssertionError) as raised:
+            self.restart(rule)
+        self.assertIn("steled: cannot start: ", str(raised.exception))
+        self.assertIn(says, str(raised.exception))
+
+    def test_log_of_a_killed_run_is_synced_before_it_counts(self):
+        load = self.leave_a_log()
+        self.refuses("sync@-wal:EIO:1", "cannot sync")
+        self.refuses("write@ledger.db:EIO:1", "cannot write")
+        self.refuses("sync@ledger.db:EIO:1", "cannot sync")
+        self.restart()
+        self.assert_kept(load)
+        self.assert_whole()
+
+    def test_start_without_room_answers_requests(self):
+        load = self.leave_a_log()
+        self.restart("write@ledger.db:ENOSPC,write@-wal:ENOSPC")
+        self.assertGreaterEqual(self.ask("ping")["position"], load.acked)
+        self.restart()
+        self.assert_kept(load)
+        self.assert_whole()
+
+    def test_files_that_cannot_be_opened(self):
+        load = self.leave_a_log()
+        self.refuses("open@ledger.db:EMFILE", "Too many open files")
+        self.refuses("open@-wal:EIO", "Input/output error")
+        self.refuses("open@.lock:EROFS", "Read-only file system")
+        self.refuses("read@ledger.db:EIO", "Input/output error")
+        self.refuses("read@-wal:EIO", "Input/output error")
+        self.restart()
+        self.assert_kept(load)
+        self.assert_whole()
+
+    def test_new_ledger_without_room(self):
+        for rule in ("write@-wal:ENOSPC", "write@-wal:ENOSPC:3+", "sync@-wal:EIO", "open@new.db:ENOSPC"):
+            self.broker.kill()
+            with self.assertRaises(AssertionError) as raised:
+                self.start_broker(rules=rule, ledger="new.db")
+            self.assertIn("steled: cannot start: ", str(raised.exception))
+        self.start_broker(ledger="new.db")
+        self.producer().publish(created(self.name("task")))
+        self.assert_whole()
+
+
+class TornTest(DiskTest):
+    """Killed in the middle of a write, of a commit and of a checkpoint."""
+
+    def start_anew(self, rules):
+        """After a stop in good order a start has nothing to write that could be torn."""
+        self.assertEqual(self.broker.stop(), 0)
+        self.restart(rules)
+
+    def test_torn_write_to_the_log(self):
+        loads = []
+        for n in (1, 2, 3, 50, 51, 52, 99, 250):
+            with self.subTest(n=n):
+                self.start_anew("write@-wal:torn:%d" % n)
+                loads.append(Load(self.broker.events, self.name("load-%d" % n)))
+                self.assertEqual(self.broker.wait(), -signal.SIGKILL)
+                loads[-1].stop()
+                self.restart()
+                self.assert_kept(*loads)
+                self.assert_whole()
+
+    def test_torn_checkpoint(self):
+        for n in (1, 2, 500, 1000):
+            with self.subTest(n=n):
+                self.start_anew("write@ledger.db:torn:%d" % n)
+                peer = self.producer(self.name("producer-%d" % n))
+                self.publish_to_the_end(peer, self.big(150), self.big(150))
+                self.assertEqual(self.broker.wait(), -signal.SIGKILL)
+                self.restart()
+                rows = self.file().execute("SELECT sequence FROM producers WHERE name = ?",
+                                           (peer.name,)).fetchone()[0]
+                self.assertGreaterEqual(rows, peer.acked)
+                self.assert_whole()
+
+
+if __name__ == "__main__":
+    if not has_fault_points():
+        print("SKIP: needs a build with --enable-fault-points")
+        sys.exit(77)
+    harness.main()
