@@ -48,6 +48,8 @@
     X (commits_before,          ANY,   "before the row of commits") \
     X (commit_before,           ANY,   "before COMMIT") \
     X (commit_after,            EIO,   "after COMMIT, before anybody is told") \
+    X (high_water_before,       PLAIN, "a batch is committed, before the high-water mark is written") \
+    X (high_water_after,        PLAIN, "the high-water mark is written, perhaps not synced") \
     X (rollback_before,         PLAIN, "before a batch is rolled back") \
     X (rollback_after,          PLAIN, "a batch was rolled back, its messages are kept") \
     X (again_before,            PLAIN, "before a batch that was held back runs again") \

@@ -415,8 +415,10 @@ stele_ledger_commit (stele_ledger_t *self, int64_t now_us)
     self->head = self->next - 1;
     self->rejected = self->next_rejected;
     //  Durable it is in any case: if this fails, the checkpoint after the batch says so
+    STELE_FAULT (high_water_before);
     if (stele_high_water_set (self->high_water, self->head, self->rejected))
         self->high_water_code = STELE_EIO;
+    STELE_FAULT (high_water_after);
     stele_tasks_trim (self->tasks);
     return 0;
 }
@@ -507,12 +509,15 @@ stele_ledger_checkpoint (stele_ledger_t *self, bool idle)
 int
 stele_ledger_make_room (stele_ledger_t *self)
 {
+    int code = s_keep_high_water (self, true);
+    if (code)
+        return code;
     int rc = sqlite3_wal_checkpoint_v2 (self->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
     if (rc == SQLITE_OK) {
         self->wal_pages = 0;
         self->wal_pages_next = WAL_PAGES_MAX;
         return 0;
     }
-    int code = stele_sql_code (rc);
+    code = stele_sql_code (rc);
     return code == STELE_EBUSY? STELE_EFULL: stele_ledger_fail (self, code);
 }
