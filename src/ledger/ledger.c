@@ -251,9 +251,10 @@ s_open (stele_ledger_t *self, const char *path, const stele_ledger_options_t *op
         code = stele_sql_code (sqlite3_open_v2 (path, &self->db,
             SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX
             | SQLITE_OPEN_EXRESCODE, NULL));
-    if (code)
-        return stele_refuse (refusal, code, "ledger", "cannot open %s: %s", path,
-            sqlite3_errmsg (self->db));
+    if (code) {
+        code = stele_ledger_fail (self, code);
+        return stele_refuse (refusal, code, "ledger", "cannot open %s: %s", path, self->error);
+    }
     //  Until all is well nothing is written, not even a checkpoint: a damaged log can be looked at
     sqlite3_db_config (self->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
     code = stele_ledger_compare (self, path, options, refusal);
