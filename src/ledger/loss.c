@@ -26,15 +26,16 @@
 
 //  -- what the file has -------------------------------------------------------------
 
-//  First column of the first row as text; "" where there is none
-static void
+//  First column of the first row as text; "" where there is none. Returns 0 or a code.
+static int
 s_text (sqlite3 *db, const char *sql, char *text, size_t size_max)
 {
     sqlite3_stmt *stmt = stele_sql_prepare (db, sql);
-    *text = 0;
-    if (stmt && sqlite3_step (stmt) == SQLITE_ROW && sqlite3_column_text (stmt, 0))
-        snprintf (text, size_max, "%s", (const char *) sqlite3_column_text (stmt, 0));
+    int rc = stmt? sqlite3_step (stmt): sqlite3_errcode (db);
+    const char *found = rc == SQLITE_ROW? (const char *) sqlite3_column_text (stmt, 0): NULL;
+    snprintf (text, size_max, "%s", found? found: "");
     sqlite3_finalize (stmt);
+    return stele_sql_code (rc);
 }
 
 static int
@@ -54,10 +55,11 @@ s_look_at (stele_ledger_t *self, stele_mark_t *has, bool *is_ledger)
     *is_ledger = tables == 0 || (application == STELE_APPLICATION_ID && version <= newest);
     if (tables == 0 || !*is_ledger)
         return 0;
-    s_text (self->db, "SELECT value FROM meta WHERE key = 'ledger_id'",
+    code = s_text (self->db, "SELECT value FROM meta WHERE key = 'ledger_id'",
         has->ledger_id, sizeof has->ledger_id);
-    code = stele_sql_integer_into (self->db,
-        "SELECT last FROM commits ORDER BY first DESC LIMIT 1", 0, &has->position);
+    if (code == 0)
+        code = stele_sql_integer_into (self->db,
+            "SELECT last FROM commits ORDER BY first DESC LIMIT 1", 0, &has->position);
     if (code == 0)
         code = stele_sql_integer_into (self->db,
             "SELECT max (id) FROM rejected_events", 0, &has->rejected);
@@ -242,7 +244,9 @@ s_record (stele_ledger_t *self)
         stele_sql_exec (self->db, "ROLLBACK");
         return code;
     }
-    s_text (self->db, "SELECT value FROM meta WHERE key = 'ledger_id'", self->id, sizeof self->id);
+    code = s_text (self->db, "SELECT value FROM meta WHERE key = 'ledger_id'", self->id, sizeof self->id);
+    if (code)
+        return stele_ledger_fail (self, code);
     snprintf (loss->text, sizeof loss->text, "accepted as lost: %" PRId64 " events%s%s%s of ledger %s (%s);"
         " goes on from position %" PRId64 " as ledger %s",
         loss->last - loss->first + 1, loss->rejected? " and ": "",

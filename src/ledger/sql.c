@@ -74,7 +74,7 @@ s_failed_file (sqlite3 *db, int rc, int *number)
     if (*number)
         return "-wal";
     *number = s_last_errno (db, SQLITE_FCNTL_FILE_POINTER);
-    if (*number == 0)
+    if (*number == 0 && (rc & 0xFF) != SQLITE_CORRUPT)
         *number = sqlite3_system_errno (db);
     return "";
 }
@@ -86,6 +86,7 @@ s_doing (int rc)
         case SQLITE_IOERR_READ:
         case SQLITE_IOERR_SHORT_READ:
         case SQLITE_IOERR_CORRUPTFS:
+        case SQLITE_CORRUPT:
             return "read";
         case SQLITE_IOERR_FSYNC:
         case SQLITE_IOERR_DIR_FSYNC:
@@ -112,9 +113,16 @@ stele_sql_trouble (sqlite3 *db, int code, char *text, size_t size)
     if (kind == SQLITE_FULL)
         snprintf (text, size, "cannot write %s: %s (SQLite %d)", path, strerror (ENOSPC), rc);
     else
-    if (kind == SQLITE_IOERR || kind == SQLITE_CANTOPEN) {
+    if (kind == SQLITE_IOERR || kind == SQLITE_CANTOPEN || kind == SQLITE_CORRUPT) {
         int number;
         const char *suffix = s_failed_file (db, rc, &number);
+        //  SQLite calls it malformed, too, when the disk cannot be read
+        if (kind == SQLITE_CORRUPT && number == 0) {
+            snprintf (text, size, "%s: %s (SQLite %d)", path, sqlite3_errmsg (db), rc);
+            return code;
+        }
+        if (kind == SQLITE_CORRUPT)
+            code = STELE_EIO;
         snprintf (text, size, "cannot %s %s%s: %s (errno %d, SQLite %d)", s_doing (rc), path,
             suffix, number? strerror (number): sqlite3_errmsg (db), number, rc);
         //  After a sync that failed nobody knows what is on the disk, whatever the reason
