@@ -17,6 +17,8 @@
 //  At a start Redis is compared with SQLite record by record up to this many live
 //  records; above it the cursor is what is compared, and consistency.check does the rest.
 #define COMPARE_TASKS_MAX 20000
+//  In passing, up to some 500 active records and those of 5000 events are compared so often
+#define SCRUB_MS 1000
 
 typedef struct {
     stele_follower_t follower;
@@ -213,7 +215,8 @@ stele_cache_actor (zsock_t *pipe, void *args)
         .url = settings->redis,
         .prefix = settings->redis_prefix,
         .legacy_keys = settings->legacy_keys,
-        .terminal_ttl_s = settings->terminal_ttl_s
+        .terminal_ttl_s = settings->terminal_ttl_s,
+        .scrub_ms = SCRUB_MS
     };
     if (code == 0) {
         self.cache = stele_cache_new (&options, &refusal);

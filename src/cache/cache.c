@@ -58,6 +58,7 @@ stele_cache_new (const stele_cache_options_t *options, stele_refusal_t *refusal)
     self->legacy_keys = options->legacy_keys;
     int64_t ttl_s = options->terminal_ttl_s < TTL_MAX_S? options->terminal_ttl_s: TTL_MAX_S;
     self->terminal_ttl_us = ttl_s * 1000000;
+    self->scrub.every_ms = options->scrub_ms;
     self->redis = stele_redis_new (&url, TIMEOUT_MS);
     self->batch = stele_batch_new ();
     self->scratch = stele_pack_new ();
@@ -382,6 +383,8 @@ s_follow (stele_cache_t *self, stele_reader_t *reader)
             rc = 0;
         }
     }
+    if (rc == 0 && self->at_head && self->position >= self->head)
+        rc = stele_cache_scrub (self, reader);
     if (rc == 0 && self->position >= self->head)
         s_reached_head (self);
     else
@@ -444,9 +447,11 @@ stele_cache_step (stele_cache_t *self, stele_reader_t *reader, int64_t now_us)
     }
     if (rc)
         return LEDGER_WAIT_MS;
-    if (self->at_head && self->sweep_ms > stele_cache_monotonic_ms ())
-        return VERIFY_MS;
-    return 0;
+    int64_t now_ms = stele_cache_monotonic_ms ();
+    if (!self->at_head || self->sweep_ms <= now_ms)
+        return 0;
+    wait_ms = self->scrub.every_ms? self->scrub.due_ms - now_ms: VERIFY_MS;
+    return wait_ms > VERIFY_MS? VERIFY_MS: wait_ms > 0? (int) wait_ms: 0;
 }
 
 //  -- what it says of itself -------------------------------------------------------------
@@ -484,7 +489,7 @@ stele_cache_pack_stats (const stele_cache_t *self, int64_t head, int64_t head_ti
         head_time_us;
     int64_t lag_ms = lag_events && since_us && now_us > since_us? (now_us - since_us) / 1000: 0;
 
-    stele_pack_map (pack, 11);
+    stele_pack_map (pack, 13);
     stele_pack_key_string (pack, "state", states [stele_cache_state (self)]);
     stele_pack_key_integer (pack, "position", self->position);
     stele_pack_key_integer (pack, "lag_events", lag_events);
@@ -494,6 +499,8 @@ stele_cache_pack_stats (const stele_cache_t *self, int64_t head, int64_t head_ti
     stele_pack_key_integer (pack, "rebuilds", self->rebuilds);
     stele_pack_key_integer (pack, "reconnects", self->reconnects > 1? self->reconnects - 1: 0);
     stele_pack_key_integer (pack, "errors", self->errors);
+    stele_pack_key_integer (pack, "evicted", self->evicted);
+    stele_pack_key_integer (pack, "repaired", self->repaired);
     stele_pack_key_string (pack, "last_error", self->last_error [0]? self->last_error: NULL);
     stele_pack_key_string (pack, "url", self->url);
 }

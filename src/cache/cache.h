@@ -40,6 +40,7 @@ typedef struct {
     const char *prefix;             // "{stele}"
     bool legacy_keys;
     int64_t terminal_ttl_s;
+    int64_t scrub_ms;               // A page of records is compared in passing so often; 0: never
 } stele_cache_options_t;
 
 /*  Check the URL and make a cache that is not yet connected. Options are copied.
@@ -79,7 +80,8 @@ const char *
 
 /*  Its part of the statistics: packs ONE map with state ("live", "catching_up",
     "rebuilding", "away"), position, lag_events, lag_ms, applied (records), batches,
-    rebuilds, reconnects, errors, last_error, url. 'head' is the ledger's.     */
+    rebuilds, reconnects, errors, evicted (keys, by Redis itself), repaired (records that were
+    put right in passing), last_error, url. 'head' is the ledger's.            */
 void
     stele_cache_pack_stats (const stele_cache_t *self, int64_t head, int64_t head_time_us,
         int64_t now_us, stele_pack_t *pack);

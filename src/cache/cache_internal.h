@@ -32,6 +32,18 @@ typedef struct {
     int64_t key;
 } stele_touch_t;
 
+typedef struct {
+    int64_t every_ms;               // 0: never
+    int64_t due_ms;                 // Monotonic: the next page
+    int64_t ask_ms;                 // and the next look for evictions
+    int64_t task, session, ended;   // Where the next pages begin
+    bool in_sessions;               // The active ones' turn is that of the sessions
+    bool hurry;                     // Redis has evicted keys: until both have been gone through
+    bool active_left, ended_left;
+    int64_t evictions_seen;         // As Redis counts them
+    int64_t found;                  // Put right and not yet told
+} stele_scrub_t;
+
 struct stele_cache {
     stele_layout_t layout;
     char url [STELE_REDIS_URL_MAX];
@@ -77,6 +89,9 @@ struct stele_cache {
     int64_t rebuilds;
     int64_t reconnects;
     int64_t errors;
+    int64_t evicted;                // Keys that Redis dropped by itself
+    int64_t repaired;               // Records that were put right without being asked to
+    stele_scrub_t scrub;
     char last_error [512];
     char news [768];
     bool news_read;
@@ -163,6 +178,13 @@ int
     there is no more to do, 0 when there is, or an error.                    */
 int
     stele_cache_sweep (stele_cache_t *self, stele_reader_t *reader);
+
+/*  -- cache_scrub.c ------------------------------------------------------------------ */
+
+/*  Compare a page of what Redis has to hold, when it is time, and put it right. At the head
+    only. Returns 0 or an error.                                             */
+int
+    stele_cache_scrub (stele_cache_t *self, stele_reader_t *reader);
 
 /*  -- for requests (cache_recover.c, cache_check.c) ------------------------------- */
 

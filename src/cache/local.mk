@@ -7,7 +7,9 @@ src_cache_libcache_la_SOURCES = \
     src/cache/cache_internal.h \
     src/cache/cache_rebuild.c \
     src/cache/cache_recover.c \
+    src/cache/cache_scrub.c \
     src/cache/cache_sweep.c \
+    src/cache/compare.c src/cache/compare.h \
     src/cache/layout.c src/cache/layout.h \
     src/cache/live.c \
     src/cache/look.c src/cache/look.h \
