@@ -40,6 +40,7 @@
     X ("table.read",        WORKER, stele_query_table_read) \
     X ("rejected.list",     WORKER, stele_query_rejected_list) \
     X ("rejected.retry",    WRITER, NULL) \
+    X ("producer.get",      WRITER, NULL) \
     X ("recover",           CACHE,  NULL) \
     X ("consistency.check", CACHE,  NULL)
 

@@ -260,6 +260,53 @@ s_retry (stele_writer_t *self)
     return code;
 }
 
+//  -- producer.get --------------------------------------------------------------------
+
+static void
+s_pack_producer (stele_pack_t *pack, const stele_member_t *member, int64_t now_us)
+{
+    static const char *const words [] = { "unknown", "present", "left", "expired" };
+    stele_pack_map (pack, 6);
+    stele_pack_key_string (pack, "producer", member->now.name);
+    stele_pack_key_integer (pack, "sequence", member->durable.sequence);
+    stele_pack_key_string (pack, "instance", *member->now.instance? member->now.instance: NULL);
+    stele_pack_key_string (pack, "status", words [member->now.status]);
+    stele_pack_key_integer (pack, "lease_ms", member->now.lease_ms);
+    stele_pack_string (pack, "silent_ms");
+    if (member->heard_us)
+        stele_pack_integer (pack, (now_us - member->heard_us) / 1000);
+    else
+        stele_pack_nil (pack);
+}
+
+static int
+s_producer (stele_writer_t *self)
+{
+    const stele_input_t *input = self->input;
+    stele_token_t name = stele_scan_find (input->data, input->size, "producer", NULL, NULL);
+    stele_refusal_t refusal;
+    if (name.kind != STELE_SCAN_TEXT || name.size == 0) {
+        stele_refuse (&refusal, STELE_EBAD_REQUEST, "producer", "producer.get takes producer, a name");
+        return s_refused (self, &refusal, 0);
+    }
+    stele_member_t *member = stele_roster_next (self->roster, NULL);
+    while (member && (strlen (member->now.name) != name.size
+        || memcmp (member->now.name, name.data, name.size) != 0))
+        member = stele_roster_next (self->roster, member);
+    if (!member || member->durable.id == 0) {
+        stele_refuse (&refusal, STELE_ENOT_FOUND, "producer", "no producer of that name has published");
+        return s_refused (self, &refusal, 0);
+    }
+    stele_pack_clear (self->pack);
+    stele_pack_map (self->pack, 3);
+    stele_pack_key_bool (self->pack, "ok", true);
+    stele_pack_key_integer (self->pack, "position", stele_ledger_last (self->ledger));
+    stele_pack_string (self->pack, "producer");
+    s_pack_producer (self->pack, member, stele_clock_steady_us ());
+    stele_writer_answer (self);
+    return 0;
+}
+
 //  -- the cursor of a follower ----------------------------------------------------
 
 static int
@@ -291,6 +338,8 @@ stele_writer_run_request (stele_writer_t *self)
         return s_publish (self);
     if (op.kind == STELE_SCAN_TEXT && op.size == 14 && memcmp (op.data, "rejected.retry", 14) == 0)
         return s_retry (self);
+    if (op.kind == STELE_SCAN_TEXT && op.size == 12 && memcmp (op.data, "producer.get", 12) == 0)
+        return s_producer (self);
     if (op.kind == STELE_SCAN_TEXT && op.size == 8 && memcmp (op.data, "follower", 8) == 0)
         return s_follower (self);
     stele_refusal_t refusal;
@@ -332,23 +381,6 @@ stele_writer_run_pipeline (stele_writer_t *self)
 }
 
 //  -- statistics ------------------------------------------------------------------
-
-static void
-s_pack_producer (stele_pack_t *pack, const stele_member_t *member, int64_t now_us)
-{
-    static const char *const words [] = { "unknown", "present", "left", "expired" };
-    stele_pack_map (pack, 6);
-    stele_pack_key_string (pack, "producer", member->now.name);
-    stele_pack_key_integer (pack, "sequence", member->durable.sequence);
-    stele_pack_key_string (pack, "instance", *member->now.instance? member->now.instance: NULL);
-    stele_pack_key_string (pack, "status", words [member->now.status]);
-    stele_pack_key_integer (pack, "lease_ms", member->now.lease_ms);
-    stele_pack_string (pack, "silent_ms");
-    if (member->heard_us)
-        stele_pack_integer (pack, (now_us - member->heard_us) / 1000);
-    else
-        stele_pack_nil (pack);
-}
 
 void
 stele_writer_pack_stats (stele_writer_t *self, stele_pack_t *pack)

@@ -11,6 +11,7 @@ src_cache_libcache_la_SOURCES = \
     src/cache/cache_sweep.c \
     src/cache/compare.c src/cache/compare.h \
     src/cache/layout.c src/cache/layout.h \
+    src/cache/legacy.c src/cache/legacy.h \
     src/cache/live.c \
     src/cache/look.c src/cache/look.h \
     src/cache/parts.c src/cache/parts.h \

@@ -41,6 +41,7 @@ stele_SOURCES = \
     src/cli/cmd_info.c \
     src/cli/cmd_list.c \
     src/cli/cmd_metrics.c \
+    src/cli/cmd_migrate.c \
     src/cli/cmd_outputs.c \
     src/cli/cmd_ping.c \
     src/cli/cmd_publish.c \
@@ -52,4 +53,6 @@ stele_SOURCES = \
     src/cli/cmd_stats.c \
     src/cli/cmd_status.c \
     src/cli/cmd_top.c
-stele_LDADD = src/cli/libcli.la libstele.la $(JANSSON_LIBS) $(CZMQ_LIBS) -lm
+# What reads the stores of earlier systems is not in the library, so the rooms that it needs are linked here
+stele_LDADD = src/cli/libcli.la src/migrate/libmigrate.la libstele.la src/cache/libcache.la \
+    src/ledger/libledger.la src/wire/libwire.la src/model/libmodel.la $(STELE_FAULT_ROOM) $(STELE_LIBS)

@@ -14,6 +14,8 @@ src_ledger_libledger_la_SOURCES = \
     src/ledger/high_water.h \
     src/ledger/ids.c \
     src/ledger/ids.h \
+    src/ledger/foreign.c \
+    src/ledger/foreign.h \
     src/ledger/ledger.c \
     src/ledger/ledger.h \
     src/ledger/ledger_internal.h \

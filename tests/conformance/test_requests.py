@@ -283,6 +283,31 @@ class Requests(harness.BrokerTest):
         self.assertEqual([event["content"] for event in mine], ["one", "two"])
         self.assertEqual(self.ask("events.read", after=answer["head"] + 1000, limit=10)["events"], [])
 
+    def test_table_read_tells_rows_as_they_were_at_a_position(self):
+        task, position = self.story()
+        later = self.producer(self.name("later")).publish(changed(task, "queued"))
+        rows, cursor = [], None
+        while True:
+            answer = self.ask("table.read", table="tasks", at=position, limit=1, cursor=cursor)
+            rows += answer["rows"]
+            cursor = answer["next"]
+            if cursor is None:
+                break
+        self.assertEqual([row for row in rows if row["task_id"] == task],
+                         [self.ask("task.get", task_id=task, at=position)["task"]])
+        history = self.ask("table.read", table="task_history", at=position, limit=1000)["rows"]
+        self.assertEqual([row for row in history if row["task_id"] == task],
+                         self.ask("task.history", task_id=task)["history"][:-1])
+        self.assertEqual(self.refused("table.read", table="meta")["code"], "bad_request")
+        self.assertEqual(self.refused("table.read", table="tasks", at=later + 1000)["code"], "not_found")
+
+    def test_producer_get_tells_the_last_durable_sequence(self):
+        name = self.name("producer")
+        self.assertEqual(self.refused("producer.get", producer=name)["code"], "not_found")
+        self.producer(name).publish(created(self.name("a")), created(self.name("b")))
+        answer = self.ask("producer.get", producer=name)["producer"]
+        self.assertEqual((answer["producer"], answer["sequence"], answer["status"]), (name, 2, "present"))
+
     def test_rejected_list_and_retry(self):
         task = self.name("task")
         peer = self.producer()

@@ -3,6 +3,7 @@
 
 integration_support = \
     tests/conformance/client.py \
+    tests/integration/earlier.py \
     tests/integration/harness.py \
     tests/integration/load.py \
     tests/integration/stream.py
@@ -22,6 +23,7 @@ integration_tests = \
     tests/integration/test_examples.py \
     tests/integration/test_export.py \
     tests/integration/test_live.py \
+    tests/integration/test_migrate.py \
     tests/integration/test_redis_away.py \
     tests/integration/test_stele.py \
     tests/integration/test_stop.py \

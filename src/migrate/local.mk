@@ -1,0 +1,9 @@
+# What an earlier system kept, as events. Part of the program stele, not of the library.
+noinst_LTLIBRARIES += src/migrate/libmigrate.la
+src_migrate_libmigrate_la_SOURCES = \
+    src/migrate/convert.c src/migrate/convert.h \
+    src/migrate/from_redis.c \
+    src/migrate/from_sqlite.c \
+    src/migrate/migrate.c src/migrate/migrate.h \
+    src/migrate/spool.c src/migrate/spool.h \
+    src/migrate/story.c src/migrate/story.h

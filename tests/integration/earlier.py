@@ -1,0 +1,149 @@
+# earlier - writes what an earlier system, a Python program with SQLite and Redis, left behind
+#
+# Its tables as an object-relational mapper made them: text ids, states as text, times as
+# text in UTC without saying so, JSON as text.
+#
+# This Source Code Form is subject to the terms of the Mozilla Public
+# License, v. 2.0. If a copy of the MPL was not distributed with this
+# file, You can obtain one at https://mozilla.org/MPL/2.0/.
+
+import datetime
+import json
+import random
+import sqlite3
+import uuid
+
+SCHEMA = """
+CREATE TABLE tasks (
+    id VARCHAR(36) NOT NULL PRIMARY KEY, title VARCHAR(255) NOT NULL, description TEXT NOT NULL,
+    role VARCHAR(50) NOT NULL, state VARCHAR(20) NOT NULL, provider VARCHAR(50), model VARCHAR(100),
+    branch VARCHAR(255), worktree_path TEXT, base_branch VARCHAR(255), commit_hash VARCHAR(40),
+    target_dir TEXT DEFAULT '.', full_access BOOLEAN DEFAULT 0, provider_override VARCHAR(50),
+    repository_url TEXT, acceptance_criteria JSON, metadata JSON, parent_id VARCHAR(36) REFERENCES tasks (id),
+    user_id VARCHAR(255) DEFAULT 'default', created_at DATETIME, updated_at DATETIME, started_at DATETIME,
+    completed_at DATETIME, error_count INTEGER DEFAULT 0, last_error TEXT);
+CREATE TABLE task_history (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, task_id VARCHAR(36) NOT NULL REFERENCES tasks (id),
+    state_from VARCHAR(20), state_to VARCHAR(20) NOT NULL, timestamp DATETIME, provider VARCHAR(50),
+    model VARCHAR(100), error_message TEXT, details JSON, user_id VARCHAR(255));
+CREATE TABLE task_outputs (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, task_id VARCHAR(36) NOT NULL REFERENCES tasks (id),
+    output_type VARCHAR(20) NOT NULL, content TEXT, file_path TEXT, file_size INTEGER, mime_type VARCHAR(100),
+    commit_hash VARCHAR(40), branch VARCHAR(255), timestamp DATETIME);
+CREATE TABLE task_metrics (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, task_id VARCHAR(36) NOT NULL REFERENCES tasks (id),
+    metric_name VARCHAR(100) NOT NULL, metric_value FLOAT NOT NULL, metric_unit VARCHAR(20), timestamp DATETIME);
+CREATE TABLE cli_sessions (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, session_id VARCHAR(36) NOT NULL UNIQUE, task_id VARCHAR(36),
+    cli_tool VARCHAR(50) NOT NULL, mode VARCHAR(20) NOT NULL, state VARCHAR(20) NOT NULL, pid INTEGER,
+    current_directory TEXT, authentication_required BOOLEAN, auth_prompt TEXT, user_id VARCHAR(255),
+    created_at DATETIME, updated_at DATETIME, completed_at DATETIME, command_count INTEGER);
+CREATE TABLE cli_session_commands (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, session_id VARCHAR(36) NOT NULL, command TEXT NOT NULL,
+    output TEXT, execution_time_ms INTEGER, exit_code INTEGER, timestamp DATETIME);
+CREATE TABLE user_preferences (
+    user_id VARCHAR(255) PRIMARY KEY, preferred_provider VARCHAR(50), preferred_model VARCHAR(100),
+    full_access_preferred BOOLEAN, role_preferences JSON, created_at DATETIME, updated_at DATETIME);
+CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL);
+INSERT INTO alembic_version VALUES ('3f1c');
+"""
+
+EPOCH = datetime.datetime(1970, 1, 1)
+
+
+def text(moment):
+    """As the mapper writes it: no fraction where there is none."""
+    return None if moment is None else str(moment)
+
+
+def microseconds(value):
+    return (datetime.datetime.fromisoformat(value) - EPOCH) // datetime.timedelta(microseconds=1)
+
+
+class Earlier:
+    """The earlier system at work: 'tasks' tasks, some of them retried."""
+
+    def __init__(self, path, seed=1, tasks=40, wal=False):
+        self.dice = random.Random(seed)
+        self.db = sqlite3.connect(path, isolation_level=None)
+        self.db.row_factory = sqlite3.Row
+        if wal:
+            self.db.execute("PRAGMA journal_mode = WAL")
+            self.db.execute("PRAGMA wal_autocheckpoint = 0")
+        self.db.executescript(SCHEMA)
+        self.now = datetime.datetime(2025, 3, 1, 12, 0, 0)
+        self.db.execute("BEGIN")
+        for number in range(tasks):
+            self.task(number)
+        for number in range(5):
+            self.insert("user_preferences", user_id="user-%d" % number, preferred_provider="claude",
+                        role_preferences=json.dumps({"coder": "opus", "n": number}), created_at=text(self.tick()),
+                        full_access_preferred=number % 2, updated_at=text(self.tick()))
+        self.db.execute("COMMIT")
+
+    def tick(self, seconds=None):
+        seconds = self.dice.choice([0, 0.000017, 0.5, 1, 60]) if seconds is None else seconds
+        self.now += datetime.timedelta(seconds=seconds)
+        return self.now
+
+    def insert(self, table, **row):
+        self.db.execute("INSERT INTO %s (%s) VALUES (%s)" % (
+            table, ", ".join(row), ", ".join("?" * len(row))), list(row.values()))
+
+    def change(self, task, state, error=None):
+        self.insert("task_history", task_id=task["id"], state_from=task["state"], state_to=state,
+                    timestamp=text(self.tick()), provider=task["provider"], model=task["model"],
+                    error_message=error, details=json.dumps({"n": self.dice.random()}) if error else None)
+        task["state"] = state
+        #   The record is written a little later than the row of its history
+        if state == "running" and not task["started_at"]:
+            task["started_at"] = text(self.tick(0.000031))
+        if state in ("passed", "failed", "error", "cancelled", "timeout"):
+            task["completed_at"] = text(self.tick(0.000011))
+        elif state == "queued":
+            task["completed_at"] = None
+        if error:
+            task["error_count"] += 1
+            task["last_error"] = error
+        task["updated_at"] = text(self.tick(0.000007))
+
+    def task(self, number):
+        dice = self.dice
+        created = text(self.tick())
+        task = dict(id=str(uuid.UUID(int=dice.getrandbits(128))), title="Task %d \u00e9\u4e2d" % number,
+                    description="line one\nline \"two\"", role=dice.choice(["coder", "tester"]), state="queued",
+                    provider=dice.choice([None, "claude", "gemini"]), model=dice.choice([None, "m-1"]),
+                    branch=dice.choice([None, "auto/x"]), full_access=dice.choice([0, 1]), user_id="default",
+                    acceptance_criteria=dice.choice([None, json.dumps({"tests": ["a", "b"]})]),
+                    metadata=dice.choice([None, json.dumps({"k": [1, 2.5, None], "$ref": {"$one": 1}})]),
+                    created_at=created, updated_at=created, started_at=None, completed_at=None,
+                    error_count=0, last_error=None)
+        self.insert("task_history", task_id=task["id"], state_from=None, state_to="queued",
+                    timestamp=dice.choice([created, text(self.tick(0.000003))]))
+        for _ in range(dice.randrange(3)):
+            self.change(task, "running")
+            for _ in range(dice.randrange(3)):
+                self.insert("task_outputs", task_id=task["id"], output_type=dice.choice(["stdout", "log"]),
+                            content="output %d\n" % number * dice.choice([1, 500]), timestamp=text(self.tick()))
+                self.insert("task_metrics", task_id=task["id"], metric_name="tokens", metric_unit="n",
+                            metric_value=dice.choice([1.0, 2.25, 1e12]), timestamp=text(self.tick()))
+            self.change(task, "failed", "it broke: %d" % number)
+            self.change(task, "queued")
+        if dice.random() < 0.7:
+            self.change(task, dice.choice(["running", "starting", "paused"]))
+            if dice.random() < 0.7:
+                self.change(task, dice.choice(["passed", "failed", "cancelled", "timeout"]))
+        self.insert("tasks", **task)
+        session = "session-%d" % number
+        self.insert("cli_sessions", session_id=session, task_id=task["id"], cli_tool="claude", mode="auto",
+                    state=dice.choice(["running", "completed"]), pid=number, current_directory="/src",
+                    authentication_required=0, user_id="default", created_at=text(self.tick()), command_count=2)
+        for command in ("ls", "make"):
+            self.insert("cli_session_commands", session_id=session, command=command, output="ok",
+                        execution_time_ms=12, exit_code=0, timestamp=text(self.tick()))
+        stop = text(self.tick())
+        self.db.execute("UPDATE cli_sessions SET updated_at = ?1, completed_at = iif (state = 'completed', ?1, NULL)"
+                        " WHERE session_id = ?2", (stop, session))
+
+    def rows(self, table, order="rowid"):
+        return [dict(row) for row in self.db.execute("SELECT * FROM %s ORDER BY %s" % (table, order))]
