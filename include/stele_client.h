@@ -75,6 +75,32 @@ STELE_EXPORT void
 STELE_EXPORT void
     stele_client_set_restore (stele_client_t *self, bool restore);
 
+/*  Keep events in a file of this producer's until a broker has acked them: what
+    stele_client_publish returned for is durable then, on this machine at first, and is
+    sent when a broker is there, by this run or by a later one that names the same file, once.
+    Publishing does not wait for a broker: STELE_EFULL when more than bytes_max wait
+    (stele_client_set_spool_max; 256 MiB), or the disk is full (the event stays the caller's, to be
+    tried again), STELE_EIO when the file cannot be written. What the file held
+    from earlier runs is sent first, and numbered first: the first event of this client gets the
+    number after those. One process at a time has it open (STELE_EBUSY), for one producer
+    (STELE_EINVALID_FIELD); it is opened by the first publish, flush or poll, which then fail.
+    More than the window is handed over during calls of this client: one that is idle for
+    long calls stele_client_poll now and then. stele_client_set_first_sequence has no effect. */
+STELE_EXPORT void
+    stele_client_set_spool (stele_client_t *self, const char *path);
+STELE_EXPORT void
+    stele_client_set_spool_max (stele_client_t *self, int64_t bytes_max);
+
+/*  Whose spool is in that file? NULL where there is none. Caller owns return value. */
+STELE_EXPORT char *
+    stele_client_spool_producer (const char *path);
+
+/*  Go on with a ledger that has less of this producer than the spool knows to be
+    acked, or with another ledger (else the producer ends with STELE_EBEHIND, STELE_ELEDGER): what
+    still waits is published there, what was acked and lost is not.          */
+STELE_EXPORT void
+    stele_client_set_accept_loss (stele_client_t *self);
+
 /*  What became of one event, or of a run of them.                           */
 typedef enum {
     STELE_ACKED,                    // 'number' and all before it are durable (or refused before)
@@ -106,12 +132,20 @@ STELE_EXPORT void
     the event is still the caller's and the pointer not NULL), STELE_ETOO_LARGE (larger than
     a message to this broker may be; it gets no number, and the next one may be published),
     or the code that ended this producer: STELE_EFENCED, STELE_EGAP, STELE_EPROTOCOL,
-    STELE_EUNAUTHORIZED, STELE_ELEDGER (the broker came back with another ledger, or
-    with one that lost events that it had acked), STELE_EINVALID_FIELD (the endpoint).
+    STELE_EUNAUTHORIZED, STELE_EBEHIND (the broker came back with a ledger that lost events that
+    it had acked), STELE_ELEDGER (with another ledger), STELE_EINVALID_FIELD (the endpoint).
     Full is twice the window of the broker, or 64 MiB, unacked. Before the broker was
     first met, only events under 64 KiB are taken. timeout_ms -1 waits for ever.  */
 STELE_EXPORT int64_t
     stele_client_publish (stele_client_t *self, stele_event_t **event_p, int timeout_ms);
+
+/*  Publish several at once: with a spool they are synced together, all or none. Takes
+    ownership of each, as above, and sets the pointers to NULL; on STELE_ETIMEOUT and STELE_EFULL those
+    that were not taken stay the caller's (without a spool some may have been taken).
+    Returns the number of the last, or a code as above.                      */
+STELE_EXPORT int64_t
+    stele_client_publish_all (stele_client_t *self, stele_event_t **events, size_t count,
+        int timeout_ms);
 
 /*  Wait until the event of that number is acked or refused, and send what is
     batched now. Returns 0 when it is durable, its code when it was refused (the last

@@ -32,6 +32,9 @@ struct _stele_client_t {
     size_t batch_events;
     bool restore;
     int64_t batch_delay_ms;
+    char *spool;                    // Path; NULL: none
+    int64_t spool_bytes_max;
+    bool accept_loss;
     stele_receipt_fn *receipt_fn;
     void *receipt_arg;
     stele_publisher_t *publisher;
@@ -67,6 +70,7 @@ stele_client_new (const char *producer)
     s_set (&self->feed, STELE_DEFAULT_FEED);
     self->batch_events = CLIENT_BATCH_EVENTS;
     self->batch_delay_ms = CLIENT_BATCH_DELAY_MS;
+    self->spool_bytes_max = STELE_SPOOL_BYTES_MAX;
     return self;
 }
 
@@ -85,6 +89,7 @@ stele_client_destroy (stele_client_t **self_p)
     free (self->events);
     free (self->requests);
     free (self->feed);
+    free (self->spool);
     free (self);
     *self_p = NULL;
 }
@@ -154,6 +159,34 @@ stele_client_set_restore (stele_client_t *self, bool restore)
     self->restore = restore;
 }
 
+void
+stele_client_set_spool (stele_client_t *self, const char *path)
+{
+    assert (!self->publisher && self->producer);
+    s_set (&self->spool, path);
+}
+
+void
+stele_client_set_spool_max (stele_client_t *self, int64_t bytes_max)
+{
+    assert (!self->publisher && bytes_max > 0);
+    self->spool_bytes_max = bytes_max;
+}
+
+char *
+stele_client_spool_producer (const char *path)
+{
+    char producer [256];
+    return stele_spool_owner (path, producer)? strdup (producer): NULL;
+}
+
+void
+stele_client_set_accept_loss (stele_client_t *self)
+{
+    assert (!self->publisher);
+    self->accept_loss = true;
+}
+
 //  -- publish -------------------------------------------------------------------
 
 void
@@ -165,38 +198,77 @@ stele_client_on_receipt (stele_client_t *self, stele_receipt_fn *fn, void *arg)
         stele_publisher_on_receipt (self->publisher, fn, arg);
 }
 
-static void
+//  Returns 0, or the code of a spool that cannot be opened
+static int
 s_start_publisher (stele_client_t *self)
 {
+    if (self->publisher)
+        return 0;
     assert (self->producer);
+    stele_spool_t *spool = NULL;
+    if (self->spool) {
+        spool = stele_spool_open (self->spool, self->producer, self->spool_bytes_max, &self->refusal);
+        if (!spool)
+            return self->refusal.code;
+    }
     stele_sender_settings_t settings = {
         .endpoint = self->events,
         .dialog = {
             .producer = self->producer,
             .instance = self->instance,
             .lease_ms = self->lease_ms,
-            .first_sequence = self->first_sequence,
+            .first_sequence = spool? 0: self->first_sequence,
             .delay_ms = self->batch_delay_ms,
             .batch_events = self->batch_events,
-            .restore = self->restore
+            .restore = self->restore,
+            .accept_loss = self->accept_loss
         }
     };
-    self->publisher = stele_publisher_new (&settings);
+    self->publisher = stele_publisher_new (&settings, &spool);
     stele_publisher_on_receipt (self->publisher, self->receipt_fn, self->receipt_arg);
+    return 0;
+}
+
+static int64_t
+s_publish_spooled (stele_client_t *self, stele_event_t **events, size_t count)
+{
+    stele_spool_event_t *bytes = (stele_spool_event_t *) zmalloc (count * sizeof *bytes);
+    assert (bytes);
+    for (size_t i = 0; i < count; i++)
+        bytes [i].data = stele_event_data (events [i], &bytes [i].size);
+    int64_t number = stele_publisher_spool (self->publisher, bytes, count, &self->refusal);
+    free (bytes);
+    return number;
+}
+
+int64_t
+stele_client_publish_all (stele_client_t *self, stele_event_t **events, size_t count,
+    int timeout_ms)
+{
+    assert (events && count > 0);
+    int64_t number = s_start_publisher (self);
+    if (number == 0 && self->spool)
+        number = s_publish_spooled (self, events, count);
+    size_t taken = self->spool && number > 0? count: 0;
+    while (number >= 0 && taken < count) {
+        size_t size;
+        const void *data = stele_event_data (events [taken], &size);
+        number = stele_publisher_put (self->publisher, data, size, timeout_ms, &self->refusal);
+        if (number > 0)
+            stele_event_destroy (&events [taken++]);
+    }
+    //  What may be tried again stays the caller's
+    bool again = number == STELE_ETIMEOUT || number == STELE_EFULL;
+    for (size_t i = 0; i < count && !again; i++)
+        stele_event_destroy (&events [i]);
+    return number;
 }
 
 int64_t
 stele_client_publish (stele_client_t *self, stele_event_t **event_p, int timeout_ms)
 {
     assert (event_p && *event_p);
-    if (!self->publisher)
-        s_start_publisher (self);
-    size_t size;
-    const void *data = stele_event_data (*event_p, &size);
-    int64_t number = stele_publisher_put (self->publisher, data, size, timeout_ms, &self->refusal);
-    if (number != STELE_ETIMEOUT)
-        stele_event_destroy (event_p);
-    return number;
+    return stele_client_publish_all (self, event_p, 1, timeout_ms);
 }
 
 int
@@ -209,16 +281,18 @@ stele_client_wait (stele_client_t *self, int64_t number, int timeout_ms)
 int
 stele_client_flush (stele_client_t *self, int timeout_ms)
 {
-    if (!self->publisher)
-        return 0;
+    int code = self->publisher || self->spool? s_start_publisher (self): 0;
+    if (code || !self->publisher)
+        return code;
     return stele_publisher_flush (self->publisher, timeout_ms, &self->refusal);
 }
 
 int64_t
 stele_client_poll (stele_client_t *self)
 {
-    if (!self->publisher)
-        return 0;
+    int code = self->publisher || self->spool? s_start_publisher (self): 0;
+    if (code || !self->publisher)
+        return code;
     return stele_publisher_poll (self->publisher, &self->refusal);
 }
 

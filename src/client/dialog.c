@@ -29,6 +29,10 @@ stele_dialog_new (const stele_dialog_settings_t *settings, int64_t now_ms)
     self->settings.producer = strdup (settings->producer);
     self->settings.instance = strdup (settings->instance);
     assert (self->settings.producer && self->settings.instance);
+    if (settings->ledger) {
+        self->settings.ledger = strdup (settings->ledger);
+        assert (self->settings.ledger);
+    }
     self->outbox = stele_outbox_new ();
     self->notices = stele_notices_new ();
     self->batch_events = settings->batch_events;
@@ -47,6 +51,7 @@ stele_dialog_destroy (stele_dialog_t **self_p)
     stele_notices_destroy (&self->notices);
     free ((char *) self->settings.producer);
     free ((char *) self->settings.instance);
+    free ((char *) self->settings.ledger);
     free (self);
     *self_p = NULL;
 }
@@ -106,6 +111,7 @@ stele_dialog_notice (const stele_dialog_t *self, stele_notice_kind_t kind)
     notice.settled_bytes = stele_outbox_settled_bytes (self->outbox);
     notice.window = self->window;
     notice.bytes_max = self->bytes_max;
+    notice.offset = self->offset;
     return notice;
 }
 
@@ -249,16 +255,28 @@ s_speak_batch (stele_dialog_t *self, stele_pack_t *pack)
     return true;
 }
 
+//  The last sequence that is known to be acked; 0: not known, or a loss is accepted
+static int64_t
+s_acked (const stele_dialog_t *self)
+{
+    if (self->welcomed)
+        return self->durable;
+    return self->settings.ledger && !self->settings.accept_loss? self->settings.acked: 0;
+}
+
 static void
 s_speak_hello (stele_dialog_t *self, stele_pack_t *pack)
 {
-    stele_pack_map (pack, 4u + (self->settings.lease_ms > 0) + self->settings.restore);
+    int64_t acked = s_acked (self);
+    stele_pack_map (pack, 4u + (self->settings.lease_ms > 0) + (acked > 0) + self->settings.restore);
     stele_pack_key_string (pack, "op", "hello");
     stele_pack_key_integer (pack, "protocol", STELE_PROTOCOL);
     stele_pack_key_string (pack, "producer", self->settings.producer);
     stele_pack_key_string (pack, "instance", self->settings.instance);
     if (self->settings.lease_ms > 0)
         stele_pack_key_integer (pack, "lease_ms", self->settings.lease_ms);
+    if (acked > 0)
+        stele_pack_key_integer (pack, "acked", acked);
     if (self->settings.restore)
         stele_pack_key_bool (pack, "restore", true);
     self->hello_due = false;

@@ -25,6 +25,10 @@
 /*  Bytes that a publish message has besides its events, at most.            */
 #define STELE_DIALOG_OVERHEAD 64
 
+/*  Keep how events are numbered (sequence = number + offset), durably, before the first is
+    sent. Returns 0, or STELE_E...                                           */
+typedef int (stele_keep_offset_fn) (int64_t offset, const char *ledger, void *arg);
+
 typedef struct {
     const char *producer;
     const char *instance;
@@ -33,6 +37,13 @@ typedef struct {
     int64_t delay_ms;               // An event waits at most that long for a full batch
     size_t batch_events;
     bool restore;                   // The events come back from an export
+    //  Of a spool: without one, keep_offset is NULL
+    stele_keep_offset_fn *keep_offset;
+    void *keep_arg;
+    const char *ledger;             // That its sequences belong to; NULL: no broker was met yet
+    int64_t acked;                  // Last sequence that was acked in an earlier run
+    int64_t given;                  // Last one that an earlier run may have sent
+    bool accept_loss;               // Go on where the broker is, though more was acked
 } stele_dialog_settings_t;
 
 typedef struct stele_dialog stele_dialog_t;

@@ -28,38 +28,90 @@ s_sequence_ours (stele_dialog_t *self, int64_t sequence)
     return false;
 }
 
+//  What a welcome says of the ledger
+typedef struct {
+    char id [64];
+    char formerly [64];             // Id before a loss that was accepted there; "": none
+    int64_t sequence;               // Last one of this producer that is durable
+} s_ledger_t;
+
 static bool
-s_first_welcome (stele_dialog_t *self, const char *ledger, int64_t sequence)
+s_is_ledger (const s_ledger_t *ledger, const char *id)
+{
+    return strcmp (ledger->id, id) == 0 || strcmp (ledger->formerly, id) == 0;
+}
+
+static void
+s_end_behind (stele_dialog_t *self, int64_t sequence, int64_t acked)
+{
+    stele_dialog_end_with (self, STELE_EBEHIND, "the broker's ledger lost events: its last sequence of"
+        " %.80s is %" PRId64 ", but %" PRId64 " was acked", self->settings.producer, sequence, acked);
+}
+
+//  Which sequences do the events of a spool have? Those they had when they were sent before, if they
+//  were; else they come after what the broker has: where no broker was met with this spool, where
+//  the broker knows more of this producer than the spool ever gave, and where a loss is accepted.
+static bool
+s_spool_offset (stele_dialog_t *self, const s_ledger_t *ledger, int64_t *offset)
+{
+    const stele_dialog_settings_t *settings = &self->settings;
+    *offset = ledger->sequence;
+    if (settings->ledger && !settings->accept_loss) {
+        if (!s_is_ledger (ledger, settings->ledger)) {
+            stele_dialog_end_with (self, STELE_ELEDGER, "the spool belongs to ledger %s, the broker has %s: "
+                "is it the right broker?", settings->ledger, ledger->id);
+            return false;
+        }
+        if (ledger->sequence < settings->acked) {
+            s_end_behind (self, ledger->sequence, settings->acked);
+            return false;
+        }
+    }
+    bool known = settings->ledger && s_is_ledger (ledger, settings->ledger);
+    if (known && ledger->sequence >= settings->acked && ledger->sequence <= settings->given)
+        *offset = settings->acked;
+    if (known && *offset == settings->acked && strcmp (settings->ledger, ledger->id) == 0)
+        return true;
+    int code = settings->keep_offset (*offset, ledger->id, settings->keep_arg);
+    if (code)
+        stele_dialog_end_with (self, code, "the spool cannot be written: %s", stele_error_text (code));
+    return code == 0;
+}
+
+static bool
+s_first_welcome (stele_dialog_t *self, const s_ledger_t *ledger)
 {
     int64_t first = self->settings.first_sequence;
-    if (first > sequence + 1) {
+    int64_t offset = first > 0? first - 1: ledger->sequence;
+    if (offset > ledger->sequence) {
         stele_dialog_end_with (self, STELE_EGAP, "the first event was to have sequence %" PRId64
-            ", but the broker has %" PRId64 " only: events are missing between", first, sequence);
+            ", but the broker has %" PRId64 " only: events are missing between", first, ledger->sequence);
         return false;
     }
+    if (self->settings.keep_offset && !s_spool_offset (self, ledger, &offset))
+        return false;
     self->welcomed = true;
-    snprintf (self->ledger, sizeof self->ledger, "%s", ledger);
-    self->offset = first > 0? first - 1: sequence;
-    self->duplicates = sequence - self->offset;
-    self->sent = self->durable = sequence;
+    snprintf (self->ledger, sizeof self->ledger, "%s", ledger->id);
+    self->offset = offset;
+    self->duplicates = ledger->sequence - offset;
+    self->sent = self->durable = ledger->sequence;
     return true;
 }
 
 static bool
-s_later_welcome (stele_dialog_t *self, const char *ledger, int64_t sequence)
+s_later_welcome (stele_dialog_t *self, const s_ledger_t *ledger)
 {
-    if (strcmp (ledger, self->ledger) != 0) {
+    if (!s_is_ledger (ledger, self->ledger)) {
         stele_dialog_end_with (self, STELE_ELEDGER, "the broker came back with another ledger: %s, it was %s",
-            ledger, self->ledger);
+            ledger->id, self->ledger);
         return false;
     }
-    if (sequence < self->durable) {
-        stele_dialog_end_with (self, STELE_ELEDGER, "the broker came back with a ledger that lost "
-            "events: its last sequence is %" PRId64 ", but %" PRId64 " was acked",
-            sequence, self->durable);
+    if (ledger->sequence < self->durable) {
+        s_end_behind (self, ledger->sequence, self->durable);
         return false;
     }
-    return s_sequence_ours (self, sequence);
+    snprintf (self->ledger, sizeof self->ledger, "%s", ledger->id);
+    return s_sequence_ours (self, ledger->sequence);
 }
 
 //  Limits of a welcome; false where it is none that this version understands
@@ -85,25 +137,25 @@ s_welcome_limits (stele_dialog_t *self, const stele_peer_t *message)
 static void
 s_on_welcome (stele_dialog_t *self, const stele_peer_t *message)
 {
-    int64_t sequence;
-    char ledger [sizeof self->ledger];
+    s_ledger_t ledger = { .sequence = -1 };
+    stele_peer_text (message, "formerly", ledger.formerly, sizeof ledger.formerly);
     if (!s_welcome_limits (self, message)
-    ||  !stele_peer_integer (message, "sequence", &sequence) || sequence < 0
-    ||  !stele_peer_text (message, "ledger", ledger, sizeof ledger)) {
+    ||  !stele_peer_integer (message, "sequence", &ledger.sequence) || ledger.sequence < 0
+    ||  !stele_peer_text (message, "ledger", ledger.id, sizeof ledger.id)) {
         stele_dialog_end_with (self, STELE_EPROTOCOL, "the broker's welcome is not one of protocol %d",
             STELE_PROTOCOL);
         return;
     }
-    if (!(self->welcomed? s_later_welcome (self, ledger, sequence):
-            s_first_welcome (self, ledger, sequence)))
+    if (!(self->welcomed? s_later_welcome (self, &ledger): s_first_welcome (self, &ledger)))
         return;
     self->state = READY;
     self->hello_due = false;
-    self->durable = sequence;
+    self->durable = ledger.sequence;
     stele_notice_t notice = stele_dialog_notice (self, STELE_NOTICE_WELCOME);
+    snprintf (notice.message, sizeof notice.message, "%s", self->ledger);
     stele_notices_put (self->notices, &notice);
     stele_dialog_settle_duplicates (self);
-    stele_dialog_settle (self, sequence - self->offset, 0);
+    stele_dialog_settle (self, ledger.sequence - self->offset, 0);
     stele_outbox_rewind (self->outbox, 0);
     self->progress_ms = self->now_ms;
     self->held_ms = 0;
@@ -199,6 +251,7 @@ s_on_error (stele_dialog_t *self, const stele_peer_t *message)
     stele_peer_text (message, "message", text, sizeof text);
     switch (code) {
         case STELE_EFENCED:
+        case STELE_EBEHIND:
         case STELE_EPROTOCOL:
         case STELE_EUNAUTHORIZED:
             stele_dialog_end_with (self, code, "%s", text);

@@ -12,4 +12,7 @@ src_client_libclient_la_SOURCES = \
     src/client/publisher.c src/client/publisher.h \
     src/client/request.c src/client/request.h \
     src/client/sender.c src/client/sender.h \
+    src/client/spool.c src/client/spool.h src/client/spool_internal.h \
+    src/client/spool_format.c src/client/spool_format.h \
+    src/client/spool_open.c \
     src/client/wait.c src/client/wait.h

@@ -16,7 +16,7 @@
 #include <stdint.h>
 
 typedef enum {
-    STELE_NOTICE_WELCOME,           // The limits are known
+    STELE_NOTICE_WELCOME,           // The limits are known; .offset, and the ledger in .message
     STELE_NOTICE_ACKED,             // .number, .position, .duplicate
     STELE_NOTICE_REFUSED,           // .number, .code, .message
     STELE_NOTICE_ENDED              // .code, .message: this producer is done for
@@ -33,6 +33,7 @@ typedef struct {
     int64_t settled_bytes;
     int64_t window;                 // Limits of the last welcome
     int64_t bytes_max;
+    int64_t offset;                 // Sequence of an event less its number
     char message [256];
 } stele_notice_t;
 

@@ -11,6 +11,7 @@
 #define PUBLISHER_WINDOW         65536      // Until a welcome says otherwise
 #define PUBLISHER_WAITING_BYTES 67108864    // Handed over and not settled
 #define PUBLISHER_SAFE_BYTES     65536      // An event that every broker takes
+#define PUBLISHER_SPOOL_BYTES 16777216      // The largest message, until a welcome says
 #define PUBLISHER_NOTICES_MAX     1000
 #define PUBLISHER_REFUSALS_MAX   65536      // Remembered for stele_client_wait
 
@@ -25,8 +26,10 @@ struct stele_publisher {
     size_t batch_events;
     stele_receipt_fn *fn;
     void *arg;
+    stele_spool_t *spool;           // NULL: none
     int64_t published;              // Number of the last event
-    int64_t published_bytes;
+    int64_t handed;                 // Of the last one that the sender has: without a spool, the same
+    int64_t handed_bytes;
     int64_t in_batch;               // Events since the sender was told of a batch
     int64_t looked_ms;              // Notices were last taken in
     int64_t through;                // All up to this number are settled
@@ -40,8 +43,29 @@ struct stele_publisher {
     int64_t refused;
 };
 
+static void
+    s_feed (stele_publisher_t *self);
+static void
+    s_take_last_notices (stele_publisher_t *self);
+
+//  What the spool remembers of earlier runs
+static void
+s_resume (stele_publisher_t *self, stele_dialog_settings_t *dialog)
+{
+    int64_t offset;
+    const char *ledger;
+    self->published = stele_spool_end (self->spool);
+    dialog->keep_offset = stele_spool_keep_offset;
+    dialog->keep_arg = self->spool;
+    if (!stele_spool_offset (self->spool, &offset, &ledger))
+        return;
+    dialog->ledger = ledger;
+    dialog->acked = offset;
+    dialog->given = offset + self->published;
+}
+
 stele_publisher_t *
-stele_publisher_new (const stele_sender_settings_t *settings)
+stele_publisher_new (const stele_sender_settings_t *settings, stele_spool_t **spool_p)
 {
     stele_publisher_t *self = (stele_publisher_t *) zmalloc (sizeof (stele_publisher_t));
     assert (self);
@@ -63,8 +87,15 @@ stele_publisher_new (const stele_sender_settings_t *settings)
 
     stele_sender_settings_t copy = *settings;
     copy.pair = endpoint;
+    if (spool_p && *spool_p) {
+        self->spool = *spool_p;
+        *spool_p = NULL;
+        s_resume (self, &copy.dialog);
+    }
     self->sender = zactor_new (stele_sender, &copy);
     assert (self->sender);
+    if (self->spool)
+        s_feed (self);
     return self;
 }
 
@@ -75,7 +106,9 @@ stele_publisher_destroy (stele_publisher_t **self_p)
     if (!self)
         return;
     zactor_destroy (&self->sender);
+    s_take_last_notices (self);
     zsock_destroy (&self->pair);
+    stele_spool_close (&self->spool);
     free (self->refusals);
     free (self);
     *self_p = NULL;
@@ -95,6 +128,36 @@ stele_publisher_refused (const stele_publisher_t *self)
 }
 
 //  -- what the sender tells ----------------------------------------------------
+
+static void
+s_end (stele_publisher_t *self, int code, const char *message)
+{
+    if (self->ended.code == 0)
+        stele_refuse (&self->ended, code, NULL, "%s", message);
+}
+
+//  The spool has to know how its events are numbered: the sender has kept that for the first
+//  welcome; when the ledger's id changes later, it is kept here.
+static void
+s_note_offset (stele_publisher_t *self, const stele_notice_t *notice)
+{
+    int64_t offset;
+    const char *ledger;
+    if (stele_spool_offset (self->spool, &offset, &ledger)
+    &&  offset == notice->offset && strcmp (ledger, notice->message) == 0)
+        return;
+    if (stele_spool_keep_offset (notice->offset, notice->message, self->spool))
+        s_end (self, STELE_EIO, "the spool cannot be written");
+    stele_spool_note_offset (self->spool, notice->offset, notice->message);
+}
+
+static void
+s_settle_spool (stele_publisher_t *self)
+{
+    int64_t through = self->through < self->handed? self->through: self->handed;
+    if (through > 0 && stele_spool_settle (self->spool, through))
+        s_end (self, STELE_EIO, "the spool cannot be written");
+}
 
 static void
 s_remember_refused (stele_publisher_t *self, const stele_notice_t *notice)
@@ -130,15 +193,18 @@ s_take_notice (stele_publisher_t *self, const stele_notice_t *notice)
     self->settled = notice->settled;
     self->settled_bytes = notice->settled_bytes;
     if (notice->kind == STELE_NOTICE_ENDED) {
-        stele_refuse (&self->ended, notice->code, NULL, "%s", notice->message);
+        s_end (self, notice->code, notice->message);
         return;
     }
     if (notice->window > 0) {
         self->window = notice->window;
         self->bytes_max = notice->bytes_max;
     }
-    if (notice->kind == STELE_NOTICE_WELCOME)
+    if (notice->kind == STELE_NOTICE_WELCOME) {
+        if (self->spool)
+            s_note_offset (self, notice);
         return;
+    }
     if (notice->kind == STELE_NOTICE_REFUSED)
         s_remember_refused (self, notice);
     if (!self->fn)
@@ -155,13 +221,32 @@ s_take_notice (stele_publisher_t *self, const stele_notice_t *notice)
 }
 
 static void
-s_take_notices (stele_publisher_t *self)
+s_take_waiting (stele_publisher_t *self)
 {
     stele_notice_t notice;
     void *pair = zsock_resolve (self->pair);
     self->looked_ms = zclock_mono ();
     while (zmq_recv (pair, &notice, sizeof notice, ZMQ_DONTWAIT) == (int) sizeof notice)
         s_take_notice (self, &notice);
+    if (self->spool)
+        s_settle_spool (self);
+}
+
+static void
+s_take_notices (stele_publisher_t *self)
+{
+    s_take_waiting (self);
+    if (self->spool)
+        s_feed (self);
+}
+
+//  The sender is gone: what it still said is for the spool
+static void
+s_take_last_notices (stele_publisher_t *self)
+{
+    self->fn = NULL;
+    if (self->spool)
+        s_take_waiting (self);
 }
 
 //  Wait for a notice. False where the time is up.
@@ -188,13 +273,44 @@ s_command (stele_publisher_t *self, const char *command)
 static bool
 s_has_room (const stele_publisher_t *self, size_t size)
 {
-    if (self->published - self->settled >= 2 * self->window)
+    if (self->handed - self->settled >= 2 * self->window)
         return false;
     //  One larger than the bound passes when it is alone
-    int64_t waiting = self->published_bytes - self->settled_bytes;
+    int64_t waiting = self->handed_bytes - self->settled_bytes;
     if (waiting > 0 && waiting + (int64_t) size > PUBLISHER_WAITING_BYTES)
         return false;
     return self->bytes_max > 0 || size <= PUBLISHER_SAFE_BYTES;
+}
+
+static void
+s_hand_over (stele_publisher_t *self, const void *event, size_t size)
+{
+    zmq_msg_t message;
+    int rc = zmq_msg_init_size (&message, size);
+    assert (rc == 0);
+    memcpy (zmq_msg_data (&message), event, size);
+    rc = zmq_msg_send (&message, zsock_resolve (self->pair), 0);
+    assert (rc >= 0);
+    self->handed_bytes += (int64_t) size;
+    self->handed++;
+    if (++self->in_batch >= (int64_t) self->batch_events && self->batch_events > 1)
+        s_command (self, STELE_SENDER_BATCH);
+}
+
+//  Hand over what waits in the spool, as far as there is room
+static void
+s_feed (stele_publisher_t *self)
+{
+    const void *event;
+    size_t size;
+    stele_refusal_t refusal = { 0 };
+    while (self->ended.code == 0 && stele_spool_next (self->spool, &event, &size, &refusal)
+        && s_has_room (self, size)) {
+        s_hand_over (self, event, size);
+        stele_spool_pass (self->spool);
+    }
+    if (refusal.code && self->ended.code == 0)
+        s_end (self, refusal.code, refusal.message);
 }
 
 static int
@@ -208,6 +324,20 @@ s_wait_room (stele_publisher_t *self, size_t size, int64_t deadline_ms, stele_re
                 self->published - self->settled);
     }
     return 0;
+}
+
+static bool
+s_too_large (const stele_publisher_t *self, size_t size, stele_refusal_t *refusal)
+{
+    int64_t bytes_max = self->bytes_max;
+    //  One that no broker takes would stand in a spool's way for ever
+    if (bytes_max == 0 && self->spool)
+        bytes_max = PUBLISHER_SPOOL_BYTES;
+    if (bytes_max == 0 || (int64_t) size <= bytes_max - STELE_DIALOG_OVERHEAD)
+        return false;
+    stele_refuse (refusal, STELE_ETOO_LARGE, NULL, "the event has %zu bytes, "
+        "the broker takes messages of %" PRId64, size, bytes_max);
+    return true;
 }
 
 int64_t
@@ -224,20 +354,30 @@ stele_publisher_put (stele_publisher_t *self, const void *event, size_t size,
         *refusal = self->ended;
         return self->ended.code;
     }
-    if (self->bytes_max > 0 && (int64_t) size > self->bytes_max - STELE_DIALOG_OVERHEAD)
-        return stele_refuse (refusal, STELE_ETOO_LARGE, NULL, "the event has %zu bytes, "
-            "the broker takes messages of %" PRId64, size, self->bytes_max);
+    if (s_too_large (self, size, refusal))
+        return STELE_ETOO_LARGE;
+    s_hand_over (self, event, size);
+    return ++self->published;
+}
 
-    zmq_msg_t message;
-    int rc = zmq_msg_init_size (&message, size);
-    assert (rc == 0);
-    memcpy (zmq_msg_data (&message), event, size);
-    rc = zmq_msg_send (&message, zsock_resolve (self->pair), 0);
-    assert (rc >= 0);
-    self->published_bytes += (int64_t) size;
-    self->published++;
-    if (++self->in_batch >= (int64_t) self->batch_events && self->batch_events > 1)
-        s_command (self, STELE_SENDER_BATCH);
+int64_t
+stele_publisher_spool (stele_publisher_t *self, const stele_spool_event_t *events,
+    size_t count, stele_refusal_t *refusal)
+{
+    if (self->looked_ms != zclock_mono ())
+        s_take_notices (self);
+    if (self->ended.code) {
+        *refusal = self->ended;
+        return self->ended.code;
+    }
+    for (size_t i = 0; i < count; i++)
+        if (s_too_large (self, events [i].size, refusal))
+            return STELE_ETOO_LARGE;
+    int code = stele_spool_append (self->spool, events, count, refusal);
+    if (code)
+        return code;
+    self->published += (int64_t) count;
+    s_feed (self);
     return self->published;
 }
 

@@ -13,15 +13,18 @@
 #define STELE_PUBLISHER_H_INCLUDED
 
 #include "client/sender.h"
+#include "client/spool.h"
 #include "model/refusal.h"
 #include "stele_client.h"
 
 typedef struct stele_publisher stele_publisher_t;
 
-/*  Start the sender. 'pair' of the settings is left to this class. Caller owns
-    return value.                                                            */
+/*  Start the sender. 'pair' of the settings, and what concerns the spool, is left to this
+    class. With a spool (NULL: none), whose ownership it takes, events are durable there
+    before they are handed over, and what the spool held comes first. Caller owns return
+    value.                                                                   */
 stele_publisher_t *
-    stele_publisher_new (const stele_sender_settings_t *settings);
+    stele_publisher_new (const stele_sender_settings_t *settings, stele_spool_t **spool_p);
 
 /*  Stop the sender, which says goodbye; does not wait for acks.             */
 void
@@ -31,8 +34,14 @@ void
 void
     stele_publisher_on_receipt (stele_publisher_t *self, stele_receipt_fn *fn, void *arg);
 
+/*  Put events into the spool, together. Returns the number of the last, or STELE_EFULL, STELE_EIO,
+    STELE_ETOO_LARGE, or the code that ended the producer, with a refusal: then none was taken. */
+int64_t
+    stele_publisher_spool (stele_publisher_t *self, const stele_spool_event_t *events,
+        size_t count, stele_refusal_t *refusal);
+
 /*  Hand an event's bytes over (copied). Returns its number, or STELE_ETIMEOUT,
-    STELE_ETOO_LARGE, or the code that ended the producer, with a refusal.   */
+    STELE_ETOO_LARGE, or the code that ended the producer, with a refusal. Not with a spool. */
 int64_t
     stele_publisher_put (stele_publisher_t *self, const void *event, size_t size,
         int timeout_ms, stele_refusal_t *refusal);

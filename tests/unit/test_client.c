@@ -335,7 +335,7 @@ test_client_new_ledger_under_a_client_ends_it (void **state)
     snprintf (broker->ledger, sizeof broker->ledger, "%s/other.db", broker->folder);
     s_broker_restart (broker);
     s_publish_metric (client, 2);
-    assert_int_equal (stele_client_flush (client, PATIENCE_MS), STELE_ELEDGER);
+    assert_int_equal (stele_client_flush (client, PATIENCE_MS), STELE_EBEHIND);
     stele_client_destroy (&client);
     s_broker_destroy (broker);
 }

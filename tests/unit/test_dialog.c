@@ -494,7 +494,7 @@ test_dialog_acked_events_lost_ends (void **state)
     stele_dialog_greet (desk->dialog);
     s_expect (desk, "hello", 0, 0);
     s_welcome (desk, 4, 100);
-    s_expect_ended (desk, STELE_ELEDGER);
+    s_expect_ended (desk, STELE_EBEHIND);
     s_desk_destroy (desk);
 }
 
