@@ -424,6 +424,8 @@ stele_front_destroy (stele_front_t **self_p)
     zframe_destroy (&self->endpoints);
     zframe_destroy (&self->recovery);
     zframe_destroy (&self->consistency);
+    for (int i = 0; i < STELE_MAILBOX_COUNT; i++)
+        zframe_destroy (&self->parts [i]);
     free (self);
     *self_p = NULL;
 }

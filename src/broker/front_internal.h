@@ -27,6 +27,8 @@ struct stele_front {
     zframe_t *endpoints;
     zframe_t *recovery;
     zframe_t *consistency;          // The last check, its answer's entries
+    zframe_t *parts [STELE_MAILBOX_COUNT];      // Of the statistics, the last ones that came,
+    int64_t parts_us [STELE_MAILBOX_COUNT];     // and when
 };
 
 //  More elements than the largest publish has; checking them takes some milliseconds

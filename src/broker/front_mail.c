@@ -69,10 +69,28 @@ s_is_map (zframe_t *frame)
 }
 
 static void
+s_remember_part (stele_front_t *self, stele_mailbox_t mailbox, zframe_t *part)
+{
+    zframe_destroy (&self->parts [mailbox]);
+    self->parts [mailbox] = zframe_dup (part);
+    self->parts_us [mailbox] = zclock_usecs ();
+}
+
+//  An answer that nobody waits for any more: a part of statistics has no "ok"
+
+static bool
+s_is_part (zframe_t *answer)
+{
+    return stele_scan_find (zframe_data (answer), zframe_size (answer), "ok", NULL, NULL).kind
+        == STELE_SCAN_END;
+}
+
+static void
 s_take_part (stele_front_t *self, stele_mailbox_t mailbox, stele_request_t *request,
     zframe_t **part_p)
 {
     zframe_destroy (&request->parts [mailbox]);
+    s_remember_part (self, mailbox, *part_p);
     request->parts [mailbox] = *part_p;
     *part_p = NULL;
     for (int i = 0; i < STELE_MAILBOX_COUNT; i++)
@@ -120,11 +138,17 @@ stele_front_take_from_mailbox (stele_front_t *self, stele_mailbox_t mailbox)
     zframe_t *token = zmsg_pop (frames);
     zframe_t *answer = zmsg_pop (frames);
     stele_request_t *request = NULL;
+    bool readable = false;
     if (answer && zframe_size (token) == sizeof (uint64_t) && s_is_map (answer)) {
         uint64_t number;
         memcpy (&number, zframe_data (token), sizeof number);
         request = stele_pending_find (self->pending, number);
+        readable = true;
     }
+    if (readable && (!request || request->state == STELE_PENDING_QUEUED
+    || request->state == STELE_PENDING_WORKING) && s_is_part (answer))
+        s_remember_part (self, mailbox, answer);
+    else
     if (request && request->state == STELE_PENDING_GATHERING)
         s_take_part (self, mailbox, request, &answer);
     else

@@ -17,6 +17,27 @@ s_pack_frame (stele_front_t *self, const char *key, zframe_t *map)
         stele_pack_map (self->pack, 0);
 }
 
+//  The part of an actor that did not answer in time, waiting for Redis, say: as it was last,
+//  with its age
+
+static void
+s_pack_old_part (stele_front_t *self, stele_mailbox_t mailbox)
+{
+    zframe_t *part = self->parts [mailbox];
+    stele_scan_t scan = stele_scan_start (zframe_data (part), zframe_size (part));
+    uint32_t count = stele_scan_next (&scan).count;
+    stele_pack_string (self->pack, stele_mailbox_names [mailbox]);
+    stele_pack_map (self->pack, count + 1);
+    for (uint32_t i = 0; i < count * 2; i++) {
+        const void *value;
+        size_t size;
+        stele_scan_skip (&scan, &value, &size);
+        stele_pack_packed (self->pack, value, size);
+    }
+    stele_pack_key_integer (self->pack, "age_ms",
+        (zclock_usecs () - self->parts_us [mailbox]) / 1000);
+}
+
 static void
 s_pack_requests (stele_front_t *self)
 {
@@ -44,7 +65,10 @@ s_context (stele_front_t *self, stele_request_t *request)
     stele_pack_clear (self->pack);
     stele_pack_map (self->pack, STELE_MAILBOX_COUNT + 4);
     for (int i = 0; i < STELE_MAILBOX_COUNT; i++)
-        s_pack_frame (self, stele_mailbox_names [i], request->parts [i]);
+        if (request->parts [i] || !self->parts [i])
+            s_pack_frame (self, stele_mailbox_names [i], request->parts [i]);
+        else
+            s_pack_old_part (self, i);
     s_pack_frame (self, "endpoints", self->endpoints);
     s_pack_frame (self, "recovery", self->recovery);
     s_pack_frame (self, "consistency", self->consistency);
