@@ -56,6 +56,21 @@ stele_ledger_fields_json (stele_ledger_t *self, const stele_record_t *record,
     return 0;
 }
 
+//  The event is the row at self->next now: what finds it later has to know
+static int
+s_note (stele_ledger_t *self, const stele_record_t *event)
+{
+    if (event->type > STELE_TASK_METRIC_RECORDED)
+        return 0;
+    const stele_value_t *id = &event->values [STELE_TASK_ID];
+    stele_task_t *task = NULL;
+    int code = stele_tasks_find (self->tasks, id->text, id->size, &task);
+    if (code == 0)
+        code = stele_zones_note (self->zones, task, self->next, event->values [STELE_TIME].integer,
+            event->type == STELE_TASK_CREATED);
+    return code? stele_ledger_fail (self, code): 0;
+}
+
 int
 stele_ledger_append (stele_ledger_t *self, const stele_record_t *event,
     int64_t producer, int64_t *position, stele_refusal_t *refusal)
@@ -85,6 +100,9 @@ stele_ledger_append (stele_ledger_t *self, const stele_record_t *event,
             assert (false);
             rc = STELE_EINTERNAL;
     }
+    int code = rc == 1? s_note (self, event): 0;
+    if (code)
+        return code;
     if (rc == 1)
         *position = self->next++;
     STELE_FAULT (append_after);

@@ -230,8 +230,9 @@ s_prepare (stele_ledger_t *self)
     self->content = stele_content_new (self->db);
     self->words = stele_words_new (self->db);
     self->tasks = stele_tasks_new (self->db);
+    self->zones = stele_zones_new (self->db);
     self->reader = stele_reader_over (self->db);
-    if (!self->words || !self->tasks || !self->reader)
+    if (!self->words || !self->tasks || !self->zones || !self->reader)
         return stele_ledger_fail (self, STELE_EINTERNAL);
     return 0;
 }
@@ -323,6 +324,7 @@ stele_ledger_close (stele_ledger_t **self_p)
     stele_reader_close (&self->reader);
     stele_words_destroy (&self->words);
     stele_tasks_destroy (&self->tasks);
+    stele_zones_destroy (&self->zones);
 #define STATEMENT_FINALIZE(name, sql) sqlite3_finalize (self->name);
     STELE_LEDGER_STATEMENTS (STATEMENT_FINALIZE)
 #undef STATEMENT_FINALIZE
@@ -390,6 +392,8 @@ stele_ledger_commit (stele_ledger_t *self, int64_t now_us)
     if (code == 0)
         code = stele_tasks_flush (self->tasks);
     if (code == 0)
+        code = stele_zones_flush (self->zones);
+    if (code == 0)
         code = STELE_FAULT_CODE (commits_before);
     if (code)
         return stele_ledger_fail (self, code);
@@ -432,6 +436,7 @@ stele_ledger_rollback (stele_ledger_t *self)
     if (!sqlite3_get_autocommit (self->db))
         stele_sql_exec (self->db, "ROLLBACK");
     stele_tasks_forget (self->tasks);
+    stele_zones_forget (self->zones);
     stele_words_forget (self->words);
     self->next = self->head + 1;
     self->next_rejected = self->rejected;

@@ -23,6 +23,7 @@
 #include "ledger/sql.h"
 #include "ledger/tasks.h"
 #include "ledger/words.h"
+#include "ledger/zones.h"
 #include "wire/pack.h"
 
 //  A random UUID, as an expression of SQL
@@ -130,6 +131,7 @@ struct stele_ledger {
     bool broken;                    // An I/O error: what the files hold is for the next start to find out
     stele_words_t *words;
     stele_tasks_t *tasks;
+    stele_zones_t *zones;
     stele_content_t *content;
     stele_pack_t *pack;
     stele_record_t *scratch;

@@ -47,4 +47,6 @@ src_ledger_libledger_la_SOURCES = \
     src/ledger/tasks.c \
     src/ledger/tasks.h \
     src/ledger/words.c \
-    src/ledger/words.h
+    src/ledger/words.h \
+    src/ledger/zones.c \
+    src/ledger/zones.h

@@ -123,6 +123,7 @@ s_load (stele_task_t *task, sqlite3_stmt *row)
         task->life.state, task->role, task->provider, task->model
     };
     task->indexed_created_at = task->created_at;
+    task->ordered_at = task->updated_at;
 }
 
 int

@@ -42,6 +42,8 @@ typedef struct stele_task {
     int64_t position;
     stele_count_key_t counted;      // As task_states and task_counts have it; state 0: not there
     int64_t indexed_created_at;     // As the index has it
+    int64_t ordered_at;             // Time of its last event (zones.h)
+    bool unordered;                 // Known as such
     size_t id_size;
     char id [];
 } stele_task_t;
