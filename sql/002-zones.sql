@@ -20,16 +20,16 @@ CREATE TABLE unordered_tasks (
 -- What a ledger of version 1 holds already.
 INSERT INTO zones
     SELECT e.position / 1024, min (e.time), max (e.time), min (s.created_at), max (s.created_at), min (e.task)
-    FROM (SELECT position, time, task FROM task_history
-        UNION ALL SELECT position, time, task FROM task_outputs
-        UNION ALL SELECT position, time, task FROM task_metrics) e
+    FROM (SELECT position, time, task FROM history_plain
+        UNION ALL SELECT position, time, task FROM outputs_plain
+        UNION ALL SELECT position, time, task FROM metrics_plain) e
     JOIN task_states s ON s.task = e.task GROUP BY 1;
 
 INSERT INTO unordered_tasks
     SELECT DISTINCT task FROM (
         SELECT task, time, lag (time) OVER (PARTITION BY task ORDER BY position) AS earlier
-        FROM (SELECT position, time, task FROM task_history
-            UNION ALL SELECT position, time, task FROM task_outputs
-            UNION ALL SELECT position, time, task FROM task_metrics))
+        FROM (SELECT position, time, task FROM history_plain
+            UNION ALL SELECT position, time, task FROM outputs_plain
+            UNION ALL SELECT position, time, task FROM metrics_plain))
     WHERE time < earlier
     UNION SELECT id FROM tasks WHERE created <> id;

@@ -172,20 +172,37 @@ s_order_name (stele_order_t order)
     return s_orders [i].name;
 }
 
-//  A cursor is ORDER.TIME.KEY of the last row of a page
+//  A cursor is ORDER.TIME.KEY.POSITION.SKIP: the last place that was looked at, what position
+//  the list shows, and how much of its offset is left
+
+static void
+s_print_cursor (char *cursor, size_t size, const char *order, const stele_page_t *page)
+{
+    snprintf (cursor, size, "%s.%" PRId64 ".%" PRId64 ".%" PRId64 ".%" PRId64, order,
+        page->time, page->key, page->position, page->skip);
+}
 
 static void
 s_pack_cursor (stele_pack_t *pack, stele_order_t order, const stele_page_t *next)
 {
-    char cursor [80];
+    char cursor [128];
     stele_pack_string (pack, "next");
     if (!next->more) {
         stele_pack_nil (pack);
         return;
     }
-    snprintf (cursor, sizeof cursor, "%s.%" PRId64 ".%" PRId64, s_order_name (order),
-        next->time, next->key);
+    s_print_cursor (cursor, sizeof cursor, s_order_name (order), next);
     stele_pack_string (pack, cursor);
+}
+
+static void
+s_take_cursor (stele_filter_t *filter, const stele_page_t *page)
+{
+    filter->has_cursor = true;
+    filter->cursor_time = page->time;
+    filter->cursor_key = page->key;
+    filter->cursor_skip = page->skip;
+    filter->position = page->position;
 }
 
 static void
@@ -194,14 +211,15 @@ s_read_cursor (stele_params_t *params, stele_filter_t *filter)
     stele_span_t text = stele_params_text (params, "cursor");
     if (!text.text)
         return;
-    char cursor [80], name [16], again [80];
-    snprintf (cursor, sizeof cursor, "%.*s", text.size < 80? (int) text.size: 0, text.text);
-    int fields = sscanf (cursor, "%15[a-z_].%" SCNd64 ".%" SCNd64, name,
-        &filter->cursor_time, &filter->cursor_key);
+    char cursor [128], name [16], again [128];
+    stele_page_t page = { .more = true };
+    snprintf (cursor, sizeof cursor, "%.*s", text.size < 128? (int) text.size: 0, text.text);
+    int fields = sscanf (cursor, "%15[a-z_].%" SCNd64 ".%" SCNd64 ".%" SCNd64 ".%" SCNd64, name,
+        &page.time, &page.key, &page.position, &page.skip);
     //  Only what this wrote reads back to the same text
-    snprintf (again, sizeof again, "%s.%" PRId64 ".%" PRId64, fields == 3? name: "",
-        filter->cursor_time, filter->cursor_key);
-    if (fields != 3 || strlen (cursor) != text.size || strcmp (again, cursor) != 0)
+    s_print_cursor (again, sizeof again, fields == 5? name: "", &page);
+    if (fields != 5 || strlen (cursor) != text.size || strcmp (again, cursor) != 0
+    ||  page.position < 0 || page.skip < 0)
         stele_params_refuse (params, "cursor", "the 'next' of an answer to task.list");
     else
     if (strcmp (name, s_order_name (filter->order)) != 0)
@@ -212,7 +230,7 @@ s_read_cursor (stele_params_t *params, stele_filter_t *filter)
     if (stele_params_has (params, "offset"))
         stele_params_fail (params, STELE_EBAD_REQUEST, "offset",
             "give either a cursor or an offset, not both");
-    filter->has_cursor = true;
+    s_take_cursor (filter, &page);
 }
 
 typedef struct {
@@ -235,11 +253,9 @@ static void
 s_read_filter (stele_query_t *self, stele_params_t *params, stele_filter_t *filter,
     s_values_t *values)
 {
-    static const char *const later [] = { "search", "at" };
-    for (size_t i = 0; i < 2; i++)
-        if (stele_params_has (params, later [i]))
-            stele_params_fail (params, STELE_EBAD_REQUEST, later [i],
-                "this version of the broker does not support '%s' in task.list", later [i]);
+    if (stele_params_has (params, "search"))
+        stele_params_fail (params, STELE_EBAD_REQUEST, "search",
+            "this version of the broker does not support 'search' in task.list");
     memset (filter, 0, sizeof *filter);
     filter->states = stele_params_words (params, "states", STELE_VOCABULARY_TASK_STATE);
     filter->roles = values->roles;
@@ -260,7 +276,29 @@ s_read_filter (stele_query_t *self, stele_params_t *params, stele_filter_t *filt
     filter->order = s_read_order (params);
     filter->limit = stele_query_limit (self, params);
     filter->offset = stele_params_number (params, "offset", 0, 0, POSITION_MAX);
+    if (stele_params_has (params, "at")) {
+        s_when_t when = s_read_at (self, params);
+        filter->position = when.position;
+        filter->time_us = when.time_us;
+    }
     s_read_cursor (params, filter);
+}
+
+//  A time at which nothing had happened yet is not an empty list: nothing is known of it
+static int
+s_check_known (stele_query_t *self, stele_params_t *params, int64_t time_us)
+{
+    int64_t first_us = 0;
+    int rc = stele_reader_first_time (self->reader, &first_us);
+    if (rc < 0)
+        return stele_query_failed (self, params, rc);
+    if (time_us == 0 || (rc && time_us >= first_us))
+        return 0;
+    char time [40], first [40];
+    stele_time_print (time_us, time, sizeof time);
+    stele_time_print (first_us, first, sizeof first);
+    return stele_params_fail (params, STELE_ENOT_FOUND, "at",
+        "nothing is known of %s: the first event is of %s", time, rc? first: "no time yet");
 }
 
 int
@@ -273,8 +311,11 @@ stele_query_task_list (stele_query_t *self, stele_params_t *params, stele_pack_t
     if (params->refusal.code)
         return params->refusal.code;
 
+    if (s_check_known (self, params, filter.time_us))
+        return params->refusal.code;
+
     stele_rows_t rows;
-    stele_page_t next = { false, 0, 0 };
+    stele_page_t next = { .more = false };
     size_t start = stele_pack_size (pack);
     int rc;
     //  The cursor belongs to the last row of a page: a page too large for one
@@ -289,12 +330,23 @@ stele_query_task_list (stele_query_t *self, stele_params_t *params, stele_pack_t
         return stele_query_failed (self, params, rc);
     stele_rows_close (&rows);
     s_pack_cursor (pack, filter.order, &next);
+    stele_pack_key_integer (pack, "as_of", next.position);
+    int entries = 3;
+    if (next.cut) {
+        stele_pack_key_bool (pack, "complete", false);
+        stele_pack_key_integer (pack, "looked_to", next.time);
+        entries += 2;
+    }
     if (!with_total)
-        return 2;
+        return entries;
 
-    int64_t total = stele_reader_task_total (self->reader, &filter);
+    bool complete;
+    int64_t total = stele_reader_task_total (self->reader, &filter, &complete);
     if (total < 0)
         return stele_query_failed (self, params, (int) total);
     stele_pack_key_integer (pack, "total", total);
-    return 3;
+    if (complete)
+        return entries + 1;
+    stele_pack_key_bool (pack, "total_complete", false);
+    return entries + 2;
 }

@@ -33,7 +33,10 @@ src_ledger_libledger_la_SOURCES = \
     src/ledger/reader_filter.h \
     src/ledger/reader_internal.h \
     src/ledger/reader_list.c \
+    src/ledger/reader_list.h \
     src/ledger/reader_log.c \
+    src/ledger/reader_merge.c \
+    src/ledger/reader_moment.c \
     src/ledger/reader_past.c \
     src/ledger/reader_rejected.c \
     src/ledger/reader_rows.c \
@@ -41,6 +44,9 @@ src_ledger_libledger_la_SOURCES = \
     src/ledger/reader_stats.c \
     src/ledger/reader_table.c \
     src/ledger/reader_tasks.c \
+    src/ledger/reader_total.c \
+    src/ledger/reader_walk.c \
+    src/ledger/reader_zones.c \
     src/ledger/schema.h \
     src/ledger/sql.c \
     src/ledger/sql.h \

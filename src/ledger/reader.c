@@ -87,6 +87,9 @@ s_new (const char *path)
     assert (self);
     self->path = strdup (path);
     assert (self->path);
+    self->bounds = (stele_reader_bounds_t) {
+        .units = 100000, .search_units = 35000, .set = 20000, .touched = 2000
+    };
     self->row = stele_record_new ();
     return self;
 }
@@ -136,6 +139,7 @@ stele_reader_close (stele_reader_t **self_p)
         sqlite3_close (self->db);
     reader_words_trim (self, 0);
     stele_record_destroy (&self->row);
+    free (self->zones);
     free (self->ledger_id);
     free (self->path);
     free (self);
@@ -158,6 +162,12 @@ void
 stele_reader_set_deadline (stele_reader_t *self, int64_t time_ms)
 {
     self->deadline = time_ms > 0? s_clock_ms () + time_ms: 0;
+}
+
+void
+stele_reader_set_bounds (stele_reader_t *self, const stele_reader_bounds_t *bounds)
+{
+    self->bounds = *bounds;
 }
 
 //  -- calls ---------------------------------------------------------------------

@@ -65,6 +65,17 @@ const char *
 void
     stele_reader_set_deadline (stele_reader_t *self, int64_t time_ms);
 
+/*  Bounds of the work of a list, for all calls that follow. There are defaults; tests set others
+    to go every way.                                                         */
+typedef struct {
+    int64_t units;                  // Of work a page, about a microsecond each: then it is cut
+    int64_t search_units;           // The same of a search
+    int64_t set;                    // Tasks that are looked at one by one and sorted
+    int64_t touched;                // Tasks that are evaluated ahead, as they were
+} stele_reader_bounds_t;
+void
+    stele_reader_set_bounds (stele_reader_t *self, const stele_reader_bounds_t *bounds);
+
 /*  One state of the ledger for several calls: begin, calls, end. Keep it short. */
 int
     stele_reader_begin (stele_reader_t *self);
@@ -162,19 +173,32 @@ typedef struct {
     bool has_cursor;                // Go on after the row with this time and key
     int64_t cursor_time;
     int64_t cursor_key;
+    int64_t cursor_skip;            // Rows of its offset that are still to be left out
+    int64_t position;               // As it was after that event; 0: as it is
+    int64_t time_us;                // and after those events whose time is at most this; 0: any
 } stele_filter_t;
 
 /*  Tasks that pass the filter, in its order, ties by key. After the last row, where
     more follow, 'next' is true and next_time, next_key are the cursor of the next page. */
-typedef struct { bool more; int64_t time; int64_t key; } stele_page_t;
+typedef struct {
+    bool more;
+    int64_t time, key, skip;        // The cursor: also give it the position
+    int64_t position;               // What all pages of the list show
+    bool cut;                       // Ended for want of time, at that place in the order: it may have
+} stele_page_t;                     //    fewer rows than its limit, even none, though more follow
 
 int
     stele_reader_tasks (stele_reader_t *self, const stele_filter_t *filter,
         stele_row_fn *fn, void *arg, stele_page_t *next);
 
-/*  How many tasks pass the filter in all (order, limit, cursor left aside).  */
+/*  The earliest time of an event about a task: 1, 0 there is no such event, or an error. */
+int
+    stele_reader_first_time (stele_reader_t *self, int64_t *time_us);
+
+/*  How many tasks pass the filter in all (order, limit, cursor left aside). *complete is false
+    where there was no time to count all: then there are at least so many.  */
 int64_t
-    stele_reader_task_total (stele_reader_t *self, const stele_filter_t *filter);
+    stele_reader_task_total (stele_reader_t *self, const stele_filter_t *filter, bool *complete);
 
 /*  Every task that is not terminal, key ascending, from key after 'after': the live
     records. At most 'limit'. Returns the last key handed out ('after': none left). */

@@ -161,3 +161,47 @@ reader_filter_passes (reader_filter_t *self, const reader_brief_t *brief)
         return false;
     return s_belongs (self, brief->key);
 }
+
+//  -- as it was ------------------------------------------------------------------------
+
+static bool
+s_is (const stele_record_t *row, stele_field_t field, const stele_span_t *span)
+{
+    const stele_value_t *value = &row->values [field];
+    return stele_record_has (row, field) && value->size == span->size
+        && memcmp (value->text, span->text, span->size) == 0;
+}
+
+static bool
+s_is_any (const stele_record_t *row, stele_field_t field, const stele_span_t *spans, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (s_is (row, field, &spans [i]))
+            return true;
+    return count == 0;
+}
+
+static bool
+s_row_within (const stele_record_t *row, stele_field_t field, int64_t from, int64_t to)
+{
+    return (!from && !to)
+        || (stele_record_has (row, field) && s_within (stele_record_integer (row, field, 0), from, to));
+}
+
+bool
+reader_filter_row_passes (reader_filter_t *self, const stele_record_t *row)
+{
+    const stele_filter_t *ask = self->ask;
+    if (ask->states && !(ask->states & (1u << stele_record_integer (row, STELE_STATE, 0))))
+        return false;
+    if (ask->has_error && (stele_record_integer (row, STELE_ERROR_COUNT, 0) > 0) != (ask->has_error > 0))
+        return false;
+    return s_is_any (row, STELE_ROLE, ask->roles, ask->role_count)
+        && s_is_any (row, STELE_PROVIDER, ask->providers, ask->provider_count)
+        && s_is_any (row, STELE_MODEL, ask->models, ask->model_count)
+        && (!ask->user_id.text || s_is (row, STELE_USER_ID, &ask->user_id))
+        && (!ask->parent_id.text || s_is (row, STELE_PARENT_ID, &ask->parent_id))
+        && s_row_within (row, STELE_CREATED_AT, ask->from_us, ask->to_us)
+        && s_row_within (row, STELE_UPDATED_AT, ask->updated_from_us, ask->updated_to_us)
+        && s_row_within (row, STELE_COMPLETED_AT, ask->completed_from_us, ask->completed_to_us);
+}

@@ -25,6 +25,7 @@ typedef struct {
     int64_t position;
 } reader_brief_t;
 
+#define READER_BRIEF_COUNT 12
 #define READER_BRIEF_COLUMNS "s.task, s.state, s.role, s.provider, s.model, s.flags," \
     " s.created_at, s.updated_at, s.started_at, s.completed_at, s.error_count, s.position"
 
@@ -63,6 +64,10 @@ bool
 //  Does the whole of the filter look at no more than that, and the time of creation?
 bool
     reader_filter_is_narrow (const reader_filter_t *self);
+
+//  Does the record of a task pass, as it was?
+bool
+    reader_filter_row_passes (reader_filter_t *self, const stele_record_t *row);
 
 //  Does the task pass, user and parent included?
 bool

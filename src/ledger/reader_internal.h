@@ -46,8 +46,11 @@ typedef enum {
     SLOT_CHAIN_TASK, SLOT_CHAIN_SESSION,
     SLOT_CREATED, SLOT_CREATED_LINK, SLOT_CREATED_REPLACED,
     SLOT_TASK, SLOT_TASK_BY_KEY, SLOT_LIVE, SLOT_LIVE_BY_KEY, SLOT_ACTIVE,
-    SLOT_PAST_TASK, SLOT_PAST_HISTORY, SLOT_PAST_OUTPUT, SLOT_PAST_METRIC, SLOT_PAST_ERROR,
-    SLOT_PAIRS, SLOT_BRIEF, SLOT_TASK_BELONGS,
+    SLOT_PAST_KEY, SLOT_PAST_TASK, SLOT_PAST_HISTORY, SLOT_PAST_OUTPUT, SLOT_PAST_METRIC, SLOT_PAST_ERROR,
+    SLOT_PAIRS, SLOT_BRIEF, SLOT_TASK_BELONGS, SLOT_ZONES, SLOT_UNORDERED, SLOT_CHILDREN, SLOT_PAIR_TASKS,
+    SLOT_WALK,                                  // One an order and a kind of moment
+    SLOT_WALK_LAST = SLOT_WALK + 3,
+    SLOT_TASK_COUNT, SLOT_ZONE_TOUCHED, SLOT_STATES_TOUCHED,
     SLOT_SESSION, SLOT_SESSION_BY_KEY, SLOT_SESSIONS, SLOT_SESSIONS_OF_TASK, SLOT_PREFERENCES,
     SLOT_TABLE_TASKS, SLOT_TABLE_SESSIONS, SLOT_TABLE_SESSION, SLOT_TABLE_SESSION_HISTORY,
     SLOT_TABLE_SESSION_COMMAND, SLOT_TABLE_SESSION_FIRST,
@@ -59,6 +62,14 @@ typedef enum {
 } reader_slot_t;
 
 typedef struct reader_word reader_word_t;
+
+//  A row of zones
+typedef struct {
+    int64_t zone;
+    int64_t min_time, max_time;
+    int64_t min_created, max_created;
+    int64_t min_task;
+} reader_zone_t;
 
 //  Cursors of the list, see reader_list.c
 #define READER_BRANCHES 256
@@ -73,11 +84,14 @@ struct stele_reader {
     bool begun;                     // By stele_reader_begin
     bool borrowed;                  // The connection is the writer's
     int64_t deadline;               // Monotonic milliseconds, 0 is none
+    stele_reader_bounds_t bounds;
     sqlite3_stmt *slots [SLOT_COUNT];
     sqlite3_stmt *branches [2] [READER_BRANCHES];
     reader_word_t *words;
     stele_content_t *content;
     stele_record_t *row;
+    reader_zone_t *zones;           // In their order (reader_zones)
+    size_t zone_count, zone_room;
     //  Tables that only grow are counted once, and then what was added
     int64_t sessions_counted, sessions_until;
     int64_t commits_counted, commits_until;
@@ -247,6 +261,10 @@ int
 //  Defaults of a task's record.
 void
     reader_task_defaults (stele_reader_t *self);
+
+//  The zones of the log, ascending, valid until the call ends. Returns their number.
+size_t
+    reader_zones (stele_reader_t *self, const reader_zone_t **zones);
 
 /*  -- growing arrays of keys ------------------------------------------------------------ */
 

@@ -15,7 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "ledger/ledger_internal.h"
-#include "ledger/reader_internal.h"
+#include "ledger/reader_list.h"
 
 #define LOOK_EVERY 64                   // Rows between looks at the clock
 
@@ -141,8 +141,7 @@ typedef struct {
 typedef struct {
     stele_reader_t *reader;
     int64_t position;               // Up to this one,
-    int64_t time;                   // or with a time up to this one
-    bool by_time;
+    int64_t time;                   // with times up to this one
     stele_field_set_t open;         // Fields whose value is not known yet
     s_step_t *steps;                // Newest first
     size_t count, room;
@@ -167,7 +166,7 @@ enum {
 static bool
 s_counts (const s_past_t *past, int64_t position, int64_t time)
 {
-    return past->by_time? time <= past->time: position <= past->position;
+    return position <= past->position && time <= past->time;
 }
 
 //  An event that counts, of any kind
@@ -373,13 +372,13 @@ s_fill_past (s_past_t *past)
 
 //  1 there is such a past in the row, 0 it was not there yet, or an error
 static int
-s_read_past (s_past_t *past, const char *task_id, size_t size)
+s_read_past (s_past_t *past, int64_t key)
 {
+    static const reader_column_t task_id = { STELE_TASK_ID, COLUMN_ID };
     stele_reader_t *self = past->reader;
-    sqlite3_stmt *statement = reader_statement (self, SLOT_PAST_TASK,
-        "SELECT s.last_history, s.last_output, s.last_metric"
-        " FROM tasks t JOIN states_plain s ON s.task = t.id WHERE t.task_id = ?1");
-    reader_bind_id (statement, 1, task_id, size);
+    sqlite3_stmt *statement = reader_with_key (self, SLOT_PAST_TASK,
+        "SELECT s.last_history, s.last_output, s.last_metric, t.task_id"
+        " FROM tasks t JOIN states_plain s ON s.task = t.id WHERE t.id = ?1", key);
     int rc = reader_step (self, statement);
     if (rc != 1)
         return rc;
@@ -393,26 +392,38 @@ s_read_past (s_past_t *past, const char *task_id, size_t size)
         return self->status;
     if (past->newest.position == 0)
         return 0;
-    stele_record_set_text (self->row, STELE_TASK_ID, task_id, size);
+    if (reader_fill (self, statement, 3, &task_id, 1))
+        return self->status;
     return s_fill_past (past)? self->status: 1;
 }
 
-static int
-s_past_row (stele_reader_t *self, const char *task_id, size_t size, int64_t position, int64_t time_us)
+int
+reader_past_row (stele_reader_t *self, int64_t key, int64_t position, int64_t time)
 {
     s_past_t past = {
-        .reader = self, .position = position, .time = time_us, .by_time = position == 0,
+        .reader = self, .position = position, .time = time,
         .open = STELE_TASK_FIELDS & ~STELE_FIELD_BIT (STELE_STATE)
     };
-    int rc = s_read_past (&past, task_id, size);
+    int rc = s_read_past (&past, key);
     free (past.steps);
     return rc;
+}
+
+//  Of the task with that id; position and time INT64_MAX: any
+static int
+s_past_of (stele_reader_t *self, const char *task_id, size_t size, int64_t position, int64_t time)
+{
+    sqlite3_stmt *statement = reader_statement (self, SLOT_PAST_KEY,
+        "SELECT id FROM tasks WHERE task_id = ?1");
+    reader_bind_id (statement, 1, task_id, size);
+    int64_t key = reader_single (self, statement, 0);
+    return key > 0? reader_past_row (self, key, position, time): (int) key;
 }
 
 int
 reader_task_past (stele_reader_t *self, const char *task_id, size_t size, int64_t position)
 {
-    return s_past_row (self, task_id, size, position, 0);
+    return s_past_of (self, task_id, size, position, INT64_MAX);
 }
 
 int
@@ -422,6 +433,7 @@ stele_reader_task_at (stele_reader_t *self, const char *task_id, size_t size,
     int rc = reader_enter (self);
     if (rc)
         return rc;
-    rc = s_past_row (self, task_id, size, position, time_us);
+    rc = s_past_of (self, task_id, size, position? position: INT64_MAX,
+        position? INT64_MAX: time_us);
     return reader_row_out (self, rc, fn, arg);
 }

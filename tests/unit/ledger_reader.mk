@@ -37,3 +37,8 @@ check_PROGRAMS += tests/unit/test_dictionaries
 TESTS += tests/unit/test_dictionaries
 tests_unit_test_dictionaries_SOURCES = tests/unit/test_dictionaries.c tests/unit/ledger_fixture.h
 tests_unit_test_dictionaries_LDADD = $(STELE_ROOMS) $(STELE_LIBS) $(CMOCKA_LIBS)
+
+check_PROGRAMS += tests/unit/test_reader_moment
+TESTS += tests/unit/test_reader_moment
+tests_unit_test_reader_moment_SOURCES = tests/unit/test_reader_moment.c tests/unit/ledger_fixture.h
+tests_unit_test_reader_moment_LDADD = $(STELE_ROOMS) $(STELE_LIBS) $(CMOCKA_LIBS)

@@ -84,9 +84,9 @@ test_ids_task_is_found_by_its_own_text_alone (void **state)
         16, s_equal, NULL), 0);
 
     stele_filter_t filter = { .limit = 10, .parent_id = { ids [0], 36 } };
-    assert_int_equal (stele_reader_task_total (self->reader, &filter), 4);
+    assert_int_equal (stele_reader_task_total (self->reader, &filter, &(bool) { false }), 4);
     filter.parent_id = (stele_span_t) { ids [1], 36 };
-    assert_int_equal (stele_reader_task_total (self->reader, &filter), 0);
+    assert_int_equal (stele_reader_task_total (self->reader, &filter, &(bool) { false }), 0);
 }
 
 int

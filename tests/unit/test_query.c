@@ -315,14 +315,14 @@ test_query_task_list_wrong_parameters_are_named (void **state)
         "not 'random'");
     s_assert_error (self, "{'op':'task.list','search':'x'}", "bad_request",
         "this version of the broker does not support 'search' in task.list");
-    s_assert_error (self, "{'op':'task.list','cursor':'updated_asc.1.1'}", "bad_request",
+    s_assert_error (self, "{'op':'task.list','cursor':'updated_asc.1.1.1.0'}", "bad_request",
         "the cursor is of a list in order updated_asc, this one is in order created_desc: "
         "keep the order from page to page");
-    s_assert_error (self, "{'op':'task.list','cursor':'created_desc.1.1','offset':1}",
+    s_assert_error (self, "{'op':'task.list','cursor':'created_desc.1.1.1.0','offset':1}",
         "bad_request", "give either a cursor or an offset, not both");
     static const char *const cursors [] = {
-        "", "created_desc", "created_desc.1", "created_desc.1.", "created_desc.1.1x",
-        "created_desc. 1.1", "created_desc.99999999999999999999.1", "1.1"
+        "", "created_desc", "created_desc.1", "created_desc.1.", "created_desc.1.1.1.0x", "created_desc.1.1", "created_desc.1.1.-1.0",
+        "created_desc. 1.1.1.0", "created_desc.99999999999999999999.1.1.0", "1.1"
     };
     for (size_t i = 0; i < sizeof cursors / sizeof cursors [0]; i++) {
         char request [256];
