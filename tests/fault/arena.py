@@ -6,7 +6,6 @@
 # License, v. 2.0. If a copy of the MPL was not distributed with this
 # file, You can obtain one at https://mozilla.org/MPL/2.0/.
 
-import collections
 import os
 import random
 import shutil
@@ -18,7 +17,7 @@ import zmq
 
 import client
 import harness
-from judge import Judge
+from judge import Judge, Verdict
 from promises import Promises
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -61,11 +60,31 @@ class Steled(harness.Process):
         self.wait_line("ready", patience)
         return self
 
+    def ready_or_dead(self):
+        """True when it is ready, False when it has died before."""
+        try:
+            self.ready()
+            return True
+        except AssertionError:
+            if self.log_ended():
+                self.wait()
+                return False
+            raise
+
+    def log_ended(self):
+        with self.changed:
+            return None in self.lines
+
+    def died(self):
+        """Did it die of a SIGKILL?"""
+        return self.wait() == -signal.SIGKILL
+
 
 class Arena:
     """A folder with Redis, a ledger, producers that never stop, and their judge."""
 
-    def __init__(self, seed, build=None, store=None, use_redis=True, producers=16, rate=20000):
+    def __init__(self, seed, build=None, store=None, use_redis=True, producers=16, rate=20000,
+                 settings=None, pipeline=False):
         self.seed = seed
         self.random = random.Random(seed)
         self.build = build or harness.BUILD
@@ -74,6 +93,14 @@ class Arena:
         os.makedirs(self.store, exist_ok=True)
         self.ledger = os.path.join(self.store, "ledger.db")
         self.count, self.rate = producers, rate
+        self.arguments = []
+        self.finished_stay = not settings or "terminal-ttl" not in settings
+        if settings:
+            with open(os.path.join(self.folder, "steled.conf"), "w") as file:
+                file.writelines('%s = "%s"\n' % item for item in settings.items())
+            self.arguments += ["--config", os.path.join(self.folder, "steled.conf")]
+        if pipeline:
+            self.arguments += ["--pipeline-out", "ipc://" + os.path.join(self.folder, "out")]
         self.promised = os.path.join(self.folder, "promises")
         open(self.promised, "wb").close()
         self.judge = Judge(Promises(self.promised))
@@ -82,8 +109,9 @@ class Arena:
         self.broker = self.load = None
         self.run = -1
         self.pauses = 0
-        self.cycles = collections.Counter()
-        self._listen()
+        self.puller = None
+        self.slowest = 0.0                  # Redis at the head after a restart, in seconds
+        self._listen(pipeline)
 
     def close(self):
         """Leave nothing behind."""
@@ -93,6 +121,8 @@ class Arena:
         if self.redis:
             self.redis.stop()
         self.subscriber.close()
+        if self.puller:
+            self.puller.close()
         self.context.destroy(linger=0)
         shutil.rmtree(self.folder, ignore_errors=True)
 
@@ -105,7 +135,8 @@ class Arena:
     #   -- the broker -------------------------------------------------------------------
 
     def start(self, fault=None, wait=True, arguments=()):
-        self.broker = Steled(self.build, self.folder, self.redis, self.ledger, fault, arguments)
+        self.broker = Steled(self.build, self.folder, self.redis, self.ledger, fault,
+                             self.arguments + list(arguments))
         if wait:
             self.broker.ready()
         return self.broker
@@ -143,12 +174,16 @@ class Arena:
         self.check_load()
         self.load.kill()
 
-    def pause(self):
-        """Producers settle what they have sent, and send nothing more."""
+    def rest(self):
+        """Producers send nothing more, until resume ()."""
         self.check_load()
         self.load.wait_line("begun")            # It knows the signal
         self.pauses += 1
         self.load.signal(signal.SIGUSR1)
+
+    def pause(self):
+        """The same, and all that they have sent is settled."""
+        self.rest()
         self.load.wait_line("settled %d." % self.pauses)
 
     def resume(self):
@@ -173,18 +208,26 @@ class Arena:
 
     #   -- the feed -----------------------------------------------------------------------
 
-    def _listen(self):
-        self.subscriber = self.context.socket(zmq.SUB)
+    def _listen(self, pipeline):
+        self.subscriber = self._socket(zmq.SUB, "feed")
+        self.subscriber.setsockopt(zmq.SUBSCRIBE, b"")
+        if pipeline:
+            self.puller = self._socket(zmq.PULL, "out")
+
+    def _socket(self, kind, name):
+        socket = self.context.socket(kind)
         for option, value in ((zmq.LINGER, 0), (zmq.RCVHWM, 0), (zmq.RECONNECT_IVL, 3),
                               (zmq.RECONNECT_IVL_MAX, 20)):
-            self.subscriber.setsockopt(option, value)
-        self.subscriber.setsockopt(zmq.SUBSCRIBE, b"")
-        self.subscriber.connect("ipc://" + os.path.join(self.folder, "feed"))
+            socket.setsockopt(option, value)
+        socket.connect("ipc://" + os.path.join(self.folder, name))
+        return socket
 
     def hear(self):
-        """Pass on what the feed has said."""
+        """Pass on what the feed and the pipeline have said."""
         while self.subscriber.poll(0):
             self.judge.hear(*self.subscriber.recv_multipart())
+        while self.puller and self.puller.poll(0):
+            self.judge.take(self.puller.recv())
 
     #   -- the judge ------------------------------------------------------------------------
 
@@ -196,25 +239,40 @@ class Arena:
         """The broker runs: with the producers at rest, everything has to fit."""
         if self.load:
             self.pause()
-        head = self.judge.look_at_log(self.ask, again)
+        while True:
+            head = self.judge.look_at_log(self.ask, again)
+            try:
+                self._judge_rest(head)
+                break
+            except Verdict:
+                if self.ask("ping")["position"] == head:
+                    raise                   # It is not that a lease ran out meanwhile
+        if self.load:
+            self.resume()
+
+    def _judge_rest(self, head):
         self.hear()
         self.judge.look_at_feed()
         self.judge.look_at_records(self.ask)
-        if self.redis:
-            self.redis.disconnect()
-            begun = time.monotonic()
-            harness.wait_until(lambda: int(self.redis.call("GET", "{stele}:position") or 0) >= head
-                               and not self.redis.call("EXISTS", "{stele}:rebuilding"),
-                               "Redis to reach the head %d" % head, REDIS_BOUND_S)
-            self.slowest = max(getattr(self, "slowest", 0), time.monotonic() - begun)
-            self.judge.look_at_redis(self.redis, self.ask("info")["ledger"])
-        if self.load:
-            self.resume()
+        if not self.redis:
+            return
+        self.redis.disconnect()
+        begun = time.monotonic()
+        harness.wait_until(lambda: int(self.redis.call("GET", "{stele}:position") or 0) >= head
+                           and not self.redis.call("EXISTS", "{stele}:rebuilding"),
+                           "Redis to reach the head %d" % head, REDIS_BOUND_S)
+        self.slowest = max(self.slowest, time.monotonic() - begun)
+        self.judge.look_at_redis(self.redis, self.ask("info")["ledger"], self.finished_stay)
 
     def finish(self):
         """End of the round: all is settled, read again from the first event on, twice."""
         self.end_load()
         self.judge_all(again=True)
+        if self.puller:
+            head = len(self.judge.digests)
+            harness.wait_until(lambda: self.hear() or head in self.judge.pushed,
+                               "the pipeline to bring position %d" % head)
+            self.judge.look_at_pipeline()
         if self.broker.stop() != 0:
             raise AssertionError("steled failed: " + self.broker.log())
         self.judge_file(whole=True)

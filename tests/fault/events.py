@@ -13,6 +13,7 @@ import uuid
 
 #   Outcomes: what has to become of an event
 STORED, REFUSED, SAME = "stored", "refused", "same"
+EITHER = "either"       # Refused, and perhaps stored by a retry later
 
 ACTIVE = ("queued", "starting", "running", "paused", "completing")
 TERMINAL = ("passed", "failed", "error", "cancelled", "timeout")

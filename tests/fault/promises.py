@@ -5,6 +5,7 @@
 # file, You can obtain one at https://mozilla.org/MPL/2.0/.
 
 import collections
+import os
 
 import msgpack
 
@@ -28,6 +29,7 @@ class Promises:
     def __init__(self, path):
         self.path = path
         self.offset = 0
+        self.void = []                              # (from, to): what was promised there does not count
         self.accounts = collections.defaultdict(Account)
 
     def read(self):
@@ -39,10 +41,20 @@ class Promises:
         unpacker.feed(data)
         done = 0
         for record in unpacker:                     # A piece at the end comes again
-            self._take(record)
+            if record[0] == SENT or not any(
+                    first <= self.offset + done < last for first, last in self.void):
+                self._take(record)
             done = unpacker.tell()
         self.offset += done
         return self
+
+    def size(self):
+        return os.path.getsize(self.path)
+
+    def disregard(self, first):
+        """What was promised since the file had that size does not count. Not after a read."""
+        assert first >= self.offset
+        self.void.append((first, self.size()))
 
     def _take(self, record):
         kind, name, run, sequence = record[:4]
@@ -64,7 +76,7 @@ class Promises:
         account = self.accounts[name]
         sent = account.sent.get(sequence, [])
         for one in sent:
-            if account.welcomed[one.run] < sequence <= account.acked_by.get(one.run, 0):
+            if account.welcomed.get(one.run, sequence) < sequence <= account.acked_by.get(one.run, 0):
                 return [one]
         return sent
 

@@ -7,6 +7,7 @@
 import os
 import unittest
 
+import harness
 from killing import Killing
 
 
@@ -19,4 +20,4 @@ class Kill(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    unittest.main(verbosity=2)
+    harness.main()

@@ -1,0 +1,137 @@
+# sweep - kill -9 at every named place of the program, and once more in the recovery that follows
+#
+# The places are those that `steled --fault-points` of a build with fault points lists
+# (src/fault/points.h). A place that is never reached is a failure: nobody would know
+# whether dying there is safe.
+#
+# This Source Code Form is subject to the terms of the Mozilla Public
+# License, v. 2.0. If a copy of the MPL was not distributed with this
+# file, You can obtain one at https://mozilla.org/MPL/2.0/.
+
+import os
+import random
+import signal
+import subprocess
+import time
+
+from arena import Arena
+from visitor import Visitor
+
+#   Passed once in the life of a broker: there is no later time to die there
+ONCE = ("open_", "migrate_", "check_", "identify_", "interrupt_all_", "start_", "stop_", "close_",
+        "rebuild_before", "rebuild_finish", "rebuild_after", "compare_", "recover_", "expire_",
+        "sweep_", "retry_", "checkpoint_", "again_", "rollback_")
+#   Only a new ledger comes there
+NEW = ("migrate_", "identify_")
+#   Only a Redis that has to be written anew
+EMPTY = ("rebuild_",)
+#   What else it takes
+WITH = {
+    "rollback_before": {"fault": "commit_before:busy:5"},
+    "rollback_after": {"fault": "commit_before:busy:5"},
+    "again_before": {"fault": "commit_before:busy:5"},
+    "interrupt_all_before": {"arguments": ("--interrupted", "all")},
+    "interrupt_all_after": {"arguments": ("--interrupted", "all")},
+}
+#   Takes more events, or more time, than others
+SLOW = ("cursor_",)
+#   Comes when a lot was written and there is nothing to do
+IDLE = ("checkpoint_",)
+#   A ledger is judged as a whole, and left, after that many places
+ROUND = 10
+#   Where a start passes: a second death, during the recovery from the first
+RECOVERY = ("open_before", "open_locked", "open_configured", "check_after", "open_after",
+            "start_ingest", "start_followers", "start_requests", "start_ready",
+            "redis_connected", "redis_aligned", "welcome_before", "begin_after", "commit_before",
+            "commit_after", "exec_before", "exec_sent", "exec_after")
+
+
+def points(build):
+    done = subprocess.run([os.path.join(build, "steled"), "--fault-points"], check=True,
+                          stdout=subprocess.PIPE, universal_newlines=True)
+    return done.stdout.split()
+
+
+class Sweep:
+    def __init__(self, build, seed=None):
+        self.build = build
+        self.seed = int(seed) if seed else random.SystemRandom().randrange(1 << 32)
+        self.random = random.Random(self.seed)
+        self.reached, self.again = set(), 0
+        self.unreached = []
+        self.arena = None
+
+    def close(self):
+        if self.arena:
+            self.arena.close()
+            self.arena = None
+
+    def _new_arena(self):
+        self.close()
+        self.arena = Arena(self.random.randrange(1 << 32), self.build, producers=8, rate=2000,
+                           settings={"terminal-ttl": 1, "lease-grace": 50, "heartbeat": 50},
+                           pipeline=True)
+        self.arena.start_load()
+        self.here = 0
+
+    def finish(self):
+        """Judge this ledger as a whole, and leave it."""
+        if self.arena:
+            self.arena.start()
+            self.arena.finish()
+            self.close()
+
+    def kill_at(self, point):
+        """Two deaths and a recovery. False when the place was not passed."""
+        if self.arena is None or point.startswith(NEW) or self.here >= ROUND:
+            self.finish()
+            self._new_arena()
+        self.here += 1
+        count = 1 if point.startswith(ONCE) else self.random.choice((1, 2, 7, 30))
+        died = self._live(point, count) or (count > 1 and self._live(point, 1))
+        self.arena.judge_file()
+        if not died:
+            self.unreached.append(point)
+            return False
+        self.reached.add(point)
+        second = point if point in RECOVERY or point.startswith(("migrate_", "identify_", "rebuild_")) \
+            else self.random.choice(RECOVERY)
+        self.again += self._live(second, 1, through=False)
+        self.arena.judge_file()
+        self.arena.start()
+        self.arena.judge_all()
+        self.arena.kill()
+        return True
+
+    def _live(self, point, count, through=True):
+        """One life of the broker, 'through' everything. True when it died at the place."""
+        arena, more = self.arena, WITH.get(point, {})
+        if point.startswith(EMPTY) and through:
+            arena.redis.call("FLUSHALL")
+        rules = [more["fault"]] if "fault" in more else []
+        broker = arena.start(",".join(rules + ["%s:kill:%d" % (point, count)]), wait=False,
+                             arguments=more.get("arguments", ()))
+        if broker.ready_or_dead():
+            if not through:
+                self._until(broker, 0.5)
+            elif Visitor(arena).visit(bulk=point.startswith(IDLE)):
+                self._until(broker, 3 if point.startswith(SLOW) else 0.1)
+                if point.startswith(IDLE):
+                    arena.rest()
+                    self._until(broker, 2)
+                    arena.resume()
+                if broker.running():
+                    broker.signal(signal.SIGTERM)
+                    self._until(broker, 20)
+        if broker.running():
+            broker.kill()
+            arena.hear()
+            return False
+        arena.hear()
+        return broker.died()
+
+    @staticmethod
+    def _until(broker, seconds):
+        deadline = time.monotonic() + seconds
+        while broker.running() and time.monotonic() < deadline:
+            time.sleep(0.005)
