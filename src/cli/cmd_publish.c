@@ -15,6 +15,8 @@ typedef struct {
     const char *producer;
     int64_t batch, sequence;
     bool restore;
+    const char *spool;
+    bool accept_loss;
 } args_t;
 
 static const cli_option_t s_options [] = {
@@ -26,6 +28,10 @@ static const cli_option_t s_options [] = {
     { "restore", 0, NULL, "the events come from 'stele export': keep which of them a broker wrote itself, and let "
         "nobody own their running tasks (goes without saying without --producer)",
         CLI_FLAG, offsetof (args_t, restore), 0, NULL },
+    { "spool", 's', "PATH", "keep the events in this file until a broker has acked them: they are safe there when this "
+        "returns, also without a broker", CLI_TEXT, offsetof (args_t, spool), 0, NULL },
+    { "accept-loss", 0, NULL, "go on with a broker that lost what the spool knows to be acked, or that has another ledger",
+        CLI_FLAG, offsetof (args_t, accept_loss), 0, NULL },
     CLI_OPTIONS_END
 };
 
@@ -38,11 +44,20 @@ s_run (cli_t *self, void *arguments, const cli_operands_t *operands)
     if (args->producer && (!*args->producer || strlen (args->producer) > 255))
         return cli_say_usage ("publish", "--producer takes a name of 1 to 255 bytes");
 
+    if (args->sequence && args->spool)
+        return cli_say_usage ("publish", "--sequence and --spool exclude each other: a spool numbers its events itself");
+    if (args->accept_loss && !args->spool)
+        return cli_say_usage ("publish", "--accept-loss needs --spool: nothing else remembers what was acked");
+
     const char *path = operands->count? operands->items [0]: "-";
     cli_push_t how = {
         .command = "publish", .producer = args->producer, .batch = args->batch,
-        .sequence = args->sequence, .restore = args->restore
+        .sequence = args->sequence, .restore = args->restore,
+        .spool = args->spool, .accept_loss = args->accept_loss
     };
+    //  A spool alone is sent on; what is piped in is read
+    if (args->spool && !operands->count && isatty (STDIN_FILENO))
+        return cli_push (self, &how, -1);
     if (strcmp (path, "-") == 0)
         return cli_push (self, &how, STDIN_FILENO);
     int fd = open (path, O_RDONLY | O_CLOEXEC);
@@ -72,7 +87,11 @@ const cli_command_t cli_cmd_publish = {
             "\n"
             "A broker that goes away is waited for, and what it had not stored is sent again. After 5 seconds without a "
             "first ack, or 30 without another, or what --timeout says, the exit status is 69; with --producer and "
-            "--sequence the same command can be run again.",
+            "--sequence the same command can be run again.\n"
+            "\n"
+            "With --spool an event is safe in that file first, and a broker that is away is no failure: the next run with the "
+            "same spool sends what waits. At a terminal and without FILE it sends only that, and the exit status is 75 where "
+            "some of it still waits after --timeout. The producer is that of the spool.",
         .examples =
             "  stele publish runs.jsonl\n"
             "  zstdcat runs.jsonl.zst | stele publish -\n"

@@ -21,6 +21,8 @@
 #define SLICE_MS 100                // Between two looks at Ctrl-C, progress, patience
 #define STALL_MS 30000              // Without an ack, once there were some
 #define BATCH_DELAY_MS 2
+#define AWAY_MS 1000                // For a first ack, where the spool has the events
+#define GROUP_EVENTS 1000           // Spooled together
 
 typedef struct {
     cli_t *cli;
@@ -32,6 +34,12 @@ typedef struct {
     int64_t heard_ms;               // When the broker was last heard of, or nothing was open
     int64_t shown_ms;               // When progress was last shown
     int64_t shown_events;
+    const char *spool;              // NULL: none
+    int64_t spooled_before;         // What it held at the start
+    int64_t spooled;                // Events of this run that it took
+    stele_event_t *group [GROUP_EVENTS];    // Read, and not yet spooled
+    int64_t group_lines [GROUP_EVENTS];
+    size_t group_count;
     bool progress;                  // stderr is a terminal
     int failure;                    // STELE_E...: what ended it
 } s_push_t;
@@ -85,7 +93,10 @@ s_on_receipt (const stele_receipt_t *receipt, void *arg)
     int64_t line = cli_tally_receipt (self->tally, receipt);
     if (receipt->fate == STELE_REFUSED) {
         s_wipe_progress (self);
-        cli_say ("line %" PRId64 ": %s: %s", line, stele_error_name (receipt->code),
+        char where [40] = "an event spooled before";
+        if (line > 0)
+            snprintf (where, sizeof where, "line %" PRId64, line);
+        cli_say ("%s: %s: %s", where, stele_error_name (receipt->code),
             receipt->message? receipt->message: stele_error_text (receipt->code));
     }
 }
@@ -105,7 +116,8 @@ s_check (s_push_t *self)
     cli_tally_counts_t counts = cli_tally_counts (self->tally);
     if (open == 0)
         self->heard_ms = s_now_ms ();
-    int patience_ms = cli_timeout (self->cli, counts.open < counts.events? STALL_MS: CLI_TIMEOUT_MS);
+    int patience_ms = cli_timeout (self->cli, counts.open < counts.events? STALL_MS:
+        self->spooled > 0? AWAY_MS: CLI_TIMEOUT_MS);
     if (s_now_ms () - self->heard_ms > patience_ms)
         self->failure = STELE_ETIMEOUT;
     return self->failure == 0;
@@ -141,9 +153,56 @@ s_is_blank (const char *text, size_t size)
     return size == 0;
 }
 
+//  Make the group durable in the spool. A full one is waited for as a broker is.
+static void
+s_spool_group (s_push_t *self)
+{
+    if (self->group_count == 0)
+        return;
+    int64_t number = stele_client_publish_all (self->client, self->group, self->group_count, 0);
+    while (number == STELE_EFULL && s_check (self) && cli_interrupts () == 0) {
+        stele_client_flush (self->client, SLICE_MS);
+        number = stele_client_publish_all (self->client, self->group, self->group_count, 0);
+    }
+    if (number < 0)
+        self->failure = (int) number;
+    int64_t first = number - (int64_t) self->group_count + 1;
+    for (size_t i = 0; i < self->group_count; i++) {
+        if (number > 0)
+            cli_tally_published (self->tally, first + (int64_t) i, self->group_lines [i]);
+        stele_event_destroy (&self->group [i]);
+    }
+    if (number > 0)
+        self->spooled += (int64_t) self->group_count;
+    self->group_count = 0;
+    self->heard_ms = s_now_ms ();
+}
+
+//  What earlier runs left in the spool is counted as published, from no line
+static void
+s_count_spooled (s_push_t *self)
+{
+    int64_t open = stele_client_poll (self->client);
+    if (open < 0) {
+        self->failure = (int) open;
+        return;
+    }
+    cli_tally_counts_t counts = cli_tally_counts (self->tally);
+    self->spooled_before = open + counts.accepted + counts.duplicates + counts.refused;
+    for (int64_t number = 1; number <= self->spooled_before; number++)
+        cli_tally_published (self->tally, number, number - self->spooled_before);
+}
+
 static void
 s_publish_event (s_push_t *self, stele_event_t *event)
 {
+    if (self->spool) {
+        self->group_lines [self->group_count] = cli_lines_number (self->lines);
+        self->group [self->group_count++] = event;
+        if (self->group_count == GROUP_EVENTS)
+            s_spool_group (self);
+        return;
+    }
     int64_t line = cli_lines_number (self->lines);
     int64_t number = stele_client_publish (self->client, &event, SLICE_MS);
     while (number == STELE_ETIMEOUT && s_check (self) && cli_interrupts () == 0)
@@ -189,7 +248,8 @@ s_read_lines (s_push_t *self)
     while (self->failure == 0) {
         const char *text;
         size_t size;
-        switch (cli_lines_next (self->lines, SLICE_MS, &text, &size)) {
+        //  What can be read at once is spooled together
+        switch (cli_lines_next (self->lines, self->group_count? 0: SLICE_MS, &text, &size)) {
             case CLI_LINE:
                 s_take_line (self, text, size);
                 break;
@@ -197,7 +257,13 @@ s_read_lines (s_push_t *self)
                 s_bad_line (self, "longer than 64 MiB: no event is");
                 break;
             case CLI_LINE_NONE:
-                s_check (self);
+                if (self->group_count)
+                    s_spool_group (self);
+                else
+                if (self->spool)
+                    stele_client_poll (self->client);
+                else
+                    s_check (self);
                 break;
             case CLI_LINE_INTERRUPTED:
                 break;
@@ -234,14 +300,59 @@ s_print_counts (const s_push_t *self)
     if (self->bad_lines)
         printf (", %s bad line%s", cli_format_count (self->bad_lines).text, self->bad_lines == 1? "": "s");
     if (counts.open)
-        printf (", %s not known to be durable", cli_format_count (counts.open).text);
+        printf (self->spool? ", %s wait in the spool": ", %s not known to be durable",
+            cli_format_count (counts.open).text);
     putchar ('\n');
+}
+
+//  The spool has the events: a broker that is away is then no failure of this run, if it had any
+static int
+s_say_waiting (const s_push_t *self)
+{
+    cli_say ("no ack from %s; the events are safe in %s, and sent by the next 'stele %s --spool' that finds a broker",
+        self->cli->events, self->spool, self->command);
+    return self->spooled > 0? EX_OK: EX_TEMPFAIL;
+}
+
+static int
+s_say_spool (const s_push_t *self, const char *why)
+{
+    cli_say ("%s", *why? why: stele_error_text (self->failure));
+    switch (self->failure) {
+        case STELE_EBEHIND:
+        case STELE_ELEDGER:
+            cli_say ("what waits in %s stays there; --accept-loss goes on with this broker", self->spool);
+            return EX_DATAERR;
+        case STELE_EINVALID_FIELD:
+            return EX_DATAERR;
+        case STELE_EBUSY:
+        case STELE_EFULL:
+            return EX_TEMPFAIL;
+        default:
+            return EX_IOERR;
+    }
+}
+
+static bool
+s_is_of_spool (const s_push_t *self)
+{
+    static const int codes [] = {
+        STELE_EBEHIND, STELE_ELEDGER, STELE_EINVALID_FIELD, STELE_EBUSY, STELE_EFULL, STELE_EIO
+    };
+    for (size_t i = 0; i < sizeof codes / sizeof codes [0]; i++)
+        if (self->spool && self->failure == codes [i])
+            return true;
+    return false;
 }
 
 static int
 s_say_failure (const s_push_t *self)
 {
     const char *why = stele_client_error (self->client);
+    if (s_is_of_spool (self))
+        return s_say_spool (self, why);
+    if (self->spool && self->failure == STELE_ETIMEOUT)
+        return s_say_waiting (self);
     switch (self->failure) {
         case STELE_EMALFORMED:      // Said before
             return EX_DATAERR;
@@ -301,14 +412,20 @@ s_client (s_push_t *self, const cli_push_t *args)
     if (getrandom (&random, sizeof random, 0) != sizeof random)
         random = (uint64_t) s_now_ms () << 16 ^ (uint64_t) getpid ();
     snprintf (name, sizeof name, "publish-%012" PRIx64, random & 0xffffffffffff);
-    stele_client_t *client = stele_client_new (args->producer? args->producer: name);
+    char *owner = args->spool && !args->producer? stele_client_spool_producer (args->spool): NULL;
+    stele_client_t *client = stele_client_new (args->producer? args->producer: owner? owner: name);
+    free (owner);
+    if (args->spool)
+        stele_client_set_spool (client, args->spool);
+    if (args->accept_loss)
+        stele_client_set_accept_loss (client);
     stele_client_set_events_endpoint (client, self->cli->events);
     if (args->batch)
         stele_client_set_batch (client, (size_t) args->batch, BATCH_DELAY_MS);
     if (args->sequence)
         stele_client_set_first_sequence (client, args->sequence);
     //  A producer without a name never comes back: what it brings may as well be an export
-    stele_client_set_restore (client, args->restore || !args->producer);
+    stele_client_set_restore (client, args->restore || (!args->producer && !args->spool));
     stele_client_on_receipt (client, s_on_receipt, self);
     return client;
 }
@@ -320,10 +437,16 @@ cli_push (cli_t *cli, const cli_push_t *args, int fd)
     cli_interrupt_catch ();
     self.lines = cli_lines_new (fd);
     self.tally = cli_tally_new ();
+    self.spool = args->spool;
     self.client = s_client (&self, args);
-    if (isatty (fd))
-        fputs ("reading events from the terminal, one JSON object a line; Ctrl-D ends\n", stderr);
-    s_read_lines (&self);
+    if (self.spool)
+        s_count_spooled (&self);
+    if (fd >= 0) {
+        if (isatty (fd))
+            fputs ("reading events from the terminal, one JSON object a line; Ctrl-D ends\n", stderr);
+        s_read_lines (&self);
+        s_spool_group (&self);
+    }
     s_flush (&self);
     int status = s_end (&self);
     stele_client_destroy (&self.client);

@@ -16,10 +16,14 @@ typedef struct {
     int64_t batch;                  // Events a message, 0: the default
     int64_t sequence;               // Of the first event, 0: after the last durable one
     bool restore;                   // The events come from an export
+    const char *spool;              // Keep events in that file until they are acked; NULL: none
+    bool accept_loss;               // Go on where the broker lost what the spool knows to be acked
 } cli_push_t;
 
 /*  Publish JSON Lines until they end and all is durable or refused; print the counts.
-    Returns the program's status. The file stays the caller's.               */
+    Returns the program's status. The file stays the caller's; -1 with a spool sends only what it
+    holds. With a spool an event is durable there, and a broker that is away no failure,
+    unless there was no event but those that the spool held: then EX_TEMPFAIL.  */
 int
     cli_push (cli_t *cli, const cli_push_t *how, int fd);
 

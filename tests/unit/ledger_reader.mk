@@ -42,3 +42,8 @@ check_PROGRAMS += tests/unit/test_reader_moment
 TESTS += tests/unit/test_reader_moment
 tests_unit_test_reader_moment_SOURCES = tests/unit/test_reader_moment.c tests/unit/ledger_fixture.h
 tests_unit_test_reader_moment_LDADD = $(STELE_ROOMS) $(STELE_LIBS) $(CMOCKA_LIBS)
+
+check_PROGRAMS += tests/unit/test_high_water
+TESTS += tests/unit/test_high_water
+tests_unit_test_high_water_SOURCES = tests/unit/test_high_water.c
+tests_unit_test_high_water_LDADD = $(STELE_ROOMS) $(STELE_LIBS) $(CMOCKA_LIBS)
