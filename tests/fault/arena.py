@@ -84,7 +84,7 @@ class Arena:
     """A folder with Redis, a ledger, producers that never stop, and their judge."""
 
     def __init__(self, seed, build=None, store=None, use_redis=True, producers=16, rate=20000,
-                 settings=None, pipeline=False):
+                 settings=None, pipeline=False, evidence=True):
         self.seed = seed
         self.random = random.Random(seed)
         self.build = build or harness.BUILD
@@ -92,7 +92,7 @@ class Arena:
         self.store = store or os.path.join(self.folder, "store")    # Where the ledger is
         os.makedirs(self.store, exist_ok=True)
         self.ledger = os.path.join(self.store, "ledger.db")
-        self.count, self.rate = producers, rate
+        self.count, self.rate, self.evidence = producers, rate, evidence
         self.arguments = []
         self.finished_stay = not settings or "terminal-ttl" not in settings
         if settings:
@@ -110,8 +110,25 @@ class Arena:
         self.run = -1
         self.pauses = 0
         self.puller = None
-        self.slowest = 0.0                  # Redis at the head after a restart, in seconds
+        self.slowest = 0.0                  # From the start until Redis was seen at the head, in seconds
         self._listen(pipeline)
+
+    def keep(self):
+        """For whoever wants to know what happened: the ledger, the promises, what was said. Where."""
+        logs = os.environ.get("STELE_FAULT_LOGS")
+        if not logs:
+            return "nowhere (set STELE_FAULT_LOGS)"
+        kept = os.path.join(logs, "evidence-%d" % self.seed)
+        shutil.rmtree(kept, ignore_errors=True)
+        os.makedirs(kept)
+        for name in [self.promised] + [os.path.join(self.store, name) for name in os.listdir(self.store)]:
+            if os.path.isfile(name):
+                shutil.copy(name, kept)
+        for name, process in (("steled.log", self.broker), ("producers.log", self.load)):
+            if process:
+                with open(os.path.join(kept, name), "w") as file:
+                    file.write(process.log() + "\n")
+        return kept
 
     def close(self):
         """Leave nothing behind."""
@@ -130,6 +147,8 @@ class Arena:
         return self
 
     def __exit__(self, kind, error, trace):
+        if isinstance(error, Exception) and self.evidence:
+            print("kept in " + self.keep(), flush=True)
         self.close()
 
     #   -- the broker -------------------------------------------------------------------
@@ -139,6 +158,7 @@ class Arena:
                              self.arguments + list(arguments))
         if wait:
             self.broker.ready()
+        self.started = time.monotonic()
         return self.broker
 
     def kill(self):
@@ -257,11 +277,10 @@ class Arena:
         if not self.redis:
             return
         self.redis.disconnect()
-        begun = time.monotonic()
         harness.wait_until(lambda: int(self.redis.call("GET", "{stele}:position") or 0) >= head
                            and not self.redis.call("EXISTS", "{stele}:rebuilding"),
                            "Redis to reach the head %d" % head, REDIS_BOUND_S)
-        self.slowest = max(self.slowest, time.monotonic() - begun)
+        self.slowest = max(self.slowest, time.monotonic() - self.started)
         self.judge.look_at_redis(self.redis, self.ask("info")["ledger"], self.finished_stay)
 
     def finish(self):

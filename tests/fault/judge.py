@@ -23,8 +23,7 @@ import collections
 import hashlib
 import os
 import shutil
-
-import msgpack
+import sqlite3
 
 from client import pack, unpack
 from events import EITHER, REFUSED, SAME, STORED
@@ -137,6 +136,8 @@ class Judge:
             return
         try:
             self._file(ledger, whole)
+        except (sqlite3.Error, ValueError, KeyError) as error:
+            self.find("broken", "the ledger cannot be read: %r", error)
         finally:
             ledger.close()
         self.conclude("file")
@@ -286,8 +287,9 @@ class Judge:
                 self._read(event)
             if answer["next"] is None or not answer["events"]:
                 break
-        if after < len(self.uids):
-            self.find("lost", "events.read ends at %d, %d were there", after, len(self.uids))
+        seen = max(len(self.uids), len(self.digests))
+        if after < seen:
+            self.find("lost", "events.read ends at %d, %d were there", after, seen)
         self.promises.read()
         self.conclude("events.read")
         return after

@@ -10,6 +10,7 @@ import signal
 import time
 
 from arena import Arena
+from visitor import Visitor
 
 #   A ledger is judged as a whole, and left, after that many cycles.
 ROUND = 40
@@ -21,40 +22,43 @@ KINDS = {
     "redis": 2,         # Redis is killed too, and is empty afterwards
     "stop": 2,          # While it stops in good order
     "producers": 3,     # The producers are killed too, and come back as a new run
-    "idle": 1,          # Nothing to do: a checkpoint, perhaps
+    "checkpoint": 1,    # While the write-ahead log is folded in: there is a lot, and nothing else to do
 }
 
 
 class Killing:
-    def __init__(self, seed=None, build=None, arguments=(), say=None):
+    """'fault' is what every broker gets as STELE_FAULT; 'say' hears a report after each round."""
+
+    def __init__(self, seed=None, build=None, fault=None, say=None, evidence=True):
         self.seed = int(seed) if seed else random.SystemRandom().randrange(1 << 32)
         self.random = random.Random(self.seed)
-        self.build, self.arguments, self.say = build, arguments, say
+        self.build, self.fault, self.say = build, fault, say
+        self.evidence = evidence
         self.cycles = collections.Counter()
         self.rounds = self.acked = self.events = self.feed = 0
         self.slowest = 0.0
-        self.arena = None
         print("seed %d" % self.seed, flush=True)
 
     def __enter__(self):
         return self
 
     def __exit__(self, kind, error, trace):
-        if self.arena:
-            self.arena.close()
-        if error:
+        if isinstance(error, Exception):
             print("seed %d, round %d, %s" % (self.seed, self.rounds + 1, self.report()), flush=True)
 
+    def count(self):
+        return sum(self.cycles.values())
+
     def report(self):
-        return "%d cycles (%s), %d ledgers, %d events acked, %d stored, %d heard on the feed, " \
-               "Redis at the head within %.2f s, seed %d" % (
-                   sum(self.cycles.values()), ", ".join("%d %s" % (n, kind) for kind, n in sorted(self.cycles.items())),
+        return "%d kills (%s), %d ledgers, %d events acked, %d stored, %d heard on the feed, " \
+               "Redis at the head %.2f s after a start at most, seed %d" % (
+                   self.count(), ", ".join("%d %s" % (n, kind) for kind, n in sorted(self.cycles.items())),
                    self.rounds, self.acked, self.events, self.feed, self.slowest, self.seed)
 
     def cycle_until(self, cycles, seconds=None):
         begun = time.monotonic()
-        while sum(self.cycles.values()) < cycles and (seconds is None or time.monotonic() - begun < seconds):
-            self.round(min(ROUND, cycles - sum(self.cycles.values())),
+        while self.count() < cycles and (seconds is None or time.monotonic() - begun < seconds):
+            self.round(min(ROUND, cycles - self.count()),
                        None if seconds is None else begun + seconds)
             if self.say:
                 self.say(self.report())
@@ -63,7 +67,8 @@ class Killing:
         """One ledger, from the first event to the last look."""
         with Arena(self.random.randrange(1 << 32), self.build,
                    producers=self.random.choice((4, 16, 48)),
-                   rate=self.random.choice((2000, 10000, 20000))) as arena:
+                   rate=self.random.choice((2000, 10000, 20000)),
+                   evidence=self.evidence) as arena:
             arena.start_load()
             for number in range(cycles):
                 if until and time.monotonic() > until:
@@ -74,10 +79,10 @@ class Killing:
                 arena.judge_file()
                 self.cycles[kind] += 1
                 if number % 10 == 9:
-                    arena.start(arguments=self.arguments)
+                    arena.start(self.fault)
                     arena.judge_all()
                     arena.kill()
-            arena.start(arguments=self.arguments)
+            arena.start(self.fault)
             arena.finish()
             self.rounds += 1
             self.acked += arena.judge.promises.acked_total()
@@ -89,23 +94,23 @@ class Killing:
         time.sleep(arena.random.random() * most_s)
 
     def _load(self, arena):
-        arena.start(arguments=self.arguments)
+        arena.start(self.fault)
         self._sleep(arena, 0.15)
         arena.kill()
 
     def _recovery(self, arena):
-        arena.start(arguments=self.arguments, wait=False)
+        arena.start(self.fault, wait=False)
         self._sleep(arena, 0.04)
         arena.kill()
 
     def _rebuild(self, arena):
         arena.redis.call("FLUSHALL")
-        arena.start(arguments=self.arguments)
+        arena.start(self.fault)
         self._sleep(arena, 0.05)
         arena.kill()
 
     def _redis(self, arena):
-        arena.start(arguments=self.arguments)
+        arena.start(self.fault)
         self._sleep(arena, 0.05)
         arena.redis.kill()
         self._sleep(arena, 0.05)
@@ -117,14 +122,14 @@ class Killing:
             arena.redis.start()
 
     def _stop(self, arena):
-        arena.start(arguments=self.arguments)
+        arena.start(self.fault)
         self._sleep(arena, 0.05)
         arena.broker.signal(signal.SIGTERM)
         self._sleep(arena, 0.02)
         arena.kill()
 
     def _producers(self, arena):
-        arena.start(arguments=self.arguments)
+        arena.start(self.fault)
         self._sleep(arena, 0.1)
         if arena.random.random() < 0.5:
             arena.kill_load()
@@ -135,9 +140,10 @@ class Killing:
             arena.kill_load()
         arena.start_load()
 
-    def _idle(self, arena):
-        arena.start(arguments=self.arguments)
-        arena.pause()
-        self._sleep(arena, 0.1)
+    def _checkpoint(self, arena):
+        arena.start(self.fault)
+        arena.rest()
+        Visitor(arena).visit(steps=("bulk",))
+        self._sleep(arena, 0.06)
         arena.kill()
         arena.resume()

@@ -5,6 +5,8 @@ include $(srcdir)/tests/fault/faults.mk
 include $(srcdir)/tests/fault/disk.mk
 
 fault_tests += \
+    tests/fault/test_controls.py \
+    tests/fault/test_judge.py \
     tests/fault/test_kill.py \
     tests/fault/test_points.py \
     tests/fault/test_power_cut.py
@@ -22,6 +24,7 @@ fault_support += \
     tests/fault/rows.py \
     tests/fault/run.py \
     tests/fault/sweep.py \
+    tests/fault/torture.py \
     tests/fault/visitor.py
 
 EXTRA_DIST += $(fault_tests) $(fault_support)
@@ -37,7 +40,7 @@ fault_environment = $(AM_TESTS_ENVIRONMENT) \
     STELE_FAULT_BUILD='$(FAULT_BUILD)'; export STELE_FAULT_BUILD; \
     STELE_FAULT_LOGS='$(abs_top_builddir)/fault-logs'; export STELE_FAULT_LOGS;
 
-.PHONY: check-fault fault-build
+.PHONY: check-fault fault-build torture
 fault-build: all
 if !FAULT_POINTS
 	@$(MKDIR_P) fault
@@ -52,6 +55,11 @@ endif
 FAULT_TESTS = $(fault_tests)
 check-fault: fault-build
 	@$(fault_environment) $(PYTHON) $(srcdir)/tests/fault/run.py $(addprefix $(srcdir)/,$(FAULT_TESTS))
+
+# CYCLES, SEED and ONLY (kill, power or points) may be set.
+torture: fault-build
+	@$(fault_environment) $(PYTHON) $(srcdir)/tests/fault/torture.py \
+	    $(if $(CYCLES),--cycles $(CYCLES)) $(if $(SEED),--seed $(SEED)) $(if $(ONLY),--only $(ONLY))
 
 distclean-local:
 	rm -rf fault fault-logs

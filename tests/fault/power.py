@@ -19,10 +19,10 @@ ROUND = 25
 
 
 class Power:
-    def __init__(self, seed=None, build=None, fault=None):
+    def __init__(self, seed=None, build=None, fault=None, say=None, evidence=True):
         self.seed = int(seed) if seed else random.SystemRandom().randrange(1 << 32)
         self.random = random.Random(self.seed)
-        self.build, self.fault = build, fault
+        self.build, self.fault, self.say, self.evidence = build, fault, say, evidence
         self.ends = collections.Counter()       # How the broker ended after a cut
         self.cycles = self.acked = self.rounds = 0
         self.disk = self.arena = None
@@ -32,6 +32,8 @@ class Power:
         return self
 
     def __exit__(self, kind, error, trace):
+        if isinstance(error, Exception) and self.arena and self.evidence:
+            print("kept in " + self.arena.keep(), flush=True)
         self._leave()
 
     def _leave(self):
@@ -42,6 +44,9 @@ class Power:
             shutil.rmtree(self.folder, ignore_errors=True)
         self.arena = self.disk = None
 
+    def count(self):
+        return self.cycles
+
     def report(self):
         return "%d power cuts (the broker ended by: %s), %d ledgers, %d events acked, seed %d" % (
             self.cycles, ", ".join("%d %s" % (n, end) for end, n in sorted(self.ends.items())),
@@ -51,6 +56,8 @@ class Power:
         begun = time.monotonic()
         while self.cycles < cycles and (seconds is None or time.monotonic() - begun < seconds):
             self._round(min(ROUND, cycles - self.cycles), None if seconds is None else begun + seconds)
+            if self.say:
+                self.say(self.report())
 
     def _round(self, cycles, until):
         self.folder = harness.temporary_folder()

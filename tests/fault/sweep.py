@@ -15,7 +15,7 @@ import subprocess
 import time
 
 from arena import Arena
-from visitor import Visitor
+from visitor import ALL, Visitor
 
 #   Passed once in the life of a broker: there is no later time to die there
 ONCE = ("open_", "migrate_", "check_", "identify_", "interrupt_all_", "start_", "stop_", "close_",
@@ -61,6 +61,9 @@ class Sweep:
         self.unreached = []
         self.arena = None
 
+    def keep(self):
+        return self.arena.keep() if self.arena else "nowhere"
+
     def close(self):
         if self.arena:
             self.arena.close()
@@ -73,6 +76,20 @@ class Sweep:
                            pipeline=True)
         self.arena.start_load()
         self.here = 0
+
+    def all_points(self):
+        """Every place; a failure tells which one."""
+        for name in points(self.build):
+            try:
+                self.kill_at(name)
+            except AssertionError as error:
+                raise AssertionError("killed at %s, seed %d, kept in %s: %s" % (
+                    name, self.seed, self.keep(), error)) from error
+        self.finish()
+
+    def report(self):
+        return "killed at %d of %d places, and %d times again in the recovery, seed %d" % (
+            len(self.reached), len(points(self.build)), self.again, self.seed)
 
     def finish(self):
         """Judge this ledger as a whole, and leave it."""
@@ -114,7 +131,7 @@ class Sweep:
         if broker.ready_or_dead():
             if not through:
                 self._until(broker, 0.5)
-            elif Visitor(arena).visit(bulk=point.startswith(IDLE)):
+            elif Visitor(arena).visit(("bulk",) * point.startswith(IDLE) + ALL):
                 self._until(broker, 3 if point.startswith(SLOW) else 0.1)
                 if point.startswith(IDLE):
                     arena.rest()

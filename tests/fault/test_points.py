@@ -20,14 +20,8 @@ class Points(unittest.TestCase):
         sweep = Sweep(BUILD, os.environ.get("SEED"))
         self.addCleanup(sweep.close)
         print("seed %d" % sweep.seed)
-        for name in names:
-            try:
-                sweep.kill_at(name)
-            except AssertionError as error:
-                self.fail("killed at %s, seed %d: %s" % (name, sweep.seed, error))
-        sweep.finish()
-        print("figures: killed at %d of %d places, and %d times again in the recovery, seed %d" % (
-            len(sweep.reached), len(names), sweep.again, sweep.seed))
+        sweep.all_points()
+        print("figures: " + sweep.report())
         self.assertEqual(sweep.unreached, [], "never reached")
         self.assertGreaterEqual(sweep.again, len(names) * 3 // 4)
 

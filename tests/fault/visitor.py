@@ -19,6 +19,8 @@ from events import EITHER, REFUSED, STORED
 from producers import ACK, NAK, SENT, WELCOME, File
 
 PATIENCE_S = 10
+#   Every step, in an order that makes sense, but "bulk"
+ALL = ("guests", "requests", "leases", "redis")
 
 
 class Gone(Exception):
@@ -97,12 +99,11 @@ class Visitor:
         socket.send(pack(dict(keys, op=op)))
         return unpack(self.receive(socket))
 
-    def visit(self, bulk=False):
-        """All of it, in an order that makes sense; with 'bulk', so much that a checkpoint is
-        due. False when the broker died meanwhile."""
+    def visit(self, steps=ALL):
+        """False when the broker died meanwhile."""
         try:
-            for step in [self.bulk] * bulk + [self.guests, self.requests, self.leases, self.redis]:
-                step()
+            for step in steps:
+                getattr(self, step)()
             return True
         except Gone:
             return False
@@ -115,6 +116,7 @@ class Visitor:
         return "%s-%s" % (what, uuid.uuid4().hex[:12])
 
     def bulk(self):
+        """So much that a checkpoint is due as soon as there is nothing else to do."""
         guest = Guest(self, self._name("bulk"))
         guest.hello()
         guest.publish(client.output("task-" + guest.name, os.urandom(5000000)))
