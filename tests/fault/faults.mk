@@ -14,3 +14,12 @@ fault_tests += \
     tests/fault/test_interrupted.py \
     tests/fault/test_process.py \
     tests/fault/test_redis_faults.py
+
+# The client's spool
+fault_tests += \
+    tests/fault/test_spool.py
+
+check_PROGRAMS += tests/fault/spooler
+tests_fault_spooler_SOURCES = tests/fault/spooler.c
+tests_fault_spooler_LDADD = libstele.la
+check-fault: tests/fault/spooler$(EXEEXT)
