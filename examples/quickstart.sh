@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
 # See Stele work, in a minute: builds it, starts a broker and a Redis of its own,
 # publishes a small story of agents at work, shows what the broker makes of
-# it, and leaves the broker running for you to try.
+# it, and leaves the broker running for you to try, until Ctrl-C.
 #
-#   ./quickstart.sh [FILE.jsonl|FILE.zst] [--exit]
+#   ./quickstart.sh [FILE.jsonl|FILE.zst] [--exit|--stay]
 #
 #   FILE      events to publish instead of the story, one JSON object a line
-#   --exit    stop when all has been shown
+#   --exit    stop when all has been shown; so it does where nobody sits at a terminal
+#   --stay    leave the broker running in any case
 #
 # Packages that are missing are installed with apt-get. STELE_REDIS, the URL of a
 # Redis (or none), keeps it from starting one. Everything it makes is in one folder
@@ -20,10 +21,12 @@ set -eu -o pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/../tests/setup.sh"
 
 file=$STELE_ROOT/examples/sample.jsonl
-stay=yes
+stay=no
+[ ! -t 0 ] || [ ! -t 1 ] || stay=yes
 for word in "$@"; do
     case $word in
         --exit) stay=no ;;
+        --stay) stay=yes ;;
         -h|--help) sed -n '2,/^$/s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; exit 0 ;;
         -*) die "there is no option '$word': see --help" ;;
         *) file=$word ;;
