@@ -17,6 +17,8 @@
 
 //  A batch is closed when it has taken this long to fill, however much still arrives
 #define FILL_US         20000
+//  Messages that one socket may have taken before the others get their turn
+#define TURN_MESSAGES   64
 #define BATCH_BYTES     (32 * 1024 * 1024)
 #define RETRY_MS_MIN    100
 #define RETRY_MS_MAX    2000
@@ -200,6 +202,8 @@ s_send_answers (s_ingest_t *self)
     int64_t begun_ns = stele_clock_steady_ns ();
     int64_t now_us = begun_ns / 1000;
     for (const stele_answer_t *answer = self->writer->answers; answer; answer = answer->next) {
+        if (answer->superseded)
+            continue;
         s_pass (answer, false);
         s_send_answer (self, answer);
         s_pass (answer, true);
@@ -285,8 +289,9 @@ s_settle (s_ingest_t *self, int code)
         zsys_info ("committed %lld events, head %lld, %.3f ms", (long long) events,
             (long long) stele_ledger_head (self->writer->ledger),
             (double) (stele_clock_steady_us () - begun_us) / 1e3);
-    s_announce (self);
+    //  Whoever waits for an ack first: saying the head wakes every follower
     s_send_answers (self);
+    s_announce (self);
     s_sound_alarm (self);
 }
 
@@ -310,14 +315,11 @@ s_fill (s_ingest_t *self)
     int code = 0;
     bool any = true;
     while (any && code == 0) {
-        any = false;
-        for (int i = 0; i < 64 && code == 0 && !self->paused; i++) {
-            if (!s_take_event (self, &code))
-                break;
-            any = true;
-            if (writer->batch_events >= self->settings->batch_events)
-                break;
-        }
+        int taken = 0;
+        while (taken < TURN_MESSAGES && code == 0 && !self->paused
+        &&     writer->batch_events < self->settings->batch_events && s_take_event (self, &code))
+            taken++;
+        any = taken == TURN_MESSAGES;
         if (code == 0 && !self->paused && s_take_pipeline (self, &code))
             any = true;
         if (code == 0 && s_take_request (self, &code))
@@ -357,10 +359,12 @@ s_hold (s_ingest_t *self)
 
 //  Without room in the file the log goes on growing, if there is room for that.
 static void
-s_checkpoint (s_ingest_t *self, bool idle)
+s_checkpoint (s_ingest_t *self, int64_t spare_us)
 {
     const char *error = stele_ledger_error (self->writer->ledger);
-    int code = stele_ledger_checkpoint (self->writer->ledger, idle);
+    int64_t begun_ns = stele_clock_steady_ns ();
+    int code = stele_ledger_checkpoint (self->writer->ledger, spare_us);
+    self->writer->stages.checkpoint += stele_clock_steady_ns () - begun_ns;
     if (code == STELE_EFULL || code == STELE_ENO_MEMORY) {
         if (!self->checkpoint_told)
             zsys_warning ("cannot fold the write-ahead log into the ledger, it grows: %s", error);
@@ -404,9 +408,10 @@ s_loop (s_ingest_t *self)
             { zsock_resolve (self->events), 0, listening? ZMQ_POLLIN: 0, 0 },
             { self->pipeline? zsock_resolve (self->pipeline): NULL, 0, listening? ZMQ_POLLIN: 0, 0 }
         };
-        int ready = stele_poll (items, self->pipeline? 4: 3, holding? RETRY_MS_MIN / 2: TICK_MS);
-        if (ready < 0)
+        int64_t begun_us = stele_clock_steady_us ();
+        if (stele_poll (items, self->pipeline? 4: 3, holding? RETRY_MS_MIN / 2: TICK_MS) < 0)
             break;
+        int64_t spare_us = stele_clock_steady_us () - begun_us;
         if (items [0].revents & ZMQ_POLLIN)
             s_command (self);
         if (self->terminated)
@@ -417,7 +422,7 @@ s_loop (s_ingest_t *self)
         }
         s_fill (self);
         if (!self->failed)
-            s_checkpoint (self, ready == 0);
+            s_checkpoint (self, spare_us);
     }
 }
 

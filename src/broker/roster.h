@@ -30,6 +30,8 @@ typedef struct {
     char instance [STELE_LIMIT_ID + 1];
     bool fenced;
     bool restore;                   // What it publishes comes back from an export
+    struct stele_answer *ack;       // Its last one, of the batch with that number
+    int64_t ack_batch;
 } stele_peer_t;
 
 typedef struct stele_roster stele_roster_t;

@@ -76,6 +76,7 @@ stele_writer_new (const stele_settings_t *settings, stele_refusal_t *refusal)
     self->settings = settings;
     self->inputs_tail = &self->inputs;
     self->answers_tail = &self->answers;
+    self->batch_number = 1;
     self->event = stele_record_new ();
     self->pack = stele_pack_new ();
     self->ack_us = stele_histogram_new ();
@@ -112,6 +113,7 @@ stele_writer_sent (stele_writer_t *self)
         self->answers = next;
     }
     self->answers_tail = &self->answers;
+    self->batch_number++;
 }
 
 void

@@ -46,7 +46,8 @@ stele_input_t *
 typedef struct stele_answer {
     struct stele_answer *next;
     stele_source_t to;
-    int64_t received_us;            // Of the message that it acks; 0: none
+    int64_t received_us;            // Of the first message that it acks; 0: none
+    bool superseded;                // A later ack of the batch says it too
     size_t id_size, token_size, size;
     char *id, *token, *data;
 } stele_answer_t;
@@ -77,6 +78,7 @@ typedef struct {
     size_t batch_bytes;
     stele_input_t *inputs, **inputs_tail;
     stele_answer_t *answers, **answers_tail;
+    int64_t batch_number;           // Of the answers that are there
     //  The input that runs
     const stele_input_t *input;
     void *refused;                  // Of a request: where its refused events are listed

@@ -182,8 +182,9 @@ s_nak (stele_writer_t *self, size_t index, int64_t sequence, const stele_refusal
     stele_writer_answer (self);
 }
 
+//  An ack says what the ones before it said: of a batch only the last one of a peer is sent.
 static void
-s_ack (stele_writer_t *self, int64_t sequence, int64_t position)
+s_ack (stele_writer_t *self, stele_peer_t *peer, int64_t sequence, int64_t position)
 {
     stele_pack_clear (self->pack);
     stele_pack_map (self->pack, 3);
@@ -191,7 +192,14 @@ s_ack (stele_writer_t *self, int64_t sequence, int64_t position)
     stele_pack_key_integer (self->pack, "sequence", sequence);
     stele_pack_key_integer (self->pack, "position",
         position? position: stele_ledger_last (self->ledger));
-    stele_writer_answer (self)->received_us = self->input->received_us;
+    stele_answer_t *ack = stele_writer_answer (self);
+    ack->received_us = self->input->received_us;
+    if (peer->ack_batch == self->batch_number) {
+        peer->ack->superseded = true;
+        ack->received_us = peer->ack->received_us;
+    }
+    peer->ack = ack;
+    peer->ack_batch = self->batch_number;
 }
 
 //  May the message be taken at all? 0, or the code in the refusal, with 'expected'.
@@ -248,7 +256,7 @@ s_publish (stele_writer_t *self, stele_message_t *message, stele_peer_t *peer)
     }
     else
         self->counts.duplicates += (int64_t) message->event_count;
-    s_ack (self, last, position);
+    s_ack (self, peer, last, position);
     return 0;
 }
 

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <time.h>
 #include <unistd.h>
 #include "fault/fault.h"
 #include "ledger/ledger_internal.h"
@@ -20,9 +21,9 @@
 //  The write-ahead log is folded in when it has grown to this many pages of 4 KiB.
 //  Longer than SQLite's own 1,000: a page that changes often is then written once.
 #define WAL_PAGES_MAX  10000
-#define WAL_PAGES_IDLE 1000
+#define WAL_PAGES_EARLY 500
 #define WAL_PAGES_RETRY 2500
-#define IDLE_CALLS_RETRY 20         // Calls when idle, after a checkpoint that could not do all
+#define SPARE_US_RETRY 2000000      // After a checkpoint that could not do all
 
 //  Another process that has the ledger locked is waited for so long. Once it is open the
 //  caller holds back and tries again, so as to be there for others meanwhile.
@@ -468,9 +469,18 @@ s_keep_high_water (stele_ledger_t *self, bool now)
     return self->high_water_code;
 }
 
-int
-stele_ledger_checkpoint (stele_ledger_t *self, bool idle)
+static int64_t
+s_now_us (void)
 {
+    struct timespec now;
+    clock_gettime (CLOCK_MONOTONIC, &now);
+    return (int64_t) now.tv_sec * 1000000 + now.tv_nsec / 1000;
+}
+
+int
+stele_ledger_checkpoint (stele_ledger_t *self, int64_t spare_us)
+{
+    self->spare_us += spare_us;
     int code = stele_content_learn (self->content);
     //  Without a new dictionary it compresses as before
     if (code && stele_ledger_fail (self, code) == STELE_EIO)
@@ -478,17 +488,14 @@ stele_ledger_checkpoint (stele_ledger_t *self, bool idle)
     code = s_keep_high_water (self, false);
     if (code)
         return code;
-    int bound = idle? WAL_PAGES_IDLE: self->wal_pages_next;
-    if (self->wal_pages < bound)
+    bool early = self->wal_pages >= WAL_PAGES_EARLY && self->spare_us >= self->spare_us_next;
+    if (!early && self->wal_pages < self->wal_pages_next)
         return 0;
-    if (idle && self->idle_calls > 0) {
-        self->idle_calls--;
-        return 0;
-    }
     code = STELE_FAULT_CODE (checkpoint_before);
     if (code)
         return stele_ledger_fail (self, code);
     int log_pages = 0, done_pages = 0;
+    int64_t begun_us = s_now_us ();
     code = s_keep_high_water (self, true);
     if (code)
         return code;
@@ -498,13 +505,14 @@ stele_ledger_checkpoint (stele_ledger_t *self, bool idle)
         //  All of it is in the file: the next commit begins the log anew
         self->wal_pages = 0;
         self->wal_pages_next = WAL_PAGES_MAX;
-        self->idle_calls = 0;
+        self->spare_us_next = s_now_us () - begun_us;
     }
     else {
         //  A reader holds the rest, or there is no room: not again with every commit
         self->wal_pages_next = self->wal_pages + WAL_PAGES_RETRY;
-        self->idle_calls = IDLE_CALLS_RETRY;
+        self->spare_us_next = SPARE_US_RETRY;
     }
+    self->spare_us = 0;
     if (rc == SQLITE_OK && (code = STELE_FAULT_CODE (checkpoint_after)))
         return stele_ledger_fail (self, code);
     if (rc == SQLITE_OK || (rc & 0xFF) == SQLITE_BUSY || (rc & 0xFF) == SQLITE_LOCKED)

@@ -127,7 +127,8 @@ struct stele_ledger {
     int64_t committed_at;           // Time of the last row of commits
     int wal_pages;
     int wal_pages_next;             // Checkpoint when the log has grown to that
-    int idle_calls;                 // To pass over: a checkpoint just now could not do all
+    int64_t spare_us;               // That the caller had since the last checkpoint
+    int64_t spare_us_next;          // Checkpoint early when it had that
     bool broken;                    // An I/O error: what the files hold is for the next start to find out
     stele_words_t *words;
     stele_tasks_t *tasks;

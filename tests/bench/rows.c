@@ -135,7 +135,7 @@ s_run_ledger (const bench_messages_t *messages)
             if (pass == 1 && code == 0)
                 code = stele_ledger_commit (ledger, 1750000000000000 + (int64_t) i);
             if (pass == 1 && code == 0)
-                code = stele_ledger_checkpoint (ledger, false);
+                code = stele_ledger_checkpoint (ledger, 0);
             *(pass? &times.room_s: &times.decode_s) += bench_now () - start;
         }
     }

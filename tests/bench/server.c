@@ -253,7 +253,7 @@ bench_broker_word (bench_broker_t *self, const char *path, char *word, size_t si
 void
 bench_ledger_remove (const char *ledger)
 {
-    static const char *const tails [] = { "", "-wal", "-shm", ".lock", ".head" };
+    static const char *const tails [] = { "", "-wal", "-shm", ".lock", ".high-water" };
     char path [300];
     for (size_t i = 0; i < sizeof tails / sizeof tails [0]; i++) {
         snprintf (path, sizeof path, "%s%s", ledger, tails [i]);

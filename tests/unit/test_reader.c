@@ -179,7 +179,7 @@ s_write (void *arg)
             failed |= stele_ledger_append (ledger, event, 0, &last, NULL) != 1;
         }
         failed |= stele_ledger_commit (ledger, last);
-        failed |= stele_ledger_checkpoint (ledger, last % 700 == 0);
+        failed |= stele_ledger_checkpoint (ledger, last % 700 == 0? 1000000: 0);
     }
     stele_record_destroy (&event);
     return (void *) failed;
