@@ -113,6 +113,18 @@ stele_roster_touch (stele_roster_t *self, stele_member_t *member)
     self->touched = member;
 }
 
+int
+stele_roster_advance (const stele_roster_t *self, stele_ledger_t *ledger)
+{
+    for (const stele_member_t *member = self->touched; member; member = member->next_touched) {
+        int code = member->now.sequence == member->durable.sequence? 0:
+            stele_ledger_producer_advance (ledger, member->now.id, member->now.sequence);
+        if (code)
+            return code;
+    }
+    return 0;
+}
+
 static void
 s_settle (stele_roster_t *self, bool keep)
 {

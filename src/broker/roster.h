@@ -31,7 +31,7 @@ typedef struct {
     bool fenced;
     bool restore;                   // What it publishes comes back from an export
     struct stele_answer *ack;       // Its last one, of the batch with that number
-    int64_t ack_batch;
+    int64_t ack_batch, ack_count;
 } stele_peer_t;
 
 typedef struct stele_roster stele_roster_t;
@@ -50,6 +50,10 @@ stele_member_t *
 /*  Its 'now' is about to change.                                            */
 void
     stele_roster_touch (stele_roster_t *self, stele_member_t *member);
+
+/*  Write the sequences that moved, into the open batch: once a batch and producer.  */
+int
+    stele_roster_advance (const stele_roster_t *self, stele_ledger_t *ledger);
 
 void
     stele_roster_commit (stele_roster_t *self);

@@ -252,8 +252,6 @@ stele_writer_store (stele_writer_t *self, const stele_message_t *message, size_t
         *last_position = position;
         self->batch_events++;
     }
-    if (member && message->event_count > skip)
-        return stele_ledger_producer_advance (self->ledger, producer, member->now.sequence);
     return 0;
 }
 
@@ -309,7 +307,9 @@ stele_writer_commit (stele_writer_t *self)
 {
     if (self->open) {
         int64_t begun_ns = stele_clock_steady_ns ();
-        int code = stele_ledger_commit (self->ledger, stele_clock_us ());
+        int code = stele_roster_advance (self->roster, self->ledger);
+        if (code == 0)
+            code = stele_ledger_commit (self->ledger, stele_clock_us ());
         self->stages.commit += stele_clock_steady_ns () - begun_ns;
         if (code) {
             stele_writer_rollback (self);

@@ -182,7 +182,10 @@ s_nak (stele_writer_t *self, size_t index, int64_t sequence, const stele_refusal
     stele_writer_answer (self);
 }
 
-//  An ack says what the ones before it said: of a batch only the last one of a peer is sent.
+//  An ack says what the ones before it said: of a flood of messages in one batch only the last
+//  ack is sent. Each of a few is acked alone, for peers that count their answers.
+#define ACKS_ALONE 16
+
 static void
 s_ack (stele_writer_t *self, stele_peer_t *peer, int64_t sequence, int64_t position)
 {
@@ -194,12 +197,15 @@ s_ack (stele_writer_t *self, stele_peer_t *peer, int64_t sequence, int64_t posit
         position? position: stele_ledger_last (self->ledger));
     stele_answer_t *ack = stele_writer_answer (self);
     ack->received_us = self->input->received_us;
-    if (peer->ack_batch == self->batch_number) {
+    if (peer->ack_batch != self->batch_number) {
+        peer->ack_batch = self->batch_number;
+        peer->ack_count = 0;
+    }
+    if (++peer->ack_count > ACKS_ALONE) {
         peer->ack->superseded = true;
         ack->received_us = peer->ack->received_us;
     }
     peer->ack = ack;
-    peer->ack_batch = self->batch_number;
 }
 
 //  May the message be taken at all? 0, or the code in the refusal, with 'expected'.

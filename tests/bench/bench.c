@@ -27,6 +27,7 @@ static const char s_usage [] =
     "  --steled PROGRAM   the broker\n"
     "  --dir DIR          make the working folder there: the disk that is measured (default: .)\n"
     "  --only SECTIONS    limits, publish, growth, size, read, recovery, peers, goals\n"
+    "  --case TEXT        of publish only the cases whose name has TEXT, say '64 x 100'\n"
     "  --scale TASKS      stored for growth, size, read and recovery (default: 1000000)\n"
     "  --stream FILE      also publish this recorded stream (JSON Lines, .zst)\n"
     "  --json FILE        also write the figures as JSON; -: instead of the page\n"
@@ -107,7 +108,7 @@ main (int argc, char **argv)
     const struct option longs [] = {
         { "steled", required_argument, NULL, 's' }, { "dir", required_argument, NULL, 'd' },
         { "only", required_argument, NULL, 'o' }, { "scale", required_argument, NULL, 'n' },
-        { "stream", required_argument, NULL, 'r' }, { "json", required_argument, NULL, 'j' },
+        { "case", required_argument, NULL, 'c' }, { "stream", required_argument, NULL, 'r' }, { "json", required_argument, NULL, 'j' },
         { "repeats", required_argument, NULL, 'm' }, { "tcp", no_argument, &tcp, 1 },
         { "full", no_argument, &full, 1 }, { "peers", no_argument, &peers, 1 },
         { "keep", no_argument, &keep, 1 }, { "help", no_argument, NULL, 'h' }, { NULL, 0, NULL, 0 }
@@ -117,6 +118,7 @@ main (int argc, char **argv)
             case 's': options.steled = optarg; break;
             case 'd': where = optarg; break;
             case 'o': options.only = optarg; break;
+            case 'c': options.only_case = optarg; break;
             case 'n': options.scale = atoll (optarg); break;
             case 'r': options.stream = optarg; break;
             case 'j': options.json = optarg; break;

@@ -35,6 +35,7 @@ typedef struct {
     const char *steled;             // Program to measure
     char dir [512];                 // Where the ledgers go: the working folder of all
     const char *only;               // Sections, separated by commas; NULL: the default ones
+    const char *only_case;          // Of publish, those whose name has this; NULL: all
     const char *stream;             // Recorded stream (JSON Lines, .zst), or NULL
     const char *json;               // Also write JSON to this file; "-": stdout, no page
     int64_t scale;                  // Tasks stored for growth, read, size and recovery
