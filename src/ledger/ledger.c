@@ -16,6 +16,7 @@
 #include <unistd.h>
 #include "fault/fault.h"
 #include "ledger/ledger_internal.h"
+#include "ledger/log_file.h"
 #include "ledger/schema.h"
 
 //  The write-ahead log is folded in when it has grown to this many pages of 4 KiB.
@@ -252,7 +253,7 @@ s_open (stele_ledger_t *self, const char *path, const stele_ledger_options_t *op
     if (code == 0)
         code = stele_sql_code (sqlite3_open_v2 (path, &self->db,
             SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX
-            | SQLITE_OPEN_EXRESCODE, NULL));
+            | SQLITE_OPEN_EXRESCODE, stele_log_file_vfs ()));
     if (code) {
         code = stele_ledger_fail (self, code);
         return stele_refuse (refusal, code, "ledger", "cannot open %s: %s", path, self->error);

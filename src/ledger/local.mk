@@ -19,6 +19,8 @@ src_ledger_libledger_la_SOURCES = \
     src/ledger/ledger.c \
     src/ledger/ledger.h \
     src/ledger/ledger_internal.h \
+    src/ledger/log_file.c \
+    src/ledger/log_file.h \
     src/ledger/loss.c \
     src/ledger/members.c \
     src/ledger/members.h \
