@@ -83,7 +83,7 @@ s_configure (stele_ledger_t *self)
     int code = stele_sql_exec (self->db,
         "PRAGMA page_size = 4096; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
         "PRAGMA secure_delete = OFF; PRAGMA wal_autocheckpoint = 0;"
-        "PRAGMA cache_size = -65536; PRAGMA temp_store = MEMORY; PRAGMA trusted_schema = OFF;"
+        "PRAGMA cache_size = -16384; PRAGMA temp_store = MEMORY; PRAGMA trusted_schema = OFF;"
         "PRAGMA foreign_keys = OFF;");
     if (code == 0 && STELE_CONTROL (sync_normal))
         code = stele_sql_exec (self->db, "PRAGMA synchronous = NORMAL");

@@ -13,6 +13,7 @@
 #include "ledger/tasks.h"
 
 #define CACHE_MAX 65536
+#define ENDED_MAX 4096
 #define GROWTH 18                       // Bytes that the numbers of a short task come to
 
 typedef struct {
@@ -29,6 +30,8 @@ struct stele_tasks {
     sqlite3_stmt *count;
     stele_task_t *cache;
     stele_task_t *dirty;
+    stele_task_t *ended, *last_ended;   // Oldest first
+    int ended_count;
     s_count_t *counts;
 };
 
@@ -268,6 +271,33 @@ s_write (stele_tasks_t *self, stele_task_t *task)
     return 0;
 }
 
+//  Few events follow the end of a task: it is kept a while, but not long
+static void
+s_queue_ended (stele_tasks_t *self, stele_task_t *task)
+{
+    task->ended = true;
+    task->next_ended = NULL;
+    if (self->last_ended)
+        self->last_ended->next_ended = task;
+    else
+        self->ended = task;
+    self->last_ended = task;
+    self->ended_count++;
+}
+
+//  The oldest out of the queue
+static stele_task_t *
+s_next_ended (stele_tasks_t *self)
+{
+    stele_task_t *task = self->ended;
+    self->ended = task->next_ended;
+    if (!self->ended)
+        self->last_ended = NULL;
+    self->ended_count--;
+    task->ended = false;
+    return task;
+}
+
 int
 stele_tasks_flush (stele_tasks_t *self)
 {
@@ -278,21 +308,39 @@ stele_tasks_flush (stele_tasks_t *self)
             return code;
         self->dirty = task->next_dirty;
         task->dirty = false;
+        if (stele_lifecycle_terminal (task->life.state) && !task->ended)
+            s_queue_ended (self, task);
     }
     return s_counts_flush (self, true);
+}
+
+static void
+s_forget (stele_tasks_t *self, stele_task_t *task)
+{
+    HASH_DELETE (hh, self->cache, task);
+    free (task);
 }
 
 void
 stele_tasks_trim (stele_tasks_t *self)
 {
     assert (!self->dirty);
+    while (self->ended_count > ENDED_MAX) {
+        stele_task_t *task = s_next_ended (self);
+        //  Unless it runs again
+        if (stele_lifecycle_terminal (task->life.state))
+            s_forget (self, task);
+    }
+    if (HASH_COUNT (self->cache) <= CACHE_MAX)
+        return;
+    while (self->ended)
+        s_next_ended (self);
     //  uthash iterates in the order of insertion: the oldest go first
     stele_task_t *task, *next;
     HASH_ITER (hh, self->cache, task, next) {
         if (HASH_COUNT (self->cache) <= CACHE_MAX)
             break;
-        HASH_DELETE (hh, self->cache, task);
-        free (task);
+        s_forget (self, task);
     }
 }
 
@@ -300,10 +348,10 @@ void
 stele_tasks_forget (stele_tasks_t *self)
 {
     self->dirty = NULL;
+    self->ended = self->last_ended = NULL;
+    self->ended_count = 0;
     stele_task_t *task, *next;
-    HASH_ITER (hh, self->cache, task, next) {
-        HASH_DELETE (hh, self->cache, task);
-        free (task);
-    }
+    HASH_ITER (hh, self->cache, task, next)
+        s_forget (self, task);
     s_counts_flush (self, false);
 }

@@ -2,7 +2,8 @@
 
     The writer's cache of task_states: an event changes the task here, and the row is
     written once a batch however many events changed it. The counts by state, role,
-    provider and model move with it.
+    provider and model move with it. It keeps at most 65,536 tasks, some 350 bytes
+    each (23 MB), and of those that have ended only the last 4,096.
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -13,6 +14,27 @@
 #define STELE_TASKS_H_INCLUDED
 
 #include <sqlite3.h>
+#include <stdint.h>
+#include <string.h>
+
+//  Ids are long and random, or short and numbered: eight bytes at a time, well mixed
+static inline unsigned
+stele_tasks_hash (const char *id, size_t size)
+{
+    uint64_t hash = size;
+    for (; size >= 8; size -= 8, id += 8) {
+        uint64_t part;
+        memcpy (&part, id, 8);
+        hash = (hash ^ part) * UINT64_C (0x9e3779b97f4a7c15);
+        hash ^= hash >> 32;
+    }
+    uint64_t part = 0;
+    memcpy (&part, id, size);
+    hash = (hash ^ part) * UINT64_C (0x9e3779b97f4a7c15);
+    return (unsigned) (hash ^ hash >> 32);
+}
+#undef HASH_FUNCTION
+#define HASH_FUNCTION(key, size, hash) ((hash) = stele_tasks_hash ((const char *) (key), (size)))
 #include <uthash.h>
 #include "model/lifecycle.h"
 
@@ -27,8 +49,9 @@ typedef struct {
 
 typedef struct stele_task {
     UT_hash_handle hh;
-    struct stele_task *next_dirty;
+    struct stele_task *next_dirty, *next_ended;
     bool dirty;
+    bool ended;                     // In the queue of those that may be forgotten soon
     bool is_new;                    // No row in task_states yet
     int64_t key;                    // tasks.id
     stele_lifecycle_t life;
