@@ -61,7 +61,11 @@ def exact(value):
 
 
 def same(left, right):
-    return left == right and exact(left) == exact(right)
+    if type(left) is not type(right):
+        return False
+    if type(left) in (str, int, bytes):
+        return left == right
+    return exact(left) == exact(right)
 
 
 def digest(event):
@@ -91,6 +95,8 @@ class Judge:
         self.digests = []               # By position - 1: what events.read has shown
         self.stored = {}                # uid -> position
         self.last = {}                  # producer -> last sequence that was accounted for
+        self.at = {}                    # producer -> sequence of its last row
+        self.ordered = 0                # So many rows were looked at for their order
         self.rejected = 0               # Last id of rejected_events that was looked at
         self.fed = 0                    # Last position that the feed has shown
         self.early = {}                 # position -> digest: the feed was first
@@ -259,18 +265,20 @@ class Judge:
 
     def _order(self):
         """A producer's events have the order of their sequences."""
-        at = {}
-        for position, uid in enumerate(self.uids, 1):
+        for position in range(self.ordered, len(self.uids)):
+            uid = self.uids[position]
             if uid is None:
                 continue
             name, _, sequence = uid.split("/")
-            if any(one.outcome == EITHER for one in self.promises.accounts[name].sent[int(sequence)]):
+            sequence = int(sequence)
+            if any(one.outcome == EITHER for one in self.promises.accounts[name].sent[sequence]):
                 continue                # A retry comes when it is asked for
-            if int(sequence) <= at.get(name, 0):
-                self.find("wrong", "%s at %d comes after sequence %d", uid, position, at[name])
-            if int(sequence) > self.last.get(name, 0):
-                self.find("wrong", "%s at %d is beyond its producer's sequence", uid, position)
-            at[name] = int(sequence)
+            if sequence <= self.at.get(name, 0):
+                self.find("wrong", "%s at %d comes after sequence %d", uid, position + 1, self.at[name])
+            if sequence > self.last.get(name, 0):
+                self.find("wrong", "%s at %d is beyond its producer's sequence", uid, position + 1)
+            self.at[name] = sequence
+        self.ordered = len(self.uids)
 
     #   -- the broker that runs ---------------------------------------------------------
 

@@ -13,7 +13,7 @@ from arena import Arena
 from visitor import Visitor
 
 #   A ledger is judged as a whole, and left, after that many cycles.
-ROUND = 40
+ROUND = 30
 #   Kinds of cycles, and how often each
 KINDS = {
     "load": 10,         # Under load, at any time
@@ -67,7 +67,7 @@ class Killing:
         """One ledger, from the first event to the last look."""
         with Arena(self.random.randrange(1 << 32), self.build,
                    producers=self.random.choice((4, 16, 48)),
-                   rate=self.random.choice((2000, 10000, 20000)),
+                   rate=self.random.choice((500, 2000, 2000, 10000)),
                    evidence=self.evidence) as arena:
             arena.start_load()
             for number in range(cycles):

@@ -64,7 +64,7 @@ class Power:
         self.disk = Disk(self.folder)
         self.arena = arena = Arena(self.random.randrange(1 << 32), self.build, store=self.disk.path,
                                    producers=self.random.choice((4, 16)),
-                                   rate=self.random.choice((2000, 10000)))
+                                   rate=self.random.choice((1000, 3000, 10000)))
         arena.start_load()
         for number in range(cycles):
             if until and time.monotonic() > until:

@@ -12,11 +12,16 @@ from disk import reason_against
 from judge import Verdict
 from killing import Killing
 from power import Power
+from sweep import points
 
 BUILD = os.environ.get("STELE_FAULT_BUILD", harness.BUILD)
 
 
 class Controls(unittest.TestCase):
+    def setUp(self):
+        if not points(BUILD):
+            self.skipTest("%s was not configured with --enable-fault-points" % BUILD)
+
     def assert_caught(self, cycles, within):
         """The judge has to say that something was lost, within so many cycles."""
         with self.assertRaises(Verdict) as caught:
