@@ -193,7 +193,8 @@ STELE_EXPORT int
     stele_client_follow (stele_client_t *self, const char *topic, int64_t after);
 
 /*  The next event. Caller owns *event. Returns 0, STELE_ETIMEOUT, or the code of a
-    failed repair; calling again goes on where it was, and nothing is lost.  */
+    failed repair; calling again goes on where it was, and nothing is lost. STELE_EBEHIND: the
+    ledger ends before what was seen already, since an end of it was lost; follow anew. */
 STELE_EXPORT int
     stele_client_next (stele_client_t *self, int timeout_ms, stele_event_t **event);
 

@@ -225,6 +225,11 @@ s_open_page (stele_follower_t *self, stele_refusal_t *refusal)
     if (!ok || token.kind != STELE_SCAN_ARRAY || !stele_peer_integer (&message, "head", &head))
         return stele_refuse (refusal, STELE_EMALFORMED, NULL,
             "events.read was not answered with events and a head");
+    if (head < self->position)
+        //  What this follower has seen is not there any more, and its positions are given again
+        return stele_refuse (refusal, STELE_EBEHIND, NULL, "the ledger ends at position %" PRId64
+            ", this follower has seen %" PRId64 ": the end of the history was lost, follow anew", head,
+            self->position);
     page->last = !stele_peer_integer (&message, "next", &next);
     page->end = page->last? head: next;
     page->events = stele_scan_start (events, size);
@@ -394,8 +399,12 @@ s_receive_body (void *socket, zmq_msg_t *body)
 static s_taken_t
 s_take_feed (stele_follower_t *self, stele_event_t **event, int *rc, stele_refusal_t *refusal)
 {
-    if (self->topic_size > 0 && stele_link_connected (self->link))
+    if (stele_link_connected (self->link)) {
         s_arouse_doubt (self, zclock_mono ());
+        //  Another run of the broker, perhaps, on a ledger that is shorter: reading it tells
+        if (self->position > 0)
+            self->wanted = FOLLOW_HEAD;
+    }
     void *socket = stele_link_socket (self->link);
     char topic [10];
     int topic_size = zmq_recv (socket, topic, sizeof topic, ZMQ_DONTWAIT);

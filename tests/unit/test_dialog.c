@@ -543,6 +543,179 @@ test_dialog_fatal_error_ends (void **state)
     }
 }
 
+//  -- with a spool --------------------------------------------------------------
+
+typedef struct {
+    int count;                      // Of calls
+    int64_t offset;
+    char ledger [16];
+    int code;                       // To return
+} kept_t;
+
+static int
+s_keep (int64_t offset, const char *ledger, void *arg)
+{
+    kept_t *self = arg;
+    self->count++;
+    self->offset = offset;
+    snprintf (self->ledger, sizeof self->ledger, "%s", ledger);
+    return self->code;
+}
+
+//  A dialog whose spool had acked and given these sequences at that ledger; three events wait
+static desk_t *
+s_desk_spooled (kept_t *kept, const char *ledger, int64_t acked, int64_t given, bool accept_loss)
+{
+    desk_t *desk = s_desk_new (0, 9);
+    stele_dialog_settings_t settings = {
+        .producer = "p", .instance = "i", .delay_ms = 2, .batch_events = 9,
+        .keep_offset = s_keep, .keep_arg = kept, .ledger = ledger, .acked = acked, .given = given,
+        .accept_loss = accept_loss
+    };
+    stele_dialog_destroy (&desk->dialog);
+    desk->dialog = stele_dialog_new (&settings, desk->now_ms);
+    s_put (desk, 3);
+    stele_dialog_greet (desk->dialog);
+    return desk;
+}
+
+//  The hello says that; 0: nothing
+static void
+s_expect_hello_acked (desk_t *desk, int64_t acked)
+{
+    assert_true (stele_dialog_speak (desk->dialog, desk->now_ms, desk->pack));
+    json_t *said = talk_unpack (stele_pack_data (desk->pack), stele_pack_size (desk->pack));
+    assert_string_equal (talk_text (said, "op"), "hello");
+    assert_int_equal (json_integer_value (json_object_get (said, "acked")), acked);
+    json_decref (said);
+}
+
+static void
+test_dialog_spool_that_met_no_broker_keeps_its_offset_first (void **state)
+{
+    (void) state;
+    kept_t kept = { 0 };
+    desk_t *desk = s_desk_spooled (&kept, NULL, 0, 0, false);
+    s_expect_hello_acked (desk, 0);
+    s_welcome (desk, 40, 100);
+    assert_int_equal (kept.count, 1);
+    assert_int_equal (kept.offset, 40);
+    assert_string_equal (kept.ledger, "L");
+    s_expect (desk, "publish", 41, 3);
+    s_desk_destroy (desk);
+}
+
+static void
+test_dialog_spool_that_cannot_keep_its_offset_sends_nothing (void **state)
+{
+    (void) state;
+    kept_t kept = { .code = STELE_EIO };
+    desk_t *desk = s_desk_spooled (&kept, NULL, 0, 0, false);
+    s_expect_hello_acked (desk, 0);
+    s_welcome (desk, 40, 100);
+    s_expect_ended (desk, STELE_EIO);
+    s_desk_destroy (desk);
+}
+
+static void
+test_dialog_spool_resumed_sends_what_the_broker_lacks (void **state)
+{
+    (void) state;
+    kept_t kept = { 0 };
+    desk_t *desk = s_desk_spooled (&kept, "L", 40, 43, false);
+    s_expect_hello_acked (desk, 40);
+    s_welcome (desk, 42, 100);
+    assert_int_equal (kept.count, 0);
+    s_expect_acked (desk, 2);
+    s_expect (desk, "publish", 43, 1);
+    s_desk_destroy (desk);
+}
+
+static void
+test_dialog_spool_behind_the_broker_goes_on_after_it (void **state)
+{
+    (void) state;
+    kept_t kept = { 0 };
+    desk_t *desk = s_desk_spooled (&kept, "L", 40, 43, false);
+    s_expect_hello_acked (desk, 40);
+    s_welcome (desk, 44, 100);
+    assert_int_equal (kept.offset, 44);
+    s_expect (desk, "publish", 45, 3);
+    s_desk_destroy (desk);
+}
+
+static void
+test_dialog_spool_at_a_ledger_behind_ends (void **state)
+{
+    (void) state;
+    kept_t kept = { 0 };
+    desk_t *desk = s_desk_spooled (&kept, "L", 40, 43, false);
+    s_expect_hello_acked (desk, 40);
+    s_answer (desk, "{'op':'error','code':'ledger_behind','message':'m','sequence':39,'acked':40}");
+    s_expect_ended (desk, STELE_EBEHIND);
+    s_desk_destroy (desk);
+    //  A broker that does not know 'acked'
+    desk = s_desk_spooled (&kept, "L", 40, 43, false);
+    s_expect_hello_acked (desk, 40);
+    s_welcome (desk, 39, 100);
+    s_expect_ended (desk, STELE_EBEHIND);
+    s_desk_destroy (desk);
+}
+
+static void
+test_dialog_spool_with_accepted_loss_goes_on_where_the_broker_is (void **state)
+{
+    (void) state;
+    kept_t kept = { 0 };
+    desk_t *desk = s_desk_spooled (&kept, "L", 40, 43, true);
+    s_expect_hello_acked (desk, 0);
+    s_welcome (desk, 39, 100);
+    assert_int_equal (kept.offset, 39);
+    s_expect (desk, "publish", 40, 3);
+    s_desk_destroy (desk);
+    //  Accepted, but nothing was lost: no event is sent a second time
+    kept.count = 0;
+    desk = s_desk_spooled (&kept, "L", 40, 43, true);
+    s_expect_hello_acked (desk, 0);
+    s_welcome (desk, 43, 100);
+    assert_int_equal (kept.count, 0);
+    s_expect_acked (desk, 3);
+    s_expect (desk, NULL, 0, 0);
+    s_desk_destroy (desk);
+}
+
+static void
+test_dialog_spool_at_another_ledger_ends (void **state)
+{
+    (void) state;
+    kept_t kept = { 0 };
+    desk_t *desk = s_desk_spooled (&kept, "M", 0, 3, false);
+    s_expect_hello_acked (desk, 0);
+    s_welcome (desk, 0, 100);
+    s_expect_ended (desk, STELE_ELEDGER);
+    s_desk_destroy (desk);
+}
+
+static void
+test_dialog_ledger_renamed_after_a_loss_goes_on (void **state)
+{
+    (void) state;
+    kept_t kept = { 0 };
+    desk_t *desk = s_desk_spooled (&kept, "M", 40, 43, false);
+    s_expect_hello_acked (desk, 40);
+    s_answer (desk, "{'op':'welcome','protocol':1,'ledger':'L','formerly':'M','sequence':40,"
+        "'window':100,'max_bytes':4096,'heartbeat_ms':2000}");
+    assert_int_equal (kept.offset, 40);
+    assert_string_equal (kept.ledger, "L");
+    s_expect (desk, "publish", 41, 3);
+    stele_dialog_greet (desk->dialog);
+    s_expect_hello_acked (desk, 40);
+    s_answer (desk, "{'op':'welcome','protocol':1,'ledger':'K','formerly':'L','sequence':40,"
+        "'window':100,'max_bytes':4096,'heartbeat_ms':2000}");
+    s_expect (desk, "publish", 41, 3);
+    s_desk_destroy (desk);
+}
+
 int
 main (void)
 {
@@ -568,7 +741,15 @@ main (void)
         cmocka_unit_test (test_dialog_acked_events_lost_ends),
         cmocka_unit_test (test_dialog_other_ledger_ends),
         cmocka_unit_test (test_dialog_sequence_of_another_ends),
-        cmocka_unit_test (test_dialog_fatal_error_ends)
+        cmocka_unit_test (test_dialog_fatal_error_ends),
+        cmocka_unit_test (test_dialog_spool_that_met_no_broker_keeps_its_offset_first),
+        cmocka_unit_test (test_dialog_spool_that_cannot_keep_its_offset_sends_nothing),
+        cmocka_unit_test (test_dialog_spool_resumed_sends_what_the_broker_lacks),
+        cmocka_unit_test (test_dialog_spool_behind_the_broker_goes_on_after_it),
+        cmocka_unit_test (test_dialog_spool_at_a_ledger_behind_ends),
+        cmocka_unit_test (test_dialog_spool_with_accepted_loss_goes_on_where_the_broker_is),
+        cmocka_unit_test (test_dialog_spool_at_another_ledger_ends),
+        cmocka_unit_test (test_dialog_ledger_renamed_after_a_loss_goes_on)
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }
