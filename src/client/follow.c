@@ -335,6 +335,17 @@ s_arouse_doubt (stele_follower_t *self, int64_t now_ms)
     self->doubt_ms = now_ms + FOLLOW_DOUBT_MS;
 }
 
+static void
+s_see_connected (stele_follower_t *self)
+{
+    if (!stele_link_connected (self->link))
+        return;
+    s_arouse_doubt (self, zclock_mono ());
+    //  Another run of the broker, perhaps, on a ledger that is shorter: reading it tells
+    if (self->position > 0)
+        self->wanted = FOLLOW_HEAD;
+}
+
 //  The ledger has to be read up to that position, which the feed has reached
 static void
 s_want (stele_follower_t *self, int64_t position, int64_t now_ms)
@@ -399,12 +410,7 @@ s_receive_body (void *socket, zmq_msg_t *body)
 static s_taken_t
 s_take_feed (stele_follower_t *self, stele_event_t **event, int *rc, stele_refusal_t *refusal)
 {
-    if (stele_link_connected (self->link)) {
-        s_arouse_doubt (self, zclock_mono ());
-        //  Another run of the broker, perhaps, on a ledger that is shorter: reading it tells
-        if (self->position > 0)
-            self->wanted = FOLLOW_HEAD;
-    }
+    s_see_connected (self);
     void *socket = stele_link_socket (self->link);
     char topic [10];
     int topic_size = zmq_recv (socket, topic, sizeof topic, ZMQ_DONTWAIT);
@@ -457,9 +463,7 @@ s_wait_feed (stele_follower_t *self, int64_t deadline_ms, int *rc, stele_refusal
     };
     if (stele_wait_poll (items, items [1].socket? 2: 1,
             deadline_ms < silence_ms? deadline_ms: silence_ms) > 0) {
-        if (items [1].socket && (items [1].revents & ZMQ_POLLIN)
-        &&  stele_link_connected (self->link))
-            s_arouse_doubt (self, zclock_mono ());
+        s_see_connected (self);
         return true;
     }
     int64_t now_ms = zclock_mono ();

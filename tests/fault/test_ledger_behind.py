@@ -346,6 +346,20 @@ class LedgerBehind(unittest.TestCase):
         peer.send({"op": "publish", "sequence": head + 1, "events": [created("yes")]})
         self.assertEqual(peer.receive()["position"], head + 1)
 
+    def test_follower_that_saw_lost_positions_is_told(self):
+        self.start()
+        position = self.publish(30)
+        follower = harness.Process([harness.program("stele"), "follow", "--after", "0", "--json"],
+                                   env=self.broker.environment())
+        self.addCleanup(follower.kill)
+        follower.wait_line('"position":%d,' % position)
+        self.broker.kill()
+        frames, _ = self.frames()
+        os.truncate(self.wal, frames[len(frames) // 2][0])
+        self.start("--accept-loss")
+        follower.wait_line("the end of the history was lost")
+        self.assertNotEqual(follower.wait(), 0)
+
     def test_producer_alone_knows(self):
         self.start()
         self.publish(30)
