@@ -12,6 +12,7 @@ fault_tests += \
     tests/fault/test_power_cut.py
 
 fault_support += \
+    tests/fault/README.md \
     tests/fault/arena.py \
     tests/fault/disk.py \
     tests/fault/events.py \
