@@ -14,6 +14,7 @@
 #include "broker/endpoint.h"
 #include "broker/follower.h"
 #include "broker/poll.h"
+#include "broker/unread.h"
 #include "broker/thread.h"
 #include "fault/fault.h"
 #include "wire/event.h"
@@ -24,6 +25,12 @@
 #define CONTENT_MAX   65536
 //  Most messages kept for one subscriber; what does not fit is a gap for it
 #define SUBSCRIBER_MESSAGES 1000
+//  While subscribers leave that much unread, content above CONTENT_MIN is left out, and an
+//  event that is larger than CONTENT_MAX all the same: a gap, which they fill with events.read
+#define UNREAD_MAX    (256 * 1024 * 1024)
+#define CONTENT_MIN   1024
+//  Smaller messages are not worth counting: there are few enough of them for a subscriber
+#define COUNTED_MIN   2048
 //  Of a subscription; no topic of an event is that long
 #define TOPIC_MAX     1023
 
@@ -34,6 +41,8 @@ typedef struct {
     zhash_t *topics;                // Somebody subscribes to these
     int64_t sent_us;
     int64_t published;
+    int64_t left_out;               // Events that were too large, subscribers not reading
+    stele_unread_t *unread;
     bool draining;
 } s_feed_t;
 
@@ -76,10 +85,16 @@ s_somebody_listens (const s_feed_t *self)
 static void
 s_send (s_feed_t *self, const char *topic, size_t topic_size)
 {
-    void *handle = zsock_resolve (self->socket);
-    if (zmq_send (handle, topic, topic_size, ZMQ_SNDMORE) >= 0)
-        zmq_send (handle, stele_pack_data (self->follower.pack),
-            stele_pack_size (self->follower.pack), 0);
+    const void *data = stele_pack_data (self->follower.pack);
+    size_t size = stele_pack_size (self->follower.pack);
+    if (zmq_send (zsock_resolve (self->socket), topic, topic_size, ZMQ_SNDMORE) >= 0) {
+        if (size < COUNTED_MIN)
+            zmq_send (zsock_resolve (self->socket), data, size, 0);
+        else {
+            zframe_t *frame = zframe_new (data, size);
+            stele_unread_send (self->unread, NULL, 0, &frame, self->socket);
+        }
+    }
     self->sent_us = stele_clock_steady_us ();
 }
 
@@ -95,10 +110,10 @@ s_heartbeat (s_feed_t *self)
 }
 
 static void
-s_omit (stele_record_t *event, stele_field_t field)
+s_omit (stele_record_t *event, stele_field_t field, int64_t size_max)
 {
     stele_value_t *value = &event->values [field];
-    if (value->kind == STELE_VALUE_NONE || value->size <= CONTENT_MAX)
+    if (value->kind == STELE_VALUE_NONE || value->size <= size_max)
         return;
     stele_record_set_integer (event, STELE_CONTENT_OMITTED, value->size);
     value->kind = STELE_VALUE_NONE;
@@ -112,12 +127,16 @@ s_publish (const stele_record_t *row, void *arg)
     size_t topic_size = stele_record_topic (row, topic, sizeof topic);
     //  The row is the reader's, but what is left out is ours to decide
     stele_record_t *event = (stele_record_t *) row;
-    s_omit (event, STELE_CONTENT);
-    s_omit (event, STELE_OUTPUT);
+    bool unread = stele_unread_total (self->unread) > UNREAD_MAX;
+    s_omit (event, STELE_CONTENT, unread? CONTENT_MIN: CONTENT_MAX);
+    s_omit (event, STELE_OUTPUT, unread? CONTENT_MIN: CONTENT_MAX);
     stele_pack_clear (self->follower.pack);
     stele_record_pack (event, self->follower.pack);
     STELE_FAULT (feed_before);
-    s_send (self, topic, topic_size);
+    if (unread && stele_pack_size (self->follower.pack) > CONTENT_MAX)
+        self->left_out++;
+    else
+        s_send (self, topic, topic_size);
     STELE_FAULT (feed_after);
     self->cursor = row->values [STELE_POSITION].integer;
     self->published++;
@@ -148,11 +167,13 @@ s_mailbox (s_feed_t *self)
     while ((request = stele_follower_request (&self->follower))) {
         stele_pack_t *pack = self->follower.pack;
         stele_pack_clear (pack);
-        stele_pack_map (pack, 4);
+        stele_pack_map (pack, 6);
         stele_pack_key_integer (pack, "position", self->cursor);
         stele_pack_key_integer (pack, "lag_events", self->follower.head - self->cursor);
         stele_pack_key_integer (pack, "topics", (int64_t) zhash_size (self->topics));
         stele_pack_key_integer (pack, "published", self->published);
+        stele_pack_key_integer (pack, "left_out", self->left_out);
+        stele_pack_key_integer (pack, "unread_bytes", (int64_t) stele_unread_total (self->unread));
         stele_follower_answer (&self->follower, &request);
     }
 }
@@ -206,6 +227,7 @@ stele_feed (zsock_t *pipe, void *args)
     int code = stele_follower_open (&self.follower, pipe, args, "feed", &refusal);
     self.cursor = self.follower.head;
     self.topics = zhash_new ();
+    self.unread = stele_unread_new (0, UNREAD_MAX);
     self.socket = zsock_new (ZMQ_XPUB);
     assert (self.socket && self.topics);
     zsock_set_sndhwm (self.socket, SUBSCRIBER_MESSAGES);
@@ -224,5 +246,6 @@ stele_feed (zsock_t *pipe, void *args)
     stele_endpoint_release (self.socket);
     zsock_destroy (&self.socket);
     zhash_destroy (&self.topics);
+    stele_unread_destroy (&self.unread);
     stele_follower_close (&self.follower);
 }

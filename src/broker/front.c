@@ -15,6 +15,8 @@
 #define PENDING_MAX 10000
 #define PENDING_BYTES_MAX (256 * 1024 * 1024)
 #define UNREAD_MAX 256              // Answers that one peer may leave unread
+#define UNREAD_BYTES_MAX (16 * 1024 * 1024)         // and their bytes, or one answer
+#define UNREAD_ALL_MAX (256 * 1024 * 1024)          // Bytes that all peers may leave unread
 #define TAKEN_AT_ONCE 64            // From one socket, before the next one's turn
 #define WAIT_MS_DEFAULT 5000
 #define WAIT_MS_MAX 60000
@@ -34,11 +36,38 @@ stele_front_set_time (stele_front_t *self, stele_request_t *request, int64_t tim
 
 //  -- answers --------------------------------------------------------------------------
 
+static zframe_t *
+s_refusal_frame (stele_front_t *self, const stele_refusal_t *refusal)
+{
+    stele_pack_clear (self->pack);
+    stele_answer_refuse (self->pack, refusal);
+    return zframe_new (stele_pack_data (self->pack), stele_pack_size (self->pack));
+}
+
+//  A peer that asks and asks and reads nothing is refused what would fill the memory
+
+static void
+s_withhold (stele_front_t *self, zframe_t **answer_p)
+{
+    stele_refusal_t refusal;
+    stele_refuse (&refusal, STELE_EUNAVAILABLE, NULL,
+        "this answer of %zu bytes does not fit beside those that were not read: "
+        "read them, then ask again, or for less", zframe_size (*answer_p));
+    zframe_destroy (answer_p);
+    *answer_p = s_refusal_frame (self, &refusal);
+    self->withheld++;
+}
+
 //  Send without blocking: a peer that went away, or does not read, loses its answer
 
 static void
 s_send (stele_front_t *self, zmsg_t *envelope, zframe_t **answer_p)
 {
+    zframe_t *peer = zframe_dup (zmsg_first (envelope));
+    const void *id = zframe_data (peer);
+    size_t id_size = zframe_size (peer);
+    if (!stele_unread_fits (self->unread, id, id_size, zframe_size (*answer_p)))
+        s_withhold (self, answer_p);
     int rc = 0;
     zframe_t *frame;
     while (rc == 0 && (frame = zmsg_pop (envelope))) {
@@ -46,18 +75,11 @@ s_send (stele_front_t *self, zmsg_t *envelope, zframe_t **answer_p)
         zframe_destroy (&frame);
     }
     if (rc == 0)
-        rc = zframe_send (answer_p, self->peers, ZFRAME_DONTWAIT);
+        rc = stele_unread_send (self->unread, id, id_size, answer_p, self->peers);
     if (rc)
         self->dropped++;
     zframe_destroy (answer_p);
-}
-
-static zframe_t *
-s_refusal_frame (stele_front_t *self, const stele_refusal_t *refusal)
-{
-    stele_pack_clear (self->pack);
-    stele_answer_refuse (self->pack, refusal);
-    return zframe_new (stele_pack_data (self->pack), stele_pack_size (self->pack));
+    zframe_destroy (&peer);
 }
 
 //  Refuse what never became a request
@@ -381,6 +403,7 @@ stele_front_new (const stele_requests_args_t *args, stele_refusal_t *refusal)
     self->head = args->head;
     self->pending = stele_pending_new (PENDING_MAX, PENDING_BYTES_MAX);
     self->tally = stele_tally_new ();
+    self->unread = stele_unread_new (UNREAD_BYTES_MAX, UNREAD_ALL_MAX);
     self->pack = stele_pack_new ();
     self->queue = zlist_new ();
     self->idle = zlist_new ();
@@ -420,6 +443,7 @@ stele_front_destroy (stele_front_t **self_p)
     zlist_destroy (&self->idle);
     stele_pending_destroy (&self->pending);
     stele_tally_destroy (&self->tally);
+    stele_unread_destroy (&self->unread);
     stele_pack_destroy (&self->pack);
     zframe_destroy (&self->endpoints);
     zframe_destroy (&self->recovery);

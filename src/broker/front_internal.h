@@ -10,6 +10,7 @@
 
 #include "broker/front.h"
 #include "broker/tally.h"
+#include "broker/unread.h"
 
 struct stele_front {
     stele_requests_args_t args;
@@ -21,7 +22,9 @@ struct stele_front {
     zlist_t *queue;                 // Requests for workers
     zlist_t *idle;                  // Identities of workers
     stele_tally_t *tally;
+    stele_unread_t *unread;
     int64_t dropped;                // Answers that had nobody to take them
+    int64_t withheld;               // Answers that were refused, others being unread
     int64_t head;
     stele_pack_t *pack;
     zframe_t *endpoints;

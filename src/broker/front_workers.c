@@ -52,7 +52,9 @@ s_pack_requests (stele_front_t *self)
     stele_pack_key_integer (pack, "working",
         (int64_t) stele_pending_count (self->pending, STELE_PENDING_WORKING));
     stele_pack_key_integer (pack, "dropped", self->dropped);
-    stele_pack_close (pack, mark, count + 4);
+    stele_pack_key_integer (pack, "withheld", self->withheld);
+    stele_pack_key_integer (pack, "unread_bytes", (int64_t) stele_unread_total (self->unread));
+    stele_pack_close (pack, mark, count + 6);
 }
 
 //  What query_stats.c answers from

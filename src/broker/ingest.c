@@ -11,6 +11,7 @@
 #include "broker/endpoint.h"
 #include "broker/ingest.h"
 #include "broker/poll.h"
+#include "broker/unread.h"
 #include "broker/thread.h"
 #include "broker/writer.h"
 #include "fault/fault.h"
@@ -24,6 +25,9 @@
 #define RETRY_MS_MAX    2000
 #define ALARM_US        1000000
 #define TICK_MS         100
+//  Bytes of errors that a peer, and all of them, may leave unread; what is more is not said
+#define ERRORS_PEER     (64 * 1024)
+#define ERRORS_ALL      (32 * 1024 * 1024)
 //  A loop that took longer did not listen: stopped (SIGSTOP), or storage was slow
 #define STALL_US        1000000
 
@@ -36,6 +40,7 @@ typedef struct {
     zsock_t *head;                  // PUB
     stele_writer_t *writer;
     stele_pack_t *pack;
+    stele_unread_t *errors;         // That peers have not read
     int64_t announced;              // Head that was last said
     int retry_ms;
     int64_t retry_us;               // Steady clock: when to try again while holding
@@ -186,9 +191,19 @@ s_send_answer (s_ingest_t *self, const stele_answer_t *answer)
 {
     void *handle = zsock_resolve (answer->to == STELE_FROM_PEER? self->events: self->mailbox);
     int flags = ZMQ_DONTWAIT | ZMQ_SNDMORE;
-    //  The peer is gone or reads nothing: it resends, and is answered as a duplicate
-    if (zmq_send (handle, answer->id, answer->id_size, flags) < 0) {
+    bool counted = answer->is_error && answer->to == STELE_FROM_PEER;
+    bool fits = !counted || stele_unread_fits (self->errors, answer->id, answer->id_size, answer->size);
+    //  The peer is gone: it resends, and is answered as a duplicate. Or it reads nothing: an ack
+    //  is cumulative, one later will do.
+    if (!fits || zmq_send (handle, answer->id, answer->id_size, flags) < 0) {
         self->writer->counts.undeliverable++;
+        if (fits && errno == EAGAIN && answer->received_us && answer->to == STELE_FROM_PEER)
+            stele_roster_owe (self->writer->roster, answer->id, answer->id_size);
+        return;
+    }
+    if (counted) {
+        zframe_t *frame = zframe_new (answer->data, answer->size);
+        stele_unread_send (self->errors, answer->id, answer->id_size, &frame, self->events);
         return;
     }
     if (answer->token_size)
@@ -212,6 +227,23 @@ s_send_answers (s_ingest_t *self)
     }
     stele_writer_sent (self->writer);
     self->writer->stages.ack += stele_clock_steady_ns () - begun_ns;
+}
+
+//  One ack for all that a peer could not be sent before
+static bool
+s_pay (const void *id, size_t size, const stele_member_t *member, void *arg)
+{
+    s_ingest_t *self = arg;
+    void *handle = zsock_resolve (self->events);
+    if (zmq_send (handle, id, size, ZMQ_DONTWAIT | ZMQ_SNDMORE) < 0)
+        return errno != EAGAIN;
+    stele_pack_clear (self->pack);
+    stele_pack_map (self->pack, 3);
+    stele_pack_key_string (self->pack, "op", "ack");
+    stele_pack_key_integer (self->pack, "sequence", member->durable.sequence);
+    stele_pack_key_integer (self->pack, "position", stele_ledger_head (self->writer->ledger));
+    zmq_send (handle, stele_pack_data (self->pack), stele_pack_size (self->pack), ZMQ_DONTWAIT);
+    return true;
 }
 
 static void
@@ -421,6 +453,7 @@ s_loop (s_ingest_t *self)
             continue;
         }
         s_fill (self);
+        stele_roster_pay (self->writer->roster, s_pay, self);
         if (!self->failed)
             s_checkpoint (self, spare_us);
     }
@@ -507,7 +540,10 @@ s_say_ready (s_ingest_t *self)
 void
 stele_ingest (zsock_t *pipe, void *args)
 {
-    s_ingest_t self = { .settings = args, .pipe = pipe, .pack = stele_pack_new () };
+    s_ingest_t self = {
+        .settings = args, .pipe = pipe, .pack = stele_pack_new (),
+        .errors = stele_unread_new (ERRORS_PEER, ERRORS_ALL)
+    };
     stele_refusal_t refusal = { 0 };
     zsock_signal (pipe, 0);
     stele_thread_name ("writer");
@@ -526,5 +562,6 @@ stele_ingest (zsock_t *pipe, void *args)
     zsock_destroy (&self.pipeline);
     zsock_destroy (&self.mailbox);
     zsock_destroy (&self.head);
+    stele_unread_destroy (&self.errors);
     stele_pack_destroy (&self.pack);
 }

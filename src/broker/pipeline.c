@@ -14,6 +14,7 @@
 #include "broker/clock.h"
 #include "broker/follower.h"
 #include "broker/poll.h"
+#include "broker/unread.h"
 #include "broker/thread.h"
 #include "fault/fault.h"
 #include "wire/event.h"
@@ -22,6 +23,9 @@
 #define BATCH_EVENTS  500
 #define QUEUE_EVENTS  1000
 #define SAVE_US       1000000
+//  Bytes that the next stage may leave in the queue, beside the bound of events
+#define QUEUE_BYTES   (64 * 1024 * 1024)
+#define FULL_WAIT_MS  20
 
 typedef struct {
     stele_follower_t follower;
@@ -31,7 +35,9 @@ typedef struct {
     int64_t saved;                  // Cursor that the ledger has been asked to keep
     int64_t saved_us;
     int64_t pushed;
+    stele_unread_t *unread;
     bool blocked;                   // The next stage takes no more
+    bool full;                      // Of bytes: no event of the socket tells when it is not
     bool draining;
 } s_pipeline_t;
 
@@ -42,8 +48,11 @@ s_push (const stele_record_t *row, void *arg)
     stele_pack_clear (self->follower.pack);
     stele_record_pack (row, self->follower.pack);
     STELE_FAULT (push_before);
-    if (zmq_send (zsock_resolve (self->socket), stele_pack_data (self->follower.pack),
-        stele_pack_size (self->follower.pack), ZMQ_DONTWAIT) < 0) {
+    size_t size = stele_pack_size (self->follower.pack);
+    self->full = stele_unread_total (self->unread) + size > QUEUE_BYTES
+        && stele_unread_total (self->unread) > 0;
+    zframe_t *frame = self->full? NULL: zframe_new (stele_pack_data (self->follower.pack), size);
+    if (self->full || stele_unread_send (self->unread, NULL, 0, &frame, self->socket)) {
         self->blocked = true;
         return 1;
     }
@@ -58,7 +67,7 @@ s_follow (s_pipeline_t *self)
 {
     if (self->cursor >= self->follower.head)
         return;
-    self->blocked = false;
+    self->blocked = self->full = false;
     int code = stele_reader_events (self->follower.reader, self->cursor, BATCH_EVENTS, 0,
         s_push, self);
     stele_follower_read (&self->follower, NAME, self->cursor, code);
@@ -131,13 +140,14 @@ s_loop (s_pipeline_t *self)
         };
         //  While the next stage takes no more, wait until it does
         bool wait_out = behind && self->blocked;
-        if (stele_poll (items, wait_out? 5: 4, behind && !self->blocked? 0: 200) < 0)
+        int wait_ms = self->full? FULL_WAIT_MS: behind && !self->blocked? 0: 200;
+        if (stele_poll (items, wait_out && !self->full? 5: 4, wait_ms) < 0)
             break;
         if (items [0].revents & ZMQ_POLLIN)
             goes_on = s_command (self);
         stele_follower_hear (&self->follower);
         s_mailbox (self);
-        if (!wait_out || (items [4].revents & ZMQ_POLLOUT))
+        if (!wait_out || self->full || (items [4].revents & ZMQ_POLLOUT))
             s_follow (self);
         s_save (self);
         if (self->draining && self->cursor >= self->follower.head) {
@@ -171,7 +181,11 @@ stele_pipeline (zsock_t *pipe, void *args)
     int rc = zsock_connect (self.writer, "%s",
         stele_settings_inproc (self.follower.settings, "writer", endpoint));
     assert (rc == 0);
+    self.unread = stele_unread_new (0, QUEUE_BYTES);
     zsock_set_sndhwm (self.socket, QUEUE_EVENTS);
+    //  What a PULL has to say is short
+    zsock_set_maxmsgsize (self.socket, 4096);
+    zsock_set_handshake_ivl (self.socket, 10000);
     zsock_set_linger (self.socket, 1000);
     if (code == 0 && zsock_attach (self.socket, self.follower.settings->pipeline_out, true) != 0)
         code = stele_refuse (&refusal, STELE_EUNAVAILABLE, "pipeline-out", "cannot listen on %s: %s",
@@ -184,5 +198,6 @@ stele_pipeline (zsock_t *pipe, void *args)
     }
     zsock_destroy (&self.socket);
     zsock_destroy (&self.writer);
+    stele_unread_destroy (&self.unread);
     stele_follower_close (&self.follower);
 }

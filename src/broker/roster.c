@@ -22,6 +22,7 @@ struct stele_roster {
     zhashx_t *peers;                // By routing id, as hex
     zlistx_t *peer_keys;            // Oldest first
     stele_member_t *touched;
+    bool owing;                     // Some peer may be owed an ack
 };
 
 static void
@@ -242,6 +243,7 @@ stele_roster_bind (stele_roster_t *self, const void *id, size_t size,
     }
     peer->member = member;
     peer->fenced = false;
+    peer->owed = false;
     snprintf (peer->instance, sizeof peer->instance, "%s", instance);
     return peer;
 }
@@ -269,6 +271,31 @@ stele_roster_fence (stele_roster_t *self, stele_member_t *member, const char *in
             fn (id, size, arg);
         }
         peer = zhashx_next (self->peers);
+    }
+}
+
+void
+stele_roster_owe (stele_roster_t *self, const void *id, size_t size)
+{
+    stele_peer_t *peer = stele_roster_peer (self, id, size);
+    if (peer)
+        peer->owed = self->owing = true;
+}
+
+void
+stele_roster_pay (stele_roster_t *self, stele_pay_fn *fn, void *arg)
+{
+    if (!self->owing)
+        return;
+    self->owing = false;
+    stele_peer_t *peer = zhashx_first (self->peers);
+    for (; peer; peer = zhashx_next (self->peers)) {
+        if (!peer->owed || peer->fenced)
+            continue;
+        unsigned char id [256];
+        size_t size = s_unkey (zhashx_cursor (self->peers), id);
+        peer->owed = !fn (id, size, peer->member, arg);
+        self->owing = self->owing || peer->owed;
     }
 }
 

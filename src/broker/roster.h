@@ -29,6 +29,7 @@ typedef struct {
     stele_member_t *member;
     char instance [STELE_LIMIT_ID + 1];
     bool fenced;
+    bool owed;                      // An ack could not be sent: it reads none, or not fast enough
     bool restore;                   // What it publishes comes back from an export
     struct stele_answer *ack;       // Its last one, of the batch with that number
     int64_t ack_batch, ack_count;
@@ -87,6 +88,14 @@ typedef void (stele_peer_fn) (const void *id, size_t size, void *arg);
 void
     stele_roster_fence (stele_roster_t *self, stele_member_t *member, const char *instance,
         stele_peer_fn *fn, void *arg);
+
+/*  An ack for this peer could not be sent; and: calls fn for every such peer, until it returns
+    true, which settles that one.                                            */
+void
+    stele_roster_owe (stele_roster_t *self, const void *id, size_t size);
+typedef bool (stele_pay_fn) (const void *id, size_t size, const stele_member_t *member, void *arg);
+void
+    stele_roster_pay (stele_roster_t *self, stele_pay_fn *fn, void *arg);
 
 /*  Members one by one: NULL starts, NULL ends.                              */
 stele_member_t *

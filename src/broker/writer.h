@@ -48,6 +48,7 @@ typedef struct stele_answer {
     stele_source_t to;
     int64_t received_us;            // Of the first message that it acks; 0: none
     bool superseded;                // A later ack of the batch says it too
+    bool is_error;                  // Said for what was not taken: a peer that reads nothing can do without
     size_t id_size, token_size, size;
     char *id, *token, *data;
 } stele_answer_t;

@@ -33,7 +33,7 @@ static int
 s_answer_error (stele_writer_t *self, const stele_refusal_t *refusal, int64_t expected)
 {
     s_error (self, refusal, expected);
-    stele_writer_answer (self);
+    stele_writer_answer (self)->is_error = true;
     return 0;
 }
 
@@ -46,7 +46,7 @@ s_tell_fenced (const void *id, size_t size, void *arg)
     stele_refuse (&refusal, STELE_EFENCED, NULL,
         "another instance of this producer said hello: this one is fenced, stop it");
     s_error (self, &refusal, 0);
-    stele_writer_answer_to (self, id, size);
+    stele_writer_answer_to (self, id, size)->is_error = true;
 }
 
 //  The run that was is over: its peers are fenced, and its running tasks interrupted
