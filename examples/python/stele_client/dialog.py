@@ -224,7 +224,7 @@ class Dialog:
     def _welcomed(self, welcome: Mapping[str, Any]) -> None:
         sequence = welcome["sequence"]
         known = self.ledger is not None
-        if known and welcome["ledger"] != self.ledger:
+        if known and welcome["ledger"] != self.ledger and welcome.get("formerly") != self.ledger:
             return self.fail(LedgerBehind("ledger_behind", "the broker has another ledger now: %s, it was %s"
                                           % (welcome["ledger"], self.ledger)))
         if sequence < self.durable:

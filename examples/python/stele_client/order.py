@@ -22,12 +22,14 @@ class Order:
         self.after = after          # Position of the last event that went on
         self.missing = True         # Is there something to read from the ledger?
         self._whole = whole
+        self._ledger: Optional[str] = None
 
     def fed(self, topic: bytes, body: bytes) -> Optional[Dict[str, Any]]:
         """A message of the feed; the event, if it is the next one."""
         message = unpack(body)
         position = message["position"]
         if topic == b"heartbeat":
+            self._check_ledger(message.get("ledger"))
             self.missing = self.missing or position > self.after
             return None
         if position <= self.after:
@@ -37,6 +39,13 @@ class Order:
             return None
         self.after = position
         return message
+
+    def _check_ledger(self, ledger: Optional[str]) -> None:
+        """Another id: positions may have been given a second time"""
+        if self._ledger and ledger and ledger != self._ledger:
+            raise LedgerBehind("ledger_behind", "the broker has another ledger now: %s, it was %s"
+                               % (ledger, self._ledger))
+        self._ledger = ledger or self._ledger
 
     def read(self, answer: Mapping[str, Any]) -> None:
         """A page of events.read was taken: its events went on."""

@@ -8,7 +8,7 @@
 import unittest
 from datetime import datetime, timedelta, timezone
 
-from stele_client import dialog, errors, wire
+from stele_client import dialog, errors, order, wire
 
 
 def event(number):
@@ -157,6 +157,21 @@ class TestDialog(unittest.TestCase):
             self.assertEqual(hello["acked"], 5)
             self.welcome(**welcome)
             self.assertIsInstance(self.dialog.error, errors.LedgerBehind)
+
+    def test_ledger_that_lost_nothing_of_ours_goes_on(self):
+        self.open()
+        self.comes("error", code="no_hello", message="")
+        self.out()
+        self.comes("welcome", protocol=1, ledger="M", formerly="L", sequence=0, window=100, max_bytes=1000,
+                   heartbeat_ms=1000)
+        self.add(1)
+        self.assertEqual([m["op"] for m in self.out()], ["publish"])
+
+    def test_follower_of_another_ledger_is_loud(self):
+        follower = order.Order(0, True)
+        follower.fed(b"heartbeat", wire.pack({"position": 0, "ledger": "L"}))
+        with self.assertRaises(errors.LedgerBehind):
+            follower.fed(b"heartbeat", wire.pack({"position": 9, "ledger": "M"}))
 
     def test_sequences_of_somebody_else_are_noticed(self):
         self.open()
