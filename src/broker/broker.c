@@ -26,7 +26,7 @@
 typedef struct {
     zsock_t *pipe;
     stele_settings_t *settings;
-    zactor_t *ingest, *requests, *feed, *pipeline, *cache;
+    zactor_t *ingest, *requests, *feed, *pipeline, *cache, *search;
     stele_follower_args_t follower_args;
     stele_requests_args_t requests_args;
     char *ledger_id;
@@ -135,7 +135,8 @@ s_start_followers (s_broker_t *self)
         if (s_started (self, self->cache, NULL))
             return -1;
     }
-    return 0;
+    self->search = stele_actor_new (stele_search_actor, &self->follower_args);
+    return s_started (self, self->search, NULL);
 }
 
 static const char *
@@ -297,6 +298,7 @@ s_stop (s_broker_t *self, bool drain)
     zactor_destroy (&self->cache);
     zactor_destroy (&self->feed);
     zactor_destroy (&self->pipeline);
+    zactor_destroy (&self->search);
     STELE_FAULT (stop_followers);
     zactor_destroy (&self->ingest);
     STELE_FAULT (stop_ingest);

@@ -69,5 +69,7 @@ void
     stele_pipeline (zsock_t *pipe, void *args);
 void
     stele_cache_actor (zsock_t *pipe, void *args);
+void
+    stele_search_actor (zsock_t *pipe, void *args);
 
 #endif

@@ -25,6 +25,7 @@ src_broker_libbroker_la_SOURCES = \
     src/broker/query_stats.c \
     src/broker/query_tasks.c \
     src/broker/requests.c src/broker/requests.h \
+    src/broker/search_actor.c \
     src/broker/roster.c src/broker/roster.h \
     src/broker/settings.c src/broker/settings.h \
     src/broker/tally.c src/broker/tally.h \

@@ -15,6 +15,9 @@
 //  microseconds are the twelfth day of 1970, and no ledger holds 10^12 events.
 #define POSITION_MAX 1000000000000
 
+//  More than a person types into a search box
+#define SEARCH_MAX 1024
+
 static int
 s_pack_row (const stele_record_t *row, void *pack)
 {
@@ -253,10 +256,11 @@ static void
 s_read_filter (stele_query_t *self, stele_params_t *params, stele_filter_t *filter,
     s_values_t *values)
 {
-    if (stele_params_has (params, "search"))
-        stele_params_fail (params, STELE_EBAD_REQUEST, "search",
-            "this version of the broker does not support 'search' in task.list");
     memset (filter, 0, sizeof *filter);
+    filter->search = stele_params_text (params, "search");
+    if (filter->search.size > SEARCH_MAX)
+        stele_params_fail (params, STELE_EBAD_REQUEST, "search",
+            "search takes text of at most %d bytes", SEARCH_MAX);
     filter->states = stele_params_words (params, "states", STELE_VOCABULARY_TASK_STATE);
     filter->roles = values->roles;
     filter->role_count = stele_params_texts (params, "roles", values->roles);
@@ -332,10 +336,13 @@ stele_query_task_list (stele_query_t *self, stele_params_t *params, stele_pack_t
     s_pack_cursor (pack, filter.order, &next);
     stele_pack_key_integer (pack, "as_of", next.position);
     int entries = 3;
-    if (next.cut) {
+    if (next.cut || next.partial) {
         stele_pack_key_bool (pack, "complete", false);
+        entries++;
+    }
+    if (next.cut) {
         stele_pack_key_integer (pack, "looked_to", next.time);
-        entries += 2;
+        entries++;
     }
     if (!with_total)
         return entries;

@@ -22,6 +22,8 @@ src_ledger_libledger_la_SOURCES = \
     src/ledger/log_file.c \
     src/ledger/log_file.h \
     src/ledger/loss.c \
+    src/ledger/match.c \
+    src/ledger/match.h \
     src/ledger/members.c \
     src/ledger/members.h \
     src/ledger/parts.c \
@@ -42,6 +44,7 @@ src_ledger_libledger_la_SOURCES = \
     src/ledger/reader_past.c \
     src/ledger/reader_rejected.c \
     src/ledger/reader_rows.c \
+    src/ledger/reader_search.c \
     src/ledger/reader_sessions.c \
     src/ledger/reader_stats.c \
     src/ledger/reader_table.c \
@@ -50,6 +53,8 @@ src_ledger_libledger_la_SOURCES = \
     src/ledger/reader_walk.c \
     src/ledger/reader_zones.c \
     src/ledger/schema.h \
+    src/ledger/search.c \
+    src/ledger/search.h \
     src/ledger/sql.c \
     src/ledger/sql.h \
     src/ledger/tasks.c \

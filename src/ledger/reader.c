@@ -36,6 +36,12 @@ s_on_progress (void *arg)
     return self->busy && self->deadline && s_clock_ms () >= self->deadline;
 }
 
+void
+reader_watch (stele_reader_t *self, sqlite3 *db)
+{
+    sqlite3_progress_handler (db, OPS_BETWEEN_LOOKS, s_on_progress, self);
+}
+
 //  Settings that make the connection a pure reader (a reader that writes or
 //  checkpoints can lose committed pages: SQLite's WAL-reset bug)
 static int
@@ -139,6 +145,7 @@ stele_reader_close (stele_reader_t **self_p)
         sqlite3_close (self->db);
     reader_words_trim (self, 0);
     stele_record_destroy (&self->row);
+    reader_search_close (self);
     free (self->zones);
     free (self->ledger_id);
     free (self->path);

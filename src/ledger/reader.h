@@ -162,6 +162,7 @@ typedef struct {
     size_t model_count;
     stele_span_t user_id;           // .text NULL: any
     stele_span_t parent_id;
+    stele_span_t search;            // What a person typed (match.h); .text NULL: no search
     int64_t from_us;                // created_at >= from, 0: any
     int64_t to_us;                  // created_at <= to
     int64_t updated_from_us, updated_to_us;
@@ -184,6 +185,7 @@ typedef struct {
     bool more;
     int64_t time, key, skip;        // The cursor: also give it the position
     int64_t position;               // What all pages of the list show
+    bool partial;                   // Not all of the ledger could be searched: the index is being made
     bool cut;                       // Ended for want of time, at that place in the order: it may have
 } stele_page_t;                     //    fewer rows than its limit, even none, though more follow
 

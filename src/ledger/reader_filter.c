@@ -86,12 +86,20 @@ reader_filter_open (reader_filter_t *self, stele_reader_t *reader, const stele_f
         if (self->user == 0 && !self->user_default)
             self->nothing = true;
     }
+    if (ask->search.text && strspn (ask->search.text, " \t\r\n") < ask->search.size) {
+        self->match = stele_match_new (reader->db, ask->search.text, ask->search.size);
+        if (!self->match)
+            return reader_fail (reader, STELE_EUNAVAILABLE, "this SQLite was built without FTS5");
+        if (stele_match_is_nothing (self->match))
+            self->nothing = true;
+    }
     return reader->status;
 }
 
 void
 reader_filter_close (reader_filter_t *self)
 {
+    stele_match_destroy (&self->match);
     reader_keys_free (&self->roles);
     reader_keys_free (&self->providers);
     reader_keys_free (&self->models);
@@ -114,7 +122,7 @@ bool
 reader_filter_is_narrow (const reader_filter_t *self)
 {
     const stele_filter_t *ask = self->ask;
-    return !ask->user_id.text && !ask->parent_id.text && !ask->has_error
+    return !self->match && !ask->user_id.text && !ask->parent_id.text && !ask->has_error
         && !ask->updated_from_us && !ask->updated_to_us
         && !ask->completed_from_us && !ask->completed_to_us;
 }
@@ -147,7 +155,35 @@ s_belongs (reader_filter_t *self, int64_t key)
 }
 
 bool
+reader_filter_matches (reader_filter_t *self, int64_t key)
+{
+    static const reader_column_t columns [] = {
+        { STELE_TASK_ID, COLUMN_ID }, { STELE_TITLE, COLUMN_TEXT }, { STELE_DESCRIPTION, COLUMN_TEXT },
+        { STELE_LAST_ERROR, COLUMN_TEXT }
+    };
+    stele_reader_t *reader = self->reader;
+    self->texts++;
+    sqlite3_stmt *statement = reader_with_key (reader, SLOT_TASK_TEXT,
+        "SELECT t.task_id, t.title, t.description,"
+        " (SELECT error_message FROM history_plain WHERE position = s.last_error_at)"
+        " FROM tasks t JOIN states_plain s ON s.task = t.id WHERE t.id = ?1", key);
+    stele_record_clear (reader->row);
+    if (reader_step (reader, statement) != 1 || READER_FILL (reader, statement, 0, columns))
+        return false;
+    bool matches = stele_match_passes (self->match, reader->row);
+    sqlite3_reset (statement);
+    return matches;
+}
+
+bool
 reader_filter_passes (reader_filter_t *self, const reader_brief_t *brief)
+{
+    return reader_filter_selects (self, brief)
+        && (!self->match || reader_filter_matches (self, brief->key));
+}
+
+bool
+reader_filter_selects (reader_filter_t *self, const reader_brief_t *brief)
 {
     const stele_filter_t *ask = self->ask;
     if (!reader_filter_admits (self, brief->state, brief->role, brief->provider, brief->model)
@@ -195,6 +231,8 @@ reader_filter_row_passes (reader_filter_t *self, const stele_record_t *row)
     if (ask->states && !(ask->states & (1u << stele_record_integer (row, STELE_STATE, 0))))
         return false;
     if (ask->has_error && (stele_record_integer (row, STELE_ERROR_COUNT, 0) > 0) != (ask->has_error > 0))
+        return false;
+    if (self->match && !stele_match_passes (self->match, row))
         return false;
     return s_is_any (row, STELE_ROLE, ask->roles, ask->role_count)
         && s_is_any (row, STELE_PROVIDER, ask->providers, ask->provider_count)

@@ -12,6 +12,7 @@
 #ifndef STELE_READER_FILTER_H_INCLUDED
 #define STELE_READER_FILTER_H_INCLUDED
 
+#include "ledger/match.h"
 #include "ledger/reader_internal.h"
 
 //  What task_states says of a task; 0 is NULL
@@ -48,6 +49,8 @@ typedef struct {
     int64_t user;                   // words
     bool user_default;              // NULL is that user too
     bool nothing;                   // A word that no task has: nothing passes
+    stele_match_t *match;           // NULL: no search
+    int64_t texts;                  // Looked at: each costs as much as several rows
 } reader_filter_t;
 
 //  Returns the status of the call. To be closed in any case.
@@ -69,7 +72,15 @@ bool
 bool
     reader_filter_row_passes (reader_filter_t *self, const stele_record_t *row);
 
-//  Does the task pass, user and parent included?
+//  Does its text match the search?
+bool
+    reader_filter_matches (reader_filter_t *self, int64_t key);
+
+//  Does the task pass, user and parent included, but the search left aside?
+bool
+    reader_filter_selects (reader_filter_t *self, const reader_brief_t *brief);
+
+//  Does it pass all of the filter?
 bool
     reader_filter_passes (reader_filter_t *self, const reader_brief_t *brief);
 

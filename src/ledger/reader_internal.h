@@ -50,7 +50,7 @@ typedef enum {
     SLOT_PAIRS, SLOT_BRIEF, SLOT_TASK_BELONGS, SLOT_ZONES, SLOT_UNORDERED, SLOT_CHILDREN, SLOT_PAIR_TASKS,
     SLOT_WALK,                                  // One an order and a kind of moment
     SLOT_WALK_LAST = SLOT_WALK + 3,
-    SLOT_TASK_COUNT, SLOT_ZONE_TOUCHED, SLOT_STATES_TOUCHED,
+    SLOT_TASK_COUNT, SLOT_TASK_TEXT, SLOT_TEXTS, SLOT_BORN, SLOT_OWNER, SLOT_ZONE_TOUCHED, SLOT_STATES_TOUCHED,
     SLOT_SESSION, SLOT_SESSION_BY_KEY, SLOT_SESSIONS, SLOT_SESSIONS_OF_TASK, SLOT_PREFERENCES,
     SLOT_TABLE_TASKS, SLOT_TABLE_SESSIONS, SLOT_TABLE_SESSION, SLOT_TABLE_SESSION_HISTORY,
     SLOT_TABLE_SESSION_COMMAND, SLOT_TABLE_SESSION_FIRST,
@@ -85,6 +85,7 @@ struct stele_reader {
     bool borrowed;                  // The connection is the writer's
     int64_t deadline;               // Monotonic milliseconds, 0 is none
     stele_reader_bounds_t bounds;
+    sqlite3 *search;                // The index of texts (search.h), NULL: not opened
     sqlite3_stmt *slots [SLOT_COUNT];
     sqlite3_stmt *branches [2] [READER_BRANCHES];
     reader_word_t *words;
@@ -261,6 +262,27 @@ int
 //  Defaults of a task's record.
 void
     reader_task_defaults (stele_reader_t *self);
+
+//  Texts of tasks that came with the events in (after, last]: of each task once, by position.
+typedef struct {
+    int64_t task;
+    int64_t position;               // Of the last event that gave it a text, 0: none did
+    bool born;                      // Its first event is among them
+} reader_text_t;
+typedef struct {
+    reader_text_t *texts;
+    size_t count, room;
+} reader_texts_t;
+int
+    reader_texts (stele_reader_t *self, int64_t after, int64_t last, reader_texts_t *texts);
+
+//  Let go of the index of texts: it is opened again when it is needed.
+void
+    reader_search_close (stele_reader_t *self);
+
+//  Let another connection of the reader end with its deadline too.
+void
+    reader_watch (stele_reader_t *self, sqlite3 *db);
 
 //  The zones of the log, ascending, valid until the call ends. Returns their number.
 size_t

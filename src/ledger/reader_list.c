@@ -16,6 +16,9 @@
 #include <string.h>
 #include "ledger/reader_list.h"
 
+//  What it costs to look at the text of a task
+#define TEXT_UNITS 10
+
 //  -- the order ----------------------------------------------------------------------
 
 bool
@@ -134,7 +137,8 @@ s_take_rest (reader_list_t *self)
 bool
 reader_list_spend (reader_list_t *self, int64_t units, int64_t time, int64_t key)
 {
-    self->units -= units;
+    self->units -= units + self->filter.texts * TEXT_UNITS;
+    self->filter.texts = 0;
     if (self->units > 0)
         return true;
     self->cut = true;
@@ -162,16 +166,22 @@ reader_list_set (reader_list_t *self, reader_keys_t *keys)
         reader_found_t row = { reader_brief_time (&brief, self->ask->order), brief.key, false };
         if (row.time && row.time >= from && row.time <= to
         &&  !reader_list_passed (self, row.time, row.key)
-        &&  reader_filter_passes (&self->filter, &brief))
+        &&  reader_filter_selects (&self->filter, &brief))
             reader_founds_add (&found, &row);
         if (i % 256 == 0 && reader_overdue (reader))
             break;
     }
     reader_keys_free (keys);
     reader_list_sort (self, &found);
-    for (size_t i = 0; i < found.count && reader->status == 0; i++)
-        if (reader_list_take (self, found.rows [i].time, found.rows [i].key, false))
+    //  Texts are looked at in order, no further than the page needs
+    for (size_t i = 0; i < found.count && reader->status == 0; i++) {
+        const reader_found_t *row = &found.rows [i];
+        if ((!self->filter.match || reader_filter_matches (&self->filter, row->key))
+        &&  reader_list_take (self, row->time, row->key, false))
             break;
+        if (self->filter.match && !reader_list_spend (self, 0, row->time, row->key))
+            break;
+    }
     reader_founds_free (&found);
     return reader->status;
 }
@@ -213,7 +223,7 @@ s_list_pairs (reader_list_t *self, const reader_pair_t *pairs, int count)
 int
 reader_list_open (reader_list_t *self, stele_reader_t *reader, const stele_filter_t *ask)
 {
-    *self = (reader_list_t) { .reader = reader, .ask = ask, .units = reader->bounds.units };
+    *self = (reader_list_t) { .reader = reader, .ask = ask, .units = ask->search.text? reader->bounds.search_units: reader->bounds.units };
     self->ascending = ask->order % 2 != 0;
     self->skip = ask->has_cursor? ask->cursor_skip: ask->offset;
     self->head = reader_head (reader);
@@ -239,8 +249,12 @@ s_find (reader_list_t *self)
 {
     reader_pair_t pairs [READER_BRANCHES];
     int64_t tasks = 0;
+    reader_keys_t keys = { NULL, 0, 0 };
     if (self->filter.nothing)
         return 0;
+    if (self->filter.match && reader_list_candidates (self, &keys))
+        reader_list_set (self, &keys);
+    else
     if (self->ask->parent_id.text)
         s_list_children (self);
     else {
@@ -252,7 +266,7 @@ s_find (reader_list_t *self)
         if (by_created)
             reader_list_merge (self, pairs, count);
         else
-        if (tasks <= self->reader->bounds.set)
+        if (tasks <= self->reader->bounds.set && !self->filter.match)
             s_list_pairs (self, pairs, count);
         else
             reader_list_walk (self);
@@ -267,7 +281,7 @@ static stele_page_t
 s_next (const reader_list_t *self)
 {
     size_t limit = (size_t) self->ask->limit;
-    stele_page_t next = { .position = self->position, .cut = false };
+    stele_page_t next = { .position = self->position, .partial = self->partial };
     if (self->page.count > limit) {
         next.more = true;
         next.time = self->page.rows [limit - 1].time;

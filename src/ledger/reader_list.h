@@ -58,6 +58,7 @@ typedef struct {
     reader_keys_t unordered;        // Only where 'time' is bounded
     reader_founds_t touched;        // In order: what of the touched is in the list
     size_t touched_next;
+    bool partial;                   // Not all of the ledger could be searched
     //  The page: one row more than asked for, where there is one
     reader_founds_t page;
     bool cut;                       // Ended for want of units: looked no further than
@@ -131,6 +132,10 @@ int
     reader_list_merge (reader_list_t *self, const reader_pair_t *pairs, int count);
 int
     reader_list_walk (reader_list_t *self);
+
+//  The tasks that may be meant by the search, sorted. False: they are too many to be sorted.
+bool
+    reader_list_candidates (reader_list_t *self, reader_keys_t *keys);
 
 //  Look at each of those tasks, sort those that pass. Frees the keys.
 int

@@ -142,7 +142,7 @@ s_passes (reader_list_t *list, int64_t key, int64_t *units)
     if (!list->is_past && !ask->provider_count && !ask->model_count
     &&  reader_filter_is_narrow (&list->filter))
         return true;
-    *units = 3;
+    *units = 3;                     // And the text, where it is looked at
     return reader_brief (list->reader, key, &brief) == 1
         && (!list->is_past || reader_moment_untouched (list, &brief))
         && reader_filter_passes (&list->filter, &brief);

@@ -149,7 +149,7 @@ reader_moment_open (reader_list_t *self)
     reader_keys_t keys = { NULL, 0, 0 };
     s_find_touched (self, &keys);
     //  What is found by other ways than through all tasks cannot be lazy
-    bool through_all = !self->ask->parent_id.text;
+    bool through_all = !self->ask->parent_id.text && !self->filter.match;
     size_t most = (size_t) self->reader->bounds.touched;
     self->lazy = through_all && keys.count > most && self->unordered.count <= most;
     for (size_t i = 0; i < keys.count && self->reader->status == 0; i++) {

@@ -148,9 +148,36 @@ s_count_spans (reader_list_t *list, sqlite3_str *sql, bool *complete)
     return total;
 }
 
+#define TEXTS_MAX 4000              // Looked at
+
+//  Of a search: each candidate is looked at
+static int64_t
+s_count_matches (reader_list_t *list, bool *complete)
+{
+    reader_keys_t keys = { NULL, 0, 0 };
+    int64_t total = 0;
+    *complete = reader_list_candidates (list, &keys) && !list->partial;
+    for (size_t i = keys.count; i-- > 0 && list->reader->status == 0;) {
+        reader_brief_t brief;
+        if (keys.keys [i] > list->position || reader_brief (list->reader, keys.keys [i], &brief) != 1
+        ||  !reader_moment_untouched (list, &brief) || !reader_filter_selects (&list->filter, &brief))
+            continue;
+        if (list->filter.texts == TEXTS_MAX) {
+            *complete = false;
+            break;
+        }
+        total += reader_filter_matches (&list->filter, brief.key);
+    }
+    reader_keys_free (&keys);
+    return total;
+}
+
 static int64_t
 s_total (reader_list_t *list, bool *complete)
 {
+    if (list->filter.match)
+        return s_count_matches (list, complete);
+
     const stele_filter_t *ask = list->ask;
     bool now = !list->is_past && reader_filter_is_narrow (&list->filter);
     sqlite3_str *sql = sqlite3_str_new (list->reader->db);

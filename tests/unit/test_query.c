@@ -313,8 +313,6 @@ test_query_task_list_wrong_parameters_are_named (void **state)
     s_assert_error (self, "{'op':'task.list','order':'random'}", "bad_request",
         "order takes created, updated or completed with _desc or _asc (or newest, oldest), "
         "not 'random'");
-    s_assert_error (self, "{'op':'task.list','search':'x'}", "bad_request",
-        "this version of the broker does not support 'search' in task.list");
     s_assert_error (self, "{'op':'task.list','cursor':'updated_asc.1.1.1.0'}", "bad_request",
         "the cursor is of a list in order updated_asc, this one is in order created_desc: "
         "keep the order from page to page");

@@ -1,0 +1,106 @@
+/*  search_actor - the follower that keeps the index of texts (ledger/search.h)
+
+    The index is for searches alone, which read in the log what it does not have
+    yet: so it takes its time, and trouble with it is said and changes nothing
+    else.
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at https://mozilla.org/MPL/2.0/.
+*/
+
+#include "broker/follower.h"
+#include "broker/poll.h"
+#include "broker/thread.h"
+#include "ledger/search.h"
+
+#define NAME "search"
+#define RETRY_MS 5000
+
+typedef struct {
+    stele_follower_t follower;
+    stele_search_t *search;         // NULL: it could not be opened
+    bool failing;
+} s_actor_t;
+
+static void
+s_mailbox (s_actor_t *self)
+{
+    zmsg_t *request;
+    while ((request = stele_follower_request (&self->follower))) {
+        stele_pack_t *pack = self->follower.pack;
+        int64_t position = self->search? stele_search_position (self->search): 0;
+        stele_pack_clear (pack);
+        stele_pack_map (pack, 3);
+        stele_pack_key_integer (pack, "position", position);
+        stele_pack_key_integer (pack, "lag_events", self->follower.head - position);
+        stele_pack_key_string (pack, "state", self->failing? "failing": "live");
+        stele_follower_answer (&self->follower, &request);
+    }
+}
+
+//  Is there more to be indexed at once?
+static bool
+s_follow (s_actor_t *self)
+{
+    stele_refusal_t refusal = { 0 };
+    if (!self->search)
+        self->search = stele_search_open (self->follower.settings->ledger, self->follower.reader, &refusal);
+    int64_t count = self->search? stele_search_follow (self->search, self->follower.head): refusal.code;
+    bool failing = count < 0;
+    if (failing && !self->failing)
+        zsys_warning (NAME ": what is new is not indexed, trying again: %s",
+            self->search? stele_search_error (self->search): refusal.message);
+    else
+    if (!failing && self->failing)
+        zsys_info (NAME ": the index is kept again");
+    //  It is made anew where that is what it takes
+    if (failing)
+        stele_search_close (&self->search);
+    self->failing = failing;
+    return count > 0;
+}
+
+static void
+s_loop (s_actor_t *self)
+{
+    bool goes_on = true, more = true;
+    while (goes_on) {
+        zmq_pollitem_t items [] = {
+            { zsock_resolve (self->follower.pipe), 0, ZMQ_POLLIN, 0 },
+            { zsock_resolve (self->follower.mailbox), 0, ZMQ_POLLIN, 0 },
+            { zsock_resolve (self->follower.heads), 0, ZMQ_POLLIN, 0 }
+        };
+        if (stele_poll (items, self->failing? 2: 3, more? 0: RETRY_MS) < 0)
+            break;
+        if (items [0].revents & ZMQ_POLLIN) {
+            char *command = zstr_recv (self->follower.pipe);
+            goes_on = command && strneq (command, "$TERM");
+            //  Nothing waits for the index: it goes on where it was
+            if (goes_on && streq (command, "DRAIN"))
+                zstr_send (self->follower.pipe, "DRAINED");
+            zstr_free (&command);
+        }
+        stele_follower_hear (&self->follower);
+        s_mailbox (self);
+        if (goes_on)
+            more = s_follow (self);
+    }
+}
+
+void
+stele_search_actor (zsock_t *pipe, void *args)
+{
+    s_actor_t self = { .search = NULL };
+    stele_refusal_t refusal = { 0 };
+    zsock_signal (pipe, 0);
+    stele_thread_name (NAME);
+    if (stele_follower_open (&self.follower, pipe, args, NAME, &refusal))
+        zstr_sendx (pipe, "FAILED", refusal.message, NULL);
+    else {
+        zstr_sendx (pipe, "READY", "", NULL);
+        s_loop (&self);
+    }
+    stele_search_close (&self.search);
+    stele_follower_close (&self.follower);
+}

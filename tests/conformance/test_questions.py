@@ -1,0 +1,326 @@
+# Questions (protocol section 4): search, lists at any moment and in any order, statistics and
+# sessions, each against an answer computed from the events alone
+#
+# The events are those of the sample, of a generated stream, and of every stream of the folder
+# STELE_DATA that is there.
+#
+# This Source Code Form is subject to the terms of the Mozilla Public
+# License, v. 2.0. If a copy of the MPL was not distributed with this
+# file, You can obtain one at https://mozilla.org/MPL/2.0/.
+
+import glob
+import os
+import random
+import re
+import unicodedata
+
+import harness
+import stream
+
+TERMINAL = stream.TERMINAL
+ORDERS = [(key, way) for key in ("created", "updated", "completed") for way in ("asc", "desc")]
+HOSTILE = ['"', '""', '" "', '"a', 'a"', '*', '**', 'a*b', '-', '- -', '(', ')', 'a AND', 'NOT', 'OR OR',
+           'NEAR(a b)', 'text:a', '^a', '{a b}:c', "' OR 1=1 --", "'; DROP TABLE tasks; --", '%', '_', '\\',
+           'a\0b', '\0', '\ufeff', '\u202e', '\U0001f600', 'é', 'É', 'ß', 'İ', '\u0301', '中文', 'a' * 1000,
+           '" AND "', 'a" OR "b', '+a', 'a+b', '[a]', '?', '??1', '$1', ':a', '@a', '\n', '\t']
+
+
+#   -- an independent reading of the rules ------------------------------------------
+
+def words(text):
+    """As the tokenizer sees them: letters and digits, without case and accents."""
+    found, word = [], ""
+    for char in text:
+        category = unicodedata.category(char)
+        if category[0] in "LN" or category == "Co":
+            word += char
+        elif category != "Mn" or not word:
+            if word:
+                found.append(word)
+            word = ""
+    if word:
+        found.append(word)
+    return ["".join(c for c in unicodedata.normalize("NFD", w.lower()) if unicodedata.category(c) != "Mn")
+            for w in found]
+
+
+def items(search):
+    """[(raw, words, quoted)]"""
+    found = []
+    for quoted, bare in re.findall(r'"([^"]*)(?:"|$)|([^\s\0"]+)', search):
+        raw = quoted if quoted else bare.rstrip("*")
+        if words(raw):
+            found.append((raw.lower(), words(raw), bool(quoted)))
+    return found
+
+
+def matches(search, task, texts):
+    wanted = items(search)
+    return bool(wanted) and all(
+        (raw in task["task_id"].lower() if len(raw.encode()) >= 3 else raw == task["task_id"].lower())
+        or any(follow(text, sought, quoted) for text in texts) for raw, sought, quoted in wanted)
+
+
+def follow(text, sought, quoted):
+    count = len(sought)
+    for start in range(len(text) - count + 1):
+        if text[start:start + count - 1] == sought[:-1] and (
+                text[start + count - 1] == sought[-1] if quoted
+                else text[start + count - 1].startswith(sought[-1])):
+            return True
+    return False
+
+
+def generated(seed, count):
+    """Events out of order: tasks that are heard of before they are created, that are tried again,
+    that are changed later, with times that jump."""
+    draw = random.Random(seed)
+    text = "build deploy test café naïve résumé error timeout connection refused the a of file path".split()
+    made, state, events = set(), {}, []
+    for number in range(count):
+        task = "gen-%03d-%s" % (draw.randrange(1 + number // 8), "xyz"[number % 3])
+        time = 1700000000000000 + number * 1000000 - draw.choice((0, 0, 0, 0, draw.randrange(10 ** 8)))
+        event = {"task_id": task, "time": time}
+        what = draw.random()
+        if what < 0.3 and task not in made:
+            made.add(task)
+            event.update(type="task.created", title=" ".join(draw.choices(text, k=3)),
+                         description=" ".join(draw.choices(text, k=12)), role=draw.choice("rst"))
+            if draw.random() < 0.5:
+                event.update(user_id="ann", parent_id="gen-000-x", provider=draw.choice("pq"))
+        elif what < 0.7:
+            to = draw.choice(["running", "paused", "passed", "failed"])
+            if state.get(task) in TERMINAL:
+                to = "queued"
+            state[task] = to
+            event.update(type="task.state_changed", state=to)
+            if draw.random() < 0.2:
+                event.update(error_message=" ".join(draw.choices(text, k=4)))
+        elif what < 0.8:
+            event.update(type="task.updated", title=" ".join(draw.choices(text, k=3)), role=draw.choice("rst"))
+        else:
+            event.update(type="task.metric_recorded", name="n", value=number)
+        events.append(event)
+    return events
+
+
+class Past:
+    """Tasks after some of the events, by the rules of section 3."""
+
+    def __init__(self):
+        self.tasks = {}
+        self.first = {}
+
+    def take(self, position, event):
+        kind = event["type"]
+        if not kind.startswith("task."):
+            return
+        key = event["task_id"]
+        task = self.tasks.get(key)
+        if task is None:
+            task = self.tasks[key] = {"task_id": key, "state": "queued", "created_at": event["time"],
+                                      "error_count": 0, "user_id": event.get("user_id", "default"),
+                                      "_stated": False, "_created": False}
+        task["updated_at"] = event["time"]
+        given = {name: value for name, value in event.items() if name in (
+            "title", "description", "role", "provider", "model", "parent_id")}
+        if kind == "task.created":
+            for name, value in given.items():
+                task.setdefault(name, value)
+            task.update(created_at=event["time"], user_id=event.get("user_id", "default"), _created=True)
+            if not task["_stated"]:
+                self.move(task, event, event.get("state", "queued"))
+        elif kind == "task.updated":
+            task.update(given)
+            if "state" in event:
+                self.move(task, event, event["state"])
+        elif kind == "task.state_changed":
+            task.update({name: value for name, value in given.items() if name in ("provider", "model")})
+            self.move(task, event, event["state"])
+
+    @staticmethod
+    def move(task, event, state):
+        task["_stated"] = True
+        task["state"] = state
+        if state == "running":
+            task.setdefault("started_at", event["time"])
+        task.pop("completed_at", None)
+        if state in TERMINAL:
+            task["completed_at"] = event["time"]
+        if "error_message" in event:
+            task["error_count"] += 1
+            task["last_error"] = event["error_message"]
+
+
+class Questions:
+    use_redis = False
+    path = None
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.events = cls.read()
+        cls.first = {}
+        for position, event in enumerate(cls.events, 1):
+            cls.first.setdefault(event.get("task_id"), position)
+        cls.draw = random.Random(1)
+        from client import Clients
+        clients = Clients()
+        cls.addClassCleanup(clients.close)
+        peer = clients.producer(cls.broker.events, "questions")
+        for start in range(0, len(cls.events), 500):
+            peer.publish(*cls.events[start:start + 500])
+        cls.now = cls.past(len(cls.events))
+        asker = clients.asker(cls.broker.requests)
+        harness.wait_until(lambda: asker.ask({"op": "task.list", "search": "a", "limit": 1}).get("complete", True),
+                           "the index of texts")
+
+    @classmethod
+    def read(cls):
+        return [dict(event, time=stream.microseconds(event["time"]))
+                for event in stream.Stream(cls.path).events]
+
+    @classmethod
+    def past(cls, position, time=None):
+        past = Past()
+        for number, event in enumerate(cls.events[:position], 1):
+            if time is None or event["time"] <= time:
+                past.take(number, event)
+        return past.tasks
+
+    def ids(self, **keys):
+        """All pages."""
+        found, cursor = [], None
+        while True:
+            answer = self.ask("task.list", cursor=cursor, **keys)
+            found += [task["task_id"] for task in answer["tasks"]]
+            cursor = answer["next"]
+            if cursor is None:
+                return found
+
+    def in_order(self, tasks, key, way):
+        rows = [task for task in tasks if key + "_at" in task]
+        rows.sort(key=lambda task: (task[key + "_at"], self.first[task["task_id"]]), reverse=way == "desc")
+        return [task["task_id"] for task in rows]
+
+    def moments(self):
+        yield {}, self.now
+        for number in range(6):
+            position = self.draw.randint(1, len(self.events))
+            if number % 2:
+                yield {"at": position}, self.past(position)
+            else:
+                time = self.events[position - 1]["time"]
+                yield {"at": time}, self.past(len(self.events), time)
+
+    #   -- lists
+
+    def test_every_order_at_every_moment(self):
+        for at, tasks in self.moments():
+            for key, way in ORDERS:
+                got = self.ids(order="%s_%s" % (key, way), limit=self.draw.choice((37, 500, 1000)), **at)
+                self.assertEqual(got, self.in_order(tasks.values(), key, way), (at, key, way))
+
+    def test_filters_at_every_moment(self):
+        for at, tasks in self.moments():
+            for keys, condition in self.filters(tasks):
+                wanted = self.in_order([task for task in tasks.values() if condition(task)], "created", "desc")
+                self.assertEqual(self.ids(limit=200, **keys, **at), wanted, (keys, at))
+                answer = self.ask("task.list", limit=1, total=True, **keys, **at)
+                self.assertTrue(answer.get("total_complete", True))
+                self.assertEqual(answer["total"], len(wanted), (keys, at))
+
+    def filters(self, tasks):
+        some = self.draw.choice(sorted(tasks))
+        one = tasks[some]
+        times = sorted(task["updated_at"] for task in tasks.values())
+        low, high = times[len(times) // 4], times[len(times) * 3 // 4]
+        yield {"states": ["running", "failed"]}, lambda task: task["state"] in ("running", "failed")
+        yield {"roles": one.get("role", "?")}, lambda task: task.get("role") == one.get("role", "?")
+        yield {"providers": ["p", "Nextflow"]}, lambda task: task.get("provider") in ("p", "Nextflow")
+        yield {"user_id": "ann"}, lambda task: task["user_id"] == "ann"
+        yield {"parent_id": "gen-000-x"}, lambda task: task.get("parent_id") == "gen-000-x"
+        yield {"has_error": True}, lambda task: task["error_count"] > 0
+        yield {"has_error": False, "states": "passed"}, lambda task: (
+            task["error_count"] == 0 and task["state"] == "passed")
+        yield {"updated_from": low, "updated_to": high}, lambda task: low <= task["updated_at"] <= high
+        yield {"completed_from": low}, lambda task: task.get("completed_at", 0) >= low
+        yield {"created_to": high, "completed_to": high}, lambda task: (
+            task["created_at"] <= high and task.get("completed_at", high + 1) <= high)
+
+    def test_unknown_past_is_said(self):
+        first = min(event["time"] for event in self.events if event["type"].startswith("task."))
+        self.refused("task.list", at=first - 1)
+        self.refused("task.list", at=len(self.events) + 1)
+
+    #   -- search
+
+    def texts(self, tasks):
+        return {key: [words(task[name]) for name in ("title", "description", "last_error") if name in task]
+                for key, task in tasks.items()}
+
+    def searches(self, texts):
+        yield from HOSTILE
+        keys = sorted(texts)
+        for _ in range(40):
+            key = self.draw.choice(keys)
+            text = max(texts[key], key=len, default=[])
+            start = self.draw.randrange(len(text) + 1)
+            few = text[start:start + self.draw.randint(1, 4)]
+            yield " ".join(few)
+            yield '"%s"' % " ".join(few)
+            if few:
+                yield few[0][:self.draw.randint(1, 6)] + self.draw.choice(("", "*"))
+                yield " ".join(word[:4] for word in few[::-1])
+            cut = self.draw.randrange(len(key))
+            yield key[cut:cut + self.draw.randint(3, 12)]
+        for _ in range(40):
+            yield "".join(self.draw.choices('ab"*-()^:{}\'\\ \0éñΩ中\U0001f600+~%_.', k=self.draw.randint(1, 12)))
+
+    def test_search_finds_what_it_says(self):
+        texts = self.texts(self.now)
+        for search in self.searches(texts):
+            if not search.strip(" \t\r\n"):
+                continue
+            wanted = self.in_order([task for key, task in self.now.items()
+                                    if matches(search, task, texts[key])], "created", "desc")
+            self.assertEqual(self.ids(search=search, limit=1000), wanted, repr(search))
+
+    def test_search_with_filters_orders_and_pages(self):
+        texts = self.texts(self.now)
+        for search in ("error", "a", "test", "build file", self.draw.choice(sorted(texts))[2:8]):
+            for key, way in ORDERS:
+                wanted = self.in_order([task for name, task in self.now.items()
+                                        if task["state"] == "passed" and matches(search, task, texts[name])], key, way)
+                got = self.ids(search=search, states="passed", order="%s_%s" % (key, way), limit=17)
+                self.assertEqual(got, wanted, (search, key, way))
+            answer = self.ask("task.list", search=search, total=True, limit=1)
+            if answer.get("total_complete", True):
+                self.assertEqual(answer["total"], sum(matches(search, task, texts[name])
+                                                      for name, task in self.now.items()))
+
+    def test_search_of_the_past(self):
+        for at, tasks in list(self.moments())[:3]:
+            texts = self.texts(tasks)
+            for search in ("error", "timeout", "build", "refused connection"):
+                wanted = self.in_order([task for name, task in tasks.items()
+                                        if matches(search, task, texts[name])], "created", "desc")
+                self.assertEqual(self.ids(search=search, limit=1000, **at), wanted, (search, at))
+
+
+class Generated(Questions, harness.BrokerTest):
+    @classmethod
+    def read(cls):
+        return generated(4, 6000)
+
+
+def load_tests(loader, tests, pattern):
+    for path in sorted(glob.glob(os.path.join(harness.DATA, "*.jsonl.zst"))) if harness.DATA else []:
+        name = re.sub(r"\W", "_", os.path.basename(path).split(".")[0]).title()
+        case = type(name, (Questions, harness.BrokerTest), {"path": path})
+        tests.addTests(loader.loadTestsFromTestCase(case))
+    return tests
+
+
+if __name__ == "__main__":
+    harness.main()
