@@ -182,6 +182,12 @@ s_bind_literal (sqlite3_stmt *stmt, int index, const char **text)
         sqlite3_bind_null (stmt, index);
         *text = at + 4;
     }
+    else
+    if (strncmp (at, "zeroblob(", 9) == 0) {
+        char *end;
+        sqlite3_bind_zeroblob (stmt, index, (int) strtol (at + 9, &end, 10));
+        *text = end + 1;
+    }
     else {
         char *end;
         size_t length = strspn (at, "+-.0123456789eE");
