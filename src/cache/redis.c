@@ -19,12 +19,6 @@
 #include "cache/redis.h"
 #include "fault/fault.h"
 
-typedef struct {
-    const char *data;               // NULL: the digits are meant
-    size_t size;
-    char digits [24];
-} s_arg_t;
-
 struct stele_redis {
     stele_redis_url_t url;
     int timeout_ms;
@@ -34,11 +28,9 @@ struct stele_redis {
     bool unsent;                    // Something is queued that was not written yet
     bool timed_out;
     char error [256];
-    s_arg_t *args;                  // The command being built
-    const char **argv;
-    size_t *sizes;
+    char *body;                     // The arguments of the command being built, as Redis reads them
+    size_t body_size, body_room;
     size_t arg_count;
-    size_t arg_max;
 };
 
 stele_redis_t *
@@ -59,9 +51,7 @@ stele_redis_destroy (stele_redis_t **self_p)
     if (!self)
         return;
     stele_redis_disconnect (self);
-    free (self->args);
-    free (self->argv);
-    free (self->sizes);
+    free (self->body);
     free (self);
     *self_p = NULL;
 }
@@ -75,6 +65,7 @@ stele_redis_disconnect (stele_redis_t *self)
     self->outstanding = 0;
     self->transaction = 0;
     self->arg_count = 0;
+    self->body_size = 0;
 }
 
 bool
@@ -220,25 +211,48 @@ stele_redis_connect (stele_redis_t *self)
 
 //  -- commands -----------------------------------------------------------------
 
-static s_arg_t *
-s_next_arg (stele_redis_t *self)
+//  A command is built as the bytes that Redis reads: "*COUNT" and each argument as "$SIZE" and
+//  its bytes, once, without a list of arguments in between.
+static char *
+s_reserve (stele_redis_t *self, size_t size)
 {
-    if (self->arg_count == self->arg_max) {
-        self->arg_max = self->arg_max? self->arg_max * 2: 64;
-        self->args = realloc (self->args, self->arg_max * sizeof *self->args);
-        self->argv = realloc (self->argv, self->arg_max * sizeof *self->argv);
-        self->sizes = realloc (self->sizes, self->arg_max * sizeof *self->sizes);
-        assert (self->args && self->argv && self->sizes);
+    if (self->body_size + size > self->body_room) {
+        self->body_room = (self->body_size + size) * 2;
+        self->body = realloc (self->body, self->body_room);
+        assert (self->body);
     }
-    return &self->args [self->arg_count++];
+    return self->body + self->body_size;
+}
+
+//  MARK, the number, and the end of the line. Returns their size, at most DIGITS_MAX.
+#define DIGITS_MAX 24
+
+static size_t
+s_write_head (char *text, char mark, size_t number)
+{
+    char digits [DIGITS_MAX];
+    size_t count = 0, size = 0;
+    do
+        digits [count++] = (char) ('0' + number % 10);
+    while (number /= 10);
+    text [size++] = mark;
+    while (count > 0)
+        text [size++] = digits [--count];
+    text [size++] = '\r';
+    text [size++] = '\n';
+    return size;
 }
 
 void
 stele_redis_bytes (stele_redis_t *self, const void *bytes, size_t size)
 {
-    s_arg_t *arg = s_next_arg (self);
-    arg->data = size? bytes: "";
-    arg->size = size;
+    char *text = s_reserve (self, size + DIGITS_MAX + 2);
+    size_t head = s_write_head (text, '$', size);
+    if (size)
+        memcpy (text + head, bytes, size);
+    memcpy (text + head + size, "\r\n", 2);
+    self->body_size += head + size + 2;
+    self->arg_count++;
 }
 
 void
@@ -250,24 +264,29 @@ stele_redis_word (stele_redis_t *self, const char *word)
 void
 stele_redis_integer (stele_redis_t *self, int64_t value)
 {
-    s_arg_t *arg = s_next_arg (self);
-    arg->data = NULL;
-    arg->size = snprintf (arg->digits, sizeof arg->digits, "%" PRId64, value);
+    char digits [DIGITS_MAX];
+    char *text = digits + sizeof digits;
+    uint64_t rest = value < 0? -(uint64_t) value: (uint64_t) value;
+    do
+        *--text = (char) ('0' + rest % 10);
+    while (rest /= 10);
+    if (value < 0)
+        *--text = '-';
+    stele_redis_bytes (self, text, (size_t) (digits + sizeof digits - text));
 }
 
 void
 stele_redis_end (stele_redis_t *self)
 {
     assert (self->arg_count);
-    for (size_t i = 0; i < self->arg_count; i++) {
-        self->argv [i] = self->args [i].data? self->args [i].data: self->args [i].digits;
-        self->sizes [i] = self->args [i].size;
-    }
-    int count = (int) self->arg_count;
+    char head [DIGITS_MAX];
+    size_t head_size = s_write_head (head, '*', self->arg_count), size = self->body_size;
     self->arg_count = 0;
+    self->body_size = 0;
     if (!self->context)
         return;
-    if (redisAppendCommandArgv (self->context, count, self->argv, self->sizes) != REDIS_OK) {
+    if (redisAppendFormattedCommand (self->context, head, head_size) != REDIS_OK
+    ||  redisAppendFormattedCommand (self->context, self->body, size) != REDIS_OK) {
         s_fail (self, 0);
         return;
     }

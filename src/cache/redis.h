@@ -53,8 +53,7 @@ const char *
 
 /*  -- commands ----------------------------------------------------------------- */
 
-/*  Add an argument to the command being built. Bytes and words are borrowed until
-    stele_redis_end.                                                         */
+/*  Add an argument to the command being built: it is copied.                */
 void
     stele_redis_word (stele_redis_t *self, const char *word);
 void
