@@ -16,6 +16,7 @@
 #include "broker/clock.h"
 #include "broker/follower.h"
 #include "broker/ingest.h"
+#include "broker/mode.h"
 #include "broker/poll.h"
 #include "broker/requests.h"
 #include "fault/fault.h"
@@ -327,7 +328,7 @@ s_start (s_broker_t *self)
         "ready: ledger %s (%s) at position %lld; events %s, requests %s, feed %s; redis %s",
         self->settings->ledger, self->ledger_id, (long long) self->follower_args.head,
         self->events_endpoint, self->requests_endpoint, self->feed_endpoint, self->settings->redis);
-    if (!self->cache)
+    if (!self->cache || stele_mode_initial (self->settings) != STELE_MODE_DUAL)
         s_report (self, NULL);
     STELE_FAULT (start_ready);
     zstr_sendx (self->pipe, "READY", line, NULL);

@@ -9,6 +9,7 @@
 #include <string.h>
 #include "broker/clock.h"
 #include "broker/follower.h"
+#include "broker/mode.h"
 #include "broker/poll.h"
 #include "broker/thread.h"
 #include "cache/cache.h"
@@ -19,6 +20,7 @@
 #define COMPARE_TASKS_MAX 20000
 //  In passing, up to some 500 active records and those of 5000 events are compared so often
 #define SCRUB_MS 1000
+#define PAUSED_MS 1000
 
 typedef struct {
     stele_follower_t follower;
@@ -27,6 +29,7 @@ typedef struct {
     int64_t applied_head_us;        // Wall clock of the commit at the head
     bool aligned;
     bool draining;
+    bool paused;                    // Another mode than dual: there is no cache
 } s_cache_t;
 
 static void
@@ -93,6 +96,9 @@ s_run (s_cache_t *self, const void *data, size_t size, stele_refusal_t *refusal)
     stele_token_t op = stele_scan_find (data, size, "op", NULL, NULL);
     stele_pack_t *pack = self->follower.pack;
     stele_reader_t *reader = self->follower.reader;
+    if (!self->cache)
+        return stele_refuse (refusal, STELE_EUNAVAILABLE, NULL,
+            "Redis follows the ledger in mode dual only: 'stele mode dual'");
     if (s_is (&op, "task.recover")) {
         stele_token_t id = stele_scan_find (data, size, "task_id", NULL, NULL);
         if (id.kind != STELE_SCAN_TEXT)
@@ -120,8 +126,45 @@ s_pack_stats (s_cache_t *self)
 {
     int64_t head_time_us = stele_reader_commit_time (self->follower.reader, self->follower.head);
     stele_pack_clear (self->follower.pack);
+    if (!self->cache) {
+        stele_pack_map (self->follower.pack, 1);
+        stele_pack_key_string (self->follower.pack, "state", "off");
+        return;
+    }
     stele_cache_pack_stats (self->cache, self->follower.head, head_time_us,
         stele_clock_us (), self->follower.pack);
+}
+
+static int
+s_open_cache (s_cache_t *self, stele_refusal_t *refusal)
+{
+    const stele_settings_t *settings = self->follower.settings;
+    stele_cache_options_t options = {
+        .url = settings->redis,
+        .prefix = settings->redis_prefix,
+        .legacy_keys = settings->legacy_keys,
+        .terminal_ttl_s = settings->terminal_ttl_s,
+        .scrub_ms = SCRUB_MS
+    };
+    self->cache = stele_cache_new (&options, refusal);
+    return self->cache? 0: refusal->code;
+}
+
+//  The writer says so when the mode changes. A cache that follows again begins with what
+//  Redis has then.
+static void
+s_pause (s_cache_t *self, const void *data, size_t size)
+{
+    stele_token_t paused = stele_scan_find (data, size, "paused", NULL, NULL);
+    self->paused = paused.kind == STELE_SCAN_BOOL && paused.integer;
+    stele_refusal_t refusal;
+    if (self->paused)
+        stele_cache_destroy (&self->cache);
+    else
+    if (!self->cache)
+        s_open_cache (self, &refusal);
+    stele_pack_clear (self->follower.pack);
+    stele_pack_map (self->follower.pack, 0);
 }
 
 static void
@@ -135,6 +178,9 @@ s_mailbox (s_cache_t *self)
         stele_token_t op = stele_scan_find (data, size, "op", NULL, NULL);
         if (s_is (&op, "stats"))
             s_pack_stats (self);
+        else
+        if (s_is (&op, "pause"))
+            s_pause (self, data, size);
         else {
             stele_pack_t *pack = self->follower.pack;
             stele_pack_clear (pack);
@@ -167,7 +213,7 @@ s_command (s_cache_t *self)
 static bool
 s_drained (s_cache_t *self)
 {
-    return stele_cache_state (self->cache) == STELE_CACHE_AWAY
+    return !self->cache || stele_cache_state (self->cache) == STELE_CACHE_AWAY
         || stele_cache_position (self->cache) >= self->follower.head;
 }
 
@@ -183,7 +229,7 @@ s_loop (s_cache_t *self)
             { zsock_resolve (self->follower.heads), 0, ZMQ_POLLIN, 0 }
         };
         //  While Redis is away a new head is no reason to hurry
-        bool away = stele_cache_state (self->cache) == STELE_CACHE_AWAY;
+        bool away = !self->cache || stele_cache_state (self->cache) == STELE_CACHE_AWAY;
         if (stele_poll (items, away? 2: 3, wait_ms) < 0)
             break;
         if (items [0].revents & ZMQ_POLLIN)
@@ -192,9 +238,13 @@ s_loop (s_cache_t *self)
         s_mailbox (self);
         if (!goes_on)
             break;
-        wait_ms = stele_cache_step (self->cache, self->follower.reader, stele_clock_us ());
-        s_news (self);
-        s_align (self);
+        if (self->cache) {
+            wait_ms = stele_cache_step (self->cache, self->follower.reader, stele_clock_us ());
+            s_news (self);
+            s_align (self);
+        }
+        else
+            wait_ms = PAUSED_MS;
         if (self->draining && s_drained (self)) {
             self->draining = false;
             zstr_send (self->follower.pipe, "DRAINED");
@@ -211,17 +261,9 @@ stele_cache_actor (zsock_t *pipe, void *args)
     stele_thread_name ("cache");
     int code = stele_follower_open (&self.follower, pipe, args, "cache", &refusal);
     const stele_settings_t *settings = self.follower.settings;
-    stele_cache_options_t options = {
-        .url = settings->redis,
-        .prefix = settings->redis_prefix,
-        .legacy_keys = settings->legacy_keys,
-        .terminal_ttl_s = settings->terminal_ttl_s,
-        .scrub_ms = SCRUB_MS
-    };
-    if (code == 0) {
-        self.cache = stele_cache_new (&options, &refusal);
-        code = self.cache? 0: refusal.code;
-    }
+    self.paused = code == 0 && stele_mode_initial (settings) != STELE_MODE_DUAL;
+    if (code == 0 && !self.paused)
+        code = s_open_cache (&self, &refusal);
     if (code)
         zstr_sendx (pipe, "FAILED", refusal.message, NULL);
     else {

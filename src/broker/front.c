@@ -10,6 +10,7 @@
 #include "broker/answer.h"
 #include "broker/envelope.h"
 #include "broker/front_internal.h"
+#include "broker/mode.h"
 #include "fault/fault.h"
 
 #define PENDING_MAX 10000
@@ -133,7 +134,9 @@ stele_front_forward (stele_front_t *self, stele_request_t *request, zframe_t **a
     int64_t position = 0;
     int code = stele_answer_read (zframe_data (*answer_p), zframe_size (*answer_p), &position);
     s_finish (self, request, code, answer_p);
-    s_set_head (self, position);
+    //  In mode redis the writer speaks of positions that no reader sees yet
+    if (self->mode != STELE_MODE_REDIS)
+        s_set_head (self, position);
 }
 
 //  -- requests ---------------------------------------------------------------------------
@@ -401,6 +404,7 @@ stele_front_new (const stele_requests_args_t *args, stele_refusal_t *refusal)
     assert (self);
     self->args = *args;
     self->head = args->head;
+    self->mode = args->has_cache? stele_mode_initial (args->settings): STELE_MODE_SQLITE;
     self->pending = stele_pending_new (PENDING_MAX, PENDING_BYTES_MAX);
     self->tally = stele_tally_new ();
     self->unread = stele_unread_new (UNREAD_BYTES_MAX, UNREAD_ALL_MAX);

@@ -26,6 +26,7 @@ struct stele_front {
     int64_t dropped;                // Answers that had nobody to take them
     int64_t withheld;               // Answers that were refused, others being unread
     int64_t head;
+    int mode;                       // stele_mode_t, as the writer said last
     stele_pack_t *pack;
     zframe_t *endpoints;
     zframe_t *recovery;

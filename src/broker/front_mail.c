@@ -7,6 +7,7 @@
 
 #include "broker/answer.h"
 #include "broker/front_internal.h"
+#include "broker/mode.h"
 
 #define GATHER_MS 500
 
@@ -129,6 +130,17 @@ s_remember_check (stele_front_t *self, zframe_t *answer)
     self->consistency = zframe_new (stele_pack_data (self->pack), stele_pack_size (self->pack));
 }
 
+//  The writer's answer tells the mode, whoever asked
+
+static void
+s_remember_mode (stele_front_t *self, zframe_t *answer)
+{
+    stele_token_t mode = stele_scan_find (zframe_data (answer), zframe_size (answer), "mode", NULL, NULL);
+    int code = mode.kind == STELE_SCAN_TEXT? stele_mode_of (mode.data, mode.size): -1;
+    if (code >= 0)
+        self->mode = code;
+}
+
 bool
 stele_front_take_from_mailbox (stele_front_t *self, stele_mailbox_t mailbox)
 {
@@ -155,6 +167,8 @@ stele_front_take_from_mailbox (stele_front_t *self, stele_mailbox_t mailbox)
     if (request && request->state == STELE_PENDING_MAILED) {
         if (streq (request->op->name, "consistency.check"))
             s_remember_check (self, answer);
+        if (streq (request->op->name, "mode"))
+            s_remember_mode (self, answer);
         stele_front_forward (self, request, &answer);
     }
     zframe_destroy (&token);

@@ -6,6 +6,7 @@
 */
 
 #include "broker/front_internal.h"
+#include "broker/mode.h"
 
 static void
 s_pack_frame (stele_front_t *self, const char *key, zframe_t *map)
@@ -62,10 +63,15 @@ s_pack_requests (stele_front_t *self)
 static zframe_t *
 s_context (stele_front_t *self, stele_request_t *request)
 {
-    if (request->op->route == STELE_ROUTE_WORKER)
+    //  What Redis has is old in mode sqlite
+    if (request->op->route == STELE_ROUTE_WORKER && self->mode != STELE_MODE_SQLITE)
         return NULL;
     stele_pack_clear (self->pack);
-    stele_pack_map (self->pack, STELE_MAILBOX_COUNT + 4);
+    bool all = request->op->route != STELE_ROUTE_WORKER;
+    stele_pack_map (self->pack, all? STELE_MAILBOX_COUNT + 5: 1);
+    stele_pack_key_string (self->pack, "mode", stele_mode_word ((stele_mode_t) self->mode));
+    if (!all)
+        return zframe_new (stele_pack_data (self->pack), stele_pack_size (self->pack));
     for (int i = 0; i < STELE_MAILBOX_COUNT; i++)
         if (request->parts [i] || !self->parts [i])
             s_pack_frame (self, stele_mailbox_names [i], request->parts [i]);

@@ -9,7 +9,9 @@
 #include <string.h>
 #include "broker/clock.h"
 #include "broker/endpoint.h"
+#include "broker/detour.h"
 #include "broker/ingest.h"
+#include "broker/mode.h"
 #include "broker/poll.h"
 #include "broker/unread.h"
 #include "broker/thread.h"
@@ -28,6 +30,7 @@
 //  Bytes of errors that a peer, and all of them, may leave unread; what is more is not said
 #define ERRORS_PEER     (64 * 1024)
 #define ERRORS_ALL      (32 * 1024 * 1024)
+#define SAY_MODE_US     60000000
 //  A loop that took longer did not listen: stopped (SIGSTOP), or storage was slow
 #define STALL_US        1000000
 
@@ -48,10 +51,18 @@ typedef struct {
     bool is_full;                   // Why it holds back: no room
     bool checkpoint_told;           // That there is no room to fold the log in
     int64_t alarmed_us;
+    int64_t mode_said_us;
     bool paused;
     bool terminated;
     bool failed;
 } s_ingest_t;
+
+static void
+s_settle (s_ingest_t *self, int code);
+static void
+s_announce (s_ingest_t *self);
+static void
+s_fail (s_ingest_t *self);
 
 //  -- receiving --------------------------------------------------------------------
 
@@ -127,21 +138,85 @@ s_take_pipeline (s_ingest_t *self, int *code)
 }
 
 static bool
-s_is_stats (zmq_msg_t *body)
+s_is (zmq_msg_t *body, const char *name)
 {
     stele_token_t op = stele_scan_find (zmq_msg_data (body), zmq_msg_size (body), "op", NULL, NULL);
-    return op.kind == STELE_SCAN_TEXT && op.size == 5 && memcmp (op.data, "stats", 5) == 0;
+    return op.kind == STELE_SCAN_TEXT && op.size == strlen (name) && memcmp (op.data, name, op.size) == 0;
 }
 
+//  What the pack holds, at once
 static void
-s_answer_stats (s_ingest_t *self, zmq_msg_t *id, zmq_msg_t *token)
+s_answer_now (s_ingest_t *self, zmq_msg_t *id, zmq_msg_t *token)
 {
-    stele_pack_clear (self->pack);
-    stele_writer_pack_stats (self->writer, self->pack);
     void *handle = zsock_resolve (self->mailbox);
     zmq_send (handle, zmq_msg_data (id), zmq_msg_size (id), ZMQ_SNDMORE | ZMQ_DONTWAIT);
     zmq_send (handle, zmq_msg_data (token), zmq_msg_size (token), ZMQ_SNDMORE | ZMQ_DONTWAIT);
     zmq_send (handle, stele_pack_data (self->pack), stele_pack_size (self->pack), ZMQ_DONTWAIT);
+}
+
+//  -- the mode ----------------------------------------------------------------------
+
+static void
+s_say_mode (s_ingest_t *self)
+{
+    int64_t now_us = stele_clock_steady_us ();
+    self->mode_said_us = now_us;
+    if (self->writer->mode == STELE_MODE_REDIS)
+        zsys_warning ("MODE REDIS: PERSISTENCE IS OFF. Acks wait for Redis only, the ledger is not written, the feed "
+            "and the history stand still at position %lld; %lld events are only in Redis. 'stele mode dual' brings "
+            "them into the ledger", (long long) stele_ledger_head (self->writer->ledger),
+            (long long) stele_writer_detour_events (self->writer));
+    else
+        zsys_info ("mode %s, ledger at position %lld", stele_mode_word ((stele_mode_t) self->writer->mode),
+            (long long) stele_ledger_head (self->writer->ledger));
+}
+
+//  Between batches: what has been taken is committed first, unless it is held back, then it
+//  runs again in the mode that is set now.
+static int
+s_set_mode (s_ingest_t *self, stele_mode_t wanted, stele_refusal_t *refusal)
+{
+    if (!self->writer->holding)
+        s_settle (self, 0);
+    if (self->failed)
+        return stele_refuse (refusal, STELE_EIO, "mode", "%s", self->writer->trouble);
+    int code = stele_mode_switch (self->writer, wanted, refusal);
+    if (self->writer->mode == STELE_MODE_REDIS && !stele_ledger_suspended (self->writer->ledger)) {
+        snprintf (self->writer->trouble, sizeof self->writer->trouble, "%.500s", refusal->message);
+        s_fail (self);
+    }
+    self->retry_us = 0;
+    s_announce (self);
+    s_say_mode (self);
+    return code;
+}
+
+static void
+s_take_mode (s_ingest_t *self, zmq_msg_t *body)
+{
+    stele_refusal_t refusal = { 0 };
+    stele_token_t token = stele_scan_find (zmq_msg_data (body), zmq_msg_size (body), "mode", NULL, NULL);
+    int code = 0;
+    if (token.kind != STELE_SCAN_END && token.kind != STELE_SCAN_NIL) {
+        int wanted = token.kind == STELE_SCAN_TEXT? stele_mode_of (token.data, token.size): -1;
+        code = wanted < 0?
+            stele_refuse (&refusal, STELE_EBAD_REQUEST, "mode", "mode takes dual, sqlite or redis"):
+            s_set_mode (self, (stele_mode_t) wanted, &refusal);
+    }
+    stele_pack_clear (self->pack);
+    stele_pack_map (self->pack, code? 2: 4);
+    stele_pack_key_bool (self->pack, "ok", code == 0);
+    if (code) {
+        stele_pack_string (self->pack, "error");
+        stele_pack_map (self->pack, 3);
+        stele_pack_key_string (self->pack, "code", stele_error_name (refusal.code));
+        stele_pack_key_string (self->pack, "message", refusal.message);
+        stele_pack_key_string (self->pack, "field", "mode");
+        return;
+    }
+    stele_pack_key_integer (self->pack, "position", stele_ledger_head (self->writer->ledger));
+    stele_pack_key_string (self->pack, "mode", stele_mode_word ((stele_mode_t) self->writer->mode));
+    stele_pack_key_integer (self->pack, "only_in_redis", stele_writer_detour_events (self->writer));
 }
 
 //  One message of the mailbox. [id][token][body], from our own actors only.
@@ -152,8 +227,16 @@ s_take_request (s_ingest_t *self, int *code)
     int count = s_recv (self->mailbox, frames, 3);
     if (count == 0)
         return false;
-    if (count == 3 && s_is_stats (&frames [2]))
-        s_answer_stats (self, &frames [0], &frames [1]);
+    if (count == 3 && s_is (&frames [2], "stats")) {
+        stele_pack_clear (self->pack);
+        stele_writer_pack_stats (self->writer, self->pack);
+        s_answer_now (self, &frames [0], &frames [1]);
+    }
+    else
+    if (count == 3 && s_is (&frames [2], "mode")) {
+        s_take_mode (self, &frames [2]);
+        s_answer_now (self, &frames [0], &frames [1]);
+    }
     else
     if (count == 3)
         *code = stele_writer_take (self->writer,
@@ -422,6 +505,10 @@ s_command (s_ingest_t *self)
             s_hold (self);
         else
             s_fill (self);
+        //  A stop brings home what mode redis has; where that fails, the next start does
+        stele_refusal_t refusal;
+        if (self->writer->mode == STELE_MODE_REDIS && !self->failed && !self->writer->holding)
+            s_set_mode (self, STELE_MODE_SQLITE, &refusal);
         self->paused = true;
         zstr_send (self->pipe, "PAUSED");
     }
@@ -456,6 +543,11 @@ s_loop (s_ingest_t *self)
         stele_roster_pay (self->writer->roster, s_pay, self);
         if (!self->failed)
             s_checkpoint (self, spare_us);
+        if (stele_writer_on_detour (self->writer) && ready == 0 && !self->writer->holding)
+            stele_writer_follow_detour (self->writer);
+        if (self->writer->mode == STELE_MODE_REDIS
+        &&  stele_clock_steady_us () - self->mode_said_us > SAY_MODE_US)
+            s_say_mode (self);
     }
 }
 
@@ -498,6 +590,10 @@ s_open (s_ingest_t *self, stele_refusal_t *refusal)
     int64_t opened_us = stele_clock_steady_us ();
     if (stele_ledger_loss (self->writer->ledger))
         zsys_warning ("%s", stele_ledger_loss (self->writer->ledger));
+    int code = stele_mode_start (self->writer, refusal);
+    if (code)
+        return code;
+    s_say_mode (self);
     int64_t interrupted = 0;
     if (streq (self->settings->interrupted, "all"))
         interrupted = stele_writer_interrupt_all (self->writer);

@@ -5,6 +5,7 @@ src_broker_libbroker_la_SOURCES = \
     src/broker/broker.c \
     src/broker/cache_actor.c \
     src/broker/clock.h \
+    src/broker/detour.c src/broker/detour.h \
     src/broker/endpoint.h \
     src/broker/envelope.c src/broker/envelope.h \
     src/broker/feed.c \
@@ -13,6 +14,7 @@ src_broker_libbroker_la_SOURCES = \
     src/broker/front_mail.c \
     src/broker/front_workers.c \
     src/broker/histogram.c src/broker/histogram.h \
+    src/broker/mode.c src/broker/mode.h \
     src/broker/ingest.c src/broker/ingest.h \
     src/broker/params.c src/broker/params.h \
     src/broker/pending.c src/broker/pending.h \

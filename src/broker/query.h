@@ -41,6 +41,7 @@
     X ("rejected.list",     WORKER, stele_query_rejected_list) \
     X ("rejected.retry",    WRITER, NULL) \
     X ("producer.get",      WRITER, NULL) \
+    X ("mode",              WRITER, NULL) \
     X ("recover",           CACHE,  NULL) \
     X ("consistency.check", CACHE,  NULL)
 

@@ -160,7 +160,14 @@ stele_query_info (stele_query_t *self, stele_params_t *params, stele_pack_t *pac
     stele_pack_key_string (pack, "version", STELE_VERSION);
     stele_pack_key_integer (pack, "protocol", STELE_PROTOCOL);
     stele_pack_key_string (pack, "ledger", self->ledger_id);
-    stele_pack_key_string (pack, "mode", self->has_cache? "dual": "sqlite");
+    stele_token_t mode = { .kind = STELE_SCAN_END };
+    if (self->context_size)
+        mode = stele_scan_find (self->context, self->context_size, "mode", NULL, NULL);
+    stele_pack_string (pack, "mode");
+    if (mode.kind == STELE_SCAN_TEXT)
+        stele_pack_text (pack, mode.data, mode.size);
+    else
+        stele_pack_text (pack, self->has_cache? "dual": "sqlite", self->has_cache? 4: 6);
     stele_pack_key_integer (pack, "started_at", self->started_at_us);
     s_pack_limits (self, pack);
     s_pack_part (self, "endpoints", "endpoints", pack);

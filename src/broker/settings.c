@@ -78,6 +78,7 @@ static int
 s_check_word (const char *name, const char *value, stele_refusal_t *refusal)
 {
     static const struct { const char *name; const char *words [4]; } closed [] = {
+        { "mode", { "dual", "sqlite", "redis", NULL } },
         { "interrupted", { "owner", "all", "none", NULL } },
         { "integrity", { "quick", "full", "none", NULL } }
     };

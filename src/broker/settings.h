@@ -21,6 +21,7 @@
 #define STELE_SETTINGS(X) \
     X ("ledger",         ledger,          TEXT,  "stele.db", "file of the ledger (SQLite), made if it is not there") \
     X ("redis",          redis,           TEXT,  "redis://127.0.0.1:6379/0", "Redis for the live state: redis://host:port/db, unix:///path.sock?db=N, or none") \
+    X ("mode",           mode,            TEXT,  "dual", "what an ack waits for at a start: dual (the ledger; Redis follows), sqlite (Redis is left alone), redis (only Redis: the ledger is not written)") \
     X ("redis-prefix",   redis_prefix,    TEXT,  "{stele}", "first part of every key in Redis") \
     X ("events",         events,          TEXT,  "tcp://127.0.0.1:5570", "where producers publish (ROUTER)") \
     X ("requests",       requests,        TEXT,  "tcp://127.0.0.1:5571", "where requests are answered (ROUTER)") \

@@ -10,8 +10,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include "broker/clock.h"
+#include "broker/detour.h"
 #include "broker/writer.h"
 #include "cache/cache.h"
+#include "cache/detour.h"
 #include "fault/fault.h"
 #include "wire/event.h"
 
@@ -42,6 +44,13 @@ s_witness (const char *ledger_id, char *name, size_t name_size, void *arg)
 {
     const stele_settings_t *settings = arg;
     stele_cache_options_t options = { .url = settings->redis, .prefix = settings->redis_prefix };
+    //  What mode redis left there is brought home after this
+    stele_refusal_t refusal;
+    stele_detour_t *list = stele_detour_new (settings->redis, settings->redis_prefix, ledger_id, &refusal);
+    int64_t pending = list? stele_detour_length (list): 0;
+    stele_detour_destroy (&list);
+    if (pending > 0)
+        return 0;
     return stele_cache_witness (&options, ledger_id, name, name_size);
 }
 
@@ -125,6 +134,7 @@ stele_writer_destroy (stele_writer_t **self_p)
         return;
     s_drop_inputs (self);
     stele_writer_sent (self);
+    stele_writer_drop_detour (self);
     stele_roster_destroy (&self->roster);
     stele_ledger_close (&self->ledger);
     stele_record_destroy (&self->event);
@@ -141,6 +151,7 @@ stele_writer_begin (stele_writer_t *self)
         return 0;
     int code = stele_ledger_begin (self->ledger);
     self->open = code == 0;
+    self->batch_after = stele_ledger_last (self->ledger);
     return code;
 }
 
@@ -221,6 +232,7 @@ stele_writer_store (stele_writer_t *self, const stele_message_t *message, size_t
     stele_scan_t scan = message->events;
     int64_t producer = member? member->now.id: 0;
     *last_position = 0;
+    int64_t before = stele_ledger_last (self->ledger);
     for (size_t i = 0; i < message->event_count; i++) {
         const void *data;
         size_t size;
@@ -252,6 +264,8 @@ stele_writer_store (stele_writer_t *self, const stele_message_t *message, size_t
         *last_position = position;
         self->batch_events++;
     }
+    if (self->detour && member && !message->restore)
+        stele_writer_note_owner (self, before + 1, stele_ledger_last (self->ledger), member);
     return 0;
 }
 
@@ -308,14 +322,21 @@ stele_writer_commit (stele_writer_t *self)
     if (self->open) {
         int64_t begun_ns = stele_clock_steady_ns ();
         int code = stele_roster_advance (self->roster, self->ledger);
+        if (code == 0 && self->detour)
+            code = stele_writer_tell_detour (self);
         if (code == 0)
             code = stele_ledger_commit (self->ledger, stele_clock_us ());
         self->stages.commit += stele_clock_steady_ns () - begun_ns;
         if (code) {
             stele_writer_rollback (self);
+            if (*self->detour_trouble)
+                snprintf (self->trouble, sizeof self->trouble, "%s", self->detour_trouble);
+            *self->detour_trouble = 0;
             return code;
         }
         self->open = false;
+        if (self->detour)
+            stele_writer_follow_detour (self);
         self->counts.batches++;
         if (self->batch_events > self->counts.batch_events_max)
             self->counts.batch_events_max = self->batch_events;

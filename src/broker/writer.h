@@ -80,6 +80,11 @@ typedef struct {
     stele_input_t *inputs, **inputs_tail;
     stele_answer_t *answers, **answers_tail;
     int64_t batch_number;           // Of the answers that are there
+    int64_t batch_after;            // The last position before it
+    //  Mode redis: NULL in others (detour.h)
+    int mode;                       // stele_mode_t
+    struct stele_detour_state *detour;
+    char detour_trouble [300];
     //  The input that runs
     const stele_input_t *input;
     void *refused;                  // Of a request: where its refused events are listed

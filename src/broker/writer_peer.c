@@ -83,7 +83,7 @@ s_welcome (stele_writer_t *self, const stele_producer_t *producer)
     if (producer->lease_ms && producer->lease_ms / 3 < heartbeat_ms)
         heartbeat_ms = producer->lease_ms / 3 > 0? producer->lease_ms / 3: 1;
     stele_pack_clear (self->pack);
-    stele_pack_map (self->pack, *self->formerly? 8: 7);
+    stele_pack_map (self->pack, 7u + (*self->formerly != 0) + (self->detour != NULL));
     stele_pack_key_string (self->pack, "op", "welcome");
     stele_pack_key_integer (self->pack, "protocol", STELE_PROTOCOL);
     stele_pack_key_string (self->pack, "ledger", stele_ledger_id (self->ledger));
@@ -93,6 +93,9 @@ s_welcome (stele_writer_t *self, const stele_producer_t *producer)
     stele_pack_key_integer (self->pack, "heartbeat_ms", heartbeat_ms);
     if (*self->formerly)
         stele_pack_key_string (self->pack, "formerly", self->formerly);
+    //  An ack is another promise then
+    if (self->detour)
+        stele_pack_key_string (self->pack, "mode", "redis");
     stele_writer_answer (self);
 }
 

@@ -11,6 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include "broker/clock.h"
+#include "broker/detour.h"
+#include "broker/mode.h"
 #include "broker/writer.h"
 #include "fault/fault.h"
 #include "wire/event.h"
@@ -236,6 +238,11 @@ s_retry (stele_writer_t *self)
             "rejected.retry takes id, a number of rejected.list, or ids, at most 1000 of them");
         return s_refused (self, &refusal, 0);
     }
+    if (self->detour) {
+        stele_refuse (&refusal, STELE_EUNAVAILABLE, NULL,
+            "in mode redis refused events are not taken again: set mode dual first");
+        return s_refused (self, &refusal, 0);
+    }
     int code = stele_writer_begin (self);
     if (code)
         return code;
@@ -390,7 +397,9 @@ stele_writer_pack_stats (stele_writer_t *self, stele_pack_t *pack)
     double seconds = (double) (now_us - self->started_us) / 1e6;
     stele_pack_map (pack, 2);
     stele_pack_string (pack, "ingest");
-    stele_pack_map (pack, 18);
+    stele_pack_map (pack, 20);
+    stele_pack_key_string (pack, "mode", stele_mode_word ((stele_mode_t) self->mode));
+    stele_pack_key_integer (pack, "only_in_redis", stele_writer_detour_events (self));
     stele_pack_key_integer (pack, "events", counts->events);
     stele_pack_key_integer (pack, "duplicates", counts->duplicates);
     stele_pack_key_integer (pack, "rejected", counts->rejected);

@@ -10,6 +10,7 @@ src_cache_libcache_la_SOURCES = \
     src/cache/cache_scrub.c \
     src/cache/cache_sweep.c \
     src/cache/compare.c src/cache/compare.h \
+    src/cache/detour.c src/cache/detour.h \
     src/cache/layout.c src/cache/layout.h \
     src/cache/legacy.c src/cache/legacy.h \
     src/cache/live.c \

@@ -42,6 +42,7 @@ stele_SOURCES = \
     src/cli/cmd_list.c \
     src/cli/cmd_metrics.c \
     src/cli/cmd_migrate.c \
+    src/cli/cmd_mode.c \
     src/cli/cmd_outputs.c \
     src/cli/cmd_ping.c \
     src/cli/cmd_publish.c \

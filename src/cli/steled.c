@@ -57,6 +57,7 @@ static const cli_option_t s_settings [] = {
     SETTING ("pipeline-in", "EP", "Take events without acks here. Default: off."),
     SETTING ("pipeline-out", "EP", "Push committed events onward here. Default: off."),
     SETTING ("workers", "N", "Threads that answer requests. Default: 2."),
+    SETTING ("mode", "MODE", "What acks wait for: dual (the ledger; Redis follows), sqlite (Redis is left alone), redis (PERSISTENCE OFF: Redis only). 'stele mode' switches it at run time. Default: dual."),
     SETTING ("interrupted", "RULE", "Which running tasks are failed as interrupted: owner (those whose orchestrator died), all (every one at each start), none. Default: owner."),
     SETTING ("legacy-keys", NULL, "Also keep the keys task_status:ID of earlier versions in Redis."),
     SETTING ("integrity", "CHECK", "Check of the ledger at the start: quick, full, none. Default: quick."),

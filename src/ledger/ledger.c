@@ -204,6 +204,8 @@ s_identify (stele_ledger_t *self)
         code = stele_sql_integer_into (self->db,
             "SELECT max (id) FROM rejected_events", 0, &self->rejected);
     self->next_rejected = self->rejected;
+    self->top = self->head;
+    self->top_rejected = self->rejected;
     return code? stele_ledger_fail (self, code): 0;
 }
 
@@ -321,6 +323,7 @@ stele_ledger_close (stele_ledger_t **self_p)
     if (!self)
         return;
     STELE_FAULT (close_before);
+    self->suspended = false;
     if (self->db && !sqlite3_get_autocommit (self->db))
         stele_ledger_rollback (self);
     stele_reader_close (&self->reader);
@@ -365,7 +368,7 @@ stele_ledger_reader (stele_ledger_t *self)
 int64_t
 stele_ledger_last (const stele_ledger_t *self)
 {
-    return self->next > self->head? self->next - 1: self->head;
+    return self->next > self->top? self->next - 1: self->top;
 }
 
 const char *
@@ -377,11 +380,16 @@ stele_ledger_error (const stele_ledger_t *self)
 int
 stele_ledger_begin (stele_ledger_t *self)
 {
-    self->next = self->head + 1;
+    self->next = self->top + 1;
+    if (self->suspended && sqlite3_get_autocommit (self->db)) {
+        snprintf (self->error, sizeof self->error,
+            "SQLite took back what was not committed: start again, what was acked is in Redis");
+        return STELE_EIO;
+    }
     int code = STELE_FAULT_CODE (begin_before);
     if (code)
         return stele_ledger_fail (self, code);
-    code = stele_ledger_run (self, self->begin);
+    code = stele_ledger_run (self, self->suspended? self->savepoint: self->begin);
     if (code == 0)
         STELE_FAULT (begin_after);
     return code;
@@ -399,8 +407,8 @@ stele_ledger_commit (stele_ledger_t *self, int64_t now_us)
         code = STELE_FAULT_CODE (commits_before);
     if (code)
         return stele_ledger_fail (self, code);
-    if (self->next > self->head + 1) {
-        sqlite3_bind_int64 (self->commits, 1, self->head + 1);
+    if (self->next > self->top + 1) {
+        sqlite3_bind_int64 (self->commits, 1, self->top + 1);
         sqlite3_bind_int64 (self->commits, 2, self->next - 1);
         //  The clock may jump back, the times of the commits may not: they are searched
         if (now_us > self->committed_at)
@@ -413,14 +421,20 @@ stele_ledger_commit (stele_ledger_t *self, int64_t now_us)
     code = STELE_FAULT_CODE (commit_before);
     if (code)
         return stele_ledger_fail (self, code);
-    code = stele_ledger_run (self, self->commit);
+    code = stele_ledger_run (self, self->suspended? self->release: self->commit);
     if (code)
         return code;
     code = STELE_FAULT_CODE (commit_after);
     if (code)
         return stele_ledger_fail (self, code);
-    self->head = self->next - 1;
-    self->rejected = self->next_rejected;
+    self->top = self->next - 1;
+    self->top_rejected = self->next_rejected;
+    if (self->suspended) {
+        stele_tasks_trim (self->tasks);
+        return 0;
+    }
+    self->head = self->top;
+    self->rejected = self->top_rejected;
     //  Durable it is in any case: if this fails, the checkpoint after the batch says so
     STELE_FAULT (high_water_before);
     if (stele_high_water_set (self->high_water, self->head, self->rejected))
@@ -436,12 +450,12 @@ stele_ledger_rollback (stele_ledger_t *self)
     STELE_FAULT (rollback_before);
     //  After some errors SQLite has rolled back by itself
     if (!sqlite3_get_autocommit (self->db))
-        stele_sql_exec (self->db, "ROLLBACK");
+        stele_sql_exec (self->db, self->suspended? "ROLLBACK TO batch; RELEASE batch": "ROLLBACK");
     stele_tasks_forget (self->tasks);
     stele_zones_forget (self->zones);
     stele_words_forget (self->words);
-    self->next = self->head + 1;
-    self->next_rejected = self->rejected;
+    self->next = self->top + 1;
+    self->next_rejected = self->top_rejected;
 }
 
 int
@@ -482,6 +496,8 @@ int
 stele_ledger_checkpoint (stele_ledger_t *self, int64_t spare_us)
 {
     self->spare_us += spare_us;
+    if (self->suspended)
+        return 0;
     int code = stele_content_learn (self->content);
     //  Without a new dictionary it compresses as before
     if (code && stele_ledger_fail (self, code) == STELE_EIO)
@@ -524,6 +540,8 @@ stele_ledger_checkpoint (stele_ledger_t *self, int64_t spare_us)
 int
 stele_ledger_make_room (stele_ledger_t *self)
 {
+    if (self->suspended)
+        return 0;
     int code = s_keep_high_water (self, true);
     if (code)
         return code;

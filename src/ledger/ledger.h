@@ -165,6 +165,40 @@ int64_t
     stele_ledger_interrupt (stele_ledger_t *self, int64_t producer, const char *reason,
         int64_t time_us);
 
+/*  -- without the disk ----------------------------------------------------------- */
+
+/*  From now on batches are not committed but kept in one open transaction, in memory: what
+    stele_ledger_commit says is not durable, and no other reader sees it. Call it between
+    batches. A mark in the ledger says so to the next start; without room for it, 0 is
+    returned all the same.                                                   */
+int
+    stele_ledger_suspend (stele_ledger_t *self);
+
+/*  Commit all of it. On an error stele_ledger_suspended tells whether it is still there. */
+int
+    stele_ledger_resume (stele_ledger_t *self);
+
+bool
+    stele_ledger_suspended (const stele_ledger_t *self);
+
+/*  Was it left suspended by the run before, as its mark says? 1, 0 or an error. */
+int
+    stele_ledger_was_suspended (stele_ledger_t *self);
+
+/*  Take the mark away.                                                      */
+int
+    stele_ledger_unmark (stele_ledger_t *self);
+
+/*  Write out what the open batch keeps in memory, for its reader.           */
+int
+    stele_ledger_flush (stele_ledger_t *self);
+
+/*  Number of the last refused event of a batch that is through; that is durable. */
+int64_t
+    stele_ledger_last_rejected (const stele_ledger_t *self);
+int64_t
+    stele_ledger_durable_rejected (const stele_ledger_t *self);
+
 /*  -- upkeep ----------------------------------------------------------------- */
 
 /*  Keep a follower's cursor, in the open batch.                             */

@@ -36,6 +36,8 @@
 #define STELE_LEDGER_STATEMENTS(X) \
     X (begin, "BEGIN IMMEDIATE") \
     X (commit, "COMMIT") \
+    X (savepoint, "SAVEPOINT batch") \
+    X (release, "RELEASE batch") \
     X (commits, "INSERT INTO commits (first, last, time) VALUES (?1, ?2, ?3)") \
     X (task_insert, "INSERT INTO tasks (id, task_id, created, user_id, title, description," \
         " branch, worktree_path, base_branch, commit_hash, target_dir, full_access," \
@@ -121,6 +123,9 @@ struct stele_ledger {
     int64_t next;                   // Position of the next event of this batch
     int64_t rejected;               // Number of the last refused event: committed
     int64_t next_rejected;          // and of this batch
+    bool suspended;                 // Batches are in one transaction that is not committed
+    int64_t top;                    // Position of the last event of a batch that is through:
+    int64_t top_rejected;           // the head, unless suspended
     stele_high_water_t *high_water;
     int high_water_code;            // Writing it failed: told by the next checkpoint
     stele_loss_t loss;
@@ -155,6 +160,10 @@ enum {
 //  connection open. (reader.c)
 stele_reader_t *
     stele_reader_over (sqlite3 *db);
+
+//  The id that such a reader answers with.
+void
+    stele_reader_set_ledger_id (stele_reader_t *self, const char *id);
 
 //  Compare what the file has with what the high-water file and the witness know, before
 //  anything is written. 0: it is whole, or what is missing may be lost and is in self->loss.

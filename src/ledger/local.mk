@@ -55,6 +55,7 @@ src_ledger_libledger_la_SOURCES = \
     src/ledger/schema.h \
     src/ledger/search.c \
     src/ledger/search.h \
+    src/ledger/suspend.c \
     src/ledger/sql.c \
     src/ledger/sql.h \
     src/ledger/tasks.c \

@@ -159,6 +159,14 @@ stele_reader_error (const stele_reader_t *self)
     return self->error;
 }
 
+void
+stele_reader_set_ledger_id (stele_reader_t *self, const char *id)
+{
+    free (self->ledger_id);
+    self->ledger_id = strdup (id);
+    assert (self->ledger_id);
+}
+
 const char *
 stele_reader_ledger_id (const stele_reader_t *self)
 {
@@ -260,9 +268,10 @@ reader_row_out (stele_reader_t *self, int found, stele_row_fn *fn, void *arg)
 int
 stele_reader_begin (stele_reader_t *self)
 {
-    assert (!self->busy && !self->begun && !self->borrowed);
+    assert (!self->busy && !self->begun);
     self->status = 0;
-    if (s_begin (self))
+    //  The writer's own transaction is one state as it is
+    if (!self->borrowed && s_begin (self))
         return self->status;
     self->begun = true;
     return 0;
@@ -273,7 +282,8 @@ stele_reader_end (stele_reader_t *self)
 {
     assert (!self->busy && self->begun);
     self->begun = false;
-    s_commit (self);
+    if (!self->borrowed)
+        s_commit (self);
 }
 
 //  -- statements ------------------------------------------------------------------

@@ -1,0 +1,86 @@
+/*  suspend - batches in one open transaction, while something else keeps what is acked
+
+    The pages that change stay in memory (cache_spill off): nothing is written to the
+    disk until stele_ledger_resume commits all of it. A batch is a savepoint inside.
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at https://mozilla.org/MPL/2.0/.
+*/
+
+#include <stdint.h>
+#include "ledger/ledger_internal.h"
+
+int
+stele_ledger_suspend (stele_ledger_t *self)
+{
+    int code = stele_sql_exec (self->db, "INSERT OR REPLACE INTO meta VALUES ('suspended', 1)");
+    if (code && code != STELE_EFULL)
+        return stele_ledger_fail (self, code);
+    code = stele_sql_exec (self->db, "PRAGMA cache_spill = OFF; BEGIN IMMEDIATE");
+    if (code)
+        return stele_ledger_fail (self, code);
+    self->suspended = true;
+    stele_reader_set_ledger_id (self->reader, self->id);
+    return 0;
+}
+
+int
+stele_ledger_resume (stele_ledger_t *self)
+{
+    int code = stele_sql_exec (self->db, "DELETE FROM meta WHERE key = 'suspended'; COMMIT");
+    if (code) {
+        code = stele_ledger_fail (self, code);
+        //  After some errors SQLite rolls back by itself
+        self->suspended = !sqlite3_get_autocommit (self->db);
+        return code;
+    }
+    self->suspended = false;
+    self->head = self->top;
+    self->rejected = self->top_rejected;
+    stele_sql_exec (self->db, "PRAGMA cache_spill = ON");
+    if (stele_high_water_set (self->high_water, self->head, self->rejected))
+        self->high_water_code = STELE_EIO;
+    return 0;
+}
+
+bool
+stele_ledger_suspended (const stele_ledger_t *self)
+{
+    return self->suspended;
+}
+
+int
+stele_ledger_was_suspended (stele_ledger_t *self)
+{
+    int64_t count = 0;
+    int code = stele_sql_integer_into (self->db,
+        "SELECT count (*) FROM meta WHERE key = 'suspended'", 0, &count);
+    return code? stele_ledger_fail (self, code): count > 0;
+}
+
+int
+stele_ledger_unmark (stele_ledger_t *self)
+{
+    int code = stele_sql_exec (self->db, "DELETE FROM meta WHERE key = 'suspended'");
+    return code? stele_ledger_fail (self, code): 0;
+}
+
+int
+stele_ledger_flush (stele_ledger_t *self)
+{
+    int code = stele_tasks_flush (self->tasks);
+    return code? stele_ledger_fail (self, code): 0;
+}
+
+int64_t
+stele_ledger_last_rejected (const stele_ledger_t *self)
+{
+    return self->top_rejected;
+}
+
+int64_t
+stele_ledger_durable_rejected (const stele_ledger_t *self)
+{
+    return self->rejected;
+}

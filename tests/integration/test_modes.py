@@ -1,0 +1,240 @@
+# The modes dual, sqlite, redis: what an ack waits for, and that nothing is lost between them
+#
+# This Source Code Form is subject to the terms of the Mozilla Public
+# License, v. 2.0. If a copy of the MPL was not distributed with this
+# file, You can obtain one at https://mozilla.org/MPL/2.0/.
+
+import json
+import os
+import sqlite3
+
+import harness
+from test_export import generated
+
+
+class ModesTest(harness.BrokerTest):
+    settings = {"lease-grace": 100}
+
+    @classmethod
+    def setUpClass(cls):
+        pass
+
+    def setUp(self):
+        #   Each test has a folder, a Redis and a broker of its own
+        harness.BrokerTest.setUpClass.__func__(type(self))
+        self.addCleanup(type(self).doClassCleanups)
+        super().setUp()
+
+    def mode(self, mode=None):
+        said = json.loads(self.stele("--json", "mode", *([mode] if mode else [])))
+        return said["mode"], said["only_in_redis"]
+
+    def rows(self, sql):
+        file = sqlite3.connect("file:%s?mode=ro" % self.broker.ledger, uri=True)
+        try:
+            return file.execute(sql).fetchall()
+        finally:
+            file.close()
+
+    def pending(self):
+        keys = self.redis.call("KEYS", "{stele}-pending:*")
+        return sum(self.redis.call("LLEN", key) for key in keys)
+
+    def created(self, task, **more):
+        return dict({"type": "task.created", "task_id": task, "title": "t", "description": "d", "role": "r"}, **more)
+
+    def changed(self, task, state, **more):
+        return dict({"type": "task.state_changed", "task_id": task, "state": state}, **more)
+
+    def crash(self):
+        self.broker.kill()
+        return self.start_broker()
+
+    #   dual and sqlite
+
+    def test_sqlite_leaves_redis_alone_and_dual_catches_up(self):
+        peer = self.producer("p")
+        self.redis.wait_position(peer.publish(self.created("a")))
+        self.assertEqual(self.mode("sqlite"), ("sqlite", 0))
+        peer.publish(self.changed("a", "running"))
+        answer = self.ask("task.status", task_id="a")
+        self.assertEqual((answer["task"]["state"], answer["source"]), ("running", "sqlite"))
+        self.assertEqual(self.redis.text_hash("{stele}:task:a")["state"], "queued")
+        self.assertEqual(self.ask("info")["mode"], "sqlite")
+        self.assertEqual(self.ask("stats")["redis"]["state"], "off")
+        self.assertEqual(self.refused("recover", scope="all")["code"], "unavailable")
+        self.assertEqual(self.mode("dual"), ("dual", 0))
+        self.redis.wait_position(2)
+        self.assertEqual(self.redis.text_hash("{stele}:task:a")["state"], "running")
+        self.assertEqual(self.ask("task.status", task_id="a")["source"], "redis")
+        self.assertEqual(self.ask("info")["mode"], "dual")
+
+    def test_the_setting_says_the_mode_of_a_start(self):
+        for mode in ("sqlite", "redis", "dual"):
+            self.broker.stop()
+            self.start_broker(arguments=["--mode", mode])
+            self.assertEqual(self.mode(), (mode, 0))
+            self.assertEqual(self.ask("info")["mode"], mode)
+
+    def test_other_words_are_refused(self):
+        self.assertEqual(self.refused("mode", mode="fast")["code"], "bad_request")
+        self.stele("mode", "fast", status=64)
+        self.assertEqual(self.mode(), ("dual", 0))
+
+    #   redis
+
+    def test_redis_acks_without_the_ledger_and_dual_brings_it_home(self):
+        peer = self.producer("p")
+        peer.publish(self.created("a"))
+        self.assertEqual(self.mode("redis"), ("redis", 0))
+        self.assertEqual(peer.publish(self.changed("a", "running"), self.created("b")), 3)
+        self.assertEqual(self.mode(), ("redis", 2))
+        self.assertEqual(self.rows("SELECT max (last) FROM commits"), [(1,)])
+        answer = self.ask("task.status", task_id="a")
+        self.assertEqual((answer["task"]["state"], answer["source"]), ("running", "redis"))
+        self.assertEqual(self.ask("task.status", task_id="b")["source"], "redis")
+        self.assertEqual(self.ask("ping")["position"], 1)
+        self.assertIn("PERSISTENCE IS OFF", self.broker.log())
+        self.assertEqual(self.ask("stats")["ingest"]["only_in_redis"], 2)
+        self.assertEqual(self.producer("q").welcome["mode"], "redis")
+        self.assertEqual(self.mode("dual"), ("dual", 0))
+        self.assertEqual([event["position"] for event in self.read_events()], [1, 2, 3])
+        self.assertEqual(self.ask("task.get", task_id="a")["task"]["state"], "running")
+        self.assertEqual(self.pending(), 0)
+        self.redis.wait_position(3)
+        answer = self.ask("consistency.check")
+        self.assertEqual((answer["missing"], answer["extra"], answer["mismatched"]), (0, 0, 0))
+
+    def test_duplicates_and_refusals_hold_in_redis_mode(self):
+        self.mode("redis")
+        peer = self.producer("p")
+        peer.publish(self.created("a"), self.changed("a", "passed"))
+        self.assertEqual(peer.publish_refused(self.changed("a", "running"))["code"], "illegal_transition")
+        answer = self.ask("publish", producer="p", sequence=1,
+                          events=[self.created("a"), self.changed("a", "passed"), self.changed("a", "running")])
+        self.assertEqual((answer["accepted"], answer["duplicates"], answer["sequence"]), (0, 3, 3))
+        self.assertEqual(self.refused("publish", producer="p", sequence=9, events=[self.created("z")])["code"],
+                         "sequence_gap")
+        self.mode("dual")
+        self.assertEqual(len(self.read_events()), 2)
+        rejected = self.ask("rejected.list")["rejected"]
+        self.assertEqual([(row["producer"], row["sequence"]) for row in rejected], [("p", 3)])
+        self.assertEqual(self.producer("p", instance=peer.instance).welcome["sequence"], 3)
+
+    def test_killed_in_redis_mode_the_next_start_brings_it_home(self):
+        peer = self.producer("p")
+        peer.publish(self.created("a"))
+        self.mode("redis")
+        events = generated(3, tasks=20)
+        for start in range(0, len(events), 50):
+            peer.send_events(events[start:start + 50])
+        peer.settle()
+        peer.send_events([self.created("own"), self.changed("own", "running")])
+        peer.settle()
+        last, sequence = peer.position, peer.sequence
+        naks = {number: nak["code"] for number, nak in peer.naks.items()}
+        self.assertTrue(naks)
+        self.assertEqual(self.rows("SELECT max (last) FROM commits"), [(1,)])
+        self.crash()
+        self.assertIn("acked from Redis are in the ledger now", self.broker.log())
+        self.assertEqual(self.mode(), ("dual", 0))
+        self.assertEqual(self.ask("ping")["position"], last)
+        self.assertEqual([event["position"] for event in self.read_events()], list(range(1, last + 1)))
+        rejected = self.ask("rejected.list", limit=1000)["rejected"]
+        self.assertEqual({row["sequence"]: row["code"] for row in rejected}, naks)
+        #   Its sequence, and what it set running, are still the producer's
+        again = self.producer("p", instance="another")
+        self.assertEqual(again.welcome["sequence"], sequence)
+        task = self.ask("task.get", task_id="own")["task"]
+        self.assertEqual((task["state"], task.get("interrupted")), ("failed", True))
+        self.assertEqual(self.pending(), 0)
+        self.redis.wait_position(self.ask("ping")["position"])
+        answer = self.ask("consistency.check")
+        self.assertEqual((answer["missing"], answer["extra"], answer["mismatched"]), (0, 0, 0), answer)
+
+    def test_what_comes_home_by_commit_and_by_recovery_is_the_same(self):
+        events = [dict(event) for event in generated(5, tasks=15)]
+        ends = []
+        for way in ("commit", "recovery"):
+            peer = self.producer("p-" + way)
+            before = self.ask("ping")["position"]
+            self.mode("redis")
+            for start in range(0, len(events), 40):
+                page = [dict(event) for event in events[start:start + 40]]
+                for event in page:
+                    for key in ("task_id", "session_id"):
+                        if key in event:
+                            event[key] = way + event[key]
+                    event.pop("parent_id", None)
+                peer.send_events(page)
+            peer.settle()
+            if way == "commit":
+                self.mode("dual")
+            else:
+                self.crash()
+            mine = [event for event in self.read_events(before)]
+            for event in mine:
+                event["position"] -= before
+                for key in ("task_id", "session_id"):
+                    if key in event:
+                        event[key] = event[key][len(way):]
+            ends.append(mine)
+        self.assertEqual(repr(ends[0]), repr(ends[1]))
+
+    def test_a_stop_in_redis_mode_brings_it_home(self):
+        self.mode("redis")
+        self.producer("p").publish(self.created("a"))
+        self.assertEqual(self.broker.stop(), 0)
+        self.assertEqual(self.rows("SELECT max (last) FROM commits"), [(1,)])
+        self.assertEqual(self.pending(), 0)
+        self.start_broker()
+        self.assertEqual(self.ask("ping")["position"], 1)
+
+    def test_without_the_redis_that_has_it_the_ledger_does_not_open(self):
+        self.mode("redis")
+        self.producer("p").publish(self.created("a"))
+        self.broker.kill()
+        with self.assertRaisesRegex(AssertionError, "left in mode redis"):
+            self.start_broker(redis=None)
+        self.start_broker()
+        self.assertEqual(self.ask("ping")["position"], 1)
+
+    def test_a_redis_that_goes_away_holds_acks_back(self):
+        self.mode("redis")
+        peer = self.producer("p")
+        peer.publish(self.created("a"))
+        self.redis.process.kill()
+        self.redis.disconnect()
+        peer.send_events([self.created("b")])
+        harness.wait_until(lambda: self.ask("stats")["ingest"]["holding"], "the writer to hold back")
+        #   It comes back empty: what was acked is told again
+        self.redis.start()
+        peer.settle()
+        self.assertEqual(peer.acked, 2)
+        harness.wait_until(lambda: self.redis.call("EXISTS", "{stele}:task:b"), "the live record")
+        self.assertGreater(self.pending(), 1)
+        self.crash()
+        self.assertEqual([event["task_id"] for event in self.read_events()], ["a", "b"])
+
+    def test_a_redis_that_stays_away_is_left_by_a_switch(self):
+        self.mode("redis")
+        peer = self.producer("p")
+        peer.publish(self.created("a"))
+        self.redis.process.kill()
+        self.redis.disconnect()
+        peer.send_events([self.created("b")])
+        harness.wait_until(lambda: self.ask("stats")["ingest"]["holding"], "the writer to hold back")
+        self.assertEqual(self.mode("sqlite"), ("sqlite", 0))
+        peer.settle()
+        self.assertEqual([event["task_id"] for event in self.read_events()], ["a", "b"])
+        self.redis.start()
+
+    def test_without_redis_there_is_one_mode(self):
+        self.broker.stop()
+        self.start_broker(redis=None)
+        self.assertEqual(self.mode(), ("sqlite", 0))
+        self.stele("mode", "redis", status=69)
+
+
+if __name__ == "__main__":
+    harness.main()
