@@ -15,6 +15,7 @@
 #include "cache/detour.h"
 #include "wire/event.h"
 
+#define EVENTS_MAX 1000000          // Only in Redis, and in memory here: some kilobytes each
 #define FOLLOW_US 1000000           // For the live records of one batch
 #define PAGE_EVENTS 5000            // Of an element, where all is told again
 
@@ -24,6 +25,7 @@ typedef struct { int64_t first, last; const stele_member_t *member; } s_owner_t;
 struct stele_detour_state {
     stele_detour_t *list;
     stele_cache_t *cache;           // Keeps the live records; its reader is the writer's
+    int64_t since;                  // Tells this detour from others
     int64_t elements;               // Of the list
     s_owner_t *owners;              // All since the ledger was last written
     size_t owner_count, owner_room;
@@ -63,6 +65,17 @@ s_list (stele_writer_t *self, stele_refusal_t *refusal)
         stele_ledger_id (self->ledger), refusal);
 }
 
+static int
+s_add (stele_writer_t *self)
+{
+    struct stele_detour_state *detour = self->detour;
+    int code = stele_detour_add (detour->list, detour->elements,
+        stele_pack_data (detour->pack), stele_pack_size (detour->pack));
+    if (code == 0)
+        detour->elements++;
+    return code;
+}
+
 //  -- in and out ------------------------------------------------------------------------
 
 int
@@ -71,6 +84,7 @@ stele_writer_enter_detour (stele_writer_t *self, stele_refusal_t *refusal)
     struct stele_detour_state *detour = calloc (1, sizeof *detour);
     assert (detour);
     detour->pack = stele_pack_new ();
+    detour->since = stele_clock_us ();
     stele_cache_options_t options = {
         .url = self->settings->redis, .prefix = self->settings->redis_prefix,
         .legacy_keys = self->settings->legacy_keys, .terminal_ttl_s = self->settings->terminal_ttl_s
@@ -81,8 +95,13 @@ stele_writer_enter_detour (stele_writer_t *self, stele_refusal_t *refusal)
     int code = detour->cache? 0: STELE_EINVALID_FIELD;
     if (code == 0 && stele_detour_clear (detour->list))
         code = stele_refuse (refusal, STELE_EUNAVAILABLE, "mode", "%s", stele_detour_error (detour->list));
+    //  An element that says nothing: a list that is gone is not one that is empty
+    stele_pack_map (detour->pack, 1);
+    stele_pack_key_integer (detour->pack, "since", detour->since);
+    if (code == 0 && s_add (self))
+        code = stele_refuse (refusal, STELE_EUNAVAILABLE, "mode", "%s", stele_detour_error (detour->list));
     if (code == 0) {
-        code = stele_ledger_suspend (self->ledger);
+        code = stele_ledger_suspend (self->ledger, detour->since);
         if (code)
             stele_refuse (refusal, code, "mode", "%s", stele_ledger_error (self->ledger));
     }
@@ -96,10 +115,10 @@ stele_writer_enter_detour (stele_writer_t *self, stele_refusal_t *refusal)
 int
 stele_writer_leave_detour (stele_writer_t *self, stele_refusal_t *refusal)
 {
-    int code = stele_ledger_resume (self->ledger);
+    int code = stele_ledger_resume (self->ledger, self->detour->since);
     if (code)
         return stele_refuse (refusal, code, "mode", "%s", stele_ledger_error (self->ledger));
-    //  What stays in the list is known by its positions: it is in the ledger
+    //  What stays in the list is known by its 'since'
     stele_detour_clear (self->detour->list);
     stele_writer_drop_detour (self);
     return 0;
@@ -203,7 +222,8 @@ s_pack_element (stele_writer_t *self, int64_t after, int64_t upto, int64_t rejec
     stele_reader_t *reader = stele_ledger_reader (self->ledger);
     stele_pack_t *pack = self->detour->pack;
     stele_pack_clear (pack);
-    stele_pack_map (pack, 4);
+    stele_pack_map (pack, 5);
+    stele_pack_key_integer (pack, "since", self->detour->since);
     s_pack_producers (self, all);
     s_pack_owners (self->detour, after, upto);
     stele_pack_string (pack, "events");
@@ -219,17 +239,6 @@ s_pack_element (stele_writer_t *self, int64_t after, int64_t upto, int64_t rejec
     if (code == 0)
         code = stele_reader_rejected (reader, NULL, false, rejected, INT32_MAX, s_count_row, &rows, &next);
     stele_pack_close (pack, mark, rows.count);
-    return code;
-}
-
-static int
-s_add (stele_writer_t *self)
-{
-    struct stele_detour_state *detour = self->detour;
-    int code = stele_detour_add (detour->list, detour->elements,
-        stele_pack_data (detour->pack), stele_pack_size (detour->pack));
-    if (code == 0)
-        detour->elements++;
     return code;
 }
 
@@ -256,6 +265,11 @@ int
 stele_writer_tell_detour (stele_writer_t *self)
 {
     int64_t upto = stele_ledger_last (self->ledger);
+    if (stele_writer_detour_events (self) > EVENTS_MAX) {
+        snprintf (self->detour_trouble, sizeof self->detour_trouble,
+            "mode redis: more than %d events are not in the ledger: set mode dual", EVENTS_MAX);
+        return STELE_EBUSY;
+    }
     int code = stele_ledger_flush (self->ledger);
     if (code)
         return code;
@@ -297,6 +311,8 @@ stele_writer_follow_detour (stele_writer_t *self)
 
 typedef struct {
     stele_writer_t *writer;
+    int64_t resumed;                // The last detour that is over
+    int64_t since;                  // Of the elements
     int64_t appended;
     stele_refusal_t *refusal;
 } s_recovery_t;
@@ -457,6 +473,9 @@ s_take_element (const void *data, size_t size, void *arg)
     if (stele_scan_check (data, size, size, &why))
         return s_unfit (self, "an element that is damaged, after event",
             stele_ledger_last (writer->ledger));
+    self->since = s_integer (data, size, "since");
+    if (self->since == self->resumed)
+        return 0;                   // It came home, and only the list was left
     int code = stele_ledger_begin (writer->ledger);
     if (code == 0)
         code = s_take_producers (self, data, size);
@@ -480,9 +499,11 @@ s_take_element (const void *data, size_t size, void *arg)
 int64_t
 stele_writer_recover_detour (stele_writer_t *self, stele_refusal_t *refusal)
 {
-    int marked = stele_ledger_was_suspended (self->ledger);
-    if (marked < 0)
-        return stele_refuse (refusal, marked, "ledger", "%s", stele_ledger_error (self->ledger));
+    int64_t marked = stele_ledger_left_suspended (self->ledger);
+    int64_t resumed = stele_ledger_last_resumed (self->ledger);
+    if (marked < 0 || resumed < 0)
+        return stele_refuse (refusal, marked < 0? (int) marked: (int) resumed, "ledger", "%s",
+            stele_ledger_error (self->ledger));
     bool has_redis = strcmp (self->settings->redis, "none") != 0;
     if (!has_redis && !marked)
         return 0;
@@ -491,17 +512,21 @@ stele_writer_recover_detour (stele_writer_t *self, stele_refusal_t *refusal)
         return refusal->code;
     int64_t length = list? stele_detour_length (list): STELE_EUNAVAILABLE;
     int64_t code = 0;
-    s_recovery_t recovery = { .writer = self, .refusal = refusal };
+    s_recovery_t recovery = { .writer = self, .resumed = resumed, .since = marked, .refusal = refusal };
     if (length > 0)
         code = stele_detour_each (list, s_take_element, &recovery);
     if (length >= 0 && code == STELE_EUNAVAILABLE)
         stele_refuse (refusal, STELE_EUNAVAILABLE, "redis", "%s", stele_detour_error (list));
+    if (length == 0 && marked && !self->settings->accept_loss)
+        code = stele_refuse (refusal, STELE_EBEHIND, "redis",
+            "the ledger was left in mode redis, and the Redis that had what was acked since then has lost it: put its "
+            "data back, or give it up with accept-loss");
     if (length < 0 && marked && !self->settings->accept_loss)
         code = stele_refuse (refusal, STELE_EUNAVAILABLE, "redis",
             "the ledger was left in mode redis, and what was acked since then is in that Redis, which does not answer "
             "(%s): start it first, or give it up with accept-loss", list? stele_detour_error (list): "redis is none");
-    if (code == 0 && marked)
-        code = stele_ledger_unmark (self->ledger);
+    if (code == 0 && recovery.since && recovery.since != resumed)
+        code = stele_ledger_settle_suspended (self->ledger, recovery.since);
     if (code == 0 && length > 0)
         stele_detour_clear (list);
     stele_detour_destroy (&list);

@@ -543,7 +543,7 @@ s_loop (s_ingest_t *self)
         stele_roster_pay (self->writer->roster, s_pay, self);
         if (!self->failed)
             s_checkpoint (self, spare_us);
-        if (stele_writer_on_detour (self->writer) && ready == 0 && !self->writer->holding)
+        if (stele_writer_on_detour (self->writer) && spare_us > TICK_MS * 500 && !self->writer->holding)
             stele_writer_follow_detour (self->writer);
         if (self->writer->mode == STELE_MODE_REDIS
         &&  stele_clock_steady_us () - self->mode_said_us > SAY_MODE_US)

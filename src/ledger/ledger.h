@@ -170,24 +170,27 @@ int64_t
 /*  From now on batches are not committed but kept in one open transaction, in memory: what
     stele_ledger_commit says is not durable, and no other reader sees it. Call it between
     batches. A mark in the ledger says so to the next start; without room for it, 0 is
-    returned all the same.                                                   */
+    returned all the same. 'since' (not 0) tells this time from others.      */
 int
-    stele_ledger_suspend (stele_ledger_t *self);
+    stele_ledger_suspend (stele_ledger_t *self, int64_t since);
 
 /*  Commit all of it. On an error stele_ledger_suspended tells whether it is still there. */
 int
-    stele_ledger_resume (stele_ledger_t *self);
+    stele_ledger_resume (stele_ledger_t *self, int64_t since);
 
 bool
     stele_ledger_suspended (const stele_ledger_t *self);
 
-/*  Was it left suspended by the run before, as its mark says? 1, 0 or an error. */
-int
-    stele_ledger_was_suspended (stele_ledger_t *self);
+/*  Was it left suspended by the run before? The 'since' of that, 0: no. And the 'since' of the last
+    time that is over, 0: there was none. Negative: an error.                */
+int64_t
+    stele_ledger_left_suspended (stele_ledger_t *self);
+int64_t
+    stele_ledger_last_resumed (stele_ledger_t *self);
 
-/*  Take the mark away.                                                      */
+/*  That time is over: what was taken in it is in the ledger, or given up.   */
 int
-    stele_ledger_unmark (stele_ledger_t *self);
+    stele_ledger_settle_suspended (stele_ledger_t *self, int64_t since);
 
 /*  Write out what the open batch keeps in memory, for its reader.           */
 int

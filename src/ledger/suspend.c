@@ -9,12 +9,25 @@
 */
 
 #include <stdint.h>
+#include <stdio.h>
 #include "ledger/ledger_internal.h"
 
-int
-stele_ledger_suspend (stele_ledger_t *self)
+//  Two numbers in meta: the time that is not over, and the last one that is
+static int
+s_settle (stele_ledger_t *self, int64_t since, const char *after)
 {
-    int code = stele_sql_exec (self->db, "INSERT OR REPLACE INTO meta VALUES ('suspended', 1)");
+    char sql [200];
+    snprintf (sql, sizeof sql, "DELETE FROM meta WHERE key = 'suspended';"
+        "INSERT OR REPLACE INTO meta VALUES ('resumed', %lld);%s", (long long) since, after);
+    return stele_sql_exec (self->db, sql);
+}
+
+int
+stele_ledger_suspend (stele_ledger_t *self, int64_t since)
+{
+    char sql [100];
+    snprintf (sql, sizeof sql, "INSERT OR REPLACE INTO meta VALUES ('suspended', %lld)", (long long) since);
+    int code = stele_sql_exec (self->db, sql);
     if (code && code != STELE_EFULL)
         return stele_ledger_fail (self, code);
     code = stele_sql_exec (self->db, "PRAGMA cache_spill = OFF; BEGIN IMMEDIATE");
@@ -26,9 +39,9 @@ stele_ledger_suspend (stele_ledger_t *self)
 }
 
 int
-stele_ledger_resume (stele_ledger_t *self)
+stele_ledger_resume (stele_ledger_t *self, int64_t since)
 {
-    int code = stele_sql_exec (self->db, "DELETE FROM meta WHERE key = 'suspended'; COMMIT");
+    int code = s_settle (self, since, "COMMIT");
     if (code) {
         code = stele_ledger_fail (self, code);
         //  After some errors SQLite rolls back by itself
@@ -50,20 +63,38 @@ stele_ledger_suspended (const stele_ledger_t *self)
     return self->suspended;
 }
 
-int
-stele_ledger_was_suspended (stele_ledger_t *self)
+static int64_t
+s_read (stele_ledger_t *self, const char *sql)
 {
-    int64_t count = 0;
-    int code = stele_sql_integer_into (self->db,
-        "SELECT count (*) FROM meta WHERE key = 'suspended'", 0, &count);
-    return code? stele_ledger_fail (self, code): count > 0;
+    int64_t value = 0;
+    int code = stele_sql_integer_into (self->db, sql, 0, &value);
+    return code? stele_ledger_fail (self, code): value;
+}
+
+int64_t
+stele_ledger_left_suspended (stele_ledger_t *self)
+{
+    return s_read (self, "SELECT value FROM meta WHERE key = 'suspended'");
+}
+
+int64_t
+stele_ledger_last_resumed (stele_ledger_t *self)
+{
+    return s_read (self, "SELECT value FROM meta WHERE key = 'resumed'");
 }
 
 int
-stele_ledger_unmark (stele_ledger_t *self)
+stele_ledger_settle_suspended (stele_ledger_t *self, int64_t since)
 {
-    int code = stele_sql_exec (self->db, "DELETE FROM meta WHERE key = 'suspended'");
-    return code? stele_ledger_fail (self, code): 0;
+    int code = stele_sql_exec (self->db, "BEGIN IMMEDIATE");
+    if (code == 0)
+        code = s_settle (self, since, "COMMIT");
+    if (code) {
+        code = stele_ledger_fail (self, code);
+        if (!sqlite3_get_autocommit (self->db))
+            stele_sql_exec (self->db, "ROLLBACK");
+    }
+    return code;
 }
 
 int

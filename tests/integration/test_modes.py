@@ -199,6 +199,18 @@ class ModesTest(harness.BrokerTest):
         self.start_broker()
         self.assertEqual(self.ask("ping")["position"], 1)
 
+    def test_a_redis_that_lost_it_stops_the_start_unless_that_is_accepted(self):
+        self.mode("redis")
+        self.producer("p").publish(self.created("a"))
+        self.broker.kill()
+        self.redis.call("FLUSHALL")
+        with self.assertRaisesRegex(AssertionError, "has lost it"):
+            self.start_broker()
+        self.start_broker(arguments=["--accept-loss"])
+        self.assertEqual(self.ask("ping")["position"], 0)
+        self.broker.stop()
+        self.start_broker()
+
     def test_a_redis_that_goes_away_holds_acks_back(self):
         self.mode("redis")
         peer = self.producer("p")
@@ -228,6 +240,21 @@ class ModesTest(harness.BrokerTest):
         peer.settle()
         self.assertEqual([event["task_id"] for event in self.read_events()], ["a", "b"])
         self.redis.start()
+
+    def test_a_list_that_stayed_in_redis_is_known_to_be_home(self):
+        self.mode("redis")
+        peer = self.producer("p", instance="one")
+        peer.publish(self.created("a"), self.created("b"))
+        key, = self.redis.call("KEYS", "{stele}-pending:*")
+        kept = self.redis.call("LRANGE", key, 0, -1)
+        self.mode("dual")
+        self.producer("p", instance="two").publish(self.created("c"))
+        for element in kept:
+            self.redis.call("RPUSH", key, element)
+        self.crash()
+        self.assertEqual(len(self.read_events()), 3)
+        self.assertEqual(self.ask("producer.get", producer="p")["producer"]["instance"], "two")
+        self.assertEqual(self.pending(), 0)
 
     def test_without_redis_there_is_one_mode(self):
         self.broker.stop()
