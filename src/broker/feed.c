@@ -39,7 +39,7 @@ typedef struct {
     zsock_t *socket;                // XPUB
     int64_t cursor;                 // Position last published, or skipped while nobody listened
     zhash_t *topics;                // Somebody subscribes to these
-    int64_t sent_us;
+    int64_t beat_us;                // Steady clock: last heartbeat
     int64_t published;
     int64_t left_out;               // Events that were too large, subscribers not reading
     stele_unread_t *unread;
@@ -95,15 +95,15 @@ s_send (s_feed_t *self, const char *topic, size_t topic_size)
             stele_unread_send (self->unread, NULL, 0, &frame, self->socket);
         }
     }
-    self->sent_us = stele_clock_steady_us ();
 }
 
 static void
 s_heartbeat (s_feed_t *self)
 {
+    self->beat_us = stele_clock_steady_us ();
     stele_pack_clear (self->follower.pack);
     stele_pack_map (self->follower.pack, 2);
-    stele_pack_key_integer (self->follower.pack, "position", self->follower.head);
+    stele_pack_key_integer (self->follower.pack, "position", self->cursor);
     stele_pack_key_string (self->follower.pack, "ledger",
         stele_reader_ledger_id (self->follower.reader));
     s_send (self, "heartbeat", 9);
@@ -155,8 +155,8 @@ s_follow (s_feed_t *self)
             s_publish, self);
         stele_follower_read (&self->follower, "feed", self->cursor, code);
     }
-    else
-    if (stele_clock_steady_us () - self->sent_us >= HEARTBEAT_US)
+    //  Also while others are busy: who follows a quiet topic hears nothing else
+    if (stele_clock_steady_us () - self->beat_us >= HEARTBEAT_US)
         s_heartbeat (self);
 }
 
@@ -220,7 +220,7 @@ s_loop (s_feed_t *self)
 void
 stele_feed (zsock_t *pipe, void *args)
 {
-    s_feed_t self = { .sent_us = 0 };
+    s_feed_t self = { .beat_us = 0 };
     stele_refusal_t refusal = { 0 };
     zsock_signal (pipe, 0);
     stele_thread_name ("feed");

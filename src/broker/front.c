@@ -265,7 +265,7 @@ s_expired (stele_request_t *request, void *arg)
                 request->min_position, request->wait_ms, self->head);
             break;
         case STELE_PENDING_QUEUED:
-            zlist_remove (self->queue, request);
+            stele_turns_remove (self->queue, request);
             stele_refuse (&refusal, STELE_ETIMEOUT, NULL,
                 "no worker was free in time: ask for less at once, or raise workers");
             break;
@@ -409,9 +409,9 @@ stele_front_new (const stele_requests_args_t *args, stele_refusal_t *refusal)
     self->tally = stele_tally_new ();
     self->unread = stele_unread_new (UNREAD_BYTES_MAX, UNREAD_ALL_MAX);
     self->pack = stele_pack_new ();
-    self->queue = zlist_new ();
+    self->queue = stele_turns_new ();
     self->idle = zlist_new ();
-    assert (self->queue && self->idle);
+    assert (self->idle);
     zlist_autofree (self->idle);
     if (s_bind (self, refusal))
         stele_front_destroy (&self);
@@ -443,7 +443,7 @@ stele_front_destroy (stele_front_t **self_p)
     zsock_destroy (&self->heads);
     for (int i = 0; i < STELE_MAILBOX_COUNT; i++)
         zsock_destroy (&self->mailboxes [i]);
-    zlist_destroy (&self->queue);
+    stele_turns_destroy (&self->queue);
     zlist_destroy (&self->idle);
     stele_pending_destroy (&self->pending);
     stele_tally_destroy (&self->tally);

@@ -10,6 +10,7 @@
 
 #include "broker/front.h"
 #include "broker/tally.h"
+#include "broker/turns.h"
 #include "broker/unread.h"
 
 struct stele_front {
@@ -19,7 +20,7 @@ struct stele_front {
     zsock_t *heads;                 // SUB
     zsock_t *mailboxes [STELE_MAILBOX_COUNT];   // DEALER; NULL: not there
     stele_pending_t *pending;
-    zlist_t *queue;                 // Requests for workers
+    stele_turns_t *queue;           // Requests for workers
     zlist_t *idle;                  // Identities of workers
     stele_tally_t *tally;
     stele_unread_t *unread;

@@ -109,11 +109,29 @@ s_send_to_worker (stele_front_t *self, const char *identity, stele_request_t *re
     return rc;
 }
 
+//  Its last answer was withheld, and it has not read what was there before: no work for it
+
+static bool
+s_reads_nothing (stele_front_t *self, stele_request_t *request)
+{
+    zframe_t *id = zmsg_first (request->envelope);
+    if (!stele_unread_stuck (self->unread, zframe_data (id), zframe_size (id)))
+        return false;
+    stele_refusal_t refusal;
+    stele_refuse (&refusal, STELE_EUNAVAILABLE, NULL,
+        "earlier answers were not read: read them, then ask again");
+    stele_front_refuse (self, request, &refusal);
+    self->withheld++;
+    return true;
+}
+
 void
 stele_front_feed_workers (stele_front_t *self)
 {
-    while (zlist_size (self->queue) && zlist_size (self->idle)) {
-        stele_request_t *request = zlist_pop (self->queue);
+    while (stele_turns_size (self->queue) && zlist_size (self->idle)) {
+        stele_request_t *request = stele_turns_next (self->queue);
+        if (s_reads_nothing (self, request))
+            continue;
         char *identity = zlist_pop (self->idle);
         request->state = STELE_PENDING_WORKING;
         stele_front_set_time (self, request, self->args.settings->request_ms + 1000);
@@ -131,7 +149,7 @@ stele_front_queue (stele_front_t *self, stele_request_t *request)
 {
     request->state = STELE_PENDING_QUEUED;
     stele_front_set_time (self, request, self->args.settings->request_ms + 1000);
-    zlist_append (self->queue, request);
+    stele_turns_add (self->queue, request);
 }
 
 bool

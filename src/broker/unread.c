@@ -19,6 +19,7 @@
 typedef struct {
     atomic_size_t bytes;
     atomic_size_t holders;
+    bool stuck;                     // The owner's: something did not fit
 } s_count_t;
 
 typedef struct {
@@ -133,8 +134,20 @@ stele_unread_fits (stele_unread_t *self, const void *id, size_t id_size, size_t 
     size_t bytes = peer? atomic_load (&peer->bytes): 0;
     if (bytes == 0 && size <= ALWAYS_MAX)
         return true;
-    return (bytes == 0 || bytes + size <= self->peer_max)
+    bool fits = (bytes == 0 || bytes + size <= self->peer_max)
         && atomic_load (&self->total->bytes) + size <= self->total_max;
+    if (peer)
+        peer->stuck = !fits;
+    return fits;
+}
+
+bool
+stele_unread_stuck (stele_unread_t *self, const void *id, size_t id_size)
+{
+    char key [512];
+    s_key (id, id_size, key);
+    s_count_t *peer = zhashx_lookup (self->peers, key);
+    return peer && peer->stuck && atomic_load (&peer->bytes) > self->peer_max / 2;
 }
 
 static void

@@ -31,6 +31,11 @@ void
 bool
     stele_unread_fits (stele_unread_t *self, const void *id, size_t id_size, size_t size);
 
+/*  Did something not fit for this peer, and has it still more than half of its bound to read?
+    Then there is no use in working for it.                                  */
+bool
+    stele_unread_stuck (stele_unread_t *self, const void *id, size_t id_size);
+
 /*  Send the last frame of a message without blocking, and count it until it is gone. The peer may
     be NULL: counted in all only. Takes ownership of the frame. Returns 0 or -1 as zmq_msg_send. */
 int

@@ -12,6 +12,7 @@ fault_tests = \
 # What peers, Redis, the clock and the system do
 fault_tests += \
     tests/fault/test_interrupted.py \
+    tests/fault/test_peers.py \
     tests/fault/test_process.py \
     tests/fault/test_redis_faults.py
 
