@@ -235,7 +235,7 @@ static int
 s_run (cli_t *self, void *args, const cli_operands_t *operands)
 {
     (void) args;
-    s_page_t page = { NULL };
+    s_page_t page = { .task = NULL };
     int status = EX_OK;
     if (!s_ask (self, operands->items [0], &page))
         status = self->status;

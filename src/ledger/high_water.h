@@ -24,6 +24,7 @@
 #define STELE_HIGH_WATER_H_INCLUDED
 
 #include <stdbool.h>
+#include <stdint.h>
 #include "model/refusal.h"
 
 typedef struct stele_high_water stele_high_water_t;
