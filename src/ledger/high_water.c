@@ -41,6 +41,12 @@ s_now_ms (void)
     return (int64_t) now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
+static int
+s_code (int reason)
+{
+    return reason == ENOSPC || reason == EDQUOT? STELE_EFULL: STELE_EIO;
+}
+
 static char *
 s_join (const char *path, const char *suffix)
 {
@@ -206,8 +212,7 @@ stele_high_water_create (stele_high_water_t *self, const stele_mark_t *mark,
     self->synced_ms = s_now_ms ();
     int code = 0;
     if (s_write_new (self, name) != 0) {
-        code = stele_refuse (refusal, errno == ENOSPC || errno == EDQUOT? STELE_EFULL: STELE_EIO,
-            "ledger", "cannot write %s: %s", name, strerror (errno));
+        code = stele_refuse (refusal, s_code (errno), "ledger", "cannot write %s: %s", name, strerror (errno));
         unlink (name);
         s_close (self);
     }
@@ -221,14 +226,19 @@ stele_high_water_set (stele_high_water_t *self, int64_t position, int64_t reject
     if (position == self->mark.position && rejected == self->mark.rejected)
         return 0;
     char block [BLOCK_SIZE];
-    self->mark.position = position;
-    self->mark.rejected = rejected;
-    s_format (&self->mark, ++self->turn, block);
-    self->unsynced = true;
+    stele_mark_t mark = self->mark;
+    mark.position = position;
+    mark.rejected = rejected;
+    s_format (&mark, self->turn + 1, block);
     //  A new file has turn 1 in the first block and 2 in the second
-    ssize_t size = pwrite (self->handle, block, sizeof block,
-        (off_t) ((self->turn - 1) % BLOCKS) * BLOCK_STEP);
-    return size == sizeof block? 0: STELE_EIO;
+    errno = EIO;                    // What a short write means
+    if (pwrite (self->handle, block, sizeof block, (off_t) (self->turn % BLOCKS) * BLOCK_STEP)
+        != sizeof block)
+        return s_code (errno);
+    self->mark = mark;
+    self->turn++;
+    self->unsynced = true;
+    return 0;
 }
 
 int

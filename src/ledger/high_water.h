@@ -60,7 +60,8 @@ int
         stele_refusal_t *refusal);
 
 /*  Write the mark over the older block of a file that was read or created. No system
-    call where nothing changed. Returns 0 or STELE_EIO.                      */
+    call where nothing changed. Returns 0, STELE_EIO, or STELE_EFULL (a file system that
+    writes blocks elsewhere): then the mark before it stays, and the next one is tried. */
 int
     stele_high_water_set (stele_high_water_t *self, int64_t position, int64_t rejected);
 

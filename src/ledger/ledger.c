@@ -437,7 +437,7 @@ stele_ledger_commit (stele_ledger_t *self, int64_t now_us)
     self->rejected = self->top_rejected;
     //  Durable it is in any case: if this fails, the checkpoint after the batch says so
     STELE_FAULT (high_water_before);
-    if (stele_high_water_set (self->high_water, self->head, self->rejected))
+    if (stele_high_water_set (self->high_water, self->head, self->rejected) == STELE_EIO)
         self->high_water_code = STELE_EIO;
     STELE_FAULT (high_water_after);
     stele_tasks_trim (self->tasks);

@@ -266,7 +266,7 @@ stele_ledger_settle_loss (stele_ledger_t *self, stele_refusal_t *refusal)
     stele_mark_t mark;
     if (stele_high_water_read (self->high_water, &mark, NULL) == 1
     &&  strcmp (mark.ledger_id, self->id) == 0) {
-        if (stele_high_water_set (self->high_water, self->head, self->rejected))
+        if (stele_high_water_set (self->high_water, self->head, self->rejected) == STELE_EIO)
             return stele_refuse (refusal, STELE_EIO, "ledger", "cannot write %s",
                 stele_high_water_path (self->high_water));
         return 0;

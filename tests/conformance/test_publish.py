@@ -42,6 +42,31 @@ class Publish(harness.BrokerTest):
         self.assertEqual(peer.hello()["sequence"], 1)
         peer.publish(changed(self.name("task"), "running"))
 
+    def test_hello_acked_that_the_ledger_has_changes_nothing(self):
+        task = self.name("task")
+        peer = self.producer()
+        peer.publish(created(task), changed(task, "starting"))
+        for acked in (0, 1, 2, None):
+            self.assertEqual(peer.hello(acked=acked)["sequence"], 2)
+        self.assertNotIn("formerly", peer.welcome)
+
+    def test_hello_acked_that_the_ledger_lacks_is_told_and_changes_nothing(self):
+        task = self.name("task")
+        first = self.producer()
+        first.publish(created(task), changed(task, "running"))
+        second = self.dealer()
+        hello = {"op": "hello", "protocol": 1, "producer": self.name("producer"), "instance": "second"}
+        second.send(dict(hello, acked=3))
+        error = self.expect_error(second, "ledger_behind")
+        self.assertEqual((error["sequence"], error["acked"], error["ledger"]),
+                         (2, 3, self.ask("info")["ledger"]))
+        first.publish(changed(task, "paused"))                  # Not fenced, not interrupted
+        second.send({"op": "publish", "sequence": 4, "events": [changed(task, "running")]})
+        self.expect_error(second, "no_hello")
+        second.send(hello)
+        self.assertEqual(second.expect("welcome")["sequence"], 3)
+        self.expect_error(first, "fenced")
+
     def test_hello_other_protocol_is_refused(self):
         peer = self.dealer()
         peer.send({"op": "hello", "protocol": 2, "producer": "p", "instance": "i"})
@@ -55,7 +80,8 @@ class Publish(harness.BrokerTest):
             error = peer.expect("error")
             self.assertIn(error["code"], ("missing_field", "unsupported_protocol"), (key, error))
         for key, value in (("producer", 7), ("producer", ""), ("instance", b"bytes"),
-                           ("lease_ms", -1), ("lease_ms", "soon"), ("producer", "x" * 256)):
+                           ("lease_ms", -1), ("lease_ms", "soon"), ("acked", -1), ("acked", "all"),
+                           ("producer", "x" * 256)):
             peer = self.dealer()
             peer.send(dict(good, **{key: value}))
             error = peer.expect("error")
