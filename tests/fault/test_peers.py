@@ -53,6 +53,12 @@ class PeersTest(FaultTest):
         properties = b"\x0bSocket-Type" + struct.pack(">I", len(kind)) + kind
         command = b"\x05READY" + properties
         one.sendall(b"\x04" + bytes([len(command)]) + command)
+        said = b""                                      # libzmq takes no message before it has said READY
+        while b"READY" not in said and b"ERROR" not in said:
+            more = one.recv(4096)
+            if not more:
+                return
+            said += more
 
     def rss(self):
         with open("/proc/%d/status" % self.broker.child.pid) as file:
