@@ -14,7 +14,7 @@
 
 #define CACHE_MAX 65536
 #define ENDED_MAX 4096
-#define GROWTH 18                       // Bytes that the numbers of a short task come to
+#define GROWTH 22                       // Bytes that the numbers of most tasks come to at their end
 
 typedef struct {
     UT_hash_handle hh;
@@ -29,7 +29,8 @@ struct stele_tasks {
     sqlite3_stmt *update_indexed;
     sqlite3_stmt *count;
     stele_task_t *cache;
-    stele_task_t *dirty;
+    stele_task_t **dirty;           // To be written, in the order of their first touch
+    size_t dirty_count, dirty_room;
     stele_task_t *ended, *last_ended;   // Oldest first
     int ended_count;
     s_count_t *counts;
@@ -80,6 +81,7 @@ stele_tasks_destroy (stele_tasks_t **self_p)
     if (!self)
         return;
     stele_tasks_forget (self);
+    free (self->dirty);
     sqlite3_finalize (self->find);
     sqlite3_finalize (self->insert);
     sqlite3_finalize (self->update);
@@ -161,8 +163,12 @@ stele_tasks_touch (stele_tasks_t *self, stele_task_t *task)
     if (task->dirty)
         return;
     task->dirty = true;
-    task->next_dirty = self->dirty;
-    self->dirty = task;
+    if (self->dirty_count == self->dirty_room) {
+        self->dirty_room = self->dirty_room? self->dirty_room * 2: 1024;
+        self->dirty = realloc (self->dirty, self->dirty_room * sizeof *self->dirty);
+        assert (self->dirty);
+    }
+    self->dirty [self->dirty_count++] = task;
 }
 
 static void
@@ -221,7 +227,8 @@ s_bind_growing (sqlite3_stmt *stmt, const stele_task_t *task)
         { 13, task->last_output, task->key }, { 14, task->last_metric, task->key }
     };
     sqlite3_bind_int64 (stmt, 7, task->updated_at - task->created_at);
-    int used = s_bytes (task->updated_at - task->created_at);
+    int used = s_bytes (task->updated_at - task->created_at)
+        + s_bytes (task->life.state) + s_bytes (task->owner);
     for (size_t i = 0; i < sizeof numbers / sizeof numbers [0]; i++) {
         if (numbers [i].value == 0) {
             sqlite3_bind_null (stmt, numbers [i].index);
@@ -298,19 +305,29 @@ s_next_ended (stele_tasks_t *self)
     return task;
 }
 
+static int
+s_compare (const void *one, const void *other)
+{
+    const stele_task_t *a = *(stele_task_t *const *) one, *b = *(stele_task_t *const *) other;
+    return (a->key > b->key) - (a->key < b->key);
+}
+
 int
 stele_tasks_flush (stele_tasks_t *self)
 {
-    while (self->dirty) {
-        stele_task_t *task = self->dirty;
+    //  Ascending: what is new is appended then, and fills its pages
+    if (self->dirty_count > 1)
+        qsort (self->dirty, self->dirty_count, sizeof *self->dirty, s_compare);
+    for (size_t i = 0; i < self->dirty_count; i++) {
+        stele_task_t *task = self->dirty [i];
         int code = s_write (self, task);
         if (code)
             return code;
-        self->dirty = task->next_dirty;
         task->dirty = false;
         if (stele_lifecycle_terminal (task->life.state) && !task->ended)
             s_queue_ended (self, task);
     }
+    self->dirty_count = 0;
     return s_counts_flush (self, true);
 }
 
@@ -324,7 +341,7 @@ s_forget (stele_tasks_t *self, stele_task_t *task)
 void
 stele_tasks_trim (stele_tasks_t *self)
 {
-    assert (!self->dirty);
+    assert (self->dirty_count == 0);
     while (self->ended_count > ENDED_MAX) {
         stele_task_t *task = s_next_ended (self);
         //  Unless it runs again
@@ -347,7 +364,7 @@ stele_tasks_trim (stele_tasks_t *self)
 void
 stele_tasks_forget (stele_tasks_t *self)
 {
-    self->dirty = NULL;
+    self->dirty_count = 0;
     self->ended = self->last_ended = NULL;
     self->ended_count = 0;
     stele_task_t *task, *next;

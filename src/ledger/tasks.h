@@ -49,7 +49,7 @@ typedef struct {
 
 typedef struct stele_task {
     UT_hash_handle hh;
-    struct stele_task *next_dirty, *next_ended;
+    struct stele_task *next_ended;
     bool dirty;
     bool ended;                     // In the queue of those that may be forgotten soon
     bool is_new;                    // No row in task_states yet
