@@ -2,7 +2,9 @@
 
     The index is for searches alone, which read in the log what it does not have
     yet: so it takes its time, and trouble with it is said and changes nothing
-    else.
+    else. No head wakes it: it looks once a second, since an index that is written for
+    each of many small commits costs more than they do, and steps back behind the
+    threads that somebody waits for.
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -15,7 +17,9 @@
 #include "ledger/search.h"
 
 #define NAME "search"
+#define FOLLOW_MS 1000
 #define RETRY_MS 5000
+#define NICE 5
 
 typedef struct {
     stele_follower_t follower;
@@ -68,10 +72,9 @@ s_loop (s_actor_t *self)
     while (goes_on) {
         zmq_pollitem_t items [] = {
             { zsock_resolve (self->follower.pipe), 0, ZMQ_POLLIN, 0 },
-            { zsock_resolve (self->follower.mailbox), 0, ZMQ_POLLIN, 0 },
-            { zsock_resolve (self->follower.heads), 0, ZMQ_POLLIN, 0 }
+            { zsock_resolve (self->follower.mailbox), 0, ZMQ_POLLIN, 0 }
         };
-        if (stele_poll (items, self->failing? 2: 3, more? 0: RETRY_MS) < 0)
+        if (stele_poll (items, 2, more? 0: self->failing? RETRY_MS: FOLLOW_MS) < 0)
             break;
         if (items [0].revents & ZMQ_POLLIN) {
             char *command = zstr_recv (self->follower.pipe);
@@ -95,6 +98,7 @@ stele_search_actor (zsock_t *pipe, void *args)
     stele_refusal_t refusal = { 0 };
     zsock_signal (pipe, 0);
     stele_thread_name (NAME);
+    stele_thread_nice (NICE);
     if (stele_follower_open (&self.follower, pipe, args, NAME, &refusal))
         zstr_sendx (pipe, "FAILED", refusal.message, NULL);
     else {

@@ -1,4 +1,4 @@
-/*  thread - names for the broker's threads, as ps -L and top -H show them
+/*  thread - names for the broker's threads, as ps -L and top -H show them, and who goes first
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -9,12 +9,24 @@
 #define STELE_THREAD_H_INCLUDED
 
 #include <sys/prctl.h>
+#include <sys/resource.h>
 
 /*  At most 15 characters.                                                   */
 static inline void
 stele_thread_name (const char *name)
 {
     prctl (PR_SET_NAME, name);
+}
+
+/*  Let the others go first, if the system knows that of a thread.           */
+static inline void
+stele_thread_nice (int nice)
+{
+#ifdef __linux__
+    setpriority (PRIO_PROCESS, 0, nice);
+#else
+    (void) nice;
+#endif
 }
 
 #endif

@@ -138,10 +138,10 @@ bench_usage (pid_t pid)
         if (strncmp (name, "cache", 5) == 0)
             usage.cache_s += seconds;
         else
-        if (strncmp (name, "feed", 4) == 0)
-            usage.feed_s += seconds;
+        if (strncmp (name, "search", 6) == 0)
+            usage.search_s += seconds;
         else
-            usage.requests_s += seconds;
+            usage.others_s += seconds;
     }
     closedir (dir);
     return usage;

@@ -289,8 +289,8 @@ bench_publish (bench_broker_t *broker, const bench_load_t *load, bench_usage_t *
         usage->writer_s -= before.writer_s;
         usage->io_s -= before.io_s;
         usage->cache_s -= before.cache_s;
-        usage->feed_s -= before.feed_s;
-        usage->requests_s -= before.requests_s;
+        usage->search_s -= before.search_s;
+        usage->others_s -= before.others_s;
     }
     return result;
 }

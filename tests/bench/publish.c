@@ -57,13 +57,13 @@ s_load (const s_case_t *which)
 //  CPU microseconds an event of the broker's threads, and of the load generator.
 static void
 s_report_cpu (bench_t *self, const bench_usage_t *usage, const bench_load_result_t *result,
-    const char *name)
+    double redis_s, const char *name)
 {
     double scale = 1e6 / (double) result->events;
     bench_report_note (self->report, "    CPU us/event: broker %.2f = writer %.2f + I/O %.2f + cache %.2f"
-        " + feed %.2f + others %.2f; load generator %.2f; written %.0f bytes/event",
+        " + search %.2f + others %.2f; redis-server %.2f; load generator %.2f; written %.0f bytes/event",
         usage->cpu_s * scale, usage->writer_s * scale, usage->io_s * scale, usage->cache_s * scale,
-        usage->feed_s * scale, usage->requests_s * scale, result->cpu_s * scale,
+        usage->search_s * scale, usage->others_s * scale, redis_s * scale, result->cpu_s * scale,
         usage->written_bytes / (double) result->events);
     bench_report_figure (self->report, usage->cpu_s * scale, "us", 0, NULL, "%s, broker CPU an event", name);
     bench_report_figure (self->report, usage->written_bytes / (double) result->events, "bytes",
@@ -135,6 +135,7 @@ s_one (bench_t *self, const s_case_t *which, double blobs)
     bench_broker_start (&broker, self->options, "publish.db", redis);
     bench_load_t load = s_load (which);
     bench_usage_t usage;
+    double redis_s = redis? bench_usage (bench_redis_pid (redis)).cpu_s: 0;
     bench_load_result_t result = bench_publish (&broker, &load, &usage);
     double rate = (double) result.events / result.seconds;
     bench_report_note (self->report, "%-42s %7.0f events/s  %.2f x bare blobs  ack p50 %.2f, p99 %.2f, p99.9 %.2f ms",
@@ -144,7 +145,8 @@ s_one (bench_t *self, const s_case_t *which, double blobs)
     bench_report_figure (self->report, result.p50_us / 1e3, "ms", 0, NULL, "%s, ack p50", name);
     bench_report_figure (self->report, result.p99_us / 1e3, "ms", 0, NULL, "%s, ack p99", name);
     bench_report_figure (self->report, result.p999_us / 1e3, "ms", 0, NULL, "%s, ack p99.9", name);
-    s_report_cpu (self, &usage, &result, name);
+    redis_s = redis? bench_usage (bench_redis_pid (redis)).cpu_s - redis_s: 0;
+    s_report_cpu (self, &usage, &result, redis_s, name);
     s_report_stages (self, &broker);
     if (redis) {
         double aligned = s_wait_aligned (&broker);
@@ -177,7 +179,7 @@ s_stream (bench_t *self)
         "recorded stream, 8 x 100");
     bench_report_figure (self->report, result.event_bytes / result.seconds / 1e6, "MB/s", 0, NULL,
         "recorded stream, payload");
-    s_report_cpu (self, &usage, &result, "recorded stream");
+    s_report_cpu (self, &usage, &result, 0, "recorded stream");
     bench_report_figure (self->report, bench_broker_stat (&broker, "ledger/size_bytes") / result.event_bytes,
         "", 0, NULL, "recorded stream, file to payload");
     bench_broker_stop (&broker);
