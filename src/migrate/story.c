@@ -164,6 +164,9 @@ s_mend_start (story_t *self)
         at++;
     bool late = ran && (self->first == STELE_TASK_RUNNING
         || self->steps [first].time_us < self->started_us);
+    //  The last state stays the last
+    if (at == self->count && at > 0 && self->state != STELE_TASK_RUNNING)
+        at--;
     while (at > 0 && stele_lifecycle_terminal (s_state_before (self, at)))
         at--;
     if (late || stele_lifecycle_terminal (s_state_before (self, at))) {
