@@ -1,0 +1,184 @@
+/*  sqlite_sessions - CLI sessions, their commands, and preferences of the earlier system
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at https://mozilla.org/MPL/2.0/.
+*/
+
+#include "config.h"
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include "migrate/sqlite_source.h"
+
+//  -- sessions -----------------------------------------------------------------------------
+
+static void
+s_emit_command (sqlite_owner_t *owner, convert_t *convert)
+{
+    json_decref (convert_take (convert, "id"));
+    json_decref (convert_take (convert, "session_id"));
+    int64_t time_us = sqlite_take_moment (convert, SQLITE_TIMES, owner);
+    json_t *event = convert_event ("session.command_executed", time_us, "session_id", owner->id);
+    sqlite_require (convert, event, "command", "command", "");
+    convert_take_field (convert, event, "output", "output");
+    convert_take_field (convert, event, "execution_time_ms", "execution_time_ms duration_ms");
+    convert_take_field (convert, event, "exit_code", "exit_code");
+    sqlite_take_user (convert, event, owner->user);
+    convert_keep_rest (convert);
+    convert_attach (convert, event, NULL);
+    convert_emit (convert, owner->story? story_order (owner->story, time_us): time_us, event);
+}
+
+static int
+s_take_command (const stele_foreign_row_t *row, void *arg)
+{
+    sqlite_owner_t *owner = arg;
+    convert_t convert;
+    convert_start (&convert, owner->source->migrate, "cli_session_commands", sqlite_columns (row));
+    sqlite_name (&convert, owner->id);
+    owner->source->migrate->counts.commands++;
+    s_emit_command (owner, &convert);
+    convert_end (&convert);
+    return 0;
+}
+
+int
+sqlite_orphan_command (const stele_foreign_row_t *row, void *arg)
+{
+    sqlite_owner_t *owner = arg;
+    convert_t convert;
+    convert_start (&convert, owner->source->migrate, "cli_session_commands", sqlite_columns (row));
+    owner->source->migrate->counts.commands++;
+    char *id = sqlite_orphan (owner, &convert, "session_id", "session");
+    s_emit_command (owner, &convert);
+    free (id);
+    convert_end (&convert);
+    return 0;
+}
+
+static void
+s_emit_start (convert_t *convert, story_t *story, json_t *event, int state)
+{
+    json_object_set_new (event, "time", convert_time (story->created_us));
+    if (state < STELE_SESSION_COMPLETED)
+        json_object_set_new (event, "state", json_string (
+            stele_vocabulary_word (STELE_VOCABULARY_SESSION_STATE, state)));
+    convert_emit (convert, story_order (story, story->created_us), event);
+}
+
+//  Its state, where the start did not give it, and the time of its last change
+static void
+s_emit_end (convert_t *convert, story_t *story, const char *id, int state)
+{
+    bool over = state >= STELE_SESSION_COMPLETED;
+    const char *word = stele_vocabulary_word (STELE_VOCABULARY_SESSION_STATE, state);
+    int64_t time_us = over && story->completed_us? story->completed_us:
+        story->updated_us? story->updated_us: story->created_us;
+    if (!over && time_us == story->last_time_us)
+        return;
+    json_t *change = convert_event ("session.state_changed", time_us, "session_id", id);
+    json_object_set_new (change, "state", json_string (word));
+    if (story->user)
+        json_object_set (change, "user_id", story->user);
+    int64_t order_us = story_order (story, time_us);
+    convert_emit (convert, order_us > story->last_order_us? order_us: story->last_order_us, change);
+}
+
+int
+sqlite_take_session (const stele_foreign_row_t *row, void *arg)
+{
+    sqlite_source_t *self = arg;
+    convert_t convert;
+    convert_start (&convert, self->migrate, "cli_sessions", sqlite_columns (row));
+    self->migrate->counts.sessions++;
+    char *id = sqlite_take_id (self, &convert, self->session_key);
+    if (strcmp (self->session_key, "id") != 0)
+        json_decref (convert_take (&convert, "id"));
+    json_t *event = convert_event ("session.started", 0, "session_id", id);
+    sqlite_require (&convert, event, "cli_tool", "cli_tool tool", "unknown");
+    sqlite_require (&convert, event, "mode", "mode", "unknown");
+    sqlite_require (&convert, event, "current_directory", "current_directory working_directory cwd", ".");
+    convert_take_field (&convert, event, "pid", "pid process_id");
+    convert_take_field (&convert, event, "authentication_required", "authentication_required");
+    convert_take_field (&convert, event, "auth_prompt", "auth_prompt");
+    convert_take_field (&convert, event, "task_id", "task_id");
+    convert_take_field (&convert, event, "user_id", "user_id");
+    json_decref (convert_take (&convert, "command_count"));     // It follows from the commands
+    story_t story = {
+        .convert = &convert, .task_id = id, .last_order_us = INT64_MIN,
+        .user = json_incref (json_object_get (event, "user_id"))
+    };
+    convert_take_time (&convert, "created_at started_at", &story.created_us);
+    convert_take_time (&convert, "updated_at last_activity", &story.updated_us);
+    convert_take_time (&convert, "completed_at terminated_at ended_at", &story.completed_us);
+    if (!story.created_us) {
+        story.created_us = story.updated_us? story.updated_us:
+            story.completed_us? story.completed_us: self->fallback_us;
+        convert_odd (&convert, "it has no created_at: the first time that is known is taken");
+    }
+    int state = convert_take_word (&convert, "state status", STELE_VOCABULARY_SESSION_STATE,
+        story.completed_us? STELE_SESSION_TERMINATED: STELE_SESSION_RUNNING);
+    state = state? state: STELE_SESSION_INITIALIZING;
+    if (state < STELE_SESSION_COMPLETED && story.completed_us)
+        convert_keep (&convert, "completed_at", convert_time (story.completed_us));
+    if (state >= STELE_SESSION_COMPLETED && story.completed_us && story.updated_us != story.completed_us
+    &&  story.updated_us)
+        convert_keep (&convert, "updated_at", convert_time (story.updated_us));
+    convert_keep_rest (&convert);
+    convert_attach (&convert, event, NULL);
+    sqlite_owner_t owner = { .source = self, .story = &story, .id = id, .user = story.user, .last_us = story.created_us };
+    s_emit_start (&convert, &story, event, state);
+    int rc = sqlite_rows_of (self, "cli_session_commands", "session_id", id, s_take_command, &owner);
+    s_emit_end (&convert, &story, id, state);
+    story_clear (&story);
+    free (id);
+    convert_end (&convert);
+    return rc;
+}
+
+//  -- preferences ----------------------------------------------------------------------------
+
+int
+sqlite_take_preference (const stele_foreign_row_t *row, void *arg)
+{
+    sqlite_source_t *self = arg;
+    convert_t convert;
+    convert_start (&convert, self->migrate, "user_preferences", sqlite_columns (row));
+    self->migrate->counts.preferences++;
+    char *user = convert_take_text (&convert, "user_id");
+    if (!user)
+        user = convert_take_text (&convert, "id");
+    sqlite_name (&convert, user? user: "default");
+    json_decref (convert_take (&convert, "id"));
+    json_t *event = convert_event ("preference.set", 0, "user_id", convert.id);
+    bool some = convert_take_field (&convert, event, "preferred_provider", "preferred_provider default_provider");
+    some |= convert_take_field (&convert, event, "preferred_model", "preferred_model default_model");
+    some |= convert_take_field (&convert, event, "full_access_preferred", "full_access_preferred full_access");
+    some |= convert_take_field (&convert, event, "role_preferences", "role_preferences");
+    int64_t created_us = 0, updated_us = 0;
+    convert_take_time (&convert, "created_at", &created_us);
+    convert_take_time (&convert, "updated_at", &updated_us);
+    created_us = created_us? created_us: updated_us? updated_us: self->fallback_us;
+    updated_us = updated_us? updated_us: created_us;
+    if (!some) {
+        convert_odd (&convert, "no preference is set: an empty map is");
+        json_object_set_new (event, "role_preferences", json_object ());
+    }
+    convert_keep_rest (&convert);
+    convert_attach (&convert, event, NULL);
+    json_object_set_new (event, "time", convert_time (created_us));
+    if (updated_us != created_us) {
+        json_t *again = json_deep_copy (event);
+        json_object_set_new (again, "time", convert_time (updated_us));
+        json_object_del (again, "migrated");
+        convert_emit (&convert, created_us, event);
+        convert_emit (&convert, updated_us, again);
+    }
+    else
+        convert_emit (&convert, created_us, event);
+    free (user);
+    convert_end (&convert);
+    return 0;
+}

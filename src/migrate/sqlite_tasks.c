@@ -1,0 +1,325 @@
+/*  sqlite_tasks - tasks of the earlier system, with their history, outputs and metrics
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at https://mozilla.org/MPL/2.0/.
+*/
+
+#include "config.h"
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include "migrate/sqlite_source.h"
+
+//  -- what belongs to a task -----------------------------------------------------------
+
+static int
+s_take_step (const stele_foreign_row_t *row, void *arg)
+{
+    sqlite_owner_t *owner = arg;
+    story_t *story = owner->story;
+    convert_t convert;
+    convert_start (&convert, owner->source->migrate, "task_history", sqlite_columns (row));
+    sqlite_name (&convert, owner->id);
+    owner->source->migrate->counts.history++;
+    json_decref (convert_take (&convert, "id"));
+    json_decref (convert_take (&convert, "task_id"));
+    int64_t time_us = sqlite_take_moment (&convert, SQLITE_TIMES, owner);
+    stele_task_state_t before = story->count? story->steps [story->count - 1].state: 0;
+    int from = convert_take_word (&convert, "state_from from_state old_state previous_state",
+        STELE_VOCABULARY_TASK_STATE, before? (int) before: STELE_TASK_QUEUED);
+    int to = convert_take_word (&convert, "state_to to_state new_state state",
+        STELE_VOCABULARY_TASK_STATE, from? from: STELE_TASK_PAUSED);
+    if (to == 0) {
+        to = from? from: before? (int) before: STELE_TASK_QUEUED;
+        convert_odd (&convert, "a row of its history has no state: it stays %s",
+            stele_vocabulary_word (STELE_VOCABULARY_TASK_STATE, to));
+    }
+    if (story->count == 0 && from)
+        story->first = (stele_task_state_t) from;
+    else
+    if (before && from && from != (int) before) {
+        const char *word = stele_vocabulary_word (STELE_VOCABULARY_TASK_STATE, from);
+        convert_odd (&convert, "a row of its history comes from %s, the one before it ended with %s: kept in migrated",
+            word, stele_vocabulary_word (STELE_VOCABULARY_TASK_STATE, before));
+        convert_keep (&convert, "state_from", json_string (word));
+    }
+    json_t *event = json_object ();
+    convert_take_field (&convert, event, "error_message", "error_message error");
+    convert_take_field (&convert, event, "provider", "provider");
+    convert_take_field (&convert, event, "model", "model");
+    convert_take_field (&convert, event, "details", "details change_details metadata");
+    sqlite_take_user (&convert, event, NULL);
+    convert_keep_rest (&convert);
+    bool created = story->count == 0 && from == 0;
+    story_step_t *step = story_add (story, time_us, (stele_task_state_t) to, event, convert.kept);
+    //  The row that tells of the creation itself
+    step->is_creation = created;
+    convert.kept = NULL;
+    convert_end (&convert);
+    return 0;
+}
+
+static void
+s_emit_output (sqlite_owner_t *owner, convert_t *convert)
+{
+    json_decref (convert_take (convert, "id"));
+    json_decref (convert_take (convert, "task_id"));
+    int64_t time_us = sqlite_take_moment (convert, SQLITE_TIMES, owner);
+    json_t *event = convert_event ("task.output_added", time_us, "task_id", owner->id);
+    int type = convert_take_word (convert, "output_type type", STELE_VOCABULARY_OUTPUT_TYPE, STELE_OUTPUT_LOG);
+    json_object_set_new (event, "output_type", json_string (
+        stele_vocabulary_word (STELE_VOCABULARY_OUTPUT_TYPE, type? type: STELE_OUTPUT_LOG)));
+    if (!convert_take_field (convert, event, "content", "content")) {
+        convert_odd (convert, "an output has no content: it is empty");
+        json_object_set_new (event, "content", json_string (""));
+    }
+    convert_take_field (convert, event, "file_path", "file_path");
+    convert_take_field (convert, event, "file_size", "file_size");
+    convert_take_field (convert, event, "mime_type", "mime_type");
+    convert_take_field (convert, event, "commit_hash", "commit_hash");
+    convert_take_field (convert, event, "branch", "branch");
+    sqlite_take_user (convert, event, owner->user);
+    convert_keep_rest (convert);
+    convert_attach (convert, event, NULL);
+    convert_emit (convert, owner->story? story_order (owner->story, time_us): time_us, event);
+}
+
+static void
+s_emit_metric (sqlite_owner_t *owner, convert_t *convert)
+{
+    json_decref (convert_take (convert, "id"));
+    json_decref (convert_take (convert, "task_id"));
+    int64_t time_us = sqlite_take_moment (convert, SQLITE_TIMES, owner);
+    json_t *event = convert_event ("task.metric_recorded", time_us, "task_id", owner->id);
+    if (!convert_take_field (convert, event, "name", "name metric_name")) {
+        convert_odd (convert, "a metric has no name: it is called unnamed");
+        json_object_set_new (event, "name", json_string ("unnamed"));
+    }
+    if (!convert_take_field (convert, event, "value", "value metric_value")) {
+        convert_odd (convert, "a metric has no value: it is 0");
+        json_object_set_new (event, "value", json_integer (0));
+    }
+    convert_take_field (convert, event, "unit", "unit metric_unit");
+    sqlite_take_user (convert, event, owner->user);
+    convert_keep_rest (convert);
+    convert_attach (convert, event, NULL);
+    convert_emit (convert, owner->story? story_order (owner->story, time_us): time_us, event);
+}
+
+static int
+s_take_output (const stele_foreign_row_t *row, void *arg)
+{
+    sqlite_owner_t *owner = arg;
+    convert_t convert;
+    convert_start (&convert, owner->source->migrate, "task_outputs", sqlite_columns (row));
+    sqlite_name (&convert, owner->id);
+    owner->source->migrate->counts.outputs++;
+    s_emit_output (owner, &convert);
+    convert_end (&convert);
+    return 0;
+}
+
+static int
+s_take_metric (const stele_foreign_row_t *row, void *arg)
+{
+    sqlite_owner_t *owner = arg;
+    convert_t convert;
+    convert_start (&convert, owner->source->migrate, "task_metrics", sqlite_columns (row));
+    sqlite_name (&convert, owner->id);
+    owner->source->migrate->counts.metrics++;
+    s_emit_metric (owner, &convert);
+    convert_end (&convert);
+    return 0;
+}
+
+//  -- tasks ------------------------------------------------------------------------------
+
+//  The fields of task.created but state, provider and model
+static void
+s_take_task_fields (convert_t *convert, json_t *event, const char *id)
+{
+    static const char *const plain [] [2] = {
+        { "branch", "branch branch_name" }, { "worktree_path", "worktree_path" }, { "base_branch", "base_branch" },
+        { "commit_hash", "commit_hash" }, { "target_dir", "target_dir" }, { "full_access", "full_access" },
+        { "provider_override", "provider_override" }, { "repository_url", "repository_url" },
+        { "acceptance_criteria", "acceptance_criteria" }, { "metadata", "metadata task_metadata meta_data extra_metadata" },
+        { "parent_id", "parent_id parent_task_id" }, { "user_id", "user_id" }
+    };
+    sqlite_require (convert, event, "title", "title name", id);
+    sqlite_require (convert, event, "description", "description", "");
+    sqlite_require (convert, event, "role", "role", "unknown");
+    for (size_t i = 0; i < sizeof plain / sizeof plain [0]; i++)
+        convert_take_field (convert, event, plain [i] [0], plain [i] [1]);
+}
+
+//  What the row says of times, errors, who runs it
+static void
+s_take_record (sqlite_source_t *self, convert_t *convert, story_t *story)
+{
+    json_t *provider = json_object (), *count;
+    convert_take_time (convert, "created_at", &story->created_us);
+    convert_take_time (convert, "updated_at", &story->updated_us);
+    convert_take_time (convert, "started_at", &story->started_us);
+    convert_take_time (convert, "completed_at finished_at", &story->completed_us);
+    if (!story->created_us) {
+        story->created_us = story->count? story->steps [0].time_us: story->started_us? story->started_us:
+            story->updated_us? story->updated_us: story->completed_us? story->completed_us: self->fallback_us;
+        convert_odd (convert, "it has no created_at: the first time that is known is taken");
+    }
+    convert_take_field (convert, provider, "provider", "provider");
+    convert_take_field (convert, provider, "model", "model");
+    story->provider = json_incref (json_object_get (provider, "provider"));
+    story->model = json_incref (json_object_get (provider, "model"));
+    story->says_last_error = json_object_get (convert->columns, "last_error") != NULL
+        || stele_foreign_has_column (self->source, "tasks", "last_error");
+    if (convert_take_field (convert, provider, "error_message", "last_error error_message"))
+        story->last_error = json_incref (json_object_get (provider, "error_message"));
+    count = convert_take (convert, "error_count");
+    story->error_count = json_is_integer (count) && json_integer_value (count) >= 0?
+        (int64_t) json_integer_value (count): -1;
+    if (count && story->error_count < 0)
+        convert_keep (convert, "error_count", json_incref (count));
+    json_decref (count);
+    json_decref (provider);
+}
+
+//  Who runs it at first: its record's, unless its history tells of changes
+static void
+s_set_first (story_t *story, json_t *event, const char *field, json_t *value)
+{
+    for (size_t i = 0; i < story->count && value; i++) {
+        const json_t *given = json_object_get (story->steps [i].event, field);
+        if (given && !json_equal (given, value))
+            return;
+    }
+    if (value)
+        json_object_set (event, field, value);
+}
+
+//  A row of history that says no more than that the task was created is no change
+static void
+s_merge_creation (story_t *story)
+{
+    story_step_t *step = story->count? &story->steps [0]: NULL;
+    if (!step || !step->is_creation)
+        return;
+    json_t *provider = json_object_get (step->event, "provider");
+    json_t *model = json_object_get (step->event, "model");
+    size_t given = json_object_size (step->event) - (provider != NULL) - (model != NULL)
+        - (json_object_get (step->event, "user_id") != NULL);
+    story->first = step->state;
+    if (step->time_us != story->created_us || given || json_object_size (step->kept)
+    || (provider && !json_equal (provider, story->provider)) || (model && !json_equal (model, story->model)))
+        return;
+    json_decref (step->event);
+    json_decref (step->kept);
+    memmove (story->steps, story->steps + 1, --story->count * sizeof *story->steps);
+}
+
+int
+sqlite_take_task (const stele_foreign_row_t *row, void *arg)
+{
+    sqlite_source_t *self = arg;
+    convert_t convert;
+    convert_start (&convert, self->migrate, "tasks", sqlite_columns (row));
+    self->migrate->counts.tasks++;
+    char *id = sqlite_take_id (self, &convert, self->task_key);
+    if (strcmp (self->task_key, "id") != 0)
+        json_decref (convert_take (&convert, "id"));
+    migrate_task_known (self->migrate, id);
+    json_t *event = convert_event ("task.created", 0, "task_id", id);
+    s_take_task_fields (&convert, event, id);
+    story_t story = {
+        .convert = &convert, .task_id = id, .first = STELE_TASK_QUEUED, .order_us = INT64_MIN,
+        .last_order_us = INT64_MIN, .user = json_incref (json_object_get (event, "user_id"))
+    };
+    sqlite_owner_t owner = { .source = self, .story = &story, .id = id, .user = story.user, .last_us = self->fallback_us };
+    int rc = sqlite_rows_of (self, "task_history", "task_id", id, s_take_step, &owner);
+    s_take_record (self, &convert, &story);
+    int unknown = story.completed_us? STELE_TASK_ERROR: story.started_us? STELE_TASK_PAUSED: STELE_TASK_QUEUED;
+    story.state = (stele_task_state_t) convert_take_word (&convert, "state status", STELE_VOCABULARY_TASK_STATE, unknown);
+    if (!story.state) {
+        story.state = story.count? story.steps [story.count - 1].state: STELE_TASK_QUEUED;
+        convert_odd (&convert, "it has no state: %s is taken",
+            stele_vocabulary_word (STELE_VOCABULARY_TASK_STATE, story.state));
+    }
+    s_merge_creation (&story);
+    story_mend (&story);
+    convert_keep_rest (&convert);
+    convert_attach (&convert, event, "metadata");
+    json_object_set_new (event, "time", convert_time (story.created_us));
+    json_object_set_new (event, "state", json_string (
+        stele_vocabulary_word (STELE_VOCABULARY_TASK_STATE, story.first)));
+    s_set_first (&story, event, "provider", story.provider);
+    s_set_first (&story, event, "model", story.model);
+    char *title = strdup (json_string_value (json_object_get (event, "title")));
+    story.order_us = story_order (&story, story.created_us);
+    convert_emit (&convert, story.order_us, event);
+    story_tell (&story);
+    owner.last_us = story.created_us;
+    if (rc == 0)
+        rc = sqlite_rows_of (self, "task_outputs", "task_id", id, s_take_output, &owner);
+    owner.last_us = story.created_us;
+    if (rc == 0)
+        rc = sqlite_rows_of (self, "task_metrics", "task_id", id, s_take_metric, &owner);
+    story_close (&story, title? title: "");
+    story_clear (&story);
+    free (title);
+    free (id);
+    convert_end (&convert);
+    return rc;
+}
+
+//  -- what belongs to no task --------------------------------------------------------------
+
+int
+sqlite_orphan_step (const stele_foreign_row_t *row, void *arg)
+{
+    sqlite_owner_t *owner = arg;
+    convert_t convert;
+    convert_start (&convert, owner->source->migrate, "task_history", sqlite_columns (row));
+    owner->source->migrate->counts.history++;
+    char *id = sqlite_orphan (owner, &convert, "task_id", "task");
+    json_decref (convert_take (&convert, "id"));
+    int64_t time_us = sqlite_take_moment (&convert, SQLITE_TIMES, owner);
+    //  Nothing says what may follow what: the states are told, not set
+    json_t *event = convert_event ("task.output_added", time_us, "task_id", id);
+    json_object_set_new (event, "output_type", json_string ("diagnostic"));
+    json_object_set_new (event, "content", json_string ("a row of the history of a task that was not there"));
+    convert_keep_rest (&convert);
+    convert_attach (&convert, event, NULL);
+    convert_emit (&convert, time_us, event);
+    free (id);
+    convert_end (&convert);
+    return 0;
+}
+
+int
+sqlite_orphan_output (const stele_foreign_row_t *row, void *arg)
+{
+    sqlite_owner_t *owner = arg;
+    convert_t convert;
+    convert_start (&convert, owner->source->migrate, "task_outputs", sqlite_columns (row));
+    owner->source->migrate->counts.outputs++;
+    char *id = sqlite_orphan (owner, &convert, "task_id", "task");
+    s_emit_output (owner, &convert);
+    free (id);
+    convert_end (&convert);
+    return 0;
+}
+
+int
+sqlite_orphan_metric (const stele_foreign_row_t *row, void *arg)
+{
+    sqlite_owner_t *owner = arg;
+    convert_t convert;
+    convert_start (&convert, owner->source->migrate, "task_metrics", sqlite_columns (row));
+    owner->source->migrate->counts.metrics++;
+    char *id = sqlite_orphan (owner, &convert, "task_id", "task");
+    s_emit_metric (owner, &convert);
+    free (id);
+    convert_end (&convert);
+    return 0;
+}
