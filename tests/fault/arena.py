@@ -110,7 +110,7 @@ class Arena:
         self.run = -1
         self.pauses = 0
         self.puller = None
-        self.slowest = 0.0                  # From the start until Redis was seen at the head, in seconds
+        self.slowest = 0.0                  # From the start until Redis was at the head of then, in seconds
         self._listen(pipeline)
 
     def keep(self):
@@ -165,6 +165,13 @@ class Arena:
         self.broker.kill()
         self.hear()
 
+    def tell(self, op, **keys):
+        """Ask, and do not wait for the answer."""
+        peer = client.Asker(self.context, zmq.REQ, self.broker.requests)
+        peer.socket.setsockopt(zmq.LINGER, 100)
+        peer.send(dict(keys, op=op))
+        peer.close()
+
     def ask(self, op, patience_ms=20000, **keys):
         peer = client.Asker(self.context, zmq.REQ, "ipc://" + os.path.join(self.folder, "requests"))
         try:
@@ -179,6 +186,7 @@ class Arena:
 
     def start_load(self):
         """A new run of the producers; the one before must have ended."""
+        self.judge.promises.trim()
         self.run += 1
         self.pauses = 0
         self.load = harness.Process([
@@ -257,6 +265,9 @@ class Arena:
 
     def judge_all(self, again=False):
         """The broker runs: with the producers at rest, everything has to fit."""
+        if self.redis:
+            self._wait_redis(self.ask("ping")["position"])
+            self.slowest = max(self.slowest, time.monotonic() - self.started)
         if self.load:
             self.pause()
         while True:
@@ -270,17 +281,19 @@ class Arena:
         if self.load:
             self.resume()
 
+    def _wait_redis(self, head):
+        self.redis.disconnect()                 # It may be another one by now
+        harness.wait_until(lambda: int(self.redis.call("GET", "{stele}:position") or 0) >= head
+                           and not self.redis.call("EXISTS", "{stele}:rebuilding"),
+                           "Redis to reach the head %d" % head, REDIS_BOUND_S)
+
     def _judge_rest(self, head):
         self.hear()
         self.judge.look_at_feed()
         self.judge.look_at_records(self.ask)
         if not self.redis:
             return
-        self.redis.disconnect()
-        harness.wait_until(lambda: int(self.redis.call("GET", "{stele}:position") or 0) >= head
-                           and not self.redis.call("EXISTS", "{stele}:rebuilding"),
-                           "Redis to reach the head %d" % head, REDIS_BOUND_S)
-        self.slowest = max(self.slowest, time.monotonic() - self.started)
+        self._wait_redis(head)
         self.judge.look_at_redis(self.redis, self.ask("info")["ledger"], self.finished_stay)
 
     def finish(self):

@@ -225,7 +225,18 @@ class Judge:
             if durable < account.acked:
                 self.find("lost", "%s was acked %d, its sequence is %d", name, account.acked, durable)
             self._account_one(name, durable, refused)
+            self._positions(name, account)
         self._order()
+
+    def _positions(self, name, account):
+        """An ack tells where its event is; of a refused one, or one that came again, the head."""
+        for sequence, told in account.positions.items():
+            at = [self.stored[uid] for uid in ("%s/%d/%d" % (name, one.run, sequence) for one in
+                                               self.promises.candidates(name, sequence)) if uid in self.stored]
+            if told > len(self.uids) or (at and told < at[0]):
+                self.find("wrong", "%s/%d was acked at position %d, it is at %r of %d", name, sequence, told,
+                          at, len(self.uids))
+        account.positions = {}
 
     def _refusals(self, ledger):
         refused = {}

@@ -22,6 +22,7 @@ KINDS = {
     "redis": 2,         # Redis is killed too, and is empty afterwards
     "stop": 2,          # While it stops in good order
     "producers": 3,     # The producers are killed too, and come back as a new run
+    "mode": 2,          # While acks wait for Redis instead, and on the way back to the ledger
     "checkpoint": 1,    # While the write-ahead log is folded in: there is a lot, and nothing else to do
 }
 
@@ -139,6 +140,23 @@ class Killing:
             arena.kill()
             arena.kill_load()
         arena.start_load()
+
+    def _mode(self, arena):
+        arena.start(self.fault)
+        arena.ask("mode", mode="redis")
+        self._sleep(arena, 0.15)
+        way = arena.random.choice(("kill", "dual", "stop"))
+        if way == "dual":
+            arena.tell("mode", mode="dual")
+        elif way == "stop":
+            arena.broker.signal(signal.SIGTERM)
+        if way != "kill":
+            self._sleep(arena, 0.03)
+        arena.kill()
+        if arena.random.random() < 0.5:
+            self._recovery(arena)               # Once more, on the way home
+        arena.start(self.fault)                 # What was acked is in the ledger again
+        arena.kill()
 
     def _checkpoint(self, arena):
         arena.start(self.fault)

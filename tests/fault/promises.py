@@ -23,6 +23,7 @@ class Account:
         self.acked_by = {}                          # run -> last sequence that this run was acked
         self.welcomed = {}                          # run -> sequence that it went on from
         self.naks = {}                              # sequence -> (run, code)
+        self.positions = {}                         # sequence -> position that its ack told; the judge takes them
 
 
 class Promises:
@@ -48,6 +49,11 @@ class Promises:
         self.offset += done
         return self
 
+    def trim(self):
+        """Whoever wrote it was killed: a piece of a record at the end was never acted upon."""
+        self.read()
+        os.truncate(self.path, self.offset)
+
     def size(self):
         return os.path.getsize(self.path)
 
@@ -65,6 +71,8 @@ class Promises:
             account.naks[sequence] = (run, record[4])
         else:
             account.acked = max(account.acked, sequence)
+            if kind == ACK:
+                account.positions[sequence] = record[4]
             if kind == WELCOME:
                 account.welcomed.setdefault(run, sequence)
             if sequence > account.welcomed.get(run, 0):

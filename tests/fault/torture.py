@@ -16,6 +16,7 @@ import os
 import random
 import sys
 import time
+import traceback
 
 import harness
 from disk import reason_against
@@ -77,7 +78,8 @@ def main():
         try:
             say("%s: passed: %s" % (name, part(args.seed, args.cycles)))
             passed += 1
-        except AssertionError as error:
+        except Exception as error:
+            traceback.print_exc()
             say("%s: FAILED, seed %d: %s" % (name, args.seed, error))
             failed += 1
     print("%d passed, %d failed" % (passed, failed))
