@@ -199,7 +199,7 @@ s_loop (s_feed_t *self)
         zmq_pollitem_t items [] = {
             { zsock_resolve (self->follower.pipe), 0, ZMQ_POLLIN, 0 },
             { zsock_resolve (self->follower.mailbox), 0, ZMQ_POLLIN, 0 },
-            { zsock_resolve (self->follower.heads), 0, ZMQ_POLLIN, 0 },
+            { zsock_resolve (self->follower.heads), 0, s_somebody_listens (self)? ZMQ_POLLIN: 0, 0 },
             { zsock_resolve (self->socket), 0, ZMQ_POLLIN, 0 }
         };
         if (stele_poll (items, 4, behind? 0: 200) < 0)

@@ -223,6 +223,7 @@ s_accept (stele_front_t *self, zmsg_t **envelope_p, zframe_t **body_p)
         s_route (self, request);
     else {
         request->state = STELE_PENDING_WAITING;
+        self->waits = true;
         stele_front_set_time (self, request, request->wait_ms);
     }
 }
@@ -323,6 +324,11 @@ stele_front_step (stele_front_t *self, zsock_t *pipe)
             items [count++].socket = zsock_resolve (self->mailboxes [i]);
     for (int i = 0; i < count; i++)
         items [i].events = ZMQ_POLLIN;
+    //  A new head is looked at with the next request, unless one waits for it
+    if (self->waits && stele_pending_count (self->pending, STELE_PENDING_WAITING) == 0)
+        self->waits = false;
+    if (!self->waits)
+        items [HEADS].events = 0;
     if (zmq_poll (items, count, s_timeout_ms (self)) == -1)
         return errno == ETERM;      // Or a signal, which is for others
 

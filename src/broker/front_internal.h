@@ -18,6 +18,7 @@ struct stele_front {
     zsock_t *peers;                 // ROUTER
     zsock_t *workers;               // ROUTER
     zsock_t *heads;                 // SUB
+    bool waits;                     // Some request may wait for a head
     zsock_t *mailboxes [STELE_MAILBOX_COUNT];   // DEALER; NULL: not there
     stele_pending_t *pending;
     stele_turns_t *queue;           // Requests for workers
