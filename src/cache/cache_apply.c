@@ -93,7 +93,7 @@ s_queue_legacy (stele_cache_t *self, const stele_record_t *task)
 }
 
 static void
-s_queue_item (stele_cache_t *self, const stele_item_t *item)
+s_queue_item (stele_cache_t *self, const stele_item_t *item, stele_write_t how)
 {
     stele_redis_t *redis = self->redis;
     stele_key_t key;
@@ -104,7 +104,10 @@ s_queue_item (stele_cache_t *self, const stele_item_t *item)
         stele_redis_end (redis);
         return;
     }
-    stele_layout_replace (redis, &key, item->record);
+    if (how == STELE_WRITE_FILL)
+        stele_layout_fill (redis, &key, item->record);
+    else
+        stele_layout_replace (redis, &key, item->record);
     if (item->expires_ms) {
         stele_redis_word (redis, "PEXPIREAT");
         stele_redis_bytes (redis, key.data, key.size);
@@ -190,7 +193,7 @@ stele_cache_write (stele_cache_t *self, stele_write_t how, const stele_key_t *cu
     if (rc == 0) {
         stele_redis_multi (self->redis);
         for (size_t i = 0; i < self->batch->count; i++)
-            s_queue_item (self, &self->batch->items [i]);
+            s_queue_item (self, &self->batch->items [i], how);
         for (int state = 1; state < STELE_TASK_STATE_END; state++) {
             if (how == STELE_WRITE_REPLACE)
                 s_queue_set (self, state, true);
@@ -294,6 +297,23 @@ s_filled_already (const stele_cache_t *self, const stele_item_t *item, int64_t u
         || position > upto || stele_cache_expired (self, item);
 }
 
+//  The same of a task before its record is read: most touches are not the last of their task.
+//  1, 0 or an error.
+
+static int
+s_filled_before (stele_cache_t *self, stele_reader_t *reader, const stele_touch_t *touch,
+    int64_t upto)
+{
+    int state = 0;
+    int64_t position = 0;
+    if (upto > self->rebuild_head || !touch->is_task)
+        return 0;
+    int rc = stele_reader_task_stand (reader, touch->key, &state, &position);
+    if (rc < 0)
+        return stele_cache_ledger_failed (self, reader, rc);
+    return rc == 1 && (position > upto || !stele_lifecycle_terminal ((stele_task_state_t) state));
+}
+
 //  Copy records into the batch until it is full or all touches are read.
 
 static int
@@ -304,7 +324,13 @@ s_fill_batch (stele_cache_t *self, stele_reader_t *reader, size_t *next, int64_t
         return stele_cache_ledger_failed (self, reader, rc);
     while (rc == 0 && *next < self->touched_count && !stele_batch_full (self->batch)) {
         stele_item_t *item = NULL;
-        rc = stele_cache_read_touch (self, reader, &self->touched [(*next)++], &item);
+        const stele_touch_t *touch = &self->touched [(*next)++];
+        rc = s_filled_before (self, reader, touch, upto);
+        if (rc) {
+            rc = rc < 0? rc: 0;
+            continue;
+        }
+        rc = stele_cache_read_touch (self, reader, touch, &item);
         if (rc == 0 && item && s_filled_already (self, item, upto))
             stele_batch_drop (self->batch);
     }
@@ -324,15 +350,16 @@ stele_cache_apply (stele_cache_t *self, stele_reader_t *reader, int64_t head)
 
     //  What does not fit one transaction is written first, without the cursor: a
     //  record that is newer than the cursor is no harm, a cursor ahead of one is.
+    stele_write_t how = upto <= self->rebuild_head? STELE_WRITE_FILL: STELE_WRITE_REPLACE;
     size_t next = 0;
     int rc = 0;
     do {
         rc = s_fill_batch (self, reader, &next, upto);
         if (rc == 0 && next < self->touched_count)
-            rc = stele_cache_write (self, STELE_WRITE_REPLACE, NULL, 0);
+            rc = stele_cache_write (self, how, NULL, 0);
     } while (rc == 0 && next < self->touched_count);
     if (rc == 0)
-        rc = stele_cache_write (self, STELE_WRITE_REPLACE, &self->layout.position, upto);
+        rc = stele_cache_write (self, how, &self->layout.position, upto);
     stele_batch_clear (self->batch);
     if (rc == 0)
         self->position = upto;

@@ -139,7 +139,12 @@ stele_layout_replace (stele_redis_t *redis, const stele_key_t *key, const stele_
     stele_redis_word (redis, "DEL");
     stele_redis_bytes (redis, key->data, key->size);
     stele_redis_end (redis);
+    stele_layout_fill (redis, key, record);
+}
 
+void
+stele_layout_fill (stele_redis_t *redis, const stele_key_t *key, const stele_record_t *record)
+{
     char digits [STELE_FIELD_COUNT] [STELE_LAYOUT_DIGITS];
     stele_redis_word (redis, "HSET");
     stele_redis_bytes (redis, key->data, key->size);

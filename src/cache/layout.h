@@ -78,6 +78,11 @@ void
     stele_layout_replace (stele_redis_t *redis, const stele_key_t *key,
         const stele_record_t *record);
 
+/*  The same where no such hash is there.                                    */
+void
+    stele_layout_fill (stele_redis_t *redis, const stele_key_t *key,
+        const stele_record_t *record);
+
 /*  Set one field of a record from what a hash holds, copied into its arena; a field that
     is not known is left out. Returns 0, or STELE_EMALFORMED: it is not a value
     of that field.                                                           */

@@ -133,6 +133,11 @@ int
 int
     stele_reader_task_by_key (stele_reader_t *self, int64_t key, stele_row_fn *fn, void *arg);
 
+/*  Only its state and the position of its last event, from the narrow row. 1 there is such a
+    task, 0, or an error.                                                    */
+int
+    stele_reader_task_stand (stele_reader_t *self, int64_t key, int *state, int64_t *position);
+
 /*  As it was: after the event at 'position' (time_us 0), or after its events whose
     time is at most 'time_us' (position 0), in the order of their positions.
     0: it was not there yet.                                                 */

@@ -5,6 +5,7 @@
     file, You can obtain one at https://mozilla.org/MPL/2.0/.
 */
 
+#include "ledger/reader_filter.h"
 #include "ledger/reader_internal.h"
 #include "ledger/tasks.h"
 
@@ -100,6 +101,21 @@ stele_reader_task_by_key (stele_reader_t *self, int64_t key, stele_row_fn *fn, v
     if (rc)
         return rc;
     return reader_row_out (self, reader_task_row (self, key, true), fn, arg);
+}
+
+int
+stele_reader_task_stand (stele_reader_t *self, int64_t key, int *state, int64_t *position)
+{
+    int rc = reader_enter (self);
+    if (rc)
+        return rc;
+    reader_brief_t brief;
+    rc = reader_brief (self, key, &brief);
+    if (rc == 1) {
+        *state = brief.state;
+        *position = brief.position;
+    }
+    return (int) reader_leave (self, rc);
 }
 
 //  One pass over the narrow rows for all pages together: no index is in the order of keys
