@@ -23,6 +23,7 @@ src_broker_libbroker_la_SOURCES = \
     src/broker/query.c src/broker/query.h \
     src/broker/query_chains.c \
     src/broker/query_log.c \
+    src/broker/query_report.c \
     src/broker/query_sessions.c \
     src/broker/query_stats.c \
     src/broker/query_tasks.c \

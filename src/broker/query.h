@@ -24,10 +24,12 @@
     X ("ping",              WORKER, stele_query_ping) \
     X ("info",              INFORM, stele_query_info) \
     X ("stats",             GATHER, stele_query_stats) \
+    X ("stats.tasks",       WORKER, stele_query_stats_tasks) \
     X ("publish",           WRITER, NULL) \
     X ("task.status",       WORKER, stele_query_task_status) \
     X ("task.get",          WORKER, stele_query_task_get) \
     X ("task.list",         WORKER, stele_query_task_list) \
+    X ("task.stuck",        WORKER, stele_query_task_stuck) \
     X ("task.history",      WORKER, stele_query_task_history) \
     X ("task.outputs",      WORKER, stele_query_task_outputs) \
     X ("task.metrics",      WORKER, stele_query_task_metrics) \
@@ -35,6 +37,8 @@
     X ("session.list",      WORKER, stele_query_session_list) \
     X ("session.get",       WORKER, stele_query_session_get) \
     X ("session.commands",  WORKER, stele_query_session_commands) \
+    X ("session.times",     WORKER, stele_query_session_times) \
+    X ("command.list",      WORKER, stele_query_command_list) \
     X ("preference.get",    WORKER, stele_query_preference_get) \
     X ("events.read",       WORKER, stele_query_events_read) \
     X ("table.read",        WORKER, stele_query_table_read) \
@@ -97,7 +101,8 @@ void
 int
     stele_query_failed (stele_query_t *self, stele_params_t *params, int code);
 
-stele_query_fn stele_query_ping, stele_query_info, stele_query_stats;
+stele_query_fn stele_query_ping, stele_query_info, stele_query_stats, stele_query_stats_tasks;
+stele_query_fn stele_query_task_stuck, stele_query_session_times, stele_query_command_list;
 stele_query_fn stele_query_task_status, stele_query_task_get, stele_query_task_list;
 stele_query_fn stele_query_task_history, stele_query_task_outputs, stele_query_task_metrics;
 stele_query_fn stele_query_session_list, stele_query_session_get, stele_query_session_commands;
@@ -131,6 +136,27 @@ void
     stele_rows_close (stele_rows_t *self);
 void
     stele_rows_next (stele_rows_t *self, int64_t cursor);
+
+/*  The parameters output_offset and output_length: a part of each output instead of the whole. */
+#define STELE_QUERY_RANGES 1000
+typedef struct {
+    bool asked;
+    int64_t offset, length;
+    stele_rows_t *rows;
+    size_t count;
+    int64_t sizes [STELE_QUERY_RANGES];  // Of the whole outputs, -1: there was none
+} stele_query_range_t;
+
+void
+    stele_query_read_range (stele_params_t *params, stele_query_range_t *range);
+
+/*  A stele_row_fn that adds one row with its output cut; arg is the range.  */
+int
+    stele_query_add_ranged (const stele_record_t *row, void *range);
+
+/*  Pack "output_sizes" where a range was asked for. Returns the entries: 1 or 0. */
+int
+    stele_query_pack_ranges (const stele_query_range_t *self, stele_pack_t *pack);
 
 /*  The parameter 'limit' of a list.                                         */
 int64_t

@@ -36,14 +36,17 @@ s_answer (stele_query_t *self, stele_params_t *params, stele_pack_t *pack,
     filter->after = stele_params_number (params, "cursor", 0, 0, INT64_MAX);
     filter->newest_first = s_read_newest_first (params);
     filter->limit = stele_query_limit (self, params);
+    stele_query_range_t range;
+    stele_query_read_range (params, &range);
     if (params->refusal.code)
         return params->refusal.code;
 
     stele_rows_t rows;
     int64_t next = 0;
+    range.rows = &rows;
     stele_rows_open (&rows, self, pack, chain->rows, STELE_ID);
     int found = stele_reader_chain (self->reader, chain->chain, id.text, id.size, filter,
-        stele_rows_add, &rows, &next);
+        stele_query_add_ranged, &range, &next);
     if (found < 0)
         return stele_query_failed (self, params, found);
     char shown [80];
@@ -52,7 +55,7 @@ s_answer (stele_query_t *self, stele_params_t *params, stele_pack_t *pack,
             chain->owner, stele_params_show (id, shown));
     stele_rows_close (&rows);
     stele_rows_next (&rows, rows.full? rows.last: next);
-    return 2;
+    return 2 + stele_query_pack_ranges (&range, pack);
 }
 
 int

@@ -8,6 +8,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include "broker/clock.h"
 #include "broker/query.h"
 #include "wire/event.h"
 
@@ -308,19 +309,12 @@ s_check_known (stele_query_t *self, stele_params_t *params, int64_t time_us)
         "nothing is known of %s: the first event is of %s", time, rc? first: "no time yet");
 }
 
-int
-stele_query_task_list (stele_query_t *self, stele_params_t *params, stele_pack_t *pack)
+static int
+s_answer_list (stele_query_t *self, stele_params_t *params, stele_pack_t *pack, stele_filter_t filter)
 {
-    stele_filter_t filter;
-    s_values_t values;
-    s_read_filter (self, params, &filter, &values);
     bool with_total = stele_params_bool (params, "total", false);
-    if (params->refusal.code)
+    if (params->refusal.code || s_check_known (self, params, filter.time_us))
         return params->refusal.code;
-
-    if (s_check_known (self, params, filter.time_us))
-        return params->refusal.code;
-
     stele_rows_t rows;
     stele_page_t next = { .more = false };
     size_t start = stele_pack_size (pack);
@@ -359,4 +353,29 @@ stele_query_task_list (stele_query_t *self, stele_params_t *params, stele_pack_t
         return entries + 1;
     stele_pack_key_bool (pack, "total_complete", false);
     return entries + 2;
+}
+
+int
+stele_query_task_list (stele_query_t *self, stele_params_t *params, stele_pack_t *pack)
+{
+    stele_filter_t filter;
+    s_values_t values;
+    s_read_filter (self, params, &filter, &values);
+    return s_answer_list (self, params, pack, filter);
+}
+
+//  Running, and nothing was heard of it for longer than that: the longest silent first
+
+int
+stele_query_task_stuck (stele_query_t *self, stele_params_t *params, stele_pack_t *pack)
+{
+    int64_t silent_s = stele_params_number (params, "silent_s", 300, 0, 1000000000);
+    stele_filter_t filter = {
+        .states = 1u << STELE_TASK_RUNNING,
+        .updated_to_us = stele_clock_us () - silent_s * 1000000 - 1,
+        .order = STELE_ORDER_UPDATED_ASC,
+        .limit = stele_query_limit (self, params)
+    };
+    s_read_cursor (params, &filter);
+    return s_answer_list (self, params, pack, filter);
 }

@@ -32,6 +32,7 @@ src_ledger_libledger_la_SOURCES = \
     src/ledger/reader.c \
     src/ledger/reader.h \
     src/ledger/reader_chain.c \
+    src/ledger/reader_commands.c \
     src/ledger/reader_columns.c \
     src/ledger/reader_filter.c \
     src/ledger/reader_filter.h \
@@ -43,6 +44,7 @@ src_ledger_libledger_la_SOURCES = \
     src/ledger/reader_moment.c \
     src/ledger/reader_past.c \
     src/ledger/reader_rejected.c \
+    src/ledger/reader_report.c \
     src/ledger/reader_rows.c \
     src/ledger/reader_search.c \
     src/ledger/reader_sessions.c \

@@ -19,8 +19,8 @@
 #define WORDS_MAX 100000
 #define OPS_BETWEEN_LOOKS 1000          // At the clock; about 20 microseconds
 
-static int64_t
-s_clock_ms (void)
+int64_t
+reader_clock_ms (void)
 {
     struct timespec now;
     clock_gettime (CLOCK_MONOTONIC, &now);
@@ -33,7 +33,7 @@ static int
 s_on_progress (void *arg)
 {
     stele_reader_t *self = arg;
-    return self->busy && self->deadline && s_clock_ms () >= self->deadline;
+    return self->busy && self->deadline && reader_clock_ms () >= self->deadline;
 }
 
 void
@@ -176,7 +176,7 @@ stele_reader_ledger_id (const stele_reader_t *self)
 void
 stele_reader_set_deadline (stele_reader_t *self, int64_t time_ms)
 {
-    self->deadline = time_ms > 0? s_clock_ms () + time_ms: 0;
+    self->deadline = time_ms > 0? reader_clock_ms () + time_ms: 0;
 }
 
 void

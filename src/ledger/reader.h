@@ -247,6 +247,26 @@ int
 int
     stele_reader_session_by_key (stele_reader_t *self, int64_t key, stele_row_fn *fn, void *arg);
 
+/*  Commands of all sessions, newest first, before the position 'before' (0: from the newest), with
+    times in between (0: any); 'failed' only those with an exit_code that is not 0. *next is the
+    cursor of the next page, 0: no more. A page that looked at too many others ends early. */
+int
+    stele_reader_commands (stele_reader_t *self, bool failed, int64_t from_us, int64_t to_us,
+        int64_t before, int64_t limit, stele_row_fn *fn, void *arg, int64_t *next);
+
+/*  What a session's time went into. From its start to its end, or to its last event.  */
+typedef struct {
+    int64_t wall_us;
+    int64_t by_state_us [STELE_SESSION_STATE_END];
+    int64_t commands, failed;
+    double execution_ms;
+} stele_session_times_t;
+
+/*  1 found, 0 no such session, or an error.                                 */
+int
+    stele_reader_session_times (stele_reader_t *self, const char *session_id, size_t size,
+        stele_session_times_t *times);
+
 /*  Sessions, newest first, after the one with key 'before' (0: from the newest).
     'states' bits 1 << stele_session_state_t, 0: all; task_id.text NULL: of any task. */
 int
@@ -305,6 +325,46 @@ int
 typedef int (stele_count_fn) (const char *word, int64_t count, void *arg);
 int
     stele_reader_counts (stele_reader_t *self, int which, stele_count_fn *fn, void *arg);
+
+/*  What tasks did between two times, by groups.                              */
+typedef enum {
+    STELE_REPORT_STATE, STELE_REPORT_ROLE, STELE_REPORT_PROVIDER, STELE_REPORT_MODEL,
+    STELE_REPORT_HOUR, STELE_REPORT_DAY,
+    STELE_REPORT_ERROR              // last_error of those that failed
+} stele_report_by_t;
+
+typedef struct {
+    stele_report_by_t by;
+    int64_t from_us, to_us;         // Both included, 0: any
+    int64_t groups;                 // At most so many
+    int64_t slowest;                // So many of the tasks that ran longest
+    int64_t tasks_max;              // Look at no more; 0: some millions
+} stele_report_t;
+
+//  By nearest rank, in microseconds; 0 where count is
+typedef struct { int64_t p50, p90, p99, max, count; } stele_spread_t;
+
+typedef struct {
+    stele_span_t name;              // Word or error; .text NULL: none, or an hour or a day
+    int64_t time;                   // When the hour or the day begins; of an error the last time
+    int64_t now;                    // Tasks of that state, role, provider or model, whenever
+    int64_t created, started, completed, failed;
+    stele_spread_t queue_us;        // From created_at to started_at, of those started then
+    stele_spread_t run_us;          // From started_at to completed_at, of those completed then
+} stele_report_group_t;
+
+typedef struct {
+    int64_t groups;                 // There are, handed out or not
+    bool cut;                       // Not all tasks were looked at: those of looked_to and later were
+    int64_t looked_to;
+} stele_report_end_t;
+
+/*  Each group once: the most failures first, hours and days the latest first; then the slowest
+    tasks as live records. The functions as a stele_row_fn.                  */
+typedef int (stele_report_fn) (const stele_report_group_t *group, void *arg);
+int
+    stele_reader_report (stele_reader_t *self, const stele_report_t *ask, stele_report_fn *fn,
+        stele_row_fn *slow, void *arg, stele_report_end_t *end);
 
 /*  Producers: record with producer, sequence, and in 'message' the status word,
     'name' the instance, 'time' when last seen.                              */

@@ -25,7 +25,8 @@ reader_brief_fill (reader_brief_t *brief, sqlite3_stmt *statement, int first)
         .started_at = sqlite3_column_int64 (statement, first + 8),
         .completed_at = sqlite3_column_int64 (statement, first + 9),
         .error_count = sqlite3_column_int64 (statement, first + 10),
-        .position = sqlite3_column_int64 (statement, first + 11)
+        .position = sqlite3_column_int64 (statement, first + 11),
+        .last_error_at = sqlite3_column_int64 (statement, first + 12)
     };
 }
 

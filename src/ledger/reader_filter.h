@@ -24,11 +24,12 @@ typedef struct {
     int64_t created_at, updated_at, started_at, completed_at;
     int64_t error_count;
     int64_t position;
+    int64_t last_error_at;
 } reader_brief_t;
 
-#define READER_BRIEF_COUNT 12
+#define READER_BRIEF_COUNT 13
 #define READER_BRIEF_COLUMNS "s.task, s.state, s.role, s.provider, s.model, s.flags," \
-    " s.created_at, s.updated_at, s.started_at, s.completed_at, s.error_count, s.position"
+    " s.created_at, s.updated_at, s.started_at, s.completed_at, s.error_count, s.position, s.last_error_at"
 
 //  From the columns first, first + 1, ... of a statement that has READER_BRIEF_COLUMNS there.
 void

@@ -50,7 +50,10 @@ typedef enum {
     SLOT_PAIRS, SLOT_BRIEF, SLOT_TASK_BELONGS, SLOT_ZONES, SLOT_UNORDERED, SLOT_CHILDREN, SLOT_PAIR_TASKS,
     SLOT_WALK,                                  // One an order and a kind of moment
     SLOT_WALK_LAST = SLOT_WALK + 3,
-    SLOT_TASK_COUNT, SLOT_TASK_TEXT, SLOT_TEXTS, SLOT_BORN, SLOT_OWNER, SLOT_ZONE_TOUCHED, SLOT_STATES_TOUCHED,
+    SLOT_TASK_COUNT, SLOT_REPORT_ERROR, SLOT_ZONE_KEYS, SLOT_REPORT_ALL,
+    SLOT_REPORT_NOW,
+    SLOT_REPORT_NOW_LAST = SLOT_REPORT_NOW + 3,
+    SLOT_COMMANDS, SLOT_SESSION_TIMES, SLOT_SESSION_HISTORY, SLOT_SESSION_RAN, SLOT_TASK_TEXT, SLOT_TEXTS, SLOT_BORN, SLOT_OWNER, SLOT_ZONE_TOUCHED, SLOT_STATES_TOUCHED,
     SLOT_SESSION, SLOT_SESSION_BY_KEY, SLOT_SESSIONS, SLOT_SESSIONS_OF_TASK, SLOT_PREFERENCES,
     SLOT_TABLE_TASKS, SLOT_TABLE_SESSIONS, SLOT_TABLE_SESSION, SLOT_TABLE_SESSION_HISTORY,
     SLOT_TABLE_SESSION_COMMAND, SLOT_TABLE_SESSION_FIRST,
@@ -295,6 +298,16 @@ typedef struct {
     size_t count;
     size_t room;
 } reader_keys_t;
+
+//  Tasks that have an event in the zones that can have times in that range, sorted. False, and
+//  nothing done: these zones have more than so many events.
+bool
+    reader_zone_keys (stele_reader_t *self, int64_t from, int64_t to, int64_t events,
+        reader_keys_t *keys);
+
+//  A steady clock.
+int64_t
+    reader_clock_ms (void);
 
 void
     reader_keys_add (reader_keys_t *self, int64_t key);

@@ -244,6 +244,22 @@ reader_list_close (reader_list_t *self)
     reader_keys_free (&self->unordered);
 }
 
+//  A short range of a time that the list is not in the order of: the tasks of its events
+static bool
+s_keys_of_range (reader_list_t *self, reader_keys_t *keys)
+{
+    const stele_filter_t *ask = self->ask;
+    int64_t events = self->reader->bounds.set * 3;
+    int kind = (int) ask->order / 2;
+    if (kind != 2 && (ask->completed_from_us || ask->completed_to_us))
+        return reader_zone_keys (self->reader, ask->completed_from_us? ask->completed_from_us: INT64_MIN,
+            ask->completed_to_us? ask->completed_to_us: INT64_MAX, events, keys);
+    if (kind != 1 && (ask->updated_from_us || ask->updated_to_us))
+        return reader_zone_keys (self->reader, ask->updated_from_us? ask->updated_from_us: INT64_MIN,
+            ask->updated_to_us? ask->updated_to_us: INT64_MAX, events, keys);
+    return false;
+}
+
 static int
 s_find (reader_list_t *self)
 {
@@ -257,6 +273,9 @@ s_find (reader_list_t *self)
     else
     if (self->ask->parent_id.text)
         s_list_children (self);
+    else
+    if (!self->lazy && s_keys_of_range (self, &keys))
+        reader_list_set (self, &keys);
     else {
         bool by_created = self->ask->order <= STELE_ORDER_CREATED_ASC;
         int count = reader_list_pairs (self, pairs, &tasks);

@@ -11,19 +11,10 @@
     file, You can obtain one at https://mozilla.org/MPL/2.0/.
 */
 
-#include <time.h>
 #include "ledger/reader_list.h"
 
 #define SPAN 262144                 // Keys counted in one go
 #define TIME_MS 1500
-
-static int64_t
-s_clock_ms (void)
-{
-    struct timespec now;
-    clock_gettime (CLOCK_MONOTONIC, &now);
-    return (int64_t) now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 //  -- conditions --------------------------------------------------------------------
 
@@ -131,9 +122,9 @@ static int64_t
 s_count_spans (reader_list_t *list, sqlite3_str *sql, bool *complete)
 {
     sqlite3_stmt *statement = s_prepare (list, sql);
-    int64_t total = 0, started = s_clock_ms ();
+    int64_t total = 0, started = reader_clock_ms ();
     for (int64_t last = list->position; last > 0 && statement; last -= SPAN) {
-        if (s_clock_ms () - started > TIME_MS) {
+        if (reader_clock_ms () - started > TIME_MS) {
             *complete = false;
             break;
         }

@@ -10,6 +10,7 @@
 #include <assert.h>
 #include <stdlib.h>
 #include "ledger/reader_internal.h"
+#include "ledger/zones.h"
 
 size_t
 reader_zones (stele_reader_t *self, const reader_zone_t **zones)
@@ -37,6 +38,32 @@ reader_zones (stele_reader_t *self, const reader_zone_t **zones)
     }
     *zones = self->zones;
     return self->zone_count;
+}
+
+bool
+reader_zone_keys (stele_reader_t *self, int64_t from, int64_t to, int64_t events, reader_keys_t *keys)
+{
+    const reader_zone_t *zones;
+    size_t count = reader_zones (self, &zones), some = 0;
+    for (size_t i = 0; i < count; i++)
+        some += zones [i].min_time <= to && zones [i].max_time >= from;
+    if ((int64_t) some * STELE_ZONE > events)
+        return false;
+#define TOUCHED(table) "SELECT position - task_back FROM " table " WHERE position BETWEEN ?1 AND ?2"
+    for (size_t i = 0; i < count && self->status == 0; i++) {
+        if (zones [i].min_time > to || zones [i].max_time < from)
+            continue;
+        int64_t first = zones [i].zone * STELE_ZONE;
+        sqlite3_stmt *statement = reader_with_key (self, SLOT_ZONE_KEYS,
+            TOUCHED ("task_history") " UNION ALL " TOUCHED ("task_outputs")
+            " UNION ALL " TOUCHED ("task_metrics"), first);
+        if (statement)
+            sqlite3_bind_int64 (statement, 2, first + STELE_ZONE - 1);
+        while (reader_step (self, statement) == 1)
+            reader_keys_add (keys, sqlite3_column_int64 (statement, 0));
+    }
+    reader_keys_sort (keys);
+    return true;
 }
 
 int

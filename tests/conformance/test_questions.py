@@ -307,6 +307,153 @@ class Questions:
                                         if matches(search, task, texts[name])], "created", "desc")
                 self.assertEqual(self.ids(search=search, limit=1000, **at), wanted, (search, at))
 
+    #   -- statistics
+
+    @staticmethod
+    def spread(values):
+        values = sorted(values)
+        if not values:
+            return {"count": 0}
+
+        def rank(percent):
+            return values[-(-len(values) * percent // 100) - 1]
+        return {"count": len(values), "p50": rank(50), "p90": rank(90), "p99": rank(99), "max": values[-1]}
+
+    def ranges(self):
+        times = sorted(event["time"] for event in self.events)
+        yield 0, 1 << 62
+        for _ in range(4):
+            yield tuple(sorted(self.draw.sample(times, 2)))
+        yield times[len(times) // 2], times[len(times) // 2 + 20]
+
+    def report(self, by, low, high):
+        groups = {}
+
+        def group(task, time):
+            key = task.get(by)
+            if by in ("hour", "day"):
+                span = 3600000000 if by == "hour" else 86400000000
+                key = time // span * span
+            return groups.setdefault(key, {"tasks": 0, "created": 0, "completed": 0, "failed": 0,
+                                           "queue": [], "run": []})
+        for task in self.now.values():
+            if by not in ("hour", "day"):
+                group(task, None)["tasks"] += 1
+            if low <= task["created_at"] <= high:
+                group(task, task["created_at"])["created"] += 1
+            if low <= task.get("started_at", -1) <= high:
+                group(task, task["started_at"])["queue"].append(task["started_at"] - task["created_at"])
+            if low <= task.get("completed_at", -1) <= high:
+                one = group(task, task["completed_at"])
+                one["completed"] += 1
+                one["failed"] += task["state"] in ("failed", "error", "timeout")
+                if "started_at" in task:
+                    one["run"].append(task["completed_at"] - task["started_at"])
+        for one in groups.values():
+            one["queue_us"], one["run_us"] = self.spread(one.pop("queue")), self.spread(one.pop("run"))
+            if by in ("hour", "day"):
+                del one["tasks"]
+        return groups
+
+    def ask_range(self, low, high, **keys):
+        if low:
+            keys.update({"from": low, "to": high})
+        return self.ask("stats.tasks", limit=1000, **keys)
+
+    def test_statistics_of_ranges(self):
+        for low, high in self.ranges():
+            for by in ("state", "role", "provider", "model", "hour", "day"):
+                answer = self.ask_range(low, high, group_by=by)
+                got = {group.pop(by): group for group in answer["groups"]}
+                wanted = self.report(by, low, high)
+                self.assertEqual(len(wanted), len(got) + answer["left_out"])
+                self.assertEqual(got, {key: wanted[key] for key in got}, (by, low, high))
+                runs = sorted((task["completed_at"] - task["started_at"] for task in self.now.values()
+                               if "started_at" in task and low <= task.get("completed_at", -1) <= high),
+                              reverse=True)[:10]
+                self.assertEqual([task["completed_at"] - task["started_at"] for task in answer["slowest"]], runs)
+
+    def test_failures_by_error(self):
+        for low, high in self.ranges():
+            errors = {}
+            for task in self.now.values():
+                if task["state"] in ("failed", "error", "timeout") and low <= task["completed_at"] <= high:
+                    errors.setdefault(task.get("last_error"), []).append(task["completed_at"])
+            answer = self.ask_range(low, high, group_by="error")
+            self.assertEqual({group["error"]: (group["failed"], group["last"]) for group in answer["groups"]},
+                             {error: (len(times), max(times)) for error, times in errors.items()})
+
+    def test_stuck(self):
+        wanted = self.in_order([task for task in self.now.values() if task["state"] == "running"], "updated", "asc")
+        self.assertEqual([task["task_id"] for task in self.ask("task.stuck", silent_s=0, limit=1000)["tasks"]], wanted)
+        self.assertEqual(self.ask("task.stuck", silent_s=10 ** 9)["tasks"], [])
+
+    #   -- sessions
+
+    def commands(self):
+        return [(position, event) for position, event in enumerate(self.events, 1)
+                if event["type"] == "session.command_executed"]
+
+    def test_failed_commands(self):
+        wanted = [position for position, event in self.commands() if event.get("exit_code", 0)][::-1]
+        got, cursor = [], None
+        while True:
+            answer = self.ask("command.list", failed=True, limit=300, cursor=cursor)
+            got += [command["id"] for command in answer["commands"]]
+            cursor = answer["next"]
+            if cursor is None:
+                break
+        self.assertEqual(got, wanted)
+
+    def test_parts_of_outputs(self):
+        for position, event in self.draw.sample(self.commands(), min(20, len(self.commands()))):
+            answer = self.ask("session.commands", session_id=event["session_id"], output_offset=7, output_length=50,
+                              limit=1, cursor=position - 1)
+            self.assertEqual(answer["commands"][0]["id"], position)
+            if "output" not in event:
+                self.assertEqual(answer["output_sizes"], [None])
+                continue
+            raw = event["output"].encode()
+            self.assertEqual(answer["output_sizes"], [len(raw)])
+            #   Characters that begin in the part
+            part = b"".join(char.encode() for start, char in self.characters(event["output"]) if 7 <= start < 57)
+            self.assertEqual(answer["commands"][0]["output"].encode(), part)
+
+    @staticmethod
+    def characters(text):
+        at = 0
+        for char in text:
+            yield at, char
+            at += len(char.encode())
+
+    def test_times_of_sessions(self):
+        sessions = {}
+        for event in self.events:
+            if not event["type"].startswith("session."):
+                continue
+            one = sessions.setdefault(event["session_id"], {"states": [], "commands": 0, "failed": 0, "ms": 0,
+                                                            "start": event["time"]})
+            one["last"] = event["time"]
+            if event["type"] == "session.command_executed":
+                one["commands"] += 1
+                one["failed"] += event.get("exit_code", 0) != 0
+                one["ms"] += event.get("execution_time_ms", 0)
+            else:
+                one["states"].append((event["time"], event.get("state", "initializing")))
+        for key in self.draw.sample(sorted(sessions), min(20, len(sessions))):
+            one = sessions[key]
+            time, = self.ask("session.times", session_id=key)["times"]
+            self.assertEqual((time["commands"], time["failed"]), (one["commands"], one["failed"]))
+            self.assertAlmostEqual(time["execution_time_ms"], one["ms"], delta=1)
+            ended = one["states"][-1][1] in ("completed", "error", "terminated")
+            end = one["states"][-1][0] if ended else one["last"]
+            self.assertEqual(time["wall_us"], end - one["start"])
+            states = {}
+            stops = [stop for stop, _ in one["states"][1:]] + [end]
+            for (start, state), stop in zip(one["states"], stops):
+                states[state] = states.get(state, 0) + stop - start
+            self.assertEqual(time["by_state"], {state: span for state, span in states.items() if span})
+
 
 class Generated(Questions, harness.BrokerTest):
     @classmethod
