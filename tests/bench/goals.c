@@ -132,9 +132,8 @@ bench_goals (bench_t *self)
     s_goal (self, "one at a time, ack p50 to sync + round trip", bench_median (goals.single, count), 2, 1.2, true, "x");
     s_goal (self, "ack p99 at half load", bench_median (goals.half_p99_ms, count), 10, 3, true, "ms");
     char name [80];
-    snprintf (name, sizeof name, "%lld tasks stored, broker's CPU an event", (long long) self->options->scale);
-    double flat = s_from (self, "growth", "10000 tasks stored, broker's CPU an event");
-    snprintf (name, sizeof name, "%lld tasks stored, broker's CPU an event", (long long) self->options->scale);
+    double flat = s_from (self, "growth", "10000 tasks stored, writer's CPU an event");
+    snprintf (name, sizeof name, "%lld tasks stored, writer's CPU an event", (long long) self->options->scale);
     double grown = s_from (self, "growth", name);
     s_goal (self, "cost an event, all stored to 10000 tasks", flat > 0? grown / flat: 0, 1.5, 1.1, true, "x");
     s_goal (self, "bytes a task, indexes included", s_from (self, "size", "bytes a task"), 1000, 800, true, "bytes");
@@ -145,6 +144,6 @@ bench_goals (bench_t *self)
     s_goal (self, "task.history and task.list p99",
         s_larger (s_from (self, "read", "task.history alone, 1 clients, p99"),
             s_from (self, "read", "task.list alone, 1 clients, p99")), 5, 1, true, "ms");
-    s_goal (self, "recovery, Redis empty", s_from (self, "recovery", "Redis empty: Redis aligned"), 5, 2, true, "s");
+    s_goal (self, "recovery of what is active, Redis empty", s_from (self, "recovery", "Redis empty: Redis has what is active"), 5, 2, true, "s");
     s_goal (self, "memory at rest, all stored", s_from (self, "size", "memory at rest, filled ledger"), 256, 64, true, "MiB");
 }

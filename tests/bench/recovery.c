@@ -36,17 +36,21 @@ s_start (bench_t *self, bench_broker_t *broker, bench_redis_t *redis, const char
     bench_report_figure (self->report, bench_now () - begin, "s", 0, NULL, "%s: first ack", name);
     if (!redis)
         return;
+    //  A rebuild fills in what is active first; then come the tasks that ended of late
     char state [32] = "";
-    double aligned = 0;
+    double active = 0, aligned = 0;
     while (bench_now () - begin < PATIENCE_S) {
         bench_broker_word (broker, "redis/state", state, sizeof state);
         aligned = bench_now () - begin;
+        if (!active && (strcmp (state, "catching_up") == 0 || strcmp (state, "live") == 0))
+            active = aligned;
         if (strcmp (state, "live") == 0
         &&  bench_broker_stat (broker, "redis/position") >= bench_broker_stat (broker, "ledger/position"))
             break;
         usleep (5000);
     }
-    bench_report_figure (self->report, aligned, "s", 0, NULL, "%s: Redis aligned", name);
+    bench_report_figure (self->report, active, "s", 0, NULL, "%s: Redis has what is active", name);
+    bench_report_figure (self->report, aligned, "s", 0, NULL, "%s: Redis has all, also what ended today", name);
 }
 
 //  kill -9 while events are on their way.
