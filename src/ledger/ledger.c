@@ -24,6 +24,7 @@
 #define WAL_PAGES_MAX  10000
 #define WAL_PAGES_EARLY 500
 #define WAL_PAGES_RETRY 2500
+#define CHECK_PAGES_MAX 8192        // A file up to 32 MiB is checked whole at a start
 #define SPARE_US_RETRY 2000000      // After a checkpoint that could not do all
 
 //  Another process that has the ledger locked is waited for so long. Once it is open the
@@ -153,13 +154,11 @@ s_migrate (stele_ledger_t *self, const char *path, stele_refusal_t *refusal)
     return code;
 }
 
+//  One statement that says 'ok', or what is wrong.
 static int
-s_check (stele_ledger_t *self, const char *path, stele_check_t check, stele_refusal_t *refusal)
+s_check_by (stele_ledger_t *self, const char *path, const char *sql, stele_refusal_t *refusal)
 {
-    if (check == STELE_CHECK_NONE)
-        return 0;
-    sqlite3_stmt *stmt = stele_sql_prepare (self->db,
-        check == STELE_CHECK_FULL? "PRAGMA integrity_check (1)": "PRAGMA quick_check (1)");
+    sqlite3_stmt *stmt = stele_sql_prepare (self->db, sql);
     int rc = stmt? sqlite3_step (stmt): sqlite3_errcode (self->db);
     const char *verdict = rc == SQLITE_ROW? (const char *) sqlite3_column_text (stmt, 0): NULL;
     int code = 0;
@@ -173,7 +172,42 @@ s_check (stele_ledger_t *self, const char *path, stele_check_t check, stele_refu
             "%s is damaged: %s: restore a copy, or save what is left with sqlite3 .recover",
             path, verdict);
     sqlite3_finalize (stmt);
-    STELE_FAULT (check_after);
+    return code;
+}
+
+#define NEWEST(table) " SELECT position FROM " table " WHERE position > "\
+    "(SELECT last FROM commits ORDER BY first DESC LIMIT 1) - 1024"
+
+//  A start does not read a large file from end to end: what is small, what every start needs,
+//  and whether the newest rows are all there.
+static const char *const s_bounded_checks [] = {
+    "PRAGMA quick_check (meta)", "PRAGMA quick_check (vocabulary)", "PRAGMA quick_check (producers)",
+    "PRAGMA quick_check (followers)", "PRAGMA quick_check (dictionaries)",
+    "SELECT iif (count (*) = min (1024, ifnull ((SELECT max (last) FROM commits WHERE first ="
+        " (SELECT max (first) FROM commits)), 0)), 'ok', 'events are missing among the newest')"
+        " FROM (" NEWEST ("task_history") " UNION ALL" NEWEST ("task_outputs") " UNION ALL"
+        NEWEST ("task_metrics") " UNION ALL" NEWEST ("cli_session_history") " UNION ALL"
+        NEWEST ("cli_session_commands") " UNION ALL" NEWEST ("user_preference_history") ")"
+};
+
+static int
+s_check (stele_ledger_t *self, const char *path, stele_check_t check, stele_refusal_t *refusal)
+{
+    int code = 0;
+    if (check == STELE_CHECK_FULL)
+        code = s_check_by (self, path, "PRAGMA integrity_check (1)", refusal);
+    else
+    if (check == STELE_CHECK_QUICK) {
+        int64_t pages = 0;
+        code = stele_sql_integer_into (self->db, "PRAGMA page_count", 0, &pages);
+        if (code == 0 && pages <= CHECK_PAGES_MAX)
+            code = s_check_by (self, path, "PRAGMA quick_check (1)", refusal);
+        for (size_t i = 0; pages > CHECK_PAGES_MAX && code == 0
+             && i < sizeof s_bounded_checks / sizeof s_bounded_checks [0]; i++)
+            code = s_check_by (self, path, s_bounded_checks [i], refusal);
+    }
+    if (check != STELE_CHECK_NONE)
+        STELE_FAULT (check_after);
     return code;
 }
 

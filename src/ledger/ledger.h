@@ -25,7 +25,7 @@ typedef struct stele_ledger stele_ledger_t;
 
 typedef enum {
     STELE_CHECK_NONE,
-    STELE_CHECK_QUICK,              // quick_check, bounded
+    STELE_CHECK_QUICK,              // quick_check; of more than 32 MiB small tables and newest rows
     STELE_CHECK_FULL                // integrity_check: hours on a large file
 } stele_check_t;
 

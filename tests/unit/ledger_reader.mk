@@ -47,3 +47,8 @@ check_PROGRAMS += tests/unit/test_high_water
 TESTS += tests/unit/test_high_water
 tests_unit_test_high_water_SOURCES = tests/unit/test_high_water.c
 tests_unit_test_high_water_LDADD = $(STELE_ROOMS) $(STELE_LIBS) $(CMOCKA_LIBS)
+
+check_PROGRAMS += tests/unit/test_ledger_check
+TESTS += tests/unit/test_ledger_check
+tests_unit_test_ledger_check_SOURCES = tests/unit/test_ledger_check.c tests/unit/ledger_fixture.h
+tests_unit_test_ledger_check_LDADD = $(STELE_ROOMS) $(STELE_LIBS) $(CMOCKA_LIBS)
