@@ -161,9 +161,13 @@ class Arena:
         self.started = time.monotonic()
         return self.broker
 
-    def kill(self):
+    def kill(self, hear=True):
+        """'hear' False: what it said last on the feed does not count."""
         self.broker.kill()
-        self.hear()
+        if hear:
+            self.hear()
+        while not hear and self.subscriber.poll(20):
+            self.subscriber.recv_multipart()
 
     def tell(self, op, **keys):
         """Ask, and do not wait for the answer."""

@@ -231,8 +231,9 @@ class Judge:
     def _positions(self, name, account):
         """An ack tells where its event is; of a refused one, or one that came again, the head."""
         for sequence, told in account.positions.items():
-            at = [self.stored[uid] for uid in ("%s/%d/%d" % (name, one.run, sequence) for one in
-                                               self.promises.candidates(name, sequence)) if uid in self.stored]
+            at = [self.stored[uid] for uid in (
+                "%s/%d/%d" % (name, one.run, sequence) for one in self.promises.candidates(name, sequence)
+                if one.outcome == STORED) if uid in self.stored]
             if told > len(self.uids) or (at and told < at[0]):
                 self.find("wrong", "%s/%d was acked at position %d, it is at %r of %d", name, sequence, told,
                           at, len(self.uids))

@@ -14,6 +14,8 @@ from visitor import Visitor
 
 #   A ledger is judged as a whole, and left, after that many cycles.
 ROUND = 30
+#   Events a second, of all producers: one of these
+RATES = (500, 2000, 2000, 10000)
 #   Kinds of cycles, and how often each
 KINDS = {
     "load": 10,         # Under load, at any time
@@ -30,11 +32,11 @@ KINDS = {
 class Killing:
     """'fault' is what every broker gets as STELE_FAULT; 'say' hears a report after each round."""
 
-    def __init__(self, seed=None, build=None, fault=None, say=None, evidence=True):
+    def __init__(self, seed=None, build=None, fault=None, say=None, evidence=True, rates=RATES):
         self.seed = int(seed) if seed else random.SystemRandom().randrange(1 << 32)
         self.random = random.Random(self.seed)
         self.build, self.fault, self.say = build, fault, say
-        self.evidence = evidence
+        self.evidence, self.rates = evidence, rates
         self.cycles = collections.Counter()
         self.rounds = self.acked = self.events = self.feed = 0
         self.slowest = 0.0
@@ -68,7 +70,7 @@ class Killing:
         """One ledger, from the first event to the last look."""
         with Arena(self.random.randrange(1 << 32), self.build,
                    producers=self.random.choice((4, 16, 48)),
-                   rate=self.random.choice((500, 2000, 2000, 10000)),
+                   rate=self.random.choice(self.rates),
                    evidence=self.evidence) as arena:
             arena.start_load()
             for number in range(cycles):

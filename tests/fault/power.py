@@ -110,12 +110,13 @@ class Power:
         harness.wait_until(lambda: all(stopped(task) for task in os.listdir(tasks)), "SIGSTOP")
 
     def _cut_while_it_runs(self, arena):
-        """The broker finds out by itself that it cannot write. Acks that came after the cut do not
+        """The broker finds out by itself that it cannot write. What it said after the cut does not
         count, nor do their producers live on: a fdatasync that runs when ext4 is shut down may
         report success for what is not on the disk (seen without Stele in one of
         ten cuts, Linux 6.18), which no program could notice."""
         promises = arena.judge.promises
         before = promises.size()
+        arena.hear()
         self.disk.cut()
         deadline = time.monotonic() + 5
         while arena.broker.running() and time.monotonic() < deadline:
@@ -123,7 +124,7 @@ class Power:
         end = "a signal, 5 s after the cut"
         if not arena.broker.running():
             end = "itself, status %d" % arena.broker.wait()
-        arena.kill()
+        arena.kill(hear=False)
         arena.kill_load()
         promises.disregard(before)
         arena.start_load()
