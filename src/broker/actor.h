@@ -10,6 +10,7 @@
 
 #include <pthread.h>
 #include <czmq.h>
+#include "model/handover.h"
 
 static inline void *
 stele_actor_probe (void *arg)

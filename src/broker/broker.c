@@ -436,5 +436,6 @@ stele_broker (zsock_t *pipe, void *args)
     zstr_free (&self.feed_endpoint);
     zstr_free (&self.pipeline_out_endpoint);
     stele_pack_destroy (&self.recovery);
+    STELE_HEARD (self.settings);
     stele_settings_destroy (&self.settings);
 }

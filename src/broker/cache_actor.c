@@ -7,6 +7,7 @@
 
 #include <assert.h>
 #include <string.h>
+#include "broker/actor.h"
 #include "broker/clock.h"
 #include "broker/follower.h"
 #include "broker/mode.h"
@@ -272,4 +273,5 @@ stele_cache_actor (zsock_t *pipe, void *args)
     }
     stele_cache_destroy (&self.cache);
     stele_follower_close (&self.follower);
+    STELE_TOLD (self.follower.settings);
 }

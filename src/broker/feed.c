@@ -10,6 +10,7 @@
 
 #include <assert.h>
 #include <string.h>
+#include "broker/actor.h"
 #include "broker/clock.h"
 #include "broker/endpoint.h"
 #include "broker/follower.h"
@@ -248,4 +249,5 @@ stele_feed (zsock_t *pipe, void *args)
     zhash_destroy (&self.topics);
     stele_unread_destroy (&self.unread);
     stele_follower_close (&self.follower);
+    STELE_TOLD (self.follower.settings);
 }

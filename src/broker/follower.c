@@ -78,6 +78,8 @@ void
 stele_follower_answer (stele_follower_t *self, zmsg_t **request)
 {
     zframe_t *body = zmsg_last (*request);
-    zframe_reset (body, stele_pack_data (self->pack), stele_pack_size (self->pack));
+    zmsg_remove (*request, body);
+    zframe_destroy (&body);
+    zmsg_addmem (*request, stele_pack_data (self->pack), stele_pack_size (self->pack));
     zmsg_send (request, self->mailbox);
 }

@@ -7,6 +7,7 @@
 
 #include <assert.h>
 #include <string.h>
+#include "broker/actor.h"
 #include "broker/clock.h"
 #include "broker/endpoint.h"
 #include "broker/detour.h"
@@ -660,4 +661,5 @@ stele_ingest (zsock_t *pipe, void *args)
     zsock_destroy (&self.head);
     stele_unread_destroy (&self.errors);
     stele_pack_destroy (&self.pack);
+    STELE_TOLD (args);
 }

@@ -11,6 +11,7 @@
 
 #include <assert.h>
 #include <string.h>
+#include "broker/actor.h"
 #include "broker/clock.h"
 #include "broker/follower.h"
 #include "broker/poll.h"
@@ -200,4 +201,5 @@ stele_pipeline (zsock_t *pipe, void *args)
     zsock_destroy (&self.writer);
     stele_unread_destroy (&self.unread);
     stele_follower_close (&self.follower);
+    STELE_TOLD (self.follower.settings);
 }

@@ -40,6 +40,7 @@ s_start_worker (s_requests_t *self, const stele_requests_args_t *args, stele_ref
         return stele_refuse (refusal, STELE_EUNAVAILABLE, "workers",
             "cannot start a thread: %s; ask for fewer workers, or raise the limit of memory or of tasks",
             strerror (errno));
+    STELE_HEARD (&worker_args);
     self->workers [self->worker_count++] = worker;
     char *status = NULL, *reason = NULL;
     zstr_recvx (worker, &status, &reason, NULL);
@@ -150,4 +151,5 @@ stele_requests (zsock_t *pipe, void *args)
             going = !stele_front_step (self.front, pipe) || s_take_command (&self);
     }
     s_stop (&self);
+    STELE_TOLD (copy.settings);
 }

@@ -5,6 +5,7 @@
     file, You can obtain one at https://mozilla.org/MPL/2.0/.
 */
 
+#include "broker/actor.h"
 #include "broker/clock.h"
 #include "broker/poll.h"
 #include "broker/query.h"
@@ -86,6 +87,7 @@ stele_worker (zsock_t *pipe, void *args)
     s_worker_t self = { 0 };
     stele_refusal_t refusal = { 0 };
     int rc = s_open (&self, &copy, &refusal);
+    STELE_TOLD (args);
     zsock_signal (pipe, 0);
     stele_thread_name ("worker");
     if (rc)
@@ -102,4 +104,5 @@ stele_worker (zsock_t *pipe, void *args)
                 s_answer (&self);
     }
     s_close (&self);
+    STELE_TOLD (copy.settings);
 }

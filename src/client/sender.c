@@ -9,6 +9,7 @@
 #include <signal.h>
 #include "client/link.h"
 #include "client/sender.h"
+#include "model/handover.h"
 
 #define SENDER_ANSWER_BYTES    1048576      // Largest message to take
 #define SENDER_ANSWERS_MAX       10000      // Messages that may wait to be taken
@@ -150,8 +151,10 @@ s_take_events (sender_t *self)
         zmq_msg_t event;
         zmq_msg_init (&event);
         int size = zmq_msg_recv (&event, pair, ZMQ_DONTWAIT);
-        if (size >= 0)
+        if (size >= 0) {
+            STELE_HEARD (zmq_msg_data (&event));
             stele_dialog_put (self->dialog, &event, self->now_ms);
+        }
         zmq_msg_close (&event);
         if (size < 0)
             return;
@@ -230,6 +233,7 @@ stele_sender (zsock_t *pipe, void *args)
     pthread_sigmask (SIG_BLOCK, &signals, NULL);
 
     sender_t *self = s_sender_new (pipe, (const stele_sender_settings_t *) args);
+    STELE_TOLD (args);
     zsock_signal (pipe, 0);
     s_open (self);
     while (!self->terminated) {

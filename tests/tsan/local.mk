@@ -1,0 +1,26 @@
+# `make check-tsan`, in a build with --enable-sanitize=thread: the tests that have the most threads,
+# and a control that has to be reported.
+
+EXTRA_PROGRAMS += tests/tsan/race
+CLEANFILES += tests/tsan/race$(EXEEXT)
+tests_tsan_race_SOURCES = tests/tsan/race.c
+tests_tsan_race_LDADD = $(CZMQ_LIBS) $(ZMQ_LIBS)
+
+tsan_tests = \
+    tests/conformance/test_feed.py \
+    tests/conformance/test_pipeline.py \
+    tests/conformance/test_publish.py \
+    tests/conformance/test_redis.py \
+    tests/conformance/test_requests.py \
+    tests/integration/test_crash.py \
+    tests/integration/test_redis_away.py \
+    tests/integration/test_stele.py \
+    tests/integration/test_stop.py \
+    tests/integration/test_streams.py
+
+EXTRA_DIST += tests/tsan/check.sh tests/tsan/suppressions.txt
+
+.PHONY: check-tsan
+check-tsan: all tests/tsan/race$(EXEEXT)
+	@$(srcdir)/tests/tsan/check.sh $(srcdir)/tests/tsan/suppressions.txt \
+	    $(MAKE) $(AM_MAKEFLAGS) check TESTS="$(tsan_tests)"
