@@ -27,3 +27,8 @@ check_PROGRAMS += tests/unit/test_lines
 TESTS += tests/unit/test_lines
 tests_unit_test_lines_SOURCES = tests/unit/test_lines.c
 tests_unit_test_lines_LDADD = src/cli/libcli.la $(CMOCKA_LIBS)
+
+check_PROGRAMS += tests/unit/test_rows
+TESTS += tests/unit/test_rows
+tests_unit_test_rows_SOURCES = tests/unit/test_rows.c src/cli/rows.c src/cli/csv.c
+tests_unit_test_rows_LDADD = $(CMOCKA_LIBS) $(JANSSON_LIBS)
