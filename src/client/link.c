@@ -11,9 +11,8 @@
 #define LINK_RECONNECT_MAX_MS  2000
 #define LINK_HANDSHAKE_MS      5000
 
-//  ZMTP's own heartbeat finds a peer that vanished without closing
-#define LINK_HEARTBEAT_MS      2000
-#define LINK_HEARTBEAT_DEAD_MS 6000
+//  Idle so long, the kernel asks whether the other side is still there
+#define LINK_KEEPALIVE_S       10
 
 struct stele_link {
     int type;
@@ -103,8 +102,13 @@ stele_link_open (stele_link_t *self, stele_refusal_t *refusal)
     zsock_set_reconnect_ivl (self->socket, LINK_RECONNECT_MS);
     zsock_set_reconnect_ivl_max (self->socket, LINK_RECONNECT_MAX_MS);
     zsock_set_handshake_ivl (self->socket, LINK_HANDSHAKE_MS);
-    zsock_set_heartbeat_ivl (self->socket, LINK_HEARTBEAT_MS);
-    zsock_set_heartbeat_timeout (self->socket, LINK_HEARTBEAT_DEAD_MS);
+    //  No ZMTP heartbeats: in libzmq 4.3.4 their timer writes to a connection that was lost while
+    //  the queue of received messages was full, and an assertion ends the process. A peer
+    //  that vanished is found by its silence, or by the kernel.
+    zsock_set_tcp_keepalive (self->socket, 1);
+    zsock_set_tcp_keepalive_idle (self->socket, LINK_KEEPALIVE_S);
+    zsock_set_tcp_keepalive_intvl (self->socket, LINK_KEEPALIVE_S);
+    zsock_set_tcp_keepalive_cnt (self->socket, 2);
     //  Send nothing into a connection that is not there. But it also drops what was
     //  received when one is lost, which libzmq 4.3.4 does between two frames of a
     //  message, and then aborts in the receive: so not where messages have two.
