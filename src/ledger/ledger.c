@@ -22,7 +22,8 @@
 //  The write-ahead log is folded in when it has grown to this many pages of 4 KiB.
 //  Longer than SQLite's own 1,000: a page that changes often is then written once.
 #define WAL_PAGES_MAX  10000
-#define WAL_PAGES_EARLY 500
+#define WAL_PAGES_EARLY 500         // At least, for an early checkpoint
+#define EARLY_US       3000         // Early ones are to take that to twice that
 #define WAL_PAGES_RETRY 2500
 #define CHECK_PAGES_MAX 8192        // A file up to 32 MiB is checked whole at a start
 #define SPARE_US_RETRY 2000000      // After a checkpoint that could not do all
@@ -330,6 +331,7 @@ stele_ledger_open_with (const char *path, const stele_ledger_options_t *options,
     assert (self);
     self->lock = -1;
     self->wal_pages_next = WAL_PAGES_MAX;
+    self->wal_pages_early = WAL_PAGES_EARLY;
     self->pack = stele_pack_new ();
     self->scratch = stele_record_new ();
     self->high_water = stele_high_water_new (path);
@@ -526,6 +528,18 @@ s_now_us (void)
     return (int64_t) now.tv_sec * 1000000 + now.tv_nsec / 1000;
 }
 
+//  As rare as they can be while they are short: many small commits write the same pages over and
+//  over, which one checkpoint folds as fast as a few.
+static void
+s_pace (stele_ledger_t *self, int64_t took_us)
+{
+    if (took_us < EARLY_US && self->wal_pages_early < WAL_PAGES_MAX / 2)
+        self->wal_pages_early *= 2;
+    else
+    if (took_us > EARLY_US * 2 && self->wal_pages_early > WAL_PAGES_EARLY)
+        self->wal_pages_early /= 2;
+}
+
 int
 stele_ledger_checkpoint (stele_ledger_t *self, int64_t spare_us)
 {
@@ -539,7 +553,7 @@ stele_ledger_checkpoint (stele_ledger_t *self, int64_t spare_us)
     code = s_keep_high_water (self, false);
     if (code)
         return code;
-    bool early = self->wal_pages >= WAL_PAGES_EARLY && self->spare_us >= self->spare_us_next;
+    bool early = self->wal_pages >= self->wal_pages_early && self->spare_us >= self->spare_us_next;
     if (!early && self->wal_pages < self->wal_pages_next)
         return 0;
     code = STELE_FAULT_CODE (checkpoint_before);
@@ -557,6 +571,7 @@ stele_ledger_checkpoint (stele_ledger_t *self, int64_t spare_us)
         self->wal_pages = 0;
         self->wal_pages_next = WAL_PAGES_MAX;
         self->spare_us_next = s_now_us () - begun_us;
+        s_pace (self, self->spare_us_next);
     }
     else {
         //  A reader holds the rest, or there is no room: not again with every commit

@@ -132,6 +132,7 @@ struct stele_ledger {
     int64_t committed_at;           // Time of the last row of commits
     int wal_pages;
     int wal_pages_next;             // Checkpoint when the log has grown to that
+    int wal_pages_early;            // Or to that, where there is time to spare
     int64_t spare_us;               // That the caller had since the last checkpoint
     int64_t spare_us_next;          // Checkpoint early when it had that
     bool broken;                    // An I/O error: what the files hold is for the next start to find out
