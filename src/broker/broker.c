@@ -215,7 +215,9 @@ static void
 s_report (s_broker_t *self, zframe_t *aligned)
 {
     stele_pack_t *pack = stele_pack_new ();
+    assert (pack);
     stele_pack_t *redis = stele_pack_new ();
+    assert (redis);
     if (aligned)
         stele_pack_packed (redis, zframe_data (aligned), zframe_size (aligned));
     else

@@ -18,6 +18,7 @@ stele_follower_open (stele_follower_t *self, zsock_t *pipe,
     self->head = args->head;
     self->pipe = pipe;
     self->pack = stele_pack_new ();
+    assert (self->pack);
     self->mailbox = zsock_new (ZMQ_ROUTER);
     self->heads = zsock_new (ZMQ_SUB);
     assert (self->mailbox && self->heads);

@@ -5,6 +5,7 @@
     file, You can obtain one at https://mozilla.org/MPL/2.0/.
 */
 
+#include <assert.h>
 #include <inttypes.h>
 #include "broker/endpoint.h"
 #include "broker/answer.h"
@@ -415,6 +416,7 @@ stele_front_new (const stele_requests_args_t *args, stele_refusal_t *refusal)
     self->tally = stele_tally_new ();
     self->unread = stele_unread_new (UNREAD_BYTES_MAX, UNREAD_ALL_MAX);
     self->pack = stele_pack_new ();
+    assert (self->pack);
     self->queue = stele_turns_new ();
     self->idle = zlist_new ();
     assert (self->idle);

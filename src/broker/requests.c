@@ -5,6 +5,7 @@
     file, You can obtain one at https://mozilla.org/MPL/2.0/.
 */
 
+#include <assert.h>
 #include "broker/actor.h"
 #include "broker/front.h"
 #include "broker/requests.h"
@@ -87,6 +88,7 @@ static void
 s_set_endpoints (s_requests_t *self, zmsg_t *command)
 {
     stele_pack_t *pack = stele_pack_new ();
+    assert (pack);
     size_t count = zmsg_size (command) / 2;
     stele_pack_map (pack, count);
     while (count--) {

@@ -5,6 +5,7 @@
     file, You can obtain one at https://mozilla.org/MPL/2.0/.
 */
 
+#include <assert.h>
 #include "broker/actor.h"
 #include "broker/clock.h"
 #include "broker/poll.h"
@@ -28,7 +29,9 @@ s_open (s_worker_t *self, const stele_worker_args_t *args, stele_refusal_t *refu
     query->opened_us = stele_clock_steady_us ();
     query->has_cache = args->has_cache;
     query->record = stele_record_new ();
+    assert (query->record);
     self->pack = stele_pack_new ();
+    assert (self->pack);
     query->reader = stele_reader_open (args->settings->ledger, refusal);
     if (!query->reader)
         return -1;

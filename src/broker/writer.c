@@ -87,7 +87,9 @@ stele_writer_new (const stele_settings_t *settings, stele_refusal_t *refusal)
     self->answers_tail = &self->answers;
     self->batch_number = 1;
     self->event = stele_record_new ();
+    assert (self->event);
     self->pack = stele_pack_new ();
+    assert (self->pack);
     self->ack_us = stele_histogram_new ();
     self->started_us = stele_clock_steady_us ();
     self->ledger = s_open_ledger (settings, refusal);

@@ -62,7 +62,8 @@ stele_batch_add (stele_batch_t *self, const stele_record_t *row, bool is_task)
             if (row->values [field].kind >= STELE_VALUE_TEXT)
                 self->bytes += row->values [field].size;
         }
-    stele_record_own (record);
+    int code = stele_record_own (record);
+    assert (code == 0);
     if (is_task && !stele_record_has (record, STELE_ERROR_COUNT))
         stele_record_set_integer (record, STELE_ERROR_COUNT, 0);
     return item;

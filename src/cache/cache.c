@@ -62,6 +62,7 @@ stele_cache_new (const stele_cache_options_t *options, stele_refusal_t *refusal)
     self->redis = stele_redis_new (&url, TIMEOUT_MS);
     self->batch = stele_batch_new ();
     self->scratch = stele_pack_new ();
+    assert (self->scratch);
     self->wait_ms = WAIT_MIN_MS;
     return self;
 }

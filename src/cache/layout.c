@@ -194,6 +194,7 @@ stele_layout_parse (stele_record_t *record, const char *name, size_t name_size,
         case STELE_KIND_ID:
         case STELE_KIND_TEXT: {
             char *copy = stele_record_alloc (record, size + 1);
+            assert (copy);
             memcpy (copy, text, size);
             stele_record_set_text (record, field, copy, size);
             return 0;

@@ -8,6 +8,7 @@
     file, You can obtain one at https://mozilla.org/MPL/2.0/.
 */
 
+#include <assert.h>
 #include <czmq.h>
 #include "client/follow.h"
 #include "client/publisher.h"
@@ -344,6 +345,7 @@ stele_client_request_json (stele_client_t *self, const char *request,
     int timeout_ms, char **answer)
 {
     stele_pack_t *pack = stele_pack_new ();
+    assert (pack);
     zmq_msg_t message;
     zmq_msg_init (&message);
     char *text = NULL;

@@ -40,7 +40,9 @@ s_new (void)
     stele_event_t *self = calloc (1, sizeof *self);
     assert (self);
     self->whole = stele_pack_new ();
+    assert (self->whole);
     self->value = stele_pack_new ();
+    assert (self->value);
     return self;
 }
 
@@ -185,6 +187,7 @@ stele_event_t *
 stele_event_from_json (const char *text, size_t size, char *error, size_t error_size)
 {
     stele_pack_t *pack = stele_pack_new ();
+    assert (pack);
     stele_refusal_t refusal;
     stele_event_t *self = NULL;
     if (stele_json_parse_pack (text, size, pack, &refusal))
@@ -343,6 +346,7 @@ stele_event_check (const stele_event_t *self, char *error, size_t error_size)
     size_t size;
     const void *data = stele_event_data (self, &size);
     stele_record_t *record = stele_record_new ();
+    assert (record);
     stele_refusal_t refusal;
     int rc = stele_event_decode_record (data, size, record, &refusal);
     if (rc)
@@ -377,6 +381,7 @@ stele_event_to_json (const stele_event_t *self)
 {
     const s_field_t *first [] = { s_find (self, "type", 4), s_find (self, "position", 8) };
     stele_pack_t *pack = stele_pack_new ();
+    assert (pack);
     stele_pack_map (pack, self->count);
     for (int i = 0; i < 2; i++)
         if (first [i])

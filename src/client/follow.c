@@ -10,6 +10,7 @@
     file, You can obtain one at https://mozilla.org/MPL/2.0/.
 */
 
+#include <assert.h>
 #include <czmq.h>
 #include "client/follow.h"
 #include "client/link.h"
@@ -107,6 +108,7 @@ stele_follower_new (const char *feed, const char *requests, const char *topic,
     self->link = stele_link_new (ZMQ_SUB, feed, FOLLOW_QUEUE_MESSAGES, FOLLOW_MESSAGE_BYTES);
     self->asker = stele_asker_new (requests);
     self->pack = stele_pack_new ();
+    assert (self->pack);
     zmq_msg_init (&self->page.answer);
     self->topic = strdup (topic);
     assert (self->topic);

@@ -5,6 +5,7 @@
     file, You can obtain one at https://mozilla.org/MPL/2.0/.
 */
 
+#include <assert.h>
 #include <pthread.h>
 #include <signal.h>
 #include "client/link.h"
@@ -48,6 +49,7 @@ s_sender_new (zsock_t *pipe, const stele_sender_settings_t *settings)
     self->dialog = stele_dialog_new (&settings->dialog, self->now_ms);
     self->each_event = settings->dialog.batch_events == 1 || settings->dialog.delay_ms == 0;
     self->pack = stele_pack_new ();
+    assert (self->pack);
     return self;
 }
 

@@ -41,6 +41,8 @@ stele_ledger_fields_json (stele_ledger_t *self, const stele_record_t *record,
         count++;
     }
     stele_pack_close (self->pack, mark, count);
+    if (stele_pack_failed (self->pack))
+        return stele_ledger_fail (self, STELE_ENO_MEMORY);
     if (count == 0)
         return 0;
     const char *text;
@@ -49,7 +51,7 @@ stele_ledger_fields_json (stele_ledger_t *self, const stele_record_t *record,
     int code = stele_json_text (stele_pack_data (self->pack), stele_pack_size (self->pack),
         self->scratch, &text, &size, &refusal);
     if (code)
-        return STELE_EINTERNAL;
+        return stele_ledger_fail (self, code == STELE_ENO_MEMORY? code: STELE_EINTERNAL);
     json->kind = STELE_VALUE_JSON;
     json->text = text;
     json->size = (uint32_t) size;

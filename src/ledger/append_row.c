@@ -66,6 +66,8 @@ stele_append_row_add (stele_append_t *self, bool created)
     stele_ledger_t *ledger = self->ledger;
     const stele_value_t *id = &self->event->values [STELE_TASK_ID];
     self->task = stele_tasks_add (ledger->tasks, id->text, id->size, ledger->next);
+    if (!self->task)
+        return stele_ledger_fail (ledger, STELE_ENO_MEMORY);
     self->task->created_at = self->time;
     self->task->since = s_seconds (self->time);
     stele_id_bind (ledger->task_insert, 2, id->text, id->size);
@@ -74,6 +76,8 @@ stele_append_row_add (stele_append_t *self, bool created)
         return s_write (self, ledger->task_insert, self->event, ledger->next);
     //  The user of its first event is the task's, until task.created says otherwise
     stele_record_t *values = stele_record_new ();
+    if (!values)
+        return stele_ledger_fail (ledger, STELE_ENO_MEMORY);
     values->values [STELE_USER_ID] = self->event->values [STELE_USER_ID];
     int code = s_write (self, ledger->task_insert, values, 0);
     stele_record_destroy (&values);
@@ -96,12 +100,18 @@ stele_append_row_word (stele_append_t *self, int64_t number, stele_record_t *rec
     int rc = sqlite3_step (stmt);
     if (rc == SQLITE_ROW) {
         size_t size = (size_t) sqlite3_column_bytes (stmt, 0);
-        char *copy = stele_record_alloc (record, size + 1);
-        memcpy (copy, sqlite3_column_text (stmt, 0), size);
-        stele_record_set_text (record, field, copy, size);
+        const unsigned char *text = sqlite3_column_text (stmt, 0);
+        char *copy = text? stele_record_alloc (record, size + 1): NULL;
+        if (copy) {
+            memcpy (copy, text, size);
+            stele_record_set_text (record, field, copy, size);
+        }
+        else
+            rc = SQLITE_NOMEM;
     }
     sqlite3_reset (stmt);
-    return stele_sql_code (rc);
+    int code = stele_sql_code (rc);
+    return code? stele_ledger_fail (self->ledger, code): 0;
 }
 
 //  A column that is not NULL into its field
@@ -113,12 +123,16 @@ s_read (stele_append_t *self, sqlite3_stmt *stmt, int column, stele_field_t fiel
     const char *text;
     if (how == COLUMN_ID) {
         char *room = stele_record_alloc (record, STELE_ID_TEXT);
+        if (!room)
+            return STELE_ENO_MEMORY;
         text = stele_id_column (stmt, column, room, &size);
     }
     else
         text = stele_content_column (self->ledger->content, stmt, column, record, &size);
+    if (!text && how == COLUMN_ID)
+        return sqlite3_errcode (self->ledger->db) == SQLITE_NOMEM? STELE_ENO_MEMORY: STELE_ELEDGER;
     if (!text)
-        return STELE_ELEDGER;
+        return stele_content_trouble (self->ledger->content);
     if (stele_field_kind (field) == STELE_KIND_BOOL)
         stele_record_set_bool (record, field, sqlite3_column_int (stmt, column));
     else
@@ -141,7 +155,8 @@ stele_append_row_read (stele_append_t *self, stele_record_t *record, int64_t *cr
         for (size_t i = 0; i < COLUMN_COUNT && code == 0; i++)
             if (sqlite3_column_type (stmt, (int) i + 1) != SQLITE_NULL)
                 code = s_read (self, stmt, (int) i + 1, s_columns [i].field, s_columns [i].how, record);
-        stele_record_own (record);
+        if (code == 0)
+            code = stele_record_own (record);
     }
     sqlite3_reset (stmt);
     if (rc != SQLITE_ROW)

@@ -33,7 +33,7 @@ s_find (stele_ledger_t *self, const stele_record_t *event, s_session_t *session)
     const stele_value_t *id = &event->values [STELE_SESSION_ID];
     sqlite3_stmt *stmt = self->session_find;
     stele_ledger_bind_id (stmt, 1, id);
-    int rc = sqlite3_step (stmt);
+    int rc = stele_sql_step (stmt);
     if (rc == SQLITE_ROW) {
         session->key = sqlite3_column_int64 (stmt, 0);
         session->state = sqlite3_column_int (stmt, 1);

@@ -112,6 +112,8 @@ s_created_again (stele_append_t *self, stele_refusal_t *refusal)
     if (code)
         return stele_ledger_fail (ledger, code);
     stele_record_t *record = stele_record_new ();
+    if (!record)
+        return stele_ledger_fail (ledger, STELE_ENO_MEMORY);
     int64_t created = 0;
     code = stele_append_row_read (self, record, &created);
     stele_record_destroy (&record);
@@ -136,6 +138,8 @@ s_fill_in (stele_append_t *self, s_history_t *history)
 {
     const stele_record_t *event = self->event;
     stele_record_t *now = stele_record_new ();
+    if (!now)
+        return stele_ledger_fail (self->ledger, STELE_ENO_MEMORY);
     int64_t created = 0;
     int code = stele_append_row_read (self, now, &created);
     stele_field_set_t kept = 0, filled = 0;
@@ -162,6 +166,10 @@ s_fill_in (stele_append_t *self, s_history_t *history)
         code = stele_append_row_update (self, now, self->ledger->next);
 
     stele_record_t *said = stele_record_new ();
+    if (!said) {
+        stele_record_destroy (&now);
+        return stele_ledger_fail (self->ledger, STELE_ENO_MEMORY);
+    }
     for (int field = 0; field < STELE_EVENT_FIELD_COUNT; field++)
         said->values [field] = event->values [field];
     if (!stele_record_has (said, STELE_STATE))
@@ -220,11 +228,13 @@ s_updated (stele_append_t *self, stele_refusal_t *refusal)
         return s_refuse_transition (self, to, refusal);
     s_history_t history = { .kind = STELE_HISTORY_UPDATED };
     int code = self->task? 0: stele_append_row_add (self, false);
-    history.state_from = self->task->position? self->task->life.state: 0;
     if (code)
         return code;
+    history.state_from = self->task->position? self->task->life.state: 0;
 
     stele_record_t *now = stele_record_new ();
+    if (!now)
+        return stele_ledger_fail (self->ledger, STELE_ENO_MEMORY);
     int64_t created = 0;
     code = stele_append_row_read (self, now, &created);
     stele_field_set_t given = 0;
@@ -281,6 +291,8 @@ s_state_changed (stele_append_t *self, bool by_broker, stele_refusal_t *refusal)
     bool new_model = history.model && history.model != task->model;
     if (new_provider || new_model) {
         stele_record_t *old = stele_record_new ();
+        if (!old)
+            return stele_ledger_fail (self->ledger, STELE_ENO_MEMORY);
         code = stele_append_row_word (self, task->provider, old, STELE_PROVIDER);
         if (code == 0)
             code = stele_append_row_word (self, task->model, old, STELE_MODEL);

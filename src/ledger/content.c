@@ -24,14 +24,18 @@ struct stele_content {
     ZSTD_DCtx *expander;
     void *buffer;
     size_t buffer_size;
+    int trouble;
 };
 
 stele_content_t *
 stele_content_new (sqlite3 *db)
 {
     stele_content_t *self = calloc (1, sizeof *self);
-    assert (self);
+    if (!self)
+        return NULL;
     self->dictionaries = stele_dictionaries_new (db);
+    if (!self->dictionaries)
+        stele_content_destroy (&self);
     return self;
 }
 
@@ -50,28 +54,28 @@ stele_content_destroy (stele_content_t **self_p)
     *self_p = NULL;
 }
 
-static void
+static bool
 s_reserve (stele_content_t *self, size_t size)
 {
     if (size <= self->buffer_size)
-        return;
+        return true;
     free (self->buffer);
     self->buffer = malloc (size);
-    assert (self->buffer);
-    self->buffer_size = size;
+    self->buffer_size = self->buffer? size: 0;
+    return self->buffer != NULL;
 }
 
-//  Compress into the buffer; the size, 0 where it does not pay
+//  Compress into the buffer; the size, 0 where it does not pay, or memory is short: it is
+//  stored as it is then
 static size_t
 s_compress (stele_content_t *self, const ZSTD_CDict *dictionary, const void *data, size_t size)
 {
-    if (!self->compressor) {
+    if (!self->compressor)
         self->compressor = ZSTD_createCCtx ();
-        assert (self->compressor);
-    }
     //  The room it has is what it may take to be worth it: it gives up early otherwise
     size_t worth_it = size - size / 10;
-    s_reserve (self, worth_it);
+    if (!self->compressor || !s_reserve (self, worth_it))
+        return 0;
     size_t packed = dictionary?
         ZSTD_compress_usingCDict (self->compressor, self->buffer, worth_it, data, size, dictionary):
         ZSTD_compressCCtx (self->compressor, self->buffer, worth_it, data, size, LEVEL);
@@ -108,7 +112,7 @@ stele_content_bind (stele_content_t *self, sqlite3_stmt *stmt, int index, const 
     size_t size;
     if (value->kind != STELE_VALUE_NONE
     &&  stele_content_pack (self, value, &data, &size) != STELE_ENCODING_PLAIN)
-        sqlite3_bind_blob (stmt, index, data, (int) size, SQLITE_TRANSIENT);
+        stele_sql_bound (sqlite3_bind_blob (stmt, index, data, (int) size, SQLITE_TRANSIENT));
     else
         stele_sql_bind_value (stmt, index, value);
 }
@@ -123,10 +127,10 @@ stele_content_learn (stele_content_t *self)
 static size_t
 s_decompress (stele_content_t *self, void *room, size_t whole, const void *data, size_t size)
 {
-    if (!self->expander) {
+    if (!self->expander)
         self->expander = ZSTD_createDCtx ();
-        assert (self->expander);
-    }
+    if (!self->expander)
+        return 0;
     unsigned id = ZSTD_getDictID_fromFrame (data, size);
     if (id == 0)
         return ZSTD_decompressDCtx (self->expander, room, whole, data, size);
@@ -147,8 +151,10 @@ s_expand (stele_content_t *self, const void *data, size_t size, stele_record_t *
     ||  whole > STELE_LIMIT_CONTENT)
         return STELE_ELEDGER;
     char *room = stele_record_alloc (record, whole);
+    if (!room)
+        return STELE_ENO_MEMORY;
     if (s_decompress (self, room, whole, data, size) != whole)
-        return STELE_ELEDGER;
+        return self->expander? STELE_ELEDGER: STELE_ENO_MEMORY;
     *text = room;
     *text_size = whole;
     return 0;
@@ -162,8 +168,9 @@ stele_content_unpack (stele_content_t *self, stele_encoding_t encoding, bool is_
     if (encoding != STELE_ENCODING_PLAIN) {
         if (encoding != STELE_ENCODING_ZSTD_TEXT && encoding != STELE_ENCODING_ZSTD_BYTES)
             return STELE_ELEDGER;
-        if (s_expand (self, data, size, record, &text, &size))
-            return STELE_ELEDGER;
+        int code = s_expand (self, data, size, record, &text, &size);
+        if (code)
+            return code;
         is_text = encoding == STELE_ENCODING_ZSTD_TEXT;
     }
     if (is_text)
@@ -178,12 +185,22 @@ stele_content_column (stele_content_t *self, sqlite3_stmt *stmt, int column,
     stele_record_t *record, size_t *size)
 {
     const char *text;
-    if (sqlite3_column_type (stmt, column) == SQLITE_BLOB) {
+    int type = sqlite3_column_type (stmt, column);
+    if (type == SQLITE_BLOB) {
         const void *data = sqlite3_column_blob (stmt, column);
         int bytes = sqlite3_column_bytes (stmt, column);
-        return s_expand (self, data, (size_t) bytes, record, &text, size)? NULL: text;
+        self->trouble = bytes && !data? STELE_ENO_MEMORY:
+            s_expand (self, data, (size_t) bytes, record, &text, size);
+        return self->trouble? NULL: text;
     }
     text = (const char *) sqlite3_column_text (stmt, column);
     *size = (size_t) sqlite3_column_bytes (stmt, column);
-    return text? text: "";
+    self->trouble = STELE_ENO_MEMORY;
+    return text || type != SQLITE_NULL? text: "";
+}
+
+int
+stele_content_trouble (const stele_content_t *self)
+{
+    return self->trouble;
 }

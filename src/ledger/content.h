@@ -44,16 +44,21 @@ void
 
 /*  The other way: what a column holds into a value, in the record's arena if it was
     compressed, else borrowed. 'is_text' is the column's own type for PLAIN.
-    Returns 0 or STELE_ELEDGER.                                              */
+    Returns 0, STELE_ELEDGER or STELE_ENO_MEMORY.                            */
 int
     stele_content_unpack (stele_content_t *self, stele_encoding_t encoding, bool is_text,
         const void *data, size_t size, stele_record_t *record, stele_field_t field);
 
 /*  A column of text, in the record's arena if it was compressed, else borrowed. NULL where
-    it is damaged; "" where it is NULL.                                      */
+    it is damaged, or memory runs out (stele_content_trouble says which);
+    "" where it is NULL.                                                     */
 const char *
     stele_content_column (stele_content_t *self, sqlite3_stmt *stmt, int column,
         stele_record_t *record, size_t *size);
+
+/*  Why the last column was NULL: STELE_ELEDGER or STELE_ENO_MEMORY.         */
+int
+    stele_content_trouble (const stele_content_t *self);
 
 /*  Between batches: learn from what was stored. Returns 0 or a storage error. */
 int

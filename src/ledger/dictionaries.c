@@ -48,7 +48,8 @@ stele_dictionaries_t *
 stele_dictionaries_new (sqlite3 *db)
 {
     stele_dictionaries_t *self = calloc (1, sizeof *self);
-    assert (self);
+    if (!self)
+        return NULL;
     self->db = db;
     self->every = 1;
     return self;
@@ -104,13 +105,17 @@ stele_dictionaries_newest (stele_dictionaries_t *self)
 {
     if (self->looked || !self->db)
         return self->newest;
-    self->looked = true;
     sqlite3_stmt *stmt = stele_sql_prepare (self->db,
         "SELECT id, dictionary FROM dictionaries ORDER BY id DESC LIMIT 1");
-    if (stmt && sqlite3_step (stmt) == SQLITE_ROW)
+    int rc = stmt? sqlite3_step (stmt): sqlite3_errcode (self->db);
+    if (rc == SQLITE_ROW)
         s_use (self, (unsigned) sqlite3_column_int (stmt, 0), sqlite3_column_blob (stmt, 1),
             (size_t) sqlite3_column_bytes (stmt, 1));
     sqlite3_finalize (stmt);
+    //  It may have taken the batch with it that is open: no statement may follow as if it had not
+    self->looked = rc == SQLITE_ROW || rc == SQLITE_DONE;
+    if (!self->looked)
+        stele_sql_bound (rc);
     return self->newest;
 }
 
@@ -126,18 +131,26 @@ stele_dictionaries_find (stele_dictionaries_t *self, unsigned id)
         return NULL;
     if (!self->find)
         self->find = stele_sql_prepare (self->db, "SELECT dictionary FROM dictionaries WHERE id = ?1");
-    if (!self->find)
+    if (!self->find) {
+        stele_sql_bound (sqlite3_errcode (self->db));
         return NULL;
+    }
     sqlite3_bind_int64 (self->find, 1, id);
     ZSTD_DDict *expander = NULL;
-    if (sqlite3_step (self->find) == SQLITE_ROW)
+    int rc = sqlite3_step (self->find);
+    if (rc != SQLITE_ROW && rc != SQLITE_DONE)
+        stele_sql_bound (rc);       // As above
+    if (rc == SQLITE_ROW)
         expander = ZSTD_createDDict (sqlite3_column_blob (self->find, 0),
             (size_t) sqlite3_column_bytes (self->find, 0));
     sqlite3_reset (self->find);
     if (!expander)
         return NULL;
     s_known_t *known = malloc (sizeof *known);
-    assert (known);
+    if (!known) {
+        ZSTD_freeDDict (expander);
+        return NULL;
+    }
     *known = (s_known_t) { self->known, id, expander };
     self->known = known;
     return expander;
@@ -154,7 +167,10 @@ stele_dictionaries_sample (stele_dictionaries_t *self, const void *text, size_t 
     if (!self->samples) {
         self->samples = malloc (SAMPLES_SIZE);
         self->sizes = malloc (SAMPLES_MAX * sizeof *self->sizes);
-        assert (self->samples && self->sizes);
+        if (!self->samples || !self->sizes) {
+            s_drop_samples (self);  // Then without this one
+            return;
+        }
     }
     size = size < SAMPLE_MAX? size: SAMPLE_MAX;
     memcpy (self->samples + self->used, text, size);

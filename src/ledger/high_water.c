@@ -52,8 +52,8 @@ s_join (const char *path, const char *suffix)
 {
     size_t size = strlen (path) + strlen (suffix) + 1;
     char *name = malloc (size);
-    assert (name);
-    snprintf (name, size, "%s%s", path, suffix);
+    if (name)
+        snprintf (name, size, "%s%s", path, suffix);
     return name;
 }
 
@@ -61,9 +61,12 @@ stele_high_water_t *
 stele_high_water_new (const char *path)
 {
     stele_high_water_t *self = calloc (1, sizeof *self);
-    assert (self);
-    self->path = s_join (path, ".high-water");
+    if (!self)
+        return NULL;
     self->handle = -1;
+    self->path = s_join (path, ".high-water");
+    if (!self->path)
+        stele_high_water_destroy (&self);
     return self;
 }
 
@@ -171,8 +174,7 @@ static int
 s_sync_folder (const char *path)
 {
     char *copy = strdup (path);
-    assert (copy);
-    int folder = open (dirname (copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int folder = copy? open (dirname (copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC): -1;
     int rc = folder < 0? -1: fsync (folder);
     if (folder >= 0)
         close (folder);
@@ -205,6 +207,8 @@ stele_high_water_create (stele_high_water_t *self, const stele_mark_t *mark,
     stele_refusal_t *refusal)
 {
     char *name = s_join (self->path, ".new");
+    if (!name)
+        return stele_refuse (refusal, STELE_ENO_MEMORY, "ledger", "out of memory");
     s_close (self);
     self->mark = *mark;
     self->turn = 0;

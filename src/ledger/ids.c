@@ -7,6 +7,7 @@
 
 #include <stdbool.h>
 #include "ledger/ids.h"
+#include "ledger/sql.h"
 
 #define UUID_TEXT 36
 #define UUID_BYTES 16
@@ -69,7 +70,7 @@ stele_id_bind (sqlite3_stmt *stmt, int index, const char *text, size_t size)
     unsigned char bytes [STELE_ID_BYTES];
     size_t count = text? stele_id_pack (text, size, bytes): 0;
     if (count)
-        sqlite3_bind_blob (stmt, index, bytes, (int) count, SQLITE_TRANSIENT);
+        stele_sql_bound (sqlite3_bind_blob (stmt, index, bytes, (int) count, SQLITE_TRANSIENT));
     else
     if (text)
         sqlite3_bind_text64 (stmt, index, text, size, SQLITE_STATIC, SQLITE_UTF8);

@@ -45,8 +45,20 @@ stele_ledger_fail (stele_ledger_t *self, int code)
 int
 stele_ledger_run (stele_ledger_t *self, sqlite3_stmt *stmt)
 {
-    int code = stele_sql_run (stmt);
+    int code = stmt == self->begin? 0: stele_ledger_in_batch (self);
+    if (code)
+        return code;
+    code = stele_sql_run (stmt);
     return code? stele_ledger_fail (self, code): 0;
+}
+
+//  After some errors (no memory, no room, the disk) SQLite takes the whole batch back by itself, be
+//  it that only a question failed. Whoever passes over such an error must not go on and
+//  store the rest of the batch.
+int
+stele_ledger_in_batch (stele_ledger_t *self)
+{
+    return sqlite3_get_autocommit (self->db)? stele_ledger_fail (self, STELE_EINTERNAL): 0;
 }
 
 static int
@@ -64,7 +76,8 @@ static int
 s_lock (stele_ledger_t *self, const char *path, stele_refusal_t *refusal)
 {
     char *name = sqlite3_mprintf ("%s.lock", path);
-    assert (name);
+    if (!name)
+        return stele_refuse (refusal, STELE_ENO_MEMORY, "ledger", "out of memory");
     self->lock = open (name, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
     int rc = 0;
     if (self->lock < 0)
@@ -108,8 +121,7 @@ s_migrate_one (stele_ledger_t *self, const stele_migration_t *migration)
         char *sql = sqlite3_mprintf (
             "PRAGMA application_id = %d; PRAGMA user_version = %d; COMMIT",
             STELE_APPLICATION_ID, migration->version);
-        assert (sql);
-        code = stele_sql_exec (self->db, sql);
+        code = sql? stele_sql_exec (self->db, sql): STELE_ENO_MEMORY;
         sqlite3_free (sql);
     }
     if (code) {
@@ -163,8 +175,11 @@ s_check_by (stele_ledger_t *self, const char *path, const char *sql, stele_refus
     int rc = stmt? sqlite3_step (stmt): sqlite3_errcode (self->db);
     const char *verdict = rc == SQLITE_ROW? (const char *) sqlite3_column_text (stmt, 0): NULL;
     int code = 0;
-    if (!verdict) {
-        code = stele_ledger_fail (self, stele_sql_code (sqlite3_errcode (self->db)));
+    //  A page that could not be got, from the disk or for want of memory, is not damaged
+    const char *reason = verdict? strstr (verdict, "error code="): NULL;
+    if (!verdict || reason) {
+        code = stele_sql_code (reason? atoi (reason + strlen ("error code=")): sqlite3_errcode (self->db));
+        code = stele_ledger_fail (self, code);
         stele_refuse (refusal, code, "ledger", "cannot check %s: %s", path, self->error);
     }
     else
@@ -257,13 +272,21 @@ s_make_durable (stele_ledger_t *self)
     return code == STELE_EFULL || code == STELE_EBUSY? 0: code;
 }
 
+//  Memory, where SQLite has no other word for it
+static int
+s_fail_prepare (stele_ledger_t *self)
+{
+    int code = stele_sql_code (sqlite3_errcode (self->db));
+    return stele_ledger_fail (self, code? code: STELE_ENO_MEMORY);
+}
+
 static int
 s_prepare (stele_ledger_t *self)
 {
 #define STATEMENT_PREPARE(name, sql) \
     self->name = stele_sql_prepare (self->db, sql); \
     if (!self->name) \
-        return stele_ledger_fail (self, STELE_EINTERNAL);
+        return s_fail_prepare (self);
     STELE_LEDGER_STATEMENTS (STATEMENT_PREPARE)
 #undef STATEMENT_PREPARE
     self->content = stele_content_new (self->db);
@@ -271,8 +294,8 @@ s_prepare (stele_ledger_t *self)
     self->tasks = stele_tasks_new (self->db);
     self->zones = stele_zones_new (self->db);
     self->reader = stele_reader_over (self->db);
-    if (!self->words || !self->tasks || !self->zones || !self->reader)
-        return stele_ledger_fail (self, STELE_EINTERNAL);
+    if (!self->content || !self->words || !self->tasks || !self->zones || !self->reader)
+        return s_fail_prepare (self);
     return 0;
 }
 
@@ -328,14 +351,20 @@ stele_ledger_open_with (const char *path, const stele_ledger_options_t *options,
     stele_refusal_t *refusal)
 {
     stele_ledger_t *self = calloc (1, sizeof *self);
-    assert (self);
+    if (!self) {
+        stele_refuse (refusal, STELE_ENO_MEMORY, "ledger", "out of memory");
+        return NULL;
+    }
     self->lock = -1;
     self->wal_pages_next = WAL_PAGES_MAX;
     self->wal_pages_early = WAL_PAGES_EARLY;
     self->pack = stele_pack_new ();
     self->scratch = stele_record_new ();
     self->high_water = stele_high_water_new (path);
-    if (s_open (self, path, options, refusal))
+    int code = self->pack && self->scratch && self->high_water?
+        s_open (self, path, options, refusal):
+        stele_refuse (refusal, STELE_ENO_MEMORY, "ledger", "out of memory");
+    if (code)
         stele_ledger_close (&self);
     else {
         sqlite3_busy_timeout (self->db, BUSY_MS);
@@ -370,7 +399,7 @@ stele_ledger_close (stele_ledger_t **self_p)
     STELE_LEDGER_STATEMENTS (STATEMENT_FINALIZE)
 #undef STATEMENT_FINALIZE
     stele_content_destroy (&self->content);
-    if (self->broken)
+    if (self->broken && self->db)
         sqlite3_db_config (self->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
     sqlite3_close (self->db);
     stele_high_water_destroy (&self->high_water);
@@ -434,7 +463,10 @@ stele_ledger_begin (stele_ledger_t *self)
 int
 stele_ledger_commit (stele_ledger_t *self, int64_t now_us)
 {
-    int code = STELE_FAULT_CODE (flush_before);
+    int code = stele_ledger_in_batch (self);
+    if (code)
+        return code;
+    code = STELE_FAULT_CODE (flush_before);
     if (code == 0)
         code = stele_tasks_flush (self->tasks);
     if (code == 0)
@@ -487,6 +519,7 @@ stele_ledger_rollback (stele_ledger_t *self)
     //  After some errors SQLite has rolled back by itself
     if (!sqlite3_get_autocommit (self->db))
         stele_sql_exec (self->db, self->suspended? "ROLLBACK TO batch; RELEASE batch": "ROLLBACK");
+    stele_sql_bound_forget ();
     stele_tasks_forget (self->tasks);
     stele_zones_forget (self->zones);
     stele_words_forget (self->words);

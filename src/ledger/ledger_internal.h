@@ -180,7 +180,11 @@ int
 int
     stele_ledger_fail (stele_ledger_t *self, int code);
 
-//  Run a statement of the ledger, note its error.
+//  Is the batch still open? 0, or STELE_EINTERNAL.
+int
+    stele_ledger_in_batch (stele_ledger_t *self);
+
+//  Run a statement of the open batch, note its error.
 int
     stele_ledger_run (stele_ledger_t *self, sqlite3_stmt *stmt);
 

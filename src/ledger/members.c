@@ -181,6 +181,8 @@ static int
 s_set_string (const stele_member_t *member, stele_vocabulary_t states, stele_record_t *record)
 {
     char *room = stele_record_alloc (record, member->size);
+    if (!room)
+        return STELE_ENO_MEMORY;
     int64_t size = s_unescape (member->value + 1, member->value + member->size - 1, room);
     if (size < 0)
         return STELE_ELEDGER;
@@ -243,6 +245,8 @@ stele_member_set (const stele_member_t *member, stele_vocabulary_t states,
     }
     if (kind == STELE_KIND_MAP && *member->value == '{') {
         char *copy = stele_record_alloc (record, member->size);
+        if (!copy)
+            return STELE_ENO_MEMORY;
         memcpy (copy, member->value, member->size);
         stele_record_set_json (record, field, copy, member->size);
         return 0;

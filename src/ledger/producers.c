@@ -27,8 +27,14 @@ stele_ledger_producers (stele_ledger_t *self, stele_producer_fn *fn, void *arg)
             .status = sqlite3_column_int (stmt, 5),
             .seen_at = sqlite3_column_int64 (stmt, 6)
         };
-        snprintf (producer.name, sizeof producer.name, "%s", sqlite3_column_text (stmt, 1));
-        snprintf (producer.instance, sizeof producer.instance, "%s", sqlite3_column_text (stmt, 3));
+        const char *name = (const char *) sqlite3_column_text (stmt, 1);
+        const char *instance = (const char *) sqlite3_column_text (stmt, 3);
+        if (!name || !instance) {
+            rc = SQLITE_NOMEM;
+            break;
+        }
+        snprintf (producer.name, sizeof producer.name, "%s", name);
+        snprintf (producer.instance, sizeof producer.instance, "%s", instance);
         fn (&producer, arg);
     }
     sqlite3_finalize (stmt);
@@ -143,11 +149,13 @@ s_running (stele_ledger_t *self, int64_t producer, stele_record_t *arena,
         char room [STELE_ID_TEXT];
         size_t size;
         const char *id = stele_id_column (stmt, 0, room, &size);
-        if (!id) {
-            rc = SQLITE_CORRUPT;
+        char *copy = id? stele_record_alloc (arena, size): NULL;
+        if (!copy) {
+            bool is_short = id || sqlite3_errcode (self->db) == SQLITE_NOMEM;
+            rc = is_short? SQLITE_NOMEM: SQLITE_CORRUPT;
             break;
         }
-        char *copy = memcpy (stele_record_alloc (arena, size), id, size);
+        memcpy (copy, id, size);
         ids [*count].kind = STELE_VALUE_TEXT;
         ids [*count].text = copy;
         ids [*count].size = (uint32_t) size;
@@ -162,6 +170,11 @@ stele_ledger_interrupt (stele_ledger_t *self, int64_t producer, const char *reas
 {
     stele_record_t *arena = stele_record_new ();
     stele_record_t *event = stele_record_new ();
+    if (!arena || !event) {
+        stele_record_destroy (&arena);
+        stele_record_destroy (&event);
+        return stele_ledger_fail (self, STELE_ENO_MEMORY);
+    }
     event->type = STELE_TASK_STATE_CHANGED;
     stele_record_set_integer (event, STELE_TIME, time_us);
     stele_record_set_word (event, STELE_STATE, STELE_VOCABULARY_TASK_STATE, STELE_TASK_FAILED);

@@ -56,6 +56,12 @@ s_configure (stele_reader_t *self)
         "PRAGMA cache_size = -8192; PRAGMA temp_store = MEMORY; PRAGMA trusted_schema = OFF;");
 }
 
+static char *
+s_copy (const char *text)
+{
+    return text? strdup (text): NULL;
+}
+
 //  Is it a ledger of this version?
 static int
 s_check (stele_reader_t *self, stele_refusal_t *refusal)
@@ -77,26 +83,30 @@ s_check (stele_reader_t *self, stele_refusal_t *refusal)
 
     sqlite3_stmt *statement = stele_sql_prepare (self->db,
         "SELECT value FROM meta WHERE key = 'ledger_id'");
-    if (statement && sqlite3_step (statement) == SQLITE_ROW)
-        self->ledger_id = strdup ((const char *) sqlite3_column_text (statement, 0));
+    int rc = statement? sqlite3_step (statement): sqlite3_errcode (self->db);
+    if (rc == SQLITE_ROW)
+        self->ledger_id = s_copy ((const char *) sqlite3_column_text (statement, 0));
     sqlite3_finalize (statement);
-    if (!self->ledger_id)
-        return stele_refuse (refusal, STELE_ELEDGER, "ledger", "%s has no id: %s",
-            self->path, sqlite3_errmsg (self->db));
-    return 0;
+    if (self->ledger_id)
+        return 0;
+    int code = rc == SQLITE_ROW? STELE_ENO_MEMORY: rc == SQLITE_DONE? STELE_ELEDGER: stele_sql_code (rc);
+    return stele_refuse (refusal, code, "ledger", "%s has no id: %s", self->path,
+        rc == SQLITE_ROW? "out of memory": sqlite3_errmsg (self->db));
 }
 
 static stele_reader_t *
 s_new (const char *path)
 {
     stele_reader_t *self = calloc (1, sizeof *self);
-    assert (self);
+    if (!self)
+        return NULL;
     self->path = strdup (path);
-    assert (self->path);
     self->bounds = (stele_reader_bounds_t) {
         .units = 100000, .search_units = 35000, .set = 20000, .touched = 2000
     };
     self->row = stele_record_new ();
+    if (!self->path || !self->row)
+        stele_reader_close (&self);
     return self;
 }
 
@@ -105,6 +115,10 @@ stele_reader_open (const char *path, stele_refusal_t *refusal)
 {
     assert (path);
     stele_reader_t *self = s_new (path);
+    if (!self) {
+        stele_refuse (refusal, STELE_ENO_MEMORY, "ledger", "out of memory");
+        return NULL;
+    }
     int code = stele_sql_code (sqlite3_open_v2 (path, &self->db,
         SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, NULL));
     if (code == 0)
@@ -113,6 +127,8 @@ stele_reader_open (const char *path, stele_refusal_t *refusal)
         stele_refuse (refusal, code, "ledger", "cannot open %s: %s", path,
             self->db? sqlite3_errmsg (self->db): "out of memory");
     self->content = stele_content_new (self->db);
+    if (code == 0 && !self->content)
+        code = stele_refuse (refusal, STELE_ENO_MEMORY, "ledger", "out of memory");
     if (code || s_check (self, refusal))
         stele_reader_close (&self);
     return self;
@@ -122,9 +138,13 @@ stele_reader_t *
 stele_reader_over (sqlite3 *db)
 {
     stele_reader_t *self = s_new ("");
+    if (!self)
+        return NULL;
     self->db = db;
     self->borrowed = true;
     self->content = stele_content_new (db);
+    if (!self->content)
+        stele_reader_close (&self);
     return self;
 }
 
@@ -317,9 +337,12 @@ reader_step (stele_reader_t *self, sqlite3_stmt *statement)
 {
     if (self->status)
         return self->status;
-    int rc = sqlite3_step (statement);
+    int rc = stele_sql_step (statement);
     if (rc == SQLITE_ROW)
         return 1;
+    if (rc == SQLITE_NOMEM)
+        reader_fail (self, STELE_ENO_MEMORY, "out of memory");
+    else
     if (rc != SQLITE_DONE)
         reader_fail_sqlite (self);
     sqlite3_reset (statement);

@@ -92,7 +92,7 @@ s_find_names (s_walk_t *walk)
     for (size_t i = 0; i < filter->name_count; i++) {
         int64_t id = reader_word_id (walk->reader, filter->names [i].text, filter->names [i].size);
         //  0, for a name that no metric has, is no word's number: it matches nothing
-        reader_keys_add (&walk->names, id);
+        reader_keys_add (walk->reader, &walk->names, id);
     }
     reader_keys_sort (&walk->names);
     return walk->reader->status;
@@ -128,7 +128,7 @@ s_collect (s_walk_t *walk)
         if (reader_step (self, statement) != 1 || (count % LOOK_EVERY == 0 && reader_overdue (self)))
             break;
         if (s_passes (walk, sqlite3_column_int64 (statement, 1)))
-            reader_keys_add (&walk->found, position);
+            reader_keys_add (self, &walk->found, position);
         position = sqlite3_column_int64 (statement, 0);
     }
     return self->status;

@@ -9,6 +9,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#define HASH_NONFATAL_OOM 1         // What was not added has no table
 #include <uthash.h>
 #include "ledger/reader_internal.h"
 
@@ -49,13 +50,19 @@ reader_word (stele_reader_t *self, int64_t id, size_t *size)
             return NULL;
         const char *text = (const char *) sqlite3_column_text (statement, 0);
         size_t bytes = (size_t) sqlite3_column_bytes (statement, 0);
-        word = malloc (sizeof *word + bytes + 1);
-        assert (word);
-        word->id = id;
-        word->size = bytes;
-        memcpy (word->text, text, bytes + 1);
-        HASH_ADD (hh, self->words, id, sizeof word->id, word);
+        word = text? malloc (sizeof *word + bytes + 1): NULL;
+        if (word) {
+            word->id = id;
+            word->size = bytes;
+            memcpy (word->text, text, bytes + 1);
+            HASH_ADD (hh, self->words, id, sizeof word->id, word);
+        }
         sqlite3_reset (statement);
+        if (!word || !word->hh.tbl) {
+            free (word);
+            reader_fail (self, STELE_ENO_MEMORY, "out of memory");
+            return NULL;
+        }
     }
     *size = word->size;
     return word->text;
@@ -79,12 +86,17 @@ reader_default_text (stele_reader_t *self, stele_field_t field, const char *text
 
 //  -- columns -------------------------------------------------------------------
 
+//  Of a column that is not NULL
 static const char *
-s_text (sqlite3_stmt *statement, int column, size_t *size)
+s_text (stele_reader_t *self, sqlite3_stmt *statement, int column, size_t *size)
 {
     const char *text = (const char *) sqlite3_column_text (statement, column);
     *size = (size_t) sqlite3_column_bytes (statement, column);
-    return text? text: "";
+    if (text)
+        return text;
+    *size = 0;
+    reader_fail (self, STELE_ENO_MEMORY, "out of memory");
+    return "";
 }
 
 //  Text that may be compressed
@@ -95,7 +107,10 @@ s_expanded (stele_reader_t *self, sqlite3_stmt *statement, int column, size_t *s
     if (text)
         return text;
     *size = 0;
-    reader_fail (self, STELE_ELEDGER, "text in a row cannot be expanded: it is damaged");
+    if (stele_content_trouble (self->content) == STELE_ENO_MEMORY)
+        reader_fail (self, STELE_ENO_MEMORY, "out of memory");
+    else
+        reader_fail (self, STELE_ELEDGER, "text in a row cannot be expanded: it is damaged");
     return "";
 }
 
@@ -104,9 +119,12 @@ s_id (stele_reader_t *self, sqlite3_stmt *statement, int column, stele_field_t f
 {
     size_t size;
     char *room = stele_record_alloc (self->row, STELE_ID_TEXT);
-    const char *text = stele_id_column (statement, column, room, &size);
+    const char *text = room? stele_id_column (statement, column, room, &size): NULL;
     if (text)
         stele_record_set_text (self->row, field, text, size);
+    else
+    if (!room || sqlite3_errcode (self->db) == SQLITE_NOMEM)
+        reader_fail (self, STELE_ENO_MEMORY, "out of memory");
     else
         reader_fail (self, STELE_ELEDGER, "an id in a row is neither text nor the bytes of one");
 }
@@ -147,7 +165,7 @@ s_number (stele_reader_t *self, sqlite3_stmt *statement, int column, stele_field
         return;
     }
     size_t size;
-    const char *text = s_text (statement, column, &size);
+    const char *text = s_text (self, statement, column, &size);
     if (strcmp (text, "NaN") == 0)
         value->real = NAN;
     else
@@ -171,7 +189,12 @@ s_content (stele_reader_t *self, sqlite3_stmt *statement, int column, stele_fiel
         sqlite3_column_blob (statement, column);
     size_t size = (size_t) sqlite3_column_bytes (statement, column);
     stele_encoding_t encoding = (stele_encoding_t) sqlite3_column_int (statement, column - 1);
-    if (stele_content_unpack (self->content, encoding, is_text, data, size, self->row, field))
+    int code = (size || is_text) && !data? STELE_ENO_MEMORY:
+        stele_content_unpack (self->content, encoding, is_text, data, size, self->row, field);
+    if (code == STELE_ENO_MEMORY)
+        reader_fail (self, STELE_ENO_MEMORY, "out of memory");
+    else
+    if (code)
         reader_fail (self, STELE_ELEDGER, "content in a row cannot be expanded: it is damaged");
 }
 
@@ -202,7 +225,7 @@ s_fill_one (stele_reader_t *self, sqlite3_stmt *statement, int column,
             s_id (self, statement, column, field);
             break;
         case COLUMN_EXTRA:
-            text = s_text (statement, column, &size);
+            text = s_text (self, statement, column, &size);
             self->row->extra = (stele_value_t) {
                 .kind = STELE_VALUE_JSON, .size = (uint32_t) size, .text = text
             };
@@ -241,15 +264,19 @@ reader_fill (stele_reader_t *self, sqlite3_stmt *statement, int first,
 
 //  -- arrays of keys ---------------------------------------------------------------
 
-void
-reader_keys_add (reader_keys_t *self, int64_t key)
+int
+reader_keys_add (stele_reader_t *reader, reader_keys_t *self, int64_t key)
 {
     if (self->count == self->room) {
-        self->room = self->room? self->room * 2: 64;
-        self->keys = realloc (self->keys, self->room * sizeof *self->keys);
-        assert (self->keys);
+        size_t room = self->room? self->room * 2: 64;
+        int64_t *keys = realloc (self->keys, room * sizeof *keys);
+        if (!keys)
+            return reader_fail (reader, STELE_ENO_MEMORY, "out of memory");
+        self->keys = keys;
+        self->room = room;
     }
     self->keys [self->count++] = key;
+    return 0;
 }
 
 void

@@ -66,7 +66,7 @@ s_find_words (reader_filter_t *self, const stele_span_t *spans, size_t count, re
     for (size_t i = 0; i < count; i++) {
         int64_t id = reader_word_id (self->reader, spans [i].text, spans [i].size);
         if (id > 0)
-            reader_keys_add (ids, id);
+            reader_keys_add (self->reader, ids, id);
     }
     reader_keys_sort (ids);
     if (count > 0 && ids->count == 0)

@@ -115,6 +115,10 @@ int64_t
 int
     reader_fail (stele_reader_t *self, int code, const char *what);
 
+//  The same where fields in a row are not JSON, or memory runs out.
+int
+    reader_fail_json (stele_reader_t *self, int code);
+
 //  The same with what SQLite says.
 int
     reader_fail_sqlite (stele_reader_t *self);
@@ -309,8 +313,9 @@ bool
 int64_t
     reader_clock_ms (void);
 
-void
-    reader_keys_add (reader_keys_t *self, int64_t key);
+/*  Out of memory the reader fails.                                          */
+int
+    reader_keys_add (stele_reader_t *reader, reader_keys_t *self, int64_t key);
 void
     reader_keys_free (reader_keys_t *self);
 //  Ascending, each once.

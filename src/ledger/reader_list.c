@@ -195,7 +195,7 @@ s_list_children (reader_list_t *self)
         "SELECT id FROM tasks WHERE parent_id = ?1");
     reader_bind_id (statement, 1, self->ask->parent_id.text, self->ask->parent_id.size);
     while (reader_step (reader, statement) == 1)
-        reader_keys_add (&keys, sqlite3_column_int64 (statement, 0));
+        reader_keys_add (reader, &keys, sqlite3_column_int64 (statement, 0));
     return reader_list_set (self, &keys);
 }
 
@@ -213,7 +213,7 @@ s_list_pairs (reader_list_t *self, const reader_pair_t *pairs, int count)
         if (statement)
             sqlite3_bind_null (statement, 2);
         while (reader_step (reader, statement) == 1)
-            reader_keys_add (&keys, sqlite3_column_int64 (statement, 0));
+            reader_keys_add (reader, &keys, sqlite3_column_int64 (statement, 0));
     }
     return reader_list_set (self, &keys);
 }

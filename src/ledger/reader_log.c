@@ -119,7 +119,7 @@ s_collect (stele_reader_t *self, int64_t after, int64_t upto,
         if (statement)
             sqlite3_bind_int64 (statement, 2, upto);
         while (reader_step (self, statement) == 1)
-            reader_keys_add (source <= SOURCE_METRICS? tasks: sessions,
+            reader_keys_add (self, source <= SOURCE_METRICS? tasks: sessions,
                 sqlite3_column_int64 (statement, 0));
     }
     reader_keys_sort (tasks);

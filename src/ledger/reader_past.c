@@ -41,10 +41,11 @@ static const reader_column_t s_created [] = {
     " t.acceptance_criteria, t.metadata, t.parent_id, s.last_history" \
     " FROM tasks t JOIN states_plain s ON s.task = t.id WHERE t.id = ?1"
 
-static int
-s_fail_json (stele_reader_t *self)
+int
+reader_fail_json (stele_reader_t *self, int code)
 {
-    return reader_fail (self, STELE_ELEDGER, "fields in a row are not the JSON that was written");
+    return reader_fail (self, code, code == STELE_ENO_MEMORY? "out of memory":
+        "fields in a row are not the JSON that was written");
 }
 
 stele_field_set_t
@@ -58,7 +59,7 @@ reader_member_set (stele_reader_t *self, const char *text, size_t size)
         if (member.field != STELE_FIELD_NONE)
             set |= STELE_FIELD_BIT (member.field);
     if (rc)
-        s_fail_json (self);
+        reader_fail_json (self, rc);
     return set;
 }
 
@@ -78,7 +79,7 @@ s_set_wanted (stele_reader_t *self, const char *text, size_t size, stele_field_s
         *wanted &= ~STELE_FIELD_BIT (member.field);
     }
     if (rc)
-        s_fail_json (self);
+        reader_fail_json (self, rc);
 }
 
 //  Positions of the task's events after 'position' that replaced something, newest first
@@ -91,7 +92,7 @@ s_find_replacing (stele_reader_t *self, int64_t last, int64_t position, reader_k
         if (reader_step (self, statement) != 1 || (count % LOOK_EVERY == 0 && reader_overdue (self)))
             break;
         if (sqlite3_column_int (statement, 1))
-            reader_keys_add (keys, last);
+            reader_keys_add (self, keys, last);
         last = sqlite3_column_int64 (statement, 0);
     }
 }
@@ -233,7 +234,12 @@ s_take_created (s_past_t *past, int64_t position, sqlite3_stmt *statement)
     stele_task_state_t state = (stele_task_state_t) sqlite3_column_int (statement, PAST_TO);
     if (kept) {
         past->kept_size = (size_t) sqlite3_column_bytes (statement, PAST_CHANGES);
-        past->kept = memcpy (stele_record_alloc (self->row, past->kept_size), kept, past->kept_size);
+        char *copy = stele_record_alloc (self->row, past->kept_size);
+        if (!copy) {
+            reader_fail (self, STELE_ENO_MEMORY, "out of memory");
+            return state;
+        }
+        past->kept = memcpy (copy, kept, past->kept_size);
         stele_field_set_t own = STELE_FIELD_BIT (STELE_STATE);
         s_set_wanted (self, kept, past->kept_size, &own);
         if (!own)
@@ -246,9 +252,14 @@ static void
 s_add_step (s_past_t *past, const s_step_t *step)
 {
     if (past->count == past->room) {
-        past->room = past->room? past->room * 2: 16;
-        past->steps = realloc (past->steps, past->room * sizeof *past->steps);
-        assert (past->steps);
+        size_t room = past->room? past->room * 2: 16;
+        s_step_t *steps = realloc (past->steps, room * sizeof *steps);
+        if (!steps) {
+            reader_fail (past->reader, STELE_ENO_MEMORY, "out of memory");
+            return;
+        }
+        past->steps = steps;
+        past->room = room;
     }
     past->steps [past->count++] = *step;
 }

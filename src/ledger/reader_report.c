@@ -133,7 +133,7 @@ s_add_task (s_report_t *self, const reader_brief_t *brief)
     if (!by_error && s_within (self, brief->started_at)) {
         s_group_t *group = s_group_of (self, brief, brief->started_at);
         group->row.started++;
-        reader_keys_add (&group->queue, brief->started_at - brief->created_at);
+        reader_keys_add (self->reader, &group->queue, brief->started_at - brief->created_at);
     }
     if (!s_within (self, brief->completed_at))
         return;
@@ -148,7 +148,7 @@ s_add_task (s_report_t *self, const reader_brief_t *brief)
     group->row.completed++;
     group->row.failed += failed;
     if (brief->started_at)
-        reader_keys_add (&group->run, brief->completed_at - brief->started_at);
+        reader_keys_add (self->reader, &group->run, brief->completed_at - brief->started_at);
 }
 
 //  -- which tasks? --------------------------------------------------------------------

@@ -149,9 +149,10 @@ static void
 s_fill_members (stele_reader_t *self, sqlite3_stmt *statement, int column)
 {
     const char *text = (const char *) sqlite3_column_text (statement, column);
-    if (text && stele_members_set (text, (size_t) sqlite3_column_bytes (statement, column),
-        stele_record_state_vocabulary (self->row->type), self->row))
-        reader_fail (self, STELE_ELEDGER, "fields in a row are not the JSON that was written");
+    int code = text? stele_members_set (text, (size_t) sqlite3_column_bytes (statement, column),
+        stele_record_state_vocabulary (self->row->type), self->row): 0;
+    if (code)
+        reader_fail_json (self, code);
 }
 
 //  What task.created gave is in tasks, but what a placeholder had already: that is here

@@ -166,7 +166,7 @@ s_add_by_words (reader_list_t *list, reader_keys_t *keys)
             sqlite3_column_int64 (statement, 0));
         //  The index may be ahead of what this call sees
         if (reader_step (self, owner) == 1)
-            reader_keys_add (keys, sqlite3_column_int64 (owner, 0));
+            reader_keys_add (self, keys, sqlite3_column_int64 (owner, 0));
         count++;
     }
     sqlite3_finalize (statement);
@@ -216,14 +216,15 @@ s_number (const s_block_t *block, size_t offset)
 }
 
 static void
-s_scan (const s_block_t *block, const char *part, size_t size, reader_keys_t *keys)
+s_scan (stele_reader_t *self, const s_block_t *block, const char *part, size_t size,
+    reader_keys_t *keys)
 {
     const char *from = block->text, *end = block->text + block->text_size, *hit;
     while ((hit = memmem (from, (size_t) (end - from), part, size)) != NULL) {
         size_t number = s_number (block, (size_t) (hit - block->text));
         if (number < block->count) {
             const unsigned char *key = block->keys + number * 4;
-            reader_keys_add (keys, block->first + ((int64_t) key [0] | (int64_t) key [1] << 8
+            reader_keys_add (self, keys, block->first + ((int64_t) key [0] | (int64_t) key [1] << 8
                 | (int64_t) key [2] << 16 | (int64_t) key [3] << 24));
         }
         from = hit + 1;
@@ -261,7 +262,7 @@ s_add_by_ids (reader_list_t *list, reader_keys_t *keys)
         size_t size;
         for (size_t i = 0; (part = stele_match_part (match, i, &size)) != NULL; i++)
             if (size > 0)
-                s_scan (&block, part, size, keys);
+                s_scan (list->reader, &block, part, size, keys);
         seen += block.count;
         if (seen > IDS_MAX) {
             list->partial = true;
@@ -288,7 +289,7 @@ s_add_tail (reader_list_t *list, int64_t indexed, reader_keys_t *keys)
     }
     reader_texts (list->reader, indexed, list->head, &texts);
     for (size_t i = 0; i < texts.count; i++)
-        reader_keys_add (keys, texts.texts [i].task);
+        reader_keys_add (self, keys, texts.texts [i].task);
     free (texts.texts);
 }
 

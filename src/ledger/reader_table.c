@@ -48,9 +48,10 @@ s_take_start (s_session_t *session, sqlite3_stmt *statement)
     static const reader_column_t user [] = { { STELE_USER_ID, COLUMN_WORD } };
     stele_reader_t *self = session->reader;
     const char *text = (const char *) sqlite3_column_text (statement, 5);
-    if (text && stele_members_set (text, (size_t) sqlite3_column_bytes (statement, 5),
-        STELE_VOCABULARY_SESSION_STATE, self->row))
-        reader_fail (self, STELE_ELEDGER, "fields in a row are not the JSON that was written");
+    int code = text? stele_members_set (text, (size_t) sqlite3_column_bytes (statement, 5),
+        STELE_VOCABULARY_SESSION_STATE, self->row): 0;
+    if (code)
+        reader_fail_json (self, code);
     READER_FILL (self, statement, 4, user);
     stele_record_set_integer (self->row, STELE_CREATED_AT, sqlite3_column_int64 (statement, 1));
     session->started = true;

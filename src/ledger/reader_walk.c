@@ -131,7 +131,7 @@ s_add_row (s_walk_t *walk, sqlite3_stmt *statement)
     reader_brief_fill (&brief, statement, 0);
     if (list->is_past && !reader_moment_untouched (list, &brief)) {
         if (list->lazy && brief.key <= list->position && !reader_keys_has (&list->unordered, brief.key))
-            reader_keys_add (&walk->touched, brief.key);
+            reader_keys_add (list->reader, &walk->touched, brief.key);
         return;
     }
     int64_t time = reader_brief_time (&brief, list->ask->order);
@@ -189,7 +189,10 @@ s_choose_zones (s_walk_t *walk)
     size_t count = reader_zones (list->reader, &zones);
     bool created = list->ask->order <= STELE_ORDER_CREATED_ASC;
     walk->zones = malloc ((count + 1) * sizeof *walk->zones);
-    assert (walk->zones);
+    if (!walk->zones) {
+        reader_fail (list->reader, STELE_ENO_MEMORY, "out of memory");
+        return;
+    }
     for (size_t i = 0; i < count && zones [i].zone * STELE_ZONE <= list->position; i++) {
         int64_t min = created? zones [i].min_created: zones [i].min_time;
         int64_t max = created? zones [i].max_created: zones [i].max_time;

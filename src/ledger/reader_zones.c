@@ -23,9 +23,14 @@ reader_zones (stele_reader_t *self, const reader_zone_t **zones)
         " WHERE zone >= ?1 ORDER BY zone", from);
     while (reader_step (self, statement) == 1) {
         if (self->zone_count == self->zone_room) {
-            self->zone_room = self->zone_room? self->zone_room * 2: 64;
-            self->zones = realloc (self->zones, self->zone_room * sizeof *self->zones);
-            assert (self->zones);
+            size_t room = self->zone_room? self->zone_room * 2: 64;
+            reader_zone_t *more = realloc (self->zones, room * sizeof *more);
+            if (!more) {
+                reader_fail (self, STELE_ENO_MEMORY, "out of memory");
+                break;
+            }
+            self->zones = more;
+            self->zone_room = room;
         }
         self->zones [self->zone_count++] = (reader_zone_t) {
             .zone = sqlite3_column_int64 (statement, 0),
@@ -60,7 +65,7 @@ reader_zone_keys (stele_reader_t *self, int64_t from, int64_t to, int64_t events
         if (statement)
             sqlite3_bind_int64 (statement, 2, first + STELE_ZONE - 1);
         while (reader_step (self, statement) == 1)
-            reader_keys_add (keys, sqlite3_column_int64 (statement, 0));
+            reader_keys_add (self, keys, sqlite3_column_int64 (statement, 0));
     }
     reader_keys_sort (keys);
     return true;

@@ -15,6 +15,8 @@
 int
 stele_sql_code (int sqlite_rc)
 {
+    if (sqlite_rc == SQLITE_IOERR_NOMEM)
+        return STELE_ENO_MEMORY;
     switch (sqlite_rc & 0xFF) {
         case SQLITE_OK:
         case SQLITE_ROW:
@@ -102,12 +104,12 @@ s_doing (int rc)
 int
 stele_sql_trouble (sqlite3 *db, int code, char *text, size_t size)
 {
-    int rc = sqlite3_extended_errcode (db);
+    int rc = db? sqlite3_extended_errcode (db): SQLITE_OK;
     int kind = rc & 0xFF;
-    const char *path = sqlite3_db_filename (db, "main");
+    const char *path = db? sqlite3_db_filename (db, "main"): NULL;
     if (!path)
         path = "the ledger";        // It was not even opened
-    if (kind == SQLITE_OK || kind == SQLITE_ROW || kind == SQLITE_DONE)
+    if (kind == SQLITE_OK || kind == SQLITE_ROW || kind == SQLITE_DONE || code == STELE_ENO_MEMORY)
         snprintf (text, size, "%s", stele_error_text (code));
     else
     if (kind == SQLITE_FULL)
@@ -144,12 +146,36 @@ stele_sql_prepare (sqlite3 *db, const char *sql)
     return stmt;
 }
 
+static _Thread_local bool s_unbound;
+
+void
+stele_sql_bound (int sqlite_rc)
+{
+    if (sqlite_rc != SQLITE_OK)
+        s_unbound = true;
+}
+
+void
+stele_sql_bound_forget (void)
+{
+    s_unbound = false;
+}
+
+int
+stele_sql_step (sqlite3_stmt *stmt)
+{
+    if (!s_unbound)
+        return sqlite3_step (stmt);
+    s_unbound = false;
+    return SQLITE_NOMEM;
+}
+
 int
 stele_sql_run (sqlite3_stmt *stmt)
 {
     int rc;
     do
-        rc = sqlite3_step (stmt);
+        rc = stele_sql_step (stmt);
     while (rc == SQLITE_ROW);
     int reset_rc = sqlite3_reset (stmt);
     return stele_sql_code (rc == SQLITE_DONE? reset_rc: rc);
@@ -213,7 +239,7 @@ stele_sql_bind_value (sqlite3_stmt *stmt, int index, const stele_value_t *value)
             break;
         case STELE_VALUE_UNSIGNED:
             snprintf (digits, sizeof digits, "%llu", (unsigned long long) value->natural);
-            sqlite3_bind_text (stmt, index, digits, -1, SQLITE_TRANSIENT);
+            stele_sql_bound (sqlite3_bind_text (stmt, index, digits, -1, SQLITE_TRANSIENT));
             break;
         case STELE_VALUE_REAL:
             s_bind_real (stmt, index, value->real);

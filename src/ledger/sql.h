@@ -22,6 +22,18 @@ int
 int
     stele_sql_trouble (sqlite3 *db, int code, char *text, size_t size);
 
+/*  Note how a binding went that has to copy its bytes. When it failed, for want of memory, the
+    next step or run on this thread fails with SQLITE_NOMEM: a statement must not
+    run with NULL in the place of a value. A rollback forgets it.            */
+void
+    stele_sql_bound (int sqlite_rc);
+void
+    stele_sql_bound_forget (void);
+
+/*  sqlite3_step, unless a binding before it has failed.                     */
+int
+    stele_sql_step (sqlite3_stmt *stmt);
+
 /*  Prepare a statement that lives as long as the connection; NULL on failure (ask
     sqlite3_errmsg).                                                         */
 sqlite3_stmt *

@@ -11,6 +11,7 @@
 #include "ledger/ids.h"
 #include "ledger/sql.h"
 #include "ledger/tasks.h"
+#include "stele_error.h"
 
 #define CACHE_MAX 65536
 #define ENDED_MAX 4096
@@ -31,6 +32,7 @@ struct stele_tasks {
     stele_task_t *cache;
     stele_task_t **dirty;           // To be written, in the order of their first touch
     size_t dirty_count, dirty_room;
+    bool forgot;                    // No memory to note one of them: the batch cannot be committed
     stele_task_t *ended, *last_ended;   // Oldest first
     int ended_count;
     s_count_t *counts;
@@ -60,7 +62,8 @@ stele_tasks_t *
 stele_tasks_new (sqlite3 *db)
 {
     stele_tasks_t *self = calloc (1, sizeof *self);
-    assert (self);
+    if (!self)
+        return NULL;
     self->find = stele_sql_prepare (db, s_find_sql);
     self->insert = stele_sql_prepare (db, s_insert_sql);
     self->update = stele_sql_prepare (db,
@@ -95,10 +98,15 @@ static stele_task_t *
 s_task_new (stele_tasks_t *self, const char *id, size_t size)
 {
     stele_task_t *task = calloc (1, sizeof *task + size);
-    assert (task);
+    if (!task)
+        return NULL;
     memcpy (task->id, id, size);
     task->id_size = size;
     HASH_ADD_KEYPTR (hh, self->cache, task->id, size, task);
+    if (!task->hh.tbl) {
+        free (task);
+        return NULL;
+    }
     return task;
 }
 
@@ -138,10 +146,13 @@ stele_tasks_find (stele_tasks_t *self, const char *id, size_t size, stele_task_t
     if (*task_p)
         return 0;
     stele_id_bind (self->find, 1, id, size);
-    int rc = sqlite3_step (self->find);
+    int rc = stele_sql_step (self->find);
     if (rc == SQLITE_ROW) {
         *task_p = s_task_new (self, id, size);
-        s_load (*task_p, self->find);
+        if (*task_p)
+            s_load (*task_p, self->find);
+        else
+            rc = SQLITE_NOMEM;
     }
     sqlite3_reset (self->find);
     return stele_sql_code (rc);
@@ -151,6 +162,8 @@ stele_task_t *
 stele_tasks_add (stele_tasks_t *self, const char *id, size_t size, int64_t key)
 {
     stele_task_t *task = s_task_new (self, id, size);
+    if (!task)
+        return NULL;
     task->key = key;
     task->is_new = true;
     task->life.state = STELE_TASK_QUEUED;
@@ -162,27 +175,38 @@ stele_tasks_touch (stele_tasks_t *self, stele_task_t *task)
 {
     if (task->dirty)
         return;
-    task->dirty = true;
     if (self->dirty_count == self->dirty_room) {
-        self->dirty_room = self->dirty_room? self->dirty_room * 2: 1024;
-        self->dirty = realloc (self->dirty, self->dirty_room * sizeof *self->dirty);
-        assert (self->dirty);
+        size_t room = self->dirty_room? self->dirty_room * 2: 1024;
+        stele_task_t **dirty = realloc (self->dirty, room * sizeof *dirty);
+        if (!dirty) {
+            self->forgot = true;
+            return;
+        }
+        self->dirty = dirty;
+        self->dirty_room = room;
     }
+    task->dirty = true;
     self->dirty [self->dirty_count++] = task;
 }
 
-static void
+static int
 s_count (stele_tasks_t *self, const stele_count_key_t *key, int64_t delta)
 {
     s_count_t *count;
     HASH_FIND (hh, self->counts, key, sizeof *key, count);
     if (!count) {
         count = calloc (1, sizeof *count);
-        assert (count);
+        if (!count)
+            return STELE_ENO_MEMORY;
         count->key = *key;
         HASH_ADD (hh, self->counts, key, sizeof *key, count);
+        if (!count->hh.tbl) {
+            free (count);
+            return STELE_ENO_MEMORY;
+        }
     }
     count->delta += delta;
+    return 0;
 }
 
 //  Empty the pending counts, into the table where 'write' says so.
@@ -268,9 +292,11 @@ s_write (stele_tasks_t *self, stele_task_t *task)
     if (code)
         return code;
     if (memcmp (&task->counted, &now, sizeof now) != 0) {
-        if (task->counted.state)
-            s_count (self, &task->counted, -1);
-        s_count (self, &now, 1);
+        code = task->counted.state? s_count (self, &task->counted, -1): 0;
+        if (code == 0)
+            code = s_count (self, &now, 1);
+        if (code)
+            return code;
     }
     task->counted = now;
     task->indexed_created_at = task->created_at;
@@ -315,6 +341,11 @@ s_compare (const void *one, const void *other)
 int
 stele_tasks_flush (stele_tasks_t *self)
 {
+    //  Not without the batch that these belong to (ledger.c says how it can be gone)
+    if (sqlite3_get_autocommit (sqlite3_db_handle (self->insert)))
+        return STELE_EINTERNAL;
+    if (self->forgot)
+        return STELE_ENO_MEMORY;
     //  Ascending: what is new is appended then, and fills its pages
     if (self->dirty_count > 1)
         qsort (self->dirty, self->dirty_count, sizeof *self->dirty, s_compare);
@@ -370,5 +401,6 @@ stele_tasks_forget (stele_tasks_t *self)
     stele_task_t *task, *next;
     HASH_ITER (hh, self->cache, task, next)
         s_forget (self, task);
+    self->forgot = false;
     s_counts_flush (self, false);
 }

@@ -35,6 +35,7 @@ stele_tasks_hash (const char *id, size_t size)
 }
 #undef HASH_FUNCTION
 #define HASH_FUNCTION(key, size, hash) ((hash) = stele_tasks_hash ((const char *) (key), (size)))
+#define HASH_NONFATAL_OOM 1         // What was not added has no table
 #include <uthash.h>
 #include "model/lifecycle.h"
 

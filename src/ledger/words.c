@@ -7,9 +7,11 @@
 
 #include <assert.h>
 #include <stdlib.h>
+#define HASH_NONFATAL_OOM 1         // What was not added has no table
 #include <uthash.h>
 #include "ledger/sql.h"
 #include "ledger/words.h"
+#include "stele_error.h"
 
 #define CACHE_MAX 65536
 
@@ -29,7 +31,8 @@ stele_words_t *
 stele_words_new (sqlite3 *db)
 {
     stele_words_t *self = calloc (1, sizeof *self);
-    assert (self);
+    if (!self)
+        return NULL;
     self->find = stele_sql_prepare (db, "SELECT id FROM words WHERE word = ?1");
     self->insert = stele_sql_prepare (db, "INSERT INTO words (word) VALUES (?1)");
     if (!self->find || !self->insert)
@@ -86,10 +89,15 @@ stele_words_number (stele_words_t *self, const char *text, size_t size, int64_t 
     if (HASH_COUNT (self->cache) >= CACHE_MAX)
         stele_words_forget (self);
     word = malloc (sizeof *word + size);
-    assert (word);
+    if (!word)
+        return STELE_ENO_MEMORY;
     memcpy (word->text, text, size);
     word->number = found;
     HASH_ADD_KEYPTR (hh, self->cache, word->text, size, word);
+    if (!word->hh.tbl) {
+        free (word);
+        return STELE_ENO_MEMORY;
+    }
     *number = found;
     return 0;
 }

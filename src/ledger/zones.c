@@ -26,7 +26,8 @@ stele_zones_t *
 stele_zones_new (sqlite3 *db)
 {
     stele_zones_t *self = calloc (1, sizeof *self);
-    assert (self);
+    if (!self)
+        return NULL;
     self->zone = -1;
     self->find = stele_sql_prepare (db, "SELECT min_time, max_time, min_created, max_created, min_task"
         " FROM zones WHERE zone = ?1");

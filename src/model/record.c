@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "model/record.h"
+#include "stele_error.h"
 
 #define CHUNK_SIZE 4096
 
@@ -22,9 +23,7 @@ struct stele_arena_chunk {
 stele_record_t *
 stele_record_new (void)
 {
-    stele_record_t *self = calloc (1, sizeof *self);
-    assert (self);
-    return self;
+    return calloc (1, sizeof (stele_record_t));
 }
 
 void
@@ -69,7 +68,8 @@ stele_record_alloc (stele_record_t *self, size_t size)
     if (!chunk || chunk->size - chunk->used < size) {
         size_t chunk_size = size > CHUNK_SIZE? size: CHUNK_SIZE;
         chunk = malloc (sizeof *chunk + chunk_size);
-        assert (chunk);
+        if (!chunk)
+            return NULL;
         chunk->next = self->arena;
         chunk->used = 0;
         chunk->size = chunk_size;
@@ -130,22 +130,26 @@ stele_record_set_json (stele_record_t *self, stele_field_t field, const char *te
     s_set_span (self, field, STELE_VALUE_JSON, text, size);
 }
 
-static void
+static int
 s_own (stele_record_t *self, stele_value_t *value)
 {
     if (value->kind < STELE_VALUE_TEXT || value->size == 0)
-        return;
+        return 0;
     char *copy = stele_record_alloc (self, value->size);
+    if (!copy)
+        return STELE_ENO_MEMORY;
     memcpy (copy, value->text, value->size);
     value->text = copy;
+    return 0;
 }
 
-void
+int
 stele_record_own (stele_record_t *self)
 {
-    for (int field = 0; field < STELE_FIELD_COUNT; field++)
-        s_own (self, &self->values [field]);
-    s_own (self, &self->extra);
+    int code = s_own (self, &self->extra);
+    for (int field = 0; field < STELE_FIELD_COUNT && code == 0; field++)
+        code = s_own (self, &self->values [field]);
+    return code;
 }
 
 int64_t

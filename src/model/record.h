@@ -51,7 +51,7 @@ typedef struct {
     stele_arena_chunk_t *arena;
 } stele_record_t;
 
-/*  A record with no values. Caller owns it.                                 */
+/*  A record with no values. Caller owns it. NULL: out of memory.            */
 stele_record_t *
     stele_record_new (void);
 
@@ -62,7 +62,7 @@ void
 void
     stele_record_clear (stele_record_t *self);
 
-/*  Memory that lives until the record is cleared or destroyed.              */
+/*  Memory that lives until the record is cleared or destroyed. NULL: out of memory. */
 void *
     stele_record_alloc (stele_record_t *self, size_t size);
 
@@ -90,8 +90,9 @@ void
     stele_record_set_json (stele_record_t *self, stele_field_t field,
         const char *text, size_t size);
 
-/*  Copy every borrowed byte into the arena, so that the record stands alone. */
-void
+/*  Copy every borrowed byte into the arena, so that the record stands alone. Returns 0, or
+    STELE_ENO_MEMORY: some of it is borrowed still then.                     */
+int
     stele_record_own (stele_record_t *self);
 
 /*  Integer value of a field, 'otherwise' where it is absent.                */

@@ -290,6 +290,8 @@ s_decode_map (stele_record_t *record, stele_field_t field, const s_span_t *span,
     if (rc == STELE_ETOO_LARGE)
         return stele_refuse (refusal, STELE_ETOO_LARGE, name,
             "%s has %zu bytes as JSON, the limit is %zu", name, size, stele_field_limit (field));
+    if (rc == STELE_ENO_MEMORY)
+        return rc;
     if (rc)
         return stele_refuse (refusal, rc, name, "%s: %s", name, reason.message);
     stele_record_set_json (record, field, text, size);
@@ -363,6 +365,8 @@ s_keep_extra (const s_event_t *self, stele_field_set_t known, stele_record_t *re
     stele_scan_t scan = self->entries;
     size_t room = (size_t) (scan.end - scan.next);
     unsigned char *map = stele_record_alloc (record, room + 5);
+    if (!map)
+        return STELE_ENO_MEMORY;
     size_t size = 5;
     uint32_t count = 0;
     for (uint32_t i = 0; i < self->count; i++) {

@@ -32,7 +32,8 @@
 
 /*  Checked msgpack bytes of one object as canonical JSON text in the record's arena.
     Returns 0, or STELE_EMALFORMED (UTF-8, duplicate key, nesting over
-    STELE_LIMIT_NESTING + 1) or STELE_ETOO_LARGE (over STELE_JSON_SIZE_MAX).  */
+    STELE_LIMIT_NESTING + 1) or STELE_ETOO_LARGE (over STELE_JSON_SIZE_MAX), with a
+    refusal; STELE_ENO_MEMORY without.                                       */
 int
     stele_json_text (const void *data, size_t size, stele_record_t *arena,
         const char **text, size_t *text_size, stele_refusal_t *refusal);
@@ -45,7 +46,8 @@ int
         stele_refusal_t *refusal);
 
 /*  Canonical JSON text as msgpack. The text has to be one the broker wrote:
-    a text that does not parse is a fault of the ledger, STELE_ELEDGER.      */
+    a text that does not parse is a fault of the ledger, STELE_ELEDGER. Out of memory
+    (STELE_ENO_MEMORY) the pack has failed, too.                             */
 int
     stele_json_text_pack (const char *text, size_t size, stele_pack_t *pack);
 
@@ -65,7 +67,7 @@ int
     'times', the time fields of events and records (not what a producer's own maps
     hold) are RFC 3339. Need not be checked bytes. Terminated with a NUL; caller owns
     return value and frees it with free(). NULL where it is not one msgpack object
-    of UTF-8 strings.                                                        */
+    of UTF-8 strings, or memory runs out.                                                        */
 char *
     stele_json_print (const void *packed, size_t size, bool times);
 

@@ -5,7 +5,6 @@
     file, You can obtain one at https://mozilla.org/MPL/2.0/.
 */
 
-#include <assert.h>
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
@@ -27,15 +26,19 @@ s_not_of_form (stele_refusal_t *refusal, const char *form)
         "a reserved key of JSON whose value is not of its form, which is %s", form);
 }
 
-//  The bytes of a base64 string; caller frees them. NULL where it is not one.
+//  The bytes of a base64 string; caller frees them. NULL where it is not one, or without
+//  memory: then the pack has failed.
 static void *
-s_decode (const json_t *value, size_t *size)
+s_decode (const json_t *value, size_t *size, stele_pack_t *pack)
 {
     if (!json_is_string (value))
         return NULL;
     size_t text_size = json_string_length (value);
     void *bytes = malloc (text_size + 1);
-    assert (bytes);
+    if (!bytes) {
+        stele_pack_fail (pack);
+        return NULL;
+    }
     ptrdiff_t decoded = stele_base64_decode (json_string_value (value), text_size, bytes);
     if (decoded < 0) {
         free (bytes);
@@ -49,7 +52,7 @@ static int
 s_pack_bin (const json_t *value, stele_pack_t *pack, stele_refusal_t *refusal)
 {
     size_t size;
-    void *bytes = s_decode (value, &size);
+    void *bytes = s_decode (value, &size, pack);
     if (!bytes)
         return s_not_of_form (refusal, "{\"$bin\":\"base64\"}");
     stele_pack_bytes (pack, bytes, size);
@@ -66,7 +69,7 @@ s_pack_ext (const json_t *value, stele_pack_t *pack, stele_refusal_t *refusal)
     ||  json_integer_value (type) < INT8_MIN || json_integer_value (type) > INT8_MAX)
         return s_not_of_form (refusal, form);
     size_t size;
-    void *bytes = s_decode (json_array_get (value, 1), &size);
+    void *bytes = s_decode (json_array_get (value, 1), &size, pack);
     if (!bytes)
         return s_not_of_form (refusal, form);
     stele_pack_ext (pack, (int8_t) json_integer_value (type), bytes, size);
@@ -217,6 +220,17 @@ s_pack (const json_t *value, stele_pack_t *pack, int depth, stele_refusal_t *ref
         s_pack_array (value, pack, depth + 1, refusal);
 }
 
+//  The parser has no word for want of memory, or a wrong one: malloc has
+static json_t *
+s_load (const char *text, size_t size, size_t flags, json_error_t *error, stele_pack_t *pack)
+{
+    errno = 0;
+    json_t *value = json_loadb (text, size, JSON_ALLOW_NUL | JSON_REJECT_DUPLICATES | flags, error);
+    if (!value && (errno == ENOMEM || !*error->text))
+        stele_pack_fail (pack);
+    return value;
+}
+
 static int
 s_parse_refused (const json_error_t *error, stele_refusal_t *refusal)
 {
@@ -236,12 +250,15 @@ int
 stele_json_parse_pack (const char *text, size_t size, stele_pack_t *pack, stele_refusal_t *refusal)
 {
     json_error_t error;
-    json_t *value = json_loadb (text, size,
-        JSON_ALLOW_NUL | JSON_DECODE_ANY | JSON_REJECT_DUPLICATES, &error);
+    json_t *value = s_load (text, size, JSON_DECODE_ANY, &error, pack);
+    if (!value && stele_pack_failed (pack))
+        return STELE_ENO_MEMORY;
     if (!value)
         return s_parse_refused (&error, refusal);
     size_t start = stele_pack_size (pack);
     int rc = s_pack (value, pack, 0, refusal);
+    if (stele_pack_failed (pack))
+        rc = STELE_ENO_MEMORY;
     if (rc)
         stele_pack_rewind (pack, start);
     json_decref (value);
@@ -251,7 +268,8 @@ stele_json_parse_pack (const char *text, size_t size, stele_pack_t *pack, stele_
 int
 stele_json_text_pack (const char *text, size_t size, stele_pack_t *pack)
 {
-    return stele_json_parse_pack (text, size, pack, NULL)? STELE_ELEDGER: 0;
+    int rc = stele_json_parse_pack (text, size, pack, NULL);
+    return rc == STELE_ENO_MEMORY? rc: rc? STELE_ELEDGER: 0;
 }
 
 static bool
@@ -299,7 +317,10 @@ int
 stele_json_text_pack_entries (const char *text, size_t size, const stele_record_t *but,
     stele_pack_t *pack, size_t *count)
 {
-    json_t *object = json_loadb (text, size, JSON_ALLOW_NUL | JSON_REJECT_DUPLICATES, NULL);
+    json_error_t error;
+    json_t *object = s_load (text, size, 0, &error, pack);
+    if (!object && stele_pack_failed (pack))
+        return STELE_ENO_MEMORY;
     size_t start = stele_pack_size (pack);
     size_t packed = 0;
     int rc = json_is_object (object)? s_pack_entries (object, but, pack, &packed): STELE_ELEDGER;

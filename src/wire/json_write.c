@@ -8,7 +8,6 @@
     file, You can obtain one at https://mozilla.org/MPL/2.0/.
 */
 
-#include <assert.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
@@ -35,6 +34,7 @@ typedef struct {
     bool canonical;                 // Sort keys, refuse duplicates
     const unsigned char *end;       // Of the msgpack
     bool times;                     // Print time fields as RFC 3339
+    bool failed;                    // Out of memory
     stele_refusal_t *refusal;
 } s_writer_t;
 
@@ -49,20 +49,22 @@ typedef struct {
 static int
     s_write_value (s_writer_t *self, stele_scan_t *scan, int depth, bool times);
 
-static void
+static bool
 s_grow (s_writer_t *self, size_t needed)
 {
     size_t capacity = self->capacity * 2 > needed? self->capacity * 2: needed;
-    if (self->arena) {
-        char *text = stele_record_alloc (self->arena, capacity);
-        if (self->size)
-            memcpy (text, self->text, self->size);
-        self->text = text;
+    char *text = self->arena? stele_record_alloc (self->arena, capacity):
+        realloc (self->text, capacity);
+    if (!text) {
+        self->failed = true;
+        self->max = 0;              // Whatever follows is not stored either
+        return false;
     }
-    else
-        self->text = realloc (self->text, capacity);
-    assert (self->text);
+    if (self->arena && self->size)
+        memcpy (text, self->text, self->size);
+    self->text = text;
     self->capacity = capacity;
+    return true;
 }
 
 //  Room for 'size' bytes, which the caller fills; NULL where the text is over its maximum
@@ -75,10 +77,9 @@ s_room (s_writer_t *self, size_t size)
         self->max = 0;              // Whatever follows is not stored either
         return NULL;
     }
-    if (at + size > self->capacity)
-        s_grow (self, at + size);
+    bool fits = at + size <= self->capacity || s_grow (self, at + size);
     self->size += size;
-    return self->text + at;
+    return fits? self->text + at: NULL;
 }
 
 static void
@@ -380,7 +381,10 @@ s_write_map (s_writer_t *self, stele_scan_t *scan, uint32_t count, int depth, bo
     }
     s_pair_t few [PAIRS_MAX];
     s_pair_t *pairs = count > PAIRS_MAX? malloc (count * sizeof *pairs): few;
-    assert (pairs);
+    if (!pairs) {
+        self->failed = true;
+        return STELE_ENO_MEMORY;
+    }
     for (uint32_t i = 0; i < count; i++)
         pairs [i] = s_read_pair (scan);
     int rc = s_write_pairs (self, pairs, count, depth, times);
@@ -441,6 +445,8 @@ stele_json_text_within (const void *data, size_t size, size_t size_max, stele_re
     size_t room = size + size / 4 + 32;
     s_grow (&writer, room < size_max? room: size_max);
     int rc = s_write_value (&writer, &scan, 0, false);
+    if (writer.failed)
+        return STELE_ENO_MEMORY;
     if (rc)
         return rc;
     *text_size = writer.size;
@@ -465,10 +471,11 @@ stele_json_print (const void *packed, size_t size, bool times)
         return NULL;
     stele_scan_t scan = stele_scan_start (packed, size);
     s_writer_t writer = { .max = SIZE_MAX / 2, .nesting = PRINT_NESTING, .end = scan.end };
-    if (s_write_value (&writer, &scan, 0, times) != 0) {
+    int rc = s_write_value (&writer, &scan, 0, times);
+    s_put (&writer, "", 1);
+    if (rc || writer.failed) {
         free (writer.text);
         return NULL;
     }
-    s_put (&writer, "", 1);
     return writer.text;
 }

@@ -16,13 +16,15 @@
 struct stele_pack {
     msgpack_sbuffer buffer;
     msgpack_packer packer;
+    bool failed;                    // Out of memory
 };
 
 stele_pack_t *
 stele_pack_new (void)
 {
     stele_pack_t *self = calloc (1, sizeof *self);
-    assert (self);
+    if (!self)
+        return NULL;
     msgpack_sbuffer_init (&self->buffer);
     msgpack_packer_init (&self->packer, &self->buffer, msgpack_sbuffer_write);
     return self;
@@ -44,11 +46,25 @@ void
 stele_pack_clear (stele_pack_t *self)
 {
     msgpack_sbuffer_clear (&self->buffer);
+    self->failed = false;
+}
+
+bool
+stele_pack_failed (const stele_pack_t *self)
+{
+    return self->failed;
+}
+
+void
+stele_pack_fail (stele_pack_t *self)
+{
+    self->failed = true;
 }
 
 const void *
 stele_pack_data (const stele_pack_t *self)
 {
+    assert (!self->failed);
     return self->buffer.data;
 }
 
@@ -60,59 +76,59 @@ stele_pack_size (const stele_pack_t *self)
 
 //  Packing fails only where memory does
 static void
-s_done (int rc)
+s_done (stele_pack_t *self, int rc)
 {
-    assert (rc == 0);
-    (void) rc;
+    if (rc)
+        self->failed = true;
 }
 
 void
 stele_pack_map (stele_pack_t *self, size_t count)
 {
-    s_done (msgpack_pack_map (&self->packer, count));
+    s_done (self, msgpack_pack_map (&self->packer, count));
 }
 
 void
 stele_pack_array (stele_pack_t *self, size_t count)
 {
-    s_done (msgpack_pack_array (&self->packer, count));
+    s_done (self, msgpack_pack_array (&self->packer, count));
 }
 
 void
 stele_pack_nil (stele_pack_t *self)
 {
-    s_done (msgpack_pack_nil (&self->packer));
+    s_done (self, msgpack_pack_nil (&self->packer));
 }
 
 void
 stele_pack_bool (stele_pack_t *self, bool value)
 {
-    s_done (value? msgpack_pack_true (&self->packer): msgpack_pack_false (&self->packer));
+    s_done (self, value? msgpack_pack_true (&self->packer): msgpack_pack_false (&self->packer));
 }
 
 void
 stele_pack_integer (stele_pack_t *self, int64_t value)
 {
-    s_done (msgpack_pack_int64 (&self->packer, value));
+    s_done (self, msgpack_pack_int64 (&self->packer, value));
 }
 
 void
 stele_pack_natural (stele_pack_t *self, uint64_t value)
 {
-    s_done (msgpack_pack_uint64 (&self->packer, value));
+    s_done (self, msgpack_pack_uint64 (&self->packer, value));
 }
 
 void
 stele_pack_real (stele_pack_t *self, double value)
 {
-    s_done (msgpack_pack_double (&self->packer, value));
+    s_done (self, msgpack_pack_double (&self->packer, value));
 }
 
 void
 stele_pack_text (stele_pack_t *self, const char *text, size_t size)
 {
     assert (size <= UINT32_MAX);
-    s_done (msgpack_pack_str (&self->packer, size));
+    s_done (self, msgpack_pack_str (&self->packer, size));
     stele_pack_packed (self, text, size);
 }
 
@@ -126,7 +142,7 @@ void
 stele_pack_bytes (stele_pack_t *self, const void *bytes, size_t size)
 {
     assert (size <= UINT32_MAX);
-    s_done (msgpack_pack_bin (&self->packer, size));
+    s_done (self, msgpack_pack_bin (&self->packer, size));
     stele_pack_packed (self, bytes, size);
 }
 
@@ -134,15 +150,15 @@ void
 stele_pack_ext (stele_pack_t *self, int8_t type, const void *bytes, size_t size)
 {
     assert (size <= UINT32_MAX);
-    s_done (msgpack_pack_ext (&self->packer, size, type));
+    s_done (self, msgpack_pack_ext (&self->packer, size, type));
     stele_pack_packed (self, bytes, size);
 }
 
 void
 stele_pack_packed (stele_pack_t *self, const void *packed, size_t size)
 {
-    if (size)
-        s_done (msgpack_sbuffer_write (&self->buffer, packed, size));
+    if (size && !self->failed)
+        s_done (self, msgpack_sbuffer_write (&self->buffer, packed, size));
 }
 
 void
@@ -200,6 +216,8 @@ stele_pack_open_array (stele_pack_t *self)
 void
 stele_pack_close (stele_pack_t *self, size_t mark, size_t count)
 {
+    if (self->failed)
+        return;
     assert (mark + HEAD_SIZE <= self->buffer.size && count <= UINT32_MAX);
     unsigned char *head = (unsigned char *) self->buffer.data + mark;
     assert (head [0] == 0xdf || head [0] == 0xdd);

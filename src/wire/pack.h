@@ -17,6 +17,7 @@
 
 typedef struct stele_pack stele_pack_t;
 
+/*  Caller owns return value. NULL: out of memory.                           */
 stele_pack_t *
     stele_pack_new (void);
 
@@ -25,6 +26,15 @@ void
 
 void
     stele_pack_clear (stele_pack_t *self);
+
+/*  Has memory run out while this was packed? Until it is cleared there is nothing to be had
+    then. Who does not ask is stopped by an assertion in stele_pack_data.    */
+bool
+    stele_pack_failed (const stele_pack_t *self);
+
+/*  Make it so: what was to be packed could not even be read.                */
+void
+    stele_pack_fail (stele_pack_t *self);
 
 /*  What was packed so far; valid until the next call that packs or clears.  */
 const void *

@@ -1,0 +1,484 @@
+/*  Out of memory at the N-th allocation, for every N: an error, no crash, no leak, and the
+    ledger has a batch wholly or not at all.
+
+    The allocations of our own code are wrapped by the linker (--wrap), those of SQLite by
+    its own hook. Those of jansson and zstd are left alone: jansson 2.14 itself ends the process
+    by an assertion when they fail. Under AddressSanitizer leaks are found, too.
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at https://mozilla.org/MPL/2.0/.
+*/
+
+#include <errno.h>
+#include <sqlite3.h>
+#include "ledger_fixture.h"
+#include "wire/message.h"
+
+//  -- the allocator ------------------------------------------------------------------
+
+static long s_left = -1;            // Allocations until one fails; -1: none does
+static bool s_failed;               // Has one?
+
+static bool
+s_may (void)
+{
+    if (s_left < 0)
+        return true;
+    if (s_left-- > 0)
+        return true;
+    s_failed = true;
+    errno = ENOMEM;
+    return false;
+}
+
+//  The N-th allocation from here on fails, and only that; 0: none.
+static void
+s_fail_at (long number)
+{
+    s_left = number - 1;
+    s_failed = false;
+}
+
+//  All of the first ones, then one in so many: where each round takes a while
+static long
+s_after (long number, long step)
+{
+    return number + (number < 60? 1: step);
+}
+
+void *__real_malloc (size_t size);
+void *__real_calloc (size_t count, size_t size);
+void *__real_realloc (void *memory, size_t size);
+char *__real_strdup (const char *text);
+void *__wrap_malloc (size_t size);
+void *__wrap_calloc (size_t count, size_t size);
+void *__wrap_realloc (void *memory, size_t size);
+char *__wrap_strdup (const char *text);
+
+void *
+__wrap_malloc (size_t size)
+{
+    return s_may ()? __real_malloc (size): NULL;
+}
+
+void *
+__wrap_calloc (size_t count, size_t size)
+{
+    return s_may ()? __real_calloc (count, size): NULL;
+}
+
+void *
+__wrap_realloc (void *memory, size_t size)
+{
+    return s_may ()? __real_realloc (memory, size): NULL;
+}
+
+char *
+__wrap_strdup (const char *text)
+{
+    return s_may ()? __real_strdup (text): NULL;
+}
+
+static sqlite3_mem_methods s_sqlite;
+
+static void *
+s_sqlite_malloc (int size)
+{
+    return s_may ()? s_sqlite.xMalloc (size): NULL;
+}
+
+static void *
+s_sqlite_realloc (void *memory, int size)
+{
+    return s_may ()? s_sqlite.xRealloc (memory, size): NULL;
+}
+
+static void
+s_hook (void)
+{
+    assert_int_equal (sqlite3_config (SQLITE_CONFIG_GETMALLOC, &s_sqlite), SQLITE_OK);
+    sqlite3_mem_methods methods = s_sqlite;
+    methods.xMalloc = s_sqlite_malloc;
+    methods.xRealloc = s_sqlite_realloc;
+    assert_int_equal (sqlite3_config (SQLITE_CONFIG_MALLOC, &methods), SQLITE_OK);
+    //  Memory of its own that SQLite takes first would hide most of its allocations
+    assert_int_equal (sqlite3_config (SQLITE_CONFIG_LOOKASIDE, 0, 0), SQLITE_OK);
+}
+
+//  -- the batch ------------------------------------------------------------------------
+
+#define UUID "f81d4fae-7dec-11d0-a765-00a0c91e6bf6"
+#define LONG "the same words over and over, the same words over and over, "
+#define LONGER LONG LONG LONG LONG LONG LONG LONG LONG
+
+static const char *const s_more [] = {
+    "{'type':'task.output_added','time':20,'task_id':'" UUID "','output_type':'log','content':'" LONGER "'}",
+    "{'type':'task.created','time':21,'task_id':'" UUID "','title':'late','description':'" LONGER "','role':'builder',"
+        "'metadata':{'text':'" LONG "'},'parent_id':'plain'}",
+    "{'type':'task.created','time':21,'task_id':'" UUID "','title':'late','description':'" LONGER "','role':'builder',"
+        "'metadata':{'text':'" LONG "'},'parent_id':'plain'}",
+    "{'type':'session.command_executed','time':22,'session_id':'" UUID "','command':'" LONGER "','output':'" LONGER "'}"
+};
+#define MORE ((int) (sizeof s_more / sizeof s_more [0]))
+#define ALL (FIXTURE_EVENTS_ALL + MORE)
+
+static const char *
+s_text (int i)
+{
+    return i < FIXTURE_EVENTS_ALL? fixture_events_all [i]: s_more [i - FIXTURE_EVENTS_ALL];
+}
+
+//  Every event, packed once.
+static stele_pack_t *s_packed [ALL];
+
+static void
+s_pack_all (void)
+{
+    for (int i = 0; i < ALL; i++) {
+        char text [8192];
+        stele_refusal_t refusal = { 0 };
+        snprintf (text, sizeof text, "%s", s_text (i));
+        for (char *byte = text; *byte; byte++)
+            if (*byte == '\'')
+                *byte = '"';
+        s_packed [i] = stele_pack_new ();
+        if (stele_json_parse_pack (text, strlen (text), s_packed [i], &refusal))
+            fail_msg ("%s: %s", refusal.message, text);
+    }
+}
+
+//  Decode and append all of them. 0 or the first error.
+static int
+s_append_all (fixture_t *self)
+{
+    for (int i = 0; i < ALL; i++) {
+        stele_refusal_t refusal = { 0 };
+        int64_t position;
+        stele_record_clear (self->event);
+        int code = stele_event_decode_record (stele_pack_data (s_packed [i]),
+            stele_pack_size (s_packed [i]), self->event, &refusal);
+        if (code)
+            return code;
+        code = stele_ledger_append (self->ledger, self->event, 0, &position, &refusal);
+        if (code < 0)
+            return code;
+    }
+    return 0;
+}
+
+static int
+s_batch (fixture_t *self)
+{
+    stele_refusal_t refusal;
+    stele_producer_t producer = { .name = "producer", .instance = "instance", .status = STELE_PRODUCER_PRESENT };
+    stele_refuse (&refusal, STELE_EILLEGAL, "state", "it was not legal");
+    int code = stele_ledger_begin (self->ledger);
+    if (code == 0)
+        code = stele_ledger_producer_save (self->ledger, &producer);
+    if (code == 0)
+        code = stele_ledger_fence (self->ledger, producer.id, "another", 1);
+    if (code == 0)
+        code = stele_ledger_reject (self->ledger, producer.id, 1, &refusal, 1, "event", 5, NULL);
+    if (code == 0)
+        code = s_append_all (self);
+    if (code == 0)
+        code = stele_ledger_producer_advance (self->ledger, producer.id, 1);
+    if (code == 0)
+        code = stele_ledger_follower_save (self->ledger, "follower", 1, 1);
+    if (code == 0)
+        code = (int) stele_ledger_interrupt (self->ledger, -1, "interrupted", 30);
+    if (code >= 0)
+        code = stele_ledger_commit (self->ledger, 1000);
+    return code;
+}
+
+static void
+s_assert_rows (fixture_t *self, int64_t events)
+{
+    assert_int_equal (stele_reader_head (self->reader), events);
+    stele_ledger_stats_t stats;
+    assert_int_equal (stele_reader_stats (self->reader, &stats), 0);
+    assert_int_equal (stats.tasks, events? 3: 0);
+    assert_int_equal (stats.rejected, events? 1: 0);
+}
+
+static void
+s_assert_intact (fixture_t *self)
+{
+    sqlite3 *db;
+    sqlite3_stmt *stmt;
+    assert_int_equal (sqlite3_open_v2 (self->path, &db, SQLITE_OPEN_READONLY, NULL), SQLITE_OK);
+    assert_int_equal (sqlite3_prepare_v2 (db, "PRAGMA integrity_check", -1, &stmt, NULL), SQLITE_OK);
+    assert_int_equal (sqlite3_step (stmt), SQLITE_ROW);
+    assert_string_equal ((const char *) sqlite3_column_text (stmt, 0), "ok");
+    sqlite3_finalize (stmt);
+    sqlite3_close (db);
+}
+
+//  'plain' is not running, t was queued again, UUID is queued: nobody is interrupted
+#define STORED (ALL - 1)            // One is a duplicate
+
+static void
+test_memory_short_in_a_batch_stores_all_or_nothing (void **state)
+{
+    (void) state;
+    fixture_t *self = NULL;
+    long absorbed = 0;
+    long number = 0;
+    do {
+        number++;
+        if (!self)
+            fixture_new ((void **) &self);
+        s_fail_at (number);
+        int code = s_batch (self);
+        s_left = -1;
+        if (code) {
+            if (!s_failed || code != STELE_ENO_MEMORY)
+                fail_msg ("at %ld: %d %s", number, code, stele_ledger_error (self->ledger));
+            assert_string_not_equal (stele_ledger_error (self->ledger), "");
+            stele_ledger_rollback (self->ledger);
+            s_assert_rows (self, 0);
+        }
+        else {
+            //  It did without: stored as it is what it could not compress, say
+            absorbed += s_failed;
+            s_assert_rows (self, STORED);
+        }
+        if (code == 0 || number % 100 == 0) {
+            s_assert_intact (self);
+            fixture_destroy ((void **) &self);
+            self = NULL;
+        }
+    } while (s_failed);
+    assert_true (number > 200 && absorbed < number / 2);
+    print_message ("%ld allocations, %ld done without\n", number - 1, absorbed);
+}
+
+static void
+test_memory_short_while_opening_leaves_the_ledger_alone (void **state)
+{
+    fixture_t *self = *state;
+    assert_int_equal (s_batch (self), 0);
+    stele_reader_close (&self->reader);
+    stele_ledger_close (&self->ledger);
+    long number = 0;
+    do {
+        stele_refusal_t refusal = { 0 };
+        number = s_after (number, 29);
+        s_fail_at (number);
+        self->ledger = stele_ledger_open (self->path, STELE_CHECK_QUICK, &refusal);
+        s_left = -1;
+        if (!self->ledger && refusal.code != STELE_ENO_MEMORY)
+            fail_msg ("at %ld: %d %s", number, refusal.code, refusal.message);
+        if (self->ledger)
+            assert_int_equal (stele_ledger_head (self->ledger), STORED);
+        stele_ledger_close (&self->ledger);
+    } while (s_failed);
+    assert_true (number > 200);
+    s_assert_intact (self);
+    stele_refusal_t refusal;
+    self->ledger = stele_ledger_open (self->path, STELE_CHECK_FULL, &refusal);
+    self->reader = stele_reader_open (self->path, &refusal);
+    s_assert_rows (self, STORED);
+}
+
+static void
+test_memory_short_while_creating_leaves_what_can_be_opened (void **state)
+{
+    fixture_t *self = *state;
+    char path [128];
+    long number = 0;
+    do {
+        stele_refusal_t refusal = { 0 };
+        snprintf (path, sizeof path, "%s/new", self->folder);
+        number = s_after (number, 293);
+        s_fail_at (number);
+        stele_ledger_t *ledger = stele_ledger_open (path, STELE_CHECK_NONE, &refusal);
+        s_left = -1;
+        bool failed = s_failed;
+        if (!ledger && refusal.code != STELE_ENO_MEMORY)
+            fail_msg ("at %ld: %d %s", number, refusal.code, refusal.message);
+        stele_ledger_close (&ledger);
+        ledger = stele_ledger_open (path, STELE_CHECK_NONE, &refusal);
+        if (!ledger)
+            fail_msg ("at %ld: %s", number, refusal.message);
+        stele_ledger_close (&ledger);
+        static const char *const suffixes [] = { "", "-wal", "-shm", ".lock", ".high-water", ".high-water.new" };
+        for (size_t i = 0; i < sizeof suffixes / sizeof suffixes [0]; i++) {
+            snprintf (path, sizeof path, "%s/new%s", self->folder, suffixes [i]);
+            unlink (path);
+        }
+        s_failed = failed;
+    } while (s_failed);
+    assert_true (number > 200);
+}
+
+//  -- reading --------------------------------------------------------------------------
+
+static int
+s_pack_row (const stele_record_t *row, void *arg)
+{
+    stele_record_pack (row, arg);
+    return stele_pack_failed (arg)? STELE_ENO_MEMORY: 0;
+}
+
+//  All kinds of questions; what was answered is packed one after the other.
+static int
+s_ask (const char *path, stele_pack_t *pack)
+{
+    stele_refusal_t refusal = { 0 };
+    stele_reader_t *reader = stele_reader_open (path, &refusal);
+    if (!reader)
+        return refusal.code;
+    stele_span_t states = { "new", 3 };
+    stele_chain_filter_t chain = { .limit = 100 };
+    stele_chain_filter_t metrics = { .limit = 100, .names = &states, .name_count = 1 };
+    stele_filter_t filter = { .limit = 100 };
+    int64_t next;
+    stele_page_t page;
+    int64_t rc = stele_reader_events (reader, 0, 100, 0, s_pack_row, pack);
+    if (rc >= 0)
+        rc = stele_reader_task (reader, "t", 1, s_pack_row, pack);
+    if (rc >= 0)
+        rc = stele_reader_task (reader, UUID, strlen (UUID), s_pack_row, pack);
+    if (rc >= 0)
+        rc = stele_reader_task_at (reader, "t", 1, 4, 0, s_pack_row, pack);
+    for (int kind = 0; kind < 3 && rc >= 0; kind++)
+        rc = stele_reader_chain (reader, (stele_chain_t) kind, "t", 1, &chain, s_pack_row, pack, &next);
+    if (rc >= 0)
+        rc = stele_reader_chain (reader, STELE_CHAIN_METRICS, "t", 1, &metrics, s_pack_row, pack, &next);
+    if (rc >= 0)
+        rc = stele_reader_tasks (reader, &filter, s_pack_row, pack, &page);
+    if (rc >= 0)
+        rc = stele_reader_sessions (reader, ~0u, (stele_span_t) { NULL, 0 }, 0, 100, s_pack_row, pack, &next);
+    if (rc >= 0)
+        rc = stele_reader_preferences (reader, "ann", 3, s_pack_row, pack);
+    if (rc >= 0)
+        rc = stele_reader_rejected_one (reader, 1, s_pack_row, pack);
+    stele_reader_close (&reader);
+    return rc < 0? (int) rc: 0;
+}
+
+static void
+test_memory_short_while_reading_is_an_error_and_no_other_answer (void **state)
+{
+    fixture_t *self = *state;
+    assert_int_equal (s_batch (self), 0);
+    stele_pack_t *expected = stele_pack_new ();
+    assert_int_equal (s_ask (self->path, expected), 0);
+    long number = 0;
+    do {
+        stele_pack_t *pack = stele_pack_new ();
+        number = s_after (number, 7);
+        s_fail_at (number);
+        int code = s_ask (self->path, pack);
+        s_left = -1;
+        if (code && (!s_failed || code != STELE_ENO_MEMORY))
+            fail_msg ("at %ld: %d", number, code);
+        if (code == 0) {
+            assert_int_equal (stele_pack_size (pack), stele_pack_size (expected));
+            assert_memory_equal (stele_pack_data (pack), stele_pack_data (expected), stele_pack_size (pack));
+        }
+        stele_pack_destroy (&pack);
+    } while (s_failed);
+    assert_true (number > 200);
+    stele_pack_destroy (&expected);
+}
+
+//  -- the wire ---------------------------------------------------------------------------
+
+//  JSON to an event, its record, msgpack, and JSON again. 0 with the text, or an error.
+static int
+s_round (const char *json, stele_record_t *record, stele_pack_t *pack, char **text)
+{
+    stele_refusal_t refusal = { 0 };
+    stele_pack_clear (pack);
+    stele_record_clear (record);
+    int code = stele_json_parse_pack (json, strlen (json), pack, &refusal);
+    if (code == 0)
+        code = stele_event_decode_record (stele_pack_data (pack), stele_pack_size (pack), record, &refusal);
+    if (code == 0)
+        code = stele_record_own (record);
+    if (code)
+        return code;
+    stele_pack_clear (pack);
+    stele_record_pack (record, pack);
+    if (stele_pack_failed (pack))
+        return STELE_ENO_MEMORY;
+    *text = stele_json_print (stele_pack_data (pack), stele_pack_size (pack), true);
+    return *text? 0: STELE_ENO_MEMORY;
+}
+
+static void
+test_memory_short_on_the_wire_is_an_error_and_no_other_event (void **state)
+{
+    (void) state;
+    for (int i = 0; i < ALL; i++) {
+        char json [8192];
+        snprintf (json, sizeof json, "%s", s_text (i));
+        for (char *byte = json; *byte; byte++)
+            if (*byte == '\'')
+                *byte = '"';
+        char *expected = NULL;
+        stele_record_t *record = stele_record_new ();
+        stele_pack_t *pack = stele_pack_new ();
+        assert_int_equal (s_round (json, record, pack, &expected), 0);
+        long number = 0;
+        do {
+            //  New ones: memory that is kept for the next use would hide allocations
+            stele_record_destroy (&record);
+            stele_pack_destroy (&pack);
+            record = stele_record_new ();
+            pack = stele_pack_new ();
+            char *text = NULL;
+            s_fail_at (++number);
+            int code = s_round (json, record, pack, &text);
+            s_left = -1;
+            if (code && (!s_failed || code != STELE_ENO_MEMORY))
+                fail_msg ("event %d at %ld: %d", i, number, code);
+            if (code == 0)
+                assert_string_equal (text, expected);
+            free (text);
+        } while (s_failed);
+        assert_true (number > 5);
+        free (expected);
+        stele_record_destroy (&record);
+        stele_pack_destroy (&pack);
+    }
+}
+
+static void
+test_memory_short_makes_no_object (void **state)
+{
+    (void) state;
+    s_fail_at (1);
+    stele_record_t *record = stele_record_new ();
+    s_fail_at (1);
+    stele_pack_t *pack = stele_pack_new ();
+    s_left = -1;
+    assert_null (record);
+    assert_null (pack);
+}
+
+int
+main (void)
+{
+    s_hook ();
+    s_pack_all ();
+    const struct CMUnitTest tests [] = {
+        cmocka_unit_test (test_memory_short_makes_no_object),
+        cmocka_unit_test (test_memory_short_on_the_wire_is_an_error_and_no_other_event),
+        cmocka_unit_test (test_memory_short_in_a_batch_stores_all_or_nothing),
+        cmocka_unit_test_setup_teardown (test_memory_short_while_opening_leaves_the_ledger_alone,
+            fixture_new, fixture_destroy),
+        cmocka_unit_test_setup_teardown (test_memory_short_while_creating_leaves_what_can_be_opened,
+            fixture_new, fixture_destroy),
+        cmocka_unit_test_setup_teardown (test_memory_short_while_reading_is_an_error_and_no_other_answer,
+            fixture_new, fixture_destroy)
+    };
+    int failed = cmocka_run_group_tests (tests, NULL, NULL);
+    for (int i = 0; i < ALL; i++)
+        stele_pack_destroy (&s_packed [i]);
+    return failed;
+}
