@@ -113,7 +113,7 @@ s_find_touched (reader_list_t *self, reader_keys_t *keys)
                 s_touched_in_zone (self, &zones [i], keys);
     if (self->time != INT64_MAX)
         for (size_t i = 0; i < self->unordered.count; i++)
-            reader_keys_add (reader, keys, self->unordered.keys [i]);
+            reader_keys_add (self->reader, keys, self->unordered.keys [i]);
     reader_keys_sort (keys);
     return self->reader->status;
 }
@@ -124,7 +124,7 @@ s_find_unordered (reader_list_t *self)
     sqlite3_stmt *statement = reader_statement (self->reader, SLOT_UNORDERED,
         "SELECT task FROM unordered_tasks ORDER BY task");
     while (reader_step (self->reader, statement) == 1)
-        reader_keys_add (reader, &self->unordered, sqlite3_column_int64 (statement, 0));
+        reader_keys_add (self->reader, &self->unordered, sqlite3_column_int64 (statement, 0));
     return self->reader->status;
 }
 

@@ -289,7 +289,7 @@ s_add_tail (reader_list_t *list, int64_t indexed, reader_keys_t *keys)
     }
     reader_texts (list->reader, indexed, list->head, &texts);
     for (size_t i = 0; i < texts.count; i++)
-        reader_keys_add (self, keys, texts.texts [i].task);
+        reader_keys_add (list->reader, keys, texts.texts [i].task);
     free (texts.texts);
 }
 
