@@ -216,6 +216,10 @@ s_check (stele_ledger_t *self, const char *path, stele_check_t check, stele_refu
     if (check == STELE_CHECK_QUICK) {
         int64_t pages = 0;
         code = stele_sql_integer_into (self->db, "PRAGMA page_count", 0, &pages);
+        if (code) {
+            code = stele_ledger_fail (self, code);
+            stele_refuse (refusal, code, "ledger", "cannot check %s: %s", path, self->error);
+        }
         if (code == 0 && pages <= CHECK_PAGES_MAX)
             code = s_check_by (self, path, "PRAGMA quick_check (1)", refusal);
         for (size_t i = 0; pages > CHECK_PAGES_MAX && code == 0
