@@ -30,6 +30,7 @@ struct stele_tasks {
     sqlite3_stmt *update_indexed;
     sqlite3_stmt *count;
     stele_task_t *cache;
+    stele_task_t *last;             // Found last: it is often asked for again
     stele_task_t **dirty;           // To be written, in the order of their first touch
     size_t dirty_count, dirty_room;
     bool forgot;                    // No memory to note one of them: the batch cannot be committed
@@ -142,9 +143,15 @@ s_load (stele_task_t *task, sqlite3_stmt *row)
 int
 stele_tasks_find (stele_tasks_t *self, const char *id, size_t size, stele_task_t **task_p)
 {
-    HASH_FIND (hh, self->cache, id, size, *task_p);
-    if (*task_p)
+    if (self->last && self->last->id_size == size && memcmp (self->last->id, id, size) == 0) {
+        *task_p = self->last;
         return 0;
+    }
+    HASH_FIND (hh, self->cache, id, size, *task_p);
+    if (*task_p) {
+        self->last = *task_p;
+        return 0;
+    }
     stele_id_bind (self->find, 1, id, size);
     int rc = stele_sql_step (self->find);
     if (rc == SQLITE_ROW) {
@@ -365,6 +372,8 @@ stele_tasks_flush (stele_tasks_t *self)
 static void
 s_forget (stele_tasks_t *self, stele_task_t *task)
 {
+    if (task == self->last)
+        self->last = NULL;
     HASH_DELETE (hh, self->cache, task);
     free (task);
 }
