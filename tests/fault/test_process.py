@@ -162,7 +162,7 @@ class Files(FaultTest):
     """No more file descriptors."""
 
     use_redis = True
-    FILES = 80
+    FILES = 160
 
     @classmethod
     def start_broker(cls, **more):
@@ -189,7 +189,7 @@ class Files(FaultTest):
         load = Load(self.broker.events, "files")
         load.wait_acked(100)
         self.ask("ping")
-        floods = [self.flood(endpoint, 100)
+        floods = [self.flood(endpoint, 200)
                   for endpoint in (self.broker.events, self.broker.requests, self.broker.feed)]
         harness.wait_until(lambda: len(os.listdir("/proc/%d/fd" % self.broker.child.pid)) >= self.FILES - 18,
                            "the files to be used up")

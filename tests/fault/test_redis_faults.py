@@ -228,8 +228,8 @@ class RedisFaults(FaultTest):
         for key in (task, b"{stele}:tasks:running", b"{stele}:tasks:queued", b"{stele}:position",
                     b"{stele}:ledger", b"{stele}:swept", b"{stele}:holder", b"{stele}:rebuilding"):
             load.wait_acked(load.acked + 100)
-            self.redis.call("DEL", key)
-            self.redis.call("RPUSH", key, "in", "the", "way")
+            self.redis.call("EVAL", "redis.call ('DEL', KEYS [1]) return redis.call ('RPUSH', KEYS [1], 'in the way')",
+                            1, key)                     # At once: the broker is writing
         load.finish(50)
         self.assert_right_again(BOUND_S * 2)
 
