@@ -262,7 +262,9 @@ class Memory(FaultTest):
         if self.broker.running():
             return None
         status = self.broker.wait()
-        self.assertIn(status, (-signal.SIGABRT, os.EX_IOERR, os.EX_OSERR), self.broker.log()[-2000:])
+        #   SIGSEGV: czmq 4.2.1 destroys a frame for which it got no memory
+        self.assertIn(status, (-signal.SIGABRT, -signal.SIGSEGV, os.EX_IOERR, os.EX_OSERR),
+                      self.broker.log()[-2000:])
         return status
 
 
