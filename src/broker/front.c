@@ -16,7 +16,7 @@
 
 #define PENDING_MAX 10000
 #define PENDING_BYTES_MAX (256 * 1024 * 1024)
-#define UNREAD_MAX 256              // Answers that one peer may leave unread
+#define UNREAD_MAX 10000            // Answers that one peer may leave unread: as many as it may ask for
 #define UNREAD_BYTES_MAX (16 * 1024 * 1024)         // and their bytes, or one answer
 #define UNREAD_ALL_MAX (256 * 1024 * 1024)          // Bytes that all peers may leave unread
 #define TAKEN_AT_ONCE 64            // From one socket, before the next one's turn
