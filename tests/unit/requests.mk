@@ -24,3 +24,8 @@ check_PROGRAMS += tests/unit/test_pending
 TESTS += tests/unit/test_pending
 tests_unit_test_pending_SOURCES = tests/unit/test_pending.c
 tests_unit_test_pending_LDADD = $(STELE_ROOMS) $(STELE_LIBS) $(CMOCKA_LIBS)
+
+check_PROGRAMS += tests/unit/test_turns
+TESTS += tests/unit/test_turns
+tests_unit_test_turns_SOURCES = tests/unit/test_turns.c
+tests_unit_test_turns_LDADD = $(STELE_ROOMS) $(STELE_LIBS) $(CMOCKA_LIBS)
