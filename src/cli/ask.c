@@ -5,6 +5,7 @@
     file, You can obtain one at https://mozilla.org/MPL/2.0/.
 */
 
+#include <errno.h>
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
@@ -52,6 +53,18 @@ cli_request_text (json_t *request, const char *key, const char *text)
 {
     if (text)
         s_set (request, key, json_string (text));
+}
+
+void
+cli_request_at (json_t *request, const char *text)
+{
+    char *end = NULL;
+    errno = 0;
+    long long position = text? strtoll (text, &end, 10): 0;
+    if (text && *text && !*end && !errno)
+        json_object_set_new (request, "at", json_integer (position));
+    else
+        cli_request_text (request, "at", text);
 }
 
 /*  -- failures --------------------------------------------------------------- */

@@ -21,6 +21,10 @@ void
 void
     cli_request_text (json_t *request, const char *key, const char *text);
 
+/*  Add 'at': a position where the text is a number, else a time; nothing where it is NULL. */
+void
+    cli_request_at (json_t *request, const char *text);
+
 /*  Ask, and wait for the answer. Takes the request. Caller owns return value. NULL: it
     failed, why was said on stderr, and self->status is the program's status. */
 json_t *

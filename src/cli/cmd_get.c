@@ -5,8 +5,6 @@
     file, You can obtain one at https://mozilla.org/MPL/2.0/.
 */
 
-#include <errno.h>
-#include <stdlib.h>
 #include "cli/ask.h"
 #include "cli/task.h"
 
@@ -33,13 +31,7 @@ s_run (cli_t *self, void *arguments, const cli_operands_t *operands)
     const args_t *args = arguments;
     json_t *request = cli_request ("task.get");
     cli_request_text (request, "task_id", operands->items [0]);
-    char *end = NULL;
-    errno = 0;
-    long long position = args->at? strtoll (args->at, &end, 10): 0;
-    if (args->at && *args->at && !*end && !errno)
-        json_object_set_new (request, "at", json_integer (position));
-    else
-        cli_request_text (request, "at", args->at);
+    cli_request_at (request, args->at);
     return cli_ask_and_print (self, request, s_print, NULL);
 }
 

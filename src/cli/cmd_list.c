@@ -1,4 +1,4 @@
-/*  cmd_list - stele list: tasks by state, role, provider, date
+/*  cmd_list - stele list: tasks by state, role, provider, date, text
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -14,7 +14,7 @@
 typedef struct {
     cli_list_t states, roles, providers, models;
     const char *user, *parent, *from, *to, *order, *cursor;
-    const char *updated_from, *updated_to, *completed_from, *completed_to;
+    const char *updated_from, *updated_to, *completed_from, *completed_to, *search, *at;
     int64_t limit, interval_s;
     bool reverse, all, total, errors, no_errors, watch;
 } args_t;
@@ -35,6 +35,10 @@ static const cli_option_t s_options [] = {
     { "completed-to", 0, "TIME", "ended then or before", CLI_TEXT, offsetof (args_t, completed_to), 0, NULL },
     { "errors", 0, NULL, "that had an error", CLI_FLAG, offsetof (args_t, errors), 0, NULL },
     { "no-errors", 0, NULL, "that had none", CLI_FLAG, offsetof (args_t, no_errors), 0, NULL },
+    { "search", 0, "TEXT", "with these words in title, description or last error, the beginnings of words, "
+        "\"quoted phrases\", or parts of ids", CLI_TEXT, offsetof (args_t, search), 0, NULL },
+    { "at", 0, "WHEN", "as they were: after the event at that position (a number), or at that time (RFC 3339)",
+        CLI_TEXT, offsetof (args_t, at), 0, NULL },
     { "order", 0, "WHAT", "latest first by created (the default), updated or completed",
         CLI_TEXT, offsetof (args_t, order), 0, NULL },
     { "reverse", 'r', NULL, "earliest first", CLI_FLAG, offsetof (args_t, reverse), 0, NULL },
@@ -105,6 +109,8 @@ s_request (const args_t *args, const char *order)
     cli_request_text (request, "completed_to", args->completed_to);
     if (args->errors || args->no_errors)
         json_object_set_new (request, "has_error", json_boolean (args->errors));
+    cli_request_text (request, "search", args->search);
+    cli_request_at (request, args->at);
     cli_request_text (request, "cursor", args->cursor);
     cli_request_text (request, "order", order);
     if (args->total)
@@ -208,7 +214,7 @@ s_run (cli_t *self, void *arguments, const cli_operands_t *operands)
 
 const cli_command_t cli_cmd_list = {
     .name = "list",
-    .summary = "tasks by state, role, provider, date",
+    .summary = "tasks by state, role, provider, date, text",
     .usage = {
         .usage = "stele list [OPTION]...",
         .about = "Tasks that pass every filter given, newest first. A filter given several times, or with "
@@ -218,6 +224,8 @@ const cli_command_t cli_cmd_list = {
             "  stele list --state failed,error --order updated\n"
             "  stele list --role coder --from 2026-01-01T00:00:00Z --total\n"
             "  stele list --state running --order updated --watch\n"
+            "  stele list --search 'timeout \"connection refused\"' --state failed\n"
+            "  stele list --at 2026-01-31T23:59:59Z --state running\n"
             "  stele list --all --json | jq -r '.tasks[].task_id'"
     },
     .options = s_options,

@@ -13,7 +13,7 @@ typedef struct {
     cli_list_t states;
     const char *task;
     int64_t limit;
-    bool all;
+    bool all, failed;
 } args_t;
 
 static const cli_option_t s_options [] = {
@@ -22,6 +22,8 @@ static const cli_option_t s_options [] = {
     { "task", 0, "ID", "of this task", CLI_TEXT, offsetof (args_t, task), 0, NULL },
     { "limit", 'n', "N", "at most N sessions (100), or N commands of one (all)",
         CLI_NUMBER, offsetof (args_t, limit), 1, NULL },
+    { "failed", 0, NULL, "the commands of all sessions that failed, newest first, instead",
+        CLI_FLAG, offsetof (args_t, failed), 0, NULL },
     { "all", 'a', NULL, "all of them, however many", CLI_FLAG, offsetof (args_t, all), 0, NULL },
     CLI_OPTIONS_END
 };
@@ -160,12 +162,54 @@ s_one (cli_t *self, const args_t *args, const char *id)
     return status;
 }
 
+//  -- commands that failed ----------------------------------------------------------
+
+static const cli_column_t s_failed_columns [] = {
+    { "SESSION", CLI_CUT | CLI_ID, 12 },
+    { "TIME", 0, 0 },
+    { "EXIT", CLI_RIGHT, 0 },
+    { "COMMAND", CLI_CUT, 20 },
+    CLI_COLUMNS_END
+};
+
+static void
+s_failed_row (cli_t *self, json_t *command, void *arg)
+{
+    (void) self;
+    cli_table_t *table = arg;
+    cli_cell (table, command, "session_id");
+    cli_cell_time (table, command, "timestamp");
+    cli_cell (table, command, "exit_code");
+    cli_cell_preview (table, command, "command");
+}
+
+static int
+s_failed (cli_t *self, const args_t *args)
+{
+    json_t *request = cli_request ("command.list");
+    json_object_set_new (request, "failed", json_true ());
+    //  The table has no room for outputs: --json has them
+    if (!self->json)
+        json_object_set_new (request, "output_length", json_integer (0));
+    cli_table_t *table = cli_table_new (s_failed_columns, &self->style);
+    int status = cli_ask_pages (self, request, "commands", args->all? 0: args->limit? args->limit: 100,
+        s_failed_row, s_page, table, NULL);
+    if (status == EX_OK && !self->json && cli_table_rows (table) == 0)
+        fputs ("no command failed\n", stderr);
+    cli_table_destroy (&table);
+    return status;
+}
+
 static int
 s_run (cli_t *self, void *arguments, const cli_operands_t *operands)
 {
     const args_t *args = arguments;
     if (args->all && args->limit)
         return cli_say_usage ("sessions", "--all and --limit exclude each other");
+    if (args->failed && (operands->count || args->states.count || args->task))
+        return cli_say_usage ("sessions", "--failed is for all sessions");
+    if (args->failed)
+        return s_failed (self, args);
     if (operands->count == 0)
         return s_list (self, args);
     if (args->states.count || args->task)
@@ -184,6 +228,7 @@ const cli_command_t cli_cmd_sessions = {
         .examples =
             "  stele sessions --state running\n"
             "  stele sessions session-7\n"
+            "  stele sessions --failed -n 20\n"
             "  stele sessions session-7 --json | jq -r 'select(.commands) | .commands[].command'"
     },
     .options = s_options,

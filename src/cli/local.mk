@@ -53,6 +53,7 @@ stele_SOURCES = \
     src/cli/cmd_show.c \
     src/cli/cmd_stats.c \
     src/cli/cmd_status.c \
+    src/cli/cmd_stuck.c \
     src/cli/cmd_top.c
 # What reads the stores of earlier systems is not in the library, so the rooms that it needs are linked here
 stele_LDADD = src/cli/libcli.la src/migrate/libmigrate.la libstele.la src/cache/libcache.la \

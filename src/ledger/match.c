@@ -12,6 +12,7 @@
 #include "ledger/match.h"
 
 #define ID_MIN 3                    // Bytes of an item that may be a part of an id
+#define BEGINNING_MIN 3             // Bytes of a beginning that the index is asked for
 
 typedef struct {
     char *text;
@@ -169,11 +170,15 @@ s_express (stele_match_t *self)
     sqlite3_str *text = sqlite3_str_new (NULL);
     for (size_t i = 0; i < self->count; i++) {
         const s_item_t *item = &self->items [i];
-        for (size_t j = 0; j < item->count; j++)
+        for (size_t j = 0; j < item->count; j++) {
+            bool begins = !item->quoted && !item->overlong && j + 1 == item->count;
+            //  What begins with a letter or two is found sooner without the index
+            if (begins && item->words [j].size < BEGINNING_MIN)
+                continue;
             if (s_is_plain (self, &item->words [j]))
                 sqlite3_str_appendf (text, "%s\"%s\"%s", sqlite3_str_length (text)? " AND ": "",
-                    item->words [j].text,
-                    !item->quoted && !item->overlong && j + 1 == item->count? " *": "");
+                    item->words [j].text, begins? " *": "");
+        }
     }
     self->expression = sqlite3_str_finish (text);
 }

@@ -223,9 +223,15 @@ s_list_pairs (reader_list_t *self, const reader_pair_t *pairs, int count)
 int
 reader_list_open (reader_list_t *self, stele_reader_t *reader, const stele_filter_t *ask)
 {
-    *self = (reader_list_t) { .reader = reader, .ask = ask, .units = ask->search.text? reader->bounds.search_units: reader->bounds.units };
-    self->ascending = ask->order % 2 != 0;
+    const stele_reader_bounds_t *bounds = &reader->bounds;
+    *self = (reader_list_t) {
+        .reader = reader, .ask = ask,
+        .units = ask->search.text? bounds->search_units: bounds->units
+    };
     self->skip = ask->has_cursor? ask->cursor_skip: ask->offset;
+    //  Who counts from the start pays for the way
+    self->units += self->skip * 4;
+    self->ascending = ask->order % 2 != 0;
     self->head = reader_head (reader);
     self->position = ask->position && ask->position < self->head? ask->position: self->head;
     self->time = ask->time_us? ask->time_us: INT64_MAX;

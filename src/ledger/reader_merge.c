@@ -86,6 +86,20 @@ s_latest (const reader_list_t *list)
     return latest;
 }
 
+//  A task was created before it was changed or ended, unless its events are out of order
+static int64_t
+s_bound_by_others (const reader_list_t *list)
+{
+    const stele_filter_t *ask = list->ask;
+    if ((!ask->updated_to_us && !ask->completed_to_us)
+    ||  reader_single (list->reader, reader_statement (list->reader, SLOT_ANY_UNORDERED,
+            "SELECT 1 FROM unordered_tasks LIMIT 1"), 0))
+        return INT64_MAX;
+    int64_t updated = ask->updated_to_us? ask->updated_to_us: INT64_MAX;
+    int64_t completed = ask->completed_to_us? ask->completed_to_us: INT64_MAX;
+    return updated < completed? updated: completed;
+}
+
 //  From where and to where in time, with the cursor taken in
 static void
 s_bind_range (const reader_list_t *list, sqlite3_stmt *statement, int64_t latest)
@@ -168,6 +182,8 @@ reader_list_merge (reader_list_t *list, const reader_pair_t *pairs, int count)
     stele_reader_t *self = list->reader;
     s_branch_t branches [READER_BRANCHES];
     int64_t latest = list->position < list->head? s_latest (list): INT64_MAX;
+    int64_t others = s_bound_by_others (list);
+    latest = latest < others? latest: others;
     int started = 0;
     while (started < count) {
         if (s_start (list, started, &pairs [started], latest, &branches [started]))

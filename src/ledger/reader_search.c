@@ -159,18 +159,21 @@ s_add_by_words (reader_list_t *list, reader_keys_t *keys)
         return false;
     sqlite3_bind_text (statement, 1, expression, -1, SQLITE_STATIC);
     sqlite3_bind_int64 (statement, 2, CANDIDATES_MAX + 1);
-    int count = 0, rc;
-    while ((rc = sqlite3_step (statement)) == SQLITE_ROW && count <= CANDIDATES_MAX) {
+    reader_keys_t positions = { NULL, 0, 0 };
+    int rc;
+    while ((rc = sqlite3_step (statement)) == SQLITE_ROW)
+        reader_keys_add (self, &positions, sqlite3_column_int64 (statement, 0));
+    sqlite3_finalize (statement);
+    bool few = rc == SQLITE_DONE && positions.count <= CANDIDATES_MAX;
+    for (size_t i = 0; few && i < positions.count; i++) {
         sqlite3_stmt *owner = reader_with_key (self, SLOT_OWNER,
-            "SELECT position - task_back FROM task_history WHERE position = ?1",
-            sqlite3_column_int64 (statement, 0));
+            "SELECT position - task_back FROM task_history WHERE position = ?1", positions.keys [i]);
         //  The index may be ahead of what this call sees
         if (reader_step (self, owner) == 1)
             reader_keys_add (self, keys, sqlite3_column_int64 (owner, 0));
-        count++;
     }
-    sqlite3_finalize (statement);
-    return (rc == SQLITE_DONE || rc == SQLITE_ROW) && count <= CANDIDATES_MAX;
+    reader_keys_free (&positions);
+    return few;
 }
 
 //  -- ids ------------------------------------------------------------------------------
