@@ -15,7 +15,8 @@ src_broker_libbroker_la_SOURCES = \
     src/broker/front_workers.c \
     src/broker/histogram.c src/broker/histogram.h \
     src/broker/mode.c src/broker/mode.h \
-    src/broker/ingest.c src/broker/ingest.h \
+    src/broker/ingest.c src/broker/ingest.h src/broker/ingest_internal.h \
+    src/broker/ingest_mode.c src/broker/ingest_sockets.c \
     src/broker/params.c src/broker/params.h \
     src/broker/pending.c src/broker/pending.h \
     src/broker/pipeline.c \
