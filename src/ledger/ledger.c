@@ -450,11 +450,8 @@ int
 stele_ledger_begin (stele_ledger_t *self)
 {
     self->next = self->top + 1;
-    if (self->suspended && sqlite3_get_autocommit (self->db)) {
-        snprintf (self->error, sizeof self->error,
-            "SQLite took back what was not committed: start again, what was acked is in Redis");
-        return STELE_EIO;
-    }
+    if (self->suspended && sqlite3_get_autocommit (self->db))
+        return stele_ledger_taken_back (self);
     int code = STELE_FAULT_CODE (begin_before);
     if (code)
         return stele_ledger_fail (self, code);

@@ -174,7 +174,8 @@ int64_t
 int
     stele_ledger_suspend (stele_ledger_t *self, int64_t since);
 
-/*  Commit all of it. On an error stele_ledger_suspended tells whether it is still there. */
+/*  Commit all of it. On an error stele_ledger_suspended tells whether it is still there; if it
+    is not, no batch is taken any more: close it, and bring home what Redis has. */
 int
     stele_ledger_resume (stele_ledger_t *self, int64_t since);
 

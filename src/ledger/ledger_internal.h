@@ -184,6 +184,10 @@ int
 int
     stele_ledger_in_batch (stele_ledger_t *self);
 
+/*  SQLite rolled back what was to stay suspended: STELE_EIO, said in the error. */
+int
+    stele_ledger_taken_back (stele_ledger_t *self);
+
 //  Run a statement of the open batch, note its error.
 int
     stele_ledger_run (stele_ledger_t *self, sqlite3_stmt *stmt);

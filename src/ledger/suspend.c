@@ -39,15 +39,24 @@ stele_ledger_suspend (stele_ledger_t *self, int64_t since)
 }
 
 int
+stele_ledger_taken_back (stele_ledger_t *self)
+{
+    snprintf (self->error, sizeof self->error,
+        "SQLite took back what was not committed: start again, what was acked is in Redis");
+    return STELE_EIO;
+}
+
+int
 stele_ledger_resume (stele_ledger_t *self, int64_t since)
 {
+    //  After some errors SQLite rolls back by itself. The mark that it is over would then be written
+    //  without what it stands for, and the next start would give up what Redis has.
+    if (sqlite3_get_autocommit (self->db))
+        return stele_ledger_taken_back (self);
     int code = s_settle (self, since, "COMMIT");
-    if (code) {
-        code = stele_ledger_fail (self, code);
-        //  After some errors SQLite rolls back by itself
-        self->suspended = !sqlite3_get_autocommit (self->db);
-        return code;
-    }
+    //  Where nothing is left it stays suspended: no batch may follow on what is gone
+    if (code)
+        return stele_ledger_fail (self, code);
     self->suspended = false;
     self->head = self->top;
     self->rejected = self->top_rejected;
@@ -60,7 +69,7 @@ stele_ledger_resume (stele_ledger_t *self, int64_t since)
 bool
 stele_ledger_suspended (const stele_ledger_t *self)
 {
-    return self->suspended;
+    return self->suspended && !sqlite3_get_autocommit (self->db);
 }
 
 static int64_t

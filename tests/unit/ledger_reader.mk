@@ -43,6 +43,11 @@ TESTS += tests/unit/test_reader_moment
 tests_unit_test_reader_moment_SOURCES = tests/unit/test_reader_moment.c tests/unit/ledger_fixture.h
 tests_unit_test_reader_moment_LDADD = $(STELE_ROOMS) $(STELE_LIBS) $(CMOCKA_LIBS)
 
+check_PROGRAMS += tests/unit/test_suspend
+TESTS += tests/unit/test_suspend
+tests_unit_test_suspend_SOURCES = tests/unit/test_suspend.c tests/unit/ledger_fixture.h
+tests_unit_test_suspend_LDADD = $(STELE_ROOMS) $(STELE_LIBS) $(CMOCKA_LIBS)
+
 check_PROGRAMS += tests/unit/test_high_water
 TESTS += tests/unit/test_high_water
 tests_unit_test_high_water_SOURCES = tests/unit/test_high_water.c
