@@ -134,7 +134,7 @@ s_fill (stele_ingest_t *self)
     int64_t until_us = stele_clock_steady_us () + FILL_US;
     int code = 0;
     bool any = true;
-    while (any && code == 0) {
+    while (any && code == 0 && !self->failed && !writer->holding) {
         int taken = 0;
         while (taken < TURN_MESSAGES && code == 0 && !self->paused
         &&     writer->batch_events < self->settings->batch_events && stele_ingest_take_event (self, &code))
@@ -149,6 +149,10 @@ s_fill (stele_ingest_t *self)
         ||  (any && stele_clock_steady_us () >= until_us))
             break;
     }
+    //  A change of mode commits on its way. Where that failed, what was taken is held back, or this is
+    //  the end: a commit of nothing would drop it.
+    if (self->failed || (code == 0 && writer->holding))
+        return;
     //  After what has arrived, which may be the word of a producer just in time
     if (code == 0 && !self->paused)
         code = s_expire (self);
@@ -163,6 +167,8 @@ s_hold (stele_ingest_t *self)
     for (int i = 0; i < 64 && self->writer->batch_bytes < BATCH_BYTES; i++)
         if (!stele_ingest_take_request (self, &code))
             break;
+    if (self->failed)
+        return;                     // By a change of mode
     if (stele_clock_steady_us () < self->retry_us)
         return;
     code = self->is_full? stele_ledger_make_room (self->writer->ledger): 0;
@@ -238,7 +244,7 @@ s_loop (stele_ingest_t *self)
         int64_t spare_us = stele_clock_steady_us () - begun_us;
         if (items [0].revents & ZMQ_POLLIN)
             s_command (self);
-        if (self->terminated)
+        if (self->terminated || self->failed)
             break;
         if (holding) {
             s_hold (self);

@@ -6,7 +6,9 @@
 
 import json
 import os
+import signal
 import sqlite3
+import time
 
 import harness
 from test_export import generated
@@ -239,6 +241,26 @@ class ModesTest(harness.BrokerTest):
         self.assertEqual(self.mode("sqlite"), ("sqlite", 0))
         peer.settle()
         self.assertEqual([event["task_id"] for event in self.read_events()], ["a", "b"])
+        self.redis.start()
+
+    def test_a_switch_in_the_batch_that_cannot_be_acked_keeps_the_batch(self):
+        self.mode("redis")
+        peer = self.producer("p")
+        peer.publish(self.created("a"))
+        self.redis.process.kill()
+        self.redis.disconnect()
+        #   Both wait for the writer when it goes on: messages enough to be still at them when it hears of the mode
+        asker = self.asker()
+        asker.ask({"op": "ping"})
+        self.broker.signal(signal.SIGSTOP)
+        for number in range(600):
+            peer.send_events([self.created("b-%d" % number)])
+        asker.send({"op": "mode", "mode": "sqlite"})
+        time.sleep(0.2)
+        self.broker.signal(signal.SIGCONT)
+        self.assertEqual(asker.receive()["mode"], "sqlite")
+        peer.settle()
+        self.assertEqual(peer.acked, 601)
         self.redis.start()
 
     def test_a_list_that_stayed_in_redis_is_known_to_be_home(self):
