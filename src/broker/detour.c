@@ -179,9 +179,10 @@ s_pack_producers (stele_writer_t *self, bool all)
     size_t count = 0;
     stele_member_t *member = stele_roster_next (self->roster, NULL);
     for (; member; member = stele_roster_next (self->roster, member)) {
-        if ((!all && !member->touched) || member->now.id == 0)
+        //  Told again is what was acked: what the open batch adds comes with its own element
+        const stele_producer_t *now = all? &member->durable: &member->now;
+        if ((!all && !member->touched) || now->id == 0)
             continue;
-        const stele_producer_t *now = &member->now;
         stele_pack_map (pack, 6);
         stele_pack_key_string (pack, "producer", now->name);
         stele_pack_key_string (pack, "instance", now->instance);

@@ -38,7 +38,20 @@ stele_mode_initial (const stele_settings_t *settings)
     return (stele_mode_t) mode;
 }
 
-//  Let the cache's actor go, or hold it. 0, or STELE_EUNAVAILABLE.
+static int
+s_say_pause (zsock_t *mailbox, bool paused)
+{
+    stele_pack_t *pack = stele_pack_new ();
+    stele_pack_map (pack, 2);
+    stele_pack_key_string (pack, "op", "pause");
+    stele_pack_key_bool (pack, "paused", paused);
+    int rc = zsock_send (mailbox, "bb", "pause", (size_t) 5, stele_pack_data (pack), stele_pack_size (pack));
+    stele_pack_destroy (&pack);
+    return rc;
+}
+
+//  Let the cache's actor go, or hold it. 0, or STELE_EUNAVAILABLE: then it stays as it was, also
+//  when it reads the word later.
 static int
 s_pause (stele_writer_t *writer, bool paused)
 {
@@ -47,17 +60,14 @@ s_pause (stele_writer_t *writer, bool paused)
     assert (mailbox);
     zsock_set_linger (mailbox, 0);
     zsock_set_rcvtimeo (mailbox, PAUSE_MS);
-    stele_pack_t *pack = stele_pack_new ();
-    stele_pack_map (pack, 2);
-    stele_pack_key_string (pack, "op", "pause");
-    stele_pack_key_bool (pack, "paused", paused);
     int rc = zsock_connect (mailbox, "%s", stele_settings_inproc (writer->settings, "cache", endpoint));
     if (rc == 0)
-        rc = zsock_send (mailbox, "bb", "pause", (size_t) 5, stele_pack_data (pack), stele_pack_size (pack));
+        rc = s_say_pause (mailbox, paused);
     zmsg_t *answer = rc == 0? zmsg_recv (mailbox): NULL;
+    if (rc == 0 && !answer)
+        s_say_pause (mailbox, !paused);
     rc = answer? 0: STELE_EUNAVAILABLE;
     zmsg_destroy (&answer);
-    stele_pack_destroy (&pack);
     zsock_destroy (&mailbox);
     return rc;
 }

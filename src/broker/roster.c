@@ -241,6 +241,9 @@ stele_roster_bind (stele_roster_t *self, const void *id, size_t size,
         zhashx_insert (self->peers, key, peer);
         zlistx_add_end (self->peer_keys, key);
     }
+    //  The ack of another producer says nothing of this one's
+    if (peer->member != member)
+        peer->ack_batch = 0;
     peer->member = member;
     peer->fenced = false;
     peer->owed = false;
