@@ -235,7 +235,9 @@ stele_feed (zsock_t *pipe, void *args)
     zsock_set_linger (self.socket, 1000);
     zsock_set_maxmsgsize (self.socket, 4096);
     zsock_set_handshake_ivl (self.socket, 10000);
-    if (code == 0 && zsock_attach (self.socket, self.follower.settings->feed, true) != 0)
+    if (code == 0
+    && (stele_endpoint_check (self.follower.settings->feed) != 0
+    ||  zsock_attach (self.socket, self.follower.settings->feed, true) != 0))
         code = stele_refuse (&refusal, STELE_EUNAVAILABLE, "feed", "cannot listen on %s: %s",
             self.follower.settings->feed, zmq_strerror (zmq_errno ()));
     if (code)

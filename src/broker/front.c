@@ -371,7 +371,8 @@ s_bind (stele_front_t *self, stele_refusal_t *refusal)
     zsock_set_tcp_keepalive (self->peers, 1);
     zsock_set_tcp_keepalive_idle (self->peers, 60);
     zsock_set_linger (self->peers, 500);
-    if (zsock_bind (self->peers, "%s", settings->requests) == -1)
+    if (stele_endpoint_check (settings->requests) != 0
+    ||  zsock_bind (self->peers, "%s", settings->requests) == -1)
         return stele_refuse (refusal, STELE_EUNAVAILABLE, "requests",
             "cannot answer requests on '%s': %s", settings->requests, zmq_strerror (errno));
     return 0;

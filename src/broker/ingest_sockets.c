@@ -8,6 +8,7 @@
 #include <assert.h>
 #include <string.h>
 #include "broker/clock.h"
+#include "broker/endpoint.h"
 #include "broker/ingest_internal.h"
 #include "fault/fault.h"
 
@@ -29,7 +30,7 @@ stele_ingest_bind (stele_ingest_t *self, int type, const char *endpoint, stele_r
     zsock_set_backlog (socket, 1024);
     if (type == ZMQ_ROUTER)
         zsock_set_router_mandatory (socket, 1);
-    if (zsock_attach (socket, endpoint, true) != 0) {
+    if (stele_endpoint_check (endpoint) != 0 || zsock_attach (socket, endpoint, true) != 0) {
         stele_refuse (refusal, STELE_EUNAVAILABLE, type == ZMQ_ROUTER? "events": "pipeline-in",
             "cannot listen on %s: %s", endpoint, zmq_strerror (zmq_errno ()));
         zsock_destroy (&socket);

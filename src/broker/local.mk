@@ -6,7 +6,7 @@ src_broker_libbroker_la_SOURCES = \
     src/broker/cache_actor.c \
     src/broker/clock.h \
     src/broker/detour.c src/broker/detour.h \
-    src/broker/endpoint.h \
+    src/broker/endpoint.c src/broker/endpoint.h \
     src/broker/envelope.c src/broker/envelope.h \
     src/broker/feed.c \
     src/broker/follower.c src/broker/follower.h \

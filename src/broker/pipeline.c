@@ -13,6 +13,7 @@
 #include <string.h>
 #include "broker/actor.h"
 #include "broker/clock.h"
+#include "broker/endpoint.h"
 #include "broker/follower.h"
 #include "broker/poll.h"
 #include "broker/unread.h"
@@ -188,7 +189,9 @@ stele_pipeline (zsock_t *pipe, void *args)
     zsock_set_maxmsgsize (self.socket, 4096);
     zsock_set_handshake_ivl (self.socket, 10000);
     zsock_set_linger (self.socket, 1000);
-    if (code == 0 && zsock_attach (self.socket, self.follower.settings->pipeline_out, true) != 0)
+    if (code == 0
+    && (stele_endpoint_check (self.follower.settings->pipeline_out) != 0
+    ||  zsock_attach (self.socket, self.follower.settings->pipeline_out, true) != 0))
         code = stele_refuse (&refusal, STELE_EUNAVAILABLE, "pipeline-out", "cannot listen on %s: %s",
             self.follower.settings->pipeline_out, zmq_strerror (zmq_errno ()));
     if (code)

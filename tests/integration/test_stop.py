@@ -128,6 +128,35 @@ class Start(harness.BrokerTest):
         self.assert_fails("--ledger", os.path.join(self.folder, "l2.db"),
                           "--events", "ipc:///no/such/folder/socket", says="/no/such/folder")
 
+    def test_ipc_endpoint_that_another_broker_has(self):
+        for number, (option, endpoint) in enumerate((
+                ("--events", self.broker.events), ("--requests", self.broker.requests),
+                ("--feed", self.broker.feed), ("--pipeline-in", self.broker.events),
+                ("--pipeline-out", self.broker.feed))):
+            self.assert_fails("--ledger", os.path.join(self.folder, "other%d.db" % number),
+                              option, endpoint, says="Address already in use", status=os.EX_CONFIG)
+        #   Nobody took its place: who comes anew finds the first one, with its ledger
+        ledger = self.ask("info")["ledger"]
+        self.assertEqual(self.clients.asker(self.broker.requests).ask({"op": "info"})["ledger"], ledger)
+        self.producer().publish(created(self.name("task")))
+
+    def test_abstract_ipc_endpoint_that_another_broker_has(self):
+        name = "ipc://@" + self.folder
+        broker = harness.Steled(self.folder, ledger="l4.db", arguments=[
+            "--events", name + "/e", "--requests", "ipc://%s/r4" % self.folder,
+            "--feed", "ipc://%s/f4" % self.folder])
+        self.addCleanup(broker.kill)
+        self.assert_fails("--ledger", os.path.join(self.folder, "l5.db"), "--events", name + "/e",
+                          says="Address already in use", status=os.EX_CONFIG)
+        self.assertEqual(broker.stop(), 0)
+
+    def test_ipc_endpoints_of_a_killed_broker_are_free(self):
+        ledger = self.ask("info")["ledger"]
+        self.broker.kill()
+        self.assertTrue(os.path.exists(self.broker.requests[len("ipc://"):]))
+        self.start_broker()
+        self.assertEqual(self.ask("info")["ledger"], ledger)
+
     def test_options_win_over_the_config(self):
         path = self.path("steled.conf", b'requests = "ipc:///no/such/folder/x"\nworkers = 3\n')
         broker = harness.Steled(self.folder, ledger="l3.db", arguments=[
