@@ -16,12 +16,21 @@
 //  and told to say hello again if it is still there.
 #define PEERS_MAX 65536
 
+//  A peer as it was before the open batch changed it
+typedef struct s_before {
+    struct s_before *next;
+    char *key;
+    bool existed;
+    stele_peer_t peer;
+} s_before_t;
+
 struct stele_roster {
     zhashx_t *members;              // By name
     zlistx_t *order;                // The same, for walking
     zhashx_t *peers;                // By routing id, as hex
     zlistx_t *peer_keys;            // Oldest first
     stele_member_t *touched;
+    s_before_t *before;             // Latest first
     bool owing;                     // Some peer may be owed an ack
 };
 
@@ -85,6 +94,7 @@ stele_roster_destroy (stele_roster_t **self_p)
     stele_roster_t *self = *self_p;
     if (!self)
         return;
+    stele_roster_commit (self);
     zhashx_destroy (&self->members);
     zlistx_destroy (&self->order);
     zhashx_destroy (&self->peers);
@@ -145,16 +155,74 @@ s_settle (stele_roster_t *self, bool keep)
     }
 }
 
+//  A batch that is taken back is taken again from its first message on, so each message has to
+//  find its peer as it was then.
+static void
+s_remember (stele_roster_t *self, const char *key)
+{
+    s_before_t *before = calloc (1, sizeof *before);
+    assert (before);
+    before->key = strdup (key);
+    assert (before->key);
+    const stele_peer_t *peer = zhashx_lookup (self->peers, key);
+    before->existed = peer != NULL;
+    if (peer)
+        before->peer = *peer;
+    before->next = self->before;
+    self->before = before;
+}
+
+static void
+s_forget (stele_roster_t *self, const char *key)
+{
+    zhashx_delete (self->peers, key);
+    if (zlistx_find (self->peer_keys, (void *) key))
+        zlistx_delete (self->peer_keys, zlistx_cursor (self->peer_keys));
+}
+
+static stele_peer_t *
+s_make (stele_roster_t *self, const char *key)
+{
+    stele_peer_t *peer = zhashx_lookup (self->peers, key);
+    if (peer)
+        return peer;
+    peer = calloc (1, sizeof *peer);
+    assert (peer);
+    zhashx_insert (self->peers, key, peer);
+    zlistx_add_end (self->peer_keys, (void *) key);
+    return peer;
+}
+
+static void
+s_settle_peers (stele_roster_t *self, bool keep)
+{
+    while (self->before) {
+        s_before_t *before = self->before;
+        self->before = before->next;
+        if (!keep && before->existed) {
+            before->peer.ack_batch = 0;         // The answers of the batch are gone
+            *s_make (self, before->key) = before->peer;
+        }
+        else
+        if (!keep)
+            s_forget (self, before->key);
+        free (before->key);
+        free (before);
+    }
+}
+
 void
 stele_roster_commit (stele_roster_t *self)
 {
     s_settle (self, true);
+    s_settle_peers (self, true);
 }
 
 void
 stele_roster_rollback (stele_roster_t *self)
 {
     s_settle (self, false);
+    s_settle_peers (self, false);
 }
 
 void
@@ -230,17 +298,12 @@ stele_roster_bind (stele_roster_t *self, const void *id, size_t size,
 {
     char key [512];
     s_key (id, size, key);
-    stele_peer_t *peer = zhashx_lookup (self->peers, key);
-    if (!peer) {
-        if (zhashx_size (self->peers) >= PEERS_MAX) {
-            zhashx_delete (self->peers, zlistx_first (self->peer_keys));
-            zlistx_delete (self->peer_keys, zlistx_cursor (self->peer_keys));
-        }
-        peer = calloc (1, sizeof *peer);
-        assert (peer);
-        zhashx_insert (self->peers, key, peer);
-        zlistx_add_end (self->peer_keys, key);
+    s_remember (self, key);
+    if (zhashx_size (self->peers) >= PEERS_MAX && !zhashx_lookup (self->peers, key)) {
+        zhashx_delete (self->peers, zlistx_first (self->peer_keys));
+        zlistx_delete (self->peer_keys, zlistx_cursor (self->peer_keys));
     }
+    stele_peer_t *peer = s_make (self, key);
     //  The ack of another producer says nothing of this one's
     if (peer->member != member)
         peer->ack_batch = 0;
@@ -256,9 +319,8 @@ stele_roster_unbind (stele_roster_t *self, const void *id, size_t size)
 {
     char key [512];
     s_key (id, size, key);
-    zhashx_delete (self->peers, key);
-    if (zlistx_find (self->peer_keys, key))
-        zlistx_delete (self->peer_keys, zlistx_cursor (self->peer_keys));
+    s_remember (self, key);
+    s_forget (self, key);
 }
 
 void
@@ -269,7 +331,9 @@ stele_roster_fence (stele_roster_t *self, stele_member_t *member, const char *in
     while (peer) {
         if (peer->member == member && !peer->fenced && strcmp (peer->instance, instance) != 0) {
             unsigned char id [256];
-            size_t size = s_unkey (zhashx_cursor (self->peers), id);
+            const char *key = zhashx_cursor (self->peers);
+            size_t size = s_unkey (key, id);
+            s_remember (self, key);             // Looks up this one: the cursor stays
             peer->fenced = true;
             fn (id, size, arg);
         }

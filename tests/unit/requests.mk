@@ -29,3 +29,8 @@ check_PROGRAMS += tests/unit/test_turns
 TESTS += tests/unit/test_turns
 tests_unit_test_turns_SOURCES = tests/unit/test_turns.c
 tests_unit_test_turns_LDADD = $(STELE_ROOMS) $(STELE_LIBS) $(CMOCKA_LIBS)
+
+check_PROGRAMS += tests/unit/test_roster
+TESTS += tests/unit/test_roster
+tests_unit_test_roster_SOURCES = tests/unit/test_roster.c tests/unit/ledger_fixture.h
+tests_unit_test_roster_LDADD = $(STELE_ROOMS) $(STELE_LIBS) $(CMOCKA_LIBS)

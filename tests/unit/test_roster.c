@@ -1,0 +1,104 @@
+/*  test_roster - producers and peers, when a batch is kept or taken back
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at https://mozilla.org/MPL/2.0/.
+*/
+
+#include "ledger_fixture.h"
+#include "broker/roster.h"
+
+static stele_roster_t *
+s_roster (void **state)
+{
+    fixture_t *self = *state;
+    stele_roster_t *roster = stele_roster_new (self->ledger, 1000);
+    assert_non_null (roster);
+    return roster;
+}
+
+static void
+test_roster_hello_taken_back_leaves_no_peer (void **state)
+{
+    stele_roster_t *roster = s_roster (state);
+    stele_roster_bind (roster, "\x00\x01", 2, stele_roster_member (roster, "a"), "run");
+    assert_non_null (stele_roster_peer (roster, "\x00\x01", 2));
+    stele_roster_rollback (roster);
+    assert_null (stele_roster_peer (roster, "\x00\x01", 2));
+    assert_int_equal (stele_roster_peer_count (roster), 0);
+    stele_roster_destroy (&roster);
+}
+
+static void
+test_roster_goodbye_taken_back_leaves_the_peer (void **state)
+{
+    stele_roster_t *roster = s_roster (state);
+    stele_member_t *member = stele_roster_member (roster, "a");
+    stele_roster_bind (roster, "x", 1, member, "run");
+    stele_roster_commit (roster);
+    stele_roster_unbind (roster, "x", 1);
+    assert_null (stele_roster_peer (roster, "x", 1));
+    stele_roster_rollback (roster);
+    stele_peer_t *peer = stele_roster_peer (roster, "x", 1);
+    assert_non_null (peer);
+    assert_ptr_equal (peer->member, member);
+    assert_string_equal (peer->instance, "run");
+    stele_roster_destroy (&roster);
+}
+
+static void
+test_roster_another_producer_on_a_connection_is_taken_back (void **state)
+{
+    stele_roster_t *roster = s_roster (state);
+    stele_member_t *first = stele_roster_member (roster, "a");
+    stele_roster_bind (roster, "x", 1, first, "one");
+    stele_roster_commit (roster);
+    stele_roster_bind (roster, "x", 1, stele_roster_member (roster, "b"), "two");
+    stele_roster_bind (roster, "x", 1, stele_roster_member (roster, "c"), "three");
+    stele_roster_rollback (roster);
+    assert_ptr_equal (stele_roster_peer (roster, "x", 1)->member, first);
+    assert_string_equal (stele_roster_peer (roster, "x", 1)->instance, "one");
+    //  What is kept stays
+    stele_roster_bind (roster, "x", 1, stele_roster_member (roster, "b"), "two");
+    stele_roster_commit (roster);
+    stele_roster_rollback (roster);
+    assert_string_equal (stele_roster_peer (roster, "x", 1)->instance, "two");
+    stele_roster_destroy (&roster);
+}
+
+static void
+s_count (const void *id, size_t size, void *arg)
+{
+    (void) id;
+    (void) size;
+    ++*(int *) arg;
+}
+
+static void
+test_roster_fence_is_taken_back (void **state)
+{
+    stele_roster_t *roster = s_roster (state);
+    stele_member_t *member = stele_roster_member (roster, "a");
+    stele_roster_bind (roster, "x", 1, member, "old");
+    stele_roster_commit (roster);
+    int fenced = 0;
+    stele_roster_fence (roster, member, "new", s_count, &fenced);
+    assert_int_equal (fenced, 1);
+    assert_true (stele_roster_peer (roster, "x", 1)->fenced);
+    stele_roster_rollback (roster);
+    assert_false (stele_roster_peer (roster, "x", 1)->fenced);
+    stele_roster_destroy (&roster);
+}
+
+int
+main (void)
+{
+    const struct CMUnitTest tests [] = {
+        cmocka_unit_test_setup_teardown (test_roster_hello_taken_back_leaves_no_peer, fixture_new, fixture_destroy),
+        cmocka_unit_test_setup_teardown (test_roster_goodbye_taken_back_leaves_the_peer, fixture_new, fixture_destroy),
+        cmocka_unit_test_setup_teardown (test_roster_another_producer_on_a_connection_is_taken_back,
+            fixture_new, fixture_destroy),
+        cmocka_unit_test_setup_teardown (test_roster_fence_is_taken_back, fixture_new, fixture_destroy)
+    };
+    return cmocka_run_group_tests (tests, NULL, NULL);
+}
