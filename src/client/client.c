@@ -9,6 +9,7 @@
 */
 
 #include <assert.h>
+#include <time.h>
 #include <czmq.h>
 #include "client/follow.h"
 #include "client/publisher.h"
@@ -230,13 +231,27 @@ s_start_publisher (stele_client_t *self)
     return 0;
 }
 
+//  The broker gives an event without a time the time of its arrival, and from a spool that
+//  may be days after it happened.
+static void
+s_stamp (stele_event_t *event)
+{
+    struct timespec now;
+    if (stele_event_has (event, "time"))
+        return;
+    clock_gettime (CLOCK_REALTIME, &now);
+    stele_event_set_integer (event, "time", (int64_t) now.tv_sec * 1000000 + now.tv_nsec / 1000);
+}
+
 static int64_t
 s_publish_spooled (stele_client_t *self, stele_event_t **events, size_t count)
 {
     stele_spool_event_t *bytes = (stele_spool_event_t *) zmalloc (count * sizeof *bytes);
     assert (bytes);
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
+        s_stamp (events [i]);
         bytes [i].data = stele_event_data (events [i], &bytes [i].size);
+    }
     int64_t number = stele_publisher_spool (self->publisher, bytes, count, &self->refusal);
     free (bytes);
     return number;

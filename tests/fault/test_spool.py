@@ -96,7 +96,9 @@ class Spool(FaultTest):
 
     def test_without_a_broker_it_is_safe_and_sent_later_once(self):
         self.broker.kill()
+        before = time.time()
         counts = self.publish(1, 2, 3)
+        after = time.time()
         self.assertEqual((counts["events"], counts["unacked"]), (3, 3))
         self.publish(4)
         self.assertEqual(self.drain("--timeout", "300", status=WAITS)["unacked"], 4)
@@ -104,6 +106,10 @@ class Spool(FaultTest):
         self.assertEqual(self.publish(5)["accepted"], 5)
         self.assertEqual(self.drain()["events"], 0)
         self.assert_kept(1, 2, 3, 4, 5)
+        #   Without a time of their own they have that of their publishing, not of their arrival
+        mine = [event for event in self.read_events() if event.get("task_id") == self.name("task")]
+        for event in mine[:3]:
+            self.assertTrue(before - 1 <= event["time"] / 1e6 <= after + 1, event)
 
     def test_broker_killed_while_it_drains(self):
         self.broker.kill()
