@@ -480,6 +480,30 @@ convert_take_field (convert_t *self, json_t *event, const char *field, const cha
     return value != NULL;
 }
 
+//  Is the name one of those, separated by spaces?
+static bool
+s_is_one_of (const char *name, const char *names)
+{
+    size_t size = strlen (name);
+    for (; *names; names += strcspn (names, " "), names += *names == ' ')
+        if (strcspn (names, " ") == size && memcmp (names, name, size) == 0)
+            return true;
+    return false;
+}
+
+bool
+convert_take_error (convert_t *self, json_t *event, const char *names)
+{
+    //  Were it taken as it is, an empty text would count as an error, and be the last one
+    const char *key;
+    json_t *value;
+    void *next;
+    json_object_foreach_safe (self->columns, next, key, value)
+        if (json_is_string (value) && json_string_length (value) == 0 && s_is_one_of (key, names))
+            json_object_del (self->columns, key);
+    return convert_take_field (self, event, "error_message", names);
+}
+
 //  -- events ---------------------------------------------------------------------------
 
 json_t *

@@ -74,6 +74,10 @@ int
 bool
     convert_take_field (convert_t *self, json_t *event, const char *field, const char *names);
 
+/*  The same for the text of an error: one that is empty is none.           */
+bool
+    convert_take_error (convert_t *self, json_t *event, const char *names);
+
 /*  All columns that are left are kept.                                      */
 void
     convert_keep_rest (convert_t *self);

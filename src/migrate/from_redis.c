@@ -50,7 +50,7 @@ s_emit (convert_t *convert, const char *id, int64_t time_us)
     json_t *changed = convert_event ("task.state_changed", time_us, "task_id", id);
     json_object_set_new (changed, "state", json_string (
         stele_vocabulary_word (STELE_VOCABULARY_TASK_STATE, state)));
-    bool error = convert_take_field (convert, changed, "error_message", "last_error");
+    bool error = convert_take_error (convert, changed, "last_error error_message");
     convert_keep_rest (convert);
     convert_attach (convert, created, "metadata");
     //  The order of keys is all there is: those of one moment stay in it

@@ -46,7 +46,7 @@ s_take_step (const stele_foreign_row_t *row, void *arg)
         convert_keep (&convert, "state_from", json_string (word));
     }
     json_t *event = json_object ();
-    convert_take_field (&convert, event, "error_message", "error_message error");
+    convert_take_error (&convert, event, "error_message error");
     convert_take_field (&convert, event, "provider", "provider");
     convert_take_field (&convert, event, "model", "model");
     convert_take_field (&convert, event, "details", "details change_details metadata");
@@ -174,7 +174,7 @@ s_take_record (sqlite_source_t *self, convert_t *convert, story_t *story)
     story->model = json_incref (json_object_get (provider, "model"));
     story->says_last_error = json_object_get (convert->columns, "last_error") != NULL
         || stele_foreign_has_column (self->source, "tasks", "last_error");
-    if (convert_take_field (convert, provider, "error_message", "last_error error_message"))
+    if (convert_take_error (convert, provider, "last_error error_message"))
         story->last_error = json_incref (json_object_get (provider, "error_message"));
     count = convert_take (convert, "error_count");
     story->error_count = json_is_integer (count) && json_integer_value (count) >= 0?

@@ -347,6 +347,18 @@ class OddTest(MigrateTest):
         for id in "abc":
             self.assertNotEqual(self.said(id), "")
 
+    def test_an_empty_error_is_none(self):
+        self.make(self.row("a", state="running", last_error="", started_at="2025-01-01 00:00:01"),
+                  self.row("b", state="running", last_error=None, started_at="2025-01-01 00:00:01"),
+                  self.row("c", state="running", last_error="", started_at="2025-01-01 00:00:01", error_count=None),
+                  self.insert("task_history", task_id="a", state_from="queued", state_to="running",
+                              timestamp="2025-01-01 00:00:01", error_message=""))
+        self.migrate()
+        for id in "abc":
+            task = self.task(id)
+            self.assertEqual((task["state"], task["error_count"], task.get("last_error")), ("running", 0, None))
+            self.assertEqual(self.said(id), "")
+
     def test_rows_without_their_task_come_along(self):
         self.make(self.insert("task_history", task_id="gone", state_to="running", timestamp="2025-01-01 00:00:00"))
         report, pushed = self.migrate()
@@ -403,6 +415,16 @@ class RedisTest(MigrateTest):
         self.assertEqual(after, before)
         again, pushed = self.migrate()
         self.assertEqual((again["producer"], pushed["accepted"]), (report["producer"], 0))
+
+    def test_an_empty_error_is_none(self):
+        self.put("a", last_error="")
+        self.put("b", state="queued", error_message="")
+        self.put("c", last_error="", error_message="boom")
+        self.migrate()
+        for id, errors in (("a", (0, None)), ("b", (0, None)), ("c", (1, "boom"))):
+            task = self.task(id)
+            self.assertEqual((task["error_count"], task.get("last_error")), errors)
+            self.assertNotIn("metadata", {key for key in task if task[key]})
 
     def test_odd_keys_are_said_and_kept(self):
         self.put("a", state="pondering", extra=[1])
