@@ -285,3 +285,13 @@ cli_ask_pages (cli_t *self, json_t *request, const char *key, int64_t limit,
     json_decref (request);
     return status;
 }
+
+void
+cli_say_more (const cli_t *self, json_t *next, const char *how)
+{
+    if (next && !self->json) {
+        fflush (stdout);
+        fprintf (stderr, "there are more: %s\n", how);
+    }
+    json_decref (next);
+}

@@ -62,4 +62,11 @@ int
     cli_ask_pages (cli_t *self, json_t *request, const char *key, int64_t limit,
         cli_row_fn *row, cli_page_fn *page, void *arg, json_t **next);
 
+/*  Say on stderr that a list has more rows, and how they are had, where 'next' is not
+    NULL; an answer in JSON says so itself. Takes 'next'.                    */
+void
+    cli_say_more (const cli_t *self, json_t *next, const char *how);
+
+#define CLI_MORE_LIMIT "a larger --limit, or none for all"
+
 #endif

@@ -108,9 +108,11 @@ s_run (cli_t *self, void *arguments, const cli_operands_t *operands)
     json_t *request = cli_request ("task.history");
     cli_request_text (request, "task_id", operands->items [0]);
     s_history_t history = { cli_table_new (s_columns, &self->style), -1 };
-    int status = cli_ask_pages (self, request, "history", args->limit, s_row, s_page, &history, NULL);
+    json_t *next = NULL;
+    int status = cli_ask_pages (self, request, "history", args->limit, s_row, s_page, &history, &next);
     if (status == EX_OK && !self->json && cli_table_rows (history.table) == 0)
         fputs ("no history: the task was heard of, but not yet created or changed\n", stderr);
+    cli_say_more (self, next, CLI_MORE_LIMIT);
     cli_table_destroy (&history.table);
     return status;
 }

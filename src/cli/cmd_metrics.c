@@ -56,9 +56,11 @@ s_run (cli_t *self, void *arguments, const cli_operands_t *operands)
     cli_request_text (request, "task_id", operands->items [0]);
     cli_request_list (request, "names", &args->names);
     cli_table_t *table = cli_table_new (s_columns, &self->style);
-    int status = cli_ask_pages (self, request, "metrics", args->limit, s_row, s_page, table, NULL);
+    json_t *next = NULL;
+    int status = cli_ask_pages (self, request, "metrics", args->limit, s_row, s_page, table, &next);
     if (status == EX_OK && !self->json && cli_table_rows (table) == 0)
         fputs ("no metrics\n", stderr);
+    cli_say_more (self, next, CLI_MORE_LIMIT);
     cli_table_destroy (&table);
     return status;
 }

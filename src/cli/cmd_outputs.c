@@ -78,12 +78,17 @@ s_run (cli_t *self, void *arguments, const cli_operands_t *operands)
     json_t *request = cli_request ("task.outputs");
     cli_request_text (request, "task_id", operands->items [0]);
     cli_request_list (request, "types", &args->types);
-    if (args->raw)
-        return cli_ask_pages (self, request, "outputs", args->limit, s_row_raw, NULL, NULL, NULL);
+    json_t *next = NULL;
+    if (args->raw) {
+        int status = cli_ask_pages (self, request, "outputs", args->limit, s_row_raw, NULL, NULL, &next);
+        cli_say_more (self, next, CLI_MORE_LIMIT);
+        return status;
+    }
     cli_table_t *table = cli_table_new (s_columns, &self->style);
-    int status = cli_ask_pages (self, request, "outputs", args->limit, s_row, s_page, table, NULL);
+    int status = cli_ask_pages (self, request, "outputs", args->limit, s_row, s_page, table, &next);
     if (status == EX_OK && !self->json && cli_table_rows (table) == 0)
         fputs ("no outputs\n", stderr);
+    cli_say_more (self, next, CLI_MORE_LIMIT);
     cli_table_destroy (&table);
     return status;
 }

@@ -79,13 +79,9 @@ s_list (cli_t *self, const args_t *args)
     json_t *next = NULL;
     int status = cli_ask_pages (self, request, "sessions",
         args->all? 0: args->limit? args->limit: 100, s_row, s_page, table, &next);
-    if (status == EX_OK && !self->json) {
-        if (cli_table_rows (table) == 0)
-            fputs ("no such sessions\n", stderr);
-        if (next)
-            fputs ("there are more: --all, or --limit N\n", stderr);
-    }
-    json_decref (next);
+    if (status == EX_OK && !self->json && cli_table_rows (table) == 0)
+        fputs ("no such sessions\n", stderr);
+    cli_say_more (self, next, "--all, or --limit N");
     cli_table_destroy (&table);
     return status;
 }
@@ -157,7 +153,9 @@ s_one (cli_t *self, const args_t *args, const char *id)
     request = cli_request ("session.commands");
     cli_request_text (request, "session_id", id);
     cli_table_t *table = cli_table_new (s_command_columns, &self->style);
-    status = cli_ask_pages (self, request, "commands", args->limit, s_command_row, s_page, table, NULL);
+    json_t *next = NULL;
+    status = cli_ask_pages (self, request, "commands", args->limit, s_command_row, s_page, table, &next);
+    cli_say_more (self, next, CLI_MORE_LIMIT);
     cli_table_destroy (&table);
     return status;
 }
@@ -192,10 +190,12 @@ s_failed (cli_t *self, const args_t *args)
     if (!self->json)
         json_object_set_new (request, "output_length", json_integer (0));
     cli_table_t *table = cli_table_new (s_failed_columns, &self->style);
+    json_t *next = NULL;
     int status = cli_ask_pages (self, request, "commands", args->all? 0: args->limit? args->limit: 100,
-        s_failed_row, s_page, table, NULL);
+        s_failed_row, s_page, table, &next);
     if (status == EX_OK && !self->json && cli_table_rows (table) == 0)
         fputs ("no command failed\n", stderr);
+    cli_say_more (self, next, "--all, or --limit N");
     cli_table_destroy (&table);
     return status;
 }

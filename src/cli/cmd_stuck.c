@@ -42,9 +42,11 @@ s_run (cli_t *self, void *arguments, const cli_operands_t *operands)
     if (args->silent_s)
         json_object_set_new (request, "silent_s", json_integer (args->silent_s));
     cli_table_t *table = cli_tasks_table ("updated_at", &self->style);
-    int status = cli_ask_pages (self, request, "tasks", args->limit? args->limit: 100, s_row, s_page, table, NULL);
+    json_t *next = NULL;
+    int status = cli_ask_pages (self, request, "tasks", args->limit? args->limit: 100, s_row, s_page, table, &next);
     if (status == EX_OK && !self->json && cli_table_rows (table) == 0)
         fputs ("no such tasks\n", stderr);
+    cli_say_more (self, next, "--limit N");
     cli_table_destroy (&table);
     return status;
 }

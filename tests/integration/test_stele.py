@@ -96,6 +96,24 @@ class Stele(harness.BrokerTest):
         lines = self.stele("--json", "sessions", self.name("session"))
         self.assertIn(b"make check", lines)
 
+    def test_lists_that_are_cut_off_say_so(self):
+        task, session = self.name("task"), self.name("session")
+        self.producer().publish(
+            created(task), changed(task, "running"), output(task, "one"), output(task, "two"),
+            metric(task, "cost", 1), metric(task, "cost", 2), started(session, task_id=task),
+            *[command(session, "false", output="", exit_code=1) for _ in range(101)])
+        for words in (("history", task), ("outputs", task), ("outputs", task, "--raw"), ("metrics", task),
+                      ("sessions", session), ("sessions", "--failed")):
+            self.stele(*words, "--limit", "1")
+            self.assertIn("there are more: ", self.stderr, words)
+            self.assertIn("--limit", self.stderr, words)
+            self.stele("--json", *words[:2], "--limit", "1")
+            self.assertEqual(self.stderr, "", words)
+            self.stele(*words, *(["--all"] if "--failed" in words else []))
+            self.assertEqual(self.stderr, "", words)
+        self.stele("sessions", "--failed")
+        self.assertIn("there are more: --all", self.stderr)
+
     def test_replay(self):
         task, position = self.story()
         events = self.json("replay", "--after", str(position - 8))
