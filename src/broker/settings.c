@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <unistd.h>
 #include <czmq.h>
 #include "broker/settings.h"
 
@@ -104,7 +105,7 @@ stele_settings_set (stele_settings_t *self, const char *name, const char *value,
         i++;
     if (i == SETTING_COUNT)
         return stele_refuse (refusal, STELE_EINVALID_FIELD, name,
-            "there is no setting '%s': see steled(8)", name);
+            "there is no setting '%s': see steled.conf(5)", name);
 
     void *member = (char *) self + s_settings [i].offset;
     if (s_settings [i].type == TEXT) {
@@ -139,13 +140,17 @@ stele_settings_set (stele_settings_t *self, const char *name, const char *value,
 int
 stele_settings_load (stele_settings_t *self, const char *path, stele_refusal_t *refusal)
 {
+    if (access (path, R_OK) != 0)
+        return stele_refuse (refusal, STELE_EINVALID_FIELD, "config",
+            "cannot read the configuration '%s': %s", path, strerror (errno));
     //  Not zconfig_load, which in czmq 4.2 leaks when the text is not ZPL
     zchunk_t *text = zchunk_slurp (path, CONFIG_BYTES_MAX);
     zconfig_t *root = text? zconfig_chunk_load (text): NULL;
     zchunk_destroy (&text);
     if (!root)
         return stele_refuse (refusal, STELE_EINVALID_FIELD, "config",
-            "cannot read the configuration '%s': it is not there or not ZPL", path);
+            "the configuration '%s' is not a file of ZPL: a line is name = value, see steled.conf(5)",
+            path);
     int rc = 0;
     for (zconfig_t *item = zconfig_child (root); item && rc == 0; item = zconfig_next (item)) {
         stele_refusal_t reason;
