@@ -22,6 +22,7 @@
 #define STALL_MS 30000              // Without an ack, once there were some
 #define BATCH_DELAY_MS 2
 #define AWAY_MS 1000                // For a first ack, where the spool has the events
+#define BAD_LINES_SHOWN 20
 #define GROUP_EVENTS 1000           // Spooled together
 
 typedef struct {
@@ -80,8 +81,14 @@ s_show_progress (s_push_t *self)
 static void
 s_bad_line (s_push_t *self, const char *why)
 {
-    self->bad_lines++;
+    //  A file that has no events at all would say the same of each of its lines
+    if (self->bad_lines++ > BAD_LINES_SHOWN)
+        return;
     s_wipe_progress (self);
+    if (self->bad_lines > BAD_LINES_SHOWN) {
+        cli_say ("and more lines like these");
+        return;
+    }
     cli_say ("line %" PRId64 ": %s", cli_lines_number (self->lines), why);
 }
 

@@ -206,6 +206,15 @@ class Stele(harness.BrokerTest):
             self.assertIn("line %d:" % number, self.stderr)
         self.assertEqual(self.ask("task.get", task_id=task)["task"]["state"], "running")
 
+    def test_publish_names_the_first_of_many_bad_lines(self):
+        task = self.name("task")
+        for bad, more in ((20, 0), (21, 1), (1000, 1)):
+            lines = ["no event"] * bad + [json.dumps(created(task + str(bad)))]
+            counts, = self.json("publish", input="\n".join(lines).encode(), status=os.EX_DATAERR)
+            self.assertEqual((counts["accepted"], counts["bad_lines"]), (1, bad))
+            self.assertEqual((len(self.stderr.splitlines()), self.stderr.count("more lines like these")),
+                             (20 + more, more))
+
     def test_rejected_and_retry(self):
         task = self.name("task")
         peer = self.producer()
