@@ -81,8 +81,9 @@ s_help (FILE *file)
             "\n"
             "Exit status: 0 done; 1 not found, or not consistent; 64 wrong usage; 65 some of the "
             "input was bad; 66 no such file; 69 no broker reachable, or no answer in time; 70 a fault "
-            "inside; 73 the file exists already, or cannot be made; 74 reading or writing failed; 75 another run of this producer took over; 76 not a broker of "
-            "this version; 77 not allowed; 130 interrupted.",
+            "inside; 73 the file exists already, or cannot be made; 74 reading or writing failed; "
+            "75 not now: a spool still holds events, is full or in use, or another run of this "
+            "producer took over; 76 not a broker of this version; 77 not allowed; 130 interrupted.",
         .examples =
             "  zstdcat runs.jsonl.zst | stele publish -\n"
             "  stele list --state failed --order updated\n"
