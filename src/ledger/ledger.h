@@ -26,7 +26,7 @@ typedef struct stele_ledger stele_ledger_t;
 typedef enum {
     STELE_CHECK_NONE,
     STELE_CHECK_QUICK,              // quick_check; of more than 32 MiB small tables and newest rows
-    STELE_CHECK_FULL                // integrity_check: hours on a large file
+    STELE_CHECK_FULL                // integrity_check: minutes to hours, by size
 } stele_check_t;
 
 /*  Open the ledger at 'path', create or migrate it, check it. Caller owns return
