@@ -75,11 +75,14 @@ class Readme(harness.BrokerTest):
                                ("tcp://127.0.0.1:5571", self.broker.requests)):
             self.assertIn(endpoint, program)
             program = program.replace(endpoint, mine)
-        done = subprocess.run([sys.executable, "-"], input=program.encode(), stdout=subprocess.PIPE,
-                              stderr=subprocess.STDOUT, timeout=harness.PATIENCE)
-        self.assertEqual(done.returncode, 0, done.stdout.decode())
-        self.assertIn("'op': 'ack'", done.stdout.decode())
-        self.assertIn("'task_id': 't1'", done.stdout.decode())
+        for _ in range(2):          # The first one said goodbye: the second interrupts nothing
+            done = subprocess.run([sys.executable, "-"], input=program.encode(), stdout=subprocess.PIPE,
+                                  stderr=subprocess.STDOUT, timeout=harness.PATIENCE)
+            self.assertEqual(done.returncode, 0, done.stdout.decode())
+            self.assertIn("'op': 'ack'", done.stdout.decode())
+            self.assertIn("'task_id': 't1'", done.stdout.decode())
+        self.assertEqual([event for event in self.read_events() if event.get("interrupted")], [])
+        self.assertEqual(self.ask("task.get", task_id="t1")["task"]["state"], "running")
 
 
 if __name__ == "__main__":
