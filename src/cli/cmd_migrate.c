@@ -149,11 +149,15 @@ s_write_file (s_migrate_t *self, const char *path)
         cli_say ("%s: %s", path, strerror (errno));
         return EX_CANTCREAT;
     }
+    int64_t events = stele_migrate_counts (self->migrate).events;
     int rc = stele_migrate_write (self->migrate, cli_outfile_stream (file));
     if (rc == 0)
         rc = cli_outfile_finish (file);
     if (rc)
         cli_say ("%s: %s", path, strerror (errno));
+    else
+        fprintf (stderr, "%s event%s written to %s: 'stele import' takes them\n", cli_format_count (events).text,
+            events == 1? "": "s", strcmp (path, "-") == 0? "standard output": path);
     cli_outfile_close (&file);
     return rc? EX_IOERR: EX_OK;
 }
@@ -181,8 +185,13 @@ s_check_ledger (s_migrate_t *self)
     cli_request_text (request, "producer", self->producer);
     json_t *answer = cli_ask_or_none (self->cli, request);
     if (answer) {
+        //  Its events have the sequences 1, 2, 3...
+        const json_t *producer = json_object_get (answer, "producer");
+        bool complete = json_integer_value (json_object_get (producer, "sequence"))
+            >= stele_migrate_counts (self->migrate).events;
         json_decref (answer);
-        fputs ("this migration was begun before: it goes on\n", stderr);
+        fputs (complete? "this migration was complete already: it stores nothing anew\n":
+            "this migration was begun before: it goes on\n", stderr);
         return EX_OK;
     }
     if (self->cli->status != CLI_NO)
@@ -242,6 +251,8 @@ s_run (cli_t *cli, void *arguments, const cli_operands_t *operands)
         return cli_say_usage ("migrate", "give one of --from-sqlite FILE and --from-redis URL");
     if (args->pattern && !args->redis)
         return cli_say_usage ("migrate", "--pattern goes with --from-redis");
+    if (args->dry_run && args->to)
+        return cli_say_usage ("migrate", "--dry-run writes no file: it does not go with --to");
     s_migrate_t self = { .cli = cli, .args = args };
     self.migrate = stele_migrate_new (s_odd, &self);
     int status = s_run_all (&self);

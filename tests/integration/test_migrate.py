@@ -185,7 +185,9 @@ class SqliteTest(MigrateTest):
         Earlier(self.source).db.close()
         report, pushed = self.migrate()
         head = self.ask("ping")["position"]
+        self.assertEqual(self.stderr, "")
         again, pushed_again = self.migrate()
+        self.assertIn("was complete already", self.stderr)
         self.assertEqual(again, report)
         self.assertEqual((pushed_again["accepted"], pushed_again["duplicates"]), (0, report["events"]))
         self.assertEqual(self.ask("ping")["position"], head)
@@ -200,6 +202,7 @@ class SqliteTest(MigrateTest):
         child.send_signal(signal.SIGKILL)
         child.wait()
         report, pushed = self.migrate()
+        self.assertRegex(self.stderr, "was (begun before|complete already)")
         self.assertEqual(self.ask("ping")["position"], report["events"])
         self.assertEqual(pushed["accepted"] + pushed["duplicates"], report["events"])
 
@@ -215,7 +218,10 @@ class SqliteTest(MigrateTest):
     def test_the_events_may_go_to_a_file_and_be_imported(self):
         source = Earlier(self.source)
         path = os.path.join(self.place, "events.jsonl")
-        self.migrate("--to", path)
+        self.migrate("--to", path, "--dry-run", status=64)
+        self.assertFalse(os.path.exists(path))
+        report, = self.migrate("--to", path)
+        self.assertIn("%d events written to %s" % (report["events"], path), self.stderr.replace(",", ""))
         self.assertEqual(self.ask("ping")["position"], 0)
         self.stele("import", path)
         for row in source.rows("tasks"):
