@@ -15,6 +15,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include "ledger/foreign.h"
+#include "ledger/schema.h"
 #include "ledger/sql.h"
 #include "stele_error.h"
 
@@ -210,6 +211,12 @@ s_exists (stele_foreign_t *self, const char *sql, const char *one, const char *t
     bool exists = stmt && sqlite3_step (stmt) == SQLITE_ROW;
     sqlite3_finalize (stmt);
     return exists;
+}
+
+bool
+stele_foreign_is_ledger (const stele_foreign_t *self)
+{
+    return stele_sql_integer (self->db, "PRAGMA application_id", 0) == STELE_APPLICATION_ID;
 }
 
 bool

@@ -28,6 +28,10 @@ void
 int64_t
     stele_foreign_modified_us (const stele_foreign_t *self);
 
+/*  Is it a ledger of Stele itself?                                          */
+bool
+    stele_foreign_is_ledger (const stele_foreign_t *self);
+
 bool
     stele_foreign_has_table (stele_foreign_t *self, const char *table);
 

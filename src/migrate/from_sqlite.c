@@ -155,6 +155,11 @@ s_check_columns (sqlite_source_t *self, char *error, size_t error_size)
         { "task_history", "task_id" }, { "task_outputs", "task_id" }, { "task_metrics", "task_id" },
         { "cli_session_commands", "session_id" }
     };
+    if (stele_foreign_is_ledger (self->source)) {
+        snprintf (error, error_size, "it is a ledger of Stele: 'stele export' from its broker and "
+            "'stele import' into another move it");
+        return STELE_ELEDGER;
+    }
     if (!stele_foreign_has_table (self->source, "tasks")
     &&  !stele_foreign_has_table (self->source, "cli_sessions")) {
         snprintf (error, error_size, "it has neither a table tasks nor cli_sessions: it is not one of the earlier system");

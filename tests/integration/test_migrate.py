@@ -14,7 +14,7 @@ import subprocess
 import time
 
 import harness
-from client import Clients
+from client import Clients, created
 from earlier import Earlier, microseconds
 
 SAME = ("title", "description", "role", "state", "provider", "model", "branch", "user_id", "error_count",
@@ -239,6 +239,13 @@ class SqliteTest(MigrateTest):
         self.assertIn("earlier system", self.stderr)
         self.assertEqual([name for name in os.listdir("/tmp") if name.startswith("stele-migrate-")
                           and os.stat("/tmp/" + name).st_mtime > time.time() - 0.001], [])
+
+    def test_a_ledger_is_no_source(self):
+        self.producer().publish(created("a"))
+        self.broker.stop()
+        self.source = self.broker.ledger
+        self.migrate(status=65)
+        self.assertIn("it is a ledger of Stele: 'stele export'", self.stderr)
 
 
 class OddTest(MigrateTest):
