@@ -231,8 +231,8 @@ s_run_all (s_migrate_t *self)
     s_report (self);
     stele_migrate_counts_t counts = stele_migrate_counts (self->migrate);
     if (counts.failed) {
-        cli_say ("%s records cannot be published, as said above: nothing was migrated",
-            cli_format_count (counts.failed).text);
+        cli_say ("%s record%s cannot be published, as said above: nothing was migrated",
+            cli_format_count (counts.failed).text, counts.failed == 1? "": "s");
         return EX_DATAERR;
     }
     if (self->args->dry_run)

@@ -526,8 +526,12 @@ convert_emit (convert_t *self, int64_t order, json_t *json)
     size_t size = text? strlen (text): 0;
     stele_event_t *event = text? stele_event_from_json (text, size, error, sizeof error): NULL;
     if (!event || stele_event_check (event, error, sizeof error)) {
-        convert_odd (self, "cannot be published: %s", error);
-        self->migrate->counts.failed++;
+        //  Records are counted, and what all events of one have in common is said once
+        if (!*self->failure)
+            self->migrate->counts.failed++;
+        if (strcmp (self->failure, error) != 0)
+            convert_odd (self, "cannot be published: %s", error);
+        snprintf (self->failure, sizeof self->failure, "%s", error);
     }
     else {
         stele_spool_add (self->migrate->spool, order, text, size);

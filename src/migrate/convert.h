@@ -34,6 +34,7 @@ typedef struct {
     char id [512];                  // For what is said about it
     json_t *columns;                // Those not yet taken
     json_t *kept;                   // What has no other place
+    char failure [256];             // Why an event of it cannot be published, "": they all can
 } convert_t;
 
 /*  'columns' is taken.                                                      */

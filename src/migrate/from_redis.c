@@ -79,8 +79,12 @@ s_take_id (convert_t *convert, const stele_legacy_key_t *key)
     free (id);
     if (asprintf (&id, "%.*s", size < 255? (int) size: 255, suffix) < 0)
         abort ();
-    snprintf (convert->id, sizeof convert->id, "%s", id);
-    convert_odd (convert, "it has no id: that of the key is taken");
+    if (*id) {
+        snprintf (convert->id, sizeof convert->id, "%s", id);
+        convert_odd (convert, "it has no id: that of the key is taken");
+    }
+    else
+        convert_odd (convert, "neither it nor its key has an id");
     return id;
 }
 

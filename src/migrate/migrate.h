@@ -44,7 +44,7 @@ typedef struct {
     int64_t tasks, history, outputs, metrics, sessions, commands, preferences;  // Rows read
     int64_t events;                 // Made of them
     int64_t odd;                    // Times the function was called
-    int64_t failed;                 // Events that no broker would take: nothing should be published
+    int64_t failed;                 // Records with events that no broker would take: publish nothing
 } stele_migrate_counts_t;
 
 stele_migrate_counts_t

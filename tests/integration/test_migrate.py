@@ -454,6 +454,15 @@ class RedisTest(MigrateTest):
         self.assertEqual(self.task("other")["state"], "queued")
         self.assertIn("not a string", self.said("task_status:d"))
 
+    def test_a_key_without_an_id_is_named(self):
+        self.put("")
+        self.put("a")
+        report, = self.migrate(status=65)
+        self.assertEqual((report["failed"], self.ask("ping")["position"]), (1, 0))
+        self.assertIn("1 record cannot be published", self.stderr)
+        self.assertEqual([line["id"] for line in self.odd], ["task_status:"] * len(self.odd))
+        self.assertEqual(self.said("task_status:").count("cannot be published"), 1)
+
     def test_a_pattern_limits_the_keys_and_a_dry_run_publishes_nothing(self):
         self.put("a-1")
         self.put("b-1")
