@@ -222,7 +222,7 @@ stele_params_time (stele_params_t *self, const char *name)
     if (stele_time_unpack (data, size, &time_us) == 0)
         return time_us;
     s_refuse_token (self, name,
-        "a time (microseconds since 1970, a timestamp, or RFC 3339 text)", &token);
+        "a time (RFC 3339 text such as 2026-01-31T23:59:59Z, microseconds since 1970, or a timestamp)", &token);
     return 0;
 }
 

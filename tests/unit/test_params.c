@@ -135,8 +135,8 @@ test_params_wrong_value_is_named (void **state)
     stele_params_id (s_open ("{'task_id':['x']}"), "task_id");
     s_assert_refused ("task_id", "task_id takes text of 1 to 255 bytes of UTF-8, not an array");
     stele_params_time (s_open ("{'date_from':'yesterday'}"), "date_from");
-    s_assert_refused ("date_from", "date_from takes a time (microseconds since 1970, "
-        "a timestamp, or RFC 3339 text), not 'yesterday'");
+    s_assert_refused ("date_from", "date_from takes a time (RFC 3339 text such as "
+        "2026-01-31T23:59:59Z, microseconds since 1970, or a timestamp), not 'yesterday'");
     stele_params_words (s_open ("{'states':['queued','lost']}"), "states",
         STELE_VOCABULARY_TASK_STATE);
     s_assert_refused ("states", "states knows no 'lost', only queued, starting, running, paused, "

@@ -229,7 +229,8 @@ test_query_task_get_at_gives_the_past (void **state)
     s_assert_error (self, "{'op':'task.get','task_id':'a','at':0}", "bad_request",
         "at takes a position from 1, or a time, not 0");
     s_assert_error (self, "{'op':'task.get','task_id':'a','at':'noon'}", "bad_request",
-        "at takes a time (microseconds since 1970, a timestamp, or RFC 3339 text), not 'noon'");
+        "at takes a time (RFC 3339 text such as 2026-01-31T23:59:59Z, microseconds since 1970, or a timestamp), "
+        "not 'noon'");
 }
 
 static void
