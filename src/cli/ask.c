@@ -55,6 +55,25 @@ cli_request_text (json_t *request, const char *key, const char *text)
         s_set (request, key, json_string (text));
 }
 
+const char *
+cli_time_text (const char *text, cli_time_t *room)
+{
+    int year, month, day, size = 0;
+    if (text && strlen (text) == strlen ("2026-01-31")
+    &&  sscanf (text, "%4d-%2d-%2d%n", &year, &month, &day, &size) == 3 && text [size] == 0) {
+        snprintf (room->text, sizeof room->text, "%sT00:00:00Z", text);
+        return room->text;
+    }
+    return text;
+}
+
+void
+cli_request_time (json_t *request, const char *key, const char *text)
+{
+    cli_time_t room;
+    cli_request_text (request, key, cli_time_text (text, &room));
+}
+
 void
 cli_request_at (json_t *request, const char *text)
 {
@@ -64,7 +83,7 @@ cli_request_at (json_t *request, const char *text)
     if (text && *text && !*end && !errno)
         json_object_set_new (request, "at", json_integer (position));
     else
-        cli_request_text (request, "at", text);
+        cli_request_time (request, "at", text);
 }
 
 /*  -- failures --------------------------------------------------------------- */

@@ -21,6 +21,16 @@ void
 void
     cli_request_text (json_t *request, const char *key, const char *text);
 
+/*  A date alone (2026-01-31) as the time of its beginning in UTC; other text, or NULL,
+    as it is. Valid as long as both.                                         */
+typedef struct { char text [32]; } cli_time_t;
+const char *
+    cli_time_text (const char *text, cli_time_t *room);
+
+/*  The same as cli_request_text for a time, which may be a date alone.      */
+void
+    cli_request_time (json_t *request, const char *key, const char *text);
+
 /*  Add 'at': a position where the text is a number, else a time; nothing where it is NULL. */
 void
     cli_request_at (json_t *request, const char *text);

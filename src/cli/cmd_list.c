@@ -101,12 +101,12 @@ s_request (const args_t *args, const char *order)
     cli_request_list (request, "models", &args->models);
     cli_request_text (request, "user_id", args->user);
     cli_request_text (request, "parent_id", args->parent);
-    cli_request_text (request, "date_from", args->from);
-    cli_request_text (request, "date_to", args->to);
-    cli_request_text (request, "updated_from", args->updated_from);
-    cli_request_text (request, "updated_to", args->updated_to);
-    cli_request_text (request, "completed_from", args->completed_from);
-    cli_request_text (request, "completed_to", args->completed_to);
+    cli_request_time (request, "date_from", args->from);
+    cli_request_time (request, "date_to", args->to);
+    cli_request_time (request, "updated_from", args->updated_from);
+    cli_request_time (request, "updated_to", args->updated_to);
+    cli_request_time (request, "completed_from", args->completed_from);
+    cli_request_time (request, "completed_to", args->completed_to);
     if (args->errors || args->no_errors)
         json_object_set_new (request, "has_error", json_boolean (args->errors));
     cli_request_text (request, "search", args->search);

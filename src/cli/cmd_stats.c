@@ -171,8 +171,8 @@ s_report (cli_t *self, const args_t *args)
 {
     json_t *request = cli_request ("stats.tasks");
     cli_request_text (request, "group_by", args->by);
-    cli_request_text (request, "from", args->from);
-    cli_request_text (request, "to", args->to);
+    cli_request_time (request, "from", args->from);
+    cli_request_time (request, "to", args->to);
     if (args->limit)
         json_object_set_new (request, "limit", json_integer (args->limit));
     return cli_ask_and_print (self, request, s_print_groups, (void *) args->by);

@@ -31,7 +31,8 @@ struct cli_scope {
 static bool
 s_read_time (const char *name, const char *text, int64_t *time_us)
 {
-    if (!text || cli_format_parse_time (text, time_us))
+    cli_time_t room;
+    if (!text || cli_format_parse_time (cli_time_text (text, &room), time_us))
         return true;
     cli_say_usage ("export", "--%s takes a time such as 2026-01-31T23:59:59Z, not '%s'", name, text);
     return false;
