@@ -13,7 +13,6 @@
 #include <assert.h>
 #include <string.h>
 #include "broker/actor.h"
-#include "broker/clock.h"
 #include "broker/follower.h"
 #include "broker/ingest.h"
 #include "broker/mode.h"
@@ -22,6 +21,7 @@
 #include "fault/fault.h"
 #include "ledger/reader.h"
 #include "stele_broker.h"
+#include "model/clock.h"
 #include "wire/scan.h"
 
 typedef struct {

@@ -8,12 +8,12 @@
 #include <assert.h>
 #include <string.h>
 #include "broker/actor.h"
-#include "broker/clock.h"
 #include "broker/follower.h"
 #include "broker/mode.h"
 #include "broker/poll.h"
 #include "broker/thread.h"
 #include "cache/cache.h"
+#include "model/clock.h"
 #include "wire/scan.h"
 
 //  At a start Redis is compared with SQLite record by record up to this many live

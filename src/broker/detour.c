@@ -9,10 +9,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "broker/clock.h"
 #include "broker/detour.h"
 #include "cache/cache.h"
 #include "cache/detour.h"
+#include "model/clock.h"
 #include "wire/event.h"
 
 #define EVENTS_MAX 1000000          // Only in Redis, and in memory here: some kilobytes each

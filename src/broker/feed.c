@@ -11,13 +11,13 @@
 #include <assert.h>
 #include <string.h>
 #include "broker/actor.h"
-#include "broker/clock.h"
 #include "broker/endpoint.h"
 #include "broker/follower.h"
 #include "broker/poll.h"
 #include "broker/unread.h"
 #include "broker/thread.h"
 #include "fault/fault.h"
+#include "model/clock.h"
 #include "wire/event.h"
 
 #define BATCH_EVENTS  500

@@ -8,7 +8,6 @@
 #include <assert.h>
 #include <string.h>
 #include "broker/actor.h"
-#include "broker/clock.h"
 #include "broker/endpoint.h"
 #include "broker/detour.h"
 #include "broker/ingest.h"
@@ -17,6 +16,7 @@
 #include "broker/thread.h"
 #include "broker/writer.h"
 #include "fault/fault.h"
+#include "model/clock.h"
 
 //  A batch is closed when it has taken this long to fill, however much still arrives
 #define FILL_US         20000

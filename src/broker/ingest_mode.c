@@ -5,9 +5,9 @@
     file, You can obtain one at https://mozilla.org/MPL/2.0/.
 */
 
-#include "broker/clock.h"
 #include "broker/ingest_internal.h"
 #include "broker/detour.h"
+#include "model/clock.h"
 
 void
 stele_ingest_say_mode (stele_ingest_t *self)

@@ -7,10 +7,10 @@
 
 #include <assert.h>
 #include <string.h>
-#include "broker/clock.h"
 #include "broker/endpoint.h"
 #include "broker/ingest_internal.h"
 #include "fault/fault.h"
+#include "model/clock.h"
 
 //  Bind a socket that strangers talk to: bounded in what it takes before anything is read.
 zsock_t *

@@ -4,7 +4,6 @@ src_broker_libbroker_la_SOURCES = \
     src/broker/answer.c src/broker/answer.h \
     src/broker/broker.c \
     src/broker/cache_actor.c \
-    src/broker/clock.h \
     src/broker/detour.c src/broker/detour.h \
     src/broker/endpoint.c src/broker/endpoint.h \
     src/broker/envelope.c src/broker/envelope.h \

@@ -12,10 +12,10 @@
 
 #include <czmq.h>
 #include "stele_library.h"
-#include "broker/clock.h"
 #include "broker/query.h"
 #include "cache/parts.h"
 #include "ledger/parts.h"
+#include "model/clock.h"
 #include "wire/parts.h"
 
 #define LOSSES_MAX 100

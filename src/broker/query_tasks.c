@@ -8,8 +8,8 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include "broker/clock.h"
 #include "broker/query.h"
+#include "model/clock.h"
 #include "wire/event.h"
 
 //  An integer 'at' up to this one is a position, above it a time: 10^12

@@ -9,8 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <czmq.h>
-#include "broker/clock.h"
 #include "broker/roster.h"
+#include "model/clock.h"
 
 //  Connections come and go without a word: above this many the oldest is forgotten,
 //  and told to say hello again if it is still there.

@@ -7,11 +7,11 @@
 
 #include <assert.h>
 #include "broker/actor.h"
-#include "broker/clock.h"
 #include "broker/poll.h"
 #include "broker/query.h"
 #include "broker/thread.h"
 #include "broker/worker.h"
+#include "model/clock.h"
 
 typedef struct {
     stele_query_t query;

@@ -9,12 +9,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "broker/clock.h"
 #include "broker/detour.h"
 #include "broker/writer.h"
 #include "cache/cache.h"
 #include "cache/detour.h"
 #include "fault/fault.h"
+#include "model/clock.h"
 #include "wire/event.h"
 
 stele_input_t *

@@ -9,9 +9,9 @@
 
 #include <stdio.h>
 #include <string.h>
-#include "broker/clock.h"
 #include "broker/writer.h"
 #include "fault/fault.h"
+#include "model/clock.h"
 
 static void
 s_error (stele_writer_t *self, const stele_refusal_t *refusal, int64_t expected)

@@ -10,11 +10,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "broker/clock.h"
 #include "broker/detour.h"
 #include "broker/mode.h"
 #include "broker/writer.h"
 #include "fault/fault.h"
+#include "model/clock.h"
 #include "wire/event.h"
 
 //  -- answers of requests -------------------------------------------------------

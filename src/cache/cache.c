@@ -28,9 +28,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include "cache/cache_internal.h"
 #include "fault/fault.h"
+#include "model/clock.h"
 
 #define TIMEOUT_MS 1000             // Of one answer of Redis
 #define WAIT_MIN_MS 100             // Back-off
@@ -86,14 +86,6 @@ stele_cache_destroy (stele_cache_t **self_p)
     *self_p = NULL;
 }
 
-int64_t
-stele_cache_monotonic_ms (void)
-{
-    struct timespec now;
-    clock_gettime (CLOCK_MONOTONIC, &now);
-    return (int64_t) now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 //  -- news and doubt -----------------------------------------------------------------
 
 void
@@ -136,7 +128,7 @@ s_set_error (stele_cache_t *self, const char *text)
 static void
 s_go_away (stele_cache_t *self)
 {
-    int64_t now_ms = stele_cache_monotonic_ms ();
+    int64_t now_ms = stele_clock_steady_ms ();
     if (self->phase == STELE_PHASE_FOLLOWING && now_ms - self->following_ms > CALM_MS)
         self->wait_ms = WAIT_MIN_MS;
     stele_redis_disconnect (self->redis);
@@ -251,7 +243,7 @@ s_read_stand (stele_cache_t *self, s_stand_t *stand)
 static void
 s_hold (stele_cache_t *self)
 {
-    int64_t now_ms = stele_cache_monotonic_ms ();
+    int64_t now_ms = stele_clock_steady_ms ();
     if (self->held_ms && now_ms - self->held_ms < HOLD_MS / 4)
         return;
     self->held_ms = now_ms;
@@ -345,7 +337,7 @@ s_align (stele_cache_t *self, stele_reader_t *reader)
     self->position = stand.position;
     self->swept = stand.swept < stand.position? stand.swept: stand.position;
     self->rebuild_told = true;
-    self->following_ms = stele_cache_monotonic_ms ();
+    self->following_ms = stele_clock_steady_ms ();
     self->phase = STELE_PHASE_FOLLOWING;
     return 0;
 }
@@ -362,14 +354,14 @@ s_reached_head (stele_cache_t *self)
     self->rebuild_told = true;
     stele_cache_tell (self, "rebuilt Redis at %s: %" PRId64 " active tasks, position %" PRId64
         ", in %.1f s", self->url, self->rebuilt_tasks, self->position,
-        (double) (stele_cache_monotonic_ms () - self->rebuild_began_ms) / 1e3);
+        (double) (stele_clock_steady_ms () - self->rebuild_began_ms) / 1e3);
 }
 
 static int
 s_follow (stele_cache_t *self, stele_reader_t *reader)
 {
     int rc = 0;
-    int64_t now_ms = stele_cache_monotonic_ms ();
+    int64_t now_ms = stele_clock_steady_ms ();
     if (self->position > self->head)
         return stele_cache_doubt (self, "Redis at %s is ahead of the ledger", self->url);
     if (self->position < self->head)
@@ -426,7 +418,7 @@ int
 stele_cache_step (stele_cache_t *self, stele_reader_t *reader, int64_t now_us)
 {
     self->now_us = now_us;
-    int64_t wait_ms = self->retry_ms - stele_cache_monotonic_ms ();
+    int64_t wait_ms = self->retry_ms - stele_clock_steady_ms ();
     int64_t head = stele_reader_head (reader);
     if (head < 0) {
         stele_cache_ledger_failed (self, reader, (int) head);
@@ -443,12 +435,12 @@ stele_cache_step (stele_cache_t *self, stele_reader_t *reader, int64_t now_us)
     if (self->phase > STELE_PHASE_ALIGNING && !stele_redis_connected (self->redis))
         stele_cache_lost (self);
     if (self->phase == STELE_PHASE_AWAY) {
-        wait_ms = self->retry_ms - stele_cache_monotonic_ms ();
+        wait_ms = self->retry_ms - stele_clock_steady_ms ();
         return wait_ms > 1? (int) wait_ms: 1;
     }
     if (rc)
         return LEDGER_WAIT_MS;
-    int64_t now_ms = stele_cache_monotonic_ms ();
+    int64_t now_ms = stele_clock_steady_ms ();
     if (!self->at_head || self->sweep_ms <= now_ms)
         return 0;
     wait_ms = self->scrub.every_ms? self->scrub.due_ms - now_ms: VERIFY_MS;

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "cache/cache_internal.h"
+#include "model/clock.h"
 
 //  -- the guard --------------------------------------------------------------------
 
@@ -57,7 +58,7 @@ s_guard_check (stele_cache_t *self, bool watch)
         return stele_cache_doubt (self, "Redis at %s is not where it was left: "
             "it was flushed, restored, or somebody else writes the keys %s:*",
             self->url, self->layout.prefix);
-    self->checked_ms = stele_cache_monotonic_ms ();
+    self->checked_ms = stele_clock_steady_ms ();
     return 0;
 }
 

@@ -101,9 +101,6 @@ struct stele_cache {
 
 /*  -- cache.c: states, news, errors -------------------------------------------- */
 
-int64_t
-    stele_cache_monotonic_ms (void);
-
 /*  Something to say in the log.                                             */
 void
     stele_cache_tell (stele_cache_t *self, const char *format, ...) STELE_PRINTF (2, 3);
@@ -196,8 +193,5 @@ int
 /*  The request failed on the way: the last error is the reason. Returns 'rc'. */
 int
     stele_cache_refuse_failed (stele_cache_t *self, int rc, stele_refusal_t *refusal);
-
-int64_t
-    stele_cache_now_us (void);
 
 #endif

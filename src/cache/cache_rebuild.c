@@ -18,6 +18,7 @@
 #include <unistd.h>
 #include "cache/cache_internal.h"
 #include "fault/fault.h"
+#include "model/clock.h"
 
 #define WIPE_KEYS 2000              // Looked at by one SCAN
 #define FILL_RECORDS STELE_BATCH_RECORDS
@@ -45,7 +46,7 @@ stele_cache_rebuild_begin (stele_cache_t *self, stele_reader_t *reader, const ch
     if (start < 0)
         return stele_cache_ledger_failed (self, reader, (int) start);
 
-    self->rebuild_began_ms = stele_cache_monotonic_ms ();
+    self->rebuild_began_ms = stele_clock_steady_ms ();
     snprintf (self->token, sizeof self->token, "%ld-%" PRId64 "-%" PRId64,
         (long) getpid (), self->now_us, self->rebuild_began_ms);
     stele_redis_multi (self->redis);
@@ -193,7 +194,7 @@ s_finish (stele_cache_t *self)
     self->must_rebuild = false;
     self->position = self->rebuild_start;
     self->swept = self->rebuild_start;
-    self->following_ms = stele_cache_monotonic_ms ();
+    self->following_ms = stele_clock_steady_ms ();
     self->phase = STELE_PHASE_FOLLOWING;
     STELE_FAULT (rebuild_after);
     return 0;

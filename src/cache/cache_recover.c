@@ -7,33 +7,25 @@
 
 #include <inttypes.h>
 #include <string.h>
-#include <time.h>
 #include "cache/cache_internal.h"
 #include "fault/fault.h"
+#include "model/clock.h"
 #include "wire/event.h"
 
 #define READY_MS 2000
 #define PAGE_RECORDS STELE_BATCH_RECORDS
 
-int64_t
-stele_cache_now_us (void)
-{
-    struct timespec now;
-    clock_gettime (CLOCK_REALTIME, &now);
-    return (int64_t) now.tv_sec * 1000000 + now.tv_nsec / 1000;
-}
-
 int
 stele_cache_ready (stele_cache_t *self, stele_reader_t *reader, stele_refusal_t *refusal)
 {
-    int64_t until_ms = stele_cache_monotonic_ms () + READY_MS;
+    int64_t until_ms = stele_clock_steady_ms () + READY_MS;
     do {
-        stele_cache_step (self, reader, stele_cache_now_us ());
+        stele_cache_step (self, reader, stele_clock_us ());
         if (self->phase == STELE_PHASE_FOLLOWING && self->at_head)
             return 0;
         if (self->phase == STELE_PHASE_AWAY)
             return stele_refuse (refusal, STELE_EUNAVAILABLE, NULL, "%s", self->last_error);
-    } while (stele_cache_monotonic_ms () < until_ms);
+    } while (stele_clock_steady_ms () < until_ms);
     return stele_refuse (refusal, STELE_EUNAVAILABLE, NULL,
         "Redis at %s is not caught up yet (position %" PRId64 " of %" PRId64 "): ask again later",
         self->url, stele_cache_position (self), self->head);

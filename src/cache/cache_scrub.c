@@ -13,6 +13,7 @@
 #include <inttypes.h>
 #include <string.h>
 #include "cache/compare.h"
+#include "model/clock.h"
 
 #define HURRY_MS 50                 // From one page to the next after evictions
 #define EVICTIONS_MS 2000           // Redis is asked for them so often
@@ -95,7 +96,7 @@ int
 stele_cache_scrub (stele_cache_t *self, stele_reader_t *reader)
 {
     stele_scrub_t *scrub = &self->scrub;
-    int64_t now_ms = stele_cache_monotonic_ms ();
+    int64_t now_ms = stele_clock_steady_ms ();
     if (!scrub->every_ms || now_ms < scrub->due_ms)
         return 0;
     if (now_ms >= scrub->ask_ms) {

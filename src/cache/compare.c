@@ -12,6 +12,7 @@
 #include <string.h>
 #include "cache/compare.h"
 #include "cache/look.h"
+#include "model/clock.h"
 
 #define PAGE_RECORDS STELE_BATCH_RECORDS
 
@@ -47,7 +48,7 @@ stele_compare_begin (stele_compare_t *check)
     if (rc < 0)
         return stele_cache_ledger_failed (self, check->reader, rc);
     self->in_snapshot = true;
-    self->now_us = stele_cache_now_us ();
+    self->now_us = stele_clock_us ();
     int64_t head = stele_reader_head (check->reader);
     if (head < 0)
         rc = stele_cache_ledger_failed (self, check->reader, (int) head);

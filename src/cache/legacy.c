@@ -9,10 +9,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include "cache/legacy.h"
 #include "cache/redis.h"
 #include "stele_error.h"
+#include "model/clock.h"
 
 #define SCAN_COUNT 1000
 #define EXPIRY_ROUND_MS 1000        // Of a time to live, where Redis does not tell the moment
@@ -83,9 +83,7 @@ s_expires_ms (const redisReply *moment, const redisReply *left)
         return moment->integer > 0? moment->integer: 0;
     if (left->type != REDIS_REPLY_INTEGER || left->integer < 0)
         return 0;
-    struct timespec now;
-    clock_gettime (CLOCK_REALTIME, &now);
-    int64_t at = (int64_t) now.tv_sec * 1000 + now.tv_nsec / 1000000 + left->integer;
+    int64_t at = stele_clock_us () / 1000 + left->integer;
     return (at + EXPIRY_ROUND_MS / 2) / EXPIRY_ROUND_MS * EXPIRY_ROUND_MS;
 }
 

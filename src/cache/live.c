@@ -8,10 +8,10 @@
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include "cache/cache.h"
 #include "cache/layout.h"
 #include "cache/redis.h"
+#include "model/clock.h"
 
 #define TIMEOUT_MS 50
 #define LEFT_ALONE_MS 1000
@@ -47,14 +47,6 @@ stele_live_destroy (stele_live_t **self_p)
     stele_redis_destroy (&self->redis);
     free (self);
     *self_p = NULL;
-}
-
-static int64_t
-s_monotonic_ms (void)
-{
-    struct timespec now;
-    clock_gettime (CLOCK_MONOTONIC, &now);
-    return (int64_t) now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
 //  The hash last: it is then at least as new as the position
@@ -108,7 +100,7 @@ int
 stele_live_task (stele_live_t *self, const char *ledger_id, const char *task_id,
     size_t size, int64_t min_position, stele_record_t *record)
 {
-    if (s_monotonic_ms () < self->left_alone_ms || size > STELE_LIMIT_ID)
+    if (stele_clock_steady_ms () < self->left_alone_ms || size > STELE_LIMIT_ID)
         return 0;
     stele_key_t key;
     stele_layout_task (&self->layout, task_id, size, &key);
@@ -122,7 +114,7 @@ stele_live_task (stele_live_t *self, const char *ledger_id, const char *task_id,
     &&  !stele_redis_timed_out (self->redis) && stele_redis_connect (self->redis) == 0)
         hash = s_ask (self, ledger_id, &key, min_position);
     if (!stele_redis_connected (self->redis))
-        self->left_alone_ms = s_monotonic_ms () + LEFT_ALONE_MS;
+        self->left_alone_ms = stele_clock_steady_ms () + LEFT_ALONE_MS;
 
     int found = hash? s_parse (hash, task_id, size, record): 0;
     freeReplyObject (hash);

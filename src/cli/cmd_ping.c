@@ -5,23 +5,15 @@
     file, You can obtain one at https://mozilla.org/MPL/2.0/.
 */
 
-#include <time.h>
 #include "cli/ask.h"
-
-static int64_t
-s_now_us (void)
-{
-    struct timespec now;
-    clock_gettime (CLOCK_MONOTONIC, &now);
-    return (int64_t) now.tv_sec * 1000000 + now.tv_nsec / 1000;
-}
+#include "model/clock.h"
 
 static int
 s_run (cli_t *self, void *args, const cli_operands_t *operands)
 {
     (void) args;
     (void) operands;
-    int64_t start = s_now_us ();
+    int64_t start = stele_clock_steady_us ();
     json_t *answer = cli_ask (self, cli_request ("ping"));
     if (!answer)
         return self->status;
@@ -29,7 +21,7 @@ s_run (cli_t *self, void *args, const cli_operands_t *operands)
         cli_print_answer (self);
     else
         printf ("%s answered in %s, position %s\n", self->requests,
-            cli_format_duration (s_now_us () - start).text,
+            cli_format_duration (stele_clock_steady_us () - start).text,
             cli_format_count (json_integer_value (json_object_get (answer, "position"))).text);
     json_decref (answer);
     return EX_OK;

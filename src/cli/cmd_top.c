@@ -12,6 +12,7 @@
 #include "cli/tasks.h"
 #include "cli/text.h"
 #include "cli/value.h"
+#include "model/clock.h"
 
 #define HEAD_LINES 7                // Above the tasks
 #define ROWS_WITHOUT_TERMINAL 20
@@ -31,14 +32,6 @@ typedef struct {
     int64_t position;
     double time_s;
 } s_before_t;
-
-static double
-s_now (void)
-{
-    struct timespec now;
-    clock_gettime (CLOCK_MONOTONIC, &now);
-    return (double) now.tv_sec + (double) now.tv_nsec / 1e9;
-}
 
 static int64_t
 s_number (const json_t *stats, const char *part, const char *key)
@@ -70,7 +63,7 @@ static void
 s_print_ingest (const cli_t *self, const json_t *stats, s_before_t *before)
 {
     int64_t position = s_number (stats, "ledger", "position");
-    double now = s_now ();
+    double now = (double) stele_clock_steady_us () / 1e6;
     printf ("events %s", cli_format_count (position).text);
     if (before->time_s > 0 && now > before->time_s)
         printf ("  %s/s", cli_format_count (

@@ -7,34 +7,27 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 #include "cli/format.h"
 #include "cli/progress.h"
+#include "model/clock.h"
 
 #define EVERY_MS 200
 #define BAR 30                      // Columns
-
-static int64_t
-s_now_ms (void)
-{
-    struct timespec now;
-    clock_gettime (CLOCK_MONOTONIC, &now);
-    return (int64_t) now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 cli_progress_t
 cli_progress_start (int64_t total, const char *what)
 {
     return (cli_progress_t) {
-        .total = total, .what = what, .terminal = isatty (STDERR_FILENO), .started_ms = s_now_ms ()
+        .total = total, .what = what, .terminal = isatty (STDERR_FILENO),
+        .started_ms = stele_clock_steady_ms ()
     };
 }
 
 void
 cli_progress_show (cli_progress_t *self, int64_t done, int64_t count)
 {
-    int64_t now = s_now_ms ();
+    int64_t now = stele_clock_steady_ms ();
     if (!self->terminal || now - self->shown_ms < EVERY_MS)
         return;
     self->shown_ms = now;

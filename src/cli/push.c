@@ -11,12 +11,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
-#include <time.h>
 #include <unistd.h>
 #include "cli/interrupt.h"
 #include "cli/lines.h"
 #include "cli/push.h"
 #include "cli/tally.h"
+#include "model/clock.h"
 
 #define SLICE_MS 100                // Between two looks at Ctrl-C, progress, patience
 #define STALL_MS 30000              // Without an ack, once there were some
@@ -45,14 +45,6 @@ typedef struct {
     int failure;                    // STELE_E...: what ended it
 } s_push_t;
 
-static int64_t
-s_now_ms (void)
-{
-    struct timespec now;
-    clock_gettime (CLOCK_MONOTONIC, &now);
-    return (int64_t) now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 //  -- talk ------------------------------------------------------------------------
 
 static void
@@ -65,7 +57,7 @@ s_wipe_progress (s_push_t *self)
 static void
 s_show_progress (s_push_t *self)
 {
-    int64_t now = s_now_ms ();
+    int64_t now = stele_clock_steady_ms ();
     if (!self->progress || now - self->shown_ms < 2 * SLICE_MS)
         return;
     cli_tally_counts_t counts = cli_tally_counts (self->tally);
@@ -96,7 +88,7 @@ static void
 s_on_receipt (const stele_receipt_t *receipt, void *arg)
 {
     s_push_t *self = arg;
-    self->heard_ms = s_now_ms ();
+    self->heard_ms = stele_clock_steady_ms ();
     int64_t line = cli_tally_receipt (self->tally, receipt);
     if (receipt->fate == STELE_REFUSED) {
         s_wipe_progress (self);
@@ -122,10 +114,10 @@ s_check (s_push_t *self)
     s_show_progress (self);
     cli_tally_counts_t counts = cli_tally_counts (self->tally);
     if (open == 0)
-        self->heard_ms = s_now_ms ();
+        self->heard_ms = stele_clock_steady_ms ();
     int patience_ms = cli_timeout (self->cli, counts.open < counts.events? STALL_MS:
         self->spooled > 0? AWAY_MS: CLI_TIMEOUT_MS);
-    if (s_now_ms () - self->heard_ms > patience_ms)
+    if (stele_clock_steady_ms () - self->heard_ms > patience_ms)
         self->failure = STELE_ETIMEOUT;
     return self->failure == 0;
 }
@@ -182,7 +174,7 @@ s_spool_group (s_push_t *self)
     if (number > 0)
         self->spooled += (int64_t) self->group_count;
     self->group_count = 0;
-    self->heard_ms = s_now_ms ();
+    self->heard_ms = stele_clock_steady_ms ();
 }
 
 //  What earlier runs left in the spool is counted as published, from no line
@@ -368,7 +360,7 @@ s_say_failure (const s_push_t *self)
         case STELE_ETIMEOUT:
             cli_say ("no ack from %s for %s. Is a broker running there? "
                 "Start one with 'steled', or say where it is: --events EP, or STELE_EVENTS",
-                self->cli->events, cli_format_duration ((s_now_ms () - self->heard_ms) * 1000).text);
+                self->cli->events, cli_format_duration ((stele_clock_steady_ms () - self->heard_ms) * 1000).text);
             return EX_UNAVAILABLE;
         case STELE_ETOO_LARGE:
             cli_say ("line %" PRId64 " is larger than a message to this broker may be: %s. It and what follows was "
@@ -417,7 +409,7 @@ s_client (s_push_t *self, const cli_push_t *args)
     char name [64];
     uint64_t random = 0;
     if (getrandom (&random, sizeof random, 0) != sizeof random)
-        random = (uint64_t) s_now_ms () << 16 ^ (uint64_t) getpid ();
+        random = (uint64_t) stele_clock_steady_ms () << 16 ^ (uint64_t) getpid ();
     snprintf (name, sizeof name, "publish-%012" PRIx64, random & 0xffffffffffff);
     char *owner = args->spool && !args->producer? stele_client_spool_producer (args->spool): NULL;
     stele_client_t *client = stele_client_new (args->producer? args->producer: owner? owner: name);
@@ -440,7 +432,8 @@ s_client (s_push_t *self, const cli_push_t *args)
 int
 cli_push (cli_t *cli, const cli_push_t *args, int fd)
 {
-    s_push_t self = { .cli = cli, .command = args->command, .progress = isatty (STDERR_FILENO), .heard_ms = s_now_ms () };
+    s_push_t self = { .cli = cli, .command = args->command, .progress = isatty (STDERR_FILENO),
+        .heard_ms = stele_clock_steady_ms () };
     cli_interrupt_catch ();
     self.lines = cli_lines_new (fd);
     self.tally = cli_tally_new ();

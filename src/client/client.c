@@ -9,13 +9,13 @@
 */
 
 #include <assert.h>
-#include <time.h>
 #include <czmq.h>
 #include "client/follow.h"
 #include "client/publisher.h"
 #include "client/request.h"
 #include "client/wait.h"
 #include "stele_client.h"
+#include "model/clock.h"
 #include "wire/json.h"
 
 #define CLIENT_PRODUCER_MAX     255
@@ -236,11 +236,8 @@ s_start_publisher (stele_client_t *self)
 static void
 s_stamp (stele_event_t *event)
 {
-    struct timespec now;
-    if (stele_event_has (event, "time"))
-        return;
-    clock_gettime (CLOCK_REALTIME, &now);
-    stele_event_set_integer (event, "time", (int64_t) now.tv_sec * 1000000 + now.tv_nsec / 1000);
+    if (!stele_event_has (event, "time"))
+        stele_event_set_integer (event, "time", stele_clock_us ());
 }
 
 static int64_t

@@ -14,9 +14,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 #include "ledger/high_water.h"
+#include "model/clock.h"
 #include "wire/checksum.h"
 
 #define BLOCKS     2
@@ -32,14 +32,6 @@ struct stele_high_water {
     bool unsynced;
     int64_t synced_ms;
 };
-
-static int64_t
-s_now_ms (void)
-{
-    struct timespec now;
-    clock_gettime (CLOCK_MONOTONIC, &now);
-    return (int64_t) now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 static int
 s_code (int reason)
@@ -165,7 +157,7 @@ stele_high_water_read (stele_high_water_t *self, stele_mark_t *mark, stele_refus
         return stele_refuse (refusal, STELE_ELEDGER, "ledger", "%s is damaged", self->path);
     }
     *mark = self->mark;
-    self->synced_ms = s_now_ms ();
+    self->synced_ms = stele_clock_steady_ms ();
     return 1;
 }
 
@@ -213,7 +205,7 @@ stele_high_water_create (stele_high_water_t *self, const stele_mark_t *mark,
     self->mark = *mark;
     self->turn = 0;
     self->unsynced = false;
-    self->synced_ms = s_now_ms ();
+    self->synced_ms = stele_clock_steady_ms ();
     int code = 0;
     if (s_write_new (self, name) != 0) {
         code = stele_refuse (refusal, s_code (errno), "ledger", "cannot write %s: %s", name, strerror (errno));
@@ -250,7 +242,7 @@ stele_high_water_sync (stele_high_water_t *self, bool now)
 {
     if (!self->unsynced || self->handle < 0)
         return 0;
-    int64_t now_ms = s_now_ms ();
+    int64_t now_ms = stele_clock_steady_ms ();
     if (!now && now_ms - self->synced_ms < SYNC_MS)
         return 0;
     self->synced_ms = now_ms;

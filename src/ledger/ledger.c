@@ -18,6 +18,7 @@
 #include "ledger/ledger_internal.h"
 #include "ledger/log_file.h"
 #include "ledger/schema.h"
+#include "model/clock.h"
 
 //  The write-ahead log is folded in when it has grown to this many pages of 4 KiB.
 //  Longer than SQLite's own 1,000: a page that changes often is then written once.
@@ -554,14 +555,6 @@ s_keep_high_water (stele_ledger_t *self, bool now)
     return self->high_water_code;
 }
 
-static int64_t
-s_now_us (void)
-{
-    struct timespec now;
-    clock_gettime (CLOCK_MONOTONIC, &now);
-    return (int64_t) now.tv_sec * 1000000 + now.tv_nsec / 1000;
-}
-
 //  As rare as they can be while they are short: many small commits write the same pages over and
 //  over, which one checkpoint folds as fast as a few.
 static void
@@ -594,7 +587,7 @@ stele_ledger_checkpoint (stele_ledger_t *self, int64_t spare_us)
     if (code)
         return stele_ledger_fail (self, code);
     int log_pages = 0, done_pages = 0;
-    int64_t begun_us = s_now_us ();
+    int64_t begun_us = stele_clock_steady_us ();
     code = s_keep_high_water (self, true);
     if (code)
         return code;
@@ -604,7 +597,7 @@ stele_ledger_checkpoint (stele_ledger_t *self, int64_t spare_us)
         //  All of it is in the file: the next commit begins the log anew
         self->wal_pages = 0;
         self->wal_pages_next = WAL_PAGES_MAX;
-        self->spare_us_next = s_now_us () - begun_us;
+        self->spare_us_next = stele_clock_steady_us () - begun_us;
         s_pace (self, self->spare_us_next);
     }
     else {

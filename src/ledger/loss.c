@@ -20,9 +20,9 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 #include "ledger/ledger_internal.h"
 #include "ledger/schema.h"
+#include "model/clock.h"
 
 //  -- what the file has -------------------------------------------------------------
 
@@ -223,9 +223,7 @@ static int
 s_record (stele_ledger_t *self)
 {
     stele_loss_t *loss = &self->loss;
-    struct timespec now;
-    clock_gettime (CLOCK_REALTIME, &now);
-    int64_t now_us = (int64_t) now.tv_sec * 1000000 + now.tv_nsec / 1000;
+    int64_t now_us = stele_clock_us ();
     char *sql = sqlite3_mprintf (
         "BEGIN IMMEDIATE;"
         "INSERT INTO losses (time, ledger_id, first, last, rejected, evidence)"

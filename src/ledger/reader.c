@@ -9,23 +9,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include "ledger/ledger_internal.h"
 #include "ledger/reader_internal.h"
 #include "ledger/schema.h"
 #include "ledger/sql.h"
+#include "model/clock.h"
 
 #define BUSY_MS 1000
 #define WORDS_MAX 100000
 #define OPS_BETWEEN_LOOKS 1000          // At the clock; about 20 microseconds
-
-int64_t
-reader_clock_ms (void)
-{
-    struct timespec now;
-    clock_gettime (CLOCK_MONOTONIC, &now);
-    return (int64_t) now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 //  -- open, close -------------------------------------------------------------
 
@@ -33,7 +25,7 @@ static int
 s_on_progress (void *arg)
 {
     stele_reader_t *self = arg;
-    return self->busy && self->deadline && reader_clock_ms () >= self->deadline;
+    return self->busy && self->deadline && stele_clock_steady_ms () >= self->deadline;
 }
 
 void
@@ -196,7 +188,7 @@ stele_reader_ledger_id (const stele_reader_t *self)
 void
 stele_reader_set_deadline (stele_reader_t *self, int64_t time_ms)
 {
-    self->deadline = time_ms > 0? reader_clock_ms () + time_ms: 0;
+    self->deadline = time_ms > 0? stele_clock_steady_ms () + time_ms: 0;
 }
 
 void

@@ -309,10 +309,6 @@ bool
     reader_zone_keys (stele_reader_t *self, int64_t from, int64_t to, int64_t events,
         reader_keys_t *keys);
 
-//  A steady clock.
-int64_t
-    reader_clock_ms (void);
-
 /*  Out of memory the reader fails.                                          */
 int
     reader_keys_add (stele_reader_t *reader, reader_keys_t *self, int64_t key);

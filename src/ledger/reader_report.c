@@ -14,6 +14,7 @@
 #include <string.h>
 #include <uthash.h>
 #include "ledger/reader_filter.h"
+#include "model/clock.h"
 
 #define TASKS_MAX 10000000          // Looked at,
 #define TIME_MS 2500                // as long as there is time
@@ -156,7 +157,7 @@ s_add_task (s_report_t *self, const reader_brief_t *brief)
 static bool
 s_is_late (const s_report_t *self)
 {
-    return self->looked % 1024 == 0 && reader_clock_ms () - self->started_ms > TIME_MS;
+    return self->looked % 1024 == 0 && stele_clock_steady_ms () - self->started_ms > TIME_MS;
 }
 
 //  What a task did then is an event of then: false where it is sooner told from all tasks
@@ -346,7 +347,7 @@ stele_reader_report (stele_reader_t *self, const stele_report_t *ask, stele_repo
     if (rc)
         return rc;
     s_report_t report = {
-        .reader = self, .ask = ask, .started_ms = reader_clock_ms (),
+        .reader = self, .ask = ask, .started_ms = stele_clock_steady_ms (),
         .from = ask->from_us? ask->from_us: INT64_MIN, .to = ask->to_us? ask->to_us: INT64_MAX,
         .slowest = calloc ((size_t) ask->slowest + 1, sizeof (s_slow_t))
     };

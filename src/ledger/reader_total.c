@@ -12,6 +12,7 @@
 */
 
 #include "ledger/reader_list.h"
+#include "model/clock.h"
 
 #define SPAN 262144                 // Keys counted in one go
 #define TIME_MS 1500
@@ -122,9 +123,9 @@ static int64_t
 s_count_spans (reader_list_t *list, sqlite3_str *sql, bool *complete)
 {
     sqlite3_stmt *statement = s_prepare (list, sql);
-    int64_t total = 0, started = reader_clock_ms ();
+    int64_t total = 0, started = stele_clock_steady_ms ();
     for (int64_t last = list->position; last > 0 && statement; last -= SPAN) {
-        if (reader_clock_ms () - started > TIME_MS) {
+        if (stele_clock_steady_ms () - started > TIME_MS) {
             *complete = false;
             break;
         }

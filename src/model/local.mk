@@ -1,5 +1,6 @@
 noinst_LTLIBRARIES += src/model/libmodel.la
 src_model_libmodel_la_SOURCES = \
+    src/model/clock.h \
     src/model/error.c \
     src/model/field.c src/model/field.h \
     src/model/handover.h \

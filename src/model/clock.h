@@ -1,4 +1,4 @@
-/*  clock - the two times of the broker
+/*  clock - the two times, that of the wall and a steady one
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -27,6 +27,13 @@ stele_clock_steady_us (void)
     struct timespec now;
     clock_gettime (CLOCK_MONOTONIC, &now);
     return (int64_t) now.tv_sec * 1000000 + now.tv_nsec / 1000;
+}
+
+/*  The same in milliseconds, for patience and for deadlines.                 */
+static inline int64_t
+stele_clock_steady_ms (void)
+{
+    return stele_clock_steady_us () / 1000;
 }
 
 /*  The same in nanoseconds, for what is too short to count in microseconds.  */
