@@ -54,7 +54,8 @@
     X (rollback_after,          PLAIN, "a batch was rolled back, its messages are kept") \
     X (again_before,            PLAIN, "before a batch that was held back runs again") \
     X (checkpoint_before,       ANY,   "before the write-ahead log is folded in") \
-    X (checkpoint_after,        EIO,   "the write-ahead log was folded in") \
+    X (checkpoint_copied,       PLAIN, "its pages are in the file, which is not synced") \
+    X (checkpoint_after,        EIO,   "a step of that was done") \
     X (close_before,            PLAIN, "before the ledger is closed") \
     X (close_after,             PLAIN, "the ledger is closed") \
     X (input_taken,             PLAIN, "a message was received, nothing of it is in the batch") \

@@ -1,4 +1,4 @@
-/*  ledger - open, migrate, batches, checkpoints
+/*  ledger - open, migrate, batches
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -20,14 +20,7 @@
 #include "ledger/schema.h"
 #include "model/clock.h"
 
-//  The write-ahead log is folded in when it has grown to this many pages of 4 KiB.
-//  Longer than SQLite's own 1,000: a page that changes often is then written once.
-#define WAL_PAGES_MAX  10000
-#define WAL_PAGES_EARLY 500         // At least, for an early checkpoint
-#define EARLY_US       3000         // Early ones are to take that to twice that
-#define WAL_PAGES_RETRY 2500
 #define CHECK_PAGES_MAX 8192        // A file up to 32 MiB is checked whole at a start
-#define SPARE_US_RETRY 2000000      // After a checkpoint that could not do all
 
 //  Another process that has the ledger locked is waited for so long. Once it is open the
 //  caller holds back and tries again, so as to be there for others meanwhile.
@@ -67,7 +60,7 @@ s_wal_hook (void *arg, sqlite3 *db, const char *name, int pages)
 {
     (void) db;
     (void) name;
-    ((stele_ledger_t *) arg)->wal_pages = pages;
+    stele_checkpoint_grown (((stele_ledger_t *) arg)->checkpoint, pages);
     return SQLITE_OK;
 }
 
@@ -94,6 +87,9 @@ s_lock (stele_ledger_t *self, const char *path, stele_refusal_t *refusal)
 static int
 s_configure (stele_ledger_t *self)
 {
+    self->checkpoint = stele_checkpoint_new (self->db);
+    if (!self->checkpoint)
+        return STELE_ENO_MEMORY;
     sqlite3_db_config (self->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
     sqlite3_busy_timeout (self->db, BUSY_MS_OPEN);
     int code = stele_sql_exec (self->db,
@@ -267,11 +263,15 @@ s_identify (stele_ledger_t *self)
 //  What the write-ahead log has from the run before may never have been synced: that run was
 //  killed, or stopped by a sync that failed, after it was written. Readers and producers
 //  take it for durable from now on, so it becomes that first: a checkpoint syncs the
-//  log, writes its pages to the file and syncs that.
+//  log, writes its pages to the file and syncs that. It writes nothing where another process has
+//  the ledger open, say a shell, and so remembers that all pages are there; that run may
+//  have been killed before they were synced (ledger/checkpoint.h).
 static int
 s_make_durable (stele_ledger_t *self)
 {
     int rc = sqlite3_wal_checkpoint_v2 (self->db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
+    if (rc == SQLITE_OK)
+        rc = stele_checkpoint_sync_file (self->checkpoint);
     int code = rc == SQLITE_OK? 0: stele_ledger_fail (self, stele_sql_code (rc));
     //  Without room for the pages the log is synced at least, and serves for reading
     return code == STELE_EFULL || code == STELE_EBUSY? 0: code;
@@ -361,8 +361,6 @@ stele_ledger_open_with (const char *path, const stele_ledger_options_t *options,
         return NULL;
     }
     self->lock = -1;
-    self->wal_pages_next = WAL_PAGES_MAX;
-    self->wal_pages_early = WAL_PAGES_EARLY;
     self->pack = stele_pack_new ();
     self->scratch = stele_record_new ();
     self->high_water = stele_high_water_new (path);
@@ -404,6 +402,9 @@ stele_ledger_close (stele_ledger_t **self_p)
     STELE_LEDGER_STATEMENTS (STATEMENT_FINALIZE)
 #undef STATEMENT_FINALIZE
     stele_content_destroy (&self->content);
+    if (self->checkpoint && stele_checkpoint_settle (self->checkpoint) != SQLITE_OK)
+        self->broken = true;
+    stele_checkpoint_destroy (&self->checkpoint);
     if (self->broken && self->db)
         sqlite3_db_config (self->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
     sqlite3_close (self->db);
@@ -555,22 +556,16 @@ s_keep_high_water (stele_ledger_t *self, bool now)
     return self->high_water_code;
 }
 
-//  As rare as they can be while they are short: many small commits write the same pages over and
-//  over, which one checkpoint folds as fast as a few.
-static void
-s_pace (stele_ledger_t *self, int64_t took_us)
+//  What a checkpoint or a step of it came to, as a code
+static int
+s_checkpointed (stele_ledger_t *self, int rc)
 {
-    if (took_us < EARLY_US && self->wal_pages_early < WAL_PAGES_MAX / 2)
-        self->wal_pages_early *= 2;
-    else
-    if (took_us > EARLY_US * 2 && self->wal_pages_early > WAL_PAGES_EARLY)
-        self->wal_pages_early /= 2;
+    return rc == SQLITE_OK? 0: stele_ledger_fail (self, stele_sql_code (rc));
 }
 
 int
 stele_ledger_checkpoint (stele_ledger_t *self, int64_t spare_us)
 {
-    self->spare_us += spare_us;
     if (self->suspended)
         return 0;
     int code = stele_content_learn (self->content);
@@ -580,37 +575,20 @@ stele_ledger_checkpoint (stele_ledger_t *self, int64_t spare_us)
     code = s_keep_high_water (self, false);
     if (code)
         return code;
-    bool early = self->wal_pages >= self->wal_pages_early && self->spare_us >= self->spare_us_next;
-    if (!early && self->wal_pages < self->wal_pages_next)
+    if (!stele_checkpoint_due (self->checkpoint, spare_us))
         return 0;
     code = STELE_FAULT_CODE (checkpoint_before);
     if (code)
         return stele_ledger_fail (self, code);
-    int log_pages = 0, done_pages = 0;
-    int64_t begun_us = stele_clock_steady_us ();
-    code = s_keep_high_water (self, true);
+    //  What was acked is known elsewhere before the log that has it may begin anew
+    if (stele_checkpoint_ends (self->checkpoint))
+        code = s_keep_high_water (self, true);
     if (code)
         return code;
-    int rc = sqlite3_wal_checkpoint_v2 (self->db, NULL, SQLITE_CHECKPOINT_PASSIVE,
-        &log_pages, &done_pages);
-    if (rc == SQLITE_OK && done_pages == log_pages) {
-        //  All of it is in the file: the next commit begins the log anew
-        self->wal_pages = 0;
-        self->wal_pages_next = WAL_PAGES_MAX;
-        self->spare_us_next = stele_clock_steady_us () - begun_us;
-        s_pace (self, self->spare_us_next);
-    }
-    else {
-        //  A reader holds the rest, or there is no room: not again with every commit
-        self->wal_pages_next = self->wal_pages + WAL_PAGES_RETRY;
-        self->spare_us_next = SPARE_US_RETRY;
-    }
-    self->spare_us = 0;
-    if (rc == SQLITE_OK && (code = STELE_FAULT_CODE (checkpoint_after)))
+    code = s_checkpointed (self, stele_checkpoint_step (self->checkpoint));
+    if (code == 0 && (code = STELE_FAULT_CODE (checkpoint_after)))
         return stele_ledger_fail (self, code);
-    if (rc == SQLITE_OK || (rc & 0xFF) == SQLITE_BUSY || (rc & 0xFF) == SQLITE_LOCKED)
-        return 0;
-    return stele_ledger_fail (self, stele_sql_code (rc));
+    return code;
 }
 
 int
@@ -621,12 +599,6 @@ stele_ledger_make_room (stele_ledger_t *self)
     int code = s_keep_high_water (self, true);
     if (code)
         return code;
-    int rc = sqlite3_wal_checkpoint_v2 (self->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
-    if (rc == SQLITE_OK) {
-        self->wal_pages = 0;
-        self->wal_pages_next = WAL_PAGES_MAX;
-        return 0;
-    }
-    code = stele_sql_code (rc);
-    return code == STELE_EBUSY? STELE_EFULL: stele_ledger_fail (self, code);
+    int rc = stele_checkpoint_truncate (self->checkpoint);
+    return stele_sql_code (rc) == STELE_EBUSY? STELE_EFULL: s_checkpointed (self, rc);
 }

@@ -1,6 +1,6 @@
 /*  ledger_internal - the writer's own structure, shared by its files
 
-    ledger.c     open, migrate, batches, checkpoints
+    ledger.c     open, migrate, batches
     append.c     which event goes where
     append_task.c, append_row.c, append_facts.c, append_session.c   the rows of each kind of event
     producers.c  producers, fences, refused events, interruptions
@@ -15,6 +15,7 @@
 #define STELE_LEDGER_INTERNAL_H_INCLUDED
 
 #include <sqlite3.h>
+#include "ledger/checkpoint.h"
 #include "ledger/content.h"
 #include "ledger/high_water.h"
 #include "ledger/ids.h"
@@ -130,11 +131,7 @@ struct stele_ledger {
     int high_water_code;            // Writing it failed: told by the next checkpoint
     stele_loss_t loss;
     int64_t committed_at;           // Time of the last row of commits
-    int wal_pages;
-    int wal_pages_next;             // Checkpoint when the log has grown to that
-    int wal_pages_early;            // Or to that, where there is time to spare
-    int64_t spare_us;               // That the caller had since the last checkpoint
-    int64_t spare_us_next;          // Checkpoint early when it had that
+    stele_checkpoint_t *checkpoint;
     bool broken;                    // An I/O error: what the files hold is for the next start to find out
     stele_words_t *words;
     stele_tasks_t *tasks;

@@ -6,6 +6,8 @@ src_ledger_libledger_la_SOURCES = \
     src/ledger/append_session.c \
     src/ledger/append_task.c \
     src/ledger/append_task.h \
+    src/ledger/checkpoint.c \
+    src/ledger/checkpoint.h \
     src/ledger/content.c \
     src/ledger/content.h \
     src/ledger/dictionaries.c \

@@ -1,0 +1,71 @@
+/*  checkpoint - fold the write-ahead log into the file, without holding up commits
+
+    What makes a checkpoint long is the sync of the file. So the pages are copied into it
+    first without one; a thread syncs the file while the writer goes on committing; and when
+    few pages have come meanwhile, an ordinary checkpoint, with its sync, takes
+    those and lets the log begin anew.
+
+    Until that last step the log has all that is not surely in the file: a reader holds a
+    snapshot of it, and SQLite does not begin a log anew while somebody reads it
+    (https://sqlite.org/wal.html, "Avoiding Excessively Large WAL Files"). So a power cut
+    finds what it always finds in the middle of a checkpoint, a whole log. All copying is
+    done by the connection and on the thread that commit: SQLite up to 3.51.2 can lose pages
+    when another one does.
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at https://mozilla.org/MPL/2.0/.
+*/
+
+#ifndef STELE_CHECKPOINT_H_INCLUDED
+#define STELE_CHECKPOINT_H_INCLUDED
+
+#include <sqlite3.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+typedef struct stele_checkpoint stele_checkpoint_t;
+
+/*  For the connection that writes, which is borrowed and outlives this. NULL: out of memory.
+    Caller owns return value.                                                */
+stele_checkpoint_t *
+    stele_checkpoint_new (sqlite3 *db);
+
+/*  Waits for the sync that is under way; leaves the rest to the close of the connection. */
+void
+    stele_checkpoint_destroy (stele_checkpoint_t **self_p);
+
+/*  The log has so many pages (SQLite's wal_hook).                           */
+void
+    stele_checkpoint_grown (stele_checkpoint_t *self, int pages);
+
+/*  Is there something to do? 'spare_us' is how long the caller had nothing to do since the
+    last call: a log that is not long yet is folded in when that came to as much as the last
+    time has cost.                                                           */
+bool
+    stele_checkpoint_due (stele_checkpoint_t *self, int64_t spare_us);
+
+/*  Is the next step the last one, after which the log may begin anew?       */
+bool
+    stele_checkpoint_ends (const stele_checkpoint_t *self);
+
+/*  Take the next step, outside a transaction. Where readers are in the way, or the ledger is
+    busy, the rest is for a later one. Returns 0 or a SQLite result: SQLITE_FULL where the file
+    cannot grow; after any other the state of the file is unknown.           */
+int
+    stele_checkpoint_step (stele_checkpoint_t *self);
+
+/*  Wait for the sync that is under way. Returns what became of it: after anything but SQLITE_OK
+    the log must stay as it is.                                              */
+int
+    stele_checkpoint_settle (stele_checkpoint_t *self);
+
+/*  All at once, and give the room of the log back to the disk.              */
+int
+    stele_checkpoint_truncate (stele_checkpoint_t *self);
+
+/*  Sync the file itself. Returns a SQLite result.                           */
+int
+    stele_checkpoint_sync_file (stele_checkpoint_t *self);
+
+#endif
