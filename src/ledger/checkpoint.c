@@ -12,10 +12,14 @@
 #include <assert.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include "fault/fault.h"
 #include "ledger/checkpoint.h"
+#include "ledger/sql.h"
 #include "model/clock.h"
+#include "stele_error.h"
 
 //  Pages of 4 KiB that the log has grown by, when the next step is due. SQLite's own rule is
 //  1,000; more of them are fewer copies of a page that changes often, and a longer step.
@@ -35,6 +39,7 @@ struct stele_checkpoint {
     pthread_t syncer;
     bool syncing;                   // There is a syncer
     int sync_rc;                    // What became of it, once it has ended
+    char error [512];
     int pages;                      // Of the log
     int pages_copied;               // Of them in the file
     int pages_next;                 // A step is due when the log is that long
@@ -52,6 +57,8 @@ stele_checkpoint_new (sqlite3 *db)
         return NULL;
     self->db = db;
     self->pages_next = PAGES_FOLD;
+    sqlite3_file_control (db, "main", SQLITE_FCNTL_FILE_POINTER, &self->file);
+    assert (self->file);
     return self;
 }
 
@@ -98,20 +105,11 @@ s_pin (stele_checkpoint_t *self)
 
 //  -- the thread that syncs ------------------------------------------------------------
 
-int
-stele_checkpoint_sync_file (stele_checkpoint_t *self)
-{
-    if (!self->file)
-        sqlite3_file_control (self->db, "main", SQLITE_FCNTL_FILE_POINTER, &self->file);
-    return self->file && self->file->pMethods?
-        self->file->pMethods->xSync (self->file, SQLITE_SYNC_NORMAL): SQLITE_MISUSE;
-}
-
 static void *
 s_run_syncer (void *arg)
 {
     stele_checkpoint_t *self = arg;
-    self->sync_rc = stele_checkpoint_sync_file (self);
+    self->sync_rc = self->file->pMethods->xSync (self->file, SQLITE_SYNC_NORMAL);
     return NULL;
 }
 
@@ -143,7 +141,20 @@ int
 stele_checkpoint_settle (stele_checkpoint_t *self)
 {
     s_sync_ended (self, true);
-    return self->sync_rc;
+    if (self->sync_rc == SQLITE_OK)
+        return 0;
+    int number = 0;
+    self->file->pMethods->xFileControl (self->file, SQLITE_FCNTL_LAST_ERRNO, &number);
+    snprintf (self->error, sizeof self->error, "cannot sync %s: %s (errno %d, SQLite %d)",
+        sqlite3_db_filename (self->db, "main"), strerror (number), number, self->sync_rc);
+    return STELE_EIO;
+}
+
+int
+stele_checkpoint_sync_file (stele_checkpoint_t *self)
+{
+    s_run_syncer (self);
+    return stele_checkpoint_settle (self);
 }
 
 void
@@ -186,19 +197,13 @@ stele_checkpoint_ends (const stele_checkpoint_t *self)
             || self->pages >= PAGES_MAX);
 }
 
-//  -- the steps ----------------------------------------------------------------------------
-
-//  Whether a checkpoint syncs is the connection's setting, as it is for commits: so it has to be
-//  what it was before anything else is done
-static int
-s_copy_unsynced (stele_checkpoint_t *self, int *log_pages, int *done_pages)
+const char *
+stele_checkpoint_error (const stele_checkpoint_t *self)
 {
-    int rc = sqlite3_exec (self->db, "PRAGMA synchronous = OFF", NULL, NULL, NULL);
-    if (rc == SQLITE_OK)
-        rc = sqlite3_wal_checkpoint_v2 (self->db, NULL, SQLITE_CHECKPOINT_PASSIVE, log_pages, done_pages);
-    const char *level = STELE_CONTROL (sync_normal)? "PRAGMA synchronous = NORMAL": "PRAGMA synchronous = FULL";
-    return sqlite3_exec (self->db, level, NULL, NULL, NULL) == SQLITE_OK? rc: SQLITE_IOERR_FSYNC;
+    return self->error;
 }
+
+//  -- the steps ----------------------------------------------------------------------------
 
 static void
 s_begin_anew (stele_checkpoint_t *self, int pages_next, int64_t spare_us_next)
@@ -210,49 +215,71 @@ s_begin_anew (stele_checkpoint_t *self, int pages_next, int64_t spare_us_next)
     self->spare_us = 0;
 }
 
-//  A reader holds the rest, or there is no room: not again with every commit
+//  One checkpoint. Returns 0, 1 where something is left, or a code. Where a reader holds the rest, or
+//  there is no room, it is tried later, not again with every commit.
 static int
-s_put_off (stele_checkpoint_t *self, int rc)
+s_fold (stele_checkpoint_t *self)
 {
+    int log_pages = 0, done_pages = 0;
+    int rc = sqlite3_wal_checkpoint_v2 (self->db, NULL, SQLITE_CHECKPOINT_PASSIVE, &log_pages, &done_pages);
+    if (rc == SQLITE_OK && done_pages == log_pages)
+        return 0;
+    int code = rc == SQLITE_OK? 0: stele_sql_trouble (self->db, stele_sql_code (rc), self->error, sizeof self->error);
     s_let_go (self);
     s_begin_anew (self, self->pages + PAGES_RETRY, SPARE_US_RETRY);
-    return (rc & 0xFF) == SQLITE_BUSY || (rc & 0xFF) == SQLITE_LOCKED? SQLITE_OK: rc;
+    return code == 0 || code == STELE_EBUSY? 1: code;
+}
+
+//  Whether a checkpoint syncs is the connection's setting, as it is for commits: so it has to be
+//  what it was before anything else is done
+static int
+s_fold_unsynced (stele_checkpoint_t *self)
+{
+    int code = stele_sql_exec (self->db, "PRAGMA synchronous = OFF");
+    if (code)
+        return stele_sql_trouble (self->db, code, self->error, sizeof self->error);
+    code = s_fold (self);
+    if (stele_sql_exec (self->db, STELE_CONTROL (sync_normal)?
+        "PRAGMA synchronous = NORMAL": "PRAGMA synchronous = FULL")) {
+        snprintf (self->error, sizeof self->error, "SQLite does not sync commits any more: %s",
+            sqlite3_errmsg (self->db));
+        return STELE_EIO;
+    }
+    return code;
 }
 
 static int
 s_end (stele_checkpoint_t *self, int64_t begun_us)
 {
-    int log_pages = 0, done_pages = 0;
-    int rc = sqlite3_wal_checkpoint_v2 (self->db, NULL, SQLITE_CHECKPOINT_PASSIVE, &log_pages, &done_pages);
-    if (rc != SQLITE_OK || done_pages < log_pages)
-        return s_put_off (self, rc);
+    int code = s_fold (self);
+    if (code)
+        return code < 0? code: 0;
     //  All of it is in the file: the next commit begins the log anew
     self->pages = 0;
     s_begin_anew (self, PAGES_FOLD, stele_clock_steady_us () - begun_us);
-    return SQLITE_OK;
+    return 0;
 }
 
 static int
 s_copy (stele_checkpoint_t *self)
 {
-    int log_pages = 0, done_pages = 0;
-    int rc = s_copy_unsynced (self, &log_pages, &done_pages);
-    if (rc != SQLITE_OK || done_pages < log_pages)
-        return s_put_off (self, rc);
+    int code = s_fold_unsynced (self);
+    if (code)
+        return code < 0? code: 0;
     self->pages_copied = self->pages;
     self->rounds++;
     STELE_FAULT (checkpoint_copied);
     s_start_syncer (self);
-    return SQLITE_OK;
+    return 0;
 }
 
 int
 stele_checkpoint_step (stele_checkpoint_t *self)
 {
     int64_t begun_us = stele_clock_steady_us ();
-    int rc = stele_checkpoint_settle (self);
-    if (rc != SQLITE_OK)
-        return rc;
+    int code = stele_checkpoint_settle (self);
+    if (code)
+        return code;
     bool ends = stele_checkpoint_ends (self);
     //  Nobody commits between these two
     s_let_go (self);
@@ -262,13 +289,14 @@ stele_checkpoint_step (stele_checkpoint_t *self)
 int
 stele_checkpoint_truncate (stele_checkpoint_t *self)
 {
-    int rc = stele_checkpoint_settle (self);
-    if (rc != SQLITE_OK)
-        return rc;
+    int code = stele_checkpoint_settle (self);
+    if (code)
+        return code;
     s_let_go (self);
     s_begin_anew (self, PAGES_FOLD, 0);
-    rc = sqlite3_wal_checkpoint_v2 (self->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+    int rc = sqlite3_wal_checkpoint_v2 (self->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
     if (rc == SQLITE_OK)
         self->pages = 0;
-    return rc;
+    return rc == SQLITE_OK? 0:
+        stele_sql_trouble (self->db, stele_sql_code (rc), self->error, sizeof self->error);
 }

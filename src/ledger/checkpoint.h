@@ -50,22 +50,26 @@ bool
     stele_checkpoint_ends (const stele_checkpoint_t *self);
 
 /*  Take the next step, outside a transaction. Where readers are in the way, or the ledger is
-    busy, the rest is for a later one. Returns 0 or a SQLite result: SQLITE_FULL where the file
-    cannot grow; after any other the state of the file is unknown.           */
+    busy, the rest is for a later one. Returns 0; STELE_EFULL: the file cannot grow;
+    STELE_ENO_MEMORY; STELE_EIO: the state of the file is unknown.           */
 int
     stele_checkpoint_step (stele_checkpoint_t *self);
 
-/*  Wait for the sync that is under way. Returns what became of it: after anything but SQLITE_OK
-    the log must stay as it is.                                              */
+/*  Wait for the sync that is under way. Returns 0, or STELE_EIO: the log must stay as it is. */
 int
     stele_checkpoint_settle (stele_checkpoint_t *self);
 
-/*  All at once, and give the room of the log back to the disk.              */
+/*  All at once, and give the room of the log back to the disk. As a step; STELE_EBUSY: a
+    reader is in the way.                                                    */
 int
     stele_checkpoint_truncate (stele_checkpoint_t *self);
 
-/*  Sync the file itself. Returns a SQLite result.                           */
+/*  Sync the file now. Returns 0 or STELE_EIO.                               */
 int
     stele_checkpoint_sync_file (stele_checkpoint_t *self);
+
+/*  What the last step, settle or truncate that failed could not do. Owned by the object. */
+const char *
+    stele_checkpoint_error (const stele_checkpoint_t *self);
 
 #endif

@@ -260,6 +260,17 @@ s_identify (stele_ledger_t *self)
     return code? stele_ledger_fail (self, code): 0;
 }
 
+//  What a step of a checkpoint came to
+static int
+s_checkpointed (stele_ledger_t *self, int code)
+{
+    if (code)
+        snprintf (self->error, sizeof self->error, "%s", stele_checkpoint_error (self->checkpoint));
+    if (code == STELE_EIO)
+        self->broken = true;
+    return code;
+}
+
 //  What the write-ahead log has from the run before may never have been synced: that run was
 //  killed, or stopped by a sync that failed, after it was written. Readers and producers
 //  take it for durable from now on, so it becomes that first: a checkpoint syncs the
@@ -269,9 +280,9 @@ s_identify (stele_ledger_t *self)
 static int
 s_make_durable (stele_ledger_t *self)
 {
+    if (stele_checkpoint_sync_file (self->checkpoint))
+        return s_checkpointed (self, STELE_EIO);
     int rc = sqlite3_wal_checkpoint_v2 (self->db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
-    if (rc == SQLITE_OK)
-        rc = stele_checkpoint_sync_file (self->checkpoint);
     int code = rc == SQLITE_OK? 0: stele_ledger_fail (self, stele_sql_code (rc));
     //  Without room for the pages the log is synced at least, and serves for reading
     return code == STELE_EFULL || code == STELE_EBUSY? 0: code;
@@ -402,7 +413,7 @@ stele_ledger_close (stele_ledger_t **self_p)
     STELE_LEDGER_STATEMENTS (STATEMENT_FINALIZE)
 #undef STATEMENT_FINALIZE
     stele_content_destroy (&self->content);
-    if (self->checkpoint && stele_checkpoint_settle (self->checkpoint) != SQLITE_OK)
+    if (self->checkpoint && stele_checkpoint_settle (self->checkpoint))
         self->broken = true;
     stele_checkpoint_destroy (&self->checkpoint);
     if (self->broken && self->db)
@@ -556,13 +567,6 @@ s_keep_high_water (stele_ledger_t *self, bool now)
     return self->high_water_code;
 }
 
-//  What a checkpoint or a step of it came to, as a code
-static int
-s_checkpointed (stele_ledger_t *self, int rc)
-{
-    return rc == SQLITE_OK? 0: stele_ledger_fail (self, stele_sql_code (rc));
-}
-
 int
 stele_ledger_checkpoint (stele_ledger_t *self, int64_t spare_us)
 {
@@ -599,6 +603,6 @@ stele_ledger_make_room (stele_ledger_t *self)
     int code = s_keep_high_water (self, true);
     if (code)
         return code;
-    int rc = stele_checkpoint_truncate (self->checkpoint);
-    return stele_sql_code (rc) == STELE_EBUSY? STELE_EFULL: s_checkpointed (self, rc);
+    code = stele_checkpoint_truncate (self->checkpoint);
+    return code == STELE_EBUSY? STELE_EFULL: s_checkpointed (self, code);
 }

@@ -57,3 +57,8 @@ check_PROGRAMS += tests/unit/test_ledger_check
 TESTS += tests/unit/test_ledger_check
 tests_unit_test_ledger_check_SOURCES = tests/unit/test_ledger_check.c tests/unit/ledger_fixture.h
 tests_unit_test_ledger_check_LDADD = $(STELE_ROOMS) $(STELE_LIBS) $(CMOCKA_LIBS)
+
+check_PROGRAMS += tests/unit/test_checkpoint
+TESTS += tests/unit/test_checkpoint
+tests_unit_test_checkpoint_SOURCES = tests/unit/test_checkpoint.c
+tests_unit_test_checkpoint_LDADD = $(STELE_ROOMS) $(STELE_LIBS) $(CMOCKA_LIBS)

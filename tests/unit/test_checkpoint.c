@@ -1,0 +1,209 @@
+/*  test_checkpoint - a log that is folded in while commits go on is whole until the file is synced
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at https://mozilla.org/MPL/2.0/.
+*/
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+#include <cmocka.h>
+#include "ledger/checkpoint.h"
+#include "stele_error.h"
+
+#define ROWS 4500                   // Of one page each: more than a checkpoint waits for
+
+typedef struct {
+    char folder [64];
+    char path [96];
+    sqlite3 *db;
+    stele_checkpoint_t *checkpoint;
+    int pages;                      // Of the log
+} desk_t;
+
+static int
+s_on_commit (void *arg, sqlite3 *db, const char *name, int pages)
+{
+    desk_t *self = arg;
+    (void) db;
+    (void) name;
+    self->pages = pages;
+    stele_checkpoint_grown (self->checkpoint, pages);
+    return SQLITE_OK;
+}
+
+static void
+s_exec (sqlite3 *db, const char *sql)
+{
+    assert_int_equal (sqlite3_exec (db, sql, NULL, NULL, NULL), SQLITE_OK);
+}
+
+static int64_t
+s_integer (sqlite3 *db, const char *sql)
+{
+    sqlite3_stmt *statement;
+    assert_int_equal (sqlite3_prepare_v2 (db, sql, -1, &statement, NULL), SQLITE_OK);
+    assert_int_equal (sqlite3_step (statement), SQLITE_ROW);
+    int64_t value = sqlite3_column_int64 (statement, 0);
+    sqlite3_finalize (statement);
+    return value;
+}
+
+static int
+s_setup (void **state)
+{
+    desk_t *self = calloc (1, sizeof *self);
+    assert_non_null (self);
+    strcpy (self->folder, "/tmp/stele-test-XXXXXX");
+    assert_non_null (mkdtemp (self->folder));
+    snprintf (self->path, sizeof self->path, "%s/ledger", self->folder);
+    assert_int_equal (sqlite3_open (self->path, &self->db), SQLITE_OK);
+    s_exec (self->db, "PRAGMA page_size = 4096; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
+        "PRAGMA wal_autocheckpoint = 0; CREATE TABLE rows (id INTEGER PRIMARY KEY, content BLOB)");
+    self->checkpoint = stele_checkpoint_new (self->db);
+    assert_non_null (self->checkpoint);
+    sqlite3_wal_hook (self->db, s_on_commit, self);
+    *state = self;
+    return 0;
+}
+
+static int
+s_teardown (void **state)
+{
+    desk_t *self = *state;
+    stele_checkpoint_destroy (&self->checkpoint);
+    assert_int_equal (sqlite3_close (self->db), SQLITE_OK);
+    char command [128];
+    snprintf (command, sizeof command, "rm -r %s", self->folder);
+    assert_int_equal (system (command), 0);
+    free (self);
+    return 0;
+}
+
+static void
+s_commit (desk_t *self, int rows)
+{
+    s_exec (self->db, "BEGIN");
+    for (int i = 0; i < rows; i++)
+        s_exec (self->db, "INSERT INTO rows (content) VALUES (zeroblob (3900))");
+    s_exec (self->db, "COMMIT");
+}
+
+//  By another process: closing the file in this one would drop SQLite's locks
+static void
+s_copy_file (desk_t *self, const char *from, const char *to)
+{
+    char command [256];
+    snprintf (command, sizeof command, "cp %s%s %s%s", self->path, from, self->path, to);
+    assert_int_equal (system (command), 0);
+}
+
+//  What a power cut would leave that takes everything which was not synced: the file as it was, and the log
+static int64_t
+s_rows_after_power_cut (desk_t *self)
+{
+    char path [128];
+    sqlite3 *db;
+    s_copy_file (self, "-wal", "-cut-wal");
+    snprintf (path, sizeof path, "%s-cut", self->path);
+    assert_int_equal (sqlite3_open (path, &db), SQLITE_OK);
+    int64_t rows = s_integer (db, "SELECT count (*) FROM rows");
+    assert_int_equal (sqlite3_close (db), SQLITE_OK);
+    return rows;
+}
+
+static void
+s_wait_due (desk_t *self)
+{
+    struct timespec moment = { 0, 1000000 };
+    for (int i = 0; i < 10000 && !stele_checkpoint_due (self->checkpoint, 0); i++)
+        nanosleep (&moment, NULL);
+    assert_true (stele_checkpoint_due (self->checkpoint, 0));
+}
+
+static void
+test_checkpoint_before_it_is_synced_leaves_the_log_whole (void **state)
+{
+    desk_t *self = *state;
+    s_commit (self, ROWS);
+    s_copy_file (self, "", "-cut");
+    assert_true (stele_checkpoint_due (self->checkpoint, 0));
+    assert_false (stele_checkpoint_ends (self->checkpoint));
+    assert_int_equal (stele_checkpoint_step (self->checkpoint), 0);
+
+    int pages = self->pages;
+    s_commit (self, 10);
+    assert_true (self->pages > pages);
+    assert_int_equal (s_rows_after_power_cut (self), ROWS + 10);
+
+    s_wait_due (self);
+    assert_true (stele_checkpoint_ends (self->checkpoint));
+    assert_int_equal (stele_checkpoint_step (self->checkpoint), 0);
+    s_commit (self, 1);
+    assert_true (self->pages < 100);
+    assert_false (stele_checkpoint_due (self->checkpoint, 0));
+    assert_int_equal (s_integer (self->db, "SELECT count (*) FROM rows"), ROWS + 11);
+}
+
+static void
+test_checkpoint_of_commits_is_synced_as_before (void **state)
+{
+    desk_t *self = *state;
+    s_commit (self, ROWS);
+    assert_int_equal (stele_checkpoint_step (self->checkpoint), 0);
+    assert_int_equal (s_integer (self->db, "PRAGMA synchronous"), 2);
+}
+
+static void
+test_checkpoint_with_many_pages_meanwhile_goes_round_again (void **state)
+{
+    desk_t *self = *state;
+    s_commit (self, ROWS);
+    assert_int_equal (stele_checkpoint_step (self->checkpoint), 0);
+    s_commit (self, 2000);
+    s_wait_due (self);
+    assert_false (stele_checkpoint_ends (self->checkpoint));
+    assert_int_equal (stele_checkpoint_step (self->checkpoint), 0);
+    s_wait_due (self);
+    assert_true (stele_checkpoint_ends (self->checkpoint));
+}
+
+static void
+test_checkpoint_while_a_reader_reads_is_put_off (void **state)
+{
+    desk_t *self = *state;
+    sqlite3 *reader;
+    s_commit (self, 1);
+    assert_int_equal (sqlite3_open (self->path, &reader), SQLITE_OK);
+    s_exec (reader, "BEGIN; SELECT * FROM rows");
+    s_commit (self, ROWS);
+    assert_true (stele_checkpoint_due (self->checkpoint, 0));
+    assert_int_equal (stele_checkpoint_step (self->checkpoint), 0);
+    assert_false (stele_checkpoint_due (self->checkpoint, 0));
+    assert_int_equal (stele_checkpoint_truncate (self->checkpoint), STELE_EBUSY);
+    s_exec (reader, "COMMIT");
+    assert_int_equal (sqlite3_close (reader), SQLITE_OK);
+    assert_int_equal (stele_checkpoint_truncate (self->checkpoint), 0);
+    s_commit (self, 1);
+    assert_true (self->pages < 100);
+}
+
+int
+main (void)
+{
+    const struct CMUnitTest tests [] = {
+        cmocka_unit_test_setup_teardown (test_checkpoint_before_it_is_synced_leaves_the_log_whole,
+            s_setup, s_teardown),
+        cmocka_unit_test_setup_teardown (test_checkpoint_of_commits_is_synced_as_before, s_setup, s_teardown),
+        cmocka_unit_test_setup_teardown (test_checkpoint_with_many_pages_meanwhile_goes_round_again,
+            s_setup, s_teardown),
+        cmocka_unit_test_setup_teardown (test_checkpoint_while_a_reader_reads_is_put_off, s_setup, s_teardown)
+    };
+    return cmocka_run_group_tests (tests, NULL, NULL);
+}
