@@ -88,7 +88,8 @@ stele_check () {
     STELE_PASSED=0
     STELE_FAILED=0
     rm -f "$folder/test-suite.log"
-    make -C "$folder" -j"$(nproc)" check 2>&1 | tee "$log" |
+    #   Twice as many as there are processors: tests wait more than they compute
+    make -C "$folder" -j"$((2 * $(nproc)))" check 2>&1 | tee "$log" |
         grep --line-buffered -E '^(PASS|FAIL|XFAIL|XPASS|SKIP|ERROR):' >&2
     if [ ! -f "$folder/test-suite.log" ]; then
         tail -n 60 "$log" >&2

@@ -28,22 +28,36 @@ stele_build "$build" CC=clang --enable-fuzz --enable-sanitize=address,undefined 
 make -C "$build" -j"$(nproc)" fuzz-targets >>"$build/build.txt" 2>&1 ||
     { tail -n 40 "$build/build.txt" >&2; echo "0 passed, ${#targets[@]} failed"; exit 1; }
 
+# Memory is bounded: a small input that takes much of it is a fault too
+search () {
+    local target=$1 folder=$STELE_ROOT/tests/fuzz old=()
+    [ ! -d "$folder/crashes/$target" ] || old=("$folder/crashes/$target")
+    mkdir -p "corpus/$target"
+    tests/fuzz/fuzz_$target -max_total_time="$seconds" -rss_limit_mb=1024 -malloc_limit_mb=128 -timeout=10 \
+        -max_len=16384 -print_final_stats=1 -dict="$folder/stele.dict" \
+        "corpus/$target" "$folder/seeds/$target" "${old[@]}" >"corpus/$target.txt" 2>&1
+}
+
 passed=0
 failed=0
 cd "$build" || exit 1
+searches=()
 for target in "${targets[@]}"; do
-    mkdir -p "corpus/$target"
-    log=corpus/$target.txt
-    # Memory is bounded: a small input that takes much of it is a fault too
-    if tests/fuzz/fuzz_$target -max_total_time="$seconds" -rss_limit_mb=1024 -malloc_limit_mb=128 -timeout=10 \
-        -max_len=16384 -print_final_stats=1 -dict="$STELE_ROOT/tests/fuzz/stele.dict" \
-        "corpus/$target" "$STELE_ROOT/tests/fuzz/seeds/$target" >"$log" 2>&1; then
+    while [ "$(jobs -rp | wc -l)" -ge "$(nproc)" ]; do
+        sleep 0.1
+    done
+    search "$target" &
+    searches+=($!)
+done
+for i in "${!targets[@]}"; do
+    log=corpus/${targets[i]}.txt
+    if wait "${searches[i]}"; then
         passed=$((passed + 1))
-        say "$target: $(sed -n 's/^stat::number_of_executed_units: *//p' "$log") executions"
+        say "${targets[i]}: $(sed -n 's/^stat::number_of_executed_units: *//p' "$log") executions"
     else
         failed=$((failed + 1))
         tail -n 60 "$log" | cut -c1-300 >&2
-        say "$target: FAILED, see $build/$log"
+        say "${targets[i]}: FAILED, see $build/$log"
     fi
 done
 echo "$passed passed, $failed failed"
