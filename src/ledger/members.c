@@ -12,7 +12,7 @@
 stele_members_t
 stele_members_start (const char *text, size_t size)
 {
-    stele_members_t self = { text, text + size, true };
+    stele_members_t self = { text, text? text + size: NULL, true };
     return self;
 }
 
