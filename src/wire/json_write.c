@@ -40,9 +40,9 @@ typedef struct {
 
 //  An entry of a map. Small, for a hostile map has many
 typedef struct {
-    const unsigned char *key;       // As it is packed; the value follows
+    const unsigned char *key;       // As it is packed; the value follows. To be sorted, as JSON if not text
     const unsigned char *value;
-    uint32_t text_size;             // Of a key that is text, the text ends where the value begins
+    uint32_t text_size;             // Of a key that is text, which ends where the value begins; or of its JSON
     bool is_text;
 } s_pair_t;
 
@@ -238,7 +238,8 @@ s_key_is (const s_pair_t *pair, const char *name)
         && memcmp (s_text (pair), name, pair->text_size) == 0;
 }
 
-//  Strings by their bytes, before all other keys by theirs
+//  Strings by their bytes, before all other keys by those of their JSON: the same number can be
+//  packed in many ways
 static int
 s_compare (const void *one, const void *other)
 {
@@ -248,21 +249,49 @@ s_compare (const void *one, const void *other)
         return left->is_text? -1: 1;
     if (left->is_text)
         return s_compare_bytes (s_text (left), left->text_size, s_text (right), right->text_size);
-    return s_compare_bytes (left->key, (size_t) (left->value - left->key),
-        right->key, (size_t) (right->value - right->key));
+    return s_compare_bytes (left->key, left->text_size, right->key, right->text_size);
+}
+
+//  A key that is not text becomes its JSON, in the arena.
+static int
+s_print_key (s_writer_t *self, s_pair_t *pair, int depth)
+{
+    stele_scan_t scan = { .next = pair->key, .end = pair->value };
+    size_t max = self->max < UINT32_MAX? self->max: UINT32_MAX;
+    s_writer_t writer = {
+        .max = max, .arena = self->arena, .nesting = self->nesting,
+        .canonical = true, .end = self->end, .refusal = self->refusal
+    };
+    int rc = s_write_value (&writer, &scan, depth, false);
+    self->failed |= writer.failed;
+    if (writer.failed || rc)
+        return writer.failed? STELE_ENO_MEMORY: rc;
+    //  Too long for the whole text, too, whose size is only counted then
+    if (writer.size > max) {
+        self->max = 0;
+        return 0;
+    }
+    pair->key = (const unsigned char *) writer.text;
+    pair->text_size = (uint32_t) writer.size;
+    return 0;
 }
 
 static int
-s_sort (s_writer_t *self, s_pair_t *pairs, uint32_t count)
+s_sort (s_writer_t *self, s_pair_t *pairs, uint32_t count, int depth)
 {
-    if (count < 2)
+    for (uint32_t i = 0; i < count && self->max; i++) {
+        int rc = pairs [i].is_text? 0: s_print_key (self, &pairs [i], depth);
+        if (rc)
+            return rc;
+    }
+    if (count < 2 || self->max == 0)
         return 0;
     qsort (pairs, count, sizeof *pairs, s_compare);
     for (uint32_t i = 1; i < count; i++) {
         if (s_compare (&pairs [i - 1], &pairs [i]) != 0)
             continue;
         char shown [STELE_QUOTE_SIZE];
-        stele_quote (shown, s_text (&pairs [i]), pairs [i].text_size);
+        stele_quote (shown, pairs [i].is_text? s_text (&pairs [i]): (const char *) pairs [i].key, pairs [i].text_size);
         return stele_refuse (self->refusal, STELE_EMALFORMED, shown,
             "a map has the key '%s' twice", shown);
     }
@@ -333,17 +362,27 @@ s_write_with_times (s_writer_t *self, const s_pair_t *pair, bool is_event, int d
 }
 
 static int
+s_write_key (s_writer_t *self, const s_pair_t *pair, int depth)
+{
+    if (!pair->is_text && pair->text_size) {
+        s_put (self, (const char *) pair->key, pair->text_size);
+        return 0;
+    }
+    stele_scan_t scan = { .next = pair->key, .end = pair->value };
+    return s_write_value (self, &scan, depth, false);
+}
+
+static int
 s_write_pairs (s_writer_t *self, s_pair_t *pairs, uint32_t count, int depth, bool times)
 {
-    int rc = self->canonical? s_sort (self, pairs, count): 0;
+    int rc = self->canonical? s_sort (self, pairs, count, depth): 0;
     bool plain = s_plain (pairs, count);
     bool is_event = times && plain && s_is_event (self, pairs, count);
     s_puts (self, plain? "{": "{\"$map\":[");
     for (uint32_t i = 0; i < count && rc == 0; i++) {
         s_puts (self, plain? i? ",": "": i? ",[": "[");
-        stele_scan_t key = { .next = pairs [i].key, .end = pairs [i].value };
         stele_scan_t value = s_scan_value (self, &pairs [i]);
-        rc = s_write_value (self, &key, depth, false);
+        rc = s_write_key (self, &pairs [i], depth);
         if (rc)
             break;
         s_put (self, plain? ":": ",", 1);

@@ -504,6 +504,24 @@ test_wire_event_key_twice_is_malformed_and_named (void **state)
     s_open_but (self, STELE_TASK_CREATED, STELE_METADATA);
     stele_pack_packed (self->pack, "\x82\xa1k\x01\xa1k\x01", 7);
     s_refused (self, s_decode (self), STELE_EMALFORMED, "metadata", "'k' twice");
+    //  The same number, packed in one byte and in two
+    s_open_but (self, STELE_TASK_CREATED, STELE_METADATA);
+    stele_pack_packed (self->pack, "\x82\x05\x01\xd0\x05\x02", 6);
+    s_refused (self, s_decode (self), STELE_EMALFORMED, "metadata", "'5' twice");
+}
+
+static void
+test_wire_event_keys_that_are_numbers_are_in_one_order_however_packed (void **state)
+{
+    s_bench_t *self = *state;
+    s_open_but (self, STELE_TASK_CREATED, STELE_METADATA);
+    stele_pack_packed (self->pack, "\x82\xd0\x07\x01\x5b\x02", 6);
+    assert_int_equal (s_decode (self), 0);
+    assert_memory_equal (self->record->values [STELE_METADATA].text, "{\"$map\":[[7,1],[91,2]]}", 23);
+    s_open_but (self, STELE_TASK_CREATED, STELE_METADATA);
+    stele_pack_packed (self->pack, "\x82\xd0\x5b\x02\x07\x01", 6);
+    assert_int_equal (s_decode (self), 0);
+    assert_memory_equal (self->record->values [STELE_METADATA].text, "{\"$map\":[[7,1],[91,2]]}", 23);
 }
 
 static void
@@ -756,6 +774,8 @@ main (void)
         cmocka_unit_test_setup_teardown (test_wire_event_type_is_checked_first, s_setup, s_teardown),
         cmocka_unit_test_setup_teardown (test_wire_event_that_is_no_map_of_text_keys_is_malformed, s_setup, s_teardown),
         cmocka_unit_test_setup_teardown (test_wire_event_key_twice_is_malformed_and_named, s_setup, s_teardown),
+        cmocka_unit_test_setup_teardown (test_wire_event_keys_that_are_numbers_are_in_one_order_however_packed,
+            s_setup, s_teardown),
         cmocka_unit_test_setup_teardown (test_wire_event_nesting_is_bounded_for_known_and_unknown_keys, s_setup, s_teardown),
         cmocka_unit_test_setup_teardown (test_wire_event_unknown_keys_are_kept_and_come_back, s_setup, s_teardown),
         cmocka_unit_test_setup_teardown (test_wire_event_unknown_key_does_not_hide_the_records_own, s_setup, s_teardown),
