@@ -84,6 +84,20 @@ s_lock (stele_ledger_t *self, const char *path, stele_refusal_t *refusal)
     return rc;
 }
 
+//  What a step of a checkpoint came to
+static int
+s_checkpointed (stele_ledger_t *self, int code)
+{
+    if (code)
+        snprintf (self->error, sizeof self->error, "%s", stele_checkpoint_error (self->checkpoint));
+    if (code == STELE_EIO)
+        self->broken = true;
+    return code;
+}
+
+//  The file is synced before anything is committed: where another process has the ledger open, say a
+//  shell, SQLite remembers that all pages of the log are in the file, and begins the log anew; the
+//  run before may have been killed before they were synced (ledger/checkpoint.h).
 static int
 s_configure (stele_ledger_t *self)
 {
@@ -99,9 +113,10 @@ s_configure (stele_ledger_t *self)
         "PRAGMA foreign_keys = OFF;");
     if (code == 0 && STELE_CONTROL (sync_normal))
         code = stele_sql_exec (self->db, "PRAGMA synchronous = NORMAL");
-    if (code == 0)
-        sqlite3_wal_hook (self->db, s_wal_hook, self);
-    return code;
+    if (code)
+        return code;
+    sqlite3_wal_hook (self->db, s_wal_hook, self);
+    return s_checkpointed (self, stele_checkpoint_sync_file (self->checkpoint));
 }
 
 static int
@@ -260,28 +275,13 @@ s_identify (stele_ledger_t *self)
     return code? stele_ledger_fail (self, code): 0;
 }
 
-//  What a step of a checkpoint came to
-static int
-s_checkpointed (stele_ledger_t *self, int code)
-{
-    if (code)
-        snprintf (self->error, sizeof self->error, "%s", stele_checkpoint_error (self->checkpoint));
-    if (code == STELE_EIO)
-        self->broken = true;
-    return code;
-}
-
 //  What the write-ahead log has from the run before may never have been synced: that run was
 //  killed, or stopped by a sync that failed, after it was written. Readers and producers
 //  take it for durable from now on, so it becomes that first: a checkpoint syncs the
-//  log, writes its pages to the file and syncs that. It writes nothing where another process has
-//  the ledger open, say a shell, and so remembers that all pages are there; that run may
-//  have been killed before they were synced (ledger/checkpoint.h).
+//  log, writes its pages to the file and syncs that.
 static int
 s_make_durable (stele_ledger_t *self)
 {
-    if (stele_checkpoint_sync_file (self->checkpoint))
-        return s_checkpointed (self, STELE_EIO);
     int rc = sqlite3_wal_checkpoint_v2 (self->db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
     int code = rc == SQLITE_OK? 0: stele_ledger_fail (self, stele_sql_code (rc));
     //  Without room for the pages the log is synced at least, and serves for reading
@@ -343,7 +343,8 @@ s_open (stele_ledger_t *self, const char *path, const stele_ledger_options_t *op
     if (code == 0)
         code = s_configure (self);
     if (code) {
-        code = stele_ledger_fail (self, code);
+        if (!self->broken)
+            code = stele_ledger_fail (self, code);
         return stele_refuse (refusal, code, "ledger", "cannot open %s: %s", path, self->error);
     }
     code = s_migrate (self, path, refusal);
@@ -585,8 +586,7 @@ stele_ledger_checkpoint (stele_ledger_t *self, int64_t spare_us)
     if (code)
         return stele_ledger_fail (self, code);
     //  What was acked is known elsewhere before the log that has it may begin anew
-    if (stele_checkpoint_ends (self->checkpoint))
-        code = s_keep_high_water (self, true);
+    code = s_keep_high_water (self, true);
     if (code)
         return code;
     code = s_checkpointed (self, stele_checkpoint_step (self->checkpoint));
