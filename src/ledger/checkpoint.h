@@ -8,7 +8,9 @@
     Until that last step the log has all that is not surely in the file: a reader holds a
     snapshot of it, and SQLite does not begin a log anew while somebody reads it
     (https://sqlite.org/wal.html, "Avoiding Excessively Large WAL Files"). So a power cut
-    finds what it always finds in the middle of a checkpoint, a whole log. All copying is
+    finds what it always finds in the middle of a checkpoint, a whole log. (A start syncs the file
+    first: another process may keep what SQLite knows of the log over the death of this
+    one.) All copying is
     done by the connection and on the thread that commit: SQLite up to 3.51.2 can lose pages
     when another one does.
 
@@ -51,7 +53,7 @@ bool
 
 /*  Take the next step, outside a transaction. Where readers are in the way, or the ledger is
     busy, the rest is for a later one. Returns 0; STELE_EFULL: the file cannot grow;
-    STELE_ENO_MEMORY; STELE_EIO: the state of the file is unknown.           */
+    STELE_ENO_MEMORY; STELE_EIO and any other: the state of the file is unknown. */
 int
     stele_checkpoint_step (stele_checkpoint_t *self);
 
