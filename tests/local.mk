@@ -1,9 +1,9 @@
-# files of this room
+# files of this room; the tests that take longest first, since they run side by side
+include $(srcdir)/tests/unit/ledger_reader.mk
 include $(srcdir)/tests/integration/tests.mk
 include $(srcdir)/tests/fault/local.mk
 include $(srcdir)/tests/unit/cli.mk
 include $(srcdir)/tests/unit/requests.mk
-include $(srcdir)/tests/unit/ledger_reader.mk
 include $(srcdir)/tests/unit/wire.mk
 include $(srcdir)/tests/unit/cache.mk
 include $(srcdir)/tests/unit/client.mk
