@@ -358,7 +358,8 @@ s_write_with_times (s_writer_t *self, const s_pair_t *pair, bool is_event, int d
         s_write_string (self, text, strlen (text));
         return 0;
     }
-    return s_write_value (self, &scan, depth, stele_field_kind (field) != STELE_KIND_MAP);
+    //  Whatever else an event has is its producer's own, be it of the form of an event
+    return s_write_value (self, &scan, depth, !is_event && stele_field_kind (field) != STELE_KIND_MAP);
 }
 
 static int
