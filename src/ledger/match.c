@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "ledger/match.h"
+#include "stele_error.h"
 
 #define ID_MIN 3                    // Bytes of an item that may be a part of an id
 #define BEGINNING_MIN 3             // Bytes of a beginning that the index is asked for
@@ -38,31 +39,39 @@ struct stele_match {
     size_t count;
     char *expression;
     char *id;                       // Room for one in lower case
+    bool failed;                    // Memory was short
 };
 
 //  -- FTS5's tokenizer ------------------------------------------------------------------
 
-static bool
+static int
 s_find_tokenizer (stele_match_t *self, sqlite3 *db)
 {
     static const char *arguments [] = { STELE_MATCH_TOKENIZER };
     fts5_api *api = NULL;
     sqlite3_stmt *statement = NULL;
     void *context;
-    if (sqlite3_prepare_v2 (db, "SELECT fts5 (?1)", -1, &statement, NULL) == SQLITE_OK) {
+    int rc = sqlite3_prepare_v2 (db, "SELECT fts5 (?1)", -1, &statement, NULL);
+    if (rc == SQLITE_OK) {
         sqlite3_bind_pointer (statement, 1, &api, "fts5_api_ptr", NULL);
         sqlite3_step (statement);
+        rc = sqlite3_reset (statement);
     }
     sqlite3_finalize (statement);
-    return api && api->xFindTokenizer (api, arguments [0], &context, &self->tokenizer) == SQLITE_OK
-        && self->tokenizer.xCreate (context, arguments + 1, 2, &self->words) == SQLITE_OK;
+    if (rc == SQLITE_OK)
+        rc = api? api->xFindTokenizer (api, arguments [0], &context, &self->tokenizer): SQLITE_ERROR;
+    if (rc == SQLITE_OK)
+        rc = self->tokenizer.xCreate (context, arguments + 1, 2, &self->words);
+    return rc == SQLITE_OK? 0: rc == SQLITE_NOMEM? STELE_ENO_MEMORY: STELE_EUNAVAILABLE;
 }
 
-static int
+static void
 s_tokenize (stele_match_t *self, const char *text, size_t size, void *arg,
     int (*fn) (void *, int, const char *, int, int, int))
 {
-    return self->tokenizer.xTokenize (self->words, arg, FTS5_TOKENIZE_DOCUMENT, text, (int) size, fn);
+    int rc = self->tokenizer.xTokenize (self->words, arg, FTS5_TOKENIZE_DOCUMENT, text, (int) size, fn);
+    if (rc == SQLITE_NOMEM)
+        self->failed = true;
 }
 
 //  -- reading what was typed ------------------------------------------------------------
@@ -79,7 +88,8 @@ s_add_word (void *arg, int flags, const char *word, int size, int start, int end
         return SQLITE_DONE;
     }
     char *copy = malloc ((size_t) size + 1);
-    assert (copy);
+    if (!copy)
+        return SQLITE_NOMEM;
     memcpy (copy, word, (size_t) size);
     copy [size] = '\0';
     item->words [item->count++] = (s_word_t) { copy, (size_t) size };
@@ -96,7 +106,10 @@ s_add_item (stele_match_t *self, const char *text, size_t size, bool quoted)
     s_item_t *item = &self->items [self->count];
     item->quoted = quoted;
     item->raw = malloc (size + 1);
-    assert (item->raw);
+    if (!item->raw) {
+        self->failed = true;
+        return;
+    }
     item->raw_size = size;
     for (size_t i = 0; i < size; i++)
         item->raw [i] = stele_match_lower (text [i]);
@@ -180,22 +193,30 @@ s_express (stele_match_t *self)
                     item->words [j].text, begins? " *": "");
         }
     }
+    if (sqlite3_str_errcode (text) == SQLITE_NOMEM)
+        self->failed = true;
     self->expression = sqlite3_str_finish (text);
 }
 
 stele_match_t *
-stele_match_new (sqlite3 *db, const char *text, size_t size)
+stele_match_new (sqlite3 *db, const char *text, size_t size, int *code)
 {
+    *code = STELE_ENO_MEMORY;
     stele_match_t *self = calloc (1, sizeof *self);
-    assert (self);
+    if (!self)
+        return NULL;
     self->id = malloc (STELE_LIMIT_ID + 1);
-    assert (self->id);
-    if (!s_find_tokenizer (self, db)) {
+    *code = s_find_tokenizer (self, db);
+    if (*code) {
         stele_match_destroy (&self);
         return NULL;
     }
     s_parse (self, text, size);
     s_express (self);
+    if (!self->id || self->failed) {
+        *code = STELE_ENO_MEMORY;
+        stele_match_destroy (&self);
+    }
     return self;
 }
 
@@ -217,6 +238,12 @@ stele_match_destroy (stele_match_t **self_p)
     free (self->id);
     free (self);
     *self_p = NULL;
+}
+
+bool
+stele_match_failed (const stele_match_t *self)
+{
+    return self->failed;
 }
 
 bool

@@ -28,9 +28,10 @@
 
 typedef struct stele_match stele_match_t;
 
-/*  Caller owns return value. NULL: this SQLite has no FTS5.                 */
+/*  Caller owns return value. NULL: `code` is STELE_EUNAVAILABLE where this SQLite has no
+    FTS5, else STELE_ENO_MEMORY.                                             */
 stele_match_t *
-    stele_match_new (sqlite3 *db, const char *text, size_t size);
+    stele_match_new (sqlite3 *db, const char *text, size_t size, int *code);
 void
     stele_match_destroy (stele_match_t **self_p);
 
@@ -46,6 +47,10 @@ const char *
 /*  Does a task match?                                                       */
 bool
     stele_match_passes (stele_match_t *self, const stele_record_t *task);
+
+/*  Memory was short meanwhile: what was said of tasks since may be wrong.    */
+bool
+    stele_match_failed (const stele_match_t *self);
 
 /*  The items as they were typed, in lower case: what may be a part of an id. NULL behind the
     last; size 0: too short to be looked for. Owned by the match.            */

@@ -88,9 +88,11 @@ reader_filter_open (reader_filter_t *self, stele_reader_t *reader, const stele_f
             self->nothing = true;
     }
     if (ask->search.text && strspn (ask->search.text, " \t\r\n") < ask->search.size) {
-        self->match = stele_match_new (reader->db, ask->search.text, ask->search.size);
+        int code;
+        self->match = stele_match_new (reader->db, ask->search.text, ask->search.size, &code);
         if (!self->match)
-            return reader_fail (reader, STELE_EUNAVAILABLE, "this SQLite was built without FTS5");
+            return reader_fail (reader, code, code == STELE_EUNAVAILABLE?
+                "this SQLite was built without FTS5": "out of memory");
         if (stele_match_is_nothing (self->match))
             self->nothing = true;
     }
@@ -155,6 +157,15 @@ s_belongs (reader_filter_t *self, int64_t key)
     return of_user && of_parent;
 }
 
+static bool
+s_matches (reader_filter_t *self, const stele_record_t *task)
+{
+    bool matches = stele_match_passes (self->match, task);
+    if (stele_match_failed (self->match))
+        reader_fail (self->reader, STELE_ENO_MEMORY, "out of memory");
+    return matches;
+}
+
 bool
 reader_filter_matches (reader_filter_t *self, int64_t key)
 {
@@ -171,7 +182,7 @@ reader_filter_matches (reader_filter_t *self, int64_t key)
     stele_record_clear (reader->row);
     if (reader_step (reader, statement) != 1 || READER_FILL (reader, statement, 0, columns))
         return false;
-    bool matches = stele_match_passes (self->match, reader->row);
+    bool matches = s_matches (self, reader->row);
     sqlite3_reset (statement);
     return matches;
 }
@@ -233,7 +244,7 @@ reader_filter_row_passes (reader_filter_t *self, const stele_record_t *row)
         return false;
     if (ask->has_error && (stele_record_integer (row, STELE_ERROR_COUNT, 0) > 0) != (ask->has_error > 0))
         return false;
-    if (self->match && !stele_match_passes (self->match, row))
+    if (self->match && !s_matches (self, row))
         return false;
     return s_is_any (row, STELE_ROLE, ask->roles, ask->role_count)
         && s_is_any (row, STELE_PROVIDER, ask->providers, ask->provider_count)

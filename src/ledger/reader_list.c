@@ -74,15 +74,19 @@ reader_list_sort (reader_list_t *self, reader_founds_t *rows)
         qsort_r (rows->rows, rows->count, sizeof *rows->rows, s_compare, self);
 }
 
-void
-reader_founds_add (reader_founds_t *self, const reader_found_t *row)
+int
+reader_founds_add (stele_reader_t *reader, reader_founds_t *self, const reader_found_t *row)
 {
     if (self->count == self->room) {
-        self->room = self->room? self->room * 2: 64;
-        self->rows = realloc (self->rows, self->room * sizeof *self->rows);
-        assert (self->rows);
+        size_t room = self->room? self->room * 2: 64;
+        reader_found_t *rows = realloc (self->rows, room * sizeof *rows);
+        if (!rows)
+            return reader_fail (reader, STELE_ENO_MEMORY, "out of memory");
+        self->rows = rows;
+        self->room = room;
     }
     self->rows [self->count++] = *row;
+    return 0;
 }
 
 void
@@ -101,7 +105,7 @@ s_keep (reader_list_t *self, const reader_found_t *row)
     if (self->skip > 0)
         self->skip--;
     else
-        reader_founds_add (&self->page, row);
+        reader_founds_add (self->reader, &self->page, row);
     return self->page.count > (size_t) self->ask->limit;
 }
 
@@ -167,7 +171,7 @@ reader_list_set (reader_list_t *self, reader_keys_t *keys)
         if (row.time && row.time >= from && row.time <= to
         &&  !reader_list_passed (self, row.time, row.key)
         &&  reader_filter_selects (&self->filter, &brief))
-            reader_founds_add (&found, &row);
+            reader_founds_add (reader, &found, &row);
         if (i % 256 == 0 && reader_overdue (reader))
             break;
     }

@@ -37,8 +37,8 @@ typedef struct {
     size_t count, room;
 } reader_founds_t;
 
-void
-    reader_founds_add (reader_founds_t *self, const reader_found_t *row);
+int
+    reader_founds_add (stele_reader_t *reader, reader_founds_t *self, const reader_found_t *row);
 void
     reader_founds_free (reader_founds_t *self);
 

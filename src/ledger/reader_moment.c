@@ -159,7 +159,7 @@ reader_moment_open (reader_list_t *self)
             continue;
         if (reader_moment_evaluate (self, keys.keys [i], &found) == 1
         &&  !reader_list_passed (self, found.time, found.key))
-            reader_founds_add (&self->touched, &found);
+            reader_founds_add (self->reader, &self->touched, &found);
         if (reader_overdue (self->reader))
             break;
     }

@@ -9,9 +9,9 @@
     file, You can obtain one at https://mozilla.org/MPL/2.0/.
 */
 
-#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
+#define HASH_NONFATAL_OOM 1         // What was not added has no table
 #include <uthash.h>
 #include "ledger/reader_filter.h"
 #include "model/clock.h"
@@ -55,10 +55,16 @@ s_group (s_report_t *self, const void *key, size_t size)
     HASH_FIND (hh, self->groups, key, size, group);
     if (!group) {
         group = calloc (1, sizeof *group + size + 1);
-        assert (group);
-        memcpy (group->key, key, size);
-        group->key_size = size;
-        HASH_ADD_KEYPTR (hh, self->groups, group->key, size, group);
+        if (group) {
+            memcpy (group->key, key, size);
+            group->key_size = size;
+            HASH_ADD_KEYPTR (hh, self->groups, group->key, size, group);
+        }
+        if (!group || !group->hh.tbl) {
+            reader_fail (self->reader, STELE_ENO_MEMORY, "out of memory");
+            free (group);
+            return NULL;
+        }
     }
     return group;
 }
@@ -95,10 +101,12 @@ s_add_error (s_report_t *self, const reader_brief_t *brief)
     bool has_text = reader_step (self->reader, statement) == 1;
     const char *text = has_text? (const char *) sqlite3_column_text (statement, 0): NULL;
     s_group_t *group = s_group (self, text? text: "", text? (size_t) sqlite3_column_bytes (statement, 0): 0);
-    group->row.completed++;
-    group->row.failed++;
-    if (brief->completed_at > group->row.time)
-        group->row.time = brief->completed_at;
+    if (group) {
+        group->row.completed++;
+        group->row.failed++;
+        if (brief->completed_at > group->row.time)
+            group->row.time = brief->completed_at;
+    }
     if (has_text)
         sqlite3_reset (statement);
 }
@@ -123,33 +131,37 @@ s_within (const s_report_t *self, int64_t time)
 }
 
 static void
-s_add_task (s_report_t *self, const reader_brief_t *brief)
+s_add_to_groups (s_report_t *self, const reader_brief_t *brief, bool failed)
 {
-    bool by_error = self->ask->by == STELE_REPORT_ERROR;
-    bool failed = brief->state == STELE_TASK_FAILED || brief->state == STELE_TASK_ERROR
-        || brief->state == STELE_TASK_TIMEOUT;
-    self->looked++;
-    if (!by_error && s_within (self, brief->created_at))
-        s_group_of (self, brief, brief->created_at)->row.created++;
-    if (!by_error && s_within (self, brief->started_at)) {
-        s_group_t *group = s_group_of (self, brief, brief->started_at);
+    s_group_t *group;
+    if (s_within (self, brief->created_at) && (group = s_group_of (self, brief, brief->created_at)) != NULL)
+        group->row.created++;
+    if (s_within (self, brief->started_at) && (group = s_group_of (self, brief, brief->started_at)) != NULL) {
         group->row.started++;
         reader_keys_add (self->reader, &group->queue, brief->started_at - brief->created_at);
     }
-    if (!s_within (self, brief->completed_at))
-        return;
-    if (brief->started_at)
-        s_add_slow (self, brief);
-    if (by_error) {
-        if (failed)
-            s_add_error (self, brief);
-        return;
+    if (s_within (self, brief->completed_at)
+    && (group = s_group_of (self, brief, brief->completed_at)) != NULL) {
+        group->row.completed++;
+        group->row.failed += failed;
+        if (brief->started_at)
+            reader_keys_add (self->reader, &group->run, brief->completed_at - brief->started_at);
     }
-    s_group_t *group = s_group_of (self, brief, brief->completed_at);
-    group->row.completed++;
-    group->row.failed += failed;
-    if (brief->started_at)
-        reader_keys_add (self->reader, &group->run, brief->completed_at - brief->started_at);
+}
+
+static void
+s_add_task (s_report_t *self, const reader_brief_t *brief)
+{
+    bool failed = brief->state == STELE_TASK_FAILED || brief->state == STELE_TASK_ERROR
+        || brief->state == STELE_TASK_TIMEOUT;
+    self->looked++;
+    if (brief->started_at && s_within (self, brief->completed_at))
+        s_add_slow (self, brief);
+    if (self->ask->by != STELE_REPORT_ERROR)
+        s_add_to_groups (self, brief, failed);
+    else
+    if (failed && s_within (self, brief->completed_at))
+        s_add_error (self, brief);
 }
 
 //  -- which tasks? --------------------------------------------------------------------
@@ -237,7 +249,9 @@ s_add_now (s_report_t *self)
     while (reader_step (self->reader, statement) == 1)
         if (sqlite3_column_int64 (statement, 1) > 0) {
             int64_t key = sqlite3_column_int64 (statement, 0);
-            s_group (self, &key, sizeof key)->row.now = sqlite3_column_int64 (statement, 1);
+            s_group_t *group = s_group (self, &key, sizeof key);
+            if (group)
+                group->row.now = sqlite3_column_int64 (statement, 1);
         }
 }
 
@@ -351,7 +365,8 @@ stele_reader_report (stele_reader_t *self, const stele_report_t *ask, stele_repo
         .from = ask->from_us? ask->from_us: INT64_MIN, .to = ask->to_us? ask->to_us: INT64_MAX,
         .slowest = calloc ((size_t) ask->slowest + 1, sizeof (s_slow_t))
     };
-    assert (report.slowest);
+    if (!report.slowest)
+        reader_fail (self, STELE_ENO_MEMORY, "out of memory");
     int64_t tasks = reader_single (self, reader_statement (self, SLOT_TASK_COUNT,
         "SELECT sum (count) FROM task_counts"), 0);
     if (!s_from_zones (&report, tasks))

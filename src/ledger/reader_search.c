@@ -12,7 +12,6 @@
 */
 
 #define _GNU_SOURCE                 // memmem
-#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 #include "ledger/match.h"
@@ -42,12 +41,17 @@ s_by_position (const void *one, const void *other)
 }
 
 static void
-s_add_text (reader_texts_t *texts, int64_t task, int64_t position)
+s_add_text (stele_reader_t *self, reader_texts_t *texts, int64_t task, int64_t position)
 {
     if (texts->count == texts->room) {
-        texts->room = texts->room? texts->room * 2: 256;
-        texts->texts = realloc (texts->texts, texts->room * sizeof *texts->texts);
-        assert (texts->texts);
+        size_t room = texts->room? texts->room * 2: 256;
+        reader_text_t *more = realloc (texts->texts, room * sizeof *more);
+        if (!more) {
+            reader_fail (self, STELE_ENO_MEMORY, "out of memory");
+            return;
+        }
+        texts->texts = more;
+        texts->room = room;
     }
     texts->texts [texts->count++] = (reader_text_t) { task, position, position == 0 };
 }
@@ -84,14 +88,14 @@ reader_texts (stele_reader_t *self, int64_t after, int64_t last, reader_texts_t 
         if (sqlite3_column_int (statement, 2) == 1 || sqlite3_column_int (statement, 3)
         || (changes && (searched & reader_member_set (self, changes,
                 (size_t) sqlite3_column_bytes (statement, 4)))))
-            s_add_text (texts, sqlite3_column_int64 (statement, 1), sqlite3_column_int64 (statement, 0));
+            s_add_text (self, texts, sqlite3_column_int64 (statement, 1), sqlite3_column_int64 (statement, 0));
     }
     statement = reader_with_key (self, SLOT_BORN,
         "SELECT task FROM task_states WHERE task > ?1 AND task <= ?2", after);
     if (statement)
         sqlite3_bind_int64 (statement, 2, last);
     while (reader_step (self, statement) == 1)
-        s_add_text (texts, sqlite3_column_int64 (statement, 0), 0);
+        s_add_text (self, texts, sqlite3_column_int64 (statement, 0), 0);
     s_unify (texts);
     return self->status;
 }
@@ -105,8 +109,7 @@ s_prepare (stele_reader_t *self, const char *sql)
     sqlite3_stmt *statement = NULL;
     if (!self->search) {
         char *name = sqlite3_mprintf ("%s" STELE_SEARCH_SUFFIX, self->path);
-        assert (name);
-        int rc = sqlite3_open_v2 (name, &self->search, SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX, NULL);
+        int rc = !name? SQLITE_NOMEM: sqlite3_open_v2 (name, &self->search, SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX, NULL);
         sqlite3_free (name);
         if (rc != SQLITE_OK) {
             sqlite3_close (self->search);
@@ -234,18 +237,20 @@ s_scan (stele_reader_t *self, const s_block_t *block, const char *part, size_t s
     }
 }
 
-//  By parts of their ids. False: they are too many.
+//  By parts of their ids. False: they are too many, or it cannot be told.
 static bool
 s_add_by_ids (reader_list_t *list, reader_keys_t *keys)
 {
     stele_match_t *match = list->filter.match;
     size_t before = keys->count, seen = 0;
     char *room = NULL;
+    int rc = SQLITE_ERROR;
     sqlite3_stmt *statement = s_prepare (list->reader,
         "SELECT first, size, keys, ids FROM ids WHERE size = 0 OR ?1 ORDER BY first DESC");
     if (statement)
         sqlite3_bind_int (statement, 1, stele_match_is_hex (match));
-    while (statement && sqlite3_step (statement) == SQLITE_ROW && keys->count - before <= CANDIDATES_MAX) {
+    while (statement && (rc = sqlite3_step (statement)) == SQLITE_ROW
+    &&  keys->count - before <= CANDIDATES_MAX) {
         s_block_t block = {
             .first = sqlite3_column_int64 (statement, 0), .size = sqlite3_column_int (statement, 1),
             .keys = sqlite3_column_blob (statement, 2),
@@ -256,8 +261,12 @@ s_add_by_ids (reader_list_t *list, reader_keys_t *keys)
         block.text = (const char *) ids;
         block.text_size = bytes;
         if (block.size) {
-            room = realloc (room, bytes * 3 + 1);
-            assert (room);
+            char *more = realloc (room, bytes * 3 + 1);
+            if (!more) {
+                reader_fail (list->reader, STELE_ENO_MEMORY, "out of memory");
+                break;
+            }
+            room = more;
             block.text_size = (size_t) (s_unpack (&block, ids, room) - room);
             block.text = room;
         }
@@ -274,7 +283,7 @@ s_add_by_ids (reader_list_t *list, reader_keys_t *keys)
     }
     sqlite3_finalize (statement);
     free (room);
-    return keys->count - before <= CANDIDATES_MAX;
+    return (rc == SQLITE_DONE || list->partial) && keys->count - before <= CANDIDATES_MAX;
 }
 
 //  -- the candidates -------------------------------------------------------------------

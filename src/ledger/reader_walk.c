@@ -61,7 +61,8 @@ s_push (s_walk_t *walk, const reader_found_t *row)
     ||  (walk->bounded && (walk->list->ascending? row->time < walk->bound: row->time > walk->bound))
     ||  reader_list_passed (walk->list, row->time, row->key))
         return;
-    reader_founds_add (&walk->heap, row);
+    if (reader_founds_add (walk->list->reader, &walk->heap, row))
+        return;
     for (size_t i = walk->heap.count - 1; i > 0 && s_before (walk, i, (i - 1) / 2); i = (i - 1) / 2)
         s_swap (walk, i, (i - 1) / 2);
 }

@@ -53,6 +53,7 @@ struct stele_search {
     char error [256];
     char *path;                     // Of the ledger
     bool damaged;
+    bool is_short;                  // Of memory
     s_bytes_t text;
     s_ids_t ids [KINDS];
 };
@@ -65,12 +66,19 @@ s_fail (stele_search_t *self)
 }
 
 static void
-s_append (s_bytes_t *bytes, const void *data, size_t size)
+s_append (stele_search_t *self, s_bytes_t *bytes, const void *data, size_t size)
 {
+    if (self->is_short)
+        return;
     if (bytes->size + size > bytes->room) {
-        bytes->room = (bytes->size + size) * 2;
-        bytes->data = realloc (bytes->data, bytes->room);
-        assert (bytes->data);
+        size_t room = (bytes->size + size) * 2;
+        void *more = realloc (bytes->data, room);
+        if (!more) {
+            self->is_short = true;
+            return;
+        }
+        bytes->data = more;
+        bytes->room = room;
     }
     if (size > 0)
         memcpy (bytes->data + bytes->size, data, size);
@@ -85,8 +93,8 @@ s_unlink (const char *path)
     static const char *const suffixes [] = { "", "-wal", "-shm" };
     for (size_t i = 0; i < 3; i++) {
         char *name = sqlite3_mprintf ("%s" STELE_SEARCH_SUFFIX "%s", path, suffixes [i]);
-        assert (name);
-        unlink (name);
+        if (name)
+            unlink (name);
         sqlite3_free (name);
     }
 }
@@ -113,8 +121,7 @@ s_make (stele_search_t *self)
     self->position = 0;
     char *sql = sqlite3_mprintf ("BEGIN; %s INSERT INTO meta VALUES ('ledger_id', %Q);"
         " PRAGMA user_version = %d; COMMIT", s_schema, stele_reader_ledger_id (self->reader), VERSION);
-    assert (sql);
-    int code = stele_sql_exec (self->db, sql);
+    int code = sql? stele_sql_exec (self->db, sql): STELE_ENO_MEMORY;
     sqlite3_free (sql);
     return code? s_fail (self): 0;
 }
@@ -123,8 +130,7 @@ static int
 s_open (stele_search_t *self, const char *path)
 {
     char *name = sqlite3_mprintf ("%s" STELE_SEARCH_SUFFIX, path);
-    assert (name);
-    int rc = sqlite3_open_v2 (name, &self->db,
+    int rc = !name? SQLITE_NOMEM: sqlite3_open_v2 (name, &self->db,
         SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, NULL);
     sqlite3_free (name);
     if (rc == SQLITE_OK) {
@@ -151,10 +157,14 @@ stele_search_open (const char *path, stele_reader_t *reader, stele_refusal_t *re
 {
     static const int sizes [KINDS] = { 0, 16, 20, 32 };
     stele_search_t *self = calloc (1, sizeof *self);
-    assert (self);
+    if (self)
+        self->path = strdup (path);
+    if (!self || !self->path) {
+        free (self);
+        stele_refuse (refusal, STELE_ENO_MEMORY, "ledger", "out of memory");
+        return NULL;
+    }
     self->reader = reader;
-    self->path = strdup (path);
-    assert (self->path);
     for (int i = 0; i < KINDS; i++)
         self->ids [i].size = sizes [i];
     int code = s_open (self, path);
@@ -222,9 +232,11 @@ s_index_text (stele_search_t *self, int64_t position)
         const stele_value_t *value = &self->reader->row->values [fields [i]];
         if (!stele_record_has (self->reader->row, fields [i]))
             continue;
-        s_append (&self->text, "\n", 1);
-        s_append (&self->text, value->text, value->size);
+        s_append (self, &self->text, "\n", 1);
+        s_append (self, &self->text, value->text, value->size);
     }
+    if (self->is_short)
+        return STELE_ENO_MEMORY;
     sqlite3_bind_int64 (self->insert, 1, position);
     sqlite3_bind_text (self->insert, 2, self->text.data? self->text.data: "", (int) self->text.size,
         SQLITE_STATIC);
@@ -245,24 +257,24 @@ s_add_id (stele_search_t *self, int64_t key)
         (unsigned char) offset, (unsigned char) (offset >> 8),
         (unsigned char) (offset >> 16), (unsigned char) (offset >> 24)
     };
-    s_append (&ids->keys, little, 4);
+    s_append (self, &ids->keys, little, 4);
     if (size == 0) {
         //  In lower case, as what is looked for is
         char lower [STELE_LIMIT_ID];
         unsigned char length = (unsigned char) id->size;
         for (size_t i = 0; i < id->size; i++)
             lower [i] = stele_match_lower (id->text [i]);
-        s_append (&ids->ids, &length, 1);
-        s_append (&ids->ids, lower, id->size);
+        s_append (self, &ids->ids, &length, 1);
+        s_append (self, &ids->ids, lower, id->size);
     }
     else
-        s_append (&ids->ids, bytes, (size_t) size);
+        s_append (self, &ids->ids, bytes, (size_t) size);
 }
 
 static int
 s_write_ids (stele_search_t *self)
 {
-    int code = 0;
+    int code = self->is_short? STELE_ENO_MEMORY: 0;
     for (int i = 0; i < KINDS; i++) {
         s_ids_t *ids = &self->ids [i];
         if (code == 0 && ids->keys.size > 0) {
@@ -323,6 +335,8 @@ stele_search_follow (stele_search_t *self, int64_t head)
         code = stele_sql_exec (self->db, "COMMIT");
     if (code) {
         s_fail (self);
+        if (code == STELE_ENO_MEMORY)
+            snprintf (self->error, sizeof self->error, "out of memory");
         self->damaged = code == STELE_ELEDGER;
         if (!sqlite3_get_autocommit (self->db))
             stele_sql_exec (self->db, "ROLLBACK");

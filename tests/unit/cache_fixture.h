@@ -12,10 +12,10 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <dirent.h>
-#include <time.h>
 #include <cmocka.h>
 #include "cache/cache.h"
 #include "ledger/ledger.h"
+#include "model/clock.h"
 #include "wire/scan.h"
 #include "redis_server.h"
 
@@ -35,14 +35,6 @@ typedef struct {
     char news [4096];               // All that was said
     char text [1024];
 } fixture_t;
-
-static inline int64_t
-fixture_now_us (void)
-{
-    struct timespec now;
-    clock_gettime (CLOCK_REALTIME, &now);
-    return (int64_t) now.tv_sec * 1000000 + now.tv_nsec / 1000;
-}
 
 static inline void
 fixture_open_cache (fixture_t *self)
@@ -174,7 +166,7 @@ fixture_commit_at (fixture_t *self, int64_t now_us)
 static inline void
 fixture_commit (fixture_t *self)
 {
-    fixture_commit_at (self, fixture_now_us ());
+    fixture_commit_at (self, stele_clock_us ());
 }
 
 //  -- following --------------------------------------------------------------------
@@ -182,7 +174,7 @@ fixture_commit (fixture_t *self)
 static inline int
 fixture_step (fixture_t *self)
 {
-    int wait_ms = stele_cache_step (self->cache, self->reader, fixture_now_us ());
+    int wait_ms = stele_cache_step (self->cache, self->reader, stele_clock_us ());
     for (const char *news; (news = stele_cache_news (self->cache)); ) {
         size_t used = strlen (self->news);
         snprintf (self->news + used, sizeof self->news - used, "%s\n", news);
@@ -195,8 +187,8 @@ fixture_step (fixture_t *self)
 static inline void
 fixture_until (fixture_t *self, stele_cache_state_t state)
 {
-    int64_t until = fixture_now_us () + 10000000;
-    while (fixture_now_us () < until) {
+    int64_t until = stele_clock_us () + 10000000;
+    while (stele_clock_us () < until) {
         int wait_ms = fixture_step (self);
         if (stele_cache_state (self->cache) == state
         &&  (state != STELE_CACHE_LIVE
@@ -222,8 +214,8 @@ static inline void
 fixture_stats (fixture_t *self)
 {
     stele_pack_clear (self->pack);
-    stele_cache_pack_stats (self->cache, stele_reader_head (self->reader), fixture_now_us (),
-        fixture_now_us (), self->pack);
+    stele_cache_pack_stats (self->cache, stele_reader_head (self->reader), stele_clock_us (),
+        stele_clock_us (), self->pack);
 }
 
 static inline const char *

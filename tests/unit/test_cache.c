@@ -309,9 +309,9 @@ test_cache_frozen_redis_holds_up_a_step_for_a_second_at_most (void **state)
     fixture_begin (self);
     fixture_changed (self, "two", STELE_TASK_RUNNING, NULL);
     fixture_commit (self);
-    int64_t began_us = fixture_now_us ();
+    int64_t began_us = stele_clock_us ();
     fixture_step (self);
-    assert_true (fixture_now_us () - began_us < 2 * S);
+    assert_true (stele_clock_us () - began_us < 2 * S);
     assert_int_equal (stele_cache_state (self->cache), STELE_CACHE_AWAY);
     assert_non_null (strstr (self->news, "no answer within 1000 ms"));
     redis_server_thaw (self->server);
@@ -575,7 +575,7 @@ static void
 test_cache_terminal_expires_after_the_commit_of_its_last_event (void **state)
 {
     fixture_t *self = *state;
-    int64_t committed_us = fixture_now_us () - 40 * S;
+    int64_t committed_us = stele_clock_us () - 40 * S;
     fixture_begin (self);
     fixture_created (self, "one", "coder");
     fixture_changed (self, "one", STELE_TASK_PASSED, NULL);
@@ -599,7 +599,7 @@ static void
 test_cache_rebuild_brings_back_active_and_recent_ones (void **state)
 {
     fixture_t *self = *state;
-    int64_t now_us = fixture_now_us ();
+    int64_t now_us = stele_clock_us ();
     fixture_begin (self);
     fixture_created (self, "old-active", "coder");
     fixture_created (self, "old-passed", "coder");
@@ -630,11 +630,11 @@ test_cache_catch_up_over_expired_ones_leaves_nothing_of_them (void **state)
     fixture_t *self = *state;
     fixture_begin (self);
     fixture_created (self, "one", "coder");
-    fixture_commit_at (self, fixture_now_us () - 3ll * FIXTURE_TTL_S * S);
+    fixture_commit_at (self, stele_clock_us () - 3ll * FIXTURE_TTL_S * S);
     fixture_until (self, STELE_CACHE_LIVE);
     fixture_begin (self);
     fixture_changed (self, "one", STELE_TASK_PASSED, NULL);
-    fixture_commit_at (self, fixture_now_us () - 2 * FIXTURE_TTL_S * S);
+    fixture_commit_at (self, stele_clock_us () - 2 * FIXTURE_TTL_S * S);
     fixture_until (self, STELE_CACHE_LIVE);
     assert_int_equal (fixture_count (self, "EXISTS " P ":task:one"), 0);
     assert_int_equal (fixture_count (self, "EXISTS " P ":tasks:queued " P ":tasks:passed"), 0);
@@ -647,7 +647,7 @@ test_cache_sweep_takes_expired_ones_out_of_their_sets (void **state)
     self->options.terminal_ttl_s = 1;
     fixture_open_cache (self);
     fixture_until (self, STELE_CACHE_LIVE);
-    int64_t now_us = fixture_now_us ();
+    int64_t now_us = stele_clock_us ();
     fixture_begin (self);
     fixture_created (self, "one", "coder");
     fixture_created (self, "two", "coder");
@@ -664,7 +664,7 @@ test_cache_sweep_takes_expired_ones_out_of_their_sets (void **state)
     fixture_changed (self, "two", STELE_TASK_PASSED, NULL);
     fixture_commit_at (self, now_us + 3600ll * S);
     fixture_until (self, STELE_CACHE_LIVE);
-    poll (NULL, 0, (int) (1050 - (fixture_now_us () - now_us) / 1000));
+    poll (NULL, 0, (int) (1050 - (stele_clock_us () - now_us) / 1000));
     assert_int_equal (fixture_count (self, "EXISTS " P ":task:one"), 0);
     assert_int_equal (fixture_count (self, "ZCARD " P ":tasks:passed"), 2);
     fixture_check (self, false);                    // It sweeps first

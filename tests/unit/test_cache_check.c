@@ -148,7 +148,7 @@ static void
 test_cache_check_terminal_that_should_have_left_is_extra (void **state)
 {
     fixture_t *self = *state;
-    int64_t long_ago_us = fixture_now_us () - 3 * FIXTURE_TTL_S * (int64_t) 1000000;
+    int64_t long_ago_us = stele_clock_us () - 3 * FIXTURE_TTL_S * (int64_t) 1000000;
     fixture_open_ledger (self, "b.db");
     fixture_begin (self);
     fixture_created (self, "old", "coder");

@@ -12,6 +12,7 @@
 
 #include <errno.h>
 #include <sqlite3.h>
+#include "ledger/search.h"
 #include "ledger_fixture.h"
 #include "wire/message.h"
 
@@ -323,6 +324,38 @@ s_pack_row (const stele_record_t *row, void *arg)
     return stele_pack_failed (arg)? STELE_ENO_MEMORY: 0;
 }
 
+static int
+s_pack_group (const stele_report_group_t *group, void *arg)
+{
+    stele_pack_integer (arg, (int64_t) group->name.size);
+    stele_pack_integer (arg, group->now + group->completed + group->failed + group->run_us.p99);
+    return stele_pack_failed (arg)? STELE_ENO_MEMORY: 0;
+}
+
+//  Lists in several orders, as they are, as they were and by a search, and reports
+static int64_t
+s_ask_lists (stele_reader_t *reader, stele_pack_t *pack)
+{
+    int64_t rc = 0;
+    stele_page_t page;
+    stele_report_end_t end;
+    for (int order = STELE_ORDER_CREATED_DESC; order <= STELE_ORDER_COMPLETED_ASC && rc >= 0; order++)
+        for (int at = 0; at < 2 && rc >= 0; at++) {
+            stele_filter_t filter = { .limit = 100, .order = (stele_order_t) order, .position = at * 6 };
+            rc = stele_reader_tasks (reader, &filter, s_pack_row, pack, &page);
+        }
+    static const char *const searched [] = { "late", "f81d4", "\"the same words\" ov*", LONGER };
+    for (size_t i = 0; i < sizeof searched / sizeof searched [0] && rc >= 0; i++) {
+        stele_filter_t filter = { .limit = 100, .search = { searched [i], strlen (searched [i]) } };
+        rc = stele_reader_tasks (reader, &filter, s_pack_row, pack, &page);
+    }
+    for (int by = STELE_REPORT_STATE; by <= STELE_REPORT_ERROR && rc >= 0; by++) {
+        stele_report_t report = { .by = (stele_report_by_t) by, .groups = 10, .slowest = 3 };
+        rc = stele_reader_report (reader, &report, s_pack_group, s_pack_row, pack, &end);
+    }
+    return rc;
+}
+
 //  All kinds of questions; what was answered is packed one after the other.
 static int
 s_ask (const char *path, stele_pack_t *pack)
@@ -350,6 +383,8 @@ s_ask (const char *path, stele_pack_t *pack)
         rc = stele_reader_chain (reader, STELE_CHAIN_METRICS, "t", 1, &metrics, s_pack_row, pack, &next);
     if (rc >= 0)
         rc = stele_reader_tasks (reader, &filter, s_pack_row, pack, &page);
+    if (rc >= 0)
+        rc = s_ask_lists (reader, pack);
     if (rc >= 0)
         rc = stele_reader_sessions (reader, ~0u, (stele_span_t) { NULL, 0 }, 0, 100, s_pack_row, pack, &next);
     if (rc >= 0)
@@ -384,6 +419,90 @@ test_memory_short_while_reading_is_an_error_and_no_other_answer (void **state)
     } while (s_failed);
     assert_true (number > 200);
     stele_pack_destroy (&expected);
+}
+
+//  -- the index for searches ------------------------------------------------------------
+
+#define INDEXED (STELE_SEARCH_LAG + 40)
+
+static void
+s_add_tasks (fixture_t *self)
+{
+    fixture_begin (self);
+    for (int i = 0; i < INDEXED; i++)
+        fixture_append (self, "{'type':'task.created','time':%d,'task_id':'%s%d','title':'stone %d','description':'lies','role':'mason'}",
+            100 + i, i % 2? "stone-": "f81d4fae-7dec-11d0-a765-00a0c91e", i + 1000, i);
+    fixture_commit (self);
+}
+
+static void
+s_unlink_index (fixture_t *self)
+{
+    static const char *const suffixes [] = { "", "-wal", "-shm" };
+    for (size_t i = 0; i < 3; i++) {
+        char name [128];
+        snprintf (name, sizeof name, "%s" STELE_SEARCH_SUFFIX "%s", self->path, suffixes [i]);
+        unlink (name);
+    }
+}
+
+//  Open the index, and index what there is. 0 or an error.
+static int
+s_index (fixture_t *self)
+{
+    stele_refusal_t refusal = { 0 };
+    stele_search_t *search = stele_search_open (self->path, self->reader, &refusal);
+    if (!search)
+        return refusal.code;
+    int64_t count = stele_search_follow (search, INDEXED);
+    if (count < 0)
+        assert_string_not_equal (stele_search_error (search), "");
+    stele_search_close (&search);
+    return count < 0? (int) count: 0;
+}
+
+static int64_t
+s_search (fixture_t *self, const char *text, stele_pack_t *pack)
+{
+    stele_page_t page;
+    stele_filter_t filter = { .limit = 1000, .search = { text, strlen (text) } };
+    return stele_reader_tasks (self->reader, &filter, s_pack_row, pack, &page);
+}
+
+static void
+test_memory_short_while_indexing_or_searching_finds_no_less (void **state)
+{
+    fixture_t *self = *state;
+    s_add_tasks (self);
+    stele_pack_t *expected = stele_pack_new (), *pack = stele_pack_new ();
+    static const char *const searched [] = { "stone", "stone 33", "one-11", "a765-00a0" };
+    for (size_t i = 0; i < 4; i++) {
+        stele_pack_clear (expected);
+        assert_true (s_search (self, searched [i], expected) >= 0);
+        long number = 0;
+        do {
+            number = s_after (number, 97);
+            s_fail_at (number);
+            int64_t code = s_index (self);
+            s_left = -1;
+            if (code && (!s_failed || code != STELE_ENO_MEMORY))
+                fail_msg ("index, at %ld: %ld", number, (long) code);
+            s_fail_at (number);
+            stele_pack_clear (pack);
+            code = s_search (self, searched [i], pack);
+            s_left = -1;
+            if (code < 0 && (!s_failed || code != STELE_ENO_MEMORY))
+                fail_msg ("search, at %ld: %ld", number, (long) code);
+            if (code >= 0) {
+                assert_int_equal (stele_pack_size (pack), stele_pack_size (expected));
+                assert_memory_equal (stele_pack_data (pack), stele_pack_data (expected), stele_pack_size (pack));
+            }
+        } while (s_failed);
+        assert_true (number > 200);
+    }
+    stele_pack_destroy (&pack);
+    stele_pack_destroy (&expected);
+    s_unlink_index (self);
 }
 
 //  -- the wire ---------------------------------------------------------------------------
@@ -475,6 +594,8 @@ main (void)
         cmocka_unit_test_setup_teardown (test_memory_short_while_creating_leaves_what_can_be_opened,
             fixture_new, fixture_destroy),
         cmocka_unit_test_setup_teardown (test_memory_short_while_reading_is_an_error_and_no_other_answer,
+            fixture_new, fixture_destroy),
+        cmocka_unit_test_setup_teardown (test_memory_short_while_indexing_or_searching_finds_no_less,
             fixture_new, fixture_destroy)
     };
     int failed = cmocka_run_group_tests (tests, NULL, NULL);
