@@ -31,6 +31,11 @@
 #define PAGES_RETRY     2500
 #define SPARE_US_RETRY  2000000     // After a step that could not do all
 
+//  Bytes of the memory that SQLite shares beside the log: of its first region, of the two copies of
+//  its header
+#define INDEX_REGION    32768
+#define INDEX_HEADERS   96
+
 struct stele_checkpoint {
     sqlite3 *db;
     sqlite3 *pin;                   // A reader of the same file, made when first needed:
@@ -150,11 +155,30 @@ stele_checkpoint_settle (stele_checkpoint_t *self)
     return STELE_EIO;
 }
 
+//  Without its header the memory is made anew from the log by who looks next
+//  (https://sqlite.org/walformat.html, "The WAL-Index File Format"). Behind the lock of those that write:
+//  who only reads copes with a header that changes.
 int
-stele_checkpoint_sync_file (stele_checkpoint_t *self)
+stele_checkpoint_forget (stele_checkpoint_t *self, int busy_ms)
 {
-    s_run_syncer (self);
-    return stele_checkpoint_settle (self);
+    const sqlite3_io_methods *methods = self->file->pMethods;
+    void volatile *memory = NULL;
+    int rc = methods->xShmMap (self->file, 0, INDEX_REGION, 0, &memory);
+    if (rc == SQLITE_OK && !memory)
+        return 0;                   // A new one
+    int64_t until_ms = stele_clock_steady_ms () + busy_ms;
+    while (rc == SQLITE_OK
+    && (rc = methods->xShmLock (self->file, 0, 1, SQLITE_SHM_LOCK | SQLITE_SHM_EXCLUSIVE)) == SQLITE_BUSY
+    &&  stele_clock_steady_ms () < until_ms) {
+        sqlite3_sleep (10);
+        rc = SQLITE_OK;
+    }
+    if (rc != SQLITE_OK)
+        return stele_sql_code (rc);
+    memset ((void *) memory, 0, INDEX_HEADERS);
+    methods->xShmBarrier (self->file);
+    methods->xShmLock (self->file, 0, 1, SQLITE_SHM_UNLOCK | SQLITE_SHM_EXCLUSIVE);
+    return 0;
 }
 
 void

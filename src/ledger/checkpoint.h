@@ -8,9 +8,8 @@
     Until that last step the log has all that is not surely in the file: a reader holds a
     snapshot of it, and SQLite does not begin a log anew while somebody reads it
     (https://sqlite.org/wal.html, "Avoiding Excessively Large WAL Files"). So a power cut
-    finds what it always finds in the middle of a checkpoint, a whole log. (A start syncs the file
-    first: another process may keep what SQLite knows of the log over the death of this
-    one.) All copying is
+    finds what it always finds in the middle of a checkpoint, a whole log. What an earlier run
+    has copied and not synced counts for nothing: a start copies it again. All copying is
     done by the connection and on the thread that commit: SQLite up to 3.51.2 can lose pages
     when another one does.
 
@@ -66,9 +65,13 @@ int
 int
     stele_checkpoint_truncate (stele_checkpoint_t *self);
 
-/*  Sync the file now. Returns 0 or STELE_EIO.                               */
+/*  At a start, before the first commit: take no page of the log for one that is in the file.
+    Another process that has the ledger open, say a shell, keeps the memory that SQLite shares
+    over the death of this one, and in it how much was copied: by a run that was killed before it
+    synced that, or to a disk that refused it. Waits so long where somebody writes. Returns
+    0 or an error. */
 int
-    stele_checkpoint_sync_file (stele_checkpoint_t *self);
+    stele_checkpoint_forget (stele_checkpoint_t *self, int busy_ms);
 
 /*  What the last step, settle or truncate that failed could not do. Owned by the object. */
 const char *

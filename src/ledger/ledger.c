@@ -95,9 +95,6 @@ s_checkpointed (stele_ledger_t *self, int code)
     return code;
 }
 
-//  The file is synced before anything is committed: where another process has the ledger open, say a
-//  shell, SQLite remembers that all pages of the log are in the file, and begins the log anew; the
-//  run before may have been killed before they were synced (ledger/checkpoint.h).
 static int
 s_configure (stele_ledger_t *self)
 {
@@ -116,7 +113,7 @@ s_configure (stele_ledger_t *self)
     if (code)
         return code;
     sqlite3_wal_hook (self->db, s_wal_hook, self);
-    return s_checkpointed (self, stele_checkpoint_sync_file (self->checkpoint));
+    return stele_checkpoint_forget (self->checkpoint, BUSY_MS_OPEN);
 }
 
 static int

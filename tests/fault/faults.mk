@@ -23,4 +23,3 @@ fault_tests += \
 check_PROGRAMS += tests/fault/spooler
 tests_fault_spooler_SOURCES = tests/fault/spooler.c
 tests_fault_spooler_LDADD = libstele.la
-check-fault: tests/fault/spooler$(EXEEXT)

@@ -113,10 +113,18 @@ class FaultTest(harness.BrokerTest):
         self._asker = None
         return self.start_broker(**more)
 
+    def setUp(self):
+        super().setUp()
+        self.files = []
+        self.addCleanup(self.close_files)
+
     def file(self):
-        file = sqlite3.connect("file:%s?mode=ro" % self.broker.ledger, uri=True)
-        self.addCleanup(file.close)
-        return file
+        self.files.append(sqlite3.connect("file:%s?mode=ro" % self.broker.ledger, uri=True))
+        return self.files[-1]
+
+    def close_files(self):
+        while self.files:
+            self.files.pop().close()
 
     def values(self, task_id, name="n"):
         """Of a metric, in the order of the log, from the file itself."""

@@ -55,6 +55,7 @@ endif
 # FAULT_TESTS="tests/fault/test_kill.py" runs one file.
 FAULT_TESTS = $(fault_tests)
 check-fault: fault-build
+	@$(MAKE) $(AM_MAKEFLAGS) tests/fault/spooler$(EXEEXT)
 	@$(fault_environment) $(PYTHON) $(srcdir)/tests/fault/run.py $(addprefix $(srcdir)/,$(FAULT_TESTS))
 
 # CYCLES, SEED and ONLY (kill, power or points) may be set.

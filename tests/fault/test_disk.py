@@ -11,6 +11,7 @@
 import os
 import signal
 import subprocess
+import sys
 import unittest
 
 import harness
@@ -148,6 +149,37 @@ class StopTest(DiskTest):
 
     def test_checkpoint_cannot_sync(self):
         self.checkpoint_stops("sync@ledger.db")
+
+    def test_checkpoint_cannot_sync_and_a_shell_is_open(self):
+        """The shell keeps SQLite's shared memory, and in it that all pages were copied. The disk did
+        not take them: the next start must not believe that, and begin the log anew over them."""
+        self.restart("sync@ledger.db:EIO:while=" + self.flag)
+        shell = subprocess.Popen(
+            [sys.executable, "-c", "import sqlite3, sys; file = sqlite3.connect (sys.argv [1], uri=True);"
+             "file.execute ('SELECT count(*) FROM tasks').fetchall (); print ('open', flush=True); input ()",
+             "file:%s?mode=ro" % self.broker.ledger], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        try:
+            self.assertEqual(shell.stdout.readline(), b"open\n")
+            peer = self.producer()
+            self.fail_from_now_on()
+            with open(self.broker.ledger, "rb") as file:
+                refused = file.read()
+            self.publish_to_the_end(peer, self.big(150), self.big(150))
+            self.assertEqual(self.broker.wait(), STOPPED, self.broker.log())
+            with open(self.broker.ledger, "r+b") as file:
+                self.assertNotEqual(file.read(), refused)
+                file.seek(0)
+                file.write(refused)
+                file.truncate()
+            self.recover()
+            self.restart()
+            self.publish_to_the_end(self.producer(self.name("more")), self.big(20))
+        finally:
+            shell.communicate(b"\n")
+        rows = self.file().execute("SELECT count(*) FROM task_outputs_view WHERE task_id = ?",
+                                   (self.name("big"),)).fetchone()[0]
+        self.assertGreaterEqual(rows, peer.acked + 20)
+        self.assert_whole()
 
     def test_checkpoint_cannot_resize(self):
         self.checkpoint_stops("truncate@ledger.db")
@@ -396,7 +428,9 @@ class TornTest(DiskTest):
     """Killed in the middle of a write, of a commit and of a checkpoint."""
 
     def start_anew(self, rules):
-        """After a stop in good order a start has nothing to write that could be torn."""
+        """After a stop in good order, when nobody else had the ledger open, a start has nothing to
+        write that could be torn."""
+        self.close_files()
         self.assertEqual(self.broker.stop(), 0)
         self.restart(rules)
 
