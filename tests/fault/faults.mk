@@ -5,7 +5,7 @@ fault_support = \
     tests/fault/faulty.py \
     tests/fault/producer.py
 
-fault_tests = \
+fault_tests += \
     tests/fault/test_acks.py \
     tests/fault/test_ledger_behind.py
 
@@ -13,8 +13,7 @@ fault_tests = \
 fault_tests += \
     tests/fault/test_interrupted.py \
     tests/fault/test_peers.py \
-    tests/fault/test_process.py \
-    tests/fault/test_redis_faults.py
+    tests/fault/test_process.py
 
 # The client's spool
 fault_tests += \

@@ -1,15 +1,19 @@
 # Tests of faults, in Python, run by `make check-fault` (minutes) and, some of them without
 # an end in sight, by `make torture`. Whoever adds one lists it in fault_tests.
 
+# Those that take longest begin first
+fault_tests = \
+    tests/fault/test_points.py \
+    tests/fault/test_kill.py \
+    tests/fault/test_redis_faults.py \
+    tests/fault/test_power_cut.py
+
 include $(srcdir)/tests/fault/faults.mk
 include $(srcdir)/tests/fault/disk.mk
 
 fault_tests += \
     tests/fault/test_controls.py \
-    tests/fault/test_judge.py \
-    tests/fault/test_kill.py \
-    tests/fault/test_points.py \
-    tests/fault/test_power_cut.py
+    tests/fault/test_judge.py
 
 fault_support += \
     tests/fault/README.md \

@@ -138,7 +138,8 @@ def main():
     if len(sys.argv) == 3 and sys.argv[1] == "--one":
         return run_one(sys.argv[2])
     parser = argparse.ArgumentParser()
-    parser.add_argument("--jobs", type=int, default=min(4, os.cpu_count() or 1))
+    parser.add_argument("--jobs", type=int, default=min(4, (os.cpu_count() or 1) + 1),
+                        help="files at a time: they wait more than they compute")
     parser.add_argument("--time-out", type=float, default=600, help="seconds that a file may take")
     parser.add_argument("files", nargs="+")
     args = parser.parse_args()
