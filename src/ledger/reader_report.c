@@ -93,6 +93,8 @@ s_group_of (s_report_t *self, const reader_brief_t *brief, int64_t time)
     return s_group (self, &key, sizeof key);
 }
 
+#define NO_ERROR "\xff"            // Of those without a text: no text is that
+
 static void
 s_add_error (s_report_t *self, const reader_brief_t *brief)
 {
@@ -100,7 +102,7 @@ s_add_error (s_report_t *self, const reader_brief_t *brief)
         "SELECT error_message FROM task_history WHERE position = ?1", brief->last_error_at);
     bool has_text = reader_step (self->reader, statement) == 1;
     const char *text = has_text? (const char *) sqlite3_column_text (statement, 0): NULL;
-    s_group_t *group = s_group (self, text? text: "", text? (size_t) sqlite3_column_bytes (statement, 0): 0);
+    s_group_t *group = s_group (self, text? text: NO_ERROR, text? (size_t) sqlite3_column_bytes (statement, 0): 1);
     if (group) {
         group->row.completed++;
         group->row.failed++;
@@ -262,7 +264,8 @@ s_name (s_report_t *self, s_group_t *group)
     int64_t key = 0;
     stele_report_group_t *row = &group->row;
     if (self->ask->by == STELE_REPORT_ERROR) {
-        row->name = (stele_span_t) { group->key_size? group->key: NULL, group->key_size };
+        bool none = group->key_size == 1 && *group->key == *NO_ERROR;
+        row->name = (stele_span_t) { none? NULL: group->key, none? 0: group->key_size };
         return;
     }
     memcpy (&key, group->key, sizeof key);

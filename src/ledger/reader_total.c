@@ -74,6 +74,8 @@ s_append_conditions (sqlite3_str *sql, const reader_list_t *list, bool by_key)
     s_append_range (sql, "created_at", ask->from_us, ask->to_us);
     s_append_range (sql, "updated_at", ask->updated_from_us, ask->updated_to_us);
     s_append_range (sql, "completed_at", ask->completed_from_us, ask->completed_to_us);
+    if (list->ask->order >= STELE_ORDER_COMPLETED_DESC)
+        sqlite3_str_appendall (sql, " AND s.completed_at IS NOT NULL");
     if (ask->has_error)
         sqlite3_str_appendf (sql, " AND s.error_count %s 0", ask->has_error > 0? ">": "=");
     if (ask->user_id.text)
@@ -142,23 +144,55 @@ s_count_spans (reader_list_t *list, sqlite3_str *sql, bool *complete)
 
 #define TEXTS_MAX 4000              // Looked at
 
+//  False: no more texts are looked at
+static bool
+s_count_match (reader_list_t *list, const reader_brief_t *brief, int64_t *total)
+{
+    if (!reader_brief_time (brief, list->ask->order)
+    ||  !reader_moment_untouched (list, brief) || !reader_filter_selects (&list->filter, brief))
+        return true;
+    if (list->filter.texts == TEXTS_MAX)
+        return false;
+    *total += reader_filter_matches (&list->filter, brief->key);
+    return true;
+}
+
+//  Of a search for what too many tasks have, or the index does not know: the newest tasks
+static int64_t
+s_count_newest (reader_list_t *list, bool *complete)
+{
+    stele_reader_t *self = list->reader;
+    int64_t total = 0;
+    sqlite3_stmt *statement = reader_with_key (self, SLOT_TOTAL_TEXTS,
+        "SELECT " READER_BRIEF_COLUMNS " FROM states_plain s WHERE s.task <= ?1 ORDER BY s.task DESC",
+        list->position);
+    while (*complete && reader_step (self, statement) == 1) {
+        reader_brief_t brief;
+        reader_brief_fill (&brief, statement, 0);
+        *complete = s_count_match (list, &brief, &total);
+    }
+    if (statement)
+        sqlite3_reset (statement);
+    return total;
+}
+
 //  Of a search: each candidate is looked at
 static int64_t
 s_count_matches (reader_list_t *list, bool *complete)
 {
     reader_keys_t keys = { NULL, 0, 0 };
     int64_t total = 0;
-    *complete = reader_list_candidates (list, &keys) && !list->partial;
+    if (!reader_list_candidates (list, &keys))
+        return s_count_newest (list, complete);
+    *complete = !list->partial;
     for (size_t i = keys.count; i-- > 0 && list->reader->status == 0;) {
         reader_brief_t brief;
-        if (keys.keys [i] > list->position || reader_brief (list->reader, keys.keys [i], &brief) != 1
-        ||  !reader_moment_untouched (list, &brief) || !reader_filter_selects (&list->filter, &brief))
+        if (keys.keys [i] > list->position || reader_brief (list->reader, keys.keys [i], &brief) != 1)
             continue;
-        if (list->filter.texts == TEXTS_MAX) {
+        if (!s_count_match (list, &brief, &total)) {
             *complete = false;
             break;
         }
-        total += reader_filter_matches (&list->filter, brief.key);
     }
     reader_keys_free (&keys);
     return total;
@@ -171,7 +205,8 @@ s_total (reader_list_t *list, bool *complete)
         return s_count_matches (list, complete);
 
     const stele_filter_t *ask = list->ask;
-    bool now = !list->is_past && reader_filter_is_narrow (&list->filter);
+    bool now = !list->is_past && reader_filter_is_narrow (&list->filter)
+        && ask->order < STELE_ORDER_COMPLETED_DESC;
     sqlite3_str *sql = sqlite3_str_new (list->reader->db);
     if (now && !ask->from_us && !ask->to_us) {
         //  The writer counts these as it goes

@@ -111,6 +111,17 @@ class Lists(harness.BrokerTest):
         self.assertEqual((len(answer["tasks"]), answer["total"]), (3, 12))
         self.assertNotIn("total", self.ask("task.list", limit=3))
 
+    def test_total_is_what_the_pages_hold(self):
+        """In every order; and of searches for what most tasks have, and that no index is asked for."""
+        for keys in ({}, {"roles": "tester"}, {"user_id": "ann"}, {"states": "running"}, {"search": "t"},
+                     {"search": "ta"}, {"search": "task"}, {"search": "ta", "states": "passed"}):
+            for order in ("created_desc", "updated_asc", "completed_desc", "completed_asc"):
+                whole = self.ids(order=order, **keys)
+                answer = self.ask("task.list", limit=3, order=order, total=True, **keys)
+                self.assertEqual((answer["total"], answer.get("total_complete", True)),
+                                 (len(whole), True), (order, keys))
+                self.assertGreater(len(whole), 0 if keys != {"states": "running"} else -1, (order, keys))
+
     def test_cursor_walks_through_all_once(self):
         for keys in ({}, {"states": ["queued", "failed"]}, {"user_id": "ann"},
                      {"order": "updated_asc"}, {"order": "created_asc", "states": "passed"}):

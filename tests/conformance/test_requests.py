@@ -451,6 +451,14 @@ class Requests(harness.BrokerTest):
             asker.close()
         self.ask("ping")
 
+    def test_no_error_is_another_than_an_empty_one(self):
+        task, time = self.name("task"), 77 * HOUR
+        for number, keys in enumerate(({"error_message": ""}, {"error_message": ""}, {})):
+            self.producer(self.name("p%d" % number)).publish(
+                created("%s-%d" % (task, number), time=time), changed("%s-%d" % (task, number), "failed", time=time, **keys))
+        groups = self.ask("stats.tasks", **{"group_by": "error", "from": time, "to": time})["groups"]
+        self.assertEqual({group["error"]: group["failed"] for group in groups}, {"": 2, None: 1})
+
 
 if __name__ == "__main__":
     harness.main()
