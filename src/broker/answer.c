@@ -48,10 +48,12 @@ s_answer_code (int code)
 }
 
 void
-stele_answer_refuse (stele_pack_t *pack, const stele_refusal_t *refusal)
+stele_answer_refuse (stele_pack_t *pack, const stele_refusal_t *refusal, const char *mode)
 {
-    stele_pack_map (pack, 2);
+    stele_pack_map (pack, mode? 3: 2);
     stele_pack_key_bool (pack, "ok", false);
+    if (mode)
+        stele_pack_key_string (pack, "mode", mode);
     stele_pack_string (pack, "error");
     stele_pack_map (pack, refusal->field [0]? 3: 2);
     stele_pack_key_string (pack, "code", stele_error_name (s_answer_code (refusal->code)));

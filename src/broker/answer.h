@@ -19,9 +19,10 @@ void
     stele_answer_close (stele_pack_t *pack, size_t mark, size_t entries);
 
 /*  The whole answer {"ok":false,"error":{"code","message",("field")}}. Codes that
-    section 4 does not have are said by the nearest one that it has.         */
+    section 4 does not have are said by the nearest one that it has. 'mode' is the broker's,
+    NULL: nothing to be said of.                                             */
 void
-    stele_answer_refuse (stele_pack_t *pack, const stele_refusal_t *refusal);
+    stele_answer_refuse (stele_pack_t *pack, const stele_refusal_t *refusal, const char *mode);
 
 /*  The code of an answer: 0 for "ok":true, else its STELE_E...; and the position, where
     it has one (else *position stays). The bytes have to be well-formed msgpack. */

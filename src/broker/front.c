@@ -42,7 +42,7 @@ static zframe_t *
 s_refusal_frame (stele_front_t *self, const stele_refusal_t *refusal)
 {
     stele_pack_clear (self->pack);
-    stele_answer_refuse (self->pack, refusal);
+    stele_answer_refuse (self->pack, refusal, NULL);
     return zframe_new (stele_pack_data (self->pack), stele_pack_size (self->pack));
 }
 

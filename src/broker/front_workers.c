@@ -63,8 +63,7 @@ s_pack_requests (stele_front_t *self)
 static zframe_t *
 s_context (stele_front_t *self, stele_request_t *request)
 {
-    //  What Redis has is old in mode sqlite
-    if (request->op->route == STELE_ROUTE_WORKER && self->mode != STELE_MODE_SQLITE)
+    if (request->op->route == STELE_ROUTE_WORKER && self->mode == STELE_MODE_DUAL)
         return NULL;
     stele_pack_clear (self->pack);
     bool all = request->op->route != STELE_ROUTE_WORKER;

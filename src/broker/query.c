@@ -31,6 +31,17 @@ stele_op_find (const char *name, size_t size)
     return NULL;
 }
 
+//  -- the mode ------------------------------------------------------------------------
+
+bool
+stele_query_in_mode (const stele_query_t *self, const char *word)
+{
+    if (self->context_size == 0)
+        return false;
+    stele_token_t mode = stele_scan_find (self->context, self->context_size, "mode", NULL, NULL);
+    return mode.kind == STELE_SCAN_TEXT && mode.size == strlen (word) && memcmp (mode.data, word, mode.size) == 0;
+}
+
 //  -- dispatch ------------------------------------------------------------------------
 
 static int
@@ -38,6 +49,11 @@ s_run (stele_query_t *self, const stele_op_t *op, stele_params_t *params, stele_
 {
     size_t mark = stele_answer_open (pack, self->head);
     int entries = op->handler (self, params, pack);
+    //  What else is asked for says it itself
+    if (entries >= 0 && op->route == STELE_ROUTE_WORKER && stele_query_in_mode (self, "redis")) {
+        stele_pack_key_string (pack, "mode", "redis");
+        entries++;
+    }
     if (entries >= 0)
         stele_answer_close (pack, mark, (size_t) entries);
     return entries < 0? entries: 0;
@@ -85,7 +101,7 @@ stele_query_answer (stele_query_t *self, const void *request, size_t size, stele
     }
     if (rc) {
         stele_pack_clear (pack);
-        stele_answer_refuse (pack, &params.refusal);
+        stele_answer_refuse (pack, &params.refusal, stele_query_in_mode (self, "redis")? "redis": NULL);
     }
 }
 

@@ -97,6 +97,10 @@ void
     stele_query_answer (stele_query_t *self, const void *request, size_t size,
         stele_pack_t *pack);
 
+/*  Is the broker in that mode? The front says so where it is not dual.       */
+bool
+    stele_query_in_mode (const stele_query_t *self, const char *word);
+
 /*  The refusal for what a reader returned.                                  */
 int
     stele_query_failed (stele_query_t *self, stele_params_t *params, int code);

@@ -45,10 +45,8 @@ stele_query_task_status (stele_query_t *self, stele_params_t *params, stele_pack
     stele_pack_string (pack, "task");
     const char *source = "sqlite";
     int found = 0;
-    //  The front says so where Redis is left alone
-    bool left_alone = self->context_size
-        && stele_scan_find (self->context, self->context_size, "mode", NULL, NULL).kind == STELE_SCAN_TEXT;
-    if (self->live && !left_alone) {
+    //  What Redis has is old in mode sqlite
+    if (self->live && !stele_query_in_mode (self, "sqlite")) {
         stele_record_clear (self->record);
         found = stele_live_task (self->live, self->ledger_id, id.text, id.size,
             min_position, self->record);

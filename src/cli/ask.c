@@ -167,6 +167,20 @@ s_parse (cli_t *self)
     return answer;
 }
 
+//  In mode redis the ledger stands still: an answer from it is not all there is
+static void
+s_say_mode (cli_t *self, const json_t *request, const json_t *answer)
+{
+    const char *mode = json_string_value (json_object_get (answer, "mode"));
+    const char *op = json_string_value (json_object_get (request, "op"));
+    if (self->mode_said || !mode || strcmp (mode, "redis") != 0 || !op
+    ||  strcmp (op, "mode") == 0 || strcmp (op, "info") == 0 || strcmp (op, "task.status") == 0)
+        return;
+    self->mode_said = true;
+    cli_say ("the broker is in mode redis: what was acked since is only in Redis, and not in this answer; "
+        "'stele mode dual' brings it home");
+}
+
 //  'none' says that not to find what is asked for is no failure to speak of
 static json_t *
 s_ask (cli_t *self, const json_t *request, int timeout_ms, bool none)
@@ -189,6 +203,7 @@ s_ask (cli_t *self, const json_t *request, int timeout_ms, bool none)
         return NULL;
     }
     json_t *answer = s_parse (self);
+    s_say_mode (self, request, answer);
     if (answer && !json_is_true (json_object_get (answer, "ok"))) {
         const json_t *error = json_object_get (answer, "error");
         const char *code = json_string_value (json_object_get (error, "code"));

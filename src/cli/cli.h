@@ -38,6 +38,7 @@ typedef struct {
     cli_style_t style;              // Of stdout
     stele_client_t *client;         // That asks (ask.h)
     char *text;                     // The last answer as JSON
+    bool mode_said;                 // That the ledger stands still
     int status;                     // Of the last failure, for exit
 } cli_t;
 
