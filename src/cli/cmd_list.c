@@ -218,7 +218,7 @@ const cli_command_t cli_cmd_list = {
     .usage = {
         .usage = "stele list [OPTION]...",
         .about = "Tasks that pass every filter given, newest first. A filter given several times, or with "
-                 "values separated by commas, lets any of them pass.",
+                 "values separated by commas ('\\,' is a comma of a value), lets any of them pass.",
         .after = "With --json each page of the answer is one line; its 'next' is the cursor of what follows.",
         .examples =
             "  stele list --state failed,error --order updated\n"

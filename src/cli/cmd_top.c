@@ -14,7 +14,7 @@
 #include "cli/value.h"
 #include "model/clock.h"
 
-#define HEAD_LINES 7                // Above the tasks
+#define HEAD_LINES 7                // Around the tasks
 #define ROWS_WITHOUT_TERMINAL 20
 
 typedef struct {
@@ -55,8 +55,18 @@ s_print_head (const cli_t *self, const json_t *stats)
     printf ("  ");
     cli_text_print (stdout, self->requests, strlen (self->requests), 40, CLI_CUT_MIDDLE);
     int64_t uptime_s = (int64_t) json_number_value (json_object_get (stats, "uptime_s"));
-    printf ("  up %s  %s\n", cli_format_duration (uptime_s * 1000000).text,
+    printf ("  up %s  %s", cli_format_duration (uptime_s * 1000000).text,
         cli_format_time ((int64_t) time (NULL) * 1000000).text);
+    const char *mode = cli_value_string (json_object_get (stats, "ingest"), "mode");
+    if (mode && strcmp (mode, "dual") != 0) {
+        bool redis = strcmp (mode, "redis") == 0;
+        cli_style_begin (&self->style, stdout, redis? CLI_RED: CLI_PLAIN);
+        printf ("  mode %s", mode);
+        if (redis)
+            printf (": %s events only in Redis", cli_format_count (s_number (stats, "ingest", "only_in_redis")).text);
+        cli_style_end (&self->style, stdout, redis? CLI_RED: CLI_PLAIN);
+    }
+    putchar ('\n');
 }
 
 static void
@@ -118,7 +128,7 @@ s_print_states (const cli_t *self, const json_t *stats)
         cli_style_end (&self->style, stdout, cli_style_state (state));
         printf (" %s", cli_format_count (json_integer_value (count)).text);
     }
-    printf ("\n\n");
+    putchar ('\n');
 }
 
 static void
@@ -130,6 +140,10 @@ s_draw (cli_t *self, cli_screen_t *screen, const json_t *stats, const json_t *ta
     s_print_ingest (self, stats, before);
     s_print_parts (self, stats);
     s_print_states (self, stats);
+    if (cli_screen_rows (screen) > HEAD_LINES)
+        putchar ('\n');
+    else
+        tasks = NULL;
     for (size_t i = 0; i < json_array_size (tasks); i++)
         cli_tasks_row (table, json_array_get (tasks, i), "updated_at");
     cli_table_flush (table, stdout);

@@ -88,17 +88,28 @@ s_find (const cli_group_t *groups, const char *name, size_t size, char letter, v
     return NULL;
 }
 
+//  Words between commas; "\," is a comma of a word
 static void
 s_append_list (cli_list_t *list, const char *value)
 {
-    while (true) {
-        size_t size = strcspn (value, ",");
-        if (size)
-            cli_list_append (list, value, size);
-        if (!value [size])
-            return;
-        value += size + 1;
+    char *word = malloc (strlen (value) + 1);
+    assert (word);
+    size_t size = 0;
+    for (;; value++) {
+        if (*value == '\\' && value [1] == ',')
+            word [size++] = *++value;
+        else
+        if (*value && *value != ',')
+            word [size++] = *value;
+        else {
+            if (size)
+                cli_list_append (list, word, size);
+            size = 0;
+            if (!*value)
+                break;
+        }
     }
+    free (word);
 }
 
 static int

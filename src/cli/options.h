@@ -42,7 +42,7 @@ typedef enum {
     CLI_FLAG,                       // bool: true
     CLI_TEXT,                       // const char *: the value, borrowed from argv
     CLI_NUMBER,                     // int64_t, at least .minimum
-    CLI_LIST,                       // cli_list_t: repeated, or separated by commas
+    CLI_LIST,                       // cli_list_t: repeated, or separated by commas; \, is one of a word
     CLI_CALL                        // .call is called with the group's target
 } cli_kind_t;
 

@@ -15,8 +15,9 @@
 #include "cli/interrupt.h"
 #include "cli/screen.h"
 
-#define TO_SCREEN "\033[?1049h\033[?25l"    // The alternate screen, without a cursor
-#define FROM_SCREEN "\033[?25h\033[?1049l"
+//  The alternate screen, without a cursor; what is longer than a line is cut, not wrapped
+#define TO_SCREEN "\033[?1049h\033[?25l\033[?7l"
+#define FROM_SCREEN "\033[?7h\033[?25h\033[?1049l"
 #define CLEAR "\033[H\033[2J"
 #define SAVE_CURSOR "\0337"
 #define TO_SAVED "\0338\033[J"              // And clear what is below

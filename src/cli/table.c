@@ -34,6 +34,7 @@ struct cli_table {
     size_t rows;
     size_t *widths;
     bool *visible;
+    bool *spared;                   // There was no room for it
     bool header_printed;
 };
 
@@ -48,7 +49,8 @@ cli_table_new (const cli_column_t *columns, const cli_style_t *style)
     self->style = *style;
     self->widths = calloc (self->column_count, sizeof *self->widths);
     self->visible = calloc (self->column_count, sizeof *self->visible);
-    assert (self->widths && self->visible);
+    self->spared = calloc (self->column_count, sizeof *self->spared);
+    assert (self->widths && self->visible && self->spared);
     return self;
 }
 
@@ -70,6 +72,7 @@ cli_table_destroy (cli_table_t **self_p)
     free (self->cells);
     free (self->widths);
     free (self->visible);
+    free (self->spared);
     free (self);
     *self_p = NULL;
 }
@@ -156,7 +159,7 @@ s_measure (cli_table_t *self)
             if (columns)
                 empty = false;
         }
-        if (!empty && !self->visible [column]) {
+        if (!empty && !self->visible [column] && !self->spared [column]) {
             self->visible [column] = true;
             self->header_printed = false;       // The rows above do not have this column
         }
@@ -173,6 +176,33 @@ s_total_width (const cli_table_t *self)
         if (self->visible [column])
             total += self->widths [column] + (total? GAP: 0);
     return total;
+}
+
+//  Without what can be cut
+static size_t
+s_least_width (const cli_table_t *self)
+{
+    size_t total = 0;
+    for (size_t column = 0; column < self->column_count; column++) {
+        const cli_column_t *definition = self->columns + column;
+        size_t width = self->widths [column];
+        if (definition->flags & CLI_CUT && width > definition->width_min)
+            width = definition->width_min;
+        if (self->visible [column])
+            total += width + (total? GAP: 0);
+    }
+    return total;
+}
+
+static void
+s_spare (cli_table_t *self)
+{
+    for (size_t column = self->column_count; column-- > 0;)
+        if (self->style.width && s_least_width (self) > self->style.width
+        &&  self->visible [column] && (self->columns [column].flags & CLI_SPARE)) {
+            self->visible [column] = false;
+            self->spared [column] = true;
+        }
 }
 
 /*  The widest column that can still give; ids only when no other can.       */
@@ -194,6 +224,7 @@ s_widest (cli_table_t *self, bool ids)
 static void
 s_fit (cli_table_t *self)
 {
+    s_spare (self);
     size_t total = s_total_width (self);
     while (self->style.width && total > self->style.width) {
         size_t *widest = s_widest (self, false);

@@ -26,7 +26,8 @@ enum {
     CLI_RIGHT = 1,                  // Aligned to the right, as numbers are
     CLI_CUT = 2,                    // May be cut to fit, down to 'width_min'
     CLI_ID = 4,                     // Cut in the middle, and after the other columns
-    CLI_OPTIONAL = 8                // Left out while no row has it
+    CLI_OPTIONAL = 8,               // Left out while no row has it
+    CLI_SPARE = 16                  // Left out where the terminal is too narrow, the last of them first
 };
 
 typedef struct {

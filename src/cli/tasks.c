@@ -12,11 +12,11 @@
 #define COLUMNS(time) { \
     { "TASK", CLI_CUT | CLI_ID, 16 }, \
     { "STATE", 0, 0 }, \
-    { "ROLE", CLI_CUT | CLI_OPTIONAL, 8 }, \
-    { "PROVIDER", CLI_CUT | CLI_OPTIONAL, 8 }, \
-    { "MODEL", CLI_CUT | CLI_OPTIONAL, 8 }, \
+    { "ROLE", CLI_CUT | CLI_OPTIONAL | CLI_SPARE, 8 }, \
+    { "PROVIDER", CLI_CUT | CLI_OPTIONAL | CLI_SPARE, 8 }, \
+    { "MODEL", CLI_CUT | CLI_OPTIONAL | CLI_SPARE, 8 }, \
     { time, CLI_OPTIONAL, 0 }, \
-    { "ERRORS", CLI_RIGHT | CLI_OPTIONAL, 0 }, \
+    { "ERRORS", CLI_RIGHT | CLI_OPTIONAL | CLI_SPARE, 0 }, \
     { "TITLE", CLI_CUT | CLI_OPTIONAL, 12 }, \
     CLI_COLUMNS_END \
 }

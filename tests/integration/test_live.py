@@ -8,6 +8,7 @@ import fcntl
 import json
 import os
 import pty
+import re
 import select
 import signal
 import struct
@@ -138,6 +139,32 @@ class Live(harness.BrokerTest):
         self.assertGreater(max(map(len, terminal.pictures()[-1].splitlines())), 60)
         terminal.type(b"q")
         self.assertEqual(terminal.end(), 0)
+
+    def test_pictures_fit_the_terminal(self):
+        """No more lines than it has, its own header first, and what is longer than a line is cut."""
+        peer = self.producer()
+        for number in range(40):
+            task = "%s-%02d" % (self.name("a-task-with-a-long-id"), number)
+            peer.publish(created(task, title="Über die Dächer, 屋根の上 " * 3, provider="a-provider", model="a-model-7"),
+                         changed(task, "running"))
+        for command, head in (("top", "stele top"), ("list -n 20 --interval 1", "tasks at position")):
+            for rows, columns in ((24, 80), (20, 100), (20, 60), (8, 40)):
+                terminal = self.terminal(*command.split(), rows=rows, columns=columns)
+                terminal.wait(lambda it: len(it.pictures()) > 1)    # The first may be of another size
+                lines = [re.sub("\x1b\\[[0-9;]*m", "", line.rstrip("\r"))
+                         for line in terminal.pictures()[-1].split("\n")]
+                terminal.type(b"q")
+                self.assertEqual(terminal.end(), 0)
+                self.assertLessEqual(len(lines), rows, (command, rows, columns))
+                self.assertIn(head, lines[0])
+                self.assertIn(b"\x1b[?7l", terminal.seen)           # Cut, not wrapped,
+                self.assertTrue(terminal.seen.rstrip().endswith(b"\x1b[?1049l"))
+                self.assertIn(b"\x1b[?7h", terminal.seen)           # until the end
+                header = [line for line in lines if line.startswith("TASK")]
+                self.assertEqual(len(header), 1, lines)
+                if columns >= 80:
+                    self.assertIn("TITLE", header[0][:columns], lines)
+                    self.assertLessEqual(max(len(line) for line in lines if line.startswith("a-task")), columns)
 
     def test_top_waits_for_a_broker_that_is_away(self):
         terminal = self.terminal("top", "--timeout", "500")

@@ -130,11 +130,13 @@ test_options_list_repeated_or_with_commas_is_joined (void **state)
 {
     (void) state;
     fixture_t self;
-    PARSE (&self, false, "--state", "running,queued,", "--state=failed");
-    assert_int_equal (self.args.states.count, 3);
+    PARSE (&self, false, "--state", "running,queued,", "--state=failed", "--state", "a\\,b,c:\\d");
+    assert_int_equal (self.args.states.count, 5);
     assert_string_equal (self.args.states.items [0], "running");
     assert_string_equal (self.args.states.items [1], "queued");
     assert_string_equal (self.args.states.items [2], "failed");
+    assert_string_equal (self.args.states.items [3], "a,b");
+    assert_string_equal (self.args.states.items [4], "c:\\d");
     s_clear (&self);
 }
 
