@@ -335,7 +335,7 @@ convert_take_word (convert_t *self, const char *names, stele_vocabulary_t vocabu
 
 //  -- fields ---------------------------------------------------------------------------
 
-//  Text that is longer than the field may be is cut where a character begins; what is none is kept
+//  Text that is longer than the field may be is cut where a character begins
 static json_t *
 s_fit_text (convert_t *self, const char *field, size_t limit, json_t *value)
 {
@@ -344,8 +344,8 @@ s_fit_text (convert_t *self, const char *field, size_t limit, json_t *value)
         json_t *text = digits? json_string (digits): NULL;
         if (!text) {
             convert_odd (self, "%s is no text: kept in migrated.%s", field, field);
-            convert_keep (self, field, value);
-            return NULL;
+            convert_keep (self, field, json_incref (value));
+            text = json_string ("");
         }
         free (digits);
         json_decref (value);
@@ -370,11 +370,7 @@ static json_t *
 s_fit_map (convert_t *self, const char *field, size_t limit, json_t *value)
 {
     const char *text = json_string_value (value);
-    bool mended = false;
-    json_t *parsed = text? convert_parse (text, json_string_length (value), JSON_DECODE_ANY | JSON_ALLOW_NUL,
-        &mended): NULL;
-    if (mended)
-        convert_odd (self, "%s has NaN or Infinity, which are no JSON: they became text", field);
+    json_t *parsed = text? json_loads (text, JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL): NULL;
     if (text && !*text)
         parsed = json_null ();
     if (!parsed || s_depth (parsed) > NESTING_KEPT || json_string_length (value) > limit / 2) {
@@ -544,33 +540,4 @@ convert_emit (convert_t *self, int64_t order, json_t *json)
     stele_event_destroy (&event);
     free (text);
     json_decref (json);
-}
-
-//  -- records of the same id -----------------------------------------------------------------
-
-bool
-convert_is_double (convert_t *self, const char *id)
-{
-    stele_migrate_t *migrate = self->migrate;
-    char *key = NULL;
-    if (asprintf (&key, "%s %s", self->table, id) < 0)
-        abort ();
-    bool seen = json_object_get (migrate->seen, key) != NULL;
-    if (!seen)
-        json_object_set_new_nocheck (migrate->seen, key, json_true ());
-    free (key);
-    return seen;
-}
-
-void
-convert_emit_double (convert_t *self, const char *task_id, int64_t time_us)
-{
-    convert_odd (self, "another record has the same id: the first one stands, this one is kept as an output of it");
-    json_t *event = convert_event ("task.output_added", time_us, "task_id", task_id);
-    json_object_set_new (event, "output_type", json_string ("diagnostic"));
-    json_object_set_new (event, "content", json_string ("another record of the same id"));
-    convert_keep_rest (self);
-    convert_attach (self, event, NULL);
-    //  Behind all that the other one became
-    convert_emit (self, INT64_MAX, event);
 }

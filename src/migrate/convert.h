@@ -26,7 +26,6 @@ struct stele_migrate {
     stele_migrate_counts_t counts;
     char **tasks;
     size_t task_count, task_room;
-    json_t *seen;                   // Records by table and id
 };
 
 typedef struct {
@@ -112,19 +111,6 @@ json_t *
 /*  Check the event and add it to the spool. Takes it.                       */
 void
     convert_emit (convert_t *self, int64_t order, json_t *event);
-
-/*  JSON as json.dumps of Python writes it: NaN, Infinity and -Infinity, which are none,
-    become strings ('mended' then). Caller owns return value; NULL: it is none, even so. */
-json_t *
-    convert_parse (const char *text, size_t size, size_t flags, bool *mended);
-
-/*  Was there a record of this table with that id before? It is remembered.   */
-bool
-    convert_is_double (convert_t *self, const char *id);
-
-/*  Keep another record of a task whole, as an output of it.                 */
-void
-    convert_emit_double (convert_t *self, const char *task_id, int64_t time_us);
 
 /*  The files of the room.                                                   */
 void

@@ -93,9 +93,8 @@ s_take_key (const stele_legacy_key_t *key, void *arg)
 {
     stele_migrate_t *self = arg;
     convert_t convert;
-    bool mended = false;
     json_t *columns = key->text?
-        convert_parse (key->text, key->size, JSON_ALLOW_NUL | JSON_REJECT_DUPLICATES, &mended): NULL;
+        json_loadb (key->text, key->size, JSON_ALLOW_NUL | JSON_REJECT_DUPLICATES, NULL): NULL;
     bool readable = json_is_object (columns);
     if (!readable) {
         json_decref (columns);
@@ -113,19 +112,12 @@ s_take_key (const stele_legacy_key_t *key, void *arg)
         convert_odd (&convert, "its value is no JSON object: kept as it is in migrated.value");
         convert_keep (&convert, "value", convert_text (key->text, key->size));
     }
-    else
-    if (mended)
-        convert_odd (&convert, "it has NaN or Infinity, which are no JSON: they became text");
     char *id = s_take_id (&convert, key);
+    migrate_task_known (self, id);
     int64_t time_us = key->expires_ms > EXPIRY_MS? (key->expires_ms - EXPIRY_MS) * 1000: 0;
     if (!time_us)
         convert_odd (&convert, "it never expires, so nothing says when it was written: its time is that of the migration");
-    if (convert_is_double (&convert, id))
-        convert_emit_double (&convert, id, time_us);
-    else {
-        migrate_task_known (self, id);
-        s_emit (&convert, id, time_us);
-    }
+    s_emit (&convert, id, time_us);
     free (id);
     convert_end (&convert);
     return 0;

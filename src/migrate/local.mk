@@ -2,7 +2,6 @@
 noinst_LTLIBRARIES += src/migrate/libmigrate.la
 src_migrate_libmigrate_la_SOURCES = \
     src/migrate/convert.c src/migrate/convert.h \
-    src/migrate/convert_parse.c \
     src/migrate/from_redis.c \
     src/migrate/from_sqlite.c \
     src/migrate/migrate.c src/migrate/migrate.h \

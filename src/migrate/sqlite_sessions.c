@@ -96,8 +96,6 @@ sqlite_take_session (const stele_foreign_row_t *row, void *arg)
     char *id = sqlite_take_id (self, &convert, self->session_key);
     if (strcmp (self->session_key, "id") != 0)
         json_decref (convert_take (&convert, "id"));
-    if (convert_is_double (&convert, id))
-        convert_odd (&convert, "another record has the same id: they became one, the later change stands");
     json_t *event = convert_event ("session.started", 0, "session_id", id);
     sqlite_require (&convert, event, "cli_tool", "cli_tool tool", "unknown");
     sqlite_require (&convert, event, "mode", "mode", "unknown");
@@ -154,8 +152,6 @@ sqlite_take_preference (const stele_foreign_row_t *row, void *arg)
         user = convert_take_text (&convert, "id");
     sqlite_name (&convert, user? user: "default");
     json_decref (convert_take (&convert, "id"));
-    if (convert_is_double (&convert, convert.id))
-        convert_odd (&convert, "this user has another record: they became one, the later change stands");
     json_t *event = convert_event ("preference.set", 0, "user_id", convert.id);
     bool some = convert_take_field (&convert, event, "preferred_provider", "preferred_provider default_provider");
     some |= convert_take_field (&convert, event, "preferred_model", "preferred_model default_model");

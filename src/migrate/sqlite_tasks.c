@@ -218,18 +218,6 @@ s_merge_creation (story_t *story)
     memmove (story->steps, story->steps + 1, --story->count * sizeof *story->steps);
 }
 
-//  A row whose id another one has
-static void
-s_take_double (sqlite_source_t *self, convert_t *convert, const char *id)
-{
-    int64_t time_us = self->fallback_us;
-    json_t *changed = json_incref (json_object_get (convert->columns, "updated_at"));
-    convert_take_time (convert, "updated_at", &time_us);
-    if (changed)
-        convert_keep (convert, "updated_at", changed);
-    convert_emit_double (convert, id, time_us);
-}
-
 int
 sqlite_take_task (const stele_foreign_row_t *row, void *arg)
 {
@@ -240,12 +228,6 @@ sqlite_take_task (const stele_foreign_row_t *row, void *arg)
     char *id = sqlite_take_id (self, &convert, self->task_key);
     if (strcmp (self->task_key, "id") != 0)
         json_decref (convert_take (&convert, "id"));
-    if (convert_is_double (&convert, id)) {
-        s_take_double (self, &convert, id);
-        free (id);
-        convert_end (&convert);
-        return 0;
-    }
     migrate_task_known (self->migrate, id);
     json_t *event = convert_event ("task.created", 0, "task_id", id);
     s_take_task_fields (&convert, event, id);

@@ -288,32 +288,6 @@ class OddTest(MigrateTest):
         self.assertEqual(self.task("c")["state"], "passed")
         self.assertEqual(self.task("c")["metadata"]["migrated"]["state"], "success")
 
-    def test_rows_of_one_id_are_kept_all(self):
-        self.make(self.row("a", title="one"), self.row("a", title="two", state="passed", priority=3,
-                                                       updated_at="2025-01-02 00:00:00"), self.row("b"), self.row("b"),
-                  "CREATE TABLE user_preferences (user_id TEXT, preferred_model TEXT)",
-                  self.insert("user_preferences", user_id="u", preferred_model="m"),
-                  self.insert("user_preferences", user_id="u", preferred_model="n"))
-        report, = self.migrate("--dry-run")
-        told = self.odd
-        report, pushed = self.migrate()
-        self.assertEqual((report["failed"], pushed["refused"], self.odd), (0, 0, told))
-        self.assertIn("another record has the same id", self.said("a"))
-        self.assertIn("another record has the same id", self.said("b"))
-        self.assertIn("they became one", self.said("u"))
-        self.assertEqual((self.task("a")["title"], self.task("a")["state"]), ("one", "queued"))
-        output, = self.ask("task.outputs", task_id="a")["outputs"]
-        self.assertEqual((output["output_type"], output["migrated"]["title"], output["migrated"]["state"],
-                          output["migrated"]["priority"]), ("diagnostic", "two", "passed", 3))
-        self.assertEqual(len(self.ask("task.outputs", task_id="b")["outputs"]), 1)
-
-    def test_numbers_that_only_python_writes_leave_the_rest_readable(self):
-        self.make(self.row("a", metadata='{"cost":NaN,"low":[-Infinity, Infinity],"text":"NaN \\" Infinity"}'))
-        self.migrate()
-        self.assertEqual(self.task("a")["metadata"], {
-            "cost": "NaN", "low": ["-Infinity", "Infinity"], "text": 'NaN " Infinity'})
-        self.assertIn("NaN", self.said("a"))
-
     def test_unknown_columns_are_kept_in_metadata(self):
         self.make(self.row("a", priority=7, metadata='{"mine":1}'), self.row("b", priority=3, metadata="no json {"),
                   self.row("c", metadata='["a","b"]'), self.row("d", priority=1, metadata='{"$bin":"text"}'))
@@ -479,22 +453,6 @@ class RedisTest(MigrateTest):
         self.assertEqual(self.task("c")["metadata"]["migrated"]["value"], "no json")
         self.assertEqual(self.task("other")["state"], "queued")
         self.assertIn("not a string", self.said("task_status:d"))
-
-    def test_keys_of_one_id_are_kept_all(self):
-        self.put("one", state="passed")
-        self.redis.call("SET", "task_status:two", json.dumps({"id": "one", "state": "failed", "role": "r",
-                                                              "score": float("nan")}))
-        self.put("x", branch=["x"], last_error={"a": 1})
-        report, pushed = self.migrate()
-        self.assertEqual((report["tasks"], report["failed"], pushed["refused"]), (3, 0, 0))
-        self.assertIn("another record has the same id", self.said("one"))
-        output, = self.ask("task.outputs", task_id="one")["outputs"]
-        states = {self.task("one")["state"], output["migrated"]["state"]}
-        self.assertEqual(states, {"passed", "failed"})
-        task = self.task("x")
-        self.assertNotIn("branch", {key for key in task if task[key] is not None})
-        self.assertIsNone(task.get("last_error"))
-        self.assertEqual(task["metadata"]["migrated"]["branch"], ["x"])
 
     def test_a_key_without_an_id_is_named(self):
         self.put("")
