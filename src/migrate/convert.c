@@ -148,9 +148,25 @@ convert_keep_rest (convert_t *self)
     json_t *value;
     void *next;
     json_object_foreach_safe (self->columns, next, key, value)
-        if (!json_is_null (value))
-            convert_keep (self, key, json_incref (value));
+        if (!json_is_null (value)) {
+            //  A column may have the name of what was made
+            char name [160];
+            snprintf (name, sizeof name, "%s", key);
+            while (json_object_get (self->kept, name) && strlen (name) + 1 < sizeof name)
+                strcat (name, "_");
+            convert_keep (self, name, json_incref (value));
+        }
     json_object_clear (self->columns);
+}
+
+void
+convert_keep_others (convert_t *self, json_t *others, const char *rule)
+{
+    for (size_t i = 0; i < json_array_size (others); i++)
+        convert_odd (self, "%zu records have this id: %s stands, another one is kept in migrated.duplicates",
+            json_array_size (others) + 1, rule);
+    if (others)
+        convert_keep (self, "duplicates", others);
 }
 
 void
@@ -198,9 +214,8 @@ convert_take (convert_t *self, const char *names)
     return NULL;
 }
 
-//  Text, or the digits of a number; NULL for anything else. Caller frees.
-static char *
-s_text_of (const json_t *value)
+char *
+convert_text_of (const json_t *value)
 {
     if (json_is_string (value))
         return strdup (json_string_value (value));
@@ -213,7 +228,7 @@ char *
 convert_take_text (convert_t *self, const char *names)
 {
     json_t *value = convert_take (self, names);
-    char *text = s_text_of (value);
+    char *text = convert_text_of (value);
     if (value && !text)
         convert_keep (self, names, json_incref (value));
     json_decref (value);
@@ -230,8 +245,8 @@ s_epoch (double number, int64_t *time_us)
     return size > 0 && size < 1e17;
 }
 
-static bool
-s_read_time (const json_t *value, int64_t *time_us)
+bool
+convert_read_time (const json_t *value, int64_t *time_us)
 {
     if (json_is_number (value))
         return s_epoch (json_number_value (value), time_us);
@@ -257,7 +272,7 @@ convert_take_time (convert_t *self, const char *names, int64_t *time_us)
         return false;
     char name [64];
     snprintf (name, sizeof name, "%.*s", (int) strcspn (names, " "), names);
-    bool read = s_read_time (value, time_us);
+    bool read = convert_read_time (value, time_us);
     if (!read)
         convert_odd (self, "%s is no time: kept as it is in migrated.%s", name, name);
     else
@@ -340,7 +355,7 @@ static json_t *
 s_fit_text (convert_t *self, const char *field, size_t limit, json_t *value)
 {
     if (!json_is_string (value)) {
-        char *digits = s_text_of (value);
+        char *digits = convert_text_of (value);
         json_t *text = digits? json_string (digits): NULL;
         if (!text) {
             convert_odd (self, "%s is no text: kept in migrated.%s", field, field);
@@ -424,7 +439,7 @@ s_fit_number (convert_t *self, const char *field, stele_kind_t kind, json_t *val
 static json_t *
 s_fit_bool (convert_t *self, const char *field, json_t *value)
 {
-    char *text = s_text_of (value);
+    char *text = convert_text_of (value);
     int truth = json_is_boolean (value)? json_is_true (value): -1;
     static const char *const words [] = { "0", "1", "false", "true", "no", "yes", "f", "t" };
     for (int i = 0; text && i < 8; i++)

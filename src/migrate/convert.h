@@ -61,6 +61,19 @@ json_t *
 char *
     convert_take_text (convert_t *self, const char *names);
 
+/*  Text, or the digits of a number; NULL for anything else. Caller frees.    */
+char *
+    convert_text_of (const json_t *value);
+
+/*  A time as an earlier system wrote it. False: it is none.                 */
+bool
+    convert_read_time (const json_t *value, int64_t *time_us);
+
+/*  Say of each of the other records of the id (NULL: there are none) that 'rule' decided
+    against it, and keep them all. Takes them.                               */
+void
+    convert_keep_others (convert_t *self, json_t *others, const char *rule);
+
 /*  A time. False: absent, or none (then it is kept, and said).              */
 bool
     convert_take_time (convert_t *self, const char *names, int64_t *time_us);

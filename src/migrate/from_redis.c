@@ -9,16 +9,26 @@
 */
 
 #include "config.h"
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include "cache/legacy.h"
 #include "migrate/convert.h"
+#include "migrate/rivals.h"
 #include "model/lifecycle.h"
 #include "stele_error.h"
 
 #define EXPIRY_MS 86400000
+
+//  Keys are read once and held: which of those with one id stands is known at the end
+typedef struct {
+    stele_migrate_t *migrate;
+    stele_legacy_key_t *keys;
+    size_t count, room;
+    rivals_t *rivals;
+} s_source_t;
 
 static void
 s_take_fields (convert_t *convert, json_t *event, const char *id)
@@ -61,76 +71,182 @@ s_emit (convert_t *convert, const char *id, int64_t time_us)
         json_decref (changed);
 }
 
+//  Its own id, where it has one that can be, else that of its key. Caller frees.
 static char *
-s_take_id (convert_t *convert, const stele_legacy_key_t *key)
+s_id_of (const json_t *columns, const stele_legacy_key_t *key, bool *own)
+{
+    static const char *const names [] = { "id", "task_id" };
+    const char *colon = memchr (key->key, ':', key->key_size);
+    const char *suffix = colon? colon + 1: key->key;
+    size_t size = key->key_size - (size_t) (suffix - key->key);
+    char *id = NULL;
+    for (size_t i = 0; i < sizeof names / sizeof names [0]; i++) {
+        const json_t *value = json_object_get (columns, names [i]);
+        if (!value || json_is_null (value))
+            continue;
+        id = convert_text_of (value);
+        break;
+    }
+    *own = id && *id && strlen (id) <= 255;
+    if (*own)
+        return id;
+    free (id);
+    if (asprintf (&id, "%.*s", size < 255? (int) size: 255, suffix) < 0)
+        abort ();
+    return id;
+}
+
+static bool
+s_names_key (const char *id, const stele_legacy_key_t *key)
 {
     const char *colon = memchr (key->key, ':', key->key_size);
     const char *suffix = colon? colon + 1: key->key;
     size_t size = key->key_size - (size_t) (suffix - key->key);
-    char *id = convert_take_text (convert, "id task_id");
-    if (id && *id && strlen (id) <= 255) {
-        if (strlen (id) != size || memcmp (id, suffix, size) != 0)
-            convert_odd (convert, "its id is '%s', which is not that of the key: the id stands", id);
+    return strlen (id) == size && memcmp (id, suffix, size) == 0;
+}
+
+static char *
+s_take_id (convert_t *convert, const stele_legacy_key_t *key)
+{
+    bool own;
+    char *id = s_id_of (convert->columns, key, &own);
+    char *said = convert_take_text (convert, "id task_id");
+    if (said && *said && !own)
+        convert_keep (convert, "id", json_string (said));
+    free (said);
+    if (own && !s_names_key (id, key))
+        convert_odd (convert, "its id is '%s', which is not that of the key: the id stands", id);
+    if (*id)
         snprintf (convert->id, sizeof convert->id, "%s", id);
-        return id;
-    }
-    if (id && *id)
-        convert_keep (convert, "id", json_string (id));
-    free (id);
-    if (asprintf (&id, "%.*s", size < 255? (int) size: 255, suffix) < 0)
-        abort ();
-    if (*id) {
-        snprintf (convert->id, sizeof convert->id, "%s", id);
-        convert_odd (convert, "it has no id: that of the key is taken");
-    }
-    else
-        convert_odd (convert, "neither it nor its key has an id");
+    if (!own)
+        convert_odd (convert, *id? "it has no id: that of the key is taken": "neither it nor its key has an id");
     return id;
 }
 
-static int
-s_take_key (const stele_legacy_key_t *key, void *arg)
+static json_t *
+s_parse (const stele_legacy_key_t *key)
 {
-    stele_migrate_t *self = arg;
+    json_t *columns = json_loadb (key->text, key->size, JSON_ALLOW_NUL | JSON_REJECT_DUPLICATES, NULL);
+    if (json_is_object (columns))
+        return columns;
+    json_decref (columns);
+    return NULL;
+}
+
+//  What the others of its id are kept as
+static json_t *
+s_record (const stele_legacy_key_t *key, size_t number)
+{
+    json_t *record = json_object (), *columns = s_parse (key);
+    json_object_set_new (record, "number", json_integer ((json_int_t) number));
+    json_object_set_new (record, "key", convert_text (key->key, key->key_size));
+    json_object_set_new (record, "value", columns? convert_escape (columns): convert_text (key->text, key->size));
+    return record;
+}
+
+static void
+s_emit_key (s_source_t *self, const stele_legacy_key_t *key, json_t *others)
+{
     convert_t convert;
-    json_t *columns = key->text?
-        json_loadb (key->text, key->size, JSON_ALLOW_NUL | JSON_REJECT_DUPLICATES, NULL): NULL;
-    bool readable = json_is_object (columns);
-    if (!readable) {
-        json_decref (columns);
-        columns = json_object ();
-    }
-    convert_start (&convert, self, "redis", columns);
+    json_t *columns = s_parse (key);
+    bool readable = columns != NULL;
+    convert_start (&convert, self->migrate, "redis", readable? columns: json_object ());
     snprintf (convert.id, sizeof convert.id, "%.*s", (int) key->key_size, key->key);
-    if (!key->text) {
-        convert_odd (&convert, "it is not a string, so no task of an earlier system: left out");
-        convert_end (&convert);
-        return 0;
-    }
-    self->counts.tasks++;
     if (!readable) {
         convert_odd (&convert, "its value is no JSON object: kept as it is in migrated.value");
         convert_keep (&convert, "value", convert_text (key->text, key->size));
     }
     char *id = s_take_id (&convert, key);
-    migrate_task_known (self, id);
+    convert_keep_others (&convert, others, "the key of that name (else the last key)");
+    migrate_task_known (self->migrate, id);
     int64_t time_us = key->expires_ms > EXPIRY_MS? (key->expires_ms - EXPIRY_MS) * 1000: 0;
     if (!time_us)
         convert_odd (&convert, "it never expires, so nothing says when it was written: its time is that of the migration");
     s_emit (&convert, id, time_us);
     free (id);
     convert_end (&convert);
+}
+
+//  The key, or the one that stands for all of its id once they have come
+static void
+s_settle_key (s_source_t *self, size_t number)
+{
+    const stele_legacy_key_t *key = &self->keys [number];
+    json_t *columns = s_parse (key), *others, *record;
+    bool own;
+    char *id = s_id_of (columns, key, &own);
+    json_decref (columns);
+    self->migrate->counts.tasks++;
+    record = rivals_settle (self->rivals, id, s_record (key, number), &others);
+    free (id);
+    if (!record)
+        return;
+    for (size_t i = 0; i < json_array_size (others); i++)
+        json_object_del (json_array_get (others, i), "number");
+    s_emit_key (self, &self->keys [json_integer_value (json_object_get (record, "number"))], others);
+    json_decref (record);
+}
+
+static char *
+s_copy (const char *bytes, size_t size)
+{
+    char *copy = malloc (size + 1);
+    assert (copy);
+    memcpy (copy, bytes, size);
+    copy [size] = 0;
+    return copy;
+}
+
+static int
+s_hold_key (const stele_legacy_key_t *key, void *arg)
+{
+    s_source_t *self = arg;
+    if (!key->text) {
+        convert_t convert;
+        convert_start (&convert, self->migrate, "redis", json_object ());
+        snprintf (convert.id, sizeof convert.id, "%.*s", (int) key->key_size, key->key);
+        convert_odd (&convert, "it is not a string, so no task of an earlier system: left out");
+        convert_end (&convert);
+        return 0;
+    }
+    if (self->count == self->room) {
+        self->room = self->room? self->room * 2: 1024;
+        self->keys = realloc (self->keys, self->room * sizeof *self->keys);
+        assert (self->keys);
+    }
+    stele_legacy_key_t *held = &self->keys [self->count++];
+    *held = *key;
+    held->key = s_copy (key->key, key->key_size);
+    held->text = s_copy (key->text, key->size);
+    json_t *columns = s_parse (held);
+    bool own;
+    char *id = s_id_of (columns, held, &own);
+    rivals_add (self->rivals, id, s_names_key (id, held));
+    free (id);
+    json_decref (columns);
     return 0;
 }
 
 int
-stele_migrate_from_redis (stele_migrate_t *self, const char *url, const char *pattern,
+stele_migrate_from_redis (stele_migrate_t *migrate, const char *url, const char *pattern,
     int timeout_ms, char *error, size_t error_size)
 {
-    self->spool = stele_spool_new ();
-    if (!self->spool) {
+    migrate->spool = stele_spool_new ();
+    if (!migrate->spool) {
         snprintf (error, error_size, "a temporary file: %s", strerror (errno));
         return STELE_EIO;
     }
-    return stele_legacy_keys (url, pattern, timeout_ms, s_take_key, self, error, error_size);
+    s_source_t self = { .migrate = migrate, .rivals = rivals_new () };
+    int rc = stele_legacy_keys (url, pattern, timeout_ms, s_hold_key, &self, error, error_size);
+    for (size_t i = 0; i < self.count; i++) {
+        if (rc == 0)
+            s_settle_key (&self, i);
+    }
+    for (size_t i = 0; i < self.count; i++) {
+        free ((char *) self.keys [i].key);
+        free ((char *) self.keys [i].text);
+    }
+    free (self.keys);
+    rivals_destroy (&self.rivals);
+    return rc;
 }

@@ -46,6 +46,65 @@ sqlite_columns (const stele_foreign_row_t *row)
     return columns;
 }
 
+//  The id of a row as it will be taken: NULL, it has none that can be. Caller frees.
+static char *
+s_peek_id (const sqlite_source_t *self, const json_t *columns)
+{
+    for (const char *names = self->key; *names; ) {
+        char name [64];
+        size_t size = strcspn (names, " ");
+        snprintf (name, sizeof name, "%.*s", (int) size, names);
+        names += size + (names [size] == ' ');
+        char *id = convert_text_of (json_object_get (columns, name));
+        if (id && *id && strlen (id) <= 255)
+            return id;
+        bool some = id != NULL;
+        free (id);
+        if (some)
+            return NULL;
+    }
+    return self->otherwise? strdup (self->otherwise): NULL;
+}
+
+static int64_t
+s_peek_updated (const json_t *columns)
+{
+    static const char *const names [] = {
+        "updated_at", "last_activity", "completed_at", "finished_at", "terminated_at", "ended_at", "started_at",
+        "created_at"
+    };
+    int64_t time_us;
+    for (size_t i = 0; i < sizeof names / sizeof names [0]; i++)
+        if (convert_read_time (json_object_get (columns, names [i]), &time_us))
+            return time_us;
+    return INT64_MIN;
+}
+
+static int
+s_survey (const stele_foreign_row_t *row, void *arg)
+{
+    sqlite_source_t *self = arg;
+    json_t *columns = sqlite_columns (row);
+    char *id = s_peek_id (self, columns);
+    if (id)
+        rivals_add (self->rivals, id, s_peek_updated (columns));
+    free (id);
+    json_decref (columns);
+    return 0;
+}
+
+json_t *
+sqlite_settle (sqlite_source_t *self, const stele_foreign_row_t *row, json_t **others)
+{
+    *others = NULL;
+    json_t *columns = sqlite_columns (row);
+    char *id = s_peek_id (self, columns);
+    if (id)
+        columns = rivals_settle (self->rivals, id, columns, others);
+    free (id);
+    return columns;
+}
+
 void
 sqlite_name (convert_t *convert, const char *id)
 {
@@ -176,11 +235,19 @@ s_check_columns (sqlite_source_t *self, char *error, size_t error_size)
 }
 
 static int
-s_take_table (sqlite_source_t *self, const char *table, stele_foreign_fn *fn)
+s_take_table (sqlite_source_t *self, const char *table, const char *key, const char *otherwise,
+    stele_foreign_fn *fn)
 {
     if (!stele_foreign_has_table (self->source, table))
         return 0;
-    return stele_foreign_rows (self->source, table, NULL, NULL, fn, self);
+    self->key = key;
+    self->otherwise = otherwise;
+    self->rivals = rivals_new ();
+    int rc = stele_foreign_rows (self->source, table, NULL, NULL, s_survey, self);
+    if (rc == 0)
+        rc = stele_foreign_rows (self->source, table, NULL, NULL, fn, self);
+    rivals_destroy (&self->rivals);
+    return rc;
 }
 
 static int
@@ -215,7 +282,7 @@ stele_migrate_from_sqlite (stele_migrate_t *migrate, const char *path,
     if (checked)
         stele_foreign_tables (self.source, s_say_unknown, migrate);
     if (rc == 0)
-        rc = s_take_table (&self, "tasks", sqlite_take_task);
+        rc = s_take_table (&self, "tasks", self.task_key, NULL, sqlite_take_task);
     if (rc == 0)
         rc = s_take_orphans (&self, "task_history", "task_id", "tasks", self.task_key, sqlite_orphan_step);
     if (rc == 0)
@@ -223,12 +290,12 @@ stele_migrate_from_sqlite (stele_migrate_t *migrate, const char *path,
     if (rc == 0)
         rc = s_take_orphans (&self, "task_metrics", "task_id", "tasks", self.task_key, sqlite_orphan_metric);
     if (rc == 0)
-        rc = s_take_table (&self, "cli_sessions", sqlite_take_session);
+        rc = s_take_table (&self, "cli_sessions", self.session_key, NULL, sqlite_take_session);
     if (rc == 0)
         rc = s_take_orphans (&self, "cli_session_commands", "session_id", "cli_sessions", self.session_key,
             sqlite_orphan_command);
     if (rc == 0)
-        rc = s_take_table (&self, "user_preferences", sqlite_take_preference);
+        rc = s_take_table (&self, "user_preferences", "user_id id", "default", sqlite_take_preference);
     if (rc && checked)
         snprintf (error, error_size, "%s: %s", path, stele_foreign_error (self.source));
     stele_foreign_close (&self.source);

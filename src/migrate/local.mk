@@ -5,6 +5,7 @@ src_migrate_libmigrate_la_SOURCES = \
     src/migrate/from_redis.c \
     src/migrate/from_sqlite.c \
     src/migrate/migrate.c src/migrate/migrate.h \
+    src/migrate/rivals.c src/migrate/rivals.h \
     src/migrate/spool.c src/migrate/spool.h \
     src/migrate/sqlite_sessions.c src/migrate/sqlite_source.h \
     src/migrate/sqlite_tasks.c \

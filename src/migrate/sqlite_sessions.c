@@ -91,12 +91,16 @@ sqlite_take_session (const stele_foreign_row_t *row, void *arg)
 {
     sqlite_source_t *self = arg;
     convert_t convert;
-    convert_start (&convert, self->migrate, "cli_sessions", sqlite_columns (row));
+    json_t *others, *columns = sqlite_settle (self, row, &others);
     self->migrate->counts.sessions++;
+    if (!columns)
+        return 0;
+    convert_start (&convert, self->migrate, "cli_sessions", columns);
     char *id = sqlite_take_id (self, &convert, self->session_key);
     if (strcmp (self->session_key, "id") != 0)
         json_decref (convert_take (&convert, "id"));
     json_t *event = convert_event ("session.started", 0, "session_id", id);
+    convert_keep_others (&convert, others, SQLITE_RULE);
     sqlite_require (&convert, event, "cli_tool", "cli_tool tool", "unknown");
     sqlite_require (&convert, event, "mode", "mode", "unknown");
     sqlite_require (&convert, event, "current_directory", "current_directory working_directory cwd", ".");
@@ -145,12 +149,16 @@ sqlite_take_preference (const stele_foreign_row_t *row, void *arg)
 {
     sqlite_source_t *self = arg;
     convert_t convert;
-    convert_start (&convert, self->migrate, "user_preferences", sqlite_columns (row));
+    json_t *others, *columns = sqlite_settle (self, row, &others);
     self->migrate->counts.preferences++;
+    if (!columns)
+        return 0;
+    convert_start (&convert, self->migrate, "user_preferences", columns);
     char *user = convert_take_text (&convert, "user_id");
     if (!user)
         user = convert_take_text (&convert, "id");
     sqlite_name (&convert, user? user: "default");
+    convert_keep_others (&convert, others, SQLITE_RULE);
     json_decref (convert_take (&convert, "id"));
     json_t *event = convert_event ("preference.set", 0, "user_id", convert.id);
     bool some = convert_take_field (&convert, event, "preferred_provider", "preferred_provider default_provider");

@@ -10,6 +10,7 @@
 
 #include "ledger/foreign.h"
 #include "migrate/convert.h"
+#include "migrate/rivals.h"
 #include "migrate/story.h"
 
 /*  Names that the time of a row may have                                    */
@@ -21,6 +22,9 @@ typedef struct {
     const char *task_key, *session_key;     // Columns with their ids
     int64_t fallback_us;                    // A time for what has none at all
     int64_t numberless;                     // Rows without an id
+    rivals_t *rivals;                       // Ids of the table that is read
+    const char *key;                        // Columns that may hold them
+    const char *otherwise;                  // The id of a row without one; NULL: it gets its own
 } sqlite_source_t;
 
 //  A row of a task or a session that belongs to it
@@ -35,6 +39,12 @@ typedef struct {
 /*  The columns of a row by their names, for convert_start.                  */
 json_t *
     sqlite_columns (const stele_foreign_row_t *row);
+
+/*  The same once no other row of that id is to come: the one that stands, and 'others'
+    for convert_keep_others. NULL: there are more.                           */
+json_t *
+    sqlite_settle (sqlite_source_t *self, const stele_foreign_row_t *row, json_t **others);
+#define SQLITE_RULE "the one updated last (of equal ones the last row)"
 
 /*  Name a record, for what is said about it.                                */
 void

@@ -223,12 +223,16 @@ sqlite_take_task (const stele_foreign_row_t *row, void *arg)
 {
     sqlite_source_t *self = arg;
     convert_t convert;
-    convert_start (&convert, self->migrate, "tasks", sqlite_columns (row));
+    json_t *others, *columns = sqlite_settle (self, row, &others);
     self->migrate->counts.tasks++;
+    if (!columns)
+        return 0;
+    convert_start (&convert, self->migrate, "tasks", columns);
     char *id = sqlite_take_id (self, &convert, self->task_key);
     if (strcmp (self->task_key, "id") != 0)
         json_decref (convert_take (&convert, "id"));
     migrate_task_known (self->migrate, id);
+    convert_keep_others (&convert, others, SQLITE_RULE);
     json_t *event = convert_event ("task.created", 0, "task_id", id);
     s_take_task_fields (&convert, event, id);
     story_t story = {

@@ -387,6 +387,44 @@ class OddTest(MigrateTest):
         self.assertEqual(self.task("a")["metadata"]["migrated"]["title"], "\u00e9" * 600)
         self.assertEqual(self.task("b")["metadata"]["migrated"]["description"], b"\xff\x00\xfe")
 
+    def test_of_rows_with_one_id_the_one_updated_last_stands(self):
+        self.make(self.row("a", state="passed", completed_at="2025-01-02 00:00:00", updated_at="2025-01-02 00:00:00",
+                           duplicates="mine"),
+                  self.row("a", state="queued", title="older", updated_at="2025-01-01 00:00:00"),
+                  self.row("same"), self.row("same"),
+                  self.insert("task_history", task_id="a", state_from="queued", state_to="passed",
+                              timestamp="2025-01-02 00:00:00"),
+                  self.insert("cli_sessions", session_id="s", cli_tool="one", created_at="2025-01-01"),
+                  self.insert("cli_sessions", session_id="s", cli_tool="two", created_at="2025-01-01"),
+                  self.insert("user_preferences", user_id="u", preferred_provider="one", updated_at="2025-01-02"),
+                  self.insert("user_preferences", user_id="u", preferred_provider="two", updated_at="2025-01-01"),
+                  schema="CREATE TABLE tasks (id, title, description, role, state, created_at, updated_at, started_at,"
+                  " completed_at, error_count, duplicates); CREATE TABLE task_history (id INTEGER PRIMARY KEY,"
+                  " task_id, state_from, state_to, timestamp); CREATE TABLE user_preferences (user_id,"
+                  " preferred_provider, created_at, updated_at); CREATE TABLE cli_sessions (session_id, cli_tool,"
+                  " state, created_at)")
+        dry, = self.migrate("--dry-run")
+        said = self.odd
+        report, pushed = self.migrate()
+        self.assertEqual((dry, said), (report, self.odd))
+        self.assertEqual((pushed["refused"], report["tasks"], report["failed"]), (0, 4, 0))
+        for id in ("a", "same", "s", "u"):
+            self.assertEqual(self.said(id).count("2 records have this id"), 1, id)
+        task = self.task("a")
+        self.assertEqual((task["state"], task["title"]), ("passed", "t"))
+        kept = task["metadata"]["migrated"]
+        self.assertEqual([(row["state"], row["title"]) for row in kept["duplicates"]], [("queued", "older")])
+        self.assertEqual(kept["duplicates_"], "mine")
+        self.assertEqual([row["state_to"] for row in self.history("a")], ["queued", "passed"])
+        self.assertEqual(len(self.task("same")["metadata"]["migrated"]["duplicates"]), 1)
+        self.assertEqual(self.ask("session.get", session_id="s")["session"]["cli_tool"], "two")
+        self.assertEqual(self.ask("preference.get", user_id="u")["preferences"]["preferred_provider"], "one")
+        kept = [event["migrated"]["duplicates"] for event in self.read_events()
+                if event["type"] in ("session.started", "preference.set") and "migrated" in event]
+        self.assertEqual([kept[0][0].get("cli_tool"), kept[1][0].get("preferred_provider")], ["one", "two"])
+        self.migrate()
+        self.assertIn("was complete already", self.stderr)
+
 
 class RedisTest(MigrateTest):
     use_redis = True
@@ -453,6 +491,28 @@ class RedisTest(MigrateTest):
         self.assertEqual(self.task("c")["metadata"]["migrated"]["value"], "no json")
         self.assertEqual(self.task("other")["state"], "queued")
         self.assertIn("not a string", self.said("task_status:d"))
+
+    def test_of_keys_with_one_id_the_one_of_that_name_stands(self):
+        def put(name, **row):
+            self.redis.call("SET", "task_status:" + name, json.dumps(dict(row, role="r")))
+            self.redis.call("EXPIRE", "task_status:" + name, 86400)
+        put("dup1", id="dup", state="passed")
+        put("dup2", id="dup", state="failed", last_error="boom")
+        put("x", id="x", state="running", extra={"$ref": 1})
+        put("y", id="x", state="failed", extra={"$ref": 1})
+        dry, = self.migrate("--dry-run")
+        said = [line for line in self.odd if "records have this id" in line["odd"]]
+        report, pushed = self.migrate()
+        self.assertEqual(said, [line for line in self.odd if "records have this id" in line["odd"]])
+        self.assertEqual([line["id"] for line in said], ["dup", "x"])
+        self.assertEqual((dry["failed"], pushed["refused"], report["tasks"]), (0, 0, 4))
+        task = self.task("dup")
+        self.assertEqual((task["state"], task["last_error"]), ("failed", "boom"))
+        self.assertEqual(task["metadata"]["migrated"]["duplicates"],
+                         [{"key": "task_status:dup1", "value": {"id": "dup", "state": "passed", "role": "r"}}])
+        task = self.task("x")
+        self.assertEqual(task["state"], "running")
+        self.assertEqual(task["metadata"]["migrated"]["duplicates"][0]["value"]["extra"], {"$ref": 1})
 
     def test_a_key_without_an_id_is_named(self):
         self.put("")
