@@ -70,6 +70,58 @@ convert_text (const char *text, size_t size)
     return stele_utf8_valid (text, size)? json_stringn_nocheck (text, size): convert_bytes (text, size);
 }
 
+//  Does one of the bare words that JSON has not begin here? Its length, or 0.
+static size_t
+s_bare_word (const char *text, size_t size)
+{
+    static const char *const words [] = { "NaN", "Infinity", "-Infinity" };
+    for (size_t i = 0; i < sizeof words / sizeof words [0]; i++) {
+        size_t length = strlen (words [i]);
+        if (size >= length && memcmp (text, words [i], length) == 0)
+            return length;
+    }
+    return 0;
+}
+
+json_t *
+convert_parse (const char *text, size_t size, size_t flags, size_t *words)
+{
+    *words = 0;
+    json_t *value = json_loadb (text, size, flags, NULL);
+    if (value)
+        return value;
+    //  A word of three letters gets two quotes
+    char *quoted = malloc (size * 2 + 1);
+    assert (quoted);
+    size_t length = 0;
+    bool inside = false;
+    for (size_t i = 0; i < size; ) {
+        size_t word = inside? 0: s_bare_word (text + i, size - i);
+        size_t take = word? word: inside && text [i] == '\\' && i + 1 < size? 2: 1;
+        if (word)
+            quoted [length++] = '"';
+        else
+        if (text [i] == '"')
+            inside = !inside;
+        memcpy (quoted + length, text + i, take);
+        length += take;
+        if (word)
+            quoted [length++] = '"';
+        *words += word > 0;
+        i += take;
+    }
+    value = *words? json_loadb (quoted, length, flags, NULL): NULL;
+    free (quoted);
+    return value;
+}
+
+void
+convert_say_words (convert_t *self, const char *name, size_t words)
+{
+    if (words)
+        convert_odd (self, "%s has %zu of NaN, Infinity, -Infinity, which JSON has not: taken as text", name, words);
+}
+
 json_t *
 convert_time (int64_t time_us)
 {
@@ -385,7 +437,8 @@ static json_t *
 s_fit_map (convert_t *self, const char *field, size_t limit, json_t *value)
 {
     const char *text = json_string_value (value);
-    json_t *parsed = text? json_loads (text, JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL): NULL;
+    size_t words = 0;
+    json_t *parsed = text? convert_parse (text, json_string_length (value), JSON_DECODE_ANY | JSON_ALLOW_NUL, &words): NULL;
     if (text && !*text)
         parsed = json_null ();
     if (!parsed || s_depth (parsed) > NESTING_KEPT || json_string_length (value) > limit / 2) {
@@ -394,6 +447,7 @@ s_fit_map (convert_t *self, const char *field, size_t limit, json_t *value)
         json_decref (parsed);
         return NULL;
     }
+    convert_say_words (self, field, words);
     json_decref (value);
     if (json_is_null (parsed)) {
         json_decref (parsed);

@@ -61,6 +61,15 @@ json_t *
 char *
     convert_take_text (convert_t *self, const char *names);
 
+/*  Read JSON as Python writes it: NaN, Infinity and -Infinity become text, and are counted
+    in 'words'. NULL: it is none. Caller owns return value.                  */
+json_t *
+    convert_parse (const char *text, size_t size, size_t flags, size_t *words);
+
+/*  Say that a value had such words.                                         */
+void
+    convert_say_words (convert_t *self, const char *name, size_t words);
+
 /*  Text, or the digits of a number; NULL for anything else. Caller frees.    */
 char *
     convert_text_of (const json_t *value);

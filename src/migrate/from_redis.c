@@ -124,9 +124,9 @@ s_take_id (convert_t *convert, const stele_legacy_key_t *key)
 }
 
 static json_t *
-s_parse (const stele_legacy_key_t *key)
+s_parse (const stele_legacy_key_t *key, size_t *words)
 {
-    json_t *columns = json_loadb (key->text, key->size, JSON_ALLOW_NUL | JSON_REJECT_DUPLICATES, NULL);
+    json_t *columns = convert_parse (key->text, key->size, JSON_ALLOW_NUL | JSON_REJECT_DUPLICATES, words);
     if (json_is_object (columns))
         return columns;
     json_decref (columns);
@@ -137,7 +137,8 @@ s_parse (const stele_legacy_key_t *key)
 static json_t *
 s_record (const stele_legacy_key_t *key, size_t number)
 {
-    json_t *record = json_object (), *columns = s_parse (key);
+    size_t words;
+    json_t *record = json_object (), *columns = s_parse (key, &words);
     json_object_set_new (record, "number", json_integer ((json_int_t) number));
     json_object_set_new (record, "key", convert_text (key->key, key->key_size));
     json_object_set_new (record, "value", columns? convert_escape (columns): convert_text (key->text, key->size));
@@ -148,7 +149,8 @@ static void
 s_emit_key (s_source_t *self, const stele_legacy_key_t *key, json_t *others)
 {
     convert_t convert;
-    json_t *columns = s_parse (key);
+    size_t words;
+    json_t *columns = s_parse (key, &words);
     bool readable = columns != NULL;
     convert_start (&convert, self->migrate, "redis", readable? columns: json_object ());
     snprintf (convert.id, sizeof convert.id, "%.*s", (int) key->key_size, key->key);
@@ -157,6 +159,7 @@ s_emit_key (s_source_t *self, const stele_legacy_key_t *key, json_t *others)
         convert_keep (&convert, "value", convert_text (key->text, key->size));
     }
     char *id = s_take_id (&convert, key);
+    convert_say_words (&convert, "its value", readable? words: 0);
     convert_keep_others (&convert, others, "the key of that name (else the last key)");
     migrate_task_known (self->migrate, id);
     int64_t time_us = key->expires_ms > EXPIRY_MS? (key->expires_ms - EXPIRY_MS) * 1000: 0;
@@ -172,7 +175,8 @@ static void
 s_settle_key (s_source_t *self, size_t number)
 {
     const stele_legacy_key_t *key = &self->keys [number];
-    json_t *columns = s_parse (key), *others, *record;
+    size_t words;
+    json_t *columns = s_parse (key, &words), *others, *record;
     bool own;
     char *id = s_id_of (columns, key, &own);
     json_decref (columns);
@@ -218,7 +222,8 @@ s_hold_key (const stele_legacy_key_t *key, void *arg)
     *held = *key;
     held->key = s_copy (key->key, key->key_size);
     held->text = s_copy (key->text, key->size);
-    json_t *columns = s_parse (held);
+    size_t words;
+    json_t *columns = s_parse (held, &words);
     bool own;
     char *id = s_id_of (columns, held, &own);
     rivals_add (self->rivals, id, s_names_key (id, held));

@@ -387,6 +387,14 @@ class OddTest(MigrateTest):
         self.assertEqual(self.task("a")["metadata"]["migrated"]["title"], "\u00e9" * 600)
         self.assertEqual(self.task("b")["metadata"]["migrated"]["description"], b"\xff\x00\xfe")
 
+    def test_json_with_the_words_of_python_is_read(self):
+        mine = {"a": [float("nan"), float("-inf")], "b": "\\\" NaN, \\"}
+        self.make(self.row("a", metadata=json.dumps(mine)), self.row("b", metadata='{"a":NaN'))
+        self.migrate()
+        self.assertEqual(self.task("a")["metadata"], {"a": ["NaN", "-Infinity"], "b": mine["b"]})
+        self.assertIn("metadata has 2 of NaN", self.said("a"))
+        self.assertEqual(self.task("b")["metadata"], {"migrated": {"metadata": '{"a":NaN'}})
+
     def test_of_rows_with_one_id_the_one_updated_last_stands(self):
         self.make(self.row("a", state="passed", completed_at="2025-01-02 00:00:00", updated_at="2025-01-02 00:00:00",
                            duplicates="mine"),
@@ -491,6 +499,14 @@ class RedisTest(MigrateTest):
         self.assertEqual(self.task("c")["metadata"]["migrated"]["value"], "no json")
         self.assertEqual(self.task("other")["state"], "queued")
         self.assertIn("not a string", self.said("task_status:d"))
+
+    def test_json_with_the_words_of_python_is_read(self):
+        self.put("a", state="passed", score=float("nan"), best=[float("inf"), "say \"NaN\""])
+        report, pushed = self.migrate()
+        task = self.task("a")
+        self.assertEqual((task["state"], task["role"], pushed["refused"]), ("passed", "coder", 0))
+        self.assertEqual(task["metadata"]["migrated"], {"score": "NaN", "best": ["Infinity", "say \"NaN\""]})
+        self.assertEqual([line["odd"].split(",")[0] for line in self.odd], ["its value has 2 of NaN"])
 
     def test_of_keys_with_one_id_the_one_of_that_name_stands(self):
         def put(name, **row):
