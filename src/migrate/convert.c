@@ -248,13 +248,13 @@ convert_attach (convert_t *self, json_t *event, const char *inside)
 
 //  -- columns --------------------------------------------------------------------------
 
-json_t *
-convert_take (convert_t *self, const char *names)
+//  The same as convert_take; which of the names it had is in 'name'
+static json_t *
+s_take (convert_t *self, const char *names, char name [64])
 {
     while (*names) {
-        char name [64];
         size_t size = strcspn (names, " ");
-        snprintf (name, sizeof name, "%.*s", (int) size, names);
+        snprintf (name, 64, "%.*s", (int) size, names);
         names += size + (names [size] == ' ');
         json_t *value = json_incref (json_object_get (self->columns, name));
         if (!value)
@@ -264,6 +264,13 @@ convert_take (convert_t *self, const char *names)
             return value;
     }
     return NULL;
+}
+
+json_t *
+convert_take (convert_t *self, const char *names)
+{
+    char name [64];
+    return s_take (self, names, name);
 }
 
 char *
@@ -276,15 +283,24 @@ convert_text_of (const json_t *value)
     return NULL;
 }
 
+static char *
+s_take_text (convert_t *self, const char *names, char name [64])
+{
+    json_t *value = s_take (self, names, name);
+    char *text = convert_text_of (value);
+    if (value && !text) {
+        convert_odd (self, "%s is no text: kept in migrated.%s", name, name);
+        convert_keep (self, name, json_incref (value));
+    }
+    json_decref (value);
+    return text;
+}
+
 char *
 convert_take_text (convert_t *self, const char *names)
 {
-    json_t *value = convert_take (self, names);
-    char *text = convert_text_of (value);
-    if (value && !text)
-        convert_keep (self, names, json_incref (value));
-    json_decref (value);
-    return text;
+    char name [64];
+    return s_take_text (self, names, name);
 }
 
 //  Seconds, milliseconds or microseconds since the Unix epoch, by how large it is
@@ -319,11 +335,10 @@ convert_read_time (const json_t *value, int64_t *time_us)
 bool
 convert_take_time (convert_t *self, const char *names, int64_t *time_us)
 {
-    json_t *value = convert_take (self, names);
+    char name [64];
+    json_t *value = s_take (self, names, name);
     if (!value)
         return false;
-    char name [64];
-    snprintf (name, sizeof name, "%.*s", (int) strcspn (names, " "), names);
     bool read = convert_read_time (value, time_us);
     if (!read)
         convert_odd (self, "%s is no time: kept as it is in migrated.%s", name, name);
@@ -375,7 +390,8 @@ static const struct { const char *word; stele_vocabulary_t vocabulary; int code;
 int
 convert_take_word (convert_t *self, const char *names, stele_vocabulary_t vocabulary, int otherwise)
 {
-    char *text = convert_take_text (self, names);
+    char name [64];
+    char *text = s_take_text (self, names, name);
     if (!text)
         return 0;
     //  RUNNING and TaskState.RUNNING are how an enumeration of Python may be stored
@@ -389,8 +405,6 @@ convert_take_word (convert_t *self, const char *names, stele_vocabulary_t vocabu
         for (size_t i = 0; i < sizeof s_guesses / sizeof s_guesses [0] && !code; i++)
             if (s_guesses [i].vocabulary == vocabulary && strcmp (s_guesses [i].word, word) == 0)
                 code = s_guesses [i].code;
-        char name [64];
-        snprintf (name, sizeof name, "%.*s", (int) strcspn (names, " "), names);
         code = code? code: otherwise;
         convert_odd (self, "%s '%s' is not known: taken for %s, kept in migrated.%s",
             name, text, stele_vocabulary_word (vocabulary, code), name);
@@ -402,21 +416,23 @@ convert_take_word (convert_t *self, const char *names, stele_vocabulary_t vocabu
 
 //  -- fields ---------------------------------------------------------------------------
 
-//  Text that is longer than the field may be is cut where a character begins
+//  Text that is longer than the field may be is cut where a character begins. NULL: it is none.
 static json_t *
-s_fit_text (convert_t *self, const char *field, size_t limit, json_t *value)
+s_fit_text (convert_t *self, const char *field, stele_kind_t kind, size_t limit, json_t *value)
 {
     if (!json_is_string (value)) {
         char *digits = convert_text_of (value);
-        json_t *text = digits? json_string (digits): NULL;
-        if (!text) {
+        if (!digits) {
             convert_odd (self, "%s is no text: kept in migrated.%s", field, field);
-            convert_keep (self, field, json_incref (value));
-            text = json_string ("");
+            convert_keep (self, field, value);
+            return NULL;
         }
-        free (digits);
+        //  An id is a number as often as not
+        if (kind != STELE_KIND_ID)
+            convert_odd (self, "%s is a number: its digits are taken as text", field);
         json_decref (value);
-        value = text;
+        value = json_string (digits);
+        free (digits);
     }
     size_t size = json_string_length (value);
     if (size <= limit)
@@ -512,7 +528,8 @@ s_fit_bool (convert_t *self, const char *field, json_t *value)
 bool
 convert_take_field (convert_t *self, json_t *event, const char *field, const char *names)
 {
-    json_t *value = convert_take (self, names);
+    char name [64];                 // What is said and kept goes by the name in the source
+    json_t *value = s_take (self, names, name);
     if (!value)
         return false;
     stele_field_t known = stele_field_find (field, strlen (field));
@@ -521,24 +538,24 @@ convert_take_field (convert_t *self, json_t *event, const char *field, const cha
     size_t limit = stele_field_limit (known);
     switch (kind) {
         case STELE_KIND_MAP:
-            value = s_fit_map (self, field, limit, value);
+            value = s_fit_map (self, name, limit, value);
             break;
         case STELE_KIND_BOOL:
-            value = s_fit_bool (self, field, value);
+            value = s_fit_bool (self, name, value);
             break;
         case STELE_KIND_NATURAL:
         case STELE_KIND_INTEGER:
         case STELE_KIND_NUMBER:
-            value = s_fit_number (self, field, kind, value);
+            value = s_fit_number (self, name, kind, value);
             break;
         case STELE_KIND_CONTENT:
             //  Bytes stay bytes
             if (!json_object_get (value, "$bin"))
-                value = s_fit_text (self, field, limit, value);
+                value = s_fit_text (self, name, kind, limit, value);
             break;
         default:
-            value = s_fit_text (self, field, limit, value);
-            if (kind == STELE_KIND_ID && json_string_length (value) == 0) {
+            value = s_fit_text (self, name, kind, limit, value);
+            if (value && kind == STELE_KIND_ID && json_string_length (value) == 0) {
                 json_decref (value);
                 value = NULL;
             }

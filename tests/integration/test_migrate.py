@@ -508,6 +508,21 @@ class RedisTest(MigrateTest):
         self.assertEqual(task["metadata"]["migrated"], {"score": "NaN", "best": ["Infinity", "say \"NaN\""]})
         self.assertEqual([line["odd"].split(",")[0] for line in self.odd], ["its value has 2 of NaN"])
 
+    def test_a_value_of_another_type_is_none_and_kept(self):
+        self.put("a", branch=["x"], last_error={"a": 1}, role=7)
+        self.put("b", state=["x"], title={"b": 1})
+        report, pushed = self.migrate()
+        task = self.task("a")
+        self.assertEqual((task.get("branch"), task.get("last_error"), task["error_count"], task["role"]),
+                         (None, None, 0, "7"))
+        self.assertEqual(task["metadata"]["migrated"], {"branch": ["x"], "last_error": {"a": 1}})
+        for text in ("branch is no text", "last_error is no text: kept in migrated.last_error", "role is a number"):
+            self.assertIn(text, self.said("a"))
+        task = self.task("b")
+        self.assertEqual((task["state"], task["title"]), ("queued", "b"))
+        self.assertEqual(task["metadata"]["migrated"], {"state": ["x"], "title": {"b": 1}})
+        self.assertIn("state is no text", self.said("b"))
+
     def test_of_keys_with_one_id_the_one_of_that_name_stands(self):
         def put(name, **row):
             self.redis.call("SET", "task_status:" + name, json.dumps(dict(row, role="r")))
