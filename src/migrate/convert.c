@@ -387,6 +387,21 @@ static const struct { const char *word; stele_vocabulary_t vocabulary; int code;
     { "file", STELE_VOCABULARY_OUTPUT_TYPE, STELE_OUTPUT_ARTIFACT }
 };
 
+//  An enumeration is spelled like this in every row: once is enough
+static void
+s_say_spelling (convert_t *self, const char *name, const char *text, const char *word)
+{
+    char *key = NULL;
+    if (asprintf (&key, "%s %s", self->table, text) < 0)
+        abort ();
+    if (!json_object_get (self->migrate->spellings, key)) {
+        convert_odd (self, "%s '%s' is another spelling of %s: taken for it, here and in all records that follow",
+            name, text, word);
+        json_object_set_new_nocheck (self->migrate->spellings, key, json_true ());
+    }
+    free (key);
+}
+
 int
 convert_take_word (convert_t *self, const char *names, stele_vocabulary_t vocabulary, int otherwise)
 {
@@ -410,6 +425,9 @@ convert_take_word (convert_t *self, const char *names, stele_vocabulary_t vocabu
             name, text, stele_vocabulary_word (vocabulary, code), name);
         convert_keep (self, name, json_string (text));
     }
+    else
+    if (strcmp (text, stele_vocabulary_word (vocabulary, code)) != 0)
+        s_say_spelling (self, name, text, stele_vocabulary_word (vocabulary, code));
     free (text);
     return code;
 }

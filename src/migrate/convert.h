@@ -26,6 +26,7 @@ struct stele_migrate {
     stele_migrate_counts_t counts;
     char **tasks;
     size_t task_count, task_room;
+    json_t *spellings;              // Of words, that were said
 };
 
 typedef struct {

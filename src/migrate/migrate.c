@@ -17,6 +17,7 @@ stele_migrate_new (stele_migrate_odd_fn *fn, void *arg)
     assert (self);
     self->odd_fn = fn;
     self->odd_arg = arg;
+    self->spellings = json_object ();
     return self;
 }
 
@@ -29,6 +30,7 @@ stele_migrate_destroy (stele_migrate_t **self_p)
     for (size_t i = 0; i < self->task_count; i++)
         free (self->tasks [i]);
     free (self->tasks);
+    json_decref (self->spellings);
     stele_spool_destroy (&self->spool);
     free (self);
     *self_p = NULL;

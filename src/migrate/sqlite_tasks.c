@@ -179,8 +179,10 @@ s_take_record (sqlite_source_t *self, convert_t *convert, story_t *story)
     count = convert_take (convert, "error_count");
     story->error_count = json_is_integer (count) && json_integer_value (count) >= 0?
         (int64_t) json_integer_value (count): -1;
-    if (count && story->error_count < 0)
+    if (count && story->error_count < 0) {
+        convert_odd (convert, "error_count is no count: kept in migrated.error_count");
         convert_keep (convert, "error_count", json_incref (count));
+    }
     json_decref (count);
     json_decref (provider);
 }
@@ -198,21 +200,27 @@ s_set_first (story_t *story, json_t *event, const char *field, json_t *value)
         json_object_set (event, field, value);
 }
 
-//  A row of history that says no more than that the task was created is no change
+//  A row of history that says no more than that the task was created is no change: what
+//  else it has stays beside the creation
 static void
-s_merge_creation (story_t *story)
+s_merge_creation (story_t *story, json_t *created)
 {
     story_step_t *step = story->count? &story->steps [0]: NULL;
     if (!step || !step->is_creation)
         return;
     json_t *provider = json_object_get (step->event, "provider");
     json_t *model = json_object_get (step->event, "model");
-    size_t given = json_object_size (step->event) - (provider != NULL) - (model != NULL)
-        - (json_object_get (step->event, "user_id") != NULL);
     story->first = step->state;
-    if (step->time_us != story->created_us || given || json_object_size (step->kept)
+    if (step->time_us != story->created_us || step->is_error
     || (provider && !json_equal (provider, story->provider)) || (model && !json_equal (model, story->model)))
         return;
+    json_object_del (step->event, "provider");
+    json_object_del (step->event, "model");
+    if (json_equal (json_object_get (step->event, "user_id"), story->user))
+        json_object_del (step->event, "user_id");
+    json_object_update_missing (step->kept, step->event);
+    if (json_object_size (step->kept))
+        json_object_set (created, "migrated", step->kept);
     json_decref (step->event);
     json_decref (step->kept);
     memmove (story->steps, story->steps + 1, --story->count * sizeof *story->steps);
@@ -249,7 +257,7 @@ sqlite_take_task (const stele_foreign_row_t *row, void *arg)
         convert_odd (&convert, "it has no state: %s is taken",
             stele_vocabulary_word (STELE_VOCABULARY_TASK_STATE, story.state));
     }
-    s_merge_creation (&story);
+    s_merge_creation (&story, event);
     story_mend (&story);
     convert_keep_rest (&convert);
     convert_attach (&convert, event, "metadata");

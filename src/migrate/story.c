@@ -141,6 +141,15 @@ s_near (int64_t one, int64_t other)
     return (one > other? one - other: other - one) <= MOVE_US;
 }
 
+//  Where a step has its time from
+static const char *
+s_source (const story_t *self, const story_step_t *step)
+{
+    if (!json_object_get (step->kept, "inserted"))
+        return "its history";
+    return self->updated_us? "updated_at": "created_at";
+}
+
 static void
 s_mend_start (story_t *self)
 {
@@ -150,7 +159,8 @@ s_mend_start (story_t *self)
     bool ran = first < self->count || self->first == STELE_TASK_RUNNING;
     if (!self->started_us) {
         if (ran)
-            convert_odd (self->convert, "it ran, but started_at is missing: taken from its history");
+            convert_odd (self->convert, "it ran, but started_at is missing: taken from %s",
+                first == self->count? "created_at": s_source (self, &self->steps [first]));
         return;
     }
     if (first < self->count && self->first != STELE_TASK_RUNNING
@@ -194,8 +204,7 @@ s_mend_completion (story_t *self)
         return;
     if (!self->completed_us) {
         convert_odd (self->convert, "it is %s, but completed_at is missing: taken from %s",
-            s_word (self->state), self->count && !json_object_get (self->steps [self->count - 1].kept, "inserted")?
-            "its history": "updated_at");
+            s_word (self->state), self->count? s_source (self, &self->steps [self->count - 1]): "created_at");
         return;
     }
     story_step_t *last = self->count? &self->steps [self->count - 1]: NULL;
@@ -277,6 +286,7 @@ static void
 s_mend_errors (story_t *self)
 {
     size_t have = s_errors (self);
+    bool had = have > 0;
     size_t want = self->error_count >= 0? (size_t) self->error_count: have;
     if (want == 0 && self->last_error) {
         if (self->error_count == 0)
@@ -291,7 +301,6 @@ s_mend_errors (story_t *self)
     }
     if (have > want)
         s_take_back (self, have - want);
-    bool told = have >= want;
     for (; have < want; have++) {
         json_t *message = self->last_error? json_incref (self->last_error): json_string ("");
         story_step_t *step = s_last (self, false);
@@ -300,17 +309,16 @@ s_mend_errors (story_t *self)
             size_t at = self->count? self->count - 1: 0;
             step = s_invent (self, at, at < self->count? self->steps [at].time_us: self->created_us,
                 s_state_before (self, at), "error_count");
-            told = true;
             convert_odd (self->convert, "error_count is %zu, its history has %zu: an event with "
                 "last_error was put in", want, have);
         }
         s_set_error (step, message);
         json_decref (message);
     }
-    (void) told;
     s_mend_last_error (self);
     if (self->says_last_error && !self->last_error && want)
-        convert_odd (self->convert, "it has errors, but no last_error: that of its history is");
+        convert_odd (self->convert, "it has errors, but no last_error: %s is taken",
+            had? "that of its history": "an empty one");
 }
 
 void

@@ -275,6 +275,7 @@ class OddTest(MigrateTest):
         self.make(self.row("a", state="in_review", started_at="2025-01-01 00:00:05",
                            updated_at="2025-01-01 00:01:00"),
                   self.row("b", state="TaskState.PASSED", completed_at="2025-01-01 00:01:00"),
+                  self.row("b2", state="TaskState.PASSED", completed_at="2025-01-01 00:01:00"),
                   self.row("c", state="success", completed_at="2025-01-01 00:01:00"),
                   self.insert("task_history", task_id="a", state_from="queued", state_to="pondering",
                               timestamp="2025-01-01 00:00:03"))
@@ -284,7 +285,8 @@ class OddTest(MigrateTest):
         self.assertIn("in_review", self.said("a"))
         self.assertIn("pondering", [row.get("migrated", {}).get("state_to") for row in self.history("a")])
         self.assertEqual(self.task("b")["state"], "passed")
-        self.assertEqual(self.said("b"), "")
+        self.assertIn("'TaskState.PASSED' is another spelling of passed", self.said("b"))
+        self.assertEqual(self.said("b2"), "")
         self.assertEqual(self.task("c")["state"], "passed")
         self.assertEqual(self.task("c")["metadata"]["migrated"]["state"], "success")
 
@@ -359,6 +361,19 @@ class OddTest(MigrateTest):
         self.assertEqual((task["state"], task["error_count"], task["last_error"]), ("running", 3, "last"))
         for id in "abc":
             self.assertNotEqual(self.said(id), "")
+
+    def test_what_the_row_of_the_creation_says_stays_with_it(self):
+        self.make(self.row("a"), self.row("b", state="running", updated_at="2025-01-01 00:00:05"),
+                  self.row("c", state="passed"), "ALTER TABLE task_history ADD COLUMN details",
+                  self.insert("task_history", task_id="a", state_to="queued", timestamp="2025-01-01 00:00:00",
+                              details='{"by":"x"}'))
+        self.migrate()
+        (created,) = self.history("a")
+        self.assertEqual((created["state_to"], created["migrated"]), ("queued", {"details": {"by": "x"}}))
+        self.assertEqual(self.said("a"), "")
+        #   There is no history to take times from
+        self.assertIn("started_at is missing: taken from updated_at", self.said("b"))
+        self.assertIn("completed_at is missing: taken from created_at", self.said("c"))
 
     def test_an_empty_error_is_none(self):
         self.make(self.row("a", state="running", last_error="", started_at="2025-01-01 00:00:01"),
