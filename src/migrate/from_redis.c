@@ -152,6 +152,11 @@ s_emit_key (s_source_t *self, const stele_legacy_key_t *key, json_t *others)
     size_t words;
     json_t *columns = s_parse (key, &words);
     bool readable = columns != NULL;
+    //  Whatever is kept of it has the form of the protocol
+    const char *name;
+    json_t *value;
+    json_object_foreach (columns, name, value)
+        json_object_set_new_nocheck (columns, name, convert_escape (json_incref (value)));
     convert_start (&convert, self->migrate, "redis", readable? columns: json_object ());
     snprintf (convert.id, sizeof convert.id, "%.*s", (int) key->key_size, key->key);
     if (!readable) {

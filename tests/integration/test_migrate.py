@@ -544,7 +544,7 @@ class RedisTest(MigrateTest):
             self.redis.call("EXPIRE", "task_status:" + name, 86400)
         put("dup1", id="dup", state="passed")
         put("dup2", id="dup", state="failed", last_error="boom")
-        put("x", id="x", state="running", extra={"$ref": 1})
+        put("x", id="x", state="running", extra={"$bin": "!"})
         put("y", id="x", state="failed", extra={"$ref": 1})
         dry, = self.migrate("--dry-run")
         said = [line for line in self.odd if "records have this id" in line["odd"]]
@@ -558,6 +558,7 @@ class RedisTest(MigrateTest):
                          [{"key": "task_status:dup1", "value": {"id": "dup", "state": "passed", "role": "r"}}])
         task = self.task("x")
         self.assertEqual(task["state"], "running")
+        self.assertEqual(task["metadata"]["migrated"]["extra"], {"$bin": "!"})
         self.assertEqual(task["metadata"]["migrated"]["duplicates"][0]["value"]["extra"], {"$ref": 1})
 
     def test_a_key_without_an_id_is_named(self):
