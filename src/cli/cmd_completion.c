@@ -79,6 +79,7 @@ s_offer_ids (cli_t *self, const char *begun)
     json_object_set_new (request, "limit", json_integer (1000));
     if (self->timeout_ms == 0)
         self->timeout_ms = PATIENCE_MS;
+    self->mode_said = true;
     json_t *answer = cli_ask (self, request);
     const json_t *tasks = json_object_get (answer, "tasks");
     for (size_t i = 0; i < json_array_size (tasks); i++) {
@@ -89,21 +90,39 @@ s_offer_ids (cli_t *self, const char *begun)
     json_decref (answer);
 }
 
-//  The option whose value is being typed, if it is one with closed words
+//  Where the words are closed: behind an option, or the name of the command, its letter too
+#define STATES "queued", "starting", "running", "paused", "completing", "passed", "failed", "error", \
+    "cancelled", "timeout"
+static const struct {
+    const char *command;
+    const char *before [2];
+    const char *words [12];
+} s_closed [] = {
+    { "list", { "--state", "-s" }, { STATES } },
+    { "export", { "--state", "-s" }, { STATES } },
+    { "sessions", { "--state", "-s" }, { "initializing", "starting", "running", "waiting_input", "processing",
+        "completed", "error", "terminated" } },
+    { "list", { "--order", NULL }, { "created", "updated", "completed" } },
+    { "mode", { "mode", NULL }, { "dual", "sqlite", "redis" } },
+    { "completion", { "completion", NULL }, { "bash", "zsh" } },
+    { "stats", { "--by", "-b" }, { "state", "role", "provider", "model", "hour", "day", "error" } },
+    { "outputs", { "--type", NULL }, { "stdout", "stderr", "log", "artifact", "commit", "diagnostic" } },
+    { "export", { "--format", "-f" }, { "events", "jsonl", "csv" } },
+    { "export", { "--table", NULL }, { "tasks", "task_history", "task_outputs", "task_metrics", "cli_sessions",
+        "cli_session_commands", "user_preferences", "rejected_events" } }
+};
+
+//  Is a word being typed that is one of a few?
 static bool
 s_offer_values (const cli_command_t *command, const char *before, const char *begun)
 {
-    static const char *const states [] = { "queued", "starting", "running", "paused", "completing",
-        "passed", "failed", "error", "cancelled", "timeout", NULL };
-    static const char *const orders [] = { "created", "updated", "completed", NULL };
-    if (strcmp (before, "--state") == 0 || strcmp (before, "-s") == 0) {
-        s_offer_words (states, begun);
-        return true;
-    }
-    if (strcmp (before, "--order") == 0 && strcmp (command->name, "list") == 0) {
-        s_offer_words (orders, begun);
-        return true;
-    }
+    for (size_t i = 0; i < sizeof s_closed / sizeof s_closed [0]; i++)
+        for (int spelling = 0; spelling < 2 && s_closed [i].before [spelling]; spelling++)
+            if (strcmp (command->name, s_closed [i].command) == 0
+            &&  strcmp (before, s_closed [i].before [spelling]) == 0) {
+                s_offer_words (s_closed [i].words, begun);
+                return true;
+            }
     return false;
 }
 

@@ -142,6 +142,8 @@ s_draw (cli_t *self, cli_screen_t *screen, const json_t *answer, const char *tim
     const json_t *tasks = json_object_get (answer, "tasks");
     cli_table_t *table = cli_tasks_table (time_key, &self->style);
     cli_screen_begin (screen);
+    if (cli_value_string (answer, "mode"))
+        printf ("mode redis: not all there is  ");
     printf ("%s of %s tasks at position %s\n\n",
         cli_format_count ((int64_t) json_array_size (tasks)).text,
         cli_format_count (json_integer_value (json_object_get (answer, "total"))).text,

@@ -205,7 +205,7 @@ class Questions:
 
     def moments(self):
         yield {}, self.now
-        for number in range(6):
+        for number in range(4):
             position = self.draw.randint(1, len(self.events))
             if number % 2:
                 yield {"at": position}, self.past(position)

@@ -197,6 +197,12 @@ class Live(harness.BrokerTest):
         self.assertIn("--state", self.complete("list", "--"))
         self.assertIn("--requests", self.complete("list", "--re"))
         self.assertEqual(self.complete("list", "--state", "fa"), ["failed"])
+        self.assertEqual(self.complete("sessions", "--state", "pro"), ["processing"])
+        self.assertEqual(self.complete("mode", ""), ["dual", "sqlite", "redis"])
+        self.assertEqual(self.complete("export", "--table", "task_o"), ["task_outputs"])
+        self.assertEqual(self.complete("export", "-f", "c"), ["csv"])
+        self.assertEqual(self.complete("stats", "--by", "h"), ["hour"])
+        self.assertEqual(self.complete("outputs", "--type", "di"), ["diagnostic"])
         self.assertEqual(self.complete("--json", "get", task[:-1]), [task])
         self.assertEqual(self.complete("ping", task[:-1]), [])
 

@@ -176,7 +176,7 @@ static void
 s_assert_moments (fixture_t *fixture, s_source_t *source)
 {
     stele_span_t role = { "r1", 2 };
-    for (int i = 0; i < 20; i++) {
+    for (int i = 0; i < 12; i++) {
         stele_reader_set_bounds (fixture->reader, &s_bounds [i % 5]);
         stele_filter_t filter = { 0 };
         if (i % 2)
