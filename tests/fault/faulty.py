@@ -42,7 +42,11 @@ class Proxy(threading.Thread):
         while not self.ending:
             with self.lock:
                 sockets = [self.listener, self.woken] + list(self.pairs)
-            for ready in select.select(sockets, [], [], 1)[0]:
+            try:
+                readable = select.select(sockets, [], [], 1)[0]
+            except (OSError, ValueError):               # cut () has closed one of them meanwhile
+                continue
+            for ready in readable:
                 if ready is self.listener:
                     self._accept()
                 elif ready is self.woken:
