@@ -26,6 +26,7 @@
 typedef struct {
     stele_migrate_t *migrate;
     stele_legacy_key_t *keys;
+    char **ids;                     // Of each key the id that it claims
     size_t count, room;
     rivals_t *rivals;
 } s_source_t;
@@ -71,14 +72,23 @@ s_emit (convert_t *convert, const char *id, int64_t time_us)
         json_decref (changed);
 }
 
+//  What of a key is the id
+static const char *
+s_suffix (const stele_legacy_key_t *key, size_t *size)
+{
+    const char *colon = memchr (key->key, ':', key->key_size);
+    const char *suffix = colon? colon + 1: key->key;
+    *size = key->key_size - (size_t) (suffix - key->key);
+    return suffix;
+}
+
 //  Its own id, where it has one that can be, else that of its key. Caller frees.
 static char *
 s_id_of (const json_t *columns, const stele_legacy_key_t *key, bool *own)
 {
     static const char *const names [] = { "id", "task_id" };
-    const char *colon = memchr (key->key, ':', key->key_size);
-    const char *suffix = colon? colon + 1: key->key;
-    size_t size = key->key_size - (size_t) (suffix - key->key);
+    size_t size;
+    const char *suffix = s_suffix (key, &size);
     char *id = NULL;
     for (size_t i = 0; i < sizeof names / sizeof names [0]; i++) {
         const json_t *value = json_object_get (columns, names [i]);
@@ -99,9 +109,8 @@ s_id_of (const json_t *columns, const stele_legacy_key_t *key, bool *own)
 static bool
 s_names_key (const char *id, const stele_legacy_key_t *key)
 {
-    const char *colon = memchr (key->key, ':', key->key_size);
-    const char *suffix = colon? colon + 1: key->key;
-    size_t size = key->key_size - (size_t) (suffix - key->key);
+    size_t size;
+    const char *suffix = s_suffix (key, &size);
     return strlen (id) == size && memcmp (id, suffix, size) == 0;
 }
 
@@ -179,15 +188,10 @@ s_emit_key (s_source_t *self, const stele_legacy_key_t *key, json_t *others)
 static void
 s_settle_key (s_source_t *self, size_t number)
 {
-    const stele_legacy_key_t *key = &self->keys [number];
-    size_t words;
-    json_t *columns = s_parse (key, &words), *others, *record;
-    bool own;
-    char *id = s_id_of (columns, key, &own);
-    json_decref (columns);
+    json_t *others;
     self->migrate->counts.tasks++;
-    record = rivals_settle (self->rivals, id, s_record (key, number), &others);
-    free (id);
+    json_t *record = rivals_settle (self->rivals, self->ids [number],
+        s_record (&self->keys [number], number), &others);
     if (!record)
         return;
     for (size_t i = 0; i < json_array_size (others); i++)
@@ -221,9 +225,10 @@ s_hold_key (const stele_legacy_key_t *key, void *arg)
     if (self->count == self->room) {
         self->room = self->room? self->room * 2: 1024;
         self->keys = realloc (self->keys, self->room * sizeof *self->keys);
-        assert (self->keys);
+        self->ids = realloc (self->ids, self->room * sizeof *self->ids);
+        assert (self->keys && self->ids);
     }
-    stele_legacy_key_t *held = &self->keys [self->count++];
+    stele_legacy_key_t *held = &self->keys [self->count];
     *held = *key;
     held->key = s_copy (key->key, key->key_size);
     held->text = s_copy (key->text, key->size);
@@ -232,8 +237,8 @@ s_hold_key (const stele_legacy_key_t *key, void *arg)
     bool own;
     char *id = s_id_of (columns, held, &own);
     rivals_add (self->rivals, id, s_names_key (id, held));
-    free (id);
     json_decref (columns);
+    self->ids [self->count++] = id;
     return 0;
 }
 
@@ -255,8 +260,10 @@ stele_migrate_from_redis (stele_migrate_t *migrate, const char *url, const char 
     for (size_t i = 0; i < self.count; i++) {
         free ((char *) self.keys [i].key);
         free ((char *) self.keys [i].text);
+        free (self.ids [i]);
     }
     free (self.keys);
+    free (self.ids);
     rivals_destroy (&self.rivals);
     return rc;
 }
