@@ -1,17 +1,21 @@
 /*  checkpoint - fold the write-ahead log into the file, without holding up commits
 
-    What makes a checkpoint long is the sync of the file. So the pages are copied into it
-    first without one; a thread syncs the file while the writer goes on committing; and when
-    few pages have come meanwhile, an ordinary checkpoint, with its sync, takes
-    those and lets the log begin anew.
+    What makes a checkpoint long is to copy the pages of the log and to sync the file. A thread
+    does that while the writer goes on committing; it takes what has come meanwhile in a second
+    round, and so on. When few pages are left, the writer does the rest between two commits,
+    with the sync of an ordinary checkpoint, and the log begins anew.
 
-    Until that last step the log has all that is not surely in the file: a reader holds a
-    snapshot of it, and SQLite does not begin a log anew while somebody reads it
-    (https://sqlite.org/wal.html, "Avoiding Excessively Large WAL Files"). So a power cut
-    finds what it always finds in the middle of a checkpoint, a whole log. What an earlier run
-    has copied and not synced counts for nothing: a start copies it again. All copying is
-    done by the connection and on the thread that commit: SQLite up to 3.51.2 can lose pages
-    when another one does.
+    SQLite up to 3.51.2 can lose committed pages when one connection lets the log begin anew
+    while another one folds it in (https://sqlite.org/wal.html, "The WAL-Reset Bug"). So the
+    writer holds a reader's snapshot of the log before the thread begins and until it has ended:
+    SQLite does not begin a log anew that somebody reads (the same page, "Avoiding Excessively
+    Large WAL Files"). Committing beside a checkpoint is what the log is made for. One connection
+    commits, and one thread at a time folds in; nothing else may write to the file.
+
+    A power cut, too, finds what it always finds in the middle of a checkpoint, a whole log:
+    SQLite counts pages as folded in before it has synced them, but the snapshot is held until the
+    thread has. What an earlier run has copied and not synced counts for nothing: a start copies
+    it again.
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -32,7 +36,7 @@ typedef struct stele_checkpoint stele_checkpoint_t;
 stele_checkpoint_t *
     stele_checkpoint_new (sqlite3 *db);
 
-/*  Waits for the sync that is under way; leaves the rest to the close of the connection. */
+/*  Waits for the thread; leaves the rest to the close of the connection.     */
 void
     stele_checkpoint_destroy (stele_checkpoint_t **self_p);
 
@@ -50,13 +54,15 @@ bool
 bool
     stele_checkpoint_ends (const stele_checkpoint_t *self);
 
-/*  Take the next step, outside a transaction. Where readers are in the way, or the ledger is
-    busy, the rest is for a later one. Returns 0; STELE_EFULL: the file cannot grow;
-    STELE_ENO_MEMORY; STELE_EIO and any other: the state of the file is unknown. */
+/*  Take the next step, outside a transaction: begin a round, or end. Waits for the round before it.
+    Where readers are in the way, or the ledger is busy, the rest is for a later one. Returns 0;
+    STELE_EFULL: the file cannot grow; STELE_ENO_MEMORY; STELE_EIO and any other: the state of the
+    file is unknown.                                                         */
 int
     stele_checkpoint_step (stele_checkpoint_t *self);
 
-/*  Wait for the sync that is under way. Returns 0, or STELE_EIO: the log must stay as it is. */
+/*  Wait for the thread. Returns 0, or what it could not do: the state of the file is unknown, and
+    the log must stay as it is.                                              */
 int
     stele_checkpoint_settle (stele_checkpoint_t *self);
 
