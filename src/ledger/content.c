@@ -15,7 +15,7 @@
 //  Below this a frame saves less than it costs
 #define COMPRESS_FROM 256
 #define COMPRESS_FROM_WITH_DICTIONARY 64
-#define SAMPLE_BELOW 4096               // Larger ones have enough in common with themselves
+#define SMALL_BELOW 4096                // Larger ones have enough in common with themselves
 #define LEVEL 3
 
 struct stele_content {
@@ -76,9 +76,11 @@ s_compress (stele_content_t *self, const ZSTD_CDict *dictionary, const void *dat
     size_t worth_it = size - size / 10;
     if (!self->compressor || !s_reserve (self, worth_it))
         return 0;
-    size_t packed = dictionary?
-        ZSTD_compress_usingCDict (self->compressor, self->buffer, worth_it, data, size, dictionary):
-        ZSTD_compressCCtx (self->compressor, self->buffer, worth_it, data, size, LEVEL);
+    size_t packed = !dictionary?
+        ZSTD_compressCCtx (self->compressor, self->buffer, worth_it, data, size, LEVEL):
+        size < SMALL_BELOW?
+        ZSTD_compress2 (stele_dictionaries_small (self->dictionaries), self->buffer, worth_it, data, size):
+        ZSTD_compress_usingCDict (self->compressor, self->buffer, worth_it, data, size, dictionary);
     return ZSTD_isError (packed)? 0: packed;
 }
 
@@ -93,7 +95,7 @@ stele_content_pack (stele_content_t *self, const stele_value_t *value,
     if (value->size < COMPRESS_FROM_WITH_DICTIONARY)
         return STELE_ENCODING_PLAIN;
     const ZSTD_CDict *dictionary = stele_dictionaries_newest (self->dictionaries);
-    if (value->size < SAMPLE_BELOW && value->kind != STELE_VALUE_BYTES)
+    if (value->size < SMALL_BELOW && value->kind != STELE_VALUE_BYTES)
         stele_dictionaries_sample (self->dictionaries, value->text, value->size);
     if (value->size < COMPRESS_FROM && !dictionary)
         return STELE_ENCODING_PLAIN;

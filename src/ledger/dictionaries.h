@@ -32,6 +32,11 @@ void
 const ZSTD_CDict *
     stele_dictionaries_newest (stele_dictionaries_t *self);
 
+/*  The newest one, in a context to compress texts of some KiB with (ZSTD_compress2). NULL where
+    there is none. Owned by the object.                                      */
+ZSTD_CCtx *
+    stele_dictionaries_small (stele_dictionaries_t *self);
+
 /*  The one with that number, to expand with. NULL where the ledger does not have it. */
 const ZSTD_DDict *
     stele_dictionaries_find (stele_dictionaries_t *self, unsigned id);

@@ -24,7 +24,8 @@ typedef struct {
 } s_count_t;
 
 struct stele_tasks {
-    sqlite3_stmt *find;
+    sqlite3_stmt *find;             // Apart from the rest, since most that are not in memory are new
+    sqlite3_stmt *load;
     sqlite3_stmt *insert;
     sqlite3_stmt *update;           // Leaves the indexed columns alone
     sqlite3_stmt *update_indexed;
@@ -39,11 +40,11 @@ struct stele_tasks {
     s_count_t *counts;
 };
 
-static const char s_find_sql [] =
+static const char s_load_sql [] =
     "SELECT s.task, s.state, s.role, s.provider, s.model, s.flags, s.owner, s.created_at,"
     " s.updated_at, s.started_at, s.completed_at, s.error_count, s.last_error_at,"
     " s.last_history, s.last_output, s.last_metric, s.position, t.since"
-    " FROM tasks t JOIN states_plain s ON s.task = t.id WHERE t.task_id = ?1";
+    " FROM tasks t JOIN states_plain s ON s.task = t.id WHERE t.id = ?1";
 
 #define COLUMNS "provider = ?3, model = ?4, flags = ?5, owner = ?6, updated_after = ?7," \
     " started_after = ?8, completed_after = ?9, error_count = ?10, last_error = ?11," \
@@ -65,14 +66,15 @@ stele_tasks_new (sqlite3 *db)
     stele_tasks_t *self = calloc (1, sizeof *self);
     if (!self)
         return NULL;
-    self->find = stele_sql_prepare (db, s_find_sql);
+    self->find = stele_sql_prepare (db, "SELECT id FROM tasks WHERE task_id = ?1");
+    self->load = stele_sql_prepare (db, s_load_sql);
     self->insert = stele_sql_prepare (db, s_insert_sql);
     self->update = stele_sql_prepare (db,
         "UPDATE task_states SET " COLUMNS " WHERE task = ?16");
     self->update_indexed = stele_sql_prepare (db,
         "UPDATE task_states SET state = ?1, role = ?2, created_at = ?17, " COLUMNS " WHERE task = ?16");
     self->count = stele_sql_prepare (db, s_count_sql);
-    if (!self->find || !self->insert || !self->update || !self->update_indexed || !self->count)
+    if (!self->find || !self->load || !self->insert || !self->update || !self->update_indexed || !self->count)
         stele_tasks_destroy (&self);
     return self;
 }
@@ -87,6 +89,7 @@ stele_tasks_destroy (stele_tasks_t **self_p)
     stele_tasks_forget (self);
     free (self->dirty);
     sqlite3_finalize (self->find);
+    sqlite3_finalize (self->load);
     sqlite3_finalize (self->insert);
     sqlite3_finalize (self->update);
     sqlite3_finalize (self->update_indexed);
@@ -155,11 +158,15 @@ stele_tasks_find (stele_tasks_t *self, const char *id, size_t size, stele_task_t
     stele_id_bind (self->find, 1, id, size);
     int rc = stele_sql_step (self->find);
     if (rc == SQLITE_ROW) {
-        *task_p = s_task_new (self, id, size);
+        sqlite3_bind_int64 (self->load, 1, sqlite3_column_int64 (self->find, 0));
+        rc = stele_sql_step (self->load);
+        *task_p = rc == SQLITE_ROW? s_task_new (self, id, size): NULL;
         if (*task_p)
-            s_load (*task_p, self->find);
+            s_load (*task_p, self->load);
         else
+        if (rc == SQLITE_ROW)
             rc = SQLITE_NOMEM;
+        sqlite3_reset (self->load);
     }
     sqlite3_reset (self->find);
     return stele_sql_code (rc);
