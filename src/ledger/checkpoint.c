@@ -24,7 +24,8 @@
 //  Pages of 4 KiB that the log has grown by, when it is folded in. SQLite's own rule is 1,000;
 //  more of them are fewer copies of a page that changes often.
 #define PAGES_FOLD      4000
-#define PAGES_EARLY     1000        // Where there is time to spare
+#define PAGES_EARLY     1000        // Where there is nothing else to do:
+#define IDLE_US         20000       // no commit for so long
 #define PAGES_LAST      250         // So few may be left for the writer,
 #define ROUNDS_MAX      5           // unless that takes too long to come about
 #define PAGES_MAX       10000       // A log of that length waits for the other thread
@@ -52,7 +53,7 @@ struct stele_checkpoint {
     int pages_next;                 // A step is due when the log is that long
     int rounds;                     // Of this log, without an end
     int64_t spare_us;               // That the caller had since the last step
-    int64_t spare_us_next;          // A step is due early when it had that
+    int64_t spare_us_next;          // No step is due early before it had that
 };
 
 stele_checkpoint_t *
@@ -252,7 +253,7 @@ stele_checkpoint_due (stele_checkpoint_t *self, int64_t spare_us)
     if (self->rounds)
         return s_ended (self, self->pages >= PAGES_MAX);
     return self->pages >= self->pages_next
-        || (self->pages >= PAGES_EARLY && self->spare_us >= self->spare_us_next);
+        || (self->pages >= PAGES_EARLY && spare_us >= IDLE_US && self->spare_us >= self->spare_us_next);
 }
 
 bool
@@ -293,13 +294,12 @@ s_put_off (stele_checkpoint_t *self, int code)
 static int
 s_end (stele_checkpoint_t *self)
 {
-    int64_t begun_us = stele_clock_steady_us ();
     int code = s_fold (self, self->db);
     if (code || self->pages_done < self->pages)
         return s_put_off (self, code);
     //  All of it is in the file: the next commit begins the log anew
     self->pages = 0;
-    s_begin_anew (self, PAGES_FOLD, stele_clock_steady_us () - begun_us);
+    s_begin_anew (self, PAGES_FOLD, 0);
     return 0;
 }
 

@@ -45,8 +45,7 @@ void
     stele_checkpoint_grown (stele_checkpoint_t *self, int pages);
 
 /*  Is there something to do? 'spare_us' is how long the caller had nothing to do since the
-    last call: a log that is not long yet is folded in when that came to as much as the last
-    time has cost.                                                           */
+    last call: a log that is not long yet is folded in when nobody wants to commit. */
 bool
     stele_checkpoint_due (stele_checkpoint_t *self, int64_t spare_us);
 
