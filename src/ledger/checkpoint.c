@@ -29,8 +29,9 @@
 #define PAGES_LAST      250         // So few may be left for the writer,
 #define ROUNDS_MAX      5           // unless that takes too long to come about
 #define PAGES_MAX       10000       // A log of that length waits for the other thread
-#define PAGES_RETRY     2500
-#define SPARE_US_RETRY  2000000     // After a step that could not do all
+#define PAGES_RETRY     500         // After a step that a reader was in the way of,
+#define PAGES_NO_ROOM   2500        // and one without room
+#define SPARE_US_RETRY  2000000
 
 //  Bytes of the memory that SQLite shares beside the log: of its first region, of the two copies of
 //  its header
@@ -286,8 +287,9 @@ s_begin_anew (stele_checkpoint_t *self, int pages_next, int64_t spare_us_next)
 static int
 s_put_off (stele_checkpoint_t *self, int code)
 {
-    s_begin_anew (self, self->pages + PAGES_RETRY, SPARE_US_RETRY);
-    return code == STELE_EBUSY? 0: code;
+    bool busy = code == 0 || code == STELE_EBUSY;
+    s_begin_anew (self, self->pages + (busy? PAGES_RETRY: PAGES_NO_ROOM), SPARE_US_RETRY);
+    return busy? 0: code;
 }
 
 //  What is left, by the connection that commits

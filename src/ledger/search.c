@@ -17,6 +17,7 @@
 
 #define VERSION 1
 #define PORTION 4096                // Events in one transaction
+#define LOOK 64                     // Tasks in one look at the ledger, which holds its log
 
 static const char s_schema [] =
     "CREATE TABLE meta (key TEXT PRIMARY KEY, value ANY) STRICT, WITHOUT ROWID;"
@@ -289,31 +290,43 @@ s_write_ids (stele_search_t *self)
     return code;
 }
 
-//  Each task once, with its text as it is now: what changes it later comes with a later event
+//  A few tasks, each with its text as it is now: what changes it later comes with a later event
 static int
-s_index (stele_search_t *self, int64_t last)
+s_index_some (stele_search_t *self, const reader_text_t *texts, size_t count)
 {
-    reader_texts_t texts = { NULL, 0, 0 };
     stele_reader_t *reader = self->reader;
     int code = reader_enter (reader);
     if (code)
         return code;
-    reader_texts (reader, self->position, last, &texts);
-    for (size_t i = 0; i < texts.count && code == 0 && reader->status == 0; i++) {
+    for (size_t i = 0; i < count && code == 0 && reader->status == 0; i++) {
         stele_record_clear (reader->row);
-        if (reader_task_row (reader, texts.texts [i].task, false) != 1)
+        if (reader_task_row (reader, texts [i].task, false) != 1)
             continue;
-        if (texts.texts [i].born)
-            s_add_id (self, texts.texts [i].task);
-        if (texts.texts [i].position)
-            code = s_index_text (self, texts.texts [i].position);
+        if (texts [i].born)
+            s_add_id (self, texts [i].task);
+        if (texts [i].position)
+            code = s_index_text (self, texts [i].position);
+    }
+    int left = (int) reader_leave (reader, 0);
+    return code? code: left;
+}
+
+//  Each task once
+static int
+s_index (stele_search_t *self, int64_t last)
+{
+    reader_texts_t texts = { NULL, 0, 0 };
+    int code = reader_enter (self->reader);
+    if (code)
+        return code;
+    reader_texts (self->reader, self->position, last, &texts);
+    code = (int) reader_leave (self->reader, 0);
+    for (size_t i = 0; i < texts.count && code == 0; i += LOOK) {
+        size_t count = texts.count - i < LOOK? texts.count - i: LOOK;
+        code = s_index_some (self, texts.texts + i, count);
     }
     free (texts.texts);
-    int left = (int) reader_leave (reader, 0);
-    code = code? code: left;
-    if (code == 0)
-        code = s_write_ids (self);
-    return code;
+    return code? code: s_write_ids (self);
 }
 
 int64_t
