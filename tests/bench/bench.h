@@ -225,6 +225,9 @@ void
 /*  kill -9.                                                                 */
 void
     bench_broker_kill (bench_broker_t *self);
+/*  Wait until it has nothing to do: its followers have what it was sent. At most a minute. */
+void
+    bench_broker_rest (bench_broker_t *self);
 /*  A number of its statistics, "redis/lag_events"; -1 where there is none.  */
 double
     bench_broker_stat (bench_broker_t *self, const char *path);

@@ -41,6 +41,7 @@ s_rate (bench_t *self, bool with_redis, double *half_p99_ms)
     bench_load_result_t result = bench_publish (&broker, &load, NULL);
     double rate = (double) result.events / result.seconds;
     if (half_p99_ms) {
+        bench_broker_rest (&broker);
         load.rate = rate / 2;
         load.workload.seed = ++s_seed;
         load.workload.tasks = (int64_t) (load.rate * 4 / 6);

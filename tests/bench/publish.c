@@ -22,13 +22,13 @@ static const s_case_t s_cases [] = {
     {  1,    1,  16,  256,  4000, false, false, false },
     {  1,    1, 256,  256, 40000, false, false, false },
     {  1,   10,   8,  256, 10000, false, true,  false },
-    {  1,  100,   8,  256, 40000, false, false, false },
+    {  1,  100,   8,  256, 40000, false, false, true },
     {  1, 1000,   4,  256, 40000, false, false, false },
     {  8,    1,   1,  256,  2000, false, true,  false },
     {  8,   10,   8,  256, 20000, false, true,  false },
-    {  8,  100,   4,  256, 40000, false, false, false },
+    {  8,  100,   4,  256, 40000, false, false, true },
     {  8, 1000,   2, 4096, 60000, false, true,  false },
-    { 64,    1,   1,  256, 10000, false, false, false },
+    { 64,    1,   1,  256, 10000, false, false, true },
     { 64,    1,  16,  256, 30000, false, true,  false },
     { 64,   10,   4,  256, 40000, false, true,  false },
     { 64,  100,   2,  256, 60000, false, false, true },
@@ -106,6 +106,7 @@ static void
 s_half_load (bench_t *self, bench_broker_t *broker, const s_case_t *which, double full, const char *name)
 {
     bench_load_t load = s_load (which);
+    bench_broker_rest (broker);
     load.rate = full / 2;
     //  Some five seconds of it
     int64_t tasks = (int64_t) (load.rate * 5 / 6);

@@ -16,6 +16,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 #include <hiredis/hiredis.h>
 #include <zmq.h>
@@ -238,6 +239,18 @@ bench_broker_stat (bench_broker_t *self, const char *path)
         token.kind == STELE_SCAN_REAL? token.real: -1;
     zmq_msg_close (&answer);
     return value;
+}
+
+void
+bench_broker_rest (bench_broker_t *self)
+{
+    const struct timespec moment = { 0, 300000000 };
+    for (int i = 0; i < 200; i++) {
+        double cpu_s = bench_usage (self->pid).cpu_s;
+        nanosleep (&moment, NULL);
+        if (bench_usage (self->pid).cpu_s - cpu_s < 0.015)
+            return;
+    }
 }
 
 void
