@@ -172,7 +172,7 @@ s_hold (stele_ingest_t *self)
     if (stele_clock_steady_us () < self->retry_us)
         return;
     code = self->is_full? stele_ledger_make_room (self->writer->ledger): 0;
-    if (code == STELE_EIO)
+    if (!(code == 0 || code == STELE_EFULL || code == STELE_ENO_MEMORY))
         snprintf (self->writer->trouble, sizeof self->writer->trouble, "%s",
             stele_ledger_error (self->writer->ledger));
     else

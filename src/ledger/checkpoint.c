@@ -47,6 +47,7 @@ struct stele_checkpoint {
     pthread_t thread;
     bool folding;                   // There is such a thread
     int code;                       // What became of it, once it has ended
+    bool read_only;                 // It could not write: a file was opened for reading, not for more
     char error [512];
     int pages;                      // Of the log
     int pages_pinned;               // Of them in the snapshot of the reader
@@ -85,7 +86,8 @@ s_open (stele_checkpoint_t *self, int flags)
             "PRAGMA synchronous = FULL; PRAGMA cache_size = 16;"
             //  A connection that has not read does not know that there is a log
             "SELECT 1 FROM sqlite_schema", NULL, NULL, NULL);
-    if (rc == SQLITE_OK)
+    //  Without a right or a descriptor to write, SQLite is content to read
+    if (rc == SQLITE_OK && (flags == SQLITE_OPEN_READONLY || sqlite3_db_readonly (db, "main") == 0))
         return db;
     sqlite3_close (db);
     return NULL;
@@ -151,7 +153,7 @@ s_sync (stele_checkpoint_t *self, sqlite3_file *file)
     int number = 0;
     file->pMethods->xFileControl (file, SQLITE_FCNTL_LAST_ERRNO, &number);
     snprintf (self->error, sizeof self->error, "cannot sync %s: %s (errno %d, SQLite %d)",
-        sqlite3_db_filename (self->db, "main"), strerror (number), number, rc);
+        sqlite3_db_filename (self->folder, "main"), strerror (number), number, rc);
     return STELE_EIO;
 }
 
@@ -160,6 +162,7 @@ s_run (void *arg)
 {
     stele_checkpoint_t *self = arg;
     self->code = s_fold (self, self->folder);
+    self->read_only = self->code && (sqlite3_errcode (self->folder) & 0xFF) == SQLITE_READONLY;
     if (self->code == 0) {
         STELE_FAULT (checkpoint_copied);
         self->code = s_sync (self, s_file (self->folder));
@@ -194,7 +197,13 @@ int
 stele_checkpoint_settle (stele_checkpoint_t *self)
 {
     s_ended (self, true);
-    return self->code == STELE_EBUSY || self->code == STELE_EFULL || self->code == STELE_ENO_MEMORY? 0: self->code;
+    return self->read_only || stele_checkpoint_passes (self->code)? 0: self->code;
+}
+
+bool
+stele_checkpoint_passes (int code)
+{
+    return code == 0 || code == STELE_EBUSY || code == STELE_EFULL || code == STELE_ENO_MEMORY;
 }
 
 //  Without its header the memory is made anew from the log by who looks next
@@ -287,6 +296,8 @@ s_begin_anew (stele_checkpoint_t *self, int pages_next, int64_t spare_us_next)
 static int
 s_put_off (stele_checkpoint_t *self, int code)
 {
+    if (!stele_checkpoint_passes (code))
+        return code;
     bool busy = code == 0 || code == STELE_EBUSY;
     s_begin_anew (self, self->pages + (busy? PAGES_RETRY: PAGES_NO_ROOM), SPARE_US_RETRY);
     return busy? 0: code;
@@ -310,9 +321,16 @@ stele_checkpoint_step (stele_checkpoint_t *self)
 {
     s_ended (self, true);
     s_let_go (self);
+    if (self->read_only) {
+        self->read_only = false;
+        sqlite3_close (self->folder);
+        self->folder = NULL;
+        return s_end (self);
+    }
     if (self->code || (self->rounds && self->pages_done < self->pages_pinned))
         return s_put_off (self, self->code);
-    if (stele_checkpoint_ends (self) || !s_has_others (self) || !s_pin (self))
+    //  Commits that are not synced are in the writer's own hands until they are written
+    if (stele_checkpoint_ends (self) || STELE_CONTROL (sync_normal) || !s_has_others (self) || !s_pin (self))
         return s_end (self);
     self->rounds++;
     if (s_start_thread (self))
@@ -325,13 +343,14 @@ int
 stele_checkpoint_truncate (stele_checkpoint_t *self)
 {
     int code = stele_checkpoint_settle (self);
-    s_let_go (self);
-    s_begin_anew (self, PAGES_FOLD, 0);
     if (code)
         return code;
-    int rc = sqlite3_wal_checkpoint_v2 (self->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
-    if (rc == SQLITE_OK)
-        self->pages = 0;
+    s_let_go (self);
+    s_begin_anew (self, PAGES_FOLD, 0);
+    int log_pages = -1, done_pages = -1;
+    int rc = sqlite3_wal_checkpoint_v2 (self->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, &log_pages, &done_pages);
+    if (rc == SQLITE_OK || (log_pages >= 0 && done_pages == log_pages))
+        self->pages = 0;            // Nothing is left to fold, be the log as long as it is
     return rc == SQLITE_OK? 0:
         stele_sql_trouble (self->db, stele_sql_code (rc), self->error, sizeof self->error);
 }

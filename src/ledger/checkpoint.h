@@ -9,8 +9,10 @@
     while another one folds it in (https://sqlite.org/wal.html, "The WAL-Reset Bug"). So the
     writer holds a reader's snapshot of the log before the thread begins and until it has ended:
     SQLite does not begin a log anew that somebody reads (the same page, "Avoiding Excessively
-    Large WAL Files"). Committing beside a checkpoint is what the log is made for. One connection
-    commits, and one thread at a time folds in; nothing else may write to the file.
+    Large WAL Files"); and a snapshot that reads the file alone, since all of the log is in it,
+    keeps a checkpoint from writing to the file. Committing beside a checkpoint is what the log
+    is made for. One connection commits, and one thread at a time folds in; nothing else may
+    write to the file.
 
     A power cut, too, finds what it always finds in the middle of a checkpoint, a whole log:
     SQLite counts pages as folded in before it has synced them, but the snapshot is held until the
@@ -64,6 +66,10 @@ int
     the log must stay as it is.                                              */
 int
     stele_checkpoint_settle (stele_checkpoint_t *self);
+
+/*  Is that an error after which all is as before: no room, no memory, somebody is in the way? */
+bool
+    stele_checkpoint_passes (int code);
 
 /*  All at once, and give the room of the log back to the disk. As a step; STELE_EBUSY: a
     reader is in the way.                                                    */

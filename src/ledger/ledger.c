@@ -90,7 +90,7 @@ s_checkpointed (stele_ledger_t *self, int code)
 {
     if (code)
         snprintf (self->error, sizeof self->error, "%s", stele_checkpoint_error (self->checkpoint));
-    if (code == STELE_EIO)
+    if (!stele_checkpoint_passes (code))
         self->broken = true;
     return code;
 }
@@ -279,7 +279,10 @@ s_identify (stele_ledger_t *self)
 static int
 s_make_durable (stele_ledger_t *self)
 {
-    int rc = sqlite3_wal_checkpoint_v2 (self->db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
+    int log_pages = 0, done_pages = 0;
+    int rc = sqlite3_wal_checkpoint_v2 (self->db, NULL, SQLITE_CHECKPOINT_PASSIVE, &log_pages, &done_pages);
+    if (rc == SQLITE_OK && done_pages == log_pages)
+        stele_checkpoint_grown (self->checkpoint, 0);
     int code = rc == SQLITE_OK? 0: stele_ledger_fail (self, stele_sql_code (rc));
     //  Without room for the pages the log is synced at least, and serves for reading
     return code == STELE_EFULL || code == STELE_EBUSY? 0: code;

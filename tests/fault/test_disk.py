@@ -260,6 +260,17 @@ class HoldTest(DiskTest):
         harness.wait_until(lambda: self.ledger_bytes("") > 400 * 30000, "the log to be folded in")
         self.assert_whole()
 
+    def test_checkpoint_without_descriptors(self):
+        """No connection for the thread that folds the log in: the writer does it by its own."""
+        self.restart("open@ledger.db:EMFILE:while=" + self.flag)
+        self.fail_from_now_on()
+        before = self.ledger_bytes("")
+        peer = self.producer()
+        peer.publish(*self.big(200))
+        harness.wait_until(lambda: self.ledger_bytes("") > before + 200 * 30000, "the log to be folded in")
+        self.recover()
+        self.assert_whole()
+
     def test_short_writes(self):
         self.restart("write@-wal:short")
         load = self.load()
