@@ -4,7 +4,8 @@
     yet: so it takes its time, and trouble with it is said and changes nothing
     else. No head wakes it: it looks once a second, since an index that is written for
     each of many small commits costs more than they do, and steps back behind the
-    threads that somebody waits for.
+    threads that somebody waits for: it rests twice as long as it works, unless it is
+    far behind.
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -15,11 +16,14 @@
 #include "broker/poll.h"
 #include "broker/thread.h"
 #include "ledger/search.h"
+#include "model/clock.h"
 
 #define NAME "search"
 #define FOLLOW_MS 1000
 #define RETRY_MS 5000
 #define NICE 5
+#define REST 2                      // Times as long as the last portion took
+#define FAR_BEHIND 131072           // Events: a search reads some tenths of a second then
 
 typedef struct {
     stele_follower_t follower;
@@ -43,11 +47,12 @@ s_mailbox (s_actor_t *self)
     }
 }
 
-//  Is there more to be indexed at once?
-static bool
+//  Milliseconds until there may be more to be indexed
+static int
 s_follow (s_actor_t *self)
 {
     stele_refusal_t refusal = { 0 };
+    int64_t begun_ms = stele_clock_steady_ms ();
     if (!self->search)
         self->search = stele_search_open (self->follower.settings->ledger, self->follower.reader, &refusal);
     int64_t count = self->search? stele_search_follow (self->search, self->follower.head): refusal.code;
@@ -62,19 +67,26 @@ s_follow (s_actor_t *self)
     if (failing)
         stele_search_close (&self->search);
     self->failing = failing;
-    return count > 0;
+    if (failing)
+        return RETRY_MS;
+    if (count == 0)
+        return FOLLOW_MS;
+    if (self->follower.head - stele_search_position (self->search) > FAR_BEHIND)
+        return 0;
+    return (int) (stele_clock_steady_ms () - begun_ms) * REST;
 }
 
 static void
 s_loop (s_actor_t *self)
 {
-    bool goes_on = true, more = true;
+    bool goes_on = true;
+    int wait_ms = 0;
     while (goes_on) {
         zmq_pollitem_t items [] = {
             { zsock_resolve (self->follower.pipe), 0, ZMQ_POLLIN, 0 },
             { zsock_resolve (self->follower.mailbox), 0, ZMQ_POLLIN, 0 }
         };
-        if (stele_poll (items, 2, more? 0: self->failing? RETRY_MS: FOLLOW_MS) < 0)
+        if (stele_poll (items, 2, wait_ms) < 0)
             break;
         if (items [0].revents & ZMQ_POLLIN) {
             char *command = zstr_recv (self->follower.pipe);
@@ -87,7 +99,7 @@ s_loop (s_actor_t *self)
         stele_follower_hear (&self->follower);
         s_mailbox (self);
         if (goes_on)
-            more = s_follow (self);
+            wait_ms = s_follow (self);
     }
 }
 

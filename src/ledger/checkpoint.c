@@ -23,12 +23,12 @@
 
 //  Pages of 4 KiB that the log has grown by, when it is folded in. SQLite's own rule is 1,000;
 //  more of them are fewer copies of a page that changes often.
-#define PAGES_FOLD      4000
+#define PAGES_FOLD      8000
 #define PAGES_EARLY     1000        // Where there is nothing else to do:
 #define IDLE_US         20000       // no commit for so long
 #define PAGES_LAST      250         // So few may be left for the writer,
 #define ROUNDS_MAX      5           // unless that takes too long to come about
-#define PAGES_MAX       10000       // A log of that length waits for the other thread
+#define PAGES_MAX       16000       // A log of that length waits for the other thread
 #define PAGES_RETRY     500         // After a step that a reader was in the way of,
 #define PAGES_NO_ROOM   2500        // and one without room
 #define SPARE_US_RETRY  2000000

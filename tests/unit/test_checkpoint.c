@@ -17,7 +17,7 @@
 #include "ledger/checkpoint.h"
 #include "stele_error.h"
 
-#define ROWS 4500                   // Of one page each: more than a checkpoint waits for
+#define ROWS 8500                   // Of one page each: more than a checkpoint waits for
 
 typedef struct {
     char folder [64];
@@ -196,7 +196,7 @@ test_checkpoint_beside_commits_keeps_every_row (void **state)
 {
     desk_t *self = *state;
     int anew = 0;
-    for (int i = 0; i < 4000; i++) {
+    for (int i = 0; i < 6000; i++) {
         int pages = self->pages;
         s_commit (self, 7);
         anew += self->pages < pages;
@@ -205,7 +205,7 @@ test_checkpoint_beside_commits_keeps_every_row (void **state)
     }
     assert_true (anew >= 3);
     assert_int_equal (stele_checkpoint_truncate (self->checkpoint), 0);
-    assert_int_equal (s_integer (self->db, "SELECT count (*) FROM rows"), 4000 * 7);
+    assert_int_equal (s_integer (self->db, "SELECT count (*) FROM rows"), 6000 * 7);
     assert_int_equal (s_integer (self->db, "SELECT count (*) FROM pragma_integrity_check"
         " WHERE integrity_check = 'ok'"), 1);
 }
