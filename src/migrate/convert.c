@@ -248,14 +248,22 @@ convert_attach (convert_t *self, json_t *event, const char *inside)
 
 //  -- columns --------------------------------------------------------------------------
 
+bool
+convert_next_name (const char **names, char name [64])
+{
+    if (!**names)
+        return false;
+    size_t size = strcspn (*names, " ");
+    snprintf (name, 64, "%.*s", (int) size, *names);
+    *names += size + ((*names) [size] == ' ');
+    return true;
+}
+
 //  The same as convert_take; which of the names it had is in 'name'
 static json_t *
 s_take (convert_t *self, const char *names, char name [64])
 {
-    while (*names) {
-        size_t size = strcspn (names, " ");
-        snprintf (name, 64, "%.*s", (int) size, names);
-        names += size + (names [size] == ' ');
+    while (convert_next_name (&names, name)) {
         json_t *value = json_incref (json_object_get (self->columns, name));
         if (!value)
             continue;

@@ -58,6 +58,10 @@ void
 json_t *
     convert_take (convert_t *self, const char *names);
 
+/*  The next of the names, which stand between spaces. False: there is none left. */
+bool
+    convert_next_name (const char **names, char name [64]);
+
 /*  The same as text: numbers by their digits. Caller frees return value.    */
 char *
     convert_take_text (convert_t *self, const char *names);

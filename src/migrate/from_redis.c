@@ -144,11 +144,10 @@ s_parse (const stele_legacy_key_t *key, size_t *words)
 
 //  What the others of its id are kept as
 static json_t *
-s_record (const stele_legacy_key_t *key, size_t number)
+s_record (const stele_legacy_key_t *key)
 {
     size_t words;
     json_t *record = json_object (), *columns = s_parse (key, &words);
-    json_object_set_new (record, "number", json_integer ((json_int_t) number));
     json_object_set_new (record, "key", convert_text (key->key, key->key_size));
     json_object_set_new (record, "value", columns? convert_escape (columns): convert_text (key->text, key->size));
     return record;
@@ -190,14 +189,13 @@ s_settle_key (s_source_t *self, size_t number)
 {
     json_t *others;
     self->migrate->counts.tasks++;
-    json_t *record = rivals_settle (self->rivals, self->ids [number],
-        s_record (&self->keys [number], number), &others);
-    if (!record)
+    json_t *stands = rivals_settle (self->rivals, self->ids [number], json_integer ((json_int_t) number), &others);
+    if (!stands)
         return;
     for (size_t i = 0; i < json_array_size (others); i++)
-        json_object_del (json_array_get (others, i), "number");
-    s_emit_key (self, &self->keys [json_integer_value (json_object_get (record, "number"))], others);
-    json_decref (record);
+        json_array_set_new (others, i, s_record (&self->keys [json_integer_value (json_array_get (others, i))]));
+    s_emit_key (self, &self->keys [json_integer_value (stands)], others);
+    json_decref (stands);
 }
 
 static char *

@@ -50,11 +50,9 @@ sqlite_columns (const stele_foreign_row_t *row)
 static char *
 s_peek_id (const sqlite_source_t *self, const json_t *columns)
 {
-    for (const char *names = self->key; *names; ) {
-        char name [64];
-        size_t size = strcspn (names, " ");
-        snprintf (name, sizeof name, "%.*s", (int) size, names);
-        names += size + (names [size] == ' ');
+    const char *names = self->key;
+    char name [64];
+    while (convert_next_name (&names, name)) {
         char *id = convert_text_of (json_object_get (columns, name));
         if (id && *id && strlen (id) <= 255)
             return id;
