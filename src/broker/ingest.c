@@ -60,7 +60,7 @@ stele_ingest_fail (stele_ingest_t *self)
 static void
 s_trouble (stele_ingest_t *self, int code)
 {
-    if (code != STELE_EFULL && code != STELE_EBUSY && code != STELE_ENO_MEMORY) {
+    if (!stele_ledger_passes (code)) {
         stele_ingest_fail (self);
         return;
     }
@@ -172,7 +172,7 @@ s_hold (stele_ingest_t *self)
     if (stele_clock_steady_us () < self->retry_us)
         return;
     code = self->is_full? stele_ledger_make_room (self->writer->ledger): 0;
-    if (!(code == 0 || code == STELE_EFULL || code == STELE_ENO_MEMORY))
+    if (!stele_ledger_passes (code))
         snprintf (self->writer->trouble, sizeof self->writer->trouble, "%s",
             stele_ledger_error (self->writer->ledger));
     else

@@ -17,6 +17,7 @@
 #include <string.h>
 #include "fault/fault.h"
 #include "ledger/checkpoint.h"
+#include "ledger/ledger.h"
 #include "ledger/sql.h"
 #include "model/clock.h"
 #include "stele_error.h"
@@ -197,13 +198,7 @@ int
 stele_checkpoint_settle (stele_checkpoint_t *self)
 {
     s_ended (self, true);
-    return self->read_only || stele_checkpoint_passes (self->code)? 0: self->code;
-}
-
-bool
-stele_checkpoint_passes (int code)
-{
-    return code == 0 || code == STELE_EBUSY || code == STELE_EFULL || code == STELE_ENO_MEMORY;
+    return self->read_only || stele_ledger_passes (self->code)? 0: self->code;
 }
 
 //  Without its header the memory is made anew from the log by who looks next
@@ -296,7 +291,7 @@ s_begin_anew (stele_checkpoint_t *self, int pages_next, int64_t spare_us_next)
 static int
 s_put_off (stele_checkpoint_t *self, int code)
 {
-    if (!stele_checkpoint_passes (code))
+    if (!stele_ledger_passes (code))
         return code;
     bool busy = code == 0 || code == STELE_EBUSY;
     s_begin_anew (self, self->pages + (busy? PAGES_RETRY: PAGES_NO_ROOM), SPARE_US_RETRY);

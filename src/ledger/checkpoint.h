@@ -67,10 +67,6 @@ int
 int
     stele_checkpoint_settle (stele_checkpoint_t *self);
 
-/*  Is that an error after which all is as before: no room, no memory, somebody is in the way? */
-bool
-    stele_checkpoint_passes (int code);
-
 /*  All at once, and give the room of the log back to the disk. As a step; STELE_EBUSY: a
     reader is in the way.                                                    */
 int

@@ -90,7 +90,7 @@ s_checkpointed (stele_ledger_t *self, int code)
 {
     if (code)
         snprintf (self->error, sizeof self->error, "%s", stele_checkpoint_error (self->checkpoint));
-    if (!stele_checkpoint_passes (code))
+    if (!stele_ledger_passes (code))
         self->broken = true;
     return code;
 }
@@ -566,6 +566,12 @@ s_keep_high_water (stele_ledger_t *self, bool now)
         snprintf (self->error, sizeof self->error, "cannot write %s",
             stele_high_water_path (self->high_water));
     return self->high_water_code;
+}
+
+bool
+stele_ledger_passes (int code)
+{
+    return code == 0 || code == STELE_EBUSY || code == STELE_EFULL || code == STELE_ENO_MEMORY;
 }
 
 int

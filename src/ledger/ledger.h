@@ -210,10 +210,13 @@ int
     stele_ledger_follower_save (stele_ledger_t *self, const char *name,
         int64_t position, int64_t time_us);
 
+/*  Is that an error after which all is as before: no room, no memory, somebody is in the way? */
+bool
+    stele_ledger_passes (int code);
+
 /*  Fold the write-ahead log into the file as far as readers allow, when it is longer than its
-    bound; and early, when the caller has had nothing to do for as long as the last
-    checkpoint took: so that early ones take no more time than there is. 'spare_us' is how long
-    that was since the last call. And, a few times in the life of a ledger, learn what its
+    bound; and early, when nobody wants to commit. 'spare_us' is how long the caller had nothing
+    to do since the last call. And, a few times in the life of a ledger, learn what its
     texts have in common. Call between batches, after the acks.              */
 int
     stele_ledger_checkpoint (stele_ledger_t *self, int64_t spare_us);

@@ -596,9 +596,9 @@ convert_take_field (convert_t *self, json_t *event, const char *field, const cha
 static bool
 s_is_one_of (const char *name, const char *names)
 {
-    size_t size = strlen (name);
-    for (; *names; names += strcspn (names, " "), names += *names == ' ')
-        if (strcspn (names, " ") == size && memcmp (names, name, size) == 0)
+    char one [64];
+    while (convert_next_name (&names, one))
+        if (strcmp (one, name) == 0)
             return true;
     return false;
 }

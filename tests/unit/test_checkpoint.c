@@ -192,6 +192,15 @@ test_checkpoint_while_a_reader_reads_is_put_off (void **state)
 }
 
 static void
+test_checkpoint_of_a_short_log_waits_for_an_idle_moment (void **state)
+{
+    desk_t *self = *state;
+    s_commit (self, 1200);
+    assert_false (stele_checkpoint_due (self->checkpoint, 5000));
+    assert_true (stele_checkpoint_due (self->checkpoint, 50000));
+}
+
+static void
 test_checkpoint_beside_commits_keeps_every_row (void **state)
 {
     desk_t *self = *state;
@@ -217,6 +226,8 @@ main (void)
         cmocka_unit_test_setup_teardown (test_checkpoint_before_it_is_synced_leaves_the_log_whole,
             s_setup, s_teardown),
         cmocka_unit_test_setup_teardown (test_checkpoint_with_many_pages_meanwhile_goes_round_again,
+            s_setup, s_teardown),
+        cmocka_unit_test_setup_teardown (test_checkpoint_of_a_short_log_waits_for_an_idle_moment,
             s_setup, s_teardown),
         cmocka_unit_test_setup_teardown (test_checkpoint_beside_commits_keeps_every_row, s_setup, s_teardown),
         cmocka_unit_test_setup_teardown (test_checkpoint_while_a_reader_reads_is_put_off, s_setup, s_teardown)
