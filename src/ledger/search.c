@@ -17,7 +17,9 @@
 
 #define VERSION 1
 #define PORTION 4096                // Events in one transaction
-#define LOOK 64                     // Tasks in one look at the ledger, which holds its log
+//  What one look at the ledger takes at most, since it holds its log: tasks, and bytes of their texts
+#define LOOK 64
+#define LOOK_BYTES (1024 * 1024)
 
 static const char s_schema [] =
     "CREATE TABLE meta (key TEXT PRIMARY KEY, value ANY) STRICT, WITHOUT ROWID;"
@@ -44,6 +46,12 @@ typedef struct {
 
 #define KINDS 4
 
+//  A text that was read
+typedef struct {
+    int64_t position;
+    size_t start, end;              // In self->text
+} s_text_t;
+
 struct stele_search {
     sqlite3 *db;
     stele_reader_t *reader;
@@ -55,7 +63,9 @@ struct stele_search {
     char *path;                     // Of the ledger
     bool damaged;
     bool is_short;                  // Of memory
-    s_bytes_t text;
+    s_bytes_t text;                 // Of one look
+    s_text_t texts [LOOK];
+    size_t text_count;
     s_ids_t ids [KINDS];
 };
 
@@ -224,11 +234,12 @@ stele_search_error (const stele_search_t *self)
 
 //  -- one portion -------------------------------------------------------------------------
 
-static int
-s_index_text (stele_search_t *self, int64_t position)
+static void
+s_read_text (stele_search_t *self, int64_t position)
 {
     static const stele_field_t fields [] = { STELE_TITLE, STELE_DESCRIPTION, STELE_LAST_ERROR };
-    self->text.size = 0;
+    s_text_t *text = &self->texts [self->text_count++];
+    *text = (s_text_t) { .position = position, .start = self->text.size };
     for (size_t i = 0; i < 3; i++) {
         const stele_value_t *value = &self->reader->row->values [fields [i]];
         if (!stele_record_has (self->reader->row, fields [i]))
@@ -236,12 +247,7 @@ s_index_text (stele_search_t *self, int64_t position)
         s_append (self, &self->text, "\n", 1);
         s_append (self, &self->text, value->text, value->size);
     }
-    if (self->is_short)
-        return STELE_ENO_MEMORY;
-    sqlite3_bind_int64 (self->insert, 1, position);
-    sqlite3_bind_text (self->insert, 2, self->text.data? self->text.data: "", (int) self->text.size,
-        SQLITE_STATIC);
-    return stele_sql_run (self->insert);
+    text->end = self->text.size;
 }
 
 static void
@@ -290,25 +296,45 @@ s_write_ids (stele_search_t *self)
     return code;
 }
 
-//  A few tasks, each with its text as it is now: what changes it later comes with a later event
-static int
-s_index_some (stele_search_t *self, const reader_text_t *texts, size_t count)
+//  The next tasks, each with its text as it is now: what changes it later comes with a later event.
+//  How many they are, or a code.
+static int64_t
+s_look (stele_search_t *self, const reader_text_t *texts, size_t count)
 {
     stele_reader_t *reader = self->reader;
+    self->text.size = 0;
+    self->text_count = 0;
     int code = reader_enter (reader);
     if (code)
         return code;
-    for (size_t i = 0; i < count && code == 0 && reader->status == 0; i++) {
+    size_t i = 0;
+    while (i < count && i < LOOK && self->text.size < LOOK_BYTES && reader->status == 0) {
+        const reader_text_t *text = &texts [i++];
         stele_record_clear (reader->row);
-        if (reader_task_row (reader, texts [i].task, false) != 1)
+        if (reader_task_row (reader, text->task, false) != 1)
             continue;
-        if (texts [i].born)
-            s_add_id (self, texts [i].task);
-        if (texts [i].position)
-            code = s_index_text (self, texts [i].position);
+        if (text->born)
+            s_add_id (self, text->task);
+        if (text->position)
+            s_read_text (self, text->position);
     }
-    int left = (int) reader_leave (reader, 0);
-    return code? code: left;
+    code = (int) reader_leave (reader, 0);
+    return code? code: self->is_short? STELE_ENO_MEMORY: (int64_t) i;
+}
+
+//  Apart from the look: this takes longer, and the log of the ledger is free meanwhile
+static int
+s_write_texts (stele_search_t *self)
+{
+    int code = 0;
+    for (size_t i = 0; i < self->text_count && code == 0; i++) {
+        const s_text_t *text = &self->texts [i];
+        sqlite3_bind_int64 (self->insert, 1, text->position);
+        sqlite3_bind_text (self->insert, 2, self->text.data? self->text.data + text->start: "",
+            (int) (text->end - text->start), SQLITE_STATIC);
+        code = stele_sql_run (self->insert);
+    }
+    return code;
 }
 
 //  Each task once
@@ -321,9 +347,11 @@ s_index (stele_search_t *self, int64_t last)
         return code;
     reader_texts (self->reader, self->position, last, &texts);
     code = (int) reader_leave (self->reader, 0);
-    for (size_t i = 0; i < texts.count && code == 0; i += LOOK) {
-        size_t count = texts.count - i < LOOK? texts.count - i: LOOK;
-        code = s_index_some (self, texts.texts + i, count);
+    size_t done = 0;
+    while (done < texts.count && code == 0) {
+        int64_t count = s_look (self, texts.texts + done, texts.count - done);
+        code = count < 0? (int) count: s_write_texts (self);
+        done += count < 0? 0: (size_t) count;
     }
     free (texts.texts);
     return code? code: s_write_ids (self);

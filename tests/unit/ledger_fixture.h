@@ -111,7 +111,7 @@ fixture_append (fixture_t *self, const char *format, ...)
 static inline int64_t
 fixture_append (fixture_t *self, const char *format, ...)
 {
-    char text [8192];
+    char text [65536];
     va_list args;
     va_start (args, format);
     vsnprintf (text, sizeof text, format, args);

@@ -505,6 +505,46 @@ test_memory_short_while_indexing_or_searching_finds_no_less (void **state)
     s_unlink_index (self);
 }
 
+static int
+s_count_row (const stele_record_t *row, void *arg)
+{
+    (void) row;
+    ++*(int *) arg;
+    return 0;
+}
+
+//  Some looks end with their 64th task, others with a MiB of texts
+static void
+test_texts_of_many_looks_are_all_indexed (void **state)
+{
+    fixture_t *self = *state;
+    char *filler = malloc (30001);
+    assert_non_null (filler);
+    memset (filler, 'x', 30000);
+    filler [30000] = 0;
+    fixture_begin (self);
+    for (int i = 0; i < INDEXED; i++)
+        fixture_append (self, "{'type':'task.created','time':%d,'task_id':'t%d','title':'only%d','description':'%s end%d','role':'mason'}",
+            100 + i, i, i, i < 200? filler: "short", i);
+    fixture_commit (self);
+    free (filler);
+    assert_int_equal (s_index (self), 0);
+    for (int i = 0; i < INDEXED; i++) {
+        char word [20];
+        snprintf (word, sizeof word, i % 2? "only%d": "end%d", i);
+        stele_filter_t filter = { .limit = 1000, .search = { word, strlen (word) } };
+        stele_page_t page;
+        int found = 0;
+        assert_int_equal (stele_reader_tasks (self->reader, &filter, s_count_row, &found, &page), 0);
+        //  end1, end10 ...: words are found by their beginnings
+        if (i >= 100)
+            assert_int_equal (found, 1);
+        else
+            assert_true (found >= 1);
+    }
+    s_unlink_index (self);
+}
+
 //  -- the wire ---------------------------------------------------------------------------
 
 //  JSON to an event, its record, msgpack, and JSON again. 0 with the text, or an error.
@@ -595,6 +635,7 @@ main (void)
             fixture_new, fixture_destroy),
         cmocka_unit_test_setup_teardown (test_memory_short_while_reading_is_an_error_and_no_other_answer,
             fixture_new, fixture_destroy),
+        cmocka_unit_test_setup_teardown (test_texts_of_many_looks_are_all_indexed, fixture_new, fixture_destroy),
         cmocka_unit_test_setup_teardown (test_memory_short_while_indexing_or_searching_finds_no_less,
             fixture_new, fixture_destroy)
     };
