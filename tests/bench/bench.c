@@ -35,7 +35,7 @@ static const char s_usage [] =
     "  --tcp              endpoints on 127.0.0.1 instead of ipc\n"
     "  --full             every case, some of them long\n"
     "  --peers            also what else keeps entries before it acks: Redis Streams\n"
-    "  --keep             leave the working folder\n";
+    "  --keep             leave the working folder, with the ledger that was filled\n";
 
 static int
 s_remove (const char *path, const struct stat *status, int type, struct FTW *ftw)

@@ -40,7 +40,6 @@ static void
 s_report_growth (bench_t *self, int64_t stored, const bench_load_result_t *result,
     const bench_usage_t *usage)
 {
-    //  What followers do meanwhile may be left over from the fill before
     double us = (usage->writer_s + usage->io_s) * 1e6 / (double) result->events;
     double first = bench_report_value (self->report, "growth", "10000 tasks stored, writer's CPU an event");
     bench_report_figure (self->report, (double) result->events / result->seconds, "events/s", 0, NULL,
@@ -118,6 +117,9 @@ s_grow (bench_t *self, bench_broker_t *broker, uint64_t first_seed, double *byte
         int64_t tasks = measure? PROBE: next - stored < CHUNK? next - stored: CHUNK;
         if (!measure && tasks > scale - stored)
             tasks = scale - stored;
+        //  What followers have left over from the fill before would share the processor with the writer
+        if (measure)
+            bench_broker_rest (broker);
         result = s_fill (broker, tasks, seed, &usage);
         if (measure)
             s_report_growth (self, stored, &result, &usage);
@@ -153,5 +155,6 @@ bench_filled (bench_t *self)
     bench_broker_stop (&broker);
     if (s_wanted (self, "recovery"))
         bench_recovery (self, &broker, self->options->scale / 10);
-    bench_ledger_remove ("filled.db");
+    if (!self->options->keep)
+        bench_ledger_remove ("filled.db");
 }

@@ -17,6 +17,7 @@
 #include <sqlite3.h>
 #include "bench.h"
 #include "ledger/ledger.h"
+#include "model/clock.h"
 #include "wire/event.h"
 #include "wire/scan.h"
 
@@ -125,7 +126,7 @@ s_run_ledger (const bench_messages_t *messages)
                 stele_record_clear (event);
                 code = stele_event_decode_record (data, data_size, event, &refusal);
                 if (!stele_record_has (event, STELE_TIME))
-                    stele_record_set_integer (event, STELE_TIME, 1750000000000000 + (int64_t) i);
+                    stele_record_set_integer (event, STELE_TIME, stele_clock_us ());
                 if (pass == 1 && code == 0)
                     code = stele_ledger_append (ledger, event, producer.id, &position, &refusal);
             }
@@ -133,7 +134,7 @@ s_run_ledger (const bench_messages_t *messages)
             if (pass == 1 && code == 0)
                 code = stele_ledger_producer_advance (ledger, producer.id, messages->last [i]);
             if (pass == 1 && code == 0)
-                code = stele_ledger_commit (ledger, 1750000000000000 + (int64_t) i);
+                code = stele_ledger_commit (ledger, stele_clock_us ());
             if (pass == 1 && code == 0)
                 code = stele_ledger_checkpoint (ledger, 0);
             *(pass? &times.room_s: &times.decode_s) += bench_now () - start;

@@ -14,7 +14,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include "bench.h"
+#include "model/clock.h"
 #include "wire/pack.h"
+
+#define TASK_US 30                  // From one new task to the next
 
 //  splitmix64: small, and the same everywhere
 static uint64_t
@@ -147,8 +150,21 @@ s_text (uint64_t *state, char *text, size_t size)
     return size;
 }
 
+//  When the task begins. Like a producer's, these times go on with the clock: from when this load
+//  was put together, at a pace no broker here keeps up with, so that none lies ahead.
+static int64_t
+s_time (const bench_workload_t *self, int64_t number)
+{
+    static uint64_t seed;
+    static int64_t start_us;
+    if (start_us == 0 || seed != self->seed)
+        start_us = stele_clock_us ();
+    seed = self->seed;
+    return start_us + number * self->producers * TASK_US;
+}
+
 static void
-s_created (stele_pack_t *pack, uint64_t *state, const char *id)
+s_created (stele_pack_t *pack, uint64_t *state, const char *id, int64_t time)
 {
     static const char *const roles [] = { "coder", "reviewer", "planner", "tester" };
     char text [512];
@@ -163,7 +179,7 @@ s_created (stele_pack_t *pack, uint64_t *state, const char *id)
     stele_pack_key_string (pack, "provider", s_random (state) & 1? "anthropic": "google");
     stele_pack_key_string (pack, "model", s_random (state) & 1? "model-large-2": "model-small-2");
     stele_pack_key_string (pack, "repository_url", "https://git.example/team/project.git");
-    stele_pack_key_integer (pack, "time", 1750000000000000 + (int64_t) (s_random (state) % 1000000000));
+    stele_pack_key_integer (pack, "time", time);
     stele_pack_string (pack, "metadata");
     stele_pack_map (pack, 2);
     stele_pack_key_string (pack, "pipeline", "nightly");
@@ -203,11 +219,11 @@ s_metric (stele_pack_t *pack, uint64_t *state, const char *id)
 }
 
 static void
-s_event (stele_pack_t *pack, uint64_t *state, const char *id, int number)
+s_event (stele_pack_t *pack, uint64_t *state, const char *id, int64_t time, int number)
 {
     stele_pack_clear (pack);
     switch (number) {
-        case 0: s_created (pack, state, id); break;
+        case 0: s_created (pack, state, id, time); break;
         case 1: s_state (pack, id, "running"); break;
         case 2: s_output (pack, state, id); break;
         case 3: s_metric (pack, state, id); break;
@@ -219,7 +235,7 @@ s_event (stele_pack_t *pack, uint64_t *state, const char *id, int number)
 static void
 s_tasks (const bench_workload_t *self, int index, bench_batcher_t *batcher)
 {
-    typedef struct { char id [37]; int event; } s_task_t;
+    typedef struct { char id [37]; int64_t time; int event; } s_task_t;
     uint64_t state = self->seed * 1000003 + (uint64_t) index;
     int64_t total = self->tasks / self->producers, begun = 0;
     int width = self->in_flight / self->producers > 1? self->in_flight / self->producers: 1;
@@ -229,12 +245,13 @@ s_tasks (const bench_workload_t *self, int index, bench_batcher_t *batcher)
     stele_pack_t *pack = stele_pack_new ();
     while (begun < total || count > 0) {
         while (count < width && begun < total) {
+            live [count].time = s_time (self, begun);
             bench_task_id (self->seed, index, begun++, live [count].id);
             live [count++].event = 0;
         }
         int pick = (int) (s_random (&state) % (uint64_t) count);
         s_task_t *task = &live [pick];
-        s_event (pack, &state, task->id, task->event++);
+        s_event (pack, &state, task->id, task->time, task->event++);
         bench_batcher_add (batcher, stele_pack_data (pack), stele_pack_size (pack));
         if (task->event == self->events_a_task)
             *task = live [--count];
