@@ -32,6 +32,7 @@ struct stele_roster {
     stele_member_t *touched;
     s_before_t *before;             // Latest first
     bool owing;                     // Some peer may be owed an ack
+    int64_t due_us;                 // No lease runs out before
 };
 
 static void
@@ -53,6 +54,15 @@ s_add (stele_roster_t *self, const stele_producer_t *producer)
     return member;
 }
 
+//  0: no lease
+static void
+s_lease (stele_roster_t *self, stele_member_t *member, int64_t until_us)
+{
+    member->lease_until_us = until_us;
+    if (until_us && until_us < self->due_us)
+        self->due_us = until_us;
+}
+
 typedef struct { stele_roster_t *self; int64_t grace_ms; } s_load_t;
 
 static void
@@ -62,7 +72,7 @@ s_load (const stele_producer_t *producer, void *arg)
     stele_member_t *member = s_add (load->self, producer);
     if (producer->lease_ms && producer->status == STELE_PRODUCER_PRESENT) {
         int64_t lease_ms = producer->lease_ms > load->grace_ms? producer->lease_ms: load->grace_ms;
-        member->lease_until_us = stele_clock_steady_us () + lease_ms * 1000;
+        s_lease (load->self, member, stele_clock_steady_us () + lease_ms * 1000);
     }
 }
 
@@ -76,6 +86,7 @@ stele_roster_new (stele_ledger_t *ledger, int64_t grace_ms)
     self->peers = zhashx_new ();
     self->peer_keys = zlistx_new ();
     assert (self->members && self->order && self->peers && self->peer_keys);
+    self->due_us = INT64_MAX;
     zlistx_set_destructor (self->order, s_free);
     zhashx_set_destructor (self->peers, s_free);
     zlistx_set_duplicator (self->peer_keys, (czmq_duplicator *) strdup);
@@ -149,7 +160,7 @@ s_settle (stele_roster_t *self, bool keep)
             //  A lease that ran out in what is taken back runs out again
             if (member->now.status == STELE_PRODUCER_EXPIRED
             &&  member->durable.status == STELE_PRODUCER_PRESENT)
-                member->lease_until_us = stele_clock_steady_us ();
+                s_lease (self, member, stele_clock_steady_us ());
             member->now = member->durable;
         }
     }
@@ -228,10 +239,8 @@ stele_roster_rollback (stele_roster_t *self)
 void
 stele_roster_heard (stele_roster_t *self, stele_member_t *member)
 {
-    (void) self;
     member->heard_us = stele_clock_steady_us ();
-    member->lease_until_us = member->now.lease_ms?
-        member->heard_us + member->now.lease_ms * 1000: 0;
+    s_lease (self, member, member->now.lease_ms? member->heard_us + member->now.lease_ms * 1000: 0);
 }
 
 void
@@ -243,19 +252,26 @@ stele_roster_extend (stele_roster_t *self, int64_t time_us)
             member->lease_until_us += time_us;
 }
 
+//  Asked after every batch: there may be very many members, few of them with a lease
 stele_member_t *
 stele_roster_expired (stele_roster_t *self)
 {
     int64_t now_us = stele_clock_steady_us ();
+    if (now_us < self->due_us)
+        return NULL;
+    int64_t due_us = INT64_MAX;
     stele_member_t *member = zlistx_first (self->order);
-    while (member) {
+    for (; member; member = zlistx_next (self->order)) {
         if (member->lease_until_us && member->lease_until_us <= now_us) {
             member->lease_until_us = 0;
             if (member->now.status == STELE_PRODUCER_PRESENT)
                 return member;
         }
-        member = zlistx_next (self->order);
+        else
+        if (member->lease_until_us && member->lease_until_us < due_us)
+            due_us = member->lease_until_us;
     }
+    self->due_us = due_us;
     return NULL;
 }
 
