@@ -11,9 +11,9 @@
 #include "broker/follower.h"
 #include "broker/mode.h"
 #include "broker/poll.h"
-#include "broker/thread.h"
 #include "cache/cache.h"
 #include "model/clock.h"
+#include "model/thread.h"
 #include "wire/scan.h"
 
 //  At a start Redis is compared with SQLite record by record up to this many live

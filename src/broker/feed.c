@@ -15,9 +15,9 @@
 #include "broker/follower.h"
 #include "broker/poll.h"
 #include "broker/unread.h"
-#include "broker/thread.h"
 #include "fault/fault.h"
 #include "model/clock.h"
+#include "model/thread.h"
 #include "wire/event.h"
 
 #define BATCH_EVENTS  500

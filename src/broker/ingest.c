@@ -8,15 +8,15 @@
 #include <assert.h>
 #include <string.h>
 #include "broker/actor.h"
-#include "broker/endpoint.h"
 #include "broker/detour.h"
+#include "broker/endpoint.h"
 #include "broker/ingest.h"
 #include "broker/ingest_internal.h"
 #include "broker/poll.h"
-#include "broker/thread.h"
 #include "broker/writer.h"
 #include "fault/fault.h"
 #include "model/clock.h"
+#include "model/thread.h"
 
 //  A batch is closed when it has taken this long to fill, however much still arrives
 #define FILL_US         20000

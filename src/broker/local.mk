@@ -32,7 +32,6 @@ src_broker_libbroker_la_SOURCES = \
     src/broker/roster.c src/broker/roster.h \
     src/broker/settings.c src/broker/settings.h \
     src/broker/tally.c src/broker/tally.h \
-    src/broker/thread.h \
     src/broker/turns.c src/broker/turns.h \
     src/broker/unread.c src/broker/unread.h \
     src/broker/worker.c src/broker/worker.h \

@@ -9,8 +9,8 @@
 #include "broker/actor.h"
 #include "broker/front.h"
 #include "broker/requests.h"
-#include "broker/thread.h"
 #include "broker/worker.h"
+#include "model/thread.h"
 #include "wire/scan.h"
 
 #define WORKERS_MAX 256

@@ -14,9 +14,9 @@
 
 #include "broker/follower.h"
 #include "broker/poll.h"
-#include "broker/thread.h"
 #include "ledger/search.h"
 #include "model/clock.h"
+#include "model/thread.h"
 
 #define NAME "search"
 #define FOLLOW_MS 1000

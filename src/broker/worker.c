@@ -9,9 +9,9 @@
 #include "broker/actor.h"
 #include "broker/poll.h"
 #include "broker/query.h"
-#include "broker/thread.h"
 #include "broker/worker.h"
 #include "model/clock.h"
+#include "model/thread.h"
 
 typedef struct {
     stele_query_t query;

@@ -20,6 +20,7 @@
 #include "ledger/ledger.h"
 #include "ledger/sql.h"
 #include "model/clock.h"
+#include "model/thread.h"
 #include "stele_error.h"
 
 //  Pages of 4 KiB that the log has grown by, when it is folded in. SQLite's own rule is 1,000;
@@ -33,6 +34,7 @@
 #define PAGES_RETRY     500         // After a step that a reader was in the way of,
 #define PAGES_NO_ROOM   2500        // and one without room
 #define SPARE_US_RETRY  2000000
+#define NICE            10          // Of the other thread: nobody waits for it before PAGES_MAX
 
 //  Bytes of the memory that SQLite shares beside the log: of its first region, of the two copies of
 //  its header
@@ -162,6 +164,8 @@ static void *
 s_run (void *arg)
 {
     stele_checkpoint_t *self = arg;
+    stele_thread_name ("checkpoint");
+    stele_thread_nice (NICE);
     self->code = s_fold (self, self->folder);
     self->read_only = self->code && (sqlite3_errcode (self->folder) & 0xFF) == SQLITE_READONLY;
     if (self->code == 0) {

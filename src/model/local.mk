@@ -7,4 +7,5 @@ src_model_libmodel_la_SOURCES = \
     src/model/lifecycle.c src/model/lifecycle.h \
     src/model/record.c src/model/record.h \
     src/model/refusal.c src/model/refusal.h \
+    src/model/thread.h \
     src/model/vocabulary.c src/model/vocabulary.h
