@@ -7,6 +7,7 @@
 
 #include "ledger_fixture.h"
 #include "broker/roster.h"
+#include "model/clock.h"
 
 static stele_roster_t *
 s_roster (void **state)
@@ -90,6 +91,67 @@ test_roster_fence_is_taken_back (void **state)
     stele_roster_destroy (&roster);
 }
 
+static stele_member_t *
+s_leased (stele_roster_t *roster, const char *name, int64_t lease_ms)
+{
+    stele_member_t *member = stele_roster_member (roster, name);
+    member->now.status = STELE_PRODUCER_PRESENT;
+    member->now.lease_ms = lease_ms;
+    stele_roster_heard (roster, member);
+    return member;
+}
+
+//  Whose lease runs out next; NULL: nobody's does for a while
+static stele_member_t *
+s_next_expired (stele_roster_t *roster, int64_t wait_ms)
+{
+    int64_t until_ms = stele_clock_steady_ms () + wait_ms;
+    stele_member_t *member = NULL;
+    while (!member && stele_clock_steady_ms () < until_ms) {
+        usleep (1000);
+        member = stele_roster_expired (roster);
+    }
+    return member;
+}
+
+static void
+test_roster_leases_run_out_in_turn_and_those_that_are_prolonged_do_not (void **state)
+{
+    stele_roster_t *roster = s_roster (state);
+    stele_member_t *none = s_leased (roster, "none", 0);
+    stele_member_t *later = s_leased (roster, "later", 300);
+    stele_member_t *soon = s_leased (roster, "soon", 20);
+    stele_member_t *also = s_leased (roster, "also", 20);
+    stele_member_t *prolonged = s_leased (roster, "prolonged", 20);
+    prolonged->now.lease_ms = 60000;
+    stele_roster_heard (roster, prolonged);
+    assert_ptr_equal (s_next_expired (roster, 5000), soon);
+    assert_ptr_equal (s_next_expired (roster, 5000), also);
+    assert_ptr_equal (s_next_expired (roster, 5000), later);
+    assert_null (s_next_expired (roster, 50));
+    //  Heard again, and with a shorter lease than any that is known
+    s_leased (roster, "soon", 10);
+    assert_ptr_equal (s_next_expired (roster, 5000), soon);
+    assert_int_equal (none->lease_until_us, 0);
+    stele_roster_destroy (&roster);
+}
+
+static void
+test_roster_lease_that_ran_out_in_what_is_taken_back_runs_out_again (void **state)
+{
+    stele_roster_t *roster = s_roster (state);
+    stele_member_t *member = s_leased (roster, "a", 10);
+    stele_roster_touch (roster, member);
+    stele_roster_commit (roster);
+    assert_ptr_equal (s_next_expired (roster, 5000), member);
+    stele_roster_touch (roster, member);
+    member->now.status = STELE_PRODUCER_EXPIRED;
+    assert_null (s_next_expired (roster, 20));
+    stele_roster_rollback (roster);
+    assert_ptr_equal (s_next_expired (roster, 5000), member);
+    stele_roster_destroy (&roster);
+}
+
 int
 main (void)
 {
@@ -98,7 +160,11 @@ main (void)
         cmocka_unit_test_setup_teardown (test_roster_goodbye_taken_back_leaves_the_peer, fixture_new, fixture_destroy),
         cmocka_unit_test_setup_teardown (test_roster_another_producer_on_a_connection_is_taken_back,
             fixture_new, fixture_destroy),
-        cmocka_unit_test_setup_teardown (test_roster_fence_is_taken_back, fixture_new, fixture_destroy)
+        cmocka_unit_test_setup_teardown (test_roster_fence_is_taken_back, fixture_new, fixture_destroy),
+        cmocka_unit_test_setup_teardown (test_roster_leases_run_out_in_turn_and_those_that_are_prolonged_do_not,
+            fixture_new, fixture_destroy),
+        cmocka_unit_test_setup_teardown (test_roster_lease_that_ran_out_in_what_is_taken_back_runs_out_again,
+            fixture_new, fixture_destroy)
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }
