@@ -8,14 +8,17 @@
     file, You can obtain one at https://mozilla.org/MPL/2.0/.
 */
 
+#include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sqlite3.h>
 #include <sys/stat.h>
 #include "bench.h"
 
 #define CHUNK 50000                 // Tasks at a time: what the load generator encodes
-#define PROBE 10000                 // Tasks a measurement of growth
+#define PROBE 10000                 // Tasks a measurement of growth:
+#define PROBES 3                    // the one of so many that is in the middle
 
 static bool
 s_wanted (const bench_t *self, const char *section)
@@ -36,17 +39,44 @@ s_fill (bench_broker_t *broker, int64_t tasks, uint64_t seed, bench_usage_t *usa
     return bench_publish (broker, &load, usage);
 }
 
-static void
-s_report_growth (bench_t *self, int64_t stored, const bench_load_result_t *result,
-    const bench_usage_t *usage)
+typedef struct {
+    bench_load_result_t result;
+    bench_usage_t usage;
+    double writer_us;               // CPU an event
+} s_probe_t;
+
+static int
+s_compare (const void *one, const void *other)
 {
-    double us = (usage->writer_s + usage->io_s) * 1e6 / (double) result->events;
+    double a = ((const s_probe_t *) one)->writer_us, b = ((const s_probe_t *) other)->writer_us;
+    return (a > b) - (a < b);
+}
+
+//  What followers have left over from the load before would share the processor with the writer
+static s_probe_t
+s_probe (bench_broker_t *broker, uint64_t *seed)
+{
+    s_probe_t probes [PROBES];
+    for (int i = 0; i < PROBES; i++) {
+        s_probe_t *probe = &probes [i];
+        bench_broker_rest (broker);
+        probe->result = s_fill (broker, PROBE, (*seed)++, &probe->usage);
+        probe->writer_us = (probe->usage.writer_s + probe->usage.io_s) * 1e6 / (double) probe->result.events;
+    }
+    qsort (probes, PROBES, sizeof *probes, s_compare);
+    return probes [PROBES / 2];
+}
+
+static void
+s_report_growth (bench_t *self, int64_t stored, const s_probe_t *probe)
+{
+    double events = (double) probe->result.events;
     double first = bench_report_value (self->report, "growth", "10000 tasks stored, writer's CPU an event");
-    bench_report_figure (self->report, (double) result->events / result->seconds, "events/s", 0, NULL,
+    bench_report_figure (self->report, events / probe->result.seconds, "events/s", 0, NULL,
         "%lld tasks stored", (long long) stored);
-    bench_report_figure (self->report, us, "us", first, "of 10000 tasks",
+    bench_report_figure (self->report, probe->writer_us, "us", first, "of 10000 tasks",
         "%lld tasks stored, writer's CPU an event", (long long) stored);
-    bench_report_figure (self->report, usage->written_bytes / (double) result->events, "bytes", 0, NULL,
+    bench_report_figure (self->report, probe->usage.written_bytes / events, "bytes", 0, NULL,
         "%lld tasks stored, written an event", (long long) stored);
 }
 
@@ -106,29 +136,25 @@ s_size (bench_t *self, bench_broker_t *broker, double tasks, double bytes_a_task
 //  Fill up to 'scale' tasks; every power of ten from 10,000 on is measured. Tasks that do not
 //  divide by the producers are left out. Returns events a second of the last measurement.
 static double
-s_grow (bench_t *self, bench_broker_t *broker, uint64_t first_seed, double *bytes_a_task)
+s_grow (bench_t *self, bench_broker_t *broker, uint64_t seed, double *bytes_a_task)
 {
-    int64_t scale = self->options->scale, stored = 0, probe = PROBE;
+    int64_t scale = self->options->scale, stored = 0, next = PROBE;
     bench_usage_t usage;
-    bench_load_result_t result;
-    for (uint64_t seed = first_seed;; seed++) {
-        bool measure = stored == probe || stored >= scale;
-        int64_t next = stored < probe? probe: probe * 10;
-        int64_t tasks = measure? PROBE: next - stored < CHUNK? next - stored: CHUNK;
-        if (!measure && tasks > scale - stored)
-            tasks = scale - stored;
-        //  What followers have left over from the fill before would share the processor with the writer
-        if (measure)
-            bench_broker_rest (broker);
-        result = s_fill (broker, tasks, seed, &usage);
-        if (measure)
-            s_report_growth (self, stored, &result, &usage);
-        *bytes_a_task = result.event_bytes / (double) result.events * 6;
-        if (stored >= scale)
-            return (double) result.events / result.seconds;
-        if (stored == probe)
-            probe *= 10;
-        stored += tasks;
+    while (true) {
+        int64_t until = next < scale? next: scale;
+        while (stored < until) {
+            int64_t tasks = until - stored < CHUNK? until - stored: CHUNK;
+            s_fill (broker, tasks, seed++, &usage);
+            stored += tasks;
+        }
+        s_probe_t probe = s_probe (broker, &seed);
+        s_report_growth (self, stored, &probe);
+        stored += PROBES * PROBE;
+        next *= 10;
+        if (stored >= scale) {
+            *bytes_a_task = probe.result.event_bytes / (double) probe.result.events * 6;
+            return (double) probe.result.events / probe.result.seconds;
+        }
     }
 }
 

@@ -177,7 +177,7 @@ s_echo (const char *endpoint)
     _exit (0);
 }
 
-typedef struct { double round_trip_us, rate; } s_zeromq_t;
+typedef struct { double round_trip_us, round_trip_p99_us, rate; } s_zeromq_t;
 
 static s_zeromq_t
 s_zeromq (const bench_options_t *options, int stream)
@@ -206,6 +206,7 @@ s_zeromq (const bench_options_t *options, int stream)
             bench_samples_add (&samples, (bench_now () - begin) * 1e6);
     }
     result.round_trip_us = bench_samples_percentile (&samples, 50);
+    result.round_trip_p99_us = bench_samples_percentile (&samples, 99);
     double begin = bench_now ();
     for (int i = 0; i < stream; i++)
         zmq_send (dealer, body, sizeof body, 0);
@@ -270,6 +271,7 @@ bench_limits (bench_t *self)
     s_writers (self);
     s_zeromq_t zeromq = s_zeromq (self->options, STREAM_MESSAGES);
     bench_report_figure (self->report, zeromq.round_trip_us, "us", 0, NULL, "ZeroMQ round trip, p50");
+    bench_report_figure (self->report, zeromq.round_trip_p99_us, "us", 0, NULL, "ZeroMQ round trip, p99");
     bench_report_figure (self->report, zeromq.rate, "msg/s", 0, NULL, "ZeroMQ DEALER to ROUTER, 200 bytes");
     s_redis (self);
 }
