@@ -10,15 +10,14 @@
 
 #include <stdbool.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sqlite3.h>
 #include <sys/stat.h>
 #include "bench.h"
 
 #define CHUNK 50000                 // Tasks at a time: what the load generator encodes
-#define PROBE 10000                 // Tasks a measurement of growth:
-#define PROBES 3                    // the one of so many that is in the middle
+#define PROBE 10000                 // Tasks a measurement of growth,
+#define PROBES 5                    // of which the median counts
 
 static bool
 s_wanted (const bench_t *self, const char *section)
@@ -40,44 +39,61 @@ s_fill (bench_broker_t *broker, int64_t tasks, uint64_t seed, bench_usage_t *usa
 }
 
 typedef struct {
-    bench_load_result_t result;
-    bench_usage_t usage;
-    double writer_us;               // CPU an event
+    double rate, writer_us, written;    // Events a second; CPU and bytes an event
 } s_probe_t;
-
-static int
-s_compare (const void *one, const void *other)
-{
-    double a = ((const s_probe_t *) one)->writer_us, b = ((const s_probe_t *) other)->writer_us;
-    return (a > b) - (a < b);
-}
 
 //  What followers have left over from the load before would share the processor with the writer
 static s_probe_t
-s_probe (bench_broker_t *broker, uint64_t *seed)
+s_probe (bench_broker_t *broker, uint64_t seed)
 {
-    s_probe_t probes [PROBES];
-    for (int i = 0; i < PROBES; i++) {
-        s_probe_t *probe = &probes [i];
-        bench_broker_rest (broker);
-        probe->result = s_fill (broker, PROBE, (*seed)++, &probe->usage);
-        probe->writer_us = (probe->usage.writer_s + probe->usage.io_s) * 1e6 / (double) probe->result.events;
-    }
-    qsort (probes, PROBES, sizeof *probes, s_compare);
-    return probes [PROBES / 2];
+    bench_usage_t usage;
+    bench_broker_rest (broker);
+    bench_load_result_t result = s_fill (broker, PROBE, seed, &usage);
+    double events = (double) result.events;
+    return (s_probe_t) {
+        events / result.seconds, (usage.writer_s + usage.io_s) * 1e6 / events, usage.written_bytes / events
+    };
 }
 
-static void
-s_report_growth (bench_t *self, int64_t stored, const s_probe_t *probe)
+//  The same with little stored
+static s_probe_t
+s_probe_first (bench_t *self, uint64_t seed)
 {
-    double events = (double) probe->result.events;
-    double first = bench_report_value (self->report, "growth", "10000 tasks stored, writer's CPU an event");
-    bench_report_figure (self->report, events / probe->result.seconds, "events/s", 0, NULL,
+    bench_broker_t broker = { 0 };
+    bench_usage_t usage;
+    bench_ledger_remove ("first.db");
+    bench_broker_start (&broker, self->options, "first.db", NULL);
+    s_fill (&broker, PROBE, seed, &usage);
+    s_probe_t probe = s_probe (&broker, seed + 1);
+    bench_broker_stop (&broker);
+    bench_ledger_remove ("first.db");
+    return probe;
+}
+
+//  In turn, since how fast a machine is changes within minutes. Returns events a second.
+static double
+s_measure (bench_t *self, bench_broker_t *broker, int64_t stored, uint64_t *seed)
+{
+    double rate [PROBES], writer_us [PROBES], written [PROBES], first_us [PROBES], first_rate [PROBES];
+    for (int i = 0; i < PROBES; i++) {
+        s_probe_t probe = s_probe (broker, (*seed)++);
+        s_probe_t first = s_probe_first (self, *seed);
+        *seed += 2;
+        rate [i] = probe.rate;
+        writer_us [i] = probe.writer_us;
+        written [i] = probe.written;
+        first_us [i] = first.writer_us;
+        first_rate [i] = first.rate;
+    }
+    double median = bench_median (rate, PROBES), us = bench_median (writer_us, PROBES);
+    bench_report_figure (self->report, median, "events/s", bench_median (first_rate, PROBES), "of 10000 tasks",
         "%lld tasks stored", (long long) stored);
-    bench_report_figure (self->report, probe->writer_us, "us", first, "of 10000 tasks",
-        "%lld tasks stored, writer's CPU an event", (long long) stored);
-    bench_report_figure (self->report, probe->usage.written_bytes / events, "bytes", 0, NULL,
+    bench_report_figure (self->report, us, "us", 0, NULL, "%lld tasks stored, writer's CPU an event", (long long) stored);
+    bench_report_figure (self->report, us / bench_median (first_us, PROBES), "x", 0, NULL,
+        "%lld tasks stored, to the CPU at 10000 tasks", (long long) stored);
+    bench_report_figure (self->report, bench_median (written, PROBES), "bytes", 0, NULL,
         "%lld tasks stored, written an event", (long long) stored);
+    return median;
 }
 
 //  Sum of a column of dbstat over tables or indexes.
@@ -133,8 +149,8 @@ s_size (bench_t *self, bench_broker_t *broker, double tasks, double bytes_a_task
         "memory of the broker while it filled, most");
 }
 
-//  Fill up to 'scale' tasks; every power of ten from 10,000 on is measured. Tasks that do not
-//  divide by the producers are left out. Returns events a second of the last measurement.
+//  Fill up to 'scale' tasks; every power of ten from 100,000 on, and the end, is measured. Tasks
+//  that do not divide by the producers are left out. Returns events a second of the last measurement.
 static double
 s_grow (bench_t *self, bench_broker_t *broker, uint64_t seed, double *bytes_a_task)
 {
@@ -144,17 +160,17 @@ s_grow (bench_t *self, bench_broker_t *broker, uint64_t seed, double *bytes_a_ta
         int64_t until = next < scale? next: scale;
         while (stored < until) {
             int64_t tasks = until - stored < CHUNK? until - stored: CHUNK;
-            s_fill (broker, tasks, seed++, &usage);
+            bench_load_result_t result = s_fill (broker, tasks, seed++, &usage);
+            *bytes_a_task = result.event_bytes / (double) result.events * 6;
             stored += tasks;
         }
-        s_probe_t probe = s_probe (broker, &seed);
-        s_report_growth (self, stored, &probe);
-        stored += PROBES * PROBE;
         next *= 10;
-        if (stored >= scale) {
-            *bytes_a_task = probe.result.event_bytes / (double) probe.result.events * 6;
-            return (double) probe.result.events / probe.result.seconds;
-        }
+        if (stored < scale && stored == PROBE)
+            continue;
+        double rate = s_measure (self, broker, stored, &seed);
+        stored += PROBES * PROBE;
+        if (stored >= scale)
+            return rate;
     }
 }
 
@@ -163,7 +179,7 @@ bench_filled (bench_t *self)
 {
     bench_broker_t broker = { 0 };
     const uint64_t seed = 5000;
-    double bytes_a_task;
+    double bytes_a_task = 0;
     bench_ledger_remove ("filled.db");
     bench_broker_start (&broker, self->options, "filled.db", NULL);
     double empty = bench_usage (broker.pid).resident_bytes / 1048576;
