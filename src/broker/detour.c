@@ -383,6 +383,7 @@ s_take_producers (s_recovery_t *self, const void *element, size_t size)
         now->seen_at = s_integer (map, map_size, "seen_at");
         if (code == 0)
             code = stele_ledger_producer_save (writer->ledger, now);
+        stele_roster_resume (writer->roster, member);
     }
     return code;
 }

@@ -15,6 +15,8 @@
 //  Connections come and go without a word: above this many the oldest is forgotten,
 //  and told to say hello again if it is still there.
 #define PEERS_MAX 65536
+//  Some 300 years: nothing is added to it
+#define LEASE_MS_MAX (INT64_C (10000000) * 1000 * 1000)
 
 //  A peer as it was before the open batch changed it
 typedef struct s_before {
@@ -33,6 +35,7 @@ struct stele_roster {
     s_before_t *before;             // Latest first
     bool owing;                     // Some peer may be owed an ack
     int64_t due_us;                 // No lease runs out before
+    int64_t grace_ms;               // What a lease is at least after a start
 };
 
 static void
@@ -54,26 +57,35 @@ s_add (stele_roster_t *self, const stele_producer_t *producer)
     return member;
 }
 
-//  0: no lease
 static void
-s_lease (stele_roster_t *self, stele_member_t *member, int64_t until_us)
+s_lease_until (stele_roster_t *self, stele_member_t *member, int64_t until_us)
 {
     member->lease_until_us = until_us;
-    if (until_us && until_us < self->due_us)
+    if (until_us < self->due_us)
         self->due_us = until_us;
 }
 
-typedef struct { stele_roster_t *self; int64_t grace_ms; } s_load_t;
+//  From now on. Producers may ask for any number of milliseconds.
+static void
+s_lease (stele_roster_t *self, stele_member_t *member, int64_t lease_ms)
+{
+    s_lease_until (self, member, stele_clock_steady_us ()
+        + (lease_ms < LEASE_MS_MAX? lease_ms: LEASE_MS_MAX) * 1000);
+}
+
+void
+stele_roster_resume (stele_roster_t *self, stele_member_t *member)
+{
+    int64_t lease_ms = member->now.lease_ms;
+    if (lease_ms && member->now.status == STELE_PRODUCER_PRESENT)
+        s_lease (self, member, lease_ms > self->grace_ms? lease_ms: self->grace_ms);
+}
 
 static void
 s_load (const stele_producer_t *producer, void *arg)
 {
-    s_load_t *load = arg;
-    stele_member_t *member = s_add (load->self, producer);
-    if (producer->lease_ms && producer->status == STELE_PRODUCER_PRESENT) {
-        int64_t lease_ms = producer->lease_ms > load->grace_ms? producer->lease_ms: load->grace_ms;
-        s_lease (load->self, member, stele_clock_steady_us () + lease_ms * 1000);
-    }
+    stele_roster_t *self = arg;
+    stele_roster_resume (self, s_add (self, producer));
 }
 
 stele_roster_t *
@@ -87,13 +99,13 @@ stele_roster_new (stele_ledger_t *ledger, int64_t grace_ms)
     self->peer_keys = zlistx_new ();
     assert (self->members && self->order && self->peers && self->peer_keys);
     self->due_us = INT64_MAX;
+    self->grace_ms = grace_ms;
     zlistx_set_destructor (self->order, s_free);
     zhashx_set_destructor (self->peers, s_free);
     zlistx_set_duplicator (self->peer_keys, (czmq_duplicator *) strdup);
     zlistx_set_destructor (self->peer_keys, s_free);
     zlistx_set_comparator (self->peer_keys, (czmq_comparator *) strcmp);
-    s_load_t load = { self, grace_ms };
-    if (stele_ledger_producers (ledger, s_load, &load))
+    if (stele_ledger_producers (ledger, s_load, self))
         stele_roster_destroy (&self);
     return self;
 }
@@ -160,7 +172,7 @@ s_settle (stele_roster_t *self, bool keep)
             //  A lease that ran out in what is taken back runs out again
             if (member->now.status == STELE_PRODUCER_EXPIRED
             &&  member->durable.status == STELE_PRODUCER_PRESENT)
-                s_lease (self, member, stele_clock_steady_us ());
+                s_lease_until (self, member, stele_clock_steady_us ());
             member->now = member->durable;
         }
     }
@@ -240,7 +252,9 @@ void
 stele_roster_heard (stele_roster_t *self, stele_member_t *member)
 {
     member->heard_us = stele_clock_steady_us ();
-    s_lease (self, member, member->now.lease_ms? member->heard_us + member->now.lease_ms * 1000: 0);
+    member->lease_until_us = 0;
+    if (member->now.lease_ms)
+        s_lease (self, member, member->now.lease_ms);
 }
 
 void

@@ -65,6 +65,10 @@ void
 void
     stele_roster_heard (stele_roster_t *self, stele_member_t *member);
 
+/*  After a start: the lease of a producer that is present runs on, for the grace at least. */
+void
+    stele_roster_resume (stele_roster_t *self, stele_member_t *member);
+
 /*  Nobody was listened to for that long: every lease runs on by so much.    */
 void
     stele_roster_extend (stele_roster_t *self, int64_t time_us);

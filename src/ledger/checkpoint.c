@@ -34,7 +34,7 @@
 #define PAGES_RETRY     500         // After a step that a reader was in the way of,
 #define PAGES_NO_ROOM   2500        // and one without room
 #define SPARE_US_RETRY  2000000
-#define NICE            10          // Of the other thread: nobody waits for it before PAGES_MAX
+#define NICE            10          // Of the other thread in the first round
 
 //  Bytes of the memory that SQLite shares beside the log: of its first region, of the two copies of
 //  its header
@@ -165,7 +165,9 @@ s_run (void *arg)
 {
     stele_checkpoint_t *self = arg;
     stele_thread_name ("checkpoint");
-    stele_thread_nice (NICE);
+    //  Later rounds are soon waited for
+    if (self->rounds == 1)
+        stele_thread_nice (NICE);
     self->code = s_fold (self, self->folder);
     self->read_only = self->code && (sqlite3_errcode (self->folder) & 0xFF) == SQLITE_READONLY;
     if (self->code == 0) {

@@ -119,9 +119,9 @@ test_roster_leases_run_out_in_turn_and_those_that_are_prolonged_do_not (void **s
 {
     stele_roster_t *roster = s_roster (state);
     stele_member_t *none = s_leased (roster, "none", 0);
-    stele_member_t *later = s_leased (roster, "later", 300);
     stele_member_t *soon = s_leased (roster, "soon", 20);
     stele_member_t *also = s_leased (roster, "also", 20);
+    stele_member_t *later = s_leased (roster, "later", 300);
     stele_member_t *prolonged = s_leased (roster, "prolonged", 20);
     prolonged->now.lease_ms = 60000;
     stele_roster_heard (roster, prolonged);
@@ -133,6 +133,38 @@ test_roster_leases_run_out_in_turn_and_those_that_are_prolonged_do_not (void **s
     s_leased (roster, "soon", 10);
     assert_ptr_equal (s_next_expired (roster, 5000), soon);
     assert_int_equal (none->lease_until_us, 0);
+    stele_roster_destroy (&roster);
+}
+
+static void
+test_roster_leases_of_any_length_are_taken_and_extended (void **state)
+{
+    stele_roster_t *roster = s_roster (state);
+    s_leased (roster, "forever", INT64_MAX);
+    s_leased (roster, "nearly", INT64_MAX / 1000);
+    stele_member_t *member = s_leased (roster, "a", 20);
+    stele_roster_extend (roster, 200000);
+    assert_null (s_next_expired (roster, 50));
+    assert_ptr_equal (s_next_expired (roster, 5000), member);
+    stele_roster_extend (roster, INT64_C (86400) * 1000000);
+    assert_null (s_next_expired (roster, 20));
+    stele_roster_destroy (&roster);
+}
+
+//  Recovery of mode redis finds producers that the roster did not know
+static void
+test_roster_lease_that_is_found_after_a_start_runs_on (void **state)
+{
+    stele_roster_t *roster = s_roster (state);
+    stele_member_t *member = stele_roster_member (roster, "a");
+    member->now.lease_ms = 10;
+    stele_roster_resume (roster, member);       // It has left
+    assert_int_equal (member->lease_until_us, 0);
+    member->now.status = STELE_PRODUCER_PRESENT;
+    int64_t begun_ms = stele_clock_steady_ms ();
+    stele_roster_resume (roster, member);
+    assert_ptr_equal (s_next_expired (roster, 10000), member);
+    assert_true (stele_clock_steady_ms () - begun_ms >= 1000);      // The grace
     stele_roster_destroy (&roster);
 }
 
@@ -162,6 +194,10 @@ main (void)
             fixture_new, fixture_destroy),
         cmocka_unit_test_setup_teardown (test_roster_fence_is_taken_back, fixture_new, fixture_destroy),
         cmocka_unit_test_setup_teardown (test_roster_leases_run_out_in_turn_and_those_that_are_prolonged_do_not,
+            fixture_new, fixture_destroy),
+        cmocka_unit_test_setup_teardown (test_roster_leases_of_any_length_are_taken_and_extended,
+            fixture_new, fixture_destroy),
+        cmocka_unit_test_setup_teardown (test_roster_lease_that_is_found_after_a_start_runs_on,
             fixture_new, fixture_destroy),
         cmocka_unit_test_setup_teardown (test_roster_lease_that_ran_out_in_what_is_taken_back_runs_out_again,
             fixture_new, fixture_destroy)
