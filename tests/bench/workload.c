@@ -17,7 +17,7 @@
 #include "model/clock.h"
 #include "wire/pack.h"
 
-#define TASK_US 30                  // From one new task to the next
+#define TASK_US 10                  // From one new task to the next
 
 //  splitmix64: small, and the same everywhere
 static uint64_t
@@ -153,13 +153,11 @@ s_text (uint64_t *state, char *text, size_t size)
 //  When the task begins. Like a producer's, these times go on with the clock: from when this load
 //  was put together, at a pace no broker here keeps up with, so that none lies ahead.
 static int64_t
-s_time (const bench_workload_t *self, int64_t number)
+s_time (const bench_workload_t *self, int index, int64_t number)
 {
-    static uint64_t seed;
     static int64_t start_us;
-    if (start_us == 0 || seed != self->seed)
+    if (start_us == 0 || (index == 0 && number == 0))
         start_us = stele_clock_us ();
-    seed = self->seed;
     return start_us + number * self->producers * TASK_US;
 }
 
@@ -245,7 +243,7 @@ s_tasks (const bench_workload_t *self, int index, bench_batcher_t *batcher)
     stele_pack_t *pack = stele_pack_new ();
     while (begun < total || count > 0) {
         while (count < width && begun < total) {
-            live [count].time = s_time (self, begun);
+            live [count].time = s_time (self, index, begun);
             bench_task_id (self->seed, index, begun++, live [count].id);
             live [count++].event = 0;
         }
