@@ -160,6 +160,16 @@ class ModesTest(harness.BrokerTest):
         answer = self.ask("consistency.check")
         self.assertEqual((answer["missing"], answer["extra"], answer["mismatched"]), (0, 0, 0), answer)
 
+    def test_a_lease_that_was_said_in_redis_mode_runs_on_after_a_crash(self):
+        self.mode("redis")
+        self.producer("p", lease_ms=60000).publish(self.created("b"), self.changed("b", "running"))
+        peer = self.producer("gone", lease_ms=2000)
+        peer.publish(self.created("a"), self.changed("a", "running"))
+        self.crash()
+        harness.wait_until(lambda: self.ask("task.get", task_id="a")["task"]["state"] == "failed",
+                           "the task of a producer that never came back to be interrupted")
+        self.assertEqual(self.ask("task.get", task_id="b")["task"]["state"], "running")
+
     def test_what_comes_home_by_commit_and_by_recovery_is_the_same(self):
         events = [dict(event) for event in generated(5, tasks=15)]
         ends = []
