@@ -65,12 +65,11 @@ s_lease_until (stele_roster_t *self, stele_member_t *member, int64_t until_us)
         self->due_us = until_us;
 }
 
-//  From now on. Producers may ask for any number of milliseconds.
+//  Producers may ask for any number of milliseconds
 static void
-s_lease (stele_roster_t *self, stele_member_t *member, int64_t lease_ms)
+s_lease (stele_roster_t *self, stele_member_t *member, int64_t from_us, int64_t lease_ms)
 {
-    s_lease_until (self, member, stele_clock_steady_us ()
-        + (lease_ms < LEASE_MS_MAX? lease_ms: LEASE_MS_MAX) * 1000);
+    s_lease_until (self, member, from_us + (lease_ms < LEASE_MS_MAX? lease_ms: LEASE_MS_MAX) * 1000);
 }
 
 void
@@ -78,7 +77,7 @@ stele_roster_resume (stele_roster_t *self, stele_member_t *member)
 {
     int64_t lease_ms = member->now.lease_ms;
     if (lease_ms && member->now.status == STELE_PRODUCER_PRESENT)
-        s_lease (self, member, lease_ms > self->grace_ms? lease_ms: self->grace_ms);
+        s_lease (self, member, stele_clock_steady_us (), lease_ms > self->grace_ms? lease_ms: self->grace_ms);
 }
 
 static void
@@ -254,7 +253,7 @@ stele_roster_heard (stele_roster_t *self, stele_member_t *member)
     member->heard_us = stele_clock_steady_us ();
     member->lease_until_us = 0;
     if (member->now.lease_ms)
-        s_lease (self, member, member->now.lease_ms);
+        s_lease (self, member, member->heard_us, member->now.lease_ms);
 }
 
 void
