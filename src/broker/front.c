@@ -220,13 +220,14 @@ s_accept (stele_front_t *self, zmsg_t **envelope_p, zframe_t **body_p)
     request->arrived_us = zclock_usecs ();
     request->min_position = heading.min_position;
     request->wait_ms = heading.wait_ms;
-    if (request->min_position <= self->head)
-        s_route (self, request);
-    else {
+    if (request->min_position > self->head) {
         request->state = STELE_PENDING_WAITING;
         self->waits = true;
         stele_front_set_time (self, request, request->wait_ms);
     }
+    else
+    if (!stele_front_answers (self, request))
+        s_route (self, request);
 }
 
 static bool
@@ -422,7 +423,7 @@ stele_front_new (const stele_requests_args_t *args, stele_refusal_t *refusal)
     self->idle = zlist_new ();
     assert (self->idle);
     zlist_autofree (self->idle);
-    if (s_bind (self, refusal))
+    if ((!args->has_cache && stele_query_open (&self->query, args, refusal)) || s_bind (self, refusal))
         stele_front_destroy (&self);
     else
         s_connect (self);
@@ -458,6 +459,7 @@ stele_front_destroy (stele_front_t **self_p)
     stele_tally_destroy (&self->tally);
     stele_unread_destroy (&self->unread);
     stele_pack_destroy (&self->pack);
+    stele_query_close (&self->query);
     zframe_destroy (&self->endpoints);
     zframe_destroy (&self->recovery);
     zframe_destroy (&self->consistency);

@@ -9,6 +9,7 @@
 #define STELE_FRONT_INTERNAL_H_INCLUDED
 
 #include "broker/front.h"
+#include "broker/query.h"
 #include "broker/tally.h"
 #include "broker/turns.h"
 #include "broker/unread.h"
@@ -23,6 +24,7 @@ struct stele_front {
     stele_pending_t *pending;
     stele_turns_t *queue;           // Requests for workers
     zlist_t *idle;                  // Identities of workers
+    stele_query_t query;            // To answer itself; its reader is NULL where there is Redis
     stele_tally_t *tally;
     stele_unread_t *unread;
     int64_t dropped;                // Answers that had nobody to take them
@@ -54,6 +56,10 @@ void
 /*  Answer with what a worker or a mailbox said; takes ownership of it.      */
 void
     stele_front_forward (stele_front_t *self, stele_request_t *request, zframe_t **answer_p);
+
+/*  Answer here and now what is a point read, and this front can; false: it is not.  */
+bool
+    stele_front_answers (stele_front_t *self, stele_request_t *request);
 
 /*  -- front_workers.c -------------------------------------------------------- */
 

@@ -63,10 +63,10 @@ s_pack_requests (stele_front_t *self)
 static zframe_t *
 s_context (stele_front_t *self, stele_request_t *request)
 {
-    if (request->op->route == STELE_ROUTE_WORKER && self->mode == STELE_MODE_DUAL)
+    bool all = stele_route_informs (request->op->route);
+    if (!all && self->mode == STELE_MODE_DUAL)
         return NULL;
     stele_pack_clear (self->pack);
-    bool all = request->op->route != STELE_ROUTE_WORKER;
     stele_pack_map (self->pack, all? STELE_MAILBOX_COUNT + 5: 1);
     stele_pack_key_string (self->pack, "mode", stele_mode_word ((stele_mode_t) self->mode));
     if (!all)
@@ -121,6 +121,21 @@ s_reads_nothing (stele_front_t *self, stele_request_t *request)
         "earlier answers were not read: read them, then ask again");
     stele_front_refuse (self, request, &refusal);
     self->withheld++;
+    return true;
+}
+
+bool
+stele_front_answers (stele_front_t *self, stele_request_t *request)
+{
+    if (request->op->route != STELE_ROUTE_POINT || !self->query.reader)
+        return false;
+    if (s_reads_nothing (self, request))
+        return true;
+    stele_pack_clear (self->pack);
+    stele_query_answer (&self->query, zframe_data (request->body), zframe_size (request->body), self->pack);
+    zframe_t *answer = zframe_new (stele_pack_data (self->pack), stele_pack_size (self->pack));
+    stele_front_forward (self, request, &answer);
+    zframe_destroy (&answer);
     return true;
 }
 

@@ -5,10 +5,12 @@
     file, You can obtain one at https://mozilla.org/MPL/2.0/.
 */
 
+#include <assert.h>
 #include <inttypes.h>
 #include <string.h>
 #include "broker/answer.h"
 #include "broker/query.h"
+#include "model/clock.h"
 #include "wire/event.h"
 
 //  What a request that a worker answers may hold; a publish goes elsewhere
@@ -31,6 +33,44 @@ stele_op_find (const char *name, size_t size)
     return NULL;
 }
 
+//  -- open, close ---------------------------------------------------------------------
+
+int
+stele_query_open (stele_query_t *self, const stele_requests_args_t *args, stele_refusal_t *refusal)
+{
+    const stele_settings_t *settings = args->settings;
+    *self = (stele_query_t) {
+        .settings = settings,
+        .ledger_id = args->ledger_id,
+        .started_at_us = args->started_at_us,
+        .opened_us = stele_clock_steady_us (),
+        .has_cache = args->has_cache,
+        .record = stele_record_new (),
+        .reader = stele_reader_open (settings->ledger, refusal)
+    };
+    assert (self->record);
+    if (!self->reader)
+        return -1;
+    if (!args->has_cache)
+        return 0;
+    stele_cache_options_t options = {
+        .url = settings->redis,
+        .prefix = settings->redis_prefix,
+        .legacy_keys = settings->legacy_keys,
+        .terminal_ttl_s = settings->terminal_ttl_s
+    };
+    self->live = stele_live_new (&options, refusal);
+    return self->live? 0: -1;
+}
+
+void
+stele_query_close (stele_query_t *self)
+{
+    stele_live_destroy (&self->live);
+    stele_reader_close (&self->reader);
+    stele_record_destroy (&self->record);
+}
+
 //  -- the mode ------------------------------------------------------------------------
 
 bool
@@ -50,7 +90,7 @@ s_run (stele_query_t *self, const stele_op_t *op, stele_params_t *params, stele_
     size_t mark = stele_answer_open (pack, self->head);
     int entries = op->handler (self, params, pack);
     //  What else is asked for says it itself
-    if (entries >= 0 && op->route == STELE_ROUTE_WORKER && stele_query_in_mode (self, "redis")) {
+    if (entries >= 0 && !stele_route_informs (op->route) && stele_query_in_mode (self, "redis")) {
         stele_pack_key_string (pack, "mode", "redis");
         entries++;
     }

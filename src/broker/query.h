@@ -14,6 +14,7 @@
 #define STELE_QUERY_H_INCLUDED
 
 #include "broker/params.h"
+#include "broker/requests.h"
 #include "broker/settings.h"
 #include "cache/cache.h"
 #include "ledger/reader.h"
@@ -26,7 +27,7 @@
     X ("stats",             GATHER, stele_query_stats) \
     X ("stats.tasks",       WORKER, stele_query_stats_tasks) \
     X ("publish",           WRITER, NULL) \
-    X ("task.status",       WORKER, stele_query_task_status) \
+    X ("task.status",       POINT,  stele_query_task_status) \
     X ("task.get",          WORKER, stele_query_task_get) \
     X ("task.list",         WORKER, stele_query_task_list) \
     X ("task.stuck",        WORKER, stele_query_task_stuck) \
@@ -51,6 +52,7 @@
 
 typedef enum {
     STELE_ROUTE_WORKER,             // An idle worker
+    STELE_ROUTE_POINT,              // The front itself, a few pages being read; with Redis a worker
     STELE_ROUTE_INFORM,             // A worker, with what the front knows
     STELE_ROUTE_GATHER,             // Every mailbox, then a worker with what they know too
     STELE_ROUTE_WRITER,             // The "writer" mailbox
@@ -69,6 +71,13 @@ typedef struct {
     stele_query_fn *handler;
 } stele_op_t;
 
+/*  Does the answer also say what the front knows, its mode among it?        */
+static inline bool
+stele_route_informs (stele_route_t route)
+{
+    return route == STELE_ROUTE_INFORM || route == STELE_ROUTE_GATHER;
+}
+
 extern const stele_op_t stele_ops [];
 extern const size_t stele_op_count;
 
@@ -76,8 +85,8 @@ extern const size_t stele_op_count;
 const stele_op_t *
     stele_op_find (const char *name, size_t size);
 
-/*  What a worker answers from. Only the worker's own thread uses it; what it points
-    to is the worker's or constant.                                          */
+/*  What a worker, or the front, answers from. Only its own thread uses it; what it points
+    to is its own or constant.                                               */
 struct stele_query {
     stele_reader_t *reader;
     stele_live_t *live;             // NULL: no Redis
@@ -91,6 +100,13 @@ struct stele_query {
     const void *context;            // One map from the front: what it and the other
     size_t context_size;            //    actors know (stats, info); size 0: none
 };
+
+/*  Open the ledger, and Redis where there is a cache. Non-zero: the reason in the refusal; to be
+    closed all the same.                                                     */
+int
+    stele_query_open (stele_query_t *self, const stele_requests_args_t *args, stele_refusal_t *refusal);
+void
+    stele_query_close (stele_query_t *self);
 
 /*  Answer one request, whatever it is: packs one whole answer into the cleared 'pack'. */
 void

@@ -30,10 +30,7 @@ s_start_worker (s_requests_t *self, const stele_requests_args_t *args, stele_ref
     char identity [32];
     snprintf (identity, sizeof identity, "worker-%zu", self->worker_count + 1);
     stele_worker_args_t worker_args = {
-        .settings = args->settings,
-        .ledger_id = args->ledger_id,
-        .started_at_us = args->started_at_us,
-        .has_cache = args->has_cache,
+        .requests = args,
         .identity = identity
     };
     zactor_t *worker = stele_actor_new (stele_worker, &worker_args);

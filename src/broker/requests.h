@@ -10,11 +10,14 @@
                          +- publish, rejected.retry --> "writer" mailbox --+
                          +- recover, check ----------> "cache" mailbox ----+--> answer
                          +- stats --> every mailbox, then a worker --------+
+                         +- task.status, without Redis: the front itself --+
                          +- all else --> an idle worker, or the queue -----+
 
     Workers are threads with their own read-only connection to the ledger, so
-    that a slow query blocks nobody while another worker is idle. Whatever
-    happens behind the front, each request has a time at which it is answered.
+    that a slow query blocks nobody while another worker is idle. The front has
+    one too, for what a few pages answer: that takes less time than telling a
+    worker. Whatever happens behind the front, each request has a time at which
+    it is answered.
 
     After it has been started, the actor sends on its pipe "READY" and the
     endpoint as it is bound, or "FAILED" and why, and ends. Then it takes

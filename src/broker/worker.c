@@ -10,7 +10,6 @@
 #include "broker/poll.h"
 #include "broker/query.h"
 #include "broker/worker.h"
-#include "model/clock.h"
 #include "model/thread.h"
 
 typedef struct {
@@ -22,47 +21,25 @@ typedef struct {
 static int
 s_open (s_worker_t *self, const stele_worker_args_t *args, stele_refusal_t *refusal)
 {
-    stele_query_t *query = &self->query;
-    query->settings = args->settings;
-    query->ledger_id = args->ledger_id;
-    query->started_at_us = args->started_at_us;
-    query->opened_us = stele_clock_steady_us ();
-    query->has_cache = args->has_cache;
-    query->record = stele_record_new ();
-    assert (query->record);
     self->pack = stele_pack_new ();
     assert (self->pack);
-    query->reader = stele_reader_open (args->settings->ledger, refusal);
-    if (!query->reader)
+    if (stele_query_open (&self->query, args->requests, refusal))
         return -1;
-    if (args->has_cache) {
-        stele_cache_options_t options = {
-            .url = args->settings->redis,
-            .prefix = args->settings->redis_prefix,
-            .legacy_keys = args->settings->legacy_keys,
-            .terminal_ttl_s = args->settings->terminal_ttl_s
-        };
-        query->live = stele_live_new (&options, refusal);
-        if (!query->live)
-            return -1;
-    }
     char endpoint [80];
     self->requests = zsock_new (ZMQ_REP);
     assert (self->requests);
     zsock_set_identity (self->requests, args->identity);
     zsock_set_linger (self->requests, 0);
     return zsock_connect (self->requests, "%s",
-        stele_settings_inproc (args->settings, "workers", endpoint));
+        stele_settings_inproc (args->requests->settings, "workers", endpoint));
 }
 
 static void
 s_close (s_worker_t *self)
 {
     zsock_destroy (&self->requests);
-    stele_live_destroy (&self->query.live);
-    stele_reader_close (&self->query.reader);
+    stele_query_close (&self->query);
     stele_pack_destroy (&self->pack);
-    stele_record_destroy (&self->query.record);
 }
 
 static void
@@ -107,5 +84,5 @@ stele_worker (zsock_t *pipe, void *args)
                 s_answer (&self);
     }
     s_close (&self);
-    STELE_TOLD (copy.settings);
+    STELE_TOLD (copy.requests->settings);
 }

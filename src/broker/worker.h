@@ -13,14 +13,11 @@
 #define STELE_WORKER_H_INCLUDED
 
 #include <czmq.h>
-#include "broker/settings.h"
+#include "broker/requests.h"
 
 /*  All borrowed: they outlive the actor.                                    */
 typedef struct {
-    const stele_settings_t *settings;
-    const char *ledger_id;
-    int64_t started_at_us;
-    bool has_cache;
+    const stele_requests_args_t *requests;
     const char *identity;           // By which the front knows it
 } stele_worker_args_t;
 

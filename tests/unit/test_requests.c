@@ -459,6 +459,48 @@ test_requests_status_with_redis_away_is_from_sqlite (void **state)
     zsock_destroy (&peer);
 }
 
+//  By the front itself: there is no worker
+static void
+test_requests_status_without_redis_waits_for_no_worker (void **state)
+{
+    s_world_t *self = *state;
+    self->settings->workers = 0;
+    s_start (self);
+    zsock_t *peer = s_peer (self, ZMQ_REQ);
+    s_ask (self, peer, "{'op':'task.status','task_id':'a'}");
+    assert_string_equal (talk_text (self->answer, "source"), "sqlite");
+    assert_string_equal (talk_text (self->answer, "task/state"), "running");
+    assert_int_equal (talk_number (self->answer, "position"), 1);
+    s_ask (self, peer, "{'op':'task.status','task_id':'b'}");
+    s_assert_error (self, "not_found");
+    s_ask (self, peer, "{'op':'task.status'}");
+    s_assert_error (self, "bad_request");
+    //  What was committed since is seen
+    s_append (self, "{'type':'task.state_changed','time':2,'task_id':'a','state':'passed'}");
+    s_ask (self, peer, "{'op':'task.status','task_id':'a'}");
+    assert_string_equal (talk_text (self->answer, "task/state"), "passed");
+    zsock_destroy (&peer);
+}
+
+//  A request that has waited for its position goes to a worker then
+static void
+test_requests_status_waits_for_the_head (void **state)
+{
+    s_world_t *self = *state;
+    s_start (self);
+    zsock_t *waiting = s_peer (self, ZMQ_REQ), *peer = s_peer (self, ZMQ_REQ);
+    s_send (waiting, "{'op':'task.status','task_id':'a','min_position':2,'timeout_ms':20000}");
+    s_until_one_waits (self, peer);
+    s_append (self, "{'type':'task.state_changed','time':2,'task_id':'a','state':'passed'}");
+    //  An answer from the ledger tells the front that it is there
+    s_ask (self, peer, "{'op':'task.status','task_id':'a'}");
+    assert_int_equal (talk_number (self->answer, "position"), 2);
+    s_receive (self, waiting);
+    assert_string_equal (talk_text (self->answer, "task/state"), "passed");
+    zsock_destroy (&peer);
+    zsock_destroy (&waiting);
+}
+
 static void
 test_requests_many_at_once_are_all_answered (void **state)
 {
@@ -582,6 +624,8 @@ main (void)
         TEST (test_requests_of_redis_without_redis_are_unavailable),
         TEST (test_requests_stats_gather_and_remember),
         TEST (test_requests_status_with_redis_away_is_from_sqlite),
+        TEST (test_requests_status_without_redis_waits_for_no_worker),
+        TEST (test_requests_status_waits_for_the_head),
         TEST (test_requests_many_at_once_are_all_answered),
         TEST (test_requests_client_that_vanishes_harms_nobody),
         TEST (test_requests_client_that_does_not_read_harms_nobody),
