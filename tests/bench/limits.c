@@ -96,40 +96,97 @@ s_blobs (bench_messages_t *messages, size_t *count)
     return blobs;
 }
 
+typedef struct {
+    sqlite3 *db;
+    sqlite3_stmt *insert;
+    bench_messages_t messages;
+    s_blob_t *blobs;
+    size_t count, next;
+} s_writer_t;
+
+static s_writer_t
+s_writer_open (int checkpoint_pages)
+{
+    s_writer_t self = { 0 };
+    char sql [80];
+    bench_ledger_remove ("blobs.db");
+    if (sqlite3_open ("blobs.db", &self.db) != SQLITE_OK)
+        bench_die ("cannot open the bare writer's file");
+    snprintf (sql, sizeof sql, "PRAGMA wal_autocheckpoint = %d", checkpoint_pages);
+    s_exec (self.db, "PRAGMA page_size = 4096; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
+        "PRAGMA secure_delete = OFF;"
+        "CREATE TABLE log (position INTEGER PRIMARY KEY, event BLOB NOT NULL)");
+    s_exec (self.db, sql);
+    sqlite3_prepare_v2 (self.db, "INSERT INTO log (event) VALUES (?1)", -1, &self.insert, NULL);
+    self.blobs = s_blobs (&self.messages, &self.count);
+    return self;
+}
+
+//  One transaction.
+static void
+s_writer_commit (s_writer_t *self, int events)
+{
+    s_exec (self->db, "BEGIN IMMEDIATE");
+    for (int i = 0; i < events; i++, self->next = (self->next + 1) % self->count) {
+        const s_blob_t *blob = &self->blobs [self->next];
+        sqlite3_bind_blob (self->insert, 1, blob->data, (int) blob->size, SQLITE_STATIC);
+        sqlite3_step (self->insert);
+        sqlite3_reset (self->insert);
+    }
+    s_exec (self->db, "COMMIT");
+}
+
+static void
+s_writer_close (s_writer_t *self)
+{
+    sqlite3_finalize (self->insert);
+    sqlite3_close (self->db);
+    bench_ledger_remove ("blobs.db");
+    bench_messages_clear (&self->messages);
+    free (self->blobs);
+}
+
 double
 bench_limit_blobs (int batch, double seconds)
 {
-    sqlite3 *db;
-    sqlite3_stmt *insert;
-    bench_ledger_remove ("blobs.db");
-    if (sqlite3_open ("blobs.db", &db) != SQLITE_OK)
-        bench_die ("cannot open the bare writer's file");
-    s_exec (db, "PRAGMA page_size = 4096; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
-        "PRAGMA secure_delete = OFF; PRAGMA wal_autocheckpoint = 10000;"
-        "CREATE TABLE log (position INTEGER PRIMARY KEY, event BLOB NOT NULL)");
-    sqlite3_prepare_v2 (db, "INSERT INTO log (event) VALUES (?1)", -1, &insert, NULL);
-    bench_messages_t messages;
-    size_t count, next = 0;
-    s_blob_t *blobs = s_blobs (&messages, &count);
+    s_writer_t writer = s_writer_open (10000);
     int64_t done = 0;
     double begin = bench_now ();
-    while (bench_now () - begin < seconds) {
-        s_exec (db, "BEGIN IMMEDIATE");
-        for (int i = 0; i < batch; i++, next = (next + 1) % count) {
-            sqlite3_bind_blob (insert, 1, blobs [next].data, (int) blobs [next].size, SQLITE_STATIC);
-            sqlite3_step (insert);
-            sqlite3_reset (insert);
-        }
-        s_exec (db, "COMMIT");
-        done += batch;
-    }
+    for (; bench_now () - begin < seconds; done += batch)
+        s_writer_commit (&writer, batch);
     double rate = (double) done / (bench_now () - begin);
-    sqlite3_finalize (insert);
-    sqlite3_close (db);
-    bench_ledger_remove ("blobs.db");
-    bench_messages_clear (&messages);
-    free (blobs);
+    s_writer_close (&writer);
     return rate;
+}
+
+//  A batch is due every batch / rate seconds; those that are due are one transaction.
+double
+bench_limit_blobs_p99 (int batch, double rate, double seconds)
+{
+    //  SQLite's own length of a log: shorter pauses
+    s_writer_t writer = s_writer_open (1000);
+    bench_samples_t samples = { 0 };
+    double step = batch / rate, begin = bench_now ();
+    int64_t done = 0, all = (int64_t) (seconds / step);
+    while (done < all) {
+        int64_t due = (int64_t) ((bench_now () - begin) / step);
+        if (due > all)
+            due = all;
+        if (due <= done) {
+            double rest = begin + (double) (done + 1) * step - bench_now ();
+            if (rest > 0)
+                usleep ((useconds_t) (rest * 1e6));
+            continue;
+        }
+        s_writer_commit (&writer, (int) (due - done) * batch);
+        double now = bench_now ();
+        for (; done < due; done++)
+            bench_samples_add (&samples, (now - begin - (double) (done + 1) * step) * 1e6);
+    }
+    double p99 = bench_samples_percentile (&samples, 99);
+    bench_samples_clear (&samples);
+    s_writer_close (&writer);
+    return p99;
 }
 
 static void
