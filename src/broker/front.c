@@ -225,6 +225,8 @@ s_accept (stele_front_t *self, zmsg_t **envelope_p, zframe_t **body_p)
         self->waits = true;
         stele_front_set_time (self, request, request->wait_ms);
     }
+    //  Not in s_route, which is also called while those that wait for a head are walked: an answer
+    //  may tell another head, and so end the next one of them
     else
     if (!stele_front_answers (self, request))
         s_route (self, request);

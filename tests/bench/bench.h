@@ -266,6 +266,7 @@ double
 /*  The same in an open loop: from when a batch is due until it is synced, p99 in us. */
 double
     bench_limit_blobs_p99 (int batch, double rate, double seconds);
+
 /*  Events a second of the ledger's own statements at that batch: bare, and by the ledger room;
     and of decoding alone.                                                   */
 typedef struct { double bare, room, decode; } bench_rows_t;

@@ -62,10 +62,9 @@ static s_probe_t
 s_probe_first (bench_t *self, uint64_t seed)
 {
     bench_broker_t broker = { 0 };
-    bench_usage_t usage;
     bench_ledger_remove ("first.db");
     bench_broker_start (&broker, self->options, "first.db", NULL);
-    s_fill (&broker, PROBE, seed, &usage);
+    s_fill (&broker, PROBE, seed, NULL);
     s_probe_t probe = s_probe (&broker, seed + 1);
     bench_broker_stop (&broker);
     bench_ledger_remove ("first.db");
@@ -160,12 +159,11 @@ static double
 s_grow (bench_t *self, bench_broker_t *broker, uint64_t seed, double *bytes_a_task)
 {
     int64_t scale = self->options->scale, stored = 0, next = PROBE;
-    bench_usage_t usage;
     while (true) {
         int64_t until = next < scale? next: scale;
         while (stored < until) {
             int64_t tasks = until - stored < CHUNK? until - stored: CHUNK;
-            bench_load_result_t result = s_fill (broker, tasks, seed++, &usage);
+            bench_load_result_t result = s_fill (broker, tasks, seed++, NULL);
             *bytes_a_task = result.event_bytes / (double) result.events * 6;
             stored += tasks;
         }
