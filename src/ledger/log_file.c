@@ -1,4 +1,4 @@
-/*  log_file - a write-ahead log that is written in one piece
+/*  log_file - a write-ahead log that is written in one piece, and is longer than what it holds
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -12,6 +12,7 @@
 #include "ledger/log_file.h"
 
 #define BUFFER_SIZE (64 * 1024)           // SQLite writes less than 128 KiB at once
+#define AHEAD       (4 * BUFFER_SIZE)     // Zeros behind what is written at the end of the file
 
 typedef struct {
     sqlite3_file base;
@@ -19,7 +20,23 @@ typedef struct {
     char *buffer;
     int used;
     sqlite3_int64 offset;           // Of the buffer in the file
+    sqlite3_int64 size;             // Of the file
 } s_log_t;
+
+static int
+s_write_through (s_log_t *self, const void *data, int size, sqlite3_int64 offset)
+{
+    static const char zeros [BUFFER_SIZE];
+    int rc = self->file->pMethods->xWrite (self->file, data, size, offset);
+    if (rc != SQLITE_OK || offset + size <= self->size)
+        return rc;
+    //  Where they find no room, the next commits say so when they need it
+    self->size = offset + size;
+    for (sqlite3_int64 end = self->size + AHEAD; self->size < end; self->size += BUFFER_SIZE)
+        if (self->file->pMethods->xWrite (self->file, zeros, BUFFER_SIZE, self->size) != SQLITE_OK)
+            break;
+    return SQLITE_OK;
+}
 
 static int
 s_flush (sqlite3_file *base)
@@ -28,7 +45,7 @@ s_flush (sqlite3_file *base)
     int used = self->used;
     //  What cannot be written is given up: SQLite takes the transaction back
     self->used = 0;
-    return used? self->file->pMethods->xWrite (self->file, self->buffer, used, self->offset): SQLITE_OK;
+    return used? s_write_through (self, self->buffer, used, self->offset): SQLITE_OK;
 }
 
 static int
@@ -39,7 +56,7 @@ s_write (sqlite3_file *base, const void *data, int size, sqlite3_int64 offset)
     if (self->used && (offset != self->offset + self->used || size > BUFFER_SIZE - self->used))
         rc = s_flush (base);
     if (rc == SQLITE_OK && size > BUFFER_SIZE)
-        return self->file->pMethods->xWrite (self->file, data, size, offset);
+        return s_write_through (self, data, size, offset);
     if (rc != SQLITE_OK)
         return rc;
     if (self->used == 0)
@@ -71,13 +88,24 @@ s_close (sqlite3_file *base)
 
 AFTER_FLUSH (s_read, (sqlite3_file *base, void *data, int size, sqlite3_int64 offset),
     xRead (FILE_OF (base), data, size, offset))
-AFTER_FLUSH (s_truncate, (sqlite3_file *base, sqlite3_int64 size), xTruncate (FILE_OF (base), size))
 AFTER_FLUSH (s_sync, (sqlite3_file *base, int flags), xSync (FILE_OF (base), flags))
 AFTER_FLUSH (s_size, (sqlite3_file *base, sqlite3_int64 *size), xFileSize (FILE_OF (base), size))
 AFTER_FLUSH (s_lock, (sqlite3_file *base, int lock), xLock (FILE_OF (base), lock))
 AFTER_FLUSH (s_unlock, (sqlite3_file *base, int lock), xUnlock (FILE_OF (base), lock))
 AFTER_FLUSH (s_reserved, (sqlite3_file *base, int *result), xCheckReservedLock (FILE_OF (base), result))
 AFTER_FLUSH (s_control, (sqlite3_file *base, int op, void *arg), xFileControl (FILE_OF (base), op, arg))
+
+static int
+s_truncate (sqlite3_file *base, sqlite3_int64 size)
+{
+    s_log_t *self = (s_log_t *) base;
+    int rc = s_flush (base);
+    if (rc == SQLITE_OK)
+        rc = self->file->pMethods->xTruncate (self->file, size);
+    if (rc == SQLITE_OK)
+        self->size = size;
+    return rc;
+}
 
 static int
 s_sector_size (sqlite3_file *base)
@@ -116,6 +144,8 @@ s_open (sqlite3_vfs *vfs, const char *name, sqlite3_file *base, int flags, int *
     if (!self->buffer)
         return SQLITE_NOMEM;
     int rc = s_real->xOpen (s_real, name, self->file, flags, out_flags);
+    if (rc == SQLITE_OK)
+        rc = self->file->pMethods->xFileSize (self->file, &self->size);
     if (rc == SQLITE_OK)
         base->pMethods = &s_methods;
     else {

@@ -58,6 +58,11 @@ TESTS += tests/unit/test_ledger_check
 tests_unit_test_ledger_check_SOURCES = tests/unit/test_ledger_check.c tests/unit/ledger_fixture.h
 tests_unit_test_ledger_check_LDADD = $(STELE_ROOMS) $(STELE_LIBS) $(CMOCKA_LIBS)
 
+check_PROGRAMS += tests/unit/test_log_file
+TESTS += tests/unit/test_log_file
+tests_unit_test_log_file_SOURCES = tests/unit/test_log_file.c
+tests_unit_test_log_file_LDADD = $(STELE_ROOMS) $(STELE_LIBS) $(CMOCKA_LIBS)
+
 check_PROGRAMS += tests/unit/test_checkpoint
 TESTS += tests/unit/test_checkpoint
 tests_unit_test_checkpoint_SOURCES = tests/unit/test_checkpoint.c
