@@ -131,9 +131,7 @@ stele_front_answers (stele_front_t *self, stele_request_t *request)
         return false;
     if (s_reads_nothing (self, request))
         return true;
-    stele_pack_clear (self->pack);
-    stele_query_answer (&self->query, zframe_data (request->body), zframe_size (request->body), self->pack);
-    zframe_t *answer = zframe_new (stele_pack_data (self->pack), stele_pack_size (self->pack));
+    zframe_t *answer = stele_query_reply (&self->query, request->body, self->pack);
     stele_front_forward (self, request, &answer);
     zframe_destroy (&answer);
     return true;

@@ -145,6 +145,14 @@ stele_query_answer (stele_query_t *self, const void *request, size_t size, stele
     }
 }
 
+zframe_t *
+stele_query_reply (stele_query_t *self, zframe_t *request, stele_pack_t *pack)
+{
+    stele_pack_clear (pack);
+    stele_query_answer (self, zframe_data (request), zframe_size (request), pack);
+    return zframe_new (stele_pack_data (pack), stele_pack_size (pack));
+}
+
 int
 stele_query_failed (stele_query_t *self, stele_params_t *params, int code)
 {

@@ -113,6 +113,10 @@ void
     stele_query_answer (stele_query_t *self, const void *request, size_t size,
         stele_pack_t *pack);
 
+/*  The same as frames; 'pack' is room for it. The caller owns the answer.   */
+zframe_t *
+    stele_query_reply (stele_query_t *self, zframe_t *request, stele_pack_t *pack);
+
 /*  Is the broker in that mode? The front says so where it is not dual.       */
 bool
     stele_query_in_mode (const stele_query_t *self, const char *word);

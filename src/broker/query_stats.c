@@ -1,7 +1,7 @@
 /*  query_stats - ping, info, stats
 
     What the front and the other actors know comes in the context map, by the
-    names of the actors: "writer", "cache", "feed", "pipeline"; and from the
+    names of the actors: "writer", "cache", "feed", "pipeline", "search"; and from the
     front "requests", "endpoints", "recovery", "consistency". A part that is
     not there, or did not answer in time, is an empty map.
 
@@ -263,7 +263,7 @@ stele_query_stats (stele_query_t *self, stele_params_t *params, stele_pack_t *pa
     }
     entries++;
     static const char *const parts [] = {
-        "requests", "feed", "pipeline", "recovery", "consistency"
+        "requests", "feed", "pipeline", "search", "recovery", "consistency"
     };
     for (size_t i = 0; i < sizeof parts / sizeof parts [0]; i++, entries++)
         s_pack_part (self, parts [i], parts [i], pack);

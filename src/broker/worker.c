@@ -52,10 +52,8 @@ s_answer (s_worker_t *self)
     zframe_t *context = zmsg_next (frames);
     self->query.context = context? zframe_data (context): NULL;
     self->query.context_size = context? zframe_size (context): 0;
-    stele_pack_clear (self->pack);
-    stele_query_answer (&self->query, zframe_data (request), zframe_size (request), self->pack);
+    zframe_t *answer = stele_query_reply (&self->query, request, self->pack);
     zmsg_destroy (&frames);
-    zframe_t *answer = zframe_new (stele_pack_data (self->pack), stele_pack_size (self->pack));
     zframe_send (&answer, self->requests, 0);
     zframe_destroy (&answer);
 }

@@ -22,7 +22,7 @@ typedef struct {
     stele_requests_args_t args;
     zactor_t *actor;
     char *endpoint;
-    zsock_t *head, *writer, *feed, *cache;
+    zsock_t *head, *writer, *feed, *cache, *search;
     json_t *answer;                 // The last one
 } s_world_t;
 
@@ -81,6 +81,7 @@ s_setup (void **state)
     self->writer = s_bind (self, ZMQ_ROUTER, "writer");
     self->feed = s_bind (self, ZMQ_ROUTER, "feed");
     self->cache = s_bind (self, ZMQ_ROUTER, "cache");
+    self->search = s_bind (self, ZMQ_ROUTER, "search");
     self->args.settings = self->settings;
     self->args.ledger_id = stele_ledger_id (self->ledger);
     self->args.started_at_us = zclock_time () * 1000;
@@ -117,6 +118,7 @@ s_teardown (void **state)
     zsock_destroy (&self->writer);
     zsock_destroy (&self->feed);
     zsock_destroy (&self->cache);
+    zsock_destroy (&self->search);
     json_decref (self->answer);
     stele_ledger_close (&self->ledger);
     stele_settings_destroy (&self->settings);
@@ -247,6 +249,8 @@ s_until_one_waits (s_world_t *self, zsock_t *peer)
         s_reply (self->writer, &mail, "{'ingest':{}}");
         mail = s_take (self->feed, "stats");
         s_reply (self->feed, &mail, "{}");
+        mail = s_take (self->search, "stats");
+        s_reply (self->search, &mail, "{}");
         s_receive (self, peer);
     } while (talk_number (self->answer, "requests/waiting") == 0);
 }
@@ -426,10 +430,13 @@ test_requests_stats_gather_and_remember (void **state)
     s_reply (self->writer, &mail, "{'ingest':{'events':3},'producers':{}}");
     mail = s_take (self->cache, "stats");
     s_reply (self->cache, &mail, "{'state':'live'}");
+    mail = s_take (self->search, "stats");
+    s_reply (self->search, &mail, "{'lag_events':7}");
     s_receive (self, peer);
     assert_true (talk_is_ok (self->answer));
     assert_int_equal (talk_number (self->answer, "ingest/events"), 3);
     assert_string_equal (talk_text (self->answer, "redis/state"), "live");
+    assert_int_equal (talk_number (self->answer, "search/lag_events"), 7);
     assert_int_equal (json_object_size (talk_at (self->answer, "feed")), 0);
     assert_int_equal (talk_number (self->answer, "recovery/restored"), 5);
     assert_int_equal (talk_number (self->answer, "consistency/checked"), 4);
