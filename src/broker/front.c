@@ -336,6 +336,7 @@ stele_front_step (stele_front_t *self, zsock_t *pipe)
     if (zmq_poll (items, count, s_timeout_ms (self)) == -1)
         return errno == ETERM;      // Or a signal, which is for others
 
+    self->reading_us = 0;
     for (int i = 0; i < TAKEN_AT_ONCE && s_take_head (self); i++) {}
     for (int i = 0; i < TAKEN_AT_ONCE && stele_front_take_from_worker (self); i++) {}
     for (int mailbox = 0; mailbox < STELE_MAILBOX_COUNT; mailbox++)

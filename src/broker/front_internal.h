@@ -25,6 +25,8 @@ struct stele_front {
     stele_turns_t *queue;           // Requests for workers
     zlist_t *idle;                  // Identities of workers
     stele_query_t query;            // To answer itself; its reader is NULL where there is Redis
+    int64_t reading_us;             // What it has spent on that in this step,
+    int64_t reads_from_us;          // and since when it does so (again)
     stele_tally_t *tally;
     stele_unread_t *unread;
     int64_t dropped;                // Answers that had nobody to take them
@@ -57,7 +59,8 @@ void
 void
     stele_front_forward (stele_front_t *self, stele_request_t *request, zframe_t **answer_p);
 
-/*  Answer here and now what is a point read, and this front can; false: it is not.  */
+/*  Answer here and now what is a point read, if this front can, and holds up nobody by it; false:
+    somebody else has to.                                                    */
 bool
     stele_front_answers (stele_front_t *self, stele_request_t *request);
 

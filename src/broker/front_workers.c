@@ -7,6 +7,13 @@
 
 #include "broker/front_internal.h"
 #include "broker/mode.h"
+#include "model/clock.h"
+
+//  Others wait for the front meanwhile: what it spends on point reads in one step, and how long it leaves
+//  them all to the workers when one has taken too long, the disk being slow or the record large
+#define READING_US  2000
+#define TOO_LONG_US 10000
+#define REST_US     1000000
 
 static void
 s_pack_frame (stele_front_t *self, const char *key, zframe_t *map)
@@ -127,11 +134,18 @@ s_reads_nothing (stele_front_t *self, stele_request_t *request)
 bool
 stele_front_answers (stele_front_t *self, stele_request_t *request)
 {
-    if (request->op->route != STELE_ROUTE_POINT || !self->query.reader)
+    if (request->op->route != STELE_ROUTE_POINT || !self->query.reader || self->reading_us > READING_US)
+        return false;
+    int64_t begun_us = stele_clock_steady_us ();
+    if (begun_us < self->reads_from_us)
         return false;
     if (s_reads_nothing (self, request))
         return true;
     zframe_t *answer = stele_query_reply (&self->query, request->body, self->pack);
+    int64_t now_us = stele_clock_steady_us ();
+    self->reading_us += now_us - begun_us;
+    if (now_us - begun_us > TOO_LONG_US)
+        self->reads_from_us = now_us + REST_US;
     stele_front_forward (self, request, &answer);
     zframe_destroy (&answer);
     return true;

@@ -52,7 +52,7 @@
 
 typedef enum {
     STELE_ROUTE_WORKER,             // An idle worker
-    STELE_ROUTE_POINT,              // The front itself, a few pages being read; with Redis a worker
+    STELE_ROUTE_POINT,              // The front itself while that is quick; with Redis a worker
     STELE_ROUTE_INFORM,             // A worker, with what the front knows
     STELE_ROUTE_GATHER,             // Every mailbox, then a worker with what they know too
     STELE_ROUTE_WRITER,             // The "writer" mailbox

@@ -14,8 +14,10 @@ import subprocess
 import sys
 import unittest
 
+import zmq
+
 import harness
-from client import Silence, changed, created, metric, output
+from client import Peer, Silence, changed, created, metric, output, pack, unpack
 from faulty import FaultTest
 from load import Load
 
@@ -377,6 +379,34 @@ class LeaseTest(DiskTest):
         self.assertEqual(len(self.interruptions(task)), 1)
         self.restart()
         self.assertEqual(len(self.interruptions(task)), 1)
+
+
+class SlowTest(DiskTest):
+    """A disk that takes its time: who asks for much waits for it, and nobody else for him."""
+
+    def test_one_that_asks_for_much_holds_up_nobody(self):
+        names = [self.name("slow%d" % number) for number in range(2000)]
+        self.restart()
+        peer = self.producer()
+        for first in range(0, len(names), 500):
+            peer.publish(*[created(name, description=os.urandom(300).hex()) for name in names[first:first + 500]])
+        #   Nothing is in memory then
+        self.restart(",".join("read@%s:sleep=20:while=%s" % (suffix, self.flag) for suffix in (".db", "-wal")))
+        many = self.clients.keep(Peer(self.clients.context, zmq.DEALER, self.broker.requests))
+        self.ask("ping")
+        self.fail_from_now_on()
+        asked = names[::40]
+        for name in asked:
+            many.socket.send_multipart([b"", pack({"op": "task.status", "task_id": name})])
+        self.ask("ping")
+        answered = 0
+        while many.socket.poll(0):
+            many.receive_frames()
+            answered += 1
+        self.assertLess(answered, len(asked))
+        self.recover()
+        for _ in range(len(asked) - answered):
+            self.assertIs(unpack(many.receive_frames()[-1])["ok"], True)
 
 
 class OpenTest(DiskTest):

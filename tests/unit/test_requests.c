@@ -466,25 +466,36 @@ test_requests_status_with_redis_away_is_from_sqlite (void **state)
     zsock_destroy (&peer);
 }
 
+//  After a read that took long, which any read may on a busy machine, the front leaves the others to workers
+//  for a second: where there are none they time out
+static void
+s_ask_front (s_world_t *self, zsock_t *peer, const char *json)
+{
+    do
+        s_ask (self, peer, json);
+    while (talk_at (self->answer, "error/code") && streq (talk_text (self->answer, "error/code"), "timeout"));
+}
+
 //  By the front itself: there is no worker
 static void
 test_requests_status_without_redis_waits_for_no_worker (void **state)
 {
     s_world_t *self = *state;
     self->settings->workers = 0;
+    self->settings->request_ms = 1000;
     s_start (self);
     zsock_t *peer = s_peer (self, ZMQ_REQ);
-    s_ask (self, peer, "{'op':'task.status','task_id':'a'}");
+    s_ask_front (self, peer, "{'op':'task.status','task_id':'a'}");
     assert_string_equal (talk_text (self->answer, "source"), "sqlite");
     assert_string_equal (talk_text (self->answer, "task/state"), "running");
     assert_int_equal (talk_number (self->answer, "position"), 1);
-    s_ask (self, peer, "{'op':'task.status','task_id':'b'}");
+    s_ask_front (self, peer, "{'op':'task.status','task_id':'b'}");
     s_assert_error (self, "not_found");
-    s_ask (self, peer, "{'op':'task.status'}");
+    s_ask_front (self, peer, "{'op':'task.status'}");
     s_assert_error (self, "bad_request");
     //  What was committed since is seen
     s_append (self, "{'type':'task.state_changed','time':2,'task_id':'a','state':'passed'}");
-    s_ask (self, peer, "{'op':'task.status','task_id':'a'}");
+    s_ask_front (self, peer, "{'op':'task.status','task_id':'a'}");
     assert_string_equal (talk_text (self->answer, "task/state"), "passed");
     zsock_destroy (&peer);
 }
