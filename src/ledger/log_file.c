@@ -7,6 +7,7 @@
 
 #include <pthread.h>
 #include <sqlite3.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include "ledger/log_file.h"
@@ -21,20 +22,32 @@ typedef struct {
     int used;
     sqlite3_int64 offset;           // Of the buffer in the file
     sqlite3_int64 size;             // Of the file
+    bool excused;                   // The last error was that of zeros: no call of SQLite's failed
 } s_log_t;
+
+//  SQLite keeps the number of the last error
+static int
+s_note (s_log_t *self, int rc)
+{
+    if (rc != SQLITE_OK)
+        self->excused = false;
+    return rc;
+}
 
 static int
 s_write_through (s_log_t *self, const void *data, int size, sqlite3_int64 offset)
 {
     static const char zeros [BUFFER_SIZE];
-    int rc = self->file->pMethods->xWrite (self->file, data, size, offset);
+    int rc = s_note (self, self->file->pMethods->xWrite (self->file, data, size, offset));
     if (rc != SQLITE_OK || offset + size <= self->size)
         return rc;
     //  Where they find no room, the next commits say so when they need it
     self->size = offset + size;
     for (sqlite3_int64 end = self->size + AHEAD; self->size < end; self->size += BUFFER_SIZE)
-        if (self->file->pMethods->xWrite (self->file, zeros, BUFFER_SIZE, self->size) != SQLITE_OK)
+        if (self->file->pMethods->xWrite (self->file, zeros, BUFFER_SIZE, self->size) != SQLITE_OK) {
+            self->excused = true;
             break;
+        }
     return SQLITE_OK;
 }
 
@@ -82,7 +95,7 @@ s_close (sqlite3_file *base)
     name parameters \
     { \
         int rc = s_flush (base); \
-        return rc == SQLITE_OK? ((s_log_t *) base)->file->pMethods->arguments: rc; \
+        return rc == SQLITE_OK? s_note ((s_log_t *) base, ((s_log_t *) base)->file->pMethods->arguments): rc; \
     }
 #define FILE_OF(base) ((s_log_t *) base)->file
 
@@ -93,7 +106,19 @@ AFTER_FLUSH (s_size, (sqlite3_file *base, sqlite3_int64 *size), xFileSize (FILE_
 AFTER_FLUSH (s_lock, (sqlite3_file *base, int lock), xLock (FILE_OF (base), lock))
 AFTER_FLUSH (s_unlock, (sqlite3_file *base, int lock), xUnlock (FILE_OF (base), lock))
 AFTER_FLUSH (s_reserved, (sqlite3_file *base, int *result), xCheckReservedLock (FILE_OF (base), result))
-AFTER_FLUSH (s_control, (sqlite3_file *base, int op, void *arg), xFileControl (FILE_OF (base), op, arg))
+
+static int
+s_control (sqlite3_file *base, int op, void *arg)
+{
+    s_log_t *self = (s_log_t *) base;
+    int rc = s_flush (base);
+    if (rc == SQLITE_OK && op == SQLITE_FCNTL_LAST_ERRNO && self->excused)
+        *(int *) arg = 0;
+    else
+    if (rc == SQLITE_OK)
+        rc = self->file->pMethods->xFileControl (self->file, op, arg);
+    return rc;
+}
 
 static int
 s_truncate (sqlite3_file *base, sqlite3_int64 size)
@@ -101,7 +126,7 @@ s_truncate (sqlite3_file *base, sqlite3_int64 size)
     s_log_t *self = (s_log_t *) base;
     int rc = s_flush (base);
     if (rc == SQLITE_OK)
-        rc = self->file->pMethods->xTruncate (self->file, size);
+        rc = s_note (self, self->file->pMethods->xTruncate (self->file, size));
     if (rc == SQLITE_OK)
         self->size = size;
     return rc;

@@ -5,6 +5,7 @@
     file, You can obtain one at https://mozilla.org/MPL/2.0/.
 */
 
+#include <errno.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -167,6 +168,44 @@ test_log_without_room_for_zeros_takes_what_fits (void **state)
     assert_int_equal (s_rows_in_copy (self), commits + 1);
 }
 
+static int
+s_last_errno (desk_t *self)
+{
+    sqlite3_file *log = NULL;
+    int number = -1;
+    assert_int_equal (sqlite3_file_control (self->db, NULL, SQLITE_FCNTL_JOURNAL_POINTER, &log), SQLITE_OK);
+    assert_non_null (log);
+    assert_int_equal (log->pMethods->xFileControl (log, SQLITE_FCNTL_LAST_ERRNO, &number), SQLITE_OK);
+    return number;
+}
+
+static void
+test_log_error_of_zeros_is_no_error_of_the_log (void **state)
+{
+    desk_t *self = *state;
+    signal (SIGXFSZ, SIG_IGN);
+    //  The memory that connections share is larger than what is allowed below: let it be there
+    assert_int_equal (s_integer (self->db, "SELECT count (*) FROM sqlite_schema"), 0);
+    struct rlimit before, limit;
+    assert_int_equal (getrlimit (RLIMIT_FSIZE, &before), 0);
+    limit = before;
+    //  The first commit, to the byte: all zeros are beyond it
+    limit.rlim_cur = 32 + 2 * (24 + PAGE);
+    assert_int_equal (setrlimit (RLIMIT_FSIZE, &limit), 0);
+    int first = s_exec (self->db, "CREATE TABLE rows (id INTEGER PRIMARY KEY, content BLOB)");
+    int after_first = s_last_errno (self);
+    int second = s_commit (self);
+    int after_second = s_last_errno (self);
+    assert_int_equal (setrlimit (RLIMIT_FSIZE, &before), 0);
+    assert_int_equal (first, SQLITE_OK);
+    assert_int_equal (s_log_size (self), limit.rlim_cur);
+    assert_int_equal (after_first, 0);
+    assert_int_not_equal (second, SQLITE_OK);
+    assert_int_equal (after_second, EFBIG);
+    assert_int_equal (s_commit (self), SQLITE_OK);
+    assert_int_equal (s_rows_in_copy (self), 1);
+}
+
 int
 main (void)
 {
@@ -174,6 +213,7 @@ main (void)
         cmocka_unit_test_setup_teardown (test_log_is_lengthened_once_for_many_commits, s_setup, s_teardown),
         cmocka_unit_test_setup_teardown (test_log_begins_anew_over_what_it_was, s_setup, s_teardown),
         cmocka_unit_test_setup_teardown (test_log_without_room_for_zeros_takes_what_fits, s_setup, s_teardown),
+        cmocka_unit_test_setup_teardown (test_log_error_of_zeros_is_no_error_of_the_log, s_setup, s_teardown),
     };
     return cmocka_run_group_tests_name ("log_file", tests, NULL, NULL);
 }
