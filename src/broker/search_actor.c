@@ -28,6 +28,8 @@
 typedef struct {
     stele_follower_t follower;
     stele_search_t *search;         // NULL: it could not be opened
+    int64_t position;               // Of what is indexed, as it was known last
+    int64_t next_ms;                // When to look again, by the steady clock
     bool failing;
 } s_actor_t;
 
@@ -37,11 +39,10 @@ s_mailbox (s_actor_t *self)
     zmsg_t *request;
     while ((request = stele_follower_request (&self->follower))) {
         stele_pack_t *pack = self->follower.pack;
-        int64_t position = self->search? stele_search_position (self->search): 0;
         stele_pack_clear (pack);
         stele_pack_map (pack, 3);
-        stele_pack_key_integer (pack, "position", position);
-        stele_pack_key_integer (pack, "lag_events", self->follower.head - position);
+        stele_pack_key_integer (pack, "position", self->position);
+        stele_pack_key_integer (pack, "lag_events", self->follower.head - self->position);
         stele_pack_key_string (pack, "state", self->failing? "failing": "live");
         stele_follower_answer (&self->follower, &request);
     }
@@ -53,8 +54,11 @@ s_follow (s_actor_t *self)
 {
     stele_refusal_t refusal = { 0 };
     int64_t begun_ms = stele_clock_steady_ms ();
-    if (!self->search)
+    if (!self->search) {
         self->search = stele_search_open (self->follower.settings->ledger, self->follower.reader, &refusal);
+        if (self->search && stele_search_position (self->search) == 0 && self->follower.head >= STELE_SEARCH_LAG)
+            zsys_info (NAME ": the index is made from the start: it was not there, or not usable");
+    }
     int64_t count = self->search? stele_search_follow (self->search, self->follower.head): refusal.code;
     bool failing = count < 0;
     if (failing && !self->failing)
@@ -63,6 +67,8 @@ s_follow (s_actor_t *self)
     else
     if (!failing && self->failing)
         zsys_info (NAME ": the index is kept again");
+    if (self->search)
+        self->position = stele_search_position (self->search);
     //  It is made anew where that is what it takes
     if (failing)
         stele_search_close (&self->search);
@@ -71,7 +77,7 @@ s_follow (s_actor_t *self)
         return RETRY_MS;
     if (count == 0)
         return FOLLOW_MS;
-    if (self->follower.head - stele_search_position (self->search) > FAR_BEHIND)
+    if (self->follower.head - self->position > FAR_BEHIND)
         return 0;
     return (int) (stele_clock_steady_ms () - begun_ms) * REST;
 }
@@ -80,13 +86,13 @@ static void
 s_loop (s_actor_t *self)
 {
     bool goes_on = true;
-    int wait_ms = 0;
     while (goes_on) {
+        int64_t wait_ms = self->next_ms - stele_clock_steady_ms ();
         zmq_pollitem_t items [] = {
             { zsock_resolve (self->follower.pipe), 0, ZMQ_POLLIN, 0 },
             { zsock_resolve (self->follower.mailbox), 0, ZMQ_POLLIN, 0 }
         };
-        if (stele_poll (items, 2, wait_ms) < 0)
+        if (stele_poll (items, 2, wait_ms > 0? (long) wait_ms: 0) < 0)
             break;
         if (items [0].revents & ZMQ_POLLIN) {
             char *command = zstr_recv (self->follower.pipe);
@@ -98,8 +104,10 @@ s_loop (s_actor_t *self)
         }
         stele_follower_hear (&self->follower);
         s_mailbox (self);
-        if (goes_on)
-            wait_ms = s_follow (self);
+        if (goes_on && stele_clock_steady_ms () >= self->next_ms) {
+            int rest_ms = s_follow (self);
+            self->next_ms = stele_clock_steady_ms () + rest_ms;
+        }
     }
 }
 
