@@ -13,6 +13,7 @@
 #include <string.h>
 #define HASH_NONFATAL_OOM 1         // What was not added has no table
 #include <uthash.h>
+#include "ledger/ledger_internal.h"
 #include "ledger/reader_filter.h"
 #include "model/clock.h"
 
@@ -95,14 +96,40 @@ s_group_of (s_report_t *self, const reader_brief_t *brief, int64_t time)
 
 #define NO_ERROR "\xff"            // Of those without a text: no text is that
 
+//  What the broker says of an interruption names the runs, which are no two times the same: without
+//  what is in parentheses, and what follows a semicolon. Returns its size.
+static size_t
+s_cut_runs (const char *text, size_t size, char *cut)
+{
+    size_t length = 0;
+    bool inside = false;
+    for (size_t i = 0; i < size && text [i] != ';'; i++) {
+        if (text [i] == '(') {
+            inside = true;
+            length -= length > 0 && cut [length - 1] == ' ';
+        }
+        if (!inside)
+            cut [length++] = text [i];
+        if (text [i] == ')')
+            inside = false;
+    }
+    return length;
+}
+
 static void
 s_add_error (s_report_t *self, const reader_brief_t *brief)
 {
+    char cut [1024];
     sqlite3_stmt *statement = reader_with_key (self->reader, SLOT_REPORT_ERROR,
-        "SELECT error_message FROM task_history WHERE position = ?1", brief->last_error_at);
+        "SELECT error_message, kind FROM task_history WHERE position = ?1", brief->last_error_at);
     bool has_text = reader_step (self->reader, statement) == 1;
     const char *text = has_text? (const char *) sqlite3_column_text (statement, 0): NULL;
-    s_group_t *group = s_group (self, text? text: NO_ERROR, text? (size_t) sqlite3_column_bytes (statement, 0): 1);
+    size_t size = text? (size_t) sqlite3_column_bytes (statement, 0): 1;
+    if (text && sqlite3_column_int (statement, 1) == STELE_HISTORY_INTERRUPTED && size <= sizeof cut) {
+        size = s_cut_runs (text, size, cut);
+        text = cut;
+    }
+    s_group_t *group = s_group (self, text? text: NO_ERROR, size);
     if (group) {
         group->row.completed++;
         group->row.failed++;

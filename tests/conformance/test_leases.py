@@ -105,6 +105,19 @@ class Leases(Base):
         self.assertTrue(self.last_history(mine)["error_message"])
         self.assertEqual(self.state(other), "running")
 
+    def test_interruptions_are_one_error_whatever_run_they_were_of(self):
+        name, time = self.name("many"), 1700000000000000
+        tasks = [self.name("task%d" % number) for number in range(3)]
+        for task in tasks:
+            self.producer(name).publish(created(task), changed(task, "running"))
+        self.producer(name)
+        for task in tasks:
+            self.wait_state(task, "failed")
+        groups = [group for group in self.ask("stats.tasks", group_by="error", limit=1000)["groups"]
+                  if name in (group["error"] or "")]
+        self.assertEqual([(group["error"], group["failed"]) for group in groups],
+                         [("interrupted: producer %s came back as a new instance" % name, 3)])
+
     def test_same_instance_again_interrupts_nothing(self):
         task = self.name("task")
         first = self.producer()
