@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 #include "fault/fault.h"
@@ -315,6 +316,13 @@ s_prepare (stele_ledger_t *self)
     return 0;
 }
 
+static bool
+s_is_empty (const char *path)
+{
+    struct stat status;
+    return stat (path, &status) == 0 && status.st_size == 0;
+}
+
 static int
 s_open (stele_ledger_t *self, const char *path, const stele_ledger_options_t *options,
     stele_refusal_t *refusal)
@@ -326,6 +334,7 @@ s_open (stele_ledger_t *self, const char *path, const stele_ledger_options_t *op
     if (code)
         return code;
     code = STELE_FAULT_CODE (open_locked);
+    bool is_new = access (path, F_OK) != 0;
     if (code == 0)
         code = stele_sql_code (sqlite3_open_v2 (path, &self->db,
             SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX
@@ -337,8 +346,12 @@ s_open (stele_ledger_t *self, const char *path, const stele_ledger_options_t *op
     //  Until all is well nothing is written, not even a checkpoint: a damaged log can be looked at
     sqlite3_db_config (self->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
     code = stele_ledger_compare (self, path, options, refusal);
-    if (code)
+    if (code) {
+        //  To leave an empty file would not be to change nothing
+        if (is_new && s_is_empty (path))
+            unlink (path);
         return code;
+    }
     code = STELE_FAULT_CODE (open_configured);
     if (code == 0)
         code = s_configure (self);

@@ -186,7 +186,7 @@ s_refuse (stele_ledger_t *self, const char *path, const stele_mark_t *has, stele
             "%s is %s%s, at position %" PRId64 ", in the place of another ledger that has acked events"
             " (%s). Was it deleted, or its write-ahead log? Nothing was changed: put it back, or go on with"
             " this one and record the loss: start once with --accept-loss",
-            path, *has->ledger_id? "ledger ": "empty", has->ledger_id, has->position, loss->evidence);
+            path, *has->ledger_id? "ledger ": "not there, or empty", has->ledger_id, has->position, loss->evidence);
     if (loss->last == has->position && loss->rejected == 0)
         return stele_refuse (refusal, STELE_EBEHIND, "ledger",
             "%s is damaged: nothing says whether %s, which ends at position %" PRId64 ", has all that was"

@@ -214,7 +214,8 @@ class LedgerBehind(unittest.TestCase):
         was = self.ask("info")["ledger"]
         self.broker.stop()
         os.remove(self.ledger)
-        self.refuse("another ledger", "ledger %s was here, with %d events" % (was, position))
+        self.refuse("not there", "another ledger", "ledger %s was here, with %d events" % (was, position))
+        self.assertFalse(os.path.exists(self.ledger))
         self.start("--accept-loss")
         loss = self.ask("info")["losses"][0]
         self.assertEqual((loss["ledger"], loss["first"], loss["last"]), (was, 1, position))
