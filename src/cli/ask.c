@@ -71,7 +71,13 @@ void
 cli_request_time (json_t *request, const char *key, const char *text)
 {
     cli_time_t room;
-    cli_request_text (request, key, cli_time_text (text, &room));
+    char *end = NULL;
+    errno = 0;
+    long long time_us = text? strtoll (text, &end, 10): 0;
+    if (text && *text && !*end && !errno)
+        json_object_set_new (request, key, json_integer (time_us));
+    else
+        cli_request_text (request, key, cli_time_text (text, &room));
 }
 
 void
@@ -126,6 +132,34 @@ s_nobody_answered (cli_t *self, int timeout_ms)
     self->status = EX_UNAVAILABLE;
 }
 
+//  What the user calls a parameter of a request
+static const char *
+s_option_of (const char *field)
+{
+    static const char *const options [] [2] = {
+        { "date_from", "from" }, { "date_to", "to" }, { "states", "state" }, { "roles", "role" },
+        { "providers", "provider" }, { "models", "model" }, { "types", "type" }, { "names", "name" },
+        { "group_by", "by" }, { "updated_from", "updated-from" }, { "updated_to", "updated-to" },
+        { "completed_from", "completed-from" }, { "completed_to", "completed-to" }, { "from", "from" },
+        { "to", "to" }, { "at", "at" }, { "cursor", "cursor" }, { "search", "search" }
+    };
+    for (size_t i = 0; i < sizeof options / sizeof options [0]; i++)
+        if (strcmp (options [i] [0], field) == 0)
+            return options [i] [1];
+    return NULL;
+}
+
+static void
+s_say_refusal (const char *message, const char *field)
+{
+    size_t size = field? strlen (field): 0;
+    const char *option = field? s_option_of (field): NULL;
+    if (option && strncmp (message, field, size) == 0 && message [size] == ' ')
+        cli_say ("--%s%s", option, message + size);
+    else
+        cli_say ("%s", message);
+}
+
 static void
 s_refused (cli_t *self, const json_t *answer)
 {
@@ -134,7 +168,7 @@ s_refused (cli_t *self, const json_t *answer)
     const char *message = json_string_value (json_object_get (error, "message"));
     int code = stele_error_code (name? name: "internal");
     if (message && *message)
-        cli_say ("%s", message);
+        s_say_refusal (message, json_string_value (json_object_get (error, "field")));
     else
         cli_say ("%s: %s", name? name: "internal", stele_error_text (code));
     self->status = s_status_of (code);
@@ -236,7 +270,11 @@ cli_ask_or_none (cli_t *self, json_t *request)
 json_t *
 cli_ask_long (cli_t *self, json_t *request, int timeout_ms)
 {
+    //  What comes after it says the mode, if it is to be said
+    bool said = self->mode_said;
+    self->mode_said = true;
     json_t *answer = cli_ask (self, cli_request ("ping"));
+    self->mode_said = said;
     if (answer) {
         json_decref (answer);
         answer = s_ask (self, request, cli_timeout (self, timeout_ms), false);

@@ -23,6 +23,7 @@
 #include "cli/rows.h"
 #include "cli/scope.h"
 #include "cli/value.h"
+#include "model/vocabulary.h"
 
 typedef struct {
     cli_scope_filter_t filter;
@@ -377,6 +378,17 @@ s_write_all (s_export_t *self, const char *path)
     return status;
 }
 
+//  A mistyped word would pass nothing, and give an empty file that looks like a whole one
+static int
+s_check_words (const char *option, const cli_list_t *words, stele_vocabulary_t vocabulary)
+{
+    for (size_t i = 0; i < words->count; i++)
+        if (!stele_vocabulary_code (vocabulary, words->items [i], strlen (words->items [i])))
+            return cli_say_usage ("export", "--%s knows no '%s', only %s", option, words->items [i],
+                stele_vocabulary_list (vocabulary));
+    return EX_OK;
+}
+
 static int
 s_check (s_export_t *self)
 {
@@ -398,7 +410,8 @@ s_check (s_export_t *self)
         return cli_say_usage ("export", "there is no table '%s'", table);
     if (args->types.count && !s_is (self, EVENTS))
         return cli_say_usage ("export", "--type goes with events, not with records");
-    return EX_OK;
+    int status = s_check_words ("state", &args->filter.states, STELE_VOCABULARY_TASK_STATE);
+    return status? status: s_check_words ("type", &args->types, STELE_VOCABULARY_EVENT_TYPE);
 }
 
 //  The position that all pages are read at

@@ -7,6 +7,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -118,6 +119,11 @@ s_take_number (const cli_option_t *option, const char *value, int64_t *target, s
     char *end;
     errno = 0;
     long long number = strtoll (value, &end, 10);
+    if (errno == ERANGE && !*end) {
+        snprintf (self->error, self->error_size, "--%s takes a number up to %lld, not %s",
+            option->name, LLONG_MAX, value);
+        return -1;
+    }
     if (errno || end == value || *end) {
         snprintf (self->error, self->error_size, "--%s takes a number, not '%s'",
             option->name, value);
@@ -146,8 +152,12 @@ s_take (s_parser_t *self, const cli_option_t *option, const char *value, void *g
         case CLI_NUMBER:
             return s_take_number (option, value, target, self);
         case CLI_LIST:
-            s_append_list (target, value);
-            return 0;
+            if (*value) {
+                s_append_list (target, value);
+                return 0;
+            }
+            snprintf (self->error, self->error_size, "--%s is empty: leave it out, or give a word", option->name);
+            return -1;
         case CLI_CALL:
             break;
     }

@@ -196,6 +196,13 @@ static void
 s_publish_event (s_push_t *self, stele_event_t *event)
 {
     if (self->spool) {
+        //  It would wait there to be refused, and some later run would be told
+        char error [256] = "";
+        if (stele_event_check (event, error, sizeof error)) {
+            s_bad_line (self, error);
+            stele_event_destroy (&event);
+            return;
+        }
         self->group_lines [self->group_count] = cli_lines_number (self->lines);
         self->group [self->group_count++] = event;
         if (self->group_count == GROUP_EVENTS)

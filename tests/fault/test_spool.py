@@ -200,13 +200,25 @@ class Spool(FaultTest):
 
     def test_refused_events_leave_the_spool(self):
         self.broker.kill()
-        lines = json.dumps(metric(self.task, "n", 1)) + '\n{"type":"no.such"}\n'
-        self.stele("publish", "--spool", self.spool, input=lines.encode())
+        #   Only the broker knows in which state a task is
+        events = [metric(self.task, "n", 1)] + [
+            {"type": "task.state_changed", "task_id": self.task, "state": state} for state in ("passed", "running")]
+        self.stele("publish", "--spool", self.spool, input="\n".join(map(json.dumps, events)).encode())
         self.restart()
         counts = self.drain(status=65)
-        self.assertEqual((counts["accepted"], counts["refused"], counts["unacked"]), (1, 1, 0))
+        self.assertEqual((counts["accepted"], counts["refused"], counts["unacked"]), (2, 1, 0))
         self.assertIn("spooled before", self.stderr)
         self.assertEqual(self.drain()["events"], 0)
+
+    def test_what_no_broker_would_take_does_not_get_into_the_spool(self):
+        self.broker.kill()
+        lines = json.dumps(metric(self.task, "n", 1)) + '\n{"type":"no.such"}\n'
+        self.stele("publish", "--spool", self.spool, input=lines.encode(), status=65)
+        self.assertIn("line 2", self.stderr)
+        self.assertIn("no.such", self.stderr)
+        self.restart()
+        counts = self.drain()
+        self.assertEqual((counts["events"], counts["accepted"], counts["refused"]), (1, 1, 0))
 
     def test_one_process_at_a_time(self):
         first = subprocess.Popen([harness.program("stele"), "publish", "--spool", self.spool],

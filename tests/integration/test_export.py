@@ -366,6 +366,9 @@ class GeneratedTest(MovementTest):
         path = self.file("never")
         self.stele("export", "--table", "no_such", path, status=64)
         self.stele("export", "--at", "999999", path, status=64)
+        for option, word in (("--state", "Failed"), ("--state", ""), ("--type", "task.create")):
+            self.stele("export", option, word, path, status=64)
+            self.assertIn(option, self.stderr)
         self.stele("--requests", "ipc:///nowhere", "--timeout", "100", "export", path, status=69)
         self.stele("export", os.path.join(self.folder, "no", "folder"), status=73)
         self.assertEqual([name for name in os.listdir(self.folder) if "never" in name], [])

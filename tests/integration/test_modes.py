@@ -101,6 +101,8 @@ class ModesTest(harness.BrokerTest):
         for command in (["get", "b"], ["show", "b"], ["list"], ["export", "-"], ["history", "a"], ["stuck"], ["ping"]):
             self.stele(*command, status=None)
             self.assertEqual(self.stderr.count("the broker is in mode redis"), 1, (command, self.stderr))
+        self.stele("mode")
+        self.assertNotIn("the broker is in mode redis", self.stderr)
         self.assertIn("PERSISTENCE IS OFF", self.broker.log())
         self.assertEqual(self.ask("stats")["ingest"]["only_in_redis"], 2)
         self.assertEqual(self.producer("q").welcome["mode"], "redis")
