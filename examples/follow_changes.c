@@ -21,6 +21,14 @@
 
 #define WAIT_MS 500                     // Between looks at Ctrl-C
 
+//  Without what would control a terminal: texts come from whoever published them
+static void
+s_put (const char *text)
+{
+    for (; text && *text; text++)
+        putchar ((unsigned char) *text < 32 || *text == 127? '?': *text);
+}
+
 static void
 s_print (const stele_event_t *event)
 {
@@ -28,9 +36,11 @@ s_print (const stele_event_t *event)
     char clock [32];
     strftime (clock, sizeof clock, "%Y-%m-%d %H:%M:%S", gmtime (&seconds));
     const char *error = stele_event_string (event, "error_message", NULL);
-    printf ("%6" PRId64 "  %s  %-10s %s%s%s\n", stele_event_position (event), clock,
-        stele_event_string (event, "state", NULL), stele_event_string (event, "task_id", NULL),
-        error? ": ": "", error? error: "");
+    printf ("%6" PRId64 "  %s  %-10s ", stele_event_position (event), clock, stele_event_string (event, "state", NULL));
+    s_put (stele_event_string (event, "task_id", NULL));
+    s_put (error? ": ": "");
+    s_put (error);
+    putchar ('\n');
     fflush (stdout);
 }
 

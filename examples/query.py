@@ -41,11 +41,16 @@ def clock(microseconds):
     return time.strftime("%Y-%m-%d %H:%M:%S")
 
 
+def shown(text):
+    """Without what would control a terminal: texts come from whoever published them."""
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in str(text))
+
+
 def show_tasks():
     answer = ask("task.list", limit=20, total=True)
     for task in answer["tasks"]:
-        print("%s  %-10s %-30s %s" % (clock(task["created_at"]), task["state"], task["task_id"],
-                                      task.get("title", "")))
+        print("%s  %-10s %-30s %s" % (clock(task["created_at"]), task["state"], shown(task["task_id"]),
+                                      shown(task.get("title", ""))))
     print("%d of %d tasks, at position %d" % (len(answer["tasks"]), answer["total"], answer["position"]))
 
 
@@ -53,21 +58,22 @@ def show_task(task_id):
     # The live record: from Redis where there is one
     answer = ask("task.status", task_id=task_id)
     task = answer["task"]
-    print("%s is %s (from %s)" % (task_id, task["state"], answer["source"]))
+    print("%s is %s (from %s)" % (shown(task_id), task["state"], answer["source"]))
     if "last_error" in task:
-        print("last of %d errors: %s" % (task["error_count"], task["last_error"]))
+        print("last of %d errors: %s" % (task["error_count"], shown(task["last_error"])))
     # What happened, page by page
     cursor = None
     while True:
         answer = ask("task.history", task_id=task_id, cursor=cursor)
         for row in answer["history"]:
             print("%s  %-10s -> %-10s %s" % (clock(row["timestamp"]), row.get("state_from", ""),
-                                             row["state_to"], row.get("error_message", "")))
+                                             row["state_to"], shown(row.get("error_message", ""))))
         cursor = answer["next"]
         if cursor is None:
             break
     for row in ask("task.metrics", task_id=task_id)["metrics"]:
-        print("%s  %s = %s %s" % (clock(row["timestamp"]), row["name"], row["value"], row.get("unit", "")))
+        print("%s  %s = %s %s" % (clock(row["timestamp"]), shown(row["name"]), row["value"],
+                                  shown(row.get("unit", ""))))
 
 
 if len(sys.argv) > 1:

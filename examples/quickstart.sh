@@ -108,14 +108,16 @@ else
         sed -n 's/.*"task_id": *"\([^"]*\)".*/\1/p' | head -n 1)
 fi
 
-title "One of them, $task: as it is, live from Redis, and what happened to it"
-show status "$task"
-show history "$task"
-show metrics "$task"
+if [ -n "$task" ]; then
+    title "One of them, $task: as it is, live from Redis, and what happened to it"
+    show status "$task"
+    show history "$task"
+    show metrics "$task"
 
-then=$(($(events | wc -l) * 6 / 10))
-title "The same task as it was after event $then, from the ledger"
-show get "$task" --at "$then" || true
+    then=$(($(events | wc -l) * 6 / 10))
+    title "The same task as it was after event $then, from the ledger"
+    show get "$task" --at "$then" || true
+fi
 
 title "What the feed carried meanwhile ($folder/feed.jsonl)"
 for _ in 1 2 3 4 5 6 7 8 9 10; do

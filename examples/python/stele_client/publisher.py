@@ -54,7 +54,8 @@ class Publisher:
         self._socket.setsockopt(zmq.LINGER, 0)
         self._socket.setsockopt(zmq.SNDHWM, 0)
         self._socket.setsockopt(zmq.RCVHWM, 0)
-        self._socket.connect(address(endpoint, "STELE_EVENTS", EVENTS))
+        self._address = address(endpoint, "STELE_EVENTS", EVENTS)
+        self._socket.connect(self._address)
         self._thread = threading.Thread(target=self._run, name="stele-publisher", daemon=True)
         self._thread.start()
 
@@ -124,7 +125,7 @@ class Publisher:
         self._ring()
         self._thread.join()
         if left:
-            raise BrokerTimeout("%d events were not acked" % left)
+            raise BrokerTimeout("%d event(s) not acked by %s: is steled running?" % (left, self._address))
 
     def __enter__(self) -> "Publisher":
         return self

@@ -14,6 +14,20 @@ from typing import Any, Optional, Sequence, Union
 
 Words = Union[str, Sequence[str]]
 
+#   Of task.list. A broker leaves out what it does not know: a misspelt filter would list everything
+FILTERS = frozenset((
+    "states", "roles", "providers", "models", "user_id", "parent_id", "created_from", "created_to",
+    "date_from", "date_to", "updated_from", "updated_to", "completed_from", "completed_to", "has_error",
+    "search", "order", "limit", "cursor", "offset", "total", "at", "min_position", "timeout_ms"))
+
+
+def known(filters: dict) -> dict:
+    unknown = sorted(set(filters) - FILTERS)
+    if unknown:
+        raise TypeError("task.list has no %s, only %s; request() sends what you like"
+                        % (", ".join(unknown), ", ".join(sorted(FILTERS))))
+    return filters
+
 
 class Questions:
     """'_ask (op, key, parameters)' makes the request and gives answer [key], or all of it."""
@@ -54,10 +68,10 @@ class Questions:
     def tasks(self, **filters: Any) -> Any:
         """All tasks that pass, page by page: states, roles, providers, models, user_id, parent_id,
         date_from, date_to, order, limit (of a page) ... Made to iterate over."""
-        return self._pages("task.list", "tasks", filters)
+        return self._pages("task.list", "tasks", known(filters))
 
     def count_tasks(self, **filters: Any) -> Any:
-        return self._ask("task.list", "total", dict(filters, limit=1, total=True))
+        return self._ask("task.list", "total", dict(known(filters), limit=1, total=True))
 
     def history(self, task_id: str, **more: Any) -> Any:
         return self._pages("task.history", "history", dict(more, task_id=task_id))

@@ -148,6 +148,10 @@ class TestQuestions(Room):
                          ["%s-%d" % (role, n) for n in range(25)])
         self.assertEqual(client.count_tasks(roles=role), 25)
 
+    def test_a_filter_that_is_none_is_told(self):
+        with self.assertRaisesRegex(TypeError, "no statez, only .*states"):
+            self.client().tasks(statez=["running"])
+
     def test_errors_have_their_classes(self):
         client = self.client()
         with self.assertRaises(stele.NotFound):
