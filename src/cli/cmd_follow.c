@@ -146,7 +146,7 @@ s_follow (cli_t *self, const args_t *args)
                 cli_say ("no event from %s for %s ms", self->feed, cli_format_count (self->timeout_ms).text);
             else
                 cli_say ("%s", *why? why: stele_error_text (rc));
-            return EX_UNAVAILABLE;
+            return rc == STELE_EBEHIND? EX_DATAERR: EX_UNAVAILABLE;
         }
         s_print (self, event);
         stele_event_destroy (&event);

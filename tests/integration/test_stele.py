@@ -137,6 +137,10 @@ class Stele(harness.BrokerTest):
         rows = self.ask("task.outputs", task_id="copy-" + task)["outputs"]
         self.assertEqual([row["content"] for row in rows], ["some output\n", b"\x00\xff\x1b[31m"])
 
+    def test_follow_beyond_the_end_says_that_the_ledger_is_behind(self):
+        self.stele("follow", "--after", "99999", status=65)
+        self.assertIn("this follower has seen 99999", self.stderr)
+
     def test_follow(self):
         task = self.name("task")
         head = self.ask("ping")["position"]
