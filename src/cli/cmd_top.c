@@ -43,6 +43,8 @@ static cli_short_t
 s_ack (const json_t *stats, const char *key)
 {
     const json_t *ack = json_object_get (json_object_get (stats, "ingest"), "ack_us");
+    if (json_integer_value (json_object_get (ack, "count")) == 0)
+        return (cli_short_t) { "-" };
     return cli_format_duration ((int64_t) json_number_value (json_object_get (ack, key)));
 }
 

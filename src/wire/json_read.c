@@ -242,8 +242,12 @@ s_parse_refused (const json_error_t *error, stele_refusal_t *refusal)
     const char *near = strstr (error->text, " near ");
     size_t size = near? (size_t) (near - error->text): strcspn (error->text, "'");
     char shown [STELE_QUOTE_SIZE];
+    stele_quote (shown, error->text, size);
+    //  Whoever reads many lines, one an event, says which of them this is
+    if (error->line == 1)
+        return stele_refuse (refusal, STELE_EMALFORMED, NULL, "not JSON: %s at byte %d", shown, error->position);
     return stele_refuse (refusal, STELE_EMALFORMED, NULL, "not JSON: %s at line %d, column %d",
-        stele_quote (shown, error->text, size), error->line, error->column);
+        shown, error->line, error->column);
 }
 
 int
