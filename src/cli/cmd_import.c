@@ -14,7 +14,6 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include "cli/ask.h"
 #include "cli/digest.h"
 #include "cli/push.h"
 
@@ -49,23 +48,6 @@ s_spool (int fd)
     return failed? -1: spool;
 }
 
-//  The first time: what another export of the same ledger brought is not known to be the same
-static void
-s_say_what_is_there (cli_t *cli, const char *producer)
-{
-    json_t *request = cli_request ("producer.get");
-    cli_request_text (request, "producer", producer);
-    json_t *answer = cli_ask_or_none (cli, request);
-    bool known = answer != NULL || cli->status != CLI_NO;
-    json_decref (answer);
-    cli->status = EX_OK;
-    answer = known? NULL: cli_ask (cli, cli_request ("ping"));
-    if (answer && json_integer_value (json_object_get (answer, "position")) > 0)
-        cli_say ("the ledger has events already, and this file adds its own: what both have is there twice then. "
-            "Of two exports of one ledger import the newer one, into an empty ledger");
-    json_decref (answer);
-}
-
 static int
 s_import (cli_t *cli, const args_t *args, int fd)
 {
@@ -75,9 +57,9 @@ s_import (cli_t *cli, const args_t *args, int fd)
         return EX_IOERR;
     }
     snprintf (producer, sizeof producer, "import-%s", digest);
-    s_say_what_is_there (cli, producer);
     cli_push_t how = {
-        .command = "import", .producer = producer, .batch = args->batch, .sequence = 1, .restore = true
+        .command = "import", .producer = producer, .batch = args->batch, .sequence = 1, .restore = true,
+        .says_others = true
     };
     return cli_push (cli, &how, fd);
 }

@@ -42,6 +42,7 @@ typedef struct {
     int64_t group_lines [GROUP_EVENTS];
     size_t group_count;
     bool progress;                  // stderr is a terminal
+    bool says_others;
     int failure;                    // STELE_E...: what ended it
 } s_push_t;
 
@@ -392,6 +393,15 @@ s_say_failure (const s_push_t *self)
     }
 }
 
+//  What another export of the same ledger brought is not known to be the same
+static void
+s_say_others (const cli_tally_counts_t *counts)
+{
+    if (counts->accepted && counts->position > counts->accepted + counts->duplicates)
+        cli_say ("the ledger has events beside these: what both have is there twice now. "
+            "Of two exports of one ledger import the newer one, into an empty ledger");
+}
+
 static int
 s_end (s_push_t *self)
 {
@@ -399,6 +409,8 @@ s_end (s_push_t *self)
     int status = self->failure? s_say_failure (self): EX_OK;
     s_print_counts (self);
     cli_tally_counts_t counts = cli_tally_counts (self->tally);
+    if (self->says_others)
+        s_say_others (&counts);
     if (status)
         return status;
     if (cli_interrupts ()) {
@@ -445,6 +457,7 @@ cli_push (cli_t *cli, const cli_push_t *args, int fd)
     self.lines = cli_lines_new (fd);
     self.tally = cli_tally_new ();
     self.spool = args->spool;
+    self.says_others = args->says_others;
     self.client = s_client (&self, args);
     if (self.spool)
         s_count_spooled (&self);

@@ -16,6 +16,7 @@ typedef struct {
     int64_t batch;                  // Events a message, 0: the default
     int64_t sequence;               // Of the first event, 0: after the last durable one
     bool restore;                   // The events come from an export
+    bool says_others;               // Say where the ledger has events beside these
     const char *spool;              // Keep events in that file until they are acked; NULL: none
     bool accept_loss;               // Go on where the broker lost what the spool knows to be acked
 } cli_push_t;

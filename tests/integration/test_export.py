@@ -256,8 +256,19 @@ class GeneratedTest(MovementTest):
         child.send_signal(signal.SIGKILL)
         child.wait()
         there.stele("import", path)
+        self.assertNotIn("beside these", there.stderr)
         self.assertEqual(there.stele("export", "-"), whole)
         self.assertSame(Ledger(self), Ledger(there))
+
+    def test_import_beside_other_events_says_what_that_means(self):
+        there = self.other()
+        lines = self.stele("export", "-").splitlines(keepends=True)[:20]
+        there.stele("import", "-", input=b"".join(lines[:10]), status=None)
+        self.assertNotIn("beside these", there.stderr)
+        there.stele("import", "-", input=b"".join(lines), status=None)
+        self.assertIn("the ledger has events beside these", there.stderr)
+        there.stele("import", "-", input=b"".join(lines), status=None)
+        self.assertNotIn("beside these", there.stderr)
 
     def test_import_does_not_make_anybody_own_running_tasks(self):
         there = self.other()
