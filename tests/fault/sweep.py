@@ -33,8 +33,8 @@ WITH = {
     "interrupt_all_before": {"arguments": ("--interrupted", "all")},
     "interrupt_all_after": {"arguments": ("--interrupted", "all")},
 }
-#   Takes more events, or more time, than others
-SLOW = ("cursor_",)
+#   Takes more events, or more time, than others: a subscriber has to have found the new broker
+SLOW = ("cursor_", "feed_")
 #   Comes when a lot was written and there is nothing to do
 IDLE = ("checkpoint_",)
 #   Comes when finished tasks are due to leave Redis
