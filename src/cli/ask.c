@@ -73,23 +73,11 @@ cli_request_time (json_t *request, const char *key, const char *text)
     cli_time_t room;
     char *end = NULL;
     errno = 0;
-    long long time_us = text? strtoll (text, &end, 10): 0;
+    long long number = text? strtoll (text, &end, 10): 0;
     if (text && *text && !*end && !errno)
-        json_object_set_new (request, key, json_integer (time_us));
+        json_object_set_new (request, key, json_integer (number));
     else
         cli_request_text (request, key, cli_time_text (text, &room));
-}
-
-void
-cli_request_at (json_t *request, const char *text)
-{
-    char *end = NULL;
-    errno = 0;
-    long long position = text? strtoll (text, &end, 10): 0;
-    if (text && *text && !*end && !errno)
-        json_object_set_new (request, "at", json_integer (position));
-    else
-        cli_request_time (request, "at", text);
 }
 
 /*  -- failures --------------------------------------------------------------- */

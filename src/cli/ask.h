@@ -27,13 +27,10 @@ typedef struct { char text [32]; } cli_time_t;
 const char *
     cli_time_text (const char *text, cli_time_t *room);
 
-/*  The same as cli_request_text for a time, which may be a date alone.      */
+/*  The same as cli_request_text for a time, which may be a date alone. Digits alone are sent as
+    an integer: microseconds, or the position that 'at' takes too.           */
 void
     cli_request_time (json_t *request, const char *key, const char *text);
-
-/*  Add 'at': a position where the text is a number, else a time; nothing where it is NULL. */
-void
-    cli_request_at (json_t *request, const char *text);
 
 /*  Ask, and wait for the answer. Takes the request. Caller owns return value. NULL: it
     failed, why was said on stderr, and self->status is the program's status. */

@@ -110,7 +110,7 @@ s_request (const args_t *args, const char *order)
     if (args->errors || args->no_errors)
         json_object_set_new (request, "has_error", json_boolean (args->errors));
     cli_request_text (request, "search", args->search);
-    cli_request_at (request, args->at);
+    cli_request_time (request, "at", args->at);
     cli_request_text (request, "cursor", args->cursor);
     cli_request_text (request, "order", order);
     if (args->total)

@@ -106,7 +106,7 @@ class Leases(Base):
         self.assertEqual(self.state(other), "running")
 
     def test_interruptions_are_one_error_whatever_run_they_were_of(self):
-        name, time = self.name("many"), 1700000000000000
+        name = self.name("many")
         tasks = [self.name("task%d" % number) for number in range(3)]
         for task in tasks:
             self.producer(name).publish(created(task), changed(task, "running"))

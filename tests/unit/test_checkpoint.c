@@ -15,6 +15,7 @@
 #include <unistd.h>
 #include <cmocka.h>
 #include "ledger/checkpoint.h"
+#include "ledger/sql.h"
 #include "stele_error.h"
 
 #define ROWS 8500                   // Of one page each: more than a checkpoint waits for
@@ -42,17 +43,6 @@ static void
 s_exec (sqlite3 *db, const char *sql)
 {
     assert_int_equal (sqlite3_exec (db, sql, NULL, NULL, NULL), SQLITE_OK);
-}
-
-static int64_t
-s_integer (sqlite3 *db, const char *sql)
-{
-    sqlite3_stmt *statement;
-    assert_int_equal (sqlite3_prepare_v2 (db, sql, -1, &statement, NULL), SQLITE_OK);
-    assert_int_equal (sqlite3_step (statement), SQLITE_ROW);
-    int64_t value = sqlite3_column_int64 (statement, 0);
-    sqlite3_finalize (statement);
-    return value;
 }
 
 static int
@@ -113,7 +103,7 @@ s_rows_after_power_cut (desk_t *self)
     s_copy_file (self, "-wal", "-cut-wal");
     snprintf (path, sizeof path, "%s-cut", self->path);
     assert_int_equal (sqlite3_open (path, &db), SQLITE_OK);
-    int64_t rows = s_integer (db, "SELECT count (*) FROM rows");
+    int64_t rows = stele_sql_integer (db, "SELECT count (*) FROM rows", -1);
     assert_int_equal (sqlite3_close (db), SQLITE_OK);
     return rows;
 }
@@ -152,7 +142,7 @@ test_checkpoint_before_it_is_synced_leaves_the_log_whole (void **state)
     s_commit (self, 1);
     assert_true (self->pages < 100);
     assert_false (stele_checkpoint_due (self->checkpoint, 0));
-    assert_int_equal (s_integer (self->db, "SELECT count (*) FROM rows"), ROWS + 21);
+    assert_int_equal (stele_sql_integer (self->db, "SELECT count (*) FROM rows", -1), ROWS + 21);
 }
 
 static void
@@ -214,9 +204,9 @@ test_checkpoint_beside_commits_keeps_every_row (void **state)
     }
     assert_true (anew >= 3);
     assert_int_equal (stele_checkpoint_truncate (self->checkpoint), 0);
-    assert_int_equal (s_integer (self->db, "SELECT count (*) FROM rows"), 6000 * 7);
-    assert_int_equal (s_integer (self->db, "SELECT count (*) FROM pragma_integrity_check"
-        " WHERE integrity_check = 'ok'"), 1);
+    assert_int_equal (stele_sql_integer (self->db, "SELECT count (*) FROM rows", -1), 6000 * 7);
+    assert_int_equal (stele_sql_integer (self->db, "SELECT count (*) FROM pragma_integrity_check"
+        " WHERE integrity_check = 'ok'", -1), 1);
 }
 
 int

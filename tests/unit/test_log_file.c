@@ -19,6 +19,7 @@
 #include <cmocka.h>
 #include <sqlite3.h>
 #include "ledger/log_file.h"
+#include "ledger/sql.h"
 
 #define PAGE 4096
 
@@ -27,23 +28,6 @@ typedef struct {
     char path [96], log [100];
     sqlite3 *db;
 } desk_t;
-
-static int
-s_exec (sqlite3 *db, const char *sql)
-{
-    return sqlite3_exec (db, sql, NULL, NULL, NULL);
-}
-
-static int
-s_integer (sqlite3 *db, const char *sql)
-{
-    sqlite3_stmt *statement;
-    assert_int_equal (sqlite3_prepare_v2 (db, sql, -1, &statement, NULL), SQLITE_OK);
-    assert_int_equal (sqlite3_step (statement), SQLITE_ROW);
-    int value = sqlite3_column_int (statement, 0);
-    sqlite3_finalize (statement);
-    return value;
-}
 
 static int
 s_setup (void **state)
@@ -57,7 +41,7 @@ s_setup (void **state)
     assert_non_null (stele_log_file_vfs ());
     assert_int_equal (sqlite3_open_v2 (self->path, &self->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE,
         stele_log_file_vfs ()), SQLITE_OK);
-    assert_int_equal (s_exec (self->db, "PRAGMA page_size = 4096; PRAGMA journal_mode = WAL;"
+    assert_int_equal (stele_sql_exec (self->db, "PRAGMA page_size = 4096; PRAGMA journal_mode = WAL;"
         "PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0;"), SQLITE_OK);
     *state = self;
     return 0;
@@ -87,7 +71,7 @@ s_log_size (const desk_t *self)
 static int
 s_commit (desk_t *self)
 {
-    return s_exec (self->db, "INSERT INTO rows (content) VALUES (zeroblob (3900))");
+    return stele_sql_exec (self->db, "INSERT INTO rows (content) VALUES (zeroblob (3900))");
 }
 
 //  What another process finds that knows nothing of this one: the file and its log as they are now
@@ -100,8 +84,8 @@ s_rows_in_copy (desk_t *self)
     assert_int_equal (system (command), 0);
     sqlite3 *db;
     assert_int_equal (sqlite3_open (copy, &db), SQLITE_OK);
-    int rows = s_integer (db, "SELECT count (*) FROM rows");
-    assert_int_equal (s_integer (db, "SELECT integrity_check = 'ok' FROM pragma_integrity_check"), 1);
+    int rows = (int) stele_sql_integer (db, "SELECT count (*) FROM rows", -1);
+    assert_int_equal (stele_sql_integer (db, "SELECT integrity_check = 'ok' FROM pragma_integrity_check", -1), 1);
     assert_int_equal (sqlite3_close (db), SQLITE_OK);
     return rows;
 }
@@ -110,7 +94,7 @@ static void
 test_log_is_lengthened_once_for_many_commits (void **state)
 {
     desk_t *self = *state;
-    assert_int_equal (s_exec (self->db, "CREATE TABLE rows (id INTEGER PRIMARY KEY, content BLOB)"), SQLITE_OK);
+    assert_int_equal (stele_sql_exec (self->db, "CREATE TABLE rows (id INTEGER PRIMARY KEY, content BLOB)"), SQLITE_OK);
     int64_t size = s_log_size (self);
     int lengthened = 0, commits = 200;
     for (int i = 0; i < commits; i++) {
@@ -127,7 +111,7 @@ static void
 test_log_begins_anew_over_what_it_was (void **state)
 {
     desk_t *self = *state;
-    assert_int_equal (s_exec (self->db, "CREATE TABLE rows (id INTEGER PRIMARY KEY, content BLOB)"), SQLITE_OK);
+    assert_int_equal (stele_sql_exec (self->db, "CREATE TABLE rows (id INTEGER PRIMARY KEY, content BLOB)"), SQLITE_OK);
     for (int i = 0; i < 100; i++)
         assert_int_equal (s_commit (self), SQLITE_OK);
     int64_t size = s_log_size (self);
@@ -153,7 +137,7 @@ test_log_without_room_for_zeros_takes_what_fits (void **state)
     limit = before;
     limit.rlim_cur = 20 * PAGE;
     assert_int_equal (setrlimit (RLIMIT_FSIZE, &limit), 0);
-    int rc = s_exec (self->db, "CREATE TABLE rows (id INTEGER PRIMARY KEY, content BLOB)");
+    int rc = stele_sql_exec (self->db, "CREATE TABLE rows (id INTEGER PRIMARY KEY, content BLOB)");
     int commits = 0;
     while (rc == SQLITE_OK && commits < 100) {
         rc = s_commit (self);
@@ -185,14 +169,14 @@ test_log_error_of_zeros_is_no_error_of_the_log (void **state)
     desk_t *self = *state;
     signal (SIGXFSZ, SIG_IGN);
     //  The memory that connections share is larger than what is allowed below: let it be there
-    assert_int_equal (s_integer (self->db, "SELECT count (*) FROM sqlite_schema"), 0);
+    assert_int_equal (stele_sql_integer (self->db, "SELECT count (*) FROM sqlite_schema", -1), 0);
     struct rlimit before, limit;
     assert_int_equal (getrlimit (RLIMIT_FSIZE, &before), 0);
     limit = before;
     //  The first commit, to the byte: all zeros are beyond it
     limit.rlim_cur = 32 + 2 * (24 + PAGE);
     assert_int_equal (setrlimit (RLIMIT_FSIZE, &limit), 0);
-    int first = s_exec (self->db, "CREATE TABLE rows (id INTEGER PRIMARY KEY, content BLOB)");
+    int first = stele_sql_exec (self->db, "CREATE TABLE rows (id INTEGER PRIMARY KEY, content BLOB)");
     int after_first = s_last_errno (self);
     int second = s_commit (self);
     int after_second = s_last_errno (self);
