@@ -188,8 +188,8 @@ s_read_heading (stele_front_t *self, zframe_t *body, s_heading_t *heading,
         heading->op = stele_op_find (name.text, name.size);
         char shown [80];
         if (!heading->op)
-            stele_params_fail (&params, STELE_EUNKNOWN_OP, "op", "there is no operation '%s'",
-                stele_params_show (name, shown));
+            stele_params_fail (&params, STELE_EUNKNOWN_OP, "op", "there is no operation '%s'; there are%s",
+                stele_params_show (name, shown), stele_op_names);
         heading->min_position = stele_params_number (&params, "min_position", 0, 0, INT64_MAX);
         heading->wait_ms = stele_params_number (&params, "timeout_ms", WAIT_MS_DEFAULT,
             0, INT64_MAX);

@@ -24,6 +24,10 @@ const stele_op_t stele_ops [] = {
 
 const size_t stele_op_count = sizeof stele_ops / sizeof stele_ops [0];
 
+#define OP_NAME(name, route, handler) " " name
+const char stele_op_names [] = STELE_OPS (OP_NAME);
+#undef OP_NAME
+
 const stele_op_t *
 stele_op_find (const char *name, size_t size)
 {

@@ -81,6 +81,9 @@ stele_route_informs (stele_route_t route)
 extern const stele_op_t stele_ops [];
 extern const size_t stele_op_count;
 
+/*  The names of all, each after a space: for who asked for another          */
+extern const char stele_op_names [];
+
 /*  The operation of that name, NULL where there is none.                    */
 const stele_op_t *
     stele_op_find (const char *name, size_t size);

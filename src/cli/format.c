@@ -57,6 +57,9 @@ cli_format_duration (int64_t duration_us)
     const char *sign = duration_us < 0? "-": "";
     uint64_t us = duration_us < 0? -(uint64_t) duration_us: (uint64_t) duration_us;
     uint64_t s = (us + SECOND_US / 2) / SECOND_US;
+    if (us == 0)
+        snprintf (self.text, sizeof self.text, "0 s");
+    else
     if (us < 1000)
         snprintf (self.text, sizeof self.text, "%s%" PRIu64 " us", sign, us);
     else

@@ -226,9 +226,19 @@ reader_overdue (stele_reader_t *self)
     return true;
 }
 
+//  A COMMIT may find no memory: what is left open would keep the log from beginning anew, and
+//  every later BEGIN from being one
+static void
+s_let_go (stele_reader_t *self)
+{
+    if (!sqlite3_get_autocommit (self->db))
+        sqlite3_exec (self->db, "ROLLBACK", NULL, NULL, NULL);
+}
+
 static int
 s_begin (stele_reader_t *self)
 {
+    s_let_go (self);
     return reader_step (self, reader_statement (self, SLOT_BEGIN, "BEGIN"));
 }
 
@@ -240,6 +250,7 @@ s_commit (stele_reader_t *self)
     self->status = 0;
     if (!sqlite3_get_autocommit (self->db))
         reader_step (self, reader_statement (self, SLOT_COMMIT, "COMMIT"));
+    s_let_go (self);
     self->status = status? status: self->status;
 }
 

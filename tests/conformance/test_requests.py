@@ -406,7 +406,10 @@ class Requests(harness.BrokerTest):
 
     def test_unknown_op_is_refused(self):
         for op in ("dance", "task", "TASK.GET"):
-            self.assertEqual(self.refused(op)["code"], "unknown_op", op)
+            error = self.refused(op)
+            self.assertEqual(error["code"], "unknown_op", op)
+            self.assertIn(" task.get ", error["message"])
+            self.assertTrue(error["message"].endswith("consistency.check"), error)
 
     def test_bad_keys_are_refused(self):
         for op, keys in (

@@ -41,7 +41,7 @@ static void
 test_format_duration_has_its_unit (void **state)
 {
     (void) state;
-    assert_string_equal (cli_format_duration (0).text, "0 us");
+    assert_string_equal (cli_format_duration (0).text, "0 s");
     assert_string_equal (cli_format_duration (999).text, "999 us");
     assert_string_equal (cli_format_duration (12345).text, "12.3 ms");
     assert_string_equal (cli_format_duration (500000).text, "500 ms");

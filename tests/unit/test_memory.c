@@ -421,6 +421,40 @@ test_memory_short_while_reading_is_an_error_and_no_other_answer (void **state)
     stele_pack_destroy (&expected);
 }
 
+static int
+s_count_row (const stele_record_t *row, void *arg)
+{
+    (void) row;
+    ++*(int *) arg;
+    return 0;
+}
+
+//  A reader of its own for each: what it has prepared once needs no memory again
+static void
+test_a_reader_reads_on_after_memory_was_short (void **state)
+{
+    fixture_t *self = *state;
+    assert_int_equal (s_batch (self), 0);
+    int rows = 0;
+    long number = 0;
+    do {
+        stele_refusal_t refusal;
+        stele_reader_t *reader = stele_reader_open (self->path, &refusal);
+        assert_non_null (reader);
+        s_fail_at (++number);
+        if (stele_reader_begin (reader) == 0) {
+            stele_reader_task (reader, "t", 1, s_count_row, &rows);
+            stele_reader_end (reader);
+        }
+        s_left = -1;
+        assert_int_equal (stele_reader_begin (reader), 0);
+        assert_int_equal (stele_reader_task (reader, "t", 1, s_count_row, &rows), 1);
+        stele_reader_end (reader);
+        stele_reader_close (&reader);
+    } while (s_failed);
+    assert_true (number > 20);
+}
+
 //  -- the index for searches ------------------------------------------------------------
 
 #define INDEXED (STELE_SEARCH_LAG + 40)
@@ -503,14 +537,6 @@ test_memory_short_while_indexing_or_searching_finds_no_less (void **state)
     stele_pack_destroy (&pack);
     stele_pack_destroy (&expected);
     s_unlink_index (self);
-}
-
-static int
-s_count_row (const stele_record_t *row, void *arg)
-{
-    (void) row;
-    ++*(int *) arg;
-    return 0;
 }
 
 //  Some looks end with their 64th task, others with a MiB of texts
@@ -637,6 +663,7 @@ main (void)
             fixture_new, fixture_destroy),
         cmocka_unit_test_setup_teardown (test_memory_short_while_reading_is_an_error_and_no_other_answer,
             fixture_new, fixture_destroy),
+        cmocka_unit_test_setup_teardown (test_a_reader_reads_on_after_memory_was_short, fixture_new, fixture_destroy),
         cmocka_unit_test_setup_teardown (test_texts_of_many_looks_are_all_indexed, fixture_new, fixture_destroy),
         cmocka_unit_test_setup_teardown (test_memory_short_while_indexing_or_searching_finds_no_less,
             fixture_new, fixture_destroy)
