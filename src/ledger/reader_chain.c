@@ -1,9 +1,12 @@
 /*  reader_chain - the rows of one task or session
 
     Rows of one task are linked, each to the one before it, from the newest,
-    which the task knows. Newest first is the way of the links; oldest first
-    goes along them first to find where to start, reading no more of each row
-    than its link and what the filter looks at.
+    which the task knows. Newest first is the way of the links. Oldest first
+    comes from both ends by turns, each with twice what it had before: along the
+    links, which ends soon where the task has few rows, and through the table
+    from where the page begins, which ends soon where many of its rows are the
+    task's. Neither reads more of a row than its link, whose it is, and what the
+    filter looks at.
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -15,19 +18,27 @@
 #include "ledger/reader_internal.h"
 
 #define LOOK_EVERY 64                   // Rows between looks at the clock
+#define LINKS_FIRST 256                 // Of the first turn
+#define ROWS_A_LINK 8                   // A row met in passing costs an eighth of one looked up
+#define ROWS_MOST 65536                 // In one look
 
 static const struct {
     reader_source_t source;
     const char *link;               // previous, what the filter looks at, whose
+    const char *between;            // position, what the filter looks at
 } s_chains [] = {
     [STELE_CHAIN_HISTORY] = { SOURCE_HISTORY,
-        "SELECT previous, kind, task FROM history_plain WHERE position = ?1" },
+        "SELECT previous, kind, task FROM history_plain WHERE position = ?1",
+        "SELECT position, kind FROM task_history WHERE position > ?1 AND position <= ?2 AND task_back = position - ?3" },
     [STELE_CHAIN_OUTPUTS] = { SOURCE_OUTPUTS,
-        "SELECT previous, output_type, task FROM outputs_plain WHERE position = ?1" },
+        "SELECT previous, output_type, task FROM outputs_plain WHERE position = ?1",
+        "SELECT position, output_type FROM task_outputs WHERE position > ?1 AND position <= ?2 AND task_back = position - ?3" },
     [STELE_CHAIN_METRICS] = { SOURCE_METRICS,
-        "SELECT previous, name, task FROM metrics_plain WHERE position = ?1" },
+        "SELECT previous, name, task FROM metrics_plain WHERE position = ?1",
+        "SELECT position, name FROM task_metrics WHERE position > ?1 AND position <= ?2 AND task_back = position - ?3" },
     [STELE_CHAIN_COMMANDS] = { SOURCE_COMMANDS,
-        "SELECT previous, 0, session FROM cli_session_commands WHERE position = ?1" }
+        "SELECT previous, 0, session FROM cli_session_commands WHERE position = ?1",
+        "SELECT position, 0 FROM cli_session_commands WHERE position > ?1 AND position <= ?2 AND session = ?3" }
 };
 
 typedef struct {
@@ -36,8 +47,10 @@ typedef struct {
     const stele_chain_filter_t *filter;
     reader_keys_t names;            // Words of the filter
     int64_t key;                    // Of the task or session
-    int64_t head;                   // Of the chain
-    reader_keys_t found;            // Positions that pass, newest first
+    int64_t next;                   // Of the chain, not looked at yet: from the newest back
+    int64_t scanned;                // Oldest first: known up to there
+    reader_keys_t found;            // Positions that pass, in the order of the page
+    reader_keys_t last;             // Oldest first: those met from the newest back
 } s_walk_t;
 
 //  The task or session, and its newest row: 1, 0 there is no such one, or an error
@@ -59,7 +72,7 @@ s_find (s_walk_t *walk, const char *id, size_t id_size)
         return rc;
     static const int columns [] = { 1, 2, 3, 1 };
     walk->key = sqlite3_column_int64 (statement, 0);
-    walk->head = sqlite3_column_int64 (statement, columns [walk->chain]);
+    walk->next = sqlite3_column_int64 (statement, columns [walk->chain]);
     return 1;
 }
 
@@ -105,32 +118,76 @@ s_link (s_walk_t *walk, int64_t position)
         s_chains [walk->chain].link, position);
 }
 
-//  Collect the rows that pass, from the newest back: those after the cursor, or, newest
-//  first, those before it, and no more than one over the limit
+//  Along the links, over so many of them, until 'stop', or until 'most' have been found
 static int
-s_collect (s_walk_t *walk)
+s_walk_back (s_walk_t *walk, int64_t stop, int64_t links, reader_keys_t *found, size_t most)
 {
     stele_reader_t *self = walk->reader;
-    const stele_chain_filter_t *filter = walk->filter;
-    int64_t position = walk->head;
-    int64_t stop = filter->newest_first? 0: filter->after;
-    size_t most = filter->newest_first? (size_t) filter->limit + 1: SIZE_MAX;
-    if (filter->newest_first && filter->after) {
-        //  The cursor is a row of this chain: go on from there
-        sqlite3_stmt *statement = s_link (walk, filter->after);
-        if (reader_step (self, statement) != 1
-        ||  sqlite3_column_int64 (statement, 2) != walk->key)
-            return self->status;
-        position = sqlite3_column_int64 (statement, 0);
-    }
-    for (int count = 1; position > stop && walk->found.count < most; count++) {
-        sqlite3_stmt *statement = s_link (walk, position);
+    for (int64_t count = 1; walk->next > stop && count <= links && found->count < most; count++) {
+        sqlite3_stmt *statement = s_link (walk, walk->next);
         if (reader_step (self, statement) != 1 || (count % LOOK_EVERY == 0 && reader_overdue (self)))
             break;
         if (s_passes (walk, sqlite3_column_int64 (statement, 1)))
-            reader_keys_add (self, &walk->found, position);
-        position = sqlite3_column_int64 (statement, 0);
+            reader_keys_add (self, found, walk->next);
+        walk->next = sqlite3_column_int64 (statement, 0);
     }
+    return self->status;
+}
+
+static int
+s_collect_newest (s_walk_t *walk, size_t most)
+{
+    stele_reader_t *self = walk->reader;
+    int64_t cursor = walk->filter->after;
+    if (cursor) {
+        //  The cursor is a row of this chain: go on from there
+        sqlite3_stmt *statement = s_link (walk, cursor);
+        if (reader_step (self, statement) != 1
+        ||  sqlite3_column_int64 (statement, 2) != walk->key)
+            return self->status;
+        walk->next = sqlite3_column_int64 (statement, 0);
+    }
+    return s_walk_back (walk, 0, INT64_MAX, &walk->found, most);
+}
+
+//  Through so many positions of the log, until the row that the links have come to, or until
+//  'most' have been found
+static int
+s_scan (s_walk_t *walk, int64_t positions, size_t most)
+{
+    stele_reader_t *self = walk->reader;
+    while (positions > 0 && walk->scanned < walk->next && walk->found.count < most) {
+        int64_t until = walk->scanned + (positions < ROWS_MOST? positions: ROWS_MOST);
+        until = until < walk->next? until: walk->next;
+        sqlite3_stmt *statement = reader_with_key (self, SLOT_BETWEEN + (int) walk->chain,
+            s_chains [walk->chain].between, walk->scanned);
+        if (statement) {
+            sqlite3_bind_int64 (statement, 2, until);
+            sqlite3_bind_int64 (statement, 3, walk->key);
+        }
+        while (walk->found.count < most && reader_step (self, statement) == 1)
+            if (s_passes (walk, sqlite3_column_int64 (statement, 1)))
+                reader_keys_add (self, &walk->found, sqlite3_column_int64 (statement, 0));
+        if (self->status || reader_overdue (self))
+            break;
+        positions -= until - walk->scanned;
+        walk->scanned = until;
+    }
+    return self->status;
+}
+
+static int
+s_collect_oldest (s_walk_t *walk, size_t most)
+{
+    stele_reader_t *self = walk->reader;
+    //  Its first event is what a task or session is called by
+    walk->scanned = walk->filter->after < walk->key? walk->key - 1: walk->filter->after;
+    for (int64_t links = LINKS_FIRST; walk->next > walk->scanned && walk->found.count < most; links *= 2)
+        if (s_walk_back (walk, walk->scanned, links, &walk->last, SIZE_MAX)
+        ||  s_scan (walk, links * ROWS_A_LINK, most))
+            return self->status;
+    for (size_t i = walk->last.count; i > 0 && walk->found.count < most; i--)
+        reader_keys_add (self, &walk->found, walk->last.keys [i - 1]);
     return self->status;
 }
 
@@ -145,7 +202,7 @@ s_hand_out (s_walk_t *walk, stele_row_fn *fn, void *arg, int64_t *next)
     size_t page = count < (size_t) filter->limit? count: (size_t) filter->limit;
     int64_t cursor = 0;
     for (size_t i = 0; i < page; i++) {
-        cursor = walk->found.keys [filter->newest_first? i: count - 1 - i];
+        cursor = walk->found.keys [i];
         sqlite3_stmt *statement = reader_row_statement (self, source, cursor);
         stele_record_clear (self->row);
         if (reader_step (self, statement) != 1
@@ -171,10 +228,14 @@ stele_reader_chain (stele_reader_t *self, stele_chain_t chain,
     s_walk_t walk = { .reader = self, .chain = chain, .filter = filter };
     int64_t cursor = 0;
     int found = s_find (&walk, id, id_size);
-    if (found == 1 && s_find_names (&walk) == 0 && s_collect (&walk) == 0)
+    //  One more than the page: whether there is another
+    size_t most = (size_t) filter->limit + 1;
+    if (found == 1 && s_find_names (&walk) == 0
+    && (filter->newest_first? s_collect_newest (&walk, most): s_collect_oldest (&walk, most)) == 0)
         rc = s_hand_out (&walk, fn, arg, &cursor);
     reader_keys_free (&walk.names);
     reader_keys_free (&walk.found);
+    reader_keys_free (&walk.last);
     int64_t result = reader_leave (self, rc < 0? rc: found);
     if (result >= 0)
         *next = cursor;

@@ -165,6 +165,77 @@ test_reader_chain_pages_and_filters (void **state)
     s_assert_ids (s_chain (self, STELE_CHAIN_OUTPUTS, "t", filter), "[]");
 }
 
+//  Where the rows of a task with many lie: a dense part, one in fifty, none at all, dense again
+static bool
+s_is_of_long (int i)
+{
+    return i < 3000 || (i < 9000 && i % 50 == 0) || i >= 15000;
+}
+
+#define LONG_LAST 17000
+
+static void
+s_append_long (fixture_t *self, json_t *outputs, json_t *commands, json_t *errors)
+{
+    fixture_begin (self);
+    for (int i = 1; i <= LONG_LAST; i++) {
+        const char *whose = s_is_of_long (i)? "long": "other";
+        if (i % 3 == 0)
+            fixture_append (self, "{'type':'session.command_executed','time':%d,'session_id':'%s','command':'c'}", i, whose);
+        else
+            fixture_append (self, "{'type':'task.output_added','time':%d,'task_id':'%s','output_type':'%s','content':'c'}",
+                i, whose, i % 700 == 1? "stderr": "stdout");
+        if (s_is_of_long (i))
+            json_array_append_new (i % 3 == 0? commands: outputs, json_integer (i));
+        if (s_is_of_long (i) && i % 3 && i % 700 == 1)
+            json_array_append_new (errors, json_integer (i));
+    }
+    fixture_commit (self);
+}
+
+static void
+s_assert_long (fixture_t *self, stele_chain_t chain, stele_chain_filter_t filter, const json_t *expected)
+{
+    static const int64_t limits [] = { 23, 100, 1000, 20000 };
+    for (size_t i = 0; i < sizeof limits / sizeof limits [0]; i++) {
+        filter.limit = limits [i];
+        json_t *rows = s_chain (self, chain, "long", filter);
+        size_t count = json_array_size (rows);
+        assert_int_equal (count, json_array_size (expected));
+        for (size_t row = 0; row < count; row++)
+            assert_int_equal (json_integer_value (json_object_get (json_array_get (rows, row), "id")),
+                json_integer_value (json_array_get (expected, filter.newest_first? count - 1 - row: row)));
+        json_decref (rows);
+    }
+}
+
+static void
+test_reader_chain_of_many_rows_comes_whole_from_either_end (void **state)
+{
+    fixture_t *self = *state;
+    json_t *outputs = json_array (), *commands = json_array (), *errors = json_array ();
+    s_append_long (self, outputs, commands, errors);
+    for (int newest_first = 0; newest_first < 2; newest_first++) {
+        stele_chain_filter_t filter = { .newest_first = newest_first == 1 };
+        s_assert_long (self, STELE_CHAIN_OUTPUTS, filter, outputs);
+        s_assert_long (self, STELE_CHAIN_COMMANDS, filter, commands);
+        filter.output_types = 1u << STELE_OUTPUT_STDERR;
+        s_assert_long (self, STELE_CHAIN_OUTPUTS, filter, errors);
+    }
+    //  From a position that is no row of it: where nothing of it is, and beyond its last
+    s_assert_ids (s_chain (self, STELE_CHAIN_COMMANDS, "long", (stele_chain_filter_t) { .limit = 9, .after = 16990 }),
+        "[16992,16995,16998]");
+    int64_t next;
+    json_t *rows = json_array ();
+    stele_chain_filter_t filter = { .limit = 2, .after = 9500 };
+    assert_int_equal (stele_reader_chain (self->reader, STELE_CHAIN_OUTPUTS, "long", 4, &filter, fixture_add, rows, &next), 1);
+    s_assert_ids (rows, "[15001,15002]");
+    s_assert_ids (s_chain (self, STELE_CHAIN_OUTPUTS, "long", (stele_chain_filter_t) { .limit = 9, .after = 18000 }), "[]");
+    json_decref (outputs);
+    json_decref (commands);
+    json_decref (errors);
+}
+
 static void
 test_reader_chain_gives_records (void **state)
 {
@@ -316,6 +387,7 @@ main (void)
         TEST (test_reader_interrupted_is_said_everywhere),
         TEST (test_reader_active_pages_through_what_is_not_terminal),
         TEST (test_reader_chain_pages_and_filters),
+        TEST (test_reader_chain_of_many_rows_comes_whole_from_either_end),
         TEST (test_reader_chain_gives_records),
         TEST (test_reader_sessions_are_listed_newest_first),
         TEST (test_reader_preferences_are_the_latest),
