@@ -28,28 +28,14 @@ stele_ledger_fields_json (stele_ledger_t *self, const stele_record_t *record,
     stele_field_set_t set, bool nulls, stele_value_t *json)
 {
     json->kind = STELE_VALUE_NONE;
-    stele_pack_clear (self->pack);
-    size_t mark = stele_pack_open_map (self->pack);
-    size_t count = 0;
-    for (int field = 0; field < STELE_EVENT_FIELD_COUNT; field++) {
-        if (!(set & STELE_FIELD_BIT (field)))
-            continue;
-        if (!nulls && !stele_record_has (record, field))
-            continue;
-        stele_pack_string (self->pack, stele_field_name (field));
-        stele_value_pack (&record->values [field], self->pack);
-        count++;
-    }
-    stele_pack_close (self->pack, mark, count);
-    if (stele_pack_failed (self->pack))
-        return stele_ledger_fail (self, STELE_ENO_MEMORY);
-    if (count == 0)
+    for (int field = 0; field < STELE_EVENT_FIELD_COUNT && !nulls; field++)
+        if (!stele_record_has (record, field))
+            set &= ~STELE_FIELD_BIT (field);
+    if (set == 0)
         return 0;
     const char *text;
     size_t size;
-    stele_refusal_t refusal;
-    int code = stele_json_text (stele_pack_data (self->pack), stele_pack_size (self->pack),
-        self->scratch, &text, &size, &refusal);
+    int code = stele_json_fields (record, set, self->pack, self->scratch, &text, &size);
     if (code)
         return stele_ledger_fail (self, code == STELE_ENO_MEMORY? code: STELE_EINTERNAL);
     json->kind = STELE_VALUE_JSON;

@@ -23,9 +23,6 @@ stele_append_output (stele_append_t *self)
     if (code)
         return code;
     const stele_value_t *values = self->event->values;
-    const void *data;
-    size_t size;
-    stele_encoding_t encoding = stele_content_pack (ledger->content, &values [STELE_CONTENT], &data, &size);
     sqlite3_stmt *stmt = ledger->output;
     stele_append_bind_back (self, stmt, self->task->last_output);
     stele_sql_bind_value (stmt, 4, &values [STELE_OUTPUT_TYPE]);
@@ -38,7 +35,11 @@ stele_append_output (stele_append_t *self)
         return code;
     stele_ledger_bind_id (stmt, 10, &values [STELE_COMMIT_HASH]);
     stele_sql_bind_value (stmt, 11, &values [STELE_BRANCH]);
-    stele_sql_bind_value (stmt, 12, &self->event->extra);
+    //  Copied, unlike the content, which then stays in the buffer of both
+    stele_content_bind (ledger->content, stmt, 12, &self->event->extra);
+    const void *data;
+    size_t size;
+    stele_encoding_t encoding = stele_content_pack (ledger->content, &values [STELE_CONTENT], &data, &size);
     sqlite3_bind_int (stmt, 13, encoding);
     if (encoding == STELE_ENCODING_PLAIN)
         stele_sql_bind_value (stmt, 14, &values [STELE_CONTENT]);
@@ -70,7 +71,7 @@ stele_append_metric (stele_append_t *self)
         return code;
     sqlite3_bind_int64 (stmt, 7, stele_append_elapsed (self));
     stele_sql_bind_key (stmt, 8, self->user);
-    stele_sql_bind_value (stmt, 9, &self->event->extra);
+    stele_content_bind (ledger->content, stmt, 9, &self->event->extra);
     code = stele_ledger_run (ledger, stmt);
     if (code)
         return code;

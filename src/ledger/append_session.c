@@ -70,8 +70,8 @@ s_write_history (stele_ledger_t *self, const stele_record_t *event, const s_sess
     int code = stele_ledger_bind_word (self, stmt, 8, &event->values [STELE_USER_ID]);
     if (code)
         return code;
-    stele_sql_bind_value (stmt, 9, fields);
-    stele_sql_bind_value (stmt, 10, &event->extra);
+    stele_content_bind (self->content, stmt, 9, fields);
+    stele_content_bind (self->content, stmt, 10, &event->extra);
     code = stele_ledger_run (self, stmt);
     return code? code: 1;
 }
@@ -140,8 +140,9 @@ s_command_executed (stele_ledger_t *self, const stele_record_t *event, const s_s
     size_t size = 0;
     stele_encoding_t encoding = STELE_ENCODING_PLAIN;
     stmt = self->command;
-    //  The command first: it is copied, and the output then stays in the buffer of both
+    //  These first: they are copied, and the output then stays in the buffer of all
     stele_content_bind (self->content, stmt, 9, &values [STELE_COMMAND]);
+    stele_content_bind (self->content, stmt, 8, &event->extra);
     if (stele_record_has (event, STELE_OUTPUT))
         encoding = stele_content_pack (self->content, &values [STELE_OUTPUT], &data, &size);
     sqlite3_bind_int64 (stmt, 1, self->next);
@@ -153,7 +154,6 @@ s_command_executed (stele_ledger_t *self, const stele_record_t *event, const s_s
         return code;
     stele_sql_bind_value (stmt, 6, &values [STELE_EXECUTION_TIME_MS]);
     stele_sql_bind_value (stmt, 7, &values [STELE_EXIT_CODE]);
-    stele_sql_bind_value (stmt, 8, &event->extra);
     sqlite3_bind_int (stmt, 10, encoding);
     if (encoding == STELE_ENCODING_PLAIN)
         stele_sql_bind_value (stmt, 11, &values [STELE_OUTPUT]);
@@ -207,8 +207,8 @@ stele_ledger_append_preference (stele_ledger_t *self, const stele_record_t *even
     if (code)
         return code;
     stele_sql_bind_value (stmt, 3, &values [STELE_TIME]);
-    stele_sql_bind_value (stmt, 4, &fields);
-    stele_sql_bind_value (stmt, 5, &event->extra);
+    stele_content_bind (self->content, stmt, 4, &fields);
+    stele_content_bind (self->content, stmt, 5, &event->extra);
     code = stele_ledger_run (self, stmt);
     return code? code: 1;
 }

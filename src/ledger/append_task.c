@@ -14,6 +14,9 @@
 #include "ledger/append_task.h"
 #include "wire/event.h"
 
+//  Shorter messages stay what SQL can read
+#define ERROR_PLAIN_BELOW 1024
+
 #define LIVE_FIELDS (STELE_FIELD_BIT (STELE_STATE) | STELE_FIELD_BIT (STELE_ROLE) \
     | STELE_FIELD_BIT (STELE_PROVIDER) | STELE_FIELD_BIT (STELE_MODEL))
 
@@ -53,11 +56,14 @@ s_write_history (stele_append_t *self, const s_history_t *history)
     stele_sql_bind_key (stmt, 8, history->provider);
     stele_sql_bind_key (stmt, 9, history->model);
     stele_sql_bind_key (stmt, 10, self->user);
-    stele_sql_bind_value (stmt, 11, &values [STELE_ERROR_MESSAGE]);
+    if (values [STELE_ERROR_MESSAGE].size < ERROR_PLAIN_BELOW)
+        stele_sql_bind_value (stmt, 11, &values [STELE_ERROR_MESSAGE]);
+    else
+        stele_content_bind (ledger->content, stmt, 11, &values [STELE_ERROR_MESSAGE]);
     stele_content_bind (ledger->content, stmt, 12, &values [STELE_DETAILS]);
-    stele_sql_bind_value (stmt, 13, &history->changes);
-    stele_sql_bind_value (stmt, 14, &history->replaced);
-    stele_sql_bind_value (stmt, 15, &self->event->extra);
+    stele_content_bind (ledger->content, stmt, 13, &history->changes);
+    stele_content_bind (ledger->content, stmt, 14, &history->replaced);
+    stele_content_bind (ledger->content, stmt, 15, &self->event->extra);
     int code = stele_ledger_run (ledger, stmt);
     if (code)
         return code;

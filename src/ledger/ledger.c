@@ -121,6 +121,8 @@ static int
 s_migrate_one (stele_ledger_t *self, const stele_migration_t *migration)
 {
     int code = STELE_FAULT_CODE (migrate_before);
+    //  A migration may declare anew what a column holds
+    sqlite3_db_config (self->db, SQLITE_DBCONFIG_DEFENSIVE, 0, NULL);
     if (code == 0)
         code = stele_sql_exec (self->db, "BEGIN IMMEDIATE");
     if (code == 0)
@@ -141,6 +143,7 @@ s_migrate_one (stele_ledger_t *self, const stele_migration_t *migration)
     }
     else
         STELE_FAULT (migrate_after);
+    sqlite3_db_config (self->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
     return code;
 }
 

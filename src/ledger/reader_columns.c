@@ -114,6 +114,14 @@ s_expanded (stele_reader_t *self, sqlite3_stmt *statement, int column, size_t *s
     return "";
 }
 
+const char *
+reader_text (stele_reader_t *self, sqlite3_stmt *statement, int column, size_t *size)
+{
+    *size = 0;
+    return sqlite3_column_type (statement, column) == SQLITE_NULL? NULL:
+        s_expanded (self, statement, column, size);
+}
+
 static void
 s_id (stele_reader_t *self, sqlite3_stmt *statement, int column, stele_field_t field)
 {
@@ -225,7 +233,7 @@ s_fill_one (stele_reader_t *self, sqlite3_stmt *statement, int column,
             s_id (self, statement, column, field);
             break;
         case COLUMN_EXTRA:
-            text = s_text (self, statement, column, &size);
+            text = s_expanded (self, statement, column, &size);
             self->row->extra = (stele_value_t) {
                 .kind = STELE_VALUE_JSON, .size = (uint32_t) size, .text = text
             };

@@ -252,6 +252,11 @@ int
     reader_fill_created (stele_reader_t *self, const reader_created_t *created,
         stele_field_set_t decided);
 
+//  A column of text that may be compressed, in the row's arena if it was. NULL where the column
+//  is; "" after a failure.
+const char *
+    reader_text (stele_reader_t *self, sqlite3_stmt *statement, int column, size_t *size);
+
 //  Which fields a JSON object has, as a set.
 stele_field_set_t
     reader_member_set (stele_reader_t *self, const char *text, size_t size);

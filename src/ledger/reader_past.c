@@ -116,9 +116,11 @@ reader_fill_created (stele_reader_t *self, const reader_created_t *created,
     while (keys.count > 0 && wanted && self->status == 0) {
         sqlite3_stmt *statement = reader_with_key (self, SLOT_CREATED_REPLACED,
             "SELECT replaced FROM history_plain WHERE position = ?1", keys.keys [--keys.count]);
-        if (reader_step (self, statement) == 1)
-            s_set_wanted (self, (const char *) sqlite3_column_text (statement, 0),
-                (size_t) sqlite3_column_bytes (statement, 0), &wanted);
+        if (reader_step (self, statement) != 1)
+            break;
+        size_t size;
+        const char *replaced = reader_text (self, statement, 0, &size);
+        s_set_wanted (self, replaced, size, &wanted);
     }
     reader_keys_free (&keys);
     return self->status;
@@ -199,8 +201,8 @@ s_take_word (s_past_t *past, sqlite3_stmt *statement, int column, stele_field_t 
 static stele_task_state_t
 s_take_changes (s_past_t *past, sqlite3_stmt *statement)
 {
-    const char *changes = (const char *) sqlite3_column_text (statement, PAST_CHANGES);
-    size_t size = (size_t) sqlite3_column_bytes (statement, PAST_CHANGES);
+    size_t size;
+    const char *changes = reader_text (past->reader, statement, PAST_CHANGES, &size);
     s_set_wanted (past->reader, changes? changes: "", size, &past->open);
     stele_field_set_t given = reader_member_set (past->reader, changes, size);
     return given & STELE_FIELD_BIT (STELE_STATE)?
@@ -213,11 +215,10 @@ s_take_created (s_past_t *past, int64_t position, sqlite3_stmt *statement)
     reader_created_t created = {
         .task = sqlite3_column_int64 (statement, PAST_TASK),
         .position = position,
-        .late = sqlite3_column_type (statement, PAST_FROM) != SQLITE_NULL,
-        .filled = (const char *) sqlite3_column_text (statement, PAST_REPLACED),
-        .filled_size = (size_t) sqlite3_column_bytes (statement, PAST_REPLACED)
+        .late = sqlite3_column_type (statement, PAST_FROM) != SQLITE_NULL
     };
     stele_reader_t *self = past->reader;
+    created.filled = reader_text (self, statement, PAST_REPLACED, &created.filled_size);
     reader_fill_created (self, &created, ~past->open);
     stele_field_set_t filled = created.late?
         reader_member_set (self, created.filled, created.filled_size): STELE_TASK_FIELDS;
@@ -230,10 +231,11 @@ s_take_created (s_past_t *past, int64_t position, sqlite3_stmt *statement)
     past->created_at = sqlite3_column_int64 (statement, PAST_TIME);
     past->user = sqlite3_column_int64 (statement, PAST_USER);
 
-    const char *kept = (const char *) sqlite3_column_text (statement, PAST_CHANGES);
+    size_t kept_size;
+    const char *kept = reader_text (self, statement, PAST_CHANGES, &kept_size);
     stele_task_state_t state = (stele_task_state_t) sqlite3_column_int (statement, PAST_TO);
     if (kept) {
-        past->kept_size = (size_t) sqlite3_column_bytes (statement, PAST_CHANGES);
+        past->kept_size = kept_size;
         char *copy = stele_record_alloc (self->row, past->kept_size);
         if (!copy) {
             reader_fail (self, STELE_ENO_MEMORY, "out of memory");

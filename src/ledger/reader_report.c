@@ -123,8 +123,10 @@ s_add_error (s_report_t *self, const reader_brief_t *brief)
     sqlite3_stmt *statement = reader_with_key (self->reader, SLOT_REPORT_ERROR,
         "SELECT error_message, kind FROM task_history WHERE position = ?1", brief->last_error_at);
     bool has_text = reader_step (self->reader, statement) == 1;
-    const char *text = has_text? (const char *) sqlite3_column_text (statement, 0): NULL;
-    size_t size = text? (size_t) sqlite3_column_bytes (statement, 0): 1;
+    size_t size;
+    stele_record_clear (self->reader->row);
+    const char *text = has_text? reader_text (self->reader, statement, 0, &size): NULL;
+    size = text? size: 1;
     if (text && sqlite3_column_int (statement, 1) == STELE_HISTORY_INTERRUPTED && size <= sizeof cut) {
         size = s_cut_runs (text, size, cut);
         text = cut;

@@ -148,9 +148,9 @@ reader_row_type (reader_source_t source, sqlite3_stmt *statement)
 static void
 s_fill_members (stele_reader_t *self, sqlite3_stmt *statement, int column)
 {
-    const char *text = (const char *) sqlite3_column_text (statement, column);
-    int code = text? stele_members_set (text, (size_t) sqlite3_column_bytes (statement, column),
-        stele_record_state_vocabulary (self->row->type), self->row): 0;
+    size_t size;
+    const char *text = reader_text (self, statement, column, &size);
+    int code = text? stele_members_set (text, size, stele_record_state_vocabulary (self->row->type), self->row): 0;
     if (code)
         reader_fail_json (self, code);
 }
@@ -164,10 +164,9 @@ s_fill_created (stele_reader_t *self, sqlite3_stmt *statement)
     reader_created_t created = {
         .task = sqlite3_column_int64 (statement, HISTORY_TASK),
         .position = sqlite3_column_int64 (statement, 0),
-        .late = sqlite3_column_type (statement, HISTORY_FROM) != SQLITE_NULL,
-        .filled = (const char *) sqlite3_column_text (statement, HISTORY_REPLACED),
-        .filled_size = (size_t) sqlite3_column_bytes (statement, HISTORY_REPLACED)
+        .late = sqlite3_column_type (statement, HISTORY_FROM) != SQLITE_NULL
     };
+    created.filled = reader_text (self, statement, HISTORY_REPLACED, &created.filled_size);
     reader_fill_created (self, &created, 0);
     s_fill_members (self, statement, HISTORY_CHANGES);
 }

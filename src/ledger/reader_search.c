@@ -84,10 +84,14 @@ reader_texts (stele_reader_t *self, int64_t after, int64_t last, reader_texts_t 
     if (statement)
         sqlite3_bind_int64 (statement, 2, last);
     while (reader_step (self, statement) == 1) {
-        const char *changes = (const char *) sqlite3_column_text (statement, 4);
-        if (sqlite3_column_int (statement, 2) == 1 || sqlite3_column_int (statement, 3)
-        || (changes && (searched & reader_member_set (self, changes,
-                (size_t) sqlite3_column_bytes (statement, 4)))))
+        bool has_text = sqlite3_column_int (statement, 2) == 1 || sqlite3_column_int (statement, 3);
+        if (!has_text) {
+            size_t size;
+            stele_record_clear (self->row);
+            const char *changes = reader_text (self, statement, 4, &size);
+            has_text = changes && (searched & reader_member_set (self, changes, size));
+        }
+        if (has_text)
             s_add_text (self, texts, sqlite3_column_int64 (statement, 1), sqlite3_column_int64 (statement, 0));
     }
     statement = reader_with_key (self, SLOT_BORN,

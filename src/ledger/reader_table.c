@@ -47,9 +47,9 @@ s_take_start (s_session_t *session, sqlite3_stmt *statement)
 {
     static const reader_column_t user [] = { { STELE_USER_ID, COLUMN_WORD } };
     stele_reader_t *self = session->reader;
-    const char *text = (const char *) sqlite3_column_text (statement, 5);
-    int code = text? stele_members_set (text, (size_t) sqlite3_column_bytes (statement, 5),
-        STELE_VOCABULARY_SESSION_STATE, self->row): 0;
+    size_t size;
+    const char *text = reader_text (self, statement, 5, &size);
+    int code = text? stele_members_set (text, size, STELE_VOCABULARY_SESSION_STATE, self->row): 0;
     if (code)
         reader_fail_json (self, code);
     READER_FILL (self, statement, 4, user);

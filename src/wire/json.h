@@ -45,6 +45,13 @@ int
         stele_record_t *arena, const char **text, size_t *text_size,
         stele_refusal_t *refusal);
 
+/*  The fields of 'set' of a record as one object of canonical JSON in the arena; those that it
+    does not have as null. 'pack' is for its own use. Returns 0, STELE_ENO_MEMORY, or
+    STELE_ETOO_LARGE (over STELE_JSON_SIZE_MAX).                             */
+int
+    stele_json_fields (const stele_record_t *record, stele_field_set_t set, stele_pack_t *pack,
+        stele_record_t *arena, const char **text, size_t *text_size);
+
 /*  Canonical JSON text as msgpack. The text has to be one the broker wrote:
     a text that does not parse is a fault of the ledger, STELE_ELEDGER. Out of memory
     (STELE_ENO_MEMORY) the pack has failed, too.                             */

@@ -504,6 +504,71 @@ stele_json_text (const void *data, size_t size, stele_record_t *arena,
     return stele_json_text_within (data, size, STELE_JSON_SIZE_MAX, arena, text, text_size, refusal);
 }
 
+//  -- fields of a record ------------------------------------------------------------------
+
+static int
+s_by_name (const void *one, const void *other)
+{
+    return strcmp (stele_field_name (*(const stele_field_t *) one), stele_field_name (*(const stele_field_t *) other));
+}
+
+//  Text that is JSON already is not taken apart
+static int
+s_write_field (s_writer_t *self, const stele_value_t *value, stele_pack_t *pack)
+{
+    if (value->kind == STELE_VALUE_JSON) {
+        s_put (self, value->text, value->size);
+        return 0;
+    }
+    if (value->kind == STELE_VALUE_TEXT) {
+        s_write_string (self, value->size? value->text: "", value->size);
+        return 0;
+    }
+    stele_pack_clear (pack);
+    stele_value_pack (value, pack);
+    if (stele_pack_failed (pack))
+        return STELE_ENO_MEMORY;
+    stele_scan_t scan = stele_scan_start (stele_pack_data (pack), stele_pack_size (pack));
+    self->end = scan.end;
+    return s_write_value (self, &scan, 1, false);
+}
+
+int
+stele_json_fields (const stele_record_t *record, stele_field_set_t set, stele_pack_t *pack,
+    stele_record_t *arena, const char **text, size_t *text_size)
+{
+    stele_field_t fields [STELE_EVENT_FIELD_COUNT];
+    size_t count = 0, room = 32;
+    for (int field = 0; field < STELE_EVENT_FIELD_COUNT; field++)
+        if (set & STELE_FIELD_BIT (field)) {
+            const stele_value_t *value = &record->values [field];
+            fields [count++] = (stele_field_t) field;
+            room += 48 + (value->kind == STELE_VALUE_TEXT || value->kind == STELE_VALUE_JSON? value->size: 0);
+        }
+    qsort (fields, count, sizeof *fields, s_by_name);
+
+    stele_refusal_t refusal;
+    s_writer_t writer = {
+        .max = STELE_JSON_SIZE_MAX, .arena = arena, .nesting = TEXT_NESTING, .canonical = true, .refusal = &refusal
+    };
+    int rc = 0;
+    s_grow (&writer, room);
+    s_put (&writer, "{", 1);
+    for (size_t i = 0; i < count && rc == 0; i++) {
+        const char *name = stele_field_name (fields [i]);
+        s_puts (&writer, i? ",\"": "\"");
+        s_puts (&writer, name);
+        s_puts (&writer, "\":");
+        rc = s_write_field (&writer, &record->values [fields [i]], pack);
+    }
+    s_put (&writer, "}", 1);
+    if (writer.failed)
+        return STELE_ENO_MEMORY;
+    *text = writer.text;
+    *text_size = writer.size;
+    return rc? rc: writer.size > STELE_JSON_SIZE_MAX? STELE_ETOO_LARGE: 0;
+}
+
 char *
 stele_json_print (const void *packed, size_t size, bool times)
 {

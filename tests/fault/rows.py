@@ -1,6 +1,6 @@
 # rows - the events of a ledger, read from its tables without any of Stele's code
 #
-# The tables are those of sql/001-ledger.sql. What comes out has the keys of the events in
+# The tables are those of the schema in sql/. What comes out has the keys of the events in
 # doc/PROTOCOL.md section 3, as far as the tables keep them in columns of their own.
 #
 # This Source Code Form is subject to the terms of the Mozilla Public

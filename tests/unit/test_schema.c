@@ -1,0 +1,247 @@
+/*  test_schema - a ledger of an earlier version is read as it was, and takes what this version writes
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at https://mozilla.org/MPL/2.0/.
+*/
+
+#include "ledger/schema.h"
+#include "ledger/sql.h"
+#include "ledger_fixture.h"
+
+#define EARLIER 2                   // Its columns of long texts took nothing but TEXT
+
+static void
+s_exec (sqlite3 *db, const char *format, ...)
+{
+    va_list args;
+    va_start (args, format);
+    char *sql = sqlite3_vmprintf (format, args);
+    va_end (args);
+    char *error = NULL;
+    if (sqlite3_exec (db, sql, NULL, NULL, &error))
+        fail_msg ("%s: %s", sql, error);
+    sqlite3_free (sql);
+}
+
+//  Columns of the event tables whose declared type is that
+static int64_t
+s_count_columns (const char *path, const char *type)
+{
+    sqlite3 *db;
+    assert_int_equal (sqlite3_open_v2 (path, &db, SQLITE_OPEN_READONLY, NULL), SQLITE_OK);
+    char sql [512];
+    snprintf (sql, sizeof sql, "SELECT count (*) FROM sqlite_schema s JOIN pragma_table_info (s.name) c"
+        " WHERE s.type = 'table' AND c.type = '%s' AND (c.name IN ('extra', 'changes', 'replaced', 'error_message')"
+        " OR c.name = 'fields')", type);
+    int64_t count = stele_sql_integer (db, sql, -1);
+    sqlite3_close (db);
+    return count;
+}
+
+static void
+s_assert_intact (const char *path)
+{
+    sqlite3 *db;
+    sqlite3_stmt *stmt;
+    assert_int_equal (sqlite3_open_v2 (path, &db, SQLITE_OPEN_READONLY, NULL), SQLITE_OK);
+    assert_int_equal (sqlite3_prepare_v2 (db, "PRAGMA integrity_check", -1, &stmt, NULL), SQLITE_OK);
+    assert_int_equal (sqlite3_step (stmt), SQLITE_ROW);
+    assert_string_equal ((const char *) sqlite3_column_text (stmt, 0), "ok");
+    sqlite3_finalize (stmt);
+    sqlite3_close (db);
+}
+
+//  The fixture's ledger as that version would have it, in its place
+static void
+s_become_earlier (fixture_t *self)
+{
+    char earlier [128];
+    snprintf (earlier, sizeof earlier, "%s.earlier", self->path);
+    stele_reader_close (&self->reader);
+    stele_ledger_close (&self->ledger);
+    sqlite3 *db;
+    assert_int_equal (sqlite3_open (earlier, &db), SQLITE_OK);
+    for (const stele_migration_t *m = stele_schema; m->version && m->version <= EARLIER; m++)
+        s_exec (db, "%s", m->sql);
+    s_exec (db, "PRAGMA application_id = %d; PRAGMA user_version = %d; ATTACH %Q AS now",
+        STELE_APPLICATION_ID, EARLIER, self->path);
+    sqlite3_stmt *tables;
+    assert_int_equal (sqlite3_prepare_v2 (db, "SELECT name FROM main.sqlite_schema WHERE type = 'table'"
+        " AND name NOT LIKE 'sqlite%'", -1, &tables, NULL), SQLITE_OK);
+    while (sqlite3_step (tables) == SQLITE_ROW) {
+        const char *name = (const char *) sqlite3_column_text (tables, 0);
+        s_exec (db, "DELETE FROM main.%s; INSERT INTO main.%s SELECT * FROM now.%s", name, name, name);
+    }
+    sqlite3_finalize (tables);
+    assert_int_equal (sqlite3_close (db), SQLITE_OK);
+    assert_int_equal (rename (earlier, self->path), 0);
+}
+
+static void
+s_open (fixture_t *self)
+{
+    stele_refusal_t refusal = { 0 };
+    self->ledger = stele_ledger_open (self->path, STELE_CHECK_FULL, &refusal);
+    assert_string_equal (refusal.message, "");
+    self->reader = stele_reader_open (self->path, &refusal);
+    assert_string_equal (refusal.message, "");
+}
+
+//  Texts that pay to compress, in every column that takes a frame
+static void
+s_append_long (fixture_t *self, int time)
+{
+    char words [6000] = "";
+    for (size_t size = 0; size + 60 < sizeof words; size = strlen (words))
+        snprintf (words + size, sizeof words - size, "module %zu not found in path; ", size);
+    fixture_append (self, "{'type':'task.updated','time':%d,'task_id':'long','metadata':{'a':'%.1500s'},'own':'%.600s'}", time, words, words);
+    fixture_append (self, "{'type':'task.updated','time':%d,'task_id':'long','metadata':{'b':'%.1500s'}}", time + 1, words);
+    fixture_append (self, "{'type':'task.created','time':%d,'task_id':'long','title':'t','description':'%.600s','role':'r',"
+        "'metadata':{'c':'%.1500s'}}", time + 2, words, words);
+    fixture_append (self, "{'type':'task.state_changed','time':%d,'task_id':'long','state':'failed','error_message':'%.2000s'}", time + 3, words);
+    fixture_append (self, "{'type':'task.output_added','time':%d,'task_id':'long','output_type':'log','content':'%.900s','own':'%.600s'}",
+        time + 4, words, words);
+    fixture_append (self, "{'type':'task.metric_recorded','time':%d,'task_id':'long','name':'n','value':1,'own':'%.600s'}", time + 5, words);
+    fixture_append (self, "{'type':'session.started','time':%d,'session_id':'long','cli_tool':'c','mode':'m','current_directory':'/%.900s',"
+        "'own':'%.600s'}", time + 6, words, words);
+    fixture_append (self, "{'type':'session.command_executed','time':%d,'session_id':'long','command':'%.900s','output':'%.900s',"
+        "'own':'%.600s'}", time + 7, words, words + 7, words);
+    fixture_append (self, "{'type':'preference.set','time':%d,'user_id':'u','role_preferences':{'r':'%.900s'},'own':'%.600s'}", time + 8, words, words);
+}
+
+static int64_t
+s_count_frames (const char *path)
+{
+    sqlite3 *db;
+    assert_int_equal (sqlite3_open_v2 (path, &db, SQLITE_OPEN_READONLY, NULL), SQLITE_OK);
+    static const char *const columns [] [2] = {
+        { "task_history", "error_message" }, { "task_history", "changes" }, { "task_history", "replaced" },
+        { "task_history", "extra" }, { "task_outputs", "extra" }, { "task_metrics", "extra" },
+        { "cli_session_history", "fields" }, { "cli_session_history", "extra" },
+        { "cli_session_commands", "extra" }, { "user_preference_history", "fields" },
+        { "user_preference_history", "extra" }
+    };
+    int64_t with = 0;
+    for (size_t i = 0; i < sizeof columns / sizeof columns [0]; i++) {
+        char sql [200];
+        snprintf (sql, sizeof sql, "SELECT count (*) > 0 FROM %s WHERE typeof (%s) = 'blob'", columns [i] [0], columns [i] [1]);
+        with += stele_sql_integer (db, sql, -100);
+    }
+    sqlite3_close (db);
+    return with;
+}
+
+#define FRAME_COLUMNS 11
+
+static void
+test_schema_of_a_new_ledger_takes_frames_everywhere (void **state)
+{
+    fixture_t *self = *state;
+    assert_int_equal (s_count_columns (self->path, "ANY"), FRAME_COLUMNS);
+    assert_int_equal (s_count_columns (self->path, "TEXT"), 0);
+    s_append_long (self, 100);
+    assert_int_equal (s_count_frames (self->path), FRAME_COLUMNS);
+    s_assert_intact (self->path);
+}
+
+static void
+test_schema_of_an_earlier_ledger_is_migrated_and_all_is_there (void **state)
+{
+    fixture_t *self = *state;
+    for (int i = 0; i < FIXTURE_EVENTS_ALL; i++)
+        fixture_append (self, "%s", fixture_events_all [i]);
+    json_t *before = fixture_events (self, 0, 1000, 0);
+    s_become_earlier (self);
+    assert_int_equal (s_count_columns (self->path, "TEXT"), FRAME_COLUMNS);
+    s_open (self);
+    assert_int_equal (s_count_columns (self->path, "TEXT"), 0);
+    json_t *after = fixture_events (self, 0, 1000, 0);
+    assert_true (json_equal (before, after));
+    json_decref (before);
+    json_decref (after);
+
+    //  Old and new rows of one column, also after another start
+    s_append_long (self, 200);
+    assert_int_equal (s_count_frames (self->path), FRAME_COLUMNS);
+    before = fixture_events (self, 0, 1000, 0);
+    stele_reader_close (&self->reader);
+    stele_ledger_close (&self->ledger);
+    s_open (self);
+    after = fixture_events (self, 0, 1000, 0);
+    assert_true (json_equal (before, after));
+    json_decref (before);
+    json_decref (after);
+    s_assert_intact (self->path);
+}
+
+static void
+s_assert_length (const json_t *event, const char *field, const char *inner, size_t length)
+{
+    const json_t *value = json_object_get (event, field);
+    assert_int_equal (json_string_length (inner? json_object_get (value, inner): value), length);
+}
+
+static void
+test_schema_frames_are_read_back_as_they_came (void **state)
+{
+    fixture_t *self = *state;
+    s_append_long (self, 100);
+    json_t *events = fixture_events (self, 0, 1000, 0);
+    assert_int_equal (json_array_size (events), 9);
+    s_assert_length (json_array_get (events, 0), "metadata", "a", 1500);
+    s_assert_length (json_array_get (events, 0), "own", NULL, 600);
+    s_assert_length (json_array_get (events, 1), "metadata", "b", 1500);
+    s_assert_length (json_array_get (events, 2), "metadata", "c", 1500);
+    s_assert_length (json_array_get (events, 3), "error_message", NULL, 2000);
+    s_assert_length (json_array_get (events, 4), "own", NULL, 600);
+    s_assert_length (json_array_get (events, 4), "content", NULL, 900);
+    s_assert_length (json_array_get (events, 5), "own", NULL, 600);
+    s_assert_length (json_array_get (events, 6), "current_directory", NULL, 901);
+    s_assert_length (json_array_get (events, 7), "command", NULL, 900);
+    s_assert_length (json_array_get (events, 7), "output", NULL, 900);
+    s_assert_length (json_array_get (events, 7), "own", NULL, 600);
+    s_assert_length (json_array_get (events, 8), "role_preferences", "r", 900);
+    assert_string_not_equal (json_string_value (json_object_get (json_array_get (events, 7), "output")),
+        json_string_value (json_object_get (json_array_get (events, 7), "command")));
+    json_decref (events);
+
+    //  The task as it is, and as it was; its history says what changed; a list finds its error
+    json_t *rows = json_array ();
+    assert_int_equal (stele_reader_task (self->reader, "long", 4, fixture_add, rows), 1);
+    assert_int_equal (stele_reader_task_at (self->reader, "long", 4, 1, 0, fixture_add, rows), 1);
+    s_assert_length (json_array_get (rows, 0), "metadata", "b", 1500);
+    s_assert_length (json_array_get (rows, 0), "last_error", NULL, 2000);
+    s_assert_length (json_array_get (rows, 1), "metadata", "a", 1500);
+    json_array_clear (rows);
+    int64_t next;
+    stele_page_t page;
+    stele_chain_filter_t all = { .limit = 10 };
+    assert_int_equal (stele_reader_chain (self->reader, STELE_CHAIN_HISTORY, "long", 4, &all, fixture_add, rows, &next), 1);
+    s_assert_length (json_object_get (json_array_get (rows, 1), "changes"), "metadata", "b", 1500);
+    json_array_clear (rows);
+    //  What a late task.created kept, and what a session began with
+    assert_int_equal (stele_reader_task_at (self->reader, "long", 4, 3, 0, fixture_add, rows), 1);
+    s_assert_length (json_array_get (rows, 0), "metadata", "b", 1500);
+    s_assert_length (json_array_get (rows, 0), "description", NULL, 600);
+    assert_int_equal (stele_reader_table (self->reader, STELE_TABLE_SESSIONS, 0, 8, 10, fixture_add, rows, &next), 0);
+    s_assert_length (json_array_get (rows, 1), "current_directory", NULL, 901);
+    json_array_clear (rows);
+    static const char searched [] = "\"module 865 not found\"";
+    stele_filter_t filter = { .limit = 10, .search = { searched, sizeof searched - 1 } };
+    assert_int_equal (stele_reader_tasks (self->reader, &filter, fixture_add, rows, &page), 0);
+    assert_int_equal (json_array_size (rows), 1);
+    json_decref (rows);
+}
+
+int
+main (void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown (name, fixture_new, fixture_destroy)
+    const struct CMUnitTest tests [] = {
+        TEST (test_schema_of_a_new_ledger_takes_frames_everywhere),
+        TEST (test_schema_frames_are_read_back_as_they_came),
+        TEST (test_schema_of_an_earlier_ledger_is_migrated_and_all_is_there)
+    };
+    return cmocka_run_group_tests (tests, NULL, NULL);
+}
