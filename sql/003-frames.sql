@@ -27,6 +27,14 @@ UPDATE sqlite_schema SET sql = replace (replace (sql,
     'extra    TEXT', 'extra    ANY ')
     WHERE type = 'table' AND name = 'user_preference_history';
 
+-- And texts that a task may well have for itself (a folder of its own) need not be words.
+UPDATE sqlite_schema SET sql = replace (replace (replace (replace (sql,
+    'base_branch         INTEGER,            -- words', 'base_branch         ANY,                -- words, or the text itself'),
+    'target_dir          INTEGER,            -- words', 'target_dir          ANY,                -- words, or the text itself'),
+    'provider_override   INTEGER,            -- words', 'provider_override   ANY,                -- words, or the text itself'),
+    'repository_url      INTEGER,            -- words', 'repository_url      ANY,                -- words, or the text itself')
+    WHERE type = 'table' AND name = 'tasks';
+
 PRAGMA writable_schema = RESET;
 
 -- For people: what is compressed is NULL, as details are; of an error it is said.

@@ -8,18 +8,43 @@
 #include "ledger/append_task.h"
 
 //  Columns of tasks from ?4 on, in the order of task_insert, task_update and task_select
-typedef enum { COLUMN_PLAIN, COLUMN_WORD, COLUMN_ID, COLUMN_LARGE } s_how_t;
+typedef enum { COLUMN_PLAIN, COLUMN_WORD, COLUMN_REPEATED, COLUMN_ID, COLUMN_LARGE } s_how_t;
 
 static const struct { stele_field_t field; s_how_t how; } s_columns [] = {
     { STELE_USER_ID, COLUMN_WORD }, { STELE_TITLE, COLUMN_PLAIN }, { STELE_DESCRIPTION, COLUMN_LARGE },
     { STELE_BRANCH, COLUMN_PLAIN }, { STELE_WORKTREE_PATH, COLUMN_PLAIN },
-    { STELE_BASE_BRANCH, COLUMN_WORD }, { STELE_COMMIT_HASH, COLUMN_ID },
-    { STELE_TARGET_DIR, COLUMN_WORD }, { STELE_FULL_ACCESS, COLUMN_PLAIN },
-    { STELE_PROVIDER_OVERRIDE, COLUMN_WORD }, { STELE_REPOSITORY_URL, COLUMN_WORD },
+    { STELE_BASE_BRANCH, COLUMN_REPEATED }, { STELE_COMMIT_HASH, COLUMN_ID },
+    { STELE_TARGET_DIR, COLUMN_REPEATED }, { STELE_FULL_ACCESS, COLUMN_PLAIN },
+    { STELE_PROVIDER_OVERRIDE, COLUMN_REPEATED }, { STELE_REPOSITORY_URL, COLUMN_REPEATED },
     { STELE_ACCEPTANCE_CRITERIA, COLUMN_LARGE }, { STELE_METADATA, COLUMN_LARGE },
     { STELE_PARENT_ID, COLUMN_ID }
 };
+#define REPEATED_MAX 255            // Bytes of a text that may become a word
 #define COLUMN_COUNT (sizeof s_columns / sizeof s_columns [0])
+
+//  A text that most tasks share, or that each has its own of (a folder, say): a word costs an
+//  index two pages, so that it has to be worth it. An update says again what was there: that
+//  is no second time.
+static int
+s_bind_repeated (stele_append_t *self, sqlite3_stmt *stmt, int index, const stele_value_t *value)
+{
+    stele_ledger_t *ledger = self->ledger;
+    int64_t number = 0;
+    if (value->kind != STELE_VALUE_NONE && value->size > 0 && value->size <= REPEATED_MAX) {
+        if (stmt == ledger->task_update)
+            number = stele_words_known (ledger->words, value->text, value->size);
+        else {
+            int code = stele_words_repeated (ledger->words, value->text, value->size, &number);
+            if (code)
+                return stele_ledger_fail (ledger, code);
+        }
+    }
+    if (number)
+        sqlite3_bind_int64 (stmt, index, number);
+    else
+        stele_content_bind (ledger->content, stmt, index, value);
+    return 0;
+}
 
 static int
 s_bind (stele_append_t *self, sqlite3_stmt *stmt, int index, s_how_t how, const stele_value_t *value)
@@ -27,6 +52,8 @@ s_bind (stele_append_t *self, sqlite3_stmt *stmt, int index, s_how_t how, const 
     switch (how) {
         case COLUMN_WORD:
             return stele_ledger_bind_word (self->ledger, stmt, index, value);
+        case COLUMN_REPEATED:
+            return s_bind_repeated (self, stmt, index, value);
         case COLUMN_ID:
             stele_ledger_bind_id (stmt, index, value);
             return 0;

@@ -33,6 +33,10 @@
     " hex (randomblob (4)), hex (randomblob (2)), substr (hex (randomblob (2)), 2)," \
     " substr (hex (randomblob (2)), 2), hex (randomblob (6))))"
 
+//  A column that holds a word's number, or the text itself
+#define REPEATED(column) \
+    " CASE typeof (" column ") WHEN 'integer' THEN (SELECT word FROM words WHERE id = " column ") ELSE " column " END"
+
 //  One statement each: X (name, SQL)
 #define STELE_LEDGER_STATEMENTS(X) \
     X (begin, "BEGIN IMMEDIATE") \
@@ -49,11 +53,9 @@
         " full_access = ?12, provider_override = ?13, repository_url = ?14," \
         " acceptance_criteria = ?15, metadata = ?16, parent_id = ?17 WHERE id = ?1") \
     X (task_select, "SELECT created, (SELECT word FROM words WHERE id = user_id), title, description," \
-        " branch, worktree_path, (SELECT word FROM words WHERE id = base_branch), commit_hash," \
-        " (SELECT word FROM words WHERE id = target_dir), full_access," \
-        " (SELECT word FROM words WHERE id = provider_override)," \
-        " (SELECT word FROM words WHERE id = repository_url), acceptance_criteria, metadata," \
-        " parent_id FROM tasks WHERE id = ?1") \
+        " branch, worktree_path, " REPEATED ("base_branch") ", commit_hash," \
+        REPEATED ("target_dir") ", full_access," REPEATED ("provider_override") "," \
+        REPEATED ("repository_url") ", acceptance_criteria, metadata, parent_id FROM tasks WHERE id = ?1") \
     X (word, "SELECT word FROM words WHERE id = ?1") \
     X (history, "INSERT INTO task_history (position, task_back, previous_back, kind, state_from, state_to," \
         " elapsed, provider, model, user_id, error_message, details, changes, replaced, extra)" \

@@ -141,7 +141,10 @@ static void
 s_word (stele_reader_t *self, sqlite3_stmt *statement, int column, stele_field_t field)
 {
     size_t size;
-    const char *text = reader_word (self, sqlite3_column_int64 (statement, column), &size);
+    //  Some columns of tasks have the text itself where it did not repeat
+    const char *text = sqlite3_column_type (statement, column) == SQLITE_INTEGER?
+        reader_word (self, sqlite3_column_int64 (statement, column), &size):
+        s_expanded (self, statement, column, &size);
     if (text)
         stele_record_set_text (self->row, field, text, size);
 }

@@ -14,10 +14,11 @@
 #include "stele_error.h"
 
 #define CACHE_MAX 65536
+#define CACHE_BYTES_MAX (8 << 20)
 
 typedef struct {
     UT_hash_handle hh;
-    int64_t number;
+    int64_t number;                 // 0: met once, and no word yet
     char text [];
 } s_word_t;
 
@@ -25,6 +26,7 @@ struct stele_words {
     sqlite3_stmt *find;
     sqlite3_stmt *insert;
     s_word_t *cache;
+    size_t cache_bytes;             // Of the texts
 };
 
 stele_words_t *
@@ -73,33 +75,62 @@ s_find_or_insert (stele_words_t *self, const char *text, size_t size, int64_t *n
     return code;
 }
 
-int
-stele_words_number (stele_words_t *self, const char *text, size_t size, int64_t *number)
+static int
+s_remember (stele_words_t *self, const char *text, size_t size, int64_t number)
 {
-    s_word_t *word;
-    HASH_FIND (hh, self->cache, text, size, word);
-    if (word) {
-        *number = word->number;
-        return 0;
-    }
-    int64_t found = 0;
-    int code = s_find_or_insert (self, text, size, &found);
-    if (code)
-        return code;
-    if (HASH_COUNT (self->cache) >= CACHE_MAX)
+    if (HASH_COUNT (self->cache) >= CACHE_MAX || self->cache_bytes + size > CACHE_BYTES_MAX)
         stele_words_forget (self);
-    word = malloc (sizeof *word + size);
+    s_word_t *word = malloc (sizeof *word + size);
     if (!word)
         return STELE_ENO_MEMORY;
     memcpy (word->text, text, size);
-    word->number = found;
+    word->number = number;
     HASH_ADD_KEYPTR (hh, self->cache, word->text, size, word);
     if (!word->hh.tbl) {
         free (word);
         return STELE_ENO_MEMORY;
     }
-    *number = found;
+    self->cache_bytes += size;
     return 0;
+}
+
+int
+stele_words_number (stele_words_t *self, const char *text, size_t size, int64_t *number)
+{
+    s_word_t *word;
+    HASH_FIND (hh, self->cache, text, size, word);
+    if (word && word->number) {
+        *number = word->number;
+        return 0;
+    }
+    int64_t found = 0;
+    int code = s_find_or_insert (self, text, size, &found);
+    if (code == 0 && word)
+        word->number = found;
+    else
+    if (code == 0)
+        code = s_remember (self, text, size, found);
+    *number = code? 0: found;
+    return code;
+}
+
+int
+stele_words_repeated (stele_words_t *self, const char *text, size_t size, int64_t *number)
+{
+    s_word_t *word;
+    HASH_FIND (hh, self->cache, text, size, word);
+    if (word)
+        return stele_words_number (self, text, size, number);
+    *number = 0;
+    return s_remember (self, text, size, 0);
+}
+
+int64_t
+stele_words_known (const stele_words_t *self, const char *text, size_t size)
+{
+    s_word_t *word;
+    HASH_FIND (hh, self->cache, text, size, word);
+    return word? word->number: 0;
 }
 
 int
@@ -120,4 +151,5 @@ stele_words_forget (stele_words_t *self)
         HASH_DELETE (hh, self->cache, word);
         free (word);
     }
+    self->cache_bytes = 0;
 }

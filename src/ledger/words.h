@@ -26,6 +26,15 @@ void
 int
     stele_words_number (stele_words_t *self, const char *text, size_t size, int64_t *number);
 
+/*  The same for a text that may well be the only one of its kind: 0 where it was not met
+    lately. The second time it becomes a word.                               */
+int
+    stele_words_repeated (stele_words_t *self, const char *text, size_t size, int64_t *number);
+
+/*  Its number, where it was met lately and is a word; else 0.               */
+int64_t
+    stele_words_known (const stele_words_t *self, const char *text, size_t size);
+
 /*  Number of a TEXT value; 0 for NONE.                                      */
 int
     stele_words_value (stele_words_t *self, const stele_value_t *value, int64_t *number);

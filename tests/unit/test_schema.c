@@ -32,8 +32,8 @@ s_count_columns (const char *path, const char *type)
     assert_int_equal (sqlite3_open_v2 (path, &db, SQLITE_OPEN_READONLY, NULL), SQLITE_OK);
     char sql [512];
     snprintf (sql, sizeof sql, "SELECT count (*) FROM sqlite_schema s JOIN pragma_table_info (s.name) c"
-        " WHERE s.type = 'table' AND c.type = '%s' AND (c.name IN ('extra', 'changes', 'replaced', 'error_message')"
-        " OR c.name = 'fields')", type);
+        " WHERE s.type = 'table' AND c.type = '%s' AND c.name IN ('extra', 'changes', 'replaced', 'error_message',"
+        " 'fields')", type);
     int64_t count = stele_sql_integer (db, sql, -1);
     sqlite3_close (db);
     return count;
@@ -66,6 +66,11 @@ s_become_earlier (fixture_t *self)
         s_exec (db, "%s", m->sql);
     s_exec (db, "PRAGMA application_id = %d; PRAGMA user_version = %d; ATTACH %Q AS now",
         STELE_APPLICATION_ID, EARLIER, self->path);
+    static const char *const repeated [] = { "base_branch", "target_dir", "provider_override", "repository_url" };
+    for (size_t i = 0; i < 4; i++)
+        s_exec (db, "INSERT OR IGNORE INTO now.words (word) SELECT %s FROM now.tasks WHERE typeof (%s) = 'text';"
+            "UPDATE now.tasks SET %s = (SELECT id FROM now.words WHERE word = %s) WHERE typeof (%s) = 'text'",
+            repeated [i], repeated [i], repeated [i], repeated [i], repeated [i]);
     sqlite3_stmt *tables;
     assert_int_equal (sqlite3_prepare_v2 (db, "SELECT name FROM main.sqlite_schema WHERE type = 'table'"
         " AND name NOT LIKE 'sqlite%'", -1, &tables, NULL), SQLITE_OK);
@@ -182,6 +187,50 @@ s_assert_length (const json_t *event, const char *field, const char *inner, size
     assert_int_equal (json_string_length (inner? json_object_get (value, inner): value), length);
 }
 
+static int64_t
+s_ask_file (const char *path, const char *sql)
+{
+    sqlite3 *db;
+    assert_int_equal (sqlite3_open_v2 (path, &db, SQLITE_OPEN_READONLY, NULL), SQLITE_OK);
+    int64_t answer = stele_sql_integer (db, sql, -1);
+    sqlite3_close (db);
+    return answer;
+}
+
+//  What four tasks say of folders; the second and the third time a text becomes a word
+static void
+test_schema_texts_become_words_where_they_repeat (void **state)
+{
+    fixture_t *self = *state;
+    static const char *const folders [] = { "/own/1", "/shared", "/shared", "/shared", "7", "" };
+    for (int i = 0; i < 6; i++)
+        fixture_append (self, "{'type':'task.created','time':%d,'task_id':'t%d','title':'t','description':'d','role':'r',"
+            "'target_dir':'%s'}", i + 1, i, folders [i]);
+    //  An update says nothing new of it
+    fixture_append (self, "{'type':'task.updated','time':9,'task_id':'t0','title':'u'}");
+    fixture_append (self, "{'type':'task.updated','time':9,'task_id':'t0','title':'v'}");
+    assert_int_equal (s_ask_file (self->path, "SELECT count (*) FROM words WHERE word = '/shared'"), 1);
+    assert_int_equal (s_ask_file (self->path, "SELECT count (*) FROM words WHERE word IN ('/own/1', '7')"), 0);
+    assert_int_equal (s_ask_file (self->path, "SELECT count (*) FROM tasks WHERE typeof (target_dir) = 'integer'"), 2);
+    for (int round = 0; round < 2; round++) {
+        json_t *rows = json_array ();
+        for (int i = 0; i < 6; i++) {
+            char id [8];
+            snprintf (id, sizeof id, "t%d", i);
+            assert_int_equal (stele_reader_task (self->reader, id, 2, fixture_add, rows), 1);
+            assert_string_equal (json_string_value (json_object_get (json_array_get (rows, (size_t) i), "target_dir")), folders [i]);
+        }
+        json_decref (rows);
+        //  Once more when all of them have been written again
+        for (int i = 0; i < 6 && round == 0; i++)
+            fixture_append (self, "{'type':'task.updated','time':10,'task_id':'t%d','description':'e'}", i);
+    }
+    json_t *events = fixture_events (self, 0, 6, 0);
+    for (size_t i = 0; i < 6; i++)
+        assert_string_equal (json_string_value (json_object_get (json_array_get (events, i), "target_dir")), folders [i]);
+    json_decref (events);
+}
+
 static void
 test_schema_frames_are_read_back_as_they_came (void **state)
 {
@@ -240,6 +289,7 @@ main (void)
 #define TEST(name) cmocka_unit_test_setup_teardown (name, fixture_new, fixture_destroy)
     const struct CMUnitTest tests [] = {
         TEST (test_schema_of_a_new_ledger_takes_frames_everywhere),
+        TEST (test_schema_texts_become_words_where_they_repeat),
         TEST (test_schema_frames_are_read_back_as_they_came),
         TEST (test_schema_of_an_earlier_ledger_is_migrated_and_all_is_there)
     };
