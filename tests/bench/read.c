@@ -44,8 +44,8 @@ s_request (s_read_t *self, const char *op, stele_pack_t *pack)
     stele_pack_clear (pack);
     if (strcmp (op, "task.list") == 0) {
         stele_pack_map (pack, 4);
-        stele_pack_key_string (pack, "state", "passed");
-        stele_pack_key_string (pack, "role", roles [s_draw (self) & 3]);
+        stele_pack_key_string (pack, "states", "passed");
+        stele_pack_key_string (pack, "roles", roles [s_draw (self) & 3]);
         stele_pack_key_integer (pack, "limit", 50);
     }
     else {
