@@ -26,7 +26,7 @@ static const char s_usage [] =
     "\n"
     "  --steled PROGRAM   the broker\n"
     "  --dir DIR          make the working folder there: the disk that is measured (default: .)\n"
-    "  --only SECTIONS    limits, publish, growth, size, read, recovery, peers, goals\n"
+    "  --only SECTIONS    limits, publish, shapes, growth, size, read, recovery, peers, goals\n"
     "  --case TEXT        of publish only the cases whose name has TEXT, say '64 x 100'\n"
     "  --scale TASKS      stored for growth, size, read and recovery (default: 1000000)\n"
     "  --stream FILE      also publish this recorded stream (JSON Lines, .zst)\n"
@@ -87,6 +87,8 @@ s_run (const bench_options_t *options, bool peers)
         bench_limits (&self);
     if (s_wanted (options, "publish"))
         bench_publish_section (&self);
+    if (s_wanted (options, "shapes"))
+        bench_shapes (&self);
     if (s_wanted (options, "growth") || s_wanted (options, "size") || s_wanted (options, "read")
     ||  s_wanted (options, "recovery"))
         bench_filled (&self);

@@ -10,6 +10,7 @@
       load.c       the load generator: a process that publishes and measures acks
       server.c     a broker and a Redis to measure
       publish.c    section publish
+      shapes.c     section shapes: tasks that are not like the six-event one
       filled.c     sections growth and size: a ledger that fills up
       read.c       section read
       recovery.c   section recovery
@@ -131,6 +132,10 @@ typedef struct {
     size_t event_bytes;             // Of the events alone
 } bench_messages_t;
 
+/*  Packs event 'number' of a task into the empty pack.                      */
+typedef struct stele_pack stele_pack_t;
+typedef void (bench_event_fn) (stele_pack_t *pack, uint64_t *state, const char *id, int number);
+
 typedef struct {
     int producers;
     int batch;                      // Events a message
@@ -138,6 +143,7 @@ typedef struct {
     int64_t tasks;                  // Over all producers
     int events_a_task;              // 6; fewer leave the task running
     uint64_t seed;                  // Other seeds make other ids
+    bench_event_fn *event;          // Instead of the six-event task's
     const char *stream;             // Instead of tasks: this recorded stream, 'tasks' times
 } bench_workload_t;
 
@@ -154,6 +160,10 @@ void
     bench_batcher_add (bench_batcher_t *self, const void *event, size_t size);
 void
     bench_batcher_destroy (bench_batcher_t **self_p);
+
+/*  'size' bytes of words, which compress as text does. Returns the size.    */
+size_t
+    bench_text (uint64_t *state, char *text, size_t size);
 
 /*  Id of task 'number' of producer 'index', 36 characters and a zero.       */
 void
@@ -275,6 +285,7 @@ bench_rows_t
 
 void bench_limits (bench_t *self);
 void bench_publish_section (bench_t *self);
+void bench_shapes (bench_t *self);
 void bench_filled (bench_t *self);
 void bench_peers (bench_t *self);
 void bench_goals (bench_t *self);

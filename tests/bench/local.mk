@@ -16,6 +16,7 @@ tests_bench_bench_SOURCES = \
     tests/bench/report.c \
     tests/bench/rows.c \
     tests/bench/server.c \
+    tests/bench/shapes.c \
     tests/bench/stream.c \
     tests/bench/workload.c
 tests_bench_bench_LDADD = $(STELE_ROOMS) $(STELE_LIBS)

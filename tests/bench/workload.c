@@ -128,8 +128,8 @@ bench_messages_clear (bench_messages_t *self)
 
 //  -- tasks -----------------------------------------------------------------------------
 
-static size_t
-s_text (uint64_t *state, char *text, size_t size)
+size_t
+bench_text (uint64_t *state, char *text, size_t size)
 {
     static const char *const words [] = {
         "the", "a", "of", "in", "returns", "when", "file", "test", "error", "value", "parser",
@@ -170,9 +170,9 @@ s_created (stele_pack_t *pack, uint64_t *state, const char *id, int64_t time)
     stele_pack_key_string (pack, "type", "task.created");
     stele_pack_key_string (pack, "task_id", id);
     stele_pack_string (pack, "title");
-    stele_pack_text (pack, text, s_text (state, text, 48));
+    stele_pack_text (pack, text, bench_text (state, text, 48));
     stele_pack_string (pack, "description");
-    stele_pack_text (pack, text, s_text (state, text, 280));
+    stele_pack_text (pack, text, bench_text (state, text, 280));
     stele_pack_key_string (pack, "role", roles [s_random (state) & 3]);
     stele_pack_key_string (pack, "provider", s_random (state) & 1? "anthropic": "google");
     stele_pack_key_string (pack, "model", s_random (state) & 1? "model-large-2": "model-small-2");
@@ -202,7 +202,7 @@ s_output (stele_pack_t *pack, uint64_t *state, const char *id)
     stele_pack_key_string (pack, "task_id", id);
     stele_pack_key_string (pack, "output_type", "stdout");
     stele_pack_string (pack, "content");
-    stele_pack_text (pack, text, s_text (state, text, 200));
+    stele_pack_text (pack, text, bench_text (state, text, 200));
 }
 
 static void
@@ -219,7 +219,6 @@ s_metric (stele_pack_t *pack, uint64_t *state, const char *id)
 static void
 s_event (stele_pack_t *pack, uint64_t *state, const char *id, int64_t time, int number)
 {
-    stele_pack_clear (pack);
     switch (number) {
         case 0: s_created (pack, state, id, time); break;
         case 1: s_state (pack, id, "running"); break;
@@ -249,7 +248,11 @@ s_tasks (const bench_workload_t *self, int index, bench_batcher_t *batcher)
         }
         int pick = (int) (s_random (&state) % (uint64_t) count);
         s_task_t *task = &live [pick];
-        s_event (pack, &state, task->id, task->time, task->event++);
+        stele_pack_clear (pack);
+        if (self->event)
+            self->event (pack, &state, task->id, task->event++);
+        else
+            s_event (pack, &state, task->id, task->time, task->event++);
         bench_batcher_add (batcher, stele_pack_data (pack), stele_pack_size (pack));
         if (task->event == self->events_a_task)
             *task = live [--count];
