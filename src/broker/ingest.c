@@ -239,7 +239,8 @@ s_loop (stele_ingest_t *self)
             { self->pipeline? zsock_resolve (self->pipeline): NULL, 0, listening? ZMQ_POLLIN: 0, 0 }
         };
         int64_t begun_us = stele_clock_steady_us ();
-        if (stele_poll (items, self->pipeline? 4: 3, holding? RETRY_MS_MIN / 2: TICK_MS) < 0)
+        int wait_ms = holding? RETRY_MS_MIN / 2: listening && self->ahead? 0: TICK_MS;
+        if (stele_poll (items, self->pipeline? 4: 3, wait_ms) < 0)
             break;
         int64_t spare_us = stele_clock_steady_us () - begun_us;
         if (items [0].revents & ZMQ_POLLIN)
@@ -337,6 +338,8 @@ stele_ingest (zsock_t *pipe, void *args)
         if (!self.failed && !self.paused && !self.writer->holding)
             s_fill (&self);
     }
+    if (self.writer)
+        stele_ingest_drop_ahead (&self);
     stele_writer_destroy (&self.writer);
     stele_endpoint_release (self.events);
     zsock_destroy (&self.events);

@@ -26,6 +26,9 @@ typedef struct {
     stele_writer_t *writer;
     stele_pack_t *pack;
     stele_unread_t *errors;         // That peers have not read
+    stele_input_t *ahead;           // Received, and not taken yet: they wait for the one before them
+    int ahead_count;
+    size_t ahead_bytes;
     int64_t announced;              // Head that was last said
     int retry_ms;
     int64_t retry_us;               // Steady clock: when to try again while holding
@@ -64,6 +67,8 @@ zsock_t *
     was one; *code is then what the writer said to it.                       */
 bool
     stele_ingest_take_event (stele_ingest_t *self, int *code);
+void
+    stele_ingest_drop_ahead (stele_ingest_t *self);
 bool
     stele_ingest_take_pipeline (stele_ingest_t *self, int *code);
 bool

@@ -12,6 +12,12 @@
 #include "fault/fault.h"
 #include "model/clock.h"
 
+//  A message of so many bytes is worth another thread's look; of those that wait behind it so many
+//  are received, until they have so many bytes
+#define OFFER_FROM      4096
+#define AHEAD_MAX       8
+#define AHEAD_BYTES     (4 * 1024 * 1024)
+
 //  Bind a socket that strangers talk to: bounded in what it takes before anything is read.
 zsock_t *
 stele_ingest_bind (stele_ingest_t *self, int type, const char *endpoint, stele_refusal_t *refusal)
@@ -81,20 +87,83 @@ s_input (stele_source_t source, zmq_msg_t *id, zmq_msg_t *token, zmq_msg_t *body
 }
 
 //  One message of the events socket. [id][body]; a peer that sends other frames gets
-//  'malformed' for an empty body. Returns whether there was one.
+//  'malformed' for an empty body. NULL: there is none.
+static stele_input_t *
+s_receive (stele_ingest_t *self)
+{
+    zmq_msg_t frames [2];
+    int count = s_recv (self->events, frames, 2);
+    if (count == 0)
+        return NULL;
+    stele_input_t *input = s_input (STELE_FROM_PEER, &frames [0], NULL, count == 2? &frames [1]: NULL);
+    s_close (frames, count, 2);
+    return input;
+}
+
+static void
+s_offer (stele_ingest_t *self, stele_input_t *input)
+{
+    if (input->size >= OFFER_FROM)
+        stele_ledger_offer (self->writer->ledger, input->data, input->size);
+}
+
+//  The next message, and what comes after it as far as it is worth knowing: another thread
+//  compresses texts of messages while the writer stores those before them
+static stele_input_t *
+s_next (stele_ingest_t *self)
+{
+    stele_input_t *input = self->ahead;
+    if (input) {
+        self->ahead = input->next;
+        input->next = NULL;
+        self->ahead_count--;
+        self->ahead_bytes -= input->size;
+    }
+    else
+    if ((input = s_receive (self)))
+        s_offer (self, input);
+    if (!input || input->size < OFFER_FROM)
+        return input;
+    stele_input_t **last = &self->ahead;
+    while (*last)
+        last = &(*last)->next;
+    while (self->ahead_count < AHEAD_MAX && self->ahead_bytes < AHEAD_BYTES && (*last = s_receive (self))) {
+        s_offer (self, *last);
+        self->ahead_count++;
+        self->ahead_bytes += (*last)->size;
+        last = &(*last)->next;
+    }
+    return input;
+}
+
 bool
 stele_ingest_take_event (stele_ingest_t *self, int *code)
 {
-    zmq_msg_t frames [2];
     int64_t begun_ns = stele_clock_steady_ns ();
-    int count = s_recv (self->events, frames, 2);
-    if (count == 0)
+    stele_input_t *input = s_next (self);
+    if (!input)
         return false;
-    stele_input_t *input = s_input (STELE_FROM_PEER, &frames [0], NULL, count == 2? &frames [1]: NULL);
-    s_close (frames, count, 2);
     self->writer->stages.receive += stele_clock_steady_ns () - begun_ns;
+    const void *data = input->data;
+    bool offered = input->size >= OFFER_FROM;
     *code = stele_writer_take (self->writer, input);
+    if (offered)
+        stele_ledger_done (self->writer->ledger, data);
     return true;
+}
+
+//  Nobody was told that they had arrived
+void
+stele_ingest_drop_ahead (stele_ingest_t *self)
+{
+    while (self->ahead) {
+        stele_input_t *input = self->ahead;
+        self->ahead = input->next;
+        stele_ledger_done (self->writer->ledger, input->data);
+        free (input);
+    }
+    self->ahead_count = 0;
+    self->ahead_bytes = 0;
 }
 
 bool

@@ -59,6 +59,18 @@ s_note (stele_ledger_t *self, const stele_record_t *event)
     return code? stele_ledger_fail (self, code): 0;
 }
 
+void
+stele_ledger_offer (stele_ledger_t *self, const void *message, size_t size)
+{
+    stele_content_offer (self->content, message, size);
+}
+
+void
+stele_ledger_done (stele_ledger_t *self, const void *message)
+{
+    stele_content_done (self->content, message);
+}
+
 int
 stele_ledger_append (stele_ledger_t *self, const stele_record_t *event,
     int64_t producer, int64_t *position, stele_refusal_t *refusal)

@@ -11,7 +11,6 @@
 
 #include <assert.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -177,18 +176,6 @@ s_run (void *arg)
     return NULL;
 }
 
-//  No signal of the process is for this thread. False: there is none.
-static bool
-s_start_thread (stele_checkpoint_t *self)
-{
-    sigset_t all, before;
-    sigfillset (&all);
-    pthread_sigmask (SIG_SETMASK, &all, &before);
-    self->folding = pthread_create (&self->thread, NULL, s_run, self) == 0;
-    pthread_sigmask (SIG_SETMASK, &before, NULL);
-    return self->folding;
-}
-
 //  Has it ended? 'wait': then it has.
 static bool
 s_ended (stele_checkpoint_t *self, bool wait)
@@ -334,7 +321,7 @@ stele_checkpoint_step (stele_checkpoint_t *self)
     if (stele_checkpoint_ends (self) || STELE_CONTROL (sync_normal) || !s_has_others (self) || !s_pin (self))
         return s_end (self);
     self->rounds++;
-    if (s_start_thread (self))
+    if ((self->folding = stele_thread_start (&self->thread, s_run, self)))
         return 0;
     s_let_go (self);
     return s_end (self);

@@ -7,20 +7,19 @@
 
 #include <assert.h>
 #include <stdlib.h>
+#include <unistd.h>
 #include <zstd.h>
+#include "ledger/ahead.h"
 #include "ledger/content.h"
 #include "ledger/sql.h"
 #include "stele_error.h"
 
-//  Below this a frame saves less than it costs
-#define COMPRESS_FROM 256
-#define COMPRESS_FROM_WITH_DICTIONARY 64
-#define SMALL_BELOW 4096                // Larger ones have enough in common with themselves
-#define LEVEL 3
+#define SAMPLES_BELOW 4096              // Larger texts have enough in common with themselves
 
 struct stele_content {
     stele_dictionaries_t *dictionaries;
-    ZSTD_CCtx *compressor;          // Made when first needed: readers never do
+    stele_ahead_t *ahead;           // The writer's, made with the first offer;
+    bool alone;                     // or not to be had, or there is one processor only
     ZSTD_DCtx *expander;
     void *buffer;
     size_t buffer_size;
@@ -46,8 +45,8 @@ stele_content_destroy (stele_content_t **self_p)
     stele_content_t *self = *self_p;
     if (!self)
         return;
+    stele_ahead_destroy (&self->ahead);
     stele_dictionaries_destroy (&self->dictionaries);
-    ZSTD_freeCCtx (self->compressor);
     ZSTD_freeDCtx (self->expander);
     free (self->buffer);
     free (self);
@@ -65,23 +64,40 @@ s_reserve (stele_content_t *self, size_t size)
     return self->buffer != NULL;
 }
 
-//  Compress into the buffer; the size, 0 where it does not pay, or memory is short: it is
-//  stored as it is then
-static size_t
-s_compress (stele_content_t *self, const ZSTD_CDict *dictionary, const void *data, size_t size)
+void
+stele_content_offer (stele_content_t *self, const void *message, size_t size)
 {
-    if (!self->compressor)
-        self->compressor = ZSTD_createCCtx ();
-    //  The room it has is what it may take to be worth it: it gives up early otherwise
-    size_t worth_it = size - size / 10;
-    if (!self->compressor || !s_reserve (self, worth_it))
+    if (!stele_dictionaries_compressor (self->dictionaries))
+        return;
+    if (!self->ahead && !self->alone && sysconf (_SC_NPROCESSORS_ONLN) > 1)
+        self->ahead = stele_ahead_new ();
+    self->alone = !self->ahead;
+    const void *data;
+    size_t data_size;
+    unsigned id = stele_dictionaries_newest (self->dictionaries, &data, &data_size);
+    if (self->ahead && stele_ahead_use (self->ahead, id, data, data_size) == 0)
+        stele_ahead_offer (self->ahead, message, size);
+}
+
+void
+stele_content_done (stele_content_t *self, const void *message)
+{
+    if (self->ahead)
+        stele_ahead_drop (self->ahead, message);
+}
+
+//  A frame of it and its size, 0 where it does not pay, or memory is short: it is stored as it
+//  is then
+static size_t
+s_compress (stele_content_t *self, stele_compressor_t *compressor, const stele_value_t *value, const void **data)
+{
+    size_t packed;
+    if (self->ahead && stele_ahead_take (self->ahead, value->text, value->size, data, &packed))
+        return packed;
+    if (!s_reserve (self, stele_compressor_room (value->size)))
         return 0;
-    size_t packed = !dictionary?
-        ZSTD_compressCCtx (self->compressor, self->buffer, worth_it, data, size, LEVEL):
-        size < SMALL_BELOW?
-        ZSTD_compress2 (stele_dictionaries_small (self->dictionaries), self->buffer, worth_it, data, size):
-        ZSTD_compress_usingCDict (self->compressor, self->buffer, worth_it, data, size, dictionary);
-    return ZSTD_isError (packed)? 0: packed;
+    *data = self->buffer;
+    return stele_compressor_pack (compressor, value->text, value->size, self->buffer);
 }
 
 stele_encoding_t
@@ -92,17 +108,18 @@ stele_content_pack (stele_content_t *self, const stele_value_t *value,
     //  Where there is nothing to point at, NULL would be stored as NULL
     *data = value->size? value->text: "";
     *size = value->size;
-    if (value->size < COMPRESS_FROM_WITH_DICTIONARY)
+    if (value->size < STELE_COMPRESSOR_FROM)
         return STELE_ENCODING_PLAIN;
-    const ZSTD_CDict *dictionary = stele_dictionaries_newest (self->dictionaries);
-    if (value->size < SMALL_BELOW && value->kind != STELE_VALUE_BYTES)
+    stele_compressor_t *compressor = stele_dictionaries_compressor (self->dictionaries);
+    if (value->size < SAMPLES_BELOW && value->kind != STELE_VALUE_BYTES)
         stele_dictionaries_sample (self->dictionaries, value->text, value->size);
-    if (value->size < COMPRESS_FROM && !dictionary)
+    if (!compressor || !stele_compressor_takes (compressor, value->size))
         return STELE_ENCODING_PLAIN;
-    size_t packed = s_compress (self, dictionary, value->text, value->size);
+    const void *frame;
+    size_t packed = s_compress (self, compressor, value, &frame);
     if (packed == 0)
         return STELE_ENCODING_PLAIN;
-    *data = self->buffer;
+    *data = frame;
     *size = packed;
     return value->kind == STELE_VALUE_BYTES? STELE_ENCODING_ZSTD_BYTES: STELE_ENCODING_ZSTD_TEXT;
 }

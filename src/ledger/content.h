@@ -31,6 +31,14 @@ stele_content_t *
 void
     stele_content_destroy (stele_content_t **self_p);
 
+/*  The writer has a message at hand that it will store soon: its texts are compressed on another
+    thread meanwhile. The bytes have to stay where they are until it is done with it, which it
+    says in any case. Any bytes: they need not be checked.                   */
+void
+    stele_content_offer (stele_content_t *self, const void *message, size_t size);
+void
+    stele_content_done (stele_content_t *self, const void *message);
+
 /*  How to store a TEXT, JSON or BYTES value: itself, or compressed. *data is valid until
     the next call. Returns the encoding.                                     */
 stele_encoding_t

@@ -10,14 +10,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <zdict.h>
+#include <zstd.h>
 #include "stele_error.h"
 #include "ledger/dictionaries.h"
 #include "ledger/sql.h"
 
-#define LEVEL 3
-//  For small texts: two tables of together 96 KiB, which stay in a processor's cache, instead of 384
-#define SMALL_HASH_LOG 14
-#define SMALL_CHAIN_LOG 13
 #define DICTIONARY_SIZE 32768
 #define SAMPLES_SIZE (256 * 1024)
 #define SAMPLES_MAX 4096
@@ -38,9 +35,10 @@ struct stele_dictionaries {
     s_known_t *known;
     //  The writer's
     bool looked;                    // For what the ledger has
-    unsigned newest_id;
-    ZSTD_CDict *newest;
-    ZSTD_CCtx *small;               // Has the newest one, too
+    unsigned newest_id;             // 0: there is none
+    void *newest_data;
+    size_t newest_size;
+    stele_compressor_t *compressor; // Of the newest
     uint64_t every;                 // One text in so many is a sample
     uint64_t seen;
     char *samples;                  // NULL until the first
@@ -82,8 +80,8 @@ stele_dictionaries_destroy (stele_dictionaries_t **self_p)
         ZSTD_freeDDict (known->expander);
         free (known);
     }
-    ZSTD_freeCDict (self->newest);
-    ZSTD_freeCCtx (self->small);
+    stele_compressor_destroy (&self->compressor);
+    free (self->newest_data);
     s_drop_samples (self);
     sqlite3_finalize (self->find);
     free (self);
@@ -92,44 +90,29 @@ stele_dictionaries_destroy (stele_dictionaries_t **self_p)
 
 //  -- to compress with -------------------------------------------------------------
 
-static ZSTD_CCtx *
-s_small (const void *data, size_t size)
-{
-    ZSTD_CCtx *small = ZSTD_createCCtx ();
-    if (small
-    && (ZSTD_isError (ZSTD_CCtx_setParameter (small, ZSTD_c_compressionLevel, LEVEL))
-    ||  ZSTD_isError (ZSTD_CCtx_setParameter (small, ZSTD_c_hashLog, SMALL_HASH_LOG))
-    ||  ZSTD_isError (ZSTD_CCtx_setParameter (small, ZSTD_c_chainLog, SMALL_CHAIN_LOG))
-    ||  ZSTD_isError (ZSTD_CCtx_loadDictionary (small, data, size)))) {
-        ZSTD_freeCCtx (small);
-        return NULL;
-    }
-    return small;
-}
-
 static void
 s_use (stele_dictionaries_t *self, unsigned id, const void *data, size_t size)
 {
-    ZSTD_CDict *compressor = ZSTD_createCDict (data, size, LEVEL);
-    ZSTD_CCtx *small = compressor? s_small (data, size): NULL;
-    if (!small) {
-        ZSTD_freeCDict (compressor);
+    void *copy = data && size? malloc (size): NULL;
+    stele_compressor_t *compressor = copy? stele_compressor_new (data, size): NULL;
+    if (!compressor) {
+        free (copy);
         return;
     }
-    ZSTD_freeCDict (self->newest);
-    ZSTD_freeCCtx (self->small);
-    self->newest = compressor;
-    self->small = small;
+    memcpy (copy, data, size);
+    free (self->newest_data);
+    stele_compressor_destroy (&self->compressor);
+    self->newest_data = copy;
+    self->newest_size = size;
+    self->compressor = compressor;
     self->newest_id = id;
     for (self->every = 1; id > 0; id--)
         self->every *= STEP;
 }
 
-const ZSTD_CDict *
-stele_dictionaries_newest (stele_dictionaries_t *self)
+static void
+s_look (stele_dictionaries_t *self)
 {
-    if (self->looked || !self->db)
-        return self->newest;
     sqlite3_stmt *stmt = stele_sql_prepare (self->db,
         "SELECT id, dictionary FROM dictionaries ORDER BY id DESC LIMIT 1");
     int rc = stmt? sqlite3_step (stmt): sqlite3_errcode (self->db);
@@ -141,13 +124,24 @@ stele_dictionaries_newest (stele_dictionaries_t *self)
     self->looked = rc == SQLITE_ROW || rc == SQLITE_DONE;
     if (!self->looked)
         stele_sql_bound (rc);
-    return self->newest;
 }
 
-ZSTD_CCtx *
-stele_dictionaries_small (stele_dictionaries_t *self)
+stele_compressor_t *
+stele_dictionaries_compressor (stele_dictionaries_t *self)
 {
-    return self->small;
+    if (!self->looked && self->db)
+        s_look (self);
+    if (!self->compressor)
+        self->compressor = stele_compressor_new (NULL, 0);
+    return self->compressor;
+}
+
+unsigned
+stele_dictionaries_newest (const stele_dictionaries_t *self, const void **data, size_t *size)
+{
+    *data = self->newest_data;
+    *size = self->newest_size;
+    return self->newest_id;
 }
 
 //  -- to expand with ---------------------------------------------------------------

@@ -17,6 +17,7 @@
 #include <sqlite3.h>
 #include <stdbool.h>
 #include <zstd.h>
+#include "ledger/compressor.h"
 
 typedef struct stele_dictionaries stele_dictionaries_t;
 
@@ -27,15 +28,14 @@ stele_dictionaries_t *
 void
     stele_dictionaries_destroy (stele_dictionaries_t **self_p);
 
-/*  The newest one, to compress with; NULL where there is none yet. For the writer: others
-    do not see it change.                                                    */
-const ZSTD_CDict *
-    stele_dictionaries_newest (stele_dictionaries_t *self);
+/*  To compress with the newest one; without any where there is none yet. NULL: out of memory.
+    For the writer: others do not see it change. Owned by the object.        */
+stele_compressor_t *
+    stele_dictionaries_compressor (stele_dictionaries_t *self);
 
-/*  The newest one, in a context to compress texts of some KiB with (ZSTD_compress2). NULL where
-    there is none. Owned by the object.                                      */
-ZSTD_CCtx *
-    stele_dictionaries_small (stele_dictionaries_t *self);
+/*  The newest one that the compressor above uses, and its number; 0 where there is none.  */
+unsigned
+    stele_dictionaries_newest (const stele_dictionaries_t *self, const void **data, size_t *size);
 
 /*  The one with that number, to expand with. NULL where the ledger does not have it. */
 const ZSTD_DDict *

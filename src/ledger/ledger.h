@@ -94,6 +94,14 @@ int
 void
     stele_ledger_rollback (stele_ledger_t *self);
 
+/*  A message of producers is at hand, any bytes, whose events may be appended soon: another
+    thread does what can be done of that meanwhile. The bytes stay where they are until
+    stele_ledger_done, which is said in any case.                            */
+void
+    stele_ledger_offer (stele_ledger_t *self, const void *message, size_t size);
+void
+    stele_ledger_done (stele_ledger_t *self, const void *message);
+
 /*  Append one checked event (stele_event_decode_record; 'time' has to be set).
     'producer' is an id of stele_ledger_producer or 0. Returns:
       1   stored, its position in *position

@@ -1,5 +1,7 @@
 noinst_LTLIBRARIES += src/ledger/libledger.la
 src_ledger_libledger_la_SOURCES = \
+    src/ledger/ahead.c \
+    src/ledger/ahead.h \
     src/ledger/append.c \
     src/ledger/append_facts.c \
     src/ledger/append_row.c \
@@ -8,6 +10,8 @@ src_ledger_libledger_la_SOURCES = \
     src/ledger/append_task.h \
     src/ledger/checkpoint.c \
     src/ledger/checkpoint.h \
+    src/ledger/compressor.c \
+    src/ledger/compressor.h \
     src/ledger/content.c \
     src/ledger/content.h \
     src/ledger/dictionaries.c \

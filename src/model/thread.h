@@ -8,6 +8,9 @@
 #ifndef STELE_THREAD_H_INCLUDED
 #define STELE_THREAD_H_INCLUDED
 
+#include <pthread.h>
+#include <signal.h>
+#include <stdbool.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 
@@ -16,6 +19,18 @@ static inline void
 stele_thread_name (const char *name)
 {
     prctl (PR_SET_NAME, name);
+}
+
+/*  Start one that no signal of the process is for. False: there is none.    */
+static inline bool
+stele_thread_start (pthread_t *thread, void *(*run) (void *), void *arg)
+{
+    sigset_t all, before;
+    sigfillset (&all);
+    pthread_sigmask (SIG_SETMASK, &all, &before);
+    bool started = pthread_create (thread, NULL, run, arg) == 0;
+    pthread_sigmask (SIG_SETMASK, &before, NULL);
+    return started;
 }
 
 /*  Let the others go first, if the system knows that of a thread.           */

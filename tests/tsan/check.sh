@@ -13,7 +13,7 @@ shift
 reports=$(mktemp -d)
 trap 'rm -rf "$reports"' EXIT
 
-# Mutexes are not watched: there is none in Stele, and czmq's are taken where it is not seen
+# How mutexes are used is not watched: czmq's are taken where it is not seen
 options="suppressions=$suppressions report_mutex_bugs=0 exitcode=66"
 
 if TSAN_OPTIONS="$options log_path=$reports/control" tests/tsan/race >/dev/null ||

@@ -72,3 +72,8 @@ check_PROGRAMS += tests/unit/test_schema
 TESTS += tests/unit/test_schema
 tests_unit_test_schema_SOURCES = tests/unit/test_schema.c tests/unit/ledger_fixture.h
 tests_unit_test_schema_LDADD = $(STELE_ROOMS) $(STELE_LIBS) $(CMOCKA_LIBS)
+
+check_PROGRAMS += tests/unit/test_ahead
+TESTS += tests/unit/test_ahead
+tests_unit_test_ahead_SOURCES = tests/unit/test_ahead.c
+tests_unit_test_ahead_LDADD = $(STELE_ROOMS) $(STELE_LIBS) $(CMOCKA_LIBS)
