@@ -13,6 +13,7 @@
 #include "ledger/content.h"
 #include "ledger/sql.h"
 #include "stele_error.h"
+#include "wire/json.h"
 
 #define SAMPLES_BELOW 4096              // Larger texts have enough in common with themselves
 
@@ -167,7 +168,7 @@ s_expand (stele_content_t *self, const void *data, size_t size, stele_record_t *
     //  The frame's word on its size is checked before it is believed
     unsigned long long whole = size? ZSTD_getFrameContentSize (data, size): 0;
     if (whole == 0 || whole == ZSTD_CONTENTSIZE_UNKNOWN || whole == ZSTD_CONTENTSIZE_ERROR
-    ||  whole > STELE_LIMIT_CONTENT)
+    ||  whole > STELE_JSON_SIZE_MAX)        // What an update changed may be longer than any content
         return STELE_ELEDGER;
     char *room = stele_record_alloc (record, whole);
     if (!room)
