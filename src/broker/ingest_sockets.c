@@ -100,10 +100,11 @@ s_receive (stele_ingest_t *self)
     return input;
 }
 
+//  One that is too large is refused as it is
 static void
 s_offer (stele_ingest_t *self, stele_input_t *input)
 {
-    if (input->size >= OFFER_FROM)
+    if (input->size >= OFFER_FROM && input->size <= (size_t) self->settings->message_bytes)
         stele_ledger_offer (self->writer->ledger, input->data, input->size);
 }
 

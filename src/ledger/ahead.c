@@ -85,7 +85,7 @@ s_look_at_event (s_message_t *self, stele_scan_t *scan, const stele_compressor_t
         stele_scan_t probe = *scan;
         stele_token_t value = stele_scan_next (&probe);
         bool is_text = value.kind == STELE_SCAN_TEXT || value.kind == STELE_SCAN_BYTES;
-        bool found = is_text && stele_compressor_takes (compressor, value.size)
+        bool found = is_text && value.size <= STELE_LIMIT_CONTENT && stele_compressor_takes (compressor, value.size)
             && (s_is (&key, "content") || s_is (&key, "output") || s_is (&key, "command")
             ||  s_is (&key, "description") || (value.size >= ERROR_FROM && s_is (&key, "error_message")));
         if (found)

@@ -31,13 +31,11 @@ s_bind_repeated (stele_append_t *self, sqlite3_stmt *stmt, int index, const stel
     stele_ledger_t *ledger = self->ledger;
     int64_t number = 0;
     if (value->kind != STELE_VALUE_NONE && value->size > 0 && value->size <= REPEATED_MAX) {
-        if (stmt == ledger->task_update)
-            number = stele_words_known (ledger->words, value->text, value->size);
-        else {
-            int code = stele_words_repeated (ledger->words, value->text, value->size, &number);
-            if (code)
-                return stele_ledger_fail (ledger, code);
-        }
+        int code = stmt == ledger->task_update?
+            stele_words_known (ledger->words, value->text, value->size, &number):
+            stele_words_repeated (ledger->words, value->text, value->size, &number);
+        if (code)
+            return stele_ledger_fail (ledger, code);
     }
     if (number)
         sqlite3_bind_int64 (stmt, index, number);

@@ -97,7 +97,8 @@ s_new (const char *path)
         .units = 100000, .search_units = 35000, .set = 20000, .touched = 2000
     };
     self->row = stele_record_new ();
-    if (!self->path || !self->row)
+    self->text = stele_record_new ();
+    if (!self->path || !self->row || !self->text)
         stele_reader_close (&self);
     return self;
 }
@@ -157,6 +158,7 @@ stele_reader_close (stele_reader_t **self_p)
         sqlite3_close (self->db);
     reader_words_trim (self, 0);
     stele_record_destroy (&self->row);
+    stele_record_destroy (&self->text);
     reader_search_close (self);
     free (self->zones);
     free (self->ledger_id);
@@ -276,6 +278,7 @@ reader_leave (stele_reader_t *self, int64_t result)
             sqlite3_reset (self->slots [slot]);
     //  Rows may be large: nothing of them stays
     stele_record_clear (self->row);
+    stele_record_clear (self->text);
     if (!self->begun && !self->borrowed)
         s_commit (self);
     return self->status? self->status: result;

@@ -99,11 +99,11 @@ s_text (stele_reader_t *self, sqlite3_stmt *statement, int column, size_t *size)
     return "";
 }
 
-//  Text that may be compressed
+//  Text that may be compressed, in that record's arena if it was
 static const char *
-s_expanded (stele_reader_t *self, sqlite3_stmt *statement, int column, size_t *size)
+s_expanded_into (stele_reader_t *self, stele_record_t *record, sqlite3_stmt *statement, int column, size_t *size)
 {
-    const char *text = stele_content_column (self->content, statement, column, self->row, size);
+    const char *text = stele_content_column (self->content, statement, column, record, size);
     if (text)
         return text;
     *size = 0;
@@ -114,12 +114,19 @@ s_expanded (stele_reader_t *self, sqlite3_stmt *statement, int column, size_t *s
     return "";
 }
 
+static const char *
+s_expanded (stele_reader_t *self, sqlite3_stmt *statement, int column, size_t *size)
+{
+    return s_expanded_into (self, self->row, statement, column, size);
+}
+
 const char *
 reader_text (stele_reader_t *self, sqlite3_stmt *statement, int column, size_t *size)
 {
     *size = 0;
+    stele_record_clear (self->text);
     return sqlite3_column_type (statement, column) == SQLITE_NULL? NULL:
-        s_expanded (self, statement, column, size);
+        s_expanded_into (self, self->text, statement, column, size);
 }
 
 static void

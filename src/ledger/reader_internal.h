@@ -96,6 +96,7 @@ struct stele_reader {
     reader_word_t *words;
     stele_content_t *content;
     stele_record_t *row;
+    stele_record_t *text;           // Of reader_text
     reader_zone_t *zones;           // In their order (reader_zones)
     size_t zone_count, zone_room;
     //  Tables that only grow are counted once, and then what was added
@@ -236,15 +237,16 @@ int
 
 /*  -- the past of a task (reader_past.c) ----------------------------------------------- */
 
-//  The row of a task.created. One that filled in a placeholder gave a value to the fields
-//  that the JSON object 'filled' names (NULL: to none), and to those alone.
+//  The row of a task.created. One that filled in a placeholder gave a value to some fields alone.
 typedef struct {
     int64_t task;
     int64_t position;
-    bool late;                      // It filled in a placeholder
-    const char *filled;
-    size_t filled_size;
+    stele_field_set_t filled;       // Fields that it gave a value
 } reader_created_t;
+
+//  Those fields, of a row of history whose columns state_from and replaced are these.
+stele_field_set_t
+    reader_filled (stele_reader_t *self, sqlite3_stmt *statement, int from, int replaced);
 
 //  Add to the row what the event gave a value, but state, provider and model (which are in
 //  its own row of history), and but the fields in 'decided'. Returns the status of the call.
@@ -252,8 +254,9 @@ int
     reader_fill_created (stele_reader_t *self, const reader_created_t *created,
         stele_field_set_t decided);
 
-//  A column of text that may be compressed, in the row's arena if it was. NULL where the column
-//  is; "" after a failure.
+//  A column of text that may be compressed, to be looked at: it is valid until the next one, or until
+//  the statement moves on. So a walk along many rows takes the memory of one. NULL where the
+//  column is; "" after a failure.
 const char *
     reader_text (stele_reader_t *self, sqlite3_stmt *statement, int column, size_t *size);
 

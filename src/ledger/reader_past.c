@@ -97,12 +97,22 @@ s_find_replacing (stele_reader_t *self, int64_t last, int64_t position, reader_k
     }
 }
 
+stele_field_set_t
+reader_filled (stele_reader_t *self, sqlite3_stmt *statement, int from, int replaced)
+{
+    //  No state before it, no placeholder that it filled in: all fields are its own
+    if (sqlite3_column_type (statement, from) == SQLITE_NULL)
+        return STELE_TASK_FIELDS;
+    size_t size;
+    const char *text = reader_text (self, statement, replaced, &size);
+    return reader_member_set (self, text, size);
+}
+
 int
 reader_fill_created (stele_reader_t *self, const reader_created_t *created,
     stele_field_set_t decided)
 {
-    stele_field_set_t wanted = ~decided & ~OWN_FIELDS & (created->late?
-        reader_member_set (self, created->filled, created->filled_size): STELE_TASK_FIELDS);
+    stele_field_set_t wanted = ~decided & ~OWN_FIELDS & created->filled;
     sqlite3_stmt *now = reader_with_key (self, SLOT_CREATED, CREATED_SQL, created->task);
     if (reader_step (self, now) != 1)
         return reader_fail (self, STELE_ELEDGER, "an event names a task that is not there");
@@ -113,7 +123,7 @@ reader_fill_created (stele_reader_t *self, const reader_created_t *created,
     //  What was there before the oldest change after the event is what the event gave
     reader_keys_t keys = { NULL, 0, 0 };
     s_find_replacing (self, sqlite3_column_int64 (now, CREATED_COUNT), created->position, &keys);
-    while (keys.count > 0 && wanted && self->status == 0) {
+    while (keys.count > 0 && wanted && self->status == 0 && !reader_overdue (self)) {
         sqlite3_stmt *statement = reader_with_key (self, SLOT_CREATED_REPLACED,
             "SELECT replaced FROM history_plain WHERE position = ?1", keys.keys [--keys.count]);
         if (reader_step (self, statement) != 1)
@@ -212,21 +222,18 @@ s_take_changes (s_past_t *past, sqlite3_stmt *statement)
 static stele_task_state_t
 s_take_created (s_past_t *past, int64_t position, sqlite3_stmt *statement)
 {
+    stele_reader_t *self = past->reader;
     reader_created_t created = {
         .task = sqlite3_column_int64 (statement, PAST_TASK),
         .position = position,
-        .late = sqlite3_column_type (statement, PAST_FROM) != SQLITE_NULL
+        .filled = reader_filled (self, statement, PAST_FROM, PAST_REPLACED)
     };
-    stele_reader_t *self = past->reader;
-    created.filled = reader_text (self, statement, PAST_REPLACED, &created.filled_size);
     reader_fill_created (self, &created, ~past->open);
-    stele_field_set_t filled = created.late?
-        reader_member_set (self, created.filled, created.filled_size): STELE_TASK_FIELDS;
-    if (filled & STELE_FIELD_BIT (STELE_PROVIDER))
+    if (created.filled & STELE_FIELD_BIT (STELE_PROVIDER))
         s_take_word (past, statement, PAST_PROVIDER, STELE_PROVIDER);
-    if (filled & STELE_FIELD_BIT (STELE_MODEL))
+    if (created.filled & STELE_FIELD_BIT (STELE_MODEL))
         s_take_word (past, statement, PAST_MODEL, STELE_MODEL);
-    past->open &= created.late? ~filled: 0;
+    past->open &= sqlite3_column_type (statement, PAST_FROM) == SQLITE_NULL? 0: ~created.filled;
     past->created = true;
     past->created_at = sqlite3_column_int64 (statement, PAST_TIME);
     past->user = sqlite3_column_int64 (statement, PAST_USER);

@@ -124,7 +124,6 @@ s_add_error (s_report_t *self, const reader_brief_t *brief)
         "SELECT error_message, kind FROM task_history WHERE position = ?1", brief->last_error_at);
     bool has_text = reader_step (self->reader, statement) == 1;
     size_t size;
-    stele_record_clear (self->reader->row);
     const char *text = has_text? reader_text (self->reader, statement, 0, &size): NULL;
     size = text? size: 1;
     if (text && sqlite3_column_int (statement, 1) == STELE_HISTORY_INTERRUPTED && size <= sizeof cut) {

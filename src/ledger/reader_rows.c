@@ -164,9 +164,8 @@ s_fill_created (stele_reader_t *self, sqlite3_stmt *statement)
     reader_created_t created = {
         .task = sqlite3_column_int64 (statement, HISTORY_TASK),
         .position = sqlite3_column_int64 (statement, 0),
-        .late = sqlite3_column_type (statement, HISTORY_FROM) != SQLITE_NULL
+        .filled = reader_filled (self, statement, HISTORY_FROM, HISTORY_REPLACED)
     };
-    created.filled = reader_text (self, statement, HISTORY_REPLACED, &created.filled_size);
     reader_fill_created (self, &created, 0);
     s_fill_members (self, statement, HISTORY_CHANGES);
 }

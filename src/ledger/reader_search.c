@@ -87,7 +87,6 @@ reader_texts (stele_reader_t *self, int64_t after, int64_t last, reader_texts_t 
         bool has_text = sqlite3_column_int (statement, 2) == 1 || sqlite3_column_int (statement, 3);
         if (!has_text) {
             size_t size;
-            stele_record_clear (self->row);
             const char *changes = reader_text (self, statement, 4, &size);
             has_text = changes && (searched & reader_member_set (self, changes, size));
         }

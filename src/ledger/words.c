@@ -56,20 +56,27 @@ stele_words_destroy (stele_words_t **self_p)
     *self_p = NULL;
 }
 
+//  *number 0: there is no such word
 static int
-s_find_or_insert (stele_words_t *self, const char *text, size_t size, int64_t *number)
+s_find (stele_words_t *self, const char *text, size_t size, int64_t *number)
 {
+    *number = 0;
     sqlite3_bind_text (self->find, 1, text, (int) size, SQLITE_STATIC);
     int rc = sqlite3_step (self->find);
     if (rc == SQLITE_ROW)
         *number = sqlite3_column_int64 (self->find, 0);
     sqlite3_reset (self->find);
-    if (rc == SQLITE_ROW)
-        return 0;
-    if (rc != SQLITE_DONE)
-        return stele_sql_code (rc);
+    return rc == SQLITE_ROW || rc == SQLITE_DONE? 0: stele_sql_code (rc);
+}
+
+static int
+s_find_or_insert (stele_words_t *self, const char *text, size_t size, int64_t *number)
+{
+    int code = s_find (self, text, size, number);
+    if (code || *number)
+        return code;
     sqlite3_bind_text (self->insert, 1, text, (int) size, SQLITE_STATIC);
-    int code = stele_sql_run (self->insert);
+    code = stele_sql_run (self->insert);
     if (code == 0)
         *number = sqlite3_last_insert_rowid (sqlite3_db_handle (self->insert));
     return code;
@@ -125,12 +132,19 @@ stele_words_repeated (stele_words_t *self, const char *text, size_t size, int64_
     return s_remember (self, text, size, 0);
 }
 
-int64_t
-stele_words_known (const stele_words_t *self, const char *text, size_t size)
+int
+stele_words_known (stele_words_t *self, const char *text, size_t size, int64_t *number)
 {
     s_word_t *word;
     HASH_FIND (hh, self->cache, text, size, word);
-    return word? word->number: 0;
+    *number = word? word->number: 0;
+    int code = *number? 0: s_find (self, text, size, number);
+    if (word)
+        word->number = *number;
+    else
+    if (*number)
+        code = s_remember (self, text, size, *number);
+    return code;
 }
 
 int

@@ -31,9 +31,9 @@ int
 int
     stele_words_repeated (stele_words_t *self, const char *text, size_t size, int64_t *number);
 
-/*  Its number, where it was met lately and is a word; else 0.               */
-int64_t
-    stele_words_known (const stele_words_t *self, const char *text, size_t size);
+/*  Its number where it is a word already, else 0: nothing is made, and it was not met. */
+int
+    stele_words_known (stele_words_t *self, const char *text, size_t size, int64_t *number);
 
 /*  Number of a TEXT value; 0 for NONE.                                      */
 int

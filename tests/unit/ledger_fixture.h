@@ -20,6 +20,7 @@
 #include <jansson.h>
 #include "ledger/ledger.h"
 #include "ledger/reader.h"
+#include "ledger/sql.h"
 #include "wire/event.h"
 #include "wire/json.h"
 
@@ -189,6 +190,23 @@ fixture_assert_event (fixture_t *self, int64_t position, const char *expected)
     assert_int_equal (json_array_size (events), 1);
     fixture_assert_json (json_array_get (events, 0), expected);
     json_decref (events);
+}
+
+//  What one statement says of the file, from outside; -1: nothing
+static inline int64_t
+fixture_ask (const fixture_t *self, const char *sql)
+{
+    sqlite3 *db;
+    assert_int_equal (sqlite3_open_v2 (self->path, &db, SQLITE_OPEN_READONLY, NULL), SQLITE_OK);
+    int64_t answer = stele_sql_integer (db, sql, -1);
+    sqlite3_close (db);
+    return answer;
+}
+
+static inline void
+fixture_assert_intact (const fixture_t *self)
+{
+    assert_int_equal (fixture_ask (self, "SELECT integrity_check = 'ok' FROM pragma_integrity_check"), 1);
 }
 
 //  A row function that ends the read with the value it is given.

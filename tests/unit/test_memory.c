@@ -204,19 +204,6 @@ s_assert_rows (fixture_t *self, int64_t events)
     assert_int_equal (stats.rejected, events? 1: 0);
 }
 
-static void
-s_assert_intact (fixture_t *self)
-{
-    sqlite3 *db;
-    sqlite3_stmt *stmt;
-    assert_int_equal (sqlite3_open_v2 (self->path, &db, SQLITE_OPEN_READONLY, NULL), SQLITE_OK);
-    assert_int_equal (sqlite3_prepare_v2 (db, "PRAGMA integrity_check", -1, &stmt, NULL), SQLITE_OK);
-    assert_int_equal (sqlite3_step (stmt), SQLITE_ROW);
-    assert_string_equal ((const char *) sqlite3_column_text (stmt, 0), "ok");
-    sqlite3_finalize (stmt);
-    sqlite3_close (db);
-}
-
 //  'plain' is not running, t was queued again, UUID is queued: nobody is interrupted
 #define STORED (ALL - 1)            // One is a duplicate
 
@@ -247,7 +234,7 @@ test_memory_short_in_a_batch_stores_all_or_nothing (void **state)
             s_assert_rows (self, STORED);
         }
         if (code == 0 || number % 100 == 0) {
-            s_assert_intact (self);
+            fixture_assert_intact (self);
             fixture_destroy ((void **) &self);
             self = NULL;
         }
@@ -277,7 +264,7 @@ test_memory_short_while_opening_leaves_the_ledger_alone (void **state)
         stele_ledger_close (&self->ledger);
     } while (s_failed);
     assert_true (number > 200);
-    s_assert_intact (self);
+    fixture_assert_intact (self);
     stele_refusal_t refusal;
     self->ledger = stele_ledger_open (self->path, STELE_CHECK_FULL, &refusal);
     self->reader = stele_reader_open (self->path, &refusal);

@@ -5,8 +5,8 @@
     file, You can obtain one at https://mozilla.org/MPL/2.0/.
 */
 
+#include <malloc.h>
 #include "ledger/schema.h"
-#include "ledger/sql.h"
 #include "ledger_fixture.h"
 
 #define EARLIER 2                   // Its columns of long texts took nothing but TEXT
@@ -26,30 +26,13 @@ s_exec (sqlite3 *db, const char *format, ...)
 
 //  Columns of the event tables whose declared type is that
 static int64_t
-s_count_columns (const char *path, const char *type)
+s_count_columns (const fixture_t *self, const char *type)
 {
-    sqlite3 *db;
-    assert_int_equal (sqlite3_open_v2 (path, &db, SQLITE_OPEN_READONLY, NULL), SQLITE_OK);
-    char sql [512];
+    char sql [300];
     snprintf (sql, sizeof sql, "SELECT count (*) FROM sqlite_schema s JOIN pragma_table_info (s.name) c"
         " WHERE s.type = 'table' AND c.type = '%s' AND c.name IN ('extra', 'changes', 'replaced', 'error_message',"
         " 'fields')", type);
-    int64_t count = stele_sql_integer (db, sql, -1);
-    sqlite3_close (db);
-    return count;
-}
-
-static void
-s_assert_intact (const char *path)
-{
-    sqlite3 *db;
-    sqlite3_stmt *stmt;
-    assert_int_equal (sqlite3_open_v2 (path, &db, SQLITE_OPEN_READONLY, NULL), SQLITE_OK);
-    assert_int_equal (sqlite3_prepare_v2 (db, "PRAGMA integrity_check", -1, &stmt, NULL), SQLITE_OK);
-    assert_int_equal (sqlite3_step (stmt), SQLITE_ROW);
-    assert_string_equal ((const char *) sqlite3_column_text (stmt, 0), "ok");
-    sqlite3_finalize (stmt);
-    sqlite3_close (db);
+    return fixture_ask (self, sql);
 }
 
 //  The fixture's ledger as that version would have it, in its place
@@ -115,11 +98,10 @@ s_append_long (fixture_t *self, int time)
     fixture_append (self, "{'type':'preference.set','time':%d,'user_id':'u','role_preferences':{'r':'%.900s'},'own':'%.600s'}", time + 8, words, words);
 }
 
+//  Columns that have frames
 static int64_t
-s_count_frames (const char *path)
+s_count_frames (const fixture_t *self)
 {
-    sqlite3 *db;
-    assert_int_equal (sqlite3_open_v2 (path, &db, SQLITE_OPEN_READONLY, NULL), SQLITE_OK);
     static const char *const columns [] [2] = {
         { "task_history", "error_message" }, { "task_history", "changes" }, { "task_history", "replaced" },
         { "task_history", "extra" }, { "task_outputs", "extra" }, { "task_metrics", "extra" },
@@ -131,9 +113,10 @@ s_count_frames (const char *path)
     for (size_t i = 0; i < sizeof columns / sizeof columns [0]; i++) {
         char sql [200];
         snprintf (sql, sizeof sql, "SELECT count (*) > 0 FROM %s WHERE typeof (%s) = 'blob'", columns [i] [0], columns [i] [1]);
-        with += stele_sql_integer (db, sql, -100);
+        int64_t has = fixture_ask (self, sql);
+        assert_true (has >= 0);
+        with += has;
     }
-    sqlite3_close (db);
     return with;
 }
 
@@ -143,11 +126,11 @@ static void
 test_schema_of_a_new_ledger_takes_frames_everywhere (void **state)
 {
     fixture_t *self = *state;
-    assert_int_equal (s_count_columns (self->path, "ANY"), FRAME_COLUMNS);
-    assert_int_equal (s_count_columns (self->path, "TEXT"), 0);
+    assert_int_equal (s_count_columns (self, "ANY"), FRAME_COLUMNS);
+    assert_int_equal (s_count_columns (self, "TEXT"), 0);
     s_append_long (self, 100);
-    assert_int_equal (s_count_frames (self->path), FRAME_COLUMNS);
-    s_assert_intact (self->path);
+    assert_int_equal (s_count_frames (self), FRAME_COLUMNS);
+    fixture_assert_intact (self);
 }
 
 static void
@@ -158,9 +141,9 @@ test_schema_of_an_earlier_ledger_is_migrated_and_all_is_there (void **state)
         fixture_append (self, "%s", fixture_events_all [i]);
     json_t *before = fixture_events (self, 0, 1000, 0);
     s_become_earlier (self);
-    assert_int_equal (s_count_columns (self->path, "TEXT"), FRAME_COLUMNS);
+    assert_int_equal (s_count_columns (self, "TEXT"), FRAME_COLUMNS);
     s_open (self);
-    assert_int_equal (s_count_columns (self->path, "TEXT"), 0);
+    assert_int_equal (s_count_columns (self, "TEXT"), 0);
     json_t *after = fixture_events (self, 0, 1000, 0);
     assert_true (json_equal (before, after));
     json_decref (before);
@@ -168,7 +151,7 @@ test_schema_of_an_earlier_ledger_is_migrated_and_all_is_there (void **state)
 
     //  Old and new rows of one column, also after another start
     s_append_long (self, 200);
-    assert_int_equal (s_count_frames (self->path), FRAME_COLUMNS);
+    assert_int_equal (s_count_frames (self), FRAME_COLUMNS);
     before = fixture_events (self, 0, 1000, 0);
     stele_reader_close (&self->reader);
     stele_ledger_close (&self->ledger);
@@ -177,7 +160,7 @@ test_schema_of_an_earlier_ledger_is_migrated_and_all_is_there (void **state)
     assert_true (json_equal (before, after));
     json_decref (before);
     json_decref (after);
-    s_assert_intact (self->path);
+    fixture_assert_intact (self);
 }
 
 static void
@@ -185,16 +168,6 @@ s_assert_length (const json_t *event, const char *field, const char *inner, size
 {
     const json_t *value = json_object_get (event, field);
     assert_int_equal (json_string_length (inner? json_object_get (value, inner): value), length);
-}
-
-static int64_t
-s_ask_file (const char *path, const char *sql)
-{
-    sqlite3 *db;
-    assert_int_equal (sqlite3_open_v2 (path, &db, SQLITE_OPEN_READONLY, NULL), SQLITE_OK);
-    int64_t answer = stele_sql_integer (db, sql, -1);
-    sqlite3_close (db);
-    return answer;
 }
 
 //  What four tasks say of folders; the second and the third time a text becomes a word
@@ -209,9 +182,9 @@ test_schema_texts_become_words_where_they_repeat (void **state)
     //  An update says nothing new of it
     fixture_append (self, "{'type':'task.updated','time':9,'task_id':'t0','title':'u'}");
     fixture_append (self, "{'type':'task.updated','time':9,'task_id':'t0','title':'v'}");
-    assert_int_equal (s_ask_file (self->path, "SELECT count (*) FROM words WHERE word = '/shared'"), 1);
-    assert_int_equal (s_ask_file (self->path, "SELECT count (*) FROM words WHERE word IN ('/own/1', '7')"), 0);
-    assert_int_equal (s_ask_file (self->path, "SELECT count (*) FROM tasks WHERE typeof (target_dir) = 'integer'"), 2);
+    assert_int_equal (fixture_ask (self, "SELECT count (*) FROM words WHERE word = '/shared'"), 1);
+    assert_int_equal (fixture_ask (self, "SELECT count (*) FROM words WHERE word IN ('/own/1', '7')"), 0);
+    assert_int_equal (fixture_ask (self, "SELECT count (*) FROM tasks WHERE typeof (target_dir) = 'integer'"), 2);
     for (int round = 0; round < 2; round++) {
         json_t *rows = json_array ();
         for (int i = 0; i < 6; i++) {
@@ -225,6 +198,14 @@ test_schema_texts_become_words_where_they_repeat (void **state)
         for (int i = 0; i < 6 && round == 0; i++)
             fixture_append (self, "{'type':'task.updated','time':10,'task_id':'t%d','description':'e'}", i);
     }
+    //  A word stays one after a start, which remembers none
+    stele_reader_close (&self->reader);
+    stele_ledger_close (&self->ledger);
+    s_open (self);
+    for (int i = 0; i < 6; i++)
+        fixture_append (self, "{'type':'task.updated','time':11,'task_id':'t%d','description':'f'}", i);
+    assert_int_equal (fixture_ask (self, "SELECT count (*) FROM tasks WHERE typeof (target_dir) = 'integer'"), 3);
+    assert_int_equal (fixture_ask (self, "SELECT count (*) FROM words WHERE word IN ('/own/1', '7')"), 0);
     json_t *events = fixture_events (self, 0, 6, 0);
     for (size_t i = 0; i < 6; i++)
         assert_string_equal (json_string_value (json_object_get (json_array_get (events, i), "target_dir")), folders [i]);
@@ -283,6 +264,102 @@ test_schema_frames_are_read_back_as_they_came (void **state)
     json_decref (rows);
 }
 
+//  An update of 'size' bytes of metadata; 'escaped': as control characters, each six bytes of JSON
+static void
+s_append_update (fixture_t *self, const char *id, int64_t number, size_t size, bool escaped)
+{
+    stele_refusal_t refusal = { 0 };
+    char *text = malloc (size);
+    assert_non_null (text);
+    memset (text, escaped? 1: 'x', size);
+    stele_pack_clear (self->pack);
+    stele_pack_map (self->pack, escaped? 10: 4);
+    stele_pack_key_string (self->pack, "type", "task.updated");
+    stele_pack_key_string (self->pack, "task_id", id);
+    stele_pack_key_integer (self->pack, "time", number);
+    if (escaped) {
+        static const char *const fields [] = { "branch", "worktree_path", "base_branch", "target_dir", "repository_url",
+            "commit_hash" };
+        for (size_t i = 0; i < 6; i++) {
+            stele_pack_string (self->pack, fields [i]);
+            stele_pack_text (self->pack, text, STELE_LIMIT_PATH);
+        }
+    }
+    stele_pack_string (self->pack, escaped? "description": "metadata");
+    if (!escaped) {
+        stele_pack_map (self->pack, 1);
+        stele_pack_string (self->pack, "text");
+    }
+    stele_pack_text (self->pack, text, size);
+    free (text);
+    stele_record_clear (self->event);
+    assert_int_equal (stele_event_decode_record (stele_pack_data (self->pack), stele_pack_size (self->pack),
+        self->event, &refusal), 0);
+    int64_t position;
+    fixture_begin (self);
+    assert_int_equal (stele_ledger_append (self->ledger, self->event, 0, &position, &refusal), 1);
+    fixture_commit (self);
+}
+
+static int
+s_note_description (const stele_record_t *row, void *arg)
+{
+    *(size_t *) arg = stele_record_has (row, STELE_DESCRIPTION)? row->values [STELE_DESCRIPTION].size: 0;
+    return 0;
+}
+
+//  More JSON than any content may have: what changed, and then what was replaced
+static void
+test_schema_the_longest_update_is_read_back (void **state)
+{
+    fixture_t *self = *state;
+    fixture_append (self, "{'type':'task.created','time':1,'task_id':'t','title':'t','description':'d','role':'r'}");
+    s_append_update (self, "t", 2, STELE_LIMIT_TEXT, true);
+    s_append_update (self, "t", 3, STELE_LIMIT_TEXT, true);
+    for (int64_t position = 2; position <= 3; position++) {
+        size_t size = 0;
+        assert_int_equal (stele_reader_events (self->reader, position - 1, 1, 0, s_note_description, &size), 0);
+        assert_int_equal (size, STELE_LIMIT_TEXT);
+        assert_int_equal (stele_reader_task_at (self->reader, "t", 1, position, 0, s_note_description, &size), 1);
+        assert_int_equal (size, STELE_LIMIT_TEXT);
+    }
+    fixture_assert_event (self, 1, "{'type':'task.created','time':1,'task_id':'t','title':'t','description':'d','role':'r',"
+        "'state':'queued','position':1}");
+}
+
+#define UPDATES 300
+#define UPDATE_BYTES 200000
+
+static size_t
+s_in_use (void)
+{
+    struct mallinfo2 info = mallinfo2 ();
+    return info.uordblks + info.hblkhd;
+}
+
+static int
+s_note_memory (const stele_record_t *row, void *arg)
+{
+    (void) row;
+    *(size_t *) arg = s_in_use ();
+    return 0;
+}
+
+//  Not of all of them at once. (Under AddressSanitizer nothing is counted.)
+static void
+test_schema_a_read_along_many_updates_takes_the_memory_of_some (void **state)
+{
+    fixture_t *self = *state;
+    fixture_append (self, "{'type':'task.created','time':1,'task_id':'t','title':'t','description':'d','role':'r'}");
+    for (int i = 0; i < UPDATES; i++)
+        s_append_update (self, "t", i + 2, UPDATE_BYTES, false);
+    size_t before = s_in_use (), within = 0;
+    assert_int_equal (stele_reader_events (self->reader, 0, 1, 0, s_note_memory, &within), 0);
+    assert_true (within < before + UPDATES * UPDATE_BYTES / 10);
+    assert_int_equal (stele_reader_task_at (self->reader, "t", 1, 3, 0, s_note_memory, &within), 1);
+    assert_true (within < before + UPDATES * UPDATE_BYTES / 10);
+}
+
 int
 main (void)
 {
@@ -290,6 +367,8 @@ main (void)
     const struct CMUnitTest tests [] = {
         TEST (test_schema_of_a_new_ledger_takes_frames_everywhere),
         TEST (test_schema_texts_become_words_where_they_repeat),
+        TEST (test_schema_the_longest_update_is_read_back),
+        TEST (test_schema_a_read_along_many_updates_takes_the_memory_of_some),
         TEST (test_schema_frames_are_read_back_as_they_came),
         TEST (test_schema_of_an_earlier_ledger_is_migrated_and_all_is_there)
     };
