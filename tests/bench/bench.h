@@ -165,6 +165,12 @@ void
 size_t
     bench_text (uint64_t *state, char *text, size_t size);
 
+/*  A change of state; an output of 'size' bytes, at most 8192.              */
+void
+    bench_state (stele_pack_t *pack, const char *id, const char *word);
+void
+    bench_output (stele_pack_t *pack, uint64_t *state, const char *id, size_t size);
+
 /*  Id of task 'number' of producer 'index', 36 characters and a zero.       */
 void
     bench_task_id (uint64_t seed, int index, int64_t number, char *id);

@@ -2,14 +2,13 @@
 
     What real producers also do: change the metadata of a task again and again, fail with long
     traces, give each task a folder of its own, put out kilobytes, or put out a line at a time
-    for hours. Each on a ledger of its own, beside the same events as opaque blobs.
+    for hours. Each on a ledger of its own.
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
     file, You can obtain one at https://mozilla.org/MPL/2.0/.
 */
 
-#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 #include <zmq.h>
@@ -46,34 +45,21 @@ s_created (stele_pack_t *pack, uint64_t *state, const char *id, size_t metadata,
     }
 }
 
+//  A state_changed to failed, as long as that
 static void
-s_state (stele_pack_t *pack, uint64_t *state, const char *id, const char *word, size_t trace)
+s_failure (stele_pack_t *pack, uint64_t *state, const char *id, size_t trace)
 {
     char text [4096];
-    stele_pack_map (pack, trace? 5: 3);
+    stele_pack_map (pack, 5);
     stele_pack_key_string (pack, "type", "task.state_changed");
     stele_pack_key_string (pack, "task_id", id);
-    stele_pack_key_string (pack, "state", word);
-    if (trace) {
-        stele_pack_string (pack, "error_message");
-        stele_pack_text (pack, text, bench_text (state, text, trace));
-        stele_pack_string (pack, "details");
-        stele_pack_map (pack, 1);
-        stele_pack_string (pack, "environment");
-        stele_pack_text (pack, text, bench_text (state, text, trace / 2));
-    }
-}
-
-static void
-s_output (stele_pack_t *pack, uint64_t *state, const char *id, size_t size)
-{
-    char text [8192];
-    stele_pack_map (pack, 4);
-    stele_pack_key_string (pack, "type", "task.output_added");
-    stele_pack_key_string (pack, "task_id", id);
-    stele_pack_key_string (pack, "output_type", "stdout");
-    stele_pack_string (pack, "content");
-    stele_pack_text (pack, text, bench_text (state, text, size));
+    stele_pack_key_string (pack, "state", "failed");
+    stele_pack_string (pack, "error_message");
+    stele_pack_text (pack, text, bench_text (state, text, trace));
+    stele_pack_string (pack, "details");
+    stele_pack_map (pack, 1);
+    stele_pack_string (pack, "environment");
+    stele_pack_text (pack, text, bench_text (state, text, trace / 2));
 }
 
 static void
@@ -99,7 +85,7 @@ s_updated (stele_pack_t *pack, uint64_t *state, const char *id, int number)
         s_created (pack, state, id, 3000, false);
     else
     if (number == 1 || number == 10)
-        s_state (pack, state, id, number == 1? "running": "passed", 0);
+        bench_state (pack, id, number == 1? "running": "passed");
     else
         s_update (pack, state, id, number);
 }
@@ -107,11 +93,13 @@ s_updated (stele_pack_t *pack, uint64_t *state, const char *id, int number)
 static void
 s_failing (stele_pack_t *pack, uint64_t *state, const char *id, int number)
 {
-    static const char *const words [] = { "running", "failed", "queued" };
     if (number == 0)
         s_created (pack, state, id, 100, false);
     else
-        s_state (pack, state, id, words [(number - 1) % 3], number % 3 == 2? 4000: 0);
+    if (number % 3 == 2)
+        s_failure (pack, state, id, 4000);
+    else
+        bench_state (pack, id, number % 3 == 1? "running": "queued");
 }
 
 static void
@@ -121,9 +109,9 @@ s_in_folder (stele_pack_t *pack, uint64_t *state, const char *id, int number)
         s_created (pack, state, id, 100, true);
     else
     if (number == 2)
-        s_output (pack, state, id, 200);
+        bench_output (pack, state, id, 200);
     else
-        s_state (pack, state, id, number == 1? "running": "passed", 0);
+        bench_state (pack, id, number == 1? "running": "passed");
 }
 
 static void
@@ -132,7 +120,7 @@ s_talking (stele_pack_t *pack, uint64_t *state, const char *id, int number)
     if (number == 0)
         s_created (pack, state, id, 100, false);
     else
-        s_output (pack, state, id, 8000);
+        bench_output (pack, state, id, 8000);
 }
 
 static void
@@ -141,7 +129,7 @@ s_by_line (stele_pack_t *pack, uint64_t *state, const char *id, int number)
     if (number == 0)
         s_created (pack, state, id, 100, false);
     else
-        s_output (pack, state, id, 100);
+        bench_output (pack, state, id, 100);
 }
 
 static const struct {
@@ -197,11 +185,6 @@ s_ask_page (void *socket, const char *id, const char *order, const s_cursor_t *a
 static void
 s_pages (bench_t *self, bench_broker_t *broker, uint64_t seed)
 {
-    void *socket = zmq_socket (bench_context, ZMQ_REQ);
-    assert (socket);
-    zmq_setsockopt (socket, ZMQ_LINGER, &(int) { 0 }, sizeof (int));
-    zmq_setsockopt (socket, ZMQ_RCVTIMEO, &(int) { 10000 }, sizeof (int));
-    zmq_connect (socket, broker->requests);
     char line [200] = "";
     static const char *const names [] = { "first page", "page after page", "newest page" };
     for (int which = 0; which < 3; which++) {
@@ -211,7 +194,7 @@ s_pages (bench_t *self, bench_broker_t *broker, uint64_t seed)
             char id [37];
             bench_task_id (seed, which == 1? 0: i % 8, 0, id);
             double begun = bench_now ();
-            s_ask_page (socket, id, which == 2? "desc": "asc", which == 1 && i % (PAGES / 2)? &next: NULL, &next);
+            s_ask_page (broker->ask, id, which == 2? "desc": "asc", which == 1 && i % (PAGES / 2)? &next: NULL, &next);
             if (i > 0)
                 bench_samples_add (&samples, (bench_now () - begun) * 1e6);
         }
@@ -222,7 +205,6 @@ s_pages (bench_t *self, bench_broker_t *broker, uint64_t seed)
             which? ";": "", names [which], p50, p99);
         bench_samples_clear (&samples);
     }
-    zmq_close (socket);
     bench_report_note (self->report, "    100 of its outputs:%s ms", line);
 }
 

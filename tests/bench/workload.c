@@ -184,8 +184,8 @@ s_created (stele_pack_t *pack, uint64_t *state, const char *id, int64_t time)
     stele_pack_key_integer (pack, "attempt", (int64_t) (s_random (state) % 3));
 }
 
-static void
-s_state (stele_pack_t *pack, const char *id, const char *word)
+void
+bench_state (stele_pack_t *pack, const char *id, const char *word)
 {
     stele_pack_map (pack, 3);
     stele_pack_key_string (pack, "type", "task.state_changed");
@@ -193,16 +193,16 @@ s_state (stele_pack_t *pack, const char *id, const char *word)
     stele_pack_key_string (pack, "state", word);
 }
 
-static void
-s_output (stele_pack_t *pack, uint64_t *state, const char *id)
+void
+bench_output (stele_pack_t *pack, uint64_t *state, const char *id, size_t size)
 {
-    char text [256];
+    char text [8192];
     stele_pack_map (pack, 4);
     stele_pack_key_string (pack, "type", "task.output_added");
     stele_pack_key_string (pack, "task_id", id);
     stele_pack_key_string (pack, "output_type", "stdout");
     stele_pack_string (pack, "content");
-    stele_pack_text (pack, text, bench_text (state, text, 200));
+    stele_pack_text (pack, text, bench_text (state, text, size));
 }
 
 static void
@@ -221,11 +221,11 @@ s_event (stele_pack_t *pack, uint64_t *state, const char *id, int64_t time, int 
 {
     switch (number) {
         case 0: s_created (pack, state, id, time); break;
-        case 1: s_state (pack, id, "running"); break;
-        case 2: s_output (pack, state, id); break;
+        case 1: bench_state (pack, id, "running"); break;
+        case 2: bench_output (pack, state, id, 200); break;
         case 3: s_metric (pack, state, id); break;
-        case 4: s_state (pack, id, "completing"); break;
-        default: s_state (pack, id, "passed");
+        case 4: bench_state (pack, id, "completing"); break;
+        default: bench_state (pack, id, "passed");
     }
 }
 
