@@ -54,7 +54,9 @@ s_read (const void *data, size_t size, s_entries_t *entries, stele_refusal_t *re
             if (tokens [name] == &entries->events)
                 entries->events_scan = value;
         }
-        stele_scan_skip (&scan, NULL, NULL);
+        //  The last value, which the events are as a rule, ends where the message does
+        if (i + 1 < map.count)
+            stele_scan_skip (&scan, NULL, NULL);
     }
     return 0;
 }

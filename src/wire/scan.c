@@ -223,17 +223,20 @@ stele_scan_next (stele_scan_t *self)
 void
 stele_scan_skip (stele_scan_t *self, const void **data, size_t *size)
 {
-    const unsigned char *start = self->next;
+    const unsigned char *start = self->next, *next = start;
     uint64_t pending = 1;
-    while (pending && self->next < self->end) {
-        stele_token_t token = stele_scan_next (self);
-        pending += s_children (&token);
+    while (pending && next < self->end) {
+        stele_token_t token;
+        size_t bytes = s_read (&token, next, (size_t) (self->end - next));
+        next = bytes? next + bytes: self->end;
+        pending += bytes? s_children (&token): 0;
         pending--;
     }
+    self->next = next;
     if (data)
         *data = start;
     if (size)
-        *size = (size_t) (self->next - start);
+        *size = (size_t) (next - start);
 }
 
 int
