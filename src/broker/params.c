@@ -135,8 +135,10 @@ stele_params_fail (stele_params_t *self, int code, const char *name, const char 
 //  Kind END: the parameter is absent, or nil
 
 static stele_token_t
-s_find (const stele_params_t *self, const char *name, const void **data, size_t *size)
+s_find (stele_params_t *self, const char *name, const void **data, size_t *size)
 {
+    if (self->asked_count < STELE_PARAMS_ASKED)
+        self->asked [self->asked_count++] = name;
     stele_token_t token = stele_scan_find (self->map, self->size, name, data, size);
     if (token.kind == STELE_SCAN_NIL)
         token.kind = STELE_SCAN_END;
@@ -144,9 +146,48 @@ s_find (const stele_params_t *self, const char *name, const void **data, size_t 
 }
 
 bool
-stele_params_has (const stele_params_t *self, const char *name)
+stele_params_has (stele_params_t *self, const char *name)
 {
     return s_find (self, name, NULL, NULL).kind != STELE_SCAN_END;
+}
+
+static bool
+s_was_asked (const stele_params_t *self, const stele_token_t *key)
+{
+    //  Every request may carry these: who takes it in reads them
+    static const char *const common [] = { "op", "min_position", "timeout_ms" };
+    for (size_t i = 0; i < sizeof common / sizeof common [0]; i++)
+        if (key->size == strlen (common [i]) && memcmp (key->data, common [i], key->size) == 0)
+            return true;
+    for (size_t i = 0; i < self->asked_count; i++)
+        if (key->size == strlen (self->asked [i]) && memcmp (key->data, self->asked [i], key->size) == 0)
+            return true;
+    return self->asked_count == STELE_PARAMS_ASKED;
+}
+
+stele_scan_t
+stele_params_scan (const stele_params_t *self)
+{
+    stele_scan_t scan = stele_scan_start (self->map, self->size);
+    stele_scan_next (&scan);
+    return scan;
+}
+
+const char *
+stele_params_ignored (const stele_params_t *self, stele_scan_t *scan, char *buffer)
+{
+    for (;;) {
+        const void *data;
+        size_t size;
+        stele_scan_skip (scan, &data, &size);
+        if (size == 0)
+            return NULL;
+        stele_scan_skip (scan, NULL, NULL);
+        stele_scan_t key_scan = stele_scan_start (data, size);
+        stele_token_t key = stele_scan_next (&key_scan);
+        if (key.kind == STELE_SCAN_TEXT && !s_was_asked (self, &key))
+            return stele_params_show ((stele_span_t) { key.data, key.size }, buffer);
+    }
 }
 
 static bool

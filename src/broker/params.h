@@ -25,10 +25,15 @@
 /*  Most values that a parameter which takes several may have                */
 #define STELE_PARAMS_VALUES 64
 
+/*  Most parameters that an operation may take                               */
+#define STELE_PARAMS_ASKED 48
+
 typedef struct {
     const void *map;
     size_t size;
     stele_refusal_t refusal;        // code 0: nothing wrong so far
+    const char *asked [STELE_PARAMS_ASKED];     // The names that were looked for
+    size_t asked_count;
 } stele_params_t;
 
 /*  Check the bytes of a request: one well-formed map of msgpack, of at most
@@ -43,7 +48,15 @@ void
     stele_params_start (stele_params_t *self, const void *map, size_t size);
 
 bool
-    stele_params_has (const stele_params_t *self, const char *name);
+    stele_params_has (stele_params_t *self, const char *name);
+
+/*  The next name in the request that nobody has looked for, as text for a person:
+    misspelt, as a rule. 'scan' begins as stele_params_scan. Returns NULL after the last.
+    'buffer' as of stele_params_show.                                        */
+stele_scan_t
+    stele_params_scan (const stele_params_t *self);
+const char *
+    stele_params_ignored (const stele_params_t *self, stele_scan_t *scan, char *buffer);
 
 /*  Required text of 1 to STELE_LIMIT_ID bytes. .text is "" where it is wrong. */
 stele_span_t

@@ -15,6 +15,7 @@
 
 //  What a request that a worker answers may hold; a publish goes elsewhere
 #define ELEMENTS_MAX 10000
+#define IGNORED_MAX 16              // Names that an answer repeats
 
 const stele_op_t stele_ops [] = {
 #define OP_ROW(name, route, handler) { name, STELE_ROUTE_##route, handler },
@@ -88,11 +89,31 @@ stele_query_in_mode (const stele_query_t *self, const char *word)
 
 //  -- dispatch ------------------------------------------------------------------------
 
+//  What the request has and this operation does not take: a filter that is misspelt gives more rows
+//  than were asked for
+static int
+s_pack_ignored (const stele_params_t *params, stele_pack_t *pack)
+{
+    char name [80];
+    stele_scan_t scan = stele_params_scan (params);
+    const char *next = stele_params_ignored (params, &scan, name);
+    if (!next)
+        return 0;
+    stele_pack_string (pack, "ignored");
+    size_t mark = stele_pack_open_array (pack), count = 0;
+    for (; next && count < IGNORED_MAX; next = stele_params_ignored (params, &scan, name), count++)
+        stele_pack_string (pack, next);
+    stele_pack_close (pack, mark, count);
+    return 1;
+}
+
 static int
 s_run (stele_query_t *self, const stele_op_t *op, stele_params_t *params, stele_pack_t *pack)
 {
     size_t mark = stele_answer_open (pack, self->head);
     int entries = op->handler (self, params, pack);
+    if (entries >= 0)
+        entries += s_pack_ignored (params, pack);
     //  What else is asked for says it itself
     if (entries >= 0 && !stele_route_informs (op->route) && stele_query_in_mode (self, "redis")) {
         stele_pack_key_string (pack, "mode", "redis");

@@ -200,6 +200,26 @@ test_query_malformed_or_unknown_is_answered (void **state)
     s_ask_ok (self, "{'op':'ping'}");
 }
 
+//  A misspelt filter filters nothing: the answer says so
+
+static void
+test_query_parameters_that_do_nothing_are_named (void **state)
+{
+    s_world_t *self = *state;
+    s_ask_ok (self, "{'op':'task.list','states':'failed','min_position':1,'timeout_ms':10,'limit':2}");
+    assert_null (json_object_get (s_answer, "ignored"));
+    s_ask_ok (self, "{'op':'task.list','state':'failed','order':'created_asc','ro\\nles':['coder'],'limit':1}");
+    assert_int_equal (json_array_size (talk_at (s_answer, "tasks")), 1);
+    json_t *ignored = talk_at (s_answer, "ignored");
+    assert_int_equal (json_array_size (ignored), 2);
+    assert_string_equal (json_string_value (json_array_get (ignored, 0)), "state");
+    assert_string_equal (json_string_value (json_array_get (ignored, 1)), "ro?les");
+    //  Not more of them than a person reads
+    s_ask_ok (self, "{'op':'ping','a':1,'b':1,'c':1,'d':1,'e':1,'f':1,'g':1,'h':1,'i':1,'j':1,'k':1,'l':1,"
+        "'m':1,'n':1,'o':1,'p':1,'q':{'op':1},'r':[[]]}");
+    assert_int_equal (json_array_size (talk_at (s_answer, "ignored")), 16);
+}
+
 static void
 test_query_task_get_gives_the_full_record (void **state)
 {
@@ -490,6 +510,7 @@ main (void)
 {
     const struct CMUnitTest tests [] = {
         TEST (test_query_malformed_or_unknown_is_answered),
+        TEST (test_query_parameters_that_do_nothing_are_named),
         TEST (test_query_task_get_gives_the_full_record),
         TEST (test_query_task_get_at_gives_the_past),
         TEST (test_query_task_unknown_is_not_found),
