@@ -4,7 +4,7 @@ src_broker_libbroker_la_SOURCES = \
     src/broker/answer.c src/broker/answer.h \
     src/broker/broker.c \
     src/broker/cache_actor.c \
-    src/broker/detour.c src/broker/detour.h \
+    src/broker/detour.c src/broker/detour.h src/broker/detour_recover.c \
     src/broker/endpoint.c src/broker/endpoint.h \
     src/broker/envelope.c src/broker/envelope.h \
     src/broker/feed.c \

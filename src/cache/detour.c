@@ -96,7 +96,10 @@ s_cut (stele_detour_t *self, int64_t count)
     stele_redis_integer (self->redis, count - 1);
     stele_redis_end (self->redis);
     redisReply *reply = stele_redis_reply (self->redis);
-    bool done = reply && stele_reply_is_text (reply, "OK");
+    bool done = reply && reply->type == REDIS_REPLY_STATUS;
+    if (!done)
+        snprintf (self->error, sizeof self->error, "Redis: %s",
+            reply && reply->type == REDIS_REPLY_ERROR? reply->str: stele_redis_error (self->redis));
     freeReplyObject (reply);
     return done? 0: STELE_EUNAVAILABLE;
 }

@@ -23,6 +23,7 @@
 #define BLOCK_STEP 4096             // Each in a page and block of the disk of its own
 #define BLOCK_SIZE 512              // What is written of it: one sector
 #define SYNC_MS    1000
+#define SUSPENDED  " suspended="
 
 struct stele_high_water {
     char *path;
@@ -100,6 +101,8 @@ s_format (const stele_mark_t *mark, uint64_t turn, char *block)
     int size = snprintf (block, BLOCK_SIZE, "stele-high-water 1 ledger=%s position=%" PRId64
         " rejected=%" PRId64 " turn=%" PRIu64, mark->ledger_id, mark->position,
         mark->rejected, turn);
+    if (mark->suspended)
+        size += snprintf (block + size, (size_t) (BLOCK_SIZE - size), SUSPENDED "%" PRId64, mark->suspended);
     assert (size > 0 && size < BLOCK_SIZE - 20);
     uint32_t sum = stele_checksum (0, block, (size_t) size);
     size += snprintf (block + size, 20, " crc32=%08" PRIx32, sum);
@@ -114,6 +117,8 @@ s_parse (const char *block, stele_mark_t *mark, uint64_t *turn)
     text [BLOCK_SIZE] = 0;
     const char *end = strstr (text, " crc32=");
     uint32_t sum;
+    const char *suspended = strstr (text, SUSPENDED);
+    mark->suspended = suspended? strtoll (suspended + strlen (SUSPENDED), NULL, 10): 0;
     return end && sscanf (end, " crc32=%8" SCNx32, &sum) == 1
         && sum == stele_checksum (0, text, (size_t) (end - text))
         && sscanf (text, "stele-high-water 1 ledger=%39s position=%" SCNd64
@@ -216,25 +221,49 @@ stele_high_water_create (stele_high_water_t *self, const stele_mark_t *mark,
     return code;
 }
 
-int
-stele_high_water_set (stele_high_water_t *self, int64_t position, int64_t rejected)
+//  Over the older block
+static int
+s_write_mark (stele_high_water_t *self, const stele_mark_t *mark)
 {
-    if (position == self->mark.position && rejected == self->mark.rejected)
-        return 0;
     char block [BLOCK_SIZE];
-    stele_mark_t mark = self->mark;
-    mark.position = position;
-    mark.rejected = rejected;
-    s_format (&mark, self->turn + 1, block);
+    s_format (mark, self->turn + 1, block);
     //  A new file has turn 1 in the first block and 2 in the second
     errno = EIO;                    // What a short write means
     if (pwrite (self->handle, block, sizeof block, (off_t) (self->turn % BLOCKS) * BLOCK_STEP)
         != sizeof block)
         return s_code (errno);
-    self->mark = mark;
+    self->mark = *mark;
     self->turn++;
     self->unsynced = true;
     return 0;
+}
+
+int
+stele_high_water_set (stele_high_water_t *self, int64_t position, int64_t rejected)
+{
+    if (position == self->mark.position && rejected == self->mark.rejected)
+        return 0;
+    stele_mark_t mark = self->mark;
+    mark.position = position;
+    mark.rejected = rejected;
+    return s_write_mark (self, &mark);
+}
+
+int
+stele_high_water_suspend (stele_high_water_t *self, int64_t since)
+{
+    if (since == self->mark.suspended)
+        return 0;
+    stele_mark_t mark = self->mark;
+    mark.suspended = since;
+    int code = s_write_mark (self, &mark);
+    return code? code: stele_high_water_sync (self, true);
+}
+
+int64_t
+stele_high_water_suspended (const stele_high_water_t *self)
+{
+    return self->mark.suspended;
 }
 
 int

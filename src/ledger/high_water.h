@@ -33,6 +33,7 @@ typedef struct {
     char ledger_id [40];
     int64_t position;
     int64_t rejected;
+    int64_t suspended;              // As of stele_high_water_suspend
 } stele_mark_t;
 
 /*  That of the ledger at 'path'; touches no file. Caller owns return value. */
@@ -64,6 +65,14 @@ int
     writes blocks elsewhere): then the mark before it stays, and the next one is tried. */
 int
     stele_high_water_set (stele_high_water_t *self, int64_t position, int64_t rejected);
+
+/*  Note, durably, that what is acked from now on is not in the ledger (stele_ledger_suspend), in
+    blocks that exist: also where the disk is full. 'since' 0: that is over. Returns 0, STELE_EIO or
+    STELE_EFULL.                                                             */
+int
+    stele_high_water_suspend (stele_high_water_t *self, int64_t since);
+int64_t
+    stele_high_water_suspended (const stele_high_water_t *self);
 
 /*  Sync what was set, but where 'now' is false at most once a second. Returns 0 or
     STELE_EIO.                                                               */

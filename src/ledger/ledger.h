@@ -177,8 +177,9 @@ int64_t
 
 /*  From now on batches are not committed but kept in one open transaction, in memory: what
     stele_ledger_commit says is not durable, and no other reader sees it. Call it between
-    batches. A mark in the ledger says so to the next start; without room for it, 0 is
-    returned all the same. 'since' (not 0) tells this time from others.      */
+    batches. A mark in the ledger says so to the next start, or where there is no room for it,
+    in the high-water mark. Without any of them it is not begun: returns 0 or a code. 'since' (not 0)
+    tells this time from others.                                             */
 int
     stele_ledger_suspend (stele_ledger_t *self, int64_t since);
 
@@ -196,6 +197,13 @@ int64_t
     stele_ledger_left_suspended (stele_ledger_t *self);
 int64_t
     stele_ledger_last_resumed (stele_ledger_t *self);
+
+/*  With the open batch: so many elements of what was acked in that time are in the ledger. How many
+    there are, 0: none; negative: an error.                                  */
+int
+    stele_ledger_note_recovered (stele_ledger_t *self, int64_t since, int64_t elements);
+int64_t
+    stele_ledger_recovered (stele_ledger_t *self);
 
 /*  That time is over: what was taken in it is in the ledger, or given up.   */
 int

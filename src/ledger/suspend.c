@@ -12,23 +12,36 @@
 #include <stdio.h>
 #include "ledger/ledger_internal.h"
 
-//  Two numbers in meta: the time that is not over, and the last one that is
+//  Numbers in meta: the time that is not over ('suspended'; where there was no room for that, the high-water
+//  mark has it), the last one that is over ('resumed'), how many elements of what came back are
+//  in the ledger ('recovered'). 'sql' has a place for the time.
 static int
-s_settle (stele_ledger_t *self, int64_t since, const char *after)
+s_note (stele_ledger_t *self, const char *format, int64_t since, int64_t elements)
 {
-    char sql [200];
-    snprintf (sql, sizeof sql, "DELETE FROM meta WHERE key = 'suspended';"
-        "INSERT OR REPLACE INTO meta VALUES ('resumed', %lld);%s", (long long) since, after);
+    char sql [320];
+    snprintf (sql, sizeof sql, format, (long long) since, (long long) elements);
     return stele_sql_exec (self->db, sql);
+}
+
+//  That time is over, with the transaction that is open
+static int
+s_settle (stele_ledger_t *self, int64_t since)
+{
+    int code = s_note (self, "DELETE FROM meta WHERE key IN ('suspended', 'recovered');"
+        "INSERT OR REPLACE INTO meta VALUES ('resumed', %lld); COMMIT", since, 0);
+    //  One that stays says the time that 'resumed' says is over
+    if (code == 0 && stele_high_water_suspend (self->high_water, 0) == STELE_EIO)
+        self->high_water_code = STELE_EIO;
+    return code;
 }
 
 int
 stele_ledger_suspend (stele_ledger_t *self, int64_t since)
 {
-    char sql [100];
-    snprintf (sql, sizeof sql, "INSERT OR REPLACE INTO meta VALUES ('suspended', %lld)", (long long) since);
-    int code = stele_sql_exec (self->db, sql);
-    if (code && code != STELE_EFULL)
+    int code = s_note (self, "INSERT OR REPLACE INTO meta VALUES ('suspended', %lld)", since, 0);
+    if (code == STELE_EFULL)
+        code = stele_high_water_suspend (self->high_water, since);
+    if (code)
         return stele_ledger_fail (self, code);
     code = stele_sql_exec (self->db, "PRAGMA cache_spill = OFF; BEGIN IMMEDIATE");
     if (code)
@@ -53,7 +66,7 @@ stele_ledger_resume (stele_ledger_t *self, int64_t since)
     //  without what it stands for, and the next start would give up what Redis has.
     if (sqlite3_get_autocommit (self->db))
         return stele_ledger_taken_back (self);
-    int code = s_settle (self, since, "COMMIT");
+    int code = s_settle (self, since);
     //  Where nothing is left it stays suspended: no batch may follow on what is gone
     if (code)
         return stele_ledger_fail (self, code);
@@ -83,7 +96,24 @@ s_read (stele_ledger_t *self, const char *sql)
 int64_t
 stele_ledger_left_suspended (stele_ledger_t *self)
 {
-    return s_read (self, "SELECT value FROM meta WHERE key = 'suspended'");
+    int64_t since = s_read (self, "SELECT value FROM meta WHERE key = 'suspended'");
+    if (since == 0 && stele_high_water_suspended (self->high_water) != stele_ledger_last_resumed (self))
+        since = stele_high_water_suspended (self->high_water);
+    return since;
+}
+
+int
+stele_ledger_note_recovered (stele_ledger_t *self, int64_t since, int64_t elements)
+{
+    int code = s_note (self, "INSERT OR REPLACE INTO meta VALUES ('suspended', %lld), ('recovered', %lld)",
+        since, elements);
+    return code? stele_ledger_fail (self, code): 0;
+}
+
+int64_t
+stele_ledger_recovered (stele_ledger_t *self)
+{
+    return s_read (self, "SELECT value FROM meta WHERE key = 'recovered'");
 }
 
 int64_t
@@ -97,7 +127,7 @@ stele_ledger_settle_suspended (stele_ledger_t *self, int64_t since)
 {
     int code = stele_sql_exec (self->db, "BEGIN IMMEDIATE");
     if (code == 0)
-        code = s_settle (self, since, "COMMIT");
+        code = s_settle (self, since);
     if (code) {
         code = stele_ledger_fail (self, code);
         if (!sqlite3_get_autocommit (self->db))

@@ -248,6 +248,49 @@ class ModesTest(harness.BrokerTest):
         self.crash()
         self.assertEqual([event["task_id"] for event in self.read_events()], ["a", "b"])
 
+    def test_a_list_that_cannot_be_told_again_whole_gets_no_batch(self):
+        self.mode("redis")
+        peer = self.producer("p")
+        noise = lambda: {"type": "task.output_added", "task_id": "t", "output_type": "stdout",
+                         "content": os.urandom(500).hex()}
+        for _ in range(12):
+            peer.publish(*(noise() for _ in range(500)))
+        #   Redis loses it, and has no room for all of it, but for the next batch
+        self.redis.call("FLUSHALL")
+        used = next(int(line.split(b":")[1]) for line in self.redis.call("INFO", "memory").splitlines()
+                    if line.startswith(b"used_memory:"))
+        self.redis.call("CONFIG", "SET", "maxmemory", used + 2500000)
+        peer.send_events([self.created("a")])
+        harness.wait_until(lambda: self.ask("stats")["ingest"]["holding"], "the writer to hold back")
+        time.sleep(1.5)                 # It tries again meanwhile
+        self.assertEqual(peer.acked, 6000)
+        self.redis.call("CONFIG", "SET", "maxmemory", 0)
+        peer.settle()
+        self.assertEqual(peer.acked, 6001)
+        self.crash()
+        self.assertEqual(self.ask("ping")["position"], 6001)
+        self.assertEqual(self.producer("p", instance=peer.instance).welcome["sequence"], 6001)
+
+    def test_a_list_that_does_not_fit_is_refused_unless_that_is_accepted(self):
+        self.mode("redis")
+        peer = self.producer("p")
+        for task in "abc":
+            peer.publish(self.created(task))
+        self.broker.kill()
+        key, = self.redis.call("KEYS", "{stele}-pending:*")
+        #   The one with event 2
+        element = next(e for e in self.redis.call("LRANGE", key, 0, -1) if b"\xa8position\x02" in e)
+        self.assertEqual(self.redis.call("LREM", key, 1, element), 1)
+        for _ in range(2):
+            with self.assertRaisesRegex(AssertionError, "does not fit the ledger: event 3"):
+                self.start_broker()
+        with self.assertRaisesRegex(AssertionError, "left in mode redis"):
+            self.start_broker(redis=None)
+        self.start_broker(arguments=["--accept-loss"])
+        self.assertIn("accepted as lost: what was acked in mode redis", self.broker.log())
+        self.assertEqual(self.ask("ping")["position"], 1)
+        self.crash()
+
     def test_a_redis_that_stays_away_is_left_by_a_switch(self):
         self.mode("redis")
         peer = self.producer("p")
