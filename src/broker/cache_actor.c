@@ -136,6 +136,14 @@ s_pack_stats (s_cache_t *self)
         stele_clock_us (), self->follower.pack);
 }
 
+//  Somebody has a word for this actor: DRAIN or $TERM
+static bool
+s_ends (void *arg)
+{
+    s_cache_t *self = arg;
+    return (zsock_events (self->follower.pipe) & ZMQ_POLLIN) != 0;
+}
+
 static int
 s_open_cache (s_cache_t *self, stele_refusal_t *refusal)
 {
@@ -148,7 +156,10 @@ s_open_cache (s_cache_t *self, stele_refusal_t *refusal)
         .scrub_ms = SCRUB_MS
     };
     self->cache = stele_cache_new (&options, refusal);
-    return self->cache? 0: refusal->code;
+    if (!self->cache)
+        return refusal->code;
+    stele_cache_end_when (self->cache, s_ends, self);
+    return 0;
 }
 
 //  The writer says so when the mode changes. A cache that follows again begins with what

@@ -157,6 +157,9 @@ stele_front_take_from_mailbox (stele_front_t *self, stele_mailbox_t mailbox)
         request = stele_pending_find (self->pending, number);
         readable = true;
     }
+    //  Also one that nobody waits for any more
+    if (readable && !request && mailbox == STELE_MAILBOX_WRITER)
+        s_remember_mode (self, answer);
     if (readable && (!request || request->state == STELE_PENDING_QUEUED
     || request->state == STELE_PENDING_WORKING) && s_is_part (answer))
         s_remember_part (self, mailbox, answer);

@@ -22,7 +22,6 @@
 #define FILL_US         20000
 //  Messages that one socket may have taken before the others get their turn
 #define TURN_MESSAGES   64
-#define BATCH_BYTES     (32 * 1024 * 1024)
 #define RETRY_MS_MIN    100
 #define RETRY_MS_MAX    2000
 #define ALARM_US        1000000
@@ -136,7 +135,7 @@ s_fill (stele_ingest_t *self)
     bool any = true;
     while (any && code == 0 && !self->failed && !writer->holding) {
         int taken = 0;
-        while (taken < TURN_MESSAGES && code == 0 && !self->paused
+        while (taken < TURN_MESSAGES && code == 0 && !self->paused && writer->batch_bytes < STELE_BATCH_BYTES
         &&     writer->batch_events < self->settings->batch_events && stele_ingest_take_event (self, &code))
             taken++;
         any = taken == TURN_MESSAGES;
@@ -145,7 +144,7 @@ s_fill (stele_ingest_t *self)
         if (code == 0 && stele_ingest_take_request (self, &code))
             any = true;
         if (writer->batch_events >= self->settings->batch_events
-        ||  writer->batch_bytes >= BATCH_BYTES
+        ||  writer->batch_bytes >= STELE_BATCH_BYTES
         ||  (any && stele_clock_steady_us () >= until_us))
             break;
     }
@@ -163,8 +162,8 @@ static void
 s_hold (stele_ingest_t *self)
 {
     int code = 0;
-    //  Requests are kept with the batch, so that statistics behind them are answered
-    for (int i = 0; i < 64 && self->writer->batch_bytes < BATCH_BYTES; i++)
+    //  Requests are kept with the batch, so that statistics behind them, and the mode, are answered
+    for (int i = 0; i < TURN_MESSAGES; i++)
         if (!stele_ingest_take_request (self, &code))
             break;
     if (self->failed)

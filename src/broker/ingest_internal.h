@@ -16,6 +16,10 @@
 #include "broker/unread.h"
 #include "broker/writer.h"
 
+/*  Of messages in one batch; what comes on top is at most one of them. While the storage takes no
+    writes, requests beyond it are refused.                                  */
+#define STELE_BATCH_BYTES (32 * 1024 * 1024)
+
 typedef struct {
     const stele_settings_t *settings;
     zsock_t *pipe;

@@ -7,6 +7,7 @@
 
 #include <assert.h>
 #include <string.h>
+#include "broker/answer.h"
 #include "broker/endpoint.h"
 #include "broker/ingest_internal.h"
 #include "fault/fault.h"
@@ -217,6 +218,15 @@ stele_ingest_take_request (stele_ingest_t *self, int *code)
         s_answer_now (self, &frames [0], &frames [1]);
     }
     else
+    if (count == 3 && self->writer->holding && self->writer->batch_bytes >= STELE_BATCH_BYTES) {
+        stele_refusal_t refusal;
+        stele_refuse (&refusal, STELE_EUNAVAILABLE, NULL,
+            "storage cannot take writes, and much waits for it already: try again (%s)", self->writer->trouble);
+        stele_pack_clear (self->pack);
+        stele_answer_refuse (self->pack, &refusal, NULL);
+        s_answer_now (self, &frames [0], &frames [1]);
+    }
+    else
     if (count == 3)
         *code = stele_writer_take (self->writer,
             s_input (STELE_FROM_MAILBOX, &frames [0], &frames [1], &frames [2]));
@@ -303,7 +313,7 @@ stele_ingest_pay (const void *id, size_t size, const stele_member_t *member, voi
     stele_pack_map (self->pack, 3);
     stele_pack_key_string (self->pack, "op", "ack");
     stele_pack_key_integer (self->pack, "sequence", member->durable.sequence);
-    stele_pack_key_integer (self->pack, "position", stele_ledger_head (self->writer->ledger));
+    stele_pack_key_integer (self->pack, "position", stele_ledger_last (self->writer->ledger));
     zmq_send (handle, stele_pack_data (self->pack), stele_pack_size (self->pack), ZMQ_DONTWAIT);
     return true;
 }

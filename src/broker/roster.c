@@ -53,7 +53,7 @@ s_add (stele_roster_t *self, const stele_producer_t *producer)
     member->now = *producer;
     member->durable = *producer;
     zhashx_insert (self->members, member->now.name, member);
-    zlistx_add_end (self->order, member);
+    member->handle = zlistx_add_end (self->order, member);
     return member;
 }
 
@@ -158,6 +158,14 @@ stele_roster_advance (const stele_roster_t *self, stele_ledger_t *ledger)
     return 0;
 }
 
+//  Its first message was refused: the ledger does not know it
+static void
+s_drop (stele_roster_t *self, stele_member_t *member)
+{
+    zhashx_delete (self->members, member->now.name);
+    zlistx_delete (self->order, member->handle);
+}
+
 static void
 s_settle (stele_roster_t *self, bool keep)
 {
@@ -165,6 +173,9 @@ s_settle (stele_roster_t *self, bool keep)
         stele_member_t *member = self->touched;
         self->touched = member->next_touched;
         member->touched = false;
+        if (keep && member->now.id == 0)
+            s_drop (self, member);
+        else
         if (keep)
             member->durable = member->now;
         else {

@@ -21,6 +21,7 @@ struct stele_member {
     stele_producer_t durable;       // As the ledger has it
     bool touched;                   // now may differ from durable
     stele_member_t *next_touched;
+    void *handle;                   // In the list of all
     int64_t heard_us;               // Steady clock: last message
     int64_t lease_until_us;         // Steady clock: its run is dead then; 0: never
 };

@@ -97,6 +97,7 @@ s_publish (stele_writer_t *self)
     if (stele_message_decode_publish (self->input->data, self->input->size, &message, &refusal))
         return s_refused (self, &refusal, 0);
     stele_member_t *member = stele_roster_member (self->roster, message.producer);
+    stele_roster_touch (self->roster, member);
     int64_t expected = 0;
     if (s_admit (self, &message, member, &expected, &refusal))
         return s_refused (self, &refusal, expected);
@@ -104,7 +105,6 @@ s_publish (stele_writer_t *self)
     int code = stele_writer_begin (self);
     if (code)
         return code;
-    stele_roster_touch (self->roster, member);
     member->now.seen_at = stele_clock_us ();
     if (member->now.id == 0)
         code = stele_ledger_producer_save (self->ledger, &member->now);
@@ -375,10 +375,20 @@ stele_writer_run_pipeline (stele_writer_t *self)
     stele_message_t message;
     stele_refusal_t refusal;
     const char *why;
+    if (input->size > (size_t) self->settings->message_bytes)
+        stele_refuse (&refusal, STELE_ETOO_LARGE, NULL, "%zu bytes in one message, more than message-bytes %lld",
+            input->size, (long long) self->settings->message_bytes);
+    else
     if (stele_scan_check (input->data, input->size, input->size, &why))
         stele_refuse (&refusal, STELE_EMALFORMED, NULL, "not one msgpack object: %s", why);
     else
-    if (stele_message_decode_pipeline (input->data, input->size, &message, &refusal) == 0) {
+    if (stele_message_decode_pipeline (input->data, input->size, &message, &refusal))
+        {}                          // The refusal says why
+    else
+    if ((int64_t) message.event_count > self->settings->message_events)
+        stele_refuse (&refusal, STELE_ETOO_LARGE, "events", "%zu events in one message, the limit is %lld: split it",
+            message.event_count, (long long) self->settings->message_events);
+    else {
         int64_t position;
         return stele_writer_store (self, &message, 0, NULL, s_say_nothing, &position);
     }

@@ -96,7 +96,10 @@ void
                      field, and every key of the layout, page by page, both sides at the
                      same position; 'repair' puts right what differs
     recover and check go on until they are done, and the follower waits: a second for
-    some 40,000 records.                                                      */
+    some 40,000 records; or until stele_cache_end_when says that it is time to end: STELE_EUNAVAILABLE. */
+typedef bool (stele_cache_ends_fn) (void *arg);
+void
+    stele_cache_end_when (stele_cache_t *self, stele_cache_ends_fn *fn, void *arg);
 int
     stele_cache_recover_task (stele_cache_t *self, stele_reader_t *reader,
         const char *task_id, size_t size, stele_pack_t *pack, stele_refusal_t *refusal);

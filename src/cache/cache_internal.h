@@ -97,6 +97,8 @@ struct stele_cache {
     bool news_read;
     bool error_told;                // last_error was told since Redis was last right
     char policy [32];               // maxmemory-policy that was told
+    stele_cache_ends_fn *ends;      // Asked between pages of what takes long
+    void *ends_arg;
 };
 
 /*  -- cache.c: states, news, errors -------------------------------------------- */
@@ -189,6 +191,10 @@ int
     with a refusal.                                                          */
 int
     stele_cache_ready (stele_cache_t *self, stele_reader_t *reader, stele_refusal_t *refusal);
+
+/*  Is it time to end (stele_cache_end_when)? 0, or STELE_EUNAVAILABLE.      */
+int
+    stele_cache_ends (stele_cache_t *self);
 
 /*  The request failed on the way: the last error is the reason. Returns 'rc'. */
 int

@@ -31,6 +31,22 @@ stele_cache_ready (stele_cache_t *self, stele_reader_t *reader, stele_refusal_t 
         self->url, stele_cache_position (self), self->head);
 }
 
+void
+stele_cache_end_when (stele_cache_t *self, stele_cache_ends_fn *fn, void *arg)
+{
+    self->ends = fn;
+    self->ends_arg = arg;
+}
+
+int
+stele_cache_ends (stele_cache_t *self)
+{
+    if (!self->ends || !self->ends (self->ends_arg))
+        return 0;
+    snprintf (self->last_error, sizeof self->last_error, "the broker ends");
+    return STELE_EUNAVAILABLE;
+}
+
 int
 stele_cache_refuse_failed (stele_cache_t *self, int rc, stele_refusal_t *refusal)
 {
@@ -165,6 +181,8 @@ s_recover_terminal (s_recovery_t *recovery, stele_reader_t *reader)
         if (last == after)
             break;
         rc = s_recover_touched (recovery, reader, after, last);
+        if (rc == 0)
+            rc = stele_cache_ends (self);
         after = last;
     }
     return rc;

@@ -44,7 +44,10 @@ int
 stele_compare_begin (stele_compare_t *check)
 {
     stele_cache_t *self = check->cache;
-    int rc = stele_reader_begin (check->reader);
+    int rc = stele_cache_ends (self);
+    if (rc)
+        return rc;
+    rc = stele_reader_begin (check->reader);
     if (rc < 0)
         return stele_cache_ledger_failed (self, check->reader, rc);
     self->in_snapshot = true;

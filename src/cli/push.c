@@ -24,6 +24,7 @@
 #define AWAY_MS 1000                // For a first ack, where the spool has the events
 #define BAD_LINES_SHOWN 20
 #define GROUP_EVENTS 1000           // Spooled together
+#define ALONE_BYTES  1024           // One of that size may be too large, and takes no others with it
 
 typedef struct {
     cli_t *cli;
@@ -44,6 +45,7 @@ typedef struct {
     bool progress;                  // stderr is a terminal
     bool says_others;
     int failure;                    // STELE_E...: what ended it
+    int64_t failed_line;            // Where the group began that was not taken; 0: the last one
 } s_push_t;
 
 //  -- talk ------------------------------------------------------------------------
@@ -164,8 +166,10 @@ s_spool_group (s_push_t *self)
         stele_client_flush (self->client, SLICE_MS);
         number = stele_client_publish_all (self->client, self->group, self->group_count, 0);
     }
-    if (number < 0)
+    if (number < 0) {
         self->failure = (int) number;
+        self->failed_line = self->group_lines [0];
+    }
     int64_t first = number - (int64_t) self->group_count + 1;
     for (size_t i = 0; i < self->group_count; i++) {
         if (number > 0)
@@ -204,9 +208,17 @@ s_publish_event (s_push_t *self, stele_event_t *event)
             stele_event_destroy (&event);
             return;
         }
+        size_t size;
+        stele_event_data (event, &size);
+        if (size >= ALONE_BYTES)
+            s_spool_group (self);
+        if (self->failure) {
+            stele_event_destroy (&event);
+            return;
+        }
         self->group_lines [self->group_count] = cli_lines_number (self->lines);
         self->group [self->group_count++] = event;
-        if (self->group_count == GROUP_EVENTS)
+        if (self->group_count == GROUP_EVENTS || size >= ALONE_BYTES)
             s_spool_group (self);
         return;
     }
@@ -373,7 +385,8 @@ s_say_failure (const s_push_t *self)
         case STELE_ETOO_LARGE:
             cli_say ("line %" PRId64 " is larger than a message to this broker may be: %s. It and what follows was "
                 "not sent; a broker with a larger message-bytes takes it",
-                cli_lines_number (self->lines), *why? why: stele_error_text (STELE_ETOO_LARGE));
+                self->failed_line? self->failed_line: cli_lines_number (self->lines),
+                *why? why: stele_error_text (STELE_ETOO_LARGE));
             return EX_DATAERR;
         case STELE_EGAP:
             cli_say ("%s. Is --sequence right?", *why? why: stele_error_text (STELE_EGAP));

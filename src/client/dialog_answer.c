@@ -235,6 +235,11 @@ s_on_gap (stele_dialog_t *self, const stele_peer_t *message)
 static void
 s_on_bad_message (stele_dialog_t *self, int code, const char *text)
 {
+    //  About one that was on its way before: nothing is sent until these are through
+    if (self->state == READY && self->now_ms < self->held_ms) {
+        self->held_ms = self->now_ms + DIALOG_HOLD_MS;
+        return;
+    }
     if (self->state == GREETING || self->batch_events == 1) {
         stele_dialog_end_with (self, code, "%s", text);
         return;

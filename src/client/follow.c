@@ -54,6 +54,8 @@ struct stele_follower {
     bool heard;                     // The feed, since it was opened
     int64_t heard_ms;
     int64_t beat;                   // Position of the last heartbeat
+    char ledger [64];               // Its id, "": not yet heard
+    bool strange;                   // Connected again: it may be another one
     int in_a_row;                   // Messages since the queue was seen empty
     bool doubt;
     int64_t doubt_ms;               // When the doubt may end
@@ -343,6 +345,8 @@ s_see_connected (stele_follower_t *self)
     if (!stele_link_connected (self->link))
         return;
     s_arouse_doubt (self, zclock_mono ());
+    //  Nothing is given before a heartbeat says whose positions they are
+    self->strange = *self->ledger != 0;
     //  Another run of the broker, perhaps, on a ledger that is shorter: reading it tells
     if (self->position > 0)
         self->wanted = FOLLOW_HEAD;
@@ -356,6 +360,20 @@ s_want (stele_follower_t *self, int64_t position, int64_t now_ms)
         self->wanted = position;
     if (self->doubt && now_ms >= self->doubt_ms)
         self->doubt = false;
+}
+
+static int
+s_check_ledger (stele_follower_t *self, const stele_peer_t *message, stele_refusal_t *refusal)
+{
+    char ledger [sizeof self->ledger];
+    self->strange = false;
+    if (!stele_peer_text (message, "ledger", ledger, sizeof ledger))
+        return 0;
+    if (*self->ledger && strcmp (self->ledger, ledger) != 0)
+        return stele_refuse (refusal, STELE_EBEHIND, NULL, "the feed is of ledger %s now, this follower began with %s: "
+            "its positions are of another history, follow anew", ledger, self->ledger);
+    strcpy (self->ledger, ledger);
+    return 0;
 }
 
 static void
@@ -440,8 +458,13 @@ s_take_feed (stele_follower_t *self, stele_event_t **event, int *rc, stele_refus
     }
     else
     if (topic_size == 9 && memcmp (topic, "heartbeat", 9) == 0) {
-        s_take_heartbeat (self, position, now_ms);
+        *rc = s_check_ledger (self, &message, refusal);
+        if (*rc == 0)
+            s_take_heartbeat (self, position, now_ms);
     }
+    else
+    if (self->strange)
+        s_want (self, position, now_ms);
     else
     if (s_next_in_order (self, &message, position, now_ms)) {
         *rc = s_give (self, &message, position, event, refusal);
@@ -490,7 +513,7 @@ stele_follower_next (stele_follower_t *self, int timeout_ms, stele_event_t **eve
             taken = s_take_page (self, event, &rc, refusal);
         }
         else
-        if (self->position < self->wanted) {
+        if (self->position < self->wanted && !self->strange) {
             rc = s_read_page (self, deadline_ms, refusal);
         }
         else {

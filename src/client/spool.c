@@ -76,8 +76,13 @@ s_fill (const stele_spool_t *self, int handle, const stele_spool_identity_t *ide
     stele_spool_pack_identity (block, identity);
     if (!s_write (handle, block, sizeof block, STELE_SPOOL_IDENTITY))
         return false;
-    stele_spool_pack_base (block, &self->base);
-    if (self->has_base && !s_write (handle, block, sizeof block, STELE_SPOOL_BASE))
+    //  The blocks that are written later are there, for a disk that is full then
+    memset (block, 0, sizeof block);
+    if (!s_write (handle, block, sizeof block, STELE_SPOOL_ACKED))
+        return false;
+    if (self->has_base)
+        stele_spool_pack_base (block, &self->base);
+    if (!s_write (handle, block, sizeof block, STELE_SPOOL_BASE))
         return false;
     int64_t to = STELE_SPOOL_RECORDS;
     for (int64_t from = self->acked_offset; from < self->end_offset; ) {
@@ -317,8 +322,12 @@ stele_spool_settle (stele_spool_t *self, int64_t number)
         self->acked++;
     }
     int64_t settled = self->acked_offset - STELE_SPOOL_RECORDS;
-    if (settled > SETTLED_BYTES_MAX && settled > self->end_offset - self->acked_offset)
-        return stele_spool_rewrite (self);
+    if (settled > SETTLED_BYTES_MAX && settled > self->end_offset - self->acked_offset) {
+        //  Without room it goes on as it is
+        int code = stele_spool_rewrite (self);
+        if (code != STELE_EFULL)
+            return code;
+    }
     //  Not synced: after a power cut what was acked is sent again, and found to be stored
     return s_keep_acked (self)? 0: STELE_EIO;
 }

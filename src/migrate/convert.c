@@ -137,13 +137,19 @@ s_depth (const json_t *value)
     const char *key;
     json_t *member;
     size_t i;
+    if (!json_is_object (value) && !json_is_array (value))
+        return 0;
     if (json_is_object (value))
-        json_object_foreach ((json_t *) value, key, member)
-            deepest = s_depth (member) > deepest? s_depth (member): deepest;
-    if (json_is_array (value))
-        json_array_foreach (value, i, member)
-            deepest = s_depth (member) > deepest? s_depth (member): deepest;
-    return json_is_object (value) || json_is_array (value)? deepest + 1: 0;
+        json_object_foreach ((json_t *) value, key, member) {
+            size_t depth = s_depth (member);
+            deepest = depth > deepest? depth: deepest;
+        }
+    else
+        json_array_foreach (value, i, member) {
+            size_t depth = s_depth (member);
+            deepest = depth > deepest? depth: deepest;
+        }
+    return deepest + 1;
 }
 
 json_t *

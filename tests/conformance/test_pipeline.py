@@ -23,6 +23,13 @@ class Pipeline(harness.BrokerTest):
     def pusher(self):
         return self.clients.pusher(self.inlet)
 
+    def rejected_codes(self):
+        codes, page = [], {"next": 0}
+        while page["next"] is not None:
+            page = self.ask("rejected.list", limit=1000, **({"cursor": page["next"]} if page["next"] else {}))
+            codes += [row["code"] for row in page["rejected"]]
+        return codes
+
     def wait_head(self, position):
         self.ask("ping", min_position=position, timeout_ms=50000)
 
@@ -48,7 +55,7 @@ class Pipeline(harness.BrokerTest):
     def test_what_is_refused_is_recorded(self):
         task = self.name("task")
         head = self.ask("ping")["position"]
-        before = len(self.ask("rejected.list", limit=1000)["rejected"])
+        before = len(self.rejected_codes())
         peer = self.pusher()
         for data in (b"\xc1", b"", b"\xdd\xff\xff\xff\xff"):
             peer.send_bytes(data)
@@ -56,10 +63,22 @@ class Pipeline(harness.BrokerTest):
         peer.send(7)
         peer.send(changed(task, "running"))
         self.wait_head(head + 2)
-        codes = [row["code"] for row in self.ask("rejected.list", limit=1000)["rejected"][before:]]
+        codes = self.rejected_codes()[before:]
         self.assertIn("unknown_type", codes)
         self.assertIn("malformed", codes)
         self.assertEqual(self.ask("task.get", task_id=task)["task"]["state"], "running")
+
+    def test_a_message_over_the_limits_is_refused_whole(self):
+        task = self.name("task")
+        head = self.ask("ping")["position"]
+        before = len(self.rejected_codes())
+        peer = self.pusher()
+        peer.send({"events": [metric(task, "n", n) for n in range(10001)]})
+        peer.send({"events": [output(task, "x" * 6000000) for _ in range(3)]})
+        peer.send(created(task))
+        self.wait_head(head + 1)
+        self.assertEqual([event["type"] for event in self.read_events(head)], ["task.created"])
+        self.assertEqual(self.rejected_codes()[before:], ["too_large", "too_large"])
 
     def test_committed_events_go_onward_whole_and_in_order(self):
         task = self.name("task")

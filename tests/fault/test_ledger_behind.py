@@ -9,6 +9,7 @@ import shutil
 import sqlite3
 import struct
 import subprocess
+import time
 import unittest
 
 import client
@@ -358,8 +359,27 @@ class LedgerBehind(unittest.TestCase):
         frames, _ = self.frames()
         os.truncate(self.wal, frames[len(frames) // 2][0])
         self.start("--accept-loss")
-        follower.wait_line("the end of the history was lost")
+        follower.wait_line("follow anew")
         self.assertNotEqual(follower.wait(), 0)
+
+    def test_follower_of_another_ledger_is_told(self):
+        self.start()
+        position = self.publish(30)
+        follower = harness.Process([harness.program("stele"), "follow", "--after", "0", "--json"],
+                                   env=self.broker.environment())
+        self.addCleanup(follower.kill)
+        follower.wait_line('"position":%d,' % position)
+        time.sleep(1.5)                 # A heartbeat
+        self.broker.stop()
+        for name in (self.ledger, self.wal, self.high_water):
+            if os.path.exists(name):
+                os.remove(name)
+        self.start()                    # Another one, and a longer one
+        self.peer = self.clients.producer(self.broker.events, "other")
+        self.publish(60)
+        follower.wait_line("the feed is of ledger")
+        self.assertEqual(follower.wait(), 65)
+        self.assertNotIn('"position":%d,' % (position + 1), follower.log())
 
     def test_producer_alone_knows(self):
         self.start()

@@ -409,6 +409,27 @@ test_dialog_too_large_message_is_split (void **state)
     s_desk_destroy (desk);
 }
 
+//  Messages that were on their way are no reason to go on splitting
+static void
+test_dialog_too_large_messages_are_split_once (void **state)
+{
+    (void) state;
+    desk_t *desk = s_desk_new (0, 4);
+    stele_dialog_greet (desk->dialog);
+    s_expect (desk, "hello", 0, 0);
+    s_welcome (desk, 0, 100);
+    s_put (desk, 12);
+    for (int first = 1; first < 12; first += 4)
+        s_expect (desk, "publish", first, 4);
+    for (int i = 0; i < 3; i++) {
+        s_answer (desk, "{'op':'error','code':'too_large','message':''}");
+        desk->now_ms += 10;
+    }
+    desk->now_ms += 100;
+    s_expect (desk, "publish", 1, 2);
+    s_desk_destroy (desk);
+}
+
 static void
 test_dialog_silent_acks_greet_then_wait_longer (void **state)
 {
@@ -734,6 +755,7 @@ main (void)
         cmocka_unit_test (test_dialog_gap_before_acked_ends),
         cmocka_unit_test (test_dialog_window_exceeded_goes_on_with_ack),
         cmocka_unit_test (test_dialog_too_large_message_is_split),
+        cmocka_unit_test (test_dialog_too_large_messages_are_split_once),
         cmocka_unit_test (test_dialog_silent_acks_greet_then_wait_longer),
         cmocka_unit_test (test_dialog_idle_pings),
         cmocka_unit_test (test_dialog_first_sequence_durable_is_duplicate),

@@ -174,6 +174,7 @@ test_roster_lease_that_ran_out_in_what_is_taken_back_runs_out_again (void **stat
     stele_roster_t *roster = s_roster (state);
     stele_member_t *member = s_leased (roster, "a", 10);
     stele_roster_touch (roster, member);
+    member->now.id = 1;
     stele_roster_commit (roster);
     assert_ptr_equal (s_next_expired (roster, 5000), member);
     stele_roster_touch (roster, member);
@@ -181,6 +182,22 @@ test_roster_lease_that_ran_out_in_what_is_taken_back_runs_out_again (void **stat
     assert_null (s_next_expired (roster, 20));
     stele_roster_rollback (roster);
     assert_ptr_equal (s_next_expired (roster, 5000), member);
+    stele_roster_destroy (&roster);
+}
+
+//  Who makes up names takes no memory
+static void
+test_roster_producer_whose_message_was_refused_is_forgotten (void **state)
+{
+    stele_roster_t *roster = s_roster (state);
+    stele_roster_touch (roster, stele_roster_member (roster, "refused"));
+    stele_member_t *member = stele_roster_member (roster, "taken");
+    stele_roster_touch (roster, member);
+    member->now.id = 1;
+    stele_roster_commit (roster);
+    assert_ptr_equal (stele_roster_next (roster, NULL), member);
+    assert_null (stele_roster_next (roster, member));
+    assert_ptr_equal (stele_roster_member (roster, "taken"), member);
     stele_roster_destroy (&roster);
 }
 
@@ -200,6 +217,8 @@ main (void)
         cmocka_unit_test_setup_teardown (test_roster_lease_that_is_found_after_a_start_runs_on,
             fixture_new, fixture_destroy),
         cmocka_unit_test_setup_teardown (test_roster_lease_that_ran_out_in_what_is_taken_back_runs_out_again,
+            fixture_new, fixture_destroy),
+        cmocka_unit_test_setup_teardown (test_roster_producer_whose_message_was_refused_is_forgotten,
             fixture_new, fixture_destroy)
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
