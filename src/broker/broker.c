@@ -11,7 +11,9 @@
 */
 
 #include <assert.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include "broker/actor.h"
 #include "broker/follower.h"
 #include "broker/ingest.h"
@@ -309,6 +311,19 @@ s_stop (s_broker_t *self, bool drain)
 
 //  -- commands ----------------------------------------------------------------------
 
+//  The lock, the log and the mark of a ledger have its name: by two names it would have two of each
+static void
+s_resolve_ledger (stele_settings_t *settings)
+{
+    struct stat status;
+    char *path = lstat (settings->ledger, &status) == 0 && S_ISLNK (status.st_mode)?
+        realpath (settings->ledger, NULL): NULL;
+    if (!path)
+        return;
+    free (settings->ledger);
+    settings->ledger = path;
+}
+
 static void
 s_start (s_broker_t *self)
 {
@@ -321,6 +336,7 @@ s_start (s_broker_t *self)
         return;
     }
     self->begun_us = stele_clock_steady_us ();
+    s_resolve_ledger (self->settings);
     if (s_start_ingest (self) || s_start_followers (self) || s_start_requests (self)) {
         s_stop (self, false);
         return;

@@ -32,7 +32,7 @@ s_unfit (s_recovery_t *self, const char *what, int64_t number)
     self->unfit = true;
     return stele_refuse (self->refusal, STELE_ELEDGER, "mode",
         "what was acked in mode redis does not fit the ledger: %s %lld. The list PREFIX-pending:%s in Redis has all of it; "
-        "accept-loss gives up what follows", what, (long long) number, stele_ledger_id (self->writer->ledger));
+        "--accept-loss gives up what follows", what, (long long) number, stele_ledger_id (self->writer->ledger));
 }
 
 static stele_scan_t
@@ -209,6 +209,17 @@ s_take_element (const void *data, size_t size, void *arg)
     return 0;
 }
 
+static int
+s_give_up (stele_writer_t *self, stele_refusal_t *refusal)
+{
+    snprintf (self->formerly, sizeof self->formerly, "%s", stele_ledger_id (self->ledger));
+    int code = stele_ledger_give_up (self->ledger, "what was acked in mode redis, and did not come back from there",
+        refusal);
+    if (code == 0)
+        zsys_warning ("%s", stele_ledger_loss (self->ledger));
+    return code;
+}
+
 int64_t
 stele_writer_recover_detour (stele_writer_t *self, stele_refusal_t *refusal)
 {
@@ -232,20 +243,19 @@ stele_writer_recover_detour (stele_writer_t *self, stele_refusal_t *refusal)
     };
     if (length > 0)
         code = stele_detour_each (list, s_take_element, &recovery);
-    if (recovery.unfit && self->settings->accept_loss) {
-        zsys_warning ("accepted as lost: %s", refusal->message);
-        code = refusal->code = 0;
-    }
+    bool given_up = self->settings->accept_loss && (recovery.unfit || (length <= 0 && marked));
+    if (given_up)
+        code = s_give_up (self, refusal);
     if (length >= 0 && code == STELE_EUNAVAILABLE)
         stele_refuse (refusal, STELE_EUNAVAILABLE, "redis", "%s", stele_detour_error (list));
     if (length == 0 && marked && !self->settings->accept_loss)
         code = stele_refuse (refusal, STELE_EBEHIND, "redis",
             "the ledger was left in mode redis, and the Redis that had what was acked since then has lost it: put its "
-            "data back, or give it up with accept-loss");
+            "data back, or give it up with --accept-loss");
     if (length < 0 && marked && !self->settings->accept_loss)
         code = stele_refuse (refusal, STELE_EUNAVAILABLE, "redis",
             "the ledger was left in mode redis, and what was acked since then is in that Redis, which does not answer "
-            "(%s): start it first, or give it up with accept-loss", list? stele_detour_error (list): "redis is none");
+            "(%s): start it first, or give it up with --accept-loss", list? stele_detour_error (list): "redis is none");
     if (code == 0 && recovery.since && recovery.since != resumed)
         code = stele_ledger_settle_suspended (self->ledger, recovery.since);
     if (code == 0 && length > 0)

@@ -22,6 +22,7 @@ struct stele_member {
     bool touched;                   // now may differ from durable
     stele_member_t *next_touched;
     void *handle;                   // In the list of all
+    int64_t given_first, given_last;    // Sequences that requests without one were given in this run
     int64_t heard_us;               // Steady clock: last message
     int64_t lease_until_us;         // Steady clock: its run is dead then; 0: never
 };

@@ -29,6 +29,10 @@ static const struct {
 #undef SETTING_ROW
 };
 
+//  A hello has to fit into it, and it into memory some times
+#define MESSAGE_BYTES_MIN 256
+#define MESSAGE_BYTES_MAX (1 << 30)
+
 #define SETTING_COUNT (sizeof s_settings / sizeof s_settings [0])
 
 stele_settings_t *
@@ -108,6 +112,9 @@ stele_settings_set (stele_settings_t *self, const char *name, const char *value,
             "there is no setting '%s': see steled.conf(5)", name);
 
     void *member = (char *) self + s_settings [i].offset;
+    value = value? value: "";
+    if (!*value && *s_settings [i].initial)
+        return stele_refuse (refusal, STELE_EINVALID_FIELD, name, "%s may not be empty", name);
     if (s_settings [i].type == TEXT) {
         if (s_check_word (name, value, refusal))
             return STELE_EINVALID_FIELD;
@@ -130,6 +137,9 @@ stele_settings_set (stele_settings_t *self, const char *name, const char *value,
     if (errno || end == value || *end || count < 1)
         return stele_refuse (refusal, STELE_EINVALID_FIELD, name,
             "%s takes a number from 1, not '%s'", name, value);
+    if (strcmp (name, "message-bytes") == 0 && (count < MESSAGE_BYTES_MIN || count > MESSAGE_BYTES_MAX))
+        return stele_refuse (refusal, STELE_EINVALID_FIELD, name,
+            "%s takes a number from %d to %d, not '%s'", name, MESSAGE_BYTES_MIN, MESSAGE_BYTES_MAX, value);
     *(int64_t *) member = count;
     return 0;
 }

@@ -151,6 +151,7 @@ s_hello (stele_writer_t *self, const stele_message_t *message)
     if (message->acked > now->sequence)
         return s_answer_behind (self, message, now->sequence);
     if (strcmp (now->instance, message->instance) != 0) {
+        member->given_first = member->given_last = 0;
         code = s_replace_run (self, member, message->instance);
         if (code)
             return code;
@@ -228,6 +229,11 @@ s_admit (stele_writer_t *self, const stele_message_t *message, const stele_membe
             "expected sequence %lld, got %lld: resend from there",
             (long long) next, (long long) message->sequence);
     }
+    //  Taken for a duplicate, it would be acked and not stored
+    if (message->sequence <= member->given_last && message->sequence + count > member->given_first)
+        return stele_refuse (refusal, STELE_EFENCED, "sequence",
+            "sequences %lld to %lld were given to events of publish requests by the name of %s: a name belongs to one run",
+            (long long) member->given_first, (long long) member->given_last, member->now.name);
     if (message->sequence + count - 1 - member->durable.sequence > self->settings->window)
         return stele_refuse (refusal, STELE_EWINDOW, "events",
             "more than %lld events unacked: wait for acks", (long long) self->settings->window);

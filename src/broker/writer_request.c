@@ -122,6 +122,10 @@ s_publish (stele_writer_t *self)
     self->refused = &list;
     code = stele_writer_store (self, &message, (size_t) skip, member, s_collect, &position);
     self->refused = NULL;
+    if (code == 0 && !message.sequence) {
+        member->given_first = member->given_first? member->given_first: first;
+        member->given_last = member->now.sequence;
+    }
     if (code == 0) {
         self->counts.duplicates += skip;
         stele_pack_clear (self->pack);

@@ -117,7 +117,7 @@ const cli_command_t cli_cmd_replay = {
         .examples =
             "  stele replay --after 0 | zstd > everything.jsonl.zst\n"
             "  stele replay --after 0 --type task.state_changed | jq -r .state | sort | uniq -c\n"
-            "  stele replay --after 0 | stele publish --events tcp://other:5570 --producer copy --sequence 1"
+            "  stele replay --after 0 | stele publish --events tcp://other:5570 --producer copy --sequence 1 --restore"
     },
     .options = s_options,
     .args_size = sizeof (args_t),

@@ -45,6 +45,8 @@ typedef struct {
     bool progress;                  // stderr is a terminal
     bool says_others;
     int failure;                    // STELE_E...: what ended it
+    bool numbered;                  // The first event has a number that was given
+    bool stopped;                   // Nothing more is read
     int64_t failed_line;            // Where the group began that was not taken; 0: the last one
 } s_push_t;
 
@@ -85,6 +87,11 @@ s_bad_line (s_push_t *self, const char *why)
         return;
     }
     cli_say ("line %" PRId64 ": %s", cli_lines_number (self->lines), why);
+    //  Run again when it is corrected, its number would be another event's
+    if (self->numbered) {
+        cli_say ("events are numbered by their lines, so what follows was not sent: correct it and run this again");
+        self->stopped = true;
+    }
 }
 
 static void
@@ -264,7 +271,7 @@ s_take_line (s_push_t *self, const char *text, size_t size)
 static void
 s_read_lines (s_push_t *self)
 {
-    while (self->failure == 0) {
+    while (self->failure == 0 && !self->stopped) {
         const char *text;
         size_t size;
         //  What can be read at once is spooled together
@@ -453,6 +460,7 @@ s_client (s_push_t *self, const cli_push_t *args)
     stele_client_set_events_endpoint (client, self->cli->events);
     if (args->batch)
         stele_client_set_batch (client, (size_t) args->batch, BATCH_DELAY_MS);
+    self->numbered = args->sequence > 0;
     if (args->sequence)
         stele_client_set_first_sequence (client, args->sequence);
     //  A producer without a name never comes back: what it brings may as well be an export

@@ -147,13 +147,14 @@ s_migrate_one (stele_ledger_t *self, const stele_migration_t *migration)
     return code;
 }
 
+//  A ledger that this version knows, or nothing yet? Its schema in *version. Changes nothing.
 static int
-s_migrate (stele_ledger_t *self, const char *path, stele_refusal_t *refusal)
+s_recognise (stele_ledger_t *self, const char *path, int64_t *version, stele_refusal_t *refusal)
 {
-    int64_t application = 0, version = 0, tables = 0;
+    int64_t application = 0, tables = 0;
     int code = stele_sql_integer_into (self->db, "PRAGMA application_id", 0, &application);
     if (code == 0)
-        code = stele_sql_integer_into (self->db, "PRAGMA user_version", 0, &version);
+        code = stele_sql_integer_into (self->db, "PRAGMA user_version", 0, version);
     if (code == 0)
         code = stele_sql_integer_into (self->db, "SELECT count(*) FROM sqlite_schema", 0, &tables);
     if (code) {
@@ -167,10 +168,17 @@ s_migrate (stele_ledger_t *self, const char *path, stele_refusal_t *refusal)
     int newest = 0;
     for (const stele_migration_t *m = stele_schema; m->version; m++)
         newest = m->version;
-    if (version > newest)
+    if (*version > newest)
         return stele_refuse (refusal, STELE_ELEDGER, "ledger",
             "%s has schema %d, this version knows up to %d: use the newer version that wrote it",
-            path, (int) version, newest);
+            path, (int) *version, newest);
+    return 0;
+}
+
+static int
+s_migrate (stele_ledger_t *self, const char *path, int64_t version, stele_refusal_t *refusal)
+{
+    int code = 0;
     for (const stele_migration_t *m = stele_schema; m->version && code == 0; m++) {
         code = m->version > version? s_migrate_one (self, m): 0;
         if (code)
@@ -355,6 +363,10 @@ s_open (stele_ledger_t *self, const char *path, const stele_ledger_options_t *op
             unlink (path);
         return code;
     }
+    int64_t version = 0;
+    code = s_recognise (self, path, &version, refusal);
+    if (code)
+        return code;
     code = STELE_FAULT_CODE (open_configured);
     if (code == 0)
         code = s_configure (self);
@@ -363,7 +375,7 @@ s_open (stele_ledger_t *self, const char *path, const stele_ledger_options_t *op
             code = stele_ledger_fail (self, code);
         return stele_refuse (refusal, code, "ledger", "cannot open %s: %s", path, self->error);
     }
-    code = s_migrate (self, path, refusal);
+    code = s_migrate (self, path, version, refusal);
     if (code == 0)
         code = s_check (self, path, options->check, refusal);
     if (code)

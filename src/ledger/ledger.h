@@ -60,6 +60,11 @@ stele_ledger_t *
 const char *
     stele_ledger_loss (const stele_ledger_t *self);
 
+/*  What was acked after the head is given up, for that reason: recorded as a loss that was accepted,
+    with a new id of the ledger. 0, or a code with a refusal.                */
+int
+    stele_ledger_give_up (stele_ledger_t *self, const char *evidence, stele_refusal_t *refusal);
+
 /*  Rolls back an open batch, checkpoints, closes.                           */
 void
     stele_ledger_close (stele_ledger_t **self_p);

@@ -274,6 +274,15 @@ stele_ledger_settle_loss (stele_ledger_t *self, stele_refusal_t *refusal)
     return stele_high_water_create (self->high_water, &mark, refusal);
 }
 
+int
+stele_ledger_give_up (stele_ledger_t *self, const char *evidence, stele_refusal_t *refusal)
+{
+    self->loss = (stele_loss_t) { .same_ledger = true, .first = self->head + 1, .last = self->head };
+    snprintf (self->loss.ledger_id, sizeof self->loss.ledger_id, "%s", self->id);
+    s_evidence (&self->loss, "%s", evidence);
+    return stele_ledger_settle_loss (self, refusal);
+}
+
 const char *
 stele_ledger_loss (const stele_ledger_t *self)
 {

@@ -314,10 +314,23 @@ s_scan_value (const s_writer_t *self, const s_pair_t *pair)
     return (stele_scan_t) { .next = pair->value, .end = self->end };
 }
 
-//  Is the map an event? Then 'time' is its only time; any other key is a producer's own.
+static bool
+s_has (const s_pair_t *pairs, uint32_t count, const char *name)
+{
+    for (uint32_t i = 0; i < count; i++)
+        if (s_key_is (&pairs [i], name))
+            return true;
+    return false;
+}
+
+//  Is the map an event? Then 'time' is its only time; any other key is a producer's own. A row of a
+//  history has the type of its event, too.
 static bool
 s_is_event (const s_writer_t *self, const s_pair_t *pairs, uint32_t count)
 {
+    if (s_has (pairs, count, "id") && s_has (pairs, count, "state_to") && s_has (pairs, count, "timestamp")
+    && !s_has (pairs, count, "time"))
+        return false;
     for (uint32_t i = 0; i < count; i++) {
         if (!s_key_is (&pairs [i], "type"))
             continue;

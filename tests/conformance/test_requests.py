@@ -93,6 +93,20 @@ class Requests(harness.BrokerTest):
 
     #   One task
 
+    def test_publish_by_the_name_of_a_run_takes_no_event_from_it(self):
+        peer, task = self.producer(), self.name("task")
+        peer.publish(metric(task, "by-run", 1))
+        self.assertEqual(self.ask("publish", producer=peer.name, events=[metric(task, "by-request", 2)])["sequence"], 2)
+        #   Its second event is not the second of that name
+        peer.send_events([metric(task, "by-run", 3)])
+        self.assertEqual(peer.receive()["code"], "fenced")
+        names = [row["name"] for row in self.ask("task.metrics", task_id=task)["metrics"]]
+        self.assertEqual(names, ["by-run", "by-request"])
+        #   Another run begins after both
+        again = self.producer(peer.name)
+        self.assertEqual(again.welcome["sequence"], 2)
+        again.publish(metric(task, "by-run", 3))
+
     def test_status_from_redis_and_from_sqlite(self):
         task, position = self.story()
         self.redis.wait_position(position)

@@ -362,6 +362,32 @@ class LedgerBehind(unittest.TestCase):
         follower.wait_line("follow anew")
         self.assertNotEqual(follower.wait(), 0)
 
+    def test_database_of_another_program_is_left_as_it_is(self):
+        self.start()
+        self.broker.stop()
+        path = os.path.join(self.folder, "other.db")
+        other = sqlite3.connect(path)
+        other.execute("CREATE TABLE x (y)")
+        other.commit()
+        other.close()
+        with open(path, "rb") as file:
+            before = file.read()
+        with self.assertRaisesRegex(AssertionError, "of another program"):
+            harness.Steled(self.folder, ledger="other.db")
+        with open(path, "rb") as file:
+            self.assertEqual(file.read(), before)
+        self.assertFalse(os.path.exists(path + "-wal"))
+
+    def test_ledger_by_another_name_is_the_same(self):
+        self.start()
+        self.publish(3)
+        os.symlink(self.ledger, os.path.join(self.folder, "link.db"))
+        with self.assertRaisesRegex(AssertionError, "another broker has"):
+            harness.Steled(self.folder, ledger="link.db")
+        self.broker.stop()
+        self.broker = harness.Steled(self.folder, ledger="link.db")
+        self.assertFalse(os.path.exists(os.path.join(self.folder, "link.db-wal")))
+
     def test_follower_of_another_ledger_is_told(self):
         self.start()
         position = self.publish(30)

@@ -81,6 +81,7 @@ class Stele(harness.BrokerTest):
         task, position = self.story()
         answer, = self.json("history", task)
         self.assertEqual([row["state_to"] for row in answer["history"]], ["queued", "running", "failed"])
+        self.assertRegex(answer["history"][0]["timestamp"], "^20..-..-..T.*Z$")
         self.assertIn("no luck", self.text("history", task))
         answer, = self.json("outputs", task)
         self.assertEqual([row["content"] for row in answer["outputs"]],
@@ -205,6 +206,19 @@ class Stele(harness.BrokerTest):
         counts, = self.json(*arguments, input=lines)
         self.assertEqual((counts["accepted"], counts["duplicates"]), (0, 20))
         self.assertEqual(self.ask("ping")["position"], head)
+
+    def test_publish_with_a_sequence_ends_at_a_bad_line(self):
+        task = self.name("task")
+        lines = [json.dumps(metric(task, "n", n)) for n in range(4)]
+        arguments = ("publish", "--producer", self.name("p"), "--sequence", "1")
+        counts, = self.json(*arguments, input="\n".join([lines[0], "{not json", lines[2]]).encode(),
+                            status=os.EX_DATAERR)
+        self.assertEqual((counts["accepted"], counts["bad_lines"]), (1, 1))
+        self.assertIn("what follows was not sent", self.stderr)
+        counts, = self.json(*arguments, input="\n".join(lines).encode())
+        self.assertEqual((counts["accepted"], counts["duplicates"]), (3, 1))
+        rows = self.ask("task.metrics", task_id=task)["metrics"]
+        self.assertEqual([row["value"] for row in rows], [0, 1, 2, 3])
 
     def test_publish_names_bad_lines_and_publishes_the_good_ones(self):
         task = self.name("task")
