@@ -407,7 +407,10 @@ s_check (s_export_t *self)
         if (strcmp (s_sources [i].name, table) == 0 && (i != EVENTS || events))
             self->source = &s_sources [i];
     if (!self->source)
-        return cli_say_usage ("export", "there is no table '%s'", table);
+        return cli_say_usage ("export", "there is no table '%s'; there are tasks, task_history, task_outputs, task_metrics, "
+            "cli_sessions, cli_session_commands, user_preferences and rejected_events", table);
+    if (args->at && s_is (self, REJECTED))
+        return cli_say_usage ("export", "--at does not go with rejected_events, which are always those of now");
     if (args->types.count && !s_is (self, EVENTS))
         return cli_say_usage ("export", "--type goes with events, not with records");
     int status = s_check_words ("state", &args->filter.states, STELE_VOCABULARY_TASK_STATE);

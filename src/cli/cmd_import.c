@@ -75,7 +75,13 @@ s_run (cli_t *cli, void *arguments, const cli_operands_t *operands)
         return EX_NOINPUT;
     }
     struct stat status;
-    bool plain = fstat (fd, &status) == 0 && S_ISREG (status.st_mode);
+    bool known = fstat (fd, &status) == 0;
+    if (known && S_ISDIR (status.st_mode)) {
+        cli_say ("%s is a directory: import takes a file that 'stele export' made", path);
+        close (fd);
+        return EX_NOINPUT;
+    }
+    bool plain = known && S_ISREG (status.st_mode);
     int source = plain? fd: s_spool (fd);
     int rc;
     if (source < 0) {

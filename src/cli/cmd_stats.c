@@ -5,6 +5,9 @@
     file, You can obtain one at https://mozilla.org/MPL/2.0/.
 */
 
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
 #include "cli/ask.h"
 #include "cli/page.h"
 #include "cli/value.h"
@@ -50,15 +53,41 @@ s_cell_ms (cli_table_t *table, const json_t *record, const char *key)
     cli_table_word (table, ms? cli_format_duration (ms * 1000).text: NULL);
 }
 
+//  Who is there comes first, and of those who has a lease, then who was heard last
+static int
+s_compare_producers (const void *one, const void *other)
+{
+    const json_t *a = *(json_t *const *) one, *b = *(json_t *const *) other;
+    static const char *const there [] = { "present", "expired" };
+    for (size_t i = 0; i < sizeof there / sizeof there [0]; i++) {
+        const char *as = cli_value_string (a, "status"), *bs = cli_value_string (b, "status");
+        bool is_a = as && strcmp (as, there [i]) == 0, is_b = bs && strcmp (bs, there [i]) == 0;
+        if (is_a != is_b)
+            return is_b - is_a;
+    }
+    bool lease_a = json_integer_value (json_object_get (a, "lease_ms")) > 0;
+    bool lease_b = json_integer_value (json_object_get (b, "lease_ms")) > 0;
+    if (lease_a != lease_b)
+        return lease_b - lease_a;
+    int64_t silent_a = json_integer_value (json_object_get (a, "silent_ms"));
+    int64_t silent_b = json_integer_value (json_object_get (b, "silent_ms"));
+    return (silent_a > silent_b) - (silent_a < silent_b);
+}
+
 static void
 s_print_producers (const cli_t *self, const json_t *producers)
 {
     size_t count = json_array_size (producers);
     if (count == 0)
         return;
+    const json_t **order = malloc (count * sizeof *order);
+    assert (order);
+    for (size_t i = 0; i < count; i++)
+        order [i] = json_array_get (producers, i);
+    qsort (order, count, sizeof *order, s_compare_producers);
     cli_table_t *table = cli_table_new (s_columns, &self->style);
     for (size_t i = 0; i < count && i < PRODUCERS_MAX; i++) {
-        const json_t *producer = json_array_get (producers, i);
+        const json_t *producer = order [i];
         cli_cell (table, producer, "producer");
         cli_cell (table, producer, "sequence");
         cli_cell (table, producer, "status");
@@ -70,6 +99,7 @@ s_print_producers (const cli_t *self, const json_t *producers)
     cli_table_flush (table, stdout);
     if (count > PRODUCERS_MAX)
         printf ("and %zu more producers\n", count - PRODUCERS_MAX);
+    free (order);
     cli_table_destroy (&table);
 }
 
