@@ -5,6 +5,7 @@
     file, You can obtain one at https://mozilla.org/MPL/2.0/.
 */
 
+#include <assert.h>
 #include "broker/envelope.h"
 
 #define FRAMES_MAX 16
@@ -66,4 +67,17 @@ stele_envelope_open (zmsg_t **frames_p, zmsg_t **envelope, zframe_t **body,
         *body = zmsg_pop (frames);
     zmsg_destroy (frames_p);
     return rc;
+}
+
+void
+stele_envelope_key (const void *id, size_t size, char key [STELE_ENVELOPE_KEY])
+{
+    static const char hex [] = "0123456789abcdef";
+    const unsigned char *bytes = id;
+    assert (size <= 255);
+    for (size_t i = 0; i < size; i++) {
+        key [2 * i] = hex [bytes [i] >> 4];
+        key [2 * i + 1] = hex [bytes [i] & 15];
+    }
+    key [2 * size] = 0;
 }

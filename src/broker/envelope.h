@@ -22,4 +22,9 @@ int
     stele_envelope_open (zmsg_t **frames_p, zmsg_t **envelope, zframe_t **body,
         stele_refusal_t *refusal);
 
+/*  The identity of a peer, of at most 255 bytes, as a key of hexadecimal digits. */
+#define STELE_ENVELOPE_KEY 512
+void
+    stele_envelope_key (const void *id, size_t size, char key [STELE_ENVELOPE_KEY]);
+
 #endif

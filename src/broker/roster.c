@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <czmq.h>
+#include "broker/envelope.h"
 #include "broker/roster.h"
 #include "model/clock.h"
 
@@ -299,19 +300,6 @@ stele_roster_expired (stele_roster_t *self)
     return NULL;
 }
 
-static void
-s_key (const void *id, size_t size, char key [512])
-{
-    static const char hex [] = "0123456789abcdef";
-    const unsigned char *bytes = id;
-    assert (size <= 255);
-    for (size_t i = 0; i < size; i++) {
-        key [2 * i] = hex [bytes [i] >> 4];
-        key [2 * i + 1] = hex [bytes [i] & 15];
-    }
-    key [2 * size] = 0;
-}
-
 static size_t
 s_unkey (const char *key, unsigned char *id)
 {
@@ -327,8 +315,8 @@ s_unkey (const char *key, unsigned char *id)
 stele_peer_t *
 stele_roster_peer (stele_roster_t *self, const void *id, size_t size)
 {
-    char key [512];
-    s_key (id, size, key);
+    char key [STELE_ENVELOPE_KEY];
+    stele_envelope_key (id, size, key);
     return zhashx_lookup (self->peers, key);
 }
 
@@ -336,8 +324,8 @@ stele_peer_t *
 stele_roster_bind (stele_roster_t *self, const void *id, size_t size,
     stele_member_t *member, const char *instance)
 {
-    char key [512];
-    s_key (id, size, key);
+    char key [STELE_ENVELOPE_KEY];
+    stele_envelope_key (id, size, key);
     s_remember (self, key);
     if (zhashx_size (self->peers) >= PEERS_MAX && !zhashx_lookup (self->peers, key)) {
         zhashx_delete (self->peers, zlistx_first (self->peer_keys));
@@ -357,8 +345,8 @@ stele_roster_bind (stele_roster_t *self, const void *id, size_t size,
 void
 stele_roster_unbind (stele_roster_t *self, const void *id, size_t size)
 {
-    char key [512];
-    s_key (id, size, key);
+    char key [STELE_ENVELOPE_KEY];
+    stele_envelope_key (id, size, key);
     s_remember (self, key);
     s_forget (self, key);
 }

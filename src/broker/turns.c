@@ -5,11 +5,12 @@
     file, You can obtain one at https://mozilla.org/MPL/2.0/.
 */
 
+#include "broker/envelope.h"
 #include "broker/turns.h"
 
 //  A peer while it has requests here
 typedef struct {
-    char key [512];                 // Routing id, as hex
+    char key [STELE_ENVELOPE_KEY];                 // Routing id, as hex
     zlist_t *requests;
 } s_peer_t;
 
@@ -57,24 +58,16 @@ stele_turns_destroy (stele_turns_t **self_p)
 }
 
 static void
-s_key (const stele_request_t *request, char key [512])
+s_key (const stele_request_t *request, char key [STELE_ENVELOPE_KEY])
 {
-    static const char hex [] = "0123456789abcdef";
     zframe_t *id = zmsg_first (request->envelope);
-    const unsigned char *bytes = zframe_data (id);
-    size_t size = zframe_size (id);
-    assert (size <= 255);
-    for (size_t i = 0; i < size; i++) {
-        key [2 * i] = hex [bytes [i] >> 4];
-        key [2 * i + 1] = hex [bytes [i] & 15];
-    }
-    key [2 * size] = 0;
+    stele_envelope_key (zframe_data (id), zframe_size (id), key);
 }
 
 void
 stele_turns_add (stele_turns_t *self, stele_request_t *request)
 {
-    char key [512];
+    char key [STELE_ENVELOPE_KEY];
     s_key (request, key);
     s_peer_t *peer = zhashx_lookup (self->peers, key);
     if (!peer) {
@@ -108,7 +101,7 @@ stele_turns_next (stele_turns_t *self)
 void
 stele_turns_remove (stele_turns_t *self, stele_request_t *request)
 {
-    char key [512];
+    char key [STELE_ENVELOPE_KEY];
     s_key (request, key);
     s_peer_t *peer = zhashx_lookup (self->peers, key);
     assert (peer);

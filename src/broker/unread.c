@@ -7,6 +7,7 @@
 
 #include <assert.h>
 #include <stdatomic.h>
+#include "broker/envelope.h"
 #include "broker/unread.h"
 
 //  Peers that have taken everything are forgotten when there are so many
@@ -112,24 +113,11 @@ stele_unread_destroy (stele_unread_t **self_p)
     *self_p = NULL;
 }
 
-static void
-s_key (const void *id, size_t size, char key [512])
-{
-    static const char hex [] = "0123456789abcdef";
-    const unsigned char *bytes = id;
-    assert (size <= 255);
-    for (size_t i = 0; i < size; i++) {
-        key [2 * i] = hex [bytes [i] >> 4];
-        key [2 * i + 1] = hex [bytes [i] & 15];
-    }
-    key [2 * size] = 0;
-}
-
 bool
 stele_unread_fits (stele_unread_t *self, const void *id, size_t id_size, size_t size)
 {
-    char key [512];
-    s_key (id, id_size, key);
+    char key [STELE_ENVELOPE_KEY];
+    stele_envelope_key (id, id_size, key);
     s_count_t *peer = zhashx_lookup (self->peers, key);
     size_t bytes = peer? atomic_load (&peer->bytes): 0;
     if (bytes == 0 && size <= ALWAYS_MAX)
@@ -144,8 +132,8 @@ stele_unread_fits (stele_unread_t *self, const void *id, size_t id_size, size_t 
 bool
 stele_unread_stuck (stele_unread_t *self, const void *id, size_t id_size)
 {
-    char key [512];
-    s_key (id, id_size, key);
+    char key [STELE_ENVELOPE_KEY];
+    stele_envelope_key (id, id_size, key);
     s_count_t *peer = zhashx_lookup (self->peers, key);
     return peer && peer->stuck && atomic_load (&peer->bytes) > self->peer_max / 2;
 }
@@ -166,8 +154,8 @@ s_sweep (stele_unread_t *self)
 static s_count_t *
 s_peer (stele_unread_t *self, const void *id, size_t id_size)
 {
-    char key [512];
-    s_key (id, id_size, key);
+    char key [STELE_ENVELOPE_KEY];
+    stele_envelope_key (id, id_size, key);
     s_count_t *peer = zhashx_lookup (self->peers, key);
     if (!peer) {
         size_t count = zhashx_size (self->peers);

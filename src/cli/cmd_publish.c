@@ -52,7 +52,7 @@ s_run (cli_t *self, void *arguments, const cli_operands_t *operands)
     const char *path = operands->count? operands->items [0]: "-";
     cli_push_t how = {
         .command = "publish", .producer = args->producer, .batch = args->batch,
-        .sequence = args->sequence, .restore = args->restore,
+        .sequence = args->sequence, .numbered = args->sequence > 0, .restore = args->restore,
         .spool = args->spool, .accept_loss = args->accept_loss
     };
     //  A spool alone is sent on; what is piped in is read

@@ -45,7 +45,7 @@ typedef struct {
     bool progress;                  // stderr is a terminal
     bool says_others;
     int failure;                    // STELE_E...: what ended it
-    bool numbered;                  // The first event has a number that was given
+    bool numbered;                  // As of cli_push_t
     bool stopped;                   // Nothing more is read
     int64_t failed_line;            // Where the group began that was not taken; 0: the last one
 } s_push_t;
@@ -460,7 +460,7 @@ s_client (s_push_t *self, const cli_push_t *args)
     stele_client_set_events_endpoint (client, self->cli->events);
     if (args->batch)
         stele_client_set_batch (client, (size_t) args->batch, BATCH_DELAY_MS);
-    self->numbered = args->sequence > 0;
+    self->numbered = args->numbered;
     if (args->sequence)
         stele_client_set_first_sequence (client, args->sequence);
     //  A producer without a name never comes back: what it brings may as well be an export

@@ -15,6 +15,7 @@ typedef struct {
     const char *producer;           // NULL: one of a random name, that never comes back
     int64_t batch;                  // Events a message, 0: the default
     int64_t sequence;               // Of the first event, 0: after the last durable one
+    bool numbered;                  // A line that is corrected later must not move the numbers: end there
     bool restore;                   // The events come from an export
     bool says_others;               // Say where the ledger has events beside these
     const char *spool;              // Keep events in that file until they are acked; NULL: none

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "cli/value.h"
+#include "wire/base64.h"
 
 const char *
 cli_value_string (const json_t *record, const char *key)
@@ -30,42 +31,6 @@ cli_value_time (const json_t *record, const char *key, int64_t *time_us)
 
 /*  -- content ---------------------------------------------------------------- */
 
-static int
-s_sextet (char digit)
-{
-    if (digit >= 'A' && digit <= 'Z')
-        return digit - 'A';
-    if (digit >= 'a' && digit <= 'z')
-        return digit - 'a' + 26;
-    if (digit >= '0' && digit <= '9')
-        return digit - '0' + 52;
-    return digit == '+'? 62: digit == '/'? 63: -1;
-}
-
-static char *
-s_base64_decode (const char *text, size_t text_size, size_t *size)
-{
-    char *bytes = malloc (text_size / 4 * 3 + 4);
-    assert (bytes);
-    size_t count = 0;
-    uint32_t group = 0;
-    int bits = 0;
-    for (size_t i = 0; i < text_size; i++) {
-        int sextet = s_sextet (text [i]);
-        if (sextet < 0)
-            break;                  // '=' ends it
-        group = group << 6 | (uint32_t) sextet;
-        bits += 6;
-        if (bits >= 8) {
-            bits -= 8;
-            bytes [count++] = (char) (group >> bits & 0xff);
-        }
-    }
-    bytes [count] = 0;
-    *size = count;
-    return bytes;
-}
-
 /*  The base64 of bytes, NULL where the value is not bytes                   */
 static const json_t *
 s_bytes (const json_t *value)
@@ -78,8 +43,14 @@ char *
 cli_value_content (const json_t *value, size_t *size)
 {
     const json_t *base64 = s_bytes (value);
-    if (base64)
-        return s_base64_decode (json_string_value (base64), json_string_length (base64), size);
+    if (base64) {
+        char *bytes = malloc (json_string_length (base64) + 1);
+        assert (bytes);
+        ptrdiff_t count = stele_base64_decode (json_string_value (base64), json_string_length (base64), bytes);
+        *size = count < 0? 0: (size_t) count;
+        bytes [*size] = 0;
+        return bytes;
+    }
     if (!json_is_string (value))
         return NULL;
     *size = json_string_length (value);

@@ -57,12 +57,6 @@ stele_spool_add (stele_spool_t *self, int64_t order, const char *text, size_t si
     self->offset += (int64_t) size;
 }
 
-int64_t
-stele_spool_count (const stele_spool_t *self)
-{
-    return (int64_t) self->count;
-}
-
 //  Offsets ascend as events were added
 static int
 s_compare (const void *one, const void *other)

@@ -27,9 +27,6 @@ void
 void
     stele_spool_add (stele_spool_t *self, int64_t order, const char *text, size_t size);
 
-int64_t
-    stele_spool_count (const stele_spool_t *self);
-
 /*  Write all, a line each, in order. 0, or -1 with errno.                   */
 int
     stele_spool_write (stele_spool_t *self, FILE *file);
