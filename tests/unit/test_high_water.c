@@ -23,7 +23,7 @@ typedef struct {
     stele_high_water_t *high_water;
 } desk_t;
 
-static const stele_mark_t s_mark = { "one", 7, 2 };
+static const stele_mark_t s_mark = { .ledger_id = "one", .position = 7, .rejected = 2 };
 
 static int
 s_setup (void **state)
@@ -105,6 +105,22 @@ test_high_water_set_is_read_back (void **state)
 }
 
 static void
+test_high_water_says_that_the_ledger_is_suspended (void **state)
+{
+    desk_t *self = *state;
+    stele_mark_t mark;
+    stele_high_water_create (self->high_water, &s_mark, NULL);
+    assert_int_equal (stele_high_water_suspend (self->high_water, 1764000000000000), 0);
+    assert_int_equal (stele_high_water_set (self->high_water, 8, 2), 0);
+    assert_int_equal (s_read (self, &mark), 1);
+    assert_int_equal (mark.suspended, 1764000000000000);
+    s_expect (self, 8, 2);
+    assert_int_equal (stele_high_water_suspend (self->high_water, 0), 0);
+    assert_int_equal (s_read (self, &mark), 1);
+    assert_int_equal (mark.suspended, 0);
+}
+
+static void
 test_high_water_goes_on_after_a_restart (void **state)
 {
     desk_t *self = *state;
@@ -172,6 +188,7 @@ main (void)
     const struct CMUnitTest tests [] = {
         TEST (test_high_water_absent_is_no_error),
         TEST (test_high_water_set_is_read_back),
+        TEST (test_high_water_says_that_the_ledger_is_suspended),
         TEST (test_high_water_goes_on_after_a_restart),
         TEST (test_high_water_torn_write_leaves_the_mark_before),
         TEST (test_high_water_damaged_is_said),
