@@ -88,6 +88,105 @@ class DiskTest(FaultTest):
         return os.stat(self.broker.ledger + suffix).st_size
 
 
+class StopTest(DiskTest):
+    """An I/O error: nobody knows what is on the disk, so the broker stops."""
+
+    def stops(self, call, suffix, says):
+        self.restart("%s@%s:EIO:while=%s" % (call, suffix, self.flag))
+        load = self.load()
+        load.wait_acked(200)
+        self.fail_from_now_on()
+        self.assertEqual(self.broker.wait(), STOPPED, self.broker.log())
+        self.recover()
+        name = self.broker.ledger + suffix.replace(".db", "")
+        self.assertIn("cannot %s %s: Input/output error (errno 5" % (says, name), self.broker.log())
+        self.restart()
+        load.wait_acked(load.acked + 200)
+        load.finish()
+        self.assert_kept(load)
+        self.assert_whole()
+
+    def test_sync_fails(self):
+        self.stops("sync", "-wal", "sync")
+
+    def test_write_fails(self):
+        self.stops("write", "-wal", "write")
+
+    def test_publish_by_request(self):
+        """Never answered as durable."""
+        self.restart("sync@-wal:EIO:while=" + self.flag)
+        self.fail_from_now_on()
+        try:
+            answer = self.asker().ask({"op": "publish", "producer": self.name("rest"),
+                                       "events": [metric(self.name("task"), "n", 1)]})
+            self.assertIs(answer["ok"], False, answer)
+            self.assertEqual(answer["error"]["code"], "unavailable", answer)
+        finally:
+            self.assertEqual(self.broker.wait(), STOPPED, self.broker.log())
+        self.recover()
+        self.restart()
+        self.assertLessEqual(len(self.values(self.name("task"))), 1)
+        self.ask("publish", producer=self.name("rest"), sequence=1,
+                 events=[metric(self.name("task"), "n", 1)])
+        self.assertEqual(self.values(self.name("task")), [1])
+
+    def checkpoint_stops(self, rule):
+        """More than a thousand pages, then nothing to do: the log is folded in."""
+        self.restart("%s:EIO:while=%s" % (rule, self.flag))
+        peer = self.producer()
+        self.fail_from_now_on()
+        self.publish_to_the_end(peer, self.big(150), self.big(150))
+        self.assertEqual(self.broker.wait(), STOPPED, self.broker.log())
+        self.assertIn("cannot", self.broker.log())
+        self.assertIn(self.broker.ledger + ": Input/output error (errno 5", self.broker.log())
+        self.recover()
+        self.restart()
+        rows = self.file().execute("SELECT count(*) FROM task_outputs_view WHERE task_id = ?",
+                                   (self.name("big"),)).fetchone()[0]
+        self.assertGreaterEqual(rows, peer.acked)
+        self.assert_whole()
+
+    def test_checkpoint_cannot_write(self):
+        self.checkpoint_stops("write@ledger.db")
+
+    def test_checkpoint_cannot_sync(self):
+        self.checkpoint_stops("sync@ledger.db")
+
+    def test_checkpoint_cannot_sync_and_a_shell_is_open(self):
+        """The shell keeps SQLite's shared memory, and in it that all pages were copied. The disk did
+        not take them: the next start must not believe that, and begin the log anew over them."""
+        self.restart("sync@ledger.db:EIO:while=" + self.flag)
+        shell = subprocess.Popen(
+            [sys.executable, "-c", "import sqlite3, sys; file = sqlite3.connect (sys.argv [1], uri=True);"
+             "file.execute ('SELECT count(*) FROM tasks').fetchall (); print ('open', flush=True); input ()",
+             "file:%s?mode=ro" % self.broker.ledger], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        try:
+            self.assertEqual(shell.stdout.readline(), b"open\n")
+            peer = self.producer()
+            self.fail_from_now_on()
+            with open(self.broker.ledger, "rb") as file:
+                refused = file.read()
+            self.publish_to_the_end(peer, self.big(150), self.big(150))
+            self.assertEqual(self.broker.wait(), STOPPED, self.broker.log())
+            with open(self.broker.ledger, "r+b") as file:
+                self.assertNotEqual(file.read(), refused)
+                file.seek(0)
+                file.write(refused)
+                file.truncate()
+            self.recover()
+            self.restart()
+            self.publish_to_the_end(self.producer(self.name("more")), self.big(20))
+        finally:
+            shell.communicate(b"\n")
+        rows = self.file().execute("SELECT count(*) FROM task_outputs_view WHERE task_id = ?",
+                                   (self.name("big"),)).fetchone()[0]
+        self.assertGreaterEqual(rows, peer.acked + 20)
+        self.assert_whole()
+
+    def test_checkpoint_cannot_resize(self):
+        self.checkpoint_stops("truncate@ledger.db")
+
+
 class RedisModeTest(DiskTest):
     """Mode redis, which is for disks like these."""
     use_redis = True
