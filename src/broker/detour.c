@@ -264,12 +264,10 @@ s_tell_again (stele_writer_t *self, int64_t upto)
 }
 
 static int
-s_tell_batch (stele_writer_t *self)
+s_pack_batch (stele_writer_t *self)
 {
     int64_t upto = stele_ledger_last (self->ledger);
-    int code = s_pack_element (self, self->batch_after, &upto,
-        stele_ledger_last_rejected (self->ledger), false);
-    return code? code: s_add (self);
+    return s_pack_element (self, self->batch_after, &upto, stele_ledger_last_rejected (self->ledger), false);
 }
 
 int
@@ -282,17 +280,22 @@ stele_writer_tell_detour (stele_writer_t *self)
         return STELE_EBUSY;
     }
     int code = stele_ledger_flush (self->ledger);
+    //  What the ledger cannot say is no matter of Redis
+    if (code == 0)
+        code = s_pack_batch (self);
     if (code)
         return code;
     if (!detour->lost)
-        code = s_tell_batch (self);
+        code = s_add (self);
     //  Until all of it is told again, no batch is added to a part of it
     if (detour->lost || code == STELE_ELEDGER) {
         detour->lost = true;
         code = s_tell_again (self, self->batch_after);
         detour->lost = code != 0;
         if (code == 0)
-            code = s_tell_batch (self);
+            code = s_pack_batch (self);
+        if (code == 0)
+            code = s_add (self);
         detour->lost |= code == STELE_ELEDGER;
     }
     if (code == 0)

@@ -10,7 +10,7 @@
 
 //  A peer while it has requests here
 typedef struct {
-    char key [STELE_ENVELOPE_KEY];                 // Routing id, as hex
+    char key [STELE_ENVELOPE_KEY];  // Routing id, as hex
     zlist_t *requests;
 } s_peer_t;
 

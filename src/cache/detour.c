@@ -53,6 +53,14 @@ stele_detour_error (const stele_detour_t *self)
     return self->error;
 }
 
+//  Why an answer is not the one that was asked for
+static void
+s_note_error (stele_detour_t *self, const redisReply *reply)
+{
+    snprintf (self->error, sizeof self->error, "Redis: %s",
+        reply && reply->type == REDIS_REPLY_ERROR? reply->str: stele_redis_error (self->redis));
+}
+
 //  What has to be an integer: the connection is of no use after anything else
 static int64_t
 s_integer (stele_detour_t *self)
@@ -60,8 +68,7 @@ s_integer (stele_detour_t *self)
     redisReply *reply = stele_redis_reply (self->redis);
     int64_t value = reply && reply->type == REDIS_REPLY_INTEGER? reply->integer: -1;
     if (value < 0)
-        snprintf (self->error, sizeof self->error, "Redis: %s",
-            reply && reply->type == REDIS_REPLY_ERROR? reply->str: stele_redis_error (self->redis));
+        s_note_error (self, reply);
     freeReplyObject (reply);
     if (value < 0) {
         stele_redis_disconnect (self->redis);
@@ -98,8 +105,7 @@ s_cut (stele_detour_t *self, int64_t count)
     redisReply *reply = stele_redis_reply (self->redis);
     bool done = reply && reply->type == REDIS_REPLY_STATUS;
     if (!done)
-        snprintf (self->error, sizeof self->error, "Redis: %s",
-            reply && reply->type == REDIS_REPLY_ERROR? reply->str: stele_redis_error (self->redis));
+        s_note_error (self, reply);
     freeReplyObject (reply);
     return done? 0: STELE_EUNAVAILABLE;
 }
@@ -140,8 +146,7 @@ stele_detour_each (stele_detour_t *self, stele_detour_fn *fn, void *arg)
         stele_redis_end (self->redis);
         redisReply *reply = stele_redis_reply (self->redis);
         if (!reply || reply->type != REDIS_REPLY_ARRAY) {
-            snprintf (self->error, sizeof self->error, "Redis: %s",
-                reply && reply->type == REDIS_REPLY_ERROR? reply->str: stele_redis_error (self->redis));
+            s_note_error (self, reply);
             rc = STELE_EUNAVAILABLE;
         }
         for (size_t i = 0; rc == 0 && i < reply->elements; i++)

@@ -42,6 +42,13 @@ class LedgerBehind(unittest.TestCase):
         self.high_water = self.ledger + ".high-water"
         return self.broker
 
+    def follow_up_to(self, position):
+        follower = harness.Process([harness.program("stele"), "follow", "--after", "0", "--json"],
+                                   env=self.broker.environment())
+        self.addCleanup(follower.kill)
+        follower.wait_line('"position":%d,' % position)
+        return follower
+
     def refuse(self, *texts):
         """A start that has to be refused, for these reasons; changes no file."""
         before = self.contents()
@@ -351,10 +358,7 @@ class LedgerBehind(unittest.TestCase):
     def test_follower_that_saw_lost_positions_is_told(self):
         self.start()
         position = self.publish(30)
-        follower = harness.Process([harness.program("stele"), "follow", "--after", "0", "--json"],
-                                   env=self.broker.environment())
-        self.addCleanup(follower.kill)
-        follower.wait_line('"position":%d,' % position)
+        follower = self.follow_up_to(position)
         self.broker.kill()
         frames, _ = self.frames()
         os.truncate(self.wal, frames[len(frames) // 2][0])
@@ -391,10 +395,7 @@ class LedgerBehind(unittest.TestCase):
     def test_follower_of_another_ledger_is_told(self):
         self.start()
         position = self.publish(30)
-        follower = harness.Process([harness.program("stele"), "follow", "--after", "0", "--json"],
-                                   env=self.broker.environment())
-        self.addCleanup(follower.kill)
-        follower.wait_line('"position":%d,' % position)
+        follower = self.follow_up_to(position)
         time.sleep(1.5)                 # A heartbeat
         self.broker.stop()
         for name in (self.ledger, self.wal, self.high_water):
