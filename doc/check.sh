@@ -9,7 +9,7 @@ need () {
     grep -qF -- "$1" "$src/$2" || { echo "$2 does not mention $1"; failed=1; }
 }
 
-settings=$(grep -o 'X ("[a-z-]*"' "$src/src/broker/settings.h" | cut -d '"' -f 2)
+settings=$(grep -o 'X ("[a-z-]*"' "$src/src/broker/common/settings.h" | cut -d '"' -f 2)
 test "$(echo "$settings" | wc -l)" -ge 20 || { echo "no settings found"; failed=1; }
 for name in $settings; do
     need "#$name = " doc/steled.conf.example
@@ -33,9 +33,9 @@ test -n "$words" || { echo "no words found"; failed=1; }
 for name in $words; do need "\`$name\`" doc/PROTOCOL.md; done
 
 # Commands and options of stele: man pages write - as \-
-for file in "$src"/src/cli/cmd_*.c; do
+for file in "$src"/src/cli/commands/*/*.c; do
     test -e "$file" || continue
-    need "SS stele $(basename "$file" .c | sed 's/^cmd_//')" doc/stele.1
+    need "SS stele $(basename "$file" .c)" doc/stele.1
     for name in $(sed -n 's/^    { "\([a-z-]*\)", *\(0\|'"'.'"'\),.*/\1/p' "$file"); do
         need "\-\-$(echo "$name" | sed 's/-/\\-/g')" doc/stele.1
     done

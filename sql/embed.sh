@@ -2,7 +2,7 @@
 # Print the numbered SQL files as one C table: stele_schema [], in their order.
 set -e
 echo '/* Made from sql/ by sql/embed.sh: do not edit. */'
-echo '#include "ledger/schema.h"'
+echo '#include "sqlite/sql/schema.h"'
 echo 'const stele_migration_t stele_schema [] = {'
 for file in "$@"; do
     name=$(basename "$file")

@@ -1,9 +1,9 @@
-# The schema and its migrations, embedded into the ledger room.
+# The schema and its migrations, embedded into src/sqlite.
 STELE_SQL = sql/001-ledger.sql sql/002-zones.sql sql/003-frames.sql
 EXTRA_DIST += $(STELE_SQL) sql/embed.sh
 BUILT_SOURCES += sql/schema.c
 CLEANFILES += sql/schema.c
-nodist_src_ledger_libledger_la_SOURCES = sql/schema.c
+nodist_src_sqlite_libsqlite_la_SOURCES = sql/schema.c
 
 sql/schema.c: $(STELE_SQL) sql/embed.sh
 	$(AM_V_GEN)$(MKDIR_P) sql && $(SHELL) $(srcdir)/sql/embed.sh $(STELE_SQL:%=$(srcdir)/%) > $@.tmp && mv $@.tmp $@

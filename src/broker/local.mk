@@ -1,40 +1,44 @@
 noinst_LTLIBRARIES += src/broker/libbroker.la
 src_broker_libbroker_la_SOURCES = \
-    src/broker/actor.h \
-    src/broker/answer.c src/broker/answer.h \
     src/broker/broker.c \
-    src/broker/cache_actor.c \
-    src/broker/detour.c src/broker/detour.h src/broker/detour_recover.c \
-    src/broker/endpoint.c src/broker/endpoint.h \
-    src/broker/envelope.c src/broker/envelope.h \
-    src/broker/feed.c \
-    src/broker/follower.c src/broker/follower.h \
-    src/broker/front.c src/broker/front.h src/broker/front_internal.h \
-    src/broker/front_mail.c \
-    src/broker/front_workers.c \
-    src/broker/histogram.c src/broker/histogram.h \
-    src/broker/mode.c src/broker/mode.h \
-    src/broker/ingest.c src/broker/ingest.h src/broker/ingest_internal.h \
-    src/broker/ingest_mode.c src/broker/ingest_sockets.c \
-    src/broker/params.c src/broker/params.h \
-    src/broker/pending.c src/broker/pending.h \
-    src/broker/pipeline.c \
-    src/broker/poll.h \
-    src/broker/query.c src/broker/query.h \
-    src/broker/query_chains.c \
-    src/broker/query_log.c \
-    src/broker/query_report.c \
-    src/broker/query_sessions.c \
-    src/broker/query_stats.c \
-    src/broker/query_tasks.c \
-    src/broker/requests.c src/broker/requests.h \
-    src/broker/search_actor.c \
-    src/broker/roster.c src/broker/roster.h \
-    src/broker/settings.c src/broker/settings.h \
-    src/broker/tally.c src/broker/tally.h \
-    src/broker/turns.c src/broker/turns.h \
-    src/broker/unread.c src/broker/unread.h \
-    src/broker/worker.c src/broker/worker.h \
-    src/broker/writer.c src/broker/writer.h \
-    src/broker/writer_peer.c \
-    src/broker/writer_request.c
+    src/broker/common/actor.h \
+    src/broker/common/answer.c src/broker/common/answer.h \
+    src/broker/common/endpoint.c src/broker/common/endpoint.h \
+    src/broker/common/envelope.c src/broker/common/envelope.h \
+    src/broker/common/histogram.c src/broker/common/histogram.h \
+    src/broker/common/poll.h \
+    src/broker/common/send_quota.c src/broker/common/send_quota.h \
+    src/broker/common/settings.c src/broker/common/settings.h \
+    src/broker/ingest/ingest.c src/broker/ingest/ingest.h \
+    src/broker/ingest/ingest_internal.h \
+    src/broker/ingest/ingest_mode.c \
+    src/broker/ingest/ingest_sockets.c \
+    src/broker/ingest/mode.c src/broker/ingest/mode.h \
+    src/broker/ingest/redis_mode.c src/broker/ingest/redis_mode.h \
+    src/broker/ingest/redis_mode_recover.c \
+    src/broker/ingest/roster.c src/broker/ingest/roster.h \
+    src/broker/ingest/writer.c src/broker/ingest/writer.h \
+    src/broker/ingest/writer_peer.c \
+    src/broker/ingest/writer_request.c \
+    src/broker/operations/log.c \
+    src/broker/operations/params.c src/broker/operations/params.h \
+    src/broker/operations/query.c src/broker/operations/query.h \
+    src/broker/operations/reports.c \
+    src/broker/operations/sessions.c \
+    src/broker/operations/stats.c \
+    src/broker/operations/task_rows.c \
+    src/broker/operations/tasks.c \
+    src/broker/requests/fair_queue.c src/broker/requests/fair_queue.h \
+    src/broker/requests/pending.c src/broker/requests/pending.h \
+    src/broker/requests/request_stats.c src/broker/requests/request_stats.h \
+    src/broker/requests/requests.c src/broker/requests/requests.h \
+    src/broker/requests/router.c src/broker/requests/router.h \
+    src/broker/requests/router_internal.h \
+    src/broker/requests/router_mailboxes.c \
+    src/broker/requests/router_workers.c \
+    src/broker/requests/worker.c src/broker/requests/worker.h \
+    src/broker/followers/cache_follower.c \
+    src/broker/followers/feed.c \
+    src/broker/followers/follower.c src/broker/followers/follower.h \
+    src/broker/followers/pipeline.c \
+    src/broker/followers/search_follower.c

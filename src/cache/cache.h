@@ -2,7 +2,7 @@
 
     stele_cache_t applies the ledger to Redis; one thread owns it. stele_live_t
     reads one live record; each request worker has its own. Neither knows
-    sockets nor threads: the actor around stele_cache_t is broker/cache_actor.
+    sockets nor threads: the actor around stele_cache_t is broker/followers/cache_follower.
 
     How it follows (protocol section 7). Redis carries the cursor: {stele}:ledger and
     {stele}:position, moved in the same MULTI/EXEC as the records they stand for.

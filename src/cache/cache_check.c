@@ -12,7 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "cache/compare.h"
+#include "cache/page_check.h"
 #include "fault/fault.h"
 
 #define PAGE_KEYS 500

@@ -14,7 +14,7 @@
 #include "cache/batch.h"
 #include "cache/cache.h"
 #include "cache/layout.h"
-#include "cache/redis.h"
+#include "cache/redis/redis.h"
 
 #define STELE_CACHE_STEP_EVENTS 5000    // Of the log, looked at in one step
 

@@ -10,7 +10,7 @@
 #include "cache/cache_internal.h"
 #include "fault/fault.h"
 #include "model/clock.h"
-#include "wire/event.h"
+#include "wire/event_codec.h"
 
 #define READY_MS 2000
 #define PAGE_RECORDS STELE_BATCH_RECORDS

@@ -12,7 +12,7 @@
 
 #include <inttypes.h>
 #include <string.h>
-#include "cache/compare.h"
+#include "cache/page_check.h"
 #include "model/clock.h"
 
 #define HURRY_MS 50                 // From one page to the next after evictions

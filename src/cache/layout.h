@@ -13,7 +13,7 @@
 #ifndef STELE_LAYOUT_H_INCLUDED
 #define STELE_LAYOUT_H_INCLUDED
 
-#include "cache/redis.h"
+#include "cache/redis/redis.h"
 #include "model/record.h"
 #include "wire/pack.h"
 

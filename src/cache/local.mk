@@ -5,17 +5,18 @@ src_cache_libcache_la_SOURCES = \
     src/cache/cache_apply.c \
     src/cache/cache_check.c \
     src/cache/cache_internal.h \
+    src/cache/cache_parts.h \
     src/cache/cache_rebuild.c \
     src/cache/cache_recover.c \
     src/cache/cache_scrub.c \
     src/cache/cache_sweep.c \
-    src/cache/compare.c src/cache/compare.h \
-    src/cache/detour.c src/cache/detour.h \
+    src/cache/last_position.c \
     src/cache/layout.c src/cache/layout.h \
-    src/cache/legacy.c src/cache/legacy.h \
-    src/cache/live.c \
-    src/cache/look.c src/cache/look.h \
-    src/cache/parts.c src/cache/parts.h \
-    src/cache/redis.c src/cache/redis.h \
-    src/cache/redis_url.c src/cache/redis_url.h \
-    src/cache/witness.c
+    src/cache/live_record.c \
+    src/cache/page_check.c src/cache/page_check.h \
+    src/cache/parts.c \
+    src/cache/pending_list.c src/cache/pending_list.h \
+    src/cache/record_check.c src/cache/record_check.h \
+    src/cache/redis/redis.c src/cache/redis/redis.h \
+    src/cache/redis/redis_keys.c src/cache/redis/redis_keys.h \
+    src/cache/redis/redis_url.c src/cache/redis/redis_url.h

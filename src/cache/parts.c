@@ -6,7 +6,7 @@
 */
 
 #include <hiredis/hiredis.h>
-#include "cache/parts.h"
+#include "cache/cache_parts.h"
 
 #define TEXT_(number) #number
 #define TEXT(number) TEXT_ (number)

@@ -1,15 +1,15 @@
-# The programs. What they share is in a library of their own, which knows of
-# nothing but its own files and the public headers.
+# The programs. What both use is in a library of its own, which depends on nothing but its own
+# files and the public headers.
 noinst_LTLIBRARIES += src/cli/libcli.la
 src_cli_libcli_la_SOURCES = \
-    src/cli/format.c src/cli/format.h \
-    src/cli/interrupt.c src/cli/interrupt.h \
-    src/cli/lines.c src/cli/lines.h \
-    src/cli/options.c src/cli/options.h \
-    src/cli/sparkline.c src/cli/sparkline.h \
-    src/cli/table.c src/cli/table.h \
-    src/cli/tally.c src/cli/tally.h \
-    src/cli/text.c src/cli/text.h
+    src/cli/shared/publish_counts.c src/cli/shared/publish_counts.h \
+    src/cli/terminal/format.c src/cli/terminal/format.h \
+    src/cli/terminal/options.c src/cli/terminal/options.h \
+    src/cli/terminal/sparkline.c src/cli/terminal/sparkline.h \
+    src/cli/terminal/table.c src/cli/terminal/table.h \
+    src/cli/terminal/text.c src/cli/terminal/text.h \
+    src/cli/files/interrupt.c src/cli/files/interrupt.h \
+    src/cli/files/lines.c src/cli/files/lines.h
 
 sbin_PROGRAMS += steled
 steled_SOURCES = src/cli/accept.c src/cli/steled.c
@@ -17,44 +17,45 @@ steled_LDADD = src/cli/libcli.la libstele.la $(CZMQ_LIBS) $(ZMQ_LIBS) $(SQLITE_L
 
 bin_PROGRAMS += stele
 stele_SOURCES = \
-    src/cli/stele.c src/cli/cli.c src/cli/cli.h \
-    src/cli/ask.c src/cli/ask.h \
-    src/cli/csv.c src/cli/csv.h \
-    src/cli/digest.c src/cli/digest.h \
-    src/cli/outfile.c src/cli/outfile.h \
-    src/cli/page.c src/cli/page.h \
-    src/cli/progress.c src/cli/progress.h \
-    src/cli/push.c src/cli/push.h \
-    src/cli/rows.c src/cli/rows.h \
-    src/cli/scope.c src/cli/scope.h \
-    src/cli/screen.c src/cli/screen.h \
-    src/cli/task.c src/cli/task.h \
-    src/cli/tasks.c src/cli/tasks.h \
-    src/cli/value.c src/cli/value.h \
-    src/cli/cmd_check.c \
-    src/cli/cmd_completion.c \
-    src/cli/cmd_export.c \
-    src/cli/cmd_follow.c \
-    src/cli/cmd_get.c \
-    src/cli/cmd_history.c \
-    src/cli/cmd_import.c \
-    src/cli/cmd_info.c \
-    src/cli/cmd_list.c \
-    src/cli/cmd_metrics.c \
-    src/cli/cmd_migrate.c \
-    src/cli/cmd_mode.c \
-    src/cli/cmd_outputs.c \
-    src/cli/cmd_ping.c \
-    src/cli/cmd_publish.c \
-    src/cli/cmd_recover.c \
-    src/cli/cmd_rejected.c \
-    src/cli/cmd_replay.c \
-    src/cli/cmd_sessions.c \
-    src/cli/cmd_show.c \
-    src/cli/cmd_stats.c \
-    src/cli/cmd_status.c \
-    src/cli/cmd_stuck.c \
-    src/cli/cmd_top.c
-# What reads the stores of earlier systems is not in the library, so the rooms that it needs are linked here
+    src/cli/stele.c \
+    src/cli/shared/ask.c src/cli/shared/ask.h \
+    src/cli/shared/cli.c src/cli/shared/cli.h \
+    src/cli/shared/page.c src/cli/shared/page.h \
+    src/cli/shared/push.c src/cli/shared/push.h \
+    src/cli/shared/scope.c src/cli/shared/scope.h \
+    src/cli/shared/screen.c src/cli/shared/screen.h \
+    src/cli/shared/task_page.c src/cli/shared/task_page.h \
+    src/cli/shared/task_table.c src/cli/shared/task_table.h \
+    src/cli/shared/value.c src/cli/shared/value.h \
+    src/cli/terminal/progress.c src/cli/terminal/progress.h \
+    src/cli/files/csv.c src/cli/files/csv.h \
+    src/cli/files/digest.c src/cli/files/digest.h \
+    src/cli/files/outfile.c src/cli/files/outfile.h \
+    src/cli/files/rows.c src/cli/files/rows.h \
+    src/cli/commands/tasks/get.c \
+    src/cli/commands/tasks/history.c \
+    src/cli/commands/tasks/list.c \
+    src/cli/commands/tasks/metrics.c \
+    src/cli/commands/tasks/outputs.c \
+    src/cli/commands/tasks/sessions.c \
+    src/cli/commands/tasks/show.c \
+    src/cli/commands/tasks/status.c \
+    src/cli/commands/tasks/stuck.c \
+    src/cli/commands/events/export.c \
+    src/cli/commands/events/follow.c \
+    src/cli/commands/events/import.c \
+    src/cli/commands/events/migrate.c \
+    src/cli/commands/events/publish.c \
+    src/cli/commands/events/rejected.c \
+    src/cli/commands/events/replay.c \
+    src/cli/commands/broker/check.c \
+    src/cli/commands/broker/completion.c \
+    src/cli/commands/broker/info.c \
+    src/cli/commands/broker/mode.c \
+    src/cli/commands/broker/ping.c \
+    src/cli/commands/broker/recover.c \
+    src/cli/commands/broker/stats.c \
+    src/cli/commands/broker/top.c
+# The import from earlier systems is not in the library, so the rooms that it needs are linked here
 stele_LDADD = src/cli/libcli.la src/migrate/libmigrate.la libstele.la src/cache/libcache.la \
-    src/ledger/libledger.la src/wire/libwire.la src/model/libmodel.la $(STELE_FAULT_ROOM) $(STELE_LIBS)
+    src/sqlite/libsqlite.la src/wire/libwire.la src/model/libmodel.la $(STELE_FAULT_ROOM) $(STELE_LIBS)

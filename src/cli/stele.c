@@ -12,7 +12,7 @@
 #include <locale.h>
 #include <stdlib.h>
 #include <string.h>
-#include "cli/cli.h"
+#include "cli/shared/cli.h"
 
 const cli_command_t *const cli_commands [] = {
     &cli_cmd_publish, &cli_cmd_status, &cli_cmd_get, &cli_cmd_show, &cli_cmd_list, &cli_cmd_history,

@@ -16,8 +16,8 @@
 #include <sys/un.h>
 #include <sysexits.h>
 #include <czmq.h>
-#include "broker/actor.h"
-#include "cli/options.h"
+#include "broker/common/actor.h"
+#include "cli/terminal/options.h"
 #include "fault/fault.h"
 #include "stele.h"
 

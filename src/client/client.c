@@ -11,7 +11,7 @@
 #include <assert.h>
 #include <czmq.h>
 #include "client/follow.h"
-#include "client/publisher.h"
+#include "client/publish/publisher.h"
 #include "client/request.h"
 #include "client/wait.h"
 #include "stele_client.h"

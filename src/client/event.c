@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "stele_event.h"
-#include "wire/event.h"
+#include "wire/event_codec.h"
 #include "wire/json.h"
 #include "wire/scan.h"
 

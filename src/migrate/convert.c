@@ -17,7 +17,7 @@
 #include "model/field.h"
 #include "stele_event.h"
 #include "wire/base64.h"
-#include "wire/event.h"
+#include "wire/event_codec.h"
 #include "wire/scan.h"
 
 #define NESTING_KEPT 12             // Of a value that is kept: it stands inside others

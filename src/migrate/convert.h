@@ -16,7 +16,7 @@
 #include <stdint.h>
 #include <jansson.h>
 #include "migrate/migrate.h"
-#include "migrate/spool.h"
+#include "migrate/event_sort.h"
 #include "model/vocabulary.h"
 
 struct stele_migrate {

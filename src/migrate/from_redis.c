@@ -14,9 +14,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include "cache/legacy.h"
+#include "cache/redis/redis_keys.h"
 #include "migrate/convert.h"
-#include "migrate/rivals.h"
+#include "migrate/duplicates.h"
 #include "model/lifecycle.h"
 #include "stele_error.h"
 

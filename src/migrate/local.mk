@@ -2,11 +2,12 @@
 noinst_LTLIBRARIES += src/migrate/libmigrate.la
 src_migrate_libmigrate_la_SOURCES = \
     src/migrate/convert.c src/migrate/convert.h \
+    src/migrate/duplicates.c src/migrate/duplicates.h \
+    src/migrate/event_sort.c src/migrate/event_sort.h \
     src/migrate/from_redis.c \
     src/migrate/from_sqlite.c \
     src/migrate/migrate.c src/migrate/migrate.h \
-    src/migrate/rivals.c src/migrate/rivals.h \
-    src/migrate/spool.c src/migrate/spool.h \
-    src/migrate/sqlite_sessions.c src/migrate/sqlite_source.h \
+    src/migrate/sqlite_sessions.c \
+    src/migrate/sqlite_source.h \
     src/migrate/sqlite_tasks.c \
-    src/migrate/story.c src/migrate/story.h
+    src/migrate/timeline.c src/migrate/timeline.h

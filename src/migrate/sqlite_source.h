@@ -8,10 +8,10 @@
 #ifndef STELE_SQLITE_SOURCE_H_INCLUDED
 #define STELE_SQLITE_SOURCE_H_INCLUDED
 
-#include "ledger/foreign.h"
+#include "sqlite/sqlite_file.h"
 #include "migrate/convert.h"
-#include "migrate/rivals.h"
-#include "migrate/story.h"
+#include "migrate/duplicates.h"
+#include "migrate/timeline.h"
 
 /*  Names that the time of a row may have                                    */
 #define SQLITE_TIMES "timestamp created_at recorded_at time changed_at executed_at"

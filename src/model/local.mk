@@ -3,9 +3,9 @@ src_model_libmodel_la_SOURCES = \
     src/model/clock.h \
     src/model/error.c \
     src/model/field.c src/model/field.h \
-    src/model/handover.h \
     src/model/lifecycle.c src/model/lifecycle.h \
     src/model/record.c src/model/record.h \
     src/model/refusal.c src/model/refusal.h \
     src/model/thread.h \
+    src/model/tsan.h \
     src/model/vocabulary.c src/model/vocabulary.h

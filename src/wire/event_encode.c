@@ -8,7 +8,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
-#include "wire/event.h"
+#include "wire/event_codec.h"
 #include "wire/json.h"
 
 void

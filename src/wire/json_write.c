@@ -14,7 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "wire/base64.h"
-#include "wire/event.h"
+#include "wire/event_codec.h"
 #include "wire/json.h"
 #include "wire/quote.h"
 #include "wire/scan.h"

@@ -7,7 +7,7 @@
 
 #include <jansson.h>
 #include <msgpack.h>
-#include "wire/parts.h"
+#include "wire/wire_parts.h"
 
 const char *
 stele_msgpack_version (void)

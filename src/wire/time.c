@@ -11,7 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 #include "stele_error.h"
-#include "wire/event.h"
+#include "wire/event_codec.h"
 #include "wire/scan.h"
 
 #define SECOND_US INT64_C (1000000)

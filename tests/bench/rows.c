@@ -18,7 +18,7 @@
 #include "bench.h"
 #include "ledger/ledger.h"
 #include "model/clock.h"
-#include "wire/event.h"
+#include "wire/event_codec.h"
 #include "wire/scan.h"
 
 #define STATEMENTS_MAX 64

@@ -11,7 +11,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 #include "fuzz.h"
-#include "broker/settings.h"
+#include "broker/common/settings.h"
 
 int
 LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)

@@ -9,7 +9,7 @@
 */
 
 #include "fuzz.h"
-#include "wire/event.h"
+#include "wire/event_codec.h"
 #include "wire/json.h"
 #include "wire/scan.h"
 

@@ -9,9 +9,9 @@
 
 #include <unistd.h>
 #include "fuzz.h"
-#include "broker/query.h"
+#include "broker/operations/query.h"
 #include "ledger/ledger.h"
-#include "wire/event.h"
+#include "wire/event_codec.h"
 #include "wire/json.h"
 #include "wire/scan.h"
 

@@ -7,7 +7,7 @@ tests_tsan_race_SOURCES = tests/tsan/race.c
 tests_tsan_race_LDADD = $(CZMQ_LIBS) $(ZMQ_LIBS)
 
 tsan_tests = \
-    tests/unit/test_ahead \
+    tests/unit/test_compress_ahead \
     tests/unit/test_checkpoint \
     tests/conformance/test_feed.py \
     tests/conformance/test_pipeline.py \

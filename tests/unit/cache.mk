@@ -20,8 +20,8 @@ tests_unit_test_cache_check_SOURCES = tests/unit/test_cache_check.c tests/unit/c
     tests/unit/redis_server.h
 tests_unit_test_cache_check_LDADD = $(STELE_ROOMS) $(STELE_LIBS) $(CMOCKA_LIBS)
 
-check_PROGRAMS += tests/unit/test_live
-TESTS += tests/unit/test_live
-tests_unit_test_live_SOURCES = tests/unit/test_live.c tests/unit/cache_fixture.h \
+check_PROGRAMS += tests/unit/test_live_record
+TESTS += tests/unit/test_live_record
+tests_unit_test_live_record_SOURCES = tests/unit/test_live_record.c tests/unit/cache_fixture.h \
     tests/unit/redis_server.h
-tests_unit_test_live_LDADD = $(STELE_ROOMS) $(STELE_LIBS) $(CMOCKA_LIBS)
+tests_unit_test_live_record_LDADD = $(STELE_ROOMS) $(STELE_LIBS) $(CMOCKA_LIBS)

@@ -18,10 +18,10 @@ TESTS += tests/unit/test_format
 tests_unit_test_format_SOURCES = tests/unit/test_format.c
 tests_unit_test_format_LDADD = src/cli/libcli.la $(CMOCKA_LIBS)
 
-check_PROGRAMS += tests/unit/test_tally
-TESTS += tests/unit/test_tally
-tests_unit_test_tally_SOURCES = tests/unit/test_tally.c
-tests_unit_test_tally_LDADD = src/cli/libcli.la $(CMOCKA_LIBS)
+check_PROGRAMS += tests/unit/test_publish_counts
+TESTS += tests/unit/test_publish_counts
+tests_unit_test_publish_counts_SOURCES = tests/unit/test_publish_counts.c
+tests_unit_test_publish_counts_LDADD = src/cli/libcli.la $(CMOCKA_LIBS)
 
 check_PROGRAMS += tests/unit/test_lines
 TESTS += tests/unit/test_lines
@@ -30,5 +30,5 @@ tests_unit_test_lines_LDADD = src/cli/libcli.la $(CMOCKA_LIBS)
 
 check_PROGRAMS += tests/unit/test_rows
 TESTS += tests/unit/test_rows
-tests_unit_test_rows_SOURCES = tests/unit/test_rows.c src/cli/rows.c src/cli/csv.c
+tests_unit_test_rows_SOURCES = tests/unit/test_rows.c src/cli/files/rows.c src/cli/files/csv.c
 tests_unit_test_rows_LDADD = $(CMOCKA_LIBS) $(JANSSON_LIBS)

@@ -20,8 +20,8 @@
 #include <jansson.h>
 #include "ledger/ledger.h"
 #include "ledger/reader.h"
-#include "ledger/sql.h"
-#include "wire/event.h"
+#include "sqlite/sql/sql.h"
+#include "wire/event_codec.h"
 #include "wire/json.h"
 
 typedef struct {

@@ -10,10 +10,10 @@ TESTS += tests/unit/test_params
 tests_unit_test_params_SOURCES = tests/unit/test_params.c
 tests_unit_test_params_LDADD = $(STELE_ROOMS) $(STELE_LIBS) $(CMOCKA_LIBS)
 
-check_PROGRAMS += tests/unit/test_query
-TESTS += tests/unit/test_query
-tests_unit_test_query_SOURCES = tests/unit/test_query.c
-tests_unit_test_query_LDADD = $(STELE_ROOMS) $(STELE_LIBS) $(CMOCKA_LIBS)
+check_PROGRAMS += tests/unit/test_operations
+TESTS += tests/unit/test_operations
+tests_unit_test_operations_SOURCES = tests/unit/test_operations.c
+tests_unit_test_operations_LDADD = $(STELE_ROOMS) $(STELE_LIBS) $(CMOCKA_LIBS)
 
 check_PROGRAMS += tests/unit/test_requests
 TESTS += tests/unit/test_requests
@@ -25,10 +25,10 @@ TESTS += tests/unit/test_pending
 tests_unit_test_pending_SOURCES = tests/unit/test_pending.c
 tests_unit_test_pending_LDADD = $(STELE_ROOMS) $(STELE_LIBS) $(CMOCKA_LIBS)
 
-check_PROGRAMS += tests/unit/test_turns
-TESTS += tests/unit/test_turns
-tests_unit_test_turns_SOURCES = tests/unit/test_turns.c
-tests_unit_test_turns_LDADD = $(STELE_ROOMS) $(STELE_LIBS) $(CMOCKA_LIBS)
+check_PROGRAMS += tests/unit/test_fair_queue
+TESTS += tests/unit/test_fair_queue
+tests_unit_test_fair_queue_SOURCES = tests/unit/test_fair_queue.c
+tests_unit_test_fair_queue_LDADD = $(STELE_ROOMS) $(STELE_LIBS) $(CMOCKA_LIBS)
 
 check_PROGRAMS += tests/unit/test_roster
 TESTS += tests/unit/test_roster

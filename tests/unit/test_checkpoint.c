@@ -14,8 +14,8 @@
 #include <time.h>
 #include <unistd.h>
 #include <cmocka.h>
-#include "ledger/checkpoint.h"
-#include "ledger/sql.h"
+#include "sqlite/wal/checkpoint.h"
+#include "sqlite/sql/sql.h"
 #include "stele_error.h"
 
 #define ROWS 8500                   // Of one page each: more than a checkpoint waits for

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <cmocka.h>
-#include "ledger/content.h"
+#include "sqlite/compress/content.h"
 #include "stele_error.h"
 
 static int

@@ -7,7 +7,7 @@
 
 #include <czmq.h>
 #include "talk.h"
-#include "client/dialog.h"
+#include "client/publish/dialog.h"
 #include "stele_error.h"
 
 #define START_MS 1000000

@@ -10,7 +10,7 @@
 #include <stddef.h>
 #include <stdlib.h>
 #include <cmocka.h>
-#include "cli/format.h"
+#include "cli/terminal/format.h"
 
 static void
 test_format_count_groups_thousands (void **state)

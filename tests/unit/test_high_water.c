@@ -15,7 +15,7 @@
 #include <string.h>
 #include <unistd.h>
 #include <cmocka.h>
-#include "ledger/high_water.h"
+#include "sqlite/wal/high_water.h"
 
 typedef struct {
     char folder [64];

@@ -10,7 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
-#include "broker/histogram.h"
+#include "broker/common/histogram.h"
 
 static void
 test_histogram_empty_is_zero (void **state)

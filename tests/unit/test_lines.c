@@ -15,8 +15,8 @@
 #include <unistd.h>
 #include <sys/wait.h>
 #include <cmocka.h>
-#include "cli/interrupt.h"
-#include "cli/lines.h"
+#include "cli/files/interrupt.h"
+#include "cli/files/lines.h"
 
 static void
 s_write (int fd, const char *text, size_t size)

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <cmocka.h>
-#include "cli/options.h"
+#include "cli/terminal/options.h"
 
 typedef struct {
     bool json;

@@ -6,7 +6,7 @@
 */
 
 #include "talk.h"
-#include "broker/params.h"
+#include "broker/operations/params.h"
 
 static stele_pack_t *s_request;
 static stele_params_t s_params;

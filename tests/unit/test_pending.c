@@ -10,7 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
-#include "broker/pending.h"
+#include "broker/requests/pending.h"
 
 static stele_request_t *
 s_add (stele_pending_t *pending, size_t size)

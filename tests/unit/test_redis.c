@@ -10,7 +10,7 @@
 #include <stddef.h>
 #include <string.h>
 #include <cmocka.h>
-#include "cache/redis.h"
+#include "cache/redis/redis.h"
 #include "redis_server.h"
 
 typedef struct {

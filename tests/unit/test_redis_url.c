@@ -10,7 +10,7 @@
 #include <stddef.h>
 #include <string.h>
 #include <cmocka.h>
-#include "cache/redis_url.h"
+#include "cache/redis/redis_url.h"
 
 static void
 s_assert_host (const char *text, const char *host, int port, int db)

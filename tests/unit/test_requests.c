@@ -8,9 +8,9 @@
 
 #include <unistd.h>
 #include "talk.h"
-#include "broker/requests.h"
+#include "broker/requests/requests.h"
 #include "ledger/ledger.h"
-#include "wire/event.h"
+#include "wire/event_codec.h"
 
 #define PATIENCE_MS 20000           // For what has to come; never waited for in full
 

@@ -6,7 +6,7 @@
 */
 
 #include "ledger_fixture.h"
-#include "broker/roster.h"
+#include "broker/ingest/roster.h"
 #include "model/clock.h"
 
 static stele_roster_t *

@@ -11,8 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <cmocka.h>
-#include "cli/csv.h"
-#include "cli/rows.h"
+#include "cli/files/csv.h"
+#include "cli/files/rows.h"
 
 //  -- rows ------------------------------------------------------------------------------
 

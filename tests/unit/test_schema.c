@@ -6,7 +6,7 @@
 */
 
 #include <malloc.h>
-#include "ledger/schema.h"
+#include "sqlite/sql/schema.h"
 #include "ledger_fixture.h"
 
 #define EARLIER 2                   // Its columns of long texts took nothing but TEXT

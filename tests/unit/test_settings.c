@@ -14,7 +14,7 @@
 #include <string.h>
 #include <cmocka.h>
 #include <unistd.h>
-#include "broker/settings.h"
+#include "broker/common/settings.h"
 
 static void
 test_settings_new_has_every_default (void **state)

@@ -16,8 +16,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include <cmocka.h>
-#include "client/spool.h"
-#include "client/spool_format.h"
+#include "client/spool/spool.h"
+#include "client/spool/spool_format.h"
 
 #define EVENT_BYTES (STELE_SPOOL_HEAD + 8)      // Of one that s_append makes
 

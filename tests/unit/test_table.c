@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <cmocka.h>
-#include "cli/table.h"
+#include "cli/terminal/table.h"
 
 static const cli_column_t s_columns [] = {
     { "TASK", CLI_CUT | CLI_ID, 8 },

@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <cmocka.h>
-#include "cli/text.h"
+#include "cli/terminal/text.h"
 
 typedef struct {
     char *text;

@@ -17,7 +17,7 @@
 #include <string.h>
 #include <cmocka.h>
 #include <jansson.h>
-#include "wire/event.h"
+#include "wire/event_codec.h"
 #include "wire/json.h"
 #include "wire/message.h"
 #include "wire/scan.h"

@@ -14,7 +14,7 @@
 #include <string.h>
 #include <cmocka.h>
 #include <math.h>
-#include "wire/event.h"
+#include "wire/event_codec.h"
 #include "wire/json.h"
 #include "wire/scan.h"
 

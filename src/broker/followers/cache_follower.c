@@ -1,0 +1,288 @@
+/*  cache_follower - the follower that keeps Redis: a thread around stele_cache_t
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at https://mozilla.org/MPL/2.0/.
+*/
+
+#include <assert.h>
+#include <string.h>
+#include "broker/common/actor.h"
+#include "broker/followers/follower.h"
+#include "broker/ingest/mode.h"
+#include "broker/common/poll.h"
+#include "cache/cache.h"
+#include "model/clock.h"
+#include "model/thread.h"
+#include "wire/scan.h"
+
+//  At a start Redis is compared with SQLite record by record up to this many live
+//  records; above it the cursor is what is compared, and consistency.check does the rest.
+#define COMPARE_TASKS_MAX 20000
+//  In passing, up to some 500 active records and those of 5000 events are compared so often
+#define SCRUB_MS 1000
+#define PAUSED_MS 1000
+
+typedef struct {
+    stele_follower_t follower;
+    stele_cache_t *cache;
+    int64_t started_us;
+    int64_t applied_head_us;        // Wall clock of the commit at the head
+    bool aligned;
+    bool draining;
+    bool paused;                    // Another mode than dual: there is no cache
+} s_cache_t;
+
+static void
+s_news (s_cache_t *self)
+{
+    const char *news;
+    while ((news = stele_cache_news (self->cache)))
+        zsys_info ("redis: %s", news);
+}
+
+//  Live for the first time: compare and repair, and tell the supervisor.
+static void
+s_align (s_cache_t *self)
+{
+    if (self->aligned || stele_cache_state (self->cache) != STELE_CACHE_LIVE)
+        return;
+    self->aligned = true;
+    int64_t aligned_us = stele_clock_steady_us ();
+    stele_ledger_stats_t stats = { 0 };
+    stele_reader_stats (self->follower.reader, &stats);
+    stele_pack_t *pack = self->follower.pack;
+    stele_pack_clear (pack);
+    size_t mark = stele_pack_open_map (pack);
+    size_t count = 0;
+    bool compared = stats.tasks <= COMPARE_TASKS_MAX;
+    if (compared) {
+        stele_refusal_t refusal;
+        int entries = stele_cache_check (self->cache, self->follower.reader, true, pack, &refusal);
+        if (entries > 0)
+            count = (size_t) entries;
+        else
+            compared = false;
+    }
+    stele_pack_key_string (pack, "compared", compared? "records": "position");
+    stele_pack_key_real (pack, "align_s", (double) (aligned_us - self->started_us) / 1e6);
+    stele_pack_key_real (pack, "compare_s", (double) (stele_clock_steady_us () - aligned_us) / 1e6);
+    stele_pack_close (pack, mark, count + 3);
+    zsock_send (self->follower.pipe, "sb", "ALIGNED", stele_pack_data (pack), stele_pack_size (pack));
+}
+
+static void
+s_pack_refusal (stele_pack_t *pack, const stele_refusal_t *refusal)
+{
+    stele_pack_clear (pack);
+    stele_pack_map (pack, 2);
+    stele_pack_key_bool (pack, "ok", false);
+    stele_pack_string (pack, "error");
+    stele_pack_map (pack, 2);
+    stele_pack_key_string (pack, "code", stele_error_name (refusal->code));
+    stele_pack_key_string (pack, "message", refusal->message);
+}
+
+static bool
+s_is (const stele_token_t *token, const char *text)
+{
+    return token->kind == STELE_SCAN_TEXT && token->size == strlen (text)
+        && memcmp (token->data, text, token->size) == 0;
+}
+
+//  Entries of the answer, or a code with the refusal.
+static int
+s_run (s_cache_t *self, const void *data, size_t size, stele_refusal_t *refusal)
+{
+    stele_token_t op = stele_scan_find (data, size, "op", NULL, NULL);
+    stele_pack_t *pack = self->follower.pack;
+    stele_reader_t *reader = self->follower.reader;
+    if (!self->cache)
+        return stele_refuse (refusal, STELE_EUNAVAILABLE, NULL,
+            "Redis follows the ledger in mode dual only: 'stele mode dual'");
+    if (s_is (&op, "task.recover")) {
+        stele_token_t id = stele_scan_find (data, size, "task_id", NULL, NULL);
+        if (id.kind != STELE_SCAN_TEXT)
+            return stele_refuse (refusal, STELE_EBAD_REQUEST, "task_id", "task_id takes a string");
+        return stele_cache_recover_task (self->cache, reader, id.data, id.size, pack, refusal);
+    }
+    if (s_is (&op, "recover")) {
+        stele_token_t scope = stele_scan_find (data, size, "scope", NULL, NULL);
+        if (scope.kind != STELE_SCAN_END && !s_is (&scope, "active") && !s_is (&scope, "all"))
+            return stele_refuse (refusal, STELE_EBAD_REQUEST, "scope", "scope takes active or all");
+        return stele_cache_recover (self->cache, reader, s_is (&scope, "all"), pack, refusal);
+    }
+    if (s_is (&op, "consistency.check")) {
+        stele_token_t repair = stele_scan_find (data, size, "repair", NULL, NULL);
+        if (repair.kind != STELE_SCAN_END && repair.kind != STELE_SCAN_BOOL && repair.kind != STELE_SCAN_NIL)
+            return stele_refuse (refusal, STELE_EBAD_REQUEST, "repair", "repair takes true or false");
+        return stele_cache_check (self->cache, reader,
+            repair.kind == STELE_SCAN_BOOL && repair.integer, pack, refusal);
+    }
+    return stele_refuse (refusal, STELE_EUNKNOWN_OP, "op", "the cache does not know that operation");
+}
+
+static void
+s_pack_stats (s_cache_t *self)
+{
+    int64_t head_time_us = stele_reader_commit_time (self->follower.reader, self->follower.head);
+    stele_pack_clear (self->follower.pack);
+    if (!self->cache) {
+        stele_pack_map (self->follower.pack, 1);
+        stele_pack_key_string (self->follower.pack, "state", "off");
+        return;
+    }
+    stele_cache_pack_stats (self->cache, self->follower.head, head_time_us,
+        stele_clock_us (), self->follower.pack);
+}
+
+//  Somebody has a word for this actor: DRAIN or $TERM
+static bool
+s_ends (void *arg)
+{
+    s_cache_t *self = arg;
+    return (zsock_events (self->follower.pipe) & ZMQ_POLLIN) != 0;
+}
+
+static int
+s_open_cache (s_cache_t *self, stele_refusal_t *refusal)
+{
+    const stele_settings_t *settings = self->follower.settings;
+    stele_cache_options_t options = {
+        .url = settings->redis,
+        .prefix = settings->redis_prefix,
+        .legacy_keys = settings->legacy_keys,
+        .terminal_ttl_s = settings->terminal_ttl_s,
+        .scrub_ms = SCRUB_MS
+    };
+    self->cache = stele_cache_new (&options, refusal);
+    if (!self->cache)
+        return refusal->code;
+    stele_cache_end_when (self->cache, s_ends, self);
+    return 0;
+}
+
+//  The writer says so when the mode changes. A cache that follows again begins with what
+//  Redis has then.
+static void
+s_pause (s_cache_t *self, const void *data, size_t size)
+{
+    stele_token_t paused = stele_scan_find (data, size, "paused", NULL, NULL);
+    self->paused = paused.kind == STELE_SCAN_BOOL && paused.integer;
+    stele_refusal_t refusal;
+    if (self->paused)
+        stele_cache_destroy (&self->cache);
+    else
+    if (!self->cache)
+        s_open_cache (self, &refusal);
+    stele_pack_clear (self->follower.pack);
+    stele_pack_map (self->follower.pack, 0);
+}
+
+static void
+s_mailbox (s_cache_t *self)
+{
+    zmsg_t *request;
+    while ((request = stele_follower_request (&self->follower))) {
+        zframe_t *body = zmsg_last (request);
+        const void *data = zframe_data (body);
+        size_t size = zframe_size (body);
+        stele_token_t op = stele_scan_find (data, size, "op", NULL, NULL);
+        if (s_is (&op, "stats"))
+            s_pack_stats (self);
+        else
+        if (s_is (&op, "pause"))
+            s_pause (self, data, size);
+        else {
+            stele_pack_t *pack = self->follower.pack;
+            stele_pack_clear (pack);
+            size_t mark = stele_pack_open_map (pack);
+            stele_pack_key_bool (pack, "ok", true);
+            stele_pack_key_integer (pack, "position", stele_reader_head (self->follower.reader));
+            stele_refusal_t refusal = { 0 };
+            int entries = s_run (self, data, size, &refusal);
+            if (entries < 0)
+                s_pack_refusal (pack, &refusal);
+            else
+                stele_pack_close (pack, mark, (size_t) entries + 2);
+        }
+        stele_follower_answer (&self->follower, &request);
+    }
+}
+
+static bool
+s_command (s_cache_t *self)
+{
+    char *command = zstr_recv (self->follower.pipe);
+    bool goes_on = command && strneq (command, "$TERM");
+    if (goes_on && streq (command, "DRAIN"))
+        self->draining = true;
+    zstr_free (&command);
+    return goes_on;
+}
+
+//  At the head, or with nobody to bring there: a Redis that is away is caught up later.
+static bool
+s_drained (s_cache_t *self)
+{
+    return !self->cache || stele_cache_state (self->cache) == STELE_CACHE_AWAY
+        || stele_cache_position (self->cache) >= self->follower.head;
+}
+
+static void
+s_loop (s_cache_t *self)
+{
+    bool goes_on = true;
+    int wait_ms = 0;
+    while (goes_on) {
+        zmq_pollitem_t items [] = {
+            { zsock_resolve (self->follower.pipe), 0, ZMQ_POLLIN, 0 },
+            { zsock_resolve (self->follower.mailbox), 0, ZMQ_POLLIN, 0 },
+            { zsock_resolve (self->follower.heads), 0, ZMQ_POLLIN, 0 }
+        };
+        //  While Redis is away a new head is no reason to hurry
+        bool away = !self->cache || stele_cache_state (self->cache) == STELE_CACHE_AWAY;
+        if (stele_poll (items, away? 2: 3, wait_ms) < 0)
+            break;
+        if (items [0].revents & ZMQ_POLLIN)
+            goes_on = s_command (self);
+        stele_follower_hear (&self->follower);
+        s_mailbox (self);
+        if (!goes_on)
+            break;
+        if (self->cache) {
+            wait_ms = stele_cache_step (self->cache, self->follower.reader, stele_clock_us ());
+            s_news (self);
+            s_align (self);
+        }
+        else
+            wait_ms = PAUSED_MS;
+        if (self->draining && s_drained (self)) {
+            self->draining = false;
+            zstr_send (self->follower.pipe, "DRAINED");
+        }
+    }
+}
+
+void
+stele_cache_actor (zsock_t *pipe, void *args)
+{
+    s_cache_t self = { .started_us = stele_clock_steady_us () };
+    stele_refusal_t refusal = { 0 };
+    zsock_signal (pipe, 0);
+    stele_thread_name ("cache");
+    int code = stele_follower_open (&self.follower, pipe, args, "cache", &refusal);
+    const stele_settings_t *settings = self.follower.settings;
+    self.paused = code == 0 && stele_mode_initial (settings) != STELE_MODE_DUAL;
+    if (code == 0 && !self.paused)
+        code = s_open_cache (&self, &refusal);
+    if (code)
+        zstr_sendx (pipe, "FAILED", refusal.message, NULL);
+    else {
+        zstr_sendx (pipe, "READY", settings->redis, NULL);
+        s_loop (&self);
+    }
+    stele_cache_destroy (&self.cache);
+    stele_follower_close (&self.follower);
+    STELE_TOLD (self.follower.settings);
+}

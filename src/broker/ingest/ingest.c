@@ -1,0 +1,351 @@
+/*  ingest - the actor that writes: its sockets and its loop
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at https://mozilla.org/MPL/2.0/.
+*/
+
+#include <assert.h>
+#include <string.h>
+#include "broker/common/actor.h"
+#include "broker/ingest/redis_mode.h"
+#include "broker/common/endpoint.h"
+#include "broker/ingest/ingest.h"
+#include "broker/ingest/ingest_internal.h"
+#include "broker/common/poll.h"
+#include "broker/ingest/writer.h"
+#include "fault/fault.h"
+#include "model/clock.h"
+#include "model/thread.h"
+
+//  A batch is closed when it has taken this long to fill, however much still arrives
+#define FILL_US         20000
+//  Messages that one socket may have taken before the others get their turn
+#define TURN_MESSAGES   64
+#define RETRY_MS_MIN    100
+#define RETRY_MS_MAX    2000
+#define ALARM_US        1000000
+#define TICK_MS         100
+//  Bytes of errors that a peer, and all of them, may leave unread; what is more is not said
+#define ERRORS_PEER     (64 * 1024)
+#define ERRORS_ALL      (32 * 1024 * 1024)
+#define SAY_MODE_US     60000000
+//  A loop that took longer did not listen: stopped (SIGSTOP), or storage was slow
+#define STALL_US        1000000
+
+void
+stele_ingest_announce (stele_ingest_t *self)
+{
+    int64_t head = stele_ledger_head (self->writer->ledger);
+    if (head == self->announced)
+        return;
+    self->announced = head;
+    STELE_FAULT (announce_before);
+    zmq_send (zsock_resolve (self->head), &head, sizeof head, ZMQ_DONTWAIT);
+    STELE_FAULT (announce_after);
+}
+
+//  -- the batch ------------------------------------------------------------------------
+
+void
+stele_ingest_fail (stele_ingest_t *self)
+{
+    self->failed = true;
+    zsys_error ("storage failed, stopping; what was acked is safe: %s", self->writer->trouble);
+    zstr_sendx (self->pipe, "FAILED", self->writer->trouble, NULL);
+}
+
+//  A storage error: hold back what passes by itself, stop for anything else.
+static void
+s_trouble (stele_ingest_t *self, int code)
+{
+    if (!stele_ledger_passes (code)) {
+        stele_ingest_fail (self);
+        return;
+    }
+    self->is_full = code == STELE_EFULL;
+    if (self->retry_ms == 0) {
+        self->retry_ms = RETRY_MS_MIN;
+        zsys_warning ("storage cannot take writes, holding back acks until it can: %s (%s)",
+            self->writer->trouble, stele_error_name (code));
+    }
+    else
+        self->retry_ms = self->retry_ms * 2 > RETRY_MS_MAX? RETRY_MS_MAX: self->retry_ms * 2;
+    self->retry_us = stele_clock_steady_us () + self->retry_ms * 1000;
+}
+
+//  Loudly, but a peer that asks over and over does not fill the log
+static void
+s_sound_alarm (stele_ingest_t *self)
+{
+    int64_t now_us = stele_clock_steady_us ();
+    if (!*self->writer->alarm || (self->alarmed_us && now_us - self->alarmed_us < ALARM_US))
+        return;
+    self->alarmed_us = now_us;
+    zsys_error ("%s", self->writer->alarm);
+    *self->writer->alarm = 0;
+}
+
+void
+stele_ingest_settle (stele_ingest_t *self, int code)
+{
+    int64_t events = self->writer->batch_events;
+    int64_t begun_us = stele_clock_steady_us ();
+    if (code == 0 && STELE_CONTROL (ack_before_commit))
+        stele_ingest_send_answers (self);
+    if (code == 0)
+        code = stele_writer_commit (self->writer);
+    if (code) {
+        s_trouble (self, code);
+        return;
+    }
+    if (self->retry_ms) {
+        zsys_info ("storage takes writes again");
+        self->retry_ms = 0;
+        *self->writer->trouble = 0;
+    }
+    if (self->settings->verbose && events)
+        zsys_info ("committed %lld events, head %lld, %.3f ms", (long long) events,
+            (long long) stele_ledger_head (self->writer->ledger),
+            (double) (stele_clock_steady_us () - begun_us) / 1e3);
+    //  Whoever waits for an ack first: saying the head wakes every follower
+    stele_ingest_send_answers (self);
+    stele_ingest_announce (self);
+    s_sound_alarm (self);
+}
+
+//  The leases that have run out. Time in which this broker did not listen is no silence of others.
+static int
+s_expire (stele_ingest_t *self)
+{
+    int64_t now_us = stele_clock_steady_us ();
+    if (self->listened_us && now_us - self->listened_us > STALL_US)
+        stele_roster_extend (self->writer->roster, now_us - self->listened_us);
+    self->listened_us = now_us;
+    return stele_writer_expire (self->writer);
+}
+
+//  Take what has arrived, from each socket in turn, until nothing is left or a bound is reached.
+static void
+s_fill (stele_ingest_t *self)
+{
+    stele_writer_t *writer = self->writer;
+    int64_t until_us = stele_clock_steady_us () + FILL_US;
+    int code = 0;
+    bool any = true;
+    while (any && code == 0 && !self->failed && !writer->holding) {
+        int taken = 0;
+        while (taken < TURN_MESSAGES && code == 0 && !self->paused && writer->batch_bytes < STELE_BATCH_BYTES
+        &&     writer->batch_events < self->settings->batch_events && stele_ingest_take_event (self, &code))
+            taken++;
+        any = taken == TURN_MESSAGES;
+        if (code == 0 && !self->paused && stele_ingest_take_pipeline (self, &code))
+            any = true;
+        if (code == 0 && stele_ingest_take_request (self, &code))
+            any = true;
+        if (writer->batch_events >= self->settings->batch_events
+        ||  writer->batch_bytes >= STELE_BATCH_BYTES
+        ||  (any && stele_clock_steady_us () >= until_us))
+            break;
+    }
+    //  A change of mode commits on its way. Where that failed, what was taken is held back, or this is
+    //  the end: a commit of nothing would drop it.
+    if (self->failed || (code == 0 && writer->holding))
+        return;
+    //  After what has arrived, which may be the word of a producer just in time
+    if (code == 0 && !self->paused)
+        code = s_expire (self);
+    stele_ingest_settle (self, code);
+}
+
+static void
+s_hold (stele_ingest_t *self)
+{
+    int code = 0;
+    //  Requests are kept with the batch, so that statistics behind them, and the mode, are answered
+    for (int i = 0; i < TURN_MESSAGES; i++)
+        if (!stele_ingest_take_request (self, &code))
+            break;
+    if (self->failed)
+        return;                     // By a change of mode
+    if (stele_clock_steady_us () < self->retry_us)
+        return;
+    code = self->is_full? stele_ledger_make_room (self->writer->ledger): 0;
+    if (!stele_ledger_passes (code))
+        snprintf (self->writer->trouble, sizeof self->writer->trouble, "%s",
+            stele_ledger_error (self->writer->ledger));
+    else
+        code = stele_writer_again (self->writer);
+    if (code)
+        s_trouble (self, code);
+    else
+        stele_ingest_settle (self, 0);
+}
+
+//  Without room in the file the log goes on growing, if there is room for that.
+static void
+s_checkpoint (stele_ingest_t *self, int64_t spare_us)
+{
+    const char *error = stele_ledger_error (self->writer->ledger);
+    int64_t begun_ns = stele_clock_steady_ns ();
+    int code = stele_ledger_checkpoint (self->writer->ledger, spare_us);
+    self->writer->stages.checkpoint += stele_clock_steady_ns () - begun_ns;
+    if (code == STELE_EFULL || code == STELE_ENO_MEMORY) {
+        if (!self->checkpoint_told)
+            zsys_warning ("cannot fold the write-ahead log into the ledger, it grows: %s", error);
+        self->checkpoint_told = true;
+    }
+    else
+    if (code) {
+        snprintf (self->writer->trouble, sizeof self->writer->trouble, "%s", error);
+        stele_ingest_fail (self);
+    }
+}
+
+static void
+s_command (stele_ingest_t *self)
+{
+    char *command = zstr_recv (self->pipe);
+    if (!command || streq (command, "$TERM"))
+        self->terminated = true;
+    else
+    if (streq (command, "PAUSE")) {
+        self->retry_us = 0;
+        if (self->writer->holding)
+            s_hold (self);
+        else
+            s_fill (self);
+        //  A stop brings home what mode redis has; where that fails, the next start does
+        stele_refusal_t refusal;
+        if (self->writer->mode == STELE_MODE_REDIS && !self->failed && !self->writer->holding)
+            stele_ingest_set_mode (self, STELE_MODE_SQLITE, &refusal);
+        self->paused = true;
+        zstr_send (self->pipe, "PAUSED");
+    }
+    zstr_free (&command);
+}
+
+static void
+s_loop (stele_ingest_t *self)
+{
+    while (!self->terminated && !self->failed) {
+        bool holding = self->writer->holding;
+        bool listening = !holding && !self->paused;
+        zmq_pollitem_t items [] = {
+            { zsock_resolve (self->pipe), 0, ZMQ_POLLIN, 0 },
+            { zsock_resolve (self->mailbox), 0, ZMQ_POLLIN, 0 },
+            { zsock_resolve (self->events), 0, listening? ZMQ_POLLIN: 0, 0 },
+            { self->pipeline? zsock_resolve (self->pipeline): NULL, 0, listening? ZMQ_POLLIN: 0, 0 }
+        };
+        int64_t begun_us = stele_clock_steady_us ();
+        int wait_ms = holding? RETRY_MS_MIN / 2: listening && self->ahead? 0: TICK_MS;
+        if (stele_poll (items, self->pipeline? 4: 3, wait_ms) < 0)
+            break;
+        int64_t spare_us = stele_clock_steady_us () - begun_us;
+        if (items [0].revents & ZMQ_POLLIN)
+            s_command (self);
+        if (self->terminated || self->failed)
+            break;
+        if (holding) {
+            s_hold (self);
+            continue;
+        }
+        s_fill (self);
+        stele_roster_pay (self->writer->roster, stele_ingest_pay, self);
+        if (!self->failed)
+            s_checkpoint (self, spare_us);
+        if (stele_writer_on_detour (self->writer) && spare_us > TICK_MS * 500 && !self->writer->holding)
+            stele_writer_follow_detour (self->writer);
+        if (self->writer->mode == STELE_MODE_REDIS
+        &&  stele_clock_steady_us () - self->mode_said_us > SAY_MODE_US)
+            stele_ingest_say_mode (self);
+    }
+}
+
+//  -- start and stop ---------------------------------------------------------------------
+
+static int
+s_open (stele_ingest_t *self, stele_refusal_t *refusal)
+{
+    char endpoint [80];
+    int64_t begun_us = stele_clock_steady_us ();
+    self->writer = stele_writer_new (self->settings, refusal);
+    if (!self->writer)
+        return refusal->code;
+    int64_t opened_us = stele_clock_steady_us ();
+    if (stele_ledger_loss (self->writer->ledger))
+        zsys_warning ("%s", stele_ledger_loss (self->writer->ledger));
+    int code = stele_mode_start (self->writer, refusal);
+    if (code)
+        return code;
+    stele_ingest_say_mode (self);
+    int64_t interrupted = 0;
+    if (streq (self->settings->interrupted, "all"))
+        interrupted = stele_writer_interrupt_all (self->writer);
+    if (interrupted < 0)
+        return stele_refuse (refusal, (int) interrupted, "ledger", "%s",
+            stele_ledger_error (self->writer->ledger));
+    self->mailbox = zsock_new (ZMQ_ROUTER);
+    self->head = zsock_new (ZMQ_PUB);
+    assert (self->mailbox && self->head);
+    zsock_set_rcvhwm (self->mailbox, 0);
+    zsock_set_sndhwm (self->mailbox, 0);
+    int rc = zsock_bind (self->mailbox, "%s", stele_settings_inproc (self->settings, "writer", endpoint));
+    assert (rc == 0);
+    rc = zsock_bind (self->head, "%s", stele_settings_inproc (self->settings, "head", endpoint));
+    assert (rc == 0);
+    self->events = stele_ingest_bind (self, ZMQ_ROUTER, self->settings->events, refusal);
+    if (self->events && *self->settings->pipeline_in)
+        self->pipeline = stele_ingest_bind (self, ZMQ_PULL, self->settings->pipeline_in, refusal);
+    if (!self->events || (*self->settings->pipeline_in && !self->pipeline))
+        return refusal->code;
+
+    stele_pack_map (self->pack, 3);
+    stele_pack_key_integer (self->pack, "interrupted", interrupted);
+    stele_pack_key_real (self->pack, "open_s", (double) (opened_us - begun_us) / 1e6);
+    stele_pack_key_real (self->pack, "interrupt_s", (double) (stele_clock_steady_us () - opened_us) / 1e6);
+    return 0;
+}
+
+static void
+s_say_ready (stele_ingest_t *self)
+{
+    char head [24];
+    snprintf (head, sizeof head, "%lld", (long long) stele_ledger_head (self->writer->ledger));
+    self->announced = stele_ledger_head (self->writer->ledger);
+    zsock_send (self->pipe, "sssssb", "READY", stele_ledger_id (self->writer->ledger), head,
+        zsock_endpoint (self->events), self->pipeline? zsock_endpoint (self->pipeline): "",
+        stele_pack_data (self->pack), stele_pack_size (self->pack));
+}
+
+void
+stele_ingest (zsock_t *pipe, void *args)
+{
+    stele_ingest_t self = {
+        .settings = args, .pipe = pipe, .pack = stele_pack_new (),
+        .errors = stele_unread_new (ERRORS_PEER, ERRORS_ALL)
+    };
+    stele_refusal_t refusal = { 0 };
+    zsock_signal (pipe, 0);
+    stele_thread_name ("writer");
+    if (s_open (&self, &refusal))
+        zstr_sendx (pipe, "FAILED", refusal.message, stele_error_name (refusal.code), NULL);
+    else {
+        s_say_ready (&self);
+        s_loop (&self);
+        //  What was taken while it held back was never acked: its producers keep it
+        if (!self.failed && !self.paused && !self.writer->holding)
+            s_fill (&self);
+    }
+    if (self.writer)
+        stele_ingest_drop_ahead (&self);
+    stele_writer_destroy (&self.writer);
+    stele_endpoint_release (self.events);
+    zsock_destroy (&self.events);
+    zsock_destroy (&self.pipeline);
+    zsock_destroy (&self.mailbox);
+    zsock_destroy (&self.head);
+    stele_unread_destroy (&self.errors);
+    stele_pack_destroy (&self.pack);
+    STELE_TOLD (args);
+}

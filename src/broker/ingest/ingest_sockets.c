@@ -1,0 +1,319 @@
+/*  ingest_sockets - what comes in and what goes out, frame by frame
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at https://mozilla.org/MPL/2.0/.
+*/
+
+#include <assert.h>
+#include <string.h>
+#include "broker/common/answer.h"
+#include "broker/common/endpoint.h"
+#include "broker/ingest/ingest_internal.h"
+#include "fault/fault.h"
+#include "model/clock.h"
+
+//  A message of so many bytes is worth another thread's look; of those that wait behind it so many
+//  are received, until they have so many bytes
+#define OFFER_FROM      4096
+#define AHEAD_MAX       8
+#define AHEAD_BYTES     (4 * 1024 * 1024)
+
+//  Bind a socket that strangers talk to: bounded in what it takes before anything is read.
+zsock_t *
+stele_ingest_bind (stele_ingest_t *self, int type, const char *endpoint, stele_refusal_t *refusal)
+{
+    zsock_t *socket = zsock_new (type);
+    assert (socket);
+    zsock_set_maxmsgsize (socket, (int) (self->settings->message_bytes * 2));
+    zsock_set_handshake_ivl (socket, 10000);
+    //  libzmq 4.3.4 loses what a peer left in the pipe of an ipc:// socket when it closes
+    //  while this side is at its high-water mark: the hang-up counts as an error before the
+    //  rest is read. Who has acks sends it again; the pipeline has none, so it has no mark.
+    bool without_acks = type == ZMQ_PULL && strncmp (endpoint, "ipc://", 6) == 0;
+    zsock_set_rcvhwm (socket, without_acks? 0: 100);
+    zsock_set_sndhwm (socket, 10000);
+    zsock_set_linger (socket, 1000);
+    zsock_set_backlog (socket, 1024);
+    if (type == ZMQ_ROUTER)
+        zsock_set_router_mandatory (socket, 1);
+    if (stele_endpoint_check (endpoint) != 0 || zsock_attach (socket, endpoint, true) != 0) {
+        stele_refuse (refusal, STELE_EUNAVAILABLE, type == ZMQ_ROUTER? "events": "pipeline-in",
+            "cannot listen on %s: %s", endpoint, zmq_strerror (zmq_errno ()));
+        zsock_destroy (&socket);
+    }
+    return socket;
+}
+
+//  -- receiving --------------------------------------------------------------------
+
+//  All frames of the next message. Returns their number, 0 where none is waiting; frames
+//  beyond 'max' are dropped.
+static int
+s_recv (zsock_t *socket, zmq_msg_t *frames, int max)
+{
+    void *handle = zsock_resolve (socket);
+    int count = 0;
+    bool more = true;
+    while (more) {
+        zmq_msg_t frame;
+        zmq_msg_init (&frame);
+        if (zmq_msg_recv (&frame, handle, ZMQ_DONTWAIT) < 0) {
+            zmq_msg_close (&frame);
+            break;
+        }
+        more = zmq_msg_more (&frame);
+        if (count < max)
+            frames [count] = frame;
+        else
+            zmq_msg_close (&frame);
+        count++;
+    }
+    return count;
+}
+
+static void
+s_close (zmq_msg_t *frames, int count, int max)
+{
+    for (int i = 0; i < count && i < max; i++)
+        zmq_msg_close (&frames [i]);
+}
+
+static stele_input_t *
+s_input (stele_source_t source, zmq_msg_t *id, zmq_msg_t *token, zmq_msg_t *body)
+{
+    return stele_input_new (source, id? zmq_msg_data (id): NULL, id? zmq_msg_size (id): 0,
+        token? zmq_msg_data (token): NULL, token? zmq_msg_size (token): 0,
+        body? zmq_msg_data (body): NULL, body? zmq_msg_size (body): 0);
+}
+
+//  One message of the events socket. [id][body]; a peer that sends other frames gets
+//  'malformed' for an empty body. NULL: there is none.
+static stele_input_t *
+s_receive (stele_ingest_t *self)
+{
+    zmq_msg_t frames [2];
+    int count = s_recv (self->events, frames, 2);
+    if (count == 0)
+        return NULL;
+    stele_input_t *input = s_input (STELE_FROM_PEER, &frames [0], NULL, count == 2? &frames [1]: NULL);
+    s_close (frames, count, 2);
+    return input;
+}
+
+//  One that is too large is refused as it is
+static void
+s_offer (stele_ingest_t *self, stele_input_t *input)
+{
+    if (input->size >= OFFER_FROM && input->size <= (size_t) self->settings->message_bytes)
+        stele_ledger_offer (self->writer->ledger, input->data, input->size);
+}
+
+//  The next message, and what comes after it as far as it is worth knowing: another thread
+//  compresses texts of messages while the writer stores those before them
+static stele_input_t *
+s_next (stele_ingest_t *self)
+{
+    stele_input_t *input = self->ahead;
+    if (input) {
+        self->ahead = input->next;
+        input->next = NULL;
+        self->ahead_count--;
+        self->ahead_bytes -= input->size;
+    }
+    else
+    if ((input = s_receive (self)))
+        s_offer (self, input);
+    if (!input || input->size < OFFER_FROM)
+        return input;
+    stele_input_t **last = &self->ahead;
+    while (*last)
+        last = &(*last)->next;
+    while (self->ahead_count < AHEAD_MAX && self->ahead_bytes < AHEAD_BYTES && (*last = s_receive (self))) {
+        s_offer (self, *last);
+        self->ahead_count++;
+        self->ahead_bytes += (*last)->size;
+        last = &(*last)->next;
+    }
+    return input;
+}
+
+bool
+stele_ingest_take_event (stele_ingest_t *self, int *code)
+{
+    int64_t begun_ns = stele_clock_steady_ns ();
+    stele_input_t *input = s_next (self);
+    if (!input)
+        return false;
+    self->writer->stages.receive += stele_clock_steady_ns () - begun_ns;
+    const void *data = input->data;
+    bool offered = input->size >= OFFER_FROM;
+    *code = stele_writer_take (self->writer, input);
+    if (offered)
+        stele_ledger_done (self->writer->ledger, data);
+    return true;
+}
+
+//  Nobody was told that they had arrived
+void
+stele_ingest_drop_ahead (stele_ingest_t *self)
+{
+    while (self->ahead) {
+        stele_input_t *input = self->ahead;
+        self->ahead = input->next;
+        stele_ledger_done (self->writer->ledger, input->data);
+        free (input);
+    }
+    self->ahead_count = 0;
+    self->ahead_bytes = 0;
+}
+
+bool
+stele_ingest_take_pipeline (stele_ingest_t *self, int *code)
+{
+    if (!self->pipeline)
+        return false;
+    zmq_msg_t frames [1];
+    int count = s_recv (self->pipeline, frames, 1);
+    if (count == 0)
+        return false;
+    *code = stele_writer_take (self->writer, s_input (STELE_FROM_PIPELINE, NULL, NULL, &frames [0]));
+    s_close (frames, count, 1);
+    return true;
+}
+
+static bool
+s_is (zmq_msg_t *body, const char *name)
+{
+    stele_token_t op = stele_scan_find (zmq_msg_data (body), zmq_msg_size (body), "op", NULL, NULL);
+    return op.kind == STELE_SCAN_TEXT && op.size == strlen (name) && memcmp (op.data, name, op.size) == 0;
+}
+
+//  What the pack holds, at once
+static void
+s_answer_now (stele_ingest_t *self, zmq_msg_t *id, zmq_msg_t *token)
+{
+    void *handle = zsock_resolve (self->mailbox);
+    zmq_send (handle, zmq_msg_data (id), zmq_msg_size (id), ZMQ_SNDMORE | ZMQ_DONTWAIT);
+    zmq_send (handle, zmq_msg_data (token), zmq_msg_size (token), ZMQ_SNDMORE | ZMQ_DONTWAIT);
+    zmq_send (handle, stele_pack_data (self->pack), stele_pack_size (self->pack), ZMQ_DONTWAIT);
+}
+
+//  One message of the mailbox. [id][token][body], from our own actors only.
+bool
+stele_ingest_take_request (stele_ingest_t *self, int *code)
+{
+    zmq_msg_t frames [3];
+    int count = s_recv (self->mailbox, frames, 3);
+    if (count == 0)
+        return false;
+    if (count == 3 && s_is (&frames [2], "stats")) {
+        stele_pack_clear (self->pack);
+        stele_writer_pack_stats (self->writer, self->pack);
+        s_answer_now (self, &frames [0], &frames [1]);
+    }
+    else
+    if (count == 3 && s_is (&frames [2], "mode")) {
+        stele_ingest_answer_mode (self, &frames [2]);
+        s_answer_now (self, &frames [0], &frames [1]);
+    }
+    else
+    if (count == 3 && self->writer->holding && self->writer->batch_bytes >= STELE_BATCH_BYTES) {
+        stele_refusal_t refusal;
+        stele_refuse (&refusal, STELE_EUNAVAILABLE, NULL,
+            "storage cannot take writes, and much waits for it already: try again (%s)", self->writer->trouble);
+        stele_pack_clear (self->pack);
+        stele_answer_refuse (self->pack, &refusal, NULL);
+        s_answer_now (self, &frames [0], &frames [1]);
+    }
+    else
+    if (count == 3)
+        *code = stele_writer_take (self->writer,
+            s_input (STELE_FROM_MAILBOX, &frames [0], &frames [1], &frames [2]));
+    s_close (frames, count, 3);
+    return true;
+}
+
+//  -- answering --------------------------------------------------------------------
+
+#ifdef STELE_WITH_FAULTS
+//  Each kind of answer is a place of its own: {"op": "ack", ... begins with the op.
+static void
+s_pass (const stele_answer_t *answer, bool sent)
+{
+    bool named = answer->size >= 8 && answer->to == STELE_FROM_PEER;
+    if (answer->to == STELE_FROM_MAILBOX)
+        stele_fault_hit (sent? STELE_FAULT_AT_answer_after: STELE_FAULT_AT_answer_before);
+    else
+    if (named && memcmp (answer->data + 4, "\xa3" "ack", 4) == 0)
+        stele_fault_hit (sent? STELE_FAULT_AT_ack_after: STELE_FAULT_AT_ack_before);
+    else
+    if (named && memcmp (answer->data + 4, "\xa3" "nak", 4) == 0)
+        stele_fault_hit (sent? STELE_FAULT_AT_nak_after: STELE_FAULT_AT_nak_before);
+    else
+    if (named && memcmp (answer->data + 4, "\xa7" "wel", 4) == 0)
+        stele_fault_hit (sent? STELE_FAULT_AT_welcome_after: STELE_FAULT_AT_welcome_before);
+}
+#else
+#define s_pass(answer, sent) ((void) 0)
+#endif
+
+static void
+s_send_answer (stele_ingest_t *self, const stele_answer_t *answer)
+{
+    void *handle = zsock_resolve (answer->to == STELE_FROM_PEER? self->events: self->mailbox);
+    int flags = ZMQ_DONTWAIT | ZMQ_SNDMORE;
+    bool counted = answer->is_error && answer->to == STELE_FROM_PEER;
+    bool fits = !counted || stele_unread_fits (self->errors, answer->id, answer->id_size, answer->size);
+    //  The peer is gone: it resends, and is answered as a duplicate. Or it reads nothing: an ack
+    //  is cumulative, one later will do.
+    if (!fits || zmq_send (handle, answer->id, answer->id_size, flags) < 0) {
+        self->writer->counts.undeliverable++;
+        if (fits && errno == EAGAIN && answer->received_us && answer->to == STELE_FROM_PEER)
+            stele_roster_owe (self->writer->roster, answer->id, answer->id_size);
+        return;
+    }
+    if (counted) {
+        zframe_t *frame = zframe_new (answer->data, answer->size);
+        stele_unread_send (self->errors, answer->id, answer->id_size, &frame, self->events);
+        return;
+    }
+    if (answer->token_size)
+        zmq_send (handle, answer->token, answer->token_size, flags);
+    zmq_send (handle, answer->data, answer->size, ZMQ_DONTWAIT);
+}
+
+void
+stele_ingest_send_answers (stele_ingest_t *self)
+{
+    int64_t begun_ns = stele_clock_steady_ns ();
+    int64_t now_us = begun_ns / 1000;
+    for (const stele_answer_t *answer = self->writer->answers; answer; answer = answer->next) {
+        if (answer->superseded)
+            continue;
+        s_pass (answer, false);
+        s_send_answer (self, answer);
+        s_pass (answer, true);
+        if (answer->received_us)
+            stele_histogram_record (self->writer->ack_us, now_us - answer->received_us);
+    }
+    stele_writer_sent (self->writer);
+    self->writer->stages.ack += stele_clock_steady_ns () - begun_ns;
+}
+
+//  One ack for all that a peer could not be sent before
+bool
+stele_ingest_pay (const void *id, size_t size, const stele_member_t *member, void *arg)
+{
+    stele_ingest_t *self = arg;
+    void *handle = zsock_resolve (self->events);
+    if (zmq_send (handle, id, size, ZMQ_DONTWAIT | ZMQ_SNDMORE) < 0)
+        return errno != EAGAIN;
+    stele_pack_clear (self->pack);
+    stele_pack_map (self->pack, 3);
+    stele_pack_key_string (self->pack, "op", "ack");
+    stele_pack_key_integer (self->pack, "sequence", member->durable.sequence);
+    stele_pack_key_integer (self->pack, "position", stele_ledger_last (self->writer->ledger));
+    zmq_send (handle, stele_pack_data (self->pack), stele_pack_size (self->pack), ZMQ_DONTWAIT);
+    return true;
+}

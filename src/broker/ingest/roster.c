@@ -1,0 +1,408 @@
+/*  roster - who publishes: producers, and the peers that speak for them
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at https://mozilla.org/MPL/2.0/.
+*/
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+#include <czmq.h>
+#include "broker/common/envelope.h"
+#include "broker/ingest/roster.h"
+#include "model/clock.h"
+
+//  Connections come and go without a word: above this many the oldest is forgotten,
+//  and told to say hello again if it is still there.
+#define PEERS_MAX 65536
+//  Some 300 years: nothing is added to it
+#define LEASE_MS_MAX (INT64_C (10000000) * 1000 * 1000)
+
+//  A peer as it was before the open batch changed it
+typedef struct s_before {
+    struct s_before *next;
+    char *key;
+    bool existed;
+    stele_peer_t peer;
+} s_before_t;
+
+struct stele_roster {
+    zhashx_t *members;              // By name
+    zlistx_t *order;                // The same, for walking
+    zhashx_t *peers;                // By routing id, as hex
+    zlistx_t *peer_keys;            // Oldest first
+    stele_member_t *touched;
+    s_before_t *before;             // Latest first
+    bool owing;                     // Some peer may be owed an ack
+    int64_t due_us;                 // No lease runs out before
+    int64_t grace_ms;               // What a lease is at least after a start
+};
+
+static void
+s_free (void **item_p)
+{
+    free (*item_p);
+    *item_p = NULL;
+}
+
+static stele_member_t *
+s_add (stele_roster_t *self, const stele_producer_t *producer)
+{
+    stele_member_t *member = calloc (1, sizeof *member);
+    assert (member);
+    member->now = *producer;
+    member->durable = *producer;
+    zhashx_insert (self->members, member->now.name, member);
+    member->handle = zlistx_add_end (self->order, member);
+    return member;
+}
+
+static void
+s_lease_until (stele_roster_t *self, stele_member_t *member, int64_t until_us)
+{
+    member->lease_until_us = until_us;
+    if (until_us < self->due_us)
+        self->due_us = until_us;
+}
+
+//  Producers may ask for any number of milliseconds
+static void
+s_lease (stele_roster_t *self, stele_member_t *member, int64_t from_us, int64_t lease_ms)
+{
+    s_lease_until (self, member, from_us + (lease_ms < LEASE_MS_MAX? lease_ms: LEASE_MS_MAX) * 1000);
+}
+
+void
+stele_roster_resume (stele_roster_t *self, stele_member_t *member)
+{
+    int64_t lease_ms = member->now.lease_ms;
+    if (lease_ms && member->now.status == STELE_PRODUCER_PRESENT)
+        s_lease (self, member, stele_clock_steady_us (), lease_ms > self->grace_ms? lease_ms: self->grace_ms);
+}
+
+static void
+s_load (const stele_producer_t *producer, void *arg)
+{
+    stele_roster_t *self = arg;
+    stele_roster_resume (self, s_add (self, producer));
+}
+
+stele_roster_t *
+stele_roster_new (stele_ledger_t *ledger, int64_t grace_ms)
+{
+    stele_roster_t *self = calloc (1, sizeof *self);
+    assert (self);
+    self->members = zhashx_new ();
+    self->order = zlistx_new ();
+    self->peers = zhashx_new ();
+    self->peer_keys = zlistx_new ();
+    assert (self->members && self->order && self->peers && self->peer_keys);
+    self->due_us = INT64_MAX;
+    self->grace_ms = grace_ms;
+    zlistx_set_destructor (self->order, s_free);
+    zhashx_set_destructor (self->peers, s_free);
+    zlistx_set_duplicator (self->peer_keys, (czmq_duplicator *) strdup);
+    zlistx_set_destructor (self->peer_keys, s_free);
+    zlistx_set_comparator (self->peer_keys, (czmq_comparator *) strcmp);
+    if (stele_ledger_producers (ledger, s_load, self))
+        stele_roster_destroy (&self);
+    return self;
+}
+
+void
+stele_roster_destroy (stele_roster_t **self_p)
+{
+    assert (self_p);
+    stele_roster_t *self = *self_p;
+    if (!self)
+        return;
+    stele_roster_commit (self);
+    zhashx_destroy (&self->members);
+    zlistx_destroy (&self->order);
+    zhashx_destroy (&self->peers);
+    zlistx_destroy (&self->peer_keys);
+    free (self);
+    *self_p = NULL;
+}
+
+stele_member_t *
+stele_roster_member (stele_roster_t *self, const char *name)
+{
+    stele_member_t *member = zhashx_lookup (self->members, name);
+    if (member)
+        return member;
+    stele_producer_t producer = { .status = STELE_PRODUCER_LEFT };
+    snprintf (producer.name, sizeof producer.name, "%s", name);
+    return s_add (self, &producer);
+}
+
+void
+stele_roster_touch (stele_roster_t *self, stele_member_t *member)
+{
+    if (member->touched)
+        return;
+    member->touched = true;
+    member->next_touched = self->touched;
+    self->touched = member;
+}
+
+int
+stele_roster_advance (const stele_roster_t *self, stele_ledger_t *ledger)
+{
+    for (const stele_member_t *member = self->touched; member; member = member->next_touched) {
+        int code = member->now.sequence == member->durable.sequence? 0:
+            stele_ledger_producer_advance (ledger, member->now.id, member->now.sequence);
+        if (code)
+            return code;
+    }
+    return 0;
+}
+
+//  Its first message was refused: the ledger does not know it
+static void
+s_drop (stele_roster_t *self, stele_member_t *member)
+{
+    zhashx_delete (self->members, member->now.name);
+    zlistx_delete (self->order, member->handle);
+}
+
+static void
+s_settle (stele_roster_t *self, bool keep)
+{
+    while (self->touched) {
+        stele_member_t *member = self->touched;
+        self->touched = member->next_touched;
+        member->touched = false;
+        if (keep && member->now.id == 0)
+            s_drop (self, member);
+        else
+        if (keep)
+            member->durable = member->now;
+        else {
+            //  A lease that ran out in what is taken back runs out again
+            if (member->now.status == STELE_PRODUCER_EXPIRED
+            &&  member->durable.status == STELE_PRODUCER_PRESENT)
+                s_lease_until (self, member, stele_clock_steady_us ());
+            member->now = member->durable;
+        }
+    }
+}
+
+//  A batch that is taken back is taken again from its first message on, so each message has to
+//  find its peer as it was then.
+static void
+s_remember (stele_roster_t *self, const char *key)
+{
+    s_before_t *before = calloc (1, sizeof *before);
+    assert (before);
+    before->key = strdup (key);
+    assert (before->key);
+    const stele_peer_t *peer = zhashx_lookup (self->peers, key);
+    before->existed = peer != NULL;
+    if (peer)
+        before->peer = *peer;
+    before->next = self->before;
+    self->before = before;
+}
+
+static void
+s_forget (stele_roster_t *self, const char *key)
+{
+    zhashx_delete (self->peers, key);
+    if (zlistx_find (self->peer_keys, (void *) key))
+        zlistx_delete (self->peer_keys, zlistx_cursor (self->peer_keys));
+}
+
+static stele_peer_t *
+s_make (stele_roster_t *self, const char *key)
+{
+    stele_peer_t *peer = zhashx_lookup (self->peers, key);
+    if (peer)
+        return peer;
+    peer = calloc (1, sizeof *peer);
+    assert (peer);
+    zhashx_insert (self->peers, key, peer);
+    zlistx_add_end (self->peer_keys, (void *) key);
+    return peer;
+}
+
+static void
+s_settle_peers (stele_roster_t *self, bool keep)
+{
+    while (self->before) {
+        s_before_t *before = self->before;
+        self->before = before->next;
+        if (!keep && before->existed) {
+            before->peer.ack_batch = 0;         // The answers of the batch are gone
+            *s_make (self, before->key) = before->peer;
+        }
+        else
+        if (!keep)
+            s_forget (self, before->key);
+        free (before->key);
+        free (before);
+    }
+}
+
+void
+stele_roster_commit (stele_roster_t *self)
+{
+    s_settle (self, true);
+    s_settle_peers (self, true);
+}
+
+void
+stele_roster_rollback (stele_roster_t *self)
+{
+    s_settle (self, false);
+    s_settle_peers (self, false);
+}
+
+void
+stele_roster_heard (stele_roster_t *self, stele_member_t *member)
+{
+    member->heard_us = stele_clock_steady_us ();
+    member->lease_until_us = 0;
+    if (member->now.lease_ms)
+        s_lease (self, member, member->heard_us, member->now.lease_ms);
+}
+
+void
+stele_roster_extend (stele_roster_t *self, int64_t time_us)
+{
+    stele_member_t *member = zlistx_first (self->order);
+    for (; member; member = zlistx_next (self->order))
+        if (member->lease_until_us)
+            member->lease_until_us += time_us;
+}
+
+//  Asked after every batch: there may be very many members, few of them with a lease
+stele_member_t *
+stele_roster_expired (stele_roster_t *self)
+{
+    int64_t now_us = stele_clock_steady_us ();
+    if (now_us < self->due_us)
+        return NULL;
+    int64_t due_us = INT64_MAX;
+    stele_member_t *member = zlistx_first (self->order);
+    for (; member; member = zlistx_next (self->order)) {
+        if (member->lease_until_us && member->lease_until_us <= now_us) {
+            member->lease_until_us = 0;
+            if (member->now.status == STELE_PRODUCER_PRESENT)
+                return member;
+        }
+        else
+        if (member->lease_until_us && member->lease_until_us < due_us)
+            due_us = member->lease_until_us;
+    }
+    self->due_us = due_us;
+    return NULL;
+}
+
+static size_t
+s_unkey (const char *key, unsigned char *id)
+{
+    size_t size = strlen (key) / 2;
+    for (size_t i = 0; i < size; i++) {
+        unsigned byte;
+        sscanf (key + 2 * i, "%2x", &byte);
+        id [i] = (unsigned char) byte;
+    }
+    return size;
+}
+
+stele_peer_t *
+stele_roster_peer (stele_roster_t *self, const void *id, size_t size)
+{
+    char key [STELE_ENVELOPE_KEY];
+    stele_envelope_key (id, size, key);
+    return zhashx_lookup (self->peers, key);
+}
+
+stele_peer_t *
+stele_roster_bind (stele_roster_t *self, const void *id, size_t size,
+    stele_member_t *member, const char *instance)
+{
+    char key [STELE_ENVELOPE_KEY];
+    stele_envelope_key (id, size, key);
+    s_remember (self, key);
+    if (zhashx_size (self->peers) >= PEERS_MAX && !zhashx_lookup (self->peers, key)) {
+        zhashx_delete (self->peers, zlistx_first (self->peer_keys));
+        zlistx_delete (self->peer_keys, zlistx_cursor (self->peer_keys));
+    }
+    stele_peer_t *peer = s_make (self, key);
+    //  The ack of another producer says nothing of this one's
+    if (peer->member != member)
+        peer->ack_batch = 0;
+    peer->member = member;
+    peer->fenced = false;
+    peer->owed = false;
+    snprintf (peer->instance, sizeof peer->instance, "%s", instance);
+    return peer;
+}
+
+void
+stele_roster_unbind (stele_roster_t *self, const void *id, size_t size)
+{
+    char key [STELE_ENVELOPE_KEY];
+    stele_envelope_key (id, size, key);
+    s_remember (self, key);
+    s_forget (self, key);
+}
+
+void
+stele_roster_fence (stele_roster_t *self, stele_member_t *member, const char *instance,
+    stele_peer_fn *fn, void *arg)
+{
+    stele_peer_t *peer = zhashx_first (self->peers);
+    while (peer) {
+        if (peer->member == member && !peer->fenced && strcmp (peer->instance, instance) != 0) {
+            unsigned char id [256];
+            const char *key = zhashx_cursor (self->peers);
+            size_t size = s_unkey (key, id);
+            s_remember (self, key);             // Looks up this one: the cursor stays
+            peer->fenced = true;
+            fn (id, size, arg);
+        }
+        peer = zhashx_next (self->peers);
+    }
+}
+
+void
+stele_roster_owe (stele_roster_t *self, const void *id, size_t size)
+{
+    stele_peer_t *peer = stele_roster_peer (self, id, size);
+    if (peer)
+        peer->owed = self->owing = true;
+}
+
+void
+stele_roster_pay (stele_roster_t *self, stele_pay_fn *fn, void *arg)
+{
+    if (!self->owing)
+        return;
+    self->owing = false;
+    stele_peer_t *peer = zhashx_first (self->peers);
+    for (; peer; peer = zhashx_next (self->peers)) {
+        if (!peer->owed || peer->fenced)
+            continue;
+        unsigned char id [256];
+        size_t size = s_unkey (zhashx_cursor (self->peers), id);
+        peer->owed = !fn (id, size, peer->member, arg);
+        self->owing = self->owing || peer->owed;
+    }
+}
+
+stele_member_t *
+stele_roster_next (stele_roster_t *self, stele_member_t *member)
+{
+    //  The list's own cursor is what remembers the place
+    return member? zlistx_next (self->order): zlistx_first (self->order);
+}
+
+size_t
+stele_roster_peer_count (const stele_roster_t *self)
+{
+    return zhashx_size (self->peers);
+}

@@ -1,0 +1,372 @@
+/*  writer - the batch: begin, run, commit, run again
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at https://mozilla.org/MPL/2.0/.
+*/
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "broker/ingest/redis_mode.h"
+#include "broker/ingest/writer.h"
+#include "cache/cache.h"
+#include "cache/pending_list.h"
+#include "fault/fault.h"
+#include "model/clock.h"
+#include "wire/event_codec.h"
+
+stele_input_t *
+stele_input_new (stele_source_t source, const void *id, size_t id_size,
+    const void *token, size_t token_size, const void *data, size_t size)
+{
+    stele_input_t *self = malloc (sizeof *self + id_size + token_size + size);
+    assert (self);
+    *self = (stele_input_t) {
+        .source = source, .received_us = stele_clock_steady_us (),
+        .id_size = id_size, .token_size = token_size, .size = size
+    };
+    self->id = (char *) (self + 1);
+    self->token = self->id + id_size;
+    self->data = self->token + token_size;
+    if (id_size)
+        memcpy (self->id, id, id_size);
+    if (token_size)
+        memcpy (self->token, token, token_size);
+    if (size)
+        memcpy (self->data, data, size);
+    return self;
+}
+
+static int64_t
+s_witness (const char *ledger_id, char *name, size_t name_size, void *arg)
+{
+    const stele_settings_t *settings = arg;
+    stele_cache_options_t options = { .url = settings->redis, .prefix = settings->redis_prefix };
+    //  What mode redis left there is brought home after this
+    stele_refusal_t refusal;
+    stele_detour_t *list = stele_detour_new (settings->redis, settings->redis_prefix, ledger_id, &refusal);
+    int64_t pending = list? stele_detour_length (list): 0;
+    stele_detour_destroy (&list);
+    if (pending > 0)
+        return 0;
+    return stele_cache_witness (&options, ledger_id, name, name_size);
+}
+
+static stele_ledger_t *
+s_open_ledger (const stele_settings_t *settings, stele_refusal_t *refusal)
+{
+    const char *check = settings->integrity;
+    stele_ledger_options_t options = {
+        .check = strcmp (check, "full") == 0? STELE_CHECK_FULL:
+            strcmp (check, "none") == 0? STELE_CHECK_NONE: STELE_CHECK_QUICK,
+        .witness = strcmp (settings->redis, "none") == 0? NULL: s_witness,
+        .witness_arg = (void *) settings,
+        .accept_loss = settings->accept_loss
+    };
+    return stele_ledger_open_with (settings->ledger, &options, refusal);
+}
+
+static int
+s_take_former (const stele_lost_t *lost, void *arg)
+{
+    stele_writer_t *self = arg;
+    if (strcmp (lost->ledger_id, stele_ledger_id (self->ledger)) != 0)
+        snprintf (self->formerly, sizeof self->formerly, "%s", lost->ledger_id);
+    return 1;
+}
+
+stele_writer_t *
+stele_writer_new (const stele_settings_t *settings, stele_refusal_t *refusal)
+{
+    stele_writer_t *self = calloc (1, sizeof *self);
+    assert (self);
+    self->settings = settings;
+    self->inputs_tail = &self->inputs;
+    self->answers_tail = &self->answers;
+    self->batch_number = 1;
+    self->event = stele_record_new ();
+    assert (self->event);
+    self->pack = stele_pack_new ();
+    assert (self->pack);
+    self->ack_us = stele_histogram_new ();
+    self->started_us = stele_clock_steady_us ();
+    self->ledger = s_open_ledger (settings, refusal);
+    if (self->ledger) {
+        stele_reader_losses (stele_ledger_reader (self->ledger), 1, s_take_former, self);
+        self->roster = stele_roster_new (self->ledger, settings->lease_grace_ms);
+        if (!self->roster)
+            stele_refuse (refusal, STELE_EIO, "ledger", "%s", stele_ledger_error (self->ledger));
+    }
+    if (!self->roster)
+        stele_writer_destroy (&self);
+    return self;
+}
+
+static void
+s_drop_inputs (stele_writer_t *self)
+{
+    while (self->inputs) {
+        stele_input_t *next = self->inputs->next;
+        free (self->inputs);
+        self->inputs = next;
+    }
+    self->inputs_tail = &self->inputs;
+}
+
+void
+stele_writer_sent (stele_writer_t *self)
+{
+    while (self->answers) {
+        stele_answer_t *next = self->answers->next;
+        free (self->answers);
+        self->answers = next;
+    }
+    self->answers_tail = &self->answers;
+    self->batch_number++;
+}
+
+void
+stele_writer_destroy (stele_writer_t **self_p)
+{
+    assert (self_p);
+    stele_writer_t *self = *self_p;
+    if (!self)
+        return;
+    s_drop_inputs (self);
+    stele_writer_sent (self);
+    stele_writer_drop_detour (self);
+    stele_roster_destroy (&self->roster);
+    stele_ledger_close (&self->ledger);
+    stele_record_destroy (&self->event);
+    stele_pack_destroy (&self->pack);
+    stele_histogram_destroy (&self->ack_us);
+    free (self);
+    *self_p = NULL;
+}
+
+int
+stele_writer_begin (stele_writer_t *self)
+{
+    if (self->open)
+        return 0;
+    int code = stele_ledger_begin (self->ledger);
+    self->open = code == 0;
+    self->batch_after = stele_ledger_last (self->ledger);
+    return code;
+}
+
+static stele_answer_t *
+s_answer_new (const stele_input_t *input, const void *id, size_t id_size, const stele_pack_t *pack)
+{
+    size_t size = stele_pack_size (pack);
+    stele_answer_t *answer = malloc (sizeof *answer + id_size + input->token_size + size);
+    assert (answer);
+    *answer = (stele_answer_t) {
+        .to = input->source, .id_size = id_size, .token_size = input->token_size, .size = size
+    };
+    answer->id = (char *) (answer + 1);
+    answer->token = answer->id + id_size;
+    answer->data = answer->token + input->token_size;
+    memcpy (answer->id, id, id_size);
+    memcpy (answer->token, input->token, input->token_size);
+    memcpy (answer->data, stele_pack_data (pack), size);
+    return answer;
+}
+
+stele_answer_t *
+stele_writer_answer_to (stele_writer_t *self, const void *id, size_t id_size)
+{
+    stele_answer_t *answer = s_answer_new (self->input, id, id_size, self->pack);
+    *self->answers_tail = answer;
+    self->answers_tail = &answer->next;
+    return answer;
+}
+
+stele_answer_t *
+stele_writer_answer (stele_writer_t *self)
+{
+    return stele_writer_answer_to (self, self->input->id, self->input->id_size);
+}
+
+//  One event of a message. 1: stored, 0: a duplicate, STELE_E... with a refusal.
+//  The running tasks of events that come back from an export are nobody's: whoever ran them
+//  said so to another ledger.
+static int
+s_store_one (stele_writer_t *self, const void *data, size_t size, bool restore, int64_t producer,
+    int64_t *position, stele_refusal_t *refusal)
+{
+    bool timed = self->batch_events % STELE_STAGE_SAMPLE == 0;
+    int64_t begun_ns = timed? stele_clock_steady_ns (): 0;
+    stele_record_clear (self->event);
+    refusal->code = 0;
+    int code = restore?
+        stele_event_decode_restored (data, size, self->event, refusal):
+        stele_event_decode_record (data, size, self->event, refusal);
+    if (code)
+        return code;
+    if (!stele_record_has (self->event, STELE_TIME)) {
+        stele_record_set_integer (self->event, STELE_TIME, stele_clock_us ());
+        self->event->time_assumed = true;
+    }
+    int64_t decoded_ns = timed? stele_clock_steady_ns (): 0;
+    code = stele_ledger_append (self->ledger, self->event, restore? 0: producer, position,
+        refusal);
+    if (timed) {
+        self->stages.decode += (decoded_ns - begun_ns) * STELE_STAGE_SAMPLE;
+        self->stages.store += (stele_clock_steady_ns () - decoded_ns) * STELE_STAGE_SAMPLE;
+    }
+    return code;
+}
+
+//  A refusal of the event, as opposed to a failure of the storage
+static bool
+s_is_refusal (int code, const stele_refusal_t *refusal)
+{
+    return code < 0 && refusal->code == code;
+}
+
+int
+stele_writer_store (stele_writer_t *self, const stele_message_t *message, size_t skip,
+    stele_member_t *member, stele_refused_fn *fn, int64_t *last_position)
+{
+    stele_scan_t scan = message->events;
+    int64_t producer = member? member->now.id: 0;
+    *last_position = 0;
+    int64_t before = stele_ledger_last (self->ledger);
+    for (size_t i = 0; i < message->event_count; i++) {
+        const void *data;
+        size_t size;
+        stele_scan_skip (&scan, &data, &size);
+        if (i < skip)
+            continue;
+        int64_t position = 0;
+        int64_t sequence = member? member->now.sequence + 1: 0;
+        stele_refusal_t refusal;
+        int code = s_store_one (self, data, size, message->restore, producer,
+            &position, &refusal);
+        if (s_is_refusal (code, &refusal)) {
+            code = stele_ledger_reject (self->ledger, producer, sequence, &refusal,
+                stele_clock_us (), data, size, NULL);
+            if (code == 0)
+                fn (self, i, sequence, &refusal);
+            self->counts.rejected++;
+        }
+        else
+        if (code == 0)
+            self->counts.duplicates++;
+        else
+        if (code == 1)
+            self->counts.events++;
+        if (code < 0)
+            return code;
+        if (member)
+            member->now.sequence = sequence;
+        *last_position = position;
+        self->batch_events++;
+    }
+    if (self->detour && member && !message->restore)
+        stele_writer_note_owner (self, before + 1, stele_ledger_last (self->ledger), member);
+    return 0;
+}
+
+void
+stele_writer_rollback (stele_writer_t *self)
+{
+    snprintf (self->trouble, sizeof self->trouble, "%s", stele_ledger_error (self->ledger));
+    stele_ledger_rollback (self->ledger);
+    stele_roster_rollback (self->roster);
+    stele_writer_sent (self);
+    self->open = false;
+    self->batch_events = 0;
+    self->counts = self->counts_before;
+    self->counts.held_back++;
+    self->holding = true;
+    STELE_FAULT (rollback_after);
+}
+
+static int
+s_run (stele_writer_t *self, const stele_input_t *input)
+{
+    self->input = input;
+    int code;
+    if (input->source == STELE_FROM_PEER)
+        code = stele_writer_run_peer (self);
+    else
+    if (input->source == STELE_FROM_MAILBOX)
+        code = stele_writer_run_request (self);
+    else
+        code = stele_writer_run_pipeline (self);
+    self->input = NULL;
+    if (code)
+        stele_writer_rollback (self);
+    return code;
+}
+
+int
+stele_writer_take (stele_writer_t *self, stele_input_t *input)
+{
+    if (!self->inputs && !self->open)
+        self->counts_before = self->counts;
+    *self->inputs_tail = input;
+    self->inputs_tail = &input->next;
+    self->counts.messages++;
+    self->counts.bytes += (int64_t) input->size;
+    self->batch_bytes += input->size;
+    STELE_FAULT (input_taken);
+    return self->holding? 0: s_run (self, input);
+}
+
+int
+stele_writer_commit (stele_writer_t *self)
+{
+    if (self->open) {
+        int64_t begun_ns = stele_clock_steady_ns ();
+        int code = stele_roster_advance (self->roster, self->ledger);
+        if (code == 0 && self->detour)
+            code = stele_writer_tell_detour (self);
+        if (code == 0)
+            code = stele_ledger_commit (self->ledger, stele_clock_us ());
+        self->stages.commit += stele_clock_steady_ns () - begun_ns;
+        if (code) {
+            stele_writer_rollback (self);
+            if (*self->detour_trouble)
+                snprintf (self->trouble, sizeof self->trouble, "%s", self->detour_trouble);
+            *self->detour_trouble = 0;
+            return code;
+        }
+        self->open = false;
+        if (self->detour)
+            stele_writer_follow_detour (self);
+        self->counts.batches++;
+        if (self->batch_events > self->counts.batch_events_max)
+            self->counts.batch_events_max = self->batch_events;
+    }
+    stele_roster_commit (self->roster);
+    s_drop_inputs (self);
+    self->batch_events = 0;
+    self->batch_bytes = 0;
+    self->expiring = NULL;
+    self->holding = false;
+    return 0;
+}
+
+int
+stele_writer_again (stele_writer_t *self)
+{
+    STELE_FAULT (again_before);
+    for (const stele_input_t *input = self->inputs; input; input = input->next) {
+        int code = s_run (self, input);
+        if (code)
+            return code;
+    }
+    if (self->expiring) {
+        int code = stele_writer_expire_one (self, self->expiring);
+        if (code) {
+            stele_writer_rollback (self);
+            return code;
+        }
+    }
+    return stele_writer_commit (self);
+}

@@ -1,0 +1,401 @@
+/*  writer_peer - hello, publish, ping and goodbye of producers; their leases
+
+    Protocol section 2.
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at https://mozilla.org/MPL/2.0/.
+*/
+
+#include <stdio.h>
+#include <string.h>
+#include "broker/ingest/writer.h"
+#include "fault/fault.h"
+#include "model/clock.h"
+
+static void
+s_error (stele_writer_t *self, const stele_refusal_t *refusal, int64_t expected)
+{
+    bool has_field = *refusal->field != 0;
+    stele_pack_clear (self->pack);
+    stele_pack_map (self->pack, 3 + (has_field? 1: 0) + (expected? 1: 0));
+    stele_pack_key_string (self->pack, "op", "error");
+    stele_pack_key_string (self->pack, "code", stele_error_name (refusal->code));
+    stele_pack_key_string (self->pack, "message", refusal->message);
+    if (has_field)
+        stele_pack_key_string (self->pack, "field", refusal->field);
+    if (expected)
+        stele_pack_key_integer (self->pack, "expected", expected);
+    self->counts.errors++;
+}
+
+static int
+s_answer_error (stele_writer_t *self, const stele_refusal_t *refusal, int64_t expected)
+{
+    s_error (self, refusal, expected);
+    stele_writer_answer (self)->is_error = true;
+    return 0;
+}
+
+//  A peer that the newer run has put out is told once by the way, and whenever it speaks.
+static void
+s_tell_fenced (const void *id, size_t size, void *arg)
+{
+    stele_writer_t *self = arg;
+    stele_refusal_t refusal;
+    stele_refuse (&refusal, STELE_EFENCED, NULL,
+        "another instance of this producer said hello: this one is fenced, stop it");
+    s_error (self, &refusal, 0);
+    stele_writer_answer_to (self, id, size)->is_error = true;
+}
+
+//  The run that was is over: its peers are fenced, and its running tasks interrupted
+//  unless it left in good order.
+static int
+s_replace_run (stele_writer_t *self, stele_member_t *member, const char *instance)
+{
+    stele_producer_t *now = &member->now;
+    if (!*now->instance)
+        return 0;
+    int code = 0;
+    if (now->status != STELE_PRODUCER_LEFT)
+        code = stele_ledger_fence (self->ledger, now->id, now->instance, stele_clock_us ());
+    if (code == 0 && now->status == STELE_PRODUCER_PRESENT
+    &&  strcmp (self->settings->interrupted, "none") != 0) {
+        char reason [1024];
+        snprintf (reason, sizeof reason,
+            "interrupted: producer %s came back as a new instance (%s); its run %s ended without a goodbye",
+            now->name, instance, now->instance);
+        int64_t count = stele_ledger_interrupt (self->ledger, now->id, reason, stele_clock_us ());
+        code = count < 0? (int) count: 0;
+        self->counts.interrupted += count > 0? count: 0;
+        self->counts.events += count > 0? count: 0;
+    }
+    if (code == 0)
+        stele_roster_fence (self->roster, member, instance, s_tell_fenced, self);
+    return code;
+}
+
+static void
+s_welcome (stele_writer_t *self, const stele_producer_t *producer)
+{
+    int64_t heartbeat_ms = self->settings->heartbeat_ms;
+    if (producer->lease_ms && producer->lease_ms / 3 < heartbeat_ms)
+        heartbeat_ms = producer->lease_ms / 3 > 0? producer->lease_ms / 3: 1;
+    stele_pack_clear (self->pack);
+    stele_pack_map (self->pack, 7u + (*self->formerly != 0) + (self->detour != NULL));
+    stele_pack_key_string (self->pack, "op", "welcome");
+    stele_pack_key_integer (self->pack, "protocol", STELE_PROTOCOL);
+    stele_pack_key_string (self->pack, "ledger", stele_ledger_id (self->ledger));
+    stele_pack_key_integer (self->pack, "sequence", producer->sequence);
+    stele_pack_key_integer (self->pack, "window", self->settings->window);
+    stele_pack_key_integer (self->pack, "max_bytes", self->settings->message_bytes);
+    stele_pack_key_integer (self->pack, "heartbeat_ms", heartbeat_ms);
+    if (*self->formerly)
+        stele_pack_key_string (self->pack, "formerly", self->formerly);
+    //  An ack is another promise then
+    if (self->detour)
+        stele_pack_key_string (self->pack, "mode", "redis");
+    stele_writer_answer (self);
+}
+
+//  A producer was acked what the ledger does not have. It says hello without 'acked' when
+//  those who answer for it have taken note.
+static int
+s_answer_behind (stele_writer_t *self, const stele_message_t *message, int64_t sequence)
+{
+    stele_refusal_t refusal;
+    stele_refuse (&refusal, STELE_EBEHIND, "acked",
+        "producer %s was acked up to sequence %lld, but the ledger has %lld: %lld events are lost, unless the"
+        " right ledger is put back; to go on from %lld, say hello without acked",
+        message->producer, (long long) message->acked, (long long) sequence,
+        (long long) (message->acked - sequence), (long long) sequence);
+    snprintf (self->alarm, sizeof self->alarm, "THE LEDGER IS BEHIND: %s", refusal.message);
+    self->counts.behind++;
+    self->counts.errors++;
+    stele_pack_clear (self->pack);
+    stele_pack_map (self->pack, 7);
+    stele_pack_key_string (self->pack, "op", "error");
+    stele_pack_key_string (self->pack, "code", stele_error_name (refusal.code));
+    stele_pack_key_string (self->pack, "message", refusal.message);
+    stele_pack_key_string (self->pack, "field", refusal.field);
+    stele_pack_key_string (self->pack, "ledger", stele_ledger_id (self->ledger));
+    stele_pack_key_integer (self->pack, "sequence", sequence);
+    stele_pack_key_integer (self->pack, "acked", message->acked);
+    stele_writer_answer (self);
+    return 0;
+}
+
+static int
+s_hello (stele_writer_t *self, const stele_message_t *message)
+{
+    STELE_FAULT (hello_before);
+    int code = stele_writer_begin (self);
+    if (code)
+        return code;
+    stele_member_t *member = stele_roster_member (self->roster, message->producer);
+    stele_roster_touch (self->roster, member);
+    stele_producer_t *now = &member->now;
+    if (strcmp (now->instance, message->instance) != 0) {
+        int fenced = now->id? stele_ledger_fenced (self->ledger, now->id, message->instance): 0;
+        if (fenced < 0)
+            return fenced;
+        if (fenced) {
+            stele_refusal_t refusal;
+            stele_refuse (&refusal, STELE_EFENCED, "instance",
+                "instance %s of producer %s was fenced by a newer one: stop it, or start it anew as another instance",
+                message->instance, message->producer);
+            return s_answer_error (self, &refusal, 0);
+        }
+    }
+    if (message->acked > now->sequence)
+        return s_answer_behind (self, message, now->sequence);
+    if (strcmp (now->instance, message->instance) != 0) {
+        member->given_first = member->given_last = 0;
+        code = s_replace_run (self, member, message->instance);
+        if (code)
+            return code;
+    }
+    snprintf (now->instance, sizeof now->instance, "%s", message->instance);
+    now->lease_ms = message->lease_ms;
+    now->status = STELE_PRODUCER_PRESENT;
+    now->seen_at = stele_clock_us ();
+    code = stele_ledger_producer_save (self->ledger, now);
+    if (code)
+        return code;
+    stele_roster_bind (self->roster, self->input->id, self->input->id_size,
+        member, message->instance)->restore = message->restore;
+    stele_roster_heard (self->roster, member);
+    s_welcome (self, now);
+    return 0;
+}
+
+static void
+s_nak (stele_writer_t *self, size_t index, int64_t sequence, const stele_refusal_t *refusal)
+{
+    (void) index;
+    bool has_field = *refusal->field != 0;
+    stele_pack_clear (self->pack);
+    stele_pack_map (self->pack, has_field? 5: 4);
+    stele_pack_key_string (self->pack, "op", "nak");
+    stele_pack_key_integer (self->pack, "sequence", sequence);
+    stele_pack_key_string (self->pack, "code", stele_error_name (refusal->code));
+    stele_pack_key_string (self->pack, "message", refusal->message);
+    if (has_field)
+        stele_pack_key_string (self->pack, "field", refusal->field);
+    stele_writer_answer (self);
+}
+
+//  An ack says what the ones before it said: of a flood of messages in one batch only the last
+//  ack is sent. Each of a few is acked alone, for peers that count their answers.
+#define ACKS_ALONE 16
+
+static void
+s_ack (stele_writer_t *self, stele_peer_t *peer, int64_t sequence, int64_t position)
+{
+    stele_pack_clear (self->pack);
+    stele_pack_map (self->pack, 3);
+    stele_pack_key_string (self->pack, "op", "ack");
+    stele_pack_key_integer (self->pack, "sequence", sequence);
+    stele_pack_key_integer (self->pack, "position",
+        position? position: stele_ledger_last (self->ledger));
+    stele_answer_t *ack = stele_writer_answer (self);
+    ack->received_us = self->input->received_us;
+    if (peer->ack_batch != self->batch_number) {
+        peer->ack_batch = self->batch_number;
+        peer->ack_count = 0;
+    }
+    if (++peer->ack_count > ACKS_ALONE) {
+        peer->ack->superseded = true;
+        ack->received_us = peer->ack->received_us;
+    }
+    peer->ack = ack;
+}
+
+//  May the message be taken at all? 0, or the code in the refusal, with 'expected'.
+static int
+s_admit (stele_writer_t *self, const stele_message_t *message, const stele_member_t *member,
+    int64_t *expected, stele_refusal_t *refusal)
+{
+    int64_t next = member->now.sequence + 1;
+    int64_t count = (int64_t) message->event_count;
+    if (count > self->settings->message_events)
+        return stele_refuse (refusal, STELE_ETOO_LARGE, "events",
+            "%lld events in one message, the limit is %lld: split it",
+            (long long) count, (long long) self->settings->message_events);
+    if (message->sequence > next) {
+        *expected = next;
+        return stele_refuse (refusal, STELE_EGAP, "sequence",
+            "expected sequence %lld, got %lld: resend from there",
+            (long long) next, (long long) message->sequence);
+    }
+    //  Taken for a duplicate, it would be acked and not stored
+    if (message->sequence <= member->given_last && message->sequence + count > member->given_first)
+        return stele_refuse (refusal, STELE_EFENCED, "sequence",
+            "sequences %lld to %lld were given to events of publish requests by the name of %s: a name belongs to one run",
+            (long long) member->given_first, (long long) member->given_last, member->now.name);
+    if (message->sequence + count - 1 - member->durable.sequence > self->settings->window)
+        return stele_refuse (refusal, STELE_EWINDOW, "events",
+            "more than %lld events unacked: wait for acks", (long long) self->settings->window);
+    return 0;
+}
+
+static int
+s_publish (stele_writer_t *self, stele_message_t *message, stele_peer_t *peer)
+{
+    message->restore = peer->restore;
+    stele_member_t *member = peer->member;
+    int64_t expected = 0;
+    stele_refusal_t refusal;
+    if (s_admit (self, message, member, &expected, &refusal))
+        return s_answer_error (self, &refusal, expected);
+
+    int64_t last = message->sequence + (int64_t) message->event_count - 1;
+    int64_t skip = member->now.sequence + 1 - message->sequence;
+    int64_t position = 0;
+    if (skip < (int64_t) message->event_count) {
+        int code = stele_writer_begin (self);
+        if (code)
+            return code;
+        stele_roster_touch (self->roster, member);
+        if (member->now.status == STELE_PRODUCER_EXPIRED) {
+            //  It was silent for too long, but here it is
+            member->now.status = STELE_PRODUCER_PRESENT;
+            code = stele_ledger_producer_save (self->ledger, &member->now);
+        }
+        if (code == 0)
+            code = stele_writer_store (self, message, (size_t) skip, member, s_nak, &position);
+        if (code)
+            return code;
+        self->counts.duplicates += skip;
+    }
+    else
+        self->counts.duplicates += (int64_t) message->event_count;
+    s_ack (self, peer, last, position);
+    return 0;
+}
+
+static int
+s_goodbye (stele_writer_t *self, stele_peer_t *peer)
+{
+    stele_member_t *member = peer->member;
+    STELE_FAULT (goodbye_before);
+    int code = stele_writer_begin (self);
+    if (code)
+        return code;
+    stele_roster_touch (self->roster, member);
+    member->now.status = STELE_PRODUCER_LEFT;
+    member->now.seen_at = stele_clock_us ();
+    member->lease_until_us = 0;
+    code = stele_ledger_producer_save (self->ledger, &member->now);
+    if (code == 0)
+        stele_roster_unbind (self->roster, self->input->id, self->input->id_size);
+    return code;
+}
+
+static int
+s_too_large (stele_writer_t *self)
+{
+    stele_refusal_t refusal;
+    stele_refuse (&refusal, STELE_ETOO_LARGE, NULL,
+        "the message has %zu bytes, the limit is %lld: split it",
+        self->input->size, (long long) self->settings->message_bytes);
+    return s_answer_error (self, &refusal, 0);
+}
+
+int
+stele_writer_run_peer (stele_writer_t *self)
+{
+    const stele_input_t *input = self->input;
+    stele_message_t message;
+    stele_refusal_t refusal;
+    if ((int64_t) input->size > self->settings->message_bytes)
+        return s_too_large (self);
+    int code = stele_message_decode (input->data, input->size, &message, &refusal);
+    if (code)
+        return s_answer_error (self, &refusal, 0);
+    if (message.op == STELE_OP_HELLO)
+        return s_hello (self, &message);
+
+    stele_peer_t *peer = stele_roster_peer (self->roster, input->id, input->id_size);
+    if (!peer) {
+        stele_refuse (&refusal, STELE_ENO_HELLO, NULL,
+            "this connection has not said hello to this run of the broker: say hello, go on from the welcome");
+        return s_answer_error (self, &refusal, 0);
+    }
+    if (peer->fenced) {
+        s_tell_fenced (input->id, input->id_size, self);
+        return 0;
+    }
+    stele_roster_heard (self->roster, peer->member);
+    switch (message.op) {
+        case STELE_OP_PUBLISH:
+            return s_publish (self, &message, peer);
+        case STELE_OP_GOODBYE:
+            return s_goodbye (self, peer);
+        default:
+            stele_pack_clear (self->pack);
+            stele_pack_map (self->pack, 1);
+            stele_pack_key_string (self->pack, "op", "pong");
+            stele_writer_answer (self);
+            return 0;
+    }
+}
+
+int
+stele_writer_expire_one (stele_writer_t *self, stele_member_t *member)
+{
+    self->expiring = member;
+    member->lease_until_us = 0;
+    STELE_FAULT (expire_before);
+    int code = stele_writer_begin (self);
+    if (code)
+        return code;
+    stele_roster_touch (self->roster, member);
+    member->now.status = STELE_PRODUCER_EXPIRED;
+    member->now.seen_at = stele_clock_us ();
+    code = stele_ledger_producer_save (self->ledger, &member->now);
+    if (code || strcmp (self->settings->interrupted, "none") == 0)
+        return code;
+    char reason [1024];
+    snprintf (reason, sizeof reason,
+        "interrupted: producer %s (run %s) was silent for longer than its lease of %lld ms",
+        member->now.name, member->now.instance, (long long) member->now.lease_ms);
+    int64_t count = stele_ledger_interrupt (self->ledger, member->now.id, reason, stele_clock_us ());
+    self->counts.interrupted += count > 0? count: 0;
+    self->counts.events += count > 0? count: 0;
+    STELE_FAULT (expire_after);
+    return count < 0? (int) count: 0;
+}
+
+int
+stele_writer_expire (stele_writer_t *self)
+{
+    if (!self->inputs && !self->open)
+        self->counts_before = self->counts;
+    stele_member_t *member;
+    while ((member = stele_roster_expired (self->roster))) {
+        int code = stele_writer_expire_one (self, member);
+        if (code) {
+            stele_writer_rollback (self);
+            return code;
+        }
+    }
+    return 0;
+}
+
+int64_t
+stele_writer_interrupt_all (stele_writer_t *self)
+{
+    STELE_FAULT (interrupt_all_before);
+    int64_t code = stele_writer_begin (self);
+    if (code == 0)
+        code = stele_ledger_interrupt (self->ledger, -1,
+            "interrupted: the broker was started anew (rule: all)", stele_clock_us ());
+    int64_t count = code;
+    if (code >= 0)
+        code = stele_writer_commit (self);
+    self->counts.interrupted += count > 0 && code == 0? count: 0;
+    STELE_FAULT (interrupt_all_after);
+    return code < 0? code: count;
+}

@@ -1,0 +1,379 @@
+/*  tasks - task.status, task.get, task.list
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at https://mozilla.org/MPL/2.0/.
+*/
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include "broker/operations/query.h"
+#include "model/clock.h"
+#include "wire/event_codec.h"
+
+//  An integer 'at' up to this one is a position, above it a time: 10^12
+//  microseconds are the twelfth day of 1970, and no ledger holds 10^12 events.
+#define POSITION_MAX 1000000000000
+
+//  More than a person types into a search box
+#define SEARCH_MAX 1024
+
+static int
+s_pack_row (const stele_record_t *row, void *pack)
+{
+    stele_record_pack (row, pack);
+    return 0;
+}
+
+static int
+s_no_task (stele_params_t *params, stele_span_t id)
+{
+    char shown [80];
+    return stele_params_fail (params, STELE_ENOT_FOUND, NULL, "there is no task '%s'",
+        stele_params_show (id, shown));
+}
+
+int
+stele_query_task_status (stele_query_t *self, stele_params_t *params, stele_pack_t *pack)
+{
+    stele_span_t id = stele_params_id (params, "task_id");
+    int64_t min_position = stele_params_number (params, "min_position", 0, 0, INT64_MAX);
+    if (params->refusal.code)
+        return params->refusal.code;
+
+    stele_pack_string (pack, "task");
+    const char *source = "sqlite";
+    int found = 0;
+    //  What Redis has is old in mode sqlite
+    if (self->live && !stele_query_in_mode (self, "sqlite")) {
+        stele_record_clear (self->record);
+        found = stele_live_task (self->live, self->ledger_id, id.text, id.size,
+            min_position, self->record);
+        if (found == 1) {
+            stele_record_pack (self->record, pack);
+            source = "redis";
+        }
+    }
+    if (found != 1)
+        found = stele_reader_task_live (self->reader, id.text, id.size, s_pack_row, pack);
+    if (found < 0)
+        return stele_query_failed (self, params, found);
+    if (found == 0)
+        return s_no_task (params, id);
+    stele_pack_key_string (pack, "source", source);
+    return 2;
+}
+
+//  -- task.get ----------------------------------------------------------------------
+
+typedef struct {
+    int64_t position;               // One of the two is set
+    int64_t time_us;
+} s_when_t;
+
+static s_when_t
+s_read_at (stele_query_t *self, stele_params_t *params)
+{
+    s_when_t when = { 0, 0 };
+    stele_token_t token = stele_scan_find (params->map, params->size, "at", NULL, NULL);
+    if (token.kind != STELE_SCAN_INTEGER || token.integer > POSITION_MAX) {
+        when.time_us = stele_params_time (params, "at");
+        if (when.time_us < 1)
+            stele_params_refuse (params, "at", "a position, or a time after 1970");
+        return when;
+    }
+    when.position = token.integer;
+    if (when.position < 1)
+        stele_params_refuse (params, "at", "a position from 1, or a time");
+    else
+    if (when.position > self->head)
+        stele_params_fail (params, STELE_ENOT_FOUND, "at",
+            "position %" PRId64 " is beyond the head %" PRId64, when.position, self->head);
+    return when;
+}
+
+static int
+s_get_at (stele_query_t *self, stele_params_t *params, stele_span_t id, stele_pack_t *pack)
+{
+    s_when_t when = s_read_at (self, params);
+    if (params->refusal.code)
+        return params->refusal.code;
+    int found = stele_reader_task_at (self->reader, id.text, id.size,
+        when.position, when.time_us, s_pack_row, pack);
+    if (found < 0)
+        return stele_query_failed (self, params, found);
+    if (found)
+        return 1;
+    char shown [80], time [40];
+    stele_params_show (id, shown);
+    if (when.position)
+        return stele_params_fail (params, STELE_ENOT_FOUND, NULL,
+            "there was no task '%s' at position %" PRId64, shown, when.position);
+    stele_time_print (when.time_us, time, sizeof time);
+    return stele_params_fail (params, STELE_ENOT_FOUND, NULL,
+        "there was no task '%s' at %s", shown, time);
+}
+
+int
+stele_query_task_get (stele_query_t *self, stele_params_t *params, stele_pack_t *pack)
+{
+    stele_span_t id = stele_params_id (params, "task_id");
+    if (params->refusal.code)
+        return params->refusal.code;
+    stele_pack_string (pack, "task");
+    if (stele_params_has (params, "at"))
+        return s_get_at (self, params, id, pack);
+    int found = stele_reader_task (self->reader, id.text, id.size, s_pack_row, pack);
+    if (found < 0)
+        return stele_query_failed (self, params, found);
+    return found? 1: s_no_task (params, id);
+}
+
+//  -- task.list ---------------------------------------------------------------------
+
+//  The first name of an order is the one its cursors carry
+
+static const struct {
+    const char *name;
+    stele_order_t order;
+} s_orders [] = {
+    { "created_desc",   STELE_ORDER_CREATED_DESC },
+    { "created_asc",    STELE_ORDER_CREATED_ASC },
+    { "updated_desc",   STELE_ORDER_UPDATED_DESC },
+    { "updated_asc",    STELE_ORDER_UPDATED_ASC },
+    { "completed_desc", STELE_ORDER_COMPLETED_DESC },
+    { "completed_asc",  STELE_ORDER_COMPLETED_ASC },
+    { "created",        STELE_ORDER_CREATED_DESC },
+    { "updated",        STELE_ORDER_UPDATED_DESC },
+    { "completed",      STELE_ORDER_COMPLETED_DESC },
+    { "newest",         STELE_ORDER_CREATED_DESC },
+    { "oldest",         STELE_ORDER_CREATED_ASC }
+};
+
+#define ORDER_COUNT (sizeof s_orders / sizeof s_orders [0])
+
+static stele_order_t
+s_read_order (stele_params_t *params)
+{
+    stele_span_t text = stele_params_text (params, "order");
+    if (!text.text)
+        return STELE_ORDER_CREATED_DESC;
+    for (size_t i = 0; i < ORDER_COUNT; i++)
+        if (strlen (s_orders [i].name) == text.size
+        &&  memcmp (s_orders [i].name, text.text, text.size) == 0)
+            return s_orders [i].order;
+    stele_params_refuse (params, "order",
+        "created, updated or completed with _desc or _asc (or newest, oldest)");
+    return STELE_ORDER_CREATED_DESC;
+}
+
+static const char *
+s_order_name (stele_order_t order)
+{
+    size_t i = 0;
+    while (s_orders [i].order != order)
+        i++;
+    return s_orders [i].name;
+}
+
+//  A cursor is ORDER.TIME.KEY.POSITION.SKIP: the last place that was looked at, what position
+//  the list shows, and how much of its offset is left
+
+static void
+s_print_cursor (char *cursor, size_t size, const char *order, const stele_page_t *page)
+{
+    snprintf (cursor, size, "%s.%" PRId64 ".%" PRId64 ".%" PRId64 ".%" PRId64, order,
+        page->time, page->key, page->position, page->skip);
+}
+
+static void
+s_pack_cursor (stele_pack_t *pack, stele_order_t order, const stele_page_t *next)
+{
+    char cursor [128];
+    stele_pack_string (pack, "next");
+    if (!next->more) {
+        stele_pack_nil (pack);
+        return;
+    }
+    s_print_cursor (cursor, sizeof cursor, s_order_name (order), next);
+    stele_pack_string (pack, cursor);
+}
+
+static void
+s_take_cursor (stele_filter_t *filter, const stele_page_t *page)
+{
+    filter->has_cursor = true;
+    filter->cursor_time = page->time;
+    filter->cursor_key = page->key;
+    filter->cursor_skip = page->skip;
+    filter->position = page->position;
+}
+
+static void
+s_read_cursor (stele_params_t *params, stele_filter_t *filter)
+{
+    stele_span_t text = stele_params_text (params, "cursor");
+    if (!text.text)
+        return;
+    char cursor [128], name [16], again [128];
+    stele_page_t page = { .more = true };
+    snprintf (cursor, sizeof cursor, "%.*s", text.size < 128? (int) text.size: 0, text.text);
+    int fields = sscanf (cursor, "%15[a-z_].%" SCNd64 ".%" SCNd64 ".%" SCNd64 ".%" SCNd64, name,
+        &page.time, &page.key, &page.position, &page.skip);
+    //  Only what this wrote reads back to the same text
+    s_print_cursor (again, sizeof again, fields == 5? name: "", &page);
+    if (fields != 5 || strlen (cursor) != text.size || strcmp (again, cursor) != 0
+    ||  page.position < 0 || page.skip < 0)
+        stele_params_refuse (params, "cursor", "the 'next' of an answer to task.list");
+    else
+    if (strcmp (name, s_order_name (filter->order)) != 0)
+        stele_params_fail (params, STELE_EBAD_REQUEST, "cursor",
+            "the cursor is of a list in order %s, this one is in order %s: "
+            "keep the order from page to page", name, s_order_name (filter->order));
+    else
+    if (stele_params_has (params, "offset"))
+        stele_params_fail (params, STELE_EBAD_REQUEST, "offset",
+            "give either a cursor or an offset, not both");
+    s_take_cursor (filter, &page);
+}
+
+typedef struct {
+    stele_span_t roles [STELE_PARAMS_VALUES];
+    stele_span_t providers [STELE_PARAMS_VALUES];
+    stele_span_t models [STELE_PARAMS_VALUES];
+} s_values_t;
+
+//  Both ends included; a name that is absent leaves what is there
+static void
+s_read_range (stele_params_t *params, const char *from, const char *to, int64_t *from_us, int64_t *to_us)
+{
+    if (stele_params_has (params, from))
+        *from_us = stele_params_time (params, from);
+    if (stele_params_has (params, to))
+        *to_us = stele_params_time (params, to);
+}
+
+static void
+s_read_filter (stele_query_t *self, stele_params_t *params, stele_filter_t *filter,
+    s_values_t *values)
+{
+    memset (filter, 0, sizeof *filter);
+    filter->search = stele_params_text (params, "search");
+    if (filter->search.size > SEARCH_MAX)
+        stele_params_fail (params, STELE_EBAD_REQUEST, "search",
+            "search takes text of at most %d bytes", SEARCH_MAX);
+    filter->states = stele_params_words (params, "states", STELE_VOCABULARY_TASK_STATE);
+    filter->roles = values->roles;
+    filter->role_count = stele_params_texts (params, "roles", values->roles);
+    filter->providers = values->providers;
+    filter->provider_count = stele_params_texts (params, "providers", values->providers);
+    filter->models = values->models;
+    filter->model_count = stele_params_texts (params, "models", values->models);
+    filter->user_id = stele_params_text (params, "user_id");
+    filter->parent_id = stele_params_text (params, "parent_id");
+    s_read_range (params, "date_from", "date_to", &filter->from_us, &filter->to_us);
+    s_read_range (params, "created_from", "created_to", &filter->from_us, &filter->to_us);
+    s_read_range (params, "updated_from", "updated_to", &filter->updated_from_us, &filter->updated_to_us);
+    s_read_range (params, "completed_from", "completed_to",
+        &filter->completed_from_us, &filter->completed_to_us);
+    if (stele_params_has (params, "has_error"))
+        filter->has_error = stele_params_bool (params, "has_error", false)? 1: -1;
+    filter->order = s_read_order (params);
+    filter->limit = stele_query_limit (self, params);
+    filter->offset = stele_params_number (params, "offset", 0, 0, POSITION_MAX);
+    if (stele_params_has (params, "at")) {
+        s_when_t when = s_read_at (self, params);
+        filter->position = when.position;
+        filter->time_us = when.time_us;
+    }
+    s_read_cursor (params, filter);
+}
+
+//  A time at which nothing had happened yet is not an empty list: nothing is known of it
+static int
+s_check_known (stele_query_t *self, stele_params_t *params, int64_t time_us)
+{
+    int64_t first_us = 0;
+    int rc = stele_reader_first_time (self->reader, &first_us);
+    if (rc < 0)
+        return stele_query_failed (self, params, rc);
+    if (time_us == 0 || (rc && time_us >= first_us))
+        return 0;
+    char time [40], first [40];
+    stele_time_print (time_us, time, sizeof time);
+    stele_time_print (first_us, first, sizeof first);
+    return stele_params_fail (params, STELE_ENOT_FOUND, "at",
+        "nothing is known of %s: the first event is of %s", time, rc? first: "no time yet");
+}
+
+static int
+s_answer_list (stele_query_t *self, stele_params_t *params, stele_pack_t *pack, stele_filter_t filter)
+{
+    bool with_total = stele_params_bool (params, "total", false);
+    if (params->refusal.code || s_check_known (self, params, filter.time_us))
+        return params->refusal.code;
+    stele_rows_t rows;
+    stele_page_t next = { .more = false };
+    size_t start = stele_pack_size (pack);
+    int rc;
+    //  The cursor belongs to the last row of a page: a page too large for one
+    //  answer is read again with as many rows as fit
+    do {
+        stele_pack_rewind (pack, start);
+        stele_rows_open (&rows, self, pack, "tasks", STELE_FIELD_NONE);
+        rc = stele_reader_tasks (self->reader, &filter, stele_rows_add, &rows, &next);
+        filter.limit = (int64_t) rows.count;
+    } while (rc >= 0 && rows.full);
+    if (rc < 0)
+        return stele_query_failed (self, params, rc);
+    stele_rows_close (&rows);
+    s_pack_cursor (pack, filter.order, &next);
+    stele_pack_key_integer (pack, "as_of", next.position);
+    int entries = 3;
+    if (next.cut || next.partial) {
+        stele_pack_key_bool (pack, "complete", false);
+        entries++;
+    }
+    if (next.cut) {
+        stele_pack_key_integer (pack, "looked_to", next.time);
+        entries++;
+    }
+    if (!with_total)
+        return entries;
+
+    bool complete;
+    int64_t total = stele_reader_task_total (self->reader, &filter, &complete);
+    if (total < 0)
+        return stele_query_failed (self, params, (int) total);
+    stele_pack_key_integer (pack, "total", total);
+    if (complete)
+        return entries + 1;
+    stele_pack_key_bool (pack, "total_complete", false);
+    return entries + 2;
+}
+
+int
+stele_query_task_list (stele_query_t *self, stele_params_t *params, stele_pack_t *pack)
+{
+    stele_filter_t filter;
+    s_values_t values;
+    s_read_filter (self, params, &filter, &values);
+    return s_answer_list (self, params, pack, filter);
+}
+
+//  Running, and nothing was heard of it for longer than that: the longest silent first
+
+int
+stele_query_task_stuck (stele_query_t *self, stele_params_t *params, stele_pack_t *pack)
+{
+    int64_t silent_s = stele_params_number (params, "silent_s", 300, 0, 1000000000);
+    stele_filter_t filter = {
+        .states = 1u << STELE_TASK_RUNNING,
+        .updated_to_us = stele_clock_us () - silent_s * 1000000 - 1,
+        .order = STELE_ORDER_UPDATED_ASC,
+        .limit = stele_query_limit (self, params)
+    };
+    s_read_cursor (params, &filter);
+    return s_answer_list (self, params, pack, filter);
+}

@@ -1,0 +1,120 @@
+/*  fair_queue - the requests that wait for a worker, one peer after the other
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at https://mozilla.org/MPL/2.0/.
+*/
+
+#include "broker/common/envelope.h"
+#include "broker/requests/fair_queue.h"
+
+//  A peer while it has requests here
+typedef struct {
+    char key [STELE_ENVELOPE_KEY];  // Routing id, as hex
+    zlist_t *requests;
+} s_peer_t;
+
+struct stele_turns {
+    zhashx_t *peers;                // s_peer_t by key
+    zlist_t *ring;                  // The same; the first one has its turn
+    size_t size;
+};
+
+stele_turns_t *
+stele_turns_new (void)
+{
+    stele_turns_t *self = calloc (1, sizeof *self);
+    assert (self);
+    self->peers = zhashx_new ();
+    self->ring = zlist_new ();
+    assert (self->peers && self->ring);
+    return self;
+}
+
+//  It has no more requests here, and is not in the ring
+
+static void
+s_forget (stele_turns_t *self, s_peer_t *peer)
+{
+    zhashx_delete (self->peers, peer->key);
+    zlist_destroy (&peer->requests);
+    free (peer);
+}
+
+void
+stele_turns_destroy (stele_turns_t **self_p)
+{
+    assert (self_p);
+    stele_turns_t *self = *self_p;
+    if (!self)
+        return;
+    s_peer_t *peer;
+    while ((peer = zlist_pop (self->ring)))
+        s_forget (self, peer);
+    zhashx_destroy (&self->peers);
+    zlist_destroy (&self->ring);
+    free (self);
+    *self_p = NULL;
+}
+
+static void
+s_key (const stele_request_t *request, char key [STELE_ENVELOPE_KEY])
+{
+    zframe_t *id = zmsg_first (request->envelope);
+    stele_envelope_key (zframe_data (id), zframe_size (id), key);
+}
+
+void
+stele_turns_add (stele_turns_t *self, stele_request_t *request)
+{
+    char key [STELE_ENVELOPE_KEY];
+    s_key (request, key);
+    s_peer_t *peer = zhashx_lookup (self->peers, key);
+    if (!peer) {
+        peer = calloc (1, sizeof *peer);
+        assert (peer);
+        strcpy (peer->key, key);
+        peer->requests = zlist_new ();
+        assert (peer->requests);
+        zhashx_insert (self->peers, key, peer);
+        zlist_append (self->ring, peer);
+    }
+    zlist_append (peer->requests, request);
+    self->size++;
+}
+
+stele_request_t *
+stele_turns_next (stele_turns_t *self)
+{
+    s_peer_t *peer = zlist_pop (self->ring);
+    if (!peer)
+        return NULL;
+    stele_request_t *request = zlist_pop (peer->requests);
+    self->size--;
+    if (zlist_size (peer->requests))
+        zlist_append (self->ring, peer);
+    else
+        s_forget (self, peer);
+    return request;
+}
+
+void
+stele_turns_remove (stele_turns_t *self, stele_request_t *request)
+{
+    char key [STELE_ENVELOPE_KEY];
+    s_key (request, key);
+    s_peer_t *peer = zhashx_lookup (self->peers, key);
+    assert (peer);
+    zlist_remove (peer->requests, request);
+    self->size--;
+    if (zlist_size (peer->requests) == 0) {
+        zlist_remove (self->ring, peer);
+        s_forget (self, peer);
+    }
+}
+
+size_t
+stele_turns_size (const stele_turns_t *self)
+{
+    return self->size;
+}

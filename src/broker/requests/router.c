@@ -1,0 +1,499 @@
+/*  router - a request's way from its arrival to its answer
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at https://mozilla.org/MPL/2.0/.
+*/
+
+#include <assert.h>
+#include <inttypes.h>
+#include "broker/common/endpoint.h"
+#include "broker/common/answer.h"
+#include "broker/common/envelope.h"
+#include "broker/requests/router_internal.h"
+#include "broker/ingest/mode.h"
+#include "fault/fault.h"
+
+#define PENDING_MAX 10000
+#define PENDING_BYTES_MAX (256 * 1024 * 1024)
+#define UNREAD_MAX 10000            // Answers that one peer may leave unread: as many as it may ask for
+#define UNREAD_BYTES_MAX (16 * 1024 * 1024)         // and their bytes, or one answer
+#define UNREAD_ALL_MAX (256 * 1024 * 1024)          // Bytes that all peers may leave unread
+#define TAKEN_AT_ONCE 64            // From one socket, before the next one's turn
+#define WAIT_MS_DEFAULT 5000
+#define WAIT_MS_MAX 60000
+#define COMMIT_MS 60000             // Storage may hold back for a while
+
+const char *const stele_mailbox_names [STELE_MAILBOX_COUNT] = {
+#define MAILBOX_NAME(constant, name) name,
+    STELE_MAILBOXES (MAILBOX_NAME)
+#undef MAILBOX_NAME
+};
+
+void
+stele_front_set_time (stele_front_t *self, stele_request_t *request, int64_t time_ms)
+{
+    stele_pending_set_deadline (self->pending, request, zclock_usecs () + time_ms * 1000);
+}
+
+//  -- answers --------------------------------------------------------------------------
+
+static zframe_t *
+s_refusal_frame (stele_front_t *self, const stele_refusal_t *refusal)
+{
+    stele_pack_clear (self->pack);
+    stele_answer_refuse (self->pack, refusal, NULL);
+    return zframe_new (stele_pack_data (self->pack), stele_pack_size (self->pack));
+}
+
+//  A peer that asks and asks and reads nothing is refused what would fill the memory
+
+static void
+s_withhold (stele_front_t *self, zframe_t **answer_p)
+{
+    stele_refusal_t refusal;
+    stele_refuse (&refusal, STELE_EUNAVAILABLE, NULL,
+        "this answer of %zu bytes does not fit beside those that were not read: "
+        "read them, then ask again, or for less", zframe_size (*answer_p));
+    zframe_destroy (answer_p);
+    *answer_p = s_refusal_frame (self, &refusal);
+    self->withheld++;
+}
+
+//  Send without blocking: a peer that went away, or does not read, loses its answer
+
+static void
+s_send (stele_front_t *self, zmsg_t *envelope, zframe_t **answer_p)
+{
+    zframe_t *peer = zframe_dup (zmsg_first (envelope));
+    const void *id = zframe_data (peer);
+    size_t id_size = zframe_size (peer);
+    if (!stele_unread_fits (self->unread, id, id_size, zframe_size (*answer_p)))
+        s_withhold (self, answer_p);
+    int rc = 0;
+    zframe_t *frame;
+    while (rc == 0 && (frame = zmsg_pop (envelope))) {
+        rc = zframe_send (&frame, self->peers, ZFRAME_MORE | ZFRAME_DONTWAIT);
+        zframe_destroy (&frame);
+    }
+    if (rc == 0)
+        rc = stele_unread_send (self->unread, id, id_size, answer_p, self->peers);
+    if (rc)
+        self->dropped++;
+    zframe_destroy (answer_p);
+    zframe_destroy (&peer);
+}
+
+//  Refuse what never became a request
+
+static void
+s_turn_away (stele_front_t *self, zmsg_t *envelope, const stele_op_t *op,
+    const stele_refusal_t *refusal)
+{
+    zframe_t *answer = s_refusal_frame (self, refusal);
+    stele_tally_record (self->tally, op, refusal->code, -1);
+    s_send (self, envelope, &answer);
+}
+
+static void s_route (stele_front_t *self, stele_request_t *request);
+
+static void
+s_finish (stele_front_t *self, stele_request_t *request, int code, zframe_t **answer_p)
+{
+    stele_tally_record (self->tally, request->op, code, zclock_usecs () - request->arrived_us);
+    STELE_FAULT (request_answer_before);
+    s_send (self, request->envelope, answer_p);
+    stele_pending_remove (self->pending, request);
+}
+
+void
+stele_front_refuse (stele_front_t *self, stele_request_t *request,
+    const stele_refusal_t *refusal)
+{
+    zframe_t *answer = s_refusal_frame (self, refusal);
+    s_finish (self, request, refusal->code, &answer);
+}
+
+static void
+s_reached (stele_request_t *request, void *self)
+{
+    s_route (self, request);
+}
+
+static void
+s_set_head (stele_front_t *self, int64_t head)
+{
+    if (head <= self->head)
+        return;
+    self->head = head;
+    stele_pending_reach (self->pending, head, s_reached, self);
+}
+
+void
+stele_front_forward (stele_front_t *self, stele_request_t *request, zframe_t **answer_p)
+{
+    int64_t position = 0;
+    int code = stele_answer_read (zframe_data (*answer_p), zframe_size (*answer_p), &position);
+    s_finish (self, request, code, answer_p);
+    //  In mode redis the writer speaks of positions that no reader sees yet
+    if (self->mode != STELE_MODE_REDIS)
+        s_set_head (self, position);
+}
+
+//  -- requests ---------------------------------------------------------------------------
+
+static void
+s_route (stele_front_t *self, stele_request_t *request)
+{
+    switch (request->op->route) {
+        case STELE_ROUTE_WRITER:
+            stele_front_mail (self, STELE_MAILBOX_WRITER, request, COMMIT_MS);
+            break;
+        case STELE_ROUTE_CACHE:
+            stele_front_mail (self, STELE_MAILBOX_CACHE, request,
+                self->args.settings->request_ms * 6);
+            break;
+        case STELE_ROUTE_GATHER:
+            stele_front_gather (self, request);
+            break;
+        default:
+            stele_front_queue (self, request);
+            break;
+    }
+}
+
+//  What the front itself reads of a request
+
+typedef struct {
+    const stele_op_t *op;
+    int64_t min_position;
+    int64_t wait_ms;
+} s_heading_t;
+
+static int
+s_read_heading (stele_front_t *self, zframe_t *body, s_heading_t *heading,
+    stele_refusal_t *refusal)
+{
+    memset (heading, 0, sizeof *heading);
+    size_t size = zframe_size (body);
+    if (size > (size_t) self->args.settings->message_bytes)
+        return stele_refuse (refusal, STELE_ETOO_LARGE, NULL,
+            "the request has %zu bytes, more than message-bytes %" PRId64, size,
+            self->args.settings->message_bytes);
+
+    stele_params_t params;
+    if (stele_params_check (&params, zframe_data (body), size,
+        STELE_FRONT_ELEMENTS_MAX) == 0) {
+        stele_span_t name = stele_params_id (&params, "op");
+        heading->op = stele_op_find (name.text, name.size);
+        char shown [80];
+        if (!heading->op)
+            stele_params_fail (&params, STELE_EUNKNOWN_OP, "op", "there is no operation '%s'; there are%s",
+                stele_params_show (name, shown), stele_op_names);
+        heading->min_position = stele_params_number (&params, "min_position", 0, 0, INT64_MAX);
+        heading->wait_ms = stele_params_number (&params, "timeout_ms", WAIT_MS_DEFAULT,
+            0, INT64_MAX);
+        if (heading->wait_ms > WAIT_MS_MAX)
+            heading->wait_ms = WAIT_MS_MAX;
+    }
+    *refusal = params.refusal;
+    return refusal->code;
+}
+
+static void
+s_accept (stele_front_t *self, zmsg_t **envelope_p, zframe_t **body_p)
+{
+    s_heading_t heading;
+    stele_refusal_t refusal;
+    if (s_read_heading (self, *body_p, &heading, &refusal)) {
+        s_turn_away (self, *envelope_p, heading.op, &refusal);
+        return;
+    }
+    stele_request_t *request = stele_pending_add (self->pending, envelope_p, body_p);
+    if (!request) {
+        stele_refuse (&refusal, STELE_EUNAVAILABLE, NULL,
+            "too many requests are waiting for their answers: try again");
+        s_turn_away (self, *envelope_p, heading.op, &refusal);
+        return;
+    }
+    request->op = heading.op;
+    request->arrived_us = zclock_usecs ();
+    request->min_position = heading.min_position;
+    request->wait_ms = heading.wait_ms;
+    if (request->min_position > self->head) {
+        request->state = STELE_PENDING_WAITING;
+        self->waits = true;
+        stele_front_set_time (self, request, request->wait_ms);
+    }
+    //  Not in s_route, which is also called while those that wait for a head are walked: an answer
+    //  may tell another head, and so end the next one of them
+    else
+    if (!stele_front_answers (self, request))
+        s_route (self, request);
+}
+
+static bool
+s_take_from_peer (stele_front_t *self)
+{
+    zmsg_t *frames = zmsg_recv_nowait (self->peers);
+    if (!frames)
+        return false;
+    STELE_FAULT (request_taken);
+    zmsg_t *envelope;
+    zframe_t *body;
+    stele_refusal_t refusal;
+    int rc = stele_envelope_open (&frames, &envelope, &body, &refusal);
+    if (rc == 0)
+        s_accept (self, &envelope, &body);
+    else
+    if (envelope)
+        s_turn_away (self, envelope, NULL, &refusal);
+    else
+        self->dropped++;
+    zframe_destroy (&body);
+    zmsg_destroy (&envelope);
+    return true;
+}
+
+static void
+s_expired (stele_request_t *request, void *arg)
+{
+    stele_front_t *self = arg;
+    stele_refusal_t refusal;
+    switch (request->state) {
+        case STELE_PENDING_GATHERING:
+            stele_front_queue (self, request);
+            return;
+        case STELE_PENDING_WAITING:
+            stele_refuse (&refusal, STELE_ETIMEOUT, "min_position",
+                "position %" PRId64 " was not reached within %" PRId64 " ms: the head is %" PRId64,
+                request->min_position, request->wait_ms, self->head);
+            break;
+        case STELE_PENDING_QUEUED:
+            stele_turns_remove (self->queue, request);
+            stele_refuse (&refusal, STELE_ETIMEOUT, NULL,
+                "no worker was free in time: ask for less at once, or raise workers");
+            break;
+        case STELE_PENDING_MAILED:
+            stele_refuse (&refusal, STELE_ETIMEOUT, NULL,
+                "%s was not answered in time; it may still be done", request->op->name);
+            break;
+        default:
+            stele_refuse (&refusal, STELE_ETIMEOUT, NULL,
+                "%s was not done in time", request->op->name);
+            break;
+    }
+    stele_front_refuse (self, request, &refusal);
+}
+
+//  -- sockets -----------------------------------------------------------------------------
+
+static bool
+s_take_head (stele_front_t *self)
+{
+    zframe_t *frame = zframe_recv_nowait (self->heads);
+    if (!frame)
+        return false;
+    int64_t head;
+    if (zframe_size (frame) == sizeof head) {
+        memcpy (&head, zframe_data (frame), sizeof head);
+        s_set_head (self, head);
+    }
+    zframe_destroy (&frame);
+    return true;
+}
+
+static int
+s_timeout_ms (const stele_front_t *self)
+{
+    int64_t earliest = stele_pending_earliest (self->pending);
+    if (earliest == INT64_MAX)
+        return -1;
+    int64_t left = earliest - zclock_usecs ();
+    return left <= 0? 0: (int) (left / 1000) + 1;
+}
+
+bool
+stele_front_step (stele_front_t *self, zsock_t *pipe)
+{
+    zsock_t *sockets [] = { pipe, self->peers, self->workers, self->heads };
+    enum { PIPE, PEERS, WORKERS, HEADS, MAILBOXES };
+    zmq_pollitem_t items [MAILBOXES + STELE_MAILBOX_COUNT];
+    memset (items, 0, sizeof items);
+    int count = 0;
+    for (; count < MAILBOXES; count++)
+        items [count].socket = zsock_resolve (sockets [count]);
+    for (int i = 0; i < STELE_MAILBOX_COUNT; i++)
+        if (self->mailboxes [i])
+            items [count++].socket = zsock_resolve (self->mailboxes [i]);
+    for (int i = 0; i < count; i++)
+        items [i].events = ZMQ_POLLIN;
+    //  A new head is looked at with the next request, unless one waits for it
+    if (self->waits && stele_pending_count (self->pending, STELE_PENDING_WAITING) == 0)
+        self->waits = false;
+    if (!self->waits)
+        items [HEADS].events = 0;
+    if (zmq_poll (items, count, s_timeout_ms (self)) == -1)
+        return errno == ETERM;      // Or a signal, which is for others
+
+    self->reading_us = 0;
+    for (int i = 0; i < TAKEN_AT_ONCE && s_take_head (self); i++) {}
+    for (int i = 0; i < TAKEN_AT_ONCE && stele_front_take_from_worker (self); i++) {}
+    for (int mailbox = 0; mailbox < STELE_MAILBOX_COUNT; mailbox++)
+        if (self->mailboxes [mailbox])
+            for (int i = 0; i < TAKEN_AT_ONCE
+                && stele_front_take_from_mailbox (self, mailbox); i++) {}
+    if (items [PEERS].revents)
+        for (int i = 0; i < TAKEN_AT_ONCE && s_take_from_peer (self); i++) {}
+    stele_pending_expire (self->pending, zclock_usecs (), s_expired, self);
+    stele_front_feed_workers (self);
+    return items [PIPE].revents != 0;
+}
+
+static int
+s_bind (stele_front_t *self, stele_refusal_t *refusal)
+{
+    const stele_settings_t *settings = self->args.settings;
+    char endpoint [80];
+    self->workers = zsock_new (ZMQ_ROUTER);
+    assert (self->workers);
+    zsock_set_router_mandatory (self->workers, 1);
+    zsock_set_linger (self->workers, 0);
+    int rc = zsock_bind (self->workers, "%s",
+        stele_settings_inproc (settings, "workers", endpoint));
+    assert (rc == 0);
+
+    self->peers = zsock_new (ZMQ_ROUTER);
+    assert (self->peers);
+    zsock_set_router_mandatory (self->peers, 1);
+    zsock_set_sndhwm (self->peers, UNREAD_MAX);
+    //  Twice the limit, so that what is a little too large is told so
+    int64_t bytes_max = settings->message_bytes * 2;
+    zmq_setsockopt (zsock_resolve (self->peers), ZMQ_MAXMSGSIZE, &bytes_max, sizeof bytes_max);
+    zsock_set_handshake_ivl (self->peers, 10000);
+    zsock_set_backlog (self->peers, 1024);
+    zsock_set_tcp_keepalive (self->peers, 1);
+    zsock_set_tcp_keepalive_idle (self->peers, 60);
+    zsock_set_linger (self->peers, 500);
+    if (stele_endpoint_check (settings->requests) != 0
+    ||  zsock_bind (self->peers, "%s", settings->requests) == -1)
+        return stele_refuse (refusal, STELE_EUNAVAILABLE, "requests",
+            "cannot answer requests on '%s': %s", settings->requests, zmq_strerror (errno));
+    return 0;
+}
+
+static void
+s_connect (stele_front_t *self)
+{
+    const stele_settings_t *settings = self->args.settings;
+    char endpoint [80];
+    self->heads = zsock_new (ZMQ_SUB);
+    assert (self->heads);
+    zsock_set_conflate (self->heads, 1);
+    zsock_set_subscribe (self->heads, "");
+    int rc = zsock_connect (self->heads, "%s",
+        stele_settings_inproc (settings, "head", endpoint));
+    assert (rc == 0);
+    for (int i = 0; i < STELE_MAILBOX_COUNT; i++) {
+        if ((i == STELE_MAILBOX_CACHE && !self->args.has_cache)
+        ||  (i == STELE_MAILBOX_PIPELINE && !self->args.has_pipeline))
+            continue;
+        self->mailboxes [i] = zsock_new (ZMQ_DEALER);
+        assert (self->mailboxes [i]);
+        zsock_set_linger (self->mailboxes [i], 0);
+        rc = zsock_connect (self->mailboxes [i], "%s",
+            stele_settings_inproc (settings, stele_mailbox_names [i], endpoint));
+        assert (rc == 0);
+    }
+}
+
+//  -- the class ------------------------------------------------------------------------------
+
+stele_front_t *
+stele_front_new (const stele_requests_args_t *args, stele_refusal_t *refusal)
+{
+    stele_front_t *self = calloc (1, sizeof *self);
+    assert (self);
+    self->args = *args;
+    self->head = args->head;
+    self->mode = args->has_cache? stele_mode_initial (args->settings): STELE_MODE_SQLITE;
+    self->pending = stele_pending_new (PENDING_MAX, PENDING_BYTES_MAX);
+    self->tally = stele_tally_new ();
+    self->unread = stele_unread_new (UNREAD_BYTES_MAX, UNREAD_ALL_MAX);
+    self->pack = stele_pack_new ();
+    assert (self->pack);
+    self->queue = stele_turns_new ();
+    self->idle = zlist_new ();
+    assert (self->idle);
+    zlist_autofree (self->idle);
+    if ((!args->has_cache && stele_query_open (&self->query, args, refusal)) || s_bind (self, refusal))
+        stele_front_destroy (&self);
+    else
+        s_connect (self);
+    return self;
+}
+
+static void
+s_say_stopping (stele_request_t *request, void *self)
+{
+    stele_refusal_t refusal;
+    stele_refuse (&refusal, STELE_EUNAVAILABLE, NULL,
+        "the broker is stopping; %s may still have been done", request->op->name);
+    stele_front_refuse (self, request, &refusal);
+}
+
+void
+stele_front_destroy (stele_front_t **self_p)
+{
+    assert (self_p);
+    stele_front_t *self = *self_p;
+    if (!self)
+        return;
+    stele_pending_each (self->pending, s_say_stopping, self);
+    stele_endpoint_release (self->peers);
+    zsock_destroy (&self->peers);
+    zsock_destroy (&self->workers);
+    zsock_destroy (&self->heads);
+    for (int i = 0; i < STELE_MAILBOX_COUNT; i++)
+        zsock_destroy (&self->mailboxes [i]);
+    stele_turns_destroy (&self->queue);
+    zlist_destroy (&self->idle);
+    stele_pending_destroy (&self->pending);
+    stele_tally_destroy (&self->tally);
+    stele_unread_destroy (&self->unread);
+    stele_pack_destroy (&self->pack);
+    stele_query_close (&self->query);
+    zframe_destroy (&self->endpoints);
+    zframe_destroy (&self->recovery);
+    zframe_destroy (&self->consistency);
+    for (int i = 0; i < STELE_MAILBOX_COUNT; i++)
+        zframe_destroy (&self->parts [i]);
+    free (self);
+    *self_p = NULL;
+}
+
+const char *
+stele_front_endpoint (const stele_front_t *self)
+{
+    return zsock_endpoint (self->peers);
+}
+
+void
+stele_front_add_worker (stele_front_t *self, const char *identity)
+{
+    zlist_append (self->idle, (void *) identity);
+}
+
+void
+stele_front_set_endpoints (stele_front_t *self, const void *map, size_t size)
+{
+    zframe_destroy (&self->endpoints);
+    self->endpoints = zframe_new (map, size);
+}
+
+void
+stele_front_set_recovery (stele_front_t *self, const void *map, size_t size)
+{
+    zframe_destroy (&self->recovery);
+    self->recovery = zframe_new (map, size);
+}

@@ -1,0 +1,47 @@
+/*  router - a request's way from its arrival to its answer
+
+    What stands between the peers and those who answer: broker/requests/requests.h draws
+    it. The front never waits: each method takes what has arrived on one
+    socket, moves the requests concerned, and returns.
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at https://mozilla.org/MPL/2.0/.
+*/
+
+#ifndef STELE_ROUTER_H_INCLUDED
+#define STELE_ROUTER_H_INCLUDED
+
+#include "broker/requests/pending.h"
+#include "broker/requests/requests.h"
+
+typedef struct stele_front stele_front_t;
+
+/*  Bind and connect. Caller owns return value. NULL: the reason in the refusal. */
+stele_front_t *
+    stele_front_new (const stele_requests_args_t *args, stele_refusal_t *refusal);
+
+/*  Answers what is pending with 'unavailable'.                              */
+void
+    stele_front_destroy (stele_front_t **self_p);
+
+/*  Endpoint for peers, as it is bound. Owned by the front.                  */
+const char *
+    stele_front_endpoint (const stele_front_t *self);
+
+/*  A worker of that identity is connected and idle.                         */
+void
+    stele_front_add_worker (stele_front_t *self, const char *identity);
+
+/*  What info and stats show: one map of msgpack each, copied.               */
+void
+    stele_front_set_endpoints (stele_front_t *self, const void *map, size_t size);
+void
+    stele_front_set_recovery (stele_front_t *self, const void *map, size_t size);
+
+/*  Wait until something arrives on a socket or on 'pipe', or a request has to be given
+    up; take what has arrived. Returns true when there is something on the pipe. */
+bool
+    stele_front_step (stele_front_t *self, zsock_t *pipe);
+
+#endif

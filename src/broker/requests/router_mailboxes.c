@@ -1,0 +1,181 @@
+/*  router_mailboxes - requests to the mailboxes of other actors, and their answers
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at https://mozilla.org/MPL/2.0/.
+*/
+
+#include "broker/common/answer.h"
+#include "broker/requests/router_internal.h"
+#include "broker/ingest/mode.h"
+
+#define GATHER_MS 500
+
+static int
+s_mail (stele_front_t *self, stele_mailbox_t mailbox, uint64_t token, zframe_t **body_p)
+{
+    zframe_t *frame = zframe_new (&token, sizeof token);
+    int rc = zframe_send (&frame, self->mailboxes [mailbox], ZFRAME_MORE | ZFRAME_DONTWAIT);
+    if (rc == 0)
+        rc = zframe_send (body_p, self->mailboxes [mailbox], ZFRAME_DONTWAIT);
+    zframe_destroy (&frame);
+    return rc;
+}
+
+void
+stele_front_mail (stele_front_t *self, stele_mailbox_t mailbox, stele_request_t *request,
+    int64_t time_ms)
+{
+    stele_refusal_t refusal;
+    if (!self->mailboxes [mailbox]) {
+        stele_refuse (&refusal, STELE_EUNAVAILABLE, NULL,
+            "%s needs Redis, which this broker runs without", request->op->name);
+        stele_front_refuse (self, request, &refusal);
+        return;
+    }
+    request->state = STELE_PENDING_MAILED;
+    stele_front_set_time (self, request, time_ms);
+    if (s_mail (self, mailbox, request->token, &request->body)) {
+        stele_refuse (&refusal, STELE_EUNAVAILABLE, NULL,
+            "the %s has more requests than it can take: try again", stele_mailbox_names [mailbox]);
+        stele_front_refuse (self, request, &refusal);
+    }
+}
+
+void
+stele_front_gather (stele_front_t *self, stele_request_t *request)
+{
+    request->state = STELE_PENDING_GATHERING;
+    stele_front_set_time (self, request, GATHER_MS);
+    stele_pack_clear (self->pack);
+    stele_pack_map (self->pack, 1);
+    stele_pack_key_string (self->pack, "op", "stats");
+    for (int i = 0; i < STELE_MAILBOX_COUNT; i++) {
+        if (!self->mailboxes [i])
+            continue;
+        zframe_t *body = zframe_new (stele_pack_data (self->pack), stele_pack_size (self->pack));
+        s_mail (self, i, request->token, &body);
+        zframe_destroy (&body);
+    }
+}
+
+//  A part that is not one map would make the whole of the statistics unreadable
+
+static bool
+s_is_map (zframe_t *frame)
+{
+    stele_params_t params;
+    return stele_params_check (&params, zframe_data (frame), zframe_size (frame),
+        STELE_FRONT_ELEMENTS_MAX) == 0;
+}
+
+static void
+s_remember_part (stele_front_t *self, stele_mailbox_t mailbox, zframe_t *part)
+{
+    zframe_destroy (&self->parts [mailbox]);
+    self->parts [mailbox] = zframe_dup (part);
+    self->parts_us [mailbox] = zclock_usecs ();
+}
+
+//  An answer that nobody waits for any more: a part of statistics has no "ok"
+
+static bool
+s_is_part (zframe_t *answer)
+{
+    return stele_scan_find (zframe_data (answer), zframe_size (answer), "ok", NULL, NULL).kind
+        == STELE_SCAN_END;
+}
+
+static void
+s_take_part (stele_front_t *self, stele_mailbox_t mailbox, stele_request_t *request,
+    zframe_t **part_p)
+{
+    zframe_destroy (&request->parts [mailbox]);
+    s_remember_part (self, mailbox, *part_p);
+    request->parts [mailbox] = *part_p;
+    *part_p = NULL;
+    for (int i = 0; i < STELE_MAILBOX_COUNT; i++)
+        if (self->mailboxes [i] && !request->parts [i])
+            return;
+    stele_front_queue (self, request);
+}
+
+//  The entries of the answer to a consistency.check, and when it came
+
+static void
+s_remember_check (stele_front_t *self, zframe_t *answer)
+{
+    int64_t position = 0;
+    if (stele_answer_read (zframe_data (answer), zframe_size (answer), &position))
+        return;
+    stele_pack_clear (self->pack);
+    stele_scan_t scan = stele_scan_start (zframe_data (answer), zframe_size (answer));
+    uint32_t count = stele_scan_next (&scan).count;
+    size_t mark = stele_pack_open_map (self->pack);
+    size_t kept = 1;
+    stele_pack_key_integer (self->pack, "time", zclock_time () * 1000);
+    for (uint32_t i = 0; i < count; i++) {
+        stele_token_t key = stele_scan_next (&scan);
+        const void *value;
+        size_t size;
+        stele_scan_skip (&scan, &value, &size);
+        if (key.size == 2 && memcmp (key.data, "ok", 2) == 0)
+            continue;
+        stele_pack_text (self->pack, key.data, key.size);
+        stele_pack_packed (self->pack, value, size);
+        kept++;
+    }
+    stele_pack_close (self->pack, mark, kept);
+    zframe_destroy (&self->consistency);
+    self->consistency = zframe_new (stele_pack_data (self->pack), stele_pack_size (self->pack));
+}
+
+//  The writer's answer tells the mode, whoever asked
+
+static void
+s_remember_mode (stele_front_t *self, zframe_t *answer)
+{
+    stele_token_t mode = stele_scan_find (zframe_data (answer), zframe_size (answer), "mode", NULL, NULL);
+    int code = mode.kind == STELE_SCAN_TEXT? stele_mode_of (mode.data, mode.size): -1;
+    if (code >= 0)
+        self->mode = code;
+}
+
+bool
+stele_front_take_from_mailbox (stele_front_t *self, stele_mailbox_t mailbox)
+{
+    zmsg_t *frames = zmsg_recv_nowait (self->mailboxes [mailbox]);
+    if (!frames)
+        return false;
+    zframe_t *token = zmsg_pop (frames);
+    zframe_t *answer = zmsg_pop (frames);
+    stele_request_t *request = NULL;
+    bool readable = false;
+    if (answer && zframe_size (token) == sizeof (uint64_t) && s_is_map (answer)) {
+        uint64_t number;
+        memcpy (&number, zframe_data (token), sizeof number);
+        request = stele_pending_find (self->pending, number);
+        readable = true;
+    }
+    //  Also one that nobody waits for any more
+    if (readable && !request && mailbox == STELE_MAILBOX_WRITER)
+        s_remember_mode (self, answer);
+    if (readable && (!request || request->state == STELE_PENDING_QUEUED
+    || request->state == STELE_PENDING_WORKING) && s_is_part (answer))
+        s_remember_part (self, mailbox, answer);
+    else
+    if (request && request->state == STELE_PENDING_GATHERING)
+        s_take_part (self, mailbox, request, &answer);
+    else
+    if (request && request->state == STELE_PENDING_MAILED) {
+        if (streq (request->op->name, "consistency.check"))
+            s_remember_check (self, answer);
+        if (streq (request->op->name, "mode"))
+            s_remember_mode (self, answer);
+        stele_front_forward (self, request, &answer);
+    }
+    zframe_destroy (&token);
+    zframe_destroy (&answer);
+    zmsg_destroy (&frames);
+    return true;
+}

@@ -1,0 +1,204 @@
+/*  router_workers - requests to idle workers, and their answers
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at https://mozilla.org/MPL/2.0/.
+*/
+
+#include "broker/requests/router_internal.h"
+#include "broker/ingest/mode.h"
+#include "model/clock.h"
+
+//  Others wait for the front meanwhile: what it spends on point reads in one step, and how long it leaves
+//  them all to the workers when one has taken too long, the disk being slow or the record large
+#define READING_US  2000
+#define TOO_LONG_US 10000
+#define REST_US     1000000
+
+static void
+s_pack_frame (stele_front_t *self, const char *key, zframe_t *map)
+{
+    stele_pack_string (self->pack, key);
+    if (map)
+        stele_pack_packed (self->pack, zframe_data (map), zframe_size (map));
+    else
+        stele_pack_map (self->pack, 0);
+}
+
+//  The part of an actor that did not answer in time, waiting for Redis, say: as it was last,
+//  with its age
+
+static void
+s_pack_old_part (stele_front_t *self, stele_mailbox_t mailbox)
+{
+    zframe_t *part = self->parts [mailbox];
+    stele_scan_t scan = stele_scan_start (zframe_data (part), zframe_size (part));
+    uint32_t count = stele_scan_next (&scan).count;
+    stele_pack_string (self->pack, stele_mailbox_names [mailbox]);
+    stele_pack_map (self->pack, count + 1);
+    for (uint32_t i = 0; i < count * 2; i++) {
+        const void *value;
+        size_t size;
+        stele_scan_skip (&scan, &value, &size);
+        stele_pack_packed (self->pack, value, size);
+    }
+    stele_pack_key_integer (self->pack, "age_ms",
+        (zclock_usecs () - self->parts_us [mailbox]) / 1000);
+}
+
+static void
+s_pack_requests (stele_front_t *self)
+{
+    stele_pack_t *pack = self->pack;
+    stele_pack_string (pack, "requests");
+    size_t mark = stele_pack_open_map (pack);
+    size_t count = stele_tally_pack (self->tally, pack);
+    stele_pack_key_integer (pack, "waiting",
+        (int64_t) stele_pending_count (self->pending, STELE_PENDING_WAITING));
+    stele_pack_key_integer (pack, "queued",
+        (int64_t) stele_pending_count (self->pending, STELE_PENDING_QUEUED));
+    stele_pack_key_integer (pack, "working",
+        (int64_t) stele_pending_count (self->pending, STELE_PENDING_WORKING));
+    stele_pack_key_integer (pack, "dropped", self->dropped);
+    stele_pack_key_integer (pack, "withheld", self->withheld);
+    stele_pack_key_integer (pack, "unread_bytes", (int64_t) stele_unread_total (self->unread));
+    stele_pack_close (pack, mark, count + 6);
+}
+
+//  What stats.c answers from
+
+static zframe_t *
+s_context (stele_front_t *self, stele_request_t *request)
+{
+    bool all = stele_route_informs (request->op->route);
+    if (!all && self->mode == STELE_MODE_DUAL)
+        return NULL;
+    stele_pack_clear (self->pack);
+    stele_pack_map (self->pack, all? STELE_MAILBOX_COUNT + 5: 1);
+    stele_pack_key_string (self->pack, "mode", stele_mode_word ((stele_mode_t) self->mode));
+    if (!all)
+        return zframe_new (stele_pack_data (self->pack), stele_pack_size (self->pack));
+    for (int i = 0; i < STELE_MAILBOX_COUNT; i++)
+        if (request->parts [i] || !self->parts [i])
+            s_pack_frame (self, stele_mailbox_names [i], request->parts [i]);
+        else
+            s_pack_old_part (self, i);
+    s_pack_frame (self, "endpoints", self->endpoints);
+    s_pack_frame (self, "recovery", self->recovery);
+    s_pack_frame (self, "consistency", self->consistency);
+    s_pack_requests (self);
+    return zframe_new (stele_pack_data (self->pack), stele_pack_size (self->pack));
+}
+
+static int
+s_send_to_worker (stele_front_t *self, const char *identity, stele_request_t *request)
+{
+    //  A worker that has just connected is known once its connection has been
+    //  taken in, which asking for events does
+    zsock_events (self->workers);
+    zframe_t *frames [] = {
+        zframe_from (identity),
+        zframe_new (&request->token, sizeof request->token),
+        zframe_new_empty (),
+        request->body,
+        s_context (self, request)
+    };
+    request->body = NULL;
+    int last = frames [4]? 4: 3;
+    int rc = 0;
+    for (int i = 0; i <= last; i++) {
+        if (rc == 0)
+            rc = zframe_send (&frames [i], self->workers,
+                ZFRAME_DONTWAIT | (i < last? ZFRAME_MORE: 0));
+        zframe_destroy (&frames [i]);
+    }
+    return rc;
+}
+
+//  Its last answer was withheld, and it has not read what was there before: no work for it
+
+static bool
+s_reads_nothing (stele_front_t *self, stele_request_t *request)
+{
+    zframe_t *id = zmsg_first (request->envelope);
+    if (!stele_unread_stuck (self->unread, zframe_data (id), zframe_size (id)))
+        return false;
+    stele_refusal_t refusal;
+    stele_refuse (&refusal, STELE_EUNAVAILABLE, NULL,
+        "earlier answers were not read: read them, then ask again");
+    stele_front_refuse (self, request, &refusal);
+    self->withheld++;
+    return true;
+}
+
+bool
+stele_front_answers (stele_front_t *self, stele_request_t *request)
+{
+    if (request->op->route != STELE_ROUTE_POINT || !self->query.reader || self->reading_us > READING_US)
+        return false;
+    int64_t begun_us = stele_clock_steady_us ();
+    if (begun_us < self->reads_from_us)
+        return false;
+    if (s_reads_nothing (self, request))
+        return true;
+    zframe_t *answer = stele_query_reply (&self->query, request->body, self->pack);
+    int64_t now_us = stele_clock_steady_us ();
+    self->reading_us += now_us - begun_us;
+    if (now_us - begun_us > TOO_LONG_US)
+        self->reads_from_us = now_us + REST_US;
+    stele_front_forward (self, request, &answer);
+    zframe_destroy (&answer);
+    return true;
+}
+
+void
+stele_front_feed_workers (stele_front_t *self)
+{
+    while (stele_turns_size (self->queue) && zlist_size (self->idle)) {
+        stele_request_t *request = stele_turns_next (self->queue);
+        if (s_reads_nothing (self, request))
+            continue;
+        char *identity = zlist_pop (self->idle);
+        request->state = STELE_PENDING_WORKING;
+        stele_front_set_time (self, request, self->args.settings->request_ms + 1000);
+        if (s_send_to_worker (self, identity, request)) {
+            stele_refusal_t refusal;
+            stele_refuse (&refusal, STELE_EINTERNAL, NULL, "worker %s is gone", identity);
+            stele_front_refuse (self, request, &refusal);
+        }
+        freen (identity);
+    }
+}
+
+void
+stele_front_queue (stele_front_t *self, stele_request_t *request)
+{
+    request->state = STELE_PENDING_QUEUED;
+    stele_front_set_time (self, request, self->args.settings->request_ms + 1000);
+    stele_turns_add (self->queue, request);
+}
+
+bool
+stele_front_take_from_worker (stele_front_t *self)
+{
+    zmsg_t *frames = zmsg_recv_nowait (self->workers);
+    if (!frames)
+        return false;
+    //  [identity][token][][answer]
+    assert (zmsg_size (frames) == 4);
+    char *identity = zmsg_popstr (frames);
+    zlist_push (self->idle, identity);      // The one whose caches are warm comes first
+    freen (identity);
+    zframe_t *token = zmsg_pop (frames);
+    uint64_t number;
+    memcpy (&number, zframe_data (token), sizeof number);
+    zframe_destroy (&token);
+    zframe_t *answer = zmsg_last (frames);
+    zmsg_remove (frames, answer);
+    stele_request_t *request = stele_pending_find (self->pending, number);
+    if (request)
+        stele_front_forward (self, request, &answer);
+    zframe_destroy (&answer);
+    zmsg_destroy (&frames);
+    return true;
+}

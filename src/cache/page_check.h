@@ -1,0 +1,61 @@
+/*  page_check - is what the ledger says in Redis? Page by page
+
+    What a request checks at once (cache_check) and the follower in passing
+    (cache_scrub).
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at https://mozilla.org/MPL/2.0/.
+*/
+
+#ifndef STELE_PAGE_CHECK_H_INCLUDED
+#define STELE_PAGE_CHECK_H_INCLUDED
+
+#include "cache/cache_internal.h"
+
+#define STELE_COMPARE_EXAMPLES_MAX 20
+//  Who leaves about now may be there or not
+#define STELE_COMPARE_MARGIN_MS 1000
+
+typedef struct {
+    char text [STELE_LAYOUT_KEY_MAX];
+    size_t size;
+} stele_example_t;
+
+/*  Begins as zeros with cache, reader and repair.                           */
+typedef struct {
+    stele_cache_t *cache;
+    stele_reader_t *reader;
+    bool repair;                    // Put right what differs
+    bool is_task;                   // What the rows of this read are
+    int rc;                         // First error of a row function
+    int64_t began_ms;
+    int64_t tasks;
+    int64_t sessions;
+    int64_t missing;
+    int64_t extra;
+    int64_t mismatched;
+    int64_t repaired;
+    stele_example_t examples [STELE_COMPARE_EXAMPLES_MAX];
+    size_t example_count;
+} stele_compare_t;
+
+/*  One page each: 1 when it was the last one, 0 when there are more, or an error. Cursors
+    begin at 0, that of the ended ones at the position behind which their last events are. */
+int
+    stele_compare_active (stele_compare_t *self, int64_t *cursor);
+int
+    stele_compare_open_sessions (stele_compare_t *self, int64_t *cursor);
+int
+    stele_compare_ended (stele_compare_t *self, int64_t *after, int64_t upto);
+
+/*  Both sides at one position, until the end. 'rc' is returned.             */
+int
+    stele_compare_begin (stele_compare_t *self);
+int
+    stele_compare_end (stele_compare_t *self, int rc);
+
+void
+    stele_compare_example (stele_compare_t *self, const char *text, size_t size);
+
+#endif

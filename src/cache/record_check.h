@@ -1,0 +1,31 @@
+/*  record_check - is one record in Redis what the ledger says?
+
+    Its hash field by field, its expiry, and its place in the set of its state.
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at https://mozilla.org/MPL/2.0/.
+*/
+
+#ifndef STELE_RECORD_CHECK_H_INCLUDED
+#define STELE_RECORD_CHECK_H_INCLUDED
+
+#include "cache/batch.h"
+#include "cache/layout.h"
+#include "cache/redis/redis.h"
+
+typedef enum {
+    STELE_VERDICT_RIGHT,
+    STELE_VERDICT_MISSING,          // There is no hash
+    STELE_VERDICT_MISMATCHED
+} stele_verdict_t;
+
+/*  Queue the commands that look at an item; any number of them, then read each in the
+    same order. Without a connection the verdict means nothing.              */
+void
+    stele_look_queue (stele_redis_t *redis, const stele_layout_t *layout,
+        const stele_item_t *item);
+stele_verdict_t
+    stele_look_read (stele_redis_t *redis, const stele_item_t *item);
+
+#endif

@@ -1,0 +1,144 @@
+/*  redis_keys - the keys that an earlier system left in a Redis, read and never touched
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at https://mozilla.org/MPL/2.0/.
+*/
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "cache/redis/redis_keys.h"
+#include "cache/redis/redis.h"
+#include "stele_error.h"
+#include "model/clock.h"
+
+#define SCAN_COUNT 1000
+#define EXPIRY_ROUND_MS 1000        // Of a time to live, where Redis does not tell the moment
+
+typedef struct { char *text; size_t size; } s_key_t;
+
+typedef struct {
+    stele_redis_t *redis;
+    s_key_t *keys;
+    size_t count, room;
+} s_keys_t;
+
+static int
+s_compare (const void *one, const void *other)
+{
+    const s_key_t *a = one, *b = other;
+    int rc = memcmp (a->text, b->text, a->size < b->size? a->size: b->size);
+    return rc? rc: (a->size > b->size) - (a->size < b->size);
+}
+
+static void
+s_add (s_keys_t *self, const redisReply *key)
+{
+    if (self->count == self->room) {
+        self->room = self->room? self->room * 2: 1024;
+        self->keys = realloc (self->keys, self->room * sizeof *self->keys);
+        assert (self->keys);
+    }
+    s_key_t *added = &self->keys [self->count++];
+    added->size = (size_t) key->len;
+    added->text = malloc (added->size + 1);
+    assert (added->text);
+    memcpy (added->text, key->str, added->size);
+    added->text [added->size] = 0;
+}
+
+static int
+s_scan (s_keys_t *self, const char *pattern)
+{
+    char cursor [32] = "0";
+    do {
+        redisReply *reply = stele_redis_scan (self->redis, NULL, cursor, pattern, SCAN_COUNT);
+        if (!reply)
+            return STELE_EUNAVAILABLE;
+        snprintf (cursor, sizeof cursor, "%s", reply->element [0]->str);
+        for (size_t i = 0; i < reply->element [1]->elements; i++)
+            s_add (self, reply->element [1]->element [i]);
+        freeReplyObject (reply);
+    } while (strcmp (cursor, "0") != 0);
+    if (self->count)
+        qsort (self->keys, self->count, sizeof *self->keys, s_compare);
+    return 0;
+}
+
+static void
+s_ask (stele_redis_t *redis, const char *word, const s_key_t *key)
+{
+    stele_redis_word (redis, word);
+    stele_redis_bytes (redis, key->text, key->size);
+    stele_redis_end (redis);
+}
+
+//  Redis before 7 only tells how long the key has to live: that, rounded
+static int64_t
+s_expires_ms (const redisReply *moment, const redisReply *left)
+{
+    if (moment->type == REDIS_REPLY_INTEGER)
+        return moment->integer > 0? moment->integer: 0;
+    if (left->type != REDIS_REPLY_INTEGER || left->integer < 0)
+        return 0;
+    int64_t at = stele_clock_us () / 1000 + left->integer;
+    return (at + EXPIRY_ROUND_MS / 2) / EXPIRY_ROUND_MS * EXPIRY_ROUND_MS;
+}
+
+//  One key: 0, what fn returned, or STELE_EUNAVAILABLE
+static int
+s_read (s_keys_t *self, const s_key_t *key, stele_legacy_fn *fn, void *arg)
+{
+    s_ask (self->redis, "GET", key);
+    s_ask (self->redis, "PEXPIRETIME", key);
+    s_ask (self->redis, "PTTL", key);
+    redisReply *value = stele_redis_reply (self->redis);
+    redisReply *moment = value? stele_redis_reply (self->redis): NULL;
+    redisReply *left = moment? stele_redis_reply (self->redis): NULL;
+    int rc = 0;
+    if (!left)
+        rc = STELE_EUNAVAILABLE;
+    else
+    if (value->type != REDIS_REPLY_NIL) {
+        bool is_text = value->type == REDIS_REPLY_STRING;
+        stele_legacy_key_t found = {
+            .key = key->text, .key_size = key->size,
+            .text = is_text? value->str: NULL, .size = is_text? (size_t) value->len: 0,
+            .expires_ms = s_expires_ms (moment, left)
+        };
+        rc = fn (&found, arg);
+    }
+    freeReplyObject (value);
+    freeReplyObject (moment);
+    freeReplyObject (left);
+    return rc;
+}
+
+int
+stele_legacy_keys (const char *url, const char *pattern, int timeout_ms,
+    stele_legacy_fn *fn, void *arg, char *error, size_t error_size)
+{
+    stele_redis_url_t parsed;
+    stele_refusal_t refusal;
+    int rc = stele_redis_url_parse (&parsed, url, &refusal);
+    if (rc) {
+        snprintf (error, error_size, "%s", refusal.message);
+        return rc;
+    }
+    s_keys_t self = { .redis = stele_redis_new (&parsed, timeout_ms) };
+    rc = stele_redis_connect (self.redis);
+    if (rc == 0)
+        rc = s_scan (&self, pattern);
+    for (size_t i = 0; rc == 0 && i < self.count; i++)
+        if (i == 0 || s_compare (&self.keys [i - 1], &self.keys [i]) != 0)
+            rc = s_read (&self, &self.keys [i], fn, arg);
+    if (rc == STELE_EUNAVAILABLE)
+        snprintf (error, error_size, "Redis: %s", stele_redis_error (self.redis));
+    for (size_t i = 0; i < self.count; i++)
+        free (self.keys [i].text);
+    free (self.keys);
+    stele_redis_destroy (&self.redis);
+    return rc;
+}

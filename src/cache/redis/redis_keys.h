@@ -1,0 +1,32 @@
+/*  redis_keys - the keys that an earlier system left in a Redis, read and never touched
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at https://mozilla.org/MPL/2.0/.
+*/
+
+#ifndef STELE_REDIS_KEYS_H_INCLUDED
+#define STELE_REDIS_KEYS_H_INCLUDED
+
+#include <stddef.h>
+#include <stdint.h>
+
+typedef struct {
+    const char *key;
+    size_t key_size;
+    const char *text;               // Its string; NULL: the key holds something else
+    size_t size;
+    int64_t expires_ms;             // Unix time; 0: never
+} stele_legacy_key_t;
+
+typedef int (stele_legacy_fn) (const stele_legacy_key_t *key, void *arg);
+
+/*  Every key that matches the pattern, in the order of the keys' bytes, each once; those
+    that expire while they are read are left out. A function that returns non-zero ends it.
+    Returns 0, what fn returned, STELE_EINVALID_FIELD (the URL) or STELE_EUNAVAILABLE; why
+    is in 'error'.                                                           */
+int
+    stele_legacy_keys (const char *url, const char *pattern, int timeout_ms,
+        stele_legacy_fn *fn, void *arg, char *error, size_t error_size);
+
+#endif

@@ -1,0 +1,187 @@
+/*  completion - stele completion: what a shell offers at the Tab key
+
+    The scripts are thin: they ask the program itself, so they know every
+    command and option, and the ids of tasks from the broker.
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at https://mozilla.org/MPL/2.0/.
+*/
+
+#include <string.h>
+#include "cli/shared/ask.h"
+#include "cli/terminal/text.h"
+#include "cli/shared/value.h"
+
+#define PATIENCE_MS 500             // For the broker: somebody's finger is on a key
+
+static const char s_bash [] =
+    "_stele () {\n"
+    "    local word\n"
+    "    COMPREPLY=()\n"
+    "    while IFS= read -r word; do\n"
+    "        COMPREPLY+=(\"$(printf %q \"$word\")\")\n"
+    "    done < <(stele completion words -- \"${COMP_WORDS[@]:1:COMP_CWORD}\" 2>/dev/null)\n"
+    "    [ ${#COMPREPLY[@]} -gt 0 ] || compopt -o default 2>/dev/null\n"
+    "}\n"
+    "complete -F _stele stele\n";
+
+static const char s_zsh [] =
+    "#compdef stele\n"
+    "_stele () {\n"
+    "    local -a found\n"
+    "    found=(${(f)\"$(stele completion words -- \"${(@)words[2,CURRENT]}\" 2>/dev/null)\"})\n"
+    "    if (( ${#found} )); then compadd -Q -- ${(q)found}; else _files; fi\n"
+    "}\n"
+    "if [ \"$funcstack[1]\" = _stele ]; then _stele \"$@\"; else compdef _stele stele; fi\n";
+
+//  -- candidates --------------------------------------------------------------------
+
+static void
+s_offer (const char *candidate, const char *begun)
+{
+    if (strncmp (candidate, begun, strlen (begun)) == 0)
+        puts (candidate);
+}
+
+static void
+s_offer_options (const cli_option_t *options, const char *begun)
+{
+    for (; options && options->name; options++) {
+        char text [64];
+        snprintf (text, sizeof text, "--%s", options->name);
+        s_offer (text, begun);
+    }
+}
+
+static void
+s_offer_words (const char *const *words, const char *begun)
+{
+    for (; *words; words++)
+        s_offer (*words, begun);
+}
+
+static const cli_command_t *
+s_command (const char *name)
+{
+    for (size_t i = 0; cli_commands [i]; i++)
+        if (strcmp (cli_commands [i]->name, name) == 0)
+            return cli_commands [i];
+    return NULL;
+}
+
+//  Ids of tasks, those that changed last first. Without a broker there are none, silently
+static void
+s_offer_ids (cli_t *self, const char *begun)
+{
+    json_t *request = cli_request ("task.list");
+    cli_request_text (request, "order", "updated_desc");
+    json_object_set_new (request, "limit", json_integer (1000));
+    if (self->timeout_ms == 0)
+        self->timeout_ms = PATIENCE_MS;
+    self->mode_said = true;
+    json_t *answer = cli_ask (self, request);
+    const json_t *tasks = json_object_get (answer, "tasks");
+    for (size_t i = 0; i < json_array_size (tasks); i++) {
+        const char *id = cli_value_string (json_array_get (tasks, i), "task_id");
+        if (id && id [strcspn (id, "\n\033")] == 0)     // What a shell can take in
+            s_offer (id, begun);
+    }
+    json_decref (answer);
+}
+
+//  Where the words are closed: behind an option, or the name of the command, its letter too
+#define STATES "queued", "starting", "running", "paused", "completing", "passed", "failed", "error", \
+    "cancelled", "timeout"
+static const struct {
+    const char *command;
+    const char *before [2];
+    const char *words [12];
+} s_closed [] = {
+    { "list", { "--state", "-s" }, { STATES } },
+    { "export", { "--state", "-s" }, { STATES } },
+    { "sessions", { "--state", "-s" }, { "initializing", "starting", "running", "waiting_input", "processing",
+        "completed", "error", "terminated" } },
+    { "list", { "--order", NULL }, { "created", "updated", "completed" } },
+    { "mode", { "mode", NULL }, { "dual", "sqlite", "redis" } },
+    { "completion", { "completion", NULL }, { "bash", "zsh" } },
+    { "stats", { "--by", "-b" }, { "state", "role", "provider", "model", "hour", "day", "error" } },
+    { "outputs", { "--type", NULL }, { "stdout", "stderr", "log", "artifact", "commit", "diagnostic" } },
+    { "export", { "--format", "-f" }, { "events", "jsonl", "csv" } },
+    { "export", { "--table", NULL }, { "tasks", "task_history", "task_outputs", "task_metrics", "cli_sessions",
+        "cli_session_commands", "user_preferences", "rejected_events" } }
+};
+
+//  Is a word being typed that is one of a few?
+static bool
+s_offer_values (const cli_command_t *command, const char *before, const char *begun)
+{
+    for (size_t i = 0; i < sizeof s_closed / sizeof s_closed [0]; i++)
+        for (int spelling = 0; spelling < 2 && s_closed [i].before [spelling]; spelling++)
+            if (strcmp (command->name, s_closed [i].command) == 0
+            &&  strcmp (before, s_closed [i].before [spelling]) == 0) {
+                s_offer_words (s_closed [i].words, begun);
+                return true;
+            }
+    return false;
+}
+
+static bool
+s_takes_id (const cli_command_t *command)
+{
+    return strstr (command->usage.usage, " ID") != NULL;
+}
+
+static void
+s_complete (cli_t *self, const cli_operands_t *words)
+{
+    const char *begun = words->count? words->items [words->count - 1]: "";
+    const char *before = words->count > 1? words->items [words->count - 2]: "";
+    const cli_command_t *command = NULL;
+    for (size_t i = 0; i + 1 < words->count && !command; i++)
+        command = s_command (words->items [i]);
+    if (begun [0] == '-') {
+        s_offer_options (cli_global_options, begun);
+        s_offer_options (command? command->options: NULL, begun);
+    }
+    else
+    if (!command)
+        for (size_t i = 0; cli_commands [i]; i++)
+            s_offer (cli_commands [i]->name, begun);
+    else
+    if (!s_offer_values (command, before, begun) && s_takes_id (command))
+        s_offer_ids (self, begun);
+}
+
+static int
+s_run (cli_t *self, void *args, const cli_operands_t *operands)
+{
+    (void) args;
+    const char *what = operands->items [0];
+    cli_operands_t words = { operands->items + 1, operands->count - 1 };
+    if (strcmp (what, "words") == 0) {
+        s_complete (self, &words);
+        return EX_OK;
+    }
+    if (words.count == 0 && (strcmp (what, "bash") == 0 || strcmp (what, "zsh") == 0)) {
+        fputs (what [0] == 'b'? s_bash: s_zsh, stdout);
+        return EX_OK;
+    }
+    return cli_say_usage ("completion", "completion knows bash and zsh, not '%s'", what);
+}
+
+const cli_command_t cli_cmd_completion = {
+    .name = "completion",
+    .summary = "what a shell has to know to complete commands, states and ids",
+    .usage = {
+        .usage = "stele completion bash|zsh",
+        .about = "Print a script that makes the shell complete commands, options, states and the ids of "
+                 "tasks (of the thousand that changed last).",
+        .examples =
+            "  source <(stele completion bash)              in ~/.bashrc\n"
+            "  source <(stele completion zsh)               in ~/.zshrc, after compinit"
+    },
+    .operands_min = 1,
+    .operands_max = 1000,
+    .run = s_run
+};

@@ -1,0 +1,79 @@
+/*  recover - stele recover: from the ledger to Redis
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at https://mozilla.org/MPL/2.0/.
+*/
+
+#include "cli/shared/ask.h"
+#include "cli/shared/page.h"
+#include "cli/shared/task_page.h"
+
+#define RECOVER_TIMEOUT_MS 600000   // A million tasks take their time
+
+typedef struct {
+    bool active, all;
+} args_t;
+
+static const cli_option_t s_options [] = {
+    { "active", 0, NULL, "every task that is not finished", CLI_FLAG, offsetof (args_t, active), 0, NULL },
+    { "all", 0, NULL, "also the finished ones that are still kept in Redis",
+        CLI_FLAG, offsetof (args_t, all), 0, NULL },
+    CLI_OPTIONS_END
+};
+
+static void
+s_print_task (cli_t *self, json_t *answer, void *arg)
+{
+    (void) arg;
+    cli_task_print (self, json_object_get (answer, "task"));
+}
+
+static void
+s_print_scope (const cli_t *self, json_t *answer)
+{
+    json_object_del (answer, "ok");
+    json_object_del (answer, "position");
+    cli_page_members (self, answer);
+}
+
+static int
+s_run (cli_t *self, void *arguments, const cli_operands_t *operands)
+{
+    const args_t *args = arguments;
+    if ((operands->count != 0) + args->active + args->all != 1)
+        return cli_say_usage ("recover", "say what to recover: an ID, --active, or --all");
+    if (operands->count) {
+        json_t *request = cli_request ("task.recover");
+        cli_request_text (request, "task_id", operands->items [0]);
+        return cli_ask_and_print (self, request, s_print_task, NULL);
+    }
+    json_t *request = cli_request ("recover");
+    cli_request_text (request, "scope", args->all? "all": "active");
+    json_t *answer = cli_ask_long (self, request, RECOVER_TIMEOUT_MS);
+    if (!answer)
+        return self->status;
+    if (self->json)
+        cli_print_answer (self);
+    else
+        s_print_scope (self, answer);
+    json_decref (answer);
+    return EX_OK;
+}
+
+const cli_command_t cli_cmd_recover = {
+    .name = "recover",
+    .summary = "write the live state to Redis again, from the ledger",
+    .usage = {
+        .usage = "stele recover [OPTION]... ID\nstele recover [OPTION]... --active | --all",
+        .about = "Write the live record of a task, or of many, to Redis again as the ledger has it. "
+                 "The broker does that by itself whenever it finds cause; this is for when you know better.",
+        .examples =
+            "  stele recover build-7\n"
+            "  stele recover --active"
+    },
+    .options = s_options,
+    .args_size = sizeof (args_t),
+    .operands_max = 1,
+    .run = s_run
+};

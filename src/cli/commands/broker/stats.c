@@ -1,0 +1,243 @@
+/*  stats - stele stats: counts, rates, latencies, lags, sizes
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at https://mozilla.org/MPL/2.0/.
+*/
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+#include "cli/shared/ask.h"
+#include "cli/shared/page.h"
+#include "cli/shared/value.h"
+
+#define PRODUCERS_MAX 20            // Of all there ever were; --json has all that the answer has
+
+/*  Move a member of the answer to its end, so that the sections come in the order
+    in which people look for them                                            */
+static void
+s_move_to_end (json_t *answer, const char *key)
+{
+    json_t *value = json_incref (json_object_get (answer, key));
+    json_object_del (answer, key);
+    if (value)
+        json_object_set_new (answer, key, value);
+}
+
+static void
+s_order (json_t *answer)
+{
+    static const char *const sections [] = {
+        "tasks", "sessions", "ledger", "redis", "ingest", "requests", "feed", "pipeline",
+        "search", "consistency", "recovery"
+    };
+    for (size_t i = 0; i < sizeof sections / sizeof sections [0]; i++)
+        s_move_to_end (answer, sections [i]);
+}
+
+static const cli_column_t s_columns [] = {
+    { "PRODUCER", CLI_CUT | CLI_ID, 12 },
+    { "SEQUENCE", CLI_RIGHT, 0 },
+    { "STATUS", 0, 0 },
+    { "SILENT", CLI_RIGHT | CLI_OPTIONAL, 0 },
+    { "LEASE", CLI_RIGHT | CLI_OPTIONAL, 0 },
+    { "INSTANCE", CLI_CUT | CLI_OPTIONAL, 8 },
+    CLI_COLUMNS_END
+};
+
+static void
+s_cell_ms (cli_table_t *table, const json_t *record, const char *key)
+{
+    int64_t ms = json_integer_value (json_object_get (record, key));
+    cli_table_word (table, ms? cli_format_duration (ms * 1000).text: NULL);
+}
+
+//  Who is there comes first, and of those who has a lease, then who was heard last
+static int
+s_compare_producers (const void *one, const void *other)
+{
+    const json_t *a = *(json_t *const *) one, *b = *(json_t *const *) other;
+    static const char *const there [] = { "present", "expired" };
+    for (size_t i = 0; i < sizeof there / sizeof there [0]; i++) {
+        const char *as = cli_value_string (a, "status"), *bs = cli_value_string (b, "status");
+        bool is_a = as && strcmp (as, there [i]) == 0, is_b = bs && strcmp (bs, there [i]) == 0;
+        if (is_a != is_b)
+            return is_b - is_a;
+    }
+    bool lease_a = json_integer_value (json_object_get (a, "lease_ms")) > 0;
+    bool lease_b = json_integer_value (json_object_get (b, "lease_ms")) > 0;
+    if (lease_a != lease_b)
+        return lease_b - lease_a;
+    int64_t silent_a = json_integer_value (json_object_get (a, "silent_ms"));
+    int64_t silent_b = json_integer_value (json_object_get (b, "silent_ms"));
+    return (silent_a > silent_b) - (silent_a < silent_b);
+}
+
+static void
+s_print_producers (const cli_t *self, const json_t *producers)
+{
+    size_t count = json_array_size (producers);
+    if (count == 0)
+        return;
+    const json_t **order = malloc (count * sizeof *order);
+    assert (order);
+    for (size_t i = 0; i < count; i++)
+        order [i] = json_array_get (producers, i);
+    qsort (order, count, sizeof *order, s_compare_producers);
+    cli_table_t *table = cli_table_new (s_columns, &self->style);
+    for (size_t i = 0; i < count && i < PRODUCERS_MAX; i++) {
+        const json_t *producer = order [i];
+        cli_cell (table, producer, "producer");
+        cli_cell (table, producer, "sequence");
+        cli_cell (table, producer, "status");
+        s_cell_ms (table, producer, "silent_ms");
+        s_cell_ms (table, producer, "lease_ms");
+        cli_cell (table, producer, "instance");
+    }
+    putchar ('\n');
+    cli_table_flush (table, stdout);
+    if (count > PRODUCERS_MAX)
+        printf ("and %zu more producers\n", count - PRODUCERS_MAX);
+    free (order);
+    cli_table_destroy (&table);
+}
+
+static void
+s_print (cli_t *self, json_t *answer, void *arg)
+{
+    (void) arg;
+    json_t *producers = json_incref (json_object_get (answer, "producers"));
+    json_object_del (answer, "producers");
+    json_object_del (answer, "ok");
+    s_order (answer);
+    cli_page_heading (self, "Broker at", self->requests);
+    cli_page_sections (self, answer);
+    s_print_producers (self, producers);
+    json_decref (producers);
+}
+
+//  -- by groups, over a time ----------------------------------------------------------
+
+typedef struct {
+    const char *by, *from, *to;
+    int64_t limit;
+} args_t;
+
+static const cli_option_t s_options [] = {
+    { "by", 'b', "WHAT", "what tasks did, by state, role, provider, model, hour, day or error",
+        CLI_TEXT, offsetof (args_t, by), 0, NULL },
+    { "from", 0, "TIME", "then or later (RFC 3339)", CLI_TEXT, offsetof (args_t, from), 0, NULL },
+    { "to", 0, "TIME", "then or before", CLI_TEXT, offsetof (args_t, to), 0, NULL },
+    { "limit", 'n', "N", "at most N groups (100)", CLI_NUMBER, offsetof (args_t, limit), 1, NULL },
+    CLI_OPTIONS_END
+};
+
+static const cli_column_t s_group_columns [] = {
+    { "GROUP", CLI_CUT, 16 },
+    { "TASKS", CLI_RIGHT | CLI_OPTIONAL, 0 },
+    { "CREATED", CLI_RIGHT | CLI_OPTIONAL, 0 },
+    { "COMPLETED", CLI_RIGHT | CLI_OPTIONAL, 0 },
+    { "FAILED", CLI_RIGHT | CLI_OPTIONAL, 0 },
+    { "WAIT P50", CLI_RIGHT | CLI_OPTIONAL, 0 },
+    { "P90", CLI_RIGHT | CLI_OPTIONAL, 0 },
+    { "P99", CLI_RIGHT | CLI_OPTIONAL, 0 },
+    { "RUN P50", CLI_RIGHT | CLI_OPTIONAL, 0 },
+    { "P90", CLI_RIGHT | CLI_OPTIONAL, 0 },
+    { "P99", CLI_RIGHT | CLI_OPTIONAL, 0 },
+    CLI_COLUMNS_END
+};
+
+static void
+s_cell_spread (cli_table_t *table, const json_t *group, const char *key)
+{
+    static const char *const ranks [] = { "p50", "p90", "p99" };
+    const json_t *spread = json_object_get (group, key);
+    for (size_t i = 0; i < 3; i++) {
+        const json_t *value = json_object_get (spread, ranks [i]);
+        if (json_is_integer (value))
+            cli_cell_duration (table, json_integer_value (value));
+        else
+            cli_table_word (table, NULL);
+    }
+}
+
+static void
+s_print_groups (cli_t *self, json_t *answer, void *arg)
+{
+    const char *by = arg;
+    const json_t *groups = json_object_get (answer, "groups");
+    cli_table_t *table = cli_table_new (s_group_columns, &self->style);
+    for (size_t i = 0; i < json_array_size (groups); i++) {
+        const json_t *group = json_array_get (groups, i);
+        const json_t *name = json_object_get (group, by);
+        if (json_is_integer (name))
+            cli_table_word (table, cli_format_time (json_integer_value (name)).text);
+        else
+        if (json_is_string (name))
+            cli_table_text (table, json_string_value (name), json_string_length (name));
+        else
+            cli_table_word (table, "(none)");
+        cli_cell (table, group, "tasks");
+        cli_cell (table, group, "created");
+        cli_cell (table, group, "completed");
+        cli_cell (table, group, "failed");
+        s_cell_spread (table, group, "queue_us");
+        s_cell_spread (table, group, "run_us");
+    }
+    if (cli_table_rows (table) == 0)
+        fputs ("nothing in that time\n", stderr);
+    cli_table_flush (table, stdout);
+    cli_table_destroy (&table);
+    if (json_integer_value (json_object_get (answer, "left_out")))
+        fprintf (stderr, "and %s more: --limit N\n",
+            cli_format_count (json_integer_value (json_object_get (answer, "left_out"))).text);
+    if (json_is_false (json_object_get (answer, "complete")))
+        fputs ("not all tasks could be looked at in time: ask for a shorter time\n", stderr);
+}
+
+static int
+s_report (cli_t *self, const args_t *args)
+{
+    json_t *request = cli_request ("stats.tasks");
+    cli_request_text (request, "group_by", args->by);
+    cli_request_time (request, "from", args->from);
+    cli_request_time (request, "to", args->to);
+    if (args->limit)
+        json_object_set_new (request, "limit", json_integer (args->limit));
+    return cli_ask_and_print (self, request, s_print_groups, (void *) args->by);
+}
+
+static int
+s_run (cli_t *self, void *arguments, const cli_operands_t *operands)
+{
+    (void) operands;
+    const args_t *args = arguments;
+    if (args->by)
+        return s_report (self, args);
+    if (args->from || args->to || args->limit)
+        return cli_say_usage ("stats", "--from, --to and --limit go with --by");
+    return cli_ask_and_print (self, cli_request ("stats"), s_print, NULL);
+}
+
+const cli_command_t cli_cmd_stats = {
+    .name = "stats",
+    .summary = "counts, rates, latencies, lags and sizes of a broker",
+    .usage = {
+        .usage = "stele stats [OPTION]...",
+        .after = "With --by it says what tasks did between two times instead: how many there are, were created, "
+                 "completed and failed, how long they waited and ran.",
+        .about = "How the broker does: tasks by state, role and provider; what the ledger holds; how far "
+                 "Redis is behind; how long acks take; who publishes; what the last recovery and the last "
+                 "check found.",
+        .examples =
+            "  stele stats\n"
+            "  stele stats --json | jq .redis.lag_events\n"
+            "  stele stats --by role --from 2026-01-01T00:00:00Z\n"
+            "  stele stats --by error -n 20\n"
+            "  watch -n 2 stele stats"
+    },
+    .options = s_options,
+    .args_size = sizeof (args_t),
+    .run = s_run
+};

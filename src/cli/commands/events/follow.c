@@ -1,0 +1,194 @@
+/*  follow - stele follow: events as they are committed
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at https://mozilla.org/MPL/2.0/.
+*/
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include "cli/shared/ask.h"
+#include "cli/terminal/text.h"
+
+typedef struct {
+    int64_t after, count;
+    bool has_after;
+} args_t;
+
+/*  0 is a position, too: whether it was given has to be known               */
+static int
+s_set_after (const cli_option_t *option, const char *value, void *target,
+    char *error, size_t error_size)
+{
+    args_t *args = target;
+    char *end;
+    args->after = strtoll (value, &end, 10);
+    args->has_after = true;
+    if (end != value && !*end && args->after >= 0)
+        return 0;
+    snprintf (error, error_size, "--%s takes a position, a number from 0, not '%s'", option->name, value);
+    return -1;
+}
+
+static const cli_option_t s_options [] = {
+    { "after", 0, "N", "begin behind the event at position N (0: from the start); without it with the next one",
+        CLI_CALL, 0, 0, s_set_after },
+    { "count", 'n', "N", "stop after N events", CLI_NUMBER, offsetof (args_t, count), 1, NULL },
+    CLI_OPTIONS_END
+};
+
+//  -- a line for people -------------------------------------------------------------
+
+/*  What an event says, in a few words; each from the named field            */
+typedef struct {
+    const char *type;
+    const char *fields [4];
+} s_words_t;
+
+static const s_words_t s_words [] = {
+    { "task.created", { "state", "role", "title", NULL } },
+    { "task.updated", { "state", "title", "provider", "model" } },
+    { "task.state_changed", { "state", "error_message", NULL, NULL } },
+    { "task.output_added", { "output_type", "file_path", "content", NULL } },
+    { "task.metric_recorded", { "name", "value", "unit", NULL } },
+    { "session.started", { "state", "cli_tool", "task_id", NULL } },
+    { "session.state_changed", { "state", NULL, NULL, NULL } },
+    { "session.command_executed", { "exit_code", "command", NULL, NULL } },
+    { "preference.set", { "preferred_provider", "preferred_model", NULL, NULL } }
+};
+
+static size_t
+s_print_word (const cli_t *self, const stele_event_t *event, const char *field, size_t columns)
+{
+    size_t size;
+    const char *text = stele_event_string (event, field, &size);
+    if (!text) {
+        double value = stele_event_real (event, field, 0);
+        return stele_event_has (event, field)?
+            (size_t) printf ("%s", cli_format_real (value).text): 0;
+    }
+    cli_colour_t colour = strcmp (field, "state") == 0? cli_style_state (text): CLI_PLAIN;
+    cli_style_begin (&self->style, stdout, colour);
+    size_t used = cli_text_print (stdout, text, size < 2000? size: 2000, columns, CLI_CUT_END);
+    cli_style_end (&self->style, stdout, colour);
+    return used;
+}
+
+static const char *
+s_subject (const stele_event_t *event)
+{
+    static const char *const keys [] = { "session_id", "task_id", "user_id" };
+    bool of_task = strncmp (stele_event_type (event), "task.", 5) == 0;
+    for (size_t i = of_task; i < sizeof keys / sizeof keys [0]; i++)
+        if (stele_event_string (event, keys [i], NULL))
+            return stele_event_string (event, keys [i], NULL);
+    return "";
+}
+
+static void
+s_print_line (const cli_t *self, const stele_event_t *event)
+{
+    const char *type = stele_event_type (event);
+    const char *subject = s_subject (event);
+    size_t width = self->style.width? self->style.width: 1000;
+    size_t used = (size_t) printf ("%8" PRId64 "  %s  ", stele_event_position (event),
+        cli_format_time (stele_event_integer (event, "time", 0)).text);
+    used += cli_text_print (stdout, type, strlen (type), 0, CLI_CUT_END);
+    used += (size_t) printf ("%*s", used < 58? (int) (58 - used): 2, "");
+    used += cli_text_print (stdout, subject, strlen (subject), width > used + 20? (width - used) / 2: 20,
+        CLI_CUT_MIDDLE);
+    for (size_t i = 0; i < sizeof s_words / sizeof s_words [0]; i++) {
+        if (strcmp (s_words [i].type, type) != 0)
+            continue;
+        for (size_t field = 0; field < 4 && s_words [i].fields [field]; field++) {
+            if (used + 5 > width || !stele_event_has (event, s_words [i].fields [field]))
+                continue;
+            fputs ("  ", stdout);
+            used += 2 + s_print_word (self, event, s_words [i].fields [field], width - used - 2);
+        }
+    }
+    putchar ('\n');
+}
+
+static void
+s_print (const cli_t *self, const stele_event_t *event)
+{
+    if (!self->json) {
+        s_print_line (self, event);
+        return;
+    }
+    char *text = stele_event_to_json (event);
+    puts (text);
+    free (text);
+}
+
+//  -- following -------------------------------------------------------------------
+
+static int
+s_follow (cli_t *self, const args_t *args)
+{
+    for (int64_t seen = 0; args->count == 0 || seen < args->count; seen++) {
+        stele_event_t *event = NULL;
+        // Lines are gathered while events stream in, and printed when none is waiting
+        int rc = stele_client_next (self->client, 0, &event);
+        if (rc == STELE_ETIMEOUT) {
+            cli_flush_stdout ();
+            rc = stele_client_next (self->client, cli_timeout (self, -1), &event);
+        }
+        if (rc == STELE_ETIMEOUT && self->timeout_ms == 0) {
+            seen--;
+            continue;
+        }
+        if (rc) {
+            const char *why = stele_client_error (self->client);
+            if (rc == STELE_ETIMEOUT)
+                cli_say ("no event from %s for %s ms", self->feed, cli_format_count (self->timeout_ms).text);
+            else
+                cli_say ("%s", *why? why: stele_error_text (rc));
+            return rc == STELE_EBEHIND? EX_DATAERR: EX_UNAVAILABLE;
+        }
+        s_print (self, event);
+        stele_event_destroy (&event);
+    }
+    return EX_OK;
+}
+
+static int
+s_run (cli_t *self, void *arguments, const cli_operands_t *operands)
+{
+    const args_t *args = arguments;
+    json_t *answer = cli_ask (self, cli_request ("ping"));
+    if (!answer)
+        return self->status;
+    json_decref (answer);
+    const char *topic = operands->count? operands->items [0]: "";
+    int rc = stele_client_follow (self->client, topic, args->has_after? args->after: -1);
+    if (rc) {
+        cli_say ("%s", stele_client_error (self->client));
+        return EX_UNAVAILABLE;
+    }
+    return s_follow (self, args);
+}
+
+const cli_command_t cli_cmd_follow = {
+    .name = "follow",
+    .summary = "events as they are committed",
+    .usage = {
+        .usage = "stele follow [OPTION]... [TOPIC]",
+        .about =
+            "Print events as they are committed, each once and in order; what the feed lost is fetched. TOPIC is the "
+            "beginning of type/ID: 'task.' is every event of tasks, 'task.state_changed/' every change of state, "
+            "'task.state_changed/build-7' those of one task. With --json one object a line, which 'stele publish' takes.",
+        .after = "Goes on until Ctrl-C, or N events; with --timeout until there was none for so long "
+                 "(exit status 69).",
+        .examples =
+            "  stele follow\n"
+            "  stele follow task.state_changed/ --json | jq -r 'select(.state == \"failed\") | .task_id'\n"
+            "  stele follow --after 0 --count 10"
+    },
+    .options = s_options,
+    .args_size = sizeof (args_t),
+    .operands_max = 1,
+    .run = s_run
+};

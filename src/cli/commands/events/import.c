@@ -1,0 +1,126 @@
+/*  import - stele import: exported events into a ledger, once
+
+    The producer is named by the content of the file and its events are numbered from 1:
+    so a second import of the same file, whole or after a break, stores nothing twice.
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at https://mozilla.org/MPL/2.0/.
+*/
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include "cli/files/digest.h"
+#include "cli/shared/push.h"
+
+typedef struct {
+    int64_t batch;
+} args_t;
+
+static const cli_option_t s_options [] = {
+    { "batch", 'b', "N", "send at most N events in a message (500)", CLI_NUMBER, offsetof (args_t, batch), 1, NULL },
+    CLI_OPTIONS_END
+};
+
+//  What comes from a pipe has to be read twice: it is put into a file without a name
+static int
+s_spool (int fd)
+{
+    FILE *file = tmpfile ();
+    if (!file)
+        return -1;
+    int spool = fcntl (fileno (file), F_DUPFD_CLOEXEC, 3);
+    char buffer [65536];
+    ssize_t size;
+    while (spool >= 0 && ((size = read (fd, buffer, sizeof buffer)) > 0 || (size < 0 && errno == EINTR)))
+        if (size > 0 && fwrite (buffer, 1, (size_t) size, file) != (size_t) size)
+            break;
+    bool failed = spool < 0 || size != 0 || fflush (file);
+    int why = errno;
+    fclose (file);
+    if (failed && spool >= 0)
+        close (spool);
+    errno = why;
+    return failed? -1: spool;
+}
+
+static int
+s_import (cli_t *cli, const args_t *args, int fd)
+{
+    char digest [CLI_DIGEST_SIZE], producer [64];
+    if (cli_digest_file (fd, digest)) {
+        cli_say ("reading failed: %s", strerror (errno));
+        return EX_IOERR;
+    }
+    snprintf (producer, sizeof producer, "import-%s", digest);
+    cli_push_t how = {
+        .command = "import", .producer = producer, .batch = args->batch, .sequence = 1, .restore = true,
+        .says_others = true
+    };
+    return cli_push (cli, &how, fd);
+}
+
+static int
+s_run (cli_t *cli, void *arguments, const cli_operands_t *operands)
+{
+    const char *path = operands->count? operands->items [0]: "-";
+    bool is_stdin = strcmp (path, "-") == 0;
+    int fd = is_stdin? STDIN_FILENO: open (path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) {
+        cli_say ("%s: %s", path, strerror (errno));
+        return EX_NOINPUT;
+    }
+    struct stat status;
+    bool known = fstat (fd, &status) == 0;
+    if (known && S_ISDIR (status.st_mode)) {
+        cli_say ("%s is a directory: import takes a file that 'stele export' made", path);
+        close (fd);
+        return EX_NOINPUT;
+    }
+    bool plain = known && S_ISREG (status.st_mode);
+    int source = plain? fd: s_spool (fd);
+    int rc;
+    if (source < 0) {
+        cli_say ("keeping the input in a temporary file failed: %s (TMPDIR says where)", strerror (errno));
+        rc = EX_IOERR;
+    }
+    else
+        rc = s_import (cli, arguments, source);
+    if (source >= 0 && source != fd)
+        close (source);
+    if (!is_stdin)
+        close (fd);
+    return rc;
+}
+
+const cli_command_t cli_cmd_import = {
+    .name = "import",
+    .summary = "bring exported events into a ledger, once",
+    .usage = {
+        .usage = "stele import [OPTION]... [FILE|-]",
+        .about =
+            "Publish the events of a file that 'stele export' wrote, durably. Into an empty ledger this gives an equal "
+            "one: the same events, positions, times, states, histories, outputs, also those that the broker itself "
+            "wrote about interrupted tasks. Into another one it adds them, also those that it has from "
+            "elsewhere: of two exports of one ledger import the newer one, into an empty ledger.\n"
+            "\n"
+            "The producer is named by the content of the file, its events are numbered by their lines: run again, "
+            "after a break or by mistake, it stores what is missing and nothing twice.",
+        .after =
+            "Tasks that were running belong to no producer then: nobody's return or silence interrupts them. Input "
+            "from a pipe is kept in a temporary file first. Lines that are no events, and events that are refused, are "
+            "treated as by 'stele publish'.",
+        .examples =
+            "  stele import backup.jsonl\n"
+            "  zstdcat backup.jsonl.zst | stele import -\n"
+            "  stele export --requests tcp://old:5571 - | stele import --events tcp://new:5570 -"
+    },
+    .options = s_options,
+    .args_size = sizeof (args_t),
+    .operands_max = 1,
+    .run = s_run
+};

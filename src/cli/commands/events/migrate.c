@@ -1,0 +1,290 @@
+/*  migrate - stele migrate: what an earlier system kept, into the ledger
+
+    Everything is read and turned into events first; only when all of it can be
+    published, and none of its tasks is there already, the first one is. The producer
+    is named by the events: the same command completes what was broken off.
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at https://mozilla.org/MPL/2.0/.
+*/
+
+#include <assert.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include "cli/shared/ask.h"
+#include "cli/files/digest.h"
+#include "cli/files/outfile.h"
+#include "cli/shared/push.h"
+#include "cli/terminal/text.h"
+#include "migrate/migrate.h"
+
+#define REDIS_TIMEOUT_MS 5000
+#define PATTERN "task_status:*"
+#define CONFLICTS_SHOWN 10
+
+typedef struct {
+    const char *sqlite, *redis, *pattern, *to;
+    bool dry_run;
+} args_t;
+
+static const cli_option_t s_options [] = {
+    { "from-sqlite", 0, "FILE", "a database of the earlier system; it is copied, and not touched",
+        CLI_TEXT, offsetof (args_t, sqlite), 0, NULL },
+    { "from-redis", 0, "URL", "keys of the earlier system in this Redis (redis://HOST:PORT/DB, unix:///PATH)",
+        CLI_TEXT, offsetof (args_t, redis), 0, NULL },
+    { "pattern", 0, "P", "of these keys (" PATTERN ")", CLI_TEXT, offsetof (args_t, pattern), 0, NULL },
+    { "dry-run", 'n', NULL, "say what would come and what is odd, publish nothing",
+        CLI_FLAG, offsetof (args_t, dry_run), 0, NULL },
+    { "to", 0, "FILE", "write the events to a file for 'stele import' instead of publishing them",
+        CLI_TEXT, offsetof (args_t, to), 0, NULL },
+    CLI_OPTIONS_END
+};
+
+typedef struct {
+    cli_t *cli;
+    const args_t *args;
+    stele_migrate_t *migrate;
+    FILE *events;                   // Without a name
+    char producer [64];
+    int64_t conflicts;
+} s_migrate_t;
+
+//  -- the report ----------------------------------------------------------------------
+
+static void
+s_print_json (json_t *line)
+{
+    char *text = json_dumps (line, JSON_COMPACT);
+    puts (text? text: "{}");
+    free (text);
+    json_decref (line);
+}
+
+static void
+s_odd (const char *table, const char *id, const char *what, void *arg)
+{
+    s_migrate_t *self = arg;
+    if (self->cli->json) {
+        json_t *line = json_pack ("{ssss}", "table", table, "odd", what);
+        json_object_set_new (line, "id", json_string (id));
+        s_print_json (line);
+        return;
+    }
+    fputs (table, stdout);
+    putchar (' ');
+    cli_text_print (stdout, id, strlen (id), 0, CLI_CUT_END);
+    fputs (": ", stdout);
+    cli_text_print (stdout, what, strlen (what), 0, CLI_CUT_END);
+    putchar ('\n');
+}
+
+static void
+s_report (s_migrate_t *self)
+{
+    stele_migrate_counts_t counts = stele_migrate_counts (self->migrate);
+    const struct { const char *name; int64_t count; } rows [] = {
+        { "tasks", counts.tasks }, { "task_history", counts.history }, { "task_outputs", counts.outputs },
+        { "task_metrics", counts.metrics }, { "cli_sessions", counts.sessions },
+        { "cli_session_commands", counts.commands }, { "user_preferences", counts.preferences },
+        { "events", counts.events }, { "odd", counts.odd }, { "failed", counts.failed }
+    };
+    json_t *line = json_object ();
+    for (size_t i = 0; i < sizeof rows / sizeof rows [0]; i++)
+        if (self->cli->json)
+            json_object_set_new (line, rows [i].name, json_integer (rows [i].count));
+        else
+        if (rows [i].count || i >= 7)
+            printf ("%-22s %s\n", rows [i].name, cli_format_count (rows [i].count).text);
+    if (self->cli->json) {
+        json_object_set_new (line, "producer", json_string (self->producer));
+        s_print_json (line);
+    }
+    else
+        json_decref (line);
+    cli_flush_stdout ();
+}
+
+//  -- steps ---------------------------------------------------------------------------
+
+static int
+s_read (s_migrate_t *self)
+{
+    char error [1024] = "";
+    const args_t *args = self->args;
+    int rc = args->sqlite?
+        stele_migrate_from_sqlite (self->migrate, args->sqlite, error, sizeof error):
+        stele_migrate_from_redis (self->migrate, args->redis, args->pattern? args->pattern: PATTERN,
+            cli_timeout (self->cli, REDIS_TIMEOUT_MS), error, sizeof error);
+    if (rc == 0)
+        return EX_OK;
+    cli_say ("%s: nothing was migrated", *error? error: stele_error_text (rc));
+    return rc == STELE_EINVALID_FIELD? EX_USAGE: rc == STELE_EUNAVAILABLE? EX_UNAVAILABLE:
+        args->sqlite && access (args->sqlite, R_OK)? EX_NOINPUT: EX_DATAERR;
+}
+
+//  All events in one file, in order; its content names the producer
+static int
+s_collect (s_migrate_t *self)
+{
+    char digest [CLI_DIGEST_SIZE];
+    self->events = tmpfile ();
+    if (!self->events || stele_migrate_write (self->migrate, self->events)
+    ||  cli_digest_file (fileno (self->events), digest)) {
+        cli_say ("a temporary file for the events: %s (TMPDIR says where)", strerror (errno));
+        return EX_IOERR;
+    }
+    snprintf (self->producer, sizeof self->producer, "migrate-%s", digest);
+    return EX_OK;
+}
+
+static int
+s_write_file (s_migrate_t *self, const char *path)
+{
+    cli_outfile_t *file = cli_outfile_open (path, false);
+    if (!file) {
+        cli_say ("%s: %s", path, strerror (errno));
+        return EX_CANTCREAT;
+    }
+    int64_t events = stele_migrate_counts (self->migrate).events;
+    int rc = stele_migrate_write (self->migrate, cli_outfile_stream (file));
+    if (rc == 0)
+        rc = cli_outfile_finish (file);
+    if (rc)
+        cli_say ("%s: %s", path, strerror (errno));
+    else
+        fprintf (stderr, "%s event%s written to %s: 'stele import' takes them\n", cli_format_count (events).text,
+            events == 1? "": "s", strcmp (path, "-") == 0? "standard output": path);
+    cli_outfile_close (&file);
+    return rc? EX_IOERR: EX_OK;
+}
+
+static bool
+s_check_task (const char *task_id, void *arg)
+{
+    s_migrate_t *self = arg;
+    json_t *request = cli_request ("task.get");
+    cli_request_text (request, "task_id", task_id);
+    json_t *answer = cli_ask_or_none (self->cli, request);
+    if (!answer)
+        return self->cli->status == CLI_NO;
+    json_decref (answer);
+    if (self->conflicts++ < CONFLICTS_SHOWN)
+        cli_say ("the ledger has a task '%s' already", task_id);
+    return true;
+}
+
+//  Has this migration begun before? Else none of its tasks may be there.
+static int
+s_check_ledger (s_migrate_t *self)
+{
+    json_t *request = cli_request ("producer.get");
+    cli_request_text (request, "producer", self->producer);
+    json_t *answer = cli_ask_or_none (self->cli, request);
+    if (answer) {
+        //  Its events have the sequences 1, 2, 3...
+        const json_t *producer = json_object_get (answer, "producer");
+        bool complete = json_integer_value (json_object_get (producer, "sequence"))
+            >= stele_migrate_counts (self->migrate).events;
+        json_decref (answer);
+        fputs (complete? "this migration was complete already: it stores nothing anew\n":
+            "this migration was begun before: it goes on\n", stderr);
+        return EX_OK;
+    }
+    if (self->cli->status != CLI_NO)
+        return self->cli->status;
+    self->cli->status = EX_OK;
+    stele_migrate_tasks (self->migrate, s_check_task, self);
+    if (self->cli->status != EX_OK && self->cli->status != CLI_NO)
+        return self->cli->status;
+    if (self->conflicts == 0)
+        return EX_OK;
+    cli_say ("%s of these tasks are in the ledger already: nothing was migrated. Migrate into another ledger, "
+        "or write the events to a file (--to) and take those tasks out of it",
+        cli_format_count (self->conflicts).text);
+    return EX_DATAERR;
+}
+
+static int
+s_publish (s_migrate_t *self)
+{
+    int status = s_check_ledger (self);
+    if (status)
+        return status;
+    cli_push_t how = {
+        .command = "migrate", .producer = self->producer, .sequence = 1, .restore = true
+    };
+    return cli_push (self->cli, &how, fileno (self->events));
+}
+
+static int
+s_run_all (s_migrate_t *self)
+{
+    int status = s_read (self);
+    if (status == EX_OK)
+        status = s_collect (self);
+    if (status)
+        return status;
+    s_report (self);
+    stele_migrate_counts_t counts = stele_migrate_counts (self->migrate);
+    if (counts.failed) {
+        cli_say ("%s record%s cannot be published, as said above: nothing was migrated",
+            cli_format_count (counts.failed).text, counts.failed == 1? "": "s");
+        return EX_DATAERR;
+    }
+    if (self->args->dry_run)
+        return EX_OK;
+    if (self->args->to)
+        return s_write_file (self, self->args->to);
+    return counts.events? s_publish (self): EX_OK;
+}
+
+static int
+s_run (cli_t *cli, void *arguments, const cli_operands_t *operands)
+{
+    (void) operands;
+    const args_t *args = arguments;
+    if (!args->sqlite == !args->redis)
+        return cli_say_usage ("migrate", "give one of --from-sqlite FILE and --from-redis URL");
+    if (args->pattern && !args->redis)
+        return cli_say_usage ("migrate", "--pattern goes with --from-redis");
+    if (args->dry_run && args->to)
+        return cli_say_usage ("migrate", "--dry-run writes no file: it does not go with --to");
+    s_migrate_t self = { .cli = cli, .args = args };
+    self.migrate = stele_migrate_new (s_odd, &self);
+    int status = s_run_all (&self);
+    stele_migrate_destroy (&self.migrate);
+    if (self.events)
+        fclose (self.events);
+    return status;
+}
+
+const cli_command_t cli_cmd_migrate = {
+    .name = "migrate",
+    .summary = "bring in what an earlier system kept",
+    .usage = {
+        .usage = "stele migrate --from-sqlite FILE | --from-redis URL [OPTION]...",
+        .about =
+            "Read the database of an earlier system, or the keys task_status:ID that it left in Redis, and publish "
+            "events that lead to the same records: states, times, errors, history, outputs, metrics, sessions, "
+            "preferences. The source is not touched.\n"
+            "\n"
+            "Whatever had to be guessed is said, record by record; what has no place (states, columns and "
+            "values that Stele does not know) is kept: of a task in its metadata under 'migrated', of other rows under "
+            "that key of the event. Try it with --dry-run first.",
+        .after =
+            "All or nothing: everything is read and checked before the first event is published, and nothing is where "
+            "a record cannot be published or a task is in the ledger already. Where it is broken off after that, "
+            "the same command on the same source completes it, and stores nothing twice.",
+        .examples =
+            "  stele migrate --from-sqlite tasks.db --dry-run\n"
+            "  stele migrate --from-sqlite tasks.db\n"
+            "  stele migrate --from-redis redis://127.0.0.1:6379 --pattern 'task_status:*'"
+    },
+    .options = s_options,
+    .args_size = sizeof (args_t),
+    .run = s_run
+};

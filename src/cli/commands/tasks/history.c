@@ -1,0 +1,136 @@
+/*  history - stele history: what happened to a task, and when
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at https://mozilla.org/MPL/2.0/.
+*/
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+#include "cli/shared/ask.h"
+#include "cli/shared/value.h"
+
+typedef struct {
+    int64_t limit;
+} args_t;
+
+static const cli_option_t s_options [] = {
+    { "limit", 'n', "N", "at most the first N", CLI_NUMBER, offsetof (args_t, limit), 1, NULL },
+    CLI_OPTIONS_END
+};
+
+static const cli_column_t s_columns [] = {
+    { "POSITION", CLI_RIGHT, 0 },
+    { "TIME", 0, 0 },
+    { "AFTER", CLI_RIGHT, 0 },
+    { "FROM", CLI_OPTIONAL, 0 },
+    { "TO", CLI_OPTIONAL, 0 },
+    { "PROVIDER", CLI_CUT | CLI_OPTIONAL, 8 },
+    { "MODEL", CLI_CUT | CLI_OPTIONAL, 8 },
+    { "EVENT", 0, 0 },
+    CLI_COLUMNS_END
+};
+
+typedef struct {
+    cli_table_t *table;
+    int64_t previous_us;            // -1: this is the first row
+} s_history_t;
+
+/*  What a row says beside its columns, line by line: error, changes, details.
+    Caller frees return value.                                               */
+static char *
+s_note (const json_t *row, size_t *size)
+{
+    static const struct { const char *key, *label; } parts [] = {
+        { "error_message", "" }, { "changes", "changes " }, { "details", "details " }
+    };
+    char *note = NULL;
+    FILE *file = open_memstream (&note, size);
+    assert (file);
+    if (json_is_true (json_object_get (row, "interrupted")))
+        fputs ("interrupted by the broker\n", file);
+    for (size_t i = 0; i < sizeof parts / sizeof parts [0]; i++) {
+        const json_t *value = json_object_get (row, parts [i].key);
+        if (!value || json_is_null (value))
+            continue;
+        size_t text_size;
+        char *text = cli_value_text ("", value, &text_size);
+        fputs (parts [i].label, file);
+        fwrite (text, 1, text_size, file);
+        if (text_size && text [text_size - 1] != '\n')
+            fputc ('\n', file);
+        free (text);
+    }
+    fclose (file);
+    return note;
+}
+
+static void
+s_row (cli_t *self, json_t *row, void *arg)
+{
+    (void) self;
+    s_history_t *history = arg;
+    cli_cell (history->table, row, "id");
+    cli_cell_time (history->table, row, "timestamp");
+    int64_t time_us = 0;
+    if (cli_value_time (row, "timestamp", &time_us) && history->previous_us >= 0)
+        cli_cell_duration (history->table, time_us - history->previous_us);
+    else
+        cli_table_word (history->table, NULL);
+    history->previous_us = time_us;
+    cli_cell_state (history->table, row, "state_from");
+    cli_cell_state (history->table, row, "state_to");
+    cli_cell (history->table, row, "provider");
+    cli_cell (history->table, row, "model");
+    const char *type = cli_value_string (row, "type");
+    cli_table_word (history->table, type && strncmp (type, "task.", 5) == 0? type + 5: type);
+
+    size_t size;
+    char *note = s_note (row, &size);
+    bool failed = json_object_get (row, "error_message") != NULL;
+    cli_table_note (history->table, failed? CLI_RED: CLI_DIM, note, size);
+    free (note);
+}
+
+static void
+s_page (cli_t *self, json_t *answer, void *arg)
+{
+    (void) self;
+    (void) answer;
+    cli_table_flush (((s_history_t *) arg)->table, stdout);
+}
+
+static int
+s_run (cli_t *self, void *arguments, const cli_operands_t *operands)
+{
+    const args_t *args = arguments;
+    json_t *request = cli_request ("task.history");
+    cli_request_text (request, "task_id", operands->items [0]);
+    s_history_t history = { cli_table_new (s_columns, &self->style), -1 };
+    json_t *next = NULL;
+    int status = cli_ask_pages (self, request, "history", args->limit, s_row, s_page, &history, &next);
+    if (status == EX_OK && !self->json && cli_table_rows (history.table) == 0)
+        fputs ("no history: the task was heard of, but not yet created or changed\n", stderr);
+    cli_say_more (self, next, CLI_MORE_LIMIT);
+    cli_table_destroy (&history.table);
+    return status;
+}
+
+const cli_command_t cli_cmd_history = {
+    .name = "history",
+    .summary = "what happened to a task, and when",
+    .usage = {
+        .usage = "stele history [OPTION]... ID",
+        .about = "Every change of a task, oldest first: from which state to which, how long after the "
+                 "one before, by whom, and with which error.",
+        .examples =
+            "  stele history build-7\n"
+            "  stele history build-7 --json | jq -r '.history[] | [.timestamp, .state_to] | @tsv'"
+    },
+    .options = s_options,
+    .args_size = sizeof (args_t),
+    .operands_min = 1,
+    .operands_max = 1,
+    .run = s_run
+};

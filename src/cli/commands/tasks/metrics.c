@@ -1,0 +1,83 @@
+/*  metrics - stele metrics: what was measured of a task
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at https://mozilla.org/MPL/2.0/.
+*/
+
+#include "cli/shared/ask.h"
+#include "cli/shared/value.h"
+
+typedef struct {
+    cli_list_t names;
+    int64_t limit;
+} args_t;
+
+static const cli_option_t s_options [] = {
+    { "name", 0, "NAME", "only the metric of this name", CLI_LIST, offsetof (args_t, names), 0, NULL },
+    { "limit", 'n', "N", "at most the first N", CLI_NUMBER, offsetof (args_t, limit), 1, NULL },
+    CLI_OPTIONS_END
+};
+
+static const cli_column_t s_columns [] = {
+    { "POSITION", CLI_RIGHT, 0 },
+    { "TIME", 0, 0 },
+    { "METRIC", CLI_CUT, 12 },
+    { "VALUE", CLI_RIGHT, 0 },
+    { "UNIT", CLI_CUT | CLI_OPTIONAL, 6 },
+    CLI_COLUMNS_END
+};
+
+static void
+s_row (cli_t *self, json_t *row, void *arg)
+{
+    (void) self;
+    cli_table_t *table = arg;
+    cli_cell (table, row, "id");
+    cli_cell_time (table, row, "timestamp");
+    cli_cell (table, row, "name");
+    cli_cell (table, row, "value");
+    cli_cell (table, row, "unit");
+}
+
+static void
+s_page (cli_t *self, json_t *answer, void *arg)
+{
+    (void) self;
+    (void) answer;
+    cli_table_flush (arg, stdout);
+}
+
+static int
+s_run (cli_t *self, void *arguments, const cli_operands_t *operands)
+{
+    const args_t *args = arguments;
+    json_t *request = cli_request ("task.metrics");
+    cli_request_text (request, "task_id", operands->items [0]);
+    cli_request_list (request, "names", &args->names);
+    cli_table_t *table = cli_table_new (s_columns, &self->style);
+    json_t *next = NULL;
+    int status = cli_ask_pages (self, request, "metrics", args->limit, s_row, s_page, table, &next);
+    if (status == EX_OK && !self->json && cli_table_rows (table) == 0)
+        fputs ("no metrics\n", stderr);
+    cli_say_more (self, next, CLI_MORE_LIMIT);
+    cli_table_destroy (&table);
+    return status;
+}
+
+const cli_command_t cli_cmd_metrics = {
+    .name = "metrics",
+    .summary = "what was measured of a task",
+    .usage = {
+        .usage = "stele metrics [OPTION]... ID",
+        .about = "The metrics of a task, oldest first.",
+        .examples =
+            "  stele metrics build-7\n"
+            "  stele metrics build-7 --name output_tokens --json | jq '[.metrics[].value] | add'"
+    },
+    .options = s_options,
+    .args_size = sizeof (args_t),
+    .operands_min = 1,
+    .operands_max = 1,
+    .run = s_run
+};

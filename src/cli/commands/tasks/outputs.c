@@ -1,0 +1,112 @@
+/*  outputs - stele outputs: what a task put out
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at https://mozilla.org/MPL/2.0/.
+*/
+
+#include <stdlib.h>
+#include "cli/shared/ask.h"
+#include "cli/shared/value.h"
+
+typedef struct {
+    cli_list_t types;
+    int64_t limit;
+    bool raw;
+} args_t;
+
+static const cli_option_t s_options [] = {
+    { "type", 0, "TYPE", "only of this type: stdout, stderr, log, artifact, commit, diagnostic",
+        CLI_LIST, offsetof (args_t, types), 0, NULL },
+    { "limit", 'n', "N", "at most the first N", CLI_NUMBER, offsetof (args_t, limit), 1, NULL },
+    { "raw", 0, NULL, "the contents as they are, byte for byte, one behind the other: escape sequences too",
+        CLI_FLAG, offsetof (args_t, raw), 0, NULL },
+    CLI_OPTIONS_END
+};
+
+static const cli_column_t s_columns [] = {
+    { "POSITION", CLI_RIGHT, 0 },
+    { "TIME", 0, 0 },
+    { "TYPE", 0, 0 },
+    { "SIZE", CLI_RIGHT, 0 },
+    { "FILE", CLI_CUT | CLI_ID | CLI_OPTIONAL, 12 },
+    { "COMMIT", CLI_CUT | CLI_OPTIONAL, 8 },
+    { "CONTENT", CLI_CUT, 12 },
+    CLI_COLUMNS_END
+};
+
+static void
+s_row (cli_t *self, json_t *row, void *arg)
+{
+    (void) self;
+    cli_table_t *table = arg;
+    cli_cell (table, row, "id");
+    cli_cell_time (table, row, "timestamp");
+    cli_cell (table, row, "output_type");
+    cli_cell_content_size (table, row, "content");
+    cli_cell (table, row, "file_path");
+    cli_cell (table, row, "commit_hash");
+    cli_cell_preview (table, row, "content");
+}
+
+static void
+s_page (cli_t *self, json_t *answer, void *arg)
+{
+    (void) self;
+    (void) answer;
+    cli_table_flush (arg, stdout);
+}
+
+static void
+s_row_raw (cli_t *self, json_t *row, void *arg)
+{
+    (void) self;
+    (void) arg;
+    size_t size;
+    char *content = cli_value_content (json_object_get (row, "content"), &size);
+    if (content)
+        fwrite (content, 1, size, stdout);
+    free (content);
+}
+
+static int
+s_run (cli_t *self, void *arguments, const cli_operands_t *operands)
+{
+    const args_t *args = arguments;
+    if (args->raw && self->json)
+        return cli_say_usage ("outputs", "--raw and --json exclude each other");
+    json_t *request = cli_request ("task.outputs");
+    cli_request_text (request, "task_id", operands->items [0]);
+    cli_request_list (request, "types", &args->types);
+    json_t *next = NULL;
+    if (args->raw) {
+        int status = cli_ask_pages (self, request, "outputs", args->limit, s_row_raw, NULL, NULL, &next);
+        cli_say_more (self, next, CLI_MORE_LIMIT);
+        return status;
+    }
+    cli_table_t *table = cli_table_new (s_columns, &self->style);
+    int status = cli_ask_pages (self, request, "outputs", args->limit, s_row, s_page, table, &next);
+    if (status == EX_OK && !self->json && cli_table_rows (table) == 0)
+        fputs ("no outputs\n", stderr);
+    cli_say_more (self, next, CLI_MORE_LIMIT);
+    cli_table_destroy (&table);
+    return status;
+}
+
+const cli_command_t cli_cmd_outputs = {
+    .name = "outputs",
+    .summary = "what a task put out",
+    .usage = {
+        .usage = "stele outputs [OPTION]... ID",
+        .about = "The outputs of a task, oldest first: the first line of each, or with --raw the contents.",
+        .examples =
+            "  stele outputs build-7\n"
+            "  stele outputs build-7 --type stderr --raw | less -R\n"
+            "  stele outputs build-7 --type artifact --limit 1 --raw > patch.diff"
+    },
+    .options = s_options,
+    .args_size = sizeof (args_t),
+    .operands_min = 1,
+    .operands_max = 1,
+    .run = s_run
+};

@@ -1,0 +1,44 @@
+/*  status - stele status: the live record of a task
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at https://mozilla.org/MPL/2.0/.
+*/
+
+#include "cli/shared/ask.h"
+#include "cli/shared/page.h"
+#include "cli/shared/task_page.h"
+#include "cli/shared/value.h"
+
+static void
+s_print (cli_t *self, json_t *answer, void *arg)
+{
+    (void) arg;
+    cli_task_print (self, json_object_get (answer, "task"));
+    cli_page_line (self, "read from", cli_value_string (answer, "source"));
+}
+
+static int
+s_run (cli_t *self, void *args, const cli_operands_t *operands)
+{
+    (void) args;
+    json_t *request = cli_request ("task.status");
+    cli_request_text (request, "task_id", operands->items [0]);
+    return cli_ask_and_print (self, request, s_print, NULL);
+}
+
+const cli_command_t cli_cmd_status = {
+    .name = "status",
+    .summary = "the live record of a task",
+    .usage = {
+        .usage = "stele status [OPTION]... ID",
+        .about = "The live record of a task, from Redis where it is there, else from the ledger. "
+                 "'stele get' has all of it.",
+        .examples =
+            "  stele status build-7\n"
+            "  stele status build-7 --json | jq -r .task.state"
+    },
+    .operands_min = 1,
+    .operands_max = 1,
+    .run = s_run
+};

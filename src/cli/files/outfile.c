@@ -1,0 +1,148 @@
+/*  outfile - a file that is there whole or not at all
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at https://mozilla.org/MPL/2.0/.
+*/
+
+#include "config.h"
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include "cli/shared/cli.h"
+#include "cli/files/outfile.h"
+
+struct cli_outfile {
+    FILE *stream;
+    char *path;                     // NULL: stdout, or not a plain file
+    char *temporary;                // NULL: it has its name
+    bool force;
+};
+
+static int
+s_open_temporary (cli_outfile_t *self, const char *path)
+{
+    if (asprintf (&self->temporary, "%s.XXXXXX.part", path) < 0)
+        abort ();
+    int fd = mkstemps (self->temporary, (int) strlen (".part"));
+    if (fd < 0) {
+        free (self->temporary);
+        self->temporary = NULL;
+        return -1;
+    }
+    //  mkstemp makes it private: a file like others is wanted
+    mode_t mask = umask (0);
+    umask (mask);
+    fchmod (fd, 0666 & ~mask);
+    self->stream = fdopen (fd, "wb");
+    assert (self->stream);
+    return 0;
+}
+
+cli_outfile_t *
+cli_outfile_open (const char *path, bool force)
+{
+    cli_outfile_t *self = calloc (1, sizeof *self);
+    assert (self);
+    self->force = force;
+    struct stat status;
+    bool exists = strcmp (path, "-") != 0 && stat (path, &status) == 0;
+    if (strcmp (path, "-") == 0)
+        self->stream = stdout;
+    else
+    if (exists && !S_ISREG (status.st_mode))
+        self->stream = fopen (path, "wb");
+    else
+    if (exists && !force)
+        errno = EEXIST;
+    else {
+        self->path = strdup (path);
+        assert (self->path);
+        s_open_temporary (self, path);
+    }
+    if (!self->stream) {
+        int why = errno;
+        cli_outfile_close (&self);
+        errno = why;
+    }
+    return self;
+}
+
+FILE *
+cli_outfile_stream (cli_outfile_t *self)
+{
+    return self->stream;
+}
+
+int
+cli_outfile_flush (cli_outfile_t *self)
+{
+    if (self->stream == stdout) {
+        cli_flush_stdout ();
+        return 0;
+    }
+    return fflush (self->stream) || ferror (self->stream)? -1: 0;
+}
+
+//  The name is new to the folder: sync that too. A folder that cannot be opened for it
+//  (search permission only) is no failure: the file itself is on the disk.
+static void
+s_sync_folder (const char *path)
+{
+    char *folder = strdup (path);
+    assert (folder);
+    char *slash = strrchr (folder, '/');
+    if (slash)
+        slash [slash == folder? 1: 0] = 0;
+    FILE *stream = fopen (slash? folder: ".", "r");
+    if (stream) {
+        fsync (fileno (stream));
+        fclose (stream);
+    }
+    free (folder);
+}
+
+int
+cli_outfile_finish (cli_outfile_t *self)
+{
+    if (cli_outfile_flush (self))
+        return -1;
+    if (!self->temporary)
+        return 0;
+    if (fsync (fileno (self->stream)))
+        return -1;
+    //  link() does not replace a file that somebody else made meanwhile
+    if (self->force? rename (self->temporary, self->path): link (self->temporary, self->path)) {
+        if (self->force || (errno != EPERM && errno != EOPNOTSUPP))
+            return -1;
+        //  A file system without links: the check at the start has to do
+        if (rename (self->temporary, self->path))
+            return -1;
+    }
+    else
+    if (!self->force)
+        unlink (self->temporary);
+    s_sync_folder (self->path);
+    free (self->temporary);
+    self->temporary = NULL;
+    return 0;
+}
+
+void
+cli_outfile_close (cli_outfile_t **self_p)
+{
+    cli_outfile_t *self = *self_p;
+    if (!self)
+        return;
+    if (self->stream && self->stream != stdout)
+        fclose (self->stream);
+    if (self->temporary)
+        unlink (self->temporary);
+    free (self->temporary);
+    free (self->path);
+    free (self);
+    *self_p = NULL;
+}

@@ -1,0 +1,44 @@
+/*  page - one record as labelled lines, in sections
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at https://mozilla.org/MPL/2.0/.
+*/
+
+#ifndef STELE_CLI_PAGE_H_INCLUDED
+#define STELE_CLI_PAGE_H_INCLUDED
+
+#include <jansson.h>
+#include "cli/shared/cli.h"
+
+/*  A heading in bold: "Task build-7". 'subject' is made safe; it may be NULL. */
+void
+    cli_page_heading (const cli_t *self, const char *title, const char *subject);
+
+/*  "  label   text" on one line, whatever the text is; nothing where it is NULL. */
+void
+    cli_page_line (const cli_t *self, const char *label, const char *text);
+
+/*  A field of a record in the same way; nothing where it is absent. A text of
+    several lines goes on below, aligned.                                    */
+void
+    cli_page_field (const cli_t *self, const char *label, const json_t *record, const char *key);
+
+/*  A state, in its colour.                                                  */
+void
+    cli_page_state (const cli_t *self, const char *label, const json_t *record, const char *key);
+
+/*  A text or a map as a section of its own; nothing where it is absent.      */
+void
+    cli_page_block (const cli_t *self, const char *title, const json_t *record, const char *key);
+
+/*  Every member of an object, by the names of its keys ("size_bytes" becomes "size"):
+    what people see of statistics.                                           */
+void
+    cli_page_members (const cli_t *self, const json_t *object);
+
+/*  The same of an answer: plain members first, then a section for each map. */
+void
+    cli_page_sections (const cli_t *self, json_t *object);
+
+#endif

@@ -1,0 +1,44 @@
+/*  publish_counts - what became of the published lines: counts, and which line a number was
+
+    The client numbers events, people number lines, and lines that are empty or bad
+    are no events. The tally keeps the difference while an event is unsettled.
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at https://mozilla.org/MPL/2.0/.
+*/
+
+
+#ifndef STELE_PUBLISH_COUNTS_H_INCLUDED
+#define STELE_PUBLISH_COUNTS_H_INCLUDED
+
+#include "stele_client.h"
+
+typedef struct cli_tally cli_tally_t;
+
+cli_tally_t *
+    cli_tally_new (void);
+void
+    cli_tally_destroy (cli_tally_t **self_p);
+
+/*  The event with that number of the client came from that line. Numbers ascend. */
+void
+    cli_tally_published (cli_tally_t *self, int64_t number, int64_t line);
+
+/*  Count a receipt. Returns the line of a refused event, else 0.             */
+int64_t
+    cli_tally_receipt (cli_tally_t *self, const stele_receipt_t *receipt);
+
+typedef struct {
+    int64_t events;                 // Published
+    int64_t accepted;
+    int64_t duplicates;
+    int64_t refused;
+    int64_t open;                   // Not yet settled
+    int64_t position;               // Of the last ack
+} cli_tally_counts_t;
+
+cli_tally_counts_t
+    cli_tally_counts (const cli_tally_t *self);
+
+#endif

@@ -1,0 +1,191 @@
+/*  scope - which tasks an export is about, as they were at its position
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at https://mozilla.org/MPL/2.0/.
+*/
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+#include "cli/shared/ask.h"
+#include "cli/shared/scope.h"
+#include "cli/shared/value.h"
+
+#define MEMORY 8192                 // Answers that are remembered, of tasks and of sessions
+
+typedef struct {
+    char *id;
+    bool passes;
+} s_memory_t;
+
+struct cli_scope {
+    cli_t *cli;
+    const cli_scope_filter_t *filter;
+    int64_t position;
+    bool by_record;                 // The filter looks at more than the id of a task
+    int64_t from_us, to_us;
+    s_memory_t tasks [MEMORY], sessions [MEMORY];
+};
+
+static bool
+s_read_time (const char *name, const char *text, int64_t *time_us)
+{
+    cli_time_t room;
+    if (!text || cli_format_parse_time (cli_time_text (text, &room), time_us))
+        return true;
+    cli_say_usage ("export", "--%s takes a time such as 2026-01-31T23:59:59Z, not '%s'", name, text);
+    return false;
+}
+
+cli_scope_t *
+cli_scope_new (cli_t *cli, const cli_scope_filter_t *filter, int64_t position)
+{
+    cli_scope_t *self = calloc (1, sizeof *self);
+    assert (self);
+    self->cli = cli;
+    self->filter = filter;
+    self->position = position;
+    self->from_us = INT64_MIN;
+    self->to_us = INT64_MAX;
+    if (!s_read_time ("from", filter->from, &self->from_us)
+    ||  !s_read_time ("to", filter->to, &self->to_us))
+        cli_scope_destroy (&self);
+    else
+        self->by_record = filter->states.count || filter->roles.count || filter->providers.count
+            || filter->models.count || filter->user || filter->parent || filter->from || filter->to;
+    return self;
+}
+
+void
+cli_scope_destroy (cli_scope_t **self_p)
+{
+    cli_scope_t *self = *self_p;
+    if (!self)
+        return;
+    for (size_t i = 0; i < MEMORY; i++) {
+        free (self->tasks [i].id);
+        free (self->sessions [i].id);
+    }
+    free (self);
+    *self_p = NULL;
+}
+
+bool
+cli_scope_limits (const cli_scope_t *self)
+{
+    return self->by_record || self->filter->tasks.count;
+}
+
+static bool
+s_one_of (const cli_list_t *list, const char *text)
+{
+    for (size_t i = 0; i < list->count; i++)
+        if (text && strcmp (list->items [i], text) == 0)
+            return true;
+    return list->count == 0;
+}
+
+static bool
+s_is (const char *wanted, const char *text)
+{
+    return !wanted || (text && strcmp (wanted, text) == 0);
+}
+
+bool
+cli_scope_task (const cli_scope_t *self, const json_t *task)
+{
+    const cli_scope_filter_t *filter = self->filter;
+    int64_t created = 0;
+    cli_value_time (task, "created_at", &created);
+    return s_one_of (&filter->tasks, cli_value_string (task, "task_id"))
+        && s_one_of (&filter->states, cli_value_string (task, "state"))
+        && s_one_of (&filter->roles, cli_value_string (task, "role"))
+        && s_one_of (&filter->providers, cli_value_string (task, "provider"))
+        && s_one_of (&filter->models, cli_value_string (task, "model"))
+        && s_is (filter->user, cli_value_string (task, "user_id"))
+        && s_is (filter->parent, cli_value_string (task, "parent_id"))
+        && created >= self->from_us && created <= self->to_us;
+}
+
+//  -- by id ------------------------------------------------------------------------
+
+static s_memory_t *
+s_remembered (s_memory_t *table, const char *id)
+{
+    size_t hash = 5381;
+    for (const char *c = id; *c; c++)
+        hash = hash * 33 ^ (unsigned char) *c;
+    return &table [hash % MEMORY];
+}
+
+static void
+s_remember (s_memory_t *memory, const char *id, bool passes)
+{
+    free (memory->id);
+    memory->id = strdup (id);
+    assert (memory->id);
+    memory->passes = passes;
+}
+
+//  What an answer to that request says of it: 1, 0 no or there is no such one, or -1
+static int
+s_ask (cli_scope_t *self, const char *op, const char *key, const char *id, bool at, json_t **answer)
+{
+    json_t *request = cli_request (op);
+    cli_request_text (request, key, id);
+    if (at)
+        json_object_set_new (request, "at", json_integer (self->position));
+    *answer = cli_ask_or_none (self->cli, request);
+    return *answer? 1: self->cli->status == CLI_NO? 0: -1;
+}
+
+static int
+s_task (cli_scope_t *self, const char *id)
+{
+    if (!self->by_record)
+        return s_one_of (&self->filter->tasks, id);
+    s_memory_t *memory = s_remembered (self->tasks, id);
+    if (memory->id && strcmp (memory->id, id) == 0)
+        return memory->passes;
+    json_t *answer;
+    int rc = s_one_of (&self->filter->tasks, id)?
+        s_ask (self, "task.get", "task_id", id, true, &answer): 0;
+    if (rc == 1) {
+        rc = cli_scope_task (self, json_object_get (answer, "task"));
+        json_decref (answer);
+    }
+    if (rc >= 0)
+        s_remember (memory, id, rc);
+    return rc;
+}
+
+static int
+s_session (cli_scope_t *self, const char *id)
+{
+    s_memory_t *memory = s_remembered (self->sessions, id);
+    if (memory->id && strcmp (memory->id, id) == 0)
+        return memory->passes;
+    json_t *answer;
+    int rc = s_ask (self, "session.get", "session_id", id, false, &answer);
+    if (rc == 1) {
+        const char *task = cli_value_string (json_object_get (answer, "session"), "task_id");
+        rc = task? s_task (self, task): 0;
+        json_decref (answer);
+    }
+    if (rc >= 0)
+        s_remember (memory, id, rc);
+    return rc;
+}
+
+int
+cli_scope_row (cli_scope_t *self, const json_t *row)
+{
+    if (!cli_scope_limits (self))
+        return 1;
+    const char *session = cli_value_string (row, "session_id");
+    const char *task = cli_value_string (row, "task_id");
+    if (session)
+        return s_session (self, session);
+    return task? s_task (self, task): 0;
+}

@@ -1,0 +1,19 @@
+/*  task_page - the record of a task as a page, for stele status and stele get
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at https://mozilla.org/MPL/2.0/.
+*/
+
+
+#ifndef STELE_TASK_PAGE_H_INCLUDED
+#define STELE_TASK_PAGE_H_INCLUDED
+
+#include <jansson.h>
+#include "cli/shared/cli.h"
+
+/*  Print it; what it does not have is left out.                             */
+void
+    cli_task_print (const cli_t *self, const json_t *task);
+
+#endif

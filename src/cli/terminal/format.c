@@ -1,0 +1,195 @@
+/*  format - numbers, times and colours as people read them
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at https://mozilla.org/MPL/2.0/.
+*/
+
+#include "config.h"
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <time.h>
+#include <unistd.h>
+#include "cli/terminal/format.h"
+
+#define SECOND_US 1000000
+
+cli_short_t
+cli_format_count (int64_t count)
+{
+    char digits [24];
+    cli_short_t self = { "" };
+    int length = snprintf (digits, sizeof digits, "%" PRId64, count);
+    size_t size = 0;
+    for (int i = 0; i < length; i++) {
+        self.text [size++] = digits [i];
+        int left = length - 1 - i;
+        if (left && left % 3 == 0 && digits [i] != '-')
+            self.text [size++] = ',';
+    }
+    self.text [size] = 0;
+    return self;
+}
+
+cli_short_t
+cli_format_size (int64_t size_bytes)
+{
+    static const char *const units [] = { "B", "KiB", "MiB", "GiB", "TiB", "PiB" };
+    cli_short_t self;
+    double size = (double) size_bytes;
+    size_t unit = 0;
+    // 1023.95 would be printed as 1024.0
+    while (size >= 1023.95 && unit + 1 < sizeof units / sizeof units [0]) {
+        size /= 1024;
+        unit++;
+    }
+    int decimals = unit && size < 99.95;
+    snprintf (self.text, sizeof self.text, "%.*f %s", decimals, size, units [unit]);
+    return self;
+}
+
+cli_short_t
+cli_format_duration (int64_t duration_us)
+{
+    cli_short_t self;
+    const char *sign = duration_us < 0? "-": "";
+    uint64_t us = duration_us < 0? -(uint64_t) duration_us: (uint64_t) duration_us;
+    uint64_t s = (us + SECOND_US / 2) / SECOND_US;
+    if (us == 0)
+        snprintf (self.text, sizeof self.text, "0 s");
+    else
+    if (us < 1000)
+        snprintf (self.text, sizeof self.text, "%s%" PRIu64 " us", sign, us);
+    else
+    if (us < SECOND_US - 500)
+        snprintf (self.text, sizeof self.text, "%s%.*f ms", sign, us < 99950, (double) us / 1e3);
+    else
+    if (us < 59995000)
+        snprintf (self.text, sizeof self.text, "%s%.*f s", sign, us < 9995000? 2: 1, (double) us / 1e6);
+    else
+    if (s < 3600)
+        snprintf (self.text, sizeof self.text, "%s%" PRIu64 "m %02" PRIu64 "s", sign, s / 60, s % 60);
+    else
+    if (s < 86400)
+        snprintf (self.text, sizeof self.text, "%s%" PRIu64 "h %02" PRIu64 "m", sign, s / 3600, s % 3600 / 60);
+    else
+        snprintf (self.text, sizeof self.text, "%s%" PRIu64 "d %02" PRIu64 "h", sign, s / 86400, s % 86400 / 3600);
+    return self;
+}
+
+cli_short_t
+cli_format_share (double share)
+{
+    cli_short_t self;
+    double percent = share * 100;
+    if (share < 1 && percent > 99.99)
+        percent = 99.99;
+    snprintf (self.text, sizeof self.text, "%.*f %%", share == 1? 0: 2, percent);
+    return self;
+}
+
+cli_short_t
+cli_format_real (double value)
+{
+    cli_short_t self;
+    for (int digits = 15; digits <= 17; digits++) {
+        snprintf (self.text, sizeof self.text, "%.*g", digits, value);
+        if (strtod (self.text, NULL) == value)
+            break;
+    }
+    return self;
+}
+
+cli_short_t
+cli_format_time (int64_t time_us)
+{
+    cli_short_t self;
+    time_t seconds = (time_t) (time_us / SECOND_US - (time_us % SECOND_US < 0));
+    struct tm tm;
+    if (!gmtime_r (&seconds, &tm)
+    ||  strftime (self.text, sizeof self.text, "%Y-%m-%dT%H:%M:%SZ", &tm) == 0)
+        snprintf (self.text, sizeof self.text, "%" PRId64, time_us);
+    return self;
+}
+
+bool
+cli_format_parse_time (const char *text, int64_t *time_us)
+{
+    struct tm tm = { 0 };
+    int size = 0;
+    if (sscanf (text, "%4d-%2d-%2dT%2d:%2d:%2d%n", &tm.tm_year, &tm.tm_mon, &tm.tm_mday,
+                &tm.tm_hour, &tm.tm_min, &tm.tm_sec, &size) != 6 || size == 0)
+        return false;
+    tm.tm_year -= 1900;
+    tm.tm_mon -= 1;
+    text += size;
+    int64_t fraction = 0;
+    if (*text == '.') {
+        int64_t unit = SECOND_US / 10;
+        for (text++; *text >= '0' && *text <= '9'; text++, unit /= 10)
+            fraction += unit * (*text - '0');
+    }
+    if (strcmp (text, "Z") != 0)
+        return false;
+    *time_us = (int64_t) timegm (&tm) * SECOND_US + fraction;
+    return true;
+}
+
+/*  -- style ------------------------------------------------------------------ */
+
+cli_style_t
+cli_style_of (FILE *file)
+{
+    cli_style_t self = { false, 0 };
+    bool terminal = isatty (fileno (file));
+    const char *no_color = getenv ("NO_COLOR");
+    const char *term = getenv ("TERM");
+    self.colour = terminal && !(no_color && *no_color) && !(term && strcmp (term, "dumb") == 0);
+
+    struct winsize size;
+    if (terminal && ioctl (fileno (file), TIOCGWINSZ, &size) == 0 && size.ws_col)
+        self.width = size.ws_col;
+    else {
+        const char *columns = getenv ("COLUMNS");
+        long width = columns? strtol (columns, NULL, 10): 0;
+        self.width = width > 0 && width < 10000? (size_t) width: terminal? 80: 0;
+    }
+    return self;
+}
+
+void
+cli_style_begin (const cli_style_t *self, FILE *file, cli_colour_t colour)
+{
+    static const char *const codes [] = {
+        [CLI_PLAIN] = "", [CLI_BOLD] = "\033[1m", [CLI_DIM] = "\033[2m", [CLI_RED] = "\033[31m",
+        [CLI_GREEN] = "\033[32m", [CLI_YELLOW] = "\033[33m", [CLI_CYAN] = "\033[36m"
+    };
+    if (self->colour)
+        fputs (codes [colour], file);
+}
+
+void
+cli_style_end (const cli_style_t *self, FILE *file, cli_colour_t colour)
+{
+    if (self->colour && colour != CLI_PLAIN)
+        fputs ("\033[0m", file);
+}
+
+cli_colour_t
+cli_style_state (const char *state)
+{
+    static const struct { const char *state; cli_colour_t colour; } colours [] = {
+        { "passed", CLI_GREEN }, { "completed", CLI_GREEN },
+        { "failed", CLI_RED }, { "error", CLI_RED }, { "timeout", CLI_RED },
+        { "cancelled", CLI_YELLOW }, { "terminated", CLI_YELLOW },
+        { "paused", CLI_YELLOW }, { "waiting_input", CLI_YELLOW },
+        { "starting", CLI_CYAN }, { "running", CLI_CYAN }, { "completing", CLI_CYAN },
+        { "processing", CLI_CYAN }
+    };
+    for (size_t i = 0; i < sizeof colours / sizeof colours [0]; i++)
+        if (strcmp (colours [i].state, state) == 0)
+            return colours [i].colour;
+    return CLI_PLAIN;
+}

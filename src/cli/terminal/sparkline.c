@@ -1,0 +1,59 @@
+/*  sparkline - a row of numbers as a row of bars, a character each
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at https://mozilla.org/MPL/2.0/.
+*/
+
+#include <math.h>
+#include "cli/terminal/sparkline.h"
+
+static const char *const s_bars [] = { "▁", "▂", "▃", "▄", "▅", "▆", "▇", "█" };
+
+#define BARS (sizeof s_bars / sizeof s_bars [0])
+
+//  Mean of those that are numbers; NaN where none is
+static double
+s_mean (const double *values, size_t count)
+{
+    double sum = 0;
+    size_t used = 0;
+    for (size_t i = 0; i < count; i++)
+        if (isfinite (values [i])) {
+            sum += values [i];
+            used++;
+        }
+    return used? sum / (double) used: NAN;
+}
+
+//  The values of a column, of which there are at most as many as values
+static double
+s_column (const double *values, size_t count, size_t columns, size_t column)
+{
+    size_t from = column * count / columns;
+    size_t to = (column + 1) * count / columns;
+    return s_mean (values + from, to - from);
+}
+
+void
+cli_sparkline_print (FILE *file, const double *values, size_t count, size_t columns)
+{
+    if (columns > count)
+        columns = count;
+    double low = INFINITY, high = -INFINITY;
+    for (size_t i = 0; i < columns; i++) {
+        double value = s_column (values, count, columns, i);
+        low = fmin (low, value);
+        high = fmax (high, value);
+    }
+    for (size_t i = 0; i < columns; i++) {
+        double value = s_column (values, count, columns, i);
+        if (!isfinite (value)) {
+            fputc (' ', file);
+            continue;
+        }
+        double share = high > low? (value - low) / (high - low): 0.5;
+        size_t bar = (size_t) (share * (double) BARS);
+        fputs (s_bars [bar < BARS? bar: BARS - 1], file);
+    }
+}

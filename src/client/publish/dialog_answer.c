@@ -1,0 +1,312 @@
+/*  dialog_answer - what the broker says to a producer, and what follows from it
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at https://mozilla.org/MPL/2.0/.
+*/
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include "client/publish/dialog_internal.h"
+#include "client/peer.h"
+
+#define DIALOG_HOLD_MS              20      // For errors that are still on their way
+#define DIALOG_HOLD_WINDOW_MS     1000
+
+//  -- welcome -------------------------------------------------------------------
+
+//  Is a sequence that the broker knows one that this instance can have caused?
+static bool
+s_sequence_ours (stele_dialog_t *self, int64_t sequence)
+{
+    if (sequence <= self->sent)
+        return true;
+    stele_dialog_end_with (self, STELE_EFENCED, "another one publishes as %.80s: the broker has "
+        "sequence %" PRId64 ", this instance had sent up to %" PRId64,
+        self->settings.producer, sequence, self->sent);
+    return false;
+}
+
+//  What a welcome says of the ledger
+typedef struct {
+    char id [64];
+    char formerly [64];             // Id before a loss that was accepted there; "": none
+    int64_t sequence;               // Last one of this producer that is durable
+} s_ledger_t;
+
+static bool
+s_is_ledger (const s_ledger_t *ledger, const char *id)
+{
+    return strcmp (ledger->id, id) == 0 || strcmp (ledger->formerly, id) == 0;
+}
+
+static void
+s_end_behind (stele_dialog_t *self, int64_t sequence, int64_t acked)
+{
+    stele_dialog_end_with (self, STELE_EBEHIND, "the broker's ledger lost events: its last sequence of"
+        " %.80s is %" PRId64 ", but %" PRId64 " was acked", self->settings.producer, sequence, acked);
+}
+
+//  Which sequences do the events of a spool have? Those they had when they were sent before, if they
+//  were; else they come after what the broker has: where no broker was met with this spool, where
+//  the broker knows more of this producer than the spool ever gave, and where a loss is accepted.
+static bool
+s_spool_offset (stele_dialog_t *self, const s_ledger_t *ledger, int64_t *offset)
+{
+    const stele_dialog_settings_t *settings = &self->settings;
+    *offset = ledger->sequence;
+    if (settings->ledger && !settings->accept_loss) {
+        if (!s_is_ledger (ledger, settings->ledger)) {
+            stele_dialog_end_with (self, STELE_ELEDGER, "the spool belongs to ledger %s, the broker has %s: "
+                "is it the right broker?", settings->ledger, ledger->id);
+            return false;
+        }
+        if (ledger->sequence < settings->acked) {
+            s_end_behind (self, ledger->sequence, settings->acked);
+            return false;
+        }
+    }
+    bool known = settings->ledger && s_is_ledger (ledger, settings->ledger);
+    if (known && ledger->sequence >= settings->acked && ledger->sequence <= settings->given)
+        *offset = settings->acked;
+    if (known && *offset == settings->acked && strcmp (settings->ledger, ledger->id) == 0)
+        return true;
+    int code = settings->keep_offset (*offset, ledger->id, settings->keep_arg);
+    if (code)
+        stele_dialog_end_with (self, code, "the spool cannot be written: %s", stele_error_text (code));
+    return code == 0;
+}
+
+static bool
+s_first_welcome (stele_dialog_t *self, const s_ledger_t *ledger)
+{
+    int64_t first = self->settings.first_sequence;
+    int64_t offset = first > 0? first - 1: ledger->sequence;
+    if (offset > ledger->sequence) {
+        stele_dialog_end_with (self, STELE_EGAP, "the first event was to have sequence %" PRId64
+            ", but the broker has %" PRId64 " only: events are missing between", first, ledger->sequence);
+        return false;
+    }
+    if (self->settings.keep_offset && !s_spool_offset (self, ledger, &offset))
+        return false;
+    self->welcomed = true;
+    snprintf (self->ledger, sizeof self->ledger, "%s", ledger->id);
+    self->offset = offset;
+    self->duplicates = ledger->sequence - offset;
+    self->sent = self->durable = ledger->sequence;
+    return true;
+}
+
+static bool
+s_later_welcome (stele_dialog_t *self, const s_ledger_t *ledger)
+{
+    if (!s_is_ledger (ledger, self->ledger)) {
+        stele_dialog_end_with (self, STELE_ELEDGER, "the broker came back with another ledger: %s, it was %s",
+            ledger->id, self->ledger);
+        return false;
+    }
+    if (ledger->sequence < self->durable) {
+        s_end_behind (self, ledger->sequence, self->durable);
+        return false;
+    }
+    snprintf (self->ledger, sizeof self->ledger, "%s", ledger->id);
+    return s_sequence_ours (self, ledger->sequence);
+}
+
+//  Limits of a welcome; false where it is none that this version understands
+static bool
+s_welcome_limits (stele_dialog_t *self, const stele_peer_t *message)
+{
+    int64_t protocol, window, bytes_max, heartbeat_ms;
+    if (!stele_peer_integer (message, "protocol", &protocol) || protocol != STELE_PROTOCOL
+    ||  !stele_peer_integer (message, "window", &window) || window < 1
+    ||  !stele_peer_integer (message, "max_bytes", &bytes_max)
+    ||  bytes_max < 2 * STELE_DIALOG_OVERHEAD)
+        return false;
+    self->window = window;
+    self->bytes_max = bytes_max;
+    if (stele_peer_integer (message, "heartbeat_ms", &heartbeat_ms) && heartbeat_ms > 0)
+        self->heartbeat_ms = heartbeat_ms;
+    int64_t lease_ms = self->settings.lease_ms;
+    if (lease_ms > 0 && self->heartbeat_ms > lease_ms / 3)
+        self->heartbeat_ms = lease_ms / 3 + 1;
+    return true;
+}
+
+static void
+s_on_welcome (stele_dialog_t *self, const stele_peer_t *message)
+{
+    s_ledger_t ledger = { .sequence = -1 };
+    stele_peer_text (message, "formerly", ledger.formerly, sizeof ledger.formerly);
+    if (!s_welcome_limits (self, message)
+    ||  !stele_peer_integer (message, "sequence", &ledger.sequence) || ledger.sequence < 0
+    ||  !stele_peer_text (message, "ledger", ledger.id, sizeof ledger.id)) {
+        stele_dialog_end_with (self, STELE_EPROTOCOL, "the broker's welcome is not one of protocol %d",
+            STELE_PROTOCOL);
+        return;
+    }
+    if (!(self->welcomed? s_later_welcome (self, &ledger): s_first_welcome (self, &ledger)))
+        return;
+    self->state = READY;
+    self->hello_due = false;
+    self->durable = ledger.sequence;
+    stele_notice_t notice = stele_dialog_notice (self, STELE_NOTICE_WELCOME);
+    snprintf (notice.message, sizeof notice.message, "%s", self->ledger);
+    stele_notices_put (self->notices, &notice);
+    stele_dialog_settle_duplicates (self);
+    stele_dialog_settle (self, ledger.sequence - self->offset, 0);
+    stele_outbox_rewind (self->outbox, 0);
+    self->progress_ms = self->now_ms;
+    self->held_ms = 0;
+    stele_dialog_flush (self);
+}
+
+//  -- ack and nak ----------------------------------------------------------------
+
+static void
+s_on_ack (stele_dialog_t *self, const stele_peer_t *message)
+{
+    int64_t sequence, position = 0;
+    if (self->state != READY || !stele_peer_integer (message, "sequence", &sequence)
+    ||  !s_sequence_ours (self, sequence))
+        return;
+    stele_peer_integer (message, "position", &position);
+    if (self->durable < sequence)
+        self->durable = sequence;
+    stele_dialog_settle (self, sequence - self->offset, position);
+    if (self->held_for_ack)
+        self->held_ms = 0;
+}
+
+static void
+s_on_nak (stele_dialog_t *self, const stele_peer_t *message)
+{
+    int64_t sequence;
+    if (self->state != READY || !stele_peer_integer (message, "sequence", &sequence)
+    ||  !s_sequence_ours (self, sequence) || sequence <= self->offset)
+        return;
+    int64_t number = sequence - self->offset;
+    if (self->durable < sequence)
+        self->durable = sequence;
+    //  One that an ack has covered already is told nevertheless
+    if (number >= stele_outbox_first (self->outbox)
+    &&  !stele_outbox_refuse (self->outbox, number))
+        return;
+    self->progress_ms = self->now_ms;
+    stele_notice_t notice = stele_dialog_notice (self, STELE_NOTICE_REFUSED);
+    notice.number = number;
+    notice.code = stele_peer_code (message, "code");
+    stele_peer_text (message, "message", notice.message, sizeof notice.message);
+    stele_notices_put (self->notices, &notice);
+}
+
+//  -- error ----------------------------------------------------------------------
+
+static void
+s_hold (stele_dialog_t *self, int64_t number, int64_t hold_ms)
+{
+    //  What was sent after the message that failed fails too: let those errors
+    //  pass, or each would make everything be sent once more
+    stele_outbox_rewind (self->outbox, number);
+    self->held_ms = self->now_ms + hold_ms;
+    self->held_for_ack = false;
+    stele_dialog_flush (self);
+}
+
+static void
+s_on_gap (stele_dialog_t *self, const stele_peer_t *message)
+{
+    int64_t expected;
+    if (!stele_peer_integer (message, "expected", &expected)) {
+        stele_dialog_greet (self);
+        return;
+    }
+    int64_t first = stele_outbox_first (self->outbox) + self->offset;
+    if (expected < first) {
+        stele_dialog_end_with (self, STELE_EGAP, "the broker expects sequence %" PRId64
+            ", but what is before %" PRId64 " was acked and is gone", expected, first);
+        return;
+    }
+    s_hold (self, expected - self->offset, DIALOG_HOLD_MS);
+}
+
+//  A whole message was refused: smaller ones, or there is no way on
+static void
+s_on_bad_message (stele_dialog_t *self, int code, const char *text)
+{
+    //  About one that was on its way before: nothing is sent until these are through
+    if (self->state == READY && self->now_ms < self->held_ms) {
+        self->held_ms = self->now_ms + DIALOG_HOLD_MS;
+        return;
+    }
+    if (self->state == GREETING || self->batch_events == 1) {
+        stele_dialog_end_with (self, code, "%s", text);
+        return;
+    }
+    self->batch_events = code == STELE_ETOO_LARGE? self->batch_events / 2: 1;
+    s_hold (self, 0, DIALOG_HOLD_MS);
+}
+
+static void
+s_on_error (stele_dialog_t *self, const stele_peer_t *message)
+{
+    char text [256] = "";
+    int code = stele_peer_code (message, "code");
+    stele_peer_text (message, "message", text, sizeof text);
+    switch (code) {
+        case STELE_EFENCED:
+        case STELE_EBEHIND:
+        case STELE_EPROTOCOL:
+        case STELE_EUNAUTHORIZED:
+            stele_dialog_end_with (self, code, "%s", text);
+            break;
+        case STELE_EMALFORMED:
+        case STELE_EMISSING_FIELD:
+        case STELE_EINVALID_FIELD:
+        case STELE_ETOO_LARGE:
+            s_on_bad_message (self, code, text);
+            break;
+        case STELE_ENO_HELLO:
+            //  While greeting, a hello is on its way: this is about something older
+            if (self->state == READY)
+                stele_dialog_greet (self);
+            break;
+        case STELE_EGAP:
+            if (self->state == READY)
+                s_on_gap (self, message);
+            break;
+        case STELE_EWINDOW:
+            if (self->state == READY) {
+                s_hold (self, 0, DIALOG_HOLD_WINDOW_MS);
+                self->held_for_ack = true;
+            }
+            break;
+        default:
+            //  A trouble of the broker's own: it ends, or the acks stall
+            break;
+    }
+}
+
+void
+stele_dialog_answer (stele_dialog_t *self, const void *data, size_t size, int64_t now_ms)
+{
+    static const struct {
+        const char *op;
+        void (*take) (stele_dialog_t *self, const stele_peer_t *message);
+    } answers [] = {
+        { "ack", s_on_ack },
+        { "nak", s_on_nak },
+        { "welcome", s_on_welcome },
+        { "error", s_on_error }
+    };
+    stele_peer_t message;
+    char op [16];
+    self->now_ms = now_ms;
+    if (self->state == ENDED || stele_peer_open (&message, data, size) != 0
+    ||  !stele_peer_text (&message, "op", op, sizeof op))
+        return;
+    for (size_t i = 0; i < sizeof answers / sizeof answers [0]; i++)
+        if (strcmp (op, answers [i].op) == 0)
+            answers [i].take (self, &message);
+}

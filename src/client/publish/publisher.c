@@ -1,0 +1,443 @@
+/*  publisher - the application's side of publishing
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at https://mozilla.org/MPL/2.0/.
+*/
+
+#include "client/publish/publisher.h"
+#include "client/wait.h"
+#include "model/tsan.h"
+
+#define PUBLISHER_WINDOW         65536      // Until a welcome says otherwise
+#define PUBLISHER_WAITING_BYTES 67108864    // Handed over and not settled
+#define PUBLISHER_SAFE_BYTES     65536      // An event that every broker takes
+#define PUBLISHER_SPOOL_BYTES 16777216      // The largest message, until a welcome says
+#define PUBLISHER_NOTICES_MAX     1000
+#define PUBLISHER_REFUSALS_MAX   65536      // Remembered for stele_client_wait
+
+typedef struct {
+    int64_t number;
+    int code;
+} s_refused_t;
+
+struct stele_publisher {
+    zactor_t *sender;
+    zsock_t *pair;
+    size_t batch_events;
+    stele_receipt_fn *fn;
+    void *arg;
+    stele_spool_t *spool;           // NULL: none
+    int64_t published;              // Number of the last event
+    int64_t handed;                 // Of the last one that the sender has: without a spool, the same
+    int64_t handed_bytes;
+    int64_t in_batch;               // Events since the sender was told of a batch
+    int64_t looked_ms;              // Notices were last taken in
+    int64_t through;                // All up to this number are settled
+    int64_t settled;
+    int64_t settled_bytes;
+    int64_t window;
+    int64_t bytes_max;              // 0 before the first welcome
+    stele_refusal_t ended;          // Why this producer is done for; code 0: it is not
+    s_refused_t *refusals;          // The latest ones, in a ring
+    size_t refusals_room;
+    int64_t refused;
+};
+
+static void
+    s_feed (stele_publisher_t *self);
+static void
+    s_take_last_notices (stele_publisher_t *self);
+
+//  What the spool remembers of earlier runs
+static void
+s_resume (stele_publisher_t *self, stele_dialog_settings_t *dialog)
+{
+    int64_t offset;
+    const char *ledger;
+    self->published = stele_spool_end (self->spool);
+    dialog->keep_offset = stele_spool_keep_offset;
+    dialog->keep_arg = self->spool;
+    if (!stele_spool_offset (self->spool, &offset, &ledger))
+        return;
+    dialog->ledger = ledger;
+    dialog->acked = offset;
+    dialog->given = offset + self->published;
+}
+
+stele_publisher_t *
+stele_publisher_new (const stele_sender_settings_t *settings, stele_spool_t **spool_p)
+{
+    stele_publisher_t *self = (stele_publisher_t *) zmalloc (sizeof (stele_publisher_t));
+    assert (self);
+    self->batch_events = settings->dialog.batch_events;
+    self->window = PUBLISHER_WINDOW;
+    self->pair = zsock_new (ZMQ_PAIR);
+    assert (self->pair);
+    zsock_set_sndhwm (self->pair, 0);
+    zsock_set_rcvhwm (self->pair, PUBLISHER_NOTICES_MAX);
+    zsock_set_linger (self->pair, 0);
+
+    zuuid_t *name = zuuid_new ();
+    assert (name);
+    char endpoint [80];
+    snprintf (endpoint, sizeof endpoint, "inproc://stele-publisher-%s", zuuid_str (name));
+    zuuid_destroy (&name);
+    int rc = zsock_bind (self->pair, "%s", endpoint);
+    assert (rc == 0);
+
+    stele_sender_settings_t copy = *settings;
+    copy.pair = endpoint;
+    if (spool_p && *spool_p) {
+        self->spool = *spool_p;
+        *spool_p = NULL;
+        s_resume (self, &copy.dialog);
+    }
+    self->sender = zactor_new (stele_sender, &copy);
+    assert (self->sender);
+    STELE_HEARD (&copy);
+    if (self->spool)
+        s_feed (self);
+    return self;
+}
+
+void
+stele_publisher_destroy (stele_publisher_t **self_p)
+{
+    stele_publisher_t *self = *self_p;
+    if (!self)
+        return;
+    zactor_destroy (&self->sender);
+    s_take_last_notices (self);
+    zsock_destroy (&self->pair);
+    stele_spool_close (&self->spool);
+    free (self->refusals);
+    free (self);
+    *self_p = NULL;
+}
+
+void
+stele_publisher_on_receipt (stele_publisher_t *self, stele_receipt_fn *fn, void *arg)
+{
+    self->fn = fn;
+    self->arg = arg;
+}
+
+int64_t
+stele_publisher_refused (const stele_publisher_t *self)
+{
+    return self->refused;
+}
+
+//  -- what the sender tells ----------------------------------------------------
+
+static void
+s_end (stele_publisher_t *self, int code, const char *message)
+{
+    if (self->ended.code == 0)
+        stele_refuse (&self->ended, code, NULL, "%s", message);
+}
+
+//  The spool has to know how its events are numbered: the sender has kept that for the first
+//  welcome; when the ledger's id changes later, it is kept here.
+static void
+s_note_offset (stele_publisher_t *self, const stele_notice_t *notice)
+{
+    int64_t offset;
+    const char *ledger;
+    if (stele_spool_offset (self->spool, &offset, &ledger)
+    &&  offset == notice->offset && strcmp (ledger, notice->message) == 0)
+        return;
+    if (stele_spool_keep_offset (notice->offset, notice->message, self->spool))
+        s_end (self, STELE_EIO, "the spool cannot be written");
+    stele_spool_note_offset (self->spool, notice->offset, notice->message);
+}
+
+static void
+s_settle_spool (stele_publisher_t *self)
+{
+    int64_t through = self->through < self->handed? self->through: self->handed;
+    if (through > 0 && stele_spool_settle (self->spool, through))
+        s_end (self, STELE_EIO, "the spool cannot be written");
+}
+
+static void
+s_remember_refused (stele_publisher_t *self, const stele_notice_t *notice)
+{
+    if ((size_t) self->refused == self->refusals_room
+    &&  self->refusals_room < PUBLISHER_REFUSALS_MAX) {
+        self->refusals_room = self->refusals_room? self->refusals_room * 2: 64;
+        self->refusals = (s_refused_t *) realloc (self->refusals,
+            self->refusals_room * sizeof (s_refused_t));
+        assert (self->refusals);
+    }
+    s_refused_t *refused = &self->refusals [(size_t) self->refused % self->refusals_room];
+    refused->number = notice->number;
+    refused->code = notice->code;
+    self->refused++;
+}
+
+static int
+s_refused_code (const stele_publisher_t *self, int64_t number)
+{
+    size_t count = (size_t) self->refused < self->refusals_room?
+        (size_t) self->refused: self->refusals_room;
+    for (size_t i = 0; i < count; i++)
+        if (self->refusals [i].number == number)
+            return self->refusals [i].code;
+    return 0;
+}
+
+static void
+s_take_notice (stele_publisher_t *self, const stele_notice_t *notice)
+{
+    self->through = notice->through;
+    self->settled = notice->settled;
+    self->settled_bytes = notice->settled_bytes;
+    if (notice->kind == STELE_NOTICE_ENDED) {
+        s_end (self, notice->code, notice->message);
+        return;
+    }
+    if (notice->window > 0) {
+        self->window = notice->window;
+        self->bytes_max = notice->bytes_max;
+    }
+    if (notice->kind == STELE_NOTICE_WELCOME) {
+        if (self->spool)
+            s_note_offset (self, notice);
+        return;
+    }
+    if (notice->kind == STELE_NOTICE_REFUSED)
+        s_remember_refused (self, notice);
+    if (!self->fn)
+        return;
+    stele_receipt_t receipt = {
+        .fate = notice->kind == STELE_NOTICE_REFUSED? STELE_REFUSED: STELE_ACKED,
+        .number = notice->number,
+        .position = notice->position,
+        .duplicate = notice->duplicate,
+        .code = notice->code,
+        .message = notice->message
+    };
+    self->fn (&receipt, self->arg);
+}
+
+static void
+s_take_waiting (stele_publisher_t *self)
+{
+    stele_notice_t notice;
+    void *pair = zsock_resolve (self->pair);
+    self->looked_ms = zclock_mono ();
+    while (zmq_recv (pair, &notice, sizeof notice, ZMQ_DONTWAIT) == (int) sizeof notice)
+        s_take_notice (self, &notice);
+    if (self->spool)
+        s_settle_spool (self);
+}
+
+static void
+s_take_notices (stele_publisher_t *self)
+{
+    s_take_waiting (self);
+    if (self->spool)
+        s_feed (self);
+}
+
+//  The sender is gone: what it still said is for the spool
+static void
+s_take_last_notices (stele_publisher_t *self)
+{
+    self->fn = NULL;
+    if (self->spool)
+        s_take_waiting (self);
+}
+
+//  Wait for a notice. False where the time is up.
+static bool
+s_wait_notice (stele_publisher_t *self, int64_t deadline_ms)
+{
+    zmq_pollitem_t item = { .socket = zsock_resolve (self->pair), .events = ZMQ_POLLIN };
+    if (stele_wait_poll (&item, 1, deadline_ms) <= 0)
+        return false;
+    s_take_notices (self);
+    return true;
+}
+
+//  -- what the sender is told --------------------------------------------------
+
+static void
+s_command (stele_publisher_t *self, const char *command)
+{
+    //  If the pipe is full, the sender has enough reasons to wake up
+    zmq_send (zsock_resolve (self->sender), command, strlen (command), ZMQ_DONTWAIT);
+    self->in_batch = 0;
+}
+
+static bool
+s_has_room (const stele_publisher_t *self, size_t size)
+{
+    if (self->handed - self->settled >= 2 * self->window)
+        return false;
+    //  One larger than the bound passes when it is alone
+    int64_t waiting = self->handed_bytes - self->settled_bytes;
+    if (waiting > 0 && waiting + (int64_t) size > PUBLISHER_WAITING_BYTES)
+        return false;
+    return self->bytes_max > 0 || size <= PUBLISHER_SAFE_BYTES;
+}
+
+static void
+s_hand_over (stele_publisher_t *self, const void *event, size_t size)
+{
+    zmq_msg_t message;
+    int rc = zmq_msg_init_size (&message, size);
+    assert (rc == 0);
+    memcpy (zmq_msg_data (&message), event, size);
+    STELE_TOLD (zmq_msg_data (&message));
+    rc = zmq_msg_send (&message, zsock_resolve (self->pair), 0);
+    assert (rc >= 0);
+    self->handed_bytes += (int64_t) size;
+    self->handed++;
+    if (++self->in_batch >= (int64_t) self->batch_events && self->batch_events > 1)
+        s_command (self, STELE_SENDER_BATCH);
+}
+
+//  Hand over what waits in the spool, as far as there is room
+static void
+s_feed (stele_publisher_t *self)
+{
+    const void *event;
+    size_t size;
+    stele_refusal_t refusal = { 0 };
+    while (self->ended.code == 0 && stele_spool_next (self->spool, &event, &size, &refusal)
+        && s_has_room (self, size)) {
+        s_hand_over (self, event, size);
+        stele_spool_pass (self->spool);
+    }
+    if (refusal.code && self->ended.code == 0)
+        s_end (self, refusal.code, refusal.message);
+}
+
+static int
+s_wait_room (stele_publisher_t *self, size_t size, int64_t deadline_ms, stele_refusal_t *refusal)
+{
+    while (!s_has_room (self, size) && !self->ended.code) {
+        s_command (self, STELE_SENDER_FLUSH);
+        if (!s_wait_notice (self, deadline_ms))
+            return stele_refuse (refusal, STELE_ETIMEOUT, NULL, "%" PRId64
+                " events are unacked: the broker does not keep up, or is away",
+                self->published - self->settled);
+    }
+    return 0;
+}
+
+static bool
+s_too_large (const stele_publisher_t *self, size_t size, stele_refusal_t *refusal)
+{
+    int64_t bytes_max = self->bytes_max;
+    //  One that no broker takes would stand in a spool's way for ever
+    if (bytes_max == 0 && self->spool)
+        bytes_max = PUBLISHER_SPOOL_BYTES;
+    if (bytes_max == 0 || (int64_t) size <= bytes_max - STELE_DIALOG_OVERHEAD)
+        return false;
+    stele_refuse (refusal, STELE_ETOO_LARGE, NULL, "the event has %zu bytes, "
+        "the broker takes messages of %" PRId64, size, bytes_max);
+    return true;
+}
+
+int64_t
+stele_publisher_put (stele_publisher_t *self, const void *event, size_t size,
+    int timeout_ms, stele_refusal_t *refusal)
+{
+    //  Looking costs more than handing over, so once a millisecond is enough
+    if (self->looked_ms != zclock_mono ())
+        s_take_notices (self);
+    if (!s_has_room (self, size)
+    &&  s_wait_room (self, size, stele_wait_deadline (timeout_ms), refusal) != 0)
+        return STELE_ETIMEOUT;
+    if (self->ended.code) {
+        *refusal = self->ended;
+        return self->ended.code;
+    }
+    if (s_too_large (self, size, refusal))
+        return STELE_ETOO_LARGE;
+    s_hand_over (self, event, size);
+    return ++self->published;
+}
+
+int64_t
+stele_publisher_spool (stele_publisher_t *self, const stele_spool_event_t *events,
+    size_t count, stele_refusal_t *refusal)
+{
+    if (self->looked_ms != zclock_mono ())
+        s_take_notices (self);
+    if (self->ended.code) {
+        *refusal = self->ended;
+        return self->ended.code;
+    }
+    for (size_t i = 0; i < count; i++)
+        if (s_too_large (self, events [i].size, refusal))
+            return STELE_ETOO_LARGE;
+    int code = stele_spool_append (self->spool, events, count, refusal);
+    if (code)
+        return code;
+    self->published += (int64_t) count;
+    s_feed (self);
+    return self->published;
+}
+
+int
+stele_publisher_wait (stele_publisher_t *self, int64_t number, int timeout_ms,
+    stele_refusal_t *refusal)
+{
+    assert (number >= 1 && number <= self->published);
+    int64_t deadline_ms = stele_wait_deadline (timeout_ms);
+    bool told = false;
+    s_take_notices (self);
+    while (true) {
+        int code = s_refused_code (self, number);
+        if (code)
+            return stele_refuse (refusal, code, NULL, "event %" PRId64 " was refused: %s",
+                number, stele_error_text (code));
+        if (number <= self->through)
+            return 0;
+        if (self->ended.code) {
+            *refusal = self->ended;
+            return self->ended.code;
+        }
+        if (!told)
+            s_command (self, STELE_SENDER_FLUSH);
+        told = true;
+        if (!s_wait_notice (self, deadline_ms))
+            return stele_refuse (refusal, STELE_ETIMEOUT, NULL,
+                "event %" PRId64 " was not acked in time", number);
+    }
+}
+
+int
+stele_publisher_flush (stele_publisher_t *self, int timeout_ms, stele_refusal_t *refusal)
+{
+    int64_t deadline_ms = stele_wait_deadline (timeout_ms);
+    s_take_notices (self);
+    if (self->settled < self->published)
+        s_command (self, STELE_SENDER_FLUSH);
+    while (self->settled < self->published) {
+        if (self->ended.code) {
+            *refusal = self->ended;
+            return self->ended.code;
+        }
+        if (!s_wait_notice (self, deadline_ms))
+            return stele_refuse (refusal, STELE_ETIMEOUT, NULL, "%" PRId64
+                " events were not acked in time", self->published - self->settled);
+    }
+    return 0;
+}
+
+int64_t
+stele_publisher_poll (stele_publisher_t *self, stele_refusal_t *refusal)
+{
+    s_take_notices (self);
+    if (self->ended.code) {
+        *refusal = self->ended;
+        return self->ended.code;
+    }
+    return self->published - self->settled;
+}

@@ -1,0 +1,257 @@
+/*  sender - the actor behind a client that publishes
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at https://mozilla.org/MPL/2.0/.
+*/
+
+#include <assert.h>
+#include <pthread.h>
+#include <signal.h>
+#include "client/link.h"
+#include "client/publish/sender.h"
+#include "model/tsan.h"
+
+#define SENDER_ANSWER_BYTES    1048576      // Largest message to take
+#define SENDER_ANSWERS_MAX       10000      // Messages that may wait to be taken
+#define SENDER_EVENTS_MAX        10000      // Events taken before looking at the broker again
+#define SENDER_GOODBYE_MS         1000
+
+typedef struct {
+    zsock_t *pipe;
+    zsock_t *pair;
+    stele_link_t *link;             // NULL when the dialog has ended
+    stele_dialog_t *dialog;
+    stele_pack_t *pack;
+    bool each_event;                // Wake up for each: batches of one, or no delay
+    bool terminated;
+    bool heard;                     // Anything since the link was opened
+    int64_t heard_ms;               // When; or when the link was opened
+    int64_t now_ms;                 // By the monotonic clock
+} sender_t;
+
+static sender_t *
+s_sender_new (zsock_t *pipe, const stele_sender_settings_t *settings)
+{
+    sender_t *self = (sender_t *) zmalloc (sizeof (sender_t));
+    assert (self);
+    self->pipe = pipe;
+    self->now_ms = zclock_mono ();
+    self->pair = zsock_new (ZMQ_PAIR);
+    assert (self->pair);
+    //  How much the application may hand over it bounds itself, in events and bytes
+    zsock_set_rcvhwm (self->pair, 0);
+    zsock_set_linger (self->pair, 0);
+    int rc = zsock_connect (self->pair, "%s", settings->pair);
+    assert (rc == 0);
+    self->link = stele_link_new (ZMQ_DEALER, settings->endpoint,
+        SENDER_ANSWERS_MAX, SENDER_ANSWER_BYTES);
+    self->dialog = stele_dialog_new (&settings->dialog, self->now_ms);
+    self->each_event = settings->dialog.batch_events == 1 || settings->dialog.delay_ms == 0;
+    self->pack = stele_pack_new ();
+    assert (self->pack);
+    return self;
+}
+
+static void
+s_sender_destroy (sender_t **self_p)
+{
+    sender_t *self = *self_p;
+    stele_link_destroy (&self->link, 0);
+    stele_dialog_destroy (&self->dialog);
+    stele_pack_destroy (&self->pack);
+    zsock_destroy (&self->pair);
+    free (self);
+    *self_p = NULL;
+}
+
+//  -- the broker --------------------------------------------------------------
+
+static void
+s_greet_if_connected (sender_t *self)
+{
+    if (!stele_link_connected (self->link))
+        return;
+    self->heard_ms = self->now_ms;
+    stele_dialog_greet (self->dialog);
+}
+
+static void
+s_open (sender_t *self)
+{
+    stele_refusal_t refusal = { 0 };
+    stele_dialog_hush (self->dialog);
+    self->heard = false;
+    self->heard_ms = self->now_ms;
+    if (stele_link_open (self->link, &refusal) != 0)
+        stele_dialog_end (self->dialog, refusal.code, refusal.message);
+    s_greet_if_connected (self);
+}
+
+static void
+s_check_link (sender_t *self)
+{
+    s_greet_if_connected (self);
+    if (self->now_ms < self->heard_ms + stele_dialog_silence_ms (self->dialog))
+        return;
+    //  A peer at inproc that was never heard is one that has not bound yet
+    if (self->heard || !stele_link_local (self->link)) {
+        s_open (self);
+    }
+    else {
+        self->heard_ms = self->now_ms;
+    }
+}
+
+static bool
+s_send (sender_t *self)
+{
+    return zmq_send (stele_link_socket (self->link), stele_pack_data (self->pack),
+        stele_pack_size (self->pack), ZMQ_DONTWAIT) >= 0;
+}
+
+static void
+s_speak (sender_t *self)
+{
+    while (stele_dialog_speak (self->dialog, self->now_ms, self->pack)) {
+        if (!s_send (self)) {
+            stele_dialog_hush (self->dialog);
+            //  Elsewhere libzmq connects again by itself, and the link tells
+            if (stele_link_local (self->link))
+                s_open (self);
+            return;
+        }
+    }
+}
+
+static void
+s_take_answers (sender_t *self)
+{
+    for (int i = 0; i < SENDER_ANSWERS_MAX; i++) {
+        zmq_msg_t frame;
+        zmq_msg_init (&frame);
+        int size = zmq_msg_recv (&frame, stele_link_socket (self->link), ZMQ_DONTWAIT);
+        if (size >= 0) {
+            self->heard = true;
+            self->heard_ms = self->now_ms;
+            stele_dialog_answer (self->dialog, zmq_msg_data (&frame), zmq_msg_size (&frame),
+                self->now_ms);
+        }
+        zmq_msg_close (&frame);
+        if (size < 0)
+            return;
+    }
+}
+
+//  -- the application ---------------------------------------------------------
+
+static void
+s_take_events (sender_t *self)
+{
+    void *pair = zsock_resolve (self->pair);
+    for (int i = 0; i < SENDER_EVENTS_MAX; i++) {
+        zmq_msg_t event;
+        zmq_msg_init (&event);
+        int size = zmq_msg_recv (&event, pair, ZMQ_DONTWAIT);
+        if (size >= 0) {
+            STELE_HEARD (zmq_msg_data (&event));
+            stele_dialog_put (self->dialog, &event, self->now_ms);
+        }
+        zmq_msg_close (&event);
+        if (size < 0)
+            return;
+    }
+}
+
+//  Take commands, and the events that were handed over before them
+static void
+s_take_commands (sender_t *self)
+{
+    bool flush = false;
+    char command [8];
+    int size;
+    void *pipe = zsock_resolve (self->pipe);
+    while ((size = zmq_recv (pipe, command, sizeof command, ZMQ_DONTWAIT)) >= 0) {
+        if (size == 5 && memcmp (command, "$TERM", 5) == 0)
+            self->terminated = true;
+        if (size == 5 && memcmp (command, STELE_SENDER_FLUSH, 5) == 0)
+            flush = true;
+    }
+    s_take_events (self);
+    if (flush)
+        stele_dialog_flush (self->dialog);
+}
+
+//  -- the loop ----------------------------------------------------------------
+
+static long
+s_patience_ms (const sender_t *self)
+{
+    int64_t deadline = stele_dialog_deadline (self->dialog, self->now_ms);
+    int64_t silent = self->heard_ms + stele_dialog_silence_ms (self->dialog);
+    if (self->link && silent < deadline)
+        deadline = silent;
+    return deadline > self->now_ms? (long) (deadline - self->now_ms): 0;
+}
+
+static void
+s_wait (sender_t *self, bool notices_left)
+{
+    bool batch_open = !self->each_event && stele_dialog_waiting (self->dialog) > 0;
+    zmq_pollitem_t items [4] = {
+        { .socket = zsock_resolve (self->pipe), .events = ZMQ_POLLIN },
+        { .socket = zsock_resolve (self->pair),
+          .events = (short) ((batch_open? 0: ZMQ_POLLIN) | (notices_left? ZMQ_POLLOUT: 0)) }
+    };
+    int count = 2;
+    if (self->link) {
+        items [count].socket = stele_link_socket (self->link);
+        items [count++].events = ZMQ_POLLIN;
+    }
+    if (self->link && stele_link_monitor (self->link)) {
+        items [count].socket = stele_link_monitor (self->link);
+        items [count++].events = ZMQ_POLLIN;
+    }
+    zmq_poll (items, count, s_patience_ms (self));
+    self->now_ms = zclock_mono ();
+}
+
+static void
+s_leave (sender_t *self)
+{
+    s_take_events (self);
+    stele_dialog_flush (self->dialog);
+    s_speak (self);
+    if (stele_dialog_leave (self->dialog, self->pack) && s_send (self))
+        stele_link_destroy (&self->link, SENDER_GOODBYE_MS);
+}
+
+void
+stele_sender (zsock_t *pipe, void *args)
+{
+    //  Signals are the application's, whose waits they have to end
+    sigset_t signals;
+    sigfillset (&signals);
+    pthread_sigmask (SIG_BLOCK, &signals, NULL);
+
+    sender_t *self = s_sender_new (pipe, (const stele_sender_settings_t *) args);
+    STELE_TOLD (args);
+    zsock_signal (pipe, 0);
+    s_open (self);
+    while (!self->terminated) {
+        if (self->link)
+            s_check_link (self);
+        if (self->link)
+            s_speak (self);
+        if (stele_dialog_ended (self->dialog))
+            stele_link_destroy (&self->link, 0);
+        s_wait (self, !stele_notices_send (stele_dialog_notices (self->dialog),
+            zsock_resolve (self->pair)));
+        s_take_commands (self);
+        if (self->link)
+            s_take_answers (self);
+    }
+    if (self->link)
+        s_leave (self);
+    s_sender_destroy (&self);
+}

@@ -1,0 +1,96 @@
+/*  event_sort - events on their way into order
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at https://mozilla.org/MPL/2.0/.
+*/
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include "migrate/event_sort.h"
+
+typedef struct { int64_t order, offset; size_t size; } s_place_t;
+
+struct stele_spool {
+    FILE *file;
+    int64_t offset;
+    s_place_t *places;
+    size_t count, room;
+};
+
+stele_spool_t *
+stele_spool_new (void)
+{
+    FILE *file = tmpfile ();
+    if (!file)
+        return NULL;
+    stele_spool_t *self = calloc (1, sizeof *self);
+    assert (self);
+    self->file = file;
+    return self;
+}
+
+void
+stele_spool_destroy (stele_spool_t **self_p)
+{
+    stele_spool_t *self = *self_p;
+    if (!self)
+        return;
+    fclose (self->file);
+    free (self->places);
+    free (self);
+    *self_p = NULL;
+}
+
+void
+stele_spool_add (stele_spool_t *self, int64_t order, const char *text, size_t size)
+{
+    if (self->count == self->room) {
+        self->room = self->room? self->room * 2: 1024;
+        self->places = realloc (self->places, self->room * sizeof *self->places);
+        assert (self->places);
+    }
+    //  A write that fails is told by stele_spool_write
+    fwrite (text, 1, size, self->file);
+    self->places [self->count++] = (s_place_t) { order, self->offset, size };
+    self->offset += (int64_t) size;
+}
+
+//  Offsets ascend as events were added
+static int
+s_compare (const void *one, const void *other)
+{
+    const s_place_t *a = one, *b = other;
+    if (a->order != b->order)
+        return a->order < b->order? -1: 1;
+    return (a->offset > b->offset) - (a->offset < b->offset);
+}
+
+int
+stele_spool_write (stele_spool_t *self, FILE *file)
+{
+    if (fflush (self->file) || ferror (self->file)) {
+        errno = errno? errno: EIO;
+        return -1;
+    }
+    if (self->count)
+        qsort (self->places, self->count, sizeof *self->places, s_compare);
+    char *text = NULL;
+    size_t room = 0;
+    int rc = 0;
+    for (size_t i = 0; i < self->count && rc == 0; i++) {
+        const s_place_t *place = &self->places [i];
+        if (place->size > room) {
+            room = place->size * 2;
+            text = realloc (text, room);
+            assert (text);
+        }
+        if (fseeko (self->file, place->offset, SEEK_SET)
+        ||  fread (text, 1, place->size, self->file) != place->size
+        ||  fwrite (text, 1, place->size, file) != place->size || putc ('\n', file) == EOF)
+            rc = -1;
+    }
+    free (text);
+    return rc || fflush (file)? -1: 0;
+}

@@ -1,0 +1,406 @@
+/*  timeline - the life of one task, told so that its record ends as it was
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at https://mozilla.org/MPL/2.0/.
+*/
+
+#include "config.h"
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include "migrate/timeline.h"
+
+#define MOVE_US 2000000             // A program that wrote a row and a record took no longer
+
+static const char *
+s_word (stele_task_state_t state)
+{
+    return stele_vocabulary_word (STELE_VOCABULARY_TASK_STATE, state);
+}
+
+//  -- steps ----------------------------------------------------------------------------
+
+static story_step_t *
+s_insert (story_t *self, size_t at, int64_t time_us, stele_task_state_t state, json_t *event, json_t *kept)
+{
+    if (self->count == self->room) {
+        self->room = self->room? self->room * 2: 16;
+        self->steps = realloc (self->steps, self->room * sizeof *self->steps);
+        assert (self->steps);
+    }
+    memmove (self->steps + at + 1, self->steps + at, (self->count - at) * sizeof *self->steps);
+    self->count++;
+    story_step_t *step = &self->steps [at];
+    *step = (story_step_t) {
+        .time_us = time_us, .state = state,
+        .event = event? event: json_object (), .kept = kept? kept: json_object ()
+    };
+    step->is_error = json_object_get (step->event, "error_message") != NULL;
+    return step;
+}
+
+story_step_t *
+story_add (story_t *self, int64_t time_us, stele_task_state_t state, json_t *event, json_t *kept)
+{
+    return s_insert (self, self->count, time_us, state, event, kept);
+}
+
+static story_step_t *
+s_invent (story_t *self, size_t at, int64_t time_us, stele_task_state_t state, const char *why)
+{
+    return s_insert (self, at, time_us, state, NULL, json_pack ("{ss}", "inserted", why));
+}
+
+void
+story_clear (story_t *self)
+{
+    for (size_t i = 0; i < self->count; i++) {
+        json_decref (self->steps [i].event);
+        json_decref (self->steps [i].kept);
+    }
+    free (self->steps);
+    json_decref (self->last_error);
+    json_decref (self->provider);
+    json_decref (self->model);
+    json_decref (self->user);
+}
+
+//  Insertion sort: rows come nearly in order
+static void
+s_sort (story_t *self)
+{
+    for (size_t i = 1; i < self->count; i++) {
+        story_step_t step = self->steps [i];
+        size_t to = i;
+        for (; to > 0 && self->steps [to - 1].time_us > step.time_us; to--)
+            self->steps [to] = self->steps [to - 1];
+        self->steps [to] = step;
+    }
+}
+
+//  -- states ---------------------------------------------------------------------------
+
+static stele_task_state_t
+s_state_before (const story_t *self, size_t at)
+{
+    return at? self->steps [at - 1].state: self->first;
+}
+
+static void
+s_mend_transitions (story_t *self)
+{
+    for (size_t i = 0; i < self->count; i++) {
+        stele_lifecycle_t life = { .state = s_state_before (self, i) };
+        stele_task_state_t to = self->steps [i].state;
+        if (stele_lifecycle_legal (&life, to))
+            continue;
+        convert_odd (self->convert, "its history goes from %s to %s: a retry (queued) was put between",
+            s_word (life.state), s_word (to));
+        s_invent (self, i, self->steps [i].time_us, STELE_TASK_QUEUED,
+            "a state that is over may only be followed by queued");
+    }
+}
+
+//  The last state is that of the row
+static void
+s_mend_end (story_t *self)
+{
+    bool empty = self->count == 0;
+    if (empty && self->started_us)
+        s_invent (self, 0, self->started_us, STELE_TASK_RUNNING, "started_at");
+    if (s_state_before (self, self->count) == self->state)
+        return;
+    if (!empty)
+        convert_odd (self->convert, "its history ends with %s, but its state is %s: set at the end",
+            s_word (s_state_before (self, self->count)), s_word (self->state));
+    bool over = stele_lifecycle_terminal (self->state);
+    int64_t time_us = over && self->completed_us? self->completed_us:
+        self->state == STELE_TASK_RUNNING && self->started_us? self->started_us:
+        self->updated_us? self->updated_us: self->created_us;
+    s_invent (self, self->count, time_us, self->state, "state");
+}
+
+//  -- times ----------------------------------------------------------------------------
+
+//  Give the step the time of the record; its own stays beside it
+static void
+s_move (story_step_t *step, int64_t time_us)
+{
+    if (step->time_us == time_us)
+        return;
+    if (!json_object_get (step->kept, "inserted"))
+        json_object_set_new (step->kept, "timestamp", convert_time (step->time_us));
+    step->time_us = time_us;
+}
+
+static bool
+s_near (int64_t one, int64_t other)
+{
+    return (one > other? one - other: other - one) <= MOVE_US;
+}
+
+//  Where a step has its time from
+static const char *
+s_source (const story_t *self, const story_step_t *step)
+{
+    if (!json_object_get (step->kept, "inserted"))
+        return "its history";
+    return self->updated_us? "updated_at": "created_at";
+}
+
+static void
+s_mend_start (story_t *self)
+{
+    size_t first = 0;
+    while (first < self->count && self->steps [first].state != STELE_TASK_RUNNING)
+        first++;
+    bool ran = first < self->count || self->first == STELE_TASK_RUNNING;
+    if (!self->started_us) {
+        if (ran)
+            convert_odd (self->convert, "it ran, but started_at is missing: taken from %s",
+                first == self->count? "created_at": s_source (self, &self->steps [first]));
+        return;
+    }
+    if (first < self->count && self->first != STELE_TASK_RUNNING
+    &&  s_near (self->steps [first].time_us, self->started_us)) {
+        s_move (&self->steps [first], self->started_us);
+        return;
+    }
+    //  A running before its first one, or where the times have room for it
+    size_t at = 0;
+    while (at < first && self->steps [at].time_us < self->started_us)
+        at++;
+    bool late = ran && (self->first == STELE_TASK_RUNNING
+        || self->steps [first].time_us < self->started_us);
+    //  The last state stays the last
+    if (at == self->count && at > 0 && self->state != STELE_TASK_RUNNING)
+        at--;
+    while (at > 0 && stele_lifecycle_terminal (s_state_before (self, at)))
+        at--;
+    if (late || stele_lifecycle_terminal (s_state_before (self, at))) {
+        convert_odd (self->convert, "started_at is after its history says that it ran: "
+            "the history stands, started_at is kept in migrated.started_at");
+        convert_keep (self->convert, "started_at", convert_time (self->started_us));
+        return;
+    }
+    if (ran)
+        convert_odd (self->convert, "started_at is before its history says that it ran: "
+            "a change to running was put there");
+    s_invent (self, at, self->started_us, STELE_TASK_RUNNING, "started_at");
+}
+
+static void
+s_mend_completion (story_t *self)
+{
+    bool over = stele_lifecycle_terminal (self->state);
+    if (!over && self->completed_us) {
+        convert_odd (self->convert, "it is %s, but completed_at is set: kept in migrated.completed_at",
+            s_word (self->state));
+        convert_keep (self->convert, "completed_at", convert_time (self->completed_us));
+    }
+    if (!over)
+        return;
+    if (!self->completed_us) {
+        convert_odd (self->convert, "it is %s, but completed_at is missing: taken from %s",
+            s_word (self->state), self->count? s_source (self, &self->steps [self->count - 1]): "created_at");
+        return;
+    }
+    story_step_t *last = self->count? &self->steps [self->count - 1]: NULL;
+    if (last && s_near (last->time_us, self->completed_us)) {
+        s_move (last, self->completed_us);
+        return;
+    }
+    if (last)
+        convert_odd (self->convert, "completed_at is not when its history says that it ended: "
+            "a change to %s was put there", s_word (self->state));
+    s_invent (self, self->count, self->completed_us, self->state, "completed_at");
+}
+
+//  -- errors ---------------------------------------------------------------------------
+
+static size_t
+s_errors (const story_t *self)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < self->count; i++)
+        count += self->steps [i].is_error;
+    return count;
+}
+
+static void
+s_set_error (story_step_t *step, json_t *message)
+{
+    json_object_set (step->event, "error_message", message);
+    step->is_error = true;
+}
+
+//  The last step that has an error, or that looks like one and has none: NULL, there is none
+static story_step_t *
+s_last (story_t *self, bool is_error)
+{
+    for (size_t i = self->count; i-- > 0; ) {
+        story_step_t *step = &self->steps [i];
+        bool wrong = step->state == STELE_TASK_FAILED || step->state == STELE_TASK_ERROR
+            || step->state == STELE_TASK_TIMEOUT;
+        if (is_error? step->is_error: wrong && !step->is_error)
+            return step;
+    }
+    return NULL;
+}
+
+//  The first errors are too many for the count: what they say stays beside them
+static void
+s_take_back (story_t *self, size_t count)
+{
+    convert_odd (self->convert, "its history has %zu errors more than error_count: the first are kept "
+        "in migrated.error_message", count);
+    for (size_t i = 0; i < self->count && count; i++) {
+        story_step_t *step = &self->steps [i];
+        if (!step->is_error)
+            continue;
+        json_object_set (step->kept, "error_message", json_object_get (step->event, "error_message"));
+        json_object_del (step->event, "error_message");
+        step->is_error = false;
+        count--;
+    }
+}
+
+static void
+s_mend_last_error (story_t *self)
+{
+    story_step_t *step = s_last (self, true);
+    if (!self->last_error || !step)
+        return;
+    json_t *message = json_object_get (step->event, "error_message");
+    if (json_equal (message, self->last_error))
+        return;
+    convert_odd (self->convert, "last_error is not the last error of its history: put there, "
+        "the other one is kept in migrated.error_message");
+    json_object_set (step->kept, "error_message", message);
+    s_set_error (step, self->last_error);
+}
+
+static void
+s_mend_errors (story_t *self)
+{
+    size_t have = s_errors (self);
+    bool had = have > 0;
+    size_t want = self->error_count >= 0? (size_t) self->error_count: have;
+    if (want == 0 && self->last_error) {
+        if (self->error_count == 0)
+            convert_odd (self->convert, "last_error is set, but error_count is 0: counted as 1");
+        want = 1;
+    }
+    if (want > have + 1000) {
+        convert_odd (self->convert, "error_count %zu is kept in migrated.error_count: its history has %zu",
+            want, have);
+        convert_keep (self->convert, "error_count", json_integer ((json_int_t) want));
+        want = have + (self->last_error != NULL && !have);
+    }
+    if (have > want)
+        s_take_back (self, have - want);
+    for (; have < want; have++) {
+        json_t *message = self->last_error? json_incref (self->last_error): json_string ("");
+        story_step_t *step = s_last (self, false);
+        if (!step) {
+            //  The same state again, before it is told for the last time
+            size_t at = self->count? self->count - 1: 0;
+            step = s_invent (self, at, at < self->count? self->steps [at].time_us: self->created_us,
+                s_state_before (self, at), "error_count");
+            convert_odd (self->convert, "error_count is %zu, its history has %zu: an event with "
+                "last_error was put in", want, have);
+        }
+        s_set_error (step, message);
+        json_decref (message);
+    }
+    s_mend_last_error (self);
+    if (self->says_last_error && !self->last_error && want)
+        convert_odd (self->convert, "it has errors, but no last_error: %s is taken",
+            had? "that of its history": "an empty one");
+}
+
+void
+story_mend (story_t *self)
+{
+    s_sort (self);
+    s_mend_end (self);
+    s_mend_start (self);
+    s_mend_completion (self);
+    s_mend_transitions (self);
+    s_mend_errors (self);
+}
+
+//  -- telling --------------------------------------------------------------------------
+
+int64_t
+story_order (story_t *self, int64_t time_us)
+{
+    int64_t order_us = time_us > self->created_us? time_us: self->created_us;
+    if (order_us >= self->last_order_us) {
+        self->last_order_us = order_us;
+        self->last_time_us = time_us;
+    }
+    return order_us;
+}
+
+void
+story_tell (story_t *self)
+{
+    for (size_t i = 0; i < self->count; i++) {
+        story_step_t *step = &self->steps [i];
+        json_t *event = convert_event ("task.state_changed", step->time_us, "task_id", self->task_id);
+        json_object_set_new (event, "state", json_string (s_word (step->state)));
+        if (self->user && !json_object_get (step->event, "user_id"))
+            json_object_set (event, "user_id", self->user);
+        json_object_update (event, step->event);
+        if (json_object_size (step->kept))
+            json_object_set (event, "migrated", step->kept);
+        //  Steps follow each other whatever their times say
+        int64_t order_us = story_order (self, step->time_us);
+        self->order_us = order_us > self->order_us? order_us: self->order_us;
+        if (self->order_us >= self->last_order_us) {
+            self->last_order_us = self->order_us;
+            self->last_time_us = step->time_us;
+        }
+        convert_emit (self->convert, self->order_us, event);
+    }
+}
+
+//  What the events gave last, NULL: nothing
+static json_t *
+s_given (const story_t *self, const char *field, json_t *created)
+{
+    json_t *given = created;
+    for (size_t i = 0; i < self->count; i++) {
+        json_t *value = json_object_get (self->steps [i].event, field);
+        given = value? value: given;
+    }
+    return given;
+}
+
+void
+story_close (story_t *self, const char *title)
+{
+    json_t *provider = s_given (self, "provider", NULL);
+    json_t *model = s_given (self, "model", NULL);
+    bool other_provider = self->provider && provider && !json_equal (provider, self->provider);
+    bool other_model = self->model && model && !json_equal (model, self->model);
+    if ((provider && !self->provider) || (model && !self->model))
+        convert_odd (self->convert, "it has no provider or model, but its history has: that stands");
+    int64_t time_us = self->updated_us? self->updated_us: self->last_time_us;
+    if (time_us == self->last_time_us && !other_provider && !other_model)
+        return;
+    json_t *event = convert_event ("task.updated", time_us, "task_id", self->task_id);
+    if (self->user)
+        json_object_set (event, "user_id", self->user);
+    if (other_provider)
+        json_object_set (event, "provider", self->provider);
+    if (other_model)
+        json_object_set (event, "model", self->model);
+    if (!other_provider && !other_model)
+        json_object_set_new (event, "title", json_string (title));
+    json_object_set_new (event, "migrated", json_pack ("{ss}", "inserted", "updated_at"));
+    convert_emit (self->convert, self->last_order_us, event);
+}

@@ -1,0 +1,31 @@
+/*  tsan - memory that passes from thread to thread with a message
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at https://mozilla.org/MPL/2.0/.
+*/
+
+#ifndef STELE_TSAN_H_INCLUDED
+#define STELE_TSAN_H_INCLUDED
+
+/*  What one thread touched before it said something, and another touches after it heard: STELE_TOLD
+    before, STELE_HEARD after, with the same address. The order is that of the messages;
+    ThreadSanitizer cannot see it, since libzmq is not built with it, and is told so.  */
+#if defined __SANITIZE_THREAD__
+#   define STELE_TSAN 1
+#elif defined __has_feature
+#   if __has_feature (thread_sanitizer)
+#       define STELE_TSAN 1
+#   endif
+#endif
+#ifdef STELE_TSAN
+void __tsan_acquire (void *address);
+void __tsan_release (void *address);
+#   define STELE_TOLD(address) __tsan_release ((void *) (address))
+#   define STELE_HEARD(address) __tsan_acquire ((void *) (address))
+#else
+#   define STELE_TOLD(address) ((void) (address))
+#   define STELE_HEARD(address) ((void) (address))
+#endif
+
+#endif

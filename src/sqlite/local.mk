@@ -1,0 +1,55 @@
+noinst_LTLIBRARIES += src/sqlite/libsqlite.la
+src_sqlite_libsqlite_la_SOURCES = \
+    src/ledger/ledger.h \
+    src/ledger/reader.h \
+    src/sqlite/parts.c \
+    src/sqlite/sqlite_file.c src/sqlite/sqlite_file.h \
+    src/sqlite/sqlite_parts.h \
+    src/sqlite/text_index.c src/sqlite/text_index.h \
+    src/sqlite/sql/id_codec.c src/sqlite/sql/id_codec.h \
+    src/sqlite/sql/json_fields.c src/sqlite/sql/json_fields.h \
+    src/sqlite/sql/schema.h \
+    src/sqlite/sql/sql.c src/sqlite/sql/sql.h \
+    src/sqlite/compress/compress_ahead.c src/sqlite/compress/compress_ahead.h \
+    src/sqlite/compress/compressor.c src/sqlite/compress/compressor.h \
+    src/sqlite/compress/content.c src/sqlite/compress/content.h \
+    src/sqlite/compress/dictionaries.c src/sqlite/compress/dictionaries.h \
+    src/sqlite/wal/checkpoint.c src/sqlite/wal/checkpoint.h \
+    src/sqlite/wal/high_water.c src/sqlite/wal/high_water.h \
+    src/sqlite/wal/wal_vfs.c src/sqlite/wal/wal_vfs.h \
+    src/sqlite/write/append.c \
+    src/sqlite/write/append_facts.c \
+    src/sqlite/write/append_row.c \
+    src/sqlite/write/append_session.c \
+    src/sqlite/write/append_task.c src/sqlite/write/append_task.h \
+    src/sqlite/write/deferred.c \
+    src/sqlite/write/intern.c src/sqlite/write/intern.h \
+    src/sqlite/write/ledger.c \
+    src/sqlite/write/ledger_internal.h \
+    src/sqlite/write/loss.c \
+    src/sqlite/write/producers.c \
+    src/sqlite/write/task_cache.c src/sqlite/write/task_cache.h \
+    src/sqlite/write/zone_map.c src/sqlite/write/zone_map.h \
+    src/sqlite/read/chain.c \
+    src/sqlite/read/columns.c \
+    src/sqlite/read/commands.c \
+    src/sqlite/read/filter.c src/sqlite/read/filter.h \
+    src/sqlite/read/log.c \
+    src/sqlite/read/match.c src/sqlite/read/match.h \
+    src/sqlite/read/reader.c \
+    src/sqlite/read/reader_internal.h \
+    src/sqlite/read/rejected.c \
+    src/sqlite/read/report.c \
+    src/sqlite/read/rows.c \
+    src/sqlite/read/sessions.c \
+    src/sqlite/read/stats.c \
+    src/sqlite/read/table.c \
+    src/sqlite/read/task_as_of.c \
+    src/sqlite/read/tasks.c \
+    src/sqlite/read/zones.c \
+    src/sqlite/list/as_of.c \
+    src/sqlite/list/by_index.c \
+    src/sqlite/list/by_text.c \
+    src/sqlite/list/by_zone.c \
+    src/sqlite/list/list.c src/sqlite/list/list.h \
+    src/sqlite/list/total.c

@@ -1,0 +1,164 @@
+/*  log - the events in their order, and what they touched
+
+    The log is the six event tables merged by position. Positions have no gap
+    in them, so after each row the table is known that has the next one, unless
+    the reader was asked for some types only.
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at https://mozilla.org/MPL/2.0/.
+*/
+
+#include "sqlite/read/reader_internal.h"
+
+#define TYPE_BIT(type) (1u << (type))
+
+static const uint32_t s_types [SOURCE_COUNT] = {
+    [SOURCE_HISTORY] = TYPE_BIT (STELE_TASK_CREATED) | TYPE_BIT (STELE_TASK_UPDATED)
+        | TYPE_BIT (STELE_TASK_STATE_CHANGED),
+    [SOURCE_OUTPUTS] = TYPE_BIT (STELE_TASK_OUTPUT_ADDED),
+    [SOURCE_METRICS] = TYPE_BIT (STELE_TASK_METRIC_RECORDED),
+    [SOURCE_SESSIONS] = TYPE_BIT (STELE_SESSION_STARTED) | TYPE_BIT (STELE_SESSION_STATE_CHANGED),
+    [SOURCE_COMMANDS] = TYPE_BIT (STELE_SESSION_COMMAND_EXECUTED),
+    [SOURCE_PREFERENCES] = TYPE_BIT (STELE_PREFERENCE_SET)
+};
+
+#define NO_MORE INT64_MAX
+
+//  -- events ----------------------------------------------------------------------
+
+//  A table being read: its statement stands on its next row of a type that is wanted
+typedef struct {
+    sqlite3_stmt *statement;
+    int64_t position;               // NO_MORE: read to its end
+} s_source_t;
+
+static int
+s_advance (stele_reader_t *self, reader_source_t source, uint32_t types, s_source_t *at)
+{
+    int rc;
+    while ((rc = reader_step (self, at->statement)) == 1)
+        if (types & TYPE_BIT (reader_row_type (source, at->statement)))
+            break;
+    at->position = rc == 1? sqlite3_column_int64 (at->statement, 0): NO_MORE;
+    return self->status;
+}
+
+//  The source that has the next position; SOURCE_COUNT where all are read
+static reader_source_t
+s_next (const s_source_t *sources, int64_t expected)
+{
+    reader_source_t next = SOURCE_COUNT;
+    int64_t least = NO_MORE;
+    for (int source = 0; source < SOURCE_COUNT; source++) {
+        if (sources [source].position < least) {
+            least = sources [source].position;
+            next = (reader_source_t) source;
+            if (least == expected)
+                break;
+        }
+    }
+    return next;
+}
+
+int
+stele_reader_events (stele_reader_t *self, int64_t after, int64_t limit,
+    uint32_t types, stele_row_fn *fn, void *arg)
+{
+    int rc = reader_enter (self);
+    if (rc)
+        return rc;
+    if (types == 0)
+        types = UINT32_MAX;
+    s_source_t sources [SOURCE_COUNT];
+    for (int source = 0; source < SOURCE_COUNT; source++) {
+        sources [source] = (s_source_t) { NULL, NO_MORE };
+        if (limit <= 0 || !(types & s_types [source]))
+            continue;
+        sources [source].statement = reader_log_statement (self, (reader_source_t) source, after);
+        s_advance (self, (reader_source_t) source, types, &sources [source]);
+    }
+    for (int64_t last = after; limit > 0 && self->status == 0; limit--) {
+        reader_source_t source = s_next (sources, last + 1);
+        if (source == SOURCE_COUNT)
+            break;
+        last = sources [source].position;
+        stele_record_clear (self->row);
+        if (reader_fill_event (self, source, sources [source].statement))
+            break;
+        rc = fn (self->row, arg);
+        if (rc)
+            break;
+        s_advance (self, source, types, &sources [source]);
+    }
+    return (int) reader_leave (self, rc < 0? rc: 0);
+}
+
+//  -- what they touched --------------------------------------------------------------
+
+#define RANGE " WHERE position > ?1 AND position <= ?2"
+
+//  Preferences touch neither a task nor a session
+static const char *const s_touched [SOURCE_COUNT] = {
+    [SOURCE_HISTORY] = "SELECT task FROM history_plain" RANGE,
+    [SOURCE_OUTPUTS] = "SELECT task FROM outputs_plain" RANGE,
+    [SOURCE_METRICS] = "SELECT task FROM metrics_plain" RANGE,
+    [SOURCE_SESSIONS] = "SELECT session FROM cli_session_history" RANGE,
+    [SOURCE_COMMANDS] = "SELECT session FROM cli_session_commands" RANGE
+};
+
+static void
+s_collect (stele_reader_t *self, int64_t after, int64_t upto,
+    reader_keys_t *tasks, reader_keys_t *sessions)
+{
+    for (int source = 0; source < SOURCE_COUNT; source++) {
+        if (!s_touched [source])
+            continue;
+        sqlite3_stmt *statement = reader_with_key (self, SLOT_TOUCHED + source,
+            s_touched [source], after);
+        if (statement)
+            sqlite3_bind_int64 (statement, 2, upto);
+        while (reader_step (self, statement) == 1)
+            reader_keys_add (self, source <= SOURCE_METRICS? tasks: sessions,
+                sqlite3_column_int64 (statement, 0));
+    }
+    reader_keys_sort (tasks);
+    reader_keys_sort (sessions);
+}
+
+static int
+s_hand_out (bool is_task, const reader_keys_t *keys, stele_touched_fn *fn, void *arg)
+{
+    int rc = 0;
+    for (size_t i = 0; i < keys->count && rc == 0; i++)
+        rc = fn (is_task, keys->keys [i], arg);
+    return rc;
+}
+
+int64_t
+stele_reader_touched (stele_reader_t *self, int64_t after, int64_t upto,
+    int64_t limit, stele_touched_fn *fn, void *arg)
+{
+    int64_t rc = reader_enter (self);
+    if (rc)
+        return rc;
+    int64_t head = reader_head (self);
+    upto = upto < head? upto: head;
+    if (limit < upto - after)
+        upto = after + limit;
+    reader_keys_t tasks = { NULL, 0, 0 }, sessions = { NULL, 0, 0 };
+    if (upto > after)
+        s_collect (self, after, upto, &tasks, &sessions);
+    //  The call is over here: fn may read what was touched
+    rc = reader_leave (self, upto > after? upto: after);
+    if (rc >= 0) {
+        int result = s_hand_out (true, &tasks, fn, arg);
+        if (result == 0)
+            result = s_hand_out (false, &sessions, fn, arg);
+        if (result < 0)
+            rc = result;
+    }
+    reader_keys_free (&tasks);
+    reader_keys_free (&sessions);
+    return rc;
+}

@@ -1,0 +1,467 @@
+/*  reader - open, calls, statements, head and commits
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at https://mozilla.org/MPL/2.0/.
+*/
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "sqlite/write/ledger_internal.h"
+#include "sqlite/read/reader_internal.h"
+#include "sqlite/sql/schema.h"
+#include "sqlite/sql/sql.h"
+#include "model/clock.h"
+
+#define BUSY_MS 1000
+#define WORDS_MAX 100000
+#define OPS_BETWEEN_LOOKS 1000          // At the clock; about 20 microseconds
+
+//  -- open, close -------------------------------------------------------------
+
+static int
+s_on_progress (void *arg)
+{
+    stele_reader_t *self = arg;
+    return self->busy && self->deadline && stele_clock_steady_ms () >= self->deadline;
+}
+
+void
+reader_watch (stele_reader_t *self, sqlite3 *db)
+{
+    sqlite3_progress_handler (db, OPS_BETWEEN_LOOKS, s_on_progress, self);
+}
+
+//  Settings that make the connection a pure reader (a reader that writes or
+//  checkpoints can lose committed pages: SQLite's WAL-reset bug)
+static int
+s_configure (stele_reader_t *self)
+{
+    sqlite3_busy_timeout (self->db, BUSY_MS);
+    sqlite3_db_config (self->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+    sqlite3_db_config (self->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
+    sqlite3_progress_handler (self->db, OPS_BETWEEN_LOOKS, s_on_progress, self);
+    return stele_sql_exec (self->db,
+        "PRAGMA query_only = 1; PRAGMA wal_autocheckpoint = 0;"
+        "PRAGMA cache_size = -8192; PRAGMA temp_store = MEMORY; PRAGMA trusted_schema = OFF;");
+}
+
+static char *
+s_copy (const char *text)
+{
+    return text? strdup (text): NULL;
+}
+
+//  Is it a ledger of this version?
+static int
+s_check (stele_reader_t *self, stele_refusal_t *refusal)
+{
+    int newest = 0;
+    for (const stele_migration_t *migration = stele_schema; migration->version; migration++)
+        newest = migration->version;
+    int64_t application = stele_sql_integer (self->db, "PRAGMA application_id", -1);
+    int64_t version = stele_sql_integer (self->db, "PRAGMA user_version", -1);
+    if (application < 0 || version < 0)
+        return stele_refuse (refusal, stele_sql_code (sqlite3_errcode (self->db)), "ledger",
+            "cannot read %s: %s", self->path, sqlite3_errmsg (self->db));
+    if (application != STELE_APPLICATION_ID)
+        return stele_refuse (refusal, STELE_ELEDGER, "ledger", "%s is not a ledger", self->path);
+    if (version != newest)
+        return stele_refuse (refusal, STELE_ELEDGER, "ledger",
+            "%s has schema %d, this version reads %d: let its broker migrate it",
+            self->path, (int) version, newest);
+
+    sqlite3_stmt *statement = stele_sql_prepare (self->db,
+        "SELECT value FROM meta WHERE key = 'ledger_id'");
+    int rc = statement? sqlite3_step (statement): sqlite3_errcode (self->db);
+    if (rc == SQLITE_ROW)
+        self->ledger_id = s_copy ((const char *) sqlite3_column_text (statement, 0));
+    sqlite3_finalize (statement);
+    if (self->ledger_id)
+        return 0;
+    int code = rc == SQLITE_ROW? STELE_ENO_MEMORY: rc == SQLITE_DONE? STELE_ELEDGER: stele_sql_code (rc);
+    return stele_refuse (refusal, code, "ledger", "%s has no id: %s", self->path,
+        rc == SQLITE_ROW? "out of memory": sqlite3_errmsg (self->db));
+}
+
+static stele_reader_t *
+s_new (const char *path)
+{
+    stele_reader_t *self = calloc (1, sizeof *self);
+    if (!self)
+        return NULL;
+    self->path = strdup (path);
+    self->bounds = (stele_reader_bounds_t) {
+        .units = 100000, .search_units = 35000, .set = 20000, .touched = 2000
+    };
+    self->row = stele_record_new ();
+    self->text = stele_record_new ();
+    if (!self->path || !self->row || !self->text)
+        stele_reader_close (&self);
+    return self;
+}
+
+stele_reader_t *
+stele_reader_open (const char *path, stele_refusal_t *refusal)
+{
+    assert (path);
+    stele_reader_t *self = s_new (path);
+    if (!self) {
+        stele_refuse (refusal, STELE_ENO_MEMORY, "ledger", "out of memory");
+        return NULL;
+    }
+    int code = stele_sql_code (sqlite3_open_v2 (path, &self->db,
+        SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, NULL));
+    if (code == 0)
+        code = s_configure (self);
+    if (code)
+        stele_refuse (refusal, code, "ledger", "cannot open %s: %s", path,
+            self->db? sqlite3_errmsg (self->db): "out of memory");
+    self->content = stele_content_new (self->db);
+    if (code == 0 && !self->content)
+        code = stele_refuse (refusal, STELE_ENO_MEMORY, "ledger", "out of memory");
+    if (code || s_check (self, refusal))
+        stele_reader_close (&self);
+    return self;
+}
+
+stele_reader_t *
+stele_reader_over (sqlite3 *db)
+{
+    stele_reader_t *self = s_new ("");
+    if (!self)
+        return NULL;
+    self->db = db;
+    self->borrowed = true;
+    self->content = stele_content_new (db);
+    if (!self->content)
+        stele_reader_close (&self);
+    return self;
+}
+
+void
+stele_reader_close (stele_reader_t **self_p)
+{
+    assert (self_p);
+    stele_reader_t *self = *self_p;
+    if (!self)
+        return;
+    for (int slot = 0; slot < SLOT_COUNT; slot++)
+        sqlite3_finalize (self->slots [slot]);
+    for (int shape = 0; shape < 2; shape++)
+        for (int branch = 0; branch < READER_BRANCHES; branch++)
+            sqlite3_finalize (self->branches [shape] [branch]);
+    stele_content_destroy (&self->content);
+    if (!self->borrowed)
+        sqlite3_close (self->db);
+    reader_words_trim (self, 0);
+    stele_record_destroy (&self->row);
+    stele_record_destroy (&self->text);
+    reader_search_close (self);
+    free (self->zones);
+    free (self->ledger_id);
+    free (self->path);
+    free (self);
+    *self_p = NULL;
+}
+
+const char *
+stele_reader_error (const stele_reader_t *self)
+{
+    return self->error;
+}
+
+void
+stele_reader_set_ledger_id (stele_reader_t *self, const char *id)
+{
+    free (self->ledger_id);
+    self->ledger_id = strdup (id);
+    assert (self->ledger_id);
+}
+
+const char *
+stele_reader_ledger_id (const stele_reader_t *self)
+{
+    return self->ledger_id;
+}
+
+void
+stele_reader_set_deadline (stele_reader_t *self, int64_t time_ms)
+{
+    self->deadline = time_ms > 0? stele_clock_steady_ms () + time_ms: 0;
+}
+
+void
+stele_reader_set_bounds (stele_reader_t *self, const stele_reader_bounds_t *bounds)
+{
+    self->bounds = *bounds;
+}
+
+//  -- calls ---------------------------------------------------------------------
+
+int
+reader_fail (stele_reader_t *self, int code, const char *what)
+{
+    if (self->status == 0) {
+        self->status = code;
+        snprintf (self->error, sizeof self->error, "%s", what);
+    }
+    return self->status;
+}
+
+int
+reader_fail_sqlite (stele_reader_t *self)
+{
+    int code = stele_sql_code (sqlite3_errcode (self->db));
+    return reader_fail (self, code, code == STELE_ETIMEOUT?
+        "the time for this request is over": sqlite3_errmsg (self->db));
+}
+
+bool
+reader_overdue (stele_reader_t *self)
+{
+    if (!s_on_progress (self))
+        return false;
+    reader_fail (self, STELE_ETIMEOUT, "the time for this request is over");
+    return true;
+}
+
+//  A COMMIT may find no memory: what is left open would keep the log from beginning anew, and
+//  every later BEGIN from being one
+static void
+s_let_go (stele_reader_t *self)
+{
+    if (!sqlite3_get_autocommit (self->db))
+        sqlite3_exec (self->db, "ROLLBACK", NULL, NULL, NULL);
+}
+
+static int
+s_begin (stele_reader_t *self)
+{
+    s_let_go (self);
+    return reader_step (self, reader_statement (self, SLOT_BEGIN, "BEGIN"));
+}
+
+//  Also after an error: what was read is let go in any case
+static void
+s_commit (stele_reader_t *self)
+{
+    int status = self->status;
+    self->status = 0;
+    if (!sqlite3_get_autocommit (self->db))
+        reader_step (self, reader_statement (self, SLOT_COMMIT, "COMMIT"));
+    s_let_go (self);
+    self->status = status? status: self->status;
+}
+
+int
+reader_enter (stele_reader_t *self)
+{
+    assert (!self->busy);           // A row function called its reader
+    self->status = 0;
+    //  What the writer took back may come again with another meaning
+    reader_words_trim (self, self->borrowed? 0: WORDS_MAX);
+    if (!self->begun && !self->borrowed && s_begin (self))
+        return self->status;
+    self->busy = true;
+    return 0;
+}
+
+int64_t
+reader_leave (stele_reader_t *self, int64_t result)
+{
+    self->busy = false;             // Whatever the time: a transaction does not stay open
+    for (int slot = 0; slot < SLOT_COUNT; slot++)
+        if (self->slots [slot] && sqlite3_stmt_busy (self->slots [slot]))
+            sqlite3_reset (self->slots [slot]);
+    //  Rows may be large: nothing of them stays
+    stele_record_clear (self->row);
+    stele_record_clear (self->text);
+    if (!self->begun && !self->borrowed)
+        s_commit (self);
+    return self->status? self->status: result;
+}
+
+int
+reader_row_out (stele_reader_t *self, int found, stele_row_fn *fn, void *arg)
+{
+    int rc = found == 1? fn (self->row, arg): 0;
+    return (int) reader_leave (self, rc < 0? rc: found);
+}
+
+int
+stele_reader_begin (stele_reader_t *self)
+{
+    assert (!self->busy && !self->begun);
+    self->status = 0;
+    //  The writer's own transaction is one state as it is
+    if (!self->borrowed && s_begin (self))
+        return self->status;
+    self->begun = true;
+    return 0;
+}
+
+void
+stele_reader_end (stele_reader_t *self)
+{
+    assert (!self->busy && self->begun);
+    self->begun = false;
+    if (!self->borrowed)
+        s_commit (self);
+}
+
+//  -- statements ------------------------------------------------------------------
+
+sqlite3_stmt *
+reader_statement (stele_reader_t *self, int slot, const char *sql)
+{
+    sqlite3_stmt **statement = &self->slots [slot];
+    if (*statement) {
+        sqlite3_reset (*statement);
+        return *statement;
+    }
+    if (sqlite3_prepare_v3 (self->db, sql, -1, SQLITE_PREPARE_PERSISTENT, statement, NULL)) {
+        reader_fail_sqlite (self);
+        return NULL;
+    }
+    return *statement;
+}
+
+sqlite3_stmt *
+reader_with_key (stele_reader_t *self, int slot, const char *sql, int64_t key)
+{
+    sqlite3_stmt *statement = reader_statement (self, slot, sql);
+    if (statement)
+        sqlite3_bind_int64 (statement, 1, key);
+    return statement;
+}
+
+int
+reader_step (stele_reader_t *self, sqlite3_stmt *statement)
+{
+    if (self->status)
+        return self->status;
+    int rc = stele_sql_step (statement);
+    if (rc == SQLITE_ROW)
+        return 1;
+    if (rc == SQLITE_NOMEM)
+        reader_fail (self, STELE_ENO_MEMORY, "out of memory");
+    else
+    if (rc != SQLITE_DONE)
+        reader_fail_sqlite (self);
+    sqlite3_reset (statement);
+    return self->status;
+}
+
+void
+reader_bind_text (sqlite3_stmt *statement, int index, const char *text, size_t size)
+{
+    if (statement)
+        sqlite3_bind_text64 (statement, index, text, size, SQLITE_STATIC, SQLITE_UTF8);
+}
+
+void
+reader_bind_id (sqlite3_stmt *statement, int index, const char *text, size_t size)
+{
+    if (statement)
+        stele_id_bind (statement, index, text, size);
+}
+
+int64_t
+reader_single (stele_reader_t *self, sqlite3_stmt *statement, int64_t otherwise)
+{
+    int64_t value = otherwise;
+    int rc = reader_step (self, statement);
+    if (rc < 0)
+        return rc;
+    if (rc == 1) {
+        if (sqlite3_column_type (statement, 0) != SQLITE_NULL)
+            value = sqlite3_column_int64 (statement, 0);
+        sqlite3_reset (statement);
+    }
+    return value;
+}
+
+//  -- head and commits ---------------------------------------------------------------
+
+int64_t
+reader_head (stele_reader_t *self)
+{
+    return reader_single (self, reader_statement (self, SLOT_HEAD,
+        "SELECT last FROM commits ORDER BY first DESC LIMIT 1"), 0);
+}
+
+int64_t
+stele_reader_head (stele_reader_t *self)
+{
+    int rc = reader_enter (self);
+    if (rc)
+        return rc;
+    return reader_leave (self, reader_head (self));
+}
+
+//  The commit that holds a position: 1 found, 0 not, or an error
+static int
+s_commit_of (stele_reader_t *self, int64_t position, int64_t *first, int64_t *last, int64_t *time)
+{
+    sqlite3_stmt *statement = reader_with_key (self, SLOT_COMMIT_OF,
+        "SELECT first, last, time FROM commits WHERE first <= ?1 ORDER BY first DESC LIMIT 1",
+        position);
+    int rc = reader_step (self, statement);
+    if (rc != 1)
+        return rc;
+    *first = sqlite3_column_int64 (statement, 0);
+    *last = sqlite3_column_int64 (statement, 1);
+    *time = sqlite3_column_int64 (statement, 2);
+    sqlite3_reset (statement);
+    return position <= *last;
+}
+
+//  By halves: commits are found by position, and their times rise with it (where a
+//  clock was set back, one of the places where it passed that time)
+int64_t
+stele_reader_position_at (stele_reader_t *self, int64_t time_us)
+{
+    int rc = reader_enter (self);
+    if (rc)
+        return rc;
+    int64_t found = 0;
+    int64_t low = 1, high = reader_head (self);
+    while (low <= high && self->status == 0) {
+        int64_t first = 0, last = 0, time = 0;
+        if (s_commit_of (self, low + (high - low) / 2, &first, &last, &time) != 1)
+            break;
+        if (time <= time_us) {
+            found = last;
+            low = last + 1;
+        }
+        else
+            high = first - 1;
+    }
+    return reader_leave (self, found);
+}
+
+int64_t
+stele_reader_commit_time (stele_reader_t *self, int64_t position)
+{
+    int rc = reader_enter (self);
+    if (rc)
+        return rc;
+    int64_t first = 0, last = 0, time = 0;
+    rc = s_commit_of (self, position, &first, &last, &time);
+    return reader_leave (self, rc == 1? time: 0);
+}
+
+int64_t
+stele_reader_follower (stele_reader_t *self, const char *name)
+{
+    int rc = reader_enter (self);
+    if (rc)
+        return rc;
+    sqlite3_stmt *statement = reader_statement (self, SLOT_FOLLOWER,
+        "SELECT position FROM followers WHERE name = ?1");
+    reader_bind_text (statement, 1, name, strlen (name));
+    return reader_leave (self, reader_single (self, statement, -1));
+}

@@ -1,0 +1,414 @@
+/*  report - what tasks did over a time: counts, durations, errors, the slowest
+
+    A range of times is answered from the zones that can have events of it; one
+    that takes in most of the ledger from the narrow rows of all tasks, the
+    newest first, as many as may be looked at.
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at https://mozilla.org/MPL/2.0/.
+*/
+
+#include <stdlib.h>
+#include <string.h>
+#define HASH_NONFATAL_OOM 1         // What was not added has no table
+#include <uthash.h>
+#include "sqlite/write/ledger_internal.h"
+#include "sqlite/read/filter.h"
+#include "model/clock.h"
+
+#define TASKS_MAX 10000000          // Looked at,
+#define TIME_MS 2500                // as long as there is time
+#define HOUR_US ((int64_t) 3600 * 1000000)
+
+typedef struct {
+    UT_hash_handle hh;
+    stele_report_group_t row;
+    reader_keys_t queue, run;       // Durations
+    size_t key_size;
+    char key [];
+} s_group_t;
+
+typedef struct {
+    int64_t run_us;
+    int64_t key;
+} s_slow_t;
+
+typedef struct {
+    stele_reader_t *reader;
+    const stele_report_t *ask;
+    int64_t from, to;
+    s_group_t *groups;
+    s_slow_t *slowest;              // The longest first
+    size_t slow_count;
+    int64_t looked;
+    int64_t started_ms;
+    int64_t looked_to;              // created_at of the last task looked at, where it was cut
+    bool cut;
+} s_report_t;
+
+//  -- groups ------------------------------------------------------------------------
+
+static s_group_t *
+s_group (s_report_t *self, const void *key, size_t size)
+{
+    s_group_t *group;
+    HASH_FIND (hh, self->groups, key, size, group);
+    if (!group) {
+        group = calloc (1, sizeof *group + size + 1);
+        if (group) {
+            memcpy (group->key, key, size);
+            group->key_size = size;
+            HASH_ADD_KEYPTR (hh, self->groups, group->key, size, group);
+        }
+        if (!group || !group->hh.tbl) {
+            reader_fail (self->reader, STELE_ENO_MEMORY, "out of memory");
+            free (group);
+            return NULL;
+        }
+    }
+    return group;
+}
+
+static int64_t
+s_floor (int64_t time, int64_t span)
+{
+    int64_t rest = time % span;
+    return time - (rest < 0? rest + span: rest);
+}
+
+//  The group of what a task did at that time
+static s_group_t *
+s_group_of (s_report_t *self, const reader_brief_t *brief, int64_t time)
+{
+    int64_t key = 0;
+    switch (self->ask->by) {
+        case STELE_REPORT_STATE: key = brief->state; break;
+        case STELE_REPORT_ROLE: key = brief->role; break;
+        case STELE_REPORT_PROVIDER: key = brief->provider; break;
+        case STELE_REPORT_MODEL: key = brief->model; break;
+        case STELE_REPORT_HOUR: key = s_floor (time, HOUR_US); break;
+        case STELE_REPORT_DAY: key = s_floor (time, 24 * HOUR_US); break;
+        case STELE_REPORT_ERROR: break;
+    }
+    return s_group (self, &key, sizeof key);
+}
+
+#define NO_ERROR "\xff"            // Of those without a text: no text is that
+
+//  What the broker says of an interruption names the runs, which are no two times the same: without
+//  what is in parentheses, and what follows a semicolon. Returns its size.
+static size_t
+s_cut_runs (const char *text, size_t size, char *cut)
+{
+    size_t length = 0;
+    bool inside = false;
+    for (size_t i = 0; i < size && text [i] != ';'; i++) {
+        if (text [i] == '(') {
+            inside = true;
+            length -= length > 0 && cut [length - 1] == ' ';
+        }
+        if (!inside)
+            cut [length++] = text [i];
+        if (text [i] == ')')
+            inside = false;
+    }
+    return length;
+}
+
+static void
+s_add_error (s_report_t *self, const reader_brief_t *brief)
+{
+    char cut [1024];
+    sqlite3_stmt *statement = reader_with_key (self->reader, SLOT_REPORT_ERROR,
+        "SELECT error_message, kind FROM task_history WHERE position = ?1", brief->last_error_at);
+    bool has_text = reader_step (self->reader, statement) == 1;
+    size_t size;
+    const char *text = has_text? reader_text (self->reader, statement, 0, &size): NULL;
+    size = text? size: 1;
+    if (text && sqlite3_column_int (statement, 1) == STELE_HISTORY_INTERRUPTED && size <= sizeof cut) {
+        size = s_cut_runs (text, size, cut);
+        text = cut;
+    }
+    s_group_t *group = s_group (self, text? text: NO_ERROR, size);
+    if (group) {
+        group->row.completed++;
+        group->row.failed++;
+        if (brief->completed_at > group->row.time)
+            group->row.time = brief->completed_at;
+    }
+    if (has_text)
+        sqlite3_reset (statement);
+}
+
+static void
+s_add_slow (s_report_t *self, const reader_brief_t *brief)
+{
+    int64_t run_us = brief->completed_at - brief->started_at;
+    size_t most = (size_t) self->ask->slowest;
+    if (most == 0 || (self->slow_count == most && self->slowest [most - 1].run_us >= run_us))
+        return;
+    size_t at = self->slow_count < most? self->slow_count++: most - 1;
+    for (; at > 0 && self->slowest [at - 1].run_us < run_us; at--)
+        self->slowest [at] = self->slowest [at - 1];
+    self->slowest [at] = (s_slow_t) { run_us, brief->key };
+}
+
+static bool
+s_within (const s_report_t *self, int64_t time)
+{
+    return time && time >= self->from && time <= self->to;
+}
+
+static void
+s_add_to_groups (s_report_t *self, const reader_brief_t *brief, bool failed)
+{
+    s_group_t *group;
+    if (s_within (self, brief->created_at) && (group = s_group_of (self, brief, brief->created_at)) != NULL)
+        group->row.created++;
+    if (s_within (self, brief->started_at) && (group = s_group_of (self, brief, brief->started_at)) != NULL) {
+        group->row.started++;
+        reader_keys_add (self->reader, &group->queue, brief->started_at - brief->created_at);
+    }
+    if (s_within (self, brief->completed_at)
+    && (group = s_group_of (self, brief, brief->completed_at)) != NULL) {
+        group->row.completed++;
+        group->row.failed += failed;
+        if (brief->started_at)
+            reader_keys_add (self->reader, &group->run, brief->completed_at - brief->started_at);
+    }
+}
+
+static void
+s_add_task (s_report_t *self, const reader_brief_t *brief)
+{
+    bool failed = brief->state == STELE_TASK_FAILED || brief->state == STELE_TASK_ERROR
+        || brief->state == STELE_TASK_TIMEOUT;
+    self->looked++;
+    if (brief->started_at && s_within (self, brief->completed_at))
+        s_add_slow (self, brief);
+    if (self->ask->by != STELE_REPORT_ERROR)
+        s_add_to_groups (self, brief, failed);
+    else
+    if (failed && s_within (self, brief->completed_at))
+        s_add_error (self, brief);
+}
+
+//  -- which tasks? --------------------------------------------------------------------
+
+static bool
+s_is_late (const s_report_t *self)
+{
+    return self->looked % 1024 == 0 && stele_clock_steady_ms () - self->started_ms > TIME_MS;
+}
+
+//  What a task did then is an event of then: false where it is sooner told from all tasks
+static bool
+s_from_zones (s_report_t *self, int64_t tasks)
+{
+    reader_keys_t keys = { NULL, 0, 0 };
+    if (!reader_zone_keys (self->reader, self->from, self->to, tasks / 2, &keys))
+        return false;
+    for (size_t i = 0; i < keys.count && self->reader->status == 0; i++) {
+        reader_brief_t brief;
+        if (reader_brief (self->reader, keys.keys [i], &brief) == 1)
+            s_add_task (self, &brief);
+        if (i % 256 == 0 && reader_overdue (self->reader))
+            break;
+    }
+    reader_keys_free (&keys);
+    return true;
+}
+
+static void
+s_from_all (s_report_t *self)
+{
+    stele_reader_t *reader = self->reader;
+    int64_t most = self->ask->tasks_max? self->ask->tasks_max: TASKS_MAX;
+    sqlite3_stmt *statement = reader_statement (reader, SLOT_REPORT_ALL,
+        "SELECT " READER_BRIEF_COLUMNS " FROM states_plain s ORDER BY s.task DESC");
+    while (reader_step (reader, statement) == 1) {
+        reader_brief_t brief;
+        if (self->looked == most || s_is_late (self)) {
+            self->cut = true;
+            break;
+        }
+        reader_brief_fill (&brief, statement, 0);
+        s_add_task (self, &brief);
+        self->looked_to = brief.created_at;
+    }
+}
+
+//  -- the answer ----------------------------------------------------------------------
+
+static int
+s_compare_number (const void *one, const void *other)
+{
+    int64_t a = *(const int64_t *) one, b = *(const int64_t *) other;
+    return (a > b) - (a < b);
+}
+
+//  By nearest rank
+static stele_spread_t
+s_spread (reader_keys_t *values)
+{
+    stele_spread_t spread = { .count = (int64_t) values->count };
+    if (values->count == 0)
+        return spread;
+    qsort (values->keys, values->count, sizeof *values->keys, s_compare_number);
+    spread.p50 = values->keys [(values->count * 50 + 99) / 100 - 1];
+    spread.p90 = values->keys [(values->count * 90 + 99) / 100 - 1];
+    spread.p99 = values->keys [(values->count * 99 + 99) / 100 - 1];
+    spread.max = values->keys [values->count - 1];
+    return spread;
+}
+
+static void
+s_add_now (s_report_t *self)
+{
+    static const char *const sql [] = {
+        "SELECT state, sum (count) FROM task_counts GROUP BY state",
+        "SELECT role, sum (count) FROM task_counts GROUP BY role",
+        "SELECT provider, sum (count) FROM task_counts GROUP BY provider",
+        "SELECT model, sum (count) FROM task_counts GROUP BY model"
+    };
+    if (self->ask->by > STELE_REPORT_MODEL)
+        return;
+    sqlite3_stmt *statement = reader_statement (self->reader, SLOT_REPORT_NOW + (int) self->ask->by,
+        sql [self->ask->by]);
+    while (reader_step (self->reader, statement) == 1)
+        if (sqlite3_column_int64 (statement, 1) > 0) {
+            int64_t key = sqlite3_column_int64 (statement, 0);
+            s_group_t *group = s_group (self, &key, sizeof key);
+            if (group)
+                group->row.now = sqlite3_column_int64 (statement, 1);
+        }
+}
+
+//  What the group is called
+static void
+s_name (s_report_t *self, s_group_t *group)
+{
+    int64_t key = 0;
+    stele_report_group_t *row = &group->row;
+    if (self->ask->by == STELE_REPORT_ERROR) {
+        bool none = group->key_size == 1 && *group->key == *NO_ERROR;
+        row->name = (stele_span_t) { none? NULL: group->key, none? 0: group->key_size };
+        return;
+    }
+    memcpy (&key, group->key, sizeof key);
+    if (self->ask->by == STELE_REPORT_STATE) {
+        const char *word = stele_vocabulary_word (STELE_VOCABULARY_TASK_STATE, (int) key);
+        row->name = (stele_span_t) { word, strlen (word) };
+    }
+    else
+    if (self->ask->by >= STELE_REPORT_HOUR)
+        row->time = key;
+    else
+    if (key)
+        row->name.text = reader_word (self->reader, key, &row->name.size);
+}
+
+static int
+s_order_groups (const s_group_t *a, const s_group_t *b)
+{
+    int64_t one = a->row.failed, other = b->row.failed;
+    if (one == other) {
+        one = a->row.now;
+        other = b->row.now;
+    }
+    if (one == other) {
+        one = a->row.completed;
+        other = b->row.completed;
+    }
+    if (one == other)
+        return a->key_size == b->key_size? memcmp (a->key, b->key, a->key_size):
+            a->key_size < b->key_size? -1: 1;
+    return one > other? -1: 1;
+}
+
+static int
+s_order_times (const s_group_t *a, const s_group_t *b)
+{
+    return (a->row.time < b->row.time) - (a->row.time > b->row.time);
+}
+
+static int
+s_order_now (const s_group_t *a, const s_group_t *b)
+{
+    if (a->row.now != b->row.now)
+        return a->row.now > b->row.now? -1: 1;
+    return s_order_groups (a, b);
+}
+
+static int
+s_hand_out (s_report_t *self, stele_report_fn *fn, stele_row_fn *slow, void *arg)
+{
+    s_group_t *group, *next;
+    HASH_ITER (hh, self->groups, group, next)
+        s_name (self, group);
+    if (self->ask->by == STELE_REPORT_ERROR)
+        HASH_SORT (self->groups, s_order_groups);
+    else
+    if (self->ask->by >= STELE_REPORT_HOUR)
+        HASH_SORT (self->groups, s_order_times);
+    else
+        HASH_SORT (self->groups, s_order_now);
+    int64_t count = 0;
+    int rc = 0;
+    HASH_ITER (hh, self->groups, group, next) {
+        if (count++ == self->ask->groups || self->reader->status || rc)
+            break;
+        group->row.queue_us = s_spread (&group->queue);
+        group->row.run_us = s_spread (&group->run);
+        rc = fn (&group->row, arg);
+    }
+    for (size_t i = 0; i < self->slow_count && self->reader->status == 0 && rc == 0; i++) {
+        stele_record_clear (self->reader->row);
+        if (reader_task_row (self->reader, self->slowest [i].key, true) == 1)
+            rc = slow (self->reader->row, arg);
+    }
+    return rc;
+}
+
+static void
+s_close (s_report_t *self)
+{
+    s_group_t *group, *next;
+    HASH_ITER (hh, self->groups, group, next) {
+        HASH_DELETE (hh, self->groups, group);
+        reader_keys_free (&group->queue);
+        reader_keys_free (&group->run);
+        free (group);
+    }
+    free (self->slowest);
+}
+
+int
+stele_reader_report (stele_reader_t *self, const stele_report_t *ask, stele_report_fn *fn,
+    stele_row_fn *slow, void *arg, stele_report_end_t *end)
+{
+    int rc = reader_enter (self);
+    if (rc)
+        return rc;
+    s_report_t report = {
+        .reader = self, .ask = ask, .started_ms = stele_clock_steady_ms (),
+        .from = ask->from_us? ask->from_us: INT64_MIN, .to = ask->to_us? ask->to_us: INT64_MAX,
+        .slowest = calloc ((size_t) ask->slowest + 1, sizeof (s_slow_t))
+    };
+    if (!report.slowest)
+        reader_fail (self, STELE_ENO_MEMORY, "out of memory");
+    int64_t tasks = reader_single (self, reader_statement (self, SLOT_TASK_COUNT,
+        "SELECT sum (count) FROM task_counts"), 0);
+    if (!s_from_zones (&report, tasks))
+        s_from_all (&report);
+    s_add_now (&report);
+    int64_t groups = (int64_t) HASH_COUNT (report.groups);
+    if (self->status == 0)
+        rc = s_hand_out (&report, fn, slow, arg);
+    s_close (&report);
+    rc = (int) reader_leave (self, rc < 0? rc: 0);
+    if (rc == 0)
+        *end = (stele_report_end_t) { groups, report.cut, report.looked_to };
+    return rc;
+}

@@ -1,0 +1,388 @@
+/*  text_index - the index of the texts of tasks: a follower of the log with a file of its own
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at https://mozilla.org/MPL/2.0/.
+*/
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include "sqlite/write/ledger_internal.h"
+#include "sqlite/read/match.h"
+#include "sqlite/read/reader_internal.h"
+#include "sqlite/text_index.h"
+
+#define VERSION 1
+#define PORTION 4096                // Events in one transaction
+//  What one look at the ledger takes at most, since it holds its log: tasks, and bytes of their texts
+#define LOOK 64
+#define LOOK_BYTES (1024 * 1024)
+
+static const char s_schema [] =
+    "CREATE TABLE meta (key TEXT PRIMARY KEY, value ANY) STRICT, WITHOUT ROWID;"
+    //  The rowid is the position of the event that gave the task its text: newest first
+    "CREATE VIRTUAL TABLE texts USING fts5 (text, content = '', detail = none, columnsize = 0,"
+    " tokenize = '" STELE_MATCH_TOKENIZE "');"
+    //  Ids of tasks, by the position of their first event. size 0: each text with its length
+    //  in a byte before it; else the bytes of ids that are all that long. keys: offsets from
+    //  first, four bytes each, the lowest first.
+    "CREATE TABLE ids (first INTEGER NOT NULL, size INTEGER NOT NULL, keys BLOB NOT NULL,"
+    " ids BLOB NOT NULL, PRIMARY KEY (first, size)) STRICT, WITHOUT ROWID;"
+    "INSERT INTO meta VALUES ('position', 0);";
+
+typedef struct {
+    char *data;
+    size_t size, room;
+} s_bytes_t;
+
+//  Ids of one kind in this portion
+typedef struct {
+    int size;                       // Of an id in bytes, 0: text
+    s_bytes_t keys, ids;
+} s_ids_t;
+
+#define KINDS 4
+
+//  A text that was read
+typedef struct {
+    int64_t position;
+    size_t start, end;              // In self->text
+} s_text_t;
+
+struct stele_search {
+    sqlite3 *db;
+    stele_reader_t *reader;
+    sqlite3_stmt *insert;
+    sqlite3_stmt *insert_ids;
+    sqlite3_stmt *move;
+    int64_t position;
+    char error [256];
+    char *path;                     // Of the ledger
+    bool damaged;
+    bool is_short;                  // Of memory
+    s_bytes_t text;                 // Of one look
+    s_text_t texts [LOOK];
+    size_t text_count;
+    s_ids_t ids [KINDS];
+};
+
+static int
+s_fail (stele_search_t *self)
+{
+    snprintf (self->error, sizeof self->error, "%s", sqlite3_errmsg (self->db));
+    return stele_sql_code (sqlite3_errcode (self->db));
+}
+
+static void
+s_append (stele_search_t *self, s_bytes_t *bytes, const void *data, size_t size)
+{
+    if (self->is_short)
+        return;
+    if (bytes->size + size > bytes->room) {
+        size_t room = (bytes->size + size) * 2;
+        void *more = realloc (bytes->data, room);
+        if (!more) {
+            self->is_short = true;
+            return;
+        }
+        bytes->data = more;
+        bytes->room = room;
+    }
+    if (size > 0)
+        memcpy (bytes->data + bytes->size, data, size);
+    bytes->size += size;
+}
+
+//  -- open, close -----------------------------------------------------------------------
+
+static void
+s_unlink (const char *path)
+{
+    static const char *const suffixes [] = { "", "-wal", "-shm" };
+    for (size_t i = 0; i < 3; i++) {
+        char *name = sqlite3_mprintf ("%s" STELE_SEARCH_SUFFIX "%s", path, suffixes [i]);
+        if (name)
+            unlink (name);
+        sqlite3_free (name);
+    }
+}
+
+//  Is it an index of this ledger, and not ahead of it?
+static bool
+s_is_ours (stele_search_t *self)
+{
+    bool ours = false;
+    if (stele_sql_integer (self->db, "PRAGMA user_version", -1) != VERSION)
+        return false;
+    sqlite3_stmt *statement = stele_sql_prepare (self->db, "SELECT value FROM meta WHERE key = 'ledger_id'");
+    if (statement && sqlite3_step (statement) == SQLITE_ROW)
+        ours = strcmp ((const char *) sqlite3_column_text (statement, 0),
+            stele_reader_ledger_id (self->reader)) == 0;
+    sqlite3_finalize (statement);
+    self->position = stele_sql_integer (self->db, "SELECT value FROM meta WHERE key = 'position'", -1);
+    return ours && self->position >= 0 && self->position <= stele_reader_head (self->reader);
+}
+
+static int
+s_make (stele_search_t *self)
+{
+    self->position = 0;
+    char *sql = sqlite3_mprintf ("BEGIN; %s INSERT INTO meta VALUES ('ledger_id', %Q);"
+        " PRAGMA user_version = %d; COMMIT", s_schema, stele_reader_ledger_id (self->reader), VERSION);
+    int code = sql? stele_sql_exec (self->db, sql): STELE_ENO_MEMORY;
+    sqlite3_free (sql);
+    return code? s_fail (self): 0;
+}
+
+static int
+s_open (stele_search_t *self, const char *path)
+{
+    char *name = sqlite3_mprintf ("%s" STELE_SEARCH_SUFFIX, path);
+    int rc = !name? SQLITE_NOMEM: sqlite3_open_v2 (name, &self->db,
+        SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, NULL);
+    sqlite3_free (name);
+    if (rc == SQLITE_OK) {
+        sqlite3_busy_timeout (self->db, 1000);
+        //  Nothing is lost with it: it need not be on the disk when a transaction ends
+        rc = sqlite3_exec (self->db, "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;"
+            "PRAGMA secure_delete = OFF; PRAGMA cache_size = -16384;", NULL, NULL, NULL);
+    }
+    return rc == SQLITE_OK? 0: s_fail (self);
+}
+
+static int
+s_prepare (stele_search_t *self)
+{
+    self->insert = stele_sql_prepare (self->db, "INSERT INTO texts (rowid, text) VALUES (?1, ?2)");
+    self->insert_ids = stele_sql_prepare (self->db,
+        "INSERT OR REPLACE INTO ids (first, size, keys, ids) VALUES (?1, ?2, ?3, ?4)");
+    self->move = stele_sql_prepare (self->db, "UPDATE meta SET value = ?1 WHERE key = 'position'");
+    return self->insert && self->insert_ids && self->move? 0: s_fail (self);
+}
+
+stele_search_t *
+stele_search_open (const char *path, stele_reader_t *reader, stele_refusal_t *refusal)
+{
+    static const int sizes [KINDS] = { 0, 16, 20, 32 };
+    stele_search_t *self = calloc (1, sizeof *self);
+    if (self)
+        self->path = strdup (path);
+    if (!self || !self->path) {
+        free (self);
+        stele_refuse (refusal, STELE_ENO_MEMORY, "ledger", "out of memory");
+        return NULL;
+    }
+    self->reader = reader;
+    for (int i = 0; i < KINDS; i++)
+        self->ids [i].size = sizes [i];
+    int code = s_open (self, path);
+    if (code || !s_is_ours (self)) {
+        sqlite3_close (self->db);
+        self->db = NULL;
+        s_unlink (path);
+        code = s_open (self, path);
+        if (code == 0)
+            code = s_make (self);
+    }
+    if (code == 0)
+        code = s_prepare (self);
+    if (code) {
+        stele_refuse (refusal, code, "ledger", "cannot open the index %s" STELE_SEARCH_SUFFIX ": %s",
+            path, self->error);
+        stele_search_close (&self);
+    }
+    return self;
+}
+
+void
+stele_search_close (stele_search_t **self_p)
+{
+    assert (self_p);
+    stele_search_t *self = *self_p;
+    if (!self)
+        return;
+    sqlite3_finalize (self->insert);
+    sqlite3_finalize (self->insert_ids);
+    sqlite3_finalize (self->move);
+    sqlite3_close (self->db);
+    if (self->damaged)
+        s_unlink (self->path);
+    free (self->path);
+    for (int i = 0; i < KINDS; i++) {
+        free (self->ids [i].keys.data);
+        free (self->ids [i].ids.data);
+    }
+    free (self->text.data);
+    free (self);
+    *self_p = NULL;
+}
+
+int64_t
+stele_search_position (const stele_search_t *self)
+{
+    return self->position;
+}
+
+const char *
+stele_search_error (const stele_search_t *self)
+{
+    return self->error;
+}
+
+//  -- one portion -------------------------------------------------------------------------
+
+static void
+s_read_text (stele_search_t *self, int64_t position)
+{
+    static const stele_field_t fields [] = { STELE_TITLE, STELE_DESCRIPTION, STELE_LAST_ERROR };
+    s_text_t *text = &self->texts [self->text_count++];
+    *text = (s_text_t) { .position = position, .start = self->text.size };
+    for (size_t i = 0; i < 3; i++) {
+        const stele_value_t *value = &self->reader->row->values [fields [i]];
+        if (!stele_record_has (self->reader->row, fields [i]))
+            continue;
+        s_append (self, &self->text, "\n", 1);
+        s_append (self, &self->text, value->text, value->size);
+    }
+    text->end = self->text.size;
+}
+
+static void
+s_add_id (stele_search_t *self, int64_t key)
+{
+    const stele_value_t *id = &self->reader->row->values [STELE_TASK_ID];
+    unsigned char bytes [STELE_ID_BYTES];
+    int size = (int) stele_id_pack (id->text, id->size, bytes);
+    s_ids_t *ids = &self->ids [0];
+    while (ids->size != size)
+        ids++;
+    uint32_t offset = (uint32_t) (key - self->position - 1);
+    unsigned char little [4] = {
+        (unsigned char) offset, (unsigned char) (offset >> 8),
+        (unsigned char) (offset >> 16), (unsigned char) (offset >> 24)
+    };
+    s_append (self, &ids->keys, little, 4);
+    if (size == 0) {
+        //  In lower case, as what is looked for is
+        char lower [STELE_LIMIT_ID];
+        unsigned char length = (unsigned char) id->size;
+        for (size_t i = 0; i < id->size; i++)
+            lower [i] = stele_match_lower (id->text [i]);
+        s_append (self, &ids->ids, &length, 1);
+        s_append (self, &ids->ids, lower, id->size);
+    }
+    else
+        s_append (self, &ids->ids, bytes, (size_t) size);
+}
+
+static int
+s_write_ids (stele_search_t *self)
+{
+    int code = self->is_short? STELE_ENO_MEMORY: 0;
+    for (int i = 0; i < KINDS; i++) {
+        s_ids_t *ids = &self->ids [i];
+        if (code == 0 && ids->keys.size > 0) {
+            sqlite3_bind_int64 (self->insert_ids, 1, self->position + 1);
+            sqlite3_bind_int (self->insert_ids, 2, ids->size);
+            sqlite3_bind_blob (self->insert_ids, 3, ids->keys.data, (int) ids->keys.size, SQLITE_STATIC);
+            sqlite3_bind_blob (self->insert_ids, 4, ids->ids.data, (int) ids->ids.size, SQLITE_STATIC);
+            code = stele_sql_run (self->insert_ids);
+        }
+        ids->keys.size = ids->ids.size = 0;
+    }
+    return code;
+}
+
+//  The next tasks, each with its text as it is now: what changes it later comes with a later event.
+//  How many they are, or a code.
+static int64_t
+s_look (stele_search_t *self, const reader_text_t *texts, size_t count)
+{
+    stele_reader_t *reader = self->reader;
+    self->text.size = 0;
+    self->text_count = 0;
+    int code = reader_enter (reader);
+    if (code)
+        return code;
+    size_t i = 0;
+    while (i < count && i < LOOK && self->text.size < LOOK_BYTES && reader->status == 0) {
+        const reader_text_t *text = &texts [i++];
+        stele_record_clear (reader->row);
+        if (reader_task_row (reader, text->task, false) != 1)
+            continue;
+        if (text->born)
+            s_add_id (self, text->task);
+        if (text->position)
+            s_read_text (self, text->position);
+    }
+    code = (int) reader_leave (reader, 0);
+    return code? code: self->is_short? STELE_ENO_MEMORY: (int64_t) i;
+}
+
+//  Apart from the look: this takes longer, and the log of the ledger is free meanwhile
+static int
+s_write_texts (stele_search_t *self)
+{
+    int code = 0;
+    for (size_t i = 0; i < self->text_count && code == 0; i++) {
+        const s_text_t *text = &self->texts [i];
+        sqlite3_bind_int64 (self->insert, 1, text->position);
+        sqlite3_bind_text (self->insert, 2, self->text.data? self->text.data + text->start: "",
+            (int) (text->end - text->start), SQLITE_STATIC);
+        code = stele_sql_run (self->insert);
+    }
+    return code;
+}
+
+//  Each task once
+static int
+s_index (stele_search_t *self, int64_t last)
+{
+    reader_texts_t texts = { NULL, 0, 0 };
+    int code = reader_enter (self->reader);
+    if (code)
+        return code;
+    reader_texts (self->reader, self->position, last, &texts);
+    code = (int) reader_leave (self->reader, 0);
+    size_t done = 0;
+    while (done < texts.count && code == 0) {
+        int64_t count = s_look (self, texts.texts + done, texts.count - done);
+        code = count < 0? (int) count: s_write_texts (self);
+        done += count < 0? 0: (size_t) count;
+    }
+    free (texts.texts);
+    return code? code: s_write_ids (self);
+}
+
+int64_t
+stele_search_follow (stele_search_t *self, int64_t head)
+{
+    int64_t count = head - self->position;
+    if (count < STELE_SEARCH_LAG)
+        return 0;
+    if (count > PORTION)
+        count = PORTION;
+    int code = stele_sql_exec (self->db, "BEGIN IMMEDIATE");
+    if (code == 0)
+        code = s_index (self, self->position + count);
+    if (code == 0) {
+        sqlite3_bind_int64 (self->move, 1, self->position + count);
+        code = stele_sql_run (self->move);
+    }
+    if (code == 0)
+        code = stele_sql_exec (self->db, "COMMIT");
+    if (code) {
+        s_fail (self);
+        if (code == STELE_ENO_MEMORY)
+            snprintf (self->error, sizeof self->error, "out of memory");
+        self->damaged = code == STELE_ELEDGER;
+        if (!sqlite3_get_autocommit (self->db))
+            stele_sql_exec (self->db, "ROLLBACK");
+        return code;
+    }
+    self->position += count;
+    return count;
+}

@@ -1,0 +1,344 @@
+/*  checkpoint - fold the write-ahead log into the file, without holding up commits
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at https://mozilla.org/MPL/2.0/.
+*/
+
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE                 // pthread_tryjoin_np
+#endif
+
+#include <assert.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "fault/fault.h"
+#include "sqlite/wal/checkpoint.h"
+#include "ledger/ledger.h"
+#include "sqlite/sql/sql.h"
+#include "model/clock.h"
+#include "model/thread.h"
+#include "stele_error.h"
+
+//  Pages of 4 KiB that the log has grown by, when it is folded in. SQLite's own rule is 1,000;
+//  more of them are fewer copies of a page that changes often.
+#define PAGES_FOLD      8000
+#define PAGES_EARLY     1000        // Where there is nothing else to do:
+#define IDLE_US         20000       // no commit for so long
+#define PAGES_LAST      250         // So few may be left for the writer,
+#define ROUNDS_MAX      5           // unless that takes too long to come about
+#define PAGES_MAX       16000       // A log of that length waits for the other thread
+#define PAGES_RETRY     500         // After a step that a reader was in the way of,
+#define PAGES_NO_ROOM   2500        // and one without room
+#define SPARE_US_RETRY  2000000
+#define NICE            10          // Of the other thread in the first round
+
+//  Bytes of the memory that SQLite shares beside the log: of its first region, of the two copies of
+//  its header
+#define INDEX_REGION    32768
+#define INDEX_HEADERS   96
+
+struct stele_checkpoint {
+    sqlite3 *db;
+    //  Two more connections to the same file, made when first needed:
+    sqlite3 *pin;
+    sqlite3_stmt *hold;             // While it has a row of this, the log is not begun anew
+    sqlite3 *folder;                // Folds the log in, on a thread of its own
+    pthread_t thread;
+    bool folding;                   // There is such a thread
+    int code;                       // What became of it, once it has ended
+    bool read_only;                 // It could not write: a file was opened for reading, not for more
+    char error [512];
+    int pages;                      // Of the log
+    int pages_pinned;               // Of them in the snapshot of the reader
+    int pages_done;                 // Of them in the file, which is synced
+    int pages_next;                 // A step is due when the log is that long
+    int rounds;                     // Of this log, without an end
+    int64_t spare_us;               // That the caller had since the last step
+    int64_t spare_us_next;          // No step is due early before it had that
+};
+
+stele_checkpoint_t *
+stele_checkpoint_new (sqlite3 *db)
+{
+    assert (db);
+    stele_checkpoint_t *self = calloc (1, sizeof *self);
+    if (!self)
+        return NULL;
+    self->db = db;
+    self->pages_next = PAGES_FOLD;
+    return self;
+}
+
+//  -- the other connections --------------------------------------------------------------
+
+static sqlite3 *
+s_open (stele_checkpoint_t *self, int flags)
+{
+    sqlite3 *db = NULL;
+    const char *path = sqlite3_db_filename (self->db, "main");
+    int rc = sqlite3_open_v2 (path, &db, flags | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, NULL);
+    //  Closing it checkpoints nothing
+    if (rc == SQLITE_OK)
+        rc = sqlite3_db_config (db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+    if (rc == SQLITE_OK)
+        rc = sqlite3_exec (db, "PRAGMA query_only = 1; PRAGMA wal_autocheckpoint = 0;"
+            "PRAGMA synchronous = FULL; PRAGMA cache_size = 16;"
+            //  A connection that has not read does not know that there is a log
+            "SELECT 1 FROM sqlite_schema", NULL, NULL, NULL);
+    //  Without a right or a descriptor to write, SQLite is content to read
+    if (rc == SQLITE_OK && (flags == SQLITE_OPEN_READONLY || sqlite3_db_readonly (db, "main") == 0))
+        return db;
+    sqlite3_close (db);
+    return NULL;
+}
+
+static bool
+s_has_others (stele_checkpoint_t *self)
+{
+    if (!self->pin)
+        self->pin = s_open (self, SQLITE_OPEN_READONLY);
+    if (self->pin && !self->hold)
+        sqlite3_prepare_v2 (self->pin, "SELECT 1 FROM sqlite_schema", -1, &self->hold, NULL);
+    if (!self->folder)
+        self->folder = s_open (self, SQLITE_OPEN_READWRITE);
+    return self->hold && self->folder;
+}
+
+static void
+s_let_go (stele_checkpoint_t *self)
+{
+    if (self->hold)
+        sqlite3_reset (self->hold);
+}
+
+//  A snapshot of the whole log
+static bool
+s_pin (stele_checkpoint_t *self)
+{
+    self->pages_pinned = self->pages;
+    if (sqlite3_step (self->hold) == SQLITE_ROW)
+        return true;
+    s_let_go (self);
+    return false;
+}
+
+static sqlite3_file *
+s_file (sqlite3 *db)
+{
+    sqlite3_file *file = NULL;
+    sqlite3_file_control (db, "main", SQLITE_FCNTL_FILE_POINTER, &file);
+    assert (file);
+    return file;
+}
+
+//  -- folding ------------------------------------------------------------------------------
+
+//  One checkpoint, up to the oldest snapshot that somebody reads; how many pages of the log are in the
+//  file then. Returns 0 or a code.
+static int
+s_fold (stele_checkpoint_t *self, sqlite3 *db)
+{
+    int rc = sqlite3_wal_checkpoint_v2 (db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, &self->pages_done);
+    return rc == SQLITE_OK? 0: stele_sql_trouble (db, stele_sql_code (rc), self->error, sizeof self->error);
+}
+
+//  SQLite syncs the file only with the last page of the log
+static int
+s_sync (stele_checkpoint_t *self, sqlite3_file *file)
+{
+    int rc = file->pMethods->xSync (file, SQLITE_SYNC_NORMAL);
+    if (rc == SQLITE_OK)
+        return 0;
+    int number = 0;
+    file->pMethods->xFileControl (file, SQLITE_FCNTL_LAST_ERRNO, &number);
+    snprintf (self->error, sizeof self->error, "cannot sync %s: %s (errno %d, SQLite %d)",
+        sqlite3_db_filename (self->folder, "main"), strerror (number), number, rc);
+    return STELE_EIO;
+}
+
+static void *
+s_run (void *arg)
+{
+    stele_checkpoint_t *self = arg;
+    stele_thread_name ("checkpoint");
+    //  Later rounds are soon waited for
+    if (self->rounds == 1)
+        stele_thread_nice (NICE);
+    self->code = s_fold (self, self->folder);
+    self->read_only = self->code && (sqlite3_errcode (self->folder) & 0xFF) == SQLITE_READONLY;
+    if (self->code == 0) {
+        STELE_FAULT (checkpoint_copied);
+        self->code = s_sync (self, s_file (self->folder));
+    }
+    return NULL;
+}
+
+//  Has it ended? 'wait': then it has.
+static bool
+s_ended (stele_checkpoint_t *self, bool wait)
+{
+    if (self->folding) {
+        int rc = wait? pthread_join (self->thread, NULL): pthread_tryjoin_np (self->thread, NULL);
+        self->folding = rc != 0;
+    }
+    return !self->folding;
+}
+
+int
+stele_checkpoint_settle (stele_checkpoint_t *self)
+{
+    s_ended (self, true);
+    return self->read_only || stele_ledger_passes (self->code)? 0: self->code;
+}
+
+//  Without its header the memory is made anew from the log by who looks next
+//  (https://sqlite.org/walformat.html, "The WAL-Index File Format"). Behind the lock of those that write:
+//  who only reads copes with a header that changes.
+int
+stele_checkpoint_forget (stele_checkpoint_t *self, int busy_ms)
+{
+    sqlite3_file *file = s_file (self->db);
+    const sqlite3_io_methods *methods = file->pMethods;
+    void volatile *memory = NULL;
+    int rc = methods->xShmMap (file, 0, INDEX_REGION, 0, &memory);
+    if (rc == SQLITE_OK && !memory)
+        return 0;                   // A new one
+    int64_t until_ms = stele_clock_steady_ms () + busy_ms;
+    while (rc == SQLITE_OK
+    && (rc = methods->xShmLock (file, 0, 1, SQLITE_SHM_LOCK | SQLITE_SHM_EXCLUSIVE)) == SQLITE_BUSY
+    &&  stele_clock_steady_ms () < until_ms) {
+        sqlite3_sleep (10);
+        rc = SQLITE_OK;
+    }
+    if (rc != SQLITE_OK)
+        return stele_sql_code (rc);
+    memset ((void *) memory, 0, INDEX_HEADERS);
+    methods->xShmBarrier (file);
+    methods->xShmLock (file, 0, 1, SQLITE_SHM_UNLOCK | SQLITE_SHM_EXCLUSIVE);
+    return 0;
+}
+
+void
+stele_checkpoint_destroy (stele_checkpoint_t **self_p)
+{
+    assert (self_p);
+    stele_checkpoint_t *self = *self_p;
+    if (!self)
+        return;
+    stele_checkpoint_settle (self);
+    sqlite3_finalize (self->hold);
+    sqlite3_close (self->pin);
+    sqlite3_close (self->folder);
+    free (self);
+    *self_p = NULL;
+}
+
+//  -- when -------------------------------------------------------------------------------
+
+void
+stele_checkpoint_grown (stele_checkpoint_t *self, int pages)
+{
+    self->pages = pages;
+}
+
+bool
+stele_checkpoint_due (stele_checkpoint_t *self, int64_t spare_us)
+{
+    self->spare_us += spare_us;
+    if (self->rounds)
+        return s_ended (self, self->pages >= PAGES_MAX);
+    return self->pages >= self->pages_next
+        || (self->pages >= PAGES_EARLY && spare_us >= IDLE_US && self->spare_us >= self->spare_us_next);
+}
+
+bool
+stele_checkpoint_ends (const stele_checkpoint_t *self)
+{
+    return self->rounds > 0 && self->code == 0
+        && (self->pages - self->pages_done <= PAGES_LAST || self->rounds == ROUNDS_MAX
+            || self->pages >= PAGES_MAX);
+}
+
+const char *
+stele_checkpoint_error (const stele_checkpoint_t *self)
+{
+    return self->error;
+}
+
+//  -- the steps ----------------------------------------------------------------------------
+
+static void
+s_begin_anew (stele_checkpoint_t *self, int pages_next, int64_t spare_us_next)
+{
+    self->rounds = 0;
+    self->code = 0;
+    self->pages_next = pages_next;
+    self->spare_us_next = spare_us_next;
+    self->spare_us = 0;
+}
+
+//  Where a reader holds the rest, or there is no room, it is tried later, not again with every commit
+static int
+s_put_off (stele_checkpoint_t *self, int code)
+{
+    if (!stele_ledger_passes (code))
+        return code;
+    bool busy = code == 0 || code == STELE_EBUSY;
+    s_begin_anew (self, self->pages + (busy? PAGES_RETRY: PAGES_NO_ROOM), SPARE_US_RETRY);
+    return busy? 0: code;
+}
+
+//  What is left, by the connection that commits
+static int
+s_end (stele_checkpoint_t *self)
+{
+    int code = s_fold (self, self->db);
+    if (code || self->pages_done < self->pages)
+        return s_put_off (self, code);
+    //  All of it is in the file: the next commit begins the log anew
+    self->pages = 0;
+    s_begin_anew (self, PAGES_FOLD, 0);
+    return 0;
+}
+
+int
+stele_checkpoint_step (stele_checkpoint_t *self)
+{
+    s_ended (self, true);
+    s_let_go (self);
+    if (self->read_only) {
+        self->read_only = false;
+        sqlite3_close (self->folder);
+        self->folder = NULL;
+        return s_end (self);
+    }
+    if (self->code || (self->rounds && self->pages_done < self->pages_pinned))
+        return s_put_off (self, self->code);
+    //  Commits that are not synced are in the writer's own hands until they are written
+    if (stele_checkpoint_ends (self) || STELE_CONTROL (sync_normal) || !s_has_others (self) || !s_pin (self))
+        return s_end (self);
+    self->rounds++;
+    if ((self->folding = stele_thread_start (&self->thread, s_run, self)))
+        return 0;
+    s_let_go (self);
+    return s_end (self);
+}
+
+int
+stele_checkpoint_truncate (stele_checkpoint_t *self)
+{
+    int code = stele_checkpoint_settle (self);
+    if (code)
+        return code;
+    s_let_go (self);
+    s_begin_anew (self, PAGES_FOLD, 0);
+    int log_pages = -1, done_pages = -1;
+    int rc = sqlite3_wal_checkpoint_v2 (self->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, &log_pages, &done_pages);
+    if (rc == SQLITE_OK || (log_pages >= 0 && done_pages == log_pages))
+        self->pages = 0;            // Nothing is left to fold, be the log as long as it is
+    return rc == SQLITE_OK? 0:
+        stele_sql_trouble (self->db, stele_sql_code (rc), self->error, sizeof self->error);
+}

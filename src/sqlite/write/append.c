@@ -1,0 +1,110 @@
+/*  append - which event goes where
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at https://mozilla.org/MPL/2.0/.
+*/
+
+#include <assert.h>
+#include "fault/fault.h"
+#include "sqlite/write/ledger_internal.h"
+#include "wire/event_codec.h"
+#include "wire/json.h"
+
+int
+stele_ledger_bind_word (stele_ledger_t *self, sqlite3_stmt *stmt, int index,
+    const stele_value_t *value)
+{
+    int64_t number = 0;
+    int code = stele_words_value (self->words, value, &number);
+    if (code)
+        return stele_ledger_fail (self, code);
+    stele_sql_bind_key (stmt, index, number);
+    return 0;
+}
+
+int
+stele_ledger_fields_json (stele_ledger_t *self, const stele_record_t *record,
+    stele_field_set_t set, bool nulls, stele_value_t *json)
+{
+    json->kind = STELE_VALUE_NONE;
+    for (int field = 0; field < STELE_EVENT_FIELD_COUNT && !nulls; field++)
+        if (!stele_record_has (record, field))
+            set &= ~STELE_FIELD_BIT (field);
+    if (set == 0)
+        return 0;
+    const char *text;
+    size_t size;
+    int code = stele_json_fields (record, set, self->pack, self->scratch, &text, &size);
+    if (code)
+        return stele_ledger_fail (self, code == STELE_ENO_MEMORY? code: STELE_EINTERNAL);
+    json->kind = STELE_VALUE_JSON;
+    json->text = text;
+    json->size = (uint32_t) size;
+    return 0;
+}
+
+//  The event is the row at self->next now: what finds it later has to know
+static int
+s_note (stele_ledger_t *self, const stele_record_t *event)
+{
+    if (event->type > STELE_TASK_METRIC_RECORDED)
+        return 0;
+    const stele_value_t *id = &event->values [STELE_TASK_ID];
+    stele_task_t *task = NULL;
+    int code = stele_tasks_find (self->tasks, id->text, id->size, &task);
+    if (code == 0)
+        code = stele_zones_note (self->zones, task, self->next, event->values [STELE_TIME].integer,
+            event->type == STELE_TASK_CREATED);
+    return code? stele_ledger_fail (self, code): 0;
+}
+
+void
+stele_ledger_offer (stele_ledger_t *self, const void *message, size_t size)
+{
+    stele_content_offer (self->content, message, size);
+}
+
+void
+stele_ledger_done (stele_ledger_t *self, const void *message)
+{
+    stele_content_done (self->content, message);
+}
+
+int
+stele_ledger_append (stele_ledger_t *self, const stele_record_t *event,
+    int64_t producer, int64_t *position, stele_refusal_t *refusal)
+{
+    assert (stele_record_has (event, STELE_TIME));
+    stele_record_clear (self->scratch);
+    int rc = STELE_FAULT_CODE (append_before);
+    if (rc)
+        return stele_ledger_fail (self, rc);
+    switch ((stele_event_type_t) event->type) {
+        case STELE_TASK_CREATED:
+        case STELE_TASK_UPDATED:
+        case STELE_TASK_STATE_CHANGED:
+        case STELE_TASK_OUTPUT_ADDED:
+        case STELE_TASK_METRIC_RECORDED:
+            rc = stele_ledger_append_task (self, event, producer, refusal);
+            break;
+        case STELE_SESSION_STARTED:
+        case STELE_SESSION_STATE_CHANGED:
+        case STELE_SESSION_COMMAND_EXECUTED:
+            rc = stele_ledger_append_session (self, event);
+            break;
+        case STELE_PREFERENCE_SET:
+            rc = stele_ledger_append_preference (self, event);
+            break;
+        default:
+            assert (false);
+            rc = STELE_EINTERNAL;
+    }
+    int code = rc == 1? s_note (self, event): 0;
+    if (code)
+        return code;
+    if (rc == 1)
+        *position = self->next++;
+    STELE_FAULT (append_after);
+    return rc;
+}

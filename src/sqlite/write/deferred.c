@@ -1,0 +1,156 @@
+/*  deferred - batches in one open transaction, while something else keeps what is acked
+
+    The pages that change stay in memory (cache_spill off): nothing is written to the
+    disk until stele_ledger_resume commits all of it. A batch is a savepoint inside.
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at https://mozilla.org/MPL/2.0/.
+*/
+
+#include <stdint.h>
+#include <stdio.h>
+#include "sqlite/write/ledger_internal.h"
+
+//  Numbers in meta: the time that is not over ('suspended'; where there was no room for that, the high-water
+//  mark has it), the last one that is over ('resumed'), how many elements of what came back are
+//  in the ledger ('recovered'). 'sql' has a place for the time.
+static int
+s_note (stele_ledger_t *self, const char *format, int64_t since, int64_t elements)
+{
+    char sql [320];
+    snprintf (sql, sizeof sql, format, (long long) since, (long long) elements);
+    return stele_sql_exec (self->db, sql);
+}
+
+//  That time is over, with the transaction that is open
+static int
+s_settle (stele_ledger_t *self, int64_t since)
+{
+    int code = s_note (self, "DELETE FROM meta WHERE key IN ('suspended', 'recovered');"
+        "INSERT OR REPLACE INTO meta VALUES ('resumed', %lld); COMMIT", since, 0);
+    //  One that stays says the time that 'resumed' says is over
+    if (code == 0 && stele_high_water_suspend (self->high_water, 0) == STELE_EIO)
+        self->high_water_code = STELE_EIO;
+    return code;
+}
+
+int
+stele_ledger_suspend (stele_ledger_t *self, int64_t since)
+{
+    int code = s_note (self, "INSERT OR REPLACE INTO meta VALUES ('suspended', %lld)", since, 0);
+    if (code == STELE_EFULL)
+        code = stele_high_water_suspend (self->high_water, since);
+    if (code)
+        return stele_ledger_fail (self, code);
+    code = stele_sql_exec (self->db, "PRAGMA cache_spill = OFF; BEGIN IMMEDIATE");
+    if (code)
+        return stele_ledger_fail (self, code);
+    self->suspended = true;
+    stele_reader_set_ledger_id (self->reader, self->id);
+    return 0;
+}
+
+int
+stele_ledger_taken_back (stele_ledger_t *self)
+{
+    snprintf (self->error, sizeof self->error,
+        "SQLite took back what was not committed: start again, what was acked is in Redis");
+    return STELE_EIO;
+}
+
+int
+stele_ledger_resume (stele_ledger_t *self, int64_t since)
+{
+    //  After some errors SQLite rolls back by itself. The mark that it is over would then be written
+    //  without what it stands for, and the next start would give up what Redis has.
+    if (sqlite3_get_autocommit (self->db))
+        return stele_ledger_taken_back (self);
+    int code = s_settle (self, since);
+    //  Where nothing is left it stays suspended: no batch may follow on what is gone
+    if (code)
+        return stele_ledger_fail (self, code);
+    self->suspended = false;
+    self->head = self->top;
+    self->rejected = self->top_rejected;
+    stele_sql_exec (self->db, "PRAGMA cache_spill = ON");
+    if (stele_high_water_set (self->high_water, self->head, self->rejected))
+        self->high_water_code = STELE_EIO;
+    return 0;
+}
+
+bool
+stele_ledger_suspended (const stele_ledger_t *self)
+{
+    return self->suspended && !sqlite3_get_autocommit (self->db);
+}
+
+static int64_t
+s_read (stele_ledger_t *self, const char *sql)
+{
+    int64_t value = 0;
+    int code = stele_sql_integer_into (self->db, sql, 0, &value);
+    return code? stele_ledger_fail (self, code): value;
+}
+
+int64_t
+stele_ledger_left_suspended (stele_ledger_t *self)
+{
+    int64_t since = s_read (self, "SELECT value FROM meta WHERE key = 'suspended'");
+    if (since == 0 && stele_high_water_suspended (self->high_water) != stele_ledger_last_resumed (self))
+        since = stele_high_water_suspended (self->high_water);
+    return since;
+}
+
+int
+stele_ledger_note_recovered (stele_ledger_t *self, int64_t since, int64_t elements)
+{
+    int code = s_note (self, "INSERT OR REPLACE INTO meta VALUES ('suspended', %lld), ('recovered', %lld)",
+        since, elements);
+    return code? stele_ledger_fail (self, code): 0;
+}
+
+int64_t
+stele_ledger_recovered (stele_ledger_t *self)
+{
+    return s_read (self, "SELECT value FROM meta WHERE key = 'recovered'");
+}
+
+int64_t
+stele_ledger_last_resumed (stele_ledger_t *self)
+{
+    return s_read (self, "SELECT value FROM meta WHERE key = 'resumed'");
+}
+
+int
+stele_ledger_settle_suspended (stele_ledger_t *self, int64_t since)
+{
+    int code = stele_sql_exec (self->db, "BEGIN IMMEDIATE");
+    if (code == 0)
+        code = s_settle (self, since);
+    if (code) {
+        code = stele_ledger_fail (self, code);
+        if (!sqlite3_get_autocommit (self->db))
+            stele_sql_exec (self->db, "ROLLBACK");
+    }
+    return code;
+}
+
+int
+stele_ledger_flush (stele_ledger_t *self)
+{
+    int code = stele_tasks_flush (self->tasks);
+    return code? stele_ledger_fail (self, code): 0;
+}
+
+int64_t
+stele_ledger_last_rejected (const stele_ledger_t *self)
+{
+    return self->top_rejected;
+}
+
+int64_t
+stele_ledger_durable_rejected (const stele_ledger_t *self)
+{
+    return self->rejected;
+}

@@ -1,0 +1,221 @@
+/*  ledger_internal - the writer's own structure, shared by its files
+
+    ledger.c     open, migrate, batches
+    append.c     which event goes where
+    append_task.c, append_row.c, append_facts.c, append_session.c   the rows of each kind of event
+    producers.c  producers, fences, refused events, interruptions
+    loss.c       is it as long as what was acked? and what happens when it is not
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at https://mozilla.org/MPL/2.0/.
+*/
+
+#ifndef STELE_LEDGER_INTERNAL_H_INCLUDED
+#define STELE_LEDGER_INTERNAL_H_INCLUDED
+
+#include <sqlite3.h>
+#include "sqlite/wal/checkpoint.h"
+#include "sqlite/compress/content.h"
+#include "sqlite/wal/high_water.h"
+#include "sqlite/sql/id_codec.h"
+#include "ledger/ledger.h"
+#include "ledger/reader.h"
+#include "sqlite/sql/sql.h"
+#include "sqlite/write/task_cache.h"
+#include "sqlite/write/intern.h"
+#include "sqlite/write/zone_map.h"
+#include "wire/pack.h"
+
+//  A random UUID, as an expression of SQL
+#define STELE_LEDGER_NEW_ID \
+    "lower (printf ('%s-%s-4%s-8%s-%s'," \
+    " hex (randomblob (4)), hex (randomblob (2)), substr (hex (randomblob (2)), 2)," \
+    " substr (hex (randomblob (2)), 2), hex (randomblob (6))))"
+
+//  A column that holds a word's number, or the text itself
+#define REPEATED(column) \
+    " CASE typeof (" column ") WHEN 'integer' THEN (SELECT word FROM words WHERE id = " column ") ELSE " column " END"
+
+//  One statement each: X (name, SQL)
+#define STELE_LEDGER_STATEMENTS(X) \
+    X (begin, "BEGIN IMMEDIATE") \
+    X (commit, "COMMIT") \
+    X (savepoint, "SAVEPOINT batch") \
+    X (release, "RELEASE batch") \
+    X (commits, "INSERT INTO commits (first, last, time) VALUES (?1, ?2, ?3)") \
+    X (task_insert, "INSERT INTO tasks (id, task_id, created, user_id, title, description," \
+        " branch, worktree_path, base_branch, commit_hash, target_dir, full_access," \
+        " provider_override, repository_url, acceptance_criteria, metadata, parent_id, since)" \
+        " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)") \
+    X (task_update, "UPDATE tasks SET created = ?3, user_id = ?4, title = ?5, description = ?6," \
+        " branch = ?7, worktree_path = ?8, base_branch = ?9, commit_hash = ?10, target_dir = ?11," \
+        " full_access = ?12, provider_override = ?13, repository_url = ?14," \
+        " acceptance_criteria = ?15, metadata = ?16, parent_id = ?17 WHERE id = ?1") \
+    X (task_select, "SELECT created, (SELECT word FROM words WHERE id = user_id), title, description," \
+        " branch, worktree_path, " REPEATED ("base_branch") ", commit_hash," \
+        REPEATED ("target_dir") ", full_access," REPEATED ("provider_override") "," \
+        REPEATED ("repository_url") ", acceptance_criteria, metadata, parent_id FROM tasks WHERE id = ?1") \
+    X (word, "SELECT word FROM words WHERE id = ?1") \
+    X (history, "INSERT INTO task_history (position, task_back, previous_back, kind, state_from, state_to," \
+        " elapsed, provider, model, user_id, error_message, details, changes, replaced, extra)" \
+        " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)") \
+    X (output, "INSERT INTO task_outputs (position, task_back, previous_back, output_type, elapsed, user_id," \
+        " file_path, file_size, mime_type, commit_hash, branch, extra, encoding, content)" \
+        " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)") \
+    X (metric, "INSERT INTO task_metrics (position, task_back, previous_back, name, value, unit, elapsed," \
+        " user_id, extra) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)") \
+    X (session_find, "SELECT id, state, last_history, last_command, started FROM cli_sessions WHERE session_id = ?1") \
+    X (session_insert, "INSERT INTO cli_sessions (id, session_id, state, created_at, updated_at," \
+        " command_count, position) VALUES (?1, ?2, ?3, ?4, ?4, 0, ?1)") \
+    X (session_start, "UPDATE cli_sessions SET started = ?2, state = ?3, cli_tool = ?4, mode = ?5," \
+        " current_directory = ?6, pid = ?7, authentication_required = ?8, auth_prompt = ?9," \
+        " task_id = ?10, user_id = ?11, created_at = ?12, updated_at = ?12, completed_at = ?13," \
+        " last_history = ?2, position = ?2 WHERE id = ?1") \
+    X (session_state, "UPDATE cli_sessions SET state = ?2, completed_at = ?3, updated_at = ?4," \
+        " last_history = ?5, position = ?5 WHERE id = ?1") \
+    X (session_ran, "UPDATE cli_sessions SET command_count = command_count + 1, updated_at = ?2," \
+        " last_command = ?3, position = ?3 WHERE id = ?1") \
+    X (session_history, "INSERT INTO cli_session_history (position, session, previous, kind," \
+        " state_from, state_to, time, user_id, fields, extra)" \
+        " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)") \
+    X (command, "INSERT INTO cli_session_commands (position, session, previous, time, user_id," \
+        " execution_time_ms, exit_code, extra, command, encoding, output)" \
+        " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)") \
+    X (preference, "INSERT INTO user_preferences (user_id, preferred_provider, preferred_model," \
+        " full_access_preferred, role_preferences, created_at, updated_at, position)" \
+        " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6, ?7) ON CONFLICT DO UPDATE SET" \
+        " preferred_provider = ifnull (?2, preferred_provider)," \
+        " preferred_model = ifnull (?3, preferred_model)," \
+        " full_access_preferred = ifnull (?4, full_access_preferred)," \
+        " role_preferences = ifnull (?5, role_preferences), updated_at = ?6, position = ?7") \
+    X (preference_history, "INSERT INTO user_preference_history (position, user_id, time, fields," \
+        " extra) VALUES (?1, ?2, ?3, ?4, ?5)") \
+    X (producer_insert, "INSERT INTO producers (name, sequence, instance, lease_ms, status," \
+        " first_seen_at, last_seen_at) VALUES (?2, ?3, ?4, ?5, ?6, ?7, ?7)") \
+    X (producer_update, "UPDATE producers SET sequence = ?3, instance = ?4, lease_ms = ?5," \
+        " status = ?6, last_seen_at = ?7 WHERE id = ?1") \
+    X (producer_sequence, "UPDATE producers SET sequence = ?3 WHERE id = ?1") \
+    X (fence, "INSERT OR IGNORE INTO producer_fences (producer, instance, fenced_at) VALUES (?1, ?2, ?3)") \
+    X (fenced, "SELECT 1 FROM producer_fences WHERE producer = ?1 AND instance = ?2") \
+    X (running, "SELECT t.task_id FROM states_plain s JOIN tasks t ON t.id = s.task" \
+        " WHERE s.state = 3 AND (?1 = -1 OR s.owner = ?1) ORDER BY s.task LIMIT 1000") \
+    X (reject, "INSERT INTO rejected_events (producer, sequence, code, field, message, time, event)" \
+        " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)") \
+    X (rejected_done, "UPDATE rejected_events SET retried_at = ?2, position = ?3 WHERE id = ?1") \
+    X (follower, "INSERT INTO followers (name, position, updated_at) VALUES (?1, ?2, ?3)" \
+        " ON CONFLICT DO UPDATE SET position = ?2, updated_at = ?3")
+
+//  What is missing at the end of a ledger, and how that is known. (loss.c)
+typedef struct {
+    bool found;
+    bool same_ledger;               // Of this ledger; else of one whose place it took
+    char ledger_id [40];            // Of the history that was lost in part
+    int64_t first, last;            // Positions; last < first: none
+    int64_t rejected;               // Refused events
+    char evidence [400];
+    char text [640];                // All of it for a person
+} stele_loss_t;
+
+struct stele_ledger {
+    sqlite3 *db;
+    int lock;                       // Held on PATH.lock as long as the ledger is open
+    char id [40];
+    char error [512];
+    int64_t head;                   // Committed
+    int64_t next;                   // Position of the next event of this batch
+    int64_t rejected;               // Number of the last refused event: committed
+    int64_t next_rejected;          // and of this batch
+    bool suspended;                 // Batches are in one transaction that is not committed
+    int64_t top;                    // Position of the last event of a batch that is through:
+    int64_t top_rejected;           // the head, unless suspended
+    stele_high_water_t *high_water;
+    int high_water_code;            // Writing it failed: told by the next checkpoint
+    stele_loss_t loss;
+    int64_t committed_at;           // Time of the last row of commits
+    stele_checkpoint_t *checkpoint;
+    bool broken;                    // An I/O error: what the files hold is for the next start to find out
+    stele_words_t *words;
+    stele_tasks_t *tasks;
+    stele_zones_t *zones;
+    stele_content_t *content;
+    stele_pack_t *pack;
+    stele_record_t *scratch;
+    stele_reader_t *reader;         // Over the same connection: sees the open batch
+#define STELE_STATEMENT_MEMBER(name, sql) sqlite3_stmt *name;
+    STELE_LEDGER_STATEMENTS (STELE_STATEMENT_MEMBER)
+#undef STELE_STATEMENT_MEMBER
+};
+
+//  Kinds of history rows
+enum {
+    STELE_HISTORY_CREATED = 1,
+    STELE_HISTORY_UPDATED = 2,
+    STELE_HISTORY_STATE_CHANGED = 3,
+    STELE_HISTORY_INTERRUPTED = 4
+};
+
+//  A reader over the writer's own connection, for the length of an open batch: it sees
+//  what the batch wrote, and begins and ends no transaction. Closing it leaves the
+//  connection open. (reader.c)
+stele_reader_t *
+    stele_reader_over (sqlite3 *db);
+
+//  The id that such a reader answers with.
+void
+    stele_reader_set_ledger_id (stele_reader_t *self, const char *id);
+
+//  Compare what the file has with what the high-water file and the witness know, before
+//  anything is written. 0: it is whole, or what is missing may be lost and is in self->loss.
+int
+    stele_ledger_compare (stele_ledger_t *self, const char *path,
+        const stele_ledger_options_t *options, stele_refusal_t *refusal);
+
+//  Record self->loss, and let the high-water file follow from here.
+int
+    stele_ledger_settle_loss (stele_ledger_t *self, stele_refusal_t *refusal);
+
+//  Note the connection's error text; returns code, for return statements.
+int
+    stele_ledger_fail (stele_ledger_t *self, int code);
+
+//  Is the batch still open? 0, or STELE_EINTERNAL.
+int
+    stele_ledger_in_batch (stele_ledger_t *self);
+
+/*  SQLite rolled back what was to stay suspended: STELE_EIO, said in the error. */
+int
+    stele_ledger_taken_back (stele_ledger_t *self);
+
+//  Run a statement of the open batch, note its error.
+int
+    stele_ledger_run (stele_ledger_t *self, sqlite3_stmt *stmt);
+
+//  Bind a TEXT value (or NONE) as the number of its word.
+int
+    stele_ledger_bind_word (stele_ledger_t *self, sqlite3_stmt *stmt, int index,
+        const stele_value_t *value);
+
+//  Bind a TEXT value (or NONE) as an id.
+static inline void
+stele_ledger_bind_id (sqlite3_stmt *stmt, int index, const stele_value_t *value)
+{
+    stele_id_bind (stmt, index, value->kind == STELE_VALUE_NONE? NULL: value->text, value->size);
+}
+
+//  The fields of 'set' that the record has as a JSON object in the scratch record's
+//  arena; with 'nulls' also those it has not, as null. NULL where there is none.
+int
+    stele_ledger_fields_json (stele_ledger_t *self, const stele_record_t *record,
+        stele_field_set_t set, bool nulls, stele_value_t *json);
+
+//  The events of each kind. Return as stele_ledger_append does.
+int
+    stele_ledger_append_task (stele_ledger_t *self, const stele_record_t *event,
+        int64_t producer, stele_refusal_t *refusal);
+int
+    stele_ledger_append_session (stele_ledger_t *self, const stele_record_t *event);
+int
+    stele_ledger_append_preference (stele_ledger_t *self, const stele_record_t *event);
+
+#endif

@@ -1,0 +1,290 @@
+/*  loss - is the ledger as long as what was acked? and what happens when it is not
+
+    Who knows how far it was: the high-water file beside it, and a witness (Redis). Both are asked
+    before SQLite may write anything, so that a refusal leaves every file as it was.
+
+      high-water file     the ledger
+      none                any: the file is made
+      of this ledger      at least as long: fine, a power cut takes the file back by a second
+                          shorter: behind
+      of another one      that one was accepted as lost here before: fine
+                          any other: behind, its whole history is not here
+      damaged             unknown: behind
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at https://mozilla.org/MPL/2.0/.
+*/
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include "sqlite/write/ledger_internal.h"
+#include "sqlite/sql/schema.h"
+#include "model/clock.h"
+
+//  -- what the file has -------------------------------------------------------------
+
+//  First column of the first row as text; "" where there is none. Returns 0 or a code.
+static int
+s_text (sqlite3 *db, const char *sql, char *text, size_t size_max)
+{
+    sqlite3_stmt *stmt = stele_sql_prepare (db, sql);
+    int rc = stmt? sqlite3_step (stmt): sqlite3_errcode (db);
+    const char *found = rc == SQLITE_ROW? (const char *) sqlite3_column_text (stmt, 0): NULL;
+    snprintf (text, size_max, "%s", found? found: "");
+    sqlite3_finalize (stmt);
+    return stele_sql_code (rc);
+}
+
+static int
+s_look_at (stele_ledger_t *self, stele_mark_t *has, bool *is_ledger)
+{
+    int64_t application, version, tables;
+    int code = stele_sql_integer_into (self->db, "PRAGMA application_id", 0, &application);
+    if (code == 0)
+        code = stele_sql_integer_into (self->db, "PRAGMA user_version", 0, &version);
+    if (code == 0)
+        code = stele_sql_integer_into (self->db, "SELECT count(*) FROM sqlite_schema", 0, &tables);
+    if (code)
+        return code;
+    int newest = 0;
+    for (const stele_migration_t *m = stele_schema; m->version; m++)
+        newest = m->version;
+    *is_ledger = tables == 0 || (application == STELE_APPLICATION_ID && version <= newest);
+    if (tables == 0 || !*is_ledger)
+        return 0;
+    code = s_text (self->db, "SELECT value FROM meta WHERE key = 'ledger_id'",
+        has->ledger_id, sizeof has->ledger_id);
+    if (code == 0)
+        code = stele_sql_integer_into (self->db,
+            "SELECT last FROM commits ORDER BY first DESC LIMIT 1", 0, &has->position);
+    if (code == 0)
+        code = stele_sql_integer_into (self->db,
+            "SELECT max (id) FROM rejected_events", 0, &has->rejected);
+    return code;
+}
+
+//  What there is. 1: a ledger, or an empty file; 0: what the migration will refuse anyway; or
+//  a code with the refusal.
+static int
+s_look (stele_ledger_t *self, const char *path, stele_mark_t *has, stele_refusal_t *refusal)
+{
+    bool is_ledger = false;
+    memset (has, 0, sizeof *has);
+    sqlite3_busy_timeout (self->db, 5000);
+    int code = s_look_at (self, has, &is_ledger);
+    if (code == 0)
+        return is_ledger;
+    code = stele_ledger_fail (self, code);
+    return stele_refuse (refusal, code == STELE_EINTERNAL? STELE_ELEDGER: code, "ledger",
+        "%s: %s", path, self->error);
+}
+
+//  Was the loss of that ledger accepted here, and only the high-water file not yet written?
+static bool
+s_accepted_before (stele_ledger_t *self, const char *ledger_id)
+{
+    char *sql = sqlite3_mprintf ("SELECT count(*) FROM losses WHERE ledger_id = %Q", ledger_id);
+    int64_t count = sql? stele_sql_integer (self->db, sql, 0): 0;
+    sqlite3_free (sql);
+    return count > 0;
+}
+
+//  -- what the others know ------------------------------------------------------------
+
+static void
+s_evidence (stele_loss_t *loss, const char *format, ...) STELE_PRINTF (2, 3);
+
+static void
+s_evidence (stele_loss_t *loss, const char *format, ...)
+{
+    size_t used = strlen (loss->evidence);
+    if (used && used + 2 < sizeof loss->evidence) {
+        memcpy (loss->evidence + used, "; ", 3);
+        used += 2;
+    }
+    va_list args;
+    va_start (args, format);
+    vsnprintf (loss->evidence + used, sizeof loss->evidence - used, format, args);
+    va_end (args);
+    loss->found = true;
+}
+
+//  Somebody knows that this ledger had that position
+static void
+s_had (stele_loss_t *loss, const stele_mark_t *has, int64_t position)
+{
+    snprintf (loss->ledger_id, sizeof loss->ledger_id, "%s", has->ledger_id);
+    loss->same_ledger = true;
+    loss->first = has->position + 1;
+    if (loss->last < position)
+        loss->last = position;
+    if (loss->last < has->position)
+        loss->last = has->position;
+}
+
+static int
+s_ask_high_water (stele_ledger_t *self, const stele_mark_t *has, stele_refusal_t *refusal)
+{
+    stele_mark_t mark;
+    stele_loss_t *loss = &self->loss;
+    int code = stele_high_water_read (self->high_water, &mark, refusal);
+    if (code == STELE_ELEDGER) {
+        s_had (loss, has, 0);
+        s_evidence (loss, "the high-water file is damaged and cannot say how many there were");
+        return 0;
+    }
+    if (code <= 0)
+        return code;
+    if (strcmp (mark.ledger_id, has->ledger_id) == 0) {
+        if (mark.position <= has->position && mark.rejected <= has->rejected)
+            return 0;
+        s_had (loss, has, mark.position);
+        if (mark.position > has->position)
+            s_evidence (loss, "the high-water file: %" PRId64, mark.position);
+        if (mark.rejected > has->rejected) {
+            loss->rejected = mark.rejected - has->rejected;
+            s_evidence (loss, "the high-water file: %" PRId64 " refused events more than here",
+                loss->rejected);
+        }
+    }
+    else
+    if ((mark.position > 0 || mark.rejected > 0) && !s_accepted_before (self, mark.ledger_id)) {
+        snprintf (loss->ledger_id, sizeof loss->ledger_id, "%s", mark.ledger_id);
+        loss->first = 1;
+        loss->last = mark.position;
+        loss->rejected = mark.rejected;
+        s_evidence (loss, "the high-water file: ledger %s was here, with %" PRId64 " events",
+            mark.ledger_id, mark.position);
+    }
+    return 0;
+}
+
+static void
+s_ask_witness (stele_ledger_t *self, const stele_mark_t *has, const stele_ledger_options_t *options)
+{
+    char name [120] = "";
+    if (!options->witness || !*has->ledger_id)
+        return;
+    int64_t position = options->witness (has->ledger_id, name, sizeof name, options->witness_arg);
+    if (position <= has->position)
+        return;
+    s_had (&self->loss, has, position);
+    s_evidence (&self->loss, "%s: %" PRId64, name, position);
+}
+
+//  -- the verdict -----------------------------------------------------------------------
+
+static int
+s_refuse (stele_ledger_t *self, const char *path, const stele_mark_t *has, stele_refusal_t *refusal)
+{
+    const stele_loss_t *loss = &self->loss;
+    if (!loss->same_ledger)
+        return stele_refuse (refusal, STELE_EBEHIND, "ledger",
+            "%s is %s%s, at position %" PRId64 ", in the place of another ledger that has acked events"
+            " (%s). Was it deleted, or its write-ahead log? Nothing was changed: put it back, or go on with"
+            " this one and record the loss: start once with --accept-loss",
+            path, *has->ledger_id? "ledger ": "not there, or empty", has->ledger_id, has->position, loss->evidence);
+    if (loss->last == has->position && loss->rejected == 0)
+        return stele_refuse (refusal, STELE_EBEHIND, "ledger",
+            "%s is damaged: nothing says whether %s, which ends at position %" PRId64 ", has all that was"
+            " acked. Nothing was changed: if you know that it has, remove that file; if not, start once with"
+            " --accept-loss", stele_high_water_path (self->high_water), path, has->position);
+    return stele_refuse (refusal, STELE_EBEHIND, "ledger",
+        "%s ends at position %" PRId64 ", and more was acked (%s): %" PRId64 " events are missing."
+        " Was its write-ahead log damaged or removed, or an older copy put in its place? Nothing was changed:"
+        " put the right files back, or go on from %" PRId64 " and record the loss: start once with"
+        " --accept-loss", path, has->position, loss->evidence, loss->last - has->position,
+        has->position);
+}
+
+int
+stele_ledger_compare (stele_ledger_t *self, const char *path,
+    const stele_ledger_options_t *options, stele_refusal_t *refusal)
+{
+    stele_mark_t has;
+    int code = s_look (self, path, &has, refusal);
+    if (code <= 0)
+        return code;
+    code = s_ask_high_water (self, &has, refusal);
+    if (code)
+        return code;
+    s_ask_witness (self, &has, options);
+    if (self->loss.found && !options->accept_loss)
+        return s_refuse (self, path, &has, refusal);
+    return 0;
+}
+
+//  -- a loss that was accepted -------------------------------------------------------------
+
+static int
+s_record (stele_ledger_t *self)
+{
+    stele_loss_t *loss = &self->loss;
+    int64_t now_us = stele_clock_us ();
+    char *sql = sqlite3_mprintf (
+        "BEGIN IMMEDIATE;"
+        "INSERT INTO losses (time, ledger_id, first, last, rejected, evidence)"
+        " VALUES (%lld, %Q, %lld, %lld, %lld, %Q);"
+        "UPDATE followers SET position = %lld WHERE position > %lld;"
+        "%s"
+        "COMMIT", (long long) now_us, loss->ledger_id, (long long) loss->first,
+        (long long) loss->last, (long long) loss->rejected, loss->evidence,
+        (long long) self->head, (long long) self->head,
+        //  Positions and refusals will be given again, with other events
+        loss->same_ledger? "UPDATE meta SET value = " STELE_LEDGER_NEW_ID " WHERE key = 'ledger_id';": "");
+    int code = sql? stele_sql_exec (self->db, sql): STELE_ENO_MEMORY;
+    sqlite3_free (sql);
+    if (code) {
+        stele_ledger_fail (self, code);
+        stele_sql_exec (self->db, "ROLLBACK");
+        return code;
+    }
+    code = s_text (self->db, "SELECT value FROM meta WHERE key = 'ledger_id'", self->id, sizeof self->id);
+    if (code)
+        return stele_ledger_fail (self, code);
+    snprintf (loss->text, sizeof loss->text, "accepted as lost: %" PRId64 " events%s%s%s of ledger %s (%s);"
+        " goes on from position %" PRId64 " as ledger %s",
+        loss->last - loss->first + 1, loss->rejected? " and ": "",
+        loss->rejected? "refusals": "", loss->last < loss->first? ", as far as is known,": "",
+        loss->ledger_id, loss->evidence, self->head, self->id);
+    return 0;
+}
+
+int
+stele_ledger_settle_loss (stele_ledger_t *self, stele_refusal_t *refusal)
+{
+    if (self->loss.found) {
+        int code = s_record (self);
+        if (code)
+            return stele_refuse (refusal, code, "ledger", "cannot record the loss: %s", self->error);
+    }
+    stele_mark_t mark;
+    if (stele_high_water_read (self->high_water, &mark, NULL) == 1
+    &&  strcmp (mark.ledger_id, self->id) == 0) {
+        if (stele_high_water_set (self->high_water, self->head, self->rejected) == STELE_EIO)
+            return stele_refuse (refusal, STELE_EIO, "ledger", "cannot write %s",
+                stele_high_water_path (self->high_water));
+        return 0;
+    }
+    mark = (stele_mark_t) { .position = self->head, .rejected = self->rejected };
+    snprintf (mark.ledger_id, sizeof mark.ledger_id, "%s", self->id);
+    return stele_high_water_create (self->high_water, &mark, refusal);
+}
+
+int
+stele_ledger_give_up (stele_ledger_t *self, const char *evidence, stele_refusal_t *refusal)
+{
+    self->loss = (stele_loss_t) { .same_ledger = true, .first = self->head + 1, .last = self->head };
+    snprintf (self->loss.ledger_id, sizeof self->loss.ledger_id, "%s", self->id);
+    s_evidence (&self->loss, "%s", evidence);
+    return stele_ledger_settle_loss (self, refusal);
+}
+
+const char *
+stele_ledger_loss (const stele_ledger_t *self)
+{
+    return self->loss.found? self->loss.text: NULL;
+}

@@ -1,0 +1,209 @@
+/*  producers - who publishes, what was refused, whose tasks are interrupted
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at https://mozilla.org/MPL/2.0/.
+*/
+
+#include <stdio.h>
+#include <string.h>
+#include "fault/fault.h"
+#include "sqlite/write/ledger_internal.h"
+
+int
+stele_ledger_producers (stele_ledger_t *self, stele_producer_fn *fn, void *arg)
+{
+    sqlite3_stmt *stmt = stele_sql_prepare (self->db,
+        "SELECT id, name, sequence, ifnull (instance, ''), ifnull (lease_ms, 0), status,"
+        " last_seen_at FROM producers");
+    if (!stmt)
+        return stele_ledger_fail (self, STELE_EINTERNAL);
+    int rc;
+    while ((rc = sqlite3_step (stmt)) == SQLITE_ROW) {
+        stele_producer_t producer = {
+            .id = sqlite3_column_int64 (stmt, 0),
+            .sequence = sqlite3_column_int64 (stmt, 2),
+            .lease_ms = sqlite3_column_int64 (stmt, 4),
+            .status = sqlite3_column_int (stmt, 5),
+            .seen_at = sqlite3_column_int64 (stmt, 6)
+        };
+        const char *name = (const char *) sqlite3_column_text (stmt, 1);
+        const char *instance = (const char *) sqlite3_column_text (stmt, 3);
+        if (!name || !instance) {
+            rc = SQLITE_NOMEM;
+            break;
+        }
+        snprintf (producer.name, sizeof producer.name, "%s", name);
+        snprintf (producer.instance, sizeof producer.instance, "%s", instance);
+        fn (&producer, arg);
+    }
+    sqlite3_finalize (stmt);
+    return rc == SQLITE_DONE? 0: stele_ledger_fail (self, stele_sql_code (rc));
+}
+
+int
+stele_ledger_producer_save (stele_ledger_t *self, stele_producer_t *producer)
+{
+    int code = STELE_FAULT_CODE (producer_save_before);
+    if (code)
+        return stele_ledger_fail (self, code);
+    sqlite3_stmt *stmt = producer->id? self->producer_update: self->producer_insert;
+    if (producer->id)
+        sqlite3_bind_int64 (stmt, 1, producer->id);
+    else
+        sqlite3_bind_text (stmt, 2, producer->name, -1, SQLITE_STATIC);
+    sqlite3_bind_int64 (stmt, 3, producer->sequence);
+    stele_sql_bind_text (stmt, 4, *producer->instance? producer->instance: NULL,
+        strlen (producer->instance));
+    stele_sql_bind_key (stmt, 5, producer->lease_ms);
+    sqlite3_bind_int (stmt, 6, producer->status);
+    sqlite3_bind_int64 (stmt, 7, producer->seen_at);
+    code = stele_ledger_run (self, stmt);
+    if (code == 0 && producer->id == 0)
+        producer->id = sqlite3_last_insert_rowid (self->db);
+    return code;
+}
+
+int
+stele_ledger_producer_advance (stele_ledger_t *self, int64_t producer, int64_t sequence)
+{
+    int code = STELE_FAULT_CODE (producer_advance_before);
+    if (code)
+        return stele_ledger_fail (self, code);
+    sqlite3_bind_int64 (self->producer_sequence, 1, producer);
+    sqlite3_bind_int64 (self->producer_sequence, 3, sequence);
+    return stele_ledger_run (self, self->producer_sequence);
+}
+
+int
+stele_ledger_fence (stele_ledger_t *self, int64_t producer, const char *instance, int64_t time_us)
+{
+    int code = STELE_FAULT_CODE (fence_before);
+    if (code)
+        return stele_ledger_fail (self, code);
+    sqlite3_bind_int64 (self->fence, 1, producer);
+    sqlite3_bind_text (self->fence, 2, instance, -1, SQLITE_STATIC);
+    sqlite3_bind_int64 (self->fence, 3, time_us);
+    code = stele_ledger_run (self, self->fence);
+    STELE_FAULT (fence_after);
+    return code;
+}
+
+int
+stele_ledger_fenced (stele_ledger_t *self, int64_t producer, const char *instance)
+{
+    sqlite3_bind_int64 (self->fenced, 1, producer);
+    sqlite3_bind_text (self->fenced, 2, instance, -1, SQLITE_STATIC);
+    int rc = sqlite3_step (self->fenced);
+    sqlite3_reset (self->fenced);
+    if (rc == SQLITE_ROW)
+        return 1;
+    return rc == SQLITE_DONE? 0: stele_ledger_fail (self, stele_sql_code (rc));
+}
+
+int
+stele_ledger_reject (stele_ledger_t *self, int64_t producer, int64_t sequence,
+    const stele_refusal_t *refusal, int64_t time_us,
+    const void *event, size_t event_size, int64_t *id)
+{
+    int code = STELE_FAULT_CODE (reject_before);
+    if (code)
+        return stele_ledger_fail (self, code);
+    sqlite3_stmt *stmt = self->reject;
+    const char *code_name = stele_error_name (refusal->code);
+    stele_sql_bind_key (stmt, 1, producer);
+    stele_sql_bind_key (stmt, 2, sequence);
+    sqlite3_bind_text (stmt, 3, code_name, -1, SQLITE_STATIC);
+    stele_sql_bind_text (stmt, 4, *refusal->field? refusal->field: NULL, strlen (refusal->field));
+    sqlite3_bind_text (stmt, 5, refusal->message, -1, SQLITE_STATIC);
+    sqlite3_bind_int64 (stmt, 6, time_us);
+    sqlite3_bind_blob (stmt, 7, event_size? event: "", (int) event_size, SQLITE_STATIC);
+    code = stele_ledger_run (self, stmt);
+    if (code == 0)
+        self->next_rejected = sqlite3_last_insert_rowid (self->db);
+    if (code == 0 && id)
+        *id = self->next_rejected;
+    STELE_FAULT (reject_after);
+    return code;
+}
+
+int
+stele_ledger_rejected_done (stele_ledger_t *self, int64_t id, int64_t time_us, int64_t position)
+{
+    sqlite3_bind_int64 (self->rejected_done, 1, id);
+    sqlite3_bind_int64 (self->rejected_done, 2, time_us);
+    stele_sql_bind_key (self->rejected_done, 3, position);
+    return stele_ledger_run (self, self->rejected_done);
+}
+
+//  Ids of at most 1,000 running tasks, into the record's arena.
+static int
+s_running (stele_ledger_t *self, int64_t producer, stele_record_t *arena,
+    stele_value_t *ids, int *count)
+{
+    sqlite3_stmt *stmt = self->running;
+    sqlite3_bind_int64 (stmt, 1, producer);
+    int rc;
+    *count = 0;
+    while ((rc = sqlite3_step (stmt)) == SQLITE_ROW) {
+        char room [STELE_ID_TEXT];
+        size_t size;
+        const char *id = stele_id_column (stmt, 0, room, &size);
+        char *copy = id? stele_record_alloc (arena, size): NULL;
+        if (!copy) {
+            bool is_short = id || sqlite3_errcode (self->db) == SQLITE_NOMEM;
+            rc = is_short? SQLITE_NOMEM: SQLITE_CORRUPT;
+            break;
+        }
+        memcpy (copy, id, size);
+        ids [*count].kind = STELE_VALUE_TEXT;
+        ids [*count].text = copy;
+        ids [*count].size = (uint32_t) size;
+        ++*count;
+    }
+    sqlite3_reset (stmt);
+    return rc == SQLITE_DONE? 0: stele_ledger_fail (self, stele_sql_code (rc));
+}
+
+int64_t
+stele_ledger_interrupt (stele_ledger_t *self, int64_t producer, const char *reason, int64_t time_us)
+{
+    stele_record_t *arena = stele_record_new ();
+    stele_record_t *event = stele_record_new ();
+    if (!arena || !event) {
+        stele_record_destroy (&arena);
+        stele_record_destroy (&event);
+        return stele_ledger_fail (self, STELE_ENO_MEMORY);
+    }
+    event->type = STELE_TASK_STATE_CHANGED;
+    stele_record_set_integer (event, STELE_TIME, time_us);
+    stele_record_set_word (event, STELE_STATE, STELE_VOCABULARY_TASK_STATE, STELE_TASK_FAILED);
+    stele_record_set_text (event, STELE_ERROR_MESSAGE, reason, strlen (reason));
+    stele_record_set_bool (event, STELE_INTERRUPTED, true);
+
+    int64_t interrupted = 0;
+    int64_t code;
+    int count;
+    do {
+        //  The query looks at rows, so what this batch changed has to be in them
+        stele_value_t ids [1000];
+        stele_record_clear (arena);
+        code = stele_tasks_flush (self->tasks);
+        if (code)
+            stele_ledger_fail (self, (int) code);
+        else
+            code = s_running (self, producer, arena, ids, &count);
+        for (int i = 0; i < count && code == 0; i++) {
+            event->values [STELE_TASK_ID] = ids [i];
+            int64_t position;
+            code = stele_ledger_append (self, event, 0, &position, NULL);
+            if (code == 1) {
+                interrupted++;
+                code = STELE_FAULT_CODE (interrupt_inside);
+            }
+        }
+    } while (code == 0 && count > 0);
+    stele_record_destroy (&event);
+    stele_record_destroy (&arena);
+    return code? code: interrupted;
+}

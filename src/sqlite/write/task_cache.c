@@ -1,0 +1,422 @@
+/*  task_cache - what tasks do, in memory for the length of a batch and a while longer
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at https://mozilla.org/MPL/2.0/.
+*/
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+#include "sqlite/sql/id_codec.h"
+#include "sqlite/sql/sql.h"
+#include "sqlite/write/task_cache.h"
+#include "stele_error.h"
+
+#define CACHE_MAX 65536
+#define ENDED_MAX 4096
+#define GROWTH 22                       // Bytes that the numbers of most tasks come to at their end
+
+typedef struct {
+    UT_hash_handle hh;
+    stele_count_key_t key;
+    int64_t delta;
+} s_count_t;
+
+struct stele_tasks {
+    sqlite3_stmt *find;             // Apart from the rest, since most that are not in memory are new
+    sqlite3_stmt *load;
+    sqlite3_stmt *insert;
+    sqlite3_stmt *update;           // Leaves the indexed columns alone
+    sqlite3_stmt *update_indexed;
+    sqlite3_stmt *count;
+    stele_task_t *cache;
+    stele_task_t *last;             // Found last: it is often asked for again
+    stele_task_t **dirty;           // To be written, in the order of their first touch
+    size_t dirty_count, dirty_room;
+    bool forgot;                    // No memory to note one of them: the batch cannot be committed
+    stele_task_t *ended, *last_ended;   // Oldest first
+    int ended_count;
+    s_count_t *counts;
+};
+
+static const char s_load_sql [] =
+    "SELECT s.task, s.state, s.role, s.provider, s.model, s.flags, s.owner, s.created_at,"
+    " s.updated_at, s.started_at, s.completed_at, s.error_count, s.last_error_at,"
+    " s.last_history, s.last_output, s.last_metric, s.position, t.since"
+    " FROM tasks t JOIN states_plain s ON s.task = t.id WHERE t.id = ?1";
+
+#define COLUMNS "provider = ?3, model = ?4, flags = ?5, owner = ?6, updated_after = ?7," \
+    " started_after = ?8, completed_after = ?9, error_count = ?10, last_error = ?11," \
+    " last_history = ?12, last_output = ?13, last_metric = ?14, room = ?15"
+
+static const char s_insert_sql [] =
+    "INSERT INTO task_states (state, role, provider, model, flags, owner, updated_after,"
+    " started_after, completed_after, error_count, last_error, last_history, last_output,"
+    " last_metric, room, task, created_at) VALUES"
+    " (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)";
+
+static const char s_count_sql [] =
+    "INSERT INTO task_counts (state, role, provider, model, count) VALUES (?1, ?2, ?3, ?4, ?5)"
+    " ON CONFLICT DO UPDATE SET count = count + excluded.count";
+
+stele_tasks_t *
+stele_tasks_new (sqlite3 *db)
+{
+    stele_tasks_t *self = calloc (1, sizeof *self);
+    if (!self)
+        return NULL;
+    self->find = stele_sql_prepare (db, "SELECT id FROM tasks WHERE task_id = ?1");
+    self->load = stele_sql_prepare (db, s_load_sql);
+    self->insert = stele_sql_prepare (db, s_insert_sql);
+    self->update = stele_sql_prepare (db,
+        "UPDATE task_states SET " COLUMNS " WHERE task = ?16");
+    self->update_indexed = stele_sql_prepare (db,
+        "UPDATE task_states SET state = ?1, role = ?2, created_at = ?17, " COLUMNS " WHERE task = ?16");
+    self->count = stele_sql_prepare (db, s_count_sql);
+    if (!self->find || !self->load || !self->insert || !self->update || !self->update_indexed || !self->count)
+        stele_tasks_destroy (&self);
+    return self;
+}
+
+void
+stele_tasks_destroy (stele_tasks_t **self_p)
+{
+    assert (self_p);
+    stele_tasks_t *self = *self_p;
+    if (!self)
+        return;
+    stele_tasks_forget (self);
+    free (self->dirty);
+    sqlite3_finalize (self->find);
+    sqlite3_finalize (self->load);
+    sqlite3_finalize (self->insert);
+    sqlite3_finalize (self->update);
+    sqlite3_finalize (self->update_indexed);
+    sqlite3_finalize (self->count);
+    free (self);
+    *self_p = NULL;
+}
+
+static stele_task_t *
+s_task_new (stele_tasks_t *self, const char *id, size_t size)
+{
+    stele_task_t *task = calloc (1, sizeof *task + size);
+    if (!task)
+        return NULL;
+    memcpy (task->id, id, size);
+    task->id_size = size;
+    HASH_ADD_KEYPTR (hh, self->cache, task->id, size, task);
+    if (!task->hh.tbl) {
+        free (task);
+        return NULL;
+    }
+    return task;
+}
+
+static void
+s_load (stele_task_t *task, sqlite3_stmt *row)
+{
+    task->key = sqlite3_column_int64 (row, 0);
+    task->life.state = sqlite3_column_int (row, 1);
+    task->role = sqlite3_column_int64 (row, 2);
+    task->provider = sqlite3_column_int64 (row, 3);
+    task->model = sqlite3_column_int64 (row, 4);
+    task->flags = sqlite3_column_int (row, 5) & ~STELE_TASK_FLAG_INTERRUPTED;
+    task->life.interrupted = (sqlite3_column_int (row, 5) & STELE_TASK_FLAG_INTERRUPTED) != 0;
+    task->owner = sqlite3_column_int64 (row, 6);
+    task->created_at = sqlite3_column_int64 (row, 7);
+    task->updated_at = sqlite3_column_int64 (row, 8);
+    task->life.started_at = sqlite3_column_int64 (row, 9);
+    task->life.completed_at = sqlite3_column_int64 (row, 10);
+    task->life.error_count = sqlite3_column_int64 (row, 11);
+    task->last_error_at = sqlite3_column_int64 (row, 12);
+    task->last_history = sqlite3_column_int64 (row, 13);
+    task->last_output = sqlite3_column_int64 (row, 14);
+    task->last_metric = sqlite3_column_int64 (row, 15);
+    task->position = sqlite3_column_int64 (row, 16);
+    task->since = sqlite3_column_int64 (row, 17);
+    task->counted = (stele_count_key_t) {
+        task->life.state, task->role, task->provider, task->model
+    };
+    task->indexed_created_at = task->created_at;
+    task->ordered_at = task->updated_at;
+}
+
+int
+stele_tasks_find (stele_tasks_t *self, const char *id, size_t size, stele_task_t **task_p)
+{
+    if (self->last && self->last->id_size == size && memcmp (self->last->id, id, size) == 0) {
+        *task_p = self->last;
+        return 0;
+    }
+    HASH_FIND (hh, self->cache, id, size, *task_p);
+    if (*task_p) {
+        self->last = *task_p;
+        return 0;
+    }
+    stele_id_bind (self->find, 1, id, size);
+    int rc = stele_sql_step (self->find);
+    if (rc == SQLITE_ROW) {
+        sqlite3_bind_int64 (self->load, 1, sqlite3_column_int64 (self->find, 0));
+        rc = stele_sql_step (self->load);
+        *task_p = rc == SQLITE_ROW? s_task_new (self, id, size): NULL;
+        if (*task_p)
+            s_load (*task_p, self->load);
+        else
+        if (rc == SQLITE_ROW)
+            rc = SQLITE_NOMEM;
+        sqlite3_reset (self->load);
+    }
+    sqlite3_reset (self->find);
+    return stele_sql_code (rc);
+}
+
+stele_task_t *
+stele_tasks_add (stele_tasks_t *self, const char *id, size_t size, int64_t key)
+{
+    stele_task_t *task = s_task_new (self, id, size);
+    if (!task)
+        return NULL;
+    task->key = key;
+    task->is_new = true;
+    task->life.state = STELE_TASK_QUEUED;
+    return task;
+}
+
+void
+stele_tasks_touch (stele_tasks_t *self, stele_task_t *task)
+{
+    if (task->dirty)
+        return;
+    if (self->dirty_count == self->dirty_room) {
+        size_t room = self->dirty_room? self->dirty_room * 2: 1024;
+        stele_task_t **dirty = realloc (self->dirty, room * sizeof *dirty);
+        if (!dirty) {
+            self->forgot = true;
+            return;
+        }
+        self->dirty = dirty;
+        self->dirty_room = room;
+    }
+    task->dirty = true;
+    self->dirty [self->dirty_count++] = task;
+}
+
+static int
+s_count (stele_tasks_t *self, const stele_count_key_t *key, int64_t delta)
+{
+    s_count_t *count;
+    HASH_FIND (hh, self->counts, key, sizeof *key, count);
+    if (!count) {
+        count = calloc (1, sizeof *count);
+        if (!count)
+            return STELE_ENO_MEMORY;
+        count->key = *key;
+        HASH_ADD (hh, self->counts, key, sizeof *key, count);
+        if (!count->hh.tbl) {
+            free (count);
+            return STELE_ENO_MEMORY;
+        }
+    }
+    count->delta += delta;
+    return 0;
+}
+
+//  Empty the pending counts, into the table where 'write' says so.
+static int
+s_counts_flush (stele_tasks_t *self, bool write)
+{
+    int code = 0;
+    s_count_t *count, *next;
+    HASH_ITER (hh, self->counts, count, next) {
+        if (write && code == 0 && count->delta != 0) {
+            sqlite3_bind_int64 (self->count, 1, count->key.state);
+            sqlite3_bind_int64 (self->count, 2, count->key.role);
+            sqlite3_bind_int64 (self->count, 3, count->key.provider);
+            sqlite3_bind_int64 (self->count, 4, count->key.model);
+            sqlite3_bind_int64 (self->count, 5, count->delta);
+            code = stele_sql_run (self->count);
+        }
+        HASH_DELETE (hh, self->counts, count);
+        free (count);
+    }
+    return code;
+}
+
+//  Bytes that SQLite takes for an integer
+static int
+s_bytes (int64_t number)
+{
+    uint64_t size = (uint64_t) (number < 0? ~number: number);
+    return size < 2 && number >= 0? 0: size < 1u << 7? 1: size < 1u << 15? 2: size < 1u << 23? 3:
+        size < 1u << 31? 4: size < (uint64_t) 1 << 47? 6: 8;
+}
+
+//  The numbers that a row gets in the life of its task. Rows that grow would split their
+//  pages, and leave them half empty: what is still to come is kept free in the row itself.
+static void
+s_bind_growing (sqlite3_stmt *stmt, const stele_task_t *task)
+{
+    const struct { int index; int64_t value, base; } numbers [] = {
+        { 8, task->life.started_at, task->created_at },
+        { 9, task->life.completed_at, task->created_at },
+        { 11, task->last_error_at, task->key }, { 12, task->last_history, task->key },
+        { 13, task->last_output, task->key }, { 14, task->last_metric, task->key }
+    };
+    sqlite3_bind_int64 (stmt, 7, task->updated_at - task->created_at);
+    int used = s_bytes (task->updated_at - task->created_at)
+        + s_bytes (task->life.state) + s_bytes (task->owner);
+    for (size_t i = 0; i < sizeof numbers / sizeof numbers [0]; i++) {
+        if (numbers [i].value == 0) {
+            sqlite3_bind_null (stmt, numbers [i].index);
+            continue;
+        }
+        int64_t distance = numbers [i].value - numbers [i].base;
+        sqlite3_bind_int64 (stmt, numbers [i].index, distance);
+        used += s_bytes (distance);
+    }
+    if (used < GROWTH && !stele_lifecycle_terminal (task->life.state))
+        sqlite3_bind_zeroblob (stmt, 15, GROWTH - used);
+    else
+        sqlite3_bind_null (stmt, 15);
+}
+
+static int
+s_write (stele_tasks_t *self, stele_task_t *task)
+{
+    stele_count_key_t now = { task->life.state, task->role, task->provider, task->model };
+    bool indexed = task->counted.state != now.state || task->counted.role != now.role
+        || task->indexed_created_at != task->created_at;
+    sqlite3_stmt *stmt = task->is_new? self->insert: indexed? self->update_indexed: self->update;
+    if (stmt != self->update) {
+        sqlite3_bind_int64 (stmt, 1, now.state);
+        stele_sql_bind_key (stmt, 2, now.role);
+        sqlite3_bind_int64 (stmt, 17, task->created_at);
+    }
+    stele_sql_bind_key (stmt, 3, now.provider);
+    stele_sql_bind_key (stmt, 4, now.model);
+    sqlite3_bind_int (stmt, 5, task->flags
+        | (task->life.interrupted? STELE_TASK_FLAG_INTERRUPTED: 0));
+    stele_sql_bind_key (stmt, 6, task->owner);
+    sqlite3_bind_int64 (stmt, 10, task->life.error_count);
+    s_bind_growing (stmt, task);
+    sqlite3_bind_int64 (stmt, 16, task->key);
+    int code = stele_sql_run (stmt);
+    if (code)
+        return code;
+    if (memcmp (&task->counted, &now, sizeof now) != 0) {
+        code = task->counted.state? s_count (self, &task->counted, -1): 0;
+        if (code == 0)
+            code = s_count (self, &now, 1);
+        if (code)
+            return code;
+    }
+    task->counted = now;
+    task->indexed_created_at = task->created_at;
+    task->is_new = false;
+    return 0;
+}
+
+//  Few events follow the end of a task: it is kept a while, but not long
+static void
+s_queue_ended (stele_tasks_t *self, stele_task_t *task)
+{
+    task->ended = true;
+    task->next_ended = NULL;
+    if (self->last_ended)
+        self->last_ended->next_ended = task;
+    else
+        self->ended = task;
+    self->last_ended = task;
+    self->ended_count++;
+}
+
+//  The oldest out of the queue
+static stele_task_t *
+s_next_ended (stele_tasks_t *self)
+{
+    stele_task_t *task = self->ended;
+    self->ended = task->next_ended;
+    if (!self->ended)
+        self->last_ended = NULL;
+    self->ended_count--;
+    task->ended = false;
+    return task;
+}
+
+static int
+s_compare (const void *one, const void *other)
+{
+    const stele_task_t *a = *(stele_task_t *const *) one, *b = *(stele_task_t *const *) other;
+    return (a->key > b->key) - (a->key < b->key);
+}
+
+int
+stele_tasks_flush (stele_tasks_t *self)
+{
+    //  Not without the batch that these belong to (ledger.c says how it can be gone)
+    if (sqlite3_get_autocommit (sqlite3_db_handle (self->insert)))
+        return STELE_EINTERNAL;
+    if (self->forgot)
+        return STELE_ENO_MEMORY;
+    //  Ascending: what is new is appended then, and fills its pages
+    if (self->dirty_count > 1)
+        qsort (self->dirty, self->dirty_count, sizeof *self->dirty, s_compare);
+    for (size_t i = 0; i < self->dirty_count; i++) {
+        stele_task_t *task = self->dirty [i];
+        int code = s_write (self, task);
+        if (code)
+            return code;
+        task->dirty = false;
+        if (stele_lifecycle_terminal (task->life.state) && !task->ended)
+            s_queue_ended (self, task);
+    }
+    self->dirty_count = 0;
+    return s_counts_flush (self, true);
+}
+
+static void
+s_forget (stele_tasks_t *self, stele_task_t *task)
+{
+    if (task == self->last)
+        self->last = NULL;
+    HASH_DELETE (hh, self->cache, task);
+    free (task);
+}
+
+void
+stele_tasks_trim (stele_tasks_t *self)
+{
+    assert (self->dirty_count == 0);
+    while (self->ended_count > ENDED_MAX) {
+        stele_task_t *task = s_next_ended (self);
+        //  Unless it runs again
+        if (stele_lifecycle_terminal (task->life.state))
+            s_forget (self, task);
+    }
+    if (HASH_COUNT (self->cache) <= CACHE_MAX)
+        return;
+    while (self->ended)
+        s_next_ended (self);
+    //  uthash iterates in the order of insertion: the oldest go first
+    stele_task_t *task, *next;
+    HASH_ITER (hh, self->cache, task, next) {
+        if (HASH_COUNT (self->cache) <= CACHE_MAX)
+            break;
+        s_forget (self, task);
+    }
+}
+
+void
+stele_tasks_forget (stele_tasks_t *self)
+{
+    self->dirty_count = 0;
+    self->ended = self->last_ended = NULL;
+    self->ended_count = 0;
+    stele_task_t *task, *next;
+    HASH_ITER (hh, self->cache, task, next)
+        s_forget (self, task);
+    self->forgot = false;
+    s_counts_flush (self, false);
+}

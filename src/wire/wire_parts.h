@@ -1,0 +1,17 @@
+/*  wire_parts - versions of the libraries that only this room uses, for info
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at https://mozilla.org/MPL/2.0/.
+*/
+
+#ifndef STELE_WIRE_PARTS_H_INCLUDED
+#define STELE_WIRE_PARTS_H_INCLUDED
+
+/*  Static storage.                                                           */
+const char *
+    stele_msgpack_version (void);
+const char *
+    stele_jansson_version (void);
+
+#endif
