@@ -17,7 +17,7 @@
 #include "broker/common/actor.h"
 #include "broker/followers/follower.h"
 #include "broker/ingest/ingest.h"
-#include "broker/ingest/mode.h"
+#include "broker/common/mode.h"
 #include "broker/common/poll.h"
 #include "broker/requests/requests.h"
 #include "fault/fault.h"
@@ -134,11 +134,11 @@ s_start_followers (s_broker_t *self)
             return -1;
     }
     if (strneq (self->settings->redis, "none")) {
-        self->cache = stele_actor_new (stele_cache_actor, &self->follower_args);
+        self->cache = stele_actor_new (stele_cache_follower, &self->follower_args);
         if (s_started (self, self->cache, NULL))
             return -1;
     }
-    self->search = stele_actor_new (stele_search_actor, &self->follower_args);
+    self->search = stele_actor_new (stele_search_follower, &self->follower_args);
     return s_started (self, self->search, NULL);
 }
 
@@ -454,6 +454,6 @@ stele_broker (zsock_t *pipe, void *args)
     zstr_free (&self.feed_endpoint);
     zstr_free (&self.pipeline_out_endpoint);
     stele_pack_destroy (&self.recovery);
-    STELE_HEARD (self.settings);
+    STELE_TSAN_ACQUIRE (self.settings);
     stele_settings_destroy (&self.settings);
 }

@@ -213,10 +213,10 @@ typedef struct {
     bool has_ledger;
     int64_t position;               // -1: none, or none that can be read
     int64_t swept;
-} s_stand_t;
+} s_state_t;
 
 static int
-s_read_stand (stele_cache_t *self, s_stand_t *stand)
+s_read_state (stele_cache_t *self, s_state_t *stand)
 {
     memset (stand, 0, sizeof *stand);
     stele_redis_command (self->redis, "GET", self->layout.ledger.data, NULL);
@@ -299,10 +299,10 @@ s_refuse_foreign (stele_cache_t *self, const char *ledger)
 static int
 s_align (stele_cache_t *self, stele_reader_t *reader)
 {
-    s_stand_t stand;
+    s_state_t stand;
     snprintf (self->ledger_id, sizeof self->ledger_id, "%s", stele_reader_ledger_id (reader));
     s_warn_of_policy (self);
-    if (s_read_stand (self, &stand))
+    if (s_read_state (self, &stand))
         return STELE_EUNAVAILABLE;
     STELE_FAULT (redis_aligned);
     char holder [64];

@@ -113,7 +113,7 @@ int
 /*  Before any of it: how far does this Redis know that ledger to have been? 0 where it
     does not know it, or does not answer within a second. Whom was asked into 'name'. */
 int64_t
-    stele_cache_witness (const stele_cache_options_t *options, const char *ledger_id,
+    stele_cache_last_position (const stele_cache_options_t *options, const char *ledger_id,
         char *name, size_t name_size);
 
 /*  -- reading one live record ---------------------------------------------------- */

@@ -309,7 +309,7 @@ s_filled_before (stele_cache_t *self, stele_reader_t *reader, const stele_touch_
     int64_t position = 0;
     if (upto > self->rebuild_head || !touch->is_task)
         return 0;
-    int rc = stele_reader_task_stand (reader, touch->key, &state, &position);
+    int rc = stele_reader_task_state (reader, touch->key, &state, &position);
     if (rc < 0)
         return stele_cache_ledger_failed (self, reader, rc);
     return rc == 1 && (position > upto || !stele_lifecycle_terminal ((stele_task_state_t) state));

@@ -22,7 +22,7 @@
 static int
 s_add_known (const stele_record_t *row, void *arg)
 {
-    stele_compare_t *check = arg;
+    stele_page_check_t *check = arg;
     stele_batch_add (check->cache->batch, row, check->is_task);
     return 0;
 }
@@ -31,7 +31,7 @@ s_add_known (const stele_record_t *row, void *arg)
 //  (0: any)? 1, 0 or an error.
 
 static int
-s_known (stele_compare_t *check, bool is_task, const char *id, size_t size, int state)
+s_known (stele_page_check_t *check, bool is_task, const char *id, size_t size, int state)
 {
     stele_cache_t *self = check->cache;
     check->is_task = is_task;
@@ -41,7 +41,7 @@ s_known (stele_compare_t *check, bool is_task, const char *id, size_t size, int 
         stele_item_t *item = &self->batch->items [0];
         rc = stele_cache_set_expiry (self, check->reader, item);
         if (rc == 0)
-            rc = (!item->expires_ms || item->expires_ms > check->began_ms - STELE_COMPARE_MARGIN_MS)
+            rc = (!item->expires_ms || item->expires_ms > check->began_ms - STELE_PAGE_CHECK_MARGIN_MS)
                 && (!state || item->record->values [STELE_STATE].integer == state);
     }
     stele_batch_clear (self->batch);
@@ -49,16 +49,16 @@ s_known (stele_compare_t *check, bool is_task, const char *id, size_t size, int 
 }
 
 static void
-s_note_extra (stele_compare_t *check, const char *text, size_t size)
+s_note_extra (stele_page_check_t *check, const char *text, size_t size)
 {
     check->extra++;
-    stele_compare_example (check, text, size);
+    stele_page_check_example (check, text, size);
 }
 
 //  Is this key of a SCAN of the layout, but of no record? Then its removal is queued.
 
 static int
-s_check_key (stele_compare_t *check, const redisReply *key)
+s_check_key (stele_page_check_t *check, const redisReply *key)
 {
     stele_cache_t *self = check->cache;
     size_t size;
@@ -86,7 +86,7 @@ s_check_key (stele_compare_t *check, const redisReply *key)
 //  The same for a member of the set of a state
 
 static int
-s_check_member (stele_compare_t *check, int state, const redisReply *member)
+s_check_member (stele_page_check_t *check, int state, const redisReply *member)
 {
     stele_cache_t *self = check->cache;
     int rc = s_known (check, true, member->str, member->len, state);
@@ -107,20 +107,20 @@ s_check_member (stele_compare_t *check, int state, const redisReply *member)
 //  All keys of the prefix (state 0), or all members of the set of a state
 
 static int
-s_check_scan (stele_compare_t *check, int state)
+s_check_scan (stele_page_check_t *check, int state)
 {
     stele_cache_t *self = check->cache;
     char cursor [24] = "0";
     char pattern [STELE_LAYOUT_PREFIX_MAX * 2 + 8];
     stele_layout_pattern (&self->layout, pattern);
     do {
-        int rc = stele_compare_begin (check);
+        int rc = stele_page_check_begin (check);
         if (rc)
             return rc;
         redisReply *page = stele_redis_scan (self->redis,
             state? self->layout.sets [state].data: NULL, cursor, state? NULL: pattern, PAGE_KEYS);
         if (!page)
-            return stele_compare_end (check, stele_cache_lost (self));
+            return stele_page_check_end (check, stele_cache_lost (self));
         snprintf (cursor, sizeof cursor, "%s", page->element [0]->str);
         const redisReply *found = page->element [1];
         for (size_t i = 0; rc == 0 && i < found->elements; i += state? 2: 1)
@@ -128,7 +128,7 @@ s_check_scan (stele_compare_t *check, int state)
                 s_check_key (check, found->element [i]);
         freeReplyObject (page);
         stele_redis_drain (self->redis);
-        stele_compare_end (check, 0);
+        stele_page_check_end (check, 0);
         if (rc == 0 && !stele_redis_connected (self->redis))
             rc = stele_cache_lost (self);
         if (rc)
@@ -140,7 +140,7 @@ s_check_scan (stele_compare_t *check, int state)
 //  A set that is of another type would make every write of that state fail
 
 static int
-s_check_sets (stele_compare_t *check, bool *usable)
+s_check_sets (stele_page_check_t *check, bool *usable)
 {
     stele_cache_t *self = check->cache;
     for (int state = 1; state < STELE_TASK_STATE_END; state++)
@@ -173,24 +173,24 @@ s_check_sets (stele_compare_t *check, bool *usable)
 //  Every record that Redis has to hold
 
 static int
-s_check_ledger (stele_compare_t *check)
+s_check_ledger (stele_page_check_t *check)
 {
     stele_cache_t *self = check->cache;
     int64_t task = 0, session = 0;
     int rc;
-    while ((rc = stele_compare_active (check, &task)) == 0) {}
-    while (rc >= 0 && (rc = stele_compare_open_sessions (check, &session)) == 0) {}
+    while ((rc = stele_page_check_active (check, &task)) == 0) {}
+    while (rc >= 0 && (rc = stele_page_check_open_sessions (check, &session)) == 0) {}
     int64_t upto = self->head;
     int64_t after = rc < 0? 0: stele_reader_position_at (check->reader,
         self->now_us - self->terminal_ttl_us);
     if (after < 0)
         return stele_cache_ledger_failed (self, check->reader, (int) after);
-    while (rc >= 0 && (rc = stele_compare_ended (check, &after, upto)) == 0) {}
+    while (rc >= 0 && (rc = stele_page_check_ended (check, &after, upto)) == 0) {}
     return rc < 0? rc: 0;
 }
 
 static int
-s_check_all (stele_compare_t *check)
+s_check_all (stele_page_check_t *check)
 {
     bool usable [STELE_TASK_STATE_END];
     int rc;
@@ -211,7 +211,7 @@ s_check_all (stele_compare_t *check)
 }
 
 static int
-s_pack (const stele_compare_t *check, stele_pack_t *pack)
+s_pack (const stele_page_check_t *check, stele_pack_t *pack)
 {
     int64_t wrong = check->missing + check->mismatched + check->extra;
     int64_t all = check->tasks + check->sessions + check->extra;
@@ -236,7 +236,7 @@ stele_cache_check (stele_cache_t *self, stele_reader_t *reader, bool repair,
     int rc = stele_cache_ready (self, reader, refusal);
     if (rc)
         return rc;
-    stele_compare_t *check = calloc (1, sizeof *check);
+    stele_page_check_t *check = calloc (1, sizeof *check);
     if (!check)
         return stele_refuse (refusal, STELE_ENO_MEMORY, NULL, "out of memory");
     check->cache = self;

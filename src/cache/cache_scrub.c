@@ -60,10 +60,10 @@ s_see_evictions (stele_cache_t *self)
 //  One page of what is active: tasks, then sessions, then tasks again. Returns 0 or an error.
 
 static int
-s_active (stele_compare_t *compare, stele_scrub_t *scrub)
+s_active (stele_page_check_t *compare, stele_scrub_t *scrub)
 {
-    int rc = scrub->in_sessions? stele_compare_open_sessions (compare, &scrub->session):
-        stele_compare_active (compare, &scrub->task);
+    int rc = scrub->in_sessions? stele_page_check_open_sessions (compare, &scrub->session):
+        stele_page_check_active (compare, &scrub->task);
     if (rc == 1) {
         if (scrub->in_sessions)
             scrub->active_left = false;
@@ -76,7 +76,7 @@ s_active (stele_compare_t *compare, stele_scrub_t *scrub)
 //  One page of the ended ones that Redis still has to hold
 
 static int
-s_ended (stele_compare_t *compare, stele_scrub_t *scrub)
+s_ended (stele_page_check_t *compare, stele_scrub_t *scrub)
 {
     stele_cache_t *self = compare->cache;
     int64_t first = stele_reader_position_at (compare->reader, self->now_us - self->terminal_ttl_us);
@@ -84,7 +84,7 @@ s_ended (stele_compare_t *compare, stele_scrub_t *scrub)
         return stele_cache_ledger_failed (self, compare->reader, (int) first);
     if (scrub->ended < first)
         scrub->ended = first;
-    int rc = stele_compare_ended (compare, &scrub->ended, self->head);
+    int rc = stele_page_check_ended (compare, &scrub->ended, self->head);
     if (rc == 1) {
         scrub->ended_left = false;
         scrub->ended = 0;
@@ -105,7 +105,7 @@ stele_cache_scrub (stele_cache_t *self, stele_reader_t *reader)
     }
     if (!stele_redis_connected (self->redis))
         return stele_cache_lost (self);
-    stele_compare_t compare = { .cache = self, .reader = reader, .repair = true };
+    stele_page_check_t compare = { .cache = self, .reader = reader, .repair = true };
     int rc = s_active (&compare, scrub);
     if (rc == 0)
         rc = s_ended (&compare, scrub);

@@ -31,7 +31,7 @@ s_position (stele_redis_t *redis, const stele_layout_t *layout, const char *ledg
 }
 
 int64_t
-stele_cache_witness (const stele_cache_options_t *options, const char *ledger_id,
+stele_cache_last_position (const stele_cache_options_t *options, const char *ledger_id,
     char *name, size_t name_size)
 {
     stele_redis_url_t url;

@@ -17,9 +17,9 @@
 #define PAGE_RECORDS STELE_BATCH_RECORDS
 
 void
-stele_compare_example (stele_compare_t *check, const char *text, size_t size)
+stele_page_check_example (stele_page_check_t *check, const char *text, size_t size)
 {
-    if (check->example_count == STELE_COMPARE_EXAMPLES_MAX || size >= STELE_LAYOUT_KEY_MAX)
+    if (check->example_count == STELE_PAGE_CHECK_EXAMPLES_MAX || size >= STELE_LAYOUT_KEY_MAX)
         return;
     for (size_t i = 0; i < check->example_count; i++)
         if (check->examples [i].size == size
@@ -33,7 +33,7 @@ stele_compare_example (stele_compare_t *check, const char *text, size_t size)
 //  -- one position on both sides -------------------------------------------------------
 
 int
-stele_compare_end (stele_compare_t *check, int rc)
+stele_page_check_end (stele_page_check_t *check, int rc)
 {
     stele_reader_end (check->reader);
     check->cache->in_snapshot = false;
@@ -41,7 +41,7 @@ stele_compare_end (stele_compare_t *check, int rc)
 }
 
 int
-stele_compare_begin (stele_compare_t *check)
+stele_page_check_begin (stele_page_check_t *check)
 {
     stele_cache_t *self = check->cache;
     int rc = stele_cache_ends (self);
@@ -59,7 +59,7 @@ stele_compare_begin (stele_compare_t *check)
         self->head = head;
     while (rc == 0 && self->position < head)
         rc = stele_cache_apply (self, check->reader, head);
-    return rc? stele_compare_end (check, rc): 0;
+    return rc? stele_page_check_end (check, rc): 0;
 }
 
 //  -- pages of records ------------------------------------------------------------------
@@ -67,24 +67,24 @@ stele_compare_begin (stele_compare_t *check)
 static bool
 s_leaves_now (const stele_cache_t *self, const stele_item_t *item)
 {
-    return item->expires_ms && item->expires_ms <= self->now_us / 1000 + STELE_COMPARE_MARGIN_MS;
+    return item->expires_ms && item->expires_ms <= self->now_us / 1000 + STELE_PAGE_CHECK_MARGIN_MS;
 }
 
 static void
-s_note_verdict (stele_compare_t *check, const stele_item_t *item, stele_verdict_t verdict)
+s_note_verdict (stele_page_check_t *check, const stele_item_t *item, stele_verdict_t verdict)
 {
     check->missing += verdict == STELE_VERDICT_MISSING;
     check->mismatched += verdict == STELE_VERDICT_MISMATCHED;
     if (verdict != STELE_VERDICT_RIGHT) {
         const stele_value_t *id = stele_item_id (item);
-        stele_compare_example (check, id->text, id->size);
+        stele_page_check_example (check, id->text, id->size);
     }
 }
 
 //  Compare what is in the batch, repair what differs, and leave the batch empty
 
 static int
-s_compare (stele_compare_t *check)
+s_compare (stele_page_check_t *check)
 {
     stele_cache_t *self = check->cache;
     bool keep [STELE_BATCH_RECORDS];
@@ -93,10 +93,10 @@ s_compare (stele_compare_t *check)
         keep [i] = !s_leaves_now (self, &self->batch->items [i]);
     stele_batch_keep (self->batch, keep);
     for (size_t i = 0; i < self->batch->count; i++)
-        stele_look_queue (self->redis, &self->layout, &self->batch->items [i]);
+        stele_record_check_queue (self->redis, &self->layout, &self->batch->items [i]);
     for (size_t i = 0; i < self->batch->count; i++) {
         const stele_item_t *item = &self->batch->items [i];
-        stele_verdict_t verdict = stele_look_read (self->redis, item);
+        stele_verdict_t verdict = stele_record_check_read (self->redis, item);
         if (!stele_redis_connected (self->redis))
             return stele_cache_lost (self);
         s_note_verdict (check, item, verdict);
@@ -121,7 +121,7 @@ s_compare (stele_compare_t *check)
 static int
 s_check_row (const stele_record_t *row, void *arg)
 {
-    stele_compare_t *check = arg;
+    stele_page_check_t *check = arg;
     if (check->rc == 0 && stele_batch_full (check->cache->batch))
         check->rc = s_compare (check);
     if (check->rc == 0)
@@ -130,17 +130,17 @@ s_check_row (const stele_record_t *row, void *arg)
 }
 
 int
-stele_compare_active (stele_compare_t *check, int64_t *after)
+stele_page_check_active (stele_page_check_t *check, int64_t *after)
 {
     check->is_task = true;
-    int rc = stele_compare_begin (check);
+    int rc = stele_page_check_begin (check);
     if (rc)
         return rc;
     int64_t last = stele_reader_active (check->reader, *after, PAGE_RECORDS, s_check_row, check);
     if (last < 0)
-        return stele_compare_end (check, stele_cache_ledger_failed (check->cache, check->reader,
+        return stele_page_check_end (check, stele_cache_ledger_failed (check->cache, check->reader,
             (int) last));
-    stele_compare_end (check, 0);
+    stele_page_check_end (check, 0);
     rc = check->rc? check->rc: s_compare (check);
     if (rc)
         return rc;
@@ -150,21 +150,21 @@ stele_compare_active (stele_compare_t *check, int64_t *after)
 }
 
 int
-stele_compare_open_sessions (stele_compare_t *check, int64_t *cursor)
+stele_page_check_open_sessions (stele_page_check_t *check, int64_t *cursor)
 {
     const uint32_t ended = 1u << STELE_SESSION_COMPLETED | 1u << STELE_SESSION_ERROR
         | 1u << STELE_SESSION_TERMINATED;
     const uint32_t all = (1u << STELE_SESSION_STATE_END) - 2;
     check->is_task = false;
-    int rc = stele_compare_begin (check);
+    int rc = stele_page_check_begin (check);
     if (rc)
         return rc;
     int64_t next = 0;
     rc = stele_reader_sessions (check->reader, all & ~ended, (stele_span_t) { NULL, 0 },
         *cursor, PAGE_RECORDS, s_check_row, check, &next);
     if (rc < 0)
-        return stele_compare_end (check, stele_cache_ledger_failed (check->cache, check->reader, rc));
-    stele_compare_end (check, 0);
+        return stele_page_check_end (check, stele_cache_ledger_failed (check->cache, check->reader, rc));
+    stele_page_check_end (check, 0);
     rc = check->rc? check->rc: s_compare (check);
     if (rc)
         return rc;
@@ -175,7 +175,7 @@ stele_compare_open_sessions (stele_compare_t *check, int64_t *cursor)
 //  Those whose last event is in this piece of the log, (after, upto]
 
 static int
-s_check_touched (stele_compare_t *check, int64_t after, int64_t upto)
+s_check_touched (stele_page_check_t *check, int64_t after, int64_t upto)
 {
     stele_cache_t *self = check->cache;
     int rc = 0;
@@ -194,17 +194,17 @@ s_check_touched (stele_compare_t *check, int64_t after, int64_t upto)
 }
 
 int
-stele_compare_ended (stele_compare_t *check, int64_t *after, int64_t upto)
+stele_page_check_ended (stele_page_check_t *check, int64_t *after, int64_t upto)
 {
     stele_cache_t *self = check->cache;
     if (*after >= upto)
         return 1;
-    int rc = stele_compare_begin (check);
+    int rc = stele_page_check_begin (check);
     if (rc)
         return rc;
     int64_t last = stele_cache_touched (self, check->reader, *after, upto);
     rc = last < 0? (int) last: s_check_touched (check, *after, last);
-    stele_compare_end (check, rc);
+    stele_page_check_end (check, rc);
     if (rc == 0)
         rc = s_compare (check);
     if (rc)

@@ -13,9 +13,9 @@
 
 #include "cache/cache_internal.h"
 
-#define STELE_COMPARE_EXAMPLES_MAX 20
+#define STELE_PAGE_CHECK_EXAMPLES_MAX 20
 //  Who leaves about now may be there or not
-#define STELE_COMPARE_MARGIN_MS 1000
+#define STELE_PAGE_CHECK_MARGIN_MS 1000
 
 typedef struct {
     char text [STELE_LAYOUT_KEY_MAX];
@@ -36,26 +36,26 @@ typedef struct {
     int64_t extra;
     int64_t mismatched;
     int64_t repaired;
-    stele_example_t examples [STELE_COMPARE_EXAMPLES_MAX];
+    stele_example_t examples [STELE_PAGE_CHECK_EXAMPLES_MAX];
     size_t example_count;
-} stele_compare_t;
+} stele_page_check_t;
 
 /*  One page each: 1 when it was the last one, 0 when there are more, or an error. Cursors
     begin at 0, that of the ended ones at the position behind which their last events are. */
 int
-    stele_compare_active (stele_compare_t *self, int64_t *cursor);
+    stele_page_check_active (stele_page_check_t *self, int64_t *cursor);
 int
-    stele_compare_open_sessions (stele_compare_t *self, int64_t *cursor);
+    stele_page_check_open_sessions (stele_page_check_t *self, int64_t *cursor);
 int
-    stele_compare_ended (stele_compare_t *self, int64_t *after, int64_t upto);
+    stele_page_check_ended (stele_page_check_t *self, int64_t *after, int64_t upto);
 
 /*  Both sides at one position, until the end. 'rc' is returned.             */
 int
-    stele_compare_begin (stele_compare_t *self);
+    stele_page_check_begin (stele_page_check_t *self);
 int
-    stele_compare_end (stele_compare_t *self, int rc);
+    stele_page_check_end (stele_page_check_t *self, int rc);
 
 void
-    stele_compare_example (stele_compare_t *self, const char *text, size_t size);
+    stele_page_check_example (stele_page_check_t *self, const char *text, size_t size);
 
 #endif

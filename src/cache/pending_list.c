@@ -15,21 +15,21 @@
 #define TIMEOUT_MS 1000             // Of one answer of Redis
 #define PAGE 16                     // Elements of one look; each may have some megabytes
 
-struct stele_detour {
+struct stele_pending_list {
     stele_redis_t *redis;
     char key [256];
     bool sure;                      // Every element so far was answered on this connection
     char error [256];
 };
 
-stele_detour_t *
-stele_detour_new (const char *url, const char *prefix, const char *ledger_id,
+stele_pending_list_t *
+stele_pending_list_new (const char *url, const char *prefix, const char *ledger_id,
     stele_refusal_t *refusal)
 {
     stele_redis_url_t parsed;
     if (stele_redis_url_parse (&parsed, url, refusal))
         return NULL;
-    stele_detour_t *self = calloc (1, sizeof *self);
+    stele_pending_list_t *self = calloc (1, sizeof *self);
     assert (self);
     self->redis = stele_redis_new (&parsed, TIMEOUT_MS);
     snprintf (self->key, sizeof self->key, "%s-pending:%s", prefix, ledger_id);
@@ -37,9 +37,9 @@ stele_detour_new (const char *url, const char *prefix, const char *ledger_id,
 }
 
 void
-stele_detour_destroy (stele_detour_t **self_p)
+stele_pending_list_destroy (stele_pending_list_t **self_p)
 {
-    stele_detour_t *self = *self_p;
+    stele_pending_list_t *self = *self_p;
     if (!self)
         return;
     stele_redis_destroy (&self->redis);
@@ -48,14 +48,14 @@ stele_detour_destroy (stele_detour_t **self_p)
 }
 
 const char *
-stele_detour_error (const stele_detour_t *self)
+stele_pending_list_error (const stele_pending_list_t *self)
 {
     return self->error;
 }
 
 //  Why an answer is not the one that was asked for
 static void
-s_note_error (stele_detour_t *self, const redisReply *reply)
+s_note_error (stele_pending_list_t *self, const redisReply *reply)
 {
     snprintf (self->error, sizeof self->error, "Redis: %s",
         reply && reply->type == REDIS_REPLY_ERROR? reply->str: stele_redis_error (self->redis));
@@ -63,7 +63,7 @@ s_note_error (stele_detour_t *self, const redisReply *reply)
 
 //  What has to be an integer: the connection is of no use after anything else
 static int64_t
-s_integer (stele_detour_t *self)
+s_integer (stele_pending_list_t *self)
 {
     redisReply *reply = stele_redis_reply (self->redis);
     int64_t value = reply && reply->type == REDIS_REPLY_INTEGER? reply->integer: -1;
@@ -78,7 +78,7 @@ s_integer (stele_detour_t *self)
 }
 
 int64_t
-stele_detour_length (stele_detour_t *self)
+stele_pending_list_length (stele_pending_list_t *self)
 {
     if (!stele_redis_connected (self->redis)) {
         self->sure = false;
@@ -93,10 +93,10 @@ stele_detour_length (stele_detour_t *self)
 
 //  What is beyond the first 'count' was never acked
 static int
-s_cut (stele_detour_t *self, int64_t count)
+s_cut (stele_pending_list_t *self, int64_t count)
 {
     if (count == 0)
-        return stele_detour_clear (self);
+        return stele_pending_list_clear (self);
     stele_redis_word (self->redis, "LTRIM");
     stele_redis_word (self->redis, self->key);
     stele_redis_integer (self->redis, 0);
@@ -111,10 +111,10 @@ s_cut (stele_detour_t *self, int64_t count)
 }
 
 int
-stele_detour_add (stele_detour_t *self, int64_t count, const void *data, size_t size)
+stele_pending_list_add (stele_pending_list_t *self, int64_t count, const void *data, size_t size)
 {
     int64_t length = self->sure && stele_redis_connected (self->redis)?
-        count: stele_detour_length (self);
+        count: stele_pending_list_length (self);
     if (length < 0)
         return STELE_EUNAVAILABLE;
     if (length < count)
@@ -134,9 +134,9 @@ stele_detour_add (stele_detour_t *self, int64_t count, const void *data, size_t 
 }
 
 int
-stele_detour_each (stele_detour_t *self, stele_detour_fn *fn, void *arg)
+stele_pending_list_each (stele_pending_list_t *self, stele_pending_list_fn *fn, void *arg)
 {
-    int64_t length = stele_detour_length (self);
+    int64_t length = stele_pending_list_length (self);
     int rc = length < 0? STELE_EUNAVAILABLE: 0;
     for (int64_t from = 0; from < length && rc == 0; from += PAGE) {
         stele_redis_word (self->redis, "LRANGE");
@@ -157,9 +157,9 @@ stele_detour_each (stele_detour_t *self, stele_detour_fn *fn, void *arg)
 }
 
 int
-stele_detour_clear (stele_detour_t *self)
+stele_pending_list_clear (stele_pending_list_t *self)
 {
-    if (!stele_redis_connected (self->redis) && stele_detour_length (self) < 0)
+    if (!stele_redis_connected (self->redis) && stele_pending_list_length (self) < 0)
         return STELE_EUNAVAILABLE;
     stele_redis_command (self->redis, "DEL", self->key, NULL);
     return s_integer (self) < 0? STELE_EUNAVAILABLE: 0;

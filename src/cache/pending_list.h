@@ -14,38 +14,38 @@
 
 #include "model/refusal.h"
 
-typedef struct stele_detour stele_detour_t;
+typedef struct stele_pending_list stele_pending_list_t;
 
 /*  Not yet connected. NULL: the URL is none. Caller owns return value.      */
-stele_detour_t *
-    stele_detour_new (const char *url, const char *prefix, const char *ledger_id,
+stele_pending_list_t *
+    stele_pending_list_new (const char *url, const char *prefix, const char *ledger_id,
         stele_refusal_t *refusal);
 void
-    stele_detour_destroy (stele_detour_t **self_p);
+    stele_pending_list_destroy (stele_pending_list_t **self_p);
 
 /*  How many elements Redis has; connects where it has to. Negative: it does not answer. */
 int64_t
-    stele_detour_length (stele_detour_t *self);
+    stele_pending_list_length (stele_pending_list_t *self);
 
 /*  Add an element behind the first 'count', which were added before; what is beyond those (an
     element whose answer was lost) is dropped. 0: Redis has it. STELE_ELEDGER: it has fewer
     than 'count': they were lost, and have to be added again from the first (count 0).
     STELE_EUNAVAILABLE: nobody knows.                                        */
 int
-    stele_detour_add (stele_detour_t *self, int64_t count, const void *data, size_t size);
+    stele_pending_list_add (stele_pending_list_t *self, int64_t count, const void *data, size_t size);
 
 /*  Every element in order. A function that returns non-zero ends it. 0, what it returned, or
     STELE_EUNAVAILABLE.                                                      */
-typedef int (stele_detour_fn) (const void *data, size_t size, void *arg);
+typedef int (stele_pending_list_fn) (const void *data, size_t size, void *arg);
 int
-    stele_detour_each (stele_detour_t *self, stele_detour_fn *fn, void *arg);
+    stele_pending_list_each (stele_pending_list_t *self, stele_pending_list_fn *fn, void *arg);
 
 /*  Forget all of it. 0 or STELE_EUNAVAILABLE.                               */
 int
-    stele_detour_clear (stele_detour_t *self);
+    stele_pending_list_clear (stele_pending_list_t *self);
 
 /*  Why Redis did not answer. Owned by the detour.                           */
 const char *
-    stele_detour_error (const stele_detour_t *self);
+    stele_pending_list_error (const stele_pending_list_t *self);
 
 #endif

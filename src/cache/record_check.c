@@ -46,7 +46,7 @@ s_same_fields (const stele_record_t *record, const redisReply *hash)
 }
 
 void
-stele_look_queue (stele_redis_t *redis, const stele_layout_t *layout, const stele_item_t *item)
+stele_record_check_queue (stele_redis_t *redis, const stele_layout_t *layout, const stele_item_t *item)
 {
     stele_key_t key;
     stele_item_key (item, layout, &key);
@@ -77,7 +77,7 @@ s_judge_hash (const stele_item_t *item, const redisReply *hash)
 }
 
 stele_verdict_t
-stele_look_read (stele_redis_t *redis, const stele_item_t *item)
+stele_record_check_read (stele_redis_t *redis, const stele_item_t *item)
 {
     redisReply *reply = stele_redis_reply (redis);
     stele_verdict_t verdict = s_judge_hash (item, reply);

@@ -23,9 +23,9 @@ typedef enum {
 /*  Queue the commands that look at an item; any number of them, then read each in the
     same order. Without a connection the verdict means nothing.              */
 void
-    stele_look_queue (stele_redis_t *redis, const stele_layout_t *layout,
+    stele_record_check_queue (stele_redis_t *redis, const stele_layout_t *layout,
         const stele_item_t *item);
 stele_verdict_t
-    stele_look_read (stele_redis_t *redis, const stele_item_t *item);
+    stele_record_check_read (stele_redis_t *redis, const stele_item_t *item);
 
 #endif

@@ -10,7 +10,7 @@
 
 #include <assert.h>
 #include <czmq.h>
-#include "client/follow.h"
+#include "client/subscription.h"
 #include "client/publish/publisher.h"
 #include "client/request.h"
 #include "client/wait.h"
@@ -41,7 +41,7 @@ struct _stele_client_t {
     void *receipt_arg;
     stele_publisher_t *publisher;
     stele_asker_t *asker;
-    stele_follower_t *follower;
+    stele_subscription_t *follower;
     stele_refusal_t refusal;        // Of the last failure
 };
 
@@ -85,7 +85,7 @@ stele_client_destroy (stele_client_t **self_p)
         return;
     stele_publisher_destroy (&self->publisher);
     stele_asker_destroy (&self->asker);
-    stele_follower_destroy (&self->follower);
+    stele_subscription_destroy (&self->follower);
     free (self->producer);
     free (self->instance);
     free (self->events);
@@ -383,8 +383,8 @@ int
 stele_client_follow (stele_client_t *self, const char *topic, int64_t after)
 {
     assert (topic && after >= -1);
-    stele_follower_destroy (&self->follower);
-    self->follower = stele_follower_new (self->feed, self->requests, topic, after,
+    stele_subscription_destroy (&self->follower);
+    self->follower = stele_subscription_new (self->feed, self->requests, topic, after,
         &self->refusal);
     return self->follower? 0: self->refusal.code;
 }
@@ -393,5 +393,5 @@ int
 stele_client_next (stele_client_t *self, int timeout_ms, stele_event_t **event)
 {
     assert (self->follower);
-    return stele_follower_next (self->follower, timeout_ms, event, &self->refusal);
+    return stele_subscription_next (self->follower, timeout_ms, event, &self->refusal);
 }

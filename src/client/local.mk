@@ -1,11 +1,11 @@
 noinst_LTLIBRARIES += src/client/libclient.la
 src_client_libclient_la_SOURCES = \
+    src/client/broker_message.c src/client/broker_message.h \
     src/client/client.c \
     src/client/event.c \
-    src/client/follow.c src/client/follow.h \
     src/client/link.c src/client/link.h \
-    src/client/peer.c src/client/peer.h \
     src/client/request.c src/client/request.h \
+    src/client/subscription.c src/client/subscription.h \
     src/client/wait.c src/client/wait.h \
     src/client/publish/dialog.c src/client/publish/dialog.h \
     src/client/publish/dialog_answer.c \

@@ -39,12 +39,12 @@ stele_ledger_t *
 
 /*  Another one that remembers how far this ledger was: the position it knows of, 0 for
     none. Its own name into 'name'.                                          */
-typedef int64_t (stele_witness_fn) (const char *ledger_id, char *name, size_t name_size, void *arg);
+typedef int64_t (stele_last_position_fn) (const char *ledger_id, char *name, size_t name_size, void *arg);
 
 typedef struct {
     stele_check_t check;
-    stele_witness_fn *witness;      // NULL: there is none
-    void *witness_arg;
+    stele_last_position_fn *last_position;      // NULL: there is none
+    void *last_position_arg;
     bool accept_loss;               // Open one that is behind: what is missing is recorded as lost
                                     // (stele_reader_losses), and since positions are then
                                     // given a second time, the ledger gets a new id
@@ -230,10 +230,6 @@ int64_t
 int
     stele_ledger_follower_save (stele_ledger_t *self, const char *name,
         int64_t position, int64_t time_us);
-
-/*  Is that an error after which all is as before: no room, no memory, somebody is in the way? */
-bool
-    stele_ledger_passes (int code);
 
 /*  Fold the write-ahead log into the file as far as readers allow, when it is longer than its
     bound; and early, when nobody wants to commit. 'spare_us' is how long the caller had nothing

@@ -136,7 +136,7 @@ int
 /*  Only its state and the position of its last event, from the narrow row. 1 there is such a
     task, 0, or an error.                                                    */
 int
-    stele_reader_task_stand (stele_reader_t *self, int64_t key, int *state, int64_t *position);
+    stele_reader_task_state (stele_reader_t *self, int64_t key, int *state, int64_t *position);
 
 /*  As it was: after the event at 'position' (time_us 0), or after its events whose
     time is at most 'time_us' (position 0), in the order of their positions.
@@ -365,11 +365,6 @@ typedef int (stele_report_fn) (const stele_report_group_t *group, void *arg);
 int
     stele_reader_report (stele_reader_t *self, const stele_report_t *ask, stele_report_fn *fn,
         stele_row_fn *slow, void *arg, stele_report_end_t *end);
-
-/*  Producers: record with producer, sequence, and in 'message' the status word,
-    'name' the instance, 'time' when last seen.                              */
-int
-    stele_reader_producers (stele_reader_t *self, int64_t limit, stele_row_fn *fn, void *arg);
 
 /*  -- losses ---------------------------------------------------------------------- */
 

@@ -652,7 +652,7 @@ convert_emit (convert_t *self, int64_t order, json_t *json)
         snprintf (self->failure, sizeof self->failure, "%s", error);
     }
     else {
-        stele_spool_add (self->migrate->spool, order, text, size);
+        stele_event_sort_add (self->migrate->spool, order, text, size);
         self->migrate->counts.events++;
     }
     stele_event_destroy (&event);

@@ -22,7 +22,7 @@
 struct stele_migrate {
     stele_migrate_odd_fn *odd_fn;
     void *odd_arg;
-    stele_spool_t *spool;
+    stele_event_sort_t *spool;
     stele_migrate_counts_t counts;
     char **tasks;
     size_t task_count, task_room;

@@ -19,22 +19,22 @@ typedef struct {
     char id [];
 } s_claim_t;
 
-struct rivals {
+struct duplicates {
     s_claim_t *claims;
 };
 
-rivals_t *
-rivals_new (void)
+duplicates_t *
+duplicates_new (void)
 {
-    rivals_t *self = calloc (1, sizeof *self);
+    duplicates_t *self = calloc (1, sizeof *self);
     assert (self);
     return self;
 }
 
 void
-rivals_destroy (rivals_t **self_p)
+duplicates_destroy (duplicates_t **self_p)
 {
-    rivals_t *self = *self_p;
+    duplicates_t *self = *self_p;
     if (!self)
         return;
     s_claim_t *claim, *next;
@@ -48,7 +48,7 @@ rivals_destroy (rivals_t **self_p)
 }
 
 void
-rivals_add (rivals_t *self, const char *id, int64_t rank)
+duplicates_add (duplicates_t *self, const char *id, int64_t rank)
 {
     s_claim_t *claim;
     size_t size = strlen (id);
@@ -68,7 +68,7 @@ rivals_add (rivals_t *self, const char *id, int64_t rank)
 }
 
 json_t *
-rivals_settle (rivals_t *self, const char *id, json_t *record, json_t **others)
+duplicates_settle (duplicates_t *self, const char *id, json_t *record, json_t **others)
 {
     s_claim_t *claim;
     HASH_FIND (hh, self->claims, id, strlen (id), claim);

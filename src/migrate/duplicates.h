@@ -15,21 +15,21 @@
 #include <stdint.h>
 #include <jansson.h>
 
-typedef struct rivals rivals_t;
+typedef struct duplicates duplicates_t;
 
-rivals_t *
-    rivals_new (void);
+duplicates_t *
+    duplicates_new (void);
 void
-    rivals_destroy (rivals_t **self_p);
+    duplicates_destroy (duplicates_t **self_p);
 
 /*  A record of that id. The highest rank stands, of equal ones the last.    */
 void
-    rivals_add (rivals_t *self, const char *id, int64_t rank);
+    duplicates_add (duplicates_t *self, const char *id, int64_t rank);
 
 /*  The same records in the same order. Takes the record. Caller owns return value, the one
     that stands, and 'others', an array, NULL where there are none. NULL: more of that id
     are to come.                                                             */
 json_t *
-    rivals_settle (rivals_t *self, const char *id, json_t *record, json_t **others);
+    duplicates_settle (duplicates_t *self, const char *id, json_t *record, json_t **others);
 
 #endif

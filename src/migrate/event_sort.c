@@ -12,29 +12,29 @@
 
 typedef struct { int64_t order, offset; size_t size; } s_place_t;
 
-struct stele_spool {
+struct stele_event_sort {
     FILE *file;
     int64_t offset;
     s_place_t *places;
     size_t count, room;
 };
 
-stele_spool_t *
-stele_spool_new (void)
+stele_event_sort_t *
+stele_event_sort_new (void)
 {
     FILE *file = tmpfile ();
     if (!file)
         return NULL;
-    stele_spool_t *self = calloc (1, sizeof *self);
+    stele_event_sort_t *self = calloc (1, sizeof *self);
     assert (self);
     self->file = file;
     return self;
 }
 
 void
-stele_spool_destroy (stele_spool_t **self_p)
+stele_event_sort_destroy (stele_event_sort_t **self_p)
 {
-    stele_spool_t *self = *self_p;
+    stele_event_sort_t *self = *self_p;
     if (!self)
         return;
     fclose (self->file);
@@ -44,14 +44,14 @@ stele_spool_destroy (stele_spool_t **self_p)
 }
 
 void
-stele_spool_add (stele_spool_t *self, int64_t order, const char *text, size_t size)
+stele_event_sort_add (stele_event_sort_t *self, int64_t order, const char *text, size_t size)
 {
     if (self->count == self->room) {
         self->room = self->room? self->room * 2: 1024;
         self->places = realloc (self->places, self->room * sizeof *self->places);
         assert (self->places);
     }
-    //  A write that fails is told by stele_spool_write
+    //  A write that fails is told by stele_event_sort_write
     fwrite (text, 1, size, self->file);
     self->places [self->count++] = (s_place_t) { order, self->offset, size };
     self->offset += (int64_t) size;
@@ -68,7 +68,7 @@ s_compare (const void *one, const void *other)
 }
 
 int
-stele_spool_write (stele_spool_t *self, FILE *file)
+stele_event_sort_write (stele_event_sort_t *self, FILE *file)
 {
     if (fflush (self->file) || ferror (self->file)) {
         errno = errno? errno: EIO;

@@ -14,21 +14,21 @@
 #include <stdint.h>
 #include <stdio.h>
 
-typedef struct stele_spool stele_spool_t;
+typedef struct stele_event_sort stele_event_sort_t;
 
 /*  NULL: there is no temporary file, errno says why. Caller owns return value. */
-stele_spool_t *
-    stele_spool_new (void);
+stele_event_sort_t *
+    stele_event_sort_new (void);
 void
-    stele_spool_destroy (stele_spool_t **self_p);
+    stele_event_sort_destroy (stele_event_sort_t **self_p);
 
 /*  Add an event that comes after those of a smaller order, and after those of the same
     order that were added before.                                            */
 void
-    stele_spool_add (stele_spool_t *self, int64_t order, const char *text, size_t size);
+    stele_event_sort_add (stele_event_sort_t *self, int64_t order, const char *text, size_t size);
 
 /*  Write all, a line each, in order. 0, or -1 with errno.                   */
 int
-    stele_spool_write (stele_spool_t *self, FILE *file);
+    stele_event_sort_write (stele_event_sort_t *self, FILE *file);
 
 #endif

@@ -25,10 +25,10 @@
 //  Keys are read once and held: which of those with one id stands is known at the end
 typedef struct {
     stele_migrate_t *migrate;
-    stele_legacy_key_t *keys;
+    stele_redis_key_t *keys;
     char **ids;                     // Of each key the id that it claims
     size_t count, room;
-    rivals_t *rivals;
+    duplicates_t *duplicates;
 } s_source_t;
 
 static void
@@ -74,7 +74,7 @@ s_emit (convert_t *convert, const char *id, int64_t time_us)
 
 //  What of a key is the id
 static const char *
-s_suffix (const stele_legacy_key_t *key, size_t *size)
+s_suffix (const stele_redis_key_t *key, size_t *size)
 {
     const char *colon = memchr (key->key, ':', key->key_size);
     const char *suffix = colon? colon + 1: key->key;
@@ -84,7 +84,7 @@ s_suffix (const stele_legacy_key_t *key, size_t *size)
 
 //  Its own id, where it has one that can be, else that of its key. Caller frees.
 static char *
-s_id_of (const json_t *columns, const stele_legacy_key_t *key, bool *own)
+s_id_of (const json_t *columns, const stele_redis_key_t *key, bool *own)
 {
     static const char *const names [] = { "id", "task_id" };
     size_t size;
@@ -107,7 +107,7 @@ s_id_of (const json_t *columns, const stele_legacy_key_t *key, bool *own)
 }
 
 static bool
-s_names_key (const char *id, const stele_legacy_key_t *key)
+s_names_key (const char *id, const stele_redis_key_t *key)
 {
     size_t size;
     const char *suffix = s_suffix (key, &size);
@@ -115,7 +115,7 @@ s_names_key (const char *id, const stele_legacy_key_t *key)
 }
 
 static char *
-s_take_id (convert_t *convert, const stele_legacy_key_t *key)
+s_take_id (convert_t *convert, const stele_redis_key_t *key)
 {
     bool own;
     char *id = s_id_of (convert->columns, key, &own);
@@ -133,7 +133,7 @@ s_take_id (convert_t *convert, const stele_legacy_key_t *key)
 }
 
 static json_t *
-s_parse (const stele_legacy_key_t *key, size_t *words)
+s_parse (const stele_redis_key_t *key, size_t *words)
 {
     json_t *columns = convert_parse (key->text, key->size, JSON_ALLOW_NUL | JSON_REJECT_DUPLICATES, words);
     if (json_is_object (columns))
@@ -144,7 +144,7 @@ s_parse (const stele_legacy_key_t *key, size_t *words)
 
 //  What the others of its id are kept as
 static json_t *
-s_record (const stele_legacy_key_t *key)
+s_record (const stele_redis_key_t *key)
 {
     size_t words;
     json_t *record = json_object (), *columns = s_parse (key, &words);
@@ -154,7 +154,7 @@ s_record (const stele_legacy_key_t *key)
 }
 
 static void
-s_emit_key (s_source_t *self, const stele_legacy_key_t *key, json_t *others)
+s_emit_key (s_source_t *self, const stele_redis_key_t *key, json_t *others)
 {
     convert_t convert;
     size_t words;
@@ -189,7 +189,7 @@ s_settle_key (s_source_t *self, size_t number)
 {
     json_t *others;
     self->migrate->counts.tasks++;
-    json_t *stands = rivals_settle (self->rivals, self->ids [number], json_integer ((json_int_t) number), &others);
+    json_t *stands = duplicates_settle (self->duplicates, self->ids [number], json_integer ((json_int_t) number), &others);
     if (!stands)
         return;
     for (size_t i = 0; i < json_array_size (others); i++)
@@ -209,7 +209,7 @@ s_copy (const char *bytes, size_t size)
 }
 
 static int
-s_hold_key (const stele_legacy_key_t *key, void *arg)
+s_hold_key (const stele_redis_key_t *key, void *arg)
 {
     s_source_t *self = arg;
     if (!key->text) {
@@ -226,7 +226,7 @@ s_hold_key (const stele_legacy_key_t *key, void *arg)
         self->ids = realloc (self->ids, self->room * sizeof *self->ids);
         assert (self->keys && self->ids);
     }
-    stele_legacy_key_t *held = &self->keys [self->count];
+    stele_redis_key_t *held = &self->keys [self->count];
     *held = *key;
     held->key = s_copy (key->key, key->key_size);
     held->text = s_copy (key->text, key->size);
@@ -234,7 +234,7 @@ s_hold_key (const stele_legacy_key_t *key, void *arg)
     json_t *columns = s_parse (held, &words);
     bool own;
     char *id = s_id_of (columns, held, &own);
-    rivals_add (self->rivals, id, s_names_key (id, held));
+    duplicates_add (self->duplicates, id, s_names_key (id, held));
     json_decref (columns);
     self->ids [self->count++] = id;
     return 0;
@@ -244,13 +244,13 @@ int
 stele_migrate_from_redis (stele_migrate_t *migrate, const char *url, const char *pattern,
     int timeout_ms, char *error, size_t error_size)
 {
-    migrate->spool = stele_spool_new ();
+    migrate->spool = stele_event_sort_new ();
     if (!migrate->spool) {
         snprintf (error, error_size, "a temporary file: %s", strerror (errno));
         return STELE_EIO;
     }
-    s_source_t self = { .migrate = migrate, .rivals = rivals_new () };
-    int rc = stele_legacy_keys (url, pattern, timeout_ms, s_hold_key, &self, error, error_size);
+    s_source_t self = { .migrate = migrate, .duplicates = duplicates_new () };
+    int rc = stele_redis_keys (url, pattern, timeout_ms, s_hold_key, &self, error, error_size);
     for (size_t i = 0; i < self.count; i++) {
         if (rc == 0)
             s_settle_key (&self, i);
@@ -262,6 +262,6 @@ stele_migrate_from_redis (stele_migrate_t *migrate, const char *url, const char 
     }
     free (self.keys);
     free (self.ids);
-    rivals_destroy (&self.rivals);
+    duplicates_destroy (&self.duplicates);
     return rc;
 }

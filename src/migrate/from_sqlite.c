@@ -16,7 +16,7 @@
 #include "stele_error.h"
 
 json_t *
-sqlite_columns (const stele_foreign_row_t *row)
+sqlite_columns (const stele_sqlite_file_row_t *row)
 {
     json_t *columns = json_object ();
     for (int i = 0; i < row->count; i++) {
@@ -79,26 +79,26 @@ s_peek_updated (const json_t *columns)
 }
 
 static int
-s_survey (const stele_foreign_row_t *row, void *arg)
+s_survey (const stele_sqlite_file_row_t *row, void *arg)
 {
     sqlite_source_t *self = arg;
     json_t *columns = sqlite_columns (row);
     char *id = s_peek_id (self, columns);
     if (id)
-        rivals_add (self->rivals, id, s_peek_updated (columns));
+        duplicates_add (self->duplicates, id, s_peek_updated (columns));
     free (id);
     json_decref (columns);
     return 0;
 }
 
 json_t *
-sqlite_settle (sqlite_source_t *self, const stele_foreign_row_t *row, json_t **others)
+sqlite_settle (sqlite_source_t *self, const stele_sqlite_file_row_t *row, json_t **others)
 {
     *others = NULL;
     json_t *columns = sqlite_columns (row);
     char *id = s_peek_id (self, columns);
     if (id)
-        columns = rivals_settle (self->rivals, id, columns, others);
+        columns = duplicates_settle (self->duplicates, id, columns, others);
     free (id);
     return columns;
 }
@@ -152,11 +152,11 @@ sqlite_take_user (convert_t *convert, json_t *event, const json_t *user)
 //  Rows of a table that belong to an id, where there is such a table
 int
 sqlite_rows_of (sqlite_source_t *self, const char *table, const char *column, const char *id,
-    stele_foreign_fn *fn, sqlite_owner_t *owner)
+    stele_sqlite_file_fn *fn, sqlite_owner_t *owner)
 {
-    if (!stele_foreign_has_table (self->source, table))
+    if (!stele_sqlite_file_has_table (self->source, table))
         return 0;
-    return stele_foreign_rows (self->source, table, column, id, fn, owner);
+    return stele_sqlite_file_rows (self->source, table, column, id, fn, owner);
 }
 
 void
@@ -212,19 +212,19 @@ s_check_columns (sqlite_source_t *self, char *error, size_t error_size)
         { "task_history", "task_id" }, { "task_outputs", "task_id" }, { "task_metrics", "task_id" },
         { "cli_session_commands", "session_id" }
     };
-    if (stele_foreign_is_ledger (self->source)) {
+    if (stele_sqlite_file_is_ledger (self->source)) {
         snprintf (error, error_size, "it is a ledger of Stele: 'stele export' from its broker and "
             "'stele import' into another move it");
         return STELE_ELEDGER;
     }
-    if (!stele_foreign_has_table (self->source, "tasks")
-    &&  !stele_foreign_has_table (self->source, "cli_sessions")) {
+    if (!stele_sqlite_file_has_table (self->source, "tasks")
+    &&  !stele_sqlite_file_has_table (self->source, "cli_sessions")) {
         snprintf (error, error_size, "it has neither a table tasks nor cli_sessions: it is not one of the earlier system");
         return STELE_ELEDGER;
     }
     for (size_t i = 0; i < sizeof needed / sizeof needed [0]; i++)
-        if (stele_foreign_has_table (self->source, needed [i].table)
-        && !stele_foreign_has_column (self->source, needed [i].table, needed [i].column)) {
+        if (stele_sqlite_file_has_table (self->source, needed [i].table)
+        && !stele_sqlite_file_has_column (self->source, needed [i].table, needed [i].column)) {
             snprintf (error, error_size, "its table %s has no column %s: whose rows they are is not known",
                 needed [i].table, needed [i].column);
             return STELE_ELEDGER;
@@ -234,51 +234,51 @@ s_check_columns (sqlite_source_t *self, char *error, size_t error_size)
 
 static int
 s_take_table (sqlite_source_t *self, const char *table, const char *key, const char *otherwise,
-    stele_foreign_fn *fn)
+    stele_sqlite_file_fn *fn)
 {
-    if (!stele_foreign_has_table (self->source, table))
+    if (!stele_sqlite_file_has_table (self->source, table))
         return 0;
     self->key = key;
     self->otherwise = otherwise;
-    self->rivals = rivals_new ();
-    int rc = stele_foreign_rows (self->source, table, NULL, NULL, s_survey, self);
+    self->duplicates = duplicates_new ();
+    int rc = stele_sqlite_file_rows (self->source, table, NULL, NULL, s_survey, self);
     if (rc == 0)
-        rc = stele_foreign_rows (self->source, table, NULL, NULL, fn, self);
-    rivals_destroy (&self->rivals);
+        rc = stele_sqlite_file_rows (self->source, table, NULL, NULL, fn, self);
+    duplicates_destroy (&self->duplicates);
     return rc;
 }
 
 static int
 s_take_orphans (sqlite_source_t *self, const char *table, const char *column,
-    const char *other, const char *key, stele_foreign_fn *fn)
+    const char *other, const char *key, stele_sqlite_file_fn *fn)
 {
     sqlite_owner_t owner = { .source = self, .last_us = self->fallback_us };
-    if (!stele_foreign_has_table (self->source, table))
+    if (!stele_sqlite_file_has_table (self->source, table))
         return 0;
-    if (!stele_foreign_has_table (self->source, other))
-        return stele_foreign_rows (self->source, table, NULL, NULL, fn, &owner);
-    return stele_foreign_orphans (self->source, table, column, other, key, fn, &owner);
+    if (!stele_sqlite_file_has_table (self->source, other))
+        return stele_sqlite_file_rows (self->source, table, NULL, NULL, fn, &owner);
+    return stele_sqlite_file_orphans (self->source, table, column, other, key, fn, &owner);
 }
 
 int
 stele_migrate_from_sqlite (stele_migrate_t *migrate, const char *path,
     char *error, size_t error_size)
 {
-    migrate->spool = stele_spool_new ();
+    migrate->spool = stele_event_sort_new ();
     if (!migrate->spool) {
         snprintf (error, error_size, "a temporary file: %s", strerror (errno));
         return STELE_EIO;
     }
-    sqlite_source_t self = { .migrate = migrate, .source = stele_foreign_open (path, error, error_size) };
+    sqlite_source_t self = { .migrate = migrate, .source = stele_sqlite_file_open (path, error, error_size) };
     if (!self.source)
         return STELE_EIO;
-    self.fallback_us = stele_foreign_modified_us (self.source);
-    self.task_key = stele_foreign_has_column (self.source, "tasks", "task_id")? "task_id": "id";
-    self.session_key = stele_foreign_has_column (self.source, "cli_sessions", "session_id")? "session_id": "id";
+    self.fallback_us = stele_sqlite_file_modified_us (self.source);
+    self.task_key = stele_sqlite_file_has_column (self.source, "tasks", "task_id")? "task_id": "id";
+    self.session_key = stele_sqlite_file_has_column (self.source, "cli_sessions", "session_id")? "session_id": "id";
     int rc = s_check_columns (&self, error, error_size);
     bool checked = rc == 0;
     if (checked)
-        stele_foreign_tables (self.source, s_say_unknown, migrate);
+        stele_sqlite_file_tables (self.source, s_say_unknown, migrate);
     if (rc == 0)
         rc = s_take_table (&self, "tasks", self.task_key, NULL, sqlite_take_task);
     if (rc == 0)
@@ -295,7 +295,7 @@ stele_migrate_from_sqlite (stele_migrate_t *migrate, const char *path,
     if (rc == 0)
         rc = s_take_table (&self, "user_preferences", "user_id id", "default", sqlite_take_preference);
     if (rc && checked)
-        snprintf (error, error_size, "%s: %s", path, stele_foreign_error (self.source));
-    stele_foreign_close (&self.source);
+        snprintf (error, error_size, "%s: %s", path, stele_sqlite_file_error (self.source));
+    stele_sqlite_file_close (&self.source);
     return rc;
 }

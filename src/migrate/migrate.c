@@ -31,7 +31,7 @@ stele_migrate_destroy (stele_migrate_t **self_p)
         free (self->tasks [i]);
     free (self->tasks);
     json_decref (self->spellings);
-    stele_spool_destroy (&self->spool);
+    stele_event_sort_destroy (&self->spool);
     free (self);
     *self_p = NULL;
 }
@@ -66,5 +66,5 @@ stele_migrate_counts (const stele_migrate_t *self)
 int
 stele_migrate_write (stele_migrate_t *self, FILE *file)
 {
-    return stele_spool_write (self->spool, file);
+    return stele_event_sort_write (self->spool, file);
 }

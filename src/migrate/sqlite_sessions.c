@@ -28,11 +28,11 @@ s_emit_command (sqlite_owner_t *owner, convert_t *convert)
     sqlite_take_user (convert, event, owner->user);
     convert_keep_rest (convert);
     convert_attach (convert, event, NULL);
-    convert_emit (convert, owner->story? story_order (owner->story, time_us): time_us, event);
+    convert_emit (convert, owner->timeline? timeline_order (owner->timeline, time_us): time_us, event);
 }
 
 static int
-s_take_command (const stele_foreign_row_t *row, void *arg)
+s_take_command (const stele_sqlite_file_row_t *row, void *arg)
 {
     sqlite_owner_t *owner = arg;
     convert_t convert;
@@ -45,7 +45,7 @@ s_take_command (const stele_foreign_row_t *row, void *arg)
 }
 
 int
-sqlite_orphan_command (const stele_foreign_row_t *row, void *arg)
+sqlite_orphan_command (const stele_sqlite_file_row_t *row, void *arg)
 {
     sqlite_owner_t *owner = arg;
     convert_t convert;
@@ -59,35 +59,35 @@ sqlite_orphan_command (const stele_foreign_row_t *row, void *arg)
 }
 
 static void
-s_emit_start (convert_t *convert, story_t *story, json_t *event, int state)
+s_emit_start (convert_t *convert, timeline_t *timeline, json_t *event, int state)
 {
-    json_object_set_new (event, "time", convert_time (story->created_us));
+    json_object_set_new (event, "time", convert_time (timeline->created_us));
     if (state < STELE_SESSION_COMPLETED)
         json_object_set_new (event, "state", json_string (
             stele_vocabulary_word (STELE_VOCABULARY_SESSION_STATE, state)));
-    convert_emit (convert, story_order (story, story->created_us), event);
+    convert_emit (convert, timeline_order (timeline, timeline->created_us), event);
 }
 
 //  Its state, where the start did not give it, and the time of its last change
 static void
-s_emit_end (convert_t *convert, story_t *story, const char *id, int state)
+s_emit_end (convert_t *convert, timeline_t *timeline, const char *id, int state)
 {
     bool over = state >= STELE_SESSION_COMPLETED;
     const char *word = stele_vocabulary_word (STELE_VOCABULARY_SESSION_STATE, state);
-    int64_t time_us = over && story->completed_us? story->completed_us:
-        story->updated_us? story->updated_us: story->created_us;
-    if (!over && time_us == story->last_time_us)
+    int64_t time_us = over && timeline->completed_us? timeline->completed_us:
+        timeline->updated_us? timeline->updated_us: timeline->created_us;
+    if (!over && time_us == timeline->last_time_us)
         return;
     json_t *change = convert_event ("session.state_changed", time_us, "session_id", id);
     json_object_set_new (change, "state", json_string (word));
-    if (story->user)
-        json_object_set (change, "user_id", story->user);
-    int64_t order_us = story_order (story, time_us);
-    convert_emit (convert, order_us > story->last_order_us? order_us: story->last_order_us, change);
+    if (timeline->user)
+        json_object_set (change, "user_id", timeline->user);
+    int64_t order_us = timeline_order (timeline, time_us);
+    convert_emit (convert, order_us > timeline->last_order_us? order_us: timeline->last_order_us, change);
 }
 
 int
-sqlite_take_session (const stele_foreign_row_t *row, void *arg)
+sqlite_take_session (const stele_sqlite_file_row_t *row, void *arg)
 {
     sqlite_source_t *self = arg;
     convert_t convert;
@@ -110,33 +110,33 @@ sqlite_take_session (const stele_foreign_row_t *row, void *arg)
     convert_take_field (&convert, event, "task_id", "task_id");
     convert_take_field (&convert, event, "user_id", "user_id");
     json_decref (convert_take (&convert, "command_count"));     // It follows from the commands
-    story_t story = {
+    timeline_t timeline = {
         .convert = &convert, .task_id = id, .last_order_us = INT64_MIN,
         .user = json_incref (json_object_get (event, "user_id"))
     };
-    convert_take_time (&convert, "created_at started_at", &story.created_us);
-    convert_take_time (&convert, "updated_at last_activity", &story.updated_us);
-    convert_take_time (&convert, "completed_at terminated_at ended_at", &story.completed_us);
-    if (!story.created_us) {
-        story.created_us = story.updated_us? story.updated_us:
-            story.completed_us? story.completed_us: self->fallback_us;
+    convert_take_time (&convert, "created_at started_at", &timeline.created_us);
+    convert_take_time (&convert, "updated_at last_activity", &timeline.updated_us);
+    convert_take_time (&convert, "completed_at terminated_at ended_at", &timeline.completed_us);
+    if (!timeline.created_us) {
+        timeline.created_us = timeline.updated_us? timeline.updated_us:
+            timeline.completed_us? timeline.completed_us: self->fallback_us;
         convert_odd (&convert, "it has no created_at: the first time that is known is taken");
     }
     int state = convert_take_word (&convert, "state status", STELE_VOCABULARY_SESSION_STATE,
-        story.completed_us? STELE_SESSION_TERMINATED: STELE_SESSION_RUNNING);
+        timeline.completed_us? STELE_SESSION_TERMINATED: STELE_SESSION_RUNNING);
     state = state? state: STELE_SESSION_INITIALIZING;
-    if (state < STELE_SESSION_COMPLETED && story.completed_us)
-        convert_keep (&convert, "completed_at", convert_time (story.completed_us));
-    if (state >= STELE_SESSION_COMPLETED && story.completed_us && story.updated_us != story.completed_us
-    &&  story.updated_us)
-        convert_keep (&convert, "updated_at", convert_time (story.updated_us));
+    if (state < STELE_SESSION_COMPLETED && timeline.completed_us)
+        convert_keep (&convert, "completed_at", convert_time (timeline.completed_us));
+    if (state >= STELE_SESSION_COMPLETED && timeline.completed_us && timeline.updated_us != timeline.completed_us
+    &&  timeline.updated_us)
+        convert_keep (&convert, "updated_at", convert_time (timeline.updated_us));
     convert_keep_rest (&convert);
     convert_attach (&convert, event, NULL);
-    sqlite_owner_t owner = { .source = self, .story = &story, .id = id, .user = story.user, .last_us = story.created_us };
-    s_emit_start (&convert, &story, event, state);
+    sqlite_owner_t owner = { .source = self, .timeline = &timeline, .id = id, .user = timeline.user, .last_us = timeline.created_us };
+    s_emit_start (&convert, &timeline, event, state);
     int rc = sqlite_rows_of (self, "cli_session_commands", "session_id", id, s_take_command, &owner);
-    s_emit_end (&convert, &story, id, state);
-    story_clear (&story);
+    s_emit_end (&convert, &timeline, id, state);
+    timeline_clear (&timeline);
     free (id);
     convert_end (&convert);
     return rc;
@@ -145,7 +145,7 @@ sqlite_take_session (const stele_foreign_row_t *row, void *arg)
 //  -- preferences ----------------------------------------------------------------------------
 
 int
-sqlite_take_preference (const stele_foreign_row_t *row, void *arg)
+sqlite_take_preference (const stele_sqlite_file_row_t *row, void *arg)
 {
     sqlite_source_t *self = arg;
     convert_t convert;

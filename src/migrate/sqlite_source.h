@@ -18,11 +18,11 @@
 
 typedef struct {
     stele_migrate_t *migrate;
-    stele_foreign_t *source;
+    stele_sqlite_file_t *source;
     const char *task_key, *session_key;     // Columns with their ids
     int64_t fallback_us;                    // A time for what has none at all
     int64_t numberless;                     // Rows without an id
-    rivals_t *rivals;                       // Ids of the table that is read
+    duplicates_t *duplicates;                       // Ids of the table that is read
     const char *key;                        // Columns that may hold them
     const char *otherwise;                  // The id of a row without one; NULL: it gets its own
 } sqlite_source_t;
@@ -30,7 +30,7 @@ typedef struct {
 //  A row of a task or a session that belongs to it
 typedef struct {
     sqlite_source_t *source;
-    story_t *story;                         // NULL: its task is not there
+    timeline_t *timeline;                         // NULL: its task is not there
     const char *id;
     json_t *user;
     int64_t last_us;                        // Time of the row before
@@ -38,12 +38,12 @@ typedef struct {
 
 /*  The columns of a row by their names, for convert_start.                  */
 json_t *
-    sqlite_columns (const stele_foreign_row_t *row);
+    sqlite_columns (const stele_sqlite_file_row_t *row);
 
 /*  The same once no other row of that id is to come: the one that stands, and 'others'
     for convert_keep_others. NULL: there are more.                           */
 json_t *
-    sqlite_settle (sqlite_source_t *self, const stele_foreign_row_t *row, json_t **others);
+    sqlite_settle (sqlite_source_t *self, const stele_sqlite_file_row_t *row, json_t **others);
 #define SQLITE_RULE "the one updated last (of equal ones the last row)"
 
 /*  Name a record, for what is said about it.                                */
@@ -70,7 +70,7 @@ void
 /*  Rows of a table that belong to an id, where there is such a table.       */
 int
     sqlite_rows_of (sqlite_source_t *self, const char *table, const char *column, const char *id,
-        stele_foreign_fn *fn, sqlite_owner_t *owner);
+        stele_sqlite_file_fn *fn, sqlite_owner_t *owner);
 
 /*  Whose row it is, though there is no such record. Caller frees return value. */
 char *
@@ -78,7 +78,7 @@ char *
 
 /*  Rows as events: of the whole table (arg is the source), and of those whose owner is not
     there (arg is an owner).                                                 */
-stele_foreign_fn sqlite_take_task, sqlite_take_session, sqlite_take_preference;
-stele_foreign_fn sqlite_orphan_step, sqlite_orphan_output, sqlite_orphan_metric, sqlite_orphan_command;
+stele_sqlite_file_fn sqlite_take_task, sqlite_take_session, sqlite_take_preference;
+stele_sqlite_file_fn sqlite_orphan_step, sqlite_orphan_output, sqlite_orphan_metric, sqlite_orphan_command;
 
 #endif

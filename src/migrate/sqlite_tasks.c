@@ -15,10 +15,10 @@
 //  -- what belongs to a task -----------------------------------------------------------
 
 static int
-s_take_step (const stele_foreign_row_t *row, void *arg)
+s_take_step (const stele_sqlite_file_row_t *row, void *arg)
 {
     sqlite_owner_t *owner = arg;
-    story_t *story = owner->story;
+    timeline_t *timeline = owner->timeline;
     convert_t convert;
     convert_start (&convert, owner->source->migrate, "task_history", sqlite_columns (row));
     sqlite_name (&convert, owner->id);
@@ -26,7 +26,7 @@ s_take_step (const stele_foreign_row_t *row, void *arg)
     json_decref (convert_take (&convert, "id"));
     json_decref (convert_take (&convert, "task_id"));
     int64_t time_us = sqlite_take_moment (&convert, SQLITE_TIMES, owner);
-    stele_task_state_t before = story->count? story->steps [story->count - 1].state: 0;
+    stele_task_state_t before = timeline->count? timeline->steps [timeline->count - 1].state: 0;
     int from = convert_take_word (&convert, "state_from from_state old_state previous_state",
         STELE_VOCABULARY_TASK_STATE, before? (int) before: STELE_TASK_QUEUED);
     int to = convert_take_word (&convert, "state_to to_state new_state state",
@@ -36,8 +36,8 @@ s_take_step (const stele_foreign_row_t *row, void *arg)
         convert_odd (&convert, "a row of its history has no state: it stays %s",
             stele_vocabulary_word (STELE_VOCABULARY_TASK_STATE, to));
     }
-    if (story->count == 0 && from)
-        story->first = (stele_task_state_t) from;
+    if (timeline->count == 0 && from)
+        timeline->first = (stele_task_state_t) from;
     else
     if (before && from && from != (int) before) {
         const char *word = stele_vocabulary_word (STELE_VOCABULARY_TASK_STATE, from);
@@ -52,8 +52,8 @@ s_take_step (const stele_foreign_row_t *row, void *arg)
     convert_take_field (&convert, event, "details", "details change_details metadata");
     sqlite_take_user (&convert, event, NULL);
     convert_keep_rest (&convert);
-    bool created = story->count == 0 && from == 0;
-    story_step_t *step = story_add (story, time_us, (stele_task_state_t) to, event, convert.kept);
+    bool created = timeline->count == 0 && from == 0;
+    timeline_step_t *step = timeline_add (timeline, time_us, (stele_task_state_t) to, event, convert.kept);
     //  The row that tells of the creation itself
     step->is_creation = created;
     convert.kept = NULL;
@@ -83,7 +83,7 @@ s_emit_output (sqlite_owner_t *owner, convert_t *convert)
     sqlite_take_user (convert, event, owner->user);
     convert_keep_rest (convert);
     convert_attach (convert, event, NULL);
-    convert_emit (convert, owner->story? story_order (owner->story, time_us): time_us, event);
+    convert_emit (convert, owner->timeline? timeline_order (owner->timeline, time_us): time_us, event);
 }
 
 static void
@@ -105,11 +105,11 @@ s_emit_metric (sqlite_owner_t *owner, convert_t *convert)
     sqlite_take_user (convert, event, owner->user);
     convert_keep_rest (convert);
     convert_attach (convert, event, NULL);
-    convert_emit (convert, owner->story? story_order (owner->story, time_us): time_us, event);
+    convert_emit (convert, owner->timeline? timeline_order (owner->timeline, time_us): time_us, event);
 }
 
 static int
-s_take_output (const stele_foreign_row_t *row, void *arg)
+s_take_output (const stele_sqlite_file_row_t *row, void *arg)
 {
     sqlite_owner_t *owner = arg;
     convert_t convert;
@@ -122,7 +122,7 @@ s_take_output (const stele_foreign_row_t *row, void *arg)
 }
 
 static int
-s_take_metric (const stele_foreign_row_t *row, void *arg)
+s_take_metric (const stele_sqlite_file_row_t *row, void *arg)
 {
     sqlite_owner_t *owner = arg;
     convert_t convert;
@@ -156,30 +156,30 @@ s_take_task_fields (convert_t *convert, json_t *event, const char *id)
 
 //  What the row says of times, errors, who runs it
 static void
-s_take_record (sqlite_source_t *self, convert_t *convert, story_t *story)
+s_take_record (sqlite_source_t *self, convert_t *convert, timeline_t *timeline)
 {
     json_t *provider = json_object (), *count;
-    convert_take_time (convert, "created_at", &story->created_us);
-    convert_take_time (convert, "updated_at", &story->updated_us);
-    convert_take_time (convert, "started_at", &story->started_us);
-    convert_take_time (convert, "completed_at finished_at", &story->completed_us);
-    if (!story->created_us) {
-        story->created_us = story->count? story->steps [0].time_us: story->started_us? story->started_us:
-            story->updated_us? story->updated_us: story->completed_us? story->completed_us: self->fallback_us;
+    convert_take_time (convert, "created_at", &timeline->created_us);
+    convert_take_time (convert, "updated_at", &timeline->updated_us);
+    convert_take_time (convert, "started_at", &timeline->started_us);
+    convert_take_time (convert, "completed_at finished_at", &timeline->completed_us);
+    if (!timeline->created_us) {
+        timeline->created_us = timeline->count? timeline->steps [0].time_us: timeline->started_us? timeline->started_us:
+            timeline->updated_us? timeline->updated_us: timeline->completed_us? timeline->completed_us: self->fallback_us;
         convert_odd (convert, "it has no created_at: the first time that is known is taken");
     }
     convert_take_field (convert, provider, "provider", "provider");
     convert_take_field (convert, provider, "model", "model");
-    story->provider = json_incref (json_object_get (provider, "provider"));
-    story->model = json_incref (json_object_get (provider, "model"));
-    story->says_last_error = json_object_get (convert->columns, "last_error") != NULL
-        || stele_foreign_has_column (self->source, "tasks", "last_error");
+    timeline->provider = json_incref (json_object_get (provider, "provider"));
+    timeline->model = json_incref (json_object_get (provider, "model"));
+    timeline->says_last_error = json_object_get (convert->columns, "last_error") != NULL
+        || stele_sqlite_file_has_column (self->source, "tasks", "last_error");
     if (convert_take_error (convert, provider, "last_error error_message"))
-        story->last_error = json_incref (json_object_get (provider, "error_message"));
+        timeline->last_error = json_incref (json_object_get (provider, "error_message"));
     count = convert_take (convert, "error_count");
-    story->error_count = json_is_integer (count) && json_integer_value (count) >= 0?
+    timeline->error_count = json_is_integer (count) && json_integer_value (count) >= 0?
         (int64_t) json_integer_value (count): -1;
-    if (count && story->error_count < 0) {
+    if (count && timeline->error_count < 0) {
         convert_odd (convert, "error_count is no count: kept in migrated.error_count");
         convert_keep (convert, "error_count", json_incref (count));
     }
@@ -189,10 +189,10 @@ s_take_record (sqlite_source_t *self, convert_t *convert, story_t *story)
 
 //  Who runs it at first: its record's, unless its history tells of changes
 static void
-s_set_first (story_t *story, json_t *event, const char *field, json_t *value)
+s_set_first (timeline_t *timeline, json_t *event, const char *field, json_t *value)
 {
-    for (size_t i = 0; i < story->count && value; i++) {
-        const json_t *given = json_object_get (story->steps [i].event, field);
+    for (size_t i = 0; i < timeline->count && value; i++) {
+        const json_t *given = json_object_get (timeline->steps [i].event, field);
         if (given && !json_equal (given, value))
             return;
     }
@@ -203,31 +203,31 @@ s_set_first (story_t *story, json_t *event, const char *field, json_t *value)
 //  A row of history that says no more than that the task was created is no change: what
 //  else it has stays beside the creation
 static void
-s_merge_creation (story_t *story, json_t *created)
+s_merge_creation (timeline_t *timeline, json_t *created)
 {
-    story_step_t *step = story->count? &story->steps [0]: NULL;
+    timeline_step_t *step = timeline->count? &timeline->steps [0]: NULL;
     if (!step || !step->is_creation)
         return;
     json_t *provider = json_object_get (step->event, "provider");
     json_t *model = json_object_get (step->event, "model");
-    story->first = step->state;
-    if (step->time_us != story->created_us || step->is_error
-    || (provider && !json_equal (provider, story->provider)) || (model && !json_equal (model, story->model)))
+    timeline->first = step->state;
+    if (step->time_us != timeline->created_us || step->is_error
+    || (provider && !json_equal (provider, timeline->provider)) || (model && !json_equal (model, timeline->model)))
         return;
     json_object_del (step->event, "provider");
     json_object_del (step->event, "model");
-    if (json_equal (json_object_get (step->event, "user_id"), story->user))
+    if (json_equal (json_object_get (step->event, "user_id"), timeline->user))
         json_object_del (step->event, "user_id");
     json_object_update_missing (step->kept, step->event);
     if (json_object_size (step->kept))
         json_object_set (created, "migrated", step->kept);
     json_decref (step->event);
     json_decref (step->kept);
-    memmove (story->steps, story->steps + 1, --story->count * sizeof *story->steps);
+    memmove (timeline->steps, timeline->steps + 1, --timeline->count * sizeof *timeline->steps);
 }
 
 int
-sqlite_take_task (const stele_foreign_row_t *row, void *arg)
+sqlite_take_task (const stele_sqlite_file_row_t *row, void *arg)
 {
     sqlite_source_t *self = arg;
     convert_t convert;
@@ -243,41 +243,41 @@ sqlite_take_task (const stele_foreign_row_t *row, void *arg)
     convert_keep_others (&convert, others, SQLITE_RULE);
     json_t *event = convert_event ("task.created", 0, "task_id", id);
     s_take_task_fields (&convert, event, id);
-    story_t story = {
+    timeline_t timeline = {
         .convert = &convert, .task_id = id, .first = STELE_TASK_QUEUED, .order_us = INT64_MIN,
         .last_order_us = INT64_MIN, .user = json_incref (json_object_get (event, "user_id"))
     };
-    sqlite_owner_t owner = { .source = self, .story = &story, .id = id, .user = story.user, .last_us = self->fallback_us };
+    sqlite_owner_t owner = { .source = self, .timeline = &timeline, .id = id, .user = timeline.user, .last_us = self->fallback_us };
     int rc = sqlite_rows_of (self, "task_history", "task_id", id, s_take_step, &owner);
-    s_take_record (self, &convert, &story);
-    int unknown = story.completed_us? STELE_TASK_ERROR: story.started_us? STELE_TASK_PAUSED: STELE_TASK_QUEUED;
-    story.state = (stele_task_state_t) convert_take_word (&convert, "state status", STELE_VOCABULARY_TASK_STATE, unknown);
-    if (!story.state) {
-        story.state = story.count? story.steps [story.count - 1].state: STELE_TASK_QUEUED;
+    s_take_record (self, &convert, &timeline);
+    int unknown = timeline.completed_us? STELE_TASK_ERROR: timeline.started_us? STELE_TASK_PAUSED: STELE_TASK_QUEUED;
+    timeline.state = (stele_task_state_t) convert_take_word (&convert, "state status", STELE_VOCABULARY_TASK_STATE, unknown);
+    if (!timeline.state) {
+        timeline.state = timeline.count? timeline.steps [timeline.count - 1].state: STELE_TASK_QUEUED;
         convert_odd (&convert, "it has no state: %s is taken",
-            stele_vocabulary_word (STELE_VOCABULARY_TASK_STATE, story.state));
+            stele_vocabulary_word (STELE_VOCABULARY_TASK_STATE, timeline.state));
     }
-    s_merge_creation (&story, event);
-    story_mend (&story);
+    s_merge_creation (&timeline, event);
+    timeline_mend (&timeline);
     convert_keep_rest (&convert);
     convert_attach (&convert, event, "metadata");
-    json_object_set_new (event, "time", convert_time (story.created_us));
+    json_object_set_new (event, "time", convert_time (timeline.created_us));
     json_object_set_new (event, "state", json_string (
-        stele_vocabulary_word (STELE_VOCABULARY_TASK_STATE, story.first)));
-    s_set_first (&story, event, "provider", story.provider);
-    s_set_first (&story, event, "model", story.model);
+        stele_vocabulary_word (STELE_VOCABULARY_TASK_STATE, timeline.first)));
+    s_set_first (&timeline, event, "provider", timeline.provider);
+    s_set_first (&timeline, event, "model", timeline.model);
     char *title = strdup (json_string_value (json_object_get (event, "title")));
-    story.order_us = story_order (&story, story.created_us);
-    convert_emit (&convert, story.order_us, event);
-    story_tell (&story);
-    owner.last_us = story.created_us;
+    timeline.order_us = timeline_order (&timeline, timeline.created_us);
+    convert_emit (&convert, timeline.order_us, event);
+    timeline_tell (&timeline);
+    owner.last_us = timeline.created_us;
     if (rc == 0)
         rc = sqlite_rows_of (self, "task_outputs", "task_id", id, s_take_output, &owner);
-    owner.last_us = story.created_us;
+    owner.last_us = timeline.created_us;
     if (rc == 0)
         rc = sqlite_rows_of (self, "task_metrics", "task_id", id, s_take_metric, &owner);
-    story_close (&story, title? title: "");
-    story_clear (&story);
+    timeline_close (&timeline, title? title: "");
+    timeline_clear (&timeline);
     free (title);
     free (id);
     convert_end (&convert);
@@ -287,7 +287,7 @@ sqlite_take_task (const stele_foreign_row_t *row, void *arg)
 //  -- what belongs to no task --------------------------------------------------------------
 
 int
-sqlite_orphan_step (const stele_foreign_row_t *row, void *arg)
+sqlite_orphan_step (const stele_sqlite_file_row_t *row, void *arg)
 {
     sqlite_owner_t *owner = arg;
     convert_t convert;
@@ -309,7 +309,7 @@ sqlite_orphan_step (const stele_foreign_row_t *row, void *arg)
 }
 
 int
-sqlite_orphan_output (const stele_foreign_row_t *row, void *arg)
+sqlite_orphan_output (const stele_sqlite_file_row_t *row, void *arg)
 {
     sqlite_owner_t *owner = arg;
     convert_t convert;
@@ -323,7 +323,7 @@ sqlite_orphan_output (const stele_foreign_row_t *row, void *arg)
 }
 
 int
-sqlite_orphan_metric (const stele_foreign_row_t *row, void *arg)
+sqlite_orphan_metric (const stele_sqlite_file_row_t *row, void *arg)
 {
     sqlite_owner_t *owner = arg;
     convert_t convert;

@@ -22,8 +22,8 @@ s_word (stele_task_state_t state)
 
 //  -- steps ----------------------------------------------------------------------------
 
-static story_step_t *
-s_insert (story_t *self, size_t at, int64_t time_us, stele_task_state_t state, json_t *event, json_t *kept)
+static timeline_step_t *
+s_insert (timeline_t *self, size_t at, int64_t time_us, stele_task_state_t state, json_t *event, json_t *kept)
 {
     if (self->count == self->room) {
         self->room = self->room? self->room * 2: 16;
@@ -32,8 +32,8 @@ s_insert (story_t *self, size_t at, int64_t time_us, stele_task_state_t state, j
     }
     memmove (self->steps + at + 1, self->steps + at, (self->count - at) * sizeof *self->steps);
     self->count++;
-    story_step_t *step = &self->steps [at];
-    *step = (story_step_t) {
+    timeline_step_t *step = &self->steps [at];
+    *step = (timeline_step_t) {
         .time_us = time_us, .state = state,
         .event = event? event: json_object (), .kept = kept? kept: json_object ()
     };
@@ -41,20 +41,20 @@ s_insert (story_t *self, size_t at, int64_t time_us, stele_task_state_t state, j
     return step;
 }
 
-story_step_t *
-story_add (story_t *self, int64_t time_us, stele_task_state_t state, json_t *event, json_t *kept)
+timeline_step_t *
+timeline_add (timeline_t *self, int64_t time_us, stele_task_state_t state, json_t *event, json_t *kept)
 {
     return s_insert (self, self->count, time_us, state, event, kept);
 }
 
-static story_step_t *
-s_invent (story_t *self, size_t at, int64_t time_us, stele_task_state_t state, const char *why)
+static timeline_step_t *
+s_invent (timeline_t *self, size_t at, int64_t time_us, stele_task_state_t state, const char *why)
 {
     return s_insert (self, at, time_us, state, NULL, json_pack ("{ss}", "inserted", why));
 }
 
 void
-story_clear (story_t *self)
+timeline_clear (timeline_t *self)
 {
     for (size_t i = 0; i < self->count; i++) {
         json_decref (self->steps [i].event);
@@ -69,10 +69,10 @@ story_clear (story_t *self)
 
 //  Insertion sort: rows come nearly in order
 static void
-s_sort (story_t *self)
+s_sort (timeline_t *self)
 {
     for (size_t i = 1; i < self->count; i++) {
-        story_step_t step = self->steps [i];
+        timeline_step_t step = self->steps [i];
         size_t to = i;
         for (; to > 0 && self->steps [to - 1].time_us > step.time_us; to--)
             self->steps [to] = self->steps [to - 1];
@@ -83,13 +83,13 @@ s_sort (story_t *self)
 //  -- states ---------------------------------------------------------------------------
 
 static stele_task_state_t
-s_state_before (const story_t *self, size_t at)
+s_state_before (const timeline_t *self, size_t at)
 {
     return at? self->steps [at - 1].state: self->first;
 }
 
 static void
-s_mend_transitions (story_t *self)
+s_mend_transitions (timeline_t *self)
 {
     for (size_t i = 0; i < self->count; i++) {
         stele_lifecycle_t life = { .state = s_state_before (self, i) };
@@ -105,7 +105,7 @@ s_mend_transitions (story_t *self)
 
 //  The last state is that of the row
 static void
-s_mend_end (story_t *self)
+s_mend_end (timeline_t *self)
 {
     bool empty = self->count == 0;
     if (empty && self->started_us)
@@ -126,7 +126,7 @@ s_mend_end (story_t *self)
 
 //  Give the step the time of the record; its own stays beside it
 static void
-s_move (story_step_t *step, int64_t time_us)
+s_move (timeline_step_t *step, int64_t time_us)
 {
     if (step->time_us == time_us)
         return;
@@ -143,7 +143,7 @@ s_near (int64_t one, int64_t other)
 
 //  Where a step has its time from
 static const char *
-s_source (const story_t *self, const story_step_t *step)
+s_source (const timeline_t *self, const timeline_step_t *step)
 {
     if (!json_object_get (step->kept, "inserted"))
         return "its history";
@@ -151,7 +151,7 @@ s_source (const story_t *self, const story_step_t *step)
 }
 
 static void
-s_mend_start (story_t *self)
+s_mend_start (timeline_t *self)
 {
     size_t first = 0;
     while (first < self->count && self->steps [first].state != STELE_TASK_RUNNING)
@@ -192,7 +192,7 @@ s_mend_start (story_t *self)
 }
 
 static void
-s_mend_completion (story_t *self)
+s_mend_completion (timeline_t *self)
 {
     bool over = stele_lifecycle_terminal (self->state);
     if (!over && self->completed_us) {
@@ -207,7 +207,7 @@ s_mend_completion (story_t *self)
             s_word (self->state), self->count? s_source (self, &self->steps [self->count - 1]): "created_at");
         return;
     }
-    story_step_t *last = self->count? &self->steps [self->count - 1]: NULL;
+    timeline_step_t *last = self->count? &self->steps [self->count - 1]: NULL;
     if (last && s_near (last->time_us, self->completed_us)) {
         s_move (last, self->completed_us);
         return;
@@ -221,7 +221,7 @@ s_mend_completion (story_t *self)
 //  -- errors ---------------------------------------------------------------------------
 
 static size_t
-s_errors (const story_t *self)
+s_errors (const timeline_t *self)
 {
     size_t count = 0;
     for (size_t i = 0; i < self->count; i++)
@@ -230,18 +230,18 @@ s_errors (const story_t *self)
 }
 
 static void
-s_set_error (story_step_t *step, json_t *message)
+s_set_error (timeline_step_t *step, json_t *message)
 {
     json_object_set (step->event, "error_message", message);
     step->is_error = true;
 }
 
 //  The last step that has an error, or that looks like one and has none: NULL, there is none
-static story_step_t *
-s_last (story_t *self, bool is_error)
+static timeline_step_t *
+s_last (timeline_t *self, bool is_error)
 {
     for (size_t i = self->count; i-- > 0; ) {
-        story_step_t *step = &self->steps [i];
+        timeline_step_t *step = &self->steps [i];
         bool wrong = step->state == STELE_TASK_FAILED || step->state == STELE_TASK_ERROR
             || step->state == STELE_TASK_TIMEOUT;
         if (is_error? step->is_error: wrong && !step->is_error)
@@ -252,12 +252,12 @@ s_last (story_t *self, bool is_error)
 
 //  The first errors are too many for the count: what they say stays beside them
 static void
-s_take_back (story_t *self, size_t count)
+s_take_back (timeline_t *self, size_t count)
 {
     convert_odd (self->convert, "its history has %zu errors more than error_count: the first are kept "
         "in migrated.error_message", count);
     for (size_t i = 0; i < self->count && count; i++) {
-        story_step_t *step = &self->steps [i];
+        timeline_step_t *step = &self->steps [i];
         if (!step->is_error)
             continue;
         json_object_set (step->kept, "error_message", json_object_get (step->event, "error_message"));
@@ -268,9 +268,9 @@ s_take_back (story_t *self, size_t count)
 }
 
 static void
-s_mend_last_error (story_t *self)
+s_mend_last_error (timeline_t *self)
 {
-    story_step_t *step = s_last (self, true);
+    timeline_step_t *step = s_last (self, true);
     if (!self->last_error || !step)
         return;
     json_t *message = json_object_get (step->event, "error_message");
@@ -283,7 +283,7 @@ s_mend_last_error (story_t *self)
 }
 
 static void
-s_mend_errors (story_t *self)
+s_mend_errors (timeline_t *self)
 {
     size_t have = s_errors (self);
     bool had = have > 0;
@@ -303,7 +303,7 @@ s_mend_errors (story_t *self)
         s_take_back (self, have - want);
     for (; have < want; have++) {
         json_t *message = self->last_error? json_incref (self->last_error): json_string ("");
-        story_step_t *step = s_last (self, false);
+        timeline_step_t *step = s_last (self, false);
         if (!step) {
             //  The same state again, before it is told for the last time
             size_t at = self->count? self->count - 1: 0;
@@ -322,7 +322,7 @@ s_mend_errors (story_t *self)
 }
 
 void
-story_mend (story_t *self)
+timeline_mend (timeline_t *self)
 {
     s_sort (self);
     s_mend_end (self);
@@ -335,7 +335,7 @@ story_mend (story_t *self)
 //  -- telling --------------------------------------------------------------------------
 
 int64_t
-story_order (story_t *self, int64_t time_us)
+timeline_order (timeline_t *self, int64_t time_us)
 {
     int64_t order_us = time_us > self->created_us? time_us: self->created_us;
     if (order_us >= self->last_order_us) {
@@ -346,10 +346,10 @@ story_order (story_t *self, int64_t time_us)
 }
 
 void
-story_tell (story_t *self)
+timeline_tell (timeline_t *self)
 {
     for (size_t i = 0; i < self->count; i++) {
-        story_step_t *step = &self->steps [i];
+        timeline_step_t *step = &self->steps [i];
         json_t *event = convert_event ("task.state_changed", step->time_us, "task_id", self->task_id);
         json_object_set_new (event, "state", json_string (s_word (step->state)));
         if (self->user && !json_object_get (step->event, "user_id"))
@@ -358,7 +358,7 @@ story_tell (story_t *self)
         if (json_object_size (step->kept))
             json_object_set (event, "migrated", step->kept);
         //  Steps follow each other whatever their times say
-        int64_t order_us = story_order (self, step->time_us);
+        int64_t order_us = timeline_order (self, step->time_us);
         self->order_us = order_us > self->order_us? order_us: self->order_us;
         if (self->order_us >= self->last_order_us) {
             self->last_order_us = self->order_us;
@@ -370,7 +370,7 @@ story_tell (story_t *self)
 
 //  What the events gave last, NULL: nothing
 static json_t *
-s_given (const story_t *self, const char *field, json_t *created)
+s_given (const timeline_t *self, const char *field, json_t *created)
 {
     json_t *given = created;
     for (size_t i = 0; i < self->count; i++) {
@@ -381,7 +381,7 @@ s_given (const story_t *self, const char *field, json_t *created)
 }
 
 void
-story_close (story_t *self, const char *title)
+timeline_close (timeline_t *self, const char *title)
 {
     json_t *provider = s_given (self, "provider", NULL);
     json_t *model = s_given (self, "model", NULL);

@@ -2,7 +2,7 @@
 
     A ledger has no record to write: it follows from events. So the rows of a task's
     history become events, and where they do not lead to what its row says (states,
-    times, errors, who ran it), the story is mended, as little as possible:
+    times, errors, who ran it), the timeline is mended, as little as possible:
 
       started_at, completed_at   of a row within two seconds of it is moved there; else
                                  an event is inserted at that time
@@ -32,7 +32,7 @@ typedef struct {
     json_t *kept;                   // What 'migrated' will hold
     bool is_error;                  // It has an error_message
     bool is_creation;               // It may be no more than that the task was created
-} story_step_t;
+} timeline_step_t;
 
 typedef struct {
     convert_t *convert;             // Of the row of the task: odd things are said about it
@@ -45,37 +45,37 @@ typedef struct {
     bool says_last_error;
     json_t *provider, *model;       // NULL: none
     json_t *user;
-    //  The story
+    //  The timeline
     stele_task_state_t first;       // State at its creation
-    story_step_t *steps;
+    timeline_step_t *steps;
     size_t count, room;
     //  Of the events emitted so far
     int64_t order_us;               // Where the next event may not come before
     int64_t last_order_us, last_time_us;
-} story_t;
+} timeline_t;
 
 /*  Add a step behind the others. Takes the objects.                         */
-story_step_t *
-    story_add (story_t *self, int64_t time_us, stele_task_state_t state, json_t *event, json_t *kept);
+timeline_step_t *
+    timeline_add (timeline_t *self, int64_t time_us, stele_task_state_t state, json_t *event, json_t *kept);
 
 /*  Sort the steps by time (those of one time stay as they are), then mend them. */
 void
-    story_mend (story_t *self);
+    timeline_mend (timeline_t *self);
 
 /*  Emit the steps. task.created has been.                                   */
 void
-    story_tell (story_t *self);
+    timeline_tell (timeline_t *self);
 
 /*  An event of the task that is no step, an output say, was emitted at that time: returns
     its order.                                                               */
 int64_t
-    story_order (story_t *self, int64_t time_us);
+    timeline_order (timeline_t *self, int64_t time_us);
 
 /*  The last event, where one is needed.                                     */
 void
-    story_close (story_t *self, const char *title);
+    timeline_close (timeline_t *self, const char *title);
 
 void
-    story_clear (story_t *self);
+    timeline_clear (timeline_t *self);
 
 #endif

@@ -6,7 +6,7 @@
 */
 
 #include <string.h>
-#include "stele_error.h"
+#include "model/refusal.h"
 
 static const struct {
     int code;
@@ -49,4 +49,10 @@ stele_error_code (const char *name)
         if (strcmp (s_errors [i].name, name) == 0)
             return s_errors [i].code;
     return STELE_EINTERNAL;
+}
+
+bool
+stele_error_is_transient (int code)
+{
+    return code == 0 || code == STELE_EBUSY || code == STELE_EFULL || code == STELE_ENO_MEMORY;
 }

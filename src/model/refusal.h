@@ -11,6 +11,7 @@
 #ifndef STELE_REFUSAL_H_INCLUDED
 #define STELE_REFUSAL_H_INCLUDED
 
+#include <stdbool.h>
 #include "stele_error.h"
 
 typedef struct {
@@ -24,5 +25,10 @@ typedef struct {
 int
     stele_refuse (stele_refusal_t *self, int code, const char *field,
         const char *format, ...) STELE_PRINTF (4, 5);
+
+/*  True for 0 and for storage errors that change nothing (disk full, busy, no memory): the caller
+    may try the same call again later.                                       */
+bool
+    stele_error_is_transient (int code);
 
 #endif

@@ -8,8 +8,8 @@
 #ifndef STELE_TSAN_H_INCLUDED
 #define STELE_TSAN_H_INCLUDED
 
-/*  What one thread touched before it said something, and another touches after it heard: STELE_TOLD
-    before, STELE_HEARD after, with the same address. The order is that of the messages;
+/*  What one thread touched before it said something, and another touches after it heard: STELE_TSAN_RELEASE
+    before, STELE_TSAN_ACQUIRE after, with the same address. The order is that of the messages;
     ThreadSanitizer cannot see it, since libzmq is not built with it, and is told so.  */
 #if defined __SANITIZE_THREAD__
 #   define STELE_TSAN 1
@@ -21,11 +21,11 @@
 #ifdef STELE_TSAN
 void __tsan_acquire (void *address);
 void __tsan_release (void *address);
-#   define STELE_TOLD(address) __tsan_release ((void *) (address))
-#   define STELE_HEARD(address) __tsan_acquire ((void *) (address))
+#   define STELE_TSAN_RELEASE(address) __tsan_release ((void *) (address))
+#   define STELE_TSAN_ACQUIRE(address) __tsan_acquire ((void *) (address))
 #else
-#   define STELE_TOLD(address) ((void) (address))
-#   define STELE_HEARD(address) ((void) (address))
+#   define STELE_TSAN_RELEASE(address) ((void) (address))
+#   define STELE_TSAN_ACQUIRE(address) ((void) (address))
 #endif
 
 #endif

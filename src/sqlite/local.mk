@@ -5,7 +5,7 @@ src_sqlite_libsqlite_la_SOURCES = \
     src/sqlite/parts.c \
     src/sqlite/sqlite_file.c src/sqlite/sqlite_file.h \
     src/sqlite/sqlite_parts.h \
-    src/sqlite/text_index.c src/sqlite/text_index.h \
+    src/sqlite/sql/codes.h \
     src/sqlite/sql/id_codec.c src/sqlite/sql/id_codec.h \
     src/sqlite/sql/json_fields.c src/sqlite/sql/json_fields.h \
     src/sqlite/sql/schema.h \
@@ -38,6 +38,7 @@ src_sqlite_libsqlite_la_SOURCES = \
     src/sqlite/read/match.c src/sqlite/read/match.h \
     src/sqlite/read/reader.c \
     src/sqlite/read/reader_internal.h \
+    src/sqlite/read/reader_over.h \
     src/sqlite/read/rejected.c \
     src/sqlite/read/report.c \
     src/sqlite/read/rows.c \
@@ -47,6 +48,7 @@ src_sqlite_libsqlite_la_SOURCES = \
     src/sqlite/read/task_as_of.c \
     src/sqlite/read/tasks.c \
     src/sqlite/read/zones.c \
+    src/sqlite/search/text_index.c src/sqlite/search/text_index.h \
     src/sqlite/list/as_of.c \
     src/sqlite/list/by_index.c \
     src/sqlite/list/by_text.c \

@@ -22,7 +22,7 @@
 #define COPIES_MAX 3                // A source that changes meanwhile is copied again
 #define COLUMNS_MAX 256
 
-struct stele_foreign {
+struct stele_sqlite_file {
     sqlite3 *db;
     char *folder, *copy;
     int64_t modified_us;
@@ -83,7 +83,7 @@ s_copy_one (const char *from, const char *to)
 }
 
 static int
-s_copy_all (stele_foreign_t *self, const char *path, char *error, size_t error_size)
+s_copy_all (stele_sqlite_file_t *self, const char *path, char *error, size_t error_size)
 {
     s_look_t before [SUFFIXES], after [SUFFIXES];
     for (int attempt = 0; attempt < COPIES_MAX; attempt++) {
@@ -114,7 +114,7 @@ s_copy_all (stele_foreign_t *self, const char *path, char *error, size_t error_s
 }
 
 static int
-s_open_copy (stele_foreign_t *self, const char *path, char *error, size_t error_size)
+s_open_copy (stele_sqlite_file_t *self, const char *path, char *error, size_t error_size)
 {
     if (access (path, R_OK)) {
         snprintf (error, error_size, "%s: %s", path, strerror (errno));
@@ -152,21 +152,21 @@ s_open_copy (stele_foreign_t *self, const char *path, char *error, size_t error_
     return sound? 0: -1;
 }
 
-stele_foreign_t *
-stele_foreign_open (const char *path, char *error, size_t error_size)
+stele_sqlite_file_t *
+stele_sqlite_file_open (const char *path, char *error, size_t error_size)
 {
-    stele_foreign_t *self = calloc (1, sizeof *self);
+    stele_sqlite_file_t *self = calloc (1, sizeof *self);
     assert (self);
     if (s_open_copy (self, path, error, error_size))
-        stele_foreign_close (&self);
+        stele_sqlite_file_close (&self);
     return self;
 }
 
 void
-stele_foreign_close (stele_foreign_t **self_p)
+stele_sqlite_file_close (stele_sqlite_file_t **self_p)
 {
     static const char *const made [] = { "", "-wal", "-journal", "-shm" };
-    stele_foreign_t *self = *self_p;
+    stele_sqlite_file_t *self = *self_p;
     if (!self)
         return;
     sqlite3_close_v2 (self->db);
@@ -188,19 +188,19 @@ stele_foreign_close (stele_foreign_t **self_p)
 //  -- what is in it -------------------------------------------------------------------
 
 int64_t
-stele_foreign_modified_us (const stele_foreign_t *self)
+stele_sqlite_file_modified_us (const stele_sqlite_file_t *self)
 {
     return self->modified_us;
 }
 
 const char *
-stele_foreign_error (const stele_foreign_t *self)
+stele_sqlite_file_error (const stele_sqlite_file_t *self)
 {
     return sqlite3_errmsg (self->db);
 }
 
 static bool
-s_exists (stele_foreign_t *self, const char *sql, const char *one, const char *two)
+s_exists (stele_sqlite_file_t *self, const char *sql, const char *one, const char *two)
 {
     sqlite3_stmt *stmt = stele_sql_prepare (self->db, sql);
     if (stmt) {
@@ -214,27 +214,27 @@ s_exists (stele_foreign_t *self, const char *sql, const char *one, const char *t
 }
 
 bool
-stele_foreign_is_ledger (const stele_foreign_t *self)
+stele_sqlite_file_is_ledger (const stele_sqlite_file_t *self)
 {
     return stele_sql_integer (self->db, "PRAGMA application_id", 0) == STELE_APPLICATION_ID;
 }
 
 bool
-stele_foreign_has_table (stele_foreign_t *self, const char *table)
+stele_sqlite_file_has_table (stele_sqlite_file_t *self, const char *table)
 {
     return s_exists (self, "SELECT 1 FROM sqlite_schema WHERE type IN ('table', 'view')"
         " AND name = ?1 COLLATE NOCASE", table, NULL);
 }
 
 bool
-stele_foreign_has_column (stele_foreign_t *self, const char *table, const char *column)
+stele_sqlite_file_has_column (stele_sqlite_file_t *self, const char *table, const char *column)
 {
     return s_exists (self, "SELECT 1 FROM pragma_table_info (?1) WHERE name = ?2 COLLATE NOCASE",
         table, column);
 }
 
 void
-stele_foreign_tables (stele_foreign_t *self, stele_foreign_table_fn *fn, void *arg)
+stele_sqlite_file_tables (stele_sqlite_file_t *self, stele_sqlite_file_table_fn *fn, void *arg)
 {
     sqlite3_stmt *names = stele_sql_prepare (self->db, "SELECT name FROM sqlite_schema"
         " WHERE type = 'table' AND name NOT LIKE 'sqlite_%' ORDER BY name");
@@ -277,7 +277,7 @@ s_value (sqlite3_stmt *stmt, int column, stele_value_t *value)
 }
 
 static int
-s_hand_out (sqlite3_stmt *stmt, stele_foreign_fn *fn, void *arg)
+s_hand_out (sqlite3_stmt *stmt, stele_sqlite_file_fn *fn, void *arg)
 {
     const char *names [COLUMNS_MAX];
     stele_value_t values [COLUMNS_MAX];
@@ -289,7 +289,7 @@ s_hand_out (sqlite3_stmt *stmt, stele_foreign_fn *fn, void *arg)
             names [i] = sqlite3_column_name (stmt, i);
             s_value (stmt, i, &values [i]);
         }
-        result = fn (&(stele_foreign_row_t) { count, names, values }, arg);
+        result = fn (&(stele_sqlite_file_row_t) { count, names, values }, arg);
     }
     return result? result: rc == SQLITE_DONE? 0: stele_sql_code (rc);
 }
@@ -307,7 +307,7 @@ s_quote (const char *name)
 
 //  The copy is ours: it may have an index that the source lacks
 static void
-s_index (stele_foreign_t *self, const char *table, const char *column)
+s_index (stele_sqlite_file_t *self, const char *table, const char *column)
 {
     char *sql = sqlite3_mprintf ("CREATE INDEX IF NOT EXISTS \"stele %w %w\" ON \"%w\" (CAST (\"%w\" AS TEXT))",
         table, column, table, column);
@@ -316,8 +316,8 @@ s_index (stele_foreign_t *self, const char *table, const char *column)
 }
 
 int
-stele_foreign_rows (stele_foreign_t *self, const char *table,
-    const char *column, const char *text, stele_foreign_fn *fn, void *arg)
+stele_sqlite_file_rows (stele_sqlite_file_t *self, const char *table,
+    const char *column, const char *text, stele_sqlite_file_fn *fn, void *arg)
 {
     if (column)
         s_index (self, table, column);
@@ -336,8 +336,8 @@ stele_foreign_rows (stele_foreign_t *self, const char *table,
 }
 
 int
-stele_foreign_orphans (stele_foreign_t *self, const char *table, const char *column,
-    const char *other, const char *other_column, stele_foreign_fn *fn, void *arg)
+stele_sqlite_file_orphans (stele_sqlite_file_t *self, const char *table, const char *column,
+    const char *other, const char *other_column, stele_sqlite_file_fn *fn, void *arg)
 {
     char *names [] = { s_quote (table), s_quote (column), s_quote (other), s_quote (other_column) };
     s_index (self, other, other_column);

@@ -20,10 +20,10 @@ typedef enum {
     STELE_OP_PUBLISH,
     STELE_OP_PING,
     STELE_OP_GOODBYE
-} stele_op_t;
+} stele_message_op_t;
 
 typedef struct {
-    stele_op_t op;
+    stele_message_op_t op;
     int64_t sequence;               // Of publish; 0: absent
     stele_scan_t events;            // Of publish: event_count objects
     size_t event_count;

@@ -24,7 +24,7 @@
 #define PATIENCE 300                // Of a test for the other thread: tries, each longer than the one before
 
 typedef struct {
-    stele_ahead_t *ahead;
+    stele_compress_ahead_t *ahead;
     stele_compressor_t *compressor;
     char *dictionary;               // Any bytes may be one
     size_t dictionary_size;
@@ -52,10 +52,10 @@ s_set_up (void **state)
     self->dictionary = malloc (self->dictionary_size);
     assert_non_null (self->dictionary);
     s_words (self->dictionary, self->dictionary_size, 7);
-    self->ahead = stele_ahead_new ();
+    self->ahead = stele_compress_ahead_new ();
     self->compressor = stele_compressor_new (NULL, 0);
     assert_non_null (self->ahead);
-    assert_int_equal (stele_ahead_use (self->ahead, 0, NULL, 0), 0);
+    assert_int_equal (stele_compress_ahead_use (self->ahead, 0, NULL, 0), 0);
     *state = self;
     return 0;
 }
@@ -64,7 +64,7 @@ static int
 s_tear_down (void **state)
 {
     desk_t *self = *state;
-    stele_ahead_destroy (&self->ahead);
+    stele_compress_ahead_destroy (&self->ahead);
     stele_compressor_destroy (&self->compressor);
     free (self->dictionary);
     free (self);
@@ -118,7 +118,7 @@ s_take (desk_t *self, const stele_token_t *content)
 {
     const void *frame;
     size_t size;
-    if (!stele_ahead_take (self->ahead, content->data, content->size, &frame, &size))
+    if (!stele_compress_ahead_take (self->ahead, content->data, content->size, &frame, &size))
         return false;
     char *room = malloc (stele_compressor_room (content->size));
     assert_non_null (room);
@@ -141,21 +141,21 @@ test_ahead_frames_are_those_that_the_writer_would_make (void **state)
             stele_compressor_destroy (&self->compressor);
             self->compressor = stele_compressor_new (self->dictionary, self->dictionary_size / id);
         }
-        assert_int_equal (stele_ahead_use (self->ahead, id, id? self->dictionary: NULL, id? self->dictionary_size / id: 0), 0);
+        assert_int_equal (stele_compress_ahead_use (self->ahead, id, id? self->dictionary: NULL, id? self->dictionary_size / id: 0), 0);
         stele_pack_t *first = s_message (sizes [round % 5], (unsigned) round);
         stele_pack_t *second = s_message (sizes [(round + 1) % 5], (unsigned) round + 1000);
-        stele_ahead_offer (self->ahead, stele_pack_data (first), stele_pack_size (first));
-        stele_ahead_offer (self->ahead, stele_pack_data (second), stele_pack_size (second));
+        stele_compress_ahead_offer (self->ahead, stele_pack_data (first), stele_pack_size (first));
+        stele_compress_ahead_offer (self->ahead, stele_pack_data (second), stele_pack_size (second));
         for (size_t i = 0; i < EVENTS; i++) {
             stele_token_t content = s_content (first, i);
             made += s_take (self, &content);
         }
-        stele_ahead_drop (self->ahead, stele_pack_data (first));
+        stele_compress_ahead_drop (self->ahead, stele_pack_data (first));
         for (size_t i = 0; i < EVENTS; i++) {
             stele_token_t content = s_content (second, i);
             made += s_take (self, &content);
         }
-        stele_ahead_drop (self->ahead, stele_pack_data (second));
+        stele_compress_ahead_drop (self->ahead, stele_pack_data (second));
         stele_pack_destroy (&first);
         stele_pack_destroy (&second);
     }
@@ -171,8 +171,8 @@ test_ahead_a_message_that_waits_is_done_from_its_end (void **state)
     //  Its first text comes last. To ask for it says that the writer is there: so each time anew
     bool made = false;
     for (unsigned i = 0; i < PATIENCE && !made; i++) {
-        stele_ahead_drop (self->ahead, stele_pack_data (pack));
-        stele_ahead_offer (self->ahead, stele_pack_data (pack), stele_pack_size (pack));
+        stele_compress_ahead_drop (self->ahead, stele_pack_data (pack));
+        stele_compress_ahead_offer (self->ahead, stele_pack_data (pack), stele_pack_size (pack));
         usleep (100 * i);
         made = s_take (self, &first);
     }
@@ -181,12 +181,12 @@ test_ahead_a_message_that_waits_is_done_from_its_end (void **state)
     //  What is no text of it, or not all of one
     const void *frame;
     size_t size;
-    assert_false (stele_ahead_take (self->ahead, last.data, last.size - 1, &frame, &size));
-    assert_false (stele_ahead_take (self->ahead, last.data + 1, last.size - 1, &frame, &size));
-    assert_false (stele_ahead_take (self->ahead, &size, sizeof size, &frame, &size));
-    stele_ahead_drop (self->ahead, stele_pack_data (pack));
+    assert_false (stele_compress_ahead_take (self->ahead, last.data, last.size - 1, &frame, &size));
+    assert_false (stele_compress_ahead_take (self->ahead, last.data + 1, last.size - 1, &frame, &size));
+    assert_false (stele_compress_ahead_take (self->ahead, &size, sizeof size, &frame, &size));
+    stele_compress_ahead_drop (self->ahead, stele_pack_data (pack));
     assert_false (s_take (self, &last));
-    stele_ahead_drop (self->ahead, stele_pack_data (pack));
+    stele_compress_ahead_drop (self->ahead, stele_pack_data (pack));
     stele_pack_destroy (&pack);
 }
 
@@ -216,14 +216,14 @@ test_ahead_what_does_not_pay_is_known_too (void **state)
     size_t size = 1;
     bool known = false;
     for (unsigned i = 0; i < PATIENCE && !known; i++) {
-        stele_ahead_drop (self->ahead, stele_pack_data (pack));
-        stele_ahead_offer (self->ahead, stele_pack_data (pack), stele_pack_size (pack));
+        stele_compress_ahead_drop (self->ahead, stele_pack_data (pack));
+        stele_compress_ahead_offer (self->ahead, stele_pack_data (pack), stele_pack_size (pack));
         usleep (100 * i);
-        known = stele_ahead_take (self->ahead, content.data, content.size, &frame, &size);
+        known = stele_compress_ahead_take (self->ahead, content.data, content.size, &frame, &size);
     }
     assert_true (known);
     assert_int_equal (size, 0);
-    stele_ahead_drop (self->ahead, stele_pack_data (pack));
+    stele_compress_ahead_drop (self->ahead, stele_pack_data (pack));
     stele_pack_destroy (&pack);
 }
 
@@ -240,19 +240,19 @@ test_ahead_any_bytes_may_be_offered (void **state)
         assert_non_null (bytes);
         memcpy (bytes, stele_pack_data (whole), length);
         bytes [i * 104729 % length] ^= (char) (1 << i % 8);
-        stele_ahead_offer (self->ahead, bytes, length);
+        stele_compress_ahead_offer (self->ahead, bytes, length);
         const void *frame;
         size_t frame_size;
         if (i % 3 == 0)
-            stele_ahead_take (self->ahead, bytes + length / 2, 200, &frame, &frame_size);
-        stele_ahead_drop (self->ahead, bytes);
+            stele_compress_ahead_take (self->ahead, bytes + length / 2, 200, &frame, &frame_size);
+        stele_compress_ahead_drop (self->ahead, bytes);
         free (bytes);
     }
-    stele_ahead_offer (self->ahead, "", 0);
-    stele_ahead_drop (self->ahead, "");
+    stele_compress_ahead_offer (self->ahead, "", 0);
+    stele_compress_ahead_drop (self->ahead, "");
     //  Ended with work to do: nothing of it is lost or read any more
-    stele_ahead_offer (self->ahead, stele_pack_data (whole), size);
-    stele_ahead_destroy (&self->ahead);
+    stele_compress_ahead_offer (self->ahead, stele_pack_data (whole), size);
+    stele_compress_ahead_destroy (&self->ahead);
     stele_pack_destroy (&whole);
 }
 

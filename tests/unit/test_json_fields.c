@@ -19,7 +19,7 @@ s_set (const char *text, size_t size, stele_record_t *record)
 {
     char *copy = malloc (size? size: 1);
     memcpy (copy, text, size);
-    int rc = stele_members_set (copy, size, STELE_VOCABULARY_TASK_STATE, record);
+    int rc = stele_json_fields_set (copy, size, STELE_VOCABULARY_TASK_STATE, record);
     free (copy);
     return rc;
 }

@@ -12,7 +12,7 @@
 
 #include <errno.h>
 #include <sqlite3.h>
-#include "sqlite/text_index.h"
+#include "sqlite/search/text_index.h"
 #include "ledger_fixture.h"
 #include "wire/message.h"
 
@@ -472,13 +472,13 @@ static int
 s_index (fixture_t *self)
 {
     stele_refusal_t refusal = { 0 };
-    stele_search_t *search = stele_search_open (self->path, self->reader, &refusal);
+    stele_text_index_t *search = stele_text_index_open (self->path, self->reader, &refusal);
     if (!search)
         return refusal.code;
-    int64_t count = stele_search_follow (search, INDEXED);
+    int64_t count = stele_text_index_follow (search, INDEXED);
     if (count < 0)
-        assert_string_not_equal (stele_search_error (search), "");
-    stele_search_close (&search);
+        assert_string_not_equal (stele_text_index_error (search), "");
+    stele_text_index_close (&search);
     return count < 0? (int) count: 0;
 }
 
@@ -543,11 +543,11 @@ test_texts_of_many_looks_are_all_indexed (void **state)
     free (filler);
     //  What is in the index is not looked for in the log
     stele_refusal_t refusal = { 0 };
-    stele_search_t *search = stele_search_open (self->path, self->reader, &refusal);
+    stele_text_index_t *search = stele_text_index_open (self->path, self->reader, &refusal);
     assert_non_null (search);
-    assert_int_equal (stele_search_follow (search, INDEXED), INDEXED);
-    assert_int_equal (stele_search_position (search), INDEXED);
-    stele_search_close (&search);
+    assert_int_equal (stele_text_index_follow (search, INDEXED), INDEXED);
+    assert_int_equal (stele_text_index_position (search), INDEXED);
+    stele_text_index_close (&search);
     for (int i = 0; i < INDEXED; i++) {
         char word [20];
         snprintf (word, sizeof word, i % 2? "only%04d": "end%04d", i);

@@ -370,10 +370,6 @@ test_reader_rejected_shows_what_can_be_shown (void **state)
     assert_int_equal (stele_reader_rejected_one (self->reader, 4, fixture_add, rows), 1);
     assert_int_equal (stele_reader_rejected_one (self->reader, 5, fixture_add, rows), 0);
     s_assert_ids (rows, "[4]");
-    rows = json_array ();
-    assert_int_equal (stele_reader_producers (self->reader, 9, fixture_add, rows), 0);
-    fixture_assert_json (rows, "[{'producer':'builder','sequence':7,'name':'run','time':3,'message':'present'}]");
-    json_decref (rows);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown (name, fixture_new, fixture_destroy)

@@ -22,11 +22,11 @@ static void
 test_roster_hello_taken_back_leaves_no_peer (void **state)
 {
     stele_roster_t *roster = s_roster (state);
-    stele_roster_bind (roster, "\x00\x01", 2, stele_roster_member (roster, "a"), "run");
-    assert_non_null (stele_roster_peer (roster, "\x00\x01", 2));
+    stele_roster_bind (roster, "\x00\x01", 2, stele_roster_entry (roster, "a"), "run");
+    assert_non_null (stele_roster_connection (roster, "\x00\x01", 2));
     stele_roster_rollback (roster);
-    assert_null (stele_roster_peer (roster, "\x00\x01", 2));
-    assert_int_equal (stele_roster_peer_count (roster), 0);
+    assert_null (stele_roster_connection (roster, "\x00\x01", 2));
+    assert_int_equal (stele_roster_connection_count (roster), 0);
     stele_roster_destroy (&roster);
 }
 
@@ -34,13 +34,13 @@ static void
 test_roster_goodbye_taken_back_leaves_the_peer (void **state)
 {
     stele_roster_t *roster = s_roster (state);
-    stele_member_t *member = stele_roster_member (roster, "a");
+    stele_roster_entry_t *member = stele_roster_entry (roster, "a");
     stele_roster_bind (roster, "x", 1, member, "run");
     stele_roster_commit (roster);
     stele_roster_unbind (roster, "x", 1);
-    assert_null (stele_roster_peer (roster, "x", 1));
+    assert_null (stele_roster_connection (roster, "x", 1));
     stele_roster_rollback (roster);
-    stele_peer_t *peer = stele_roster_peer (roster, "x", 1);
+    stele_connection_t *peer = stele_roster_connection (roster, "x", 1);
     assert_non_null (peer);
     assert_ptr_equal (peer->member, member);
     assert_string_equal (peer->instance, "run");
@@ -51,19 +51,19 @@ static void
 test_roster_another_producer_on_a_connection_is_taken_back (void **state)
 {
     stele_roster_t *roster = s_roster (state);
-    stele_member_t *first = stele_roster_member (roster, "a");
+    stele_roster_entry_t *first = stele_roster_entry (roster, "a");
     stele_roster_bind (roster, "x", 1, first, "one");
     stele_roster_commit (roster);
-    stele_roster_bind (roster, "x", 1, stele_roster_member (roster, "b"), "two");
-    stele_roster_bind (roster, "x", 1, stele_roster_member (roster, "c"), "three");
+    stele_roster_bind (roster, "x", 1, stele_roster_entry (roster, "b"), "two");
+    stele_roster_bind (roster, "x", 1, stele_roster_entry (roster, "c"), "three");
     stele_roster_rollback (roster);
-    assert_ptr_equal (stele_roster_peer (roster, "x", 1)->member, first);
-    assert_string_equal (stele_roster_peer (roster, "x", 1)->instance, "one");
+    assert_ptr_equal (stele_roster_connection (roster, "x", 1)->member, first);
+    assert_string_equal (stele_roster_connection (roster, "x", 1)->instance, "one");
     //  What is kept stays
-    stele_roster_bind (roster, "x", 1, stele_roster_member (roster, "b"), "two");
+    stele_roster_bind (roster, "x", 1, stele_roster_entry (roster, "b"), "two");
     stele_roster_commit (roster);
     stele_roster_rollback (roster);
-    assert_string_equal (stele_roster_peer (roster, "x", 1)->instance, "two");
+    assert_string_equal (stele_roster_connection (roster, "x", 1)->instance, "two");
     stele_roster_destroy (&roster);
 }
 
@@ -79,22 +79,22 @@ static void
 test_roster_fence_is_taken_back (void **state)
 {
     stele_roster_t *roster = s_roster (state);
-    stele_member_t *member = stele_roster_member (roster, "a");
+    stele_roster_entry_t *member = stele_roster_entry (roster, "a");
     stele_roster_bind (roster, "x", 1, member, "old");
     stele_roster_commit (roster);
     int fenced = 0;
     stele_roster_fence (roster, member, "new", s_count, &fenced);
     assert_int_equal (fenced, 1);
-    assert_true (stele_roster_peer (roster, "x", 1)->fenced);
+    assert_true (stele_roster_connection (roster, "x", 1)->fenced);
     stele_roster_rollback (roster);
-    assert_false (stele_roster_peer (roster, "x", 1)->fenced);
+    assert_false (stele_roster_connection (roster, "x", 1)->fenced);
     stele_roster_destroy (&roster);
 }
 
-static stele_member_t *
+static stele_roster_entry_t *
 s_leased (stele_roster_t *roster, const char *name, int64_t lease_ms)
 {
-    stele_member_t *member = stele_roster_member (roster, name);
+    stele_roster_entry_t *member = stele_roster_entry (roster, name);
     member->now.status = STELE_PRODUCER_PRESENT;
     member->now.lease_ms = lease_ms;
     stele_roster_heard (roster, member);
@@ -102,11 +102,11 @@ s_leased (stele_roster_t *roster, const char *name, int64_t lease_ms)
 }
 
 //  Whose lease runs out next; NULL: nobody's does for a while
-static stele_member_t *
+static stele_roster_entry_t *
 s_next_expired (stele_roster_t *roster, int64_t wait_ms)
 {
     int64_t until_ms = stele_clock_steady_ms () + wait_ms;
-    stele_member_t *member = NULL;
+    stele_roster_entry_t *member = NULL;
     while (!member && stele_clock_steady_ms () < until_ms) {
         usleep (1000);
         member = stele_roster_expired (roster);
@@ -118,11 +118,11 @@ static void
 test_roster_leases_run_out_in_turn_and_those_that_are_prolonged_do_not (void **state)
 {
     stele_roster_t *roster = s_roster (state);
-    stele_member_t *none = s_leased (roster, "none", 0);
-    stele_member_t *soon = s_leased (roster, "soon", 20);
-    stele_member_t *also = s_leased (roster, "also", 20);
-    stele_member_t *later = s_leased (roster, "later", 300);
-    stele_member_t *prolonged = s_leased (roster, "prolonged", 20);
+    stele_roster_entry_t *none = s_leased (roster, "none", 0);
+    stele_roster_entry_t *soon = s_leased (roster, "soon", 20);
+    stele_roster_entry_t *also = s_leased (roster, "also", 20);
+    stele_roster_entry_t *later = s_leased (roster, "later", 300);
+    stele_roster_entry_t *prolonged = s_leased (roster, "prolonged", 20);
     prolonged->now.lease_ms = 60000;
     stele_roster_heard (roster, prolonged);
     assert_ptr_equal (s_next_expired (roster, 5000), soon);
@@ -142,7 +142,7 @@ test_roster_leases_of_any_length_are_taken_and_extended (void **state)
     stele_roster_t *roster = s_roster (state);
     s_leased (roster, "forever", INT64_MAX);
     s_leased (roster, "nearly", INT64_MAX / 1000);
-    stele_member_t *member = s_leased (roster, "a", 20);
+    stele_roster_entry_t *member = s_leased (roster, "a", 20);
     stele_roster_extend (roster, 200000);
     assert_null (s_next_expired (roster, 50));
     assert_ptr_equal (s_next_expired (roster, 5000), member);
@@ -156,7 +156,7 @@ static void
 test_roster_lease_that_is_found_after_a_start_runs_on (void **state)
 {
     stele_roster_t *roster = s_roster (state);
-    stele_member_t *member = stele_roster_member (roster, "a");
+    stele_roster_entry_t *member = stele_roster_entry (roster, "a");
     member->now.lease_ms = 10;
     stele_roster_resume (roster, member);       // It has left
     assert_int_equal (member->lease_until_us, 0);
@@ -172,7 +172,7 @@ static void
 test_roster_lease_that_ran_out_in_what_is_taken_back_runs_out_again (void **state)
 {
     stele_roster_t *roster = s_roster (state);
-    stele_member_t *member = s_leased (roster, "a", 10);
+    stele_roster_entry_t *member = s_leased (roster, "a", 10);
     stele_roster_touch (roster, member);
     member->now.id = 1;
     stele_roster_commit (roster);
@@ -190,14 +190,14 @@ static void
 test_roster_producer_whose_message_was_refused_is_forgotten (void **state)
 {
     stele_roster_t *roster = s_roster (state);
-    stele_roster_touch (roster, stele_roster_member (roster, "refused"));
-    stele_member_t *member = stele_roster_member (roster, "taken");
+    stele_roster_touch (roster, stele_roster_entry (roster, "refused"));
+    stele_roster_entry_t *member = stele_roster_entry (roster, "taken");
     stele_roster_touch (roster, member);
     member->now.id = 1;
     stele_roster_commit (roster);
     assert_ptr_equal (stele_roster_next (roster, NULL), member);
     assert_null (stele_roster_next (roster, member));
-    assert_ptr_equal (stele_roster_member (roster, "taken"), member);
+    assert_ptr_equal (stele_roster_entry (roster, "taken"), member);
     stele_roster_destroy (&roster);
 }
 

@@ -38,9 +38,9 @@ s_setup (void **state)
     assert_non_null (mkdtemp (self->folder));
     snprintf (self->path, sizeof self->path, "%s/ledger", self->folder);
     snprintf (self->log, sizeof self->log, "%s-wal", self->path);
-    assert_non_null (stele_log_file_vfs ());
+    assert_non_null (stele_wal_vfs ());
     assert_int_equal (sqlite3_open_v2 (self->path, &self->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE,
-        stele_log_file_vfs ()), SQLITE_OK);
+        stele_wal_vfs ()), SQLITE_OK);
     assert_int_equal (stele_sql_exec (self->db, "PRAGMA page_size = 4096; PRAGMA journal_mode = WAL;"
         "PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0;"), SQLITE_OK);
     *state = self;

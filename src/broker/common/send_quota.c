@@ -29,7 +29,7 @@ typedef struct {
     atomic_bool whole;              // What is above was written before, for the thread that reads it
 } s_note_t;
 
-struct stele_unread {
+struct stele_send_quota {
     size_t peer_max, total_max;
     zhashx_t *peers;                // s_count_t by routing id, as hex
     s_count_t *total;
@@ -86,10 +86,10 @@ s_gone (void *data, void *hint)
     free (note);
 }
 
-stele_unread_t *
-stele_unread_new (size_t peer_max, size_t total_max)
+stele_send_quota_t *
+stele_send_quota_new (size_t peer_max, size_t total_max)
 {
-    stele_unread_t *self = calloc (1, sizeof *self);
+    stele_send_quota_t *self = calloc (1, sizeof *self);
     assert (self);
     self->peer_max = peer_max;
     self->total_max = total_max;
@@ -101,10 +101,10 @@ stele_unread_new (size_t peer_max, size_t total_max)
 }
 
 void
-stele_unread_destroy (stele_unread_t **self_p)
+stele_send_quota_destroy (stele_send_quota_t **self_p)
 {
     assert (self_p);
-    stele_unread_t *self = *self_p;
+    stele_send_quota_t *self = *self_p;
     if (!self)
         return;
     zhashx_destroy (&self->peers);
@@ -114,7 +114,7 @@ stele_unread_destroy (stele_unread_t **self_p)
 }
 
 bool
-stele_unread_fits (stele_unread_t *self, const void *id, size_t id_size, size_t size)
+stele_send_quota_fits (stele_send_quota_t *self, const void *id, size_t id_size, size_t size)
 {
     char key [STELE_ENVELOPE_KEY];
     stele_envelope_key (id, id_size, key);
@@ -130,7 +130,7 @@ stele_unread_fits (stele_unread_t *self, const void *id, size_t id_size, size_t 
 }
 
 bool
-stele_unread_stuck (stele_unread_t *self, const void *id, size_t id_size)
+stele_send_quota_stuck (stele_send_quota_t *self, const void *id, size_t id_size)
 {
     char key [STELE_ENVELOPE_KEY];
     stele_envelope_key (id, id_size, key);
@@ -139,7 +139,7 @@ stele_unread_stuck (stele_unread_t *self, const void *id, size_t id_size)
 }
 
 static void
-s_sweep (stele_unread_t *self)
+s_sweep (stele_send_quota_t *self)
 {
     zlistx_t *keys = zhashx_keys (self->peers);
     assert (keys);
@@ -152,7 +152,7 @@ s_sweep (stele_unread_t *self)
 }
 
 static s_count_t *
-s_peer (stele_unread_t *self, const void *id, size_t id_size)
+s_peer (stele_send_quota_t *self, const void *id, size_t id_size)
 {
     char key [STELE_ENVELOPE_KEY];
     stele_envelope_key (id, id_size, key);
@@ -168,7 +168,7 @@ s_peer (stele_unread_t *self, const void *id, size_t id_size)
 }
 
 int
-stele_unread_send (stele_unread_t *self, const void *id, size_t id_size, zframe_t **frame_p,
+stele_send_quota_send (stele_send_quota_t *self, const void *id, size_t id_size, zframe_t **frame_p,
     zsock_t *socket)
 {
     zframe_t *frame = *frame_p;
@@ -192,7 +192,7 @@ stele_unread_send (stele_unread_t *self, const void *id, size_t id_size, zframe_
 }
 
 size_t
-stele_unread_total (const stele_unread_t *self)
+stele_send_quota_total (const stele_send_quota_t *self)
 {
     return atomic_load (&self->total->bytes);
 }

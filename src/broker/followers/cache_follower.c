@@ -9,7 +9,7 @@
 #include <string.h>
 #include "broker/common/actor.h"
 #include "broker/followers/follower.h"
-#include "broker/ingest/mode.h"
+#include "broker/common/mode.h"
 #include "broker/common/poll.h"
 #include "cache/cache.h"
 #include "model/clock.h"
@@ -265,7 +265,7 @@ s_loop (s_cache_t *self)
 }
 
 void
-stele_cache_actor (zsock_t *pipe, void *args)
+stele_cache_follower (zsock_t *pipe, void *args)
 {
     s_cache_t self = { .started_us = stele_clock_steady_us () };
     stele_refusal_t refusal = { 0 };
@@ -284,5 +284,5 @@ stele_cache_actor (zsock_t *pipe, void *args)
     }
     stele_cache_destroy (&self.cache);
     stele_follower_close (&self.follower);
-    STELE_TOLD (self.follower.settings);
+    STELE_TSAN_RELEASE (self.follower.settings);
 }

@@ -43,7 +43,7 @@ typedef struct {
     int64_t beat_us;                // Steady clock: last heartbeat
     int64_t published;
     int64_t left_out;               // Events that were too large, subscribers not reading
-    stele_unread_t *unread;
+    stele_send_quota_t *unread;
     bool draining;
 } s_feed_t;
 
@@ -93,7 +93,7 @@ s_send (s_feed_t *self, const char *topic, size_t topic_size)
             zmq_send (zsock_resolve (self->socket), data, size, 0);
         else {
             zframe_t *frame = zframe_new (data, size);
-            stele_unread_send (self->unread, NULL, 0, &frame, self->socket);
+            stele_send_quota_send (self->unread, NULL, 0, &frame, self->socket);
         }
     }
 }
@@ -128,7 +128,7 @@ s_publish (const stele_record_t *row, void *arg)
     size_t topic_size = stele_record_topic (row, topic, sizeof topic);
     //  The row is the reader's, but what is left out is ours to decide
     stele_record_t *event = (stele_record_t *) row;
-    bool unread = stele_unread_total (self->unread) > UNREAD_MAX;
+    bool unread = stele_send_quota_total (self->unread) > UNREAD_MAX;
     s_omit (event, STELE_CONTENT, unread? CONTENT_MIN: CONTENT_MAX);
     s_omit (event, STELE_OUTPUT, unread? CONTENT_MIN: CONTENT_MAX);
     stele_pack_clear (self->follower.pack);
@@ -174,7 +174,7 @@ s_mailbox (s_feed_t *self)
         stele_pack_key_integer (pack, "topics", (int64_t) zhash_size (self->topics));
         stele_pack_key_integer (pack, "published", self->published);
         stele_pack_key_integer (pack, "left_out", self->left_out);
-        stele_pack_key_integer (pack, "unread_bytes", (int64_t) stele_unread_total (self->unread));
+        stele_pack_key_integer (pack, "unread_bytes", (int64_t) stele_send_quota_total (self->unread));
         stele_follower_answer (&self->follower, &request);
     }
 }
@@ -228,7 +228,7 @@ stele_feed (zsock_t *pipe, void *args)
     int code = stele_follower_open (&self.follower, pipe, args, "feed", &refusal);
     self.cursor = self.follower.head;
     self.topics = zhash_new ();
-    self.unread = stele_unread_new (0, UNREAD_MAX);
+    self.unread = stele_send_quota_new (0, UNREAD_MAX);
     self.socket = zsock_new (ZMQ_XPUB);
     assert (self.socket && self.topics);
     zsock_set_sndhwm (self.socket, SUBSCRIBER_MESSAGES);
@@ -249,7 +249,7 @@ stele_feed (zsock_t *pipe, void *args)
     stele_endpoint_release (self.socket);
     zsock_destroy (&self.socket);
     zhash_destroy (&self.topics);
-    stele_unread_destroy (&self.unread);
+    stele_send_quota_destroy (&self.unread);
     stele_follower_close (&self.follower);
-    STELE_TOLD (self.follower.settings);
+    STELE_TSAN_RELEASE (self.follower.settings);
 }

@@ -68,8 +68,8 @@ void
 void
     stele_pipeline (zsock_t *pipe, void *args);
 void
-    stele_cache_actor (zsock_t *pipe, void *args);
+    stele_cache_follower (zsock_t *pipe, void *args);
 void
-    stele_search_actor (zsock_t *pipe, void *args);
+    stele_search_follower (zsock_t *pipe, void *args);
 
 #endif

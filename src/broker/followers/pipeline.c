@@ -37,7 +37,7 @@ typedef struct {
     int64_t saved;                  // Cursor that the ledger has been asked to keep
     int64_t saved_us;
     int64_t pushed;
-    stele_unread_t *unread;
+    stele_send_quota_t *unread;
     bool blocked;                   // The next stage takes no more
     bool full;                      // Of bytes: no event of the socket tells when it is not
     bool draining;
@@ -51,10 +51,10 @@ s_push (const stele_record_t *row, void *arg)
     stele_record_pack (row, self->follower.pack);
     STELE_FAULT (push_before);
     size_t size = stele_pack_size (self->follower.pack);
-    self->full = stele_unread_total (self->unread) + size > QUEUE_BYTES
-        && stele_unread_total (self->unread) > 0;
+    self->full = stele_send_quota_total (self->unread) + size > QUEUE_BYTES
+        && stele_send_quota_total (self->unread) > 0;
     zframe_t *frame = self->full? NULL: zframe_new (stele_pack_data (self->follower.pack), size);
-    if (self->full || stele_unread_send (self->unread, NULL, 0, &frame, self->socket)) {
+    if (self->full || stele_send_quota_send (self->unread, NULL, 0, &frame, self->socket)) {
         self->blocked = true;
         return 1;
     }
@@ -183,7 +183,7 @@ stele_pipeline (zsock_t *pipe, void *args)
     int rc = zsock_connect (self.writer, "%s",
         stele_settings_inproc (self.follower.settings, "writer", endpoint));
     assert (rc == 0);
-    self.unread = stele_unread_new (0, QUEUE_BYTES);
+    self.unread = stele_send_quota_new (0, QUEUE_BYTES);
     zsock_set_sndhwm (self.socket, QUEUE_EVENTS);
     //  What a PULL has to say is short
     zsock_set_maxmsgsize (self.socket, 4096);
@@ -202,7 +202,7 @@ stele_pipeline (zsock_t *pipe, void *args)
     }
     zsock_destroy (&self.socket);
     zsock_destroy (&self.writer);
-    stele_unread_destroy (&self.unread);
+    stele_send_quota_destroy (&self.unread);
     stele_follower_close (&self.follower);
-    STELE_TOLD (self.follower.settings);
+    STELE_TSAN_RELEASE (self.follower.settings);
 }

@@ -1,4 +1,4 @@
-/*  search_follower - the follower that keeps the index of texts (sqlite/text_index.h)
+/*  search_follower - the follower that keeps the index of texts (sqlite/search/text_index.h)
 
     The index is for searches alone, which read in the log what it does not have
     yet: so it takes its time, and trouble with it is said and changes nothing
@@ -14,7 +14,7 @@
 
 #include "broker/followers/follower.h"
 #include "broker/common/poll.h"
-#include "sqlite/text_index.h"
+#include "sqlite/search/text_index.h"
 #include "model/clock.h"
 #include "model/thread.h"
 
@@ -27,7 +27,7 @@
 
 typedef struct {
     stele_follower_t follower;
-    stele_search_t *search;         // NULL: it could not be opened
+    stele_text_index_t *search;         // NULL: it could not be opened
     int64_t position;               // Of what is indexed, as it was known last
     int64_t next_ms;                // When to look again, by the steady clock
     bool failing;
@@ -55,23 +55,23 @@ s_follow (s_actor_t *self)
     stele_refusal_t refusal = { 0 };
     int64_t begun_ms = stele_clock_steady_ms ();
     if (!self->search) {
-        self->search = stele_search_open (self->follower.settings->ledger, self->follower.reader, &refusal);
-        if (self->search && stele_search_position (self->search) == 0 && self->follower.head >= STELE_SEARCH_LAG)
+        self->search = stele_text_index_open (self->follower.settings->ledger, self->follower.reader, &refusal);
+        if (self->search && stele_text_index_position (self->search) == 0 && self->follower.head >= STELE_SEARCH_LAG)
             zsys_info (NAME ": the index is made from the start: it was not there, or not usable");
     }
-    int64_t count = self->search? stele_search_follow (self->search, self->follower.head): refusal.code;
+    int64_t count = self->search? stele_text_index_follow (self->search, self->follower.head): refusal.code;
     bool failing = count < 0;
     if (failing && !self->failing)
         zsys_warning (NAME ": what is new is not indexed, trying again: %s",
-            self->search? stele_search_error (self->search): refusal.message);
+            self->search? stele_text_index_error (self->search): refusal.message);
     else
     if (!failing && self->failing)
         zsys_info (NAME ": the index is kept again");
     if (self->search)
-        self->position = stele_search_position (self->search);
+        self->position = stele_text_index_position (self->search);
     //  It is made anew where that is what it takes
     if (failing)
-        stele_search_close (&self->search);
+        stele_text_index_close (&self->search);
     self->failing = failing;
     if (failing)
         return RETRY_MS;
@@ -112,7 +112,7 @@ s_loop (s_actor_t *self)
 }
 
 void
-stele_search_actor (zsock_t *pipe, void *args)
+stele_search_follower (zsock_t *pipe, void *args)
 {
     s_actor_t self = { .search = NULL };
     stele_refusal_t refusal = { 0 };
@@ -125,6 +125,6 @@ stele_search_actor (zsock_t *pipe, void *args)
         zstr_sendx (pipe, "READY", "", NULL);
         s_loop (&self);
     }
-    stele_search_close (&self.search);
+    stele_text_index_close (&self.search);
     stele_follower_close (&self.follower);
 }

@@ -51,15 +51,15 @@ void
 stele_ingest_fail (stele_ingest_t *self)
 {
     self->failed = true;
-    zsys_error ("storage failed, stopping; what was acked is safe: %s", self->writer->trouble);
-    zstr_sendx (self->pipe, "FAILED", self->writer->trouble, NULL);
+    zsys_error ("storage failed, stopping; what was acked is safe: %s", self->writer->error_text);
+    zstr_sendx (self->pipe, "FAILED", self->writer->error_text, NULL);
 }
 
 //  A storage error: hold back what passes by itself, stop for anything else.
 static void
-s_trouble (stele_ingest_t *self, int code)
+s_error_text (stele_ingest_t *self, int code)
 {
-    if (!stele_ledger_passes (code)) {
+    if (!stele_error_is_transient (code)) {
         stele_ingest_fail (self);
         return;
     }
@@ -67,7 +67,7 @@ s_trouble (stele_ingest_t *self, int code)
     if (self->retry_ms == 0) {
         self->retry_ms = RETRY_MS_MIN;
         zsys_warning ("storage cannot take writes, holding back acks until it can: %s (%s)",
-            self->writer->trouble, stele_error_name (code));
+            self->writer->error_text, stele_error_name (code));
     }
     else
         self->retry_ms = self->retry_ms * 2 > RETRY_MS_MAX? RETRY_MS_MAX: self->retry_ms * 2;
@@ -96,13 +96,13 @@ stele_ingest_settle (stele_ingest_t *self, int code)
     if (code == 0)
         code = stele_writer_commit (self->writer);
     if (code) {
-        s_trouble (self, code);
+        s_error_text (self, code);
         return;
     }
     if (self->retry_ms) {
         zsys_info ("storage takes writes again");
         self->retry_ms = 0;
-        *self->writer->trouble = 0;
+        *self->writer->error_text = 0;
     }
     if (self->settings->verbose && events)
         zsys_info ("committed %lld events, head %lld, %.3f ms", (long long) events,
@@ -171,13 +171,13 @@ s_hold (stele_ingest_t *self)
     if (stele_clock_steady_us () < self->retry_us)
         return;
     code = self->is_full? stele_ledger_make_room (self->writer->ledger): 0;
-    if (!stele_ledger_passes (code))
-        snprintf (self->writer->trouble, sizeof self->writer->trouble, "%s",
+    if (!stele_error_is_transient (code))
+        snprintf (self->writer->error_text, sizeof self->writer->error_text, "%s",
             stele_ledger_error (self->writer->ledger));
     else
         code = stele_writer_again (self->writer);
     if (code)
-        s_trouble (self, code);
+        s_error_text (self, code);
     else
         stele_ingest_settle (self, 0);
 }
@@ -197,7 +197,7 @@ s_checkpoint (stele_ingest_t *self, int64_t spare_us)
     }
     else
     if (code) {
-        snprintf (self->writer->trouble, sizeof self->writer->trouble, "%s", error);
+        snprintf (self->writer->error_text, sizeof self->writer->error_text, "%s", error);
         stele_ingest_fail (self);
     }
 }
@@ -251,11 +251,11 @@ s_loop (stele_ingest_t *self)
             continue;
         }
         s_fill (self);
-        stele_roster_pay (self->writer->roster, stele_ingest_pay, self);
+        stele_roster_flush_acks (self->writer->roster, stele_ingest_flush_ack, self);
         if (!self->failed)
             s_checkpoint (self, spare_us);
-        if (stele_writer_on_detour (self->writer) && spare_us > TICK_MS * 500 && !self->writer->holding)
-            stele_writer_follow_detour (self->writer);
+        if (stele_writer_in_redis_mode (self->writer) && spare_us > TICK_MS * 500 && !self->writer->holding)
+            stele_writer_update_live_records (self->writer);
         if (self->writer->mode == STELE_MODE_REDIS
         &&  stele_clock_steady_us () - self->mode_said_us > SAY_MODE_US)
             stele_ingest_say_mode (self);
@@ -323,7 +323,7 @@ stele_ingest (zsock_t *pipe, void *args)
 {
     stele_ingest_t self = {
         .settings = args, .pipe = pipe, .pack = stele_pack_new (),
-        .errors = stele_unread_new (ERRORS_PEER, ERRORS_ALL)
+        .errors = stele_send_quota_new (ERRORS_PEER, ERRORS_ALL)
     };
     stele_refusal_t refusal = { 0 };
     zsock_signal (pipe, 0);
@@ -345,7 +345,7 @@ stele_ingest (zsock_t *pipe, void *args)
     zsock_destroy (&self.pipeline);
     zsock_destroy (&self.mailbox);
     zsock_destroy (&self.head);
-    stele_unread_destroy (&self.errors);
+    stele_send_quota_destroy (&self.errors);
     stele_pack_destroy (&self.pack);
-    STELE_TOLD (args);
+    STELE_TSAN_RELEASE (args);
 }

@@ -12,7 +12,7 @@
 #ifndef STELE_INGEST_INTERNAL_H_INCLUDED
 #define STELE_INGEST_INTERNAL_H_INCLUDED
 
-#include "broker/ingest/mode.h"
+#include "broker/common/mode.h"
 #include "broker/common/send_quota.h"
 #include "broker/ingest/writer.h"
 
@@ -29,7 +29,7 @@ typedef struct {
     zsock_t *head;                  // PUB
     stele_writer_t *writer;
     stele_pack_t *pack;
-    stele_unread_t *errors;         // That peers have not read
+    stele_send_quota_t *errors;         // That peers have not read
     stele_input_t *ahead;           // Received, and not taken yet: they wait for the one before them
     int ahead_count;
     size_t ahead_bytes;
@@ -82,10 +82,10 @@ bool
 void
     stele_ingest_send_answers (stele_ingest_t *self);
 
-/*  One ack for all that a peer could not be sent before: a stele_roster_pay_fn; arg is
+/*  One ack for all that a peer could not be sent before: a stele_flush_ack_fn; arg is
     the stele_ingest_t.                                                      */
 bool
-    stele_ingest_pay (const void *id, size_t size, const stele_member_t *member, void *arg);
+    stele_ingest_flush_ack (const void *id, size_t size, const stele_roster_entry_t *member, void *arg);
 
 //  -- ingest_mode.c -----------------------------------------------------------------
 

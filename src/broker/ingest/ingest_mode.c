@@ -18,7 +18,7 @@ stele_ingest_say_mode (stele_ingest_t *self)
         zsys_warning ("MODE REDIS: PERSISTENCE IS OFF. Acks wait for Redis only, the ledger is not written, the feed "
             "and the history stand still at position %lld; %lld events are only in Redis. 'stele mode dual' brings "
             "them into the ledger", (long long) stele_ledger_head (self->writer->ledger),
-            (long long) stele_writer_detour_events (self->writer));
+            (long long) stele_writer_redis_mode_events (self->writer));
     else
         zsys_info ("mode %s, ledger at position %lld", stele_mode_word ((stele_mode_t) self->writer->mode),
             (long long) stele_ledger_head (self->writer->ledger));
@@ -32,10 +32,10 @@ stele_ingest_set_mode (stele_ingest_t *self, stele_mode_t wanted, stele_refusal_
     if (!self->writer->holding)
         stele_ingest_settle (self, 0);
     if (self->failed)
-        return stele_refuse (refusal, STELE_EIO, "mode", "%s", self->writer->trouble);
+        return stele_refuse (refusal, STELE_EIO, "mode", "%s", self->writer->error_text);
     int code = stele_mode_switch (self->writer, wanted, refusal);
     if (self->writer->mode == STELE_MODE_REDIS && !stele_ledger_suspended (self->writer->ledger)) {
-        snprintf (self->writer->trouble, sizeof self->writer->trouble, "%.500s", refusal->message);
+        snprintf (self->writer->error_text, sizeof self->writer->error_text, "%.500s", refusal->message);
         stele_ingest_fail (self);
     }
     self->retry_us = 0;
@@ -69,5 +69,5 @@ stele_ingest_answer_mode (stele_ingest_t *self, zmq_msg_t *body)
     }
     stele_pack_key_integer (self->pack, "position", stele_ledger_head (self->writer->ledger));
     stele_pack_key_string (self->pack, "mode", stele_mode_word ((stele_mode_t) self->writer->mode));
-    stele_pack_key_integer (self->pack, "only_in_redis", stele_writer_detour_events (self->writer));
+    stele_pack_key_integer (self->pack, "only_in_redis", stele_writer_redis_mode_events (self->writer));
 }

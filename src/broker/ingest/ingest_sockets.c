@@ -221,7 +221,7 @@ stele_ingest_take_request (stele_ingest_t *self, int *code)
     if (count == 3 && self->writer->holding && self->writer->batch_bytes >= STELE_BATCH_BYTES) {
         stele_refusal_t refusal;
         stele_refuse (&refusal, STELE_EUNAVAILABLE, NULL,
-            "storage cannot take writes, and much waits for it already: try again (%s)", self->writer->trouble);
+            "storage cannot take writes, and much waits for it already: try again (%s)", self->writer->error_text);
         stele_pack_clear (self->pack);
         stele_answer_refuse (self->pack, &refusal, NULL);
         s_answer_now (self, &frames [0], &frames [1]);
@@ -264,18 +264,18 @@ s_send_answer (stele_ingest_t *self, const stele_answer_t *answer)
     void *handle = zsock_resolve (answer->to == STELE_FROM_PEER? self->events: self->mailbox);
     int flags = ZMQ_DONTWAIT | ZMQ_SNDMORE;
     bool counted = answer->is_error && answer->to == STELE_FROM_PEER;
-    bool fits = !counted || stele_unread_fits (self->errors, answer->id, answer->id_size, answer->size);
+    bool fits = !counted || stele_send_quota_fits (self->errors, answer->id, answer->id_size, answer->size);
     //  The peer is gone: it resends, and is answered as a duplicate. Or it reads nothing: an ack
     //  is cumulative, one later will do.
     if (!fits || zmq_send (handle, answer->id, answer->id_size, flags) < 0) {
         self->writer->counts.undeliverable++;
         if (fits && errno == EAGAIN && answer->received_us && answer->to == STELE_FROM_PEER)
-            stele_roster_owe (self->writer->roster, answer->id, answer->id_size);
+            stele_roster_ack_pending (self->writer->roster, answer->id, answer->id_size);
         return;
     }
     if (counted) {
         zframe_t *frame = zframe_new (answer->data, answer->size);
-        stele_unread_send (self->errors, answer->id, answer->id_size, &frame, self->events);
+        stele_send_quota_send (self->errors, answer->id, answer->id_size, &frame, self->events);
         return;
     }
     if (answer->token_size)
@@ -303,7 +303,7 @@ stele_ingest_send_answers (stele_ingest_t *self)
 
 //  One ack for all that a peer could not be sent before
 bool
-stele_ingest_pay (const void *id, size_t size, const stele_member_t *member, void *arg)
+stele_ingest_flush_ack (const void *id, size_t size, const stele_roster_entry_t *member, void *arg)
 {
     stele_ingest_t *self = arg;
     void *handle = zsock_resolve (self->events);

@@ -22,10 +22,10 @@
 #define PAGE_BYTES  (8 << 20)       // and where it ends early
 
 //  Whose events (first .. last) are: none of them is of somebody else
-typedef struct { int64_t first, last; const stele_member_t *member; } s_owner_t;
+typedef struct { int64_t first, last; const stele_roster_entry_t *member; } s_owner_t;
 
-struct stele_detour_state {
-    stele_detour_t *list;
+struct stele_redis_mode {
+    stele_pending_list_t *list;
     stele_cache_t *cache;           // Keeps the live records; its reader is the writer's
     int64_t since;                  // Tells this detour from others
     int64_t elements;               // Of the list
@@ -36,43 +36,43 @@ struct stele_detour_state {
 };
 
 bool
-stele_writer_on_detour (const stele_writer_t *self)
+stele_writer_in_redis_mode (const stele_writer_t *self)
 {
-    return self->detour != NULL;
+    return self->redis_mode != NULL;
 }
 
 int64_t
-stele_writer_detour_events (const stele_writer_t *self)
+stele_writer_redis_mode_events (const stele_writer_t *self)
 {
-    return self->detour? stele_ledger_last (self->ledger) - stele_ledger_head (self->ledger): 0;
+    return self->redis_mode? stele_ledger_last (self->ledger) - stele_ledger_head (self->ledger): 0;
 }
 
 void
-stele_writer_drop_detour (stele_writer_t *self)
+stele_writer_drop_redis_mode (stele_writer_t *self)
 {
-    struct stele_detour_state *detour = self->detour;
-    self->detour = NULL;
+    struct stele_redis_mode *detour = self->redis_mode;
+    self->redis_mode = NULL;
     if (!detour)
         return;
     stele_cache_destroy (&detour->cache);
-    stele_detour_destroy (&detour->list);
+    stele_pending_list_destroy (&detour->list);
     stele_pack_destroy (&detour->pack);
     free (detour->owners);
     free (detour);
 }
 
-static stele_detour_t *
+static stele_pending_list_t *
 s_list (stele_writer_t *self, stele_refusal_t *refusal)
 {
-    return stele_detour_new (self->settings->redis, self->settings->redis_prefix,
+    return stele_pending_list_new (self->settings->redis, self->settings->redis_prefix,
         stele_ledger_id (self->ledger), refusal);
 }
 
 static int
 s_add (stele_writer_t *self)
 {
-    struct stele_detour_state *detour = self->detour;
-    int code = stele_detour_add (detour->list, detour->elements,
+    struct stele_redis_mode *detour = self->redis_mode;
+    int code = stele_pending_list_add (detour->list, detour->elements,
         stele_pack_data (detour->pack), stele_pack_size (detour->pack));
     if (code == 0)
         detour->elements++;
@@ -82,9 +82,9 @@ s_add (stele_writer_t *self)
 //  -- in and out ------------------------------------------------------------------------
 
 int
-stele_writer_enter_detour (stele_writer_t *self, stele_refusal_t *refusal)
+stele_writer_enter_redis_mode (stele_writer_t *self, stele_refusal_t *refusal)
 {
-    struct stele_detour_state *detour = calloc (1, sizeof *detour);
+    struct stele_redis_mode *detour = calloc (1, sizeof *detour);
     assert (detour);
     detour->pack = stele_pack_new ();
     detour->since = stele_clock_us ();
@@ -92,38 +92,38 @@ stele_writer_enter_detour (stele_writer_t *self, stele_refusal_t *refusal)
         .url = self->settings->redis, .prefix = self->settings->redis_prefix,
         .legacy_keys = self->settings->legacy_keys, .terminal_ttl_s = self->settings->terminal_ttl_s
     };
-    self->detour = detour;
+    self->redis_mode = detour;
     detour->list = s_list (self, refusal);
     detour->cache = detour->list? stele_cache_new (&options, refusal): NULL;
     int code = detour->cache? 0: STELE_EINVALID_FIELD;
-    if (code == 0 && stele_detour_clear (detour->list))
-        code = stele_refuse (refusal, STELE_EUNAVAILABLE, "mode", "%s", stele_detour_error (detour->list));
+    if (code == 0 && stele_pending_list_clear (detour->list))
+        code = stele_refuse (refusal, STELE_EUNAVAILABLE, "mode", "%s", stele_pending_list_error (detour->list));
     //  An element that says nothing: a list that is gone is not one that is empty
     stele_pack_map (detour->pack, 1);
     stele_pack_key_integer (detour->pack, "since", detour->since);
     if (code == 0 && s_add (self))
-        code = stele_refuse (refusal, STELE_EUNAVAILABLE, "mode", "%s", stele_detour_error (detour->list));
+        code = stele_refuse (refusal, STELE_EUNAVAILABLE, "mode", "%s", stele_pending_list_error (detour->list));
     if (code == 0) {
         code = stele_ledger_suspend (self->ledger, detour->since);
         if (code)
             stele_refuse (refusal, code, "mode", "%s", stele_ledger_error (self->ledger));
     }
     if (code)
-        stele_writer_drop_detour (self);
+        stele_writer_drop_redis_mode (self);
     else
-        stele_writer_follow_detour (self);
+        stele_writer_update_live_records (self);
     return code;
 }
 
 int
-stele_writer_leave_detour (stele_writer_t *self, stele_refusal_t *refusal)
+stele_writer_leave_redis_mode (stele_writer_t *self, stele_refusal_t *refusal)
 {
-    int code = stele_ledger_resume (self->ledger, self->detour->since);
+    int code = stele_ledger_resume (self->ledger, self->redis_mode->since);
     if (code)
         return stele_refuse (refusal, code, "mode", "%s", stele_ledger_error (self->ledger));
     //  What stays in the list is known by its 'since'
-    stele_detour_clear (self->detour->list);
-    stele_writer_drop_detour (self);
+    stele_pending_list_clear (self->redis_mode->list);
+    stele_writer_drop_redis_mode (self);
     return 0;
 }
 
@@ -131,9 +131,9 @@ stele_writer_leave_detour (stele_writer_t *self, stele_refusal_t *refusal)
 
 void
 stele_writer_note_owner (stele_writer_t *self, int64_t first, int64_t last,
-    const stele_member_t *member)
+    const stele_roster_entry_t *member)
 {
-    struct stele_detour_state *detour = self->detour;
+    struct stele_redis_mode *detour = self->redis_mode;
     //  A batch that was taken back comes again with the same positions
     while (detour->owner_count && detour->owners [detour->owner_count - 1].last >= first) {
         s_owner_t *again = &detour->owners [detour->owner_count - 1];
@@ -171,11 +171,11 @@ s_count_row (const stele_record_t *row, void *arg)
 static void
 s_pack_producers (stele_writer_t *self, bool all)
 {
-    stele_pack_t *pack = self->detour->pack;
+    stele_pack_t *pack = self->redis_mode->pack;
     stele_pack_string (pack, "producers");
     size_t mark = stele_pack_open_array (pack);
     size_t count = 0;
-    stele_member_t *member = stele_roster_next (self->roster, NULL);
+    stele_roster_entry_t *member = stele_roster_next (self->roster, NULL);
     for (; member; member = stele_roster_next (self->roster, member)) {
         //  Told again is what was acked: what the open batch adds comes with its own element
         const stele_producer_t *now = all? &member->durable: &member->now;
@@ -194,7 +194,7 @@ s_pack_producers (stele_writer_t *self, bool all)
 }
 
 static void
-s_pack_owners (const struct stele_detour_state *detour, int64_t after, int64_t upto)
+s_pack_owners (const struct stele_redis_mode *detour, int64_t after, int64_t upto)
 {
     stele_pack_string (detour->pack, "owners");
     size_t mark = stele_pack_open_array (detour->pack);
@@ -220,12 +220,12 @@ static int
 s_pack_element (stele_writer_t *self, int64_t after, int64_t *upto, int64_t rejected, bool page)
 {
     stele_reader_t *reader = stele_ledger_reader (self->ledger);
-    stele_pack_t *pack = self->detour->pack;
+    stele_pack_t *pack = self->redis_mode->pack;
     stele_pack_clear (pack);
     stele_pack_map (pack, 5);
-    stele_pack_key_integer (pack, "since", self->detour->since);
+    stele_pack_key_integer (pack, "since", self->redis_mode->since);
     s_pack_producers (self, page);
-    s_pack_owners (self->detour, after, *upto);
+    s_pack_owners (self->redis_mode, after, *upto);
     stele_pack_string (pack, "events");
     size_t mark = stele_pack_open_array (pack);
     s_rows_t rows = { .pack = pack, .size_max = page? PAGE_BYTES: SIZE_MAX, .last = *upto };
@@ -251,7 +251,7 @@ s_tell_again (stele_writer_t *self, int64_t upto)
     int64_t after = stele_ledger_head (self->ledger);
     int64_t rejected = stele_ledger_durable_rejected (self->ledger);
     int code = 0;
-    self->detour->elements = 0;
+    self->redis_mode->elements = 0;
     do {
         int64_t page = after + PAGE_EVENTS < upto? after + PAGE_EVENTS: upto;
         code = s_pack_element (self, after, &page, rejected, true);
@@ -271,11 +271,11 @@ s_pack_batch (stele_writer_t *self)
 }
 
 int
-stele_writer_tell_detour (stele_writer_t *self)
+stele_writer_push_to_redis (stele_writer_t *self)
 {
-    struct stele_detour_state *detour = self->detour;
-    if (stele_writer_detour_events (self) > EVENTS_MAX) {
-        snprintf (self->detour_trouble, sizeof self->detour_trouble,
+    struct stele_redis_mode *detour = self->redis_mode;
+    if (stele_writer_redis_mode_events (self) > EVENTS_MAX) {
+        snprintf (self->redis_mode_error, sizeof self->redis_mode_error,
             "mode redis: more than %d events are not in the ledger: set mode dual", EVENTS_MAX);
         return STELE_EBUSY;
     }
@@ -300,15 +300,15 @@ stele_writer_tell_detour (stele_writer_t *self)
     }
     if (code == 0)
         return 0;
-    snprintf (self->detour_trouble, sizeof self->detour_trouble, "mode redis: %s",
-        stele_detour_error (detour->list));
+    snprintf (self->redis_mode_error, sizeof self->redis_mode_error, "mode redis: %s",
+        stele_pending_list_error (detour->list));
     return STELE_EBUSY;
 }
 
 void
-stele_writer_follow_detour (stele_writer_t *self)
+stele_writer_update_live_records (stele_writer_t *self)
 {
-    stele_cache_t *cache = self->detour->cache;
+    stele_cache_t *cache = self->redis_mode->cache;
     stele_reader_t *reader = stele_ledger_reader (self->ledger);
     int64_t until_us = stele_clock_steady_us () + FOLLOW_US;
     int wait_ms;

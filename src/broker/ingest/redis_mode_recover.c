@@ -77,7 +77,7 @@ s_take_producers (s_recovery_t *self, const void *element, size_t size)
         char name [STELE_LIMIT_ID + 1], instance [STELE_LIMIT_ID + 1];
         s_text (map, map_size, "producer", name, sizeof name);
         s_text (map, map_size, "instance", instance, sizeof instance);
-        stele_member_t *member = stele_roster_member (writer->roster, name);
+        stele_roster_entry_t *member = stele_roster_entry (writer->roster, name);
         stele_roster_touch (writer->roster, member);
         stele_producer_t *now = &member->now;
         if (s_integer (map, map_size, "sequence") < now->sequence)
@@ -111,7 +111,7 @@ s_owner_of (s_recovery_t *self, const void *element, size_t size, int64_t positi
             continue;
         char name [STELE_LIMIT_ID + 1];
         s_text (map, map_size, "producer", name, sizeof name);
-        return stele_roster_member (self->writer->roster, name)->now.id;
+        return stele_roster_entry (self->writer->roster, name)->now.id;
     }
     return 0;
 }
@@ -166,7 +166,7 @@ s_take_rejected (s_recovery_t *self, const void *element, size_t size)
             event_size = token.size;
         }
         code = stele_ledger_reject (writer->ledger,
-            *name? stele_roster_member (writer->roster, name)->now.id: 0,
+            *name? stele_roster_entry (writer->roster, name)->now.id: 0,
             s_integer (map, map_size, "sequence"), &why, s_integer (map, map_size, "time"),
             event, event_size, NULL);
     }
@@ -212,7 +212,7 @@ s_take_element (const void *data, size_t size, void *arg)
 static int
 s_give_up (stele_writer_t *self, stele_refusal_t *refusal)
 {
-    snprintf (self->formerly, sizeof self->formerly, "%s", stele_ledger_id (self->ledger));
+    snprintf (self->previous_ledger_id, sizeof self->previous_ledger_id, "%s", stele_ledger_id (self->ledger));
     int code = stele_ledger_give_up (self->ledger, "what was acked in mode redis, and did not come back from there",
         refusal);
     if (code == 0)
@@ -221,7 +221,7 @@ s_give_up (stele_writer_t *self, stele_refusal_t *refusal)
 }
 
 int64_t
-stele_writer_recover_detour (stele_writer_t *self, stele_refusal_t *refusal)
+stele_writer_recover_redis_mode (stele_writer_t *self, stele_refusal_t *refusal)
 {
     int64_t marked = stele_ledger_left_suspended (self->ledger);
     int64_t resumed = stele_ledger_last_resumed (self->ledger);
@@ -232,22 +232,22 @@ stele_writer_recover_detour (stele_writer_t *self, stele_refusal_t *refusal)
     bool has_redis = strcmp (self->settings->redis, "none") != 0;
     if (!has_redis && !marked)
         return 0;
-    stele_detour_t *list = has_redis? stele_detour_new (self->settings->redis, self->settings->redis_prefix,
+    stele_pending_list_t *list = has_redis? stele_pending_list_new (self->settings->redis, self->settings->redis_prefix,
         stele_ledger_id (self->ledger), refusal): NULL;
     if (has_redis && !list)
         return refusal->code;
-    int64_t length = list? stele_detour_length (list): STELE_EUNAVAILABLE;
+    int64_t length = list? stele_pending_list_length (list): STELE_EUNAVAILABLE;
     int64_t code = 0;
     s_recovery_t recovery = {
         .writer = self, .resumed = resumed, .since = marked, .recovered = recovered, .refusal = refusal
     };
     if (length > 0)
-        code = stele_detour_each (list, s_take_element, &recovery);
+        code = stele_pending_list_each (list, s_take_element, &recovery);
     bool given_up = self->settings->accept_loss && (recovery.unfit || (length <= 0 && marked));
     if (given_up)
         code = s_give_up (self, refusal);
     if (length >= 0 && code == STELE_EUNAVAILABLE)
-        stele_refuse (refusal, STELE_EUNAVAILABLE, "redis", "%s", stele_detour_error (list));
+        stele_refuse (refusal, STELE_EUNAVAILABLE, "redis", "%s", stele_pending_list_error (list));
     if (length == 0 && marked && !self->settings->accept_loss)
         code = stele_refuse (refusal, STELE_EBEHIND, "redis",
             "the ledger was left in mode redis, and the Redis that had what was acked since then has lost it: put its "
@@ -255,11 +255,11 @@ stele_writer_recover_detour (stele_writer_t *self, stele_refusal_t *refusal)
     if (length < 0 && marked && !self->settings->accept_loss)
         code = stele_refuse (refusal, STELE_EUNAVAILABLE, "redis",
             "the ledger was left in mode redis, and what was acked since then is in that Redis, which does not answer "
-            "(%s): start it first, or give it up with --accept-loss", list? stele_detour_error (list): "redis is none");
+            "(%s): start it first, or give it up with --accept-loss", list? stele_pending_list_error (list): "redis is none");
     if (code == 0 && recovery.since && recovery.since != resumed)
         code = stele_ledger_settle_suspended (self->ledger, recovery.since);
     if (code == 0 && length > 0)
-        stele_detour_clear (list);
-    stele_detour_destroy (&list);
+        stele_pending_list_clear (list);
+    stele_pending_list_destroy (&list);
     return code? code: recovery.appended;
 }

@@ -24,7 +24,7 @@ typedef struct s_before {
     struct s_before *next;
     char *key;
     bool existed;
-    stele_peer_t peer;
+    stele_connection_t peer;
 } s_before_t;
 
 struct stele_roster {
@@ -32,7 +32,7 @@ struct stele_roster {
     zlistx_t *order;                // The same, for walking
     zhashx_t *peers;                // By routing id, as hex
     zlistx_t *peer_keys;            // Oldest first
-    stele_member_t *touched;
+    stele_roster_entry_t *touched;
     s_before_t *before;             // Latest first
     bool owing;                     // Some peer may be owed an ack
     int64_t due_us;                 // No lease runs out before
@@ -46,10 +46,10 @@ s_free (void **item_p)
     *item_p = NULL;
 }
 
-static stele_member_t *
+static stele_roster_entry_t *
 s_add (stele_roster_t *self, const stele_producer_t *producer)
 {
-    stele_member_t *member = calloc (1, sizeof *member);
+    stele_roster_entry_t *member = calloc (1, sizeof *member);
     assert (member);
     member->now = *producer;
     member->durable = *producer;
@@ -59,7 +59,7 @@ s_add (stele_roster_t *self, const stele_producer_t *producer)
 }
 
 static void
-s_lease_until (stele_roster_t *self, stele_member_t *member, int64_t until_us)
+s_lease_until (stele_roster_t *self, stele_roster_entry_t *member, int64_t until_us)
 {
     member->lease_until_us = until_us;
     if (until_us < self->due_us)
@@ -68,13 +68,13 @@ s_lease_until (stele_roster_t *self, stele_member_t *member, int64_t until_us)
 
 //  Producers may ask for any number of milliseconds
 static void
-s_lease (stele_roster_t *self, stele_member_t *member, int64_t from_us, int64_t lease_ms)
+s_lease (stele_roster_t *self, stele_roster_entry_t *member, int64_t from_us, int64_t lease_ms)
 {
     s_lease_until (self, member, from_us + (lease_ms < LEASE_MS_MAX? lease_ms: LEASE_MS_MAX) * 1000);
 }
 
 void
-stele_roster_resume (stele_roster_t *self, stele_member_t *member)
+stele_roster_resume (stele_roster_t *self, stele_roster_entry_t *member)
 {
     int64_t lease_ms = member->now.lease_ms;
     if (lease_ms && member->now.status == STELE_PRODUCER_PRESENT)
@@ -126,10 +126,10 @@ stele_roster_destroy (stele_roster_t **self_p)
     *self_p = NULL;
 }
 
-stele_member_t *
-stele_roster_member (stele_roster_t *self, const char *name)
+stele_roster_entry_t *
+stele_roster_entry (stele_roster_t *self, const char *name)
 {
-    stele_member_t *member = zhashx_lookup (self->members, name);
+    stele_roster_entry_t *member = zhashx_lookup (self->members, name);
     if (member)
         return member;
     stele_producer_t producer = { .status = STELE_PRODUCER_LEFT };
@@ -138,7 +138,7 @@ stele_roster_member (stele_roster_t *self, const char *name)
 }
 
 void
-stele_roster_touch (stele_roster_t *self, stele_member_t *member)
+stele_roster_touch (stele_roster_t *self, stele_roster_entry_t *member)
 {
     if (member->touched)
         return;
@@ -150,7 +150,7 @@ stele_roster_touch (stele_roster_t *self, stele_member_t *member)
 int
 stele_roster_advance (const stele_roster_t *self, stele_ledger_t *ledger)
 {
-    for (const stele_member_t *member = self->touched; member; member = member->next_touched) {
+    for (const stele_roster_entry_t *member = self->touched; member; member = member->next_touched) {
         int code = member->now.sequence == member->durable.sequence? 0:
             stele_ledger_producer_advance (ledger, member->now.id, member->now.sequence);
         if (code)
@@ -161,7 +161,7 @@ stele_roster_advance (const stele_roster_t *self, stele_ledger_t *ledger)
 
 //  Its first message was refused: the ledger does not know it
 static void
-s_drop (stele_roster_t *self, stele_member_t *member)
+s_drop (stele_roster_t *self, stele_roster_entry_t *member)
 {
     zhashx_delete (self->members, member->now.name);
     zlistx_delete (self->order, member->handle);
@@ -171,7 +171,7 @@ static void
 s_settle (stele_roster_t *self, bool keep)
 {
     while (self->touched) {
-        stele_member_t *member = self->touched;
+        stele_roster_entry_t *member = self->touched;
         self->touched = member->next_touched;
         member->touched = false;
         if (keep && member->now.id == 0)
@@ -198,7 +198,7 @@ s_remember (stele_roster_t *self, const char *key)
     assert (before);
     before->key = strdup (key);
     assert (before->key);
-    const stele_peer_t *peer = zhashx_lookup (self->peers, key);
+    const stele_connection_t *peer = zhashx_lookup (self->peers, key);
     before->existed = peer != NULL;
     if (peer)
         before->peer = *peer;
@@ -214,10 +214,10 @@ s_forget (stele_roster_t *self, const char *key)
         zlistx_delete (self->peer_keys, zlistx_cursor (self->peer_keys));
 }
 
-static stele_peer_t *
+static stele_connection_t *
 s_make (stele_roster_t *self, const char *key)
 {
-    stele_peer_t *peer = zhashx_lookup (self->peers, key);
+    stele_connection_t *peer = zhashx_lookup (self->peers, key);
     if (peer)
         return peer;
     peer = calloc (1, sizeof *peer);
@@ -260,7 +260,7 @@ stele_roster_rollback (stele_roster_t *self)
 }
 
 void
-stele_roster_heard (stele_roster_t *self, stele_member_t *member)
+stele_roster_heard (stele_roster_t *self, stele_roster_entry_t *member)
 {
     member->heard_us = stele_clock_steady_us ();
     member->lease_until_us = 0;
@@ -271,21 +271,21 @@ stele_roster_heard (stele_roster_t *self, stele_member_t *member)
 void
 stele_roster_extend (stele_roster_t *self, int64_t time_us)
 {
-    stele_member_t *member = zlistx_first (self->order);
+    stele_roster_entry_t *member = zlistx_first (self->order);
     for (; member; member = zlistx_next (self->order))
         if (member->lease_until_us)
             member->lease_until_us += time_us;
 }
 
 //  Asked after every batch: there may be very many members, few of them with a lease
-stele_member_t *
+stele_roster_entry_t *
 stele_roster_expired (stele_roster_t *self)
 {
     int64_t now_us = stele_clock_steady_us ();
     if (now_us < self->due_us)
         return NULL;
     int64_t due_us = INT64_MAX;
-    stele_member_t *member = zlistx_first (self->order);
+    stele_roster_entry_t *member = zlistx_first (self->order);
     for (; member; member = zlistx_next (self->order)) {
         if (member->lease_until_us && member->lease_until_us <= now_us) {
             member->lease_until_us = 0;
@@ -312,17 +312,17 @@ s_unkey (const char *key, unsigned char *id)
     return size;
 }
 
-stele_peer_t *
-stele_roster_peer (stele_roster_t *self, const void *id, size_t size)
+stele_connection_t *
+stele_roster_connection (stele_roster_t *self, const void *id, size_t size)
 {
     char key [STELE_ENVELOPE_KEY];
     stele_envelope_key (id, size, key);
     return zhashx_lookup (self->peers, key);
 }
 
-stele_peer_t *
+stele_connection_t *
 stele_roster_bind (stele_roster_t *self, const void *id, size_t size,
-    stele_member_t *member, const char *instance)
+    stele_roster_entry_t *member, const char *instance)
 {
     char key [STELE_ENVELOPE_KEY];
     stele_envelope_key (id, size, key);
@@ -331,13 +331,13 @@ stele_roster_bind (stele_roster_t *self, const void *id, size_t size,
         zhashx_delete (self->peers, zlistx_first (self->peer_keys));
         zlistx_delete (self->peer_keys, zlistx_cursor (self->peer_keys));
     }
-    stele_peer_t *peer = s_make (self, key);
+    stele_connection_t *peer = s_make (self, key);
     //  The ack of another producer says nothing of this one's
     if (peer->member != member)
         peer->ack_batch = 0;
     peer->member = member;
     peer->fenced = false;
-    peer->owed = false;
+    peer->ack_pending = false;
     snprintf (peer->instance, sizeof peer->instance, "%s", instance);
     return peer;
 }
@@ -352,10 +352,10 @@ stele_roster_unbind (stele_roster_t *self, const void *id, size_t size)
 }
 
 void
-stele_roster_fence (stele_roster_t *self, stele_member_t *member, const char *instance,
-    stele_peer_fn *fn, void *arg)
+stele_roster_fence (stele_roster_t *self, stele_roster_entry_t *member, const char *instance,
+    stele_connection_fn *fn, void *arg)
 {
-    stele_peer_t *peer = zhashx_first (self->peers);
+    stele_connection_t *peer = zhashx_first (self->peers);
     while (peer) {
         if (peer->member == member && !peer->fenced && strcmp (peer->instance, instance) != 0) {
             unsigned char id [256];
@@ -370,39 +370,39 @@ stele_roster_fence (stele_roster_t *self, stele_member_t *member, const char *in
 }
 
 void
-stele_roster_owe (stele_roster_t *self, const void *id, size_t size)
+stele_roster_ack_pending (stele_roster_t *self, const void *id, size_t size)
 {
-    stele_peer_t *peer = stele_roster_peer (self, id, size);
+    stele_connection_t *peer = stele_roster_connection (self, id, size);
     if (peer)
-        peer->owed = self->owing = true;
+        peer->ack_pending = self->owing = true;
 }
 
 void
-stele_roster_pay (stele_roster_t *self, stele_pay_fn *fn, void *arg)
+stele_roster_flush_acks (stele_roster_t *self, stele_flush_ack_fn *fn, void *arg)
 {
     if (!self->owing)
         return;
     self->owing = false;
-    stele_peer_t *peer = zhashx_first (self->peers);
+    stele_connection_t *peer = zhashx_first (self->peers);
     for (; peer; peer = zhashx_next (self->peers)) {
-        if (!peer->owed || peer->fenced)
+        if (!peer->ack_pending || peer->fenced)
             continue;
         unsigned char id [256];
         size_t size = s_unkey (zhashx_cursor (self->peers), id);
-        peer->owed = !fn (id, size, peer->member, arg);
-        self->owing = self->owing || peer->owed;
+        peer->ack_pending = !fn (id, size, peer->member, arg);
+        self->owing = self->owing || peer->ack_pending;
     }
 }
 
-stele_member_t *
-stele_roster_next (stele_roster_t *self, stele_member_t *member)
+stele_roster_entry_t *
+stele_roster_next (stele_roster_t *self, stele_roster_entry_t *member)
 {
     //  The list's own cursor is what remembers the place
     return member? zlistx_next (self->order): zlistx_first (self->order);
 }
 
 size_t
-stele_roster_peer_count (const stele_roster_t *self)
+stele_roster_connection_count (const stele_roster_t *self)
 {
     return zhashx_size (self->peers);
 }

@@ -14,13 +14,13 @@
 
 #include "ledger/ledger.h"
 
-typedef struct stele_member stele_member_t;
+typedef struct stele_roster_entry stele_roster_entry_t;
 
-struct stele_member {
+struct stele_roster_entry {
     stele_producer_t now;           // As the open batch has it
     stele_producer_t durable;       // As the ledger has it
     bool touched;                   // now may differ from durable
-    stele_member_t *next_touched;
+    stele_roster_entry_t *next_touched;
     void *handle;                   // In the list of all
     int64_t given_first, given_last;    // Sequences that requests without one were given in this run
     int64_t heard_us;               // Steady clock: last message
@@ -28,14 +28,14 @@ struct stele_member {
 };
 
 typedef struct {
-    stele_member_t *member;
+    stele_roster_entry_t *member;
     char instance [STELE_LIMIT_ID + 1];
     bool fenced;
-    bool owed;                      // An ack could not be sent: it reads none, or not fast enough
+    bool ack_pending;                      // An ack could not be sent: it reads none, or not fast enough
     bool restore;                   // What it publishes comes back from an export
     struct stele_answer *ack;       // Its last one, of the batch with that number
     int64_t ack_batch, ack_count;
-} stele_peer_t;
+} stele_connection_t;
 
 typedef struct stele_roster stele_roster_t;
 
@@ -47,12 +47,12 @@ void
     stele_roster_destroy (stele_roster_t **self_p);
 
 /*  The producer of that name, made (with id 0) where it is new.             */
-stele_member_t *
-    stele_roster_member (stele_roster_t *self, const char *name);
+stele_roster_entry_t *
+    stele_roster_entry (stele_roster_t *self, const char *name);
 
 /*  Its 'now' is about to change.                                            */
 void
-    stele_roster_touch (stele_roster_t *self, stele_member_t *member);
+    stele_roster_touch (stele_roster_t *self, stele_roster_entry_t *member);
 
 /*  Write the sequences that moved, into the open batch: once a batch and producer.  */
 int
@@ -65,48 +65,48 @@ void
 
 /*  Something came from this run of the producer: its lease begins anew.     */
 void
-    stele_roster_heard (stele_roster_t *self, stele_member_t *member);
+    stele_roster_heard (stele_roster_t *self, stele_roster_entry_t *member);
 
 /*  After a start: the lease of a producer that is present runs on, for the grace at least. */
 void
-    stele_roster_resume (stele_roster_t *self, stele_member_t *member);
+    stele_roster_resume (stele_roster_t *self, stele_roster_entry_t *member);
 
 /*  Nobody was listened to for that long: every lease runs on by so much.    */
 void
     stele_roster_extend (stele_roster_t *self, int64_t time_us);
 
 /*  A producer whose lease has run out, NULL: none. Ask until NULL.          */
-stele_member_t *
+stele_roster_entry_t *
     stele_roster_expired (stele_roster_t *self);
 
 /*  Peers by the routing id of their connection.                             */
-stele_peer_t *
-    stele_roster_peer (stele_roster_t *self, const void *id, size_t size);
-stele_peer_t *
+stele_connection_t *
+    stele_roster_connection (stele_roster_t *self, const void *id, size_t size);
+stele_connection_t *
     stele_roster_bind (stele_roster_t *self, const void *id, size_t size,
-        stele_member_t *member, const char *instance);
+        stele_roster_entry_t *member, const char *instance);
 void
     stele_roster_unbind (stele_roster_t *self, const void *id, size_t size);
 
 /*  Mark every peer of the producer that speaks for another instance as fenced; calls
     fn with the routing id of each.                                          */
-typedef void (stele_peer_fn) (const void *id, size_t size, void *arg);
+typedef void (stele_connection_fn) (const void *id, size_t size, void *arg);
 void
-    stele_roster_fence (stele_roster_t *self, stele_member_t *member, const char *instance,
-        stele_peer_fn *fn, void *arg);
+    stele_roster_fence (stele_roster_t *self, stele_roster_entry_t *member, const char *instance,
+        stele_connection_fn *fn, void *arg);
 
 /*  An ack for this peer could not be sent; and: calls fn for every such peer, until it returns
     true, which settles that one.                                            */
 void
-    stele_roster_owe (stele_roster_t *self, const void *id, size_t size);
-typedef bool (stele_pay_fn) (const void *id, size_t size, const stele_member_t *member, void *arg);
+    stele_roster_ack_pending (stele_roster_t *self, const void *id, size_t size);
+typedef bool (stele_flush_ack_fn) (const void *id, size_t size, const stele_roster_entry_t *member, void *arg);
 void
-    stele_roster_pay (stele_roster_t *self, stele_pay_fn *fn, void *arg);
+    stele_roster_flush_acks (stele_roster_t *self, stele_flush_ack_fn *fn, void *arg);
 
 /*  Members one by one: NULL starts, NULL ends.                              */
-stele_member_t *
-    stele_roster_next (stele_roster_t *self, stele_member_t *member);
+stele_roster_entry_t *
+    stele_roster_next (stele_roster_t *self, stele_roster_entry_t *member);
 size_t
-    stele_roster_peer_count (const stele_roster_t *self);
+    stele_roster_connection_count (const stele_roster_t *self);
 
 #endif

@@ -40,18 +40,18 @@ stele_input_new (stele_source_t source, const void *id, size_t id_size,
 }
 
 static int64_t
-s_witness (const char *ledger_id, char *name, size_t name_size, void *arg)
+s_last_position (const char *ledger_id, char *name, size_t name_size, void *arg)
 {
     const stele_settings_t *settings = arg;
     stele_cache_options_t options = { .url = settings->redis, .prefix = settings->redis_prefix };
     //  What mode redis left there is brought home after this
     stele_refusal_t refusal;
-    stele_detour_t *list = stele_detour_new (settings->redis, settings->redis_prefix, ledger_id, &refusal);
-    int64_t pending = list? stele_detour_length (list): 0;
-    stele_detour_destroy (&list);
+    stele_pending_list_t *list = stele_pending_list_new (settings->redis, settings->redis_prefix, ledger_id, &refusal);
+    int64_t pending = list? stele_pending_list_length (list): 0;
+    stele_pending_list_destroy (&list);
     if (pending > 0)
         return 0;
-    return stele_cache_witness (&options, ledger_id, name, name_size);
+    return stele_cache_last_position (&options, ledger_id, name, name_size);
 }
 
 static stele_ledger_t *
@@ -61,8 +61,8 @@ s_open_ledger (const stele_settings_t *settings, stele_refusal_t *refusal)
     stele_ledger_options_t options = {
         .check = strcmp (check, "full") == 0? STELE_CHECK_FULL:
             strcmp (check, "none") == 0? STELE_CHECK_NONE: STELE_CHECK_QUICK,
-        .witness = strcmp (settings->redis, "none") == 0? NULL: s_witness,
-        .witness_arg = (void *) settings,
+        .last_position = strcmp (settings->redis, "none") == 0? NULL: s_last_position,
+        .last_position_arg = (void *) settings,
         .accept_loss = settings->accept_loss
     };
     return stele_ledger_open_with (settings->ledger, &options, refusal);
@@ -73,7 +73,7 @@ s_take_former (const stele_lost_t *lost, void *arg)
 {
     stele_writer_t *self = arg;
     if (strcmp (lost->ledger_id, stele_ledger_id (self->ledger)) != 0)
-        snprintf (self->formerly, sizeof self->formerly, "%s", lost->ledger_id);
+        snprintf (self->previous_ledger_id, sizeof self->previous_ledger_id, "%s", lost->ledger_id);
     return 1;
 }
 
@@ -136,7 +136,7 @@ stele_writer_destroy (stele_writer_t **self_p)
         return;
     s_drop_inputs (self);
     stele_writer_sent (self);
-    stele_writer_drop_detour (self);
+    stele_writer_drop_redis_mode (self);
     stele_roster_destroy (&self->roster);
     stele_ledger_close (&self->ledger);
     stele_record_destroy (&self->event);
@@ -229,7 +229,7 @@ s_is_refusal (int code, const stele_refusal_t *refusal)
 
 int
 stele_writer_store (stele_writer_t *self, const stele_message_t *message, size_t skip,
-    stele_member_t *member, stele_refused_fn *fn, int64_t *last_position)
+    stele_roster_entry_t *member, stele_refused_fn *fn, int64_t *last_position)
 {
     stele_scan_t scan = message->events;
     int64_t producer = member? member->now.id: 0;
@@ -266,7 +266,7 @@ stele_writer_store (stele_writer_t *self, const stele_message_t *message, size_t
         *last_position = position;
         self->batch_events++;
     }
-    if (self->detour && member && !message->restore)
+    if (self->redis_mode && member && !message->restore)
         stele_writer_note_owner (self, before + 1, stele_ledger_last (self->ledger), member);
     return 0;
 }
@@ -274,7 +274,7 @@ stele_writer_store (stele_writer_t *self, const stele_message_t *message, size_t
 void
 stele_writer_rollback (stele_writer_t *self)
 {
-    snprintf (self->trouble, sizeof self->trouble, "%s", stele_ledger_error (self->ledger));
+    snprintf (self->error_text, sizeof self->error_text, "%s", stele_ledger_error (self->ledger));
     stele_ledger_rollback (self->ledger);
     stele_roster_rollback (self->roster);
     stele_writer_sent (self);
@@ -324,21 +324,21 @@ stele_writer_commit (stele_writer_t *self)
     if (self->open) {
         int64_t begun_ns = stele_clock_steady_ns ();
         int code = stele_roster_advance (self->roster, self->ledger);
-        if (code == 0 && self->detour)
-            code = stele_writer_tell_detour (self);
+        if (code == 0 && self->redis_mode)
+            code = stele_writer_push_to_redis (self);
         if (code == 0)
             code = stele_ledger_commit (self->ledger, stele_clock_us ());
         self->stages.commit += stele_clock_steady_ns () - begun_ns;
         if (code) {
             stele_writer_rollback (self);
-            if (*self->detour_trouble)
-                snprintf (self->trouble, sizeof self->trouble, "%s", self->detour_trouble);
-            *self->detour_trouble = 0;
+            if (*self->redis_mode_error)
+                snprintf (self->error_text, sizeof self->error_text, "%s", self->redis_mode_error);
+            *self->redis_mode_error = 0;
             return code;
         }
         self->open = false;
-        if (self->detour)
-            stele_writer_follow_detour (self);
+        if (self->redis_mode)
+            stele_writer_update_live_records (self);
         self->counts.batches++;
         if (self->batch_events > self->counts.batch_events_max)
             self->counts.batch_events_max = self->batch_events;

@@ -83,8 +83,8 @@ typedef struct {
     int64_t batch_after;            // The last position before it
     //  Mode redis: NULL in others (detour.h)
     int mode;                       // stele_mode_t
-    struct stele_detour_state *detour;
-    char detour_trouble [300];
+    struct stele_redis_mode *redis_mode;
+    char redis_mode_error [300];
     //  The input that runs
     const stele_input_t *input;
     void *refused;                  // Of a request: where its refused events are listed
@@ -93,11 +93,11 @@ typedef struct {
     stele_histogram_t *ack_us;
     stele_stages_t stages;
     bool holding;                   // Rolled back: messages are kept, not run
-    stele_member_t *expiring;       // Whose lease ran out in this batch: it is no message
+    stele_roster_entry_t *expiring;       // Whose lease ran out in this batch: it is no message
     int64_t started_us;             // Steady clock
-    char trouble [600];             // Why it holds back or failed
+    char error_text [600];             // Why it holds back or failed
     char alarm [800];               // A producer remembers acks of events that are not here
-    char formerly [40];             // Id before the last loss that was accepted; "": none
+    char previous_ledger_id [40];             // Id before the last loss that was accepted; "": none
 } stele_writer_t;
 
 /*  NULL with a refusal where the ledger cannot be opened.                   */
@@ -159,11 +159,11 @@ typedef void (stele_refused_fn) (stele_writer_t *self, size_t index, int64_t seq
     const stele_refusal_t *refusal);
 int
     stele_writer_store (stele_writer_t *self, const stele_message_t *message, size_t skip,
-        stele_member_t *member, stele_refused_fn *fn, int64_t *position);
+        stele_roster_entry_t *member, stele_refused_fn *fn, int64_t *position);
 
 /*  Run one message of each source in the open batch.                        */
 int
-    stele_writer_expire_one (stele_writer_t *self, stele_member_t *member);
+    stele_writer_expire_one (stele_writer_t *self, stele_roster_entry_t *member);
 int
     stele_writer_run_peer (stele_writer_t *self);
 int

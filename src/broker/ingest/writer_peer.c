@@ -52,7 +52,7 @@ s_tell_fenced (const void *id, size_t size, void *arg)
 //  The run that was is over: its peers are fenced, and its running tasks interrupted
 //  unless it left in good order.
 static int
-s_replace_run (stele_writer_t *self, stele_member_t *member, const char *instance)
+s_replace_run (stele_writer_t *self, stele_roster_entry_t *member, const char *instance)
 {
     stele_producer_t *now = &member->now;
     if (!*now->instance)
@@ -83,7 +83,7 @@ s_welcome (stele_writer_t *self, const stele_producer_t *producer)
     if (producer->lease_ms && producer->lease_ms / 3 < heartbeat_ms)
         heartbeat_ms = producer->lease_ms / 3 > 0? producer->lease_ms / 3: 1;
     stele_pack_clear (self->pack);
-    stele_pack_map (self->pack, 7u + (*self->formerly != 0) + (self->detour != NULL));
+    stele_pack_map (self->pack, 7u + (*self->previous_ledger_id != 0) + (self->redis_mode != NULL));
     stele_pack_key_string (self->pack, "op", "welcome");
     stele_pack_key_integer (self->pack, "protocol", STELE_PROTOCOL);
     stele_pack_key_string (self->pack, "ledger", stele_ledger_id (self->ledger));
@@ -91,10 +91,10 @@ s_welcome (stele_writer_t *self, const stele_producer_t *producer)
     stele_pack_key_integer (self->pack, "window", self->settings->window);
     stele_pack_key_integer (self->pack, "max_bytes", self->settings->message_bytes);
     stele_pack_key_integer (self->pack, "heartbeat_ms", heartbeat_ms);
-    if (*self->formerly)
-        stele_pack_key_string (self->pack, "formerly", self->formerly);
+    if (*self->previous_ledger_id)
+        stele_pack_key_string (self->pack, "formerly", self->previous_ledger_id);
     //  An ack is another promise then
-    if (self->detour)
+    if (self->redis_mode)
         stele_pack_key_string (self->pack, "mode", "redis");
     stele_writer_answer (self);
 }
@@ -133,7 +133,7 @@ s_hello (stele_writer_t *self, const stele_message_t *message)
     int code = stele_writer_begin (self);
     if (code)
         return code;
-    stele_member_t *member = stele_roster_member (self->roster, message->producer);
+    stele_roster_entry_t *member = stele_roster_entry (self->roster, message->producer);
     stele_roster_touch (self->roster, member);
     stele_producer_t *now = &member->now;
     if (strcmp (now->instance, message->instance) != 0) {
@@ -191,7 +191,7 @@ s_nak (stele_writer_t *self, size_t index, int64_t sequence, const stele_refusal
 #define ACKS_ALONE 16
 
 static void
-s_ack (stele_writer_t *self, stele_peer_t *peer, int64_t sequence, int64_t position)
+s_ack (stele_writer_t *self, stele_connection_t *peer, int64_t sequence, int64_t position)
 {
     stele_pack_clear (self->pack);
     stele_pack_map (self->pack, 3);
@@ -214,7 +214,7 @@ s_ack (stele_writer_t *self, stele_peer_t *peer, int64_t sequence, int64_t posit
 
 //  May the message be taken at all? 0, or the code in the refusal, with 'expected'.
 static int
-s_admit (stele_writer_t *self, const stele_message_t *message, const stele_member_t *member,
+s_admit (stele_writer_t *self, const stele_message_t *message, const stele_roster_entry_t *member,
     int64_t *expected, stele_refusal_t *refusal)
 {
     int64_t next = member->now.sequence + 1;
@@ -241,10 +241,10 @@ s_admit (stele_writer_t *self, const stele_message_t *message, const stele_membe
 }
 
 static int
-s_publish (stele_writer_t *self, stele_message_t *message, stele_peer_t *peer)
+s_publish (stele_writer_t *self, stele_message_t *message, stele_connection_t *peer)
 {
     message->restore = peer->restore;
-    stele_member_t *member = peer->member;
+    stele_roster_entry_t *member = peer->member;
     int64_t expected = 0;
     stele_refusal_t refusal;
     if (s_admit (self, message, member, &expected, &refusal))
@@ -276,9 +276,9 @@ s_publish (stele_writer_t *self, stele_message_t *message, stele_peer_t *peer)
 }
 
 static int
-s_goodbye (stele_writer_t *self, stele_peer_t *peer)
+s_goodbye (stele_writer_t *self, stele_connection_t *peer)
 {
-    stele_member_t *member = peer->member;
+    stele_roster_entry_t *member = peer->member;
     STELE_FAULT (goodbye_before);
     int code = stele_writer_begin (self);
     if (code)
@@ -317,7 +317,7 @@ stele_writer_run_peer (stele_writer_t *self)
     if (message.op == STELE_OP_HELLO)
         return s_hello (self, &message);
 
-    stele_peer_t *peer = stele_roster_peer (self->roster, input->id, input->id_size);
+    stele_connection_t *peer = stele_roster_connection (self->roster, input->id, input->id_size);
     if (!peer) {
         stele_refuse (&refusal, STELE_ENO_HELLO, NULL,
             "this connection has not said hello to this run of the broker: say hello, go on from the welcome");
@@ -343,7 +343,7 @@ stele_writer_run_peer (stele_writer_t *self)
 }
 
 int
-stele_writer_expire_one (stele_writer_t *self, stele_member_t *member)
+stele_writer_expire_one (stele_writer_t *self, stele_roster_entry_t *member)
 {
     self->expiring = member;
     member->lease_until_us = 0;
@@ -373,7 +373,7 @@ stele_writer_expire (stele_writer_t *self)
 {
     if (!self->inputs && !self->open)
         self->counts_before = self->counts;
-    stele_member_t *member;
+    stele_roster_entry_t *member;
     while ((member = stele_roster_expired (self->roster))) {
         int code = stele_writer_expire_one (self, member);
         if (code) {

@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "broker/ingest/redis_mode.h"
-#include "broker/ingest/mode.h"
+#include "broker/common/mode.h"
 #include "broker/ingest/writer.h"
 #include "fault/fault.h"
 #include "model/clock.h"
@@ -73,7 +73,7 @@ s_collect (stele_writer_t *self, size_t index, int64_t sequence, const stele_ref
 //  -- publish -----------------------------------------------------------------
 
 static int
-s_admit (stele_writer_t *self, const stele_message_t *message, const stele_member_t *member,
+s_admit (stele_writer_t *self, const stele_message_t *message, const stele_roster_entry_t *member,
     int64_t *expected, stele_refusal_t *refusal)
 {
     if ((int64_t) message->event_count > self->settings->message_events)
@@ -96,7 +96,7 @@ s_publish (stele_writer_t *self)
     stele_refusal_t refusal;
     if (stele_message_decode_publish (self->input->data, self->input->size, &message, &refusal))
         return s_refused (self, &refusal, 0);
-    stele_member_t *member = stele_roster_member (self->roster, message.producer);
+    stele_roster_entry_t *member = stele_roster_entry (self->roster, message.producer);
     stele_roster_touch (self->roster, member);
     int64_t expected = 0;
     if (s_admit (self, &message, member, &expected, &refusal))
@@ -242,7 +242,7 @@ s_retry (stele_writer_t *self)
             "rejected.retry takes id, a number of rejected.list, or ids, at most 1000 of them");
         return s_refused (self, &refusal, 0);
     }
-    if (self->detour) {
+    if (self->redis_mode) {
         stele_refuse (&refusal, STELE_EUNAVAILABLE, NULL,
             "in mode redis refused events are not taken again: set mode dual first");
         return s_refused (self, &refusal, 0);
@@ -274,7 +274,7 @@ s_retry (stele_writer_t *self)
 //  -- producer.get --------------------------------------------------------------------
 
 static void
-s_pack_producer (stele_pack_t *pack, const stele_member_t *member, int64_t now_us)
+s_pack_producer (stele_pack_t *pack, const stele_roster_entry_t *member, int64_t now_us)
 {
     static const char *const words [] = { "unknown", "present", "left", "expired" };
     stele_pack_map (pack, 6);
@@ -300,7 +300,7 @@ s_producer (stele_writer_t *self)
         stele_refuse (&refusal, STELE_EBAD_REQUEST, "producer", "producer.get takes producer, a name");
         return s_refused (self, &refusal, 0);
     }
-    stele_member_t *member = stele_roster_next (self->roster, NULL);
+    stele_roster_entry_t *member = stele_roster_next (self->roster, NULL);
     while (member && (strlen (member->now.name) != name.size
         || memcmp (member->now.name, name.data, name.size) != 0))
         member = stele_roster_next (self->roster, member);
@@ -413,7 +413,7 @@ stele_writer_pack_stats (stele_writer_t *self, stele_pack_t *pack)
     stele_pack_string (pack, "ingest");
     stele_pack_map (pack, 20);
     stele_pack_key_string (pack, "mode", stele_mode_word ((stele_mode_t) self->mode));
-    stele_pack_key_integer (pack, "only_in_redis", stele_writer_detour_events (self));
+    stele_pack_key_integer (pack, "only_in_redis", stele_writer_redis_mode_events (self));
     stele_pack_key_integer (pack, "events", counts->events);
     stele_pack_key_integer (pack, "duplicates", counts->duplicates);
     stele_pack_key_integer (pack, "rejected", counts->rejected);
@@ -427,9 +427,9 @@ stele_writer_pack_stats (stele_writer_t *self, stele_pack_t *pack)
     stele_pack_key_integer (pack, "undeliverable", counts->undeliverable);
     stele_pack_key_integer (pack, "held_back", counts->held_back);
     stele_pack_key_bool (pack, "holding", self->holding);
-    stele_pack_key_string (pack, "trouble", *self->trouble? self->trouble: NULL);
+    stele_pack_key_string (pack, "trouble", *self->error_text? self->error_text: NULL);
     stele_pack_key_real (pack, "events_per_second", seconds > 0? (double) counts->events / seconds: 0);
-    stele_pack_key_integer (pack, "peers", (int64_t) stele_roster_peer_count (self->roster));
+    stele_pack_key_integer (pack, "peers", (int64_t) stele_roster_connection_count (self->roster));
     stele_pack_string (pack, "ack_us");
     stele_pack_map (pack, 4);
     stele_pack_key_integer (pack, "p50", stele_histogram_percentile (self->ack_us, 50));
@@ -451,7 +451,7 @@ stele_writer_pack_stats (stele_writer_t *self, stele_pack_t *pack)
     stele_pack_string (pack, "producers");
     size_t mark = stele_pack_open_array (pack);
     size_t count = 0;
-    for (stele_member_t *member = stele_roster_next (self->roster, NULL);
+    for (stele_roster_entry_t *member = stele_roster_next (self->roster, NULL);
         member && count < 1000; member = stele_roster_next (self->roster, member)) {
         s_pack_producer (pack, member, now_us);
         count++;

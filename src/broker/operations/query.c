@@ -17,24 +17,24 @@
 #define ELEMENTS_MAX 10000
 #define IGNORED_MAX 16              // Names that an answer repeats
 
-const stele_op_t stele_ops [] = {
+const stele_operation_t stele_operations [] = {
 #define OP_ROW(name, route, handler) { name, STELE_ROUTE_##route, handler },
     STELE_OPS (OP_ROW)
 #undef OP_ROW
 };
 
-const size_t stele_op_count = sizeof stele_ops / sizeof stele_ops [0];
+const size_t stele_operation_count = sizeof stele_operations / sizeof stele_operations [0];
 
 #define OP_NAME(name, route, handler) " " name
-const char stele_op_names [] = STELE_OPS (OP_NAME);
+const char stele_operation_names [] = STELE_OPS (OP_NAME);
 #undef OP_NAME
 
-const stele_op_t *
-stele_op_find (const char *name, size_t size)
+const stele_operation_t *
+stele_operation_find (const char *name, size_t size)
 {
-    for (size_t i = 0; i < stele_op_count; i++)
-        if (strlen (stele_ops [i].name) == size && memcmp (stele_ops [i].name, name, size) == 0)
-            return &stele_ops [i];
+    for (size_t i = 0; i < stele_operation_count; i++)
+        if (strlen (stele_operations [i].name) == size && memcmp (stele_operations [i].name, name, size) == 0)
+            return &stele_operations [i];
     return NULL;
 }
 
@@ -108,7 +108,7 @@ s_pack_ignored (const stele_params_t *params, stele_pack_t *pack)
 }
 
 static int
-s_run (stele_query_t *self, const stele_op_t *op, stele_params_t *params, stele_pack_t *pack)
+s_run (stele_query_t *self, const stele_operation_t *op, stele_params_t *params, stele_pack_t *pack)
 {
     size_t mark = stele_answer_open (pack, self->head);
     int entries = op->handler (self, params, pack);
@@ -125,7 +125,7 @@ s_run (stele_query_t *self, const stele_op_t *op, stele_params_t *params, stele_
 }
 
 static int
-s_run_in_snapshot (stele_query_t *self, const stele_op_t *op, stele_params_t *params,
+s_run_in_snapshot (stele_query_t *self, const stele_operation_t *op, stele_params_t *params,
     stele_pack_t *pack)
 {
     stele_reader_set_deadline (self->reader, self->settings->request_ms);
@@ -141,13 +141,13 @@ s_run_in_snapshot (stele_query_t *self, const stele_op_t *op, stele_params_t *pa
     return rc;
 }
 
-static const stele_op_t *
+static const stele_operation_t *
 s_find_op (stele_params_t *params)
 {
     stele_token_t token = stele_scan_find (params->map, params->size, "op", NULL, NULL);
-    const stele_op_t *op = NULL;
+    const stele_operation_t *op = NULL;
     if (token.kind == STELE_SCAN_TEXT)
-        op = stele_op_find (token.data, token.size);
+        op = stele_operation_find (token.data, token.size);
     if (!op || !op->handler) {
         stele_params_fail (params, STELE_EUNKNOWN_OP, "op", "no such operation");
         return NULL;
@@ -161,7 +161,7 @@ stele_query_answer (stele_query_t *self, const void *request, size_t size, stele
     stele_params_t params;
     int rc = stele_params_check (&params, request, size, ELEMENTS_MAX);
     if (rc == 0) {
-        const stele_op_t *op = s_find_op (&params);
+        const stele_operation_t *op = s_find_op (&params);
         rc = op? s_run_in_snapshot (self, op, &params, pack): params.refusal.code;
     }
     if (rc) {

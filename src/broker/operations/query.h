@@ -69,7 +69,7 @@ typedef struct {
     const char *name;
     stele_route_t route;
     stele_query_fn *handler;
-} stele_op_t;
+} stele_operation_t;
 
 /*  Does the answer also say what the front knows, its mode among it?        */
 static inline bool
@@ -78,15 +78,15 @@ stele_route_informs (stele_route_t route)
     return route == STELE_ROUTE_INFORM || route == STELE_ROUTE_GATHER;
 }
 
-extern const stele_op_t stele_ops [];
-extern const size_t stele_op_count;
+extern const stele_operation_t stele_operations [];
+extern const size_t stele_operation_count;
 
 /*  The names of all, each after a space: for who asked for another          */
-extern const char stele_op_names [];
+extern const char stele_operation_names [];
 
 /*  The operation of that name, NULL where there is none.                    */
-const stele_op_t *
-    stele_op_find (const char *name, size_t size);
+const stele_operation_t *
+    stele_operation_find (const char *name, size_t size);
 
 /*  What a worker, or the front, answers from. Only its own thread uses it; what it points
     to is its own or constant.                                               */

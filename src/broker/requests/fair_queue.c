@@ -14,16 +14,16 @@ typedef struct {
     zlist_t *requests;
 } s_peer_t;
 
-struct stele_turns {
+struct stele_fair_queue {
     zhashx_t *peers;                // s_peer_t by key
     zlist_t *ring;                  // The same; the first one has its turn
     size_t size;
 };
 
-stele_turns_t *
-stele_turns_new (void)
+stele_fair_queue_t *
+stele_fair_queue_new (void)
 {
-    stele_turns_t *self = calloc (1, sizeof *self);
+    stele_fair_queue_t *self = calloc (1, sizeof *self);
     assert (self);
     self->peers = zhashx_new ();
     self->ring = zlist_new ();
@@ -34,7 +34,7 @@ stele_turns_new (void)
 //  It has no more requests here, and is not in the ring
 
 static void
-s_forget (stele_turns_t *self, s_peer_t *peer)
+s_forget (stele_fair_queue_t *self, s_peer_t *peer)
 {
     zhashx_delete (self->peers, peer->key);
     zlist_destroy (&peer->requests);
@@ -42,10 +42,10 @@ s_forget (stele_turns_t *self, s_peer_t *peer)
 }
 
 void
-stele_turns_destroy (stele_turns_t **self_p)
+stele_fair_queue_destroy (stele_fair_queue_t **self_p)
 {
     assert (self_p);
-    stele_turns_t *self = *self_p;
+    stele_fair_queue_t *self = *self_p;
     if (!self)
         return;
     s_peer_t *peer;
@@ -65,7 +65,7 @@ s_key (const stele_request_t *request, char key [STELE_ENVELOPE_KEY])
 }
 
 void
-stele_turns_add (stele_turns_t *self, stele_request_t *request)
+stele_fair_queue_add (stele_fair_queue_t *self, stele_request_t *request)
 {
     char key [STELE_ENVELOPE_KEY];
     s_key (request, key);
@@ -84,7 +84,7 @@ stele_turns_add (stele_turns_t *self, stele_request_t *request)
 }
 
 stele_request_t *
-stele_turns_next (stele_turns_t *self)
+stele_fair_queue_next (stele_fair_queue_t *self)
 {
     s_peer_t *peer = zlist_pop (self->ring);
     if (!peer)
@@ -99,7 +99,7 @@ stele_turns_next (stele_turns_t *self)
 }
 
 void
-stele_turns_remove (stele_turns_t *self, stele_request_t *request)
+stele_fair_queue_remove (stele_fair_queue_t *self, stele_request_t *request)
 {
     char key [STELE_ENVELOPE_KEY];
     s_key (request, key);
@@ -114,7 +114,7 @@ stele_turns_remove (stele_turns_t *self, stele_request_t *request)
 }
 
 size_t
-stele_turns_size (const stele_turns_t *self)
+stele_fair_queue_size (const stele_fair_queue_t *self)
 {
     return self->size;
 }

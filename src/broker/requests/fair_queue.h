@@ -13,26 +13,26 @@
 
 #include "broker/requests/pending.h"
 
-typedef struct stele_turns stele_turns_t;
+typedef struct stele_fair_queue stele_fair_queue_t;
 
-stele_turns_t *
-    stele_turns_new (void);
+stele_fair_queue_t *
+    stele_fair_queue_new (void);
 void
-    stele_turns_destroy (stele_turns_t **self_p);
+    stele_fair_queue_destroy (stele_fair_queue_t **self_p);
 
 /*  Behind the others of its peer. The request stays its owner's.            */
 void
-    stele_turns_add (stele_turns_t *self, stele_request_t *request);
+    stele_fair_queue_add (stele_fair_queue_t *self, stele_request_t *request);
 
 /*  The next one, which waits no more. NULL: none.                           */
 stele_request_t *
-    stele_turns_next (stele_turns_t *self);
+    stele_fair_queue_next (stele_fair_queue_t *self);
 
 /*  It waits no more.                                                        */
 void
-    stele_turns_remove (stele_turns_t *self, stele_request_t *request);
+    stele_fair_queue_remove (stele_fair_queue_t *self, stele_request_t *request);
 
 size_t
-    stele_turns_size (const stele_turns_t *self);
+    stele_fair_queue_size (const stele_fair_queue_t *self);
 
 #endif

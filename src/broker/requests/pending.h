@@ -38,7 +38,7 @@ typedef enum {
 typedef struct stele_request {
     uint64_t token;
     stele_pending_state_t state;    // The front's to set
-    const stele_op_t *op;
+    const stele_operation_t *op;
     zmsg_t *envelope;               // Whom to answer: frames before the body
     zframe_t *body;                 // NULL once it is sent on
     int64_t arrived_us;

@@ -18,33 +18,33 @@ typedef struct {
 
 #define CODES 32                    // More than the codes of stele_error.h
 
-struct stele_tally {
+struct stele_request_stats {
     int64_t total;
     int64_t errors;
     int64_t by_code [CODES];
-    s_op_tally_t *ops;              // As many as stele_ops
+    s_op_tally_t *ops;              // As many as stele_operations
 };
 
-stele_tally_t *
-stele_tally_new (void)
+stele_request_stats_t *
+stele_request_stats_new (void)
 {
-    stele_tally_t *self = calloc (1, sizeof *self);
+    stele_request_stats_t *self = calloc (1, sizeof *self);
     assert (self);
-    self->ops = calloc (stele_op_count, sizeof *self->ops);
+    self->ops = calloc (stele_operation_count, sizeof *self->ops);
     assert (self->ops);
-    for (size_t i = 0; i < stele_op_count; i++)
+    for (size_t i = 0; i < stele_operation_count; i++)
         self->ops [i].times = stele_histogram_new ();
     return self;
 }
 
 void
-stele_tally_destroy (stele_tally_t **self_p)
+stele_request_stats_destroy (stele_request_stats_t **self_p)
 {
     assert (self_p);
-    stele_tally_t *self = *self_p;
+    stele_request_stats_t *self = *self_p;
     if (!self)
         return;
-    for (size_t i = 0; i < stele_op_count; i++)
+    for (size_t i = 0; i < stele_operation_count; i++)
         stele_histogram_destroy (&self->ops [i].times);
     free (self->ops);
     free (self);
@@ -52,7 +52,7 @@ stele_tally_destroy (stele_tally_t **self_p)
 }
 
 void
-stele_tally_record (stele_tally_t *self, const stele_op_t *op, int code, int64_t time_us)
+stele_request_stats_record (stele_request_stats_t *self, const stele_operation_t *op, int code, int64_t time_us)
 {
     self->total++;
     if (code) {
@@ -61,7 +61,7 @@ stele_tally_record (stele_tally_t *self, const stele_op_t *op, int code, int64_t
         self->by_code [-code]++;
     }
     if (op) {
-        s_op_tally_t *tally = &self->ops [op - stele_ops];
+        s_op_tally_t *tally = &self->ops [op - stele_operations];
         tally->count++;
         tally->errors += code != 0;
         if (time_us >= 0)
@@ -70,19 +70,19 @@ stele_tally_record (stele_tally_t *self, const stele_op_t *op, int code, int64_t
 }
 
 size_t
-stele_tally_pack (const stele_tally_t *self, stele_pack_t *pack)
+stele_request_stats_pack (const stele_request_stats_t *self, stele_pack_t *pack)
 {
     stele_pack_key_integer (pack, "total", self->total);
     stele_pack_key_integer (pack, "errors", self->errors);
     stele_pack_string (pack, "by_op");
     size_t mark = stele_pack_open_map (pack);
     size_t count = 0;
-    for (size_t i = 0; i < stele_op_count; i++) {
+    for (size_t i = 0; i < stele_operation_count; i++) {
         const s_op_tally_t *tally = &self->ops [i];
         if (tally->count == 0)
             continue;
         count++;
-        stele_pack_string (pack, stele_ops [i].name);
+        stele_pack_string (pack, stele_operations [i].name);
         stele_pack_map (pack, 4);
         stele_pack_key_integer (pack, "count", tally->count);
         stele_pack_key_integer (pack, "errors", tally->errors);

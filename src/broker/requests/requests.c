@@ -17,7 +17,7 @@
 
 typedef struct {
     zsock_t *pipe;
-    stele_front_t *front;
+    stele_router_t *front;
     zactor_t **workers;
     size_t worker_count;
 } s_requests_t;
@@ -38,13 +38,13 @@ s_start_worker (s_requests_t *self, const stele_requests_args_t *args, stele_ref
         return stele_refuse (refusal, STELE_EUNAVAILABLE, "workers",
             "cannot start a thread: %s; ask for fewer workers, or raise the limit of memory or of tasks",
             strerror (errno));
-    STELE_HEARD (&worker_args);
+    STELE_TSAN_ACQUIRE (&worker_args);
     self->workers [self->worker_count++] = worker;
     char *status = NULL, *reason = NULL;
     zstr_recvx (worker, &status, &reason, NULL);
     int rc = 0;
     if (status && streq (status, "READY"))
-        stele_front_add_worker (self->front, identity);
+        stele_router_add_worker (self->front, identity);
     else
         rc = stele_refuse (refusal, STELE_EUNAVAILABLE, NULL, "%s",
             reason? reason: "interrupted");
@@ -56,7 +56,7 @@ s_start_worker (s_requests_t *self, const stele_requests_args_t *args, stele_ref
 static int
 s_start (s_requests_t *self, const stele_requests_args_t *args, stele_refusal_t *refusal)
 {
-    self->front = stele_front_new (args, refusal);
+    self->front = stele_router_new (args, refusal);
     if (!self->front)
         return -1;
     size_t count = (size_t) args->settings->workers;
@@ -75,7 +75,7 @@ static void
 s_stop (s_requests_t *self)
 {
     //  Peers are told first: a worker may take a while to end its query
-    stele_front_destroy (&self->front);
+    stele_router_destroy (&self->front);
     for (size_t i = 0; i < self->worker_count; i++)
         zactor_destroy (&self->workers [i]);
     free (self->workers);
@@ -95,7 +95,7 @@ s_set_endpoints (s_requests_t *self, zmsg_t *command)
         zstr_free (&name);
         zstr_free (&endpoint);
     }
-    stele_front_set_endpoints (self->front, stele_pack_data (pack), stele_pack_size (pack));
+    stele_router_set_endpoints (self->front, stele_pack_data (pack), stele_pack_size (pack));
     stele_pack_destroy (&pack);
 }
 
@@ -106,7 +106,7 @@ s_set_recovery (s_requests_t *self, zmsg_t *command)
     const char *why;
     assert (map && stele_scan_check (zframe_data (map), zframe_size (map),
         zframe_size (map), &why) == 0);
-    stele_front_set_recovery (self->front, zframe_data (map), zframe_size (map));
+    stele_router_set_recovery (self->front, zframe_data (map), zframe_size (map));
 }
 
 //  Returns false when it is time to stop
@@ -143,12 +143,12 @@ stele_requests (zsock_t *pipe, void *args)
     if (rc)
         zstr_sendx (pipe, "FAILED", refusal.message, NULL);
     else {
-        zstr_sendx (pipe, "READY", stele_front_endpoint (self.front), NULL);
+        zstr_sendx (pipe, "READY", stele_router_endpoint (self.front), NULL);
         //  Who asks at once must hear where the broker listens: that comes first
         bool going = s_take_command (&self);
         while (going)
-            going = !stele_front_step (self.front, pipe) || s_take_command (&self);
+            going = !stele_router_step (self.front, pipe) || s_take_command (&self);
     }
     s_stop (&self);
-    STELE_TOLD (copy.settings);
+    STELE_TSAN_RELEASE (copy.settings);
 }

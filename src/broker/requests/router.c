@@ -11,7 +11,7 @@
 #include "broker/common/answer.h"
 #include "broker/common/envelope.h"
 #include "broker/requests/router_internal.h"
-#include "broker/ingest/mode.h"
+#include "broker/common/mode.h"
 #include "fault/fault.h"
 
 #define PENDING_MAX 10000
@@ -31,7 +31,7 @@ const char *const stele_mailbox_names [STELE_MAILBOX_COUNT] = {
 };
 
 void
-stele_front_set_time (stele_front_t *self, stele_request_t *request, int64_t time_ms)
+stele_router_set_time (stele_router_t *self, stele_request_t *request, int64_t time_ms)
 {
     stele_pending_set_deadline (self->pending, request, zclock_usecs () + time_ms * 1000);
 }
@@ -39,7 +39,7 @@ stele_front_set_time (stele_front_t *self, stele_request_t *request, int64_t tim
 //  -- answers --------------------------------------------------------------------------
 
 static zframe_t *
-s_refusal_frame (stele_front_t *self, const stele_refusal_t *refusal)
+s_refusal_frame (stele_router_t *self, const stele_refusal_t *refusal)
 {
     stele_pack_clear (self->pack);
     stele_answer_refuse (self->pack, refusal, NULL);
@@ -49,7 +49,7 @@ s_refusal_frame (stele_front_t *self, const stele_refusal_t *refusal)
 //  A peer that asks and asks and reads nothing is refused what would fill the memory
 
 static void
-s_withhold (stele_front_t *self, zframe_t **answer_p)
+s_withhold (stele_router_t *self, zframe_t **answer_p)
 {
     stele_refusal_t refusal;
     stele_refuse (&refusal, STELE_EUNAVAILABLE, NULL,
@@ -63,12 +63,12 @@ s_withhold (stele_front_t *self, zframe_t **answer_p)
 //  Send without blocking: a peer that went away, or does not read, loses its answer
 
 static void
-s_send (stele_front_t *self, zmsg_t *envelope, zframe_t **answer_p)
+s_send (stele_router_t *self, zmsg_t *envelope, zframe_t **answer_p)
 {
     zframe_t *peer = zframe_dup (zmsg_first (envelope));
     const void *id = zframe_data (peer);
     size_t id_size = zframe_size (peer);
-    if (!stele_unread_fits (self->unread, id, id_size, zframe_size (*answer_p)))
+    if (!stele_send_quota_fits (self->unread, id, id_size, zframe_size (*answer_p)))
         s_withhold (self, answer_p);
     int rc = 0;
     zframe_t *frame;
@@ -77,7 +77,7 @@ s_send (stele_front_t *self, zmsg_t *envelope, zframe_t **answer_p)
         zframe_destroy (&frame);
     }
     if (rc == 0)
-        rc = stele_unread_send (self->unread, id, id_size, answer_p, self->peers);
+        rc = stele_send_quota_send (self->unread, id, id_size, answer_p, self->peers);
     if (rc)
         self->dropped++;
     zframe_destroy (answer_p);
@@ -87,27 +87,27 @@ s_send (stele_front_t *self, zmsg_t *envelope, zframe_t **answer_p)
 //  Refuse what never became a request
 
 static void
-s_turn_away (stele_front_t *self, zmsg_t *envelope, const stele_op_t *op,
+s_turn_away (stele_router_t *self, zmsg_t *envelope, const stele_operation_t *op,
     const stele_refusal_t *refusal)
 {
     zframe_t *answer = s_refusal_frame (self, refusal);
-    stele_tally_record (self->tally, op, refusal->code, -1);
+    stele_request_stats_record (self->tally, op, refusal->code, -1);
     s_send (self, envelope, &answer);
 }
 
-static void s_route (stele_front_t *self, stele_request_t *request);
+static void s_route (stele_router_t *self, stele_request_t *request);
 
 static void
-s_finish (stele_front_t *self, stele_request_t *request, int code, zframe_t **answer_p)
+s_finish (stele_router_t *self, stele_request_t *request, int code, zframe_t **answer_p)
 {
-    stele_tally_record (self->tally, request->op, code, zclock_usecs () - request->arrived_us);
+    stele_request_stats_record (self->tally, request->op, code, zclock_usecs () - request->arrived_us);
     STELE_FAULT (request_answer_before);
     s_send (self, request->envelope, answer_p);
     stele_pending_remove (self->pending, request);
 }
 
 void
-stele_front_refuse (stele_front_t *self, stele_request_t *request,
+stele_router_refuse (stele_router_t *self, stele_request_t *request,
     const stele_refusal_t *refusal)
 {
     zframe_t *answer = s_refusal_frame (self, refusal);
@@ -121,7 +121,7 @@ s_reached (stele_request_t *request, void *self)
 }
 
 static void
-s_set_head (stele_front_t *self, int64_t head)
+s_set_head (stele_router_t *self, int64_t head)
 {
     if (head <= self->head)
         return;
@@ -130,7 +130,7 @@ s_set_head (stele_front_t *self, int64_t head)
 }
 
 void
-stele_front_forward (stele_front_t *self, stele_request_t *request, zframe_t **answer_p)
+stele_router_forward (stele_router_t *self, stele_request_t *request, zframe_t **answer_p)
 {
     int64_t position = 0;
     int code = stele_answer_read (zframe_data (*answer_p), zframe_size (*answer_p), &position);
@@ -143,21 +143,21 @@ stele_front_forward (stele_front_t *self, stele_request_t *request, zframe_t **a
 //  -- requests ---------------------------------------------------------------------------
 
 static void
-s_route (stele_front_t *self, stele_request_t *request)
+s_route (stele_router_t *self, stele_request_t *request)
 {
     switch (request->op->route) {
         case STELE_ROUTE_WRITER:
-            stele_front_mail (self, STELE_MAILBOX_WRITER, request, COMMIT_MS);
+            stele_router_mail (self, STELE_MAILBOX_WRITER, request, COMMIT_MS);
             break;
         case STELE_ROUTE_CACHE:
-            stele_front_mail (self, STELE_MAILBOX_CACHE, request,
+            stele_router_mail (self, STELE_MAILBOX_CACHE, request,
                 self->args.settings->request_ms * 6);
             break;
         case STELE_ROUTE_GATHER:
-            stele_front_gather (self, request);
+            stele_router_gather (self, request);
             break;
         default:
-            stele_front_queue (self, request);
+            stele_router_queue (self, request);
             break;
     }
 }
@@ -165,13 +165,13 @@ s_route (stele_front_t *self, stele_request_t *request)
 //  What the front itself reads of a request
 
 typedef struct {
-    const stele_op_t *op;
+    const stele_operation_t *op;
     int64_t min_position;
     int64_t wait_ms;
 } s_heading_t;
 
 static int
-s_read_heading (stele_front_t *self, zframe_t *body, s_heading_t *heading,
+s_read_heading (stele_router_t *self, zframe_t *body, s_heading_t *heading,
     stele_refusal_t *refusal)
 {
     memset (heading, 0, sizeof *heading);
@@ -183,13 +183,13 @@ s_read_heading (stele_front_t *self, zframe_t *body, s_heading_t *heading,
 
     stele_params_t params;
     if (stele_params_check (&params, zframe_data (body), size,
-        STELE_FRONT_ELEMENTS_MAX) == 0) {
+        STELE_ROUTER_ELEMENTS_MAX) == 0) {
         stele_span_t name = stele_params_id (&params, "op");
-        heading->op = stele_op_find (name.text, name.size);
+        heading->op = stele_operation_find (name.text, name.size);
         char shown [80];
         if (!heading->op)
             stele_params_fail (&params, STELE_EUNKNOWN_OP, "op", "there is no operation '%s'; there are%s",
-                stele_params_show (name, shown), stele_op_names);
+                stele_params_show (name, shown), stele_operation_names);
         heading->min_position = stele_params_number (&params, "min_position", 0, 0, INT64_MAX);
         heading->wait_ms = stele_params_number (&params, "timeout_ms", WAIT_MS_DEFAULT,
             0, INT64_MAX);
@@ -201,7 +201,7 @@ s_read_heading (stele_front_t *self, zframe_t *body, s_heading_t *heading,
 }
 
 static void
-s_accept (stele_front_t *self, zmsg_t **envelope_p, zframe_t **body_p)
+s_accept (stele_router_t *self, zmsg_t **envelope_p, zframe_t **body_p)
 {
     s_heading_t heading;
     stele_refusal_t refusal;
@@ -223,17 +223,17 @@ s_accept (stele_front_t *self, zmsg_t **envelope_p, zframe_t **body_p)
     if (request->min_position > self->head) {
         request->state = STELE_PENDING_WAITING;
         self->waits = true;
-        stele_front_set_time (self, request, request->wait_ms);
+        stele_router_set_time (self, request, request->wait_ms);
     }
     //  Not in s_route, which is also called while those that wait for a head are walked: an answer
     //  may tell another head, and so end the next one of them
     else
-    if (!stele_front_answers (self, request))
+    if (!stele_router_answers (self, request))
         s_route (self, request);
 }
 
 static bool
-s_take_from_peer (stele_front_t *self)
+s_take_from_peer (stele_router_t *self)
 {
     zmsg_t *frames = zmsg_recv_nowait (self->peers);
     if (!frames)
@@ -258,11 +258,11 @@ s_take_from_peer (stele_front_t *self)
 static void
 s_expired (stele_request_t *request, void *arg)
 {
-    stele_front_t *self = arg;
+    stele_router_t *self = arg;
     stele_refusal_t refusal;
     switch (request->state) {
         case STELE_PENDING_GATHERING:
-            stele_front_queue (self, request);
+            stele_router_queue (self, request);
             return;
         case STELE_PENDING_WAITING:
             stele_refuse (&refusal, STELE_ETIMEOUT, "min_position",
@@ -270,7 +270,7 @@ s_expired (stele_request_t *request, void *arg)
                 request->min_position, request->wait_ms, self->head);
             break;
         case STELE_PENDING_QUEUED:
-            stele_turns_remove (self->queue, request);
+            stele_fair_queue_remove (self->queue, request);
             stele_refuse (&refusal, STELE_ETIMEOUT, NULL,
                 "no worker was free in time: ask for less at once, or raise workers");
             break;
@@ -283,13 +283,13 @@ s_expired (stele_request_t *request, void *arg)
                 "%s was not done in time", request->op->name);
             break;
     }
-    stele_front_refuse (self, request, &refusal);
+    stele_router_refuse (self, request, &refusal);
 }
 
 //  -- sockets -----------------------------------------------------------------------------
 
 static bool
-s_take_head (stele_front_t *self)
+s_take_head (stele_router_t *self)
 {
     zframe_t *frame = zframe_recv_nowait (self->heads);
     if (!frame)
@@ -304,7 +304,7 @@ s_take_head (stele_front_t *self)
 }
 
 static int
-s_timeout_ms (const stele_front_t *self)
+s_timeout_ms (const stele_router_t *self)
 {
     int64_t earliest = stele_pending_earliest (self->pending);
     if (earliest == INT64_MAX)
@@ -314,7 +314,7 @@ s_timeout_ms (const stele_front_t *self)
 }
 
 bool
-stele_front_step (stele_front_t *self, zsock_t *pipe)
+stele_router_step (stele_router_t *self, zsock_t *pipe)
 {
     zsock_t *sockets [] = { pipe, self->peers, self->workers, self->heads };
     enum { PIPE, PEERS, WORKERS, HEADS, MAILBOXES };
@@ -338,20 +338,20 @@ stele_front_step (stele_front_t *self, zsock_t *pipe)
 
     self->reading_us = 0;
     for (int i = 0; i < TAKEN_AT_ONCE && s_take_head (self); i++) {}
-    for (int i = 0; i < TAKEN_AT_ONCE && stele_front_take_from_worker (self); i++) {}
+    for (int i = 0; i < TAKEN_AT_ONCE && stele_router_take_from_worker (self); i++) {}
     for (int mailbox = 0; mailbox < STELE_MAILBOX_COUNT; mailbox++)
         if (self->mailboxes [mailbox])
             for (int i = 0; i < TAKEN_AT_ONCE
-                && stele_front_take_from_mailbox (self, mailbox); i++) {}
+                && stele_router_take_from_mailbox (self, mailbox); i++) {}
     if (items [PEERS].revents)
         for (int i = 0; i < TAKEN_AT_ONCE && s_take_from_peer (self); i++) {}
     stele_pending_expire (self->pending, zclock_usecs (), s_expired, self);
-    stele_front_feed_workers (self);
+    stele_router_feed_workers (self);
     return items [PIPE].revents != 0;
 }
 
 static int
-s_bind (stele_front_t *self, stele_refusal_t *refusal)
+s_bind (stele_router_t *self, stele_refusal_t *refusal)
 {
     const stele_settings_t *settings = self->args.settings;
     char endpoint [80];
@@ -383,7 +383,7 @@ s_bind (stele_front_t *self, stele_refusal_t *refusal)
 }
 
 static void
-s_connect (stele_front_t *self)
+s_connect (stele_router_t *self)
 {
     const stele_settings_t *settings = self->args.settings;
     char endpoint [80];
@@ -409,25 +409,25 @@ s_connect (stele_front_t *self)
 
 //  -- the class ------------------------------------------------------------------------------
 
-stele_front_t *
-stele_front_new (const stele_requests_args_t *args, stele_refusal_t *refusal)
+stele_router_t *
+stele_router_new (const stele_requests_args_t *args, stele_refusal_t *refusal)
 {
-    stele_front_t *self = calloc (1, sizeof *self);
+    stele_router_t *self = calloc (1, sizeof *self);
     assert (self);
     self->args = *args;
     self->head = args->head;
     self->mode = args->has_cache? stele_mode_initial (args->settings): STELE_MODE_SQLITE;
     self->pending = stele_pending_new (PENDING_MAX, PENDING_BYTES_MAX);
-    self->tally = stele_tally_new ();
-    self->unread = stele_unread_new (UNREAD_BYTES_MAX, UNREAD_ALL_MAX);
+    self->tally = stele_request_stats_new ();
+    self->unread = stele_send_quota_new (UNREAD_BYTES_MAX, UNREAD_ALL_MAX);
     self->pack = stele_pack_new ();
     assert (self->pack);
-    self->queue = stele_turns_new ();
+    self->queue = stele_fair_queue_new ();
     self->idle = zlist_new ();
     assert (self->idle);
     zlist_autofree (self->idle);
     if ((!args->has_cache && stele_query_open (&self->query, args, refusal)) || s_bind (self, refusal))
-        stele_front_destroy (&self);
+        stele_router_destroy (&self);
     else
         s_connect (self);
     return self;
@@ -439,14 +439,14 @@ s_say_stopping (stele_request_t *request, void *self)
     stele_refusal_t refusal;
     stele_refuse (&refusal, STELE_EUNAVAILABLE, NULL,
         "the broker is stopping; %s may still have been done", request->op->name);
-    stele_front_refuse (self, request, &refusal);
+    stele_router_refuse (self, request, &refusal);
 }
 
 void
-stele_front_destroy (stele_front_t **self_p)
+stele_router_destroy (stele_router_t **self_p)
 {
     assert (self_p);
-    stele_front_t *self = *self_p;
+    stele_router_t *self = *self_p;
     if (!self)
         return;
     stele_pending_each (self->pending, s_say_stopping, self);
@@ -456,11 +456,11 @@ stele_front_destroy (stele_front_t **self_p)
     zsock_destroy (&self->heads);
     for (int i = 0; i < STELE_MAILBOX_COUNT; i++)
         zsock_destroy (&self->mailboxes [i]);
-    stele_turns_destroy (&self->queue);
+    stele_fair_queue_destroy (&self->queue);
     zlist_destroy (&self->idle);
     stele_pending_destroy (&self->pending);
-    stele_tally_destroy (&self->tally);
-    stele_unread_destroy (&self->unread);
+    stele_request_stats_destroy (&self->tally);
+    stele_send_quota_destroy (&self->unread);
     stele_pack_destroy (&self->pack);
     stele_query_close (&self->query);
     zframe_destroy (&self->endpoints);
@@ -473,26 +473,26 @@ stele_front_destroy (stele_front_t **self_p)
 }
 
 const char *
-stele_front_endpoint (const stele_front_t *self)
+stele_router_endpoint (const stele_router_t *self)
 {
     return zsock_endpoint (self->peers);
 }
 
 void
-stele_front_add_worker (stele_front_t *self, const char *identity)
+stele_router_add_worker (stele_router_t *self, const char *identity)
 {
     zlist_append (self->idle, (void *) identity);
 }
 
 void
-stele_front_set_endpoints (stele_front_t *self, const void *map, size_t size)
+stele_router_set_endpoints (stele_router_t *self, const void *map, size_t size)
 {
     zframe_destroy (&self->endpoints);
     self->endpoints = zframe_new (map, size);
 }
 
 void
-stele_front_set_recovery (stele_front_t *self, const void *map, size_t size)
+stele_router_set_recovery (stele_router_t *self, const void *map, size_t size)
 {
     zframe_destroy (&self->recovery);
     self->recovery = zframe_new (map, size);

@@ -15,33 +15,33 @@
 #include "broker/requests/pending.h"
 #include "broker/requests/requests.h"
 
-typedef struct stele_front stele_front_t;
+typedef struct stele_router stele_router_t;
 
 /*  Bind and connect. Caller owns return value. NULL: the reason in the refusal. */
-stele_front_t *
-    stele_front_new (const stele_requests_args_t *args, stele_refusal_t *refusal);
+stele_router_t *
+    stele_router_new (const stele_requests_args_t *args, stele_refusal_t *refusal);
 
 /*  Answers what is pending with 'unavailable'.                              */
 void
-    stele_front_destroy (stele_front_t **self_p);
+    stele_router_destroy (stele_router_t **self_p);
 
 /*  Endpoint for peers, as it is bound. Owned by the front.                  */
 const char *
-    stele_front_endpoint (const stele_front_t *self);
+    stele_router_endpoint (const stele_router_t *self);
 
 /*  A worker of that identity is connected and idle.                         */
 void
-    stele_front_add_worker (stele_front_t *self, const char *identity);
+    stele_router_add_worker (stele_router_t *self, const char *identity);
 
 /*  What info and stats show: one map of msgpack each, copied.               */
 void
-    stele_front_set_endpoints (stele_front_t *self, const void *map, size_t size);
+    stele_router_set_endpoints (stele_router_t *self, const void *map, size_t size);
 void
-    stele_front_set_recovery (stele_front_t *self, const void *map, size_t size);
+    stele_router_set_recovery (stele_router_t *self, const void *map, size_t size);
 
 /*  Wait until something arrives on a socket or on 'pipe', or a request has to be given
     up; take what has arrived. Returns true when there is something on the pipe. */
 bool
-    stele_front_step (stele_front_t *self, zsock_t *pipe);
+    stele_router_step (stele_router_t *self, zsock_t *pipe);
 
 #endif

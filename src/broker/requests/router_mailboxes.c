@@ -7,12 +7,12 @@
 
 #include "broker/common/answer.h"
 #include "broker/requests/router_internal.h"
-#include "broker/ingest/mode.h"
+#include "broker/common/mode.h"
 
 #define GATHER_MS 500
 
 static int
-s_mail (stele_front_t *self, stele_mailbox_t mailbox, uint64_t token, zframe_t **body_p)
+s_mail (stele_router_t *self, stele_mailbox_t mailbox, uint64_t token, zframe_t **body_p)
 {
     zframe_t *frame = zframe_new (&token, sizeof token);
     int rc = zframe_send (&frame, self->mailboxes [mailbox], ZFRAME_MORE | ZFRAME_DONTWAIT);
@@ -23,30 +23,30 @@ s_mail (stele_front_t *self, stele_mailbox_t mailbox, uint64_t token, zframe_t *
 }
 
 void
-stele_front_mail (stele_front_t *self, stele_mailbox_t mailbox, stele_request_t *request,
+stele_router_mail (stele_router_t *self, stele_mailbox_t mailbox, stele_request_t *request,
     int64_t time_ms)
 {
     stele_refusal_t refusal;
     if (!self->mailboxes [mailbox]) {
         stele_refuse (&refusal, STELE_EUNAVAILABLE, NULL,
             "%s needs Redis, which this broker runs without", request->op->name);
-        stele_front_refuse (self, request, &refusal);
+        stele_router_refuse (self, request, &refusal);
         return;
     }
     request->state = STELE_PENDING_MAILED;
-    stele_front_set_time (self, request, time_ms);
+    stele_router_set_time (self, request, time_ms);
     if (s_mail (self, mailbox, request->token, &request->body)) {
         stele_refuse (&refusal, STELE_EUNAVAILABLE, NULL,
             "the %s has more requests than it can take: try again", stele_mailbox_names [mailbox]);
-        stele_front_refuse (self, request, &refusal);
+        stele_router_refuse (self, request, &refusal);
     }
 }
 
 void
-stele_front_gather (stele_front_t *self, stele_request_t *request)
+stele_router_gather (stele_router_t *self, stele_request_t *request)
 {
     request->state = STELE_PENDING_GATHERING;
-    stele_front_set_time (self, request, GATHER_MS);
+    stele_router_set_time (self, request, GATHER_MS);
     stele_pack_clear (self->pack);
     stele_pack_map (self->pack, 1);
     stele_pack_key_string (self->pack, "op", "stats");
@@ -66,11 +66,11 @@ s_is_map (zframe_t *frame)
 {
     stele_params_t params;
     return stele_params_check (&params, zframe_data (frame), zframe_size (frame),
-        STELE_FRONT_ELEMENTS_MAX) == 0;
+        STELE_ROUTER_ELEMENTS_MAX) == 0;
 }
 
 static void
-s_remember_part (stele_front_t *self, stele_mailbox_t mailbox, zframe_t *part)
+s_remember_part (stele_router_t *self, stele_mailbox_t mailbox, zframe_t *part)
 {
     zframe_destroy (&self->parts [mailbox]);
     self->parts [mailbox] = zframe_dup (part);
@@ -87,7 +87,7 @@ s_is_part (zframe_t *answer)
 }
 
 static void
-s_take_part (stele_front_t *self, stele_mailbox_t mailbox, stele_request_t *request,
+s_take_part (stele_router_t *self, stele_mailbox_t mailbox, stele_request_t *request,
     zframe_t **part_p)
 {
     zframe_destroy (&request->parts [mailbox]);
@@ -97,13 +97,13 @@ s_take_part (stele_front_t *self, stele_mailbox_t mailbox, stele_request_t *requ
     for (int i = 0; i < STELE_MAILBOX_COUNT; i++)
         if (self->mailboxes [i] && !request->parts [i])
             return;
-    stele_front_queue (self, request);
+    stele_router_queue (self, request);
 }
 
 //  The entries of the answer to a consistency.check, and when it came
 
 static void
-s_remember_check (stele_front_t *self, zframe_t *answer)
+s_remember_check (stele_router_t *self, zframe_t *answer)
 {
     int64_t position = 0;
     if (stele_answer_read (zframe_data (answer), zframe_size (answer), &position))
@@ -133,7 +133,7 @@ s_remember_check (stele_front_t *self, zframe_t *answer)
 //  The writer's answer tells the mode, whoever asked
 
 static void
-s_remember_mode (stele_front_t *self, zframe_t *answer)
+s_remember_mode (stele_router_t *self, zframe_t *answer)
 {
     stele_token_t mode = stele_scan_find (zframe_data (answer), zframe_size (answer), "mode", NULL, NULL);
     int code = mode.kind == STELE_SCAN_TEXT? stele_mode_of (mode.data, mode.size): -1;
@@ -142,7 +142,7 @@ s_remember_mode (stele_front_t *self, zframe_t *answer)
 }
 
 bool
-stele_front_take_from_mailbox (stele_front_t *self, stele_mailbox_t mailbox)
+stele_router_take_from_mailbox (stele_router_t *self, stele_mailbox_t mailbox)
 {
     zmsg_t *frames = zmsg_recv_nowait (self->mailboxes [mailbox]);
     if (!frames)
@@ -172,7 +172,7 @@ stele_front_take_from_mailbox (stele_front_t *self, stele_mailbox_t mailbox)
             s_remember_check (self, answer);
         if (streq (request->op->name, "mode"))
             s_remember_mode (self, answer);
-        stele_front_forward (self, request, &answer);
+        stele_router_forward (self, request, &answer);
     }
     zframe_destroy (&token);
     zframe_destroy (&answer);

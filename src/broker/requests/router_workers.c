@@ -6,7 +6,7 @@
 */
 
 #include "broker/requests/router_internal.h"
-#include "broker/ingest/mode.h"
+#include "broker/common/mode.h"
 #include "model/clock.h"
 
 //  Others wait for the front meanwhile: what it spends on point reads in one step, and how long it leaves
@@ -16,7 +16,7 @@
 #define REST_US     1000000
 
 static void
-s_pack_frame (stele_front_t *self, const char *key, zframe_t *map)
+s_pack_frame (stele_router_t *self, const char *key, zframe_t *map)
 {
     stele_pack_string (self->pack, key);
     if (map)
@@ -29,7 +29,7 @@ s_pack_frame (stele_front_t *self, const char *key, zframe_t *map)
 //  with its age
 
 static void
-s_pack_old_part (stele_front_t *self, stele_mailbox_t mailbox)
+s_pack_old_part (stele_router_t *self, stele_mailbox_t mailbox)
 {
     zframe_t *part = self->parts [mailbox];
     stele_scan_t scan = stele_scan_start (zframe_data (part), zframe_size (part));
@@ -47,12 +47,12 @@ s_pack_old_part (stele_front_t *self, stele_mailbox_t mailbox)
 }
 
 static void
-s_pack_requests (stele_front_t *self)
+s_pack_requests (stele_router_t *self)
 {
     stele_pack_t *pack = self->pack;
     stele_pack_string (pack, "requests");
     size_t mark = stele_pack_open_map (pack);
-    size_t count = stele_tally_pack (self->tally, pack);
+    size_t count = stele_request_stats_pack (self->tally, pack);
     stele_pack_key_integer (pack, "waiting",
         (int64_t) stele_pending_count (self->pending, STELE_PENDING_WAITING));
     stele_pack_key_integer (pack, "queued",
@@ -61,14 +61,14 @@ s_pack_requests (stele_front_t *self)
         (int64_t) stele_pending_count (self->pending, STELE_PENDING_WORKING));
     stele_pack_key_integer (pack, "dropped", self->dropped);
     stele_pack_key_integer (pack, "withheld", self->withheld);
-    stele_pack_key_integer (pack, "unread_bytes", (int64_t) stele_unread_total (self->unread));
+    stele_pack_key_integer (pack, "unread_bytes", (int64_t) stele_send_quota_total (self->unread));
     stele_pack_close (pack, mark, count + 6);
 }
 
 //  What stats.c answers from
 
 static zframe_t *
-s_context (stele_front_t *self, stele_request_t *request)
+s_context (stele_router_t *self, stele_request_t *request)
 {
     bool all = stele_route_informs (request->op->route);
     if (!all && self->mode == STELE_MODE_DUAL)
@@ -91,7 +91,7 @@ s_context (stele_front_t *self, stele_request_t *request)
 }
 
 static int
-s_send_to_worker (stele_front_t *self, const char *identity, stele_request_t *request)
+s_send_to_worker (stele_router_t *self, const char *identity, stele_request_t *request)
 {
     //  A worker that has just connected is known once its connection has been
     //  taken in, which asking for events does
@@ -118,21 +118,21 @@ s_send_to_worker (stele_front_t *self, const char *identity, stele_request_t *re
 //  Its last answer was withheld, and it has not read what was there before: no work for it
 
 static bool
-s_reads_nothing (stele_front_t *self, stele_request_t *request)
+s_reads_nothing (stele_router_t *self, stele_request_t *request)
 {
     zframe_t *id = zmsg_first (request->envelope);
-    if (!stele_unread_stuck (self->unread, zframe_data (id), zframe_size (id)))
+    if (!stele_send_quota_stuck (self->unread, zframe_data (id), zframe_size (id)))
         return false;
     stele_refusal_t refusal;
     stele_refuse (&refusal, STELE_EUNAVAILABLE, NULL,
         "earlier answers were not read: read them, then ask again");
-    stele_front_refuse (self, request, &refusal);
+    stele_router_refuse (self, request, &refusal);
     self->withheld++;
     return true;
 }
 
 bool
-stele_front_answers (stele_front_t *self, stele_request_t *request)
+stele_router_answers (stele_router_t *self, stele_request_t *request)
 {
     if (request->op->route != STELE_ROUTE_POINT || !self->query.reader || self->reading_us > READING_US)
         return false;
@@ -146,40 +146,40 @@ stele_front_answers (stele_front_t *self, stele_request_t *request)
     self->reading_us += now_us - begun_us;
     if (now_us - begun_us > TOO_LONG_US)
         self->reads_from_us = now_us + REST_US;
-    stele_front_forward (self, request, &answer);
+    stele_router_forward (self, request, &answer);
     zframe_destroy (&answer);
     return true;
 }
 
 void
-stele_front_feed_workers (stele_front_t *self)
+stele_router_feed_workers (stele_router_t *self)
 {
-    while (stele_turns_size (self->queue) && zlist_size (self->idle)) {
-        stele_request_t *request = stele_turns_next (self->queue);
+    while (stele_fair_queue_size (self->queue) && zlist_size (self->idle)) {
+        stele_request_t *request = stele_fair_queue_next (self->queue);
         if (s_reads_nothing (self, request))
             continue;
         char *identity = zlist_pop (self->idle);
         request->state = STELE_PENDING_WORKING;
-        stele_front_set_time (self, request, self->args.settings->request_ms + 1000);
+        stele_router_set_time (self, request, self->args.settings->request_ms + 1000);
         if (s_send_to_worker (self, identity, request)) {
             stele_refusal_t refusal;
             stele_refuse (&refusal, STELE_EINTERNAL, NULL, "worker %s is gone", identity);
-            stele_front_refuse (self, request, &refusal);
+            stele_router_refuse (self, request, &refusal);
         }
         freen (identity);
     }
 }
 
 void
-stele_front_queue (stele_front_t *self, stele_request_t *request)
+stele_router_queue (stele_router_t *self, stele_request_t *request)
 {
     request->state = STELE_PENDING_QUEUED;
-    stele_front_set_time (self, request, self->args.settings->request_ms + 1000);
-    stele_turns_add (self->queue, request);
+    stele_router_set_time (self, request, self->args.settings->request_ms + 1000);
+    stele_fair_queue_add (self->queue, request);
 }
 
 bool
-stele_front_take_from_worker (stele_front_t *self)
+stele_router_take_from_worker (stele_router_t *self)
 {
     zmsg_t *frames = zmsg_recv_nowait (self->workers);
     if (!frames)
@@ -197,7 +197,7 @@ stele_front_take_from_worker (stele_front_t *self)
     zmsg_remove (frames, answer);
     stele_request_t *request = stele_pending_find (self->pending, number);
     if (request)
-        stele_front_forward (self, request, &answer);
+        stele_router_forward (self, request, &answer);
     zframe_destroy (&answer);
     zmsg_destroy (&frames);
     return true;

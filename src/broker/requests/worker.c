@@ -65,7 +65,7 @@ stele_worker (zsock_t *pipe, void *args)
     s_worker_t self = { 0 };
     stele_refusal_t refusal = { 0 };
     int rc = s_open (&self, &copy, &refusal);
-    STELE_TOLD (args);
+    STELE_TSAN_RELEASE (args);
     zsock_signal (pipe, 0);
     stele_thread_name ("worker");
     if (rc)
@@ -82,5 +82,5 @@ stele_worker (zsock_t *pipe, void *args)
                 s_answer (&self);
     }
     s_close (&self);
-    STELE_TOLD (copy.requests->settings);
+    STELE_TSAN_RELEASE (copy.requests->settings);
 }

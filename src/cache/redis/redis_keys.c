@@ -89,7 +89,7 @@ s_expires_ms (const redisReply *moment, const redisReply *left)
 
 //  One key: 0, what fn returned, or STELE_EUNAVAILABLE
 static int
-s_read (s_keys_t *self, const s_key_t *key, stele_legacy_fn *fn, void *arg)
+s_read (s_keys_t *self, const s_key_t *key, stele_redis_key_fn *fn, void *arg)
 {
     s_ask (self->redis, "GET", key);
     s_ask (self->redis, "PEXPIRETIME", key);
@@ -103,7 +103,7 @@ s_read (s_keys_t *self, const s_key_t *key, stele_legacy_fn *fn, void *arg)
     else
     if (value->type != REDIS_REPLY_NIL) {
         bool is_text = value->type == REDIS_REPLY_STRING;
-        stele_legacy_key_t found = {
+        stele_redis_key_t found = {
             .key = key->text, .key_size = key->size,
             .text = is_text? value->str: NULL, .size = is_text? (size_t) value->len: 0,
             .expires_ms = s_expires_ms (moment, left)
@@ -117,8 +117,8 @@ s_read (s_keys_t *self, const s_key_t *key, stele_legacy_fn *fn, void *arg)
 }
 
 int
-stele_legacy_keys (const char *url, const char *pattern, int timeout_ms,
-    stele_legacy_fn *fn, void *arg, char *error, size_t error_size)
+stele_redis_keys (const char *url, const char *pattern, int timeout_ms,
+    stele_redis_key_fn *fn, void *arg, char *error, size_t error_size)
 {
     stele_redis_url_t parsed;
     stele_refusal_t refusal;

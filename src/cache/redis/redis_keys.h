@@ -17,16 +17,16 @@ typedef struct {
     const char *text;               // Its string; NULL: the key holds something else
     size_t size;
     int64_t expires_ms;             // Unix time; 0: never
-} stele_legacy_key_t;
+} stele_redis_key_t;
 
-typedef int (stele_legacy_fn) (const stele_legacy_key_t *key, void *arg);
+typedef int (stele_redis_key_fn) (const stele_redis_key_t *key, void *arg);
 
 /*  Every key that matches the pattern, in the order of the keys' bytes, each once; those
     that expire while they are read are left out. A function that returns non-zero ends it.
     Returns 0, what fn returned, STELE_EINVALID_FIELD (the URL) or STELE_EUNAVAILABLE; why
     is in 'error'.                                                           */
 int
-    stele_legacy_keys (const char *url, const char *pattern, int timeout_ms,
-        stele_legacy_fn *fn, void *arg, char *error, size_t error_size);
+    stele_redis_keys (const char *url, const char *pattern, int timeout_ms,
+        stele_redis_key_fn *fn, void *arg, char *error, size_t error_size);
 
 #endif

@@ -16,8 +16,8 @@ typedef struct {
     int64_t line;
 } s_run_t;
 
-struct cli_tally {
-    cli_tally_counts_t counts;
+struct cli_publish_counts {
+    cli_publish_counts_counts_t counts;
     int64_t through;                // Every number up to this one is settled
     s_run_t *runs;
     size_t run_count;
@@ -26,18 +26,18 @@ struct cli_tally {
     size_t refused_count;
 };
 
-cli_tally_t *
-cli_tally_new (void)
+cli_publish_counts_t *
+cli_publish_counts_new (void)
 {
-    cli_tally_t *self = calloc (1, sizeof *self);
+    cli_publish_counts_t *self = calloc (1, sizeof *self);
     assert (self);
     return self;
 }
 
 void
-cli_tally_destroy (cli_tally_t **self_p)
+cli_publish_counts_destroy (cli_publish_counts_t **self_p)
 {
-    cli_tally_t *self = *self_p;
+    cli_publish_counts_t *self = *self_p;
     if (!self)
         return;
     free (self->runs);
@@ -48,7 +48,7 @@ cli_tally_destroy (cli_tally_t **self_p)
 
 /*  Runs that only settled numbers need are let go of                        */
 static void
-s_forget_runs (cli_tally_t *self)
+s_forget_runs (cli_publish_counts_t *self)
 {
     size_t gone = 0;
     while (gone + 1 < self->run_count && self->runs [gone + 1].number <= self->through + 1)
@@ -60,7 +60,7 @@ s_forget_runs (cli_tally_t *self)
 }
 
 void
-cli_tally_published (cli_tally_t *self, int64_t number, int64_t line)
+cli_publish_counts_published (cli_publish_counts_t *self, int64_t number, int64_t line)
 {
     self->counts.events++;
     const s_run_t *last = self->run_count? &self->runs [self->run_count - 1]: NULL;
@@ -75,7 +75,7 @@ cli_tally_published (cli_tally_t *self, int64_t number, int64_t line)
 }
 
 static int64_t
-s_line (const cli_tally_t *self, int64_t number)
+s_line (const cli_publish_counts_t *self, int64_t number)
 {
     for (size_t i = self->run_count; i-- > 0; )
         if (self->runs [i].number <= number)
@@ -84,7 +84,7 @@ s_line (const cli_tally_t *self, int64_t number)
 }
 
 static void
-s_acked (cli_tally_t *self, const stele_receipt_t *receipt)
+s_acked (cli_publish_counts_t *self, const stele_receipt_t *receipt)
 {
     if (receipt->position > self->counts.position)
         self->counts.position = receipt->position;
@@ -107,7 +107,7 @@ s_acked (cli_tally_t *self, const stele_receipt_t *receipt)
 }
 
 static void
-s_refused (cli_tally_t *self, int64_t number)
+s_refused (cli_publish_counts_t *self, int64_t number)
 {
     self->counts.refused++;
     if (number <= self->through) {  // An ack that went ahead counted it
@@ -120,7 +120,7 @@ s_refused (cli_tally_t *self, int64_t number)
 }
 
 int64_t
-cli_tally_receipt (cli_tally_t *self, const stele_receipt_t *receipt)
+cli_publish_counts_receipt (cli_publish_counts_t *self, const stele_receipt_t *receipt)
 {
     if (receipt->fate == STELE_ACKED) {
         s_acked (self, receipt);
@@ -130,10 +130,10 @@ cli_tally_receipt (cli_tally_t *self, const stele_receipt_t *receipt)
     return s_line (self, receipt->number);
 }
 
-cli_tally_counts_t
-cli_tally_counts (const cli_tally_t *self)
+cli_publish_counts_counts_t
+cli_publish_counts_counts (const cli_publish_counts_t *self)
 {
-    cli_tally_counts_t counts = self->counts;
+    cli_publish_counts_counts_t counts = self->counts;
     counts.open = counts.events - counts.accepted - counts.duplicates - counts.refused;
     return counts;
 }

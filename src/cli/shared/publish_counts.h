@@ -14,20 +14,20 @@
 
 #include "stele_client.h"
 
-typedef struct cli_tally cli_tally_t;
+typedef struct cli_publish_counts cli_publish_counts_t;
 
-cli_tally_t *
-    cli_tally_new (void);
+cli_publish_counts_t *
+    cli_publish_counts_new (void);
 void
-    cli_tally_destroy (cli_tally_t **self_p);
+    cli_publish_counts_destroy (cli_publish_counts_t **self_p);
 
 /*  The event with that number of the client came from that line. Numbers ascend. */
 void
-    cli_tally_published (cli_tally_t *self, int64_t number, int64_t line);
+    cli_publish_counts_published (cli_publish_counts_t *self, int64_t number, int64_t line);
 
 /*  Count a receipt. Returns the line of a refused event, else 0.             */
 int64_t
-    cli_tally_receipt (cli_tally_t *self, const stele_receipt_t *receipt);
+    cli_publish_counts_receipt (cli_publish_counts_t *self, const stele_receipt_t *receipt);
 
 typedef struct {
     int64_t events;                 // Published
@@ -36,9 +36,9 @@ typedef struct {
     int64_t refused;
     int64_t open;                   // Not yet settled
     int64_t position;               // Of the last ack
-} cli_tally_counts_t;
+} cli_publish_counts_counts_t;
 
-cli_tally_counts_t
-    cli_tally_counts (const cli_tally_t *self);
+cli_publish_counts_counts_t
+    cli_publish_counts_counts (const cli_publish_counts_t *self);
 
 #endif

@@ -30,7 +30,7 @@ typedef struct {
     cli_t *cli;
     const char *command;
     stele_client_t *client;
-    cli_tally_t *tally;
+    cli_publish_counts_t *tally;
     cli_lines_t *lines;
     int64_t bad_lines;
     int64_t heard_ms;               // When the broker was last heard of, or nothing was open
@@ -65,7 +65,7 @@ s_show_progress (s_push_t *self)
     int64_t now = stele_clock_steady_ms ();
     if (!self->progress || now - self->shown_ms < 2 * SLICE_MS)
         return;
-    cli_tally_counts_t counts = cli_tally_counts (self->tally);
+    cli_publish_counts_counts_t counts = cli_publish_counts_counts (self->tally);
     int64_t settled = counts.events - counts.open;
     int64_t rate = self->shown_ms? (settled - self->shown_events) * 1000 / (now - self->shown_ms): 0;
     fprintf (stderr, "\r\033[K%s events, %s durable, %s/s", cli_format_count (counts.events).text,
@@ -99,7 +99,7 @@ s_on_receipt (const stele_receipt_t *receipt, void *arg)
 {
     s_push_t *self = arg;
     self->heard_ms = stele_clock_steady_ms ();
-    int64_t line = cli_tally_receipt (self->tally, receipt);
+    int64_t line = cli_publish_counts_receipt (self->tally, receipt);
     if (receipt->fate == STELE_REFUSED) {
         s_wipe_progress (self);
         char where [40] = "an event spooled before";
@@ -122,7 +122,7 @@ s_check (s_push_t *self)
         return false;
     }
     s_show_progress (self);
-    cli_tally_counts_t counts = cli_tally_counts (self->tally);
+    cli_publish_counts_counts_t counts = cli_publish_counts_counts (self->tally);
     if (open == 0)
         self->heard_ms = stele_clock_steady_ms ();
     int patience_ms = cli_timeout (self->cli, counts.open < counts.events? STALL_MS:
@@ -180,7 +180,7 @@ s_spool_group (s_push_t *self)
     int64_t first = number - (int64_t) self->group_count + 1;
     for (size_t i = 0; i < self->group_count; i++) {
         if (number > 0)
-            cli_tally_published (self->tally, first + (int64_t) i, self->group_lines [i]);
+            cli_publish_counts_published (self->tally, first + (int64_t) i, self->group_lines [i]);
         stele_event_destroy (&self->group [i]);
     }
     if (number > 0)
@@ -198,10 +198,10 @@ s_count_spooled (s_push_t *self)
         self->failure = (int) open;
         return;
     }
-    cli_tally_counts_t counts = cli_tally_counts (self->tally);
+    cli_publish_counts_counts_t counts = cli_publish_counts_counts (self->tally);
     self->spooled_before = open + counts.accepted + counts.duplicates + counts.refused;
     for (int64_t number = 1; number <= self->spooled_before; number++)
-        cli_tally_published (self->tally, number, number - self->spooled_before);
+        cli_publish_counts_published (self->tally, number, number - self->spooled_before);
 }
 
 static void
@@ -234,7 +234,7 @@ s_publish_event (s_push_t *self, stele_event_t *event)
     while (number == STELE_ETIMEOUT && s_check (self) && cli_interrupts () == 0)
         number = stele_client_publish (self->client, &event, SLICE_MS);
     if (number > 0)
-        cli_tally_published (self->tally, number, line);
+        cli_publish_counts_published (self->tally, number, line);
     else
     if (number != STELE_ETIMEOUT)
         self->failure = (int) number;
@@ -264,7 +264,7 @@ s_take_line (s_push_t *self, const char *text, size_t size)
         s_publish_event (self, event);
     else
         s_bad_line (self, *error? error: "not a JSON object");
-    if (cli_tally_counts (self->tally).events % 1000 == 0)
+    if (cli_publish_counts_counts (self->tally).events % 1000 == 0)
         s_show_progress (self);
 }
 
@@ -311,7 +311,7 @@ s_read_lines (s_push_t *self)
 static void
 s_print_counts (const s_push_t *self)
 {
-    cli_tally_counts_t counts = cli_tally_counts (self->tally);
+    cli_publish_counts_counts_t counts = cli_publish_counts_counts (self->tally);
     if (self->cli->json) {
         printf ("{\"events\":%" PRId64 ",\"accepted\":%" PRId64 ",\"duplicates\":%" PRId64
             ",\"refused\":%" PRId64 ",\"bad_lines\":%" PRId64 ",\"unacked\":%" PRId64
@@ -415,7 +415,7 @@ s_say_failure (const s_push_t *self)
 
 //  What another export of the same ledger brought is not known to be the same
 static void
-s_say_others (const cli_tally_counts_t *counts)
+s_say_others (const cli_publish_counts_counts_t *counts)
 {
     if (counts->accepted && counts->position > counts->accepted + counts->duplicates)
         cli_say ("the ledger has events beside these: what both have is there twice now. "
@@ -428,7 +428,7 @@ s_end (s_push_t *self)
     s_wipe_progress (self);
     int status = self->failure? s_say_failure (self): EX_OK;
     s_print_counts (self);
-    cli_tally_counts_t counts = cli_tally_counts (self->tally);
+    cli_publish_counts_counts_t counts = cli_publish_counts_counts (self->tally);
     if (self->says_others)
         s_say_others (&counts);
     if (status)
@@ -476,7 +476,7 @@ cli_push (cli_t *cli, const cli_push_t *args, int fd)
         .heard_ms = stele_clock_steady_ms () };
     cli_interrupt_catch ();
     self.lines = cli_lines_new (fd);
-    self.tally = cli_tally_new ();
+    self.tally = cli_publish_counts_new ();
     self.spool = args->spool;
     self.says_others = args->says_others;
     self.client = s_client (&self, args);
@@ -491,7 +491,7 @@ cli_push (cli_t *cli, const cli_push_t *args, int fd)
     s_flush (&self);
     int status = s_end (&self);
     stele_client_destroy (&self.client);
-    cli_tally_destroy (&self.tally);
+    cli_publish_counts_destroy (&self.tally);
     cli_lines_destroy (&self.lines);
     return status;
 }

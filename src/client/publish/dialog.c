@@ -81,7 +81,7 @@ stele_dialog_flush (stele_dialog_t *self)
 }
 
 void
-stele_dialog_hush (stele_dialog_t *self)
+stele_dialog_disconnected (stele_dialog_t *self)
 {
     if (self->state == ENDED)
         return;

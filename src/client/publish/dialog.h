@@ -70,7 +70,7 @@ void
 
 /*  There is no connection: say nothing until there is one.                  */
 void
-    stele_dialog_hush (stele_dialog_t *self);
+    stele_dialog_disconnected (stele_dialog_t *self);
 
 /*  There is a connection, and nothing was said on it: greet.                */
 void
@@ -85,7 +85,7 @@ void
     stele_dialog_answer (stele_dialog_t *self, const void *data, size_t size, int64_t now_ms);
 
 /*  Pack the next message that is due: a hello, a batch, a ping. False where
-    none is. If it cannot be sent, hush.                                     */
+    none is. If it cannot be sent, disconnected.                                     */
 bool
     stele_dialog_speak (stele_dialog_t *self, int64_t now_ms, stele_pack_t *pack);
 

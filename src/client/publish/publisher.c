@@ -95,7 +95,7 @@ stele_publisher_new (const stele_sender_settings_t *settings, stele_spool_t **sp
     }
     self->sender = zactor_new (stele_sender, &copy);
     assert (self->sender);
-    STELE_HEARD (&copy);
+    STELE_TSAN_ACQUIRE (&copy);
     if (self->spool)
         s_feed (self);
     return self;
@@ -291,7 +291,7 @@ s_hand_over (stele_publisher_t *self, const void *event, size_t size)
     int rc = zmq_msg_init_size (&message, size);
     assert (rc == 0);
     memcpy (zmq_msg_data (&message), event, size);
-    STELE_TOLD (zmq_msg_data (&message));
+    STELE_TSAN_RELEASE (zmq_msg_data (&message));
     rc = zmq_msg_send (&message, zsock_resolve (self->pair), 0);
     assert (rc >= 0);
     self->handed_bytes += (int64_t) size;

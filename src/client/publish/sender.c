@@ -80,7 +80,7 @@ static void
 s_open (sender_t *self)
 {
     stele_refusal_t refusal = { 0 };
-    stele_dialog_hush (self->dialog);
+    stele_dialog_disconnected (self->dialog);
     self->heard = false;
     self->heard_ms = self->now_ms;
     if (stele_link_open (self->link, &refusal) != 0)
@@ -115,7 +115,7 @@ s_speak (sender_t *self)
 {
     while (stele_dialog_speak (self->dialog, self->now_ms, self->pack)) {
         if (!s_send (self)) {
-            stele_dialog_hush (self->dialog);
+            stele_dialog_disconnected (self->dialog);
             //  Elsewhere libzmq connects again by itself, and the link tells
             if (stele_link_local (self->link))
                 s_open (self);
@@ -154,7 +154,7 @@ s_take_events (sender_t *self)
         zmq_msg_init (&event);
         int size = zmq_msg_recv (&event, pair, ZMQ_DONTWAIT);
         if (size >= 0) {
-            STELE_HEARD (zmq_msg_data (&event));
+            STELE_TSAN_ACQUIRE (zmq_msg_data (&event));
             stele_dialog_put (self->dialog, &event, self->now_ms);
         }
         zmq_msg_close (&event);
@@ -235,7 +235,7 @@ stele_sender (zsock_t *pipe, void *args)
     pthread_sigmask (SIG_BLOCK, &signals, NULL);
 
     sender_t *self = s_sender_new (pipe, (const stele_sender_settings_t *) args);
-    STELE_TOLD (args);
+    STELE_TSAN_RELEASE (args);
     zsock_signal (pipe, 0);
     s_open (self);
     while (!self->terminated) {

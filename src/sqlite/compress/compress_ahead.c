@@ -39,7 +39,7 @@ typedef struct s_message {
     size_t left;                    // So many of them, from the first on, nobody has come to
 } s_message_t;
 
-struct stele_ahead {
+struct stele_compress_ahead {
     pthread_t thread;
     pthread_mutex_t mutex;          // Of all that follows, but for what the thread works on
     pthread_cond_t offered;         // For the thread
@@ -126,7 +126,7 @@ s_pack (s_text_t *text, stele_compressor_t *compressor)
 
 //  What to do next: true with a message to look at (text NULL), or a text of it that is taken now
 static bool
-s_choose (stele_ahead_t *self, s_message_t **message, s_text_t **text)
+s_choose (stele_compress_ahead_t *self, s_message_t **message, s_text_t **text)
 {
     for (s_message_t *m = self->messages; m; m = m->next) {
         *message = m;
@@ -152,7 +152,7 @@ s_choose (stele_ahead_t *self, s_message_t **message, s_text_t **text)
 static void *
 s_run (void *arg)
 {
-    stele_ahead_t *self = arg;
+    stele_compress_ahead_t *self = arg;
     stele_thread_name ("ahead");
     pthread_mutex_lock (&self->mutex);
     while (!self->ended) {
@@ -187,10 +187,10 @@ s_run (void *arg)
 
 //  -- the writer --------------------------------------------------------------------------
 
-stele_ahead_t *
-stele_ahead_new (void)
+stele_compress_ahead_t *
+stele_compress_ahead_new (void)
 {
-    stele_ahead_t *self = calloc (1, sizeof *self);
+    stele_compress_ahead_t *self = calloc (1, sizeof *self);
     if (!self)
         return NULL;
     pthread_mutex_init (&self->mutex, NULL);
@@ -215,10 +215,10 @@ s_free (s_message_t *message)
 }
 
 void
-stele_ahead_destroy (stele_ahead_t **self_p)
+stele_compress_ahead_destroy (stele_compress_ahead_t **self_p)
 {
     assert (self_p);
-    stele_ahead_t *self = *self_p;
+    stele_compress_ahead_t *self = *self_p;
     if (!self)
         return;
     pthread_mutex_lock (&self->mutex);
@@ -241,7 +241,7 @@ stele_ahead_destroy (stele_ahead_t **self_p)
 
 //  Until the thread is not in that message; NULL: in none
 static void
-s_wait (stele_ahead_t *self, const s_message_t *message)
+s_wait (stele_compress_ahead_t *self, const s_message_t *message)
 {
     self->waited = true;
     while (message? self->working == message: self->working != NULL)
@@ -251,7 +251,7 @@ s_wait (stele_ahead_t *self, const s_message_t *message)
 
 //  The thread may be in the next text of its message by then
 static void
-s_wait_for_text (stele_ahead_t *self, const s_text_t *text)
+s_wait_for_text (stele_compress_ahead_t *self, const s_text_t *text)
 {
     self->waited = true;
     while (text->state == TEXT_TAKEN)
@@ -260,7 +260,7 @@ s_wait_for_text (stele_ahead_t *self, const s_text_t *text)
 }
 
 int
-stele_ahead_use (stele_ahead_t *self, unsigned id, const void *dictionary, size_t size)
+stele_compress_ahead_use (stele_compress_ahead_t *self, unsigned id, const void *dictionary, size_t size)
 {
     if (self->compressor && self->id == id)
         return 0;
@@ -277,7 +277,7 @@ stele_ahead_use (stele_ahead_t *self, unsigned id, const void *dictionary, size_
 }
 
 void
-stele_ahead_offer (stele_ahead_t *self, const void *data, size_t size)
+stele_compress_ahead_offer (stele_compress_ahead_t *self, const void *data, size_t size)
 {
     s_message_t *message = calloc (1, sizeof *message);
     if (!message)
@@ -303,7 +303,7 @@ s_by_place (const void *key, const void *element)
 }
 
 bool
-stele_ahead_take (stele_ahead_t *self, const void *text, size_t size, const void **frame, size_t *frame_size)
+stele_compress_ahead_take (stele_compress_ahead_t *self, const void *text, size_t size, const void **frame, size_t *frame_size)
 {
     bool done = false;
     const char *place = text;
@@ -327,7 +327,7 @@ stele_ahead_take (stele_ahead_t *self, const void *text, size_t size, const void
 }
 
 void
-stele_ahead_drop (stele_ahead_t *self, const void *data)
+stele_compress_ahead_drop (stele_compress_ahead_t *self, const void *data)
 {
     pthread_mutex_lock (&self->mutex);
     s_message_t **at = &self->messages;

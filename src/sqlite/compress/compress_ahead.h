@@ -19,33 +19,33 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-typedef struct stele_ahead stele_ahead_t;
+typedef struct stele_compress_ahead stele_compress_ahead_t;
 
 /*  NULL: out of memory, or no thread to be had. Caller owns return value.   */
-stele_ahead_t *
-    stele_ahead_new (void);
+stele_compress_ahead_t *
+    stele_compress_ahead_new (void);
 
 /*  Ends the thread.                                                         */
 void
-    stele_ahead_destroy (stele_ahead_t **self_p);
+    stele_compress_ahead_destroy (stele_compress_ahead_t **self_p);
 
 /*  The dictionary to use from here on, by its number; 0: none. The bytes are copied. Returns 0,
     or STELE_ENO_MEMORY: then nothing may be offered.                        */
 int
-    stele_ahead_use (stele_ahead_t *self, unsigned id, const void *dictionary, size_t size);
+    stele_compress_ahead_use (stele_compress_ahead_t *self, unsigned id, const void *dictionary, size_t size);
 
 /*  A message of the events socket, any bytes. They stay where they are until it is dropped. */
 void
-    stele_ahead_offer (stele_ahead_t *self, const void *data, size_t size);
+    stele_compress_ahead_offer (stele_compress_ahead_t *self, const void *data, size_t size);
 
 /*  The frame of a text of a message that was offered: true with the frame, which is valid until
     the message is dropped, or with size 0 where a frame does not pay. Waits while it is being
     made. False: the caller makes it itself.                                 */
 bool
-    stele_ahead_take (stele_ahead_t *self, const void *text, size_t size, const void **frame, size_t *frame_size);
+    stele_compress_ahead_take (stele_compress_ahead_t *self, const void *text, size_t size, const void **frame, size_t *frame_size);
 
 /*  It is not needed any more; nothing where it was not offered.             */
 void
-    stele_ahead_drop (stele_ahead_t *self, const void *data);
+    stele_compress_ahead_drop (stele_compress_ahead_t *self, const void *data);
 
 #endif

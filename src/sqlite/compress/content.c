@@ -19,12 +19,12 @@
 
 struct stele_content {
     stele_dictionaries_t *dictionaries;
-    stele_ahead_t *ahead;           // The writer's, made with the first offer;
+    stele_compress_ahead_t *ahead;           // The writer's, made with the first offer;
     bool alone;                     // or not to be had, or there is one processor only
     ZSTD_DCtx *expander;
     void *buffer;
     size_t buffer_size;
-    int trouble;
+    int error;
 };
 
 stele_content_t *
@@ -46,7 +46,7 @@ stele_content_destroy (stele_content_t **self_p)
     stele_content_t *self = *self_p;
     if (!self)
         return;
-    stele_ahead_destroy (&self->ahead);
+    stele_compress_ahead_destroy (&self->ahead);
     stele_dictionaries_destroy (&self->dictionaries);
     ZSTD_freeDCtx (self->expander);
     free (self->buffer);
@@ -71,20 +71,20 @@ stele_content_offer (stele_content_t *self, const void *message, size_t size)
     if (!stele_dictionaries_compressor (self->dictionaries))
         return;
     if (!self->ahead && !self->alone && sysconf (_SC_NPROCESSORS_ONLN) > 1)
-        self->ahead = stele_ahead_new ();
+        self->ahead = stele_compress_ahead_new ();
     self->alone = !self->ahead;
     const void *data;
     size_t data_size;
     unsigned id = stele_dictionaries_newest (self->dictionaries, &data, &data_size);
-    if (self->ahead && stele_ahead_use (self->ahead, id, data, data_size) == 0)
-        stele_ahead_offer (self->ahead, message, size);
+    if (self->ahead && stele_compress_ahead_use (self->ahead, id, data, data_size) == 0)
+        stele_compress_ahead_offer (self->ahead, message, size);
 }
 
 void
 stele_content_done (stele_content_t *self, const void *message)
 {
     if (self->ahead)
-        stele_ahead_drop (self->ahead, message);
+        stele_compress_ahead_drop (self->ahead, message);
 }
 
 //  A frame of it and its size, 0 where it does not pay, or memory is short: it is stored as it
@@ -93,7 +93,7 @@ static size_t
 s_compress (stele_content_t *self, stele_compressor_t *compressor, const stele_value_t *value, const void **data)
 {
     size_t packed;
-    if (self->ahead && stele_ahead_take (self->ahead, value->text, value->size, data, &packed))
+    if (self->ahead && stele_compress_ahead_take (self->ahead, value->text, value->size, data, &packed))
         return packed;
     if (!s_reserve (self, stele_compressor_room (value->size)))
         return 0;
@@ -209,18 +209,18 @@ stele_content_column (stele_content_t *self, sqlite3_stmt *stmt, int column,
     if (type == SQLITE_BLOB) {
         const void *data = sqlite3_column_blob (stmt, column);
         int bytes = sqlite3_column_bytes (stmt, column);
-        self->trouble = bytes && !data? STELE_ENO_MEMORY:
+        self->error = bytes && !data? STELE_ENO_MEMORY:
             s_expand (self, data, (size_t) bytes, record, &text, size);
-        return self->trouble? NULL: text;
+        return self->error? NULL: text;
     }
     text = (const char *) sqlite3_column_text (stmt, column);
     *size = (size_t) sqlite3_column_bytes (stmt, column);
-    self->trouble = STELE_ENO_MEMORY;
+    self->error = STELE_ENO_MEMORY;
     return text || type != SQLITE_NULL? text: "";
 }
 
 int
-stele_content_trouble (const stele_content_t *self)
+stele_content_error (const stele_content_t *self)
 {
-    return self->trouble;
+    return self->error;
 }

@@ -58,7 +58,7 @@ int
         const void *data, size_t size, stele_record_t *record, stele_field_t field);
 
 /*  A column of text, in the record's arena if it was compressed, else borrowed. NULL where
-    it is damaged, or memory runs out (stele_content_trouble says which);
+    it is damaged, or memory runs out (stele_content_error says which);
     "" where it is NULL.                                                     */
 const char *
     stele_content_column (stele_content_t *self, sqlite3_stmt *stmt, int column,
@@ -66,7 +66,7 @@ const char *
 
 /*  Why the last column was NULL: STELE_ELEDGER or STELE_ENO_MEMORY.         */
 int
-    stele_content_trouble (const stele_content_t *self);
+    stele_content_error (const stele_content_t *self);
 
 /*  Between batches: learn from what was stored. Returns 0 or a storage error. */
 int

@@ -15,12 +15,11 @@
 */
 
 #include "sqlite/list/list.h"
-#include "sqlite/write/zone_map.h"
 
 #define STATES_ROWS 4               // So many rows of the log cost as much as one of task_states
 
 bool
-reader_moment_untouched (const reader_list_t *self, const reader_brief_t *brief)
+reader_list_as_of_untouched (const reader_list_t *self, const reader_brief_t *brief)
 {
     if (brief->position > self->position)
         return false;
@@ -29,13 +28,13 @@ reader_moment_untouched (const reader_list_t *self, const reader_brief_t *brief)
 }
 
 int
-reader_moment_evaluate (reader_list_t *self, int64_t key, reader_found_t *found)
+reader_list_as_of_evaluate (reader_list_t *self, int64_t key, reader_found_t *found)
 {
     stele_reader_t *reader = self->reader;
     if (key > self->position)
         return 0;
     stele_record_clear (reader->row);
-    int rc = reader_past_row (reader, key, self->position, self->time);
+    int rc = reader_row_as_of (reader, key, self->position, self->time);
     if (rc != 1)
         return rc;
     if (!reader_filter_row_passes (&self->filter, reader->row))
@@ -138,11 +137,11 @@ s_is_settled (reader_list_t *self, int64_t key)
     if (self->time == INT64_MAX || reader_keys_has (&self->unordered, key))
         return false;
     return reader_brief (self->reader, key, &brief) == 1
-        && (brief.created_at > self->time || reader_moment_untouched (self, &brief));
+        && (brief.created_at > self->time || reader_list_as_of_untouched (self, &brief));
 }
 
 int
-reader_moment_open (reader_list_t *self)
+reader_list_as_of_open (reader_list_t *self)
 {
     if (!self->is_past || s_find_unordered (self))
         return self->reader->status;
@@ -157,7 +156,7 @@ reader_moment_open (reader_list_t *self)
         if ((self->lazy && !reader_keys_has (&self->unordered, keys.keys [i]))
         ||  s_is_settled (self, keys.keys [i]))
             continue;
-        if (reader_moment_evaluate (self, keys.keys [i], &found) == 1
+        if (reader_list_as_of_evaluate (self, keys.keys [i], &found) == 1
         &&  !reader_list_passed (self, found.time, found.key))
             reader_founds_add (self->reader, &self->touched, &found);
         if (reader_overdue (self->reader))

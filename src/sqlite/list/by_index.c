@@ -11,7 +11,6 @@
 */
 
 #include "sqlite/list/list.h"
-#include "sqlite/write/zone_map.h"
 
 //  One cursor over the index, standing on its next row
 typedef struct {
@@ -158,7 +157,7 @@ s_passes (reader_list_t *list, int64_t key, int64_t *units)
         return true;
     *units = 3;                     // And the text, where it is looked at
     return reader_brief (list->reader, key, &brief) == 1
-        && (!list->is_past || reader_moment_untouched (list, &brief))
+        && (!list->is_past || reader_list_as_of_untouched (list, &brief))
         && reader_filter_passes (&list->filter, &brief);
 }
 
@@ -177,7 +176,7 @@ s_first (const reader_list_t *list, s_branch_t *branches, int count)
 }
 
 int
-reader_list_merge (reader_list_t *list, const reader_pair_t *pairs, int count)
+reader_list_by_index (reader_list_t *list, const reader_pair_t *pairs, int count)
 {
     stele_reader_t *self = list->reader;
     s_branch_t branches [READER_BRANCHES];

@@ -16,7 +16,6 @@
 #include <assert.h>
 #include <stdlib.h>
 #include "sqlite/list/list.h"
-#include "sqlite/write/zone_map.h"
 
 typedef struct {
     int64_t bound;                  // No row of it comes before this time
@@ -130,7 +129,7 @@ s_add_row (s_walk_t *walk, sqlite3_stmt *statement)
     reader_list_t *list = walk->list;
     reader_brief_t brief;
     reader_brief_fill (&brief, statement, 0);
-    if (list->is_past && !reader_moment_untouched (list, &brief)) {
+    if (list->is_past && !reader_list_as_of_untouched (list, &brief)) {
         if (list->lazy && brief.key <= list->position && !reader_keys_has (&list->unordered, brief.key))
             reader_keys_add (list->reader, &walk->touched, brief.key);
         return;
@@ -163,7 +162,7 @@ s_read_zone (s_walk_t *walk, const reader_zone_t *zone)
     reader_keys_sort (&walk->touched);
     for (size_t i = 0; i < walk->touched.count && self->status == 0; i++, units += 40) {
         reader_found_t row;
-        if (reader_moment_evaluate (list, walk->touched.keys [i], &row) == 1)
+        if (reader_list_as_of_evaluate (list, walk->touched.keys [i], &row) == 1)
             s_push (walk, &row);
     }
     walk->touched.count = 0;
@@ -207,7 +206,7 @@ s_choose_zones (s_walk_t *walk)
 }
 
 int
-reader_list_walk (reader_list_t *list)
+reader_list_by_zone (reader_list_t *list)
 {
     s_walk_t walk = { .list = list };
     reader_list_bounds (list, &walk.from, &walk.to);

@@ -165,7 +165,7 @@ reader_list_set (reader_list_t *self, reader_keys_t *keys)
         reader_brief_t brief;
         if (keys->keys [i] > self->position
         ||  reader_brief (reader, keys->keys [i], &brief) != 1
-        ||  !reader_moment_untouched (self, &brief))
+        ||  !reader_list_as_of_untouched (self, &brief))
             continue;
         reader_found_t row = { reader_brief_time (&brief, self->ask->order), brief.key, false };
         if (row.time && row.time >= from && row.time <= to
@@ -242,7 +242,7 @@ reader_list_open (reader_list_t *self, stele_reader_t *reader, const stele_filte
     self->is_past = self->position < self->head || self->time != INT64_MAX;
     if (reader_filter_open (&self->filter, reader, ask) || self->filter.nothing)
         return reader->status;
-    return reader_moment_open (self);
+    return reader_list_as_of_open (self);
 }
 
 void
@@ -290,15 +290,15 @@ s_find (reader_list_t *self)
         bool by_created = self->ask->order <= STELE_ORDER_CREATED_ASC;
         int count = reader_list_pairs (self, pairs, &tasks);
         if (self->lazy || count > READER_BRANCHES)
-            reader_list_walk (self);
+            reader_list_by_zone (self);
         else
         if (by_created)
-            reader_list_merge (self, pairs, count);
+            reader_list_by_index (self, pairs, count);
         else
         if (tasks <= self->reader->bounds.set && !self->filter.match)
             s_list_pairs (self, pairs, count);
         else
-            reader_list_walk (self);
+            reader_list_by_zone (self);
     }
     if (self->reader->status == 0)
         s_take_rest (self);
@@ -333,7 +333,7 @@ s_hand_out (reader_list_t *self, stele_row_fn *fn, void *arg)
     for (size_t i = 0; i < self->page.count && i < (size_t) self->ask->limit; i++) {
         const reader_found_t *row = &self->page.rows [i];
         stele_record_clear (reader->row);
-        int rc = row->past? reader_past_row (reader, row->key, self->position, self->time):
+        int rc = row->past? reader_row_as_of (reader, row->key, self->position, self->time):
             reader_task_row (reader, row->key, false);
         if (rc != 1)
             return rc;

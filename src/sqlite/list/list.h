@@ -101,19 +101,15 @@ void
 
 //  What was at that moment is what is now: nothing of the task happened since.
 bool
-    reader_moment_untouched (const reader_list_t *self, const reader_brief_t *brief);
+    reader_list_as_of_untouched (const reader_list_t *self, const reader_brief_t *brief);
 
 //  Does a touched task pass as it was? 1 with its place in *found, 0 it does not, or an error.
 int
-    reader_moment_evaluate (reader_list_t *self, int64_t key, reader_found_t *found);
+    reader_list_as_of_evaluate (reader_list_t *self, int64_t key, reader_found_t *found);
 
 //  Find the touched and evaluate them, or turn lazy. Returns the status of the call.
 int
-    reader_moment_open (reader_list_t *self);
-
-//  The record of the task as it was then, into the cleared row: 1, 0, or an error (task_as_of.c).
-int
-    reader_past_row (stele_reader_t *self, int64_t key, int64_t position, int64_t time);
+    reader_list_as_of_open (reader_list_t *self);
 
 /*  -- ways to find the page ---------------------------------------------------------- */
 
@@ -129,9 +125,9 @@ int
     reader_list_pairs (reader_list_t *self, reader_pair_t *pairs, int64_t *tasks);
 
 int
-    reader_list_merge (reader_list_t *self, const reader_pair_t *pairs, int count);
+    reader_list_by_index (reader_list_t *self, const reader_pair_t *pairs, int count);
 int
-    reader_list_walk (reader_list_t *self);
+    reader_list_by_zone (reader_list_t *self);
 
 //  The tasks that may be meant by the search, sorted. False: they are too many to be sorted.
 bool

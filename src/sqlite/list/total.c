@@ -149,7 +149,7 @@ static bool
 s_count_match (reader_list_t *list, const reader_brief_t *brief, int64_t *total)
 {
     if (!reader_brief_time (brief, list->ask->order)
-    ||  !reader_moment_untouched (list, brief) || !reader_filter_selects (&list->filter, brief))
+    ||  !reader_list_as_of_untouched (list, brief) || !reader_filter_selects (&list->filter, brief))
         return true;
     if (list->filter.texts == TEXTS_MAX)
         return false;

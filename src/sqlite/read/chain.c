@@ -14,7 +14,6 @@
 */
 
 #include <assert.h>
-#include "sqlite/write/ledger_internal.h"
 #include "sqlite/read/reader_internal.h"
 
 #define LOOK_EVERY 64                   // Rows between looks at the clock

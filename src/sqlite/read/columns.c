@@ -107,7 +107,7 @@ s_expanded_into (stele_reader_t *self, stele_record_t *record, sqlite3_stmt *sta
     if (text)
         return text;
     *size = 0;
-    if (stele_content_trouble (self->content) == STELE_ENO_MEMORY)
+    if (stele_content_error (self->content) == STELE_ENO_MEMORY)
         reader_fail (self, STELE_ENO_MEMORY, "out of memory");
     else
         reader_fail (self, STELE_ELEDGER, "text in a row cannot be expanded: it is damaged");

@@ -9,8 +9,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "sqlite/write/ledger_internal.h"
 #include "sqlite/read/reader_internal.h"
+#include "sqlite/read/reader_over.h"
 #include "sqlite/sql/schema.h"
 #include "sqlite/sql/sql.h"
 #include "model/clock.h"

@@ -17,6 +17,7 @@
 
 #include <sqlite3.h>
 #include "sqlite/compress/content.h"
+#include "sqlite/sql/codes.h"
 #include "sqlite/sql/id_codec.h"
 #include "sqlite/sql/json_fields.h"
 #include "ledger/reader.h"
@@ -48,7 +49,7 @@ typedef enum {
     SLOT_CHAIN_TASK, SLOT_CHAIN_SESSION,
     SLOT_CREATED, SLOT_CREATED_LINK, SLOT_CREATED_REPLACED,
     SLOT_TASK, SLOT_TASK_BY_KEY, SLOT_LIVE, SLOT_LIVE_BY_KEY, SLOT_ACTIVE,
-    SLOT_PAST_KEY, SLOT_PAST_TASK, SLOT_PAST_HISTORY, SLOT_PAST_OUTPUT, SLOT_PAST_METRIC, SLOT_PAST_ERROR,
+    SLOT_AS_OF_KEY, SLOT_AS_OF_TASK, SLOT_AS_OF_HISTORY, SLOT_AS_OF_OUTPUT, SLOT_AS_OF_METRIC, SLOT_AS_OF_ERROR,
     SLOT_PAIRS, SLOT_BRIEF, SLOT_TASK_BELONGS, SLOT_ZONES, SLOT_UNORDERED, SLOT_CHILDREN, SLOT_PAIR_TASKS,
     SLOT_WALK,                                  // One an order and a kind of moment
     SLOT_WALK_LAST = SLOT_WALK + 3,
@@ -59,7 +60,7 @@ typedef enum {
     SLOT_SESSION, SLOT_SESSION_BY_KEY, SLOT_SESSIONS, SLOT_SESSIONS_OF_TASK, SLOT_PREFERENCES,
     SLOT_TABLE_TASKS, SLOT_TABLE_SESSIONS, SLOT_TABLE_SESSION, SLOT_TABLE_SESSION_HISTORY,
     SLOT_TABLE_SESSION_COMMAND, SLOT_TABLE_SESSION_FIRST,
-    SLOT_REJECTED, SLOT_REJECTED_ONE, SLOT_PRODUCERS,
+    SLOT_REJECTED, SLOT_REJECTED_ONE,
     SLOT_STATS_STATES, SLOT_STATS_SESSIONS, SLOT_STATS_COMMITS, SLOT_STATS_REJECTED,
     SLOT_LOSSES, SLOT_LOSS_COUNT,
     SLOT_COUNTS_ROLE, SLOT_COUNTS_PROVIDER, SLOT_COUNTS_MODEL,
@@ -270,7 +271,7 @@ int
 
 //  The record of a task as it was at a position: the same.
 int
-    reader_task_past (stele_reader_t *self, const char *task_id, size_t size, int64_t position);
+    reader_task_as_of (stele_reader_t *self, const char *task_id, size_t size, int64_t position);
 
 //  The record of a session: the same.
 int
@@ -330,5 +331,9 @@ void
 //  Of sorted ones.
 bool
     reader_keys_has (const reader_keys_t *self, int64_t key);
+
+//  The record of the task as it was then, into the cleared row: 1, 0, or an error (task_as_of.c).
+int
+    reader_row_as_of (stele_reader_t *self, int64_t key, int64_t position, int64_t time);
 
 #endif

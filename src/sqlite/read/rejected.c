@@ -1,4 +1,4 @@
-/*  rejected - refused events, and who publishes
+/*  rejected - refused events
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -101,36 +101,4 @@ stele_reader_rejected_one (stele_reader_t *self, int64_t id, stele_row_fn *fn, v
     if (found == 1)
         s_fill (self, statement);
     return reader_row_out (self, self->status? self->status: found, fn, arg);
-}
-
-//  -- producers -----------------------------------------------------------------------
-
-int
-stele_reader_producers (stele_reader_t *self, int64_t limit, stele_row_fn *fn, void *arg)
-{
-    static const reader_column_t columns [] = {
-        { STELE_PRODUCER, COLUMN_TEXT }, { STELE_SEQUENCE, COLUMN_INTEGER },
-        { STELE_NAME, COLUMN_TEXT }, { STELE_TIME, COLUMN_INTEGER }
-    };
-    static const char *const status [] = {
-        [STELE_PRODUCER_PRESENT] = "present",
-        [STELE_PRODUCER_LEFT] = "left",
-        [STELE_PRODUCER_EXPIRED] = "expired"
-    };
-    int rc = reader_enter (self);
-    if (rc)
-        return rc;
-    sqlite3_stmt *statement = reader_with_key (self, SLOT_PRODUCERS,
-        "SELECT name, sequence, instance, last_seen_at, status FROM producers"
-        " ORDER BY last_seen_at DESC, id LIMIT ?1", limit);
-    while (rc == 0 && reader_step (self, statement) == 1) {
-        stele_record_clear (self->row);
-        if (READER_FILL (self, statement, 0, columns))
-            break;
-        int code = sqlite3_column_int (statement, 4);
-        if (code >= STELE_PRODUCER_PRESENT && code <= STELE_PRODUCER_EXPIRED)
-            reader_default_text (self, STELE_MESSAGE, status [code]);
-        rc = fn (self->row, arg);
-    }
-    return (int) reader_leave (self, rc < 0? rc: 0);
 }

@@ -13,7 +13,6 @@
 #include <string.h>
 #define HASH_NONFATAL_OOM 1         // What was not added has no table
 #include <uthash.h>
-#include "sqlite/write/ledger_internal.h"
 #include "sqlite/read/filter.h"
 #include "model/clock.h"
 

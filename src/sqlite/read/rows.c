@@ -11,7 +11,6 @@
 */
 
 #include <assert.h>
-#include "sqlite/write/ledger_internal.h"
 #include "sqlite/read/reader_internal.h"
 
 //  Columns of history that are not filled by the table
@@ -150,7 +149,7 @@ s_fill_members (stele_reader_t *self, sqlite3_stmt *statement, int column)
 {
     size_t size;
     const char *text = reader_text (self, statement, column, &size);
-    int code = text? stele_members_set (text, size, stele_record_state_vocabulary (self->row->type), self->row): 0;
+    int code = text? stele_json_fields_set (text, size, stele_record_state_vocabulary (self->row->type), self->row): 0;
     if (code)
         reader_fail_json (self, code);
 }

@@ -10,7 +10,6 @@
     file, You can obtain one at https://mozilla.org/MPL/2.0/.
 */
 
-#include "sqlite/write/ledger_internal.h"
 #include "sqlite/read/reader_internal.h"
 
 //  -- the past of a session -----------------------------------------------------------
@@ -49,7 +48,7 @@ s_take_start (s_session_t *session, sqlite3_stmt *statement)
     stele_reader_t *self = session->reader;
     size_t size;
     const char *text = reader_text (self, statement, 5, &size);
-    int code = text? stele_members_set (text, size, STELE_VOCABULARY_SESSION_STATE, self->row): 0;
+    int code = text? stele_json_fields_set (text, size, STELE_VOCABULARY_SESSION_STATE, self->row): 0;
     if (code)
         reader_fail_json (self, code);
     READER_FILL (self, statement, 4, user);
@@ -164,7 +163,7 @@ s_fill (stele_reader_t *self, stele_table_t table, sqlite3_stmt *statement, int6
         char room [STELE_ID_TEXT];
         size_t size = 0;
         const char *task_id = stele_id_column (statement, 2, room, &size);
-        reader_task_past (self, task_id? task_id: "", size, at);
+        reader_task_as_of (self, task_id? task_id: "", size, at);
     }
     else
         reader_task_row (self, key, false);

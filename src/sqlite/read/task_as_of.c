@@ -14,8 +14,7 @@
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
-#include "sqlite/write/ledger_internal.h"
-#include "sqlite/list/list.h"
+#include "sqlite/read/filter.h"
 
 #define LOOK_EVERY 64                   // Rows between looks at the clock
 
@@ -52,10 +51,10 @@ stele_field_set_t
 reader_member_set (stele_reader_t *self, const char *text, size_t size)
 {
     stele_field_set_t set = 0;
-    stele_members_t members = stele_members_start (text, size);
-    stele_member_t member;
+    stele_json_fields_t members = stele_json_fields_start (text, size);
+    stele_json_field_t member;
     int rc = 0;
-    while (text && (rc = stele_members_next (&members, &member)) == 1)
+    while (text && (rc = stele_json_fields_next (&members, &member)) == 1)
         if (member.field != STELE_FIELD_NONE)
             set |= STELE_FIELD_BIT (member.field);
     if (rc)
@@ -67,13 +66,13 @@ reader_member_set (stele_reader_t *self, const char *text, size_t size)
 static void
 s_set_wanted (stele_reader_t *self, const char *text, size_t size, stele_field_set_t *wanted)
 {
-    stele_members_t members = stele_members_start (text, size);
-    stele_member_t member;
+    stele_json_fields_t members = stele_json_fields_start (text, size);
+    stele_json_field_t member;
     int rc;
-    while ((rc = stele_members_next (&members, &member)) == 1) {
+    while ((rc = stele_json_fields_next (&members, &member)) == 1) {
         if (member.field == STELE_FIELD_NONE || !(*wanted & STELE_FIELD_BIT (member.field)))
             continue;
-        rc = stele_member_set (&member, STELE_VOCABULARY_TASK_STATE, self->row);
+        rc = stele_json_field_set (&member, STELE_VOCABULARY_TASK_STATE, self->row);
         if (rc)
             break;
         *wanted &= ~STELE_FIELD_BIT (member.field);
@@ -165,7 +164,7 @@ typedef struct {
     int64_t error_at;
     const char *kept;               // What task.created said of fields that were there
     size_t kept_size;
-} s_past_t;
+} s_as_of_t;
 
 #define PAST_SQL \
     "SELECT previous, time, user_id, kind, state_to, provider, model," \
@@ -177,14 +176,14 @@ enum {
 };
 
 static bool
-s_counts (const s_past_t *past, int64_t position, int64_t time)
+s_counts (const s_as_of_t *past, int64_t position, int64_t time)
 {
     return position <= past->position && time <= past->time;
 }
 
 //  An event that counts, of any kind
 static void
-s_note (s_past_t *past, int64_t position, sqlite3_stmt *statement)
+s_note (s_as_of_t *past, int64_t position, sqlite3_stmt *statement)
 {
     s_mark_t mark = { position, sqlite3_column_int64 (statement, PAST_TIME) };
     if (past->newest.position < position)
@@ -198,7 +197,7 @@ s_note (s_past_t *past, int64_t position, sqlite3_stmt *statement)
 
 //  A word column, where its field is still open
 static void
-s_take_word (s_past_t *past, sqlite3_stmt *statement, int column, stele_field_t field)
+s_take_word (s_as_of_t *past, sqlite3_stmt *statement, int column, stele_field_t field)
 {
     reader_column_t how = { (int8_t) field, COLUMN_WORD };
     if (!(past->open & STELE_FIELD_BIT (field))
@@ -209,7 +208,7 @@ s_take_word (s_past_t *past, sqlite3_stmt *statement, int column, stele_field_t 
 }
 
 static stele_task_state_t
-s_take_changes (s_past_t *past, sqlite3_stmt *statement)
+s_take_changes (s_as_of_t *past, sqlite3_stmt *statement)
 {
     size_t size;
     const char *changes = reader_text (past->reader, statement, PAST_CHANGES, &size);
@@ -220,7 +219,7 @@ s_take_changes (s_past_t *past, sqlite3_stmt *statement)
 }
 
 static stele_task_state_t
-s_take_created (s_past_t *past, int64_t position, sqlite3_stmt *statement)
+s_take_created (s_as_of_t *past, int64_t position, sqlite3_stmt *statement)
 {
     stele_reader_t *self = past->reader;
     reader_created_t created = {
@@ -258,7 +257,7 @@ s_take_created (s_past_t *past, int64_t position, sqlite3_stmt *statement)
 }
 
 static void
-s_add_step (s_past_t *past, const s_step_t *step)
+s_add_step (s_as_of_t *past, const s_step_t *step)
 {
     if (past->count == past->room) {
         size_t room = past->room? past->room * 2: 16;
@@ -274,7 +273,7 @@ s_add_step (s_past_t *past, const s_step_t *step)
 }
 
 static void
-s_take_history (s_past_t *past, int64_t position, sqlite3_stmt *statement)
+s_take_history (s_as_of_t *past, int64_t position, sqlite3_stmt *statement)
 {
     s_note (past, position, statement);
     s_step_t step = {
@@ -298,11 +297,11 @@ s_take_history (s_past_t *past, int64_t position, sqlite3_stmt *statement)
 }
 
 static int
-s_walk_history (s_past_t *past, int64_t position)
+s_walk_history (s_as_of_t *past, int64_t position)
 {
     stele_reader_t *self = past->reader;
     for (int count = 1; position > 0; count++) {
-        sqlite3_stmt *statement = reader_with_key (self, SLOT_PAST_HISTORY, PAST_SQL, position);
+        sqlite3_stmt *statement = reader_with_key (self, SLOT_AS_OF_HISTORY, PAST_SQL, position);
         if (reader_step (self, statement) != 1 || (count % LOOK_EVERY == 0 && reader_overdue (self)))
             break;
         if (s_counts (past, position, sqlite3_column_int64 (statement, PAST_TIME)))
@@ -317,7 +316,7 @@ s_walk_history (s_past_t *past, int64_t position)
 //  Outputs or metrics: the newest that counts, and where the task is still a placeholder
 //  the oldest too
 static int
-s_walk_others (s_past_t *past, int slot, const char *sql, int64_t position)
+s_walk_others (s_as_of_t *past, int slot, const char *sql, int64_t position)
 {
     stele_reader_t *self = past->reader;
     for (int count = 1; position > 0; count++) {
@@ -337,7 +336,7 @@ s_walk_others (s_past_t *past, int slot, const char *sql, int64_t position)
 //  Through the states, oldest first. Where a time leaves out an event between others,
 //  what remains need not be legal: it happened all the same.
 static void
-s_replay (s_past_t *past, stele_lifecycle_t *life)
+s_replay (s_as_of_t *past, stele_lifecycle_t *life)
 {
     bool stated = false;
     *life = (stele_lifecycle_t) { .state = STELE_TASK_QUEUED };
@@ -355,7 +354,7 @@ s_replay (s_past_t *past, stele_lifecycle_t *life)
 
 //  Into the row what is not a field that an event gave
 static int
-s_fill_past (s_past_t *past)
+s_fill_past (s_as_of_t *past)
 {
     stele_reader_t *self = past->reader;
     stele_record_t *row = self->row;
@@ -381,7 +380,7 @@ s_fill_past (s_past_t *past)
     }
     if (past->error_at) {
         static const reader_column_t last_error = { STELE_LAST_ERROR, COLUMN_TEXT };
-        sqlite3_stmt *statement = reader_with_key (self, SLOT_PAST_ERROR,
+        sqlite3_stmt *statement = reader_with_key (self, SLOT_AS_OF_ERROR,
             "SELECT error_message FROM history_plain WHERE position = ?1", past->error_at);
         if (reader_step (self, statement) == 1)
             reader_fill (self, statement, 0, &last_error, 1);
@@ -392,21 +391,21 @@ s_fill_past (s_past_t *past)
 
 //  1 there is such a past in the row, 0 it was not there yet, or an error
 static int
-s_read_past (s_past_t *past, int64_t key)
+s_read_past (s_as_of_t *past, int64_t key)
 {
     static const reader_column_t task_id = { STELE_TASK_ID, COLUMN_ID };
     stele_reader_t *self = past->reader;
-    sqlite3_stmt *statement = reader_with_key (self, SLOT_PAST_TASK,
+    sqlite3_stmt *statement = reader_with_key (self, SLOT_AS_OF_TASK,
         "SELECT s.last_history, s.last_output, s.last_metric, t.task_id"
         " FROM tasks t JOIN states_plain s ON s.task = t.id WHERE t.id = ?1", key);
     int rc = reader_step (self, statement);
     if (rc != 1)
         return rc;
     if (s_walk_history (past, sqlite3_column_int64 (statement, 0))
-    ||  s_walk_others (past, SLOT_PAST_OUTPUT,
+    ||  s_walk_others (past, SLOT_AS_OF_OUTPUT,
             "SELECT previous, time, user_id FROM outputs_plain WHERE position = ?1",
             sqlite3_column_int64 (statement, 1))
-    ||  s_walk_others (past, SLOT_PAST_METRIC,
+    ||  s_walk_others (past, SLOT_AS_OF_METRIC,
             "SELECT previous, time, user_id FROM metrics_plain WHERE position = ?1",
             sqlite3_column_int64 (statement, 2)))
         return self->status;
@@ -418,9 +417,9 @@ s_read_past (s_past_t *past, int64_t key)
 }
 
 int
-reader_past_row (stele_reader_t *self, int64_t key, int64_t position, int64_t time)
+reader_row_as_of (stele_reader_t *self, int64_t key, int64_t position, int64_t time)
 {
-    s_past_t past = {
+    s_as_of_t past = {
         .reader = self, .position = position, .time = time,
         .open = STELE_TASK_FIELDS & ~STELE_FIELD_BIT (STELE_STATE)
     };
@@ -431,19 +430,19 @@ reader_past_row (stele_reader_t *self, int64_t key, int64_t position, int64_t ti
 
 //  Of the task with that id; position and time INT64_MAX: any
 static int
-s_past_of (stele_reader_t *self, const char *task_id, size_t size, int64_t position, int64_t time)
+s_task_as_of (stele_reader_t *self, const char *task_id, size_t size, int64_t position, int64_t time)
 {
-    sqlite3_stmt *statement = reader_statement (self, SLOT_PAST_KEY,
+    sqlite3_stmt *statement = reader_statement (self, SLOT_AS_OF_KEY,
         "SELECT id FROM tasks WHERE task_id = ?1");
     reader_bind_id (statement, 1, task_id, size);
     int64_t key = reader_single (self, statement, 0);
-    return key > 0? reader_past_row (self, key, position, time): (int) key;
+    return key > 0? reader_row_as_of (self, key, position, time): (int) key;
 }
 
 int
-reader_task_past (stele_reader_t *self, const char *task_id, size_t size, int64_t position)
+reader_task_as_of (stele_reader_t *self, const char *task_id, size_t size, int64_t position)
 {
-    return s_past_of (self, task_id, size, position, INT64_MAX);
+    return s_task_as_of (self, task_id, size, position, INT64_MAX);
 }
 
 int
@@ -453,7 +452,7 @@ stele_reader_task_at (stele_reader_t *self, const char *task_id, size_t size,
     int rc = reader_enter (self);
     if (rc)
         return rc;
-    rc = s_past_of (self, task_id, size, position? position: INT64_MAX,
+    rc = s_task_as_of (self, task_id, size, position? position: INT64_MAX,
         position? INT64_MAX: time_us);
     return reader_row_out (self, rc, fn, arg);
 }

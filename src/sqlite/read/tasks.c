@@ -7,7 +7,6 @@
 
 #include "sqlite/read/filter.h"
 #include "sqlite/read/reader_internal.h"
-#include "sqlite/write/task_cache.h"
 
 #define TASK_FLAGS 0
 
@@ -104,7 +103,7 @@ stele_reader_task_by_key (stele_reader_t *self, int64_t key, stele_row_fn *fn, v
 }
 
 int
-stele_reader_task_stand (stele_reader_t *self, int64_t key, int *state, int64_t *position)
+stele_reader_task_state (stele_reader_t *self, int64_t key, int *state, int64_t *position)
 {
     int rc = reader_enter (self);
     if (rc)

@@ -10,7 +10,6 @@
 #include <assert.h>
 #include <stdlib.h>
 #include "sqlite/read/reader_internal.h"
-#include "sqlite/write/zone_map.h"
 
 size_t
 reader_zones (stele_reader_t *self, const reader_zone_t **zones)

@@ -9,10 +9,10 @@
 #include "sqlite/sql/json_fields.h"
 #include "stele_error.h"
 
-stele_members_t
-stele_members_start (const char *text, size_t size)
+stele_json_fields_t
+stele_json_fields_start (const char *text, size_t size)
 {
-    stele_members_t self = { text, text? text + size: NULL, true };
+    stele_json_fields_t self = { text, text? text + size: NULL, true };
     return self;
 }
 
@@ -61,7 +61,7 @@ s_skip_value (const char *text, const char *end)
 }
 
 int
-stele_members_next (stele_members_t *self, stele_member_t *member)
+stele_json_fields_next (stele_json_fields_t *self, stele_json_field_t *member)
 {
     const char *text = self->next;
     if (self->end - text < (self->first? 2: 1) || (self->first && *text++ != '{'))
@@ -178,7 +178,7 @@ s_unescape (const char *text, const char *end, char *room)
 }
 
 static int
-s_set_string (const stele_member_t *member, stele_vocabulary_t states, stele_record_t *record)
+s_set_string (const stele_json_field_t *member, stele_vocabulary_t states, stele_record_t *record)
 {
     char *room = stele_record_alloc (record, member->size);
     if (!room)
@@ -219,13 +219,13 @@ s_integer (const char *text, size_t size, int64_t *value)
 }
 
 static bool
-s_is (const stele_member_t *member, const char *literal)
+s_is (const stele_json_field_t *member, const char *literal)
 {
     return member->size == strlen (literal) && memcmp (member->value, literal, member->size) == 0;
 }
 
 int
-stele_member_set (const stele_member_t *member, stele_vocabulary_t states,
+stele_json_field_set (const stele_json_field_t *member, stele_vocabulary_t states,
     stele_record_t *record)
 {
     stele_field_t field = member->field;
@@ -260,14 +260,14 @@ stele_member_set (const stele_member_t *member, stele_vocabulary_t states,
 }
 
 int
-stele_members_set (const char *text, size_t size, stele_vocabulary_t states,
+stele_json_fields_set (const char *text, size_t size, stele_vocabulary_t states,
     stele_record_t *record)
 {
-    stele_members_t members = stele_members_start (text, size);
-    stele_member_t member;
+    stele_json_fields_t members = stele_json_fields_start (text, size);
+    stele_json_field_t member;
     int rc;
-    while ((rc = stele_members_next (&members, &member)) == 1) {
-        rc = stele_member_set (&member, states, record);
+    while ((rc = stele_json_fields_next (&members, &member)) == 1) {
+        rc = stele_json_field_set (&member, states, record);
         if (rc)
             return rc;
     }

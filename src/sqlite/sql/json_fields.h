@@ -18,31 +18,31 @@ typedef struct {
     const char *next;
     const char *end;
     bool first;
-} stele_members_t;
+} stele_json_fields_t;
 
 typedef struct {
     stele_field_t field;            // STELE_FIELD_NONE: not a field's name
     const char *value;              // JSON text of the value
     size_t size;
-} stele_member_t;
+} stele_json_field_t;
 
 /*  Start with the text of one object.                                       */
-stele_members_t
-    stele_members_start (const char *text, size_t size);
+stele_json_fields_t
+    stele_json_fields_start (const char *text, size_t size);
 
 /*  1 the next member, 0 there is none left, or STELE_ELEDGER: not an object. */
 int
-    stele_members_next (stele_members_t *self, stele_member_t *member);
+    stele_json_fields_next (stele_json_fields_t *self, stele_json_field_t *member);
 
 /*  Set the member's field in the record, as a copy in its arena; null makes it
     absent. 'states' is the vocabulary of the field state. Returns 0 or STELE_ELEDGER. */
 int
-    stele_member_set (const stele_member_t *member, stele_vocabulary_t states,
+    stele_json_field_set (const stele_json_field_t *member, stele_vocabulary_t states,
         stele_record_t *record);
 
 /*  All members of an object at once. A key that is not a field is a fault of the ledger. */
 int
-    stele_members_set (const char *text, size_t size, stele_vocabulary_t states,
+    stele_json_fields_set (const char *text, size_t size, stele_vocabulary_t states,
         stele_record_t *record);
 
 #endif

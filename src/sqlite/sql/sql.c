@@ -102,7 +102,7 @@ s_doing (int rc)
 }
 
 int
-stele_sql_trouble (sqlite3 *db, int code, char *text, size_t size)
+stele_sql_error_text (sqlite3 *db, int code, char *text, size_t size)
 {
     int rc = db? sqlite3_extended_errcode (db): SQLITE_OK;
     int kind = rc & 0xFF;

@@ -20,7 +20,7 @@ int
     the system said. Returns 'code', or STELE_EFULL where a write failed for want of room
     and SQLite calls that an I/O error (a quota, the shared memory).          */
 int
-    stele_sql_trouble (sqlite3 *db, int code, char *text, size_t size);
+    stele_sql_error_text (sqlite3 *db, int code, char *text, size_t size);
 
 /*  Note how a binding went that has to copy its bytes. When it failed, for want of memory, the
     next step or run on this thread fails with SQLITE_NOMEM: a statement must not

@@ -142,7 +142,7 @@ static int
 s_fold (stele_checkpoint_t *self, sqlite3 *db)
 {
     int rc = sqlite3_wal_checkpoint_v2 (db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, &self->pages_done);
-    return rc == SQLITE_OK? 0: stele_sql_trouble (db, stele_sql_code (rc), self->error, sizeof self->error);
+    return rc == SQLITE_OK? 0: stele_sql_error_text (db, stele_sql_code (rc), self->error, sizeof self->error);
 }
 
 //  SQLite syncs the file only with the last page of the log
@@ -191,7 +191,7 @@ int
 stele_checkpoint_settle (stele_checkpoint_t *self)
 {
     s_ended (self, true);
-    return self->read_only || stele_ledger_passes (self->code)? 0: self->code;
+    return self->read_only || stele_error_is_transient (self->code)? 0: self->code;
 }
 
 //  Without its header the memory is made anew from the log by who looks next
@@ -284,7 +284,7 @@ s_begin_anew (stele_checkpoint_t *self, int pages_next, int64_t spare_us_next)
 static int
 s_put_off (stele_checkpoint_t *self, int code)
 {
-    if (!stele_ledger_passes (code))
+    if (!stele_error_is_transient (code))
         return code;
     bool busy = code == 0 || code == STELE_EBUSY;
     s_begin_anew (self, self->pages + (busy? PAGES_RETRY: PAGES_NO_ROOM), SPARE_US_RETRY);
@@ -340,5 +340,5 @@ stele_checkpoint_truncate (stele_checkpoint_t *self)
     if (rc == SQLITE_OK || (log_pages >= 0 && done_pages == log_pages))
         self->pages = 0;            // Nothing is left to fold, be the log as long as it is
     return rc == SQLITE_OK? 0:
-        stele_sql_trouble (self->db, stele_sql_code (rc), self->error, sizeof self->error);
+        stele_sql_error_text (self->db, stele_sql_code (rc), self->error, sizeof self->error);
 }

@@ -197,7 +197,7 @@ s_register (void)
 }
 
 const char *
-stele_log_file_vfs (void)
+stele_wal_vfs (void)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     pthread_once (&once, s_register);

@@ -21,6 +21,6 @@
 /*  Name of the VFS, for sqlite3_open_v2; registered by the first call. NULL where SQLite
     has no VFS to stand on: then use that of the caller's choice.            */
 const char *
-    stele_log_file_vfs (void);
+    stele_wal_vfs (void);
 
 #endif

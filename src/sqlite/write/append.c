@@ -16,7 +16,7 @@ stele_ledger_bind_word (stele_ledger_t *self, sqlite3_stmt *stmt, int index,
     const stele_value_t *value)
 {
     int64_t number = 0;
-    int code = stele_words_value (self->words, value, &number);
+    int code = stele_intern_value (self->words, value, &number);
     if (code)
         return stele_ledger_fail (self, code);
     stele_sql_bind_key (stmt, index, number);
@@ -52,9 +52,9 @@ s_note (stele_ledger_t *self, const stele_record_t *event)
         return 0;
     const stele_value_t *id = &event->values [STELE_TASK_ID];
     stele_task_t *task = NULL;
-    int code = stele_tasks_find (self->tasks, id->text, id->size, &task);
+    int code = stele_task_cache_find (self->tasks, id->text, id->size, &task);
     if (code == 0)
-        code = stele_zones_note (self->zones, task, self->next, event->values [STELE_TIME].integer,
+        code = stele_zone_map_note (self->zones, task, self->next, event->values [STELE_TIME].integer,
             event->type == STELE_TASK_CREATED);
     return code? stele_ledger_fail (self, code): 0;
 }

@@ -12,7 +12,7 @@ stele_append_touch (stele_append_t *self)
 {
     self->task->position = self->ledger->next;
     self->task->updated_at = self->time;
-    stele_tasks_touch (self->ledger->tasks, self->task);
+    stele_task_cache_touch (self->ledger->tasks, self->task);
 }
 
 int

@@ -32,8 +32,8 @@ s_bind_repeated (stele_append_t *self, sqlite3_stmt *stmt, int index, const stel
     int64_t number = 0;
     if (value->kind != STELE_VALUE_NONE && value->size > 0 && value->size <= REPEATED_MAX) {
         int code = stmt == ledger->task_update?
-            stele_words_known (ledger->words, value->text, value->size, &number):
-            stele_words_repeated (ledger->words, value->text, value->size, &number);
+            stele_intern_known (ledger->words, value->text, value->size, &number):
+            stele_intern_repeated (ledger->words, value->text, value->size, &number);
         if (code)
             return stele_ledger_fail (ledger, code);
     }
@@ -90,7 +90,7 @@ stele_append_row_add (stele_append_t *self, bool created)
 {
     stele_ledger_t *ledger = self->ledger;
     const stele_value_t *id = &self->event->values [STELE_TASK_ID];
-    self->task = stele_tasks_add (ledger->tasks, id->text, id->size, ledger->next);
+    self->task = stele_task_cache_add (ledger->tasks, id->text, id->size, ledger->next);
     if (!self->task)
         return stele_ledger_fail (ledger, STELE_ENO_MEMORY);
     self->task->created_at = self->time;
@@ -157,7 +157,7 @@ s_read (stele_append_t *self, sqlite3_stmt *stmt, int column, stele_field_t fiel
     if (!text && how == COLUMN_ID)
         return sqlite3_errcode (self->ledger->db) == SQLITE_NOMEM? STELE_ENO_MEMORY: STELE_ELEDGER;
     if (!text)
-        return stele_content_trouble (self->ledger->content);
+        return stele_content_error (self->ledger->content);
     if (stele_field_kind (field) == STELE_KIND_BOOL)
         stele_record_set_bool (record, field, sqlite3_column_int (stmt, column));
     else

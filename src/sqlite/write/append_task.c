@@ -33,12 +33,12 @@ static int
 s_words (stele_append_t *self, int64_t *role, int64_t *provider, int64_t *model)
 {
     const stele_value_t *values = self->event->values;
-    stele_words_t *words = self->ledger->words;
-    int code = stele_words_value (words, &values [STELE_ROLE], role);
+    stele_intern_t *words = self->ledger->words;
+    int code = stele_intern_value (words, &values [STELE_ROLE], role);
     if (code == 0)
-        code = stele_words_value (words, &values [STELE_PROVIDER], provider);
+        code = stele_intern_value (words, &values [STELE_PROVIDER], provider);
     if (code == 0)
-        code = stele_words_value (words, &values [STELE_MODEL], model);
+        code = stele_intern_value (words, &values [STELE_MODEL], model);
     return code? stele_ledger_fail (self->ledger, code): 0;
 }
 
@@ -114,7 +114,7 @@ s_created_again (stele_append_t *self, stele_refusal_t *refusal)
 {
     stele_ledger_t *ledger = self->ledger;
     //  The reader on this connection sees the batch, once the states are written
-    int code = stele_tasks_flush (ledger->tasks);
+    int code = stele_task_cache_flush (ledger->tasks);
     if (code)
         return stele_ledger_fail (ledger, code);
     stele_record_t *record = stele_record_new ();
@@ -327,9 +327,9 @@ stele_ledger_append_task (stele_ledger_t *ledger, const stele_record_t *event,
         .producer = producer
     };
     const stele_value_t *id = &event->values [STELE_TASK_ID];
-    int code = stele_tasks_find (ledger->tasks, id->text, id->size, &self.task);
+    int code = stele_task_cache_find (ledger->tasks, id->text, id->size, &self.task);
     if (code == 0)
-        code = stele_words_value (ledger->words, &event->values [STELE_USER_ID], &self.user);
+        code = stele_intern_value (ledger->words, &event->values [STELE_USER_ID], &self.user);
     if (code)
         return stele_ledger_fail (ledger, code);
     switch ((stele_event_type_t) event->type) {

@@ -139,7 +139,7 @@ stele_ledger_settle_suspended (stele_ledger_t *self, int64_t since)
 int
 stele_ledger_flush (stele_ledger_t *self)
 {
-    int code = stele_tasks_flush (self->tasks);
+    int code = stele_task_cache_flush (self->tasks);
     return code? stele_ledger_fail (self, code): 0;
 }
 

@@ -22,34 +22,34 @@ typedef struct {
     char text [];
 } s_word_t;
 
-struct stele_words {
+struct stele_intern {
     sqlite3_stmt *find;
     sqlite3_stmt *insert;
     s_word_t *cache;
     size_t cache_bytes;             // Of the texts
 };
 
-stele_words_t *
-stele_words_new (sqlite3 *db)
+stele_intern_t *
+stele_intern_new (sqlite3 *db)
 {
-    stele_words_t *self = calloc (1, sizeof *self);
+    stele_intern_t *self = calloc (1, sizeof *self);
     if (!self)
         return NULL;
     self->find = stele_sql_prepare (db, "SELECT id FROM words WHERE word = ?1");
     self->insert = stele_sql_prepare (db, "INSERT INTO words (word) VALUES (?1)");
     if (!self->find || !self->insert)
-        stele_words_destroy (&self);
+        stele_intern_destroy (&self);
     return self;
 }
 
 void
-stele_words_destroy (stele_words_t **self_p)
+stele_intern_destroy (stele_intern_t **self_p)
 {
     assert (self_p);
-    stele_words_t *self = *self_p;
+    stele_intern_t *self = *self_p;
     if (!self)
         return;
-    stele_words_forget (self);
+    stele_intern_forget (self);
     sqlite3_finalize (self->find);
     sqlite3_finalize (self->insert);
     free (self);
@@ -58,7 +58,7 @@ stele_words_destroy (stele_words_t **self_p)
 
 //  *number 0: there is no such word
 static int
-s_find (stele_words_t *self, const char *text, size_t size, int64_t *number)
+s_find (stele_intern_t *self, const char *text, size_t size, int64_t *number)
 {
     *number = 0;
     sqlite3_bind_text (self->find, 1, text, (int) size, SQLITE_STATIC);
@@ -70,7 +70,7 @@ s_find (stele_words_t *self, const char *text, size_t size, int64_t *number)
 }
 
 static int
-s_find_or_insert (stele_words_t *self, const char *text, size_t size, int64_t *number)
+s_find_or_insert (stele_intern_t *self, const char *text, size_t size, int64_t *number)
 {
     int code = s_find (self, text, size, number);
     if (code || *number)
@@ -83,10 +83,10 @@ s_find_or_insert (stele_words_t *self, const char *text, size_t size, int64_t *n
 }
 
 static int
-s_remember (stele_words_t *self, const char *text, size_t size, int64_t number)
+s_remember (stele_intern_t *self, const char *text, size_t size, int64_t number)
 {
     if (HASH_COUNT (self->cache) >= CACHE_MAX || self->cache_bytes + size > CACHE_BYTES_MAX)
-        stele_words_forget (self);
+        stele_intern_forget (self);
     s_word_t *word = malloc (sizeof *word + size);
     if (!word)
         return STELE_ENO_MEMORY;
@@ -102,7 +102,7 @@ s_remember (stele_words_t *self, const char *text, size_t size, int64_t number)
 }
 
 int
-stele_words_number (stele_words_t *self, const char *text, size_t size, int64_t *number)
+stele_intern_number (stele_intern_t *self, const char *text, size_t size, int64_t *number)
 {
     s_word_t *word;
     HASH_FIND (hh, self->cache, text, size, word);
@@ -122,18 +122,18 @@ stele_words_number (stele_words_t *self, const char *text, size_t size, int64_t 
 }
 
 int
-stele_words_repeated (stele_words_t *self, const char *text, size_t size, int64_t *number)
+stele_intern_repeated (stele_intern_t *self, const char *text, size_t size, int64_t *number)
 {
     s_word_t *word;
     HASH_FIND (hh, self->cache, text, size, word);
     if (word)
-        return stele_words_number (self, text, size, number);
+        return stele_intern_number (self, text, size, number);
     *number = 0;
     return s_remember (self, text, size, 0);
 }
 
 int
-stele_words_known (stele_words_t *self, const char *text, size_t size, int64_t *number)
+stele_intern_known (stele_intern_t *self, const char *text, size_t size, int64_t *number)
 {
     s_word_t *word;
     HASH_FIND (hh, self->cache, text, size, word);
@@ -148,17 +148,17 @@ stele_words_known (stele_words_t *self, const char *text, size_t size, int64_t *
 }
 
 int
-stele_words_value (stele_words_t *self, const stele_value_t *value, int64_t *number)
+stele_intern_value (stele_intern_t *self, const stele_value_t *value, int64_t *number)
 {
     if (value->kind == STELE_VALUE_NONE) {
         *number = 0;
         return 0;
     }
-    return stele_words_number (self, value->size? value->text: "", value->size, number);
+    return stele_intern_number (self, value->size? value->text: "", value->size, number);
 }
 
 void
-stele_words_forget (stele_words_t *self)
+stele_intern_forget (stele_intern_t *self)
 {
     s_word_t *word, *next;
     HASH_ITER (hh, self->cache, word, next) {

@@ -14,32 +14,32 @@
 #include <sqlite3.h>
 #include "model/record.h"
 
-typedef struct stele_words stele_words_t;
+typedef struct stele_intern stele_intern_t;
 
 /*  NULL where the statements cannot be prepared.                            */
-stele_words_t *
-    stele_words_new (sqlite3 *db);
+stele_intern_t *
+    stele_intern_new (sqlite3 *db);
 void
-    stele_words_destroy (stele_words_t **self_p);
+    stele_intern_destroy (stele_intern_t **self_p);
 
 /*  Number of a text, made where it is new. Returns 0 or a storage error.    */
 int
-    stele_words_number (stele_words_t *self, const char *text, size_t size, int64_t *number);
+    stele_intern_number (stele_intern_t *self, const char *text, size_t size, int64_t *number);
 
 /*  The same for a text that may well be the only one of its kind: 0 where it was not met
     lately. The second time it becomes a word.                               */
 int
-    stele_words_repeated (stele_words_t *self, const char *text, size_t size, int64_t *number);
+    stele_intern_repeated (stele_intern_t *self, const char *text, size_t size, int64_t *number);
 
 /*  Its number where it is a word already, else 0: nothing is made, and it was not met. */
 int
-    stele_words_known (stele_words_t *self, const char *text, size_t size, int64_t *number);
+    stele_intern_known (stele_intern_t *self, const char *text, size_t size, int64_t *number);
 
 /*  Number of a TEXT value; 0 for NONE.                                      */
 int
-    stele_words_value (stele_words_t *self, const stele_value_t *value, int64_t *number);
+    stele_intern_value (stele_intern_t *self, const stele_value_t *value, int64_t *number);
 
 void
-    stele_words_forget (stele_words_t *self);
+    stele_intern_forget (stele_intern_t *self);
 
 #endif

@@ -31,7 +31,7 @@
 int
 stele_ledger_fail (stele_ledger_t *self, int code)
 {
-    code = stele_sql_trouble (self->db, code, self->error, sizeof self->error);
+    code = stele_sql_error_text (self->db, code, self->error, sizeof self->error);
     if (code == STELE_EIO)
         self->broken = true;
     return code;
@@ -91,7 +91,7 @@ s_checkpointed (stele_ledger_t *self, int code)
 {
     if (code)
         snprintf (self->error, sizeof self->error, "%s", stele_checkpoint_error (self->checkpoint));
-    if (!stele_ledger_passes (code))
+    if (!stele_error_is_transient (code))
         self->broken = true;
     return code;
 }
@@ -318,9 +318,9 @@ s_prepare (stele_ledger_t *self)
     STELE_LEDGER_STATEMENTS (STATEMENT_PREPARE)
 #undef STATEMENT_PREPARE
     self->content = stele_content_new (self->db);
-    self->words = stele_words_new (self->db);
-    self->tasks = stele_tasks_new (self->db);
-    self->zones = stele_zones_new (self->db);
+    self->words = stele_intern_new (self->db);
+    self->tasks = stele_task_cache_new (self->db);
+    self->zones = stele_zone_map_new (self->db);
     self->reader = stele_reader_over (self->db);
     if (!self->content || !self->words || !self->tasks || !self->zones || !self->reader)
         return s_fail_prepare (self);
@@ -349,7 +349,7 @@ s_open (stele_ledger_t *self, const char *path, const stele_ledger_options_t *op
     if (code == 0)
         code = stele_sql_code (sqlite3_open_v2 (path, &self->db,
             SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX
-            | SQLITE_OPEN_EXRESCODE, stele_log_file_vfs ()));
+            | SQLITE_OPEN_EXRESCODE, stele_wal_vfs ()));
     if (code) {
         code = stele_ledger_fail (self, code);
         return stele_refuse (refusal, code, "ledger", "cannot open %s: %s", path, self->error);
@@ -435,9 +435,9 @@ stele_ledger_close (stele_ledger_t **self_p)
     if (self->db && !sqlite3_get_autocommit (self->db))
         stele_ledger_rollback (self);
     stele_reader_close (&self->reader);
-    stele_words_destroy (&self->words);
-    stele_tasks_destroy (&self->tasks);
-    stele_zones_destroy (&self->zones);
+    stele_intern_destroy (&self->words);
+    stele_task_cache_destroy (&self->tasks);
+    stele_zone_map_destroy (&self->zones);
 #define STATEMENT_FINALIZE(name, sql) sqlite3_finalize (self->name);
     STELE_LEDGER_STATEMENTS (STATEMENT_FINALIZE)
 #undef STATEMENT_FINALIZE
@@ -511,9 +511,9 @@ stele_ledger_commit (stele_ledger_t *self, int64_t now_us)
         return code;
     code = STELE_FAULT_CODE (flush_before);
     if (code == 0)
-        code = stele_tasks_flush (self->tasks);
+        code = stele_task_cache_flush (self->tasks);
     if (code == 0)
-        code = stele_zones_flush (self->zones);
+        code = stele_zone_map_flush (self->zones);
     if (code == 0)
         code = STELE_FAULT_CODE (commits_before);
     if (code)
@@ -541,7 +541,7 @@ stele_ledger_commit (stele_ledger_t *self, int64_t now_us)
     self->top = self->next - 1;
     self->top_rejected = self->next_rejected;
     if (self->suspended) {
-        stele_tasks_trim (self->tasks);
+        stele_task_cache_trim (self->tasks);
         return 0;
     }
     self->head = self->top;
@@ -551,7 +551,7 @@ stele_ledger_commit (stele_ledger_t *self, int64_t now_us)
     if (stele_high_water_set (self->high_water, self->head, self->rejected) == STELE_EIO)
         self->high_water_code = STELE_EIO;
     STELE_FAULT (high_water_after);
-    stele_tasks_trim (self->tasks);
+    stele_task_cache_trim (self->tasks);
     return 0;
 }
 
@@ -563,9 +563,9 @@ stele_ledger_rollback (stele_ledger_t *self)
     if (!sqlite3_get_autocommit (self->db))
         stele_sql_exec (self->db, self->suspended? "ROLLBACK TO batch; RELEASE batch": "ROLLBACK");
     stele_sql_bound_forget ();
-    stele_tasks_forget (self->tasks);
-    stele_zones_forget (self->zones);
-    stele_words_forget (self->words);
+    stele_task_cache_forget (self->tasks);
+    stele_zone_map_forget (self->zones);
+    stele_intern_forget (self->words);
     self->next = self->top + 1;
     self->next_rejected = self->top_rejected;
 }
@@ -594,12 +594,6 @@ s_keep_high_water (stele_ledger_t *self, bool now)
         snprintf (self->error, sizeof self->error, "cannot write %s",
             stele_high_water_path (self->high_water));
     return self->high_water_code;
-}
-
-bool
-stele_ledger_passes (int code)
-{
-    return code == 0 || code == STELE_EBUSY || code == STELE_EFULL || code == STELE_ENO_MEMORY;
 }
 
 int

@@ -18,9 +18,10 @@
 #include "sqlite/wal/checkpoint.h"
 #include "sqlite/compress/content.h"
 #include "sqlite/wal/high_water.h"
+#include "sqlite/read/reader_over.h"
+#include "sqlite/sql/codes.h"
 #include "sqlite/sql/id_codec.h"
 #include "ledger/ledger.h"
-#include "ledger/reader.h"
 #include "sqlite/sql/sql.h"
 #include "sqlite/write/task_cache.h"
 #include "sqlite/write/intern.h"
@@ -135,9 +136,9 @@ struct stele_ledger {
     int64_t committed_at;           // Time of the last row of commits
     stele_checkpoint_t *checkpoint;
     bool broken;                    // An I/O error: what the files hold is for the next start to find out
-    stele_words_t *words;
-    stele_tasks_t *tasks;
-    stele_zones_t *zones;
+    stele_intern_t *words;
+    stele_task_cache_t *tasks;
+    stele_zone_map_t *zones;
     stele_content_t *content;
     stele_pack_t *pack;
     stele_record_t *scratch;
@@ -146,24 +147,6 @@ struct stele_ledger {
     STELE_LEDGER_STATEMENTS (STELE_STATEMENT_MEMBER)
 #undef STELE_STATEMENT_MEMBER
 };
-
-//  Kinds of history rows
-enum {
-    STELE_HISTORY_CREATED = 1,
-    STELE_HISTORY_UPDATED = 2,
-    STELE_HISTORY_STATE_CHANGED = 3,
-    STELE_HISTORY_INTERRUPTED = 4
-};
-
-//  A reader over the writer's own connection, for the length of an open batch: it sees
-//  what the batch wrote, and begins and ends no transaction. Closing it leaves the
-//  connection open. (reader.c)
-stele_reader_t *
-    stele_reader_over (sqlite3 *db);
-
-//  The id that such a reader answers with.
-void
-    stele_reader_set_ledger_id (stele_reader_t *self, const char *id);
 
 //  Compare what the file has with what the high-water file and the witness know, before
 //  anything is written. 0: it is whole, or what is missing may be lost and is in self->loss.

@@ -163,12 +163,12 @@ s_ask_high_water (stele_ledger_t *self, const stele_mark_t *has, stele_refusal_t
 }
 
 static void
-s_ask_witness (stele_ledger_t *self, const stele_mark_t *has, const stele_ledger_options_t *options)
+s_ask_last_position (stele_ledger_t *self, const stele_mark_t *has, const stele_ledger_options_t *options)
 {
     char name [120] = "";
-    if (!options->witness || !*has->ledger_id)
+    if (!options->last_position || !*has->ledger_id)
         return;
-    int64_t position = options->witness (has->ledger_id, name, sizeof name, options->witness_arg);
+    int64_t position = options->last_position (has->ledger_id, name, sizeof name, options->last_position_arg);
     if (position <= has->position)
         return;
     s_had (&self->loss, has, position);
@@ -211,7 +211,7 @@ stele_ledger_compare (stele_ledger_t *self, const char *path,
     code = s_ask_high_water (self, &has, refusal);
     if (code)
         return code;
-    s_ask_witness (self, &has, options);
+    s_ask_last_position (self, &has, options);
     if (self->loss.found && !options->accept_loss)
         return s_refuse (self, path, &has, refusal);
     return 0;

@@ -188,7 +188,7 @@ stele_ledger_interrupt (stele_ledger_t *self, int64_t producer, const char *reas
         //  The query looks at rows, so what this batch changed has to be in them
         stele_value_t ids [1000];
         stele_record_clear (arena);
-        code = stele_tasks_flush (self->tasks);
+        code = stele_task_cache_flush (self->tasks);
         if (code)
             stele_ledger_fail (self, (int) code);
         else

@@ -23,7 +23,7 @@ typedef struct {
     int64_t delta;
 } s_count_t;
 
-struct stele_tasks {
+struct stele_task_cache {
     sqlite3_stmt *find;             // Apart from the rest, since most that are not in memory are new
     sqlite3_stmt *load;
     sqlite3_stmt *insert;
@@ -60,10 +60,10 @@ static const char s_count_sql [] =
     "INSERT INTO task_counts (state, role, provider, model, count) VALUES (?1, ?2, ?3, ?4, ?5)"
     " ON CONFLICT DO UPDATE SET count = count + excluded.count";
 
-stele_tasks_t *
-stele_tasks_new (sqlite3 *db)
+stele_task_cache_t *
+stele_task_cache_new (sqlite3 *db)
 {
-    stele_tasks_t *self = calloc (1, sizeof *self);
+    stele_task_cache_t *self = calloc (1, sizeof *self);
     if (!self)
         return NULL;
     self->find = stele_sql_prepare (db, "SELECT id FROM tasks WHERE task_id = ?1");
@@ -75,18 +75,18 @@ stele_tasks_new (sqlite3 *db)
         "UPDATE task_states SET state = ?1, role = ?2, created_at = ?17, " COLUMNS " WHERE task = ?16");
     self->count = stele_sql_prepare (db, s_count_sql);
     if (!self->find || !self->load || !self->insert || !self->update || !self->update_indexed || !self->count)
-        stele_tasks_destroy (&self);
+        stele_task_cache_destroy (&self);
     return self;
 }
 
 void
-stele_tasks_destroy (stele_tasks_t **self_p)
+stele_task_cache_destroy (stele_task_cache_t **self_p)
 {
     assert (self_p);
-    stele_tasks_t *self = *self_p;
+    stele_task_cache_t *self = *self_p;
     if (!self)
         return;
-    stele_tasks_forget (self);
+    stele_task_cache_forget (self);
     free (self->dirty);
     sqlite3_finalize (self->find);
     sqlite3_finalize (self->load);
@@ -99,7 +99,7 @@ stele_tasks_destroy (stele_tasks_t **self_p)
 }
 
 static stele_task_t *
-s_task_new (stele_tasks_t *self, const char *id, size_t size)
+s_task_new (stele_task_cache_t *self, const char *id, size_t size)
 {
     stele_task_t *task = calloc (1, sizeof *task + size);
     if (!task)
@@ -144,7 +144,7 @@ s_load (stele_task_t *task, sqlite3_stmt *row)
 }
 
 int
-stele_tasks_find (stele_tasks_t *self, const char *id, size_t size, stele_task_t **task_p)
+stele_task_cache_find (stele_task_cache_t *self, const char *id, size_t size, stele_task_t **task_p)
 {
     if (self->last && self->last->id_size == size && memcmp (self->last->id, id, size) == 0) {
         *task_p = self->last;
@@ -173,7 +173,7 @@ stele_tasks_find (stele_tasks_t *self, const char *id, size_t size, stele_task_t
 }
 
 stele_task_t *
-stele_tasks_add (stele_tasks_t *self, const char *id, size_t size, int64_t key)
+stele_task_cache_add (stele_task_cache_t *self, const char *id, size_t size, int64_t key)
 {
     stele_task_t *task = s_task_new (self, id, size);
     if (!task)
@@ -185,7 +185,7 @@ stele_tasks_add (stele_tasks_t *self, const char *id, size_t size, int64_t key)
 }
 
 void
-stele_tasks_touch (stele_tasks_t *self, stele_task_t *task)
+stele_task_cache_touch (stele_task_cache_t *self, stele_task_t *task)
 {
     if (task->dirty)
         return;
@@ -204,7 +204,7 @@ stele_tasks_touch (stele_tasks_t *self, stele_task_t *task)
 }
 
 static int
-s_count (stele_tasks_t *self, const stele_count_key_t *key, int64_t delta)
+s_count (stele_task_cache_t *self, const stele_count_key_t *key, int64_t delta)
 {
     s_count_t *count;
     HASH_FIND (hh, self->counts, key, sizeof *key, count);
@@ -225,7 +225,7 @@ s_count (stele_tasks_t *self, const stele_count_key_t *key, int64_t delta)
 
 //  Empty the pending counts, into the table where 'write' says so.
 static int
-s_counts_flush (stele_tasks_t *self, bool write)
+s_counts_flush (stele_task_cache_t *self, bool write)
 {
     int code = 0;
     s_count_t *count, *next;
@@ -283,7 +283,7 @@ s_bind_growing (sqlite3_stmt *stmt, const stele_task_t *task)
 }
 
 static int
-s_write (stele_tasks_t *self, stele_task_t *task)
+s_write (stele_task_cache_t *self, stele_task_t *task)
 {
     stele_count_key_t now = { task->life.state, task->role, task->provider, task->model };
     bool indexed = task->counted.state != now.state || task->counted.role != now.role
@@ -320,7 +320,7 @@ s_write (stele_tasks_t *self, stele_task_t *task)
 
 //  Few events follow the end of a task: it is kept a while, but not long
 static void
-s_queue_ended (stele_tasks_t *self, stele_task_t *task)
+s_queue_ended (stele_task_cache_t *self, stele_task_t *task)
 {
     task->ended = true;
     task->next_ended = NULL;
@@ -334,7 +334,7 @@ s_queue_ended (stele_tasks_t *self, stele_task_t *task)
 
 //  The oldest out of the queue
 static stele_task_t *
-s_next_ended (stele_tasks_t *self)
+s_next_ended (stele_task_cache_t *self)
 {
     stele_task_t *task = self->ended;
     self->ended = task->next_ended;
@@ -353,7 +353,7 @@ s_compare (const void *one, const void *other)
 }
 
 int
-stele_tasks_flush (stele_tasks_t *self)
+stele_task_cache_flush (stele_task_cache_t *self)
 {
     //  Not without the batch that these belong to (ledger.c says how it can be gone)
     if (sqlite3_get_autocommit (sqlite3_db_handle (self->insert)))
@@ -377,7 +377,7 @@ stele_tasks_flush (stele_tasks_t *self)
 }
 
 static void
-s_forget (stele_tasks_t *self, stele_task_t *task)
+s_forget (stele_task_cache_t *self, stele_task_t *task)
 {
     if (task == self->last)
         self->last = NULL;
@@ -386,7 +386,7 @@ s_forget (stele_tasks_t *self, stele_task_t *task)
 }
 
 void
-stele_tasks_trim (stele_tasks_t *self)
+stele_task_cache_trim (stele_task_cache_t *self)
 {
     assert (self->dirty_count == 0);
     while (self->ended_count > ENDED_MAX) {
@@ -409,7 +409,7 @@ stele_tasks_trim (stele_tasks_t *self)
 }
 
 void
-stele_tasks_forget (stele_tasks_t *self)
+stele_task_cache_forget (stele_task_cache_t *self)
 {
     self->dirty_count = 0;
     self->ended = self->last_ended = NULL;

@@ -19,7 +19,7 @@
 
 //  Ids are long and random, or short and numbered: eight bytes at a time, well mixed
 static inline unsigned
-stele_tasks_hash (const char *id, size_t size)
+stele_task_cache_hash (const char *id, size_t size)
 {
     uint64_t hash = size;
     for (; size >= 8; size -= 8, id += 8) {
@@ -34,15 +34,11 @@ stele_tasks_hash (const char *id, size_t size)
     return (unsigned) (hash ^ hash >> 32);
 }
 #undef HASH_FUNCTION
-#define HASH_FUNCTION(key, size, hash) ((hash) = stele_tasks_hash ((const char *) (key), (size)))
+#define HASH_FUNCTION(key, size, hash) ((hash) = stele_task_cache_hash ((const char *) (key), (size)))
 #define HASH_NONFATAL_OOM 1         // What was not added has no table
 #include <uthash.h>
 #include "model/lifecycle.h"
-
-//  Bits of task_states.flags
-#define STELE_TASK_FLAG_CREATED     1
-#define STELE_TASK_FLAG_STATED      2   // A state was given by an event
-#define STELE_TASK_FLAG_INTERRUPTED 4
+#include "sqlite/sql/codes.h"
 
 typedef struct {
     int64_t state, role, provider, model;
@@ -72,35 +68,35 @@ typedef struct stele_task {
     char id [];
 } stele_task_t;
 
-typedef struct stele_tasks stele_tasks_t;
+typedef struct stele_task_cache stele_task_cache_t;
 
 /*  NULL where the statements cannot be prepared.                            */
-stele_tasks_t *
-    stele_tasks_new (sqlite3 *db);
+stele_task_cache_t *
+    stele_task_cache_new (sqlite3 *db);
 void
-    stele_tasks_destroy (stele_tasks_t **self_p);
+    stele_task_cache_destroy (stele_task_cache_t **self_p);
 
 /*  Find a task by its id. *task is NULL where there is none. Returns 0 or a storage error. */
 int
-    stele_tasks_find (stele_tasks_t *self, const char *id, size_t size, stele_task_t **task);
+    stele_task_cache_find (stele_task_cache_t *self, const char *id, size_t size, stele_task_t **task);
 
 /*  A task that is not in the ledger yet, with state queued and no flags. The caller
     inserts the row of tasks.                                                */
 stele_task_t *
-    stele_tasks_add (stele_tasks_t *self, const char *id, size_t size, int64_t key);
+    stele_task_cache_add (stele_task_cache_t *self, const char *id, size_t size, int64_t key);
 
 /*  Its row has to be written before the commit.                             */
 void
-    stele_tasks_touch (stele_tasks_t *self, stele_task_t *task);
+    stele_task_cache_touch (stele_task_cache_t *self, stele_task_t *task);
 
 /*  Write what was touched. Returns 0 or a storage error.                    */
 int
-    stele_tasks_flush (stele_tasks_t *self);
+    stele_task_cache_flush (stele_task_cache_t *self);
 
 /*  After a commit: keep the memory bounded. After a rollback: forget all.   */
 void
-    stele_tasks_trim (stele_tasks_t *self);
+    stele_task_cache_trim (stele_task_cache_t *self);
 void
-    stele_tasks_forget (stele_tasks_t *self);
+    stele_task_cache_forget (stele_task_cache_t *self);
 
 #endif

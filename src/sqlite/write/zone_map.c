@@ -10,7 +10,7 @@
 #include "sqlite/sql/sql.h"
 #include "sqlite/write/zone_map.h"
 
-struct stele_zones {
+struct stele_zone_map {
     sqlite3_stmt *find;
     sqlite3_stmt *save;
     sqlite3_stmt *unordered;
@@ -22,10 +22,10 @@ struct stele_zones {
     int64_t min_task;
 };
 
-stele_zones_t *
-stele_zones_new (sqlite3 *db)
+stele_zone_map_t *
+stele_zone_map_new (sqlite3 *db)
 {
-    stele_zones_t *self = calloc (1, sizeof *self);
+    stele_zone_map_t *self = calloc (1, sizeof *self);
     if (!self)
         return NULL;
     self->zone = -1;
@@ -35,15 +35,15 @@ stele_zones_new (sqlite3 *db)
         " (zone, min_time, max_time, min_created, max_created, min_task) VALUES (?1, ?2, ?3, ?4, ?5, ?6)");
     self->unordered = stele_sql_prepare (db, "INSERT OR IGNORE INTO unordered_tasks (task) VALUES (?1)");
     if (!self->find || !self->save || !self->unordered)
-        stele_zones_destroy (&self);
+        stele_zone_map_destroy (&self);
     return self;
 }
 
 void
-stele_zones_destroy (stele_zones_t **self_p)
+stele_zone_map_destroy (stele_zone_map_t **self_p)
 {
     assert (self_p);
-    stele_zones_t *self = *self_p;
+    stele_zone_map_t *self = *self_p;
     if (!self)
         return;
     sqlite3_finalize (self->find);
@@ -54,7 +54,7 @@ stele_zones_destroy (stele_zones_t **self_p)
 }
 
 int
-stele_zones_flush (stele_zones_t *self)
+stele_zone_map_flush (stele_zone_map_t *self)
 {
     if (!self->dirty)
         return 0;
@@ -71,7 +71,7 @@ stele_zones_flush (stele_zones_t *self)
 }
 
 void
-stele_zones_forget (stele_zones_t *self)
+stele_zone_map_forget (stele_zone_map_t *self)
 {
     self->zone = -1;
     self->dirty = false;
@@ -79,9 +79,9 @@ stele_zones_forget (stele_zones_t *self)
 
 //  Go on to another zone: the end of the log, or where it was when the ledger was opened.
 static int
-s_enter (stele_zones_t *self, int64_t zone)
+s_enter (stele_zone_map_t *self, int64_t zone)
 {
-    int code = stele_zones_flush (self);
+    int code = stele_zone_map_flush (self);
     if (code)
         return code;
     sqlite3_bind_int64 (self->find, 1, zone);
@@ -101,7 +101,7 @@ s_enter (stele_zones_t *self, int64_t zone)
 }
 
 static void
-s_widen (stele_zones_t *self, int64_t time, int64_t created, int64_t key)
+s_widen (stele_zone_map_t *self, int64_t time, int64_t created, int64_t key)
 {
     if (self->empty || time < self->min_time)
         self->min_time = time;
@@ -118,7 +118,7 @@ s_widen (stele_zones_t *self, int64_t time, int64_t created, int64_t key)
 }
 
 int
-stele_zones_note (stele_zones_t *self, stele_task_t *task, int64_t position,
+stele_zone_map_note (stele_zone_map_t *self, stele_task_t *task, int64_t position,
     int64_t time, bool created)
 {
     int code = 0;

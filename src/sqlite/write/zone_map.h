@@ -15,28 +15,26 @@
 #include <sqlite3.h>
 #include "sqlite/write/task_cache.h"
 
-#define STELE_ZONE 1024             // Positions; the migration counts with it too
-
-typedef struct stele_zones stele_zones_t;
+typedef struct stele_zone_map stele_zone_map_t;
 
 /*  NULL where the statements cannot be prepared.                            */
-stele_zones_t *
-    stele_zones_new (sqlite3 *db);
+stele_zone_map_t *
+    stele_zone_map_new (sqlite3 *db);
 void
-    stele_zones_destroy (stele_zones_t **self_p);
+    stele_zone_map_destroy (stele_zone_map_t **self_p);
 
 /*  An event about the task, with that time, was appended at that position; 'created' says
     that it is its task.created. Returns 0 or a storage error.               */
 int
-    stele_zones_note (stele_zones_t *self, stele_task_t *task, int64_t position,
+    stele_zone_map_note (stele_zone_map_t *self, stele_task_t *task, int64_t position,
         int64_t time, bool created);
 
 /*  Write what is not written yet, before a commit. Returns 0 or a storage error. */
 int
-    stele_zones_flush (stele_zones_t *self);
+    stele_zone_map_flush (stele_zone_map_t *self);
 
 /*  After a rollback: what was noted is read again.                          */
 void
-    stele_zones_forget (stele_zones_t *self);
+    stele_zone_map_forget (stele_zone_map_t *self);
 
 #endif

@@ -22,28 +22,28 @@
 
 #define STELE_SEARCH_SUFFIX ".search"
 
-typedef struct stele_search stele_search_t;
+typedef struct stele_text_index stele_text_index_t;
 
 /*  Open, or make, the index of the ledger that the reader reads (borrowed: it has to live
     longer). 'path' is the ledger's. One a ledger. Caller owns return value. NULL: the
     reason in the refusal.                                                   */
-stele_search_t *
-    stele_search_open (const char *path, stele_reader_t *reader, stele_refusal_t *refusal);
+stele_text_index_t *
+    stele_text_index_open (const char *path, stele_reader_t *reader, stele_refusal_t *refusal);
 void
-    stele_search_close (stele_search_t **self_p);
+    stele_text_index_close (stele_text_index_t **self_p);
 
 /*  The events up to this position are indexed.                              */
 int64_t
-    stele_search_position (const stele_search_t *self);
+    stele_text_index_position (const stele_text_index_t *self);
 
 /*  Index one portion of the events up to 'head', and not the last of them before there are
     enough. Returns how many events that was, 0: none to be indexed now, or an error: close
     it then, and open it again later.                                        */
 int64_t
-    stele_search_follow (stele_search_t *self, int64_t head);
+    stele_text_index_follow (stele_text_index_t *self, int64_t head);
 
 /*  Text of the last error. Owned by the index.                              */
 const char *
-    stele_search_error (const stele_search_t *self);
+    stele_text_index_error (const stele_text_index_t *self);
 
 #endif

@@ -10,10 +10,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-#include "sqlite/write/ledger_internal.h"
 #include "sqlite/read/match.h"
 #include "sqlite/read/reader_internal.h"
-#include "sqlite/text_index.h"
+#include "sqlite/sql/sql.h"
+#include "sqlite/search/text_index.h"
 
 #define VERSION 1
 #define PORTION 4096                // Events in one transaction
@@ -52,7 +52,7 @@ typedef struct {
     size_t start, end;              // In self->text
 } s_text_t;
 
-struct stele_search {
+struct stele_text_index {
     sqlite3 *db;
     stele_reader_t *reader;
     sqlite3_stmt *insert;
@@ -70,14 +70,14 @@ struct stele_search {
 };
 
 static int
-s_fail (stele_search_t *self)
+s_fail (stele_text_index_t *self)
 {
     snprintf (self->error, sizeof self->error, "%s", sqlite3_errmsg (self->db));
     return stele_sql_code (sqlite3_errcode (self->db));
 }
 
 static void
-s_append (stele_search_t *self, s_bytes_t *bytes, const void *data, size_t size)
+s_append (stele_text_index_t *self, s_bytes_t *bytes, const void *data, size_t size)
 {
     if (self->is_short)
         return;
@@ -112,7 +112,7 @@ s_unlink (const char *path)
 
 //  Is it an index of this ledger, and not ahead of it?
 static bool
-s_is_ours (stele_search_t *self)
+s_is_ours (stele_text_index_t *self)
 {
     bool ours = false;
     if (stele_sql_integer (self->db, "PRAGMA user_version", -1) != VERSION)
@@ -127,7 +127,7 @@ s_is_ours (stele_search_t *self)
 }
 
 static int
-s_make (stele_search_t *self)
+s_make (stele_text_index_t *self)
 {
     self->position = 0;
     char *sql = sqlite3_mprintf ("BEGIN; %s INSERT INTO meta VALUES ('ledger_id', %Q);"
@@ -138,7 +138,7 @@ s_make (stele_search_t *self)
 }
 
 static int
-s_open (stele_search_t *self, const char *path)
+s_open (stele_text_index_t *self, const char *path)
 {
     char *name = sqlite3_mprintf ("%s" STELE_SEARCH_SUFFIX, path);
     int rc = !name? SQLITE_NOMEM: sqlite3_open_v2 (name, &self->db,
@@ -154,7 +154,7 @@ s_open (stele_search_t *self, const char *path)
 }
 
 static int
-s_prepare (stele_search_t *self)
+s_prepare (stele_text_index_t *self)
 {
     self->insert = stele_sql_prepare (self->db, "INSERT INTO texts (rowid, text) VALUES (?1, ?2)");
     self->insert_ids = stele_sql_prepare (self->db,
@@ -163,11 +163,11 @@ s_prepare (stele_search_t *self)
     return self->insert && self->insert_ids && self->move? 0: s_fail (self);
 }
 
-stele_search_t *
-stele_search_open (const char *path, stele_reader_t *reader, stele_refusal_t *refusal)
+stele_text_index_t *
+stele_text_index_open (const char *path, stele_reader_t *reader, stele_refusal_t *refusal)
 {
     static const int sizes [KINDS] = { 0, 16, 20, 32 };
-    stele_search_t *self = calloc (1, sizeof *self);
+    stele_text_index_t *self = calloc (1, sizeof *self);
     if (self)
         self->path = strdup (path);
     if (!self || !self->path) {
@@ -192,16 +192,16 @@ stele_search_open (const char *path, stele_reader_t *reader, stele_refusal_t *re
     if (code) {
         stele_refuse (refusal, code, "ledger", "cannot open the index %s" STELE_SEARCH_SUFFIX ": %s",
             path, self->error);
-        stele_search_close (&self);
+        stele_text_index_close (&self);
     }
     return self;
 }
 
 void
-stele_search_close (stele_search_t **self_p)
+stele_text_index_close (stele_text_index_t **self_p)
 {
     assert (self_p);
-    stele_search_t *self = *self_p;
+    stele_text_index_t *self = *self_p;
     if (!self)
         return;
     sqlite3_finalize (self->insert);
@@ -221,13 +221,13 @@ stele_search_close (stele_search_t **self_p)
 }
 
 int64_t
-stele_search_position (const stele_search_t *self)
+stele_text_index_position (const stele_text_index_t *self)
 {
     return self->position;
 }
 
 const char *
-stele_search_error (const stele_search_t *self)
+stele_text_index_error (const stele_text_index_t *self)
 {
     return self->error;
 }
@@ -235,7 +235,7 @@ stele_search_error (const stele_search_t *self)
 //  -- one portion -------------------------------------------------------------------------
 
 static void
-s_read_text (stele_search_t *self, int64_t position)
+s_read_text (stele_text_index_t *self, int64_t position)
 {
     static const stele_field_t fields [] = { STELE_TITLE, STELE_DESCRIPTION, STELE_LAST_ERROR };
     s_text_t *text = &self->texts [self->text_count++];
@@ -251,7 +251,7 @@ s_read_text (stele_search_t *self, int64_t position)
 }
 
 static void
-s_add_id (stele_search_t *self, int64_t key)
+s_add_id (stele_text_index_t *self, int64_t key)
 {
     const stele_value_t *id = &self->reader->row->values [STELE_TASK_ID];
     unsigned char bytes [STELE_ID_BYTES];
@@ -279,7 +279,7 @@ s_add_id (stele_search_t *self, int64_t key)
 }
 
 static int
-s_write_ids (stele_search_t *self)
+s_write_ids (stele_text_index_t *self)
 {
     int code = self->is_short? STELE_ENO_MEMORY: 0;
     for (int i = 0; i < KINDS; i++) {
@@ -299,7 +299,7 @@ s_write_ids (stele_search_t *self)
 //  The next tasks, each with its text as it is now: what changes it later comes with a later event.
 //  How many they are, or a code.
 static int64_t
-s_look (stele_search_t *self, const reader_text_t *texts, size_t count)
+s_look (stele_text_index_t *self, const reader_text_t *texts, size_t count)
 {
     stele_reader_t *reader = self->reader;
     self->text.size = 0;
@@ -324,7 +324,7 @@ s_look (stele_search_t *self, const reader_text_t *texts, size_t count)
 
 //  Apart from the look: this takes longer, and the log of the ledger is free meanwhile
 static int
-s_write_texts (stele_search_t *self)
+s_write_texts (stele_text_index_t *self)
 {
     int code = 0;
     for (size_t i = 0; i < self->text_count && code == 0; i++) {
@@ -339,7 +339,7 @@ s_write_texts (stele_search_t *self)
 
 //  Each task once
 static int
-s_index (stele_search_t *self, int64_t last)
+s_index (stele_text_index_t *self, int64_t last)
 {
     reader_texts_t texts = { NULL, 0, 0 };
     int code = reader_enter (self->reader);
@@ -358,7 +358,7 @@ s_index (stele_search_t *self, int64_t last)
 }
 
 int64_t
-stele_search_follow (stele_search_t *self, int64_t head)
+stele_text_index_follow (stele_text_index_t *self, int64_t head)
 {
     int64_t count = head - self->position;
     if (count < STELE_SEARCH_LAG)

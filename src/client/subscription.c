@@ -1,4 +1,4 @@
-/*  follow - every committed event, once and in the order of positions
+/*  subscription - every committed event, once and in the order of positions
 
     A follower of everything sees a loss as a gap in the positions. One of a
     topic does not, so it is in doubt after every connection, after a silence
@@ -12,9 +12,9 @@
 
 #include <assert.h>
 #include <czmq.h>
-#include "client/follow.h"
+#include "client/subscription.h"
 #include "client/link.h"
-#include "client/peer.h"
+#include "client/broker_message.h"
 #include "client/request.h"
 #include "client/wait.h"
 #include "model/vocabulary.h"
@@ -38,7 +38,7 @@ typedef struct {
     bool last;                      // The head was reached
 } s_page_t;
 
-struct stele_follower {
+struct stele_subscription {
     stele_link_t *link;
     stele_asker_t *asker;
     stele_pack_t *pack;
@@ -65,7 +65,7 @@ struct stele_follower {
 typedef enum { NOTHING, PASSED, GIVEN } s_taken_t;
 
 static int
-s_open_feed (stele_follower_t *self, stele_refusal_t *refusal)
+s_open_feed (stele_subscription_t *self, stele_refusal_t *refusal)
 {
     self->heard = false;
     self->heard_ms = zclock_mono ();
@@ -81,7 +81,7 @@ s_open_feed (stele_follower_t *self, stele_refusal_t *refusal)
 
 //  Position of the ledger's head; -1 where nobody answers, then the feed will tell
 static int64_t
-s_head_now (stele_follower_t *self)
+s_head_now (stele_subscription_t *self)
 {
     stele_pack_clear (self->pack);
     stele_pack_map (self->pack, 1);
@@ -89,23 +89,23 @@ s_head_now (stele_follower_t *self)
     int64_t position = -1;
     zmq_msg_t answer;
     zmq_msg_init (&answer);
-    stele_peer_t message;
+    stele_broker_message_t message;
     if (stele_asker_ask (self->asker, stele_pack_data (self->pack),
             stele_pack_size (self->pack), NULL) == 0
     &&  stele_asker_answer (self->asker, stele_wait_deadline (FOLLOW_NOW_MS),
             &answer, NULL) == 0
-    &&  stele_peer_open (&message, zmq_msg_data (&answer), zmq_msg_size (&answer)) == 0)
-        stele_peer_integer (&message, "position", &position);
+    &&  stele_broker_message_open (&message, zmq_msg_data (&answer), zmq_msg_size (&answer)) == 0)
+        stele_broker_message_integer (&message, "position", &position);
     zmq_msg_close (&answer);
     stele_asker_drop (self->asker);
     return position;
 }
 
-stele_follower_t *
-stele_follower_new (const char *feed, const char *requests, const char *topic,
+stele_subscription_t *
+stele_subscription_new (const char *feed, const char *requests, const char *topic,
     int64_t after, stele_refusal_t *refusal)
 {
-    stele_follower_t *self = (stele_follower_t *) zmalloc (sizeof (stele_follower_t));
+    stele_subscription_t *self = (stele_subscription_t *) zmalloc (sizeof (stele_subscription_t));
     assert (self);
     self->link = stele_link_new (ZMQ_SUB, feed, FOLLOW_QUEUE_MESSAGES, FOLLOW_MESSAGE_BYTES);
     self->asker = stele_asker_new (requests);
@@ -117,7 +117,7 @@ stele_follower_new (const char *feed, const char *requests, const char *topic,
     self->topic_size = strlen (topic);
     self->position = after;
     if (s_open_feed (self, refusal) != 0) {
-        stele_follower_destroy (&self);
+        stele_subscription_destroy (&self);
         return NULL;
     }
     self->wanted = after < 0? -1: FOLLOW_HEAD;
@@ -127,9 +127,9 @@ stele_follower_new (const char *feed, const char *requests, const char *topic,
 }
 
 void
-stele_follower_destroy (stele_follower_t **self_p)
+stele_subscription_destroy (stele_subscription_t **self_p)
 {
-    stele_follower_t *self = *self_p;
+    stele_subscription_t *self = *self_p;
     if (!self)
         return;
     zmq_msg_close (&self->page.answer);
@@ -145,7 +145,7 @@ stele_follower_destroy (stele_follower_t **self_p)
 
 //  Can events of that type have the topic that is followed?
 static bool
-s_type_followed (const stele_follower_t *self, const char *type)
+s_type_followed (const stele_subscription_t *self, const char *type)
 {
     char topic [64];
     size_t size = (size_t) snprintf (topic, sizeof topic, "%s/", type);
@@ -155,7 +155,7 @@ s_type_followed (const stele_follower_t *self, const char *type)
 }
 
 static size_t
-s_types_followed (const stele_follower_t *self, const char **types)
+s_types_followed (const stele_subscription_t *self, const char **types)
 {
     size_t count = 0;
     const char *type;
@@ -167,7 +167,7 @@ s_types_followed (const stele_follower_t *self, const char **types)
 }
 
 static int
-s_ask_page (stele_follower_t *self, stele_refusal_t *refusal)
+s_ask_page (stele_subscription_t *self, stele_refusal_t *refusal)
 {
     const char *types [STELE_EVENT_TYPE_END];
     size_t count = self->topic_size > 0? s_types_followed (self, types): 0;
@@ -205,28 +205,28 @@ s_ask_page (stele_follower_t *self, stele_refusal_t *refusal)
 
 //  Open the answer that is in the page
 static int
-s_open_page (stele_follower_t *self, stele_refusal_t *refusal)
+s_open_page (stele_subscription_t *self, stele_refusal_t *refusal)
 {
     s_page_t *page = &self->page;
-    stele_peer_t message, error;
+    stele_broker_message_t message, error;
     char text [256] = "";
     bool ok = false;
     int64_t head, next;
     const void *events;
     size_t size;
-    stele_peer_open (&message, zmq_msg_data (&page->answer), zmq_msg_size (&page->answer));
-    stele_peer_bool (&message, "ok", &ok);
-    if (!ok && stele_peer_map (&message, "error", &error)) {
-        int code = stele_peer_code (&error, "code");
+    stele_broker_message_open (&message, zmq_msg_data (&page->answer), zmq_msg_size (&page->answer));
+    stele_broker_message_bool (&message, "ok", &ok);
+    if (!ok && stele_broker_message_map (&message, "error", &error)) {
+        int code = stele_broker_message_code (&error, "code");
         if (!self->pages_small && (code == STELE_EBAD_REQUEST || code == STELE_EINVALID_FIELD)) {
             self->pages_small = true;
             return 0;               // Ask again, for as many as the broker likes to give
         }
-        stele_peer_text (&error, "message", text, sizeof text);
+        stele_broker_message_text (&error, "message", text, sizeof text);
         return stele_refuse (refusal, code, NULL, "events.read: %.200s", text);
     }
     stele_token_t token = stele_scan_find (message.data, message.size, "events", &events, &size);
-    if (!ok || token.kind != STELE_SCAN_ARRAY || !stele_peer_integer (&message, "head", &head))
+    if (!ok || token.kind != STELE_SCAN_ARRAY || !stele_broker_message_integer (&message, "head", &head))
         return stele_refuse (refusal, STELE_EMALFORMED, NULL,
             "events.read was not answered with events and a head");
     if (head < self->position)
@@ -234,7 +234,7 @@ s_open_page (stele_follower_t *self, stele_refusal_t *refusal)
         return stele_refuse (refusal, STELE_EBEHIND, NULL, "the ledger ends at position %" PRId64
             ", this follower has seen %" PRId64 ": the end of the history was lost, follow anew", head,
             self->position);
-    page->last = !stele_peer_integer (&message, "next", &next);
+    page->last = !stele_broker_message_integer (&message, "next", &next);
     page->end = page->last? head: next;
     page->events = stele_scan_start (events, size);
     page->left = stele_scan_next (&page->events).count;
@@ -245,7 +245,7 @@ s_open_page (stele_follower_t *self, stele_refusal_t *refusal)
 //  Get the next page. Returns 0, STELE_ETIMEOUT (the answer is still awaited, by
 //  the next call), or the code of a failure.
 static int
-s_read_page (stele_follower_t *self, int64_t deadline_ms, stele_refusal_t *refusal)
+s_read_page (stele_subscription_t *self, int64_t deadline_ms, stele_refusal_t *refusal)
 {
     while (true) {
         int rc = self->asked? 0: s_ask_page (self, refusal);
@@ -266,14 +266,14 @@ s_read_page (stele_follower_t *self, int64_t deadline_ms, stele_refusal_t *refus
 }
 
 static bool
-s_topic_followed (const stele_follower_t *self, const stele_peer_t *message)
+s_topic_followed (const stele_subscription_t *self, const stele_broker_message_t *message)
 {
     char type [64], id [256] = "default", topic [sizeof type + sizeof id + 1];
     if (self->topic_size == 0)
         return true;
-    if (!stele_peer_text (message, "type", type, sizeof type))
+    if (!stele_broker_message_text (message, "type", type, sizeof type))
         return false;
-    stele_peer_text (message, strncmp (type, "task.", 5) == 0? "task_id":
+    stele_broker_message_text (message, strncmp (type, "task.", 5) == 0? "task_id":
         strncmp (type, "session.", 8) == 0? "session_id": "user_id", id, sizeof id);
     snprintf (topic, sizeof topic, "%s/%s", type, id);
     return strncmp (topic, self->topic, self->topic_size) == 0;
@@ -281,7 +281,7 @@ s_topic_followed (const stele_follower_t *self, const stele_peer_t *message)
 
 //  Give an event of that position to the caller
 static int
-s_give (stele_follower_t *self, const stele_peer_t *message, int64_t position,
+s_give (stele_subscription_t *self, const stele_broker_message_t *message, int64_t position,
     stele_event_t **event, stele_refusal_t *refusal)
 {
     char error [256] = "";
@@ -297,7 +297,7 @@ s_give (stele_follower_t *self, const stele_peer_t *message, int64_t position,
 
 //  The page is at its end: what it covers is done
 static void
-s_close_page (stele_follower_t *self)
+s_close_page (stele_subscription_t *self)
 {
     self->page_open = false;
     if (self->position < self->page.end)
@@ -307,15 +307,15 @@ s_close_page (stele_follower_t *self)
 }
 
 static s_taken_t
-s_take_page (stele_follower_t *self, stele_event_t **event, int *rc, stele_refusal_t *refusal)
+s_take_page (stele_subscription_t *self, stele_event_t **event, int *rc, stele_refusal_t *refusal)
 {
     while (self->page.left > 0) {
-        stele_peer_t message;
+        stele_broker_message_t message;
         int64_t position;
         self->page.left--;
         stele_scan_skip (&self->page.events, &message.data, &message.size);
-        if (stele_peer_open (&message, message.data, message.size) != 0
-        ||  !stele_peer_integer (&message, "position", &position)
+        if (stele_broker_message_open (&message, message.data, message.size) != 0
+        ||  !stele_broker_message_integer (&message, "position", &position)
         ||  position <= self->position)
             continue;
         if (s_topic_followed (self, &message)) {
@@ -331,7 +331,7 @@ s_take_page (stele_follower_t *self, stele_event_t **event, int *rc, stele_refus
 //  -- from the feed --------------------------------------------------------------
 
 static void
-s_arouse_doubt (stele_follower_t *self, int64_t now_ms)
+s_arouse_doubt (stele_subscription_t *self, int64_t now_ms)
 {
     if (self->topic_size == 0)
         return;
@@ -340,7 +340,7 @@ s_arouse_doubt (stele_follower_t *self, int64_t now_ms)
 }
 
 static void
-s_see_connected (stele_follower_t *self)
+s_see_connected (stele_subscription_t *self)
 {
     if (!stele_link_connected (self->link))
         return;
@@ -354,7 +354,7 @@ s_see_connected (stele_follower_t *self)
 
 //  The ledger has to be read up to that position, which the feed has reached
 static void
-s_want (stele_follower_t *self, int64_t position, int64_t now_ms)
+s_want (stele_subscription_t *self, int64_t position, int64_t now_ms)
 {
     if (self->wanted < position)
         self->wanted = position;
@@ -363,11 +363,11 @@ s_want (stele_follower_t *self, int64_t position, int64_t now_ms)
 }
 
 static int
-s_check_ledger (stele_follower_t *self, const stele_peer_t *message, stele_refusal_t *refusal)
+s_check_ledger (stele_subscription_t *self, const stele_broker_message_t *message, stele_refusal_t *refusal)
 {
     char ledger [sizeof self->ledger];
     self->strange = false;
-    if (!stele_peer_text (message, "ledger", ledger, sizeof ledger))
+    if (!stele_broker_message_text (message, "ledger", ledger, sizeof ledger))
         return 0;
     if (*self->ledger && strcmp (self->ledger, ledger) != 0)
         return stele_refuse (refusal, STELE_EBEHIND, NULL, "the feed is of ledger %s now, this follower began with %s: "
@@ -377,7 +377,7 @@ s_check_ledger (stele_follower_t *self, const stele_peer_t *message, stele_refus
 }
 
 static void
-s_take_heartbeat (stele_follower_t *self, int64_t head, int64_t now_ms)
+s_take_heartbeat (stele_subscription_t *self, int64_t head, int64_t now_ms)
 {
     if (self->position < 0) {
         self->position = head;
@@ -396,7 +396,7 @@ s_take_heartbeat (stele_follower_t *self, int64_t head, int64_t now_ms)
 
 //  Is that event the next one to give? If the ledger has to be read first, see to that.
 static bool
-s_next_in_order (stele_follower_t *self, const stele_peer_t *message, int64_t position,
+s_next_in_order (stele_subscription_t *self, const stele_broker_message_t *message, int64_t position,
     int64_t now_ms)
 {
     if (self->position < 0)
@@ -405,7 +405,7 @@ s_next_in_order (stele_follower_t *self, const stele_peer_t *message, int64_t po
         return false;
     int64_t omitted;
     bool missing = self->topic_size == 0? position > self->position + 1: self->doubt;
-    if (missing || stele_peer_integer (message, "content_omitted", &omitted)) {
+    if (missing || stele_broker_message_integer (message, "content_omitted", &omitted)) {
         s_want (self, position, now_ms);
         return false;
     }
@@ -428,7 +428,7 @@ s_receive_body (void *socket, zmq_msg_t *body)
 
 //  One message of the feed, if there is one
 static s_taken_t
-s_take_feed (stele_follower_t *self, stele_event_t **event, int *rc, stele_refusal_t *refusal)
+s_take_feed (stele_subscription_t *self, stele_event_t **event, int *rc, stele_refusal_t *refusal)
 {
     s_see_connected (self);
     void *socket = stele_link_socket (self->link);
@@ -449,11 +449,11 @@ s_take_feed (stele_follower_t *self, stele_event_t **event, int *rc, stele_refus
     zmq_msg_t body;
     zmq_msg_init (&body);
     s_taken_t taken = PASSED;
-    stele_peer_t message;
+    stele_broker_message_t message;
     int64_t position;
     if (!s_receive_body (socket, &body)
-    ||  stele_peer_open (&message, zmq_msg_data (&body), zmq_msg_size (&body)) != 0
-    ||  !stele_peer_integer (&message, "position", &position)) {
+    ||  stele_broker_message_open (&message, zmq_msg_data (&body), zmq_msg_size (&body)) != 0
+    ||  !stele_broker_message_integer (&message, "position", &position)) {
         //  No message of the protocol
     }
     else
@@ -476,7 +476,7 @@ s_take_feed (stele_follower_t *self, stele_event_t **event, int *rc, stele_refus
 
 //  Wait for the feed. False where the time is up.
 static bool
-s_wait_feed (stele_follower_t *self, int64_t deadline_ms, int *rc, stele_refusal_t *refusal)
+s_wait_feed (stele_subscription_t *self, int64_t deadline_ms, int *rc, stele_refusal_t *refusal)
 {
     //  Over inproc a broker that was restarted is found only by connecting again
     int64_t silence_ms = INT64_MAX;
@@ -502,7 +502,7 @@ s_wait_feed (stele_follower_t *self, int64_t deadline_ms, int *rc, stele_refusal
 }
 
 int
-stele_follower_next (stele_follower_t *self, int timeout_ms, stele_event_t **event,
+stele_subscription_next (stele_subscription_t *self, int timeout_ms, stele_event_t **event,
     stele_refusal_t *refusal)
 {
     int64_t deadline_ms = stele_wait_deadline (timeout_ms);

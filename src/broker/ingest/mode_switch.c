@@ -1,4 +1,4 @@
-/*  mode - which store an ack waits for: dual, sqlite, redis
+/*  mode_switch - enter and leave a mode, between batches
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -8,35 +8,8 @@
 #include <assert.h>
 #include <czmq.h>
 #include "broker/ingest/redis_mode.h"
-#include "broker/ingest/mode.h"
 
 #define PAUSE_MS 10000              // For a step of the follower, which a Redis that hangs makes long
-
-static const char *const s_words [STELE_MODE_COUNT] = { "dual", "sqlite", "redis" };
-
-const char *
-stele_mode_word (stele_mode_t mode)
-{
-    return s_words [mode];
-}
-
-int
-stele_mode_of (const char *word, size_t size)
-{
-    for (int mode = 0; mode < STELE_MODE_COUNT; mode++)
-        if (strlen (s_words [mode]) == size && memcmp (s_words [mode], word, size) == 0)
-            return mode;
-    return -1;
-}
-
-stele_mode_t
-stele_mode_initial (const stele_settings_t *settings)
-{
-    int mode = stele_mode_of (settings->mode, strlen (settings->mode));
-    if (streq (settings->redis, "none") || mode < 0)
-        return STELE_MODE_SQLITE;
-    return (stele_mode_t) mode;
-}
 
 static int
 s_say_pause (zsock_t *mailbox, bool paused)
@@ -76,7 +49,7 @@ static int
 s_enter (stele_writer_t *writer, stele_mode_t wanted, bool has_actor, stele_refusal_t *refusal)
 {
     if (wanted == STELE_MODE_REDIS)
-        return stele_writer_enter_detour (writer, refusal);
+        return stele_writer_enter_redis_mode (writer, refusal);
     if (wanted == STELE_MODE_DUAL && has_actor && s_pause (writer, false))
         return stele_refuse (refusal, STELE_EUNAVAILABLE, "mode", "the follower of Redis does not answer: try again");
     return 0;
@@ -94,7 +67,7 @@ stele_mode_switch (stele_writer_t *writer, stele_mode_t wanted, stele_refusal_t 
     if (writer->mode == STELE_MODE_DUAL && s_pause (writer, true))
         code = stele_refuse (refusal, STELE_EUNAVAILABLE, "mode", "the follower of Redis does not answer: try again");
     if (code == 0 && writer->mode == STELE_MODE_REDIS)
-        code = stele_writer_leave_detour (writer, refusal);
+        code = stele_writer_leave_redis_mode (writer, refusal);
     if (code)
         return code;
     code = s_enter (writer, wanted, true, refusal);
@@ -111,7 +84,7 @@ stele_mode_switch (stele_writer_t *writer, stele_mode_t wanted, stele_refusal_t 
 int
 stele_mode_start (stele_writer_t *writer, stele_refusal_t *refusal)
 {
-    int64_t recovered = stele_writer_recover_detour (writer, refusal);
+    int64_t recovered = stele_writer_recover_redis_mode (writer, refusal);
     if (recovered < 0)
         return (int) recovered;
     if (recovered)

@@ -1,4 +1,4 @@
-/*  follow - every committed event, once and in the order of positions
+/*  subscription - every committed event, once and in the order of positions
 
     The feed (SUB) is quick but may lose; the ledger (events.read) is whole.
     What the feed brings next in order is given as it is; whenever something
@@ -9,26 +9,26 @@
     file, You can obtain one at https://mozilla.org/MPL/2.0/.
 */
 
-#ifndef STELE_FOLLOW_H_INCLUDED
-#define STELE_FOLLOW_H_INCLUDED
+#ifndef STELE_SUBSCRIPTION_H_INCLUDED
+#define STELE_SUBSCRIPTION_H_INCLUDED
 
 #include "model/refusal.h"
 #include "stele_event.h"
 
-typedef struct stele_follower stele_follower_t;
+typedef struct stele_subscription stele_subscription_t;
 
 /*  Follow events whose topic begins with 'topic', after that position; -1: from now
     on. Caller owns return value. NULL for an endpoint that cannot be, with a refusal. */
-stele_follower_t *
-    stele_follower_new (const char *feed, const char *requests, const char *topic,
+stele_subscription_t *
+    stele_subscription_new (const char *feed, const char *requests, const char *topic,
         int64_t after, stele_refusal_t *refusal);
 
 void
-    stele_follower_destroy (stele_follower_t **self_p);
+    stele_subscription_destroy (stele_subscription_t **self_p);
 
 /*  As stele_client_next.                                                    */
 int
-    stele_follower_next (stele_follower_t *self, int timeout_ms, stele_event_t **event,
+    stele_subscription_next (stele_subscription_t *self, int timeout_ms, stele_event_t **event,
         stele_refusal_t *refusal);
 
 #endif

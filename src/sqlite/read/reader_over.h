@@ -1,0 +1,24 @@
+/*  reader_over - a reader inside the writer
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at https://mozilla.org/MPL/2.0/.
+*/
+
+#ifndef STELE_READER_OVER_H_INCLUDED
+#define STELE_READER_OVER_H_INCLUDED
+
+#include <sqlite3.h>
+#include "ledger/reader.h"
+
+//  A reader over the writer's own connection, for the length of an open batch: it sees
+//  what the batch wrote, and begins and ends no transaction. Closing it leaves the
+//  connection open. (reader.c)
+stele_reader_t *
+    stele_reader_over (sqlite3 *db);
+
+//  The id that such a reader answers with.
+void
+    stele_reader_set_ledger_id (stele_reader_t *self, const char *id);
+
+#endif
