@@ -23,7 +23,7 @@ integration_tests = \
     tests/integration/test_crash.py \
     tests/integration/test_examples.py \
     tests/integration/test_export.py \
-    tests/integration/test_live_record.py \
+    tests/integration/test_live.py \
     tests/integration/test_migrate.py \
     tests/integration/test_modes.py \
     tests/integration/test_redis_away.py \
