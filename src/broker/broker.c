@@ -23,7 +23,7 @@
 #include "fault/fault.h"
 #include "ledger/reader.h"
 #include "stele_broker.h"
-#include "model/clock.h"
+#include "base/clock.h"
 #include "wire/scan.h"
 
 typedef struct {

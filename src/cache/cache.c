@@ -30,7 +30,7 @@
 #include <string.h>
 #include "cache/cache_internal.h"
 #include "fault/fault.h"
-#include "model/clock.h"
+#include "base/clock.h"
 
 #define TIMEOUT_MS 1000             // Of one answer of Redis
 #define WAIT_MIN_MS 100             // Back-off

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "cache/cache_internal.h"
-#include "model/clock.h"
+#include "base/clock.h"
 
 //  -- the guard --------------------------------------------------------------------
 

@@ -18,7 +18,7 @@
 #include <unistd.h>
 #include "cache/cache_internal.h"
 #include "fault/fault.h"
-#include "model/clock.h"
+#include "base/clock.h"
 
 #define WIPE_KEYS 2000              // Looked at by one SCAN
 #define FILL_RECORDS STELE_BATCH_RECORDS

@@ -9,7 +9,7 @@
 #include <string.h>
 #include "cache/cache_internal.h"
 #include "fault/fault.h"
-#include "model/clock.h"
+#include "base/clock.h"
 #include "wire/event_codec.h"
 
 #define READY_MS 2000

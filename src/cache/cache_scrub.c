@@ -13,7 +13,7 @@
 #include <inttypes.h>
 #include <string.h>
 #include "cache/page_check.h"
-#include "model/clock.h"
+#include "base/clock.h"
 
 #define HURRY_MS 50                 // From one page to the next after evictions
 #define EVICTIONS_MS 2000           // Redis is asked for them so often

@@ -11,7 +11,7 @@
 #include "cache/cache.h"
 #include "cache/layout.h"
 #include "cache/redis/redis.h"
-#include "model/clock.h"
+#include "base/clock.h"
 
 #define TIMEOUT_MS 50
 #define LEFT_ALONE_MS 1000

@@ -15,7 +15,7 @@
 #include "client/request.h"
 #include "client/wait.h"
 #include "stele_client.h"
-#include "model/clock.h"
+#include "base/clock.h"
 #include "wire/json.h"
 
 #define CLIENT_PRODUCER_MAX     255

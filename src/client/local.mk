@@ -1,6 +1,5 @@
 noinst_LTLIBRARIES += src/client/libclient.la
 src_client_libclient_la_SOURCES = \
-    src/client/broker_message.c src/client/broker_message.h \
     src/client/client.c \
     src/client/event.c \
     src/client/link.c src/client/link.h \

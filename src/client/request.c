@@ -6,7 +6,7 @@
 */
 
 #include <czmq.h>
-#include "client/broker_message.h"
+#include "wire/map.h"
 #include "client/request.h"
 #include "client/wait.h"
 
@@ -109,8 +109,8 @@ stele_asker_answer (stele_asker_t *self, int64_t deadline_ms, zmq_msg_t *answer,
     zmq_msg_init (&rest);
     while (zsock_rcvmore (self->socket) && zmq_msg_recv (&rest, socket, ZMQ_DONTWAIT) >= 0);
     zmq_msg_close (&rest);
-    stele_broker_message_t message;
-    if (!alone || stele_broker_message_open (&message, zmq_msg_data (answer), zmq_msg_size (answer)) != 0)
+    stele_map_t message;
+    if (!alone || stele_map_open (&message, zmq_msg_data (answer), zmq_msg_size (answer)) != 0)
         return stele_refuse (refusal, STELE_EMALFORMED, NULL,
             "what answers at %.160s is not one map of msgpack", self->endpoint);
     return 0;

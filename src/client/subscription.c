@@ -14,7 +14,7 @@
 #include <czmq.h>
 #include "client/subscription.h"
 #include "client/link.h"
-#include "client/broker_message.h"
+#include "wire/map.h"
 #include "client/request.h"
 #include "client/wait.h"
 #include "model/vocabulary.h"
@@ -89,13 +89,13 @@ s_head_now (stele_subscription_t *self)
     int64_t position = -1;
     zmq_msg_t answer;
     zmq_msg_init (&answer);
-    stele_broker_message_t message;
+    stele_map_t message;
     if (stele_asker_ask (self->asker, stele_pack_data (self->pack),
             stele_pack_size (self->pack), NULL) == 0
     &&  stele_asker_answer (self->asker, stele_wait_deadline (FOLLOW_NOW_MS),
             &answer, NULL) == 0
-    &&  stele_broker_message_open (&message, zmq_msg_data (&answer), zmq_msg_size (&answer)) == 0)
-        stele_broker_message_integer (&message, "position", &position);
+    &&  stele_map_open (&message, zmq_msg_data (&answer), zmq_msg_size (&answer)) == 0)
+        stele_map_integer (&message, "position", &position);
     zmq_msg_close (&answer);
     stele_asker_drop (self->asker);
     return position;
@@ -208,25 +208,25 @@ static int
 s_open_page (stele_subscription_t *self, stele_refusal_t *refusal)
 {
     s_page_t *page = &self->page;
-    stele_broker_message_t message, error;
+    stele_map_t message, error;
     char text [256] = "";
     bool ok = false;
     int64_t head, next;
     const void *events;
     size_t size;
-    stele_broker_message_open (&message, zmq_msg_data (&page->answer), zmq_msg_size (&page->answer));
-    stele_broker_message_bool (&message, "ok", &ok);
-    if (!ok && stele_broker_message_map (&message, "error", &error)) {
-        int code = stele_broker_message_code (&error, "code");
+    stele_map_open (&message, zmq_msg_data (&page->answer), zmq_msg_size (&page->answer));
+    stele_map_bool (&message, "ok", &ok);
+    if (!ok && stele_map_map (&message, "error", &error)) {
+        int code = stele_map_code (&error, "code");
         if (!self->pages_small && (code == STELE_EBAD_REQUEST || code == STELE_EINVALID_FIELD)) {
             self->pages_small = true;
             return 0;               // Ask again, for as many as the broker likes to give
         }
-        stele_broker_message_text (&error, "message", text, sizeof text);
+        stele_map_text (&error, "message", text, sizeof text);
         return stele_refuse (refusal, code, NULL, "events.read: %.200s", text);
     }
     stele_token_t token = stele_scan_find (message.data, message.size, "events", &events, &size);
-    if (!ok || token.kind != STELE_SCAN_ARRAY || !stele_broker_message_integer (&message, "head", &head))
+    if (!ok || token.kind != STELE_SCAN_ARRAY || !stele_map_integer (&message, "head", &head))
         return stele_refuse (refusal, STELE_EMALFORMED, NULL,
             "events.read was not answered with events and a head");
     if (head < self->position)
@@ -234,7 +234,7 @@ s_open_page (stele_subscription_t *self, stele_refusal_t *refusal)
         return stele_refuse (refusal, STELE_EBEHIND, NULL, "the ledger ends at position %" PRId64
             ", this follower has seen %" PRId64 ": the end of the history was lost, follow anew", head,
             self->position);
-    page->last = !stele_broker_message_integer (&message, "next", &next);
+    page->last = !stele_map_integer (&message, "next", &next);
     page->end = page->last? head: next;
     page->events = stele_scan_start (events, size);
     page->left = stele_scan_next (&page->events).count;
@@ -266,14 +266,14 @@ s_read_page (stele_subscription_t *self, int64_t deadline_ms, stele_refusal_t *r
 }
 
 static bool
-s_topic_followed (const stele_subscription_t *self, const stele_broker_message_t *message)
+s_topic_followed (const stele_subscription_t *self, const stele_map_t *message)
 {
     char type [64], id [256] = "default", topic [sizeof type + sizeof id + 1];
     if (self->topic_size == 0)
         return true;
-    if (!stele_broker_message_text (message, "type", type, sizeof type))
+    if (!stele_map_text (message, "type", type, sizeof type))
         return false;
-    stele_broker_message_text (message, strncmp (type, "task.", 5) == 0? "task_id":
+    stele_map_text (message, strncmp (type, "task.", 5) == 0? "task_id":
         strncmp (type, "session.", 8) == 0? "session_id": "user_id", id, sizeof id);
     snprintf (topic, sizeof topic, "%s/%s", type, id);
     return strncmp (topic, self->topic, self->topic_size) == 0;
@@ -281,7 +281,7 @@ s_topic_followed (const stele_subscription_t *self, const stele_broker_message_t
 
 //  Give an event of that position to the caller
 static int
-s_give (stele_subscription_t *self, const stele_broker_message_t *message, int64_t position,
+s_give (stele_subscription_t *self, const stele_map_t *message, int64_t position,
     stele_event_t **event, stele_refusal_t *refusal)
 {
     char error [256] = "";
@@ -310,12 +310,12 @@ static s_taken_t
 s_take_page (stele_subscription_t *self, stele_event_t **event, int *rc, stele_refusal_t *refusal)
 {
     while (self->page.left > 0) {
-        stele_broker_message_t message;
+        stele_map_t message;
         int64_t position;
         self->page.left--;
         stele_scan_skip (&self->page.events, &message.data, &message.size);
-        if (stele_broker_message_open (&message, message.data, message.size) != 0
-        ||  !stele_broker_message_integer (&message, "position", &position)
+        if (stele_map_open (&message, message.data, message.size) != 0
+        ||  !stele_map_integer (&message, "position", &position)
         ||  position <= self->position)
             continue;
         if (s_topic_followed (self, &message)) {
@@ -363,11 +363,11 @@ s_want (stele_subscription_t *self, int64_t position, int64_t now_ms)
 }
 
 static int
-s_check_ledger (stele_subscription_t *self, const stele_broker_message_t *message, stele_refusal_t *refusal)
+s_check_ledger (stele_subscription_t *self, const stele_map_t *message, stele_refusal_t *refusal)
 {
     char ledger [sizeof self->ledger];
     self->strange = false;
-    if (!stele_broker_message_text (message, "ledger", ledger, sizeof ledger))
+    if (!stele_map_text (message, "ledger", ledger, sizeof ledger))
         return 0;
     if (*self->ledger && strcmp (self->ledger, ledger) != 0)
         return stele_refuse (refusal, STELE_EBEHIND, NULL, "the feed is of ledger %s now, this follower began with %s: "
@@ -396,7 +396,7 @@ s_take_heartbeat (stele_subscription_t *self, int64_t head, int64_t now_ms)
 
 //  Is that event the next one to give? If the ledger has to be read first, see to that.
 static bool
-s_next_in_order (stele_subscription_t *self, const stele_broker_message_t *message, int64_t position,
+s_next_in_order (stele_subscription_t *self, const stele_map_t *message, int64_t position,
     int64_t now_ms)
 {
     if (self->position < 0)
@@ -405,7 +405,7 @@ s_next_in_order (stele_subscription_t *self, const stele_broker_message_t *messa
         return false;
     int64_t omitted;
     bool missing = self->topic_size == 0? position > self->position + 1: self->doubt;
-    if (missing || stele_broker_message_integer (message, "content_omitted", &omitted)) {
+    if (missing || stele_map_integer (message, "content_omitted", &omitted)) {
         s_want (self, position, now_ms);
         return false;
     }
@@ -449,11 +449,11 @@ s_take_feed (stele_subscription_t *self, stele_event_t **event, int *rc, stele_r
     zmq_msg_t body;
     zmq_msg_init (&body);
     s_taken_t taken = PASSED;
-    stele_broker_message_t message;
+    stele_map_t message;
     int64_t position;
     if (!s_receive_body (socket, &body)
-    ||  stele_broker_message_open (&message, zmq_msg_data (&body), zmq_msg_size (&body)) != 0
-    ||  !stele_broker_message_integer (&message, "position", &position)) {
+    ||  stele_map_open (&message, zmq_msg_data (&body), zmq_msg_size (&body)) != 0
+    ||  !stele_map_integer (&message, "position", &position)) {
         //  No message of the protocol
     }
     else

@@ -1,11 +1,8 @@
 noinst_LTLIBRARIES += src/model/libmodel.la
 src_model_libmodel_la_SOURCES = \
-    src/model/clock.h \
     src/model/error.c \
     src/model/field.c src/model/field.h \
     src/model/lifecycle.c src/model/lifecycle.h \
     src/model/record.c src/model/record.h \
     src/model/refusal.c src/model/refusal.h \
-    src/model/thread.h \
-    src/model/tsan.h \
     src/model/vocabulary.c src/model/vocabulary.h

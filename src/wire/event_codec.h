@@ -13,6 +13,7 @@
 #include "model/record.h"
 #include "model/refusal.h"
 #include "wire/pack.h"
+#include "wire/time.h"
 
 /*  Decode one event from checked bytes (stele_scan_check) into a cleared
     record: every field checked for type, value, UTF-8 and limit, required
@@ -52,19 +53,5 @@ size_t
     full_access false, user_id "default").                                   */
 bool
     stele_record_equal (const stele_record_t *one, const stele_record_t *other);
-
-/*  Time in any of its three forms (protocol section 1) from checked bytes: integer
-    microseconds, msgpack timestamp, RFC 3339 text. Returns 0 or STELE_EINVALID_FIELD. */
-int
-    stele_time_unpack (const void *data, size_t size, int64_t *time_us);
-
-/*  RFC 3339 text (any offset, 0 to 9 digits of fraction; 'T' or a space) to
-    microseconds. Returns 0 or STELE_EINVALID_FIELD.                         */
-int
-    stele_time_parse (const char *text, size_t size, int64_t *time_us);
-
-/*  "2026-01-31T23:59:59.123456Z"; buffer of at least 32 bytes.              */
-void
-    stele_time_print (int64_t time_us, char *text, size_t size_max);
 
 #endif

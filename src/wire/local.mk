@@ -8,6 +8,7 @@ src_wire_libwire_la_SOURCES = \
     src/wire/json.h \
     src/wire/json_read.c \
     src/wire/json_write.c \
+    src/wire/map.c src/wire/map.h \
     src/wire/message.c src/wire/message.h \
     src/wire/pack.c src/wire/pack.h \
     src/wire/parts.c \

@@ -12,11 +12,14 @@
 #include "wire/pack.h"
 
 #define HEAD_SIZE 5                 // Of map 32 and array 32
+#define SHORT_BODY 1024             // Bytes of a map that are moved for a shorter head
 
 struct stele_pack {
     msgpack_sbuffer buffer;
     msgpack_packer packer;
     bool failed;                    // Out of memory
+    int depth;                      // Maps that were begun and not ended
+    struct { size_t mark, keys; } maps [STELE_PACK_DEPTH];
 };
 
 stele_pack_t *
@@ -47,6 +50,7 @@ stele_pack_clear (stele_pack_t *self)
 {
     msgpack_sbuffer_clear (&self->buffer);
     self->failed = false;
+    self->depth = 0;
 }
 
 bool
@@ -64,7 +68,7 @@ stele_pack_fail (stele_pack_t *self)
 const void *
 stele_pack_data (const stele_pack_t *self)
 {
-    assert (!self->failed);
+    assert (!self->failed && self->depth == 0);
     return self->buffer.data;
 }
 
@@ -162,30 +166,66 @@ stele_pack_packed (stele_pack_t *self, const void *packed, size_t size)
 }
 
 void
+stele_pack_map_begin (stele_pack_t *self)
+{
+    assert (self->depth < STELE_PACK_DEPTH);
+    self->maps [self->depth].mark = stele_pack_open_map (self);
+    self->maps [self->depth++].keys = 0;
+}
+
+//  A short map gets the short head, so that answers stay small
+void
+stele_pack_map_end (stele_pack_t *self)
+{
+    assert (self->depth > 0);
+    size_t mark = self->maps [--self->depth].mark;
+    size_t keys = self->maps [self->depth].keys;
+    if (self->failed)
+        return;
+    size_t body = self->buffer.size - mark - HEAD_SIZE;
+    if (keys > 15 || body > SHORT_BODY) {
+        stele_pack_close (self, mark, keys);
+        return;
+    }
+    char *head = self->buffer.data + mark;
+    *head = (char) (0x80 | keys);
+    memmove (head + 1, head + HEAD_SIZE, body);
+    self->buffer.size = mark + 1 + body;
+}
+
+void
+stele_pack_key (stele_pack_t *self, const char *key)
+{
+    if (self->depth)
+        self->maps [self->depth - 1].keys++;
+    stele_pack_string (self, key);
+}
+
+void
 stele_pack_key_bool (stele_pack_t *self, const char *key, bool value)
 {
-    stele_pack_string (self, key);
+    stele_pack_key (self, key);
     stele_pack_bool (self, value);
 }
 
 void
 stele_pack_key_integer (stele_pack_t *self, const char *key, int64_t value)
 {
-    stele_pack_string (self, key);
+    stele_pack_key (self, key);
     stele_pack_integer (self, value);
 }
 
 void
 stele_pack_key_real (stele_pack_t *self, const char *key, double value)
 {
-    stele_pack_string (self, key);
+    stele_pack_key (self, key);
     stele_pack_real (self, value);
 }
 
 void
 stele_pack_key_string (stele_pack_t *self, const char *key, const char *string)
 {
-    stele_pack_string (self, key);
+    stele_pack_key (self, key);
     if (string)
         stele_pack_string (self, string);
     else
@@ -230,4 +270,6 @@ stele_pack_rewind (stele_pack_t *self, size_t size)
 {
     assert (size <= self->buffer.size);
     self->buffer.size = size;
+    while (self->depth && self->maps [self->depth - 1].mark >= size)
+        self->depth--;
 }

@@ -1,7 +1,15 @@
 /*  pack - a growing buffer of msgpack
 
-    Programmer errors (a map with another number of entries than announced)
-    are not checked: what this writes is what peers get.
+    A map whose entries are written one by one is begun and ended, and counts its keys by itself:
+
+        stele_pack_map_begin (pack);
+        stele_pack_key_integer (pack, "position", 7);
+        stele_pack_key (pack, "task");              //  the next value is its value
+        stele_pack_string (pack, "t1");
+        stele_pack_map_end (pack);
+
+    The other forms (a count that is known before, or given at the end) are for loops; their
+    keys are plain strings. Another number of entries than announced is not noticed.
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -56,7 +64,14 @@ void stele_pack_ext (stele_pack_t *self, int8_t type, const void *bytes, size_t 
 /*  Bytes that are msgpack already                                           */
 void stele_pack_packed (stele_pack_t *self, const void *packed, size_t size);
 
-/*  A key with its value                                                     */
+/*  Maps that count their keys, nested at most STELE_PACK_DEPTH deep: only the functions with
+    'key' in their name may write keys in them.                              */
+#define STELE_PACK_DEPTH 16
+void stele_pack_map_begin (stele_pack_t *self);
+void stele_pack_map_end (stele_pack_t *self);
+
+/*  A key, without and with its value                                        */
+void stele_pack_key (stele_pack_t *self, const char *key);
 void stele_pack_key_bool (stele_pack_t *self, const char *key, bool value);
 void stele_pack_key_integer (stele_pack_t *self, const char *key, int64_t value);
 void stele_pack_key_real (stele_pack_t *self, const char *key, double value);
@@ -69,7 +84,8 @@ size_t stele_pack_open_map (stele_pack_t *self);
 size_t stele_pack_open_array (stele_pack_t *self);
 void stele_pack_close (stele_pack_t *self, size_t mark, size_t count);
 
-/*  Undo what was packed since the buffer had that size.                     */
+/*  Undo what was packed since the buffer had that size. Keys of a map that was begun before are
+    not taken from its count.                                                */
 void stele_pack_rewind (stele_pack_t *self, size_t size);
 
 #endif

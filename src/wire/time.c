@@ -11,8 +11,8 @@
 #include <stdio.h>
 #include <string.h>
 #include "stele_error.h"
-#include "wire/event_codec.h"
 #include "wire/scan.h"
+#include "wire/time.h"
 
 #define SECOND_US INT64_C (1000000)
 #define DAY_S     INT64_C (86400)

@@ -17,7 +17,7 @@
 #include <sqlite3.h>
 #include "bench.h"
 #include "ledger/ledger.h"
-#include "model/clock.h"
+#include "base/clock.h"
 #include "wire/event_codec.h"
 #include "wire/scan.h"
 

@@ -14,7 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "bench.h"
-#include "model/clock.h"
+#include "base/clock.h"
 #include "wire/pack.h"
 
 #define TASK_US 10                  // From one new task to the next

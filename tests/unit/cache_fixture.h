@@ -15,7 +15,7 @@
 #include <cmocka.h>
 #include "cache/cache.h"
 #include "ledger/ledger.h"
-#include "model/clock.h"
+#include "base/clock.h"
 #include "wire/scan.h"
 #include "redis_server.h"
 

@@ -72,20 +72,11 @@ test_format_real_reads_back (void **state)
 }
 
 static void
-test_format_time_to_the_second_and_back (void **state)
+test_format_time_to_the_second (void **state)
 {
     (void) state;
-    int64_t time_us = 0;
-    assert_true (cli_format_parse_time ("2026-01-31T23:59:59.123456Z", &time_us));
-    assert_int_equal (time_us, 1769903999123456);
-    assert_string_equal (cli_format_time (time_us).text, "2026-01-31T23:59:59Z");
-    assert_true (cli_format_parse_time ("1969-12-31T23:59:59.5Z", &time_us));
-    assert_int_equal (time_us, -500000);
-    assert_string_equal (cli_format_time (time_us).text, "1969-12-31T23:59:59Z");
-    assert_false (cli_format_parse_time ("2026-01-31", &time_us));
-    assert_false (cli_format_parse_time ("2026-01-31T23:59:59", &time_us));
-    assert_false (cli_format_parse_time ("2026-01-31T23:59:59Z ", &time_us));
-    assert_false (cli_format_parse_time ("", &time_us));
+    assert_string_equal (cli_format_time (1769903999123456).text, "2026-01-31T23:59:59Z");
+    assert_string_equal (cli_format_time (-500000).text, "1969-12-31T23:59:59Z");
 }
 
 int
@@ -97,7 +88,7 @@ main (void)
         cmocka_unit_test (test_format_duration_has_its_unit),
         cmocka_unit_test (test_format_share_is_all_only_when_all),
         cmocka_unit_test (test_format_real_reads_back),
-        cmocka_unit_test (test_format_time_to_the_second_and_back)
+        cmocka_unit_test (test_format_time_to_the_second)
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }

@@ -7,7 +7,7 @@
 
 #include "ledger_fixture.h"
 #include "broker/ingest/roster.h"
-#include "model/clock.h"
+#include "base/clock.h"
 
 static stele_roster_t *
 s_roster (void **state)

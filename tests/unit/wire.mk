@@ -40,3 +40,8 @@ TESTS += tests/unit/test_vectors
 tests_unit_test_vectors_SOURCES = tests/unit/test_vectors.c
 tests_unit_test_vectors_LDADD = $(STELE_ROOMS) $(STELE_LIBS) $(CMOCKA_LIBS)
 EXTRA_DIST += tests/vectors/README.md tests/vectors/make.py tests/vectors/events.json tests/vectors/messages.json
+
+check_PROGRAMS += tests/unit/test_pack
+TESTS += tests/unit/test_pack
+tests_unit_test_pack_SOURCES = tests/unit/test_pack.c
+tests_unit_test_pack_LDADD = $(STELE_ROOMS) $(STELE_LIBS) $(CMOCKA_LIBS)

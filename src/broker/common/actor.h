@@ -10,7 +10,7 @@
 
 #include <pthread.h>
 #include <czmq.h>
-#include "model/tsan.h"
+#include "base/tsan.h"
 
 static inline void *
 stele_actor_probe (void *arg)

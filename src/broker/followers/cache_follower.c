@@ -12,8 +12,8 @@
 #include "broker/common/mode.h"
 #include "broker/common/poll.h"
 #include "cache/cache.h"
-#include "model/clock.h"
-#include "model/thread.h"
+#include "base/clock.h"
+#include "base/thread.h"
 #include "wire/scan.h"
 
 //  At a start Redis is compared with SQLite record by record up to this many live

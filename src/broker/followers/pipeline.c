@@ -17,8 +17,8 @@
 #include "broker/common/poll.h"
 #include "broker/common/send_quota.h"
 #include "fault/fault.h"
-#include "model/clock.h"
-#include "model/thread.h"
+#include "base/clock.h"
+#include "base/thread.h"
 #include "wire/event_codec.h"
 
 #define NAME          "pipeline-out"

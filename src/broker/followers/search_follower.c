@@ -15,8 +15,8 @@
 #include "broker/followers/follower.h"
 #include "broker/common/poll.h"
 #include "sqlite/search/text_index.h"
-#include "model/clock.h"
-#include "model/thread.h"
+#include "base/clock.h"
+#include "base/thread.h"
 
 #define NAME "search"
 #define FOLLOW_MS 1000

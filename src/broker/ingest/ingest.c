@@ -15,8 +15,8 @@
 #include "broker/common/poll.h"
 #include "broker/ingest/writer.h"
 #include "fault/fault.h"
-#include "model/clock.h"
-#include "model/thread.h"
+#include "base/clock.h"
+#include "base/thread.h"
 
 //  A batch is closed when it has taken this long to fill, however much still arrives
 #define FILL_US         20000

@@ -7,7 +7,7 @@
 
 #include "broker/ingest/ingest_internal.h"
 #include "broker/ingest/redis_mode.h"
-#include "model/clock.h"
+#include "base/clock.h"
 
 void
 stele_ingest_say_mode (stele_ingest_t *self)

@@ -11,7 +11,7 @@
 #include "broker/common/endpoint.h"
 #include "broker/ingest/ingest_internal.h"
 #include "fault/fault.h"
-#include "model/clock.h"
+#include "base/clock.h"
 
 //  A message of so many bytes is worth another thread's look; of those that wait behind it so many
 //  are received, until they have so many bytes

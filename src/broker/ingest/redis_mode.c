@@ -13,7 +13,7 @@
 #include "broker/ingest/redis_mode.h"
 #include "cache/cache.h"
 #include "cache/pending_list.h"
-#include "model/clock.h"
+#include "base/clock.h"
 #include "wire/event_codec.h"
 
 #define EVENTS_MAX 1000000          // Only in Redis, and in memory here: some kilobytes each

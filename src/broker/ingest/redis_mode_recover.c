@@ -12,7 +12,7 @@
 #include <czmq.h>
 #include "broker/ingest/redis_mode.h"
 #include "cache/pending_list.h"
-#include "model/clock.h"
+#include "base/clock.h"
 #include "wire/event_codec.h"
 
 typedef struct {

@@ -11,7 +11,7 @@
 #include <czmq.h>
 #include "broker/common/envelope.h"
 #include "broker/ingest/roster.h"
-#include "model/clock.h"
+#include "base/clock.h"
 
 //  Connections come and go without a word: above this many the oldest is forgotten,
 //  and told to say hello again if it is still there.

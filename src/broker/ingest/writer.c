@@ -14,7 +14,7 @@
 #include "cache/cache.h"
 #include "cache/pending_list.h"
 #include "fault/fault.h"
-#include "model/clock.h"
+#include "base/clock.h"
 #include "wire/event_codec.h"
 
 stele_input_t *

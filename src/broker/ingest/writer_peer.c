@@ -11,7 +11,7 @@
 #include <string.h>
 #include "broker/ingest/writer.h"
 #include "fault/fault.h"
-#include "model/clock.h"
+#include "base/clock.h"
 
 static void
 s_error (stele_writer_t *self, const stele_refusal_t *refusal, int64_t expected)

@@ -14,7 +14,7 @@
 #include "broker/common/mode.h"
 #include "broker/ingest/writer.h"
 #include "fault/fault.h"
-#include "model/clock.h"
+#include "base/clock.h"
 #include "wire/event_codec.h"
 
 //  -- answers of requests -------------------------------------------------------

@@ -10,7 +10,7 @@
 #include <string.h>
 #include "broker/common/answer.h"
 #include "broker/operations/query.h"
-#include "model/clock.h"
+#include "base/clock.h"
 #include "wire/event_codec.h"
 
 //  What a request that a worker answers may hold; a publish goes elsewhere

@@ -15,7 +15,7 @@
 #include "broker/operations/query.h"
 #include "cache/cache_parts.h"
 #include "sqlite/sqlite_parts.h"
-#include "model/clock.h"
+#include "base/clock.h"
 #include "wire/wire_parts.h"
 
 #define LOSSES_MAX 100

@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 #include "broker/operations/query.h"
-#include "model/clock.h"
+#include "base/clock.h"
 #include "wire/event_codec.h"
 
 //  An integer 'at' up to this one is a position, above it a time: 10^12

@@ -10,7 +10,7 @@
 #include "broker/requests/router.h"
 #include "broker/requests/requests.h"
 #include "broker/requests/worker.h"
-#include "model/thread.h"
+#include "base/thread.h"
 #include "wire/scan.h"
 
 #define WORKERS_MAX 256

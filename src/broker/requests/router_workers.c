@@ -7,7 +7,7 @@
 
 #include "broker/requests/router_internal.h"
 #include "broker/common/mode.h"
-#include "model/clock.h"
+#include "base/clock.h"
 
 //  Others wait for the front meanwhile: what it spends on point reads in one step, and how long it leaves
 //  them all to the workers when one has taken too long, the disk being slow or the record large

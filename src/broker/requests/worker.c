@@ -10,7 +10,7 @@
 #include "broker/common/poll.h"
 #include "broker/operations/query.h"
 #include "broker/requests/worker.h"
-#include "model/thread.h"
+#include "base/thread.h"
 
 typedef struct {
     stele_query_t query;

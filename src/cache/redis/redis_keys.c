@@ -12,7 +12,7 @@
 #include "cache/redis/redis_keys.h"
 #include "cache/redis/redis.h"
 #include "stele_error.h"
-#include "model/clock.h"
+#include "base/clock.h"
 
 #define SCAN_COUNT 1000
 #define EXPIRY_ROUND_MS 1000        // Of a time to live, where Redis does not tell the moment

@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include "base/file.h"
 #include "cli/shared/cli.h"
 #include "cli/files/outfile.h"
 
@@ -87,24 +88,6 @@ cli_outfile_flush (cli_outfile_t *self)
     return fflush (self->stream) || ferror (self->stream)? -1: 0;
 }
 
-//  The name is new to the folder: sync that too. A folder that cannot be opened for it
-//  (search permission only) is no failure: the file itself is on the disk.
-static void
-s_sync_folder (const char *path)
-{
-    char *folder = strdup (path);
-    assert (folder);
-    char *slash = strrchr (folder, '/');
-    if (slash)
-        slash [slash == folder? 1: 0] = 0;
-    FILE *stream = fopen (slash? folder: ".", "r");
-    if (stream) {
-        fsync (fileno (stream));
-        fclose (stream);
-    }
-    free (folder);
-}
-
 int
 cli_outfile_finish (cli_outfile_t *self)
 {
@@ -125,7 +108,9 @@ cli_outfile_finish (cli_outfile_t *self)
     else
     if (!self->force)
         unlink (self->temporary);
-    s_sync_folder (self->path);
+    //  A folder that cannot be opened for it (search permission only) is no failure: the file
+    //  itself is on the disk
+    stele_file_sync_folder (self->path);
     free (self->temporary);
     self->temporary = NULL;
     return 0;

@@ -16,7 +16,7 @@
 #include "cli/files/lines.h"
 #include "cli/shared/push.h"
 #include "cli/shared/publish_counts.h"
-#include "model/clock.h"
+#include "base/clock.h"
 
 #define SLICE_MS 100                // Between two looks at Ctrl-C, progress, patience
 #define STALL_MS 30000              // Without an ack, once there were some

@@ -10,6 +10,7 @@
 #include <string.h>
 #include "cli/shared/ask.h"
 #include "cli/shared/scope.h"
+#include "wire/time.h"
 #include "cli/shared/value.h"
 
 #define MEMORY 8192                 // Answers that are remembered, of tasks and of sessions
@@ -32,7 +33,10 @@ static bool
 s_read_time (const char *name, const char *text, int64_t *time_us)
 {
     cli_time_t room;
-    if (!text || cli_format_parse_time (cli_time_text (text, &room), time_us))
+    if (!text)
+        return true;
+    const char *whole = cli_time_text (text, &room);
+    if (stele_time_parse (whole, strlen (whole), time_us) == 0)
         return true;
     cli_say_usage ("export", "--%s takes a time such as 2026-01-31T23:59:59Z, not '%s'", name, text);
     return false;

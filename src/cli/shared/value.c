@@ -11,6 +11,7 @@
 #include <string.h>
 #include "cli/shared/value.h"
 #include "wire/base64.h"
+#include "wire/time.h"
 
 const char *
 cli_value_string (const json_t *record, const char *key)
@@ -26,7 +27,7 @@ cli_value_time (const json_t *record, const char *key, int64_t *time_us)
         *time_us = json_integer_value (value);
         return true;
     }
-    return json_is_string (value) && cli_format_parse_time (json_string_value (value), time_us);
+    return json_is_string (value) && stele_time_parse (json_string_value (value), json_string_length (value), time_us) == 0;
 }
 
 /*  -- content ---------------------------------------------------------------- */
@@ -111,7 +112,7 @@ cli_value_text (const char *key, const json_t *value, size_t *size)
 {
     int64_t time_us;
     if (json_is_string (value)) {
-        if (cli_format_parse_time (json_string_value (value), &time_us))
+        if (stele_time_parse (json_string_value (value), json_string_length (value), &time_us) == 0)
             return s_copy (cli_format_time (time_us).text, size);
         return cli_value_content (value, size);
     }

@@ -114,29 +114,6 @@ cli_format_time (int64_t time_us)
     return self;
 }
 
-bool
-cli_format_parse_time (const char *text, int64_t *time_us)
-{
-    struct tm tm = { 0 };
-    int size = 0;
-    if (sscanf (text, "%4d-%2d-%2dT%2d:%2d:%2d%n", &tm.tm_year, &tm.tm_mon, &tm.tm_mday,
-                &tm.tm_hour, &tm.tm_min, &tm.tm_sec, &size) != 6 || size == 0)
-        return false;
-    tm.tm_year -= 1900;
-    tm.tm_mon -= 1;
-    text += size;
-    int64_t fraction = 0;
-    if (*text == '.') {
-        int64_t unit = SECOND_US / 10;
-        for (text++; *text >= '0' && *text <= '9'; text++, unit /= 10)
-            fraction += unit * (*text - '0');
-    }
-    if (strcmp (text, "Z") != 0)
-        return false;
-    *time_us = (int64_t) timegm (&tm) * SECOND_US + fraction;
-    return true;
-}
-
 /*  -- style ------------------------------------------------------------------ */
 
 cli_style_t

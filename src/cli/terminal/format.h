@@ -40,11 +40,6 @@ cli_short_t
 cli_short_t
     cli_format_time (int64_t time_us);
 
-/*  RFC 3339 in UTC ("...Z", any fraction) to microseconds; false where it is
-    something else.                                                          */
-bool
-    cli_format_parse_time (const char *text, int64_t *time_us);
-
 /*  -- style ------------------------------------------------------------------ */
 
 typedef enum {

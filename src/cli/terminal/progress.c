@@ -10,7 +10,7 @@
 #include <unistd.h>
 #include "cli/terminal/format.h"
 #include "cli/terminal/progress.h"
-#include "model/clock.h"
+#include "base/clock.h"
 
 #define EVERY_MS 200
 #define BAR 30                      // Columns

@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 #include "client/publish/dialog_internal.h"
-#include "client/broker_message.h"
+#include "wire/map.h"
 
 #define DIALOG_HOLD_MS              20      // For errors that are still on their way
 #define DIALOG_HOLD_WINDOW_MS     1000
@@ -116,17 +116,17 @@ s_later_welcome (stele_dialog_t *self, const s_ledger_t *ledger)
 
 //  Limits of a welcome; false where it is none that this version understands
 static bool
-s_welcome_limits (stele_dialog_t *self, const stele_broker_message_t *message)
+s_welcome_limits (stele_dialog_t *self, const stele_map_t *message)
 {
     int64_t protocol, window, bytes_max, heartbeat_ms;
-    if (!stele_broker_message_integer (message, "protocol", &protocol) || protocol != STELE_PROTOCOL
-    ||  !stele_broker_message_integer (message, "window", &window) || window < 1
-    ||  !stele_broker_message_integer (message, "max_bytes", &bytes_max)
+    if (!stele_map_integer (message, "protocol", &protocol) || protocol != STELE_PROTOCOL
+    ||  !stele_map_integer (message, "window", &window) || window < 1
+    ||  !stele_map_integer (message, "max_bytes", &bytes_max)
     ||  bytes_max < 2 * STELE_DIALOG_OVERHEAD)
         return false;
     self->window = window;
     self->bytes_max = bytes_max;
-    if (stele_broker_message_integer (message, "heartbeat_ms", &heartbeat_ms) && heartbeat_ms > 0)
+    if (stele_map_integer (message, "heartbeat_ms", &heartbeat_ms) && heartbeat_ms > 0)
         self->heartbeat_ms = heartbeat_ms;
     int64_t lease_ms = self->settings.lease_ms;
     if (lease_ms > 0 && self->heartbeat_ms > lease_ms / 3)
@@ -135,13 +135,13 @@ s_welcome_limits (stele_dialog_t *self, const stele_broker_message_t *message)
 }
 
 static void
-s_on_welcome (stele_dialog_t *self, const stele_broker_message_t *message)
+s_on_welcome (stele_dialog_t *self, const stele_map_t *message)
 {
     s_ledger_t ledger = { .sequence = -1 };
-    stele_broker_message_text (message, "formerly", ledger.previous_ledger_id, sizeof ledger.previous_ledger_id);
+    stele_map_text (message, "formerly", ledger.previous_ledger_id, sizeof ledger.previous_ledger_id);
     if (!s_welcome_limits (self, message)
-    ||  !stele_broker_message_integer (message, "sequence", &ledger.sequence) || ledger.sequence < 0
-    ||  !stele_broker_message_text (message, "ledger", ledger.id, sizeof ledger.id)) {
+    ||  !stele_map_integer (message, "sequence", &ledger.sequence) || ledger.sequence < 0
+    ||  !stele_map_text (message, "ledger", ledger.id, sizeof ledger.id)) {
         stele_dialog_end_with (self, STELE_EPROTOCOL, "the broker's welcome is not one of protocol %d",
             STELE_PROTOCOL);
         return;
@@ -165,13 +165,13 @@ s_on_welcome (stele_dialog_t *self, const stele_broker_message_t *message)
 //  -- ack and nak ----------------------------------------------------------------
 
 static void
-s_on_ack (stele_dialog_t *self, const stele_broker_message_t *message)
+s_on_ack (stele_dialog_t *self, const stele_map_t *message)
 {
     int64_t sequence, position = 0;
-    if (self->state != READY || !stele_broker_message_integer (message, "sequence", &sequence)
+    if (self->state != READY || !stele_map_integer (message, "sequence", &sequence)
     ||  !s_sequence_ours (self, sequence))
         return;
-    stele_broker_message_integer (message, "position", &position);
+    stele_map_integer (message, "position", &position);
     if (self->durable < sequence)
         self->durable = sequence;
     stele_dialog_settle (self, sequence - self->offset, position);
@@ -180,10 +180,10 @@ s_on_ack (stele_dialog_t *self, const stele_broker_message_t *message)
 }
 
 static void
-s_on_nak (stele_dialog_t *self, const stele_broker_message_t *message)
+s_on_nak (stele_dialog_t *self, const stele_map_t *message)
 {
     int64_t sequence;
-    if (self->state != READY || !stele_broker_message_integer (message, "sequence", &sequence)
+    if (self->state != READY || !stele_map_integer (message, "sequence", &sequence)
     ||  !s_sequence_ours (self, sequence) || sequence <= self->offset)
         return;
     int64_t number = sequence - self->offset;
@@ -196,8 +196,8 @@ s_on_nak (stele_dialog_t *self, const stele_broker_message_t *message)
     self->progress_ms = self->now_ms;
     stele_notice_t notice = stele_dialog_notice (self, STELE_NOTICE_REFUSED);
     notice.number = number;
-    notice.code = stele_broker_message_code (message, "code");
-    stele_broker_message_text (message, "message", notice.message, sizeof notice.message);
+    notice.code = stele_map_code (message, "code");
+    stele_map_text (message, "message", notice.message, sizeof notice.message);
     stele_notices_put (self->notices, &notice);
 }
 
@@ -215,10 +215,10 @@ s_hold (stele_dialog_t *self, int64_t number, int64_t hold_ms)
 }
 
 static void
-s_on_gap (stele_dialog_t *self, const stele_broker_message_t *message)
+s_on_gap (stele_dialog_t *self, const stele_map_t *message)
 {
     int64_t expected;
-    if (!stele_broker_message_integer (message, "expected", &expected)) {
+    if (!stele_map_integer (message, "expected", &expected)) {
         stele_dialog_greet (self);
         return;
     }
@@ -249,11 +249,11 @@ s_on_bad_message (stele_dialog_t *self, int code, const char *text)
 }
 
 static void
-s_on_error (stele_dialog_t *self, const stele_broker_message_t *message)
+s_on_error (stele_dialog_t *self, const stele_map_t *message)
 {
     char text [256] = "";
-    int code = stele_broker_message_code (message, "code");
-    stele_broker_message_text (message, "message", text, sizeof text);
+    int code = stele_map_code (message, "code");
+    stele_map_text (message, "message", text, sizeof text);
     switch (code) {
         case STELE_EFENCED:
         case STELE_EBEHIND:
@@ -293,18 +293,18 @@ stele_dialog_answer (stele_dialog_t *self, const void *data, size_t size, int64_
 {
     static const struct {
         const char *op;
-        void (*take) (stele_dialog_t *self, const stele_broker_message_t *message);
+        void (*take) (stele_dialog_t *self, const stele_map_t *message);
     } answers [] = {
         { "ack", s_on_ack },
         { "nak", s_on_nak },
         { "welcome", s_on_welcome },
         { "error", s_on_error }
     };
-    stele_broker_message_t message;
+    stele_map_t message;
     char op [16];
     self->now_ms = now_ms;
-    if (self->state == ENDED || stele_broker_message_open (&message, data, size) != 0
-    ||  !stele_broker_message_text (&message, "op", op, sizeof op))
+    if (self->state == ENDED || stele_map_open (&message, data, size) != 0
+    ||  !stele_map_text (&message, "op", op, sizeof op))
         return;
     for (size_t i = 0; i < sizeof answers / sizeof answers [0]; i++)
         if (strcmp (op, answers [i].op) == 0)

@@ -7,7 +7,7 @@
 
 #include "client/publish/publisher.h"
 #include "client/wait.h"
-#include "model/tsan.h"
+#include "base/tsan.h"
 
 #define PUBLISHER_WINDOW         65536      // Until a welcome says otherwise
 #define PUBLISHER_WAITING_BYTES 67108864    // Handed over and not settled

@@ -10,7 +10,7 @@
 #include <signal.h>
 #include "client/link.h"
 #include "client/publish/sender.h"
-#include "model/tsan.h"
+#include "base/tsan.h"
 
 #define SENDER_ANSWER_BYTES    1048576      // Largest message to take
 #define SENDER_ANSWERS_MAX       10000      // Messages that may wait to be taken

@@ -9,13 +9,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <libgen.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/uio.h>
 #include <unistd.h>
+#include "base/file.h"
 #include "client/spool/spool_internal.h"
 
 #define SETTLED_BYTES_MAX 1048576   // Settled events that may lie in the file
@@ -57,19 +57,6 @@ s_code (int reason)
 //  -- a new file ------------------------------------------------------------------------
 
 static bool
-s_sync_folder (const char *path)
-{
-    char *copy = strdup (path);
-    assert (copy);
-    int folder = open (dirname (copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    bool done = folder >= 0 && fsync (folder) == 0;
-    if (folder >= 0)
-        close (folder);
-    free (copy);
-    return done;
-}
-
-static bool
 s_fill (const stele_spool_t *self, int handle, const stele_spool_identity_t *identity)
 {
     unsigned char block [STELE_SPOOL_BLOCK];
@@ -105,7 +92,7 @@ stele_spool_rewrite (stele_spool_t *self)
     char *name = s_join (self->path, ".new");
     int handle = open (name, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     bool done = handle >= 0 && s_fill (self, handle, &identity)
-        && rename (name, self->path) == 0 && s_sync_folder (self->path);
+        && rename (name, self->path) == 0 && stele_file_sync_folder (self->path) == 0;
     int code = done? 0: s_code (errno);
     if (done) {
         if (self->handle >= 0)

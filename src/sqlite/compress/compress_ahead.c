@@ -11,7 +11,7 @@
 #include <string.h>
 #include "sqlite/compress/compress_ahead.h"
 #include "sqlite/compress/compressor.h"
-#include "model/thread.h"
+#include "base/thread.h"
 #include "stele_error.h"
 #include "wire/message.h"
 

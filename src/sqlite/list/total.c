@@ -12,7 +12,7 @@
 */
 
 #include "sqlite/list/list.h"
-#include "model/clock.h"
+#include "base/clock.h"
 
 #define SPAN 262144                 // Keys counted in one go
 #define TIME_MS 1500

@@ -13,7 +13,7 @@
 #include "sqlite/read/reader_over.h"
 #include "sqlite/sql/schema.h"
 #include "sqlite/sql/sql.h"
-#include "model/clock.h"
+#include "base/clock.h"
 
 #define BUSY_MS 1000
 #define WORDS_MAX 100000

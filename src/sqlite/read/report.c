@@ -14,7 +14,7 @@
 #define HASH_NONFATAL_OOM 1         // What was not added has no table
 #include <uthash.h>
 #include "sqlite/read/filter.h"
-#include "model/clock.h"
+#include "base/clock.h"
 
 #define TASKS_MAX 10000000          // Looked at,
 #define TIME_MS 2500                // as long as there is time

@@ -18,8 +18,8 @@
 #include "sqlite/wal/checkpoint.h"
 #include "ledger/ledger.h"
 #include "sqlite/sql/sql.h"
-#include "model/clock.h"
-#include "model/thread.h"
+#include "base/clock.h"
+#include "base/thread.h"
 #include "stele_error.h"
 
 //  Pages of 4 KiB that the log has grown by, when it is folded in. SQLite's own rule is 1,000;

@@ -9,14 +9,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <libgen.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include "sqlite/wal/high_water.h"
-#include "model/clock.h"
+#include "base/clock.h"
+#include "base/file.h"
 #include "wire/checksum.h"
 
 #define BLOCKS     2
@@ -166,19 +166,6 @@ stele_high_water_read (stele_high_water_t *self, stele_mark_t *mark, stele_refus
     return 1;
 }
 
-//  The folder, too, has to be synced for a name in it to be durable
-static int
-s_sync_folder (const char *path)
-{
-    char *copy = strdup (path);
-    int folder = copy? open (dirname (copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC): -1;
-    int rc = folder < 0? -1: fsync (folder);
-    if (folder >= 0)
-        close (folder);
-    free (copy);
-    return rc;
-}
-
 static int
 s_write_new (stele_high_water_t *self, const char *name)
 {
@@ -196,7 +183,8 @@ s_write_new (stele_high_water_t *self, const char *name)
     }
     if (fsync (self->handle) != 0 || rename (name, self->path) != 0)
         return -1;
-    return s_sync_folder (self->path);
+    //  For a name in it to be durable
+    return stele_file_sync_folder (self->path);
 }
 
 int

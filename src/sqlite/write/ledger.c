@@ -19,7 +19,7 @@
 #include "sqlite/write/ledger_internal.h"
 #include "sqlite/wal/wal_vfs.h"
 #include "sqlite/sql/schema.h"
-#include "model/clock.h"
+#include "base/clock.h"
 
 #define CHECK_PAGES_MAX 8192        // A file up to 32 MiB is checked whole at a start
 

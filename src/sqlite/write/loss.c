@@ -22,7 +22,7 @@
 #include <string.h>
 #include "sqlite/write/ledger_internal.h"
 #include "sqlite/sql/schema.h"
-#include "model/clock.h"
+#include "base/clock.h"
 
 //  -- what the file has -------------------------------------------------------------
 

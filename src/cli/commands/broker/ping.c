@@ -6,7 +6,7 @@
 */
 
 #include "cli/shared/ask.h"
-#include "model/clock.h"
+#include "base/clock.h"
 
 static int
 s_run (cli_t *self, void *args, const cli_operands_t *operands)

@@ -12,7 +12,7 @@
 #include "cli/shared/task_table.h"
 #include "cli/terminal/text.h"
 #include "cli/shared/value.h"
-#include "model/clock.h"
+#include "base/clock.h"
 
 #define HEAD_LINES 7                // Around the tasks
 #define ROWS_WITHOUT_TERMINAL 20

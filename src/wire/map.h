@@ -1,4 +1,4 @@
-/*  broker_message - read one message that the broker sent
+/*  map - typed reads from one map of msgpack
 
     One checked map of msgpack, and its values by key. Absent and of another
     kind are the same here: what cannot be used.
@@ -8,8 +8,8 @@
     file, You can obtain one at https://mozilla.org/MPL/2.0/.
 */
 
-#ifndef STELE_BROKER_MESSAGE_H_INCLUDED
-#define STELE_BROKER_MESSAGE_H_INCLUDED
+#ifndef STELE_MAP_H_INCLUDED
+#define STELE_MAP_H_INCLUDED
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -18,29 +18,29 @@
 typedef struct {
     const void *data;               // Borrowed
     size_t size;
-} stele_broker_message_t;
+} stele_map_t;
 
 /*  Check the bytes. Returns 0, or STELE_EMALFORMED where they are not one map. */
 int
-    stele_broker_message_open (stele_broker_message_t *self, const void *data, size_t size);
+    stele_map_open (stele_map_t *self, const void *data, size_t size);
 
 /*  Value of a key; false where it is absent or no integer (no bool, no map).
     Outputs are set only on success.                                         */
 bool
-    stele_broker_message_integer (const stele_broker_message_t *self, const char *key, int64_t *value);
+    stele_map_integer (const stele_map_t *self, const char *key, int64_t *value);
 bool
-    stele_broker_message_bool (const stele_broker_message_t *self, const char *key, bool *value);
+    stele_map_bool (const stele_map_t *self, const char *key, bool *value);
 
 /*  Text, cut where the buffer ends, and terminated.                         */
 bool
-    stele_broker_message_text (const stele_broker_message_t *self, const char *key, char *text, size_t size_max);
+    stele_map_text (const stele_map_t *self, const char *key, char *text, size_t size_max);
 
 /*  A map, which borrows from the same bytes.                                */
 bool
-    stele_broker_message_map (const stele_broker_message_t *self, const char *key, stele_broker_message_t *map);
+    stele_map_map (const stele_map_t *self, const char *key, stele_map_t *map);
 
 /*  STELE_E... of the name on the wire at that key; STELE_EINTERNAL without. */
 int
-    stele_broker_message_code (const stele_broker_message_t *self, const char *key);
+    stele_map_code (const stele_map_t *self, const char *key);
 
 #endif

@@ -1,4 +1,4 @@
-/*  broker_message - read one message that the broker sent
+/*  map - typed reads from one map of msgpack
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -6,12 +6,12 @@
 */
 
 #include <string.h>
-#include "client/broker_message.h"
+#include "wire/map.h"
 #include "stele_error.h"
 #include "wire/scan.h"
 
 int
-stele_broker_message_open (stele_broker_message_t *self, const void *data, size_t size)
+stele_map_open (stele_map_t *self, const void *data, size_t size)
 {
     const char *why;
     //  Nothing is built from the elements, so the bytes bound them well enough
@@ -26,7 +26,7 @@ stele_broker_message_open (stele_broker_message_t *self, const void *data, size_
 }
 
 bool
-stele_broker_message_integer (const stele_broker_message_t *self, const char *key, int64_t *value)
+stele_map_integer (const stele_map_t *self, const char *key, int64_t *value)
 {
     stele_token_t token = stele_scan_find (self->data, self->size, key, NULL, NULL);
     if (token.kind != STELE_SCAN_INTEGER)
@@ -36,7 +36,7 @@ stele_broker_message_integer (const stele_broker_message_t *self, const char *ke
 }
 
 bool
-stele_broker_message_bool (const stele_broker_message_t *self, const char *key, bool *value)
+stele_map_bool (const stele_map_t *self, const char *key, bool *value)
 {
     stele_token_t token = stele_scan_find (self->data, self->size, key, NULL, NULL);
     if (token.kind != STELE_SCAN_BOOL)
@@ -46,7 +46,7 @@ stele_broker_message_bool (const stele_broker_message_t *self, const char *key, 
 }
 
 bool
-stele_broker_message_text (const stele_broker_message_t *self, const char *key, char *text, size_t size_max)
+stele_map_text (const stele_map_t *self, const char *key, char *text, size_t size_max)
 {
     stele_token_t token = stele_scan_find (self->data, self->size, key, NULL, NULL);
     if (token.kind != STELE_SCAN_TEXT)
@@ -58,7 +58,7 @@ stele_broker_message_text (const stele_broker_message_t *self, const char *key, 
 }
 
 bool
-stele_broker_message_map (const stele_broker_message_t *self, const char *key, stele_broker_message_t *map)
+stele_map_map (const stele_map_t *self, const char *key, stele_map_t *map)
 {
     const void *data;
     size_t size;
@@ -71,10 +71,10 @@ stele_broker_message_map (const stele_broker_message_t *self, const char *key, s
 }
 
 int
-stele_broker_message_code (const stele_broker_message_t *self, const char *key)
+stele_map_code (const stele_map_t *self, const char *key)
 {
     char name [64];
-    if (!stele_broker_message_text (self, key, name, sizeof name))
+    if (!stele_map_text (self, key, name, sizeof name))
         return STELE_EINTERNAL;
     return stele_error_code (name);
 }
