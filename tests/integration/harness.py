@@ -1,10 +1,10 @@
-# harness - start the real programs in a folder of their own, stop them, leave nothing behind
+# harness - run the real programs in a temporary folder, stop them, leave nothing behind
 #
 # Every test class gets a temporary folder with a private redis-server on a
-# unix socket, a ledger, and a steled on ipc:// endpoints. So tests run in
-# parallel, and beside any Redis or broker that the machine has.
+# unix socket, a ledger, and a steled on ipc:// endpoints. So tests can run in
+# parallel, and beside any other Redis or broker on the machine.
 #
-# make check sets what it needs; by hand, from the top of the sources:
+# make check sets the environment. To run a test by hand, from the root of the sources:
 #
 #   PYTHONPATH=tests/integration:tests/conformance python3 tests/conformance/test_feed.py
 #
@@ -34,11 +34,11 @@ BUILD = os.path.abspath(os.environ.get("STELE_BUILD", os.path.join(SRC, "build")
 DATA = os.environ.get("STELE_DATA", os.path.join(SRC, "..", "shared", "data"))
 
 
-#   Nothing here takes that long; a loaded machine or a sanitizer may.
+#   Seconds. Normally nothing takes that long; on a loaded machine or with a sanitizer it may.
 PATIENCE = 60
 
-#   A shell starts its background jobs with SIGINT ignored, and children inherit that: what a
-#   test interrupts would go on for ever. With a handler here, they start with the default.
+#   A shell starts background jobs with SIGINT ignored, and children inherit that: a program
+#   that a test interrupts would never stop. With a handler here, children start with the default.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
@@ -88,7 +88,7 @@ class Process:
                 self.changed.notify_all()
         self.child.stdout.close()
         with self.changed:
-            self.lines.append(None)         # The end of its talk
+            self.lines.append(None)         # End of its output
             self.changed.notify_all()
 
     def log(self):
@@ -304,7 +304,7 @@ class BrokerTest(unittest.TestCase):
     def name(self, what):
         return "%s-%s" % (what, self.id().rsplit(".", 1)[-1])
 
-    #   Clients of the protocol; closed when the test ends.
+    #   Clients of the protocol, closed when the test ends.
 
     def producer(self, name=None, **options):
         """A producer that has said hello."""
