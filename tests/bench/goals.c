@@ -93,7 +93,7 @@ s_measure (s_goals_t *self)
     }
 }
 
-//  'less': is less better? NAN is "not measured in this run".
+//  'less': smaller is better. NAN means "not measured in this run".
 static void
 s_goal (bench_t *self, const char *what, double value, double least, double aim, bool less, const char *unit)
 {

@@ -159,11 +159,11 @@ bench_limit_blobs (int batch, double seconds)
     return rate;
 }
 
-//  A batch is due every batch / rate seconds; those that are due are one transaction.
+//  A batch is due every batch / rate seconds; all due batches form one transaction.
 double
 bench_limit_blobs_p99 (int batch, double rate, double seconds)
 {
-    //  SQLite's own length of a log: shorter pauses
+    //  SQLite's default length of the log: shorter pauses
     s_writer_t writer = s_writer_open (1000);
     bench_samples_t samples = { 0 };
     double step = batch / rate, begin = bench_now ();

@@ -1,7 +1,7 @@
 /*  load - a process that publishes encoded messages and measures acks
 
     Speaks the protocol through libzmq alone. Closed loop: every producer keeps 'depth' messages
-    unacked. Open loop (rate): messages leave by the clock, whatever comes back. The latency
+    unacked. Open loop (rate): messages are sent by the clock, independent of acks. The latency
     of a message is from its sending to the first ack that covers its last event.
 
     This Source Code Form is subject to the terms of the Mozilla Public
@@ -42,7 +42,7 @@ typedef struct {
     zmq_pollitem_t *items;
     bench_samples_t latencies;
     bench_load_result_t result;
-    size_t open;                    // Messages that are not acked
+    size_t open;                    // Unacked messages
 } s_load_t;
 
 //  Text of a key in an answer, or a default.
@@ -115,7 +115,7 @@ s_send (s_producer_t *producer)
     producer->sent++;
 }
 
-//  Read what the broker says to one producer.
+//  Read the broker's messages to one producer.
 static void
 s_hear (s_load_t *self, s_producer_t *producer)
 {
@@ -249,7 +249,7 @@ bench_loader_start (const bench_load_t *load, const char *endpoint)
     self->from_child = up [0];
     char byte;
     if (read (self->from_child, &byte, 1) != 1)
-        bench_die ("the load generator ended before it began");
+        bench_die ("the load generator ended before it started");
     return self;
 }
 
