@@ -130,7 +130,7 @@ s_size (bench_t *self, bench_broker_t *broker, double tasks, double bytes_a_task
     double wal = s_file_size (broker->ledger, "-wal");
     bench_broker_stop (broker);
     double file = s_file_size (broker->ledger, "");
-    bench_report_section (self->report, "size", "of six-event tasks, indexes included");
+    bench_report_section (self->report, "size", "six-event tasks, indexes included");
     bench_report_figure (self->report, file / tasks, "bytes", bytes_a_task, "payload",
         "bytes a task");
     sqlite3 *db;
@@ -143,7 +143,7 @@ s_size (bench_t *self, bench_broker_t *broker, double tasks, double bytes_a_task
         sqlite3_prepare_v2 (db, "SELECT name, sum (pgsize) FROM dbstat GROUP BY name"
             " HAVING sum (pgsize) > 100000 ORDER BY 2 DESC", -1, &stmt, NULL);
         while (stmt && sqlite3_step (stmt) == SQLITE_ROW)
-            bench_report_note (self->report, "  %8.1f bytes a task in %s",
+            bench_report_note (self->report, "  %8.1f bytes per task in %s",
                 sqlite3_column_double (stmt, 1) / tasks, (const char *) sqlite3_column_text (stmt, 0));
         sqlite3_finalize (stmt);
     }
@@ -186,7 +186,7 @@ bench_filled (bench_t *self)
     bench_ledger_remove ("filled.db");
     bench_broker_start (&broker, self->options, "filled.db", NULL);
     double empty = bench_usage (broker.pid).resident_bytes / 1048576;
-    bench_report_section (self->report, "growth", "cost of an event by what is stored, 64 x 100, 4096 in flight");
+    bench_report_section (self->report, "growth", "cost of an event by size of the ledger, 64 x 100, 4096 in flight");
     double rate = s_grow (self, &broker, seed, &bytes_a_task);
     double tasks = bench_broker_stat (&broker, "tasks/total");
     s_size (self, &broker, tasks, bytes_a_task);

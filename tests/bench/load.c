@@ -130,7 +130,7 @@ s_hear (s_load_t *self, s_producer_t *producer)
             continue;
         }
         if (strcmp (op, "ack") != 0)
-            bench_die ("the broker says %s: %s", op,
+            bench_die ("the broker sent %s: %s", op,
                 s_text (answer, (size_t) size, "message", message, sizeof message));
         int64_t sequence = stele_scan_find (answer, (size_t) size, "sequence", NULL, NULL).integer;
         double now = bench_now ();
@@ -157,7 +157,7 @@ s_wait (s_load_t *self, long timeout_ms)
     int count = self->load->workload.producers;
     int ready = zmq_poll (self->items, count, timeout_ms);
     if (ready == 0 && timeout_ms == PATIENCE_MS)
-        bench_die ("no ack in %d s, %zu messages are not acked", PATIENCE_MS / 1000, self->open);
+        bench_die ("no ack in %d s, %zu messages are unacked", PATIENCE_MS / 1000, self->open);
     for (int i = 0; i < count && ready > 0; i++) {
         if (!(self->items [i].revents & ZMQ_POLLIN))
             continue;

@@ -66,10 +66,10 @@ bench_peers (bench_t *self)
 {
     static const char *const always [] = { "--appendonly", "yes", "--appendfsync", "always", NULL };
     static const int depths [] = { 1, 16, 256 };
-    bench_report_section (self->report, "peers", "one producer, one event a message, durable before the ack");
+    bench_report_section (self->report, "peers", "one producer, one event per message, durable before the ack");
     bench_redis_t *server = bench_redis_start (always);
     if (!server) {
-        bench_report_note (self->report, "no redis-server here");
+        bench_report_note (self->report, "redis-server is not installed");
         return;
     }
     redisContext *redis = redisConnectUnix (bench_redis_socket (server));

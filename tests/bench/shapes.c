@@ -247,7 +247,7 @@ s_one (bench_t *self, size_t index)
 void
 bench_shapes (bench_t *self)
 {
-    bench_report_section (self->report, "shapes", "other tasks, 8 producers, some 50 kB a message at most");
+    bench_report_section (self->report, "shapes", "other tasks, 8 producers, at most about 50 kB per message");
     for (size_t i = 0; i < sizeof s_shapes / sizeof s_shapes [0]; i++)
         s_one (self, i);
 }
