@@ -6,9 +6,9 @@ dist_doc_DATA = README.md NEWS doc/PROTOCOL.md doc/ARCHITECTURE.md doc/RELIABILI
 steleconfdir = $(sysconfdir)/stele
 dist_steleconf_DATA = doc/steled.conf.example
 
-# What the documents must not forget, checked against the tables in the code.
-dist_check_SCRIPTS = doc/check.sh
-TESTS += doc/check.sh
+# The documents, checked against the tables in the code and the files of the tree.
+dist_check_SCRIPTS = doc/check.sh doc/paths.sh
+TESTS += doc/check.sh doc/paths.sh
 
 EXTRA_DIST += doc/steled.service.in
 CLEANFILES += doc/steled.service

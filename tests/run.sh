@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Run all tests, from a fresh clone on a fresh Debian 12 machine: installs the
-# packages that are missing (apt-get, as root or with sudo), builds in build/,
-# runs `make check`. The last line says "N passed, N failed".
+# Run all tests, from a fresh clone on a fresh Debian 12 machine: install missing
+# packages (apt-get, as root or with sudo), build in build/, run `make check`.
+# The last line of the output is "N passed, N failed".
 #
 # This Source Code Form is subject to the terms of the Mozilla Public
 # License, v. 2.0. If a copy of the MPL was not distributed with this

@@ -1,7 +1,7 @@
-# setup - packages and build, for the scripts that start from a fresh clone
+# setup - install packages and build, for scripts that start from a fresh clone
 #
 # Sourced by tests/run.sh, examples/quickstart.sh and .ci/run, from any folder;
-# defines functions and does nothing by itself. STELE_ROOT is the top of the sources.
+# only defines functions. STELE_ROOT is the root of the source tree.
 #
 # This Source Code Form is subject to the terms of the Mozilla Public
 # License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -26,8 +26,8 @@ stele_as_root () {
     fi
 }
 
-# Debian starts a redis-server as soon as the package is there. Nothing here
-# needs that one, so a policy forbids it while the packages are installed.
+# Debian starts a redis-server when its package is installed. Nothing here
+# needs it, so a policy prevents that during the installation.
 stele_install () {
     local policy=/usr/sbin/policy-rc.d made_policy=no status=0
     if [ ! -e "$policy" ]; then
@@ -43,11 +43,11 @@ stele_install () {
     return $status
 }
 
-# stele_packages [MORE...]: install what is missing of STELE_PACKAGES and MORE.
+# stele_packages [MORE...]: install those of STELE_PACKAGES and MORE that are missing.
 stele_packages () {
     local package missing=()
     if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then
-        say "not a Debian system: these have to be there: ${STELE_PACKAGES[*]} $*"
+        say "not a Debian system; install these packages yourself: ${STELE_PACKAGES[*]} $*"
         return 0
     fi
     for package in "${STELE_PACKAGES[@]}" "$@"; do
@@ -63,14 +63,14 @@ stele_packages () {
 }
 
 # stele_build FOLDER [CONFIGURE-OPTIONS...]: configure out of tree (once), then build.
-# What the tools say goes to FOLDER/build.txt; it is shown when they fail.
+# Output goes to FOLDER/build.txt; its end is printed on failure.
 stele_build () {
     local folder=$1 log=$1/build.txt
     shift
     mkdir -p "$folder" || return 1
     : >"$log"
     if [ ! -x "$STELE_ROOT/configure" ] || [ "$STELE_ROOT/configure.ac" -nt "$STELE_ROOT/configure" ]; then
-        say "making ./configure"
+        say "generating ./configure"
         (cd "$STELE_ROOT" && ./autogen.sh) >>"$log" 2>&1 || { tail -n 40 "$log" >&2; return 1; }
     fi
     if [ ! -f "$folder/Makefile" ]; then
@@ -81,14 +81,14 @@ stele_build () {
     make -C "$folder" -j"$(nproc)" >>"$log" 2>&1 || { tail -n 60 "$log" >&2; return 1; }
 }
 
-# stele_check FOLDER: run every test there. Sets STELE_PASSED and STELE_FAILED;
-# a test that should have run and could not counts as failed.
+# stele_check FOLDER: run all tests there. Sets STELE_PASSED and STELE_FAILED;
+# a test that could not be run counts as failed.
 stele_check () {
     local folder=$1 log=$1/check.txt name
     STELE_PASSED=0
     STELE_FAILED=0
     rm -f "$folder/test-suite.log"
-    #   Twice as many as there are processors: tests wait more than they compute
+    #   Two jobs per processor: tests mostly wait
     make -C "$folder" -j"$((2 * $(nproc)))" check 2>&1 | tee "$log" |
         grep --line-buffered -E '^(PASS|FAIL|XFAIL|XPASS|SKIP|ERROR):' >&2
     if [ ! -f "$folder/test-suite.log" ]; then

@@ -22,20 +22,20 @@ void *bench_context;
 
 static const char s_usage [] =
     "Usage: bench --steled PROGRAM [OPTION]...\n"
-    "Measure a broker beside what its parts can do on the same disk (doc/PERFORMANCE.md).\n"
+    "Measure a broker, and its components on the same disk (doc/PERFORMANCE.md).\n"
     "\n"
     "  --steled PROGRAM   the broker\n"
-    "  --dir DIR          make the working folder there: the disk that is measured (default: .)\n"
+    "  --dir DIR          create the working folder there, on the disk to measure (default: .)\n"
     "  --only SECTIONS    limits, publish, shapes, growth, size, read, recovery, peers, goals\n"
-    "  --case TEXT        of publish only the cases whose name has TEXT, say '64 x 100'\n"
-    "  --scale TASKS      stored for growth, size, read and recovery (default: 1000000)\n"
+    "  --case TEXT        in publish, only cases whose name contains TEXT, e.g. '64 x 100'\n"
+    "  --scale TASKS      number of tasks for growth, size, read and recovery (default: 1000000)\n"
     "  --stream FILE      also publish this recorded stream (JSON Lines, .zst)\n"
     "  --json FILE        also write the figures as JSON; -: instead of the page\n"
-    "  --repeats N        of the figures that goals stand on (default: 3)\n"
+    "  --repeats N        repeat the measurements for the goals N times (default: 3)\n"
     "  --tcp              endpoints on 127.0.0.1 instead of ipc\n"
-    "  --full             every case, some of them long\n"
-    "  --peers            also what else keeps entries before it acks: Redis Streams\n"
-    "  --keep             leave the working folder, with the ledger that was filled\n";
+    "  --full             run every case, including long ones\n"
+    "  --peers            also measure another system that stores before it acks: Redis Streams\n"
+    "  --keep             keep the working folder, with the filled ledger\n";
 
 static int
 s_remove (const char *path, const struct stat *status, int type, struct FTW *ftw)
@@ -69,7 +69,7 @@ s_enter (bench_options_t *options, const char *where)
     char folder [PATH_MAX];
     snprintf (folder, sizeof folder, "%s/bench-XXXXXX", where);
     if (!mkdtemp (folder) || chdir (folder) != 0 || !getcwd (options->dir, sizeof options->dir))
-        bench_die ("cannot make a working folder in %s: %s", where, strerror (errno));
+        bench_die ("cannot create a working folder in %s: %s", where, strerror (errno));
 }
 
 static bool

@@ -1,20 +1,20 @@
-/*  bench - how fast the broker is, beside what its parts can do on the same disk
+/*  bench - the speed of the broker, beside that of its components on the same disk
 
       bench.c      options, and which sections run
       report.c     figures as a page or as JSON
-      clock.c      times, latencies, what a process used
+      clock.c      times, latencies, resource usage of a process
       limits.c     the disk, a bare SQLite writer, ZeroMQ, Redis
-      rows.c       the ledger's own statements, by the ledger and bare
+      rows.c       the statements of the ledger, run by the ledger and by a bare writer
       workload.c   messages of six-event tasks, encoded beforehand
       stream.c     messages of a recorded stream
       load.c       the load generator: a process that publishes and measures acks
       server.c     a broker and a Redis to measure
       publish.c    section publish
-      shapes.c     section shapes: tasks that are not like the six-event one
+      shapes.c     section shapes: tasks that differ from the six-event one
       filled.c     sections growth and size: a ledger that fills up
       read.c       section read
       recovery.c   section recovery
-      peers.c      section peers: what else keeps entries before it acks
+      peers.c      section peers: other systems that store entries before they ack
       goals.c      section goals: ratios
 
     This Source Code Form is subject to the terms of the Mozilla Public
@@ -34,13 +34,13 @@
 
 typedef struct {
     const char *steled;             // Program to measure
-    char dir [512];                 // Where the ledgers go: the working folder of all
+    char dir [512];                 // Working folder of all processes, with the ledgers
     const char *only;               // Sections, separated by commas; NULL: the default ones
-    const char *only_case;          // Of publish, those whose name has this; NULL: all
+    const char *only_case;          // Cases of publish whose name contains this; NULL: all
     const char *stream;             // Recorded stream (JSON Lines, .zst), or NULL
     const char *json;               // Also write JSON to this file; "-": stdout, no page
     int64_t scale;                  // Tasks stored for growth, read, size and recovery
-    int repeats;                    // Of the figures that goals stand on
+    int repeats;                    // Of the measurements for the goals
     bool tcp;                       // Endpoints on TCP instead of ipc
     bool full;                      // Every case of every section
     bool keep;                      // Leave the folder
@@ -59,26 +59,26 @@ void
 void
     bench_report_section (bench_report_t *self, const char *name, const char *about);
 
-/*  One figure. 'limit' is what it is measured against, 0 without; name and unit are copied. */
+/*  One figure. 'limit' is the value to compare it with, 0: none; name and unit are copied. */
 void
     bench_report_figure (bench_report_t *self, double value, const char *unit,
         double limit, const char *limit_name, const char *name, ...)
     __attribute__ ((format (printf, 6, 7)));
 
-/*  While muted, figures are kept but not printed: a note says them together.  */
+/*  While muted, figures are kept but not printed: a note shows them together.  */
 void
     bench_report_mute (bench_report_t *self, bool muted);
 
-/*  A line that is no figure.                                                */
+/*  A line without a figure.                                                 */
 void
     bench_report_note (bench_report_t *self, const char *format, ...)
     __attribute__ ((format (printf, 2, 3)));
 
-/*  The last figure of that section and name; 0 where there is none.         */
+/*  The last figure of that section and name; 0 if there is none.            */
 double
     bench_report_value (const bench_report_t *self, const char *section, const char *name);
 
-/*  Write the JSON, if asked for.                                            */
+/*  Write the JSON, if requested.                                            */
 void
     bench_report_finish (bench_report_t *self);
 
@@ -94,7 +94,7 @@ typedef struct {
 
 void
     bench_samples_add (bench_samples_t *self, double us);
-/*  Sorts. 0 where there are none.                                           */
+/*  Sorts the samples. 0 if there are none.                                  */
 double
     bench_samples_percentile (bench_samples_t *self, double percent);
 void
@@ -103,7 +103,7 @@ void
 double
     bench_median (double *values, size_t count);
 
-/*  What a process used so far; threads are told apart by their names.       */
+/*  Resources used by a process so far; threads are identified by their names. */
 typedef struct {
     double cpu_s;
     double written_bytes;           // To the disk, by the kernel's count
@@ -114,7 +114,7 @@ typedef struct {
 bench_usage_t
     bench_usage (pid_t pid);
 
-/*  Stop with a message: the benchmark cannot go on.                         */
+/*  Print a message and abort the benchmark.                                 */
 void
     bench_die (const char *format, ...)
     __attribute__ ((format (printf, 1, 2), noreturn));
@@ -138,16 +138,16 @@ typedef void (bench_event_fn) (stele_pack_t *pack, uint64_t *state, const char *
 
 typedef struct {
     int producers;
-    int batch;                      // Events a message
+    int batch;                      // Events per message
     int in_flight;                  // Tasks interleaved, over all producers
     int64_t tasks;                  // Over all producers
     int events_a_task;              // 6; fewer leave the task running
     uint64_t seed;                  // Other seeds make other ids
-    bench_event_fn *event;          // Instead of the six-event task's
-    const char *stream;             // Instead of tasks: this recorded stream, 'tasks' times
+    bench_event_fn *event;          // NULL: the six-event task
+    const char *stream;             // Publish this recorded stream 'tasks' times instead of tasks
 } bench_workload_t;
 
-/*  Messages of producer 'index' of the workload. Caller owns what they hold. */
+/*  Messages of producer 'index' of the workload. The caller owns their memory. */
 bench_messages_t
     bench_workload_messages (const bench_workload_t *self, int index);
 void
@@ -161,7 +161,7 @@ void
 void
     bench_batcher_destroy (bench_batcher_t **self_p);
 
-/*  'size' bytes of words, which compress as text does. Returns the size.    */
+/*  'size' bytes of words, which compress like text. Returns the size.       */
 size_t
     bench_text (uint64_t *state, char *text, size_t size);
 
@@ -185,7 +185,7 @@ void
 typedef struct {
     bench_workload_t workload;
     int depth;                      // Messages a producer has unacked
-    double rate;                    // Events a second over all; 0: as fast as acks come
+    double rate;                    // Events per second of all producers; 0: as fast as acks arrive
 } bench_load_t;
 
 typedef struct {
@@ -198,12 +198,12 @@ typedef struct {
 
 typedef struct bench_loader bench_loader_t;
 
-/*  Fork a load generator; on return it has encoded everything and said hello. */
+/*  Fork a load generator; on return it has encoded all messages and has sent hello. */
 bench_loader_t *
     bench_loader_start (const bench_load_t *load, const char *endpoint);
 void
     bench_loader_go (bench_loader_t *self);
-/*  Wait for the end; frees the loader.                                      */
+/*  Wait until it ends; frees the loader.                                    */
 bench_load_result_t
     bench_loader_finish (bench_loader_t **self_p);
 
@@ -211,8 +211,8 @@ bench_load_result_t
 
 typedef struct bench_redis bench_redis_t;
 
-/*  A redis-server on a socket in the working folder; NULL where there is none. 'arguments' are
-    more of its options, NULL at the end, or NULL.                           */
+/*  A redis-server on a socket in the working folder; NULL if it is not installed. 'arguments' are
+    further options, ended by NULL, or NULL.                                 */
 bench_redis_t *
     bench_redis_start (const char *const *arguments);
 void
@@ -241,13 +241,13 @@ void
 /*  kill -9.                                                                 */
 void
     bench_broker_kill (bench_broker_t *self);
-/*  Wait until it has nothing to do: its followers have what it was sent. At most a minute. */
+/*  Wait until it is idle and its followers are at the head. At most a minute. */
 void
     bench_broker_rest (bench_broker_t *self);
-/*  A number of its statistics, "redis/lag_events"; -1 where there is none.  */
+/*  A number of its statistics, such as "redis/lag_events"; -1 if there is none. */
 double
     bench_broker_stat (bench_broker_t *self, const char *path);
-/*  A word of its statistics, "" where there is none.                        */
+/*  A word of its statistics, "" if there is none.                           */
 void
     bench_broker_word (bench_broker_t *self, const char *path, char *word, size_t size);
 /*  Remove a ledger with its side files.                                     */
@@ -266,7 +266,7 @@ typedef struct {
     void *context;                  // ZeroMQ
 } bench_t;
 
-/*  The context of this process: a child that was forked makes its own.      */
+/*  The context of this process: a forked child creates its own.             */
 extern void *bench_context;
 
 /*  Microseconds of an fdatasync of an overwritten page (p50); other percentiles in 'report'
@@ -275,16 +275,16 @@ double
     bench_limit_sync (bench_report_t *report);
 double
     bench_limit_round_trip (const bench_options_t *options);
-/*  Events a second of a bare writer of blobs at that batch.                 */
+/*  Events per second of a bare writer of blobs with that batch size.        */
 double
     bench_limit_blobs (int batch, double seconds);
 
-/*  The same in an open loop: from when a batch is due until it is synced, p99 in us. */
+/*  The same in an open loop: from the due time of a batch until its sync, p99 in us. */
 double
     bench_limit_blobs_p99 (int batch, double rate, double seconds);
 
-/*  Events a second of the ledger's own statements at that batch: bare, and by the ledger room;
-    and of decoding alone.                                                   */
+/*  Events per second of the ledger's statements with that batch size: by a bare writer, and by the
+    ledger; and of decoding alone.                                           */
 typedef struct { double bare, room, decode; } bench_rows_t;
 bench_rows_t
     bench_limit_rows (int batch, int64_t tasks);

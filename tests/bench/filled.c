@@ -1,7 +1,7 @@
 /*  filled - sections growth and size: a ledger that fills up
 
     One ledger is filled to 'scale' tasks; on the way the cost of an event is measured at every
-    power of ten. Then it is what the sections size, read and recovery look at.
+    power of ten. The sections size, read and recovery then use the filled ledger.
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -15,8 +15,8 @@
 #include <sys/stat.h>
 #include "bench.h"
 
-#define CHUNK 50000                 // Tasks at a time: what the load generator encodes
-#define PROBE 10000                 // Tasks a measurement of growth,
+#define CHUNK 50000                 // Tasks that the load generator encodes at a time
+#define PROBE 10000                 // Tasks per measurement of growth,
 #define PROBES 5                    // of which the median counts
 
 static bool
@@ -39,10 +39,10 @@ s_fill (bench_broker_t *broker, int64_t tasks, uint64_t seed, bench_usage_t *usa
 }
 
 typedef struct {
-    double rate, writer_us, written;    // Events a second; CPU and bytes an event
+    double rate, writer_us, written;    // Events per second; CPU and bytes per event
 } s_probe_t;
 
-//  What followers have left over from the load before would share the processor with the writer
+//  Followers that still process the previous load would share the processor with the writer
 static s_probe_t
 s_probe (bench_broker_t *broker, uint64_t seed)
 {
@@ -50,14 +50,14 @@ s_probe (bench_broker_t *broker, uint64_t seed)
     bench_broker_rest (broker);
     bench_load_result_t result = s_fill (broker, PROBE, seed, &usage);
     double events = (double) result.events;
-    //  Others: the copying of checkpoints
+    //  Others: checkpoint threads
     return (s_probe_t) {
         events / result.seconds, (usage.writer_s + usage.io_s + usage.others_s) * 1e6 / events,
         usage.written_bytes / events
     };
 }
 
-//  The same with little stored
+//  The same with a small ledger
 static s_probe_t
 s_probe_first (bench_t *self, uint64_t seed)
 {
@@ -71,7 +71,7 @@ s_probe_first (bench_t *self, uint64_t seed)
     return probe;
 }
 
-//  In turn, since how fast a machine is changes within minutes. Returns events a second.
+//  In turn, since the speed of a machine changes within minutes. Returns events per second.
 static double
 s_measure (bench_t *self, bench_broker_t *broker, int64_t stored, uint64_t *seed)
 {
@@ -130,7 +130,7 @@ s_size (bench_t *self, bench_broker_t *broker, double tasks, double bytes_a_task
     double wal = s_file_size (broker->ledger, "-wal");
     bench_broker_stop (broker);
     double file = s_file_size (broker->ledger, "");
-    bench_report_section (self->report, "size", "of six-event tasks, indexes included");
+    bench_report_section (self->report, "size", "six-event tasks, indexes included");
     bench_report_figure (self->report, file / tasks, "bytes", bytes_a_task, "payload",
         "bytes a task");
     sqlite3 *db;
@@ -143,7 +143,7 @@ s_size (bench_t *self, bench_broker_t *broker, double tasks, double bytes_a_task
         sqlite3_prepare_v2 (db, "SELECT name, sum (pgsize) FROM dbstat GROUP BY name"
             " HAVING sum (pgsize) > 100000 ORDER BY 2 DESC", -1, &stmt, NULL);
         while (stmt && sqlite3_step (stmt) == SQLITE_ROW)
-            bench_report_note (self->report, "  %8.1f bytes a task in %s",
+            bench_report_note (self->report, "  %8.1f bytes per task in %s",
                 sqlite3_column_double (stmt, 1) / tasks, (const char *) sqlite3_column_text (stmt, 0));
         sqlite3_finalize (stmt);
     }
@@ -153,8 +153,8 @@ s_size (bench_t *self, bench_broker_t *broker, double tasks, double bytes_a_task
         "memory of the broker while it filled, most");
 }
 
-//  Fill up to 'scale' tasks; every power of ten from 100,000 on, and the end, is measured. Tasks
-//  that do not divide by the producers are left out. Returns events a second of the last measurement.
+//  Fill up to 'scale' tasks; every power of ten from 100,000 on, and the end, is measured. A
+//  remainder of tasks per producer is left out. Returns events per second of the last measurement.
 static double
 s_grow (bench_t *self, bench_broker_t *broker, uint64_t seed, double *bytes_a_task)
 {
@@ -186,7 +186,7 @@ bench_filled (bench_t *self)
     bench_ledger_remove ("filled.db");
     bench_broker_start (&broker, self->options, "filled.db", NULL);
     double empty = bench_usage (broker.pid).resident_bytes / 1048576;
-    bench_report_section (self->report, "growth", "cost of an event by what is stored, 64 x 100, 4096 in flight");
+    bench_report_section (self->report, "growth", "cost of an event by size of the ledger, 64 x 100, 4096 in flight");
     double rate = s_grow (self, &broker, seed, &bytes_a_task);
     double tasks = bench_broker_stat (&broker, "tasks/total");
     s_size (self, &broker, tasks, bytes_a_task);
@@ -194,7 +194,7 @@ bench_filled (bench_t *self)
     bench_broker_start (&broker, self->options, "filled.db", NULL);
     bench_report_figure (self->report, bench_usage (broker.pid).resident_bytes / 1048576, "MiB", 0, NULL,
         "memory at rest, filled ledger");
-    //  The first fill, of PROBE tasks, is known by its ids
+    //  The first fill, of PROBE tasks, has known ids
     if (s_wanted (self, "read"))
         bench_read (self, &broker, PROBE < self->options->scale? PROBE: self->options->scale, seed, rate);
     bench_broker_stop (&broker);

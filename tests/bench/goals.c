@@ -93,7 +93,7 @@ s_measure (s_goals_t *self)
     }
 }
 
-//  'less': is less better? NAN is "not measured in this run".
+//  'less': smaller is better. NAN means "not measured in this run".
 static void
 s_goal (bench_t *self, const char *what, double value, double least, double aim, bool less, const char *unit)
 {
@@ -135,7 +135,7 @@ bench_goals (bench_t *self)
     s_goal (self, "one at a time, ack p50 to sync + round trip", bench_median (goals.single, count), 2, 1.2, true, "x");
     s_goal (self, "ack p99 at half load", bench_median (goals.half_p99_ms, count), 10, 3, true, "ms");
     double bare_ms = bench_median (goals.bare_p99_ms, count);
-    bench_report_note (self->report, "%-64s %8s %8s %10.3g ms", "  bare blobs at that rate, which decode and index nothing",
+    bench_report_note (self->report, "%-64s %8s %8s %10.3g ms", "  bare blobs at that rate, without decoding and indexes",
         "", "", bare_ms);
     bench_report_mute (self->report, true);
     bench_report_figure (self->report, bare_ms, "ms", 0, NULL, "bare blobs by the clock, p99 at that rate");

@@ -159,11 +159,11 @@ bench_limit_blobs (int batch, double seconds)
     return rate;
 }
 
-//  A batch is due every batch / rate seconds; those that are due are one transaction.
+//  A batch is due every batch / rate seconds; all due batches form one transaction.
 double
 bench_limit_blobs_p99 (int batch, double rate, double seconds)
 {
-    //  SQLite's own length of a log: shorter pauses
+    //  SQLite's default length of the log: shorter pauses
     s_writer_t writer = s_writer_open (1000);
     bench_samples_t samples = { 0 };
     double step = batch / rate, begin = bench_now ();
@@ -291,7 +291,7 @@ s_redis (bench_t *self)
 {
     bench_redis_t *server = bench_redis_start (NULL);
     if (!server) {
-        bench_report_note (self->report, "no redis-server here: figures with Redis are left out");
+        bench_report_note (self->report, "redis-server is not installed: figures with Redis are left out");
         return;
     }
     redisContext *redis = redisConnectUnix (bench_redis_socket (server));
@@ -323,7 +323,7 @@ s_redis (bench_t *self)
 void
 bench_limits (bench_t *self)
 {
-    bench_report_section (self->report, "limits", "what the parts can do here, one at a time");
+    bench_report_section (self->report, "limits", "the components on this machine, one at a time");
     bench_limit_sync (self->report);
     s_writers (self);
     s_zeromq_t zeromq = s_zeromq (self->options, STREAM_MESSAGES);

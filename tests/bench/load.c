@@ -1,7 +1,7 @@
 /*  load - a process that publishes encoded messages and measures acks
 
     Speaks the protocol through libzmq alone. Closed loop: every producer keeps 'depth' messages
-    unacked. Open loop (rate): messages leave by the clock, whatever comes back. The latency
+    unacked. Open loop (rate): messages are sent by the clock, independent of acks. The latency
     of a message is from its sending to the first ack that covers its last event.
 
     This Source Code Form is subject to the terms of the Mozilla Public
@@ -42,7 +42,7 @@ typedef struct {
     zmq_pollitem_t *items;
     bench_samples_t latencies;
     bench_load_result_t result;
-    size_t open;                    // Messages that are not acked
+    size_t open;                    // Unacked messages
 } s_load_t;
 
 //  Text of a key in an answer, or a default.
@@ -115,7 +115,7 @@ s_send (s_producer_t *producer)
     producer->sent++;
 }
 
-//  Read what the broker says to one producer.
+//  Read the broker's messages to one producer.
 static void
 s_hear (s_load_t *self, s_producer_t *producer)
 {
@@ -130,7 +130,7 @@ s_hear (s_load_t *self, s_producer_t *producer)
             continue;
         }
         if (strcmp (op, "ack") != 0)
-            bench_die ("the broker says %s: %s", op,
+            bench_die ("the broker sent %s: %s", op,
                 s_text (answer, (size_t) size, "message", message, sizeof message));
         int64_t sequence = stele_scan_find (answer, (size_t) size, "sequence", NULL, NULL).integer;
         double now = bench_now ();
@@ -157,7 +157,7 @@ s_wait (s_load_t *self, long timeout_ms)
     int count = self->load->workload.producers;
     int ready = zmq_poll (self->items, count, timeout_ms);
     if (ready == 0 && timeout_ms == PATIENCE_MS)
-        bench_die ("no ack in %d s, %zu messages are not acked", PATIENCE_MS / 1000, self->open);
+        bench_die ("no ack in %d s, %zu messages are unacked", PATIENCE_MS / 1000, self->open);
     for (int i = 0; i < count && ready > 0; i++) {
         if (!(self->items [i].revents & ZMQ_POLLIN))
             continue;
@@ -249,7 +249,7 @@ bench_loader_start (const bench_load_t *load, const char *endpoint)
     self->from_child = up [0];
     char byte;
     if (read (self->from_child, &byte, 1) != 1)
-        bench_die ("the load generator ended before it began");
+        bench_die ("the load generator ended before it started");
     return self;
 }
 

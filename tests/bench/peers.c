@@ -1,8 +1,8 @@
-/*  peers - what else keeps entries before it acks
+/*  peers - other systems that store entries before they ack
 
     Redis Streams with appendfsync always: XADD of the same encoded events, opaque to it, by one
-    connection that has 1, 16 or 256 of them unacked. It is the strongest of those that users
-    run today; others need packages that are not here.
+    connection with 1, 16 or 256 of them unacked. It is the fastest of the systems that users
+    run today; others need packages that are not installed here.
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -25,7 +25,7 @@ s_streams (redisContext *redis, int depth, double seconds)
     double begin = bench_now ();
     while (bench_now () - begin < seconds || acked < sent) {
         bool more = bench_now () - begin < seconds;
-        //  As a client does that reads what has come: half of them are renewed at a time
+        //  Like a client that reads the available replies: half of them are renewed at a time
         while (more && sent - acked < depth) {
             redisAppendCommand (redis, "XADD events * e %b", event, sizeof event);
             sent++;
@@ -66,10 +66,10 @@ bench_peers (bench_t *self)
 {
     static const char *const always [] = { "--appendonly", "yes", "--appendfsync", "always", NULL };
     static const int depths [] = { 1, 16, 256 };
-    bench_report_section (self->report, "peers", "one producer, one event a message, durable before the ack");
+    bench_report_section (self->report, "peers", "one producer, one event per message, durable before the ack");
     bench_redis_t *server = bench_redis_start (always);
     if (!server) {
-        bench_report_note (self->report, "no redis-server here");
+        bench_report_note (self->report, "redis-server is not installed");
         return;
     }
     redisContext *redis = redisConnectUnix (bench_redis_socket (server));

@@ -1,4 +1,4 @@
-/*  publish - durable events a second, latencies of acks, where the time goes
+/*  publish - durable events per second, latencies of acks, time per stage
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -54,7 +54,7 @@ s_load (const s_case_t *which)
     return load;
 }
 
-//  CPU microseconds an event of the broker's threads, and of the load generator.
+//  CPU microseconds per event of the broker's threads, and of the load generator.
 static void
 s_report_cpu (bench_t *self, const bench_usage_t *usage, const bench_load_result_t *result,
     double redis_s, const char *name)
@@ -70,7 +70,7 @@ s_report_cpu (bench_t *self, const bench_usage_t *usage, const bench_load_result
         result->event_bytes / (double) result->events, "payload", "%s, written to disk an event", name);
 }
 
-//  Where the writer's time goes, as its own clock says: microseconds an event.
+//  The writer's time per stage, by its own clock: microseconds per event.
 static void
 s_report_stages (bench_t *self, bench_broker_t *broker)
 {
@@ -89,7 +89,7 @@ s_report_stages (bench_t *self, bench_broker_t *broker)
         bench_report_note (self->report, "    writer's time, us/event: %s", line);
 }
 
-//  How long until Redis has all: seconds.
+//  Seconds until Redis is at the head.
 static double
 s_wait_aligned (bench_broker_t *broker)
 {
@@ -108,7 +108,7 @@ s_half_load (bench_t *self, bench_broker_t *broker, const s_case_t *which, doubl
     bench_load_t load = s_load (which);
     bench_broker_rest (broker);
     load.rate = full / 2;
-    //  Some five seconds of it
+    //  About five seconds of it
     int64_t tasks = (int64_t) (load.rate * 5 / 6);
     load.workload.tasks = tasks > which->producers * 2? tasks: which->producers * 2;
     bench_load_result_t result = bench_publish (broker, &load, NULL);
@@ -151,7 +151,7 @@ s_one (bench_t *self, const s_case_t *which, double blobs)
     s_report_stages (self, &broker);
     if (redis) {
         double aligned = s_wait_aligned (&broker);
-        bench_report_note (self->report, "    Redis has all after %.2f s", aligned);
+        bench_report_note (self->report, "    Redis at the head after %.2f s", aligned);
         bench_report_figure (self->report, aligned, "s", 0, NULL, "%s, until Redis has all", name);
     }
     if (which->half)
@@ -191,7 +191,7 @@ void
 bench_publish_section (bench_t *self)
 {
     bench_report_section (self->report, "publish",
-        "producers x events a message; each on a ledger of its own");
+        "producers x events per message; each with its own ledger");
     double blobs = bench_limit_blobs (100, 1.0);
     bench_report_figure (self->report, blobs, "events/s", 0, NULL, "bare blobs, batches of 100, now");
     for (size_t i = 0; i < sizeof s_cases / sizeof s_cases [0]; i++)

@@ -1,7 +1,7 @@
 /*  read - latencies of requests on a filled ledger
 
-    Clients that have one request outstanding each, as REQ sockets have: all in one thread,
-    which costs less than what it measures.
+    Clients with one outstanding request each, like REQ sockets, all in one thread,
+    which costs less than the requests.
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -98,7 +98,7 @@ s_measure (s_read_t *self, const char *op, int clients, double seconds, bench_sa
                 continue;
             s_hear (self, items [i].socket);
             double now = bench_now ();
-            //  The first ones also connect
+            //  The first requests include connecting
             if (now - begin > 0.1)
                 bench_samples_add (samples, (now - sent_at [i]) * 1e6);
             if (now - begin > seconds) {

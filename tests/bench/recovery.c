@@ -36,7 +36,7 @@ s_start (bench_t *self, bench_broker_t *broker, bench_redis_t *redis, const char
     bench_report_figure (self->report, bench_now () - begin, "s", 0, NULL, "%s: first ack", name);
     if (!redis)
         return;
-    //  A rebuild fills in what is active first; then come the tasks that ended of late
+    //  A rebuild writes active tasks first, then those that ended recently
     char state [32] = "";
     double active = 0, aligned = 0;
     while (bench_now () - begin < PATIENCE_S) {
@@ -53,7 +53,7 @@ s_start (bench_t *self, bench_broker_t *broker, bench_redis_t *redis, const char
     bench_report_figure (self->report, aligned, "s", 0, NULL, "%s: Redis has all, also what ended today", name);
 }
 
-//  kill -9 while events are on their way.
+//  kill -9 while events are in transit.
 static void
 s_kill (bench_broker_t *broker)
 {

@@ -125,7 +125,7 @@ bench_report_value (const bench_report_t *self, const char *section, const char 
     return 0;
 }
 
-//  Names and units are our own: nothing in them needs escaping.
+//  Names and units are constants of bench: they need no escaping.
 void
 bench_report_finish (bench_report_t *self)
 {

@@ -1,8 +1,8 @@
-/*  rows - the ledger's own statements, by the ledger and bare
+/*  rows - the statements of the ledger, run by the ledger and by a bare writer
 
-    What the ledger room says to SQLite for a workload is recorded once (statements that write,
-    with their values), and then said again by a program that does nothing else: that is the
-    limit of a broker with these rows, whatever the schema is today.
+    The statements of the ledger for a workload are recorded once (those that write, with their
+    values), and then replayed by a loop that does nothing else: this is the limit of a broker
+    with these rows, and follows every change of the schema.
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -84,11 +84,11 @@ s_forget (void)
     memset (&s_record, 0, sizeof s_record);
 }
 
-//  -- the ledger room -------------------------------------------------------------------
+//  -- the ledger -------------------------------------------------------------------
 
 typedef struct { double decode_s, room_s; } s_times_t;
 
-//  Run the workload's messages through the ledger, a batch a message.
+//  Run the workload's messages through the ledger, one batch per message.
 static s_times_t
 s_run_ledger (const bench_messages_t *messages)
 {
@@ -112,7 +112,7 @@ s_run_ledger (const bench_messages_t *messages)
         stele_token_t array = stele_scan_find (messages->bytes + begin, messages->ends [i] - begin,
             "events", &events, &size);
         for (int pass = 0; pass < 2 && code == 0; pass++) {
-            //  First decoding alone, then decoding and storing: the difference is the room
+            //  First decoding alone, then decoding and storing: the difference is the ledger
             double start = bench_now ();
             stele_scan_t scan = stele_scan_start (events, size);
             stele_scan_next (&scan);
@@ -151,7 +151,7 @@ s_run_ledger (const bench_messages_t *messages)
 
 //  -- bare ------------------------------------------------------------------------------
 
-//  Bind the literal at *text to the parameter, as the ledger bound it; moves *text behind it.
+//  Bind the literal at *text to the parameter, as the ledger bound it; moves *text past it.
 static void
 s_bind_literal (sqlite3_stmt *stmt, int index, const char **text)
 {
@@ -221,7 +221,7 @@ s_bind (sqlite3_stmt *stmt, const char *form, const char *text)
 static double
 s_run_bare (int64_t events)
 {
-    //  Values are bound beforehand only in the sense that binding them is not timed
+    //  The time of binding the values is not counted
     sqlite3 *db;
     sqlite3_stmt *stmts [STATEMENTS_MAX] = { NULL };
     if (sqlite3_open ("rows.db", &db) != SQLITE_OK)
@@ -257,7 +257,7 @@ bench_limit_rows (int batch, int64_t tasks)
     bench_messages_t messages = bench_workload_messages (&workload, 0);
     s_times_t times = s_run_ledger (&messages);
 
-    //  Again with the recorder on, then the same into a ledger that has the producer only
+    //  Again with the recorder on, then the same into a ledger that only has the producer
     sqlite3_auto_extension ((void (*) (void)) s_on_open);
     s_run_ledger (&messages);
     bench_messages_t none = { 0 };

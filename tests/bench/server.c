@@ -1,6 +1,6 @@
 /*  server - a broker and a Redis to measure
 
-    Everything happens in the working folder, so that names are short enough for sockets.
+    All files are in the working folder, so that names are short enough for sockets.
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -244,7 +244,7 @@ bench_broker_stat (bench_broker_t *self, const char *path)
 void
 bench_broker_rest (bench_broker_t *self)
 {
-    //  Longer than a follower takes to look again
+    //  Longer than the polling interval of a follower
     const struct timespec moment = { 0, 300000000 };
     int quiet = 0;
     for (int i = 0; i < 200 && quiet < 5; i++) {

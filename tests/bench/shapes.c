@@ -1,8 +1,8 @@
-/*  shapes - tasks that are not like the six-event one
+/*  shapes - tasks that differ from the six-event one
 
-    What real producers also do: change the metadata of a task again and again, fail with long
-    traces, give each task a folder of its own, put out kilobytes, or put out a line at a time
-    for hours. Each on a ledger of its own.
+    Other patterns of real producers: repeated changes of metadata, failures with long traces, a
+    separate folder for each task, outputs of kilobytes, and one line of output at a time for
+    hours. Each with its own ledger.
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -16,8 +16,8 @@
 #include "wire/pack.h"
 #include "wire/scan.h"
 
-#define PAGES 200                   // Requests a figure is made of
-#define LINES 20000                 // Outputs of a task that puts out a line at a time
+#define PAGES 200                   // Requests per figure
+#define LINES 20000                 // Outputs of a task with one line per output
 #define SEED 7000
 
 static void
@@ -45,7 +45,7 @@ s_created (stele_pack_t *pack, uint64_t *state, const char *id, size_t metadata,
     }
 }
 
-//  A state_changed to failed, as long as that
+//  A state_changed to failed, with a trace of that size
 static void
 s_failure (stele_pack_t *pack, uint64_t *state, const char *id, size_t trace)
 {
@@ -147,13 +147,13 @@ static const struct {
 
 //  -- pages of a task with very many outputs -----------------------------------------------
 
-//  As it was packed: a cursor is handed back as it came
+//  As it was packed: a cursor is returned unchanged
 typedef struct {
     char bytes [128];
     size_t size;
 } s_cursor_t;
 
-//  One page of outputs; the cursor of the page that follows into 'next'.
+//  One page of outputs; the cursor of the next page into 'next'.
 static void
 s_ask_page (void *socket, const char *id, const char *order, const s_cursor_t *after, s_cursor_t *next)
 {
@@ -247,7 +247,7 @@ s_one (bench_t *self, size_t index)
 void
 bench_shapes (bench_t *self)
 {
-    bench_report_section (self->report, "shapes", "other tasks, 8 producers, some 50 kB a message at most");
+    bench_report_section (self->report, "shapes", "other tasks, 8 producers, at most about 50 kB per message");
     for (size_t i = 0; i < sizeof s_shapes / sizeof s_shapes [0]; i++)
         s_one (self, i);
 }

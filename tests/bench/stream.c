@@ -1,7 +1,7 @@
 /*  stream - messages of a recorded stream
 
-    JSON Lines, one event a line, .zst or not. A producer's share is every n-th task or session,
-    so that its events keep their order; each copy has ids of its own.
+    JSON Lines, one event per line, optionally .zst. A producer's share is every n-th task or session,
+    so that its events keep their order; each copy has its own ids.
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -49,7 +49,7 @@ s_hash (const char *text, size_t size)
     return hash;
 }
 
-//  The event again, with "-COPY" behind the ids of its task and session.
+//  A copy of the event, with "-COPY" appended to the ids of its task and session.
 static void
 s_copy (const char *data, size_t size, uint64_t seed, int64_t copy, stele_pack_t *pack)
 {

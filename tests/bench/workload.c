@@ -19,7 +19,7 @@
 
 #define TASK_US 10                  // From one new task to the next
 
-//  splitmix64: small, and the same everywhere
+//  splitmix64: small, and portable
 static uint64_t
 s_random (uint64_t *state)
 {
@@ -150,8 +150,8 @@ bench_text (uint64_t *state, char *text, size_t size)
     return size;
 }
 
-//  When the task begins. Like a producer's, these times go on with the clock: from when this load
-//  was put together, at a pace no broker here keeps up with, so that none lies ahead.
+//  Start time of the task. Times start at the creation of this load and advance by TASK_US per task,
+//  less than any broker here needs for one, so that none is in the future.
 static int64_t
 s_time (const bench_workload_t *self, int index, int64_t number)
 {

@@ -1,6 +1,6 @@
-# arena - one ledger under load, faults done to it, the judge beside it
+# arena - one ledger under load, the faults injected into it, and the judge that verifies it
 #
-# Everything that is drawn by lot comes from one seed, which is told with every failure.
+# All random choices come from one seed, which is printed with every failure.
 #
 # This Source Code Form is subject to the terms of the Mozilla Public
 # License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -21,12 +21,12 @@ from judge import Judge, Verdict
 from promises import Promises
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-#   In which Redis has to have reached the head after a restart; a loaded machine gets more.
+#   Seconds in which Redis must reach the head after a restart; a loaded machine gets more.
 REDIS_BOUND_S = 30
 
 
 class Redis(harness.Redis):
-    """The harness' Redis, with many commands in one round trip."""
+    """The Redis of the harness, with many commands per round trip."""
 
     def pipeline(self, commands):
         if self.connection is None:
@@ -41,7 +41,7 @@ class Redis(harness.Redis):
 
 
 class Steled(harness.Process):
-    """The broker, with or without a fault; the constructor waits for nothing."""
+    """The broker, with or without a fault; the constructor does not wait."""
 
     def __init__(self, build, folder, redis, ledger, fault=None, arguments=()):
         self.ledger = ledger
@@ -61,7 +61,7 @@ class Steled(harness.Process):
         return self
 
     def ready_or_dead(self):
-        """True when it is ready, False when it has died before."""
+        """True when it is ready, False if it died before."""
         try:
             self.ready()
             return True
@@ -76,7 +76,7 @@ class Steled(harness.Process):
             return None in self.lines
 
     def died(self):
-        """Did it die of a SIGKILL?"""
+        """Was it ended by SIGKILL?"""
         return self.wait() == -signal.SIGKILL
 
 
@@ -89,7 +89,7 @@ class Arena:
         self.random = random.Random(seed)
         self.build = build or harness.BUILD
         self.folder = harness.temporary_folder()
-        self.store = store or os.path.join(self.folder, "store")    # Where the ledger is
+        self.store = store or os.path.join(self.folder, "store")    # Folder of the ledger
         os.makedirs(self.store, exist_ok=True)
         self.ledger = os.path.join(self.store, "ledger.db")
         self.count, self.rate, self.evidence = producers, rate, evidence
@@ -110,11 +110,11 @@ class Arena:
         self.run = -1
         self.pauses = 0
         self.puller = None
-        self.slowest = 0.0                  # From the start until Redis was at the head of then, in seconds
+        self.slowest = 0.0                  # Longest start, until Redis reached the head, in seconds
         self._listen(pipeline)
 
     def keep(self):
-        """For whoever wants to know what happened: the ledger, the promises, what was said. Where."""
+        """Keep the evidence for a failure: the ledger, the promises, the output. Returns the folder."""
         logs = os.environ.get("STELE_FAULT_LOGS")
         if not logs:
             return "nowhere (set STELE_FAULT_LOGS)"
@@ -131,7 +131,7 @@ class Arena:
         return kept
 
     def close(self):
-        """Leave nothing behind."""
+        """Stop everything and remove the folder."""
         for process in (self.load, self.broker):
             if process:
                 process.kill()
@@ -162,7 +162,7 @@ class Arena:
         return self.broker
 
     def kill(self, hear=True):
-        """'hear' False: what it said last on the feed does not count."""
+        """'hear' False: ignore its last messages on the feed."""
         self.broker.kill()
         if hear:
             self.hear()
@@ -170,7 +170,7 @@ class Arena:
             self.subscriber.recv_multipart()
 
     def tell(self, op, **keys):
-        """Ask, and do not wait for the answer."""
+        """Send a request without waiting for the answer."""
         peer = client.Asker(self.context, zmq.REQ, self.broker.requests)
         peer.socket.setsockopt(zmq.LINGER, 100)
         peer.send(dict(keys, op=op))
@@ -189,7 +189,7 @@ class Arena:
     #   -- the producers ----------------------------------------------------------------
 
     def start_load(self):
-        """A new run of the producers; the one before must have ended."""
+        """Start a new run of the producers; the previous one must have ended."""
         self.judge.promises.trim()
         self.run += 1
         self.pauses = 0
@@ -207,14 +207,14 @@ class Arena:
         self.load.kill()
 
     def rest(self):
-        """Producers send nothing more, until resume ()."""
+        """Producers stop sending, until resume ()."""
         self.check_load()
-        self.load.wait_line("begun")            # It knows the signal
+        self.load.wait_line("begun")            # Its signal handler is installed
         self.pauses += 1
         self.load.signal(signal.SIGUSR1)
 
     def pause(self):
-        """The same, and all that they have sent is settled."""
+        """Pause, and wait until all sent events are settled."""
         self.rest()
         self.load.wait_line("settled %d." % self.pauses)
 
@@ -222,7 +222,7 @@ class Arena:
         self.load.signal(signal.SIGUSR2)
 
     def wait_acked(self, more):
-        """Wait until that many further events are acked."""
+        """Wait until that many more events are acked."""
         self.judge.promises.read()
         goal = self.judge.promises.acked_total() + more
 
@@ -255,7 +255,7 @@ class Arena:
         return socket
 
     def hear(self):
-        """Pass on what the feed and the pipeline have said."""
+        """Pass messages of the feed and the pipeline to the judge."""
         while self.subscriber.poll(0):
             self.judge.hear(*self.subscriber.recv_multipart())
         while self.puller and self.puller.poll(0):
@@ -264,11 +264,11 @@ class Arena:
     #   -- the judge ------------------------------------------------------------------------
 
     def judge_file(self, whole=False):
-        """The broker is dead: what is in its file?"""
+        """Verify the file of a dead broker."""
         self.judge.look_at_file(self.ledger, os.path.join(self.folder, "scratch"), whole)
 
     def judge_all(self, again=False):
-        """The broker runs: with the producers at rest, everything has to fit."""
+        """Verify a running broker, with the producers paused: everything must match."""
         if self.redis:
             self._wait_redis(self.ask("ping")["position"])
             self.slowest = max(self.slowest, time.monotonic() - self.started)
@@ -281,12 +281,12 @@ class Arena:
                 break
             except Verdict:
                 if self.ask("ping")["position"] == head:
-                    raise                   # It is not that a lease ran out meanwhile
+                    raise                   # Not caused by a lease that expired in between
         if self.load:
             self.resume()
 
     def _wait_redis(self, head):
-        self.redis.disconnect()                 # It may be another one by now
+        self.redis.disconnect()                 # It may be another Redis by now
         harness.wait_until(lambda: int(self.redis.call("GET", "{stele}:position") or 0) >= head
                            and not self.redis.call("EXISTS", "{stele}:rebuilding"),
                            "Redis to reach the head %d" % head, REDIS_BOUND_S)
@@ -301,7 +301,7 @@ class Arena:
         self.judge.look_at_redis(self.redis, self.ask("info")["ledger"], self.finished_stay)
 
     def finish(self):
-        """End of the round: all is settled, read again from the first event on, twice."""
+        """End of the round: settle everything, then verify again from the first event, twice."""
         self.end_load()
         self.judge_all(again=True)
         if self.puller:

@@ -1,7 +1,7 @@
-# disk - a filesystem whose power can be cut
+# disk - a file system whose power can be cut
 #
-# A file holds an ext4, mounted through a loop device. cut () stops it at once, without
-# writing its log: what was not synced is gone, as if the machine had lost its power.
+# A file contains an ext4, mounted through a loop device. cut () stops it at once, without
+# writing its log: unsynced data is lost, as in a power cut of the machine.
 # restore () mounts it again.
 #
 # This Source Code Form is subject to the terms of the Mozilla Public
@@ -20,7 +20,7 @@ NO_LOG_FLUSH = 2
 
 
 class Unavailable(Exception):
-    """There can be no such disk here; why."""
+    """Such a disk is not possible here; the text gives the reason."""
 
 
 class Disk:
@@ -49,7 +49,7 @@ class Disk:
                 " ".join(command), done.stdout.strip()))
 
     def cut(self):
-        """From now on nothing reaches the disk, and every sync fails."""
+        """From now on no write reaches the disk, and every sync fails."""
         handle = os.open(self.path, os.O_RDONLY)
         try:
             fcntl.ioctl(handle, EXT4_IOC_SHUTDOWN, struct.pack("I", NO_LOG_FLUSH))
@@ -57,7 +57,7 @@ class Disk:
             os.close(handle)
 
     def restore(self):
-        """Power is back; nobody has a file open there."""
+        """Restore the power; no process may have a file open there."""
         if self.mounted:
             self._run("umount", self.path)
             self.mounted = False
@@ -71,7 +71,7 @@ class Disk:
 
 
 def reason_against():
-    """Why there can be no power cut here; None where there can be one."""
+    """The reason why power cuts are not possible here, or None."""
     folder = tempfile.mkdtemp(prefix="stele-")
     disk = None
     try:

@@ -1,8 +1,8 @@
-# events - what one producer has to tell: every type, every field, every outcome
+# events - the events of one producer: every type, every field, every outcome
 #
 # A Story is a pure function of its seed. Every event carries the key "uid"
-# (producer/run/sequence), which the protocol does not know and therefore keeps:
-# by it the judge finds each one again.
+# (producer/run/sequence), which the protocol does not define and therefore keeps.
+# The judge identifies events by it.
 #
 # This Source Code Form is subject to the terms of the Mozilla Public
 # License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -11,9 +11,9 @@
 import random
 import uuid
 
-#   Outcomes: what has to become of an event
+#   Expected outcomes of an event
 STORED, REFUSED, SAME = "stored", "refused", "same"
-EITHER = "either"       # Refused, and perhaps stored by a retry later
+EITHER = "either"       # Refused, and possibly stored by a later retry
 
 ACTIVE = ("queued", "starting", "running", "paused", "completing")
 TERMINAL = ("passed", "failed", "error", "cancelled", "timeout")
@@ -29,7 +29,7 @@ class Story:
         self.random = random.Random(seed)
         self.name, self.run = name, run
         self.tasks = []                 # Open ones: [id, state]
-        self.finished = []              # Some that are terminal: (id, creation)
+        self.finished = []              # Some terminal ones: (id, creation)
         self.creations = {}
         self.sessions = []
         self.count = 0
@@ -94,7 +94,7 @@ class Story:
         if self.tasks:
             self._maybe(event, "parent_id", self._pick(self.tasks)[0])
         self.tasks.append([task, state])
-        self.creations[task] = event            # With the uid that it will get
+        self.creations[task] = event            # With the uid that it will have
         return event
 
     def _changed(self):
@@ -138,7 +138,7 @@ class Story:
                  "name": self._pick(("cost", "tokens", "seconds")), "value": value}
         self._maybe(event, "unit", "USD")
         if self.random.random() < 0.1:
-            event["task_id"] = "shared-%d" % self.random.randrange(3)   # Nobody ever creates it
+            event["task_id"] = "shared-%d" % self.random.randrange(3)   # No event creates this task
         return event
 
     def _updated(self):
@@ -177,7 +177,7 @@ class Story:
         return event
 
     def _odd(self):
-        """What is refused for good, or says only what is known."""
+        """Events that are refused permanently, or repeat what is stored."""
         which = self.random.randrange(4)
         if which == 0:
             return REFUSED, {"type": "task.state_changed", "task_id": self._pick(self.tasks)[0],

@@ -1,5 +1,5 @@
-# Tests of faults: what peers, Redis, the clock and the system may do to a broker, one file a kind.
-# They take a minute or two together, and so run by `make check-fault` (tests/fault/local.mk), not by `make check`.
+# Faults of peers, Redis, the clock and the system, one file per kind. They take a minute or two in
+# total, so `make check-fault` (tests/fault/local.mk) runs them, not `make check`.
 
 fault_support = \
     tests/fault/faulty.py \

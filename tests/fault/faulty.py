@@ -1,4 +1,4 @@
-# faulty - what the tests of faults share: a proxy that loses things, and what has to hold after
+# faulty - shared by the fault tests: a proxy that loses data, and the checks after a fault
 #
 # This Source Code Form is subject to the terms of the Mozilla Public
 # License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -15,11 +15,11 @@ import harness
 
 
 class Proxy(threading.Thread):
-    """Stands between peers and one socket of the broker, byte by byte.
+    """A proxy between peers and one socket of the broker, byte by byte.
 
-    cut () breaks every connection, at whatever byte it is; deaf () lets no
-    more bytes of the broker through, until the next cut. ZeroMQ connects
-    anew by itself: to the broker that is a new peer."""
+    cut () breaks every connection, in the middle of any byte stream; deaf ()
+    drops all bytes from the broker until the next cut. ZeroMQ reconnects
+    by itself, as a new peer of the broker."""
 
     def __init__(self, folder, endpoint, name="proxy"):
         super().__init__(daemon=True)
@@ -44,7 +44,7 @@ class Proxy(threading.Thread):
                 sockets = [self.listener, self.woken] + list(self.pairs)
             try:
                 readable = select.select(sockets, [], [], 1)[0]
-            except (OSError, ValueError):               # cut () has closed one of them meanwhile
+            except (OSError, ValueError):               # cut () closed one of them in between
                 continue
             for ready in readable:
                 if ready is self.listener:
@@ -59,7 +59,7 @@ class Proxy(threading.Thread):
         broker = socket.socket(socket.AF_UNIX)
         try:
             broker.connect(self.target)
-        except OSError:                 # It is away
+        except OSError:                 # The broker is not there
             peer.close()
             broker.close()
             return
@@ -109,7 +109,7 @@ class Proxy(threading.Thread):
 
 
 class FaultTest(harness.BrokerTest):
-    """A broker to be hurt, and what has to hold afterwards."""
+    """A broker to inject faults into, and the checks afterwards."""
 
     def restart(self, **more):
         if self.broker.running():
@@ -131,20 +131,20 @@ class FaultTest(harness.BrokerTest):
             self.files.pop().close()
 
     def values(self, task_id, name="n"):
-        """Of a metric, in the order of the log, from the file itself."""
+        """Values of a metric, in the order of the log, from the file itself."""
         return [value for value, in self.file().execute(
             "SELECT value FROM task_metrics_view WHERE task_id = ? AND name = ? ORDER BY position",
             (task_id, name))]
 
     def assert_kept(self, *loads):
-        """What a Load was acked is there, and what is there is there once, in order."""
+        """Every acked event of a Load is stored, and every stored one is there once, in order."""
         for load in loads:
             values = self.values("task-" + load.name)
             self.assertGreaterEqual(len(values), load.acked)
             self.assertEqual(values, list(range(1, len(values) + 1)), load.name)
 
     def assert_whole(self):
-        """Positions without a gap, each event once, every commit where the one before ended."""
+        """Positions have no gap, each event is stored once, every commit begins where the previous one ended."""
         file = self.file()
         self.assertEqual(file.execute("PRAGMA integrity_check").fetchall(), [("ok",)])
         head = 0
@@ -169,7 +169,7 @@ class FaultTest(harness.BrokerTest):
                                   "Redis to be %s" % " or ".join(states))
 
     def wait_redis_right(self, within=20):
-        """Redis has to be right by itself: nobody repairs anything here. The seconds it took."""
+        """Redis must become correct by itself, without a repair. Returns the seconds it took."""
         began = time.monotonic()
         answer = {}
         asker = self.asker()

@@ -1,19 +1,19 @@
-# judge - holds a ledger, its Redis and its feed to what the producers were promised
+# judge - verifies a ledger, its Redis and its feed against the promises to the producers
 #
-# The judge knows what was sent and promised (promises), reads the ledger's tables itself
-# (rows), asks the broker (events.read, task.list), and computes on its own what
-# tasks have become (mirror). Whatever does not fit is a Verdict:
+# The judge knows what was sent and promised (promises), reads the tables of the ledger itself
+# (rows), queries the broker (events.read, task.list), and computes the expected state of
+# the tasks on its own (mirror). Every deviation is a Verdict:
 #
-#   lost      acked, or once seen after a fault, and not there any more
-#   doubled   there twice
-#   wrong     there, but not as it was sent; in the wrong order; with a gap
+#   lost      acked, or seen after an earlier fault, and now missing
+#   doubled   stored twice
+#   wrong     stored, but not as it was sent; in the wrong order; with a gap
 #   broken    the file is damaged
-#   redis     Redis is not what the ledger makes of it
-#   feed      the feed said something else than the ledger
-#   pipeline  so did pipeline-out, or not all came
+#   redis     Redis differs from the expected state
+#   feed      the feed differs from the ledger
+#   pipeline  so does pipeline-out, or it is incomplete
 #
-# A judge goes along with one ledger: each look continues the one before, and what was
-# seen once has to be seen again.
+# A judge belongs to one ledger: each check continues the previous one, and what was
+# seen once must be seen again.
 #
 # This Source Code Form is subject to the terms of the Mozilla Public
 # License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -37,7 +37,7 @@ BOOKKEEPING = {PREFIX + name for name in (":ledger", ":position", ":swept", ":re
 
 
 class Verdict(AssertionError):
-    """The judge found something. 'findings' are (kind, text)."""
+    """The judge found deviations. 'findings' are (kind, text)."""
 
     def __init__(self, where, findings):
         self.where, self.findings = where, findings
@@ -52,7 +52,7 @@ class Verdict(AssertionError):
 
 
 def exact(value):
-    """A form in which values are equal only when type and bits are."""
+    """A form in which values are equal only if type and bits are."""
     if isinstance(value, dict):
         return {key: exact(one) for key, one in value.items()}
     if isinstance(value, list):
@@ -69,7 +69,7 @@ def same(left, right):
 
 
 def digest(event):
-    """Of an event as the feed shows it."""
+    """An event as the feed shows it."""
     event = dict(event)
     for name in ("content", "output"):
         value = event.get(name)
@@ -90,18 +90,18 @@ def _ordered(value):
 class Judge:
     def __init__(self, promises):
         self.promises = promises
-        self.mirror = Mirror()          # Of what events.read has shown
-        self.uids = []                  # By position - 1: uid, None for what the broker wrote
-        self.digests = []               # By position - 1: what events.read has shown
+        self.mirror = Mirror()          # Of the events that events.read returned
+        self.uids = []                  # By position - 1: uid, None for events of the broker itself
+        self.digests = []               # By position - 1: digest of the event that events.read returned
         self.stored = {}                # uid -> position
-        self.last = {}                  # producer -> last sequence that was accounted for
+        self.last = {}                  # producer -> last verified sequence
         self.at = {}                    # producer -> sequence of its last row
-        self.ordered = 0                # So many rows were looked at for their order
-        self.rejected = 0               # Last id of rejected_events that was looked at
-        self.fed = 0                    # Last position that the feed has shown
-        self.early = {}                 # position -> digest: the feed was first
+        self.ordered = 0                # Number of rows whose order was verified
+        self.rejected = 0               # Last verified id of rejected_events
+        self.fed = 0                    # Last position in the feed
+        self.early = {}                 # position -> digest: seen in the feed before the log
         self.feed_count = 0
-        self.pushed = {}                # position -> digest: what the pipeline has brought
+        self.pushed = {}                # position -> digest: received from the pipeline
         self.findings = []
 
     #   -- findings -----------------------------------------------------------------
@@ -117,8 +117,8 @@ class Judge:
     #   -- the file of a broker that is dead ------------------------------------------
 
     def look_at_file(self, path, scratch, whole=False):
-        """Judge a copy of the ledger: the file itself is left as the crash left it.
-        'whole' reads every row again, not only those since the last look."""
+        """Verify a copy of the ledger: the file itself stays as the crash left it.
+        'whole' reads every row again, not only those since the last check."""
         self.promises.read()
         os.makedirs(scratch, exist_ok=True)
         copy = os.path.join(scratch, "copy.db")
@@ -138,7 +138,7 @@ class Judge:
         except Exception as error:
             if self.uids or self.promises.acked_total():
                 self.find("broken", "the ledger cannot be opened: %s", error)
-            self.conclude("file")           # A broker killed while it made the ledger: nothing was promised
+            self.conclude("file")           # Killed while it created the ledger: nothing was promised
             return
         try:
             self._file(ledger, whole)
@@ -184,7 +184,7 @@ class Judge:
         self._compare(event, uid, whole=False)
 
     def _compare(self, event, uid, whole):
-        """Is the stored event what was sent? A row of a task.created does not have all of it."""
+        """Is the stored event the one that was sent? A row of a task.created does not hold all of it."""
         if uid is None:
             if not event.get("interrupted"):
                 self.find("wrong", "position %d has no uid: %.300r", event["position"], event)
@@ -217,7 +217,7 @@ class Judge:
     #   -- sequences ------------------------------------------------------------------
 
     def _account(self, ledger):
-        """Every sequence up to the producer's is used once: stored, refused, or a repetition."""
+        """Every sequence up to the producer's is used once: stored, refused, or a duplicate."""
         refused = self._refusals(ledger)
         sequences = {name: sequence for name, sequence in ledger.all("SELECT name, sequence FROM producers")}
         for name, account in self.promises.accounts.items():
@@ -229,7 +229,7 @@ class Judge:
         self._order()
 
     def _positions(self, name, account):
-        """An ack tells where its event is; of a refused one, or one that came again, the head."""
+        """An ack has the position of its event; of a refused event or a duplicate, the head."""
         for sequence, told in account.positions.items():
             at = [self.stored[uid] for uid in (
                 "%s/%d/%d" % (name, one.run, sequence) for one in self.promises.candidates(name, sequence)
@@ -276,7 +276,7 @@ class Judge:
         self.last[name] = max(durable, self.last.get(name, 0))
 
     def _order(self):
-        """A producer's events have the order of their sequences."""
+        """The events of a producer are in the order of their sequences."""
         for position in range(self.ordered, len(self.uids)):
             uid = self.uids[position]
             if uid is None:
@@ -284,7 +284,7 @@ class Judge:
             name, _, sequence = uid.split("/")
             sequence = int(sequence)
             if any(one.outcome == EITHER for one in self.promises.accounts[name].sent[sequence]):
-                continue                # A retry comes when it is asked for
+                continue                # A retry is stored when it is requested
             if sequence <= self.at.get(name, 0):
                 self.find("wrong", "%s at %d comes after sequence %d", uid, position + 1, self.at[name])
             if sequence > self.last.get(name, 0):
@@ -295,7 +295,7 @@ class Judge:
     #   -- the broker that runs ---------------------------------------------------------
 
     def look_at_log(self, ask, again=False):
-        """events.read from the last look on, or all of it again; the head. Producers may go on."""
+        """Compare events.read since the last check, or from the start; returns the head. Producers may run."""
         after = 0 if again else len(self.digests)
         while True:
             answer = ask("events.read", after=after, limit=1000)
@@ -341,13 +341,13 @@ class Judge:
             name, run, sequence = uid.split("/")
             if not any(one.run == int(run) for one in
                        self.promises.accounts[name].sent.get(int(sequence), ())):
-                self.promises.read()        # It was sent since the last look
+                self.promises.read()        # It was sent after the last check
         self._compare(event, uid, whole=True)
 
     #   -- the feed -----------------------------------------------------------------------
 
     def hear(self, topic, body):
-        """One message of the feed, in the order they came."""
+        """One message of the feed, in order of arrival."""
         if topic == b"heartbeat":
             return
         event = unpack(body)
@@ -368,7 +368,7 @@ class Judge:
             self.early[position] = known
 
     def look_at_feed(self):
-        """All that the feed has said is in the log: call it after look_at_log, producers at rest."""
+        """Everything in the feed is in the log. Call it after look_at_log, with the producers paused."""
         for position in sorted(self.early)[:5]:
             self.find("feed", "the feed said position %d, the ledger ends at %d", position, len(self.digests))
         self.conclude("feed")
@@ -376,14 +376,14 @@ class Judge:
     #   -- the pipeline -------------------------------------------------------------------
 
     def take(self, body):
-        """One message of the pipeline. After a restart some come again."""
+        """One message of the pipeline. After a restart some are repeated."""
         event = unpack(body)
         position, known = event["position"], digest(event)
         if self.pushed.setdefault(position, known) != known:
             self.find("pipeline", "position %d came again as another: %.300r", position, event)
 
     def look_at_pipeline(self):
-        """Every position came, and what came is what the log has."""
+        """Every position arrived, with the content of the log."""
         for position, known in enumerate(self.digests, 1):
             if self.pushed.get(position, known) != known:
                 self.find("pipeline", "position %d is not what the ledger has", position)
@@ -397,7 +397,7 @@ class Judge:
     #   -- records: the broker's answers, the tables, Redis ---------------------------------
 
     def look_at_records(self, ask):
-        """task.list against the mirror. Producers are at rest, look_at_log was called."""
+        """Compare task.list with the mirror. Producers are paused, look_at_log was called."""
         seen, cursor = set(), None
         while True:
             answer = ask("task.list", limit=1000, **({"cursor": cursor} if cursor else {}))
@@ -420,8 +420,8 @@ class Judge:
                           got.get(key), wanted.get(key))
 
     def look_at_redis(self, redis, ledger_id=None, finished=True):
-        """Every key and field. Producers are at rest, look_at_log was called, and Redis has
-        reached the head. 'finished' False: of finished tasks and sessions some have left."""
+        """Compare every key and field. Producers are paused, look_at_log was called, and Redis has
+        reached the head. 'finished' False: some finished tasks and sessions have expired."""
         position = int(redis.call("GET", PREFIX + ":position") or -1)
         if position != self.mirror.position:
             self.find("redis", "position is %d, the head is %d", position, self.mirror.position)

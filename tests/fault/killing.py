@@ -1,4 +1,4 @@
-# killing - cycles of: run under load, kill -9 at some moment, judge
+# killing - cycles of: run under load, kill -9 at a random moment, verify
 #
 # This Source Code Form is subject to the terms of the Mozilla Public
 # License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -12,25 +12,25 @@ import time
 from arena import Arena
 from visitor import Visitor
 
-#   A ledger is judged as a whole, and left, after that many cycles.
+#   After that many cycles a ledger is verified as a whole and abandoned.
 ROUND = 30
-#   Events a second, of all producers: one of these
+#   Events per second of all producers: one of these
 RATES = (500, 2000, 2000, 10000)
-#   Kinds of cycles, and how often each
+#   Kinds of cycles, and their weights
 KINDS = {
     "load": 10,         # Under load, at any time
-    "recovery": 4,      # While it starts
-    "rebuild": 3,       # While Redis is written anew: it was emptied
-    "redis": 2,         # Redis is killed too, and is empty afterwards
-    "stop": 2,          # While it stops in good order
-    "producers": 3,     # The producers are killed too, and come back as a new run
-    "mode": 2,          # While acks wait for Redis instead, and on the way back to the ledger
-    "checkpoint": 1,    # While the write-ahead log is folded in: there is a lot, and nothing else to do
+    "recovery": 4,      # During a start
+    "rebuild": 3,       # While Redis is rebuilt after it was emptied
+    "redis": 2,         # Redis is killed too, and restarts empty
+    "stop": 2,          # During an orderly stop
+    "producers": 3,     # The producers are killed too, and return as a new run
+    "mode": 2,          # In mode redis, and on the way back
+    "checkpoint": 1,    # During a checkpoint: with a long log and no other work
 }
 
 
 class Killing:
-    """'fault' is what every broker gets as STELE_FAULT; 'say' hears a report after each round."""
+    """'fault' is the STELE_FAULT of every broker; 'say' is called with a report after each round."""
 
     def __init__(self, seed=None, build=None, fault=None, say=None, evidence=True, rates=RATES):
         self.seed = int(seed) if seed else random.SystemRandom().randrange(1 << 32)
@@ -67,7 +67,7 @@ class Killing:
                 self.say(self.report())
 
     def round(self, cycles, until=None):
-        """One ledger, from the first event to the last look."""
+        """One ledger, from the first event to the last check."""
         with Arena(self.random.randrange(1 << 32), self.build,
                    producers=self.random.choice((4, 16, 48)),
                    rate=self.random.choice(self.rates),
@@ -156,8 +156,8 @@ class Killing:
             self._sleep(arena, 0.03)
         arena.kill()
         if arena.random.random() < 0.5:
-            self._recovery(arena)               # Once more, on the way home
-        arena.start(self.fault)                 # What was acked is in the ledger again
+            self._recovery(arena)               # Once more, during the way back
+        arena.start(self.fault)                 # Acked events are in the ledger again
         arena.kill()
 
     def _checkpoint(self, arena):

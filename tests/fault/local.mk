@@ -1,7 +1,7 @@
-# Tests of faults, in Python, run by `make check-fault` (minutes) and, some of them without
-# an end in sight, by `make torture`. Whoever adds one lists it in fault_tests.
+# Fault tests in Python, run by `make check-fault` (minutes) and, some of them for hours, by
+# `make torture`. Add a new one to fault_tests.
 
-# Those that take longest begin first
+# The longest ones start first
 fault_tests = \
     tests/fault/test_points.py \
     tests/fault/test_kill.py \

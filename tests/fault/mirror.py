@@ -1,7 +1,7 @@
-# mirror - what a log makes of tasks and sessions, computed without the broker
+# mirror - the tasks and sessions that result from a log, computed without the broker
 #
 # Applies the events in the order of their positions by the rules of doc/PROTOCOL.md section 3 in
-# the simplest way, one dictionary a task, and says what Redis holds then (section 7).
+# the simplest way, one dictionary per task, and computes the expected content of Redis (section 7).
 #
 # This Source Code Form is subject to the terms of the Mozilla Public
 # License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -94,7 +94,7 @@ class Mirror:
                 session.pop("completed_at", None)
 
     def hashes(self):
-        """(key without prefix, hash) of all that Redis has to hold."""
+        """(key without prefix, hash) of all expected hashes in Redis."""
         for name, records in ((":task:", self.tasks), (":session:", self.sessions)):
             for identity, record in records.items():
                 yield name + identity, {key.encode(): text(value) for key, value in record.items()

@@ -1,4 +1,4 @@
-# power - cycles of: run under load on a disk of its own, cut its power, judge
+# power - cycles of: run under load on a separate disk, cut its power, verify
 #
 # This Source Code Form is subject to the terms of the Mozilla Public
 # License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -23,7 +23,7 @@ class Power:
         self.seed = int(seed) if seed else random.SystemRandom().randrange(1 << 32)
         self.random = random.Random(self.seed)
         self.build, self.fault, self.say, self.evidence = build, fault, say, evidence
-        self.ends = collections.Counter()       # How the broker ended after a cut
+        self.ends = collections.Counter()       # How the broker ended after the cuts
         self.cycles = self.acked = self.rounds = 0
         self.disk = self.arena = None
         print("seed %d" % self.seed, flush=True)
@@ -97,7 +97,7 @@ class Power:
 
     @staticmethod
     def _stop(broker):
-        """No thread of it does anything any more: the processor loses its power too."""
+        """Stop all its threads first: in a real power cut the processor stops too."""
         broker.signal(signal.SIGSTOP)
         tasks = "/proc/%d/task" % broker.child.pid
 
@@ -110,10 +110,10 @@ class Power:
         harness.wait_until(lambda: all(stopped(task) for task in os.listdir(tasks)), "SIGSTOP")
 
     def _cut_while_it_runs(self, arena):
-        """The broker finds out by itself that it cannot write. What it said after the cut does not
-        count, nor do their producers live on: a fdatasync that runs when ext4 is shut down may
-        report success for what is not on the disk (seen without Stele in one of
-        ten cuts, Linux 6.18), which no program could notice."""
+        """The broker detects by itself that it cannot write. Its messages after the cut do not
+        count, and its producers are stopped: an fdatasync that runs while ext4 is shut down may
+        report success although the data is not on the disk (seen without Stele in one of
+        ten cuts, Linux 6.18), which no program can detect."""
         promises = arena.judge.promises
         before = promises.size()
         arena.hear()

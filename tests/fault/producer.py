@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-# A producer to be killed: publishes metrics whose value is their sequence, and writes down what was acked
+# A producer to be killed: publishes metrics whose value is their sequence, and records its acks
 #
 #   ./producer.py ENDPOINT NAME INSTANCE FILE
 #
-# FILE is appended a line an ack, synced before the next step. Goes on until it is killed.
+# Appends one line per ack to FILE, synced before the next step. Runs until it is killed.
 #
 # This Source Code Form is subject to the terms of the Mozilla Public
 # License, v. 2.0. If a copy of the MPL was not distributed with this

@@ -1,22 +1,22 @@
-# producers - many producers in one process, which write down what they were promised
+# producers - many producers in one process, which record what they sent and what was promised
 #
 #   producers.py --endpoint EP --file F [--seed N] [--producers N] [--rate N] [--run N]
 #
-# Each event is written to F before it is sent. Each answer of the broker is in F, and F on
-# stable storage, before anything else is done. What F says is what the judge holds
-# the broker to. F is a sequence of msgpack arrays:
+# Each event is written to F before it is sent. Each answer of the broker is written to F and
+# synced before the next step. The judge verifies the broker against F.
+# F is a sequence of msgpack arrays:
 #
 #   [SENT,    producer, run, sequence, outcome, event]     event as its bytes
 #   [ACK,     producer, run, sequence, position]
 #   [NAK,     producer, run, sequence, code]
 #   [WELCOME, producer, run, sequence]
 #
-# 'run' counts the lives of this program with the same producers: what an earlier one
-# remembered is gone, as in a producer that crashed. 'outcome' is what the rules
-# of doc/PROTOCOL.md say has to become of the event.
+# 'run' counts the runs of this program with the same producers: the memory of an earlier one
+# is lost, as in a crashed producer. 'outcome' is the expected outcome of the event
+# by the rules of doc/PROTOCOL.md.
 #
-# On SIGUSR1 they wait until all is settled, say so ("settled N.") and rest, until SIGUSR2. On
-# SIGTERM they wait until all is settled, say goodbye and end. The status is 3 when
+# On SIGUSR1 they wait until everything is settled, print "settled N." and pause, until SIGUSR2.
+# On SIGTERM they wait until everything is settled, say goodbye and end. The status is 3 if
 # the broker broke a promise or a rule.
 #
 # This Source Code Form is subject to the terms of the Mozilla Public
@@ -72,7 +72,7 @@ class Producer:
         self.instance = str(uuid.uuid4())
         self.story = Story("%s/%s/%d" % (seed, name, run), name, run)
         self.unacked = collections.deque()      # (sequence, event), in order
-        self.next = None                        # Sequence of the next new event; None: not welcome yet
+        self.next = None                        # Sequence of the next new event; None: no welcome yet
         self.acked = 0
         self.live = False
         self.spoke = self.heard = 0.0
@@ -86,7 +86,7 @@ class Producer:
         try:
             self.socket.send(data, zmq.DONTWAIT)
         except zmq.Again:
-            pass                                # Lost, as on any way to the broker
+            pass                                # Lost, as may happen on any way to the broker
 
     def hello(self):
         self.live = False
@@ -95,7 +95,7 @@ class Producer:
                         "instance": self.instance}))
 
     def take(self, data):
-        """One message of the broker. True when something was promised."""
+        """Process one message of the broker. True if it promises something."""
         self.heard = time.monotonic()
         message = unpack(data)
         return getattr(self, "_" + str(message["op"]))(message)
@@ -143,7 +143,7 @@ class Producer:
             self.unacked.popleft()
 
     def _publish(self, events):
-        #   In pieces, as a producer would that packs what it has at the moment
+        #   In pieces, like a producer that sends what it has at the moment
         while events:
             count = min(len(events), self.story.random.randint(1, 40))
             head = msgpack.Packer()
@@ -154,7 +154,7 @@ class Producer:
             events = events[count:]
 
     def fill(self, allowance):
-        """Send new events, at most that many; how many it were."""
+        """Send at most that many new events; returns their number."""
         room = min(self.window - len(self.unacked), allowance)
         if not self.live or room <= 0:
             return 0
@@ -171,7 +171,7 @@ class Producer:
         return len(new)
 
     def tick(self, now):
-        """What was said may have been lost with the broker: ask."""
+        """Messages may have been lost with the broker: ask for its state."""
         if not self.live:
             if now - self.spoke > HELLO_AGAIN_S:
                 self.hello()
@@ -192,7 +192,7 @@ class Producers:
         for producer in self.all:
             self.poller.register(producer.socket, zmq.POLLIN)
         self.stopping = self.resting = False
-        self.paused = self.said = 0             # How often
+        self.paused = self.said = 0             # Counters
 
     def receive(self):
         promised = False

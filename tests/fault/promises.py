@@ -1,4 +1,4 @@
-# promises - what the producers wrote down, read back
+# promises - reads the records of the producers
 #
 # This Source Code Form is subject to the terms of the Mozilla Public
 # License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -15,33 +15,33 @@ Sent = collections.namedtuple("Sent", "run outcome event")
 
 
 class Account:
-    """What one producer sent, and what it was promised."""
+    """What one producer sent, and what was promised to it."""
 
     def __init__(self):
-        self.sent = collections.defaultdict(list)   # sequence -> [Sent], one a run that sent it
+        self.sent = collections.defaultdict(list)   # sequence -> [Sent], one per run that sent it
         self.acked = 0                              # Everything up to here is durable
         self.acked_by = {}                          # run -> last sequence that this run was acked
-        self.welcomed = {}                          # run -> sequence that it went on from
+        self.welcomed = {}                          # run -> sequence from which it continued
         self.naks = {}                              # sequence -> (run, code)
-        self.positions = {}                         # sequence -> position that its ack told; the judge takes them
+        self.positions = {}                         # sequence -> position in its ack; the judge removes them
 
 
 class Promises:
     def __init__(self, path):
         self.path = path
         self.offset = 0
-        self.void = []                              # (from, to): what was promised there does not count
+        self.void = []                              # (from, to): promises there do not count
         self.accounts = collections.defaultdict(Account)
 
     def read(self):
-        """Take what was written since the last time; self."""
+        """Read the records since the last call; returns self."""
         with open(self.path, "rb") as file:
             file.seek(self.offset)
             data = file.read()
         unpacker = msgpack.Unpacker(raw=False, max_buffer_size=0)
         unpacker.feed(data)
         done = 0
-        for record in unpacker:                     # A piece at the end comes again
+        for record in unpacker:                     # A partial record at the end is read again later
             if record[0] == SENT or not any(
                     first <= self.offset + done < last for first, last in self.void):
                 self._take(record)
@@ -50,7 +50,7 @@ class Promises:
         return self
 
     def trim(self):
-        """Whoever wrote it was killed: a piece of a record at the end was never acted upon."""
+        """The writer was killed: discard a partial record at the end, which had no effect."""
         self.read()
         os.truncate(self.path, self.offset)
 
@@ -58,7 +58,7 @@ class Promises:
         return os.path.getsize(self.path)
 
     def disregard(self, first):
-        """What was promised since the file had that size does not count. Not after a read."""
+        """Promises written after the file had that size do not count. Must not follow a read."""
         assert first >= self.offset
         self.void.append((first, self.size()))
 
@@ -79,8 +79,8 @@ class Promises:
                 account.acked_by[run] = max(account.acked_by.get(run, 0), sequence)
 
     def candidates(self, name, sequence):
-        """What may be stored at this sequence: what any run sent; where a run was acked for
-        what it sent itself, only that."""
+        """What may be stored at this sequence: what any run sent; if a run was acked for
+        an event that it sent itself, only that."""
         account = self.accounts[name]
         sent = account.sent.get(sequence, [])
         for one in sent:

@@ -1,7 +1,7 @@
-# rows - the events of a ledger, read from its tables without any of Stele's code
+# rows - the events of a ledger, read from its tables without using any of Stele's code
 #
-# The tables are those of the schema in sql/. What comes out has the keys of the events in
-# doc/PROTOCOL.md section 3, as far as the tables keep them in columns of their own.
+# The tables are those of the schema in sql/. The results have the keys of the events in
+# doc/PROTOCOL.md section 3, as far as the tables have columns for them.
 #
 # This Source Code Form is subject to the terms of the Mozilla Public
 # License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -51,7 +51,7 @@ TYPES = {("task_history", 1): "task.created", ("task_history", 2): "task.updated
 
 
 class Zstd:
-    """Frames of zstd, most of them with a dictionary that the ledger has."""
+    """Decompresses zstd frames, most of them with a dictionary of the ledger."""
 
     def __init__(self, dictionaries):
         self.dictionaries = dictionaries            # id -> bytes
@@ -84,7 +84,7 @@ class Zstd:
         return room.raw[:size]
 
 
-#   Columns whose bytes are a UUID or a hash; bytes in any other column of text are a frame
+#   Columns whose bytes are a UUID or a hash; in other text columns, bytes are a zstd frame
 IDS = {"task_id", "session_id", "parent_id", "commit_hash"}
 
 
@@ -96,7 +96,7 @@ def _id(data):
 
 
 def plain(value):
-    """A value of the canonical JSON of doc/PROTOCOL.md section 10."""
+    """A value of canonical JSON (doc/PROTOCOL.md section 10)."""
     if isinstance(value, list):
         return [plain(one) for one in value]
     if isinstance(value, dict):
@@ -132,7 +132,7 @@ class Ledger:
         return [row[0] for row in self.file.execute("PRAGMA integrity_check")]
 
     def events(self, after=0):
-        """Every row of the six event tables after a position, as an event. By position."""
+        """Every row of the six event tables after a position, as an event, by position."""
         events = []
         for table in EVENT_TABLES:
             for row in self.file.execute(QUERIES[table] + " WHERE e.position > ?", (after,)):
@@ -169,5 +169,5 @@ class Ledger:
 
 
 def bits(value):
-    """Floats by their bits; so 1 and 1.0 differ."""
+    """Compare floats by their bits, so that 1 and 1.0 differ."""
     return struct.pack("<d", value) if isinstance(value, float) else value

@@ -1,10 +1,10 @@
-# run - all tests of faults, each file in a process of its own, counted test by test
+# run - run all fault tests, each file in its own process, and count them test by test
 #
 #   run.py [--jobs N] [--time-out SECONDS] FILE...
 #
-# Says one line a test, its figures if it has printed some, why what was skipped was
-# skipped, and at last "N passed, N failed". What a file said as a whole goes to the
-# folder STELE_FAULT_LOGS (default: fault-logs, where it is started).
+# Prints one line per test, its figures if it printed some, the reason for each skipped
+# test, and finally "N passed, N failed". The whole output of a file goes to the
+# folder STELE_FAULT_LOGS (default: fault-logs in the current folder).
 #
 # This Source Code Form is subject to the terms of the Mozilla Public
 # License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -22,11 +22,11 @@ import threading
 import time
 import unittest
 
-FIGURES = "figures: "       # A line that begins so is told in the summary
+FIGURES = "figures: "       # A line with this prefix is shown in the summary
 
 
 class Result(unittest.TextTestResult):
-    """Also one line of JSON a test."""
+    """Also writes one line of JSON per test."""
 
     def startTest(self, test):
         super().startTest(test)
@@ -69,7 +69,7 @@ class Result(unittest.TextTestResult):
 
 
 def run_one(path):
-    """In the child: the tests of one file."""
+    """In the child: run the tests of one file."""
     sys.path.insert(0, os.path.dirname(os.path.abspath(path)))
     name = os.path.splitext(os.path.basename(path))[0]
     spec = importlib.util.spec_from_file_location(name, path)
@@ -104,7 +104,7 @@ class Runner:
             except subprocess.TimeoutExpired:
                 status = "no end after %d s" % self.time_out
             try:
-                os.killpg(child.pid, signal.SIGKILL)    # Whatever it left behind
+                os.killpg(child.pid, signal.SIGKILL)    # Including its remaining children
             except ProcessLookupError:
                 pass
             child.wait()

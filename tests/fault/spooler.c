@@ -1,4 +1,4 @@
-/*  spooler - a producer with a spool, to be killed: publishes metrics and writes down which it was told are safe
+/*  spooler - a producer with a spool, to be killed: publishes metrics and records which calls returned
 
         spooler ENDPOINT SPOOL PRODUCER FILE SEED
 

@@ -1,8 +1,8 @@
-# sweep - kill -9 at every named place of the program, and once more in the recovery that follows
+# sweep - kill -9 at every fault point of the program, and again in the recovery that follows
 #
-# The places are those that `steled --fault-points` of a build with fault points lists
-# (src/fault/points.h). A place that is never reached is a failure: nobody would know
-# whether dying there is safe.
+# The points are those that `steled --fault-points` lists in a build with fault points
+# (src/fault/points.h). A point that is never reached is a failure: dying there would be
+# untested.
 #
 # This Source Code Form is subject to the terms of the Mozilla Public
 # License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -17,15 +17,15 @@ import time
 from arena import Arena
 from visitor import ALL, Visitor
 
-#   Passed once in the life of a broker: there is no later time to die there
+#   Passed once in the life of a broker, so it cannot die there later
 ONCE = ("open_", "migrate_", "check_", "identify_", "interrupt_all_", "start_", "stop_", "close_",
         "rebuild_before", "rebuild_finish", "rebuild_after", "compare_", "recover_", "expire_",
         "sweep_", "retry_", "checkpoint_", "again_", "rollback_")
-#   Only a new ledger comes there
+#   Reached with a new ledger only
 NEW = ("migrate_", "identify_")
-#   Only a Redis that has to be written anew
+#   Reached during a rebuild of Redis only
 EMPTY = ("rebuild_",)
-#   What else it takes
+#   Additional requirements of a point
 WITH = {
     "rollback_before": {"fault": "commit_before:busy:5"},
     "rollback_after": {"fault": "commit_before:busy:5"},
@@ -33,16 +33,16 @@ WITH = {
     "interrupt_all_before": {"arguments": ("--interrupted", "all")},
     "interrupt_all_after": {"arguments": ("--interrupted", "all")},
 }
-#   Takes more events, or more time, than others: a subscriber has to have found the new broker
+#   Needs more events, or more time: a subscriber must have found the new broker
 SLOW = ("cursor_", "feed_")
-#   Comes when a lot was written and there is nothing to do
+#   Reached after many writes, when the broker is idle
 IDLE = ("checkpoint_",)
-#   Comes when finished tasks are due to leave Redis
+#   Reached when finished tasks expire in Redis
 OLD = ("sweep_",)
 TERMINAL_TTL_S = 1
-#   A ledger is judged as a whole, and left, after that many places
+#   After that many points a ledger is verified as a whole and abandoned
 ROUND = 10
-#   Where a start passes: a second death, during the recovery from the first
+#   Points passed during a start: a second death, during the recovery from the first
 RECOVERY = ("open_before", "open_locked", "open_configured", "check_after", "open_after",
             "start_ingest", "start_followers", "start_requests", "start_ready",
             "redis_connected", "redis_aligned", "welcome_before", "begin_after", "commit_before",
@@ -50,7 +50,7 @@ RECOVERY = ("open_before", "open_locked", "open_configured", "check_after", "ope
 
 
 def points(build):
-    """Names of the places; none where the build has no fault points."""
+    """Names of the points; none if the build has no fault points."""
     done = subprocess.run([os.path.join(build, "steled"), "--fault-points"],
                           stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, universal_newlines=True)
     return done.stdout.split() if done.returncode == 0 else []
@@ -82,7 +82,7 @@ class Sweep:
         self.here = 0
 
     def all_points(self):
-        """Every place; a failure tells which one."""
+        """Test every point; a failure names it."""
         for name in points(self.build):
             try:
                 self.kill_at(name)
@@ -96,14 +96,14 @@ class Sweep:
             len(self.reached), len(points(self.build)), self.again, self.seed)
 
     def finish(self):
-        """Judge this ledger as a whole, and leave it."""
+        """Verify this ledger as a whole, and abandon it."""
         if self.arena:
             self.arena.start()
             self.arena.finish()
             self.close()
 
     def kill_at(self, point):
-        """Two deaths and a recovery. False when the place was not passed."""
+        """Two deaths and a recovery. False if the point was not passed."""
         if self.arena is None or point.startswith(NEW) or self.here >= ROUND:
             self.finish()
             self._new_arena()
@@ -125,7 +125,7 @@ class Sweep:
         return True
 
     def _live(self, point, count, through=True):
-        """One life of the broker, 'through' everything. True when it died at the place."""
+        """One run of the broker, through all steps in 'through'. True if it died at the point."""
         arena, more = self.arena, WITH.get(point, {})
         if point.startswith(EMPTY) and through:
             arena.redis.call("FLUSHALL")

@@ -1,5 +1,5 @@
-# Acks that are lost on the way, producers that die and come back, two at once: nothing is stored
-# twice, nothing acked is missing, and a gap is refused
+# Acks that are lost in transit, producers that die and return, two at once: no event is stored
+# twice, no acked event is missing, and a gap is refused
 #
 # This Source Code Form is subject to the terms of the Mozilla Public
 # License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -89,7 +89,7 @@ class Acks(FaultTest):
             self.assertTrue(producer.running(), producer.log())
             producer.kill()
         acked = self.acks(path)
-        self.assertEqual(acked, sorted(acked))          # A welcome never forgets an ack
+        self.assertEqual(acked, sorted(acked))          # A welcome covers every ack
         durable = self.producer(name).welcome["sequence"]
         self.assertGreaterEqual(durable, acked[-1])
         self.assertEqual(self.values("task-" + name), list(range(1, durable + 1)))
@@ -113,13 +113,13 @@ class Acks(FaultTest):
             values = range(turn * 1000, turn * 1000 + 20)
             first.publish(*[metric(task, "n", value) for value in values])
             promised += values
-            second = self.producer(name)                # The first goes on as if nothing were
+            second = self.producer(name)                # The first continues as usual
             for value in range(50):
                 first.send_events([metric(task, "n", -1)])
                 second.send_events([metric(task, "n", turn * 1000 + 100 + value)])
             second.settle()
             promised += range(turn * 1000 + 100, turn * 1000 + 150)
-            for _ in range(51):                         # By the way, and for each that it sent
+            for _ in range(51):                         # One at the takeover, and one for each message it sent
                 self.expect_error(first, "fenced")
         self.assertEqual(self.values(task), promised)
         self.assertEqual(self.producer(name).welcome["sequence"], len(promised))
@@ -146,12 +146,12 @@ class Acks(FaultTest):
         peer = self.producer()
         peer.publish(created(task), *[metric(task, "n", value) for value in range(2, 11)])
         head = self.ask("ping")["position"]
-        for first in (1, 5, 10):                        # All of it known
+        for first in (1, 5, 10):                        # All of it is stored
             peer.send({"op": "publish", "sequence": first,
                        "events": [metric(task, "n", -1) for _ in range(first, 11)]})
             ack = peer.receive()
             self.assertEqual((ack["op"], ack["sequence"], ack["position"]), ("ack", 10, head))
-        peer.send({"op": "publish", "sequence": 8,      # Half of it known
+        peer.send({"op": "publish", "sequence": 8,      # Half of it is stored
                    "events": [metric(task, "n", value) for value in (-1, -1, -1, 11, 12)]})
         self.assertEqual(peer.receive(), {"op": "ack", "sequence": 12, "position": head + 2})
         self.assertEqual(self.values(task), list(range(2, 13)))
@@ -161,13 +161,13 @@ class Acks(FaultTest):
         peer = self.producer()
         for sequence in range(1, 200):
             if sequence % 10 == 5:
-                continue                                # Lost on the way
+                continue                                # Lost in transit
             peer.send({"op": "publish", "sequence": sequence, "events": [metric(task, "n", sequence)]})
         expected = set()
         for _ in range(199 - 20 - 4):
             expected.add(self.expect_error(peer, "sequence_gap")["expected"])
         self.assertEqual(peer.acked, 4)
-        self.assertEqual(expected, {5})                 # Nothing behind the first gap was taken
+        self.assertEqual(expected, {5})                 # Nothing after the first gap was accepted
         self.assertEqual(self.values(task), [1, 2, 3, 4])
         for sequence in range(1, 200):
             peer.send({"op": "publish", "sequence": sequence, "events": [metric(task, "n", sequence)]})

@@ -1,4 +1,4 @@
-# The judge finds what it is there to find: two brokers that break the promise have to be caught
+# The judge is reliable: it detects two brokers that deliberately break the promise
 #
 # This Source Code Form is subject to the terms of the Mozilla Public
 # License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -23,8 +23,8 @@ class Controls(unittest.TestCase):
             self.skipTest("%s was not configured with --enable-fault-points" % BUILD)
 
     def assert_caught(self, cycles, within):
-        """The judge has to say that something was lost that was acked, or told on the feed, within
-        so many cycles."""
+        """The judge must report an event as lost that was acked, or sent on the feed, within
+        that many cycles."""
         with self.assertRaises(Verdict) as caught:
             cycles.cycle_until(within)
         self.assertTrue(caught.exception.kinds() & {"lost", "feed"}, str(caught.exception))

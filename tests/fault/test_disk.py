@@ -1,8 +1,8 @@
-# Disks that fail: what cannot be written is not acked, what was acked stays
+# Disks that fail: what cannot be written is not acked, and acked events stay
 #
-# Needs a build that was configured with --enable-fault-points: the rules of
+# Needs a build with --enable-fault-points: the rules of
 # STELE_FAULT_DISK (src/fault/disk.h) make the calls of the broker and of SQLite
-# fail. Elsewhere it is skipped. test_disk_full.py fills real disks, with any build.
+# fail. Other builds skip it. test_disk_full.py fills real disks, with any build.
 #
 # This Source Code Form is subject to the terms of the Mozilla Public
 # License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -61,12 +61,12 @@ class DiskTest(FaultTest):
         os.unlink(self.flag)
 
     def big(self, count, size=30000):
-        """Events that no compression makes small."""
+        """Events that cannot be compressed."""
         task = self.name("big")
         return [output(task, os.urandom(size)) for _ in range(count)]
 
     def publish_to_the_end(self, peer, *messages):
-        """Until the broker has acked all of it, or is gone."""
+        """Wait until the broker has acked all of it, or has ended."""
         for events in messages:
             peer.send_events(events)
             while self.broker.running() and not peer.settled():
@@ -89,7 +89,7 @@ class DiskTest(FaultTest):
 
 
 class StopTest(DiskTest):
-    """An I/O error: nobody knows what is on the disk, so the broker stops."""
+    """An I/O error: the state of the disk is unknown, so the broker stops."""
 
     def stops(self, call, suffix, says):
         self.restart("%s@%s:EIO:while=%s" % (call, suffix, self.flag))
@@ -113,7 +113,7 @@ class StopTest(DiskTest):
         self.stops("write", "-wal", "write")
 
     def test_publish_by_request(self):
-        """Never answered as durable."""
+        """It was never reported as durable."""
         self.restart("sync@-wal:EIO:while=" + self.flag)
         self.fail_from_now_on()
         try:
@@ -131,7 +131,7 @@ class StopTest(DiskTest):
         self.assertEqual(self.values(self.name("task")), [1])
 
     def checkpoint_stops(self, rule):
-        """More than a thousand pages, then nothing to do: the log is folded in."""
+        """More than a thousand pages, then idle: a checkpoint runs."""
         self.restart("%s:EIO:while=%s" % (rule, self.flag))
         peer = self.producer()
         self.fail_from_now_on()
@@ -153,8 +153,8 @@ class StopTest(DiskTest):
         self.checkpoint_stops("sync@ledger.db")
 
     def test_checkpoint_cannot_sync_and_a_shell_is_open(self):
-        """The shell keeps SQLite's shared memory, and in it that all pages were copied. The disk did
-        not take them: the next start must not believe that, and begin the log anew over them."""
+        """The shell keeps SQLite's shared memory, which records that all pages were copied, although the disk
+        lost them: the next start must not trust it and restart the log over them."""
         self.restart("sync@ledger.db:EIO:while=" + self.flag)
         shell = subprocess.Popen(
             [sys.executable, "-c", "import sqlite3, sys; file = sqlite3.connect (sys.argv [1], uri=True);"
@@ -188,7 +188,7 @@ class StopTest(DiskTest):
 
 
 class RedisModeTest(DiskTest):
-    """Mode redis, which is for disks like these."""
+    """Mode redis, which is meant for such disks."""
     use_redis = True
 
     def redis_mode_without_room(self):
@@ -218,7 +218,7 @@ class RedisModeTest(DiskTest):
             self.redis.process.signal(signal.SIGCONT)
         self.restart()
         self.is_home(peer)
-        #   And is over then
+        #   Then it is over
         self.restart(redis=None)
         self.is_home(peer)
 
@@ -238,7 +238,7 @@ class RedisModeTest(DiskTest):
 
 
 class HoldTest(DiskTest):
-    """No room: the broker holds back, answers requests, and goes on by itself."""
+    """Disk full: the broker holds back, answers requests, and continues by itself."""
 
     def holds_back(self, rule, says):
         self.restart("%s:while=%s" % (rule, self.flag))
@@ -250,7 +250,7 @@ class HoldTest(DiskTest):
         self.fail_from_now_on()
         stats = self.holding()
         self.assertIn(says, stats["trouble"])
-        #   Requests go on, with what is durable
+        #   Requests are still answered, with what is durable
         self.assertEqual(self.ask("task.get", task_id=task)["task"]["state"], "running")
         head = self.ask("ping")["position"]
         rest = self.asker()
@@ -282,7 +282,7 @@ class HoldTest(DiskTest):
         self.holds_back("write@-wal:EDQUOT", "Disk quota exceeded")
 
     def test_no_space_for_shared_memory(self):
-        """It grows with each 4,000 pages of the log: the log is folded in, and begins anew."""
+        """The shared memory grows per 4,000 pages of the log: the log is copied into the file and restarted."""
         self.assertEqual(self.broker.stop(), 0)
         self.restart("write@-shm:ENOSPC:while=" + self.flag)
         peer = self.producer()
@@ -299,7 +299,7 @@ class HoldTest(DiskTest):
         self.assert_whole()
 
     def test_checkpoint_without_room(self):
-        """The log grows on, nobody waits."""
+        """The log grows, acks do not wait."""
         self.restart("write@ledger.db:ENOSPC:while=" + self.flag)
         self.fail_from_now_on()
         peer = self.producer()
@@ -313,7 +313,7 @@ class HoldTest(DiskTest):
         self.assert_whole()
 
     def test_checkpoint_without_descriptors(self):
-        """No connection for the thread that folds the log in: the writer does it by its own."""
+        """No connection for the checkpoint thread: the writer runs the checkpoint over its own."""
         self.restart("open@ledger.db:EMFILE:while=" + self.flag)
         self.fail_from_now_on()
         before = self.ledger_bytes("")
@@ -333,11 +333,11 @@ class HoldTest(DiskTest):
         self.assert_whole()
 
     def test_short_write_then_no_space(self):
-        """What was written of a batch that was taken back is no part of the log."""
+        """Writes of a rolled back batch are no part of the log."""
         self.restart("write@-wal:short:60,write@-wal:ENOSPC:61-63,"
                      "write@-wal:short:150,write@-wal:ENOSPC:151-152")
         load = self.load()
-        #   A loaded machine makes larger batches, and so needs more events for as many writes
+        #   A loaded machine makes larger batches, so it needs more events for the same number of writes
         harness.wait_until(lambda: self.broker.log().count("storage takes writes again") == 2,
                            "the disk to be full twice")
         load.wait_acked(load.acked + 200)
@@ -368,7 +368,7 @@ class HoldTest(DiskTest):
         load.wait_acked(200)
         self.fail_from_now_on()
         self.holding()
-        self.restart("write@-wal:ENOSPC:while=" + self.flag)     # Still no room
+        self.restart("write@-wal:ENOSPC:while=" + self.flag)     # Still full
         self.assertGreaterEqual(len(self.values("task-" + load.name)), load.acked)
         self.recover()
         load.wait_acked(load.acked + 200)
@@ -378,7 +378,7 @@ class HoldTest(DiskTest):
 
 
 class LeaseTest(DiskTest):
-    """The broker did not listen while it held back: that is no silence of others."""
+    """While the broker held back it did not listen: that time does not count against producers."""
 
     def interruptions(self, task):
         return [event for event in self.ask("task.history", task_id=task)["history"]
@@ -420,7 +420,7 @@ class LeaseTest(DiskTest):
         peer.hello(lease_ms=500)
         peer.publish(created(task), changed(task, "running"))
         self.fail_from_now_on()
-        self.holding()                      # By nothing but the lease
+        self.holding()                      # Caused by the lease alone
         with self.assertRaises(AssertionError):
             harness.wait_until(lambda: not self.ask("stats")["ingest"]["holding"], "writes", 3)
         self.assertEqual(self.broker.log().count("storage cannot take writes"), 1, self.broker.log())
@@ -432,7 +432,7 @@ class LeaseTest(DiskTest):
 
 
 class SlowTest(DiskTest):
-    """A disk that takes its time: who asks for much waits for it, and nobody else for him."""
+    """A slow disk: a client with a large request waits for it, the others do not."""
 
     def test_one_that_asks_for_much_holds_up_nobody(self):
         names = [self.name("slow%d" % number) for number in range(2000)]
@@ -440,7 +440,7 @@ class SlowTest(DiskTest):
         peer = self.producer()
         for first in range(0, len(names), 500):
             peer.publish(*[created(name, description=os.urandom(300).hex()) for name in names[first:first + 500]])
-        #   Nothing is in memory then
+        #   Then nothing is cached in memory
         self.restart(",".join("read@%s:sleep=20:while=%s" % (suffix, self.flag) for suffix in (".db", "-wal")))
         many = self.clients.keep(Peer(self.clients.context, zmq.DEALER, self.broker.requests))
         self.ask("ping")
@@ -460,10 +460,10 @@ class SlowTest(DiskTest):
 
 
 class OpenTest(DiskTest):
-    """What fails at a start keeps it from starting, and says so; the next one is well."""
+    """A failure at start prevents the start and is reported; the next start succeeds."""
 
     def leave_a_log(self):
-        """A ledger whose last run was killed after it wrote, before it synced."""
+        """A ledger whose last run was killed between a write and its sync."""
         self.restart("sync@-wal:kill:40")
         load = self.load()
         self.assertEqual(self.broker.wait(), -signal.SIGKILL, self.broker.log())
@@ -516,11 +516,11 @@ class OpenTest(DiskTest):
 
 
 class TornTest(DiskTest):
-    """Killed in the middle of a write, of a commit and of a checkpoint."""
+    """Killed during a write, a commit and a checkpoint."""
 
     def start_anew(self, rules):
-        """After a stop in good order, when nobody else had the ledger open, a start has nothing to
-        write that could be torn."""
+        """After an orderly stop, with no other process on the ledger, a start writes nothing
+        that could be torn."""
         self.close_files()
         self.assertEqual(self.broker.stop(), 0)
         self.restart(rules)

@@ -1,6 +1,6 @@
-# Disks that are full: a small tmpfs and a small ext4 with the ledger on them, any build
+# Full disks: a small tmpfs and a small ext4 with the ledger on them, with any build
 #
-# Mounting needs root, and a kernel that allows it: skipped elsewhere, and says why.
+# Mounting needs root, and a kernel that allows it: otherwise skipped, with the reason.
 #
 # This Source Code Form is subject to the terms of the Mozilla Public
 # License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -20,7 +20,7 @@ MIB = 1 << 20
 
 
 class Disk:
-    """A file system of its own on a folder."""
+    """A separate file system, mounted on a folder."""
 
     def __init__(self, folder):
         self.folder = folder
@@ -54,7 +54,7 @@ class Tmpfs(Disk):
 
 
 class Ext4 (Disk):
-    """Of the size of make_room, with a file in it that takes what is too much at first."""
+    """Has the size of make_room; a file in it occupies the surplus at first."""
 
     def __init__(self, folder, size, whole):
         super().__init__(folder)
@@ -112,7 +112,7 @@ class FullDiskTest(FaultTest):
         return harness.wait_until(state, "the broker to hold back")
 
     def fill_up(self, peer):
-        """Until nothing more is acked; what came back is counted by the peer."""
+        """Publish until no more acks arrive; the peer counts its acks."""
         while not self.ask("stats")["ingest"]["holding"]:
             peer.send_events([output(self.name("big"), os.urandom(30000)) for _ in range(20)])
             try:

@@ -28,7 +28,7 @@ class Interrupted(FaultTest):
         return self.producer(instance=instance or self.instance, **keys)
 
     def orchestrator_dies(self, lease_ms=LEASE_MS):
-        """An orchestrator that has a task running, and is gone."""
+        """An orchestrator with a running task, which has died."""
         peer = self.orchestrator(lease_ms=lease_ms)
         peer.publish(created(self.task), changed(self.task, "running"))
         peer.close()
@@ -43,7 +43,7 @@ class Interrupted(FaultTest):
         harness.wait_until(lambda: self.state() == state, "the task to be " + state)
 
     def assert_story(self, *states, interruptions):
-        """The states in the history, the same in SQLite, Redis and by replay."""
+        """The states in the history: the same in SQLite, in Redis and by replay."""
         rows = self.history()
         self.assertEqual([row["state_to"] for row in rows], list(states))
         self.assertEqual(sum(1 for row in rows if row.get("interrupted")), interruptions)
@@ -59,7 +59,7 @@ class Interrupted(FaultTest):
         self.assertEqual(self.redis.text_hash("{stele}:task:" + self.task)["state"], states[-1])
 
     def pass_time(self, seconds):
-        """Longer than leases and grace: what had to happen has happened."""
+        """Wait longer than leases and grace, so that every expected interruption has happened."""
         time.sleep(seconds)
 
     #   The orchestrator returns as the same instance
@@ -77,7 +77,7 @@ class Interrupted(FaultTest):
         self.assert_story("queued", "running", "failed", "running", "passed", interruptions=1)
 
     def test_same_instance_too_late_whose_task_had_passed(self):
-        #   The event was on its way while the lease ran out
+        #   The event was in transit when the lease expired
         self.orchestrator_dies()
         passed = changed(self.task, "passed", time=int(time.time() * 1000000))
         self.wait_state("failed")
@@ -138,7 +138,7 @@ class Interrupted(FaultTest):
         self.pass_time(1)
         self.assert_story("queued", "running", "failed", interruptions=1)
 
-    #   The broker restarts meanwhile
+    #   The broker restarts in between
 
     def test_broker_killed_while_the_orchestrator_is_dead(self):
         self.orchestrator_dies()

@@ -1,4 +1,4 @@
-# The judge of a ledger that somebody has doctored: each change has to be found
+# The judge and a ledger that was manipulated: it must detect each change
 #
 # This Source Code Form is subject to the terms of the Mozilla Public
 # License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -18,7 +18,7 @@ from promises import Promises
 
 
 class Doctored(unittest.TestCase):
-    """One ledger, made in good order; each test judges a copy that it has changed."""
+    """One intact ledger; each test verifies a copy that it has manipulated."""
 
     @classmethod
     def setUpClass(cls):
@@ -27,7 +27,7 @@ class Doctored(unittest.TestCase):
         cls.arena.start()
         cls.arena.start_load()
         cls.arena.wait_acked(2500)
-        cls.arena.kill()                # With a write-ahead log
+        cls.arena.kill()                # Leaves a write-ahead log
         cls.arena.kill_load()
         cls.arena.judge_file(whole=True)
 
@@ -39,11 +39,11 @@ class Doctored(unittest.TestCase):
             shutil.copyfile(self.arena.ledger + suffix, self.path + suffix)
         self.promised = os.path.join(self.folder, "promises")
         shutil.copyfile(self.arena.promised, self.promised)
-        #   Its writers were killed: a piece of a record may be last, and would swallow what a test adds
+        #   The writers were killed: a partial record at the end would swallow what a test appends
         Promises(self.promised).trim()
 
     def change(self, *statements):
-        """Statements of SQL, behind the back of the triggers that forbid them."""
+        """Run SQL statements without the triggers that forbid them."""
         file = sqlite3.connect(self.path)
         for (name,) in file.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall():
             file.execute("DROP TRIGGER " + name)
@@ -76,7 +76,7 @@ class Doctored(unittest.TestCase):
         self.assert_found("lost")
 
     def test_row_doubled_is_found(self):
-        #   An early one: what came last may not have been acked, and may be lost then
+        #   An early one: the last ones may not have been acked, and may then be lost
         self.change("UPDATE task_metrics SET extra = (SELECT extra FROM task_metrics ORDER BY position LIMIT 1)"
                     " WHERE position = (SELECT position FROM task_metrics ORDER BY position LIMIT 1 OFFSET 20)")
         self.assert_found("doubled", "lost")
@@ -148,7 +148,7 @@ class Doctored(unittest.TestCase):
 
     def test_promise_that_was_not_kept_is_found(self):
         file = File(self.promised)
-        #   One that was never sent: what was on its way when the broker was killed may be stored
+        #   One that was never sent: what was in transit when the broker was killed may be stored
         sequence = max(Promises(self.promised).read().accounts["p1"].sent) + 1
         file.add(SENT, "p1", 0, sequence, "stored", pack({"type": "task.created"}))
         file.add(ACK, "p1", 0, sequence, 1)
@@ -176,7 +176,7 @@ class Doctored(unittest.TestCase):
 
 
 class Watched(unittest.TestCase):
-    """A broker that runs, with Redis: what is changed in Redis and in what is said has to be found."""
+    """A running broker, with Redis: manipulations of Redis and of messages must be detected."""
 
     @classmethod
     def setUpClass(cls):
@@ -292,7 +292,7 @@ class Watched(unittest.TestCase):
 
         def altered(op, **keys):
             answer = unpack(pack(self.arena.ask(op, **keys)))
-            answer["tasks"][0]["full_access"] = 0   # And not false
+            answer["tasks"][0]["full_access"] = 0   # Instead of false
             return answer
         for ask in (without, altered):
             with self.assertRaises(Verdict):

@@ -1,4 +1,4 @@
-# kill -9 at random times: nothing that was acked is lost, nothing is stored twice
+# kill -9 at random times: no acked event is lost, no event is stored twice
 #
 # This Source Code Form is subject to the terms of the Mozilla Public
 # License, v. 2.0. If a copy of the MPL was not distributed with this

@@ -1,4 +1,4 @@
-# A ledger that became shorter than what it had acked is noticed at the start, whatever shortened it
+# A ledger shorter than what was acked is detected at start, whatever shortened it
 #
 # This Source Code Form is subject to the terms of the Mozilla Public
 # License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -50,7 +50,7 @@ class LedgerBehind(unittest.TestCase):
         return follower
 
     def refuse(self, *texts):
-        """A start that has to be refused, for these reasons; changes no file."""
+        """A start that must be refused, for these reasons, without changing a file."""
         before = self.contents()
         done = subprocess.run(
             self.broker.command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
@@ -78,7 +78,7 @@ class LedgerBehind(unittest.TestCase):
         return answer
 
     def publish(self, count, name="behind"):
-        """Events one at a time, so that each is a commit; the last position."""
+        """Publish events one at a time, so that each is a commit; returns the last position."""
         peer = self.clients.producer(self.broker.events, name)
         position = 0
         for number in range(count):
@@ -87,7 +87,7 @@ class LedgerBehind(unittest.TestCase):
         return position
 
     def accept(self, lost, head=None):
-        """Go on in spite of the loss; what has to hold then."""
+        """Continue in spite of the loss, and check the result."""
         self.start("--accept-loss")
         info = self.ask("info")
         loss = info["losses"][0]
@@ -102,7 +102,7 @@ class LedgerBehind(unittest.TestCase):
     def assert_goes_on(self, head):
         self.assertEqual(self.publish(3, "after"), head + 3)
         self.broker.kill()
-        self.start()                    # Once was enough
+        self.start()                    # Not needed a second time
         file = sqlite3.connect("file:%s?mode=ro" % self.ledger, uri=True)
         self.assertEqual(file.execute("PRAGMA integrity_check").fetchone(), ("ok",))
         self.assertEqual([row[0] for row in file.execute("SELECT position FROM task_history")],
@@ -138,7 +138,7 @@ class LedgerBehind(unittest.TestCase):
         head = int(said.split("ends at position ")[1].split(",")[0])
         self.assertTrue(0 < head < position, said)
         self.assertIn("%d events are missing" % (position - head), said)
-        #   The bit turned back, all is there again: the refusal has spoilt nothing
+        #   With the bit restored, everything is there: the refusal damaged nothing
         self.flip(self.wal, frames[len(frames) * 2 // 3][0] + 1000)
         self.start()
         self.assertEqual(self.ask("ping")["position"], position)
@@ -167,7 +167,7 @@ class LedgerBehind(unittest.TestCase):
         self.broker.kill()
         frames, end = self.frames()
         self.assertTrue(frames[-1][1])
-        with open(self.wal, "r+b") as file:     # A commit that was under way: half a transaction
+        with open(self.wal, "r+b") as file:     # An incomplete commit: half a transaction
             file.seek(frames[-1][0])
             header = bytearray(file.read(24))
             header[4:8] = b"\0\0\0\0"
@@ -200,7 +200,7 @@ class LedgerBehind(unittest.TestCase):
     def test_deleted_log(self):
         self.start()
         self.publish(20)
-        self.broker.stop()                      # Folds the log in
+        self.broker.stop()                      # Runs a checkpoint
         self.start()
         position = self.publish(20)
         self.broker.kill()
@@ -297,7 +297,7 @@ class LedgerBehind(unittest.TestCase):
         self.flip(self.high_water, 30)
         self.flip(self.high_water, 4096 + 30)
         self.refuse(".high-water is damaged", "position %d" % (position + 1))
-        os.remove(self.high_water)              # The way out that it names
+        os.remove(self.high_water)              # The way out that the message names
         self.start()
         self.assertEqual(self.ask("ping")["position"], position + 1)
         self.broker.kill()
@@ -401,7 +401,7 @@ class LedgerBehind(unittest.TestCase):
         for name in (self.ledger, self.wal, self.high_water):
             if os.path.exists(name):
                 os.remove(name)
-        self.start()                    # Another one, and a longer one
+        self.start()                    # Another ledger, and a longer one
         self.peer = self.clients.producer(self.broker.events, "other")
         self.publish(60)
         follower.wait_line("the feed is of ledger")
@@ -416,7 +416,7 @@ class LedgerBehind(unittest.TestCase):
         os.remove(self.high_water)
         frames, _ = self.frames()
         self.flip(self.wal, frames[len(frames) // 2][0] + 30)
-        self.start()                    # Nobody is left who could say it now
+        self.start()                    # Nothing is left that knows the loss
         peer = self.clients.dealer(self.broker.events, self.peer.name)
         peer.send({"op": "hello", "protocol": 1, "producer": peer.name, "instance": "another",
                    "acked": 30})

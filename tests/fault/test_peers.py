@@ -1,5 +1,5 @@
-# Peers that behave badly, hundreds at once: the others go on, and the broker's memory stays within
-# the bound that doc/RELIABILITY.md states
+# Peers that behave badly, hundreds at once: other peers are not affected, and the broker's memory
+# stays within the bound that doc/RELIABILITY.md states
 #
 # This Source Code Form is subject to the terms of the Mozilla Public
 # License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -35,7 +35,7 @@ class PeersTest(FaultTest):
         super().setUp()
         self.random = random.Random(self.id())
         line = self.broker.wait_line("ready")
-        for name in ("events", "requests", "feed"):     # On any free port: the log says which
+        for name in ("events", "requests", "feed"):     # On any free port, which the log shows
             setattr(self.broker, name, line.split(name + " ", 1)[1].split(",")[0].split(";")[0])
         endpoints = self.ask("info")["endpoints"]
         self.inlet, self.outlet = endpoints["pipeline-in"], endpoints["pipeline-out"]
@@ -48,12 +48,12 @@ class PeersTest(FaultTest):
         return one
 
     def greet(self, one, kind):
-        """What a peer of ZeroMQ says at first: greeting of ZMTP 3.0, NULL mechanism, READY."""
+        """The first bytes of a ZeroMQ peer: greeting of ZMTP 3.0, NULL mechanism, READY."""
         one.sendall(b"\xff" + bytes(8) + b"\x7f\x03\x00" + b"NULL".ljust(20, b"\0") + b"\x00" + bytes(31))
         properties = b"\x0bSocket-Type" + struct.pack(">I", len(kind)) + kind
         command = b"\x05READY" + properties
         one.sendall(b"\x04" + bytes([len(command)]) + command)
-        said = b""                                      # libzmq takes no message before it has said READY
+        said = b""                                      # libzmq accepts no message before its own READY
         while b"READY" not in said and b"ERROR" not in said:
             more = one.recv(4096)
             if not more:
@@ -68,7 +68,7 @@ class PeersTest(FaultTest):
         raise AssertionError("no VmRSS")
 
     def assert_others_go_on(self):
-        """A producer, a client and a subscriber of good will, all of them new."""
+        """A new producer, client and subscriber that behave well."""
         name = "%s-%d" % (self.name("good"), self.random.randrange(1 << 30))
         subscriber = self.subscriber("task.created/" + name).wait_joined()
         began = time.monotonic()
@@ -104,18 +104,18 @@ class Garbage(PeersTest):
                     elif what == 4:                     # A command of 4 GiB
                         self.greet(one, b"SUB")
                         one.sendall(b"\x06" + struct.pack(">Q", 1 << 32) + b"x" * 1000)
-                    elif what == 5:                     # Garbage after a good beginning
+                    elif what == 5:                     # Garbage after a valid start
                         self.greet(one, b"REQ")
                         one.sendall(self.random.randbytes(2000))
                     elif what == 6:                     # The wrong kind of socket
                         self.greet(one, b"PUB")
                         one.sendall(b"\x00\x05hello" * 100)
-                    elif what == 7:                     # Half a message, and gone
+                    elif what == 7:                     # Half a message, then closed
                         self.greet(one, b"DEALER")
                         one.sendall(b"\x01\x00\x02" + struct.pack(">Q", 100000) + b"x" * 500)
                         one.close()
                 except (BrokenPipeError, ConnectionResetError):
-                    pass                                # It was thrown out, rightly
+                    pass                                # It was disconnected, as it should be
         self.assert_others_go_on()
         good.finish(200)
         self.assert_kept(good)
@@ -136,7 +136,7 @@ class Garbage(PeersTest):
             asker.send_multipart([b"", data])
             pusher.socket.send_multipart(frames + [data])
         errors = 0
-        while errors < 250:                             # What a peer reads it gets
+        while errors < 250:                             # A peer that reads gets all of them
             self.assertEqual(dealer.receive()["op"], "error")
             errors += 1
         self.assert_others_go_on()
@@ -146,12 +146,12 @@ class Garbage(PeersTest):
         before = self.rss()
         silent = [self.tcp(endpoint) for endpoint in self.all for _ in range(60)]
         for one in silent[::2]:
-            self.greet(one, b"DEALER")                  # A good beginning, and then nothing
+            self.greet(one, b"DEALER")                  # A valid start, then nothing
         self.assert_others_go_on()
         grown = self.rss() - before
         print("figures: %d silent peers, %.0f KiB each" % (len(silent), grown / 1024 / len(silent)))
         self.assertLess(grown, 100 * MEBI)
-        #   Who does not even greet is thrown out after a while
+        #   A connection without a greeting is closed after a while
         silent[1].settimeout(40)
         while silent[1].recv(1000):
             pass
@@ -163,8 +163,8 @@ class Unread(PeersTest):
         for _ in range(count):
             one = self.clients.context.socket(kind)
             one.setsockopt(zmq.RCVHWM, 1)
-            #   Not with one that sends much: the kernel drops what such a buffer cannot take, and with
-            #   it the acknowledgements of TCP, until both directions stand still
+            #   Not with a peer that sends much: the kernel drops what such a buffer cannot hold, together
+            #   with the acknowledgements of TCP, until both directions stall
             if kind == zmq.SUB:
                 one.setsockopt(zmq.RCVBUF, 4096)
             one.setsockopt(zmq.SNDHWM, 0)
@@ -177,7 +177,7 @@ class Unread(PeersTest):
         return sockets
 
     def quiet(self, what):
-        """Wait until 'what' () stays the same for a while: there is nothing more under way."""
+        """Wait until 'what' () stays the same for a while: nothing more is in transit."""
         last, since = what(), time.monotonic()
         deadline = since + harness.PATIENCE
         while time.monotonic() - since < 1 and time.monotonic() < deadline:
@@ -198,7 +198,7 @@ class Unread(PeersTest):
         for _ in range(60):
             one = self.tcp(self.broker.requests)        # Never reads a byte
             self.greet(one, b"DEALER")
-            for _ in range(20):                         # 60 * 20 * 8 MiB are asked for
+            for _ in range(20):                         # 60 * 20 * 8 MiB are requested
                 one.sendall(b"\x01\x00\x00" + bytes([len(request)]) + request)
         self.quiet(lambda: [self.ask("stats")["requests"][name] for name in ("withheld", "unread_bytes")])
         stats = self.ask("stats")["requests"]
@@ -209,7 +209,7 @@ class Unread(PeersTest):
         self.assertLessEqual(stats["unread_bytes"], 260 * MEBI)
         self.assertLess(grown, 600 * MEBI)
         self.assert_others_go_on()
-        #   A client that reads gets small answers, and large ones when there is room again
+        #   A client that reads gets small answers, and large ones as soon as there is room
         self.assertEqual(len(self.ask("task.history", task_id=task)["history"]), 1)
 
     def test_request_clients_that_vanish(self):
@@ -260,7 +260,7 @@ class Unread(PeersTest):
                 one.send(pack({"op": "publish", "sequence": sequence,
                                "events": [metric(self.name("deaf"), "n", sequence)]}))
             for _ in range(1000):
-                one.send(b"\xc1")                       # Each is answered by an error
+                one.send(b"\xc1")                       # Each causes one error
         self.assert_others_go_on()
         harness.wait_until(lambda: len(self.values(self.name("deaf"))) == 50000, "all of the events")
         grown = self.rss() - before
@@ -288,12 +288,12 @@ class Unread(PeersTest):
 
 
 class Late(FaultTest):
-    """Each event is acked by itself, over a socket whose buffers hold some thousand acks."""
+    """Each event is acked separately, over a socket whose buffers hold some thousand acks."""
     use_redis = False
     settings = {"batch-events": "16"}
 
     def test_acks_of_a_producer_that_reads_late_are_not_forgotten(self):
-        #   More than that and libzmq's queue hold; the last one has to come all the same
+        #   More than the buffers and libzmq's queue hold; the last ack must still arrive
         count = 30000
         one = self.clients.context.socket(zmq.DEALER)
         self.addCleanup(one.close)

@@ -1,4 +1,4 @@
-# kill -9 at every named place of the program, and again in the recovery that follows
+# kill -9 at every fault point of the program, and again in the recovery that follows
 #
 # This Source Code Form is subject to the terms of the Mozilla Public
 # License, v. 2.0. If a copy of the MPL was not distributed with this

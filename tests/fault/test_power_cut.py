@@ -1,4 +1,4 @@
-# Power cuts: what was acked is on the disk
+# Power cuts: acked events are on the disk
 #
 # This Source Code Form is subject to the terms of the Mozilla Public
 # License, v. 2.0. If a copy of the MPL was not distributed with this

@@ -1,4 +1,4 @@
-# What the system may do to the process: a clock that jumps, SIGSTOP, SIGTERM under load, no more
+# What the system can do to the process: a clock that jumps, SIGSTOP, SIGTERM under load, no more
 # files, no more memory
 #
 # This Source Code Form is subject to the terms of the Mozilla Public
@@ -23,8 +23,8 @@ FAKETIME = (glob.glob("/usr/lib/*/faketime/libfaketimeMT.so.1") + [""])[0]
 
 
 def sanitized():
-    """Does the broker run under a sanitizer? Those do not share a process with a preloaded library,
-    and take address space without end."""
+    """Does the broker run under a sanitizer? Sanitizers conflict with a preloaded library,
+    and reserve huge amounts of address space."""
     for path in glob.glob(os.path.join(harness.BUILD, "config.status")):
         with open(path) as file:
             return "-fsanitize" in file.read()
@@ -32,7 +32,7 @@ def sanitized():
 
 
 class Pinger(threading.Thread):
-    """A producer with a lease and a running task, that does nothing but ping."""
+    """A producer with a lease and a running task, which only pings."""
 
     def __init__(self, test, name, lease_ms):
         super().__init__(daemon=True)
@@ -80,7 +80,7 @@ class Stopped(FaultTest):
         for _ in range(3):
             loads[0].wait_acked(loads[0].acked + 200)
             self.broker.signal(signal.SIGSTOP)
-            time.sleep(1.2)                             # Longer than the patience of a Load
+            time.sleep(1.2)                             # Longer than a Load waits
             self.broker.signal(signal.SIGCONT)
         for load in loads:
             load.finish(100)
@@ -92,7 +92,7 @@ class Stopped(FaultTest):
 class Terminated(FaultTest):
     settings = {"drain-ms": 3000}
 
-    #   drain-ms, and what sockets are given for their last messages
+    #   drain-ms, plus the time that sockets have for their last messages
     BOUND_S = 3 + 5
 
     def terminate(self):
@@ -197,7 +197,7 @@ class Files(FaultTest):
         self.ask("stats")
         late = self.asker()
         late.send({"op": "ping"})                       # Waits in the queue of the listener
-        self.redis.kill()                               # Nor can Redis be reached anew
+        self.redis.kill()                               # Redis cannot be reached again either
         self.redis.start()
         load.wait_acked(load.acked + 1000)
         for sockets in floods:
@@ -214,7 +214,7 @@ class Files(FaultTest):
 
 @unittest.skipIf(sanitized(), "a sanitizer takes more address space than any limit")
 class Memory(FaultTest):
-    """No more address space: an end, never a ledger that is wrong."""
+    """No more address space: the broker ends, and never leaves a wrong ledger."""
 
     use_redis = False
 
@@ -226,7 +226,7 @@ class Memory(FaultTest):
             prefix = [shutil.which("prlimit"), "--as=%d:%d" % (limit, limit), "--core=0:0"]
             try:
                 self.start_broker(prefix=prefix)
-            except AssertionError as error:             # Not enough to start with: it says so
+            except AssertionError as error:             # Too little to start: it reports that
                 self.assertIn("steled: cannot start", str(error))
                 self.start_broker()
                 continue
@@ -245,8 +245,8 @@ class Memory(FaultTest):
         self.assertGreater(ended, 0)
 
     def eat(self):
-        """Large messages, and large answers that nobody reads, until the broker is gone or has had
-        them all. Its exit status, None where it lives."""
+        """Send large messages and requests with large, unread answers, until the broker ends or has
+        received them all. Returns its exit status, None if it lives."""
         content = "x" * (7 << 20)
         peers = [self.producer(self.name("eater%d" % n)) for n in range(3)]
         for _ in range(8):
@@ -262,7 +262,7 @@ class Memory(FaultTest):
         if self.broker.running():
             return None
         status = self.broker.wait()
-        #   SIGSEGV: czmq 4.2.1 destroys a frame for which it got no memory
+        #   SIGSEGV: czmq 4.2.1 destroys a frame that it could not allocate
         self.assertIn(status, (-signal.SIGABRT, -signal.SIGSEGV, os.EX_IOERR, os.EX_OSERR),
                       self.broker.log()[-2000:])
         return status
@@ -306,7 +306,7 @@ class Clock(FaultTest):
         rows = self.ask("task.history", task_id=pinger.task)["history"]
         self.assertEqual([row["state_to"] for row in rows], ["queued", "running"])
         times = self.times()
-        self.assertGreater(times[-1], (time.time() + 86400) * 1000000)  # The jump was there
+        self.assertGreater(times[-1], (time.time() + 86400) * 1000000)  # The clock did jump
         self.assertEqual(times, sorted(times))
         self.assert_kept(load)
         self.assert_whole()

@@ -1,5 +1,5 @@
-# What happens to Redis: acks never wait for it, it is right again by itself within a bound, and
-# what another ledger has there is not overwritten silently
+# Faults of Redis: acks never wait for it, it becomes correct by itself within a bound, and
+# data of another ledger is not overwritten silently
 #
 # This Source Code Form is subject to the terms of the Mozilla Public
 # License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -15,8 +15,8 @@ from client import changed, created, metric, started
 from faulty import FaultTest
 from load import Load
 
-#   Seconds in which Redis is right again, once it can be: its own time-outs (1 s), the back-off
-#   (up to 5 s), the look at an idle one (1 s), at evictions (2 s), and a rebuild
+#   Seconds after which Redis must be correct, once it can be: the time-out (1 s), the back-off
+#   (up to 5 s), the check while idle (1 s), of evictions (2 s), and a rebuild
 BOUND_S = 15
 ACK_S = 2
 
@@ -29,7 +29,7 @@ class RedisFaults(FaultTest):
         self.wait_redis_right()
 
     def story(self, count=40):
-        """Tasks in every kind of state and sessions, so that there is something to be wrong."""
+        """Create tasks in every state and sessions, so that errors can show."""
         peer = self.producer()
         for number in range(count):
             task = "%s-%d" % (self.name("task"), number)
@@ -43,7 +43,7 @@ class RedisFaults(FaultTest):
         return peer
 
     def assert_acks_do_not_wait(self, peer):
-        """While Redis is in trouble: single events, one after the other, are acked as ever."""
+        """While Redis fails, single events, one after another, are acked as usual."""
         slowest = 0
         for number in range(20):
             began = time.monotonic()
@@ -86,7 +86,7 @@ class RedisFaults(FaultTest):
         dump = self.redis.call("CONFIG", "GET", "dir")[1].decode()
         path = os.path.join(dump, self.redis.call("CONFIG", "GET", "dbfilename")[1].decode())
         shutil.copy(path, path + ".old")
-        for number in range(40):                        # What the dump does not know, or knows as it was
+        for number in range(40):                        # Tasks that the dump lacks, or has in an older state
             task = "%s-%d" % (self.name("task"), number)
             peer.send_events([changed(task, "queued" if number % 3 == 0 and number % 9 < 6 else "completing")])
         peer.send_events([created(self.name("newer"))])
@@ -122,7 +122,7 @@ class RedisFaults(FaultTest):
             for key in keys:
                 if name in key:
                     self.redis.call("DEL", key)
-            self.assert_right_again(BOUND_S + 30)       # A round of comparing: 500 records a second
+            self.assert_right_again(BOUND_S + 30)       # A round of the background check: 500 records per second
         self.assertGreater(self.redis_stats()["repaired"], 0)
 
     #   Hanging
@@ -131,7 +131,7 @@ class RedisFaults(FaultTest):
         peer = self.story()
         self.redis.call("CLIENT", "PAUSE", 4000)
         self.redis.disconnect()
-        peer.publish(created(self.name("during")))      # So that there is something to say to Redis
+        peer.publish(created(self.name("during")))      # So that there is something to write to Redis
         self.assert_acks_do_not_wait(peer)
         task = "%s-1" % self.name("task")
         began = time.monotonic()
@@ -213,7 +213,7 @@ class RedisFaults(FaultTest):
         try:
             self.redis.call("SET", "other", "x" * 1000)
             self.redis.call("DEL", "other")
-        except RuntimeError as error:                   # That was not enough
+        except RuntimeError as error:                   # That did not free enough
             self.assertIn("OOM", str(error))
         self.redis.call("CONFIG", "SET", "maxmemory", 0)
         self.assertGreater(int(self.info("stats", "evicted_keys")), before)
@@ -276,17 +276,17 @@ class TwoLedgers(FaultTest):
                            (self.of(second, "stats")["redis"].get("last_error") or ""), "the refusal")
         self.assertEqual(self.of(second, "stats")["redis"]["state"], "away")
         self.assertIn("whose broker is running", second.log())
-        #   Each broker answers for its own tasks, and Redis is the first one's
+        #   Each broker answers for its own tasks, and Redis belongs to the first one
         self.assertEqual(self.of(second, "task.status", task_id="foreign")["source"], "sqlite")
         self.assertEqual(self.of(second, "task.status", task_id=task)["error"]["code"], "not_found")
         self.assertEqual(self.redis.call("EXISTS", "{stele}:task:foreign"), 0)
         self.wait_redis_right()
-        #   It takes over once the first one has gone, and says so
+        #   It takes over once the first one has gone, and logs that
         self.assertEqual(self.broker.stop(), 0)
         second.wait_line("HELD LEDGER", 30)
         harness.wait_until(lambda: self.redis.call("EXISTS", "{stele}:task:foreign"), "the second ledger")
         self.assertEqual(self.redis.call("EXISTS", "{stele}:task:" + task), 0)
-        #   And now the first one has to wait
+        #   Now the first one has to wait
         self.start_broker()
         self._asker = None
         harness.wait_until(lambda: "whose broker is running" in
@@ -313,7 +313,7 @@ class TwoLedgers(FaultTest):
         self.broker.signal(signal.SIGSTOP)
         try:
             second = self.second()
-            second.wait_line("HELD LEDGER", 30)         # The first one's hold has run out
+            second.wait_line("HELD LEDGER", 30)         # The first one's claim has expired
             harness.wait_until(lambda: self.of(second, "stats")["redis"].get("state") == "live", "the second")
         finally:
             self.broker.signal(signal.SIGCONT)

@@ -1,10 +1,10 @@
-# torture - the same faults as make check-fault, again and again
+# torture - the faults of make check-fault, over and over
 #
 #   torture.py [--cycles N] [--seed N] [--only kill|power|points]
 #
-# N kills (10,000), and beside them one power cut for fifty of them and one sweep over all fault points
-# for a thousand. It ends with the first promise that was broken: what was drawn by lot
-# comes again with the seed that it tells, and the ledger and all that was promised
+# N kills (10,000), with one power cut per fifty of them and one sweep over all fault points
+# per thousand. Ends at the first broken promise: the printed seed repeats the
+# random choices, and the ledger and all promises
 # are kept.
 #
 # This Source Code Form is subject to the terms of the Mozilla Public

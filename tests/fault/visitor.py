@@ -1,7 +1,7 @@
-# visitor - does with a broker what its producers do not: every operation that has fault points
+# visitor - runs the operations with fault points that the producers do not use
 #
-# What it publishes is written down like the producers' events, by names of its own. It goes on
-# until the broker is dead, or all is done; it judges nothing.
+# It records its events like the producers, under its own names. It runs
+# until the broker is dead, or all steps are done; it verifies nothing.
 #
 # This Source Code Form is subject to the terms of the Mozilla Public
 # License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -19,16 +19,16 @@ from events import EITHER, REFUSED, STORED
 from producers import ACK, NAK, SENT, WELCOME, File
 
 PATIENCE_S = 10
-#   Every step, in an order that makes sense, but "bulk"
+#   Every step, in a sensible order, except "bulk"
 ALL = ("guests", "requests", "leases", "redis")
 
 
 class Gone(Exception):
-    """The broker has died: what it was asked will not be answered."""
+    """The broker has died: pending requests will not be answered."""
 
 
 class Guest:
-    """One connection of a producer that says what it is told to, step by step."""
+    """One connection of a producer, driven step by step."""
 
     def __init__(self, visitor, name, instance=None):
         self.visitor, self.name = visitor, name
@@ -100,7 +100,7 @@ class Visitor:
         return unpack(self.receive(socket))
 
     def visit(self, steps=ALL):
-        """False when the broker died meanwhile."""
+        """False if the broker died in between."""
         try:
             for step in steps:
                 getattr(self, step)()
@@ -116,13 +116,13 @@ class Visitor:
         return "%s-%s" % (what, uuid.uuid4().hex[:12])
 
     def bulk(self):
-        """So much that a checkpoint is due as soon as there is nothing else to do."""
+        """Enough events to make a checkpoint due as soon as the broker is idle."""
         guest = Guest(self, self._name("bulk"))
         guest.hello()
         guest.publish(client.output("task-" + guest.name, os.urandom(5000000)))
 
     def guests(self):
-        """A new run fences the one before and interrupts its tasks; a goodbye; a refusal."""
+        """A new run fences the previous one and interrupts its tasks; a goodbye; a refusal."""
         name = self._name("guest")
         guest = Guest(self, name)
         guest.hello()
@@ -131,7 +131,7 @@ class Visitor:
         guest.publish({"type": "task.created"}, outcome=REFUSED)
         again = Guest(self, name)
         again.hello()
-        again.publish(client.changed(tasks[0], "passed"))       # The truth came back
+        again.publish(client.changed(tasks[0], "passed"))       # The true outcome becomes known
         again.publish(client.changed(tasks[0], "paused"), outcome=EITHER)   # Refused, until the retry
         again.publish(client.changed(tasks[0], "queued"))
         again.say({"op": "goodbye"})

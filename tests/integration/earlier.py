@@ -1,7 +1,7 @@
-# earlier - writes what an earlier system, a Python program with SQLite and Redis, left behind
+# earlier - writes the data of an earlier system, a Python program with SQLite and Redis
 #
-# Its tables as an object-relational mapper made them: text ids, states as text, times as
-# text in UTC without saying so, JSON as text.
+# Its tables are those of an object-relational mapper: ids and states as text, times as
+# text in UTC without a mark of the zone, JSON as text.
 #
 # This Source Code Form is subject to the terms of the Mozilla Public
 # License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -52,7 +52,7 @@ EPOCH = datetime.datetime(1970, 1, 1)
 
 
 def text(moment):
-    """As the mapper writes it: no fraction where there is none."""
+    """As the mapper writes it: without a fraction if it is zero."""
     return None if moment is None else str(moment)
 
 
@@ -95,7 +95,7 @@ class Earlier:
                     timestamp=text(self.tick()), provider=task["provider"], model=task["model"],
                     error_message=error, details=json.dumps({"n": self.dice.random()}) if error else None)
         task["state"] = state
-        #   The record is written a little later than the row of its history
+        #   The record is written a little after the row of its history
         if state == "running" and not task["started_at"]:
             task["started_at"] = text(self.tick(0.000031))
         if state in ("passed", "failed", "error", "cancelled", "timeout"):

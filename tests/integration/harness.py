@@ -1,10 +1,10 @@
-# harness - start the real programs in a folder of their own, stop them, leave nothing behind
+# harness - run the real programs in a temporary folder, stop them, leave nothing behind
 #
 # Every test class gets a temporary folder with a private redis-server on a
-# unix socket, a ledger, and a steled on ipc:// endpoints. So tests run in
-# parallel, and beside any Redis or broker that the machine has.
+# unix socket, a ledger, and a steled on ipc:// endpoints. So tests can run in
+# parallel, and beside any other Redis or broker on the machine.
 #
-# make check sets what it needs; by hand, from the top of the sources:
+# make check sets the environment. To run a test by hand, from the root of the sources:
 #
 #   PYTHONPATH=tests/integration:tests/conformance python3 tests/conformance/test_feed.py
 #
@@ -34,11 +34,11 @@ BUILD = os.path.abspath(os.environ.get("STELE_BUILD", os.path.join(SRC, "build")
 DATA = os.environ.get("STELE_DATA", os.path.join(SRC, "..", "shared", "data"))
 
 
-#   Nothing here takes that long; a loaded machine or a sanitizer may.
+#   Seconds. Normally nothing takes that long; on a loaded machine or with a sanitizer it may.
 PATIENCE = 60
 
-#   A shell starts its background jobs with SIGINT ignored, and children inherit that: what a
-#   test interrupts would go on for ever. With a handler here, they start with the default.
+#   A shell starts background jobs with SIGINT ignored, and children inherit that: a program
+#   that a test interrupts would never stop. With a handler here, children start with the default.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
@@ -47,8 +47,8 @@ def program(name):
 
 
 def wait_until(condition, what="the condition", patience=PATIENCE):
-    """Return the first true value of condition (). Only for what tells nobody
-    when it happens (a key in Redis, a process that is gone)."""
+    """Return the first true value of condition (). Only for changes without
+    a notification (a key in Redis, the end of a process)."""
     deadline = time.monotonic() + patience
     while True:
         value = condition()
@@ -69,7 +69,7 @@ def temporary_folder():
 
 
 class Process:
-    """A child process whose talk is collected line by line."""
+    """A child process whose output is collected line by line."""
 
     def __init__(self, command, env=None, cwd=None, stdin=None):
         self.command = command
@@ -88,7 +88,7 @@ class Process:
                 self.changed.notify_all()
         self.child.stdout.close()
         with self.changed:
-            self.lines.append(None)         # The end of its talk
+            self.lines.append(None)         # End of its output
             self.changed.notify_all()
 
     def log(self):
@@ -96,7 +96,7 @@ class Process:
             return "\n".join(line for line in self.lines if line is not None)
 
     def wait_line(self, text, patience=PATIENCE):
-        """The first line that holds the text; AssertionError if it ends before."""
+        """Return the first line with the text; AssertionError if the program ends before."""
         seen = 0
         deadline = time.monotonic() + patience
         with self.changed:
@@ -145,7 +145,7 @@ class Process:
 
 
 class Redis:
-    """A private redis-server, and a client of it in thirty lines."""
+    """A private redis-server, and a minimal client of it."""
 
     def __init__(self, folder, name="redis", options=()):
         self.folder = folder
@@ -164,7 +164,7 @@ class Redis:
         self.connection = None
 
     def call(self, *words):
-        """One command. Answers bytes, int, list or None; an error reply is raised."""
+        """Send one command. Returns bytes, int, list or None; raises an error reply."""
         if self.connection is None:
             peer = socket.socket(socket.AF_UNIX)
             peer.settimeout(PATIENCE)
@@ -226,8 +226,8 @@ class Redis:
 class Steled(Process):
     """The broker, ready when the constructor returns.
 
-    'settings' become a config file; options given in 'arguments' go to the
-    command line as they are, what is in 'prefix' before it (prlimit, say)."""
+    'settings' are written to a config file; 'arguments' are added to the
+    command line, and 'prefix' is put in front of it (prlimit, for example)."""
 
     def __init__(self, folder, redis=None, settings=None, arguments=(), ledger="ledger.db",
                  prefix=(), env=None):
@@ -263,7 +263,7 @@ class Steled(Process):
 class BrokerTest(unittest.TestCase):
     """One broker (and Redis, unless use_redis is False) for the tests of a class.
 
-    Tests of a class share it: each uses ids and producers of its own
+    The tests of a class share it: each uses its own ids and producers
     (self.name ("task") is unique to the test)."""
 
     use_redis = True
@@ -304,14 +304,14 @@ class BrokerTest(unittest.TestCase):
     def name(self, what):
         return "%s-%s" % (what, self.id().rsplit(".", 1)[-1])
 
-    #   Clients of the protocol; closed when the test ends.
+    #   Clients of the protocol, closed when the test ends.
 
     def producer(self, name=None, **options):
         """A producer that has said hello."""
         return self.clients.producer(self.broker.events, name or self.name("producer"), **options)
 
     def dealer(self):
-        """A peer of the events socket that has said nothing yet."""
+        """A peer of the events socket that has not sent a message yet."""
         return self.clients.dealer(self.broker.events)
 
     def asker(self):
@@ -321,7 +321,7 @@ class BrokerTest(unittest.TestCase):
         return self.clients.subscriber(self.broker.feed, *topics)
 
     def ask(self, op, **keys):
-        """A request that has to succeed; the answer."""
+        """Send a request that must succeed; returns the answer."""
         if not getattr(self, "_asker", None) or self._asker.closed:
             self._asker = self.asker()
         answer = self._asker.ask(dict(keys, op=op))
@@ -330,7 +330,7 @@ class BrokerTest(unittest.TestCase):
         return answer
 
     def refused(self, op, **keys):
-        """A request that has to fail; its error."""
+        """Send a request that must fail; returns its error."""
         answer = self.asker().ask(dict(keys, op=op))
         self.assertIs(answer.get("ok"), False, "%s %r: %r" % (op, keys, answer))
         self.assertIsInstance(answer["error"]["message"], str)
@@ -348,7 +348,7 @@ class BrokerTest(unittest.TestCase):
             after = events[-1]["position"]
 
     def stele(self, *arguments, input=None, status=0):
-        """Run the command-line client on this broker; its stdout (bytes)."""
+        """Run the command-line client on this broker; returns its stdout (bytes)."""
         done = subprocess.run([program("stele"), *arguments], input=input,
                               stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                               env=self.broker.environment(), timeout=PATIENCE * 5)

@@ -1,4 +1,4 @@
-# load - producers that publish from threads, and know what was acked
+# load - producers that publish from threads, and record their acks
 #
 # This Source Code Form is subject to the terms of the Mozilla Public
 # License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -11,9 +11,9 @@ from client import Clients, Silence, metric
 
 class Load(threading.Thread):
     """One producer: publishes metrics 1, 2, 3 ... of its own task, keeps at most
-    'window' unacked, and comes back whenever the broker does.
+    'window' unacked, and reconnects whenever the broker returns.
 
-    'acked' is the last value that the broker promised to keep."""
+    'acked' is the last value that the broker acked."""
 
     def __init__(self, endpoint, name, window=500, batch=10):
         super().__init__(daemon=True)
@@ -23,7 +23,7 @@ class Load(threading.Thread):
         self.batch = batch
         self.acked = 0
         self.peer = None
-        self.limit = None               # Stop when that many are acked
+        self.limit = None               # Stop after that many acks
         self.error = None
         self.changed = threading.Condition()
         self.stopping = threading.Event()
@@ -36,10 +36,10 @@ class Load(threading.Thread):
                 try:
                     self._session()
                 except Silence:
-                    pass                # The broker is away: hello again
+                    pass                # The broker does not answer: say hello again
                 finally:
                     self.peer.close()
-        except Exception as error:      # For the test to see
+        except Exception as error:      # The test checks it
             self.error = error
         finally:
             self.clients.close()
@@ -90,7 +90,7 @@ class Load(threading.Thread):
             raise self.error
 
     def finish(self, more=0):
-        """Publish until 'more' further events are acked, and end."""
+        """Publish until 'more' further events are acked, then end."""
         self.limit = self.acked + more
         self.join(60)
         if self.error:

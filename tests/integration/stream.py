@@ -1,7 +1,7 @@
-# stream - what a recorded stream should have become, computed without the broker
+# stream - the expected result of a recorded stream, computed without the broker
 #
 # Reads the events from the file and applies the rules of doc/PROTOCOL.md section 3
-# in the simplest way: one dictionary a task.
+# in the simplest way: one dictionary per task.
 #
 # This Source Code Form is subject to the terms of the Mozilla Public
 # License, v. 2.0. If a copy of the MPL was not distributed with this
