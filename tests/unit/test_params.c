@@ -129,7 +129,7 @@ test_params_wrong_value_is_named (void **state)
     stele_params_bool (s_open ("{'total':1}"), "total", false);
     s_assert_refused ("total", "total takes true or false, not 1");
     stele_params_id (s_open ("{}"), "task_id");
-    s_assert_refused ("task_id", "task_id is missing: it takes text of 1 to 255 bytes");
+    s_assert_refused ("task_id", "task_id is missing: it takes text of 1 to 255 bytes of UTF-8");
     stele_params_id (s_open ("{'task_id':''}"), "task_id");
     s_assert_refused ("task_id", "task_id takes text of 1 to 255 bytes of UTF-8, not ''");
     stele_params_id (s_open ("{'task_id':['x']}"), "task_id");

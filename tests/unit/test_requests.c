@@ -19,7 +19,7 @@ typedef struct {
     char path [128];
     stele_ledger_t *ledger;
     stele_settings_t *settings;
-    stele_requests_args_t args;
+    stele_query_args_t args;
     zactor_t *actor;
     char *endpoint;
     zsock_t *head, *writer, *feed, *cache, *search;
@@ -390,6 +390,42 @@ test_requests_publish_goes_to_the_writer (void **state)
     zsock_destroy (&peer);
 }
 
+//  Nothing that is wrong reaches an actor; what it does not take is named in its answer
+static void
+test_requests_to_mailboxes_are_checked (void **state)
+{
+    s_world_t *self = *state;
+    self->args.has_cache = true;
+    s_start (self);
+    zsock_t *peer = s_peer (self, ZMQ_REQ);
+    static const char *const requests [] [2] = {
+        { "{'op':'task.recover','task_id':5}", "task_id" }, { "{'op':'task.recover'}", "task_id" },
+        { "{'op':'recover','scope':{}}", "scope" }, { "{'op':'consistency.check','repair':1}", "repair" },
+        { "{'op':'publish','events':[]}", "producer" }, { "{'op':'publish','producer':'p','events':7}", "events" },
+        { "{'op':'rejected.retry','ids':[1,'x']}", "ids" }, { "{'op':'producer.get'}", "producer" }
+    };
+    for (size_t i = 0; i < sizeof requests / sizeof requests [0]; i++) {
+        s_ask (self, peer, requests [i] [0]);
+        s_assert_error (self, "bad_request");
+        assert_string_equal (talk_text (self->answer, "error/field"), requests [i] [1]);
+    }
+    s_send (peer, "{'op':'recover','bogus':1}");
+    zmsg_t *mail = s_take (self->cache, "recover");
+    s_reply (self->cache, &mail, "{'ok':true,'position':1,'restored':0}");
+    s_receive (self, peer);
+    assert_int_equal (talk_number (self->answer, "restored"), 0);
+    assert_int_equal (json_array_size (talk_at (self->answer, "ignored")), 1);
+    assert_string_equal (talk_text (self->answer, "ignored/0"), "bogus");
+
+    //  A refusal says what is wrong, and nothing else
+    s_send (peer, "{'op':'recover','bogus':1}");
+    mail = s_take (self->cache, "recover");
+    s_reply (self->cache, &mail, "{'ok':false,'error':{'code':'unavailable','message':'Redis is away'}}");
+    s_receive (self, peer);
+    assert_null (talk_at (self->answer, "ignored"));
+    zsock_destroy (&peer);
+}
+
 static void
 test_requests_of_redis_without_redis_are_unavailable (void **state)
 {
@@ -539,7 +575,7 @@ test_requests_client_that_vanishes_harms_nobody (void **state)
     s_start (self);
     zsock_t *peer = s_peer (self, ZMQ_DEALER);
     for (int i = 0; i < 50; i++)
-        s_send_delimited (peer, "{'op':'publish'}");
+        s_send_delimited (peer, "{'op':'publish','producer':'p','events':[]}");
     zmsg_t *mail = s_take (self->writer, "publish");
     zsock_destroy (&peer);
     s_reply (self->writer, &mail, "{'ok':true,'position':1}");
@@ -589,7 +625,7 @@ test_requests_stop_answers_what_is_pending (void **state)
     s_start (self);
     zsock_t *waiting = s_peer (self, ZMQ_REQ), *publishing = s_peer (self, ZMQ_REQ);
     s_send (waiting, "{'op':'ping','min_position':9,'timeout_ms':60000}");
-    s_send (publishing, "{'op':'publish'}");
+    s_send (publishing, "{'op':'publish','producer':'p','events':[]}");
     zmsg_t *mail = s_take (self->writer, "publish");
     zmsg_destroy (&mail);
     zsock_t *peer = s_peer (self, ZMQ_REQ);
@@ -639,6 +675,7 @@ main (void)
         TEST (test_requests_min_position_waits_for_the_head),
         TEST (test_requests_min_position_not_reached_times_out),
         TEST (test_requests_publish_goes_to_the_writer),
+        TEST (test_requests_to_mailboxes_are_checked),
         TEST (test_requests_of_redis_without_redis_are_unavailable),
         TEST (test_requests_stats_gather_and_remember),
         TEST (test_requests_status_with_redis_away_is_from_sqlite),
