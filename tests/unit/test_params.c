@@ -139,8 +139,8 @@ test_params_wrong_value_is_named (void **state)
         "2026-01-31T23:59:59Z, microseconds since 1970, or a timestamp), not 'yesterday'");
     stele_params_words (s_open ("{'states':['queued','lost']}"), "states",
         STELE_VOCABULARY_TASK_STATE);
-    s_assert_refused ("states", "states knows no 'lost', only queued, starting, running, paused, "
-        "completing, passed, failed, error, cancelled, timeout");
+    s_assert_refused ("states", "states takes queued, starting, running, paused, completing, passed, "
+        "failed, error, cancelled, timeout, not 'lost'");
     stele_params_words (s_open ("{'states':[3]}"), "states", STELE_VOCABULARY_TASK_STATE);
     s_assert_refused ("states", "states takes a word or an array of words, not 3");
 }

@@ -20,7 +20,7 @@ stele_operation_events_read (stele_query_t *self, stele_params_t *params, stele_
 
     stele_rows_t rows;
     stele_rows_open (&rows, self, pack, "events", STELE_POSITION);
-    rows.size_max /= 2;             // A client that closes a gap is served better by many small steps
+    rows.size_max /= 2;             // Clients that close a gap need many small steps
     int rc = stele_reader_events (self->reader, after, limit, types, stele_rows_add, &rows);
     if (rc < 0)
         return stele_query_failed (self, params, rc);

@@ -23,7 +23,7 @@ const stele_operation_t stele_operations [] = {
     STELE_OPERATIONS (ROW)
 };
 
-//  For a client that requested another
+//  For the refusal of an unknown one
 #define NAME(constant, name, ...) " " name
 static const char s_names [] = STELE_OPERATIONS (NAME);
 

@@ -172,7 +172,7 @@ s_match_values (stele_params_t *self, const stele_param_t *param, const stele_to
         if (value.kind == (numbers? STELE_SCAN_INTEGER: STELE_SCAN_TEXT))
             continue;
         s_refuse_token (self, param->name, s_takes [param->kind], &value);
-        return;                     // The scan may stand inside of that value
+        return;                     // The scan may be inside of that value now
     }
 }
 
@@ -445,8 +445,8 @@ s_add_word (stele_params_t *self, const char *name, const stele_token_t *token, 
     }
     char shown [80];
     stele_params_show ((stele_span_t) { token->data, token->size }, shown);
-    stele_params_fail (self, STELE_EBAD_REQUEST, name, "%s knows no '%s', only %s",
-        name, shown, stele_vocabulary_list (words->vocabulary));
+    stele_params_fail (self, STELE_EBAD_REQUEST, name, "%s takes %s, not '%s'",
+        name, stele_vocabulary_list (words->vocabulary), shown);
     return false;
 }
 

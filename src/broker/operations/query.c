@@ -118,7 +118,7 @@ stele_query_failed (stele_query_t *self, stele_params_t *params, int code)
 {
     if (code == STELE_ETIMEOUT)
         return stele_params_fail (params, code, NULL,
-            "not done within %" PRId64 " ms: ask for less, or raise request-ms",
+            "not done within %" PRId64 " ms: request less, or raise request-ms",
             self->settings->request_ms);
     return stele_params_fail (params, code, NULL, "the ledger cannot be read: %s",
         stele_reader_error (self->reader));

@@ -105,7 +105,7 @@ void
 /*  The parameters output_offset and output_length: a part of each output instead of the whole. */
 #define STELE_QUERY_RANGES 1000
 typedef struct {
-    bool asked;
+    bool wanted;
     int64_t offset, length;
     stele_rows_t *rows;
     size_t count;

@@ -87,7 +87,7 @@ s_pack_group (const stele_report_group_t *group, void *arg)
     return 0;
 }
 
-//  The groups come first: the first slow task ends them
+//  All groups come before the slow tasks
 static void
 s_begin_slowest (s_report_t *self)
 {
@@ -147,7 +147,7 @@ stele_operation_stats_tasks (stele_query_t *self, stele_params_t *params, stele_
 void
 stele_query_read_range (stele_params_t *params, stele_query_range_t *range)
 {
-    range->asked = stele_params_has (params, "output_offset") || stele_params_has (params, "output_length");
+    range->wanted = stele_params_has (params, "output_offset") || stele_params_has (params, "output_length");
     range->offset = stele_params_number (params, "output_offset", 0, 0, INT64_MAX);
     range->length = stele_params_number (params, "output_length", INT64_MAX, 0, INT64_MAX);
     range->count = 0;
@@ -159,7 +159,7 @@ s_is_inside (const char *text, int64_t size, int64_t at)
     return at > 0 && at < size && ((unsigned char) text [at] & 0xc0) == 0x80;
 }
 
-//  Text is cut between characters: one that begins in the range is whole
+//  Cut text between characters: one that begins in the range is whole
 static void
 s_cut (stele_value_t *value, const stele_query_range_t *range)
 {
@@ -182,7 +182,7 @@ int
 stele_query_add_ranged (const stele_record_t *row, void *arg)
 {
     stele_query_range_t *self = arg;
-    if (!self->asked)
+    if (!self->wanted)
         return stele_rows_add (row, self->rows);
     stele_record_t cut = *row;
     stele_value_t *output = &cut.values [STELE_OUTPUT];
@@ -198,7 +198,7 @@ stele_query_add_ranged (const stele_record_t *row, void *arg)
 void
 stele_query_pack_ranges (const stele_query_range_t *self, stele_pack_t *pack)
 {
-    if (!self->asked)
+    if (!self->wanted)
         return;
     stele_pack_key (pack, "output_sizes");
     stele_pack_array (pack, self->count);

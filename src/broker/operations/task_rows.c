@@ -32,7 +32,7 @@ s_answer (stele_query_t *self, stele_params_t *params, stele_pack_t *pack,
     filter->after = stele_params_number (params, "cursor", 0, 0, INT64_MAX);
     filter->newest_first = s_read_newest_first (params);
     filter->limit = stele_query_limit (self, params);
-    stele_query_range_t range = { .asked = false };
+    stele_query_range_t range = { .wanted = false };
     if (chain->chain == STELE_CHAIN_COMMANDS)
         stele_query_read_range (params, &range);
     if (params->refusal.code)

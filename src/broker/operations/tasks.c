@@ -154,8 +154,8 @@ s_read_order (stele_params_t *params)
     return order <= STELE_ORDER_COMPLETED_ASC? (stele_order_t) order: others [order - STELE_ORDER_COMPLETED_ASC - 1];
 }
 
-//  A cursor is ORDER.TIME.KEY.POSITION.SKIP: the last place that was looked at, what position
-//  the list shows, and how much of its offset is left
+//  A cursor is ORDER.TIME.KEY.POSITION.SKIP: the last place that was looked at, the position that
+//  the list shows, and the rest of its offset
 
 static void
 s_print_cursor (char *cursor, size_t size, const char *order, const stele_page_t *page)
@@ -198,7 +198,7 @@ s_read_cursor (stele_params_t *params, stele_filter_t *filter)
     snprintf (cursor, sizeof cursor, "%.*s", text.size < 128? (int) text.size: 0, text.text);
     int fields = sscanf (cursor, "%15[a-z_].%" SCNd64 ".%" SCNd64 ".%" SCNd64 ".%" SCNd64, name,
         &page.time, &page.key, &page.position, &page.skip);
-    //  Only what this wrote reads back to the same text
+    //  Only a cursor that s_print_cursor wrote is printed the same again
     s_print_cursor (again, sizeof again, fields == 5? name: "", &page);
     if (fields != 5 || strlen (cursor) != text.size || strcmp (again, cursor) != 0
     ||  page.position < 0 || page.skip < 0)
@@ -221,7 +221,7 @@ typedef struct {
     stele_span_t models [STELE_PARAMS_VALUES];
 } s_values_t;
 
-//  Both ends included; a name that is absent leaves what is there
+//  Both ends included; an absent parameter leaves the value unchanged
 static void
 s_read_range (stele_params_t *params, const char *from, const char *to, int64_t *from_us, int64_t *to_us)
 {

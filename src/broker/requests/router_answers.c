@@ -16,10 +16,13 @@ stele_router_set_time (stele_router_t *self, stele_request_t *request, int64_t t
     stele_pending_set_deadline (self->pending, request, zclock_usecs () + time_ms * 1000);
 }
 
+//  In mode redis, also a refusal of what would be read from the ledger names the mode
+
 static zframe_t *
-s_refusal_frame (stele_router_t *self, const stele_refusal_t *refusal)
+s_refusal_frame (stele_router_t *self, const stele_operation_t *operation, const stele_refusal_t *refusal)
 {
-    stele_answer_refuse (self->pack, refusal, NULL, 0);
+    bool in_redis = operation && operation->handler && self->mode == STELE_MODE_REDIS;
+    stele_answer_refuse (self->pack, refusal, in_redis? stele_mode_word (STELE_MODE_REDIS): NULL, 0);
     return zframe_new (stele_pack_data (self->pack), stele_pack_size (self->pack));
 }
 
@@ -33,7 +36,7 @@ s_withhold (stele_router_t *self, zframe_t **answer_p)
         "this answer of %zu bytes does not fit beside those that were not read: "
         "read them, then send the request again, or request less", zframe_size (*answer_p));
     zframe_destroy (answer_p);
-    *answer_p = s_refusal_frame (self, &refusal);
+    *answer_p = s_refusal_frame (self, NULL, &refusal);
     self->withheld++;
 }
 
@@ -65,7 +68,7 @@ void
 stele_router_turn_away (stele_router_t *self, zmsg_t *envelope, const stele_operation_t *operation,
     const stele_refusal_t *refusal)
 {
-    zframe_t *answer = s_refusal_frame (self, refusal);
+    zframe_t *answer = s_refusal_frame (self, operation, refusal);
     stele_request_stats_record (self->stats, operation, refusal->code, -1);
     s_send (self, envelope, &answer);
 }
@@ -83,7 +86,7 @@ void
 stele_router_refuse (stele_router_t *self, stele_request_t *request,
     const stele_refusal_t *refusal)
 {
-    zframe_t *answer = s_refusal_frame (self, refusal);
+    zframe_t *answer = s_refusal_frame (self, request->operation, refusal);
     s_finish (self, request, refusal->code, &answer);
 }
 

@@ -101,7 +101,7 @@ s_take_part (stele_router_t *self, stele_mailbox_t mailbox, stele_request_t *req
     stele_router_queue (self, request);
 }
 
-//  The entries of the answer to a consistency.check, and when it came
+//  Keep the entries of the answer to a consistency.check, and its time
 
 static void
 s_remember_check (stele_router_t *self, zframe_t *answer)
