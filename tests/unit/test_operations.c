@@ -198,7 +198,7 @@ test_operations_unknown_is_refused_with_the_names_of_all (void **state)
     for (size_t i = 0; i < STELE_OPERATION_REQUESTS; i++)
         assert_non_null (strstr (message, stele_operations [i].name));
     assert_null (strstr (message, "follower"));
-    //  What actors send to each other is no request
+    //  Operations between actors cannot be requested
     s_ask (*state, "{'op':'follower','name':'x','position':1}");
     assert_string_equal (talk_text (s_answer, "error/code"), "unknown_op");
 }
@@ -235,7 +235,7 @@ test_operations_have_what_their_route_needs (void **state)
     stele_pack_destroy (&request);
 }
 
-//  A value that no kind of parameter takes; and what is required, left out
+//  Each parameter with a value that no kind takes, and each required one absent
 
 static void
 test_operations_wrong_types_and_missing_parameters_are_named (void **state)
@@ -270,7 +270,7 @@ test_operations_parameters_that_do_nothing_are_named (void **state)
     assert_int_equal (s_ignored.count, 2);
     assert_string_equal (s_ignored.names [0], "state");
     assert_string_equal (s_ignored.names [1], "ro?les");
-    //  Not more of them than a person reads
+    //  At most 16 are kept
     s_ask_ok (self, "{'op':'ping','a':1,'b':1,'c':1,'d':1,'e':1,'f':1,'g':1,'h':1,'i':1,'j':1,'k':1,'l':1,"
         "'m':1,'n':1,'o':1,'p':1,'q':{'op':1},'r':[[]]}");
     assert_int_equal (s_ignored.count, 16);
@@ -298,7 +298,7 @@ test_operations_too_many_elements_are_refused (void **state)
 }
 
 static void
-test_query_task_get_gives_the_full_record (void **state)
+test_operations_task_get_gives_the_full_record (void **state)
 {
     json_t *answer = s_ask_ok (*state, "{'op':'task.get','task_id':'a'}");
     assert_string_equal (talk_text (answer, "task/state"), "failed");
@@ -310,7 +310,7 @@ test_query_task_get_gives_the_full_record (void **state)
 }
 
 static void
-test_query_task_get_at_gives_the_past (void **state)
+test_operations_task_get_at_gives_the_past (void **state)
 {
     s_world_t *self = *state;
     json_t *answer = s_ask_ok (self, "{'op':'task.get','task_id':'a','at':3}");
@@ -331,7 +331,7 @@ test_query_task_get_at_gives_the_past (void **state)
 }
 
 static void
-test_query_task_unknown_is_not_found (void **state)
+test_operations_task_unknown_is_not_found (void **state)
 {
     s_world_t *self = *state;
     s_assert_error (self, "{'op':'task.get','task_id':'z'}", "not_found", "there is no task 'z'");
@@ -348,7 +348,7 @@ test_query_task_unknown_is_not_found (void **state)
 }
 
 static void
-test_query_task_status_without_redis_is_from_sqlite (void **state)
+test_operations_task_status_without_redis_is_from_sqlite (void **state)
 {
     json_t *answer = s_ask_ok (*state, "{'op':'task.status','task_id':'a'}");
     assert_string_equal (talk_text (answer, "source"), "sqlite");
@@ -357,7 +357,7 @@ test_query_task_status_without_redis_is_from_sqlite (void **state)
 }
 
 static void
-test_query_task_list_filters_and_orders (void **state)
+test_operations_task_list_filters_and_orders (void **state)
 {
     s_world_t *self = *state;
     static const struct { const char *more; const char *ids; } lists [] = {
@@ -387,7 +387,7 @@ test_query_task_list_filters_and_orders (void **state)
 }
 
 static void
-test_query_task_list_pages_and_total (void **state)
+test_operations_task_list_pages_and_total (void **state)
 {
     s_world_t *self = *state;
     char request [256] = "{'op':'task.list','limit':2,'total':true}";
@@ -403,7 +403,7 @@ test_query_task_list_pages_and_total (void **state)
 }
 
 static void
-test_query_task_list_wrong_parameters_are_named (void **state)
+test_operations_task_list_wrong_parameters_are_named (void **state)
 {
     s_world_t *self = *state;
     s_assert_error (self, "{'op':'task.list','limit':1001}", "bad_request",
@@ -429,10 +429,10 @@ test_query_task_list_wrong_parameters_are_named (void **state)
 }
 
 static void
-test_query_page_too_large_ends_early (void **state)
+test_operations_page_too_large_ends_early (void **state)
 {
     s_world_t *self = *state;
-    //  Room for about one row: pages end by size, and go on where they ended
+    //  Room for about one row: pages end by size, and the next ones continue there
     assert_int_equal (stele_settings_set (self->settings, "message-bytes", "300", NULL), 0);
     static const struct { const char *op; const char *list; const char *key; const char *all; }
     lists [] = {
@@ -466,7 +466,7 @@ test_query_page_too_large_ends_early (void **state)
 }
 
 static void
-test_query_chains_filter_order_and_page (void **state)
+test_operations_chains_filter_order_and_page (void **state)
 {
     s_world_t *self = *state;
     json_t *answer = s_ask_ok (self, "{'op':'task.history','task_id':'a'}");
@@ -491,7 +491,7 @@ test_query_chains_filter_order_and_page (void **state)
 }
 
 static void
-test_query_sessions_and_preferences (void **state)
+test_operations_sessions_and_preferences (void **state)
 {
     s_world_t *self = *state;
     json_t *answer = s_ask_ok (self, "{'op':'session.list'}");
@@ -509,7 +509,7 @@ test_query_sessions_and_preferences (void **state)
 }
 
 static void
-test_query_log_is_read_in_order (void **state)
+test_operations_log_is_read_in_order (void **state)
 {
     s_world_t *self = *state;
     json_t *answer = s_ask_ok (self, "{'op':'events.read','after':10}");
@@ -530,7 +530,7 @@ test_query_log_is_read_in_order (void **state)
 }
 
 static void
-test_query_info_says_what_runs (void **state)
+test_operations_info_says_what_runs (void **state)
 {
     s_world_t *self = *state;
     self->context = talk_pack ("{'endpoints':{'requests':'tcp://there'}}");
@@ -549,7 +549,7 @@ test_query_info_says_what_runs (void **state)
 }
 
 static void
-test_query_stats_counts_and_joins_parts (void **state)
+test_operations_stats_counts_and_joins_parts (void **state)
 {
     s_world_t *self = *state;
     json_t *answer = s_ask_ok (self, "{'op':'stats'}");
@@ -592,19 +592,19 @@ main (void)
         TEST (test_operations_wrong_types_and_missing_parameters_are_named),
         TEST (test_operations_parameters_that_do_nothing_are_named),
         TEST (test_operations_too_many_elements_are_refused),
-        TEST (test_query_task_get_gives_the_full_record),
-        TEST (test_query_task_get_at_gives_the_past),
-        TEST (test_query_task_unknown_is_not_found),
-        TEST (test_query_task_status_without_redis_is_from_sqlite),
-        TEST (test_query_task_list_filters_and_orders),
-        TEST (test_query_task_list_pages_and_total),
-        TEST (test_query_task_list_wrong_parameters_are_named),
-        TEST (test_query_page_too_large_ends_early),
-        TEST (test_query_chains_filter_order_and_page),
-        TEST (test_query_sessions_and_preferences),
-        TEST (test_query_log_is_read_in_order),
-        TEST (test_query_info_says_what_runs),
-        TEST (test_query_stats_counts_and_joins_parts)
+        TEST (test_operations_task_get_gives_the_full_record),
+        TEST (test_operations_task_get_at_gives_the_past),
+        TEST (test_operations_task_unknown_is_not_found),
+        TEST (test_operations_task_status_without_redis_is_from_sqlite),
+        TEST (test_operations_task_list_filters_and_orders),
+        TEST (test_operations_task_list_pages_and_total),
+        TEST (test_operations_task_list_wrong_parameters_are_named),
+        TEST (test_operations_page_too_large_ends_early),
+        TEST (test_operations_chains_filter_order_and_page),
+        TEST (test_operations_sessions_and_preferences),
+        TEST (test_operations_log_is_read_in_order),
+        TEST (test_operations_info_says_what_runs),
+        TEST (test_operations_stats_counts_and_joins_parts)
     };
     int failed = cmocka_run_group_tests (tests, NULL, NULL);
     json_decref (s_answer);
