@@ -70,6 +70,7 @@ stele_record_pack (const stele_record_t *record, stele_pack_t *pack)
         stele_pack_open_map (pack);
     else
         stele_pack_map (pack, count);
+    //  Plain strings: an enclosing map that counts its keys must not count these
     if (record->type) {
         stele_pack_string (pack, "type");
         stele_pack_string (pack, stele_vocabulary_word (STELE_VOCABULARY_EVENT_TYPE, record->type));

@@ -8,8 +8,8 @@
 #include <assert.h>
 #include <string.h>
 #include "broker/common/actor.h"
-#include "broker/common/answer.h"
 #include "broker/followers/follower.h"
+#include "broker/common/answer.h"
 #include "broker/operations/operations.h"
 #include "broker/common/mode.h"
 #include "broker/common/poll.h"
