@@ -31,7 +31,7 @@ typedef struct {
     stele_settings_t *settings;
     zactor_t *ingest, *requests, *feed, *pipeline, *cache, *search;
     stele_follower_args_t follower_args;
-    stele_requests_args_t requests_args;
+    stele_query_args_t requests_args;
     char *ledger_id;
     char *events_endpoint, *pipeline_in_endpoint;
     char *requests_endpoint, *feed_endpoint, *pipeline_out_endpoint;
@@ -152,7 +152,7 @@ static int
 s_start_requests (s_broker_t *self)
 {
     STELE_FAULT (start_requests);
-    self->requests_args = (stele_requests_args_t) {
+    self->requests_args = (stele_query_args_t) {
         .settings = self->settings,
         .ledger_id = self->ledger_id,
         .started_at_us = stele_clock_us (),

@@ -22,6 +22,7 @@ src_broker_libbroker_la_SOURCES = \
     src/broker/ingest/writer_peer.c \
     src/broker/ingest/writer_request.c \
     src/broker/operations/log.c \
+    src/broker/operations/operations.c src/broker/operations/operations.h \
     src/broker/operations/params.c src/broker/operations/params.h \
     src/broker/operations/query.c src/broker/operations/query.h \
     src/broker/operations/reports.c \
@@ -34,6 +35,7 @@ src_broker_libbroker_la_SOURCES = \
     src/broker/requests/request_stats.c src/broker/requests/request_stats.h \
     src/broker/requests/requests.c src/broker/requests/requests.h \
     src/broker/requests/router.c src/broker/requests/router.h \
+    src/broker/requests/router_answers.c \
     src/broker/requests/router_internal.h \
     src/broker/requests/router_mailboxes.c \
     src/broker/requests/router_workers.c \

@@ -70,9 +70,11 @@ stele_record_pack (const stele_record_t *record, stele_pack_t *pack)
         stele_pack_open_map (pack);
     else
         stele_pack_map (pack, count);
-    if (record->type)
-        stele_pack_key_string (pack, "type",
-            stele_vocabulary_word (STELE_VOCABULARY_EVENT_TYPE, record->type));
+    //  Plain strings: an enclosing map that counts its keys must not count these
+    if (record->type) {
+        stele_pack_string (pack, "type");
+        stele_pack_string (pack, stele_vocabulary_word (STELE_VOCABULARY_EVENT_TYPE, record->type));
+    }
     for (int field = 0; field < STELE_FIELD_COUNT; field++)
         if (stele_record_has (record, field)) {
             stele_pack_string (pack, stele_field_name (field));

@@ -9,6 +9,7 @@
 
 #include <unistd.h>
 #include "fuzz.h"
+#include "broker/common/answer.h"
 #include "broker/operations/query.h"
 #include "ledger/ledger.h"
 #include "wire/event_codec.h"
@@ -86,7 +87,14 @@ LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
     if (!s_query.reader)
         s_start ();
     stele_pack_t *pack = stele_pack_new ();
-    stele_query_answer (&s_query, data, size, pack);
+    stele_params_t params;
+    stele_ignored_t ignored = { .count = 0 };
+    const stele_operation_t *operation = stele_operation_check (&params, data, size, &ignored);
+    FUZZ_HOLDS (ignored.count <= sizeof ignored.names / sizeof ignored.names [0]);
+    if (params.refusal.code || !operation->handler)
+        stele_answer_refuse (pack, &params.refusal, NULL, 0);
+    else
+        stele_query_answer (&s_query, data, size, pack);
     FUZZ_HOLDS (stele_scan_check (stele_pack_data (pack), stele_pack_size (pack), SIZE_MAX, NULL) == 0);
     char *text = stele_json_print (stele_pack_data (pack), stele_pack_size (pack), true);
     FUZZ_HOLDS (text && strncmp (text, "{\"ok\":", 6) == 0);

@@ -88,7 +88,7 @@ test_unread_bounds_count_until_a_message_is_gone (void **state)
     assert_int_equal (stele_send_quota_total (unread), 0);
     assert_true (stele_send_quota_fits (unread, "a", 1, 1000));
     assert_false (stele_send_quota_stuck (unread, "a", 1));
-    //  What is still on its way when its counter's owner goes
+    //  Destroy the quota while an answer is still in flight
     s_send (unread, out, "a", 100000);
     stele_send_quota_destroy (&unread);
     zsock_destroy (&out);

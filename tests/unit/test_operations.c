@@ -1,5 +1,5 @@
-/*  Tests of stele_query_answer: every operation that a worker answers, against a
-    real ledger
+/*  Tests of the table of operations, and of stele_query_answer: every operation that a worker
+    answers, against a real ledger
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -8,6 +8,7 @@
 
 #include <unistd.h>
 #include "talk.h"
+#include "broker/common/answer.h"
 #include "broker/operations/query.h"
 #include "ledger/ledger.h"
 #include "wire/event_codec.h"
@@ -123,14 +124,20 @@ s_teardown (void **state)
 //  -- asking --------------------------------------------------------------------------
 
 static json_t *s_answer;
+static stele_ignored_t s_ignored;      // Of the last request
 
 static json_t *
 s_ask (s_world_t *self, const char *json)
 {
     stele_pack_t *request = talk_pack ("%s", json);
     stele_pack_t *answer = stele_pack_new ();
-    stele_query_answer (&self->query, stele_pack_data (request), stele_pack_size (request),
-        answer);
+    stele_params_t params;
+    s_ignored.count = 0;
+    stele_operation_check (&params, stele_pack_data (request), stele_pack_size (request), &s_ignored);
+    if (params.refusal.code)
+        stele_answer_refuse (answer, &params.refusal, NULL, 0);
+    else
+        stele_query_answer (&self->query, stele_pack_data (request), stele_pack_size (request), answer);
     json_decref (s_answer);
     s_answer = talk_unpack (stele_pack_data (answer), stele_pack_size (answer));
     stele_pack_destroy (&request);
@@ -182,46 +189,116 @@ s_column (json_t *answer, const char *list, const char *key)
 //  -- tests ----------------------------------------------------------------------------
 
 static void
-test_query_malformed_or_unknown_is_answered (void **state)
+test_operations_unknown_is_refused_with_the_names_of_all (void **state)
 {
-    s_world_t *self = *state;
-    static const char *const bodies [] = { "", "\xc1", "\x01", "\x81\xa2op", "\x80" };
-    stele_pack_t *answer = stele_pack_new ();
+    s_ask (*state, "{'op':'no.such'}");
+    assert_string_equal (talk_text (s_answer, "error/code"), "unknown_op");
+    assert_string_equal (talk_text (s_answer, "error/field"), "op");
+    const char *message = talk_text (s_answer, "error/message");
+    for (size_t i = 0; i < STELE_OPERATION_REQUESTS; i++)
+        assert_non_null (strstr (message, stele_operations [i].name));
+    assert_null (strstr (message, "follower"));
+    //  Operations between actors cannot be requested
+    s_ask (*state, "{'op':'follower','name':'x','position':1}");
+    assert_string_equal (talk_text (s_answer, "error/code"), "unknown_op");
+}
+
+static void
+test_operations_malformed_is_refused (void **state)
+{
+    (void) state;
+    static const char *const bodies [] = { "", "\xc1", "\x01", "\x81\xa2op", "\x80", "\x81\xa2op\x07" };
     for (size_t i = 0; i < sizeof bodies / sizeof bodies [0]; i++) {
-        stele_pack_clear (answer);
-        stele_query_answer (&self->query, bodies [i], strlen (bodies [i]), answer);
-        json_t *value = talk_unpack (stele_pack_data (answer), stele_pack_size (answer));
-        assert_false (talk_is_ok (value));
-        json_decref (value);
+        stele_params_t params;
+        assert_null (stele_operation_check (&params, bodies [i], strlen (bodies [i]), &s_ignored));
+        assert_int_equal (params.refusal.code, STELE_EBAD_REQUEST);
     }
-    stele_pack_destroy (&answer);
-    s_assert_error (self, "{'op':'no.such'}", "unknown_op", "no such operation");
-    s_assert_error (self, "{'op':'publish'}", "unknown_op", "no such operation");
-    s_ask_ok (self, "{'op':'ping'}");
+}
+
+//  Each operation that a worker gets has a handler; the writer and the cache have their own
+
+static void
+test_operations_have_what_their_route_needs (void **state)
+{
+    (void) state;
+    for (int id = 0; id < STELE_OPERATION_REQUESTS; id++) {
+        const stele_operation_t *operation = &stele_operations [id];
+        bool mailed = operation->route == STELE_ROUTE_WRITER || operation->route == STELE_ROUTE_CACHE;
+        assert_true (mailed == !operation->handler);
+        assert_ptr_equal (stele_operation_find (operation->name, strlen (operation->name)), operation);
+        stele_pack_t *request = talk_pack ("{'op':'%s'}", operation->name);
+        assert_int_equal (stele_operation_id (stele_pack_data (request), stele_pack_size (request)), id);
+        stele_pack_destroy (&request);
+    }
+    stele_pack_t *request = talk_pack ("{'op':'pause'}");
+    assert_int_equal (stele_operation_id (stele_pack_data (request), stele_pack_size (request)), STELE_OPERATION_PAUSE);
+    stele_pack_destroy (&request);
+}
+
+//  Each parameter with a value that no kind takes, and each required one absent
+
+static void
+test_operations_wrong_types_and_missing_parameters_are_named (void **state)
+{
+    for (int id = 0; id < STELE_OPERATION_REQUESTS; id++)
+        for (const stele_param_t *param = stele_operations [id].params; param->name; param++) {
+            char json [200];
+            snprintf (json, sizeof json, "{'op':'%s','%s':{'x':1}}", stele_operations [id].name, param->name);
+            s_ask (*state, json);
+            assert_string_equal (talk_text (s_answer, "error/code"), "bad_request");
+            assert_string_equal (talk_text (s_answer, "error/field"), param->name);
+            if (!param->required)
+                continue;
+            snprintf (json, sizeof json, "{'op':'%s','%s':null}", stele_operations [id].name, param->name);
+            s_ask (*state, json);
+            assert_string_equal (talk_text (s_answer, "error/code"), "bad_request");
+            assert_non_null (strstr (talk_text (s_answer, "error/message"), " is missing: it takes "));
+            assert_true (talk_at (s_answer, "error/field") != NULL);
+        }
 }
 
 //  A misspelt filter filters nothing: the answer says so
 
 static void
-test_query_parameters_that_do_nothing_are_named (void **state)
+test_operations_parameters_that_do_nothing_are_named (void **state)
 {
     s_world_t *self = *state;
     s_ask_ok (self, "{'op':'task.list','states':'failed','min_position':1,'timeout_ms':10,'limit':2}");
-    assert_null (json_object_get (s_answer, "ignored"));
+    assert_int_equal (s_ignored.count, 0);
     s_ask_ok (self, "{'op':'task.list','state':'failed','order':'created_asc','ro\\nles':['coder'],'limit':1}");
     assert_int_equal (json_array_size (talk_at (s_answer, "tasks")), 1);
-    json_t *ignored = talk_at (s_answer, "ignored");
-    assert_int_equal (json_array_size (ignored), 2);
-    assert_string_equal (json_string_value (json_array_get (ignored, 0)), "state");
-    assert_string_equal (json_string_value (json_array_get (ignored, 1)), "ro?les");
-    //  Not more of them than a person reads
+    assert_int_equal (s_ignored.count, 2);
+    assert_string_equal (s_ignored.names [0], "state");
+    assert_string_equal (s_ignored.names [1], "ro?les");
+    //  At most 16 are kept
     s_ask_ok (self, "{'op':'ping','a':1,'b':1,'c':1,'d':1,'e':1,'f':1,'g':1,'h':1,'i':1,'j':1,'k':1,'l':1,"
         "'m':1,'n':1,'o':1,'p':1,'q':{'op':1},'r':[[]]}");
-    assert_int_equal (json_array_size (talk_at (s_answer, "ignored")), 16);
+    assert_int_equal (s_ignored.count, 16);
 }
 
 static void
-test_query_task_get_gives_the_full_record (void **state)
+test_operations_too_many_elements_are_refused (void **state)
+{
+    (void) state;
+    stele_pack_t *request = stele_pack_new ();
+    for (int of_publish = 0; of_publish < 2; of_publish++) {
+        stele_pack_clear (request);
+        stele_pack_map (request, 3);
+        stele_pack_key_string (request, "op", of_publish? "publish": "task.list");
+        stele_pack_key_string (request, "producer", "p");
+        stele_pack_string (request, "events");
+        stele_pack_array (request, 20000);
+        for (int i = 0; i < 20000; i++)
+            stele_pack_integer (request, i);
+        stele_params_t params;
+        assert_non_null (stele_operation_check (&params, stele_pack_data (request), stele_pack_size (request), &s_ignored));
+        assert_int_equal (params.refusal.code, of_publish? 0: STELE_EBAD_REQUEST);
+    }
+    stele_pack_destroy (&request);
+}
+
+static void
+test_operations_task_get_gives_the_full_record (void **state)
 {
     json_t *answer = s_ask_ok (*state, "{'op':'task.get','task_id':'a'}");
     assert_string_equal (talk_text (answer, "task/state"), "failed");
@@ -233,7 +310,7 @@ test_query_task_get_gives_the_full_record (void **state)
 }
 
 static void
-test_query_task_get_at_gives_the_past (void **state)
+test_operations_task_get_at_gives_the_past (void **state)
 {
     s_world_t *self = *state;
     json_t *answer = s_ask_ok (self, "{'op':'task.get','task_id':'a','at':3}");
@@ -254,7 +331,7 @@ test_query_task_get_at_gives_the_past (void **state)
 }
 
 static void
-test_query_task_unknown_is_not_found (void **state)
+test_operations_task_unknown_is_not_found (void **state)
 {
     s_world_t *self = *state;
     s_assert_error (self, "{'op':'task.get','task_id':'z'}", "not_found", "there is no task 'z'");
@@ -271,7 +348,7 @@ test_query_task_unknown_is_not_found (void **state)
 }
 
 static void
-test_query_task_status_without_redis_is_from_sqlite (void **state)
+test_operations_task_status_without_redis_is_from_sqlite (void **state)
 {
     json_t *answer = s_ask_ok (*state, "{'op':'task.status','task_id':'a'}");
     assert_string_equal (talk_text (answer, "source"), "sqlite");
@@ -280,7 +357,7 @@ test_query_task_status_without_redis_is_from_sqlite (void **state)
 }
 
 static void
-test_query_task_list_filters_and_orders (void **state)
+test_operations_task_list_filters_and_orders (void **state)
 {
     s_world_t *self = *state;
     static const struct { const char *more; const char *ids; } lists [] = {
@@ -310,7 +387,7 @@ test_query_task_list_filters_and_orders (void **state)
 }
 
 static void
-test_query_task_list_pages_and_total (void **state)
+test_operations_task_list_pages_and_total (void **state)
 {
     s_world_t *self = *state;
     char request [256] = "{'op':'task.list','limit':2,'total':true}";
@@ -326,7 +403,7 @@ test_query_task_list_pages_and_total (void **state)
 }
 
 static void
-test_query_task_list_wrong_parameters_are_named (void **state)
+test_operations_task_list_wrong_parameters_are_named (void **state)
 {
     s_world_t *self = *state;
     s_assert_error (self, "{'op':'task.list','limit':1001}", "bad_request",
@@ -352,10 +429,10 @@ test_query_task_list_wrong_parameters_are_named (void **state)
 }
 
 static void
-test_query_page_too_large_ends_early (void **state)
+test_operations_page_too_large_ends_early (void **state)
 {
     s_world_t *self = *state;
-    //  Room for about one row: pages end by size, and go on where they ended
+    //  Room for about one row: pages end by size, and the next ones continue there
     assert_int_equal (stele_settings_set (self->settings, "message-bytes", "300", NULL), 0);
     static const struct { const char *op; const char *list; const char *key; const char *all; }
     lists [] = {
@@ -389,7 +466,7 @@ test_query_page_too_large_ends_early (void **state)
 }
 
 static void
-test_query_chains_filter_order_and_page (void **state)
+test_operations_chains_filter_order_and_page (void **state)
 {
     s_world_t *self = *state;
     json_t *answer = s_ask_ok (self, "{'op':'task.history','task_id':'a'}");
@@ -414,7 +491,7 @@ test_query_chains_filter_order_and_page (void **state)
 }
 
 static void
-test_query_sessions_and_preferences (void **state)
+test_operations_sessions_and_preferences (void **state)
 {
     s_world_t *self = *state;
     json_t *answer = s_ask_ok (self, "{'op':'session.list'}");
@@ -432,7 +509,7 @@ test_query_sessions_and_preferences (void **state)
 }
 
 static void
-test_query_log_is_read_in_order (void **state)
+test_operations_log_is_read_in_order (void **state)
 {
     s_world_t *self = *state;
     json_t *answer = s_ask_ok (self, "{'op':'events.read','after':10}");
@@ -453,7 +530,7 @@ test_query_log_is_read_in_order (void **state)
 }
 
 static void
-test_query_info_says_what_runs (void **state)
+test_operations_info_says_what_runs (void **state)
 {
     s_world_t *self = *state;
     self->context = talk_pack ("{'endpoints':{'requests':'tcp://there'}}");
@@ -472,7 +549,7 @@ test_query_info_says_what_runs (void **state)
 }
 
 static void
-test_query_stats_counts_and_joins_parts (void **state)
+test_operations_stats_counts_and_joins_parts (void **state)
 {
     s_world_t *self = *state;
     json_t *answer = s_ask_ok (self, "{'op':'stats'}");
@@ -509,21 +586,25 @@ int
 main (void)
 {
     const struct CMUnitTest tests [] = {
-        TEST (test_query_malformed_or_unknown_is_answered),
-        TEST (test_query_parameters_that_do_nothing_are_named),
-        TEST (test_query_task_get_gives_the_full_record),
-        TEST (test_query_task_get_at_gives_the_past),
-        TEST (test_query_task_unknown_is_not_found),
-        TEST (test_query_task_status_without_redis_is_from_sqlite),
-        TEST (test_query_task_list_filters_and_orders),
-        TEST (test_query_task_list_pages_and_total),
-        TEST (test_query_task_list_wrong_parameters_are_named),
-        TEST (test_query_page_too_large_ends_early),
-        TEST (test_query_chains_filter_order_and_page),
-        TEST (test_query_sessions_and_preferences),
-        TEST (test_query_log_is_read_in_order),
-        TEST (test_query_info_says_what_runs),
-        TEST (test_query_stats_counts_and_joins_parts)
+        TEST (test_operations_unknown_is_refused_with_the_names_of_all),
+        TEST (test_operations_malformed_is_refused),
+        TEST (test_operations_have_what_their_route_needs),
+        TEST (test_operations_wrong_types_and_missing_parameters_are_named),
+        TEST (test_operations_parameters_that_do_nothing_are_named),
+        TEST (test_operations_too_many_elements_are_refused),
+        TEST (test_operations_task_get_gives_the_full_record),
+        TEST (test_operations_task_get_at_gives_the_past),
+        TEST (test_operations_task_unknown_is_not_found),
+        TEST (test_operations_task_status_without_redis_is_from_sqlite),
+        TEST (test_operations_task_list_filters_and_orders),
+        TEST (test_operations_task_list_pages_and_total),
+        TEST (test_operations_task_list_wrong_parameters_are_named),
+        TEST (test_operations_page_too_large_ends_early),
+        TEST (test_operations_chains_filter_order_and_page),
+        TEST (test_operations_sessions_and_preferences),
+        TEST (test_operations_log_is_read_in_order),
+        TEST (test_operations_info_says_what_runs),
+        TEST (test_operations_stats_counts_and_joins_parts)
     };
     int failed = cmocka_run_group_tests (tests, NULL, NULL);
     json_decref (s_answer);

@@ -129,7 +129,7 @@ test_params_wrong_value_is_named (void **state)
     stele_params_bool (s_open ("{'total':1}"), "total", false);
     s_assert_refused ("total", "total takes true or false, not 1");
     stele_params_id (s_open ("{}"), "task_id");
-    s_assert_refused ("task_id", "task_id is missing: it takes text of 1 to 255 bytes");
+    s_assert_refused ("task_id", "task_id is missing: it takes text of 1 to 255 bytes of UTF-8");
     stele_params_id (s_open ("{'task_id':''}"), "task_id");
     s_assert_refused ("task_id", "task_id takes text of 1 to 255 bytes of UTF-8, not ''");
     stele_params_id (s_open ("{'task_id':['x']}"), "task_id");
@@ -139,8 +139,8 @@ test_params_wrong_value_is_named (void **state)
         "2026-01-31T23:59:59Z, microseconds since 1970, or a timestamp), not 'yesterday'");
     stele_params_words (s_open ("{'states':['queued','lost']}"), "states",
         STELE_VOCABULARY_TASK_STATE);
-    s_assert_refused ("states", "states knows no 'lost', only queued, starting, running, paused, "
-        "completing, passed, failed, error, cancelled, timeout");
+    s_assert_refused ("states", "states takes queued, starting, running, paused, completing, passed, "
+        "failed, error, cancelled, timeout, not 'lost'");
     stele_params_words (s_open ("{'states':[3]}"), "states", STELE_VOCABULARY_TASK_STATE);
     s_assert_refused ("states", "states takes a word or an array of words, not 3");
 }

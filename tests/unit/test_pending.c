@@ -19,7 +19,7 @@ s_add (stele_pending_t *pending, size_t size)
     zmsg_addmem (envelope, "1234", 4);
     zframe_t *body = zframe_new (NULL, size);
     stele_request_t *request = stele_pending_add (pending, &envelope, &body);
-    //  Taken both, or neither
+    //  Takes ownership of both, or of neither
     assert_true ((request == NULL) == (envelope != NULL));
     assert_true ((request == NULL) == (body != NULL));
     zmsg_destroy (&envelope);
@@ -62,7 +62,7 @@ test_pending_bytes_are_bounded (void **state)
 {
     (void) state;
     stele_pending_t *pending = stele_pending_new (10, 100);
-    //  One alone may be larger than all together
+    //  A single request may be larger than the limit for all
     stele_request_t *large = s_add (pending, 500);
     assert_non_null (large);
     assert_null (s_add (pending, 1));

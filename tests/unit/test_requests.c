@@ -19,14 +19,14 @@ typedef struct {
     char path [128];
     stele_ledger_t *ledger;
     stele_settings_t *settings;
-    stele_requests_args_t args;
+    stele_query_args_t args;
     zactor_t *actor;
     char *endpoint;
     zsock_t *head, *writer, *feed, *cache, *search;
     json_t *answer;                 // The last one
 } s_world_t;
 
-//  -- a broker of which only the requests are real ---------------------------------------
+//  -- a broker whose other actors are played by the test ---------------------------------------
 
 static void
 s_append (s_world_t *self, const char *json)
@@ -237,8 +237,8 @@ s_reply (zsock_t *mailbox, zmsg_t **mail_p, const char *json)
     assert_int_equal (zmsg_send (mail_p, mailbox), 0);
 }
 
-//  Ask for statistics until they show that a request waits for its position: peers
-//  are not heard in the order in which they asked
+//  Request statistics until they show that a request waits for its position: requests of several
+//  peers arrive in any order
 
 static void
 s_until_one_waits (s_world_t *self, zsock_t *peer)
@@ -340,7 +340,7 @@ test_requests_min_position_waits_for_the_head (void **state)
     zsock_t *peer = s_peer (self, ZMQ_REQ), *other = s_peer (self, ZMQ_REQ);
     assert_true (talk_is_ok (s_ask (self, peer, "{'op':'ping','min_position':1}")));
     s_send (peer, "{'op':'task.get','task_id':'a','min_position':2,'timeout_ms':60000}");
-    //  The waiting one keeps nobody else from an answer, and stats show it
+    //  The waiting request delays no other, and stats show it
     s_until_one_waits (self, other);
 
     s_append (self, "{'type':'task.state_changed','time':2,'task_id':'a','state':'passed'}");
@@ -390,6 +390,42 @@ test_requests_publish_goes_to_the_writer (void **state)
     zsock_destroy (&peer);
 }
 
+//  No wrong request reaches a mailbox; the answer names parameters that the operation does not take
+static void
+test_requests_to_mailboxes_are_checked (void **state)
+{
+    s_world_t *self = *state;
+    self->args.has_cache = true;
+    s_start (self);
+    zsock_t *peer = s_peer (self, ZMQ_REQ);
+    static const char *const requests [] [2] = {
+        { "{'op':'task.recover','task_id':5}", "task_id" }, { "{'op':'task.recover'}", "task_id" },
+        { "{'op':'recover','scope':{}}", "scope" }, { "{'op':'consistency.check','repair':1}", "repair" },
+        { "{'op':'publish','events':[]}", "producer" }, { "{'op':'publish','producer':'p','events':7}", "events" },
+        { "{'op':'rejected.retry','ids':[1,'x']}", "ids" }, { "{'op':'producer.get'}", "producer" }
+    };
+    for (size_t i = 0; i < sizeof requests / sizeof requests [0]; i++) {
+        s_ask (self, peer, requests [i] [0]);
+        s_assert_error (self, "bad_request");
+        assert_string_equal (talk_text (self->answer, "error/field"), requests [i] [1]);
+    }
+    s_send (peer, "{'op':'recover','bogus':1}");
+    zmsg_t *mail = s_take (self->cache, "recover");
+    s_reply (self->cache, &mail, "{'ok':true,'position':1,'restored':0}");
+    s_receive (self, peer);
+    assert_int_equal (talk_number (self->answer, "restored"), 0);
+    assert_int_equal (json_array_size (talk_at (self->answer, "ignored")), 1);
+    assert_string_equal (talk_text (self->answer, "ignored/0"), "bogus");
+
+    //  A refusal has no "ignored"
+    s_send (peer, "{'op':'recover','bogus':1}");
+    mail = s_take (self->cache, "recover");
+    s_reply (self->cache, &mail, "{'ok':false,'error':{'code':'unavailable','message':'Redis is away'}}");
+    s_receive (self, peer);
+    assert_null (talk_at (self->answer, "ignored"));
+    zsock_destroy (&peer);
+}
+
 static void
 test_requests_of_redis_without_redis_are_unavailable (void **state)
 {
@@ -424,7 +460,7 @@ test_requests_stats_gather_and_remember (void **state)
     s_reply (self->cache, &mail, "{'ok':true,'position':1,'checked':4,'consistent':1.0}");
     assert_true (talk_is_ok (s_receive (self, peer)));
 
-    //  The feed does not answer: the others' parts come without it
+    //  The feed does not answer: the statistics of the others are there without it
     s_send (peer, "{'op':'stats'}");
     mail = s_take (self->writer, "stats");
     s_reply (self->writer, &mail, "{'ingest':{'events':3},'producers':{}}");
@@ -444,7 +480,7 @@ test_requests_stats_gather_and_remember (void **state)
     assert_null (talk_at (self->answer, "consistency/ok"));
     assert_int_equal (talk_number (self->answer, "requests/by_op/consistency.check/count"), 1);
 
-    //  Its late answer harms nothing
+    //  Its late answer does no harm
     mail = s_take (self->feed, "stats");
     s_reply (self->feed, &mail, "{'late':true}");
     s_ask (self, peer, "{'op':'info'}");
@@ -466,17 +502,17 @@ test_requests_status_with_redis_away_is_from_sqlite (void **state)
     zsock_destroy (&peer);
 }
 
-//  After a read that took long, which any read may on a busy machine, the front leaves the others to workers
-//  for a second: where there are none they time out
+//  After a slow read, which any read may be on a busy machine, the router leaves the next ones to workers
+//  for a second: without workers they time out
 static void
-s_ask_front (s_world_t *self, zsock_t *peer, const char *json)
+s_ask_router (s_world_t *self, zsock_t *peer, const char *json)
 {
     do
         s_ask (self, peer, json);
     while (talk_at (self->answer, "error/code") && streq (talk_text (self->answer, "error/code"), "timeout"));
 }
 
-//  By the front itself: there is no worker
+//  Answered by the router itself: there is no worker
 static void
 test_requests_status_without_redis_waits_for_no_worker (void **state)
 {
@@ -485,22 +521,22 @@ test_requests_status_without_redis_waits_for_no_worker (void **state)
     self->settings->request_ms = 1000;
     s_start (self);
     zsock_t *peer = s_peer (self, ZMQ_REQ);
-    s_ask_front (self, peer, "{'op':'task.status','task_id':'a'}");
+    s_ask_router (self, peer, "{'op':'task.status','task_id':'a'}");
     assert_string_equal (talk_text (self->answer, "source"), "sqlite");
     assert_string_equal (talk_text (self->answer, "task/state"), "running");
     assert_int_equal (talk_number (self->answer, "position"), 1);
-    s_ask_front (self, peer, "{'op':'task.status','task_id':'b'}");
+    s_ask_router (self, peer, "{'op':'task.status','task_id':'b'}");
     s_assert_error (self, "not_found");
-    s_ask_front (self, peer, "{'op':'task.status'}");
+    s_ask_router (self, peer, "{'op':'task.status'}");
     s_assert_error (self, "bad_request");
-    //  What was committed since is seen
+    //  Later commits are visible
     s_append (self, "{'type':'task.state_changed','time':2,'task_id':'a','state':'passed'}");
-    s_ask_front (self, peer, "{'op':'task.status','task_id':'a'}");
+    s_ask_router (self, peer, "{'op':'task.status','task_id':'a'}");
     assert_string_equal (talk_text (self->answer, "task/state"), "passed");
     zsock_destroy (&peer);
 }
 
-//  A request that has waited for its position goes to a worker then
+//  After a request has waited for its position it goes to a worker
 static void
 test_requests_status_waits_for_the_head (void **state)
 {
@@ -510,7 +546,7 @@ test_requests_status_waits_for_the_head (void **state)
     s_send (waiting, "{'op':'task.status','task_id':'a','min_position':2,'timeout_ms':20000}");
     s_until_one_waits (self, peer);
     s_append (self, "{'type':'task.state_changed','time':2,'task_id':'a','state':'passed'}");
-    //  An answer from the ledger tells the front that it is there
+    //  An answer from the ledger shows the router the new head
     s_ask (self, peer, "{'op':'task.status','task_id':'a'}");
     assert_int_equal (talk_number (self->answer, "position"), 2);
     s_receive (self, waiting);
@@ -533,13 +569,13 @@ test_requests_many_at_once_are_all_answered (void **state)
 }
 
 static void
-test_requests_client_that_vanishes_harms_nobody (void **state)
+test_requests_client_that_vanishes_does_no_harm (void **state)
 {
     s_world_t *self = *state;
     s_start (self);
     zsock_t *peer = s_peer (self, ZMQ_DEALER);
     for (int i = 0; i < 50; i++)
-        s_send_delimited (peer, "{'op':'publish'}");
+        s_send_delimited (peer, "{'op':'publish','producer':'p','events':[]}");
     zmsg_t *mail = s_take (self->writer, "publish");
     zsock_destroy (&peer);
     s_reply (self->writer, &mail, "{'ok':true,'position':1}");
@@ -551,7 +587,7 @@ test_requests_client_that_vanishes_harms_nobody (void **state)
 }
 
 static void
-test_requests_client_that_does_not_read_harms_nobody (void **state)
+test_requests_client_that_does_not_read_does_no_harm (void **state)
 {
     s_world_t *self = *state;
     char *content = malloc (100001);
@@ -589,7 +625,7 @@ test_requests_stop_answers_what_is_pending (void **state)
     s_start (self);
     zsock_t *waiting = s_peer (self, ZMQ_REQ), *publishing = s_peer (self, ZMQ_REQ);
     s_send (waiting, "{'op':'ping','min_position':9,'timeout_ms':60000}");
-    s_send (publishing, "{'op':'publish'}");
+    s_send (publishing, "{'op':'publish','producer':'p','events':[]}");
     zmsg_t *mail = s_take (self->writer, "publish");
     zmsg_destroy (&mail);
     zsock_t *peer = s_peer (self, ZMQ_REQ);
@@ -639,14 +675,15 @@ main (void)
         TEST (test_requests_min_position_waits_for_the_head),
         TEST (test_requests_min_position_not_reached_times_out),
         TEST (test_requests_publish_goes_to_the_writer),
+        TEST (test_requests_to_mailboxes_are_checked),
         TEST (test_requests_of_redis_without_redis_are_unavailable),
         TEST (test_requests_stats_gather_and_remember),
         TEST (test_requests_status_with_redis_away_is_from_sqlite),
         TEST (test_requests_status_without_redis_waits_for_no_worker),
         TEST (test_requests_status_waits_for_the_head),
         TEST (test_requests_many_at_once_are_all_answered),
-        TEST (test_requests_client_that_vanishes_harms_nobody),
-        TEST (test_requests_client_that_does_not_read_harms_nobody),
+        TEST (test_requests_client_that_vanishes_does_no_harm),
+        TEST (test_requests_client_that_does_not_read_does_no_harm),
         TEST (test_requests_stop_answers_what_is_pending),
         TEST (test_requests_endpoint_in_use_fails_the_start),
         TEST (test_requests_ledger_not_there_fails_the_start)

@@ -1,4 +1,4 @@
-/*  answer - the envelope of every answer
+/*  answer - what all answers have in common, and refusals
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -8,6 +8,14 @@
 #include <stdio.h>
 #include "broker/common/answer.h"
 #include "wire/scan.h"
+
+void
+stele_answer_begin (stele_pack_t *pack, int64_t position)
+{
+    stele_pack_map_begin (pack);
+    stele_pack_key_bool (pack, "ok", true);
+    stele_pack_key_integer (pack, "position", position);
+}
 
 size_t
 stele_answer_open (stele_pack_t *pack, int64_t position)
@@ -24,7 +32,9 @@ stele_answer_close (stele_pack_t *pack, size_t mark, size_t entries)
     stele_pack_close (pack, mark, entries + 2);
 }
 
-//  Section 4 has fewer codes than the library: a client need know no other
+//  -- refusals --------------------------------------------------------------------
+
+//  Section 8 has fewer codes for answers than the library: a client needs to know no others
 
 static int
 s_answer_code (int code)
@@ -48,20 +58,33 @@ s_answer_code (int code)
 }
 
 void
-stele_answer_refuse (stele_pack_t *pack, const stele_refusal_t *refusal, const char *mode)
+stele_answer_key_refusal (stele_pack_t *pack, int code, const stele_refusal_t *refusal)
 {
-    stele_pack_map (pack, mode? 3: 2);
-    stele_pack_key_bool (pack, "ok", false);
-    if (mode)
-        stele_pack_key_string (pack, "mode", mode);
-    stele_pack_string (pack, "error");
-    stele_pack_map (pack, refusal->field [0]? 3: 2);
-    stele_pack_key_string (pack, "code", stele_error_name (s_answer_code (refusal->code)));
+    stele_pack_key_string (pack, "code", stele_error_name (code));
     stele_pack_key_string (pack, "message",
-        refusal->message [0]? refusal->message: stele_error_text (refusal->code));
+        refusal->message [0]? refusal->message: stele_error_text (code));
     if (refusal->field [0])
         stele_pack_key_string (pack, "field", refusal->field);
 }
+
+void
+stele_answer_refuse (stele_pack_t *pack, const stele_refusal_t *refusal, const char *mode, int64_t expected)
+{
+    stele_pack_clear (pack);
+    stele_pack_map_begin (pack);
+    stele_pack_key_bool (pack, "ok", false);
+    if (mode)
+        stele_pack_key_string (pack, "mode", mode);
+    stele_pack_key (pack, "error");
+    stele_pack_map_begin (pack);
+    stele_answer_key_refusal (pack, s_answer_code (refusal->code), refusal);
+    if (expected)
+        stele_pack_key_integer (pack, "expected", expected);
+    stele_pack_map_end (pack);
+    stele_pack_map_end (pack);
+}
+
+//  -- what the router reads and adds ------------------------------------------------
 
 int
 stele_answer_read (const void *answer, size_t size, int64_t *position)
@@ -83,4 +106,17 @@ stele_answer_read (const void *answer, size_t size, int64_t *position)
     if (token.kind == STELE_SCAN_TEXT)
         snprintf (name, sizeof name, "%.*s", (int) token.size, token.data);
     return stele_error_code (name);
+}
+
+void
+stele_answer_extend (const void *answer, size_t size, const char *key,
+    const void *value, size_t value_size, stele_pack_t *pack)
+{
+    stele_scan_t scan = stele_scan_start (answer, size);
+    uint32_t count = stele_scan_next (&scan).count;
+    stele_pack_clear (pack);
+    stele_pack_map (pack, count + 1);
+    stele_pack_packed (pack, scan.next, (size_t) (scan.end - scan.next));
+    stele_pack_string (pack, key);
+    stele_pack_packed (pack, value, value_size);
 }

@@ -11,8 +11,7 @@
 #define FRAMES_MAX 16
 #define BYTES_MAX 4096
 
-//  Move the frames up to and with the empty one from 'from' to 'to'. Returns
-//  whether there was an empty one.
+//  Move the frames up to and including the empty one. Returns whether there was an empty one.
 
 static bool
 s_move (zmsg_t *from, zmsg_t *to)
@@ -27,8 +26,8 @@ s_move (zmsg_t *from, zmsg_t *to)
     return false;
 }
 
-//  Without a delimiter only the sender's identity is known to be no request: a
-//  plain DEALER gets the refusal in the form in which it asked
+//  Without a delimiter only the sender's identity certainly belongs to the envelope: a plain
+//  DEALER gets the refusal in the form in which it sent the request
 
 static void
 s_keep_identity (zmsg_t *envelope)
@@ -47,22 +46,21 @@ stele_envelope_open (zmsg_t **frames_p, zmsg_t **envelope, zframe_t **body,
     zmsg_t *frames = *frames_p;
     *body = NULL;
     *envelope = zmsg_new ();
-    assert (*envelope);
     int rc = 0;
     if (!s_move (frames, *envelope)) {
         s_keep_identity (*envelope);
         rc = stele_refuse (refusal, STELE_EBAD_REQUEST, NULL,
-            "no empty frame before the request: ask with REQ, or with DEALER and that frame");
+            "no empty frame before the request: use REQ, or DEALER with that frame");
     }
     else
     if (zmsg_size (*envelope) > FRAMES_MAX || zmsg_content_size (*envelope) > BYTES_MAX) {
         zmsg_destroy (envelope);
-        rc = stele_refuse (refusal, STELE_EBAD_REQUEST, NULL, "too much before the request");
+        rc = stele_refuse (refusal, STELE_EBAD_REQUEST, NULL, "too many frames or bytes before the request");
     }
     else
     if (zmsg_size (frames) != 1)
         rc = stele_refuse (refusal, STELE_EBAD_REQUEST, NULL,
-            "the request is one frame, not %zu", zmsg_size (frames));
+            "a request is one frame, not %zu", zmsg_size (frames));
     else
         *body = zmsg_pop (frames);
     zmsg_destroy (frames_p);

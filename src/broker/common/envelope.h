@@ -1,8 +1,8 @@
 /*  envelope - the frames around a request
 
     A REQ sends [][request], a correlating one [id][][request], and each hop
-    through a ROUTER puts an identity in front. What stands before the request
-    goes back before the answer, as it came.
+    through a ROUTER prepends an identity. The frames before the request are sent back
+    unchanged before the answer.
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -15,9 +15,9 @@
 #include <czmq.h>
 #include "model/refusal.h"
 
-/*  Take apart what a ROUTER received; destroys 'frames'. Caller owns *envelope and *body.
+/*  Split what a ROUTER received; destroys 'frames'. Caller owns *envelope and *body.
     Returns 0, or STELE_EBAD_REQUEST with a refusal; then *body is NULL, and *envelope is
-    whom to tell, or NULL where no REQ or DEALER would send such frames.     */
+    where to send the refusal, or NULL where no REQ or DEALER would send such frames. */
 int
     stele_envelope_open (zmsg_t **frames_p, zmsg_t **envelope, zframe_t **body,
         stele_refusal_t *refusal);

@@ -9,6 +9,8 @@
 #include <string.h>
 #include "broker/common/actor.h"
 #include "broker/followers/follower.h"
+#include "broker/common/answer.h"
+#include "broker/operations/operations.h"
 #include "broker/common/mode.h"
 #include "broker/common/poll.h"
 #include "cache/cache.h"
@@ -71,55 +73,68 @@ s_align (s_cache_t *self)
     zsock_send (self->follower.pipe, "sb", "ALIGNED", stele_pack_data (pack), stele_pack_size (pack));
 }
 
-static void
-s_pack_refusal (stele_pack_t *pack, const stele_refusal_t *refusal)
-{
-    stele_pack_clear (pack);
-    stele_pack_map (pack, 2);
-    stele_pack_key_bool (pack, "ok", false);
-    stele_pack_string (pack, "error");
-    stele_pack_map (pack, 2);
-    stele_pack_key_string (pack, "code", stele_error_name (refusal->code));
-    stele_pack_key_string (pack, "message", refusal->message);
-}
+//  -- operations ------------------------------------------------------------------------
 
-static bool
-s_is (const stele_token_t *token, const char *text)
-{
-    return token->kind == STELE_SCAN_TEXT && token->size == strlen (text)
-        && memcmp (token->data, text, token->size) == 0;
-}
+//  Each packs entries of its answer. Returns their number, or a code with the refusal.
+typedef int (s_handler_fn) (s_cache_t *self, stele_params_t *params);
 
-//  Entries of the answer, or a code with the refusal.
 static int
-s_run (s_cache_t *self, const void *data, size_t size, stele_refusal_t *refusal)
+s_recover_task (s_cache_t *self, stele_params_t *params)
 {
-    stele_token_t op = stele_scan_find (data, size, "op", NULL, NULL);
-    stele_pack_t *pack = self->follower.pack;
-    stele_reader_t *reader = self->follower.reader;
+    stele_span_t id = stele_params_id (params, "task_id");
+    return params->refusal.code? params->refusal.code:
+        stele_cache_recover_task (self->cache, self->follower.reader, id.text, id.size,
+            self->follower.pack, &params->refusal);
+}
+
+static int
+s_recover (s_cache_t *self, stele_params_t *params)
+{
+    static const char *const scopes [] = { "active", "all" };
+    bool all = stele_params_choice (params, "scope", scopes, 2, 0, "active or all") == 1;
+    return params->refusal.code? params->refusal.code:
+        stele_cache_recover (self->cache, self->follower.reader, all,
+            self->follower.pack, &params->refusal);
+}
+
+static int
+s_check (s_cache_t *self, stele_params_t *params)
+{
+    bool repair = stele_params_bool (params, "repair", false);
+    return params->refusal.code? params->refusal.code:
+        stele_cache_check (self->cache, self->follower.reader, repair,
+            self->follower.pack, &params->refusal);
+}
+
+static int
+s_run (s_cache_t *self, stele_operation_id_t id, stele_params_t *params)
+{
+    static s_handler_fn *const handlers [STELE_OPERATION_COUNT] = {
+        [STELE_OPERATION_TASK_RECOVER] = s_recover_task,
+        [STELE_OPERATION_RECOVER] = s_recover,
+        [STELE_OPERATION_CONSISTENCY_CHECK] = s_check
+    };
+    if (id < 0 || !handlers [id])
+        return stele_params_fail (params, STELE_EUNKNOWN_OP, "op", "the cache does not know that operation");
     if (!self->cache)
-        return stele_refuse (refusal, STELE_EUNAVAILABLE, NULL,
+        return stele_params_fail (params, STELE_EUNAVAILABLE, NULL,
             "Redis follows the ledger in mode dual only: 'stele mode dual'");
-    if (s_is (&op, "task.recover")) {
-        stele_token_t id = stele_scan_find (data, size, "task_id", NULL, NULL);
-        if (id.kind != STELE_SCAN_TEXT)
-            return stele_refuse (refusal, STELE_EBAD_REQUEST, "task_id", "task_id takes a string");
-        return stele_cache_recover_task (self->cache, reader, id.data, id.size, pack, refusal);
-    }
-    if (s_is (&op, "recover")) {
-        stele_token_t scope = stele_scan_find (data, size, "scope", NULL, NULL);
-        if (scope.kind != STELE_SCAN_END && !s_is (&scope, "active") && !s_is (&scope, "all"))
-            return stele_refuse (refusal, STELE_EBAD_REQUEST, "scope", "scope takes active or all");
-        return stele_cache_recover (self->cache, reader, s_is (&scope, "all"), pack, refusal);
-    }
-    if (s_is (&op, "consistency.check")) {
-        stele_token_t repair = stele_scan_find (data, size, "repair", NULL, NULL);
-        if (repair.kind != STELE_SCAN_END && repair.kind != STELE_SCAN_BOOL && repair.kind != STELE_SCAN_NIL)
-            return stele_refuse (refusal, STELE_EBAD_REQUEST, "repair", "repair takes true or false");
-        return stele_cache_check (self->cache, reader,
-            repair.kind == STELE_SCAN_BOOL && repair.integer, pack, refusal);
-    }
-    return stele_refuse (refusal, STELE_EUNKNOWN_OP, "op", "the cache does not know that operation");
+    return handlers [id] (self, params);
+}
+
+static void
+s_answer (s_cache_t *self, stele_operation_id_t id, const void *data, size_t size)
+{
+    stele_pack_t *pack = self->follower.pack;
+    stele_params_t params;
+    stele_params_start (&params, data, size);
+    stele_pack_clear (pack);
+    size_t mark = stele_answer_open (pack, stele_reader_head (self->follower.reader));
+    int entries = s_run (self, id, &params);
+    if (entries < 0)
+        stele_answer_refuse (pack, &params.refusal, NULL, 0);
+    else
+        stele_answer_close (pack, mark, (size_t) entries);
 }
 
 static void
@@ -187,25 +202,14 @@ s_mailbox (s_cache_t *self)
         zframe_t *body = zmsg_last (request);
         const void *data = zframe_data (body);
         size_t size = zframe_size (body);
-        stele_token_t op = stele_scan_find (data, size, "op", NULL, NULL);
-        if (s_is (&op, "stats"))
+        stele_operation_id_t id = stele_operation_id (data, size);
+        if (id == STELE_OPERATION_STATS)
             s_pack_stats (self);
         else
-        if (s_is (&op, "pause"))
+        if (id == STELE_OPERATION_PAUSE)
             s_pause (self, data, size);
-        else {
-            stele_pack_t *pack = self->follower.pack;
-            stele_pack_clear (pack);
-            size_t mark = stele_pack_open_map (pack);
-            stele_pack_key_bool (pack, "ok", true);
-            stele_pack_key_integer (pack, "position", stele_reader_head (self->follower.reader));
-            stele_refusal_t refusal = { 0 };
-            int entries = s_run (self, data, size, &refusal);
-            if (entries < 0)
-                s_pack_refusal (pack, &refusal);
-            else
-                stele_pack_close (pack, mark, (size_t) entries + 2);
-        }
+        else
+            s_answer (self, id, data, size);
         stele_follower_answer (&self->follower, &request);
     }
 }

@@ -10,6 +10,7 @@
 #include "broker/common/answer.h"
 #include "broker/common/endpoint.h"
 #include "broker/ingest/ingest_internal.h"
+#include "broker/operations/operations.h"
 #include "fault/fault.h"
 #include "base/clock.h"
 
@@ -182,13 +183,6 @@ stele_ingest_take_pipeline (stele_ingest_t *self, int *code)
     return true;
 }
 
-static bool
-s_is (zmq_msg_t *body, const char *name)
-{
-    stele_token_t op = stele_scan_find (zmq_msg_data (body), zmq_msg_size (body), "op", NULL, NULL);
-    return op.kind == STELE_SCAN_TEXT && op.size == strlen (name) && memcmp (op.data, name, op.size) == 0;
-}
-
 //  What the pack holds, at once
 static void
 s_answer_now (stele_ingest_t *self, zmq_msg_t *id, zmq_msg_t *token)
@@ -199,6 +193,30 @@ s_answer_now (stele_ingest_t *self, zmq_msg_t *id, zmq_msg_t *token)
     zmq_send (handle, stele_pack_data (self->pack), stele_pack_size (self->pack), ZMQ_DONTWAIT);
 }
 
+//  Answer into the pack what does not depend on a commit; false: the writer has to take it
+static bool
+s_answers_now (stele_ingest_t *self, zmq_msg_t *body)
+{
+    stele_refusal_t refusal;
+    switch (stele_operation_id (zmq_msg_data (body), zmq_msg_size (body))) {
+        case STELE_OPERATION_STATS:
+            stele_pack_clear (self->pack);
+            stele_writer_pack_stats (self->writer, self->pack);
+            return true;
+        case STELE_OPERATION_MODE:
+            stele_ingest_answer_mode (self, body);
+            return true;
+        default:
+            if (!self->writer->holding || self->writer->batch_bytes < STELE_BATCH_BYTES)
+                return false;
+            stele_refuse (&refusal, STELE_EUNAVAILABLE, NULL,
+                "storage cannot take writes, and many requests wait for it already: try again (%s)",
+                self->writer->error_text);
+            stele_answer_refuse (self->pack, &refusal, NULL, 0);
+            return true;
+    }
+}
+
 //  One message of the mailbox. [id][token][body], from our own actors only.
 bool
 stele_ingest_take_request (stele_ingest_t *self, int *code)
@@ -207,25 +225,8 @@ stele_ingest_take_request (stele_ingest_t *self, int *code)
     int count = s_recv (self->mailbox, frames, 3);
     if (count == 0)
         return false;
-    if (count == 3 && s_is (&frames [2], "stats")) {
-        stele_pack_clear (self->pack);
-        stele_writer_pack_stats (self->writer, self->pack);
+    if (count == 3 && s_answers_now (self, &frames [2]))
         s_answer_now (self, &frames [0], &frames [1]);
-    }
-    else
-    if (count == 3 && s_is (&frames [2], "mode")) {
-        stele_ingest_answer_mode (self, &frames [2]);
-        s_answer_now (self, &frames [0], &frames [1]);
-    }
-    else
-    if (count == 3 && self->writer->holding && self->writer->batch_bytes >= STELE_BATCH_BYTES) {
-        stele_refusal_t refusal;
-        stele_refuse (&refusal, STELE_EUNAVAILABLE, NULL,
-            "storage cannot take writes, and much waits for it already: try again (%s)", self->writer->error_text);
-        stele_pack_clear (self->pack);
-        stele_answer_refuse (self->pack, &refusal, NULL);
-        s_answer_now (self, &frames [0], &frames [1]);
-    }
     else
     if (count == 3)
         *code = stele_writer_take (self->writer,

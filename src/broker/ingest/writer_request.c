@@ -6,15 +6,17 @@
     file, You can obtain one at https://mozilla.org/MPL/2.0/.
 */
 
-#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "broker/ingest/redis_mode.h"
-#include "broker/common/mode.h"
-#include "broker/ingest/writer.h"
-#include "fault/fault.h"
 #include "base/clock.h"
+#include "base/memory.h"
+#include "broker/common/answer.h"
+#include "broker/common/mode.h"
+#include "broker/ingest/redis_mode.h"
+#include "broker/ingest/writer.h"
+#include "broker/operations/operations.h"
+#include "fault/fault.h"
 #include "wire/event_codec.h"
 
 //  -- answers of requests -------------------------------------------------------
@@ -22,28 +24,13 @@
 static int
 s_refused (stele_writer_t *self, const stele_refusal_t *refusal, int64_t expected)
 {
-    bool has_field = *refusal->field != 0;
-    //  What is wrong with an event has its own code; a request as such is a bad one
-    int code = refusal->code;
-    if (code == STELE_EMALFORMED || code == STELE_EMISSING_FIELD || code == STELE_EINVALID_FIELD)
-        code = STELE_EBAD_REQUEST;
-    stele_pack_clear (self->pack);
-    stele_pack_map (self->pack, 2);
-    stele_pack_key_bool (self->pack, "ok", false);
-    stele_pack_string (self->pack, "error");
-    stele_pack_map (self->pack, 2 + (has_field? 1: 0) + (expected? 1: 0));
-    stele_pack_key_string (self->pack, "code", stele_error_name (code));
-    stele_pack_key_string (self->pack, "message", refusal->message);
-    if (has_field)
-        stele_pack_key_string (self->pack, "field", refusal->field);
-    if (expected)
-        stele_pack_key_integer (self->pack, "expected", expected);
+    stele_answer_refuse (self->pack, refusal, NULL, expected);
     stele_writer_answer (self);
     return 0;
 }
 
-//  The refused events of one request, packed while they are found: one request runs at a
-//  time, and its answer is put together when all events are through.
+//  The refused events of one request, packed as they are found: one request runs at a time, and
+//  its answer is packed after all of its events.
 typedef struct {
     stele_pack_t *pack;
     size_t count;
@@ -53,14 +40,34 @@ static void
 s_list_refused (s_refused_list_t *list, const char *key, int64_t number,
     const stele_refusal_t *refusal)
 {
-    bool has_field = *refusal->field != 0;
-    stele_pack_map (list->pack, has_field? 4: 3);
+    stele_pack_map_begin (list->pack);
     stele_pack_key_integer (list->pack, key, number);
-    stele_pack_key_string (list->pack, "code", stele_error_name (refusal->code));
-    stele_pack_key_string (list->pack, "message", refusal->message);
-    if (has_field)
-        stele_pack_key_string (list->pack, "field", refusal->field);
+    stele_answer_key_refusal (list->pack, refusal->code, refusal);
+    stele_pack_map_end (list->pack);
     list->count++;
+}
+
+static void
+s_pack_rejected (stele_pack_t *pack, const s_refused_list_t *list)
+{
+    stele_pack_key (pack, "rejected");
+    stele_pack_array (pack, list->count);
+    stele_pack_packed (pack, stele_pack_data (list->pack), stele_pack_size (list->pack));
+}
+
+//  Begin an answer; s_answer ends and keeps it
+static void
+s_begin_answer (stele_writer_t *self)
+{
+    stele_pack_clear (self->pack);
+    stele_answer_begin (self->pack, stele_ledger_last (self->ledger));
+}
+
+static stele_answer_t *
+s_answer (stele_writer_t *self)
+{
+    stele_pack_map_end (self->pack);
+    return stele_writer_answer (self);
 }
 
 static void
@@ -89,9 +96,11 @@ s_admit (stele_writer_t *self, const stele_message_t *message, const stele_roste
     return 0;
 }
 
+//  The parameters of a publish are those of the events socket: one decoder reads both
 static int
-s_publish (stele_writer_t *self)
+s_publish (stele_writer_t *self, stele_params_t *params)
 {
+    (void) params;
     stele_message_t message;
     stele_refusal_t refusal;
     if (stele_message_decode_publish (self->input->data, self->input->size, &message, &refusal))
@@ -128,17 +137,12 @@ s_publish (stele_writer_t *self)
     }
     if (code == 0) {
         self->counts.duplicates += skip;
-        stele_pack_clear (self->pack);
-        stele_pack_map (self->pack, 6);
-        stele_pack_key_bool (self->pack, "ok", true);
-        stele_pack_key_integer (self->pack, "position", stele_ledger_last (self->ledger));
+        s_begin_answer (self);
         stele_pack_key_integer (self->pack, "accepted", self->counts.events - accepted);
         stele_pack_key_integer (self->pack, "duplicates", self->counts.duplicates - duplicates);
         stele_pack_key_integer (self->pack, "sequence", member->now.sequence);
-        stele_pack_string (self->pack, "rejected");
-        stele_pack_array (self->pack, list.count);
-        stele_pack_packed (self->pack, stele_pack_data (list.pack), stele_pack_size (list.pack));
-        stele_writer_answer (self)->received_us = self->input->received_us;
+        s_pack_rejected (self->pack, &list);
+        s_answer (self)->received_us = self->input->received_us;
     }
     stele_pack_destroy (&list.pack);
     return code;
@@ -146,7 +150,7 @@ s_publish (stele_writer_t *self)
 
 //  -- rejected.retry ------------------------------------------------------------
 
-//  A refused event, copied: storing it may use the reader that found it
+//  A rejected event, copied: to store it may need the reader that found it
 typedef struct {
     bool retried;
     bool is_packed;
@@ -164,13 +168,11 @@ s_copy_rejected (const stele_record_t *row, void *arg)
     rejected->is_packed = event->kind == STELE_VALUE_PACKED;
     rejected->time = stele_record_integer (row, STELE_TIME, 0);
     rejected->size = event->size;
-    rejected->event = malloc (event->size + 1);
-    assert (rejected->event);
-    memcpy (rejected->event, event->text, event->size);
+    rejected->event = stele_memory_copy (event->text, event->size);
     return 0;
 }
 
-//  1 stored, 0 a duplicate, a refusal, or a storage error.
+//  1: stored, 0: a duplicate. Below 0: the code in the refusal, or of a storage error.
 static int
 s_store_rejected (stele_writer_t *self, const s_rejected_t *rejected, int64_t *position,
     stele_refusal_t *refusal)
@@ -184,7 +186,7 @@ s_store_rejected (stele_writer_t *self, const s_rejected_t *rejected, int64_t *p
     int code = stele_event_decode_record (rejected->event, rejected->size, self->event, refusal);
     if (code)
         return code;
-    //  What had no time of its own happened when it came
+    //  An event without a time happened when it arrived
     if (!stele_record_has (self->event, STELE_TIME)) {
         stele_record_set_integer (self->event, STELE_TIME, rejected->time);
         self->event->time_assumed = true;
@@ -221,51 +223,31 @@ s_retry_one (stele_writer_t *self, int64_t id, s_refused_list_t *list, int64_t *
 }
 
 static int
-s_retry (stele_writer_t *self)
+s_retry (stele_writer_t *self, stele_params_t *params)
 {
-    const stele_input_t *input = self->input;
-    const void *ids;
-    size_t ids_size;
-    stele_token_t token = stele_scan_find (input->data, input->size, "id", &ids, &ids_size);
-    if (token.kind == STELE_SCAN_END || token.kind == STELE_SCAN_NIL)
-        token = stele_scan_find (input->data, input->size, "ids", &ids, &ids_size);
-    stele_scan_t scan = stele_scan_start (ids, token.kind == STELE_SCAN_END? 0: ids_size);
-    size_t count = 1;
-    stele_refusal_t refusal;
-    if (token.kind == STELE_SCAN_ARRAY && token.count <= 1000) {
-        stele_scan_next (&scan);
-        count = token.count;
-    }
-    else
-    if (token.kind != STELE_SCAN_INTEGER) {
-        stele_refuse (&refusal, STELE_EBAD_REQUEST, "id",
-            "rejected.retry takes id, a number of rejected.list, or ids, at most 1000 of them");
-        return s_refused (self, &refusal, 0);
-    }
-    if (self->redis_mode) {
-        stele_refuse (&refusal, STELE_EUNAVAILABLE, NULL,
-            "in mode redis refused events are not taken again: set mode dual first");
-        return s_refused (self, &refusal, 0);
-    }
+    bool one = stele_params_has (params, "id");
+    if (!one && !stele_params_has (params, "ids"))
+        stele_params_fail (params, STELE_EBAD_REQUEST, "id",
+            "rejected.retry takes id, a number of rejected.list, or ids, an array of them");
+    if (self->redis_mode)
+        stele_params_fail (params, STELE_EUNAVAILABLE, NULL,
+            "rejected events cannot be retried in mode redis: set mode dual first");
+    stele_scan_t scan;
+    size_t count = stele_params_numbers (params, one? "id": "ids", &scan);
+    if (params->refusal.code)
+        return s_refused (self, &params->refusal, 0);
     int code = stele_writer_begin (self);
     if (code)
         return code;
     s_refused_list_t list = { stele_pack_new (), 0 };
     int64_t accepted = 0;
-    for (size_t i = 0; i < count && code == 0; i++) {
-        stele_token_t id = stele_scan_next (&scan);
-        code = s_retry_one (self, id.kind == STELE_SCAN_INTEGER? id.integer: 0, &list, &accepted);
-    }
+    while (count-- && code == 0)
+        code = s_retry_one (self, stele_scan_next (&scan).integer, &list, &accepted);
     if (code == 0) {
-        stele_pack_clear (self->pack);
-        stele_pack_map (self->pack, 4);
-        stele_pack_key_bool (self->pack, "ok", true);
-        stele_pack_key_integer (self->pack, "position", stele_ledger_last (self->ledger));
+        s_begin_answer (self);
         stele_pack_key_integer (self->pack, "accepted", accepted);
-        stele_pack_string (self->pack, "rejected");
-        stele_pack_array (self->pack, list.count);
-        stele_pack_packed (self->pack, stele_pack_data (list.pack), stele_pack_size (list.pack));
-        stele_writer_answer (self);
+        s_pack_rejected (self->pack, &list);
+        s_answer (self);
     }
     stele_pack_destroy (&list.pack);
     return code;
@@ -277,91 +259,84 @@ static void
 s_pack_producer (stele_pack_t *pack, const stele_roster_entry_t *member, int64_t now_us)
 {
     static const char *const words [] = { "unknown", "present", "left", "expired" };
-    stele_pack_map (pack, 6);
+    stele_pack_map_begin (pack);
     stele_pack_key_string (pack, "producer", member->now.name);
     stele_pack_key_integer (pack, "sequence", member->durable.sequence);
     stele_pack_key_string (pack, "instance", *member->now.instance? member->now.instance: NULL);
     stele_pack_key_string (pack, "status", words [member->now.status]);
     stele_pack_key_integer (pack, "lease_ms", member->now.lease_ms);
-    stele_pack_string (pack, "silent_ms");
+    stele_pack_key (pack, "silent_ms");
     if (member->heard_us)
         stele_pack_integer (pack, (now_us - member->heard_us) / 1000);
     else
         stele_pack_nil (pack);
+    stele_pack_map_end (pack);
 }
 
 static int
-s_producer (stele_writer_t *self)
+s_producer (stele_writer_t *self, stele_params_t *params)
 {
-    const stele_input_t *input = self->input;
-    stele_token_t name = stele_scan_find (input->data, input->size, "producer", NULL, NULL);
-    stele_refusal_t refusal;
-    if (name.kind != STELE_SCAN_TEXT || name.size == 0) {
-        stele_refuse (&refusal, STELE_EBAD_REQUEST, "producer", "producer.get takes producer, a name");
-        return s_refused (self, &refusal, 0);
-    }
+    stele_span_t name = stele_params_text (params, "producer");
     stele_roster_entry_t *member = stele_roster_next (self->roster, NULL);
     while (member && (strlen (member->now.name) != name.size
-        || memcmp (member->now.name, name.data, name.size) != 0))
+        || memcmp (member->now.name, name.text, name.size) != 0))
         member = stele_roster_next (self->roster, member);
-    if (!member || member->durable.id == 0) {
-        stele_refuse (&refusal, STELE_ENOT_FOUND, "producer", "no producer of that name has published");
-        return s_refused (self, &refusal, 0);
-    }
-    stele_pack_clear (self->pack);
-    stele_pack_map (self->pack, 3);
-    stele_pack_key_bool (self->pack, "ok", true);
-    stele_pack_key_integer (self->pack, "position", stele_ledger_last (self->ledger));
-    stele_pack_string (self->pack, "producer");
+    if (!member || member->durable.id == 0)
+        stele_params_fail (params, STELE_ENOT_FOUND, "producer", "no producer of that name has published");
+    if (params->refusal.code)
+        return s_refused (self, &params->refusal, 0);
+    s_begin_answer (self);
+    stele_pack_key (self->pack, "producer");
     s_pack_producer (self->pack, member, stele_clock_steady_us ());
-    stele_writer_answer (self);
+    s_answer (self);
     return 0;
 }
 
 //  -- the cursor of a follower ----------------------------------------------------
 
 static int
-s_follower (stele_writer_t *self)
+s_follower (stele_writer_t *self, stele_params_t *params)
 {
-    const stele_input_t *input = self->input;
-    stele_token_t name = stele_scan_find (input->data, input->size, "name", NULL, NULL);
-    stele_token_t position = stele_scan_find (input->data, input->size, "position", NULL, NULL);
+    stele_span_t name = stele_params_id (params, "name");
+    int64_t position = stele_params_number (params, "position", 0, 0, INT64_MAX);
     char text [64];
-    snprintf (text, sizeof text, "%.*s", (int) name.size, name.data);
+    snprintf (text, sizeof text, "%.*s", (int) name.size, name.text);
     int code = stele_writer_begin (self);
     if (code == 0)
-        code = stele_ledger_follower_save (self->ledger, text, position.integer, stele_clock_us ());
+        code = stele_ledger_follower_save (self->ledger, text, position, stele_clock_us ());
     if (code)
         return code;
-    stele_pack_clear (self->pack);
-    stele_pack_map (self->pack, 1);
-    stele_pack_key_bool (self->pack, "ok", true);
-    stele_writer_answer (self);
+    s_begin_answer (self);
+    s_answer (self);
     return 0;
 }
+
+//  -- dispatch --------------------------------------------------------------------
+
+typedef int (s_handler_fn) (stele_writer_t *self, stele_params_t *params);
 
 int
 stele_writer_run_request (stele_writer_t *self)
 {
-    const stele_input_t *input = self->input;
-    stele_token_t op = stele_scan_find (input->data, input->size, "op", NULL, NULL);
-    if (op.kind == STELE_SCAN_TEXT && op.size == 7 && memcmp (op.data, "publish", 7) == 0)
-        return s_publish (self);
-    if (op.kind == STELE_SCAN_TEXT && op.size == 14 && memcmp (op.data, "rejected.retry", 14) == 0)
-        return s_retry (self);
-    if (op.kind == STELE_SCAN_TEXT && op.size == 12 && memcmp (op.data, "producer.get", 12) == 0)
-        return s_producer (self);
-    if (op.kind == STELE_SCAN_TEXT && op.size == 8 && memcmp (op.data, "follower", 8) == 0)
-        return s_follower (self);
-    stele_refusal_t refusal;
-    stele_refuse (&refusal, STELE_EUNKNOWN_OP, "op", "the writer does not know that operation");
-    return s_refused (self, &refusal, 0);
+    static s_handler_fn *const handlers [STELE_OPERATION_COUNT] = {
+        [STELE_OPERATION_PUBLISH] = s_publish,
+        [STELE_OPERATION_REJECTED_RETRY] = s_retry,
+        [STELE_OPERATION_PRODUCER_GET] = s_producer,
+        [STELE_OPERATION_FOLLOWER] = s_follower
+    };
+    stele_params_t params;
+    stele_params_start (&params, self->input->data, self->input->size);
+    stele_operation_id_t id = stele_operation_id (self->input->data, self->input->size);
+    if (id >= 0 && handlers [id])
+        return handlers [id] (self, &params);
+    stele_params_fail (&params, STELE_EUNKNOWN_OP, "op", "the writer does not know that operation");
+    return s_refused (self, &params.refusal, 0);
 }
 
 //  -- pipeline ------------------------------------------------------------------
 
 static void
-s_say_nothing (stele_writer_t *self, size_t index, int64_t sequence, const stele_refusal_t *refusal)
+s_drop_refusal (stele_writer_t *self, size_t index, int64_t sequence, const stele_refusal_t *refusal)
 {
     (void) self;
     (void) index;
@@ -394,7 +369,7 @@ stele_writer_run_pipeline (stele_writer_t *self)
             message.event_count, (long long) self->settings->message_events);
     else {
         int64_t position;
-        return stele_writer_store (self, &message, 0, NULL, s_say_nothing, &position);
+        return stele_writer_store (self, &message, 0, NULL, s_drop_refusal, &position);
     }
     self->counts.rejected++;
     return stele_ledger_reject (self->ledger, 0, 0, &refusal, stele_clock_us (),
@@ -409,9 +384,9 @@ stele_writer_pack_stats (stele_writer_t *self, stele_pack_t *pack)
     const stele_writer_counts_t *counts = &self->counts;
     int64_t now_us = stele_clock_steady_us ();
     double seconds = (double) (now_us - self->started_us) / 1e6;
-    stele_pack_map (pack, 2);
-    stele_pack_string (pack, "ingest");
-    stele_pack_map (pack, 20);
+    stele_pack_map_begin (pack);
+    stele_pack_key (pack, "ingest");
+    stele_pack_map_begin (pack);
     stele_pack_key_string (pack, "mode", stele_mode_word ((stele_mode_t) self->mode));
     stele_pack_key_integer (pack, "only_in_redis", stele_writer_redis_mode_events (self));
     stele_pack_key_integer (pack, "events", counts->events);
@@ -430,25 +405,28 @@ stele_writer_pack_stats (stele_writer_t *self, stele_pack_t *pack)
     stele_pack_key_string (pack, "trouble", *self->error_text? self->error_text: NULL);
     stele_pack_key_real (pack, "events_per_second", seconds > 0? (double) counts->events / seconds: 0);
     stele_pack_key_integer (pack, "peers", (int64_t) stele_roster_connection_count (self->roster));
-    stele_pack_string (pack, "ack_us");
-    stele_pack_map (pack, 4);
+    stele_pack_key (pack, "ack_us");
+    stele_pack_map_begin (pack);
     stele_pack_key_integer (pack, "p50", stele_histogram_percentile (self->ack_us, 50));
     stele_pack_key_integer (pack, "p99", stele_histogram_percentile (self->ack_us, 99));
     stele_pack_key_integer (pack, "max", stele_histogram_max (self->ack_us));
     stele_pack_key_integer (pack, "count", stele_histogram_count (self->ack_us));
+    stele_pack_map_end (pack);
 
     const stele_stages_t *stages = &self->stages;
-    stele_pack_string (pack, "stages_us");
-    stele_pack_map (pack, 6);
+    stele_pack_key (pack, "stages_us");
+    stele_pack_map_begin (pack);
     stele_pack_key_integer (pack, "receive", stages->receive / 1000);
     stele_pack_key_integer (pack, "decode", stages->decode / 1000);
     stele_pack_key_integer (pack, "store", stages->store / 1000);
     stele_pack_key_integer (pack, "commit", stages->commit / 1000);
     stele_pack_key_integer (pack, "ack", stages->ack / 1000);
     stele_pack_key_integer (pack, "checkpoint", stages->checkpoint / 1000);
+    stele_pack_map_end (pack);
+    stele_pack_map_end (pack);
 
-    //  At most a thousand: all of them are in the view producers_view
-    stele_pack_string (pack, "producers");
+    //  At most a thousand: the view producers_view has all
+    stele_pack_key (pack, "producers");
     size_t mark = stele_pack_open_array (pack);
     size_t count = 0;
     for (stele_roster_entry_t *member = stele_roster_next (self->roster, NULL);
@@ -457,4 +435,5 @@ stele_writer_pack_stats (stele_writer_t *self, stele_pack_t *pack)
         count++;
     }
     stele_pack_close (pack, mark, count);
+    stele_pack_map_end (pack);
 }

@@ -10,7 +10,7 @@
 #include "broker/operations/query.h"
 
 int
-stele_query_events_read (stele_query_t *self, stele_params_t *params, stele_pack_t *pack)
+stele_operation_events_read (stele_query_t *self, stele_params_t *params, stele_pack_t *pack)
 {
     int64_t after = stele_params_number (params, "after", 0, 0, INT64_MAX);
     uint32_t types = stele_params_words (params, "types", STELE_VOCABULARY_EVENT_TYPE);
@@ -20,7 +20,7 @@ stele_query_events_read (stele_query_t *self, stele_params_t *params, stele_pack
 
     stele_rows_t rows;
     stele_rows_open (&rows, self, pack, "events", STELE_POSITION);
-    rows.size_max /= 2;             // A follower that repairs a gap wants many small steps
+    rows.size_max /= 2;             // Clients that close a gap need many small steps
     int rc = stele_reader_events (self->reader, after, limit, types, stele_rows_add, &rows);
     if (rc < 0)
         return stele_query_failed (self, params, rc);
@@ -28,7 +28,7 @@ stele_query_events_read (stele_query_t *self, stele_params_t *params, stele_pack
     stele_pack_key_integer (pack, "head", self->head);
     bool more = rows.full || (int64_t) rows.count == limit;
     stele_rows_next (&rows, more && rows.last < self->head? rows.last: 0);
-    return 3;
+    return 0;
 }
 
 //  -- table.read --------------------------------------------------------------------
@@ -41,17 +41,12 @@ s_read_table (stele_params_t *params)
         [STELE_TABLE_OUTPUTS] = "task_outputs", [STELE_TABLE_METRICS] = "task_metrics",
         [STELE_TABLE_SESSIONS] = "cli_sessions", [STELE_TABLE_COMMANDS] = "cli_session_commands"
     };
-    stele_span_t name = stele_params_text (params, "table");
-    for (size_t i = 0; name.text && i < sizeof names / sizeof names [0]; i++)
-        if (name.size == strlen (names [i]) && memcmp (name.text, names [i], name.size) == 0)
-            return (stele_table_t) i;
-    stele_params_refuse (params, "table", "tasks, task_history, task_outputs, task_metrics, "
-        "cli_sessions or cli_session_commands");
-    return STELE_TABLE_TASKS;
+    return (stele_table_t) stele_params_choice (params, "table", names, sizeof names / sizeof names [0],
+        STELE_TABLE_TASKS, "tasks, task_history, task_outputs, task_metrics, cli_sessions or cli_session_commands");
 }
 
 int
-stele_query_table_read (stele_query_t *self, stele_params_t *params, stele_pack_t *pack)
+stele_operation_table_read (stele_query_t *self, stele_params_t *params, stele_pack_t *pack)
 {
     stele_table_t table = s_read_table (params);
     int64_t after = stele_params_number (params, "cursor", 0, 0, INT64_MAX);
@@ -64,16 +59,15 @@ stele_query_table_read (stele_query_t *self, stele_params_t *params, stele_pack_
             "position %" PRId64 " is beyond the head %" PRId64, at, self->head);
 
     stele_rows_t rows;
-    size_t start = stele_pack_size (pack);
     bool has_id = table != STELE_TABLE_TASKS && table != STELE_TABLE_SESSIONS;
     int64_t next;
     int rc;
-    //  A page too large for one answer: rows that do not know their key are read again,
-    //  as many as fit
+    stele_rows_open (&rows, self, pack, "rows", has_id? STELE_ID: STELE_FIELD_NONE);
+    //  A page too large for one answer: where rows do not contain their key, read again as many
+    //  as fit
     do {
         next = 0;
-        stele_pack_rewind (pack, start);
-        stele_rows_open (&rows, self, pack, "rows", has_id? STELE_ID: STELE_FIELD_NONE);
+        stele_rows_again (&rows);
         rc = stele_reader_table (self->reader, table, after, at, limit, stele_rows_add, &rows, &next);
         limit = (int64_t) rows.count;
     } while (rc >= 0 && rows.full && !has_id);
@@ -81,13 +75,13 @@ stele_query_table_read (stele_query_t *self, stele_params_t *params, stele_pack_
         return stele_query_failed (self, params, rc);
     stele_rows_close (&rows);
     stele_rows_next (&rows, rows.full? rows.last: next);
-    return 2;
+    return 0;
 }
 
 //  -- rejected.list -------------------------------------------------------------------
 
 int
-stele_query_rejected_list (stele_query_t *self, stele_params_t *params, stele_pack_t *pack)
+stele_operation_rejected_list (stele_query_t *self, stele_params_t *params, stele_pack_t *pack)
 {
     char name [STELE_LIMIT_ID + 1] = "";
     bool of_one = stele_params_has (params, "producer");
@@ -111,5 +105,5 @@ stele_query_rejected_list (stele_query_t *self, stele_params_t *params, stele_pa
         return stele_query_failed (self, params, rc);
     stele_rows_close (&rows);
     stele_rows_next (&rows, rows.full? rows.last: next);
-    return 2;
+    return 0;
 }

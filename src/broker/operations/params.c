@@ -32,9 +32,7 @@ stele_params_check (stele_params_t *self, const void *data, size_t size, size_t 
 void
 stele_params_start (stele_params_t *self, const void *map, size_t size)
 {
-    memset (self, 0, sizeof *self);
-    self->map = map;
-    self->size = size;
+    *self = (stele_params_t) { .map = map, .size = size, .timeout_ms = -1 };
 }
 
 //  -- what came, in words ---------------------------------------------------------
@@ -97,6 +95,11 @@ s_describe (const stele_token_t *token, char *buffer, size_t size)
     }
 }
 
+static const char *const s_takes [] = {
+#define TAKES(constant, takes) [constant] = takes,
+    STELE_PARAM_KINDS (TAKES)
+};
+
 static void
 s_refuse_token (stele_params_t *self, const char *name, const char *takes,
     const stele_token_t *token)
@@ -130,15 +133,171 @@ stele_params_fail (stele_params_t *self, int code, const char *name, const char 
     return stele_refuse (&self->refusal, code, name, "%s", message);
 }
 
+//  -- values -------------------------------------------------------------------------
+
+static bool
+s_is_text (const stele_token_t *token, size_t size_max)
+{
+    return token->kind == STELE_SCAN_TEXT && token->size <= size_max
+        && stele_utf8_valid (token->data, token->size);
+}
+
+//  One value, or an array of at most 'count_max' of them. Returns how many, to be read with
+//  stele_scan_next from *scan; 0 after a refusal.
+static size_t
+s_values (stele_params_t *self, const char *name, const stele_token_t *token,
+    const void *data, size_t size, size_t count_max, stele_scan_t *scan)
+{
+    *scan = stele_scan_start (data, size);
+    if (token->kind != STELE_SCAN_ARRAY)
+        return 1;
+    stele_scan_next (scan);
+    if (token->count <= count_max)
+        return token->count;
+    stele_params_fail (self, STELE_EBAD_REQUEST, name, "%s takes at most %zu values, not %" PRIu32,
+        name, count_max, token->count);
+    return 0;
+}
+
+static void
+s_match_values (stele_params_t *self, const stele_param_t *param, const stele_token_t *token,
+    const void *data, size_t size)
+{
+    bool numbers = param->kind == STELE_PARAM_NUMBERS;
+    stele_scan_t scan;
+    size_t count = s_values (self, param->name, token, data, size,
+        numbers? STELE_PARAMS_NUMBERS: STELE_PARAMS_VALUES, &scan);
+    while (count--) {
+        stele_token_t value = stele_scan_next (&scan);
+        if (value.kind == (numbers? STELE_SCAN_INTEGER: STELE_SCAN_TEXT))
+            continue;
+        s_refuse_token (self, param->name, s_takes [param->kind], &value);
+        return;                     // The scan may be inside of that value now
+    }
+}
+
+static void
+s_match_value (stele_params_t *self, const stele_param_t *param, const stele_token_t *token,
+    const void *data, size_t size)
+{
+    bool fits = false;
+    int64_t time_us;
+    switch (param->kind) {
+        case STELE_PARAM_ID:
+            fits = s_is_text (token, STELE_LIMIT_ID) && token->size > 0;
+            break;
+        case STELE_PARAM_NAME:
+            fits = token->kind == STELE_SCAN_TEXT && token->size > 0;
+            break;
+        case STELE_PARAM_TEXT:
+            fits = s_is_text (token, STELE_LIMIT_PATH);
+            break;
+        case STELE_PARAM_NUMBER:
+            fits = token->kind == STELE_SCAN_INTEGER;
+            break;
+        case STELE_PARAM_BOOL:
+            fits = token->kind == STELE_SCAN_BOOL;
+            break;
+        case STELE_PARAM_TIME:
+            fits = stele_time_unpack (data, size, &time_us) == 0;
+            break;
+        case STELE_PARAM_ARRAY:
+            fits = token->kind == STELE_SCAN_ARRAY;
+            break;
+        default:
+            s_match_values (self, param, token, data, size);
+            return;
+    }
+    if (!fits)
+        s_refuse_token (self, param->name, s_takes [param->kind], token);
+}
+
+//  -- all parameters of an operation ----------------------------------------------------
+
+static bool
+s_is_named (const stele_token_t *key, const char *name)
+{
+    return key->size == strlen (name) && memcmp (key->data, name, key->size) == 0;
+}
+
+static void
+s_match_natural (stele_params_t *self, const char *name, const stele_token_t *token, int64_t *value)
+{
+    if (token->kind == STELE_SCAN_INTEGER && token->integer >= 0)
+        *value = token->integer;
+    else
+    if (token->kind != STELE_SCAN_NIL)
+        s_refuse_token (self, name, "an integer from 0", token);
+}
+
+//  Every request may have these. Returns whether the key is one of them.
+static bool
+s_match_common (stele_params_t *self, const stele_token_t *key, const stele_token_t *token)
+{
+    if (s_is_named (key, "op"))
+        return true;
+    if (s_is_named (key, "min_position")) {
+        s_match_natural (self, "min_position", token, &self->min_position);
+        return true;
+    }
+    if (s_is_named (key, "timeout_ms")) {
+        s_match_natural (self, "timeout_ms", token, &self->timeout_ms);
+        return true;
+    }
+    return false;
+}
+
+static void
+s_ignore (stele_ignored_t *ignored, const stele_token_t *key)
+{
+    if (ignored->count < sizeof ignored->names / sizeof ignored->names [0])
+        stele_params_show ((stele_span_t) { key->data, key->size }, ignored->names [ignored->count++]);
+}
+
+int
+stele_params_match (stele_params_t *self, const stele_param_t *list, stele_ignored_t *ignored)
+{
+    bool seen [STELE_PARAMS_MAX + 1] = { false };
+    stele_scan_t scan = stele_scan_start (self->map, self->size);
+    uint32_t count = stele_scan_next (&scan).count;
+    while (count--) {
+        const void *data;
+        size_t size;
+        stele_scan_skip (&scan, &data, &size);
+        stele_scan_t inside = stele_scan_start (data, size);
+        stele_token_t key = stele_scan_next (&inside);
+        stele_scan_skip (&scan, &data, &size);
+        if (key.kind != STELE_SCAN_TEXT)
+            continue;
+        inside = stele_scan_start (data, size);
+        stele_token_t token = stele_scan_next (&inside);
+        size_t i = 0;
+        while (list [i].name && !s_is_named (&key, list [i].name))
+            i++;
+        if (!list [i].name) {
+            if (!s_match_common (self, &key, &token))
+                s_ignore (ignored, &key);
+        }
+        else
+        if (token.kind != STELE_SCAN_NIL) {
+            seen [i] = true;
+            s_match_value (self, &list [i], &token, data, size);
+        }
+    }
+    for (size_t i = 0; list [i].name; i++)
+        if (list [i].required && !seen [i])
+            stele_params_fail (self, STELE_EBAD_REQUEST, list [i].name, "%s is missing: it takes %s",
+                list [i].name, s_takes [list [i].kind]);
+    return self->refusal.code;
+}
+
 //  -- getters ------------------------------------------------------------------------
 
 //  Kind END: the parameter is absent, or nil
 
 static stele_token_t
-s_find (stele_params_t *self, const char *name, const void **data, size_t *size)
+s_find (const stele_params_t *self, const char *name, const void **data, size_t *size)
 {
-    if (self->asked_count < STELE_PARAMS_ASKED)
-        self->asked [self->asked_count++] = name;
     stele_token_t token = stele_scan_find (self->map, self->size, name, data, size);
     if (token.kind == STELE_SCAN_NIL)
         token.kind = STELE_SCAN_END;
@@ -146,55 +305,9 @@ s_find (stele_params_t *self, const char *name, const void **data, size_t *size)
 }
 
 bool
-stele_params_has (stele_params_t *self, const char *name)
+stele_params_has (const stele_params_t *self, const char *name)
 {
     return s_find (self, name, NULL, NULL).kind != STELE_SCAN_END;
-}
-
-static bool
-s_was_asked (const stele_params_t *self, const stele_token_t *key)
-{
-    //  Every request may carry these: who takes it in reads them
-    static const char *const common [] = { "op", "min_position", "timeout_ms" };
-    for (size_t i = 0; i < sizeof common / sizeof common [0]; i++)
-        if (key->size == strlen (common [i]) && memcmp (key->data, common [i], key->size) == 0)
-            return true;
-    for (size_t i = 0; i < self->asked_count; i++)
-        if (key->size == strlen (self->asked [i]) && memcmp (key->data, self->asked [i], key->size) == 0)
-            return true;
-    return self->asked_count == STELE_PARAMS_ASKED;
-}
-
-stele_scan_t
-stele_params_scan (const stele_params_t *self)
-{
-    stele_scan_t scan = stele_scan_start (self->map, self->size);
-    stele_scan_next (&scan);
-    return scan;
-}
-
-const char *
-stele_params_ignored (const stele_params_t *self, stele_scan_t *scan, char *buffer)
-{
-    for (;;) {
-        const void *data;
-        size_t size;
-        stele_scan_skip (scan, &data, &size);
-        if (size == 0)
-            return NULL;
-        stele_scan_skip (scan, NULL, NULL);
-        stele_scan_t key_scan = stele_scan_start (data, size);
-        stele_token_t key = stele_scan_next (&key_scan);
-        if (key.kind == STELE_SCAN_TEXT && !s_was_asked (self, &key))
-            return stele_params_show ((stele_span_t) { key.data, key.size }, buffer);
-    }
-}
-
-static bool
-s_is_text (const stele_token_t *token, size_t size_max)
-{
-    return token->kind == STELE_SCAN_TEXT && token->size <= size_max
-        && stele_utf8_valid (token->data, token->size);
 }
 
 stele_span_t
@@ -204,10 +317,10 @@ stele_params_id (stele_params_t *self, const char *name)
     if (s_is_text (&token, STELE_LIMIT_ID) && token.size > 0)
         return (stele_span_t) { token.data, token.size };
     if (token.kind == STELE_SCAN_END)
-        stele_params_fail (self, STELE_EBAD_REQUEST, name,
-            "%s is missing: it takes text of 1 to %d bytes", name, STELE_LIMIT_ID);
+        stele_params_fail (self, STELE_EBAD_REQUEST, name, "%s is missing: it takes %s",
+            name, s_takes [STELE_PARAM_ID]);
     else
-        s_refuse_token (self, name, "text of 1 to 255 bytes of UTF-8", &token);
+        s_refuse_token (self, name, s_takes [STELE_PARAM_ID], &token);
     return (stele_span_t) { "", 0 };
 }
 
@@ -218,8 +331,22 @@ stele_params_text (stele_params_t *self, const char *name)
     if (s_is_text (&token, STELE_LIMIT_PATH))
         return (stele_span_t) { token.data, token.size };
     if (token.kind != STELE_SCAN_END)
-        s_refuse_token (self, name, "text of at most 64 KiB of UTF-8", &token);
+        s_refuse_token (self, name, s_takes [STELE_PARAM_TEXT], &token);
     return (stele_span_t) { NULL, 0 };
+}
+
+size_t
+stele_params_choice (stele_params_t *self, const char *name, const char *const words [],
+    size_t count, size_t otherwise, const char *takes)
+{
+    stele_token_t token = s_find (self, name, NULL, NULL);
+    if (token.kind == STELE_SCAN_END)
+        return otherwise;
+    for (size_t i = 0; token.kind == STELE_SCAN_TEXT && i < count; i++)
+        if (s_is_named (&token, words [i]))
+            return i;
+    s_refuse_token (self, name, takes, &token);
+    return otherwise;
 }
 
 int64_t
@@ -240,6 +367,16 @@ stele_params_number (stele_params_t *self, const char *name,
     return otherwise;
 }
 
+size_t
+stele_params_numbers (stele_params_t *self, const char *name, stele_scan_t *scan)
+{
+    const void *data;
+    size_t size;
+    stele_token_t token = s_find (self, name, &data, &size);
+    return token.kind == STELE_SCAN_END? 0:
+        s_values (self, name, &token, data, size, STELE_PARAMS_NUMBERS, scan);
+}
+
 bool
 stele_params_bool (stele_params_t *self, const char *name, bool otherwise)
 {
@@ -247,7 +384,7 @@ stele_params_bool (stele_params_t *self, const char *name, bool otherwise)
     if (token.kind == STELE_SCAN_BOOL)
         return token.integer != 0;
     if (token.kind != STELE_SCAN_END)
-        s_refuse_token (self, name, "true or false", &token);
+        s_refuse_token (self, name, s_takes [STELE_PARAM_BOOL], &token);
     return otherwise;
 }
 
@@ -262,8 +399,7 @@ stele_params_time (stele_params_t *self, const char *name)
     int64_t time_us = 0;
     if (stele_time_unpack (data, size, &time_us) == 0)
         return time_us;
-    s_refuse_token (self, name,
-        "a time (RFC 3339 text such as 2026-01-31T23:59:59Z, microseconds since 1970, or a timestamp)", &token);
+    s_refuse_token (self, name, s_takes [STELE_PARAM_TIME], &token);
     return 0;
 }
 
@@ -280,21 +416,9 @@ s_each (stele_params_t *self, const char *name, const char *takes, s_value_fn *f
     stele_token_t token = s_find (self, name, &data, &size);
     if (token.kind == STELE_SCAN_END)
         return;
-    if (token.kind != STELE_SCAN_ARRAY) {
-        if (token.kind != STELE_SCAN_TEXT)
-            s_refuse_token (self, name, takes, &token);
-        else
-            fn (self, name, &token, arg);
-        return;
-    }
-    if (token.count > STELE_PARAMS_VALUES) {
-        stele_params_fail (self, STELE_EBAD_REQUEST, name,
-            "%s takes at most %d values, not %" PRIu32, name, STELE_PARAMS_VALUES, token.count);
-        return;
-    }
-    stele_scan_t scan = stele_scan_start (data, size);
-    uint32_t count = stele_scan_next (&scan).count;
-    for (uint32_t i = 0; i < count; i++) {
+    stele_scan_t scan;
+    size_t count = s_values (self, name, &token, data, size, STELE_PARAMS_VALUES, &scan);
+    while (count--) {
         token = stele_scan_next (&scan);
         if (token.kind != STELE_SCAN_TEXT) {
             s_refuse_token (self, name, takes, &token);
@@ -321,8 +445,8 @@ s_add_word (stele_params_t *self, const char *name, const stele_token_t *token, 
     }
     char shown [80];
     stele_params_show ((stele_span_t) { token->data, token->size }, shown);
-    stele_params_fail (self, STELE_EBAD_REQUEST, name, "%s knows no '%s', only %s",
-        name, shown, stele_vocabulary_list (words->vocabulary));
+    stele_params_fail (self, STELE_EBAD_REQUEST, name, "%s takes %s, not '%s'",
+        name, stele_vocabulary_list (words->vocabulary), shown);
     return false;
 }
 
@@ -355,6 +479,6 @@ size_t
 stele_params_texts (stele_params_t *self, const char *name, stele_span_t *texts)
 {
     s_texts_t added = { texts, 0 };
-    s_each (self, name, "a text or an array of texts", s_add_text, &added);
+    s_each (self, name, s_takes [STELE_PARAM_TEXTS], s_add_text, &added);
     return added.count;
 }

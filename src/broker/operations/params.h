@@ -1,8 +1,9 @@
 /*  params - the parameters of one request, typed and checked
 
-    A handler reads what its operation takes, one getter each, and looks once
-    whether all was well: the first parameter that is wrong stays in 'refusal',
-    which names it, what it takes and what came. nil is the same as absent.
+    stele_params_match checks the types of all parameters of an operation. Its handler then reads
+    each with a getter, which checks the value, and looks once whether all was well: the first
+    parameter that is wrong stays in 'refusal', which names it, what it takes and what came. nil
+    is the same as absent.
 
         int64_t limit = stele_params_number (params, "limit", 100, 1, 1000);
         stele_span_t id = stele_params_id (params, "task_id");
@@ -25,16 +26,52 @@
 /*  Most values that a parameter which takes several may have                */
 #define STELE_PARAMS_VALUES 64
 
+/*  The same of numbers                                                      */
+#define STELE_PARAMS_NUMBERS 1000
+
 /*  Most parameters that an operation may take                               */
-#define STELE_PARAMS_ASKED 48
+#define STELE_PARAMS_MAX 32
+
+/*  X (constant, what the parameter takes, for a message)                    */
+#define STELE_PARAM_KINDS(X) \
+    X (STELE_PARAM_ID,      "text of 1 to 255 bytes of UTF-8") \
+    X (STELE_PARAM_NAME,    "text that is not empty")       /*  Who reads it bounds it  */ \
+    X (STELE_PARAM_TEXT,    "text of at most 64 KiB of UTF-8") \
+    X (STELE_PARAM_TEXTS,   "a text or an array of texts") \
+    X (STELE_PARAM_NUMBER,  "an integer") \
+    X (STELE_PARAM_NUMBERS, "an integer or an array of integers") \
+    X (STELE_PARAM_BOOL,    "true or false") \
+    X (STELE_PARAM_TIME,    "a time (RFC 3339 text such as 2026-01-31T23:59:59Z, " \
+                            "microseconds since 1970, or a timestamp)") \
+    X (STELE_PARAM_ARRAY,   "an array")
+
+#define STELE_PARAM_ENUM(constant, takes) constant,
+typedef enum { STELE_PARAM_KINDS (STELE_PARAM_ENUM) STELE_PARAM_KIND_COUNT } stele_param_kind_t;
+#undef STELE_PARAM_ENUM
+
+/*  One parameter of an operation                                            */
+typedef struct {
+    const char *name;
+    stele_param_kind_t kind;
+    bool required;
+} stele_param_t;
 
 typedef struct {
     const void *map;
     size_t size;
     stele_refusal_t refusal;        // code 0: nothing wrong so far
-    const char *asked [STELE_PARAMS_ASKED];     // The names that were looked for
-    size_t asked_count;
+    //  What every request may have, set by stele_params_match
+    int64_t min_position;
+    int64_t timeout_ms;             // -1: absent
 } stele_params_t;
+
+/*  Names of parameters that an operation does not take, as text for a person: usually misspelt.
+    Only the first ones are kept.                                            */
+#define STELE_PARAMS_SHOWN 80
+typedef struct {
+    size_t count;
+    char names [16] [STELE_PARAMS_SHOWN];
+} stele_ignored_t;
 
 /*  Check the bytes of a request: one well-formed map of msgpack, of at most
     'elements_max' elements. Returns 0, or STELE_EBAD_REQUEST with the refusal. The
@@ -43,20 +80,19 @@ int
     stele_params_check (stele_params_t *self, const void *data, size_t size,
         size_t elements_max);
 
-/*  The same for bytes that were checked already.                            */
+/*  Start to read bytes that were checked before.                            */
 void
     stele_params_start (stele_params_t *self, const void *map, size_t size);
 
-bool
-    stele_params_has (stele_params_t *self, const char *name);
+/*  Check, in one walk, that each value is of the type that the list says, and that nothing
+    required is missing; the list ends with a parameter without a name. Names that are not in it
+    are added to 'ignored'. Returns the code in the refusal, which names the first parameter
+    that is wrong, else one that is missing.                                 */
+int
+    stele_params_match (stele_params_t *self, const stele_param_t *list, stele_ignored_t *ignored);
 
-/*  The next name in the request that nobody has looked for, as text for a person:
-    misspelt, as a rule. 'scan' begins as stele_params_scan. Returns NULL after the last.
-    'buffer' as of stele_params_show.                                        */
-stele_scan_t
-    stele_params_scan (const stele_params_t *self);
-const char *
-    stele_params_ignored (const stele_params_t *self, stele_scan_t *scan, char *buffer);
+bool
+    stele_params_has (const stele_params_t *self, const char *name);
 
 /*  Required text of 1 to STELE_LIMIT_ID bytes. .text is "" where it is wrong. */
 stele_span_t
@@ -66,10 +102,21 @@ stele_span_t
 stele_span_t
     stele_params_text (stele_params_t *self, const char *name);
 
+/*  One of 'count' words: its index; 'otherwise' where it is absent or wrong. 'takes' lists the
+    words for a message.                                                     */
+size_t
+    stele_params_choice (stele_params_t *self, const char *name, const char *const words [],
+        size_t count, size_t otherwise, const char *takes);
+
 /*  Integer from 'min' to 'max'.                                             */
 int64_t
     stele_params_number (stele_params_t *self, const char *name,
         int64_t otherwise, int64_t min, int64_t max);
+
+/*  One integer or an array of them, at most STELE_PARAMS_NUMBERS. Returns how many, 0 where it is
+    absent or wrong; read them with stele_scan_next from *scan.              */
+size_t
+    stele_params_numbers (stele_params_t *self, const char *name, stele_scan_t *scan);
 
 bool
     stele_params_bool (stele_params_t *self, const char *name, bool otherwise);
@@ -98,7 +145,7 @@ int
         const char *format, ...) STELE_PRINTF (4, 5);
 
 /*  Text of a peer for a message to a person: as it is when it is short and clean, else
-    its beginning, with what cannot be shown as '?'. 'buffer' holds at least 80 bytes. */
+    its beginning, with what cannot be shown as '?'. 'buffer' holds STELE_PARAMS_SHOWN bytes. */
 const char *
     stele_params_show (stele_span_t text, char *buffer);
 

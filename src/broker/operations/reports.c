@@ -20,18 +20,12 @@ static const char *const s_groupings [] = {
 static stele_report_by_t
 s_read_grouping (stele_params_t *params)
 {
-    stele_span_t text = stele_params_text (params, "group_by");
-    if (!text.text)
-        return STELE_REPORT_STATE;
-    for (size_t i = 0; i < sizeof s_groupings / sizeof s_groupings [0]; i++)
-        if (strlen (s_groupings [i]) == text.size && memcmp (s_groupings [i], text.text, text.size) == 0)
-            return (stele_report_by_t) i;
-    stele_params_refuse (params, "group_by", "state, role, provider, model, hour, day or error");
-    return STELE_REPORT_STATE;
+    return (stele_report_by_t) stele_params_choice (params, "group_by", s_groupings,
+        sizeof s_groupings / sizeof s_groupings [0], STELE_REPORT_STATE,
+        "state, role, provider, model, hour, day or error");
 }
 
 typedef struct {
-    stele_query_t *query;
     stele_pack_t *pack;
     stele_report_by_t by;
     size_t mark;
@@ -43,18 +37,28 @@ typedef struct {
 static void
 s_pack_spread (stele_pack_t *pack, const char *key, const stele_spread_t *spread)
 {
-    stele_pack_string (pack, key);
-    if (spread->count == 0) {
-        stele_pack_map (pack, 1);
-        stele_pack_key_integer (pack, "count", 0);
-        return;
-    }
-    stele_pack_map (pack, 5);
+    stele_pack_key (pack, key);
+    stele_pack_map_begin (pack);
     stele_pack_key_integer (pack, "count", spread->count);
-    stele_pack_key_integer (pack, "p50", spread->p50);
-    stele_pack_key_integer (pack, "p90", spread->p90);
-    stele_pack_key_integer (pack, "p99", spread->p99);
-    stele_pack_key_integer (pack, "max", spread->max);
+    if (spread->count) {
+        stele_pack_key_integer (pack, "p50", spread->p50);
+        stele_pack_key_integer (pack, "p90", spread->p90);
+        stele_pack_key_integer (pack, "p99", spread->p99);
+        stele_pack_key_integer (pack, "max", spread->max);
+    }
+    stele_pack_map_end (pack);
+}
+
+static void
+s_pack_tasks (const stele_report_group_t *group, bool by_word, stele_pack_t *pack)
+{
+    if (by_word)
+        stele_pack_key_integer (pack, "tasks", group->now);
+    stele_pack_key_integer (pack, "created", group->created);
+    stele_pack_key_integer (pack, "completed", group->completed);
+    stele_pack_key_integer (pack, "failed", group->failed);
+    s_pack_spread (pack, "queue_us", &group->queue_us);
+    s_pack_spread (pack, "run_us", &group->run_us);
 }
 
 static int
@@ -64,8 +68,8 @@ s_pack_group (const stele_report_group_t *group, void *arg)
     stele_pack_t *pack = self->pack;
     bool by_word = self->by <= STELE_REPORT_MODEL, by_error = self->by == STELE_REPORT_ERROR;
     self->count++;
-    stele_pack_map (pack, by_error? 3: by_word? 7: 6);
-    stele_pack_string (pack, s_groupings [self->by]);
+    stele_pack_map_begin (pack);
+    stele_pack_key (pack, s_groupings [self->by]);
     if (!by_word && !by_error)
         stele_pack_integer (pack, group->time);
     else
@@ -76,19 +80,14 @@ s_pack_group (const stele_report_group_t *group, void *arg)
     if (by_error) {
         stele_pack_key_integer (pack, "failed", group->failed);
         stele_pack_key_integer (pack, "last", group->time);
-        return 0;
     }
-    if (by_word)
-        stele_pack_key_integer (pack, "tasks", group->now);
-    stele_pack_key_integer (pack, "created", group->created);
-    stele_pack_key_integer (pack, "completed", group->completed);
-    stele_pack_key_integer (pack, "failed", group->failed);
-    s_pack_spread (pack, "queue_us", &group->queue_us);
-    s_pack_spread (pack, "run_us", &group->run_us);
+    else
+        s_pack_tasks (group, by_word, pack);
+    stele_pack_map_end (pack);
     return 0;
 }
 
-//  The groups come first: the first slow task ends them
+//  All groups come before the slow tasks
 static void
 s_begin_slowest (s_report_t *self)
 {
@@ -97,7 +96,7 @@ s_begin_slowest (s_report_t *self)
     self->in_slowest = true;
     stele_pack_close (self->pack, self->mark, self->count);
     self->groups = self->count;
-    stele_pack_string (self->pack, "slowest");
+    stele_pack_key (self->pack, "slowest");
     self->mark = stele_pack_open_array (self->pack);
     self->count = 0;
 }
@@ -113,7 +112,7 @@ s_pack_slow (const stele_record_t *row, void *arg)
 }
 
 int
-stele_query_stats_tasks (stele_query_t *self, stele_params_t *params, stele_pack_t *pack)
+stele_operation_stats_tasks (stele_query_t *self, stele_params_t *params, stele_pack_t *pack)
 {
     stele_report_t ask = {
         .by = s_read_grouping (params),
@@ -125,9 +124,9 @@ stele_query_stats_tasks (stele_query_t *self, stele_params_t *params, stele_pack
     if (params->refusal.code)
         return params->refusal.code;
 
-    s_report_t report = { .query = self, .pack = pack, .by = ask.by };
+    s_report_t report = { .pack = pack, .by = ask.by };
     stele_report_end_t end;
-    stele_pack_string (pack, "groups");
+    stele_pack_key (pack, "groups");
     report.mark = stele_pack_open_array (pack);
     int rc = stele_reader_report (self->reader, &ask, s_pack_group, s_pack_slow, &report, &end);
     if (rc < 0)
@@ -136,11 +135,11 @@ stele_query_stats_tasks (stele_query_t *self, stele_params_t *params, stele_pack
     stele_pack_close (pack, report.mark, report.count);
     stele_pack_key_string (pack, "group_by", s_groupings [ask.by]);
     stele_pack_key_integer (pack, "left_out", end.groups - (int64_t) report.groups);
-    if (!end.cut)
-        return 4;
-    stele_pack_key_bool (pack, "complete", false);
-    stele_pack_key_integer (pack, "looked_to", end.looked_to);
-    return 6;
+    if (end.cut) {
+        stele_pack_key_bool (pack, "complete", false);
+        stele_pack_key_integer (pack, "looked_to", end.looked_to);
+    }
+    return 0;
 }
 
 //  -- outputs of commands, in part ---------------------------------------------------------
@@ -148,7 +147,7 @@ stele_query_stats_tasks (stele_query_t *self, stele_params_t *params, stele_pack
 void
 stele_query_read_range (stele_params_t *params, stele_query_range_t *range)
 {
-    range->asked = stele_params_has (params, "output_offset") || stele_params_has (params, "output_length");
+    range->wanted = stele_params_has (params, "output_offset") || stele_params_has (params, "output_length");
     range->offset = stele_params_number (params, "output_offset", 0, 0, INT64_MAX);
     range->length = stele_params_number (params, "output_length", INT64_MAX, 0, INT64_MAX);
     range->count = 0;
@@ -160,7 +159,7 @@ s_is_inside (const char *text, int64_t size, int64_t at)
     return at > 0 && at < size && ((unsigned char) text [at] & 0xc0) == 0x80;
 }
 
-//  Text is cut between characters: one that begins in the range is whole
+//  Cut text between characters: one that begins in the range is whole
 static void
 s_cut (stele_value_t *value, const stele_query_range_t *range)
 {
@@ -183,7 +182,7 @@ int
 stele_query_add_ranged (const stele_record_t *row, void *arg)
 {
     stele_query_range_t *self = arg;
-    if (!self->asked)
+    if (!self->wanted)
         return stele_rows_add (row, self->rows);
     stele_record_t cut = *row;
     stele_value_t *output = &cut.values [STELE_OUTPUT];
@@ -196,25 +195,24 @@ stele_query_add_ranged (const stele_record_t *row, void *arg)
     return rc;
 }
 
-int
+void
 stele_query_pack_ranges (const stele_query_range_t *self, stele_pack_t *pack)
 {
-    if (!self->asked)
-        return 0;
-    stele_pack_string (pack, "output_sizes");
+    if (!self->wanted)
+        return;
+    stele_pack_key (pack, "output_sizes");
     stele_pack_array (pack, self->count);
     for (size_t i = 0; i < self->count; i++)
         if (self->sizes [i] < 0)
             stele_pack_nil (pack);
         else
             stele_pack_integer (pack, self->sizes [i]);
-    return 1;
 }
 
 //  -- command.list -------------------------------------------------------------------------
 
 int
-stele_query_command_list (stele_query_t *self, stele_params_t *params, stele_pack_t *pack)
+stele_operation_command_list (stele_query_t *self, stele_params_t *params, stele_pack_t *pack)
 {
     bool failed = stele_params_bool (params, "failed", false);
     int64_t from_us = stele_params_time (params, "from"), to_us = stele_params_time (params, "to");
@@ -235,7 +233,8 @@ stele_query_command_list (stele_query_t *self, stele_params_t *params, stele_pac
         return stele_query_failed (self, params, rc);
     stele_rows_close (&rows);
     stele_rows_next (&rows, rows.full? rows.last: next);
-    return 2 + stele_query_pack_ranges (&range, pack);
+    stele_query_pack_ranges (&range, pack);
+    return 0;
 }
 
 //  -- session.times -------------------------------------------------------------------------
@@ -266,29 +265,28 @@ s_pack_times (stele_query_t *self, const s_sessions_t *sessions, size_t i, stele
         sessions->sessions [i].size, &times);
     if (rc != 1)
         return rc;
-    stele_pack_map (pack, 7);
-    stele_pack_string (pack, "session_id");
+    stele_pack_map_begin (pack);
+    stele_pack_key (pack, "session_id");
     stele_pack_text (pack, sessions->sessions [i].id, sessions->sessions [i].size);
     stele_pack_key_string (pack, "state",
         stele_vocabulary_word (STELE_VOCABULARY_SESSION_STATE, sessions->sessions [i].state));
     stele_pack_key_integer (pack, "wall_us", times.wall_us);
-    stele_pack_string (pack, "by_state");
-    size_t mark = stele_pack_open_map (pack), states = 0;
+    stele_pack_key (pack, "by_state");
+    stele_pack_map_begin (pack);
     for (int state = 1; state < STELE_SESSION_STATE_END; state++)
-        if (times.by_state_us [state]) {
+        if (times.by_state_us [state])
             stele_pack_key_integer (pack, stele_vocabulary_word (STELE_VOCABULARY_SESSION_STATE, state),
                 times.by_state_us [state]);
-            states++;
-        }
-    stele_pack_close (pack, mark, states);
+    stele_pack_map_end (pack);
     stele_pack_key_integer (pack, "commands", times.commands);
     stele_pack_key_integer (pack, "failed", times.failed);
     stele_pack_key_real (pack, "execution_time_ms", times.execution_ms);
+    stele_pack_map_end (pack);
     return 1;
 }
 
 int
-stele_query_session_times (stele_query_t *self, stele_params_t *params, stele_pack_t *pack)
+stele_operation_session_times (stele_query_t *self, stele_params_t *params, stele_pack_t *pack)
 {
     stele_span_t task_id = stele_params_text (params, "task_id");
     uint32_t states = stele_params_words (params, "states", STELE_VOCABULARY_SESSION_STATE);
@@ -308,16 +306,16 @@ stele_query_session_times (stele_query_t *self, stele_params_t *params, stele_pa
     if (one && rc == 0)
         return stele_params_fail (params, STELE_ENOT_FOUND, NULL, "there is no session '%s'",
             stele_params_show (id, shown));
-    stele_pack_string (pack, "times");
+    stele_pack_key (pack, "times");
     stele_pack_array (pack, sessions.count);
     for (size_t i = 0; i < sessions.count && rc >= 0; i++)
         rc = s_pack_times (self, &sessions, i, pack);
     if (rc < 0)
         return stele_query_failed (self, params, rc);
-    stele_pack_string (pack, "next");
+    stele_pack_key (pack, "next");
     if (next)
         stele_pack_integer (pack, next);
     else
         stele_pack_nil (pack);
-    return 2;
+    return 0;
 }

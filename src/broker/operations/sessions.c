@@ -16,7 +16,7 @@ s_pack_row (const stele_record_t *row, void *pack)
 }
 
 int
-stele_query_session_list (stele_query_t *self, stele_params_t *params, stele_pack_t *pack)
+stele_operation_session_list (stele_query_t *self, stele_params_t *params, stele_pack_t *pack)
 {
     stele_span_t task_id = stele_params_text (params, "task_id");
     uint32_t states = stele_params_words (params, "states", STELE_VOCABULARY_SESSION_STATE);
@@ -26,14 +26,13 @@ stele_query_session_list (stele_query_t *self, stele_params_t *params, stele_pac
         return params->refusal.code;
 
     stele_rows_t rows;
-    size_t start = stele_pack_size (pack);
+    stele_rows_open (&rows, self, pack, "sessions", STELE_FIELD_NONE);
     int64_t next;
     int rc;
-    //  A page too large for one answer is read again with as many rows as fit
+    //  Read a page that is too large for one answer again, with as many rows as fit
     do {
         next = 0;
-        stele_pack_rewind (pack, start);
-        stele_rows_open (&rows, self, pack, "sessions", STELE_FIELD_NONE);
+        stele_rows_again (&rows);
         rc = stele_reader_sessions (self->reader, states, task_id, before, limit,
             stele_rows_add, &rows, &next);
         limit = (int64_t) rows.count;
@@ -42,16 +41,16 @@ stele_query_session_list (stele_query_t *self, stele_params_t *params, stele_pac
         return stele_query_failed (self, params, rc);
     stele_rows_close (&rows);
     stele_rows_next (&rows, next);
-    return 2;
+    return 0;
 }
 
 int
-stele_query_session_get (stele_query_t *self, stele_params_t *params, stele_pack_t *pack)
+stele_operation_session_get (stele_query_t *self, stele_params_t *params, stele_pack_t *pack)
 {
     stele_span_t id = stele_params_id (params, "session_id");
     if (params->refusal.code)
         return params->refusal.code;
-    stele_pack_string (pack, "session");
+    stele_pack_key (pack, "session");
     int found = stele_reader_session (self->reader, id.text, id.size, s_pack_row, pack);
     if (found < 0)
         return stele_query_failed (self, params, found);
@@ -59,18 +58,18 @@ stele_query_session_get (stele_query_t *self, stele_params_t *params, stele_pack
     if (found == 0)
         return stele_params_fail (params, STELE_ENOT_FOUND, NULL, "there is no session '%s'",
             stele_params_show (id, shown));
-    return 1;
+    return 0;
 }
 
 int
-stele_query_preference_get (stele_query_t *self, stele_params_t *params, stele_pack_t *pack)
+stele_operation_preference_get (stele_query_t *self, stele_params_t *params, stele_pack_t *pack)
 {
     stele_span_t id = { "default", 7 };
     if (stele_params_has (params, "user_id"))
         id = stele_params_id (params, "user_id");
     if (params->refusal.code)
         return params->refusal.code;
-    stele_pack_string (pack, "preferences");
+    stele_pack_key (pack, "preferences");
     int found = stele_reader_preferences (self->reader, id.text, id.size, s_pack_row, pack);
     if (found < 0)
         return stele_query_failed (self, params, found);
@@ -78,5 +77,5 @@ stele_query_preference_get (stele_query_t *self, stele_params_t *params, stele_p
     if (found == 0)
         return stele_params_fail (params, STELE_ENOT_FOUND, NULL,
             "user '%s' has set no preferences", stele_params_show (id, shown));
-    return 1;
+    return 0;
 }

@@ -1,9 +1,9 @@
 /*  stats - ping, info, stats
 
-    What the front and the other actors know comes in the context map, by the
+    What the router and the other actors know is in the context map, by the
     names of the actors: "writer", "cache", "feed", "pipeline", "search"; and from the
-    front "requests", "endpoints", "recovery", "consistency". A part that is
-    not there, or did not answer in time, is an empty map.
+    router "requests", "endpoints", "recovery", "consistency". A part that is
+    absent, or did not answer in time, is an empty map.
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -27,7 +27,7 @@ typedef struct {
 } s_counts_t;
 
 int
-stele_query_ping (stele_query_t *self, stele_params_t *params, stele_pack_t *pack)
+stele_operation_ping (stele_query_t *self, stele_params_t *params, stele_pack_t *pack)
 {
     (void) self;
     (void) params;
@@ -51,29 +51,32 @@ s_pack_part (const stele_query_t *self, const char *key, const char *name, stele
 {
     const void *data;
     size_t size;
-    stele_pack_string (pack, key);
+    stele_pack_key (pack, key);
     if (s_find_part (self, name, &data, &size))
         stele_pack_packed (pack, data, size);
     else
         stele_pack_map (pack, 0);
 }
 
-//  The entries of a part as entries of the answer itself. Returns their number.
+//  The entries of a part as entries of the answer itself
 
-static int
+static void
 s_pack_entries (const stele_query_t *self, const char *name, stele_pack_t *pack)
 {
     const void *data;
     size_t size;
     if (!s_find_part (self, name, &data, &size))
-        return 0;
+        return;
     stele_scan_t scan = stele_scan_start (data, size);
-    int count = (int) stele_scan_next (&scan).count;
-    for (int i = 0; i < count * 2; i++) {
+    uint32_t count = stele_scan_next (&scan).count;
+    while (count--) {
+        char key [32];
+        stele_token_t token = stele_scan_next (&scan);
+        snprintf (key, sizeof key, "%.*s", (int) token.size, token.data);
         stele_scan_skip (&scan, &data, &size);
+        stele_pack_key (pack, key);
         stele_pack_packed (pack, data, size);
     }
-    return count;
 }
 
 //  -- info -----------------------------------------------------------------------------
@@ -81,8 +84,7 @@ s_pack_entries (const stele_query_t *self, const char *name, stele_pack_t *pack)
 #define LIMIT_TEXT(member)
 #define LIMIT_FLAG(member)
 #define LIMIT_COUNT(member) \
-    stele_pack_key_integer (pack, #member, self->settings->member); \
-    count++;
+    stele_pack_key_integer (pack, #member, self->settings->member);
 #define LIMIT(name, member, type, initial, help) LIMIT_##type (member)
 
 static void
@@ -97,13 +99,12 @@ s_pack_limits (const stele_query_t *self, stele_pack_t *pack)
         { "text_bytes",    STELE_LIMIT_TEXT },
         { "content_bytes", STELE_LIMIT_CONTENT }
     };
-    size_t count = sizeof fixed / sizeof fixed [0];
-    stele_pack_string (pack, "limits");
-    size_t mark = stele_pack_open_map (pack);
-    for (size_t i = 0; i < count; i++)
+    stele_pack_key (pack, "limits");
+    stele_pack_map_begin (pack);
+    for (size_t i = 0; i < sizeof fixed / sizeof fixed [0]; i++)
         stele_pack_key_integer (pack, fixed [i].name, fixed [i].value);
     STELE_SETTINGS (LIMIT)
-    stele_pack_close (pack, mark, count);
+    stele_pack_map_end (pack);
 }
 
 static void
@@ -115,8 +116,8 @@ s_pack_parts (stele_pack_t *pack)
     snprintf (zmq, sizeof zmq, "%d.%d.%d", major, minor, patch);
     zsys_version (&major, &minor, &patch);
     snprintf (czmq, sizeof czmq, "%d.%d.%d", major, minor, patch);
-    stele_pack_string (pack, "parts");
-    stele_pack_map (pack, 7);
+    stele_pack_key (pack, "parts");
+    stele_pack_map_begin (pack);
     stele_pack_key_string (pack, "zmq", zmq);
     stele_pack_key_string (pack, "czmq", czmq);
     stele_pack_key_string (pack, "sqlite", stele_sqlite_version ());
@@ -124,21 +125,23 @@ s_pack_parts (stele_pack_t *pack)
     stele_pack_key_string (pack, "hiredis", stele_hiredis_version ());
     stele_pack_key_string (pack, "msgpack", stele_msgpack_version ());
     stele_pack_key_string (pack, "jansson", stele_jansson_version ());
+    stele_pack_map_end (pack);
 }
 
-//  What was lost and accepted as lost: the newest ones
+//  Losses that an operator accepted, newest first
 
 static int
 s_pack_loss (const stele_lost_t *lost, void *arg)
 {
     s_counts_t *self = arg;
-    stele_pack_map (self->pack, 6);
+    stele_pack_map_begin (self->pack);
     stele_pack_key_integer (self->pack, "time", lost->time_us);
     stele_pack_key_string (self->pack, "ledger", lost->ledger_id);
     stele_pack_key_integer (self->pack, "first", lost->first);
     stele_pack_key_integer (self->pack, "last", lost->last);
     stele_pack_key_integer (self->pack, "rejected", lost->rejected);
     stele_pack_key_string (self->pack, "evidence", lost->evidence);
+    stele_pack_map_end (self->pack);
     self->count++;
     return 0;
 }
@@ -147,7 +150,7 @@ static int
 s_pack_losses (stele_query_t *self, stele_pack_t *pack)
 {
     s_counts_t counts = { .pack = pack };
-    stele_pack_string (pack, "losses");
+    stele_pack_key (pack, "losses");
     size_t mark = stele_pack_open_array (pack);
     int rc = stele_reader_losses (self->reader, LOSSES_MAX, s_pack_loss, &counts);
     stele_pack_close (pack, mark, counts.count);
@@ -155,7 +158,7 @@ s_pack_losses (stele_query_t *self, stele_pack_t *pack)
 }
 
 int
-stele_query_info (stele_query_t *self, stele_params_t *params, stele_pack_t *pack)
+stele_operation_info (stele_query_t *self, stele_params_t *params, stele_pack_t *pack)
 {
     stele_pack_key_string (pack, "version", STELE_VERSION);
     stele_pack_key_integer (pack, "protocol", STELE_PROTOCOL);
@@ -163,7 +166,7 @@ stele_query_info (stele_query_t *self, stele_params_t *params, stele_pack_t *pac
     stele_token_t mode = { .kind = STELE_SCAN_END };
     if (self->context_size)
         mode = stele_scan_find (self->context, self->context_size, "mode", NULL, NULL);
-    stele_pack_string (pack, "mode");
+    stele_pack_key (pack, "mode");
     if (mode.kind == STELE_SCAN_TEXT)
         stele_pack_text (pack, mode.data, mode.size);
     else
@@ -173,13 +176,13 @@ stele_query_info (stele_query_t *self, stele_params_t *params, stele_pack_t *pac
     s_pack_part (self, "endpoints", "endpoints", pack);
     s_pack_parts (pack);
     int rc = s_pack_losses (self, pack);
-    return rc < 0? stele_query_failed (self, params, rc): 9;
+    return rc < 0? stele_query_failed (self, params, rc): 0;
 }
 
 //  -- stats -----------------------------------------------------------------------------
 
-//  Tasks that have no such word are left out: the total says that they are there.
-//  The largest counts come first, so that a bound leaves out the smallest.
+//  Tasks without such a word are left out, but are in the total. The largest counts come first,
+//  so that a bound leaves out the smallest.
 
 static int
 s_pack_count (const char *word, int64_t count, void *arg)
@@ -195,11 +198,11 @@ s_pack_count (const char *word, int64_t count, void *arg)
 static int
 s_pack_counts (stele_query_t *self, stele_pack_t *pack, const char *key, int which)
 {
-    stele_pack_string (pack, key);
+    stele_pack_key (pack, key);
     s_counts_t counts = { pack, 0, (size_t) self->settings->list_limit };
-    size_t mark = stele_pack_open_map (pack);
+    stele_pack_map_begin (pack);
     int rc = stele_reader_counts (self->reader, which, s_pack_count, &counts);
-    stele_pack_close (pack, mark, counts.count);
+    stele_pack_map_end (pack);
     return rc;
 }
 
@@ -207,37 +210,40 @@ static int
 s_pack_tasks (stele_query_t *self, const stele_ledger_stats_t *stats, stele_pack_t *pack)
 {
     static const char *const keys [] = { "by_role", "by_provider", "by_model" };
-    stele_pack_string (pack, "tasks");
-    stele_pack_map (pack, 5);
+    stele_pack_key (pack, "tasks");
+    stele_pack_map_begin (pack);
     stele_pack_key_integer (pack, "total", stats->tasks);
-    stele_pack_string (pack, "by_state");
-    stele_pack_map (pack, STELE_TASK_STATE_END - 1);
+    stele_pack_key (pack, "by_state");
+    stele_pack_map_begin (pack);
     for (int state = 1; state < STELE_TASK_STATE_END; state++)
         stele_pack_key_integer (pack,
             stele_vocabulary_word (STELE_VOCABULARY_TASK_STATE, state), stats->by_state [state]);
+    stele_pack_map_end (pack);
     for (int which = 0; which < 3; which++) {
         int rc = s_pack_counts (self, pack, keys [which], which);
         if (rc < 0)
             return rc;
     }
+    stele_pack_map_end (pack);
     return 0;
 }
 
 static void
 s_pack_ledger (const stele_query_t *self, const stele_ledger_stats_t *stats, stele_pack_t *pack)
 {
-    stele_pack_string (pack, "ledger");
-    stele_pack_map (pack, 6);
+    stele_pack_key (pack, "ledger");
+    stele_pack_map_begin (pack);
     stele_pack_key_integer (pack, "position", self->head);
     stele_pack_key_integer (pack, "size_bytes", stats->size_bytes);
     stele_pack_key_integer (pack, "wal_bytes", stats->wal_bytes);
     stele_pack_key_integer (pack, "commits", stats->commits);
     stele_pack_key_integer (pack, "rejected", stats->rejected);
     stele_pack_key_integer (pack, "losses", stats->losses);
+    stele_pack_map_end (pack);
 }
 
 int
-stele_query_stats (stele_query_t *self, stele_params_t *params, stele_pack_t *pack)
+stele_operation_stats (stele_query_t *self, stele_params_t *params, stele_pack_t *pack)
 {
     stele_ledger_stats_t stats;
     int rc = stele_reader_stats (self->reader, &stats);
@@ -246,26 +252,26 @@ stele_query_stats (stele_query_t *self, stele_params_t *params, stele_pack_t *pa
     if (rc < 0)
         return stele_query_failed (self, params, rc);
 
-    stele_pack_string (pack, "sessions");
-    stele_pack_map (pack, 1);
+    stele_pack_key (pack, "sessions");
+    stele_pack_map_begin (pack);
     stele_pack_key_integer (pack, "total", stats.sessions);
+    stele_pack_map_end (pack);
     s_pack_ledger (self, &stats, pack);
     stele_pack_key_integer (pack, "uptime_s",
         (stele_clock_steady_us () - self->opened_us) / 1000000);
-    int entries = 4;
-
     if (self->has_cache)
         s_pack_part (self, "redis", "cache", pack);
     else {
-        stele_pack_string (pack, "redis");
-        stele_pack_map (pack, 1);
+        stele_pack_key (pack, "redis");
+        stele_pack_map_begin (pack);
         stele_pack_key_string (pack, "state", "off");
+        stele_pack_map_end (pack);
     }
-    entries++;
     static const char *const parts [] = {
         "requests", "feed", "pipeline", "search", "recovery", "consistency"
     };
-    for (size_t i = 0; i < sizeof parts / sizeof parts [0]; i++, entries++)
+    for (size_t i = 0; i < sizeof parts / sizeof parts [0]; i++)
         s_pack_part (self, parts [i], parts [i], pack);
-    return entries + s_pack_entries (self, "writer", pack);
+    s_pack_entries (self, "writer", pack);
+    return 0;
 }

@@ -1,6 +1,6 @@
 /*  task_rows - task.history, task.outputs, task.metrics, session.commands
 
-    What belongs to one task or session, row after row.
+    The rows of one task or session.
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -12,20 +12,16 @@
 
 typedef struct {
     stele_chain_t chain;
-    const char *id;                 // Parameter that says of what
-    const char *owner;              // What that is, for messages
+    const char *id;                 // Parameter with the id of the owner
+    const char *owner;              // Kind of the owner, for messages
     const char *rows;               // Key of the answer
 } s_chain_t;
 
 static bool
 s_read_newest_first (stele_params_t *params)
 {
-    stele_span_t order = stele_params_text (params, "order");
-    if (!order.text || (order.size == 3 && memcmp (order.text, "asc", 3) == 0))
-        return false;
-    if (order.size != 4 || memcmp (order.text, "desc", 4) != 0)
-        stele_params_refuse (params, "order", "asc (oldest first, the default) or desc");
-    return true;
+    static const char *const orders [] = { "asc", "desc" };
+    return stele_params_choice (params, "order", orders, 2, 0, "asc (oldest first, the default) or desc") == 1;
 }
 
 static int
@@ -36,8 +32,9 @@ s_answer (stele_query_t *self, stele_params_t *params, stele_pack_t *pack,
     filter->after = stele_params_number (params, "cursor", 0, 0, INT64_MAX);
     filter->newest_first = s_read_newest_first (params);
     filter->limit = stele_query_limit (self, params);
-    stele_query_range_t range;
-    stele_query_read_range (params, &range);
+    stele_query_range_t range = { .wanted = false };
+    if (chain->chain == STELE_CHAIN_COMMANDS)
+        stele_query_read_range (params, &range);
     if (params->refusal.code)
         return params->refusal.code;
 
@@ -55,11 +52,12 @@ s_answer (stele_query_t *self, stele_params_t *params, stele_pack_t *pack,
             chain->owner, stele_params_show (id, shown));
     stele_rows_close (&rows);
     stele_rows_next (&rows, rows.full? rows.last: next);
-    return 2 + stele_query_pack_ranges (&range, pack);
+    stele_query_pack_ranges (&range, pack);
+    return 0;
 }
 
 int
-stele_query_task_history (stele_query_t *self, stele_params_t *params, stele_pack_t *pack)
+stele_operation_task_history (stele_query_t *self, stele_params_t *params, stele_pack_t *pack)
 {
     static const s_chain_t chain = { STELE_CHAIN_HISTORY, "task_id", "task", "history" };
     stele_chain_filter_t filter = { 0 };
@@ -68,7 +66,7 @@ stele_query_task_history (stele_query_t *self, stele_params_t *params, stele_pac
 }
 
 int
-stele_query_task_outputs (stele_query_t *self, stele_params_t *params, stele_pack_t *pack)
+stele_operation_task_outputs (stele_query_t *self, stele_params_t *params, stele_pack_t *pack)
 {
     static const s_chain_t chain = { STELE_CHAIN_OUTPUTS, "task_id", "task", "outputs" };
     stele_chain_filter_t filter = { 0 };
@@ -77,7 +75,7 @@ stele_query_task_outputs (stele_query_t *self, stele_params_t *params, stele_pac
 }
 
 int
-stele_query_task_metrics (stele_query_t *self, stele_params_t *params, stele_pack_t *pack)
+stele_operation_task_metrics (stele_query_t *self, stele_params_t *params, stele_pack_t *pack)
 {
     static const s_chain_t chain = { STELE_CHAIN_METRICS, "task_id", "task", "metrics" };
     stele_span_t names [STELE_PARAMS_VALUES];
@@ -88,7 +86,7 @@ stele_query_task_metrics (stele_query_t *self, stele_params_t *params, stele_pac
 }
 
 int
-stele_query_session_commands (stele_query_t *self, stele_params_t *params, stele_pack_t *pack)
+stele_operation_session_commands (stele_query_t *self, stele_params_t *params, stele_pack_t *pack)
 {
     static const s_chain_t chain = { STELE_CHAIN_COMMANDS, "session_id", "session", "commands" };
     stele_chain_filter_t filter = { 0 };

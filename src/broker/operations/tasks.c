@@ -16,7 +16,7 @@
 //  microseconds are the twelfth day of 1970, and no ledger holds 10^12 events.
 #define POSITION_MAX 1000000000000
 
-//  More than a person types into a search box
+//  More than anyone types into a search box
 #define SEARCH_MAX 1024
 
 static int
@@ -35,17 +35,17 @@ s_no_task (stele_params_t *params, stele_span_t id)
 }
 
 int
-stele_query_task_status (stele_query_t *self, stele_params_t *params, stele_pack_t *pack)
+stele_operation_task_status (stele_query_t *self, stele_params_t *params, stele_pack_t *pack)
 {
     stele_span_t id = stele_params_id (params, "task_id");
     int64_t min_position = stele_params_number (params, "min_position", 0, 0, INT64_MAX);
     if (params->refusal.code)
         return params->refusal.code;
 
-    stele_pack_string (pack, "task");
+    stele_pack_key (pack, "task");
     const char *source = "sqlite";
     int found = 0;
-    //  What Redis has is old in mode sqlite
+    //  In mode sqlite Redis is out of date
     if (self->live && !stele_query_in_mode (self, "sqlite")) {
         stele_record_clear (self->record);
         found = stele_live_task (self->live, self->ledger_id, id.text, id.size,
@@ -62,7 +62,7 @@ stele_query_task_status (stele_query_t *self, stele_params_t *params, stele_pack
     if (found == 0)
         return s_no_task (params, id);
     stele_pack_key_string (pack, "source", source);
-    return 2;
+    return 0;
 }
 
 //  -- task.get ----------------------------------------------------------------------
@@ -104,7 +104,7 @@ s_get_at (stele_query_t *self, stele_params_t *params, stele_span_t id, stele_pa
     if (found < 0)
         return stele_query_failed (self, params, found);
     if (found)
-        return 1;
+        return 0;
     char shown [80], time [40];
     stele_params_show (id, shown);
     if (when.position)
@@ -116,69 +116,46 @@ s_get_at (stele_query_t *self, stele_params_t *params, stele_span_t id, stele_pa
 }
 
 int
-stele_query_task_get (stele_query_t *self, stele_params_t *params, stele_pack_t *pack)
+stele_operation_task_get (stele_query_t *self, stele_params_t *params, stele_pack_t *pack)
 {
     stele_span_t id = stele_params_id (params, "task_id");
     if (params->refusal.code)
         return params->refusal.code;
-    stele_pack_string (pack, "task");
+    stele_pack_key (pack, "task");
     if (stele_params_has (params, "at"))
         return s_get_at (self, params, id, pack);
     int found = stele_reader_task (self->reader, id.text, id.size, s_pack_row, pack);
     if (found < 0)
         return stele_query_failed (self, params, found);
-    return found? 1: s_no_task (params, id);
+    return found? 0: s_no_task (params, id);
 }
 
 //  -- task.list ---------------------------------------------------------------------
 
-//  The first name of an order is the one its cursors carry
+//  By stele_order_t, as cursors contain them; then other names of the same orders
 
-static const struct {
-    const char *name;
-    stele_order_t order;
-} s_orders [] = {
-    { "created_desc",   STELE_ORDER_CREATED_DESC },
-    { "created_asc",    STELE_ORDER_CREATED_ASC },
-    { "updated_desc",   STELE_ORDER_UPDATED_DESC },
-    { "updated_asc",    STELE_ORDER_UPDATED_ASC },
-    { "completed_desc", STELE_ORDER_COMPLETED_DESC },
-    { "completed_asc",  STELE_ORDER_COMPLETED_ASC },
-    { "created",        STELE_ORDER_CREATED_DESC },
-    { "updated",        STELE_ORDER_UPDATED_DESC },
-    { "completed",      STELE_ORDER_COMPLETED_DESC },
-    { "newest",         STELE_ORDER_CREATED_DESC },
-    { "oldest",         STELE_ORDER_CREATED_ASC }
+static const char *const s_order_names [] = {
+    [STELE_ORDER_CREATED_DESC] = "created_desc",     [STELE_ORDER_CREATED_ASC] = "created_asc",
+    [STELE_ORDER_UPDATED_DESC] = "updated_desc",     [STELE_ORDER_UPDATED_ASC] = "updated_asc",
+    [STELE_ORDER_COMPLETED_DESC] = "completed_desc", [STELE_ORDER_COMPLETED_ASC] = "completed_asc",
+    "created", "updated", "completed", "newest", "oldest"
 };
-
-#define ORDER_COUNT (sizeof s_orders / sizeof s_orders [0])
 
 static stele_order_t
 s_read_order (stele_params_t *params)
 {
-    stele_span_t text = stele_params_text (params, "order");
-    if (!text.text)
-        return STELE_ORDER_CREATED_DESC;
-    for (size_t i = 0; i < ORDER_COUNT; i++)
-        if (strlen (s_orders [i].name) == text.size
-        &&  memcmp (s_orders [i].name, text.text, text.size) == 0)
-            return s_orders [i].order;
-    stele_params_refuse (params, "order",
+    static const stele_order_t others [] = {
+        STELE_ORDER_CREATED_DESC, STELE_ORDER_UPDATED_DESC, STELE_ORDER_COMPLETED_DESC,
+        STELE_ORDER_CREATED_DESC, STELE_ORDER_CREATED_ASC
+    };
+    size_t order = stele_params_choice (params, "order", s_order_names,
+        sizeof s_order_names / sizeof s_order_names [0], STELE_ORDER_CREATED_DESC,
         "created, updated or completed with _desc or _asc (or newest, oldest)");
-    return STELE_ORDER_CREATED_DESC;
+    return order <= STELE_ORDER_COMPLETED_ASC? (stele_order_t) order: others [order - STELE_ORDER_COMPLETED_ASC - 1];
 }
 
-static const char *
-s_order_name (stele_order_t order)
-{
-    size_t i = 0;
-    while (s_orders [i].order != order)
-        i++;
-    return s_orders [i].name;
-}
-
-//  A cursor is ORDER.TIME.KEY.POSITION.SKIP: the last place that was looked at, what position
-//  the list shows, and how much of its offset is left
+//  A cursor is ORDER.TIME.KEY.POSITION.SKIP: the last place that was looked at, the position that
+//  the list shows, and the rest of its offset
 
 static void
 s_print_cursor (char *cursor, size_t size, const char *order, const stele_page_t *page)
@@ -191,12 +168,12 @@ static void
 s_pack_cursor (stele_pack_t *pack, stele_order_t order, const stele_page_t *next)
 {
     char cursor [128];
-    stele_pack_string (pack, "next");
+    stele_pack_key (pack, "next");
     if (!next->more) {
         stele_pack_nil (pack);
         return;
     }
-    s_print_cursor (cursor, sizeof cursor, s_order_name (order), next);
+    s_print_cursor (cursor, sizeof cursor, s_order_names [order], next);
     stele_pack_string (pack, cursor);
 }
 
@@ -221,16 +198,16 @@ s_read_cursor (stele_params_t *params, stele_filter_t *filter)
     snprintf (cursor, sizeof cursor, "%.*s", text.size < 128? (int) text.size: 0, text.text);
     int fields = sscanf (cursor, "%15[a-z_].%" SCNd64 ".%" SCNd64 ".%" SCNd64 ".%" SCNd64, name,
         &page.time, &page.key, &page.position, &page.skip);
-    //  Only what this wrote reads back to the same text
+    //  Only a cursor that s_print_cursor wrote is printed the same again
     s_print_cursor (again, sizeof again, fields == 5? name: "", &page);
     if (fields != 5 || strlen (cursor) != text.size || strcmp (again, cursor) != 0
     ||  page.position < 0 || page.skip < 0)
         stele_params_refuse (params, "cursor", "the 'next' of an answer to task.list");
     else
-    if (strcmp (name, s_order_name (filter->order)) != 0)
+    if (strcmp (name, s_order_names [filter->order]) != 0)
         stele_params_fail (params, STELE_EBAD_REQUEST, "cursor",
             "the cursor is of a list in order %s, this one is in order %s: "
-            "keep the order from page to page", name, s_order_name (filter->order));
+            "keep the order from page to page", name, s_order_names [filter->order]);
     else
     if (stele_params_has (params, "offset"))
         stele_params_fail (params, STELE_EBAD_REQUEST, "offset",
@@ -244,7 +221,7 @@ typedef struct {
     stele_span_t models [STELE_PARAMS_VALUES];
 } s_values_t;
 
-//  Both ends included; a name that is absent leaves what is there
+//  Both ends included; an absent parameter leaves the value unchanged
 static void
 s_read_range (stele_params_t *params, const char *from, const char *to, int64_t *from_us, int64_t *to_us)
 {
@@ -290,7 +267,7 @@ s_read_filter (stele_query_t *self, stele_params_t *params, stele_filter_t *filt
     s_read_cursor (params, filter);
 }
 
-//  A time at which nothing had happened yet is not an empty list: nothing is known of it
+//  Before the first event nothing is known: that is not the same as an empty list
 static int
 s_check_known (stele_query_t *self, stele_params_t *params, int64_t time_us)
 {
@@ -315,13 +292,12 @@ s_answer_list (stele_query_t *self, stele_params_t *params, stele_pack_t *pack, 
         return params->refusal.code;
     stele_rows_t rows;
     stele_page_t next = { .more = false };
-    size_t start = stele_pack_size (pack);
+    stele_rows_open (&rows, self, pack, "tasks", STELE_FIELD_NONE);
     int rc;
-    //  The cursor belongs to the last row of a page: a page too large for one
-    //  answer is read again with as many rows as fit
+    //  The cursor belongs to the last row of a page: read a page that is too large for one
+    //  answer again, with as many rows as fit
     do {
-        stele_pack_rewind (pack, start);
-        stele_rows_open (&rows, self, pack, "tasks", STELE_FIELD_NONE);
+        stele_rows_again (&rows);
         rc = stele_reader_tasks (self->reader, &filter, stele_rows_add, &rows, &next);
         filter.limit = (int64_t) rows.count;
     } while (rc >= 0 && rows.full);
@@ -330,31 +306,25 @@ s_answer_list (stele_query_t *self, stele_params_t *params, stele_pack_t *pack, 
     stele_rows_close (&rows);
     s_pack_cursor (pack, filter.order, &next);
     stele_pack_key_integer (pack, "as_of", next.position);
-    int entries = 3;
-    if (next.cut || next.partial) {
+    if (next.cut || next.partial)
         stele_pack_key_bool (pack, "complete", false);
-        entries++;
-    }
-    if (next.cut) {
+    if (next.cut)
         stele_pack_key_integer (pack, "looked_to", next.time);
-        entries++;
-    }
     if (!with_total)
-        return entries;
+        return 0;
 
     bool complete;
     int64_t total = stele_reader_task_total (self->reader, &filter, &complete);
     if (total < 0)
         return stele_query_failed (self, params, (int) total);
     stele_pack_key_integer (pack, "total", total);
-    if (complete)
-        return entries + 1;
-    stele_pack_key_bool (pack, "total_complete", false);
-    return entries + 2;
+    if (!complete)
+        stele_pack_key_bool (pack, "total_complete", false);
+    return 0;
 }
 
 int
-stele_query_task_list (stele_query_t *self, stele_params_t *params, stele_pack_t *pack)
+stele_operation_task_list (stele_query_t *self, stele_params_t *params, stele_pack_t *pack)
 {
     stele_filter_t filter;
     s_values_t values;
@@ -362,10 +332,10 @@ stele_query_task_list (stele_query_t *self, stele_params_t *params, stele_pack_t
     return s_answer_list (self, params, pack, filter);
 }
 
-//  Running, and nothing was heard of it for longer than that: the longest silent first
+//  Running tasks with no event for longer than silent_s, longest silence first
 
 int
-stele_query_task_stuck (stele_query_t *self, stele_params_t *params, stele_pack_t *pack)
+stele_operation_task_stuck (stele_query_t *self, stele_params_t *params, stele_pack_t *pack)
 {
     int64_t silent_s = stele_params_number (params, "silent_s", 300, 0, 1000000000);
     stele_filter_t filter = {

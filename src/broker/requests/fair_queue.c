@@ -1,10 +1,11 @@
-/*  fair_queue - the requests that wait for a worker, one peer after the other
+/*  fair_queue - the requests that wait for a worker, in round-robin order of peers
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
     file, You can obtain one at https://mozilla.org/MPL/2.0/.
 */
 
+#include "base/memory.h"
 #include "broker/common/envelope.h"
 #include "broker/requests/fair_queue.h"
 
@@ -16,22 +17,20 @@ typedef struct {
 
 struct stele_fair_queue {
     zhashx_t *peers;                // s_peer_t by key
-    zlist_t *ring;                  // The same; the first one has its turn
+    zlist_t *ring;                  // The same; the first one is next
     size_t size;
 };
 
 stele_fair_queue_t *
 stele_fair_queue_new (void)
 {
-    stele_fair_queue_t *self = calloc (1, sizeof *self);
-    assert (self);
+    stele_fair_queue_t *self = STELE_NEW (stele_fair_queue_t);
     self->peers = zhashx_new ();
     self->ring = zlist_new ();
-    assert (self->peers && self->ring);
     return self;
 }
 
-//  It has no more requests here, and is not in the ring
+//  A peer without requests, already removed from the ring
 
 static void
 s_forget (stele_fair_queue_t *self, s_peer_t *peer)
@@ -71,11 +70,9 @@ stele_fair_queue_add (stele_fair_queue_t *self, stele_request_t *request)
     s_key (request, key);
     s_peer_t *peer = zhashx_lookup (self->peers, key);
     if (!peer) {
-        peer = calloc (1, sizeof *peer);
-        assert (peer);
+        peer = STELE_NEW (s_peer_t);
         strcpy (peer->key, key);
         peer->requests = zlist_new ();
-        assert (peer->requests);
         zhashx_insert (self->peers, key, peer);
         zlist_append (self->ring, peer);
     }

@@ -1,7 +1,7 @@
-/*  fair_queue - the requests that wait for a worker, one peer after the other
+/*  fair_queue - the requests that wait for a worker, in round-robin order of peers
 
-    A peer that asks a thousand questions at once waits for its own answers; one that
-    asks a single question has its turn after at most one of each other's.
+    A peer that sends a thousand requests at once delays only itself: another's single request
+    waits for at most one of each peer.
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -20,15 +20,15 @@ stele_fair_queue_t *
 void
     stele_fair_queue_destroy (stele_fair_queue_t **self_p);
 
-/*  Behind the others of its peer. The request stays its owner's.            */
+/*  Add after the other requests of its peer. The request is borrowed.       */
 void
     stele_fair_queue_add (stele_fair_queue_t *self, stele_request_t *request);
 
-/*  The next one, which waits no more. NULL: none.                           */
+/*  Take the next one out. NULL: none.                                       */
 stele_request_t *
     stele_fair_queue_next (stele_fair_queue_t *self);
 
-/*  It waits no more.                                                        */
+/*  Take that one out.                                                       */
 void
     stele_fair_queue_remove (stele_fair_queue_t *self, stele_request_t *request);
 

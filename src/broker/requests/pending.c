@@ -1,13 +1,14 @@
 /*  pending - a bounded table of requests, and their order of arrival
 
-    A token is (use << 32 | slot): the slot finds the request, and the number
-    of that slot's use tells a late answer from a timely one.
+    A token is (use << 32 | slot): the slot finds the request, and 'use', which counts how often
+    the slot was used, tells a late answer from a timely one.
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
     file, You can obtain one at https://mozilla.org/MPL/2.0/.
 */
 
+#include "base/memory.h"
 #include "broker/requests/pending.h"
 
 typedef struct {
@@ -32,10 +33,8 @@ stele_pending_t *
 stele_pending_new (size_t count_max, size_t bytes_max)
 {
     assert (count_max > 0 && count_max < NO_SLOT);
-    stele_pending_t *self = calloc (1, sizeof *self);
-    assert (self);
-    self->slots = calloc (count_max, sizeof *self->slots);
-    assert (self->slots);
+    stele_pending_t *self = STELE_NEW (stele_pending_t);
+    self->slots = stele_memory_new (count_max * sizeof *self->slots);
     for (uint32_t slot = 0; slot < count_max; slot++)
         self->slots [slot].next_free = slot + 1 < count_max? slot + 1: NO_SLOT;
     self->bytes_max = bytes_max;
@@ -61,11 +60,10 @@ stele_request_t *
 stele_pending_add (stele_pending_t *self, zmsg_t **envelope_p, zframe_t **body_p)
 {
     size_t bytes = zmsg_content_size (*envelope_p) + zframe_size (*body_p);
-    //  The first one has room whatever its size: message-bytes bounds it
+    //  A single one has room whatever its size, which message-bytes bounds
     if (self->free == NO_SLOT || (self->bytes && self->bytes + bytes > self->bytes_max))
         return NULL;
-    stele_request_t *request = calloc (1, sizeof *request);
-    assert (request);
+    stele_request_t *request = STELE_NEW (stele_request_t);
     uint32_t slot = self->free;
     self->free = self->slots [slot].next_free;
     self->slots [slot].request = request;
@@ -109,6 +107,7 @@ stele_pending_remove (stele_pending_t *self, stele_request_t *request)
 
     zmsg_destroy (&request->envelope);
     zframe_destroy (&request->body);
+    zframe_destroy (&request->ignored);
     for (int i = 0; i < STELE_MAILBOX_COUNT; i++)
         zframe_destroy (&request->parts [i]);
     free (request);
@@ -117,7 +116,7 @@ stele_pending_remove (stele_pending_t *self, stele_request_t *request)
 stele_request_t *
 stele_pending_find (stele_pending_t *self, uint64_t token)
 {
-    //  Tokens come back from our own actors only: the slot is one of ours
+    //  Tokens come only from actors of this broker: the slot exists
     s_slot_t *slot = &self->slots [(uint32_t) token];
     return slot->request && slot->request->token == token? slot->request: NULL;
 }

@@ -1,8 +1,8 @@
-/*  pending - the requests that are taken and not yet answered
+/*  pending - the requests that were accepted and are not answered yet
 
-    Bounded in number and bytes. A request is found by its token, which travels
+    Bounded in number and bytes. A request is found by its token, which goes
     with it to workers and mailboxes; tokens are not used twice, so an answer
-    that comes after its request was given up finds nothing.
+    that comes after its request has expired finds nothing.
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -13,7 +13,7 @@
 #define STELE_PENDING_H_INCLUDED
 
 #include <czmq.h>
-#include "broker/operations/query.h"
+#include "broker/operations/operations.h"
 
 /*  The actors that have a mailbox                                           */
 #define STELE_MAILBOXES(X) \
@@ -37,10 +37,11 @@ typedef enum {
 
 typedef struct stele_request {
     uint64_t token;
-    stele_pending_state_t state;    // The front's to set
-    const stele_operation_t *op;
-    zmsg_t *envelope;               // Whom to answer: frames before the body
+    stele_pending_state_t state;    // Set by the router
+    const stele_operation_t *operation;
+    zmsg_t *envelope;               // Frames before the body: where the answer goes
     zframe_t *body;                 // NULL once it is sent on
+    zframe_t *ignored;              // Names that the operation does not take, or NULL
     int64_t arrived_us;
     int64_t min_position;
     int64_t wait_ms;                // For min_position
@@ -57,12 +58,11 @@ typedef struct stele_pending stele_pending_t;
 stele_pending_t *
     stele_pending_new (size_t count_max, size_t bytes_max);
 
-/*  Destroys the requests too.                                               */
+/*  Also destroys the requests.                                              */
 void
     stele_pending_destroy (stele_pending_t **self_p);
 
-/*  Add one; takes ownership of both. NULL where there is no room: nothing is
-    taken then.                                                              */
+/*  Add one; takes ownership of both. NULL: no room, and both remain the caller's. */
 stele_request_t *
     stele_pending_add (stele_pending_t *self, zmsg_t **envelope_p, zframe_t **body_p);
 
@@ -70,11 +70,11 @@ stele_request_t *
 void
     stele_pending_remove (stele_pending_t *self, stele_request_t *request);
 
-/*  The request of a token, NULL where there is none any more.               */
+/*  The request of a token; NULL: it was removed.                            */
 stele_request_t *
     stele_pending_find (stele_pending_t *self, uint64_t token);
 
-/*  When to give it up; also for a new deadline.                             */
+/*  When it expires; may be called again.                                    */
 void
     stele_pending_set_deadline (stele_pending_t *self, stele_request_t *request,
         int64_t deadline_us);

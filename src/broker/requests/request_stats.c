@@ -1,4 +1,4 @@
-/*  request_stats - counters and a histogram an operation
+/*  request_stats - counters, and a histogram per operation
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -7,6 +7,7 @@
 
 #include <assert.h>
 #include <stdlib.h>
+#include "base/memory.h"
 #include "broker/common/histogram.h"
 #include "broker/requests/request_stats.h"
 
@@ -14,7 +15,7 @@ typedef struct {
     int64_t count;
     int64_t errors;
     stele_histogram_t *times;
-} s_op_tally_t;
+} s_counts_t;
 
 #define CODES 32                    // More than the codes of stele_error.h
 
@@ -22,18 +23,15 @@ struct stele_request_stats {
     int64_t total;
     int64_t errors;
     int64_t by_code [CODES];
-    s_op_tally_t *ops;              // As many as stele_operations
+    s_counts_t operations [STELE_OPERATION_REQUESTS];
 };
 
 stele_request_stats_t *
 stele_request_stats_new (void)
 {
-    stele_request_stats_t *self = calloc (1, sizeof *self);
-    assert (self);
-    self->ops = calloc (stele_operation_count, sizeof *self->ops);
-    assert (self->ops);
-    for (size_t i = 0; i < stele_operation_count; i++)
-        self->ops [i].times = stele_histogram_new ();
+    stele_request_stats_t *self = STELE_NEW (stele_request_stats_t);
+    for (size_t i = 0; i < STELE_OPERATION_REQUESTS; i++)
+        self->operations [i].times = stele_histogram_new ();
     return self;
 }
 
@@ -44,15 +42,14 @@ stele_request_stats_destroy (stele_request_stats_t **self_p)
     stele_request_stats_t *self = *self_p;
     if (!self)
         return;
-    for (size_t i = 0; i < stele_operation_count; i++)
-        stele_histogram_destroy (&self->ops [i].times);
-    free (self->ops);
+    for (size_t i = 0; i < STELE_OPERATION_REQUESTS; i++)
+        stele_histogram_destroy (&self->operations [i].times);
     free (self);
     *self_p = NULL;
 }
 
 void
-stele_request_stats_record (stele_request_stats_t *self, const stele_operation_t *op, int code, int64_t time_us)
+stele_request_stats_record (stele_request_stats_t *self, const stele_operation_t *operation, int code, int64_t time_us)
 {
     self->total++;
     if (code) {
@@ -60,45 +57,40 @@ stele_request_stats_record (stele_request_stats_t *self, const stele_operation_t
         self->errors++;
         self->by_code [-code]++;
     }
-    if (op) {
-        s_op_tally_t *tally = &self->ops [op - stele_operations];
-        tally->count++;
-        tally->errors += code != 0;
+    if (operation) {
+        s_counts_t *counts = &self->operations [operation - stele_operations];
+        counts->count++;
+        counts->errors += code != 0;
         if (time_us >= 0)
-            stele_histogram_record (tally->times, time_us);
+            stele_histogram_record (counts->times, time_us);
     }
 }
 
-size_t
+void
 stele_request_stats_pack (const stele_request_stats_t *self, stele_pack_t *pack)
 {
     stele_pack_key_integer (pack, "total", self->total);
     stele_pack_key_integer (pack, "errors", self->errors);
-    stele_pack_string (pack, "by_op");
-    size_t mark = stele_pack_open_map (pack);
-    size_t count = 0;
-    for (size_t i = 0; i < stele_operation_count; i++) {
-        const s_op_tally_t *tally = &self->ops [i];
-        if (tally->count == 0)
+    stele_pack_key (pack, "by_op");
+    stele_pack_map_begin (pack);
+    for (size_t i = 0; i < STELE_OPERATION_REQUESTS; i++) {
+        const s_counts_t *counts = &self->operations [i];
+        if (counts->count == 0)
             continue;
-        count++;
-        stele_pack_string (pack, stele_operations [i].name);
-        stele_pack_map (pack, 4);
-        stele_pack_key_integer (pack, "count", tally->count);
-        stele_pack_key_integer (pack, "errors", tally->errors);
-        stele_pack_key_integer (pack, "p50", stele_histogram_percentile (tally->times, 50));
-        stele_pack_key_integer (pack, "p99", stele_histogram_percentile (tally->times, 99));
+        stele_pack_key (pack, stele_operations [i].name);
+        stele_pack_map_begin (pack);
+        stele_pack_key_integer (pack, "count", counts->count);
+        stele_pack_key_integer (pack, "errors", counts->errors);
+        stele_pack_key_integer (pack, "p50", stele_histogram_percentile (counts->times, 50));
+        stele_pack_key_integer (pack, "p99", stele_histogram_percentile (counts->times, 99));
+        stele_pack_map_end (pack);
     }
-    stele_pack_close (pack, mark, count);
+    stele_pack_map_end (pack);
 
-    stele_pack_string (pack, "by_error");
-    mark = stele_pack_open_map (pack);
-    count = 0;
+    stele_pack_key (pack, "by_error");
+    stele_pack_map_begin (pack);
     for (int code = 1; code < CODES; code++)
-        if (self->by_code [code]) {
-            count++;
+        if (self->by_code [code])
             stele_pack_key_integer (pack, stele_error_name (-code), self->by_code [code]);
-        }
-    stele_pack_close (pack, mark, count);
-    return 4;
+    stele_pack_map_end (pack);
 }

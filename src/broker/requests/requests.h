@@ -1,27 +1,27 @@
 /*  requests - the actor that answers requests (protocol section 4)
 
-    A ROUTER in front of REP workers. The front knows every request that is not
-    answered yet (broker/requests/pending.h) and where it waits:
+    A ROUTER before REP workers. The router checks every request against the table of
+    operations, and knows all that are not answered yet (broker/requests/pending.h) and where
+    they are:
 
-                         +- min_position not reached --> waiting
-                         |                                  |
-      REQ --> front -----+----------------------------------+
-                         |
-                         +- publish, rejected.retry --> "writer" mailbox --+
-                         +- recover, check ----------> "cache" mailbox ----+--> answer
-                         +- stats --> every mailbox, then a worker --------+
-                         +- task.status, without Redis: the front itself --+
-                         +- all else --> an idle worker, or the queue -----+
+                          +- min_position not reached --> waiting
+                          |                                  |
+      REQ --> router -----+----------------------------------+
+                          |
+                          +- publish, rejected.retry --> "writer" mailbox --+
+                          +- recover, check ----------> "cache" mailbox ----+--> answer
+                          +- stats --> every mailbox, then a worker --------+
+                          +- task.status, without Redis: the router itself -+
+                          +- all others --> an idle worker, or the queue ---+
 
-    Workers are threads with their own read-only connection to the ledger, so
-    that a slow query blocks nobody while another worker is idle. The front has
-    one too, for what a few pages answer: that takes less time than telling a
-    worker. Whatever happens behind the front, each request has a time at which
-    it is answered.
+    Workers are threads with their own read-only connection to the ledger, so that a slow query
+    blocks no other request while another worker is idle. The router has one too, for reads of
+    a few pages: they take less time than a message to a worker. Each request has a deadline, so
+    that it is answered whatever happens in other actors.
 
-    After it has been started, the actor sends on its pipe "READY" and the
-    endpoint as it is bound, or "FAILED" and why, and ends. Then it takes
-      ENDPOINTS name endpoint ...   shown by info; answers nobody before it came
+    After its start the actor sends on its pipe "READY" and the endpoint as it is bound, or
+    "FAILED" and the reason, and ends. Then it takes
+      ENDPOINTS name endpoint ...   shown by info; no request is answered before it
       RECOVERY map                  one map of msgpack, shown as stats.recovery
       $TERM
 
@@ -34,19 +34,9 @@
 #define STELE_REQUESTS_H_INCLUDED
 
 #include <czmq.h>
-#include "broker/common/settings.h"
+#include "broker/operations/query.h"
 
-/*  All borrowed: they outlive the actor.                                    */
-typedef struct {
-    const stele_settings_t *settings;
-    const char *ledger_id;
-    int64_t started_at_us;          // When the broker was started
-    int64_t head;                   // Of the ledger, now
-    bool has_cache;                 // There is a "cache" mailbox
-    bool has_pipeline;              // There is a "pipeline" mailbox
-} stele_requests_args_t;
-
-/*  For zactor_new; args is a stele_requests_args_t, copied before it signals. */
+/*  For zactor_new; args is a stele_query_args_t, copied before it signals. */
 void
     stele_requests (zsock_t *pipe, void *args);
 

@@ -1,4 +1,4 @@
-/*  router - a request's way from its arrival to its answer
+/*  router - the way of a request from its arrival to its answer
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -8,21 +8,21 @@
 #include <assert.h>
 #include <inttypes.h>
 #include "broker/common/endpoint.h"
-#include "broker/common/answer.h"
 #include "broker/common/envelope.h"
-#include "broker/requests/router_internal.h"
 #include "broker/common/mode.h"
+#include "broker/requests/router_internal.h"
+#include "base/memory.h"
 #include "fault/fault.h"
 
 #define PENDING_MAX 10000
 #define PENDING_BYTES_MAX (256 * 1024 * 1024)
-#define UNREAD_MAX 10000            // Answers that one peer may leave unread: as many as it may ask for
+#define UNREAD_MAX 10000            // Answers that one peer may leave unread: as many as can be pending
 #define UNREAD_BYTES_MAX (16 * 1024 * 1024)         // and their bytes, or one answer
-#define UNREAD_ALL_MAX (256 * 1024 * 1024)          // Bytes that all peers may leave unread
-#define TAKEN_AT_ONCE 64            // From one socket, before the next one's turn
+#define UNREAD_ALL_MAX (256 * 1024 * 1024)          // Bytes that all peers together may leave unread
+#define TAKEN_AT_ONCE 64            // From one socket, before the next one
 #define WAIT_MS_DEFAULT 5000
 #define WAIT_MS_MAX 60000
-#define COMMIT_MS 60000             // Storage may hold back for a while
+#define COMMIT_MS 60000             // The writer may hold back while storage takes no writes
 
 const char *const stele_mailbox_names [STELE_MAILBOX_COUNT] = {
 #define MAILBOX_NAME(constant, name) name,
@@ -30,89 +30,7 @@ const char *const stele_mailbox_names [STELE_MAILBOX_COUNT] = {
 #undef MAILBOX_NAME
 };
 
-void
-stele_router_set_time (stele_router_t *self, stele_request_t *request, int64_t time_ms)
-{
-    stele_pending_set_deadline (self->pending, request, zclock_usecs () + time_ms * 1000);
-}
-
-//  -- answers --------------------------------------------------------------------------
-
-static zframe_t *
-s_refusal_frame (stele_router_t *self, const stele_refusal_t *refusal)
-{
-    stele_pack_clear (self->pack);
-    stele_answer_refuse (self->pack, refusal, NULL);
-    return zframe_new (stele_pack_data (self->pack), stele_pack_size (self->pack));
-}
-
-//  A peer that asks and asks and reads nothing is refused what would fill the memory
-
-static void
-s_withhold (stele_router_t *self, zframe_t **answer_p)
-{
-    stele_refusal_t refusal;
-    stele_refuse (&refusal, STELE_EUNAVAILABLE, NULL,
-        "this answer of %zu bytes does not fit beside those that were not read: "
-        "read them, then ask again, or for less", zframe_size (*answer_p));
-    zframe_destroy (answer_p);
-    *answer_p = s_refusal_frame (self, &refusal);
-    self->withheld++;
-}
-
-//  Send without blocking: a peer that went away, or does not read, loses its answer
-
-static void
-s_send (stele_router_t *self, zmsg_t *envelope, zframe_t **answer_p)
-{
-    zframe_t *peer = zframe_dup (zmsg_first (envelope));
-    const void *id = zframe_data (peer);
-    size_t id_size = zframe_size (peer);
-    if (!stele_send_quota_fits (self->unread, id, id_size, zframe_size (*answer_p)))
-        s_withhold (self, answer_p);
-    int rc = 0;
-    zframe_t *frame;
-    while (rc == 0 && (frame = zmsg_pop (envelope))) {
-        rc = zframe_send (&frame, self->peers, ZFRAME_MORE | ZFRAME_DONTWAIT);
-        zframe_destroy (&frame);
-    }
-    if (rc == 0)
-        rc = stele_send_quota_send (self->unread, id, id_size, answer_p, self->peers);
-    if (rc)
-        self->dropped++;
-    zframe_destroy (answer_p);
-    zframe_destroy (&peer);
-}
-
-//  Refuse what never became a request
-
-static void
-s_turn_away (stele_router_t *self, zmsg_t *envelope, const stele_operation_t *op,
-    const stele_refusal_t *refusal)
-{
-    zframe_t *answer = s_refusal_frame (self, refusal);
-    stele_request_stats_record (self->tally, op, refusal->code, -1);
-    s_send (self, envelope, &answer);
-}
-
 static void s_route (stele_router_t *self, stele_request_t *request);
-
-static void
-s_finish (stele_router_t *self, stele_request_t *request, int code, zframe_t **answer_p)
-{
-    stele_request_stats_record (self->tally, request->op, code, zclock_usecs () - request->arrived_us);
-    STELE_FAULT (request_answer_before);
-    s_send (self, request->envelope, answer_p);
-    stele_pending_remove (self->pending, request);
-}
-
-void
-stele_router_refuse (stele_router_t *self, stele_request_t *request,
-    const stele_refusal_t *refusal)
-{
-    zframe_t *answer = s_refusal_frame (self, refusal);
-    s_finish (self, request, refusal->code, &answer);
-}
 
 static void
 s_reached (stele_request_t *request, void *self)
@@ -129,23 +47,12 @@ s_set_head (stele_router_t *self, int64_t head)
     stele_pending_reach (self->pending, head, s_reached, self);
 }
 
-void
-stele_router_forward (stele_router_t *self, stele_request_t *request, zframe_t **answer_p)
-{
-    int64_t position = 0;
-    int code = stele_answer_read (zframe_data (*answer_p), zframe_size (*answer_p), &position);
-    s_finish (self, request, code, answer_p);
-    //  In mode redis the writer speaks of positions that no reader sees yet
-    if (self->mode != STELE_MODE_REDIS)
-        s_set_head (self, position);
-}
-
 //  -- requests ---------------------------------------------------------------------------
 
 static void
 s_route (stele_router_t *self, stele_request_t *request)
 {
-    switch (request->op->route) {
+    switch (request->operation->route) {
         case STELE_ROUTE_WRITER:
             stele_router_mail (self, STELE_MAILBOX_WRITER, request, COMMIT_MS);
             break;
@@ -162,71 +69,61 @@ s_route (stele_router_t *self, stele_request_t *request)
     }
 }
 
-//  What the front itself reads of a request
-
-typedef struct {
-    const stele_operation_t *op;
-    int64_t min_position;
-    int64_t wait_ms;
-} s_heading_t;
-
-static int
-s_read_heading (stele_router_t *self, zframe_t *body, s_heading_t *heading,
-    stele_refusal_t *refusal)
+static const stele_operation_t *
+s_check (stele_router_t *self, zframe_t *body, stele_params_t *params, stele_ignored_t *ignored)
 {
-    memset (heading, 0, sizeof *heading);
     size_t size = zframe_size (body);
-    if (size > (size_t) self->args.settings->message_bytes)
-        return stele_refuse (refusal, STELE_ETOO_LARGE, NULL,
-            "the request has %zu bytes, more than message-bytes %" PRId64, size,
-            self->args.settings->message_bytes);
+    if (size <= (size_t) self->args.settings->message_bytes)
+        return stele_operation_check (params, zframe_data (body), size, ignored);
+    stele_params_start (params, NULL, 0);
+    stele_params_fail (params, STELE_ETOO_LARGE, NULL,
+        "the request has %zu bytes, more than message-bytes %" PRId64, size,
+        self->args.settings->message_bytes);
+    return NULL;
+}
 
-    stele_params_t params;
-    if (stele_params_check (&params, zframe_data (body), size,
-        STELE_ROUTER_ELEMENTS_MAX) == 0) {
-        stele_span_t name = stele_params_id (&params, "op");
-        heading->op = stele_operation_find (name.text, name.size);
-        char shown [80];
-        if (!heading->op)
-            stele_params_fail (&params, STELE_EUNKNOWN_OP, "op", "there is no operation '%s'; there are%s",
-                stele_params_show (name, shown), stele_operation_names);
-        heading->min_position = stele_params_number (&params, "min_position", 0, 0, INT64_MAX);
-        heading->wait_ms = stele_params_number (&params, "timeout_ms", WAIT_MS_DEFAULT,
-            0, INT64_MAX);
-        if (heading->wait_ms > WAIT_MS_MAX)
-            heading->wait_ms = WAIT_MS_MAX;
-    }
-    *refusal = params.refusal;
-    return refusal->code;
+//  The value of "ignored" in the answer; NULL: nothing was ignored
+
+static zframe_t *
+s_ignored_frame (stele_router_t *self, const stele_ignored_t *ignored)
+{
+    if (ignored->count == 0)
+        return NULL;
+    stele_pack_clear (self->pack);
+    stele_pack_array (self->pack, ignored->count);
+    for (size_t i = 0; i < ignored->count; i++)
+        stele_pack_string (self->pack, ignored->names [i]);
+    return zframe_new (stele_pack_data (self->pack), stele_pack_size (self->pack));
 }
 
 static void
 s_accept (stele_router_t *self, zmsg_t **envelope_p, zframe_t **body_p)
 {
-    s_heading_t heading;
-    stele_refusal_t refusal;
-    if (s_read_heading (self, *body_p, &heading, &refusal)) {
-        s_turn_away (self, *envelope_p, heading.op, &refusal);
+    stele_params_t params;
+    stele_ignored_t ignored = { .count = 0 };
+    const stele_operation_t *operation = s_check (self, *body_p, &params, &ignored);
+    if (params.refusal.code) {
+        stele_router_turn_away (self, *envelope_p, operation, &params.refusal);
         return;
     }
     stele_request_t *request = stele_pending_add (self->pending, envelope_p, body_p);
     if (!request) {
-        stele_refuse (&refusal, STELE_EUNAVAILABLE, NULL,
+        stele_params_fail (&params, STELE_EUNAVAILABLE, NULL,
             "too many requests are waiting for their answers: try again");
-        s_turn_away (self, *envelope_p, heading.op, &refusal);
+        stele_router_turn_away (self, *envelope_p, operation, &params.refusal);
         return;
     }
-    request->op = heading.op;
+    request->operation = operation;
+    request->ignored = s_ignored_frame (self, &ignored);
     request->arrived_us = zclock_usecs ();
-    request->min_position = heading.min_position;
-    request->wait_ms = heading.wait_ms;
+    request->min_position = params.min_position;
+    request->wait_ms = params.timeout_ms < 0? WAIT_MS_DEFAULT:
+        params.timeout_ms < WAIT_MS_MAX? params.timeout_ms: WAIT_MS_MAX;
     if (request->min_position > self->head) {
         request->state = STELE_PENDING_WAITING;
         self->waits = true;
         stele_router_set_time (self, request, request->wait_ms);
     }
-    //  Not in s_route, which is also called while those that wait for a head are walked: an answer
-    //  may tell another head, and so end the next one of them
     else
     if (!stele_router_answers (self, request))
         s_route (self, request);
@@ -247,7 +144,7 @@ s_take_from_peer (stele_router_t *self)
         s_accept (self, &envelope, &body);
     else
     if (envelope)
-        s_turn_away (self, envelope, NULL, &refusal);
+        stele_router_turn_away (self, envelope, NULL, &refusal);
     else
         self->dropped++;
     zframe_destroy (&body);
@@ -272,15 +169,15 @@ s_expired (stele_request_t *request, void *arg)
         case STELE_PENDING_QUEUED:
             stele_fair_queue_remove (self->queue, request);
             stele_refuse (&refusal, STELE_ETIMEOUT, NULL,
-                "no worker was free in time: ask for less at once, or raise workers");
+                "no worker was free in time: send fewer requests at once, or raise workers");
             break;
         case STELE_PENDING_MAILED:
             stele_refuse (&refusal, STELE_ETIMEOUT, NULL,
-                "%s was not answered in time; it may still be done", request->op->name);
+                "%s was not answered in time; it may still be done", request->operation->name);
             break;
         default:
             stele_refuse (&refusal, STELE_ETIMEOUT, NULL,
-                "%s was not done in time", request->op->name);
+                "%s was not done in time", request->operation->name);
             break;
     }
     stele_router_refuse (self, request, &refusal);
@@ -328,13 +225,13 @@ stele_router_step (stele_router_t *self, zsock_t *pipe)
             items [count++].socket = zsock_resolve (self->mailboxes [i]);
     for (int i = 0; i < count; i++)
         items [i].events = ZMQ_POLLIN;
-    //  A new head is looked at with the next request, unless one waits for it
+    //  Unless a request waits for it, a new head is read along with the next request
     if (self->waits && stele_pending_count (self->pending, STELE_PENDING_WAITING) == 0)
         self->waits = false;
     if (!self->waits)
         items [HEADS].events = 0;
     if (zmq_poll (items, count, s_timeout_ms (self)) == -1)
-        return errno == ETERM;      // Or a signal, which is for others
+        return errno == ETERM;      // Else a signal, which others handle
 
     self->reading_us = 0;
     for (int i = 0; i < TAKEN_AT_ONCE && s_take_head (self); i++) {}
@@ -343,8 +240,10 @@ stele_router_step (stele_router_t *self, zsock_t *pipe)
         if (self->mailboxes [mailbox])
             for (int i = 0; i < TAKEN_AT_ONCE
                 && stele_router_take_from_mailbox (self, mailbox); i++) {}
+    s_set_head (self, self->answered);
     if (items [PEERS].revents)
         for (int i = 0; i < TAKEN_AT_ONCE && s_take_from_peer (self); i++) {}
+    s_set_head (self, self->answered);
     stele_pending_expire (self->pending, zclock_usecs (), s_expired, self);
     stele_router_feed_workers (self);
     return items [PIPE].revents != 0;
@@ -367,7 +266,7 @@ s_bind (stele_router_t *self, stele_refusal_t *refusal)
     assert (self->peers);
     zsock_set_router_mandatory (self->peers, 1);
     zsock_set_sndhwm (self->peers, UNREAD_MAX);
-    //  Twice the limit, so that what is a little too large is told so
+    //  Twice the limit, so that a request that is a little too large gets an answer
     int64_t bytes_max = settings->message_bytes * 2;
     zmq_setsockopt (zsock_resolve (self->peers), ZMQ_MAXMSGSIZE, &bytes_max, sizeof bytes_max);
     zsock_set_handshake_ivl (self->peers, 10000);
@@ -378,7 +277,7 @@ s_bind (stele_router_t *self, stele_refusal_t *refusal)
     if (stele_endpoint_check (settings->requests) != 0
     ||  zsock_bind (self->peers, "%s", settings->requests) == -1)
         return stele_refuse (refusal, STELE_EUNAVAILABLE, "requests",
-            "cannot answer requests on '%s': %s", settings->requests, zmq_strerror (errno));
+            "cannot listen for requests on '%s': %s", settings->requests, zmq_strerror (errno));
     return 0;
 }
 
@@ -410,16 +309,15 @@ s_connect (stele_router_t *self)
 //  -- the class ------------------------------------------------------------------------------
 
 stele_router_t *
-stele_router_new (const stele_requests_args_t *args, stele_refusal_t *refusal)
+stele_router_new (const stele_query_args_t *args, stele_refusal_t *refusal)
 {
-    stele_router_t *self = calloc (1, sizeof *self);
-    assert (self);
+    stele_router_t *self = STELE_NEW (stele_router_t);
     self->args = *args;
     self->head = args->head;
     self->mode = args->has_cache? stele_mode_initial (args->settings): STELE_MODE_SQLITE;
     self->pending = stele_pending_new (PENDING_MAX, PENDING_BYTES_MAX);
-    self->tally = stele_request_stats_new ();
-    self->unread = stele_send_quota_new (UNREAD_BYTES_MAX, UNREAD_ALL_MAX);
+    self->stats = stele_request_stats_new ();
+    self->quota = stele_send_quota_new (UNREAD_BYTES_MAX, UNREAD_ALL_MAX);
     self->pack = stele_pack_new ();
     assert (self->pack);
     self->queue = stele_fair_queue_new ();
@@ -434,11 +332,11 @@ stele_router_new (const stele_requests_args_t *args, stele_refusal_t *refusal)
 }
 
 static void
-s_say_stopping (stele_request_t *request, void *self)
+s_refuse_stopping (stele_request_t *request, void *self)
 {
     stele_refusal_t refusal;
     stele_refuse (&refusal, STELE_EUNAVAILABLE, NULL,
-        "the broker is stopping; %s may still have been done", request->op->name);
+        "the broker is stopping; %s may still have been done", request->operation->name);
     stele_router_refuse (self, request, &refusal);
 }
 
@@ -449,7 +347,7 @@ stele_router_destroy (stele_router_t **self_p)
     stele_router_t *self = *self_p;
     if (!self)
         return;
-    stele_pending_each (self->pending, s_say_stopping, self);
+    stele_pending_each (self->pending, s_refuse_stopping, self);
     stele_endpoint_release (self->peers);
     zsock_destroy (&self->peers);
     zsock_destroy (&self->workers);
@@ -459,8 +357,8 @@ stele_router_destroy (stele_router_t **self_p)
     stele_fair_queue_destroy (&self->queue);
     zlist_destroy (&self->idle);
     stele_pending_destroy (&self->pending);
-    stele_request_stats_destroy (&self->tally);
-    stele_send_quota_destroy (&self->unread);
+    stele_request_stats_destroy (&self->stats);
+    stele_send_quota_destroy (&self->quota);
     stele_pack_destroy (&self->pack);
     stele_query_close (&self->query);
     zframe_destroy (&self->endpoints);

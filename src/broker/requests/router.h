@@ -1,8 +1,7 @@
-/*  router - a request's way from its arrival to its answer
+/*  router - the way of a request from its arrival to its answer
 
-    What stands between the peers and those who answer: broker/requests/requests.h draws
-    it. The front never waits: each method takes what has arrived on one
-    socket, moves the requests concerned, and returns.
+    Between the peers and the actors that answer; broker/requests/requests.h has a drawing. The
+    router blocks only in stele_router_step, on all sockets at once.
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -19,13 +18,13 @@ typedef struct stele_router stele_router_t;
 
 /*  Bind and connect. Caller owns return value. NULL: the reason in the refusal. */
 stele_router_t *
-    stele_router_new (const stele_requests_args_t *args, stele_refusal_t *refusal);
+    stele_router_new (const stele_query_args_t *args, stele_refusal_t *refusal);
 
-/*  Answers what is pending with 'unavailable'.                              */
+/*  Refuses all pending requests with 'unavailable'.                         */
 void
     stele_router_destroy (stele_router_t **self_p);
 
-/*  Endpoint for peers, as it is bound. Owned by the front.                  */
+/*  Endpoint for peers, as it is bound. Owned by the router.                 */
 const char *
     stele_router_endpoint (const stele_router_t *self);
 
@@ -39,8 +38,8 @@ void
 void
     stele_router_set_recovery (stele_router_t *self, const void *map, size_t size);
 
-/*  Wait until something arrives on a socket or on 'pipe', or a request has to be given
-    up; take what has arrived. Returns true when there is something on the pipe. */
+/*  Wait until something arrives on a socket or on 'pipe', or a request expires; take what has
+    arrived. Returns true when there is something on the pipe.               */
 bool
     stele_router_step (stele_router_t *self, zsock_t *pipe);
 

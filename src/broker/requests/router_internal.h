@@ -1,4 +1,12 @@
-/*  router_internal - what the files of the front share
+/*  router_internal - the router, between its files
+
+      router.c              peers in: check, route, expire; the loop over the sockets
+      router_mailboxes.c    requests to the writer and the cache; statistics of all actors
+      router_workers.c      requests to workers, and those that the router answers itself
+      router_answers.c      answers and refusals to the peers
+
+    One class, whose files call only those below them in this list. An answer that makes a later
+    position visible is noted in 'answered'; the loop then routes what waits for it.
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -9,68 +17,74 @@
 #define STELE_ROUTER_INTERNAL_H_INCLUDED
 
 #include "broker/requests/router.h"
-#include "broker/operations/query.h"
-#include "broker/requests/request_stats.h"
-#include "broker/requests/fair_queue.h"
 #include "broker/common/send_quota.h"
+#include "broker/operations/query.h"
+#include "broker/requests/fair_queue.h"
+#include "broker/requests/request_stats.h"
 
 struct stele_router {
-    stele_requests_args_t args;
+    stele_query_args_t args;
     zsock_t *peers;                 // ROUTER
     zsock_t *workers;               // ROUTER
     zsock_t *heads;                 // SUB
-    bool waits;                     // Some request may wait for a head
-    zsock_t *mailboxes [STELE_MAILBOX_COUNT];   // DEALER; NULL: not there
+    bool waits;                     // A request may be waiting for a head
+    zsock_t *mailboxes [STELE_MAILBOX_COUNT];   // DEALER; NULL: no such actor
     stele_pending_t *pending;
-    stele_fair_queue_t *queue;           // Requests for workers
+    stele_fair_queue_t *queue;      // Requests for workers
     zlist_t *idle;                  // Identities of workers
-    stele_query_t query;            // To answer itself; its reader is NULL where there is Redis
-    int64_t reading_us;             // What it has spent on that in this step,
-    int64_t reads_from_us;          // and since when it does so (again)
-    stele_request_stats_t *tally;
-    stele_send_quota_t *unread;
-    int64_t dropped;                // Answers that had nobody to take them
-    int64_t withheld;               // Answers that were refused, others being unread
+    stele_query_t query;            // For point reads; its reader is NULL with Redis
+    int64_t reading_us;             // Time spent on point reads in this step,
+    int64_t reads_from_us;          // and when they may continue
+    stele_request_stats_t *stats;
+    stele_send_quota_t *quota;      // Of answers that peers have not read
+    int64_t dropped;                // Answers that no peer was there to take
+    int64_t withheld;               // Answers replaced by a refusal, too much being unread
     int64_t head;
-    int mode;                       // stele_mode_t, as the writer said last
+    int64_t answered;               // Latest position in an answer
+    int mode;                       // stele_mode_t, from the writer's last answer
     stele_pack_t *pack;
     zframe_t *endpoints;
     zframe_t *recovery;
-    zframe_t *consistency;          // The last check, its answer's entries
-    zframe_t *parts [STELE_MAILBOX_COUNT];      // Of the statistics, the last ones that came,
-    int64_t parts_us [STELE_MAILBOX_COUNT];     // and when
+    zframe_t *consistency;          // Entries of the last consistency.check
+    zframe_t *parts [STELE_MAILBOX_COUNT];      // Last statistics of each actor,
+    int64_t parts_us [STELE_MAILBOX_COUNT];     // and when they came
 };
-
-//  More elements than the largest publish has; checking them takes some milliseconds
-#define STELE_ROUTER_ELEMENTS_MAX 4000000
 
 extern const char *const stele_mailbox_names [STELE_MAILBOX_COUNT];
 
-/*  The time from now in which a request has to be answered, or go on.       */
+/*  -- router_answers.c -------------------------------------------------------- */
+
+/*  The time from now at which a request expires or moves on.                */
 void
     stele_router_set_time (stele_router_t *self, stele_request_t *request, int64_t time_ms);
 
-/*  Answer with a refusal; the request is gone then.                         */
+/*  Refuse what did not become a request. 'operation' NULL: unknown.         */
+void
+    stele_router_turn_away (stele_router_t *self, zmsg_t *envelope, const stele_operation_t *operation,
+        const stele_refusal_t *refusal);
+
+/*  Answer with a refusal, and destroy the request.                          */
 void
     stele_router_refuse (stele_router_t *self, stele_request_t *request,
         const stele_refusal_t *refusal);
 
-/*  Answer with what a worker or a mailbox said; takes ownership of it.      */
+/*  Answer with what a worker or a mailbox answered, which this takes ownership of, and destroy
+    the request.                                                             */
 void
     stele_router_forward (stele_router_t *self, stele_request_t *request, zframe_t **answer_p);
 
-/*  Answer here and now what is a point read, if this front can, and holds up nobody by it; false:
-    somebody else has to.                                                    */
+/*  -- router_workers.c -------------------------------------------------------- */
+
+/*  Answer a point read at once, where this router can, and delays no other request by it; false:
+    route it.                                                                */
 bool
     stele_router_answers (stele_router_t *self, stele_request_t *request);
-
-/*  -- router_workers.c -------------------------------------------------------- */
 
 /*  Into the queue for workers.                                              */
 void
     stele_router_queue (stele_router_t *self, stele_request_t *request);
 
-/*  Give idle workers what is queued.                                        */
+/*  Send queued requests to idle workers.                                    */
 void
     stele_router_feed_workers (stele_router_t *self);
 
@@ -78,13 +92,13 @@ void
 bool
     stele_router_take_from_worker (stele_router_t *self);
 
-/*  -- router_mailboxes.c ------------------------------------------------------------- */
+/*  -- router_mailboxes.c ------------------------------------------------------ */
 
 void
     stele_router_mail (stele_router_t *self, stele_mailbox_t mailbox,
         stele_request_t *request, int64_t time_ms);
 
-/*  Ask every mailbox for its statistics.                                    */
+/*  Request the statistics of every mailbox.                                 */
 void
     stele_router_gather (stele_router_t *self, stele_request_t *request);
 

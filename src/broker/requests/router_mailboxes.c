@@ -6,8 +6,9 @@
 */
 
 #include "broker/common/answer.h"
-#include "broker/requests/router_internal.h"
 #include "broker/common/mode.h"
+#include "broker/requests/router_internal.h"
+#include "wire/map.h"
 
 #define GATHER_MS 500
 
@@ -29,7 +30,7 @@ stele_router_mail (stele_router_t *self, stele_mailbox_t mailbox, stele_request_
     stele_refusal_t refusal;
     if (!self->mailboxes [mailbox]) {
         stele_refuse (&refusal, STELE_EUNAVAILABLE, NULL,
-            "%s needs Redis, which this broker runs without", request->op->name);
+            "%s needs Redis, which this broker runs without", request->operation->name);
         stele_router_refuse (self, request, &refusal);
         return;
     }
@@ -37,7 +38,7 @@ stele_router_mail (stele_router_t *self, stele_mailbox_t mailbox, stele_request_
     stele_router_set_time (self, request, time_ms);
     if (s_mail (self, mailbox, request->token, &request->body)) {
         stele_refuse (&refusal, STELE_EUNAVAILABLE, NULL,
-            "the %s has more requests than it can take: try again", stele_mailbox_names [mailbox]);
+            "the %s has too many requests: try again", stele_mailbox_names [mailbox]);
         stele_router_refuse (self, request, &refusal);
     }
 }
@@ -48,8 +49,9 @@ stele_router_gather (stele_router_t *self, stele_request_t *request)
     request->state = STELE_PENDING_GATHERING;
     stele_router_set_time (self, request, GATHER_MS);
     stele_pack_clear (self->pack);
-    stele_pack_map (self->pack, 1);
-    stele_pack_key_string (self->pack, "op", "stats");
+    stele_pack_map_begin (self->pack);
+    stele_pack_key_string (self->pack, "op", stele_operations [STELE_OPERATION_STATS].name);
+    stele_pack_map_end (self->pack);
     for (int i = 0; i < STELE_MAILBOX_COUNT; i++) {
         if (!self->mailboxes [i])
             continue;
@@ -59,14 +61,13 @@ stele_router_gather (stele_router_t *self, stele_request_t *request)
     }
 }
 
-//  A part that is not one map would make the whole of the statistics unreadable
+//  A part that is not one map would make all statistics unreadable
 
 static bool
 s_is_map (zframe_t *frame)
 {
-    stele_params_t params;
-    return stele_params_check (&params, zframe_data (frame), zframe_size (frame),
-        STELE_ROUTER_ELEMENTS_MAX) == 0;
+    stele_map_t map;
+    return stele_map_open (&map, zframe_data (frame), zframe_size (frame)) == 0;
 }
 
 static void
@@ -77,7 +78,7 @@ s_remember_part (stele_router_t *self, stele_mailbox_t mailbox, zframe_t *part)
     self->parts_us [mailbox] = zclock_usecs ();
 }
 
-//  An answer that nobody waits for any more: a part of statistics has no "ok"
+//  Statistics, unlike the answer of an operation, have no "ok"
 
 static bool
 s_is_part (zframe_t *answer)
@@ -100,7 +101,7 @@ s_take_part (stele_router_t *self, stele_mailbox_t mailbox, stele_request_t *req
     stele_router_queue (self, request);
 }
 
-//  The entries of the answer to a consistency.check, and when it came
+//  Keep the entries of the answer to a consistency.check, and its time
 
 static void
 s_remember_check (stele_router_t *self, zframe_t *answer)
@@ -130,7 +131,7 @@ s_remember_check (stele_router_t *self, zframe_t *answer)
     self->consistency = zframe_new (stele_pack_data (self->pack), stele_pack_size (self->pack));
 }
 
-//  The writer's answer tells the mode, whoever asked
+//  The answer to "mode" contains the mode, whichever client requested it
 
 static void
 s_remember_mode (stele_router_t *self, zframe_t *answer)
@@ -139,6 +140,12 @@ s_remember_mode (stele_router_t *self, zframe_t *answer)
     int code = mode.kind == STELE_SCAN_TEXT? stele_mode_of (mode.data, mode.size): -1;
     if (code >= 0)
         self->mode = code;
+}
+
+static bool
+s_is (const stele_request_t *request, stele_operation_id_t id)
+{
+    return request->operation == &stele_operations [id];
 }
 
 bool
@@ -157,7 +164,7 @@ stele_router_take_from_mailbox (stele_router_t *self, stele_mailbox_t mailbox)
         request = stele_pending_find (self->pending, number);
         readable = true;
     }
-    //  Also one that nobody waits for any more
+    //  Also from an answer that came too late for its request
     if (readable && !request && mailbox == STELE_MAILBOX_WRITER)
         s_remember_mode (self, answer);
     if (readable && (!request || request->state == STELE_PENDING_QUEUED
@@ -168,9 +175,9 @@ stele_router_take_from_mailbox (stele_router_t *self, stele_mailbox_t mailbox)
         s_take_part (self, mailbox, request, &answer);
     else
     if (request && request->state == STELE_PENDING_MAILED) {
-        if (streq (request->op->name, "consistency.check"))
+        if (s_is (request, STELE_OPERATION_CONSISTENCY_CHECK))
             s_remember_check (self, answer);
-        if (streq (request->op->name, "mode"))
+        if (s_is (request, STELE_OPERATION_MODE))
             s_remember_mode (self, answer);
         stele_router_forward (self, request, &answer);
     }

@@ -5,12 +5,12 @@
     file, You can obtain one at https://mozilla.org/MPL/2.0/.
 */
 
-#include "broker/requests/router_internal.h"
-#include "broker/common/mode.h"
 #include "base/clock.h"
+#include "broker/common/mode.h"
+#include "broker/requests/router_internal.h"
 
-//  Others wait for the front meanwhile: what it spends on point reads in one step, and how long it leaves
-//  them all to the workers when one has taken too long, the disk being slow or the record large
+//  Point reads delay all other requests: time for them in one step; and how long the workers get
+//  them all after one took too long, because of a slow disk or a large record
 #define READING_US  2000
 #define TOO_LONG_US 10000
 #define REST_US     1000000
@@ -18,15 +18,15 @@
 static void
 s_pack_frame (stele_router_t *self, const char *key, zframe_t *map)
 {
-    stele_pack_string (self->pack, key);
+    stele_pack_key (self->pack, key);
     if (map)
         stele_pack_packed (self->pack, zframe_data (map), zframe_size (map));
     else
         stele_pack_map (self->pack, 0);
 }
 
-//  The part of an actor that did not answer in time, waiting for Redis, say: as it was last,
-//  with its age
+//  The last statistics of an actor that did not answer in time, because Redis hangs for example,
+//  with their age
 
 static void
 s_pack_old_part (stele_router_t *self, stele_mailbox_t mailbox)
@@ -34,25 +34,20 @@ s_pack_old_part (stele_router_t *self, stele_mailbox_t mailbox)
     zframe_t *part = self->parts [mailbox];
     stele_scan_t scan = stele_scan_start (zframe_data (part), zframe_size (part));
     uint32_t count = stele_scan_next (&scan).count;
-    stele_pack_string (self->pack, stele_mailbox_names [mailbox]);
+    stele_pack_key (self->pack, stele_mailbox_names [mailbox]);
     stele_pack_map (self->pack, count + 1);
-    for (uint32_t i = 0; i < count * 2; i++) {
-        const void *value;
-        size_t size;
-        stele_scan_skip (&scan, &value, &size);
-        stele_pack_packed (self->pack, value, size);
-    }
-    stele_pack_key_integer (self->pack, "age_ms",
-        (zclock_usecs () - self->parts_us [mailbox]) / 1000);
+    stele_pack_packed (self->pack, scan.next, (size_t) (scan.end - scan.next));
+    stele_pack_string (self->pack, "age_ms");
+    stele_pack_integer (self->pack, (zclock_usecs () - self->parts_us [mailbox]) / 1000);
 }
 
 static void
 s_pack_requests (stele_router_t *self)
 {
     stele_pack_t *pack = self->pack;
-    stele_pack_string (pack, "requests");
-    size_t mark = stele_pack_open_map (pack);
-    size_t count = stele_request_stats_pack (self->tally, pack);
+    stele_pack_key (pack, "requests");
+    stele_pack_map_begin (pack);
+    stele_request_stats_pack (self->stats, pack);
     stele_pack_key_integer (pack, "waiting",
         (int64_t) stele_pending_count (self->pending, STELE_PENDING_WAITING));
     stele_pack_key_integer (pack, "queued",
@@ -61,40 +56,41 @@ s_pack_requests (stele_router_t *self)
         (int64_t) stele_pending_count (self->pending, STELE_PENDING_WORKING));
     stele_pack_key_integer (pack, "dropped", self->dropped);
     stele_pack_key_integer (pack, "withheld", self->withheld);
-    stele_pack_key_integer (pack, "unread_bytes", (int64_t) stele_send_quota_total (self->unread));
-    stele_pack_close (pack, mark, count + 6);
+    stele_pack_key_integer (pack, "unread_bytes", (int64_t) stele_send_quota_total (self->quota));
+    stele_pack_map_end (pack);
 }
 
-//  What stats.c answers from
+//  What stats.c answers from; NULL: nothing
 
 static zframe_t *
 s_context (stele_router_t *self, stele_request_t *request)
 {
-    bool all = stele_route_informs (request->op->route);
+    bool all = stele_route_informs (request->operation->route);
     if (!all && self->mode == STELE_MODE_DUAL)
         return NULL;
     stele_pack_clear (self->pack);
-    stele_pack_map (self->pack, all? STELE_MAILBOX_COUNT + 5: 1);
+    stele_pack_map_begin (self->pack);
     stele_pack_key_string (self->pack, "mode", stele_mode_word ((stele_mode_t) self->mode));
-    if (!all)
-        return zframe_new (stele_pack_data (self->pack), stele_pack_size (self->pack));
-    for (int i = 0; i < STELE_MAILBOX_COUNT; i++)
+    for (int i = 0; all && i < STELE_MAILBOX_COUNT; i++)
         if (request->parts [i] || !self->parts [i])
             s_pack_frame (self, stele_mailbox_names [i], request->parts [i]);
         else
             s_pack_old_part (self, i);
-    s_pack_frame (self, "endpoints", self->endpoints);
-    s_pack_frame (self, "recovery", self->recovery);
-    s_pack_frame (self, "consistency", self->consistency);
-    s_pack_requests (self);
+    if (all) {
+        s_pack_frame (self, "endpoints", self->endpoints);
+        s_pack_frame (self, "recovery", self->recovery);
+        s_pack_frame (self, "consistency", self->consistency);
+        s_pack_requests (self);
+    }
+    stele_pack_map_end (self->pack);
     return zframe_new (stele_pack_data (self->pack), stele_pack_size (self->pack));
 }
 
 static int
 s_send_to_worker (stele_router_t *self, const char *identity, stele_request_t *request)
 {
-    //  A worker that has just connected is known once its connection has been
-    //  taken in, which asking for events does
+    //  zsock_events makes the socket process connections: a worker that has just connected is
+    //  known only after that
     zsock_events (self->workers);
     zframe_t *frames [] = {
         zframe_from (identity),
@@ -115,17 +111,17 @@ s_send_to_worker (stele_router_t *self, const char *identity, stele_request_t *r
     return rc;
 }
 
-//  Its last answer was withheld, and it has not read what was there before: no work for it
+//  Its last answer was withheld, and it has not read the earlier ones since: do no work for it
 
 static bool
 s_reads_nothing (stele_router_t *self, stele_request_t *request)
 {
     zframe_t *id = zmsg_first (request->envelope);
-    if (!stele_send_quota_stuck (self->unread, zframe_data (id), zframe_size (id)))
+    if (!stele_send_quota_stuck (self->quota, zframe_data (id), zframe_size (id)))
         return false;
     stele_refusal_t refusal;
     stele_refuse (&refusal, STELE_EUNAVAILABLE, NULL,
-        "earlier answers were not read: read them, then ask again");
+        "earlier answers were not read: read them, then send the request again");
     stele_router_refuse (self, request, &refusal);
     self->withheld++;
     return true;
@@ -134,7 +130,7 @@ s_reads_nothing (stele_router_t *self, stele_request_t *request)
 bool
 stele_router_answers (stele_router_t *self, stele_request_t *request)
 {
-    if (request->op->route != STELE_ROUTE_POINT || !self->query.reader || self->reading_us > READING_US)
+    if (request->operation->route != STELE_ROUTE_POINT || !self->query.reader || self->reading_us > READING_US)
         return false;
     int64_t begun_us = stele_clock_steady_us ();
     if (begun_us < self->reads_from_us)
@@ -187,7 +183,7 @@ stele_router_take_from_worker (stele_router_t *self)
     //  [identity][token][][answer]
     assert (zmsg_size (frames) == 4);
     char *identity = zmsg_popstr (frames);
-    zlist_push (self->idle, identity);      // The one whose caches are warm comes first
+    zlist_push (self->idle, identity);      // The one with the warmest caches first
     freen (identity);
     zframe_t *token = zmsg_pop (frames);
     uint64_t number;

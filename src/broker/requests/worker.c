@@ -27,7 +27,6 @@ s_open (s_worker_t *self, const stele_worker_args_t *args, stele_refusal_t *refu
         return -1;
     char endpoint [80];
     self->requests = zsock_new (ZMQ_REP);
-    assert (self->requests);
     zsock_set_identity (self->requests, args->identity);
     zsock_set_linger (self->requests, 0);
     return zsock_connect (self->requests, "%s",
@@ -76,7 +75,7 @@ stele_worker (zsock_t *pipe, void *args)
             { zsock_resolve (pipe), 0, ZMQ_POLLIN, 0 },
             { zsock_resolve (self.requests), 0, ZMQ_POLLIN, 0 }
         };
-        //  Nothing but $TERM comes on the pipe
+        //  Only $TERM comes on the pipe
         while (stele_poll (items, 2, -1) >= 0 && !(items [0].revents & ZMQ_POLLIN))
             if (items [1].revents & ZMQ_POLLIN)
                 s_answer (&self);

@@ -1,8 +1,8 @@
 /*  worker - a thread that answers requests one at a time
 
-    A REP socket behind the front's ROUTER, with a read-only connection to the
-    ledger and a reader of the live state of its own. It answers whatever
-    comes: a REP that does not would never be given a request again.
+    A REP socket connected to the router, with its own read-only connection to the ledger and
+    its own reader of live records in Redis. It answers every request: a REP that does not
+    never gets another one.
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -13,16 +13,16 @@
 #define STELE_WORKER_H_INCLUDED
 
 #include <czmq.h>
-#include "broker/requests/requests.h"
+#include "broker/operations/query.h"
 
 /*  All borrowed: they outlive the actor.                                    */
 typedef struct {
-    const stele_requests_args_t *requests;
-    const char *identity;           // By which the front knows it
+    const stele_query_args_t *requests;
+    const char *identity;           // Of its socket, known to the router
 } stele_worker_args_t;
 
 /*  For zactor_new; args is a stele_worker_args_t, copied before it signals. Sends
-    "READY", or "FAILED" and why, and ends. Then it takes $TERM. Requests come as
+    "READY", or "FAILED" and the reason, and ends. Then it takes $TERM. Requests come as
     [request], or [request][context] (query.h), on the inproc endpoint "workers". */
 void
     stele_worker (zsock_t *pipe, void *args);
