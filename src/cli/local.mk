@@ -19,7 +19,7 @@ bin_PROGRAMS += stele
 stele_SOURCES = \
     src/cli/stele.c \
     src/cli/shared/ask.c src/cli/shared/ask.h \
-    src/cli/shared/cli.c src/cli/shared/cli.h \
+    src/cli/shared/cli.h \
     src/cli/shared/page.c src/cli/shared/page.h \
     src/cli/shared/push.c src/cli/shared/push.h \
     src/cli/shared/scope.c src/cli/shared/scope.h \
@@ -27,6 +27,7 @@ stele_SOURCES = \
     src/cli/shared/task_page.c src/cli/shared/task_page.h \
     src/cli/shared/task_table.c src/cli/shared/task_table.h \
     src/cli/shared/value.c src/cli/shared/value.h \
+    src/cli/terminal/message.c src/cli/terminal/message.h \
     src/cli/terminal/progress.c src/cli/terminal/progress.h \
     src/cli/files/csv.c src/cli/files/csv.h \
     src/cli/files/digest.c src/cli/files/digest.h \
