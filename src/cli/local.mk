@@ -10,6 +10,7 @@ src_cli_libcli_la_SOURCES = \
     src/cli/terminal/text.c src/cli/terminal/text.h \
     src/cli/files/interrupt.c src/cli/files/interrupt.h \
     src/cli/files/lines.c src/cli/files/lines.h
+src_cli_libcli_la_LIBADD = src/base/libbase.la
 
 sbin_PROGRAMS += steled
 steled_SOURCES = src/cli/accept.c src/cli/steled.c
@@ -20,12 +21,16 @@ stele_SOURCES = \
     src/cli/stele.c \
     src/cli/shared/ask.c src/cli/shared/ask.h \
     src/cli/shared/cli.h \
+    src/cli/shared/cell.c src/cli/shared/cell.h \
     src/cli/shared/page.c src/cli/shared/page.h \
+    src/cli/shared/pages.c src/cli/shared/pages.h \
     src/cli/shared/push.c src/cli/shared/push.h \
+    src/cli/shared/push_report.c src/cli/shared/push_internal.h \
     src/cli/shared/scope.c src/cli/shared/scope.h \
     src/cli/shared/screen.c src/cli/shared/screen.h \
     src/cli/shared/task_page.c src/cli/shared/task_page.h \
     src/cli/shared/task_table.c src/cli/shared/task_table.h \
+    src/cli/shared/time_option.c src/cli/shared/time_option.h \
     src/cli/shared/value.c src/cli/shared/value.h \
     src/cli/terminal/message.c src/cli/terminal/message.h \
     src/cli/terminal/progress.c src/cli/terminal/progress.h \

@@ -202,7 +202,7 @@ class SqliteTest(MigrateTest):
         child.send_signal(signal.SIGKILL)
         child.wait()
         report, pushed = self.migrate()
-        self.assertRegex(self.stderr, "was (begun before|complete already)")
+        self.assertRegex(self.stderr, "was (started before|complete already)")
         self.assertEqual(self.ask("ping")["position"], report["events"])
         self.assertEqual(pushed["accepted"] + pushed["duplicates"], report["events"])
 

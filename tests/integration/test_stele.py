@@ -112,14 +112,14 @@ class Stele(harness.BrokerTest):
         for words in (("history", task), ("outputs", task), ("outputs", task, "--raw"), ("metrics", task),
                       ("sessions", session), ("sessions", "--failed")):
             self.stele(*words, "--limit", "1")
-            self.assertIn("there are more: ", self.stderr, words)
+            self.assertIn("more rows exist: ", self.stderr, words)
             self.assertIn("--limit", self.stderr, words)
             self.stele("--json", *words[:2], "--limit", "1")
             self.assertEqual(self.stderr, "", words)
             self.stele(*words, *(["--all"] if "--failed" in words else []))
             self.assertEqual(self.stderr, "", words)
         self.stele("sessions", "--failed")
-        self.assertIn("there are more: --all", self.stderr)
+        self.assertIn("more rows exist: use --all", self.stderr)
 
     def test_replay(self):
         task, position = self.story()
@@ -214,7 +214,7 @@ class Stele(harness.BrokerTest):
         counts, = self.json(*arguments, input="\n".join([lines[0], "{not json", lines[2]]).encode(),
                             status=os.EX_DATAERR)
         self.assertEqual((counts["accepted"], counts["bad_lines"]), (1, 1))
-        self.assertIn("what follows was not sent", self.stderr)
+        self.assertIn("the following lines were not sent", self.stderr)
         counts, = self.json(*arguments, input="\n".join(lines).encode())
         self.assertEqual((counts["accepted"], counts["duplicates"]), (3, 1))
         rows = self.ask("task.metrics", task_id=task)["metrics"]

@@ -1,4 +1,4 @@
-/*  progress - a bar on stderr, where that is a terminal
+/*  progress - a bar on stderr, if that is a terminal
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this

@@ -1,4 +1,4 @@
-/*  export - stele export: the log, or a table, into a file
+/*  export - stele export: write the log, or a table, to a file
 
     Everything is read page by page at one position: that of the head when it
     began, or one that is asked for. So what is committed meanwhile changes nothing, and
@@ -22,6 +22,7 @@
 #include "cli/terminal/progress.h"
 #include "cli/files/rows.h"
 #include "cli/shared/scope.h"
+#include "cli/shared/time_option.h"
 #include "cli/shared/value.h"
 #include "model/vocabulary.h"
 
@@ -34,29 +35,30 @@ typedef struct {
 } args_t;
 
 static const cli_option_t s_options [] = {
-    { "format", 'f', "FORM", "events (what 'stele import' takes; the default), jsonl or csv (records; the default with "
-        "--table is jsonl)", CLI_TEXT, offsetof (args_t, format), 0, NULL },
-    { "table", 0, "T", "the records of a table: tasks, task_history, task_outputs, task_metrics, cli_sessions, "
+    { "format", 'f', "FORM", "events (for 'stele import', the default), or records as jsonl (the default with --table) or "
+        "csv", CLI_TEXT, offsetof (args_t, format), 0, NULL },
+    { "table", 0, "T", "export the records of table T: tasks, task_history, task_outputs, task_metrics, cli_sessions, "
         "cli_session_commands, user_preferences or rejected_events", CLI_TEXT, offsetof (args_t, table), 0, NULL },
-    { "at", 0, "N", "as it was at position N (default: the head)", CLI_NUMBER, offsetof (args_t, at), 1, NULL },
-    { "force", 0, NULL, "replace a file that exists", CLI_FLAG, offsetof (args_t, force), 0, NULL },
-    { "type", 0, "TYPE", "events of this type only, task.state_changed say",
+    { "at", 0, "N", "export as of position N (default: the head)", CLI_NUMBER, offsetof (args_t, at), 1, NULL },
+    { "force", 0, NULL, "replace an existing file", CLI_FLAG, offsetof (args_t, force), 0, NULL },
+    { "type", 0, "TYPE", "only events of this type, e.g. task.state_changed",
         CLI_LIST, offsetof (args_t, types), 0, NULL },
-    { "task", 0, "ID", "only what belongs to this task", CLI_LIST, offsetof (args_t, filter.tasks), 0, NULL },
-    { "state", 's', "STATE", "to tasks in this state at that position",
+    { "task", 0, "ID", "only this task", CLI_LIST, offsetof (args_t, filter.tasks), 0, NULL },
+    { "state", 's', "STATE", "only tasks in this state at the position of the export",
         CLI_LIST, offsetof (args_t, filter.states), 0, NULL },
-    { "role", 0, "ROLE", "to tasks of this role", CLI_LIST, offsetof (args_t, filter.roles), 0, NULL },
-    { "provider", 0, "NAME", "of this provider", CLI_LIST, offsetof (args_t, filter.providers), 0, NULL },
-    { "model", 0, "NAME", "of this model", CLI_LIST, offsetof (args_t, filter.models), 0, NULL },
-    { "user", 0, "ID", "of this user", CLI_TEXT, offsetof (args_t, filter.user), 0, NULL },
-    { "parent", 0, "ID", "to children of this task", CLI_TEXT, offsetof (args_t, filter.parent), 0, NULL },
-    { "from", 0, "TIME", "to tasks created then or later (RFC 3339, UTC)",
-        CLI_TEXT, offsetof (args_t, filter.from), 0, NULL },
-    { "to", 0, "TIME", "created then or before", CLI_TEXT, offsetof (args_t, filter.to), 0, NULL },
+    { "role", 0, "ROLE", "only tasks with this role", CLI_LIST, offsetof (args_t, filter.roles), 0, NULL },
+    { "provider", 0, "NAME", "only tasks with this provider", CLI_LIST, offsetof (args_t, filter.providers), 0, NULL },
+    { "model", 0, "NAME", "only tasks with this model", CLI_LIST, offsetof (args_t, filter.models), 0, NULL },
+    { "user", 0, "ID", "only tasks of this user", CLI_TEXT, offsetof (args_t, filter.user), 0, NULL },
+    { "parent", 0, "ID", "only children of this task", CLI_TEXT, offsetof (args_t, filter.parent), 0, NULL },
+    { "from", 0, "TIME", "only tasks created at TIME or later (RFC 3339, or a date)",
+        CLI_CALL, offsetof (args_t, filter.from), 0, cli_take_time },
+    { "to", 0, "TIME", "only tasks created at TIME or earlier",
+        CLI_CALL, offsetof (args_t, filter.to), 0, cli_take_time },
     CLI_OPTIONS_END
 };
 
-//  -- what there is to export -----------------------------------------------------
+//  -- tables and their columns -----------------------------------------------------
 
 static cli_csv_columns_t s_tasks = {
     "task_id", "state", "title", "description", "role", "provider", "model", "branch", "worktree_path",
@@ -106,11 +108,12 @@ struct s_export {
     const args_t *args;
     const s_source_t *source;
     bool csv;
-    int64_t position;               // Everything is as it was there
+    int64_t position;               // Everything is exported as of it
     int64_t rows;
     cli_scope_t *scope;
     cli_outfile_t *file;
     cli_progress_t progress;
+    json_t *users;                  // Preferences by user_id, in the order of their first event
 };
 
 static int
@@ -175,7 +178,7 @@ s_write (s_export_t *self, const char *row, size_t size, json_t *record)
         cli_csv_row (stream, self->source->columns, row, size, record);
         return;
     }
-    //  A position is the ledger's, not the event's: the same events give the same file
+    //  Leave out positions, which belong to the ledger: the same events give the same file
     const char *position;
     size_t position_size;
     if (s_is (self, EVENTS) && cli_rows_member (row, size, "position", &position, &position_size)) {
@@ -187,7 +190,7 @@ s_write (s_export_t *self, const char *row, size_t size, json_t *record)
     putc ('\n', stream);
 }
 
-//  Write the rows of an answer that pass. 1 go on, 0 all is there, -1 the status is set.
+//  Write the rows of an answer that pass. 1 continue, 0 complete, -1 failed: the status is set.
 static int
 s_take_rows (s_export_t *self, const char *text, json_t *answer)
 {
@@ -207,7 +210,7 @@ s_take_rows (s_export_t *self, const char *text, json_t *answer)
             s_write (self, row, size, record);
     }
     if (cli_outfile_flush (self->file)) {
-        cli_say ("writing failed: %s", strerror (errno));
+        cli_report ("cannot write the file: %s", strerror (errno));
         self->cli->status = EX_IOERR;
         return -1;
     }
@@ -233,7 +236,7 @@ s_request (s_export_t *self, const json_t *cursor)
     return request;
 }
 
-//  Page after page; each answer with its text is handed to 'take'. Returns the status.
+//  Request page after page and pass each answer with its text to 'take'. Returns the exit status.
 typedef int (s_take_fn) (s_export_t *self, const char *text, json_t *answer);
 
 static int
@@ -248,7 +251,7 @@ s_read_pages (s_export_t *self, s_take_fn *take)
         if (!answer)
             return self->cli->status;
         char *text = self->cli->text;
-        self->cli->text = NULL;     // It has to outlive what 'take' asks
+        self->cli->text = NULL;     // It must outlive the requests of 'take'
         rc = take (self, text, answer);
         free (text);
         cursor = json_incref (json_object_get (answer, "next"));
@@ -259,7 +262,7 @@ s_read_pages (s_export_t *self, s_take_fn *take)
         cli_progress_show (&self->progress, json_integer_value (cursor), self->rows);
         if (cli_interrupts ()) {
             cli_progress_wipe (&self->progress);
-            cli_say ("interrupted");
+            cli_report ("interrupted");
             self->cli->status = CLI_INTERRUPTED;
             rc = -1;
         }
@@ -268,22 +271,20 @@ s_read_pages (s_export_t *self, s_take_fn *take)
     return rc < 0? self->cli->status: EX_OK;
 }
 
-//  -- preferences: the table follows from its events ------------------------------------
-
-static json_t *s_users;             // By user_id, in the order of their first event
+//  -- preferences: rebuilt from their events ------------------------------------
 
 static void
-s_set_preferences (json_t *event)
+s_set_preferences (json_t *users, json_t *event)
 {
     const char *user = cli_value_string (event, "user_id");
-    json_t *record = json_object_get (s_users, user? user: "default");
+    json_t *record = json_object_get (users, user? user: "default");
     if (!record) {
         record = json_object ();
         json_object_set_new (record, "user_id", json_string (user? user: "default"));
         for (size_t i = 1; s_preferences [i]; i++)
             json_object_set_new (record, s_preferences [i], json_null ());
         json_object_set (record, "created_at", json_object_get (event, "time"));
-        json_object_set_new (s_users, user? user: "default", record);
+        json_object_set_new (users, user? user: "default", record);
     }
     for (size_t i = 1; i < 5; i++)
         if (json_object_get (event, s_preferences [i]))
@@ -301,7 +302,7 @@ s_take_preferences (s_export_t *self, const char *text, json_t *answer)
     json_array_foreach (json_object_get (answer, "events"), i, event) {
         if (json_integer_value (json_object_get (event, "position")) > self->position)
             return 0;
-        s_set_preferences (event);
+        s_set_preferences (self->users, event);
     }
     return 1;
 }
@@ -309,13 +310,13 @@ s_take_preferences (s_export_t *self, const char *text, json_t *answer)
 static int
 s_export_preferences (s_export_t *self)
 {
-    s_users = json_object ();
+    self->users = json_object ();
     int status = s_read_pages (self, s_take_preferences);
     const char *user;
     json_t *record;
     void *after;
     if (status == EX_OK)
-        json_object_foreach_safe (s_users, after, user, record) {
+        json_object_foreach_safe (self->users, after, user, record) {
             if (self->args->filter.user && strcmp (self->args->filter.user, user) != 0)
                 continue;
             for (size_t i = 1; s_preferences [i]; i++)
@@ -326,14 +327,14 @@ s_export_preferences (s_export_t *self)
             s_write (self, row, strlen (row), record);
             free (row);
         }
-    json_decref (s_users);
+    json_decref (self->users);
     return status;
 }
 
-//  -- the whole of it -------------------------------------------------------------------
+//  -- the command -------------------------------------------------------------------
 
 static void
-s_say_done (const s_export_t *self, const char *path)
+s_report_done (const s_export_t *self, const char *path)
 {
     bool to_stdout = strcmp (path, "-") == 0;
     if (self->cli->json) {
@@ -356,9 +357,9 @@ s_write_all (s_export_t *self, const char *path)
     self->file = cli_outfile_open (path, self->args->force);
     if (!self->file) {
         if (errno == EEXIST)
-            cli_say ("%s exists already: --force replaces it", path);
+            cli_report ("%s exists; use --force to replace it", path);
         else
-            cli_say ("%s: %s", path, strerror (errno));
+            cli_report ("%s: %s", path, strerror (errno));
         return EX_CANTCREAT;
     }
     cli_interrupt_catch ();
@@ -369,22 +370,22 @@ s_write_all (s_export_t *self, const char *path)
         s_export_preferences (self): s_read_pages (self, s_take_rows);
     cli_progress_wipe (&self->progress);
     if (status == EX_OK && cli_outfile_finish (self->file)) {
-        cli_say ("%s: %s", path, strerror (errno));
+        cli_report ("%s: %s", path, strerror (errno));
         status = errno == EEXIST? EX_CANTCREAT: EX_IOERR;
     }
     cli_outfile_close (&self->file);
     if (status == EX_OK)
-        s_say_done (self, path);
+        s_report_done (self, path);
     return status;
 }
 
-//  A mistyped word would pass nothing, and give an empty file that looks like a whole one
+//  A mistyped word would match nothing, and the empty file would look complete
 static int
-s_check_words (const char *option, const cli_list_t *words, stele_vocabulary_t vocabulary)
+s_check_words (const char *what, const cli_list_t *words, stele_vocabulary_t vocabulary)
 {
     for (size_t i = 0; i < words->count; i++)
         if (!stele_vocabulary_code (vocabulary, words->items [i], strlen (words->items [i])))
-            return cli_say_usage ("export", "--%s knows no '%s', only %s", option, words->items [i],
+            return cli_usage_error ("export", "'%s' is not %s; use %s", words->items [i], what,
                 stele_vocabulary_list (vocabulary));
     return EX_OK;
 }
@@ -398,26 +399,26 @@ s_check (s_export_t *self)
     bool events = strcmp (format, "events") == 0;
     self->csv = strcmp (format, "csv") == 0;
     if (!events && !self->csv && strcmp (format, "jsonl") != 0)
-        return cli_say_usage ("export", "--format takes events, jsonl or csv, not '%s'", format);
+        return cli_usage_error ("export", "'%s' is not a format; use events, jsonl or csv", format);
     if (events && args->table)
-        return cli_say_usage ("export", "--table gives records: --format jsonl or csv");
+        return cli_usage_error ("export", "--table exports records; use --format jsonl or csv");
     if (!events && !args->table)
         table = "tasks";
     for (size_t i = 0; i < sizeof s_sources / sizeof s_sources [0]; i++)
         if (strcmp (s_sources [i].name, table) == 0 && (i != EVENTS || events))
             self->source = &s_sources [i];
     if (!self->source)
-        return cli_say_usage ("export", "there is no table '%s'; there are tasks, task_history, task_outputs, task_metrics, "
-            "cli_sessions, cli_session_commands, user_preferences and rejected_events", table);
+        return cli_usage_error ("export", "'%s' is not a table; use tasks, task_history, task_outputs, task_metrics, "
+            "cli_sessions, cli_session_commands, user_preferences or rejected_events", table);
     if (args->at && s_is (self, REJECTED))
-        return cli_say_usage ("export", "--at does not go with rejected_events, which are always those of now");
+        return cli_usage_error ("export", "--at cannot be used with rejected_events: no earlier state of them exists");
     if (args->types.count && !s_is (self, EVENTS))
-        return cli_say_usage ("export", "--type goes with events, not with records");
-    int status = s_check_words ("state", &args->filter.states, STELE_VOCABULARY_TASK_STATE);
-    return status? status: s_check_words ("type", &args->types, STELE_VOCABULARY_EVENT_TYPE);
+        return cli_usage_error ("export", "--type applies to events, not to records");
+    int status = s_check_words ("a state", &args->filter.states, STELE_VOCABULARY_TASK_STATE);
+    return status? status: s_check_words ("an event type", &args->types, STELE_VOCABULARY_EVENT_TYPE);
 }
 
-//  The position that all pages are read at
+//  The position of which all pages are read
 static int
 s_find_position (s_export_t *self)
 {
@@ -429,7 +430,7 @@ s_find_position (s_export_t *self)
     self->position = self->args->at? self->args->at: head;
     if (self->position <= head)
         return EX_OK;
-    cli_say ("--at %" PRId64 " is beyond the head, %" PRId64, self->position, head);
+    cli_report ("--at %" PRId64 " is beyond the head, %" PRId64, self->position, head);
     return EX_USAGE;
 }
 
@@ -443,11 +444,9 @@ s_run (cli_t *cli, void *arguments, const cli_operands_t *operands)
     if (status)
         return status;
     self.scope = cli_scope_new (cli, &self.args->filter, self.position);
-    if (!self.scope)
-        return EX_USAGE;
     if ((s_is (&self, REJECTED) || s_is (&self, PREFERENCES)) && cli_scope_limits (self.scope)
     && !(s_is (&self, PREFERENCES) && self.args->filter.user))
-        status = cli_say_usage ("export", "%s does not belong to tasks: take no filter", self.source->name);
+        status = cli_usage_error ("export", "%s does not belong to tasks; filters cannot be used", self.source->name);
     else
         status = s_write_all (&self, operands->items [0]);
     cli_scope_destroy (&self.scope);
@@ -456,21 +455,21 @@ s_run (cli_t *cli, void *arguments, const cli_operands_t *operands)
 
 const cli_command_t cli_cmd_export = {
     .name = "export",
-    .summary = "events or tables into a file",
+    .summary = "write events or tables to a file",
     .usage = {
         .usage = "stele export [OPTION]... FILE|-",
         .about =
-            "Write the events of the ledger, or the records of a table, to a file: all of one position, whatever is "
-            "committed meanwhile. Rows are in the order of their positions, so that the same export gives the same "
-            "bytes. The position is said when it is done.\n"
+            "Write the events of the ledger, or the records of a table, to a file, all as of one position, even while "
+            "events are committed. Rows are in the order of their positions, so the same export gives the same "
+            "bytes. The position is printed at the end.\n"
             "\n"
-            "FILE appears when it is complete; one that exists is left alone, unless there is --force. "
-            "Filters leave out what belongs to other tasks, as these were at that position; events of users pass only "
-            "without them.",
+            "FILE appears when it is complete; an existing file is not replaced without --force. A filter selects tasks, "
+            "as of that position, with everything that belongs to them. Events of users are exported only without a "
+            "filter.",
         .after =
-            "The form 'events' is what 'stele import' takes: into an empty ledger it gives an equal one. Refused events "
-            "are not in it (--table rejected_events). CSV is that of RFC 4180; what a record has beside the columns is "
-            "in the column extra as JSON, bytes are in base64 and the column NAME_encoding says so.",
+            "The format 'events' is for 'stele import', which rebuilds an identical ledger from it. Refused events are "
+            "not included: use --table rejected_events. CSV follows RFC 4180; fields without a column are in the "
+            "column extra, as JSON; binary data is in base64, marked in the column NAME_encoding.",
         .examples =
             "  stele export backup.jsonl\n"
             "  stele export - | zstd > backup.jsonl.zst\n"
