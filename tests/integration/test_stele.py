@@ -70,12 +70,45 @@ class Stele(harness.BrokerTest):
         self.assertEqual(len(answer["tasks"]), 30)
         answer, = self.json("list", "--parent", task, "--to", "2026-01-01")
         self.assertEqual(answer["tasks"], [])
-        self.stele("list", "--from", "2026-13-01", status=os.EX_USAGE)
-        self.stele("list", "--from", "yesterday", status=os.EX_USAGE)
         answer, = self.json("list", "--user", user, "--state", "running")
         self.assertEqual(answer["tasks"], [])
         text = self.text("list", "--user", user)
         self.assertEqual(sum(task + "-" in line for line in text.splitlines()), 30)
+
+    def test_times_have_any_offset(self):
+        task, position = self.story()                   # Created at 12:00:00Z
+        for time, state in (("2026-01-01T14:00:01+02:00", "queued"), ("2026-01-01 06:30:01.5-05:30", "queued"),
+                            ("2026-01-01T13:59:59+02:00", None)):
+            if state:
+                answer, = self.json("get", task, "--at", time)
+                self.assertEqual(answer["task"]["state"], state)
+            else:
+                self.stele("get", task, "--at", time, status=1)
+            for words in (["list", "--json", "--all"], ["export", "--table", "tasks", "-"]):
+                since = self.stele(*words, "--from", time)
+                self.assertEqual(task.encode() in since, not state, (words, time))
+                self.assertEqual(task.encode() in self.stele(*words, "--to", time), bool(state), (words, time))
+        self.json("stats", "--by", "role", "--from", "2026-01-01T14:00:00+02:00", "--to", "2026-01-02")
+
+    def test_times_that_are_none_are_refused_before_the_broker_is_queried(self):
+        path = os.path.join(self.folder, "never.jsonl")
+        for time in ("2026-13-45T00:00:00Z", "2026-02-30", "yesterday", "", "2026-01-31T23:59:59",
+                     "2026-01-31T23:59:59+25:00", "2026-01-31T24:00:00Z"):
+            for words in (["export", path, "--from"], ["export", path, "--to"], ["list", "--from"], ["list", "--to"],
+                          ["list", "--updated-from"], ["list", "--completed-to"], ["list", "--at"],
+                          ["get", "task", "--at"], ["stats", "--by", "role", "--from"], ["stats", "--to"]):
+                self.stele("--requests", "ipc://%s/nobody" % self.folder, "--timeout", "100", *words, time,
+                           status=os.EX_USAGE)
+                self.assertIn("%s: '%s' is not a time" % (words[-1], time), self.stderr)
+        self.assertFalse(os.path.exists(path))
+
+    def test_usage_errors_say_what_is_wrong(self):
+        for words, message in ((["get"], "missing argument: ID"), (["status", "a", "b"], "unexpected argument 'b'"),
+                               (["list", "--stat", "x"], "unknown option --stat; did you mean --state?"),
+                               (["export", "-", "--state", "nonsense"], "'nonsense' is not a state; use queued, "),
+                               (["lst"], "unknown command 'lst'; did you mean 'list'?")):
+            self.stele(*words, status=os.EX_USAGE)
+            self.assertTrue(self.stderr.startswith("stele: " + message), self.stderr)
 
     def test_history_outputs_metrics(self):
         task, position = self.story()
