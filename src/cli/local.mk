@@ -48,6 +48,7 @@ stele_SOURCES = \
     src/cli/commands/tasks/status.c \
     src/cli/commands/tasks/stuck.c \
     src/cli/commands/events/export.c \
+    src/cli/commands/events/export_tables.c src/cli/commands/events/export_tables.h \
     src/cli/commands/events/follow.c \
     src/cli/commands/events/import.c \
     src/cli/commands/events/migrate.c \

@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include "cli/commands/events/export_tables.h"
 #include "cli/shared/ask.h"
 #include "cli/files/csv.h"
 #include "cli/files/interrupt.h"
@@ -58,55 +59,10 @@ static const cli_option_t s_options [] = {
     CLI_OPTIONS_END
 };
 
-//  -- tables and their columns -----------------------------------------------------
-
-static cli_csv_columns_t s_tasks = {
-    "task_id", "state", "title", "description", "role", "provider", "model", "branch", "worktree_path",
-    "base_branch", "commit_hash", "target_dir", "full_access", "provider_override", "repository_url",
-    "acceptance_criteria", "metadata", "parent_id", "user_id", "created_at", "updated_at", "started_at",
-    "completed_at", "error_count", "last_error", "interrupted", "position", NULL
-};
-static cli_csv_columns_t s_history = {
-    "id", "task_id", "type", "state_from", "state_to", "timestamp", "provider", "model", "error_message",
-    "details", "user_id", "interrupted", "changes", "extra", NULL
-};
-static cli_csv_columns_t s_outputs = {
-    "id", "task_id", "output_type", "timestamp", "content", "content_encoding", "file_path", "file_size",
-    "mime_type", "commit_hash", "branch", "user_id", "extra", NULL
-};
-static cli_csv_columns_t s_metrics = {
-    "id", "task_id", "name", "value", "unit", "timestamp", "user_id", "extra", NULL
-};
-static cli_csv_columns_t s_sessions = {
-    "session_id", "state", "cli_tool", "mode", "current_directory", "pid", "authentication_required",
-    "auth_prompt", "task_id", "user_id", "created_at", "updated_at", "completed_at", "command_count",
-    "position", NULL
-};
-static cli_csv_columns_t s_commands = {
-    "id", "session_id", "command", "output", "output_encoding", "execution_time_ms", "exit_code",
-    "timestamp", "user_id", "extra", NULL
-};
-static cli_csv_columns_t s_preferences = {
-    "user_id", "preferred_provider", "preferred_model", "full_access_preferred", "role_preferences",
-    "created_at", "updated_at", "position", NULL
-};
-static cli_csv_columns_t s_rejected = {
-    "id", "producer", "sequence", "code", "field", "message", "time", "event", "retried_at", "position", NULL
-};
-
-typedef struct s_export s_export_t;
-
 typedef struct {
-    const char *name;
-    const char *op, *rows;          // Request, and the array of its answer
-    const char *const *columns;     // NULL: no CSV
-    int (*passes) (s_export_t *self, const json_t *row);
-} s_source_t;
-
-struct s_export {
     cli_t *cli;
     const args_t *args;
-    const s_source_t *source;
+    const cli_export_table_t *table;
     bool csv;
     int64_t position;               // Everything is exported as of it
     int64_t rows;
@@ -114,57 +70,12 @@ struct s_export {
     cli_outfile_t *file;
     cli_progress_t progress;
     json_t *users;                  // Preferences by user_id, in the order of their first event
-};
-
-static int
-s_every (s_export_t *self, const json_t *row)
-{
-    (void) self;
-    (void) row;
-    return 1;
-}
-
-static int
-s_task_passes (s_export_t *self, const json_t *row)
-{
-    return cli_scope_task (self->scope, row);
-}
-
-static int
-s_row_passes (s_export_t *self, const json_t *row)
-{
-    return cli_scope_row (self->scope, row);
-}
-
-static int
-s_session_passes (s_export_t *self, const json_t *row)
-{
-    if (!cli_scope_limits (self->scope))
-        return 1;
-    json_t *task = json_object_get (row, "task_id");
-    json_t *named = json_pack ("{sO*}", "task_id", task);
-    int rc = cli_scope_row (self->scope, named);
-    json_decref (named);
-    return rc;
-}
-
-static const s_source_t s_sources [] = {
-    { "events",               "events.read",   "events",   NULL,          s_row_passes },
-    { "tasks",                "table.read",    "rows",     s_tasks,       s_task_passes },
-    { "task_history",         "table.read",    "rows",     s_history,     s_row_passes },
-    { "task_outputs",         "table.read",    "rows",     s_outputs,     s_row_passes },
-    { "task_metrics",         "table.read",    "rows",     s_metrics,     s_row_passes },
-    { "cli_sessions",         "table.read",    "rows",     s_sessions,    s_session_passes },
-    { "cli_session_commands", "table.read",    "rows",     s_commands,    s_row_passes },
-    { "user_preferences",     "events.read",   "events",   s_preferences, s_every },
-    { "rejected_events",      "rejected.list", "rejected", s_rejected,    s_every }
-};
-enum { EVENTS, TASKS, PREFERENCES = 7, REJECTED };
+} s_export_t;
 
 static bool
-s_is (const s_export_t *self, int source)
+s_is (const s_export_t *self, int table)
 {
-    return self->source == &s_sources [source];
+    return self->table == &cli_export_tables [table];
 }
 
 //  -- rows ---------------------------------------------------------------------------
@@ -175,13 +86,13 @@ s_write (s_export_t *self, const char *row, size_t size, json_t *record)
     FILE *stream = cli_outfile_stream (self->file);
     self->rows++;
     if (self->csv) {
-        cli_csv_row (stream, self->source->columns, row, size, record);
+        cli_csv_row (stream, self->table->columns, row, size, record);
         return;
     }
     //  Leave out positions, which belong to the ledger: the same events give the same file
     const char *position;
     size_t position_size;
-    if (s_is (self, EVENTS) && cli_rows_member (row, size, "position", &position, &position_size)) {
+    if (s_is (self, CLI_EXPORT_EVENTS) && cli_rows_member (row, size, "position", &position, &position_size)) {
         fwrite (row, 1, (size_t) (position - row), stream);
         fwrite (position + position_size, 1, (size_t) (row + size - position - position_size), stream);
     }
@@ -190,20 +101,37 @@ s_write (s_export_t *self, const char *row, size_t size, json_t *record)
     putc ('\n', stream);
 }
 
+//  Does a row pass the filter? 1, 0, or -1: the status is set
+static int
+s_passes (s_export_t *self, const json_t *row)
+{
+    if (self->table->kind == CLI_ROW_ALWAYS || !cli_scope_limits (self->scope))
+        return 1;
+    if (self->table->kind == CLI_ROW_IS_TASK)
+        return cli_scope_task (self->scope, row);
+    if (self->table->kind == CLI_ROW_NAMES_TASK)
+        return cli_scope_row (self->scope, row);
+    //  The row of a session has the filter of its task
+    json_t *named = json_pack ("{sO*}", "task_id", json_object_get (row, "task_id"));
+    int rc = cli_scope_row (self->scope, named);
+    json_decref (named);
+    return rc;
+}
+
 //  Write the rows of an answer that pass. 1 continue, 0 complete, -1 failed: the status is set.
 static int
 s_take_rows (s_export_t *self, const char *text, json_t *answer)
 {
-    json_t *records = json_object_get (answer, self->source->rows);
-    cli_rows_t rows = cli_rows_start (text, self->source->rows);
+    json_t *records = json_object_get (answer, self->table->rows);
+    cli_rows_t rows = cli_rows_start (text, self->table->rows);
     const char *row;
     size_t size;
     for (size_t i = 0; cli_rows_next (&rows, &row, &size); i++) {
         json_t *record = json_array_get (records, i);
-        if (s_is (self, EVENTS)
+        if (s_is (self, CLI_EXPORT_EVENTS)
         &&  json_integer_value (json_object_get (record, "position")) > self->position)
             return 0;
-        int passes = self->source->passes (self, record);
+        int passes = s_passes (self, record);
         if (passes < 0)
             return -1;
         if (passes)
@@ -220,18 +148,18 @@ s_take_rows (s_export_t *self, const char *text, json_t *answer)
 static json_t *
 s_request (s_export_t *self, const json_t *cursor)
 {
-    json_t *request = cli_request (self->source->op);
+    json_t *request = cli_request (self->table->op);
     json_object_set_new (request, "limit", json_integer (CLI_PAGE_ROWS));
-    if (strcmp (self->source->op, "table.read") == 0) {
-        cli_request_text (request, "table", self->source->name);
+    if (strcmp (self->table->op, "table.read") == 0) {
+        cli_request_text (request, "table", self->table->name);
         json_object_set_new (request, "at", json_integer (self->position));
     }
-    if (s_is (self, EVENTS))
+    if (s_is (self, CLI_EXPORT_EVENTS))
         cli_request_list (request, "types", &self->args->types);
-    if (s_is (self, PREFERENCES))
+    if (s_is (self, CLI_EXPORT_PREFERENCES))
         cli_request_text (request, "types", "preference.set");
     if (json_is_integer (cursor))
-        json_object_set (request, strcmp (self->source->op, "events.read") == 0? "after": "cursor",
+        json_object_set (request, strcmp (self->table->op, "events.read") == 0? "after": "cursor",
             (json_t *) cursor);
     return request;
 }
@@ -257,7 +185,7 @@ s_read_pages (s_export_t *self, s_take_fn *take)
         cursor = json_incref (json_object_get (answer, "next"));
         json_decref (answer);
         if (!json_is_integer (cursor)
-        || (strcmp (self->source->op, "events.read") == 0 && json_integer_value (cursor) >= self->position))
+        || (strcmp (self->table->op, "events.read") == 0 && json_integer_value (cursor) >= self->position))
             break;
         cli_progress_show (&self->progress, json_integer_value (cursor), self->rows);
         if (cli_interrupts ()) {
@@ -276,19 +204,20 @@ s_read_pages (s_export_t *self, s_take_fn *take)
 static void
 s_set_preferences (json_t *users, json_t *event)
 {
+    const char *const *columns = cli_export_tables [CLI_EXPORT_PREFERENCES].columns;
     const char *user = cli_value_string (event, "user_id");
     json_t *record = json_object_get (users, user? user: "default");
     if (!record) {
         record = json_object ();
         json_object_set_new (record, "user_id", json_string (user? user: "default"));
-        for (size_t i = 1; s_preferences [i]; i++)
-            json_object_set_new (record, s_preferences [i], json_null ());
+        for (size_t i = 1; columns [i]; i++)
+            json_object_set_new (record, columns [i], json_null ());
         json_object_set (record, "created_at", json_object_get (event, "time"));
         json_object_set_new (users, user? user: "default", record);
     }
     for (size_t i = 1; i < 5; i++)
-        if (json_object_get (event, s_preferences [i]))
-            json_object_set (record, s_preferences [i], json_object_get (event, s_preferences [i]));
+        if (json_object_get (event, columns [i]))
+            json_object_set (record, columns [i], json_object_get (event, columns [i]));
     json_object_set (record, "updated_at", json_object_get (event, "time"));
     json_object_set (record, "position", json_object_get (event, "position"));
 }
@@ -310,6 +239,7 @@ s_take_preferences (s_export_t *self, const char *text, json_t *answer)
 static int
 s_export_preferences (s_export_t *self)
 {
+    const char *const *columns = self->table->columns;
     self->users = json_object ();
     int status = s_read_pages (self, s_take_preferences);
     const char *user;
@@ -319,9 +249,9 @@ s_export_preferences (s_export_t *self)
         json_object_foreach_safe (self->users, after, user, record) {
             if (self->args->filter.user && strcmp (self->args->filter.user, user) != 0)
                 continue;
-            for (size_t i = 1; s_preferences [i]; i++)
-                if (json_is_null (json_object_get (record, s_preferences [i])))
-                    json_object_del (record, s_preferences [i]);
+            for (size_t i = 1; columns [i]; i++)
+                if (json_is_null (json_object_get (record, columns [i])))
+                    json_object_del (record, columns [i]);
             char *row = json_dumps (record, JSON_COMPACT);
             assert (row);
             s_write (self, row, strlen (row), record);
@@ -339,7 +269,7 @@ s_report_done (const s_export_t *self, const char *path)
     bool to_stdout = strcmp (path, "-") == 0;
     if (self->cli->json) {
         json_t *line = json_pack ("{sssssIsIss}", "format",
-            self->csv? "csv": s_is (self, EVENTS)? "events": "jsonl", "table", self->source->name,
+            self->csv? "csv": s_is (self, CLI_EXPORT_EVENTS)? "events": "jsonl", "table", self->table->name,
             "rows", (json_int_t) self->rows, "position", (json_int_t) self->position, "file", path);
         char *text = json_dumps (line, JSON_COMPACT);
         fprintf (to_stdout? stderr: stdout, "%s\n", text? text: "{}");
@@ -348,7 +278,7 @@ s_report_done (const s_export_t *self, const char *path)
         return;
     }
     fprintf (stderr, "%s %s at position %" PRId64 "\n", cli_format_count (self->rows).text,
-        s_is (self, EVENTS)? "events": s_is (self, TASKS)? "tasks": "rows", self->position);
+        s_is (self, CLI_EXPORT_EVENTS)? "events": s_is (self, CLI_EXPORT_TASKS)? "tasks": "rows", self->position);
 }
 
 static int
@@ -365,8 +295,8 @@ s_write_all (s_export_t *self, const char *path)
     cli_interrupt_catch ();
     self->progress = cli_progress_start (self->position, "rows");
     if (self->csv)
-        cli_csv_header (cli_outfile_stream (self->file), self->source->columns);
-    int status = s_is (self, PREFERENCES)?
+        cli_csv_header (cli_outfile_stream (self->file), self->table->columns);
+    int status = s_is (self, CLI_EXPORT_PREFERENCES)?
         s_export_preferences (self): s_read_pages (self, s_take_rows);
     cli_progress_wipe (&self->progress);
     if (status == EX_OK && cli_outfile_finish (self->file)) {
@@ -404,15 +334,15 @@ s_check (s_export_t *self)
         return cli_usage_error ("export", "--table exports records; use --format jsonl or csv");
     if (!events && !args->table)
         table = "tasks";
-    for (size_t i = 0; i < sizeof s_sources / sizeof s_sources [0]; i++)
-        if (strcmp (s_sources [i].name, table) == 0 && (i != EVENTS || events))
-            self->source = &s_sources [i];
-    if (!self->source)
+    for (size_t i = 0; i < CLI_EXPORT_TABLES; i++)
+        if (strcmp (cli_export_tables [i].name, table) == 0 && (i != CLI_EXPORT_EVENTS || events))
+            self->table = &cli_export_tables [i];
+    if (!self->table)
         return cli_usage_error ("export", "'%s' is not a table; use tasks, task_history, task_outputs, task_metrics, "
             "cli_sessions, cli_session_commands, user_preferences or rejected_events", table);
-    if (args->at && s_is (self, REJECTED))
+    if (args->at && s_is (self, CLI_EXPORT_REJECTED))
         return cli_usage_error ("export", "--at cannot be used with rejected_events: no earlier state of them exists");
-    if (args->types.count && !s_is (self, EVENTS))
+    if (args->types.count && !s_is (self, CLI_EXPORT_EVENTS))
         return cli_usage_error ("export", "--type applies to events, not to records");
     int status = s_check_words ("a state", &args->filter.states, STELE_VOCABULARY_TASK_STATE);
     return status? status: s_check_words ("an event type", &args->types, STELE_VOCABULARY_EVENT_TYPE);
@@ -444,9 +374,9 @@ s_run (cli_t *cli, void *arguments, const cli_operands_t *operands)
     if (status)
         return status;
     self.scope = cli_scope_new (cli, &self.args->filter, self.position);
-    if ((s_is (&self, REJECTED) || s_is (&self, PREFERENCES)) && cli_scope_limits (self.scope)
-    && !(s_is (&self, PREFERENCES) && self.args->filter.user))
-        status = cli_usage_error ("export", "%s does not belong to tasks; filters cannot be used", self.source->name);
+    if ((s_is (&self, CLI_EXPORT_REJECTED) || s_is (&self, CLI_EXPORT_PREFERENCES)) && cli_scope_limits (self.scope)
+    && !(s_is (&self, CLI_EXPORT_PREFERENCES) && self.args->filter.user))
+        status = cli_usage_error ("export", "%s does not belong to tasks; filters cannot be used", self.table->name);
     else
         status = s_write_all (&self, operands->items [0]);
     cli_scope_destroy (&self.scope);
