@@ -32,6 +32,7 @@ stele_SOURCES = \
     src/cli/shared/task_table.c src/cli/shared/task_table.h \
     src/cli/shared/time_option.c src/cli/shared/time_option.h \
     src/cli/shared/value.c src/cli/shared/value.h \
+    src/cli/shared/words.c src/cli/shared/words.h \
     src/cli/terminal/message.c src/cli/terminal/message.h \
     src/cli/terminal/progress.c src/cli/terminal/progress.h \
     src/cli/files/csv.c src/cli/files/csv.h \

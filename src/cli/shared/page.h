@@ -15,7 +15,7 @@
 void
     cli_page_heading (const cli_t *self, const char *title, const char *subject);
 
-/*  "  label   text" on one line, whatever the text is; nothing if it is NULL. */
+/*  Print "  label   text" on one line; nothing if the text is NULL.          */
 void
     cli_page_line (const cli_t *self, const char *label, const char *text);
 

@@ -21,7 +21,7 @@ int
 cli_option_fn
     cli_take_time;
 
-/*  Set a time in a request; nothing where the text is NULL. A date alone is sent as its first
+/*  Set a time in a request; nothing if the text is NULL. A date alone is sent as its first
     moment in UTC, a number as an integer: microseconds, or the position that 'at' also takes. */
 void
     cli_request_time (json_t *request, const char *key, const char *text);

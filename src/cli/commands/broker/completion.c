@@ -38,27 +38,27 @@ static const char s_zsh [] =
 //  -- candidates --------------------------------------------------------------------
 
 static void
-s_offer (const char *candidate, const char *begun)
+s_offer (const char *candidate, const char *prefix)
 {
-    if (strncmp (candidate, begun, strlen (begun)) == 0)
+    if (strncmp (candidate, prefix, strlen (prefix)) == 0)
         puts (candidate);
 }
 
 static void
-s_offer_options (const cli_option_t *options, const char *begun)
+s_offer_options (const cli_option_t *options, const char *prefix)
 {
     for (; options && options->name; options++) {
         char text [64];
         snprintf (text, sizeof text, "--%s", options->name);
-        s_offer (text, begun);
+        s_offer (text, prefix);
     }
 }
 
 static void
-s_offer_words (const char *const *words, const char *begun)
+s_offer_words (const char *const *words, const char *prefix)
 {
     for (; *words; words++)
-        s_offer (*words, begun);
+        s_offer (*words, prefix);
 }
 
 static const cli_command_t *
@@ -72,7 +72,7 @@ s_command (const cli_t *self, const char *name)
 
 //  Ids of tasks, latest change first. None, without a message, if there is no broker
 static void
-s_offer_ids (cli_t *self, const char *begun)
+s_offer_ids (cli_t *self, const char *prefix)
 {
     json_t *request = cli_request ("task.list");
     cli_request_text (request, "order", "updated_desc");
@@ -85,7 +85,7 @@ s_offer_ids (cli_t *self, const char *begun)
     for (size_t i = 0; i < json_array_size (tasks); i++) {
         const char *id = cli_value_string (json_array_get (tasks, i), "task_id");
         if (id && id [strcspn (id, "\n\033")] == 0)     // Safe in a shell
-            s_offer (id, begun);
+            s_offer (id, prefix);
     }
     json_decref (answer);
 }
@@ -114,13 +114,13 @@ static const struct {
 
 //  Offer the words of a closed set. False: the word is not of one
 static bool
-s_offer_values (const cli_command_t *command, const char *before, const char *begun)
+s_offer_values (const cli_command_t *command, const char *before, const char *prefix)
 {
     for (size_t i = 0; i < sizeof s_closed / sizeof s_closed [0]; i++)
         for (int spelling = 0; spelling < 2 && s_closed [i].before [spelling]; spelling++)
             if (strcmp (command->name, s_closed [i].command) == 0
             &&  strcmp (before, s_closed [i].before [spelling]) == 0) {
-                s_offer_words (s_closed [i].words, begun);
+                s_offer_words (s_closed [i].words, prefix);
                 return true;
             }
     return false;
@@ -135,22 +135,22 @@ s_takes_id (const cli_command_t *command)
 static void
 s_complete (cli_t *self, const cli_operands_t *words)
 {
-    const char *begun = words->count? words->items [words->count - 1]: "";
+    const char *prefix = words->count? words->items [words->count - 1]: "";
     const char *before = words->count > 1? words->items [words->count - 2]: "";
     const cli_command_t *command = NULL;
     for (size_t i = 0; i + 1 < words->count && !command; i++)
         command = s_command (self, words->items [i]);
-    if (begun [0] == '-') {
-        s_offer_options (self->options, begun);
-        s_offer_options (command? command->options: NULL, begun);
+    if (prefix [0] == '-') {
+        s_offer_options (self->options, prefix);
+        s_offer_options (command? command->options: NULL, prefix);
     }
     else
     if (!command)
         for (size_t i = 0; self->commands [i]; i++)
-            s_offer (self->commands [i]->name, begun);
+            s_offer (self->commands [i]->name, prefix);
     else
-    if (!s_offer_values (command, before, begun) && s_takes_id (command))
-        s_offer_ids (self, begun);
+    if (!s_offer_values (command, before, prefix) && s_takes_id (command))
+        s_offer_ids (self, prefix);
 }
 
 static int

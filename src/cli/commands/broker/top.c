@@ -110,7 +110,7 @@ s_print_parts (const cli_t *self, const json_t *stats)
     cli_style_end (&self->style, stdout, well? CLI_GREEN: CLI_YELLOW);
     int64_t lag = json_integer_value (json_object_get (redis, "lag_events"));
     if (lag)
-        printf (" %s behind", cli_format_count (lag).text);
+        printf (" (%s events behind)", cli_format_count (lag).text);
     printf ("  producers %zu of %zu\n", present, json_array_size (producers));
 }
 

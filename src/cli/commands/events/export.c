@@ -1,8 +1,8 @@
 /*  export - stele export: write the log, or a table, to a file
 
-    Everything is read page by page at one position: that of the head when it
-    began, or one that is asked for. So what is committed meanwhile changes nothing, and
-    memory does not depend on how much there is.
+    Everything is read page by page as of one position: that of the head at the start, or --at.
+    So events that are committed meanwhile are not included, and memory does not depend on the size
+    of the ledger.
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -25,7 +25,7 @@
 #include "cli/shared/scope.h"
 #include "cli/shared/time_option.h"
 #include "cli/shared/value.h"
-#include "model/vocabulary.h"
+#include "cli/shared/words.h"
 
 typedef struct {
     cli_scope_filter_t filter;
@@ -309,17 +309,6 @@ s_write_all (s_export_t *self, const char *path)
     return status;
 }
 
-//  A mistyped word would match nothing, and the empty file would look complete
-static int
-s_check_words (const char *what, const cli_list_t *words, stele_vocabulary_t vocabulary)
-{
-    for (size_t i = 0; i < words->count; i++)
-        if (!stele_vocabulary_code (vocabulary, words->items [i], strlen (words->items [i])))
-            return cli_usage_error ("export", "'%s' is not %s; use %s", words->items [i], what,
-                stele_vocabulary_list (vocabulary));
-    return EX_OK;
-}
-
 static int
 s_check (s_export_t *self)
 {
@@ -344,8 +333,8 @@ s_check (s_export_t *self)
         return cli_usage_error ("export", "--at cannot be used with rejected_events: no earlier state of them exists");
     if (args->types.count && !s_is (self, CLI_EXPORT_EVENTS))
         return cli_usage_error ("export", "--type applies to events, not to records");
-    int status = s_check_words ("a state", &args->filter.states, STELE_VOCABULARY_TASK_STATE);
-    return status? status: s_check_words ("an event type", &args->types, STELE_VOCABULARY_EVENT_TYPE);
+    int status = cli_check_words ("export", "a state", &args->filter.states, STELE_VOCABULARY_TASK_STATE);
+    return status? status: cli_check_words ("export", "an event type", &args->types, STELE_VOCABULARY_EVENT_TYPE);
 }
 
 //  The position of which all pages are read

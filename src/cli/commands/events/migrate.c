@@ -1,8 +1,8 @@
 /*  migrate - stele migrate: import the records of an earlier system
 
-    Everything is read and turned into events first; only when all of it can be
-    published, and none of its tasks is there already, the first one is. The producer
-    is named by the events: the same command completes what was broken off.
+    Everything is read and turned into events first. The first event is published only if all can
+    be, and if the ledger has none of the tasks. The producer is named after the hash of the events,
+    so the same command completes an interrupted migration.
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -64,7 +64,7 @@ s_print_json (json_t *line)
 }
 
 static void
-s_odd (const char *table, const char *id, const char *what, void *arg)
+s_guess (const char *table, const char *id, const char *what, void *arg)
 {
     s_migrate_t *self = arg;
     if (self->cli->json) {
@@ -97,7 +97,8 @@ s_report (s_migrate_t *self)
             json_object_set_new (line, rows [i].name, json_integer (rows [i].count));
         else
         if (rows [i].count || i >= 7)
-            printf ("%-22s %s\n", rows [i].name, cli_format_count (rows [i].count).text);
+            printf ("%-22s %s\n", strcmp (rows [i].name, "odd") == 0? "guesses": rows [i].name,
+                cli_format_count (rows [i].count).text);
     if (self->cli->json) {
         json_object_set_new (line, "producer", json_string (self->producer));
         s_print_json (line);
@@ -253,7 +254,7 @@ s_run (cli_t *cli, void *arguments, const cli_operands_t *operands)
     if (args->dry_run && args->to)
         return cli_usage_error ("migrate", "--dry-run writes no file; it cannot be used with --to");
     s_migrate_t self = { .cli = cli, .args = args };
-    self.migrate = stele_migrate_new (s_odd, &self);
+    self.migrate = stele_migrate_new (s_guess, &self);
     int status = s_run_all (&self);
     stele_migrate_destroy (&self.migrate);
     if (self.events)

@@ -7,6 +7,7 @@
 
 #include "cli/files/rows.h"
 #include "cli/shared/ask.h"
+#include "cli/shared/words.h"
 
 typedef struct {
     int64_t after, limit;
@@ -48,6 +49,8 @@ s_run (cli_t *self, void *arguments, const cli_operands_t *operands)
 {
     (void) operands;
     const args_t *args = arguments;
+    if (cli_check_words ("replay", "an event type", &args->types, STELE_VOCABULARY_EVENT_TYPE))
+        return EX_USAGE;
     int64_t after = args->after;
     int64_t left = args->limit? args->limit: INT64_MAX;
     int64_t head = -1;              // At the first answer: stop there

@@ -11,6 +11,7 @@
 #include "cli/shared/task_table.h"
 #include "cli/shared/time_option.h"
 #include "cli/shared/value.h"
+#include "cli/shared/words.h"
 
 #define LINES_AROUND 5              // Lines of a screen beside the rows
 
@@ -202,6 +203,8 @@ s_run (cli_t *self, void *arguments, const cli_operands_t *operands)
     const char *order = s_order (args);
     if (!order)
         return cli_usage_error ("list", "'%s' is not an order; use created, updated or completed", args->order);
+    if (cli_check_words ("list", "a state", &args->states, STELE_VOCABULARY_TASK_STATE))
+        return EX_USAGE;
     if (args->errors && args->no_errors)
         return cli_usage_error ("list", "--errors and --no-errors cannot be used together");
     if ((args->watch || args->interval_s) && (args->all || args->cursor))

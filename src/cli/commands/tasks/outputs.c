@@ -9,6 +9,7 @@
 #include "cli/shared/pages.h"
 #include "cli/shared/cell.h"
 #include "cli/shared/value.h"
+#include "cli/shared/words.h"
 
 typedef struct {
     cli_list_t types;
@@ -67,6 +68,8 @@ s_run (cli_t *self, void *arguments, const cli_operands_t *operands)
     const args_t *args = arguments;
     if (args->raw && self->json)
         return cli_usage_error ("outputs", "--raw and --json cannot be used together");
+    if (cli_check_words ("outputs", "a type of output", &args->types, STELE_VOCABULARY_OUTPUT_TYPE))
+        return EX_USAGE;
     json_t *request = cli_request ("task.outputs");
     cli_request_text (request, "task_id", operands->items [0]);
     cli_request_list (request, "types", &args->types);

@@ -9,6 +9,7 @@
 #include "cli/shared/page.h"
 #include "cli/shared/cell.h"
 #include "cli/shared/value.h"
+#include "cli/shared/words.h"
 
 typedef struct {
     cli_list_t states;
@@ -186,6 +187,8 @@ s_run (cli_t *self, void *arguments, const cli_operands_t *operands)
         return cli_usage_error ("sessions", "--all and --limit cannot be used together");
     if (args->failed && (operands->count || args->states.count || args->task))
         return cli_usage_error ("sessions", "--failed lists the commands of all sessions; use it without ID, --state and --task");
+    if (cli_check_words ("sessions", "a state of a session", &args->states, STELE_VOCABULARY_SESSION_STATE))
+        return EX_USAGE;
     if (args->failed)
         return s_failed (self, args);
     if (operands->count == 0)

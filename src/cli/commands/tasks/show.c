@@ -99,7 +99,7 @@ static void
 s_print_timeline (const cli_t *self, const json_t *history)
 {
     static const cli_column_t columns [] = {
-        { "TIME", 0, 0 }, { "STATE", 0, 0 }, { "FOR", CLI_RIGHT, 0 }, { "BY", CLI_CUT | CLI_OPTIONAL, 8 },
+        { "TIME", 0, 0 }, { "STATE", 0, 0 }, { "DURATION", CLI_RIGHT, 0 }, { "BY", CLI_CUT | CLI_OPTIONAL, 8 },
         { "NOTE", CLI_CUT | CLI_OPTIONAL, 20 }, CLI_COLUMNS_END
     };
     s_section (self, "Timeline", history, ROWS, "history");
