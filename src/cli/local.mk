@@ -1,5 +1,5 @@
-# The programs. What both use is in a library of its own, which depends on nothing but its own
-# files and the public headers.
+# The programs. libcli has what both use or what has unit tests; it depends on base and the public
+# headers only.
 noinst_LTLIBRARIES += src/cli/libcli.la
 src_cli_libcli_la_SOURCES = \
     src/cli/shared/publish_counts.c src/cli/shared/publish_counts.h \
@@ -64,6 +64,6 @@ stele_SOURCES = \
     src/cli/commands/broker/recover.c \
     src/cli/commands/broker/stats.c \
     src/cli/commands/broker/top.c
-# The import from earlier systems is not in the library, so the rooms that it needs are linked here
+# The migration from earlier systems is not in the library, so the rooms that it needs are linked here
 stele_LDADD = src/cli/libcli.la src/migrate/libmigrate.la libstele.la src/cache/libcache.la \
     src/sqlite/libsqlite.la src/wire/libwire.la src/model/libmodel.la src/base/libbase.la $(STELE_FAULT_ROOM) $(STELE_LIBS)

@@ -197,6 +197,14 @@ class Stele(harness.BrokerTest):
             self.assertIs(answer["ok"], True)
             self.assertTrue(self.text(name).strip())
 
+    def test_stats_have_units(self):
+        self.story()
+        text = self.text("stats")
+        self.assertRegex(text, r"\n  stages +receive [0-9.,]+ (us|ms|s), decode ")
+        self.assertRegex(text, r"\n  durations +open [0-9.,]+ (us|ms|s), ")
+        self.assertRegex(text, r"\n    consistent +100 %\n")
+        self.assertRegex(text, r"\n    task\.\w+ +count [0-9,]+, errors [0-9,]+, p50 [0-9.]+ (us|ms|s), ")
+
     #   Redis
 
     def test_recover_and_check(self):

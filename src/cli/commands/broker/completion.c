@@ -13,7 +13,7 @@
 #include "cli/terminal/text.h"
 #include "cli/shared/value.h"
 
-#define PATIENCE_MS 500             // Time-out of a request: the user is typing
+#define COMPLETION_MS 500           // Time-out of a request: the user is typing
 
 static const char s_bash [] =
     "_stele () {\n"
@@ -78,7 +78,7 @@ s_offer_ids (cli_t *self, const char *prefix)
     cli_request_text (request, "order", "updated_desc");
     json_object_set_new (request, "limit", json_integer (1000));
     if (self->timeout_ms == 0)
-        self->timeout_ms = PATIENCE_MS;
+        self->timeout_ms = COMPLETION_MS;
     self->mode_reported = true;
     json_t *answer = cli_ask (self, request);
     const json_t *tasks = json_object_get (answer, "tasks");

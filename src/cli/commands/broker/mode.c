@@ -9,7 +9,7 @@
 #include "cli/shared/ask.h"
 #include "cli/shared/value.h"
 
-#define SWITCH_MS 60000             // What was only in Redis is committed
+#define SWITCH_MS 60000             // Leaving mode redis commits its events first
 
 static void
 s_print (const json_t *answer)

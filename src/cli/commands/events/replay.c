@@ -53,7 +53,7 @@ s_run (cli_t *self, void *arguments, const cli_operands_t *operands)
         return EX_USAGE;
     int64_t after = args->after;
     int64_t left = args->limit? args->limit: INT64_MAX;
-    int64_t head = -1;              // At the first answer: stop there
+    int64_t head = -1;              // Of the first answer: later events are not printed
     while (left && (head < 0 || after < head)) {
         json_t *request = cli_request ("events.read");
         json_object_set_new (request, "after", json_integer (after));
