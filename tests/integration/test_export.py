@@ -1,6 +1,6 @@
-# What is exported and imported into an empty ledger gives an equal one
+# An export, imported into an empty ledger, gives an identical ledger
 #
-# Over a generated stream that has everything in it, the sample that is shipped, and every
+# Over a generated stream with every type of event, the sample that is shipped, and every
 # stream of the folder STELE_DATA that is there.
 #
 # This Source Code Form is subject to the terms of the Mozilla Public
