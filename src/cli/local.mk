@@ -22,6 +22,7 @@ stele_SOURCES = \
     src/cli/shared/ask.c src/cli/shared/ask.h \
     src/cli/shared/cli.h \
     src/cli/shared/cell.c src/cli/shared/cell.h \
+    src/cli/shared/export_tables.c src/cli/shared/export_tables.h \
     src/cli/shared/page.c src/cli/shared/page.h \
     src/cli/shared/pages.c src/cli/shared/pages.h \
     src/cli/shared/push.c src/cli/shared/push.h \
@@ -49,7 +50,6 @@ stele_SOURCES = \
     src/cli/commands/tasks/status.c \
     src/cli/commands/tasks/stuck.c \
     src/cli/commands/events/export.c \
-    src/cli/commands/events/export_tables.c src/cli/commands/events/export_tables.h \
     src/cli/commands/events/follow.c \
     src/cli/commands/events/import.c \
     src/cli/commands/events/migrate.c \

@@ -15,13 +15,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-#include "cli/commands/events/export_tables.h"
 #include "cli/shared/ask.h"
 #include "cli/files/csv.h"
 #include "cli/files/interrupt.h"
 #include "cli/files/outfile.h"
 #include "cli/terminal/progress.h"
 #include "cli/files/rows.h"
+#include "cli/shared/export_tables.h"
 #include "cli/shared/scope.h"
 #include "cli/shared/time_option.h"
 #include "cli/shared/value.h"

@@ -6,7 +6,7 @@
 */
 
 #include <stddef.h>
-#include "cli/commands/events/export_tables.h"
+#include "cli/shared/export_tables.h"
 
 static const char *const s_tasks [] = {
     "task_id", "state", "title", "description", "role", "provider", "model", "branch", "worktree_path",
