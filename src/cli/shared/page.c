@@ -10,8 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include "cli/shared/page.h"
-#include "cli/terminal/text.h"
 #include "cli/shared/value.h"
+#include "cli/terminal/text.h"
 
 #define LABEL_COLUMNS 20
 #define INDENT 2

@@ -6,8 +6,8 @@
 */
 
 #include <string.h>
-#include "cli/shared/task_table.h"
 #include "cli/shared/cell.h"
+#include "cli/shared/task_table.h"
 
 #define COLUMNS(time) { \
     { "TASK", CLI_CUT | CLI_ID, 16 }, \

@@ -8,9 +8,9 @@
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
+#include "base/clock.h"
 #include "cli/terminal/format.h"
 #include "cli/terminal/progress.h"
-#include "base/clock.h"
 
 #define EVERY_MS 200
 #define BAR 30                      // Columns

@@ -8,8 +8,8 @@
 #include <stdlib.h>
 #include "cli/shared/ask.h"
 #include "cli/shared/page.h"
-#include "cli/terminal/text.h"
 #include "cli/shared/value.h"
+#include "cli/terminal/text.h"
 
 #define CHECK_TIMEOUT_MS 600000
 

@@ -10,8 +10,8 @@
 
 #include <string.h>
 #include "cli/shared/ask.h"
-#include "cli/terminal/text.h"
 #include "cli/shared/value.h"
+#include "cli/terminal/text.h"
 
 #define COMPLETION_MS 500           // Time-out of a request: the user is typing
 

@@ -5,8 +5,8 @@
     file, You can obtain one at https://mozilla.org/MPL/2.0/.
 */
 
-#include "cli/shared/ask.h"
 #include "base/clock.h"
+#include "cli/shared/ask.h"
 
 static int
 s_run (cli_t *self, void *args, const cli_operands_t *operands)

@@ -7,11 +7,11 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include "base/memory.h"
 #include "cli/shared/ask.h"
+#include "cli/shared/cell.h"
 #include "cli/shared/page.h"
 #include "cli/shared/time_option.h"
-#include "base/memory.h"
-#include "cli/shared/cell.h"
 #include "cli/shared/value.h"
 
 #define PRODUCERS_MAX 20            // Shown; --json prints all

@@ -7,12 +7,12 @@
 
 #include <string.h>
 #include <time.h>
+#include "base/clock.h"
 #include "cli/shared/ask.h"
 #include "cli/shared/screen.h"
 #include "cli/shared/task_table.h"
-#include "cli/terminal/text.h"
 #include "cli/shared/value.h"
-#include "base/clock.h"
+#include "cli/terminal/text.h"
 
 #define HEAD_LINES 7                // Lines beside the tasks
 #define ROWS_WITHOUT_TERMINAL 20

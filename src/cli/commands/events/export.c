@@ -15,17 +15,17 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-#include "cli/shared/ask.h"
 #include "cli/files/csv.h"
 #include "cli/files/interrupt.h"
 #include "cli/files/outfile.h"
-#include "cli/terminal/progress.h"
 #include "cli/files/rows.h"
+#include "cli/shared/ask.h"
 #include "cli/shared/export_tables.h"
 #include "cli/shared/scope.h"
 #include "cli/shared/time_option.h"
 #include "cli/shared/value.h"
 #include "cli/shared/words.h"
+#include "cli/terminal/progress.h"
 
 typedef struct {
     cli_scope_filter_t filter;

@@ -14,9 +14,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-#include "cli/shared/ask.h"
 #include "cli/files/digest.h"
 #include "cli/files/outfile.h"
+#include "cli/shared/ask.h"
 #include "cli/shared/push.h"
 #include "cli/terminal/text.h"
 #include "migrate/migrate.h"

@@ -7,8 +7,8 @@
 
 #include <inttypes.h>
 #include <string.h>
-#include "cli/shared/pages.h"
 #include "cli/shared/cell.h"
+#include "cli/shared/pages.h"
 #include "cli/shared/value.h"
 
 typedef struct {

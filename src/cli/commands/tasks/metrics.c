@@ -5,8 +5,8 @@
     file, You can obtain one at https://mozilla.org/MPL/2.0/.
 */
 
-#include "cli/shared/pages.h"
 #include "cli/shared/cell.h"
+#include "cli/shared/pages.h"
 
 typedef struct {
     cli_list_t names;

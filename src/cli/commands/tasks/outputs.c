@@ -6,8 +6,8 @@
 */
 
 #include <stdlib.h>
-#include "cli/shared/pages.h"
 #include "cli/shared/cell.h"
+#include "cli/shared/pages.h"
 #include "cli/shared/value.h"
 #include "cli/shared/words.h"
 

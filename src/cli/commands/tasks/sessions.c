@@ -5,9 +5,9 @@
     file, You can obtain one at https://mozilla.org/MPL/2.0/.
 */
 
-#include "cli/shared/pages.h"
-#include "cli/shared/page.h"
 #include "cli/shared/cell.h"
+#include "cli/shared/page.h"
+#include "cli/shared/pages.h"
 #include "cli/shared/value.h"
 #include "cli/shared/words.h"
 

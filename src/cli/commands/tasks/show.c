@@ -8,14 +8,14 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include "cli/shared/ask.h"
-#include "cli/shared/page.h"
 #include "base/memory.h"
-#include "cli/terminal/sparkline.h"
-#include "cli/shared/task_page.h"
-#include "cli/terminal/text.h"
+#include "cli/shared/ask.h"
 #include "cli/shared/cell.h"
+#include "cli/shared/page.h"
+#include "cli/shared/task_page.h"
 #include "cli/shared/value.h"
+#include "cli/terminal/sparkline.h"
+#include "cli/terminal/text.h"
 
 #define OUTPUTS 10                  // The last ones; 'stele outputs' prints all
 #define ROWS 1000                   // Of history and metrics, the latest
