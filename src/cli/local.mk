@@ -1,5 +1,5 @@
-# The programs. What both use is in a library of its own, which depends on nothing but its own
-# files and the public headers.
+# The programs. libcli has what both use or what has unit tests; it depends on base and the public
+# headers only.
 noinst_LTLIBRARIES += src/cli/libcli.la
 src_cli_libcli_la_SOURCES = \
     src/cli/shared/publish_counts.c src/cli/shared/publish_counts.h \
@@ -10,6 +10,7 @@ src_cli_libcli_la_SOURCES = \
     src/cli/terminal/text.c src/cli/terminal/text.h \
     src/cli/files/interrupt.c src/cli/files/interrupt.h \
     src/cli/files/lines.c src/cli/files/lines.h
+src_cli_libcli_la_LIBADD = src/base/libbase.la
 
 sbin_PROGRAMS += steled
 steled_SOURCES = src/cli/accept.c src/cli/steled.c
@@ -19,14 +20,21 @@ bin_PROGRAMS += stele
 stele_SOURCES = \
     src/cli/stele.c \
     src/cli/shared/ask.c src/cli/shared/ask.h \
-    src/cli/shared/cli.c src/cli/shared/cli.h \
+    src/cli/shared/cli.h \
+    src/cli/shared/cell.c src/cli/shared/cell.h \
+    src/cli/shared/export_tables.c src/cli/shared/export_tables.h \
     src/cli/shared/page.c src/cli/shared/page.h \
+    src/cli/shared/pages.c src/cli/shared/pages.h \
     src/cli/shared/push.c src/cli/shared/push.h \
+    src/cli/shared/push_report.c src/cli/shared/push_internal.h \
     src/cli/shared/scope.c src/cli/shared/scope.h \
     src/cli/shared/screen.c src/cli/shared/screen.h \
     src/cli/shared/task_page.c src/cli/shared/task_page.h \
     src/cli/shared/task_table.c src/cli/shared/task_table.h \
+    src/cli/shared/time_option.c src/cli/shared/time_option.h \
     src/cli/shared/value.c src/cli/shared/value.h \
+    src/cli/shared/words.c src/cli/shared/words.h \
+    src/cli/terminal/message.c src/cli/terminal/message.h \
     src/cli/terminal/progress.c src/cli/terminal/progress.h \
     src/cli/files/csv.c src/cli/files/csv.h \
     src/cli/files/digest.c src/cli/files/digest.h \
@@ -56,6 +64,6 @@ stele_SOURCES = \
     src/cli/commands/broker/recover.c \
     src/cli/commands/broker/stats.c \
     src/cli/commands/broker/top.c
-# The import from earlier systems is not in the library, so the rooms that it needs are linked here
+# The migration from earlier systems is not in the library, so the rooms that it needs are linked here
 stele_LDADD = src/cli/libcli.la src/migrate/libmigrate.la libstele.la src/cache/libcache.la \
     src/sqlite/libsqlite.la src/wire/libwire.la src/model/libmodel.la src/base/libbase.la $(STELE_FAULT_ROOM) $(STELE_LIBS)

@@ -1,4 +1,4 @@
-# What an earlier system left comes into the ledger as it was
+# Migration of the records of an earlier system
 #
 # This Source Code Form is subject to the terms of the Mozilla Public
 # License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -129,7 +129,7 @@ class SqliteTest(MigrateTest):
                 self.assertEqual([record["created_at"], record["updated_at"]],
                                  [microseconds(row["created_at"]), microseconds(row["updated_at"])])
             source.db.close()
-            #   The next seed has other ids of tasks; sessions and users are set anew
+            #   The next seed has other ids of tasks; sessions and users are set again
             self.broker.stop()
             os.unlink(self.broker.ledger)
             for name in os.listdir(self.place):
@@ -202,7 +202,7 @@ class SqliteTest(MigrateTest):
         child.send_signal(signal.SIGKILL)
         child.wait()
         report, pushed = self.migrate()
-        self.assertRegex(self.stderr, "was (begun before|complete already)")
+        self.assertRegex(self.stderr, "was (started before|complete already)")
         self.assertEqual(self.ask("ping")["position"], report["events"])
         self.assertEqual(pushed["accepted"] + pushed["duplicates"], report["events"])
 

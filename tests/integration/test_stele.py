@@ -70,12 +70,45 @@ class Stele(harness.BrokerTest):
         self.assertEqual(len(answer["tasks"]), 30)
         answer, = self.json("list", "--parent", task, "--to", "2026-01-01")
         self.assertEqual(answer["tasks"], [])
-        self.stele("list", "--from", "2026-13-01", status=os.EX_USAGE)
-        self.stele("list", "--from", "yesterday", status=os.EX_USAGE)
         answer, = self.json("list", "--user", user, "--state", "running")
         self.assertEqual(answer["tasks"], [])
         text = self.text("list", "--user", user)
         self.assertEqual(sum(task + "-" in line for line in text.splitlines()), 30)
+
+    def test_times_have_any_offset(self):
+        task, position = self.story()                   # Created at 12:00:00Z
+        for time, state in (("2026-01-01T14:00:01+02:00", "queued"), ("2026-01-01 06:30:01.5-05:30", "queued"),
+                            ("2026-01-01T13:59:59+02:00", None)):
+            if state:
+                answer, = self.json("get", task, "--at", time)
+                self.assertEqual(answer["task"]["state"], state)
+            else:
+                self.stele("get", task, "--at", time, status=1)
+            for words in (["list", "--json", "--all"], ["export", "--table", "tasks", "-"]):
+                since = self.stele(*words, "--from", time)
+                self.assertEqual(task.encode() in since, not state, (words, time))
+                self.assertEqual(task.encode() in self.stele(*words, "--to", time), bool(state), (words, time))
+        self.json("stats", "--by", "role", "--from", "2026-01-01T14:00:00+02:00", "--to", "2026-01-02")
+
+    def test_times_that_are_none_are_refused_before_the_broker_is_queried(self):
+        path = os.path.join(self.folder, "never.jsonl")
+        for time in ("2026-13-45T00:00:00Z", "2026-02-30", "yesterday", "", "2026-01-31T23:59:59",
+                     "2026-01-31T23:59:59+25:00", "2026-01-31T24:00:00Z"):
+            for words in (["export", path, "--from"], ["export", path, "--to"], ["list", "--from"], ["list", "--to"],
+                          ["list", "--updated-from"], ["list", "--completed-to"], ["list", "--at"],
+                          ["get", "task", "--at"], ["stats", "--by", "role", "--from"], ["stats", "--to"]):
+                self.stele("--requests", "ipc://%s/nobody" % self.folder, "--timeout", "100", *words, time,
+                           status=os.EX_USAGE)
+                self.assertIn("%s: '%s' is not a time" % (words[-1], time), self.stderr)
+        self.assertFalse(os.path.exists(path))
+
+    def test_usage_errors_say_what_is_wrong(self):
+        for words, message in ((["get"], "missing argument: ID"), (["status", "a", "b"], "unexpected argument 'b'"),
+                               (["list", "--stat", "x"], "unknown option --stat; did you mean --state?"),
+                               (["export", "-", "--state", "nonsense"], "'nonsense' is not a state; use queued, "),
+                               (["lst"], "unknown command 'lst'; did you mean 'list'?")):
+            self.stele(*words, status=os.EX_USAGE)
+            self.assertTrue(self.stderr.startswith("stele: " + message), self.stderr)
 
     def test_history_outputs_metrics(self):
         task, position = self.story()
@@ -112,14 +145,14 @@ class Stele(harness.BrokerTest):
         for words in (("history", task), ("outputs", task), ("outputs", task, "--raw"), ("metrics", task),
                       ("sessions", session), ("sessions", "--failed")):
             self.stele(*words, "--limit", "1")
-            self.assertIn("there are more: ", self.stderr, words)
+            self.assertIn("more rows exist: ", self.stderr, words)
             self.assertIn("--limit", self.stderr, words)
             self.stele("--json", *words[:2], "--limit", "1")
             self.assertEqual(self.stderr, "", words)
             self.stele(*words, *(["--all"] if "--failed" in words else []))
             self.assertEqual(self.stderr, "", words)
         self.stele("sessions", "--failed")
-        self.assertIn("there are more: --all", self.stderr)
+        self.assertIn("more rows exist: use --all", self.stderr)
 
     def test_replay(self):
         task, position = self.story()
@@ -163,6 +196,14 @@ class Stele(harness.BrokerTest):
             answer, = self.json(name)
             self.assertIs(answer["ok"], True)
             self.assertTrue(self.text(name).strip())
+
+    def test_stats_have_units(self):
+        self.story()
+        text = self.text("stats")
+        self.assertRegex(text, r"\n  stages +receive [0-9.,]+ (us|ms|s), decode ")
+        self.assertRegex(text, r"\n  durations +open [0-9.,]+ (us|ms|s), ")
+        self.assertRegex(text, r"\n    consistent +100 %\n")
+        self.assertRegex(text, r"\n    task\.\w+ +count [0-9,]+, errors [0-9,]+, p50 [0-9.]+ (us|ms|s), ")
 
     #   Redis
 
@@ -214,7 +255,7 @@ class Stele(harness.BrokerTest):
         counts, = self.json(*arguments, input="\n".join([lines[0], "{not json", lines[2]]).encode(),
                             status=os.EX_DATAERR)
         self.assertEqual((counts["accepted"], counts["bad_lines"]), (1, 1))
-        self.assertIn("what follows was not sent", self.stderr)
+        self.assertIn("the following lines were not sent", self.stderr)
         counts, = self.json(*arguments, input="\n".join(lines).encode())
         self.assertEqual((counts["accepted"], counts["duplicates"]), (3, 1))
         rows = self.ask("task.metrics", task_id=task)["metrics"]

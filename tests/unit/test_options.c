@@ -40,9 +40,9 @@ static const cli_option_t s_global [] = {
 };
 
 static const cli_option_t s_own [] = {
-    { "full", 'f', NULL, "say everything", CLI_FLAG, offsetof (args_t, full), 0, NULL },
+    { "full", 'f', NULL, "print every field", CLI_FLAG, offsetof (args_t, full), 0, NULL },
     { "limit", 'n', "N", "at most N rows", CLI_NUMBER, offsetof (args_t, limit), 1, NULL },
-    { "state", 0, "STATE", "only these", CLI_LIST, offsetof (args_t, states), 0, NULL },
+    { "state", 0, "STATE", "only tasks in STATE", CLI_LIST, offsetof (args_t, states), 0, NULL },
     { "redis", 0, "URL", "where Redis is", CLI_CALL, 0, 0, s_set },
     { "legacy-keys", 0, NULL, "old keys too", CLI_CALL, 0, 0, s_set },
     CLI_OPTIONS_END
@@ -161,19 +161,19 @@ test_options_wrong_are_explained (void **state)
     fixture_t self;
     PARSE (&self, false, "--stat", "x");
     assert_int_equal (self.used, -1);
-    assert_string_equal (self.error, "there is no option --stat: did you mean --state?");
+    assert_string_equal (self.error, "unknown option --stat; did you mean --state?");
     PARSE (&self, false, "--something-else");
-    assert_string_equal (self.error, "there is no option --something-else");
+    assert_string_equal (self.error, "unknown option --something-else");
     PARSE (&self, false, "-x");
-    assert_string_equal (self.error, "there is no option -x");
+    assert_string_equal (self.error, "unknown option -x");
     PARSE (&self, false, "--limit");
     assert_string_equal (self.error, "--limit needs a value: --limit N");
     PARSE (&self, false, "-n");
     assert_string_equal (self.error, "-n needs a value: -n N");
     PARSE (&self, false, "--limit", "many");
-    assert_string_equal (self.error, "--limit takes a number, not 'many'");
+    assert_string_equal (self.error, "--limit: 'many' is not a number");
     PARSE (&self, false, "--limit=0");
-    assert_string_equal (self.error, "--limit takes a number from 1, not 0");
+    assert_string_equal (self.error, "--limit: 0 is too small; the minimum is 1");
     PARSE (&self, false, "--limit=99999999999999999999");
     assert_int_equal (self.used, -1);
     PARSE (&self, false, "--json=yes");
@@ -200,9 +200,9 @@ test_options_help_shows_every_option (void **state)
         "About.\n"
         "\n"
         "Options:\n"
-        "  -f, --full                  say everything\n"
+        "  -f, --full                  print every field\n"
         "  -n, --limit N               at most N rows\n"
-        "      --state STATE           only these\n"
+        "      --state STATE           only tasks in STATE\n"
         "      --redis URL             where Redis is\n"
         "      --legacy-keys           old keys too\n"
         "\n"

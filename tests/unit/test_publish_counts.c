@@ -1,4 +1,4 @@
-/*  test_publish_counts - what became of the published lines
+/*  test_publish_counts - outcome of the published lines
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this

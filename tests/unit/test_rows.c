@@ -1,4 +1,4 @@
-/*  Rows of an answer as its text has them, and CSV of RFC 4180
+/*  test_rows - rows of an answer as raw JSON text, and CSV of RFC 4180
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this

@@ -1,4 +1,4 @@
-/*  test_table - rows for people, within the width of their terminal
+/*  test_table - rows for people, within the width of the terminal
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this

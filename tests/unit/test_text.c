@@ -1,4 +1,4 @@
-/*  test_text - what a producer wrote, made safe to show
+/*  test_text - text of producers, made safe to show
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this

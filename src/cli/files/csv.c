@@ -45,14 +45,14 @@ s_json (FILE *file, const json_t *value)
     free (text);
 }
 
-//  Base64 of a value that is bytes: {"$bin":"..."}; else NULL
+//  Base64 of a value that is bytes: {"$bin":"..."}; otherwise NULL
 static const json_t *
 s_bytes (const json_t *value)
 {
     return json_object_size (value) == 1? json_object_get (value, "$bin"): NULL;
 }
 
-//  What JSON cannot say as a value of its own, as text
+//  The text of a value that plain JSON cannot hold
 static const json_t *
 s_unwrap (const json_t *value)
 {
@@ -83,7 +83,7 @@ s_is_encoding (const char *column)
     return size > strlen (ENCODING) && strcmp (column + size - strlen (ENCODING), ENCODING) == 0;
 }
 
-//  The value that a column NAME_encoding is about
+//  The value that a column NAME_encoding describes
 static const json_t *
 s_encoded (const json_t *record, const char *column)
 {

@@ -1,6 +1,6 @@
 /*  csv - records as lines of RFC 4180
 
-    Lines end with CR LF, a field that needs it is quoted, quotes in it are doubled,
+    Lines end with CR LF, fields are quoted if needed, quotes in them are doubled,
     and the first line names the columns. An absent value is empty, an empty text is
     a pair of quotes.
 
@@ -15,15 +15,14 @@
 #include <stdio.h>
 #include <jansson.h>
 
-/*  Columns of a record, ended by NULL. A column NAME_encoding says 'base64' where the
-    column NAME holds bytes; the column extra holds, as a JSON object, what the
-    record has beside the columns before it.                                 */
+/*  Columns of a record, ended by NULL. A column NAME_encoding is 'base64' if the column NAME
+    holds bytes; the column extra holds the fields of the record without a column, as JSON. */
 typedef const char *const cli_csv_columns_t [];
 
 void
     cli_csv_header (FILE *file, cli_csv_columns_t columns);
 
-/*  One record, as the text of its row and as its values.                    */
+/*  Write one record, given as the text of its row and as its values.        */
 void
     cli_csv_row (FILE *file, cli_csv_columns_t columns, const char *row, size_t size,
         json_t *record);

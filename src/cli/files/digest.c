@@ -1,4 +1,4 @@
-/*  digest - what identifies the content of a file
+/*  digest - hash of the content of a file
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this

@@ -1,4 +1,4 @@
-/*  digest - what identifies the content of a file
+/*  digest - hash of the content of a file
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -10,8 +10,7 @@
 
 #define CLI_DIGEST_SIZE 41          // 40 hexadecimal digits and a NUL
 
-/*  SHA-1 of all that is in the file from its start, which is then at its start again.
-    0, or -1: errno says why.                                                */
+/*  SHA-1 of the whole file, which is rewound before and after. 0, or -1 with errno. */
 int
     cli_digest_file (int fd, char digest [CLI_DIGEST_SIZE]);
 

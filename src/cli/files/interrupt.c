@@ -1,4 +1,4 @@
-/*  interrupt - Ctrl-C as something a loop looks at, not a sudden end
+/*  interrupt - Ctrl-C as a count that a loop polls
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -14,7 +14,7 @@
 #include "cli/files/interrupt.h"
 
 static volatile sig_atomic_t s_count;
-static sigset_t s_open;             // The signals of before: not blocked
+static sigset_t s_open;             // The mask before: nothing blocked
 
 static void
 s_handle (int signal_number)
@@ -44,7 +44,7 @@ cli_interrupt_wait (int fd, int timeout_ms)
     struct timespec timeout = { timeout_ms / 1000, timeout_ms % 1000 * 1000000L };
     int rc = ppoll (&item, fd < 0? 0: 1, &timeout, &s_open);
     if (rc < 0)
-        return errno == EINTR? -1: 1;   // Anything else read() will say
+        return errno == EINTR? -1: 1;   // read() reports any other error
     return rc;
 }
 

@@ -1,28 +1,27 @@
-/*  interrupt - Ctrl-C as something a loop looks at, not a sudden end
+/*  interrupt - Ctrl-C as a count that a loop polls
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
     file, You can obtain one at https://mozilla.org/MPL/2.0/.
 */
 
-
 #ifndef STELE_CLI_INTERRUPT_H_INCLUDED
 #define STELE_CLI_INTERRUPT_H_INCLUDED
 
 #include <stdbool.h>
 
-/*  From now on SIGINT and SIGTERM end nothing: they are counted, and only during
-    cli_interrupt_wait, so that none is missed between a look and a wait. Call it
-    before other threads start: they inherit that the signals are not theirs. */
+/*  From now on SIGINT and SIGTERM do not end the program: they are counted, and delivered only in
+    cli_interrupt_wait, so that none is lost between a check and a wait. Call it before other
+    threads start: they inherit the blocked signals.                         */
 void
     cli_interrupt_catch (void);
 
-/*  Wait until the file can be read, at most that long; fd -1 only waits. Returns 1,
-    0 after the time, -1 when a signal came.                                 */
+/*  Wait until the file is readable; fd -1 only waits. Returns 1, 0 on time-out, -1 if a signal
+    arrived.                                                                 */
 int
     cli_interrupt_wait (int fd, int timeout_ms);
 
-/*  Signals so far. Takes in those that are pending.                         */
+/*  Number of signals so far, pending ones included.                         */
 int
     cli_interrupts (void);
 

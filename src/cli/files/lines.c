@@ -5,11 +5,11 @@
     file, You can obtain one at https://mozilla.org/MPL/2.0/.
 */
 
-#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include "base/memory.h"
 #include "cli/files/interrupt.h"
 #include "cli/files/lines.h"
 
@@ -18,8 +18,8 @@
 struct cli_lines {
     int fd;
     char *buffer;
-    size_t capacity;
-    size_t start;                   // Of what was not yet handed out
+    size_t room;
+    size_t start;                   // Of the data not yet returned
     size_t end;
     size_t searched;                // No end of line before this
     int64_t number;
@@ -30,8 +30,7 @@ struct cli_lines {
 cli_lines_t *
 cli_lines_new (int fd)
 {
-    cli_lines_t *self = calloc (1, sizeof *self);
-    assert (self);
+    cli_lines_t *self = STELE_NEW (cli_lines_t);
     self->fd = fd;
     return self;
 }
@@ -47,7 +46,7 @@ cli_lines_destroy (cli_lines_t **self_p)
     *self_p = NULL;
 }
 
-/*  Room for another read behind 'end'                                       */
+//  Make room for another read after 'end'
 static void
 s_make_room (cli_lines_t *self)
 {
@@ -57,14 +56,10 @@ s_make_room (cli_lines_t *self)
         self->searched -= self->start;
         self->start = 0;
     }
-    if (self->capacity - self->end < READ_BYTES) {
-        self->capacity = self->capacity? self->capacity * 2: 2 * READ_BYTES;
-        self->buffer = realloc (self->buffer, self->capacity);
-        assert (self->buffer);
-    }
+    self->buffer = stele_array_must_grow (self->buffer, &self->room, self->end + READ_BYTES, 1);
 }
 
-/*  A whole line of the buffer                                               */
+//  Take a complete line from the buffer
 static bool
 s_take (cli_lines_t *self, const char **text, size_t *size)
 {
@@ -92,7 +87,7 @@ s_read (cli_lines_t *self, int timeout_ms)
     if (ready == 0)
         return CLI_LINE_NONE;
     s_make_room (self);
-    ssize_t count = read (self->fd, self->buffer + self->end, self->capacity - self->end);
+    ssize_t count = read (self->fd, self->buffer + self->end, self->room - self->end);
     if (count < 0)
         return errno == EINTR || errno == EAGAIN? CLI_LINE_NONE: CLI_LINE_FAILED;
     self->end += (size_t) count;

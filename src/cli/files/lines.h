@@ -5,7 +5,6 @@
     file, You can obtain one at https://mozilla.org/MPL/2.0/.
 */
 
-
 #ifndef STELE_CLI_LINES_H_INCLUDED
 #define STELE_CLI_LINES_H_INCLUDED
 
@@ -19,12 +18,12 @@
 typedef struct cli_lines cli_lines_t;
 
 typedef enum {
-    CLI_LINE,                       // A line: text, size, number
-    CLI_LINE_TOO_LONG,              // One that was skipped: number
-    CLI_LINE_NONE,                  // Nothing within the time
-    CLI_LINE_INTERRUPTED,           // A signal came (interrupt.h)
+    CLI_LINE,                       // A line
+    CLI_LINE_TOO_LONG,              // A line that was skipped
+    CLI_LINE_NONE,                  // Time-out
+    CLI_LINE_INTERRUPTED,           // A signal arrived (interrupt.h)
     CLI_LINE_END,
-    CLI_LINE_FAILED                 // errno says why
+    CLI_LINE_FAILED                 // See errno
 } cli_line_result_t;
 
 /*  Caller owns return value. The file descriptor stays the caller's.         */
@@ -33,8 +32,7 @@ cli_lines_t *
 void
     cli_lines_destroy (cli_lines_t **self_p);
 
-/*  The next line, without its end; valid until the next call. The last one needs
-    no end.                                                                  */
+/*  The next line, without its line end; valid until the next call. The last line may lack it. */
 cli_line_result_t
     cli_lines_next (cli_lines_t *self, int timeout_ms, const char **text, size_t *size);
 

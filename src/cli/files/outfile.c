@@ -1,4 +1,4 @@
-/*  outfile - a file that is there whole or not at all
+/*  outfile - an output file that is complete or absent
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -13,13 +13,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include "base/file.h"
-#include "cli/shared/cli.h"
+#include "base/memory.h"
 #include "cli/files/outfile.h"
+#include "cli/terminal/message.h"
 
 struct cli_outfile {
     FILE *stream;
-    char *path;                     // NULL: stdout, or not a plain file
-    char *temporary;                // NULL: it has its name
+    char *path;                     // NULL: stdout, or not a regular file
+    char *temporary;                // NULL: none, or renamed
     bool force;
 };
 
@@ -34,7 +35,7 @@ s_open_temporary (cli_outfile_t *self, const char *path)
         self->temporary = NULL;
         return -1;
     }
-    //  mkstemp makes it private: a file like others is wanted
+    //  mkstemp creates it private; the umask decides
     mode_t mask = umask (0);
     umask (mask);
     fchmod (fd, 0666 & ~mask);
@@ -46,8 +47,7 @@ s_open_temporary (cli_outfile_t *self, const char *path)
 cli_outfile_t *
 cli_outfile_open (const char *path, bool force)
 {
-    cli_outfile_t *self = calloc (1, sizeof *self);
-    assert (self);
+    cli_outfile_t *self = STELE_NEW (cli_outfile_t);
     self->force = force;
     struct stat status;
     bool exists = strcmp (path, "-") != 0 && stat (path, &status) == 0;
@@ -60,8 +60,7 @@ cli_outfile_open (const char *path, bool force)
     if (exists && !force)
         errno = EEXIST;
     else {
-        self->path = strdup (path);
-        assert (self->path);
+        self->path = stele_memory_copy (path, strlen (path));
         s_open_temporary (self, path);
     }
     if (!self->stream) {
@@ -97,19 +96,19 @@ cli_outfile_finish (cli_outfile_t *self)
         return 0;
     if (fsync (fileno (self->stream)))
         return -1;
-    //  link() does not replace a file that somebody else made meanwhile
+    //  link() does not replace a file that was created in the meantime
     if (self->force? rename (self->temporary, self->path): link (self->temporary, self->path)) {
         if (self->force || (errno != EPERM && errno != EOPNOTSUPP))
             return -1;
-        //  A file system without links: the check at the start has to do
+        //  A file system without links: the check when it was opened must do
         if (rename (self->temporary, self->path))
             return -1;
     }
     else
     if (!self->force)
         unlink (self->temporary);
-    //  A folder that cannot be opened for it (search permission only) is no failure: the file
-    //  itself is on the disk
+    //  Ignore failures: the file itself is synced, and a folder with search permission only cannot
+    //  be opened
     stele_file_sync_folder (self->path);
     free (self->temporary);
     self->temporary = NULL;

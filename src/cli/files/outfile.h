@@ -1,7 +1,7 @@
-/*  outfile - a file that is there whole or not at all
+/*  outfile - an output file that is complete or absent
 
-    What is written goes to a temporary file beside it, which takes its name when
-    all of it is on the disk. A program that ends before leaves no half file.
+    Data goes to a temporary file in the same folder, which is renamed when all of it is synced.
+    A program that ends before leaves no partial file.
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -16,9 +16,8 @@
 
 typedef struct cli_outfile cli_outfile_t;
 
-/*  Open the file at 'path', "-" for stdout. A file that exists already is refused
-    (EEXIST) unless 'force'; what is no plain file (a pipe, a device) is written as it is.
-    NULL: errno says why. Caller owns return value.                          */
+/*  Open the file at 'path', "-" for stdout. An existing file is refused (EEXIST) unless 'force';
+    a pipe or a device is written directly. NULL with errno on failure. Caller owns return value. */
 cli_outfile_t *
     cli_outfile_open (const char *path, bool force);
 
@@ -26,17 +25,17 @@ cli_outfile_t *
 FILE *
     cli_outfile_stream (cli_outfile_t *self);
 
-/*  Bring what was written on its way. 0, or -1: errno says why. On stdout a failure
-    ends the program (cli_flush_stdout).                                     */
+/*  Flush what was written. 0, or -1 with errno. On stdout a failure ends the program
+    (cli_flush_stdout).                                                      */
 int
     cli_outfile_flush (cli_outfile_t *self);
 
-/*  All is written: sync it, and give it its name. 0, or -1 with errno: then it is
-    as if it had never been written.                                         */
+/*  Everything is written: sync the file and rename it. 0, or -1 with errno: then no file was
+    created.                                                                 */
 int
     cli_outfile_finish (cli_outfile_t *self);
 
-/*  Forget it; a file that was not finished is removed.                      */
+/*  Close it; an unfinished file is removed.                                 */
 void
     cli_outfile_close (cli_outfile_t **self_p);
 

@@ -1,4 +1,4 @@
-/*  rows - the rows of an answer as the text has them
+/*  rows - the rows of an answer, as raw JSON text
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -8,7 +8,7 @@
 #include <string.h>
 #include "cli/files/rows.h"
 
-//  Behind the string that begins at 'text'
+//  The end of the string that starts at 'text'
 static const char *
 s_skip_string (const char *text)
 {
@@ -18,7 +18,7 @@ s_skip_string (const char *text)
     return *text? text + 1: text;
 }
 
-//  Behind the value that begins at 'text': up to a comma or an end that is not its own
+//  The end of the value that starts at 'text': a comma, or a bracket that closes its parent
 static const char *
 s_skip_value (const char *text)
 {
@@ -52,7 +52,7 @@ s_key_is (const char *text, const char *key)
         && text [1 + size] == '"' && text [2 + size] == ':';
 }
 
-//  The member of the object that begins at 'object'; NULL: it has none
+//  The member of the object that starts at 'object'; NULL: there is none
 static const char *
 s_member (const char *object, const char *key)
 {
@@ -103,7 +103,7 @@ cli_rows_member (const char *row, size_t size, const char *key,
         end++;                      // The comma that follows it,
     else
     if (start [-1] == ',')
-        start--;                    // or, of the last one, the comma before it
+        start--;                    // or the comma before it, if it is the last
     *member = start;
     *member_size = (size_t) (end - start);
     return true;

@@ -1,7 +1,7 @@
-/*  rows - the rows of an answer as the text has them
+/*  rows - the rows of an answer, as raw JSON text
 
-    What is exported is copied, not parsed and printed again: so no number
-    loses a digit on the way, and the same rows give the same bytes.
+    Exports copy the text instead of parsing and printing it again: no number loses a digit, and
+    the same rows give the same bytes.
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -19,22 +19,22 @@ typedef struct {
     bool inside;
 } cli_rows_t;
 
-/*  Start with the array 'key' of an answer: one JSON object on one line, as
-    stele_client_request_json gives it.                                      */
+/*  Start with the array 'key' of an answer: one JSON object on one line, as from
+    stele_client_request_json.                                               */
 cli_rows_t
     cli_rows_start (const char *answer, const char *key);
 
-/*  The next element of the array, which has to be an object; false: no more. */
+/*  The next element of the array, which must be an object; false: no more.  */
 bool
     cli_rows_next (cli_rows_t *self, const char **row, size_t *size);
 
-/*  Where the member 'key' of an object lies, with its name and one comma, so that what
-    is before and behind it is the object without it. False: it has none.    */
+/*  Locate the member 'key' of an object, with its name and one comma, so that the text before
+    and after it is the object without the member. False: there is none.     */
 bool
     cli_rows_member (const char *row, size_t size, const char *key,
         const char **member, size_t *member_size);
 
-/*  Text of the value of the member 'key'. False: it has none.               */
+/*  Text of the value of the member 'key'. False: there is none.             */
 bool
     cli_rows_value (const char *row, size_t size, const char *key,
         const char **value, size_t *value_size);

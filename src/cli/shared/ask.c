@@ -1,4 +1,4 @@
-/*  ask - one request to the broker, its answer, or what to say and exit with
+/*  ask - one request to the broker, and its answer or failure
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -19,12 +19,30 @@ cli_request (const char *op)
     return request;
 }
 
-/*  Set a member; takes the value, NULL where the user's text was not UTF-8.  */
+//  The option that sets a parameter of a request; NULL if there is none
+static const char *
+s_option_of (const char *field)
+{
+    static const char *const options [] [2] = {
+        { "date_from", "from" }, { "date_to", "to" }, { "states", "state" }, { "roles", "role" },
+        { "providers", "provider" }, { "models", "model" }, { "types", "type" }, { "names", "name" },
+        { "group_by", "by" }, { "updated_from", "updated-from" }, { "updated_to", "updated-to" },
+        { "completed_from", "completed-from" }, { "completed_to", "completed-to" }, { "from", "from" },
+        { "to", "to" }, { "at", "at" }, { "cursor", "cursor" }, { "search", "search" }
+    };
+    for (size_t i = 0; i < sizeof options / sizeof options [0]; i++)
+        if (strcmp (options [i] [0], field) == 0)
+            return options [i] [1];
+    return NULL;
+}
+
+//  Set a member; takes the value, NULL if the user's text was not UTF-8
 static void
 s_set (json_t *request, const char *key, json_t *value)
 {
     if (!value) {
-        cli_say ("--%s is not UTF-8", key);
+        const char *option = s_option_of (key);
+        cli_report ("%s%s is not valid UTF-8", option? "--": "the argument ", option? option: key);
         exit (EX_USAGE);
     }
     json_object_set_new (request, key, value);
@@ -53,31 +71,6 @@ cli_request_text (json_t *request, const char *key, const char *text)
 {
     if (text)
         s_set (request, key, json_string (text));
-}
-
-const char *
-cli_time_text (const char *text, cli_time_t *room)
-{
-    int year, month, day, size = 0;
-    if (text && strlen (text) == strlen ("2026-01-31")
-    &&  sscanf (text, "%4d-%2d-%2d%n", &year, &month, &day, &size) == 3 && text [size] == 0) {
-        snprintf (room->text, sizeof room->text, "%sT00:00:00Z", text);
-        return room->text;
-    }
-    return text;
-}
-
-void
-cli_request_time (json_t *request, const char *key, const char *text)
-{
-    cli_time_t room;
-    char *end = NULL;
-    errno = 0;
-    long long number = text? strtoll (text, &end, 10): 0;
-    if (text && *text && !*end && !errno)
-        json_object_set_new (request, key, json_integer (number));
-    else
-        cli_request_text (request, key, cli_time_text (text, &room));
 }
 
 /*  -- failures --------------------------------------------------------------- */
@@ -112,40 +105,23 @@ s_status_of (int code)
 }
 
 static void
-s_nobody_answered (cli_t *self, int timeout_ms)
+s_no_answer (cli_t *self, int timeout_ms)
 {
-    cli_say ("no answer from %s within %s ms. Is a broker running there? "
-        "Start one with 'steled', or say where it is: --requests EP, or STELE_REQUESTS",
+    cli_report ("no answer from %s within %s ms. Is a broker running there? "
+        "Start one with 'steled', or give its endpoint: --requests EP, or STELE_REQUESTS",
         self->requests, cli_format_count (timeout_ms).text);
     self->status = EX_UNAVAILABLE;
 }
 
-//  What the user calls a parameter of a request
-static const char *
-s_option_of (const char *field)
-{
-    static const char *const options [] [2] = {
-        { "date_from", "from" }, { "date_to", "to" }, { "states", "state" }, { "roles", "role" },
-        { "providers", "provider" }, { "models", "model" }, { "types", "type" }, { "names", "name" },
-        { "group_by", "by" }, { "updated_from", "updated-from" }, { "updated_to", "updated-to" },
-        { "completed_from", "completed-from" }, { "completed_to", "completed-to" }, { "from", "from" },
-        { "to", "to" }, { "at", "at" }, { "cursor", "cursor" }, { "search", "search" }
-    };
-    for (size_t i = 0; i < sizeof options / sizeof options [0]; i++)
-        if (strcmp (options [i] [0], field) == 0)
-            return options [i] [1];
-    return NULL;
-}
-
 static void
-s_say_refusal (const char *message, const char *field)
+s_report_refusal (const char *message, const char *field)
 {
     size_t size = field? strlen (field): 0;
     const char *option = field? s_option_of (field): NULL;
     if (option && strncmp (message, field, size) == 0 && message [size] == ' ')
-        cli_say ("--%s%s", option, message + size);
+        cli_report ("--%s%s", option, message + size);
     else
-        cli_say ("%s", message);
+        cli_report ("%s", message);
 }
 
 static void
@@ -156,13 +132,13 @@ s_refused (cli_t *self, const json_t *answer)
     const char *message = json_string_value (json_object_get (error, "message"));
     int code = stele_error_code (name? name: "internal");
     if (message && *message)
-        s_say_refusal (message, json_string_value (json_object_get (error, "field")));
+        s_report_refusal (message, json_string_value (json_object_get (error, "field")));
     else
-        cli_say ("%s: %s", name? name: "internal", stele_error_text (code));
+        cli_report ("%s: %s", name? name: "internal", stele_error_text (code));
     self->status = s_status_of (code);
 }
 
-/*  -- asking ----------------------------------------------------------------- */
+/*  -- requests --------------------------------------------------------------- */
 
 static stele_client_t *
 s_client (cli_t *self)
@@ -181,7 +157,7 @@ s_parse (cli_t *self)
     json_error_t error;
     json_t *answer = json_loads (self->text, JSON_ALLOW_NUL, &error);
     if (!json_is_object (answer)) {
-        cli_say ("the answer of %s is not one of a broker", self->requests);
+        cli_report ("the answer from %s is not that of a broker", self->requests);
         self->status = EX_PROTOCOL;
         json_decref (answer);
         return NULL;
@@ -189,21 +165,21 @@ s_parse (cli_t *self)
     return answer;
 }
 
-//  In mode redis the ledger stands still: an answer from it is not all there is
+//  In mode redis the ledger is not written: an answer from it may be incomplete
 static void
-s_say_mode (cli_t *self, const json_t *request, const json_t *answer)
+s_report_mode (cli_t *self, const json_t *request, const json_t *answer)
 {
     const char *mode = json_string_value (json_object_get (answer, "mode"));
     const char *op = json_string_value (json_object_get (request, "op"));
-    if (self->mode_said || !mode || strcmp (mode, "redis") != 0 || !op
+    if (self->mode_reported || !mode || strcmp (mode, "redis") != 0 || !op
     ||  strcmp (op, "mode") == 0 || strcmp (op, "info") == 0 || strcmp (op, "task.status") == 0)
         return;
-    self->mode_said = true;
-    cli_say ("the broker is in mode redis: what was acked since is only in Redis, and not in this answer; "
-        "'stele mode dual' brings it home");
+    self->mode_reported = true;
+    cli_report ("the broker is in mode redis: events acked since it was set are only in Redis, and not in this answer; "
+        "'stele mode dual' writes them to the ledger");
 }
 
-//  'none' says that not to find what is asked for is no failure to speak of
+//  'none': "not found" is not printed
 static json_t *
 s_ask (cli_t *self, const json_t *request, int timeout_ms, bool none)
 {
@@ -215,17 +191,17 @@ s_ask (cli_t *self, const json_t *request, int timeout_ms, bool none)
     int rc = stele_client_request_json (client, text, timeout_ms, &self->text);
     free (text);
     if (rc == STELE_ETIMEOUT) {
-        s_nobody_answered (self, timeout_ms);
+        s_no_answer (self, timeout_ms);
         return NULL;
     }
     if (rc) {
         const char *why = stele_client_error (client);
-        cli_say ("%s", *why? why: stele_error_text (rc));
+        cli_report ("%s", *why? why: stele_error_text (rc));
         self->status = s_status_of (rc);
         return NULL;
     }
     json_t *answer = s_parse (self);
-    s_say_mode (self, request, answer);
+    s_report_mode (self, request, answer);
     if (answer && !json_is_true (json_object_get (answer, "ok"))) {
         const json_t *error = json_object_get (answer, "error");
         const char *code = json_string_value (json_object_get (error, "code"));
@@ -258,11 +234,11 @@ cli_ask_or_none (cli_t *self, json_t *request)
 json_t *
 cli_ask_long (cli_t *self, json_t *request, int timeout_ms)
 {
-    //  What comes after it says the mode, if it is to be said
-    bool said = self->mode_said;
-    self->mode_said = true;
+    //  Only the answer to the request itself may warn about mode redis
+    bool reported = self->mode_reported;
+    self->mode_reported = true;
     json_t *answer = cli_ask (self, cli_request ("ping"));
-    self->mode_said = said;
+    self->mode_reported = reported;
     if (answer) {
         json_decref (answer);
         answer = s_ask (self, request, cli_timeout (self, timeout_ms), false);
@@ -290,68 +266,4 @@ cli_ask_and_print (cli_t *self, json_t *request, cli_print_fn *print, void *arg)
         print (self, answer, arg);
     json_decref (answer);
     return EX_OK;
-}
-
-/*  -- lists, page by page ------------------------------------------------------ */
-
-static void
-s_print_page (cli_t *self, json_t *answer, const json_t *rows,
-    cli_row_fn *row, cli_page_fn *page, void *arg)
-{
-    if (self->json) {
-        cli_print_answer (self);
-        return;
-    }
-    for (size_t i = 0; i < json_array_size (rows); i++)
-        row (self, json_array_get (rows, i), arg);
-    if (page)
-        page (self, answer, arg);
-    cli_flush_stdout ();
-}
-
-int
-cli_ask_pages (cli_t *self, json_t *request, const char *key, int64_t limit,
-    cli_row_fn *row, cli_page_fn *page, void *arg, json_t **next)
-{
-    int status = EX_OK;
-    int64_t left = limit? limit: INT64_MAX;
-    json_t *cursor = NULL;
-    while (left) {
-        json_object_set_new (request, "limit",
-            json_integer (left < CLI_PAGE_ROWS? left: CLI_PAGE_ROWS));
-        json_t *answer = cli_ask (self, json_incref (request));
-        json_decref (cursor);
-        cursor = NULL;
-        if (!answer) {
-            status = self->status;
-            break;
-        }
-        const json_t *rows = json_object_get (answer, key);
-        s_print_page (self, answer, rows, row, page, arg);
-        left -= (int64_t) json_array_size (rows) < left? (int64_t) json_array_size (rows): left;
-        cursor = json_incref (json_object_get (answer, "next"));
-        json_decref (answer);
-        if (!cursor || json_is_null (cursor))
-            break;
-        json_object_set (request, "cursor", cursor);
-        json_object_del (request, "total");     // Counted once is enough
-    }
-    if (json_is_null (cursor))
-        cursor = NULL;                          // json_null is not counted
-    if (next)
-        *next = cursor;
-    else
-        json_decref (cursor);
-    json_decref (request);
-    return status;
-}
-
-void
-cli_say_more (const cli_t *self, json_t *next, const char *how)
-{
-    if (next && !self->json) {
-        fflush (stdout);
-        fprintf (stderr, "there are more: %s\n", how);
-    }
-    json_decref (next);
 }

@@ -1,8 +1,8 @@
-/*  cli - what the subcommands of stele share
+/*  cli - what a subcommand of stele is, and the state that all of them share
 
-    A subcommand is one file cmd_NAME.c with one cli_command_t: its options in a
-    table, its help, and the function that does it. stele.c has them in a list.
-    Results go to stdout, talk to stderr; the status is one of sysexits(3).
+    A subcommand is one file commands/GROUP/NAME.c with one cli_command_t: its options in a
+    table, its help, and the function that runs it. stele.c lists them. Results go to stdout,
+    messages to stderr; the exit status is one of sysexits(3).
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -12,35 +12,23 @@
 #ifndef STELE_CLI_H_INCLUDED
 #define STELE_CLI_H_INCLUDED
 
-#include <sysexits.h>
+#include <limits.h>
 #include "stele_client.h"
 #include "cli/terminal/format.h"
+#include "cli/terminal/message.h"
 #include "cli/terminal/options.h"
 
-/*  Beside those of sysexits(3): the answer is "no"                          */
-#define CLI_NO 1                    // Not found, not consistent
-#define CLI_INTERRUPTED 130         // As shells say of a program ended by Ctrl-C
+/*  Beside those of sysexits(3)                                              */
+#define CLI_NO 1                    // Not found, or not consistent
+#define CLI_INTERRUPTED 130         // 128 + SIGINT, as shells report it
 
-/*  Where the rows of one answer end, by default the most a broker gives     */
+/*  Rows requested per page: the most that a broker returns by default       */
 #define CLI_PAGE_ROWS 1000
 
-/*  How long to wait for an answer or an ack, where --timeout does not say   */
+/*  How long to wait for an answer or an ack without --timeout               */
 #define CLI_TIMEOUT_MS 5000
 
-typedef struct {
-    const char *events;             // Endpoints
-    const char *requests;
-    const char *feed;
-    bool json;                      // Print JSON
-    bool help;
-    bool version;
-    int64_t timeout_ms;             // 0: --timeout was not given
-    cli_style_t style;              // Of stdout
-    stele_client_t *client;         // That asks (ask.h)
-    char *text;                     // The last answer as JSON
-    bool mode_said;                 // That the ledger stands still
-    int status;                     // Of the last failure, for exit
-} cli_t;
+typedef struct cli cli_t;
 
 typedef struct {
     const char *name;
@@ -53,32 +41,36 @@ typedef struct {
     int (*run) (cli_t *cli, void *args, const cli_operands_t *operands);
 } cli_command_t;
 
+struct cli {
+    const char *events;             // Endpoints
+    const char *requests;
+    const char *feed;
+    bool json;                      // Print JSON
+    bool help;
+    bool version;
+    int64_t timeout_ms;             // 0: --timeout was not given
+    cli_style_t style;              // Of stdout
+    stele_client_t *client;         // For requests (ask.h)
+    char *text;                     // The last answer as JSON
+    bool mode_reported;             // The warning about mode redis was printed
+    int status;                     // Exit status for the last failure
+    const cli_command_t *const *commands;   // All of them, up to NULL
+    const cli_option_t *options;    // The global ones
+};
+
 extern const cli_command_t cli_cmd_publish, cli_cmd_status, cli_cmd_get, cli_cmd_list,
     cli_cmd_history, cli_cmd_outputs, cli_cmd_metrics, cli_cmd_sessions, cli_cmd_replay,
     cli_cmd_follow, cli_cmd_recover, cli_cmd_check, cli_cmd_rejected, cli_cmd_stats, cli_cmd_stuck,
     cli_cmd_ping, cli_cmd_info, cli_cmd_export, cli_cmd_import, cli_cmd_migrate, cli_cmd_mode, cli_cmd_show,
     cli_cmd_top, cli_cmd_completion;
 
-/*  All of them, up to NULL; and the options that each one has               */
-extern const cli_command_t *const cli_commands [];
-extern const cli_option_t cli_global_options [];
-
-/*  One line to stderr, "stele: ..."; whatever a broker or a task put into it is
-    made safe to show.                                                       */
-void
-    cli_say (const char *format, ...) STELE_PRINTF (1, 2);
-
-/*  The usage was wrong: say why and where help is. Returns EX_USAGE.        */
-int
-    cli_say_usage (const char *command, const char *format, ...) STELE_PRINTF (2, 3);
-
-/*  The time-out to use: --timeout, or else 'otherwise'.                     */
-int
-    cli_timeout (const cli_t *self, int otherwise_ms);
-
-/*  Bring to its reader what was printed. A reader that went away ends the program,
-    quietly; a full disk ends it with EX_IOERR. Call it between pages.       */
-void
-    cli_flush_stdout (void);
+/*  The time-out to use: --timeout if given, else this one.                  */
+static inline int
+cli_timeout (const cli_t *self, int otherwise_ms)
+{
+    if (self->timeout_ms == 0)
+        return otherwise_ms;
+    return self->timeout_ms < INT_MAX? (int) self->timeout_ms: INT_MAX;
+}
 
 #endif

@@ -10,12 +10,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include "cli/shared/page.h"
-#include "cli/terminal/text.h"
 #include "cli/shared/value.h"
+#include "cli/terminal/text.h"
 
 #define LABEL_COLUMNS 20
 #define INDENT 2
-#define WORDS_MAX 12                // Of a map such as by_role on one line
+#define WORDS_MAX 12                // Members of a map such as by_role on one line
 
 void
 cli_page_heading (const cli_t *self, const char *title, const char *subject)
@@ -106,19 +106,20 @@ cli_page_block (const cli_t *self, const char *title, const json_t *record, cons
 
 /*  -- members ---------------------------------------------------------------- */
 
-/*  The keys of by_role, by_op and the like are words of the tasks, not names of
-    ours: they are shown as they are                                         */
+//  The keys of by_role, by_op and the like are data, not names of fields: shown unchanged
 static bool
 s_counts_words (const char *outer_key)
 {
     return strncmp (outer_key, "by_", 3) == 0;
 }
 
-/*  "ack_us" as "ack": the unit is with the number                           */
+//  "ack_us" as "ack": the unit is printed with the number
 static void
 s_member_label (const char *key, char *label, size_t label_size)
 {
     static const char *const units [] = { "_bytes", "_us", "_ms", "_s" };
+    if (strcmp (key, "seconds") == 0)
+        key = "durations";
     size_t size = strlen (key);
     for (size_t i = 0; i < sizeof units / sizeof units [0]; i++) {
         size_t unit = strlen (units [i]);
@@ -133,7 +134,7 @@ s_member_label (const char *key, char *label, size_t label_size)
             *c = ' ';
 }
 
-/*  Does every member hold one short value?                                  */
+//  Is every member one short value?
 static bool
 s_is_flat (json_t *object)
 {
@@ -146,21 +147,26 @@ s_is_flat (json_t *object)
     return true;
 }
 
-/*  Percentiles and bounds have the unit of the distribution that they are of;
-    one without a unit is in microseconds                                    */
+//  The key that names the unit of a member: that of its map (stages_us), except of counts.
+//  Percentiles and bounds of a map without one are in microseconds.
 static const char *
 s_unit_key (const char *key, const char *outer_key)
 {
+    static const char *const units [] = { "_bytes", "_us", "_ms", "_s", "seconds" };
+    size_t size = strlen (outer_key);
+    for (size_t i = 0; i < sizeof units / sizeof units [0] && strcmp (key, "count") != 0; i++) {
+        size_t unit = strlen (units [i]);
+        if (size >= unit && strcmp (outer_key + size - unit, units [i]) == 0)
+            return outer_key;
+    }
     bool percentile = key [0] == 'p' && key [1] >= '0' && key [1] <= '9';
     if (percentile || strcmp (key, "max") == 0 || strcmp (key, "min") == 0)
-        return strchr (outer_key, '_')? outer_key: "_us";
-    if (strcmp (outer_key, "seconds") == 0)
-        return outer_key;
+        return "_us";
     return key;
 }
 
-/*  "passed 1,203, failed 12": the members of a small map on one line, those that
-    are 0 left out where there are many                                      */
+//  "passed 1,203, failed 12": the members of a small map on one line. Zeros are left out if there
+//  are many members.
 static void
 s_print_flat (const char *outer_key, json_t *object)
 {
@@ -217,7 +223,7 @@ s_print_array (const cli_t *self, const char *label, const json_t *array)
     }
 }
 
-/*  A map of maps: a line each, below its name                               */
+//  A map of maps: one line per member, below its name
 static void
 s_print_nested (const cli_t *self, const char *label, json_t *object)
 {

@@ -15,12 +15,12 @@
 void
     cli_page_heading (const cli_t *self, const char *title, const char *subject);
 
-/*  "  label   text" on one line, whatever the text is; nothing where it is NULL. */
+/*  Print "  label   text" on one line; nothing if the text is NULL.          */
 void
     cli_page_line (const cli_t *self, const char *label, const char *text);
 
-/*  A field of a record in the same way; nothing where it is absent. A text of
-    several lines goes on below, aligned.                                    */
+/*  A field of a record in the same way; nothing if it is absent. A text of several lines
+    continues below, aligned.                                                */
 void
     cli_page_field (const cli_t *self, const char *label, const json_t *record, const char *key);
 
@@ -28,16 +28,16 @@ void
 void
     cli_page_state (const cli_t *self, const char *label, const json_t *record, const char *key);
 
-/*  A text or a map as a section of its own; nothing where it is absent.      */
+/*  A text or a map as a section of its own; nothing if it is absent.         */
 void
     cli_page_block (const cli_t *self, const char *title, const json_t *record, const char *key);
 
-/*  Every member of an object, by the names of its keys ("size_bytes" becomes "size"):
-    what people see of statistics.                                           */
+/*  Every member of an object, labelled by its key ("size_bytes" becomes "size") and with its
+    unit: statistics for people.                                             */
 void
     cli_page_members (const cli_t *self, const json_t *object);
 
-/*  The same of an answer: plain members first, then a section for each map. */
+/*  The same for an answer: plain members first, then one section per map.   */
 void
     cli_page_sections (const cli_t *self, json_t *object);
 

@@ -1,16 +1,16 @@
-/*  publish_counts - what became of the published lines
+/*  publish_counts - outcome of the published lines: counts, and the line of each event
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
     file, You can obtain one at https://mozilla.org/MPL/2.0/.
 */
 
-#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
+#include "base/memory.h"
 #include "cli/shared/publish_counts.h"
 
-/*  From this number on, until the next run, line minus number is the same   */
+//  From this number to the next run, line minus number is constant
 typedef struct {
     int64_t number;
     int64_t line;
@@ -21,17 +21,16 @@ struct cli_publish_counts {
     int64_t through;                // Every number up to this one is settled
     s_run_t *runs;
     size_t run_count;
-    size_t run_capacity;
+    size_t run_room;
     int64_t *refused;               // Numbers above 'through'
     size_t refused_count;
+    size_t refused_room;
 };
 
 cli_publish_counts_t *
 cli_publish_counts_new (void)
 {
-    cli_publish_counts_t *self = calloc (1, sizeof *self);
-    assert (self);
-    return self;
+    return STELE_NEW (cli_publish_counts_t);
 }
 
 void
@@ -46,7 +45,7 @@ cli_publish_counts_destroy (cli_publish_counts_t **self_p)
     *self_p = NULL;
 }
 
-/*  Runs that only settled numbers need are let go of                        */
+//  Forget runs that only settled numbers need
 static void
 s_forget_runs (cli_publish_counts_t *self)
 {
@@ -66,11 +65,7 @@ cli_publish_counts_published (cli_publish_counts_t *self, int64_t number, int64_
     const s_run_t *last = self->run_count? &self->runs [self->run_count - 1]: NULL;
     if (last && last->line - last->number == line - number)
         return;
-    if (self->run_count == self->run_capacity) {
-        self->run_capacity = self->run_capacity? self->run_capacity * 2: 16;
-        self->runs = realloc (self->runs, self->run_capacity * sizeof *self->runs);
-        assert (self->runs);
-    }
+    self->runs = stele_array_must_grow (self->runs, &self->run_room, self->run_count + 1, sizeof *self->runs);
     self->runs [self->run_count++] = (s_run_t) { number, line };
 }
 
@@ -110,12 +105,12 @@ static void
 s_refused (cli_publish_counts_t *self, int64_t number)
 {
     self->counts.refused++;
-    if (number <= self->through) {  // An ack that went ahead counted it
+    if (number <= self->through) {  // An earlier ack counted it as accepted
         self->counts.accepted--;
         return;
     }
-    self->refused = realloc (self->refused, (self->refused_count + 1) * sizeof *self->refused);
-    assert (self->refused);
+    self->refused = stele_array_must_grow (self->refused, &self->refused_room, self->refused_count + 1,
+        sizeof *self->refused);
     self->refused [self->refused_count++] = number;
 }
 

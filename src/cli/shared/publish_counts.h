@@ -1,13 +1,12 @@
-/*  publish_counts - what became of the published lines: counts, and which line a number was
+/*  publish_counts - outcome of the published lines: counts, and the line of each event
 
-    The client numbers events, people number lines, and lines that are empty or bad
-    are no events. The tally keeps the difference while an event is unsettled.
+    The client numbers events; people number lines, some of which are empty or bad. The counts
+    keep the difference until an event is settled (acked or refused).
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
     file, You can obtain one at https://mozilla.org/MPL/2.0/.
 */
-
 
 #ifndef STELE_PUBLISH_COUNTS_H_INCLUDED
 #define STELE_PUBLISH_COUNTS_H_INCLUDED
@@ -21,11 +20,11 @@ cli_publish_counts_t *
 void
     cli_publish_counts_destroy (cli_publish_counts_t **self_p);
 
-/*  The event with that number of the client came from that line. Numbers ascend. */
+/*  The event that the client numbered came from that line. Numbers ascend.  */
 void
     cli_publish_counts_published (cli_publish_counts_t *self, int64_t number, int64_t line);
 
-/*  Count a receipt. Returns the line of a refused event, else 0.             */
+/*  Count a receipt. Returns the line of a refused event, otherwise 0.        */
 int64_t
     cli_publish_counts_receipt (cli_publish_counts_t *self, const stele_receipt_t *receipt);
 
@@ -34,7 +33,7 @@ typedef struct {
     int64_t accepted;
     int64_t duplicates;
     int64_t refused;
-    int64_t open;                   // Not yet settled
+    int64_t open;                   // Not settled yet
     int64_t position;               // Of the last ack
 } cli_publish_counts_counts_t;
 

@@ -1,19 +1,19 @@
-/*  scope - which tasks an export is about, as they were at its position
+/*  scope - the tasks that an export includes, as of its position
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
     file, You can obtain one at https://mozilla.org/MPL/2.0/.
 */
 
-#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
+#include "base/memory.h"
 #include "cli/shared/ask.h"
 #include "cli/shared/scope.h"
-#include "wire/time.h"
+#include "cli/shared/time_option.h"
 #include "cli/shared/value.h"
 
-#define MEMORY 8192                 // Answers that are remembered, of tasks and of sessions
+#define MEMORY 8192                 // Cached answers, of tasks and of sessions each
 
 typedef struct {
     char *id;
@@ -24,40 +24,26 @@ struct cli_scope {
     cli_t *cli;
     const cli_scope_filter_t *filter;
     int64_t position;
-    bool by_record;                 // The filter looks at more than the id of a task
+    bool by_record;                 // The filter needs more than the id of a task
     int64_t from_us, to_us;
     s_memory_t tasks [MEMORY], sessions [MEMORY];
 };
 
-static bool
-s_read_time (const char *name, const char *text, int64_t *time_us)
-{
-    cli_time_t room;
-    if (!text)
-        return true;
-    const char *whole = cli_time_text (text, &room);
-    if (stele_time_parse (whole, strlen (whole), time_us) == 0)
-        return true;
-    cli_say_usage ("export", "--%s takes a time such as 2026-01-31T23:59:59Z, not '%s'", name, text);
-    return false;
-}
-
 cli_scope_t *
 cli_scope_new (cli_t *cli, const cli_scope_filter_t *filter, int64_t position)
 {
-    cli_scope_t *self = calloc (1, sizeof *self);
-    assert (self);
+    cli_scope_t *self = STELE_NEW (cli_scope_t);
     self->cli = cli;
     self->filter = filter;
     self->position = position;
     self->from_us = INT64_MIN;
     self->to_us = INT64_MAX;
-    if (!s_read_time ("from", filter->from, &self->from_us)
-    ||  !s_read_time ("to", filter->to, &self->to_us))
-        cli_scope_destroy (&self);
-    else
-        self->by_record = filter->states.count || filter->roles.count || filter->providers.count
-            || filter->models.count || filter->user || filter->parent || filter->from || filter->to;
+    if (filter->from)
+        cli_time_read (filter->from, &self->from_us);
+    if (filter->to)
+        cli_time_read (filter->to, &self->to_us);
+    self->by_record = filter->states.count || filter->roles.count || filter->providers.count
+        || filter->models.count || filter->user || filter->parent || filter->from || filter->to;
     return self;
 }
 
@@ -127,12 +113,11 @@ static void
 s_remember (s_memory_t *memory, const char *id, bool passes)
 {
     free (memory->id);
-    memory->id = strdup (id);
-    assert (memory->id);
+    memory->id = stele_memory_copy (id, strlen (id));
     memory->passes = passes;
 }
 
-//  What an answer to that request says of it: 1, 0 no or there is no such one, or -1
+//  Request a record by id: 1, 0 not found, or -1 failed
 static int
 s_ask (cli_scope_t *self, const char *op, const char *key, const char *id, bool at, json_t **answer)
 {

@@ -1,8 +1,7 @@
-/*  scope - which tasks an export is about, as they were at its position
+/*  scope - the tasks that an export includes, as of its position
 
-    An event passes when its task does. So that this needs no memory for every task,
-    answers are remembered in a table of fixed size, and asked for again where
-    they were pushed out.
+    An event passes if its task does. Answers are cached in a table of fixed size, and requested
+    again after eviction: memory does not grow with the number of tasks.
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -15,7 +14,7 @@
 #include <jansson.h>
 #include "cli/shared/cli.h"
 
-/*  What is asked for; zero is "any". Several values of one: any of them.     */
+/*  The filter; zero means any. Several values of one field: any of them.    */
 typedef struct {
     cli_list_t tasks, states, roles, providers, models;
     const char *user, *parent, *from, *to;
@@ -23,23 +22,22 @@ typedef struct {
 
 typedef struct cli_scope cli_scope_t;
 
-/*  The filter is borrowed. NULL: a time in it is none, which was said. Caller owns
-    return value.                                                            */
+/*  The filter is borrowed; its times are checked (cli_take_time). Caller owns return value. */
 cli_scope_t *
     cli_scope_new (cli_t *cli, const cli_scope_filter_t *filter, int64_t position);
 void
     cli_scope_destroy (cli_scope_t **self_p);
 
-/*  Does it leave anything out?                                              */
+/*  Does it exclude anything?                                                */
 bool
     cli_scope_limits (const cli_scope_t *self);
 
-/*  Does this record of a task pass?                                         */
+/*  Does this task record pass?                                              */
 bool
     cli_scope_task (const cli_scope_t *self, const json_t *task);
 
-/*  Does what belongs to this task, session or user pass? 'row' is an event or a record
-    that names it. 1, 0, or -1: the broker did not say, cli->status has it.  */
+/*  Does an event or a record pass, by the session or task that it names? 1 or 0; -1: a request
+    failed, see cli->status.                                                 */
 int
     cli_scope_row (cli_scope_t *self, const json_t *row);
 

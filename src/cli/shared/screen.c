@@ -1,36 +1,36 @@
-/*  screen - a picture that is drawn again and again, until q
+/*  screen - a view that is redrawn until q is pressed
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
     file, You can obtain one at https://mozilla.org/MPL/2.0/.
 */
 
-#include <assert.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
 #include <termios.h>
 #include <unistd.h>
+#include "base/memory.h"
 #include "cli/files/interrupt.h"
 #include "cli/shared/screen.h"
 
-//  The alternate screen, without a cursor; what is longer than a line is cut, not wrapped
+//  The alternate screen, without a cursor; long lines are cut, not wrapped
 #define TO_SCREEN "\033[?1049h\033[?25l\033[?7l"
 #define FROM_SCREEN "\033[?7h\033[?25h\033[?1049l"
 #define CLEAR "\033[H\033[2J"
 #define SAVE_CURSOR "\0337"
-#define TO_SAVED "\0338\033[J"              // And clear what is below
+#define TO_SAVED "\0338\033[J"              // And clear the rest
 
 struct cli_screen {
     cli_t *cli;
     bool terminal;
-    bool keys;                              // stdin is one too
+    bool keys;                              // stdin is a terminal too
     bool drawn;
     struct termios before;
 };
 
-//  A new size only has to end the waiting
+//  A resize only interrupts the wait
 static void
 s_resized (int signal_number)
 {
@@ -54,8 +54,7 @@ s_take_keys (cli_screen_t *self)
 cli_screen_t *
 cli_screen_new (cli_t *cli)
 {
-    cli_screen_t *self = calloc (1, sizeof *self);
-    assert (self);
+    cli_screen_t *self = STELE_NEW (cli_screen_t);
     self->cli = cli;
     self->terminal = isatty (STDOUT_FILENO);
     cli_interrupt_catch ();
@@ -86,13 +85,14 @@ cli_screen_destroy (cli_screen_t **self_p)
     *self_p = NULL;
 }
 
-size_t
-cli_screen_rows (const cli_screen_t *self)
+int64_t
+cli_screen_rows (const cli_screen_t *self, int64_t other_lines, int64_t otherwise)
 {
     struct winsize size;
     if (!self->terminal)
-        return SIZE_MAX;
-    return ioctl (STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_row > 0? size.ws_row: 24;
+        return otherwise;
+    int64_t lines = ioctl (STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_row > 0? size.ws_row: 24;
+    return lines > other_lines? lines - other_lines: 1;
 }
 
 void
@@ -134,6 +134,6 @@ cli_screen_wait (cli_screen_t *self, int64_t timeout_ms)
         return true;
     char key = 0;
     if (read (STDIN_FILENO, &key, 1) != 1)
-        self->keys = false;                 // Nobody types any more; the time still passes
+        self->keys = false;                 // End of input; only the time-out remains
     return key != 'q' && key != 'Q';
 }

@@ -1,17 +1,16 @@
-/*  screen - a picture that is drawn again and again, until q
+/*  screen - a view that is redrawn until q is pressed
 
-    On a terminal it takes the whole screen and gives it back; elsewhere the
-    pictures follow each other, with an empty line between. Between two of them
-    a command waits here, where keys, signals and a new size of the terminal
-    are seen.
+    On a terminal it uses the alternate screen, and restores the terminal at the end; otherwise
+    updates are printed one after another, separated by an empty line. Between two updates a
+    command waits here for keys, signals and a resize of the terminal.
 
         cli_screen_t *screen = cli_screen_new (self);
         do {
-            cli_screen_ask (screen);            // What fails is said below the picture
+            cli_screen_ask (screen);            // Errors are printed below the view
             json_t *answer = cli_ask (self, ...);
             if (answer) {
                 cli_screen_begin (screen);
-                ... print to stdout, at most cli_screen_rows () lines ...
+                ... print to stdout, at most as many lines as fit ...
                 cli_screen_end (screen);
             }
         } while (cli_screen_wait (screen, 1000));
@@ -29,28 +28,28 @@
 
 typedef struct cli_screen cli_screen_t;
 
-/*  Takes the terminal. Updates the style of 'cli' with the size. Caller owns return
-    value; destroying it gives the terminal back.                            */
+/*  Takes over the terminal. Updates the style of 'cli' with its size. Caller owns return value;
+    destroying it restores the terminal.                                     */
 cli_screen_t *
     cli_screen_new (cli_t *cli);
 void
     cli_screen_destroy (cli_screen_t **self_p);
 
-/*  Lines that a picture may have; without a terminal SIZE_MAX.              */
-size_t
-    cli_screen_rows (const cli_screen_t *self);
+/*  Rows that fit beside so many other lines, at least 1; 'otherwise' without a terminal. */
+int64_t
+    cli_screen_rows (const cli_screen_t *self, int64_t other_lines, int64_t otherwise);
 
-/*  Before the request: what is said on stderr from here on stands below the picture. */
+/*  Call before a request: messages on stderr then appear below the view.    */
 void
     cli_screen_ask (cli_screen_t *self);
 
-/*  Around what is printed to stdout.                                        */
+/*  Start and end an update on stdout.                                       */
 void
     cli_screen_begin (cli_screen_t *self);
 void
     cli_screen_end (cli_screen_t *self);
 
-/*  Wait before the next picture. False: q, Ctrl-C or SIGTERM came, stop.    */
+/*  Wait for the next update. False: q, Ctrl-C or SIGTERM came, stop.        */
 bool
     cli_screen_wait (cli_screen_t *self, int64_t timeout_ms);
 

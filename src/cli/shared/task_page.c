@@ -11,7 +11,7 @@
 #include "cli/shared/task_page.h"
 #include "cli/shared/value.h"
 
-/*  Two times of the record, and how long it was between them                */
+//  A time of the record, and how long after another one it was
 static void
 s_print_span (const cli_t *self, const char *label, const json_t *task,
     const char *from_key, const char *to_key, const char *what)
@@ -35,7 +35,7 @@ cli_task_print (const cli_t *self, const json_t *task)
     cli_page_field (self, "title", task, "title");
     cli_page_state (self, "state", task, "state");
     if (json_is_true (json_object_get (task, "interrupted")))
-        cli_page_line (self, "", "interrupted: its orchestrator went away while it ran");
+        cli_page_line (self, "", "interrupted: its orchestrator disconnected while it was running");
     cli_page_field (self, "role", task, "role");
     cli_page_field (self, "provider", task, "provider");
     cli_page_field (self, "provider override", task, "provider_override");
@@ -57,8 +57,8 @@ cli_task_print (const cli_t *self, const json_t *task)
         cli_page_line (self, "full access", "yes");
 
     cli_page_field (self, "created", task, "created_at");
-    s_print_span (self, "started", task, "created_at", "started_at", "later");
-    s_print_span (self, "completed", task, "started_at", "completed_at", "after its start");
+    s_print_span (self, "started", task, "created_at", "started_at", "after it was created");
+    s_print_span (self, "completed", task, "started_at", "completed_at", "after it was started");
     cli_page_field (self, "updated", task, "updated_at");
     if (json_integer_value (json_object_get (task, "error_count")))
         cli_page_field (self, "errors", task, "error_count");

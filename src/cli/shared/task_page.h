@@ -1,4 +1,4 @@
-/*  task_page - the record of a task as a page, for stele status and stele get
+/*  task_page - the record of a task as a page
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -12,7 +12,7 @@
 #include <jansson.h>
 #include "cli/shared/cli.h"
 
-/*  Print it; what it does not have is left out.                             */
+/*  Print it; absent fields are left out.                                    */
 void
     cli_task_print (const cli_t *self, const json_t *task);
 

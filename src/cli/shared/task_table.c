@@ -6,8 +6,8 @@
 */
 
 #include <string.h>
+#include "cli/shared/cell.h"
 #include "cli/shared/task_table.h"
-#include "cli/shared/value.h"
 
 #define COLUMNS(time) { \
     { "TASK", CLI_CUT | CLI_ID, 16 }, \
@@ -25,11 +25,11 @@ static const cli_column_t s_created [] = COLUMNS ("CREATED");
 static const cli_column_t s_updated [] = COLUMNS ("UPDATED");
 static const cli_column_t s_completed [] = COLUMNS ("COMPLETED");
 
-cli_table_t *
-cli_tasks_table (const char *time_key, const cli_style_t *style)
+const cli_column_t *
+cli_tasks_columns (const char *time_key)
 {
-    return cli_table_new (strcmp (time_key, "updated_at") == 0? s_updated:
-        strcmp (time_key, "completed_at") == 0? s_completed: s_created, style);
+    return strcmp (time_key, "updated_at") == 0? s_updated:
+        strcmp (time_key, "completed_at") == 0? s_completed: s_created;
 }
 
 void

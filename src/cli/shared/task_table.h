@@ -11,12 +11,12 @@
 #include <jansson.h>
 #include "cli/terminal/table.h"
 
-/*  A table with the time of that field: created_at, updated_at or completed_at.
-    Caller owns return value.                                                */
-cli_table_t *
-    cli_tasks_table (const char *time_key, const cli_style_t *style);
+/*  Columns of a table of tasks, with the time of that field: created_at, updated_at or
+    completed_at.                                                            */
+const cli_column_t *
+    cli_tasks_columns (const char *time_key);
 
-/*  A row, with the same field.                                              */
+/*  Add a row, with the same field.                                          */
 void
     cli_tasks_row (cli_table_t *table, const json_t *task, const char *time_key);
 

@@ -13,7 +13,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
-/*  A short text that a function returns by value: no buffers to manage      */
+/*  A short text, returned by value                                          */
 typedef struct { char text [48]; } cli_short_t;
 
 /*  47814 as "47,814"                                                        */
@@ -28,11 +28,11 @@ cli_short_t
 cli_short_t
     cli_format_duration (int64_t duration_us);
 
-/*  A share as "99.98 %"; never "100 %" unless it is all                     */
+/*  A share as "99.98 %"; "100 %" only for 1                                 */
 cli_short_t
     cli_format_share (double share);
 
-/*  A real number with as few digits as give the same number back            */
+/*  A real number with as few digits as read back as the same number         */
 cli_short_t
     cli_format_real (double value);
 
@@ -48,21 +48,21 @@ typedef enum {
 
 typedef struct {
     bool colour;                    // Print escape sequences
-    size_t width;                   // Columns to stay within, 0: no bound
+    size_t width;                   // Most columns of a line, 0: no bound
 } cli_style_t;
 
-/*  What suits the file: colour only on a terminal, without NO_COLOR; the width
-    of the terminal, or else of COLUMNS, or else no bound.                   */
+/*  The style for a file: colour only on a terminal, without NO_COLOR; the width of the terminal,
+    otherwise COLUMNS, otherwise no bound.                                   */
 cli_style_t
     cli_style_of (FILE *file);
 
-/*  Begin and end a colour; nothing where the style has none.                */
+/*  Start and end a colour; nothing if the style has none.                   */
 void
     cli_style_begin (const cli_style_t *self, FILE *file, cli_colour_t colour);
 void
     cli_style_end (const cli_style_t *self, FILE *file, cli_colour_t colour);
 
-/*  Colour of the word of a state, of a task or a session.                   */
+/*  Colour of a state of a task or a session.                                */
 cli_colour_t
     cli_style_state (const char *state);
 

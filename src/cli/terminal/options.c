@@ -1,31 +1,28 @@
-/*  options - command line options from one table: parsed, and explained
+/*  options - command line options from one table: parser and --help
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
     file, You can obtain one at https://mozilla.org/MPL/2.0/.
 */
 
-#include <assert.h>
 #include <errno.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
+#include "base/memory.h"
 #include "cli/terminal/options.h"
 
-#define HELP_COLUMN 30              // Where the help of an option begins
+#define HELP_COLUMN 30              // Where the help of an option starts
 #define WIDTH_MAX 100               // Longer lines are hard to read
-#define WORD_MAX 64                 // Of a word that nearest looks at
+#define WORD_MAX 64                 // Longest word that is compared
 
 void
 cli_list_append (cli_list_t *self, const char *text, size_t size)
 {
-    self->items = realloc (self->items, (self->count + 1) * sizeof *self->items);
-    assert (self->items);
-    self->items [self->count] = strndup (text, size);
-    assert (self->items [self->count]);
-    self->count++;
+    self->items = stele_array_must_grow (self->items, &self->room, self->count + 1, sizeof *self->items);
+    self->items [self->count++] = stele_memory_copy (text, size);
 }
 
 void
@@ -35,14 +32,13 @@ cli_list_clear (cli_list_t *self)
         free (self->items [i]);
     free (self->items);
     self->items = NULL;
-    self->count = 0;
+    self->count = self->room = 0;
 }
 
 static void
 s_operands_append (cli_operands_t *self, const char *text)
 {
-    self->items = realloc (self->items, (self->count + 1) * sizeof *self->items);
-    assert (self->items);
+    self->items = stele_array_must_grow (self->items, &self->room, self->count + 1, sizeof *self->items);
     self->items [self->count++] = text;
 }
 
@@ -51,7 +47,7 @@ cli_operands_clear (cli_operands_t *self)
 {
     free (self->items);
     self->items = NULL;
-    self->count = 0;
+    self->count = self->room = 0;
 }
 
 /*  -- parsing ---------------------------------------------------------------- */
@@ -60,12 +56,12 @@ typedef struct {
     const cli_group_t *groups;
     int argc;
     char **argv;
-    int next;                       // Argument to look at
+    int next;                       // Argument to read
     char *error;
     size_t error_size;
 } s_parser_t;
 
-/*  How the user wrote it: --name or -n                                      */
+//  As the user wrote it: --name or -n
 static const char *
 s_written (const cli_option_t *option, bool by_letter, char *buffer, size_t size)
 {
@@ -93,8 +89,7 @@ s_find (const cli_group_t *groups, const char *name, size_t size, char letter, v
 static void
 s_append_list (cli_list_t *list, const char *value)
 {
-    char *word = malloc (strlen (value) + 1);
-    assert (word);
+    char *word = stele_memory_new (strlen (value) + 1);
     size_t size = 0;
     for (;; value++) {
         if (*value == '\\' && value [1] == ',')
@@ -120,18 +115,18 @@ s_take_number (const cli_option_t *option, const char *value, int64_t *target, s
     errno = 0;
     long long number = strtoll (value, &end, 10);
     if (errno == ERANGE && !*end) {
-        snprintf (self->error, self->error_size, "--%s takes a number up to %lld, not %s",
-            option->name, LLONG_MAX, value);
+        snprintf (self->error, self->error_size, "--%s: %s is too large; the maximum is %lld",
+            option->name, value, LLONG_MAX);
         return -1;
     }
     if (errno || end == value || *end) {
-        snprintf (self->error, self->error_size, "--%s takes a number, not '%s'",
+        snprintf (self->error, self->error_size, "--%s: '%s' is not a number",
             option->name, value);
         return -1;
     }
     if (number < option->minimum) {
-        snprintf (self->error, self->error_size, "--%s takes a number from %lld, not %s",
-            option->name, (long long) option->minimum, value);
+        snprintf (self->error, self->error_size, "--%s: %s is too small; the minimum is %lld",
+            option->name, value, (long long) option->minimum);
         return -1;
     }
     *target = number;
@@ -156,7 +151,7 @@ s_take (s_parser_t *self, const cli_option_t *option, const char *value, void *g
                 s_append_list (target, value);
                 return 0;
             }
-            snprintf (self->error, self->error_size, "--%s is empty: leave it out, or give a word", option->name);
+            snprintf (self->error, self->error_size, "--%s needs a value; it is empty", option->name);
             return -1;
         case CLI_CALL:
             break;
@@ -164,7 +159,7 @@ s_take (s_parser_t *self, const cli_option_t *option, const char *value, void *g
     return option->call (option, value, group_target, self->error, self->error_size);
 }
 
-/*  An option with its value, which may be glued to it, or the next argument. */
+//  An option with its value, which is glued to it or the next argument
 static int
 s_take_with_value (s_parser_t *self, const cli_option_t *option, const char *glued,
     bool by_letter, void *target)
@@ -204,9 +199,9 @@ s_unknown_name (s_parser_t *self, const char *name, size_t size)
     const char *nearest = cli_options_nearest (word, candidates, count);
     if (nearest)
         snprintf (self->error, self->error_size,
-            "there is no option --%s: did you mean --%s?", word, nearest);
+            "unknown option --%s; did you mean --%s?", word, nearest);
     else
-        snprintf (self->error, self->error_size, "there is no option --%s", word);
+        snprintf (self->error, self->error_size, "unknown option --%s", word);
     return -1;
 }
 
@@ -228,7 +223,7 @@ s_parse_letters (s_parser_t *self, const char *letters)
         void *target;
         const cli_option_t *option = s_find (self->groups, NULL, 0, *letters, &target);
         if (!option) {
-            snprintf (self->error, self->error_size, "there is no option -%c", *letters);
+            snprintf (self->error, self->error_size, "unknown option -%c", *letters);
             return -1;
         }
         letters++;
@@ -279,7 +274,7 @@ cli_options_clear (const cli_group_t *groups)
 
 /*  -- a mistyped word -------------------------------------------------------- */
 
-/*  Levenshtein's distance                                                   */
+//  Levenshtein distance
 static size_t
 s_distance (const char *one, const char *other)
 {
@@ -307,7 +302,7 @@ const char *
 cli_options_nearest (const char *word, const char *const *candidates, size_t count)
 {
     const char *nearest = NULL;
-    size_t best = strlen (word) > 4? 3: 2;      // Further off is another word
+    size_t best = strlen (word) > 4? 3: 2;      // Greater distances are other words
     for (size_t i = 0; i < count; i++) {
         if (strlen (candidates [i]) > WORD_MAX)
             continue;
@@ -332,7 +327,7 @@ s_help_width (FILE *file)
     return 80;
 }
 
-/*  One line of text in words; 'column' is where the cursor stands.          */
+//  One line of text, wrapped between words; 'column' is that of the cursor
 static void
 s_wrap_line (FILE *file, const char *text, size_t size, int indent, int column, int width)
 {

@@ -1,14 +1,14 @@
-/*  options - command line options from one table: parsed, and explained
+/*  options - command line options from one table: parser and --help
 
-    A program or a subcommand lists its options once; that table drives the
-    parser and the text of --help. Used by stele and steled.
+    A program or a subcommand lists its options once; that table drives the parser and the
+    text of --help.
 
         typedef struct { bool full; int64_t limit; cli_list_t states; } args_t;
 
         static const cli_option_t s_options [] = {
-            { "full", 'f', NULL, "say everything", CLI_FLAG, offsetof (args_t, full), 0, NULL },
+            { "full", 'f', NULL, "print every field", CLI_FLAG, offsetof (args_t, full), 0, NULL },
             { "limit", 'n', "N", "at most N rows", CLI_NUMBER, offsetof (args_t, limit), 1, NULL },
-            { "state", 0, "STATE", "only these", CLI_LIST, offsetof (args_t, states), 0, NULL },
+            { "state", 0, "STATE", "only tasks in STATE", CLI_LIST, offsetof (args_t, states), 0, NULL },
             CLI_OPTIONS_END
         };
 
@@ -39,22 +39,22 @@ typedef struct cli_option cli_option_t;
 
 /*  What an option does to its target                                        */
 typedef enum {
-    CLI_FLAG,                       // bool: true
+    CLI_FLAG,                       // bool, set to true
     CLI_TEXT,                       // const char *: the value, borrowed from argv
     CLI_NUMBER,                     // int64_t, at least .minimum
-    CLI_LIST,                       // cli_list_t: repeated, or separated by commas; \, is one of a word
+    CLI_LIST,                       // cli_list_t: repeated, or separated by commas; \, is a comma of a word
     CLI_CALL                        // .call is called with the group's target
 } cli_kind_t;
 
-/*  Take a value (NULL for an option without argument). Return 0, or -1 with a
-    text for a person in 'error'.                                            */
+/*  Take a value (NULL for an option without argument). Return 0, or -1 with a message in
+    'error'.                                                                 */
 typedef int (cli_option_fn) (const cli_option_t *option, const char *value,
     void *target, char *error, size_t error_size);
 
 struct cli_option {
     const char *name;               // "timeout" is --timeout
     char letter;                    // 't' is -t; 0: it has none
-    const char *argument;           // "MS", as shown in the help; NULL: takes none
+    const char *argument;           // "MS", as shown in the help; NULL: none
     const char *help;               // One sentence, wrapped to the terminal
     cli_kind_t kind;
     size_t offset;                  // Of the target in the group's struct
@@ -76,7 +76,7 @@ typedef struct {
 /*  Strings that the list owns                                               */
 typedef struct {
     char **items;
-    size_t count;
+    size_t count, room;
 } cli_list_t;
 
 void
@@ -84,18 +84,18 @@ void
 void
     cli_list_clear (cli_list_t *self);
 
-/*  What is no option. The strings are argv's, the array is the caller's to free. */
+/*  Arguments that are not options. The strings are those of argv, the array is the caller's. */
 typedef struct {
     const char **items;
-    size_t count;
+    size_t count, room;
 } cli_operands_t;
 
 void
     cli_operands_clear (cli_operands_t *self);
 
-/*  Parse arguments (without the program's name). 'stop' ends before the first
-    operand: for options that come before a subcommand. Returns how many arguments
-    were used, or -1 with a text in 'error' for a person: which option, why.  */
+/*  Parse arguments (without the program's name). 'stop' ends before the first operand: for
+    options that come before a subcommand. Returns how many arguments were used, or -1 with a
+    message in 'error' that names the option and the reason.                 */
 int
     cli_options_parse (const cli_group_t *groups, int argc, char **argv, bool stop,
         cli_operands_t *operands, char *error, size_t error_size);
@@ -104,23 +104,23 @@ int
 void
     cli_options_clear (const cli_group_t *groups);
 
-/*  What --help says, in this order; NULL leaves a part out                  */
+/*  The parts of --help, in this order; NULL leaves a part out               */
 typedef struct {
-    const char *usage;              // "stele list [OPTION]...": a line for each form
-    const char *about;              // Paragraphs, wrapped; a line that begins with a space is kept
-    const char *after;              // The same, behind the options
-    const char *examples;           // Lines, indented as they are
+    const char *usage;              // "stele list [OPTION]...": one line per form
+    const char *about;              // Paragraphs, wrapped; a line that starts with a space is kept
+    const char *after;              // The same, after the options
+    const char *examples;           // Lines, printed as they are
 } cli_usage_t;
 
 void
     cli_options_help (FILE *file, const cli_usage_t *usage, const cli_group_t *groups);
 
-/*  Text wrapped to the terminal (80 columns where there is none), every line
-    indented; lines that begin with a space are printed as they are.         */
+/*  Text wrapped to the terminal (80 columns without one), every line indented; lines that start
+    with a space are printed as they are.                                    */
 void
     cli_options_wrap (FILE *file, const char *text, int indent);
 
-/*  The candidate that a mistyped word probably meant; NULL if there is none. */
+/*  The candidate closest to a mistyped word; NULL if none is close.          */
 const char *
     cli_options_nearest (const char *word, const char *const *candidates, size_t count);
 

@@ -1,4 +1,4 @@
-/*  progress - a bar on stderr, where that is a terminal
+/*  progress - a bar on stderr, if that is a terminal
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -8,9 +8,9 @@
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
+#include "base/clock.h"
 #include "cli/terminal/format.h"
 #include "cli/terminal/progress.h"
-#include "base/clock.h"
 
 #define EVERY_MS 200
 #define BAR 30                      // Columns

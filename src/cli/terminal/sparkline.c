@@ -1,4 +1,4 @@
-/*  sparkline - a row of numbers as a row of bars, a character each
+/*  sparkline - a row of numbers as a row of bars, one character per bar
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -12,7 +12,7 @@ static const char *const s_bars [] = { "▁", "▂", "▃", "▄", "▅", "▆",
 
 #define BARS (sizeof s_bars / sizeof s_bars [0])
 
-//  Mean of those that are numbers; NaN where none is
+//  Mean of the finite values; NaN if there is none
 static double
 s_mean (const double *values, size_t count)
 {
@@ -26,7 +26,7 @@ s_mean (const double *values, size_t count)
     return used? sum / (double) used: NAN;
 }
 
-//  The values of a column, of which there are at most as many as values
+//  Value of a column; there are at most as many columns as values
 static double
 s_column (const double *values, size_t count, size_t columns, size_t column)
 {

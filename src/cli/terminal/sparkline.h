@@ -1,4 +1,4 @@
-/*  sparkline - a row of numbers as a row of bars, a character each
+/*  sparkline - a row of numbers as a row of bars, one character per bar
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -11,9 +11,8 @@
 #include <stddef.h>
 #include <stdio.h>
 
-/*  Print them in at most 'columns' characters, the lowest as the lowest bar; where
-    there are more numbers than columns, a bar is the mean of its share. Numbers that
-    are not finite are gaps.                                                 */
+/*  Print the values in at most 'columns' characters, the lowest as the lowest bar. With more
+    values than columns, each bar is the mean of its share. Values that are not finite are gaps. */
 void
     cli_sparkline_print (FILE *file, const double *values, size_t count, size_t columns);
 

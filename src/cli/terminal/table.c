@@ -1,4 +1,4 @@
-/*  table - rows for people, within the width of their terminal
+/*  table - rows for people, within the width of the terminal
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -8,13 +8,14 @@
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
+#include "base/memory.h"
 #include "cli/terminal/table.h"
 #include "cli/terminal/text.h"
 
-#define GAP 2                       // Columns between two columns
+#define GAP 2                       // Spaces between two columns
 #define CELL_BYTES_MAX 4096
 #define NOTE_BYTES_MAX 65536
-#define CELL_COLUMNS_MAX 1024       // Where nothing else bounds the width
+#define CELL_COLUMNS_MAX 1024       // If nothing else bounds the width
 #define NOTE_INDENT 4
 
 typedef struct {
@@ -29,28 +30,26 @@ struct cli_table {
     cli_style_t style;
     s_cell_t *cells;                // A note is the last cell of its row
     size_t cell_count;
-    size_t cell_capacity;
+    size_t cell_room;
     size_t column;                  // Of the next cell
     size_t rows;
     size_t *widths;
     bool *visible;
-    bool *spared;                   // There was no room for it
+    bool *spared;                   // Hidden for lack of room
     bool header_printed;
 };
 
 cli_table_t *
 cli_table_new (const cli_column_t *columns, const cli_style_t *style)
 {
-    cli_table_t *self = calloc (1, sizeof *self);
-    assert (self);
+    cli_table_t *self = STELE_NEW (cli_table_t);
     self->columns = columns;
     while (columns [self->column_count].title)
         self->column_count++;
     self->style = *style;
-    self->widths = calloc (self->column_count, sizeof *self->widths);
-    self->visible = calloc (self->column_count, sizeof *self->visible);
-    self->spared = calloc (self->column_count, sizeof *self->spared);
-    assert (self->widths && self->visible && self->spared);
+    self->widths = stele_memory_new (self->column_count * sizeof *self->widths);
+    self->visible = stele_memory_new (self->column_count * sizeof *self->visible);
+    self->spared = stele_memory_new (self->column_count * sizeof *self->spared);
     return self;
 }
 
@@ -91,9 +90,7 @@ s_set_cell (s_cell_t *cell, cli_colour_t colour, const char *text, size_t size, 
         while (size && ((unsigned char) text [size] & 0xc0) == 0x80)
             size--;
     }
-    cell->text = malloc (size);
-    assert (cell->text);
-    memcpy (cell->text, text, size);
+    cell->text = stele_memory_copy (text, size);
     cell->size = size;
 }
 
@@ -101,12 +98,9 @@ static void
 s_append (cli_table_t *self, cli_colour_t colour, const char *text, size_t size)
 {
     size_t stride = self->column_count + 1;
-    if (self->column == 0 && self->cell_count + stride > self->cell_capacity) {
-        self->cell_capacity = (self->cell_capacity? self->cell_capacity * 2: 16 * stride);
-        self->cells = realloc (self->cells, self->cell_capacity * sizeof *self->cells);
-        assert (self->cells);
-    }
     if (self->column == 0) {
+        self->cells = stele_array_must_grow (self->cells, &self->cell_room, self->cell_count + stride,
+            sizeof *self->cells);
         memset (self->cells + self->cell_count, 0, stride * sizeof *self->cells);
         self->cell_count += stride;
         self->rows++;
@@ -178,7 +172,7 @@ s_total_width (const cli_table_t *self)
     return total;
 }
 
-//  Without what can be cut
+//  With every column cut as far as it goes
 static size_t
 s_least_width (const cli_table_t *self)
 {
@@ -205,7 +199,7 @@ s_spare (cli_table_t *self)
         }
 }
 
-/*  The widest column that can still give; ids only when no other can.       */
+//  The widest column that can still be cut: of ids, or of the others
 static size_t *
 s_widest (cli_table_t *self, bool ids)
 {
@@ -278,8 +272,7 @@ s_print_row (const cli_table_t *self, FILE *file, const s_cell_t *row)
 static void
 s_print_header (cli_table_t *self, FILE *file)
 {
-    s_cell_t *row = calloc (self->column_count, sizeof *row);
-    assert (row);
+    s_cell_t *row = stele_memory_new (self->column_count * sizeof *row);
     for (size_t column = 0; column < self->column_count; column++) {
         const char *title = self->columns [column].title;
         s_set_cell (row + column, CLI_BOLD, title, strlen (title), CELL_BYTES_MAX);

@@ -1,4 +1,4 @@
-/*  table - rows for people, within the width of their terminal
+/*  table - rows for people, within the width of the terminal
 
     Rows are kept until cli_table_flush, which lays out the columns and prints;
     a long list is flushed page by page, under one header.
@@ -25,9 +25,9 @@
 enum {
     CLI_RIGHT = 1,                  // Aligned to the right, as numbers are
     CLI_CUT = 2,                    // May be cut to fit, down to 'width_min'
-    CLI_ID = 4,                     // Cut in the middle, and after the other columns
-    CLI_OPTIONAL = 8,               // Left out while no row has it
-    CLI_SPARE = 16                  // Left out where the terminal is too narrow, the last of them first
+    CLI_ID = 4,                     // Cut in the middle, and only after the other columns
+    CLI_OPTIONAL = 8,               // Hidden while no row has it
+    CLI_SPARE = 16                  // Hidden if the terminal is too narrow, last column first
 };
 
 typedef struct {
@@ -47,8 +47,8 @@ cli_table_t *
 void
     cli_table_destroy (cli_table_t **self_p);
 
-/*  The next cell; after the last column a new row begins. Text is copied, at
-    most the first 4 KiB: nobody reads more in a cell. NULL is an empty cell.  */
+/*  Add the next cell; after the last column a new row starts. Text is copied, at most the first
+    4 KiB. NULL is an empty cell.                                            */
 void
     cli_table_text (cli_table_t *self, const char *text, size_t size);
 void
@@ -56,17 +56,16 @@ void
 void
     cli_table_colour (cli_table_t *self, cli_colour_t colour, const char *text);
 
-/*  Text below the last row, line by line, after the row is complete. At most
-    64 KiB of it.                                                            */
+/*  Add text below the last row, which must be complete. At most the first 64 KiB. */
 void
     cli_table_note (cli_table_t *self, cli_colour_t colour, const char *text, size_t size);
 
-/*  Print the rows since the last time, and the header where it was not printed
-    yet. Without rows nothing is printed.                                    */
+/*  Print the rows added since the last call, and the header if it was not printed yet. Prints
+    nothing without rows.                                                    */
 void
     cli_table_flush (cli_table_t *self, FILE *file);
 
-/*  Rows since the table was made.                                           */
+/*  Number of rows since the table was created.                              */
 size_t
     cli_table_rows (const cli_table_t *self);
 

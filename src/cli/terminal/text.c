@@ -1,4 +1,4 @@
-/*  text - what a producer wrote, made safe to show on a terminal
+/*  text - text of producers, made safe to show on a terminal
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -6,7 +6,6 @@
 */
 
 #include "config.h"
-#include <assert.h>
 #include <stdint.h>
 #include <string.h>
 #include <wchar.h>
@@ -16,12 +15,12 @@
 
 /*  One character of the text as it is shown                                 */
 typedef struct {
-    size_t size;                    // Bytes of the text that it stands for
+    size_t size;                    // Bytes of the text
     size_t columns;
     char shown [16];
 } s_glyph_t;
 
-/*  Decode one character. Returns its bytes, 0 where they are not UTF-8.     */
+//  Decode one character. Returns its size in bytes, 0 if it is not UTF-8.
 static size_t
 s_decode (const unsigned char *text, size_t size, uint32_t *code)
 {
@@ -41,9 +40,8 @@ s_decode (const unsigned char *text, size_t size, uint32_t *code)
     return length;
 }
 
-/*  Characters that a reader would not see, or that move others: C1 controls,
-    direction marks, line separators, tags, zero-width ones. The joiner
-    (U+200D) is left alone: writing needs it.                                */
+//  Characters that are invisible, or that move others: C1 controls, direction marks, line
+//  separators, tags, zero-width ones. Not the joiner (U+200D): some scripts need it.
 static bool
 s_is_hidden (uint32_t code)
 {
@@ -101,7 +99,7 @@ cli_text_width (const char *text, size_t size, size_t columns_max)
     return columns;
 }
 
-/*  Print from the start while it fits. Returns the columns used.            */
+//  Print from the start while it fits. Returns the columns used.
 static size_t
 s_print_head (FILE *file, const char *text, size_t size, size_t columns)
 {
@@ -118,7 +116,7 @@ s_print_head (FILE *file, const char *text, size_t size, size_t columns)
     return used;
 }
 
-/*  Print the end of a text of 'width' columns, as much as fits.             */
+//  Print the end of a text of 'width' columns, as much as fits
 static size_t
 s_print_tail (FILE *file, const char *text, size_t size, size_t width, size_t columns)
 {

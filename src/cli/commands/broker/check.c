@@ -1,4 +1,4 @@
-/*  check - stele check: does Redis say what the ledger says?
+/*  check - stele check: compare Redis with the ledger
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -8,8 +8,8 @@
 #include <stdlib.h>
 #include "cli/shared/ask.h"
 #include "cli/shared/page.h"
-#include "cli/terminal/text.h"
 #include "cli/shared/value.h"
+#include "cli/terminal/text.h"
 
 #define CHECK_TIMEOUT_MS 600000
 
@@ -18,7 +18,7 @@ typedef struct {
 } args_t;
 
 static const cli_option_t s_options [] = {
-    { "repair", 0, NULL, "put right what differs", CLI_FLAG, offsetof (args_t, repair), 0, NULL },
+    { "repair", 0, NULL, "correct the differences in Redis", CLI_FLAG, offsetof (args_t, repair), 0, NULL },
     CLI_OPTIONS_END
 };
 
@@ -86,12 +86,12 @@ s_run (cli_t *self, void *arguments, const cli_operands_t *operands)
 
 const cli_command_t cli_cmd_check = {
     .name = "check",
-    .summary = "does Redis say what the ledger says?",
+    .summary = "compare Redis with the ledger",
     .usage = {
         .usage = "stele check [OPTION]...",
-        .about = "Compare every live record in Redis with the ledger, at one position. What differs: missing in "
-                 "Redis, extra there, or not the same in some field.",
-        .after = "Exit status: 0 when all is well or was repaired, 1 when something differs.",
+        .about = "Compare every live record in Redis with the ledger, at one position. A record that differs is "
+                 "missing in Redis, extra there, or mismatched in a field.",
+        .after = "Exit status: 0 if nothing differs or everything was repaired, 1 otherwise.",
         .examples =
             "  stele check\n"
             "  stele check --repair"

@@ -1,7 +1,7 @@
-/*  completion - stele completion: what a shell offers at the Tab key
+/*  completion - stele completion: scripts for bash and zsh, and the words that they complete
 
-    The scripts are thin: they ask the program itself, so they know every
-    command and option, and the ids of tasks from the broker.
+    The scripts are thin: they call 'stele completion words', which knows every command and
+    option, and gets the ids of tasks from the broker.
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -10,10 +10,10 @@
 
 #include <string.h>
 #include "cli/shared/ask.h"
-#include "cli/terminal/text.h"
 #include "cli/shared/value.h"
+#include "cli/terminal/text.h"
 
-#define PATIENCE_MS 500             // For the broker: somebody's finger is on a key
+#define COMPLETION_MS 500           // Time-out of a request: the user is typing
 
 static const char s_bash [] =
     "_stele () {\n"
@@ -38,59 +38,59 @@ static const char s_zsh [] =
 //  -- candidates --------------------------------------------------------------------
 
 static void
-s_offer (const char *candidate, const char *begun)
+s_offer (const char *candidate, const char *prefix)
 {
-    if (strncmp (candidate, begun, strlen (begun)) == 0)
+    if (strncmp (candidate, prefix, strlen (prefix)) == 0)
         puts (candidate);
 }
 
 static void
-s_offer_options (const cli_option_t *options, const char *begun)
+s_offer_options (const cli_option_t *options, const char *prefix)
 {
     for (; options && options->name; options++) {
         char text [64];
         snprintf (text, sizeof text, "--%s", options->name);
-        s_offer (text, begun);
+        s_offer (text, prefix);
     }
 }
 
 static void
-s_offer_words (const char *const *words, const char *begun)
+s_offer_words (const char *const *words, const char *prefix)
 {
     for (; *words; words++)
-        s_offer (*words, begun);
+        s_offer (*words, prefix);
 }
 
 static const cli_command_t *
-s_command (const char *name)
+s_command (const cli_t *self, const char *name)
 {
-    for (size_t i = 0; cli_commands [i]; i++)
-        if (strcmp (cli_commands [i]->name, name) == 0)
-            return cli_commands [i];
+    for (size_t i = 0; self->commands [i]; i++)
+        if (strcmp (self->commands [i]->name, name) == 0)
+            return self->commands [i];
     return NULL;
 }
 
-//  Ids of tasks, those that changed last first. Without a broker there are none, silently
+//  Ids of tasks, latest change first. None, without a message, if there is no broker
 static void
-s_offer_ids (cli_t *self, const char *begun)
+s_offer_ids (cli_t *self, const char *prefix)
 {
     json_t *request = cli_request ("task.list");
     cli_request_text (request, "order", "updated_desc");
     json_object_set_new (request, "limit", json_integer (1000));
     if (self->timeout_ms == 0)
-        self->timeout_ms = PATIENCE_MS;
-    self->mode_said = true;
+        self->timeout_ms = COMPLETION_MS;
+    self->mode_reported = true;
     json_t *answer = cli_ask (self, request);
     const json_t *tasks = json_object_get (answer, "tasks");
     for (size_t i = 0; i < json_array_size (tasks); i++) {
         const char *id = cli_value_string (json_array_get (tasks, i), "task_id");
-        if (id && id [strcspn (id, "\n\033")] == 0)     // What a shell can take in
-            s_offer (id, begun);
+        if (id && id [strcspn (id, "\n\033")] == 0)     // Safe in a shell
+            s_offer (id, prefix);
     }
     json_decref (answer);
 }
 
-//  Where the words are closed: behind an option, or the name of the command, its letter too
+//  Closed sets of words: after an option or its letter, or after the name of the command
 #define STATES "queued", "starting", "running", "paused", "completing", "passed", "failed", "error", \
     "cancelled", "timeout"
 static const struct {
@@ -112,15 +112,15 @@ static const struct {
         "cli_session_commands", "user_preferences", "rejected_events" } }
 };
 
-//  Is a word being typed that is one of a few?
+//  Offer the words of a closed set. False: the word is not of one
 static bool
-s_offer_values (const cli_command_t *command, const char *before, const char *begun)
+s_offer_values (const cli_command_t *command, const char *before, const char *prefix)
 {
     for (size_t i = 0; i < sizeof s_closed / sizeof s_closed [0]; i++)
         for (int spelling = 0; spelling < 2 && s_closed [i].before [spelling]; spelling++)
             if (strcmp (command->name, s_closed [i].command) == 0
             &&  strcmp (before, s_closed [i].before [spelling]) == 0) {
-                s_offer_words (s_closed [i].words, begun);
+                s_offer_words (s_closed [i].words, prefix);
                 return true;
             }
     return false;
@@ -135,22 +135,22 @@ s_takes_id (const cli_command_t *command)
 static void
 s_complete (cli_t *self, const cli_operands_t *words)
 {
-    const char *begun = words->count? words->items [words->count - 1]: "";
+    const char *prefix = words->count? words->items [words->count - 1]: "";
     const char *before = words->count > 1? words->items [words->count - 2]: "";
     const cli_command_t *command = NULL;
     for (size_t i = 0; i + 1 < words->count && !command; i++)
-        command = s_command (words->items [i]);
-    if (begun [0] == '-') {
-        s_offer_options (cli_global_options, begun);
-        s_offer_options (command? command->options: NULL, begun);
+        command = s_command (self, words->items [i]);
+    if (prefix [0] == '-') {
+        s_offer_options (self->options, prefix);
+        s_offer_options (command? command->options: NULL, prefix);
     }
     else
     if (!command)
-        for (size_t i = 0; cli_commands [i]; i++)
-            s_offer (cli_commands [i]->name, begun);
+        for (size_t i = 0; self->commands [i]; i++)
+            s_offer (self->commands [i]->name, prefix);
     else
-    if (!s_offer_values (command, before, begun) && s_takes_id (command))
-        s_offer_ids (self, begun);
+    if (!s_offer_values (command, before, prefix) && s_takes_id (command))
+        s_offer_ids (self, prefix);
 }
 
 static int
@@ -158,7 +158,7 @@ s_run (cli_t *self, void *args, const cli_operands_t *operands)
 {
     (void) args;
     const char *what = operands->items [0];
-    cli_operands_t words = { operands->items + 1, operands->count - 1 };
+    cli_operands_t words = { .items = operands->items + 1, .count = operands->count - 1 };
     if (strcmp (what, "words") == 0) {
         s_complete (self, &words);
         return EX_OK;
@@ -167,16 +167,16 @@ s_run (cli_t *self, void *args, const cli_operands_t *operands)
         fputs (what [0] == 'b'? s_bash: s_zsh, stdout);
         return EX_OK;
     }
-    return cli_say_usage ("completion", "completion knows bash and zsh, not '%s'", what);
+    return cli_usage_error ("completion", "'%s' is not a known shell; use bash or zsh", what);
 }
 
 const cli_command_t cli_cmd_completion = {
     .name = "completion",
-    .summary = "what a shell has to know to complete commands, states and ids",
+    .summary = "print a shell completion script",
     .usage = {
         .usage = "stele completion bash|zsh",
-        .about = "Print a script that makes the shell complete commands, options, states and the ids of "
-                 "tasks (of the thousand that changed last).",
+        .about = "Print a script with which the shell completes commands, options, states and the IDs of tasks "
+                 "(of the 1000 that changed last).",
         .examples =
             "  source <(stele completion bash)              in ~/.bashrc\n"
             "  source <(stele completion zsh)               in ~/.zshrc, after compinit"

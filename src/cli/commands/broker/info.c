@@ -1,4 +1,4 @@
-/*  info - stele info: versions, ledger, limits, endpoints
+/*  info - stele info: versions, ledger, limits and endpoints
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -27,11 +27,11 @@ s_run (cli_t *self, void *args, const cli_operands_t *operands)
 
 const cli_command_t cli_cmd_info = {
     .name = "info",
-    .summary = "versions, ledger, limits, endpoints of a broker",
+    .summary = "versions, ledger, limits and endpoints of a broker",
     .usage = {
         .usage = "stele info [OPTION]...",
-        .about = "What the broker is: its version and those of its parts, the id of its ledger, "
-                 "its limits, and where it listens.",
+        .about = "Print the version of the broker and those of its libraries, the ID of its ledger, its limits "
+                 "and its endpoints.",
         .examples =
             "  stele info\n"
             "  stele info --json | jq .limits"

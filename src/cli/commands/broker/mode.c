@@ -1,4 +1,4 @@
-/*  mode - stele mode: what an ack waits for
+/*  mode - stele mode: show or set what acks wait for
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -9,7 +9,7 @@
 #include "cli/shared/ask.h"
 #include "cli/shared/value.h"
 
-#define SWITCH_MS 60000             // What was only in Redis is committed
+#define SWITCH_MS 60000             // Leaving mode redis commits its events first
 
 static void
 s_print (const json_t *answer)
@@ -17,8 +17,8 @@ s_print (const json_t *answer)
     const char *mode = cli_value_string (answer, "mode");
     printf ("%s\n", mode? mode: "");
     if (mode && strcmp (mode, "redis") == 0)
-        cli_say ("PERSISTENCE IS OFF: acks wait for Redis only; %s events are not in the ledger. "
-            "'stele mode dual' brings them there",
+        cli_report ("PERSISTENCE IS OFF: acks wait for Redis only; %s events are not in the ledger. "
+            "'stele mode dual' writes them to the ledger",
             cli_format_count (json_integer_value (json_object_get (answer, "only_in_redis"))).text);
 }
 
@@ -42,20 +42,20 @@ s_run (cli_t *self, void *arguments, const cli_operands_t *operands)
 
 const cli_command_t cli_cmd_mode = {
     .name = "mode",
-    .summary = "what an ack waits for: tell it, or set it",
+    .summary = "show or set what acks wait for",
     .usage = {
         .usage = "stele mode [dual|sqlite|redis]",
         .about =
-            "Say what the broker's acks wait for, or switch it while it runs.\n"
+            "Show what acks wait for, or switch it while the broker runs.\n"
             "\n"
-            "dual: the ledger, on stable storage; Redis follows. The default.\n"
-            "sqlite: the same, and Redis is left alone.\n"
+            "dual: the ledger, on stable storage; Redis is updated afterwards. The default.\n"
+            "sqlite: the ledger, on stable storage; Redis is not used.\n"
             "redis: Redis only. PERSISTENCE IS OFF: the ledger is not written, and the feed, lists and histories "
-            "stand still. What is acked is as safe as that Redis is.",
+            "are not updated. Acked events are only as safe as Redis is.",
         .after =
-            "On the way back from redis everything that was acked is committed to the ledger, with its history and the "
-            "positions that the acks said. A stop does that too, and after a crash the next start. Until a restart; the "
-            "setting 'mode' says what a broker starts with.",
+            "Switching back from redis commits all acked events to the ledger, with their history and the positions "
+            "in their acks. Stopping the broker does the same, and so does the next start after a crash. A mode set "
+            "here lasts until the broker restarts; the setting 'mode' is the one that it starts with.",
         .examples =
             "  stele mode\n"
             "  stele mode redis\n"

@@ -1,12 +1,12 @@
-/*  ping - stele ping: is a broker there, and how fast does it answer?
+/*  ping - stele ping: check that a broker answers, and how fast
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
     file, You can obtain one at https://mozilla.org/MPL/2.0/.
 */
 
-#include "cli/shared/ask.h"
 #include "base/clock.h"
+#include "cli/shared/ask.h"
 
 static int
 s_run (cli_t *self, void *args, const cli_operands_t *operands)
@@ -29,10 +29,10 @@ s_run (cli_t *self, void *args, const cli_operands_t *operands)
 
 const cli_command_t cli_cmd_ping = {
     .name = "ping",
-    .summary = "is a broker there, and how fast does it answer?",
+    .summary = "check that a broker answers, and how fast",
     .usage = {
         .usage = "stele ping [OPTION]...",
-        .about = "Ask the broker for a sign of life. The time includes making the connection.",
+        .about = "Send a request to the broker and print how long the answer took, including the time to connect.",
         .examples =
             "  stele ping\n"
             "  until stele ping --timeout 1000; do :; done    # wait for a broker"

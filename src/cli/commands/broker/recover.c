@@ -1,4 +1,4 @@
-/*  recover - stele recover: from the ledger to Redis
+/*  recover - stele recover: rebuild the live state in Redis from the ledger
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -9,15 +9,15 @@
 #include "cli/shared/page.h"
 #include "cli/shared/task_page.h"
 
-#define RECOVER_TIMEOUT_MS 600000   // A million tasks take their time
+#define RECOVER_TIMEOUT_MS 600000   // A million tasks take a while
 
 typedef struct {
     bool active, all;
 } args_t;
 
 static const cli_option_t s_options [] = {
-    { "active", 0, NULL, "every task that is not finished", CLI_FLAG, offsetof (args_t, active), 0, NULL },
-    { "all", 0, NULL, "also the finished ones that are still kept in Redis",
+    { "active", 0, NULL, "rebuild every unfinished task", CLI_FLAG, offsetof (args_t, active), 0, NULL },
+    { "all", 0, NULL, "also rebuild finished tasks that are still kept in Redis",
         CLI_FLAG, offsetof (args_t, all), 0, NULL },
     CLI_OPTIONS_END
 };
@@ -41,8 +41,10 @@ static int
 s_run (cli_t *self, void *arguments, const cli_operands_t *operands)
 {
     const args_t *args = arguments;
-    if ((operands->count != 0) + args->active + args->all != 1)
-        return cli_say_usage ("recover", "say what to recover: an ID, --active, or --all");
+    int scopes = (operands->count != 0) + args->active + args->all;
+    if (scopes != 1)
+        return cli_usage_error ("recover", scopes? "use only one of ID, --active and --all":
+            "missing argument: ID, --active or --all");
     if (operands->count) {
         json_t *request = cli_request ("task.recover");
         cli_request_text (request, "task_id", operands->items [0]);
@@ -63,11 +65,11 @@ s_run (cli_t *self, void *arguments, const cli_operands_t *operands)
 
 const cli_command_t cli_cmd_recover = {
     .name = "recover",
-    .summary = "write the live state to Redis again, from the ledger",
+    .summary = "rebuild the live state in Redis from the ledger",
     .usage = {
         .usage = "stele recover [OPTION]... ID\nstele recover [OPTION]... --active | --all",
-        .about = "Write the live record of a task, or of many, to Redis again as the ledger has it. "
-                 "The broker does that by itself whenever it finds cause; this is for when you know better.",
+        .about = "Rebuild the live record of one task, or of many, in Redis from the ledger. The broker does this "
+                 "automatically; use this to force it.",
         .examples =
             "  stele recover build-7\n"
             "  stele recover --active"

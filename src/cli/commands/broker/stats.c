@@ -1,21 +1,22 @@
-/*  stats - stele stats: counts, rates, latencies, lags, sizes
+/*  stats - stele stats: counts, rates, latencies, lags and sizes
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
     file, You can obtain one at https://mozilla.org/MPL/2.0/.
 */
 
-#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
+#include "base/memory.h"
 #include "cli/shared/ask.h"
+#include "cli/shared/cell.h"
 #include "cli/shared/page.h"
+#include "cli/shared/time_option.h"
 #include "cli/shared/value.h"
 
-#define PRODUCERS_MAX 20            // Of all there ever were; --json has all that the answer has
+#define PRODUCERS_MAX 20            // Shown; --json prints all
 
-/*  Move a member of the answer to its end, so that the sections come in the order
-    in which people look for them                                            */
+//  Move a member of the answer to its end: this puts the sections in order
 static void
 s_move_to_end (json_t *answer, const char *key)
 {
@@ -53,7 +54,7 @@ s_cell_ms (cli_table_t *table, const json_t *record, const char *key)
     cli_table_word (table, ms? cli_format_duration (ms * 1000).text: NULL);
 }
 
-//  Who is there comes first, and of those who has a lease, then who was heard last
+//  Order: present, then expired; those with a lease first, then the latest heard
 static int
 s_compare_producers (const void *one, const void *other)
 {
@@ -80,8 +81,7 @@ s_print_producers (const cli_t *self, const json_t *producers)
     size_t count = json_array_size (producers);
     if (count == 0)
         return;
-    const json_t **order = malloc (count * sizeof *order);
-    assert (order);
+    const json_t **order = stele_memory_new (count * sizeof *order);
     for (size_t i = 0; i < count; i++)
         order [i] = json_array_get (producers, i);
     qsort (order, count, sizeof *order, s_compare_producers);
@@ -98,7 +98,7 @@ s_print_producers (const cli_t *self, const json_t *producers)
     putchar ('\n');
     cli_table_flush (table, stdout);
     if (count > PRODUCERS_MAX)
-        printf ("and %zu more producers\n", count - PRODUCERS_MAX);
+        printf ("%zu more producers exist: use --json for all\n", count - PRODUCERS_MAX);
     free (order);
     cli_table_destroy (&table);
 }
@@ -117,7 +117,7 @@ s_print (cli_t *self, json_t *answer, void *arg)
     json_decref (producers);
 }
 
-//  -- by groups, over a time ----------------------------------------------------------
+//  -- by group, between two times ----------------------------------------------------------
 
 typedef struct {
     const char *by, *from, *to;
@@ -125,11 +125,12 @@ typedef struct {
 } args_t;
 
 static const cli_option_t s_options [] = {
-    { "by", 'b', "WHAT", "what tasks did, by state, role, provider, model, hour, day or error",
+    { "by", 'b', "WHAT", "report tasks by state, role, provider, model, hour, day or error",
         CLI_TEXT, offsetof (args_t, by), 0, NULL },
-    { "from", 0, "TIME", "then or later (RFC 3339)", CLI_TEXT, offsetof (args_t, from), 0, NULL },
-    { "to", 0, "TIME", "then or before", CLI_TEXT, offsetof (args_t, to), 0, NULL },
-    { "limit", 'n', "N", "at most N groups (100)", CLI_NUMBER, offsetof (args_t, limit), 1, NULL },
+    { "from", 0, "TIME", "with --by, only what happened at TIME or later (RFC 3339, or a date)",
+        CLI_CALL, offsetof (args_t, from), 0, cli_take_time },
+    { "to", 0, "TIME", "with --by, only what happened at TIME or earlier", CLI_CALL, offsetof (args_t, to), 0, cli_take_time },
+    { "limit", 'n', "N", "with --by, at most N groups (100)", CLI_NUMBER, offsetof (args_t, limit), 1, NULL },
     CLI_OPTIONS_END
 };
 
@@ -186,14 +187,14 @@ s_print_groups (cli_t *self, json_t *answer, void *arg)
         s_cell_spread (table, group, "run_us");
     }
     if (cli_table_rows (table) == 0)
-        fputs ("nothing in that time\n", stderr);
+        fputs ("no tasks in that time\n", stderr);
     cli_table_flush (table, stdout);
     cli_table_destroy (&table);
     if (json_integer_value (json_object_get (answer, "left_out")))
-        fprintf (stderr, "and %s more: --limit N\n",
+        fprintf (stderr, "%s more groups exist: raise --limit\n",
             cli_format_count (json_integer_value (json_object_get (answer, "left_out"))).text);
     if (json_is_false (json_object_get (answer, "complete")))
-        fputs ("not all tasks could be looked at in time: ask for a shorter time\n", stderr);
+        fputs ("incomplete: not all tasks could be read in time; choose a shorter period\n", stderr);
 }
 
 static int
@@ -216,7 +217,7 @@ s_run (cli_t *self, void *arguments, const cli_operands_t *operands)
     if (args->by)
         return s_report (self, args);
     if (args->from || args->to || args->limit)
-        return cli_say_usage ("stats", "--from, --to and --limit go with --by");
+        return cli_usage_error ("stats", "--from, --to and --limit need --by");
     return cli_ask_and_print (self, cli_request ("stats"), s_print, NULL);
 }
 
@@ -225,11 +226,10 @@ const cli_command_t cli_cmd_stats = {
     .summary = "counts, rates, latencies, lags and sizes of a broker",
     .usage = {
         .usage = "stele stats [OPTION]...",
-        .after = "With --by it says what tasks did between two times instead: how many there are, were created, "
-                 "completed and failed, how long they waited and ran.",
-        .about = "How the broker does: tasks by state, role and provider; what the ledger holds; how far "
-                 "Redis is behind; how long acks take; who publishes; what the last recovery and the last "
-                 "check found.",
+        .after = "With --by, report tasks between two times instead: how many exist, were created, completed and "
+                 "failed, and how long they waited and ran (percentiles 50, 90 and 99).",
+        .about = "How the broker is doing: tasks by state, role and provider; contents of the ledger; lag of "
+                 "Redis; latency of acks; producers; results of the last recovery and the last check.",
         .examples =
             "  stele stats\n"
             "  stele stats --json | jq .redis.lag_events\n"

@@ -1,4 +1,4 @@
-/*  top - stele top: the broker at work, live
+/*  top - stele top: a live view of the broker
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -7,14 +7,14 @@
 
 #include <string.h>
 #include <time.h>
+#include "base/clock.h"
 #include "cli/shared/ask.h"
 #include "cli/shared/screen.h"
 #include "cli/shared/task_table.h"
-#include "cli/terminal/text.h"
 #include "cli/shared/value.h"
-#include "base/clock.h"
+#include "cli/terminal/text.h"
 
-#define HEAD_LINES 7                // Around the tasks
+#define HEAD_LINES 7                // Lines beside the tasks
 #define ROWS_WITHOUT_TERMINAL 20
 
 typedef struct {
@@ -22,12 +22,12 @@ typedef struct {
 } args_t;
 
 static const cli_option_t s_options [] = {
-    { "interval", 'i', "S", "draw every S seconds (1)", CLI_NUMBER, offsetof (args_t, interval_s), 1, NULL },
-    { "count", 'n', "N", "stop after N pictures", CLI_NUMBER, offsetof (args_t, count), 1, NULL },
+    { "interval", 'i', "S", "update every S seconds (1)", CLI_NUMBER, offsetof (args_t, interval_s), 1, NULL },
+    { "count", 'n', "N", "stop after N updates", CLI_NUMBER, offsetof (args_t, count), 1, NULL },
     CLI_OPTIONS_END
 };
 
-//  What the last picture had, to tell rates
+//  Of the last update, for rates
 typedef struct {
     int64_t position;
     double time_s;
@@ -85,7 +85,7 @@ s_print_ingest (const cli_t *self, const json_t *stats, s_before_t *before)
     printf ("  refused %s", cli_format_count (s_number (stats, "ledger", "rejected")).text);
     if (json_is_true (json_object_get (json_object_get (stats, "ingest"), "holding"))) {
         cli_style_begin (&self->style, stdout, CLI_RED);
-        printf ("  HOLDING BACK: the ledger cannot be written");
+        printf ("  NO COMMITS: the ledger cannot be written");
         cli_style_end (&self->style, stdout, CLI_RED);
     }
     putchar ('\n');
@@ -110,7 +110,7 @@ s_print_parts (const cli_t *self, const json_t *stats)
     cli_style_end (&self->style, stdout, well? CLI_GREEN: CLI_YELLOW);
     int64_t lag = json_integer_value (json_object_get (redis, "lag_events"));
     if (lag)
-        printf (" %s behind", cli_format_count (lag).text);
+        printf (" (%s events behind)", cli_format_count (lag).text);
     printf ("  producers %zu of %zu\n", present, json_array_size (producers));
 }
 
@@ -136,13 +136,13 @@ s_print_states (const cli_t *self, const json_t *stats)
 static void
 s_draw (cli_t *self, cli_screen_t *screen, const json_t *stats, const json_t *tasks, s_before_t *before)
 {
-    cli_table_t *table = cli_tasks_table ("updated_at", &self->style);
+    cli_table_t *table = cli_table_new (cli_tasks_columns ("updated_at"), &self->style);
     cli_screen_begin (screen);
     s_print_head (self, stats);
     s_print_ingest (self, stats, before);
     s_print_parts (self, stats);
     s_print_states (self, stats);
-    if (cli_screen_rows (screen) > HEAD_LINES)
+    if (cli_screen_rows (screen, 0, INT64_MAX) > HEAD_LINES)
         putchar ('\n');
     else
         tasks = NULL;
@@ -153,12 +153,11 @@ s_draw (cli_t *self, cli_screen_t *screen, const json_t *stats, const json_t *ta
     cli_table_destroy (&table);
 }
 
-//  One picture: the statistics and the tasks that changed last
+//  One update: the statistics and the tasks that changed last
 static int
-s_picture (cli_t *self, cli_screen_t *screen, s_before_t *before)
+s_update (cli_t *self, cli_screen_t *screen, s_before_t *before)
 {
-    size_t rows = cli_screen_rows (screen);
-    rows = rows == SIZE_MAX? ROWS_WITHOUT_TERMINAL: rows > HEAD_LINES + 1? rows - HEAD_LINES: 1;
+    int64_t rows = cli_screen_rows (screen, HEAD_LINES, ROWS_WITHOUT_TERMINAL);
     cli_screen_ask (screen);
     json_t *stats = cli_ask (self, cli_request ("stats"));
     if (!stats)
@@ -170,7 +169,7 @@ s_picture (cli_t *self, cli_screen_t *screen, s_before_t *before)
     }
     json_t *request = cli_request ("task.list");
     cli_request_text (request, "order", "updated_desc");
-    json_object_set_new (request, "limit", json_integer ((json_int_t) (rows < 1000? rows: 1000)));
+    json_object_set_new (request, "limit", json_integer (rows < CLI_PAGE_ROWS? rows: CLI_PAGE_ROWS));
     json_t *answer = cli_ask (self, request);
     if (answer)
         s_draw (self, screen, stats, json_object_get (answer, "tasks"), before);
@@ -190,7 +189,7 @@ s_run (cli_t *self, void *arguments, const cli_operands_t *operands)
     int status;
     int64_t drawn = 0;
     do
-        status = s_picture (self, screen, &before);
+        status = s_update (self, screen, &before);
     while ((status == EX_OK || status == EX_UNAVAILABLE) && (args->count == 0 || ++drawn < args->count)
         && cli_screen_wait (screen, args->interval_s? args->interval_s * 1000: 1000));
     cli_screen_destroy (&screen);
@@ -199,14 +198,14 @@ s_run (cli_t *self, void *arguments, const cli_operands_t *operands)
 
 const cli_command_t cli_cmd_top = {
     .name = "top",
-    .summary = "the broker at work, live: rates, lags, the newest changes",
+    .summary = "live view of the broker: rates, lags and the latest changes",
     .usage = {
         .usage = "stele top [OPTION]...",
-        .about = "How many events there are and how fast they come, how long acks take, how far Redis is "
-                 "behind, how many tasks are in which state, and the tasks that changed last; drawn again "
-                 "every second until q. A broker that is away is waited for.",
-        .after = "Where the output is no terminal the pictures follow each other; with --json it is the "
-                 "statistics, an object a line.",
+        .about = "Show the number and rate of events, the latency of acks, the lag of Redis, the number of tasks "
+                 "per state and the tasks that changed last; updated every second until q is pressed. If the "
+                 "broker is away, wait for it.",
+        .after = "If the output is not a terminal, updates are printed one after another. With --json, each update "
+                 "is one line: the statistics as an object.",
         .examples =
             "  stele top\n"
             "  stele top --count 1"

@@ -1,8 +1,8 @@
-/*  export - stele export: the log, or a table, into a file
+/*  export - stele export: write the log, or a table, to a file
 
-    Everything is read page by page at one position: that of the head when it
-    began, or one that is asked for. So what is committed meanwhile changes nothing, and
-    memory does not depend on how much there is.
+    Everything is read page by page as of one position: that of the head at the start, or --at.
+    So events that are committed meanwhile are not included, and memory does not depend on the size
+    of the ledger.
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -15,15 +15,17 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-#include "cli/shared/ask.h"
 #include "cli/files/csv.h"
 #include "cli/files/interrupt.h"
 #include "cli/files/outfile.h"
-#include "cli/terminal/progress.h"
 #include "cli/files/rows.h"
+#include "cli/shared/ask.h"
+#include "cli/shared/export_tables.h"
 #include "cli/shared/scope.h"
+#include "cli/shared/time_option.h"
 #include "cli/shared/value.h"
-#include "model/vocabulary.h"
+#include "cli/shared/words.h"
+#include "cli/terminal/progress.h"
 
 typedef struct {
     cli_scope_filter_t filter;
@@ -34,134 +36,46 @@ typedef struct {
 } args_t;
 
 static const cli_option_t s_options [] = {
-    { "format", 'f', "FORM", "events (what 'stele import' takes; the default), jsonl or csv (records; the default with "
-        "--table is jsonl)", CLI_TEXT, offsetof (args_t, format), 0, NULL },
-    { "table", 0, "T", "the records of a table: tasks, task_history, task_outputs, task_metrics, cli_sessions, "
+    { "format", 'f', "FORM", "events (for 'stele import', the default), or records as jsonl (the default with --table) or "
+        "csv", CLI_TEXT, offsetof (args_t, format), 0, NULL },
+    { "table", 0, "T", "export the records of table T: tasks, task_history, task_outputs, task_metrics, cli_sessions, "
         "cli_session_commands, user_preferences or rejected_events", CLI_TEXT, offsetof (args_t, table), 0, NULL },
-    { "at", 0, "N", "as it was at position N (default: the head)", CLI_NUMBER, offsetof (args_t, at), 1, NULL },
-    { "force", 0, NULL, "replace a file that exists", CLI_FLAG, offsetof (args_t, force), 0, NULL },
-    { "type", 0, "TYPE", "events of this type only, task.state_changed say",
+    { "at", 0, "N", "export as of position N (default: the head)", CLI_NUMBER, offsetof (args_t, at), 1, NULL },
+    { "force", 0, NULL, "replace an existing file", CLI_FLAG, offsetof (args_t, force), 0, NULL },
+    { "type", 0, "TYPE", "only events of this type, e.g. task.state_changed",
         CLI_LIST, offsetof (args_t, types), 0, NULL },
-    { "task", 0, "ID", "only what belongs to this task", CLI_LIST, offsetof (args_t, filter.tasks), 0, NULL },
-    { "state", 's', "STATE", "to tasks in this state at that position",
+    { "task", 0, "ID", "only this task", CLI_LIST, offsetof (args_t, filter.tasks), 0, NULL },
+    { "state", 's', "STATE", "only tasks in this state at the position of the export",
         CLI_LIST, offsetof (args_t, filter.states), 0, NULL },
-    { "role", 0, "ROLE", "to tasks of this role", CLI_LIST, offsetof (args_t, filter.roles), 0, NULL },
-    { "provider", 0, "NAME", "of this provider", CLI_LIST, offsetof (args_t, filter.providers), 0, NULL },
-    { "model", 0, "NAME", "of this model", CLI_LIST, offsetof (args_t, filter.models), 0, NULL },
-    { "user", 0, "ID", "of this user", CLI_TEXT, offsetof (args_t, filter.user), 0, NULL },
-    { "parent", 0, "ID", "to children of this task", CLI_TEXT, offsetof (args_t, filter.parent), 0, NULL },
-    { "from", 0, "TIME", "to tasks created then or later (RFC 3339, UTC)",
-        CLI_TEXT, offsetof (args_t, filter.from), 0, NULL },
-    { "to", 0, "TIME", "created then or before", CLI_TEXT, offsetof (args_t, filter.to), 0, NULL },
+    { "role", 0, "ROLE", "only tasks with this role", CLI_LIST, offsetof (args_t, filter.roles), 0, NULL },
+    { "provider", 0, "NAME", "only tasks with this provider", CLI_LIST, offsetof (args_t, filter.providers), 0, NULL },
+    { "model", 0, "NAME", "only tasks with this model", CLI_LIST, offsetof (args_t, filter.models), 0, NULL },
+    { "user", 0, "ID", "only tasks of this user", CLI_TEXT, offsetof (args_t, filter.user), 0, NULL },
+    { "parent", 0, "ID", "only children of this task", CLI_TEXT, offsetof (args_t, filter.parent), 0, NULL },
+    { "from", 0, "TIME", "only tasks created at TIME or later (RFC 3339, or a date)",
+        CLI_CALL, offsetof (args_t, filter.from), 0, cli_take_time },
+    { "to", 0, "TIME", "only tasks created at TIME or earlier",
+        CLI_CALL, offsetof (args_t, filter.to), 0, cli_take_time },
     CLI_OPTIONS_END
 };
 
-//  -- what there is to export -----------------------------------------------------
-
-static cli_csv_columns_t s_tasks = {
-    "task_id", "state", "title", "description", "role", "provider", "model", "branch", "worktree_path",
-    "base_branch", "commit_hash", "target_dir", "full_access", "provider_override", "repository_url",
-    "acceptance_criteria", "metadata", "parent_id", "user_id", "created_at", "updated_at", "started_at",
-    "completed_at", "error_count", "last_error", "interrupted", "position", NULL
-};
-static cli_csv_columns_t s_history = {
-    "id", "task_id", "type", "state_from", "state_to", "timestamp", "provider", "model", "error_message",
-    "details", "user_id", "interrupted", "changes", "extra", NULL
-};
-static cli_csv_columns_t s_outputs = {
-    "id", "task_id", "output_type", "timestamp", "content", "content_encoding", "file_path", "file_size",
-    "mime_type", "commit_hash", "branch", "user_id", "extra", NULL
-};
-static cli_csv_columns_t s_metrics = {
-    "id", "task_id", "name", "value", "unit", "timestamp", "user_id", "extra", NULL
-};
-static cli_csv_columns_t s_sessions = {
-    "session_id", "state", "cli_tool", "mode", "current_directory", "pid", "authentication_required",
-    "auth_prompt", "task_id", "user_id", "created_at", "updated_at", "completed_at", "command_count",
-    "position", NULL
-};
-static cli_csv_columns_t s_commands = {
-    "id", "session_id", "command", "output", "output_encoding", "execution_time_ms", "exit_code",
-    "timestamp", "user_id", "extra", NULL
-};
-static cli_csv_columns_t s_preferences = {
-    "user_id", "preferred_provider", "preferred_model", "full_access_preferred", "role_preferences",
-    "created_at", "updated_at", "position", NULL
-};
-static cli_csv_columns_t s_rejected = {
-    "id", "producer", "sequence", "code", "field", "message", "time", "event", "retried_at", "position", NULL
-};
-
-typedef struct s_export s_export_t;
-
 typedef struct {
-    const char *name;
-    const char *op, *rows;          // Request, and the array of its answer
-    const char *const *columns;     // NULL: no CSV
-    int (*passes) (s_export_t *self, const json_t *row);
-} s_source_t;
-
-struct s_export {
     cli_t *cli;
     const args_t *args;
-    const s_source_t *source;
+    const cli_export_table_t *table;
     bool csv;
-    int64_t position;               // Everything is as it was there
+    int64_t position;               // Everything is exported as of it
     int64_t rows;
     cli_scope_t *scope;
     cli_outfile_t *file;
     cli_progress_t progress;
-};
-
-static int
-s_every (s_export_t *self, const json_t *row)
-{
-    (void) self;
-    (void) row;
-    return 1;
-}
-
-static int
-s_task_passes (s_export_t *self, const json_t *row)
-{
-    return cli_scope_task (self->scope, row);
-}
-
-static int
-s_row_passes (s_export_t *self, const json_t *row)
-{
-    return cli_scope_row (self->scope, row);
-}
-
-static int
-s_session_passes (s_export_t *self, const json_t *row)
-{
-    if (!cli_scope_limits (self->scope))
-        return 1;
-    json_t *task = json_object_get (row, "task_id");
-    json_t *named = json_pack ("{sO*}", "task_id", task);
-    int rc = cli_scope_row (self->scope, named);
-    json_decref (named);
-    return rc;
-}
-
-static const s_source_t s_sources [] = {
-    { "events",               "events.read",   "events",   NULL,          s_row_passes },
-    { "tasks",                "table.read",    "rows",     s_tasks,       s_task_passes },
-    { "task_history",         "table.read",    "rows",     s_history,     s_row_passes },
-    { "task_outputs",         "table.read",    "rows",     s_outputs,     s_row_passes },
-    { "task_metrics",         "table.read",    "rows",     s_metrics,     s_row_passes },
-    { "cli_sessions",         "table.read",    "rows",     s_sessions,    s_session_passes },
-    { "cli_session_commands", "table.read",    "rows",     s_commands,    s_row_passes },
-    { "user_preferences",     "events.read",   "events",   s_preferences, s_every },
-    { "rejected_events",      "rejected.list", "rejected", s_rejected,    s_every }
-};
-enum { EVENTS, TASKS, PREFERENCES = 7, REJECTED };
+    json_t *users;                  // Preferences by user_id, in the order of their first event
+} s_export_t;
 
 static bool
-s_is (const s_export_t *self, int source)
+s_is (const s_export_t *self, int table)
 {
-    return self->source == &s_sources [source];
+    return self->table == &cli_export_tables [table];
 }
 
 //  -- rows ---------------------------------------------------------------------------
@@ -172,13 +86,13 @@ s_write (s_export_t *self, const char *row, size_t size, json_t *record)
     FILE *stream = cli_outfile_stream (self->file);
     self->rows++;
     if (self->csv) {
-        cli_csv_row (stream, self->source->columns, row, size, record);
+        cli_csv_row (stream, self->table->columns, row, size, record);
         return;
     }
-    //  A position is the ledger's, not the event's: the same events give the same file
+    //  Leave out positions, which belong to the ledger: the same events give the same file
     const char *position;
     size_t position_size;
-    if (s_is (self, EVENTS) && cli_rows_member (row, size, "position", &position, &position_size)) {
+    if (s_is (self, CLI_EXPORT_EVENTS) && cli_rows_member (row, size, "position", &position, &position_size)) {
         fwrite (row, 1, (size_t) (position - row), stream);
         fwrite (position + position_size, 1, (size_t) (row + size - position - position_size), stream);
     }
@@ -187,27 +101,44 @@ s_write (s_export_t *self, const char *row, size_t size, json_t *record)
     putc ('\n', stream);
 }
 
-//  Write the rows of an answer that pass. 1 go on, 0 all is there, -1 the status is set.
+//  Does a row pass the filter? 1, 0, or -1: the status is set
+static int
+s_passes (s_export_t *self, const json_t *row)
+{
+    if (self->table->kind == CLI_ROW_ALWAYS || !cli_scope_limits (self->scope))
+        return 1;
+    if (self->table->kind == CLI_ROW_IS_TASK)
+        return cli_scope_task (self->scope, row);
+    if (self->table->kind == CLI_ROW_NAMES_TASK)
+        return cli_scope_row (self->scope, row);
+    //  The row of a session has the filter of its task
+    json_t *named = json_pack ("{sO*}", "task_id", json_object_get (row, "task_id"));
+    int rc = cli_scope_row (self->scope, named);
+    json_decref (named);
+    return rc;
+}
+
+//  Write the rows of an answer that pass. 1 continue, 0 complete, -1 failed: the status is set.
 static int
 s_take_rows (s_export_t *self, const char *text, json_t *answer)
 {
-    json_t *records = json_object_get (answer, self->source->rows);
-    cli_rows_t rows = cli_rows_start (text, self->source->rows);
+    json_t *records = json_object_get (answer, self->table->rows);
+    cli_rows_t rows = cli_rows_start (text, self->table->rows);
     const char *row;
     size_t size;
     for (size_t i = 0; cli_rows_next (&rows, &row, &size); i++) {
         json_t *record = json_array_get (records, i);
-        if (s_is (self, EVENTS)
+        if (s_is (self, CLI_EXPORT_EVENTS)
         &&  json_integer_value (json_object_get (record, "position")) > self->position)
             return 0;
-        int passes = self->source->passes (self, record);
+        int passes = s_passes (self, record);
         if (passes < 0)
             return -1;
         if (passes)
             s_write (self, row, size, record);
     }
     if (cli_outfile_flush (self->file)) {
-        cli_say ("writing failed: %s", strerror (errno));
+        cli_report ("cannot write the file: %s", strerror (errno));
         self->cli->status = EX_IOERR;
         return -1;
     }
@@ -217,23 +148,23 @@ s_take_rows (s_export_t *self, const char *text, json_t *answer)
 static json_t *
 s_request (s_export_t *self, const json_t *cursor)
 {
-    json_t *request = cli_request (self->source->op);
+    json_t *request = cli_request (self->table->op);
     json_object_set_new (request, "limit", json_integer (CLI_PAGE_ROWS));
-    if (strcmp (self->source->op, "table.read") == 0) {
-        cli_request_text (request, "table", self->source->name);
+    if (strcmp (self->table->op, "table.read") == 0) {
+        cli_request_text (request, "table", self->table->name);
         json_object_set_new (request, "at", json_integer (self->position));
     }
-    if (s_is (self, EVENTS))
+    if (s_is (self, CLI_EXPORT_EVENTS))
         cli_request_list (request, "types", &self->args->types);
-    if (s_is (self, PREFERENCES))
+    if (s_is (self, CLI_EXPORT_PREFERENCES))
         cli_request_text (request, "types", "preference.set");
     if (json_is_integer (cursor))
-        json_object_set (request, strcmp (self->source->op, "events.read") == 0? "after": "cursor",
+        json_object_set (request, strcmp (self->table->op, "events.read") == 0? "after": "cursor",
             (json_t *) cursor);
     return request;
 }
 
-//  Page after page; each answer with its text is handed to 'take'. Returns the status.
+//  Request page after page and pass each answer with its text to 'take'. Returns the exit status.
 typedef int (s_take_fn) (s_export_t *self, const char *text, json_t *answer);
 
 static int
@@ -248,18 +179,18 @@ s_read_pages (s_export_t *self, s_take_fn *take)
         if (!answer)
             return self->cli->status;
         char *text = self->cli->text;
-        self->cli->text = NULL;     // It has to outlive what 'take' asks
+        self->cli->text = NULL;     // It must outlive the requests of 'take'
         rc = take (self, text, answer);
         free (text);
         cursor = json_incref (json_object_get (answer, "next"));
         json_decref (answer);
         if (!json_is_integer (cursor)
-        || (strcmp (self->source->op, "events.read") == 0 && json_integer_value (cursor) >= self->position))
+        || (strcmp (self->table->op, "events.read") == 0 && json_integer_value (cursor) >= self->position))
             break;
         cli_progress_show (&self->progress, json_integer_value (cursor), self->rows);
         if (cli_interrupts ()) {
             cli_progress_wipe (&self->progress);
-            cli_say ("interrupted");
+            cli_report ("interrupted");
             self->cli->status = CLI_INTERRUPTED;
             rc = -1;
         }
@@ -268,26 +199,25 @@ s_read_pages (s_export_t *self, s_take_fn *take)
     return rc < 0? self->cli->status: EX_OK;
 }
 
-//  -- preferences: the table follows from its events ------------------------------------
-
-static json_t *s_users;             // By user_id, in the order of their first event
+//  -- preferences: rebuilt from their events ------------------------------------
 
 static void
-s_set_preferences (json_t *event)
+s_set_preferences (json_t *users, json_t *event)
 {
+    const char *const *columns = cli_export_tables [CLI_EXPORT_PREFERENCES].columns;
     const char *user = cli_value_string (event, "user_id");
-    json_t *record = json_object_get (s_users, user? user: "default");
+    json_t *record = json_object_get (users, user? user: "default");
     if (!record) {
         record = json_object ();
         json_object_set_new (record, "user_id", json_string (user? user: "default"));
-        for (size_t i = 1; s_preferences [i]; i++)
-            json_object_set_new (record, s_preferences [i], json_null ());
+        for (size_t i = 1; columns [i]; i++)
+            json_object_set_new (record, columns [i], json_null ());
         json_object_set (record, "created_at", json_object_get (event, "time"));
-        json_object_set_new (s_users, user? user: "default", record);
+        json_object_set_new (users, user? user: "default", record);
     }
     for (size_t i = 1; i < 5; i++)
-        if (json_object_get (event, s_preferences [i]))
-            json_object_set (record, s_preferences [i], json_object_get (event, s_preferences [i]));
+        if (json_object_get (event, columns [i]))
+            json_object_set (record, columns [i], json_object_get (event, columns [i]));
     json_object_set (record, "updated_at", json_object_get (event, "time"));
     json_object_set (record, "position", json_object_get (event, "position"));
 }
@@ -301,7 +231,7 @@ s_take_preferences (s_export_t *self, const char *text, json_t *answer)
     json_array_foreach (json_object_get (answer, "events"), i, event) {
         if (json_integer_value (json_object_get (event, "position")) > self->position)
             return 0;
-        s_set_preferences (event);
+        s_set_preferences (self->users, event);
     }
     return 1;
 }
@@ -309,36 +239,37 @@ s_take_preferences (s_export_t *self, const char *text, json_t *answer)
 static int
 s_export_preferences (s_export_t *self)
 {
-    s_users = json_object ();
+    const char *const *columns = self->table->columns;
+    self->users = json_object ();
     int status = s_read_pages (self, s_take_preferences);
     const char *user;
     json_t *record;
     void *after;
     if (status == EX_OK)
-        json_object_foreach_safe (s_users, after, user, record) {
+        json_object_foreach_safe (self->users, after, user, record) {
             if (self->args->filter.user && strcmp (self->args->filter.user, user) != 0)
                 continue;
-            for (size_t i = 1; s_preferences [i]; i++)
-                if (json_is_null (json_object_get (record, s_preferences [i])))
-                    json_object_del (record, s_preferences [i]);
+            for (size_t i = 1; columns [i]; i++)
+                if (json_is_null (json_object_get (record, columns [i])))
+                    json_object_del (record, columns [i]);
             char *row = json_dumps (record, JSON_COMPACT);
             assert (row);
             s_write (self, row, strlen (row), record);
             free (row);
         }
-    json_decref (s_users);
+    json_decref (self->users);
     return status;
 }
 
-//  -- the whole of it -------------------------------------------------------------------
+//  -- the command -------------------------------------------------------------------
 
 static void
-s_say_done (const s_export_t *self, const char *path)
+s_report_done (const s_export_t *self, const char *path)
 {
     bool to_stdout = strcmp (path, "-") == 0;
     if (self->cli->json) {
         json_t *line = json_pack ("{sssssIsIss}", "format",
-            self->csv? "csv": s_is (self, EVENTS)? "events": "jsonl", "table", self->source->name,
+            self->csv? "csv": s_is (self, CLI_EXPORT_EVENTS)? "events": "jsonl", "table", self->table->name,
             "rows", (json_int_t) self->rows, "position", (json_int_t) self->position, "file", path);
         char *text = json_dumps (line, JSON_COMPACT);
         fprintf (to_stdout? stderr: stdout, "%s\n", text? text: "{}");
@@ -347,7 +278,7 @@ s_say_done (const s_export_t *self, const char *path)
         return;
     }
     fprintf (stderr, "%s %s at position %" PRId64 "\n", cli_format_count (self->rows).text,
-        s_is (self, EVENTS)? "events": s_is (self, TASKS)? "tasks": "rows", self->position);
+        s_is (self, CLI_EXPORT_EVENTS)? "events": s_is (self, CLI_EXPORT_TASKS)? "tasks": "rows", self->position);
 }
 
 static int
@@ -356,37 +287,26 @@ s_write_all (s_export_t *self, const char *path)
     self->file = cli_outfile_open (path, self->args->force);
     if (!self->file) {
         if (errno == EEXIST)
-            cli_say ("%s exists already: --force replaces it", path);
+            cli_report ("%s exists; use --force to replace it", path);
         else
-            cli_say ("%s: %s", path, strerror (errno));
+            cli_report ("%s: %s", path, strerror (errno));
         return EX_CANTCREAT;
     }
     cli_interrupt_catch ();
     self->progress = cli_progress_start (self->position, "rows");
     if (self->csv)
-        cli_csv_header (cli_outfile_stream (self->file), self->source->columns);
-    int status = s_is (self, PREFERENCES)?
+        cli_csv_header (cli_outfile_stream (self->file), self->table->columns);
+    int status = s_is (self, CLI_EXPORT_PREFERENCES)?
         s_export_preferences (self): s_read_pages (self, s_take_rows);
     cli_progress_wipe (&self->progress);
     if (status == EX_OK && cli_outfile_finish (self->file)) {
-        cli_say ("%s: %s", path, strerror (errno));
+        cli_report ("%s: %s", path, strerror (errno));
         status = errno == EEXIST? EX_CANTCREAT: EX_IOERR;
     }
     cli_outfile_close (&self->file);
     if (status == EX_OK)
-        s_say_done (self, path);
+        s_report_done (self, path);
     return status;
-}
-
-//  A mistyped word would pass nothing, and give an empty file that looks like a whole one
-static int
-s_check_words (const char *option, const cli_list_t *words, stele_vocabulary_t vocabulary)
-{
-    for (size_t i = 0; i < words->count; i++)
-        if (!stele_vocabulary_code (vocabulary, words->items [i], strlen (words->items [i])))
-            return cli_say_usage ("export", "--%s knows no '%s', only %s", option, words->items [i],
-                stele_vocabulary_list (vocabulary));
-    return EX_OK;
 }
 
 static int
@@ -398,26 +318,26 @@ s_check (s_export_t *self)
     bool events = strcmp (format, "events") == 0;
     self->csv = strcmp (format, "csv") == 0;
     if (!events && !self->csv && strcmp (format, "jsonl") != 0)
-        return cli_say_usage ("export", "--format takes events, jsonl or csv, not '%s'", format);
+        return cli_usage_error ("export", "'%s' is not a format; use events, jsonl or csv", format);
     if (events && args->table)
-        return cli_say_usage ("export", "--table gives records: --format jsonl or csv");
+        return cli_usage_error ("export", "--table exports records; use --format jsonl or csv");
     if (!events && !args->table)
         table = "tasks";
-    for (size_t i = 0; i < sizeof s_sources / sizeof s_sources [0]; i++)
-        if (strcmp (s_sources [i].name, table) == 0 && (i != EVENTS || events))
-            self->source = &s_sources [i];
-    if (!self->source)
-        return cli_say_usage ("export", "there is no table '%s'; there are tasks, task_history, task_outputs, task_metrics, "
-            "cli_sessions, cli_session_commands, user_preferences and rejected_events", table);
-    if (args->at && s_is (self, REJECTED))
-        return cli_say_usage ("export", "--at does not go with rejected_events, which are always those of now");
-    if (args->types.count && !s_is (self, EVENTS))
-        return cli_say_usage ("export", "--type goes with events, not with records");
-    int status = s_check_words ("state", &args->filter.states, STELE_VOCABULARY_TASK_STATE);
-    return status? status: s_check_words ("type", &args->types, STELE_VOCABULARY_EVENT_TYPE);
+    for (size_t i = 0; i < CLI_EXPORT_TABLES; i++)
+        if (strcmp (cli_export_tables [i].name, table) == 0 && (i != CLI_EXPORT_EVENTS || events))
+            self->table = &cli_export_tables [i];
+    if (!self->table)
+        return cli_usage_error ("export", "'%s' is not a table; use tasks, task_history, task_outputs, task_metrics, "
+            "cli_sessions, cli_session_commands, user_preferences or rejected_events", table);
+    if (args->at && s_is (self, CLI_EXPORT_REJECTED))
+        return cli_usage_error ("export", "--at cannot be used with rejected_events: no earlier state of them exists");
+    if (args->types.count && !s_is (self, CLI_EXPORT_EVENTS))
+        return cli_usage_error ("export", "--type applies to events, not to records");
+    int status = cli_check_words ("export", "a state", &args->filter.states, STELE_VOCABULARY_TASK_STATE);
+    return status? status: cli_check_words ("export", "an event type", &args->types, STELE_VOCABULARY_EVENT_TYPE);
 }
 
-//  The position that all pages are read at
+//  The position of which all pages are read
 static int
 s_find_position (s_export_t *self)
 {
@@ -429,7 +349,7 @@ s_find_position (s_export_t *self)
     self->position = self->args->at? self->args->at: head;
     if (self->position <= head)
         return EX_OK;
-    cli_say ("--at %" PRId64 " is beyond the head, %" PRId64, self->position, head);
+    cli_report ("--at %" PRId64 " is beyond the head, %" PRId64, self->position, head);
     return EX_USAGE;
 }
 
@@ -443,11 +363,9 @@ s_run (cli_t *cli, void *arguments, const cli_operands_t *operands)
     if (status)
         return status;
     self.scope = cli_scope_new (cli, &self.args->filter, self.position);
-    if (!self.scope)
-        return EX_USAGE;
-    if ((s_is (&self, REJECTED) || s_is (&self, PREFERENCES)) && cli_scope_limits (self.scope)
-    && !(s_is (&self, PREFERENCES) && self.args->filter.user))
-        status = cli_say_usage ("export", "%s does not belong to tasks: take no filter", self.source->name);
+    if ((s_is (&self, CLI_EXPORT_REJECTED) || s_is (&self, CLI_EXPORT_PREFERENCES)) && cli_scope_limits (self.scope)
+    && !(s_is (&self, CLI_EXPORT_PREFERENCES) && self.args->filter.user))
+        status = cli_usage_error ("export", "%s does not belong to tasks; filters cannot be used", self.table->name);
     else
         status = s_write_all (&self, operands->items [0]);
     cli_scope_destroy (&self.scope);
@@ -456,21 +374,21 @@ s_run (cli_t *cli, void *arguments, const cli_operands_t *operands)
 
 const cli_command_t cli_cmd_export = {
     .name = "export",
-    .summary = "events or tables into a file",
+    .summary = "write events or tables to a file",
     .usage = {
         .usage = "stele export [OPTION]... FILE|-",
         .about =
-            "Write the events of the ledger, or the records of a table, to a file: all of one position, whatever is "
-            "committed meanwhile. Rows are in the order of their positions, so that the same export gives the same "
-            "bytes. The position is said when it is done.\n"
+            "Write the events of the ledger, or the records of a table, to a file, all as of one position, even while "
+            "events are committed. Rows are in the order of their positions, so the same export gives the same "
+            "bytes. The position is printed at the end.\n"
             "\n"
-            "FILE appears when it is complete; one that exists is left alone, unless there is --force. "
-            "Filters leave out what belongs to other tasks, as these were at that position; events of users pass only "
-            "without them.",
+            "FILE appears when it is complete; an existing file is not replaced without --force. A filter selects tasks, "
+            "as of that position, with everything that belongs to them. Events of users are exported only without a "
+            "filter.",
         .after =
-            "The form 'events' is what 'stele import' takes: into an empty ledger it gives an equal one. Refused events "
-            "are not in it (--table rejected_events). CSV is that of RFC 4180; what a record has beside the columns is "
-            "in the column extra as JSON, bytes are in base64 and the column NAME_encoding says so.",
+            "The format 'events' is for 'stele import', which rebuilds an identical ledger from it. Refused events are "
+            "not included: use --table rejected_events. CSV follows RFC 4180; fields without a column are in the "
+            "column extra, as JSON; binary data is in base64, marked in the column NAME_encoding.",
         .examples =
             "  stele export backup.jsonl\n"
             "  stele export - | zstd > backup.jsonl.zst\n"

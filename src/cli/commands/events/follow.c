@@ -16,7 +16,7 @@ typedef struct {
     bool has_after;
 } args_t;
 
-/*  0 is a position, too: whether it was given has to be known               */
+//  0 is a position too, so record that the option was given
 static int
 s_set_after (const cli_option_t *option, const char *value, void *target,
     char *error, size_t error_size)
@@ -27,20 +27,20 @@ s_set_after (const cli_option_t *option, const char *value, void *target,
     args->has_after = true;
     if (end != value && !*end && args->after >= 0)
         return 0;
-    snprintf (error, error_size, "--%s takes a position, a number from 0, not '%s'", option->name, value);
+    snprintf (error, error_size, "--%s: '%s' is not a position; use a number from 0", option->name, value);
     return -1;
 }
 
 static const cli_option_t s_options [] = {
-    { "after", 0, "N", "begin behind the event at position N (0: from the start); without it with the next one",
+    { "after", 0, "N", "start after position N (0: from the first event); default: start with the next event",
         CLI_CALL, 0, 0, s_set_after },
     { "count", 'n', "N", "stop after N events", CLI_NUMBER, offsetof (args_t, count), 1, NULL },
     CLI_OPTIONS_END
 };
 
-//  -- a line for people -------------------------------------------------------------
+//  -- one line per event, for people -------------------------------------------------------------
 
-/*  What an event says, in a few words; each from the named field            */
+//  The fields of an event that are shown
 typedef struct {
     const char *type;
     const char *fields [4];
@@ -130,7 +130,7 @@ s_follow (cli_t *self, const args_t *args)
 {
     for (int64_t seen = 0; args->count == 0 || seen < args->count; seen++) {
         stele_event_t *event = NULL;
-        // Lines are gathered while events stream in, and printed when none is waiting
+        //  Buffer lines while events stream in, flush when none is waiting
         int rc = stele_client_next (self->client, 0, &event);
         if (rc == STELE_ETIMEOUT) {
             cli_flush_stdout ();
@@ -143,9 +143,9 @@ s_follow (cli_t *self, const args_t *args)
         if (rc) {
             const char *why = stele_client_error (self->client);
             if (rc == STELE_ETIMEOUT)
-                cli_say ("no event from %s for %s ms", self->feed, cli_format_count (self->timeout_ms).text);
+                cli_report ("no event from %s for %s ms", self->feed, cli_format_count (self->timeout_ms).text);
             else
-                cli_say ("%s", *why? why: stele_error_text (rc));
+                cli_report ("%s", *why? why: stele_error_text (rc));
             return rc == STELE_EBEHIND? EX_DATAERR: EX_UNAVAILABLE;
         }
         s_print (self, event);
@@ -165,7 +165,7 @@ s_run (cli_t *self, void *arguments, const cli_operands_t *operands)
     const char *topic = operands->count? operands->items [0]: "";
     int rc = stele_client_follow (self->client, topic, args->has_after? args->after: -1);
     if (rc) {
-        cli_say ("%s", stele_client_error (self->client));
+        cli_report ("%s", stele_client_error (self->client));
         return EX_UNAVAILABLE;
     }
     return s_follow (self, args);
@@ -173,14 +173,15 @@ s_run (cli_t *self, void *arguments, const cli_operands_t *operands)
 
 const cli_command_t cli_cmd_follow = {
     .name = "follow",
-    .summary = "events as they are committed",
+    .summary = "print events as they are committed",
     .usage = {
         .usage = "stele follow [OPTION]... [TOPIC]",
         .about =
-            "Print events as they are committed, each once and in order; what the feed lost is fetched. TOPIC is the "
-            "beginning of type/ID: 'task.' is every event of tasks, 'task.state_changed/' every change of state, "
-            "'task.state_changed/build-7' those of one task. With --json one object a line, which 'stele publish' takes.",
-        .after = "Goes on until Ctrl-C, or N events; with --timeout until there was none for so long "
+            "Print events as they are committed, each once and in order; events lost on the feed are fetched. TOPIC is a "
+            "prefix of type/ID: 'task.' matches every event of tasks, 'task.state_changed/' every change of state, "
+            "'task.state_changed/build-7' those of one task. With --json, print one object per line, as 'stele publish' "
+            "reads it.",
+        .after = "Runs until Ctrl-C or N events; with --timeout, also until no event came for that time "
                  "(exit status 69).",
         .examples =
             "  stele follow\n"

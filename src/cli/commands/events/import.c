@@ -1,7 +1,7 @@
-/*  import - stele import: exported events into a ledger, once
+/*  import - stele import: publish the events of an export, once
 
-    The producer is named by the content of the file and its events are numbered from 1:
-    so a second import of the same file, whole or after a break, stores nothing twice.
+    The producer is named after the hash of the file and its events are numbered from 1, so
+    importing the same file again, after an interruption or by mistake, stores nothing twice.
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -22,11 +22,11 @@ typedef struct {
 } args_t;
 
 static const cli_option_t s_options [] = {
-    { "batch", 'b', "N", "send at most N events in a message (500)", CLI_NUMBER, offsetof (args_t, batch), 1, NULL },
+    { "batch", 'b', "N", "send at most N events per message (500)", CLI_NUMBER, offsetof (args_t, batch), 1, NULL },
     CLI_OPTIONS_END
 };
 
-//  What comes from a pipe has to be read twice: it is put into a file without a name
+//  Input from a pipe must be read twice: copy it to an unnamed file
 static int
 s_spool (int fd)
 {
@@ -53,13 +53,13 @@ s_import (cli_t *cli, const args_t *args, int fd)
 {
     char digest [CLI_DIGEST_SIZE], producer [64];
     if (cli_digest_file (fd, digest)) {
-        cli_say ("reading failed: %s", strerror (errno));
+        cli_report ("cannot read the input: %s", strerror (errno));
         return EX_IOERR;
     }
     snprintf (producer, sizeof producer, "import-%s", digest);
     cli_push_t how = {
         .command = "import", .producer = producer, .batch = args->batch, .sequence = 1, .restore = true,
-        .says_others = true
+        .warns_others = true
     };
     return cli_push (cli, &how, fd);
 }
@@ -71,13 +71,13 @@ s_run (cli_t *cli, void *arguments, const cli_operands_t *operands)
     bool is_stdin = strcmp (path, "-") == 0;
     int fd = is_stdin? STDIN_FILENO: open (path, O_RDONLY | O_CLOEXEC);
     if (fd < 0) {
-        cli_say ("%s: %s", path, strerror (errno));
+        cli_report ("%s: %s", path, strerror (errno));
         return EX_NOINPUT;
     }
     struct stat status;
     bool known = fstat (fd, &status) == 0;
     if (known && S_ISDIR (status.st_mode)) {
-        cli_say ("%s is a directory: import takes a file that 'stele export' made", path);
+        cli_report ("%s is a directory; use a file from 'stele export'", path);
         close (fd);
         return EX_NOINPUT;
     }
@@ -85,7 +85,7 @@ s_run (cli_t *cli, void *arguments, const cli_operands_t *operands)
     int source = plain? fd: s_spool (fd);
     int rc;
     if (source < 0) {
-        cli_say ("keeping the input in a temporary file failed: %s (TMPDIR says where)", strerror (errno));
+        cli_report ("cannot keep the input in a temporary file: %s (TMPDIR sets the folder)", strerror (errno));
         rc = EX_IOERR;
     }
     else
@@ -99,21 +99,22 @@ s_run (cli_t *cli, void *arguments, const cli_operands_t *operands)
 
 const cli_command_t cli_cmd_import = {
     .name = "import",
-    .summary = "bring exported events into a ledger, once",
+    .summary = "publish the events of an export, once",
     .usage = {
         .usage = "stele import [OPTION]... [FILE|-]",
         .about =
-            "Publish the events of a file that 'stele export' wrote, durably. Into an empty ledger this gives an equal "
-            "one: the same events, positions, times, states, histories, outputs, also those that the broker itself "
-            "wrote about interrupted tasks. Into another one it adds them, also those that it has from "
-            "elsewhere: of two exports of one ledger import the newer one, into an empty ledger.\n"
+            "Publish the events of a file from 'stele export', durably. Importing into an empty ledger gives an identical "
+            "one: the same events, positions, times, states, histories and outputs, including the events that the "
+            "broker itself wrote about interrupted tasks. Importing into any other ledger adds the events, even those "
+            "that it already has from another source: of two exports of one ledger, import the newer one, into an "
+            "empty ledger.\n"
             "\n"
-            "The producer is named by the content of the file, its events are numbered by their lines: run again, "
-            "after a break or by mistake, it stores what is missing and nothing twice.",
+            "The producer is named after the content of the file, and events are numbered by their lines: importing "
+            "the same file again, after an interruption or by mistake, stores what is missing and nothing twice.",
         .after =
-            "Tasks that were running belong to no producer then: nobody's return or silence interrupts them. Input "
-            "from a pipe is kept in a temporary file first. Lines that are no events, and events that are refused, are "
-            "treated as by 'stele publish'.",
+            "Imported tasks that are running have no owner: no producer's reconnect or silence interrupts them. Input "
+            "from a pipe is copied to a temporary file first. Lines that are not events, and refused events, are "
+            "handled as by 'stele publish'.",
         .examples =
             "  stele import backup.jsonl\n"
             "  zstdcat backup.jsonl.zst | stele import -\n"

@@ -1,23 +1,22 @@
-/*  migrate - stele migrate: what an earlier system kept, into the ledger
+/*  migrate - stele migrate: import the records of an earlier system
 
-    Everything is read and turned into events first; only when all of it can be
-    published, and none of its tasks is there already, the first one is. The producer
-    is named by the events: the same command completes what was broken off.
+    Everything is read and turned into events first. The first event is published only if all can
+    be, and if the ledger has none of the tasks. The producer is named after the hash of the events,
+    so the same command completes an interrupted migration.
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
     file, You can obtain one at https://mozilla.org/MPL/2.0/.
 */
 
-#include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-#include "cli/shared/ask.h"
 #include "cli/files/digest.h"
 #include "cli/files/outfile.h"
+#include "cli/shared/ask.h"
 #include "cli/shared/push.h"
 #include "cli/terminal/text.h"
 #include "migrate/migrate.h"
@@ -32,14 +31,14 @@ typedef struct {
 } args_t;
 
 static const cli_option_t s_options [] = {
-    { "from-sqlite", 0, "FILE", "a database of the earlier system; it is copied, and not touched",
+    { "from-sqlite", 0, "FILE", "read this database of the earlier system (a copy is read, the file is not changed)",
         CLI_TEXT, offsetof (args_t, sqlite), 0, NULL },
-    { "from-redis", 0, "URL", "keys of the earlier system in this Redis (redis://HOST:PORT/DB, unix:///PATH)",
+    { "from-redis", 0, "URL", "read the keys of the earlier system in this Redis (redis://HOST:PORT/DB or unix:///PATH)",
         CLI_TEXT, offsetof (args_t, redis), 0, NULL },
-    { "pattern", 0, "P", "of these keys (" PATTERN ")", CLI_TEXT, offsetof (args_t, pattern), 0, NULL },
-    { "dry-run", 'n', NULL, "say what would come and what is odd, publish nothing",
+    { "pattern", 0, "P", "with --from-redis, read the keys that match P (" PATTERN ")", CLI_TEXT, offsetof (args_t, pattern), 0, NULL },
+    { "dry-run", 'n', NULL, "report what would be imported, and every guess; publish nothing",
         CLI_FLAG, offsetof (args_t, dry_run), 0, NULL },
-    { "to", 0, "FILE", "write the events to a file for 'stele import' instead of publishing them",
+    { "to", 0, "FILE", "write the events to FILE for 'stele import' instead of publishing them",
         CLI_TEXT, offsetof (args_t, to), 0, NULL },
     CLI_OPTIONS_END
 };
@@ -48,7 +47,7 @@ typedef struct {
     cli_t *cli;
     const args_t *args;
     stele_migrate_t *migrate;
-    FILE *events;                   // Without a name
+    FILE *events;                   // Unnamed file
     char producer [64];
     int64_t conflicts;
 } s_migrate_t;
@@ -65,7 +64,7 @@ s_print_json (json_t *line)
 }
 
 static void
-s_odd (const char *table, const char *id, const char *what, void *arg)
+s_guess (const char *table, const char *id, const char *what, void *arg)
 {
     s_migrate_t *self = arg;
     if (self->cli->json) {
@@ -98,7 +97,8 @@ s_report (s_migrate_t *self)
             json_object_set_new (line, rows [i].name, json_integer (rows [i].count));
         else
         if (rows [i].count || i >= 7)
-            printf ("%-22s %s\n", rows [i].name, cli_format_count (rows [i].count).text);
+            printf ("%-22s %s\n", strcmp (rows [i].name, "odd") == 0? "guesses": rows [i].name,
+                cli_format_count (rows [i].count).text);
     if (self->cli->json) {
         json_object_set_new (line, "producer", json_string (self->producer));
         s_print_json (line);
@@ -121,12 +121,12 @@ s_read (s_migrate_t *self)
             cli_timeout (self->cli, REDIS_TIMEOUT_MS), error, sizeof error);
     if (rc == 0)
         return EX_OK;
-    cli_say ("%s: nothing was migrated", *error? error: stele_error_text (rc));
+    cli_report ("%s: nothing was migrated", *error? error: stele_error_text (rc));
     return rc == STELE_EINVALID_FIELD? EX_USAGE: rc == STELE_EUNAVAILABLE? EX_UNAVAILABLE:
         args->sqlite && access (args->sqlite, R_OK)? EX_NOINPUT: EX_DATAERR;
 }
 
-//  All events in one file, in order; its content names the producer
+//  Write all events to one file, in order; the hash of its content names the producer
 static int
 s_collect (s_migrate_t *self)
 {
@@ -134,7 +134,7 @@ s_collect (s_migrate_t *self)
     self->events = tmpfile ();
     if (!self->events || stele_migrate_write (self->migrate, self->events)
     ||  cli_digest_file (fileno (self->events), digest)) {
-        cli_say ("a temporary file for the events: %s (TMPDIR says where)", strerror (errno));
+        cli_report ("cannot write the events to a temporary file: %s (TMPDIR sets the folder)", strerror (errno));
         return EX_IOERR;
     }
     snprintf (self->producer, sizeof self->producer, "migrate-%s", digest);
@@ -146,7 +146,7 @@ s_write_file (s_migrate_t *self, const char *path)
 {
     cli_outfile_t *file = cli_outfile_open (path, false);
     if (!file) {
-        cli_say ("%s: %s", path, strerror (errno));
+        cli_report ("%s: %s", path, strerror (errno));
         return EX_CANTCREAT;
     }
     int64_t events = stele_migrate_counts (self->migrate).events;
@@ -154,9 +154,9 @@ s_write_file (s_migrate_t *self, const char *path)
     if (rc == 0)
         rc = cli_outfile_finish (file);
     if (rc)
-        cli_say ("%s: %s", path, strerror (errno));
+        cli_report ("%s: %s", path, strerror (errno));
     else
-        fprintf (stderr, "%s event%s written to %s: 'stele import' takes them\n", cli_format_count (events).text,
+        fprintf (stderr, "%s event%s written to %s, for 'stele import'\n", cli_format_count (events).text,
             events == 1? "": "s", strcmp (path, "-") == 0? "standard output": path);
     cli_outfile_close (&file);
     return rc? EX_IOERR: EX_OK;
@@ -173,11 +173,11 @@ s_check_task (const char *task_id, void *arg)
         return self->cli->status == CLI_NO;
     json_decref (answer);
     if (self->conflicts++ < CONFLICTS_SHOWN)
-        cli_say ("the ledger has a task '%s' already", task_id);
+        cli_report ("the ledger already has task '%s'", task_id);
     return true;
 }
 
-//  Has this migration begun before? Else none of its tasks may be there.
+//  Was this migration started before? If not, the ledger must have none of its tasks.
 static int
 s_check_ledger (s_migrate_t *self)
 {
@@ -190,8 +190,8 @@ s_check_ledger (s_migrate_t *self)
         bool complete = json_integer_value (json_object_get (producer, "sequence"))
             >= stele_migrate_counts (self->migrate).events;
         json_decref (answer);
-        fputs (complete? "this migration was complete already: it stores nothing anew\n":
-            "this migration was begun before: it goes on\n", stderr);
+        fputs (complete? "this migration was complete already: nothing is stored again\n":
+            "this migration was started before: continuing\n", stderr);
         return EX_OK;
     }
     if (self->cli->status != CLI_NO)
@@ -202,8 +202,8 @@ s_check_ledger (s_migrate_t *self)
         return self->cli->status;
     if (self->conflicts == 0)
         return EX_OK;
-    cli_say ("%s of these tasks are in the ledger already: nothing was migrated. Migrate into another ledger, "
-        "or write the events to a file (--to) and take those tasks out of it",
+    cli_report ("the ledger already has %s of these tasks: nothing was migrated. Migrate into another ledger, "
+        "or write the events to a file (--to) and remove those tasks from it",
         cli_format_count (self->conflicts).text);
     return EX_DATAERR;
 }
@@ -231,7 +231,7 @@ s_run_all (s_migrate_t *self)
     s_report (self);
     stele_migrate_counts_t counts = stele_migrate_counts (self->migrate);
     if (counts.failed) {
-        cli_say ("%s record%s cannot be published, as said above: nothing was migrated",
+        cli_report ("%s record%s cannot be published, see above: nothing was migrated",
             cli_format_count (counts.failed).text, counts.failed == 1? "": "s");
         return EX_DATAERR;
     }
@@ -248,13 +248,13 @@ s_run (cli_t *cli, void *arguments, const cli_operands_t *operands)
     (void) operands;
     const args_t *args = arguments;
     if (!args->sqlite == !args->redis)
-        return cli_say_usage ("migrate", "give one of --from-sqlite FILE and --from-redis URL");
+        return cli_usage_error ("migrate", "use one of --from-sqlite FILE and --from-redis URL");
     if (args->pattern && !args->redis)
-        return cli_say_usage ("migrate", "--pattern goes with --from-redis");
+        return cli_usage_error ("migrate", "--pattern needs --from-redis");
     if (args->dry_run && args->to)
-        return cli_say_usage ("migrate", "--dry-run writes no file: it does not go with --to");
+        return cli_usage_error ("migrate", "--dry-run writes no file; it cannot be used with --to");
     s_migrate_t self = { .cli = cli, .args = args };
-    self.migrate = stele_migrate_new (s_odd, &self);
+    self.migrate = stele_migrate_new (s_guess, &self);
     int status = s_run_all (&self);
     stele_migrate_destroy (&self.migrate);
     if (self.events)
@@ -264,21 +264,20 @@ s_run (cli_t *cli, void *arguments, const cli_operands_t *operands)
 
 const cli_command_t cli_cmd_migrate = {
     .name = "migrate",
-    .summary = "bring in what an earlier system kept",
+    .summary = "import the records of an earlier system",
     .usage = {
         .usage = "stele migrate --from-sqlite FILE | --from-redis URL [OPTION]...",
         .about =
             "Read the database of an earlier system, or the keys task_status:ID that it left in Redis, and publish "
-            "events that lead to the same records: states, times, errors, history, outputs, metrics, sessions, "
-            "preferences. The source is not touched.\n"
+            "events that lead to the same records: states, times, errors, history, outputs, metrics, sessions and "
+            "preferences. The source is not changed.\n"
             "\n"
-            "Whatever had to be guessed is said, record by record; what has no place (states, columns and "
-            "values that Stele does not know) is kept: of a task in its metadata under 'migrated', of other rows under "
-            "that key of the event. Try it with --dry-run first.",
+            "Every guess is reported, record by record. States, columns and values that Stele does not know are kept under "
+            "the key 'migrated': for a task in its metadata, for other rows in the event. Try --dry-run first.",
         .after =
-            "All or nothing: everything is read and checked before the first event is published, and nothing is where "
-            "a record cannot be published or a task is in the ledger already. Where it is broken off after that, "
-            "the same command on the same source completes it, and stores nothing twice.",
+            "All or nothing: everything is read and checked before the first event is published, and nothing is published if "
+            "a record cannot be, or if the ledger already has one of the tasks. If publishing is interrupted, "
+            "run the same command on the same source again: it completes the migration and stores nothing twice.",
         .examples =
             "  stele migrate --from-sqlite tasks.db --dry-run\n"
             "  stele migrate --from-sqlite tasks.db\n"

@@ -1,4 +1,4 @@
-/*  publish - stele publish: JSON Lines to the broker, durably
+/*  publish - stele publish: publish events from JSON Lines, durably
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -20,17 +20,17 @@ typedef struct {
 } args_t;
 
 static const cli_option_t s_options [] = {
-    { "producer", 'p', "NAME", "publish as this producer, whose numbering goes on; without it under a name "
-        "that only this run has", CLI_TEXT, offsetof (args_t, producer), 0, NULL },
-    { "batch", 'b', "N", "send at most N events in a message (500)", CLI_NUMBER, offsetof (args_t, batch), 1, NULL },
-    { "sequence", 0, "N", "number the first event N: of a file that was sent before, in whole or in part, "
-        "only the rest is stored (with --producer)", CLI_NUMBER, offsetof (args_t, sequence), 1, NULL },
-    { "restore", 0, NULL, "the events come from 'stele export': keep which of them a broker wrote itself, and let "
-        "nobody own their running tasks (goes without saying without --producer)",
+    { "producer", 'p', "NAME", "publish as producer NAME and continue its sequence; default: a new name for "
+        "each run", CLI_TEXT, offsetof (args_t, producer), 0, NULL },
+    { "batch", 'b', "N", "send at most N events per message (500)", CLI_NUMBER, offsetof (args_t, batch), 1, NULL },
+    { "sequence", 0, "N", "number the first event N; if the file was sent before, in whole or in part, only the "
+        "rest is stored (needs --producer)", CLI_NUMBER, offsetof (args_t, sequence), 1, NULL },
+    { "restore", 0, NULL, "the events come from 'stele export': preserve which of them a broker wrote itself, and leave "
+        "running tasks without an owner (implied unless --producer is given)",
         CLI_FLAG, offsetof (args_t, restore), 0, NULL },
-    { "spool", 's', "PATH", "keep the events in this file until a broker has acked them: they are safe there when this "
-        "returns, also without a broker", CLI_TEXT, offsetof (args_t, spool), 0, NULL },
-    { "accept-loss", 0, NULL, "go on with a broker that lost what the spool knows to be acked, or that has another ledger",
+    { "spool", 's', "PATH", "keep the events in this file until a broker acks them: they are durable when this command "
+        "returns, even without a broker", CLI_TEXT, offsetof (args_t, spool), 0, NULL },
+    { "accept-loss", 0, NULL, "continue with a broker that lost events which the spool knows as acked, or that has another ledger",
         CLI_FLAG, offsetof (args_t, accept_loss), 0, NULL },
     CLI_OPTIONS_END
 };
@@ -40,14 +40,14 @@ s_run (cli_t *self, void *arguments, const cli_operands_t *operands)
 {
     const args_t *args = arguments;
     if (args->sequence && !args->producer)
-        return cli_say_usage ("publish", "--sequence needs --producer: numbers belong to a producer");
+        return cli_usage_error ("publish", "--sequence needs --producer");
     if (args->producer && (!*args->producer || strlen (args->producer) > 255))
-        return cli_say_usage ("publish", "--producer takes a name of 1 to 255 bytes");
+        return cli_usage_error ("publish", "--producer needs a name of 1 to 255 bytes");
 
     if (args->sequence && args->spool)
-        return cli_say_usage ("publish", "--sequence and --spool exclude each other: a spool numbers its events itself");
+        return cli_usage_error ("publish", "--sequence and --spool cannot be used together: a spool numbers its own events");
     if (args->accept_loss && !args->spool)
-        return cli_say_usage ("publish", "--accept-loss needs --spool: nothing else remembers what was acked");
+        return cli_usage_error ("publish", "--accept-loss needs --spool");
 
     const char *path = operands->count? operands->items [0]: "-";
     cli_push_t how = {
@@ -55,14 +55,14 @@ s_run (cli_t *self, void *arguments, const cli_operands_t *operands)
         .sequence = args->sequence, .numbered = args->sequence > 0, .restore = args->restore,
         .spool = args->spool, .accept_loss = args->accept_loss
     };
-    //  A spool alone is sent on; what is piped in is read
+    //  At a terminal, only send what is in the spool
     if (args->spool && !operands->count && isatty (STDIN_FILENO))
         return cli_push (self, &how, -1);
     if (strcmp (path, "-") == 0)
         return cli_push (self, &how, STDIN_FILENO);
     int fd = open (path, O_RDONLY | O_CLOEXEC);
     if (fd < 0) {
-        cli_say ("%s: %s", path, strerror (errno));
+        cli_report ("%s: %s", path, strerror (errno));
         return EX_NOINPUT;
     }
     int status = cli_push (self, &how, fd);
@@ -76,22 +76,22 @@ const cli_command_t cli_cmd_publish = {
     .usage = {
         .usage = "stele publish [OPTION]... [FILE|-]",
         .about =
-            "Publish the events of a file, or of the standard input: one JSON object a line, as in "
-            "doc/PROTOCOL.md section 3. Ends when every event is on stable storage at the broker, or is refused, "
-            "and says how many.\n"
+            "Publish the events of a file, or of standard input: one JSON object per line, as in "
+            "doc/PROTOCOL.md section 3. Ends when the broker has every event on stable storage or has refused it, "
+            "and prints the counts.\n"
             "\n"
-            "A line that is no JSON object is named by its number and skipped; an event that the broker refuses is "
-            "named too, and kept there as a rejected event. The others are published. Then the exit status is 65.",
+            "A line that is not a JSON object is reported by its number and skipped; an event that the broker refuses is "
+            "reported too, and kept there as a rejected event. All others are published. The exit status is then 65.",
         .after =
-            "Ctrl-C stops reading, waits for what was read, and counts; a second one does not wait.\n"
+            "Ctrl-C stops reading, waits for acks and prints the counts; a second one does not wait.\n"
             "\n"
-            "A broker that goes away is waited for, and what it had not stored is sent again. After 5 seconds without a "
-            "first ack, or 30 without another, or what --timeout says, the exit status is 69; with --producer and "
-            "--sequence the same command can be run again.\n"
+            "If the broker goes away, this command waits for it and resends what was not stored. Without a first ack within "
+            "5 seconds, or another within 30 seconds (or --timeout), the exit status is 69; with --producer and "
+            "--sequence, the same command can be run again.\n"
             "\n"
-            "With --spool an event is safe in that file first, and a broker that is away is no failure: the next run with the "
-            "same spool sends what waits. At a terminal and without FILE it sends only that, and the exit status is 75 where "
-            "some of it still waits after --timeout. The producer is that of the spool.",
+            "With --spool, events are written to that file first, and it is not an error if the broker is away: the next "
+            "run with the same spool sends them. At a terminal without FILE, only the events in the spool are sent, and the "
+            "exit status is 75 if some are still unsent after --timeout. The producer is that of the spool.",
         .examples =
             "  stele publish runs.jsonl\n"
             "  zstdcat runs.jsonl.zst | stele publish -\n"

@@ -1,4 +1,4 @@
-/*  rejected - stele rejected: the events that were refused, and why
+/*  rejected - stele rejected: refused events, and the reasons
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -7,7 +7,8 @@
 
 #include <inttypes.h>
 #include <string.h>
-#include "cli/shared/ask.h"
+#include "cli/shared/cell.h"
+#include "cli/shared/pages.h"
 #include "cli/shared/value.h"
 
 typedef struct {
@@ -17,10 +18,10 @@ typedef struct {
 } args_t;
 
 static const cli_option_t s_options [] = {
-    { "producer", 0, "NAME", "of this producer", CLI_TEXT, offsetof (args_t, producer), 0, NULL },
-    { "all", 'a', NULL, "also those that were accepted by a retry", CLI_FLAG, offsetof (args_t, all), 0, NULL },
-    { "limit", 'n', "N", "at most the first N", CLI_NUMBER, offsetof (args_t, limit), 1, NULL },
-    { "retry", 0, "N", "take the rejected event with the number N again, as if it came now",
+    { "producer", 0, "NAME", "only events of this producer", CLI_TEXT, offsetof (args_t, producer), 0, NULL },
+    { "all", 'a', NULL, "also events that a retry accepted", CLI_FLAG, offsetof (args_t, all), 0, NULL },
+    { "limit", 'n', "N", "at most the first N events", CLI_NUMBER, offsetof (args_t, limit), 1, NULL },
+    { "retry", 0, "N", "submit rejected event number N again, as if it arrived now",
         CLI_NUMBER, offsetof (args_t, retry), 1, NULL },
     CLI_OPTIONS_END
 };
@@ -39,10 +40,9 @@ static const cli_column_t s_columns [] = {
 };
 
 static void
-s_row (cli_t *self, json_t *row, void *arg)
+s_row (cli_table_t *table, json_t *row, void *arg)
 {
-    (void) self;
-    cli_table_t *table = arg;
+    (void) arg;
     const json_t *event = json_object_get (row, "event");
     cli_cell (table, row, "id");
     cli_cell_time (table, row, "time");
@@ -55,25 +55,17 @@ s_row (cli_t *self, json_t *row, void *arg)
     cli_cell (table, row, "message");
 }
 
-static void
-s_page (cli_t *self, json_t *answer, void *arg)
-{
-    (void) self;
-    (void) answer;
-    cli_table_flush (arg, stdout);
-}
-
-/*  Not accepted: the answer says why. Returns the program's status.         */
+//  Not accepted: print the reason. Returns the exit status.
 static int
-s_say_why (const json_t *refusal)
+s_report_reason (const json_t *refusal)
 {
     const char *code = cli_value_string (refusal, "code");
     const char *message = cli_value_string (refusal, "message");
     if (code && strcmp (code, "not_found") == 0) {
-        cli_say ("%s", message? message: code);
+        cli_report ("%s", message? message: code);
         return CLI_NO;
     }
-    cli_say ("refused again: %s: %s", code? code: "internal", message? message: "");
+    cli_report ("refused again: %s: %s", code? code: "internal", message? message: "");
     return EX_DATAERR;
 }
 
@@ -90,10 +82,10 @@ s_retry (cli_t *self, int64_t number)
     if (self->json)
         cli_print_answer (self);
     if (json_array_size (rejected))
-        status = s_say_why (json_array_get (rejected, 0));
+        status = s_report_reason (json_array_get (rejected, 0));
     else
     if (!self->json)
-        printf ("%" PRId64 " is accepted\n", number);
+        printf ("%" PRId64 " accepted\n", number);
     json_decref (answer);
     return status;
 }
@@ -109,23 +101,19 @@ s_run (cli_t *self, void *arguments, const cli_operands_t *operands)
     cli_request_text (request, "producer", args->producer);
     if (!args->all)
         json_object_set_new (request, "open", json_true ());
-    cli_table_t *table = cli_table_new (s_columns, &self->style);
-    json_t *next = NULL;
-    int status = cli_ask_pages (self, request, "rejected", args->limit, s_row, s_page, table, &next);
-    if (status == EX_OK && !self->json && cli_table_rows (table) == 0)
-        fputs ("no rejected events\n", stderr);
-    cli_say_more (self, next, CLI_MORE_LIMIT);
-    cli_table_destroy (&table);
-    return status;
+    return cli_ask_table (self, request, &(cli_list_view_t) {
+        .key = "rejected", .limit = args->limit, .columns = s_columns, .row = s_row,
+        .none = "no rejected events", .more = CLI_MORE_LIMIT
+    });
 }
 
 const cli_command_t cli_cmd_rejected = {
     .name = "rejected",
-    .summary = "the events that were refused, and why",
+    .summary = "refused events, and the reasons",
     .usage = {
         .usage = "stele rejected [OPTION]...\nstele rejected --retry N",
-        .about = "An event that is malformed or breaks a rule is refused, and kept with the reason. What can hold "
-                 "later (a task that was not retried yet, say) can be taken again.",
+        .about = "An event that is malformed or breaks a rule is refused, and kept with the reason. If it became "
+                 "valid later, for example because its task was created since, submit it again with --retry.",
         .examples =
             "  stele rejected --producer nightly\n"
             "  stele rejected --json | jq -c '.rejected[].event'\n"

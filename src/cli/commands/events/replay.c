@@ -1,14 +1,13 @@
-/*  replay - stele replay: the log again, as JSON Lines
+/*  replay - stele replay: print committed events as JSON Lines
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
     file, You can obtain one at https://mozilla.org/MPL/2.0/.
 */
 
-#include <assert.h>
-#include <stdlib.h>
-#include <string.h>
+#include "cli/files/rows.h"
 #include "cli/shared/ask.h"
+#include "cli/shared/words.h"
 
 typedef struct {
     int64_t after, limit;
@@ -16,55 +15,26 @@ typedef struct {
 } args_t;
 
 static const cli_option_t s_options [] = {
-    { "after", 0, "N", "begin behind the event at position N (0: from the start)",
+    { "after", 0, "N", "start after position N (0: from the first event, the default)",
         CLI_NUMBER, offsetof (args_t, after), 0, NULL },
-    { "limit", 'n', "N", "at most N events", CLI_NUMBER, offsetof (args_t, limit), 1, NULL },
-    { "type", 0, "TYPE", "only events of this type, task.state_changed say",
+    { "limit", 'n', "N", "print at most N events", CLI_NUMBER, offsetof (args_t, limit), 1, NULL },
+    { "type", 0, "TYPE", "only events of this type, e.g. task.state_changed",
         CLI_LIST, offsetof (args_t, types), 0, NULL },
     CLI_OPTIONS_END
 };
 
-/*  Print the members of the answer's array "events", each on a line, as the text has
-    them: so that no number loses a digit on the way. Returns how many.       */
-static int64_t
+//  Copied from the text of the answer, so that no number loses a digit
+static void
 s_print_events (const char *text)
 {
-    const char *start = strstr (text, "\"events\":[");
-    if (!start)
-        return 0;
-    int64_t count = 0;
-    int depth = 0;
-    bool quoted = false;
-    const char *event = NULL;
-    for (const char *c = start + strlen ("\"events\":["); *c; c++) {
-        if (quoted) {
-            if (*c == '\\')
-                c++;
-            else
-            if (*c == '"')
-                quoted = false;
-        }
-        else
-        if (*c == '"')
-            quoted = true;
-        else
-        if (*c == '{' || *c == '[') {
-            if (depth++ == 0)
-                event = c;
-        }
-        else
-        if (*c == '}' || *c == ']') {
-            if (depth-- == 0)
-                break;              // The end of the array
-            if (depth == 0 && event) {
-                fwrite (event, 1, (size_t) (c + 1 - event), stdout);
-                putchar ('\n');
-                count++;
-            }
-        }
+    cli_rows_t rows = cli_rows_start (text, "events");
+    const char *event;
+    size_t size;
+    while (cli_rows_next (&rows, &event, &size)) {
+        fwrite (event, 1, size, stdout);
+        putchar ('\n');
     }
     cli_flush_stdout ();
-    return count;
 }
 
 static int64_t
@@ -79,9 +49,11 @@ s_run (cli_t *self, void *arguments, const cli_operands_t *operands)
 {
     (void) operands;
     const args_t *args = arguments;
+    if (cli_check_words ("replay", "an event type", &args->types, STELE_VOCABULARY_EVENT_TYPE))
+        return EX_USAGE;
     int64_t after = args->after;
     int64_t left = args->limit? args->limit: INT64_MAX;
-    int64_t head = -1;              // What is committed while this runs is not waited for
+    int64_t head = -1;              // Of the first answer: later events are not printed
     while (left && (head < 0 || after < head)) {
         json_t *request = cli_request ("events.read");
         json_object_set_new (request, "after", json_integer (after));
@@ -109,11 +81,11 @@ s_run (cli_t *self, void *arguments, const cli_operands_t *operands)
 
 const cli_command_t cli_cmd_replay = {
     .name = "replay",
-    .summary = "the log again, as JSON Lines",
+    .summary = "print committed events as JSON Lines",
     .usage = {
-        .usage = "stele replay [OPTION]... --after N",
-        .about = "Events as they were committed, in order, up to the head: one JSON object a line, which "
-                 "'stele publish' takes. With or without --json.",
+        .usage = "stele replay [OPTION]...",
+        .about = "Print events in the order in which they were committed, up to the head: one JSON object per line, "
+                 "as 'stele publish' reads it, with or without --json.",
         .examples =
             "  stele replay --after 0 | zstd > everything.jsonl.zst\n"
             "  stele replay --after 0 --type task.state_changed | jq -r .state | sort | uniq -c\n"

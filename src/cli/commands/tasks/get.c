@@ -1,4 +1,4 @@
-/*  get - stele get: the full record of a task, now or as it was
+/*  get - stele get: the full record of a task, now or at an earlier time
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -7,14 +7,15 @@
 
 #include "cli/shared/ask.h"
 #include "cli/shared/task_page.h"
+#include "cli/shared/time_option.h"
 
 typedef struct {
     const char *at;
 } args_t;
 
 static const cli_option_t s_options [] = {
-    { "at", 0, "WHEN", "as it was: after the event at that position (a number), or at that time (RFC 3339)",
-        CLI_TEXT, offsetof (args_t, at), 0, NULL },
+    { "at", 0, "WHEN", "the record as of WHEN: a position (after that event) or a time (RFC 3339, or a date)",
+        CLI_CALL, offsetof (args_t, at), 0, cli_take_time },
     CLI_OPTIONS_END
 };
 
@@ -37,11 +38,11 @@ s_run (cli_t *self, void *arguments, const cli_operands_t *operands)
 
 const cli_command_t cli_cmd_get = {
     .name = "get",
-    .summary = "the full record of a task, now or as it was",
+    .summary = "the full record of a task, now or at an earlier time",
     .usage = {
         .usage = "stele get [OPTION]... ID",
-        .about = "Everything that is known of a task: what it was to do, its state, who works on it, "
-                 "its times and errors.",
+        .about = "Everything known about a task: what it should do, its state, who works on it, its times and "
+                 "errors.",
         .examples =
             "  stele get build-7\n"
             "  stele get build-7 --at 2026-01-31T23:59:59Z\n"

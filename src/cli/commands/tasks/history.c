@@ -1,4 +1,4 @@
-/*  history - stele history: what happened to a task, and when
+/*  history - stele history: the state changes of a task
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -8,7 +8,9 @@
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
-#include "cli/shared/ask.h"
+#include "cli/shared/cell.h"
+#include "cli/shared/cell.h"
+#include "cli/shared/pages.h"
 #include "cli/shared/value.h"
 
 typedef struct {
@@ -16,7 +18,7 @@ typedef struct {
 } args_t;
 
 static const cli_option_t s_options [] = {
-    { "limit", 'n', "N", "at most the first N", CLI_NUMBER, offsetof (args_t, limit), 1, NULL },
+    { "limit", 'n', "N", "at most the first N changes", CLI_NUMBER, offsetof (args_t, limit), 1, NULL },
     CLI_OPTIONS_END
 };
 
@@ -32,13 +34,7 @@ static const cli_column_t s_columns [] = {
     CLI_COLUMNS_END
 };
 
-typedef struct {
-    cli_table_t *table;
-    int64_t previous_us;            // -1: this is the first row
-} s_history_t;
-
-/*  What a row says beside its columns, line by line: error, changes, details.
-    Caller frees return value.                                               */
+//  The fields without a column, line by line: error, changes, details. Caller frees return value.
 static char *
 s_note (const json_t *row, size_t *size)
 {
@@ -49,7 +45,7 @@ s_note (const json_t *row, size_t *size)
     FILE *file = open_memstream (&note, size);
     assert (file);
     if (json_is_true (json_object_get (row, "interrupted")))
-        fputs ("interrupted by the broker\n", file);
+        fputs ("interrupted: recorded by the broker\n", file);
     for (size_t i = 0; i < sizeof parts / sizeof parts [0]; i++) {
         const json_t *value = json_object_get (row, parts [i].key);
         if (!value || json_is_null (value))
@@ -67,38 +63,29 @@ s_note (const json_t *row, size_t *size)
 }
 
 static void
-s_row (cli_t *self, json_t *row, void *arg)
+s_row (cli_table_t *table, json_t *row, void *arg)
 {
-    (void) self;
-    s_history_t *history = arg;
-    cli_cell (history->table, row, "id");
-    cli_cell_time (history->table, row, "timestamp");
+    int64_t *previous_us = arg;     // -1: this is the first row
+    cli_cell (table, row, "id");
+    cli_cell_time (table, row, "timestamp");
     int64_t time_us = 0;
-    if (cli_value_time (row, "timestamp", &time_us) && history->previous_us >= 0)
-        cli_cell_duration (history->table, time_us - history->previous_us);
+    if (cli_value_time (row, "timestamp", &time_us) && *previous_us >= 0)
+        cli_cell_duration (table, time_us - *previous_us);
     else
-        cli_table_word (history->table, NULL);
-    history->previous_us = time_us;
-    cli_cell_state (history->table, row, "state_from");
-    cli_cell_state (history->table, row, "state_to");
-    cli_cell (history->table, row, "provider");
-    cli_cell (history->table, row, "model");
+        cli_table_word (table, NULL);
+    *previous_us = time_us;
+    cli_cell_state (table, row, "state_from");
+    cli_cell_state (table, row, "state_to");
+    cli_cell (table, row, "provider");
+    cli_cell (table, row, "model");
     const char *type = cli_value_string (row, "type");
-    cli_table_word (history->table, type && strncmp (type, "task.", 5) == 0? type + 5: type);
+    cli_table_word (table, type && strncmp (type, "task.", 5) == 0? type + 5: type);
 
     size_t size;
     char *note = s_note (row, &size);
     bool failed = json_object_get (row, "error_message") != NULL;
-    cli_table_note (history->table, failed? CLI_RED: CLI_DIM, note, size);
+    cli_table_note (table, failed? CLI_RED: CLI_DIM, note, size);
     free (note);
-}
-
-static void
-s_page (cli_t *self, json_t *answer, void *arg)
-{
-    (void) self;
-    (void) answer;
-    cli_table_flush (((s_history_t *) arg)->table, stdout);
 }
 
 static int
@@ -107,23 +94,21 @@ s_run (cli_t *self, void *arguments, const cli_operands_t *operands)
     const args_t *args = arguments;
     json_t *request = cli_request ("task.history");
     cli_request_text (request, "task_id", operands->items [0]);
-    s_history_t history = { cli_table_new (s_columns, &self->style), -1 };
-    json_t *next = NULL;
-    int status = cli_ask_pages (self, request, "history", args->limit, s_row, s_page, &history, &next);
-    if (status == EX_OK && !self->json && cli_table_rows (history.table) == 0)
-        fputs ("no history: the task was heard of, but not yet created or changed\n", stderr);
-    cli_say_more (self, next, CLI_MORE_LIMIT);
-    cli_table_destroy (&history.table);
-    return status;
+    int64_t previous_us = -1;
+    return cli_ask_table (self, request, &(cli_list_view_t) {
+        .key = "history", .limit = args->limit, .columns = s_columns, .row = s_row, .arg = &previous_us,
+        .none = "no history: there are events about this task, but none that creates or changes it",
+        .more = CLI_MORE_LIMIT
+    });
 }
 
 const cli_command_t cli_cmd_history = {
     .name = "history",
-    .summary = "what happened to a task, and when",
+    .summary = "the state changes of a task",
     .usage = {
         .usage = "stele history [OPTION]... ID",
-        .about = "Every change of a task, oldest first: from which state to which, how long after the "
-                 "one before, by whom, and with which error.",
+        .about = "Every change of a task, oldest first: its time, the time since the previous change, both "
+                 "states, provider, model and error.",
         .examples =
             "  stele history build-7\n"
             "  stele history build-7 --json | jq -r '.history[] | [.timestamp, .state_to] | @tsv'"

@@ -6,10 +6,14 @@
 */
 
 #include <string.h>
-#include "cli/shared/ask.h"
+#include "cli/shared/pages.h"
 #include "cli/shared/screen.h"
 #include "cli/shared/task_table.h"
+#include "cli/shared/time_option.h"
 #include "cli/shared/value.h"
+#include "cli/shared/words.h"
+
+#define LINES_AROUND 5              // Lines of a screen beside the rows
 
 typedef struct {
     cli_list_t states, roles, providers, models;
@@ -20,41 +24,49 @@ typedef struct {
 } args_t;
 
 static const cli_option_t s_options [] = {
-    { "state", 's', "STATE", "in this state: queued, starting, running, paused, completing, passed, failed, "
+    { "state", 's', "STATE", "only tasks in this state: queued, starting, running, paused, completing, passed, failed, "
         "error, cancelled, timeout", CLI_LIST, offsetof (args_t, states), 0, NULL },
-    { "role", 0, "ROLE", "of this role", CLI_LIST, offsetof (args_t, roles), 0, NULL },
-    { "provider", 0, "NAME", "of this provider", CLI_LIST, offsetof (args_t, providers), 0, NULL },
-    { "model", 0, "NAME", "of this model", CLI_LIST, offsetof (args_t, models), 0, NULL },
-    { "user", 0, "ID", "of this user", CLI_TEXT, offsetof (args_t, user), 0, NULL },
-    { "parent", 0, "ID", "children of this task", CLI_TEXT, offsetof (args_t, parent), 0, NULL },
-    { "from", 0, "TIME", "created then or later (RFC 3339)", CLI_TEXT, offsetof (args_t, from), 0, NULL },
-    { "to", 0, "TIME", "created then or before", CLI_TEXT, offsetof (args_t, to), 0, NULL },
-    { "updated-from", 0, "TIME", "last changed then or later", CLI_TEXT, offsetof (args_t, updated_from), 0, NULL },
-    { "updated-to", 0, "TIME", "last changed then or before", CLI_TEXT, offsetof (args_t, updated_to), 0, NULL },
-    { "completed-from", 0, "TIME", "ended then or later", CLI_TEXT, offsetof (args_t, completed_from), 0, NULL },
-    { "completed-to", 0, "TIME", "ended then or before", CLI_TEXT, offsetof (args_t, completed_to), 0, NULL },
-    { "errors", 0, NULL, "that had an error", CLI_FLAG, offsetof (args_t, errors), 0, NULL },
-    { "no-errors", 0, NULL, "that had none", CLI_FLAG, offsetof (args_t, no_errors), 0, NULL },
-    { "search", 0, "TEXT", "with these words in title, description or last error, the beginnings of words, "
-        "\"quoted phrases\", or parts of ids", CLI_TEXT, offsetof (args_t, search), 0, NULL },
-    { "at", 0, "WHEN", "as they were: after the event at that position (a number), or at that time (RFC 3339)",
-        CLI_TEXT, offsetof (args_t, at), 0, NULL },
-    { "order", 0, "WHAT", "latest first by created (the default), updated or completed",
+    { "role", 0, "ROLE", "only tasks with this role", CLI_LIST, offsetof (args_t, roles), 0, NULL },
+    { "provider", 0, "NAME", "only tasks with this provider", CLI_LIST, offsetof (args_t, providers), 0, NULL },
+    { "model", 0, "NAME", "only tasks with this model", CLI_LIST, offsetof (args_t, models), 0, NULL },
+    { "user", 0, "ID", "only tasks of this user", CLI_TEXT, offsetof (args_t, user), 0, NULL },
+    { "parent", 0, "ID", "only children of this task", CLI_TEXT, offsetof (args_t, parent), 0, NULL },
+    { "from", 0, "TIME", "only tasks created at TIME or later (RFC 3339, or a date)",
+        CLI_CALL, offsetof (args_t, from), 0, cli_take_time },
+    { "to", 0, "TIME", "only tasks created at TIME or earlier",
+        CLI_CALL, offsetof (args_t, to), 0, cli_take_time },
+    { "updated-from", 0, "TIME", "only tasks last changed at TIME or later",
+        CLI_CALL, offsetof (args_t, updated_from), 0, cli_take_time },
+    { "updated-to", 0, "TIME", "only tasks last changed at TIME or earlier",
+        CLI_CALL, offsetof (args_t, updated_to), 0, cli_take_time },
+    { "completed-from", 0, "TIME", "only tasks completed at TIME or later",
+        CLI_CALL, offsetof (args_t, completed_from), 0, cli_take_time },
+    { "completed-to", 0, "TIME", "only tasks completed at TIME or earlier",
+        CLI_CALL, offsetof (args_t, completed_to), 0, cli_take_time },
+    { "errors", 0, NULL, "only tasks with an error", CLI_FLAG, offsetof (args_t, errors), 0, NULL },
+    { "no-errors", 0, NULL, "only tasks without an error", CLI_FLAG, offsetof (args_t, no_errors), 0, NULL },
+    { "search", 0, "TEXT", "only tasks with all of these words, word prefixes or \"quoted phrases\" in title, "
+        "description or last error, or with TEXT as a part of their ID", CLI_TEXT, offsetof (args_t, search), 0, NULL },
+    { "at", 0, "WHEN", "list tasks as of WHEN: a position (after that event) or a time (RFC 3339, or a date)",
+        CLI_CALL, offsetof (args_t, at), 0, cli_take_time },
+    { "order", 0, "WHAT", "sort by created (the default), updated or completed, latest first",
         CLI_TEXT, offsetof (args_t, order), 0, NULL },
-    { "reverse", 'r', NULL, "earliest first", CLI_FLAG, offsetof (args_t, reverse), 0, NULL },
+    { "reverse", 'r', NULL, "sort earliest first", CLI_FLAG, offsetof (args_t, reverse), 0, NULL },
     { "limit", 'n', "N", "at most N tasks (100)", CLI_NUMBER, offsetof (args_t, limit), 1, NULL },
-    { "all", 'a', NULL, "all of them, however many", CLI_FLAG, offsetof (args_t, all), 0, NULL },
-    { "cursor", 0, "C", "go on where a list ended; it says how", CLI_TEXT, offsetof (args_t, cursor), 0, NULL },
-    { "watch", 'w', NULL, "show them again every two seconds, until q", CLI_FLAG, offsetof (args_t, watch), 0, NULL },
-    { "interval", 0, "S", "the same, every S seconds", CLI_NUMBER, offsetof (args_t, interval_s), 1, NULL },
-    { "total", 0, NULL, "also say how many there are in all", CLI_FLAG, offsetof (args_t, total), 0, NULL },
+    { "all", 'a', NULL, "list all tasks, without a limit", CLI_FLAG, offsetof (args_t, all), 0, NULL },
+    { "cursor", 0, "C", "continue a list after cursor C, which the previous list printed",
+        CLI_TEXT, offsetof (args_t, cursor), 0, NULL },
+    { "watch", 'w', NULL, "refresh the list every 2 seconds, until q is pressed", CLI_FLAG, offsetof (args_t, watch), 0, NULL },
+    { "interval", 0, "S", "refresh the list every S seconds instead of 2 (implies --watch)",
+        CLI_NUMBER, offsetof (args_t, interval_s), 1, NULL },
+    { "total", 0, NULL, "also print the total number of tasks that match", CLI_FLAG, offsetof (args_t, total), 0, NULL },
     CLI_OPTIONS_END
 };
 
 typedef struct {
     cli_table_t *table;
     const char *time_key;
-    int64_t total;                  // -1: not asked for
+    int64_t total;                  // -1: not requested
 } s_list_t;
 
 static void
@@ -76,7 +88,7 @@ s_page (cli_t *self, json_t *answer, void *arg)
         list->total = json_integer_value (total);
 }
 
-/*  The order on the wire, NULL where the user's word is none                */
+//  The order on the wire, NULL if the user's word is wrong
 static const char *
 s_order (const args_t *args)
 {
@@ -119,7 +131,7 @@ s_request (const args_t *args, const char *order)
 }
 
 static void
-s_say_end (cli_t *self, const s_list_t *list, const json_t *next)
+s_report_end (cli_t *self, const s_list_t *list, const json_t *next)
 {
     fflush (stdout);
     size_t rows = cli_table_rows (list->table);
@@ -128,10 +140,10 @@ s_say_end (cli_t *self, const s_list_t *list, const json_t *next)
             cli_format_count (list->total).text);
     else
     if (rows == 0)
-        fputs ("no such tasks\n", stderr);
+        fputs ("no tasks match\n", stderr);
     cli_flush_stdout ();
     if (next && !self->json)
-        fprintf (stderr, "there are more: --all, or --cursor %s\n", json_string_value (next));
+        fprintf (stderr, "more tasks follow: use --all, or --cursor %s\n", json_string_value (next));
 }
 
 //  -- watching ----------------------------------------------------------------------
@@ -140,10 +152,10 @@ static void
 s_draw (cli_t *self, cli_screen_t *screen, const json_t *answer, const char *time_key)
 {
     const json_t *tasks = json_object_get (answer, "tasks");
-    cli_table_t *table = cli_tasks_table (time_key, &self->style);
+    cli_table_t *table = cli_table_new (cli_tasks_columns (time_key), &self->style);
     cli_screen_begin (screen);
     if (cli_value_string (answer, "mode"))
-        printf ("mode redis: not all there is  ");
+        printf ("mode redis: may be incomplete  ");
     printf ("%s of %s tasks at position %s\n\n",
         cli_format_count ((int64_t) json_array_size (tasks)).text,
         cli_format_count (json_integer_value (json_object_get (answer, "total"))).text,
@@ -155,17 +167,16 @@ s_draw (cli_t *self, cli_screen_t *screen, const json_t *answer, const char *tim
     cli_table_destroy (&table);
 }
 
-/*  The first rows of the list, again and again. A broker that is away is waited for. */
+//  Refresh the first rows of the list. If the broker is away, wait for it.
 static int
 s_watch (cli_t *self, const args_t *args, const char *order, const char *time_key)
 {
     cli_screen_t *screen = cli_screen_new (self);
     int status;
     do {
-        size_t rows = cli_screen_rows (screen);
         int64_t limit = args->limit? args->limit: 100;
-        if (rows < SIZE_MAX)                    // Without what stands around the rows
-            limit = rows < 6? 1: limit < (int64_t) rows - 5? limit: (int64_t) rows - 5;
+        int64_t rows = cli_screen_rows (screen, LINES_AROUND, limit);
+        limit = rows < limit? rows: limit;
         json_t *request = s_request (args, order);
         json_object_set_new (request, "limit", json_integer (limit));
         json_object_set_new (request, "total", json_true ());
@@ -191,24 +202,26 @@ s_run (cli_t *self, void *arguments, const cli_operands_t *operands)
     const args_t *args = arguments;
     const char *order = s_order (args);
     if (!order)
-        return cli_say_usage ("list", "--order takes created, updated or completed, not '%s'", args->order);
+        return cli_usage_error ("list", "'%s' is not an order; use created, updated or completed", args->order);
+    if (cli_check_words ("list", "a state", &args->states, STELE_VOCABULARY_TASK_STATE))
+        return EX_USAGE;
     if (args->errors && args->no_errors)
-        return cli_say_usage ("list", "--errors and --no-errors exclude each other");
+        return cli_usage_error ("list", "--errors and --no-errors cannot be used together");
     if ((args->watch || args->interval_s) && (args->all || args->cursor))
-        return cli_say_usage ("list", "--watch shows the first rows: it goes with neither --all nor --cursor");
+        return cli_usage_error ("list", "--watch shows the first rows; it cannot be used with --all or --cursor");
     if (args->all && args->limit)
-        return cli_say_usage ("list", "--all and --limit exclude each other");
+        return cli_usage_error ("list", "--all and --limit cannot be used together");
 
     const char *time_key = args->order && order [0] == 'u'? "updated_at":
                            args->order && order [1] == 'o'? "completed_at": "created_at";
     if (args->watch || args->interval_s)
         return s_watch (self, args, order, time_key);
-    s_list_t list = { cli_tasks_table (time_key, &self->style), time_key, -1 };
+    s_list_t list = { cli_table_new (cli_tasks_columns (time_key), &self->style), time_key, -1 };
     json_t *next = NULL;
     int status = cli_ask_pages (self, s_request (args, order), "tasks",
         args->all? 0: args->limit? args->limit: 100, s_row, s_page, &list, &next);
     if (status == EX_OK && !self->json)
-        s_say_end (self, &list, next);
+        s_report_end (self, &list, next);
     json_decref (next);
     cli_table_destroy (&list.table);
     return status;
@@ -216,12 +229,12 @@ s_run (cli_t *self, void *arguments, const cli_operands_t *operands)
 
 const cli_command_t cli_cmd_list = {
     .name = "list",
-    .summary = "tasks by state, role, provider, date, text",
+    .summary = "tasks by state, role, provider, date or text",
     .usage = {
         .usage = "stele list [OPTION]...",
-        .about = "Tasks that pass every filter given, newest first. A filter given several times, or with "
-                 "values separated by commas ('\\,' is a comma of a value), lets any of them pass.",
-        .after = "With --json each page of the answer is one line; its 'next' is the cursor of what follows.",
+        .about = "List the tasks that match every filter, newest first. A filter with several values, given "
+                 "repeatedly or separated by commas, matches any of them ('\\,' is a comma inside a value).",
+        .after = "With --json, each page of the answer is one line; 'next' is the cursor of the next page.",
         .examples =
             "  stele list --state failed,error --order updated\n"
             "  stele list --role coder --from 2026-01-01T00:00:00Z --total\n"

@@ -1,12 +1,12 @@
-/*  metrics - stele metrics: what was measured of a task
+/*  metrics - stele metrics: metrics recorded for a task
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
     file, You can obtain one at https://mozilla.org/MPL/2.0/.
 */
 
-#include "cli/shared/ask.h"
-#include "cli/shared/value.h"
+#include "cli/shared/cell.h"
+#include "cli/shared/pages.h"
 
 typedef struct {
     cli_list_t names;
@@ -14,8 +14,8 @@ typedef struct {
 } args_t;
 
 static const cli_option_t s_options [] = {
-    { "name", 0, "NAME", "only the metric of this name", CLI_LIST, offsetof (args_t, names), 0, NULL },
-    { "limit", 'n', "N", "at most the first N", CLI_NUMBER, offsetof (args_t, limit), 1, NULL },
+    { "name", 0, "NAME", "only metrics with this name", CLI_LIST, offsetof (args_t, names), 0, NULL },
+    { "limit", 'n', "N", "at most the first N values", CLI_NUMBER, offsetof (args_t, limit), 1, NULL },
     CLI_OPTIONS_END
 };
 
@@ -29,23 +29,14 @@ static const cli_column_t s_columns [] = {
 };
 
 static void
-s_row (cli_t *self, json_t *row, void *arg)
+s_row (cli_table_t *table, json_t *row, void *arg)
 {
-    (void) self;
-    cli_table_t *table = arg;
+    (void) arg;
     cli_cell (table, row, "id");
     cli_cell_time (table, row, "timestamp");
     cli_cell (table, row, "name");
     cli_cell (table, row, "value");
     cli_cell (table, row, "unit");
-}
-
-static void
-s_page (cli_t *self, json_t *answer, void *arg)
-{
-    (void) self;
-    (void) answer;
-    cli_table_flush (arg, stdout);
 }
 
 static int
@@ -55,19 +46,15 @@ s_run (cli_t *self, void *arguments, const cli_operands_t *operands)
     json_t *request = cli_request ("task.metrics");
     cli_request_text (request, "task_id", operands->items [0]);
     cli_request_list (request, "names", &args->names);
-    cli_table_t *table = cli_table_new (s_columns, &self->style);
-    json_t *next = NULL;
-    int status = cli_ask_pages (self, request, "metrics", args->limit, s_row, s_page, table, &next);
-    if (status == EX_OK && !self->json && cli_table_rows (table) == 0)
-        fputs ("no metrics\n", stderr);
-    cli_say_more (self, next, CLI_MORE_LIMIT);
-    cli_table_destroy (&table);
-    return status;
+    return cli_ask_table (self, request, &(cli_list_view_t) {
+        .key = "metrics", .limit = args->limit, .columns = s_columns, .row = s_row,
+        .none = "no metrics", .more = CLI_MORE_LIMIT
+    });
 }
 
 const cli_command_t cli_cmd_metrics = {
     .name = "metrics",
-    .summary = "what was measured of a task",
+    .summary = "metrics recorded for a task",
     .usage = {
         .usage = "stele metrics [OPTION]... ID",
         .about = "The metrics of a task, oldest first.",

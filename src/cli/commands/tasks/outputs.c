@@ -1,4 +1,4 @@
-/*  outputs - stele outputs: what a task put out
+/*  outputs - stele outputs: what a task printed or produced
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -6,8 +6,10 @@
 */
 
 #include <stdlib.h>
-#include "cli/shared/ask.h"
+#include "cli/shared/cell.h"
+#include "cli/shared/pages.h"
 #include "cli/shared/value.h"
+#include "cli/shared/words.h"
 
 typedef struct {
     cli_list_t types;
@@ -16,10 +18,10 @@ typedef struct {
 } args_t;
 
 static const cli_option_t s_options [] = {
-    { "type", 0, "TYPE", "only of this type: stdout, stderr, log, artifact, commit, diagnostic",
+    { "type", 0, "TYPE", "only outputs of this type: stdout, stderr, log, artifact, commit, diagnostic",
         CLI_LIST, offsetof (args_t, types), 0, NULL },
-    { "limit", 'n', "N", "at most the first N", CLI_NUMBER, offsetof (args_t, limit), 1, NULL },
-    { "raw", 0, NULL, "the contents as they are, byte for byte, one behind the other: escape sequences too",
+    { "limit", 'n', "N", "at most the first N outputs", CLI_NUMBER, offsetof (args_t, limit), 1, NULL },
+    { "raw", 0, NULL, "print the unchanged contents, one after another, including escape sequences",
         CLI_FLAG, offsetof (args_t, raw), 0, NULL },
     CLI_OPTIONS_END
 };
@@ -36,10 +38,9 @@ static const cli_column_t s_columns [] = {
 };
 
 static void
-s_row (cli_t *self, json_t *row, void *arg)
+s_row (cli_table_t *table, json_t *row, void *arg)
 {
-    (void) self;
-    cli_table_t *table = arg;
+    (void) arg;
     cli_cell (table, row, "id");
     cli_cell_time (table, row, "timestamp");
     cli_cell (table, row, "output_type");
@@ -47,14 +48,6 @@ s_row (cli_t *self, json_t *row, void *arg)
     cli_cell (table, row, "file_path");
     cli_cell (table, row, "commit_hash");
     cli_cell_preview (table, row, "content");
-}
-
-static void
-s_page (cli_t *self, json_t *answer, void *arg)
-{
-    (void) self;
-    (void) answer;
-    cli_table_flush (arg, stdout);
 }
 
 static void
@@ -74,31 +67,30 @@ s_run (cli_t *self, void *arguments, const cli_operands_t *operands)
 {
     const args_t *args = arguments;
     if (args->raw && self->json)
-        return cli_say_usage ("outputs", "--raw and --json exclude each other");
+        return cli_usage_error ("outputs", "--raw and --json cannot be used together");
+    if (cli_check_words ("outputs", "a type of output", &args->types, STELE_VOCABULARY_OUTPUT_TYPE))
+        return EX_USAGE;
     json_t *request = cli_request ("task.outputs");
     cli_request_text (request, "task_id", operands->items [0]);
     cli_request_list (request, "types", &args->types);
-    json_t *next = NULL;
     if (args->raw) {
+        json_t *next = NULL;
         int status = cli_ask_pages (self, request, "outputs", args->limit, s_row_raw, NULL, NULL, &next);
-        cli_say_more (self, next, CLI_MORE_LIMIT);
+        cli_report_more (self, next, CLI_MORE_LIMIT);
         return status;
     }
-    cli_table_t *table = cli_table_new (s_columns, &self->style);
-    int status = cli_ask_pages (self, request, "outputs", args->limit, s_row, s_page, table, &next);
-    if (status == EX_OK && !self->json && cli_table_rows (table) == 0)
-        fputs ("no outputs\n", stderr);
-    cli_say_more (self, next, CLI_MORE_LIMIT);
-    cli_table_destroy (&table);
-    return status;
+    return cli_ask_table (self, request, &(cli_list_view_t) {
+        .key = "outputs", .limit = args->limit, .columns = s_columns, .row = s_row,
+        .none = "no outputs", .more = CLI_MORE_LIMIT
+    });
 }
 
 const cli_command_t cli_cmd_outputs = {
     .name = "outputs",
-    .summary = "what a task put out",
+    .summary = "what a task printed or produced",
     .usage = {
         .usage = "stele outputs [OPTION]... ID",
-        .about = "The outputs of a task, oldest first: the first line of each, or with --raw the contents.",
+        .about = "The outputs of a task, oldest first: the first line of each, or the whole contents with --raw.",
         .examples =
             "  stele outputs build-7\n"
             "  stele outputs build-7 --type stderr --raw | less -R\n"

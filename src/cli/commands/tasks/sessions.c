@@ -1,13 +1,15 @@
-/*  sessions - stele sessions: the CLI sessions, or one with its commands
+/*  sessions - stele sessions: CLI sessions, or one with its commands
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
     file, You can obtain one at https://mozilla.org/MPL/2.0/.
 */
 
-#include "cli/shared/ask.h"
+#include "cli/shared/cell.h"
 #include "cli/shared/page.h"
+#include "cli/shared/pages.h"
 #include "cli/shared/value.h"
+#include "cli/shared/words.h"
 
 typedef struct {
     cli_list_t states;
@@ -17,14 +19,14 @@ typedef struct {
 } args_t;
 
 static const cli_option_t s_options [] = {
-    { "state", 's', "STATE", "in this state: initializing, starting, running, waiting_input, processing, "
+    { "state", 's', "STATE", "only sessions in this state: initializing, starting, running, waiting_input, processing, "
         "completed, error, terminated", CLI_LIST, offsetof (args_t, states), 0, NULL },
-    { "task", 0, "ID", "of this task", CLI_TEXT, offsetof (args_t, task), 0, NULL },
-    { "limit", 'n', "N", "at most N sessions (100), or N commands of one (all)",
+    { "task", 0, "ID", "only sessions of this task", CLI_TEXT, offsetof (args_t, task), 0, NULL },
+    { "limit", 'n', "N", "at most N sessions (100), or N commands of one session (all)",
         CLI_NUMBER, offsetof (args_t, limit), 1, NULL },
-    { "failed", 0, NULL, "the commands of all sessions that failed, newest first, instead",
+    { "failed", 0, NULL, "list the failed commands of all sessions instead, newest first",
         CLI_FLAG, offsetof (args_t, failed), 0, NULL },
-    { "all", 'a', NULL, "all of them, however many", CLI_FLAG, offsetof (args_t, all), 0, NULL },
+    { "all", 'a', NULL, "list all, without a limit", CLI_FLAG, offsetof (args_t, all), 0, NULL },
     CLI_OPTIONS_END
 };
 
@@ -38,15 +40,14 @@ static const cli_column_t s_columns [] = {
     { "TASK", CLI_CUT | CLI_ID | CLI_OPTIONAL, 12 },
     { "COMMANDS", CLI_RIGHT | CLI_OPTIONAL, 0 },
     { "STARTED", 0, 0 },
-    { "LASTED", CLI_RIGHT | CLI_OPTIONAL, 0 },
+    { "DURATION", CLI_RIGHT | CLI_OPTIONAL, 0 },
     CLI_COLUMNS_END
 };
 
 static void
-s_row (cli_t *self, json_t *session, void *arg)
+s_row (cli_table_t *table, json_t *session, void *arg)
 {
-    (void) self;
-    cli_table_t *table = arg;
+    (void) arg;
     cli_cell (table, session, "session_id");
     cli_cell_state (table, session, "state");
     cli_cell (table, session, "cli_tool");
@@ -61,29 +62,16 @@ s_row (cli_t *self, json_t *session, void *arg)
         cli_table_word (table, NULL);
 }
 
-static void
-s_page (cli_t *self, json_t *answer, void *arg)
-{
-    (void) self;
-    (void) answer;
-    cli_table_flush (arg, stdout);
-}
-
 static int
 s_list (cli_t *self, const args_t *args)
 {
     json_t *request = cli_request ("session.list");
     cli_request_list (request, "states", &args->states);
     cli_request_text (request, "task_id", args->task);
-    cli_table_t *table = cli_table_new (s_columns, &self->style);
-    json_t *next = NULL;
-    int status = cli_ask_pages (self, request, "sessions",
-        args->all? 0: args->limit? args->limit: 100, s_row, s_page, table, &next);
-    if (status == EX_OK && !self->json && cli_table_rows (table) == 0)
-        fputs ("no such sessions\n", stderr);
-    cli_say_more (self, next, "--all, or --limit N");
-    cli_table_destroy (&table);
-    return status;
+    return cli_ask_table (self, request, &(cli_list_view_t) {
+        .key = "sessions", .limit = args->all? 0: args->limit? args->limit: 100, .columns = s_columns,
+        .row = s_row, .none = "no sessions match", .more = CLI_MORE_ALL
+    });
 }
 
 //  -- one -------------------------------------------------------------------------
@@ -92,17 +80,16 @@ static const cli_column_t s_command_columns [] = {
     { "POSITION", CLI_RIGHT, 0 },
     { "TIME", 0, 0 },
     { "EXIT", CLI_RIGHT | CLI_OPTIONAL, 0 },
-    { "TOOK", CLI_RIGHT | CLI_OPTIONAL, 0 },
+    { "DURATION", CLI_RIGHT | CLI_OPTIONAL, 0 },
     { "OUTPUT", CLI_RIGHT | CLI_OPTIONAL, 0 },
     { "COMMAND", CLI_CUT, 20 },
     CLI_COLUMNS_END
 };
 
 static void
-s_command_row (cli_t *self, json_t *command, void *arg)
+s_command_row (cli_table_t *table, json_t *command, void *arg)
 {
-    (void) self;
-    cli_table_t *table = arg;
+    (void) arg;
     cli_cell (table, command, "id");
     cli_cell_time (table, command, "timestamp");
     const json_t *exit_code = json_object_get (command, "exit_code");
@@ -152,12 +139,10 @@ s_one (cli_t *self, const args_t *args, const char *id)
         return status;
     request = cli_request ("session.commands");
     cli_request_text (request, "session_id", id);
-    cli_table_t *table = cli_table_new (s_command_columns, &self->style);
-    json_t *next = NULL;
-    status = cli_ask_pages (self, request, "commands", args->limit, s_command_row, s_page, table, &next);
-    cli_say_more (self, next, CLI_MORE_LIMIT);
-    cli_table_destroy (&table);
-    return status;
+    return cli_ask_table (self, request, &(cli_list_view_t) {
+        .key = "commands", .limit = args->limit, .columns = s_command_columns, .row = s_command_row,
+        .more = CLI_MORE_LIMIT
+    });
 }
 
 //  -- commands that failed ----------------------------------------------------------
@@ -171,10 +156,9 @@ static const cli_column_t s_failed_columns [] = {
 };
 
 static void
-s_failed_row (cli_t *self, json_t *command, void *arg)
+s_failed_row (cli_table_t *table, json_t *command, void *arg)
 {
-    (void) self;
-    cli_table_t *table = arg;
+    (void) arg;
     cli_cell (table, command, "session_id");
     cli_cell_time (table, command, "timestamp");
     cli_cell (table, command, "exit_code");
@@ -186,18 +170,13 @@ s_failed (cli_t *self, const args_t *args)
 {
     json_t *request = cli_request ("command.list");
     json_object_set_new (request, "failed", json_true ());
-    //  The table has no room for outputs: --json has them
+    //  The table has no column for outputs; --json includes them
     if (!self->json)
         json_object_set_new (request, "output_length", json_integer (0));
-    cli_table_t *table = cli_table_new (s_failed_columns, &self->style);
-    json_t *next = NULL;
-    int status = cli_ask_pages (self, request, "commands", args->all? 0: args->limit? args->limit: 100,
-        s_failed_row, s_page, table, &next);
-    if (status == EX_OK && !self->json && cli_table_rows (table) == 0)
-        fputs ("no command failed\n", stderr);
-    cli_say_more (self, next, "--all, or --limit N");
-    cli_table_destroy (&table);
-    return status;
+    return cli_ask_table (self, request, &(cli_list_view_t) {
+        .key = "commands", .limit = args->all? 0: args->limit? args->limit: 100, .columns = s_failed_columns,
+        .row = s_failed_row, .none = "no failed commands", .more = CLI_MORE_ALL
+    });
 }
 
 static int
@@ -205,26 +184,28 @@ s_run (cli_t *self, void *arguments, const cli_operands_t *operands)
 {
     const args_t *args = arguments;
     if (args->all && args->limit)
-        return cli_say_usage ("sessions", "--all and --limit exclude each other");
+        return cli_usage_error ("sessions", "--all and --limit cannot be used together");
     if (args->failed && (operands->count || args->states.count || args->task))
-        return cli_say_usage ("sessions", "--failed is for all sessions");
+        return cli_usage_error ("sessions", "--failed lists the commands of all sessions; use it without ID, --state and --task");
+    if (cli_check_words ("sessions", "a state of a session", &args->states, STELE_VOCABULARY_SESSION_STATE))
+        return EX_USAGE;
     if (args->failed)
         return s_failed (self, args);
     if (operands->count == 0)
         return s_list (self, args);
     if (args->states.count || args->task)
-        return cli_say_usage ("sessions", "--state and --task are for the list, not for one session");
+        return cli_usage_error ("sessions", "--state and --task apply to the list, not to one session");
     return s_one (self, args, operands->items [0]);
 }
 
 const cli_command_t cli_cmd_sessions = {
     .name = "sessions",
-    .summary = "the CLI sessions of tasks, or one with its commands",
+    .summary = "CLI sessions of tasks, or one with its commands",
     .usage = {
         .usage = "stele sessions [OPTION]... [ID]",
-        .about = "Without ID the sessions, newest first. With it that session, and every command that was "
+        .about = "Without ID, list the sessions, newest first. With ID, print that session and every command "
                  "executed in it.",
-        .after = "With --json and an ID the first line is the session, those after it are pages of its commands.",
+        .after = "With --json and ID, the first line is the session; each following line is a page of its commands.",
         .examples =
             "  stele sessions --state running\n"
             "  stele sessions session-7\n"

@@ -1,4 +1,4 @@
-/*  show - stele show: all about one task on a page
+/*  show - stele show: everything about one task on one page
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -8,14 +8,16 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include "base/memory.h"
 #include "cli/shared/ask.h"
+#include "cli/shared/cell.h"
 #include "cli/shared/page.h"
-#include "cli/terminal/sparkline.h"
 #include "cli/shared/task_page.h"
-#include "cli/terminal/text.h"
 #include "cli/shared/value.h"
+#include "cli/terminal/sparkline.h"
+#include "cli/terminal/text.h"
 
-#define OUTPUTS 10                  // The last ones; 'stele outputs' has them all
+#define OUTPUTS 10                  // The last ones; 'stele outputs' prints all
 #define ROWS 1000                   // Of history and metrics, the latest
 #define SPARK_COLUMNS 40
 
@@ -23,9 +25,9 @@ typedef struct {
     json_t *task, *history, *outputs, *sessions, *metrics;
 } s_page_t;
 
-//  -- asking ------------------------------------------------------------------------
+//  -- requests -----------------------------------------------------------------------
 
-//  An array of the answer, NULL where asking failed
+//  An array of the answer, NULL if the request failed
 static json_t *
 s_rows (cli_t *self, const char *op, const char *key, const char *task_id, int64_t limit, bool newest)
 {
@@ -67,7 +69,7 @@ s_clear (s_page_t *page)
 
 //  -- printing ----------------------------------------------------------------------
 
-//  Rows came latest first, and are read from the first on
+//  Rows arrive latest first, and are printed oldest first
 static const json_t *
 s_row (const json_t *rows, size_t index)
 {
@@ -80,7 +82,7 @@ s_section (const cli_t *self, const char *title, const json_t *rows, size_t most
     putchar ('\n');
     cli_page_heading (self, title, NULL);
     if (json_array_size (rows) == most)
-        printf ("  (the last %zu: 'stele %s' has them all)\n", most, command);
+        printf ("  (the last %zu; 'stele %s' prints all)\n", most, command);
 }
 
 static const char *
@@ -97,7 +99,7 @@ static void
 s_print_timeline (const cli_t *self, const json_t *history)
 {
     static const cli_column_t columns [] = {
-        { "TIME", 0, 0 }, { "STATE", 0, 0 }, { "FOR", CLI_RIGHT, 0 }, { "BY", CLI_CUT | CLI_OPTIONAL, 8 },
+        { "TIME", 0, 0 }, { "STATE", 0, 0 }, { "DURATION", CLI_RIGHT, 0 }, { "BY", CLI_CUT | CLI_OPTIONAL, 8 },
         { "NOTE", CLI_CUT | CLI_OPTIONAL, 20 }, CLI_COLUMNS_END
     };
     s_section (self, "Timeline", history, ROWS, "history");
@@ -167,15 +169,15 @@ s_print_sessions (const cli_t *self, const json_t *sessions)
     cli_table_destroy (&table);
 }
 
-//  One line: name, bars, last value and unit, how many and from where to where
+//  One line: name, bars, last value and unit, number of values, lowest and highest
 static void
 s_print_metric (const cli_t *self, const json_t *metrics, const char *name)
 {
-    double *values = calloc (json_array_size (metrics), sizeof (double));
+    double *values = stele_memory_new (json_array_size (metrics) * sizeof (double));
     size_t count = 0;
     const char *unit = NULL;
     double low = INFINITY, high = -INFINITY;
-    for (size_t i = 0; values && i < json_array_size (metrics); i++) {
+    for (size_t i = 0; i < json_array_size (metrics); i++) {
         const json_t *row = s_row (metrics, i);
         const char *row_name = cli_value_string (row, "name");
         const json_t *value = json_object_get (row, "value");
@@ -255,13 +257,13 @@ s_run (cli_t *self, void *args, const cli_operands_t *operands)
 
 const cli_command_t cli_cmd_show = {
     .name = "show",
-    .summary = "all about a task on a page: record, timeline, outputs, sessions, metrics",
+    .summary = "everything about a task on one page",
     .usage = {
         .usage = "stele show [OPTION]... ID",
-        .about = "One task on one page: its record; when it was in which state, and for how long; its last "
-                 "outputs; its sessions; each of its metrics as a row of bars.",
-        .after = "With --json one object, whose lists are latest first. Long lists are cut at 1000 rows, "
-                 "outputs at 10: history, outputs, metrics and sessions have all.",
+        .about = "One task on one page: its record, the timeline of its states, its last outputs, its "
+                 "sessions, and each of its metrics as a row of bars.",
+        .after = "With --json, one object with lists in the order latest first. At most 10 outputs and 1000 rows "
+                 "of any other list are included: use history, outputs, metrics or sessions for all.",
         .examples =
             "  stele show build-7\n"
             "  stele show build-7 | less -R"

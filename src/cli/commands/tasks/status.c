@@ -32,8 +32,8 @@ const cli_command_t cli_cmd_status = {
     .summary = "the live record of a task",
     .usage = {
         .usage = "stele status [OPTION]... ID",
-        .about = "The live record of a task, from Redis where it is there, else from the ledger. "
-                 "'stele get' has all of it.",
+        .about = "The live record of a task, from Redis if it is there, otherwise from the ledger. "
+                 "'stele get' prints the full record.",
         .examples =
             "  stele status build-7\n"
             "  stele status build-7 --json | jq -r .task.state"

@@ -1,11 +1,11 @@
-/*  stuck - stele stuck: running tasks that nothing was heard of for long
+/*  stuck - stele stuck: running tasks that have gone silent
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
     file, You can obtain one at https://mozilla.org/MPL/2.0/.
 */
 
-#include "cli/shared/ask.h"
+#include "cli/shared/pages.h"
 #include "cli/shared/task_table.h"
 
 typedef struct {
@@ -13,24 +13,16 @@ typedef struct {
 } args_t;
 
 static const cli_option_t s_options [] = {
-    { "silent", 's', "S", "silent for longer than S seconds (300)", CLI_NUMBER, offsetof (args_t, silent_s), 1, NULL },
+    { "silent", 's', "S", "report tasks without an event for more than S seconds (300)", CLI_NUMBER, offsetof (args_t, silent_s), 1, NULL },
     { "limit", 'n', "N", "at most N tasks (100)", CLI_NUMBER, offsetof (args_t, limit), 1, NULL },
     CLI_OPTIONS_END
 };
 
 static void
-s_row (cli_t *self, json_t *task, void *arg)
+s_row (cli_table_t *table, json_t *task, void *arg)
 {
-    (void) self;
-    cli_tasks_row (arg, task, "updated_at");
-}
-
-static void
-s_page (cli_t *self, json_t *answer, void *arg)
-{
-    (void) self;
-    (void) answer;
-    cli_table_flush (arg, stdout);
+    (void) arg;
+    cli_tasks_row (table, task, "updated_at");
 }
 
 static int
@@ -41,23 +33,18 @@ s_run (cli_t *self, void *arguments, const cli_operands_t *operands)
     json_t *request = cli_request ("task.stuck");
     if (args->silent_s)
         json_object_set_new (request, "silent_s", json_integer (args->silent_s));
-    cli_table_t *table = cli_tasks_table ("updated_at", &self->style);
-    json_t *next = NULL;
-    int status = cli_ask_pages (self, request, "tasks", args->limit? args->limit: 100, s_row, s_page, table, &next);
-    if (status == EX_OK && !self->json && cli_table_rows (table) == 0)
-        fputs ("no such tasks\n", stderr);
-    cli_say_more (self, next, "--limit N");
-    cli_table_destroy (&table);
-    return status;
+    return cli_ask_table (self, request, &(cli_list_view_t) {
+        .key = "tasks", .limit = args->limit? args->limit: 100, .columns = cli_tasks_columns ("updated_at"),
+        .row = s_row, .none = "no tasks match", .more = "raise --limit"
+    });
 }
 
 const cli_command_t cli_cmd_stuck = {
     .name = "stuck",
-    .summary = "running tasks that nothing was heard of for long",
+    .summary = "running tasks that have gone silent",
     .usage = {
         .usage = "stele stuck [OPTION]...",
-        .about = "Tasks in state running whose last event of any kind is longer ago than that, the longest "
-                 "silent first.",
+        .about = "Tasks in state running with no event for more than S seconds, longest silence first.",
         .examples =
             "  stele stuck\n"
             "  stele stuck --silent 3600 --json | jq -r '.tasks[].task_id'"

@@ -1,4 +1,4 @@
-/*  cli - what the subcommands of stele share
+/*  message - error messages on stderr, and results that reach stdout
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -7,16 +7,17 @@
 
 #include "config.h"
 #include <errno.h>
-#include <limits.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "cli/shared/cli.h"
+#include <unistd.h>
+#include "cli/terminal/message.h"
 #include "cli/terminal/text.h"
 
 static void
-s_say (const char *format, va_list args)
+s_report (const char *format, va_list args)
 {
     char *text = NULL;
     int size = vasprintf (&text, format, args);
@@ -30,31 +31,23 @@ s_say (const char *format, va_list args)
 }
 
 void
-cli_say (const char *format, ...)
+cli_report (const char *format, ...)
 {
     va_list args;
     va_start (args, format);
-    s_say (format, args);
+    s_report (format, args);
     va_end (args);
 }
 
 int
-cli_say_usage (const char *command, const char *format, ...)
+cli_usage_error (const char *command, const char *format, ...)
 {
     va_list args;
     va_start (args, format);
-    s_say (format, args);
+    s_report (format, args);
     va_end (args);
     fprintf (stderr, "Try 'stele %s%s--help'.\n", command? command: "", command? " ": "");
     return EX_USAGE;
-}
-
-int
-cli_timeout (const cli_t *self, int otherwise_ms)
-{
-    if (self->timeout_ms == 0)
-        return otherwise_ms;
-    return self->timeout_ms < INT_MAX? (int) self->timeout_ms: INT_MAX;
 }
 
 void
@@ -66,6 +59,6 @@ cli_flush_stdout (void)
         signal (SIGPIPE, SIG_DFL);
         raise (SIGPIPE);
     }
-    cli_say ("writing the results failed: %s", strerror (errno));
+    cli_report ("cannot write the results: %s", strerror (errno));
     _exit (EX_IOERR);
 }

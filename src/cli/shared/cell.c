@@ -1,0 +1,88 @@
+/*  cell - fields of an answer as cells of a table
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at https://mozilla.org/MPL/2.0/.
+*/
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include "cli/shared/cell.h"
+#include "cli/shared/value.h"
+
+void
+cli_cell (cli_table_t *table, const json_t *record, const char *key)
+{
+    const json_t *value = json_object_get (record, key);
+    if (json_is_integer (value)) {
+        char number [24];
+        snprintf (number, sizeof number, "%" PRId64, (int64_t) json_integer_value (value));
+        cli_table_word (table, number);
+    }
+    else
+    if (json_is_real (value))
+        cli_table_word (table, cli_format_real (json_real_value (value)).text);
+    else {
+        size_t size;
+        char *text = cli_value_text (key, value, &size);
+        cli_table_text (table, text, size);
+        free (text);
+    }
+}
+
+void
+cli_cell_time (cli_table_t *table, const json_t *record, const char *key)
+{
+    int64_t time_us;
+    if (cli_value_time (record, key, &time_us))
+        cli_table_word (table, cli_format_time (time_us).text);
+    else
+        cli_table_word (table, NULL);
+}
+
+void
+cli_cell_state (cli_table_t *table, const json_t *record, const char *key)
+{
+    const char *state = cli_value_string (record, key);
+    cli_table_colour (table, cli_style_state (state? state: ""), state);
+}
+
+void
+cli_cell_duration (cli_table_t *table, int64_t duration_us)
+{
+    cli_table_word (table, cli_format_duration (duration_us).text);
+}
+
+void
+cli_cell_preview (cli_table_t *table, const json_t *record, const char *key)
+{
+    size_t size;
+    const json_t *value = json_object_get (record, key);
+    char *content = cli_value_is_bytes (value)? NULL: cli_value_content (value, &size);
+    if (!content) {
+        cli_table_word (table, cli_value_is_bytes (value)? "(binary)": NULL);
+        return;
+    }
+    const char *text = content;
+    while (size && strchr (" \t\r\n", *text) && *text) {
+        text++;
+        size--;
+    }
+    const char *end = memchr (text, '\n', size);
+    if (end)
+        size = (size_t) (end - text);
+    while (size && (text [size - 1] == '\r' || text [size - 1] == ' '))
+        size--;
+    cli_table_text (table, text, size);
+    free (content);
+}
+
+void
+cli_cell_content_size (cli_table_t *table, const json_t *record, const char *key)
+{
+    size_t size;
+    char *content = cli_value_content (json_object_get (record, key), &size);
+    cli_table_word (table, content? cli_format_size ((int64_t) size).text: NULL);
+    free (content);
+}

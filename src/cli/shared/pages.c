@@ -1,0 +1,107 @@
+/*  pages - lists, requested page by page
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at https://mozilla.org/MPL/2.0/.
+*/
+
+#include <stdlib.h>
+#include "cli/shared/pages.h"
+
+static void
+s_print_page (cli_t *self, json_t *answer, const json_t *rows,
+    cli_row_fn *row, cli_page_fn *page, void *arg)
+{
+    if (self->json) {
+        cli_print_answer (self);
+        return;
+    }
+    for (size_t i = 0; i < json_array_size (rows); i++)
+        row (self, json_array_get (rows, i), arg);
+    if (page)
+        page (self, answer, arg);
+    cli_flush_stdout ();
+}
+
+int
+cli_ask_pages (cli_t *self, json_t *request, const char *key, int64_t limit,
+    cli_row_fn *row, cli_page_fn *page, void *arg, json_t **next)
+{
+    int status = EX_OK;
+    int64_t left = limit? limit: INT64_MAX;
+    json_t *cursor = NULL;
+    while (left) {
+        json_object_set_new (request, "limit",
+            json_integer (left < CLI_PAGE_ROWS? left: CLI_PAGE_ROWS));
+        json_t *answer = cli_ask (self, json_incref (request));
+        json_decref (cursor);
+        cursor = NULL;
+        if (!answer) {
+            status = self->status;
+            break;
+        }
+        const json_t *rows = json_object_get (answer, key);
+        s_print_page (self, answer, rows, row, page, arg);
+        left -= (int64_t) json_array_size (rows) < left? (int64_t) json_array_size (rows): left;
+        cursor = json_incref (json_object_get (answer, "next"));
+        json_decref (answer);
+        if (!cursor || json_is_null (cursor))
+            break;
+        json_object_set (request, "cursor", cursor);
+        json_object_del (request, "total");     // Counted once is enough
+    }
+    if (json_is_null (cursor))
+        cursor = NULL;                          // json_null is not counted
+    if (next)
+        *next = cursor;
+    else
+        json_decref (cursor);
+    json_decref (request);
+    return status;
+}
+
+//  -- tables ----------------------------------------------------------------------
+
+typedef struct {
+    const cli_list_view_t *view;
+    cli_table_t *table;
+} s_table_t;
+
+static void
+s_table_row (cli_t *self, json_t *row, void *arg)
+{
+    (void) self;
+    s_table_t *table = arg;
+    table->view->row (table->table, row, table->view->arg);
+}
+
+static void
+s_table_page (cli_t *self, json_t *answer, void *arg)
+{
+    (void) self;
+    (void) answer;
+    cli_table_flush (((s_table_t *) arg)->table, stdout);
+}
+
+int
+cli_ask_table (cli_t *self, json_t *request, const cli_list_view_t *view)
+{
+    s_table_t table = { view, cli_table_new (view->columns, &self->style) };
+    json_t *next = NULL;
+    int status = cli_ask_pages (self, request, view->key, view->limit, s_table_row, s_table_page, &table, &next);
+    if (status == EX_OK && !self->json && view->none && cli_table_rows (table.table) == 0)
+        fprintf (stderr, "%s\n", view->none);
+    cli_report_more (self, next, view->more);
+    cli_table_destroy (&table.table);
+    return status;
+}
+
+void
+cli_report_more (const cli_t *self, json_t *next, const char *how)
+{
+    if (next && !self->json) {
+        fflush (stdout);
+        fprintf (stderr, "more rows exist: %s\n", how);
+    }
+    json_decref (next);
+}
