@@ -8,7 +8,7 @@ src_cache_libcache_la_SOURCES = \
     src/cache/cache_parts.h \
     src/cache/cache_rebuild.c \
     src/cache/cache_recover.c \
-    src/cache/cache_scrub.c \
+    src/cache/cache_background_check.c \
     src/cache/cache_sweep.c \
     src/cache/last_position.c \
     src/cache/layout.c src/cache/layout.h \
