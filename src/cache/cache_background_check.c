@@ -1,8 +1,8 @@
-/*  cache_scrub - what Redis lost without a word, found in passing
+/*  cache_background_check - find and repair records that Redis lost silently
 
-    Redis may drop keys by itself (a maxmemory-policy that evicts), and anybody may delete one:
-    no position tells. So a follower that has nothing else to do compares a page of active
-    records and one of ended ones with the ledger every scrub_ms, round after round, and puts
+    Redis may evict keys (maxmemory-policy), and any client may delete one: the position
+    does not show it. So an idle cache compares a page of active
+    records and one of ended ones with the ledger every check_interval_ms, round after round, and puts
     right what differs. When Redis says that it has evicted keys, a round is made at once.
 
     This Source Code Form is subject to the terms of the Mozilla Public
@@ -15,10 +15,10 @@
 #include "cache/page_check.h"
 #include "base/clock.h"
 
-#define HURRY_MS 50                 // From one page to the next after evictions
-#define EVICTIONS_MS 2000           // Redis is asked for them so often
+#define URGENT_MS 50                // Between two pages after evictions
+#define EVICTIONS_INTERVAL_MS 2000  // Between two queries of Redis for them
 
-//  The number behind 'name:' in the text that INFO answers; -1: it is not there
+//  The number after 'name:' in the answer to INFO; -1: not found
 
 static int64_t
 s_info (const redisReply *reply, const char *name)
@@ -34,90 +34,90 @@ s_info (const redisReply *reply, const char *name)
     return value;
 }
 
-//  Redis counts since it was started. An account that may not ask is answered with an error.
+//  Redis counts from its start. INFO may be denied to this account: then nothing is found.
 
 static void
-s_see_evictions (stele_cache_t *self)
+s_check_evictions (stele_cache_t *self)
 {
     stele_redis_command (self->redis, "INFO", "stats", NULL);
     redisReply *reply = stele_redis_reply (self->redis);
     int64_t count = s_info (reply, "evicted_keys:");
     freeReplyObject (reply);
-    stele_scrub_t *scrub = &self->scrub;
-    if (count > scrub->evictions_seen) {
-        if (!scrub->hurry)
-            stele_cache_tell (self, "Redis at %s has evicted %" PRId64 " keys, since its memory was "
-                "full: putting back what is missing", self->url, count - scrub->evictions_seen);
-        self->evicted += count - scrub->evictions_seen;
-        scrub->hurry = scrub->active_left = scrub->ended_left = true;
-        scrub->task = scrub->session = scrub->ended = 0;
-        scrub->in_sessions = false;
+    stele_background_check_t *background = &self->background;
+    if (count > background->evictions_seen) {
+        if (!background->urgent)
+            stele_cache_report (self, "Redis at %s evicted %" PRId64 " keys because its memory was "
+                "full: restoring the missing records", self->url, count - background->evictions_seen);
+        self->evicted += count - background->evictions_seen;
+        background->urgent = background->active_left = background->ended_left = true;
+        background->task = background->session = background->ended = 0;
+        background->in_sessions = false;
     }
     if (count >= 0)
-        scrub->evictions_seen = count;
+        background->evictions_seen = count;
 }
 
-//  One page of what is active: tasks, then sessions, then tasks again. Returns 0 or an error.
+//  Check one page of active records: tasks, then sessions, then tasks again. Returns 0 or an error.
 
 static int
-s_active (stele_page_check_t *compare, stele_scrub_t *scrub)
+s_active (stele_page_check_t *check, stele_background_check_t *background)
 {
-    int rc = scrub->in_sessions? stele_page_check_open_sessions (compare, &scrub->session):
-        stele_page_check_active (compare, &scrub->task);
+    int rc = background->in_sessions? stele_page_check_open_sessions (check, &background->session):
+        stele_page_check_active (check, &background->task);
     if (rc == 1) {
-        if (scrub->in_sessions)
-            scrub->active_left = false;
-        scrub->in_sessions = !scrub->in_sessions;
-        scrub->task = scrub->session = 0;
+        if (background->in_sessions)
+            background->active_left = false;
+        background->in_sessions = !background->in_sessions;
+        background->task = background->session = 0;
     }
     return rc < 0? rc: 0;
 }
 
-//  One page of the ended ones that Redis still has to hold
+//  Check one page of the ended records that have not expired
 
 static int
-s_ended (stele_page_check_t *compare, stele_scrub_t *scrub)
+s_ended (stele_page_check_t *check, stele_background_check_t *background)
 {
-    stele_cache_t *self = compare->cache;
-    int64_t first = stele_reader_position_at (compare->reader, self->now_us - self->terminal_ttl_us);
+    stele_cache_t *self = check->cache;
+    int64_t first = stele_reader_position_at (check->reader, self->now_us - self->terminal_ttl_us);
     if (first < 0)
-        return stele_cache_ledger_failed (self, compare->reader, (int) first);
-    if (scrub->ended < first)
-        scrub->ended = first;
-    int rc = stele_page_check_ended (compare, &scrub->ended, self->head);
+        return stele_cache_ledger_failed (self, check->reader, (int) first);
+    if (background->ended < first)
+        background->ended = first;
+    int rc = stele_page_check_ended (check, &background->ended, self->head);
     if (rc == 1) {
-        scrub->ended_left = false;
-        scrub->ended = 0;
+        background->ended_left = false;
+        background->ended = 0;
     }
     return rc < 0? rc: 0;
 }
 
 int
-stele_cache_scrub (stele_cache_t *self, stele_reader_t *reader)
+stele_cache_background_check (stele_cache_t *self, stele_reader_t *reader)
 {
-    stele_scrub_t *scrub = &self->scrub;
+    stele_background_check_t *background = &self->background;
     int64_t now_ms = stele_clock_steady_ms ();
-    if (!scrub->every_ms || now_ms < scrub->due_ms)
+    if (!background->interval_ms || now_ms < background->due_ms)
         return 0;
-    if (now_ms >= scrub->ask_ms) {
-        s_see_evictions (self);
-        scrub->ask_ms = now_ms + EVICTIONS_MS;
+    if (now_ms >= background->info_due_ms) {
+        s_check_evictions (self);
+        background->info_due_ms = now_ms + EVICTIONS_INTERVAL_MS;
     }
     if (!stele_redis_connected (self->redis))
-        return stele_cache_lost (self);
-    stele_page_check_t compare = { .cache = self, .reader = reader, .repair = true };
-    int rc = s_active (&compare, scrub);
+        return stele_cache_connection_lost (self);
+    stele_page_check_t check = { .cache = self, .reader = reader, .repair = true };
+    int rc = s_active (&check, background);
     if (rc == 0)
-        rc = s_ended (&compare, scrub);
+        rc = s_ended (&check, background);
     stele_batch_clear (self->batch);
-    self->repaired += compare.repaired;
-    scrub->found += compare.repaired;
-    scrub->hurry = scrub->hurry && (scrub->active_left || scrub->ended_left);
-    if (scrub->found && !scrub->hurry) {
-        stele_cache_tell (self, "%" PRId64 " records that Redis at %s had lost, or not as the "
-            "ledger has them, were put right", scrub->found, self->url);
-        scrub->found = 0;
+    self->repaired += check.repaired;
+    background->unreported += check.repaired;
+    background->urgent = background->urgent && (background->active_left || background->ended_left);
+    if (background->unreported && !background->urgent) {
+        stele_cache_report (self, "repaired %" PRId64 " records that were missing in Redis at %s, or "
+            "differed from the ledger", background->unreported, self->url);
+        background->unreported = 0;
     }
-    scrub->due_ms = now_ms + (scrub->hurry? HURRY_MS: scrub->every_ms);
+    background->due_ms = now_ms + (background->urgent? URGENT_MS: background->interval_ms);
     return rc;
 }

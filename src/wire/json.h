@@ -78,4 +78,8 @@ int
 char *
     stele_json_print (const void *packed, size_t size, bool times);
 
+/*  Version of the jansson library. Static storage.                          */
+const char *
+    stele_jansson_version (void);
+
 #endif

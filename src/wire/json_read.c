@@ -335,3 +335,9 @@ stele_json_text_pack_entries (const char *text, size_t size, const stele_record_
     json_decref (object);
     return rc;
 }
+
+const char *
+stele_jansson_version (void)
+{
+    return jansson_version_str ();
+}

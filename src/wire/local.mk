@@ -11,9 +11,7 @@ src_wire_libwire_la_SOURCES = \
     src/wire/map.c src/wire/map.h \
     src/wire/message.c src/wire/message.h \
     src/wire/pack.c src/wire/pack.h \
-    src/wire/parts.c \
     src/wire/quote.c src/wire/quote.h \
     src/wire/scan.c src/wire/scan.h \
     src/wire/time.c \
-    src/wire/utf8.c \
-    src/wire/wire_parts.h
+    src/wire/utf8.c

@@ -273,3 +273,9 @@ stele_pack_rewind (stele_pack_t *self, size_t size)
     while (self->depth && self->maps [self->depth - 1].mark >= size)
         self->depth--;
 }
+
+const char *
+stele_msgpack_version (void)
+{
+    return msgpack_version ();
+}

@@ -88,4 +88,8 @@ void stele_pack_close (stele_pack_t *self, size_t mark, size_t count);
     not taken from its count.                                                */
 void stele_pack_rewind (stele_pack_t *self, size_t size);
 
+/*  Version of the msgpack library. Static storage.                          */
+const char *
+    stele_msgpack_version (void);
+
 #endif
