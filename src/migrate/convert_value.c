@@ -139,7 +139,7 @@ char *
 convert_text_of (const json_t *value)
 {
     if (json_is_string (value))
-        return strdup (json_string_value (value));
+        return stele_memory_copy (json_string_value (value), strlen (json_string_value (value)));
     if (json_is_integer (value) || json_is_real (value))
         return json_dumps (value, JSON_ENCODE_ANY | JSON_COMPACT);
     return NULL;

@@ -264,7 +264,7 @@ sqlite_take_task (const stele_sqlite_file_row_t *row, void *arg)
         stele_vocabulary_word (STELE_VOCABULARY_TASK_STATE, timeline.first)));
     s_set_first (&timeline, event, "provider", timeline.provider);
     s_set_first (&timeline, event, "model", timeline.model);
-    char *title = strdup (json_string_value (json_object_get (event, "title")));
+    json_t *title = json_incref (json_object_get (event, "title"));
     timeline.order_us = timeline_order (&timeline, timeline.created_us);
     convert_emit (&convert, timeline.order_us, event);
     timeline_emit (&timeline);
@@ -274,9 +274,9 @@ sqlite_take_task (const stele_sqlite_file_row_t *row, void *arg)
     owner.last_us = timeline.created_us;
     if (rc == 0)
         rc = sqlite_rows_of (self, "task_metrics", "task_id", id, s_take_metric, &owner);
-    timeline_close (&timeline, title? title: "");
+    timeline_close (&timeline, json_string_value (title));
     timeline_clear (&timeline);
-    free (title);
+    json_decref (title);
     free (id);
     convert_end (&convert);
     return rc;
