@@ -1,4 +1,4 @@
-/*  clock - the two times, that of the wall and a steady one
+/*  clock - read the wall clock and the monotonic clock
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -11,7 +11,7 @@
 #include <stdint.h>
 #include <time.h>
 
-/*  Wall clock, microseconds since the Unix epoch: for the record only, it may jump. */
+/*  Wall clock, microseconds since the Unix epoch: only for timestamps, since it may jump. */
 static inline int64_t
 stele_clock_us (void)
 {
@@ -20,7 +20,7 @@ stele_clock_us (void)
     return (int64_t) now.tv_sec * 1000000 + now.tv_nsec / 1000;
 }
 
-/*  Steady clock, microseconds: for everything that waits or measures.       */
+/*  Monotonic clock, microseconds: for waiting and measuring.                */
 static inline int64_t
 stele_clock_steady_us (void)
 {
@@ -29,14 +29,14 @@ stele_clock_steady_us (void)
     return (int64_t) now.tv_sec * 1000000 + now.tv_nsec / 1000;
 }
 
-/*  The same in milliseconds, for patience and for deadlines.                 */
+/*  The same in milliseconds, for time-outs and deadlines.                    */
 static inline int64_t
 stele_clock_steady_ms (void)
 {
     return stele_clock_steady_us () / 1000;
 }
 
-/*  The same in nanoseconds, for what is too short to count in microseconds.  */
+/*  The same in nanoseconds, for durations below a microsecond.               */
 static inline int64_t
 stele_clock_steady_ns (void)
 {

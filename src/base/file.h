@@ -1,4 +1,4 @@
-/*  file - what makes names of files durable
+/*  file - make the names of files durable
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this

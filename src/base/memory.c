@@ -17,7 +17,7 @@ static void *
 s_must_have (void *memory, size_t size_bytes)
 {
     if (!memory) {
-        fprintf (stderr, "out of memory: could not get %zu bytes\n", size_bytes);
+        fprintf (stderr, "out of memory: could not allocate %zu bytes\n", size_bytes);
         abort ();
     }
     return memory;

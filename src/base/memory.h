@@ -1,8 +1,8 @@
 /*  memory - one allocator, and arrays that grow
 
-    The ledger and the wire meet out of memory with a code, since a writer can roll back and try
-    again: they use calloc and stele_array_grow, and check. All other rooms use the functions
-    that cannot fail: these print what could not be had and abort the process.
+    The ledger and the wire return a code if memory is exhausted, since a writer can roll back
+    and retry: they use calloc and stele_array_grow, and check. All other rooms use the functions
+    that cannot fail: these print the size that could not be allocated and abort the process.
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this

@@ -1,4 +1,4 @@
-/*  thread - names for the broker's threads, as ps -L and top -H show them, and who goes first
+/*  thread - start, name and prioritize the broker's threads
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -14,14 +14,14 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 
-/*  At most 15 characters.                                                   */
+/*  Name this thread for ps -L and top -H: at most 15 characters.            */
 static inline void
 stele_thread_name (const char *name)
 {
     prctl (PR_SET_NAME, name);
 }
 
-/*  Start one that no signal of the process is for. False: there is none.    */
+/*  Start a thread that blocks all signals. False: not started.              */
 static inline bool
 stele_thread_start (pthread_t *thread, void *(*run) (void *), void *arg)
 {
@@ -33,7 +33,7 @@ stele_thread_start (pthread_t *thread, void *(*run) (void *), void *arg)
     return started;
 }
 
-/*  Let the others go first, if the system knows that of a thread.           */
+/*  Lower the priority of this thread by 'nice', where the system supports it. */
 static inline void
 stele_thread_nice (int nice)
 {

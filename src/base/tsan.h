@@ -1,4 +1,4 @@
-/*  tsan - memory that passes from thread to thread with a message
+/*  tsan - tell ThreadSanitizer about memory handed over with a message
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -8,9 +8,10 @@
 #ifndef STELE_TSAN_H_INCLUDED
 #define STELE_TSAN_H_INCLUDED
 
-/*  What one thread touched before it said something, and another touches after it heard: STELE_TSAN_RELEASE
-    before, STELE_TSAN_ACQUIRE after, with the same address. The order is that of the messages;
-    ThreadSanitizer cannot see it, since libzmq is not built with it, and is told so.  */
+/*  For memory that one thread accesses before it sends a message, and another after it receives
+    that: STELE_TSAN_RELEASE before sending, STELE_TSAN_ACQUIRE after receiving, with the same
+    address. The messages order the accesses; ThreadSanitizer cannot see it, since libzmq is not
+    built with it. No effect without ThreadSanitizer.                        */
 #if defined __SANITIZE_THREAD__
 #   define STELE_TSAN 1
 #elif defined __has_feature

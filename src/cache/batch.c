@@ -1,4 +1,4 @@
-/*  batch - records on their way from the ledger to Redis
+/*  batch - copies of records read from the ledger, to be written to Redis
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -8,14 +8,13 @@
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
+#include "base/memory.h"
 #include "cache/batch.h"
 
 stele_batch_t *
 stele_batch_new (void)
 {
-    stele_batch_t *self = calloc (1, sizeof *self);
-    assert (self);
-    return self;
+    return STELE_NEW (stele_batch_t);
 }
 
 void
@@ -82,7 +81,7 @@ stele_batch_keep (stele_batch_t *self, const bool *keep)
     size_t kept = 0;
     for (size_t i = 0; i < self->count; i++)
         if (keep [i]) {
-            //  Swapped, not overwritten: every slot keeps a record of its own
+            //  Swap, do not overwrite: every slot owns a record
             stele_item_t item = self->items [kept];
             self->items [kept++] = self->items [i];
             self->items [i] = item;

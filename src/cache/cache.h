@@ -1,26 +1,26 @@
-/*  cache - the live state in Redis, as a follower of the ledger
+/*  cache - the live state in Redis, a follower of the ledger
 
     stele_cache_t applies the ledger to Redis; one thread owns it. stele_live_t
-    reads one live record; each request worker has its own. Neither knows
-    sockets nor threads: the actor around stele_cache_t is broker/followers/cache_follower.
+    reads one live record; each request worker has its own. Neither uses sockets
+    of ZeroMQ nor threads: the actor of stele_cache_t is broker/followers/cache_follower.
 
-    How it follows (protocol section 7). Redis carries the cursor: {stele}:ledger and
-    {stele}:position, moved in the same MULTI/EXEC as the records they stand for.
-    A step looks which tasks and sessions the next events touched
+    How it follows (protocol section 7). Redis stores the cursor: {stele}:ledger and
+    {stele}:position, set in the same MULTI/EXEC as the records they belong to.
+    A step reads which tasks and sessions the next events changed
     (stele_reader_touched), reads their records as they are NOW in one read
-    transaction, and writes those: later events of the same task are then there
-    already, and are written again to no effect. After any doubt (reconnect,
-    time-out, error reply) the position is read back; where Redis is empty, lost its
-    position, or is ahead of the ledger, it is rebuilt: a new generation from
-    the active tasks (stele_reader_active), then the log from the first
-    commit inside terminal_ttl, by the same code. What another ledger has written is
-    taken over in the same way once its broker is gone ({stele}:holder says so), and not
-    touched before: the state is "away", and the error says what to do.
+    transaction, and writes those: these already include later events of the same
+    task, which are written again to no effect. After any error (reconnect,
+    time-out, error reply) the position is read back; if Redis is empty, lost its
+    position, or is ahead of the ledger, it is rebuilt: first the active tasks
+    (stele_reader_active), then the log from the first commit inside terminal_ttl,
+    by the same code. A Redis that another ledger has written is rebuilt in the same
+    way once the broker of that ledger has stopped (see {stele}:holder); until then
+    the state is "away", and the error says what to do.
 
-    Terminal tasks: the hash expires terminal_ttl after the COMMIT of its last event,
-    and its id leaves {stele}:tasks:STATE then: the log from the sweep cursor
-    {stele}:swept to the last position older than terminal_ttl says which. Sessions that
-    have ended expire likewise.
+    Terminal tasks: the hash expires terminal_ttl after the COMMIT of the task's last
+    event, and its id is then removed from {stele}:tasks:STATE: the log from the sweep
+    cursor {stele}:swept to the last position older than terminal_ttl says which ones.
+    Sessions that have ended expire likewise.
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -40,10 +40,10 @@ typedef struct {
     const char *prefix;             // "{stele}"
     bool legacy_keys;
     int64_t terminal_ttl_s;
-    int64_t scrub_ms;               // A page of records is compared in passing so often; 0: never
+    int64_t check_interval_ms;      // Between two pages of the background check; 0: no check
 } stele_cache_options_t;
 
-/*  Check the URL and make a cache that is not yet connected. Options are copied.
+/*  Check the URL and create a cache that is not connected yet. Options are copied.
     Caller owns return value. NULL: the reason in the refusal (STELE_EINVALID_FIELD). */
 stele_cache_t *
     stele_cache_new (const stele_cache_options_t *options, stele_refusal_t *refusal);
@@ -52,51 +52,51 @@ void
     stele_cache_destroy (stele_cache_t **self_p);
 
 typedef enum {
-    STELE_CACHE_AWAY,               // Not reachable; tries again with back-off
+    STELE_CACHE_AWAY,               // Redis is not reachable; retried with back-off
     STELE_CACHE_REBUILDING,
     STELE_CACHE_CATCHING_UP,
-    STELE_CACHE_LIVE                // At the head when last looked
+    STELE_CACHE_LIVE                // Was at the head at the last step
 } stele_cache_state_t;
 
-/*  Do a bounded piece of the work (at most a few thousand records, and 1 s when Redis
-    hangs): connect, align, apply, sweep. Returns how long to wait, in milliseconds,
-    before the next call if no new head is announced: 0 where there is more to do.
-    Never fails: what went wrong is in the state and its error text.         */
+/*  Do a bounded piece of work (at most a few thousand records, or 1 s if Redis hangs):
+    connect, align, apply, sweep. Returns how many milliseconds to wait before the next
+    call unless a new head is announced: 0 if there is more to do. Never fails: errors
+    are in the state and the statistics.                                     */
 int
     stele_cache_step (stele_cache_t *self, stele_reader_t *reader, int64_t now_us);
 
 stele_cache_state_t
     stele_cache_state (const stele_cache_t *self);
 
-/*  What Redis has applied; 0 where unknown.                                 */
+/*  Last position applied in Redis; 0: unknown.                              */
 int64_t
     stele_cache_position (const stele_cache_t *self);
 
-/*  What happened last, for the log: changes when there is something new to say
-    (connected, away and why, rebuilt n tasks in s seconds, maxmemory-policy
-    can drop keys). NULL when there is nothing new. Owned by the cache.      */
+/*  The next message for the log (connected, away and why, rebuilt n tasks in s seconds,
+    maxmemory-policy evicts keys). NULL: none. Owned by the cache.           */
 const char *
     stele_cache_news (stele_cache_t *self);
 
-/*  Its part of the statistics: packs ONE map with state ("live", "catching_up",
-    "rebuilding", "away"), position, lag_events, lag_ms, applied (records), batches,
-    rebuilds, reconnects, errors, evicted (keys, by Redis itself), repaired (records that were
-    put right in passing), last_error, url. 'head' is the ledger's.            */
+/*  Pack the statistics as ONE map: state ("live", "catching_up", "rebuilding", "away"),
+    position, lag_events, lag_ms, applied (records), batches, rebuilds, reconnects, errors,
+    evicted (keys, by Redis), repaired (records, by the background check), last_error, url.
+    'head' and 'head_time_us' are the ledger's.                              */
 void
     stele_cache_pack_stats (const stele_cache_t *self, int64_t head, int64_t head_time_us,
         int64_t now_us, stele_pack_t *pack);
 
 /*  Requests (protocol section 4): each packs the entries of its answer after "ok" and
-    "position", so the caller opens the map; returns the number of entries packed, or
-    a code with the refusal (STELE_EUNAVAILABLE: Redis is away).
+    "position" into the map that the caller has opened; returns the number of entries packed,
+    or a code with the refusal (STELE_EUNAVAILABLE: Redis is away), after which the caller
+    discards the map.
       recover_task   task                     of one task; STELE_ENOT_FOUND
-      recover        restored, by_state       all that are active, or all (with those inside terminal_ttl)
+      recover        restored, by_state       all active tasks, or all (with those inside terminal_ttl)
       check          checked, sessions, missing, extra, mismatched, repaired, examples,
-                     consistent: every task and session that Redis has to hold, field by
+                     consistent: every task and session that Redis must hold, field by
                      field, and every key of the layout, page by page, both sides at the
-                     same position; 'repair' puts right what differs
-    recover and check go on until they are done, and the follower waits: a second for
-    some 40,000 records; or until stele_cache_end_when says that it is time to end: STELE_EUNAVAILABLE. */
+                     same position; 'repair' overwrites what differs
+    recover and check block the cache until they are done (about 40,000 records per second),
+    or until the function set by stele_cache_end_when returns true: STELE_EUNAVAILABLE. */
 typedef bool (stele_cache_ends_fn) (void *arg);
 void
     stele_cache_end_when (stele_cache_t *self, stele_cache_ends_fn *fn, void *arg);
@@ -110,8 +110,9 @@ int
     stele_cache_check (stele_cache_t *self, stele_reader_t *reader, bool repair,
         stele_pack_t *pack, stele_refusal_t *refusal);
 
-/*  Before any of it: how far does this Redis know that ledger to have been? 0 where it
-    does not know it, or does not answer within a second. Whom was asked into 'name'. */
+/*  At the start of a broker, without a cache: the last position of that ledger that Redis has
+    applied; 0 if it does not hold that ledger, or does not answer within a second. Copies
+    "Redis at URL" into 'name'.                                              */
 int64_t
     stele_cache_last_position (const stele_cache_options_t *options, const char *ledger_id,
         char *name, size_t name_size);
@@ -125,10 +126,10 @@ stele_live_t *
 void
     stele_live_destroy (stele_live_t **self_p);
 
-/*  The live record of a task into a cleared record (owned by its arena).
-    1: found. 0: Redis does not have it, its position is below min_position, it holds
-    another ledger, or Redis did not answer in 50 ms (then it is left alone for a second):
-    ask SQLite.                                                              */
+/*  Read the live record of a task into a cleared record (owned by its arena). Returns 1:
+    found; 0: read it from the ledger instead, since Redis does not have it, is at a position
+    below min_position, holds another ledger, or did not answer within 50 ms (then there are no
+    queries for one second).                                                 */
 int
     stele_live_task (stele_live_t *self, const char *ledger_id, const char *task_id,
         size_t size, int64_t min_position, stele_record_t *record);

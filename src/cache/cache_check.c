@@ -1,8 +1,8 @@
-/*  cache_check - is Redis what the ledger says, key by key?
+/*  cache_check - compare all of Redis with the ledger, on request
 
-    First every record of the ledger that Redis has to hold, field by field with its
-    expiry and its place in the sets; then every key of Redis that no record stands
-    for. Page by page, and for each one both sides at the same position.
+    First every record that Redis must hold, field by field, with its expiry and its
+    membership in the sets; then every key of Redis that has no record. Page by page,
+    both sides at the same position for each page.
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -12,31 +12,32 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "base/memory.h"
 #include "cache/page_check.h"
 #include "fault/fault.h"
 
 #define PAGE_KEYS 500
 
-//  -- from Redis's side ------------------------------------------------------------------
+//  -- keys of Redis ----------------------------------------------------------------------
 
 static int
-s_add_known (const stele_record_t *row, void *arg)
+s_add_row (const stele_record_t *row, void *arg)
 {
     stele_page_check_t *check = arg;
     stele_batch_add (check->cache->batch, row, check->is_task);
     return 0;
 }
 
-//  Does the ledger know a record that Redis has to hold, of a task in the set 'state'
-//  (0: any)? 1, 0 or an error.
+//  Does the ledger have a record of that id that Redis must hold, in that state (0: any)?
+//  Returns 1, 0 or an error.
 
 static int
-s_known (stele_page_check_t *check, bool is_task, const char *id, size_t size, int state)
+s_ledger_has (stele_page_check_t *check, bool is_task, const char *id, size_t size, int state)
 {
     stele_cache_t *self = check->cache;
     check->is_task = is_task;
-    int rc = is_task? stele_reader_task_live (check->reader, id, size, s_add_known, check):
-        stele_reader_session (check->reader, id, size, s_add_known, check);
+    int rc = is_task? stele_reader_task_live (check->reader, id, size, s_add_row, check):
+        stele_reader_session (check->reader, id, size, s_add_row, check);
     if (rc > 0) {
         stele_item_t *item = &self->batch->items [0];
         rc = stele_cache_set_expiry (self, check->reader, item);
@@ -49,13 +50,13 @@ s_known (stele_page_check_t *check, bool is_task, const char *id, size_t size, i
 }
 
 static void
-s_note_extra (stele_page_check_t *check, const char *text, size_t size)
+s_count_extra (stele_page_check_t *check, const char *text, size_t size)
 {
     check->extra++;
     stele_page_check_example (check, text, size);
 }
 
-//  Is this key of a SCAN of the layout, but of no record? Then its removal is queued.
+//  Check a key of a SCAN. Queues its removal if it has no record.
 
 static int
 s_check_key (stele_page_check_t *check, const redisReply *key)
@@ -70,10 +71,10 @@ s_check_key (stele_page_check_t *check, const redisReply *key)
     }
     if (!id)
         return 0;
-    int rc = s_known (check, is_task, id, size, 0);
+    int rc = s_ledger_has (check, is_task, id, size, 0);
     if (rc)
         return rc < 0? rc: 0;
-    s_note_extra (check, id, size);
+    s_count_extra (check, id, size);
     if (check->repair) {
         stele_redis_word (self->redis, "UNLINK");
         stele_redis_bytes (self->redis, key->str, key->len);
@@ -83,16 +84,16 @@ s_check_key (stele_page_check_t *check, const redisReply *key)
     return 0;
 }
 
-//  The same for a member of the set of a state
+//  The same for a member of the set of a state.
 
 static int
 s_check_member (stele_page_check_t *check, int state, const redisReply *member)
 {
     stele_cache_t *self = check->cache;
-    int rc = s_known (check, true, member->str, member->len, state);
+    int rc = s_ledger_has (check, true, member->str, member->len, state);
     if (rc)
         return rc < 0? rc: 0;
-    s_note_extra (check, member->str, member->len);
+    s_count_extra (check, member->str, member->len);
     if (check->repair) {
         stele_redis_word (self->redis, "ZREM");
         stele_redis_bytes (self->redis, self->layout.sets [state].data,
@@ -104,7 +105,7 @@ s_check_member (stele_page_check_t *check, int state, const redisReply *member)
     return 0;
 }
 
-//  All keys of the prefix (state 0), or all members of the set of a state
+//  Check all keys of the prefix (state 0), or all members of the set of a state
 
 static int
 s_check_scan (stele_page_check_t *check, int state)
@@ -120,7 +121,7 @@ s_check_scan (stele_page_check_t *check, int state)
         redisReply *page = stele_redis_scan (self->redis,
             state? self->layout.sets [state].data: NULL, cursor, state? NULL: pattern, PAGE_KEYS);
         if (!page)
-            return stele_page_check_end (check, stele_cache_lost (self));
+            return stele_page_check_end (check, stele_cache_connection_lost (self));
         snprintf (cursor, sizeof cursor, "%s", page->element [0]->str);
         const redisReply *found = page->element [1];
         for (size_t i = 0; rc == 0 && i < found->elements; i += state? 2: 1)
@@ -130,14 +131,14 @@ s_check_scan (stele_page_check_t *check, int state)
         stele_redis_drain (self->redis);
         stele_page_check_end (check, 0);
         if (rc == 0 && !stele_redis_connected (self->redis))
-            rc = stele_cache_lost (self);
+            rc = stele_cache_connection_lost (self);
         if (rc)
             return rc;
     } while (strcmp (cursor, "0") != 0);
     return 0;
 }
 
-//  A set that is of another type would make every write of that state fail
+//  A key of another type in the place of a set would make every write of that state fail
 
 static int
 s_check_sets (stele_page_check_t *check, bool *usable)
@@ -152,12 +153,12 @@ s_check_sets (stele_page_check_t *check, bool *usable)
         freeReplyObject (reply);
     }
     if (!stele_redis_connected (self->redis))
-        return stele_cache_lost (self);
+        return stele_cache_connection_lost (self);
     for (int state = 1; state < STELE_TASK_STATE_END; state++) {
         if (usable [state])
             continue;
         const stele_key_t *set = &self->layout.sets [state];
-        s_note_extra (check, set->data, set->size);
+        s_count_extra (check, set->data, set->size);
         if (check->repair) {
             stele_redis_command (self->redis, "UNLINK", set->data, NULL);
             stele_redis_drain (self->redis);
@@ -165,12 +166,12 @@ s_check_sets (stele_page_check_t *check, bool *usable)
             check->repaired++;
         }
     }
-    return stele_redis_connected (self->redis)? 0: stele_cache_lost (self);
+    return stele_redis_connected (self->redis)? 0: stele_cache_connection_lost (self);
 }
 
 //  -- the request ------------------------------------------------------------------------------
 
-//  Every record that Redis has to hold
+//  Check every record that Redis must hold
 
 static int
 s_check_ledger (stele_page_check_t *check)
@@ -221,7 +222,7 @@ s_pack (const stele_page_check_t *check, stele_pack_t *pack)
     stele_pack_key_integer (pack, "extra", check->extra);
     stele_pack_key_integer (pack, "mismatched", check->mismatched);
     stele_pack_key_integer (pack, "repaired", check->repaired);
-    stele_pack_string (pack, "examples");
+    stele_pack_key (pack, "examples");
     stele_pack_array (pack, check->example_count);
     for (size_t i = 0; i < check->example_count; i++)
         stele_pack_text (pack, check->examples [i].text, check->examples [i].size);
@@ -236,9 +237,7 @@ stele_cache_check (stele_cache_t *self, stele_reader_t *reader, bool repair,
     int rc = stele_cache_ready (self, reader, refusal);
     if (rc)
         return rc;
-    stele_page_check_t *check = calloc (1, sizeof *check);
-    if (!check)
-        return stele_refuse (refusal, STELE_ENO_MEMORY, NULL, "out of memory");
+    stele_page_check_t *check = STELE_NEW (stele_page_check_t);
     check->cache = self;
     check->reader = reader;
     check->repair = repair;

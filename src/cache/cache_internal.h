@@ -1,7 +1,17 @@
-/*  cache_internal - what the files of the follower share
+/*  cache_internal - stele_cache_t, a class of ten files
 
-    The follower is one state machine, in cache.c; the other cache_*.c are what
-    it does in its states, and what requests ask of it.
+    Each file calls only those below it in this table.
+
+      cache_check, cache_recover   requests: compare Redis with the ledger, restore records
+      cache_request                for both: bring the cache to the head first
+      cache                        constructor, state machine, statistics
+      cache_align                  connect; follow, rebuild or keep off
+      cache_background_check       compare a page of records now and then
+      page_check                   compare a page of records, for both checks (a class of its own)
+      cache_rebuild, cache_sweep   wipe and fill; remove terminal tasks from their sets
+      cache_apply                  read what events changed, write it
+      cache_write                  one transaction of Redis, guarded
+      cache_error                  errors, log messages, disconnect and back-off
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -16,33 +26,35 @@
 #include "cache/layout.h"
 #include "cache/redis/redis.h"
 
-#define STELE_CACHE_STEP_EVENTS 5000    // Of the log, looked at in one step
+#define STELE_CACHE_STEP_EVENTS 5000    // Most events of the log read in one step
+#define STELE_CACHE_WAIT_MIN_MS 100     // Back-off after a failed connection: it doubles
+#define STELE_CACHE_WAIT_MAX_MS 5000
 
 typedef enum {
     STELE_PHASE_AWAY,               // No connection
-    STELE_PHASE_ALIGNING,           // Connected: where does this Redis stand?
-    STELE_PHASE_WIPING,             // Rebuild: what is there goes
+    STELE_PHASE_ALIGNING,           // Connected, the position in Redis is not read yet
+    STELE_PHASE_WIPING,             // Rebuild: remove the existing keys
     STELE_PHASE_FILLING_TASKS,      // Rebuild: active tasks
     STELE_PHASE_FILLING_SESSIONS,   // Rebuild: sessions that have not ended
-    STELE_PHASE_FOLLOWING           // The log from the cursor
+    STELE_PHASE_FOLLOWING           // Apply the log after the cursor
 } stele_phase_t;
 
 typedef struct {
-    bool is_task;
-    int64_t key;
-} stele_touch_t;
+    bool is_task;                   // Or a session
+    int64_t key;                    // In the ledger
+} stele_changed_key_t;
 
 typedef struct {
-    int64_t every_ms;               // 0: never
-    int64_t due_ms;                 // Monotonic: the next page
-    int64_t ask_ms;                 // and the next look for evictions
-    int64_t task, session, ended;   // Where the next pages begin
-    bool in_sessions;               // The active ones' turn is that of the sessions
-    bool hurry;                     // Redis has evicted keys: until both have been gone through
-    bool active_left, ended_left;
-    int64_t evictions_seen;         // As Redis counts them
-    int64_t found;                  // Put right and not yet told
-} stele_scrub_t;
+    int64_t interval_ms;            // 0: never check
+    int64_t due_ms;                 // Monotonic: next page
+    int64_t info_due_ms;            // Monotonic: next query for evictions
+    int64_t task, session, ended;   // Cursors of the next pages
+    bool in_sessions;               // The next page of active records is one of sessions
+    bool urgent;                    // Redis evicted keys: no pauses until one round is complete
+    bool active_left, ended_left;   // What that round has still to check
+    int64_t evictions_seen;         // evicted_keys of Redis at the last query
+    int64_t unreported;             // Repaired since the last log message
+} stele_background_check_t;
 
 struct stele_cache {
     stele_layout_t layout;
@@ -53,35 +65,35 @@ struct stele_cache {
     stele_redis_t *redis;
 
     stele_phase_t phase;
-    int64_t position;               // Applied in Redis; of the last look while away
+    int64_t position;               // Applied in Redis; the last known one while away
     int64_t swept;
-    int64_t head;                   // Of the ledger, when last looked
+    int64_t head;                   // Of the ledger, when last read
     bool at_head;
     bool in_snapshot;               // The caller has begun a read transaction
-    bool must_rebuild;              // A transaction was done in part
-    char token [48];                // In PREFIX:rebuilding: this rebuild, of this process
-    int64_t fill_cursor;            // Key of the last task, session
+    bool must_rebuild;              // Redis executed a transaction only in part
+    char token [48];                // Value of PREFIX:rebuilding: this rebuild by this process
+    int64_t fill_cursor;            // Key of the last task or session filled in
     char scan_cursor [24];
     int64_t rebuild_start;          // Position from which the log is applied after the fill
-    int64_t rebuild_head;           // Head before the fill: up to here it holds what is active; 0: no
+    int64_t rebuild_head;           // Head before the fill, which has every active record up to here; 0: none
     int64_t rebuild_began_ms;
     int64_t rebuilt_tasks;
-    bool rebuild_told;
+    bool rebuild_reported;
 
     int64_t now_us;                 // Wall clock of this step
-    int64_t retry_ms;               // Monotonic: not before
-    int64_t held_ms;                // When the holder's key was last set; 0: not by us
-    int64_t checked_ms;             // Monotonic: Redis was last seen to be where it should be
+    int64_t retry_ms;               // Monotonic: next attempt to connect
+    int64_t held_ms;                // Monotonic: when PREFIX:holder was last set; 0: not by this process
+    int64_t checked_ms;             // Monotonic: when the position in Redis was last verified
     int64_t sweep_ms;               // Monotonic: next sweep
-    int64_t following_ms;           // Monotonic: following since
-    int wait_ms;                    // Back-off
-    int64_t behind_position;        // The first event that Redis does not have
-    int64_t behind_since_us;        // and when it was committed
+    int64_t following_ms;           // Monotonic: start of the following phase
+    int wait_ms;                    // Next back-off
+    int64_t lag_position;           // First event that Redis does not have
+    int64_t lag_since_us;           // When it was committed
 
     stele_batch_t *batch;
-    stele_touch_t *touched;
-    size_t touched_count;
-    size_t touched_max;
+    stele_changed_key_t *changed;
+    size_t changed_count;
+    size_t changed_room;
     stele_pack_t *scratch;
 
     int64_t applied;
@@ -89,114 +101,131 @@ struct stele_cache {
     int64_t rebuilds;
     int64_t reconnects;
     int64_t errors;
-    int64_t evicted;                // Keys that Redis dropped by itself
-    int64_t repaired;               // Records that were put right without being asked to
-    stele_scrub_t scrub;
+    int64_t evicted;                // Keys that Redis evicted
+    int64_t repaired;               // Records that the background check repaired
+    stele_background_check_t background;
     char last_error [512];
     char news [768];
     bool news_read;
-    bool error_told;                // last_error was told since Redis was last right
-    char policy [32];               // maxmemory-policy that was told
-    stele_cache_ends_fn *ends;      // Asked between pages of what takes long
+    bool error_reported;            // last_error was reported since Redis last worked
+    char policy [32];               // maxmemory-policy that was reported
+    stele_cache_ends_fn *ends;      // Called between pages of long requests
     void *ends_arg;
 };
 
-/*  -- cache.c: states, news, errors -------------------------------------------- */
+/*  -- cache_error.c --------------------------------------------------------------- */
 
-/*  Something to say in the log.                                             */
+/*  Add a message for the log.                                               */
 void
-    stele_cache_tell (stele_cache_t *self, const char *format, ...) STELE_PRINTF (2, 3);
+    stele_cache_report (stele_cache_t *self, const char *format, ...) STELE_PRINTF (2, 3);
 
-/*  What Redis holds is in doubt: close the connection, keep the reason, count it, try
-    again after the back-off. Returns STELE_EUNAVAILABLE.                    */
+/*  The contents of Redis are unknown: record the reason, close the connection, retry after the
+    back-off. Returns STELE_EUNAVAILABLE.                                    */
 int
-    stele_cache_doubt (stele_cache_t *self, const char *format, ...) STELE_PRINTF (2, 3);
+    stele_cache_disconnect (stele_cache_t *self, const char *format, ...) STELE_PRINTF (2, 3);
 
-/*  The same, the reason being the connection's own error text.              */
+/*  The same, with the connection's own error text.                          */
 int
-    stele_cache_lost (stele_cache_t *self);
+    stele_cache_connection_lost (stele_cache_t *self);
 
-/*  A read of the ledger failed with that code: keep the reason, return the code. */
+/*  A read of the ledger failed with 'code': record the reason. Returns 'code'. */
 int
     stele_cache_ledger_failed (stele_cache_t *self, stele_reader_t *reader, int code);
 
-/*  -- cache_apply.c: records into Redis ------------------------------------------ */
+/*  Is the broker stopping (stele_cache_end_when)? 0, or STELE_EUNAVAILABLE.  */
+int
+    stele_cache_must_stop (stele_cache_t *self);
+
+/*  -- cache_write.c --------------------------------------------------------------- */
 
 typedef enum {
     STELE_WRITE_REPLACE,            // Whatever Redis holds of them
-    STELE_WRITE_FILL                // Redis holds nothing of them: the rebuild has wiped
+    STELE_WRITE_FILL                // Redis holds nothing of them: the rebuild has wiped it
 } stele_write_t;
 
-/*  Write the batch, and move 'cursor' (NULL: none) to 'value', in one transaction; clears
-    the batch. Nothing is written unless Redis stands where this cache left it:
-    then, and after any error, it is in doubt. Returns 0 or STELE_EUNAVAILABLE. */
+/*  Write the batch, and set 'cursor' (NULL: none) to 'value', in one transaction; clears
+    the batch. Writes nothing and disconnects if Redis is not in the state this cache left it
+    in; disconnects after any error. Returns 0 or STELE_EUNAVAILABLE.        */
 int
     stele_cache_write (stele_cache_t *self, stele_write_t how,
         const stele_key_t *cursor, int64_t value);
 
-/*  See that Redis still stands where it was left, without writing.          */
+/*  Verify that Redis is in the state this cache left it in, without writing. Returns as above. */
 int
     stele_cache_verify (stele_cache_t *self);
 
-/*  Set when an item leaves Redis, by the commit of its last event. Returns 0 or an error. */
-int
-    stele_cache_set_expiry (stele_cache_t *self, stele_reader_t *reader, stele_item_t *item);
-
-/*  Has it left Redis, or should have?                                       */
+/*  Is the expiry of an item in the past?                                    */
 bool
     stele_cache_expired (const stele_cache_t *self, const stele_item_t *item);
 
-/*  Which keys did the events in (after, upto] touch: into self->touched. Returns
-    the last position looked at, or an error.                                */
+/*  -- cache_apply.c --------------------------------------------------------------- */
+
+/*  Set the expiry of an item, by the commit time of its last event. Returns 0 or an error. */
+int
+    stele_cache_set_expiry (stele_cache_t *self, stele_reader_t *reader, stele_item_t *item);
+
+/*  Read the keys that the events in (after, upto] changed into self->changed. Returns
+    the last position read, or an error.                                     */
 int64_t
-    stele_cache_touched (stele_cache_t *self, stele_reader_t *reader,
+    stele_cache_changed_keys (stele_cache_t *self, stele_reader_t *reader,
         int64_t after, int64_t upto);
 
-/*  Read what a touch stands for into the batch. *item is NULL where the ledger has no
-    such record. Returns 0 or an error.                                      */
+/*  Read the record of a key into the batch. *item is NULL if the ledger has no such
+    record. Returns 0 or an error.                                           */
 int
-    stele_cache_read_touch (stele_cache_t *self, stele_reader_t *reader,
-        const stele_touch_t *touch, stele_item_t **item);
+    stele_cache_read_record (stele_cache_t *self, stele_reader_t *reader,
+        const stele_changed_key_t *changed, stele_item_t **item);
 
 /*  Apply the next events after the cursor, at most STELE_CACHE_STEP_EVENTS.  */
 int
     stele_cache_apply (stele_cache_t *self, stele_reader_t *reader, int64_t head);
 
-/*  -- cache_rebuild.c -------------------------------------------------------------- */
+/*  -- cache_rebuild.c ------------------------------------------------------------- */
 
+/*  Start a rebuild; 'why' completes the log message "Redis at URL ...". Returns 0 or an error. */
 int
     stele_cache_rebuild_begin (stele_cache_t *self, stele_reader_t *reader, const char *why);
 
-/*  One piece of the work of the phase it is in.                             */
+/*  Do one bounded piece of the current phase of the rebuild. Returns 0 or an error. */
 int
     stele_cache_rebuild_step (stele_cache_t *self, stele_reader_t *reader);
 
-/*  -- cache_sweep.c ------------------------------------------------------------------ */
+/*  -- cache_sweep.c --------------------------------------------------------------- */
 
-/*  Take terminal tasks that have left out of their sets, a bounded piece. Returns 1 when
-    there is no more to do, 0 when there is, or an error.                    */
+/*  Remove expired terminal tasks from their sets, a bounded piece. Returns 1 if none
+    remain, 0 if there are more, or an error.                                */
 int
     stele_cache_sweep (stele_cache_t *self, stele_reader_t *reader);
 
-/*  -- cache_scrub.c ------------------------------------------------------------------ */
+/*  -- cache_background_check.c ---------------------------------------------------- */
 
-/*  Compare a page of what Redis has to hold, when it is time, and put it right. At the head
-    only. Returns 0 or an error.                                             */
+/*  Compare and repair a page of records, if it is due. At the head only. Returns 0 or an error. */
 int
-    stele_cache_scrub (stele_cache_t *self, stele_reader_t *reader);
+    stele_cache_background_check (stele_cache_t *self, stele_reader_t *reader);
 
-/*  -- for requests (cache_recover.c, cache_check.c) ------------------------------- */
+/*  -- cache_align.c --------------------------------------------------------------- */
 
-/*  Be connected and at the head, within two seconds. Returns 0 or STELE_EUNAVAILABLE
-    with a refusal.                                                          */
+/*  Leave STELE_PHASE_AWAY. Returns 0 or STELE_EUNAVAILABLE.                 */
+int
+    stele_cache_connect (stele_cache_t *self);
+
+/*  Leave STELE_PHASE_ALIGNING: for FOLLOWING, WIPING, or AWAY. Returns 0 or an error. */
+int
+    stele_cache_align (stele_cache_t *self, stele_reader_t *reader);
+
+/*  Renew PREFIX:holder, which says that this ledger's broker is running. Only after Redis was
+    verified to be ours: a broker that was suspended and replaced must not set it.  */
+void
+    stele_cache_hold (stele_cache_t *self);
+
+/*  -- cache_request.c ------------------------------------------------------------- */
+
+/*  Step the cache until it is at the head, for at most two seconds. Returns 0, or
+    STELE_EUNAVAILABLE with a refusal.                                       */
 int
     stele_cache_ready (stele_cache_t *self, stele_reader_t *reader, stele_refusal_t *refusal);
 
-/*  Is it time to end (stele_cache_end_when)? 0, or STELE_EUNAVAILABLE.      */
-int
-    stele_cache_ends (stele_cache_t *self);
-
-/*  The request failed on the way: the last error is the reason. Returns 'rc'. */
+/*  Refuse a request with last_error. Returns 'rc'.                          */
 int
     stele_cache_refuse_failed (stele_cache_t *self, int rc, stele_refusal_t *refusal);
 

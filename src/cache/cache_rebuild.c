@@ -1,11 +1,10 @@
-/*  cache_rebuild - a Redis that holds nothing, or nothing to be believed
+/*  cache_rebuild - rebuild a Redis that is empty or cannot be trusted
 
-    Wipe what is there under this prefix, fill in every active task and every
-    session that has not ended, then set ledger and position: from there on it is
-    the log, from the first commit inside terminal_ttl, by the code that always
-    follows it. Until then PREFIX:position is not there: a rebuild that dies on the
-    way starts over, and no reader takes what is there for the truth.
-    PREFIX:rebuilding says whose rebuild it is, and is gone when Redis is flushed.
+    Remove all keys of this prefix, write every active task and every session that has
+    not ended, then set ledger and position: from there the log is applied as always,
+    from the first commit inside terminal_ttl. Until then PREFIX:position does not
+    exist: an interrupted rebuild starts over, and no reader uses the incomplete data.
+    PREFIX:rebuilding identifies the rebuild, and disappears when Redis is flushed.
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -20,10 +19,10 @@
 #include "fault/fault.h"
 #include "base/clock.h"
 
-#define WIPE_KEYS 2000              // Looked at by one SCAN
+#define WIPE_KEYS 2000              // COUNT of one SCAN
 #define FILL_RECORDS STELE_BATCH_RECORDS
 
-//  Sets may be large or of a wrong type: UNLINK takes either, and frees it later
+//  Sets may be large or of a wrong type: UNLINK accepts either, and frees it later
 
 static void
 s_queue_unlink_sets (stele_cache_t *self)
@@ -54,16 +53,16 @@ stele_cache_rebuild_begin (stele_cache_t *self, stele_reader_t *reader, const ch
     stele_redis_command (self->redis, "SET", self->layout.rebuilding.data, self->token);
     stele_exec_t outcome = stele_redis_exec (self->redis);
     if (outcome == STELE_EXEC_LOST)
-        return stele_cache_lost (self);
+        return stele_cache_connection_lost (self);
     if (outcome != STELE_EXEC_DONE)
-        return stele_cache_doubt (self, "Redis at %s refuses to be rebuilt: %s",
+        return stele_cache_disconnect (self, "Redis at %s refuses to be rebuilt: %s",
             self->url, stele_redis_error (self->redis));
 
-    stele_cache_tell (self, "Redis at %s %s: rebuilding it", self->url, why);
+    stele_cache_report (self, "Redis at %s %s: rebuilding it", self->url, why);
     self->rebuild_start = start < head? start: head;
     self->rebuild_head = head;
     self->rebuilt_tasks = 0;
-    self->rebuild_told = false;
+    self->rebuild_reported = false;
     self->position = 0;
     self->fill_cursor = 0;
     strcpy (self->scan_cursor, "0");
@@ -71,7 +70,7 @@ stele_cache_rebuild_begin (stele_cache_t *self, stele_reader_t *reader, const ch
     return 0;
 }
 
-//  Queue the removal of those keys of a SCAN that are of tasks or sessions
+//  Queue the removal of the task and session keys of a SCAN
 
 static size_t
 s_queue_wipe (stele_cache_t *self, const redisReply *keys)
@@ -105,13 +104,13 @@ s_wipe (stele_cache_t *self)
     redisReply *reply = stele_redis_scan (self->redis, NULL, self->scan_cursor, pattern,
         WIPE_KEYS);
     if (!reply)
-        return stele_cache_lost (self);
+        return stele_cache_connection_lost (self);
     snprintf (self->scan_cursor, sizeof self->scan_cursor, "%s", reply->element [0]->str);
     s_queue_wipe (self, reply->element [1]);
     freeReplyObject (reply);
     stele_redis_drain (self->redis);
     if (!stele_redis_connected (self->redis))
-        return stele_cache_lost (self);
+        return stele_cache_connection_lost (self);
     if (strcmp (self->scan_cursor, "0") == 0)
         self->phase = STELE_PHASE_FILLING_TASKS;
     return 0;
@@ -139,8 +138,8 @@ s_fill_row (const stele_record_t *row, void *arg)
     return 0;
 }
 
-//  Tasks that are active need no expiry; they are handed out by key, and whatever
-//  changes behind the cursor is in the log after rebuild_start.
+//  Active tasks have no expiry; they are read in the order of their keys, and changes to
+//  tasks before the cursor are in the log after rebuild_start.
 
 static int
 s_fill_tasks (stele_cache_t *self, stele_reader_t *reader)
@@ -162,7 +161,7 @@ s_fill_tasks (stele_cache_t *self, stele_reader_t *reader)
     return stele_cache_write (self, STELE_WRITE_FILL, NULL, 0);
 }
 
-//  The last transaction of a rebuild: from now on this Redis stands somewhere
+//  The last transaction of a rebuild: from now on this Redis has a position
 
 static int
 s_finish (stele_cache_t *self)
@@ -185,9 +184,9 @@ s_finish (stele_cache_t *self)
     stele_redis_command (redis, "UNLINK", self->layout.rebuilding.data, NULL);
     stele_exec_t outcome = stele_redis_exec (redis);
     if (outcome == STELE_EXEC_LOST)
-        return stele_cache_lost (self);
+        return stele_cache_connection_lost (self);
     if (outcome != STELE_EXEC_DONE)
-        return stele_cache_doubt (self, "Redis at %s refuses to be rebuilt: %s",
+        return stele_cache_disconnect (self, "Redis at %s refuses to be rebuilt: %s",
             self->url, stele_redis_error (redis));
 
     self->rebuilds++;

@@ -1,4 +1,4 @@
-/*  cache_recover - from the ledger to Redis, on request
+/*  cache_recover - restore records in Redis from the ledger, on request
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -14,44 +14,6 @@
 
 #define READY_MS 2000
 #define PAGE_RECORDS STELE_BATCH_RECORDS
-
-int
-stele_cache_ready (stele_cache_t *self, stele_reader_t *reader, stele_refusal_t *refusal)
-{
-    int64_t until_ms = stele_clock_steady_ms () + READY_MS;
-    do {
-        stele_cache_step (self, reader, stele_clock_us ());
-        if (self->phase == STELE_PHASE_FOLLOWING && self->at_head)
-            return 0;
-        if (self->phase == STELE_PHASE_AWAY)
-            return stele_refuse (refusal, STELE_EUNAVAILABLE, NULL, "%s", self->last_error);
-    } while (stele_clock_steady_ms () < until_ms);
-    return stele_refuse (refusal, STELE_EUNAVAILABLE, NULL,
-        "Redis at %s is not caught up yet (position %" PRId64 " of %" PRId64 "): ask again later",
-        self->url, stele_cache_position (self), self->head);
-}
-
-void
-stele_cache_end_when (stele_cache_t *self, stele_cache_ends_fn *fn, void *arg)
-{
-    self->ends = fn;
-    self->ends_arg = arg;
-}
-
-int
-stele_cache_ends (stele_cache_t *self)
-{
-    if (!self->ends || !self->ends (self->ends_arg))
-        return 0;
-    snprintf (self->last_error, sizeof self->last_error, "the broker ends");
-    return STELE_EUNAVAILABLE;
-}
-
-int
-stele_cache_refuse_failed (stele_cache_t *self, int rc, stele_refusal_t *refusal)
-{
-    return stele_refuse (refusal, rc, NULL, "%s", self->last_error);
-}
 
 static int
 s_add_task (const stele_record_t *row, void *arg)
@@ -80,7 +42,7 @@ stele_cache_recover_task (stele_cache_t *self, stele_reader_t *reader,
         return stele_cache_refuse_failed (self, stele_cache_ledger_failed (self, reader, rc), refusal);
     }
     size_t mark = stele_pack_size (pack);
-    stele_pack_string (pack, "task");
+    stele_pack_key (pack, "task");
     stele_record_pack (item->record, pack);
     rc = stele_cache_write (self, STELE_WRITE_REPLACE, NULL, 0);
     if (rc) {
@@ -137,19 +99,19 @@ s_recover_active (s_recovery_t *recovery, stele_reader_t *reader)
     return recovery->rc;
 }
 
-//  Terminal ones whose last event is in (after, upto], the piece of the log that was
-//  looked at: so each task is restored once.
+//  Restore the terminal tasks whose last event is in (after, upto], the piece of the log that
+//  was read: so each task is restored once.
 
 static int
-s_recover_touched (s_recovery_t *recovery, stele_reader_t *reader, int64_t after, int64_t upto)
+s_recover_changed (s_recovery_t *recovery, stele_reader_t *reader, int64_t after, int64_t upto)
 {
     stele_cache_t *self = recovery->cache;
     int rc = 0;
-    for (size_t i = 0; rc == 0 && i < self->touched_count; i++) {
+    for (size_t i = 0; rc == 0 && i < self->changed_count; i++) {
         stele_item_t *item = NULL;
-        if (!self->touched [i].is_task)
+        if (!self->changed [i].is_task)
             continue;
-        rc = stele_cache_read_touch (self, reader, &self->touched [i], &item);
+        rc = stele_cache_read_record (self, reader, &self->changed [i], &item);
         if (rc || !item)
             continue;
         int64_t position = stele_record_integer (item->record, STELE_POSITION, 0);
@@ -175,14 +137,14 @@ s_recover_terminal (s_recovery_t *recovery, stele_reader_t *reader)
         return stele_cache_ledger_failed (self, reader, (int) after);
     int rc = 0;
     while (rc == 0 && after < upto) {
-        int64_t last = stele_cache_touched (self, reader, after, upto);
+        int64_t last = stele_cache_changed_keys (self, reader, after, upto);
         if (last < 0)
             return (int) last;
         if (last == after)
             break;
-        rc = s_recover_touched (recovery, reader, after, last);
+        rc = s_recover_changed (recovery, reader, after, last);
         if (rc == 0)
-            rc = stele_cache_ends (self);
+            rc = stele_cache_must_stop (self);
         after = last;
     }
     return rc;
@@ -205,15 +167,12 @@ stele_cache_recover (stele_cache_t *self, stele_reader_t *reader, bool all,
         return stele_cache_refuse_failed (self, rc, refusal);
 
     stele_pack_key_integer (pack, "restored", recovery.restored);
-    stele_pack_string (pack, "by_state");
-    size_t mark = stele_pack_open_map (pack);
-    size_t count = 0;
+    stele_pack_key (pack, "by_state");
+    stele_pack_map_begin (pack);
     for (int state = 1; state < STELE_TASK_STATE_END; state++)
-        if (recovery.by_state [state]) {
+        if (recovery.by_state [state])
             stele_pack_key_integer (pack, stele_vocabulary_word (STELE_VOCABULARY_TASK_STATE,
                 state), recovery.by_state [state]);
-            count++;
-        }
-    stele_pack_close (pack, mark, count);
+    stele_pack_map_end (pack);
     return 2;
 }

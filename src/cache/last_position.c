@@ -1,7 +1,7 @@
-/*  last_position - how far Redis knows a ledger to have been
+/*  last_position - read the position of a ledger from Redis at the start
 
-    Redis only ever follows what is committed, so a position there that the ledger does
-    not have is one that the ledger lost.
+    Redis only ever applies committed events, so if its position is beyond the end of the
+    ledger, the ledger lost events.
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -13,7 +13,7 @@
 #include "cache/layout.h"
 #include "cache/redis/redis.h"
 
-#define TIMEOUT_MS 1000             // A start does not wait longer for a Redis that hangs
+#define TIMEOUT_MS 1000             // Longest delay of a start by a Redis that hangs
 
 static int64_t
 s_position (stele_redis_t *redis, const stele_layout_t *layout, const char *ledger_id)
@@ -36,7 +36,7 @@ stele_cache_last_position (const stele_cache_options_t *options, const char *led
 {
     stele_redis_url_t url;
     stele_layout_t layout;
-    //  A setting that cannot be is refused by who needs it
+    //  Invalid settings are refused where Redis is needed
     if (stele_redis_url_parse (&url, options->url, NULL)
     ||  stele_layout_init (&layout, options->prefix, NULL))
         return 0;

@@ -1,4 +1,4 @@
-/*  layout - which keys Redis holds, and how a record becomes a hash
+/*  layout - the keys of Redis, and the fields of a record's hash
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -31,7 +31,7 @@ stele_layout_init (stele_layout_t *self, const char *prefix, stele_refusal_t *re
 {
     if (!prefix || !*prefix || strlen (prefix) >= STELE_LAYOUT_PREFIX_MAX)
         return stele_refuse (refusal, STELE_EINVALID_FIELD, "redis-prefix",
-            "the prefix of the keys in Redis has to be 1 to %d bytes: the usual one is {stele}",
+            "the prefix of the keys in Redis must have 1 to %d bytes; the default is {stele}",
             STELE_LAYOUT_PREFIX_MAX - 1);
     memset (self, 0, sizeof *self);
     snprintf (self->prefix, sizeof self->prefix, "%s", prefix);
@@ -49,8 +49,8 @@ stele_layout_init (stele_layout_t *self, const char *prefix, stele_refusal_t *re
     return 0;
 }
 
-//  An id from the ledger is within its limit; one from a request may not be: such a
-//  task cannot be there, and the key that is cut off finds nothing.
+//  An id from the ledger is within its limit, an id from a request may be longer: no such
+//  task exists, and the truncated key finds nothing.
 
 static size_t
 s_id_size (size_t size)
@@ -215,7 +215,7 @@ stele_layout_parse (stele_record_t *record, const char *name, size_t name_size,
             stele_record_set_word (record, field, STELE_VOCABULARY_TASK_STATE, (int) integer);
             return 0;
         default:
-            return 0;               // No live record has one of another kind
+            return 0;               // Live records have no fields of other kinds
     }
 }
 
@@ -227,7 +227,7 @@ s_pack_legacy (stele_pack_t *pack, const char *key, const stele_value_t *value)
     char digits [STELE_LAYOUT_DIGITS];
     const char *text;
     size_t size = stele_layout_text (value, digits, &text);
-    stele_pack_string (pack, key);
+    stele_pack_key (pack, key);
     if (value->kind == STELE_VALUE_NONE)
         stele_pack_nil (pack);
     else
@@ -247,7 +247,7 @@ s_pack_legacy_branch (stele_pack_t *pack, const stele_record_t *task)
     int head = snprintf (branch, sizeof branch, "auto/%.*s/", (int) role->size, role->text);
     assert (head > 0 && (size_t) head + id->size <= sizeof branch);
     memcpy (branch + head, id->text, id->size);
-    stele_pack_string (pack, "branch");
+    stele_pack_key (pack, "branch");
     stele_pack_text (pack, branch, head + id->size);
 }
 
@@ -255,7 +255,7 @@ char *
 stele_layout_legacy_json (const stele_record_t *task, stele_pack_t *pack)
 {
     stele_pack_clear (pack);
-    stele_pack_map (pack, 7);
+    stele_pack_map_begin (pack);
     s_pack_legacy (pack, "id", &task->values [STELE_TASK_ID]);
     s_pack_legacy (pack, "role", &task->values [STELE_ROLE]);
     s_pack_legacy_branch (pack, task);
@@ -263,6 +263,7 @@ stele_layout_legacy_json (const stele_record_t *task, stele_pack_t *pack)
     s_pack_legacy (pack, "last_error", &task->values [STELE_LAST_ERROR]);
     s_pack_legacy (pack, "provider", &task->values [STELE_PROVIDER]);
     s_pack_legacy (pack, "model", &task->values [STELE_MODEL]);
+    stele_pack_map_end (pack);
     char *json = stele_json_print (stele_pack_data (pack), stele_pack_size (pack), false);
     assert (json);
     return json;

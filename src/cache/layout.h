@@ -1,9 +1,9 @@
-/*  layout - which keys Redis holds, and how a record becomes a hash
+/*  layout - the keys of Redis, and the fields of a record's hash
 
-    Protocol section 7; beside the records there are three keys of the follower's
-    own: PREFIX:swept, the position up to which terminal tasks have left the sets,
-    PREFIX:rebuilding, there while a rebuild is under way, and PREFIX:holder, the ledger
-    whose broker is running now.
+    See protocol section 7. Beside the records the cache has three keys of its own:
+    PREFIX:swept, the position up to which terminal tasks were removed from the sets;
+    PREFIX:rebuilding, which exists during a rebuild; and PREFIX:holder, the ledger
+    whose broker is running.
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -20,7 +20,7 @@
 #define STELE_LAYOUT_PREFIX_MAX 128
 #define STELE_LAYOUT_KEY_MAX (STELE_LAYOUT_PREFIX_MAX + 32 + STELE_LIMIT_ID)
 
-//  Seconds that a key of earlier versions lives
+//  Time to live of a key of earlier versions
 #define STELE_LAYOUT_LEGACY_TTL_S 86400
 
 typedef struct {
@@ -34,9 +34,9 @@ typedef struct {
     stele_key_t position;
     stele_key_t swept;
     stele_key_t rebuilding;
-    stele_key_t holder;             // Id of the ledger whose broker is here now; expires
+    stele_key_t holder;             // Id of the ledger whose broker is running; expires
     stele_key_t sets [STELE_TASK_STATE_END];    // By state
-    stele_key_t task;               // "PREFIX:task:", what every key of a task begins with
+    stele_key_t task;               // "PREFIX:task:", the start of the key of every task
     stele_key_t session;
 } stele_layout_t;
 
@@ -44,7 +44,7 @@ typedef struct {
 int
     stele_layout_init (stele_layout_t *self, const char *prefix, stele_refusal_t *refusal);
 
-/*  Key of a task, a session; of a task in earlier versions.                 */
+/*  Key of a task, of a session, and of a task in earlier versions.          */
 void
     stele_layout_task (const stele_layout_t *self, const char *id, size_t size, stele_key_t *key);
 void
@@ -53,7 +53,7 @@ void
 void
     stele_layout_legacy (const char *id, size_t size, stele_key_t *key);
 
-/*  The id in a key that begins with 'stem' (.task or .session); NULL where it does not. */
+/*  The id in a key that begins with 'stem' (.task or .session); NULL if it does not. Borrowed. */
 const char *
     stele_layout_id (const stele_key_t *stem, const char *key, size_t size, size_t *id_size);
 
@@ -66,26 +66,25 @@ void
 bool
     stele_layout_holds (const stele_record_t *record, stele_field_t field);
 
-/*  A value as a hash holds it. Text is borrowed; numbers are printed into the buffer of
-    STELE_LAYOUT_DIGITS bytes. Returns its size.                              */
+/*  Text of a value in a hash. Text is borrowed; numbers are printed into the buffer of
+    STELE_LAYOUT_DIGITS bytes. Returns the size.                              */
 #define STELE_LAYOUT_DIGITS 32
 size_t
     stele_layout_text (const stele_value_t *value, char *digits, const char **text);
 
-/*  Queue the commands that replace the hash 'key' by the record: no field of what was there
-    before stays, nor its expiry.                                            */
+/*  Queue the commands that replace the hash 'key' by the record, with all of its old fields
+    and its expiry.                                                          */
 void
     stele_layout_replace (stele_redis_t *redis, const stele_key_t *key,
         const stele_record_t *record);
 
-/*  The same where no such hash is there.                                    */
+/*  The same for a key that does not exist.                                  */
 void
     stele_layout_fill (stele_redis_t *redis, const stele_key_t *key,
         const stele_record_t *record);
 
-/*  Set one field of a record from what a hash holds, copied into its arena; a field that
-    is not known is left out. Returns 0, or STELE_EMALFORMED: it is not a value
-    of that field.                                                           */
+/*  Set one field of a record from the text in a hash, which is copied into the record's arena.
+    Unknown fields are ignored. Returns 0, or STELE_EMALFORMED: not a value of that field. */
 int
     stele_layout_parse (stele_record_t *record, const char *name, size_t name_size,
         const char *text, size_t size);

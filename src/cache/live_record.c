@@ -1,4 +1,4 @@
-/*  live_record - reading one live record, in one round trip
+/*  live_record - read one live record in one round trip
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -12,22 +12,22 @@
 #include "cache/layout.h"
 #include "cache/redis/redis.h"
 #include "base/clock.h"
+#include "base/memory.h"
 
 #define TIMEOUT_MS 50
-#define LEFT_ALONE_MS 1000
+#define RETRY_MS 1000
 
 struct stele_live {
     stele_layout_t layout;
     stele_redis_t *redis;
-    int64_t left_alone_ms;          // Monotonic: not asked before
+    int64_t retry_ms;               // Monotonic: no query before
 };
 
 stele_live_t *
 stele_live_new (const stele_cache_options_t *options, stele_refusal_t *refusal)
 {
     stele_redis_url_t url;
-    stele_live_t *self = calloc (1, sizeof *self);
-    assert (self);
+    stele_live_t *self = STELE_NEW (stele_live_t);
     if (stele_redis_url_parse (&url, options->url, refusal)
     ||  stele_layout_init (&self->layout, options->prefix, refusal)) {
         free (self);
@@ -49,10 +49,10 @@ stele_live_destroy (stele_live_t **self_p)
     *self_p = NULL;
 }
 
-//  The hash last: it is then at least as new as the position
+//  Read the hash last: so it is at least as new as the position
 
 static redisReply *
-s_ask (stele_live_t *self, const char *ledger_id, const stele_key_t *key, int64_t min_position)
+s_query (stele_live_t *self, const char *ledger_id, const stele_key_t *key, int64_t min_position)
 {
     stele_redis_command (self->redis, "GET", self->layout.ledger.data, NULL);
     stele_redis_command (self->redis, "GET", self->layout.position.data, NULL);
@@ -74,7 +74,7 @@ s_ask (stele_live_t *self, const char *ledger_id, const stele_key_t *key, int64_
     return NULL;
 }
 
-//  A record that cannot be read as one is not there: the ledger knows better
+//  A record that cannot be parsed counts as missing: the ledger has it
 
 static int
 s_parse (const redisReply *hash, const char *task_id, size_t size, stele_record_t *record)
@@ -100,21 +100,21 @@ int
 stele_live_task (stele_live_t *self, const char *ledger_id, const char *task_id,
     size_t size, int64_t min_position, stele_record_t *record)
 {
-    if (stele_clock_steady_ms () < self->left_alone_ms || size > STELE_LIMIT_ID)
+    if (stele_clock_steady_ms () < self->retry_ms || size > STELE_LIMIT_ID)
         return 0;
     stele_key_t key;
     stele_layout_task (&self->layout, task_id, size, &key);
 
-    //  A connection that Redis closed meanwhile is no sign that Redis is away
+    //  Redis may have closed an idle connection: try once more
     bool was_connected = stele_redis_connected (self->redis);
     redisReply *hash = NULL;
     if (was_connected || stele_redis_connect (self->redis) == 0)
-        hash = s_ask (self, ledger_id, &key, min_position);
+        hash = s_query (self, ledger_id, &key, min_position);
     if (was_connected && !stele_redis_connected (self->redis)
     &&  !stele_redis_timed_out (self->redis) && stele_redis_connect (self->redis) == 0)
-        hash = s_ask (self, ledger_id, &key, min_position);
+        hash = s_query (self, ledger_id, &key, min_position);
     if (!stele_redis_connected (self->redis))
-        self->left_alone_ms = stele_clock_steady_ms () + LEFT_ALONE_MS;
+        self->retry_ms = stele_clock_steady_ms () + RETRY_MS;
 
     int found = hash? s_parse (hash, task_id, size, record): 0;
     freeReplyObject (hash);

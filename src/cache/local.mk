@@ -2,19 +2,21 @@ noinst_LTLIBRARIES += src/cache/libcache.la
 src_cache_libcache_la_SOURCES = \
     src/cache/batch.c src/cache/batch.h \
     src/cache/cache.c src/cache/cache.h \
+    src/cache/cache_align.c \
     src/cache/cache_apply.c \
+    src/cache/cache_background_check.c \
     src/cache/cache_check.c \
+    src/cache/cache_error.c \
     src/cache/cache_internal.h \
-    src/cache/cache_parts.h \
     src/cache/cache_rebuild.c \
     src/cache/cache_recover.c \
-    src/cache/cache_scrub.c \
+    src/cache/cache_request.c \
     src/cache/cache_sweep.c \
+    src/cache/cache_write.c \
     src/cache/last_position.c \
     src/cache/layout.c src/cache/layout.h \
     src/cache/live_record.c \
     src/cache/page_check.c src/cache/page_check.h \
-    src/cache/parts.c \
     src/cache/pending_list.c src/cache/pending_list.h \
     src/cache/record_check.c src/cache/record_check.h \
     src/cache/redis/redis.c src/cache/redis/redis.h \

@@ -1,8 +1,7 @@
-/*  page_check - is what the ledger says in Redis? Page by page
+/*  page_check - compare records of the ledger with Redis, page by page
 
-    For each page the follower catches up inside a read transaction first, so that
-    both sides stand at the same position, and the transaction stays short however many
-    pages there are.
+    Before each page the log is applied inside a read transaction, so that both sides
+    are at the same position, and the transaction is short however many pages there are.
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -44,7 +43,7 @@ int
 stele_page_check_begin (stele_page_check_t *check)
 {
     stele_cache_t *self = check->cache;
-    int rc = stele_cache_ends (self);
+    int rc = stele_cache_must_stop (self);
     if (rc)
         return rc;
     rc = stele_reader_begin (check->reader);
@@ -65,23 +64,23 @@ stele_page_check_begin (stele_page_check_t *check)
 //  -- pages of records ------------------------------------------------------------------
 
 static bool
-s_leaves_now (const stele_cache_t *self, const stele_item_t *item)
+s_expires_now (const stele_cache_t *self, const stele_item_t *item)
 {
     return item->expires_ms && item->expires_ms <= self->now_us / 1000 + STELE_PAGE_CHECK_MARGIN_MS;
 }
 
 static void
-s_note_verdict (stele_page_check_t *check, const stele_item_t *item, stele_verdict_t verdict)
+s_count_verdict (stele_page_check_t *check, const stele_item_t *item, stele_verdict_t verdict)
 {
     check->missing += verdict == STELE_VERDICT_MISSING;
     check->mismatched += verdict == STELE_VERDICT_MISMATCHED;
-    if (verdict != STELE_VERDICT_RIGHT) {
+    if (verdict != STELE_VERDICT_EQUAL) {
         const stele_value_t *id = stele_item_id (item);
         stele_page_check_example (check, id->text, id->size);
     }
 }
 
-//  Compare what is in the batch, repair what differs, and leave the batch empty
+//  Compare the records of the batch, repair what differs, and empty the batch
 
 static int
 s_compare (stele_page_check_t *check)
@@ -90,7 +89,7 @@ s_compare (stele_page_check_t *check)
     bool keep [STELE_BATCH_RECORDS];
     size_t wrong = 0;
     for (size_t i = 0; i < self->batch->count; i++)
-        keep [i] = !s_leaves_now (self, &self->batch->items [i]);
+        keep [i] = !s_expires_now (self, &self->batch->items [i]);
     stele_batch_keep (self->batch, keep);
     for (size_t i = 0; i < self->batch->count; i++)
         stele_record_check_queue (self->redis, &self->layout, &self->batch->items [i]);
@@ -98,11 +97,11 @@ s_compare (stele_page_check_t *check)
         const stele_item_t *item = &self->batch->items [i];
         stele_verdict_t verdict = stele_record_check_read (self->redis, item);
         if (!stele_redis_connected (self->redis))
-            return stele_cache_lost (self);
-        s_note_verdict (check, item, verdict);
+            return stele_cache_connection_lost (self);
+        s_count_verdict (check, item, verdict);
         check->tasks += item->is_task;
         check->sessions += !item->is_task;
-        keep [i] = verdict != STELE_VERDICT_RIGHT;
+        keep [i] = verdict != STELE_VERDICT_EQUAL;
         wrong += keep [i];
     }
     stele_batch_keep (self->batch, keep);
@@ -116,7 +115,7 @@ s_compare (stele_page_check_t *check)
     return rc;
 }
 
-//  -- from the ledger's side ---------------------------------------------------------------
+//  -- pages of the ledger ------------------------------------------------------------------
 
 static int
 s_check_row (const stele_record_t *row, void *arg)
@@ -172,16 +171,16 @@ stele_page_check_open_sessions (stele_page_check_t *check, int64_t *cursor)
     return next == 0;
 }
 
-//  Those whose last event is in this piece of the log, (after, upto]
+//  Check the ended records whose last event is in this piece of the log, (after, upto]
 
 static int
-s_check_touched (stele_page_check_t *check, int64_t after, int64_t upto)
+s_check_changed (stele_page_check_t *check, int64_t after, int64_t upto)
 {
     stele_cache_t *self = check->cache;
     int rc = 0;
-    for (size_t i = 0; rc == 0 && i < self->touched_count; i++) {
+    for (size_t i = 0; rc == 0 && i < self->changed_count; i++) {
         stele_item_t *item = NULL;
-        rc = stele_cache_read_touch (self, check->reader, &self->touched [i], &item);
+        rc = stele_cache_read_record (self, check->reader, &self->changed [i], &item);
         if (rc || !item)
             continue;
         int64_t position = stele_record_integer (item->record, STELE_POSITION, 0);
@@ -202,8 +201,8 @@ stele_page_check_ended (stele_page_check_t *check, int64_t *after, int64_t upto)
     int rc = stele_page_check_begin (check);
     if (rc)
         return rc;
-    int64_t last = stele_cache_touched (self, check->reader, *after, upto);
-    rc = last < 0? (int) last: s_check_touched (check, *after, last);
+    int64_t last = stele_cache_changed_keys (self, check->reader, *after, upto);
+    rc = last < 0? (int) last: s_check_changed (check, *after, last);
     stele_page_check_end (check, rc);
     if (rc == 0)
         rc = s_compare (check);

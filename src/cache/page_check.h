@@ -1,7 +1,6 @@
-/*  page_check - is what the ledger says in Redis? Page by page
+/*  page_check - compare records of the ledger with Redis, page by page
 
-    What a request checks at once (cache_check) and the follower in passing
-    (cache_scrub).
+    For the check on request (cache_check) and the background check.
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -14,7 +13,7 @@
 #include "cache/cache_internal.h"
 
 #define STELE_PAGE_CHECK_EXAMPLES_MAX 20
-//  Who leaves about now may be there or not
+//  A record that expires within this margin may be in Redis or not
 #define STELE_PAGE_CHECK_MARGIN_MS 1000
 
 typedef struct {
@@ -22,12 +21,12 @@ typedef struct {
     size_t size;
 } stele_example_t;
 
-/*  Begins as zeros with cache, reader and repair.                           */
+/*  Initialize with zeros, cache, reader and repair.                         */
 typedef struct {
     stele_cache_t *cache;
     stele_reader_t *reader;
-    bool repair;                    // Put right what differs
-    bool is_task;                   // What the rows of this read are
+    bool repair;                    // Overwrite what differs
+    bool is_task;                   // Whether the rows of this read are tasks
     int rc;                         // First error of a row function
     int64_t began_ms;
     int64_t tasks;
@@ -40,8 +39,8 @@ typedef struct {
     size_t example_count;
 } stele_page_check_t;
 
-/*  One page each: 1 when it was the last one, 0 when there are more, or an error. Cursors
-    begin at 0, that of the ended ones at the position behind which their last events are. */
+/*  Check one page: returns 1 after the last one, 0 if there are more, or an error. Cursors
+    start at 0; that of the ended records at the position after which their last events are. */
 int
     stele_page_check_active (stele_page_check_t *self, int64_t *cursor);
 int
@@ -49,12 +48,14 @@ int
 int
     stele_page_check_ended (stele_page_check_t *self, int64_t *after, int64_t upto);
 
-/*  Both sides at one position, until the end. 'rc' is returned.             */
+/*  Begin a read transaction and apply the log up to its head: both sides are then at one
+    position. End it; returns 'rc'.                                          */
 int
     stele_page_check_begin (stele_page_check_t *self);
 int
     stele_page_check_end (stele_page_check_t *self, int rc);
 
+/*  Add an id to the examples of the answer; duplicates and ids beyond the limit are dropped. */
 void
     stele_page_check_example (stele_page_check_t *self, const char *text, size_t size);
 

@@ -1,24 +1,24 @@
-/*  pending_list - what was acked while the ledger is not written, as a list in Redis
+/*  pending_list - events acked in mode redis and not yet in the ledger, as a list in Redis
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
     file, You can obtain one at https://mozilla.org/MPL/2.0/.
 */
 
-#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include "base/memory.h"
 #include "cache/pending_list.h"
 #include "cache/redis/redis.h"
 #include "stele_error.h"
 
-#define TIMEOUT_MS 1000             // Of one answer of Redis
-#define PAGE 16                     // Elements of one look; each may have some megabytes
+#define TIMEOUT_MS 1000             // Per answer of Redis
+#define PAGE 16                     // Elements per read; each may have some megabytes
 
 struct stele_pending_list {
     stele_redis_t *redis;
     char key [256];
-    bool sure;                      // Every element so far was answered on this connection
+    bool in_step;                   // Every element so far was confirmed on this connection
     char error [256];
 };
 
@@ -29,8 +29,7 @@ stele_pending_list_new (const char *url, const char *prefix, const char *ledger_
     stele_redis_url_t parsed;
     if (stele_redis_url_parse (&parsed, url, refusal))
         return NULL;
-    stele_pending_list_t *self = calloc (1, sizeof *self);
-    assert (self);
+    stele_pending_list_t *self = STELE_NEW (stele_pending_list_t);
     self->redis = stele_redis_new (&parsed, TIMEOUT_MS);
     snprintf (self->key, sizeof self->key, "%s-pending:%s", prefix, ledger_id);
     return self;
@@ -53,7 +52,7 @@ stele_pending_list_error (const stele_pending_list_t *self)
     return self->error;
 }
 
-//  Why an answer is not the one that was asked for
+//  Record why a reply is not of the expected kind
 static void
 s_note_error (stele_pending_list_t *self, const redisReply *reply)
 {
@@ -61,7 +60,7 @@ s_note_error (stele_pending_list_t *self, const redisReply *reply)
         reply && reply->type == REDIS_REPLY_ERROR? reply->str: stele_redis_error (self->redis));
 }
 
-//  What has to be an integer: the connection is of no use after anything else
+//  Read an integer reply; close the connection after anything else
 static int64_t
 s_integer (stele_pending_list_t *self)
 {
@@ -72,7 +71,7 @@ s_integer (stele_pending_list_t *self)
     freeReplyObject (reply);
     if (value < 0) {
         stele_redis_disconnect (self->redis);
-        self->sure = false;
+        self->in_step = false;
     }
     return value < 0? STELE_EUNAVAILABLE: value;
 }
@@ -81,7 +80,7 @@ int64_t
 stele_pending_list_length (stele_pending_list_t *self)
 {
     if (!stele_redis_connected (self->redis)) {
-        self->sure = false;
+        self->in_step = false;
         if (stele_redis_connect (self->redis)) {
             snprintf (self->error, sizeof self->error, "Redis: %s", stele_redis_error (self->redis));
             return STELE_EUNAVAILABLE;
@@ -91,9 +90,9 @@ stele_pending_list_length (stele_pending_list_t *self)
     return s_integer (self);
 }
 
-//  What is beyond the first 'count' was never acked
+//  Drop the elements beyond the first 'count': they were never acked
 static int
-s_cut (stele_pending_list_t *self, int64_t count)
+s_truncate (stele_pending_list_t *self, int64_t count)
 {
     if (count == 0)
         return stele_pending_list_clear (self);
@@ -113,13 +112,13 @@ s_cut (stele_pending_list_t *self, int64_t count)
 int
 stele_pending_list_add (stele_pending_list_t *self, int64_t count, const void *data, size_t size)
 {
-    int64_t length = self->sure && stele_redis_connected (self->redis)?
+    int64_t length = self->in_step && stele_redis_connected (self->redis)?
         count: stele_pending_list_length (self);
     if (length < 0)
         return STELE_EUNAVAILABLE;
     if (length < count)
         return STELE_ELEDGER;
-    if (length > count && s_cut (self, count))
+    if (length > count && s_truncate (self, count))
         return STELE_EUNAVAILABLE;
     stele_redis_word (self->redis, "RPUSH");
     stele_redis_word (self->redis, self->key);
@@ -128,9 +127,9 @@ stele_pending_list_add (stele_pending_list_t *self, int64_t count, const void *d
     length = s_integer (self);
     if (length < 0)
         return STELE_EUNAVAILABLE;
-    //  Redis was restarted or flushed between two answers of one connection
-    self->sure = length == count + 1;
-    return self->sure? 0: STELE_ELEDGER;
+    //  False if Redis was restarted or flushed between two answers
+    self->in_step = length == count + 1;
+    return self->in_step? 0: STELE_ELEDGER;
 }
 
 int

@@ -1,4 +1,4 @@
-/*  record_check - is one record in Redis what the ledger says?
+/*  record_check - compare one record of the ledger with Redis
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -16,8 +16,8 @@ s_reply_equals (const redisReply *reply, const char *text, size_t size)
         && memcmp (reply->str, text, size) == 0;
 }
 
-//  A small hash comes in the order in which it was written, which is that of the
-//  fields: so the search begins where the last one ended.
+//  Redis returns a small hash in the order in which it was written, that of the fields:
+//  so the search starts where the last one ended.
 
 static bool
 s_same_fields (const stele_record_t *record, const redisReply *hash)
@@ -67,24 +67,24 @@ stele_record_check_queue (stele_redis_t *redis, const stele_layout_t *layout, co
 }
 
 static stele_verdict_t
-s_judge_hash (const stele_item_t *item, const redisReply *hash)
+s_check_hash (const stele_item_t *item, const redisReply *hash)
 {
     if (!hash || hash->type != REDIS_REPLY_ARRAY)
         return STELE_VERDICT_MISMATCHED;    // A key of another type
     if (hash->elements == 0)
         return STELE_VERDICT_MISSING;
-    return s_same_fields (item->record, hash)? STELE_VERDICT_RIGHT: STELE_VERDICT_MISMATCHED;
+    return s_same_fields (item->record, hash)? STELE_VERDICT_EQUAL: STELE_VERDICT_MISMATCHED;
 }
 
 stele_verdict_t
 stele_record_check_read (stele_redis_t *redis, const stele_item_t *item)
 {
     redisReply *reply = stele_redis_reply (redis);
-    stele_verdict_t verdict = s_judge_hash (item, reply);
+    stele_verdict_t verdict = s_check_hash (item, reply);
     freeReplyObject (reply);
 
     reply = stele_redis_reply (redis);
-    if (verdict == STELE_VERDICT_RIGHT && reply
+    if (verdict == STELE_VERDICT_EQUAL && reply
     &&  (item->expires_ms? reply->integer < 0: reply->integer != -1))
         verdict = STELE_VERDICT_MISMATCHED;
     freeReplyObject (reply);
@@ -93,7 +93,7 @@ stele_record_check_read (stele_redis_t *redis, const stele_item_t *item)
 
     reply = stele_redis_reply (redis);
     double score = (double) stele_record_integer (item->record, STELE_UPDATED_AT, 0);
-    if (verdict == STELE_VERDICT_RIGHT && reply
+    if (verdict == STELE_VERDICT_EQUAL && reply
     &&  (reply->type != REDIS_REPLY_STRING || strtod (reply->str, NULL) != score))
         verdict = STELE_VERDICT_MISMATCHED;
     freeReplyObject (reply);

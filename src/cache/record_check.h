@@ -1,6 +1,6 @@
-/*  record_check - is one record in Redis what the ledger says?
+/*  record_check - compare one record of the ledger with Redis
 
-    Its hash field by field, its expiry, and its place in the set of its state.
+    Its hash field by field, its expiry, and its membership in the set of its state.
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -15,13 +15,13 @@
 #include "cache/redis/redis.h"
 
 typedef enum {
-    STELE_VERDICT_RIGHT,
-    STELE_VERDICT_MISSING,          // There is no hash
+    STELE_VERDICT_EQUAL,
+    STELE_VERDICT_MISSING,          // No hash
     STELE_VERDICT_MISMATCHED
 } stele_verdict_t;
 
-/*  Queue the commands that look at an item; any number of them, then read each in the
-    same order. Without a connection the verdict means nothing.              */
+/*  Queue the commands that read an item, for any number of items; then read each verdict in the
+    same order. After a lost connection verdicts are meaningless.            */
 void
     stele_record_check_queue (stele_redis_t *redis, const stele_layout_t *layout,
         const stele_item_t *item);

@@ -1,15 +1,15 @@
-/*  disk - open, write, sync and truncate of this process, and the rules for them
+/*  disk - inject errors into the file operations of the process
 
-    The names below are those of the C library: the dynamic linker finds these first,
-    for SQLite too. The calls go to the kernel directly.
+    The functions at the end have the names of the C library's: the dynamic linker finds these
+    first, for SQLite too. They call the kernel directly.
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
     file, You can obtain one at https://mozilla.org/MPL/2.0/.
 */
 
-#undef _FORTIFY_SOURCE             // Its open() and write() are not these,
-#undef _FILE_OFFSET_BITS           // and it would make one name of two
+#undef _FORTIFY_SOURCE              // It redefines open() and write()
+#undef _FILE_OFFSET_BITS            // It makes open64 an alias of open
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE                 // pwrite64 and its like
 #endif
@@ -56,12 +56,12 @@ typedef struct {
     char suffix [64];
     size_t what;
     unsigned sleep_ms;
-    unsigned long from, to;         // Of the calls that fit, counted from 1
-    char flag [256];                // The file of while=
+    unsigned long from, to;         // Range of the matching calls, counted from 1
+    char flag [256];                // Path of while=; "": use from and to
 } s_rule_t;
 
 static s_rule_t s_rules [RULES_MAX];
-static atomic_ulong s_fits [RULES_MAX];
+static atomic_ulong s_matches [RULES_MAX];
 static size_t s_count;
 static pthread_once_t s_once = PTHREAD_ONCE_INIT;
 
@@ -152,7 +152,7 @@ stele_fault_disk_set (const char *text, char *error, size_t error_size)
     memcpy (s_rules, rules, sizeof rules);
     s_count = count;
     for (size_t i = 0; i < RULES_MAX; i++)
-        atomic_store (&s_fits [i], 0);
+        atomic_store (&s_matches [i], 0);
     return 0;
 }
 
@@ -172,7 +172,7 @@ stele_fault_disk_start (void)
     pthread_once (&s_once, s_read_environment);
 }
 
-//  -- does a rule fit? ---------------------------------------------------------------
+//  -- matching rules -----------------------------------------------------------------
 
 static bool
 s_ends_with (const char *path, const char *suffix)
@@ -181,17 +181,18 @@ s_ends_with (const char *path, const char *suffix)
     return size >= suffix_size && strcmp (path + size - suffix_size, suffix) == 0;
 }
 
-//  The rule that fits a call on that file now, or NULL.
+//  The first rule that applies to this call on that file, or NULL; counts the call for each
+//  rule that matches it.
 static const s_rule_t *
-s_fitting (s_call_t call, const char *path)
+s_match (s_call_t call, const char *path)
 {
     const s_rule_t *found = NULL;
     for (size_t i = 0; i < s_count; i++) {
         const s_rule_t *rule = &s_rules [i];
         if (rule->call != call || !s_ends_with (path, rule->suffix))
             continue;
-        unsigned long fit = atomic_fetch_add (&s_fits [i], 1) + 1;
-        bool now = *rule->flag? access (rule->flag, F_OK) == 0: fit >= rule->from && fit <= rule->to;
+        unsigned long count = atomic_fetch_add (&s_matches [i], 1) + 1;
+        bool now = *rule->flag? access (rule->flag, F_OK) == 0: count >= rule->from && count <= rule->to;
         if (now && !found)
             found = rule;
     }
@@ -199,7 +200,7 @@ s_fitting (s_call_t call, const char *path)
 }
 
 static const s_rule_t *
-s_fitting_handle (s_call_t call, int handle)
+s_match_handle (s_call_t call, int handle)
 {
     int saved = errno;
     pthread_once (&s_once, s_read_environment);
@@ -210,7 +211,7 @@ s_fitting_handle (s_call_t call, int handle)
         ssize_t size = readlink (link, path, sizeof path - 1);
         if (size > 0 && *path == '/') {
             path [size] = 0;
-            rule = s_fitting (call, path);
+            rule = s_match (call, path);
         }
     }
     errno = saved;
@@ -228,7 +229,7 @@ s_die (const s_rule_t *rule)
         pause ();
 }
 
-//  What a rule does to a call that writes nothing. Returns whether the call fails.
+//  Apply a rule before the call. Returns whether the call fails, with errno.
 static bool
 s_fails (const s_rule_t *rule)
 {
@@ -250,7 +251,7 @@ s_fails (const s_rule_t *rule)
     }
 }
 
-//  What a rule leaves of so many bytes
+//  How many of 'size' bytes a rule lets through
 static size_t
 s_part (const s_rule_t *rule, size_t size)
 {
@@ -263,7 +264,7 @@ s_part (const s_rule_t *rule, size_t size)
 STELE_EXPORT ssize_t
 pwrite (int handle, const void *data, size_t size, off_t offset)
 {
-    const s_rule_t *rule = s_fitting_handle (S_WRITE, handle);
+    const s_rule_t *rule = s_match_handle (S_WRITE, handle);
     if (s_fails (rule))
         return -1;
     ssize_t rc = syscall (SYS_pwrite64, handle, data, s_part (rule, size), offset);
@@ -281,7 +282,7 @@ pwrite64 (int handle, const void *data, size_t size, off64_t offset)
 STELE_EXPORT ssize_t
 pread (int handle, void *data, size_t size, off_t offset)
 {
-    return s_fails (s_fitting_handle (S_READ, handle))? -1:
+    return s_fails (s_match_handle (S_READ, handle))? -1:
         syscall (SYS_pread64, handle, data, size, offset);
 }
 
@@ -294,7 +295,7 @@ pread64 (int handle, void *data, size_t size, off64_t offset)
 STELE_EXPORT ssize_t
 write (int handle, const void *data, size_t size)
 {
-    const s_rule_t *rule = s_fitting_handle (S_WRITE, handle);
+    const s_rule_t *rule = s_match_handle (S_WRITE, handle);
     if (s_fails (rule))
         return -1;
     ssize_t rc = syscall (SYS_write, handle, data, s_part (rule, size));
@@ -306,19 +307,19 @@ write (int handle, const void *data, size_t size)
 STELE_EXPORT int
 fdatasync (int handle)
 {
-    return s_fails (s_fitting_handle (S_SYNC, handle))? -1: (int) syscall (SYS_fdatasync, handle);
+    return s_fails (s_match_handle (S_SYNC, handle))? -1: (int) syscall (SYS_fdatasync, handle);
 }
 
 STELE_EXPORT int
 fsync (int handle)
 {
-    return s_fails (s_fitting_handle (S_SYNC, handle))? -1: (int) syscall (SYS_fsync, handle);
+    return s_fails (s_match_handle (S_SYNC, handle))? -1: (int) syscall (SYS_fsync, handle);
 }
 
 STELE_EXPORT int
 ftruncate (int handle, off_t size)
 {
-    return s_fails (s_fitting_handle (S_TRUNCATE, handle))? -1:
+    return s_fails (s_match_handle (S_TRUNCATE, handle))? -1:
         (int) syscall (SYS_ftruncate, handle, size);
 }
 
@@ -332,7 +333,7 @@ static int
 s_open (const char *path, int flags, mode_t mode)
 {
     pthread_once (&s_once, s_read_environment);
-    if (s_count && s_fails (s_fitting (S_OPEN, path)))
+    if (s_count && s_fails (s_match (S_OPEN, path)))
         return -1;
     return (int) syscall (SYS_openat, AT_FDCWD, path, flags, mode);
 }

@@ -1,20 +1,19 @@
-/*  disk - files that fail on purpose, in builds with fault points
+/*  disk - inject errors into the file operations of the process
 
-    The calls by which this process writes files are ours there, also those of
-    SQLite: so what SQLite makes of an error is tested too, not assumed.
-    STELE_FAULT_DISK in the environment says what is to fail, in rules separated
-    by commas: CALL@SUFFIX:WHAT, or CALL@SUFFIX:WHAT:WHEN.
+    In builds with fault points the functions of the C library that write files are replaced,
+    also for SQLite: so its handling of errors is tested, not assumed. STELE_FAULT_DISK in
+    the environment has rules, separated by commas: CALL@SUFFIX:WHAT, or CALL@SUFFIX:WHAT:WHEN.
 
       CALL    open, read, write, sync or truncate
-      SUFFIX  how the path ends: .db, -wal, -shm, ... An empty one fits every file.
-      WHAT    EIO, ENOSPC, EDQUOT, EROFS, EMFILE: the error. short: half of what was to be
-              written is. kill: SIGKILL before the call. torn: half is written, then SIGKILL.
+      SUFFIX  end of the path: .db, -wal, -shm, ... An empty one matches every file.
+      WHAT    EIO, ENOSPC, EDQUOT, EROFS, EMFILE: fail with that error. short: write half of the
+              bytes. kill: SIGKILL before the call. torn: write half, then SIGKILL.
               sleep=MS: a slow disk.
-      WHEN    N: the N-th such call. N+: from there on. N-M: those. while=PATH: as long
-              as that file is there. Without it: every time.
+      WHEN    N: the N-th such call. N+: from there on. N-M: those. while=PATH: as long as
+              that file exists. Without WHEN: every time.
 
-    So write@-wal:ENOSPC:5+ is a disk that is full at the fifth write to the write-ahead
-    log and stays so.
+    For example, write@-wal:ENOSPC:5+ is a disk that is full from the fifth write to the
+    write-ahead log on.
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -26,12 +25,12 @@
 
 #include <stddef.h>
 
-/*  Replace all rules and count from 0 again; NULL or "": none. Returns 0, or -1 with the
-    reason in 'error': then nothing has changed. Not while other threads write. */
+/*  Replace all rules, and reset the counts; NULL or "": no rules. Returns 0, or -1 with the
+    reason in 'error' and nothing changed. Not while other threads use files. */
 int
     stele_fault_disk_set (const char *rules, char *error, size_t error_size);
 
-/*  Called by the places of fault.h, so that this file is always linked.     */
+/*  Read STELE_FAULT_DISK, once. Called by fault.c, so that this file is always linked. */
 void
     stele_fault_disk_start (void);
 

@@ -1,4 +1,4 @@
-/*  fault - rules, and what happens where one of them fits
+/*  fault - parse the rules, and apply those that match
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -60,7 +60,7 @@ typedef struct {
     stele_fault_t point;
     size_t action;
     unsigned sleep_ms;
-    unsigned long from, to;         // Of the hits, counted from 1
+    unsigned long from, to;         // Range of the hits, counted from 1
 } s_rule_t;
 
 typedef struct {
@@ -129,16 +129,16 @@ s_parse_rule (s_rules_t *rules, char *text, char *error, size_t error_size)
     s_returns_t returns = s_points [rule.point].returns;
     if (s_actions [rule.action].verb == S_RETURN
     &&  (returns == S_PLAIN || (returns == S_EIO && s_actions [rule.action].code != STELE_EIO)))
-        return s_refuse (error, error_size, "an error that the place cannot return", whole);
+        return s_refuse (error, error_size, "an error that this place cannot return", whole);
     bool open = false;
     unsigned long number = 0;
     if ((s_actions [rule.action].verb == S_SLEEP) != (value != NULL)
     ||  (value && (!s_parse_number (value, &number, &open) || open)))
-        return s_refuse (error, error_size, "a wrong time", whole);
+        return s_refuse (error, error_size, "an invalid time", whole);
     rule.sleep_ms = (unsigned) number;
     if (count) {
         if (!s_parse_number (count, &rule.from, &open) || rule.from == 0)
-            return s_refuse (error, error_size, "a wrong count", whole);
+            return s_refuse (error, error_size, "an invalid count", whole);
         rule.to = open? rule.to: rule.from;
     }
     if (rules->count == RULES_MAX || *rest)
@@ -179,9 +179,9 @@ s_read_environment (void)
 //  -- acting -------------------------------------------------------------------------
 
 static void
-s_say (const char *name, const char *action)
+s_report (const char *name, const char *action)
 {
-    //  One write, so that it is there when SIGKILL follows
+    //  One write, so that it is complete if SIGKILL follows
     char line [128];
     int size = snprintf (line, sizeof line, "fault: %s: %s\n", name, action);
     if (write (STDERR_FILENO, line, (size_t) size) < 0)
@@ -192,7 +192,7 @@ static int
 s_act (const s_rule_t *rule)
 {
     if (s_actions [rule->action].verb != S_SLEEP)
-        s_say (s_points [rule->point].name, s_actions [rule->action].name);
+        s_report (s_points [rule->point].name, s_actions [rule->action].name);
     switch (s_actions [rule->action].verb) {
         case S_KILL:
             kill (getpid (), SIGKILL);

@@ -1,22 +1,35 @@
-/*  fault - faults on purpose, in builds that were configured for them
+/*  fault - inject faults at marked places of the code
 
-    With --enable-fault-points a place in the code that is marked with STELE_FAULT
-    can be made to kill the process, to stop it, to wait, or to return an
-    error. Without it the marks are nothing: no call, no branch, no name.
+    What the room is for: tests of durability must see what happens when a process dies, or
+    a call fails, between any two steps. Two kinds of faults:
 
-    STELE_FAULT in the environment says what is to happen, in rules separated by
-    commas: NAME:ACTION, or NAME:ACTION:N for the N-th time that the place is
-    passed (N+: from then on; without N: each time). Actions:
+      points (points.h)   places in the code, marked with STELE_FAULT or STELE_FAULT_CODE, that
+                          can kill or stop the process, wait, or return an error
+      files (disk.h)      the calls that open, read, write, sync and truncate files, which can fail
+                          or write in part, also inside SQLite
 
-      kill        SIGKILL to the own process
+    Only in builds configured with --enable-fault-points. In other builds the marks expand to
+    nothing: no call, no branch, no name.
+
+    The environment variable STELE_FAULT has rules, separated by commas: NAME:ACTION, or
+    NAME:ACTION:N for the N-th time that the place is passed (N+: from then on; without N:
+    every time). NAME is a point; `steled --fault-points` lists them. Actions:
+
+      kill        SIGKILL to this process
       exit        _exit (70)
-      stop        SIGSTOP to the own process, until somebody sends SIGCONT
+      stop        SIGSTOP to this process, until it receives SIGCONT
       sleep=MS    wait
-      error       return an I/O error, where the place can return one
+      error       return an I/O error, if the place can return one
       full, busy, nomem   return that error
 
-    The name of a control (points.h) alone switches it on. An unknown name or
-    action ends the process with status 64: a test must not pass because of a typing error.
+    For example, STELE_FAULT=commit_before:kill:3 dies before the third commit. Each action
+    except sleep prints one line, "fault: NAME: ACTION", on stderr.
+
+    The name of a control (points.h) alone switches it on. An unknown name or action ends the
+    process with status 64: a typing error must not make a test pass.
+
+    To add a point: a row in points.h, and the mark in the code. tests/fault runs the broker
+    over every point, so that a new one is tested at once; STELE_FAULT_DISK is in disk.h.
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -49,7 +62,7 @@ typedef enum {
     STELE_CONTROL_COUNT
 } stele_control_t;
 
-/*  Pass a place. Returns 0, or the error that the rule asks for. Any thread. */
+/*  Pass a place. Returns 0, or the error of a matching rule. Any thread.    */
 int
     stele_fault_hit (stele_fault_t point);
 
@@ -61,12 +74,12 @@ bool
 unsigned long
     stele_fault_hits (stele_fault_t point);
 
-/*  Replace all rules, and count from 0 again; NULL or "": none. Returns 0, or -1 with
-    the reason in 'error': then nothing has changed. Not while other threads pass places. */
+/*  Replace all rules, and reset the counts; NULL or "": no rules. Returns 0, or -1 with the
+    reason in 'error' and nothing changed. Not while other threads pass places. */
 int
     stele_fault_set (const char *rules, char *error, size_t error_size);
 
-/*  The names of all places, one a line; 'verbose': each with its description.  */
+/*  Print the names of all places, one per line; 'verbose': with descriptions. */
 STELE_EXPORT void
     stele_fault_list (FILE *file, bool verbose);
 

@@ -1,8 +1,8 @@
-/*  points - every place where a fault can be injected, in one table
+/*  points - the table of all places where a fault can be injected
 
     A row is a place in the code, marked there with STELE_FAULT (name) or
     STELE_FAULT_CODE (name). `steled --fault-points` lists the names, and
-    tests/fault drives the broker over each of them.
+    tests/fault runs the broker over each of them.
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -14,13 +14,13 @@
 
 /*  X (name, what the place can return, when it is passed)
 
-    PLAIN: nothing, so that only kill, exit, stop and sleep make sense there.
-    ANY: any storage error. EIO: only an I/O error, since what was done cannot
-    be taken back.                                                           */
+    PLAIN: nothing; only kill, exit, stop and sleep are allowed there.
+    ANY: any storage error. EIO: only an I/O error, since the step cannot be
+    undone.                                                                  */
 #define STELE_FAULT_POINTS(X) \
     X (open_before,             ANY,   "the ledger is about to be opened") \
-    X (open_locked,             ANY,   "its lock is held, the database is not open") \
-    X (open_configured,         ANY,   "the database is open, nothing was read or written") \
+    X (open_locked,             ANY,   "the lock is held, the database is not open yet") \
+    X (open_configured,         ANY,   "the database is open, nothing was read or written yet") \
     X (migrate_before,          ANY,   "before the transaction of a migration") \
     X (migrate_inside,          ANY,   "a migration ran, its transaction is open") \
     X (migrate_after,           PLAIN, "a migration is committed") \
@@ -29,14 +29,14 @@
     X (identify_after,          PLAIN, "the ledger has its id") \
     X (open_after,              PLAIN, "the ledger is open") \
     X (interrupt_all_before,    PLAIN, "rule 'all': before the running tasks are interrupted at a start") \
-    X (interrupt_all_after,     PLAIN, "rule 'all': they are interrupted, and that is committed") \
+    X (interrupt_all_after,     PLAIN, "rule 'all': they are interrupted and committed") \
     X (begin_before,            ANY,   "before BEGIN of a batch") \
     X (begin_after,             PLAIN, "a batch is open") \
     X (append_before,           ANY,   "before the rows of an event") \
     X (append_after,            PLAIN, "the rows of an event are in the open batch") \
     X (reject_before,           ANY,   "before a refused event is stored") \
-    X (reject_after,            PLAIN, "a refused event is in the open batch") \
-    X (retry_before,            PLAIN, "before a refused event is tried again") \
+    X (reject_after,            PLAIN, "the refused event is in the open batch") \
+    X (retry_before,            PLAIN, "before a refused event is retried") \
     X (producer_save_before,    ANY,   "before a producer's row is written") \
     X (producer_advance_before, ANY,   "before a producer's sequence moves in the batch") \
     X (fence_before,            ANY,   "before an instance is fenced in the ledger") \
@@ -45,26 +45,26 @@
     X (cursor_store_before,     ANY,   "before a follower's cursor is stored") \
     X (cursor_store_after,      PLAIN, "a follower's cursor is in the open batch") \
     X (flush_before,            ANY,   "before the changed states of tasks are written") \
-    X (commits_before,          ANY,   "before the row of commits") \
+    X (commits_before,          ANY,   "before the row of table commits is written") \
     X (commit_before,           ANY,   "before COMMIT") \
-    X (commit_after,            EIO,   "after COMMIT, before anybody is told") \
+    X (commit_after,            EIO,   "after COMMIT, before any ack or announcement") \
     X (high_water_before,       PLAIN, "a batch is committed, before the high-water mark is written") \
     X (high_water_after,        PLAIN, "the high-water mark is written, perhaps not synced") \
     X (rollback_before,         PLAIN, "before a batch is rolled back") \
     X (rollback_after,          PLAIN, "a batch was rolled back, its messages are kept") \
-    X (again_before,            PLAIN, "before a batch that was held back runs again") \
-    X (checkpoint_before,       ANY,   "before the write-ahead log is folded in") \
-    X (checkpoint_copied,       PLAIN, "its pages are in the file, which is not synced") \
-    X (checkpoint_after,        EIO,   "a step of that was done") \
+    X (again_before,            PLAIN, "before a deferred batch is retried") \
+    X (checkpoint_before,       ANY,   "before a checkpoint of the write-ahead log") \
+    X (checkpoint_copied,       PLAIN, "its pages are in the database file, which is not synced") \
+    X (checkpoint_after,        EIO,   "a step of a checkpoint was done") \
     X (close_before,            PLAIN, "before the ledger is closed") \
     X (close_after,             PLAIN, "the ledger is closed") \
-    X (input_taken,             PLAIN, "a message was received, nothing of it is in the batch") \
-    X (hello_before,            PLAIN, "before a hello is acted upon") \
-    X (goodbye_before,          PLAIN, "before a goodbye is acted upon") \
-    X (expire_before,           PLAIN, "a lease ran out, nothing was done about it") \
-    X (expire_after,            PLAIN, "it is in the open batch that the lease ran out") \
-    X (announce_before,         PLAIN, "before followers are told the new head") \
-    X (announce_after,          PLAIN, "followers were told the new head, nobody is acked") \
+    X (input_taken,             PLAIN, "a message was received, none of it is in the batch") \
+    X (hello_before,            PLAIN, "before a hello is processed") \
+    X (goodbye_before,          PLAIN, "before a goodbye is processed") \
+    X (expire_before,           PLAIN, "a lease expired, nothing was written yet") \
+    X (expire_after,            PLAIN, "the expiry of the lease is in the open batch") \
+    X (announce_before,         PLAIN, "before the new head is announced to followers") \
+    X (announce_after,          PLAIN, "the new head was announced, no ack was sent") \
     X (welcome_before,          PLAIN, "before a welcome is sent") \
     X (welcome_after,           PLAIN, "a welcome was sent") \
     X (ack_before,              PLAIN, "before an ack is sent") \
@@ -75,42 +75,42 @@
     X (answer_after,            PLAIN, "a durable publish by request was answered") \
     X (request_taken,           PLAIN, "a request was received") \
     X (request_answer_before,   PLAIN, "before a request is answered") \
-    X (redis_connected,         PLAIN, "Redis is connected, its position was not read") \
-    X (redis_aligned,           PLAIN, "the position that Redis has was read") \
+    X (redis_connected,         PLAIN, "Redis is connected, its position was not read yet") \
+    X (redis_aligned,           PLAIN, "the position of Redis was read") \
     X (exec_before,             PLAIN, "a transaction is queued, before EXEC is sent to Redis") \
-    X (exec_sent,               PLAIN, "EXEC was sent to Redis, its answer was not read") \
-    X (exec_after,              PLAIN, "Redis has answered EXEC") \
+    X (exec_sent,               PLAIN, "EXEC was sent to Redis, its reply was not read yet") \
+    X (exec_after,              PLAIN, "Redis has replied to EXEC") \
     X (rebuild_before,          PLAIN, "before the first step of a rebuild of Redis") \
     X (rebuild_wiping,          PLAIN, "Redis: between two steps of wiping") \
     X (rebuild_filling_tasks,   PLAIN, "Redis: between two steps of filling in tasks") \
     X (rebuild_filling_sessions, PLAIN, "Redis: between two steps of filling in sessions") \
     X (rebuild_finish,          PLAIN, "Redis: before the transaction that ends a rebuild") \
     X (rebuild_after,           PLAIN, "Redis is rebuilt") \
-    X (sweep_before,            PLAIN, "Redis: before terminal tasks leave their sets") \
-    X (sweep_after,             PLAIN, "Redis: terminal tasks have left their sets") \
-    X (recover_before,          PLAIN, "before a recovery that was asked for") \
+    X (sweep_before,            PLAIN, "Redis: before expired terminal tasks are removed from their sets") \
+    X (sweep_after,             PLAIN, "Redis: expired terminal tasks were removed from their sets") \
+    X (recover_before,          PLAIN, "before a requested recovery") \
     X (compare_before,          PLAIN, "before Redis is compared with the ledger") \
     X (compare_after,           PLAIN, "Redis was compared and repaired") \
-    X (feed_before,             PLAIN, "before an event goes to the feed") \
-    X (feed_after,              PLAIN, "an event went to the feed") \
-    X (push_before,             PLAIN, "before an event goes to pipeline-out") \
-    X (push_after,              PLAIN, "an event went to pipeline-out") \
-    X (cursor_asked,            PLAIN, "the pipeline has asked for its cursor to be stored") \
+    X (feed_before,             PLAIN, "before an event is sent to the feed") \
+    X (feed_after,              PLAIN, "an event was sent to the feed") \
+    X (push_before,             PLAIN, "before an event is sent to pipeline-out") \
+    X (push_after,              PLAIN, "an event was sent to pipeline-out") \
+    X (cursor_asked,            PLAIN, "the pipeline has requested that its cursor be stored") \
     X (start_ingest,            PLAIN, "start: before the writer") \
     X (start_followers,         PLAIN, "start: the writer runs, before the followers") \
     X (start_requests,          PLAIN, "start: the followers run, before the requests") \
-    X (start_ready,             PLAIN, "start: all runs, before that is said") \
+    X (start_ready,             PLAIN, "start: everything runs, before the broker reports it") \
     X (stop_begin,              PLAIN, "stop: nothing was done yet") \
-    X (stop_paused,             PLAIN, "stop: the writer takes no more and has committed") \
-    X (stop_cache,              PLAIN, "stop: Redis has followed") \
-    X (stop_feed,               PLAIN, "stop: the feed has followed") \
-    X (stop_pipeline,           PLAIN, "stop: the pipeline has followed") \
+    X (stop_paused,             PLAIN, "stop: the writer accepts no more events and has committed") \
+    X (stop_cache,              PLAIN, "stop: Redis has caught up") \
+    X (stop_feed,               PLAIN, "stop: the feed has caught up") \
+    X (stop_pipeline,           PLAIN, "stop: the pipeline has caught up") \
     X (stop_requests,           PLAIN, "stop: requests have ended") \
     X (stop_followers,          PLAIN, "stop: the followers have ended") \
     X (stop_ingest,             PLAIN, "stop: the writer has ended")
 
-/*  X (name, what is wrong then)
-    Faults of the program itself: with one of them a test of durability has to fail. */
+/*  X (name, effect)
+    Deliberate bugs: with one of them switched on, a test of durability must fail. */
 #define STELE_CONTROLS(X) \
     X (ack_before_commit,       "acks and naks are sent before the commit") \
     X (sync_normal,             "the ledger commits without waiting for the disk")

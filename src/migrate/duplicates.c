@@ -1,4 +1,4 @@
-/*  duplicates - records that claim the same id
+/*  duplicates - records with the same id
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -9,26 +9,25 @@
 #include <stdlib.h>
 #include <string.h>
 #include <uthash.h>
+#include "base/memory.h"
 #include "migrate/duplicates.h"
 
 typedef struct {
     UT_hash_handle hh;
     int64_t rank;
-    size_t count, winner;           // Records of the id, and which of them stands
-    json_t *records;                // That came again; NULL: none, or it is alone
+    size_t count, winner;           // Number of records, and which of them is imported
+    json_t *records;                // Passed to duplicates_resolve so far; NULL: none, or only one record
     char id [];
-} s_claim_t;
+} s_entry_t;
 
 struct duplicates {
-    s_claim_t *claims;
+    s_entry_t *entries;
 };
 
 duplicates_t *
 duplicates_new (void)
 {
-    duplicates_t *self = calloc (1, sizeof *self);
-    assert (self);
-    return self;
+    return STELE_NEW (duplicates_t);
 }
 
 void
@@ -37,11 +36,11 @@ duplicates_destroy (duplicates_t **self_p)
     duplicates_t *self = *self_p;
     if (!self)
         return;
-    s_claim_t *claim, *next;
-    HASH_ITER (hh, self->claims, claim, next) {
-        HASH_DELETE (hh, self->claims, claim);
-        json_decref (claim->records);
-        free (claim);
+    s_entry_t *entry, *next;
+    HASH_ITER (hh, self->entries, entry, next) {
+        HASH_DELETE (hh, self->entries, entry);
+        json_decref (entry->records);
+        free (entry);
     }
     free (self);
     *self_p = NULL;
@@ -50,40 +49,39 @@ duplicates_destroy (duplicates_t **self_p)
 void
 duplicates_add (duplicates_t *self, const char *id, int64_t rank)
 {
-    s_claim_t *claim;
+    s_entry_t *entry;
     size_t size = strlen (id);
-    HASH_FIND (hh, self->claims, id, size, claim);
-    if (!claim) {
-        claim = calloc (1, sizeof *claim + size + 1);
-        assert (claim);
-        memcpy (claim->id, id, size);
-        claim->rank = rank;
-        HASH_ADD_KEYPTR (hh, self->claims, claim->id, size, claim);
+    HASH_FIND (hh, self->entries, id, size, entry);
+    if (!entry) {
+        entry = stele_memory_new (sizeof *entry + size + 1);
+        memcpy (entry->id, id, size);
+        entry->rank = rank;
+        HASH_ADD_KEYPTR (hh, self->entries, entry->id, size, entry);
     }
-    if (rank >= claim->rank) {
-        claim->rank = rank;
-        claim->winner = claim->count;
+    if (rank >= entry->rank) {
+        entry->rank = rank;
+        entry->winner = entry->count;
     }
-    claim->count++;
+    entry->count++;
 }
 
 json_t *
-duplicates_settle (duplicates_t *self, const char *id, json_t *record, json_t **others)
+duplicates_resolve (duplicates_t *self, const char *id, json_t *record, json_t **others)
 {
-    s_claim_t *claim;
-    HASH_FIND (hh, self->claims, id, strlen (id), claim);
-    assert (claim);
+    s_entry_t *entry;
+    HASH_FIND (hh, self->entries, id, strlen (id), entry);
+    assert (entry);
     *others = NULL;
-    if (claim->count == 1)
+    if (entry->count == 1)
         return record;
-    if (!claim->records)
-        claim->records = json_array ();
-    json_array_append_new (claim->records, record);
-    if (json_array_size (claim->records) < claim->count)
+    if (!entry->records)
+        entry->records = json_array ();
+    json_array_append_new (entry->records, record);
+    if (json_array_size (entry->records) < entry->count)
         return NULL;
-    record = json_incref (json_array_get (claim->records, claim->winner));
-    json_array_remove (claim->records, claim->winner);
-    *others = claim->records;
-    claim->records = NULL;
+    record = json_incref (json_array_get (entry->records, entry->winner));
+    json_array_remove (entry->records, entry->winner);
+    *others = entry->records;
+    entry->records = NULL;
     return record;
 }

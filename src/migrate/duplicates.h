@@ -1,8 +1,8 @@
-/*  duplicates - records that claim the same id
+/*  duplicates - records with the same id
 
-    A ledger has one record of an id, an earlier system without keys may have several.
-    All ids are added first, in the order of the records; then each record comes again
-    and the last one of an id brings the one that stands, with the others.
+    A ledger has one record per id, an earlier system without keys may have several.
+    Add all ids first, in the order of the records; then pass each record: the last one
+    of an id returns the record to import, and the others.
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -22,14 +22,14 @@ duplicates_t *
 void
     duplicates_destroy (duplicates_t **self_p);
 
-/*  A record of that id. The highest rank stands, of equal ones the last.    */
+/*  Add a record of that id. The highest rank is imported, of equal ones the last. */
 void
     duplicates_add (duplicates_t *self, const char *id, int64_t rank);
 
-/*  The same records in the same order. Takes the record. Caller owns return value, the one
-    that stands, and 'others', an array, NULL where there are none. NULL: more of that id
-    are to come.                                                             */
+/*  Pass the same records in the same order. Takes the record. Returns the record to import, and
+    the others of that id as an array (NULL: none); caller owns both. NULL: more records of
+    that id follow.                                                          */
 json_t *
-    duplicates_settle (duplicates_t *self, const char *id, json_t *record, json_t **others);
+    duplicates_resolve (duplicates_t *self, const char *id, json_t *record, json_t **others);
 
 #endif

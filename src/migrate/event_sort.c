@@ -1,13 +1,13 @@
-/*  event_sort - events on their way into order
+/*  event_sort - sort events by time
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
     file, You can obtain one at https://mozilla.org/MPL/2.0/.
 */
 
-#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
+#include "base/memory.h"
 #include "migrate/event_sort.h"
 
 typedef struct { int64_t order, offset; size_t size; } s_place_t;
@@ -25,8 +25,7 @@ stele_event_sort_new (void)
     FILE *file = tmpfile ();
     if (!file)
         return NULL;
-    stele_event_sort_t *self = calloc (1, sizeof *self);
-    assert (self);
+    stele_event_sort_t *self = STELE_NEW (stele_event_sort_t);
     self->file = file;
     return self;
 }
@@ -46,18 +45,13 @@ stele_event_sort_destroy (stele_event_sort_t **self_p)
 void
 stele_event_sort_add (stele_event_sort_t *self, int64_t order, const char *text, size_t size)
 {
-    if (self->count == self->room) {
-        self->room = self->room? self->room * 2: 1024;
-        self->places = realloc (self->places, self->room * sizeof *self->places);
-        assert (self->places);
-    }
-    //  A write that fails is told by stele_event_sort_write
+    self->places = stele_array_must_grow (self->places, &self->room, self->count + 1, sizeof *self->places);
     fwrite (text, 1, size, self->file);
     self->places [self->count++] = (s_place_t) { order, self->offset, size };
     self->offset += (int64_t) size;
 }
 
-//  Offsets ascend as events were added
+//  Offsets ascend in the order in which events were added
 static int
 s_compare (const void *one, const void *other)
 {
@@ -81,11 +75,7 @@ stele_event_sort_write (stele_event_sort_t *self, FILE *file)
     int rc = 0;
     for (size_t i = 0; i < self->count && rc == 0; i++) {
         const s_place_t *place = &self->places [i];
-        if (place->size > room) {
-            room = place->size * 2;
-            text = realloc (text, room);
-            assert (text);
-        }
+        text = stele_array_must_grow (text, &room, place->size, 1);
         if (fseeko (self->file, place->offset, SEEK_SET)
         ||  fread (text, 1, place->size, self->file) != place->size
         ||  fwrite (text, 1, place->size, file) != place->size || putc ('\n', file) == EOF)

@@ -1,7 +1,6 @@
-/*  event_sort - events on their way into order
+/*  event_sort - sort events by time
 
-    Events come record by record, and go by their times. They wait in a file; only where
-    each lies is in memory.
+    The texts are in a temporary file; only their orders and offsets are in memory.
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -16,18 +15,18 @@
 
 typedef struct stele_event_sort stele_event_sort_t;
 
-/*  NULL: there is no temporary file, errno says why. Caller owns return value. */
+/*  NULL: no temporary file, see errno. Caller owns return value.            */
 stele_event_sort_t *
     stele_event_sort_new (void);
 void
     stele_event_sort_destroy (stele_event_sort_t **self_p);
 
-/*  Add an event that comes after those of a smaller order, and after those of the same
-    order that were added before.                                            */
+/*  Add an event. It is sorted after those of a smaller order, and after those of the same
+    order that were added before. Write errors are reported by stele_event_sort_write. */
 void
     stele_event_sort_add (stele_event_sort_t *self, int64_t order, const char *text, size_t size);
 
-/*  Write all, a line each, in order. 0, or -1 with errno.                   */
+/*  Write all events in order, one per line. Returns 0, or -1 with errno.    */
 int
     stele_event_sort_write (stele_event_sort_t *self, FILE *file);
 

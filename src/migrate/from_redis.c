@@ -1,7 +1,7 @@
-/*  from_redis - tasks of which only a key in Redis is left
+/*  from_redis - convert tasks of which only a key in Redis remains
 
     A key holds one JSON string: id, role, branch, state, last_error, provider, model.
-    It was written when it will expire, less a day.
+    It was written one day before its expiry.
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -9,25 +9,23 @@
 */
 
 #include "config.h"
-#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
+#include "base/memory.h"
 #include "cache/redis/redis_keys.h"
 #include "migrate/convert.h"
 #include "migrate/duplicates.h"
-#include "model/lifecycle.h"
 #include "stele_error.h"
 
 #define EXPIRY_MS 86400000
 
-//  Keys are read once and held: which of those with one id stands is known at the end
+//  Keys are read once and kept: which of several with one id is imported is known at the end
 typedef struct {
     stele_migrate_t *migrate;
     stele_redis_key_t *keys;
-    char **ids;                     // Of each key the id that it claims
-    size_t count, room;
+    char **ids;                     // Of the records in them
+    size_t count, key_room, id_room;
     duplicates_t *duplicates;
 } s_source_t;
 
@@ -40,14 +38,14 @@ s_take_fields (convert_t *convert, json_t *event, const char *id)
     if (!convert_take_field (convert, event, "description", "description"))
         json_object_set_new (event, "description", json_string (""));
     if (!convert_take_field (convert, event, "role", "role")) {
-        convert_odd (convert, "it has no role: 'unknown' is taken");
+        convert_report (convert, "it has no role: set to 'unknown'");
         json_object_set_new (event, "role", json_string ("unknown"));
     }
     for (size_t i = 0; i < sizeof fields / sizeof fields [0]; i++)
         convert_take_field (convert, event, fields [i], fields [i]);
 }
 
-//  task.created, and its state where that is another one or there was an error
+//  task.created, and a change of state if it is not queued or there was an error
 static void
 s_emit (convert_t *convert, const char *id, int64_t time_us)
 {
@@ -55,7 +53,7 @@ s_emit (convert_t *convert, const char *id, int64_t time_us)
     s_take_fields (convert, created, id);
     int state = convert_take_word (convert, "state status", STELE_VOCABULARY_TASK_STATE, STELE_TASK_PAUSED);
     if (state == 0) {
-        convert_odd (convert, "it has no state: queued is taken");
+        convert_report (convert, "it has no state: set to queued");
         state = STELE_TASK_QUEUED;
     }
     json_t *changed = convert_event ("task.state_changed", time_us, "task_id", id);
@@ -64,7 +62,7 @@ s_emit (convert_t *convert, const char *id, int64_t time_us)
     bool error = convert_take_error (convert, changed, "last_error error_message");
     convert_keep_rest (convert);
     convert_attach (convert, created, "metadata");
-    //  The order of keys is all there is: those of one moment stay in it
+    //  Events of one time remain in the order of the keys
     convert_emit (convert, time_us, created);
     if (state != STELE_TASK_QUEUED || error)
         convert_emit (convert, time_us, changed);
@@ -72,7 +70,7 @@ s_emit (convert_t *convert, const char *id, int64_t time_us)
         json_decref (changed);
 }
 
-//  What of a key is the id
+//  The id in a key
 static const char *
 s_suffix (const stele_redis_key_t *key, size_t *size)
 {
@@ -82,7 +80,7 @@ s_suffix (const stele_redis_key_t *key, size_t *size)
     return suffix;
 }
 
-//  Its own id, where it has one that can be, else that of its key. Caller frees.
+//  The record's own id if it is valid, else that of its key. Caller frees.
 static char *
 s_id_of (const json_t *columns, const stele_redis_key_t *key, bool *own)
 {
@@ -119,16 +117,16 @@ s_take_id (convert_t *convert, const stele_redis_key_t *key)
 {
     bool own;
     char *id = s_id_of (convert->columns, key, &own);
-    char *said = convert_take_text (convert, "id task_id");
-    if (said && *said && !own)
-        convert_keep (convert, "id", json_string (said));
-    free (said);
+    char *stated = convert_take_text (convert, "id task_id");
+    if (stated && *stated && !own)
+        convert_keep (convert, "id", json_string (stated));
+    free (stated);
     if (own && !s_names_key (id, key))
-        convert_odd (convert, "its id is '%s', which is not that of the key: the id stands", id);
+        convert_report (convert, "its id '%s' differs from that of the key: the id is imported", id);
     if (*id)
         snprintf (convert->id, sizeof convert->id, "%s", id);
     if (!own)
-        convert_odd (convert, *id? "it has no id: that of the key is taken": "neither it nor its key has an id");
+        convert_report (convert, *id? "it has no id: set to that of the key": "neither it nor its key has an id");
     return id;
 }
 
@@ -142,7 +140,7 @@ s_parse (const stele_redis_key_t *key, size_t *words)
     return NULL;
 }
 
-//  What the others of its id are kept as
+//  The form in which a duplicate is kept
 static json_t *
 s_record (const stele_redis_key_t *key)
 {
@@ -160,7 +158,7 @@ s_emit_key (s_source_t *self, const stele_redis_key_t *key, json_t *others)
     size_t words;
     json_t *columns = s_parse (key, &words);
     bool readable = columns != NULL;
-    //  Whatever is kept of it has the form of the protocol
+    //  Kept values must have the form of the protocol
     const char *name;
     json_t *value;
     json_object_foreach (columns, name, value)
@@ -168,73 +166,59 @@ s_emit_key (s_source_t *self, const stele_redis_key_t *key, json_t *others)
     convert_start (&convert, self->migrate, "redis", readable? columns: json_object ());
     snprintf (convert.id, sizeof convert.id, "%.*s", (int) key->key_size, key->key);
     if (!readable) {
-        convert_odd (&convert, "its value is no JSON object: kept as it is in migrated.value");
+        convert_report (&convert, "its value is not a JSON object: kept unchanged in migrated.value");
         convert_keep (&convert, "value", convert_text (key->text, key->size));
     }
     char *id = s_take_id (&convert, key);
-    convert_say_words (&convert, "its value", readable? words: 0);
+    convert_report_bare_words (&convert, "its value", readable? words: 0);
     convert_keep_others (&convert, others, "the key of that name (else the last key)");
-    migrate_task_known (self->migrate, id);
+    migrate_add_task (self->migrate, id);
     int64_t time_us = key->expires_ms > EXPIRY_MS? (key->expires_ms - EXPIRY_MS) * 1000: 0;
     if (!time_us)
-        convert_odd (&convert, "it never expires, so nothing says when it was written: its time is that of the migration");
+        convert_report (&convert, "it has no expiry, which would give its time: set to the time of the migration");
     s_emit (&convert, id, time_us);
     free (id);
     convert_end (&convert);
 }
 
-//  The key, or the one that stands for all of its id once they have come
+//  Emit a key, or of several with one id the chosen one after the last
 static void
-s_settle_key (s_source_t *self, size_t number)
+s_resolve_key (s_source_t *self, size_t number)
 {
     json_t *others;
     self->migrate->counts.tasks++;
-    json_t *stands = duplicates_settle (self->duplicates, self->ids [number], json_integer ((json_int_t) number), &others);
-    if (!stands)
+    json_t *chosen = duplicates_resolve (self->duplicates, self->ids [number], json_integer ((json_int_t) number), &others);
+    if (!chosen)
         return;
     for (size_t i = 0; i < json_array_size (others); i++)
         json_array_set_new (others, i, s_record (&self->keys [json_integer_value (json_array_get (others, i))]));
-    s_emit_key (self, &self->keys [json_integer_value (stands)], others);
-    json_decref (stands);
-}
-
-static char *
-s_copy (const char *bytes, size_t size)
-{
-    char *copy = malloc (size + 1);
-    assert (copy);
-    memcpy (copy, bytes, size);
-    copy [size] = 0;
-    return copy;
+    s_emit_key (self, &self->keys [json_integer_value (chosen)], others);
+    json_decref (chosen);
 }
 
 static int
-s_hold_key (const stele_redis_key_t *key, void *arg)
+s_keep_key (const stele_redis_key_t *key, void *arg)
 {
     s_source_t *self = arg;
     if (!key->text) {
         convert_t convert;
         convert_start (&convert, self->migrate, "redis", json_object ());
         snprintf (convert.id, sizeof convert.id, "%.*s", (int) key->key_size, key->key);
-        convert_odd (&convert, "it is not a string, so no task of an earlier system: left out");
+        convert_report (&convert, "it is not a string, so not a task of an earlier system: skipped");
         convert_end (&convert);
         return 0;
     }
-    if (self->count == self->room) {
-        self->room = self->room? self->room * 2: 1024;
-        self->keys = realloc (self->keys, self->room * sizeof *self->keys);
-        self->ids = realloc (self->ids, self->room * sizeof *self->ids);
-        assert (self->keys && self->ids);
-    }
-    stele_redis_key_t *held = &self->keys [self->count];
-    *held = *key;
-    held->key = s_copy (key->key, key->key_size);
-    held->text = s_copy (key->text, key->size);
+    self->keys = stele_array_must_grow (self->keys, &self->key_room, self->count + 1, sizeof *self->keys);
+    self->ids = stele_array_must_grow (self->ids, &self->id_room, self->count + 1, sizeof *self->ids);
+    stele_redis_key_t *kept = &self->keys [self->count];
+    *kept = *key;
+    kept->key = stele_memory_copy (key->key, key->key_size);
+    kept->text = stele_memory_copy (key->text, key->size);
     size_t words;
-    json_t *columns = s_parse (held, &words);
+    json_t *columns = s_parse (kept, &words);
     bool own;
-    char *id = s_id_of (columns, held, &own);
-    duplicates_add (self->duplicates, id, s_names_key (id, held));
+    char *id = s_id_of (columns, kept, &own);
+    duplicates_add (self->duplicates, id, s_names_key (id, kept));
     json_decref (columns);
     self->ids [self->count++] = id;
     return 0;
@@ -244,16 +228,16 @@ int
 stele_migrate_from_redis (stele_migrate_t *migrate, const char *url, const char *pattern,
     int timeout_ms, char *error, size_t error_size)
 {
-    migrate->spool = stele_event_sort_new ();
-    if (!migrate->spool) {
-        snprintf (error, error_size, "a temporary file: %s", strerror (errno));
+    migrate->sort = stele_event_sort_new ();
+    if (!migrate->sort) {
+        snprintf (error, error_size, "cannot create a temporary file: %s", strerror (errno));
         return STELE_EIO;
     }
     s_source_t self = { .migrate = migrate, .duplicates = duplicates_new () };
-    int rc = stele_redis_keys (url, pattern, timeout_ms, s_hold_key, &self, error, error_size);
+    int rc = stele_redis_keys (url, pattern, timeout_ms, s_keep_key, &self, error, error_size);
     for (size_t i = 0; i < self.count; i++) {
         if (rc == 0)
-            s_settle_key (&self, i);
+            s_resolve_key (&self, i);
     }
     for (size_t i = 0; i < self.count; i++) {
         free ((char *) self.keys [i].key);

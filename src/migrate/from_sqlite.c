@@ -1,4 +1,4 @@
-/*  from_sqlite - the tables of the earlier system, row by row
+/*  from_sqlite - convert the tables of an earlier system, row by row
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -6,12 +6,12 @@
 */
 
 #include "config.h"
-#include <assert.h>
 #include <ctype.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include "base/memory.h"
 #include "migrate/sqlite_source.h"
 #include "stele_error.h"
 
@@ -46,7 +46,7 @@ sqlite_columns (const stele_sqlite_file_row_t *row)
     return columns;
 }
 
-//  The id of a row as it will be taken: NULL, it has none that can be. Caller frees.
+//  The id that sqlite_take_id will take; NULL: no valid id. Caller frees.
 static char *
 s_peek_id (const sqlite_source_t *self, const json_t *columns)
 {
@@ -61,7 +61,7 @@ s_peek_id (const sqlite_source_t *self, const json_t *columns)
         if (some)
             return NULL;
     }
-    return self->otherwise? strdup (self->otherwise): NULL;
+    return self->otherwise? stele_memory_copy (self->otherwise, strlen (self->otherwise)): NULL;
 }
 
 static int64_t
@@ -79,7 +79,7 @@ s_peek_updated (const json_t *columns)
 }
 
 static int
-s_survey (const stele_sqlite_file_row_t *row, void *arg)
+s_add_id (const stele_sqlite_file_row_t *row, void *arg)
 {
     sqlite_source_t *self = arg;
     json_t *columns = sqlite_columns (row);
@@ -92,51 +92,48 @@ s_survey (const stele_sqlite_file_row_t *row, void *arg)
 }
 
 json_t *
-sqlite_settle (sqlite_source_t *self, const stele_sqlite_file_row_t *row, json_t **others)
+sqlite_resolve (sqlite_source_t *self, const stele_sqlite_file_row_t *row, json_t **others)
 {
     *others = NULL;
     json_t *columns = sqlite_columns (row);
     char *id = s_peek_id (self, columns);
     if (id)
-        columns = duplicates_settle (self->duplicates, id, columns, others);
+        columns = duplicates_resolve (self->duplicates, id, columns, others);
     free (id);
     return columns;
 }
 
 void
-sqlite_name (convert_t *convert, const char *id)
+sqlite_set_id (convert_t *convert, const char *id)
 {
     snprintf (convert->id, sizeof convert->id, "%s", id);
 }
 
-//  The id of a record; one without gets a number
 char *
 sqlite_take_id (sqlite_source_t *self, convert_t *convert, const char *column)
 {
     char *id = convert_take_text (convert, column);
     if (id && *id && strlen (id) <= 255) {
-        sqlite_name (convert, id);
+        sqlite_set_id (convert, id);
         return id;
     }
     char made [64];
-    snprintf (made, sizeof made, "migrated-%s-%lld", convert->table, (long long) ++self->numberless);
-    sqlite_name (convert, made);
-    convert_odd (convert, "it has no id that can be: it gets this one");
+    snprintf (made, sizeof made, "migrated-%s-%lld", convert->table, (long long) ++self->without_id);
+    sqlite_set_id (convert, made);
+    convert_report (convert, "it has no valid id: set to this one");
     if (id)
         convert_keep (convert, column, json_string (id));
     free (id);
-    id = strdup (made);
-    assert (id);
-    return id;
+    return stele_memory_copy (made, strlen (made));
 }
 
 int64_t
-sqlite_take_moment (convert_t *convert, const char *names, sqlite_owner_t *owner)
+sqlite_take_row_time (convert_t *convert, const char *names, sqlite_owner_t *owner)
 {
     int64_t time_us;
     if (!convert_take_time (convert, names, &time_us)) {
         time_us = owner->last_us;
-        convert_odd (convert, "it has no time: that of the row before it is taken");
+        convert_report (convert, "it has no time: set to that of the previous row");
     }
     owner->last_us = time_us;
     return time_us;
@@ -149,7 +146,6 @@ sqlite_take_user (convert_t *convert, json_t *event, const json_t *user)
         json_object_set (event, "user_id", (json_t *) user);
 }
 
-//  Rows of a table that belong to an id, where there is such a table
 int
 sqlite_rows_of (sqlite_source_t *self, const char *table, const char *column, const char *id,
     stele_sqlite_file_fn *fn, sqlite_owner_t *owner)
@@ -164,7 +160,7 @@ sqlite_require (convert_t *convert, json_t *event, const char *field, const char
 {
     if (convert_take_field (convert, event, field, names))
         return;
-    convert_odd (convert, "it has no %s: '%s' is taken", field, otherwise);
+    convert_report (convert, "it has no %s: set to '%s'", field, otherwise);
     json_object_set_new (event, field, json_string (otherwise));
 }
 
@@ -176,16 +172,15 @@ sqlite_orphan (sqlite_owner_t *owner, convert_t *convert, const char *column, co
         if (id)
             convert_keep (convert, column, json_string (id));
         free (id);
-        id = strdup ("migrated-without-owner");
-        assert (id);
+        id = stele_memory_copy ("migrated-without-owner", strlen ("migrated-without-owner"));
     }
-    sqlite_name (convert, id);
-    convert_odd (convert, "there is no such %s: it comes without its record", what);
+    sqlite_set_id (convert, id);
+    convert_report (convert, "no such %s: imported without its record", what);
     owner->id = id;
     return id;
 }
 
-//  -- the whole of it --------------------------------------------------------------------------
+//  -- the whole source --------------------------------------------------------------------------
 
 static const char *const s_tables [] = {
     "tasks", "task_history", "task_outputs", "task_metrics", "cli_sessions", "cli_session_commands",
@@ -193,14 +188,14 @@ static const char *const s_tables [] = {
 };
 
 static void
-s_say_unknown (const char *table, int64_t rows, void *arg)
+s_report_unknown_table (const char *table, int64_t rows, void *arg)
 {
     stele_migrate_t *migrate = arg;
     for (size_t i = 0; i < sizeof s_tables / sizeof s_tables [0]; i++)
         if (strcasecmp (table, s_tables [i]) == 0)
             return;
     char what [128];
-    snprintf (what, sizeof what, "a table that is not known, with %lld rows: it does not come along", (long long) rows);
+    snprintf (what, sizeof what, "unknown table with %lld rows: skipped", (long long) rows);
     migrate->counts.odd++;
     migrate->odd_fn (table, "", what, migrate->odd_arg);
 }
@@ -213,19 +208,19 @@ s_check_columns (sqlite_source_t *self, char *error, size_t error_size)
         { "cli_session_commands", "session_id" }
     };
     if (stele_sqlite_file_is_ledger (self->source)) {
-        snprintf (error, error_size, "it is a ledger of Stele: 'stele export' from its broker and "
-            "'stele import' into another move it");
+        snprintf (error, error_size, "it is a ledger of Stele: 'stele export' from its broker, then "
+            "'stele import' into another one");
         return STELE_ELEDGER;
     }
     if (!stele_sqlite_file_has_table (self->source, "tasks")
     &&  !stele_sqlite_file_has_table (self->source, "cli_sessions")) {
-        snprintf (error, error_size, "it has neither a table tasks nor cli_sessions: it is not one of the earlier system");
+        snprintf (error, error_size, "no table tasks or cli_sessions: not a database of an earlier system");
         return STELE_ELEDGER;
     }
     for (size_t i = 0; i < sizeof needed / sizeof needed [0]; i++)
         if (stele_sqlite_file_has_table (self->source, needed [i].table)
         && !stele_sqlite_file_has_column (self->source, needed [i].table, needed [i].column)) {
-            snprintf (error, error_size, "its table %s has no column %s: whose rows they are is not known",
+            snprintf (error, error_size, "table %s has no column %s: the owners of its rows are unknown",
                 needed [i].table, needed [i].column);
             return STELE_ELEDGER;
         }
@@ -241,7 +236,7 @@ s_take_table (sqlite_source_t *self, const char *table, const char *key, const c
     self->key = key;
     self->otherwise = otherwise;
     self->duplicates = duplicates_new ();
-    int rc = stele_sqlite_file_rows (self->source, table, NULL, NULL, s_survey, self);
+    int rc = stele_sqlite_file_rows (self->source, table, NULL, NULL, s_add_id, self);
     if (rc == 0)
         rc = stele_sqlite_file_rows (self->source, table, NULL, NULL, fn, self);
     duplicates_destroy (&self->duplicates);
@@ -264,9 +259,9 @@ int
 stele_migrate_from_sqlite (stele_migrate_t *migrate, const char *path,
     char *error, size_t error_size)
 {
-    migrate->spool = stele_event_sort_new ();
-    if (!migrate->spool) {
-        snprintf (error, error_size, "a temporary file: %s", strerror (errno));
+    migrate->sort = stele_event_sort_new ();
+    if (!migrate->sort) {
+        snprintf (error, error_size, "cannot create a temporary file: %s", strerror (errno));
         return STELE_EIO;
     }
     sqlite_source_t self = { .migrate = migrate, .source = stele_sqlite_file_open (path, error, error_size) };
@@ -278,7 +273,7 @@ stele_migrate_from_sqlite (stele_migrate_t *migrate, const char *path,
     int rc = s_check_columns (&self, error, error_size);
     bool checked = rc == 0;
     if (checked)
-        stele_sqlite_file_tables (self.source, s_say_unknown, migrate);
+        stele_sqlite_file_tables (self.source, s_report_unknown_table, migrate);
     if (rc == 0)
         rc = s_take_table (&self, "tasks", self.task_key, NULL, sqlite_take_task);
     if (rc == 0)

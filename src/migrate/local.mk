@@ -1,7 +1,10 @@
-# What an earlier system kept, as events. Part of the program stele, not of the library.
+# Records of an earlier system, converted into events. Part of the program stele, not of the library.
 noinst_LTLIBRARIES += src/migrate/libmigrate.la
 src_migrate_libmigrate_la_SOURCES = \
     src/migrate/convert.c src/migrate/convert.h \
+    src/migrate/convert_field.c \
+    src/migrate/convert_value.c \
+    src/migrate/convert_word.c \
     src/migrate/duplicates.c src/migrate/duplicates.h \
     src/migrate/event_sort.c src/migrate/event_sort.h \
     src/migrate/from_redis.c \

@@ -1,20 +1,19 @@
-/*  migrate - what an earlier system kept, as events
+/*  migrate - convert the records of an earlier system into events
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
     file, You can obtain one at https://mozilla.org/MPL/2.0/.
 */
 
-#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
+#include "base/memory.h"
 #include "migrate/convert.h"
 
 stele_migrate_t *
 stele_migrate_new (stele_migrate_odd_fn *fn, void *arg)
 {
-    stele_migrate_t *self = calloc (1, sizeof *self);
-    assert (self);
+    stele_migrate_t *self = STELE_NEW (stele_migrate_t);
     self->odd_fn = fn;
     self->odd_arg = arg;
     self->spellings = json_object ();
@@ -31,22 +30,16 @@ stele_migrate_destroy (stele_migrate_t **self_p)
         free (self->tasks [i]);
     free (self->tasks);
     json_decref (self->spellings);
-    stele_event_sort_destroy (&self->spool);
+    stele_event_sort_destroy (&self->sort);
     free (self);
     *self_p = NULL;
 }
 
 void
-migrate_task_known (stele_migrate_t *self, const char *task_id)
+migrate_add_task (stele_migrate_t *self, const char *task_id)
 {
-    if (self->task_count == self->task_room) {
-        self->task_room = self->task_room? self->task_room * 2: 1024;
-        self->tasks = realloc (self->tasks, self->task_room * sizeof *self->tasks);
-        assert (self->tasks);
-    }
-    self->tasks [self->task_count] = strdup (task_id);
-    assert (self->tasks [self->task_count]);
-    self->task_count++;
+    self->tasks = stele_array_must_grow (self->tasks, &self->task_room, self->task_count + 1, sizeof *self->tasks);
+    self->tasks [self->task_count++] = stele_memory_copy (task_id, strlen (task_id));
 }
 
 void
@@ -66,5 +59,5 @@ stele_migrate_counts (const stele_migrate_t *self)
 int
 stele_migrate_write (stele_migrate_t *self, FILE *file)
 {
-    return stele_event_sort_write (self->spool, file);
+    return stele_event_sort_write (self->sort, file);
 }

@@ -1,9 +1,9 @@
-/*  migrate - what an earlier system kept, as events
+/*  migrate - convert the records of an earlier system into events
 
-    Reads all of a source, writes nothing to it, and makes the events that lead to the
-    same records. What has no place in an event is kept beside it: in metadata of a
-    task under the key "migrated", in other events under an unknown key of that name.
-    Whatever had to be guessed is told, record by record.
+    Reads a whole source, writes nothing to it, and creates the events that lead to the
+    same records. Values without a place in an event are kept under the key "migrated":
+    in the metadata of a task, in other events as an unknown key. Every guess is
+    reported, record by record.
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -18,7 +18,7 @@
 
 typedef struct stele_migrate stele_migrate_t;
 
-/*  Something that was odd about a record, and what was made of it.          */
+/*  Reports something unusual about a record, and how it was resolved.       */
 typedef void (stele_migrate_odd_fn) (const char *table, const char *id, const char *what, void *arg);
 
 /*  Caller owns return value.                                                */
@@ -27,7 +27,7 @@ stele_migrate_t *
 void
     stele_migrate_destroy (stele_migrate_t **self_p);
 
-/*  Read a source. 0, or a code with why in 'error': then there is nothing of use. */
+/*  Read a source. Returns 0, or a code with the reason in 'error': then discard the object. */
 int
     stele_migrate_from_sqlite (stele_migrate_t *self, const char *path,
         char *error, size_t error_size);
@@ -35,22 +35,22 @@ int
     stele_migrate_from_redis (stele_migrate_t *self, const char *url, const char *pattern,
         int timeout_ms, char *error, size_t error_size);
 
-/*  Write the events, one JSON object a line, in the order of their times. The same source
-    gives the same bytes. 0, or -1 with errno.                               */
+/*  Write the events in the order of their times, one JSON object per line. The same source
+    gives the same bytes. Returns 0, or -1 with errno.                       */
 int
     stele_migrate_write (stele_migrate_t *self, FILE *file);
 
 typedef struct {
     int64_t tasks, history, outputs, metrics, sessions, commands, preferences;  // Rows read
-    int64_t events;                 // Made of them
-    int64_t odd;                    // Times the function was called
-    int64_t failed;                 // Records with events that no broker would take: publish nothing
+    int64_t events;                 // Created
+    int64_t odd;                    // Reports
+    int64_t failed;                 // Records with events that a broker would refuse: publish nothing
 } stele_migrate_counts_t;
 
 stele_migrate_counts_t
     stele_migrate_counts (const stele_migrate_t *self);
 
-/*  Ids of the tasks, in the order they were read. A function that returns false ends it. */
+/*  Call fn for the ids of the tasks, in the order they were read, until it returns false. */
 typedef _Bool (stele_migrate_task_fn) (const char *task_id, void *arg);
 void
     stele_migrate_tasks (const stele_migrate_t *self, stele_migrate_task_fn *fn, void *arg);

@@ -1,4 +1,4 @@
-/*  sqlite_sessions - CLI sessions, their commands, and preferences of the earlier system
+/*  sqlite_sessions - convert the CLI sessions, commands and preferences of an earlier system
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -6,10 +6,8 @@
 */
 
 #include "config.h"
-#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include "migrate/sqlite_source.h"
 
 //  -- sessions -----------------------------------------------------------------------------
@@ -19,7 +17,7 @@ s_emit_command (sqlite_owner_t *owner, convert_t *convert)
 {
     json_decref (convert_take (convert, "id"));
     json_decref (convert_take (convert, "session_id"));
-    int64_t time_us = sqlite_take_moment (convert, SQLITE_TIMES, owner);
+    int64_t time_us = sqlite_take_row_time (convert, SQLITE_TIMES, owner);
     json_t *event = convert_event ("session.command_executed", time_us, "session_id", owner->id);
     sqlite_require (convert, event, "command", "command", "");
     convert_take_field (convert, event, "output", "output");
@@ -37,7 +35,7 @@ s_take_command (const stele_sqlite_file_row_t *row, void *arg)
     sqlite_owner_t *owner = arg;
     convert_t convert;
     convert_start (&convert, owner->source->migrate, "cli_session_commands", sqlite_columns (row));
-    sqlite_name (&convert, owner->id);
+    sqlite_set_id (&convert, owner->id);
     owner->source->migrate->counts.commands++;
     s_emit_command (owner, &convert);
     convert_end (&convert);
@@ -68,7 +66,7 @@ s_emit_start (convert_t *convert, timeline_t *timeline, json_t *event, int state
     convert_emit (convert, timeline_order (timeline, timeline->created_us), event);
 }
 
-//  Its state, where the start did not give it, and the time of its last change
+//  The state, if the start did not set it, and the time of the last change
 static void
 s_emit_end (convert_t *convert, timeline_t *timeline, const char *id, int state)
 {
@@ -91,7 +89,7 @@ sqlite_take_session (const stele_sqlite_file_row_t *row, void *arg)
 {
     sqlite_source_t *self = arg;
     convert_t convert;
-    json_t *others, *columns = sqlite_settle (self, row, &others);
+    json_t *others, *columns = sqlite_resolve (self, row, &others);
     self->migrate->counts.sessions++;
     if (!columns)
         return 0;
@@ -109,7 +107,7 @@ sqlite_take_session (const stele_sqlite_file_row_t *row, void *arg)
     convert_take_field (&convert, event, "auth_prompt", "auth_prompt");
     convert_take_field (&convert, event, "task_id", "task_id");
     convert_take_field (&convert, event, "user_id", "user_id");
-    json_decref (convert_take (&convert, "command_count"));     // It follows from the commands
+    json_decref (convert_take (&convert, "command_count"));     // Computed from the commands
     timeline_t timeline = {
         .convert = &convert, .task_id = id, .last_order_us = INT64_MIN,
         .user = json_incref (json_object_get (event, "user_id"))
@@ -120,7 +118,7 @@ sqlite_take_session (const stele_sqlite_file_row_t *row, void *arg)
     if (!timeline.created_us) {
         timeline.created_us = timeline.updated_us? timeline.updated_us:
             timeline.completed_us? timeline.completed_us: self->fallback_us;
-        convert_odd (&convert, "it has no created_at: the first time that is known is taken");
+        convert_report (&convert, "it has no created_at: set to the first known time");
     }
     int state = convert_take_word (&convert, "state status", STELE_VOCABULARY_SESSION_STATE,
         timeline.completed_us? STELE_SESSION_TERMINATED: STELE_SESSION_RUNNING);
@@ -149,7 +147,7 @@ sqlite_take_preference (const stele_sqlite_file_row_t *row, void *arg)
 {
     sqlite_source_t *self = arg;
     convert_t convert;
-    json_t *others, *columns = sqlite_settle (self, row, &others);
+    json_t *others, *columns = sqlite_resolve (self, row, &others);
     self->migrate->counts.preferences++;
     if (!columns)
         return 0;
@@ -157,7 +155,7 @@ sqlite_take_preference (const stele_sqlite_file_row_t *row, void *arg)
     char *user = convert_take_text (&convert, "user_id");
     if (!user)
         user = convert_take_text (&convert, "id");
-    sqlite_name (&convert, user? user: "default");
+    sqlite_set_id (&convert, user? user: "default");
     convert_keep_others (&convert, others, SQLITE_RULE);
     json_decref (convert_take (&convert, "id"));
     json_t *event = convert_event ("preference.set", 0, "user_id", convert.id);
@@ -171,7 +169,7 @@ sqlite_take_preference (const stele_sqlite_file_row_t *row, void *arg)
     created_us = created_us? created_us: updated_us? updated_us: self->fallback_us;
     updated_us = updated_us? updated_us: created_us;
     if (!some) {
-        convert_odd (&convert, "no preference is set: an empty map is");
+        convert_report (&convert, "no preference is set: role_preferences set to an empty map");
         json_object_set_new (event, "role_preferences", json_object ());
     }
     convert_keep_rest (&convert);

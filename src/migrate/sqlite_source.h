@@ -1,4 +1,4 @@
-/*  sqlite_source - what the files that read an earlier system's database share
+/*  sqlite_source - shared by the files that convert an earlier system's database
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -13,71 +13,71 @@
 #include "migrate/duplicates.h"
 #include "migrate/timeline.h"
 
-/*  Names that the time of a row may have                                    */
+/*  Possible columns of the time of a row                                    */
 #define SQLITE_TIMES "timestamp created_at recorded_at time changed_at executed_at"
 
 typedef struct {
     stele_migrate_t *migrate;
     stele_sqlite_file_t *source;
     const char *task_key, *session_key;     // Columns with their ids
-    int64_t fallback_us;                    // A time for what has none at all
-    int64_t numberless;                     // Rows without an id
-    duplicates_t *duplicates;                       // Ids of the table that is read
-    const char *key;                        // Columns that may hold them
-    const char *otherwise;                  // The id of a row without one; NULL: it gets its own
+    int64_t fallback_us;                    // Time of records without any time
+    int64_t without_id;                     // Rows without an id so far
+    duplicates_t *duplicates;               // Ids of the table that is being read
+    const char *key;                        // Columns that may hold the id
+    const char *otherwise;                  // Id of a row without one; NULL: a generated one
 } sqlite_source_t;
 
-//  A row of a task or a session that belongs to it
+//  The task or session that rows of other tables belong to
 typedef struct {
     sqlite_source_t *source;
-    timeline_t *timeline;                         // NULL: its task is not there
+    timeline_t *timeline;                   // NULL: no such record
     const char *id;
     json_t *user;
-    int64_t last_us;                        // Time of the row before
+    int64_t last_us;                        // Time of the previous row
 } sqlite_owner_t;
 
-/*  The columns of a row by their names, for convert_start.                  */
+/*  The columns of a row by their names, for convert_start. Caller owns return value. */
 json_t *
     sqlite_columns (const stele_sqlite_file_row_t *row);
 
-/*  The same once no other row of that id is to come: the one that stands, and 'others'
-    for convert_keep_others. NULL: there are more.                           */
+/*  The same of the row to import, after the last row of its id; sets 'others' for
+    convert_keep_others. NULL: more rows of that id follow.                  */
 json_t *
-    sqlite_settle (sqlite_source_t *self, const stele_sqlite_file_row_t *row, json_t **others);
+    sqlite_resolve (sqlite_source_t *self, const stele_sqlite_file_row_t *row, json_t **others);
 #define SQLITE_RULE "the one updated last (of equal ones the last row)"
 
-/*  Name a record, for what is said about it.                                */
+/*  Set the id that names a record in reports.                               */
 void
-    sqlite_name (convert_t *convert, const char *id);
+    sqlite_set_id (convert_t *convert, const char *id);
 
-/*  The id of a record; one without gets a number. Caller frees return value. */
+/*  Take the id of a record; generate one if there is none. Caller frees return value. */
 char *
     sqlite_take_id (sqlite_source_t *self, convert_t *convert, const char *column);
 
-/*  The time of a row, that of the row before where it has none.             */
+/*  Take the time of a row; that of the previous row if it has none.         */
 int64_t
-    sqlite_take_moment (convert_t *convert, const char *names, sqlite_owner_t *owner);
+    sqlite_take_row_time (convert_t *convert, const char *names, sqlite_owner_t *owner);
 
-/*  Its user, or else that of its owner.                                     */
+/*  Take the user of a row; 'user' (that of its owner, NULL: none) if it has none. */
 void
     sqlite_take_user (convert_t *convert, json_t *event, const json_t *user);
 
-/*  A field that an event has to have.                                       */
+/*  Take a required field; set 'otherwise' and report it if it is missing.   */
 void
     sqlite_require (convert_t *convert, json_t *event, const char *field, const char *names,
         const char *otherwise);
 
-/*  Rows of a table that belong to an id, where there is such a table.       */
+/*  Read the rows of a table, if it exists, that belong to an id. Returns 0 or a code. */
 int
     sqlite_rows_of (sqlite_source_t *self, const char *table, const char *column, const char *id,
         stele_sqlite_file_fn *fn, sqlite_owner_t *owner);
 
-/*  Whose row it is, though there is no such record. Caller frees return value. */
+/*  Take the owner's id of a row whose owner does not exist. Caller frees return value. */
 char *
     sqlite_orphan (sqlite_owner_t *owner, convert_t *convert, const char *column, const char *what);
 
-/*  Rows as events: of the whole table (arg is the source), and of those whose owner is not
-    there (arg is an owner).                                                 */
+/*  Convert rows to events: those of a whole table (arg is the source), and those whose owner
+    does not exist (arg is an owner).                                        */
 stele_sqlite_file_fn sqlite_take_task, sqlite_take_session, sqlite_take_preference;
 stele_sqlite_file_fn sqlite_orphan_step, sqlite_orphan_output, sqlite_orphan_metric, sqlite_orphan_command;
 

@@ -1,4 +1,4 @@
-/*  sqlite_tasks - tasks of the earlier system, with their history, outputs and metrics
+/*  sqlite_tasks - convert the tasks of an earlier system, with their history, outputs and metrics
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -6,13 +6,11 @@
 */
 
 #include "config.h"
-#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include "migrate/sqlite_source.h"
 
-//  -- what belongs to a task -----------------------------------------------------------
+//  -- rows of a task -------------------------------------------------------------------
 
 static int
 s_take_step (const stele_sqlite_file_row_t *row, void *arg)
@@ -21,11 +19,11 @@ s_take_step (const stele_sqlite_file_row_t *row, void *arg)
     timeline_t *timeline = owner->timeline;
     convert_t convert;
     convert_start (&convert, owner->source->migrate, "task_history", sqlite_columns (row));
-    sqlite_name (&convert, owner->id);
+    sqlite_set_id (&convert, owner->id);
     owner->source->migrate->counts.history++;
     json_decref (convert_take (&convert, "id"));
     json_decref (convert_take (&convert, "task_id"));
-    int64_t time_us = sqlite_take_moment (&convert, SQLITE_TIMES, owner);
+    int64_t time_us = sqlite_take_row_time (&convert, SQLITE_TIMES, owner);
     stele_task_state_t before = timeline->count? timeline->steps [timeline->count - 1].state: 0;
     int from = convert_take_word (&convert, "state_from from_state old_state previous_state",
         STELE_VOCABULARY_TASK_STATE, before? (int) before: STELE_TASK_QUEUED);
@@ -33,7 +31,7 @@ s_take_step (const stele_sqlite_file_row_t *row, void *arg)
         STELE_VOCABULARY_TASK_STATE, from? from: STELE_TASK_PAUSED);
     if (to == 0) {
         to = from? from: before? (int) before: STELE_TASK_QUEUED;
-        convert_odd (&convert, "a row of its history has no state: it stays %s",
+        convert_report (&convert, "a row of its history has no state: set to %s",
             stele_vocabulary_word (STELE_VOCABULARY_TASK_STATE, to));
     }
     if (timeline->count == 0 && from)
@@ -41,7 +39,7 @@ s_take_step (const stele_sqlite_file_row_t *row, void *arg)
     else
     if (before && from && from != (int) before) {
         const char *word = stele_vocabulary_word (STELE_VOCABULARY_TASK_STATE, from);
-        convert_odd (&convert, "a row of its history comes from %s, the one before it ended with %s: kept in migrated",
+        convert_report (&convert, "a row of its history starts from %s, the previous one ended with %s: kept in migrated",
             word, stele_vocabulary_word (STELE_VOCABULARY_TASK_STATE, before));
         convert_keep (&convert, "state_from", json_string (word));
     }
@@ -54,7 +52,7 @@ s_take_step (const stele_sqlite_file_row_t *row, void *arg)
     convert_keep_rest (&convert);
     bool created = timeline->count == 0 && from == 0;
     timeline_step_t *step = timeline_add (timeline, time_us, (stele_task_state_t) to, event, convert.kept);
-    //  The row that tells of the creation itself
+    //  This row records the creation itself
     step->is_creation = created;
     convert.kept = NULL;
     convert_end (&convert);
@@ -66,13 +64,13 @@ s_emit_output (sqlite_owner_t *owner, convert_t *convert)
 {
     json_decref (convert_take (convert, "id"));
     json_decref (convert_take (convert, "task_id"));
-    int64_t time_us = sqlite_take_moment (convert, SQLITE_TIMES, owner);
+    int64_t time_us = sqlite_take_row_time (convert, SQLITE_TIMES, owner);
     json_t *event = convert_event ("task.output_added", time_us, "task_id", owner->id);
     int type = convert_take_word (convert, "output_type type", STELE_VOCABULARY_OUTPUT_TYPE, STELE_OUTPUT_LOG);
     json_object_set_new (event, "output_type", json_string (
         stele_vocabulary_word (STELE_VOCABULARY_OUTPUT_TYPE, type? type: STELE_OUTPUT_LOG)));
     if (!convert_take_field (convert, event, "content", "content")) {
-        convert_odd (convert, "an output has no content: it is empty");
+        convert_report (convert, "an output has no content: set to empty");
         json_object_set_new (event, "content", json_string (""));
     }
     convert_take_field (convert, event, "file_path", "file_path");
@@ -91,14 +89,14 @@ s_emit_metric (sqlite_owner_t *owner, convert_t *convert)
 {
     json_decref (convert_take (convert, "id"));
     json_decref (convert_take (convert, "task_id"));
-    int64_t time_us = sqlite_take_moment (convert, SQLITE_TIMES, owner);
+    int64_t time_us = sqlite_take_row_time (convert, SQLITE_TIMES, owner);
     json_t *event = convert_event ("task.metric_recorded", time_us, "task_id", owner->id);
     if (!convert_take_field (convert, event, "name", "name metric_name")) {
-        convert_odd (convert, "a metric has no name: it is called unnamed");
+        convert_report (convert, "a metric has no name: set to unnamed");
         json_object_set_new (event, "name", json_string ("unnamed"));
     }
     if (!convert_take_field (convert, event, "value", "value metric_value")) {
-        convert_odd (convert, "a metric has no value: it is 0");
+        convert_report (convert, "a metric has no value: set to 0");
         json_object_set_new (event, "value", json_integer (0));
     }
     convert_take_field (convert, event, "unit", "unit metric_unit");
@@ -114,7 +112,7 @@ s_take_output (const stele_sqlite_file_row_t *row, void *arg)
     sqlite_owner_t *owner = arg;
     convert_t convert;
     convert_start (&convert, owner->source->migrate, "task_outputs", sqlite_columns (row));
-    sqlite_name (&convert, owner->id);
+    sqlite_set_id (&convert, owner->id);
     owner->source->migrate->counts.outputs++;
     s_emit_output (owner, &convert);
     convert_end (&convert);
@@ -127,7 +125,7 @@ s_take_metric (const stele_sqlite_file_row_t *row, void *arg)
     sqlite_owner_t *owner = arg;
     convert_t convert;
     convert_start (&convert, owner->source->migrate, "task_metrics", sqlite_columns (row));
-    sqlite_name (&convert, owner->id);
+    sqlite_set_id (&convert, owner->id);
     owner->source->migrate->counts.metrics++;
     s_emit_metric (owner, &convert);
     convert_end (&convert);
@@ -136,7 +134,7 @@ s_take_metric (const stele_sqlite_file_row_t *row, void *arg)
 
 //  -- tasks ------------------------------------------------------------------------------
 
-//  The fields of task.created but state, provider and model
+//  Take the fields of task.created except state, provider and model
 static void
 s_take_task_fields (convert_t *convert, json_t *event, const char *id)
 {
@@ -154,7 +152,7 @@ s_take_task_fields (convert_t *convert, json_t *event, const char *id)
         convert_take_field (convert, event, plain [i] [0], plain [i] [1]);
 }
 
-//  What the row says of times, errors, who runs it
+//  Take the times, errors, provider and model of the row
 static void
 s_take_record (sqlite_source_t *self, convert_t *convert, timeline_t *timeline)
 {
@@ -166,13 +164,13 @@ s_take_record (sqlite_source_t *self, convert_t *convert, timeline_t *timeline)
     if (!timeline->created_us) {
         timeline->created_us = timeline->count? timeline->steps [0].time_us: timeline->started_us? timeline->started_us:
             timeline->updated_us? timeline->updated_us: timeline->completed_us? timeline->completed_us: self->fallback_us;
-        convert_odd (convert, "it has no created_at: the first time that is known is taken");
+        convert_report (convert, "it has no created_at: set to the first known time");
     }
     convert_take_field (convert, provider, "provider", "provider");
     convert_take_field (convert, provider, "model", "model");
     timeline->provider = json_incref (json_object_get (provider, "provider"));
     timeline->model = json_incref (json_object_get (provider, "model"));
-    timeline->says_last_error = json_object_get (convert->columns, "last_error") != NULL
+    timeline->has_last_error = json_object_get (convert->columns, "last_error") != NULL
         || stele_sqlite_file_has_column (self->source, "tasks", "last_error");
     if (convert_take_error (convert, provider, "last_error error_message"))
         timeline->last_error = json_incref (json_object_get (provider, "error_message"));
@@ -180,14 +178,14 @@ s_take_record (sqlite_source_t *self, convert_t *convert, timeline_t *timeline)
     timeline->error_count = json_is_integer (count) && json_integer_value (count) >= 0?
         (int64_t) json_integer_value (count): -1;
     if (count && timeline->error_count < 0) {
-        convert_odd (convert, "error_count is no count: kept in migrated.error_count");
+        convert_report (convert, "error_count is not a count: kept in migrated.error_count");
         convert_keep (convert, "error_count", json_incref (count));
     }
     json_decref (count);
     json_decref (provider);
 }
 
-//  Who runs it at first: its record's, unless its history tells of changes
+//  Set the first provider or model: that of the record, unless its history has changes
 static void
 s_set_first (timeline_t *timeline, json_t *event, const char *field, json_t *value)
 {
@@ -200,8 +198,8 @@ s_set_first (timeline_t *timeline, json_t *event, const char *field, json_t *val
         json_object_set (event, field, value);
 }
 
-//  A row of history that says no more than that the task was created is no change: what
-//  else it has stays beside the creation
+//  A row of history that only records the creation is not a change of state: its other
+//  values are kept with the creation
 static void
 s_merge_creation (timeline_t *timeline, json_t *created)
 {
@@ -231,7 +229,7 @@ sqlite_take_task (const stele_sqlite_file_row_t *row, void *arg)
 {
     sqlite_source_t *self = arg;
     convert_t convert;
-    json_t *others, *columns = sqlite_settle (self, row, &others);
+    json_t *others, *columns = sqlite_resolve (self, row, &others);
     self->migrate->counts.tasks++;
     if (!columns)
         return 0;
@@ -239,7 +237,7 @@ sqlite_take_task (const stele_sqlite_file_row_t *row, void *arg)
     char *id = sqlite_take_id (self, &convert, self->task_key);
     if (strcmp (self->task_key, "id") != 0)
         json_decref (convert_take (&convert, "id"));
-    migrate_task_known (self->migrate, id);
+    migrate_add_task (self->migrate, id);
     convert_keep_others (&convert, others, SQLITE_RULE);
     json_t *event = convert_event ("task.created", 0, "task_id", id);
     s_take_task_fields (&convert, event, id);
@@ -254,11 +252,11 @@ sqlite_take_task (const stele_sqlite_file_row_t *row, void *arg)
     timeline.state = (stele_task_state_t) convert_take_word (&convert, "state status", STELE_VOCABULARY_TASK_STATE, unknown);
     if (!timeline.state) {
         timeline.state = timeline.count? timeline.steps [timeline.count - 1].state: STELE_TASK_QUEUED;
-        convert_odd (&convert, "it has no state: %s is taken",
+        convert_report (&convert, "it has no state: set to %s",
             stele_vocabulary_word (STELE_VOCABULARY_TASK_STATE, timeline.state));
     }
     s_merge_creation (&timeline, event);
-    timeline_mend (&timeline);
+    timeline_reconcile (&timeline);
     convert_keep_rest (&convert);
     convert_attach (&convert, event, "metadata");
     json_object_set_new (event, "time", convert_time (timeline.created_us));
@@ -266,25 +264,25 @@ sqlite_take_task (const stele_sqlite_file_row_t *row, void *arg)
         stele_vocabulary_word (STELE_VOCABULARY_TASK_STATE, timeline.first)));
     s_set_first (&timeline, event, "provider", timeline.provider);
     s_set_first (&timeline, event, "model", timeline.model);
-    char *title = strdup (json_string_value (json_object_get (event, "title")));
+    json_t *title = json_incref (json_object_get (event, "title"));
     timeline.order_us = timeline_order (&timeline, timeline.created_us);
     convert_emit (&convert, timeline.order_us, event);
-    timeline_tell (&timeline);
+    timeline_emit (&timeline);
     owner.last_us = timeline.created_us;
     if (rc == 0)
         rc = sqlite_rows_of (self, "task_outputs", "task_id", id, s_take_output, &owner);
     owner.last_us = timeline.created_us;
     if (rc == 0)
         rc = sqlite_rows_of (self, "task_metrics", "task_id", id, s_take_metric, &owner);
-    timeline_close (&timeline, title? title: "");
+    timeline_close (&timeline, json_string_value (title));
     timeline_clear (&timeline);
-    free (title);
+    json_decref (title);
     free (id);
     convert_end (&convert);
     return rc;
 }
 
-//  -- what belongs to no task --------------------------------------------------------------
+//  -- rows without a task ------------------------------------------------------------------
 
 int
 sqlite_orphan_step (const stele_sqlite_file_row_t *row, void *arg)
@@ -295,8 +293,8 @@ sqlite_orphan_step (const stele_sqlite_file_row_t *row, void *arg)
     owner->source->migrate->counts.history++;
     char *id = sqlite_orphan (owner, &convert, "task_id", "task");
     json_decref (convert_take (&convert, "id"));
-    int64_t time_us = sqlite_take_moment (&convert, SQLITE_TIMES, owner);
-    //  Nothing says what may follow what: the states are told, not set
+    int64_t time_us = sqlite_take_row_time (&convert, SQLITE_TIMES, owner);
+    //  Without a task no state can be set: record the row as an output
     json_t *event = convert_event ("task.output_added", time_us, "task_id", id);
     json_object_set_new (event, "output_type", json_string ("diagnostic"));
     json_object_set_new (event, "content", json_string ("a row of the history of a task that was not there"));

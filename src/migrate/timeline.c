@@ -1,4 +1,4 @@
-/*  timeline - the life of one task, told so that its record ends as it was
+/*  timeline - the events of one task, so that they lead to its old record
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -6,13 +6,12 @@
 */
 
 #include "config.h"
-#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
+#include "base/memory.h"
 #include "migrate/timeline.h"
 
-#define MOVE_US 2000000             // A program that wrote a row and a record took no longer
+#define MOVE_US 2000000             // Longest time between a program's writes of a row and the record
 
 static const char *
 s_word (stele_task_state_t state)
@@ -25,11 +24,7 @@ s_word (stele_task_state_t state)
 static timeline_step_t *
 s_insert (timeline_t *self, size_t at, int64_t time_us, stele_task_state_t state, json_t *event, json_t *kept)
 {
-    if (self->count == self->room) {
-        self->room = self->room? self->room * 2: 16;
-        self->steps = realloc (self->steps, self->room * sizeof *self->steps);
-        assert (self->steps);
-    }
+    self->steps = stele_array_must_grow (self->steps, &self->room, self->count + 1, sizeof *self->steps);
     memmove (self->steps + at + 1, self->steps + at, (self->count - at) * sizeof *self->steps);
     self->count++;
     timeline_step_t *step = &self->steps [at];
@@ -48,7 +43,7 @@ timeline_add (timeline_t *self, int64_t time_us, stele_task_state_t state, json_
 }
 
 static timeline_step_t *
-s_invent (timeline_t *self, size_t at, int64_t time_us, stele_task_state_t state, const char *why)
+s_insert_made (timeline_t *self, size_t at, int64_t time_us, stele_task_state_t state, const char *why)
 {
     return s_insert (self, at, time_us, state, NULL, json_pack ("{ss}", "inserted", why));
 }
@@ -67,7 +62,7 @@ timeline_clear (timeline_t *self)
     json_decref (self->user);
 }
 
-//  Insertion sort: rows come nearly in order
+//  Insertion sort: rows are nearly in order
 static void
 s_sort (timeline_t *self)
 {
@@ -89,42 +84,42 @@ s_state_before (const timeline_t *self, size_t at)
 }
 
 static void
-s_mend_transitions (timeline_t *self)
+s_reconcile_transitions (timeline_t *self)
 {
     for (size_t i = 0; i < self->count; i++) {
         stele_lifecycle_t life = { .state = s_state_before (self, i) };
         stele_task_state_t to = self->steps [i].state;
         if (stele_lifecycle_legal (&life, to))
             continue;
-        convert_odd (self->convert, "its history goes from %s to %s: a retry (queued) was put between",
+        convert_report (self->convert, "its history goes from %s to %s: a retry (queued) was inserted",
             s_word (life.state), s_word (to));
-        s_invent (self, i, self->steps [i].time_us, STELE_TASK_QUEUED,
+        s_insert_made (self, i, self->steps [i].time_us, STELE_TASK_QUEUED,
             "a state that is over may only be followed by queued");
     }
 }
 
-//  The last state is that of the row
+//  Make the last state that of the row
 static void
-s_mend_end (timeline_t *self)
+s_reconcile_end (timeline_t *self)
 {
     bool empty = self->count == 0;
     if (empty && self->started_us)
-        s_invent (self, 0, self->started_us, STELE_TASK_RUNNING, "started_at");
+        s_insert_made (self, 0, self->started_us, STELE_TASK_RUNNING, "started_at");
     if (s_state_before (self, self->count) == self->state)
         return;
     if (!empty)
-        convert_odd (self->convert, "its history ends with %s, but its state is %s: set at the end",
+        convert_report (self->convert, "its history ends with %s, but its state is %s: set at the end",
             s_word (s_state_before (self, self->count)), s_word (self->state));
     bool over = stele_lifecycle_terminal (self->state);
     int64_t time_us = over && self->completed_us? self->completed_us:
         self->state == STELE_TASK_RUNNING && self->started_us? self->started_us:
         self->updated_us? self->updated_us: self->created_us;
-    s_invent (self, self->count, time_us, self->state, "state");
+    s_insert_made (self, self->count, time_us, self->state, "state");
 }
 
 //  -- times ----------------------------------------------------------------------------
 
-//  Give the step the time of the record; its own stays beside it
+//  Move the step to a time of the record; keep its own
 static void
 s_move (timeline_step_t *step, int64_t time_us)
 {
@@ -136,12 +131,12 @@ s_move (timeline_step_t *step, int64_t time_us)
 }
 
 static bool
-s_near (int64_t one, int64_t other)
+s_is_near (int64_t one, int64_t other)
 {
     return (one > other? one - other: other - one) <= MOVE_US;
 }
 
-//  Where a step has its time from
+//  Name of the source of a step's time
 static const char *
 s_source (const timeline_t *self, const timeline_step_t *step)
 {
@@ -151,7 +146,7 @@ s_source (const timeline_t *self, const timeline_step_t *step)
 }
 
 static void
-s_mend_start (timeline_t *self)
+s_reconcile_start (timeline_t *self)
 {
     size_t first = 0;
     while (first < self->count && self->steps [first].state != STELE_TASK_RUNNING)
@@ -159,63 +154,63 @@ s_mend_start (timeline_t *self)
     bool ran = first < self->count || self->first == STELE_TASK_RUNNING;
     if (!self->started_us) {
         if (ran)
-            convert_odd (self->convert, "it ran, but started_at is missing: taken from %s",
+            convert_report (self->convert, "it ran, but started_at is missing: taken from %s",
                 first == self->count? "created_at": s_source (self, &self->steps [first]));
         return;
     }
     if (first < self->count && self->first != STELE_TASK_RUNNING
-    &&  s_near (self->steps [first].time_us, self->started_us)) {
+    &&  s_is_near (self->steps [first].time_us, self->started_us)) {
         s_move (&self->steps [first], self->started_us);
         return;
     }
-    //  A running before its first one, or where the times have room for it
+    //  Insert running before its first occurrence, or where it fits by time
     size_t at = 0;
     while (at < first && self->steps [at].time_us < self->started_us)
         at++;
     bool late = ran && (self->first == STELE_TASK_RUNNING
         || self->steps [first].time_us < self->started_us);
-    //  The last state stays the last
+    //  The last state remains the last
     if (at == self->count && at > 0 && self->state != STELE_TASK_RUNNING)
         at--;
     while (at > 0 && stele_lifecycle_terminal (s_state_before (self, at)))
         at--;
     if (late || stele_lifecycle_terminal (s_state_before (self, at))) {
-        convert_odd (self->convert, "started_at is after its history says that it ran: "
-            "the history stands, started_at is kept in migrated.started_at");
+        convert_report (self->convert, "started_at is later than the first run in its history: "
+            "the history is imported, started_at is kept in migrated.started_at");
         convert_keep (self->convert, "started_at", convert_time (self->started_us));
         return;
     }
     if (ran)
-        convert_odd (self->convert, "started_at is before its history says that it ran: "
-            "a change to running was put there");
-    s_invent (self, at, self->started_us, STELE_TASK_RUNNING, "started_at");
+        convert_report (self->convert, "started_at is earlier than the first run in its history: "
+            "a change to running was inserted");
+    s_insert_made (self, at, self->started_us, STELE_TASK_RUNNING, "started_at");
 }
 
 static void
-s_mend_completion (timeline_t *self)
+s_reconcile_completion (timeline_t *self)
 {
     bool over = stele_lifecycle_terminal (self->state);
     if (!over && self->completed_us) {
-        convert_odd (self->convert, "it is %s, but completed_at is set: kept in migrated.completed_at",
+        convert_report (self->convert, "it is %s, but completed_at is set: kept in migrated.completed_at",
             s_word (self->state));
         convert_keep (self->convert, "completed_at", convert_time (self->completed_us));
     }
     if (!over)
         return;
     if (!self->completed_us) {
-        convert_odd (self->convert, "it is %s, but completed_at is missing: taken from %s",
+        convert_report (self->convert, "it is %s, but completed_at is missing: taken from %s",
             s_word (self->state), self->count? s_source (self, &self->steps [self->count - 1]): "created_at");
         return;
     }
     timeline_step_t *last = self->count? &self->steps [self->count - 1]: NULL;
-    if (last && s_near (last->time_us, self->completed_us)) {
+    if (last && s_is_near (last->time_us, self->completed_us)) {
         s_move (last, self->completed_us);
         return;
     }
     if (last)
-        convert_odd (self->convert, "completed_at is not when its history says that it ended: "
-            "a change to %s was put there", s_word (self->state));
-    s_invent (self, self->count, self->completed_us, self->state, "completed_at");
+        convert_report (self->convert, "completed_at differs from the end of its history: "
+            "a change to %s was inserted", s_word (self->state));
+    s_insert_made (self, self->count, self->completed_us, self->state, "completed_at");
 }
 
 //  -- errors ---------------------------------------------------------------------------
@@ -236,7 +231,7 @@ s_set_error (timeline_step_t *step, json_t *message)
     step->is_error = true;
 }
 
-//  The last step that has an error, or that looks like one and has none: NULL, there is none
+//  The last step with an error (is_error), or the last failed one without; NULL: none
 static timeline_step_t *
 s_last (timeline_t *self, bool is_error)
 {
@@ -250,11 +245,11 @@ s_last (timeline_t *self, bool is_error)
     return NULL;
 }
 
-//  The first errors are too many for the count: what they say stays beside them
+//  Remove the first 'count' errors, and keep their messages
 static void
-s_take_back (timeline_t *self, size_t count)
+s_remove_errors (timeline_t *self, size_t count)
 {
-    convert_odd (self->convert, "its history has %zu errors more than error_count: the first are kept "
+    convert_report (self->convert, "its history has %zu more errors than error_count: the first are kept "
         "in migrated.error_message", count);
     for (size_t i = 0; i < self->count && count; i++) {
         timeline_step_t *step = &self->steps [i];
@@ -268,7 +263,7 @@ s_take_back (timeline_t *self, size_t count)
 }
 
 static void
-s_mend_last_error (timeline_t *self)
+s_reconcile_last_error (timeline_t *self)
 {
     timeline_step_t *step = s_last (self, true);
     if (!self->last_error || !step)
@@ -276,63 +271,63 @@ s_mend_last_error (timeline_t *self)
     json_t *message = json_object_get (step->event, "error_message");
     if (json_equal (message, self->last_error))
         return;
-    convert_odd (self->convert, "last_error is not the last error of its history: put there, "
-        "the other one is kept in migrated.error_message");
+    convert_report (self->convert, "last_error differs from the last error of its history: it replaces that, "
+        "which is kept in migrated.error_message");
     json_object_set (step->kept, "error_message", message);
     s_set_error (step, self->last_error);
 }
 
 static void
-s_mend_errors (timeline_t *self)
+s_reconcile_errors (timeline_t *self)
 {
     size_t have = s_errors (self);
     bool had = have > 0;
     size_t want = self->error_count >= 0? (size_t) self->error_count: have;
     if (want == 0 && self->last_error) {
         if (self->error_count == 0)
-            convert_odd (self->convert, "last_error is set, but error_count is 0: counted as 1");
+            convert_report (self->convert, "last_error is set, but error_count is 0: counted as 1");
         want = 1;
     }
     if (want > have + 1000) {
-        convert_odd (self->convert, "error_count %zu is kept in migrated.error_count: its history has %zu",
+        convert_report (self->convert, "error_count %zu is kept in migrated.error_count: its history has %zu",
             want, have);
         convert_keep (self->convert, "error_count", json_integer ((json_int_t) want));
         want = have + (self->last_error != NULL && !have);
     }
     if (have > want)
-        s_take_back (self, have - want);
+        s_remove_errors (self, have - want);
     for (; have < want; have++) {
         json_t *message = self->last_error? json_incref (self->last_error): json_string ("");
         timeline_step_t *step = s_last (self, false);
         if (!step) {
-            //  The same state again, before it is told for the last time
+            //  Repeat the state before the last step
             size_t at = self->count? self->count - 1: 0;
-            step = s_invent (self, at, at < self->count? self->steps [at].time_us: self->created_us,
+            step = s_insert_made (self, at, at < self->count? self->steps [at].time_us: self->created_us,
                 s_state_before (self, at), "error_count");
-            convert_odd (self->convert, "error_count is %zu, its history has %zu: an event with "
-                "last_error was put in", want, have);
+            convert_report (self->convert, "error_count is %zu, its history has %zu: an event with "
+                "last_error was inserted", want, have);
         }
         s_set_error (step, message);
         json_decref (message);
     }
-    s_mend_last_error (self);
-    if (self->says_last_error && !self->last_error && want)
-        convert_odd (self->convert, "it has errors, but no last_error: %s is taken",
+    s_reconcile_last_error (self);
+    if (self->has_last_error && !self->last_error && want)
+        convert_report (self->convert, "it has errors, but no last_error: set to %s",
             had? "that of its history": "an empty one");
 }
 
 void
-timeline_mend (timeline_t *self)
+timeline_reconcile (timeline_t *self)
 {
     s_sort (self);
-    s_mend_end (self);
-    s_mend_start (self);
-    s_mend_completion (self);
-    s_mend_transitions (self);
-    s_mend_errors (self);
+    s_reconcile_end (self);
+    s_reconcile_start (self);
+    s_reconcile_completion (self);
+    s_reconcile_transitions (self);
+    s_reconcile_errors (self);
 }
 
-//  -- telling --------------------------------------------------------------------------
+//  -- emitting -------------------------------------------------------------------------
 
 int64_t
 timeline_order (timeline_t *self, int64_t time_us)
@@ -346,7 +341,7 @@ timeline_order (timeline_t *self, int64_t time_us)
 }
 
 void
-timeline_tell (timeline_t *self)
+timeline_emit (timeline_t *self)
 {
     for (size_t i = 0; i < self->count; i++) {
         timeline_step_t *step = &self->steps [i];
@@ -357,7 +352,7 @@ timeline_tell (timeline_t *self)
         json_object_update (event, step->event);
         if (json_object_size (step->kept))
             json_object_set (event, "migrated", step->kept);
-        //  Steps follow each other whatever their times say
+        //  Steps keep their order even if their times do not ascend
         int64_t order_us = timeline_order (self, step->time_us);
         self->order_us = order_us > self->order_us? order_us: self->order_us;
         if (self->order_us >= self->last_order_us) {
@@ -368,9 +363,9 @@ timeline_tell (timeline_t *self)
     }
 }
 
-//  What the events gave last, NULL: nothing
+//  The last value of a field in the steps; 'created' if none has it
 static json_t *
-s_given (const timeline_t *self, const char *field, json_t *created)
+s_last_given (const timeline_t *self, const char *field, json_t *created)
 {
     json_t *given = created;
     for (size_t i = 0; i < self->count; i++) {
@@ -383,12 +378,12 @@ s_given (const timeline_t *self, const char *field, json_t *created)
 void
 timeline_close (timeline_t *self, const char *title)
 {
-    json_t *provider = s_given (self, "provider", NULL);
-    json_t *model = s_given (self, "model", NULL);
+    json_t *provider = s_last_given (self, "provider", NULL);
+    json_t *model = s_last_given (self, "model", NULL);
     bool other_provider = self->provider && provider && !json_equal (provider, self->provider);
     bool other_model = self->model && model && !json_equal (model, self->model);
     if ((provider && !self->provider) || (model && !self->model))
-        convert_odd (self->convert, "it has no provider or model, but its history has: that stands");
+        convert_report (self->convert, "it has no provider or model, but its history has: the latter is imported");
     int64_t time_us = self->updated_us? self->updated_us: self->last_time_us;
     if (time_us == self->last_time_us && !other_provider && !other_model)
         return;

@@ -1,18 +1,18 @@
-/*  timeline - the life of one task, told so that its record ends as it was
+/*  timeline - the events of one task, so that they lead to its old record
 
-    A ledger has no record to write: it follows from events. So the rows of a task's
-    history become events, and where they do not lead to what its row says (states,
-    times, errors, who ran it), the timeline is mended, as little as possible:
+    A record of the ledger is computed from events. So the rows of a task's history
+    become events, and where these do not lead to the values of its row (state,
+    times, errors, provider, model), they are reconciled with it, with the fewest changes:
 
-      started_at, completed_at   of a row within two seconds of it is moved there; else
-                                 an event is inserted at that time
-      error_count, last_error    messages are put into the rows they belong to, or events
-                                 with them inserted; those too many stay in 'migrated'
-      a state that may not follow another     queued comes between (a retry)
-      the last state             is set, where the history ends in another one
+      started_at, completed_at   a row within two seconds of it is moved to that time; else
+                                 an event is inserted
+      error_count, last_error    missing messages are added to rows that can have them, or
+                                 events inserted; surplus ones are kept in 'migrated'
+      an illegal transition      queued is inserted (a retry)
+      the last state             is set, if the history ends in another one
       updated_at, provider, model    a task.updated at the end
 
-    What was inserted says so in 'migrated', what was moved keeps its own time there.
+    Inserted events are marked in 'migrated'; moved ones keep their own time there.
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -28,50 +28,49 @@
 typedef struct {
     int64_t time_us;
     stele_task_state_t state;
-    json_t *event;                  // But type, time, task_id and state
-    json_t *kept;                   // What 'migrated' will hold
+    json_t *event;                  // Without type, time, task_id and state
+    json_t *kept;                   // For 'migrated'
     bool is_error;                  // It has an error_message
-    bool is_creation;               // It may be no more than that the task was created
+    bool is_creation;               // It may record only the creation of the task
 } timeline_step_t;
 
 typedef struct {
-    convert_t *convert;             // Of the row of the task: odd things are said about it
+    convert_t *convert;             // Of the row of the task, for reports
     const char *task_id;
-    //  What the row says; times 0 are not set
+    //  Values of the row; times 0: not set
     stele_task_state_t state;
     int64_t created_us, updated_us, started_us, completed_us;
-    int64_t error_count;            // -1: not said
-    json_t *last_error;             // NULL: none, or not said
-    bool says_last_error;
+    int64_t error_count;            // -1: unknown
+    json_t *last_error;             // NULL: none, or unknown
+    bool has_last_error;            // The row has that column
     json_t *provider, *model;       // NULL: none
     json_t *user;
     //  The timeline
     stele_task_state_t first;       // State at its creation
     timeline_step_t *steps;
     size_t count, room;
-    //  Of the events emitted so far
-    int64_t order_us;               // Where the next event may not come before
+    //  The events emitted so far
+    int64_t order_us;               // Lowest order of the next step
     int64_t last_order_us, last_time_us;
 } timeline_t;
 
-/*  Add a step behind the others. Takes the objects.                         */
+/*  Append a step. Takes the objects. Owned by the timeline, valid until the next call. */
 timeline_step_t *
     timeline_add (timeline_t *self, int64_t time_us, stele_task_state_t state, json_t *event, json_t *kept);
 
-/*  Sort the steps by time (those of one time stay as they are), then mend them. */
+/*  Sort the steps by time (stable), then reconcile them with the row.       */
 void
-    timeline_mend (timeline_t *self);
+    timeline_reconcile (timeline_t *self);
 
-/*  Emit the steps. task.created has been.                                   */
+/*  Emit the steps, after task.created.                                      */
 void
-    timeline_tell (timeline_t *self);
+    timeline_emit (timeline_t *self);
 
-/*  An event of the task that is no step, an output say, was emitted at that time: returns
-    its order.                                                               */
+/*  Order of an event that is not a step (an output, for example), to be emitted next. */
 int64_t
     timeline_order (timeline_t *self, int64_t time_us);
 
-/*  The last event, where one is needed.                                     */
+/*  Emit the last event, if one is needed.                                   */
 void
     timeline_close (timeline_t *self, const char *title);
 

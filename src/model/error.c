@@ -1,4 +1,4 @@
-/*  error - the table of include/stele_error.h, looked up
+/*  error - look up the table of include/stele_error.h
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this

@@ -1,4 +1,4 @@
-/*  field - the table of fields, and which event takes which
+/*  field - the table of fields, and the fields of each type of event
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -24,7 +24,7 @@ static const struct {
 #define B(field) STELE_FIELD_BIT (field)
 #define COMMON (B (STELE_TIME) | B (STELE_USER_ID))
 
-//  Protocol section 3, a row an event type
+//  Protocol section 3, one row per event type
 static const struct {
     stele_field_set_t required;
     stele_field_set_t optional;

@@ -1,8 +1,8 @@
-/*  field - every field that an event or a record can have, in one table
+/*  field - every field of events and records, in one table
 
-    The rooms meet here: wire decodes into and encodes from these fields, the
-    ledger binds them to columns, the cache writes them into hashes. Limits
-    are in bytes; they come from protocol section 3 and doc/PROTOCOL.md.
+    Shared by all rooms: wire decodes and encodes these fields, the ledger binds
+    them to columns, the cache writes them to hashes. Limits are in bytes, from
+    protocol section 3.
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -36,7 +36,7 @@ typedef enum {
     STELE_KIND_BOOL,
     STELE_KIND_TIME,                // Microseconds since the Unix epoch
     STELE_KIND_MAP,                 // Map with any content, JSON in the ledger
-    STELE_KIND_STATE,               // Word: of tasks or of sessions, the event's type says which
+    STELE_KIND_STATE,               // Word: of tasks or of sessions, by the type of the event
     STELE_KIND_OUTPUT_TYPE,         // Word
     STELE_KIND_EVENT_TYPE           // Word
 } stele_kind_t;
@@ -139,23 +139,23 @@ stele_kind_t
 size_t
     stele_field_limit (stele_field_t field);
 
-/*  The EVENT field of that name, STELE_FIELD_NONE where there is none.      */
+/*  The EVENT field of that name; STELE_FIELD_NONE: none.                    */
 stele_field_t
     stele_field_find (const char *name, size_t size);
 
-/*  Which fields a type of event requires, and which it knows (required ones
-    among them). Any other key of such an event is kept in 'extra'.          */
+/*  The fields that a type of event requires, and those that it has (including the
+    required ones). Any other key of such an event is kept in 'extra'.       */
 stele_field_set_t
     stele_field_required (stele_event_type_t type);
 
 stele_field_set_t
     stele_field_known (stele_event_type_t type);
 
-/*  Fields of which an event of that type needs at least one; 0 is none.     */
+/*  Fields of which an event of that type needs at least one; 0: no such rule. */
 stele_field_set_t
     stele_field_any_of (stele_event_type_t type);
 
-/*  Fields of a task that task.created gives and task.updated may change     */
+/*  Fields of a task that task.created sets and task.updated may change      */
 #define STELE_TASK_FIELDS ( \
     STELE_FIELD_BIT (STELE_TITLE) | STELE_FIELD_BIT (STELE_DESCRIPTION) | \
     STELE_FIELD_BIT (STELE_ROLE) | STELE_FIELD_BIT (STELE_STATE) | \

@@ -1,20 +1,20 @@
-/*  lifecycle - which state of a task may follow which
+/*  lifecycle - the legal transitions between the states of a task
 
-    One pure table (protocol section 3). The writer asks it before it commits,
-    time travel asks it again while it replays.
+    A table without state (protocol section 3). The writer checks it before it commits;
+    reading a task as of an earlier time applies it again.
 
              +------------------ retry (queued only) ------------------+
              v                                                         |
         +---------+   any non-terminal state to any state   +----------+--------+
      -->| queued  |---------------------------------------->| passed    failed  |
         | starting|                                         | error   cancelled |
-        | running |<--- truth returns, from a task that --- | timeout           |
+        | running |<--- any state, from a task that ------- | timeout           |
         | paused  |     the broker itself interrupted       +-------------------+
         | complet.|                                              terminal
         +---------+
 
-    The same state again is always legal. 'interrupted' says that the broker,
-    not a producer, ended the task: then any state is legal again.
+    The same state again is always legal. After the broker, not a producer, ended the
+    task ('interrupted'), any state is legal.
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -28,8 +28,8 @@
 #include <stdint.h>
 #include "model/vocabulary.h"
 
-/*  The fields of a task that its states move. Times are microseconds since
-    the Unix epoch, 0 is "not set".                                          */
+/*  The fields of a task that a change of state sets. Times are microseconds since
+    the Unix epoch; 0: not set.                                              */
 typedef struct {
     stele_task_state_t state;
     bool interrupted;               // Ended by the broker, not by a producer
@@ -41,12 +41,12 @@ typedef struct {
 bool
     stele_lifecycle_terminal (stele_task_state_t state);
 
-/*  May a task in this condition be moved to 'to'?                           */
+/*  May the task change to 'to'?                                             */
 bool
     stele_lifecycle_legal (const stele_lifecycle_t *self, stele_task_state_t to);
 
-/*  Move it. The transition has to be legal. 'with_error' says that the event
-    carries an error_message, 'by_broker' that the broker interrupts the task. */
+/*  Change the state. The transition must be legal. 'with_error': the event has an
+    error_message; 'by_broker': the broker interrupts the task.              */
 void
     stele_lifecycle_move (stele_lifecycle_t *self, stele_task_state_t to,
         int64_t time_us, bool with_error, bool by_broker);

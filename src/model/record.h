@@ -1,10 +1,9 @@
 /*  record - one event or one row, as typed values by field
 
-    What travels between the rooms: wire decodes a frame into a record, the
-    ledger stores it and gives records back, wire encodes them. Values borrow
-    their bytes (from the frame, from a row being read, or from the record's
-    own arena); they are valid as long as what they borrow from, and never
-    after stele_record_clear.
+    Passed between the rooms: wire decodes a frame into a record, the ledger stores
+    and returns records, wire encodes them. Values borrow their bytes (from the
+    frame, from a row being read, or from the record's own arena); they are valid
+    as long as the owner of the bytes, and never after stele_record_clear.
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -26,7 +25,7 @@ typedef enum {
     STELE_VALUE_TEXT,               // .text, .size: valid UTF-8, may hold NUL, not terminated
     STELE_VALUE_BYTES,              // .text, .size: any bytes
     STELE_VALUE_JSON,               // .text, .size: canonical JSON (wire/json.h)
-    STELE_VALUE_PACKED              // .text, .size: one msgpack object, passed through as it is
+    STELE_VALUE_PACKED              // .text, .size: one msgpack object, passed through unchanged
 } stele_value_kind_t;
 
 typedef struct {
@@ -47,7 +46,7 @@ typedef struct {
     int type;                       // stele_event_type_t, or 0: a record, not an event
     stele_value_t values [STELE_FIELD_COUNT];
     stele_value_t extra;            // JSON object of unknown keys, or NONE
-    bool time_assumed;              // The event gave no time: it has the broker's
+    bool time_assumed;              // The event had no time: set by the broker
     stele_arena_chunk_t *arena;
 } stele_record_t;
 
@@ -58,7 +57,7 @@ stele_record_t *
 void
     stele_record_destroy (stele_record_t **self_p);
 
-/*  Forget all values, keep the memory.                                      */
+/*  Remove all values, keep the memory.                                      */
 void
     stele_record_clear (stele_record_t *self);
 
@@ -90,16 +89,16 @@ void
     stele_record_set_json (stele_record_t *self, stele_field_t field,
         const char *text, size_t size);
 
-/*  Copy every borrowed byte into the arena, so that the record stands alone. Returns 0, or
-    STELE_ENO_MEMORY: some of it is borrowed still then.                     */
+/*  Copy all borrowed bytes into the arena. Returns 0, or STELE_ENO_MEMORY: some are still
+    borrowed.                                                                */
 int
     stele_record_own (stele_record_t *self);
 
-/*  Integer value of a field, 'otherwise' where it is absent.                */
+/*  Integer value of a field, 'otherwise' if it is absent.                   */
 int64_t
     stele_record_integer (const stele_record_t *self, stele_field_t field, int64_t otherwise);
 
-/*  Which state vocabulary the events of that type use.                      */
+/*  State vocabulary of the events of that type.                             */
 stele_vocabulary_t
     stele_record_state_vocabulary (int type);
 

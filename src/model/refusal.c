@@ -1,4 +1,4 @@
-/*  refusal - why something a peer sent cannot be taken
+/*  refusal - why input of a peer is refused
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this

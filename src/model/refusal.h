@@ -1,7 +1,6 @@
-/*  refusal - why something a peer sent cannot be taken
+/*  refusal - why input of a peer is refused
 
-    Filled by whoever refuses; goes into the nak, the error answer, and the
-    rejected event.
+    Sent in the nak or the error answer, and stored with the rejected event.
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -15,9 +14,9 @@
 #include "stele_error.h"
 
 typedef struct {
-    int code;                       // STELE_E..., 0 is no refusal
+    int code;                       // STELE_E...; 0: not refused
     char field [64];                // Name of the field, or ""
-    char message [640];             // For a person: what, which limit, the way out
+    char message [640];             // For people: what was wrong, the limit, what to do
 } stele_refusal_t;
 
 /*  Fill it and return 'code', so that a caller can return the call. 'field'
@@ -27,7 +26,7 @@ int
         const char *format, ...) STELE_PRINTF (4, 5);
 
 /*  True for 0 and for storage errors that change nothing (disk full, busy, no memory): the caller
-    may try the same call again later.                                       */
+    may retry later.                                                         */
 bool
     stele_error_is_transient (int code);
 

@@ -1,4 +1,4 @@
-/*  vocabulary - words and codes, looked up
+/*  vocabulary - look up words and codes
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this

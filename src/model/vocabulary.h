@@ -1,6 +1,6 @@
-/*  vocabulary - the small closed sets of words, and their codes in the ledger
+/*  vocabulary - closed sets of words, and their codes in the ledger
 
-    Codes are stored: never renumber one, only add. Sources: protocol section 3.
+    Codes are stored: only add new ones, never change one. Source: protocol section 3.
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -69,11 +69,11 @@ typedef enum {
     STELE_VOCABULARY_EVENT_TYPE
 } stele_vocabulary_t;
 
-/*  Word of a code, NULL where the vocabulary has no such code.              */
+/*  Word of a code; NULL: no such code. Static storage.                      */
 const char *
     stele_vocabulary_word (stele_vocabulary_t vocabulary, int code);
 
-/*  Code of a word of 'size' bytes, 0 where the vocabulary has no such word. */
+/*  Code of a word of 'size' bytes; 0: no such word.                         */
 int
     stele_vocabulary_code (stele_vocabulary_t vocabulary, const char *word, size_t size);
 

@@ -1,4 +1,4 @@
-/*  base64 - RFC 4648 section 4, padded, nothing else accepted
+/*  base64 - RFC 4648 section 4, strict: padded, no other characters
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -59,7 +59,7 @@ stele_base64_decode (const char *text, size_t size, void *bytes)
                 return -1;
             bits = bits << 6 | (unsigned) digit;
         }
-        //  Bits behind the last byte have to be zero, so that there is one text a value
+        //  Bits after the last byte must be zero, so that each value has one text
         if (bits & ((1u << (8 * padding)) - 1))
             return -1;
         for (int i = 0; i < 3 - padding; i++)

@@ -1,4 +1,4 @@
-/*  base64 - RFC 4648 section 4, padded, nothing else accepted
+/*  base64 - RFC 4648 section 4, strict: padded, no other characters
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -10,14 +10,14 @@
 
 #include <stddef.h>
 
-/*  Size of the text that 'size' bytes become                                */
+/*  Size of the text of 'size' bytes                                         */
 #define STELE_BASE64_SIZE(size) (((size) + 2) / 3 * 4)
 
 /*  Writes STELE_BASE64_SIZE (size) characters, without a NUL; returns that number. */
 size_t
     stele_base64_encode (const void *bytes, size_t size, char *text);
 
-/*  Writes at most size / 4 * 3 bytes and returns how many, -1 where it is not base64. */
+/*  Writes at most size / 4 * 3 bytes and returns their number, -1 if the text is not base64. */
 ptrdiff_t
     stele_base64_decode (const char *text, size_t size, void *bytes);
 

@@ -1,4 +1,4 @@
-/*  checksum - were these bytes damaged?
+/*  checksum - detect damaged bytes in our own files
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this

@@ -1,6 +1,6 @@
-/*  checksum - were these bytes damaged?
+/*  checksum - detect damaged bytes in our own files
 
-    CRC-32 as of zlib: for files of ours that a crash or a disk may tear.
+    CRC-32 of zlib.
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -13,7 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/*  Of 'size' bytes that follow those with checksum 'before'; 0 where none do. */
+/*  Checksum of bytes that follow those with checksum 'before' (0: none).    */
 uint32_t
     stele_checksum (uint32_t before, const void *data, size_t size);
 

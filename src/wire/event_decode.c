@@ -1,7 +1,7 @@
 /*  event_decode - decode and check one event
 
-    One pass collects where each value lies and refuses keys that cannot be;
-    then the type says which fields it takes, and each is checked.
+    One pass records where each value is and refuses invalid keys; then each field
+    that the type of the event has is checked.
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -14,7 +14,7 @@
 #include "wire/quote.h"
 #include "wire/scan.h"
 
-//  The keys an event can have that are no fields of it
+//  Keys of an event that are not fields
 enum {
     S_TYPE = STELE_EVENT_FIELD_COUNT,
     S_POSITION,
@@ -22,7 +22,7 @@ enum {
     S_SLOT_COUNT
 };
 
-_Static_assert (S_SLOT_COUNT <= 64, "the set of keys that were seen is 64 bits");
+_Static_assert (S_SLOT_COUNT <= 64, "the set of keys seen has 64 bits");
 
 typedef struct {
     const void *data;
@@ -31,14 +31,14 @@ typedef struct {
 } s_span_t;
 
 typedef struct {
-    stele_scan_t entries;           // From the first key on
+    stele_scan_t entries;           // From the first key
     uint32_t count;
-    uint64_t seen;                  // Slots that have a span
-    bool unknown;                   // Are there keys that have no slot?
+    uint64_t seen;                  // Slots with a span
+    bool unknown;                   // There are keys without a slot
     s_span_t spans [S_SLOT_COUNT];
 } s_event_t;
 
-//  What came, for a person
+//  Name of a received value, for a message
 static const char *
 s_came (const stele_token_t *token)
 {
@@ -54,7 +54,7 @@ s_came (const stele_token_t *token)
     return names [token->kind];
 }
 
-//  What a field takes, for a person
+//  What a field takes, for a message
 static const char *
 s_takes (stele_kind_t kind)
 {
@@ -171,7 +171,7 @@ s_decode_type (s_event_t *self, int *type, stele_refusal_t *refusal)
     if (*type)
         return 0;
     char shown [STELE_QUOTE_SIZE];
-    return stele_refuse (refusal, STELE_EUNKNOWN_TYPE, "type", "no type '%s'; there are %s",
+    return stele_refuse (refusal, STELE_EUNKNOWN_TYPE, "type", "unknown type '%s'; use %s",
         stele_quote (shown, token->data, token->size),
         stele_vocabulary_list (STELE_VOCABULARY_EVENT_TYPE));
 }
@@ -357,7 +357,7 @@ s_check_present (stele_field_set_t have, int type, stele_refusal_t *refusal)
         "%s needs at least one of %s", type_name, size? list + 2: "");
 }
 
-//  Whatever this type of event does not know becomes one JSON object
+//  Collect the keys that this type of event does not have into one JSON object
 static int
 s_keep_extra (const s_event_t *self, stele_field_set_t known, stele_record_t *record,
     stele_refusal_t *refusal)
@@ -391,7 +391,7 @@ s_keep_extra (const s_event_t *self, stele_field_set_t known, stele_record_t *re
     int rc = stele_json_text_within (map, size, STELE_LIMIT_CONTENT, record,
         &text, &text_size, refusal);
     if (rc == STELE_ETOO_LARGE)
-        return stele_refuse (refusal, rc, NULL, "the keys that %s does not know have %zu bytes "
+        return stele_refuse (refusal, rc, NULL, "the unknown keys of %s have %zu bytes "
             "as JSON, the limit is %d", stele_vocabulary_word (STELE_VOCABULARY_EVENT_TYPE,
             record->type), text_size, STELE_LIMIT_CONTENT);
     if (rc == 0)
@@ -401,7 +401,7 @@ s_keep_extra (const s_event_t *self, stele_field_set_t known, stele_record_t *re
     return rc;
 }
 
-//  The broker's own word on an event that it wrote itself, once
+//  'interrupted' of an exported event, which the broker set
 static int
 s_restore_interrupted (const s_event_t *self, stele_record_t *record, stele_refusal_t *refusal)
 {
@@ -411,7 +411,7 @@ s_restore_interrupted (const s_event_t *self, stele_record_t *record, stele_refu
     if (token->kind != STELE_SCAN_BOOL || record->type != STELE_TASK_STATE_CHANGED
     ||  stele_record_integer (record, STELE_STATE, 0) != STELE_TASK_FAILED)
         return stele_refuse (refusal, STELE_EINVALID_FIELD, "interrupted",
-            "interrupted is true on a task.state_changed to failed, and nowhere else");
+            "interrupted may only be true in a task.state_changed to failed");
     stele_record_set_bool (record, STELE_INTERRUPTED, true);
     return 0;
 }

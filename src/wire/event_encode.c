@@ -1,4 +1,4 @@
-/*  event_encode - records to msgpack, topics, comparison
+/*  event_encode - pack records, write topics, compare events
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -63,7 +63,7 @@ stele_record_pack (const stele_record_t *record, stele_pack_t *pack)
     for (int field = 0; field < STELE_FIELD_COUNT; field++)
         count += stele_record_has (record, field);
 
-    //  How many entries 'extra' has is known only after it was packed
+    //  The number of entries of 'extra' is known only after it is packed
     bool extra = record->extra.kind == STELE_VALUE_JSON;
     size_t mark = stele_pack_size (pack);
     if (extra)
@@ -82,7 +82,7 @@ stele_record_pack (const stele_record_t *record, stele_pack_t *pack)
         }
     if (extra) {
         size_t entries = 0;
-        //  The broker's own word on 'id', 'timestamp' and the like stands
+        //  Fields of the record ('id', 'timestamp') take precedence over keys of 'extra'
         stele_json_text_pack_entries (record->extra.text, record->extra.size, record,
             pack, &entries);
         stele_pack_close (pack, mark, count + entries);
@@ -108,7 +108,7 @@ stele_record_topic (const stele_record_t *event, char *topic, size_t size_max)
     return type_size + 1 + text_size;
 }
 
-//  What an absent field of an event stands for
+//  Default of an absent field of an event
 static stele_value_t
 s_default (int type, stele_field_t field)
 {
@@ -151,7 +151,7 @@ s_same (const stele_value_t *one, const stele_value_t *other)
             return one->integer == other->integer;
         case STELE_VALUE_UNSIGNED:
             return one->natural == other->natural;
-        case STELE_VALUE_REAL:      // By its bits: -0.0 is not 0.0; one NaN is as good as another
+        case STELE_VALUE_REAL:      // Compare bits: -0.0 differs from 0.0; all NaN are equal
             return one->natural == other->natural || (isnan (one->real) && isnan (other->real));
         default:
             return one->size == other->size

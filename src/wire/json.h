@@ -26,11 +26,10 @@
 #include "model/refusal.h"
 #include "wire/pack.h"
 
-/*  All fields of an event that are not content fit in this, also where every byte
-    needs six as JSON                                                        */
+/*  All fields of an event except content fit in this, even if each byte needs six as JSON */
 #define STELE_JSON_SIZE_MAX (2 * STELE_LIMIT_CONTENT)
 
-/*  Checked msgpack bytes of one object as canonical JSON text in the record's arena.
+/*  Write checked msgpack bytes of one object as canonical JSON text into the record's arena.
     Returns 0, or STELE_EMALFORMED (UTF-8, duplicate key, nesting over
     STELE_LIMIT_NESTING + 1) or STELE_ETOO_LARGE (over STELE_JSON_SIZE_MAX), with a
     refusal; STELE_ENO_MEMORY without.                                       */
@@ -38,44 +37,47 @@ int
     stele_json_text (const void *data, size_t size, stele_record_t *arena,
         const char **text, size_t *text_size, stele_refusal_t *refusal);
 
-/*  The same with a limit of the caller's. Of a text over it no more is kept than
-    the limit, and *text_size is what it would need, at least.               */
+/*  The same with the caller's limit. If the text exceeds it, *text_size is a lower bound of
+    its size.                                                                */
 int
     stele_json_text_within (const void *data, size_t size, size_t size_max,
         stele_record_t *arena, const char **text, size_t *text_size,
         stele_refusal_t *refusal);
 
-/*  The fields of 'set' of a record as one object of canonical JSON in the arena; those that it
-    does not have as null. 'pack' is for its own use. Returns 0, STELE_ENO_MEMORY, or
-    STELE_ETOO_LARGE (over STELE_JSON_SIZE_MAX).                             */
+/*  Write the fields 'set' of a record as one object of canonical JSON into the arena, absent ones
+    as null. 'pack' is scratch. Returns 0, STELE_ENO_MEMORY, or STELE_ETOO_LARGE (over
+    STELE_JSON_SIZE_MAX).                                                    */
 int
     stele_json_fields (const stele_record_t *record, stele_field_set_t set, stele_pack_t *pack,
         stele_record_t *arena, const char **text, size_t *text_size);
 
-/*  Canonical JSON text as msgpack. The text has to be one the broker wrote:
-    a text that does not parse is a fault of the ledger, STELE_ELEDGER. Out of memory
-    (STELE_ENO_MEMORY) the pack has failed, too.                             */
+/*  Pack canonical JSON text that the broker wrote: if it does not parse, the ledger is damaged
+    (STELE_ELEDGER). After STELE_ENO_MEMORY the pack has failed, too.        */
 int
     stele_json_text_pack (const char *text, size_t size, stele_pack_t *pack);
 
-/*  The same for an object, without the head of its map, and without keys that are
-    fields 'but' has (NULL: none is left out). Sets how many entries were packed. */
+/*  The same for the entries of an object, without the head of the map, and without keys of
+    fields that the record 'but' has (NULL: all entries). Sets the number of packed entries. */
 int
     stele_json_text_pack_entries (const char *text, size_t size, const stele_record_t *but,
         stele_pack_t *pack, size_t *count);
 
-/*  JSON text that a person or a program wrote, any value, as msgpack. Returns 0, or
-    STELE_EMALFORMED with a refusal that says where and why; packs nothing then. */
+/*  Pack untrusted JSON text, any value. Returns 0, STELE_ENO_MEMORY, or STELE_EMALFORMED with
+    a refusal that says where and why; packs nothing then.                   */
 int
     stele_json_parse_pack (const char *text, size_t size, stele_pack_t *pack,
         stele_refusal_t *refusal);
 
-/*  One msgpack object as JSON text on one line, entries in their own order. With
-    'times', the time fields of events and records (not what a producer's own maps
-    hold) are RFC 3339. Need not be checked bytes. Terminated with a NUL; caller owns
-    return value and frees it with free(). NULL where it is not one msgpack object
-    of UTF-8 strings, or memory runs out.                                                        */
+/*  Print one msgpack object as JSON text on one line, entries in their own order. With
+    'times', the time fields of events and records (but not inside a producer's own maps)
+    are RFC 3339. The bytes need not be checked. Terminated with a NUL; caller frees the
+    return value with free(). NULL: not one msgpack object with UTF-8 strings, or out of
+    memory.                                                                  */
 char *
     stele_json_print (const void *packed, size_t size, bool times);
+
+/*  Version of the jansson library. Static storage.                          */
+const char *
+    stele_jansson_version (void);
 
 #endif

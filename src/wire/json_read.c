@@ -14,7 +14,7 @@
 #include "wire/json.h"
 #include "wire/quote.h"
 
-#define NESTING_MAX (STELE_LIMIT_NESTING * 2)       // A request wraps events in its own levels
+#define NESTING_MAX (STELE_LIMIT_NESTING * 2)       // A request adds levels around its events
 
 static int
     s_pack (const json_t *value, stele_pack_t *pack, int depth, stele_refusal_t *refusal);
@@ -23,11 +23,11 @@ static int
 s_not_of_form (stele_refusal_t *refusal, const char *form)
 {
     return stele_refuse (refusal, STELE_EMALFORMED, NULL,
-        "a reserved key of JSON whose value is not of its form, which is %s", form);
+        "the value of a reserved JSON key does not have the form %s", form);
 }
 
-//  The bytes of a base64 string; caller frees them. NULL where it is not one, or without
-//  memory: then the pack has failed.
+//  Decode a base64 string; caller frees the bytes. NULL: not base64, or out of memory, and the
+//  pack has failed.
 static void *
 s_decode (const json_t *value, size_t *size, stele_pack_t *pack)
 {
@@ -132,8 +132,8 @@ s_pack_map (const json_t *value, stele_pack_t *pack, int depth, stele_refusal_t 
     return 0;
 }
 
-//  The key of an object that is one of the reserved forms, else NULL. Other keys with
-//  "$" are ordinary: people write {"$ref":...} by hand.
+//  The key of an object in one of the reserved forms, else NULL. Other keys with "$" are
+//  ordinary: people write {"$ref":...} by hand.
 static const char *
 s_reserved (const json_t *object)
 {
@@ -220,7 +220,7 @@ s_pack (const json_t *value, stele_pack_t *pack, int depth, stele_refusal_t *ref
         s_pack_array (value, pack, depth + 1, refusal);
 }
 
-//  The parser has no word for want of memory, or a wrong one: malloc has
+//  The parser reports out of memory wrongly or not at all: check errno
 static json_t *
 s_load (const char *text, size_t size, size_t flags, json_error_t *error, stele_pack_t *pack)
 {
@@ -238,12 +238,12 @@ s_parse_refused (const json_error_t *error, stele_refusal_t *refusal)
         return stele_refuse (refusal, STELE_EMALFORMED, NULL,
             "JSON has an integer outside -2^63 to 2^63-1 at byte %d: write one up to 2^64-1 as "
             "{\"$uint\":\"18446744073709551615\"}", error->position);
-    //  Its text quotes the input, of which only the beginning is sure to be safe to show
+    //  The parser's text quotes the input: show it without that, sanitized
     const char *near = strstr (error->text, " near ");
     size_t size = near? (size_t) (near - error->text): strcspn (error->text, "'");
     char shown [STELE_QUOTE_SIZE];
     stele_quote (shown, error->text, size);
-    //  Whoever reads many lines, one an event, says which of them this is
+    //  Callers that read one event per line add the number of the line
     if (error->line == 1)
         return stele_refuse (refusal, STELE_EMALFORMED, NULL, "not JSON: %s at byte %d", shown, error->position);
     return stele_refuse (refusal, STELE_EMALFORMED, NULL, "not JSON: %s at line %d, column %d",
@@ -334,4 +334,10 @@ stele_json_text_pack_entries (const char *text, size_t size, const stele_record_
         *count = packed;
     json_decref (object);
     return rc;
+}
+
+const char *
+stele_jansson_version (void)
+{
+    return jansson_version_str ();
 }

@@ -14,7 +14,7 @@ int
 stele_map_open (stele_map_t *self, const void *data, size_t size)
 {
     const char *why;
-    //  Nothing is built from the elements, so the bytes bound them well enough
+    //  Elements are not allocated, so the number of bytes bounds them well enough
     if (stele_scan_check (data, size, size, &why) != 0)
         return STELE_EMALFORMED;
     stele_scan_t scan = stele_scan_start (data, size);

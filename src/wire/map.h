@@ -1,7 +1,7 @@
 /*  map - typed reads from one map of msgpack
 
-    One checked map of msgpack, and its values by key. Absent and of another
-    kind are the same here: what cannot be used.
+    One checked map of msgpack, and its values by key. A value of another kind
+    counts as absent.
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -20,26 +20,26 @@ typedef struct {
     size_t size;
 } stele_map_t;
 
-/*  Check the bytes. Returns 0, or STELE_EMALFORMED where they are not one map. */
+/*  Check the bytes. Returns 0, or STELE_EMALFORMED: they are not one map.   */
 int
     stele_map_open (stele_map_t *self, const void *data, size_t size);
 
-/*  Value of a key; false where it is absent or no integer (no bool, no map).
-    Outputs are set only on success.                                         */
+/*  Read the value of a key. False: absent, or of another kind. Outputs are set only on
+    success.                                                                 */
 bool
     stele_map_integer (const stele_map_t *self, const char *key, int64_t *value);
 bool
     stele_map_bool (const stele_map_t *self, const char *key, bool *value);
 
-/*  Text, cut where the buffer ends, and terminated.                         */
+/*  Read text, truncated to the buffer, and terminated.                      */
 bool
     stele_map_text (const stele_map_t *self, const char *key, char *text, size_t size_max);
 
-/*  A map, which borrows from the same bytes.                                */
+/*  Read a map, which borrows from the same bytes.                           */
 bool
     stele_map_map (const stele_map_t *self, const char *key, stele_map_t *map);
 
-/*  STELE_E... of the name on the wire at that key; STELE_EINTERNAL without. */
+/*  Read the name of an error as its code, STELE_E...; STELE_EINTERNAL if absent. */
 int
     stele_map_code (const stele_map_t *self, const char *key);
 

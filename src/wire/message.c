@@ -1,4 +1,4 @@
-/*  message - what a producer says to the broker (protocol section 2)
+/*  message - decode a message of a producer (protocol section 2)
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -31,7 +31,7 @@ s_read (const void *data, size_t size, s_entries_t *entries, stele_refusal_t *re
     stele_token_t map = stele_scan_next (&scan);
     if (map.kind != STELE_SCAN_MAP)
         return stele_refuse (refusal, STELE_EMALFORMED, NULL,
-            "a message is one map with string keys, this is something else");
+            "a message must be one map with string keys");
     static const char *const names [] = {
         "op", "protocol", "producer", "instance", "lease_ms", "acked", "sequence", "events", "restore"
     };
@@ -48,13 +48,13 @@ s_read (const void *data, size_t size, s_entries_t *entries, stele_refusal_t *re
                 continue;
             if (tokens [name]->kind != STELE_SCAN_END)
                 return stele_refuse (refusal, STELE_EMALFORMED, names [name],
-                    "key %s comes twice", names [name]);
+                    "key %s appears twice", names [name]);
             stele_scan_t value = scan;
             *tokens [name] = stele_scan_next (&value);
             if (tokens [name] == &entries->events)
                 entries->events_scan = value;
         }
-        //  The last value, which the events are as a rule, ends where the message does
+        //  The last value, usually the events, ends with the message: no need to skip it
         if (i + 1 < map.count)
             stele_scan_skip (&scan, NULL, NULL);
     }
@@ -81,7 +81,7 @@ s_text (const stele_token_t *token, const char *field, char *text, stele_refusal
     if (!stele_utf8_valid (token->data, token->size))
         return stele_refuse (refusal, STELE_EMALFORMED, field, "%s is not valid UTF-8", field);
     if (memchr (token->data, 0, token->size))
-        return stele_refuse (refusal, STELE_EINVALID_FIELD, field, "%s may not hold NUL", field);
+        return stele_refuse (refusal, STELE_EINVALID_FIELD, field, "%s must not contain NUL", field);
     memcpy (text, token->data, token->size);
     text [token->size] = 0;
     return 0;
@@ -92,7 +92,7 @@ s_natural (const stele_token_t *token, const char *field, int64_t *value, stele_
 {
     if (token->kind != STELE_SCAN_INTEGER || token->integer < 1)
         return stele_refuse (refusal, STELE_EINVALID_FIELD, field,
-            "%s takes an integer from 1", field);
+            "%s takes an integer of at least 1", field);
     *value = token->integer;
     return 0;
 }
@@ -115,7 +115,7 @@ s_hello (const s_entries_t *entries, stele_message_t *message, stele_refusal_t *
         return stele_refuse (refusal, STELE_EINVALID_FIELD, "protocol", "protocol takes an integer");
     if (entries->protocol.integer != STELE_PROTOCOL)
         return stele_refuse (refusal, STELE_EPROTOCOL, "protocol",
-            "this broker speaks protocol %d, the peer asked for %lld",
+            "this broker supports protocol %d, the peer requested %lld",
             STELE_PROTOCOL, (long long) entries->protocol.integer);
     int rc = s_text (&entries->producer, "producer", message->producer, refusal);
     if (rc == 0)
@@ -124,7 +124,7 @@ s_hello (const s_entries_t *entries, stele_message_t *message, stele_refusal_t *
         rc = s_natural (&entries->lease_ms, "lease_ms", &message->lease_ms, refusal);
     if (rc == 0 && !s_absent (&entries->acked)) {
         if (entries->acked.kind != STELE_SCAN_INTEGER || entries->acked.integer < 0)
-            return stele_refuse (refusal, STELE_EINVALID_FIELD, "acked", "acked takes an integer from 0");
+            return stele_refuse (refusal, STELE_EINVALID_FIELD, "acked", "acked takes an integer of at least 0");
         message->acked = entries->acked.integer;
     }
     return rc? rc: s_restore (entries, message, refusal);

@@ -1,7 +1,7 @@
-/*  message - what a producer says to the broker (protocol section 2)
+/*  message - decode a message of a producer (protocol section 2)
 
-    One pass over one checked frame. The events of a publish are not decoded
-    here but left as a span to walk (stele_scan_skip): each is judged alone.
+    One pass over one checked frame. The events of a publish are not decoded here, but
+    returned as a span to walk (stele_scan_skip): each is decoded or refused separately.
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -30,7 +30,7 @@ typedef struct {
     char producer [STELE_LIMIT_ID + 1];
     char instance [STELE_LIMIT_ID + 1];
     int64_t lease_ms;               // 0: none
-    bool restore;                   // Its events come back from an export
+    bool restore;                   // Its events are imported from an export
     int64_t acked;                  // Of hello; 0: absent
 } stele_message_t;
 
@@ -39,14 +39,14 @@ int
     stele_message_decode (const void *data, size_t size, stele_message_t *message,
         stele_refusal_t *refusal);
 
-/*  The same for the request {"op":"publish"} (protocol section 4): producer
-    required, sequence and restore optional. The frame has to be checked.                */
+/*  The same for the request {"op":"publish"} (protocol section 4): producer required,
+    sequence and restore optional. The frame must have passed stele_scan_check. */
 int
     stele_message_decode_publish (const void *data, size_t size, stele_message_t *message,
         stele_refusal_t *refusal);
 
-/*  The same for a frame of the pipeline: one event, or {"events":[...]}. The frame has to
-    be checked.                                                              */
+/*  The same for a frame of the pipeline: one event, or {"events":[...]}. The frame must have
+    passed stele_scan_check.                                                 */
 int
     stele_message_decode_pipeline (const void *data, size_t size, stele_message_t *message,
         stele_refusal_t *refusal);

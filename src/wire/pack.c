@@ -18,7 +18,7 @@ struct stele_pack {
     msgpack_sbuffer buffer;
     msgpack_packer packer;
     bool failed;                    // Out of memory
-    int depth;                      // Maps that were begun and not ended
+    int depth;                      // Begun maps that have not ended
     struct { size_t mark, keys; } maps [STELE_PACK_DEPTH];
 };
 
@@ -78,7 +78,7 @@ stele_pack_size (const stele_pack_t *self)
     return self->buffer.size;
 }
 
-//  Packing fails only where memory does
+//  Packing fails only if memory is exhausted
 static void
 s_done (stele_pack_t *self, int rc)
 {
@@ -173,7 +173,7 @@ stele_pack_map_begin (stele_pack_t *self)
     self->maps [self->depth++].keys = 0;
 }
 
-//  A short map gets the short head, so that answers stay small
+//  Give a short map the short head: smaller answers
 void
 stele_pack_map_end (stele_pack_t *self)
 {
@@ -272,4 +272,10 @@ stele_pack_rewind (stele_pack_t *self, size_t size)
     self->buffer.size = size;
     while (self->depth && self->maps [self->depth - 1].mark >= size)
         self->depth--;
+}
+
+const char *
+stele_msgpack_version (void)
+{
+    return msgpack_version ();
 }

@@ -1,6 +1,6 @@
 /*  pack - a growing buffer of msgpack
 
-    A map whose entries are written one by one is begun and ended, and counts its keys by itself:
+    Maps written entry by entry are begun and ended, and count their keys:
 
         stele_pack_map_begin (pack);
         stele_pack_key_integer (pack, "position", 7);
@@ -8,8 +8,8 @@
         stele_pack_string (pack, "t1");
         stele_pack_map_end (pack);
 
-    The other forms (a count that is known before, or given at the end) are for loops; their
-    keys are plain strings. Another number of entries than announced is not noticed.
+    The other forms (a count given before or at the end) are for loops; their keys are plain
+    strings. A wrong count is not detected.
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -35,16 +35,16 @@ void
 void
     stele_pack_clear (stele_pack_t *self);
 
-/*  Has memory run out while this was packed? Until it is cleared there is nothing to be had
-    then. Who does not ask is stopped by an assertion in stele_pack_data.    */
+/*  Was memory exhausted? Then the data is lost until the pack is cleared, and stele_pack_data
+    asserts: call this before it.                                            */
 bool
     stele_pack_failed (const stele_pack_t *self);
 
-/*  Make it so: what was to be packed could not even be read.                */
+/*  Mark it as failed: memory was exhausted while reading what was to be packed. */
 void
     stele_pack_fail (stele_pack_t *self);
 
-/*  What was packed so far; valid until the next call that packs or clears.  */
+/*  The packed bytes; valid until the next call that packs or clears.        */
 const void *
     stele_pack_data (const stele_pack_t *self);
 size_t
@@ -61,7 +61,7 @@ void stele_pack_text (stele_pack_t *self, const char *text, size_t size);
 void stele_pack_string (stele_pack_t *self, const char *string);
 void stele_pack_bytes (stele_pack_t *self, const void *bytes, size_t size);
 void stele_pack_ext (stele_pack_t *self, int8_t type, const void *bytes, size_t size);
-/*  Bytes that are msgpack already                                           */
+/*  Copies bytes that are msgpack already                                    */
 void stele_pack_packed (stele_pack_t *self, const void *packed, size_t size);
 
 /*  Maps that count their keys, nested at most STELE_PACK_DEPTH deep: only the functions with
@@ -78,14 +78,18 @@ void stele_pack_key_real (stele_pack_t *self, const char *key, double value);
 /*  A NULL string packs nil                                                  */
 void stele_pack_key_string (stele_pack_t *self, const char *key, const char *string);
 
-/*  Containers whose count is known only at the end: the head is written as
-    the 32-bit form (five bytes) at once, and corrected. Returns a mark. */
+/*  Containers whose count is known only at the end: the head is written in
+    the 32-bit form (five bytes), and completed by stele_pack_close. Returns a mark. */
 size_t stele_pack_open_map (stele_pack_t *self);
 size_t stele_pack_open_array (stele_pack_t *self);
 void stele_pack_close (stele_pack_t *self, size_t mark, size_t count);
 
-/*  Undo what was packed since the buffer had that size. Keys of a map that was begun before are
-    not taken from its count.                                                */
+/*  Truncate to an earlier size. Maps begun since then are dropped; keys already counted in a map
+    that was begun before remain counted.                                    */
 void stele_pack_rewind (stele_pack_t *self, size_t size);
+
+/*  Version of the msgpack library. Static storage.                          */
+const char *
+    stele_msgpack_version (void);
 
 #endif

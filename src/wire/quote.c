@@ -1,4 +1,4 @@
-/*  quote - a stranger's text inside a message for a person
+/*  quote - untrusted text, made safe to show in a message
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -15,7 +15,7 @@ const char *
 stele_quote (char buffer [STELE_QUOTE_SIZE], const char *text, size_t size)
 {
     size_t shown = size < QUOTE_MAX? size: QUOTE_MAX;
-    //  Not in the middle of a character
+    //  Truncate at a character boundary
     while (shown < size && shown > QUOTE_MAX - 4 && ((unsigned char) text [shown] & 0xc0) == 0x80)
         shown--;
     if (shown)

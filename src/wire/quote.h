@@ -1,4 +1,4 @@
-/*  quote - a stranger's text inside a message for a person
+/*  quote - untrusted text, made safe to show in a message
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -10,11 +10,11 @@
 
 #include <stddef.h>
 
-/*  Enough for what stele_quote writes                                       */
+/*  Always enough for stele_quote                                            */
 #define STELE_QUOTE_SIZE 48
 
-/*  The first 40 bytes or so as valid UTF-8 without control characters, "..." where
-    that was not all. Returns the buffer.                                    */
+/*  Copy the first 40 bytes or so as valid UTF-8 without control characters, with "..." if
+    truncated. Returns the buffer.                                           */
 const char *
     stele_quote (char buffer [STELE_QUOTE_SIZE], const char *text, size_t size);
 

@@ -1,7 +1,7 @@
-/*  scan - read msgpack that a stranger sent, without an object tree
+/*  scan - read untrusted msgpack without an object tree
 
-    No recursion: what is still to come is a number, so that hostile nesting
-    costs nothing. Every read is bounded, also of bytes that were checked.
+    No recursion: the number of pending objects is counted, so that hostile nesting
+    costs nothing. Every read is bounded, even of checked bytes.
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -24,8 +24,8 @@ s_big_endian (const unsigned char *at, size_t width)
     return number;
 }
 
-//  The functions below return the size of what they read, 0 where it is cut off.
-//  'left' is what there is from the first byte of the head.
+//  The functions below return the size of the token, 0 if it is incomplete.
+//  'left' is the number of bytes from the first byte of the head.
 
 static size_t
 s_span (stele_token_t *token, stele_scan_kind_t kind, const unsigned char *at, size_t left,
@@ -182,11 +182,11 @@ stele_scan_check (const void *data, size_t size, size_t elements_max, const char
     while (pending) {
         stele_token_t token;
         if (left == 0)
-            return s_malformed (why, "cut off: the msgpack object ends before it is complete");
+            return s_malformed (why, "incomplete: the msgpack object ends too early");
         size_t bytes = s_read (&token, next, left);
         if (bytes == 0)
             return s_malformed (why, *next == 0xc1? "not msgpack: it has the reserved byte 0xc1":
-                "cut off: the msgpack object ends before it is complete");
+                "incomplete: the msgpack object ends too early");
         next += bytes;
         left -= bytes;
         pending--;
@@ -194,7 +194,7 @@ stele_scan_check (const void *data, size_t size, size_t elements_max, const char
             return s_malformed (why, "too many elements in one message");
         pending += s_children (&token);
         if (pending > left)
-            return s_malformed (why, "cut off: more elements are announced than bytes follow");
+            return s_malformed (why, "incomplete: more elements are announced than bytes follow");
         if (pending > budget)
             return s_malformed (why, "too many elements in one message");
     }
@@ -215,7 +215,7 @@ stele_scan_next (stele_scan_t *self)
     if (self->next == self->end)
         return token;
     size_t bytes = s_read (&token, self->next, (size_t) (self->end - self->next));
-    //  Bytes that nobody checked end where they cannot be read
+    //  Unchecked bytes end at the first invalid token
     self->next = bytes? self->next + bytes: self->end;
     return token;
 }
@@ -244,7 +244,7 @@ stele_scan_depth (const void *data, size_t size, int limit)
 {
     assert (limit >= 0 && limit < DEPTH_MAX);
     stele_scan_t scan = stele_scan_start (data, size);
-    uint64_t pending [DEPTH_MAX];   // Of each open container, what is still to come
+    uint64_t pending [DEPTH_MAX];   // Per open container: objects not read yet
     int depth = 0;
     int deepest = 0;
     while (scan.next < scan.end) {

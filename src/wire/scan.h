@@ -1,10 +1,9 @@
-/*  scan - read msgpack that a stranger sent, without an object tree
+/*  scan - read untrusted msgpack without an object tree
 
-    stele_scan_check walks a whole message once and bounds everything: element
-    counts by the bytes that remain, nesting, trailing bytes. Only what it has
-    passed is read with the other functions, which then hand out views into
-    the same bytes. Source: msgpack specification; hazards: five bytes can
-    announce 2^32 elements.
+    stele_scan_check walks a whole message once and bounds element counts by the
+    bytes that remain (five bytes can announce 2^32 elements); it refuses trailing
+    bytes. Call the other functions only on bytes that passed; they return views
+    into the same bytes.
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -25,7 +24,7 @@ typedef enum {
     STELE_SCAN_INTEGER,             // .integer
     STELE_SCAN_UNSIGNED,            // .natural, above INT64_MAX
     STELE_SCAN_REAL,                // .real
-    STELE_SCAN_TEXT,                // .data, .size: UTF-8 not yet checked
+    STELE_SCAN_TEXT,                // .data, .size: UTF-8 is not checked
     STELE_SCAN_BYTES,               // .data, .size
     STELE_SCAN_EXT,                 // .data, .size, .ext_type
     STELE_SCAN_ARRAY,               // .count elements follow
@@ -60,17 +59,17 @@ int
 stele_scan_t
     stele_scan_start (const void *data, size_t size);
 
-/*  Read the next token: a scalar whole, of a container its head.            */
+/*  Read the next token: a whole scalar, or the head of a container.         */
 stele_token_t
     stele_scan_next (stele_scan_t *self);
 
-/*  Skip the next object with all it contains; its bytes in *data, *size
+/*  Skip the next object with its contents; sets *data, *size to its bytes
     (each may be NULL).                                                      */
 void
     stele_scan_skip (stele_scan_t *self, const void **data, size_t *size);
 
-/*  Nesting of one checked object: 0 for a scalar, 1 for a flat map; stops
-    counting above 'limit' and then returns limit + 1.                       */
+/*  Nesting of one checked object: 0 for a scalar, 1 for a flat map, limit + 1
+    for everything deeper than 'limit'.                                      */
 int
     stele_scan_depth (const void *data, size_t size, int limit);
 
@@ -78,8 +77,8 @@ int
 bool
     stele_utf8_valid (const char *text, size_t size);
 
-/*  Find a key in a checked map (the bytes of the whole map). Returns its value's
-    token and, where 'data' is not NULL, the bytes of the value. Kind END: no such key. */
+/*  Find a key in a checked map (the bytes of the whole map). Returns the token of its
+    value; sets *data, *size (may be NULL) to the bytes of the value. Kind END: no such key. */
 stele_token_t
     stele_scan_find (const void *map, size_t map_size, const char *key,
         const void **data, size_t *size);

@@ -19,7 +19,7 @@
 #define FIRST_S   INT64_C (-62135596800)    // 0001-01-01T00:00:00Z
 #define LAST_S    INT64_C (253402300799)    // 9999-12-31T23:59:59Z
 
-//  Days since 1970-01-01; a year is counted from March, so that the leap day is its last
+//  Days since 1970-01-01; years are counted from March, so that the leap day is the last one
 static int64_t
 s_days (int year, int month, int day)
 {
@@ -47,7 +47,7 @@ s_in_range (int64_t seconds, int64_t fraction_us, int64_t *time_us)
     return 0;
 }
 
-//  A number of exactly 'width' digits, -1 where there is none; moves *text behind it
+//  Parse a number of exactly 'width' digits; -1: none. Moves *text after it
 static int
 s_digits (const char **text, const char *end, int width)
 {
@@ -72,7 +72,7 @@ s_char (const char **text, const char *end, const char *any_of)
     return true;
 }
 
-//  Microseconds of ".123456789"; what is smaller is cut off. -1 where malformed
+//  Microseconds of ".123456789", truncated; -1: malformed
 static int
 s_fraction (const char **text, const char *end)
 {
@@ -91,7 +91,7 @@ s_fraction (const char **text, const char *end)
     return fraction;
 }
 
-//  Seconds east of UTC; false where malformed
+//  Seconds east of UTC; false: malformed
 static bool
 s_offset (const char **text, const char *end, int *seconds)
 {
@@ -141,7 +141,7 @@ stele_time_parse (const char *text, size_t size, int64_t *time_us)
         return STELE_EINVALID_FIELD;
     int64_t seconds = s_days (year, month, day) * DAY_S
         + hour * 3600 + minute * 60 + second - offset;
-    //  A leap second comes only where a day of UTC ends, and is its next second here
+    //  A leap second is valid only at the end of a UTC day, and becomes the next second
     if (second == 60 && seconds % DAY_S != 0)
         return STELE_EINVALID_FIELD;
     return s_in_range (seconds, fraction, time_us);
@@ -156,7 +156,7 @@ s_big_endian (const char *data, size_t size)
     return number;
 }
 
-//  The timestamp extension, -1: seconds; nanoseconds and seconds in 30 + 34 bits; both whole
+//  The timestamp extension, -1: 32-bit seconds; nanoseconds and seconds in 30 + 34 bits; or in 32 + 64 bits
 static int
 s_timestamp (const stele_token_t *token, int64_t *time_us)
 {
@@ -184,7 +184,7 @@ s_timestamp (const stele_token_t *token, int64_t *time_us)
     return s_in_range (seconds, (int64_t) nanoseconds / 1000, time_us);
 }
 
-//  Rounded down, also before 1970
+//  Quotient rounded down, also before 1970
 static int64_t
 s_whole (int64_t number, int64_t unit)
 {

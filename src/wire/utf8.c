@@ -1,4 +1,4 @@
-/*  utf8 - is it valid UTF-8?
+/*  utf8 - validate UTF-8
 
     RFC 3629, section 4: the table of well-formed byte sequences.
 
@@ -10,7 +10,7 @@
 #include <string.h>
 #include "wire/scan.h"
 
-//  Size of the sequence that starts at 'at', 0 where it is not one
+//  Size of the sequence at 'at', 0 if invalid
 static size_t
 s_sequence (const unsigned char *at, size_t left)
 {

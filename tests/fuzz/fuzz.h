@@ -1,9 +1,8 @@
-/*  fuzz - what the fuzz targets have in common
+/*  fuzz - shared by the fuzz targets
 
-    A target is one file with one function, libFuzzer's: it is given bytes, and
-    crashes where a property does not hold. Built with --enable-fuzz (clang) it
-    searches for such bytes; in every build it is also linked with replay.c and
-    then takes the seeds, and what ever crashed it, as a test.
+    A target is one file with libFuzzer's function, which takes bytes and aborts if a
+    property does not hold. With --enable-fuzz (clang) libFuzzer searches for such bytes;
+    in other builds replay.c runs the seeds and earlier crashes as a test.
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -22,7 +21,7 @@
 int
     LLVMFuzzerTestOneInput (const uint8_t *data, size_t size);
 
-/*  A property: crashes where it does not hold, also with NDEBUG.            */
+/*  Abort if the property does not hold, also with NDEBUG.                   */
 #define FUZZ_HOLDS(condition) \
     do { \
         if (!(condition)) { \

@@ -1,7 +1,7 @@
-/*  fuzz_event - bytes as one event: decoded, packed again, printed and read as JSON
+/*  fuzz_event - decode bytes as one event, and convert it back
 
-    What is taken must come back the same: packed and decoded again it is an
-    equal event, and so it is over JSON.
+    An accepted event must be equal after packing and decoding it, and after printing
+    and parsing it as JSON.
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this

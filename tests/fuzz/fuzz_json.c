@@ -1,7 +1,7 @@
-/*  fuzz_json - bytes as a line of JSON Lines, as publish and import read it
+/*  fuzz_json - parse bytes as a line of JSON Lines, as publish and import do
 
-    What is taken as JSON is printed and read again to the same bytes; what is
-    an event besides is decoded as one.
+    Accepted JSON must give the same bytes after printing and parsing it again; then it is
+    decoded as an event.
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this

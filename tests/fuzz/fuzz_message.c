@@ -1,7 +1,7 @@
-/*  fuzz_message - bytes as a frame of the events socket, of a publish request, of the pipeline
+/*  fuzz_message - decode bytes as a frame of the events socket, a publish request, and the pipeline
 
-    The span that a message leaves to walk must hold as many events as it says,
-    and each must be decodable or refusable.
+    The span of events in a message must hold as many as announced, and each must be
+    decoded or refused.
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this

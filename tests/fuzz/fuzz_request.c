@@ -1,6 +1,6 @@
-/*  fuzz_request - bytes as a request, answered from a small ledger
+/*  fuzz_request - answer bytes as a request, from a small ledger
 
-    Whatever comes is answered by one well-formed map.
+    Every input must be answered by one well-formed map.
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -19,7 +19,7 @@
 static stele_query_t s_query;
 static char s_folder [] = "/tmp/stele-fuzz-XXXXXX";
 
-static const char *const s_story [] = {
+static const char *const s_events [] = {
     "{\"type\":\"task.created\",\"time\":1000000,\"task_id\":\"a\",\"title\":\"A task\",\"description\":\"first words\","
         "\"role\":\"coder\",\"provider\":\"x\",\"metadata\":{\"k\":1}}",
     "{\"type\":\"task.created\",\"time\":2000000,\"task_id\":\"b\",\"title\":\"B\",\"description\":\"second\","
@@ -49,7 +49,7 @@ s_append (stele_ledger_t *ledger, const char *json)
 }
 
 static void
-s_forget (void)
+s_clean_up (void)
 {
     stele_reader_close (&s_query.reader);
     stele_record_destroy (&s_query.record);
@@ -69,8 +69,8 @@ s_start (void)
     stele_refusal_t refusal = { 0 };
     stele_ledger_t *ledger = stele_ledger_open (path, STELE_CHECK_NONE, &refusal);
     FUZZ_HOLDS (ledger && stele_ledger_begin (ledger) == 0);
-    for (size_t i = 0; i < sizeof s_story / sizeof s_story [0]; i++)
-        s_append (ledger, s_story [i]);
+    for (size_t i = 0; i < sizeof s_events / sizeof s_events [0]; i++)
+        s_append (ledger, s_events [i]);
     FUZZ_HOLDS (stele_ledger_commit (ledger, 10000000) == 0);
     stele_ledger_close (&ledger);
     s_query.reader = stele_reader_open (path, &refusal);
@@ -78,7 +78,7 @@ s_start (void)
     s_query.ledger_id = "fuzz";
     s_query.record = stele_record_new ();
     FUZZ_HOLDS (s_query.reader);
-    atexit (s_forget);
+    atexit (s_clean_up);
 }
 
 int

@@ -1,4 +1,4 @@
-# Fuzz targets. Without --enable-fuzz each one is a test that replays its seeds and old crashes.
+# Fuzz targets. Without --enable-fuzz each one is a test that replays its seeds and earlier crashes.
 
 fuzz_targets = tests/fuzz/fuzz_event tests/fuzz/fuzz_message tests/fuzz/fuzz_request \
     tests/fuzz/fuzz_json tests/fuzz/fuzz_config

@@ -1,7 +1,7 @@
 /*  replay - run a fuzz target once over every file of the folders given
 
-    Takes the place of libFuzzer's main, so that seeds and old crashes are
-    regression tests in any build. Fails where there was nothing to run.
+    Replaces libFuzzer's main, so that seeds and earlier crashes are regression
+    tests in any build. Fails if there is no file.
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -23,7 +23,7 @@ s_replay_file (const char *path)
         perror (path);
         exit (1);
     }
-    //  Memory of exactly the size, so that a read behind the end is seen
+    //  Allocate exactly the size, so that a read beyond the end is detected
     uint8_t *data = malloc (info.st_size? (size_t) info.st_size: 1);
     FUZZ_HOLDS (data && fread (data, 1, (size_t) info.st_size, file) == (size_t) info.st_size);
     fclose (file);
@@ -48,7 +48,7 @@ s_replay_folder (const char *path)
     return count;
 }
 
-//  The name of the program, fuzz_event or lt-fuzz_event, is that of its folder of seeds
+//  The program's name, fuzz_event or lt-fuzz_event, gives the folder of its seeds
 static int
 s_replay_own (const char *program)
 {

@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
-# Search for bytes that break a decoder: builds the fuzz targets with clang and
-# libFuzzer (ASan, UBSan), runs each for a while from its seeds.
+# Build the fuzz targets with clang and libFuzzer (ASan, UBSan), and run each for some time
+# from its seeds.
 #
 #   tests/fuzz/run.sh [SECONDS [TARGET...]]     10 seconds each, all of them
 #
-# Input that crashes a target is kept as FOLDER/crash-...; copy it to
-# tests/fuzz/crashes/TARGET/, so that every later `make check` tries it. What was
-# found interesting stays in the build folder (corpus/TARGET) for the next run.
-# The last line says "N passed, N failed", one a target.
+# An input that crashes a target is kept as FOLDER/crash-...; copy it to
+# tests/fuzz/crashes/TARGET/, so that every later `make check` runs it. Interesting inputs
+# remain in the build folder (corpus/TARGET) for the next run. The last line has the number
+# of targets: "N passed, N failed".
 #
 # This Source Code Form is subject to the terms of the Mozilla Public
 # License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -28,7 +28,7 @@ stele_build "$build" CC=clang --enable-fuzz --enable-sanitize=address,undefined 
 make -C "$build" -j"$(nproc)" fuzz-targets >>"$build/build.txt" 2>&1 ||
     { tail -n 40 "$build/build.txt" >&2; echo "0 passed, ${#targets[@]} failed"; exit 1; }
 
-# Memory is bounded: a small input that takes much of it is a fault too
+# Memory is limited: a small input that needs a lot of it is a bug too
 search () {
     local target=$1 folder=$STELE_ROOT/tests/fuzz old=()
     [ ! -d "$folder/crashes/$target" ] || old=("$folder/crashes/$target")

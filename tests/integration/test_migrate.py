@@ -531,12 +531,12 @@ class RedisTest(MigrateTest):
         self.assertEqual((task.get("branch"), task.get("last_error"), task["error_count"], task["role"]),
                          (None, None, 0, "7"))
         self.assertEqual(task["metadata"]["migrated"], {"branch": ["x"], "last_error": {"a": 1}})
-        for text in ("branch is no text", "last_error is no text: kept in migrated.last_error", "role is a number"):
+        for text in ("branch is not text", "last_error is not text: kept in migrated.last_error", "role is a number"):
             self.assertIn(text, self.said("a"))
         task = self.task("b")
         self.assertEqual((task["state"], task["title"]), ("queued", "b"))
         self.assertEqual(task["metadata"]["migrated"], {"state": ["x"], "title": {"b": 1}})
-        self.assertIn("state is no text", self.said("b"))
+        self.assertIn("state is not text", self.said("b"))
 
     def test_of_keys_with_one_id_the_one_of_that_name_stands(self):
         def put(name, **row):

@@ -459,7 +459,7 @@ test_cache_redis_ahead_of_the_ledger_is_reported_and_rebuilt (void **state)
     fixture_meddle (self, "SET " P ":position 1000");
     fixture_open_cache (self);
     fixture_until (self, STELE_CACHE_LIVE);
-    assert_non_null (strstr (self->news, "knows 1000 events and the ledger has 6"));
+    assert_non_null (strstr (self->news, "has 1000 events and the ledger has 6"));
     s_assert_story (self);
 }
 

@@ -99,10 +99,10 @@ test_fault_wrong_rule_is_refused (void **state)
     s_assert_refused ("no_such_place:kill", "unknown name");
     s_assert_refused ("commit_before", "unknown action");
     s_assert_refused ("commit_before:explode", "unknown action");
-    s_assert_refused ("commit_before:kill:0", "wrong count");
-    s_assert_refused ("commit_before:kill:x", "wrong count");
-    s_assert_refused ("commit_before:sleep", "wrong time");
-    s_assert_refused ("commit_before:kill=3", "wrong time");
+    s_assert_refused ("commit_before:kill:0", "invalid count");
+    s_assert_refused ("commit_before:kill:x", "invalid count");
+    s_assert_refused ("commit_before:sleep", "invalid time");
+    s_assert_refused ("commit_before:kill=3", "invalid time");
     s_assert_refused ("feed_before:error", "cannot return");
     s_assert_refused ("commit_after:full", "cannot return");
 }

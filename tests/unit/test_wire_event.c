@@ -753,6 +753,24 @@ test_wire_event_record_values_are_packed_by_kind (void **state)
     free (text);
 }
 
+//  A map that counts its keys must not count those of an event inside it
+
+static void
+test_wire_event_packed_inside_a_counting_map_keeps_its_keys_apart (void **state)
+{
+    s_bench_t *self = *state;
+    self->record->type = STELE_TASK_UPDATED;
+    stele_record_set_text (self->record, STELE_TASK_ID, "a", 1);
+    stele_pack_map_begin (self->pack);
+    stele_pack_key (self->pack, "event");
+    stele_record_pack (self->record, self->pack);
+    stele_pack_key_integer (self->pack, "position", 7);
+    stele_pack_map_end (self->pack);
+    char *text = stele_json_print (stele_pack_data (self->pack), stele_pack_size (self->pack), false);
+    assert_string_equal (text, "{\"event\":{\"type\":\"task.updated\",\"task_id\":\"a\"},\"position\":7}");
+    free (text);
+}
+
 int
 main (void)
 {
@@ -784,7 +802,9 @@ main (void)
         cmocka_unit_test_setup_teardown (test_wire_event_cut_off_or_changed_bytes_never_crash, s_setup, s_teardown),
         cmocka_unit_test_setup_teardown (test_wire_event_topic_is_type_and_id, s_setup, s_teardown),
         cmocka_unit_test_setup_teardown (test_wire_event_equal_follows_defaults, s_setup, s_teardown),
-        cmocka_unit_test_setup_teardown (test_wire_event_record_values_are_packed_by_kind, s_setup, s_teardown)
+        cmocka_unit_test_setup_teardown (test_wire_event_record_values_are_packed_by_kind, s_setup, s_teardown),
+        cmocka_unit_test_setup_teardown (test_wire_event_packed_inside_a_counting_map_keeps_its_keys_apart,
+            s_setup, s_teardown)
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }

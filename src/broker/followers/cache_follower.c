@@ -168,7 +168,7 @@ s_open_cache (s_cache_t *self, stele_refusal_t *refusal)
         .prefix = settings->redis_prefix,
         .legacy_keys = settings->legacy_keys,
         .terminal_ttl_s = settings->terminal_ttl_s,
-        .scrub_ms = SCRUB_MS
+        .check_interval_ms = SCRUB_MS
     };
     self->cache = stele_cache_new (&options, refusal);
     if (!self->cache)

@@ -13,10 +13,11 @@
 #include <czmq.h>
 #include "stele_library.h"
 #include "broker/operations/query.h"
-#include "cache/cache_parts.h"
+#include "cache/redis/redis.h"
 #include "sqlite/sqlite_parts.h"
 #include "base/clock.h"
-#include "wire/wire_parts.h"
+#include "wire/json.h"
+#include "wire/pack.h"
 
 #define LOSSES_MAX 100
 

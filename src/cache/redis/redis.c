@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include "base/memory.h"
 #include "cache/redis/redis.h"
 #include "fault/fault.h"
 
@@ -23,12 +24,12 @@ struct stele_redis {
     stele_redis_url_t url;
     int timeout_ms;
     redisContext *context;          // NULL: not connected
-    size_t outstanding;             // Commands that have no answer yet
+    size_t outstanding;             // Commands without a reply
     size_t transaction;             // Commands queued since MULTI
-    bool unsent;                    // Something is queued that was not written yet
+    bool unsent;                    // Queued commands were not written yet
     bool timed_out;
     char error [256];
-    char *body;                     // The arguments of the command being built, as Redis reads them
+    char *body;                     // Arguments of the command being built, in Redis' protocol
     size_t body_size, body_room;
     size_t arg_count;
 };
@@ -36,8 +37,7 @@ struct stele_redis {
 stele_redis_t *
 stele_redis_new (const stele_redis_url_t *url, int timeout_ms)
 {
-    stele_redis_t *self = calloc (1, sizeof *self);
-    assert (self);
+    stele_redis_t *self = STELE_NEW (stele_redis_t);
     self->url = *url;
     self->timeout_ms = timeout_ms;
     return self;
@@ -95,7 +95,7 @@ s_set_error (stele_redis_t *self, const char *format, ...)
     va_end (args);
 }
 
-//  The context is of no use after an error: keep its text, throw it away
+//  A context is unusable after an error: keep the text, close it
 
 static void
 s_fail (stele_redis_t *self, int context_errno)
@@ -112,8 +112,8 @@ s_fail (stele_redis_t *self, int context_errno)
     stele_redis_disconnect (self);
 }
 
-//  A peer that has gone makes write raise SIGPIPE, which would end a program that
-//  embeds this library: hold it back in this thread and take it off again.
+//  Writing to a closed connection raises SIGPIPE, which would end a program that embeds
+//  this library: block it in this thread and consume it.
 
 static int
 s_send (stele_redis_t *self)
@@ -166,7 +166,7 @@ s_open (stele_redis_t *self)
     return 0;
 }
 
-//  What has to be answered "OK" (or PONG) before the connection is of use
+//  Log in, select the database, and PING: each without an error reply
 
 static int
 s_greet (stele_redis_t *self)
@@ -211,20 +211,16 @@ stele_redis_connect (stele_redis_t *self)
 
 //  -- commands -----------------------------------------------------------------
 
-//  A command is built as the bytes that Redis reads: "*COUNT" and each argument as "$SIZE" and
-//  its bytes, once, without a list of arguments in between.
+//  A command is built in Redis' protocol, "*COUNT" and each argument as "$SIZE" and its bytes,
+//  without an intermediate list of arguments.
 static char *
 s_reserve (stele_redis_t *self, size_t size)
 {
-    if (self->body_size + size > self->body_room) {
-        self->body_room = (self->body_size + size) * 2;
-        self->body = realloc (self->body, self->body_room);
-        assert (self->body);
-    }
+    self->body = stele_array_must_grow (self->body, &self->body_room, self->body_size + size, 1);
     return self->body + self->body_size;
 }
 
-//  MARK, the number, and the end of the line. Returns their size, at most DIGITS_MAX.
+//  Write the mark, the number, and the end of the line. Returns their size, at most DIGITS_MAX.
 #define DIGITS_MAX 24
 
 static size_t
@@ -355,7 +351,7 @@ stele_redis_scan (stele_redis_t *self, const char *key, const char *cursor,
     &&  reply->element [1]->type == REDIS_REPLY_ARRAY)
         return reply;
     s_set_error (self, "%s", reply->type == REDIS_REPLY_ERROR? reply->str:
-        "SCAN was not answered as a scan is");
+        "unexpected reply to SCAN");
     freeReplyObject (reply);
     stele_redis_disconnect (self);
     return NULL;
@@ -371,10 +367,10 @@ stele_redis_multi (stele_redis_t *self)
     self->transaction = 0;
 }
 
-//  The array of EXEC: one reply a command, none of them an error
+//  Classify the reply to EXEC: an array of one reply per command, none of them an error
 
 static stele_exec_t
-s_judge (stele_redis_t *self, const redisReply *reply, size_t expected, bool refused)
+s_classify (stele_redis_t *self, const redisReply *reply, size_t expected, bool refused)
 {
     if (reply->type == REDIS_REPLY_ERROR) {
         if (!refused)
@@ -384,7 +380,7 @@ s_judge (stele_redis_t *self, const redisReply *reply, size_t expected, bool ref
     if (reply->type == REDIS_REPLY_NIL)
         return STELE_EXEC_CHANGED;
     if (reply->type != REDIS_REPLY_ARRAY || reply->elements != expected) {
-        s_set_error (self, "EXEC was not answered as a transaction is");
+        s_set_error (self, "unexpected reply to EXEC");
         return STELE_EXEC_BROKEN;
     }
     for (size_t i = 0; i < reply->elements; i++)
@@ -415,7 +411,7 @@ stele_redis_exec (stele_redis_t *self)
     STELE_FAULT (exec_after);
     if (!reply)
         return STELE_EXEC_LOST;
-    stele_exec_t outcome = s_judge (self, reply, expected, refused);
+    stele_exec_t outcome = s_classify (self, reply, expected, refused);
     freeReplyObject (reply);
     return outcome;
 }
@@ -454,4 +450,17 @@ stele_redis_parse_integer (const char *text, size_t size, int64_t *value)
         return false;
     *value = number;
     return true;
+}
+
+//  -- version ----------------------------------------------------------------------
+
+#define TEXT_(number) #number
+#define TEXT(number) TEXT_ (number)
+
+//  hiredis reports no version at run time
+
+const char *
+stele_hiredis_version (void)
+{
+    return TEXT (HIREDIS_MAJOR) "." TEXT (HIREDIS_MINOR) "." TEXT (HIREDIS_PATCH);
 }

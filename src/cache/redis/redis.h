@@ -1,12 +1,12 @@
 /*  redis - one connection to Redis, in pipelines
 
     Commands are queued argument by argument, sent together, and answered by one
-    reply each, in order. A connection that failed in any way (a time-out too:
-    the answer may still come, and then belong to nobody) is closed at once; the
-    text of the error stays. What had been sent may have been done, or not.
+    reply each, in order. After any failure (a time-out too: the late answer would
+    be taken for another command's) the connection is closed at once; the text of
+    the error remains. Commands already sent may have been executed or not.
 
-    This is the only place where hiredis connects, writes and reads; the other
-    files look into its replies.
+    The only file that connects, writes and reads through hiredis; other files
+    only inspect its replies.
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -24,7 +24,7 @@
 
 typedef struct stele_redis stele_redis_t;
 
-/*  A connection that is not yet connected. 'timeout_ms' bounds connecting and each
+/*  Create a connection that is not open yet. 'timeout_ms' bounds connecting and each
     wait for an answer. Caller owns return value.                            */
 stele_redis_t *
     stele_redis_new (const stele_redis_url_t *url, int timeout_ms);
@@ -32,7 +32,7 @@ stele_redis_t *
 void
     stele_redis_destroy (stele_redis_t **self_p);
 
-/*  Connect, authenticate, select the database, and see that it answers.
+/*  Connect, authenticate, select the database, and PING.
     Returns 0 or STELE_EUNAVAILABLE.                                         */
 int
     stele_redis_connect (stele_redis_t *self);
@@ -53,7 +53,7 @@ const char *
 
 /*  -- commands ----------------------------------------------------------------- */
 
-/*  Add an argument to the command being built: it is copied.                */
+/*  Add an argument to the command being built; the argument is copied.      */
 void
     stele_redis_word (stele_redis_t *self, const char *word);
 void
@@ -65,23 +65,23 @@ void
 void
     stele_redis_end (stele_redis_t *self);
 
-/*  A whole command of up to three words; unused ones are NULL.              */
+/*  Queue a whole command of up to three words; unused ones are NULL.        */
 void
     stele_redis_command (stele_redis_t *self, const char *name, const char *one, const char *two);
 
-/*  The answer to the oldest command that has none yet; sends what is queued. Caller owns
-    return value (freeReplyObject; NULL may be freed too). NULL: the connection failed
-    and is closed. An error that Redis answers is a reply like any other.    */
+/*  The reply to the oldest unanswered command; sends queued commands. Caller owns return value
+    (freeReplyObject, which accepts NULL). NULL: the connection failed and is closed. An error
+    reported by Redis is a reply like any other.                             */
 redisReply *
     stele_redis_reply (stele_redis_t *self);
 
-/*  Read and drop answers until none is outstanding.                         */
+/*  Read and discard replies until none is outstanding.                      */
 void
     stele_redis_drain (stele_redis_t *self);
 
 /*  One round of SCAN (key NULL) or ZSCAN: a reply of two elements, the next cursor and an
-    array. Caller owns return value. NULL: the connection failed, or what came
-    is something else; it is closed.                                         */
+    array. Caller owns return value. NULL: the connection failed, or the reply
+    has another form; the connection is closed.                              */
 redisReply *
     stele_redis_scan (stele_redis_t *self, const char *key, const char *cursor,
         const char *pattern, int64_t count);
@@ -89,14 +89,14 @@ redisReply *
 /*  -- transactions ------------------------------------------------------------- */
 
 typedef enum {
-    STELE_EXEC_DONE,                // Everything was done
-    STELE_EXEC_CHANGED,             // A watched key changed: nothing was done
-    STELE_EXEC_REFUSED,             // Redis refused it (no memory, read-only, ...): nothing was done
-    STELE_EXEC_BROKEN,              // Redis does not roll back: a part was done, a part failed
-    STELE_EXEC_LOST                 // The connection failed: unknown
+    STELE_EXEC_DONE,                // All commands were executed
+    STELE_EXEC_CHANGED,             // A watched key changed: nothing was executed
+    STELE_EXEC_REFUSED,             // Redis refused it (no memory, read-only, ...): nothing was executed
+    STELE_EXEC_BROKEN,              // Some commands failed; Redis does not roll back the others
+    STELE_EXEC_LOST                 // The connection failed: outcome unknown
 } stele_exec_t;
 
-/*  MULTI, to be followed by commands, and EXEC, which reads every answer. The text of
+/*  Queue MULTI, to be followed by commands; send EXEC and read every reply. The text of
     the first error is in stele_redis_error.                                 */
 void
     stele_redis_multi (stele_redis_t *self);
@@ -108,12 +108,16 @@ stele_exec_t
 bool
     stele_reply_is_text (const redisReply *reply, const char *text);
 
-/*  A string of digits, whole, as a number; 'otherwise' for anything else.   */
+/*  A string reply that is a decimal integer; 'otherwise' for anything else. */
 int64_t
     stele_reply_integer (const redisReply *reply, int64_t otherwise);
 
-/*  Text of 'size' bytes as a whole decimal integer; false where it is not one. */
+/*  Parse 'size' bytes as one decimal integer. False: they are not one.      */
 bool
     stele_redis_parse_integer (const char *text, size_t size, int64_t *value);
+
+/*  Version of hiredis that this was compiled with. Static storage.          */
+const char *
+    stele_hiredis_version (void);
 
 #endif

@@ -1,11 +1,10 @@
-/*  redis_keys - the keys that an earlier system left in a Redis, read and never touched
+/*  redis_keys - read the keys that an earlier system left in a Redis; writes nothing
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
     file, You can obtain one at https://mozilla.org/MPL/2.0/.
 */
 
-#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,9 +12,10 @@
 #include "cache/redis/redis.h"
 #include "stele_error.h"
 #include "base/clock.h"
+#include "base/memory.h"
 
 #define SCAN_COUNT 1000
-#define EXPIRY_ROUND_MS 1000        // Of a time to live, where Redis does not tell the moment
+#define EXPIRY_ROUND_MS 1000        // Rounding, if Redis reports only the time to live
 
 typedef struct { char *text; size_t size; } s_key_t;
 
@@ -36,17 +36,10 @@ s_compare (const void *one, const void *other)
 static void
 s_add (s_keys_t *self, const redisReply *key)
 {
-    if (self->count == self->room) {
-        self->room = self->room? self->room * 2: 1024;
-        self->keys = realloc (self->keys, self->room * sizeof *self->keys);
-        assert (self->keys);
-    }
-    s_key_t *added = &self->keys [self->count++];
-    added->size = (size_t) key->len;
-    added->text = malloc (added->size + 1);
-    assert (added->text);
-    memcpy (added->text, key->str, added->size);
-    added->text [added->size] = 0;
+    self->keys = stele_array_must_grow (self->keys, &self->room, self->count + 1, sizeof *self->keys);
+    self->keys [self->count++] = (s_key_t) {
+        stele_memory_copy (key->str, (size_t) key->len), (size_t) key->len
+    };
 }
 
 static int
@@ -68,14 +61,14 @@ s_scan (s_keys_t *self, const char *pattern)
 }
 
 static void
-s_ask (stele_redis_t *redis, const char *word, const s_key_t *key)
+s_queue_query (stele_redis_t *redis, const char *word, const s_key_t *key)
 {
     stele_redis_word (redis, word);
     stele_redis_bytes (redis, key->text, key->size);
     stele_redis_end (redis);
 }
 
-//  Redis before 7 only tells how long the key has to live: that, rounded
+//  Redis before 7 reports only the time to live: add it to the clock, and round
 static int64_t
 s_expires_ms (const redisReply *moment, const redisReply *left)
 {
@@ -87,13 +80,13 @@ s_expires_ms (const redisReply *moment, const redisReply *left)
     return (at + EXPIRY_ROUND_MS / 2) / EXPIRY_ROUND_MS * EXPIRY_ROUND_MS;
 }
 
-//  One key: 0, what fn returned, or STELE_EUNAVAILABLE
+//  Read one key. Returns 0, what fn returned, or STELE_EUNAVAILABLE
 static int
 s_read (s_keys_t *self, const s_key_t *key, stele_redis_key_fn *fn, void *arg)
 {
-    s_ask (self->redis, "GET", key);
-    s_ask (self->redis, "PEXPIRETIME", key);
-    s_ask (self->redis, "PTTL", key);
+    s_queue_query (self->redis, "GET", key);
+    s_queue_query (self->redis, "PEXPIRETIME", key);
+    s_queue_query (self->redis, "PTTL", key);
     redisReply *value = stele_redis_reply (self->redis);
     redisReply *moment = value? stele_redis_reply (self->redis): NULL;
     redisReply *left = moment? stele_redis_reply (self->redis): NULL;

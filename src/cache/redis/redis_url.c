@@ -1,4 +1,4 @@
-/*  redis_url - where Redis is, taken apart
+/*  redis_url - parse the URL of a Redis server
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -58,7 +58,7 @@ s_decode (char *to, size_t to_max, const char *from, size_t size)
     return true;
 }
 
-//  A whole text as a number of 0..max; -1 where it is not one
+//  Parse a number of 0..max; -1: not one
 
 static int
 s_number (const char *text, size_t size, int max)
@@ -74,7 +74,7 @@ s_number (const char *text, size_t size, int max)
     return number <= max? number: -1;
 }
 
-//  user:password@ or :password@; moves *rest behind it
+//  user:password@ or :password@; moves *rest after it
 
 static int
 s_parse_login (stele_redis_url_t *self, const char **rest, const char *end,
@@ -85,12 +85,12 @@ s_parse_login (stele_redis_url_t *self, const char **rest, const char *end,
         return 0;
     const char *colon = memchr (*rest, ':', at - *rest);
     if (!colon)
-        return s_refuse (refusal, "a user of Redis needs a password");
+        return s_refuse (refusal, "the user of Redis needs a password");
     if (!s_decode (self->user, sizeof self->user, *rest, colon - *rest)
     ||  !s_decode (self->password, sizeof self->password, colon + 1, at - colon - 1))
         return s_refuse (refusal, "the user or password of Redis is too long or badly encoded");
     if (self->user [0] && !self->password [0])
-        return s_refuse (refusal, "a user of Redis needs a password");
+        return s_refuse (refusal, "the user of Redis needs a password");
     *rest = at + 1;
     return 0;
 }
@@ -102,10 +102,10 @@ s_parse_local (stele_redis_url_t *self, const char *rest, stele_refusal_t *refus
     if (*rest != '/' && s_parse_login (self, &rest, rest + strcspn (rest, "/"), refusal))
         return STELE_EINVALID_FIELD;
     if (*rest != '/')
-        return s_refuse (refusal, "the path of the Unix socket has to be absolute");
+        return s_refuse (refusal, "the path of the Unix socket must be absolute");
     size_t size = strcspn (rest, "?");
     if (size < 2 || size > PATH_MAX_BYTES)
-        return s_refuse (refusal, "the path of the Unix socket is empty or over 107 bytes");
+        return s_refuse (refusal, "the path of the Unix socket is empty or longer than 107 bytes");
     memcpy (self->place, rest, size);
     rest += size;
     if (*rest == 0)
@@ -163,8 +163,8 @@ stele_redis_url_parse (stele_redis_url_t *self, const char *url, stele_refusal_t
     if (strncmp (url, "unix://", 7) == 0)
         return s_parse_local (self, url + 7, refusal);
     if (strncmp (url, "rediss://", 9) == 0)
-        return s_refuse (refusal, "Redis over TLS is not supported, use a tunnel or a Unix socket");
-    return s_refuse (refusal, "this is not the URL of a Redis");
+        return s_refuse (refusal, "Redis over TLS is not supported: use a tunnel or a Unix socket");
+    return s_refuse (refusal, "this is not the URL of a Redis server");
 }
 
 void

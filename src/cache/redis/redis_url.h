@@ -1,4 +1,4 @@
-/*  redis_url - where Redis is, taken apart
+/*  redis_url - parse the URL of a Redis server
 
       redis://[[user]:password@]host[:port][/db]     port 6379, db 0; [::1] for IPv6
       unix://[[user]:password@]/path.sock[?db=N]
@@ -18,19 +18,19 @@
 #include "model/refusal.h"
 
 typedef struct {
-    bool local;                     // A Unix socket: .place is its path, else a host
-    char place [256];
+    bool local;                     // Unix socket
+    char place [256];               // Path of the socket, or host
     int port;
     int db;
-    char user [128];                // "" where there is none
-    char password [256];            // "" where there is none
+    char user [128];                // "": none
+    char password [256];            // "": none
 } stele_redis_url_t;
 
-/*  Returns 0, or STELE_EINVALID_FIELD with a refusal that says what is wrong. */
+/*  Returns 0, or STELE_EINVALID_FIELD with a refusal.                         */
 int
     stele_redis_url_parse (stele_redis_url_t *self, const char *url, stele_refusal_t *refusal);
 
-/*  As text for logs and statistics: without user and password. STELE_REDIS_URL_MAX
+/*  Print it without user and password, for logs and statistics. STELE_REDIS_URL_MAX
     bytes always suffice.                                                    */
 #define STELE_REDIS_URL_MAX 320
 void
