@@ -40,8 +40,8 @@ struct _stele_client_t {
     stele_receipt_fn *receipt_fn;
     void *receipt_arg;
     stele_publisher_t *publisher;
-    stele_asker_t *asker;
-    stele_subscription_t *follower;
+    stele_requester_t *requester;
+    stele_subscription_t *subscription;
     stele_refusal_t refusal;        // Of the last failure
 };
 
@@ -84,8 +84,8 @@ stele_client_destroy (stele_client_t **self_p)
     if (!self)
         return;
     stele_publisher_destroy (&self->publisher);
-    stele_asker_destroy (&self->asker);
-    stele_subscription_destroy (&self->follower);
+    stele_requester_destroy (&self->requester);
+    stele_subscription_destroy (&self->subscription);
     free (self->producer);
     free (self->instance);
     free (self->events);
@@ -114,14 +114,14 @@ stele_client_set_events_endpoint (stele_client_t *self, const char *endpoint)
 void
 stele_client_set_requests_endpoint (stele_client_t *self, const char *endpoint)
 {
-    assert (!self->asker && !self->follower);
+    assert (!self->requester && !self->subscription);
     s_set (&self->requests, endpoint);
 }
 
 void
 stele_client_set_feed_endpoint (stele_client_t *self, const char *endpoint)
 {
-    assert (!self->follower);
+    assert (!self->subscription);
     s_set (&self->feed, endpoint);
 }
 
@@ -322,14 +322,14 @@ static int
 s_request (stele_client_t *self, const void *request, size_t size, int timeout_ms,
     zmq_msg_t *answer)
 {
-    if (!self->asker)
-        self->asker = stele_asker_new (self->requests);
-    int rc = stele_asker_ask (self->asker, request, size, &self->refusal);
+    if (!self->requester)
+        self->requester = stele_requester_new (self->requests);
+    int rc = stele_requester_send (self->requester, request, size, &self->refusal);
     if (rc == 0)
-        rc = stele_asker_answer (self->asker, stele_wait_deadline (timeout_ms), answer,
+        rc = stele_requester_receive (self->requester, stele_wait_deadline (timeout_ms), answer,
             &self->refusal);
     if (rc != 0)
-        stele_asker_drop (self->asker);
+        stele_requester_reset (self->requester);
     return rc;
 }
 
@@ -383,15 +383,15 @@ int
 stele_client_follow (stele_client_t *self, const char *topic, int64_t after)
 {
     assert (topic && after >= -1);
-    stele_subscription_destroy (&self->follower);
-    self->follower = stele_subscription_new (self->feed, self->requests, topic, after,
+    stele_subscription_destroy (&self->subscription);
+    self->subscription = stele_subscription_new (self->feed, self->requests, topic, after,
         &self->refusal);
-    return self->follower? 0: self->refusal.code;
+    return self->subscription? 0: self->refusal.code;
 }
 
 int
 stele_client_next (stele_client_t *self, int timeout_ms, stele_event_t **event)
 {
-    assert (self->follower);
-    return stele_subscription_next (self->follower, timeout_ms, event, &self->refusal);
+    assert (self->subscription);
+    return stele_subscription_next (self->subscription, timeout_ms, event, &self->refusal);
 }

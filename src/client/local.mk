@@ -7,7 +7,7 @@ src_client_libclient_la_SOURCES = \
     src/client/subscription.c src/client/subscription.h \
     src/client/wait.c src/client/wait.h \
     src/client/publish/dialog.c src/client/publish/dialog.h \
-    src/client/publish/dialog_answer.c \
+    src/client/publish/dialog_receive.c \
     src/client/publish/dialog_internal.h \
     src/client/publish/notice.c src/client/publish/notice.h \
     src/client/publish/outbox.c src/client/publish/outbox.h \

@@ -15,15 +15,15 @@
 
 static const int64_t s_answer_bytes_max = 268435456;
 
-struct stele_asker {
+struct stele_requester {
     char *endpoint;
     zsock_t *socket;                // NULL until asked, and after a time-out
 };
 
-stele_asker_t *
-stele_asker_new (const char *endpoint)
+stele_requester_t *
+stele_requester_new (const char *endpoint)
 {
-    stele_asker_t *self = (stele_asker_t *) zmalloc (sizeof (stele_asker_t));
+    stele_requester_t *self = (stele_requester_t *) zmalloc (sizeof (stele_requester_t));
     assert (self);
     self->endpoint = strdup (endpoint);
     assert (self->endpoint);
@@ -31,9 +31,9 @@ stele_asker_new (const char *endpoint)
 }
 
 void
-stele_asker_destroy (stele_asker_t **self_p)
+stele_requester_destroy (stele_requester_t **self_p)
 {
-    stele_asker_t *self = *self_p;
+    stele_requester_t *self = *self_p;
     if (!self)
         return;
     zsock_destroy (&self->socket);
@@ -43,13 +43,13 @@ stele_asker_destroy (stele_asker_t **self_p)
 }
 
 void
-stele_asker_drop (stele_asker_t *self)
+stele_requester_reset (stele_requester_t *self)
 {
     zsock_destroy (&self->socket);
 }
 
 static int
-s_open (stele_asker_t *self, stele_refusal_t *refusal)
+s_open (stele_requester_t *self, stele_refusal_t *refusal)
 {
     zsock_destroy (&self->socket);
     self->socket = zsock_new (ZMQ_REQ);
@@ -71,14 +71,14 @@ s_open (stele_asker_t *self, stele_refusal_t *refusal)
 }
 
 static bool
-s_send (stele_asker_t *self, const void *request, size_t size)
+s_send (stele_requester_t *self, const void *request, size_t size)
 {
     return self->socket
         && zmq_send (zsock_resolve (self->socket), request, size, ZMQ_DONTWAIT) >= 0;
 }
 
 int
-stele_asker_ask (stele_asker_t *self, const void *request, size_t size,
+stele_requester_send (stele_requester_t *self, const void *request, size_t size,
     stele_refusal_t *refusal)
 {
     if (s_send (self, request, size))
@@ -92,7 +92,7 @@ stele_asker_ask (stele_asker_t *self, const void *request, size_t size,
 }
 
 int
-stele_asker_answer (stele_asker_t *self, int64_t deadline_ms, zmq_msg_t *answer,
+stele_requester_receive (stele_requester_t *self, int64_t deadline_ms, zmq_msg_t *answer,
     stele_refusal_t *refusal)
 {
     assert (self->socket);

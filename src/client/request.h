@@ -15,30 +15,30 @@
 #include <zmq.h>
 #include "model/refusal.h"
 
-typedef struct stele_asker stele_asker_t;
+typedef struct stele_requester stele_requester_t;
 
 /*  Caller owns return value. Connects with the first question.              */
-stele_asker_t *
-    stele_asker_new (const char *endpoint);
+stele_requester_t *
+    stele_requester_new (const char *endpoint);
 
 void
-    stele_asker_destroy (stele_asker_t **self_p);
+    stele_requester_destroy (stele_requester_t **self_p);
 
 /*  Send a question, and forget the one before. Returns 0, or STELE_EINVALID_FIELD
     for an endpoint that cannot be.                                          */
 int
-    stele_asker_ask (stele_asker_t *self, const void *request, size_t size,
+    stele_requester_send (stele_requester_t *self, const void *request, size_t size,
         stele_refusal_t *refusal);
 
 /*  Wait for the answer. On success 'answer', an initialized message, holds one
     checked map of msgpack; any content it had is released. Returns 0,
     STELE_ETIMEOUT (it may still come: wait again, or ask anew), or STELE_EMALFORMED. */
 int
-    stele_asker_answer (stele_asker_t *self, int64_t deadline_ms, zmq_msg_t *answer,
+    stele_requester_receive (stele_requester_t *self, int64_t deadline_ms, zmq_msg_t *answer,
         stele_refusal_t *refusal);
 
 /*  Give up waiting for the answer.                                          */
 void
-    stele_asker_drop (stele_asker_t *self);
+    stele_requester_reset (stele_requester_t *self);
 
 #endif

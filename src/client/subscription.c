@@ -1,9 +1,9 @@
 /*  subscription - every committed event, once and in the order of positions
 
     A follower of everything sees a loss as a gap in the positions. One of a
-    topic does not, so it is in doubt after every connection, after a silence
+    topic does not, so it is in loss_suspected after every connection, after a silence
     and after a queue that may have overflowed: then it reads the ledger up to
-    each message that it gets, until a while after the doubt arose.
+    each message that it gets, until a while after the loss_suspected arose.
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -21,14 +21,14 @@
 #include "wire/pack.h"
 #include "wire/scan.h"
 
-#define FOLLOW_PAGE_EVENTS      1000
-#define FOLLOW_QUEUE_MESSAGES   1000
-#define FOLLOW_MESSAGE_BYTES 67108864
-#define FOLLOW_NOW_MS           1000    // To learn the head from which "now" begins
-#define FOLLOW_PAGE_MS          5000    // For one answer; then it is asked for again
-#define FOLLOW_SILENCE_MS       3000    // Of a feed that has a heartbeat each second
-#define FOLLOW_DOUBT_MS         2000    // Longer than messages are on their way
-#define FOLLOW_HEAD        INT64_MAX    // As 'wanted': up to the head, whatever it is
+#define SUBSCRIPTION_PAGE_EVENTS      1000
+#define SUBSCRIPTION_QUEUE_MESSAGES   1000
+#define SUBSCRIPTION_MESSAGE_BYTES 67108864
+#define SUBSCRIPTION_HEAD_MS           1000    // To learn the head from which "now" begins
+#define SUBSCRIPTION_PAGE_MS          5000    // For one answer; then it is asked for again
+#define SUBSCRIPTION_SILENCE_MS       3000    // Of a feed that has a heartbeat each second
+#define SUBSCRIPTION_SUSPECT_MS         2000    // Longer than messages are on their way
+#define READ_TO_HEAD        INT64_MAX    // As 'read_to': up to the head, whatever it is
 
 typedef struct {
     zmq_msg_t answer;               // Of events.read, which 'events' reads
@@ -40,35 +40,35 @@ typedef struct {
 
 struct stele_subscription {
     stele_link_t *link;
-    stele_asker_t *asker;
+    stele_requester_t *requester;
     stele_pack_t *pack;
     char *topic;
     size_t topic_size;
     int64_t position;               // All up to this are given, or not of the topic; -1: not known
-    int64_t wanted;                 // Read the ledger up to this
-    bool pages_small;               // The broker gives less than FOLLOW_PAGE_EVENTS
+    int64_t read_to;                 // Read the ledger up to this
+    bool pages_small;               // The broker gives less than SUBSCRIPTION_PAGE_EVENTS
     s_page_t page;
     bool page_open;
-    bool asked;                     // For a page, and not yet answered
-    int64_t asked_ms;
-    bool heard;                     // The feed, since it was opened
-    int64_t heard_ms;
-    int64_t beat;                   // Position of the last heartbeat
-    char ledger [64];               // Its id, "": not yet heard
-    bool strange;                   // Connected again: it may be another one
-    int in_a_row;                   // Messages since the queue was seen empty
-    bool doubt;
-    int64_t doubt_ms;               // When the doubt may end
+    bool requested;                     // For a page, and not yet answered
+    int64_t requested_ms;
+    bool received;                     // The feed, since it was opened
+    int64_t received_ms;
+    int64_t heartbeat_position;                   // Position of the last heartbeat
+    char ledger [64];               // Its id, "": not yet received
+    bool ledger_unverified;                   // Connected again: it may be another one
+    int consecutive;                   // Messages since the queue was seen empty
+    bool loss_suspected;
+    int64_t suspect_until_ms;               // When the loss_suspected may end
 };
 
 //  What became of a message of the feed, or of an event of a page
-typedef enum { NOTHING, PASSED, GIVEN } s_taken_t;
+typedef enum { NOTHING, SKIPPED, DELIVERED } s_result_t;
 
 static int
 s_open_feed (stele_subscription_t *self, stele_refusal_t *refusal)
 {
-    self->heard = false;
-    self->heard_ms = zclock_mono ();
+    self->received = false;
+    self->received_ms = zclock_mono ();
     int rc = stele_link_open (self->link, refusal);
     if (rc != 0)
         return rc;
@@ -81,7 +81,7 @@ s_open_feed (stele_subscription_t *self, stele_refusal_t *refusal)
 
 //  Position of the ledger's head; -1 where nobody answers, then the feed will tell
 static int64_t
-s_head_now (stele_subscription_t *self)
+s_query_head (stele_subscription_t *self)
 {
     stele_pack_clear (self->pack);
     stele_pack_map (self->pack, 1);
@@ -90,14 +90,14 @@ s_head_now (stele_subscription_t *self)
     zmq_msg_t answer;
     zmq_msg_init (&answer);
     stele_map_t message;
-    if (stele_asker_ask (self->asker, stele_pack_data (self->pack),
+    if (stele_requester_send (self->requester, stele_pack_data (self->pack),
             stele_pack_size (self->pack), NULL) == 0
-    &&  stele_asker_answer (self->asker, stele_wait_deadline (FOLLOW_NOW_MS),
+    &&  stele_requester_receive (self->requester, stele_wait_deadline (SUBSCRIPTION_HEAD_MS),
             &answer, NULL) == 0
     &&  stele_map_open (&message, zmq_msg_data (&answer), zmq_msg_size (&answer)) == 0)
         stele_map_integer (&message, "position", &position);
     zmq_msg_close (&answer);
-    stele_asker_drop (self->asker);
+    stele_requester_reset (self->requester);
     return position;
 }
 
@@ -107,8 +107,8 @@ stele_subscription_new (const char *feed, const char *requests, const char *topi
 {
     stele_subscription_t *self = (stele_subscription_t *) zmalloc (sizeof (stele_subscription_t));
     assert (self);
-    self->link = stele_link_new (ZMQ_SUB, feed, FOLLOW_QUEUE_MESSAGES, FOLLOW_MESSAGE_BYTES);
-    self->asker = stele_asker_new (requests);
+    self->link = stele_link_new (ZMQ_SUB, feed, SUBSCRIPTION_QUEUE_MESSAGES, SUBSCRIPTION_MESSAGE_BYTES);
+    self->requester = stele_requester_new (requests);
     self->pack = stele_pack_new ();
     assert (self->pack);
     zmq_msg_init (&self->page.answer);
@@ -120,9 +120,9 @@ stele_subscription_new (const char *feed, const char *requests, const char *topi
         stele_subscription_destroy (&self);
         return NULL;
     }
-    self->wanted = after < 0? -1: FOLLOW_HEAD;
+    self->read_to = after < 0? -1: READ_TO_HEAD;
     if (after < 0)
-        self->position = s_head_now (self);
+        self->position = s_query_head (self);
     return self;
 }
 
@@ -134,7 +134,7 @@ stele_subscription_destroy (stele_subscription_t **self_p)
         return;
     zmq_msg_close (&self->page.answer);
     stele_link_destroy (&self->link, 0);
-    stele_asker_destroy (&self->asker);
+    stele_requester_destroy (&self->requester);
     stele_pack_destroy (&self->pack);
     free (self->topic);
     free (self);
@@ -167,11 +167,11 @@ s_types_followed (const stele_subscription_t *self, const char **types)
 }
 
 static int
-s_ask_page (stele_subscription_t *self, stele_refusal_t *refusal)
+s_request_page (stele_subscription_t *self, stele_refusal_t *refusal)
 {
     const char *types [STELE_EVENT_TYPE_END];
     size_t count = self->topic_size > 0? s_types_followed (self, types): 0;
-    int64_t missing = self->wanted - self->position;
+    int64_t missing = self->read_to - self->position;
     stele_pack_t *pack = self->pack;
     stele_pack_clear (pack);
     size_t mark = stele_pack_open_map (pack);
@@ -180,11 +180,11 @@ s_ask_page (stele_subscription_t *self, stele_refusal_t *refusal)
     stele_pack_key_integer (pack, "after", self->position);
     if (!self->pages_small) {
         stele_pack_key_integer (pack, "limit",
-            missing < FOLLOW_PAGE_EVENTS? missing: FOLLOW_PAGE_EVENTS);
+            missing < SUBSCRIPTION_PAGE_EVENTS? missing: SUBSCRIPTION_PAGE_EVENTS);
         keys++;
     }
-    if (self->wanted != FOLLOW_HEAD) {
-        stele_pack_key_integer (pack, "min_position", self->wanted);
+    if (self->read_to != READ_TO_HEAD) {
+        stele_pack_key_integer (pack, "min_position", self->read_to);
         keys++;
     }
     if (count > 0) {
@@ -195,10 +195,10 @@ s_ask_page (stele_subscription_t *self, stele_refusal_t *refusal)
             stele_pack_string (pack, types [i]);
     }
     stele_pack_close (pack, mark, keys);
-    int rc = stele_asker_ask (self->asker, stele_pack_data (pack), stele_pack_size (pack), refusal);
+    int rc = stele_requester_send (self->requester, stele_pack_data (pack), stele_pack_size (pack), refusal);
     if (rc == 0) {
-        self->asked = true;
-        self->asked_ms = zclock_mono ();
+        self->requested = true;
+        self->requested_ms = zclock_mono ();
     }
     return rc;
 }
@@ -248,18 +248,18 @@ static int
 s_read_page (stele_subscription_t *self, int64_t deadline_ms, stele_refusal_t *refusal)
 {
     while (true) {
-        int rc = self->asked? 0: s_ask_page (self, refusal);
+        int rc = self->requested? 0: s_request_page (self, refusal);
         if (rc != 0)
             return rc;
-        int64_t patience_ms = self->asked_ms + FOLLOW_PAGE_MS;
-        rc = stele_asker_answer (self->asker,
-            deadline_ms < patience_ms? deadline_ms: patience_ms, &self->page.answer, refusal);
-        if (rc == STELE_ETIMEOUT && zclock_mono () < patience_ms)
+        int64_t page_deadline_ms = self->requested_ms + SUBSCRIPTION_PAGE_MS;
+        rc = stele_requester_receive (self->requester,
+            deadline_ms < page_deadline_ms? deadline_ms: page_deadline_ms, &self->page.answer, refusal);
+        if (rc == STELE_ETIMEOUT && zclock_mono () < page_deadline_ms)
             return rc;
-        self->asked = false;
+        self->requested = false;
         if (rc == 0)
             return s_open_page (self, refusal);
-        stele_asker_drop (self->asker);
+        stele_requester_reset (self->requester);
         if (rc != STELE_ETIMEOUT || zclock_mono () >= deadline_ms)
             return rc;
     }
@@ -281,7 +281,7 @@ s_topic_followed (const stele_subscription_t *self, const stele_map_t *message)
 
 //  Give an event of that position to the caller
 static int
-s_give (stele_subscription_t *self, const stele_map_t *message, int64_t position,
+s_deliver (stele_subscription_t *self, const stele_map_t *message, int64_t position,
     stele_event_t **event, stele_refusal_t *refusal)
 {
     char error [256] = "";
@@ -302,12 +302,12 @@ s_close_page (stele_subscription_t *self)
     self->page_open = false;
     if (self->position < self->page.end)
         self->position = self->page.end;
-    if (self->page.last && self->wanted == FOLLOW_HEAD)
-        self->wanted = self->position;
+    if (self->page.last && self->read_to == READ_TO_HEAD)
+        self->read_to = self->position;
 }
 
-static s_taken_t
-s_take_page (stele_subscription_t *self, stele_event_t **event, int *rc, stele_refusal_t *refusal)
+static s_result_t
+s_next_of_page (stele_subscription_t *self, stele_event_t **event, int *rc, stele_refusal_t *refusal)
 {
     while (self->page.left > 0) {
         stele_map_t message;
@@ -319,54 +319,54 @@ s_take_page (stele_subscription_t *self, stele_event_t **event, int *rc, stele_r
         ||  position <= self->position)
             continue;
         if (s_topic_followed (self, &message)) {
-            *rc = s_give (self, &message, position, event, refusal);
-            return GIVEN;
+            *rc = s_deliver (self, &message, position, event, refusal);
+            return DELIVERED;
         }
         self->position = position;
     }
     s_close_page (self);
-    return PASSED;
+    return SKIPPED;
 }
 
 //  -- from the feed --------------------------------------------------------------
 
 static void
-s_arouse_doubt (stele_subscription_t *self, int64_t now_ms)
+s_suspect_loss (stele_subscription_t *self, int64_t now_ms)
 {
     if (self->topic_size == 0)
         return;
-    self->doubt = true;
-    self->doubt_ms = now_ms + FOLLOW_DOUBT_MS;
+    self->loss_suspected = true;
+    self->suspect_until_ms = now_ms + SUBSCRIPTION_SUSPECT_MS;
 }
 
 static void
-s_see_connected (stele_subscription_t *self)
+s_check_connected (stele_subscription_t *self)
 {
     if (!stele_link_connected (self->link))
         return;
-    s_arouse_doubt (self, zclock_mono ());
+    s_suspect_loss (self, zclock_mono ());
     //  Nothing is given before a heartbeat says whose positions they are
-    self->strange = *self->ledger != 0;
+    self->ledger_unverified = *self->ledger != 0;
     //  Another run of the broker, perhaps, on a ledger that is shorter: reading it tells
     if (self->position > 0)
-        self->wanted = FOLLOW_HEAD;
+        self->read_to = READ_TO_HEAD;
 }
 
 //  The ledger has to be read up to that position, which the feed has reached
 static void
-s_want (stele_subscription_t *self, int64_t position, int64_t now_ms)
+s_read_to (stele_subscription_t *self, int64_t position, int64_t now_ms)
 {
-    if (self->wanted < position)
-        self->wanted = position;
-    if (self->doubt && now_ms >= self->doubt_ms)
-        self->doubt = false;
+    if (self->read_to < position)
+        self->read_to = position;
+    if (self->loss_suspected && now_ms >= self->suspect_until_ms)
+        self->loss_suspected = false;
 }
 
 static int
 s_check_ledger (stele_subscription_t *self, const stele_map_t *message, stele_refusal_t *refusal)
 {
     char ledger [sizeof self->ledger];
-    self->strange = false;
+    self->ledger_unverified = false;
     if (!stele_map_text (message, "ledger", ledger, sizeof ledger))
         return 0;
     if (*self->ledger && strcmp (self->ledger, ledger) != 0)
@@ -377,26 +377,26 @@ s_check_ledger (stele_subscription_t *self, const stele_map_t *message, stele_re
 }
 
 static void
-s_take_heartbeat (stele_subscription_t *self, int64_t head, int64_t now_ms)
+s_on_heartbeat (stele_subscription_t *self, int64_t head, int64_t now_ms)
 {
     if (self->position < 0) {
         self->position = head;
     }
     else
-    if (self->doubt || (self->topic_size == 0 && head > self->position)) {
-        s_want (self, head, now_ms);
+    if (self->loss_suspected || (self->topic_size == 0 && head > self->position)) {
+        s_read_to (self, head, now_ms);
     }
     else
-    if (self->position < self->beat) {
+    if (self->position < self->heartbeat_position) {
         //  What was committed before the last heartbeat has been sent before this one
-        self->position = self->beat;
+        self->position = self->heartbeat_position;
     }
-    self->beat = head;
+    self->heartbeat_position = head;
 }
 
 //  Is that event the next one to give? If the ledger has to be read first, see to that.
 static bool
-s_next_in_order (stele_subscription_t *self, const stele_map_t *message, int64_t position,
+s_is_next (stele_subscription_t *self, const stele_map_t *message, int64_t position,
     int64_t now_ms)
 {
     if (self->position < 0)
@@ -404,9 +404,9 @@ s_next_in_order (stele_subscription_t *self, const stele_map_t *message, int64_t
     if (position <= self->position)
         return false;
     int64_t omitted;
-    bool missing = self->topic_size == 0? position > self->position + 1: self->doubt;
+    bool missing = self->topic_size == 0? position > self->position + 1: self->loss_suspected;
     if (missing || stele_map_integer (message, "content_omitted", &omitted)) {
-        s_want (self, position, now_ms);
+        s_read_to (self, position, now_ms);
         return false;
     }
     return true;
@@ -427,28 +427,28 @@ s_receive_body (void *socket, zmq_msg_t *body)
 }
 
 //  One message of the feed, if there is one
-static s_taken_t
-s_take_feed (stele_subscription_t *self, stele_event_t **event, int *rc, stele_refusal_t *refusal)
+static s_result_t
+s_next_of_feed (stele_subscription_t *self, stele_event_t **event, int *rc, stele_refusal_t *refusal)
 {
-    s_see_connected (self);
+    s_check_connected (self);
     void *socket = stele_link_socket (self->link);
     char topic [10];
     int topic_size = zmq_recv (socket, topic, sizeof topic, ZMQ_DONTWAIT);
     if (topic_size < 0) {
-        self->in_a_row = 0;
+        self->consecutive = 0;
         return NOTHING;
     }
     int64_t now_ms = zclock_mono ();
-    if (self->in_a_row < FOLLOW_QUEUE_MESSAGES)
-        self->in_a_row++;
-    if (now_ms > self->heard_ms + FOLLOW_SILENCE_MS || self->in_a_row == FOLLOW_QUEUE_MESSAGES)
-        s_arouse_doubt (self, now_ms);
-    self->heard = true;
-    self->heard_ms = now_ms;
+    if (self->consecutive < SUBSCRIPTION_QUEUE_MESSAGES)
+        self->consecutive++;
+    if (now_ms > self->received_ms + SUBSCRIPTION_SILENCE_MS || self->consecutive == SUBSCRIPTION_QUEUE_MESSAGES)
+        s_suspect_loss (self, now_ms);
+    self->received = true;
+    self->received_ms = now_ms;
 
     zmq_msg_t body;
     zmq_msg_init (&body);
-    s_taken_t taken = PASSED;
+    s_result_t result = SKIPPED;
     stele_map_t message;
     int64_t position;
     if (!s_receive_body (socket, &body)
@@ -460,18 +460,18 @@ s_take_feed (stele_subscription_t *self, stele_event_t **event, int *rc, stele_r
     if (topic_size == 9 && memcmp (topic, "heartbeat", 9) == 0) {
         *rc = s_check_ledger (self, &message, refusal);
         if (*rc == 0)
-            s_take_heartbeat (self, position, now_ms);
+            s_on_heartbeat (self, position, now_ms);
     }
     else
-    if (self->strange)
-        s_want (self, position, now_ms);
+    if (self->ledger_unverified)
+        s_read_to (self, position, now_ms);
     else
-    if (s_next_in_order (self, &message, position, now_ms)) {
-        *rc = s_give (self, &message, position, event, refusal);
-        taken = GIVEN;
+    if (s_is_next (self, &message, position, now_ms)) {
+        *rc = s_deliver (self, &message, position, event, refusal);
+        result = DELIVERED;
     }
     zmq_msg_close (&body);
-    return taken;
+    return result;
 }
 
 //  Wait for the feed. False where the time is up.
@@ -480,15 +480,15 @@ s_wait_feed (stele_subscription_t *self, int64_t deadline_ms, int *rc, stele_ref
 {
     //  Over inproc a broker that was restarted is found only by connecting again
     int64_t silence_ms = INT64_MAX;
-    if (self->heard && stele_link_local (self->link))
-        silence_ms = self->heard_ms + FOLLOW_SILENCE_MS;
+    if (self->received && stele_link_local (self->link))
+        silence_ms = self->received_ms + SUBSCRIPTION_SILENCE_MS;
     zmq_pollitem_t items [2] = {
         { .socket = stele_link_socket (self->link), .events = ZMQ_POLLIN },
         { .socket = stele_link_monitor (self->link), .events = ZMQ_POLLIN }
     };
     if (stele_wait_poll (items, items [1].socket? 2: 1,
             deadline_ms < silence_ms? deadline_ms: silence_ms) > 0) {
-        s_see_connected (self);
+        s_check_connected (self);
         return true;
     }
     int64_t now_ms = zclock_mono ();
@@ -496,7 +496,7 @@ s_wait_feed (stele_subscription_t *self, int64_t deadline_ms, int *rc, stele_ref
         *rc = stele_refuse (refusal, STELE_ETIMEOUT, NULL, "no event in time");
         return false;
     }
-    s_arouse_doubt (self, now_ms);
+    s_suspect_loss (self, now_ms);
     *rc = s_open_feed (self, refusal);
     return *rc == 0;
 }
@@ -508,20 +508,20 @@ stele_subscription_next (stele_subscription_t *self, int timeout_ms, stele_event
     int64_t deadline_ms = stele_wait_deadline (timeout_ms);
     int rc = 0;
     while (rc == 0) {
-        s_taken_t taken = PASSED;
+        s_result_t result = SKIPPED;
         if (self->page_open) {
-            taken = s_take_page (self, event, &rc, refusal);
+            result = s_next_of_page (self, event, &rc, refusal);
         }
         else
-        if (self->position < self->wanted && !self->strange) {
+        if (self->position < self->read_to && !self->ledger_unverified) {
             rc = s_read_page (self, deadline_ms, refusal);
         }
         else {
-            taken = s_take_feed (self, event, &rc, refusal);
+            result = s_next_of_feed (self, event, &rc, refusal);
         }
-        if (taken == GIVEN)
+        if (result == DELIVERED)
             return rc;
-        if (taken == NOTHING)
+        if (result == NOTHING)
             s_wait_feed (self, deadline_ms, &rc, refusal);
     }
     return rc;

@@ -70,7 +70,7 @@ static void
 s_answer (desk_t *desk, const char *json)
 {
     stele_pack_t *pack = talk_pack ("%s", json);
-    stele_dialog_answer (desk->dialog, stele_pack_data (pack), stele_pack_size (pack),
+    stele_dialog_receive (desk->dialog, stele_pack_data (pack), stele_pack_size (pack),
         desk->now_ms);
     stele_pack_destroy (&pack);
 }
@@ -88,7 +88,7 @@ s_welcome (desk_t *desk, int64_t sequence, int64_t window)
 static void
 s_expect (desk_t *desk, const char *op, int64_t sequence, size_t count)
 {
-    if (!stele_dialog_speak (desk->dialog, desk->now_ms, desk->pack)) {
+    if (!stele_dialog_pack_next (desk->dialog, desk->now_ms, desk->pack)) {
         assert_null (op);
         return;
     }
@@ -141,7 +141,7 @@ static desk_t *
 s_desk_sent (int64_t durable, int count)
 {
     desk_t *desk = s_desk_new (0, 1000);
-    stele_dialog_greet (desk->dialog);
+    stele_dialog_handshake (desk->dialog);
     s_expect (desk, "hello", 0, 0);
     s_welcome (desk, durable, 100);
     s_put (desk, count);
@@ -160,7 +160,7 @@ test_dialog_before_welcome_sends_nothing (void **state)
     desk_t *desk = s_desk_new (0, 2);
     s_put (desk, 5);
     s_expect (desk, NULL, 0, 0);
-    stele_dialog_greet (desk->dialog);
+    stele_dialog_handshake (desk->dialog);
     s_expect (desk, "hello", 0, 0);
     s_expect (desk, NULL, 0, 0);
     s_welcome (desk, 7, 100);
@@ -175,7 +175,7 @@ test_dialog_partial_batch_waits_for_delay (void **state)
 {
     (void) state;
     desk_t *desk = s_desk_new (0, 3);
-    stele_dialog_greet (desk->dialog);
+    stele_dialog_handshake (desk->dialog);
     s_expect (desk, "hello", 0, 0);
     s_welcome (desk, 0, 100);
     s_expect (desk, NULL, 0, 0);
@@ -193,7 +193,7 @@ test_dialog_window_full_waits_for_ack (void **state)
 {
     (void) state;
     desk_t *desk = s_desk_new (0, 10);
-    stele_dialog_greet (desk->dialog);
+    stele_dialog_handshake (desk->dialog);
     s_expect (desk, "hello", 0, 0);
     s_welcome (desk, 0, 15);
     s_put (desk, 40);
@@ -212,7 +212,7 @@ test_dialog_large_events_make_small_batches (void **state)
 {
     (void) state;
     desk_t *desk = s_desk_new (0, 10);
-    stele_dialog_greet (desk->dialog);
+    stele_dialog_handshake (desk->dialog);
     s_expect (desk, "hello", 0, 0);
     s_welcome (desk, 0, 100);
     const size_t sizes [] = { 900, 900, 3900, 900 };
@@ -299,8 +299,8 @@ test_dialog_garbage_is_ignored (void **state)
 {
     (void) state;
     desk_t *desk = s_desk_sent (0, 2);
-    stele_dialog_answer (desk->dialog, "\xdf\xff\xff\xff\xff", 5, desk->now_ms);
-    stele_dialog_answer (desk->dialog, "", 0, desk->now_ms);
+    stele_dialog_receive (desk->dialog, "\xdf\xff\xff\xff\xff", 5, desk->now_ms);
+    stele_dialog_receive (desk->dialog, "", 0, desk->now_ms);
     s_answer (desk, "[1]");
     s_answer (desk, "{}");
     s_answer (desk, "{'op':7}");
@@ -323,7 +323,7 @@ test_dialog_new_connection_resends_what_is_later (void **state)
     desk_t *desk = s_desk_sent (10, 8);
     s_answer (desk, "{'op':'ack','sequence':12,'position':1}");
     s_expect_acked (desk, 2);
-    stele_dialog_greet (desk->dialog);
+    stele_dialog_handshake (desk->dialog);
     s_put (desk, 2);
     s_expect (desk, "hello", 0, 0);
     s_expect (desk, NULL, 0, 0);
@@ -392,7 +392,7 @@ test_dialog_too_large_message_is_split (void **state)
 {
     (void) state;
     desk_t *desk = s_desk_new (0, 4);
-    stele_dialog_greet (desk->dialog);
+    stele_dialog_handshake (desk->dialog);
     s_expect (desk, "hello", 0, 0);
     s_welcome (desk, 0, 100);
     s_put (desk, 4);
@@ -415,7 +415,7 @@ test_dialog_too_large_messages_are_split_once (void **state)
 {
     (void) state;
     desk_t *desk = s_desk_new (0, 4);
-    stele_dialog_greet (desk->dialog);
+    stele_dialog_handshake (desk->dialog);
     s_expect (desk, "hello", 0, 0);
     s_welcome (desk, 0, 100);
     s_put (desk, 12);
@@ -473,7 +473,7 @@ test_dialog_first_sequence_durable_is_duplicate (void **state)
     (void) state;
     desk_t *desk = s_desk_new (1, 100);
     s_put (desk, 2);
-    stele_dialog_greet (desk->dialog);
+    stele_dialog_handshake (desk->dialog);
     s_expect (desk, "hello", 0, 0);
     s_welcome (desk, 3, 100);
     stele_notice_t notice = s_notice (desk);
@@ -498,7 +498,7 @@ test_dialog_first_sequence_not_reached_ends (void **state)
 {
     (void) state;
     desk_t *desk = s_desk_new (5, 100);
-    stele_dialog_greet (desk->dialog);
+    stele_dialog_handshake (desk->dialog);
     s_expect (desk, "hello", 0, 0);
     s_welcome (desk, 3, 100);
     s_expect_ended (desk, STELE_EGAP);
@@ -512,7 +512,7 @@ test_dialog_acked_events_lost_ends (void **state)
     desk_t *desk = s_desk_sent (0, 9);
     s_answer (desk, "{'op':'ack','sequence':5,'position':5}");
     s_expect_acked (desk, 5);
-    stele_dialog_greet (desk->dialog);
+    stele_dialog_handshake (desk->dialog);
     s_expect (desk, "hello", 0, 0);
     s_welcome (desk, 4, 100);
     s_expect_ended (desk, STELE_EBEHIND);
@@ -536,7 +536,7 @@ test_dialog_sequence_of_another_ends (void **state)
     (void) state;
     desk_t *desk = s_desk_sent (0, 3);
     s_put (desk, 4);
-    stele_dialog_greet (desk->dialog);
+    stele_dialog_handshake (desk->dialog);
     s_expect (desk, "hello", 0, 0);
     s_welcome (desk, 4, 100);
     s_expect_ended (desk, STELE_EFENCED);
@@ -559,7 +559,7 @@ test_dialog_fatal_error_ends (void **state)
         desk_t *desk = s_desk_sent (0, 1);
         s_answer (desk, errors [i].json);
         s_expect_ended (desk, errors [i].code);
-        assert_false (stele_dialog_leave (desk->dialog, desk->pack));
+        assert_false (stele_dialog_pack_goodbye (desk->dialog, desk->pack));
         s_desk_destroy (desk);
     }
 }
@@ -596,7 +596,7 @@ s_desk_spooled (kept_t *kept, const char *ledger, int64_t acked, int64_t given, 
     stele_dialog_destroy (&desk->dialog);
     desk->dialog = stele_dialog_new (&settings, desk->now_ms);
     s_put (desk, 3);
-    stele_dialog_greet (desk->dialog);
+    stele_dialog_handshake (desk->dialog);
     return desk;
 }
 
@@ -604,7 +604,7 @@ s_desk_spooled (kept_t *kept, const char *ledger, int64_t acked, int64_t given, 
 static void
 s_expect_hello_acked (desk_t *desk, int64_t acked)
 {
-    assert_true (stele_dialog_speak (desk->dialog, desk->now_ms, desk->pack));
+    assert_true (stele_dialog_pack_next (desk->dialog, desk->now_ms, desk->pack));
     json_t *said = talk_unpack (stele_pack_data (desk->pack), stele_pack_size (desk->pack));
     assert_string_equal (talk_text (said, "op"), "hello");
     assert_int_equal (json_integer_value (json_object_get (said, "acked")), acked);
@@ -729,7 +729,7 @@ test_dialog_ledger_renamed_after_a_loss_goes_on (void **state)
     assert_int_equal (kept.offset, 40);
     assert_string_equal (kept.ledger, "L");
     s_expect (desk, "publish", 41, 3);
-    stele_dialog_greet (desk->dialog);
+    stele_dialog_handshake (desk->dialog);
     s_expect_hello_acked (desk, 40);
     s_answer (desk, "{'op':'welcome','protocol':1,'ledger':'K','formerly':'L','sequence':40,"
         "'window':100,'max_bytes':4096,'heartbeat_ms':2000}");

@@ -85,16 +85,16 @@ stele_dialog_disconnected (stele_dialog_t *self)
 {
     if (self->state == ENDED)
         return;
-    self->state = GREETING;
+    self->state = HANDSHAKE;
     self->hello_due = false;
 }
 
 void
-stele_dialog_greet (stele_dialog_t *self)
+stele_dialog_handshake (stele_dialog_t *self)
 {
     if (self->state == ENDED)
         return;
-    self->state = GREETING;
+    self->state = HANDSHAKE;
     self->hello_due = true;
 }
 
@@ -168,7 +168,7 @@ stele_dialog_put (stele_dialog_t *self, zmq_msg_t *event, int64_t now_ms)
         return;
     self->now_ms = now_ms;
     if (stele_dialog_waiting (self) == 0)
-        self->opened_ms = now_ms;
+        self->waiting_since_ms = now_ms;
     stele_outbox_put (self->outbox, event);
     stele_dialog_settle_duplicates (self);
 }
@@ -176,7 +176,7 @@ stele_dialog_put (stele_dialog_t *self, zmq_msg_t *event, int64_t now_ms)
 //  -- to the broker -----------------------------------------------------------
 
 static int64_t
-s_on_wire (const stele_dialog_t *self)
+s_in_flight (const stele_dialog_t *self)
 {
     return stele_outbox_next (self->outbox) - stele_outbox_first (self->outbox);
 }
@@ -184,7 +184,7 @@ s_on_wire (const stele_dialog_t *self)
 static bool
 s_window_open (const stele_dialog_t *self)
 {
-    return s_on_wire (self) < self->window
+    return s_in_flight (self) < self->window
         && stele_outbox_wire_bytes (self->outbox) < DIALOG_WIRE_BYTES
         && self->now_ms >= self->held_ms;
 }
@@ -193,7 +193,7 @@ s_window_open (const stele_dialog_t *self)
 static size_t
 s_batch_count (const stele_dialog_t *self)
 {
-    int64_t count_max = self->window - s_on_wire (self);
+    int64_t count_max = self->window - s_in_flight (self);
     if (count_max > stele_dialog_waiting (self))
         count_max = stele_dialog_waiting (self);
     if (count_max > (int64_t) self->batch_events)
@@ -218,11 +218,11 @@ s_batch_due (const stele_dialog_t *self)
     int64_t waiting = stele_dialog_waiting (self);
     return waiting > 0 && s_window_open (self)
         && (self->due || waiting >= (int64_t) self->batch_events
-            || self->now_ms >= self->opened_ms + self->settings.delay_ms);
+            || self->now_ms >= self->waiting_since_ms + self->settings.delay_ms);
 }
 
 static bool
-s_speak_batch (stele_dialog_t *self, stele_pack_t *pack)
+s_pack_batch (stele_dialog_t *self, stele_pack_t *pack)
 {
     if (!s_batch_due (self))
         return false;
@@ -243,13 +243,13 @@ s_speak_batch (stele_dialog_t *self, stele_pack_t *pack)
         const void *event = stele_outbox_event (self->outbox, next + (int64_t) i, &size);
         stele_pack_packed (pack, event, size);
     }
-    if (s_on_wire (self) == 0)
+    if (s_in_flight (self) == 0)
         self->progress_ms = self->now_ms;
     stele_outbox_sent (self->outbox, count);
     int64_t last = next + (int64_t) count - 1 + self->offset;
     if (self->sent < last)
         self->sent = last;
-    self->opened_ms = self->now_ms;
+    self->waiting_since_ms = self->now_ms;
     if (stele_dialog_waiting (self) == 0)
         self->due = false;
     return true;
@@ -265,7 +265,7 @@ s_acked (const stele_dialog_t *self)
 }
 
 static void
-s_speak_hello (stele_dialog_t *self, stele_pack_t *pack)
+s_pack_hello (stele_dialog_t *self, stele_pack_t *pack)
 {
     int64_t acked = s_acked (self);
     stele_pack_map (pack, 4u + (self->settings.lease_ms > 0) + (acked > 0) + self->settings.restore);
@@ -298,38 +298,38 @@ s_stall_ms (const stele_dialog_t *self)
 }
 
 bool
-stele_dialog_speak (stele_dialog_t *self, int64_t now_ms, stele_pack_t *pack)
+stele_dialog_pack_next (stele_dialog_t *self, int64_t now_ms, stele_pack_t *pack)
 {
     self->now_ms = now_ms;
     stele_pack_clear (pack);
-    if (self->state == READY && s_on_wire (self) > 0
+    if (self->state == READY && s_in_flight (self) > 0
     &&  now_ms >= self->progress_ms + s_stall_ms (self)) {
         //  The welcome will say what became of them
         if (s_stall_ms (self) < DIALOG_STALL_MAX_MS)
             self->stalls++;
-        stele_dialog_greet (self);
+        stele_dialog_handshake (self);
     }
     bool spoken = false;
     if (self->hello_due) {
-        s_speak_hello (self, pack);
+        s_pack_hello (self, pack);
         spoken = true;
     }
     else
     if (self->state == READY) {
-        spoken = s_speak_batch (self, pack);
-        if (!spoken && self->state == READY && now_ms >= self->spoke_ms + self->heartbeat_ms) {
+        spoken = s_pack_batch (self, pack);
+        if (!spoken && self->state == READY && now_ms >= self->sent_ms + self->heartbeat_ms) {
             stele_pack_map (pack, 1);
             stele_pack_key_string (pack, "op", "ping");
             spoken = true;
         }
     }
     if (spoken)
-        self->spoke_ms = now_ms;
+        self->sent_ms = now_ms;
     return spoken;
 }
 
 bool
-stele_dialog_leave (stele_dialog_t *self, stele_pack_t *pack)
+stele_dialog_pack_goodbye (stele_dialog_t *self, stele_pack_t *pack)
 {
     if (self->state != READY)
         return false;
@@ -340,7 +340,7 @@ stele_dialog_leave (stele_dialog_t *self, stele_pack_t *pack)
 }
 
 static int64_t
-s_sooner (int64_t one, int64_t other)
+s_earlier (int64_t one, int64_t other)
 {
     return one < other? one: other;
 }
@@ -350,16 +350,16 @@ stele_dialog_deadline (const stele_dialog_t *self, int64_t now_ms)
 {
     if (self->state != READY)
         return self->hello_due? now_ms: now_ms + DIALOG_IDLE_MS;
-    int64_t deadline = self->spoke_ms + self->heartbeat_ms;
-    if (s_on_wire (self) > 0)
-        deadline = s_sooner (deadline, self->progress_ms + s_stall_ms (self));
+    int64_t deadline = self->sent_ms + self->heartbeat_ms;
+    if (s_in_flight (self) > 0)
+        deadline = s_earlier (deadline, self->progress_ms + s_stall_ms (self));
     if (stele_dialog_waiting (self) > 0) {
         if (now_ms < self->held_ms) {
-            deadline = s_sooner (deadline, self->held_ms);
+            deadline = s_earlier (deadline, self->held_ms);
         }
         else
         if (s_window_open (self)) {
-            deadline = s_sooner (deadline, self->opened_ms + self->settings.delay_ms);
+            deadline = s_earlier (deadline, self->waiting_since_ms + self->settings.delay_ms);
         }
     }
     return deadline;

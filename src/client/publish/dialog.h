@@ -5,7 +5,7 @@
     application come out. Every trouble is repaired in one way: say hello,
     learn from the welcome what is durable, send what is later.
 
-              GREETING ── welcome ──► READY
+              HANDSHAKE ── welcome ──► READY
                  ▲                      │
                  └── new connection, ───┤ no_hello, no ack for long
                                         └── fenced, ledger lost, ... ──► ENDED
@@ -74,7 +74,7 @@ void
 
 /*  There is a connection, and nothing was said on it: greet.                */
 void
-    stele_dialog_greet (stele_dialog_t *self);
+    stele_dialog_handshake (stele_dialog_t *self);
 
 /*  Nothing more can be done; the application is told why.                   */
 void
@@ -82,16 +82,16 @@ void
 
 /*  Take what the broker sent. What is no message of the protocol is ignored. */
 void
-    stele_dialog_answer (stele_dialog_t *self, const void *data, size_t size, int64_t now_ms);
+    stele_dialog_receive (stele_dialog_t *self, const void *data, size_t size, int64_t now_ms);
 
 /*  Pack the next message that is due: a hello, a batch, a ping. False where
     none is. If it cannot be sent, disconnected.                                     */
 bool
-    stele_dialog_speak (stele_dialog_t *self, int64_t now_ms, stele_pack_t *pack);
+    stele_dialog_pack_next (stele_dialog_t *self, int64_t now_ms, stele_pack_t *pack);
 
 /*  Pack a goodbye. False where the broker does not know this producer now.  */
 bool
-    stele_dialog_leave (stele_dialog_t *self, stele_pack_t *pack);
+    stele_dialog_pack_goodbye (stele_dialog_t *self, stele_pack_t *pack);
 
 /*  When something may be due next, if nothing happens before.               */
 int64_t

@@ -1,6 +1,6 @@
 /*  dialog_internal - the state of a dialog, for the two files that are one class
 
-    dialog.c speaks to the broker, dialog_answer.c takes its answers.
+    dialog.c speaks to the broker, dialog_receive.c takes its answers.
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -13,7 +13,7 @@
 #include "client/publish/dialog.h"
 #include "stele_error.h"
 
-typedef enum { GREETING, READY, ENDED } stele_dialog_state_t;
+typedef enum { HANDSHAKE, READY, ENDED } stele_dialog_state_t;
 
 struct stele_dialog {
     stele_dialog_settings_t settings;       // Its texts are copies
@@ -35,10 +35,10 @@ struct stele_dialog {
     size_t batch_events;            // As set, less after too large messages
     bool due;                       // Send what is waiting, full batch or not
     int64_t now_ms;
-    int64_t opened_ms;              // Events began to wait
+    int64_t waiting_since_ms;              // Events began to wait
     int64_t held_ms;                // Send nothing before
     bool held_for_ack;              // ... unless an ack comes
-    int64_t spoke_ms;
+    int64_t sent_ms;
     int64_t progress_ms;            // Acks went on, or nothing was unacked
     int stalls;                     // In a row
 };

@@ -31,8 +31,8 @@ struct stele_publisher {
     int64_t published;              // Number of the last event
     int64_t handed;                 // Of the last one that the sender has: without a spool, the same
     int64_t handed_bytes;
-    int64_t in_batch;               // Events since the sender was told of a batch
-    int64_t looked_ms;              // Notices were last taken in
+    int64_t in_batch;               // Events since the sender was flush_sent of a batch
+    int64_t polled_ms;              // Notices were last taken in
     int64_t through;                // All up to this number are settled
     int64_t settled;
     int64_t settled_bytes;
@@ -45,7 +45,7 @@ struct stele_publisher {
 };
 
 static void
-    s_feed (stele_publisher_t *self);
+    s_hand_over_spooled (stele_publisher_t *self);
 static void
     s_take_last_notices (stele_publisher_t *self);
 
@@ -97,7 +97,7 @@ stele_publisher_new (const stele_sender_settings_t *settings, stele_spool_t **sp
     assert (self->sender);
     STELE_TSAN_ACQUIRE (&copy);
     if (self->spool)
-        s_feed (self);
+        s_hand_over_spooled (self);
     return self;
 }
 
@@ -227,7 +227,7 @@ s_take_waiting (stele_publisher_t *self)
 {
     stele_notice_t notice;
     void *pair = zsock_resolve (self->pair);
-    self->looked_ms = zclock_mono ();
+    self->polled_ms = zclock_mono ();
     while (zmq_recv (pair, &notice, sizeof notice, ZMQ_DONTWAIT) == (int) sizeof notice)
         s_take_notice (self, &notice);
     if (self->spool)
@@ -239,7 +239,7 @@ s_take_notices (stele_publisher_t *self)
 {
     s_take_waiting (self);
     if (self->spool)
-        s_feed (self);
+        s_hand_over_spooled (self);
 }
 
 //  The sender is gone: what it still said is for the spool
@@ -262,7 +262,7 @@ s_wait_notice (stele_publisher_t *self, int64_t deadline_ms)
     return true;
 }
 
-//  -- what the sender is told --------------------------------------------------
+//  -- what the sender is flush_sent --------------------------------------------------
 
 static void
 s_command (stele_publisher_t *self, const char *command)
@@ -302,7 +302,7 @@ s_hand_over (stele_publisher_t *self, const void *event, size_t size)
 
 //  Hand over what waits in the spool, as far as there is room
 static void
-s_feed (stele_publisher_t *self)
+s_hand_over_spooled (stele_publisher_t *self)
 {
     const void *event;
     size_t size;
@@ -348,7 +348,7 @@ stele_publisher_put (stele_publisher_t *self, const void *event, size_t size,
     int timeout_ms, stele_refusal_t *refusal)
 {
     //  Looking costs more than handing over, so once a millisecond is enough
-    if (self->looked_ms != zclock_mono ())
+    if (self->polled_ms != zclock_mono ())
         s_take_notices (self);
     if (!s_has_room (self, size)
     &&  s_wait_room (self, size, stele_wait_deadline (timeout_ms), refusal) != 0)
@@ -367,7 +367,7 @@ int64_t
 stele_publisher_spool (stele_publisher_t *self, const stele_spool_event_t *events,
     size_t count, stele_refusal_t *refusal)
 {
-    if (self->looked_ms != zclock_mono ())
+    if (self->polled_ms != zclock_mono ())
         s_take_notices (self);
     if (self->ended.code) {
         *refusal = self->ended;
@@ -380,7 +380,7 @@ stele_publisher_spool (stele_publisher_t *self, const stele_spool_event_t *event
     if (code)
         return code;
     self->published += (int64_t) count;
-    s_feed (self);
+    s_hand_over_spooled (self);
     return self->published;
 }
 
@@ -390,7 +390,7 @@ stele_publisher_wait (stele_publisher_t *self, int64_t number, int timeout_ms,
 {
     assert (number >= 1 && number <= self->published);
     int64_t deadline_ms = stele_wait_deadline (timeout_ms);
-    bool told = false;
+    bool flush_sent = false;
     s_take_notices (self);
     while (true) {
         int code = s_refused_code (self, number);
@@ -403,9 +403,9 @@ stele_publisher_wait (stele_publisher_t *self, int64_t number, int timeout_ms,
             *refusal = self->ended;
             return self->ended.code;
         }
-        if (!told)
+        if (!flush_sent)
             s_command (self, STELE_SENDER_FLUSH);
-        told = true;
+        flush_sent = true;
         if (!s_wait_notice (self, deadline_ms))
             return stele_refuse (refusal, STELE_ETIMEOUT, NULL,
                 "event %" PRId64 " was not acked in time", number);

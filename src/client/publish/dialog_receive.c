@@ -1,4 +1,4 @@
-/*  dialog_answer - what the broker says to a producer, and what follows from it
+/*  dialog_receive - what the broker says to a producer, and what follows from it
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -219,7 +219,7 @@ s_on_gap (stele_dialog_t *self, const stele_map_t *message)
 {
     int64_t expected;
     if (!stele_map_integer (message, "expected", &expected)) {
-        stele_dialog_greet (self);
+        stele_dialog_handshake (self);
         return;
     }
     int64_t first = stele_outbox_first (self->outbox) + self->offset;
@@ -240,7 +240,7 @@ s_on_bad_message (stele_dialog_t *self, int code, const char *text)
         self->held_ms = self->now_ms + DIALOG_HOLD_MS;
         return;
     }
-    if (self->state == GREETING || self->batch_events == 1) {
+    if (self->state == HANDSHAKE || self->batch_events == 1) {
         stele_dialog_end_with (self, code, "%s", text);
         return;
     }
@@ -270,7 +270,7 @@ s_on_error (stele_dialog_t *self, const stele_map_t *message)
         case STELE_ENO_HELLO:
             //  While greeting, a hello is on its way: this is about something older
             if (self->state == READY)
-                stele_dialog_greet (self);
+                stele_dialog_handshake (self);
             break;
         case STELE_EGAP:
             if (self->state == READY)
@@ -289,7 +289,7 @@ s_on_error (stele_dialog_t *self, const stele_map_t *message)
 }
 
 void
-stele_dialog_answer (stele_dialog_t *self, const void *data, size_t size, int64_t now_ms)
+stele_dialog_receive (stele_dialog_t *self, const void *data, size_t size, int64_t now_ms)
 {
     static const struct {
         const char *op;
