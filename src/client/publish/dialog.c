@@ -1,4 +1,4 @@
-/*  dialog - what a producer and the broker say to each other
+/*  dialog - the producer's side of the protocol: handshake, publish, acks
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -11,28 +11,31 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "base/memory.h"
 #include "client/publish/dialog_internal.h"
 
 #define DIALOG_BATCH_BYTES     1048576      // Larger batches gain nothing
-#define DIALOG_WIRE_BYTES     67108864      // Unacked, as the protocol's limits allow
-#define DIALOG_HEARTBEAT_MS       2000      // Until a welcome says otherwise
+#define DIALOG_FLIGHT_BYTES   67108864      // Unacked, as the protocol's limits allow
+#define DIALOG_HEARTBEAT_MS       2000      // Until a welcome sets it
 #define DIALOG_SILENCE_MIN_MS     3000
 #define DIALOG_STALL_MAX_MS      60000
 #define DIALOG_IDLE_MS           60000
 
+static char *
+s_copy (const char *text)
+{
+    return stele_memory_copy (text, strlen (text));
+}
+
 stele_dialog_t *
 stele_dialog_new (const stele_dialog_settings_t *settings, int64_t now_ms)
 {
-    stele_dialog_t *self = (stele_dialog_t *) calloc (1, sizeof (stele_dialog_t));
-    assert (self);
+    stele_dialog_t *self = STELE_NEW (stele_dialog_t);
     self->settings = *settings;
-    self->settings.producer = strdup (settings->producer);
-    self->settings.instance = strdup (settings->instance);
-    assert (self->settings.producer && self->settings.instance);
-    if (settings->ledger) {
-        self->settings.ledger = strdup (settings->ledger);
-        assert (self->settings.ledger);
-    }
+    self->settings.producer = s_copy (settings->producer);
+    self->settings.instance = s_copy (settings->instance);
+    if (settings->ledger)
+        self->settings.ledger = s_copy (settings->ledger);
     self->outbox = stele_outbox_new ();
     self->notices = stele_notices_new ();
     self->batch_events = settings->batch_events;
@@ -104,7 +107,7 @@ stele_notice_t
 stele_dialog_notice (const stele_dialog_t *self, stele_notice_kind_t kind)
 {
     stele_notice_t notice;
-    memset (&notice, 0, sizeof notice);
+    memset (&notice, 0, sizeof notice);     // The padding too: it is sent
     notice.kind = kind;
     notice.through = stele_outbox_first (self->outbox) - 1;
     notice.settled = stele_outbox_settled (self->outbox);
@@ -185,11 +188,11 @@ static bool
 s_window_open (const stele_dialog_t *self)
 {
     return s_in_flight (self) < self->window
-        && stele_outbox_wire_bytes (self->outbox) < DIALOG_WIRE_BYTES
+        && stele_outbox_wire_bytes (self->outbox) < DIALOG_FLIGHT_BYTES
         && self->now_ms >= self->held_ms;
 }
 
-//  How many waiting events make the next batch; 0 where even one is too large
+//  Number of waiting events in the next batch; 0 if even the first is too large
 static size_t
 s_batch_count (const stele_dialog_t *self)
 {
@@ -229,20 +232,21 @@ s_pack_batch (stele_dialog_t *self, stele_pack_t *pack)
     int64_t next = stele_outbox_next (self->outbox);
     size_t count = s_batch_count (self);
     if (count == 0) {
-        stele_dialog_end_with (self, STELE_ETOO_LARGE, "event %" PRId64 " does not fit into the %" PRId64
-            " bytes that the broker now allows a message", next, self->bytes_max);
+        stele_dialog_end_with (self, STELE_ETOO_LARGE, "event %" PRId64 " does not fit into a message:"
+            " the broker now allows %" PRId64 " bytes per message", next, self->bytes_max);
         return false;
     }
-    stele_pack_map (pack, 3);
+    stele_pack_map_begin (pack);
     stele_pack_key_string (pack, "op", "publish");
     stele_pack_key_integer (pack, "sequence", next + self->offset);
-    stele_pack_string (pack, "events");
+    stele_pack_key (pack, "events");
     stele_pack_array (pack, count);
     for (size_t i = 0; i < count; i++) {
         size_t size;
         const void *event = stele_outbox_event (self->outbox, next + (int64_t) i, &size);
         stele_pack_packed (pack, event, size);
     }
+    stele_pack_map_end (pack);
     if (s_in_flight (self) == 0)
         self->progress_ms = self->now_ms;
     stele_outbox_sent (self->outbox, count);
@@ -255,7 +259,7 @@ s_pack_batch (stele_dialog_t *self, stele_pack_t *pack)
     return true;
 }
 
-//  The last sequence that is known to be acked; 0: not known, or a loss is accepted
+//  Last sequence known to be acked; 0 if none is known, or a loss is accepted
 static int64_t
 s_acked (const stele_dialog_t *self)
 {
@@ -268,7 +272,7 @@ static void
 s_pack_hello (stele_dialog_t *self, stele_pack_t *pack)
 {
     int64_t acked = s_acked (self);
-    stele_pack_map (pack, 4u + (self->settings.lease_ms > 0) + (acked > 0) + self->settings.restore);
+    stele_pack_map_begin (pack);
     stele_pack_key_string (pack, "op", "hello");
     stele_pack_key_integer (pack, "protocol", STELE_PROTOCOL);
     stele_pack_key_string (pack, "producer", self->settings.producer);
@@ -279,6 +283,7 @@ s_pack_hello (stele_dialog_t *self, stele_pack_t *pack)
         stele_pack_key_integer (pack, "acked", acked);
     if (self->settings.restore)
         stele_pack_key_bool (pack, "restore", true);
+    stele_pack_map_end (pack);
     self->hello_due = false;
 }
 
@@ -289,12 +294,20 @@ stele_dialog_silence_ms (const stele_dialog_t *self)
     return silence_ms > DIALOG_SILENCE_MIN_MS? silence_ms: DIALOG_SILENCE_MIN_MS;
 }
 
-//  Doubled each time, for a broker that holds back because its disk is full
+//  Doubled with each stall: a broker whose disk is full holds acks back
 static int64_t
 s_stall_ms (const stele_dialog_t *self)
 {
     int64_t stall_ms = stele_dialog_silence_ms (self) << self->stalls;
     return stall_ms < DIALOG_STALL_MAX_MS? stall_ms: DIALOG_STALL_MAX_MS;
+}
+
+static void
+s_pack_op (stele_pack_t *pack, const char *op)
+{
+    stele_pack_map_begin (pack);
+    stele_pack_key_string (pack, "op", op);
+    stele_pack_map_end (pack);
 }
 
 bool
@@ -304,28 +317,27 @@ stele_dialog_pack_next (stele_dialog_t *self, int64_t now_ms, stele_pack_t *pack
     stele_pack_clear (pack);
     if (self->state == READY && s_in_flight (self) > 0
     &&  now_ms >= self->progress_ms + s_stall_ms (self)) {
-        //  The welcome will say what became of them
+        //  Acks are missing: the welcome reports which events are durable
         if (s_stall_ms (self) < DIALOG_STALL_MAX_MS)
             self->stalls++;
         stele_dialog_handshake (self);
     }
-    bool spoken = false;
+    bool packed = false;
     if (self->hello_due) {
         s_pack_hello (self, pack);
-        spoken = true;
+        packed = true;
     }
     else
     if (self->state == READY) {
-        spoken = s_pack_batch (self, pack);
-        if (!spoken && self->state == READY && now_ms >= self->sent_ms + self->heartbeat_ms) {
-            stele_pack_map (pack, 1);
-            stele_pack_key_string (pack, "op", "ping");
-            spoken = true;
+        packed = s_pack_batch (self, pack);
+        if (!packed && self->state == READY && now_ms >= self->sent_ms + self->heartbeat_ms) {
+            s_pack_op (pack, "ping");
+            packed = true;
         }
     }
-    if (spoken)
+    if (packed)
         self->sent_ms = now_ms;
-    return spoken;
+    return packed;
 }
 
 bool
@@ -334,8 +346,7 @@ stele_dialog_pack_goodbye (stele_dialog_t *self, stele_pack_t *pack)
     if (self->state != READY)
         return false;
     stele_pack_clear (pack);
-    stele_pack_map (pack, 1);
-    stele_pack_key_string (pack, "op", "goodbye");
+    s_pack_op (pack, "goodbye");
     return true;
 }
 

@@ -8,13 +8,14 @@
 #include <assert.h>
 #include <pthread.h>
 #include <signal.h>
+#include "base/memory.h"
 #include "client/link.h"
 #include "client/publish/sender.h"
 #include "base/tsan.h"
 
-#define SENDER_ANSWER_BYTES    1048576      // Largest message to take
-#define SENDER_ANSWERS_MAX       10000      // Messages that may wait to be taken
-#define SENDER_EVENTS_MAX        10000      // Events taken before looking at the broker again
+#define SENDER_ANSWER_BYTES    1048576      // Largest message to accept
+#define SENDER_ANSWERS_MAX       10000      // Messages that may queue for receiving
+#define SENDER_EVENTS_MAX        10000      // Events received before polling the broker again
 #define SENDER_GOODBYE_MS         1000
 
 typedef struct {
@@ -23,23 +24,22 @@ typedef struct {
     stele_link_t *link;             // NULL when the dialog has ended
     stele_dialog_t *dialog;
     stele_pack_t *pack;
-    bool each_event;                // Wake up for each: batches of one, or no delay
+    bool each_event;                // Wake up for each event: batches of one, or no delay
     bool terminated;
-    bool received;                     // Anything since the link was opened
-    int64_t received_ms;               // When; or when the link was opened
-    int64_t now_ms;                 // By the monotonic clock
+    bool received;                  // Anything since the link was opened
+    int64_t received_ms;            // When; or when the link was opened
+    int64_t now_ms;                 // Of the monotonic clock
 } sender_t;
 
 static sender_t *
 s_sender_new (zsock_t *pipe, const stele_sender_settings_t *settings)
 {
-    sender_t *self = (sender_t *) zmalloc (sizeof (sender_t));
-    assert (self);
+    sender_t *self = STELE_NEW (sender_t);
     self->pipe = pipe;
     self->now_ms = zclock_mono ();
     self->pair = zsock_new (ZMQ_PAIR);
     assert (self->pair);
-    //  How much the application may hand over it bounds itself, in events and bytes
+    //  No limit here: the publisher limits the events and bytes that it hands over
     zsock_set_rcvhwm (self->pair, 0);
     zsock_set_linger (self->pair, 0);
     int rc = zsock_connect (self->pair, "%s", settings->pair);
@@ -94,7 +94,7 @@ s_check_link (sender_t *self)
     s_handshake_if_connected (self);
     if (self->now_ms < self->received_ms + stele_dialog_silence_ms (self->dialog))
         return;
-    //  A peer at inproc that was never received is one that has not bound yet
+    //  Over inproc, a broker that never sent anything has not bound yet
     if (self->received || !stele_link_local (self->link)) {
         s_open (self);
     }
@@ -116,7 +116,7 @@ s_send_due (sender_t *self)
     while (stele_dialog_pack_next (self->dialog, self->now_ms, self->pack)) {
         if (!s_send (self)) {
             stele_dialog_disconnected (self->dialog);
-            //  Elsewhere libzmq connects again by itself, and the link tells
+            //  Over other transports libzmq reconnects, and the link reports it
             if (stele_link_local (self->link))
                 s_open (self);
             return;
@@ -163,7 +163,7 @@ s_take_events (sender_t *self)
     }
 }
 
-//  Take commands, and the events that were handed over before them
+//  Receive commands, and the events that were handed over before them
 static void
 s_take_commands (sender_t *self)
 {
@@ -229,7 +229,7 @@ s_say_goodbye (sender_t *self)
 void
 stele_sender (zsock_t *pipe, void *args)
 {
-    //  Signals are the application's, whose waits they have to end
+    //  Signals must reach the application's thread, to end its waits
     sigset_t signals;
     sigfillset (&signals);
     pthread_sigmask (SIG_BLOCK, &signals, NULL);
