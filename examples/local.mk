@@ -1,4 +1,4 @@
-# Examples. Those in C are built with the tests, against the library as users have it.
+# Examples. Those in C are built with the tests, against the library as users link it.
 check_PROGRAMS += examples/publish_event examples/follow_changes examples/embed_broker
 examples_publish_event_SOURCES = examples/publish_event.c
 examples_publish_event_LDADD = libstele.la $(CZMQ_LIBS) $(ZMQ_LIBS)
