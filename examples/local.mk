@@ -29,5 +29,5 @@ EXTRA_DIST += \
     examples/python/stele_client/order.py \
     examples/python/stele_client/publisher.py \
     examples/python/stele_client/py.typed \
-    examples/python/stele_client/questions.py \
+    examples/python/stele_client/operations.py \
     examples/python/stele_client/wire.py

@@ -31,7 +31,7 @@ from .errors import BrokerTimeout, Refused, SteleError, Unavailable, request_fai
 from .follower import QUIET_MS
 from .order import Order
 from .publisher import PENDING_BYTES, PENDING_EVENTS
-from .questions import Questions
+from .operations import Operations
 from .wire import EVENTS, FEED, REQUESTS, address, pack, unpack, without_none
 
 
@@ -160,7 +160,7 @@ class Publisher:
             self._settled.set()
 
 
-class Client(Questions):
+class Client(Operations):
     """See stele_client.Client. Any number of requests may be under way at once."""
 
     def __init__(self, endpoint: Optional[str] = None, timeout: float = 10.0, *,

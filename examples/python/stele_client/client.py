@@ -12,11 +12,11 @@ from typing import Any, Iterator, Optional
 import zmq
 
 from .errors import BrokerTimeout, request_failed
-from .questions import Questions
+from .operations import Operations
 from .wire import REQUESTS, address, pack, unpack, without_none
 
 
-class Client(Questions):
+class Client(Operations):
     """Asks what was, what is, and why. Calls may come from any thread, one at a time is served.
 
     endpoint: of the broker's requests socket (default: STELE_REQUESTS, or port 5571 here).

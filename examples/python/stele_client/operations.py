@@ -29,7 +29,7 @@ def known(filters: dict) -> dict:
     return filters
 
 
-class Questions:
+class Operations:
     """'_ask (op, key, parameters)' makes the request and gives answer [key], or all of it."""
 
     def _ask(self, op: str, key: Optional[str], parameters: dict) -> Any:
