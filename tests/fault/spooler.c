@@ -1,10 +1,10 @@
-/*  spooler - a producer with a spool, to be killed: publishes metrics and writes down which it was told are safe
+/*  spooler - a producer with a spool, to be killed: publishes metrics and records which are safe
 
         spooler ENDPOINT SPOOL PRODUCER FILE SEED
 
-    The values are 1, 2, 3 ...; FILE gets a line "try V" before the call that publishes V and
-    those before it, and "done V" after it. It begins after the last value that FILE has,
-    and goes on until it is killed.
+    The values are 1, 2, 3 ... Before each call that publishes the values up to V, FILE gets
+    a line "try V", and after it a line "done V". The program continues after the last value
+    in FILE, until it is killed.
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this

@@ -1,4 +1,4 @@
-# What a producer put into its spool reaches the ledger once, whoever dies meanwhile
+# Events in a producer's spool reach the ledger once, whichever process dies meanwhile
 #
 # This Source Code Form is subject to the terms of the Mozilla Public
 # License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -30,7 +30,7 @@ class Spool(FaultTest):
         self.task = self.name("task")
 
     def publish(self, *values, status=0, arguments=()):
-        """Run stele publish --spool with these metrics; its counts."""
+        """Run stele publish --spool with these metrics; returns its counts."""
         lines = "".join(json.dumps(metric(self.task, "n", value)) + "\n" for value in values)
         out = self.stele("publish", "--json", "--spool", self.spool, *arguments,
                          input=lines.encode(), status=status)
@@ -106,7 +106,7 @@ class Spool(FaultTest):
         self.assertEqual(self.publish(5)["accepted"], 5)
         self.assertEqual(self.drain()["events"], 0)
         self.assert_kept(1, 2, 3, 4, 5)
-        #   Without a time of their own they have that of their publishing, not of their arrival
+        #   Events without a time get that of their publishing, not of their arrival
         mine = [event for event in self.read_events() if event.get("task_id") == self.name("task")]
         for event in mine[:3]:
             self.assertTrue(before - 1 <= event["time"] / 1e6 <= after + 1, event)
@@ -167,7 +167,7 @@ class Spool(FaultTest):
         self.assert_kept(1, 2)
         self.drain("--accept-loss")
         self.assert_kept(1, 2, 6)
-        self.assertEqual(self.publish(7)["accepted"], 1)        # Once was enough
+        self.assertEqual(self.publish(7)["accepted"], 1)        # Accepting once is enough
         self.assert_kept(1, 2, 6, 7)
 
     def test_producer_that_lost_nothing_goes_on_over_an_accepted_loss(self):
@@ -200,7 +200,7 @@ class Spool(FaultTest):
 
     def test_refused_events_leave_the_spool(self):
         self.broker.kill()
-        #   Only the broker knows in which state a task is
+        #   Only the broker knows the state of a task
         events = [metric(self.task, "n", 1)] + [
             {"type": "task.state_changed", "task_id": self.task, "state": state} for state in ("passed", "running")]
         self.stele("publish", "--spool", self.spool, input="\n".join(map(json.dumps, events)).encode())

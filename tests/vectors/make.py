@@ -1,12 +1,11 @@
 #!/usr/bin/env python3
-# make - write the test vectors: bytes of the wire, and what they mean
+# make - write the test vectors: bytes of the protocol, and their decoded values
 #
-#   ./make.py          writes events.json and messages.json beside it
+#   ./make.py          writes events.json and messages.json to its own folder
 #
-# The vectors are data: implementations in any language read the JSON. This
-# program is how they came to be, with an encoder (msgpack for Python) that is
-# not the broker's. JSON that stands for msgpack has the form of
-# doc/PROTOCOL.md, section 10.
+# The vectors are data: implementations in any language read the JSON. This program
+# generates them with an encoder (msgpack for Python) that is independent of the
+# broker's. JSON that represents msgpack has the form of doc/PROTOCOL.md, section 10.
 #
 # This Source Code Form is subject to the terms of the Mozilla Public
 # License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -45,7 +44,7 @@ def as_json(value):
 
 
 def accepted(name, event, record=None, data=None):
-    """'record': what the broker gives back, where that is not what was sent."""
+    """'record': the event as the broker returns it, if that differs from what was sent."""
     vector = {"name": name, "bytes": (data or pack(event)).hex(), "event": as_json(event)}
     if record is not None:
         vector["record"] = as_json(record)
