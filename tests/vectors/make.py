@@ -121,7 +121,7 @@ def events():
                                       "preferred_model": "m", "role_preferences": {"coder": "p"}})
     yield accepted("unknown keys are kept", changed(attempt=3, trace={"id": b"\x01", "$x": 1}))
     yield accepted("nil is absent", changed(error_message=None), changed())
-    yield accepted("the broker's words are dropped", changed(position=7, interrupted=True), changed())
+    yield accepted("fields that only the broker sets are dropped", changed(position=7, interrupted=True), changed())
     yield accepted("time as RFC 3339 with an offset", changed(time="2025-12-01T01:00:00.123456+01:00"), changed())
     stamp = msgpack.Timestamp(TIME // 1000000, TIME % 1000000 * 1000)
     yield accepted("time as a msgpack timestamp of 64 bits", changed(time=stamp), changed())
@@ -142,7 +142,7 @@ def events():
     yield refused("a map cut short", pack(created())[:-1], "malformed")
     yield refused("bytes after the map", pack(created()) + b"\x00", "malformed")
     yield refused("an array of 2^32-1 in five bytes", raw_map("type", b"\xdd\xff\xff\xff\xff"), "malformed")
-    yield refused("the byte that is never used", raw_map("type", b"\xc1"), "malformed")
+    yield refused("the byte that msgpack never uses", raw_map("type", b"\xc1"), "malformed")
     yield refused("a key twice", raw_map("type", "task.state_changed", "task_id", "t1", "state", "running",
                                          "state", "passed"), "malformed")
     yield refused("a key that is not text", raw_map("type", "task.state_changed", 1, 2), "malformed")
@@ -156,11 +156,11 @@ def events():
         for key in event:
             if key not in ("type", "time"):
                 yield refused("%s without %s" % (event["type"], key), without(event, key), "missing_field", key)
-    yield refused("task.updated that says nothing", {"type": "task.updated", "task_id": "t1"}, "missing_field")
+    yield refused("task.updated without a field to change", {"type": "task.updated", "task_id": "t1"}, "missing_field")
     yield refused("an empty id", changed(task_id=""), "invalid_field", "task_id")
     yield refused("an id of 256 bytes", changed(task_id="i" * 256), "too_large", "task_id")
     yield refused("a title of 1025 bytes", created(title="x" * 1025), "too_large", "title")
-    yield refused("a state that is no word", changed(state="happy"), "invalid_field", "state")
+    yield refused("an unknown state", changed(state="happy"), "invalid_field", "state")
     yield refused("a state of another letter case", changed(state="Running"), "invalid_field", "state")
     yield refused("title is a number", created(title=5), "invalid_field", "title")
     yield refused("full_access is a number", created(full_access=1), "invalid_field", "full_access")
