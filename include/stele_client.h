@@ -208,9 +208,10 @@ STELE_EXPORT int
 
 /*  Wait for the next event of the subscription. Returns 0 and the event, which the caller
     owns; STELE_ETIMEOUT; or the code of a failure to fetch missing events. Another call
-    resumes at the same position, and no event is lost. STELE_EBEHIND: the ledger ends
-    before events that this subscription has returned, or is another ledger; its
-    positions are reused, so call stele_client_follow again.                 */
+    resumes at the same position, and no event is lost. STELE_EMALFORMED also skips an
+    event that cannot be decoded. STELE_EBEHIND: the ledger ends before events that this
+    subscription has returned, or is another ledger; its positions are reused, so call
+    stele_client_follow again.                                               */
 STELE_EXPORT int
     stele_client_next (stele_client_t *self, int timeout_ms, stele_event_t **event);
 

@@ -226,7 +226,7 @@ s_open_page (stele_subscription_t *self, stele_refusal_t *refusal)
     if (head < self->position)
         //  Delivered events are no longer in the ledger, and their positions are reused
         return stele_refuse (refusal, STELE_EBEHIND, NULL, "the ledger ends at position %" PRId64
-            ", but this subscription has received %" PRId64 ": the end of the ledger was lost, "
+            ", but this subscription has received %" PRId64 ": the end of the ledger was lost; "
             "subscribe again", head, self->position);
     page->last = !stele_map_integer (&message, "next", &next);
     page->end = page->last? head: next;
@@ -365,7 +365,8 @@ s_check_ledger (stele_subscription_t *self, const stele_map_t *message, stele_re
         return 0;
     if (*self->ledger && strcmp (self->ledger, ledger) != 0)
         return stele_refuse (refusal, STELE_EBEHIND, NULL, "the feed is of ledger %s now, "
-            "but this subscription started with %s: their positions differ, subscribe again", ledger, self->ledger);
+            "but this subscription started with %s: their positions differ; subscribe again", ledger,
+            self->ledger);
     strcpy (self->ledger, ledger);
     return 0;
 }
@@ -435,7 +436,8 @@ s_next_of_feed (stele_subscription_t *self, stele_event_t **event, int *rc, stel
     int64_t now_ms = zclock_mono ();
     if (self->consecutive < SUBSCRIPTION_QUEUE_MESSAGES)
         self->consecutive++;
-    if (now_ms > self->received_ms + SUBSCRIPTION_SILENCE_MS || self->consecutive == SUBSCRIPTION_QUEUE_MESSAGES)
+    if (now_ms > self->received_ms + SUBSCRIPTION_SILENCE_MS
+    ||  self->consecutive == SUBSCRIPTION_QUEUE_MESSAGES)
         s_suspect_loss (self, now_ms);
     self->received = true;
     self->received_ms = now_ms;

@@ -86,7 +86,8 @@ s_first_welcome (stele_dialog_t *self, const s_ledger_t *ledger)
     int64_t offset = first > 0? first - 1: ledger->sequence;
     if (offset > ledger->sequence) {
         stele_dialog_end_with (self, STELE_EGAP, "the first event would have sequence %" PRId64
-            ", but the last one of the broker is %" PRId64 ": events between them are missing", first, ledger->sequence);
+            ", but the last one of the broker is %" PRId64 ": events between them are missing", first,
+            ledger->sequence);
         return false;
     }
     if (self->settings.keep_offset && !s_spool_offset (self, ledger, &offset))
