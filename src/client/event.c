@@ -152,7 +152,7 @@ s_decode (const void *data, size_t size, const char **why)
             *why = "a key of the event is not UTF-8 text";
         else
         if (s_find (self, key.data, key.size))
-            *why = "the event has a duplicate key";
+            *why = "the event contains a key twice";
         else {
             stele_scan_skip (&scan, &value, &value_size);
             s_keep (self, key.data, key.size, value, value_size);
