@@ -2,9 +2,9 @@
 
         ./embed_broker [LEDGER]         default: ./embedded.db
 
-    No other process, no port: a pipeline keeps its record in a file of its own.
-    Another program may look into it meanwhile, if a tcp:// or ipc:// endpoint
-    is set instead of inproc://.
+    No other process and no port: a pipeline keeps its record in a file of its own.
+    To let other programs connect to it, set a tcp:// or ipc:// endpoint instead of
+    inproc://.
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -16,11 +16,11 @@
 #include <czmq.h>
 #include <stele.h>
 
-#define PATIENCE_MS 5000
+#define TIMEOUT_MS 5000
 #define EVENTS "inproc://embedded-events"
 #define REQUESTS "inproc://embedded-requests"
 
-/*  Start the broker; NULL, and why on stderr, where it cannot start.        */
+/*  Start the broker and print its answer. NULL if it cannot start.          */
 static zactor_t *
 s_start_broker (const char *ledger)
 {
@@ -43,7 +43,7 @@ s_start_broker (const char *ledger)
     return broker;
 }
 
-/*  The work of this program: three steps, each recorded.                    */
+/*  The work of this program: a task in three events. Returns 0 or STELE_E...  */
 static int
 s_work (stele_client_t *client)
 {
@@ -54,18 +54,19 @@ s_work (stele_client_t *client)
         "{\"type\":\"task.state_changed\",\"task_id\":\"embedded\",\"state\":\"passed\"}"
     };
     for (size_t i = 0; i < sizeof lines / sizeof lines [0]; i++) {
-        char why [256];
-        stele_event_t *event = stele_event_from_json (lines [i], strlen (lines [i]), why, sizeof why);
+        char error [256];
+        stele_event_t *event = stele_event_from_json (lines [i], strlen (lines [i]), error,
+            sizeof error);
         if (!event) {
-            fprintf (stderr, "embed_broker: %s\n", why);
+            fprintf (stderr, "embed_broker: %s\n", error);
             return STELE_EMALFORMED;
         }
-        int64_t number = stele_client_publish (client, &event, PATIENCE_MS);
+        int64_t number = stele_client_publish (client, &event, TIMEOUT_MS);
         stele_event_destroy (&event);
         if (number < 0)
             return (int) number;
     }
-    return stele_client_flush (client, PATIENCE_MS);
+    return stele_client_flush (client, TIMEOUT_MS);
 }
 
 int
@@ -83,14 +84,14 @@ main (int argc, char **argv)
     char *answer = NULL;
     if (rc == 0)
         rc = stele_client_request_json (client,
-            "{\"op\":\"task.history\",\"task_id\":\"embedded\"}", PATIENCE_MS, &answer);
+            "{\"op\":\"task.history\",\"task_id\":\"embedded\"}", TIMEOUT_MS, &answer);
     if (rc == 0)
         printf ("%s\n", answer);
     else
         fprintf (stderr, "embed_broker: %s: %s\n", stele_error_name (rc), stele_client_error (client));
     free (answer);
 
-    stele_client_destroy (&client);     // Before the broker: it says goodbye to it
-    zactor_destroy (&broker);           // Commits what it has, then stops
+    stele_client_destroy (&client);     // Before the broker, to which it sends goodbye
+    zactor_destroy (&broker);           // Commits received events, then stops
     return rc? EXIT_FAILURE: EXIT_SUCCESS;
 }

@@ -2,10 +2,10 @@
 
         ./follow_changes [AFTER [COUNT]]
 
-    AFTER is the position to begin after: 0 is the whole ledger, -1 (the default)
-    only what comes. COUNT is how many changes to print before it ends.
-    The broker's addresses come from STELE_FEED and STELE_REQUESTS: what the
-    feed lost, or was committed before, the client fetches by a request.
+    AFTER is the position to start after: 0 for the whole ledger, -1 (the default)
+    for new events only. COUNT is the number of changes to print before it ends.
+    The broker's addresses come from STELE_FEED and STELE_REQUESTS: events that were
+    committed before, or lost by the feed, the client fetches by a request.
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -19,9 +19,9 @@
 #include <czmq.h>
 #include <stele.h>
 
-#define WAIT_MS 500                     // Between looks at Ctrl-C
+#define WAIT_MS 500                     // Between checks for Ctrl-C
 
-//  Without what would control a terminal: texts come from whoever published them
+//  Print a text without control characters, since any producer may have written it
 static void
 s_put (const char *text)
 {
@@ -67,7 +67,7 @@ main (int argc, char **argv)
         }
         else
         if (rc == STELE_ETIMEOUT)
-            rc = 0;                     // Nothing new: wait on
+            rc = 0;                     // Nothing new: keep waiting
     }
     if (rc)
         fprintf (stderr, "follow_changes: %s: %s\n", stele_error_name (rc),

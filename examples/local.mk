@@ -1,4 +1,4 @@
-# Examples. Those in C are built with the tests, against the library as users have it.
+# Examples. Those in C are built with the tests, against the library as users link it.
 check_PROGRAMS += examples/publish_event examples/follow_changes examples/embed_broker
 examples_publish_event_SOURCES = examples/publish_event.c
 examples_publish_event_LDADD = libstele.la $(CZMQ_LIBS) $(ZMQ_LIBS)
@@ -29,5 +29,5 @@ EXTRA_DIST += \
     examples/python/stele_client/order.py \
     examples/python/stele_client/publisher.py \
     examples/python/stele_client/py.typed \
-    examples/python/stele_client/questions.py \
+    examples/python/stele_client/operations.py \
     examples/python/stele_client/wire.py

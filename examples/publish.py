@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-# Publish the life of one task, durably, with nothing but pyzmq and msgpack.
+# Publish the life of one task, durably, with only pyzmq and msgpack.
 #
 #   ./publish.py [TASK]            the broker's address comes from STELE_EVENTS
 #
@@ -18,7 +18,7 @@ endpoint = os.environ.get("STELE_EVENTS", "tcp://127.0.0.1:5570")
 task = sys.argv[1] if len(sys.argv) > 1 else "example-" + uuid.uuid4().hex[:8]
 
 broker = zmq.Context.instance().socket(zmq.DEALER)
-broker.setsockopt(zmq.LINGER, 1000)         # Let the goodbye go out at the end
+broker.setsockopt(zmq.LINGER, 1000)         # Give the goodbye time to leave at the end
 broker.connect(endpoint)
 
 
@@ -26,13 +26,13 @@ def send(message):
     broker.send(msgpack.packb(message))
 
 
-def receive(patience_ms=5000):
-    if not broker.poll(patience_ms):
+def receive(timeout_ms=5000):
+    if not broker.poll(timeout_ms):
         sys.exit("no answer from %s: is steled running?" % endpoint)
     return msgpack.unpackb(broker.recv())
 
 
-# The producer is who we are, for good. The instance is this run of us.
+# The producer is the permanent name of this program, the instance is this run of it.
 send({"op": "hello", "protocol": 1, "producer": "publish.py", "instance": str(uuid.uuid4())})
 welcome = receive()
 if welcome["op"] != "welcome":
@@ -47,15 +47,15 @@ events = [
     {"type": "task.state_changed", "task_id": task, "state": "passed"},
 ]
 
-# Sequences go on after the last one that the broker has of this producer. Had we
-# crashed, we would send the same events with the same sequences again: the broker
-# knows them and stores nothing twice.
+# Sequences continue after the broker's last one of this producer. After a crash, send
+# the same events with the same sequences again: the broker recognizes duplicates and
+# stores each event once.
 first = welcome["sequence"] + 1
 last = first + len(events) - 1
 send({"op": "publish", "sequence": first, "events": events})
 
-# An ack covers everything up to its sequence: it is on the disk now.
-# A nak refuses one event for good and says why.
+# An ack covers every event up to its sequence: they are on the disk now.
+# A nak refuses one event permanently, with the reason.
 durable = welcome["sequence"]
 while durable < last:
     answer = receive()
@@ -68,5 +68,5 @@ while durable < last:
     else:
         sys.exit("%s: %s" % (answer.get("code", answer["op"]), answer.get("message", "")))
 
-send({"op": "goodbye"})                     # In good order: nothing of ours is interrupted
+send({"op": "goodbye"})                     # A clean end: running tasks are not interrupted
 print("task %s" % task)

@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <stele.h>
 
-#define PATIENCE_MS 5000
+#define TIMEOUT_MS 5000
 
 static void
 s_on_receipt (const stele_receipt_t *receipt, void *arg)
@@ -30,8 +30,8 @@ static int64_t
 s_publish (stele_client_t *client, stele_event_t *event, const char *task)
 {
     stele_event_set_string (event, "task_id", task);
-    int64_t number = stele_client_publish (client, &event, PATIENCE_MS);
-    stele_event_destroy (&event);       // Ours again only where the publish timed out
+    int64_t number = stele_client_publish (client, &event, TIMEOUT_MS);
+    stele_event_destroy (&event);       // NULL already, unless the publish timed out
     return number;
 }
 
@@ -39,7 +39,7 @@ int
 main (int argc, char **argv)
 {
     const char *task = argc > 1? argv [1]: "example";
-    //  The producer is who we are, for good; one run of it at a time
+    //  The producer is the permanent name of this program; one run of it at a time
     stele_client_t *client = stele_client_new ("publish_event");
     const char *endpoint = getenv ("STELE_EVENTS");
     if (endpoint)
@@ -66,8 +66,8 @@ main (int argc, char **argv)
     stele_event_set_string (event, "state", "passed");
     int64_t last = s_publish (client, event, task);
 
-    //  Nothing above has waited for the disk. This does.
-    int rc = last < 0? (int) last: stele_client_wait (client, last, PATIENCE_MS);
+    //  Nothing above has waited for the disk; this does
+    int rc = last < 0? (int) last: stele_client_wait (client, last, TIMEOUT_MS);
     if (rc)
         fprintf (stderr, "publish_event: %s: %s\n", stele_error_name (rc), stele_error_text (rc));
     stele_client_destroy (&client);

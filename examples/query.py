@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-# Ask the broker what was, what is, and why, with nothing but pyzmq and msgpack.
+# Query the broker for tasks and their history, with only pyzmq and msgpack.
 #
 #   ./query.py                     the newest tasks
-#   ./query.py TASK                one task: its state, its history, its numbers
+#   ./query.py TASK                one task: its state, history and metrics
 #
 # The broker's address comes from STELE_REQUESTS.
 #
@@ -21,12 +21,12 @@ endpoint = os.environ.get("STELE_REQUESTS", "tcp://127.0.0.1:5571")
 
 broker = zmq.Context.instance().socket(zmq.REQ)
 broker.setsockopt(zmq.LINGER, 0)
-broker.setsockopt(zmq.REQ_RELAXED, 1)       # Ask again, though an answer never came
-broker.setsockopt(zmq.REQ_CORRELATE, 1)     # And never take an old answer for the new one
+broker.setsockopt(zmq.REQ_RELAXED, 1)       # Allow a new request if an answer never came
+broker.setsockopt(zmq.REQ_CORRELATE, 1)     # And never mistake a late answer for the new one
 broker.connect(endpoint)
 
 
-def ask(op, **parameters):
+def request(op, **parameters):
     broker.send(msgpack.packb({"op": op, **parameters}))
     if not broker.poll(5000):
         sys.exit("no answer from %s: is steled running?" % endpoint)
@@ -42,12 +42,12 @@ def clock(microseconds):
 
 
 def shown(text):
-    """Without what would control a terminal: texts come from whoever published them."""
+    """The text without control characters, since any producer may have written it."""
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in str(text))
 
 
 def show_tasks():
-    answer = ask("task.list", limit=20, total=True)
+    answer = request("task.list", limit=20, total=True)
     for task in answer["tasks"]:
         print("%s  %-10s %-30s %s" % (clock(task["created_at"]), task["state"], shown(task["task_id"]),
                                       shown(task.get("title", ""))))
@@ -55,23 +55,23 @@ def show_tasks():
 
 
 def show_task(task_id):
-    # The live record: from Redis where there is one
-    answer = ask("task.status", task_id=task_id)
+    # The live record: from Redis if the broker uses one
+    answer = request("task.status", task_id=task_id)
     task = answer["task"]
     print("%s is %s (from %s)" % (shown(task_id), task["state"], answer["source"]))
     if "last_error" in task:
         print("last of %d errors: %s" % (task["error_count"], shown(task["last_error"])))
-    # What happened, page by page
+    # The history, page by page
     cursor = None
     while True:
-        answer = ask("task.history", task_id=task_id, cursor=cursor)
+        answer = request("task.history", task_id=task_id, cursor=cursor)
         for row in answer["history"]:
             print("%s  %-10s -> %-10s %s" % (clock(row["timestamp"]), row.get("state_from", ""),
                                              row["state_to"], shown(row.get("error_message", ""))))
         cursor = answer["next"]
         if cursor is None:
             break
-    for row in ask("task.metrics", task_id=task_id)["metrics"]:
+    for row in request("task.metrics", task_id=task_id)["metrics"]:
         print("%s  %s = %s %s" % (clock(row["timestamp"]), shown(row["name"]), row["value"],
                                   shown(row.get("unit", ""))))
 

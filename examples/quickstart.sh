@@ -1,17 +1,17 @@
 #!/usr/bin/env bash
-# See Stele work, in a minute: builds it, starts a broker and a Redis of its own,
-# publishes a small story of agents at work, shows what the broker makes of
-# it, and leaves the broker running for you to try, until Ctrl-C.
+# See Stele at work in a minute: builds it, starts a broker and a private Redis,
+# publishes a small story of agents at work, queries the broker about it, and leaves
+# the broker running for you to try, until Ctrl-C.
 #
 #   ./quickstart.sh [FILE.jsonl|FILE.zst] [--exit|--stay]
 #
-#   FILE      events to publish instead of the story, one JSON object a line
-#   --exit    stop when all has been shown; so it does where nobody sits at a terminal
-#   --stay    leave the broker running in any case
+#   FILE      events to publish instead of the story, one JSON object per line
+#   --exit    stop after the last query (the default without a terminal)
+#   --stay    leave the broker running (the default on a terminal)
 #
-# Packages that are missing are installed with apt-get. STELE_REDIS, the URL of a
-# Redis (or none), keeps it from starting one. Everything it makes is in one folder
-# under /tmp (TMPDIR), and in build/.
+# Missing packages are installed with apt-get. STELE_REDIS, the URL of a Redis (or none),
+# is used instead of a private one. All files are in one folder under /tmp (TMPDIR), and
+# in build/.
 #
 # This Source Code Form is subject to the terms of the Mozilla Public
 # License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -28,7 +28,7 @@ for word in "$@"; do
         --exit) stay=no ;;
         --stay) stay=yes ;;
         -h|--help) sed -n '2,/^$/s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; exit 0 ;;
-        -*) die "there is no option '$word': see --help" ;;
+        -*) die "unknown option '$word'; see --help" ;;
         *) file=$word ;;
     esac
 done
@@ -52,7 +52,7 @@ finish () {
         wait "$process" 2>/dev/null || true
     done
     rm -f "$folder"/events "$folder"/requests "$folder"/feed "$folder"/redis.*
-    say "stopped; the ledger stays in $folder/tasks.db"
+    say "stopped; the ledger remains in $folder/tasks.db"
 }
 trap finish EXIT
 trap 'exit 130' INT
@@ -60,7 +60,7 @@ trap 'exit 143' TERM
 
 stele () { "$build/stele" "$@"; }
 
-#   Show a command and what it says
+#   Show a command and its output
 show () {
     printf '\n$ stele %s\n' "$*"
     stele "$@"
@@ -75,7 +75,7 @@ events () {
     esac
 }
 
-title "Start: one broker, one file, one Redis"
+title "Start a broker with its ledger and a Redis"
 if [ -n "${STELE_REDIS:-}" ]; then
     url=$STELE_REDIS
 else
@@ -93,14 +93,14 @@ cat "$folder/steled.log"
 "$build/stele" --json follow >"$folder/feed.jsonl" 2>/dev/null &
 follower=$!
 
-title "Publish $(basename "$file"): $(events | wc -l) events, each durable before it is acked"
+title "Publish the $(events | wc -l) events of $(basename "$file"); each is durable before it is acked"
 printf '\n$ stele publish --producer quickstart %s\n' "$(basename "$file")"
 events | stele publish --producer quickstart -
 
-title "The tasks"
+title "List the tasks"
 show list --limit 12
 
-#   The story's own task that failed and was retried; of another file, one that failed
+#   A task that failed and was retried in the story; in another file, one that failed
 if [ "$file" = "$STELE_ROOT/examples/sample.jsonl" ]; then
     task=csv-export/tests
 else
@@ -109,7 +109,7 @@ else
 fi
 
 if [ -n "$task" ]; then
-    title "One of them, $task: as it is, live from Redis, and what happened to it"
+    title "One of them, $task: its live record from Redis, its history and its metrics"
     show status "$task"
     show history "$task"
     show metrics "$task"
@@ -119,7 +119,7 @@ if [ -n "$task" ]; then
     show get "$task" --at "$then" || true
 fi
 
-title "What the feed carried meanwhile ($folder/feed.jsonl)"
+title "Events of the feed, received meanwhile ($folder/feed.jsonl)"
 for _ in 1 2 3 4 5 6 7 8 9 10; do
     [ "$(wc -l <"$folder/feed.jsonl")" -lt "$(events | wc -l)" ] || break
     sleep 0.2
@@ -127,9 +127,9 @@ done
 printf '\n%s events; the last three:\n' "$(wc -l <"$folder/feed.jsonl")"
 tail -n 3 "$folder/feed.jsonl" | cut -c 1-200
 
-title "The broker about itself"
+title "Statistics of the broker, and a check of Redis against the ledger"
 show stats | sed '/^Ingest/,$d'
-echo "  (and more: stele stats)"
+echo "  (for more: stele stats)"
 show check
 
 if [ "$stay" = no ]; then
@@ -138,20 +138,20 @@ fi
 
 cat <<END
 
-== Now you. The broker runs until you press Ctrl-C. In another terminal:
+== Now try it yourself. The broker runs until you press Ctrl-C. In another terminal:
 
   export STELE_EVENTS=$STELE_EVENTS
   export STELE_REQUESTS=$STELE_REQUESTS
   export STELE_FEED=$STELE_FEED
   export PATH=$build:\$PATH
 
-  stele list --state running                 which tasks run
-  stele outputs $task          what a task printed
-  stele follow task.                         every change as it is committed, then in a third terminal:
+  stele list --state running                 tasks that are running
+  stele outputs $task          what a task printed or produced
+  stele follow task.                         every change as it is committed; then, in a third terminal:
   /usr/bin/python3 $STELE_ROOT/examples/publish.py hello
   stele history hello
   echo '{"type":"task.state_changed","task_id":"hello","state":"running"}' | stele publish -
-  stele rejected                             (a finished task cannot simply run again: queued first)
+  stele rejected                             refused: a finished task must be queued before it can run again
   stele --help
 
   sqlite3 -readonly $folder/tasks.db 'SELECT task_id, state, run_seconds FROM task_summary'

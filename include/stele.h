@@ -3,11 +3,11 @@
     Umbrella header. A program includes this one, links with -lstele
     (pkg-config libstele) and uses three classes:
 
-      stele_event_t    one thing that happened to a task, a session, a preference
-      stele_client_t   publishes events with acks, asks questions, follows the feed
+      stele_event_t    one change of a task, a session or a preference
+      stele_client_t   publishes events with acks, sends requests, subscribes to the feed
       stele_broker     a czmq actor: the whole broker inside your own process
 
-    The wire contract behind them is doc/PROTOCOL.md.
+    They implement the wire protocol of doc/PROTOCOL.md.
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this

@@ -1,7 +1,7 @@
 /*  stele_broker - the whole broker as a czmq actor
 
-    A pipeline embeds it and talks to it over inproc:// as others do over tcp://;
-    the daemon steled is a thin main over the same actor.
+    A program embeds the broker and connects to it over inproc://, as other processes
+    do over tcp://; the daemon steled is a thin main program over the same actor.
 
         zactor_t *broker = zactor_new (stele_broker, NULL);
         zstr_sendx (broker, "SET", "ledger", "tasks.db", NULL);
@@ -14,27 +14,30 @@
 
     Commands (strings, as above):
 
-      SET name value     a setting by the name it has in steled.conf and steled(8):
+      SET name value     change a setting; the names are those of steled.conf(5) and steled(8):
                          ledger, redis, redis-prefix, events, requests, feed,
                          pipeline-in, pipeline-out, workers, interrupted, legacy-keys,
-                         integrity, accept-loss, and the limits. Answered only when refused: "FAILED" and why.
-      CONFIG file        the same from a ZPL file
-      VERBOSE            log every batch that is committed
-      START              open the ledger, recover, bind. Answered by "READY" and a line that
-                         says what was recovered and where it listens, or "FAILED", why, and
-                         (where the ledger is the reason) the name of the code: "ledger_behind"
-                         where it is shorter than what was acked. Then nothing was changed;
-                         SET accept-loss yes before START goes on with it and records the loss.
+                         integrity, accept-loss, and the limits. Answered only on failure,
+                         with "FAILED" and the reason.
+      CONFIG file        read settings from a ZPL file
+      VERBOSE            log every committed batch
+      START              open the ledger, recover, bind. The answer is "READY" and a line that
+                         reports the recovery and the endpoints, or "FAILED", the reason and,
+                         if the ledger is the reason, the name of the error code:
+                         "ledger_behind" if the ledger ends before events that were acked.
+                         Nothing was changed then; SET accept-loss yes before START
+                         accepts the ledger and records the loss.
       HURRY              during a stop: do not wait for followers
-      $TERM             stop: take no more events, commit and ack what was taken,
-                         flush followers within a bound, close (zactor_destroy sends it)
+      $TERM              stop: accept no more events, commit and ack those that were
+                         received, flush the followers within a time limit, close
+                         (zactor_destroy sends it)
 
-    After READY the actor says one thing by itself: "FAILED" and why, when storage has
-    failed for good and it has stopped. What was acked is safe.
+    After READY the actor sends one message unasked: "FAILED" and the reason, if a
+    permanent storage failure has stopped it. Acked events are safe.
 
-    The broker logs with zsys (zsys_info and so on): an embedding program
-    redirects that with zsys_set_logsender, zsys_set_logstream, and keeps its
-    signal handlers with zsys_handler_set (NULL).
+    The broker logs with zsys (zsys_info and so on). An embedding program
+    redirects the log with zsys_set_logsender or zsys_set_logstream, and keeps its
+    own signal handlers with zsys_handler_set (NULL).
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -51,7 +54,7 @@
 extern "C" {
 #endif
 
-/*  For zactor_new; args is NULL.                                            */
+/*  Actor function for zactor_new; pass NULL as args.                        */
 STELE_EXPORT void
     stele_broker (zsock_t *pipe, void *args);
 

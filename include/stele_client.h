@@ -1,13 +1,14 @@
-/*  stele_client - publish with acks, ask, follow
+/*  stele_client - publish events with acks, send requests, subscribe to the feed
 
-    One client is used by one thread; a process that forks makes its own. Publishing
-    runs on a thread behind it: events are batched, sent, and kept until the
-    broker has acked them; a lost connection or a restarted broker is repaired
-    by resending, and what was stored already is not stored twice
+    One client is used by one thread; a process that forks creates a client in each
+    child. A thread behind the client publishes: it batches events, sends them and
+    keeps them until the broker has acked them. After a lost connection or a restart
+    of the broker it resends what is not acked, and the broker stores each event once
     (doc/PROTOCOL.md section 2).
 
-    A wait ends early, as STELE_ETIMEOUT, when a signal arrives that czmq takes for an
-    interrupt (zsys_interrupted): Ctrl-C works.
+    Timeouts are milliseconds: 0 returns at once, -1 waits without limit. A signal that
+    czmq treats as an interrupt (zsys_interrupted, such as Ctrl-C) ends a wait early,
+    with STELE_ETIMEOUT.
 
         stele_client_t *client = stele_client_new ("my-orchestrator");
         stele_event_t *event = stele_event_new ("task.created");
@@ -32,23 +33,24 @@ extern "C" {
 
 typedef struct _stele_client_t stele_client_t;
 
-/*  A client that publishes as 'producer': the name of an orchestrator for
-    good, at most 255 bytes, unique among those that run at the same time (a
-    second one of the same name fences the first). NULL for a client that
-    only asks and follows. Nothing is connected before it is needed. Caller
-    owns return value.                                                       */
+/*  Create a client that publishes as 'producer': the permanent name of an
+    orchestrator, 1 to 255 bytes, unique among running processes (a second one of
+    the same name fences the first). NULL creates a client that only sends requests and
+    subscribes. Connections are made when they are first needed. Caller owns
+    return value.                                                            */
 STELE_EXPORT stele_client_t *
     stele_client_new (const char *producer);
 
-/*  Stop and destroy; does not wait for acks (see stele_client_flush), but says
-    goodbye, so that running tasks are not taken for dead. Sets the caller's
-    pointer to NULL.                                                         */
+/*  Stop and destroy the client, and set the caller's pointer to NULL. Sends what is
+    batched and a goodbye, so that running tasks are not interrupted, but does not wait
+    for acks (see stele_client_flush).                                       */
 STELE_EXPORT void
     stele_client_destroy (stele_client_t **self_p);
 
-/*  Settings: before the first publish, request or follow. Defaults: the
-    endpoints of stele.h; a random UUID as instance; no lease; flush at 500
-    events or 2 ms after the first one, whichever comes first.               */
+/*  Settings, to be changed before the first publish, request or follow that uses them.
+    Defaults: the endpoints of stele_library.h; a random UUID as instance; no lease
+    (lease_ms 0); batches of at most 500 events, sent at most 2 ms after their first
+    event. Strings are copied.                                               */
 STELE_EXPORT void
     stele_client_set_events_endpoint (stele_client_t *self, const char *endpoint);
 STELE_EXPORT void
@@ -62,119 +64,131 @@ STELE_EXPORT void
 STELE_EXPORT void
     stele_client_set_batch (stele_client_t *self, size_t events_max, int64_t delay_ms);
 
-/*  Number the first event 'sequence' instead of going on after the last durable
-    one. Events up to that one are then duplicates and stored once only: for
-    sending a file again after a crash. A sequence the broker has not reached
-    (a gap) is refused with sequence_gap.                                    */
+/*  Give the first event this sequence, instead of the one after the last durable
+    sequence of the producer. Events with durable sequences are then duplicates, which
+    are acked but not stored again: use it to resend a file after a crash. A sequence
+    that would leave a gap ends the producer with STELE_EGAP.                */
 STELE_EXPORT void
     stele_client_set_first_sequence (stele_client_t *self, int64_t sequence);
 
-/*  What is published comes back from an export: an event that says 'interrupted' was
-    written by a broker, and keeps that; and the running tasks of these events are
-    not this producer's, so that its end does not interrupt them.            */
+/*  Publish events that were exported from a ledger: the mark 'interrupted', which a
+    broker wrote, is kept, and running tasks of these events do not belong to this
+    producer, so that its end does not interrupt them.                       */
 STELE_EXPORT void
     stele_client_set_restore (stele_client_t *self, bool restore);
 
-/*  Keep events in a file of this producer's until a broker has acked them: what
-    stele_client_publish returned for is durable then, on this machine at first, and is
-    sent when a broker is there, by this run or by a later one that names the same file, once.
-    Publishing does not wait for a broker: STELE_EFULL when more than bytes_max wait
-    (stele_client_set_spool_max; 256 MiB), or the disk is full (the event stays the caller's, to be
-    tried again), STELE_EIO when the file cannot be written. What the file held
-    from earlier runs is sent first, and numbered first: the first event of this client gets the
-    number after those. One process at a time has it open (STELE_EBUSY), for one producer
-    (STELE_EINVALID_FIELD); it is opened by the first publish, flush or poll, which then fail.
-    More than the window is handed over during calls of this client: one that is idle for
-    long calls stele_client_poll now and then. stele_client_set_first_sequence has no effect. */
+/*  Spool events in the file at 'path' until a broker has acked them. When
+    stele_client_publish returns a number, the event is on stable storage of this
+    machine, whether a broker is reachable or not. It is sent when one is, by this
+    process or by a later one that opens the same spool, and stored once.
+
+    Publishing does not wait for a broker. It returns STELE_EFULL if more than bytes_max
+    bytes would wait (stele_client_set_spool_max, 256 MiB by default) or the disk is full
+    (the event stays the caller's, to be retried), and STELE_EIO if the file cannot be
+    written. Events left by earlier runs are numbered and sent before those of this one.
+
+    One process at a time may open a spool (else STELE_EBUSY), and it belongs to one
+    producer (else STELE_EINVALID_FIELD). The first publish, flush or poll opens it, and
+    returns the code if that fails. Events beyond the window are handed to the sender
+    during calls of this client: if it is idle for long, call stele_client_poll from time
+    to time. stele_client_set_first_sequence has no effect with a spool.     */
 STELE_EXPORT void
     stele_client_set_spool (stele_client_t *self, const char *path);
 STELE_EXPORT void
     stele_client_set_spool_max (stele_client_t *self, int64_t bytes_max);
 
-/*  Whose spool is in that file? NULL where there is none. Caller owns return value. */
+/*  Name of the producer whose spool is at 'path'; NULL if there is no spool. Caller owns
+    return value and frees it with free().                                   */
 STELE_EXPORT char *
     stele_client_spool_producer (const char *path);
 
-/*  Go on with a ledger that has less of this producer than the spool knows to be
-    acked, or with another ledger (else the producer ends with STELE_EBEHIND, STELE_ELEDGER): what
-    still waits is published there, what was acked and lost is not.          */
+/*  Continue although the ledger lacks events of this producer that the spool knows to be
+    acked, or is another ledger (by default the producer ends with STELE_EBEHIND or
+    STELE_ELEDGER). Events that still wait are published there; events that were acked
+    and lost are not.                                                        */
 STELE_EXPORT void
     stele_client_set_accept_loss (stele_client_t *self);
 
-/*  What became of one event, or of a run of them.                           */
+/*  Outcome of one event, or of a run of events.                             */
 typedef enum {
-    STELE_ACKED,                    // 'number' and all before it are durable (or refused before)
-    STELE_REFUSED                   // 'number' was refused for good: code, message
+    STELE_ACKED,                    // 'number' and all before it are durable (or were refused)
+    STELE_REFUSED                   // 'number' was permanently refused: see code and message
 } stele_fate_t;
 
 typedef struct {
     stele_fate_t fate;
-    int64_t number;                 // The number that stele_client_publish gave
-    int64_t position;               // ACKED: position in the ledger; 0 where it is not known
+    int64_t number;                 // Number that stele_client_publish returned
+    int64_t position;               // ACKED: position in the ledger; 0 if it is not known
                                     // (a duplicate, or the ack was lost with a connection)
     bool duplicate;                 // ACKED: was durable before this client started
     int code;                       // REFUSED: STELE_E...
-    const char *message;            // REFUSED: for a person; valid during the call
+    const char *message;            // REFUSED: for people; valid during the call
 } stele_receipt_t;
 
 typedef void (stele_receipt_fn) (const stele_receipt_t *receipt, void *arg);
 
-/*  Be told of acks and refusals. Called in the caller's own thread, from within
-    stele_client_publish, _wait, _flush and _poll; it must not destroy the client.
-    Where the word of a refusal was lost with a connection, the event counts as
-    acked here: the broker keeps it, with the reason (rejected.list).         */
+/*  Call 'fn' for every ack and refusal. It runs in the caller's own thread, within
+    stele_client_publish, _wait, _flush and _poll, and must not destroy the client.
+    An event whose refusal was lost with a connection is reported as acked here: the
+    broker keeps the event and the reason (request rejected.list).           */
 STELE_EXPORT void
     stele_client_on_receipt (stele_client_t *self, stele_receipt_fn *fn, void *arg);
 
-/*  Publish an event. Takes ownership of it and sets the caller's pointer to
-    NULL, also on failure. Returns its number, 1, 2, 3 ... in this client, or:
-    STELE_ETIMEOUT where the window was full for timeout_ms (nothing was taken:
-    the event is still the caller's and the pointer not NULL), STELE_ETOO_LARGE (larger than
-    a message to this broker may be; it gets no number, and the next one may be published),
-    or the code that ended this producer: STELE_EFENCED, STELE_EGAP, STELE_EPROTOCOL,
-    STELE_EUNAUTHORIZED, STELE_EBEHIND (the broker came back with a ledger that lost events that
-    it had acked), STELE_ELEDGER (with another ledger), STELE_EINVALID_FIELD (the endpoint).
-    Full is twice the window of the broker, or 64 MiB, unacked. Before the broker was
-    first met, only events under 64 KiB are taken. timeout_ms -1 waits for ever.  */
+/*  Publish an event. Takes ownership of it and sets the caller's pointer to NULL, also
+    on failure, except as stated below. Returns its number (1, 2, 3 ... in this client;
+    a spool continues after the events that it held), or:
+
+      STELE_ETIMEOUT   the window was full for timeout_ms; the event stays the caller's
+      STELE_EFULL      the spool is full (stele_client_set_spool); stays the caller's
+      STELE_ETOO_LARGE the event is larger than a message to this broker may be; it
+                       received no number, and later events may be published
+      STELE_EFENCED, STELE_EGAP, STELE_EPROTOCOL, STELE_EUNAUTHORIZED, STELE_EINVALID_FIELD
+      (the endpoint), STELE_EIO (the spool), STELE_EBEHIND (the broker's ledger lost events
+      that it had acked) or STELE_ELEDGER (the broker returned with another ledger):
+                       this producer has ended and publishes nothing more
+
+    The window is full when twice the broker's window of events, or 64 MiB, are not yet
+    acked or refused. An event larger than 64 KiB also waits for the first connection to
+    a broker, which reports its limit (not with a spool).                    */
 STELE_EXPORT int64_t
     stele_client_publish (stele_client_t *self, stele_event_t **event_p, int timeout_ms);
 
-/*  Publish several at once: with a spool they are synced together, all or none. Takes
-    ownership of each, as above, and sets the pointers to NULL; on STELE_ETIMEOUT and STELE_EFULL those
-    that were not taken stay the caller's (without a spool some may have been taken).
-    Returns the number of the last, or a code as above.                      */
+/*  Publish several events; with a spool all are accepted, with one sync, or none. Takes
+    ownership of each and sets the pointers to NULL, as above. On STELE_ETIMEOUT and
+    STELE_EFULL, events that were not accepted stay the caller's (without a spool, some
+    may have been accepted). Returns the number of the last event, or a code as above.  */
 STELE_EXPORT int64_t
     stele_client_publish_all (stele_client_t *self, stele_event_t **events, size_t count,
         int timeout_ms);
 
-/*  Wait until the event of that number is acked or refused, and send what is
-    batched now. Returns 0 when it is durable, its code when it was refused (the last
-    65,536 refusals are remembered), STELE_ETIMEOUT, or the code that ended this
-    producer.                                                                */
+/*  Send what is batched, and wait until the event of that number is acked or refused.
+    Returns 0 if it is durable, its code if it was refused (the last 65,536 refusals are
+    remembered), STELE_ETIMEOUT, or the code that ended this producer.       */
 STELE_EXPORT int
     stele_client_wait (stele_client_t *self, int64_t number, int timeout_ms);
 
-/*  Send what is batched now and wait until everything is acked or refused.
-    Returns 0 (refusals are told to the receipt function and counted), STELE_ETIMEOUT,
-    or the code that ended this producer.                                    */
+/*  Send what is batched, and wait until every event is acked or refused. Returns 0
+    (refusals are counted and reported to the receipt function), STELE_ETIMEOUT, or the
+    code that ended this producer.                                           */
 STELE_EXPORT int
     stele_client_flush (stele_client_t *self, int timeout_ms);
 
-/*  Take in acks that have arrived, without waiting. Returns how many events
+/*  Process acks that have arrived, without waiting. Returns the number of events that
     are not yet acked or refused, or the code that ended this producer.      */
 STELE_EXPORT int64_t
     stele_client_poll (stele_client_t *self);
 
-/*  Refusals since the start.                                                */
+/*  Number of refused events since the client was created.                   */
 STELE_EXPORT int64_t
     stele_client_refused (const stele_client_t *self);
 
-/*  Ask: one map of msgpack {"op":..., ...} (or its JSON) and its answer
-    (doc/PROTOCOL.md section 4). The answer's bytes or text are the caller's, freed
-    with free(); set also when the broker answers "ok":false, which is no
-    failure here. Returns 0, STELE_ETIMEOUT (nobody answered within timeout_ms),
-    or STELE_EMALFORMED (the request's JSON does not parse; the answer is not msgpack).
-    A request that timed out may be asked again at once.                      */
+/*  Send a request, one msgpack map {"op":..., ...} or its JSON text, and wait for the
+    answer (doc/PROTOCOL.md section 4). Returns 0 and the answer's bytes or text, which the
+    caller frees with free(), also if the broker answers "ok":false. Otherwise returns
+    STELE_ETIMEOUT (no answer within timeout_ms), STELE_EMALFORMED (the request's JSON does
+    not parse, or the answer is not one msgpack map), STELE_EINVALID_FIELD (the endpoint)
+    or STELE_EUNAVAILABLE (no socket), and leaves the outputs unchanged.
+    A request that timed out may be repeated at once.                        */
 STELE_EXPORT int
     stele_client_request (stele_client_t *self, const void *request, size_t request_size,
         int timeout_ms, void **answer, size_t *answer_size);
@@ -182,19 +196,22 @@ STELE_EXPORT int
     stele_client_request_json (stele_client_t *self, const char *request,
         int timeout_ms, char **answer);
 
-/*  Follow what is committed: events whose feed topic begins with 'topic' ("" for
-    all), from the position after 'after'; -1 begins with the next one that is
-    committed (it asks the broker for the head, for at most a second). What was
-    committed before, and what the feed lost, is fetched with events.read, so
-    that every position is seen once and in order, with its content
-    whole. Returns 0, or STELE_EINVALID_FIELD for an endpoint that cannot be. A second
-    call begins anew.                                                        */
+/*  Subscribe to committed events whose feed topic starts with 'topic' ("" for all), from
+    the position after 'after'. -1 starts with the next event that is committed (this
+    queries the broker for the head, for at most a second). Events committed before,
+    events lost by the feed, and content that the feed leaves out are fetched with
+    events.read: stele_client_next returns every position once, in order and complete.
+    Returns 0, STELE_EINVALID_FIELD (an invalid endpoint) or STELE_EUNAVAILABLE (no
+    socket). A second call replaces the subscription.                        */
 STELE_EXPORT int
     stele_client_follow (stele_client_t *self, const char *topic, int64_t after);
 
-/*  The next event. Caller owns *event. Returns 0, STELE_ETIMEOUT, or the code of a
-    failed repair; calling again goes on where it was, and nothing is lost. STELE_EBEHIND: the
-    ledger ends before what was seen already, since an end of it was lost; follow anew. */
+/*  Wait for the next event of the subscription. Returns 0 and the event, which the caller
+    owns; STELE_ETIMEOUT; or the code of a failure to fetch missing events. Another call
+    resumes at the same position, and no event is lost. STELE_EMALFORMED also skips an
+    event that cannot be decoded. STELE_EBEHIND: the ledger ends before events that this
+    subscription has returned, or is another ledger; its positions are reused, so call
+    stele_client_follow again.                                               */
 STELE_EXPORT int
     stele_client_next (stele_client_t *self, int timeout_ms, stele_event_t **event);
 

@@ -1,8 +1,8 @@
-/*  stele_error - what can go wrong, in one table
+/*  stele_error - every error of the library and the protocol, in one table
 
     Functions of the library return 0 (or a count) on success and a negative
-    STELE_E... code on failure. The same code has a name on the wire
-    (doc/PROTOCOL.md section 8) and a hint for the person who sees it.
+    STELE_E... code on failure. Each code has a name on the wire (doc/PROTOCOL.md
+    section 8) and a text for people: what is wrong, then the way out.
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -18,33 +18,33 @@
 extern "C" {
 #endif
 
-/*  X (constant, number, name on the wire, what it means and the way out)    */
+/*  X (constant, number, name on the wire, what is wrong: the way out)       */
 #define STELE_ERRORS(X) \
-    X (STELE_EMALFORMED,     1, "malformed",          "not one msgpack map of valid UTF-8 strings: check the encoder") \
-    X (STELE_EUNKNOWN_OP,    2, "unknown_op",         "no such operation: see doc/PROTOCOL.md for the list") \
-    X (STELE_EUNKNOWN_TYPE,  3, "unknown_type",       "no such type of event: see doc/PROTOCOL.md for the list") \
-    X (STELE_EMISSING_FIELD, 4, "missing_field",      "a required field is absent: add it") \
+    X (STELE_EMALFORMED,     1, "malformed",          "the message is not one msgpack map with valid UTF-8 strings: check the encoder") \
+    X (STELE_EUNKNOWN_OP,    2, "unknown_op",         "the operation does not exist: see doc/PROTOCOL.md for the list") \
+    X (STELE_EUNKNOWN_TYPE,  3, "unknown_type",       "the event type does not exist: see doc/PROTOCOL.md for the list") \
+    X (STELE_EMISSING_FIELD, 4, "missing_field",      "a required field is missing: add it") \
     X (STELE_EINVALID_FIELD, 5, "invalid_field",      "a field has the wrong type or value: correct it") \
-    X (STELE_ETOO_LARGE,     6, "too_large",          "over a limit: make it smaller or split it") \
-    X (STELE_EILLEGAL,       7, "illegal_transition", "the task is in a terminal state: retry it (queued) first") \
-    X (STELE_EEXISTS,        8, "task_exists",        "the task was created with other fields: use task.updated") \
-    X (STELE_EGAP,           9, "sequence_gap",       "events are missing before this one: resend from 'expected'") \
-    X (STELE_EWINDOW,       10, "window_exceeded",    "too many events unacked: wait for acks") \
-    X (STELE_EFENCED,       11, "fenced",             "a newer instance of this producer took over: stop this one") \
-    X (STELE_ENO_HELLO,     12, "no_hello",           "say hello first, then go on from the welcome") \
-    X (STELE_EPROTOCOL,     13, "unsupported_protocol", "this broker speaks another version of the protocol") \
-    X (STELE_EUNAUTHORIZED, 14, "unauthorized",       "this key may not do that") \
-    X (STELE_EBAD_REQUEST,  15, "bad_request",        "the request is not of the form that its operation takes") \
-    X (STELE_ENOT_FOUND,    16, "not_found",          "no such record") \
-    X (STELE_ETIMEOUT,      17, "timeout",            "not done in time: is the broker running and reachable?") \
-    X (STELE_EUNAVAILABLE,  18, "unavailable",        "a part that this needs is away: see stats") \
-    X (STELE_EINTERNAL,     19, "internal",           "a fault of the broker: see its log") \
-    X (STELE_ENO_MEMORY,    20, "no_memory",          "out of memory") \
-    X (STELE_EFULL,         21, "storage_full",       "the disk is full: make room, the broker goes on by itself") \
-    X (STELE_EBUSY,         22, "storage_busy",       "another process holds the ledger: only one broker a ledger") \
-    X (STELE_EIO,           23, "storage_failed",     "reading or writing the disk failed: see the log, check the disk") \
-    X (STELE_ELEDGER,       24, "bad_ledger",         "the file is not a ledger that this version can use") \
-    X (STELE_EBEHIND,       25, "ledger_behind",      "the ledger is shorter than what it had acked: restore it, or accept the loss")
+    X (STELE_ETOO_LARGE,     6, "too_large",          "a size limit is exceeded: make the value smaller or split it") \
+    X (STELE_EILLEGAL,       7, "illegal_transition", "the task is in a terminal state: retry it first, by changing its state to queued") \
+    X (STELE_EEXISTS,        8, "task_exists",        "the task was created with other fields: change it with task.updated") \
+    X (STELE_EGAP,           9, "sequence_gap",       "events before this one are missing: resend from 'expected'") \
+    X (STELE_EWINDOW,       10, "window_exceeded",    "too many events are unacknowledged: wait for acks before sending more") \
+    X (STELE_EFENCED,       11, "fenced",             "a newer instance of this producer has taken over: stop this one") \
+    X (STELE_ENO_HELLO,     12, "no_hello",           "the broker has received no hello on this connection: send one and continue from the welcome") \
+    X (STELE_EPROTOCOL,     13, "unsupported_protocol", "the broker speaks another version of the protocol: use a client of its version") \
+    X (STELE_EUNAUTHORIZED, 14, "unauthorized",       "this peer may not do that: request access from the operator of the broker") \
+    X (STELE_EBAD_REQUEST,  15, "bad_request",        "the request does not have the form that its operation takes: see doc/PROTOCOL.md") \
+    X (STELE_ENOT_FOUND,    16, "not_found",          "the record does not exist: check its id") \
+    X (STELE_ETIMEOUT,      17, "timeout",            "the operation did not finish in time: check that the broker is running and reachable") \
+    X (STELE_EUNAVAILABLE,  18, "unavailable",        "a component that this needs is unavailable: see the statistics of the broker, and retry later") \
+    X (STELE_EINTERNAL,     19, "internal",           "the broker had an internal error: see its log") \
+    X (STELE_ENO_MEMORY,    20, "no_memory",          "the process is out of memory: free some and retry") \
+    X (STELE_EFULL,         21, "storage_full",       "the disk is full: free space, and the broker continues by itself") \
+    X (STELE_EBUSY,         22, "storage_busy",       "another process holds the ledger: run only one broker per ledger") \
+    X (STELE_EIO,           23, "storage_failed",     "the disk could not be read or written: see the log and check the disk") \
+    X (STELE_ELEDGER,       24, "bad_ledger",         "the file is not a ledger that this version can use: check its path and its version") \
+    X (STELE_EBEHIND,       25, "ledger_behind",      "the ledger lacks events that it had acked: restore it, or accept the loss")
 
 enum {
 #define STELE_ERROR_ENUM(constant, number, name, text) constant = -(number),
@@ -53,15 +53,15 @@ enum {
     STELE_OK = 0
 };
 
-/*  Name on the wire of a code, "ok" for 0. Never NULL.                      */
+/*  Name of a code on the wire, "ok" for 0. Never NULL; a constant string.   */
 STELE_EXPORT const char *
     stele_error_name (int code);
 
-/*  What the code means and what to do about it. Never NULL.                 */
+/*  Text of a code, from the table. Never NULL; a constant string.           */
 STELE_EXPORT const char *
     stele_error_text (int code);
 
-/*  Code of a name on the wire; STELE_EINTERNAL where the name is unknown.   */
+/*  Code of a name on the wire; STELE_EINTERNAL if the name is unknown.      */
 STELE_EXPORT int
     stele_error_code (const char *name);
 

@@ -1,4 +1,4 @@
-/*  stele_library - version, defaults and visibility, for every other header
+/*  stele_library - version, default endpoints and symbol visibility
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -13,7 +13,7 @@
 #define STELE_VERSION_PATCH 0
 #define STELE_VERSION "0.1.0"
 
-/*  Version of the wire protocol, doc/PROTOCOL.md                            */
+/*  Version of the wire protocol (doc/PROTOCOL.md)                           */
 #define STELE_PROTOCOL 1
 
 #if defined(__GNUC__)
@@ -24,7 +24,7 @@
 #   define STELE_PRINTF(f, a)
 #endif
 
-/*  Default endpoints, doc/PROTOCOL.md section 1                             */
+/*  Default endpoints (doc/PROTOCOL.md section 1)                            */
 #define STELE_DEFAULT_EVENTS   "tcp://127.0.0.1:5570"
 #define STELE_DEFAULT_REQUESTS "tcp://127.0.0.1:5571"
 #define STELE_DEFAULT_FEED     "tcp://127.0.0.1:5572"

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-# Last stage: takes committed events, each once, whatever dies in between.
+# Last stage: processes each committed event once, even if a stage dies in between.
 #
 #   ./consume.py PIPELINE-OUT REQUESTS OUTPUT UNTIL
 #
-# OUTPUT is a file, a line an event, the position first. Work and position are made
-# by one write, so that they cannot differ: the last line says where to go on.
+# OUTPUT is a file with one line per event, its position first. One write stores the result
+# and the position together, so that they cannot differ: the last line is where to resume.
 # UNTIL is the position to stop at.
 #
 # This Source Code Form is subject to the terms of the Mozilla Public
@@ -28,7 +28,7 @@ broker.connect(requests)
 
 
 def events_after(position):
-    """What the ledger has after a position."""
+    """Events of the ledger after a position."""
     while True:
         broker.send(msgpack.packb({"op": "events.read", "after": position, "limit": 100}))
         answer = msgpack.unpackb(broker.recv(), strict_map_key=False)
@@ -40,12 +40,12 @@ def events_after(position):
 
 
 def events():
-    """Everything, from the ledger and the pipeline; some of it twice."""
-    yield from events_after(done)           # What was sent to us while we were not there
+    """All events, from the ledger and the pipeline; some of them twice."""
+    yield from events_after(done)           # Events sent while no consumer ran
     while True:
         event = msgpack.unpackb(stage.recv(), strict_map_key=False)
         if event["position"] > done + 1:
-            yield from events_after(done)   # Something was lost on the way
+            yield from events_after(done)   # Events were lost in between
         yield event
 
 
@@ -59,7 +59,7 @@ def last_position():
 done = last_position()
 with open(output, "ab", buffering=0) as file:
     for event in events():
-        if event["position"] > done:        # Else we have had it
+        if event["position"] > done:        # Otherwise it was processed already
             file.write(b"%d %s\n" % (event["position"], event["type"].encode()))
             done = event["position"]
         if done >= until:

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-# First stage: pushes events of tasks, and does not wait for anything.
+# First stage: pushes events of tasks, without waiting for acks.
 #
 #   ./produce.py ENDPOINT [TASKS]
 #
@@ -31,5 +31,5 @@ for number in range(tasks):
     ]}))
 
 stage.close()
-context.term()                              # Waits until all has gone out
+context.term()                              # Waits until every message is sent
 print("produced %d events" % (4 * tasks))

@@ -23,7 +23,7 @@ trap finish EXIT
 
 stele () { "$build/stele" --requests "ipc://$folder/requests" --timeout 30000 --json "$@"; }
 
-#   Both ends on any free port: the broker says which
+#   Both ends use a free port, which the broker reports
 start_broker () {
     "$build/steled" --redis none --ledger "$folder/ledger.db" \
         --events "ipc://$folder/events" --requests "ipc://$folder/requests" --feed "ipc://$folder/feed" \
@@ -50,7 +50,7 @@ kill "$broker"
 wait "$broker"
 start_broker
 
-echo "consuming, and stopping in the middle with messages still on their way"
+echo "consuming, and stopping in the middle with messages still in flight"
 consume 300
 echo "consuming again"
 consume 1000

@@ -1,7 +1,7 @@
 /*  client - the class stele_client of include/stele_client.h
 
-    Settings, and the three things a client does, each made when it is first
-    needed: publish (publisher.h), ask (request.h), follow (follow.h).
+    Settings, and the three parts of a client, each created when it is first needed:
+    publish/publisher.h, request.h, subscription.h.
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -16,6 +16,7 @@
 #include "client/wait.h"
 #include "stele_client.h"
 #include "base/clock.h"
+#include "base/memory.h"
 #include "wire/json.h"
 
 #define CLIENT_PRODUCER_MAX     255
@@ -40,8 +41,8 @@ struct _stele_client_t {
     stele_receipt_fn *receipt_fn;
     void *receipt_arg;
     stele_publisher_t *publisher;
-    stele_asker_t *asker;
-    stele_subscription_t *follower;
+    stele_requester_t *requester;
+    stele_subscription_t *subscription;
     stele_refusal_t refusal;        // Of the last failure
 };
 
@@ -50,15 +51,13 @@ s_set (char **text_p, const char *text)
 {
     assert (text);
     free (*text_p);
-    *text_p = strdup (text);
-    assert (*text_p);
+    *text_p = stele_memory_copy (text, strlen (text));
 }
 
 stele_client_t *
 stele_client_new (const char *producer)
 {
-    stele_client_t *self = (stele_client_t *) zmalloc (sizeof (stele_client_t));
-    assert (self);
+    stele_client_t *self = STELE_NEW (stele_client_t);
     if (producer) {
         assert (*producer && strlen (producer) <= CLIENT_PRODUCER_MAX);
         s_set (&self->producer, producer);
@@ -84,8 +83,8 @@ stele_client_destroy (stele_client_t **self_p)
     if (!self)
         return;
     stele_publisher_destroy (&self->publisher);
-    stele_asker_destroy (&self->asker);
-    stele_subscription_destroy (&self->follower);
+    stele_requester_destroy (&self->requester);
+    stele_subscription_destroy (&self->subscription);
     free (self->producer);
     free (self->instance);
     free (self->events);
@@ -114,14 +113,14 @@ stele_client_set_events_endpoint (stele_client_t *self, const char *endpoint)
 void
 stele_client_set_requests_endpoint (stele_client_t *self, const char *endpoint)
 {
-    assert (!self->asker && !self->follower);
+    assert (!self->requester && !self->subscription);
     s_set (&self->requests, endpoint);
 }
 
 void
 stele_client_set_feed_endpoint (stele_client_t *self, const char *endpoint)
 {
-    assert (!self->follower);
+    assert (!self->subscription);
     s_set (&self->feed, endpoint);
 }
 
@@ -179,7 +178,7 @@ char *
 stele_client_spool_producer (const char *path)
 {
     char producer [256];
-    return stele_spool_owner (path, producer)? strdup (producer): NULL;
+    return stele_spool_owner (path, producer)? stele_memory_copy (producer, strlen (producer)): NULL;
 }
 
 void
@@ -231,8 +230,8 @@ s_start_publisher (stele_client_t *self)
     return 0;
 }
 
-//  The broker gives an event without a time the time of its arrival, and from a spool that
-//  may be days after it happened.
+//  Give an event without a time the current one: the broker would use the time of its arrival,
+//  which may be days later for a spooled event.
 static void
 s_stamp (stele_event_t *event)
 {
@@ -243,8 +242,7 @@ s_stamp (stele_event_t *event)
 static int64_t
 s_publish_spooled (stele_client_t *self, stele_event_t **events, size_t count)
 {
-    stele_spool_event_t *bytes = (stele_spool_event_t *) zmalloc (count * sizeof *bytes);
-    assert (bytes);
+    stele_spool_event_t *bytes = stele_memory_new (count * sizeof *bytes);
     for (size_t i = 0; i < count; i++) {
         s_stamp (events [i]);
         bytes [i].data = stele_event_data (events [i], &bytes [i].size);
@@ -262,17 +260,17 @@ stele_client_publish_all (stele_client_t *self, stele_event_t **events, size_t c
     int64_t number = s_start_publisher (self);
     if (number == 0 && self->spool)
         number = s_publish_spooled (self, events, count);
-    size_t taken = self->spool && number > 0? count: 0;
-    while (number >= 0 && taken < count) {
+    size_t accepted = self->spool && number > 0? count: 0;
+    while (number >= 0 && accepted < count) {
         size_t size;
-        const void *data = stele_event_data (events [taken], &size);
+        const void *data = stele_event_data (events [accepted], &size);
         number = stele_publisher_put (self->publisher, data, size, timeout_ms, &self->refusal);
         if (number > 0)
-            stele_event_destroy (&events [taken++]);
+            stele_event_destroy (&events [accepted++]);
     }
-    //  What may be tried again stays the caller's
-    bool again = number == STELE_ETIMEOUT || number == STELE_EFULL;
-    for (size_t i = 0; i < count && !again; i++)
+    //  Events that may be retried stay the caller's
+    bool retry = number == STELE_ETIMEOUT || number == STELE_EFULL;
+    for (size_t i = 0; i < count && !retry; i++)
         stele_event_destroy (&events [i]);
     return number;
 }
@@ -315,21 +313,21 @@ stele_client_refused (const stele_client_t *self)
     return self->publisher? stele_publisher_refused (self->publisher): 0;
 }
 
-//  -- ask -----------------------------------------------------------------------
+//  -- request -------------------------------------------------------------------
 
 //  The answer goes into an initialized message
 static int
 s_request (stele_client_t *self, const void *request, size_t size, int timeout_ms,
     zmq_msg_t *answer)
 {
-    if (!self->asker)
-        self->asker = stele_asker_new (self->requests);
-    int rc = stele_asker_ask (self->asker, request, size, &self->refusal);
+    if (!self->requester)
+        self->requester = stele_requester_new (self->requests);
+    int rc = stele_requester_send (self->requester, request, size, &self->refusal);
     if (rc == 0)
-        rc = stele_asker_answer (self->asker, stele_wait_deadline (timeout_ms), answer,
+        rc = stele_requester_receive (self->requester, stele_wait_deadline (timeout_ms), answer,
             &self->refusal);
     if (rc != 0)
-        stele_asker_drop (self->asker);
+        stele_requester_reset (self->requester);
     return rc;
 }
 
@@ -342,10 +340,7 @@ stele_client_request (stele_client_t *self, const void *request, size_t request_
     int rc = s_request (self, request, request_size, timeout_ms, &message);
     if (rc == 0) {
         size_t size = zmq_msg_size (&message);
-        void *copy = malloc (size);
-        assert (copy);
-        memcpy (copy, zmq_msg_data (&message), size);
-        *answer = copy;
+        *answer = stele_memory_copy (zmq_msg_data (&message), size);
         *answer_size = size;
     }
     zmq_msg_close (&message);
@@ -368,7 +363,7 @@ stele_client_request_json (stele_client_t *self, const char *request,
         text = stele_json_print (zmq_msg_data (&message), zmq_msg_size (&message), true);
         if (!text)
             rc = stele_refuse (&self->refusal, STELE_EMALFORMED, NULL,
-                "the answer cannot be said in JSON: it has text that is not UTF-8");
+                "the answer has no JSON form, since it contains text that is not UTF-8");
     }
     if (rc == 0)
         *answer = text;
@@ -377,21 +372,21 @@ stele_client_request_json (stele_client_t *self, const char *request,
     return rc;
 }
 
-//  -- follow --------------------------------------------------------------------
+//  -- subscribe -----------------------------------------------------------------
 
 int
 stele_client_follow (stele_client_t *self, const char *topic, int64_t after)
 {
     assert (topic && after >= -1);
-    stele_subscription_destroy (&self->follower);
-    self->follower = stele_subscription_new (self->feed, self->requests, topic, after,
+    stele_subscription_destroy (&self->subscription);
+    self->subscription = stele_subscription_new (self->feed, self->requests, topic, after,
         &self->refusal);
-    return self->follower? 0: self->refusal.code;
+    return self->subscription? 0: self->refusal.code;
 }
 
 int
 stele_client_next (stele_client_t *self, int timeout_ms, stele_event_t **event)
 {
-    assert (self->follower);
-    return stele_subscription_next (self->follower, timeout_ms, event, &self->refusal);
+    assert (self->subscription);
+    return stele_subscription_next (self->subscription, timeout_ms, event, &self->refusal);
 }

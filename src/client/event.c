@@ -1,7 +1,7 @@
 /*  event - the class stele_event of include/stele_event.h
 
-    Keys in the order they were set, each value as the bytes it is packed
-    into; what is asked for is read back from those.
+    Fields are kept in the order in which they were set, each value as packed bytes, from
+    which it is read back.
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -13,16 +13,15 @@
 #include <stdlib.h>
 #include <string.h>
 #include "stele_event.h"
+#include "base/memory.h"
 #include "wire/event_codec.h"
 #include "wire/json.h"
 #include "wire/scan.h"
 
-#define FIELDS_MIN 8
-
 typedef struct {
     char *key;                      // One block: key, NUL, value, NUL
     size_t key_size;
-    const char *value;              // msgpack; text in it ends where the value does
+    const char *value;              // msgpack; a text ends with the value, so that the NUL terminates it
     size_t size;
 } s_field_t;
 
@@ -30,15 +29,14 @@ struct _stele_event_t {
     s_field_t *fields;
     size_t count;
     size_t room;
-    stele_pack_t *whole;            // The event as one map; empty until it is asked for
-    stele_pack_t *value;            // Where one value is packed before it is kept
+    stele_pack_t *whole;            // The event as one map; empty until it is requested
+    stele_pack_t *value;            // Buffer to pack one value
 };
 
 static stele_event_t *
 s_new (void)
 {
-    stele_event_t *self = calloc (1, sizeof *self);
-    assert (self);
+    stele_event_t *self = STELE_NEW (stele_event_t);
     self->whole = stele_pack_new ();
     assert (self->whole);
     self->value = stele_pack_new ();
@@ -63,25 +61,19 @@ s_find (const stele_event_t *self, const char *key, size_t key_size)
     return NULL;
 }
 
-//  Keep a value under a key: in place of the old one, or last
+//  Set a field: replace its value, or append it
 static void
 s_keep (stele_event_t *self, const char *key, size_t key_size, const void *value, size_t size)
 {
     s_field_t *field = s_find (self, key, key_size);
-    char *block = malloc (key_size + size + 2);
-    assert (block);
+    char *block = stele_memory_new (key_size + size + 2);
     memcpy (block, key, key_size);
-    block [key_size] = 0;
     memcpy (block + key_size + 1, value, size);
-    block [key_size + 1 + size] = 0;
     if (field)
         free (field->key);
     else {
-        if (self->count == self->room) {
-            self->room = self->room? self->room * 2: FIELDS_MIN;
-            self->fields = realloc (self->fields, self->room * sizeof *self->fields);
-            assert (self->fields);
-        }
+        self->fields = stele_array_must_grow (self->fields, &self->room, self->count + 1,
+            sizeof *self->fields);
         field = &self->fields [self->count++];
     }
     *field = (s_field_t) {
@@ -90,7 +82,7 @@ s_keep (stele_event_t *self, const char *key, size_t key_size, const void *value
     stele_pack_clear (self->whole);
 }
 
-//  Keep what was packed into self->value
+//  Set a field to the value in self->value
 static int
 s_set (stele_event_t *self, const char *field)
 {
@@ -120,7 +112,7 @@ stele_event_new (const char *type)
     assert (type);
     stele_event_t *self = s_new ();
     if (stele_event_set_string (self, "type", type))
-        stele_event_set_string (self, "type", "");      // Not UTF-8: no event has that type
+        stele_event_set_string (self, "type", "");      // Not UTF-8
     return self;
 }
 
@@ -140,14 +132,14 @@ stele_event_destroy (stele_event_t **self_p)
     *self_p = NULL;
 }
 
-//  From checked bytes; NULL and why
+//  Decode checked bytes; NULL, with the reason
 static stele_event_t *
 s_decode (const void *data, size_t size, const char **why)
 {
     stele_scan_t scan = stele_scan_start (data, size);
     stele_token_t head = stele_scan_next (&scan);
     if (head.kind != STELE_SCAN_MAP) {
-        *why = "an event is a map (a JSON object)";
+        *why = "an event must be a map (a JSON object)";
         return NULL;
     }
     stele_event_t *self = s_new ();
@@ -160,7 +152,7 @@ s_decode (const void *data, size_t size, const char **why)
             *why = "a key of the event is not UTF-8 text";
         else
         if (s_find (self, key.data, key.size))
-            *why = "the event has a key twice";
+            *why = "the event contains a key twice";
         else {
             stele_scan_skip (&scan, &value, &value_size);
             s_keep (self, key.data, key.size, value, value_size);
@@ -306,7 +298,7 @@ stele_event_integer (const stele_event_t *self, const char *field, int64_t other
         case STELE_SCAN_BOOL:
             return token.integer;
         case STELE_SCAN_REAL:
-            //  -2^63 up to, but without, 2^63; false for NaN
+            //  At least -2^63 and less than 2^63; false for NaN
             return token.real >= -0x1p63 && token.real < 0x1p63? (int64_t) token.real: otherwise;
         case STELE_SCAN_TEXT:
         case STELE_SCAN_EXT:
@@ -365,7 +357,7 @@ s_pack_field (stele_pack_t *pack, const s_field_t *field)
 const void *
 stele_event_data (const stele_event_t *self, size_t *size)
 {
-    //  Empty since the last change: 'whole' is a copy, so this changes nothing that can be seen
+    //  Empty since the last change. 'whole' is a cache, so the event stays logically const
     if (stele_pack_size (self->whole) == 0) {
         stele_pack_map (self->whole, self->count);
         for (size_t i = 0; i < self->count; i++)

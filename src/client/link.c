@@ -1,17 +1,18 @@
-/*  link - a socket connected to one endpoint, which tells of each new connection
+/*  link - a socket connected to one endpoint, which reports each new connection
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
     file, You can obtain one at https://mozilla.org/MPL/2.0/.
 */
 
+#include "base/memory.h"
 #include "client/link.h"
 
 #define LINK_RECONNECT_MS       100
 #define LINK_RECONNECT_MAX_MS  2000
 #define LINK_HANDSHAKE_MS      5000
 
-//  Idle so long, the kernel asks whether the other side is still there
+//  Idle time after which the kernel probes the connection
 #define LINK_KEEPALIVE_S       10
 
 struct stele_link {
@@ -21,19 +22,17 @@ struct stele_link {
     char *endpoint;
     zsock_t *socket;
     zsock_t *monitor;
-    bool fresh;                     // inproc: opened, and not told yet
+    bool fresh;                     // inproc: opened, and not reported yet
 };
 
 stele_link_t *
 stele_link_new (int type, const char *endpoint, int receive_max, int64_t bytes_max)
 {
-    stele_link_t *self = (stele_link_t *) zmalloc (sizeof (stele_link_t));
-    assert (self);
+    stele_link_t *self = STELE_NEW (stele_link_t);
     self->type = type;
     self->receive_max = receive_max;
     self->bytes_max = bytes_max;
-    self->endpoint = strdup (endpoint);
-    assert (self->endpoint);
+    self->endpoint = stele_memory_copy (endpoint, strlen (endpoint));
     return self;
 }
 
@@ -70,7 +69,7 @@ stele_link_local (const stele_link_t *self)
 static void
 s_watch (stele_link_t *self)
 {
-    //  The name has to be new each time: the last monitor closes on its own time
+    //  A new name each time: the previous monitor closes asynchronously
     zuuid_t *name = zuuid_new ();
     char endpoint [80];
     snprintf (endpoint, sizeof endpoint, "inproc://stele-link-%s", zuuid_str (name));
@@ -92,26 +91,26 @@ stele_link_open (stele_link_t *self, stele_refusal_t *refusal)
     self->socket = zsock_new (self->type);
     if (!self->socket)
         return stele_refuse (refusal, STELE_EUNAVAILABLE, NULL,
-            "no socket left in this process: raise zsys_set_max_sockets");
+            "this process has no socket left: raise the limit with zsys_set_max_sockets");
     zsock_set_linger (self->socket, 0);
     zsock_set_sndhwm (self->socket, 0);
     zsock_set_rcvhwm (self->socket, self->receive_max);
-    //  czmq passes an int where libzmq takes 64 bits only
+    //  Not by czmq: it passes an int, and libzmq accepts only 64 bits
     zmq_setsockopt (zsock_resolve (self->socket), ZMQ_MAXMSGSIZE,
         &self->bytes_max, sizeof self->bytes_max);
     zsock_set_reconnect_ivl (self->socket, LINK_RECONNECT_MS);
     zsock_set_reconnect_ivl_max (self->socket, LINK_RECONNECT_MAX_MS);
     zsock_set_handshake_ivl (self->socket, LINK_HANDSHAKE_MS);
-    //  No ZMTP heartbeats: in libzmq 4.3.4 their timer writes to a connection that was lost while
-    //  the queue of received messages was full, and an assertion ends the process. A peer
-    //  that vanished is found by its silence, or by the kernel.
+    //  No ZMTP heartbeats: in libzmq 4.3.4, if a connection is lost while the queue of received
+    //  messages is full, their timer writes to it and an assertion aborts the process. A lost
+    //  broker is detected by its silence, or by the kernel.
     zsock_set_tcp_keepalive (self->socket, 1);
     zsock_set_tcp_keepalive_idle (self->socket, LINK_KEEPALIVE_S);
     zsock_set_tcp_keepalive_intvl (self->socket, LINK_KEEPALIVE_S);
     zsock_set_tcp_keepalive_cnt (self->socket, 2);
-    //  Send nothing into a connection that is not there. But it also drops what was
-    //  received when one is lost, which libzmq 4.3.4 does between two frames of a
-    //  message, and then aborts in the receive: so not where messages have two.
+    //  Send only into an established connection. The option also drops received messages when a
+    //  connection is lost; libzmq 4.3.4 does so even between two frames of one message and then
+    //  aborts in the receive. So it is set only for the DEALER, whose messages have one frame.
     zsock_set_immediate (self->socket, self->type == ZMQ_DEALER);
     if (!stele_link_local (self))
         s_watch (self);
@@ -145,7 +144,7 @@ stele_link_connected (stele_link_t *self)
         return connected;
     void *monitor = zsock_resolve (self->monitor);
     char part [6];
-    //  Each event is two frames: what happened (the only one asked for), and where
+    //  Each event has two frames: the event (always HANDSHAKE_SUCCEEDED), and the endpoint
     while (zmq_recv (monitor, part, sizeof part, ZMQ_DONTWAIT) >= 0) {
         if (zsock_rcvmore (self->monitor))
             zmq_recv (monitor, part, sizeof part, 0);

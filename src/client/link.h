@@ -1,8 +1,8 @@
-/*  link - a socket connected to one endpoint, which tells of each new connection
+/*  link - a socket connected to one endpoint, which reports each new connection
 
-    ZeroMQ reconnects by itself and says nothing about it, but what was on the
-    way is lost and a broker that restarted knows nobody: who holds a link has
-    to greet, or to look for a gap, after every connection.
+    ZeroMQ reconnects silently, but messages in flight are lost and a restarted broker has
+    no state of its clients: after every connection the user of a link must repeat the
+    handshake, or check for a gap.
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -17,33 +17,36 @@
 
 typedef struct stele_link stele_link_t;
 
-/*  A link that is not open: socket type, where to connect, how many messages
-    may wait on this side, and the largest to take. Caller owns it.          */
+/*  Create a link that is not open yet. 'type' is a ZMQ socket type, receive_max the
+    number of messages that may queue for receiving, bytes_max the size of the largest
+    message to accept. Caller owns return value.                             */
 stele_link_t *
     stele_link_new (int type, const char *endpoint, int receive_max, int64_t bytes_max);
 
-/*  Close, giving what was sent at most linger_ms to leave (it leaves in the
-    background), and destroy.                                                */
+/*  Close and destroy. Messages that were sent are delivered in the background, for at
+    most linger_ms.                                                          */
 void
     stele_link_destroy (stele_link_t **self_p, int linger_ms);
 
-/*  Open, or drop the connection with all that was on the way and open again.
-    Returns 0, or STELE_EINVALID_FIELD for an endpoint that cannot be.       */
+/*  Open, or drop the connection with all messages in flight and open again.
+    Returns 0, STELE_EINVALID_FIELD for an invalid endpoint, or STELE_EUNAVAILABLE if the
+    process has no socket left.                                              */
 int
     stele_link_open (stele_link_t *self, stele_refusal_t *refusal);
 
-/*  Handles of libzmq, to poll, send and receive; NULL while not open. The monitor
-    is NULL over inproc, where no connection is ever made anew.              */
+/*  libzmq handles to poll, send and receive; NULL while not open. The monitor is also
+    NULL over inproc, where ZeroMQ never reconnects.                         */
 void *
     stele_link_socket (const stele_link_t *self);
 void *
     stele_link_monitor (const stele_link_t *self);
 
-/*  Was a connection made since the last call?                               */
+/*  Has a connection been established since the last call?                   */
 bool
     stele_link_connected (stele_link_t *self);
 
-/*  Is it inproc? Then it does not find a peer that was restarted by itself. */
+/*  Is the endpoint inproc? Then the link must be opened again to reach a broker that
+    was restarted.                                                           */
 bool
     stele_link_local (const stele_link_t *self);
 

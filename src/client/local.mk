@@ -7,13 +7,14 @@ src_client_libclient_la_SOURCES = \
     src/client/subscription.c src/client/subscription.h \
     src/client/wait.c src/client/wait.h \
     src/client/publish/dialog.c src/client/publish/dialog.h \
-    src/client/publish/dialog_answer.c \
+    src/client/publish/dialog_receive.c \
     src/client/publish/dialog_internal.h \
     src/client/publish/notice.c src/client/publish/notice.h \
     src/client/publish/outbox.c src/client/publish/outbox.h \
     src/client/publish/publisher.c src/client/publish/publisher.h \
     src/client/publish/sender.c src/client/publish/sender.h \
     src/client/spool/spool.c src/client/spool/spool.h \
+    src/client/spool/spool_file.c \
     src/client/spool/spool_format.c src/client/spool/spool_format.h \
     src/client/spool/spool_internal.h \
     src/client/spool/spool_open.c

@@ -1,4 +1,4 @@
-/*  request - ask the broker, and get the answer that belongs to the question
+/*  request - send requests to the broker, and receive the answer to each
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -6,34 +6,33 @@
 */
 
 #include <czmq.h>
-#include "wire/map.h"
+#include "base/memory.h"
 #include "client/request.h"
 #include "client/wait.h"
+#include "wire/map.h"
 
 #define REQUEST_RECONNECT_MS       100
 #define REQUEST_RECONNECT_MAX_MS  2000
 
 static const int64_t s_answer_bytes_max = 268435456;
 
-struct stele_asker {
+struct stele_requester {
     char *endpoint;
-    zsock_t *socket;                // NULL until asked, and after a time-out
+    zsock_t *socket;                // NULL before the first request and after a reset
 };
 
-stele_asker_t *
-stele_asker_new (const char *endpoint)
+stele_requester_t *
+stele_requester_new (const char *endpoint)
 {
-    stele_asker_t *self = (stele_asker_t *) zmalloc (sizeof (stele_asker_t));
-    assert (self);
-    self->endpoint = strdup (endpoint);
-    assert (self->endpoint);
+    stele_requester_t *self = STELE_NEW (stele_requester_t);
+    self->endpoint = stele_memory_copy (endpoint, strlen (endpoint));
     return self;
 }
 
 void
-stele_asker_destroy (stele_asker_t **self_p)
+stele_requester_destroy (stele_requester_t **self_p)
 {
-    stele_asker_t *self = *self_p;
+    stele_requester_t *self = *self_p;
     if (!self)
         return;
     zsock_destroy (&self->socket);
@@ -43,19 +42,19 @@ stele_asker_destroy (stele_asker_t **self_p)
 }
 
 void
-stele_asker_drop (stele_asker_t *self)
+stele_requester_reset (stele_requester_t *self)
 {
     zsock_destroy (&self->socket);
 }
 
 static int
-s_open (stele_asker_t *self, stele_refusal_t *refusal)
+s_open (stele_requester_t *self, stele_refusal_t *refusal)
 {
     zsock_destroy (&self->socket);
     self->socket = zsock_new (ZMQ_REQ);
     if (!self->socket)
         return stele_refuse (refusal, STELE_EUNAVAILABLE, NULL,
-            "no socket left in this process: raise zsys_set_max_sockets");
+            "this process has no socket left: raise the limit with zsys_set_max_sockets");
     zsock_set_linger (self->socket, 0);
     zsock_set_req_relaxed (self->socket, 1);
     zsock_set_req_correlate (self->socket, 1);
@@ -71,19 +70,19 @@ s_open (stele_asker_t *self, stele_refusal_t *refusal)
 }
 
 static bool
-s_send (stele_asker_t *self, const void *request, size_t size)
+s_send (stele_requester_t *self, const void *request, size_t size)
 {
     return self->socket
         && zmq_send (zsock_resolve (self->socket), request, size, ZMQ_DONTWAIT) >= 0;
 }
 
 int
-stele_asker_ask (stele_asker_t *self, const void *request, size_t size,
+stele_requester_send (stele_requester_t *self, const void *request, size_t size,
     stele_refusal_t *refusal)
 {
     if (s_send (self, request, size))
         return 0;
-    //  Over inproc a broker that was restarted is found only by connecting again
+    //  Over inproc, only a new connection reaches a broker that was restarted
     int rc = s_open (self, refusal);
     if (rc == 0 && !s_send (self, request, size))
         rc = stele_refuse (refusal, STELE_EUNAVAILABLE, NULL,
@@ -92,14 +91,14 @@ stele_asker_ask (stele_asker_t *self, const void *request, size_t size,
 }
 
 int
-stele_asker_answer (stele_asker_t *self, int64_t deadline_ms, zmq_msg_t *answer,
+stele_requester_receive (stele_requester_t *self, int64_t deadline_ms, zmq_msg_t *answer,
     stele_refusal_t *refusal)
 {
     assert (self->socket);
     void *socket = zsock_resolve (self->socket);
     zmq_pollitem_t item = { .socket = socket, .events = ZMQ_POLLIN };
     do {
-        //  Ready may also be an answer to an older question, which is dropped here
+        //  Readable may also mean an answer to an earlier request, which zmq_msg_recv drops
         if (stele_wait_poll (&item, 1, deadline_ms) <= 0)
             return stele_refuse (refusal, STELE_ETIMEOUT, NULL,
                 "no answer from %.160s in time", self->endpoint);
@@ -112,6 +111,6 @@ stele_asker_answer (stele_asker_t *self, int64_t deadline_ms, zmq_msg_t *answer,
     stele_map_t message;
     if (!alone || stele_map_open (&message, zmq_msg_data (answer), zmq_msg_size (answer)) != 0)
         return stele_refuse (refusal, STELE_EMALFORMED, NULL,
-            "what answers at %.160s is not one map of msgpack", self->endpoint);
+            "the answer from %.160s is not one msgpack map", self->endpoint);
     return 0;
 }

@@ -1,8 +1,8 @@
-/*  request - ask the broker, and get the answer that belongs to the question
+/*  request - send requests to the broker, and receive the answer to each
 
-    A REQ socket, relaxed and correlated: an answer that comes too late is
-    dropped, and no question waits for an earlier one. After a time-out the
-    socket is made anew, so that what was never sent is not sent later.
+    A REQ socket, relaxed and correlated: an answer that comes too late is dropped, and no
+    request waits for the answer to an earlier one. After a timeout the socket is created
+    again, so that a request that was never delivered is not delivered later.
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -15,30 +15,31 @@
 #include <zmq.h>
 #include "model/refusal.h"
 
-typedef struct stele_asker stele_asker_t;
+typedef struct stele_requester stele_requester_t;
 
-/*  Caller owns return value. Connects with the first question.              */
-stele_asker_t *
-    stele_asker_new (const char *endpoint);
+/*  Caller owns return value. Connects with the first request.               */
+stele_requester_t *
+    stele_requester_new (const char *endpoint);
 
 void
-    stele_asker_destroy (stele_asker_t **self_p);
+    stele_requester_destroy (stele_requester_t **self_p);
 
-/*  Send a question, and forget the one before. Returns 0, or STELE_EINVALID_FIELD
-    for an endpoint that cannot be.                                          */
+/*  Send a request, one msgpack map, and abandon the previous one. Returns 0,
+    STELE_EINVALID_FIELD for an invalid endpoint, or STELE_EUNAVAILABLE.     */
 int
-    stele_asker_ask (stele_asker_t *self, const void *request, size_t size,
+    stele_requester_send (stele_requester_t *self, const void *request, size_t size,
         stele_refusal_t *refusal);
 
-/*  Wait for the answer. On success 'answer', an initialized message, holds one
-    checked map of msgpack; any content it had is released. Returns 0,
-    STELE_ETIMEOUT (it may still come: wait again, or ask anew), or STELE_EMALFORMED. */
+/*  Wait for the answer until deadline_ms (wait.h). On success 'answer', an initialized
+    message, holds one checked msgpack map; its previous content is released. Returns 0,
+    STELE_ETIMEOUT (the answer may still come: wait again, or send the request again), or
+    STELE_EMALFORMED.                                                        */
 int
-    stele_asker_answer (stele_asker_t *self, int64_t deadline_ms, zmq_msg_t *answer,
+    stele_requester_receive (stele_requester_t *self, int64_t deadline_ms, zmq_msg_t *answer,
         stele_refusal_t *refusal);
 
-/*  Give up waiting for the answer.                                          */
+/*  Abandon the request, and close the connection.                           */
 void
-    stele_asker_drop (stele_asker_t *self);
+    stele_requester_reset (stele_requester_t *self);
 
 #endif

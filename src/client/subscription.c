@@ -1,9 +1,9 @@
 /*  subscription - every committed event, once and in the order of positions
 
-    A follower of everything sees a loss as a gap in the positions. One of a
-    topic does not, so it is in doubt after every connection, after a silence
-    and after a queue that may have overflowed: then it reads the ledger up to
-    each message that it gets, until a while after the doubt arose.
+    A subscription to everything detects a loss as a gap in the positions. A subscription to a
+    topic cannot: it suspects a loss after every connection, after a silence and after the
+    queue may have overflowed. While it does, it reads the ledger up to the position of each
+    message that it receives; the suspicion ends after SUBSCRIPTION_SUSPECT_MS.
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -12,63 +12,64 @@
 
 #include <assert.h>
 #include <czmq.h>
+#include "base/memory.h"
 #include "client/subscription.h"
 #include "client/link.h"
-#include "wire/map.h"
 #include "client/request.h"
 #include "client/wait.h"
 #include "model/vocabulary.h"
+#include "wire/map.h"
 #include "wire/pack.h"
 #include "wire/scan.h"
 
-#define FOLLOW_PAGE_EVENTS      1000
-#define FOLLOW_QUEUE_MESSAGES   1000
-#define FOLLOW_MESSAGE_BYTES 67108864
-#define FOLLOW_NOW_MS           1000    // To learn the head from which "now" begins
-#define FOLLOW_PAGE_MS          5000    // For one answer; then it is asked for again
-#define FOLLOW_SILENCE_MS       3000    // Of a feed that has a heartbeat each second
-#define FOLLOW_DOUBT_MS         2000    // Longer than messages are on their way
-#define FOLLOW_HEAD        INT64_MAX    // As 'wanted': up to the head, whatever it is
+#define SUBSCRIPTION_PAGE_EVENTS      1000
+#define SUBSCRIPTION_QUEUE_MESSAGES   1000
+#define SUBSCRIPTION_MESSAGE_BYTES 67108864
+#define SUBSCRIPTION_HEAD_MS          1000      // To query the head, for "from now on"
+#define SUBSCRIPTION_PAGE_MS          5000      // For one page; then it is requested again
+#define SUBSCRIPTION_SILENCE_MS       3000      // Of a feed with a heartbeat each second
+#define SUBSCRIPTION_SUSPECT_MS       2000      // Longer than a message is in flight
+#define READ_TO_HEAD             INT64_MAX      // As 'read_to': up to the head, whatever it is
 
 typedef struct {
-    zmq_msg_t answer;               // Of events.read, which 'events' reads
+    zmq_msg_t answer;               // Answer to events.read, which 'events' scans
     stele_scan_t events;
-    uint32_t left;                  // Events not yet given
-    int64_t end;                    // With all given, everything is, up to this position
-    bool last;                      // The head was reached
+    uint32_t left;                  // Events not yet scanned
+    int64_t end;                    // The page covers all positions up to this one
+    bool last;                      // The page reached the head
 } s_page_t;
 
 struct stele_subscription {
     stele_link_t *link;
-    stele_asker_t *asker;
+    stele_requester_t *requester;
     stele_pack_t *pack;
     char *topic;
     size_t topic_size;
-    int64_t position;               // All up to this are given, or not of the topic; -1: not known
-    int64_t wanted;                 // Read the ledger up to this
-    bool pages_small;               // The broker gives less than FOLLOW_PAGE_EVENTS
+    int64_t position;               // Every event up to this is delivered, or not of the topic; -1: not known
+    int64_t read_to;                // Read the ledger up to this position
+    bool pages_small;               // The broker does not allow SUBSCRIPTION_PAGE_EVENTS
     s_page_t page;
     bool page_open;
-    bool asked;                     // For a page, and not yet answered
-    int64_t asked_ms;
-    bool heard;                     // The feed, since it was opened
-    int64_t heard_ms;
-    int64_t beat;                   // Position of the last heartbeat
-    char ledger [64];               // Its id, "": not yet heard
-    bool strange;                   // Connected again: it may be another one
-    int in_a_row;                   // Messages since the queue was seen empty
-    bool doubt;
-    int64_t doubt_ms;               // When the doubt may end
+    bool requested;                 // A page was requested, and not answered yet
+    int64_t requested_ms;
+    bool received;                  // A message of the feed, since it was opened
+    int64_t received_ms;            // When; or when the feed was opened
+    int64_t heartbeat_position;     // Position of the last heartbeat
+    char ledger [64];               // Id of the feed's ledger; "": not known yet
+    bool ledger_unverified;         // Reconnected: it may be another ledger
+    int consecutive;                // Messages since the queue was last empty
+    bool loss_suspected;
+    int64_t suspect_until_ms;       // When the suspicion may end
 };
 
-//  What became of a message of the feed, or of an event of a page
-typedef enum { NOTHING, PASSED, GIVEN } s_taken_t;
+//  Outcome of a message of the feed, or of an event of a page
+typedef enum { NOTHING, SKIPPED, DELIVERED } s_result_t;
 
 static int
 s_open_feed (stele_subscription_t *self, stele_refusal_t *refusal)
 {
-    self->heard = false;
-    self->heard_ms = zclock_mono ();
+    self->received = false;
+    self->received_ms = zclock_mono ();
     int rc = stele_link_open (self->link, refusal);
     if (rc != 0)
         return rc;
@@ -79,25 +80,26 @@ s_open_feed (stele_subscription_t *self, stele_refusal_t *refusal)
     return 0;
 }
 
-//  Position of the ledger's head; -1 where nobody answers, then the feed will tell
+//  Position of the ledger's head; -1 without an answer: then the feed determines it
 static int64_t
-s_head_now (stele_subscription_t *self)
+s_query_head (stele_subscription_t *self)
 {
     stele_pack_clear (self->pack);
-    stele_pack_map (self->pack, 1);
+    stele_pack_map_begin (self->pack);
     stele_pack_key_string (self->pack, "op", "ping");
+    stele_pack_map_end (self->pack);
     int64_t position = -1;
     zmq_msg_t answer;
     zmq_msg_init (&answer);
     stele_map_t message;
-    if (stele_asker_ask (self->asker, stele_pack_data (self->pack),
+    if (stele_requester_send (self->requester, stele_pack_data (self->pack),
             stele_pack_size (self->pack), NULL) == 0
-    &&  stele_asker_answer (self->asker, stele_wait_deadline (FOLLOW_NOW_MS),
+    &&  stele_requester_receive (self->requester, stele_wait_deadline (SUBSCRIPTION_HEAD_MS),
             &answer, NULL) == 0
     &&  stele_map_open (&message, zmq_msg_data (&answer), zmq_msg_size (&answer)) == 0)
         stele_map_integer (&message, "position", &position);
     zmq_msg_close (&answer);
-    stele_asker_drop (self->asker);
+    stele_requester_reset (self->requester);
     return position;
 }
 
@@ -105,24 +107,22 @@ stele_subscription_t *
 stele_subscription_new (const char *feed, const char *requests, const char *topic,
     int64_t after, stele_refusal_t *refusal)
 {
-    stele_subscription_t *self = (stele_subscription_t *) zmalloc (sizeof (stele_subscription_t));
-    assert (self);
-    self->link = stele_link_new (ZMQ_SUB, feed, FOLLOW_QUEUE_MESSAGES, FOLLOW_MESSAGE_BYTES);
-    self->asker = stele_asker_new (requests);
+    stele_subscription_t *self = STELE_NEW (stele_subscription_t);
+    self->link = stele_link_new (ZMQ_SUB, feed, SUBSCRIPTION_QUEUE_MESSAGES, SUBSCRIPTION_MESSAGE_BYTES);
+    self->requester = stele_requester_new (requests);
     self->pack = stele_pack_new ();
     assert (self->pack);
     zmq_msg_init (&self->page.answer);
-    self->topic = strdup (topic);
-    assert (self->topic);
+    self->topic = stele_memory_copy (topic, strlen (topic));
     self->topic_size = strlen (topic);
     self->position = after;
     if (s_open_feed (self, refusal) != 0) {
         stele_subscription_destroy (&self);
         return NULL;
     }
-    self->wanted = after < 0? -1: FOLLOW_HEAD;
+    self->read_to = after < 0? -1: READ_TO_HEAD;
     if (after < 0)
-        self->position = s_head_now (self);
+        self->position = s_query_head (self);
     return self;
 }
 
@@ -134,7 +134,7 @@ stele_subscription_destroy (stele_subscription_t **self_p)
         return;
     zmq_msg_close (&self->page.answer);
     stele_link_destroy (&self->link, 0);
-    stele_asker_destroy (&self->asker);
+    stele_requester_destroy (&self->requester);
     stele_pack_destroy (&self->pack);
     free (self->topic);
     free (self);
@@ -143,9 +143,9 @@ stele_subscription_destroy (stele_subscription_t **self_p)
 
 //  -- from the ledger -----------------------------------------------------------
 
-//  Can events of that type have the topic that is followed?
+//  Can the topics of events of that type start with the topic of the subscription?
 static bool
-s_type_followed (const stele_subscription_t *self, const char *type)
+s_type_matches (const stele_subscription_t *self, const char *type)
 {
     char topic [64];
     size_t size = (size_t) snprintf (topic, sizeof topic, "%s/", type);
@@ -155,55 +155,49 @@ s_type_followed (const stele_subscription_t *self, const char *type)
 }
 
 static size_t
-s_types_followed (const stele_subscription_t *self, const char **types)
+s_matching_types (const stele_subscription_t *self, const char **types)
 {
     size_t count = 0;
     const char *type;
     for (int code = 1; code < STELE_EVENT_TYPE_END; code++)
         if ((type = stele_vocabulary_word (STELE_VOCABULARY_EVENT_TYPE, code))
-        &&  s_type_followed (self, type))
+        &&  s_type_matches (self, type))
             types [count++] = type;
     return count;
 }
 
 static int
-s_ask_page (stele_subscription_t *self, stele_refusal_t *refusal)
+s_request_page (stele_subscription_t *self, stele_refusal_t *refusal)
 {
     const char *types [STELE_EVENT_TYPE_END];
-    size_t count = self->topic_size > 0? s_types_followed (self, types): 0;
-    int64_t missing = self->wanted - self->position;
+    size_t count = self->topic_size > 0? s_matching_types (self, types): 0;
+    int64_t missing = self->read_to - self->position;
     stele_pack_t *pack = self->pack;
     stele_pack_clear (pack);
-    size_t mark = stele_pack_open_map (pack);
-    size_t keys = 2;
+    stele_pack_map_begin (pack);
     stele_pack_key_string (pack, "op", "events.read");
     stele_pack_key_integer (pack, "after", self->position);
-    if (!self->pages_small) {
+    if (!self->pages_small)
         stele_pack_key_integer (pack, "limit",
-            missing < FOLLOW_PAGE_EVENTS? missing: FOLLOW_PAGE_EVENTS);
-        keys++;
-    }
-    if (self->wanted != FOLLOW_HEAD) {
-        stele_pack_key_integer (pack, "min_position", self->wanted);
-        keys++;
-    }
+            missing < SUBSCRIPTION_PAGE_EVENTS? missing: SUBSCRIPTION_PAGE_EVENTS);
+    if (self->read_to != READ_TO_HEAD)
+        stele_pack_key_integer (pack, "min_position", self->read_to);
     if (count > 0) {
-        keys++;
-        stele_pack_string (pack, "types");
+        stele_pack_key (pack, "types");
         stele_pack_array (pack, count);
         for (size_t i = 0; i < count; i++)
             stele_pack_string (pack, types [i]);
     }
-    stele_pack_close (pack, mark, keys);
-    int rc = stele_asker_ask (self->asker, stele_pack_data (pack), stele_pack_size (pack), refusal);
+    stele_pack_map_end (pack);
+    int rc = stele_requester_send (self->requester, stele_pack_data (pack), stele_pack_size (pack), refusal);
     if (rc == 0) {
-        self->asked = true;
-        self->asked_ms = zclock_mono ();
+        self->requested = true;
+        self->requested_ms = zclock_mono ();
     }
     return rc;
 }
 
-//  Open the answer that is in the page
+//  Open the page whose answer was received
 static int
 s_open_page (stele_subscription_t *self, stele_refusal_t *refusal)
 {
@@ -220,7 +214,7 @@ s_open_page (stele_subscription_t *self, stele_refusal_t *refusal)
         int code = stele_map_code (&error, "code");
         if (!self->pages_small && (code == STELE_EBAD_REQUEST || code == STELE_EINVALID_FIELD)) {
             self->pages_small = true;
-            return 0;               // Ask again, for as many as the broker likes to give
+            return 0;               // Request it again, without a limit
         }
         stele_map_text (&error, "message", text, sizeof text);
         return stele_refuse (refusal, code, NULL, "events.read: %.200s", text);
@@ -228,12 +222,12 @@ s_open_page (stele_subscription_t *self, stele_refusal_t *refusal)
     stele_token_t token = stele_scan_find (message.data, message.size, "events", &events, &size);
     if (!ok || token.kind != STELE_SCAN_ARRAY || !stele_map_integer (&message, "head", &head))
         return stele_refuse (refusal, STELE_EMALFORMED, NULL,
-            "events.read was not answered with events and a head");
+            "the answer to events.read has no events or no head");
     if (head < self->position)
-        //  What this follower has seen is not there any more, and its positions are given again
+        //  Delivered events are no longer in the ledger, and their positions are reused
         return stele_refuse (refusal, STELE_EBEHIND, NULL, "the ledger ends at position %" PRId64
-            ", this follower has seen %" PRId64 ": the end of the history was lost, follow anew", head,
-            self->position);
+            ", but this subscription has received %" PRId64 ": the end of the ledger was lost; "
+            "subscribe again", head, self->position);
     page->last = !stele_map_integer (&message, "next", &next);
     page->end = page->last? head: next;
     page->events = stele_scan_start (events, size);
@@ -242,31 +236,31 @@ s_open_page (stele_subscription_t *self, stele_refusal_t *refusal)
     return 0;
 }
 
-//  Get the next page. Returns 0, STELE_ETIMEOUT (the answer is still awaited, by
-//  the next call), or the code of a failure.
+//  Read the next page. Returns 0, STELE_ETIMEOUT (the next call continues to wait for the answer),
+//  or the code of a failure.
 static int
 s_read_page (stele_subscription_t *self, int64_t deadline_ms, stele_refusal_t *refusal)
 {
     while (true) {
-        int rc = self->asked? 0: s_ask_page (self, refusal);
+        int rc = self->requested? 0: s_request_page (self, refusal);
         if (rc != 0)
             return rc;
-        int64_t patience_ms = self->asked_ms + FOLLOW_PAGE_MS;
-        rc = stele_asker_answer (self->asker,
-            deadline_ms < patience_ms? deadline_ms: patience_ms, &self->page.answer, refusal);
-        if (rc == STELE_ETIMEOUT && zclock_mono () < patience_ms)
+        int64_t page_deadline_ms = self->requested_ms + SUBSCRIPTION_PAGE_MS;
+        rc = stele_requester_receive (self->requester,
+            deadline_ms < page_deadline_ms? deadline_ms: page_deadline_ms, &self->page.answer, refusal);
+        if (rc == STELE_ETIMEOUT && zclock_mono () < page_deadline_ms)
             return rc;
-        self->asked = false;
+        self->requested = false;
         if (rc == 0)
             return s_open_page (self, refusal);
-        stele_asker_drop (self->asker);
+        stele_requester_reset (self->requester);
         if (rc != STELE_ETIMEOUT || zclock_mono () >= deadline_ms)
             return rc;
     }
 }
 
 static bool
-s_topic_followed (const stele_subscription_t *self, const stele_map_t *message)
+s_topic_matches (const stele_subscription_t *self, const stele_map_t *message)
 {
     char type [64], id [256] = "default", topic [sizeof type + sizeof id + 1];
     if (self->topic_size == 0)
@@ -279,35 +273,35 @@ s_topic_followed (const stele_subscription_t *self, const stele_map_t *message)
     return strncmp (topic, self->topic, self->topic_size) == 0;
 }
 
-//  Give an event of that position to the caller
+//  Deliver an event of that position to the caller
 static int
-s_give (stele_subscription_t *self, const stele_map_t *message, int64_t position,
+s_deliver (stele_subscription_t *self, const stele_map_t *message, int64_t position,
     stele_event_t **event, stele_refusal_t *refusal)
 {
     char error [256] = "";
-    //  Passed in any case: one that cannot be read would otherwise stand in the way for ever
+    //  Even if it cannot be decoded: the event would otherwise block the subscription for ever
     self->position = position;
     stele_event_t *read = stele_event_decode (message->data, message->size, error, sizeof error);
     if (!read)
         return stele_refuse (refusal, STELE_EMALFORMED, NULL,
-            "event %" PRId64 " cannot be read: %.160s", position, error);
+            "the event at position %" PRId64 " cannot be decoded: %.160s", position, error);
     *event = read;
     return 0;
 }
 
-//  The page is at its end: what it covers is done
+//  The page is at its end: all positions that it covers are done
 static void
 s_close_page (stele_subscription_t *self)
 {
     self->page_open = false;
     if (self->position < self->page.end)
         self->position = self->page.end;
-    if (self->page.last && self->wanted == FOLLOW_HEAD)
-        self->wanted = self->position;
+    if (self->page.last && self->read_to == READ_TO_HEAD)
+        self->read_to = self->position;
 }
 
-static s_taken_t
-s_take_page (stele_subscription_t *self, stele_event_t **event, int *rc, stele_refusal_t *refusal)
+static s_result_t
+s_next_of_page (stele_subscription_t *self, stele_event_t **event, int *rc, stele_refusal_t *refusal)
 {
     while (self->page.left > 0) {
         stele_map_t message;
@@ -318,85 +312,86 @@ s_take_page (stele_subscription_t *self, stele_event_t **event, int *rc, stele_r
         ||  !stele_map_integer (&message, "position", &position)
         ||  position <= self->position)
             continue;
-        if (s_topic_followed (self, &message)) {
-            *rc = s_give (self, &message, position, event, refusal);
-            return GIVEN;
+        if (s_topic_matches (self, &message)) {
+            *rc = s_deliver (self, &message, position, event, refusal);
+            return DELIVERED;
         }
         self->position = position;
     }
     s_close_page (self);
-    return PASSED;
+    return SKIPPED;
 }
 
 //  -- from the feed --------------------------------------------------------------
 
 static void
-s_arouse_doubt (stele_subscription_t *self, int64_t now_ms)
+s_suspect_loss (stele_subscription_t *self, int64_t now_ms)
 {
     if (self->topic_size == 0)
         return;
-    self->doubt = true;
-    self->doubt_ms = now_ms + FOLLOW_DOUBT_MS;
+    self->loss_suspected = true;
+    self->suspect_until_ms = now_ms + SUBSCRIPTION_SUSPECT_MS;
 }
 
 static void
-s_see_connected (stele_subscription_t *self)
+s_check_connected (stele_subscription_t *self)
 {
     if (!stele_link_connected (self->link))
         return;
-    s_arouse_doubt (self, zclock_mono ());
-    //  Nothing is given before a heartbeat says whose positions they are
-    self->strange = *self->ledger != 0;
-    //  Another run of the broker, perhaps, on a ledger that is shorter: reading it tells
+    s_suspect_loss (self, zclock_mono ());
+    //  Deliver nothing until a heartbeat identifies the ledger of the positions
+    self->ledger_unverified = *self->ledger != 0;
+    //  The broker may have restarted on a shorter ledger: reading up to the head detects that
     if (self->position > 0)
-        self->wanted = FOLLOW_HEAD;
+        self->read_to = READ_TO_HEAD;
 }
 
-//  The ledger has to be read up to that position, which the feed has reached
+//  Read the ledger up to that position, which the feed has reached
 static void
-s_want (stele_subscription_t *self, int64_t position, int64_t now_ms)
+s_read_to (stele_subscription_t *self, int64_t position, int64_t now_ms)
 {
-    if (self->wanted < position)
-        self->wanted = position;
-    if (self->doubt && now_ms >= self->doubt_ms)
-        self->doubt = false;
+    if (self->read_to < position)
+        self->read_to = position;
+    if (self->loss_suspected && now_ms >= self->suspect_until_ms)
+        self->loss_suspected = false;
 }
 
 static int
 s_check_ledger (stele_subscription_t *self, const stele_map_t *message, stele_refusal_t *refusal)
 {
     char ledger [sizeof self->ledger];
-    self->strange = false;
+    self->ledger_unverified = false;
     if (!stele_map_text (message, "ledger", ledger, sizeof ledger))
         return 0;
     if (*self->ledger && strcmp (self->ledger, ledger) != 0)
-        return stele_refuse (refusal, STELE_EBEHIND, NULL, "the feed is of ledger %s now, this follower began with %s: "
-            "its positions are of another history, follow anew", ledger, self->ledger);
+        return stele_refuse (refusal, STELE_EBEHIND, NULL, "the feed is of ledger %s now, "
+            "but this subscription started with %s: their positions differ; subscribe again", ledger,
+            self->ledger);
     strcpy (self->ledger, ledger);
     return 0;
 }
 
 static void
-s_take_heartbeat (stele_subscription_t *self, int64_t head, int64_t now_ms)
+s_on_heartbeat (stele_subscription_t *self, int64_t head, int64_t now_ms)
 {
     if (self->position < 0) {
         self->position = head;
     }
     else
-    if (self->doubt || (self->topic_size == 0 && head > self->position)) {
-        s_want (self, head, now_ms);
+    if (self->loss_suspected || (self->topic_size == 0 && head > self->position)) {
+        s_read_to (self, head, now_ms);
     }
     else
-    if (self->position < self->beat) {
-        //  What was committed before the last heartbeat has been sent before this one
-        self->position = self->beat;
+    if (self->position < self->heartbeat_position) {
+        //  Events committed before the last heartbeat were sent before this one
+        self->position = self->heartbeat_position;
     }
-    self->beat = head;
+    self->heartbeat_position = head;
 }
 
-//  Is that event the next one to give? If the ledger has to be read first, see to that.
+//  Is that event the next one to deliver? If the ledger must be read first, arrange that.
 static bool
-s_next_in_order (stele_subscription_t *self, const stele_map_t *message, int64_t position,
+s_is_next (stele_subscription_t *self, const stele_map_t *message, int64_t position,
     int64_t now_ms)
 {
     if (self->position < 0)
@@ -404,15 +399,15 @@ s_next_in_order (stele_subscription_t *self, const stele_map_t *message, int64_t
     if (position <= self->position)
         return false;
     int64_t omitted;
-    bool missing = self->topic_size == 0? position > self->position + 1: self->doubt;
+    bool missing = self->topic_size == 0? position > self->position + 1: self->loss_suspected;
     if (missing || stele_map_integer (message, "content_omitted", &omitted)) {
-        s_want (self, position, now_ms);
+        s_read_to (self, position, now_ms);
         return false;
     }
     return true;
 }
 
-//  The second frame of two; false where there are not two
+//  Receive the second of two frames; false if there are not two
 static bool
 s_receive_body (void *socket, zmq_msg_t *body)
 {
@@ -426,77 +421,78 @@ s_receive_body (void *socket, zmq_msg_t *body)
     return frames == 2;
 }
 
-//  One message of the feed, if there is one
-static s_taken_t
-s_take_feed (stele_subscription_t *self, stele_event_t **event, int *rc, stele_refusal_t *refusal)
+//  Process one message of the feed, if there is one
+static s_result_t
+s_next_of_feed (stele_subscription_t *self, stele_event_t **event, int *rc, stele_refusal_t *refusal)
 {
-    s_see_connected (self);
+    s_check_connected (self);
     void *socket = stele_link_socket (self->link);
     char topic [10];
     int topic_size = zmq_recv (socket, topic, sizeof topic, ZMQ_DONTWAIT);
     if (topic_size < 0) {
-        self->in_a_row = 0;
+        self->consecutive = 0;
         return NOTHING;
     }
     int64_t now_ms = zclock_mono ();
-    if (self->in_a_row < FOLLOW_QUEUE_MESSAGES)
-        self->in_a_row++;
-    if (now_ms > self->heard_ms + FOLLOW_SILENCE_MS || self->in_a_row == FOLLOW_QUEUE_MESSAGES)
-        s_arouse_doubt (self, now_ms);
-    self->heard = true;
-    self->heard_ms = now_ms;
+    if (self->consecutive < SUBSCRIPTION_QUEUE_MESSAGES)
+        self->consecutive++;
+    if (now_ms > self->received_ms + SUBSCRIPTION_SILENCE_MS
+    ||  self->consecutive == SUBSCRIPTION_QUEUE_MESSAGES)
+        s_suspect_loss (self, now_ms);
+    self->received = true;
+    self->received_ms = now_ms;
 
     zmq_msg_t body;
     zmq_msg_init (&body);
-    s_taken_t taken = PASSED;
+    s_result_t result = SKIPPED;
     stele_map_t message;
     int64_t position;
     if (!s_receive_body (socket, &body)
     ||  stele_map_open (&message, zmq_msg_data (&body), zmq_msg_size (&body)) != 0
     ||  !stele_map_integer (&message, "position", &position)) {
-        //  No message of the protocol
+        //  Not a message of the protocol
     }
     else
     if (topic_size == 9 && memcmp (topic, "heartbeat", 9) == 0) {
         *rc = s_check_ledger (self, &message, refusal);
         if (*rc == 0)
-            s_take_heartbeat (self, position, now_ms);
+            s_on_heartbeat (self, position, now_ms);
     }
     else
-    if (self->strange)
-        s_want (self, position, now_ms);
+    if (self->ledger_unverified)
+        s_read_to (self, position, now_ms);
     else
-    if (s_next_in_order (self, &message, position, now_ms)) {
-        *rc = s_give (self, &message, position, event, refusal);
-        taken = GIVEN;
+    if (s_is_next (self, &message, position, now_ms)) {
+        *rc = s_deliver (self, &message, position, event, refusal);
+        result = DELIVERED;
     }
     zmq_msg_close (&body);
-    return taken;
+    return result;
 }
 
-//  Wait for the feed. False where the time is up.
+//  Wait for the feed. False after the deadline, or on a failure.
 static bool
 s_wait_feed (stele_subscription_t *self, int64_t deadline_ms, int *rc, stele_refusal_t *refusal)
 {
-    //  Over inproc a broker that was restarted is found only by connecting again
+    //  Over inproc, only a new connection reaches a broker that was restarted
     int64_t silence_ms = INT64_MAX;
-    if (self->heard && stele_link_local (self->link))
-        silence_ms = self->heard_ms + FOLLOW_SILENCE_MS;
+    if (self->received && stele_link_local (self->link))
+        silence_ms = self->received_ms + SUBSCRIPTION_SILENCE_MS;
     zmq_pollitem_t items [2] = {
         { .socket = stele_link_socket (self->link), .events = ZMQ_POLLIN },
         { .socket = stele_link_monitor (self->link), .events = ZMQ_POLLIN }
     };
     if (stele_wait_poll (items, items [1].socket? 2: 1,
             deadline_ms < silence_ms? deadline_ms: silence_ms) > 0) {
-        s_see_connected (self);
+        s_check_connected (self);
         return true;
     }
     int64_t now_ms = zclock_mono ();
     if (now_ms < silence_ms) {
-        *rc = stele_refuse (refusal, STELE_ETIMEOUT, NULL, "no event in time");
+        *rc = stele_refuse (refusal, STELE_ETIMEOUT, NULL, "no event within the timeout");
         return false;
     }
-    s_arouse_doubt (self, now_ms);
+    s_suspect_loss (self, now_ms);
     *rc = s_open_feed (self, refusal);
     return *rc == 0;
 }
@@ -508,20 +504,20 @@ stele_subscription_next (stele_subscription_t *self, int timeout_ms, stele_event
     int64_t deadline_ms = stele_wait_deadline (timeout_ms);
     int rc = 0;
     while (rc == 0) {
-        s_taken_t taken = PASSED;
+        s_result_t result = SKIPPED;
         if (self->page_open) {
-            taken = s_take_page (self, event, &rc, refusal);
+            result = s_next_of_page (self, event, &rc, refusal);
         }
         else
-        if (self->position < self->wanted && !self->strange) {
+        if (self->position < self->read_to && !self->ledger_unverified) {
             rc = s_read_page (self, deadline_ms, refusal);
         }
         else {
-            taken = s_take_feed (self, event, &rc, refusal);
+            result = s_next_of_feed (self, event, &rc, refusal);
         }
-        if (taken == GIVEN)
+        if (result == DELIVERED)
             return rc;
-        if (taken == NOTHING)
+        if (result == NOTHING)
             s_wait_feed (self, deadline_ms, &rc, refusal);
     }
     return rc;

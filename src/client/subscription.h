@@ -1,8 +1,8 @@
 /*  subscription - every committed event, once and in the order of positions
 
-    The feed (SUB) is quick but may lose; the ledger (events.read) is whole.
-    What the feed brings next in order is given as it is; whenever something
-    may be missing, or was left out, the ledger is read up to there instead.
+    The feed (SUB) is fast but may lose messages; the ledger (events.read) is complete. The
+    next event in order is delivered from the feed. Whenever events may be missing, or the
+    feed left out content, events are read from the ledger up to that position.
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -17,8 +17,9 @@
 
 typedef struct stele_subscription stele_subscription_t;
 
-/*  Follow events whose topic begins with 'topic', after that position; -1: from now
-    on. Caller owns return value. NULL for an endpoint that cannot be, with a refusal. */
+/*  Subscribe to events whose topic starts with 'topic', after position 'after'; -1 starts
+    with the next event. Caller owns return value. NULL, with a refusal, for an invalid
+    endpoint or if the process has no socket left.                           */
 stele_subscription_t *
     stele_subscription_new (const char *feed, const char *requests, const char *topic,
         int64_t after, stele_refusal_t *refusal);
@@ -26,7 +27,7 @@ stele_subscription_t *
 void
     stele_subscription_destroy (stele_subscription_t **self_p);
 
-/*  As stele_client_next.                                                    */
+/*  See stele_client_next.                                                   */
 int
     stele_subscription_next (stele_subscription_t *self, int timeout_ms, stele_event_t **event,
         stele_refusal_t *refusal);

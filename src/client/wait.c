@@ -1,4 +1,4 @@
-/*  wait - wait for sockets until a moment
+/*  wait - wait for sockets until a deadline
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this

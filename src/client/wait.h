@@ -1,4 +1,4 @@
-/*  wait - wait for sockets until a moment
+/*  wait - wait for sockets until a deadline
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -11,13 +11,14 @@
 #include <stdint.h>
 #include <zmq.h>
 
-/*  The moment timeout_ms from now by the monotonic clock; -1 is never.      */
+/*  The deadline timeout_ms from now, in milliseconds of the monotonic clock (zclock_mono);
+    never for a negative timeout.                                            */
 int64_t
     stele_wait_deadline (int timeout_ms);
 
-/*  Poll until one of the items is ready or the moment has come. Returns how
-    many are ready; 0 also where a signal arrived that czmq takes for an
-    interrupt (zsys_interrupted): a Ctrl-C ends a wait.                      */
+/*  Poll until an item is ready or the deadline has passed. Returns the number of ready
+    items; also 0 after a signal that czmq treats as an interrupt (zsys_interrupted), so
+    that Ctrl-C ends a wait.                                                 */
 int
     stele_wait_poll (zmq_pollitem_t *items, int count, int64_t deadline_ms);
 

@@ -1,7 +1,7 @@
 # client - an independent client of STELE/1
 #
-# Written from doc/PROTOCOL.md alone, with nothing but pyzmq and msgpack: if
-# this client works, so will one in any other language.
+# Written from doc/PROTOCOL.md alone, with only pyzmq and msgpack: if this client
+# works, a client in any other language will.
 #
 # This Source Code Form is subject to the terms of the Mozilla Public
 # License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -13,7 +13,7 @@ import uuid
 import msgpack
 import zmq
 
-#   How long an answer may take; a loaded machine or a sanitizer needs some of it.
+#   Longest time for an answer; a loaded machine or a sanitizer needs some of it.
 PATIENCE_MS = 60000
 
 
@@ -26,11 +26,11 @@ def unpack(data):
 
 
 class Silence(AssertionError):
-    """Nothing came in time."""
+    """No message arrived in time."""
 
 
 class Peer:
-    """A socket that sends and receives maps of msgpack."""
+    """A socket that sends and receives msgpack maps."""
 
     def __init__(self, context, kind, endpoint):
         self.socket = context.socket(kind)
@@ -87,14 +87,14 @@ class Subscriber(Peer):
         self.socket.setsockopt(zmq.SUBSCRIBE, topic.encode())
 
     def wait_joined(self):
-        """Subscriptions travel in order: once a heartbeat has come, the feed has them all."""
+        """Subscriptions arrive in order: after a heartbeat, the feed has them all."""
         self.subscribe("heartbeat")
         while self.receive_frames()[0] != b"heartbeat":
             pass
         return self
 
     def next(self, patience_ms=PATIENCE_MS, heartbeats=False):
-        """Topic and map of the next event; heartbeats are passed over."""
+        """Topic and map of the next event; heartbeats are skipped."""
         deadline = time.monotonic() + patience_ms / 1000
         while True:
             left = max(0, int((deadline - time.monotonic()) * 1000))
@@ -111,11 +111,11 @@ class Producer(Peer):
         self.name = name
         self.instance = instance or str(uuid.uuid4())
         self.welcome = None
-        self.sequence = 0           # Last one that was sent
-        self.acked = 0              # Last one that is durable
+        self.sequence = 0           # Last sequence that was sent
+        self.acked = 0              # Last durable sequence
         self.position = 0           # Of the last ack
         self.naks = {}              # sequence -> nak
-        self.answers = []           # Acks and naks, in the order they came
+        self.answers = []           # Acks and naks, in the order of arrival
 
     def hello(self, **keys):
         self.send(dict({"op": "hello", "protocol": 1, "producer": self.name,
@@ -125,7 +125,7 @@ class Producer(Peer):
         return self.welcome
 
     def expect(self, op, patience_ms=PATIENCE_MS):
-        """The next message that is not an ack, nak or pong must be this one."""
+        """Expect this message as the next one that is not an ack, nak or pong."""
         while True:
             message = self.receive(patience_ms)
             self.note(message)
@@ -146,14 +146,14 @@ class Producer(Peer):
             self.answers.append(message)
 
     def send_events(self, events, sequence=None):
-        """Send one publish, wait for nothing."""
+        """Send one publish, without waiting."""
         if sequence is None:
             sequence = self.sequence + 1
         self.send({"op": "publish", "sequence": sequence, "events": list(events)})
         self.sequence = max(self.sequence, sequence + len(events) - 1)
 
     def settle(self, patience_ms=PATIENCE_MS):
-        """Wait until every event sent is acked or refused; position of the last ack."""
+        """Wait until every event is acked or refused; returns the position of the last ack."""
         while not self.settled():
             message = self.receive(patience_ms)
             if message["op"] == "error":
@@ -165,7 +165,7 @@ class Producer(Peer):
         return all(number in self.naks for number in range(self.acked + 1, self.sequence + 1))
 
     def publish(self, *events):
-        """Publish and wait until all is durable; none may be refused."""
+        """Publish and wait until every event is durable; none may be refused."""
         first = self.sequence + 1
         self.send_events(events)
         self.settle()
@@ -175,7 +175,7 @@ class Producer(Peer):
         return self.position
 
     def publish_refused(self, event):
-        """Publish one event that has to be refused; its nak."""
+        """Publish one event that must be refused; returns its nak."""
         self.send_events([event])
         self.settle()
         if self.sequence not in self.naks:
@@ -184,7 +184,7 @@ class Producer(Peer):
 
 
 class Clients:
-    """Makes clients and closes them all."""
+    """Creates clients, and closes them all."""
 
     def __init__(self):
         self.context = zmq.Context()
@@ -220,7 +220,7 @@ class Clients:
         self.context.term()
 
 
-#   Events, as short as a test wants them.
+#   Events with the required fields, for tests
 
 def created(task_id, **keys):
     return dict({"type": "task.created", "task_id": task_id, "title": "A task",

@@ -1,4 +1,4 @@
-# The documents say what is so: the bytes in doc/PROTOCOL.md, the programs in README.md
+# The documents are correct: the bytes in doc/PROTOCOL.md, the programs in README.md
 #
 # This Source Code Form is subject to the terms of the Mozilla Public
 # License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -19,7 +19,7 @@ def document(*path):
 
 
 def frames(block):
-    """The frames of one example: pairs of who sends it, "C" or "S", and its bytes."""
+    """The frames of one example: pairs of the sender, "C" or "S", and the bytes."""
     result = []
     for line in block.splitlines():
         line = line.split(";")[0]
@@ -32,7 +32,7 @@ def frames(block):
 
 
 def comparable(data):
-    """What the document fixes of a message: all but the ledger's id and the texts for people."""
+    """The part of a message that the document fixes: all but the ledger's id and texts for people."""
     value = unpack(data)
     for part in (value, value.get("error", {})):
         for key in ("ledger", "message"):
@@ -75,7 +75,7 @@ class Readme(harness.BrokerTest):
                                ("tcp://127.0.0.1:5571", self.broker.requests)):
             self.assertIn(endpoint, program)
             program = program.replace(endpoint, mine)
-        for _ in range(2):          # The first one said goodbye: the second interrupts nothing
+        for _ in range(2):          # The first one sent goodbye: the second interrupts nothing
             done = subprocess.run([sys.executable, "-"], input=program.encode(), stdout=subprocess.PIPE,
                                   stderr=subprocess.STDOUT, timeout=harness.PATIENCE)
             self.assertEqual(done.returncode, 0, done.stdout.decode())

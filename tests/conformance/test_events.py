@@ -1,4 +1,4 @@
-# Events: every type, every field, without loss; every refusal (protocol sections 1, 3, 8)
+# Events: every type and field without loss, and every refusal (protocol sections 1, 3, 8)
 #
 # This Source Code Form is subject to the terms of the Mozilla Public
 # License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -15,7 +15,7 @@ from client import changed, command, created, metric, output, pack, started
 
 NOON = 1767268800 * 1000000             # 2026-01-01T12:00:00Z
 
-#   Whatever a map may hold: keys, kinds of value, numbers at the edges
+#   Everything that a map may contain: keys, kinds of value, numbers at the limits
 MAP = {
     "": "empty key", "é": "ü", "zebra": 1, "apple": 2, "nested": {"list": [1, [2, {"deep": None}]]},
     "smallest": -2**63, "largest": 2**63 - 1, "beyond": 2**64 - 1, "exact": 2**53 + 1,
@@ -56,7 +56,7 @@ EVERY_FIELD = [
 
 
 def same(one, other):
-    """Equal, and of the same kinds: 1, 1.0 and True differ, NaN equals NaN."""
+    """Equal, with values of the same kinds: 1, 1.0 and True differ, NaN equals NaN."""
     if type(one) is not type(other):
         return False
     if isinstance(one, dict):
@@ -73,7 +73,7 @@ class Lossless(harness.BrokerTest):
     use_redis = False
 
     def back(self, *events):
-        """Publish; the same events as the log gives them, positions taken off."""
+        """Publish; returns the events as the ledger returns them, without positions."""
         head = self.ask("ping")["position"]
         self.producer().publish(*events)
         read = self.read_events(head)
@@ -85,7 +85,7 @@ class Lossless(harness.BrokerTest):
         for sent, read in zip(events, self.back(*events)):
             if sent["type"] == "task.created":
                 sent = dict({"state": "queued"}, **sent)
-            self.assertEqual(sorted(read), sorted(sent))            # Nothing lost, nothing made up
+            self.assertEqual(sorted(read), sorted(sent))            # Nothing lost, nothing added
             for key in sent:
                 self.assertTrue(same(sent[key], read[key]), "%s %s: %.200r came back as %.200r" % (
                     sent["type"], key, sent[key], read[key]))

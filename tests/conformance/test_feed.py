@@ -34,7 +34,7 @@ class Feed(harness.BrokerTest):
                          ["%s/%s" % (event["type"], key) for event, key in zip(events, ids)])
         self.assertEqual([event["position"] for _, event in seen],
                          list(range(last - len(events) + 1, last + 1)))
-        #   The same maps as the log gives
+        #   The same maps as events.read returns
         self.assertEqual([event for _, event in seen], self.read_events(last - len(events)))
 
     def test_preference_of_nobody_is_of_the_default_user(self):
@@ -57,7 +57,7 @@ class Feed(harness.BrokerTest):
         feed = self.joined()
         peers = [self.producer(self.name("p%d" % n)) for n in range(3)]
         head = self.ask("ping")["position"]
-        for number in range(100):                       # As many as the feed keeps for a slow reader
+        for number in range(100):                       # As many as the feed queues for a slow reader
             for peer in peers:
                 peer.send_events([metric(self.name("task"), "n", number)])
         for peer in peers:
@@ -118,7 +118,7 @@ class Feed(harness.BrokerTest):
             feed.next(300)
 
     def raw_subscriber(self):
-        """A peer that speaks ZMTP 3.0 by itself, so that it can send what no socket would."""
+        """A peer with its own ZMTP 3.0, to send what no ZeroMQ socket would."""
         peer = socket.socket(socket.AF_UNIX)
         self.addCleanup(peer.close)
         peer.settimeout(harness.PATIENCE)

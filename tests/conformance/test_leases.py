@@ -1,4 +1,4 @@
-# Leases, new instances and goodbye: whose running tasks are interrupted (protocol sections 2, 3)
+# Leases, new instances and goodbye: which running tasks are interrupted (protocol sections 2, 3)
 #
 # This Source Code Form is subject to the terms of the Mozilla Public
 # License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -44,7 +44,7 @@ class Leases(Base):
         record = self.ask("task.get", task_id=running)["task"]
         self.assertEqual((record["last_error"], record["error_count"]), (row["error_message"], 1))
         self.assertTrue(record["completed_at"])
-        event = self.read_events(head)[0]               # It is in the log as any other event
+        event = self.read_events(head)[0]               # It is in the ledger like any other event
         self.assertEqual((event["type"], event["task_id"], event["state"]),
                          ("task.state_changed", running, "failed"))
 
@@ -58,7 +58,7 @@ class Leases(Base):
             self.assertEqual(peer.receive()["op"], "pong")
             self.assertEqual(self.state(task), "running")
             time.sleep(0.05)
-        self.wait_state(task, "failed")                 # And then silence
+        self.wait_state(task, "failed")                 # Then silence
 
     def test_heartbeat_of_the_welcome_is_within_the_lease(self):
         self.assertLess(self.producer(lease_ms=900).welcome["heartbeat_ms"], 900)
@@ -156,7 +156,7 @@ class Leases(Base):
 
 
 class Restart(Base):
-    """What a restart of the broker itself does, by each rule."""
+    """Effect of a restart of the broker, for each rule."""
 
     def restart(self, **more):
         self.assertEqual(self.broker.stop(), 0, self.broker.log())
@@ -172,7 +172,7 @@ class Restart(Base):
     def test_rule_owner_lets_the_lease_run_on(self):
         with_lease, without = self.two_running()
         self.restart()
-        self.wait_state(with_lease, "failed")           # Its producer never came back
+        self.wait_state(with_lease, "failed")           # Its producer never returned
         self.assertEqual(self.state(without), "running")
 
     def test_rule_owner_goes_on_with_a_producer_that_comes_back(self):

@@ -1,4 +1,4 @@
-# Lifecycle of tasks: transitions, retries, placeholders, what follows from them (protocol section 3)
+# Lifecycle of tasks: transitions, retries, placeholders and their effects (protocol section 3)
 #
 # This Source Code Form is subject to the terms of the Mozilla Public
 # License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -114,7 +114,7 @@ class Lifecycle(harness.BrokerTest):
         for first in (event, dict(event, task_id=event["task_id"] + "-2", time=5000000)):
             peer = self.producer(self.name(first["task_id"]))
             head = peer.publish(first)
-            time.sleep(0.001)                   # So that the broker's time is another one
+            time.sleep(0.001)                   # So that the broker's time differs
             peer.publish({key: value for key, value in first.items() if key != "time"})
             self.assertEqual(self.ask("ping")["position"], head)
 

@@ -112,7 +112,7 @@ class Lists(harness.BrokerTest):
         self.assertNotIn("total", self.ask("task.list", limit=3))
 
     def test_total_is_what_the_pages_hold(self):
-        """In every order; and of searches for what most tasks have, and that no index is asked for."""
+        """In every order; also of searches for text that most tasks contain, which use no index."""
         for keys in ({}, {"roles": "tester"}, {"user_id": "ann"}, {"states": "running"}, {"search": "t"},
                      {"search": "ta"}, {"search": "task"}, {"search": "ta", "states": "passed"}):
             for order in ("created_desc", "updated_asc", "completed_desc", "completed_asc"):

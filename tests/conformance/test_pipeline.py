@@ -1,4 +1,4 @@
-# Pipeline: events in without acks, committed events onward (protocol section 6)
+# Pipeline: incoming events without acks, committed events sent onward (protocol section 6)
 #
 # This Source Code Form is subject to the terms of the Mozilla Public
 # License, v. 2.0. If a copy of the MPL was not distributed with this

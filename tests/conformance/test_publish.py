@@ -86,7 +86,7 @@ class Publish(harness.BrokerTest):
             peer.send(dict(good, **{key: value}))
             error = peer.expect("error")
             self.assertIn(error["code"], ("invalid_field", "too_large"), (key, value, error))
-        peer = self.dealer()                            # And the good one is good
+        peer = self.dealer()                            # The valid message is accepted
         peer.send(good)
         peer.expect("welcome")
 
@@ -113,7 +113,7 @@ class Publish(harness.BrokerTest):
         sequences = [answer["sequence"] for answer in peer.answers]
         self.assertEqual(sequences, sorted(sequences))
         values = [event["value"] for event in self.read_events(head)]
-        self.assertEqual(values, list(range(2000)))     # In the order they were sent
+        self.assertEqual(values, list(range(2000)))     # In the order of sending
 
     def test_publish_largest_message_is_taken(self):
         peer = self.producer()
@@ -146,7 +146,7 @@ class Publish(harness.BrokerTest):
         self.assertGreaterEqual(ack["sequence"], 3)
         self.assertEqual(ack["position"], head)
         self.assertEqual(self.ask("ping")["position"], head)
-        #   Half old, half new: only the new half is stored
+        #   Half duplicate, half new: only the new half is stored
         peer.send_events(events[1:] + [metric(task, "n", 2)], sequence=2)
         peer.settle()
         self.assertEqual((peer.acked, peer.position), (4, head + 1))
@@ -298,7 +298,7 @@ class Window(harness.BrokerTest):
         error = peer.receive(PATIENCE_MS)
         self.assertEqual((error["op"], error["code"]), ("error", "window_exceeded"), error)
         self.assertEqual(self.ask("ping")["position"], head)
-        peer.publish(*events[:100])                     # As many as the window are fine
+        peer.publish(*events[:100])                     # As many as the window are allowed
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
-# Questions (protocol section 4): search, lists at any moment and in any order, statistics and
-# sessions, each against an answer computed from the events alone
+# Queries (protocol section 4): search, lists as of any position and in any order, statistics and
+# sessions, each compared with an answer computed from the events alone
 #
-# The events are those of the sample, of a generated stream, and of every stream of the folder
-# STELE_DATA that is there.
+# The events are those of the sample, of a generated stream, and of every stream in the folder
+# STELE_DATA.
 #
 # This Source Code Form is subject to the terms of the Mozilla Public
 # License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -25,10 +25,10 @@ HOSTILE = ['"', '""', '" "', '"a', 'a"', '*', '**', 'a*b', '-', '- -', '(', ')',
            '" AND "', 'a" OR "b', '+a', 'a+b', '[a]', '?', '??1', '$1', ':a', '@a', '\n', '\t']
 
 
-#   -- an independent reading of the rules ------------------------------------------
+#   -- an independent implementation of the rules -----------------------------------
 
 def words(text):
-    """As the tokenizer sees them: letters and digits, without case and accents."""
+    """Words as the tokenizer splits them: letters and digits, without case and accents."""
     found, word = [], ""
     for char in text:
         category = unicodedata.category(char)
@@ -72,8 +72,8 @@ def follow(text, sought, quoted):
 
 
 def generated(seed, count):
-    """Events out of order: tasks that are heard of before they are created, that are tried again,
-    that are changed later, with times that jump."""
+    """Events out of order: tasks with events before their creation, with retries, with later
+    updates, and with times that jump."""
     draw = random.Random(seed)
     text = "build deploy test café naïve résumé error timeout connection refused the a of file path".split()
     made, state, events = set(), {}, []
@@ -105,7 +105,7 @@ def generated(seed, count):
 
 
 class Past:
-    """Tasks after some of the events, by the rules of section 3."""
+    """Tasks after the given events, by the rules of section 3."""
 
     def __init__(self):
         self.tasks = {}
@@ -189,7 +189,7 @@ class Questions:
         return past.tasks
 
     def ids(self, **keys):
-        """All pages."""
+        """The rows of all pages."""
         found, cursor = [], None
         while True:
             answer = self.ask("task.list", cursor=cursor, **keys)
@@ -415,7 +415,7 @@ class Questions:
                 continue
             raw = event["output"].encode()
             self.assertEqual(answer["output_sizes"], [len(raw)])
-            #   Characters that begin in the part
+            #   Characters that start in the part
             part = b"".join(char.encode() for start, char in self.characters(event["output"]) if 7 <= start < 57)
             self.assertEqual(answer["commands"][0]["output"].encode(), part)
 

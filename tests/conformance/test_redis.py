@@ -1,4 +1,4 @@
-# The live state in Redis, key by key (protocol section 7)
+# The live records in Redis, key by key (protocol section 7)
 #
 # This Source Code Form is subject to the terms of the Mozilla Public
 # License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -13,7 +13,7 @@ NOT_LIVE = {"description", "acceptance_criteria", "metadata"}
 
 
 def as_redis(value):
-    """How a value of a record may look in a hash."""
+    """The forms that a value of a record may have in a hash."""
     if isinstance(value, bool):
         return {"1", "true"} if value else {"0", "false"}
     return {str(value)}
@@ -125,7 +125,7 @@ class Layout(harness.BrokerTest):
 
 
 class Options(harness.BrokerTest):
-    """Prefix, legacy keys and a short life of terminal tasks."""
+    """Prefix, legacy keys and a short retention of terminal tasks."""
     settings = {"terminal-ttl": 1, "legacy-keys": "yes", "redis-prefix": "other"}
 
     def publish(self, *events):
@@ -160,7 +160,7 @@ class Options(harness.BrokerTest):
         harness.wait_until(lambda: self.redis.call("ZSCORE", "other:tasks:passed", done) is None,
                            "the id to leave the set")
         self.assertEqual(self.redis.call("EXISTS", "other:task:" + living), 1)
-        answer = self.ask("task.status", task_id=done)  # Not gone for ever
+        answer = self.ask("task.status", task_id=done)  # Not lost
         self.assertEqual((answer["source"], answer["task"]["state"]), ("sqlite", "passed"))
 
 

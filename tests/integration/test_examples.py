@@ -98,7 +98,7 @@ class Quickstart(unittest.TestCase):
         self.assertEqual(done.returncode, 0)
         quickstart.signal(signal.SIGTERM)
         self.assertEqual(quickstart.wait(), 143)
-        self.assertIn("the ledger stays in", quickstart.log())
+        self.assertIn("the ledger remains in", quickstart.log())
 
     def test_with_a_file_of_ones_own(self):
         path = os.path.join(self.folder, "mine.jsonl")

@@ -173,7 +173,7 @@ class Stele(harness.BrokerTest):
 
     def test_follow_beyond_the_end_says_that_the_ledger_is_behind(self):
         self.stele("follow", "--after", "99999", status=65)
-        self.assertIn("this follower has seen 99999", self.stderr)
+        self.assertIn("this subscription has received 99999", self.stderr)
 
     def test_follow(self):
         task = self.name("task")

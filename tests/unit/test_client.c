@@ -10,7 +10,7 @@
 #include "stele_broker.h"
 #include "stele_client.h"
 
-#define PATIENCE_MS 20000
+#define TIMEOUT_MS 20000
 #define MANY 20000
 
 //  -- a broker on a ledger in a folder of its own ----------------------------------
@@ -21,7 +21,7 @@ typedef struct {
     zactor_t *actor;
 } broker_t;
 
-//  Returns NULL, or why it does not start. Caller owns return value.
+//  Returns NULL, or the reason why it does not start. Caller owns return value.
 static char *
 s_broker_try (broker_t *broker)
 {
@@ -44,11 +44,11 @@ s_broker_try (broker_t *broker)
 static void
 s_broker_start (broker_t *broker)
 {
-    int64_t deadline_ms = zclock_mono () + PATIENCE_MS;
+    int64_t deadline_ms = zclock_mono () + TIMEOUT_MS;
     char *why;
     while ((why = s_broker_try (broker))) {
         zactor_destroy (&broker->actor);
-        //  A name at inproc is free only when libzmq's reaper has been there
+        //  An inproc name is free only after libzmq's reaper thread has closed the socket
         if (!strstr (why, "in use") || zclock_mono () > deadline_ms)
             fail_msg ("the broker does not start: %s", why);
         zstr_free (&why);
@@ -105,7 +105,7 @@ s_publish_metric (stele_client_t *client, int value)
     stele_event_set_string (event, "task_id", "t");
     stele_event_set_string (event, "name", "n");
     stele_event_set_integer (event, "value", value);
-    return stele_client_publish (client, &event, PATIENCE_MS);
+    return stele_client_publish (client, &event, TIMEOUT_MS);
 }
 
 static int64_t
@@ -114,7 +114,7 @@ s_publish_state (stele_client_t *client, const char *task, const char *state)
     stele_event_t *event = stele_event_new ("task.state_changed");
     stele_event_set_string (event, "task_id", task);
     stele_event_set_string (event, "state", state);
-    return stele_client_publish (client, &event, PATIENCE_MS);
+    return stele_client_publish (client, &event, TIMEOUT_MS);
 }
 
 static void
@@ -127,24 +127,24 @@ s_publish_many (stele_client_t *client, int from, int to)
 static void
 s_flush (stele_client_t *client)
 {
-    if (stele_client_flush (client, PATIENCE_MS) != 0)
+    if (stele_client_flush (client, TIMEOUT_MS) != 0)
         fail_msg ("flush: %s", stele_client_error (client));
 }
 
-//  The next event is of that position
+//  Expect the event of that position next
 static stele_event_t *
 s_next (stele_client_t *client, int64_t position)
 {
     stele_event_t *event = NULL;
-    int rc = stele_client_next (client, PATIENCE_MS, &event);
+    int rc = stele_client_next (client, TIMEOUT_MS, &event);
     if (rc != 0)
-        fail_msg ("%s where position %d should come: %s", stele_error_name (rc), (int) position,
+        fail_msg ("%s instead of position %d: %s", stele_error_name (rc), (int) position,
             stele_client_error (client));
     assert_int_equal (stele_event_position (event), position);
     return event;
 }
 
-//  The ledger has those metrics, in order, each once
+//  The ledger has these metrics, in order, each once
 static void
 s_assert_metrics (const broker_t *broker, int64_t after, int from, int to)
 {
@@ -164,21 +164,21 @@ s_assert_metrics (const broker_t *broker, int64_t after, int from, int to)
 
 typedef struct {
     int64_t acked, position, refused, duplicates;
-} tally_t;
+} receipts_t;
 
 static void
-s_count (const stele_receipt_t *receipt, void *arg)
+s_on_receipt (const stele_receipt_t *receipt, void *arg)
 {
-    tally_t *tally = (tally_t *) arg;
+    receipts_t *receipts = (receipts_t *) arg;
     if (receipt->fate == STELE_REFUSED) {
-        tally->refused++;
+        receipts->refused++;
         return;
     }
-    assert_true (receipt->number > tally->acked);
-    tally->acked = receipt->number;
-    tally->position = receipt->position;
+    assert_true (receipt->number > receipts->acked);
+    receipts->acked = receipt->number;
+    receipts->position = receipt->position;
     if (receipt->duplicate)
-        tally->duplicates = receipt->number;
+        receipts->duplicates = receipt->number;
 }
 
 static void
@@ -186,12 +186,12 @@ s_test_many (const char *transport)
 {
     broker_t *broker = s_broker_new (transport);
     stele_client_t *client = s_client_new (broker, "p");
-    tally_t tally = { 0 };
-    stele_client_on_receipt (client, s_count, &tally);
+    receipts_t receipts = { 0 };
+    stele_client_on_receipt (client, s_on_receipt, &receipts);
     s_publish_many (client, 1, MANY);
     s_flush (client);
-    assert_int_equal (tally.acked, MANY);
-    assert_int_equal (tally.position, MANY);
+    assert_int_equal (receipts.acked, MANY);
+    assert_int_equal (receipts.position, MANY);
     assert_int_equal (stele_client_poll (client), 0);
     stele_client_destroy (&client);
     s_assert_metrics (broker, 0, 1, MANY);
@@ -219,7 +219,7 @@ s_test_restart (const char *transport)
     stele_client_t *client = s_client_new (broker, "p");
     for (int round = 0; round < 4; round++) {
         s_publish_many (client, round * 5000 + 1, round * 5000 + 5000);
-        assert_int_equal (stele_client_wait (client, round * 5000 + 1, PATIENCE_MS), 0);
+        assert_int_equal (stele_client_wait (client, round * 5000 + 1, TIMEOUT_MS), 0);
         s_broker_restart (broker);
     }
     s_flush (client);
@@ -229,21 +229,21 @@ s_test_restart (const char *transport)
 }
 
 static void
-test_client_restarts_of_the_broker_lose_and_double_nothing (void **state)
+test_client_restarts_of_the_broker_lose_and_duplicate_nothing (void **state)
 {
     (void) state;
     s_test_restart ("ipc");
 }
 
 static void
-test_client_restarts_over_inproc_lose_and_double_nothing (void **state)
+test_client_restarts_over_inproc_lose_and_duplicate_nothing (void **state)
 {
     (void) state;
     s_test_restart ("inproc");
 }
 
 static void
-test_client_started_before_the_broker_publishes_when_it_comes (void **state)
+test_client_started_before_the_broker_publishes_when_it_starts (void **state)
 {
     (void) state;
     broker_t *broker = s_broker_new ("ipc");
@@ -260,20 +260,20 @@ test_client_started_before_the_broker_publishes_when_it_comes (void **state)
 }
 
 static void
-test_client_refused_event_is_told_and_the_rest_stands (void **state)
+test_client_refused_event_is_reported_and_the_rest_is_stored (void **state)
 {
     (void) state;
     broker_t *broker = s_broker_new ("ipc");
     stele_client_t *client = s_client_new (broker, "p");
-    tally_t tally = { 0 };
-    stele_client_on_receipt (client, s_count, &tally);
+    receipts_t receipts = { 0 };
+    stele_client_on_receipt (client, s_on_receipt, &receipts);
     s_publish_state (client, "t", "running");
     s_publish_state (client, "t", "passed");
     int64_t bad = s_publish_state (client, "t", "running");
     s_publish_metric (client, 1);
     int64_t worse = s_publish_state (client, "t", "no such state");
     s_flush (client);
-    assert_int_equal (tally.refused, 2);
+    assert_int_equal (receipts.refused, 2);
     assert_int_equal (stele_client_refused (client), 2);
     assert_int_equal (stele_client_wait (client, bad, 0), STELE_EILLEGAL);
     assert_int_equal (stele_client_wait (client, worse, 0), STELE_EINVALID_FIELD);
@@ -289,14 +289,14 @@ test_client_same_sequences_again_are_duplicates (void **state)
     (void) state;
     broker_t *broker = s_broker_new ("ipc");
     for (int round = 1; round <= 2; round++) {
-        tally_t tally = { 0 };
+        receipts_t receipts = { 0 };
         stele_client_t *client = s_client_new (broker, "p");
-        stele_client_on_receipt (client, s_count, &tally);
+        stele_client_on_receipt (client, s_on_receipt, &receipts);
         stele_client_set_first_sequence (client, 1);
         s_publish_many (client, 1, round * 1000);
         s_flush (client);
-        assert_int_equal (tally.duplicates, (round - 1) * 1000);
-        assert_int_equal (tally.position, round * 1000);
+        assert_int_equal (receipts.duplicates, (round - 1) * 1000);
+        assert_int_equal (receipts.position, round * 1000);
         stele_client_destroy (&client);
     }
     s_assert_metrics (broker, 0, 1, 2000);
@@ -316,7 +316,7 @@ test_client_second_instance_fences_the_first (void **state)
     s_flush (second);
     int64_t number = s_publish_metric (first, 99);
     if (number > 0)
-        number = stele_client_wait (first, number, PATIENCE_MS);
+        number = stele_client_wait (first, number, TIMEOUT_MS);
     assert_int_equal (number, STELE_EFENCED);
     stele_client_destroy (&first);
     stele_client_destroy (&second);
@@ -336,7 +336,7 @@ test_client_new_ledger_under_a_client_ends_it (void **state)
     s_broker_restart (broker);
     int64_t number = s_publish_metric (client, 2);
     if (number > 0)
-        number = stele_client_wait (client, number, PATIENCE_MS);
+        number = stele_client_wait (client, number, TIMEOUT_MS);
     assert_int_equal (number, STELE_EBEHIND);
     stele_client_destroy (&client);
     s_broker_destroy (broker);
@@ -358,7 +358,7 @@ test_client_large_events_are_published (void **state)
         stele_event_set_string (event, "task_id", "t");
         stele_event_set_string (event, "output_type", "artifact");
         stele_event_set_bytes (event, "content", content, size);
-        assert_true (stele_client_publish (client, &event, PATIENCE_MS) > 0);
+        assert_true (stele_client_publish (client, &event, TIMEOUT_MS) > 0);
     }
     s_flush (client);
     assert_int_equal (stele_client_refused (client), 0);
@@ -465,7 +465,7 @@ test_client_slow_follower_misses_nothing (void **state)
     stele_client_t *client = s_client_new (broker, "p");
     stele_client_t *reader = s_client_new (broker, NULL);
     assert_int_equal (stele_client_follow (reader, "task.metric_recorded/", -1), 0);
-    //  More than all queues between hold, and nobody takes any of it
+    //  More than all queues in between can hold, and no one reads them
     s_publish_many (client, 1, MANY);
     s_flush (client);
     for (int64_t position = 1; position <= MANY; position++) {
@@ -481,7 +481,7 @@ test_client_slow_follower_misses_nothing (void **state)
 }
 
 static void
-test_client_follow_from_now_begins_with_the_next (void **state)
+test_client_follow_from_now_starts_with_the_next (void **state)
 {
     (void) state;
     broker_t *broker = s_broker_new ("ipc");
@@ -512,7 +512,7 @@ test_client_short_timeouts_lose_no_event (void **state)
     s_publish_many (client, 1, 5000);
     s_flush (client);
     assert_int_equal (stele_client_follow (reader, "", 0), 0);
-    int64_t deadline_ms = zclock_mono () + PATIENCE_MS;
+    int64_t deadline_ms = zclock_mono () + TIMEOUT_MS;
     for (int64_t position = 1; position <= 5000; ) {
         stele_event_t *event = NULL;
         int rc = stele_client_next (reader, 0, &event);
@@ -528,7 +528,7 @@ test_client_short_timeouts_lose_no_event (void **state)
     s_broker_destroy (broker);
 }
 
-//  -- ask -------------------------------------------------------------------------------
+//  -- request ---------------------------------------------------------------------------
 
 static void
 s_test_requests (const char *transport)
@@ -536,32 +536,32 @@ s_test_requests (const char *transport)
     broker_t *broker = s_broker_new (transport);
     stele_client_t *client = s_client_new (broker, NULL);
     char *answer = NULL;
-    assert_int_equal (stele_client_request_json (client, "{\"op\":\"ping\"}", PATIENCE_MS,
+    assert_int_equal (stele_client_request_json (client, "{\"op\":\"ping\"}", TIMEOUT_MS,
         &answer), 0);
     assert_non_null (strstr (answer, "\"ok\":true"));
     free (answer);
-    assert_int_equal (stele_client_request_json (client, "{\"op\":\"no such\"}", PATIENCE_MS,
+    assert_int_equal (stele_client_request_json (client, "{\"op\":\"no such\"}", TIMEOUT_MS,
         &answer), 0);
     assert_non_null (strstr (answer, "unknown_op"));
     free (answer);
-    //  One that waits in the broker, and times out here
+    //  A request that waits in the broker and times out here
     answer = NULL;
     assert_int_equal (stele_client_request_json (client,
         "{\"op\":\"ping\",\"min_position\":1000,\"timeout_ms\":60000}", 50, &answer),
         STELE_ETIMEOUT);
     assert_null (answer);
-    assert_int_equal (stele_client_request_json (client, "{\"op\":\"ping\"}", PATIENCE_MS,
+    assert_int_equal (stele_client_request_json (client, "{\"op\":\"ping\"}", TIMEOUT_MS,
         &answer), 0);
     free (answer);
     s_broker_restart (broker);
     if (streq (transport, "inproc")) {
-        assert_int_equal (stele_client_request_json (client, "{\"op\":\"ping\"}", PATIENCE_MS,
+        assert_int_equal (stele_client_request_json (client, "{\"op\":\"ping\"}", TIMEOUT_MS,
             &answer), 0);
         free (answer);
     }
     void *bytes;
     size_t size;
-    assert_int_equal (stele_client_request (client, "junk", 4, PATIENCE_MS, &bytes, &size), 0);
+    assert_int_equal (stele_client_request (client, "junk", 4, TIMEOUT_MS, &bytes, &size), 0);
     json_t *value = talk_unpack (bytes, size);
     assert_string_equal (talk_text (value, "error/code"), "bad_request");
     json_decref (value);
@@ -599,10 +599,10 @@ main (void)
     const struct CMUnitTest tests [] = {
         cmocka_unit_test (test_client_many_events_over_ipc_are_acked),
         cmocka_unit_test (test_client_many_events_over_inproc_are_acked),
-        cmocka_unit_test (test_client_restarts_of_the_broker_lose_and_double_nothing),
-        cmocka_unit_test (test_client_restarts_over_inproc_lose_and_double_nothing),
-        cmocka_unit_test (test_client_started_before_the_broker_publishes_when_it_comes),
-        cmocka_unit_test (test_client_refused_event_is_told_and_the_rest_stands),
+        cmocka_unit_test (test_client_restarts_of_the_broker_lose_and_duplicate_nothing),
+        cmocka_unit_test (test_client_restarts_over_inproc_lose_and_duplicate_nothing),
+        cmocka_unit_test (test_client_started_before_the_broker_publishes_when_it_starts),
+        cmocka_unit_test (test_client_refused_event_is_reported_and_the_rest_is_stored),
         cmocka_unit_test (test_client_same_sequences_again_are_duplicates),
         cmocka_unit_test (test_client_second_instance_fences_the_first),
         cmocka_unit_test (test_client_new_ledger_under_a_client_ends_it),
@@ -611,7 +611,7 @@ main (void)
         cmocka_unit_test (test_client_follows_over_restarts_over_inproc),
         cmocka_unit_test (test_client_follows_a_topic_only),
         cmocka_unit_test (test_client_slow_follower_misses_nothing),
-        cmocka_unit_test (test_client_follow_from_now_begins_with_the_next),
+        cmocka_unit_test (test_client_follow_from_now_starts_with_the_next),
         cmocka_unit_test (test_client_short_timeouts_lose_no_event),
         cmocka_unit_test (test_client_requests_over_ipc_are_answered),
         cmocka_unit_test (test_client_requests_over_inproc_are_answered)

@@ -1,7 +1,7 @@
-/*  test_client_wire - a client against a peer that follows a script
+/*  test_client_wire - a client against a scripted broker
 
-    What a real broker would not do on demand: lose acks, fall silent, come
-    back with less. The peer is the test itself, on a ROUTER, REP or XPUB.
+    For situations that a real broker does not produce on demand: lost acks, silence, a
+    restart with fewer events. The test plays the broker, on a ROUTER.
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -12,68 +12,68 @@
 #include "talk.h"
 #include "stele_client.h"
 
-#define PATIENCE_MS 10000
+#define TIMEOUT_MS 10000
 
 static char s_folder [] = "/tmp/test_client_wire.XXXXXX";
 static char s_endpoint [128];
 
-//  -- the peer -------------------------------------------------------------------
+//  -- the scripted broker ---------------------------------------------------------
 
 typedef struct {
     zsock_t *socket;
-    zframe_t *address;              // Of the last message
-} peer_t;
+    zframe_t *address;              // Sender of the last message
+} broker_t;
 
-static peer_t
-s_peer_new (int type)
+static broker_t
+s_broker_new (int type)
 {
-    peer_t peer = { zsock_new (type), NULL };
-    zsock_set_linger (peer.socket, 0);
-    zsock_set_rcvtimeo (peer.socket, PATIENCE_MS);
+    broker_t broker = { zsock_new (type), NULL };
+    zsock_set_linger (broker.socket, 0);
+    zsock_set_rcvtimeo (broker.socket, TIMEOUT_MS);
     //  A name that was just unbound may take a moment to be free
-    assert_true (zsock_bind (peer.socket, "%s", s_endpoint) >= 0);
-    return peer;
+    assert_true (zsock_bind (broker.socket, "%s", s_endpoint) >= 0);
+    return broker;
 }
 
 static void
-s_peer_destroy (peer_t *peer)
+s_broker_destroy (broker_t *broker)
 {
-    zframe_destroy (&peer->address);
-    zsock_unbind (peer->socket, "%s", s_endpoint);
-    zsock_destroy (&peer->socket);
+    zframe_destroy (&broker->address);
+    zsock_unbind (broker->socket, "%s", s_endpoint);
+    zsock_destroy (&broker->socket);
 }
 
-//  Next message but pings
+//  The next message that is not a ping
 static json_t *
-s_hear (peer_t *peer)
+s_receive (broker_t *broker)
 {
     while (true) {
-        zframe_destroy (&peer->address);
-        peer->address = zframe_recv (peer->socket);
-        if (!peer->address)
-            fail_msg ("the client says nothing");
-        zframe_t *body = zframe_recv (peer->socket);
-        json_t *said = talk_unpack (zframe_data (body), zframe_size (body));
+        zframe_destroy (&broker->address);
+        broker->address = zframe_recv (broker->socket);
+        if (!broker->address)
+            fail_msg ("the client sent no message");
+        zframe_t *body = zframe_recv (broker->socket);
+        json_t *message = talk_unpack (zframe_data (body), zframe_size (body));
         zframe_destroy (&body);
-        if (strcmp (talk_text (said, "op"), "ping") != 0)
-            return said;
-        json_decref (said);
+        if (strcmp (talk_text (message, "op"), "ping") != 0)
+            return message;
+        json_decref (message);
     }
 }
 
 static void
-s_say (peer_t *peer, const char *json)
+s_send (broker_t *broker, const char *json)
 {
     stele_pack_t *pack = talk_pack ("%s", json);
-    zframe_send (&peer->address, peer->socket, ZFRAME_MORE | ZFRAME_REUSE);
-    zmq_send (zsock_resolve (peer->socket), stele_pack_data (pack), stele_pack_size (pack), 0);
+    zframe_send (&broker->address, broker->socket, ZFRAME_MORE | ZFRAME_REUSE);
+    zmq_send (zsock_resolve (broker->socket), stele_pack_data (pack), stele_pack_size (pack), 0);
     stele_pack_destroy (&pack);
 }
 
 static void
-s_welcome (peer_t *peer, int sequence)
+s_welcome (broker_t *broker, int sequence)
 {
-    json_t *hello = s_hear (peer);
+    json_t *hello = s_receive (broker);
     assert_string_equal (talk_text (hello, "op"), "hello");
     assert_string_equal (talk_text (hello, "producer"), "p");
     assert_int_equal (strlen (talk_text (hello, "instance")), 36);
@@ -81,13 +81,13 @@ s_welcome (peer_t *peer, int sequence)
     char text [200];
     snprintf (text, sizeof text, "{'op':'welcome','protocol':1,'ledger':'L','sequence':%d,"
         "'window':1000,'max_bytes':100000,'heartbeat_ms':500}", sequence);
-    s_say (peer, text);
+    s_send (broker, text);
 }
 
 static void
-s_hear_publish (peer_t *peer, int sequence, int count)
+s_expect_publish (broker_t *broker, int sequence, int count)
 {
-    json_t *publish = s_hear (peer);
+    json_t *publish = s_receive (broker);
     assert_string_equal (talk_text (publish, "op"), "publish");
     assert_int_equal (talk_number (publish, "sequence"), sequence);
     assert_int_equal (json_array_size (talk_at (publish, "events")), count);
@@ -112,80 +112,80 @@ s_publish (stele_client_t *client, int count)
     for (int i = 0; i < count; i++) {
         stele_event_t *event = stele_event_new ("task.updated");
         stele_event_set_string (event, "task_id", "t");
-        number = stele_client_publish (client, &event, PATIENCE_MS);
+        number = stele_client_publish (client, &event, TIMEOUT_MS);
         assert_null (event);
     }
     return number;
 }
 
 static void
-test_client_acks_lost_with_connection_come_with_welcome (void **state)
+test_client_acks_lost_with_connection_are_replaced_by_welcome (void **state)
 {
     (void) state;
     stele_client_t *client = s_client_new ();
-    peer_t peer = s_peer_new (ZMQ_ROUTER);
+    broker_t broker = s_broker_new (ZMQ_ROUTER);
     assert_int_equal (s_publish (client, 3), 3);
-    s_welcome (&peer, 0);
-    s_hear_publish (&peer, 1, 3);
-    s_peer_destroy (&peer);
+    s_welcome (&broker, 0);
+    s_expect_publish (&broker, 1, 3);
+    s_broker_destroy (&broker);
 
-    peer = s_peer_new (ZMQ_ROUTER);
+    broker = s_broker_new (ZMQ_ROUTER);
     s_publish (client, 2);
-    s_welcome (&peer, 2);
-    assert_int_equal (stele_client_wait (client, 2, PATIENCE_MS), 0);
-    s_hear_publish (&peer, 3, 3);
+    s_welcome (&broker, 2);
+    assert_int_equal (stele_client_wait (client, 2, TIMEOUT_MS), 0);
+    s_expect_publish (&broker, 3, 3);
     assert_int_equal (stele_client_wait (client, 3, 0), STELE_ETIMEOUT);
-    s_say (&peer, "{'op':'ack','sequence':5,'position':5}");
-    assert_int_equal (stele_client_flush (client, PATIENCE_MS), 0);
+    s_send (&broker, "{'op':'ack','sequence':5,'position':5}");
+    assert_int_equal (stele_client_flush (client, TIMEOUT_MS), 0);
     assert_int_equal (stele_client_poll (client), 0);
     stele_client_destroy (&client);
-    json_t *goodbye = s_hear (&peer);
+    json_t *goodbye = s_receive (&broker);
     assert_string_equal (talk_text (goodbye, "op"), "goodbye");
     json_decref (goodbye);
-    s_peer_destroy (&peer);
+    s_broker_destroy (&broker);
 }
 
 static void
-test_client_silent_peer_is_greeted_on_new_connection (void **state)
+test_client_silent_broker_gets_hello_on_new_connection (void **state)
 {
     (void) state;
     stele_client_t *client = s_client_new ();
-    peer_t peer = s_peer_new (ZMQ_ROUTER);
+    broker_t broker = s_broker_new (ZMQ_ROUTER);
     s_publish (client, 1);
-    s_welcome (&peer, 0);
-    zframe_t *before = zframe_dup (peer.address);
-    s_hear_publish (&peer, 1, 1);
-    //  Neither acks nor pongs: hello again, then another connection
-    json_t *said = NULL;
+    s_welcome (&broker, 0);
+    zframe_t *before = zframe_dup (broker.address);
+    s_expect_publish (&broker, 1, 1);
+    //  Without acks and pongs it sends hello again, then opens another connection
+    json_t *message = NULL;
     do {
-        json_decref (said);
-        said = s_hear (&peer);
-        assert_string_equal (talk_text (said, "op"), "hello");
-    } while (zframe_eq (before, peer.address));
-    json_decref (said);
-    s_say (&peer, "{'op':'welcome','protocol':1,'ledger':'L','sequence':1,"
+        json_decref (message);
+        message = s_receive (&broker);
+        assert_string_equal (talk_text (message, "op"), "hello");
+    } while (zframe_eq (before, broker.address));
+    json_decref (message);
+    s_send (&broker, "{'op':'welcome','protocol':1,'ledger':'L','sequence':1,"
         "'window':1000,'max_bytes':100000,'heartbeat_ms':500}");
-    assert_int_equal (stele_client_flush (client, PATIENCE_MS), 0);
+    assert_int_equal (stele_client_flush (client, TIMEOUT_MS), 0);
     zframe_destroy (&before);
     stele_client_destroy (&client);
-    s_peer_destroy (&peer);
+    s_broker_destroy (&broker);
 }
 
 typedef struct {
     int acked, refused;
     int64_t last;
-} tally_t;
+} receipts_t;
 
 static void
-s_count (const stele_receipt_t *receipt, void *arg)
+s_on_receipt (const stele_receipt_t *receipt, void *arg)
 {
-    tally_t *tally = (tally_t *) arg;
+    receipts_t *receipts = (receipts_t *) arg;
     if (receipt->fate == STELE_ACKED) {
-        tally->acked++;
-        tally->last = receipt->number;
+        receipts->acked++;
+        receipts->last = receipt->number;
     }
     else {
-        tally->refused++;
+        receipts->refused++;
         assert_int_equal (receipt->number, 2);
         assert_int_equal (receipt->code, STELE_EILLEGAL);
         assert_string_equal (receipt->message, "no way");
@@ -193,28 +193,28 @@ s_count (const stele_receipt_t *receipt, void *arg)
 }
 
 static void
-test_client_refusal_is_told_and_remembered (void **state)
+test_client_refusal_is_reported_and_remembered (void **state)
 {
     (void) state;
     stele_client_t *client = s_client_new ();
-    tally_t tally = { 0, 0, 0 };
-    stele_client_on_receipt (client, s_count, &tally);
-    peer_t peer = s_peer_new (ZMQ_ROUTER);
+    receipts_t receipts = { 0, 0, 0 };
+    stele_client_on_receipt (client, s_on_receipt, &receipts);
+    broker_t broker = s_broker_new (ZMQ_ROUTER);
     s_publish (client, 3);
-    s_welcome (&peer, 0);
-    s_hear_publish (&peer, 1, 3);
-    s_say (&peer, "{'op':'nak','sequence':2,'code':'illegal_transition','message':'no way'}");
-    assert_int_equal (stele_client_wait (client, 2, PATIENCE_MS), STELE_EILLEGAL);
+    s_welcome (&broker, 0);
+    s_expect_publish (&broker, 1, 3);
+    s_send (&broker, "{'op':'nak','sequence':2,'code':'illegal_transition','message':'no way'}");
+    assert_int_equal (stele_client_wait (client, 2, TIMEOUT_MS), STELE_EILLEGAL);
     assert_int_equal (stele_client_poll (client), 2);
-    s_say (&peer, "{'op':'ack','sequence':3,'position':2}");
-    assert_int_equal (stele_client_flush (client, PATIENCE_MS), 0);
-    assert_int_equal (tally.refused, 1);
-    assert_int_equal (tally.last, 3);
+    s_send (&broker, "{'op':'ack','sequence':3,'position':2}");
+    assert_int_equal (stele_client_flush (client, TIMEOUT_MS), 0);
+    assert_int_equal (receipts.refused, 1);
+    assert_int_equal (receipts.last, 3);
     assert_int_equal (stele_client_refused (client), 1);
     assert_int_equal (stele_client_wait (client, 1, 0), 0);
     assert_int_equal (stele_client_wait (client, 2, 0), STELE_EILLEGAL);
     stele_client_destroy (&client);
-    s_peer_destroy (&peer);
+    s_broker_destroy (&broker);
 }
 
 static void
@@ -222,18 +222,18 @@ test_client_fenced_ends (void **state)
 {
     (void) state;
     stele_client_t *client = s_client_new ();
-    peer_t peer = s_peer_new (ZMQ_ROUTER);
+    broker_t broker = s_broker_new (ZMQ_ROUTER);
     s_publish (client, 1);
-    s_welcome (&peer, 0);
-    s_hear_publish (&peer, 1, 1);
-    s_say (&peer, "{'op':'error','code':'fenced','message':'another one'}");
-    assert_int_equal (stele_client_flush (client, PATIENCE_MS), STELE_EFENCED);
+    s_welcome (&broker, 0);
+    s_expect_publish (&broker, 1, 1);
+    s_send (&broker, "{'op':'error','code':'fenced','message':'another one'}");
+    assert_int_equal (stele_client_flush (client, TIMEOUT_MS), STELE_EFENCED);
     assert_string_equal (stele_client_error (client), "another one");
-    assert_int_equal (stele_client_wait (client, 1, PATIENCE_MS), STELE_EFENCED);
+    assert_int_equal (stele_client_wait (client, 1, TIMEOUT_MS), STELE_EFENCED);
     assert_int_equal (stele_client_poll (client), STELE_EFENCED);
     assert_int_equal (s_publish (client, 1), STELE_EFENCED);
     stele_client_destroy (&client);
-    s_peer_destroy (&peer);
+    s_broker_destroy (&broker);
 }
 
 static void
@@ -241,28 +241,28 @@ test_client_too_large_event_is_refused_before_it_has_a_number (void **state)
 {
     (void) state;
     stele_client_t *client = s_client_new ();
-    peer_t peer = s_peer_new (ZMQ_ROUTER);
+    broker_t broker = s_broker_new (ZMQ_ROUTER);
     s_publish (client, 1);
-    s_welcome (&peer, 0);
-    s_hear_publish (&peer, 1, 1);
-    s_say (&peer, "{'op':'ack','sequence':1,'position':1}");
-    assert_int_equal (stele_client_flush (client, PATIENCE_MS), 0);
+    s_welcome (&broker, 0);
+    s_expect_publish (&broker, 1, 1);
+    s_send (&broker, "{'op':'ack','sequence':1,'position':1}");
+    assert_int_equal (stele_client_flush (client, TIMEOUT_MS), 0);
     char *content = (char *) calloc (1, 100000);
     stele_event_t *event = stele_event_new ("task.output_added");
     stele_event_set_bytes (event, "content", content, 100000);
-    assert_int_equal (stele_client_publish (client, &event, PATIENCE_MS), STELE_ETOO_LARGE);
+    assert_int_equal (stele_client_publish (client, &event, TIMEOUT_MS), STELE_ETOO_LARGE);
     assert_null (event);
     event = stele_event_new ("task.output_added");
     stele_event_set_bytes (event, "content", content, 90000);
-    assert_int_equal (stele_client_publish (client, &event, PATIENCE_MS), 2);
-    s_hear_publish (&peer, 2, 1);
+    assert_int_equal (stele_client_publish (client, &event, TIMEOUT_MS), 2);
+    s_expect_publish (&broker, 2, 1);
     free (content);
     stele_client_destroy (&client);
-    s_peer_destroy (&peer);
+    s_broker_destroy (&broker);
 }
 
 static void
-test_client_nobody_there_times_out_and_keeps_the_event (void **state)
+test_client_no_broker_times_out_and_keeps_the_event (void **state)
 {
     (void) state;
     stele_client_t *client = s_client_new ();
@@ -270,7 +270,7 @@ test_client_nobody_there_times_out_and_keeps_the_event (void **state)
     int64_t number;
     int64_t published = 0;
     stele_event_t *event;
-    //  Twice the window of a broker that was not yet met
+    //  Twice the window that is assumed before the first welcome
     do {
         event = stele_event_new ("task.updated");
         number = stele_client_publish (client, &event, 20);
@@ -283,11 +283,11 @@ test_client_nobody_there_times_out_and_keeps_the_event (void **state)
     assert_int_equal (stele_client_flush (client, 20), STELE_ETIMEOUT);
     stele_client_destroy (&client);
     assert_null (client);
-    assert_true (zclock_mono () - start_ms < PATIENCE_MS);
+    assert_true (zclock_mono () - start_ms < TIMEOUT_MS);
 }
 
 static void
-test_client_impossible_endpoint_is_told (void **state)
+test_client_invalid_endpoint_is_reported (void **state)
 {
     (void) state;
     stele_client_t *client = stele_client_new ("p");
@@ -298,28 +298,28 @@ test_client_impossible_endpoint_is_told (void **state)
     assert_int_equal (stele_client_request_json (client, "{\"op\":\"ping\"}", 100, &answer),
         STELE_EINVALID_FIELD);
     assert_int_equal (stele_client_follow (client, "", 0), STELE_EINVALID_FIELD);
-    //  Found out by the sender, before the event is handed over or after
+    //  Detected by the sender, before or after the event is handed over
     int64_t number = s_publish (client, 1);
     if (number > 0)
-        number = stele_client_flush (client, PATIENCE_MS);
+        number = stele_client_flush (client, TIMEOUT_MS);
     assert_int_equal (number, STELE_EINVALID_FIELD);
     assert_true (strlen (stele_client_error (client)) > 0);
     stele_client_destroy (&client);
 }
 
-//  -- ask --------------------------------------------------------------------------
+//  -- request ----------------------------------------------------------------------
 
-//  An actor that answers requests: each with itself, but "late" only with the next
+//  An actor that answers each request with the request itself, but "late" only with the next one
 static void
-s_answerer (zsock_t *pipe, void *args)
+s_responder (zsock_t *pipe, void *args)
 {
     (void) args;
-    peer_t peer = s_peer_new (ZMQ_ROUTER);
-    zpoller_t *poller = zpoller_new (pipe, peer.socket, NULL);
+    broker_t broker = s_broker_new (ZMQ_ROUTER);
+    zpoller_t *poller = zpoller_new (pipe, broker.socket, NULL);
     zmsg_t *late = NULL;
     zsock_signal (pipe, 0);
-    while (zpoller_wait (poller, -1) == peer.socket) {
-        zmsg_t *message = zmsg_recv (peer.socket);
+    while (zpoller_wait (poller, -1) == broker.socket) {
+        zmsg_t *message = zmsg_recv (broker.socket);
         zframe_t *body = zmsg_last (message);
         json_t *request = talk_unpack (zframe_data (body), zframe_size (body));
         bool is_late = strcmp (talk_text (request, "op"), "late") == 0;
@@ -329,12 +329,12 @@ s_answerer (zsock_t *pipe, void *args)
             continue;
         }
         if (late)
-            zmsg_send (&late, peer.socket);
-        zmsg_send (&message, peer.socket);
+            zmsg_send (&late, broker.socket);
+        zmsg_send (&message, broker.socket);
     }
     zmsg_destroy (&late);
     zpoller_destroy (&poller);
-    s_peer_destroy (&peer);
+    s_broker_destroy (&broker);
 }
 
 static void
@@ -343,19 +343,19 @@ test_client_request_timed_out_does_not_block_the_next (void **state)
     (void) state;
     stele_client_t *client = s_client_new ();
     char *answer = NULL;
-    assert_int_equal (stele_client_request_json (client, "{\"op\":\"nobody\"}", 20, &answer),
+    assert_int_equal (stele_client_request_json (client, "{\"op\":\"unanswered\"}", 20, &answer),
         STELE_ETIMEOUT);
-    zactor_t *answerer = zactor_new (s_answerer, NULL);
+    zactor_t *responder = zactor_new (s_responder, NULL);
     assert_int_equal (stele_client_request_json (client, "{\"op\":\"late\"}", 500, &answer),
         STELE_ETIMEOUT);
     assert_null (answer);
     for (int i = 0; i < 3; i++) {
         assert_int_equal (stele_client_request_json (client, "{\"op\":\"soon\"}",
-            PATIENCE_MS, &answer), 0);
+            TIMEOUT_MS, &answer), 0);
         assert_string_equal (answer, "{\"op\":\"soon\"}");
         free (answer);
     }
-    zactor_destroy (&answerer);
+    zactor_destroy (&responder);
     stele_client_destroy (&client);
 }
 
@@ -377,7 +377,7 @@ s_setup (void **state)
     (void) state;
     if (!mkdtemp (s_folder))
         return -1;
-    snprintf (s_endpoint, sizeof s_endpoint, "ipc://%s/peer", s_folder);
+    snprintf (s_endpoint, sizeof s_endpoint, "ipc://%s/broker", s_folder);
     return 0;
 }
 
@@ -396,13 +396,13 @@ int
 main (void)
 {
     const struct CMUnitTest tests [] = {
-        cmocka_unit_test (test_client_acks_lost_with_connection_come_with_welcome),
-        cmocka_unit_test (test_client_silent_peer_is_greeted_on_new_connection),
-        cmocka_unit_test (test_client_refusal_is_told_and_remembered),
+        cmocka_unit_test (test_client_acks_lost_with_connection_are_replaced_by_welcome),
+        cmocka_unit_test (test_client_silent_broker_gets_hello_on_new_connection),
+        cmocka_unit_test (test_client_refusal_is_reported_and_remembered),
         cmocka_unit_test (test_client_fenced_ends),
         cmocka_unit_test (test_client_too_large_event_is_refused_before_it_has_a_number),
-        cmocka_unit_test (test_client_nobody_there_times_out_and_keeps_the_event),
-        cmocka_unit_test (test_client_impossible_endpoint_is_told),
+        cmocka_unit_test (test_client_no_broker_times_out_and_keeps_the_event),
+        cmocka_unit_test (test_client_invalid_endpoint_is_reported),
         cmocka_unit_test (test_client_request_timed_out_does_not_block_the_next),
         cmocka_unit_test (test_client_request_bad_json_is_malformed)
     };

@@ -1,4 +1,4 @@
-/*  test_dialog - what a producer says, with the broker's words written by hand
+/*  test_dialog - the producer's side of the protocol, against hand-written messages of a broker
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -18,137 +18,137 @@ typedef struct {
     zsock_t *out;                   // Notices go in here ...
     zsock_t *in;                    // ... and come out here
     int64_t now_ms;
-} desk_t;
+} fixture_t;
 
-static desk_t *
-s_desk_new (int64_t first_sequence, size_t batch_events)
+static fixture_t *
+s_fixture_new (int64_t first_sequence, size_t batch_events)
 {
-    desk_t *desk = (desk_t *) zmalloc (sizeof (desk_t));
+    fixture_t *fixture = (fixture_t *) zmalloc (sizeof (fixture_t));
     stele_dialog_settings_t settings = {
         .producer = "p", .instance = "i", .first_sequence = first_sequence,
         .delay_ms = 2, .batch_events = batch_events
     };
-    desk->now_ms = START_MS;
-    desk->dialog = stele_dialog_new (&settings, desk->now_ms);
-    desk->pack = stele_pack_new ();
-    desk->out = zsock_new (ZMQ_PAIR);
-    desk->in = zsock_new (ZMQ_PAIR);
-    zsock_set_sndhwm (desk->out, 0);
-    zsock_set_rcvhwm (desk->in, 0);
-    //  A new name each time: a closed socket keeps its own for a moment
-    static int desks = 0;
-    desks++;
-    assert_int_equal (zsock_bind (desk->in, "inproc://desk-%d", desks), 0);
-    assert_int_equal (zsock_connect (desk->out, "inproc://desk-%d", desks), 0);
-    return desk;
+    fixture->now_ms = START_MS;
+    fixture->dialog = stele_dialog_new (&settings, fixture->now_ms);
+    fixture->pack = stele_pack_new ();
+    fixture->out = zsock_new (ZMQ_PAIR);
+    fixture->in = zsock_new (ZMQ_PAIR);
+    zsock_set_sndhwm (fixture->out, 0);
+    zsock_set_rcvhwm (fixture->in, 0);
+    //  A new name each time: a closed socket keeps its name for a moment
+    static int fixtures = 0;
+    fixtures++;
+    assert_int_equal (zsock_bind (fixture->in, "inproc://fixture-%d", fixtures), 0);
+    assert_int_equal (zsock_connect (fixture->out, "inproc://fixture-%d", fixtures), 0);
+    return fixture;
 }
 
 static void
-s_desk_destroy (desk_t *desk)
+s_fixture_destroy (fixture_t *fixture)
 {
-    stele_dialog_destroy (&desk->dialog);
-    stele_pack_destroy (&desk->pack);
-    zsock_destroy (&desk->in);
-    zsock_destroy (&desk->out);
-    free (desk);
+    stele_dialog_destroy (&fixture->dialog);
+    stele_pack_destroy (&fixture->pack);
+    zsock_destroy (&fixture->in);
+    zsock_destroy (&fixture->out);
+    free (fixture);
 }
 
-//  Put events: each an empty map
+//  Add events, each an empty map
 static void
-s_put (desk_t *desk, int count)
+s_put (fixture_t *fixture, int count)
 {
     for (int i = 0; i < count; i++) {
         zmq_msg_t event;
         zmq_msg_init_size (&event, 1);
         memcpy (zmq_msg_data (&event), "\x80", 1);
-        stele_dialog_put (desk->dialog, &event, desk->now_ms);
+        stele_dialog_put (fixture->dialog, &event, fixture->now_ms);
         zmq_msg_close (&event);
     }
 }
 
 static void
-s_answer (desk_t *desk, const char *json)
+s_receive (fixture_t *fixture, const char *json)
 {
     stele_pack_t *pack = talk_pack ("%s", json);
-    stele_dialog_answer (desk->dialog, stele_pack_data (pack), stele_pack_size (pack),
-        desk->now_ms);
+    stele_dialog_receive (fixture->dialog, stele_pack_data (pack), stele_pack_size (pack),
+        fixture->now_ms);
     stele_pack_destroy (&pack);
 }
 
 static void
-s_welcome (desk_t *desk, int64_t sequence, int64_t window)
+s_welcome (fixture_t *fixture, int64_t sequence, int64_t window)
 {
     char json [256];
     snprintf (json, sizeof json, "{'op':'welcome','protocol':1,'ledger':'L','sequence':%" PRId64
         ",'window':%" PRId64 ",'max_bytes':4096,'heartbeat_ms':2000}", sequence, window);
-    s_answer (desk, json);
+    s_receive (fixture, json);
 }
 
-//  The next message is that one; NULL: there is none
+//  Expect that message next; NULL: none is due
 static void
-s_expect (desk_t *desk, const char *op, int64_t sequence, size_t count)
+s_expect (fixture_t *fixture, const char *op, int64_t sequence, size_t count)
 {
-    if (!stele_dialog_speak (desk->dialog, desk->now_ms, desk->pack)) {
+    if (!stele_dialog_pack_next (fixture->dialog, fixture->now_ms, fixture->pack)) {
         assert_null (op);
         return;
     }
-    json_t *said = talk_unpack (stele_pack_data (desk->pack), stele_pack_size (desk->pack));
+    json_t *message = talk_unpack (stele_pack_data (fixture->pack), stele_pack_size (fixture->pack));
     if (!op)
-        fail_msg ("said %s, nothing was due", talk_text (said, "op"));
-    assert_string_equal (talk_text (said, "op"), op);
+        fail_msg ("sent %s, but no message was due", talk_text (message, "op"));
+    assert_string_equal (talk_text (message, "op"), op);
     if (strcmp (op, "publish") == 0) {
-        assert_int_equal (talk_number (said, "sequence"), sequence);
-        assert_int_equal (json_array_size (talk_at (said, "events")), count);
+        assert_int_equal (talk_number (message, "sequence"), sequence);
+        assert_int_equal (json_array_size (talk_at (message, "events")), count);
     }
-    json_decref (said);
+    json_decref (message);
 }
 
-//  The next notice but welcomes
+//  The next notice that is not a welcome
 static stele_notice_t
-s_notice (desk_t *desk)
+s_notice (fixture_t *fixture)
 {
     stele_notice_t notice = { 0 };
-    stele_notices_send (stele_dialog_notices (desk->dialog), zsock_resolve (desk->out));
+    stele_notices_send (stele_dialog_notices (fixture->dialog), zsock_resolve (fixture->out));
     do {
-        int size = zmq_recv (zsock_resolve (desk->in), &notice, sizeof notice, ZMQ_DONTWAIT);
+        int size = zmq_recv (zsock_resolve (fixture->in), &notice, sizeof notice, ZMQ_DONTWAIT);
         if (size < 0)
-            fail_msg ("the application is told nothing");
+            fail_msg ("the application received no notice");
     } while (notice.kind == STELE_NOTICE_WELCOME);
     return notice;
 }
 
 static void
-s_expect_acked (desk_t *desk, int64_t number)
+s_expect_acked (fixture_t *fixture, int64_t number)
 {
-    stele_notice_t notice = s_notice (desk);
+    stele_notice_t notice = s_notice (fixture);
     assert_int_equal (notice.kind, STELE_NOTICE_ACKED);
     assert_int_equal (notice.number, number);
 }
 
 static void
-s_expect_ended (desk_t *desk, int code)
+s_expect_ended (fixture_t *fixture, int code)
 {
-    stele_notice_t notice = s_notice (desk);
+    stele_notice_t notice = s_notice (fixture);
     assert_int_equal (notice.kind, STELE_NOTICE_ENDED);
     assert_int_equal (notice.code, code);
-    assert_true (stele_dialog_ended (desk->dialog));
-    s_put (desk, 1);
-    s_expect (desk, NULL, 0, 0);
+    assert_true (stele_dialog_ended (fixture->dialog));
+    s_put (fixture, 1);
+    s_expect (fixture, NULL, 0, 0);
 }
 
-//  Greeted and welcomed, with so many events sent in one batch
-static desk_t *
-s_desk_sent (int64_t durable, int count)
+//  After the handshake, with that number of events sent in one batch
+static fixture_t *
+s_fixture_sent (int64_t durable, int count)
 {
-    desk_t *desk = s_desk_new (0, 1000);
-    stele_dialog_greet (desk->dialog);
-    s_expect (desk, "hello", 0, 0);
-    s_welcome (desk, durable, 100);
-    s_put (desk, count);
-    stele_dialog_flush (desk->dialog);
-    s_expect (desk, "publish", durable + 1, (size_t) count);
-    s_expect (desk, NULL, 0, 0);
-    return desk;
+    fixture_t *fixture = s_fixture_new (0, 1000);
+    stele_dialog_handshake (fixture->dialog);
+    s_expect (fixture, "hello", 0, 0);
+    s_welcome (fixture, durable, 100);
+    s_put (fixture, count);
+    stele_dialog_flush (fixture->dialog);
+    s_expect (fixture, "publish", durable + 1, (size_t) count);
+    s_expect (fixture, NULL, 0, 0);
+    return fixture;
 }
 
 //  -- batches --------------------------------------------------------------------
@@ -157,64 +157,64 @@ static void
 test_dialog_before_welcome_sends_nothing (void **state)
 {
     (void) state;
-    desk_t *desk = s_desk_new (0, 2);
-    s_put (desk, 5);
-    s_expect (desk, NULL, 0, 0);
-    stele_dialog_greet (desk->dialog);
-    s_expect (desk, "hello", 0, 0);
-    s_expect (desk, NULL, 0, 0);
-    s_welcome (desk, 7, 100);
-    s_expect (desk, "publish", 8, 2);
-    s_expect (desk, "publish", 10, 2);
-    s_expect (desk, "publish", 12, 1);
-    s_desk_destroy (desk);
+    fixture_t *fixture = s_fixture_new (0, 2);
+    s_put (fixture, 5);
+    s_expect (fixture, NULL, 0, 0);
+    stele_dialog_handshake (fixture->dialog);
+    s_expect (fixture, "hello", 0, 0);
+    s_expect (fixture, NULL, 0, 0);
+    s_welcome (fixture, 7, 100);
+    s_expect (fixture, "publish", 8, 2);
+    s_expect (fixture, "publish", 10, 2);
+    s_expect (fixture, "publish", 12, 1);
+    s_fixture_destroy (fixture);
 }
 
 static void
 test_dialog_partial_batch_waits_for_delay (void **state)
 {
     (void) state;
-    desk_t *desk = s_desk_new (0, 3);
-    stele_dialog_greet (desk->dialog);
-    s_expect (desk, "hello", 0, 0);
-    s_welcome (desk, 0, 100);
-    s_expect (desk, NULL, 0, 0);
-    s_put (desk, 4);
-    s_expect (desk, "publish", 1, 3);
-    s_expect (desk, NULL, 0, 0);
-    assert_int_equal (stele_dialog_deadline (desk->dialog, desk->now_ms), desk->now_ms + 2);
-    desk->now_ms += 2;
-    s_expect (desk, "publish", 4, 1);
-    s_desk_destroy (desk);
+    fixture_t *fixture = s_fixture_new (0, 3);
+    stele_dialog_handshake (fixture->dialog);
+    s_expect (fixture, "hello", 0, 0);
+    s_welcome (fixture, 0, 100);
+    s_expect (fixture, NULL, 0, 0);
+    s_put (fixture, 4);
+    s_expect (fixture, "publish", 1, 3);
+    s_expect (fixture, NULL, 0, 0);
+    assert_int_equal (stele_dialog_deadline (fixture->dialog, fixture->now_ms), fixture->now_ms + 2);
+    fixture->now_ms += 2;
+    s_expect (fixture, "publish", 4, 1);
+    s_fixture_destroy (fixture);
 }
 
 static void
 test_dialog_window_full_waits_for_ack (void **state)
 {
     (void) state;
-    desk_t *desk = s_desk_new (0, 10);
-    stele_dialog_greet (desk->dialog);
-    s_expect (desk, "hello", 0, 0);
-    s_welcome (desk, 0, 15);
-    s_put (desk, 40);
-    s_expect (desk, "publish", 1, 10);
-    s_expect (desk, "publish", 11, 5);
-    desk->now_ms += 100;
-    s_expect (desk, NULL, 0, 0);
-    s_answer (desk, "{'op':'ack','sequence':3,'position':3}");
-    s_expect (desk, "publish", 16, 3);
-    s_expect (desk, NULL, 0, 0);
-    s_desk_destroy (desk);
+    fixture_t *fixture = s_fixture_new (0, 10);
+    stele_dialog_handshake (fixture->dialog);
+    s_expect (fixture, "hello", 0, 0);
+    s_welcome (fixture, 0, 15);
+    s_put (fixture, 40);
+    s_expect (fixture, "publish", 1, 10);
+    s_expect (fixture, "publish", 11, 5);
+    fixture->now_ms += 100;
+    s_expect (fixture, NULL, 0, 0);
+    s_receive (fixture, "{'op':'ack','sequence':3,'position':3}");
+    s_expect (fixture, "publish", 16, 3);
+    s_expect (fixture, NULL, 0, 0);
+    s_fixture_destroy (fixture);
 }
 
 static void
 test_dialog_large_events_make_small_batches (void **state)
 {
     (void) state;
-    desk_t *desk = s_desk_new (0, 10);
-    stele_dialog_greet (desk->dialog);
-    s_expect (desk, "hello", 0, 0);
-    s_welcome (desk, 0, 100);
+    fixture_t *fixture = s_fixture_new (0, 10);
+    stele_dialog_handshake (fixture->dialog);
+    s_expect (fixture, "hello", 0, 0);
+    s_welcome (fixture, 0, 100);
     const size_t sizes [] = { 900, 900, 3900, 900 };
     for (size_t i = 0; i < 4; i++) {
         zmq_msg_t event;
@@ -223,246 +223,246 @@ test_dialog_large_events_make_small_batches (void **state)
         memcpy (zmq_msg_data (&event), "\xc5", 1);      // A string of bytes, that long
         ((unsigned char *) zmq_msg_data (&event)) [1] = (unsigned char) ((sizes [i] - 3) >> 8);
         ((unsigned char *) zmq_msg_data (&event)) [2] = (unsigned char) (sizes [i] - 3);
-        stele_dialog_put (desk->dialog, &event, desk->now_ms);
+        stele_dialog_put (fixture->dialog, &event, fixture->now_ms);
         zmq_msg_close (&event);
     }
-    stele_dialog_flush (desk->dialog);
-    s_expect (desk, "publish", 1, 2);
-    s_expect (desk, "publish", 3, 1);
-    s_expect (desk, "publish", 4, 1);
-    s_desk_destroy (desk);
+    stele_dialog_flush (fixture->dialog);
+    s_expect (fixture, "publish", 1, 2);
+    s_expect (fixture, "publish", 3, 1);
+    s_expect (fixture, "publish", 4, 1);
+    s_fixture_destroy (fixture);
 }
 
 //  -- acks and naks ----------------------------------------------------------------
 
 static void
-test_dialog_acks_not_taken_are_merged (void **state)
+test_dialog_unread_acks_are_merged (void **state)
 {
     (void) state;
-    desk_t *desk = s_desk_sent (0, 10);
-    s_answer (desk, "{'op':'ack','sequence':3,'position':30}");
-    s_answer (desk, "{'op':'ack','sequence':7,'position':70}");
-    s_answer (desk, "{'op':'ack','sequence':5,'position':50}");
-    stele_notice_t notice = s_notice (desk);
+    fixture_t *fixture = s_fixture_sent (0, 10);
+    s_receive (fixture, "{'op':'ack','sequence':3,'position':30}");
+    s_receive (fixture, "{'op':'ack','sequence':7,'position':70}");
+    s_receive (fixture, "{'op':'ack','sequence':5,'position':50}");
+    stele_notice_t notice = s_notice (fixture);
     assert_int_equal (notice.kind, STELE_NOTICE_ACKED);
     assert_int_equal (notice.number, 7);
     assert_int_equal (notice.position, 70);
     assert_int_equal (notice.through, 7);
     assert_int_equal (notice.settled, 7);
     assert_false (notice.duplicate);
-    assert_int_equal (stele_notices_send (stele_dialog_notices (desk->dialog),
-        zsock_resolve (desk->out)), true);
-    assert_int_equal (zmq_recv (zsock_resolve (desk->in), &notice, sizeof notice,
+    assert_int_equal (stele_notices_send (stele_dialog_notices (fixture->dialog),
+        zsock_resolve (fixture->out)), true);
+    assert_int_equal (zmq_recv (zsock_resolve (fixture->in), &notice, sizeof notice,
         ZMQ_DONTWAIT), -1);
-    s_desk_destroy (desk);
+    s_fixture_destroy (fixture);
 }
 
 static void
-test_dialog_nak_before_ack_is_told_first (void **state)
+test_dialog_nak_before_ack_is_reported_first (void **state)
 {
     (void) state;
-    desk_t *desk = s_desk_sent (100, 6);
-    s_answer (desk, "{'op':'nak','sequence':105,'code':'task_exists','message':'why'}");
-    s_answer (desk, "{'op':'nak','sequence':105,'code':'task_exists','message':'again'}");
-    s_answer (desk, "{'op':'ack','sequence':106,'position':9}");
-    stele_notice_t notice = s_notice (desk);
+    fixture_t *fixture = s_fixture_sent (100, 6);
+    s_receive (fixture, "{'op':'nak','sequence':105,'code':'task_exists','message':'why'}");
+    s_receive (fixture, "{'op':'nak','sequence':105,'code':'task_exists','message':'again'}");
+    s_receive (fixture, "{'op':'ack','sequence':106,'position':9}");
+    stele_notice_t notice = s_notice (fixture);
     assert_int_equal (notice.kind, STELE_NOTICE_REFUSED);
     assert_int_equal (notice.number, 5);
     assert_int_equal (notice.code, STELE_EEXISTS);
     assert_string_equal (notice.message, "why");
     assert_int_equal (notice.through, 0);
     assert_int_equal (notice.settled, 1);
-    notice = s_notice (desk);
+    notice = s_notice (fixture);
     assert_int_equal (notice.kind, STELE_NOTICE_ACKED);
     assert_int_equal (notice.number, 6);
     assert_int_equal (notice.settled, 6);
-    s_desk_destroy (desk);
+    s_fixture_destroy (fixture);
 }
 
 static void
-test_dialog_nak_after_ack_is_told (void **state)
+test_dialog_nak_after_ack_is_reported (void **state)
 {
     (void) state;
-    desk_t *desk = s_desk_sent (0, 2);
-    s_answer (desk, "{'op':'ack','sequence':2,'position':2}");
-    s_answer (desk, "{'op':'nak','sequence':1,'code':'malformed','message':''}");
-    s_expect_acked (desk, 2);
-    stele_notice_t notice = s_notice (desk);
+    fixture_t *fixture = s_fixture_sent (0, 2);
+    s_receive (fixture, "{'op':'ack','sequence':2,'position':2}");
+    s_receive (fixture, "{'op':'nak','sequence':1,'code':'malformed','message':''}");
+    s_expect_acked (fixture, 2);
+    stele_notice_t notice = s_notice (fixture);
     assert_int_equal (notice.kind, STELE_NOTICE_REFUSED);
     assert_int_equal (notice.number, 1);
     assert_int_equal (notice.settled, 2);
-    s_desk_destroy (desk);
+    s_fixture_destroy (fixture);
 }
 
 static void
 test_dialog_garbage_is_ignored (void **state)
 {
     (void) state;
-    desk_t *desk = s_desk_sent (0, 2);
-    stele_dialog_answer (desk->dialog, "\xdf\xff\xff\xff\xff", 5, desk->now_ms);
-    stele_dialog_answer (desk->dialog, "", 0, desk->now_ms);
-    s_answer (desk, "[1]");
-    s_answer (desk, "{}");
-    s_answer (desk, "{'op':7}");
-    s_answer (desk, "{'op':'ack'}");
-    s_answer (desk, "{'op':'ack','sequence':'1'}");
-    s_answer (desk, "{'op':'nak','sequence':-3}");
-    s_answer (desk, "{'op':'song','sequence':1}");
-    s_answer (desk, "{'op':'error','code':'never heard of'}");
-    s_answer (desk, "{'op':'ack','sequence':2,'position':2,'extra':{'a':[1]}}");
-    s_expect_acked (desk, 2);
-    s_desk_destroy (desk);
+    fixture_t *fixture = s_fixture_sent (0, 2);
+    stele_dialog_receive (fixture->dialog, "\xdf\xff\xff\xff\xff", 5, fixture->now_ms);
+    stele_dialog_receive (fixture->dialog, "", 0, fixture->now_ms);
+    s_receive (fixture, "[1]");
+    s_receive (fixture, "{}");
+    s_receive (fixture, "{'op':7}");
+    s_receive (fixture, "{'op':'ack'}");
+    s_receive (fixture, "{'op':'ack','sequence':'1'}");
+    s_receive (fixture, "{'op':'nak','sequence':-3}");
+    s_receive (fixture, "{'op':'song','sequence':1}");
+    s_receive (fixture, "{'op':'error','code':'never heard of'}");
+    s_receive (fixture, "{'op':'ack','sequence':2,'position':2,'extra':{'a':[1]}}");
+    s_expect_acked (fixture, 2);
+    s_fixture_destroy (fixture);
 }
 
-//  -- coming back --------------------------------------------------------------------
+//  -- disturbances -------------------------------------------------------------------
 
 static void
-test_dialog_new_connection_resends_what_is_later (void **state)
+test_dialog_new_connection_resends_later_events (void **state)
 {
     (void) state;
-    desk_t *desk = s_desk_sent (10, 8);
-    s_answer (desk, "{'op':'ack','sequence':12,'position':1}");
-    s_expect_acked (desk, 2);
-    stele_dialog_greet (desk->dialog);
-    s_put (desk, 2);
-    s_expect (desk, "hello", 0, 0);
-    s_expect (desk, NULL, 0, 0);
-    s_welcome (desk, 15, 100);
-    s_expect_acked (desk, 5);
-    s_expect (desk, "publish", 16, 5);
-    s_desk_destroy (desk);
+    fixture_t *fixture = s_fixture_sent (10, 8);
+    s_receive (fixture, "{'op':'ack','sequence':12,'position':1}");
+    s_expect_acked (fixture, 2);
+    stele_dialog_handshake (fixture->dialog);
+    s_put (fixture, 2);
+    s_expect (fixture, "hello", 0, 0);
+    s_expect (fixture, NULL, 0, 0);
+    s_welcome (fixture, 15, 100);
+    s_expect_acked (fixture, 5);
+    s_expect (fixture, "publish", 16, 5);
+    s_fixture_destroy (fixture);
 }
 
 static void
-test_dialog_no_hello_greets_once (void **state)
+test_dialog_no_hello_restarts_handshake_once (void **state)
 {
     (void) state;
-    desk_t *desk = s_desk_sent (0, 3);
-    s_answer (desk, "{'op':'error','code':'no_hello','message':''}");
-    s_answer (desk, "{'op':'error','code':'no_hello','message':''}");
-    s_expect (desk, "hello", 0, 0);
-    s_answer (desk, "{'op':'error','code':'no_hello','message':''}");
-    s_expect (desk, NULL, 0, 0);
-    s_welcome (desk, 0, 100);
-    s_expect (desk, "publish", 1, 3);
-    s_desk_destroy (desk);
+    fixture_t *fixture = s_fixture_sent (0, 3);
+    s_receive (fixture, "{'op':'error','code':'no_hello','message':''}");
+    s_receive (fixture, "{'op':'error','code':'no_hello','message':''}");
+    s_expect (fixture, "hello", 0, 0);
+    s_receive (fixture, "{'op':'error','code':'no_hello','message':''}");
+    s_expect (fixture, NULL, 0, 0);
+    s_welcome (fixture, 0, 100);
+    s_expect (fixture, "publish", 1, 3);
+    s_fixture_destroy (fixture);
 }
 
 static void
 test_dialog_gap_resends_from_expected_once (void **state)
 {
     (void) state;
-    desk_t *desk = s_desk_sent (0, 9);
-    s_answer (desk, "{'op':'error','code':'sequence_gap','message':'','expected':4}");
-    s_answer (desk, "{'op':'error','code':'sequence_gap','message':'','expected':4}");
-    s_expect (desk, NULL, 0, 0);
-    desk->now_ms += 100;
-    s_expect (desk, "publish", 4, 6);
-    s_expect (desk, NULL, 0, 0);
-    s_desk_destroy (desk);
+    fixture_t *fixture = s_fixture_sent (0, 9);
+    s_receive (fixture, "{'op':'error','code':'sequence_gap','message':'','expected':4}");
+    s_receive (fixture, "{'op':'error','code':'sequence_gap','message':'','expected':4}");
+    s_expect (fixture, NULL, 0, 0);
+    fixture->now_ms += 100;
+    s_expect (fixture, "publish", 4, 6);
+    s_expect (fixture, NULL, 0, 0);
+    s_fixture_destroy (fixture);
 }
 
 static void
 test_dialog_gap_before_acked_ends (void **state)
 {
     (void) state;
-    desk_t *desk = s_desk_sent (0, 9);
-    s_answer (desk, "{'op':'ack','sequence':5,'position':5}");
-    s_expect_acked (desk, 5);
-    s_answer (desk, "{'op':'error','code':'sequence_gap','message':'','expected':4}");
-    s_expect_ended (desk, STELE_EGAP);
-    s_desk_destroy (desk);
+    fixture_t *fixture = s_fixture_sent (0, 9);
+    s_receive (fixture, "{'op':'ack','sequence':5,'position':5}");
+    s_expect_acked (fixture, 5);
+    s_receive (fixture, "{'op':'error','code':'sequence_gap','message':'','expected':4}");
+    s_expect_ended (fixture, STELE_EGAP);
+    s_fixture_destroy (fixture);
 }
 
 static void
-test_dialog_window_exceeded_goes_on_with_ack (void **state)
+test_dialog_window_exceeded_continues_with_ack (void **state)
 {
     (void) state;
-    desk_t *desk = s_desk_sent (0, 4);
-    s_answer (desk, "{'op':'error','code':'window_exceeded','message':''}");
-    desk->now_ms += 100;
-    s_expect (desk, NULL, 0, 0);
-    s_answer (desk, "{'op':'ack','sequence':1,'position':1}");
-    s_expect (desk, "publish", 2, 3);
-    s_desk_destroy (desk);
+    fixture_t *fixture = s_fixture_sent (0, 4);
+    s_receive (fixture, "{'op':'error','code':'window_exceeded','message':''}");
+    fixture->now_ms += 100;
+    s_expect (fixture, NULL, 0, 0);
+    s_receive (fixture, "{'op':'ack','sequence':1,'position':1}");
+    s_expect (fixture, "publish", 2, 3);
+    s_fixture_destroy (fixture);
 }
 
 static void
 test_dialog_too_large_message_is_split (void **state)
 {
     (void) state;
-    desk_t *desk = s_desk_new (0, 4);
-    stele_dialog_greet (desk->dialog);
-    s_expect (desk, "hello", 0, 0);
-    s_welcome (desk, 0, 100);
-    s_put (desk, 4);
-    s_expect (desk, "publish", 1, 4);
-    s_answer (desk, "{'op':'error','code':'too_large','message':''}");
-    desk->now_ms += 100;
-    s_expect (desk, "publish", 1, 2);
-    s_expect (desk, "publish", 3, 2);
-    s_answer (desk, "{'op':'error','code':'malformed','message':''}");
-    desk->now_ms += 100;
-    s_expect (desk, "publish", 1, 1);
-    s_answer (desk, "{'op':'error','code':'malformed','message':'hopeless'}");
-    s_expect_ended (desk, STELE_EMALFORMED);
-    s_desk_destroy (desk);
+    fixture_t *fixture = s_fixture_new (0, 4);
+    stele_dialog_handshake (fixture->dialog);
+    s_expect (fixture, "hello", 0, 0);
+    s_welcome (fixture, 0, 100);
+    s_put (fixture, 4);
+    s_expect (fixture, "publish", 1, 4);
+    s_receive (fixture, "{'op':'error','code':'too_large','message':''}");
+    fixture->now_ms += 100;
+    s_expect (fixture, "publish", 1, 2);
+    s_expect (fixture, "publish", 3, 2);
+    s_receive (fixture, "{'op':'error','code':'malformed','message':''}");
+    fixture->now_ms += 100;
+    s_expect (fixture, "publish", 1, 1);
+    s_receive (fixture, "{'op':'error','code':'malformed','message':'hopeless'}");
+    s_expect_ended (fixture, STELE_EMALFORMED);
+    s_fixture_destroy (fixture);
 }
 
-//  Messages that were on their way are no reason to go on splitting
+//  Errors of messages that were in flight cause no further splitting
 static void
 test_dialog_too_large_messages_are_split_once (void **state)
 {
     (void) state;
-    desk_t *desk = s_desk_new (0, 4);
-    stele_dialog_greet (desk->dialog);
-    s_expect (desk, "hello", 0, 0);
-    s_welcome (desk, 0, 100);
-    s_put (desk, 12);
+    fixture_t *fixture = s_fixture_new (0, 4);
+    stele_dialog_handshake (fixture->dialog);
+    s_expect (fixture, "hello", 0, 0);
+    s_welcome (fixture, 0, 100);
+    s_put (fixture, 12);
     for (int first = 1; first < 12; first += 4)
-        s_expect (desk, "publish", first, 4);
+        s_expect (fixture, "publish", first, 4);
     for (int i = 0; i < 3; i++) {
-        s_answer (desk, "{'op':'error','code':'too_large','message':''}");
-        desk->now_ms += 10;
+        s_receive (fixture, "{'op':'error','code':'too_large','message':''}");
+        fixture->now_ms += 10;
     }
-    desk->now_ms += 100;
-    s_expect (desk, "publish", 1, 2);
-    s_desk_destroy (desk);
+    fixture->now_ms += 100;
+    s_expect (fixture, "publish", 1, 2);
+    s_fixture_destroy (fixture);
 }
 
 static void
-test_dialog_silent_acks_greet_then_wait_longer (void **state)
+test_dialog_missing_acks_restart_handshake_with_backoff (void **state)
 {
     (void) state;
-    desk_t *desk = s_desk_sent (0, 4);
-    desk->now_ms += 6000;
-    s_expect (desk, "hello", 0, 0);
-    s_welcome (desk, 2, 100);
-    s_expect_acked (desk, 2);
-    s_expect (desk, "publish", 3, 2);
-    desk->now_ms += 6000;
-    s_expect (desk, "hello", 0, 0);
-    s_welcome (desk, 2, 100);
-    s_expect (desk, "publish", 3, 2);
-    desk->now_ms += 6000;
-    s_expect (desk, "ping", 0, 0);
-    desk->now_ms += 6000;
-    s_expect (desk, "hello", 0, 0);
-    s_desk_destroy (desk);
+    fixture_t *fixture = s_fixture_sent (0, 4);
+    fixture->now_ms += 6000;
+    s_expect (fixture, "hello", 0, 0);
+    s_welcome (fixture, 2, 100);
+    s_expect_acked (fixture, 2);
+    s_expect (fixture, "publish", 3, 2);
+    fixture->now_ms += 6000;
+    s_expect (fixture, "hello", 0, 0);
+    s_welcome (fixture, 2, 100);
+    s_expect (fixture, "publish", 3, 2);
+    fixture->now_ms += 6000;
+    s_expect (fixture, "ping", 0, 0);
+    fixture->now_ms += 6000;
+    s_expect (fixture, "hello", 0, 0);
+    s_fixture_destroy (fixture);
 }
 
 static void
 test_dialog_idle_pings (void **state)
 {
     (void) state;
-    desk_t *desk = s_desk_sent (0, 1);
-    s_answer (desk, "{'op':'ack','sequence':1,'position':1}");
-    desk->now_ms += 1999;
-    s_expect (desk, NULL, 0, 0);
-    desk->now_ms += 1;
-    s_expect (desk, "ping", 0, 0);
-    s_expect (desk, NULL, 0, 0);
-    s_desk_destroy (desk);
+    fixture_t *fixture = s_fixture_sent (0, 1);
+    s_receive (fixture, "{'op':'ack','sequence':1,'position':1}");
+    fixture->now_ms += 1999;
+    s_expect (fixture, NULL, 0, 0);
+    fixture->now_ms += 1;
+    s_expect (fixture, "ping", 0, 0);
+    s_expect (fixture, NULL, 0, 0);
+    s_fixture_destroy (fixture);
 }
 
 //  -- sequences ------------------------------------------------------------------------
@@ -471,76 +471,76 @@ static void
 test_dialog_first_sequence_durable_is_duplicate (void **state)
 {
     (void) state;
-    desk_t *desk = s_desk_new (1, 100);
-    s_put (desk, 2);
-    stele_dialog_greet (desk->dialog);
-    s_expect (desk, "hello", 0, 0);
-    s_welcome (desk, 3, 100);
-    stele_notice_t notice = s_notice (desk);
+    fixture_t *fixture = s_fixture_new (1, 100);
+    s_put (fixture, 2);
+    stele_dialog_handshake (fixture->dialog);
+    s_expect (fixture, "hello", 0, 0);
+    s_welcome (fixture, 3, 100);
+    stele_notice_t notice = s_notice (fixture);
     assert_int_equal (notice.kind, STELE_NOTICE_ACKED);
     assert_int_equal (notice.number, 2);
     assert_true (notice.duplicate);
-    s_put (desk, 3);
-    notice = s_notice (desk);
+    s_put (fixture, 3);
+    notice = s_notice (fixture);
     assert_int_equal (notice.number, 3);
     assert_true (notice.duplicate);
-    stele_dialog_flush (desk->dialog);
-    s_expect (desk, "publish", 4, 2);
-    s_answer (desk, "{'op':'ack','sequence':5,'position':50}");
-    notice = s_notice (desk);
+    stele_dialog_flush (fixture->dialog);
+    s_expect (fixture, "publish", 4, 2);
+    s_receive (fixture, "{'op':'ack','sequence':5,'position':50}");
+    notice = s_notice (fixture);
     assert_int_equal (notice.number, 5);
     assert_false (notice.duplicate);
-    s_desk_destroy (desk);
+    s_fixture_destroy (fixture);
 }
 
 static void
 test_dialog_first_sequence_not_reached_ends (void **state)
 {
     (void) state;
-    desk_t *desk = s_desk_new (5, 100);
-    stele_dialog_greet (desk->dialog);
-    s_expect (desk, "hello", 0, 0);
-    s_welcome (desk, 3, 100);
-    s_expect_ended (desk, STELE_EGAP);
-    s_desk_destroy (desk);
+    fixture_t *fixture = s_fixture_new (5, 100);
+    stele_dialog_handshake (fixture->dialog);
+    s_expect (fixture, "hello", 0, 0);
+    s_welcome (fixture, 3, 100);
+    s_expect_ended (fixture, STELE_EGAP);
+    s_fixture_destroy (fixture);
 }
 
 static void
 test_dialog_acked_events_lost_ends (void **state)
 {
     (void) state;
-    desk_t *desk = s_desk_sent (0, 9);
-    s_answer (desk, "{'op':'ack','sequence':5,'position':5}");
-    s_expect_acked (desk, 5);
-    stele_dialog_greet (desk->dialog);
-    s_expect (desk, "hello", 0, 0);
-    s_welcome (desk, 4, 100);
-    s_expect_ended (desk, STELE_EBEHIND);
-    s_desk_destroy (desk);
+    fixture_t *fixture = s_fixture_sent (0, 9);
+    s_receive (fixture, "{'op':'ack','sequence':5,'position':5}");
+    s_expect_acked (fixture, 5);
+    stele_dialog_handshake (fixture->dialog);
+    s_expect (fixture, "hello", 0, 0);
+    s_welcome (fixture, 4, 100);
+    s_expect_ended (fixture, STELE_EBEHIND);
+    s_fixture_destroy (fixture);
 }
 
 static void
 test_dialog_other_ledger_ends (void **state)
 {
     (void) state;
-    desk_t *desk = s_desk_sent (0, 1);
-    s_answer (desk, "{'op':'welcome','protocol':1,'ledger':'M','sequence':0,'window':9,"
+    fixture_t *fixture = s_fixture_sent (0, 1);
+    s_receive (fixture, "{'op':'welcome','protocol':1,'ledger':'M','sequence':0,'window':9,"
         "'max_bytes':4096,'heartbeat_ms':2000}");
-    s_expect_ended (desk, STELE_ELEDGER);
-    s_desk_destroy (desk);
+    s_expect_ended (fixture, STELE_ELEDGER);
+    s_fixture_destroy (fixture);
 }
 
 static void
 test_dialog_sequence_of_another_ends (void **state)
 {
     (void) state;
-    desk_t *desk = s_desk_sent (0, 3);
-    s_put (desk, 4);
-    stele_dialog_greet (desk->dialog);
-    s_expect (desk, "hello", 0, 0);
-    s_welcome (desk, 4, 100);
-    s_expect_ended (desk, STELE_EFENCED);
-    s_desk_destroy (desk);
+    fixture_t *fixture = s_fixture_sent (0, 3);
+    s_put (fixture, 4);
+    stele_dialog_handshake (fixture->dialog);
+    s_expect (fixture, "hello", 0, 0);
+    s_welcome (fixture, 4, 100);
+    s_expect_ended (fixture, STELE_EFENCED);
+    s_fixture_destroy (fixture);
 }
 
 static void
@@ -556,11 +556,11 @@ test_dialog_fatal_error_ends (void **state)
         { "{'op':'welcome','protocol':1}", STELE_EPROTOCOL }
     };
     for (size_t i = 0; i < sizeof errors / sizeof errors [0]; i++) {
-        desk_t *desk = s_desk_sent (0, 1);
-        s_answer (desk, errors [i].json);
-        s_expect_ended (desk, errors [i].code);
-        assert_false (stele_dialog_leave (desk->dialog, desk->pack));
-        s_desk_destroy (desk);
+        fixture_t *fixture = s_fixture_sent (0, 1);
+        s_receive (fixture, errors [i].json);
+        s_expect_ended (fixture, errors [i].code);
+        assert_false (stele_dialog_pack_goodbye (fixture->dialog, fixture->pack));
+        s_fixture_destroy (fixture);
     }
 }
 
@@ -571,170 +571,170 @@ typedef struct {
     int64_t offset;
     char ledger [16];
     int code;                       // To return
-} kept_t;
+} stored_t;
 
 static int
-s_keep (int64_t offset, const char *ledger, void *arg)
+s_store (int64_t offset, const char *ledger, void *arg)
 {
-    kept_t *self = arg;
+    stored_t *self = arg;
     self->count++;
     self->offset = offset;
     snprintf (self->ledger, sizeof self->ledger, "%s", ledger);
     return self->code;
 }
 
-//  A dialog whose spool had acked and given these sequences at that ledger; three events wait
-static desk_t *
-s_desk_spooled (kept_t *kept, const char *ledger, int64_t acked, int64_t given, bool accept_loss)
+//  A dialog with a spool that had acked and given these sequences at that ledger; three events wait
+static fixture_t *
+s_fixture_spooled (stored_t *stored, const char *ledger, int64_t acked, int64_t given, bool accept_loss)
 {
-    desk_t *desk = s_desk_new (0, 9);
+    fixture_t *fixture = s_fixture_new (0, 9);
     stele_dialog_settings_t settings = {
         .producer = "p", .instance = "i", .delay_ms = 2, .batch_events = 9,
-        .keep_offset = s_keep, .keep_arg = kept, .ledger = ledger, .acked = acked, .given = given,
+        .keep_offset = s_store, .keep_arg = stored, .ledger = ledger, .acked = acked, .given = given,
         .accept_loss = accept_loss
     };
-    stele_dialog_destroy (&desk->dialog);
-    desk->dialog = stele_dialog_new (&settings, desk->now_ms);
-    s_put (desk, 3);
-    stele_dialog_greet (desk->dialog);
-    return desk;
+    stele_dialog_destroy (&fixture->dialog);
+    fixture->dialog = stele_dialog_new (&settings, fixture->now_ms);
+    s_put (fixture, 3);
+    stele_dialog_handshake (fixture->dialog);
+    return fixture;
 }
 
-//  The hello says that; 0: nothing
+//  Expect a hello with that 'acked'; 0: without
 static void
-s_expect_hello_acked (desk_t *desk, int64_t acked)
+s_expect_hello_acked (fixture_t *fixture, int64_t acked)
 {
-    assert_true (stele_dialog_speak (desk->dialog, desk->now_ms, desk->pack));
-    json_t *said = talk_unpack (stele_pack_data (desk->pack), stele_pack_size (desk->pack));
-    assert_string_equal (talk_text (said, "op"), "hello");
-    assert_int_equal (json_integer_value (json_object_get (said, "acked")), acked);
-    json_decref (said);
+    assert_true (stele_dialog_pack_next (fixture->dialog, fixture->now_ms, fixture->pack));
+    json_t *message = talk_unpack (stele_pack_data (fixture->pack), stele_pack_size (fixture->pack));
+    assert_string_equal (talk_text (message, "op"), "hello");
+    assert_int_equal (json_integer_value (json_object_get (message, "acked")), acked);
+    json_decref (message);
 }
 
 static void
 test_dialog_spool_that_met_no_broker_keeps_its_offset_first (void **state)
 {
     (void) state;
-    kept_t kept = { 0 };
-    desk_t *desk = s_desk_spooled (&kept, NULL, 0, 0, false);
-    s_expect_hello_acked (desk, 0);
-    s_welcome (desk, 40, 100);
-    assert_int_equal (kept.count, 1);
-    assert_int_equal (kept.offset, 40);
-    assert_string_equal (kept.ledger, "L");
-    s_expect (desk, "publish", 41, 3);
-    s_desk_destroy (desk);
+    stored_t stored = { 0 };
+    fixture_t *fixture = s_fixture_spooled (&stored, NULL, 0, 0, false);
+    s_expect_hello_acked (fixture, 0);
+    s_welcome (fixture, 40, 100);
+    assert_int_equal (stored.count, 1);
+    assert_int_equal (stored.offset, 40);
+    assert_string_equal (stored.ledger, "L");
+    s_expect (fixture, "publish", 41, 3);
+    s_fixture_destroy (fixture);
 }
 
 static void
 test_dialog_spool_that_cannot_keep_its_offset_sends_nothing (void **state)
 {
     (void) state;
-    kept_t kept = { .code = STELE_EIO };
-    desk_t *desk = s_desk_spooled (&kept, NULL, 0, 0, false);
-    s_expect_hello_acked (desk, 0);
-    s_welcome (desk, 40, 100);
-    s_expect_ended (desk, STELE_EIO);
-    s_desk_destroy (desk);
+    stored_t stored = { .code = STELE_EIO };
+    fixture_t *fixture = s_fixture_spooled (&stored, NULL, 0, 0, false);
+    s_expect_hello_acked (fixture, 0);
+    s_welcome (fixture, 40, 100);
+    s_expect_ended (fixture, STELE_EIO);
+    s_fixture_destroy (fixture);
 }
 
 static void
-test_dialog_spool_resumed_sends_what_the_broker_lacks (void **state)
+test_dialog_spool_resumed_sends_missing_events (void **state)
 {
     (void) state;
-    kept_t kept = { 0 };
-    desk_t *desk = s_desk_spooled (&kept, "L", 40, 43, false);
-    s_expect_hello_acked (desk, 40);
-    s_welcome (desk, 42, 100);
-    assert_int_equal (kept.count, 0);
-    s_expect_acked (desk, 2);
-    s_expect (desk, "publish", 43, 1);
-    s_desk_destroy (desk);
+    stored_t stored = { 0 };
+    fixture_t *fixture = s_fixture_spooled (&stored, "L", 40, 43, false);
+    s_expect_hello_acked (fixture, 40);
+    s_welcome (fixture, 42, 100);
+    assert_int_equal (stored.count, 0);
+    s_expect_acked (fixture, 2);
+    s_expect (fixture, "publish", 43, 1);
+    s_fixture_destroy (fixture);
 }
 
 static void
-test_dialog_spool_behind_the_broker_goes_on_after_it (void **state)
+test_dialog_spool_behind_the_broker_continues_after_it (void **state)
 {
     (void) state;
-    kept_t kept = { 0 };
-    desk_t *desk = s_desk_spooled (&kept, "L", 40, 43, false);
-    s_expect_hello_acked (desk, 40);
-    s_welcome (desk, 44, 100);
-    assert_int_equal (kept.offset, 44);
-    s_expect (desk, "publish", 45, 3);
-    s_desk_destroy (desk);
+    stored_t stored = { 0 };
+    fixture_t *fixture = s_fixture_spooled (&stored, "L", 40, 43, false);
+    s_expect_hello_acked (fixture, 40);
+    s_welcome (fixture, 44, 100);
+    assert_int_equal (stored.offset, 44);
+    s_expect (fixture, "publish", 45, 3);
+    s_fixture_destroy (fixture);
 }
 
 static void
-test_dialog_spool_at_a_ledger_behind_ends (void **state)
+test_dialog_spool_with_a_shorter_ledger_ends (void **state)
 {
     (void) state;
-    kept_t kept = { 0 };
-    desk_t *desk = s_desk_spooled (&kept, "L", 40, 43, false);
-    s_expect_hello_acked (desk, 40);
-    s_answer (desk, "{'op':'error','code':'ledger_behind','message':'m','sequence':39,'acked':40}");
-    s_expect_ended (desk, STELE_EBEHIND);
-    s_desk_destroy (desk);
-    //  A broker that does not know 'acked'
-    desk = s_desk_spooled (&kept, "L", 40, 43, false);
-    s_expect_hello_acked (desk, 40);
-    s_welcome (desk, 39, 100);
-    s_expect_ended (desk, STELE_EBEHIND);
-    s_desk_destroy (desk);
+    stored_t stored = { 0 };
+    fixture_t *fixture = s_fixture_spooled (&stored, "L", 40, 43, false);
+    s_expect_hello_acked (fixture, 40);
+    s_receive (fixture, "{'op':'error','code':'ledger_behind','message':'m','sequence':39,'acked':40}");
+    s_expect_ended (fixture, STELE_EBEHIND);
+    s_fixture_destroy (fixture);
+    //  A broker that ignores 'acked'
+    fixture = s_fixture_spooled (&stored, "L", 40, 43, false);
+    s_expect_hello_acked (fixture, 40);
+    s_welcome (fixture, 39, 100);
+    s_expect_ended (fixture, STELE_EBEHIND);
+    s_fixture_destroy (fixture);
 }
 
 static void
-test_dialog_spool_with_accepted_loss_goes_on_where_the_broker_is (void **state)
+test_dialog_spool_with_accepted_loss_continues_after_the_broker (void **state)
 {
     (void) state;
-    kept_t kept = { 0 };
-    desk_t *desk = s_desk_spooled (&kept, "L", 40, 43, true);
-    s_expect_hello_acked (desk, 0);
-    s_welcome (desk, 39, 100);
-    assert_int_equal (kept.offset, 39);
-    s_expect (desk, "publish", 40, 3);
-    s_desk_destroy (desk);
-    //  Accepted, but nothing was lost: no event is sent a second time
-    kept.count = 0;
-    desk = s_desk_spooled (&kept, "L", 40, 43, true);
-    s_expect_hello_acked (desk, 0);
-    s_welcome (desk, 43, 100);
-    assert_int_equal (kept.count, 0);
-    s_expect_acked (desk, 3);
-    s_expect (desk, NULL, 0, 0);
-    s_desk_destroy (desk);
+    stored_t stored = { 0 };
+    fixture_t *fixture = s_fixture_spooled (&stored, "L", 40, 43, true);
+    s_expect_hello_acked (fixture, 0);
+    s_welcome (fixture, 39, 100);
+    assert_int_equal (stored.offset, 39);
+    s_expect (fixture, "publish", 40, 3);
+    s_fixture_destroy (fixture);
+    //  Accepted, but nothing was lost: no event is sent twice
+    stored.count = 0;
+    fixture = s_fixture_spooled (&stored, "L", 40, 43, true);
+    s_expect_hello_acked (fixture, 0);
+    s_welcome (fixture, 43, 100);
+    assert_int_equal (stored.count, 0);
+    s_expect_acked (fixture, 3);
+    s_expect (fixture, NULL, 0, 0);
+    s_fixture_destroy (fixture);
 }
 
 static void
 test_dialog_spool_at_another_ledger_ends (void **state)
 {
     (void) state;
-    kept_t kept = { 0 };
-    desk_t *desk = s_desk_spooled (&kept, "M", 0, 3, false);
-    s_expect_hello_acked (desk, 0);
-    s_welcome (desk, 0, 100);
-    s_expect_ended (desk, STELE_ELEDGER);
-    s_desk_destroy (desk);
+    stored_t stored = { 0 };
+    fixture_t *fixture = s_fixture_spooled (&stored, "M", 0, 3, false);
+    s_expect_hello_acked (fixture, 0);
+    s_welcome (fixture, 0, 100);
+    s_expect_ended (fixture, STELE_ELEDGER);
+    s_fixture_destroy (fixture);
 }
 
 static void
-test_dialog_ledger_renamed_after_a_loss_goes_on (void **state)
+test_dialog_ledger_renamed_after_a_loss_continues (void **state)
 {
     (void) state;
-    kept_t kept = { 0 };
-    desk_t *desk = s_desk_spooled (&kept, "M", 40, 43, false);
-    s_expect_hello_acked (desk, 40);
-    s_answer (desk, "{'op':'welcome','protocol':1,'ledger':'L','formerly':'M','sequence':40,"
+    stored_t stored = { 0 };
+    fixture_t *fixture = s_fixture_spooled (&stored, "M", 40, 43, false);
+    s_expect_hello_acked (fixture, 40);
+    s_receive (fixture, "{'op':'welcome','protocol':1,'ledger':'L','formerly':'M','sequence':40,"
         "'window':100,'max_bytes':4096,'heartbeat_ms':2000}");
-    assert_int_equal (kept.offset, 40);
-    assert_string_equal (kept.ledger, "L");
-    s_expect (desk, "publish", 41, 3);
-    stele_dialog_greet (desk->dialog);
-    s_expect_hello_acked (desk, 40);
-    s_answer (desk, "{'op':'welcome','protocol':1,'ledger':'K','formerly':'L','sequence':40,"
+    assert_int_equal (stored.offset, 40);
+    assert_string_equal (stored.ledger, "L");
+    s_expect (fixture, "publish", 41, 3);
+    stele_dialog_handshake (fixture->dialog);
+    s_expect_hello_acked (fixture, 40);
+    s_receive (fixture, "{'op':'welcome','protocol':1,'ledger':'K','formerly':'L','sequence':40,"
         "'window':100,'max_bytes':4096,'heartbeat_ms':2000}");
-    s_expect (desk, "publish", 41, 3);
-    s_desk_destroy (desk);
+    s_expect (fixture, "publish", 41, 3);
+    s_fixture_destroy (fixture);
 }
 
 int
@@ -745,18 +745,18 @@ main (void)
         cmocka_unit_test (test_dialog_partial_batch_waits_for_delay),
         cmocka_unit_test (test_dialog_window_full_waits_for_ack),
         cmocka_unit_test (test_dialog_large_events_make_small_batches),
-        cmocka_unit_test (test_dialog_acks_not_taken_are_merged),
-        cmocka_unit_test (test_dialog_nak_before_ack_is_told_first),
-        cmocka_unit_test (test_dialog_nak_after_ack_is_told),
+        cmocka_unit_test (test_dialog_unread_acks_are_merged),
+        cmocka_unit_test (test_dialog_nak_before_ack_is_reported_first),
+        cmocka_unit_test (test_dialog_nak_after_ack_is_reported),
         cmocka_unit_test (test_dialog_garbage_is_ignored),
-        cmocka_unit_test (test_dialog_new_connection_resends_what_is_later),
-        cmocka_unit_test (test_dialog_no_hello_greets_once),
+        cmocka_unit_test (test_dialog_new_connection_resends_later_events),
+        cmocka_unit_test (test_dialog_no_hello_restarts_handshake_once),
         cmocka_unit_test (test_dialog_gap_resends_from_expected_once),
         cmocka_unit_test (test_dialog_gap_before_acked_ends),
-        cmocka_unit_test (test_dialog_window_exceeded_goes_on_with_ack),
+        cmocka_unit_test (test_dialog_window_exceeded_continues_with_ack),
         cmocka_unit_test (test_dialog_too_large_message_is_split),
         cmocka_unit_test (test_dialog_too_large_messages_are_split_once),
-        cmocka_unit_test (test_dialog_silent_acks_greet_then_wait_longer),
+        cmocka_unit_test (test_dialog_missing_acks_restart_handshake_with_backoff),
         cmocka_unit_test (test_dialog_idle_pings),
         cmocka_unit_test (test_dialog_first_sequence_durable_is_duplicate),
         cmocka_unit_test (test_dialog_first_sequence_not_reached_ends),
@@ -766,12 +766,12 @@ main (void)
         cmocka_unit_test (test_dialog_fatal_error_ends),
         cmocka_unit_test (test_dialog_spool_that_met_no_broker_keeps_its_offset_first),
         cmocka_unit_test (test_dialog_spool_that_cannot_keep_its_offset_sends_nothing),
-        cmocka_unit_test (test_dialog_spool_resumed_sends_what_the_broker_lacks),
-        cmocka_unit_test (test_dialog_spool_behind_the_broker_goes_on_after_it),
-        cmocka_unit_test (test_dialog_spool_at_a_ledger_behind_ends),
-        cmocka_unit_test (test_dialog_spool_with_accepted_loss_goes_on_where_the_broker_is),
+        cmocka_unit_test (test_dialog_spool_resumed_sends_missing_events),
+        cmocka_unit_test (test_dialog_spool_behind_the_broker_continues_after_it),
+        cmocka_unit_test (test_dialog_spool_with_a_shorter_ledger_ends),
+        cmocka_unit_test (test_dialog_spool_with_accepted_loss_continues_after_the_broker),
         cmocka_unit_test (test_dialog_spool_at_another_ledger_ends),
-        cmocka_unit_test (test_dialog_ledger_renamed_after_a_loss_goes_on)
+        cmocka_unit_test (test_dialog_ledger_renamed_after_a_loss_continues)
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }

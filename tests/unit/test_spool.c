@@ -19,17 +19,17 @@
 #include "client/spool/spool.h"
 #include "client/spool/spool_format.h"
 
-#define EVENT_BYTES (STELE_SPOOL_HEAD + 8)      // Of one that s_append makes
+#define EVENT_BYTES (STELE_SPOOL_HEAD + 8)      // Size of a record that s_append writes
 
 typedef struct {
     char folder [64];
     char path [96];
     stele_spool_t *spool;
     stele_refusal_t refusal;
-} desk_t;
+} fixture_t;
 
 static void
-s_open (desk_t *self)
+s_open (fixture_t *self)
 {
     self->refusal.code = 0;
     self->spool = stele_spool_open (self->path, "p", STELE_SPOOL_BYTES_MAX, &self->refusal);
@@ -38,7 +38,7 @@ s_open (desk_t *self)
 static int
 s_setup (void **state)
 {
-    desk_t *self = calloc (1, sizeof *self);
+    fixture_t *self = calloc (1, sizeof *self);
     assert_non_null (self);
     strcpy (self->folder, "/tmp/stele-test-XXXXXX");
     assert_non_null (mkdtemp (self->folder));
@@ -52,7 +52,7 @@ s_setup (void **state)
 static int
 s_teardown (void **state)
 {
-    desk_t *self = *state;
+    fixture_t *self = *state;
     stele_spool_close (&self->spool);
     static const char *const endings [] = { "", ".lock", ".copy" };
     for (size_t i = 0; i < sizeof endings / sizeof endings [0]; i++) {
@@ -65,9 +65,9 @@ s_teardown (void **state)
     return 0;
 }
 
-//  As a process that ends: nothing is tidied up
+//  End like a process that crashes: without the cleanup of a close
 static void
-s_crash (desk_t *self)
+s_crash (fixture_t *self)
 {
     char copy [128], command [300];
     snprintf (copy, sizeof copy, "%s.copy", self->path);
@@ -78,7 +78,7 @@ s_crash (desk_t *self)
 }
 
 static void
-s_reopen (desk_t *self)
+s_reopen (fixture_t *self)
 {
     s_crash (self);
     s_open (self);
@@ -88,7 +88,7 @@ s_reopen (desk_t *self)
 
 //  Append events of eight digits, first to last, together
 static int
-s_append (desk_t *self, int first, int last)
+s_append (fixture_t *self, int first, int last)
 {
     char bytes [2000] [16];
     stele_spool_event_t events [2000];
@@ -100,9 +100,9 @@ s_append (desk_t *self, int first, int last)
     return stele_spool_append (self->spool, events, (size_t) count, &self->refusal);
 }
 
-//  The next ones to hand over are these; passes over them
+//  Expect these events next, and move past them
 static void
-s_expect (desk_t *self, int first, int last)
+s_expect (fixture_t *self, int first, int last)
 {
     for (int value = first; value <= last; value++) {
         const void *data;
@@ -117,7 +117,7 @@ s_expect (desk_t *self, int first, int last)
 }
 
 static void
-s_expect_none (desk_t *self)
+s_expect_none (fixture_t *self)
 {
     const void *data;
     size_t size;
@@ -126,7 +126,7 @@ s_expect_none (desk_t *self)
 }
 
 static int64_t
-s_size (const desk_t *self)
+s_size (const fixture_t *self)
 {
     struct stat file;
     assert_int_equal (stat (self->path, &file), 0);
@@ -134,7 +134,7 @@ s_size (const desk_t *self)
 }
 
 static void
-s_flip (const desk_t *self, int64_t offset)
+s_flip (const fixture_t *self, int64_t offset)
 {
     int handle = open (self->path, O_RDWR);
     char byte;
@@ -147,7 +147,7 @@ s_flip (const desk_t *self, int64_t offset)
 static void
 test_spool_events_survive_a_crash_in_order (void **state)
 {
-    desk_t *self = *state;
+    fixture_t *self = *state;
     assert_int_equal (s_append (self, 1, 3), 0);
     assert_int_equal (s_append (self, 4, 4), 0);
     assert_int_equal (stele_spool_end (self->spool), 4);
@@ -161,7 +161,7 @@ test_spool_events_survive_a_crash_in_order (void **state)
 static void
 test_spool_settled_events_are_gone (void **state)
 {
-    desk_t *self = *state;
+    fixture_t *self = *state;
     s_append (self, 1, 5);
     s_expect (self, 1, 4);
     assert_int_equal (stele_spool_settle (self->spool, 3), 0);
@@ -177,7 +177,7 @@ test_spool_settled_events_are_gone (void **state)
 static void
 test_spool_all_settled_and_closed_is_small (void **state)
 {
-    desk_t *self = *state;
+    fixture_t *self = *state;
     s_append (self, 1, 1000);
     s_expect (self, 1, 1000);
     stele_spool_settle (self->spool, 1000);
@@ -190,9 +190,9 @@ test_spool_all_settled_and_closed_is_small (void **state)
 }
 
 static void
-test_spool_settled_bytes_are_given_back (void **state)
+test_spool_settled_bytes_are_reclaimed (void **state)
 {
-    desk_t *self = *state;
+    fixture_t *self = *state;
     int64_t number = 0;
     for (int round = 0; round < 100; round++) {
         s_append (self, round * 1000 + 1, round * 1000 + 1000);
@@ -209,7 +209,7 @@ test_spool_settled_bytes_are_given_back (void **state)
 static void
 test_spool_torn_end_is_cut_off (void **state)
 {
-    desk_t *self = *state;
+    fixture_t *self = *state;
     s_append (self, 1, 3);
     s_append (self, 4, 6);
     stele_spool_close (&self->spool);
@@ -231,7 +231,7 @@ test_spool_torn_end_is_cut_off (void **state)
 static void
 test_spool_group_torn_in_the_middle_is_cut_off (void **state)
 {
-    desk_t *self = *state;
+    fixture_t *self = *state;
     s_append (self, 1, 3);
     s_append (self, 4, 9);
     stele_spool_close (&self->spool);
@@ -246,7 +246,7 @@ test_spool_group_torn_in_the_middle_is_cut_off (void **state)
 static void
 test_spool_damage_before_synced_events_is_refused (void **state)
 {
-    desk_t *self = *state;
+    fixture_t *self = *state;
     s_append (self, 1, 3);
     s_append (self, 4, 4);
     stele_spool_close (&self->spool);
@@ -260,9 +260,9 @@ test_spool_damage_before_synced_events_is_refused (void **state)
 }
 
 static void
-test_spool_full_is_refused_and_takes_nothing (void **state)
+test_spool_full_is_refused_and_appends_nothing (void **state)
 {
-    desk_t *self = *state;
+    fixture_t *self = *state;
     stele_spool_close (&self->spool);
     self->spool = stele_spool_open (self->path, "p", 3 * EVENT_BYTES, &self->refusal);
     assert_int_equal (s_append (self, 1, 2), 0);
@@ -279,7 +279,7 @@ test_spool_full_is_refused_and_takes_nothing (void **state)
 static void
 test_spool_second_process_is_refused (void **state)
 {
-    desk_t *self = *state;
+    fixture_t *self = *state;
     stele_refusal_t refusal;
     assert_null (stele_spool_open (self->path, "p", STELE_SPOOL_BYTES_MAX, &refusal));
     assert_int_equal (refusal.code, STELE_EBUSY);
@@ -288,7 +288,7 @@ test_spool_second_process_is_refused (void **state)
 static void
 test_spool_other_producer_is_refused (void **state)
 {
-    desk_t *self = *state;
+    fixture_t *self = *state;
     char owner [256];
     assert_true (stele_spool_owner (self->path, owner));
     assert_string_equal (owner, "p");
@@ -307,7 +307,7 @@ test_spool_other_producer_is_refused (void **state)
 static void
 test_spool_numbering_is_kept (void **state)
 {
-    desk_t *self = *state;
+    fixture_t *self = *state;
     int64_t offset;
     const char *ledger;
     assert_false (stele_spool_offset (self->spool, &offset, &ledger));
@@ -317,13 +317,13 @@ test_spool_numbering_is_kept (void **state)
     s_expect (self, 1, 5);
     stele_spool_settle (self->spool, 2);
     s_reopen (self);
-    //  The first that waits is number 1 now, and still has sequence 103
+    //  The first waiting event is number 1 now, and still has sequence 103
     assert_true (stele_spool_offset (self->spool, &offset, &ledger));
     assert_int_equal (offset, 102);
     assert_string_equal (ledger, "one");
     s_expect (self, 3, 5);
     stele_spool_settle (self->spool, 3);
-    stele_spool_close (&self->spool);       // Makes the file anew
+    stele_spool_close (&self->spool);       // Rewrites the file
     s_open (self);
     assert_true (stele_spool_offset (self->spool, &offset, &ledger));
     assert_int_equal (offset, 105);
@@ -332,9 +332,9 @@ test_spool_numbering_is_kept (void **state)
 }
 
 static void
-test_spool_acked_without_its_events_gives_no_number_twice (void **state)
+test_spool_acked_without_its_events_reuses_no_number (void **state)
 {
-    desk_t *self = *state;
+    fixture_t *self = *state;
     int64_t offset;
     const char *ledger;
     s_append (self, 1, 5);
@@ -357,7 +357,7 @@ test_spool_acked_without_its_events_gives_no_number_twice (void **state)
 static void
 test_spool_lost_acked_block_sends_again (void **state)
 {
-    desk_t *self = *state;
+    fixture_t *self = *state;
     s_append (self, 1, 3);
     s_expect (self, 1, 3);
     stele_spool_settle (self->spool, 2);
@@ -375,15 +375,15 @@ main (void)
         TEST (test_spool_events_survive_a_crash_in_order),
         TEST (test_spool_settled_events_are_gone),
         TEST (test_spool_all_settled_and_closed_is_small),
-        TEST (test_spool_settled_bytes_are_given_back),
+        TEST (test_spool_settled_bytes_are_reclaimed),
         TEST (test_spool_torn_end_is_cut_off),
         TEST (test_spool_group_torn_in_the_middle_is_cut_off),
         TEST (test_spool_damage_before_synced_events_is_refused),
-        TEST (test_spool_full_is_refused_and_takes_nothing),
+        TEST (test_spool_full_is_refused_and_appends_nothing),
         TEST (test_spool_second_process_is_refused),
         TEST (test_spool_other_producer_is_refused),
         TEST (test_spool_numbering_is_kept),
-        TEST (test_spool_acked_without_its_events_gives_no_number_twice),
+        TEST (test_spool_acked_without_its_events_reuses_no_number),
         TEST (test_spool_lost_acked_block_sends_again)
     };
     return cmocka_run_group_tests (tests, NULL, NULL);

@@ -1,12 +1,11 @@
 #!/usr/bin/env python3
-# make - write the test vectors: bytes of the wire, and what they mean
+# make - write the test vectors: bytes of the protocol, and their decoded values
 #
-#   ./make.py          writes events.json and messages.json beside it
+#   ./make.py          writes events.json and messages.json to its own folder
 #
-# The vectors are data: implementations in any language read the JSON. This
-# program is how they came to be, with an encoder (msgpack for Python) that is
-# not the broker's. JSON that stands for msgpack has the form of
-# doc/PROTOCOL.md, section 10.
+# The vectors are data: implementations in any language read the JSON. This program
+# generates them with an encoder (msgpack for Python) that is independent of the
+# broker's. JSON that represents msgpack has the form of doc/PROTOCOL.md, section 10.
 #
 # This Source Code Form is subject to the terms of the Mozilla Public
 # License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -45,7 +44,7 @@ def as_json(value):
 
 
 def accepted(name, event, record=None, data=None):
-    """'record': what the broker gives back, where that is not what was sent."""
+    """'record': the event as the broker returns it, if that differs from what was sent."""
     vector = {"name": name, "bytes": (data or pack(event)).hex(), "event": as_json(event)}
     if record is not None:
         vector["record"] = as_json(record)
@@ -122,7 +121,7 @@ def events():
                                       "preferred_model": "m", "role_preferences": {"coder": "p"}})
     yield accepted("unknown keys are kept", changed(attempt=3, trace={"id": b"\x01", "$x": 1}))
     yield accepted("nil is absent", changed(error_message=None), changed())
-    yield accepted("the broker's words are dropped", changed(position=7, interrupted=True), changed())
+    yield accepted("fields that only the broker sets are dropped", changed(position=7, interrupted=True), changed())
     yield accepted("time as RFC 3339 with an offset", changed(time="2025-12-01T01:00:00.123456+01:00"), changed())
     stamp = msgpack.Timestamp(TIME // 1000000, TIME % 1000000 * 1000)
     yield accepted("time as a msgpack timestamp of 64 bits", changed(time=stamp), changed())
@@ -143,7 +142,7 @@ def events():
     yield refused("a map cut short", pack(created())[:-1], "malformed")
     yield refused("bytes after the map", pack(created()) + b"\x00", "malformed")
     yield refused("an array of 2^32-1 in five bytes", raw_map("type", b"\xdd\xff\xff\xff\xff"), "malformed")
-    yield refused("the byte that is never used", raw_map("type", b"\xc1"), "malformed")
+    yield refused("the byte that msgpack never uses", raw_map("type", b"\xc1"), "malformed")
     yield refused("a key twice", raw_map("type", "task.state_changed", "task_id", "t1", "state", "running",
                                          "state", "passed"), "malformed")
     yield refused("a key that is not text", raw_map("type", "task.state_changed", 1, 2), "malformed")
@@ -157,11 +156,11 @@ def events():
         for key in event:
             if key not in ("type", "time"):
                 yield refused("%s without %s" % (event["type"], key), without(event, key), "missing_field", key)
-    yield refused("task.updated that says nothing", {"type": "task.updated", "task_id": "t1"}, "missing_field")
+    yield refused("task.updated without a field to change", {"type": "task.updated", "task_id": "t1"}, "missing_field")
     yield refused("an empty id", changed(task_id=""), "invalid_field", "task_id")
     yield refused("an id of 256 bytes", changed(task_id="i" * 256), "too_large", "task_id")
     yield refused("a title of 1025 bytes", created(title="x" * 1025), "too_large", "title")
-    yield refused("a state that is no word", changed(state="happy"), "invalid_field", "state")
+    yield refused("an unknown state", changed(state="happy"), "invalid_field", "state")
     yield refused("a state of another letter case", changed(state="Running"), "invalid_field", "state")
     yield refused("title is a number", created(title=5), "invalid_field", "title")
     yield refused("full_access is a number", created(full_access=1), "invalid_field", "full_access")

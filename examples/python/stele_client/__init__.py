@@ -5,7 +5,7 @@
     with stele.Publisher("build-farm") as publisher:
         publisher.publish(
             stele.task_created("build-7", "Build the kernel", "make -j8", role="builder"),
-            stele.task_state_changed("build-7", "running"))     # Returns when it is durable
+            stele.task_state_changed("build-7", "running"))     # Returns when both are durable
 
     with stele.Client() as client:
         print(client.task("build-7")["state"])
@@ -13,8 +13,8 @@
     for event in stele.follow(after=0):
         print(event["position"], event["type"])
 
-The same for asyncio is in stele_client.aio. doc/PROTOCOL.md of Stele says what
-each event and request takes; this package adds nothing to it.
+stele_client.aio has the same classes for asyncio. doc/PROTOCOL.md of Stele documents the
+fields of each event and the parameters of each request.
 """
 #
 # This Source Code Form is subject to the terms of the Mozilla Public

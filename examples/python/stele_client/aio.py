@@ -1,4 +1,4 @@
-"""The same for asyncio: Publisher, Client, Follower.
+"""Publisher, Client and follow for asyncio.
 
     async with aio.Publisher("build-farm") as publisher:
         await publisher.publish(stele.task_state_changed("build-7", "running"))
@@ -27,11 +27,11 @@ import zmq
 import zmq.asyncio
 
 from .dialog import Dialog, Receipt
-from .errors import BrokerTimeout, Refused, SteleError, Unavailable, request_failed
+from .errors import BrokerTimeout, Refused, SteleError, Unavailable, not_acked, request_failed
 from .follower import QUIET_MS
 from .order import Order
 from .publisher import PENDING_BYTES, PENDING_EVENTS
-from .questions import Questions
+from .operations import Operations
 from .wire import EVENTS, FEED, REQUESTS, address, pack, unpack, without_none
 
 
@@ -48,7 +48,7 @@ def _socket(kind: int, endpoint: str, context: Optional[zmq.asyncio.Context]) ->
 
 
 class Publisher:
-    """See stele_client.Publisher. Made inside a running loop, used in that loop."""
+    """See stele_client.Publisher. Create it inside a running loop, and use it in that loop."""
 
     def __init__(self, producer: str, endpoint: Optional[str] = None, *,
                  instance: Optional[str] = None, lease_ms: Optional[int] = None,
@@ -68,7 +68,10 @@ class Publisher:
         return len(self._dialog)
 
     async def send(self, event: Mapping[str, Any]) -> "asyncio.Future[Receipt]":
-        """Give an event away; waits only while too much is held already."""
+        """Send an event; the future has its Receipt when it is durable or refused.
+
+        Waits only while too many events are unacknowledged.
+        """
         while self._dialog.error is None and (
                 len(self._dialog) >= PENDING_EVENTS or self._dialog.bytes >= PENDING_BYTES):
             self._settled.clear()
@@ -81,27 +84,28 @@ class Publisher:
                     future.set_result(receipt)
                 else:
                     future.set_exception(error or SteleError("not settled"))
-                    future.exception()      # Nobody may be waiting for it
+                    future.exception()      # Avoid a warning if the caller does not wait for it
 
         self._dialog.add(event, resolve)
         self._changed.set()
         return future
 
     async def publish(self, *events: Mapping[str, Any], timeout: Optional[float] = 30.0) -> int:
-        """Publish events and return when all are durable: the position up to which."""
+        """See stele_client.Publisher.publish."""
         async def settle() -> list:
             return [await future for future in [await self.send(event) for event in events]]
 
         try:
             receipts = await asyncio.wait_for(settle(), timeout)
         except asyncio.TimeoutError:
-            raise BrokerTimeout("not acked in %g s: is the broker running?" % (timeout or 0)) from None
+            raise BrokerTimeout("not acked within %g s: is the broker running?" % (timeout or 0)) from None
         refused = [receipt for receipt in receipts if receipt.refused]
         if refused:
             raise Refused(refused)
         return max([receipt.position or 0 for receipt in receipts], default=0)
 
     async def flush(self, timeout: Optional[float] = 30.0) -> None:
+        """See stele_client.Publisher.flush."""
         async def empty() -> None:
             while len(self._dialog):
                 self._settled.clear()
@@ -110,10 +114,10 @@ class Publisher:
         try:
             await asyncio.wait_for(empty(), timeout)
         except asyncio.TimeoutError:
-            raise BrokerTimeout("%d events are not acked yet" % len(self._dialog)) from None
+            raise BrokerTimeout(not_acked(len(self._dialog))) from None
 
     async def close(self, timeout: float = 30.0) -> None:
-        """Flush, say goodbye, and end. BrokerTimeout tells that events were left unacked."""
+        """Flush, send goodbye and stop. BrokerTimeout if events were left unacknowledged."""
         if self._task.done():
             return
         try:
@@ -134,20 +138,20 @@ class Publisher:
 
     async def _run(self) -> None:
         try:
-            await self._talk()
-        except Exception as cause:          # A fault of ours: nobody may wait for ever
+            await self._loop()
+        except Exception as cause:          # An internal error: fail all waiters
             self._dialog.fail(SteleError("publisher ended: %r" % cause))
             self._settled.set()
             raise
 
-    async def _talk(self) -> None:
+    async def _loop(self) -> None:
         while True:
             self._changed.clear()
             now = time.monotonic()
             for message in self._dialog.outgoing(now):
                 await self._socket.send(message)
-            patience = self._dialog.patience(now)
-            poll = asyncio.ensure_future(self._socket.poll(int(patience * 1000) + 1))
+            timeout = self._dialog.timeout(now)
+            poll = asyncio.ensure_future(self._socket.poll(int(timeout * 1000) + 1))
             more = asyncio.ensure_future(self._changed.wait())
             try:
                 await asyncio.wait([poll, more], return_when=asyncio.FIRST_COMPLETED)
@@ -160,8 +164,8 @@ class Publisher:
             self._settled.set()
 
 
-class Client(Questions):
-    """See stele_client.Client. Any number of requests may be under way at once."""
+class Client(Operations):
+    """See stele_client.Client. Any number of requests may run at once."""
 
     def __init__(self, endpoint: Optional[str] = None, timeout: float = 10.0, *,
                  context: Optional[zmq.asyncio.Context] = None) -> None:
@@ -190,16 +194,16 @@ class Client(Questions):
             if future and not future.done() and len(frames) == 3:
                 future.set_result(unpack(frames[2]))
 
-    async def _ask(self, op: str, key: Optional[str], parameters: dict) -> Any:
+    async def _request(self, op: str, key: Optional[str], parameters: dict) -> Any:
         request = pack(dict(without_none(parameters), op=op))
-        #   As a REQ socket that correlates does: a number, the delimiter, the body
+        #   The frames of a correlating REQ socket: a number, the delimiter, the body
         number = struct.pack("=I", next(self._numbers) & 0xffffffff)
         future = self._waiting[number] = asyncio.get_running_loop().create_future()
         try:
             await self._socket.send_multipart([number, b"", request])
             answer = await asyncio.wait_for(future, self.timeout)
         except asyncio.TimeoutError:
-            raise BrokerTimeout("no answer to %s from %s in %g s: is steled running?"
+            raise BrokerTimeout("no answer to %s from %s within %g s: is steled running?"
                                 % (op, self._endpoint, self.timeout)) from None
         finally:
             del self._waiting[number]
@@ -210,7 +214,7 @@ class Client(Questions):
     async def _pages(self, op: str, key: str, parameters: dict) -> AsyncIterator[Any]:
         parameters = dict(parameters)
         while True:
-            answer = await self._ask(op, None, parameters)
+            answer = await self._request(op, None, parameters)
             for row in answer[key]:
                 yield row
             if answer["next"] is None:
@@ -222,7 +226,7 @@ async def follow(after: Optional[int] = 0, *, types: Optional[Collection[str]] =
                  keep: Optional[Callable[[Dict[str, Any]], bool]] = None, whole: bool = True,
                  feed: Optional[str] = None, requests: Optional[str] = None,
                  context: Optional[zmq.asyncio.Context] = None) -> AsyncIterator[Dict[str, Any]]:
-    """Every event once, in order, from a position on, for ever: see stele_client.Follower."""
+    """Every event after a position, once and in order, without end: see stele_client.Follower."""
     wanted = {types} if isinstance(types, str) else set(types or ())
     socket = _socket(zmq.SUB, address(feed, "STELE_FEED", FEED), context)
     client = Client(requests, context=context)
@@ -238,14 +242,14 @@ async def follow(after: Optional[int] = 0, *, types: Optional[Collection[str]] =
                     answer = await client.read_events(order.after, 1000)
                 except (BrokerTimeout, Unavailable):
                     continue
-                order.read(answer)
+                order.from_ledger(answer)
                 for event in answer["events"]:
                     if passes(event):
                         yield event
             elif not await socket.poll(QUIET_MS):
                 order.missing = True
             else:
-                event = order.fed(*await socket.recv_multipart())
+                event = order.from_feed(*await socket.recv_multipart())
                 if event is not None and passes(event):
                     yield event
     finally:

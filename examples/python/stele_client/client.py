@@ -12,15 +12,15 @@ from typing import Any, Iterator, Optional
 import zmq
 
 from .errors import BrokerTimeout, request_failed
-from .questions import Questions
+from .operations import Operations
 from .wire import REQUESTS, address, pack, unpack, without_none
 
 
-class Client(Questions):
-    """Asks what was, what is, and why. Calls may come from any thread, one at a time is served.
+class Client(Operations):
+    """Sends requests to the broker. Any thread may call it; requests run one at a time.
 
-    endpoint: of the broker's requests socket (default: STELE_REQUESTS, or port 5571 here).
-    timeout: seconds that an answer may take; BrokerTimeout then, and the client may go on asking.
+    endpoint: of the broker's requests socket (default: STELE_REQUESTS, or port 5571 of this machine).
+    timeout: seconds to wait for an answer; after a BrokerTimeout the client remains usable.
     """
 
     def __init__(self, endpoint: Optional[str] = None, timeout: float = 10.0, *,
@@ -44,12 +44,12 @@ class Client(Questions):
     def __exit__(self, kind: Any, value: Any, trace: Any) -> None:
         self.close()
 
-    def _ask(self, op: str, key: Optional[str], parameters: dict) -> Any:
+    def _request(self, op: str, key: Optional[str], parameters: dict) -> Any:
         request = pack(dict(without_none(parameters), op=op))
         with self._lock:
             self._socket.send(request)
             if not self._socket.poll(int(self.timeout * 1000)):
-                raise BrokerTimeout("no answer to %s from %s in %g s: is steled running?"
+                raise BrokerTimeout("no answer to %s from %s within %g s: is steled running?"
                                     % (op, self._endpoint, self.timeout))
             answer = unpack(self._socket.recv())
         if not answer.get("ok"):
@@ -59,7 +59,7 @@ class Client(Questions):
     def _pages(self, op: str, key: str, parameters: dict) -> Iterator[Any]:
         parameters = dict(parameters)
         while True:
-            answer = self._ask(op, None, parameters)
+            answer = self._request(op, None, parameters)
             yield from answer[key]
             if answer["next"] is None:
                 return

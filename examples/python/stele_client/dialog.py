@@ -1,9 +1,9 @@
 """The producer's side of durable publish, without a socket (protocol section 2).
 
-Sequences, acks, naks, hello and resend are decided here; publisher.py and
-aio.py move the bytes. One rule covers every doubt (a gap, a window, a broker
-that was restarted): say hello again and resend what is later than its welcome.
-What the broker has already it skips and acks again, so nothing doubles.
+This module handles sequences, acks, naks, the handshake and resending; publisher.py
+and aio.py transport the bytes. One rule covers every disturbance (a gap, a full window,
+a restarted broker): send hello again, and resend the events after the sequence of the
+welcome. The broker acks duplicates without storing them again.
 """
 #
 # This Source Code Form is subject to the terms of the Mozilla Public
@@ -20,23 +20,23 @@ from typing import Any, Callable, Deque, List, Mapping, Optional
 from .errors import BrokerError, Fenced, InvalidEvent, LedgerBehind, SteleError
 from .wire import pack, pack_publish, unpack
 
-BATCH_EVENTS = 500          # Events a message, at most
-BATCH_BYTES = 1 << 20       # Bytes a message, unless one event is larger
-FLIGHT_BYTES = 32 << 20     # Bytes unacked; the broker allows twice as much
-PUBLISH_BYTES = 64          # What a publish has around its events, at most
-GREETING_S = 5.0            # Say hello again when nothing answers
-SILENCE_S = 2.0             # Ask whether the broker is there when acks are due
+BATCH_EVENTS = 500          # Most events per message
+BATCH_BYTES = 1 << 20       # Most bytes per message, unless one event is larger
+FLIGHT_BYTES = 32 << 20     # Most unacked bytes; the broker allows twice as many
+PUBLISH_BYTES = 64          # Most bytes of a publish besides its events
+HANDSHAKE_S = 5.0            # Send hello again after that time without an answer
+SILENCE_S = 2.0             # Ping the broker after that time without acks
 
 Resolve = Callable[[Optional["Receipt"], Optional[SteleError]], None]
 
 
 @dataclass(frozen=True)
 class Receipt:
-    """What became of an event.
+    """Outcome of an event.
 
-    position: everything up to it is durable, this event too; give it to a request as
-    min_position to read what was written. None where a reconnect left it unknown.
-    code, message, field: set where the event was refused.
+    position: every event up to it is durable, including this one; pass it to a request as
+    min_position to read your own writes. None if it was lost with a connection.
+    code, message, field: set if the event was refused.
     """
     sequence: int
     position: Optional[int]
@@ -53,7 +53,7 @@ class Receipt:
 class Entry:
     packed: bytes
     resolve: Resolve
-    sequence: int = 0
+    sequence: int = 0                       # 0: not assigned yet
     nak: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -66,46 +66,46 @@ class Dialog:
         self.state = "new"                  # new, greeting, open, closed
         self.error: Optional[SteleError] = None
         self.ledger: Optional[str] = None
-        self.durable = 0                    # Last sequence that is durable
-        self.bytes = 0                      # Of everything held
-        self._given = 0                     # Last sequence that was given to an event
+        self.durable = 0                    # Last durable sequence
+        self.bytes = 0                      # Bytes of all events that are not settled
+        self._last_sequence = 0                     # Last sequence assigned to an event
         self._queued: Deque[Entry] = deque()
         self._unacked: Deque[Entry] = deque()
         self._flight_bytes = 0
         self._window = 0
         self._max_bytes = 0
         self._heartbeat_s: Optional[float] = None
-        self._greeted_at = 0.0
-        self._heard_at = 0.0
-        self._spoke_at = 0.0
+        self._hello_at = 0.0
+        self._received_at = 0.0
+        self._sent_at = 0.0
 
     def __len__(self) -> int:
-        """Events that are not settled yet"""
+        """Number of events that are not settled, that is neither acked nor refused"""
         return len(self._queued) + len(self._unacked)
 
-    #   What the program says
+    #   Calls of the program
 
     def add(self, event: Mapping[str, Any], resolve: Resolve) -> None:
-        """Take an event; 'resolve' is called once, when it is settled or the dialog failed."""
+        """Add an event; calls 'resolve' once, when it is settled or the dialog has failed."""
         if self.error:
             raise self.error
         try:
             packed = pack(dict(event))
         except (TypeError, ValueError, OverflowError) as cause:
-            raise InvalidEvent("event cannot be packed: %s" % cause) from None
+            raise InvalidEvent("the event cannot be encoded: %s" % cause) from None
         self._check_size(packed)
         self.bytes += len(packed)
         self._queued.append(Entry(packed, resolve))
 
     def _check_size(self, packed: bytes) -> None:
         if self._max_bytes and len(packed) + PUBLISH_BYTES > self._max_bytes:
-            raise InvalidEvent("event has %d bytes, and the broker takes messages of %d: "
+            raise InvalidEvent("the event has %d bytes, the broker accepts messages of at most %d: "
                                "split its content" % (len(packed), self._max_bytes))
 
     def goodbye(self) -> List[bytes]:
-        """Leave in good order; the message that says so, if the broker knows us."""
+        """Close; the goodbye to send, if the broker knows this producer."""
         was_open = self.state == "open"
-        self.fail(SteleError("publisher is closed"))
+        self.fail(SteleError("the publisher is closed"))
         return [pack({"op": "goodbye"})] if was_open else []
 
     def fail(self, error: SteleError) -> None:
@@ -115,12 +115,12 @@ class Dialog:
             while entries:
                 self._settle(entries.popleft(), None, self.error)
 
-    #   What goes out
+    #   Outgoing messages
 
     def outgoing(self, now: float) -> List[bytes]:
         """Messages to send now, in order."""
         messages: List[bytes] = []
-        if self.state == "new" or (self.state == "greeting" and now - self._greeted_at >= GREETING_S):
+        if self.state == "new" or (self.state == "handshake" and now - self._hello_at >= HANDSHAKE_S):
             messages.append(self._hello(now))
         if self.state == "open":
             while True:
@@ -131,25 +131,25 @@ class Dialog:
             if not messages and self._ping_due(now):
                 messages.append(pack({"op": "ping"}))
         if messages:
-            self._spoke_at = now
+            self._sent_at = now
         return messages
 
-    def patience(self, now: float) -> float:
-        """Seconds until outgoing has to be asked again though nothing happened."""
-        if self.state == "greeting":
-            return max(0.0, self._greeted_at + GREETING_S - now)
+    def timeout(self, now: float) -> float:
+        """Seconds until outgoing must be called again, unless something happens before."""
+        if self.state == "handshake":
+            return max(0.0, self._hello_at + HANDSHAKE_S - now)
         if self.state == "open":
             waits = [60.0]
             if self._unacked:
-                waits.append(max(self._heard_at, self._spoke_at) + SILENCE_S - now)
+                waits.append(max(self._received_at, self._sent_at) + SILENCE_S - now)
             if self._heartbeat_s:
-                waits.append(self._spoke_at + self._heartbeat_s - now)
+                waits.append(self._sent_at + self._heartbeat_s - now)
             return max(0.0, min(waits))
         return 0.0 if self.state == "new" else 60.0
 
     def _hello(self, now: float) -> bytes:
-        self.state = "greeting"
-        self._greeted_at = now
+        self.state = "handshake"
+        self._hello_at = now
         message = {"op": "hello", "protocol": 1, "producer": self.producer, "instance": self.instance}
         if self.lease_ms is not None:
             message["lease_ms"] = self.lease_ms
@@ -158,29 +158,29 @@ class Dialog:
         return pack(message)
 
     def _ping_due(self, now: float) -> bool:
-        if self._heartbeat_s and now - self._spoke_at >= self._heartbeat_s:
+        if self._heartbeat_s and now - self._sent_at >= self._heartbeat_s:
             return True
-        return bool(self._unacked) and now - max(self._heard_at, self._spoke_at) >= SILENCE_S
+        return bool(self._unacked) and now - max(self._received_at, self._sent_at) >= SILENCE_S
 
     def _next_publish(self) -> Optional[bytes]:
         batch: List[Entry] = []
         size = 0
-        most = min(BATCH_BYTES, self._max_bytes - PUBLISH_BYTES)
+        size_max = min(BATCH_BYTES, self._max_bytes - PUBLISH_BYTES)
         while self._queued and len(batch) < BATCH_EVENTS and len(self._unacked) < self._window:
             entry = self._queued[0]
-            if batch and size + len(entry.packed) > most:
+            if batch and size + len(entry.packed) > size_max:
                 break
             if self._flight_bytes and self._flight_bytes + len(entry.packed) > FLIGHT_BYTES:
                 break
             self._queued.popleft()
             try:
                 self._check_size(entry.packed)
-            except InvalidEvent as error:   # It came before the welcome said the limit
+            except InvalidEvent as error:   # Added before the limit was known
                 self._settle(entry, None, error)
                 continue
             if not entry.sequence:
-                self._given += 1
-                entry.sequence = self._given
+                self._last_sequence += 1
+                entry.sequence = self._last_sequence
             batch.append(entry)
             size += len(entry.packed)
             self._unacked.append(entry)
@@ -189,24 +189,24 @@ class Dialog:
             return None
         return pack_publish(batch[0].sequence, [entry.packed for entry in batch], len(batch))
 
-    #   What comes in
+    #   Incoming messages
 
     def received(self, data: bytes, now: float) -> None:
-        self._heard_at = now
+        self._received_at = now
         if self.state in ("new", "closed"):
             return
         message = unpack(data)
         op = message.get("op")
         if op == "ack":
-            self._acked(message["sequence"], message["position"])
+            self._on_ack(message["sequence"], message["position"])
         elif op == "nak":
-            self._refused(message)
+            self._on_nak(message)
         elif op == "welcome":
-            self._welcomed(message)
+            self._on_welcome(message)
         elif op == "error":
-            self._trouble(message)
+            self._on_error(message)
 
-    def _acked(self, sequence: int, position: Optional[int]) -> None:
+    def _on_ack(self, sequence: int, position: Optional[int]) -> None:
         self.durable = max(self.durable, sequence)
         while self._unacked and self._unacked[0].sequence <= sequence:
             entry = self._unacked.popleft()
@@ -215,40 +215,40 @@ class Dialog:
             self._settle(entry, Receipt(entry.sequence, position, nak.get("code"),
                                         nak.get("message"), nak.get("field")), None)
 
-    def _refused(self, nak: Mapping[str, Any]) -> None:
+    def _on_nak(self, nak: Mapping[str, Any]) -> None:
         if self._unacked:
             index = nak["sequence"] - self._unacked[0].sequence
             if 0 <= index < len(self._unacked):
                 self._unacked[index].nak = nak
 
-    def _welcomed(self, welcome: Mapping[str, Any]) -> None:
+    def _on_welcome(self, welcome: Mapping[str, Any]) -> None:
         sequence = welcome["sequence"]
         known = self.ledger is not None
         if known and welcome["ledger"] != self.ledger and welcome.get("formerly") != self.ledger:
             return self.fail(LedgerBehind("ledger_behind", "the broker has another ledger now: %s, it was %s"
                                           % (welcome["ledger"], self.ledger)))
         if sequence < self.durable:
-            return self.fail(LedgerBehind("ledger_behind", "the broker knows sequence %d of producer '%s', "
-                                          "and had acked %d" % (sequence, self.producer, self.durable)))
-        if known and sequence > self._given:
-            return self.fail(Fenced("fenced", "sequence %d of producer '%s' was published by somebody else"
+            return self.fail(LedgerBehind("ledger_behind", "the last sequence of producer '%s' at the broker is %d, "
+                                          "but %d was acked" % (self.producer, sequence, self.durable)))
+        if known and sequence > self._last_sequence:
+            return self.fail(Fenced("fenced", "another client has published sequence %d of producer '%s'"
                                     % (sequence, self.producer)))
         self.ledger = welcome["ledger"]
         self._window = welcome["window"]
         self._max_bytes = welcome["max_bytes"]
         self._heartbeat_s = welcome["heartbeat_ms"] / 1000 if self.lease_ms else None
-        self._given = max(self._given, sequence)
-        self._acked(sequence, None)
-        while self._unacked:                # Later than the welcome: once more, in order
+        self._last_sequence = max(self._last_sequence, sequence)
+        self._on_ack(sequence, None)
+        while self._unacked:                # After the welcome's sequence: resend, in order
             entry = self._unacked.pop()
             self._flight_bytes -= len(entry.packed)
             self._queued.appendleft(entry)
         self.state = "open"
 
-    def _trouble(self, error: Mapping[str, Any]) -> None:
+    def _on_error(self, error: Mapping[str, Any]) -> None:
         code, message = error.get("code", "internal"), error.get("message", "")
         if code in ("no_hello", "sequence_gap", "window_exceeded"):
-            if self.state == "open":        # While greeting, its welcome puts all right
+            if self.state == "open":        # During a handshake, its welcome resolves it
                 self.state = "new"
         elif code == "fenced":
             self.fail(Fenced(code, message))

@@ -1,4 +1,4 @@
-"""What can go wrong, one class a cause."""
+"""Exceptions, one class per cause."""
 #
 # This Source Code Form is subject to the terms of the Mozilla Public
 # License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -13,19 +13,19 @@ if TYPE_CHECKING:
 
 
 class SteleError(Exception):
-    """Anything this package raises."""
+    """Base class of all exceptions of this package."""
 
 
 class BrokerTimeout(SteleError, TimeoutError):
-    """No answer in time. What was given to a publisher stays in it, and goes on trying."""
+    """No answer within the timeout. A publisher keeps its events and continues to send them."""
 
 
 class InvalidEvent(SteleError, ValueError):
-    """An event that cannot be sent: not a map that msgpack can say, or larger than a message."""
+    """An event that cannot be sent: msgpack cannot encode it, or it is larger than a message."""
 
 
 class Refused(SteleError):
-    """The broker refused events for good. What else was published with them stands."""
+    """The broker refused events permanently. The others that were published with them are stored."""
 
     def __init__(self, receipts: Sequence["Receipt"]) -> None:
         self.receipts = list(receipts)
@@ -35,7 +35,7 @@ class Refused(SteleError):
 
 
 class BrokerError(SteleError):
-    """The broker ended the dialog: code and message are its own."""
+    """The broker reported an error that ends the publisher: 'code' and the message are its own."""
 
     def __init__(self, code: str, message: str) -> None:
         self.code = code
@@ -43,15 +43,15 @@ class BrokerError(SteleError):
 
 
 class Fenced(BrokerError):
-    """A newer run of this producer took over. Stop this one."""
+    """A newer run of this producer has taken over. Stop this one."""
 
 
 class LedgerBehind(BrokerError):
-    """The ledger lost events that it had acked: tell who runs the broker."""
+    """The ledger lost events that it had acked: report it to the operator of the broker."""
 
 
 class RequestFailed(SteleError):
-    """A request was answered with an error: code, message, and field where one is to blame."""
+    """The answer to a request was an error: code, message, and field if one is invalid."""
 
     def __init__(self, error: Mapping[str, Any]) -> None:
         self.code: str = error.get("code", "internal")
@@ -62,11 +62,16 @@ class RequestFailed(SteleError):
 
 
 class NotFound(RequestFailed):
-    """There is no such record."""
+    """The record does not exist."""
 
 
 class Unavailable(RequestFailed):
-    """A part that the request needs is away: ask again later."""
+    """A component that the request needs is unavailable: retry later."""
+
+
+def not_acked(count: int) -> str:
+    """"1 event is not acked yet", "2 events are not acked yet": text of an exception"""
+    return "%d %s not acked yet" % (count, "event is" if count == 1 else "events are")
 
 
 def request_failed(error: Mapping[str, Any]) -> RequestFailed:

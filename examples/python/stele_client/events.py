@@ -1,8 +1,8 @@
 """Events, as plain dicts: doc/PROTOCOL.md, section 3.
 
-Each function takes the required fields by position and the optional ones by
-name. Any further keyword is kept by the broker as it is. A dict made by hand
-does as well.
+Each function takes required fields by position and optional fields by name. The broker
+stores fields with other names too and returns them unchanged. Any dict of that form is an
+event as well.
 """
 #
 # This Source Code Form is subject to the terms of the Mozilla Public
@@ -31,7 +31,7 @@ def task_created(task_id: str, title: str, description: str, role: str, **more: 
 
 
 def task_updated(task_id: str, **fields: Any) -> Event:
-    """At least one of the fields of task_created by name"""
+    """at least one of the fields of task_created, by name"""
     return _event("task.updated", {"task_id": task_id}, fields)
 
 

@@ -1,4 +1,4 @@
-"""Follow the ledger: every event once, in order, from any position on."""
+"""Subscribe to the ledger: every event after any position, once and in order."""
 #
 # This Source Code Form is subject to the terms of the Mozilla Public
 # License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -15,17 +15,17 @@ from .errors import BrokerTimeout, Unavailable
 from .order import Order
 from .wire import FEED, address
 
-QUIET_MS = 3000             # Three heartbeats missed: ask the ledger
+QUIET_MS = 3000             # Three heartbeats missed: read the ledger
 
 
 class Follower:
-    """Iterate over it: it waits for what comes and ends when it is closed.
+    """An iterator over events, which waits for new ones and ends when it is closed.
 
-    after: the position after which to begin; 0 is the beginning of time, None is now.
-    types: only these event types. keep: only events for which it is true.
-    whole: also contents that the feed leaves out for their size.
-    position: of the last event that was passed, to go on from another time.
-    A broker that is away is waited for.
+    after: the position to start after; 0 is the start of the ledger, None its current end.
+    types: only these event types. keep: only events for which it returns true.
+    whole: fetch large content, which the feed leaves out.
+    position: of the last event that was processed, to resume from later.
+    An unreachable broker does not end it: it waits for the broker to return.
     """
 
     def __init__(self, after: Optional[int] = 0, *, types: Optional[Collection[str]] = None,
@@ -55,7 +55,7 @@ class Follower:
                 self._order.missing = True
             else:
                 topic, body = self._feed.recv_multipart()
-                event = self._order.fed(topic, body)
+                event = self._order.from_feed(topic, body)
                 if event is not None and self._wanted(event):
                     yield event
 
@@ -65,7 +65,7 @@ class Follower:
         except (BrokerTimeout, Unavailable):
             return
         before = self._order.after
-        self._order.read(answer)
+        self._order.from_ledger(answer)
         for event in answer["events"]:
             if event["position"] > before and self._wanted(event):
                 yield event
@@ -87,6 +87,6 @@ class Follower:
 
 
 def follow(after: Optional[int] = 0, **options: Any) -> Iterator[Dict[str, Any]]:
-    """Events from a position on, for ever: a Follower that closes itself."""
+    """Events after a position, without end: a Follower that closes itself."""
     with Follower(after, **options) as follower:
         yield from follower

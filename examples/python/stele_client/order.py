@@ -1,8 +1,8 @@
-"""The order of a follower, without a socket (protocol section 5).
+"""The order of events of a Follower, without a socket (protocol section 5).
 
-Positions have no gaps, so what is next is known: an event of the feed that is
-next goes on, one that is older is dropped, anything else means that something
-was missed, and the ledger has it (events.read).
+Positions have no gaps, so the next position is known. The next event of the feed is
+delivered, an older one is dropped, and a later one means that events were missed, which
+must be read from the ledger (events.read).
 """
 #
 # This Source Code Form is subject to the terms of the Mozilla Public
@@ -19,13 +19,13 @@ from .wire import unpack
 
 class Order:
     def __init__(self, after: int, whole: bool) -> None:
-        self.after = after          # Position of the last event that went on
-        self.missing = True         # Is there something to read from the ledger?
+        self.after = after          # Position of the last event that was delivered
+        self.missing = True         # Must events be read from the ledger?
         self._whole = whole
         self._ledger: Optional[str] = None
 
-    def fed(self, topic: bytes, body: bytes) -> Optional[Dict[str, Any]]:
-        """A message of the feed; the event, if it is the next one."""
+    def from_feed(self, topic: bytes, body: bytes) -> Optional[Dict[str, Any]]:
+        """Process a message of the feed; returns the event if it is the next one."""
         message = unpack(body)
         position = message["position"]
         if topic == b"heartbeat":
@@ -41,16 +41,16 @@ class Order:
         return message
 
     def _check_ledger(self, ledger: Optional[str]) -> None:
-        """Another id: positions may have been given a second time"""
+        """Raise LedgerBehind if the id has changed: positions may have been reused"""
         if self._ledger and ledger and ledger != self._ledger:
             raise LedgerBehind("ledger_behind", "the broker has another ledger now: %s, it was %s"
                                % (ledger, self._ledger))
         self._ledger = ledger or self._ledger
 
-    def read(self, answer: Mapping[str, Any]) -> None:
-        """A page of events.read was taken: its events went on."""
+    def from_ledger(self, answer: Mapping[str, Any]) -> None:
+        """Process a page of events.read, whose events are delivered."""
         if answer["head"] < self.after:
-            raise LedgerBehind("ledger_behind", "the ledger ends at position %d, and %d was seen"
+            raise LedgerBehind("ledger_behind", "the ledger ends at position %d, but %d was received"
                                % (answer["head"], self.after))
         if answer["events"]:
             self.after = answer["events"][-1]["position"]

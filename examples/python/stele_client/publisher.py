@@ -1,8 +1,7 @@
 """Durable publish for programs with threads.
 
-A thread of its own owns the socket and keeps the dialog going (acks, pings of
-a lease, resends after a restart of the broker), so calls may come from any
-thread.
+A background thread owns the socket and runs the dialog (acks, pings that renew a lease,
+resending after a restart of the broker), so any thread may call a Publisher.
 """
 #
 # This Source Code Form is subject to the terms of the Mozilla Public
@@ -21,24 +20,24 @@ from typing import Any, List, Mapping, Optional
 import zmq
 
 from .dialog import Dialog, Receipt
-from .errors import BrokerTimeout, Refused, SteleError
+from .errors import BrokerTimeout, Refused, SteleError, not_acked
 from .wire import EVENTS, address
 
-PENDING_EVENTS = 100000     # Held at most; more makes send wait
+PENDING_EVENTS = 100000     # Most unsettled events; send waits for room
 PENDING_BYTES = 128 << 20
 
 
 class Publisher:
-    """An orchestrator, by a name that it keeps for good.
+    """Publishes events as one producer, with acks.
 
-    producer: its name; sequences go on where the broker's record of it ends.
-    endpoint: of the broker's events socket (default: STELE_EVENTS, or port 5570 here).
+    producer: permanent name of the orchestrator; sequences continue after the broker's last one.
+    endpoint: of the broker's events socket (default: STELE_EVENTS, or port 5570 of this machine).
     instance: of this run (default: a new UUID). One instance at a time publishes.
-    lease_ms: if nothing is heard of this run for so long, it is dead and its running
-    tasks are interrupted; pings are sent by themselves. Default: silence means nothing.
+    lease_ms: after that time without a message of this run, the broker takes it for dead and
+    interrupts its running tasks; pings are sent automatically. Default: no lease.
 
-    Events wait in memory until they are acked: a crash of this process loses what was
-    not acked yet, which is why publish waits.
+    Events are kept in memory until they are acked: a crash of this process loses events that
+    were not acked yet, so publish waits for acks.
     """
 
     def __init__(self, producer: str, endpoint: Optional[str] = None, *,
@@ -47,9 +46,9 @@ class Publisher:
         self._dialog = Dialog(producer, instance, lease_ms)
         self._changed = threading.Condition()
         self._closing: Optional[float] = None
-        self._bell, self._ear = socket.socketpair()
-        self._ear.setblocking(False)
-        self._bell.setblocking(False)
+        self._wake_send, self._wake_receive = socket.socketpair()
+        self._wake_receive.setblocking(False)
+        self._wake_send.setblocking(False)
         self._socket = (context or zmq.Context.instance()).socket(zmq.DEALER)
         self._socket.setsockopt(zmq.LINGER, 0)
         self._socket.setsockopt(zmq.SNDHWM, 0)
@@ -65,13 +64,13 @@ class Publisher:
 
     @property
     def pending(self) -> int:
-        """Events that are not settled yet"""
+        """Number of events that are neither acked nor refused yet"""
         return len(self._dialog)
 
     def send(self, event: Mapping[str, Any], timeout: Optional[float] = None) -> "Future[Receipt]":
-        """Give an event away; the future has its Receipt when it is durable, or refused.
+        """Send an event; the future has its Receipt when it is durable or refused.
 
-        Waits (at most 'timeout' seconds) while too much is held already.
+        Waits (at most 'timeout' seconds) only while too many events are unacknowledged.
         """
         future: "Future[Receipt]" = Future()
 
@@ -84,16 +83,16 @@ class Publisher:
 
         with self._changed:
             if not self._changed.wait_for(self._has_room, timeout):
-                raise BrokerTimeout("%d events wait for acks: is the broker running?" % len(self._dialog))
+                raise BrokerTimeout("%s: is the broker running?" % not_acked(len(self._dialog)))
             self._dialog.add(event, resolve)
-        self._ring()
+        self._wake()
         return future
 
     def publish(self, *events: Mapping[str, Any], timeout: Optional[float] = 30.0) -> int:
-        """Publish events and return when all are durable: the position up to which.
+        """Publish events, and return when all are durable: the position of the last.
 
-        Refused if any was refused (the others stand); BrokerTimeout if it took longer:
-        the events are still on their way then, do not publish them again.
+        Raises Refused if any was refused (the others are stored), and BrokerTimeout after
+        'timeout' seconds: the events are then still being sent, so do not publish them again.
         """
         deadline = None if timeout is None else time.monotonic() + timeout
         futures = [self.send(event, _left(deadline)) for event in events]
@@ -102,30 +101,30 @@ class Publisher:
             try:
                 receipts.append(future.result(_left(deadline)))
             except StillWaiting:
-                raise BrokerTimeout("not acked in %g s: is the broker running?" % (timeout or 0)) from None
+                raise BrokerTimeout("not acked within %g s: is the broker running?" % (timeout or 0)) from None
         refused = [receipt for receipt in receipts if receipt.refused]
         if refused:
             raise Refused(refused)
         return max([receipt.position or 0 for receipt in receipts], default=0)
 
     def flush(self, timeout: Optional[float] = 30.0) -> None:
-        """Return when everything given to send is settled."""
+        """Wait until every event that was sent is acked or refused."""
         with self._changed:
             if not self._changed.wait_for(lambda: len(self._dialog) == 0, timeout):
-                raise BrokerTimeout("%d events are not acked yet" % len(self._dialog))
+                raise BrokerTimeout(not_acked(len(self._dialog)))
 
     def close(self, timeout: float = 30.0) -> None:
-        """Flush, say goodbye, and end. BrokerTimeout tells that events were left unacked."""
+        """Flush, send goodbye and stop. BrokerTimeout if events were left unacknowledged."""
         left = 0
         with self._changed:
             if self._closing is None:
                 if not self._changed.wait_for(lambda: len(self._dialog) == 0, timeout):
                     left = len(self._dialog)
                 self._closing = time.monotonic()
-        self._ring()
+        self._wake()
         self._thread.join()
         if left:
-            raise BrokerTimeout("%d event(s) not acked by %s: is steled running?" % (left, self._address))
+            raise BrokerTimeout("%s by %s: is steled running?" % (not_acked(left), self._address))
 
     def __enter__(self) -> "Publisher":
         return self
@@ -137,48 +136,48 @@ class Publisher:
         return self._dialog.error is not None or (
             len(self._dialog) < PENDING_EVENTS and self._dialog.bytes < PENDING_BYTES)
 
-    def _ring(self) -> None:
+    def _wake(self) -> None:
         try:
-            self._bell.send(b"!")
+            self._wake_send.send(b"!")
         except (BlockingIOError, OSError):
-            pass                            # It rings already, or the thread has ended
+            pass                            # A wakeup is pending already, or the thread has ended
 
-    #   The thread
+    #   The background thread
 
     def _run(self) -> None:
         try:
-            self._talk()
-        except Exception as cause:          # A fault of ours: nobody may wait for ever
+            self._loop()
+        except Exception as cause:          # An internal error: fail all waiters
             with self._changed:
                 self._dialog.fail(SteleError("publisher ended: %r" % cause))
                 self._changed.notify_all()
             raise
         finally:
             self._socket.close(linger=1000)
-            self._ear.close()
-            self._bell.close()
+            self._wake_receive.close()
+            self._wake_send.close()
 
-    def _talk(self) -> None:
+    def _loop(self) -> None:
         poller = zmq.Poller()
         poller.register(self._socket, zmq.POLLIN)
-        poller.register(self._ear, zmq.POLLIN)
+        poller.register(self._wake_receive, zmq.POLLIN)
         while True:
             with self._changed:
                 now = time.monotonic()
                 if self._closing is not None:
-                    farewell = self._dialog.goodbye()
+                    last_messages = self._dialog.goodbye()
                     self._changed.notify_all()
                     break
                 messages = self._dialog.outgoing(now)
-                patience = self._dialog.patience(now)
+                timeout = self._dialog.timeout(now)
             for message in messages:
                 self._socket.send(message)
-            ready = dict(poller.poll(int(patience * 1000) + 1))
-            if self._ear.fileno() in ready:
-                self._ear.recv(4096)
+            ready = dict(poller.poll(int(timeout * 1000) + 1))
+            if self._wake_receive.fileno() in ready:
+                self._wake_receive.recv(4096)
             if self._socket in ready:
                 self._receive()
-        for message in farewell:
+        for message in last_messages:
             self._socket.send(message)
 
     def _receive(self) -> None:

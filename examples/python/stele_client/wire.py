@@ -1,4 +1,4 @@
-"""Values to bytes and back: one msgpack map a message."""
+"""Encode and decode messages: one msgpack map per message."""
 #
 # This Source Code Form is subject to the terms of the Mozilla Public
 # License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -18,30 +18,31 @@ FEED = "tcp://127.0.0.1:5572"
 
 
 def address(given: Optional[str], variable: str, default: str) -> str:
-    """Where a socket of the broker is: as given, as the environment says, or on this machine"""
+    """Endpoint of a socket of the broker: as given, from the environment, or the default"""
     return given or os.environ.get(variable) or default
 
 
 def _default(value: Any) -> Any:
     if isinstance(value, datetime):
         if value.tzinfo is None:
-            raise TypeError("a datetime needs a time zone: datetime.now (timezone.utc)")
+            raise TypeError("a datetime needs a time zone, as in datetime.now(timezone.utc)")
         return microseconds(value)
-    raise TypeError("%s is nothing that msgpack can say" % type(value).__name__)
+    name = type(value).__name__
+    raise TypeError("msgpack cannot encode %s %s" % ("an" if name[0] in "aeiouAEIOU" else "a", name))
 
 
 def pack(value: Any) -> bytes:
-    """msgpack; a datetime with a time zone becomes integer microseconds, None stays nil."""
+    """Encode as msgpack; a datetime with a time zone becomes integer microseconds, None nil."""
     return msgpack.packb(value, use_bin_type=True, default=_default)
 
 
 def unpack(data: bytes) -> Any:
-    """msgpack: str and bytes stay apart, extension types come as msgpack.ExtType or Timestamp."""
+    """Decode msgpack: str and bytes remain distinct, extensions are msgpack.ExtType or Timestamp."""
     return msgpack.unpackb(data, raw=False, strict_map_key=False)
 
 
 def pack_publish(sequence: int, events: Iterable[bytes], count: int) -> bytes:
-    """A publish of events that are packed already."""
+    """Encode a publish message of events that are already encoded."""
     packer = msgpack.Packer(use_bin_type=True)
     head = packer.pack_map_header(3)
     return b"".join((head, pack("op"), pack("publish"), pack("sequence"), pack(sequence),
@@ -49,7 +50,7 @@ def pack_publish(sequence: int, events: Iterable[bytes], count: int) -> bytes:
 
 
 def microseconds(time: datetime) -> int:
-    """A time as the protocol counts: microseconds since the Unix epoch, exactly."""
+    """A time in the protocol's unit: microseconds since the Unix epoch, exactly."""
     since = time - datetime(1970, 1, 1, tzinfo=timezone.utc)
     return (since.days * 86400 + since.seconds) * 1000000 + since.microseconds
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-# test_client - the package against a real broker: publish, ask, follow, sync and asyncio
+# test_client - the package against a real broker: publish, request, follow, with threads and asyncio
 #
 # This Source Code Form is subject to the terms of the Mozilla Public
 # License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -14,7 +14,7 @@ import stele_client as stele
 from stele_client import aio
 
 
-class Room(harness.BrokerTest):
+class PackageTest(harness.BrokerTest):
 
     def publisher(self, name=None, **options):
         publisher = stele.Publisher(name or self.name("producer"), self.broker.events, **options)
@@ -39,9 +39,9 @@ class Room(harness.BrokerTest):
                 stele.task_state_changed(task, "failed", error_message="no luck")]
 
 
-class TestPublish(Room):
+class TestPublish(PackageTest):
 
-    def test_published_events_are_durable_and_can_be_asked_for(self):
+    def test_published_events_are_durable_and_can_be_queried(self):
         task = self.name("task")
         position = self.publisher().publish(*self.life(task))
         client = self.client()
@@ -55,7 +55,7 @@ class TestPublish(Room):
         self.assertEqual([row["content"] for row in client.outputs(task)], [b"\xff\x00"])
         self.assertEqual([row["value"] for row in client.metrics(task)], [0.5])
 
-    def test_refused_event_is_told_and_the_others_stand(self):
+    def test_refused_event_is_reported_and_the_others_are_stored(self):
         task = self.name("task")
         publisher = self.publisher()
         with self.assertRaises(stele.Refused) as caught:
@@ -84,7 +84,7 @@ class TestPublish(Room):
         publisher.flush()
         self.assertEqual(self.client().ping() - before, 400)
 
-    def test_sequences_go_on_in_the_next_run(self):
+    def test_sequences_continue_in_the_next_run(self):
         name = self.name("producer")
         for number in range(3):
             with stele.Publisher(name, self.broker.events) as publisher:
@@ -102,20 +102,20 @@ class TestPublish(Room):
         old.close()
 
     def test_no_broker_is_a_timeout(self):
-        publisher = stele.Publisher("p", "ipc://%s/nobody" % self.folder)
+        publisher = stele.Publisher("p", "ipc://%s/no-broker" % self.folder)
         with self.assertRaises(stele.BrokerTimeout):
             publisher.publish(stele.task_updated("t", title="x"), timeout=0.2)
         with self.assertRaises(stele.BrokerTimeout):
             publisher.close(timeout=0.1)
-        client = stele.Client("ipc://%s/nobody" % self.folder, timeout=0.1)
+        client = stele.Client("ipc://%s/no-broker" % self.folder, timeout=0.1)
         with self.assertRaises(stele.BrokerTimeout):
             client.ping()
         client.close()
 
 
-class TestRestart(Room):
+class TestRestart(PackageTest):
 
-    def test_events_survive_a_kill_of_the_broker_once_each(self):
+    def test_events_survive_a_kill_of_the_broker_and_are_stored_once(self):
         name = self.name("producer")
         publisher = self.publisher(name)
         follower = self.follower(0)
@@ -138,9 +138,9 @@ class TestRestart(Room):
                          ["%s-%d-%d" % (name, turn, step) for turn in range(3) for step in range(200)])
 
 
-class TestQuestions(Room):
+class TestRequests(PackageTest):
 
-    def test_lists_go_over_pages(self):
+    def test_lists_span_pages(self):
         role = self.name("role")
         self.publisher().publish(*[stele.task_created("%s-%d" % (role, n), "t", "", role) for n in range(25)])
         client = self.client()
@@ -148,14 +148,14 @@ class TestQuestions(Room):
                          ["%s-%d" % (role, n) for n in range(25)])
         self.assertEqual(client.count_tasks(roles=role), 25)
 
-    def test_a_filter_that_is_none_is_told(self):
-        with self.assertRaisesRegex(TypeError, "no statez, only .*states"):
+    def test_unknown_filter_is_reported(self):
+        with self.assertRaisesRegex(TypeError, "no parameter statez, only .*states"):
             self.client().tasks(statez=["running"])
 
     def test_errors_have_their_classes(self):
         client = self.client()
         with self.assertRaises(stele.NotFound):
-            client.task("nobody knows it")
+            client.task("unknown")
         with self.assertRaises(stele.RequestFailed) as caught:
             client.request("task.get", task_id=7)
         self.assertEqual((caught.exception.code, caught.exception.field), ("bad_request", "task_id"))
@@ -175,9 +175,9 @@ class TestQuestions(Room):
         self.assertIn(session, [row["session_id"] for row in client.sessions()])
 
 
-class TestFollow(Room):
+class TestFollow(PackageTest):
 
-    def test_follower_reads_what_was_and_then_what_comes(self):
+    def test_follower_reads_past_events_and_then_new_ones(self):
         publisher = self.publisher()
         task = self.name("task")
         start = self.client().ping()
@@ -192,7 +192,7 @@ class TestFollow(Room):
         self.assertEqual(len(first[-1]["content"]), 100000)
         self.assertEqual(follower.position, start + 7)
 
-    def test_follower_keeps_the_types_that_were_asked_for(self):
+    def test_follower_filters_types(self):
         start = self.client().ping()
         publisher = self.publisher()
         publisher.publish(*self.life(self.name("task")))
@@ -201,12 +201,12 @@ class TestFollow(Room):
         self.assertEqual(next(events)["position"], start + 5)
 
 
-class TestAsyncio(Room):
+class TestAsyncio(PackageTest):
 
     def run_async(self, coroutine):
         return asyncio.run(asyncio.wait_for(coroutine, harness.PATIENCE))
 
-    def test_publish_ask_and_follow(self):
+    def test_publish_request_and_follow(self):
         task = self.name("task")
 
         async def main():
@@ -220,7 +220,7 @@ class TestAsyncio(Room):
                 self.assertEqual([row["state_to"] async for row in client.history(task, limit=1)],
                                  ["queued", "running", "failed"])
                 with self.assertRaises(stele.NotFound):
-                    await client.task("nobody knows it")
+                    await client.task("unknown")
                 with self.assertRaises(stele.Refused):
                     await publisher.publish(stele.task_state_changed(task, "running"))
                 seen = []
@@ -253,7 +253,7 @@ class TestAsyncio(Room):
 
     def test_no_broker_is_a_timeout(self):
         async def main():
-            publisher = aio.Publisher("p", "ipc://%s/nobody" % self.folder)
+            publisher = aio.Publisher("p", "ipc://%s/no-broker" % self.folder)
             with self.assertRaises(stele.BrokerTimeout):
                 await publisher.publish(stele.task_updated("t", title="x"), timeout=0.2)
             with self.assertRaises(stele.BrokerTimeout):

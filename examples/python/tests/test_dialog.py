@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-# test_dialog - the producer's side without a socket: sequences, doubt, resend
+# test_dialog - the producer's side without a socket: sequences, disturbances, resending
 #
 # This Source Code Form is subject to the terms of the Mozilla Public
 # License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -30,11 +30,11 @@ class TestDialog(unittest.TestCase):
         self.now += seconds
         return [wire.unpack(message) for message in self.dialog.outgoing(self.now)]
 
-    def comes(self, op, **keys):
+    def receive(self, op, **keys):
         self.dialog.received(wire.pack(dict(keys, op=op)), self.now)
 
     def welcome(self, sequence=0, ledger="L", window=100, max_bytes=1 << 20):
-        self.comes("welcome", protocol=1, ledger=ledger, sequence=sequence, window=window,
+        self.receive("welcome", protocol=1, ledger=ledger, sequence=sequence, window=window,
                    max_bytes=max_bytes, heartbeat_ms=1000)
 
     def open(self, **welcome):
@@ -44,12 +44,12 @@ class TestDialog(unittest.TestCase):
     def titles(self, message):
         return [one["title"] for one in message["events"]]
 
-    def test_first_says_hello_then_continues_after_the_welcome(self):
+    def test_first_sends_hello_then_continues_after_the_welcome(self):
         self.add(1, 2)
         self.open(sequence=41)
         publish, = self.out()
         self.assertEqual((publish["op"], publish["sequence"], self.titles(publish)), ("publish", 42, ["1", "2"]))
-        self.comes("ack", sequence=43, position=7)
+        self.receive("ack", sequence=43, position=7)
         self.assertEqual([(n, r.sequence, r.position, r.refused, e) for n, r, e in self.settled],
                          [(1, 42, 7, False, None), (2, 43, 7, False, None)])
         self.assertEqual(len(self.dialog), 0)
@@ -59,20 +59,20 @@ class TestDialog(unittest.TestCase):
         self.open()
         self.add(1, 2)
         self.out()
-        self.comes("nak", sequence=2, code="invalid_field", message="no", field="title")
+        self.receive("nak", sequence=2, code="invalid_field", message="no", field="title")
         self.assertEqual(self.settled, [])
-        self.comes("ack", sequence=2, position=1)
+        self.receive("ack", sequence=2, position=1)
         self.assertEqual([(n, r.code, r.field) for n, r, e in self.settled],
                          [(1, None, None), (2, "invalid_field", "title")])
 
-    def test_restarted_broker_gets_only_what_it_does_not_have(self):
+    def test_restarted_broker_gets_only_missing_events(self):
         self.open()
         self.add(1, 2, 3)
         self.out()
-        self.comes("error", code="no_hello", message="who are you")
+        self.receive("error", code="no_hello", message="who are you")
         hello, = self.out()
         self.assertEqual(hello["op"], "hello")
-        self.comes("error", code="no_hello", message="said twice")
+        self.receive("error", code="no_hello", message="sent twice")
         self.assertEqual(self.out(), [])
         self.welcome(sequence=2)
         self.assertEqual([n for n, _, _ in self.settled], [1, 2])
@@ -84,7 +84,7 @@ class TestDialog(unittest.TestCase):
         self.add(1, 2)
         self.out()
         self.add(3)
-        self.comes("error", code="sequence_gap", message="gap", expected=1)
+        self.receive("error", code="sequence_gap", message="gap", expected=1)
         self.out()
         self.welcome(sequence=0)
         publish, = self.out()
@@ -95,7 +95,7 @@ class TestDialog(unittest.TestCase):
         self.add(1, 2, 3)
         publish, = self.out()
         self.assertEqual(len(publish["events"]), 2)
-        self.comes("ack", sequence=1, position=1)
+        self.receive("ack", sequence=1, position=1)
         publish, = self.out()
         self.assertEqual((publish["sequence"], self.titles(publish)), (3, ["3"]))
 
@@ -112,27 +112,27 @@ class TestDialog(unittest.TestCase):
         for message in self.dialog.outgoing(self.now):
             self.assertLessEqual(len(message), 1000)
 
-    def test_no_answer_to_hello_says_it_again(self):
+    def test_no_answer_to_hello_sends_it_again(self):
         self.assertEqual([m["op"] for m in self.out()], ["hello"])
         self.assertEqual(self.out(1), [])
-        self.assertEqual([m["op"] for m in self.out(dialog.GREETING_S)], ["hello"])
+        self.assertEqual([m["op"] for m in self.out(dialog.HANDSHAKE_S)], ["hello"])
 
-    def test_silence_while_acks_are_due_is_asked_about(self):
+    def test_silence_while_acks_are_due_sends_a_ping(self):
         self.open()
         self.assertEqual(self.out(60), [])
         self.add(1)
         self.assertEqual([m["op"] for m in self.out()], ["publish"])
-        self.assertLessEqual(self.dialog.patience(self.now), dialog.SILENCE_S)
+        self.assertLessEqual(self.dialog.timeout(self.now), dialog.SILENCE_S)
         self.assertEqual([m["op"] for m in self.out(dialog.SILENCE_S)], ["ping"])
-        self.comes("pong")
+        self.receive("pong")
         self.assertEqual(self.out(), [])
 
-    def test_lease_is_said_and_kept_by_pings(self):
+    def test_lease_is_requested_and_renewed_by_pings(self):
         self.dialog = dialog.Dialog("p", "run", 3000)
         hello, = self.out()
         self.assertEqual(hello["lease_ms"], 3000)
         self.welcome()
-        self.assertLessEqual(self.dialog.patience(self.now), 1.0)
+        self.assertLessEqual(self.dialog.timeout(self.now), 1.0)
         self.assertEqual([m["op"] for m in self.out(1)], ["ping"])
 
     def test_fenced_ends_everything(self):
@@ -140,54 +140,54 @@ class TestDialog(unittest.TestCase):
         self.add(1)
         self.out()
         self.add(2)
-        self.comes("error", code="fenced", message="another run")
+        self.receive("error", code="fenced", message="another run")
         self.assertEqual([(n, type(e)) for n, _, e in self.settled], [(1, errors.Fenced), (2, errors.Fenced)])
         with self.assertRaises(errors.Fenced):
             self.add(3)
 
-    def test_ledger_that_lost_acked_events_is_loud(self):
+    def test_ledger_that_lost_acked_events_ends_the_dialog(self):
         for welcome in ({"sequence": 4}, {"sequence": 5, "ledger": "M"}):
             self.setUp()
             self.open()
             self.add(1, 2, 3, 4, 5)
             self.out()
-            self.comes("ack", sequence=5, position=5)
-            self.comes("error", code="no_hello", message="")
+            self.receive("ack", sequence=5, position=5)
+            self.receive("error", code="no_hello", message="")
             hello, = self.out()
             self.assertEqual(hello["acked"], 5)
             self.welcome(**welcome)
             self.assertIsInstance(self.dialog.error, errors.LedgerBehind)
 
-    def test_ledger_that_lost_nothing_of_ours_goes_on(self):
+    def test_ledger_that_lost_no_event_of_the_producer_continues(self):
         self.open()
-        self.comes("error", code="no_hello", message="")
+        self.receive("error", code="no_hello", message="")
         self.out()
-        self.comes("welcome", protocol=1, ledger="M", formerly="L", sequence=0, window=100, max_bytes=1000,
+        self.receive("welcome", protocol=1, ledger="M", formerly="L", sequence=0, window=100, max_bytes=1000,
                    heartbeat_ms=1000)
         self.add(1)
         self.assertEqual([m["op"] for m in self.out()], ["publish"])
 
-    def test_follower_of_another_ledger_is_loud(self):
+    def test_follower_of_another_ledger_fails(self):
         follower = order.Order(0, True)
-        follower.fed(b"heartbeat", wire.pack({"position": 0, "ledger": "L"}))
+        follower.from_feed(b"heartbeat", wire.pack({"position": 0, "ledger": "L"}))
         with self.assertRaises(errors.LedgerBehind):
-            follower.fed(b"heartbeat", wire.pack({"position": 9, "ledger": "M"}))
+            follower.from_feed(b"heartbeat", wire.pack({"position": 9, "ledger": "M"}))
 
-    def test_sequences_of_somebody_else_are_noticed(self):
+    def test_sequences_of_another_client_are_detected(self):
         self.open()
-        self.comes("error", code="no_hello", message="")
+        self.receive("error", code="no_hello", message="")
         self.add(1)
         self.out()
         self.welcome(sequence=9)
         self.assertIsInstance(self.dialog.error, errors.Fenced)
 
-    def test_goodbye_settles_what_is_left(self):
+    def test_goodbye_settles_remaining_events(self):
         self.open()
         self.add(1)
         self.assertEqual([wire.unpack(m)["op"] for m in self.dialog.goodbye()], ["goodbye"])
         self.assertIsInstance(self.settled[0][2], errors.SteleError)
 
-    def test_event_that_msgpack_cannot_say_is_invalid(self):
+    def test_event_that_msgpack_cannot_encode_is_invalid(self):
         for value in (object(), 1 << 80, datetime(2026, 1, 1)):
             with self.assertRaises(errors.InvalidEvent):
                 self.dialog.add({"type": "task.updated", "x": value}, lambda *_: None)

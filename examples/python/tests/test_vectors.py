@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-# test_vectors - the bytes of tests/vectors mean what is said there, and are what this client sends
+# test_vectors - the bytes of tests/vectors decode to their values, and this client sends the same
 #
 # This Source Code Form is subject to the terms of the Mozilla Public
 # License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -56,7 +56,7 @@ def value(text):
 
 class TestVectors(unittest.TestCase):
 
-    def test_bytes_say_what_the_vectors_say(self):
+    def test_bytes_decode_to_the_values(self):
         count = 0
         for vector in vectors("events.json") + vectors("messages.json"):
             meaning = vector.get("event", vector.get("message"))
@@ -66,7 +66,7 @@ class TestVectors(unittest.TestCase):
                     count += 1
         self.assertGreater(count, 30)
 
-    def test_builders_make_the_events_of_the_vectors(self):
+    def test_builders_build_the_events(self):
         for vector in vectors("events.json"):
             if "event" in vector and None not in vector["event"].values():
                 event = value(vector["event"])
@@ -74,10 +74,10 @@ class TestVectors(unittest.TestCase):
                 with self.subTest(vector["name"]):
                     self.assertEqual(BUILDERS[event["type"]](**keys), event)
 
-    def test_dialog_says_what_the_vectors_say(self):
+    def test_dialog_sends_the_messages(self):
         known = {vector["name"]: value(vector["message"]) for vector in vectors("messages.json")}
-        said = wire.unpack(dialog.Dialog("demo", "run-1").outgoing(0)[0])
-        self.assertEqual(said, known["hello"])
+        sent = wire.unpack(dialog.Dialog("demo", "run-1").outgoing(0)[0])
+        self.assertEqual(sent, known["hello"])
         producer = dialog.Dialog("demo", "run-1", 30000)
         self.assertEqual(wire.unpack(producer.outgoing(0)[0]), known["hello with a lease"])
         producer.received(wire.pack(dict(known["welcome"], sequence=0)), 0)
@@ -85,7 +85,7 @@ class TestVectors(unittest.TestCase):
             producer.add(event, lambda *_: None)
         self.assertEqual(wire.unpack(producer.outgoing(0)[0]), known["publish of one event"])
 
-    def test_dialog_takes_what_the_broker_says(self):
+    def test_dialog_processes_the_messages_of_the_broker(self):
         known = {vector["name"]: bytes.fromhex(vector["bytes"]) for vector in vectors("messages.json")}
         settled = []
         producer = dialog.Dialog("demo", "run-1")

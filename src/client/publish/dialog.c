@@ -1,4 +1,4 @@
-/*  dialog - what a producer and the broker say to each other
+/*  dialog - the producer's side of the protocol: handshake, publish, acks
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -11,28 +11,31 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "base/memory.h"
 #include "client/publish/dialog_internal.h"
 
 #define DIALOG_BATCH_BYTES     1048576      // Larger batches gain nothing
-#define DIALOG_WIRE_BYTES     67108864      // Unacked, as the protocol's limits allow
-#define DIALOG_HEARTBEAT_MS       2000      // Until a welcome says otherwise
+#define DIALOG_FLIGHT_BYTES   67108864      // Unacked, as the protocol's limits allow
+#define DIALOG_HEARTBEAT_MS       2000      // Until a welcome sets it
 #define DIALOG_SILENCE_MIN_MS     3000
 #define DIALOG_STALL_MAX_MS      60000
 #define DIALOG_IDLE_MS           60000
 
+static char *
+s_copy (const char *text)
+{
+    return stele_memory_copy (text, strlen (text));
+}
+
 stele_dialog_t *
 stele_dialog_new (const stele_dialog_settings_t *settings, int64_t now_ms)
 {
-    stele_dialog_t *self = (stele_dialog_t *) calloc (1, sizeof (stele_dialog_t));
-    assert (self);
+    stele_dialog_t *self = STELE_NEW (stele_dialog_t);
     self->settings = *settings;
-    self->settings.producer = strdup (settings->producer);
-    self->settings.instance = strdup (settings->instance);
-    assert (self->settings.producer && self->settings.instance);
-    if (settings->ledger) {
-        self->settings.ledger = strdup (settings->ledger);
-        assert (self->settings.ledger);
-    }
+    self->settings.producer = s_copy (settings->producer);
+    self->settings.instance = s_copy (settings->instance);
+    if (settings->ledger)
+        self->settings.ledger = s_copy (settings->ledger);
     self->outbox = stele_outbox_new ();
     self->notices = stele_notices_new ();
     self->batch_events = settings->batch_events;
@@ -85,16 +88,16 @@ stele_dialog_disconnected (stele_dialog_t *self)
 {
     if (self->state == ENDED)
         return;
-    self->state = GREETING;
+    self->state = HANDSHAKE;
     self->hello_due = false;
 }
 
 void
-stele_dialog_greet (stele_dialog_t *self)
+stele_dialog_handshake (stele_dialog_t *self)
 {
     if (self->state == ENDED)
         return;
-    self->state = GREETING;
+    self->state = HANDSHAKE;
     self->hello_due = true;
 }
 
@@ -104,7 +107,7 @@ stele_notice_t
 stele_dialog_notice (const stele_dialog_t *self, stele_notice_kind_t kind)
 {
     stele_notice_t notice;
-    memset (&notice, 0, sizeof notice);
+    memset (&notice, 0, sizeof notice);     // The padding too: it is sent
     notice.kind = kind;
     notice.through = stele_outbox_first (self->outbox) - 1;
     notice.settled = stele_outbox_settled (self->outbox);
@@ -168,7 +171,7 @@ stele_dialog_put (stele_dialog_t *self, zmq_msg_t *event, int64_t now_ms)
         return;
     self->now_ms = now_ms;
     if (stele_dialog_waiting (self) == 0)
-        self->opened_ms = now_ms;
+        self->waiting_since_ms = now_ms;
     stele_outbox_put (self->outbox, event);
     stele_dialog_settle_duplicates (self);
 }
@@ -176,7 +179,7 @@ stele_dialog_put (stele_dialog_t *self, zmq_msg_t *event, int64_t now_ms)
 //  -- to the broker -----------------------------------------------------------
 
 static int64_t
-s_on_wire (const stele_dialog_t *self)
+s_in_flight (const stele_dialog_t *self)
 {
     return stele_outbox_next (self->outbox) - stele_outbox_first (self->outbox);
 }
@@ -184,16 +187,16 @@ s_on_wire (const stele_dialog_t *self)
 static bool
 s_window_open (const stele_dialog_t *self)
 {
-    return s_on_wire (self) < self->window
-        && stele_outbox_wire_bytes (self->outbox) < DIALOG_WIRE_BYTES
+    return s_in_flight (self) < self->window
+        && stele_outbox_wire_bytes (self->outbox) < DIALOG_FLIGHT_BYTES
         && self->now_ms >= self->held_ms;
 }
 
-//  How many waiting events make the next batch; 0 where even one is too large
+//  Number of waiting events in the next batch; 0 if even the first is too large
 static size_t
 s_batch_count (const stele_dialog_t *self)
 {
-    int64_t count_max = self->window - s_on_wire (self);
+    int64_t count_max = self->window - s_in_flight (self);
     if (count_max > stele_dialog_waiting (self))
         count_max = stele_dialog_waiting (self);
     if (count_max > (int64_t) self->batch_events)
@@ -218,44 +221,45 @@ s_batch_due (const stele_dialog_t *self)
     int64_t waiting = stele_dialog_waiting (self);
     return waiting > 0 && s_window_open (self)
         && (self->due || waiting >= (int64_t) self->batch_events
-            || self->now_ms >= self->opened_ms + self->settings.delay_ms);
+            || self->now_ms >= self->waiting_since_ms + self->settings.delay_ms);
 }
 
 static bool
-s_speak_batch (stele_dialog_t *self, stele_pack_t *pack)
+s_pack_batch (stele_dialog_t *self, stele_pack_t *pack)
 {
     if (!s_batch_due (self))
         return false;
     int64_t next = stele_outbox_next (self->outbox);
     size_t count = s_batch_count (self);
     if (count == 0) {
-        stele_dialog_end_with (self, STELE_ETOO_LARGE, "event %" PRId64 " does not fit into the %" PRId64
-            " bytes that the broker now allows a message", next, self->bytes_max);
+        stele_dialog_end_with (self, STELE_ETOO_LARGE, "event %" PRId64 " does not fit into a message:"
+            " the broker now allows %" PRId64 " bytes per message", next, self->bytes_max);
         return false;
     }
-    stele_pack_map (pack, 3);
+    stele_pack_map_begin (pack);
     stele_pack_key_string (pack, "op", "publish");
     stele_pack_key_integer (pack, "sequence", next + self->offset);
-    stele_pack_string (pack, "events");
+    stele_pack_key (pack, "events");
     stele_pack_array (pack, count);
     for (size_t i = 0; i < count; i++) {
         size_t size;
         const void *event = stele_outbox_event (self->outbox, next + (int64_t) i, &size);
         stele_pack_packed (pack, event, size);
     }
-    if (s_on_wire (self) == 0)
+    stele_pack_map_end (pack);
+    if (s_in_flight (self) == 0)
         self->progress_ms = self->now_ms;
     stele_outbox_sent (self->outbox, count);
     int64_t last = next + (int64_t) count - 1 + self->offset;
     if (self->sent < last)
         self->sent = last;
-    self->opened_ms = self->now_ms;
+    self->waiting_since_ms = self->now_ms;
     if (stele_dialog_waiting (self) == 0)
         self->due = false;
     return true;
 }
 
-//  The last sequence that is known to be acked; 0: not known, or a loss is accepted
+//  Last sequence known to be acked; 0 if none is known, or a loss is accepted
 static int64_t
 s_acked (const stele_dialog_t *self)
 {
@@ -265,10 +269,10 @@ s_acked (const stele_dialog_t *self)
 }
 
 static void
-s_speak_hello (stele_dialog_t *self, stele_pack_t *pack)
+s_pack_hello (stele_dialog_t *self, stele_pack_t *pack)
 {
     int64_t acked = s_acked (self);
-    stele_pack_map (pack, 4u + (self->settings.lease_ms > 0) + (acked > 0) + self->settings.restore);
+    stele_pack_map_begin (pack);
     stele_pack_key_string (pack, "op", "hello");
     stele_pack_key_integer (pack, "protocol", STELE_PROTOCOL);
     stele_pack_key_string (pack, "producer", self->settings.producer);
@@ -279,6 +283,7 @@ s_speak_hello (stele_dialog_t *self, stele_pack_t *pack)
         stele_pack_key_integer (pack, "acked", acked);
     if (self->settings.restore)
         stele_pack_key_bool (pack, "restore", true);
+    stele_pack_map_end (pack);
     self->hello_due = false;
 }
 
@@ -289,7 +294,7 @@ stele_dialog_silence_ms (const stele_dialog_t *self)
     return silence_ms > DIALOG_SILENCE_MIN_MS? silence_ms: DIALOG_SILENCE_MIN_MS;
 }
 
-//  Doubled each time, for a broker that holds back because its disk is full
+//  Doubled with each stall: a broker whose disk is full holds acks back
 static int64_t
 s_stall_ms (const stele_dialog_t *self)
 {
@@ -297,50 +302,56 @@ s_stall_ms (const stele_dialog_t *self)
     return stall_ms < DIALOG_STALL_MAX_MS? stall_ms: DIALOG_STALL_MAX_MS;
 }
 
-bool
-stele_dialog_speak (stele_dialog_t *self, int64_t now_ms, stele_pack_t *pack)
+static void
+s_pack_op (stele_pack_t *pack, const char *op)
 {
-    self->now_ms = now_ms;
-    stele_pack_clear (pack);
-    if (self->state == READY && s_on_wire (self) > 0
-    &&  now_ms >= self->progress_ms + s_stall_ms (self)) {
-        //  The welcome will say what became of them
-        if (s_stall_ms (self) < DIALOG_STALL_MAX_MS)
-            self->stalls++;
-        stele_dialog_greet (self);
-    }
-    bool spoken = false;
-    if (self->hello_due) {
-        s_speak_hello (self, pack);
-        spoken = true;
-    }
-    else
-    if (self->state == READY) {
-        spoken = s_speak_batch (self, pack);
-        if (!spoken && self->state == READY && now_ms >= self->spoke_ms + self->heartbeat_ms) {
-            stele_pack_map (pack, 1);
-            stele_pack_key_string (pack, "op", "ping");
-            spoken = true;
-        }
-    }
-    if (spoken)
-        self->spoke_ms = now_ms;
-    return spoken;
+    stele_pack_map_begin (pack);
+    stele_pack_key_string (pack, "op", op);
+    stele_pack_map_end (pack);
 }
 
 bool
-stele_dialog_leave (stele_dialog_t *self, stele_pack_t *pack)
+stele_dialog_pack_next (stele_dialog_t *self, int64_t now_ms, stele_pack_t *pack)
+{
+    self->now_ms = now_ms;
+    stele_pack_clear (pack);
+    if (self->state == READY && s_in_flight (self) > 0
+    &&  now_ms >= self->progress_ms + s_stall_ms (self)) {
+        //  Acks are missing: the welcome reports which events are durable
+        if (s_stall_ms (self) < DIALOG_STALL_MAX_MS)
+            self->stalls++;
+        stele_dialog_handshake (self);
+    }
+    bool packed = false;
+    if (self->hello_due) {
+        s_pack_hello (self, pack);
+        packed = true;
+    }
+    else
+    if (self->state == READY) {
+        packed = s_pack_batch (self, pack);
+        if (!packed && self->state == READY && now_ms >= self->sent_ms + self->heartbeat_ms) {
+            s_pack_op (pack, "ping");
+            packed = true;
+        }
+    }
+    if (packed)
+        self->sent_ms = now_ms;
+    return packed;
+}
+
+bool
+stele_dialog_pack_goodbye (stele_dialog_t *self, stele_pack_t *pack)
 {
     if (self->state != READY)
         return false;
     stele_pack_clear (pack);
-    stele_pack_map (pack, 1);
-    stele_pack_key_string (pack, "op", "goodbye");
+    s_pack_op (pack, "goodbye");
     return true;
 }
 
 static int64_t
-s_sooner (int64_t one, int64_t other)
+s_earlier (int64_t one, int64_t other)
 {
     return one < other? one: other;
 }
@@ -350,16 +361,16 @@ stele_dialog_deadline (const stele_dialog_t *self, int64_t now_ms)
 {
     if (self->state != READY)
         return self->hello_due? now_ms: now_ms + DIALOG_IDLE_MS;
-    int64_t deadline = self->spoke_ms + self->heartbeat_ms;
-    if (s_on_wire (self) > 0)
-        deadline = s_sooner (deadline, self->progress_ms + s_stall_ms (self));
+    int64_t deadline = self->sent_ms + self->heartbeat_ms;
+    if (s_in_flight (self) > 0)
+        deadline = s_earlier (deadline, self->progress_ms + s_stall_ms (self));
     if (stele_dialog_waiting (self) > 0) {
         if (now_ms < self->held_ms) {
-            deadline = s_sooner (deadline, self->held_ms);
+            deadline = s_earlier (deadline, self->held_ms);
         }
         else
         if (s_window_open (self)) {
-            deadline = s_sooner (deadline, self->opened_ms + self->settings.delay_ms);
+            deadline = s_earlier (deadline, self->waiting_since_ms + self->settings.delay_ms);
         }
     }
     return deadline;

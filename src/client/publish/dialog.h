@@ -1,14 +1,18 @@
-/*  dialog - what a producer and the broker say to each other
+/*  dialog - the producer's side of the protocol: handshake, publish, acks
 
-    The producer's side of doc/PROTOCOL.md section 2 without sockets or
-    clocks: bytes and the time go in, bytes to send and notices for the
-    application come out. Every trouble is repaired in one way: say hello,
-    learn from the welcome what is durable, send what is later.
+    The state machine of doc/PROTOCOL.md section 2, without sockets or clocks: received
+    bytes and the time go in; messages to send and notices for the application come out.
+    Every disturbance is handled in one way: send hello, learn from the welcome which
+    events are durable, resend those after them.
 
-              GREETING ── welcome ──► READY
+             HANDSHAKE ── welcome ──► READY
                  ▲                      │
-                 └── new connection, ───┤ no_hello, no ack for long
+                 └── new connection, ───┤ no_hello, no ack for too long
                                         └── fenced, ledger lost, ... ──► ENDED
+
+    An event is settled when it is acked or refused. The class spans two files: dialog.c
+    has its state and packs messages, dialog_receive.c, on top of it, processes the
+    broker's messages.
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -22,89 +26,89 @@
 #include "client/publish/outbox.h"
 #include "wire/pack.h"
 
-/*  Bytes that a publish message has besides its events, at most.            */
+/*  Most bytes that a publish message has besides its events.                */
 #define STELE_DIALOG_OVERHEAD 64
 
-/*  Keep how events are numbered (sequence = number + offset), durably, before the first is
-    sent. Returns 0, or STELE_E...                                           */
+/*  Store the numbering of events (sequence = number + offset, in the ledger of that id)
+    durably; called before the first event is sent. Returns 0, or STELE_E...  */
 typedef int (stele_keep_offset_fn) (int64_t offset, const char *ledger, void *arg);
 
 typedef struct {
     const char *producer;
     const char *instance;
     int64_t lease_ms;               // 0: none
-    int64_t first_sequence;         // 0: go on after the last durable one
-    int64_t delay_ms;               // An event waits at most that long for a full batch
+    int64_t first_sequence;         // 0: continue after the last durable one
+    int64_t delay_ms;               // Longest time that an event waits for a full batch
     size_t batch_events;
-    bool restore;                   // The events come back from an export
-    //  Of a spool: without one, keep_offset is NULL
+    bool restore;                   // The events come from an export
+    //  For a spool; without one, keep_offset is NULL
     stele_keep_offset_fn *keep_offset;
     void *keep_arg;
-    const char *ledger;             // That its sequences belong to; NULL: no broker was met yet
+    const char *ledger;             // Id of the ledger of its sequences; NULL: none yet
     int64_t acked;                  // Last sequence that was acked in an earlier run
-    int64_t given;                  // Last one that an earlier run may have sent
-    bool accept_loss;               // Go on where the broker is, though more was acked
+    int64_t given;                  // Last sequence that an earlier run may have sent
+    bool accept_loss;               // Continue after the broker's last sequence, though more was acked
 } stele_dialog_settings_t;
 
 typedef struct stele_dialog stele_dialog_t;
 
-/*  Times are milliseconds of a clock that never goes back. Settings are copied.
-    Caller owns return value.                                                */
+/*  Times are milliseconds of a monotonic clock. Settings are copied. Caller owns
+    return value.                                                            */
 stele_dialog_t *
     stele_dialog_new (const stele_dialog_settings_t *settings, int64_t now_ms);
 
 void
     stele_dialog_destroy (stele_dialog_t **self_p);
 
-/*  Notices for the application. Owned by the dialog.                        */
+/*  Notices for the application; owned by the dialog.                        */
 stele_notices_t *
     stele_dialog_notices (stele_dialog_t *self);
 
-/*  Keep an event: takes the message's content. Its number is one more than the last. */
+/*  Add an event: takes the message's content. Its number is one more than the last. */
 void
     stele_dialog_put (stele_dialog_t *self, zmq_msg_t *event, int64_t now_ms);
 
-/*  Send what waits now, whether it makes a full batch or not.               */
+/*  Make waiting events due now, whether or not they fill a batch.           */
 void
     stele_dialog_flush (stele_dialog_t *self);
 
-/*  There is no connection: say nothing until there is one.                  */
+/*  The connection was lost: send nothing until stele_dialog_handshake.      */
 void
     stele_dialog_disconnected (stele_dialog_t *self);
 
-/*  There is a connection, and nothing was said on it: greet.                */
+/*  Begin the handshake, on a new connection or again on the same: the next message is hello. */
 void
-    stele_dialog_greet (stele_dialog_t *self);
+    stele_dialog_handshake (stele_dialog_t *self);
 
-/*  Nothing more can be done; the application is told why.                   */
+/*  End the dialog for that reason, which is reported to the application.    */
 void
     stele_dialog_end (stele_dialog_t *self, int code, const char *message);
 
-/*  Take what the broker sent. What is no message of the protocol is ignored. */
+/*  Process a message of the broker. Bytes that are no message of the protocol are ignored. */
 void
-    stele_dialog_answer (stele_dialog_t *self, const void *data, size_t size, int64_t now_ms);
+    stele_dialog_receive (stele_dialog_t *self, const void *data, size_t size, int64_t now_ms);
 
-/*  Pack the next message that is due: a hello, a batch, a ping. False where
-    none is. If it cannot be sent, disconnected.                                     */
+/*  Pack the next message that is due: a hello, a batch or a ping. False if none is due.
+    If the message cannot be sent, call stele_dialog_disconnected.           */
 bool
-    stele_dialog_speak (stele_dialog_t *self, int64_t now_ms, stele_pack_t *pack);
+    stele_dialog_pack_next (stele_dialog_t *self, int64_t now_ms, stele_pack_t *pack);
 
-/*  Pack a goodbye. False where the broker does not know this producer now.  */
+/*  Pack a goodbye. False unless READY: then the broker does not know this producer.  */
 bool
-    stele_dialog_leave (stele_dialog_t *self, stele_pack_t *pack);
+    stele_dialog_pack_goodbye (stele_dialog_t *self, stele_pack_t *pack);
 
-/*  When something may be due next, if nothing happens before.               */
+/*  Time of the next message that may be due, unless something happens before. */
 int64_t
     stele_dialog_deadline (const stele_dialog_t *self, int64_t now_ms);
 
 bool
     stele_dialog_ended (const stele_dialog_t *self);
 
-/*  Events that are not on the wire.                                         */
+/*  Number of events that are not in flight yet.                             */
 int64_t
     stele_dialog_waiting (const stele_dialog_t *self);
 
-/*  A broker that says nothing at all for that long is not there.            */
+/*  A broker that sends nothing for that long is taken for lost.             */
 int64_t
     stele_dialog_silence_ms (const stele_dialog_t *self);
 

@@ -1,4 +1,4 @@
-/*  notice - what the sender's thread tells the application's thread
+/*  notice - messages from the sender's thread to the application's thread
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -6,6 +6,7 @@
 */
 
 #include <czmq.h>
+#include "base/memory.h"
 #include "client/publish/notice.h"
 
 struct stele_notices {
@@ -15,8 +16,7 @@ struct stele_notices {
 stele_notices_t *
 stele_notices_new (void)
 {
-    stele_notices_t *self = (stele_notices_t *) zmalloc (sizeof (stele_notices_t));
-    assert (self);
+    stele_notices_t *self = STELE_NEW (stele_notices_t);
     self->list = zlist_new ();
     assert (self->list);
     return self;
@@ -46,8 +46,7 @@ stele_notices_put (stele_notices_t *self, const stele_notice_t *notice)
         *last = *notice;
         return;
     }
-    stele_notice_t *copy = (stele_notice_t *) malloc (sizeof (stele_notice_t));
-    assert (copy);
+    stele_notice_t *copy = STELE_NEW (stele_notice_t);
     *copy = *notice;
     int rc = zlist_append (self->list, copy);
     assert (rc == 0);

@@ -1,8 +1,8 @@
-/*  notice - what the sender's thread tells the application's thread
+/*  notice - messages from the sender's thread to the application's thread
 
-    Notices travel as values, one frame each. Acks are cumulative, so those that the
-    application has not yet taken are merged into one: a slow application
-    costs no memory, and the sender never waits for it.
+    Notices are sent as values, one frame each. Acks are cumulative, so acks that the
+    application has not yet received are merged into one: a slow application costs no
+    memory, and the sender never waits for it.
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -16,10 +16,10 @@
 #include <stdint.h>
 
 typedef enum {
-    STELE_NOTICE_WELCOME,           // The limits are known; .offset, and the ledger in .message
+    STELE_NOTICE_WELCOME,           // The limits are known; .offset, and the ledger's id in .message
     STELE_NOTICE_ACKED,             // .number, .position, .duplicate
     STELE_NOTICE_REFUSED,           // .number, .code, .message
-    STELE_NOTICE_ENDED              // .code, .message: this producer is done for
+    STELE_NOTICE_ENDED              // .code, .message: this producer has ended
 } stele_notice_kind_t;
 
 typedef struct {
@@ -29,11 +29,11 @@ typedef struct {
     int64_t number;
     int64_t position;
     int64_t through;                // All events up to this number are settled
-    int64_t settled;                // How many are, and the bytes of those let go of
-    int64_t settled_bytes;
+    int64_t settled;                // Number of settled events, in order or not
+    int64_t settled_bytes;          // Bytes of the events up to 'through'
     int64_t window;                 // Limits of the last welcome
     int64_t bytes_max;
-    int64_t offset;                 // Sequence of an event less its number
+    int64_t offset;                 // Sequence of an event minus its number
     char message [256];
 } stele_notice_t;
 
@@ -45,12 +45,12 @@ stele_notices_t *
 void
     stele_notices_destroy (stele_notices_t **self_p);
 
-/*  Keep a notice (copied) until it can be sent.                             */
+/*  Queue a copy of a notice until it can be sent.                           */
 void
     stele_notices_put (stele_notices_t *self, const stele_notice_t *notice);
 
-/*  Send to a libzmq socket what it takes without waiting. True where nothing
-    is left.                                                                 */
+/*  Send queued notices to a libzmq socket, as many as it accepts without waiting. True
+    if none is left.                                                         */
 bool
     stele_notices_send (stele_notices_t *self, void *socket);
 

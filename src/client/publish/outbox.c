@@ -7,9 +7,10 @@
 
 #include <assert.h>
 #include <stdlib.h>
+#include "base/memory.h"
 #include "client/publish/outbox.h"
 
-#define OUTBOX_CAPACITY 1024        // To begin with; a power of two, doubled when full
+#define OUTBOX_CAPACITY 1024        // Initial; a power of two, doubled when full
 
 typedef struct {
     zmq_msg_t event;
@@ -37,11 +38,9 @@ s_at (const stele_outbox_t *self, int64_t number)
 stele_outbox_t *
 stele_outbox_new (void)
 {
-    stele_outbox_t *self = (stele_outbox_t *) calloc (1, sizeof (stele_outbox_t));
-    assert (self);
+    stele_outbox_t *self = STELE_NEW (stele_outbox_t);
     self->capacity = OUTBOX_CAPACITY;
-    self->ring = (kept_t *) malloc (self->capacity * sizeof (kept_t));
-    assert (self->ring);
+    self->ring = stele_memory_new (self->capacity * sizeof (kept_t));
     self->first = self->next = self->end = 1;
     return self;
 }
@@ -63,12 +62,11 @@ static void
 s_grow (stele_outbox_t *self)
 {
     size_t capacity = self->capacity * 2;
-    kept_t *ring = (kept_t *) malloc (capacity * sizeof (kept_t));
-    assert (ring);
+    kept_t *ring = stele_memory_new (capacity * sizeof (kept_t));
     for (int64_t number = self->first; number < self->end; number++) {
         kept_t *from = s_at (self, number);
         kept_t *to = &ring [(size_t) number & (capacity - 1)];
-        //  libzmq allows no message to be moved by memcpy
+        //  libzmq messages must not be moved by memcpy
         zmq_msg_init (&to->event);
         zmq_msg_move (&to->event, &from->event);
         zmq_msg_close (&from->event);

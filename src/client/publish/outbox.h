@@ -1,14 +1,14 @@
 /*  outbox - the events that a producer keeps until they are acked or refused
 
-    Events have numbers 1, 2, 3 ... in the order they were put, and leave in
-    that order:
+    Events have numbers 1, 2, 3 ... in the order in which they were put, and are removed
+    in that order:
 
-         settled and gone     on the wire          waiting
+             removed            in flight          waiting
         ------------------|-------------------|---------------|
                          first               next            end
 
-    first <= next <= end, always. A refused event in the middle is settled,
-    but stays until all before it are: what is resent has to be gapless.
+    Invariant: first <= next <= end. A refused event is settled at once, but is kept until
+    all events before it are settled: resent sequences must have no gap.
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -31,16 +31,16 @@ stele_outbox_t *
 void
     stele_outbox_destroy (stele_outbox_t **self_p);
 
-/*  Keep an event: takes the message's content and leaves it empty.          */
+/*  Add an event: takes the message's content and leaves it empty.           */
 void
     stele_outbox_put (stele_outbox_t *self, zmq_msg_t *event);
 
-/*  Bytes of a kept event; valid until it is settled.                        */
+/*  Bytes of a kept event; valid until the next call that changes the outbox. */
 const void *
     stele_outbox_event (const stele_outbox_t *self, int64_t number, size_t *size);
 
-/*  Number of the oldest kept event, of the first that is not on the wire, and
-    of the one that will be put next.                                        */
+/*  Number of the oldest kept event, of the first that is not in flight, and of the one
+    that will be put next.                                                   */
 int64_t
     stele_outbox_first (const stele_outbox_t *self);
 int64_t
@@ -48,27 +48,27 @@ int64_t
 int64_t
     stele_outbox_end (const stele_outbox_t *self);
 
-/*  Bytes of the events on the wire.                                         */
+/*  Bytes of the events in flight.                                           */
 size_t
     stele_outbox_wire_bytes (const stele_outbox_t *self);
 
-/*  The next 'count' events were sent.                                       */
+/*  The next 'count' events were sent: they are in flight.                   */
 void
     stele_outbox_sent (stele_outbox_t *self, size_t count);
 
-/*  Nothing from 'number' on is on the wire any more.                        */
+/*  Events from 'number' on are no longer in flight: they will be sent again. */
 void
     stele_outbox_rewind (stele_outbox_t *self, int64_t number);
 
-/*  All up to 'number' are settled: forget them.                             */
+/*  Settle and remove all events up to 'number'.                             */
 void
     stele_outbox_settle (stele_outbox_t *self, int64_t number);
 
-/*  That one is refused, and settled. False where that was known.            */
+/*  Settle one event as refused. False if it was refused before.             */
 bool
     stele_outbox_refuse (stele_outbox_t *self, int64_t number);
 
-/*  How many events were settled, in order or not, and the bytes of those gone. */
+/*  Number of settled events, in order or not, and bytes of the removed ones. */
 int64_t
     stele_outbox_settled (const stele_outbox_t *self);
 int64_t

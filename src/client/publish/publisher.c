@@ -5,14 +5,15 @@
     file, You can obtain one at https://mozilla.org/MPL/2.0/.
 */
 
+#include "base/memory.h"
 #include "client/publish/publisher.h"
 #include "client/wait.h"
 #include "base/tsan.h"
 
-#define PUBLISHER_WINDOW         65536      // Until a welcome says otherwise
+#define PUBLISHER_WINDOW         65536      // Until a welcome sets it
 #define PUBLISHER_WAITING_BYTES 67108864    // Handed over and not settled
-#define PUBLISHER_SAFE_BYTES     65536      // An event that every broker takes
-#define PUBLISHER_SPOOL_BYTES 16777216      // The largest message, until a welcome says
+#define PUBLISHER_SAFE_BYTES     65536      // Size of an event that every broker accepts
+#define PUBLISHER_SPOOL_BYTES 16777216      // Largest message, until a welcome sets it
 #define PUBLISHER_NOTICES_MAX     1000
 #define PUBLISHER_REFUSALS_MAX   65536      // Remembered for stele_client_wait
 
@@ -29,27 +30,27 @@ struct stele_publisher {
     void *arg;
     stele_spool_t *spool;           // NULL: none
     int64_t published;              // Number of the last event
-    int64_t handed;                 // Of the last one that the sender has: without a spool, the same
+    int64_t handed;                 // Number of the last one that the sender has
     int64_t handed_bytes;
-    int64_t in_batch;               // Events since the sender was told of a batch
-    int64_t looked_ms;              // Notices were last taken in
+    int64_t in_batch;               // Events since the last command to the sender
+    int64_t polled_ms;              // When notices were last received
     int64_t through;                // All up to this number are settled
     int64_t settled;
     int64_t settled_bytes;
     int64_t window;
     int64_t bytes_max;              // 0 before the first welcome
-    stele_refusal_t ended;          // Why this producer is done for; code 0: it is not
-    s_refused_t *refusals;          // The latest ones, in a ring
+    stele_refusal_t ended;          // Why this producer has ended; code 0: it has not
+    s_refused_t *refusals;          // The latest refusals, in a ring
     size_t refusals_room;
     int64_t refused;
 };
 
 static void
-    s_feed (stele_publisher_t *self);
+    s_hand_over_spooled (stele_publisher_t *self);
 static void
     s_take_last_notices (stele_publisher_t *self);
 
-//  What the spool remembers of earlier runs
+//  Resume with the state of earlier runs, from the spool
 static void
 s_resume (stele_publisher_t *self, stele_dialog_settings_t *dialog)
 {
@@ -68,8 +69,7 @@ s_resume (stele_publisher_t *self, stele_dialog_settings_t *dialog)
 stele_publisher_t *
 stele_publisher_new (const stele_sender_settings_t *settings, stele_spool_t **spool_p)
 {
-    stele_publisher_t *self = (stele_publisher_t *) zmalloc (sizeof (stele_publisher_t));
-    assert (self);
+    stele_publisher_t *self = STELE_NEW (stele_publisher_t);
     self->batch_events = settings->dialog.batch_events;
     self->window = PUBLISHER_WINDOW;
     self->pair = zsock_new (ZMQ_PAIR);
@@ -97,7 +97,7 @@ stele_publisher_new (const stele_sender_settings_t *settings, stele_spool_t **sp
     assert (self->sender);
     STELE_TSAN_ACQUIRE (&copy);
     if (self->spool)
-        s_feed (self);
+        s_hand_over_spooled (self);
     return self;
 }
 
@@ -129,7 +129,7 @@ stele_publisher_refused (const stele_publisher_t *self)
     return self->refused;
 }
 
-//  -- what the sender tells ----------------------------------------------------
+//  -- notices of the sender ----------------------------------------------------
 
 static void
 s_end (stele_publisher_t *self, int code, const char *message)
@@ -138,8 +138,8 @@ s_end (stele_publisher_t *self, int code, const char *message)
         stele_refuse (&self->ended, code, NULL, "%s", message);
 }
 
-//  The spool has to know how its events are numbered: the sender has kept that for the first
-//  welcome; when the ledger's id changes later, it is kept here.
+//  Note the numbering in the spool. The sender's thread has stored it for the first welcome; if the
+//  ledger's id changes later, it is stored here.
 static void
 s_note_offset (stele_publisher_t *self, const stele_notice_t *notice)
 {
@@ -164,14 +164,11 @@ s_settle_spool (stele_publisher_t *self)
 static void
 s_remember_refused (stele_publisher_t *self, const stele_notice_t *notice)
 {
-    if ((size_t) self->refused == self->refusals_room
-    &&  self->refusals_room < PUBLISHER_REFUSALS_MAX) {
-        self->refusals_room = self->refusals_room? self->refusals_room * 2: 64;
-        self->refusals = (s_refused_t *) realloc (self->refusals,
-            self->refusals_room * sizeof (s_refused_t));
-        assert (self->refusals);
-    }
-    s_refused_t *refused = &self->refusals [(size_t) self->refused % self->refusals_room];
+    //  Grows to the whole ring, then overwrites the oldest
+    size_t index = (size_t) self->refused % PUBLISHER_REFUSALS_MAX;
+    self->refusals = stele_array_must_grow (self->refusals, &self->refusals_room, index + 1,
+        sizeof *self->refusals);
+    s_refused_t *refused = &self->refusals [index];
     refused->number = notice->number;
     refused->code = notice->code;
     self->refused++;
@@ -180,8 +177,8 @@ s_remember_refused (stele_publisher_t *self, const stele_notice_t *notice)
 static int
 s_refused_code (const stele_publisher_t *self, int64_t number)
 {
-    size_t count = (size_t) self->refused < self->refusals_room?
-        (size_t) self->refused: self->refusals_room;
+    size_t count = self->refused < PUBLISHER_REFUSALS_MAX?
+        (size_t) self->refused: PUBLISHER_REFUSALS_MAX;
     for (size_t i = 0; i < count; i++)
         if (self->refusals [i].number == number)
             return self->refusals [i].code;
@@ -227,7 +224,7 @@ s_take_waiting (stele_publisher_t *self)
 {
     stele_notice_t notice;
     void *pair = zsock_resolve (self->pair);
-    self->looked_ms = zclock_mono ();
+    self->polled_ms = zclock_mono ();
     while (zmq_recv (pair, &notice, sizeof notice, ZMQ_DONTWAIT) == (int) sizeof notice)
         s_take_notice (self, &notice);
     if (self->spool)
@@ -239,10 +236,10 @@ s_take_notices (stele_publisher_t *self)
 {
     s_take_waiting (self);
     if (self->spool)
-        s_feed (self);
+        s_hand_over_spooled (self);
 }
 
-//  The sender is gone: what it still said is for the spool
+//  The sender has stopped: its last notices are for the spool
 static void
 s_take_last_notices (stele_publisher_t *self)
 {
@@ -251,7 +248,7 @@ s_take_last_notices (stele_publisher_t *self)
         s_take_waiting (self);
 }
 
-//  Wait for a notice. False where the time is up.
+//  Wait for a notice. False after the deadline.
 static bool
 s_wait_notice (stele_publisher_t *self, int64_t deadline_ms)
 {
@@ -262,12 +259,12 @@ s_wait_notice (stele_publisher_t *self, int64_t deadline_ms)
     return true;
 }
 
-//  -- what the sender is told --------------------------------------------------
+//  -- events and commands to the sender ----------------------------------------
 
 static void
 s_command (stele_publisher_t *self, const char *command)
 {
-    //  If the pipe is full, the sender has enough reasons to wake up
+    //  If the pipe is full, the sender has commands to wake up for
     zmq_send (zsock_resolve (self->sender), command, strlen (command), ZMQ_DONTWAIT);
     self->in_batch = 0;
 }
@@ -277,7 +274,7 @@ s_has_room (const stele_publisher_t *self, size_t size)
 {
     if (self->handed - self->settled >= 2 * self->window)
         return false;
-    //  One larger than the bound passes when it is alone
+    //  An event larger than the limit passes if no other waits
     int64_t waiting = self->handed_bytes - self->settled_bytes;
     if (waiting > 0 && waiting + (int64_t) size > PUBLISHER_WAITING_BYTES)
         return false;
@@ -300,9 +297,9 @@ s_hand_over (stele_publisher_t *self, const void *event, size_t size)
         s_command (self, STELE_SENDER_BATCH);
 }
 
-//  Hand over what waits in the spool, as far as there is room
+//  Hand over events that wait in the spool, while there is room
 static void
-s_feed (stele_publisher_t *self)
+s_hand_over_spooled (stele_publisher_t *self)
 {
     const void *event;
     size_t size;
@@ -316,15 +313,27 @@ s_feed (stele_publisher_t *self)
         s_end (self, refusal.code, refusal.message);
 }
 
+static int64_t
+s_unsettled (const stele_publisher_t *self)
+{
+    return self->published - self->settled;
+}
+
+static const char *
+s_events_are (const stele_publisher_t *self)
+{
+    return s_unsettled (self) == 1? "event is": "events are";
+}
+
 static int
 s_wait_room (stele_publisher_t *self, size_t size, int64_t deadline_ms, stele_refusal_t *refusal)
 {
     while (!s_has_room (self, size) && !self->ended.code) {
         s_command (self, STELE_SENDER_FLUSH);
         if (!s_wait_notice (self, deadline_ms))
-            return stele_refuse (refusal, STELE_ETIMEOUT, NULL, "%" PRId64
-                " events are unacked: the broker does not keep up, or is away",
-                self->published - self->settled);
+            return stele_refuse (refusal, STELE_ETIMEOUT, NULL, "%" PRId64 " %s not acked yet: "
+                "the broker does not keep up, or is unreachable", s_unsettled (self),
+                s_events_are (self));
     }
     return 0;
 }
@@ -333,13 +342,13 @@ static bool
 s_too_large (const stele_publisher_t *self, size_t size, stele_refusal_t *refusal)
 {
     int64_t bytes_max = self->bytes_max;
-    //  One that no broker takes would stand in a spool's way for ever
+    //  An event that no broker accepts would block the spool for ever
     if (bytes_max == 0 && self->spool)
         bytes_max = PUBLISHER_SPOOL_BYTES;
     if (bytes_max == 0 || (int64_t) size <= bytes_max - STELE_DIALOG_OVERHEAD)
         return false;
     stele_refuse (refusal, STELE_ETOO_LARGE, NULL, "the event has %zu bytes, "
-        "the broker takes messages of %" PRId64, size, bytes_max);
+        "the broker accepts messages of at most %" PRId64, size, bytes_max);
     return true;
 }
 
@@ -347,8 +356,8 @@ int64_t
 stele_publisher_put (stele_publisher_t *self, const void *event, size_t size,
     int timeout_ms, stele_refusal_t *refusal)
 {
-    //  Looking costs more than handing over, so once a millisecond is enough
-    if (self->looked_ms != zclock_mono ())
+    //  Polling costs more than handing over, so once per millisecond is enough
+    if (self->polled_ms != zclock_mono ())
         s_take_notices (self);
     if (!s_has_room (self, size)
     &&  s_wait_room (self, size, stele_wait_deadline (timeout_ms), refusal) != 0)
@@ -367,7 +376,7 @@ int64_t
 stele_publisher_spool (stele_publisher_t *self, const stele_spool_event_t *events,
     size_t count, stele_refusal_t *refusal)
 {
-    if (self->looked_ms != zclock_mono ())
+    if (self->polled_ms != zclock_mono ())
         s_take_notices (self);
     if (self->ended.code) {
         *refusal = self->ended;
@@ -380,7 +389,7 @@ stele_publisher_spool (stele_publisher_t *self, const stele_spool_event_t *event
     if (code)
         return code;
     self->published += (int64_t) count;
-    s_feed (self);
+    s_hand_over_spooled (self);
     return self->published;
 }
 
@@ -390,7 +399,7 @@ stele_publisher_wait (stele_publisher_t *self, int64_t number, int timeout_ms,
 {
     assert (number >= 1 && number <= self->published);
     int64_t deadline_ms = stele_wait_deadline (timeout_ms);
-    bool told = false;
+    bool flush_sent = false;
     s_take_notices (self);
     while (true) {
         int code = s_refused_code (self, number);
@@ -403,9 +412,9 @@ stele_publisher_wait (stele_publisher_t *self, int64_t number, int timeout_ms,
             *refusal = self->ended;
             return self->ended.code;
         }
-        if (!told)
+        if (!flush_sent)
             s_command (self, STELE_SENDER_FLUSH);
-        told = true;
+        flush_sent = true;
         if (!s_wait_notice (self, deadline_ms))
             return stele_refuse (refusal, STELE_ETIMEOUT, NULL,
                 "event %" PRId64 " was not acked in time", number);
@@ -425,8 +434,8 @@ stele_publisher_flush (stele_publisher_t *self, int timeout_ms, stele_refusal_t 
             return self->ended.code;
         }
         if (!s_wait_notice (self, deadline_ms))
-            return stele_refuse (refusal, STELE_ETIMEOUT, NULL, "%" PRId64
-                " events were not acked in time", self->published - self->settled);
+            return stele_refuse (refusal, STELE_ETIMEOUT, NULL, "%" PRId64 " %s not acked yet",
+                s_unsettled (self), s_events_are (self));
     }
     return 0;
 }
@@ -439,5 +448,5 @@ stele_publisher_poll (stele_publisher_t *self, stele_refusal_t *refusal)
         *refusal = self->ended;
         return self->ended.code;
     }
-    return self->published - self->settled;
+    return s_unsettled (self);
 }

@@ -1,8 +1,7 @@
 /*  publisher - the application's side of publishing
 
-    Hands events over to the sender (sender.h), within bounds, and takes in
-    what the sender tells: which are durable, which were refused. All in the
-    application's thread.
+    Hands events over to the sender (sender.h), within bounds, and processes its notices:
+    which events are durable, which were refused. Runs in the application's thread.
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -19,34 +18,34 @@
 
 typedef struct stele_publisher stele_publisher_t;
 
-/*  Start the sender. 'pair' of the settings, and what concerns the spool, is left to this
-    class. With a spool (NULL: none), whose ownership it takes, events are durable there
-    before they are handed over, and what the spool held comes first. Caller owns return
-    value.                                                                   */
+/*  Start the sender. This class sets 'pair' and the spool's part of the settings. Takes
+    ownership of the spool (NULL: none): with one, events are durable there before they
+    are handed over, and events of earlier runs come first. Caller owns return value.  */
 stele_publisher_t *
     stele_publisher_new (const stele_sender_settings_t *settings, stele_spool_t **spool_p);
 
-/*  Stop the sender, which says goodbye; does not wait for acks.             */
+/*  Stop the sender, which sends goodbye; does not wait for acks.            */
 void
     stele_publisher_destroy (stele_publisher_t **self_p);
 
-/*  As stele_client_on_receipt.                                              */
+/*  See stele_client_on_receipt.                                             */
 void
     stele_publisher_on_receipt (stele_publisher_t *self, stele_receipt_fn *fn, void *arg);
 
-/*  Put events into the spool, together. Returns the number of the last, or STELE_EFULL, STELE_EIO,
-    STELE_ETOO_LARGE, or the code that ended the producer, with a refusal: then none was taken. */
+/*  Append events to the spool, all or none. Returns the number of the last, or, with a
+    refusal and nothing appended, STELE_EFULL, STELE_EIO, STELE_ETOO_LARGE or the code that
+    ended the producer.                                                      */
 int64_t
     stele_publisher_spool (stele_publisher_t *self, const stele_spool_event_t *events,
         size_t count, stele_refusal_t *refusal);
 
-/*  Hand an event's bytes over (copied). Returns its number, or STELE_ETIMEOUT,
-    STELE_ETOO_LARGE, or the code that ended the producer, with a refusal. Not with a spool. */
+/*  Without a spool: hand over a copy of an event's bytes. Returns its number, or, with a
+    refusal, STELE_ETIMEOUT, STELE_ETOO_LARGE or the code that ended the producer.  */
 int64_t
     stele_publisher_put (stele_publisher_t *self, const void *event, size_t size,
         int timeout_ms, stele_refusal_t *refusal);
 
-/*  As stele_client_wait, _flush, _poll and _refused.                        */
+/*  See stele_client_wait, _flush, _poll and _refused.                       */
 int
     stele_publisher_wait (stele_publisher_t *self, int64_t number, int timeout_ms,
         stele_refusal_t *refusal);

@@ -8,13 +8,14 @@
 #include <assert.h>
 #include <pthread.h>
 #include <signal.h>
+#include "base/memory.h"
 #include "client/link.h"
 #include "client/publish/sender.h"
 #include "base/tsan.h"
 
-#define SENDER_ANSWER_BYTES    1048576      // Largest message to take
-#define SENDER_ANSWERS_MAX       10000      // Messages that may wait to be taken
-#define SENDER_EVENTS_MAX        10000      // Events taken before looking at the broker again
+#define SENDER_ANSWER_BYTES    1048576      // Largest message to accept
+#define SENDER_ANSWERS_MAX       10000      // Messages that may queue for receiving
+#define SENDER_EVENTS_MAX        10000      // Events received before polling the broker again
 #define SENDER_GOODBYE_MS         1000
 
 typedef struct {
@@ -23,23 +24,22 @@ typedef struct {
     stele_link_t *link;             // NULL when the dialog has ended
     stele_dialog_t *dialog;
     stele_pack_t *pack;
-    bool each_event;                // Wake up for each: batches of one, or no delay
+    bool each_event;                // Wake up for each event: batches of one, or no delay
     bool terminated;
-    bool heard;                     // Anything since the link was opened
-    int64_t heard_ms;               // When; or when the link was opened
-    int64_t now_ms;                 // By the monotonic clock
+    bool received;                  // Anything since the link was opened
+    int64_t received_ms;            // When; or when the link was opened
+    int64_t now_ms;                 // Of the monotonic clock
 } sender_t;
 
 static sender_t *
 s_sender_new (zsock_t *pipe, const stele_sender_settings_t *settings)
 {
-    sender_t *self = (sender_t *) zmalloc (sizeof (sender_t));
-    assert (self);
+    sender_t *self = STELE_NEW (sender_t);
     self->pipe = pipe;
     self->now_ms = zclock_mono ();
     self->pair = zsock_new (ZMQ_PAIR);
     assert (self->pair);
-    //  How much the application may hand over it bounds itself, in events and bytes
+    //  No limit here: the publisher limits the events and bytes that it hands over
     zsock_set_rcvhwm (self->pair, 0);
     zsock_set_linger (self->pair, 0);
     int rc = zsock_connect (self->pair, "%s", settings->pair);
@@ -68,12 +68,12 @@ s_sender_destroy (sender_t **self_p)
 //  -- the broker --------------------------------------------------------------
 
 static void
-s_greet_if_connected (sender_t *self)
+s_handshake_if_connected (sender_t *self)
 {
     if (!stele_link_connected (self->link))
         return;
-    self->heard_ms = self->now_ms;
-    stele_dialog_greet (self->dialog);
+    self->received_ms = self->now_ms;
+    stele_dialog_handshake (self->dialog);
 }
 
 static void
@@ -81,25 +81,25 @@ s_open (sender_t *self)
 {
     stele_refusal_t refusal = { 0 };
     stele_dialog_disconnected (self->dialog);
-    self->heard = false;
-    self->heard_ms = self->now_ms;
+    self->received = false;
+    self->received_ms = self->now_ms;
     if (stele_link_open (self->link, &refusal) != 0)
         stele_dialog_end (self->dialog, refusal.code, refusal.message);
-    s_greet_if_connected (self);
+    s_handshake_if_connected (self);
 }
 
 static void
 s_check_link (sender_t *self)
 {
-    s_greet_if_connected (self);
-    if (self->now_ms < self->heard_ms + stele_dialog_silence_ms (self->dialog))
+    s_handshake_if_connected (self);
+    if (self->now_ms < self->received_ms + stele_dialog_silence_ms (self->dialog))
         return;
-    //  A peer at inproc that was never heard is one that has not bound yet
-    if (self->heard || !stele_link_local (self->link)) {
+    //  Over inproc, a broker that never sent anything has not bound yet
+    if (self->received || !stele_link_local (self->link)) {
         s_open (self);
     }
     else {
-        self->heard_ms = self->now_ms;
+        self->received_ms = self->now_ms;
     }
 }
 
@@ -111,12 +111,12 @@ s_send (sender_t *self)
 }
 
 static void
-s_speak (sender_t *self)
+s_send_due (sender_t *self)
 {
-    while (stele_dialog_speak (self->dialog, self->now_ms, self->pack)) {
+    while (stele_dialog_pack_next (self->dialog, self->now_ms, self->pack)) {
         if (!s_send (self)) {
             stele_dialog_disconnected (self->dialog);
-            //  Elsewhere libzmq connects again by itself, and the link tells
+            //  Over other transports libzmq reconnects, and the link reports it
             if (stele_link_local (self->link))
                 s_open (self);
             return;
@@ -125,16 +125,16 @@ s_speak (sender_t *self)
 }
 
 static void
-s_take_answers (sender_t *self)
+s_receive_answers (sender_t *self)
 {
     for (int i = 0; i < SENDER_ANSWERS_MAX; i++) {
         zmq_msg_t frame;
         zmq_msg_init (&frame);
         int size = zmq_msg_recv (&frame, stele_link_socket (self->link), ZMQ_DONTWAIT);
         if (size >= 0) {
-            self->heard = true;
-            self->heard_ms = self->now_ms;
-            stele_dialog_answer (self->dialog, zmq_msg_data (&frame), zmq_msg_size (&frame),
+            self->received = true;
+            self->received_ms = self->now_ms;
+            stele_dialog_receive (self->dialog, zmq_msg_data (&frame), zmq_msg_size (&frame),
                 self->now_ms);
         }
         zmq_msg_close (&frame);
@@ -163,7 +163,7 @@ s_take_events (sender_t *self)
     }
 }
 
-//  Take commands, and the events that were handed over before them
+//  Receive commands, and the events that were handed over before them
 static void
 s_take_commands (sender_t *self)
 {
@@ -185,10 +185,10 @@ s_take_commands (sender_t *self)
 //  -- the loop ----------------------------------------------------------------
 
 static long
-s_patience_ms (const sender_t *self)
+s_timeout_ms (const sender_t *self)
 {
     int64_t deadline = stele_dialog_deadline (self->dialog, self->now_ms);
-    int64_t silent = self->heard_ms + stele_dialog_silence_ms (self->dialog);
+    int64_t silent = self->received_ms + stele_dialog_silence_ms (self->dialog);
     if (self->link && silent < deadline)
         deadline = silent;
     return deadline > self->now_ms? (long) (deadline - self->now_ms): 0;
@@ -212,24 +212,24 @@ s_wait (sender_t *self, bool notices_left)
         items [count].socket = stele_link_monitor (self->link);
         items [count++].events = ZMQ_POLLIN;
     }
-    zmq_poll (items, count, s_patience_ms (self));
+    zmq_poll (items, count, s_timeout_ms (self));
     self->now_ms = zclock_mono ();
 }
 
 static void
-s_leave (sender_t *self)
+s_say_goodbye (sender_t *self)
 {
     s_take_events (self);
     stele_dialog_flush (self->dialog);
-    s_speak (self);
-    if (stele_dialog_leave (self->dialog, self->pack) && s_send (self))
+    s_send_due (self);
+    if (stele_dialog_pack_goodbye (self->dialog, self->pack) && s_send (self))
         stele_link_destroy (&self->link, SENDER_GOODBYE_MS);
 }
 
 void
 stele_sender (zsock_t *pipe, void *args)
 {
-    //  Signals are the application's, whose waits they have to end
+    //  Signals must reach the application's thread, to end its waits
     sigset_t signals;
     sigfillset (&signals);
     pthread_sigmask (SIG_BLOCK, &signals, NULL);
@@ -242,16 +242,16 @@ stele_sender (zsock_t *pipe, void *args)
         if (self->link)
             s_check_link (self);
         if (self->link)
-            s_speak (self);
+            s_send_due (self);
         if (stele_dialog_ended (self->dialog))
             stele_link_destroy (&self->link, 0);
         s_wait (self, !stele_notices_send (stele_dialog_notices (self->dialog),
             zsock_resolve (self->pair)));
         s_take_commands (self);
         if (self->link)
-            s_take_answers (self);
+            s_receive_answers (self);
     }
     if (self->link)
-        s_leave (self);
+        s_say_goodbye (self);
     s_sender_destroy (&self);
 }

@@ -7,185 +7,15 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
-#include <sys/uio.h>
 #include <unistd.h>
-#include "base/file.h"
+#include "base/memory.h"
 #include "client/spool/spool_internal.h"
 
-#define SETTLED_BYTES_MAX 1048576   // Settled events that may lie in the file
-#define COPY_BYTES        65536
-
-static char *
-s_join (const char *path, const char *suffix)
-{
-    size_t size = strlen (path) + strlen (suffix) + 1;
-    char *name = malloc (size);
-    assert (name);
-    snprintf (name, size, "%s%s", path, suffix);
-    return name;
-}
-
-static bool
-s_write (int handle, const void *data, size_t size, int64_t offset)
-{
-    const char *bytes = data;
-    while (size > 0) {
-        ssize_t written = pwrite (handle, bytes, size, offset);
-        if (written < 0 && errno == EINTR)
-            continue;
-        if (written <= 0)
-            return false;
-        bytes += written;
-        size -= (size_t) written;
-        offset += written;
-    }
-    return true;
-}
-
-static int
-s_code (int reason)
-{
-    return reason == ENOSPC || reason == EDQUOT? STELE_EFULL: STELE_EIO;
-}
-
-//  -- a new file ------------------------------------------------------------------------
-
-static bool
-s_fill (const stele_spool_t *self, int handle, const stele_spool_identity_t *identity)
-{
-    unsigned char block [STELE_SPOOL_BLOCK];
-    stele_spool_pack_identity (block, identity);
-    if (!s_write (handle, block, sizeof block, STELE_SPOOL_IDENTITY))
-        return false;
-    //  The blocks that are written later are there, for a disk that is full then
-    memset (block, 0, sizeof block);
-    if (!s_write (handle, block, sizeof block, STELE_SPOOL_ACKED))
-        return false;
-    if (self->has_base)
-        stele_spool_pack_base (block, &self->base);
-    if (!s_write (handle, block, sizeof block, STELE_SPOOL_BASE))
-        return false;
-    int64_t to = STELE_SPOOL_RECORDS;
-    for (int64_t from = self->acked_offset; from < self->end_offset; ) {
-        char bytes [COPY_BYTES];
-        int64_t left = self->end_offset - from;
-        ssize_t size = pread (self->handle, bytes, left < COPY_BYTES? (size_t) left: COPY_BYTES, from);
-        if (size <= 0 || !s_write (handle, bytes, (size_t) size, to))
-            return false;
-        from += size;
-        to += size;
-    }
-    return ftruncate (handle, to) == 0 && fsync (handle) == 0;
-}
-
-int
-stele_spool_rewrite (stele_spool_t *self)
-{
-    stele_spool_identity_t identity = self->identity;
-    identity.first = self->acked + 1;
-    char *name = s_join (self->path, ".new");
-    int handle = open (name, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    bool done = handle >= 0 && s_fill (self, handle, &identity)
-        && rename (name, self->path) == 0 && stele_file_sync_folder (self->path) == 0;
-    int code = done? 0: s_code (errno);
-    if (done) {
-        if (self->handle >= 0)
-            close (self->handle);
-        self->handle = handle;
-        self->identity = identity;
-        int64_t shift = self->acked_offset - STELE_SPOOL_RECORDS;
-        self->acked_offset -= shift;
-        self->next_offset -= shift;
-        self->end_offset -= shift;
-    }
-    else {
-        if (handle >= 0)
-            close (handle);
-        unlink (name);
-    }
-    free (name);
-    return code;
-}
-
-//  -- open, close -----------------------------------------------------------------------
-
-static int
-s_open (stele_spool_t *self, const char *producer, stele_refusal_t *refusal)
-{
-    char *name = s_join (self->path, ".lock");
-    self->lock = open (name, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    free (name);
-    if (self->lock < 0)
-        return stele_refuse (refusal, STELE_EIO, "spool", "cannot open %s.lock: %s",
-            self->path, strerror (errno));
-    if (flock (self->lock, LOCK_EX | LOCK_NB) != 0)
-        return stele_refuse (refusal, STELE_EBUSY, "spool",
-            "another process has the spool %s open: one process a spool", self->path);
-    self->handle = open (self->path, O_RDWR | O_CLOEXEC);
-    if (self->handle < 0 && errno == ENOENT) {
-        snprintf (self->identity.producer, sizeof self->identity.producer, "%s", producer);
-        self->acked_offset = self->end_offset = STELE_SPOOL_RECORDS;
-        int code = stele_spool_rewrite (self);
-        if (code)
-            return stele_refuse (refusal, code, "spool", "cannot make %s: %s",
-                self->path, strerror (errno));
-    }
-    if (self->handle < 0)
-        return stele_refuse (refusal, STELE_EIO, "spool", "cannot open %s: %s",
-            self->path, strerror (errno));
-    return stele_spool_scan (self, producer, refusal);
-}
-
-stele_spool_t *
-stele_spool_open (const char *path, const char *producer, int64_t bytes_max,
-    stele_refusal_t *refusal)
-{
-    stele_spool_t *self = calloc (1, sizeof *self);
-    assert (self);
-    self->path = strdup (path);
-    assert (self->path);
-    self->lock = self->handle = -1;
-    self->bytes_max = bytes_max;
-    if (s_open (self, producer, refusal)) {
-        self->broken = true;
-        stele_spool_close (&self);
-    }
-    return self;
-}
-
-static bool
-s_keep_acked (stele_spool_t *self)
-{
-    unsigned char block [STELE_SPOOL_BLOCK];
-    stele_spool_pack_acked (block, self->acked);
-    return s_write (self->handle, block, sizeof block, STELE_SPOOL_ACKED);
-}
-
-void
-stele_spool_close (stele_spool_t **self_p)
-{
-    assert (self_p);
-    stele_spool_t *self = *self_p;
-    if (!self)
-        return;
-    //  If this fails, the next run sends again what was acked, and is told so
-    if (!self->broken && self->acked == self->end && self->end_offset > STELE_SPOOL_RECORDS)
-        stele_spool_rewrite (self);
-    if (self->handle >= 0)
-        close (self->handle);
-    if (self->lock >= 0)
-        close (self->lock);
-    free (self->buffer);
-    free (self->path);
-    free (self);
-    *self_p = NULL;
-}
+#define SETTLED_BYTES_MAX 1048576   // Settled events that the file may still hold
 
 //  -- events ----------------------------------------------------------------------------
 
@@ -196,8 +26,7 @@ s_pack_records (const stele_spool_t *self, const stele_spool_event_t *events, si
     *size = 0;
     for (size_t i = 0; i < count; i++)
         *size += STELE_SPOOL_HEAD + events [i].size;
-    unsigned char *bytes = malloc (*size);
-    assert (bytes);
+    unsigned char *bytes = stele_memory_new (*size);
     unsigned char *at = bytes;
     for (size_t i = 0; i < count; i++) {
         stele_spool_record_t record = {
@@ -222,19 +51,19 @@ stele_spool_append (stele_spool_t *self, const stele_spool_event_t *events, size
     int64_t waiting = self->end_offset - self->acked_offset;
     if (waiting + size > self->bytes_max)
         return stele_refuse (refusal, STELE_EFULL, "spool", "the spool %s is full: %" PRId64 " bytes wait in it"
-            " for a broker, the bound is %" PRId64, self->path, waiting, self->bytes_max);
+            " for a broker, the limit is %" PRId64, self->path, waiting, self->bytes_max);
     if (self->broken)
         return stele_refuse (refusal, STELE_EIO, "spool",
-            "writing the spool %s failed before: check the disk, and open it again", self->path);
+            "an earlier write to the spool %s failed: check the disk, and open the spool again", self->path);
     size_t written;
     unsigned char *bytes = s_pack_records (self, events, count, &written);
-    bool done = s_write (self->handle, bytes, written, self->end_offset);
+    bool done = stele_spool_write (self->handle, bytes, written, self->end_offset);
     int reason = errno;
     free (bytes);
     if (!done) {
-        //  As if it had not been tried
+        //  Undo what was written
         self->broken = ftruncate (self->handle, self->end_offset) != 0;
-        return stele_refuse (refusal, s_code (reason), "spool", "cannot write the spool %s: %s",
+        return stele_refuse (refusal, stele_spool_code (reason), "spool", "cannot write the spool %s: %s",
             self->path, strerror (reason));
     }
     if (fdatasync (self->handle) != 0) {
@@ -263,7 +92,7 @@ stele_spool_next (stele_spool_t *self, const void **data, size_t *size, stele_re
         int rc = stele_spool_load (self, self->next_offset, &self->record);
         if (rc != 1 || self->record.number != self->next) {
             stele_refuse (refusal, STELE_EIO, "spool", "cannot read the spool %s at byte %" PRId64 ": %s",
-                self->path, self->next_offset, rc < 0? strerror (errno): "it was damaged");
+                self->path, self->next_offset, rc < 0? strerror (errno): "the record is damaged");
             return false;
         }
         self->loaded = true;
@@ -282,7 +111,15 @@ stele_spool_pass (stele_spool_t *self)
     self->next_offset += STELE_SPOOL_HEAD + self->record.size;
 }
 
-//  The size of a record that was handed over: its head was checked then
+static bool
+s_keep_acked (stele_spool_t *self)
+{
+    unsigned char block [STELE_SPOOL_BLOCK];
+    stele_spool_pack_acked (block, self->acked);
+    return stele_spool_write (self->handle, block, sizeof block, STELE_SPOOL_ACKED);
+}
+
+//  Size of a record that was handed over, whose head was checked then; -1 on failure
 static int64_t
 s_record_size (const stele_spool_t *self, int64_t offset)
 {
@@ -310,16 +147,16 @@ stele_spool_settle (stele_spool_t *self, int64_t number)
     }
     int64_t settled = self->acked_offset - STELE_SPOOL_RECORDS;
     if (settled > SETTLED_BYTES_MAX && settled > self->end_offset - self->acked_offset) {
-        //  Without room it goes on as it is
+        //  On a full disk, continue with the file as it is
         int code = stele_spool_rewrite (self);
         if (code != STELE_EFULL)
             return code;
     }
-    //  Not synced: after a power cut what was acked is sent again, and found to be stored
+    //  Not synced: after a power cut acked events are sent again, as duplicates
     return s_keep_acked (self)? 0: STELE_EIO;
 }
 
-//  -- numbers at the broker ----------------------------------------------------------------
+//  -- numbering of events at the broker ------------------------------------------------
 
 bool
 stele_spool_offset (const stele_spool_t *self, int64_t *offset, const char **ledger)
@@ -334,13 +171,14 @@ stele_spool_offset (const stele_spool_t *self, int64_t *offset, const char **led
 int
 stele_spool_keep_offset (int64_t offset, const char *ledger, void *arg)
 {
-    //  Of another thread: it writes a block that nobody else writes, and changes nothing here
+    //  May run in another thread: it writes a block that no other function writes in place,
+    //  and leaves 'self' unchanged
     const stele_spool_t *self = arg;
     unsigned char block [STELE_SPOOL_BLOCK];
     stele_spool_base_t base = { .base = offset - self->skip };
     snprintf (base.ledger, sizeof base.ledger, "%s", ledger);
     stele_spool_pack_base (block, &base);
-    return s_write (self->handle, block, sizeof block, STELE_SPOOL_BASE)
+    return stele_spool_write (self->handle, block, sizeof block, STELE_SPOOL_BASE)
         && fdatasync (self->handle) == 0? 0: STELE_EIO;
 }
 

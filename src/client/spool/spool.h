@@ -1,18 +1,33 @@
 /*  spool - events on the producer's own disk until a broker has acked them
 
-    A file that is appended to and synced before a publish returns, so that what was published
-    survives the producer, and a broker that is away. It also remembers how its events are
-    numbered at the broker (base, ledger) and what was acked: so nothing is stored
-    twice or passed over when another run drains it.
+    Promises:
 
-    Events have numbers 1, 2, 3 ... since the spool was opened, those that it held first:
+      - When stele_spool_append returns 0, its events are on stable storage. They survive the
+        process and a power cut until they are settled, that is acked or refused.
+      - When it returns an error, this run sends none of its events. If the sync failed, or a
+        crash interrupted the append, the file may hold its first events; the next open keeps
+        those that are complete, without a gap, and that run sends them.
+      - The numbering of events at the broker (offset, ledger) is on stable storage before the
+        first event is sent. Events that are sent again, by this process or a later one, have
+        the same sequences and are stored once; except after an accepted loss, or if something
+        else has published under the producer's name (libstele(3), THE SPOOL).
+      - The mark of settled events is not synced. After a power cut settled events may be sent
+        again, as duplicates.
+      - Open cuts off a torn end. It refuses damage with STELE_EIO, without changing the file,
+        if a later append proves that the damaged record had been synced. Damage to the last
+        append cannot be distinguished from a torn end.
+      - At most bytes_max bytes wait. Settled events may lie in the file besides; when they
+        exceed 1 MiB and the bytes that wait, the file is rewritten without them.
+
+    Events have numbers 1, 2, 3 ... since the spool was opened, events of earlier runs first:
 
          settled            handed over            waiting
         ------------------|-------------------|---------------|
                        settled+1             next            end
 
-    One thread uses a spool. stele_spool_keep_offset alone may be called by another, before the
-    first event is sent.
+    One process at a time has a spool open, and one thread uses it. Only stele_spool_keep_offset
+    may be called by another thread, before the first event is sent. The class spans spool.c,
+    spool_open.c and spool_file.c (see spool_internal.h); spool_format.h defines the bytes.
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -27,23 +42,24 @@
 #include <stdint.h>
 #include "model/refusal.h"
 
-#define STELE_SPOOL_BYTES_MAX 268435456     // Unless set otherwise
+#define STELE_SPOOL_BYTES_MAX 268435456     // Default of bytes_max
 
 typedef struct stele_spool stele_spool_t;
 
-/*  Open the spool at 'path', or make it. bytes_max bounds what waits in it. Caller owns
-    return value. NULL: the reason in the refusal: STELE_EBUSY (another process has
-    it), STELE_EINVALID_FIELD (it belongs to another producer, or is no spool), STELE_EIO (it
-    cannot be read, or was damaged: events in it are lost), STELE_EFULL.     */
+/*  Open the spool at 'path', or create it. bytes_max limits the bytes that wait in it. Caller
+    owns return value. NULL, with a refusal: STELE_EBUSY (another process has it open),
+    STELE_EINVALID_FIELD (it belongs to another producer, or is no spool), STELE_EIO (it cannot
+    be read or written, or is damaged) or STELE_EFULL.                       */
 stele_spool_t *
     stele_spool_open (const char *path, const char *producer, int64_t bytes_max,
         stele_refusal_t *refusal);
 
-/*  What is not settled stays for the next run.                              */
+/*  Close. Events that are not settled remain for the next run.              */
 void
     stele_spool_close (stele_spool_t **self_p);
 
-/*  Whose spool is at 'path'? Into 'producer', 256 bytes. False: nobody's, there is none. */
+/*  Copy the name of the producer of the spool at 'path' to 'producer', 256 bytes. False if
+    there is no spool.                                                       */
 bool
     stele_spool_owner (const char *path, char *producer);
 
@@ -52,40 +68,43 @@ typedef struct {
     size_t size;
 } stele_spool_event_t;
 
-/*  Append events and make them durable, together: all or none. Returns 0, or STELE_EFULL (the bound, or
-    the disk) or STELE_EIO with a refusal.                                   */
+/*  Append events and sync them, all or none. Returns 0, or, with a refusal, STELE_EFULL (the
+    limit, or the disk; retry later) or STELE_EIO. After a failed sync every later append
+    fails until the spool is opened again.                                   */
 int
     stele_spool_append (stele_spool_t *self, const stele_spool_event_t *events, size_t count,
         stele_refusal_t *refusal);
 
-/*  Number of the last event; 0 where there never was one.                   */
+/*  Number of the last event; 0 if there is none yet.                        */
 int64_t
     stele_spool_end (const stele_spool_t *self);
 
-/*  The next event to hand over, valid until the next call; false where none waits, or it
-    cannot be read (with a refusal, whose code is 0 otherwise). Then pass over it.  */
+/*  Get the next event to hand over, valid until the next call. False if none waits (the
+    refusal's code is 0) or it cannot be read. stele_spool_pass then moves past it.  */
 bool
     stele_spool_next (stele_spool_t *self, const void **data, size_t *size,
         stele_refusal_t *refusal);
 void
     stele_spool_pass (stele_spool_t *self);
 
-/*  All up to 'number' are settled: forget them. Returns 0 or STELE_EIO.     */
+/*  Settle all events up to 'number', which were handed over. Returns 0 or STELE_EIO. */
 int
     stele_spool_settle (stele_spool_t *self, int64_t number);
 
-/*  -- how the events are numbered at the broker -------------------------------------- */
+/*  -- numbering of events at the broker ----------------------------------------------- */
 
-/*  Sequence of an event is its number plus the offset. False where no broker was met
-    with this spool; then the first welcome says the offset.                 */
+/*  Sequence of an event = its number + offset. False if this spool has not met a broker yet:
+    the first welcome then determines the offset. 'ledger' is valid until it is changed or the
+    spool is closed.                                                         */
 bool
     stele_spool_offset (const stele_spool_t *self, int64_t *offset, const char **ledger);
 
-/*  Keep it, durably. Returns 0 or STELE_EIO. 'self' as argument, so that it can be a callback. */
+/*  Store the numbering durably. Returns 0 or STELE_EIO. The signature is that of a callback
+    (dialog.h); 'self' is the spool, whose memory is not changed.            */
 int
     stele_spool_keep_offset (int64_t offset, const char *ledger, void *self);
 
-/*  The same was kept by the other thread: know it here, too.                */
+/*  Note in memory a numbering that was stored, perhaps by the other thread. */
 void
     stele_spool_note_offset (stele_spool_t *self, int64_t offset, const char *ledger);
 

@@ -13,7 +13,7 @@
 #define MAGIC_BASE     UINT64_C (0x3165736162737473)    // "stsbase1"
 #define MAGIC_ACKED    UINT64_C (0x316b636161737473)    // "stsaack1"
 #define MAGIC_RECORD   UINT32_C (0x63727473)            // "strc"
-#define HEAD_SUM       28                               // Where a record's checksum stands
+#define HEAD_SUM       28                               // Offset of a record's checksum
 
 static void
 s_put (unsigned char *bytes, uint64_t value, int size)

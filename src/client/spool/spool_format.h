@@ -1,14 +1,15 @@
 /*  spool_format - the bytes of a spool: three blocks, then records
 
        0  identity   the producer, and the number of the first event in this file
-    4096  base       sequence = number + base; of which ledger. Absent until a broker was met
-    8192  acked      all up to this number are settled
-   12288  records    magic, size, number, synced, checksum, bytes of the event; gapless numbers
+    4096  base       sequence = number + base; id of the ledger. Zeros until the first welcome
+    8192  acked      all events up to this number are settled
+   12288  records    magic, size, number, synced, checksum, bytes of the event; no gap in numbers
 
     Every block and record has a checksum; integers are little-endian. 'synced' of a record is
-    how far the file was on stable storage when the record was written: so what a crash may
-    tear (at or after 'synced' of every whole record that follows) can be told from what was
-    damaged later.
+    the length of the file on stable storage when the record was written. It separates what a
+    crash may tear from damage: a record that is not complete was torn if no complete record
+    after it has a 'synced' beyond its start, and was damaged later otherwise.
+    A damaged base or acked block counts as absent.
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -27,7 +28,7 @@
 #define STELE_SPOOL_BASE     4096
 #define STELE_SPOOL_ACKED    8192
 #define STELE_SPOOL_RECORDS  12288
-#define STELE_SPOOL_HEAD     32     // Of a record, before the event's bytes
+#define STELE_SPOOL_HEAD     32     // Bytes of a record before its event
 
 typedef struct {
     char producer [256];
@@ -40,12 +41,13 @@ typedef struct {
 } stele_spool_base_t;
 
 typedef struct {
-    uint32_t size;                  // Of the event
+    uint32_t size;                  // Bytes of the event
     int64_t number;
     int64_t synced;
 } stele_spool_record_t;
 
-/*  Each packs into a block of STELE_SPOOL_BLOCK bytes, or reads one: false where it is not whole. */
+/*  Pack into, or read from, a block of STELE_SPOOL_BLOCK bytes. The readers return false if
+    the block is not valid.                                                  */
 void
     stele_spool_pack_identity (unsigned char *block, const stele_spool_identity_t *identity);
 bool
@@ -59,8 +61,8 @@ void
 bool
     stele_spool_read_acked (const unsigned char *block, int64_t *number);
 
-/*  The head of a record, STELE_SPOOL_HEAD bytes, of the event that follows it; and back: false
-    where it is none, or its size is above size_max.                         */
+/*  Pack or read the head of a record, STELE_SPOOL_HEAD bytes. The reader returns false if it
+    is no head, or its event is larger than size_max; it does not check the checksum.  */
 void
     stele_spool_pack_head (unsigned char *head, const stele_spool_record_t *record,
         const void *event);
@@ -68,7 +70,7 @@ bool
     stele_spool_read_head (const unsigned char *head, int64_t size_max,
         stele_spool_record_t *record);
 
-/*  Do these bytes belong to that head?                                      */
+/*  Does the checksum of that head match it and the event?                   */
 bool
     stele_spool_is_whole (const unsigned char *head, const void *event, size_t size);
 

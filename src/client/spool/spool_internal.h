@@ -1,6 +1,7 @@
-/*  spool_internal - the state of a spool, for the two files that are one class
+/*  spool_internal - the state of a spool, for the files of the class
 
-    spool.c uses an open spool, spool_open.c finds out what a file holds.
+    spool.c works on an open spool, spool_open.c opens and closes it and determines what the
+    file holds. Both use spool_file.c, which reads and writes the file.
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -13,12 +14,13 @@
 #include "client/spool/spool.h"
 #include "client/spool/spool_format.h"
 
-#define STELE_SPOOL_EVENT_MAX 1073741824    // More in a record is no record
+#define STELE_SPOOL_EVENT_MAX 1073741824    // Bytes; a head with a larger size is no record
 
-//  Numbers in the file go on for good; those of spool.h begin at 1: the difference is 'skip'.
+//  Numbers in the file never restart; those of spool.h start at 1 when the spool is opened. The
+//  difference is 'skip'.
 struct stele_spool {
     char *path;
-    int lock;                       // Held on PATH.lock as long as it is open
+    int lock;                       // Handle of PATH.lock, locked while the spool is open
     int handle;
     stele_spool_identity_t identity;
     stele_spool_base_t base;
@@ -26,26 +28,35 @@ struct stele_spool {
     int64_t bytes_max;
     int64_t skip;
     int64_t acked, next, end;       // Last settled, next to hand over, last: numbers of the file
-    int64_t acked_offset;           // Where the first record begins that is not settled
+    int64_t acked_offset;           // Start of the first record that is not settled
     int64_t next_offset;
     int64_t end_offset;
-    bool broken;                    // A sync failed: what the file holds is not known
-    unsigned char *buffer;          // One record
+    bool broken;                    // A sync or a cut failed: the content of the file is unknown
+    unsigned char *buffer;          // Event of one record
     size_t buffer_size;
-    bool loaded;                    // It is the next one
+    bool loaded;                    // 'record' and 'buffer' hold the next event
     stele_spool_record_t record;
 };
 
-//  Find out what the file holds; it is open and locked. Returns 0, or a code with the refusal.
-int
-    stele_spool_scan (stele_spool_t *self, const char *producer, stele_refusal_t *refusal);
+//  PATH followed by a suffix. Caller frees return value.
+char *
+    stele_spool_join (const char *path, const char *suffix);
 
-//  Read the record at 'offset' into the buffer. 1: whole, 0: not, STELE_EIO.
+//  STELE_EFULL or STELE_EIO for an errno.
+int
+    stele_spool_code (int reason);
+
+//  Write all bytes at 'offset'; not synced. False, with errno, on failure.
+bool
+    stele_spool_write (int handle, const void *data, size_t size, int64_t offset);
+
+//  Read the record at 'offset' into the buffer. Returns 1 if it is complete, 0 if it is not, or
+//  STELE_EIO, with errno.
 int
     stele_spool_load (stele_spool_t *self, int64_t offset, stele_spool_record_t *record);
 
-//  Put a file in place of what is there that has the records from the first which is not
-//  settled on. Returns 0, or STELE_EIO or STELE_EFULL: then the old one stays.
+//  Replace the file, atomically and synced, by one without the settled records; creates it if
+//  there is none. Returns 0, or STELE_EIO or STELE_EFULL, with errno: the old file remains.
 int
     stele_spool_rewrite (stele_spool_t *self);
 

@@ -1,4 +1,4 @@
-/*  spool_open - find out what the file of a spool holds
+/*  spool_open - open and close a spool, and determine what its file holds
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -11,10 +11,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include "base/memory.h"
 #include "client/spool/spool_internal.h"
 
 #define SEARCH_BYTES 65536
@@ -35,38 +38,17 @@ stele_spool_owner (const char *path, char *producer)
     return known;
 }
 
+//  -- what the file holds ---------------------------------------------------------------
+
 static bool
 s_read_block (const stele_spool_t *self, unsigned char *block, off_t offset)
 {
     return pread (self->handle, block, STELE_SPOOL_BLOCK, offset) == STELE_SPOOL_BLOCK;
 }
 
-int
-stele_spool_load (stele_spool_t *self, int64_t offset, stele_spool_record_t *record)
-{
-    unsigned char head [STELE_SPOOL_HEAD];
-    ssize_t size = pread (self->handle, head, sizeof head, offset);
-    if (size < 0)
-        return STELE_EIO;
-    int64_t room = self->end_offset - offset - STELE_SPOOL_HEAD;
-    if (room > STELE_SPOOL_EVENT_MAX)
-        room = STELE_SPOOL_EVENT_MAX;
-    if (size != sizeof head || room < 0 || !stele_spool_read_head (head, room, record))
-        return 0;
-    if (record->size > self->buffer_size) {
-        self->buffer = realloc (self->buffer, record->size);
-        assert (self->buffer);
-        self->buffer_size = record->size;
-    }
-    size = pread (self->handle, self->buffer, record->size, offset + STELE_SPOOL_HEAD);
-    if (size < 0)
-        return STELE_EIO;
-    return size == (ssize_t) record->size
-        && stele_spool_is_whole (head, self->buffer, record->size);
-}
-
-//  Behind a record that is not whole: is there a whole one that was written when the other one was
-//  synced already? Then that one was not torn by a crash but damaged. 1, 0 or STELE_EIO.
+//  The record at 'offset' is not complete. Search after it for a complete one that was written
+//  when that record was already synced: then a crash has not torn it, it is damaged. Returns 1, 0
+//  or STELE_EIO.
 static int
 s_search_synced (stele_spool_t *self, int64_t offset)
 {
@@ -118,15 +100,15 @@ s_scan_records (stele_spool_t *self, stele_refusal_t *refusal)
             self->path, strerror (errno));
     if (rc == 1 && offset < self->end_offset)
         return stele_refuse (refusal, STELE_EIO, "spool", "%s is damaged at byte %" PRId64 ": its events up to"
-            " number %" PRId64 " are whole, later ones are not. Move it away to begin a new one",
+            " number %" PRId64 " are intact, later ones are not. Move it away to start a new one",
             self->path, offset, number - 1);
     self->end = number - 1;
     self->end_offset = offset;
     return 0;
 }
 
-int
-stele_spool_scan (stele_spool_t *self, const char *producer, stele_refusal_t *refusal)
+static int
+s_scan (stele_spool_t *self, const char *producer, stele_refusal_t *refusal)
 {
     unsigned char block [STELE_SPOOL_BLOCK];
     struct stat file;
@@ -136,10 +118,10 @@ stele_spool_scan (stele_spool_t *self, const char *producer, stele_refusal_t *re
     if (!s_read_block (self, block, STELE_SPOOL_IDENTITY)
     ||  !stele_spool_read_identity (block, &self->identity))
         return stele_refuse (refusal, STELE_EINVALID_FIELD, "spool",
-            "%s is not a spool, or its beginning is damaged: name another file", self->path);
+            "%s is not a spool, or its start is damaged: use another file", self->path);
     if (strcmp (self->identity.producer, producer) != 0)
         return stele_refuse (refusal, STELE_EINVALID_FIELD, "spool",
-            "%s is the spool of producer %.80s, not of %.80s: a spool has one producer",
+            "%s is the spool of producer %.80s, not of %.80s: use one spool per producer",
             self->path, self->identity.producer, producer);
     self->has_base = s_read_block (self, block, STELE_SPOOL_BASE)
         && stele_spool_read_base (block, &self->base);
@@ -151,12 +133,12 @@ stele_spool_scan (stele_spool_t *self, const char *producer, stele_refusal_t *re
     int code = s_scan_records (self, refusal);
     if (code)
         return code;
-    //  What a crash tore off goes; what it left is made durable before more is built on it
+    //  Cut off what a crash has torn, and sync the rest before anything is appended to it
     if (ftruncate (self->handle, self->end_offset) != 0 || fdatasync (self->handle) != 0)
         return stele_refuse (refusal, STELE_EIO, "spool", "cannot write %s: %s",
             self->path, strerror (errno));
     if (self->acked > self->end) {
-        //  What was acked needs no record, but its numbers are not given again
+        //  Acked events need no record, but their numbers must not be reused
         self->end = self->acked;
         self->acked_offset = self->end_offset;
         code = stele_spool_rewrite (self);
@@ -168,4 +150,68 @@ stele_spool_scan (stele_spool_t *self, const char *producer, stele_refusal_t *re
     self->next = self->acked + 1;
     self->next_offset = self->acked_offset;
     return 0;
+}
+
+//  -- open, close -----------------------------------------------------------------------
+
+static int
+s_open (stele_spool_t *self, const char *producer, stele_refusal_t *refusal)
+{
+    char *name = stele_spool_join (self->path, ".lock");
+    self->lock = open (name, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    free (name);
+    if (self->lock < 0)
+        return stele_refuse (refusal, STELE_EIO, "spool", "cannot open %s.lock: %s",
+            self->path, strerror (errno));
+    if (flock (self->lock, LOCK_EX | LOCK_NB) != 0)
+        return stele_refuse (refusal, STELE_EBUSY, "spool",
+            "another process has the spool %s open: only one process per spool", self->path);
+    self->handle = open (self->path, O_RDWR | O_CLOEXEC);
+    if (self->handle < 0 && errno == ENOENT) {
+        snprintf (self->identity.producer, sizeof self->identity.producer, "%s", producer);
+        self->acked_offset = self->end_offset = STELE_SPOOL_RECORDS;
+        int code = stele_spool_rewrite (self);
+        if (code)
+            return stele_refuse (refusal, code, "spool", "cannot create %s: %s",
+                self->path, strerror (errno));
+    }
+    if (self->handle < 0)
+        return stele_refuse (refusal, STELE_EIO, "spool", "cannot open %s: %s",
+            self->path, strerror (errno));
+    return s_scan (self, producer, refusal);
+}
+
+stele_spool_t *
+stele_spool_open (const char *path, const char *producer, int64_t bytes_max,
+    stele_refusal_t *refusal)
+{
+    stele_spool_t *self = STELE_NEW (stele_spool_t);
+    self->path = stele_memory_copy (path, strlen (path));
+    self->lock = self->handle = -1;
+    self->bytes_max = bytes_max;
+    if (s_open (self, producer, refusal)) {
+        self->broken = true;
+        stele_spool_close (&self);
+    }
+    return self;
+}
+
+void
+stele_spool_close (stele_spool_t **self_p)
+{
+    assert (self_p);
+    stele_spool_t *self = *self_p;
+    if (!self)
+        return;
+    //  If this fails, the next run sends acked events again, as duplicates
+    if (!self->broken && self->acked == self->end && self->end_offset > STELE_SPOOL_RECORDS)
+        stele_spool_rewrite (self);
+    if (self->handle >= 0)
+        close (self->handle);
+    if (self->lock >= 0)
+        close (self->lock);
+    free (self->buffer);
+    free (self->path);
+    free (self);
+    *self_p = NULL;
 }

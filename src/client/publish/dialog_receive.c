@@ -1,4 +1,4 @@
-/*  dialog_answer - what the broker says to a producer, and what follows from it
+/*  dialog_receive - process the broker's messages to a producer
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -16,23 +16,23 @@
 
 //  -- welcome -------------------------------------------------------------------
 
-//  Is a sequence that the broker knows one that this instance can have caused?
+//  Can this instance have sent a sequence that the broker has? If not, end.
 static bool
 s_sequence_ours (stele_dialog_t *self, int64_t sequence)
 {
     if (sequence <= self->sent)
         return true;
-    stele_dialog_end_with (self, STELE_EFENCED, "another one publishes as %.80s: the broker has "
-        "sequence %" PRId64 ", this instance had sent up to %" PRId64,
+    stele_dialog_end_with (self, STELE_EFENCED, "another instance publishes as %.80s: the broker has "
+        "sequence %" PRId64 ", this instance has sent up to %" PRId64,
         self->settings.producer, sequence, self->sent);
     return false;
 }
 
-//  What a welcome says of the ledger
+//  The ledger of a welcome
 typedef struct {
     char id [64];
-    char previous_ledger_id [64];             // Id before a loss that was accepted there; "": none
-    int64_t sequence;               // Last one of this producer that is durable
+    char previous_ledger_id [64];   // Id before a loss was accepted there; "": none
+    int64_t sequence;               // Last durable one of this producer
 } s_ledger_t;
 
 static bool
@@ -48,9 +48,10 @@ s_end_behind (stele_dialog_t *self, int64_t sequence, int64_t acked)
         " %.80s is %" PRId64 ", but %" PRId64 " was acked", self->settings.producer, sequence, acked);
 }
 
-//  Which sequences do the events of a spool have? Those they had when they were sent before, if they
-//  were; else they come after what the broker has: where no broker was met with this spool, where
-//  the broker knows more of this producer than the spool ever gave, and where a loss is accepted.
+//  Determine the sequences of the events of a spool. Events that may have been sent before keep their
+//  sequences. They follow the broker's last sequence of this producer instead if the spool has not
+//  met a broker yet, if the broker has later sequences than the spool ever gave, and if a loss is
+//  accepted. False if the dialog has ended.
 static bool
 s_spool_offset (stele_dialog_t *self, const s_ledger_t *ledger, int64_t *offset)
 {
@@ -59,7 +60,7 @@ s_spool_offset (stele_dialog_t *self, const s_ledger_t *ledger, int64_t *offset)
     if (settings->ledger && !settings->accept_loss) {
         if (!s_is_ledger (ledger, settings->ledger)) {
             stele_dialog_end_with (self, STELE_ELEDGER, "the spool belongs to ledger %s, the broker has %s: "
-                "is it the right broker?", settings->ledger, ledger->id);
+                "check that it is the right broker", settings->ledger, ledger->id);
             return false;
         }
         if (ledger->sequence < settings->acked) {
@@ -84,8 +85,9 @@ s_first_welcome (stele_dialog_t *self, const s_ledger_t *ledger)
     int64_t first = self->settings.first_sequence;
     int64_t offset = first > 0? first - 1: ledger->sequence;
     if (offset > ledger->sequence) {
-        stele_dialog_end_with (self, STELE_EGAP, "the first event was to have sequence %" PRId64
-            ", but the broker has %" PRId64 " only: events are missing between", first, ledger->sequence);
+        stele_dialog_end_with (self, STELE_EGAP, "the first event would have sequence %" PRId64
+            ", but the last one of the broker is %" PRId64 ": events between them are missing", first,
+            ledger->sequence);
         return false;
     }
     if (self->settings.keep_offset && !s_spool_offset (self, ledger, &offset))
@@ -102,7 +104,7 @@ static bool
 s_later_welcome (stele_dialog_t *self, const s_ledger_t *ledger)
 {
     if (!s_is_ledger (ledger, self->ledger)) {
-        stele_dialog_end_with (self, STELE_ELEDGER, "the broker came back with another ledger: %s, it was %s",
+        stele_dialog_end_with (self, STELE_ELEDGER, "the broker returned with another ledger: %s, it was %s",
             ledger->id, self->ledger);
         return false;
     }
@@ -114,7 +116,7 @@ s_later_welcome (stele_dialog_t *self, const s_ledger_t *ledger)
     return s_sequence_ours (self, ledger->sequence);
 }
 
-//  Limits of a welcome; false where it is none that this version understands
+//  Take the limits of a welcome; false if this version does not understand it
 static bool
 s_welcome_limits (stele_dialog_t *self, const stele_map_t *message)
 {
@@ -142,7 +144,7 @@ s_on_welcome (stele_dialog_t *self, const stele_map_t *message)
     if (!s_welcome_limits (self, message)
     ||  !stele_map_integer (message, "sequence", &ledger.sequence) || ledger.sequence < 0
     ||  !stele_map_text (message, "ledger", ledger.id, sizeof ledger.id)) {
-        stele_dialog_end_with (self, STELE_EPROTOCOL, "the broker's welcome is not one of protocol %d",
+        stele_dialog_end_with (self, STELE_EPROTOCOL, "the broker's welcome is not that of protocol %d",
             STELE_PROTOCOL);
         return;
     }
@@ -189,7 +191,7 @@ s_on_nak (stele_dialog_t *self, const stele_map_t *message)
     int64_t number = sequence - self->offset;
     if (self->durable < sequence)
         self->durable = sequence;
-    //  One that an ack has covered already is told nevertheless
+    //  A refusal is reported even if an ack has already covered its event
     if (number >= stele_outbox_first (self->outbox)
     &&  !stele_outbox_refuse (self->outbox, number))
         return;
@@ -206,8 +208,8 @@ s_on_nak (stele_dialog_t *self, const stele_map_t *message)
 static void
 s_hold (stele_dialog_t *self, int64_t number, int64_t hold_ms)
 {
-    //  What was sent after the message that failed fails too: let those errors
-    //  pass, or each would make everything be sent once more
+    //  Messages in flight after the failed one fail too: wait for their errors, since each would
+    //  otherwise cause everything to be sent again
     stele_outbox_rewind (self->outbox, number);
     self->held_ms = self->now_ms + hold_ms;
     self->held_for_ack = false;
@@ -219,28 +221,28 @@ s_on_gap (stele_dialog_t *self, const stele_map_t *message)
 {
     int64_t expected;
     if (!stele_map_integer (message, "expected", &expected)) {
-        stele_dialog_greet (self);
+        stele_dialog_handshake (self);
         return;
     }
     int64_t first = stele_outbox_first (self->outbox) + self->offset;
     if (expected < first) {
         stele_dialog_end_with (self, STELE_EGAP, "the broker expects sequence %" PRId64
-            ", but what is before %" PRId64 " was acked and is gone", expected, first);
+            ", but events before %" PRId64 " were acked and are no longer kept", expected, first);
         return;
     }
     s_hold (self, expected - self->offset, DIALOG_HOLD_MS);
 }
 
-//  A whole message was refused: smaller ones, or there is no way on
+//  A whole message was refused: send smaller ones, or end
 static void
 s_on_bad_message (stele_dialog_t *self, int code, const char *text)
 {
-    //  About one that was on its way before: nothing is sent until these are through
+    //  The error of a message that was in flight: wait until all of them have arrived
     if (self->state == READY && self->now_ms < self->held_ms) {
         self->held_ms = self->now_ms + DIALOG_HOLD_MS;
         return;
     }
-    if (self->state == GREETING || self->batch_events == 1) {
+    if (self->state == HANDSHAKE || self->batch_events == 1) {
         stele_dialog_end_with (self, code, "%s", text);
         return;
     }
@@ -268,9 +270,9 @@ s_on_error (stele_dialog_t *self, const stele_map_t *message)
             s_on_bad_message (self, code, text);
             break;
         case STELE_ENO_HELLO:
-            //  While greeting, a hello is on its way: this is about something older
+            //  During the handshake a hello is in flight: the error is of an earlier message
             if (self->state == READY)
-                stele_dialog_greet (self);
+                stele_dialog_handshake (self);
             break;
         case STELE_EGAP:
             if (self->state == READY)
@@ -283,13 +285,13 @@ s_on_error (stele_dialog_t *self, const stele_map_t *message)
             }
             break;
         default:
-            //  A trouble of the broker's own: it ends, or the acks stall
+            //  An internal error of the broker: it recovers, or the acks stall
             break;
     }
 }
 
 void
-stele_dialog_answer (stele_dialog_t *self, const void *data, size_t size, int64_t now_ms)
+stele_dialog_receive (stele_dialog_t *self, const void *data, size_t size, int64_t now_ms)
 {
     static const struct {
         const char *op;

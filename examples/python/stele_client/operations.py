@@ -1,7 +1,7 @@
-"""What can be asked, as methods: shared by the client for threads and the one for asyncio.
+"""Requests as methods, shared by the Client for threads and the one for asyncio.
 
-Each method makes one request of doc/PROTOCOL.md, section 4, and gives the part
-of the answer that was asked for. What is None is left out of the request.
+Each method sends one request of doc/PROTOCOL.md, section 4, and returns the relevant
+part of the answer. Parameters that are None are left out of the request.
 """
 #
 # This Source Code Form is subject to the terms of the Mozilla Public
@@ -14,7 +14,7 @@ from typing import Any, Optional, Sequence, Union
 
 Words = Union[str, Sequence[str]]
 
-#   Of task.list. A broker leaves out what it does not know: a misspelt filter would list everything
+#   Parameters of task.list. A broker ignores unknown parameters, so a misspelt filter would list every task
 FILTERS = frozenset((
     "states", "roles", "providers", "models", "user_id", "parent_id", "created_from", "created_to",
     "date_from", "date_to", "updated_from", "updated_to", "completed_from", "completed_to", "has_error",
@@ -24,54 +24,55 @@ FILTERS = frozenset((
 def known(filters: dict) -> dict:
     unknown = sorted(set(filters) - FILTERS)
     if unknown:
-        raise TypeError("task.list has no %s, only %s; request() sends what you like"
+        raise TypeError("task.list has no parameter %s, only %s; request() sends any parameter"
                         % (", ".join(unknown), ", ".join(sorted(FILTERS))))
     return filters
 
 
-class Questions:
-    """'_ask (op, key, parameters)' makes the request and gives answer [key], or all of it."""
+class Operations:
+    """Subclasses implement _request, which sends a request and returns answer[key], or the whole
+    answer if key is None, and _pages, which iterates over the rows of all pages."""
 
-    def _ask(self, op: str, key: Optional[str], parameters: dict) -> Any:
+    def _request(self, op: str, key: Optional[str], parameters: dict) -> Any:
         raise NotImplementedError
 
     def _pages(self, op: str, key: str, parameters: dict) -> Any:
         raise NotImplementedError
 
     def request(self, op: str, **parameters: Any) -> Any:
-        """Any request; the whole answer."""
-        return self._ask(op, None, parameters)
+        """Send any request; returns the whole answer."""
+        return self._request(op, None, parameters)
 
     def ping(self) -> Any:
-        """The head: position of the last event."""
-        return self._ask("ping", "position", {})
+        """Position of the last event, the head of the ledger."""
+        return self._request("ping", "position", {})
 
     def info(self) -> Any:
-        return self._ask("info", None, {})
+        return self._request("info", None, {})
 
     def stats(self) -> Any:
-        return self._ask("stats", None, {})
+        return self._request("stats", None, {})
 
     def publish(self, producer: str, events: Sequence[Any], sequence: Optional[int] = None) -> Any:
-        """Durable publish by request. Without a sequence, what is sent twice is stored twice."""
-        return self._ask("publish", None, {"producer": producer, "events": list(events),
+        """Durable publish by request. Without a sequence, an event that is sent twice is stored twice."""
+        return self._request("publish", None, {"producer": producer, "events": list(events),
                                            "sequence": sequence})
 
     def task(self, task_id: str, at: Any = None, **more: Any) -> Any:
-        """The full record; 'at': as it was at a position or time."""
-        return self._ask("task.get", "task", dict(more, task_id=task_id, at=at))
+        """The full record; with 'at', as it was at a position or time."""
+        return self._request("task.get", "task", dict(more, task_id=task_id, at=at))
 
     def status(self, task_id: str, **more: Any) -> Any:
-        """The live record, from Redis where there is one."""
-        return self._ask("task.status", "task", dict(more, task_id=task_id))
+        """The live record, from Redis if the broker uses one."""
+        return self._request("task.status", "task", dict(more, task_id=task_id))
 
     def tasks(self, **filters: Any) -> Any:
-        """All tasks that pass, page by page: states, roles, providers, models, user_id, parent_id,
-        date_from, date_to, order, limit (of a page) ... Made to iterate over."""
+        """An iterator over all matching tasks, fetched page by page. Filters: states, roles,
+        providers, models, user_id, parent_id, date_from, date_to, order, limit (per page) ..."""
         return self._pages("task.list", "tasks", known(filters))
 
     def count_tasks(self, **filters: Any) -> Any:
-        return self._ask("task.list", "total", dict(known(filters), limit=1, total=True))
+        return self._request("task.list", "total", dict(known(filters), limit=1, total=True))
 
     def history(self, task_id: str, **more: Any) -> Any:
         return self._pages("task.history", "history", dict(more, task_id=task_id))
@@ -86,21 +87,21 @@ class Questions:
         return self._pages("session.list", "sessions", filters)
 
     def session(self, session_id: str) -> Any:
-        return self._ask("session.get", "session", {"session_id": session_id})
+        return self._request("session.get", "session", {"session_id": session_id})
 
     def commands(self, session_id: str, **more: Any) -> Any:
         return self._pages("session.commands", "commands", dict(more, session_id=session_id))
 
     def preferences(self, user_id: Optional[str] = None) -> Any:
-        return self._ask("preference.get", "preferences", {"user_id": user_id})
+        return self._request("preference.get", "preferences", {"user_id": user_id})
 
     def rejected(self, **filters: Any) -> Any:
         return self._pages("rejected.list", "rejected", filters)
 
     def retry_rejected(self, *ids: int) -> Any:
-        return self._ask("rejected.retry", None, {"ids": list(ids)})
+        return self._request("rejected.retry", None, {"ids": list(ids)})
 
     def read_events(self, after: int = 0, limit: Optional[int] = None,
                     types: Optional[Words] = None) -> Any:
-        """One page of the log: {events, head, next}"""
-        return self._ask("events.read", None, {"after": after, "limit": limit, "types": types})
+        """One page of the ledger's events: {events, head, next}"""
+        return self._request("events.read", None, {"after": after, "limit": limit, "types": types})
