@@ -102,9 +102,7 @@
     X (start_ready,             PLAIN, "start: all runs, before that is said") \
     X (stop_begin,              PLAIN, "stop: nothing was done yet") \
     X (stop_paused,             PLAIN, "stop: the writer takes no more and has committed") \
-    X (stop_cache,              PLAIN, "stop: Redis has followed") \
-    X (stop_feed,               PLAIN, "stop: the feed has followed") \
-    X (stop_pipeline,           PLAIN, "stop: the pipeline has followed") \
+    X (stop_drained,            PLAIN, "stop: a follower has caught up, or is not waited for") \
     X (stop_requests,           PLAIN, "stop: requests have ended") \
     X (stop_followers,          PLAIN, "stop: the followers have ended") \
     X (stop_ingest,             PLAIN, "stop: the writer has ended")
