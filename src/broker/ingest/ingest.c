@@ -255,7 +255,7 @@ s_loop (stele_ingest_t *self)
         stele_roster_flush_acks (self->writer->roster, stele_ingest_flush_ack, self);
         if (!self->failed)
             s_checkpoint (self, spare_us);
-        if (stele_writer_in_redis_mode (self->writer) && spare_us > TICK_MS * 500 && !self->writer->holding)
+        if (self->writer->redis_mode && spare_us > TICK_MS * 500 && !self->writer->holding)
             stele_writer_update_live_records (self->writer);
         if (self->writer->mode == STELE_MODE_REDIS
         &&  stele_clock_steady_us () - self->mode_said_us > SAY_MODE_US)

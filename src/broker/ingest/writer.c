@@ -264,7 +264,7 @@ stele_writer_store (stele_writer_t *self, const stele_message_t *message, size_t
         self->batch_events++;
     }
     if (self->redis_mode && member && !message->restore)
-        stele_writer_note_owner (self, before + 1, stele_ledger_last (self->ledger), member);
+        stele_writer_note_producer (self, before + 1, stele_ledger_last (self->ledger), member);
     return 0;
 }
 
