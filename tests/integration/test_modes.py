@@ -289,7 +289,7 @@ class ModesTest(harness.BrokerTest):
         element = next(e for e in self.redis.call("LRANGE", key, 0, -1) if b"\xa8position\x02" in e)
         self.assertEqual(self.redis.call("LREM", key, 1, element), 1)
         for _ in range(2):
-            with self.assertRaisesRegex(AssertionError, "does not fit the ledger: event 3"):
+            with self.assertRaisesRegex(AssertionError, "do not continue the ledger: event 3"):
                 self.start_broker()
         with self.assertRaisesRegex(AssertionError, "left in mode redis"):
             self.start_broker(redis=None)

@@ -164,7 +164,7 @@ static void
 s_pack_producers (stele_writer_t *self, bool all)
 {
     stele_pack_t *pack = self->redis_mode->pack;
-    stele_pack_key (pack, "producers");
+    stele_pack_string (pack, "producers");
     size_t mark = stele_pack_open_array (pack);
     size_t count = 0;
     stele_roster_entry_t *member = stele_roster_next (self->roster, NULL);
@@ -189,7 +189,7 @@ s_pack_producers (stele_writer_t *self, bool all)
 static void
 s_pack_ranges (const struct stele_redis_mode *redis, int64_t after, int64_t upto)
 {
-    stele_pack_key (redis->pack, "owners");
+    stele_pack_string (redis->pack, "owners");
     size_t mark = stele_pack_open_array (redis->pack);
     size_t count = 0;
     //  The newest ranges are at the end
@@ -216,11 +216,12 @@ s_pack_element (stele_writer_t *self, int64_t after, int64_t *upto, int64_t reje
     stele_reader_t *reader = stele_ledger_reader (self->ledger);
     stele_pack_t *pack = self->redis_mode->pack;
     stele_pack_clear (pack);
-    stele_pack_map_begin (pack);
+    //  Counted by hand: stele_record_pack writes keys of maps that were not begun
+    stele_pack_map (pack, 5);
     stele_pack_key_integer (pack, "since", self->redis_mode->since);
     s_pack_producers (self, page);
     s_pack_ranges (self->redis_mode, after, *upto);
-    stele_pack_key (pack, "events");
+    stele_pack_string (pack, "events");
     size_t mark = stele_pack_open_array (pack);
     s_rows_t rows = { .pack = pack, .size_max = page? PAGE_BYTES: SIZE_MAX, .last = *upto };
     int code = *upto > after?
@@ -228,14 +229,13 @@ s_pack_element (stele_writer_t *self, int64_t after, int64_t *upto, int64_t reje
     stele_pack_close (pack, mark, rows.count);
     if (page)
         *upto = rows.last;
-    stele_pack_key (pack, "rejected");
+    stele_pack_string (pack, "rejected");
     mark = stele_pack_open_array (pack);
     rows = (s_rows_t) { .pack = pack, .size_max = SIZE_MAX };
     int64_t next;
     if (code >= 0)
         code = stele_reader_rejected (reader, NULL, false, rejected, INT32_MAX, s_pack_row, &rows, &next);
     stele_pack_close (pack, mark, rows.count);
-    stele_pack_map_end (pack);
     return code < 0? code: 0;
 }
 
