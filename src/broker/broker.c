@@ -93,9 +93,9 @@ s_started (s_broker_t *self, zactor_t *actor, char **endpoint)
 
 //  Pass on why the writer failed to start, with the name of the error code if it sent one
 static void
-s_failed (s_broker_t *self, const char *text, zmsg_t *said)
+s_failed (s_broker_t *self, const char *text, zmsg_t *message)
 {
-    char *name = said? zmsg_popstr (said): NULL;
+    char *name = message? zmsg_popstr (message): NULL;
     zstr_sendx (self->pipe, "FAILED", text, name, NULL);
     zstr_free (&name);
 }
@@ -107,28 +107,28 @@ s_start_ingest (s_broker_t *self)
     self->ingest = stele_actor_new (stele_ingest, self->settings);
     if (!self->ingest)
         return s_no_thread (self);
-    zmsg_t *said = zmsg_recv (self->ingest);
-    char *status = said? zmsg_popstr (said): NULL;
-    char *text = said? zmsg_popstr (said): NULL;
+    zmsg_t *message = zmsg_recv (self->ingest);
+    char *status = message? zmsg_popstr (message): NULL;
+    char *text = message? zmsg_popstr (message): NULL;
     int rc = -1;
-    if (!status || strneq (status, "READY") || zmsg_size (said) != 4)
-        s_failed (self, text? text: "the writer ended during its start", said);
+    if (!status || strneq (status, "READY") || zmsg_size (message) != 4)
+        s_failed (self, text? text: "the writer ended during its start", message);
     else {
         self->ledger_id = text;
         text = NULL;
-        char *head = zmsg_popstr (said);
+        char *head = zmsg_popstr (message);
         self->follower_args.head = strtoll (head, NULL, 10);
         zstr_free (&head);
-        self->events_endpoint = zmsg_popstr (said);
-        self->pipeline_in_endpoint = zmsg_popstr (said);
-        zframe_t *recovery = zmsg_pop (said);
+        self->events_endpoint = zmsg_popstr (message);
+        self->pipeline_in_endpoint = zmsg_popstr (message);
+        zframe_t *recovery = zmsg_pop (message);
         stele_pack_packed (self->recovery, zframe_data (recovery), zframe_size (recovery));
         zframe_destroy (&recovery);
         rc = 0;
     }
     zstr_free (&status);
     zstr_free (&text);
-    zmsg_destroy (&said);
+    zmsg_destroy (&message);
     return rc;
 }
 
@@ -279,11 +279,11 @@ s_await (s_broker_t *self, zactor_t *actor, const char *answer, int64_t until_us
             return;
         if (!(items [0].revents & ZMQ_POLLIN))
             continue;
-        zmsg_t *said = zmsg_recv (actor);
+        zmsg_t *message = zmsg_recv (actor);
         //  FAILED is followed only by the end signal, which zactor_destroy waits for
-        bool done = !said || zframe_streq (zmsg_first (said), answer)
-            || zframe_streq (zmsg_first (said), "FAILED");
-        zmsg_destroy (&said);
+        bool done = !message || zframe_streq (zmsg_first (message), answer)
+            || zframe_streq (zmsg_first (message), "FAILED");
+        zmsg_destroy (&message);
         if (done)
             return;
     }
@@ -417,7 +417,7 @@ s_command (s_broker_t *self)
 
 //  The writer sends a message by itself only if it fails.
 static void
-s_ingest_said (s_broker_t *self)
+s_receive_ingest (s_broker_t *self)
 {
     char *status = NULL, *text = NULL;
     zstr_recvx (self->ingest, &status, &text, NULL);
@@ -428,12 +428,12 @@ s_ingest_said (s_broker_t *self)
 }
 
 static void
-s_follower_said (s_broker_t *self, zactor_t *follower)
+s_receive_follower (s_broker_t *self, zactor_t *follower)
 {
-    zmsg_t *said = zmsg_recv (follower);
-    if (said && zmsg_size (said) == 2 && zframe_streq (zmsg_first (said), "ALIGNED"))
-        s_report (self, zmsg_last (said));
-    zmsg_destroy (&said);
+    zmsg_t *message = zmsg_recv (follower);
+    if (message && zmsg_size (message) == 2 && zframe_streq (zmsg_first (message), "ALIGNED"))
+        s_report (self, zmsg_last (message));
+    zmsg_destroy (&message);
 }
 
 //  Wait for a message and act on it. Returns false if the context ended.
@@ -456,13 +456,13 @@ s_step (s_broker_t *self)
         s_command (self);
         return true;
     }
-    //  One message: s_ingest_said stops all actors
+    //  One message: s_receive_ingest stops all actors
     for (int i = 1; i < count; i++)
         if (items [i].revents & ZMQ_POLLIN) {
             if (actors [i] == self->ingest)
-                s_ingest_said (self);
+                s_receive_ingest (self);
             else
-                s_follower_said (self, actors [i]);
+                s_receive_follower (self, actors [i]);
             break;
         }
     return true;

@@ -29,7 +29,7 @@ typedef struct {
 } s_cache_t;
 
 static void
-s_news (s_cache_t *self)
+s_log_news (s_cache_t *self)
 {
     const char *news;
     while ((news = stele_cache_news (self->cache)))
@@ -227,7 +227,7 @@ s_step (void *arg)
     int wait_ms = PAUSED_MS;
     if (self->cache) {
         wait_ms = stele_cache_step (self->cache, self->follower.reader, stele_clock_us ());
-        s_news (self);
+        s_log_news (self);
         s_align (self);
     }
     //  A new head does not bring Redis back any sooner

@@ -192,9 +192,9 @@ s_checkpoint (stele_ingest_t *self, int64_t spare_us)
     int code = stele_ledger_checkpoint (self->writer->ledger, spare_us);
     self->writer->stages.checkpoint += stele_clock_steady_ns () - begun_ns;
     if (code == STELE_EFULL || code == STELE_ENO_MEMORY) {
-        if (!self->checkpoint_told)
+        if (!self->checkpoint_warned)
             zsys_warning ("cannot checkpoint the write-ahead log, so it grows: %s", error);
-        self->checkpoint_told = true;
+        self->checkpoint_warned = true;
     }
     else
     if (code) {
