@@ -1,38 +1,70 @@
 #!/bin/sh
-# Do the documents name everything that the tables in the code have?
-# Runs in "make check"; srcdir is set there, and is the current folder otherwise.
+# Check that the documents mention everything in the tables of the code.
+# Runs in "make check", which sets srcdir; otherwise srcdir is the current folder.
 src=${srcdir:-.}
 failed=0
 
-# need WORD FILE: the word stands in the file
-need () {
-    grep -qF -- "$1" "$src/$2" || { echo "$2 does not mention $1"; failed=1; }
+complain () {
+    echo "$1"
+    failed=1
 }
 
-settings=$(grep -o 'X ("[a-z-]*"' "$src/src/broker/common/settings.h" | cut -d '"' -f 2)
-test "$(echo "$settings" | wc -l)" -ge 20 || { echo "no settings found"; failed=1; }
-for name in $settings; do
-    need "#$name = " doc/steled.conf.example
-    need "$(echo "$name" | sed 's/-/\\-/g')" doc/steled.conf.5
+# need WORD FILE: the file contains the word
+need () {
+    grep -qF -- "$1" "$src/$2" || complain "$2 does not mention $1"
+}
+
+# need_line LINE FILE: the file contains exactly this line
+need_line () {
+    grep -qxF -- "$1" "$src/$2" || complain "$2 lacks the line: $1"
+}
+
+# Settings: name, type, default and place (FILE or OPTION), one setting per line
+rows=$(sed -n 's/^ *X ("\([a-z-]*\)", [a-z_]*, \([A-Z]*\), "\([^"]*\)", [^,]*, \([A-Z]*\), ".*/\1 \2 \4 \3/p' \
+    "$src/src/broker/common/settings.h")
+test "$(echo "$rows" | wc -l)" -ge 20 || complain "no settings found"
+while read -r name type place default; do
+    page=$(echo "$name" | sed 's/-/\\-/g')
+    if test "$place" = OPTION; then
+        need_line ".B $page" doc/steled.conf.5
+        need "--$name" doc/steled.conf.example
+        ! grep -qE "^#?$name *=" "$src/doc/steled.conf.example" || complain "steled.conf.example sets $name"
+        continue
+    fi
+    case $type in
+        COUNT | FLAG) need_line "#$name = $default" doc/steled.conf.example;;
+        *) need_line "#$name = \"$default\"" doc/steled.conf.example;;
+    esac
+    test "$type" != OPTIONAL || default=off
+    grep -F -- "\\fB$page\\fR = " "$src/doc/steled.conf.5" | grep -qF -- " ($default)" ||
+        complain "doc/steled.conf.5 lacks $name with the default ($default)"
+done <<END
+$rows
+END
+
+# ... and no document has a setting that the table lacks
+for name in $(sed -n 's/^#\([a-z-]*\) = .*/\1/p' "$src/doc/steled.conf.example") \
+    $(sed -n 's/^\\fB\([a-z\\-]*\)\\fR = .*/\1/p' "$src/doc/steled.conf.5" | tr -d '\\'); do
+    echo "$rows" | grep -q "^$name " || complain "there is no setting $name"
 done
 
-# Codes from 20 on are the library's own and never on the wire
+# Codes from 20 up belong to the library and never appear on the wire
 codes=$(sed -n 's/^ *X (STELE_E[A-Z_]*, *\([0-9]*\), *"\([a-z_]*\)".*/\1:\2/p' "$src/include/stele_error.h")
-test -n "$codes" || { echo "no error codes found"; failed=1; }
+test -n "$codes" || complain "no error codes found"
 for code in $codes; do
     need "${code#*:}" doc/libstele.3
     test "${code%%:*}" -ge 20 || need "\`${code#*:}\`" doc/PROTOCOL.md
 done
 
 fields=$(sed -n 's/^ *X (STELE_[A-Z_]*, *"\([a-z_]*\)", .*/\1/p' "$src/src/model/field.h" | sort -u)
-test -n "$fields" || { echo "no fields found"; failed=1; }
+test -n "$fields" || complain "no fields found"
 for name in $fields; do need "$name" doc/PROTOCOL.md; done
 
 words=$(sed -n 's/^ *X (STELE_[A-Z_]*, *[0-9]*, *"\([a-z_.]*\)").*/\1/p' "$src/src/model/vocabulary.h")
-test -n "$words" || { echo "no words found"; failed=1; }
+test -n "$words" || complain "no words found"
 for name in $words; do need "\`$name\`" doc/PROTOCOL.md; done
 
-# Commands and options of stele: man pages write - as \-
+# Commands and options of stele; manual pages write - as \-
 for file in "$src"/src/cli/commands/*/*.c; do
     test -e "$file" || continue
     need "SS stele $(basename "$file" .c)" doc/stele.1
@@ -41,12 +73,12 @@ for file in "$src"/src/cli/commands/*/*.c; do
     done
 done
 
-# Each fault point of the table stands somewhere in the code, and nothing else does
+# Each fault point of the table is used in the code
 points=$(sed -n 's/^    X (\([a-z_]*\), *\(PLAIN\|ANY\|EIO\), .*/\1/p' "$src/src/fault/points.h")
-test "$(echo "$points" | wc -l)" -ge 40 || { echo "fewer than 40 fault points"; failed=1; }
+test "$(echo "$points" | wc -l)" -ge 40 || complain "fewer than 40 fault points"
 for name in $points; do
     grep -rqE "STELE_FAULT(_CODE)? \\($name\\)|STELE_FAULT_AT_$name\\b" "$src/src" --include='*.c' ||
-        { echo "src/fault/points.h has $name, and no place in the code"; failed=1; }
+        complain "src/fault/points.h has $name, but no place in the code does"
 done
 
 exit $failed

@@ -1,8 +1,8 @@
 /*  broker - the supervisor: starts, watches and stops the other actors
 
-    Order of the start: the writer (it opens the ledger, creates or migrates it, and applies
-    the rule of interrupted tasks), then the followers and the requests. Order of the
-    stop: no more events, followers to the head (bounded), requests, and the
+    It starts the writer (which creates, opens or migrates the ledger, and applies the rule for interrupted
+    tasks), then the followers, then the requests. It stops taking events first, then waits
+    (bounded) for the followers to reach the head, ends requests and followers, and ends the
     writer last, since it has the only connection that writes.
 
     This Source Code Form is subject to the terms of the Mozilla Public
@@ -11,6 +11,7 @@
 */
 
 #include <assert.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -24,22 +25,35 @@
 #include "ledger/reader.h"
 #include "stele_broker.h"
 #include "base/clock.h"
+#include "wire/map.h"
 #include "wire/scan.h"
 
 typedef struct {
     zsock_t *pipe;
     stele_settings_t *settings;
-    zactor_t *ingest, *requests, *feed, *pipeline, *cache, *search;
+    zactor_t *ingest, *requests;
+    zactor_t *followers [STELE_FOLLOWER_COUNT];             // NULL: off
+    char *endpoints [STELE_FOLLOWER_COUNT];
     stele_follower_args_t follower_args;
     stele_query_args_t requests_args;
     char *ledger_id;
-    char *events_endpoint, *pipeline_in_endpoint;
-    char *requests_endpoint, *feed_endpoint, *pipeline_out_endpoint;
-    stele_pack_t *recovery;         // What the writer's start did, as one map
+    char *events_endpoint, *pipeline_in_endpoint, *requests_endpoint;
+    stele_pack_t *recovery;         // What the writer did at its start: a msgpack map
     int64_t begun_us;               // Steady clock: START
-    bool refused;                   // A setting was: START would start something else
+    bool refused;                   // A setting was refused, so START is too
     bool terminated;
 } s_broker_t;
+
+static const struct {
+    zactor_fn *actor;
+    size_t setting;                 // Offset of a char * in the settings
+    const char *off;                // Its value that turns the follower off
+    bool drains;
+} s_followers [STELE_FOLLOWER_COUNT] = {
+#define S_FOLLOWER(name, actor, setting, off, drains) { actor, offsetof (stele_settings_t, setting), off, drains },
+    STELE_FOLLOWERS (S_FOLLOWER)
+#undef S_FOLLOWER
+};
 
 //  -- start --------------------------------------------------------------------
 
@@ -47,14 +61,14 @@ static int
 s_no_thread (s_broker_t *self)
 {
     char text [200];
-    snprintf (text, sizeof text, "cannot start a thread: %s; raise the limit of memory or of tasks",
+    snprintf (text, sizeof text, "cannot start a thread: %s; raise the limit of memory or threads",
         strerror (errno));
     zstr_sendx (self->pipe, "FAILED", text, NULL);
     return -1;
 }
 
-//  Wait for the word of an actor that was just made. 0 and what it said, or -1 after FAILED
-//  was passed on.
+//  Wait for the first message of an actor that was just started. Returns 0 and its endpoint, or -1
+//  after passing FAILED on.
 static int
 s_started (s_broker_t *self, zactor_t *actor, char **endpoint)
 {
@@ -63,27 +77,25 @@ s_started (s_broker_t *self, zactor_t *actor, char **endpoint)
     if (!actor)
         return s_no_thread (self);
     if (zstr_recvx (actor, &status, &text, NULL) < 1)
-        zstr_sendx (self->pipe, "FAILED", "an actor ended while it started", NULL);
+        zstr_sendx (self->pipe, "FAILED", "an actor ended during its start", NULL);
     else
     if (streq (status, "READY")) {
         rc = 0;
-        if (endpoint) {
-            *endpoint = text;
-            text = NULL;
-        }
+        *endpoint = text;
+        text = NULL;
     }
     else
-        zstr_sendx (self->pipe, "FAILED", text? text: "an actor could not start", NULL);
+        zstr_sendx (self->pipe, "FAILED", text? text: "an actor failed to start", NULL);
     zstr_free (&status);
     zstr_free (&text);
     return rc;
 }
 
-//  Pass on why the writer could not start, with the name of the code that it may have said
+//  Pass on why the writer failed to start, with the name of the error code if it sent one
 static void
-s_failed (s_broker_t *self, const char *text, zmsg_t *said)
+s_failed (s_broker_t *self, const char *text, zmsg_t *message)
 {
-    char *name = said? zmsg_popstr (said): NULL;
+    char *name = message? zmsg_popstr (message): NULL;
     zstr_sendx (self->pipe, "FAILED", text, name, NULL);
     zstr_free (&name);
 }
@@ -95,28 +107,28 @@ s_start_ingest (s_broker_t *self)
     self->ingest = stele_actor_new (stele_ingest, self->settings);
     if (!self->ingest)
         return s_no_thread (self);
-    zmsg_t *said = zmsg_recv (self->ingest);
-    char *status = said? zmsg_popstr (said): NULL;
-    char *text = said? zmsg_popstr (said): NULL;
+    zmsg_t *message = zmsg_recv (self->ingest);
+    char *status = message? zmsg_popstr (message): NULL;
+    char *text = message? zmsg_popstr (message): NULL;
     int rc = -1;
-    if (!status || strneq (status, "READY") || zmsg_size (said) != 4)
-        s_failed (self, text? text: "the writer ended while it started", said);
+    if (!status || strneq (status, "READY") || zmsg_size (message) != 4)
+        s_failed (self, text? text: "the writer ended during its start", message);
     else {
         self->ledger_id = text;
         text = NULL;
-        char *head = zmsg_popstr (said);
+        char *head = zmsg_popstr (message);
         self->follower_args.head = strtoll (head, NULL, 10);
         zstr_free (&head);
-        self->events_endpoint = zmsg_popstr (said);
-        self->pipeline_in_endpoint = zmsg_popstr (said);
-        zframe_t *recovery = zmsg_pop (said);
+        self->events_endpoint = zmsg_popstr (message);
+        self->pipeline_in_endpoint = zmsg_popstr (message);
+        zframe_t *recovery = zmsg_pop (message);
         stele_pack_packed (self->recovery, zframe_data (recovery), zframe_size (recovery));
         zframe_destroy (&recovery);
         rc = 0;
     }
     zstr_free (&status);
     zstr_free (&text);
-    zmsg_destroy (&said);
+    zmsg_destroy (&message);
     return rc;
 }
 
@@ -125,21 +137,15 @@ s_start_followers (s_broker_t *self)
 {
     STELE_FAULT (start_followers);
     self->follower_args.settings = self->settings;
-    self->feed = stele_actor_new (stele_feed, &self->follower_args);
-    if (s_started (self, self->feed, &self->feed_endpoint))
-        return -1;
-    if (*self->settings->pipeline_out) {
-        self->pipeline = stele_actor_new (stele_pipeline, &self->follower_args);
-        if (s_started (self, self->pipeline, &self->pipeline_out_endpoint))
+    for (int i = 0; i < STELE_FOLLOWER_COUNT; i++) {
+        const char *setting = *(char **) ((char *) self->settings + s_followers [i].setting);
+        if (streq (setting, s_followers [i].off))
+            continue;
+        self->followers [i] = stele_actor_new (s_followers [i].actor, &self->follower_args);
+        if (s_started (self, self->followers [i], &self->endpoints [i]))
             return -1;
     }
-    if (strneq (self->settings->redis, "none")) {
-        self->cache = stele_actor_new (stele_cache_follower, &self->follower_args);
-        if (s_started (self, self->cache, NULL))
-            return -1;
-    }
-    self->search = stele_actor_new (stele_search_follower, &self->follower_args);
-    return s_started (self, self->search, NULL);
+    return 0;
 }
 
 static const char *
@@ -157,36 +163,39 @@ s_start_requests (s_broker_t *self)
         .ledger_id = self->ledger_id,
         .started_at_us = stele_clock_us (),
         .head = self->follower_args.head,
-        .has_cache = self->cache != NULL,
-        .has_pipeline = self->pipeline != NULL
+        .has_cache = self->followers [STELE_FOLLOWER_CACHE] != NULL,
+        .has_pipeline = self->followers [STELE_FOLLOWER_PIPELINE] != NULL
     };
     self->requests = stele_actor_new (stele_requests, &self->requests_args);
     if (s_started (self, self->requests, &self->requests_endpoint))
         return -1;
     zstr_sendx (self->requests, "ENDPOINTS",
         "events", self->events_endpoint, "requests", self->requests_endpoint,
-        "feed", self->feed_endpoint, "pipeline-in", s_or_off (self->pipeline_in_endpoint),
-        "pipeline-out", s_or_off (self->pipeline_out_endpoint), NULL);
+        "feed", self->endpoints [STELE_FOLLOWER_FEED],
+        "pipeline-in", s_or_off (self->pipeline_in_endpoint),
+        "pipeline-out", s_or_off (self->endpoints [STELE_FOLLOWER_PIPELINE]), NULL);
     return 0;
 }
 
 //  -- the recovery report --------------------------------------------------------
 
 static double
-s_real (const stele_pack_t *map, const char *key)
+s_seconds (const stele_pack_t *map, const char *key)
 {
     stele_token_t token = stele_scan_find (stele_pack_data (map), stele_pack_size (map), key, NULL, NULL);
     return token.kind == STELE_SCAN_REAL? token.real: 0;
 }
 
 static int64_t
-s_integer (const stele_pack_t *map, const char *key)
+s_count (const stele_pack_t *pack, const char *key)
 {
-    stele_token_t token = stele_scan_find (stele_pack_data (map), stele_pack_size (map), key, NULL, NULL);
-    return token.kind == STELE_SCAN_INTEGER? token.integer: 0;
+    stele_map_t map = { stele_pack_data (pack), stele_pack_size (pack) };
+    int64_t count = 0;
+    stele_map_integer (&map, key, &count);
+    return count;
 }
 
-//  Tasks that are not terminal, by state: packed as a map, and as text for the log.
+//  Active tasks by state: as a map for the statistics, and as text for the log.
 static void
 s_restored (s_broker_t *self, stele_pack_t *pack, char *text, size_t text_size)
 {
@@ -196,114 +205,120 @@ s_restored (s_broker_t *self, stele_pack_t *pack, char *text, size_t text_size)
     if (reader)
         stele_reader_stats (reader, &stats);
     stele_reader_close (&reader);
-    size_t mark = stele_pack_open_map (pack);
-    size_t count = 0;
     size_t used = 0;
-    *text = 0;
+    snprintf (text, text_size, "none");
+    stele_pack_map_begin (pack);
     for (int state = 1; state < STELE_TASK_PASSED; state++) {
         const char *word = stele_vocabulary_word (STELE_VOCABULARY_TASK_STATE, state);
         stele_pack_key_integer (pack, word, stats.by_state [state]);
-        count++;
         if (stats.by_state [state] && used < text_size)
             used += (size_t) snprintf (text + used, text_size - used, "%s%lld %s",
                 used? ", ": "", (long long) stats.by_state [state], word);
     }
-    stele_pack_close (pack, mark, count);
+    stele_pack_map_end (pack);
 }
 
-//  One report: to the log, and to the requests as stats.recovery. 'aligned' is what the cache
-//  said, NULL without Redis.
+//  Report the recovery once: to the log, and to the requests as stats.recovery. 'aligned' is the
+//  map that the cache sent, NULL if Redis is not followed.
 static void
 s_report (s_broker_t *self, zframe_t *aligned)
 {
     stele_pack_t *pack = stele_pack_new ();
-    assert (pack);
     stele_pack_t *redis = stele_pack_new ();
-    assert (redis);
+    assert (pack && redis);
     if (aligned)
         stele_pack_packed (redis, zframe_data (aligned), zframe_size (aligned));
     else
         stele_pack_map (redis, 0);
+    int64_t interrupted = s_count (self->recovery, "interrupted");
+    int64_t repaired = s_count (redis, "repaired");
+    double open_s = s_seconds (self->recovery, "open_s");
+    double interrupt_s = s_seconds (self->recovery, "interrupt_s");
+    double align_s = s_seconds (redis, "align_s");
+    double compare_s = s_seconds (redis, "compare_s");
+    double total_s = (double) (stele_clock_steady_us () - self->begun_us) / 1e6;
     char restored [256];
-    stele_pack_map (pack, 5);
-    stele_pack_string (pack, "restored");
+    stele_pack_map_begin (pack);
+    stele_pack_key (pack, "restored");
     s_restored (self, pack, restored, sizeof restored);
-    stele_pack_key_integer (pack, "interrupted", s_integer (self->recovery, "interrupted"));
-    stele_pack_key_integer (pack, "repaired", s_integer (redis, "repaired"));
-    stele_pack_string (pack, "seconds");
-    stele_pack_map (pack, 5);
-    stele_pack_key_real (pack, "open", s_real (self->recovery, "open_s"));
-    stele_pack_key_real (pack, "interrupt", s_real (self->recovery, "interrupt_s"));
-    stele_pack_key_real (pack, "redis", s_real (redis, "align_s"));
-    stele_pack_key_real (pack, "compare", s_real (redis, "compare_s"));
-    double total = (double) (stele_clock_steady_us () - self->begun_us) / 1e6;
-    stele_pack_key_real (pack, "total", total);
-    stele_pack_string (pack, "redis");
+    stele_pack_key_integer (pack, "interrupted", interrupted);
+    stele_pack_key_integer (pack, "repaired", repaired);
+    stele_pack_key (pack, "seconds");
+    stele_pack_map_begin (pack);
+    stele_pack_key_real (pack, "open", open_s);
+    stele_pack_key_real (pack, "interrupt", interrupt_s);
+    stele_pack_key_real (pack, "redis", align_s);
+    stele_pack_key_real (pack, "compare", compare_s);
+    stele_pack_key_real (pack, "total", total_s);
+    stele_pack_map_end (pack);
+    stele_pack_key (pack, "redis");
     stele_pack_packed (pack, stele_pack_data (redis), stele_pack_size (redis));
+    stele_pack_map_end (pack);
     zsock_send (self->requests, "sb", "RECOVERY", stele_pack_data (pack), stele_pack_size (pack));
     zsys_info ("recovered: active tasks: %s; %lld interrupted, %lld repaired in Redis; %.3f s"
         " (ledger %.3f, interrupt %.3f, redis %.3f, compare %.3f)",
-        *restored? restored: "none", (long long) s_integer (self->recovery, "interrupted"),
-        (long long) s_integer (redis, "repaired"), total,
-        s_real (self->recovery, "open_s"), s_real (self->recovery, "interrupt_s"),
-        s_real (redis, "align_s"), s_real (redis, "compare_s"));
+        restored, (long long) interrupted, (long long) repaired, total_s, open_s, interrupt_s, align_s, compare_s);
     stele_pack_destroy (&pack);
     stele_pack_destroy (&redis);
 }
 
 //  -- stop -------------------------------------------------------------------------
 
-//  Say something to an actor and wait for its answer, until a time or until hurried.
+//  Wait until an actor sends this answer, or until the time, or a command to hurry.
 static void
-s_ask (s_broker_t *self, zactor_t *actor, const char *what, const char *answer, int64_t until_us)
+s_await (s_broker_t *self, zactor_t *actor, const char *answer, int64_t until_us)
 {
-    if (!actor)
-        return;
-    zstr_send (actor, what);
     while (true) {
         int64_t left_ms = (until_us - stele_clock_steady_us ()) / 1000;
         zmq_pollitem_t items [] = {
             { zsock_resolve (actor), 0, ZMQ_POLLIN, 0 },
             { zsock_resolve (self->pipe), 0, ZMQ_POLLIN, 0 }
         };
-        //  HURRY, or a second $TERM, ends the wait
+        //  HURRY or a second $TERM ends the wait
         if (left_ms <= 0 || stele_poll (items, 2, left_ms) < 0 || (items [1].revents & ZMQ_POLLIN))
             return;
         if (!(items [0].revents & ZMQ_POLLIN))
             continue;
-        zmsg_t *said = zmsg_recv (actor);
-        //  After FAILED comes only the signal of its end, which zactor_destroy waits for
-        bool done = !said || zframe_streq (zmsg_first (said), answer)
-            || zframe_streq (zmsg_first (said), "FAILED");
-        zmsg_destroy (&said);
+        zmsg_t *message = zmsg_recv (actor);
+        //  FAILED is followed only by the end signal, which zactor_destroy waits for
+        bool done = !message || zframe_streq (zmsg_first (message), answer)
+            || zframe_streq (zmsg_first (message), "FAILED");
+        zmsg_destroy (&message);
         if (done)
             return;
     }
 }
 
-//  'drain' only when all actors run: one that failed has ended, and its last word is for
-//  zactor_destroy to hear.
+//  All followers drain at the same time, within one bound.
+static void
+s_drain (s_broker_t *self)
+{
+    int64_t until_us = stele_clock_steady_us () + self->settings->drain_ms * 1000;
+    zstr_send (self->ingest, "PAUSE");
+    s_await (self, self->ingest, "PAUSED", until_us);
+    STELE_FAULT (stop_paused);
+    for (int i = 0; i < STELE_FOLLOWER_COUNT; i++)
+        if (self->followers [i] && s_followers [i].drains)
+            zstr_send (self->followers [i], "DRAIN");
+    for (int i = 0; i < STELE_FOLLOWER_COUNT; i++)
+        if (self->followers [i] && s_followers [i].drains) {
+            s_await (self, self->followers [i], "DRAINED", until_us);
+            STELE_FAULT (stop_drained);
+        }
+}
+
+//  'drain' only if all actors run: one that has failed has ended, and zactor_destroy has to receive
+//  its end signal.
 static void
 s_stop (s_broker_t *self, bool drain)
 {
-    int64_t until_us = stele_clock_steady_us () + self->settings->drain_ms * 1000;
     STELE_FAULT (stop_begin);
-    if (drain) {
-        s_ask (self, self->ingest, "PAUSE", "PAUSED", until_us);
-        STELE_FAULT (stop_paused);
-        s_ask (self, self->cache, "DRAIN", "DRAINED", until_us);
-        STELE_FAULT (stop_cache);
-        s_ask (self, self->feed, "DRAIN", "DRAINED", until_us);
-        STELE_FAULT (stop_feed);
-        s_ask (self, self->pipeline, "DRAIN", "DRAINED", until_us);
-        STELE_FAULT (stop_pipeline);
-    }
+    if (drain)
+        s_drain (self);
     zactor_destroy (&self->requests);
     STELE_FAULT (stop_requests);
-    zactor_destroy (&self->cache);
-    zactor_destroy (&self->feed);
-    zactor_destroy (&self->pipeline);
-    zactor_destroy (&self->search);
+    for (int i = 0; i < STELE_FOLLOWER_COUNT; i++)
+        zactor_destroy (&self->followers [i]);
     STELE_FAULT (stop_followers);
     zactor_destroy (&self->ingest);
     STELE_FAULT (stop_ingest);
@@ -311,7 +326,8 @@ s_stop (s_broker_t *self, bool drain)
 
 //  -- commands ----------------------------------------------------------------------
 
-//  The lock, the log and the mark of a ledger have its name: by two names it would have two of each
+//  Files beside the ledger are named after it (lock, write-ahead log, high-water mark): a symbolic link
+//  would give it a second set of them
 static void
 s_resolve_ledger (stele_settings_t *settings)
 {
@@ -328,7 +344,7 @@ static void
 s_start (s_broker_t *self)
 {
     if (self->ingest) {
-        zstr_sendx (self->pipe, "FAILED", "the broker was started already", NULL);
+        zstr_sendx (self->pipe, "FAILED", "the broker is already started", NULL);
         return;
     }
     if (self->refused) {
@@ -345,8 +361,9 @@ s_start (s_broker_t *self)
     snprintf (line, sizeof line,
         "ready: ledger %s (%s) at position %lld; events %s, requests %s, feed %s; redis %s",
         self->settings->ledger, self->ledger_id, (long long) self->follower_args.head,
-        self->events_endpoint, self->requests_endpoint, self->feed_endpoint, self->settings->redis);
-    if (!self->cache || stele_mode_initial (self->settings) != STELE_MODE_DUAL)
+        self->events_endpoint, self->requests_endpoint, self->endpoints [STELE_FOLLOWER_FEED],
+        self->settings->redis);
+    if (!self->followers [STELE_FOLLOWER_CACHE] || stele_mode_initial (self->settings) != STELE_MODE_DUAL)
         s_report (self, NULL);
     STELE_FAULT (start_ready);
     zstr_sendx (self->pipe, "READY", line, NULL);
@@ -360,7 +377,7 @@ s_set (s_broker_t *self, zmsg_t *command, bool load)
     stele_refusal_t refusal;
     int rc;
     if (!name || (!load && !value))
-        rc = stele_refuse (&refusal, STELE_EMISSING_FIELD, NULL, "SET takes a name and a value");
+        rc = stele_refuse (&refusal, STELE_EMISSING_FIELD, NULL, "SET takes a name and a value, CONFIG a file");
     else
         rc = load? stele_settings_load (self->settings, name, &refusal):
             stele_settings_set (self->settings, name, value, &refusal);
@@ -398,9 +415,9 @@ s_command (s_broker_t *self)
     zmsg_destroy (&command);
 }
 
-//  What the writer says by itself: that it failed.
+//  The writer sends a message by itself only if it fails.
 static void
-s_ingest_said (s_broker_t *self)
+s_receive_ingest (s_broker_t *self)
 {
     char *status = NULL, *text = NULL;
     zstr_recvx (self->ingest, &status, &text, NULL);
@@ -411,12 +428,44 @@ s_ingest_said (s_broker_t *self)
 }
 
 static void
-s_cache_said (s_broker_t *self)
+s_receive_follower (s_broker_t *self, zactor_t *follower)
 {
-    zmsg_t *said = zmsg_recv (self->cache);
-    if (said && zmsg_size (said) == 2 && zframe_streq (zmsg_first (said), "ALIGNED"))
-        s_report (self, zmsg_last (said));
-    zmsg_destroy (&said);
+    zmsg_t *message = zmsg_recv (follower);
+    if (message && zmsg_size (message) == 2 && zframe_streq (zmsg_first (message), "ALIGNED"))
+        s_report (self, zmsg_last (message));
+    zmsg_destroy (&message);
+}
+
+//  Wait for a message and act on it. Returns false if the context ended.
+static bool
+s_step (s_broker_t *self)
+{
+    zmq_pollitem_t items [2 + STELE_FOLLOWER_COUNT] = { { zsock_resolve (self->pipe), 0, ZMQ_POLLIN, 0 } };
+    zactor_t *actors [2 + STELE_FOLLOWER_COUNT];
+    int count = 1;
+    for (int i = -1; i < STELE_FOLLOWER_COUNT; i++) {
+        zactor_t *actor = i < 0? self->ingest: self->followers [i];
+        if (actor) {
+            actors [count] = actor;
+            items [count++] = (zmq_pollitem_t) { zsock_resolve (actor), 0, ZMQ_POLLIN, 0 };
+        }
+    }
+    if (stele_poll (items, count, -1) < 0)
+        return false;
+    if (items [0].revents & ZMQ_POLLIN) {
+        s_command (self);
+        return true;
+    }
+    //  One message: s_receive_ingest stops all actors
+    for (int i = 1; i < count; i++)
+        if (items [i].revents & ZMQ_POLLIN) {
+            if (actors [i] == self->ingest)
+                s_receive_ingest (self);
+            else
+                s_receive_follower (self, actors [i]);
+            break;
+        }
+    return true;
 }
 
 void
@@ -427,32 +476,15 @@ stele_broker (zsock_t *pipe, void *args)
         .pipe = pipe, .settings = stele_settings_new (), .recovery = stele_pack_new ()
     };
     zsock_signal (pipe, 0);
-    while (!self.terminated) {
-        zmq_pollitem_t items [3] = { { zsock_resolve (pipe), 0, ZMQ_POLLIN, 0 } };
-        int count = 1;
-        if (self.ingest)
-            items [count++] = (zmq_pollitem_t) { zsock_resolve (self.ingest), 0, ZMQ_POLLIN, 0 };
-        if (self.ingest && self.cache)
-            items [count++] = (zmq_pollitem_t) { zsock_resolve (self.cache), 0, ZMQ_POLLIN, 0 };
-        if (stele_poll (items, count, -1) < 0)
-            break;
-        if (items [0].revents & ZMQ_POLLIN)
-            s_command (&self);
-        else
-        if (count > 1 && (items [1].revents & ZMQ_POLLIN))
-            s_ingest_said (&self);
-        else
-        if (count > 2 && (items [2].revents & ZMQ_POLLIN))
-            s_cache_said (&self);
-    }
+    while (!self.terminated && s_step (&self)) {}
     if (self.ingest)
         s_stop (&self, true);
     zstr_free (&self.ledger_id);
     zstr_free (&self.events_endpoint);
     zstr_free (&self.pipeline_in_endpoint);
     zstr_free (&self.requests_endpoint);
-    zstr_free (&self.feed_endpoint);
-    zstr_free (&self.pipeline_out_endpoint);
+    for (int i = 0; i < STELE_FOLLOWER_COUNT; i++)
+        zstr_free (&self.endpoints [i]);
     stele_pack_destroy (&self.recovery);
     STELE_TSAN_ACQUIRE (self.settings);
     stele_settings_destroy (&self.settings);

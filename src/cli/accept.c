@@ -1,11 +1,11 @@
-/*  accept - turn peers away while a few files are left
+/*  accept - refuse connections while the last few file descriptors are free
 
-    The listeners of libzmq call accept4 (or accept); this program has its own, which
-    the dynamic linker prefers. Without them, libzmq 4.3.4 ends the process when
-    files run out on an ipc:// endpoint (its list of errors to survive lacks EMFILE there), and
-    spins at full speed on a tcp:// one until one is free. Here a peer that would take one of the
-    last files is hung up on, and tries again by itself; the broker keeps those for
-    Redis, SQLite and itself, and who is connected notices nothing.
+    The listeners of libzmq call accept4 (or accept), and the dynamic linker prefers the versions of this
+    program. Without file descriptors, libzmq 4.3.4 aborts the process on an ipc:// endpoint (it does not
+    handle EMFILE there), and spins at full speed on a tcp:// one until a descriptor is free. Here a
+    connection that would take one of the last descriptors is closed, and its peer retries by itself.
+    The last descriptors remain for Redis, SQLite and the broker, and connected peers notice
+    nothing.
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -30,7 +30,7 @@ accept4 (int listener, struct sockaddr *restrict address, socklen_t *restrict si
 {
     int peer = (int) syscall (SYS_accept4, listener, address, size, flags);
     struct rlimit limit;
-    //  The kernel gives the lowest number that is free
+    //  The kernel assigns the lowest free number, so a high number means that few are left
     if (peer >= 0 && getrlimit (RLIMIT_NOFILE, &limit) == 0
     &&  (rlim_t) peer + FILES_KEPT >= limit.rlim_cur) {
         close (peer);

@@ -1,4 +1,4 @@
-/*  steled - the broker as a daemon: options, signals, log, and the actor that does it all
+/*  steled - the broker as a daemon: options, signals, log, and the broker actor
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -17,6 +17,7 @@
 #include <sysexits.h>
 #include <czmq.h>
 #include "broker/common/actor.h"
+#include "broker/common/settings.h"
 #include "cli/terminal/options.h"
 #include "fault/fault.h"
 #include "stele.h"
@@ -28,12 +29,10 @@ typedef struct {
 #ifdef STELE_WITH_FAULTS
     bool fault_points;
 #endif
-    bool legacy_keys;
     cli_list_t settings;            // name, value, name, value, ...
 } s_args_t;
 
-//  Every setting given on the command line is kept and passed on by its own name, after the
-//  config file: what is said last wins.
+//  Settings of the command line, in their order. They are applied after the file, so that they win.
 static int
 s_keep (const cli_option_t *option, const char *value, void *target, char *error, size_t error_size)
 {
@@ -46,46 +45,41 @@ s_keep (const cli_option_t *option, const char *value, void *target, char *error
     return 0;
 }
 
-#define SETTING(name, argument, help) { name, 0, argument, help, CLI_CALL, 0, 0, s_keep }
+#define DEFAULT_TEXT(initial)     " Default: " initial "."
+#define DEFAULT_WORD(initial)     " Default: " initial "."
+#define DEFAULT_COUNT(initial)    " Default: " initial "."
+#define DEFAULT_OPTIONAL(initial) " Default: off."
+#define DEFAULT_FLAG(initial)     ""
+#define OPTION(name, member, type, initial, argument, where, help) \
+    { name, 0, argument, help DEFAULT_##type (initial), CLI_CALL, 0, 0, s_keep },
 
-static const cli_option_t s_settings [] = {
-    SETTING ("ledger", "FILE", "Keep the ledger (SQLite) in FILE; made if it is not there. Default: stele.db."),
-    SETTING ("redis", "URL", "Keep the live state in this Redis: redis://host:port/db or unix:///path.sock?db=N; none does without. Default: redis://127.0.0.1:6379/0."),
-    SETTING ("redis-prefix", "P", "First part of every key in Redis. Default: {stele}."),
-    SETTING ("events", "EP", "Take events here. Default: " STELE_DEFAULT_EVENTS "."),
-    SETTING ("requests", "EP", "Answer requests here. Default: " STELE_DEFAULT_REQUESTS "."),
-    SETTING ("feed", "EP", "Publish what was committed here. Default: " STELE_DEFAULT_FEED "."),
-    SETTING ("pipeline-in", "EP", "Take events without acks here. Default: off."),
-    SETTING ("pipeline-out", "EP", "Push committed events onward here. Default: off."),
-    SETTING ("workers", "N", "Threads that answer requests. Default: 2."),
-    SETTING ("mode", "MODE", "What acks wait for: dual (the ledger; Redis follows), sqlite (Redis is left alone), redis (PERSISTENCE OFF: Redis only). 'stele mode' switches it at run time. Default: dual."),
-    SETTING ("interrupted", "RULE", "Which running tasks are failed as interrupted: owner (those whose orchestrator died), all (every one at each start), none. Default: owner."),
-    SETTING ("legacy-keys", NULL, "Also keep the keys task_status:ID of earlier versions in Redis."),
-    SETTING ("integrity", "CHECK", "Check of the ledger at the start: quick, full, none. Default: quick."),
-    SETTING ("accept-loss", NULL, "Start with a ledger that is shorter than what was acked (exit status 65 without this), and record what was lost. For one start."),
-    CLI_OPTIONS_END
-};
+static const cli_option_t s_ledger [] = { STELE_SETTINGS_LEDGER (OPTION) CLI_OPTIONS_END };
+static const cli_option_t s_endpoints [] = { STELE_SETTINGS_ENDPOINTS (OPTION) CLI_OPTIONS_END };
+static const cli_option_t s_redis [] = { STELE_SETTINGS_REDIS (OPTION) CLI_OPTIONS_END };
+static const cli_option_t s_producers [] = { STELE_SETTINGS_PRODUCERS (OPTION) CLI_OPTIONS_END };
+static const cli_option_t s_limits [] = { STELE_SETTINGS_LIMITS (OPTION) CLI_OPTIONS_END };
 
 static const cli_option_t s_general [] = {
-    { "config", 'c', "FILE", "Read settings from FILE (ZPL); options on the command line win.", CLI_TEXT, offsetof (s_args_t, config), 0, NULL },
-    { "verbose", 'v', NULL, "Log every batch that is committed.", CLI_FLAG, offsetof (s_args_t, verbose), 0, NULL },
+    { "config", 'c', "FILE", "Read settings from FILE (ZPL); options on the command line override it.", CLI_TEXT, offsetof (s_args_t, config), 0, NULL },
+    { "verbose", 'v', NULL, "Log every committed batch.", CLI_FLAG, offsetof (s_args_t, verbose), 0, NULL },
     { "version", 'V', NULL, "Print the version and exit.", CLI_FLAG, offsetof (s_args_t, version), 0, NULL },
-    { "help", 'h', NULL, "Print this help and exit.", CLI_FLAG, offsetof (s_args_t, help), 0, NULL },
+    { "help", 'h', NULL, "Show this help and exit.", CLI_FLAG, offsetof (s_args_t, help), 0, NULL },
 #ifdef STELE_WITH_FAULTS
-    { "fault-points", 0, NULL, "List the places where STELE_FAULT can inject a fault, one a line (with --verbose: and what they are), and exit.", CLI_FLAG, offsetof (s_args_t, fault_points), 0, NULL },
+    { "fault-points", 0, NULL, "List the places where STELE_FAULT can inject a fault, one per line (with --verbose also their descriptions), and exit.", CLI_FLAG, offsetof (s_args_t, fault_points), 0, NULL },
 #endif
     CLI_OPTIONS_END
 };
 
 static const cli_usage_t s_usage = {
     "steled [OPTION]...",
-    "The broker that keeps the durable record of tasks. An event is acked when it is on stable"
-    " storage; Redis, the feed and the pipeline follow. Stops in good order on SIGTERM or SIGINT:"
-    " what was taken is committed and acked; a second signal does not wait for followers.",
-    "Limits and more settings: steled.conf(5). The wire: doc/PROTOCOL.md.",
-    "steled --ledger /var/lib/stele/stele.db\n"
-    "steled --redis none --events ipc:///run/stele/events --requests ipc:///run/stele/requests\n"
-    "steled --config /etc/stele/steled.conf --verbose\n"
+    "The Stele broker: it keeps the durable record of tasks. An event is acked once it is on stable"
+    " storage; Redis, the feed and the pipeline follow. SIGTERM or SIGINT stops the broker: accepted"
+    " events are committed and acked first. A second signal stops it without waiting for followers.",
+    "Every setting is also a key of the configuration file, except --accept-loss: see steled.conf(5)."
+    " The wire protocol: doc/PROTOCOL.md.",
+    "  steled --ledger /var/lib/stele/stele.db\n"
+    "  steled --redis none --events ipc:///run/stele/events --requests ipc:///run/stele/requests\n"
+    "  steled --config /etc/stele/steled.conf --verbose\n"
 };
 
 //  sd_notify(3): one datagram to the socket that the service manager names.
@@ -108,7 +102,7 @@ s_notify (const char *state)
     close (handle);
 }
 
-//  Every peer is a file: take as many as the system gives.
+//  Every connection takes a file descriptor: raise the limit as far as the system allows.
 static void
 s_raise_files (void)
 {
@@ -133,7 +127,7 @@ s_configure (const s_args_t *args)
         zstr_sendx (args->broker, "SET", args->settings.items [i], args->settings.items [i + 1], NULL);
     zstr_sendx (args->broker, "START", NULL);
 
-    //  The first refusal is answered first; without one, START's answer is
+    //  The first answer is that of the first refused setting, or else that of START
     char *status = NULL, *text = NULL, *code = NULL;
     zstr_recvx (args->broker, &status, &text, &code, NULL);
     bool ready = status && streq (status, "READY");
@@ -148,7 +142,7 @@ s_configure (const s_args_t *args)
     return ready? EX_OK: behind? EX_DATAERR: EX_CONFIG;
 }
 
-//  Until a signal, or until storage has failed.
+//  Wait for a signal, or for the broker to fail. Returns the exit status.
 static int
 s_wait (zactor_t *broker, int signals)
 {
@@ -167,12 +161,13 @@ s_wait (zactor_t *broker, int signals)
     }
     struct signalfd_siginfo info;
     if (read (signals, &info, sizeof info) == sizeof info)
-        zsys_info ("%s: stopping, again to hurry", strsignal ((int) info.ssi_signo));
+        zsys_info ("%s: stopping; send it again to stop without waiting",
+            info.ssi_signo == SIGINT? "SIGINT": "SIGTERM");
     return EX_OK;
 }
 
-//  A second signal while the broker stops: do not wait for followers. What is acked is
-//  on stable storage, and followers go on from their cursors at the next start.
+//  On a second signal during the stop, exit without waiting for followers. Acked events are on
+//  stable storage, and followers continue from their cursors at the next start.
 static void
 s_hurry (zsock_t *pipe, void *args)
 {
@@ -183,7 +178,7 @@ s_hurry (zsock_t *pipe, void *args)
         { NULL, signals, ZMQ_POLLIN, 0 }
     };
     if (zmq_poll (items, 2, -1) > 0 && (items [1].revents & ZMQ_POLLIN)) {
-        zsys_warning ("hurrying: followers catch up at the next start");
+        zsys_warning ("stopped without waiting; followers catch up at the next start");
         _exit (EX_OK);
     }
 }
@@ -195,7 +190,7 @@ s_run (s_args_t *args)
     sigemptyset (&set);
     sigaddset (&set, SIGTERM);
     sigaddset (&set, SIGINT);
-    //  Before the first thread is made, so that all of them inherit it
+    //  Before the first thread starts, so that every thread inherits the mask
     pthread_sigmask (SIG_BLOCK, &set, NULL);
     int signals = signalfd (-1, &set, SFD_CLOEXEC);
     signal (SIGPIPE, SIG_IGN);
@@ -210,7 +205,7 @@ s_run (s_args_t *args)
         fprintf (stderr, "steled: cannot start a thread: %s\n", strerror (errno));
     int status = args->broker? s_configure (args): EX_OSERR;
     if (status == EX_OK) {
-        s_notify ("READY=1\nSTATUS=Keeping the record");
+        s_notify ("READY=1\nSTATUS=Accepting events");
         status = s_wait (args->broker, signals);
         s_notify ("STOPPING=1");
     }
@@ -228,21 +223,24 @@ main (int argc, char **argv)
 {
     s_args_t args = { 0 };
     const cli_group_t groups [] = {
-        { "Settings", s_settings, &args },
+        { "Ledger", s_ledger, &args },
+        { "Endpoints", s_endpoints, &args },
+        { "Redis", s_redis, &args },
+        { "Producers", s_producers, &args },
+        { "Limits", s_limits, &args },
         { "General", s_general, &args },
         CLI_GROUPS_END
     };
     cli_operands_t operands = { 0 };
     char error [256];
     int status = EX_USAGE;
-    //  Nobody asks SQLite how much memory it has; to count it, all threads would wait for one lock
-    //  at every allocation
+    //  SQLite's memory statistics are not used, and would take one global lock per allocation
     sqlite3_config (SQLITE_CONFIG_MEMSTATUS, 0);
     if (cli_options_parse (groups, argc - 1, argv + 1, false, &operands, error, sizeof error) < 0)
         fprintf (stderr, "steled: %s\nTry: steled --help\n", error);
     else
     if (operands.count > 0)
-        fprintf (stderr, "steled: takes no arguments, '%s' is one too many\n", operands.items [0]);
+        fprintf (stderr, "steled: unexpected argument '%s'\nTry: steled --help\n", operands.items [0]);
     else
     if (args.help) {
         cli_options_help (stdout, &s_usage, groups);

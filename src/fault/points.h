@@ -102,9 +102,7 @@
     X (start_ready,             PLAIN, "start: everything runs, before the broker reports it") \
     X (stop_begin,              PLAIN, "stop: nothing was done yet") \
     X (stop_paused,             PLAIN, "stop: the writer accepts no more events and has committed") \
-    X (stop_cache,              PLAIN, "stop: Redis has caught up") \
-    X (stop_feed,               PLAIN, "stop: the feed has caught up") \
-    X (stop_pipeline,           PLAIN, "stop: the pipeline has caught up") \
+    X (stop_drained,            PLAIN, "stop: a follower has caught up, or is not waited for") \
     X (stop_requests,           PLAIN, "stop: requests have ended") \
     X (stop_followers,          PLAIN, "stop: the followers have ended") \
     X (stop_ingest,             PLAIN, "stop: the writer has ended")

@@ -1,6 +1,6 @@
 /*  fuzz_config - bytes as a configuration file
 
-    Settings are taken or refused with a reason that names the file.
+    Each setting is set, or refused with a reason that names the file.
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this

@@ -94,9 +94,9 @@ class Start(harness.BrokerTest):
     def test_config_missing_or_with_an_unknown_setting(self):
         self.assert_fails("--config", "/no/such/file.conf",
                           says="'/no/such/file.conf': No such file", status=os.EX_CONFIG)
-        self.assert_fails("--config", self.path("odd.conf", b"  = =\nno zpl {\n"), says="not a file of ZPL")
+        self.assert_fails("--config", self.path("odd.conf", b"  = =\nno zpl {\n"), says="not valid ZPL")
         self.assert_fails("--config", self.path("bad.conf", b"colour = blue\n"),
-                          says="no setting 'colour': see steled.conf(5)", status=os.EX_CONFIG)
+                          says="unknown setting 'colour': see steled.conf(5)", status=os.EX_CONFIG)
 
     def test_ledger_in_a_folder_that_is_not_there(self):
         self.assert_fails("--ledger", "/no/such/folder/ledger.db", says="/no/such/folder")

@@ -1,4 +1,4 @@
-/*  Tests of stele_histogram_t
+/*  test_histogram - percentiles of durations, and extreme values
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this

@@ -1,4 +1,4 @@
-/*  test_settings - the table of settings and the file that fills it
+/*  test_settings - the table of settings, and the file that sets them
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -15,6 +15,7 @@
 #include <cmocka.h>
 #include <unistd.h>
 #include "broker/common/settings.h"
+#include "stele_library.h"
 
 static void
 test_settings_new_has_every_default (void **state)
@@ -23,6 +24,9 @@ test_settings_new_has_every_default (void **state)
     stele_settings_t *self = stele_settings_new ();
     assert_string_equal (self->ledger, "stele.db");
     assert_string_equal (self->redis_prefix, "{stele}");
+    assert_string_equal (self->events, STELE_DEFAULT_EVENTS);
+    assert_string_equal (self->requests, STELE_DEFAULT_REQUESTS);
+    assert_string_equal (self->feed, STELE_DEFAULT_FEED);
     assert_string_equal (self->pipeline_in, "");
     assert_string_equal (self->interrupted, "owner");
     assert_false (self->legacy_keys);
@@ -57,6 +61,10 @@ test_settings_set_takes_every_type (void **state)
     assert_int_equal (self->workers, 7);
     assert_int_equal (stele_settings_set (self, "interrupted", "none", &refusal), 0);
     assert_int_equal (stele_settings_set (self, "integrity", "full", &refusal), 0);
+    assert_int_equal (stele_settings_set (self, "pipeline-in", "ipc:///tmp/in", &refusal), 0);
+    assert_int_equal (stele_settings_set (self, "pipeline-in", "", &refusal), 0);
+    assert_string_equal (self->pipeline_in, "");
+    assert_int_equal (stele_settings_set (self, "accept-loss", "yes", &refusal), 0);
     stele_settings_destroy (&self);
 }
 
@@ -67,7 +75,8 @@ test_settings_set_refusal_names_setting_and_value (void **state)
     static const struct { const char *name; const char *value; } wrong [] = {
         { "no-such", "1" }, { "", "1" }, { "workers", "0" }, { "workers", "-1" }, { "workers", "two" },
         { "workers", "" }, { "workers", "7x" }, { "workers", "99999999999999999999" },
-        { "legacy-keys", "maybe" }, { "interrupted", "some" }, { "integrity", "" }
+        { "legacy-keys", "maybe" }, { "interrupted", "some" }, { "integrity", "" }, { "integrity", "qui" },
+        { "mode", "dual|sqlite" }, { "mode", "redi" }, { "feed", "" }, { "message-bytes", "255" }
     };
     stele_settings_t *self = stele_settings_new ();
     for (size_t i = 0; i < sizeof wrong / sizeof wrong [0]; i++) {
@@ -123,6 +132,7 @@ test_settings_load_refusal_names_the_file (void **state)
     (void) state;
     s_load ("workers = many\n", STELE_EINVALID_FIELD, "workers");
     s_load ("worker = 3\n", STELE_EINVALID_FIELD, "worker");
+    s_load ("accept-loss = yes\n", STELE_EINVALID_FIELD, "--accept-loss");
     stele_settings_t *self = stele_settings_new ();
     stele_refusal_t refusal;
     assert_int_equal (stele_settings_load (self, "/nonexistent/steled.conf", &refusal), STELE_EINVALID_FIELD);

@@ -1,4 +1,4 @@
-/*  actor - start an actor, or say that there is no thread for it
+/*  actor - start an actor, or report that no thread is available
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -18,8 +18,8 @@ stele_actor_probe (void *arg)
     return arg;
 }
 
-/*  zactor_new, which waits for ever where the system gives no thread (a limit of memory or of
-    tasks): so one is tried first. NULL: none, errno says why. Caller owns return value. */
+/*  zactor_new, which would wait forever if the system cannot start a thread (limits of memory or
+    threads): so try one first. NULL with errno if that fails. Caller owns return value. */
 static inline zactor_t *
 stele_actor_new (zactor_fn *actor, void *args)
 {

@@ -1,4 +1,4 @@
-/*  endpoint - see whether somebody listens already
+/*  endpoint - check whether a process listens on an ipc:// endpoint
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -14,19 +14,19 @@
 #include <unistd.h>
 #include "broker/common/endpoint.h"
 
-//  What this process itself closed, libzmq may still be closing: wait that long for it
+//  Longest time to wait for libzmq to close an endpoint of this process
 #define OWN_WAIT_MS     1000
 #define OWN_STEP_MS     5
 
 typedef enum { UNUSED, OWN, TAKEN } s_use_t;
 
-//  Who listens on the unix socket of that path; '@' begins an abstract name, as in libzmq.
+//  Which process listens on the Unix socket with that path; '@' starts an abstract name, as in libzmq.
 static s_use_t
 s_use (const char *path, size_t path_size)
 {
     struct sockaddr_un address = { .sun_family = AF_UNIX };
     if (path_size == 0 || path_size >= sizeof address.sun_path)
-        return UNUSED;                      //  The bind says what is wrong with it
+        return UNUSED;                      //  The bind reports the error
     memcpy (address.sun_path, path, path_size);
     if (path [0] == '@')
         address.sun_path [0] = 0;

@@ -1,4 +1,4 @@
-/*  endpoint - take no ipc:// name that is in use, give an inproc:// name back at once
+/*  endpoint - refuse ipc:// names that are in use, release inproc:// names at once
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -10,16 +10,16 @@
 
 #include <czmq.h>
 
-/*  Before a socket is bound to what 'endpoints' names (one, or several with commas between).
-    libzmq removes the file of an ipc:// endpoint and makes it anew, whether or not somebody
-    listens there: the peers of a broker that runs would go over to the new one, unnoticed.
-    What a broker that is dead left behind refuses to connect, and is free. Two that start in
-    the same instant may still both find it free. Returns 0, or -1 with EADDRINUSE in errno. */
+/*  Call before binding a socket to 'endpoints' (one, or several separated by commas). libzmq replaces the
+    file of an ipc:// endpoint even if another process listens there, and the peers of that broker
+    would silently move to the new one. A file that a dead broker left refuses connections, and
+    counts as free. Two brokers that start at the same instant can both find it free.
+    Returns 0, or -1 with EADDRINUSE in errno.                               */
 int
-stele_endpoint_check (const char *endpoints);
+    stele_endpoint_check (const char *endpoints);
 
-/*  Before a bound socket is destroyed. libzmq closes in the background, and until it has,
-    a broker started anew in the same process would find the name taken.     */
+/*  Call before destroying a bound socket. libzmq closes in the background; until then, a broker that is
+    restarted in the same process would find the name in use.                */
 static inline void
 stele_endpoint_release (zsock_t *socket)
 {

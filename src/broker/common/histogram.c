@@ -1,4 +1,4 @@
-/*  histogram - buckets of a logarithmic scale with linear parts
+/*  histogram - durations in logarithmic buckets
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -7,6 +7,7 @@
 
 #include <assert.h>
 #include <stdlib.h>
+#include "base/memory.h"
 #include "broker/common/histogram.h"
 
 #define PART_BITS 4
@@ -25,9 +26,7 @@ struct stele_histogram {
 stele_histogram_t *
 stele_histogram_new (void)
 {
-    stele_histogram_t *self = calloc (1, sizeof *self);
-    assert (self);
-    return self;
+    return STELE_NEW (stele_histogram_t);
 }
 
 void
@@ -38,8 +37,8 @@ stele_histogram_destroy (stele_histogram_t **self_p)
     *self_p = NULL;
 }
 
-//  Values below PARTS have a bucket each; above, the power of two picks a row of
-//  PARTS buckets and the PART_BITS bits after the leading one pick one of them.
+//  Each value below PARTS has its own bucket. Above, the power of two selects a row of PARTS buckets, and
+//  the PART_BITS bits after the leading one select a bucket in it.
 
 static size_t
 s_bucket (int64_t value)

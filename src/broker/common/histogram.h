@@ -1,7 +1,7 @@
-/*  histogram - how long things took, in buckets that keep their proportion
+/*  histogram - durations in logarithmic buckets
 
-    Each power of two is cut into sixteen equal parts, so a percentile is at most
-    a sixteenth too high, whether it is 40 microseconds or 40 seconds.
+    Each power of two is divided into sixteen equal buckets, so a percentile is at most one
+    sixteenth too high, for microseconds as for minutes.
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -22,12 +22,12 @@ stele_histogram_t *
 void
     stele_histogram_destroy (stele_histogram_t **self_p);
 
-/*  Count one value, in microseconds. Below 0 counts as 0.                   */
+/*  Count one duration in microseconds; a negative one counts as 0.          */
 void
     stele_histogram_record (stele_histogram_t *self, int64_t time_us);
 
-/*  The value that 'percent' (0 to 100) of what was recorded does not exceed: the upper
-    end of its bucket, and never more than the largest value. 0 when empty.  */
+/*  The percentile (0 to 100), in microseconds: the upper end of its bucket, at most the largest
+    value. 0 if empty.                                                       */
 int64_t
     stele_histogram_percentile (const stele_histogram_t *self, double percent);
 

@@ -1,4 +1,4 @@
-/*  mode - which store an ack waits for: dual, sqlite, redis
+/*  mode - the store that acks wait for: dual, sqlite, redis
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this

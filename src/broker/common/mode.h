@@ -1,10 +1,10 @@
-/*  mode - which store an ack waits for: dual, sqlite, redis
+/*  mode - the store that acks wait for: dual, sqlite, redis
 
       dual     the ledger, on stable storage; Redis follows (the default)
-      sqlite   the ledger; Redis is left alone
-      redis    Redis; the ledger is not written until another mode is set (detour.h)
+      sqlite   the ledger; Redis is not updated
+      redis    Redis; the ledger is not written until another mode is set (ingest/redis_mode.h)
 
-    The writer owns the mode. It pauses the cache's actor, which follows in dual only.
+    The writer owns the mode. It pauses the cache follower, which follows in dual only.
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -18,7 +18,7 @@
 
 typedef enum { STELE_MODE_DUAL, STELE_MODE_SQLITE, STELE_MODE_REDIS, STELE_MODE_COUNT } stele_mode_t;
 
-/*  Its word; and the mode of a word, -1: none.                              */
+/*  The word of a mode; the mode of a word, or -1.                           */
 const char *
     stele_mode_word (stele_mode_t mode);
 int

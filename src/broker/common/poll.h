@@ -1,4 +1,4 @@
-/*  poll - wait on sockets, whatever signals arrive
+/*  poll - wait for sockets, uninterrupted by signals
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -10,8 +10,8 @@
 
 #include <czmq.h>
 
-/*  zmq_poll, but a signal is no error: nothing is ready then. A program that embeds the broker
-    may handle signals, and any thread may be the one that is interrupted. -1: the context ended. */
+/*  zmq_poll, but after a signal it returns 0, with nothing ready. A program that embeds the broker may
+    handle signals, and the kernel may interrupt any thread. -1: the context ended. */
 static inline int
 stele_poll (zmq_pollitem_t *items, int count, long timeout_ms)
 {

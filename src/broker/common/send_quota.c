@@ -1,4 +1,4 @@
-/*  send_quota - how many bytes of answers peers have not yet taken
+/*  send_quota - limits the bytes of answers that peers have not read
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -7,26 +7,27 @@
 
 #include <assert.h>
 #include <stdatomic.h>
+#include "base/memory.h"
 #include "broker/common/envelope.h"
 #include "broker/common/send_quota.h"
 
-//  Peers that have taken everything are forgotten when there are so many
+//  Whenever there are a multiple of this many peers, those that have read everything are removed
 #define PEERS_SWEPT 1024
-//  A peer that has read everything gets an answer of that size, whatever others left unread
+//  A peer that has read everything gets an answer up to this size, whatever others left unread
 #define ALWAYS_MAX 65536
 
-//  A counter, held by its owner and by each message that it counts: the last one frees it,
-//  since libzmq may have messages when the socket and its owner are long gone.
+//  A counter, held by its owner and by each message that it counts. The last holder frees it, since
+//  libzmq can have messages after the socket and the owner are gone.
 typedef struct {
     atomic_size_t bytes;
     atomic_size_t holders;
-    bool stuck;                     // The owner's: something did not fit
+    bool stuck;                     // Of the owner: the last answer did not fit
 } s_count_t;
 
 typedef struct {
     zframe_t *frame;
     s_count_t *peer, *total;
-    atomic_bool whole;              // What is above was written before, for the thread that reads it
+    atomic_bool whole;              // Orders the writes above before the reads of another thread
 } s_note_t;
 
 struct stele_send_quota {
@@ -38,8 +39,7 @@ struct stele_send_quota {
 static s_count_t *
 s_count_new (void)
 {
-    s_count_t *self = calloc (1, sizeof *self);
-    assert (self);
+    s_count_t *self = STELE_NEW (s_count_t);
     atomic_init (&self->bytes, 0);
     atomic_init (&self->holders, 1);
     return self;
@@ -69,7 +69,7 @@ s_hold (s_count_t *self, size_t size)
     return self;
 }
 
-//  libzmq needs the message no more: any thread
+//  libzmq frees the message, on any thread
 static void
 s_gone (void *data, void *hint)
 {
@@ -89,8 +89,7 @@ s_gone (void *data, void *hint)
 stele_send_quota_t *
 stele_send_quota_new (size_t peer_max, size_t total_max)
 {
-    stele_send_quota_t *self = calloc (1, sizeof *self);
-    assert (self);
+    stele_send_quota_t *self = STELE_NEW (stele_send_quota_t);
     self->peer_max = peer_max;
     self->total_max = total_max;
     self->total = s_count_new ();
@@ -174,8 +173,7 @@ stele_send_quota_send (stele_send_quota_t *self, const void *id, size_t id_size,
     zframe_t *frame = *frame_p;
     *frame_p = NULL;
     size_t size = zframe_size (frame);
-    s_note_t *note = malloc (sizeof *note);
-    assert (note);
+    s_note_t *note = STELE_NEW (s_note_t);
     *note = (s_note_t) {
         .frame = frame,
         .peer = id? s_hold (s_peer (self, id, id_size), size): NULL,
@@ -187,7 +185,7 @@ stele_send_quota_send (stele_send_quota_t *self, const void *id, size_t id_size,
     assert (rc == 0);
     rc = zmq_msg_send (&message, zsock_resolve (socket), ZMQ_DONTWAIT);
     if (rc < 0)
-        zmq_msg_close (&message);       // Which tells s_gone
+        zmq_msg_close (&message);       // Calls s_gone
     return rc < 0? -1: 0;
 }
 

@@ -1,7 +1,8 @@
-/*  settings - what a broker can be told, in one table
+/*  settings - what can be set of a broker, in one table
 
-    The names are those of steled.conf and of the options of steled(8); the
-    table is where the programs, the config file and the actor's SET meet.
+    A row is an option of steled (--name), a key of steled.conf and a name for the actor's SET. From the
+    table come `steled --help`, the defaults, and the checks of values; doc/check.sh compares
+    steled.conf(5) and steled.conf.example with it.
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -16,38 +17,63 @@
 #include <stdint.h>
 #include "model/refusal.h"
 
-/*  X (name, member, type, default as text, help)
-    Types: TEXT, FLAG (yes|no), COUNT (a natural number)                     */
+/*  X (name, member, type, default, argument, where, help)
+      type      TEXT      any text but an empty one
+                OPTIONAL  text; empty means off
+                WORD      one of the words that 'argument' lists
+                FLAG      yes or no; an option without argument
+                COUNT     an integer from 1, in the unit that 'argument' names
+      default   as text
+      argument  of the option, as the help shows it; NULL for a FLAG
+      where     FILE: option and key of the file; OPTION: option only
+      help      one sentence or two, without the default                     */
+#define STELE_SETTINGS_LEDGER(X) \
+    X ("ledger", ledger, TEXT, "stele.db", "FILE", FILE, "Keep the ledger, a SQLite database, in FILE; it is created if missing.") \
+    X ("integrity", integrity, WORD, "quick", "quick|full|none", FILE, "Check the ledger at startup: quick (the newest part of a large file), full (all of it, which can take hours), or none.") \
+    X ("accept-loss", accept_loss, FLAG, "no", NULL, OPTION, "Start although acked events are missing from the ledger (otherwise exit status 65), and record the loss. For one start only.") \
+    X ("interrupted", interrupted, WORD, "owner", "owner|all|none", FILE, "Which running tasks to mark as failed: owner (those whose orchestrator died), all (every one, at each start of the broker), or none.") \
+    X ("mode", mode, WORD, "dual", "dual|sqlite|redis", FILE, "What an ack waits for: dual (the ledger; Redis follows), sqlite (the ledger; Redis is not updated), or redis (Redis only: PERSISTENCE IS OFF). 'stele mode' changes it at run time.")
+
+#define STELE_SETTINGS_ENDPOINTS(X) \
+    X ("events", events, TEXT, "tcp://127.0.0.1:5570", "ENDPOINT", FILE, "Accept events from producers at this ZeroMQ endpoint (ROUTER).") \
+    X ("requests", requests, TEXT, "tcp://127.0.0.1:5571", "ENDPOINT", FILE, "Answer requests at this endpoint (ROUTER).") \
+    X ("feed", feed, TEXT, "tcp://127.0.0.1:5572", "ENDPOINT", FILE, "Publish committed events at this endpoint (XPUB).") \
+    X ("pipeline-in", pipeline_in, OPTIONAL, "", "ENDPOINT", FILE, "Accept events without acks at this endpoint (PULL).") \
+    X ("pipeline-out", pipeline_out, OPTIONAL, "", "ENDPOINT", FILE, "Push every committed event to the next stage at this endpoint (PUSH).")
+
+#define STELE_SETTINGS_REDIS(X) \
+    X ("redis", redis, TEXT, "redis://127.0.0.1:6379/0", "URL", FILE, "Keep the live state of tasks in this Redis: redis://host:port/db, unix:///path.sock?db=N, or none to run without Redis.") \
+    X ("redis-prefix", redis_prefix, TEXT, "{stele}", "PREFIX", FILE, "Start every key in Redis with PREFIX.") \
+    X ("terminal-ttl", terminal_ttl_s, COUNT, "86400", "SECONDS", FILE, "Keep a finished task in Redis for this long after its last event.") \
+    X ("legacy-keys", legacy_keys, FLAG, "no", NULL, FILE, "Also write the keys task_status:ID, which earlier systems read.")
+
+#define STELE_SETTINGS_PRODUCERS(X) \
+    X ("heartbeat", heartbeat_ms, COUNT, "2000", "MILLISECONDS", FILE, "Ask producers to send a ping at this interval.") \
+    X ("lease-grace", lease_grace_ms, COUNT, "15000", "MILLISECONDS", FILE, "Shortest time that a lease remains valid after the broker starts, so that producers can reconnect.") \
+    X ("window", window, COUNT, "65536", "EVENTS", FILE, "Most unacked events per producer.")
+
+#define STELE_SETTINGS_LIMITS(X) \
+    X ("message-bytes", message_bytes, COUNT, "16777216", "BYTES", FILE, "Refuse messages that are larger than this.") \
+    X ("message-events", message_events, COUNT, "10000", "EVENTS", FILE, "Most events per message.") \
+    X ("batch-events", batch_events, COUNT, "10000", "EVENTS", FILE, "Most events per transaction.") \
+    X ("workers", workers, COUNT, "2", "THREADS", FILE, "Number of threads that answer requests.") \
+    X ("list-limit", list_limit, COUNT, "1000", "ROWS", FILE, "Most rows per page of an answer.") \
+    X ("request-ms", request_ms, COUNT, "5000", "MILLISECONDS", FILE, "Longest time that a request may take.") \
+    X ("drain-ms", drain_ms, COUNT, "5000", "MILLISECONDS", FILE, "Longest time that a stop waits for Redis, the feed and the pipeline to catch up.")
+
 #define STELE_SETTINGS(X) \
-    X ("ledger",         ledger,          TEXT,  "stele.db", "file of the ledger (SQLite), made if it is not there") \
-    X ("redis",          redis,           TEXT,  "redis://127.0.0.1:6379/0", "Redis for the live state: redis://host:port/db, unix:///path.sock?db=N, or none") \
-    X ("mode",           mode,            TEXT,  "dual", "what an ack waits for at a start: dual (the ledger; Redis follows), sqlite (Redis is left alone), redis (only Redis: the ledger is not written)") \
-    X ("redis-prefix",   redis_prefix,    TEXT,  "{stele}", "first part of every key in Redis") \
-    X ("events",         events,          TEXT,  "tcp://127.0.0.1:5570", "where producers publish (ROUTER)") \
-    X ("requests",       requests,        TEXT,  "tcp://127.0.0.1:5571", "where requests are answered (ROUTER)") \
-    X ("feed",           feed,            TEXT,  "tcp://127.0.0.1:5572", "where committed events are published (XPUB)") \
-    X ("pipeline-in",    pipeline_in,     TEXT,  "", "take events without acks here (PULL); off when empty") \
-    X ("pipeline-out",   pipeline_out,    TEXT,  "", "push committed events onward here (PUSH); off when empty") \
-    X ("workers",        workers,         COUNT, "2", "threads that answer requests") \
-    X ("interrupted",    interrupted,     TEXT,  "owner", "whose running tasks are failed: owner (its orchestrator died), all (at every start), none") \
-    X ("legacy-keys",    legacy_keys,     FLAG,  "no", "also keep the keys task_status:ID of earlier versions in Redis") \
-    X ("terminal-ttl",   terminal_ttl_s,  COUNT, "86400", "seconds that a finished task stays in Redis") \
-    X ("integrity",      integrity,       TEXT,  "quick", "check of the file at start: quick, full, none") \
-    X ("accept-loss",    accept_loss,     FLAG,  "no", "start with a ledger that lost what it had acked, and record that; for one start, so no file may hold it") \
-    X ("lease-grace",    lease_grace_ms,  COUNT, "15000", "milliseconds that a lease runs on at least after a start") \
-    X ("heartbeat",      heartbeat_ms,    COUNT, "2000", "milliseconds between pings that producers are asked for") \
-    X ("window",         window,          COUNT, "65536", "events a producer may have unacked") \
-    X ("message-bytes",  message_bytes,   COUNT, "16777216", "largest message") \
-    X ("message-events", message_events,  COUNT, "10000", "most events a message") \
-    X ("batch-events",   batch_events,    COUNT, "10000", "most events a transaction") \
-    X ("list-limit",     list_limit,      COUNT, "1000", "most rows a page of an answer") \
-    X ("request-ms",     request_ms,      COUNT, "5000", "time that a request may take") \
-    X ("drain-ms",       drain_ms,        COUNT, "5000", "time that a stop waits for followers")
+    STELE_SETTINGS_LEDGER (X) \
+    STELE_SETTINGS_ENDPOINTS (X) \
+    STELE_SETTINGS_REDIS (X) \
+    STELE_SETTINGS_PRODUCERS (X) \
+    STELE_SETTINGS_LIMITS (X)
 
 #define STELE_SETTING_TEXT char *
+#define STELE_SETTING_OPTIONAL char *
+#define STELE_SETTING_WORD char *
 #define STELE_SETTING_FLAG bool
 #define STELE_SETTING_COUNT int64_t
-#define STELE_SETTING_MEMBER(name, member, type, initial, help) STELE_SETTING_##type member;
+#define STELE_SETTING_MEMBER(name, member, type, initial, argument, where, help) STELE_SETTING_##type member;
 typedef struct {
     STELE_SETTINGS (STELE_SETTING_MEMBER)
     bool verbose;                   // Log every batch
@@ -62,30 +88,31 @@ stele_settings_t *
 void
     stele_settings_destroy (stele_settings_t **self_p);
 
-/*  Set one by name. Returns 0, or STELE_EINVALID_FIELD with a refusal that names
-    the setting, what it takes and what came.                                */
+/*  Set one by name. Returns 0, or STELE_EINVALID_FIELD with a refusal that names the setting, the
+    values that it takes and the value that it got. NULL is an empty value.  */
 int
     stele_settings_set (stele_settings_t *self, const char *name, const char *value,
         stele_refusal_t *refusal);
 
-/*  Set all that a ZPL file has. The same answers; the refusal names the file. */
+/*  Set everything that a ZPL file contains. Returns the same; the refusal names the file too.
+    Settings that precede the refused one keep their new values.             */
 int
     stele_settings_load (stele_settings_t *self, const char *path, stele_refusal_t *refusal);
 
 /*  -- how the actors of one broker reach each other ----------------------------
 
-    Every actor has a mailbox, a ROUTER: a DEALER sends [token][request], one
-    map of msgpack with "op", and gets [token][answer], one map of msgpack in the form of
-    protocol section 4. Tokens are the sender's own. "stats" every mailbox
-    answers with its own part of the statistics (no "ok", no "position").
-      "writer"  publish, rejected.retry, stats; and "follower" {name, position}
-                that keeps a follower's cursor (answered when durable)
-      "cache"   task.recover, recover, consistency.check, stats
-      "feed", "pipeline"   stats
-    "head" is a PUB that says the ledger's head after every commit: eight bytes,
-    int64_t of this machine. Subscribe to all of it, with ZMQ_CONFLATE.      */
+    Every actor has a mailbox, a ROUTER: a DEALER sends [token][request], the request a msgpack map with
+    "op", and receives [token][answer], the answer a msgpack map as in section 4 of the protocol. The
+    sender chooses the token. Every mailbox answers "stats" with its part of the
+    statistics (without "ok" and "position").
+      "writer"    publish, rejected.retry, producer.get, mode, stats; and "follower" {name, position},
+                  which stores the cursor of a follower (answered once it is durable)
+      "cache"     task.recover, recover, consistency.check, stats; and "pause" {paused}
+      "feed", "pipeline", "search"    stats
+    "head" is a PUB that publishes the ledger's head after every commit: eight bytes, an int64_t
+    in host byte order. Subscribe to everything, with ZMQ_CONFLATE.          */
 
-/*  "inproc://stele-INSTANCE-NAME"; the buffer holds at least 80 bytes.        */
+/*  "inproc://stele-INSTANCE-NAME", written to the buffer of at least 80 bytes and returned. */
 const char *
     stele_settings_inproc (const stele_settings_t *self, const char *name, char *buffer);
 

@@ -7,43 +7,38 @@
 
 #include <assert.h>
 #include <string.h>
-#include "broker/common/actor.h"
 #include "broker/followers/follower.h"
 #include "broker/common/answer.h"
 #include "broker/operations/operations.h"
 #include "broker/common/mode.h"
-#include "broker/common/poll.h"
 #include "cache/cache.h"
 #include "base/clock.h"
-#include "base/thread.h"
 #include "wire/scan.h"
 
-//  At a start Redis is compared with SQLite record by record up to this many live
-//  records; above it the cursor is what is compared, and consistency.check does the rest.
+//  At startup Redis is compared with SQLite record by record if there are at most this many tasks;
+//  otherwise only the position is compared, and consistency.check does the rest.
 #define COMPARE_TASKS_MAX 20000
-//  In passing, up to some 500 active records and those of 5000 events are compared so often
+//  Interval of the background check: up to some 500 active records and those of 5000 events each
 #define SCRUB_MS 1000
 #define PAUSED_MS 1000
 
 typedef struct {
     stele_follower_t follower;
     stele_cache_t *cache;
-    int64_t started_us;
-    int64_t applied_head_us;        // Wall clock of the commit at the head
-    bool aligned;
-    bool draining;
+    int64_t started_us;             // Steady clock
+    bool aligned;                   // ALIGNED was sent
     bool paused;                    // Another mode than dual: there is no cache
 } s_cache_t;
 
 static void
-s_news (s_cache_t *self)
+s_log_news (s_cache_t *self)
 {
     const char *news;
     while ((news = stele_cache_news (self->cache)))
         zsys_info ("redis: %s", news);
 }
 
-//  Live for the first time: compare and repair, and tell the supervisor.
+//  Live for the first time: compare and repair, then report to the supervisor.
 static void
 s_align (s_cache_t *self)
 {
@@ -151,7 +146,7 @@ s_pack_stats (s_cache_t *self)
         stele_clock_us (), self->follower.pack);
 }
 
-//  Somebody has a word for this actor: DRAIN or $TERM
+//  Ends long steps of the cache: a command waits (DRAIN or $TERM)
 static bool
 s_ends (void *arg)
 {
@@ -177,8 +172,8 @@ s_open_cache (s_cache_t *self, stele_refusal_t *refusal)
     return 0;
 }
 
-//  The writer says so when the mode changes. A cache that follows again begins with what
-//  Redis has then.
+//  The writer sends this when the mode changes. A cache that resumes starts from what Redis has
+//  then.
 static void
 s_pause (s_cache_t *self, const void *data, size_t size)
 {
@@ -214,79 +209,60 @@ s_mailbox (s_cache_t *self)
     }
 }
 
-static bool
-s_command (s_cache_t *self)
+static void
+s_answer_mailbox (void *arg)
 {
-    char *command = zstr_recv (self->follower.pipe);
-    bool goes_on = command && strneq (command, "$TERM");
-    if (goes_on && streq (command, "DRAIN"))
-        self->draining = true;
-    zstr_free (&command);
-    return goes_on;
+    s_mailbox (arg);
 }
 
-//  At the head, or with nobody to bring there: a Redis that is away is caught up later.
+//  At the head, or Redis is away or not followed: then it catches up later.
 static bool
-s_drained (s_cache_t *self)
+s_drained (void *arg)
 {
+    s_cache_t *self = arg;
     return !self->cache || stele_cache_state (self->cache) == STELE_CACHE_AWAY
         || stele_cache_position (self->cache) >= self->follower.head;
 }
 
-static void
-s_loop (s_cache_t *self)
+static int
+s_step (void *arg)
 {
-    bool goes_on = true;
-    int wait_ms = 0;
-    while (goes_on) {
-        zmq_pollitem_t items [] = {
-            { zsock_resolve (self->follower.pipe), 0, ZMQ_POLLIN, 0 },
-            { zsock_resolve (self->follower.mailbox), 0, ZMQ_POLLIN, 0 },
-            { zsock_resolve (self->follower.heads), 0, ZMQ_POLLIN, 0 }
-        };
-        //  While Redis is away a new head is no reason to hurry
-        bool away = !self->cache || stele_cache_state (self->cache) == STELE_CACHE_AWAY;
-        if (stele_poll (items, away? 2: 3, wait_ms) < 0)
-            break;
-        if (items [0].revents & ZMQ_POLLIN)
-            goes_on = s_command (self);
-        stele_follower_hear (&self->follower);
-        s_mailbox (self);
-        if (!goes_on)
-            break;
-        if (self->cache) {
-            wait_ms = stele_cache_step (self->cache, self->follower.reader, stele_clock_us ());
-            s_news (self);
-            s_align (self);
-        }
-        else
-            wait_ms = PAUSED_MS;
-        if (self->draining && s_drained (self)) {
-            self->draining = false;
-            zstr_send (self->follower.pipe, "DRAINED");
-        }
+    s_cache_t *self = arg;
+    int wait_ms = PAUSED_MS;
+    if (self->cache) {
+        wait_ms = stele_cache_step (self->cache, self->follower.reader, stele_clock_us ());
+        s_log_news (self);
+        s_align (self);
     }
+    //  A new head does not bring Redis back any sooner
+    self->follower.ignore_heads = !self->cache || stele_cache_state (self->cache) == STELE_CACHE_AWAY;
+    return wait_ms;
+}
+
+static int
+s_open (void *arg, stele_refusal_t *refusal)
+{
+    s_cache_t *self = arg;
+    self->started_us = stele_clock_steady_us ();
+    self->follower.endpoint = self->follower.settings->redis;
+    self->paused = stele_mode_initial (self->follower.settings) != STELE_MODE_DUAL;
+    return self->paused? 0: s_open_cache (self, refusal);
+}
+
+static void
+s_close (void *arg)
+{
+    s_cache_t *self = arg;
+    stele_cache_destroy (&self->cache);
 }
 
 void
 stele_cache_follower (zsock_t *pipe, void *args)
 {
-    s_cache_t self = { .started_us = stele_clock_steady_us () };
-    stele_refusal_t refusal = { 0 };
-    zsock_signal (pipe, 0);
-    stele_thread_name ("cache");
-    int code = stele_follower_open (&self.follower, pipe, args, "cache", &refusal);
-    const stele_settings_t *settings = self.follower.settings;
-    self.paused = code == 0 && stele_mode_initial (settings) != STELE_MODE_DUAL;
-    if (code == 0 && !self.paused)
-        code = s_open_cache (&self, &refusal);
-    if (code)
-        zstr_sendx (pipe, "FAILED", refusal.message, NULL);
-    else {
-        zstr_sendx (pipe, "READY", settings->redis, NULL);
-        s_loop (&self);
-    }
-    stele_cache_destroy (&self.cache);
-    stele_follower_close (&self.follower);
-    STELE_TSAN_RELEASE (self.follower.settings);
+    static const stele_follower_class_t class = {
+        .name = "cache", .open = s_open, .step = s_step, .answer_mailbox = s_answer_mailbox,
+        .drained = s_drained, .close = s_close
+    };
+    s_cache_t self = { .cache = NULL };
+    stele_follower_run (&self.follower, &class, pipe, args);
 }

@@ -1,7 +1,7 @@
-/*  feed - the follower that publishes what was committed (protocol section 5)
+/*  feed - the follower that publishes committed events (protocol section 5)
 
-    Works only while somebody subscribes: XPUB says who does. A subscriber that joins late or
-    falls behind repairs its gap with events.read.
+    It reads the log only while there are subscribers, which XPUB reports. A subscriber that joins late or
+    falls behind fills its gap with events.read.
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -10,46 +10,43 @@
 
 #include <assert.h>
 #include <string.h>
-#include "broker/common/actor.h"
 #include "broker/common/endpoint.h"
 #include "broker/followers/follower.h"
-#include "broker/common/poll.h"
 #include "broker/common/send_quota.h"
 #include "fault/fault.h"
 #include "base/clock.h"
-#include "base/thread.h"
 #include "wire/event_codec.h"
 
 #define BATCH_EVENTS  500
 #define HEARTBEAT_US  1000000
-//  Content above this is left out, so that a subscriber who does not read costs little
+#define IDLE_MS       200
+//  Larger content is omitted, which bounds the memory that a slow subscriber takes
 #define CONTENT_MAX   65536
-//  Most messages kept for one subscriber; what does not fit is a gap for it
+//  Most messages queued per subscriber; the rest is a gap for that subscriber
 #define SUBSCRIBER_MESSAGES 1000
-//  While subscribers leave that much unread, content above CONTENT_MIN is left out, and an
-//  event that is larger than CONTENT_MAX all the same: a gap, which they fill with events.read
+//  While subscribers leave more than this unread, content above CONTENT_MIN is omitted, and so are
+//  events that still exceed CONTENT_MAX: a gap, which subscribers fill with events.read
 #define UNREAD_MAX    (256 * 1024 * 1024)
 #define CONTENT_MIN   1024
-//  Smaller messages are not worth counting: there are few enough of them for a subscriber
+//  Smaller messages are not counted: SUBSCRIBER_MESSAGES bounds them well enough
 #define COUNTED_MIN   2048
-//  Of a subscription; no topic of an event is that long
+//  Longest subscription; the topics of events are all shorter
 #define TOPIC_MAX     1023
 
 typedef struct {
     stele_follower_t follower;
     zsock_t *socket;                // XPUB
-    int64_t cursor;                 // Position last published, or skipped while nobody listened
-    zhash_t *topics;                // Somebody subscribes to these
+    int64_t cursor;                 // Position last published, or skipped without subscribers
+    zhash_t *topics;                // With at least one subscriber
     int64_t beat_us;                // Steady clock: last heartbeat
     int64_t published;
-    int64_t left_out;               // Events that were too large, subscribers not reading
+    int64_t left_out;               // Events omitted because subscribers did not read
     stele_send_quota_t *unread;
-    bool draining;
 } s_feed_t;
 
-//  XPUB gives a frame 1 TOPIC when the first subscribes, 0 TOPIC when the last one leaves, and
-//  passes on the 0 TOPIC of a peer that never subscribed: so they are kept, not counted. As hex
-//  digits, since a topic may hold anything.
+//  XPUB delivers 1 TOPIC for the first subscription to a topic and 0 TOPIC after the last one ends, but
+//  also 0 TOPIC from a peer that never subscribed: so topics are a set, not counters. In hex
+//  digits, since a topic can contain any byte.
 static void
 s_subscription (s_feed_t *self, const unsigned char *frame, size_t size)
 {
@@ -61,7 +58,7 @@ s_subscription (s_feed_t *self, const unsigned char *frame, size_t size)
         zhash_delete (self->topics, topic);
     else {
         if (zhash_size (self->topics) == 0)
-            //  What was committed before is read with events.read
+            //  Subscribers read earlier events with events.read
             self->cursor = self->follower.head;
         zhash_insert (self->topics, topic, self);
     }
@@ -78,7 +75,7 @@ s_subscriptions (s_feed_t *self)
 }
 
 static bool
-s_somebody_listens (const s_feed_t *self)
+s_has_subscribers (const s_feed_t *self)
 {
     return zhash_size (self->topics) > 0;
 }
@@ -102,11 +99,12 @@ static void
 s_heartbeat (s_feed_t *self)
 {
     self->beat_us = stele_clock_steady_us ();
-    stele_pack_clear (self->follower.pack);
-    stele_pack_map (self->follower.pack, 2);
-    stele_pack_key_integer (self->follower.pack, "position", self->cursor);
-    stele_pack_key_string (self->follower.pack, "ledger",
-        stele_reader_ledger_id (self->follower.reader));
+    stele_pack_t *pack = self->follower.pack;
+    stele_pack_clear (pack);
+    stele_pack_map_begin (pack);
+    stele_pack_key_integer (pack, "position", self->cursor);
+    stele_pack_key_string (pack, "ledger", stele_reader_ledger_id (self->follower.reader));
+    stele_pack_map_end (pack);
     s_send (self, "heartbeat", 9);
 }
 
@@ -126,7 +124,7 @@ s_publish (const stele_record_t *row, void *arg)
     s_feed_t *self = arg;
     char topic [64 + STELE_LIMIT_ID];
     size_t topic_size = stele_record_topic (row, topic, sizeof topic);
-    //  The row is the reader's, but what is left out is ours to decide
+    //  The row belongs to the reader, but no one else uses it: content may be removed
     stele_record_t *event = (stele_record_t *) row;
     bool unread = stele_send_quota_total (self->unread) > UNREAD_MAX;
     s_omit (event, STELE_CONTENT, unread? CONTENT_MIN: CONTENT_MAX);
@@ -147,7 +145,7 @@ s_publish (const stele_record_t *row, void *arg)
 static void
 s_follow (s_feed_t *self)
 {
-    if (!s_somebody_listens (self)) {
+    if (!s_has_subscribers (self)) {
         self->cursor = self->follower.head;
         return;
     }
@@ -156,100 +154,84 @@ s_follow (s_feed_t *self)
             s_publish, self);
         stele_follower_read (&self->follower, "feed", self->cursor, code);
     }
-    //  Also while others are busy: who follows a quiet topic hears nothing else
+    //  Even in busy times: a subscriber of a quiet topic receives nothing else
     if (stele_clock_steady_us () - self->beat_us >= HEARTBEAT_US)
         s_heartbeat (self);
 }
 
 static void
-s_mailbox (s_feed_t *self)
+s_pack_stats (void *arg)
 {
-    zmsg_t *request;
-    while ((request = stele_follower_request (&self->follower))) {
-        stele_pack_t *pack = self->follower.pack;
-        stele_pack_clear (pack);
-        stele_pack_map (pack, 6);
-        stele_pack_key_integer (pack, "position", self->cursor);
-        stele_pack_key_integer (pack, "lag_events", self->follower.head - self->cursor);
-        stele_pack_key_integer (pack, "topics", (int64_t) zhash_size (self->topics));
-        stele_pack_key_integer (pack, "published", self->published);
-        stele_pack_key_integer (pack, "left_out", self->left_out);
-        stele_pack_key_integer (pack, "unread_bytes", (int64_t) stele_send_quota_total (self->unread));
-        stele_follower_answer (&self->follower, &request);
-    }
+    s_feed_t *self = arg;
+    s_subscriptions (self);
+    stele_pack_t *pack = self->follower.pack;
+    stele_pack_map_begin (pack);
+    stele_pack_key_integer (pack, "position", self->cursor);
+    stele_pack_key_integer (pack, "lag_events", self->follower.head - self->cursor);
+    stele_pack_key_integer (pack, "topics", (int64_t) zhash_size (self->topics));
+    stele_pack_key_integer (pack, "published", self->published);
+    stele_pack_key_integer (pack, "left_out", self->left_out);
+    stele_pack_key_integer (pack, "unread_bytes", (int64_t) stele_send_quota_total (self->unread));
+    stele_pack_map_end (pack);
 }
 
 static bool
-s_command (s_feed_t *self)
+s_drained (void *arg)
 {
-    char *command = zstr_recv (self->follower.pipe);
-    bool goes_on = command && strneq (command, "$TERM");
-    if (goes_on && streq (command, "DRAIN"))
-        self->draining = true;
-    zstr_free (&command);
-    return goes_on;
+    s_feed_t *self = arg;
+    return !s_has_subscribers (self) || self->cursor >= self->follower.head;
+}
+
+static int
+s_step (void *arg)
+{
+    s_feed_t *self = arg;
+    s_subscriptions (self);
+    s_follow (self);
+    self->follower.ignore_heads = !s_has_subscribers (self);
+    return s_drained (self) || self->follower.unreadable? IDLE_MS: 0;
+}
+
+static int
+s_open (void *arg, stele_refusal_t *refusal)
+{
+    s_feed_t *self = arg;
+    const char *endpoint = self->follower.settings->feed;
+    self->cursor = self->follower.head;
+    self->topics = zhash_new ();
+    self->unread = stele_send_quota_new (0, UNREAD_MAX);
+    self->socket = zsock_new (ZMQ_XPUB);
+    assert (self->socket && self->topics);
+    zsock_set_sndhwm (self->socket, SUBSCRIBER_MESSAGES);
+    zsock_set_linger (self->socket, 1000);
+    zsock_set_maxmsgsize (self->socket, 4096);
+    zsock_set_handshake_ivl (self->socket, 10000);
+    if (stele_endpoint_check (endpoint) != 0 || zsock_attach (self->socket, endpoint, true) != 0)
+        return stele_refuse (refusal, STELE_EUNAVAILABLE, "feed", "cannot listen on %s: %s",
+            endpoint, zmq_strerror (zmq_errno ()));
+    self->follower.endpoint = zsock_endpoint (self->socket);
+    self->follower.watched [0] = (zmq_pollitem_t) { zsock_resolve (self->socket), 0, ZMQ_POLLIN, 0 };
+    self->follower.watched_count = 1;
+    return 0;
 }
 
 static void
-s_loop (s_feed_t *self)
+s_close (void *arg)
 {
-    bool goes_on = true;
-    while (goes_on) {
-        bool behind = s_somebody_listens (self) && self->cursor < self->follower.head
-            && !self->follower.unreadable;
-        zmq_pollitem_t items [] = {
-            { zsock_resolve (self->follower.pipe), 0, ZMQ_POLLIN, 0 },
-            { zsock_resolve (self->follower.mailbox), 0, ZMQ_POLLIN, 0 },
-            { zsock_resolve (self->follower.heads), 0, s_somebody_listens (self)? ZMQ_POLLIN: 0, 0 },
-            { zsock_resolve (self->socket), 0, ZMQ_POLLIN, 0 }
-        };
-        if (stele_poll (items, 4, behind? 0: 200) < 0)
-            break;
-        if (items [0].revents & ZMQ_POLLIN)
-            goes_on = s_command (self);
-        stele_follower_hear (&self->follower);
-        s_subscriptions (self);
-        s_mailbox (self);
-        s_follow (self);
-        if (self->draining && (!s_somebody_listens (self) || self->cursor >= self->follower.head)) {
-            self->draining = false;
-            zstr_send (self->follower.pipe, "DRAINED");
-        }
-    }
+    s_feed_t *self = arg;
+    stele_endpoint_release (self->socket);
+    zsock_destroy (&self->socket);
+    zhash_destroy (&self->topics);
+    stele_send_quota_destroy (&self->unread);
 }
 
 void
 stele_feed (zsock_t *pipe, void *args)
 {
-    s_feed_t self = { .beat_us = 0 };
-    stele_refusal_t refusal = { 0 };
-    zsock_signal (pipe, 0);
-    stele_thread_name ("feed");
-    int code = stele_follower_open (&self.follower, pipe, args, "feed", &refusal);
-    self.cursor = self.follower.head;
-    self.topics = zhash_new ();
-    self.unread = stele_send_quota_new (0, UNREAD_MAX);
-    self.socket = zsock_new (ZMQ_XPUB);
-    assert (self.socket && self.topics);
-    zsock_set_sndhwm (self.socket, SUBSCRIBER_MESSAGES);
-    zsock_set_linger (self.socket, 1000);
-    zsock_set_maxmsgsize (self.socket, 4096);
-    zsock_set_handshake_ivl (self.socket, 10000);
-    if (code == 0
-    && (stele_endpoint_check (self.follower.settings->feed) != 0
-    ||  zsock_attach (self.socket, self.follower.settings->feed, true) != 0))
-        code = stele_refuse (&refusal, STELE_EUNAVAILABLE, "feed", "cannot listen on %s: %s",
-            self.follower.settings->feed, zmq_strerror (zmq_errno ()));
-    if (code)
-        zstr_sendx (pipe, "FAILED", refusal.message, NULL);
-    else {
-        zstr_sendx (pipe, "READY", zsock_endpoint (self.socket), NULL);
-        s_loop (&self);
-    }
-    stele_endpoint_release (self.socket);
-    zsock_destroy (&self.socket);
-    zhash_destroy (&self.topics);
-    stele_send_quota_destroy (&self.unread);
-    stele_follower_close (&self.follower);
-    STELE_TSAN_RELEASE (self.follower.settings);
+    static const stele_follower_class_t class = {
+        .name = "feed", .open = s_open, .step = s_step, .pack_stats = s_pack_stats,
+        .drained = s_drained, .close = s_close
+    };
+    s_feed_t self = { .cursor = 0 };
+    stele_follower_run (&self.follower, &class, pipe, args);
 }

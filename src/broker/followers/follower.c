@@ -1,4 +1,4 @@
-/*  follower - what the actors that follow the log share
+/*  follower - actors that follow the log: the loop that they share
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -7,16 +7,20 @@
 
 #include <assert.h>
 #include <string.h>
+#include "base/thread.h"
+#include "base/tsan.h"
+#include "broker/common/poll.h"
 #include "broker/followers/follower.h"
 
-int
-stele_follower_open (stele_follower_t *self, zsock_t *pipe,
-    const stele_follower_args_t *args, const char *name, stele_refusal_t *refusal)
+static int
+s_open (stele_follower_t *self, zsock_t *pipe, const stele_follower_args_t *args, const char *name,
+    stele_refusal_t *refusal)
 {
     char endpoint [80];
     self->settings = args->settings;
     self->head = args->head;
     self->pipe = pipe;
+    self->endpoint = "";
     self->pack = stele_pack_new ();
     assert (self->pack);
     self->mailbox = zsock_new (ZMQ_ROUTER);
@@ -34,8 +38,8 @@ stele_follower_open (stele_follower_t *self, zsock_t *pipe,
     return self->reader? 0: refusal->code;
 }
 
-void
-stele_follower_close (stele_follower_t *self)
+static void
+s_close (stele_follower_t *self)
 {
     stele_reader_close (&self->reader);
     stele_pack_destroy (&self->pack);
@@ -43,8 +47,8 @@ stele_follower_close (stele_follower_t *self)
     zsock_destroy (&self->heads);
 }
 
-void
-stele_follower_hear (stele_follower_t *self)
+static void
+s_receive_heads (stele_follower_t *self)
 {
     int64_t head;
     while (zmq_recv (zsock_resolve (self->heads), &head, sizeof head, ZMQ_DONTWAIT) == sizeof head)
@@ -56,11 +60,11 @@ void
 stele_follower_read (stele_follower_t *self, const char *name, int64_t position, int code)
 {
     if (code < 0 && !self->unreadable)
-        zsys_warning ("%s: cannot read the ledger at %lld, trying again: %s",
+        zsys_warning ("%s: cannot read the ledger after position %lld, retrying: %s",
             name, (long long) position, stele_reader_error (self->reader));
     else
     if (code >= 0 && self->unreadable)
-        zsys_info ("%s: the ledger can be read again", name);
+        zsys_info ("%s: can read the ledger again", name);
     self->unreadable = code < 0;
 }
 
@@ -83,4 +87,78 @@ stele_follower_answer (stele_follower_t *self, zmsg_t **request)
     zframe_destroy (&body);
     zmsg_addmem (*request, stele_pack_data (self->pack), stele_pack_size (self->pack));
     zmsg_send (request, self->mailbox);
+}
+
+static void
+s_answer_mailbox (stele_follower_t *self, const stele_follower_class_t *class)
+{
+    if (class->answer_mailbox) {
+        class->answer_mailbox (self);
+        return;
+    }
+    zmsg_t *request;
+    while ((request = stele_follower_request (self))) {
+        stele_pack_clear (self->pack);
+        class->pack_stats (self);
+        stele_follower_answer (self, &request);
+    }
+}
+
+//  Returns false at the end of the actor.
+static bool
+s_command (stele_follower_t *self, bool *draining)
+{
+    char *command = zstr_recv (self->pipe);
+    bool runs = command && strneq (command, "$TERM");
+    if (runs && streq (command, "DRAIN"))
+        *draining = true;
+    zstr_free (&command);
+    return runs;
+}
+
+static void
+s_loop (stele_follower_t *self, const stele_follower_class_t *class)
+{
+    bool draining = false;
+    int wait_ms = 0;
+    while (true) {
+        zmq_pollitem_t items [5] = {
+            { zsock_resolve (self->pipe), 0, ZMQ_POLLIN, 0 },
+            { zsock_resolve (self->mailbox), 0, ZMQ_POLLIN, 0 },
+            { zsock_resolve (self->heads), 0, self->ignore_heads? 0: ZMQ_POLLIN, 0 }
+        };
+        memcpy (items + 3, self->watched, sizeof self->watched);
+        if (stele_poll (items, 3 + self->watched_count, wait_ms) < 0)
+            break;
+        if ((items [0].revents & ZMQ_POLLIN) && !s_command (self, &draining))
+            break;
+        s_receive_heads (self);
+        s_answer_mailbox (self, class);
+        wait_ms = class->step (self);
+        if (draining && (!class->drained || class->drained (self))) {
+            draining = false;
+            zstr_send (self->pipe, "DRAINED");
+        }
+    }
+}
+
+void
+stele_follower_run (stele_follower_t *self, const stele_follower_class_t *class,
+    zsock_t *pipe, const stele_follower_args_t *args)
+{
+    stele_refusal_t refusal = { 0 };
+    zsock_signal (pipe, 0);
+    stele_thread_name (class->name);
+    int code = s_open (self, pipe, args, class->name, &refusal);
+    if (code == 0)
+        code = class->open (self, &refusal);
+    if (code)
+        zstr_sendx (pipe, "FAILED", refusal.message, NULL);
+    else {
+        zstr_sendx (pipe, "READY", self->endpoint, NULL);
+        s_loop (self, class);
+    }
+    class->close (self);
+    s_close (self);
+    STELE_TSAN_RELEASE (self->settings);
 }

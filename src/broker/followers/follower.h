@@ -1,8 +1,11 @@
-/*  follower - the actors that follow the log: feed, pipeline out, cache
+/*  follower - actors that follow the log: feed, pipeline, cache, search
 
-    Each has a read-only connection, its own cursor, a mailbox that answers "stats", and
-    hears the head after every commit. Catching up after an outage and running live
-    are the same code: read the log from the cursor.
+    Each has a read-only connection, its own cursor and a mailbox that answers "stats", and receives the
+    head after every commit. Catching up after an outage and running live are the same
+    code: read the log from the cursor.
+
+    A new follower is a source file with a stele_follower_class_t and an actor, and a row in
+    STELE_FOLLOWERS.
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -17,59 +20,83 @@
 #include "ledger/reader.h"
 #include "wire/pack.h"
 
-/*  What followers are started with (borrowed for the actor's life).         */
+/*  X (name, actor, setting, off, drains), in the order of their start
+      setting   the follower runs unless this setting has the value 'off'
+      drains    a stop waits until it is at the head; the others resume at the next start  */
+#define STELE_FOLLOWERS(X) \
+    X (FEED,     stele_feed,            feed,         "",     true) \
+    X (PIPELINE, stele_pipeline,        pipeline_out, "",     true) \
+    X (CACHE,    stele_cache_follower,  redis,        "none", true) \
+    X (SEARCH,   stele_search_follower, ledger,       "",     false)
+
+#define STELE_FOLLOWER_ENUM(name, actor, setting, off, drains) STELE_FOLLOWER_##name,
+typedef enum { STELE_FOLLOWERS (STELE_FOLLOWER_ENUM) STELE_FOLLOWER_COUNT } stele_follower_id_t;
+#undef STELE_FOLLOWER_ENUM
+
+/*  The actors, for zactor_new; args is a stele_follower_args_t. After the start signal each sends
+    "READY", endpoint or "FAILED", reason. It answers "DRAIN" with "DRAINED" once it is
+    at the head (the supervisor bounds the wait), and ends at once on "$TERM".
+    The cache also sends "ALIGNED" once, when Redis is at the head for the first time, with
+    a msgpack map of what was compared and repaired.                         */
+#define STELE_FOLLOWER_ACTOR(name, actor, setting, off, drains) void actor (zsock_t *pipe, void *args);
+STELE_FOLLOWERS (STELE_FOLLOWER_ACTOR)
+#undef STELE_FOLLOWER_ACTOR
+
+/*  Arguments of the actors, borrowed until they end.                        */
 typedef struct {
     const stele_settings_t *settings;
-    int64_t head;                   // Committed when the actor was made
+    int64_t head;                   // Of the ledger, when the actor was started
 } stele_follower_args_t;
 
-/*  What they share: embed it, fill it with _open, end it with _close.       */
+/*  What all followers share. It is the first member of each follower's struct.  */
 typedef struct {
     const stele_settings_t *settings;
     zsock_t *pipe;
-    zsock_t *mailbox;
-    zsock_t *heads;
+    zsock_t *mailbox;               // ROUTER
+    zsock_t *heads;                 // SUB
     stele_reader_t *reader;
     stele_pack_t *pack;
-    int64_t head;
+    int64_t head;                   // Latest that was received
     bool unreadable;                // The last read of the ledger failed: wait before the next
+    //  Set by the class, in open or step
+    const char *endpoint;           // For READY; borrowed
+    bool ignore_heads;              // A new head does not end the wait for the next step
+    zmq_pollitem_t watched [2];     // Sockets of its own that do
+    int watched_count;
 } stele_follower_t;
 
-/*  Returns 0, or a code with the refusal.                                   */
-int
-    stele_follower_open (stele_follower_t *self, zsock_t *pipe,
-        const stele_follower_args_t *args, const char *name, stele_refusal_t *refusal);
-void
-    stele_follower_close (stele_follower_t *self);
+/*  What makes the difference between them. 'self' starts with a stele_follower_t.  */
+typedef struct {
+    const char *name;               // Of the thread and the mailbox
+    //  Start, with everything in stele_follower_t ready. Returns 0, or a code with the refusal.
+    int (*open) (void *self, stele_refusal_t *refusal);
+    //  Follow the log a bounded way. Returns milliseconds until the next step, if nothing comes before.
+    int (*step) (void *self);
+    //  Pack the answer to any request, the statistics, into follower.pack
+    void (*pack_stats) (void *self);
+    //  In place of pack_stats: answer all requests in the mailbox
+    void (*answer_mailbox) (void *self);
+    //  Is it at the head, or unable to get there now? NULL: nothing to wait for
+    bool (*drained) (void *self);
+    //  Free what open made, even if it failed or was not called
+    void (*close) (void *self);
+} stele_follower_class_t;
 
-/*  Take in the heads that were announced.                                   */
+/*  The body of a follower's actor, from the start signal to the end.        */
 void
-    stele_follower_hear (stele_follower_t *self);
+    stele_follower_run (stele_follower_t *self, const stele_follower_class_t *class,
+        zsock_t *pipe, const stele_follower_args_t *args);
 
-/*  Note how a read of the ledger went: 'code' below 0 says it failed. Logged when it changes. */
+/*  Note the result of a read of the ledger from that position; below 0 it failed. Logs a change. */
 void
     stele_follower_read (stele_follower_t *self, const char *name, int64_t position, int code);
 
-/*  Next request of the mailbox: its frames, the caller owns them. NULL: none waits. */
+/*  The next request in the mailbox, or NULL. Caller owns return value.      */
 zmsg_t *
     stele_follower_request (stele_follower_t *self);
 
-/*  Answer it with what self->pack holds. Takes ownership of the request.    */
+/*  Answer it with the contents of self->pack. Takes ownership of the request. */
 void
     stele_follower_answer (stele_follower_t *self, zmsg_t **request);
-
-/*  The actors. After the start signal each says "READY", endpoint or "FAILED", reason. "DRAIN"
-    is answered by "DRAINED" when it is at the head (the supervisor bounds the wait);
-    "$TERM" ends it at once.
-    The cache also says "ALIGNED" once, when Redis is at the head for the first time, with a
-    frame of one msgpack map that says what was compared and repaired.        */
-void
-    stele_feed (zsock_t *pipe, void *args);
-void
-    stele_pipeline (zsock_t *pipe, void *args);
-void
-    stele_cache_follower (zsock_t *pipe, void *args);
-void
-    stele_search_follower (zsock_t *pipe, void *args);
 
 #endif

@@ -1,8 +1,8 @@
-/*  pipeline - the follower that pushes events onward (protocol section 6)
+/*  pipeline - the follower that pushes events to the next stage (protocol section 6)
 
-    PUSH says nothing of what arrived, so the cursor in the ledger stays as far behind what
-    was pushed as the queue can hold: after a crash those are pushed again, and
-    the next stage drops what is not greater than the position it has.
+    PUSH does not report which messages arrived, so the cursor in the ledger stays behind the last pushed
+    event by the capacity of the queue. After a crash those events are pushed again, and the
+    next stage drops events up to the last position that it has.
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -11,36 +11,33 @@
 
 #include <assert.h>
 #include <string.h>
-#include "broker/common/actor.h"
 #include "broker/common/endpoint.h"
 #include "broker/followers/follower.h"
-#include "broker/common/poll.h"
 #include "broker/common/send_quota.h"
 #include "fault/fault.h"
 #include "base/clock.h"
-#include "base/thread.h"
 #include "wire/event_codec.h"
 
 #define NAME          "pipeline-out"
 #define BATCH_EVENTS  500
 #define QUEUE_EVENTS  1000
 #define SAVE_US       1000000
-//  Bytes that the next stage may leave in the queue, beside the bound of events
+//  Most bytes that the next stage may leave in the queue, in addition to QUEUE_EVENTS
 #define QUEUE_BYTES   (64 * 1024 * 1024)
 #define FULL_WAIT_MS  20
+#define IDLE_MS       200
 
 typedef struct {
     stele_follower_t follower;
     zsock_t *socket;                // PUSH
     zsock_t *writer;                // DEALER to the writer's mailbox
     int64_t cursor;                 // Position last pushed
-    int64_t saved;                  // Cursor that the ledger has been asked to keep
-    int64_t saved_us;
+    int64_t saved;                  // Cursor that was last sent to the ledger
+    int64_t saved_us;               // Steady clock
     int64_t pushed;
     stele_send_quota_t *unread;
-    bool blocked;                   // The next stage takes no more
-    bool full;                      // Of bytes: no event of the socket tells when it is not
-    bool draining;
+    bool blocked;                   // The next stage does not take more
+    bool full;                      // ... due to QUEUE_BYTES, the end of which no socket event reports
 } s_pipeline_t;
 
 static int
@@ -86,123 +83,118 @@ s_save (s_pipeline_t *self)
     self->saved_us = now_us;
     stele_pack_t *pack = self->follower.pack;
     stele_pack_clear (pack);
-    stele_pack_map (pack, 3);
+    stele_pack_map_begin (pack);
     stele_pack_key_string (pack, "op", "follower");
     stele_pack_key_string (pack, "name", NAME);
     stele_pack_key_integer (pack, "position", safe);
+    stele_pack_map_end (pack);
     zsock_send (self->writer, "sb", "cursor", stele_pack_data (pack), stele_pack_size (pack));
     STELE_FAULT (cursor_asked);
 }
 
+//  Answers that a cursor is durable: the pipeline does not wait for them
 static void
-s_mailbox (s_pipeline_t *self)
+s_drop_answers (s_pipeline_t *self)
 {
-    zmsg_t *request;
-    while ((request = stele_follower_request (&self->follower))) {
-        stele_pack_t *pack = self->follower.pack;
-        stele_pack_clear (pack);
-        stele_pack_map (pack, 5);
-        stele_pack_key_integer (pack, "position", self->cursor);
-        stele_pack_key_integer (pack, "lag_events", self->follower.head - self->cursor);
-        stele_pack_key_integer (pack, "pushed", self->pushed);
-        stele_pack_key_integer (pack, "saved", self->saved);
-        stele_pack_key_bool (pack, "blocked", self->blocked);
-        stele_follower_answer (&self->follower, &request);
-    }
-    //  The writer's answers say that a cursor is durable: nothing waits for that
     while (zsock_events (self->writer) & ZMQ_POLLIN) {
         zmsg_t *answer = zmsg_recv (self->writer);
         zmsg_destroy (&answer);
     }
 }
 
-static bool
-s_command (s_pipeline_t *self)
+static void
+s_pack_stats (void *arg)
 {
-    char *command = zstr_recv (self->follower.pipe);
-    bool goes_on = command && strneq (command, "$TERM");
-    if (goes_on && streq (command, "DRAIN"))
-        self->draining = true;
-    zstr_free (&command);
-    return goes_on;
+    s_pipeline_t *self = arg;
+    stele_pack_t *pack = self->follower.pack;
+    stele_pack_map_begin (pack);
+    stele_pack_key_integer (pack, "position", self->cursor);
+    stele_pack_key_integer (pack, "lag_events", self->follower.head - self->cursor);
+    stele_pack_key_integer (pack, "pushed", self->pushed);
+    stele_pack_key_integer (pack, "saved", self->saved);
+    stele_pack_key_bool (pack, "blocked", self->blocked);
+    stele_pack_map_end (pack);
+}
+
+static bool
+s_drained (void *arg)
+{
+    s_pipeline_t *self = arg;
+    return self->cursor >= self->follower.head;
+}
+
+static int
+s_step (void *arg)
+{
+    s_pipeline_t *self = arg;
+    s_drop_answers (self);
+    if (!self->blocked || self->full || (zsock_events (self->socket) & ZMQ_POLLOUT))
+        s_follow (self);
+    s_save (self);
+    self->follower.watched_count = self->blocked && !self->full? 2: 1;
+    if (self->blocked)
+        return self->full? FULL_WAIT_MS: IDLE_MS;
+    return s_drained (self) || self->follower.unreadable? IDLE_MS: 0;
 }
 
 static void
-s_loop (s_pipeline_t *self)
+s_load_cursor (s_pipeline_t *self)
 {
-    bool goes_on = true;
-    while (goes_on) {
-        bool behind = self->cursor < self->follower.head && !self->follower.unreadable;
-        zmq_pollitem_t items [] = {
-            { zsock_resolve (self->follower.pipe), 0, ZMQ_POLLIN, 0 },
-            { zsock_resolve (self->follower.mailbox), 0, ZMQ_POLLIN, 0 },
-            { zsock_resolve (self->follower.heads), 0, ZMQ_POLLIN, 0 },
-            { zsock_resolve (self->writer), 0, ZMQ_POLLIN, 0 },
-            { zsock_resolve (self->socket), 0, ZMQ_POLLOUT, 0 }
-        };
-        //  While the next stage takes no more, wait until it does
-        bool wait_out = behind && self->blocked;
-        int wait_ms = self->full? FULL_WAIT_MS: behind && !self->blocked? 0: 200;
-        if (stele_poll (items, wait_out && !self->full? 5: 4, wait_ms) < 0)
-            break;
-        if (items [0].revents & ZMQ_POLLIN)
-            goes_on = s_command (self);
-        stele_follower_hear (&self->follower);
-        s_mailbox (self);
-        if (!wait_out || self->full || (items [4].revents & ZMQ_POLLOUT))
-            s_follow (self);
-        s_save (self);
-        if (self->draining && self->cursor >= self->follower.head) {
-            self->draining = false;
-            zstr_send (self->follower.pipe, "DRAINED");
-        }
+    int64_t head = self->follower.head;
+    int64_t cursor = stele_reader_follower (self->follower.reader, NAME);
+    if (cursor > head) {
+        zsys_warning (NAME ": %lld events were pushed, but the ledger has only %lld; continuing from there",
+            (long long) cursor, (long long) head);
+        cursor = head;
     }
+    self->cursor = self->saved = cursor > 0? cursor: 0;
+}
+
+static int
+s_open (void *arg, stele_refusal_t *refusal)
+{
+    s_pipeline_t *self = arg;
+    const stele_settings_t *settings = self->follower.settings;
+    char endpoint [80];
+    s_load_cursor (self);
+    self->unread = stele_send_quota_new (0, QUEUE_BYTES);
+    self->writer = zsock_new (ZMQ_DEALER);
+    self->socket = zsock_new (ZMQ_PUSH);
+    assert (self->writer && self->socket);
+    int rc = zsock_connect (self->writer, "%s", stele_settings_inproc (settings, "writer", endpoint));
+    assert (rc == 0);
+    zsock_set_sndhwm (self->socket, QUEUE_EVENTS);
+    //  A PULL peer sends only short messages
+    zsock_set_maxmsgsize (self->socket, 4096);
+    zsock_set_handshake_ivl (self->socket, 10000);
+    zsock_set_linger (self->socket, 1000);
+    if (stele_endpoint_check (settings->pipeline_out) != 0
+    ||  zsock_attach (self->socket, settings->pipeline_out, true) != 0)
+        return stele_refuse (refusal, STELE_EUNAVAILABLE, NAME, "cannot listen on %s: %s",
+            settings->pipeline_out, zmq_strerror (zmq_errno ()));
+    self->follower.endpoint = zsock_endpoint (self->socket);
+    self->follower.watched [0] = (zmq_pollitem_t) { zsock_resolve (self->writer), 0, ZMQ_POLLIN, 0 };
+    self->follower.watched [1] = (zmq_pollitem_t) { zsock_resolve (self->socket), 0, ZMQ_POLLOUT, 0 };
+    self->follower.watched_count = 1;
+    return 0;
+}
+
+static void
+s_close (void *arg)
+{
+    s_pipeline_t *self = arg;
+    zsock_destroy (&self->socket);
+    zsock_destroy (&self->writer);
+    stele_send_quota_destroy (&self->unread);
 }
 
 void
 stele_pipeline (zsock_t *pipe, void *args)
 {
-    s_pipeline_t self = { .saved_us = 0 };
-    stele_refusal_t refusal = { 0 };
-    char endpoint [80];
-    zsock_signal (pipe, 0);
-    stele_thread_name ("pipeline");
-    int code = stele_follower_open (&self.follower, pipe, args, "pipeline", &refusal);
-    if (code == 0) {
-        int64_t cursor = stele_reader_follower (self.follower.reader, NAME);
-        self.cursor = self.saved = cursor > 0? cursor: 0;
-        if (cursor > self.follower.head) {
-            zsys_warning ("pipeline-out: %lld events were pushed, the ledger has %lld: going on from there",
-                (long long) cursor, (long long) self.follower.head);
-            self.cursor = self.saved = self.follower.head;
-        }
-    }
-    self.writer = zsock_new (ZMQ_DEALER);
-    self.socket = zsock_new (ZMQ_PUSH);
-    assert (self.writer && self.socket);
-    int rc = zsock_connect (self.writer, "%s",
-        stele_settings_inproc (self.follower.settings, "writer", endpoint));
-    assert (rc == 0);
-    self.unread = stele_send_quota_new (0, QUEUE_BYTES);
-    zsock_set_sndhwm (self.socket, QUEUE_EVENTS);
-    //  What a PULL has to say is short
-    zsock_set_maxmsgsize (self.socket, 4096);
-    zsock_set_handshake_ivl (self.socket, 10000);
-    zsock_set_linger (self.socket, 1000);
-    if (code == 0
-    && (stele_endpoint_check (self.follower.settings->pipeline_out) != 0
-    ||  zsock_attach (self.socket, self.follower.settings->pipeline_out, true) != 0))
-        code = stele_refuse (&refusal, STELE_EUNAVAILABLE, "pipeline-out", "cannot listen on %s: %s",
-            self.follower.settings->pipeline_out, zmq_strerror (zmq_errno ()));
-    if (code)
-        zstr_sendx (pipe, "FAILED", refusal.message, NULL);
-    else {
-        zstr_sendx (pipe, "READY", zsock_endpoint (self.socket), NULL);
-        s_loop (&self);
-    }
-    zsock_destroy (&self.socket);
-    zsock_destroy (&self.writer);
-    stele_send_quota_destroy (&self.unread);
-    stele_follower_close (&self.follower);
-    STELE_TSAN_RELEASE (self.follower.settings);
+    static const stele_follower_class_t class = {
+        .name = "pipeline", .open = s_open, .step = s_step, .pack_stats = s_pack_stats,
+        .drained = s_drained, .close = s_close
+    };
+    s_pipeline_t self = { .cursor = 0 };
+    stele_follower_run (&self.follower, &class, pipe, args);
 }

@@ -1,11 +1,10 @@
-/*  search_follower - the follower that keeps the index of texts (sqlite/search/text_index.h)
+/*  search_follower - the follower that keeps the text index (sqlite/search/text_index.h)
 
-    The index is for searches alone, which read in the log what it does not have
-    yet: so it takes its time, and trouble with it is said and changes nothing
-    else. No head wakes it: it looks once a second, since an index that is written for
-    each of many small commits costs more than they do, and steps back behind the
-    threads that somebody waits for: it rests twice as long as it works, unless it is
-    far behind.
+    Searches read from the log what the index does not have yet. So the index can lag, and
+    errors with it are logged and have no other effect. A new head does not wake this follower: it checks once
+    per second, since updating the index after each of many small commits costs more than the commits. It
+    also yields to threads that clients wait for: it rests twice as long as it works, unless it
+    is far behind.
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -13,7 +12,6 @@
 */
 
 #include "broker/followers/follower.h"
-#include "broker/common/poll.h"
 #include "sqlite/search/text_index.h"
 #include "base/clock.h"
 #include "base/thread.h"
@@ -23,108 +21,106 @@
 #define RETRY_MS 5000
 #define NICE 5
 #define REST 2                      // Times as long as the last portion took
-#define FAR_BEHIND 131072           // Events: a search reads some tenths of a second then
+#define FAR_BEHIND 131072           // Events: a search then takes tenths of a second
 
 typedef struct {
     stele_follower_t follower;
-    stele_text_index_t *search;         // NULL: it could not be opened
-    int64_t position;               // Of what is indexed, as it was known last
-    int64_t next_ms;                // When to look again, by the steady clock
+    stele_text_index_t *search;     // NULL: it could not be opened
+    int64_t position;               // Last known position of the index
+    int64_t next_ms;                // Steady clock: next check
     bool failing;
-} s_actor_t;
+} s_search_t;
 
 static void
-s_mailbox (s_actor_t *self)
+s_pack_stats (void *arg)
 {
-    zmsg_t *request;
-    while ((request = stele_follower_request (&self->follower))) {
-        stele_pack_t *pack = self->follower.pack;
-        stele_pack_clear (pack);
-        stele_pack_map (pack, 3);
-        stele_pack_key_integer (pack, "position", self->position);
-        stele_pack_key_integer (pack, "lag_events", self->follower.head - self->position);
-        stele_pack_key_string (pack, "state", self->failing? "failing": "live");
-        stele_follower_answer (&self->follower, &request);
-    }
+    s_search_t *self = arg;
+    stele_pack_t *pack = self->follower.pack;
+    stele_pack_map_begin (pack);
+    stele_pack_key_integer (pack, "position", self->position);
+    stele_pack_key_integer (pack, "lag_events", self->follower.head - self->position);
+    stele_pack_key_string (pack, "state", self->failing? "failing": "live");
+    stele_pack_map_end (pack);
 }
 
-//  Milliseconds until there may be more to be indexed
-static int
-s_follow (s_actor_t *self)
+static void
+s_open_index (s_search_t *self, stele_refusal_t *refusal)
+{
+    self->search = stele_text_index_open (self->follower.settings->ledger, self->follower.reader, refusal);
+    if (self->search && stele_text_index_position (self->search) == 0 && self->follower.head >= STELE_SEARCH_LAG)
+        zsys_info (NAME ": the text index was missing or unusable and is rebuilt");
+}
+
+static void
+s_log_change (s_search_t *self, bool failing, const char *error)
+{
+    if (failing && !self->failing)
+        zsys_warning (NAME ": cannot update the text index, retrying: %s", error);
+    if (!failing && self->failing)
+        zsys_info (NAME ": the text index is updated again");
+    self->failing = failing;
+}
+
+//  Index a portion. Returns the milliseconds to rest.
+static int64_t
+s_follow (s_search_t *self)
 {
     stele_refusal_t refusal = { 0 };
     int64_t begun_ms = stele_clock_steady_ms ();
-    if (!self->search) {
-        self->search = stele_text_index_open (self->follower.settings->ledger, self->follower.reader, &refusal);
-        if (self->search && stele_text_index_position (self->search) == 0 && self->follower.head >= STELE_SEARCH_LAG)
-            zsys_info (NAME ": the index is made from the start: it was not there, or not usable");
-    }
+    if (!self->search)
+        s_open_index (self, &refusal);
     int64_t count = self->search? stele_text_index_follow (self->search, self->follower.head): refusal.code;
-    bool failing = count < 0;
-    if (failing && !self->failing)
-        zsys_warning (NAME ": what is new is not indexed, trying again: %s",
-            self->search? stele_text_index_error (self->search): refusal.message);
-    else
-    if (!failing && self->failing)
-        zsys_info (NAME ": the index is kept again");
+    s_log_change (self, count < 0, self->search? stele_text_index_error (self->search): refusal.message);
     if (self->search)
         self->position = stele_text_index_position (self->search);
-    //  It is made anew where that is what it takes
-    if (failing)
+    if (count < 0) {
+        //  Opening it again rebuilds it if necessary
         stele_text_index_close (&self->search);
-    self->failing = failing;
-    if (failing)
         return RETRY_MS;
+    }
     if (count == 0)
         return FOLLOW_MS;
     if (self->follower.head - self->position > FAR_BEHIND)
         return 0;
-    return (int) (stele_clock_steady_ms () - begun_ms) * REST;
+    return (stele_clock_steady_ms () - begun_ms) * REST;
+}
+
+static int
+s_step (void *arg)
+{
+    s_search_t *self = arg;
+    int64_t now_ms = stele_clock_steady_ms ();
+    if (now_ms >= self->next_ms) {
+        int64_t rest_ms = s_follow (self);
+        now_ms = stele_clock_steady_ms ();
+        self->next_ms = now_ms + rest_ms;
+    }
+    return (int) (self->next_ms - now_ms);
+}
+
+static int
+s_open (void *arg, stele_refusal_t *refusal)
+{
+    s_search_t *self = arg;
+    (void) refusal;
+    stele_thread_nice (NICE);
+    self->follower.ignore_heads = true;
+    return 0;
 }
 
 static void
-s_loop (s_actor_t *self)
+s_close (void *arg)
 {
-    bool goes_on = true;
-    while (goes_on) {
-        int64_t wait_ms = self->next_ms - stele_clock_steady_ms ();
-        zmq_pollitem_t items [] = {
-            { zsock_resolve (self->follower.pipe), 0, ZMQ_POLLIN, 0 },
-            { zsock_resolve (self->follower.mailbox), 0, ZMQ_POLLIN, 0 }
-        };
-        if (stele_poll (items, 2, wait_ms > 0? (long) wait_ms: 0) < 0)
-            break;
-        if (items [0].revents & ZMQ_POLLIN) {
-            char *command = zstr_recv (self->follower.pipe);
-            goes_on = command && strneq (command, "$TERM");
-            //  Nothing waits for the index: it goes on where it was
-            if (goes_on && streq (command, "DRAIN"))
-                zstr_send (self->follower.pipe, "DRAINED");
-            zstr_free (&command);
-        }
-        stele_follower_hear (&self->follower);
-        s_mailbox (self);
-        if (goes_on && stele_clock_steady_ms () >= self->next_ms) {
-            int rest_ms = s_follow (self);
-            self->next_ms = stele_clock_steady_ms () + rest_ms;
-        }
-    }
+    s_search_t *self = arg;
+    stele_text_index_close (&self->search);
 }
 
 void
 stele_search_follower (zsock_t *pipe, void *args)
 {
-    s_actor_t self = { .search = NULL };
-    stele_refusal_t refusal = { 0 };
-    zsock_signal (pipe, 0);
-    stele_thread_name (NAME);
-    stele_thread_nice (NICE);
-    if (stele_follower_open (&self.follower, pipe, args, NAME, &refusal))
-        zstr_sendx (pipe, "FAILED", refusal.message, NULL);
-    else {
-        zstr_sendx (pipe, "READY", "", NULL);
-        s_loop (&self);
-    }
-    stele_text_index_close (&self.search);
-    stele_follower_close (&self.follower);
+    static const stele_follower_class_t class = {
+        .name = NAME, .open = s_open, .step = s_step, .pack_stats = s_pack_stats, .close = s_close
+    };
+    s_search_t self = { .search = NULL };
+    stele_follower_run (&self.follower, &class, pipe, args);
 }

@@ -18,19 +18,19 @@
 #include "base/clock.h"
 #include "base/thread.h"
 
-//  A batch is closed when it has taken this long to fill, however much still arrives
+//  Longest time to fill a batch while messages keep arriving
 #define FILL_US         20000
-//  Messages that one socket may have taken before the others get their turn
+//  Most messages taken from one socket before the others have their turn
 #define TURN_MESSAGES   64
 #define RETRY_MS_MIN    100
 #define RETRY_MS_MAX    2000
 #define ALARM_US        1000000
 #define TICK_MS         100
-//  Bytes of errors that a peer, and all of them, may leave unread; what is more is not said
+//  Most unread bytes of errors per peer, and of all peers; further errors are not sent
 #define ERRORS_PEER     (64 * 1024)
 #define ERRORS_ALL      (32 * 1024 * 1024)
 #define SAY_MODE_US     60000000
-//  A loop that took longer did not listen: stopped (SIGSTOP), or storage was slow
+//  A pass of the loop that took longer was a stall: SIGSTOP, or slow storage
 #define STALL_US        1000000
 
 void
@@ -51,13 +51,13 @@ void
 stele_ingest_fail (stele_ingest_t *self)
 {
     self->failed = true;
-    zsys_error ("storage failed, stopping; what was acked is safe: %s", self->writer->error_text);
+    zsys_error ("storage failed, stopping; acked events are safe: %s", self->writer->error_text);
     zstr_sendx (self->pipe, "FAILED", self->writer->error_text, NULL);
 }
 
-//  A storage error: hold back what passes by itself, stop for anything else.
+//  Hold back on a transient storage error; stop on any other.
 static void
-s_error_text (stele_ingest_t *self, int code)
+s_hold_back_or_fail (stele_ingest_t *self, int code)
 {
     if (!stele_error_is_transient (code)) {
         stele_ingest_fail (self);
@@ -66,7 +66,7 @@ s_error_text (stele_ingest_t *self, int code)
     self->is_full = code == STELE_EFULL;
     if (self->retry_ms == 0) {
         self->retry_ms = RETRY_MS_MIN;
-        zsys_warning ("storage cannot take writes, holding back acks until it can: %s (%s)",
+        zsys_warning ("storage cannot take writes, holding back acks and retrying: %s (%s)",
             self->writer->error_text, stele_error_name (code));
     }
     else
@@ -74,7 +74,7 @@ s_error_text (stele_ingest_t *self, int code)
     self->retry_us = stele_clock_steady_us () + self->retry_ms * 1000;
 }
 
-//  Loudly, but a peer that asks over and over does not fill the log
+//  Limited in rate: a peer that repeats its hello must not fill the log
 static void
 s_sound_alarm (stele_ingest_t *self)
 {
@@ -96,7 +96,7 @@ stele_ingest_settle (stele_ingest_t *self, int code)
     if (code == 0)
         code = stele_writer_commit (self->writer);
     if (code) {
-        s_error_text (self, code);
+        s_hold_back_or_fail (self, code);
         return;
     }
     if (self->retry_ms) {
@@ -108,13 +108,13 @@ stele_ingest_settle (stele_ingest_t *self, int code)
         zsys_info ("committed %lld events, head %lld, %.3f ms", (long long) events,
             (long long) stele_ledger_head (self->writer->ledger),
             (double) (stele_clock_steady_us () - begun_us) / 1e3);
-    //  Whoever waits for an ack first: saying the head wakes every follower
+    //  Acks first: publishing the head wakes every follower
     stele_ingest_send_answers (self);
     stele_ingest_announce (self);
     s_sound_alarm (self);
 }
 
-//  The leases that have run out. Time in which this broker did not listen is no silence of others.
+//  Expire leases. Time in which the broker itself was stalled does not count against producers.
 static int
 s_expire (stele_ingest_t *self)
 {
@@ -125,7 +125,7 @@ s_expire (stele_ingest_t *self)
     return stele_writer_expire (self->writer);
 }
 
-//  Take what has arrived, from each socket in turn, until nothing is left or a bound is reached.
+//  Take waiting messages from each socket in turn, until none is left or a bound is reached.
 static void
 s_fill (stele_ingest_t *self)
 {
@@ -148,11 +148,11 @@ s_fill (stele_ingest_t *self)
         ||  (any && stele_clock_steady_us () >= until_us))
             break;
     }
-    //  A change of mode commits on its way. Where that failed, what was taken is held back, or this is
-    //  the end: a commit of nothing would drop it.
+    //  A request 'mode' commits the batch. If that failed, the batch is held back or the broker
+    //  stops: a commit now would drop its messages.
     if (self->failed || (code == 0 && writer->holding))
         return;
-    //  After what has arrived, which may be the word of a producer just in time
+    //  After the waiting messages, since one of them may renew a lease just in time
     if (code == 0 && !self->paused)
         code = s_expire (self);
     stele_ingest_settle (self, code);
@@ -162,12 +162,13 @@ static void
 s_hold (stele_ingest_t *self)
 {
     int code = 0;
-    //  Requests are kept with the batch, so that statistics behind them, and the mode, are answered
+    //  Requests are kept with the batch, so that requests for statistics and the mode, which may
+    //  follow them, are answered
     for (int i = 0; i < TURN_MESSAGES; i++)
         if (!stele_ingest_take_request (self, &code))
             break;
     if (self->failed)
-        return;                     // By a change of mode
+        return;                     // In a change of the mode
     if (stele_clock_steady_us () < self->retry_us)
         return;
     code = self->is_full? stele_ledger_make_room (self->writer->ledger): 0;
@@ -177,12 +178,12 @@ s_hold (stele_ingest_t *self)
     else
         code = stele_writer_again (self->writer);
     if (code)
-        s_error_text (self, code);
+        s_hold_back_or_fail (self, code);
     else
         stele_ingest_settle (self, 0);
 }
 
-//  Without room in the file the log goes on growing, if there is room for that.
+//  If the disk is too full for a checkpoint, the write-ahead log grows until that fails too.
 static void
 s_checkpoint (stele_ingest_t *self, int64_t spare_us)
 {
@@ -191,9 +192,9 @@ s_checkpoint (stele_ingest_t *self, int64_t spare_us)
     int code = stele_ledger_checkpoint (self->writer->ledger, spare_us);
     self->writer->stages.checkpoint += stele_clock_steady_ns () - begun_ns;
     if (code == STELE_EFULL || code == STELE_ENO_MEMORY) {
-        if (!self->checkpoint_told)
-            zsys_warning ("cannot fold the write-ahead log into the ledger, it grows: %s", error);
-        self->checkpoint_told = true;
+        if (!self->checkpoint_warned)
+            zsys_warning ("cannot checkpoint the write-ahead log, so it grows: %s", error);
+        self->checkpoint_warned = true;
     }
     else
     if (code) {
@@ -215,7 +216,7 @@ s_command (stele_ingest_t *self)
             s_hold (self);
         else
             s_fill (self);
-        //  A stop brings home what mode redis has; where that fails, the next start does
+        //  A stop writes the events of mode redis to the ledger; if that fails, the next start does
         stele_refusal_t refusal;
         if (self->writer->mode == STELE_MODE_REDIS && !self->failed && !self->writer->holding)
             stele_ingest_set_mode (self, STELE_MODE_SQLITE, &refusal);
@@ -254,7 +255,7 @@ s_loop (stele_ingest_t *self)
         stele_roster_flush_acks (self->writer->roster, stele_ingest_flush_ack, self);
         if (!self->failed)
             s_checkpoint (self, spare_us);
-        if (stele_writer_in_redis_mode (self->writer) && spare_us > TICK_MS * 500 && !self->writer->holding)
+        if (self->writer->redis_mode && spare_us > TICK_MS * 500 && !self->writer->holding)
             stele_writer_update_live_records (self->writer);
         if (self->writer->mode == STELE_MODE_REDIS
         &&  stele_clock_steady_us () - self->mode_said_us > SAY_MODE_US)
@@ -300,15 +301,16 @@ s_open (stele_ingest_t *self, stele_refusal_t *refusal)
     if (!self->events || (*self->settings->pipeline_in && !self->pipeline))
         return refusal->code;
 
-    stele_pack_map (self->pack, 3);
+    stele_pack_map_begin (self->pack);
     stele_pack_key_integer (self->pack, "interrupted", interrupted);
     stele_pack_key_real (self->pack, "open_s", (double) (opened_us - begun_us) / 1e6);
     stele_pack_key_real (self->pack, "interrupt_s", (double) (stele_clock_steady_us () - opened_us) / 1e6);
+    stele_pack_map_end (self->pack);
     return 0;
 }
 
 static void
-s_say_ready (stele_ingest_t *self)
+s_send_ready (stele_ingest_t *self)
 {
     char head [24];
     snprintf (head, sizeof head, "%lld", (long long) stele_ledger_head (self->writer->ledger));
@@ -331,9 +333,9 @@ stele_ingest (zsock_t *pipe, void *args)
     if (s_open (&self, &refusal))
         zstr_sendx (pipe, "FAILED", refusal.message, stele_error_name (refusal.code), NULL);
     else {
-        s_say_ready (&self);
+        s_send_ready (&self);
         s_loop (&self);
-        //  What was taken while it held back was never acked: its producers keep it
+        //  Messages that are held back were never acked, so producers still have them
         if (!self.failed && !self.paused && !self.writer->holding)
             s_fill (&self);
     }

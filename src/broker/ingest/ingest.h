@@ -1,8 +1,8 @@
 /*  ingest - the actor that writes: one writer, one order
 
-    Takes what producers publish (DEALER peers, plain requests, the pipeline), commits it
-    in batches and only then answers. Whatever arrived while the last commit was
-    syncing is the next batch.
+    Takes events from producers (DEALER peers, publish requests, the pipeline), commits them in
+    batches, and answers only after the commit. Messages that arrive during a commit form the
+    next batch.
 
         +-----------+  message   +---------+  bound reached,   +------------+
         | listening |----------->| filling |  or nothing left  | committing |
@@ -13,9 +13,9 @@
               |                  | holding |<----------------------|--+
               |                  +---------+    full, busy         |
               +----------------------------------------------------+
-                      acked      anything else that fails: stop, say FAILED
+                      acked      any other failure: stop, send FAILED
 
-    Holding: the messages of the batch are kept, neither acked nor refused; new ones wait in
+    While holding, the messages of the batch are kept, neither acked nor refused; new ones wait in
     their sockets; statistics are answered. Then the same batch is run again.
 
     This Source Code Form is subject to the terms of the Mozilla Public
@@ -29,15 +29,15 @@
 #include <czmq.h>
 #include "broker/common/settings.h"
 
-/*  For zactor_new, args is the settings (borrowed for the actor's life). After the start
-    signal it says on its pipe
+/*  For zactor_new; args is the settings, borrowed until the actor ends. After the start signal it
+    sends on its pipe
       "READY", ledger id, head as text, events endpoint, pipeline-in endpoint,
-               a frame with one msgpack map: what the start did (for recovery)
-      or "FAILED", reason
-    and later "FAILED", reason when storage failed for good. Takes "$TERM", which commits and
-    acks what was taken, "PAUSE", which does that and takes no more events but goes on
-    answering its mailbox (answered by "PAUSED"). Mailbox "writer", PUB "head":
-    see settings.h.                                                          */
+               a frame with a msgpack map of what the start did (for the recovery report)
+      or "FAILED", reason, name of the error code
+    and later "FAILED", reason if storage fails permanently. It takes "$TERM", which commits and acks
+    the accepted messages and ends, and "PAUSE" (answered by "PAUSED"), which commits and acks
+    them, then takes no more events but still answers its mailbox. Mailbox "writer",
+    PUB "head": see settings.h.                                              */
 void
     stele_ingest (zsock_t *pipe, void *args);
 

@@ -1,8 +1,11 @@
-/*  ingest_internal - the actor that writes, between its files
+/*  ingest_internal - the actor that writes: one class in three files
 
       ingest.c            the loop: batches, holding back, checkpoints, start and stop
-      ingest_sockets.c    what comes in and what goes out, frame by frame
-      ingest_mode.c       the request to run in another mode
+      ingest_sockets.c    receives and sends messages, frame by frame
+      ingest_mode.c       the request to change the mode
+
+    The loop calls the sockets for the next message. Only a request 'mode' calls back: it commits
+    the batch (stele_ingest_settle) before it switches.
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -16,8 +19,8 @@
 #include "broker/common/send_quota.h"
 #include "broker/ingest/writer.h"
 
-/*  Of messages in one batch; what comes on top is at most one of them. While the storage takes no
-    writes, requests beyond it are refused.                                  */
+/*  Most bytes of messages per batch; the last message may exceed it. While storage does not take
+    writes, further requests are refused.                                    */
 #define STELE_BATCH_BYTES (32 * 1024 * 1024)
 
 typedef struct {
@@ -29,18 +32,18 @@ typedef struct {
     zsock_t *head;                  // PUB
     stele_writer_t *writer;
     stele_pack_t *pack;
-    stele_send_quota_t *errors;         // That peers have not read
-    stele_input_t *ahead;           // Received, and not taken yet: they wait for the one before them
+    stele_send_quota_t *errors;     // Bytes of errors that peers have not read
+    stele_input_t *ahead;           // Received but not taken yet: they wait for the one before them
     int ahead_count;
     size_t ahead_bytes;
-    int64_t announced;              // Head that was last said
+    int64_t announced;              // Head that was last published
     int retry_ms;
     int64_t retry_us;               // Steady clock: when to try again while holding
-    int64_t listened_us;            // Steady clock: when leases were last looked at
-    bool is_full;                   // Why it holds back: no room
-    bool checkpoint_told;           // That there is no room to fold the log in
-    int64_t alarmed_us;
-    int64_t mode_said_us;
+    int64_t listened_us;            // Steady clock: when leases were last checked
+    bool is_full;                   // It holds back because the disk is full
+    bool checkpoint_warned;           // The failure of a checkpoint was logged
+    int64_t alarmed_us;             // Steady clock: last alarm in the log
+    int64_t mode_said_us;           // Steady clock: mode redis was last logged
     bool paused;
     bool terminated;
     bool failed;
@@ -48,56 +51,59 @@ typedef struct {
 
 //  -- ingest.c ----------------------------------------------------------------------
 
-/*  End the batch: commit it, then send its answers and say the head. 'code' is what went
-    wrong while it was filled, 0 for nothing.                                */
+/*  End the batch: commit it, send its answers and publish the head. 'code' is the error that
+    occurred while it was filled, or 0.                                      */
 void
     stele_ingest_settle (stele_ingest_t *self, int code);
 
-/*  Say the head to who follows, where it has moved.                         */
+/*  Publish the head to the followers, if it has moved.                      */
 void
     stele_ingest_announce (stele_ingest_t *self);
 
-/*  Storage failed for good: say so to the supervisor and to the log.        */
+/*  Storage failed permanently: report it to the supervisor and the log.     */
 void
     stele_ingest_fail (stele_ingest_t *self);
 
 //  -- ingest_sockets.c ---------------------------------------------------------------
 
-/*  A socket that strangers talk to, NULL with the refusal.                  */
+/*  Bind a public socket, with its limits. NULL with the refusal. Caller owns return value. */
 zsock_t *
     stele_ingest_bind (stele_ingest_t *self, int type, const char *endpoint, stele_refusal_t *refusal);
 
-/*  Take one message of the events socket, the pipeline, the mailbox. Return whether there
-    was one; *code is then what the writer said to it.                       */
+/*  Take one message of the events socket, the pipeline or the mailbox. Returns whether there was
+    one; then *code is the result of the writer.                             */
 bool
     stele_ingest_take_event (stele_ingest_t *self, int *code);
-void
-    stele_ingest_drop_ahead (stele_ingest_t *self);
 bool
     stele_ingest_take_pipeline (stele_ingest_t *self, int *code);
 bool
     stele_ingest_take_request (stele_ingest_t *self, int *code);
 
-/*  Send the answers of the batch that is durable.                           */
+/*  Drop messages that were received but not taken.                          */
+void
+    stele_ingest_drop_ahead (stele_ingest_t *self);
+
+/*  Send the answers of the batch, which is durable now.                     */
 void
     stele_ingest_send_answers (stele_ingest_t *self);
 
-/*  One ack for all that a peer could not be sent before: a stele_flush_ack_fn; arg is
-    the stele_ingest_t.                                                      */
+/*  Send one ack in place of all that could not be sent to this peer: a stele_flush_ack_fn, whose
+    arg is the stele_ingest_t.                                               */
 bool
     stele_ingest_flush_ack (const void *id, size_t size, const stele_roster_entry_t *member, void *arg);
 
 //  -- ingest_mode.c -----------------------------------------------------------------
 
+/*  Log the mode.                                                            */
 void
     stele_ingest_say_mode (stele_ingest_t *self);
 
-/*  Between batches: what has been taken is committed first, unless it is held back, then it
-    runs again in the mode that is set now.                                  */
+/*  Commit the batch, then switch. A batch that is held back runs again in the new mode.
+    Returns 0, or a code with the refusal.                                   */
 int
     stele_ingest_set_mode (stele_ingest_t *self, stele_mode_t wanted, stele_refusal_t *refusal);
 
-/*  Answer the request 'mode' into the pack.                                 */
+/*  Pack the answer to the request 'mode'.                                   */
 void
     stele_ingest_answer_mode (stele_ingest_t *self, zmq_msg_t *body);
 

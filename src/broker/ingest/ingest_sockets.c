@@ -1,4 +1,4 @@
-/*  ingest_sockets - what comes in and what goes out, frame by frame
+/*  ingest_sockets - the actor that writes: receive and send messages, frame by frame
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -14,13 +14,13 @@
 #include "fault/fault.h"
 #include "base/clock.h"
 
-//  A message of so many bytes is worth another thread's look; of those that wait behind it so many
-//  are received, until they have so many bytes
+//  A message from this size is offered to the thread that compresses ahead, and so are those after it
 #define OFFER_FROM      4096
+//  Most messages, and bytes, that are received ahead of the one that is stored
 #define AHEAD_MAX       8
 #define AHEAD_BYTES     (4 * 1024 * 1024)
 
-//  Bind a socket that strangers talk to: bounded in what it takes before anything is read.
+//  The limits hold before any byte of a peer is interpreted.
 zsock_t *
 stele_ingest_bind (stele_ingest_t *self, int type, const char *endpoint, stele_refusal_t *refusal)
 {
@@ -28,9 +28,9 @@ stele_ingest_bind (stele_ingest_t *self, int type, const char *endpoint, stele_r
     assert (socket);
     zsock_set_maxmsgsize (socket, (int) (self->settings->message_bytes * 2));
     zsock_set_handshake_ivl (socket, 10000);
-    //  libzmq 4.3.4 loses what a peer left in the pipe of an ipc:// socket when it closes
-    //  while this side is at its high-water mark: the hang-up counts as an error before the
-    //  rest is read. Who has acks sends it again; the pipeline has none, so it has no mark.
+    //  libzmq 4.3.4 loses messages if a peer closes an ipc:// connection while this side is at its
+    //  high-water mark: it treats the hang-up as an error before it reads the rest. Producers with
+    //  acks resend; the pipeline has no acks, so it has no high-water mark.
     bool without_acks = type == ZMQ_PULL && strncmp (endpoint, "ipc://", 6) == 0;
     zsock_set_rcvhwm (socket, without_acks? 0: 100);
     zsock_set_sndhwm (socket, 10000);
@@ -48,8 +48,8 @@ stele_ingest_bind (stele_ingest_t *self, int type, const char *endpoint, stele_r
 
 //  -- receiving --------------------------------------------------------------------
 
-//  All frames of the next message. Returns their number, 0 where none is waiting; frames
-//  beyond 'max' are dropped.
+//  Receive all frames of the next message. Returns their number, 0 if none waits; frames beyond
+//  'max' are dropped.
 static int
 s_recv (zsock_t *socket, zmq_msg_t *frames, int max)
 {
@@ -88,8 +88,8 @@ s_input (stele_source_t source, zmq_msg_t *id, zmq_msg_t *token, zmq_msg_t *body
         body? zmq_msg_data (body): NULL, body? zmq_msg_size (body): 0);
 }
 
-//  One message of the events socket. [id][body]; a peer that sends other frames gets
-//  'malformed' for an empty body. NULL: there is none.
+//  Receive one message of the events socket, [id][body], or NULL. With other frames the body is
+//  empty, which is refused as malformed.
 static stele_input_t *
 s_receive (stele_ingest_t *self)
 {
@@ -102,7 +102,7 @@ s_receive (stele_ingest_t *self)
     return input;
 }
 
-//  One that is too large is refused as it is
+//  A message that is too large will be refused, so it is not offered.
 static void
 s_offer (stele_ingest_t *self, stele_input_t *input)
 {
@@ -110,8 +110,8 @@ s_offer (stele_ingest_t *self, stele_input_t *input)
         stele_ledger_offer (self->writer->ledger, input->data, input->size);
 }
 
-//  The next message, and what comes after it as far as it is worth knowing: another thread
-//  compresses texts of messages while the writer stores those before them
+//  The next message. If it is large, also receive some that follow it: another thread compresses
+//  their texts while the writer stores the messages before them.
 static stele_input_t *
 s_next (stele_ingest_t *self)
 {
@@ -155,7 +155,6 @@ stele_ingest_take_event (stele_ingest_t *self, int *code)
     return true;
 }
 
-//  Nobody was told that they had arrived
 void
 stele_ingest_drop_ahead (stele_ingest_t *self)
 {
@@ -238,7 +237,7 @@ stele_ingest_take_request (stele_ingest_t *self, int *code)
 //  -- answering --------------------------------------------------------------------
 
 #ifdef STELE_WITH_FAULTS
-//  Each kind of answer is a place of its own: {"op": "ack", ... begins with the op.
+//  Each kind of answer has its own fault point: {"op": "ack", ... starts with the op.
 static void
 s_pass (const stele_answer_t *answer, bool sent)
 {
@@ -266,8 +265,8 @@ s_send_answer (stele_ingest_t *self, const stele_answer_t *answer)
     int flags = ZMQ_DONTWAIT | ZMQ_SNDMORE;
     bool counted = answer->is_error && answer->to == STELE_FROM_PEER;
     bool fits = !counted || stele_send_quota_fits (self->errors, answer->id, answer->id_size, answer->size);
-    //  The peer is gone: it resends, and is answered as a duplicate. Or it reads nothing: an ack
-    //  is cumulative, one later will do.
+    //  If the peer is gone, it resends and is answered as a duplicate. If it does not read, a later
+    //  ack suffices, since acks are cumulative.
     if (!fits || zmq_send (handle, answer->id, answer->id_size, flags) < 0) {
         self->writer->counts.undeliverable++;
         if (fits && errno == EAGAIN && answer->received_us && answer->to == STELE_FROM_PEER)
@@ -302,7 +301,6 @@ stele_ingest_send_answers (stele_ingest_t *self)
     self->writer->stages.ack += stele_clock_steady_ns () - begun_ns;
 }
 
-//  One ack for all that a peer could not be sent before
 bool
 stele_ingest_flush_ack (const void *id, size_t size, const stele_roster_entry_t *member, void *arg)
 {
@@ -311,10 +309,11 @@ stele_ingest_flush_ack (const void *id, size_t size, const stele_roster_entry_t 
     if (zmq_send (handle, id, size, ZMQ_DONTWAIT | ZMQ_SNDMORE) < 0)
         return errno != EAGAIN;
     stele_pack_clear (self->pack);
-    stele_pack_map (self->pack, 3);
+    stele_pack_map_begin (self->pack);
     stele_pack_key_string (self->pack, "op", "ack");
     stele_pack_key_integer (self->pack, "sequence", member->durable.sequence);
     stele_pack_key_integer (self->pack, "position", stele_ledger_last (self->writer->ledger));
+    stele_pack_map_end (self->pack);
     zmq_send (handle, stele_pack_data (self->pack), stele_pack_size (self->pack), ZMQ_DONTWAIT);
     return true;
 }

@@ -1,4 +1,4 @@
-/*  mode_switch - enter and leave a mode, between batches
+/*  mode_switch - enter and leave modes, between batches
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -9,22 +9,23 @@
 #include <czmq.h>
 #include "broker/ingest/redis_mode.h"
 
-#define PAUSE_MS 10000              // For a step of the follower, which a Redis that hangs makes long
+#define PAUSE_MS 10000              // A step of the follower takes long if Redis hangs
 
 static int
-s_say_pause (zsock_t *mailbox, bool paused)
+s_send_pause (zsock_t *mailbox, bool paused)
 {
     stele_pack_t *pack = stele_pack_new ();
-    stele_pack_map (pack, 2);
+    stele_pack_map_begin (pack);
     stele_pack_key_string (pack, "op", "pause");
     stele_pack_key_bool (pack, "paused", paused);
+    stele_pack_map_end (pack);
     int rc = zsock_send (mailbox, "bb", "pause", (size_t) 5, stele_pack_data (pack), stele_pack_size (pack));
     stele_pack_destroy (&pack);
     return rc;
 }
 
-//  Let the cache's actor go, or hold it. 0, or STELE_EUNAVAILABLE: then it stays as it was, also
-//  when it reads the word later.
+//  Pause or resume the cache follower. Returns 0, or STELE_EUNAVAILABLE: then its state is unchanged,
+//  even if it reads the request later, since the opposite follows.
 static int
 s_pause (stele_writer_t *writer, bool paused)
 {
@@ -35,14 +36,20 @@ s_pause (stele_writer_t *writer, bool paused)
     zsock_set_rcvtimeo (mailbox, PAUSE_MS);
     int rc = zsock_connect (mailbox, "%s", stele_settings_inproc (writer->settings, "cache", endpoint));
     if (rc == 0)
-        rc = s_say_pause (mailbox, paused);
+        rc = s_send_pause (mailbox, paused);
     zmsg_t *answer = rc == 0? zmsg_recv (mailbox): NULL;
     if (rc == 0 && !answer)
-        s_say_pause (mailbox, !paused);
+        s_send_pause (mailbox, !paused);
     rc = answer? 0: STELE_EUNAVAILABLE;
     zmsg_destroy (&answer);
     zsock_destroy (&mailbox);
     return rc;
+}
+
+static int
+s_unanswered (stele_refusal_t *refusal)
+{
+    return stele_refuse (refusal, STELE_EUNAVAILABLE, "mode", "the cache follower does not answer: try again");
 }
 
 static int
@@ -51,7 +58,7 @@ s_enter (stele_writer_t *writer, stele_mode_t wanted, bool has_actor, stele_refu
     if (wanted == STELE_MODE_REDIS)
         return stele_writer_enter_redis_mode (writer, refusal);
     if (wanted == STELE_MODE_DUAL && has_actor && s_pause (writer, false))
-        return stele_refuse (refusal, STELE_EUNAVAILABLE, "mode", "the follower of Redis does not answer: try again");
+        return s_unanswered (refusal);
     return 0;
 }
 
@@ -62,10 +69,10 @@ stele_mode_switch (stele_writer_t *writer, stele_mode_t wanted, stele_refusal_t 
         return 0;
     if (streq (writer->settings->redis, "none"))
         return stele_refuse (refusal, STELE_EUNAVAILABLE, "mode",
-            "this broker runs without Redis: mode %s needs the setting redis", stele_mode_word (wanted));
+            "this broker runs without Redis: mode %s requires the setting redis", stele_mode_word (wanted));
     int code = 0;
     if (writer->mode == STELE_MODE_DUAL && s_pause (writer, true))
-        code = stele_refuse (refusal, STELE_EUNAVAILABLE, "mode", "the follower of Redis does not answer: try again");
+        code = s_unanswered (refusal);
     if (code == 0 && writer->mode == STELE_MODE_REDIS)
         code = stele_writer_leave_redis_mode (writer, refusal);
     if (code)
@@ -75,7 +82,7 @@ stele_mode_switch (stele_writer_t *writer, stele_mode_t wanted, stele_refusal_t 
         writer->mode = wanted;
         return 0;
     }
-    //  Back to where acks wait for the ledger, which is safe
+    //  Return to a mode in which acks wait for the ledger
     writer->mode = writer->mode == STELE_MODE_DUAL && s_pause (writer, false) == 0?
         STELE_MODE_DUAL: STELE_MODE_SQLITE;
     return code;
@@ -88,11 +95,11 @@ stele_mode_start (stele_writer_t *writer, stele_refusal_t *refusal)
     if (recovered < 0)
         return (int) recovered;
     if (recovered)
-        zsys_warning ("mode redis: %lld events that an earlier run acked from Redis are in the ledger now",
+        zsys_warning ("mode redis: wrote %lld events to the ledger that an earlier run acked from Redis",
             (long long) recovered);
     stele_mode_t mode = stele_mode_initial (writer->settings);
     if (streq (writer->settings->mode, "redis") && mode != STELE_MODE_REDIS)
-        return stele_refuse (refusal, STELE_EINVALID_FIELD, "mode", "mode redis needs the setting redis");
+        return stele_refuse (refusal, STELE_EINVALID_FIELD, "mode", "mode redis requires the setting redis");
     int code = s_enter (writer, mode, false, refusal);
     if (code == 0)
         writer->mode = mode;

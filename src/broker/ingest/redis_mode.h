@@ -1,11 +1,14 @@
 /*  redis_mode - mode redis: acks from Redis, while the ledger is not written
 
-    The writer's batches go on as ever, but into a transaction of the ledger that stays
-    open (sqlite/write/deferred); each is acked when a list in Redis has what it did
-    (cache/pending_list): the events as they are in the log, whose tasks they set running, what
-    was refused, the producers. The live records in Redis are kept from inside that
-    transaction. On return it is committed, with the same positions; after a crash the
-    list is appended to the ledger again, event by event.
+    Batches run as usual, but in one transaction of the ledger that stays open
+    (sqlite/write/deferred). A batch is acked once a list in Redis (cache/pending_list) has its events
+    as they are in the log, their producers, the state of the producers, and its rejected events.
+    The live records in Redis are updated from within that transaction. Leaving the mode commits it,
+    with the same positions. After a crash the list is appended to the ledger, event by event.
+
+    The class spans redis_mode.c (enter, push, leave), redis_mode_recover.c (after a crash) and
+    mode_switch.c (which mode, and the change). The loop calls stele_mode_start and _switch; the
+    writer calls the functions after them for each batch.
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -18,57 +21,58 @@
 #include "broker/common/mode.h"
 #include "broker/ingest/writer.h"
 
-/*  Begin: Redis has to answer. 0, or a code with a refusal.                 */
+/*  At a start, before the cache follower runs: recover what an earlier run left in Redis, then enter
+    the mode of the settings. Returns 0, or a code with the refusal.         */
 int
-    stele_writer_enter_redis_mode (stele_writer_t *self, stele_refusal_t *refusal);
+    stele_mode_start (stele_writer_t *writer, stele_refusal_t *refusal);
 
-/*  End: what was acked meanwhile is in the ledger then. 0, or a code with a refusal; the detour
-    goes on then, unless the ledger lost it (stele_writer_in_redis_mode).        */
-int
-    stele_writer_leave_redis_mode (stele_writer_t *self, stele_refusal_t *refusal);
-
-/*  Forget it, without bringing it home: the list in Redis keeps what was acked. */
-void
-    stele_writer_drop_redis_mode (stele_writer_t *self);
-
-bool
-    stele_writer_in_redis_mode (const stele_writer_t *self);
-
-/*  Before the batch is through: bring it to Redis. 0, or STELE_EBUSY (Redis does not
-    answer), with the reason in 'trouble'.                                   */
-int
-    stele_writer_push_to_redis (stele_writer_t *self);
-
-/*  After it, and when there is time: the live records. Bounded in time; what is not done is
-    done the next time.                                                      */
-void
-    stele_writer_update_live_records (stele_writer_t *self);
-
-/*  Remember whose events these were, for the owner of the tasks that they set running. */
-void
-    stele_writer_note_owner (stele_writer_t *self, int64_t first, int64_t last,
-        const stele_roster_entry_t *member);
-
-/*  At a start: what the run before acked and did not bring home. Returns how many events were
-    appended, or a code with a refusal.                                      */
-int64_t
-    stele_writer_recover_redis_mode (stele_writer_t *self, stele_refusal_t *refusal);
-
-/*  Events and bytes that are only in Redis so far.                          */
-int64_t
-    stele_writer_redis_mode_events (const stele_writer_t *self);
-
-/*  -- mode_switch.c ------------------------------------------------------------------- */
-
-/*  Switch, between batches. 0, or a code with a refusal: the mode is what it was. Where
-    stele_writer_in_redis_mode is false though the mode is redis, the ledger lost what was
-    taken: the broker has to stop, the next start brings it home.            */
+/*  Switch, between batches. Returns 0, or a code with the refusal: then the mode is unchanged, or sqlite
+    if the cache follower does not answer. If the mode is still redis but the transaction of the
+    ledger is gone (stele_ledger_suspended), the broker has to stop; the next start
+    recovers the events from Redis.                                          */
 int
     stele_mode_switch (stele_writer_t *writer, stele_mode_t wanted, stele_refusal_t *refusal);
 
-/*  At a start, before the cache's actor runs: what a run before left in Redis, then the
-    mode of the settings. 0, or a code with a refusal.                       */
+/*  -- while writer->redis_mode is not NULL -------------------------------------------- */
+
+/*  Note the producer of these positions, for the owner of tasks that they set running. */
+void
+    stele_writer_note_producer (stele_writer_t *self, int64_t first, int64_t last,
+        const stele_roster_entry_t *member);
+
+/*  Before the batch is acked: push it to Redis. Returns 0, STELE_EBUSY if Redis does not take it (with
+    the reason in redis_mode_error), or an error of the ledger.              */
 int
-    stele_mode_start (stele_writer_t *writer, stele_refusal_t *refusal);
+    stele_writer_push_to_redis (stele_writer_t *self);
+
+/*  After the batch, and when idle: update the live records. Bounded in time; the next call
+    continues.                                                               */
+void
+    stele_writer_update_live_records (stele_writer_t *self);
+
+/*  Close it without writing to the ledger: the list in Redis keeps the acked events. Does nothing in
+    other modes.                                                             */
+void
+    stele_writer_drop_redis_mode (stele_writer_t *self);
+
+/*  Number of events that are only in Redis; 0 in other modes.               */
+int64_t
+    stele_writer_redis_mode_events (const stele_writer_t *self);
+
+/*  -- between the files of this class --------------------------------------------------- */
+
+/*  Enter: Redis has to answer. Returns 0, or a code with the refusal.       */
+int
+    stele_writer_enter_redis_mode (stele_writer_t *self, stele_refusal_t *refusal);
+
+/*  Leave: commit the acked events to the ledger. Returns 0, or a code with the refusal: then mode redis
+    continues, unless the ledger lost the transaction.                       */
+int
+    stele_writer_leave_redis_mode (stele_writer_t *self, stele_refusal_t *refusal);
+
+/*  At a start: append to the ledger what an earlier run acked and did not write there. Returns the
+    number of events, or a code with the refusal.                            */
+int64_t
+    stele_writer_recover_redis_mode (stele_writer_t *self, stele_refusal_t *refusal);
 
 #endif

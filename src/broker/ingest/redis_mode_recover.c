@@ -1,8 +1,8 @@
-/*  redis_mode_recover - bring home what an earlier run acked in mode redis
+/*  redis_mode_recover - write to the ledger what an earlier run acked in mode redis
 
-    The list in Redis is appended to the ledger, element by element, each in a transaction that
-    also says how many are through: a start that breaks off goes on there, and one without
-    that Redis is refused.
+    The list in Redis is appended to the ledger element by element, each in a transaction that also
+    stores how many are done. So the next start resumes an interrupted recovery, and a start
+    without that Redis is refused.
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -14,82 +14,83 @@
 #include "cache/pending_list.h"
 #include "base/clock.h"
 #include "wire/event_codec.h"
+#include "wire/map.h"
 
 typedef struct {
     stele_writer_t *writer;
-    int64_t resumed;                // The last detour that is over
-    int64_t since;                  // Of the elements
-    int64_t element;                // Which one it is, from 1
-    int64_t recovered;              // So many are in the ledger already
-    int64_t appended;
-    bool unfit;                     // It does not follow what the ledger has
+    int64_t resumed;                // Id of the last period of mode redis that is in the ledger
+    int64_t since;                  // Id of the period of the elements
+    int64_t element;                // Number of this one, from 1
+    int64_t recovered;              // Elements that are in the ledger already
+    int64_t appended;               // Events
+    bool misfit;                    // An element does not continue the ledger
     stele_refusal_t *refusal;
 } s_recovery_t;
 
 static int
-s_unfit (s_recovery_t *self, const char *what, int64_t number)
+s_misfit (s_recovery_t *self, const char *what, int64_t number)
 {
-    self->unfit = true;
+    self->misfit = true;
     return stele_refuse (self->refusal, STELE_ELEDGER, "mode",
-        "what was acked in mode redis does not fit the ledger: %s %lld. The list PREFIX-pending:%s in Redis has all of it; "
-        "--accept-loss gives up what follows", what, (long long) number, stele_ledger_id (self->writer->ledger));
+        "the events acked in mode redis do not continue the ledger: %s %lld. The list PREFIX-pending:%s in Redis has "
+        "all of them; --accept-loss starts without the rest", what, (long long) number, stele_ledger_id (self->writer->ledger));
 }
 
+static int64_t
+s_integer (const stele_map_t *map, const char *key)
+{
+    int64_t value = 0;
+    stele_map_integer (map, key, &value);
+    return value;
+}
+
+//  The array at that key. Its elements are maps, for s_next_map; count is 0 if it is absent.
 static stele_scan_t
-s_array (const void *map, size_t size, const char *key, size_t *count)
+s_array (const stele_map_t *map, const char *key, size_t *count)
 {
     const void *data = NULL;
-    size_t data_size = 0;
-    stele_token_t token = stele_scan_find (map, size, key, &data, &data_size);
+    size_t size = 0;
+    stele_token_t token = stele_scan_find (map->data, map->size, key, &data, &size);
     *count = token.kind == STELE_SCAN_ARRAY? token.count: 0;
-    stele_scan_t scan = stele_scan_start (data, *count? data_size: 0);
+    stele_scan_t scan = stele_scan_start (data, *count? size: 0);
     if (*count)
         stele_scan_next (&scan);
     return scan;
 }
 
-static int64_t
-s_integer (const void *map, size_t size, const char *key)
+static stele_map_t
+s_next_map (stele_scan_t *scan)
 {
-    stele_token_t token = stele_scan_find (map, size, key, NULL, NULL);
-    return token.kind == STELE_SCAN_INTEGER? token.integer: 0;
-}
-
-static void
-s_text (const void *map, size_t size, const char *key, char *text, size_t text_size)
-{
-    stele_token_t token = stele_scan_find (map, size, key, NULL, NULL);
-    snprintf (text, text_size, "%.*s", token.kind == STELE_SCAN_TEXT? (int) token.size: 0,
-        token.kind == STELE_SCAN_TEXT? token.data: "");
+    stele_map_t map;
+    stele_scan_skip (scan, &map.data, &map.size);
+    return map;
 }
 
 static int
-s_take_producers (s_recovery_t *self, const void *element, size_t size)
+s_take_producers (s_recovery_t *self, const stele_map_t *element)
 {
     stele_writer_t *writer = self->writer;
     size_t count;
-    stele_scan_t scan = s_array (element, size, "producers", &count);
+    stele_scan_t scan = s_array (element, "producers", &count);
     int code = 0;
     while (count-- > 0 && code == 0) {
-        const void *map;
-        size_t map_size;
-        stele_scan_skip (&scan, &map, &map_size);
-        char name [STELE_LIMIT_ID + 1], instance [STELE_LIMIT_ID + 1];
-        s_text (map, map_size, "producer", name, sizeof name);
-        s_text (map, map_size, "instance", instance, sizeof instance);
+        stele_map_t map = s_next_map (&scan);
+        char name [STELE_LIMIT_ID + 1] = "", instance [STELE_LIMIT_ID + 1] = "";
+        stele_map_text (&map, "producer", name, sizeof name);
+        stele_map_text (&map, "instance", instance, sizeof instance);
         stele_roster_entry_t *member = stele_roster_entry (writer->roster, name);
         stele_roster_touch (writer->roster, member);
         stele_producer_t *now = &member->now;
-        if (s_integer (map, map_size, "sequence") < now->sequence)
-            continue;               // What was told again says it of the end, in every element
+        if (s_integer (&map, "sequence") < now->sequence)
+            continue;               // Elements that were pushed again all have the final state
         bool replaced = *now->instance && strcmp (now->instance, instance) != 0;
         if (replaced && now->status != STELE_PRODUCER_LEFT)
             code = stele_ledger_fence (writer->ledger, now->id, now->instance, stele_clock_us ());
         snprintf (now->instance, sizeof now->instance, "%s", instance);
-        now->sequence = s_integer (map, map_size, "sequence");
-        now->lease_ms = s_integer (map, map_size, "lease_ms");
-        now->status = (stele_producer_status_t) s_integer (map, map_size, "status");
-        now->seen_at = s_integer (map, map_size, "seen_at");
+        now->sequence = s_integer (&map, "sequence");
+        now->lease_ms = s_integer (&map, "lease_ms");
+        now->status = (stele_producer_status_t) s_integer (&map, "status");
+        now->seen_at = s_integer (&map, "seen_at");
         if (code == 0)
             code = stele_ledger_producer_save (writer->ledger, now);
         stele_roster_resume (writer->roster, member);
@@ -97,77 +98,72 @@ s_take_producers (s_recovery_t *self, const void *element, size_t size)
     return code;
 }
 
-//  Id of the producer whose event it was, 0: of none
+//  Id of the producer of the event at that position; 0: none
 static int64_t
-s_owner_of (s_recovery_t *self, const void *element, size_t size, int64_t position)
+s_producer_of (s_recovery_t *self, const stele_map_t *element, int64_t position)
 {
     size_t count;
-    stele_scan_t scan = s_array (element, size, "owners", &count);
+    stele_scan_t scan = s_array (element, "owners", &count);
     while (count-- > 0) {
-        const void *map;
-        size_t map_size;
-        stele_scan_skip (&scan, &map, &map_size);
-        if (position < s_integer (map, map_size, "first") || position > s_integer (map, map_size, "last"))
+        stele_map_t map = s_next_map (&scan);
+        if (position < s_integer (&map, "first") || position > s_integer (&map, "last"))
             continue;
-        char name [STELE_LIMIT_ID + 1];
-        s_text (map, map_size, "producer", name, sizeof name);
+        char name [STELE_LIMIT_ID + 1] = "";
+        stele_map_text (&map, "producer", name, sizeof name);
         return stele_roster_entry (self->writer->roster, name)->now.id;
     }
     return 0;
 }
 
 static int
-s_take_events (s_recovery_t *self, const void *element, size_t size)
+s_take_events (s_recovery_t *self, const stele_map_t *element)
 {
     stele_writer_t *writer = self->writer;
     size_t count;
-    stele_scan_t scan = s_array (element, size, "events", &count);
+    stele_scan_t scan = s_array (element, "events", &count);
     while (count-- > 0) {
-        const void *event;
-        size_t event_size;
-        stele_scan_skip (&scan, &event, &event_size);
-        int64_t number = s_integer (event, event_size, "position");
+        stele_map_t event = s_next_map (&scan);
+        int64_t number = s_integer (&event, "position");
         stele_record_clear (writer->event);
         int64_t position = 0;
-        int rc = stele_event_decode_restored (event, event_size, writer->event, self->refusal);
+        int rc = stele_event_decode_restored (event.data, event.size, writer->event, self->refusal);
         if (rc == 0)
             rc = stele_ledger_append (writer->ledger, writer->event,
-                s_owner_of (self, element, size, number), &position, self->refusal);
+                s_producer_of (self, element, number), &position, self->refusal);
         if (rc != 1 || position != number)
-            return rc < 0 && self->refusal->code != rc? rc: s_unfit (self, "event", number);
+            return rc < 0 && self->refusal->code != rc? rc: s_misfit (self, "event", number);
         self->appended++;
     }
     return 0;
 }
 
 static int
-s_take_rejected (s_recovery_t *self, const void *element, size_t size)
+s_take_rejected (s_recovery_t *self, const stele_map_t *element)
 {
     stele_writer_t *writer = self->writer;
     size_t count;
-    stele_scan_t scan = s_array (element, size, "rejected", &count);
+    stele_scan_t scan = s_array (element, "rejected", &count);
     int code = 0;
     while (count-- > 0 && code == 0) {
-        const void *map, *event = NULL;
-        size_t map_size, event_size = 0;
-        stele_scan_skip (&scan, &map, &map_size);
-        if (s_integer (map, map_size, "id") <= stele_ledger_last_rejected (writer->ledger))
+        stele_map_t map = s_next_map (&scan);
+        const void *event = NULL;
+        size_t event_size = 0;
+        if (s_integer (&map, "id") <= stele_ledger_last_rejected (writer->ledger))
             continue;
-        char name [STELE_LIMIT_ID + 1], code_name [64];
+        char name [STELE_LIMIT_ID + 1] = "";
         stele_refusal_t why = { 0 };
-        s_text (map, map_size, "producer", name, sizeof name);
-        s_text (map, map_size, "code", code_name, sizeof code_name);
-        s_text (map, map_size, "field", why.field, sizeof why.field);
-        s_text (map, map_size, "message", why.message, sizeof why.message);
-        why.code = stele_error_code (code_name);
-        stele_token_t token = stele_scan_find (map, map_size, "event", &event, &event_size);
+        stele_map_text (&map, "producer", name, sizeof name);
+        stele_map_text (&map, "field", why.field, sizeof why.field);
+        stele_map_text (&map, "message", why.message, sizeof why.message);
+        why.code = stele_map_code (&map, "code");
+        stele_token_t token = stele_scan_find (map.data, map.size, "event", &event, &event_size);
         if (token.kind == STELE_SCAN_BYTES) {
             event = token.data;
             event_size = token.size;
         }
         code = stele_ledger_reject (writer->ledger,
             *name? stele_roster_entry (writer->roster, name)->now.id: 0,
-            s_integer (map, map_size, "sequence"), &why, s_integer (map, map_size, "time"),
+            s_integer (&map, "sequence"), &why, s_integer (&map, "time"),
             event, event_size, NULL);
     }
     return code;
@@ -180,20 +176,21 @@ s_take_element (const void *data, size_t size, void *arg)
     stele_writer_t *writer = self->writer;
     const char *why;
     if (stele_scan_check (data, size, size, &why))
-        return s_unfit (self, "an element that is damaged, after event",
+        return s_misfit (self, "a damaged element, after event",
             stele_ledger_last (writer->ledger));
-    self->since = s_integer (data, size, "since");
+    stele_map_t element = { data, size };
+    self->since = s_integer (&element, "since");
     if (self->since == self->resumed)
-        return 0;                   // It came home, and only the list was left
+        return 0;                   // It is in the ledger; only the list was not removed
     if (++self->element <= self->recovered)
         return 0;
     int code = stele_ledger_begin (writer->ledger);
     if (code == 0)
-        code = s_take_producers (self, data, size);
+        code = s_take_producers (self, &element);
     if (code == 0)
-        code = s_take_events (self, data, size);
+        code = s_take_events (self, &element);
     if (code == 0)
-        code = s_take_rejected (self, data, size);
+        code = s_take_rejected (self, &element);
     if (code == 0)
         code = stele_ledger_note_recovered (writer->ledger, self->since, self->element);
     if (code == 0)
@@ -210,10 +207,10 @@ s_take_element (const void *data, size_t size, void *arg)
 }
 
 static int
-s_give_up (stele_writer_t *self, stele_refusal_t *refusal)
+s_accept_loss (stele_writer_t *self, stele_refusal_t *refusal)
 {
     snprintf (self->previous_ledger_id, sizeof self->previous_ledger_id, "%s", stele_ledger_id (self->ledger));
-    int code = stele_ledger_give_up (self->ledger, "what was acked in mode redis, and did not come back from there",
+    int code = stele_ledger_give_up (self->ledger, "events acked in mode redis that could not be recovered from Redis",
         refusal);
     if (code == 0)
         zsys_warning ("%s", stele_ledger_loss (self->ledger));
@@ -243,19 +240,18 @@ stele_writer_recover_redis_mode (stele_writer_t *self, stele_refusal_t *refusal)
     };
     if (length > 0)
         code = stele_pending_list_each (list, s_take_element, &recovery);
-    bool given_up = self->settings->accept_loss && (recovery.unfit || (length <= 0 && marked));
-    if (given_up)
-        code = s_give_up (self, refusal);
+    if (self->settings->accept_loss && (recovery.misfit || (length <= 0 && marked)))
+        code = s_accept_loss (self, refusal);
     if (length >= 0 && code == STELE_EUNAVAILABLE)
         stele_refuse (refusal, STELE_EUNAVAILABLE, "redis", "%s", stele_pending_list_error (list));
     if (length == 0 && marked && !self->settings->accept_loss)
         code = stele_refuse (refusal, STELE_EBEHIND, "redis",
-            "the ledger was left in mode redis, and the Redis that had what was acked since then has lost it: put its "
-            "data back, or give it up with --accept-loss");
+            "the ledger was left in mode redis, and Redis has lost the events acked since then: restore its data, or "
+            "start without them with --accept-loss");
     if (length < 0 && marked && !self->settings->accept_loss)
         code = stele_refuse (refusal, STELE_EUNAVAILABLE, "redis",
-            "the ledger was left in mode redis, and what was acked since then is in that Redis, which does not answer "
-            "(%s): start it first, or give it up with --accept-loss", list? stele_pending_list_error (list): "redis is none");
+            "the ledger was left in mode redis, and the events acked since then are in Redis, which does not answer "
+            "(%s): start it first, or start without them with --accept-loss", list? stele_pending_list_error (list): "redis is none");
     if (code == 0 && recovery.since && recovery.since != resumed)
         code = stele_ledger_settle_suspended (self->ledger, recovery.since);
     if (code == 0 && length > 0)

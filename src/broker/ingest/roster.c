@@ -1,4 +1,4 @@
-/*  roster - who publishes: producers, and the peers that speak for them
+/*  roster - producers, and the connections that publish for them
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -12,11 +12,12 @@
 #include "broker/common/envelope.h"
 #include "broker/ingest/roster.h"
 #include "base/clock.h"
+#include "base/memory.h"
 
-//  Connections come and go without a word: above this many the oldest is forgotten,
-//  and told to say hello again if it is still there.
+//  Connections end without notice: above this many the oldest is dropped, and has to send hello again
+//  if it still exists.
 #define PEERS_MAX 65536
-//  Some 300 years: nothing is added to it
+//  Some 300 years: sums with it do not overflow
 #define LEASE_MS_MAX (INT64_C (10000000) * 1000 * 1000)
 
 //  A peer as it was before the open batch changed it
@@ -34,9 +35,9 @@ struct stele_roster {
     zlistx_t *peer_keys;            // Oldest first
     stele_roster_entry_t *touched;
     s_before_t *before;             // Latest first
-    bool owing;                     // Some peer may be owed an ack
-    int64_t due_us;                 // No lease runs out before
-    int64_t grace_ms;               // What a lease is at least after a start
+    bool any_ack_pending;           // Some connection may have a pending ack
+    int64_t due_us;                 // Steady clock: no lease expires before
+    int64_t grace_ms;               // Shortest lease after a start
 };
 
 static void
@@ -49,8 +50,7 @@ s_free (void **item_p)
 static stele_roster_entry_t *
 s_add (stele_roster_t *self, const stele_producer_t *producer)
 {
-    stele_roster_entry_t *member = calloc (1, sizeof *member);
-    assert (member);
+    stele_roster_entry_t *member = STELE_NEW (stele_roster_entry_t);
     member->now = *producer;
     member->durable = *producer;
     zhashx_insert (self->members, member->now.name, member);
@@ -66,7 +66,7 @@ s_lease_until (stele_roster_t *self, stele_roster_entry_t *member, int64_t until
         self->due_us = until_us;
 }
 
-//  Producers may ask for any number of milliseconds
+//  Producers can request any number of milliseconds
 static void
 s_lease (stele_roster_t *self, stele_roster_entry_t *member, int64_t from_us, int64_t lease_ms)
 {
@@ -91,8 +91,7 @@ s_load (const stele_producer_t *producer, void *arg)
 stele_roster_t *
 stele_roster_new (stele_ledger_t *ledger, int64_t grace_ms)
 {
-    stele_roster_t *self = calloc (1, sizeof *self);
-    assert (self);
+    stele_roster_t *self = STELE_NEW (stele_roster_t);
     self->members = zhashx_new ();
     self->order = zlistx_new ();
     self->peers = zhashx_new ();
@@ -159,7 +158,7 @@ stele_roster_advance (const stele_roster_t *self, stele_ledger_t *ledger)
     return 0;
 }
 
-//  Its first message was refused: the ledger does not know it
+//  Its first message was refused, so the ledger does not have it
 static void
 s_drop (stele_roster_t *self, stele_roster_entry_t *member)
 {
@@ -180,7 +179,7 @@ s_settle (stele_roster_t *self, bool keep)
         if (keep)
             member->durable = member->now;
         else {
-            //  A lease that ran out in what is taken back runs out again
+            //  A lease that expired in the batch expires again after the rollback
             if (member->now.status == STELE_PRODUCER_EXPIRED
             &&  member->durable.status == STELE_PRODUCER_PRESENT)
                 s_lease_until (self, member, stele_clock_steady_us ());
@@ -189,15 +188,13 @@ s_settle (stele_roster_t *self, bool keep)
     }
 }
 
-//  A batch that is taken back is taken again from its first message on, so each message has to
-//  find its peer as it was then.
+//  A batch that is rolled back runs again from its first message, and each message has to find its
+//  connection as it was then.
 static void
 s_remember (stele_roster_t *self, const char *key)
 {
-    s_before_t *before = calloc (1, sizeof *before);
-    assert (before);
-    before->key = strdup (key);
-    assert (before->key);
+    s_before_t *before = STELE_NEW (s_before_t);
+    before->key = stele_memory_copy (key, strlen (key));
     const stele_connection_t *peer = zhashx_lookup (self->peers, key);
     before->existed = peer != NULL;
     if (peer)
@@ -220,8 +217,7 @@ s_make (stele_roster_t *self, const char *key)
     stele_connection_t *peer = zhashx_lookup (self->peers, key);
     if (peer)
         return peer;
-    peer = calloc (1, sizeof *peer);
-    assert (peer);
+    peer = STELE_NEW (stele_connection_t);
     zhashx_insert (self->peers, key, peer);
     zlistx_add_end (self->peer_keys, (void *) key);
     return peer;
@@ -277,7 +273,7 @@ stele_roster_extend (stele_roster_t *self, int64_t time_us)
             member->lease_until_us += time_us;
 }
 
-//  Asked after every batch: there may be very many members, few of them with a lease
+//  Called after every batch: there can be very many producers, few of them with a lease
 stele_roster_entry_t *
 stele_roster_expired (stele_roster_t *self)
 {
@@ -332,7 +328,7 @@ stele_roster_bind (stele_roster_t *self, const void *id, size_t size,
         zlistx_delete (self->peer_keys, zlistx_cursor (self->peer_keys));
     }
     stele_connection_t *peer = s_make (self, key);
-    //  The ack of another producer says nothing of this one's
+    //  The acks of another producer do not cover this one
     if (peer->member != member)
         peer->ack_batch = 0;
     peer->member = member;
@@ -361,7 +357,7 @@ stele_roster_fence (stele_roster_t *self, stele_roster_entry_t *member, const ch
             unsigned char id [256];
             const char *key = zhashx_cursor (self->peers);
             size_t size = s_unkey (key, id);
-            s_remember (self, key);             // Looks up this one: the cursor stays
+            s_remember (self, key);             // It looks up this one, so the cursor stays
             peer->fenced = true;
             fn (id, size, arg);
         }
@@ -374,15 +370,15 @@ stele_roster_ack_pending (stele_roster_t *self, const void *id, size_t size)
 {
     stele_connection_t *peer = stele_roster_connection (self, id, size);
     if (peer)
-        peer->ack_pending = self->owing = true;
+        peer->ack_pending = self->any_ack_pending = true;
 }
 
 void
 stele_roster_flush_acks (stele_roster_t *self, stele_flush_ack_fn *fn, void *arg)
 {
-    if (!self->owing)
+    if (!self->any_ack_pending)
         return;
-    self->owing = false;
+    self->any_ack_pending = false;
     stele_connection_t *peer = zhashx_first (self->peers);
     for (; peer; peer = zhashx_next (self->peers)) {
         if (!peer->ack_pending || peer->fenced)
@@ -390,14 +386,14 @@ stele_roster_flush_acks (stele_roster_t *self, stele_flush_ack_fn *fn, void *arg
         unsigned char id [256];
         size_t size = s_unkey (zhashx_cursor (self->peers), id);
         peer->ack_pending = !fn (id, size, peer->member, arg);
-        self->owing = self->owing || peer->ack_pending;
+        self->any_ack_pending |= peer->ack_pending;
     }
 }
 
 stele_roster_entry_t *
 stele_roster_next (stele_roster_t *self, stele_roster_entry_t *member)
 {
-    //  The list's own cursor is what remembers the place
+    //  The cursor of the list keeps the place
     return member? zlistx_next (self->order): zlistx_first (self->order);
 }
 

@@ -15,14 +15,14 @@
 #include "cache/pending_list.h"
 #include "fault/fault.h"
 #include "base/clock.h"
+#include "base/memory.h"
 #include "wire/event_codec.h"
 
 stele_input_t *
 stele_input_new (stele_source_t source, const void *id, size_t id_size,
     const void *token, size_t token_size, const void *data, size_t size)
 {
-    stele_input_t *self = malloc (sizeof *self + id_size + token_size + size);
-    assert (self);
+    stele_input_t *self = stele_memory_new (sizeof *self + id_size + token_size + size);
     *self = (stele_input_t) {
         .source = source, .received_us = stele_clock_steady_us (),
         .id_size = id_size, .token_size = token_size, .size = size
@@ -44,7 +44,7 @@ s_last_position (const char *ledger_id, char *name, size_t name_size, void *arg)
 {
     const stele_settings_t *settings = arg;
     stele_cache_options_t options = { .url = settings->redis, .prefix = settings->redis_prefix };
-    //  What mode redis left there is brought home after this
+    //  Events that mode redis left there are written to the ledger later in the start
     stele_refusal_t refusal;
     stele_pending_list_t *list = stele_pending_list_new (settings->redis, settings->redis_prefix, ledger_id, &refusal);
     int64_t pending = list? stele_pending_list_length (list): 0;
@@ -69,7 +69,7 @@ s_open_ledger (const stele_settings_t *settings, stele_refusal_t *refusal)
 }
 
 static int
-s_take_former (const stele_lost_t *lost, void *arg)
+s_take_previous_id (const stele_lost_t *lost, void *arg)
 {
     stele_writer_t *self = arg;
     if (strcmp (lost->ledger_id, stele_ledger_id (self->ledger)) != 0)
@@ -80,8 +80,7 @@ s_take_former (const stele_lost_t *lost, void *arg)
 stele_writer_t *
 stele_writer_new (const stele_settings_t *settings, stele_refusal_t *refusal)
 {
-    stele_writer_t *self = calloc (1, sizeof *self);
-    assert (self);
+    stele_writer_t *self = STELE_NEW (stele_writer_t);
     self->settings = settings;
     self->inputs_tail = &self->inputs;
     self->answers_tail = &self->answers;
@@ -94,7 +93,7 @@ stele_writer_new (const stele_settings_t *settings, stele_refusal_t *refusal)
     self->started_us = stele_clock_steady_us ();
     self->ledger = s_open_ledger (settings, refusal);
     if (self->ledger) {
-        stele_reader_losses (stele_ledger_reader (self->ledger), 1, s_take_former, self);
+        stele_reader_losses (stele_ledger_reader (self->ledger), 1, s_take_previous_id, self);
         self->roster = stele_roster_new (self->ledger, settings->lease_grace_ms);
         if (!self->roster)
             stele_refuse (refusal, STELE_EIO, "ledger", "%s", stele_ledger_error (self->ledger));
@@ -161,8 +160,7 @@ static stele_answer_t *
 s_answer_new (const stele_input_t *input, const void *id, size_t id_size, const stele_pack_t *pack)
 {
     size_t size = stele_pack_size (pack);
-    stele_answer_t *answer = malloc (sizeof *answer + id_size + input->token_size + size);
-    assert (answer);
+    stele_answer_t *answer = stele_memory_new (sizeof *answer + id_size + input->token_size + size);
     *answer = (stele_answer_t) {
         .to = input->source, .id_size = id_size, .token_size = input->token_size, .size = size
     };
@@ -190,9 +188,8 @@ stele_writer_answer (stele_writer_t *self)
     return stele_writer_answer_to (self, self->input->id, self->input->id_size);
 }
 
-//  One event of a message. 1: stored, 0: a duplicate, STELE_E... with a refusal.
-//  The running tasks of events that come back from an export are nobody's: whoever ran them
-//  said so to another ledger.
+//  Store one event of a message. Returns 1, or 0 for a duplicate, or a code (with a refusal). Running
+//  tasks that are imported from an export have no producer: theirs published to another ledger.
 static int
 s_store_one (stele_writer_t *self, const void *data, size_t size, bool restore, int64_t producer,
     int64_t *position, stele_refusal_t *refusal)
@@ -220,7 +217,7 @@ s_store_one (stele_writer_t *self, const void *data, size_t size, bool restore, 
     return code;
 }
 
-//  A refusal of the event, as opposed to a failure of the storage
+//  Was the event refused, or did storage fail?
 static bool
 s_is_refusal (int code, const stele_refusal_t *refusal)
 {
@@ -267,7 +264,7 @@ stele_writer_store (stele_writer_t *self, const stele_message_t *message, size_t
         self->batch_events++;
     }
     if (self->redis_mode && member && !message->restore)
-        stele_writer_note_owner (self, before + 1, stele_ledger_last (self->ledger), member);
+        stele_writer_note_producer (self, before + 1, stele_ledger_last (self->ledger), member);
     return 0;
 }
 

@@ -1,12 +1,16 @@
 /*  writer - the batch: messages in, rows and answers out
 
-    What the ingest actor does with a message, free of sockets: it runs the message against
-    the roster and the ledger inside the open batch, and collects the answers in
-    an outbox that is sent after the commit.
+    The rules of the ingest actor, free of sockets: it runs each message against the roster and the
+    ledger within the open batch, and collects the answers in an outbox, which is sent after
+    the commit. One class in three files:
 
       writer.c          the batch: begin, run, commit, run again
       writer_peer.c     hello, publish, ping, goodbye of producers; leases
       writer_request.c  publish and rejected.retry by request, the pipeline, statistics
+
+    writer.c passes each message to the file of its source, which calls back to open the batch, store
+    events and queue answers. Mode redis (redis_mode.h) is an object of its own, to which the
+    writer passes each batch.
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -24,31 +28,32 @@
 #include "wire/pack.h"
 
 typedef enum {
-    STELE_FROM_PEER,                // Events socket: answers go to its routing id
-    STELE_FROM_MAILBOX,             // Request: the answer goes to routing id and token
+    STELE_FROM_PEER,                // Events socket: answers go to the routing id
+    STELE_FROM_MAILBOX,             // Request: the answer goes to the routing id, with the token
     STELE_FROM_PIPELINE             // No answers
 } stele_source_t;
 
-/*  A message as it came, kept until its batch is committed.                 */
+/*  A message as it was received, kept until its batch is committed.         */
 typedef struct stele_input {
     struct stele_input *next;
     stele_source_t source;
     int64_t received_us;            // Steady clock
     size_t id_size, token_size, size;
-    char *id, *token, *data;        // Behind the struct
+    char *id, *token, *data;        // In the same allocation
 } stele_input_t;
 
+/*  Copies the bytes. Caller owns return value, and frees it with free().    */
 stele_input_t *
     stele_input_new (stele_source_t source, const void *id, size_t id_size,
         const void *token, size_t token_size, const void *data, size_t size);
 
-/*  An answer, sent when what it says is durable.                            */
+/*  An answer, sent once the batch is durable.                               */
 typedef struct stele_answer {
     struct stele_answer *next;
     stele_source_t to;
-    int64_t received_us;            // Of the first message that it acks; 0: none
-    bool superseded;                // A later ack of the batch says it too
-    bool is_error;                  // Said for what was not taken: a peer that reads nothing can do without
+    int64_t received_us;            // Steady clock: of the first message that it acks; 0: none
+    bool superseded;                // A later ack of the batch covers it
+    bool is_error;                  // Of a message that was not taken: dropped if the peer does not read
     size_t id_size, token_size, size;
     char *id, *token, *data;
 } stele_answer_t;
@@ -60,8 +65,8 @@ typedef struct {
     int64_t bytes;
 } stele_writer_counts_t;
 
-/*  Where the writer's time goes, nanoseconds since the start. Decoding and storing an event
-    are timed for one event in STELE_STAGE_SAMPLE, and counted that often.   */
+/*  Time spent per stage since the start, in nanoseconds. Decoding and storing are timed for one event
+    in STELE_STAGE_SAMPLE, and multiplied by it.                             */
 #define STELE_STAGE_SAMPLE 8
 typedef struct {
     int64_t receive, decode, store, commit, ack, checkpoint;
@@ -79,91 +84,100 @@ typedef struct {
     size_t batch_bytes;
     stele_input_t *inputs, **inputs_tail;
     stele_answer_t *answers, **answers_tail;
-    int64_t batch_number;           // Of the answers that are there
-    int64_t batch_after;            // The last position before it
-    //  Mode redis: NULL in others (detour.h)
+    int64_t batch_number;           // Of the queued answers
+    int64_t batch_after;            // Last position before the batch
     int mode;                       // stele_mode_t
-    struct stele_redis_mode *redis_mode;
-    char redis_mode_error [300];
+    struct stele_redis_mode *redis_mode;    // NULL in other modes (redis_mode.h)
+    char redis_mode_error [300];    // Why the batch could not be pushed to Redis
     //  The input that runs
     const stele_input_t *input;
-    void *refused;                  // Of a request: where its refused events are listed
-    //  Totals, and as they were at the begin of the batch
+    void *refused;                  // Of a request: the list of its refused events
+    //  Totals, and their values at the start of the batch
     stele_writer_counts_t counts, counts_before;
     stele_histogram_t *ack_us;
     stele_stages_t stages;
     bool holding;                   // Rolled back: messages are kept, not run
-    stele_roster_entry_t *expiring;       // Whose lease ran out in this batch: it is no message
+    stele_roster_entry_t *expiring; // Its lease expires in this batch: run again too, though no message
     int64_t started_us;             // Steady clock
-    char error_text [600];             // Why it holds back or failed
-    char alarm [800];               // A producer remembers acks of events that are not here
-    char previous_ledger_id [40];             // Id before the last loss that was accepted; "": none
+    char error_text [600];          // Why it holds back or failed
+    char alarm [800];               // A producer has acks of events that the ledger lacks
+    char previous_ledger_id [40];   // Id before the last loss that was accepted; "": none
 } stele_writer_t;
 
-/*  NULL with a refusal where the ledger cannot be opened.                   */
+/*  Opens the ledger; NULL with the refusal if that fails. Caller owns return value. */
 stele_writer_t *
     stele_writer_new (const stele_settings_t *settings, stele_refusal_t *refusal);
 void
     stele_writer_destroy (stele_writer_t **self_p);
 
-/*  Take a message into the batch and run it. Takes ownership. Returns 0, or a storage error:
-    then the batch has been rolled back and stele_writer_again runs all of it.
-    While it holds, the message is only kept.                                */
+/*  Add a message to the batch and run it. Takes ownership. Returns 0, or a storage error: then the
+    batch has been rolled back, and stele_writer_again runs all of it again.
+    While holding, the message is only kept.                                 */
 int
     stele_writer_take (stele_writer_t *self, stele_input_t *input);
 
-/*  Interrupt the tasks of producers whose lease has run out.                */
+/*  Interrupt the tasks of producers whose lease has expired. Returns 0 or a storage error. */
 int
     stele_writer_expire (stele_writer_t *self);
 
-/*  Apply rule 'all' at a start: every running task. Returns their number or an error. */
+/*  Interrupt every running task, as the rule 'all' requires at a start. Returns their number, or a
+    storage error.                                                           */
 int64_t
     stele_writer_interrupt_all (stele_writer_t *self);
 
-/*  Make the batch durable. On 0 the answers are ready to be sent, in 'answers'. */
+/*  Make the batch durable. Returns 0 (then 'answers' can be sent), or a storage error. */
 int
     stele_writer_commit (stele_writer_t *self);
 
-/*  Run the messages of a batch that was rolled back once more, and commit.  */
+/*  Run the messages of a batch that was rolled back again, and commit. Returns 0 or a storage error. */
 int
     stele_writer_again (stele_writer_t *self);
 
-/*  Forget the answers after they were sent.                                 */
+/*  Free the answers after they were sent.                                   */
 void
     stele_writer_sent (stele_writer_t *self);
 
-/*  Statistics: packs one map with the keys ingest and producers.            */
+/*  Pack the statistics: a map with the keys ingest and producers.           */
 void
     stele_writer_pack_stats (stele_writer_t *self, stele_pack_t *pack);
 
 /*  -- between the files of the writer ------------------------------------------ */
 
-/*  Open the transaction if it is not.                                       */
+/*  Open the transaction unless it is open. Returns 0 or a storage error.    */
 int
     stele_writer_begin (stele_writer_t *self);
 
-/*  Take back everything of the open batch but its messages.                 */
+/*  Roll back the open batch, but keep its messages.                         */
 void
     stele_writer_rollback (stele_writer_t *self);
 
-/*  Put what self->pack holds into the outbox, for the input that runs.      */
+/*  Queue the contents of self->pack as an answer to the input that runs, or to another peer. The
+    writer owns the answer.                                                  */
 stele_answer_t *
     stele_writer_answer (stele_writer_t *self);
 stele_answer_t *
     stele_writer_answer_to (stele_writer_t *self, const void *id, size_t id_size);
 
-/*  Store the events of a message that begin after its first 'skip'. For each that is
-    refused fn is called with its index. *position becomes that of the last event
-    if that was stored, else 0.                                               */
+/*  Check the number of events of a message and the sequence of its first one (0: none). Returns 0,
+    or a code with the refusal; *expected is set if there is a gap.          */
+int
+    stele_writer_check_sequence (const stele_writer_t *self, const stele_message_t *message,
+        const stele_roster_entry_t *member, int64_t *expected, stele_refusal_t *refusal);
+
+/*  Store the events of a message after its first 'skip'. Calls fn for each refused one with its
+    index. *position becomes the position of the last event if it was stored, else 0.
+    Returns 0 or a storage error.                                            */
 typedef void (stele_refused_fn) (stele_writer_t *self, size_t index, int64_t sequence,
     const stele_refusal_t *refusal);
 int
     stele_writer_store (stele_writer_t *self, const stele_message_t *message, size_t skip,
         stele_roster_entry_t *member, stele_refused_fn *fn, int64_t *position);
 
-/*  Run one message of each source in the open batch.                        */
+/*  Mark the run of a producer as expired and interrupt its tasks, in the open batch. */
 int
     stele_writer_expire_one (stele_writer_t *self, stele_roster_entry_t *member);
+
+/*  Run the input in the open batch. Return 0 or a storage error.            */
 int
     stele_writer_run_peer (stele_writer_t *self);
 int

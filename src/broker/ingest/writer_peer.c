@@ -14,18 +14,24 @@
 #include "base/clock.h"
 
 static void
+s_key_refusal (stele_pack_t *pack, const stele_refusal_t *refusal)
+{
+    stele_pack_key_string (pack, "code", stele_error_name (refusal->code));
+    stele_pack_key_string (pack, "message", refusal->message);
+    if (*refusal->field)
+        stele_pack_key_string (pack, "field", refusal->field);
+}
+
+static void
 s_error (stele_writer_t *self, const stele_refusal_t *refusal, int64_t expected)
 {
-    bool has_field = *refusal->field != 0;
     stele_pack_clear (self->pack);
-    stele_pack_map (self->pack, 3 + (has_field? 1: 0) + (expected? 1: 0));
+    stele_pack_map_begin (self->pack);
     stele_pack_key_string (self->pack, "op", "error");
-    stele_pack_key_string (self->pack, "code", stele_error_name (refusal->code));
-    stele_pack_key_string (self->pack, "message", refusal->message);
-    if (has_field)
-        stele_pack_key_string (self->pack, "field", refusal->field);
+    s_key_refusal (self->pack, refusal);
     if (expected)
         stele_pack_key_integer (self->pack, "expected", expected);
+    stele_pack_map_end (self->pack);
     self->counts.errors++;
 }
 
@@ -37,20 +43,20 @@ s_answer_error (stele_writer_t *self, const stele_refusal_t *refusal, int64_t ex
     return 0;
 }
 
-//  A peer that the newer run has put out is told once by the way, and whenever it speaks.
+//  A fenced peer receives this once unasked, and in answer to each of its messages.
 static void
-s_tell_fenced (const void *id, size_t size, void *arg)
+s_send_fenced (const void *id, size_t size, void *arg)
 {
     stele_writer_t *self = arg;
     stele_refusal_t refusal;
     stele_refuse (&refusal, STELE_EFENCED, NULL,
-        "another instance of this producer said hello: this one is fenced, stop it");
+        "another instance of this producer has sent hello: this one is fenced, stop it");
     s_error (self, &refusal, 0);
     stele_writer_answer_to (self, id, size)->is_error = true;
 }
 
-//  The run that was is over: its peers are fenced, and its running tasks interrupted
-//  unless it left in good order.
+//  A new run replaces the last one: fence its peers, and interrupt its running tasks unless it sent
+//  goodbye.
 static int
 s_replace_run (stele_writer_t *self, stele_roster_entry_t *member, const char *instance)
 {
@@ -72,7 +78,7 @@ s_replace_run (stele_writer_t *self, stele_roster_entry_t *member, const char *i
         self->counts.events += count > 0? count: 0;
     }
     if (code == 0)
-        stele_roster_fence (self->roster, member, instance, s_tell_fenced, self);
+        stele_roster_fence (self->roster, member, instance, s_send_fenced, self);
     return code;
 }
 
@@ -83,7 +89,7 @@ s_welcome (stele_writer_t *self, const stele_producer_t *producer)
     if (producer->lease_ms && producer->lease_ms / 3 < heartbeat_ms)
         heartbeat_ms = producer->lease_ms / 3 > 0? producer->lease_ms / 3: 1;
     stele_pack_clear (self->pack);
-    stele_pack_map (self->pack, 7u + (*self->previous_ledger_id != 0) + (self->redis_mode != NULL));
+    stele_pack_map_begin (self->pack);
     stele_pack_key_string (self->pack, "op", "welcome");
     stele_pack_key_integer (self->pack, "protocol", STELE_PROTOCOL);
     stele_pack_key_string (self->pack, "ledger", stele_ledger_id (self->ledger));
@@ -93,35 +99,35 @@ s_welcome (stele_writer_t *self, const stele_producer_t *producer)
     stele_pack_key_integer (self->pack, "heartbeat_ms", heartbeat_ms);
     if (*self->previous_ledger_id)
         stele_pack_key_string (self->pack, "formerly", self->previous_ledger_id);
-    //  An ack is another promise then
+    //  An ack promises less in this mode
     if (self->redis_mode)
         stele_pack_key_string (self->pack, "mode", "redis");
+    stele_pack_map_end (self->pack);
     stele_writer_answer (self);
 }
 
-//  A producer was acked what the ledger does not have. It says hello without 'acked' when
-//  those who answer for it have taken note.
+//  A producer has acks of events that the ledger lacks. It sends hello without 'acked' once its
+//  operator has accepted the loss.
 static int
 s_answer_behind (stele_writer_t *self, const stele_message_t *message, int64_t sequence)
 {
     stele_refusal_t refusal;
     stele_refuse (&refusal, STELE_EBEHIND, "acked",
-        "producer %s was acked up to sequence %lld, but the ledger has %lld: %lld events are lost, unless the"
-        " right ledger is put back; to go on from %lld, say hello without acked",
+        "producer %s has acks up to sequence %lld, but the ledger ends at %lld: %lld events are lost unless the"
+        " right ledger is restored; to continue from %lld, send hello without acked",
         message->producer, (long long) message->acked, (long long) sequence,
         (long long) (message->acked - sequence), (long long) sequence);
     snprintf (self->alarm, sizeof self->alarm, "THE LEDGER IS BEHIND: %s", refusal.message);
     self->counts.behind++;
     self->counts.errors++;
     stele_pack_clear (self->pack);
-    stele_pack_map (self->pack, 7);
+    stele_pack_map_begin (self->pack);
     stele_pack_key_string (self->pack, "op", "error");
-    stele_pack_key_string (self->pack, "code", stele_error_name (refusal.code));
-    stele_pack_key_string (self->pack, "message", refusal.message);
-    stele_pack_key_string (self->pack, "field", refusal.field);
+    s_key_refusal (self->pack, &refusal);
     stele_pack_key_string (self->pack, "ledger", stele_ledger_id (self->ledger));
     stele_pack_key_integer (self->pack, "sequence", sequence);
     stele_pack_key_integer (self->pack, "acked", message->acked);
+    stele_pack_map_end (self->pack);
     stele_writer_answer (self);
     return 0;
 }
@@ -143,7 +149,7 @@ s_hello (stele_writer_t *self, const stele_message_t *message)
         if (fenced) {
             stele_refusal_t refusal;
             stele_refuse (&refusal, STELE_EFENCED, "instance",
-                "instance %s of producer %s was fenced by a newer one: stop it, or start it anew as another instance",
+                "instance %s of producer %s was fenced by a newer one: stop it, or restart it as a new instance",
                 message->instance, message->producer);
             return s_answer_error (self, &refusal, 0);
         }
@@ -174,31 +180,29 @@ static void
 s_nak (stele_writer_t *self, size_t index, int64_t sequence, const stele_refusal_t *refusal)
 {
     (void) index;
-    bool has_field = *refusal->field != 0;
     stele_pack_clear (self->pack);
-    stele_pack_map (self->pack, has_field? 5: 4);
+    stele_pack_map_begin (self->pack);
     stele_pack_key_string (self->pack, "op", "nak");
     stele_pack_key_integer (self->pack, "sequence", sequence);
-    stele_pack_key_string (self->pack, "code", stele_error_name (refusal->code));
-    stele_pack_key_string (self->pack, "message", refusal->message);
-    if (has_field)
-        stele_pack_key_string (self->pack, "field", refusal->field);
+    s_key_refusal (self->pack, refusal);
+    stele_pack_map_end (self->pack);
     stele_writer_answer (self);
 }
 
-//  An ack says what the ones before it said: of a flood of messages in one batch only the last
-//  ack is sent. Each of a few is acked alone, for peers that count their answers.
+//  Acks are cumulative: for many messages of a peer in one batch only the last ack is sent. A few
+//  messages are acked one by one, for peers that count their answers.
 #define ACKS_ALONE 16
 
 static void
 s_ack (stele_writer_t *self, stele_connection_t *peer, int64_t sequence, int64_t position)
 {
     stele_pack_clear (self->pack);
-    stele_pack_map (self->pack, 3);
+    stele_pack_map_begin (self->pack);
     stele_pack_key_string (self->pack, "op", "ack");
     stele_pack_key_integer (self->pack, "sequence", sequence);
     stele_pack_key_integer (self->pack, "position",
         position? position: stele_ledger_last (self->ledger));
+    stele_pack_map_end (self->pack);
     stele_answer_t *ack = stele_writer_answer (self);
     ack->received_us = self->input->received_us;
     if (peer->ack_batch != self->batch_number) {
@@ -212,27 +216,36 @@ s_ack (stele_writer_t *self, stele_connection_t *peer, int64_t sequence, int64_t
     peer->ack = ack;
 }
 
-//  May the message be taken at all? 0, or the code in the refusal, with 'expected'.
+int
+stele_writer_check_sequence (const stele_writer_t *self, const stele_message_t *message,
+    const stele_roster_entry_t *member, int64_t *expected, stele_refusal_t *refusal)
+{
+    if ((int64_t) message->event_count > self->settings->message_events)
+        return stele_refuse (refusal, STELE_ETOO_LARGE, "events",
+            "%zu events in one message, the limit is %lld: split it",
+            message->event_count, (long long) self->settings->message_events);
+    if (message->sequence > member->now.sequence + 1) {
+        *expected = member->now.sequence + 1;
+        return stele_refuse (refusal, STELE_EGAP, "sequence",
+            "expected sequence %lld, got %lld: resend from there",
+            (long long) *expected, (long long) message->sequence);
+    }
+    return 0;
+}
+
+//  Can the message be taken at all? 0, or the code in the refusal, with 'expected'.
 static int
 s_admit (stele_writer_t *self, const stele_message_t *message, const stele_roster_entry_t *member,
     int64_t *expected, stele_refusal_t *refusal)
 {
-    int64_t next = member->now.sequence + 1;
     int64_t count = (int64_t) message->event_count;
-    if (count > self->settings->message_events)
-        return stele_refuse (refusal, STELE_ETOO_LARGE, "events",
-            "%lld events in one message, the limit is %lld: split it",
-            (long long) count, (long long) self->settings->message_events);
-    if (message->sequence > next) {
-        *expected = next;
-        return stele_refuse (refusal, STELE_EGAP, "sequence",
-            "expected sequence %lld, got %lld: resend from there",
-            (long long) next, (long long) message->sequence);
-    }
-    //  Taken for a duplicate, it would be acked and not stored
+    int code = stele_writer_check_sequence (self, message, member, expected, refusal);
+    if (code)
+        return code;
+    //  Treated as a duplicate, it would be acked but not stored
     if (message->sequence <= member->given_last && message->sequence + count > member->given_first)
         return stele_refuse (refusal, STELE_EFENCED, "sequence",
-            "sequences %lld to %lld were given to events of publish requests by the name of %s: a name belongs to one run",
+            "sequences %lld to %lld were assigned to publish requests of producer %s: only one run can use the name",
             (long long) member->given_first, (long long) member->given_last, member->now.name);
     if (message->sequence + count - 1 - member->durable.sequence > self->settings->window)
         return stele_refuse (refusal, STELE_EWINDOW, "events",
@@ -259,7 +272,7 @@ s_publish (stele_writer_t *self, stele_message_t *message, stele_connection_t *p
             return code;
         stele_roster_touch (self->roster, member);
         if (member->now.status == STELE_PRODUCER_EXPIRED) {
-            //  It was silent for too long, but here it is
+            //  The lease expired, but the producer is back
             member->now.status = STELE_PRODUCER_PRESENT;
             code = stele_ledger_producer_save (self->ledger, &member->now);
         }
@@ -320,11 +333,11 @@ stele_writer_run_peer (stele_writer_t *self)
     stele_connection_t *peer = stele_roster_connection (self->roster, input->id, input->id_size);
     if (!peer) {
         stele_refuse (&refusal, STELE_ENO_HELLO, NULL,
-            "this connection has not said hello to this run of the broker: say hello, go on from the welcome");
+            "this connection has not sent hello to this run of the broker: send hello, then continue from the welcome");
         return s_answer_error (self, &refusal, 0);
     }
     if (peer->fenced) {
-        s_tell_fenced (input->id, input->id_size, self);
+        s_send_fenced (input->id, input->id_size, self);
         return 0;
     }
     stele_roster_heard (self->roster, peer->member);
@@ -335,8 +348,9 @@ stele_writer_run_peer (stele_writer_t *self)
             return s_goodbye (self, peer);
         default:
             stele_pack_clear (self->pack);
-            stele_pack_map (self->pack, 1);
+            stele_pack_map_begin (self->pack);
             stele_pack_key_string (self->pack, "op", "pong");
+            stele_pack_map_end (self->pack);
             stele_writer_answer (self);
             return 0;
     }
@@ -391,7 +405,7 @@ stele_writer_interrupt_all (stele_writer_t *self)
     int64_t code = stele_writer_begin (self);
     if (code == 0)
         code = stele_ledger_interrupt (self->ledger, -1,
-            "interrupted: the broker was started anew (rule: all)", stele_clock_us ());
+            "interrupted: the broker was restarted (rule: all)", stele_clock_us ());
     int64_t count = code;
     if (code >= 0)
         code = stele_writer_commit (self);

@@ -83,10 +83,12 @@ s_pack_entries (const stele_query_t *self, const char *name, stele_pack_t *pack)
 //  -- info -----------------------------------------------------------------------------
 
 #define LIMIT_TEXT(member)
+#define LIMIT_OPTIONAL(member)
+#define LIMIT_WORD(member)
 #define LIMIT_FLAG(member)
 #define LIMIT_COUNT(member) \
     stele_pack_key_integer (pack, #member, self->settings->member);
-#define LIMIT(name, member, type, initial, help) LIMIT_##type (member)
+#define LIMIT(name, member, type, ...) LIMIT_##type (member)
 
 static void
 s_pack_limits (const stele_query_t *self, stele_pack_t *pack)
