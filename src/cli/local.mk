@@ -12,7 +12,7 @@ src_cli_libcli_la_SOURCES = \
     src/cli/files/lines.c src/cli/files/lines.h
 
 sbin_PROGRAMS += steled
-steled_SOURCES = src/cli/accept.c src/cli/steled.c
+steled_SOURCES = src/cli/accept.c src/cli/steled.c src/sqlite/process.c
 steled_LDADD = src/cli/libcli.la libstele.la $(CZMQ_LIBS) $(ZMQ_LIBS) $(SQLITE_LIBS)
 
 bin_PROGRAMS += stele

@@ -1,11 +1,12 @@
 noinst_LTLIBRARIES += src/sqlite/libsqlite.la
 src_sqlite_libsqlite_la_SOURCES = \
     src/ledger/ledger.h \
+    src/ledger/process.h \
     src/ledger/reader.h \
     src/ledger/text_index.h \
-    src/sqlite/parts.c \
+    src/sqlite/file_names.h \
+    src/sqlite/library.c \
     src/sqlite/sqlite_file.c src/sqlite/sqlite_file.h \
-    src/sqlite/sqlite_parts.h \
     src/sqlite/sql/codes.h \
     src/sqlite/sql/id_codec.c src/sqlite/sql/id_codec.h \
     src/sqlite/sql/json_fields.c src/sqlite/sql/json_fields.h \
@@ -38,6 +39,7 @@ src_sqlite_libsqlite_la_SOURCES = \
     src/sqlite/read/log.c \
     src/sqlite/read/match.c src/sqlite/read/match.h \
     src/sqlite/read/reader.c \
+    src/sqlite/read/reader_bounds.h \
     src/sqlite/read/reader_internal.h \
     src/sqlite/read/reader_over.h \
     src/sqlite/read/rejected.c \

@@ -14,6 +14,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include "sqlite/file_names.h"
 #include "sqlite/sqlite_file.h"
 #include "sqlite/sql/schema.h"
 #include "sqlite/sql/sql.h"
@@ -28,7 +29,7 @@ struct stele_sqlite_file {
     int64_t modified_us;
 };
 
-static const char *const s_suffixes [] = { "", "-wal", "-journal" };
+static const char *const s_suffixes [] = { "", STELE_WAL_SUFFIX, STELE_JOURNAL_SUFFIX };
 #define SUFFIXES (sizeof s_suffixes / sizeof s_suffixes [0])
 
 typedef struct { struct timespec modified; off_t size; bool there; } s_look_t;
@@ -165,7 +166,7 @@ stele_sqlite_file_open (const char *path, char *error, size_t error_size)
 void
 stele_sqlite_file_close (stele_sqlite_file_t **self_p)
 {
-    static const char *const made [] = { "", "-wal", "-journal", "-shm" };
+    static const char *const made [] = { "", STELE_WAL_SUFFIX, STELE_JOURNAL_SUFFIX, STELE_SHM_SUFFIX };
     stele_sqlite_file_t *self = *self_p;
     if (!self)
         return;

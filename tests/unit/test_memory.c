@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <sqlite3.h>
 #include "ledger/text_index.h"
+#include "sqlite/file_names.h"
 #include "ledger_fixture.h"
 #include "wire/message.h"
 

@@ -38,7 +38,7 @@ typedef struct {
     int64_t retry_us;               // Steady clock: when to try again while holding
     int64_t listened_us;            // Steady clock: when leases were last looked at
     bool is_full;                   // Why it holds back: no room
-    bool checkpoint_told;           // That there is no room to fold the log in
+    bool postponed_reported;        // The upkeep of the ledger is postponed
     int64_t alarmed_us;
     int64_t mode_said_us;
     bool paused;

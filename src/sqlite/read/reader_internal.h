@@ -20,7 +20,7 @@
 #include "sqlite/sql/codes.h"
 #include "sqlite/sql/id_codec.h"
 #include "sqlite/sql/json_fields.h"
-#include "ledger/reader.h"
+#include "sqlite/read/reader_bounds.h"
 
 //  Event tables, in the order of their types of event
 typedef enum {

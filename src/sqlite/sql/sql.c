@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 #include "stele_error.h"
+#include "sqlite/file_names.h"
 #include "sqlite/sql/sql.h"
 
 int
@@ -63,18 +64,18 @@ s_failed_file (sqlite3 *db, int rc, int *number)
             //  It could not grow. In a commit SQLite forgets why: for want of room, nearly always.
             *number = sqlite3_system_errno (db);
             *number = *number? *number: ENOSPC;
-            return "-shm";
+            return STELE_SHM_SUFFIX;
         case SQLITE_IOERR_SHMOPEN:
         case SQLITE_IOERR_SHMMAP:
         case SQLITE_IOERR_SHMLOCK:
             *number = sqlite3_system_errno (db);
-            return "-shm";
+            return STELE_SHM_SUFFIX;
         default:
             break;
     }
     *number = s_last_errno (db, SQLITE_FCNTL_JOURNAL_POINTER);
     if (*number)
-        return "-wal";
+        return STELE_WAL_SUFFIX;
     *number = s_last_errno (db, SQLITE_FCNTL_FILE_POINTER);
     if (*number == 0 && (rc & 0xFF) != SQLITE_CORRUPT)
         *number = sqlite3_system_errno (db);

@@ -14,6 +14,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include "sqlite/file_names.h"
 #include "sqlite/wal/high_water.h"
 #include "base/clock.h"
 #include "base/file.h"
@@ -57,7 +58,7 @@ stele_high_water_new (const char *path)
     if (!self)
         return NULL;
     self->handle = -1;
-    self->path = s_join (path, ".high-water");
+    self->path = s_join (path, STELE_HIGH_WATER_SUFFIX);
     if (!self->path)
         stele_high_water_destroy (&self);
     return self;

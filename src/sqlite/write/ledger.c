@@ -17,6 +17,7 @@
 #include <unistd.h>
 #include "fault/fault.h"
 #include "sqlite/write/ledger_internal.h"
+#include "sqlite/file_names.h"
 #include "sqlite/wal/wal_vfs.h"
 #include "sqlite/sql/schema.h"
 #include "base/clock.h"
@@ -70,7 +71,7 @@ s_wal_hook (void *arg, sqlite3 *db, const char *name, int pages)
 static int
 s_lock (stele_ledger_t *self, const char *path, stele_refusal_t *refusal)
 {
-    char *name = sqlite3_mprintf ("%s.lock", path);
+    char *name = sqlite3_mprintf ("%s" STELE_LOCK_SUFFIX, path);
     if (!name)
         return stele_refuse (refusal, STELE_ENO_MEMORY, "ledger", "out of memory");
     self->lock = open (name, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
@@ -597,7 +598,7 @@ s_keep_high_water (stele_ledger_t *self, bool now)
 }
 
 int
-stele_ledger_checkpoint (stele_ledger_t *self, int64_t spare_us)
+stele_ledger_idle (stele_ledger_t *self, int64_t spare_us)
 {
     if (self->suspended)
         return 0;
