@@ -200,7 +200,7 @@ s_restored (s_broker_t *self, stele_pack_t *pack, char *text, size_t text_size)
     size_t count = 0;
     size_t used = 0;
     *text = 0;
-    for (int state = 1; state < STELE_TASK_PASSED; state++) {
+    for (int state = 1; state < STELE_TASK_TERMINAL_FROM; state++) {
         const char *word = stele_vocabulary_word (STELE_VOCABULARY_TASK_STATE, state);
         stele_pack_key_integer (pack, word, stats.by_state [state]);
         count++;

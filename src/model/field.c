@@ -24,7 +24,7 @@ static const struct {
 #define B(field) STELE_FIELD_BIT (field)
 #define COMMON (B (STELE_TIME) | B (STELE_USER_ID))
 
-//  Protocol section 3, a row an event type
+//  Protocol section 3, one row per type of event
 static const struct {
     stele_field_set_t required;
     stele_field_set_t optional;
@@ -105,6 +105,16 @@ stele_field_set_t
 stele_field_known (stele_event_type_t type)
 {
     return s_types [type].required | s_types [type].optional | COMMON;
+}
+
+stele_field_t
+stele_field_subject (int type)
+{
+    static const stele_field_t fields [] = {
+        [STELE_SUBJECT_NONE] = STELE_FIELD_NONE, [STELE_SUBJECT_TASK] = STELE_TASK_ID,
+        [STELE_SUBJECT_SESSION] = STELE_SESSION_ID, [STELE_SUBJECT_PREFERENCE] = STELE_USER_ID
+    };
+    return fields [stele_event_subject (type)];
 }
 
 stele_field_set_t

@@ -8,6 +8,7 @@ src_sqlite_libsqlite_la_SOURCES = \
     src/sqlite/library.c \
     src/sqlite/sqlite_file.c src/sqlite/sqlite_file.h \
     src/sqlite/sql/codes.h \
+    src/sqlite/sql/event_tables.h \
     src/sqlite/sql/id_codec.c src/sqlite/sql/id_codec.h \
     src/sqlite/sql/json_fields.c src/sqlite/sql/json_fields.h \
     src/sqlite/sql/schema.h \

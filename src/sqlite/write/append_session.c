@@ -5,6 +5,7 @@
     file, You can obtain one at https://mozilla.org/MPL/2.0/.
 */
 
+#include <assert.h>
 #include "sqlite/write/ledger_internal.h"
 
 typedef struct {
@@ -23,7 +24,7 @@ typedef struct {
 static bool
 s_terminal (int state)
 {
-    return state >= STELE_SESSION_COMPLETED;
+    return state >= STELE_SESSION_TERMINAL_FROM;
 }
 
 //  The session of the event; a placeholder where it was never started.
@@ -175,8 +176,11 @@ stele_ledger_append_session (stele_ledger_t *self, const stele_record_t *event)
             return s_started (self, event, &session);
         case STELE_SESSION_STATE_CHANGED:
             return s_state_changed (self, event, &session);
-        default:
+        case STELE_SESSION_COMMAND_EXECUTED:
             return s_command_executed (self, event, &session);
+        default:
+            assert (false);
+            return STELE_EINTERNAL;
     }
 }
 

@@ -341,7 +341,10 @@ stele_ledger_append_task (stele_ledger_t *ledger, const stele_record_t *event,
             return s_state_changed (&self, stele_record_has (event, STELE_INTERRUPTED), refusal);
         case STELE_TASK_OUTPUT_ADDED:
             return stele_append_output (&self);
-        default:
+        case STELE_TASK_METRIC_RECORDED:
             return stele_append_metric (&self);
+        default:
+            assert (false);
+            return STELE_EINTERNAL;
     }
 }

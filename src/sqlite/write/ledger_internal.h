@@ -100,7 +100,7 @@
     X (fence, "INSERT OR IGNORE INTO producer_fences (producer, instance, fenced_at) VALUES (?1, ?2, ?3)") \
     X (fenced, "SELECT 1 FROM producer_fences WHERE producer = ?1 AND instance = ?2") \
     X (running, "SELECT t.task_id FROM states_plain s JOIN tasks t ON t.id = s.task" \
-        " WHERE s.state = 3 AND (?1 = -1 OR s.owner = ?1) ORDER BY s.task LIMIT 1000") \
+        " WHERE s.state = " STELE_SQL_CODE (STELE_CODE_TASK_RUNNING) " AND (?1 = -1 OR s.owner = ?1) ORDER BY s.task LIMIT 1000") \
     X (reject, "INSERT INTO rejected_events (producer, sequence, code, field, message, time, event)" \
         " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)") \
     X (rejected_done, "UPDATE rejected_events SET retried_at = ?2, position = ?3 WHERE id = ?1") \
