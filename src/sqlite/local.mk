@@ -19,17 +19,20 @@ src_sqlite_libsqlite_la_SOURCES = \
     src/sqlite/compress/dictionaries.c src/sqlite/compress/dictionaries.h \
     src/sqlite/wal/checkpoint.c src/sqlite/wal/checkpoint.h \
     src/sqlite/wal/high_water.c src/sqlite/wal/high_water.h \
+    src/sqlite/wal/wal_index.c src/sqlite/wal/wal_index.h \
     src/sqlite/wal/wal_vfs.c src/sqlite/wal/wal_vfs.h \
     src/sqlite/write/append.c \
     src/sqlite/write/append_facts.c \
     src/sqlite/write/append_row.c \
     src/sqlite/write/append_session.c \
     src/sqlite/write/append_task.c src/sqlite/write/append_task.h \
+    src/sqlite/write/check.c \
     src/sqlite/write/deferred.c \
     src/sqlite/write/intern.c src/sqlite/write/intern.h \
     src/sqlite/write/ledger.c \
     src/sqlite/write/ledger_internal.h \
     src/sqlite/write/loss.c \
+    src/sqlite/write/open.c \
     src/sqlite/write/producers.c \
     src/sqlite/write/task_cache.c src/sqlite/write/task_cache.h \
     src/sqlite/write/zone_map.c src/sqlite/write/zone_map.h \

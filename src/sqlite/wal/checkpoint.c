@@ -35,11 +35,6 @@
 #define SPARE_US_RETRY  2000000
 #define NICE            10          // Of the other thread in the first round
 
-//  Bytes of the memory that SQLite shares beside the log: of its first region, of the two copies of
-//  its header
-#define INDEX_REGION    32768
-#define INDEX_HEADERS   96
-
 struct stele_checkpoint {
     sqlite3 *db;
     //  Two more connections to the same file, made when first needed:
@@ -192,33 +187,6 @@ stele_checkpoint_settle (stele_checkpoint_t *self)
 {
     s_ended (self, true);
     return self->read_only || stele_error_is_transient (self->code)? 0: self->code;
-}
-
-//  Without its header the memory is made anew from the log by who looks next
-//  (https://sqlite.org/walformat.html, "The WAL-Index File Format"). Behind the lock of those that write:
-//  who only reads copes with a header that changes.
-int
-stele_checkpoint_forget (stele_checkpoint_t *self, int busy_ms)
-{
-    sqlite3_file *file = s_file (self->db);
-    const sqlite3_io_methods *methods = file->pMethods;
-    void volatile *memory = NULL;
-    int rc = methods->xShmMap (file, 0, INDEX_REGION, 0, &memory);
-    if (rc == SQLITE_OK && !memory)
-        return 0;                   // A new one
-    int64_t until_ms = stele_clock_steady_ms () + busy_ms;
-    while (rc == SQLITE_OK
-    && (rc = methods->xShmLock (file, 0, 1, SQLITE_SHM_LOCK | SQLITE_SHM_EXCLUSIVE)) == SQLITE_BUSY
-    &&  stele_clock_steady_ms () < until_ms) {
-        sqlite3_sleep (10);
-        rc = SQLITE_OK;
-    }
-    if (rc != SQLITE_OK)
-        return stele_sql_code (rc);
-    memset ((void *) memory, 0, INDEX_HEADERS);
-    methods->xShmBarrier (file);
-    methods->xShmLock (file, 0, 1, SQLITE_SHM_UNLOCK | SQLITE_SHM_EXCLUSIVE);
-    return 0;
 }
 
 void

@@ -72,14 +72,6 @@ int
 int
     stele_checkpoint_truncate (stele_checkpoint_t *self);
 
-/*  At a start, before the first commit: take no page of the log for one that is in the file.
-    Another process that has the ledger open, say a shell, keeps the memory that SQLite shares
-    over the death of this one, and in it how much was copied: by a run that was killed before it
-    synced that, or to a disk that refused it. Waits so long where somebody writes. Returns
-    0 or an error. */
-int
-    stele_checkpoint_forget (stele_checkpoint_t *self, int busy_ms);
-
 /*  What the last step, settle or truncate that failed could not do. Owned by the object. */
 const char *
     stele_checkpoint_error (const stele_checkpoint_t *self);

@@ -158,6 +158,11 @@ int
 int
     stele_ledger_settle_loss (stele_ledger_t *self, stele_refusal_t *refusal);
 
+//  What a start verifies (check.c). Returns 0, or a code with a refusal.
+int
+    stele_ledger_check (stele_ledger_t *self, const char *path, stele_check_t check,
+        stele_refusal_t *refusal);
+
 //  Note the connection's error text; returns code, for return statements.
 int
     stele_ledger_fail (stele_ledger_t *self, int code);
