@@ -1,4 +1,4 @@
-/*  append - which event goes where
+/*  append - dispatch events by their type
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -44,7 +44,7 @@ stele_ledger_fields_json (stele_ledger_t *self, const stele_record_t *record,
     return 0;
 }
 
-//  The event is the row at self->next now: what finds it later has to know
+//  The event is stored at self->next: note it in the zone map, which finds it by time
 static int
 s_note (stele_ledger_t *self, const stele_record_t *event)
 {

@@ -1,4 +1,4 @@
-/*  append_facts - the rows of what a task put out and measured
+/*  append_facts - the rows of outputs and metrics
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -35,7 +35,7 @@ stele_append_output (stele_append_t *self)
         return code;
     stele_ledger_bind_id (stmt, 10, &values [STELE_COMMIT_HASH]);
     stele_sql_bind_value (stmt, 11, &values [STELE_BRANCH]);
-    //  Copied, unlike the content, which then stays in the buffer of both
+    //  Before the content: this binding is copied, the content then stays in the buffer they share
     stele_content_bind (ledger->content, stmt, 12, &self->event->extra);
     const void *data;
     size_t size;

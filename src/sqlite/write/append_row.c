@@ -1,4 +1,4 @@
-/*  append_row - the row of tasks: what a task is
+/*  append_row - a task's row in the table tasks
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -22,9 +22,9 @@ static const struct { stele_field_t field; s_how_t how; } s_columns [] = {
 #define REPEATED_MAX 255            // Bytes of a text that may become a word
 #define COLUMN_COUNT (sizeof s_columns / sizeof s_columns [0])
 
-//  A text that most tasks share, or that each has its own of (a folder, say): a word costs an
-//  index two pages, so that it has to be worth it. An update says again what was there: that
-//  is no second time.
+//  A text that many tasks share, or that is different in each (a folder): a word costs pages of an
+//  index, so only a text that repeats gets one. An update repeats the task's own text,
+//  which does not count.
 static int
 s_bind_repeated (stele_append_t *self, sqlite3_stmt *stmt, int index, const stele_value_t *value)
 {
@@ -99,7 +99,7 @@ stele_append_row_add (stele_append_t *self, bool created)
     sqlite3_bind_int64 (ledger->task_insert, 18, self->task->since);
     if (created)
         return s_write (self, ledger->task_insert, self->event, ledger->next);
-    //  The user of its first event is the task's, until task.created says otherwise
+    //  The task belongs to the user of its first event, until its task.created
     stele_record_t *values = stele_record_new ();
     if (!values)
         return stele_ledger_fail (ledger, STELE_ENO_MEMORY);

@@ -81,7 +81,7 @@ static int
 s_started (stele_ledger_t *self, const stele_record_t *event, const s_session_t *session)
 {
     const stele_value_t *values = event->values;
-    //  A state given before the start (its producers race) stands
+    //  A state that arrived before the start (its producers race) stays
     bool raced = session->last_history && !session->started;
     int state = raced? session->state:
         (int) stele_record_integer (event, STELE_STATE, STELE_SESSION_INITIALIZING);
@@ -141,7 +141,7 @@ s_command_executed (stele_ledger_t *self, const stele_record_t *event, const s_s
     size_t size = 0;
     stele_encoding_t encoding = STELE_ENCODING_PLAIN;
     stmt = self->command;
-    //  These first: they are copied, and the output then stays in the buffer of all
+    //  These first: they are copied, and the output then stays in the buffer they share
     stele_content_bind (self->content, stmt, 9, &values [STELE_COMMAND]);
     stele_content_bind (self->content, stmt, 8, &event->extra);
     if (stele_record_has (event, STELE_OUTPUT))

@@ -28,16 +28,16 @@ stele_ledger_run (stele_ledger_t *self, sqlite3_stmt *stmt)
     return code? stele_ledger_fail (self, code): 0;
 }
 
-//  After some errors (no memory, no room, the disk) SQLite takes the whole batch back by itself, be
-//  it that only a question failed. Whoever passes over such an error must not go on and
-//  store the rest of the batch.
+//  After some errors (no memory, no room, I/O) SQLite rolls back the transaction, even if only a
+//  SELECT failed. A caller that ignored such an error must not store the rest of the
+//  batch.
 int
 stele_ledger_in_batch (stele_ledger_t *self)
 {
     return sqlite3_get_autocommit (self->db)? stele_ledger_fail (self, STELE_EINTERNAL): 0;
 }
 
-//  What a step of a checkpoint came to
+//  Note the result of a step of a checkpoint
 static int
 s_checkpointed (stele_ledger_t *self, int code)
 {
@@ -83,7 +83,7 @@ stele_ledger_begin (stele_ledger_t *self)
 {
     self->next = self->top + 1;
     if (self->suspended && sqlite3_get_autocommit (self->db))
-        return stele_ledger_taken_back (self);
+        return stele_ledger_rolled_back (self);
     int code = STELE_FAULT_CODE (begin_before);
     if (code)
         return stele_ledger_fail (self, code);
@@ -111,7 +111,7 @@ stele_ledger_commit (stele_ledger_t *self, int64_t now_us)
     if (self->next > self->top + 1) {
         sqlite3_bind_int64 (self->commits, 1, self->top + 1);
         sqlite3_bind_int64 (self->commits, 2, self->next - 1);
-        //  The clock may jump back, the times of the commits may not: they are searched
+        //  The clock may be set back, but the times of commits are searched: they must ascend
         if (now_us > self->committed_at)
             self->committed_at = now_us;
         sqlite3_bind_int64 (self->commits, 3, self->committed_at);
@@ -136,7 +136,7 @@ stele_ledger_commit (stele_ledger_t *self, int64_t now_us)
     }
     self->head = self->top;
     self->rejected = self->top_rejected;
-    //  Durable it is in any case: if this fails, the checkpoint after the batch says so
+    //  The batch is durable even if this fails; the upkeep after the batch reports it
     STELE_FAULT (high_water_before);
     if (stele_high_water_set (self->high_water, self->head, self->rejected) == STELE_EIO)
         self->high_water_code = STELE_EIO;
@@ -192,7 +192,7 @@ stele_ledger_idle (stele_ledger_t *self, int64_t spare_us)
     if (self->suspended)
         return 0;
     int code = stele_content_learn (self->content);
-    //  Without a new dictionary it compresses as before
+    //  If no dictionary could be made, compression continues as before
     if (code && stele_ledger_fail (self, code) == STELE_EIO)
         return STELE_EIO;
     code = s_keep_high_water (self, false);
@@ -203,7 +203,7 @@ stele_ledger_idle (stele_ledger_t *self, int64_t spare_us)
     code = STELE_FAULT_CODE (checkpoint_before);
     if (code)
         return stele_ledger_fail (self, code);
-    //  What was acked is known elsewhere before the log that has it may begin anew
+    //  The high-water mark has to be durable before the log that holds the acked events may be overwritten
     code = s_keep_high_water (self, true);
     if (code)
         return code;

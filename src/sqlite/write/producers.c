@@ -1,4 +1,4 @@
-/*  producers - who publishes, what was refused, whose tasks are interrupted
+/*  producers - the rows of producers, fences and refused events; interruptions
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -136,7 +136,7 @@ stele_ledger_rejected_done (stele_ledger_t *self, int64_t id, int64_t time_us, i
     return stele_ledger_run (self, self->rejected_done);
 }
 
-//  Ids of at most 1,000 running tasks, into the record's arena.
+//  Ids of at most STELE_RUNNING_MAX running tasks, in the arena of the record.
 static int
 s_running (stele_ledger_t *self, int64_t producer, stele_record_t *arena,
     stele_value_t *ids, int *count)
@@ -185,8 +185,8 @@ stele_ledger_interrupt (stele_ledger_t *self, int64_t producer, const char *reas
     int64_t code;
     int count;
     do {
-        //  The query looks at rows, so what this batch changed has to be in them
-        stele_value_t ids [1000];
+        //  The query reads rows, so write what this batch changed first
+        stele_value_t ids [STELE_RUNNING_MAX];
         stele_record_clear (arena);
         code = stele_task_cache_flush (self->tasks);
         if (code)
