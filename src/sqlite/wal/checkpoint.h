@@ -10,7 +10,7 @@
     writer holds a read snapshot of the log from before the thread starts until it has ended:
     SQLite does not restart a log that is being read (the same page, "Avoiding Excessively
     Large WAL Files"). A snapshot that reads the file alone, because all of the log is in it,
-    would block the checkpoint. To commit beside a checkpoint is safe by the design of the log.
+    would keep a checkpoint from writing to the file. To commit beside a checkpoint is safe by the design of the log.
     One connection commits, and one thread at a time checkpoints; nothing else may write to
     the file.
 
