@@ -23,7 +23,7 @@ stele_append_output (stele_append_t *self)
     if (code)
         return code;
     const stele_value_t *values = self->event->values;
-    sqlite3_stmt *stmt = ledger->output;
+    sqlite3_stmt *stmt = ledger->sql.output;
     stele_append_bind_back (self, stmt, self->task->last_output);
     stele_sql_bind_value (stmt, 4, &values [STELE_OUTPUT_TYPE]);
     sqlite3_bind_int64 (stmt, 5, stele_append_elapsed (self));
@@ -61,7 +61,7 @@ stele_append_metric (stele_append_t *self)
     if (code)
         return code;
     const stele_value_t *values = self->event->values;
-    sqlite3_stmt *stmt = ledger->metric;
+    sqlite3_stmt *stmt = ledger->sql.metric;
     stele_append_bind_back (self, stmt, self->task->last_metric);
     stele_sql_bind_value (stmt, 5, &values [STELE_VALUE]);
     code = stele_ledger_bind_word (ledger, stmt, 4, &values [STELE_NAME]);

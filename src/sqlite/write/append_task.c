@@ -46,7 +46,7 @@ static int
 s_write_history (stele_append_t *self, const s_history_t *history)
 {
     stele_ledger_t *ledger = self->ledger;
-    sqlite3_stmt *stmt = ledger->history;
+    sqlite3_stmt *stmt = ledger->sql.history;
     const stele_value_t *values = self->event->values;
     stele_append_bind_back (self, stmt, self->task->last_history);
     sqlite3_bind_int (stmt, 4, history->kind);

@@ -21,7 +21,7 @@ stele_ledger_fail (stele_ledger_t *self, int code)
 int
 stele_ledger_run (stele_ledger_t *self, sqlite3_stmt *stmt)
 {
-    int code = stmt == self->begin? 0: stele_ledger_in_batch (self);
+    int code = stmt == self->sql.begin? 0: stele_ledger_in_batch (self);
     if (code)
         return code;
     code = stele_sql_run (stmt);
@@ -87,7 +87,7 @@ stele_ledger_begin (stele_ledger_t *self)
     int code = STELE_FAULT_CODE (begin_before);
     if (code)
         return stele_ledger_fail (self, code);
-    code = stele_ledger_run (self, self->suspended? self->savepoint: self->begin);
+    code = stele_ledger_run (self, self->suspended? self->sql.savepoint: self->sql.begin);
     if (code == 0)
         STELE_FAULT (begin_after);
     return code;
@@ -109,20 +109,20 @@ stele_ledger_commit (stele_ledger_t *self, int64_t now_us)
     if (code)
         return stele_ledger_fail (self, code);
     if (self->next > self->top + 1) {
-        sqlite3_bind_int64 (self->commits, 1, self->top + 1);
-        sqlite3_bind_int64 (self->commits, 2, self->next - 1);
+        sqlite3_bind_int64 (self->sql.commits, 1, self->top + 1);
+        sqlite3_bind_int64 (self->sql.commits, 2, self->next - 1);
         //  The clock may be set back, but the times of commits are searched: they must ascend
         if (now_us > self->committed_at)
             self->committed_at = now_us;
-        sqlite3_bind_int64 (self->commits, 3, self->committed_at);
-        code = stele_ledger_run (self, self->commits);
+        sqlite3_bind_int64 (self->sql.commits, 3, self->committed_at);
+        code = stele_ledger_run (self, self->sql.commits);
         if (code)
             return code;
     }
     code = STELE_FAULT_CODE (commit_before);
     if (code)
         return stele_ledger_fail (self, code);
-    code = stele_ledger_run (self, self->suspended? self->release: self->commit);
+    code = stele_ledger_run (self, self->suspended? self->sql.release: self->sql.commit);
     if (code)
         return code;
     code = STELE_FAULT_CODE (commit_after);
@@ -167,10 +167,10 @@ stele_ledger_follower_save (stele_ledger_t *self, const char *name,
     int code = STELE_FAULT_CODE (cursor_store_before);
     if (code)
         return stele_ledger_fail (self, code);
-    sqlite3_bind_text (self->follower, 1, name, -1, SQLITE_STATIC);
-    sqlite3_bind_int64 (self->follower, 2, position);
-    sqlite3_bind_int64 (self->follower, 3, time_us);
-    code = stele_ledger_run (self, self->follower);
+    sqlite3_bind_text (self->sql.follower, 1, name, -1, SQLITE_STATIC);
+    sqlite3_bind_int64 (self->sql.follower, 2, position);
+    sqlite3_bind_int64 (self->sql.follower, 3, time_us);
+    code = stele_ledger_run (self, self->sql.follower);
     STELE_FAULT (cursor_store_after);
     return code;
 }

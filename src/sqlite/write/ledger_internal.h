@@ -149,8 +149,8 @@ struct stele_ledger {
     stele_pack_t *pack;
     stele_record_t *scratch;
     stele_reader_t *reader;         // On the same connection: it sees the open batch
-#define STELE_STATEMENT_MEMBER(name, sql) sqlite3_stmt *name;
-    STELE_LEDGER_STATEMENTS (STELE_STATEMENT_MEMBER)
+#define STELE_STATEMENT_MEMBER(name, text) sqlite3_stmt *name;
+    struct { STELE_LEDGER_STATEMENTS (STELE_STATEMENT_MEMBER) } sql;
 #undef STELE_STATEMENT_MEMBER
 };
 

@@ -242,9 +242,9 @@ s_fail_prepare (stele_ledger_t *self)
 static int
 s_prepare (stele_ledger_t *self)
 {
-#define STATEMENT_PREPARE(name, sql) \
-    self->name = stele_sql_prepare (self->db, sql); \
-    if (!self->name) \
+#define STATEMENT_PREPARE(name, text) \
+    self->sql.name = stele_sql_prepare (self->db, text); \
+    if (!self->sql.name) \
         return s_fail_prepare (self);
     STELE_LEDGER_STATEMENTS (STATEMENT_PREPARE)
 #undef STATEMENT_PREPARE
@@ -367,7 +367,7 @@ stele_ledger_close (stele_ledger_t **self_p)
     stele_intern_destroy (&self->words);
     stele_task_cache_destroy (&self->tasks);
     stele_zone_map_destroy (&self->zones);
-#define STATEMENT_FINALIZE(name, sql) sqlite3_finalize (self->name);
+#define STATEMENT_FINALIZE(name, text) sqlite3_finalize (self->sql.name);
     STELE_LEDGER_STATEMENTS (STATEMENT_FINALIZE)
 #undef STATEMENT_FINALIZE
     stele_content_destroy (&self->content);
