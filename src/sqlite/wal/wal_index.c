@@ -61,7 +61,7 @@ stele_wal_index_is_known (const void *header)
         && memcmp (copies [0].checksum, sum, sizeof sum) == 0;
 }
 
-//  With the write lock held nobody changes the header, so it is whole unless a process died while it
+//  While this process holds the write lock, no other changes the header, so it is whole unless a process died while it
 //  wrote it. Cleared, it is not initialized, in both copies: whoever reads next takes the write
 //  lock and rebuilds all of the memory from the log, with the number of copied pages 0. A process that
 //  reads meanwhile uses its own copy of the header, and expects this one to change.
@@ -116,8 +116,8 @@ stele_wal_index_forget (sqlite3 *db, int busy_ms)
 
 //  A connection in exclusive mode from its first access on uses no shared memory, and gets the
 //  database only while no other connection has it (https://sqlite.org/wal.html, "Use of WAL Without
-//  Shared-Memory"). Once it had it, nobody holds the old memory, and the next process to open
-//  the database makes a new one. Closing it writes nothing.
+//  Shared-Memory"). Once it got the database, no process holds the old memory, and the next one to open
+//  the database creates a new one. Its close writes nothing.
 int
 stele_wal_index_renew (const char *path, int busy_ms)
 {
