@@ -4,8 +4,8 @@
 -- task_outputs, task_metrics, cli_session_history, cli_session_commands,
 -- user_preference_history), and the integer key of that row is its position:
 -- 1, 2, 3 ... over all six, without a gap. These tables are append-only.
--- The others (tasks, task_states, cli_sessions, user_preferences, ...) hold what
--- follows from the events and may change.
+-- The others (tasks, task_states, cli_sessions, user_preferences, ...) are derived
+-- from the events and may change.
 --
 -- Times are microseconds since the Unix epoch, UTC. Columns named like a
 -- vocabulary (state, kind, output_type) hold codes; columns that repeat the
@@ -14,10 +14,10 @@
 -- 64 hex digits as its 20 or 32 bytes, anything else as text. Longer texts are BLOBs:
 -- zstd frames, most of them made with a dictionary of the table dictionaries.
 --
--- A row about a task says only what its task does not: positions and times count from
--- the task's own. The views named ..._plain add them up again; that is what the program
--- reads. The other views at the end show words, ids as text and RFC 3339 times. To find a task by
--- its UUID, give the bytes that the index has, which are the UUID without its dashes:
+-- In rows about a task, positions and times are relative to those of the task. The views
+-- named ..._plain show absolute ones; the program reads these. The other views at the end
+-- show words, ids as text and RFC 3339 times. To find a task by its UUID, use the bytes that
+-- the index has, which are the UUID without its dashes:
 --   SELECT * FROM task_summary WHERE key = x'0b5cae2a6e2144f0a2d3a6e6dd4c7c1b'
 
 CREATE TABLE meta (
@@ -31,8 +31,7 @@ CREATE TABLE words (
     word TEXT NOT NULL UNIQUE
 ) STRICT;
 
--- What the texts of this ledger have in common: zstd dictionaries, which the frames name by
--- these ids.
+-- zstd dictionaries, trained on texts of this ledger; frames refer to them by these ids.
 CREATE TABLE dictionaries (
     id         INTEGER PRIMARY KEY,
     dictionary BLOB NOT NULL
@@ -45,17 +44,17 @@ CREATE TABLE vocabulary (
     PRIMARY KEY (kind, code)
 ) STRICT, WITHOUT ROWID;
 
--- One row a transaction: which positions it holds and when it was committed. The times
--- never go back, though the clock may.
+-- One row per transaction: its positions and the time of its commit. The times never
+-- go back, although the clock may.
 CREATE TABLE commits (
     first INTEGER PRIMARY KEY,
     last  INTEGER NOT NULL,
     time  INTEGER NOT NULL
 ) STRICT;
 
--- What a task is: the fields that rarely change. id is the position of the
--- first event about the task. A task that was never created (its producers
--- race) is a placeholder: created is NULL.
+-- Fields of a task that rarely change. id is the position of the first event about
+-- the task. A task without a task.created so far (its producers race) is a
+-- placeholder: created is NULL.
 CREATE TABLE tasks (
     id                  INTEGER PRIMARY KEY,
     task_id             ANY NOT NULL UNIQUE, -- TEXT, or the bytes of a UUID
@@ -79,7 +78,7 @@ CREATE TABLE tasks (
 
 CREATE INDEX tasks_by_parent ON tasks (parent_id) WHERE parent_id IS NOT NULL;
 
--- What a task does: the fields that change with its events, in a narrow row.
+-- Fields of a task that change with its events, in a narrow row.
 -- last_* are positions: the heads of the chains that the column previous of the
 -- event tables continues; last_error is the event that holds the last error. They count
 -- from the task's own position, the times named ..._after from created_at.
@@ -105,7 +104,7 @@ CREATE TABLE task_states (
 
 CREATE INDEX task_states_by_state ON task_states (state, role, created_at);
 
--- How many tasks are in which state, by role, provider and model.
+-- Number of tasks per state, role, provider and model.
 CREATE TABLE task_counts (
     state    INTEGER NOT NULL,
     role     INTEGER NOT NULL,              -- words, 0 is none
@@ -116,8 +115,8 @@ CREATE TABLE task_counts (
 ) STRICT, WITHOUT ROWID;
 
 -- task.created, task.updated, task.state_changed. The fields of task.created are
--- in tasks; a task.updated that changes them keeps what was there in replaced,
--- so that every earlier state of a task can be told.
+-- in tasks; a task.updated that changes them keeps the previous values in replaced,
+-- so that every earlier state of a task can be reconstructed.
 CREATE TABLE task_history (
     position      INTEGER PRIMARY KEY,
     task_back     INTEGER NOT NULL,         -- so many positions back is the task's first event
@@ -236,7 +235,7 @@ CREATE TABLE user_preference_history (
     extra    TEXT                           -- JSON
 ) STRICT;
 
--- Who publishes: the last sequence that is durable, and the run that is current.
+-- Producers: the last durable sequence, and the current run.
 CREATE TABLE producers (
     id            INTEGER PRIMARY KEY,
     name          TEXT NOT NULL UNIQUE,
@@ -256,7 +255,7 @@ CREATE TABLE producer_fences (
     PRIMARY KEY (producer, instance)
 ) STRICT, WITHOUT ROWID;
 
--- Events that were refused for good, as they came, with the reason.
+-- Refused events, as they arrived, with the reason.
 CREATE TABLE rejected_events (
     id         INTEGER PRIMARY KEY,
     producer   INTEGER,                     -- producers.id, NULL: from a pipeline
@@ -272,15 +271,15 @@ CREATE TABLE rejected_events (
 
 CREATE INDEX rejected_events_open ON rejected_events (id) WHERE retried_at IS NULL;
 
--- Followers whose cursor the ledger keeps (Redis keeps its own).
+-- Cursors of followers (Redis keeps its own).
 CREATE TABLE followers (
     name       TEXT PRIMARY KEY,
     position   INTEGER NOT NULL,
     updated_at INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
--- Ends of the history that are missing and were accepted as lost (steled --accept-loss).
--- Positions from first on were given again after that, under a new id of the ledger.
+-- Missing ends of the history that were accepted as lost (steled --accept-loss).
+-- After that, positions from first on were assigned again, under a new id of the ledger.
 CREATE TABLE losses (
     id        INTEGER PRIMARY KEY,
     time      INTEGER NOT NULL,             -- when it was accepted

@@ -1,7 +1,7 @@
--- Where in the log which times are. The log is in the order of positions, and mostly in
--- that of times too: a question about times reads the zones that can have them, and no more.
+-- Which times occur where in the log. The log is in the order of positions, and mostly in
+-- the order of times, too: a query by time reads only the zones that can match.
 
--- One row for each 1024 positions that hold an event about a task (position / 1024).
+-- One row per 1024 positions that hold an event about a task (position / 1024).
 CREATE TABLE zones (
     zone        INTEGER PRIMARY KEY,
     min_time    INTEGER NOT NULL,           -- of its events about tasks

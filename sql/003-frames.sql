@@ -1,7 +1,6 @@
--- Texts that were stored as they came are compressed from now on where that pays, as others
--- are since version 1: their columns hold TEXT, or a zstd frame of it as a BLOB.
--- What the file has already stays as it is: a column of any type holds a TEXT as one of
--- TEXT does, so that only the declarations change, however large the ledger is.
+-- More columns may hold compressed texts, as others do since version 1: TEXT, or a zstd frame
+-- of it as a BLOB. Existing rows stay as they are: a column of type ANY stores a TEXT as a
+-- column of type TEXT does, so that only the declarations change, however large the ledger is.
 PRAGMA writable_schema = ON;
 
 UPDATE sqlite_schema SET sql = replace (replace (replace (replace (sql,

@@ -208,7 +208,7 @@ s_restored (s_broker_t *self, stele_pack_t *pack, char *text, size_t text_size)
     size_t used = 0;
     snprintf (text, text_size, "none");
     stele_pack_map_begin (pack);
-    for (int state = 1; state < STELE_TASK_PASSED; state++) {
+    for (int state = 1; state < STELE_TASK_TERMINAL_FROM; state++) {
         const char *word = stele_vocabulary_word (STELE_VOCABULARY_TASK_STATE, state);
         stele_pack_key_integer (pack, word, stats.by_state [state]);
         if (stats.by_state [state] && used < text_size)

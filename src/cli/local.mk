@@ -13,7 +13,7 @@ src_cli_libcli_la_SOURCES = \
 src_cli_libcli_la_LIBADD = src/base/libbase.la
 
 sbin_PROGRAMS += steled
-steled_SOURCES = src/cli/accept.c src/cli/steled.c
+steled_SOURCES = src/cli/accept.c src/cli/steled.c src/sqlite/process.c
 steled_LDADD = src/cli/libcli.la libstele.la $(CZMQ_LIBS) $(ZMQ_LIBS) $(SQLITE_LIBS)
 
 bin_PROGRAMS += stele

@@ -7,7 +7,6 @@
 
 #include <errno.h>
 #include <signal.h>
-#include <sqlite3.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -16,6 +15,7 @@
 #include <sys/un.h>
 #include <sysexits.h>
 #include <czmq.h>
+#include "ledger/process.h"
 #include "broker/common/actor.h"
 #include "broker/common/settings.h"
 #include "cli/terminal/options.h"
@@ -234,8 +234,7 @@ main (int argc, char **argv)
     cli_operands_t operands = { 0 };
     char error [256];
     int status = EX_USAGE;
-    //  SQLite's memory statistics are not used, and would take one global lock per allocation
-    sqlite3_config (SQLITE_CONFIG_MEMSTATUS, 0);
+    stele_ledger_tune_process ();
     if (cli_options_parse (groups, argc - 1, argv + 1, false, &operands, error, sizeof error) < 0)
         fprintf (stderr, "steled: %s\nTry: steled --help\n", error);
     else

@@ -1,16 +1,16 @@
-/*  reader - one read-only connection to the ledger
+/*  reader - a read-only view of a ledger
 
-    Each thread that reads has its own; a reader never blocks the writer nor
-    another reader. Reads are bounded: every call ends its read transaction
-    before it returns (unless one was begun by stele_reader_begin), so that the
-    write-ahead log can be folded in.
+    Each thread that reads has its own. A reader blocks neither the writer nor
+    other readers. A call sees one state of the ledger and releases it before it
+    returns; stele_reader_begin keeps one state for several calls. A state that is
+    kept for long costs disk space: keep it short.
 
-    Rows are handed to a function; what a record borrows is valid during that
-    call only (stele_record_own keeps it). A function that returns non-zero
+    Rows are passed to a function; the values that a record borrows are valid during that
+    call only (stele_record_own copies them). A function that returns non-zero
     ends the read; that value is then returned if it is negative, else 0. It
-    must not call its reader; only that of stele_reader_touched may.
+    must not call its reader; only the function of stele_reader_touched may.
 
-    Fields of a record, by what it is (model/field.h; an absent one is NULL in the ledger):
+    Fields of a record, by its kind (model/field.h; a field without a value is absent):
       task     task_id title description role state provider model branch worktree_path
                base_branch commit_hash target_dir full_access provider_override
                repository_url acceptance_criteria metadata parent_id user_id created_at
@@ -48,8 +48,8 @@ typedef struct stele_reader stele_reader_t;
 
 typedef int (stele_row_fn) (const stele_record_t *row, void *arg);
 
-/*  Open the ledger at 'path' for reading; it has to exist with the schema of this
-    version. Caller owns return value. NULL: the reason in the refusal.      */
+/*  Open the ledger at 'path' for reading; it must exist, in the format of this
+    version. Caller owns return value. NULL: the reason is in the refusal.   */
 stele_reader_t *
     stele_reader_open (const char *path, stele_refusal_t *refusal);
 
@@ -60,23 +60,12 @@ void
 const char *
     stele_reader_error (const stele_reader_t *self);
 
-/*  Bound the calls that follow: 'time_ms' from now they end with STELE_ETIMEOUT,
-    all of them, until it is set again. 0 is no bound (the default).         */
+/*  Set a deadline 'time_ms' from now for all following calls: after it they end with
+    STELE_ETIMEOUT until it is set again. 0: no deadline (the default).      */
 void
     stele_reader_set_deadline (stele_reader_t *self, int64_t time_ms);
 
-/*  Bounds of the work of a list, for all calls that follow. There are defaults; tests set others
-    to go every way.                                                         */
-typedef struct {
-    int64_t units;                  // Of work a page, about a microsecond each: then it is cut
-    int64_t search_units;           // The same of a search
-    int64_t set;                    // Tasks that are looked at one by one and sorted
-    int64_t touched;                // Tasks that are evaluated ahead, as they were
-} stele_reader_bounds_t;
-void
-    stele_reader_set_bounds (stele_reader_t *self, const stele_reader_bounds_t *bounds);
-
-/*  One state of the ledger for several calls: begin, calls, end. Keep it short. */
+/*  Keep one state of the ledger for several calls: begin, calls, end.       */
 int
     stele_reader_begin (stele_reader_t *self);
 void
@@ -90,30 +79,31 @@ const char *
 int64_t
     stele_reader_head (stele_reader_t *self);
 
-/*  Last position committed at or before that time (0: none; where the clock was set
-    back, one of the places where it passed that time), and the time of the commit
-    that holds a position (0: no such position). Negative: an error.         */
+/*  Last position committed at or before that time, 0: none. If the clock was set
+    back, one of the positions where it passed that time. Negative: an error. */
 int64_t
     stele_reader_position_at (stele_reader_t *self, int64_t time_us);
+
+/*  Time of the commit that holds a position, 0: no such position. Negative: an error. */
 int64_t
     stele_reader_commit_time (stele_reader_t *self, int64_t position);
 
-/*  Cursor of a follower that the ledger keeps; -1: none yet.                */
+/*  Cursor of a follower (stele_ledger_follower_save); -1: none yet.         */
 int64_t
     stele_reader_follower (stele_reader_t *self, const char *name);
 
 /*  -- the log ------------------------------------------------------------------ */
 
 /*  Events after a position, in order, at most 'limit'. 'types' is a set of bits
-    1 << stele_event_type_t; 0 is all. Content is whole. Rows are events.     */
+    1 << stele_event_type_t; 0: all. Contents are complete. Rows are events.  */
 int
     stele_reader_events (stele_reader_t *self, int64_t after, int64_t limit,
         uint32_t types, stele_row_fn *fn, void *arg);
 
-/*  Which tasks and sessions did the events in (after, upto] touch? Each key once,
-    in ascending order, at most 'limit' events are looked at. Calls fn with
-    is_task, and the key for stele_reader_task_by_key or _session_by_key.
-    Returns the last position looked at ('after' if there was none), or an error. */
+/*  The tasks and sessions that the events in (after, upto] touched, at most 'limit' events:
+    call fn once per key, in ascending order, first the tasks (is_task), then the
+    sessions. Keys are those of stele_reader_task_by_key and _session_by_key.
+    Returns the last position examined ('after' if there was none), or an error. */
 typedef int (stele_touched_fn) (bool is_task, int64_t key, void *arg);
 int64_t
     stele_reader_touched (stele_reader_t *self, int64_t after, int64_t upto,
@@ -121,7 +111,7 @@ int64_t
 
 /*  -- tasks ------------------------------------------------------------------- */
 
-/*  One task: 1 found and handed to fn, 0 no such task, or an error.         */
+/*  One task: 1 found and passed to fn, 0 no such task, or an error.         */
 int
     stele_reader_task (stele_reader_t *self, const char *task_id, size_t size,
         stele_row_fn *fn, void *arg);
@@ -133,14 +123,14 @@ int
 int
     stele_reader_task_by_key (stele_reader_t *self, int64_t key, stele_row_fn *fn, void *arg);
 
-/*  Only its state and the position of its last event, from the narrow row. 1 there is such a
-    task, 0, or an error.                                                    */
+/*  Only its state and the position of its last event: cheaper than the whole task.
+    1 found, 0 no such task, or an error.                                    */
 int
     stele_reader_task_state (stele_reader_t *self, int64_t key, int *state, int64_t *position);
 
-/*  As it was: after the event at 'position' (time_us 0), or after its events whose
+/*  A task in the past: as of the event at 'position' (time_us 0), or as of its events whose
     time is at most 'time_us' (position 0), in the order of their positions.
-    0: it was not there yet.                                                 */
+    0: it did not exist yet.                                                 */
 int
     stele_reader_task_at (stele_reader_t *self, const char *task_id, size_t size,
         int64_t position, int64_t time_us, stele_row_fn *fn, void *arg);
@@ -156,7 +146,7 @@ typedef enum {
 
 typedef struct { const char *text; size_t size; } stele_span_t;
 
-/*  Which tasks. Several values of one field: any of them. Zero is "any".    */
+/*  Which tasks. Several values of one field: any of them. Zero means "any". */
 typedef struct {
     uint32_t states;                // Bits 1 << stele_task_state_t
     const stele_span_t *roles;
@@ -167,48 +157,48 @@ typedef struct {
     size_t model_count;
     stele_span_t user_id;           // .text NULL: any
     stele_span_t parent_id;
-    stele_span_t search;            // What a person typed (match.h); .text NULL: no search
+    stele_span_t search;            // Words as a person typed them; .text NULL: no search
     int64_t from_us;                // created_at >= from, 0: any
     int64_t to_us;                  // created_at <= to
     int64_t updated_from_us, updated_to_us;
     int64_t completed_from_us, completed_to_us;
-    int has_error;                  // 1: an error_message ever came, -1: none did, 0: any
+    int has_error;                  // 1: with an error_message at any time, -1: without, 0: any
     stele_order_t order;
     int64_t limit;
-    int64_t offset;                 // Used where there is no cursor
-    bool has_cursor;                // Go on after the row with this time and key
+    int64_t offset;                 // Ignored with a cursor
+    bool has_cursor;                // Continue after the row with this time and key
     int64_t cursor_time;
     int64_t cursor_key;
-    int64_t cursor_skip;            // Rows of its offset that are still to be left out
-    int64_t position;               // As it was after that event; 0: as it is
-    int64_t time_us;                // and after those events whose time is at most this; 0: any
+    int64_t cursor_skip;            // Rows of the offset that are still to be skipped
+    int64_t position;               // As of that event; 0: now
+    int64_t time_us;                // And as of the events with at most this time; 0: any
 } stele_filter_t;
 
-/*  Tasks that pass the filter, in its order, ties by key. After the last row, where
-    more follow, 'next' is true and next_time, next_key are the cursor of the next page. */
+/*  The end of a page of tasks. If 'more', the rest is the cursor of the next page. */
 typedef struct {
     bool more;
-    int64_t time, key, skip;        // The cursor: also give it the position
-    int64_t position;               // What all pages of the list show
-    bool partial;                   // Not all of the ledger could be searched: the index is being made
-    bool cut;                       // Ended for want of time, at that place in the order: it may have
-} stele_page_t;                     //    fewer rows than its limit, even none, though more follow
+    int64_t time, key, skip;        // The cursor: pass it on with the position
+    int64_t position;               // That all pages of the list are as of
+    bool partial;                   // The text index is incomplete, and so is the search
+    bool cut;                       // Ended early, to bound the work: it may have fewer rows than its
+} stele_page_t;                     //    limit, even none, although more follow
 
+/*  Tasks that pass the filter, in its order, ties by key.                   */
 int
     stele_reader_tasks (stele_reader_t *self, const stele_filter_t *filter,
         stele_row_fn *fn, void *arg, stele_page_t *next);
 
-/*  The earliest time of an event about a task: 1, 0 there is no such event, or an error. */
+/*  The earliest time of any event about a task: 1, 0 no such event, or an error. */
 int
     stele_reader_first_time (stele_reader_t *self, int64_t *time_us);
 
-/*  How many tasks pass the filter in all (order, limit, cursor left aside). *complete is false
-    where there was no time to count all: then there are at least so many.  */
+/*  How many tasks pass the filter in all (order, limit and cursor are ignored). *complete is false
+    if there was no time to count all: then the result is a lower bound.     */
 int64_t
     stele_reader_task_total (stele_reader_t *self, const stele_filter_t *filter, bool *complete);
 
-/*  Every task that is not terminal, key ascending, from key after 'after': the live
-    records. At most 'limit'. Returns the last key handed out ('after': none left). */
+/*  Tasks that are not terminal (the live records), ascending by key, after the key 'after', at
+    most 'limit'. Returns the last key passed to fn ('after': none are left). */
 int64_t
     stele_reader_active (stele_reader_t *self, int64_t after, int64_t limit,
         stele_row_fn *fn, void *arg);
@@ -232,8 +222,8 @@ typedef struct {
     int64_t limit;
 } stele_chain_filter_t;
 
-/*  Rows of one task or session, oldest first by default. 1 there is such a task, 0 there is
-    not, or an error. *next is the cursor of the next page, 0: no more.      */
+/*  Rows of one task or session, oldest first by default. 1 found, 0 no such task or session,
+    or an error. *next is the cursor of the next page, 0: no more.           */
 int
     stele_reader_chain (stele_reader_t *self, stele_chain_t chain,
         const char *id, size_t id_size, const stele_chain_filter_t *filter,
@@ -247,14 +237,14 @@ int
 int
     stele_reader_session_by_key (stele_reader_t *self, int64_t key, stele_row_fn *fn, void *arg);
 
-/*  Commands of all sessions, newest first, before the position 'before' (0: from the newest), with
-    times in between (0: any); 'failed' only those with an exit_code that is not 0. *next is the
-    cursor of the next page, 0: no more. A page that looked at too many others ends early. */
+/*  Commands of all sessions, newest first, before the position 'before' (0: from the newest), from
+    from_us to to_us (0: any); 'failed': only those with an exit_code other than 0. *next is the
+    cursor of the next page, 0: no more. A page that has to skip too many rows ends early. */
 int
     stele_reader_commands (stele_reader_t *self, bool failed, int64_t from_us, int64_t to_us,
         int64_t before, int64_t limit, stele_row_fn *fn, void *arg, int64_t *next);
 
-/*  What a session's time went into. From its start to its end, or to its last event.  */
+/*  How a session spent its time, from its start to its end, or to its last event.  */
 typedef struct {
     int64_t wall_us;
     int64_t by_state_us [STELE_SESSION_STATE_END];
@@ -277,8 +267,8 @@ int
     stele_reader_preferences (stele_reader_t *self, const char *user_id, size_t size,
         stele_row_fn *fn, void *arg);
 
-/*  Refused events by id, after 'after'; 'open_only' leaves out the retried ones.
-    producer NULL: of any.                                                   */
+/*  Refused events by id, after 'after'; 'open_only' omits those that were accepted by a retry.
+    producer NULL: of any producer.                                          */
 int
     stele_reader_rejected (stele_reader_t *self, const char *producer, bool open_only,
         int64_t after, int64_t limit, stele_row_fn *fn, void *arg, int64_t *next);
@@ -299,34 +289,37 @@ typedef enum {
 
 /*  Rows of a table as it was at position 'at', in the order of the positions of their
     (first) events, from the one after 'after'. *next is the 'after' of the next
-    page, 0: no more. Every page with the same 'at' is of the same state.    */
+    page, 0: no more. All pages with the same 'at' are of the same state.    */
 int
     stele_reader_table (stele_reader_t *self, stele_table_t table, int64_t after, int64_t at,
         int64_t limit, stele_row_fn *fn, void *arg, int64_t *next);
 
 /*  -- statistics ----------------------------------------------------------------- */
 
+/*  A figure of the engine's own; the name is its key in the answer to 'stats'. Static storage. */
+typedef struct { const char *name; int64_t value; } stele_figure_t;
+#define STELE_FIGURES_MAX 8
+
 typedef struct {
     int64_t tasks;
     int64_t by_state [STELE_TASK_STATE_END];
     int64_t sessions;
-    int64_t rejected;               // Not yet retried
+    int64_t rejected;               // Not accepted by a retry yet
     int64_t commits;
-    int64_t size_bytes;             // Of the database file
-    int64_t wal_bytes;
     int64_t losses;                 // Accepted ones (stele_reader_losses)
+    stele_figure_t storage [STELE_FIGURES_MAX + 1];     // Ended by a NULL name
 } stele_ledger_stats_t;
 
 int
     stele_reader_stats (stele_reader_t *self, stele_ledger_stats_t *stats);
 
-/*  Tasks by role (which 0), provider (1) or model (2): each word with its count;
-    word NULL for tasks that have none. Largest first.                       */
+/*  Number of tasks per role (which 0), provider (1) or model (2), largest first;
+    word NULL: tasks without one.                                            */
 typedef int (stele_count_fn) (const char *word, int64_t count, void *arg);
 int
     stele_reader_counts (stele_reader_t *self, int which, stele_count_fn *fn, void *arg);
 
-/*  What tasks did between two times, by groups.                              */
+/*  Report on the tasks in a range of time, by groups                        */
 typedef enum {
     STELE_REPORT_STATE, STELE_REPORT_ROLE, STELE_REPORT_PROVIDER, STELE_REPORT_MODEL,
     STELE_REPORT_HOUR, STELE_REPORT_DAY,
@@ -335,32 +328,32 @@ typedef enum {
 
 typedef struct {
     stele_report_by_t by;
-    int64_t from_us, to_us;         // Both included, 0: any
-    int64_t groups;                 // At most so many
-    int64_t slowest;                // So many of the tasks that ran longest
-    int64_t tasks_max;              // Look at no more; 0: some millions
+    int64_t from_us, to_us;         // Both inclusive, 0: any
+    int64_t groups;                 // At most this many
+    int64_t slowest;                // This many of the tasks that ran longest
+    int64_t tasks_max;              // Examine at most this many; 0: some millions
 } stele_report_t;
 
-//  By nearest rank, in microseconds; 0 where count is
+//  Percentiles by nearest rank, in microseconds; all 0 if the count is
 typedef struct { int64_t p50, p90, p99, max, count; } stele_spread_t;
 
 typedef struct {
-    stele_span_t name;              // Word or error; .text NULL: none, or an hour or a day
-    int64_t time;                   // When the hour or the day begins; of an error the last time
-    int64_t now;                    // Tasks of that state, role, provider or model, whenever
+    stele_span_t name;              // Word or error; .text NULL: none, or the group is an hour or a day
+    int64_t time;                   // Start of the hour or day; of an error, its last time
+    int64_t now;                    // Tasks of that state, role, provider or model at any time
     int64_t created, started, completed, failed;
-    stele_spread_t queue_us;        // From created_at to started_at, of those started then
-    stele_spread_t run_us;          // From started_at to completed_at, of those completed then
+    stele_spread_t queue_us;        // From created_at to started_at, of tasks started in the range
+    stele_spread_t run_us;          // From started_at to completed_at, of tasks completed in the range
 } stele_report_group_t;
 
 typedef struct {
-    int64_t groups;                 // There are, handed out or not
-    bool cut;                       // Not all tasks were looked at: those of looked_to and later were
+    int64_t groups;                 // All there are, reported or not
+    bool cut;                       // Not all tasks were examined: only those of looked_to and later
     int64_t looked_to;
 } stele_report_end_t;
 
-/*  Each group once: the most failures first, hours and days the latest first; then the slowest
-    tasks as live records. The functions as a stele_row_fn.                  */
+/*  Call fn per group, the most failures first, hours and days the latest first; then 'slow' per
+    slowest task, as a live record. Both functions end the read as a stele_row_fn does. */
 typedef int (stele_report_fn) (const stele_report_group_t *group, void *arg);
 int
     stele_reader_report (stele_reader_t *self, const stele_report_t *ask, stele_report_fn *fn,
@@ -368,16 +361,16 @@ int
 
 /*  -- losses ---------------------------------------------------------------------- */
 
-/*  An end of the history that is missing and was accepted as lost. Borrowed. */
+/*  Events at the end of the history that are missing and were accepted as lost. Borrowed. */
 typedef struct {
     int64_t time_us;                // When it was accepted
-    const char *ledger_id;          // That had the positions
-    int64_t first, last;            // last < first: none, or not known
-    int64_t rejected;               // How many refused events
+    const char *ledger_id;          // The ledger that had the positions
+    int64_t first, last;            // last < first: none, or unknown
+    int64_t rejected;               // Number of refused events
     const char *evidence;
 } stele_lost_t;
 
-/*  The newest ones first, at most 'limit'; a function that returns non-zero ends it. */
+/*  Accepted losses, newest first, at most 'limit'; a function that returns non-zero ends the read. */
 typedef int (stele_lost_fn) (const stele_lost_t *lost, void *arg);
 int
     stele_reader_losses (stele_reader_t *self, int64_t limit, stele_lost_fn *fn, void *arg);

@@ -107,6 +107,16 @@ stele_field_known (stele_event_type_t type)
     return s_types [type].required | s_types [type].optional | COMMON;
 }
 
+stele_field_t
+stele_field_subject (int type)
+{
+    static const stele_field_t fields [] = {
+        [STELE_SUBJECT_NONE] = STELE_FIELD_NONE, [STELE_SUBJECT_TASK] = STELE_TASK_ID,
+        [STELE_SUBJECT_SESSION] = STELE_SESSION_ID, [STELE_SUBJECT_PREFERENCE] = STELE_USER_ID
+    };
+    return fields [stele_event_subject (type)];
+}
+
 stele_field_set_t
 stele_field_any_of (stele_event_type_t type)
 {

@@ -151,6 +151,11 @@ stele_field_set_t
 stele_field_set_t
     stele_field_known (stele_event_type_t type);
 
+/*  The field with the id of what an event of that type is about; STELE_FIELD_NONE for a number that
+    is no type.                                                              */
+stele_field_t
+    stele_field_subject (int type);
+
 /*  Fields of which an event of that type needs at least one; 0: no such rule. */
 stele_field_set_t
     stele_field_any_of (stele_event_type_t type);

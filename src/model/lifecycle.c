@@ -29,7 +29,7 @@ static const unsigned s_next [STELE_TASK_STATE_END] = {
 bool
 stele_lifecycle_terminal (stele_task_state_t state)
 {
-    return state >= STELE_TASK_PASSED;
+    return state >= STELE_TASK_TERMINAL_FROM;
 }
 
 bool

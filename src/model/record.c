@@ -161,6 +161,6 @@ stele_record_integer (const stele_record_t *self, stele_field_t field, int64_t o
 stele_vocabulary_t
 stele_record_state_vocabulary (int type)
 {
-    return type >= STELE_SESSION_STARTED && type <= STELE_SESSION_COMMAND_EXECUTED?
+    return stele_event_subject (type) == STELE_SUBJECT_SESSION?
         STELE_VOCABULARY_SESSION_STATE: STELE_VOCABULARY_TASK_STATE;
 }

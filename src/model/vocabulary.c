@@ -8,8 +8,9 @@
 #include <string.h>
 #include "model/vocabulary.h"
 
-#define WORD_ROW(constant, number, name) [number] = name,
-#define WORD_LIST(constant, number, name) ", " name
+#define WORD_ROW(constant, number, name, ...) [number] = name,
+#define WORD_LIST(constant, number, name, ...) ", " name
+#define SUBJECT_ROW(constant, number, name, subject) [number] = subject,
 
 static const char *const s_task_states [] = { STELE_TASK_STATES (WORD_ROW) };
 static const char *const s_session_states [] = { STELE_SESSION_STATES (WORD_ROW) };
@@ -44,6 +45,13 @@ stele_vocabulary_code (stele_vocabulary_t vocabulary, const char *word, size_t s
             return code;
     }
     return 0;
+}
+
+stele_subject_t
+stele_event_subject (int type)
+{
+    static const stele_subject_t subjects [STELE_EVENT_TYPE_END] = { STELE_EVENT_TYPES (SUBJECT_ROW) };
+    return type > 0 && type < STELE_EVENT_TYPE_END? subjects [type]: STELE_SUBJECT_NONE;
 }
 
 const char *

@@ -43,23 +43,41 @@
     X (STELE_OUTPUT_COMMIT,     5, "commit") \
     X (STELE_OUTPUT_DIAGNOSTIC, 6, "diagnostic")
 
+/*  With what the event is about. sqlite/sql/event_tables.h says where a type of event is added. */
 #define STELE_EVENT_TYPES(X) \
-    X (STELE_TASK_CREATED,             1, "task.created") \
-    X (STELE_TASK_UPDATED,             2, "task.updated") \
-    X (STELE_TASK_STATE_CHANGED,       3, "task.state_changed") \
-    X (STELE_TASK_OUTPUT_ADDED,        4, "task.output_added") \
-    X (STELE_TASK_METRIC_RECORDED,     5, "task.metric_recorded") \
-    X (STELE_SESSION_STARTED,          6, "session.started") \
-    X (STELE_SESSION_STATE_CHANGED,    7, "session.state_changed") \
-    X (STELE_SESSION_COMMAND_EXECUTED, 8, "session.command_executed") \
-    X (STELE_PREFERENCE_SET,           9, "preference.set")
+    X (STELE_TASK_CREATED,             1, "task.created",             STELE_SUBJECT_TASK) \
+    X (STELE_TASK_UPDATED,             2, "task.updated",             STELE_SUBJECT_TASK) \
+    X (STELE_TASK_STATE_CHANGED,       3, "task.state_changed",       STELE_SUBJECT_TASK) \
+    X (STELE_TASK_OUTPUT_ADDED,        4, "task.output_added",        STELE_SUBJECT_TASK) \
+    X (STELE_TASK_METRIC_RECORDED,     5, "task.metric_recorded",     STELE_SUBJECT_TASK) \
+    X (STELE_SESSION_STARTED,          6, "session.started",          STELE_SUBJECT_SESSION) \
+    X (STELE_SESSION_STATE_CHANGED,    7, "session.state_changed",    STELE_SUBJECT_SESSION) \
+    X (STELE_SESSION_COMMAND_EXECUTED, 8, "session.command_executed", STELE_SUBJECT_SESSION) \
+    X (STELE_PREFERENCE_SET,           9, "preference.set",           STELE_SUBJECT_PREFERENCE)
 
-#define STELE_WORD_ENUM(constant, number, name) constant = number,
+/*  What an event is about; it has the id of its subject                     */
+typedef enum {
+    STELE_SUBJECT_NONE,
+    STELE_SUBJECT_TASK,
+    STELE_SUBJECT_SESSION,
+    STELE_SUBJECT_PREFERENCE
+} stele_subject_t;
+
+#define STELE_WORD_ENUM(constant, number, ...) constant = number,
 typedef enum { STELE_TASK_STATES (STELE_WORD_ENUM) STELE_TASK_STATE_END } stele_task_state_t;
 typedef enum { STELE_SESSION_STATES (STELE_WORD_ENUM) STELE_SESSION_STATE_END } stele_session_state_t;
 typedef enum { STELE_OUTPUT_TYPES (STELE_WORD_ENUM) STELE_OUTPUT_TYPE_END } stele_output_type_t;
 typedef enum { STELE_EVENT_TYPES (STELE_WORD_ENUM) STELE_EVENT_TYPE_END } stele_event_type_t;
 #undef STELE_WORD_ENUM
+
+/*  Terminal states are the last ones of their set, from these on            */
+#define STELE_TASK_TERMINAL_FROM STELE_TASK_PASSED
+#define STELE_SESSION_TERMINAL_FROM STELE_SESSION_COMPLETED
+_Static_assert (STELE_TASK_COMPLETING < STELE_TASK_TERMINAL_FROM && STELE_TASK_STATE_END == STELE_TASK_TERMINAL_FROM + 5,
+    "a new state of tasks is terminal by its code: check what compares with STELE_TASK_TERMINAL_FROM");
+_Static_assert (STELE_SESSION_PROCESSING < STELE_SESSION_TERMINAL_FROM
+    && STELE_SESSION_STATE_END == STELE_SESSION_TERMINAL_FROM + 3,
+    "a new state of sessions is terminal by its code: check what compares with STELE_SESSION_TERMINAL_FROM");
 
 typedef enum {
     STELE_VOCABULARY_NONE,
@@ -76,6 +94,10 @@ const char *
 /*  Code of a word of 'size' bytes; 0: no such word.                         */
 int
     stele_vocabulary_code (stele_vocabulary_t vocabulary, const char *word, size_t size);
+
+/*  What events of a type are about; NONE for a number that is no type.      */
+stele_subject_t
+    stele_event_subject (int type);
 
 /*  All words as "a, b, c", for error messages. Static storage.              */
 const char *

@@ -1,11 +1,14 @@
 noinst_LTLIBRARIES += src/sqlite/libsqlite.la
 src_sqlite_libsqlite_la_SOURCES = \
     src/ledger/ledger.h \
+    src/ledger/process.h \
     src/ledger/reader.h \
-    src/sqlite/parts.c \
+    src/ledger/text_index.h \
+    src/sqlite/file_names.h \
+    src/sqlite/library.c \
     src/sqlite/sqlite_file.c src/sqlite/sqlite_file.h \
-    src/sqlite/sqlite_parts.h \
     src/sqlite/sql/codes.h \
+    src/sqlite/sql/event_tables.h \
     src/sqlite/sql/id_codec.c src/sqlite/sql/id_codec.h \
     src/sqlite/sql/json_fields.c src/sqlite/sql/json_fields.h \
     src/sqlite/sql/schema.h \
@@ -16,17 +19,20 @@ src_sqlite_libsqlite_la_SOURCES = \
     src/sqlite/compress/dictionaries.c src/sqlite/compress/dictionaries.h \
     src/sqlite/wal/checkpoint.c src/sqlite/wal/checkpoint.h \
     src/sqlite/wal/high_water.c src/sqlite/wal/high_water.h \
+    src/sqlite/wal/wal_index.c src/sqlite/wal/wal_index.h \
     src/sqlite/wal/wal_vfs.c src/sqlite/wal/wal_vfs.h \
     src/sqlite/write/append.c \
     src/sqlite/write/append_facts.c \
     src/sqlite/write/append_row.c \
     src/sqlite/write/append_session.c \
     src/sqlite/write/append_task.c src/sqlite/write/append_task.h \
+    src/sqlite/write/check.c \
     src/sqlite/write/deferred.c \
     src/sqlite/write/intern.c src/sqlite/write/intern.h \
     src/sqlite/write/ledger.c \
     src/sqlite/write/ledger_internal.h \
     src/sqlite/write/loss.c \
+    src/sqlite/write/open.c \
     src/sqlite/write/producers.c \
     src/sqlite/write/task_cache.c src/sqlite/write/task_cache.h \
     src/sqlite/write/zone_map.c src/sqlite/write/zone_map.h \
@@ -37,6 +43,7 @@ src_sqlite_libsqlite_la_SOURCES = \
     src/sqlite/read/log.c \
     src/sqlite/read/match.c src/sqlite/read/match.h \
     src/sqlite/read/reader.c \
+    src/sqlite/read/reader_bounds.h \
     src/sqlite/read/reader_internal.h \
     src/sqlite/read/reader_over.h \
     src/sqlite/read/rejected.c \
@@ -48,7 +55,7 @@ src_sqlite_libsqlite_la_SOURCES = \
     src/sqlite/read/task_as_of.c \
     src/sqlite/read/tasks.c \
     src/sqlite/read/zones.c \
-    src/sqlite/search/text_index.c src/sqlite/search/text_index.h \
+    src/sqlite/search/text_index.c \
     src/sqlite/list/as_of.c \
     src/sqlite/list/by_index.c \
     src/sqlite/list/by_text.c \

@@ -1,4 +1,4 @@
-/*  sqlite_file - a SQLite database of somebody else, read and never touched
+/*  sqlite_file - read a SQLite database of another program without touching it
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -14,12 +14,13 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include "sqlite/file_names.h"
 #include "sqlite/sqlite_file.h"
 #include "sqlite/sql/schema.h"
 #include "sqlite/sql/sql.h"
 #include "stele_error.h"
 
-#define COPIES_MAX 3                // A source that changes meanwhile is copied again
+#define COPIES_MAX 3                // Attempts, if the source changes meanwhile
 #define COLUMNS_MAX 256
 
 struct stele_sqlite_file {
@@ -28,7 +29,7 @@ struct stele_sqlite_file {
     int64_t modified_us;
 };
 
-static const char *const s_suffixes [] = { "", "-wal", "-journal" };
+static const char *const s_suffixes [] = { "", STELE_WAL_SUFFIX, STELE_JOURNAL_SUFFIX };
 #define SUFFIXES (sizeof s_suffixes / sizeof s_suffixes [0])
 
 typedef struct { struct timespec modified; off_t size; bool there; } s_look_t;
@@ -58,7 +59,7 @@ s_same (const s_look_t *one, const s_look_t *other)
         && one->modified.tv_nsec == other->modified.tv_nsec;
 }
 
-//  0, or -1 with errno; a file that is not there has no copy
+//  Returns 0, or -1 with errno; a missing file gets no copy.
 static int
 s_copy_one (const char *from, const char *to)
 {
@@ -165,7 +166,7 @@ stele_sqlite_file_open (const char *path, char *error, size_t error_size)
 void
 stele_sqlite_file_close (stele_sqlite_file_t **self_p)
 {
-    static const char *const made [] = { "", "-wal", "-journal", "-shm" };
+    static const char *const made [] = { "", STELE_WAL_SUFFIX, STELE_JOURNAL_SUFFIX, STELE_SHM_SUFFIX };
     stele_sqlite_file_t *self = *self_p;
     if (!self)
         return;
@@ -294,7 +295,7 @@ s_hand_out (sqlite3_stmt *stmt, stele_sqlite_file_fn *fn, void *arg)
     return result? result: rc == SQLITE_DONE? 0: stele_sql_code (rc);
 }
 
-//  A name as SQL has to quote it. Caller frees return value.
+//  A quoted SQL name. Caller frees return value.
 static char *
 s_quote (const char *name)
 {
@@ -305,13 +306,13 @@ s_quote (const char *name)
     return quoted;
 }
 
-//  The copy is ours: it may have an index that the source lacks
+//  An index for a look-up: the copy may be changed
 static void
 s_index (stele_sqlite_file_t *self, const char *table, const char *column)
 {
     char *sql = sqlite3_mprintf ("CREATE INDEX IF NOT EXISTS \"stele %w %w\" ON \"%w\" (CAST (\"%w\" AS TEXT))",
         table, column, table, column);
-    sqlite3_exec (self->db, sql, NULL, NULL, NULL);     // A view has none: that is slow, not wrong
+    sqlite3_exec (self->db, sql, NULL, NULL, NULL);     // Fails for a view, which is slow without, but not wrong
     sqlite3_free (sql);
 }
 

@@ -92,9 +92,7 @@ stele_record_pack (const stele_record_t *record, stele_pack_t *pack)
 size_t
 stele_record_topic (const stele_record_t *event, char *topic, size_t size_max)
 {
-    stele_field_t field = event->type < STELE_SESSION_STARTED? STELE_TASK_ID:
-        event->type == STELE_PREFERENCE_SET? STELE_USER_ID: STELE_SESSION_ID;
-    const stele_value_t *id = &event->values [field];
+    const stele_value_t *id = &event->values [stele_field_subject (event->type)];
     const char *type = stele_vocabulary_word (STELE_VOCABULARY_EVENT_TYPE, event->type);
     const char *text = id->kind == STELE_VALUE_TEXT? id->text: "default";
     size_t text_size = id->kind == STELE_VALUE_TEXT? id->size: strlen (text);

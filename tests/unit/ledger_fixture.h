@@ -1,4 +1,4 @@
-/*  ledger_fixture - a ledger in a folder of its own, events and rows as JSON
+/*  ledger_fixture - a ledger in a temporary folder, events and rows as JSON
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -154,7 +154,7 @@ fixture_add (const stele_record_t *row, void *array)
     return 0;
 }
 
-//  Does it say what that text says (with ' for ")?
+//  Assert that the JSON equals that text (with ' for ")
 static inline void
 fixture_assert_json (const json_t *json, const char *expected)
 {
@@ -182,7 +182,7 @@ fixture_events (fixture_t *self, int64_t after, int64_t limit, uint32_t types)
     return events;
 }
 
-//  One event is what that text says
+//  Assert that one event equals that text
 static inline void
 fixture_assert_event (fixture_t *self, int64_t position, const char *expected)
 {
@@ -192,7 +192,7 @@ fixture_assert_event (fixture_t *self, int64_t position, const char *expected)
     json_decref (events);
 }
 
-//  What one statement says of the file, from outside; -1: nothing
+//  The integer that a statement returns on a connection of its own; -1: none
 static inline int64_t
 fixture_ask (const fixture_t *self, const char *sql)
 {

@@ -1,4 +1,4 @@
-/*  test_checkpoint - a log that is folded in while commits go on is whole until all of it is in the file
+/*  test_checkpoint - while commits continue, the log stays complete until all of it is in the file
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -94,7 +94,7 @@ s_copy_file (desk_t *self, const char *from, const char *to)
     assert_int_equal (system (command), 0);
 }
 
-//  What a power cut would leave that takes everything which was not synced: the file as it was, and the log
+//  Rows after a power cut that loses everything not synced: of the old file, and the log
 static int64_t
 s_rows_after_power_cut (desk_t *self)
 {
@@ -194,15 +194,15 @@ static void
 test_checkpoint_beside_commits_keeps_every_row (void **state)
 {
     desk_t *self = *state;
-    int anew = 0;
+    int restarts = 0;
     for (int i = 0; i < 6000; i++) {
         int pages = self->pages;
         s_commit (self, 7);
-        anew += self->pages < pages;
+        restarts += self->pages < pages;
         if (stele_checkpoint_due (self->checkpoint, 0))
             assert_int_equal (stele_checkpoint_step (self->checkpoint), 0);
     }
-    assert_true (anew >= 3);
+    assert_true (restarts >= 3);
     assert_int_equal (stele_checkpoint_truncate (self->checkpoint), 0);
     assert_int_equal (stele_sql_integer (self->db, "SELECT count (*) FROM rows", -1), 6000 * 7);
     assert_int_equal (stele_sql_integer (self->db, "SELECT count (*) FROM pragma_integrity_check"

@@ -1,4 +1,4 @@
-/*  Batches that are not committed (mode redis): what comes home, and what must not seem to
+/*  test_deferred - batches in one open transaction: what resume commits, and what a rollback must not hide
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -32,10 +32,10 @@ test_comes_home (void **state)
     assert_int_equal (stele_ledger_last_resumed (self->ledger), SINCE);
 }
 
-//  As after some errors, SQLite has taken back all of it: the next start needs the mark, and what Redis
+//  As after some errors, SQLite has rolled back all of it: the next start needs the mark, and what Redis
 //  has, so nothing may be written any more
 static void
-test_taken_back (void **state)
+test_rolled_back (void **state)
 {
     fixture_t *self = *state;
     s_batch (self, 1);
@@ -80,7 +80,7 @@ main (void)
 #define IN_LEDGER(test) cmocka_unit_test_setup_teardown (test, fixture_new, fixture_destroy)
     const struct CMUnitTest tests [] = {
         IN_LEDGER (test_comes_home),
-        IN_LEDGER (test_taken_back),
+        IN_LEDGER (test_rolled_back),
         IN_LEDGER (test_commit_fails)
     };
     return cmocka_run_group_tests (tests, NULL, NULL);

@@ -1,4 +1,4 @@
-/*  test_high_water - how far the ledger was, and what is done when it is shorter
+/*  test_high_water - the high-water mark, and a ledger that is shorter than it
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this

@@ -1,4 +1,4 @@
-/*  Ids are stored short and come back as they were.
+/*  test_id_codec - ids are stored as bytes where shorter, and read back unchanged
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this

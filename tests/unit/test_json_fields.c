@@ -1,4 +1,4 @@
-/*  Members of a JSON object become the fields that they were; damage is seen.
+/*  test_json_fields - members of a JSON object become fields again; damage is detected
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -82,7 +82,7 @@ test_members_that_were_not_written_are_refused (void **state)
     stele_record_t *record = stele_record_new ();
     for (size_t i = 0; i < sizeof texts / sizeof texts [0]; i++)
         if (s_set (texts [i], strlen (texts [i]), record) != STELE_ELEDGER)
-            fail_msg ("%s was taken", texts [i]);
+            fail_msg ("%s was accepted", texts [i]);
     stele_record_destroy (&record);
 }
 

@@ -1,4 +1,4 @@
-/*  Out of memory at the N-th allocation, for every N: an error, no crash, no leak, and the
+/*  test_memory - out of memory at the N-th allocation, for every N: an error, no crash, no leak, and the
     ledger has a batch wholly or not at all.
 
     The allocations of our own code are wrapped by the linker (--wrap), those of SQLite by
@@ -12,7 +12,8 @@
 
 #include <errno.h>
 #include <sqlite3.h>
-#include "sqlite/search/text_index.h"
+#include "ledger/text_index.h"
+#include "sqlite/file_names.h"
 #include "ledger_fixture.h"
 #include "wire/message.h"
 
@@ -204,7 +205,7 @@ s_assert_rows (fixture_t *self, int64_t events)
     assert_int_equal (stats.rejected, events? 1: 0);
 }
 
-//  'plain' is not running, t was queued again, UUID is queued: nobody is interrupted
+//  'plain' is not running, t was queued again, UUID is queued: no task is interrupted
 #define STORED (ALL - 1)            // One is a duplicate
 
 static void

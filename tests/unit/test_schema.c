@@ -1,4 +1,4 @@
-/*  test_schema - a ledger of an earlier version is read as it was, and takes what this version writes
+/*  test_schema - ledgers of earlier versions are migrated: old rows read the same, new ones can be written
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this

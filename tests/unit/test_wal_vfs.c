@@ -1,4 +1,4 @@
-/*  test_wal_vfs - a log that is longer than what it holds is read as one that is not, and lengthened seldom
+/*  test_wal_vfs - a preallocated log reads like an ordinary one, and is rarely extended
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -108,7 +108,7 @@ test_log_is_lengthened_once_for_many_commits (void **state)
 }
 
 static void
-test_log_begins_anew_over_what_it_was (void **state)
+test_log_restarts_over_its_old_frames (void **state)
 {
     desk_t *self = *state;
     assert_int_equal (stele_sql_exec (self->db, "CREATE TABLE rows (id INTEGER PRIMARY KEY, content BLOB)"), SQLITE_OK);
@@ -195,7 +195,7 @@ main (void)
 {
     const struct CMUnitTest tests [] = {
         cmocka_unit_test_setup_teardown (test_log_is_lengthened_once_for_many_commits, s_setup, s_teardown),
-        cmocka_unit_test_setup_teardown (test_log_begins_anew_over_what_it_was, s_setup, s_teardown),
+        cmocka_unit_test_setup_teardown (test_log_restarts_over_its_old_frames, s_setup, s_teardown),
         cmocka_unit_test_setup_teardown (test_log_without_room_for_zeros_takes_what_fits, s_setup, s_teardown),
         cmocka_unit_test_setup_teardown (test_log_error_of_zeros_is_no_error_of_the_log, s_setup, s_teardown),
     };

@@ -1,4 +1,4 @@
-/*  search_follower - the follower that keeps the text index (sqlite/search/text_index.h)
+/*  search_follower - the follower that keeps the text index (ledger/text_index.h)
 
     Searches read from the log what the index does not have yet. So the index can lag, and
     errors with it are logged and have no other effect. A new head does not wake this follower: it checks once
@@ -12,7 +12,7 @@
 */
 
 #include "broker/followers/follower.h"
-#include "sqlite/search/text_index.h"
+#include "ledger/text_index.h"
 #include "base/clock.h"
 #include "base/thread.h"
 

@@ -183,18 +183,18 @@ s_hold (stele_ingest_t *self)
         stele_ingest_settle (self, 0);
 }
 
-//  If the disk is too full for a checkpoint, the write-ahead log grows until that fails too.
+//  Upkeep that fails for a transient reason is postponed: the ledger works on without it.
 static void
-s_checkpoint (stele_ingest_t *self, int64_t spare_us)
+s_upkeep (stele_ingest_t *self, int64_t spare_us)
 {
     const char *error = stele_ledger_error (self->writer->ledger);
     int64_t begun_ns = stele_clock_steady_ns ();
-    int code = stele_ledger_checkpoint (self->writer->ledger, spare_us);
+    int code = stele_ledger_idle (self->writer->ledger, spare_us);
     self->writer->stages.checkpoint += stele_clock_steady_ns () - begun_ns;
     if (code == STELE_EFULL || code == STELE_ENO_MEMORY) {
-        if (!self->checkpoint_warned)
-            zsys_warning ("cannot checkpoint the write-ahead log, so it grows: %s", error);
-        self->checkpoint_warned = true;
+        if (!self->postponed_reported)
+            zsys_warning ("upkeep of the ledger is postponed, and its files grow: %s", error);
+        self->postponed_reported = true;
     }
     else
     if (code) {
@@ -254,7 +254,7 @@ s_loop (stele_ingest_t *self)
         s_fill (self);
         stele_roster_flush_acks (self->writer->roster, stele_ingest_flush_ack, self);
         if (!self->failed)
-            s_checkpoint (self, spare_us);
+            s_upkeep (self, spare_us);
         if (self->writer->redis_mode && spare_us > TICK_MS * 500 && !self->writer->holding)
             stele_writer_update_live_records (self->writer);
         if (self->writer->mode == STELE_MODE_REDIS

@@ -41,7 +41,7 @@ typedef struct {
     int64_t retry_us;               // Steady clock: when to try again while holding
     int64_t listened_us;            // Steady clock: when leases were last checked
     bool is_full;                   // It holds back because the disk is full
-    bool checkpoint_warned;           // The failure of a checkpoint was logged
+    bool postponed_reported;        // That the upkeep of the ledger is postponed was logged
     int64_t alarmed_us;             // Steady clock: last alarm in the log
     int64_t mode_said_us;           // Steady clock: mode redis was last logged
     bool paused;

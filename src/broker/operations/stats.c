@@ -14,7 +14,7 @@
 #include "stele_library.h"
 #include "broker/operations/query.h"
 #include "cache/redis/redis.h"
-#include "sqlite/sqlite_parts.h"
+#include "ledger/ledger.h"
 #include "base/clock.h"
 #include "wire/json.h"
 #include "wire/pack.h"
@@ -123,8 +123,9 @@ s_pack_parts (stele_pack_t *pack)
     stele_pack_map_begin (pack);
     stele_pack_key_string (pack, "zmq", zmq);
     stele_pack_key_string (pack, "czmq", czmq);
-    stele_pack_key_string (pack, "sqlite", stele_sqlite_version ());
-    stele_pack_key_string (pack, "zstd", stele_zstd_version ());
+    const char *library, *version;
+    for (size_t i = 0; (library = stele_ledger_library (i, &version)) != NULL; i++)
+        stele_pack_key_string (pack, library, version);
     stele_pack_key_string (pack, "hiredis", stele_hiredis_version ());
     stele_pack_key_string (pack, "msgpack", stele_msgpack_version ());
     stele_pack_key_string (pack, "jansson", stele_jansson_version ());
@@ -237,8 +238,8 @@ s_pack_ledger (const stele_query_t *self, const stele_ledger_stats_t *stats, ste
     stele_pack_key (pack, "ledger");
     stele_pack_map_begin (pack);
     stele_pack_key_integer (pack, "position", self->head);
-    stele_pack_key_integer (pack, "size_bytes", stats->size_bytes);
-    stele_pack_key_integer (pack, "wal_bytes", stats->wal_bytes);
+    for (const stele_figure_t *figure = stats->storage; figure->name; figure++)
+        stele_pack_key_integer (pack, figure->name, figure->value);
     stele_pack_key_integer (pack, "commits", stats->commits);
     stele_pack_key_integer (pack, "rejected", stats->rejected);
     stele_pack_key_integer (pack, "losses", stats->losses);

@@ -13,16 +13,6 @@
 
 #define TYPE_BIT(type) (1u << (type))
 
-static const uint32_t s_types [SOURCE_COUNT] = {
-    [SOURCE_HISTORY] = TYPE_BIT (STELE_TASK_CREATED) | TYPE_BIT (STELE_TASK_UPDATED)
-        | TYPE_BIT (STELE_TASK_STATE_CHANGED),
-    [SOURCE_OUTPUTS] = TYPE_BIT (STELE_TASK_OUTPUT_ADDED),
-    [SOURCE_METRICS] = TYPE_BIT (STELE_TASK_METRIC_RECORDED),
-    [SOURCE_SESSIONS] = TYPE_BIT (STELE_SESSION_STARTED) | TYPE_BIT (STELE_SESSION_STATE_CHANGED),
-    [SOURCE_COMMANDS] = TYPE_BIT (STELE_SESSION_COMMAND_EXECUTED),
-    [SOURCE_PREFERENCES] = TYPE_BIT (STELE_PREFERENCE_SET)
-};
-
 #define NO_MORE INT64_MAX
 
 //  -- events ----------------------------------------------------------------------
@@ -70,10 +60,11 @@ stele_reader_events (stele_reader_t *self, int64_t after, int64_t limit,
         return rc;
     if (types == 0)
         types = UINT32_MAX;
+    uint32_t wanted = limit > 0? reader_sources_of (types): 0;
     s_source_t sources [SOURCE_COUNT];
     for (int source = 0; source < SOURCE_COUNT; source++) {
         sources [source] = (s_source_t) { NULL, NO_MORE };
-        if (limit <= 0 || !(types & s_types [source]))
+        if (!(wanted & 1u << source))
             continue;
         sources [source].statement = reader_log_statement (self, (reader_source_t) source, after);
         s_advance (self, (reader_source_t) source, types, &sources [source]);
@@ -106,6 +97,7 @@ static const char *const s_touched [SOURCE_COUNT] = {
     [SOURCE_SESSIONS] = "SELECT session FROM cli_session_history" RANGE,
     [SOURCE_COMMANDS] = "SELECT session FROM cli_session_commands" RANGE
 };
+_Static_assert (SOURCE_COUNT == 6, "a new table of events about tasks or sessions needs a row in s_touched");
 
 static void
 s_collect (stele_reader_t *self, int64_t after, int64_t upto,
@@ -119,7 +111,7 @@ s_collect (stele_reader_t *self, int64_t after, int64_t upto,
         if (statement)
             sqlite3_bind_int64 (statement, 2, upto);
         while (reader_step (self, statement) == 1)
-            reader_keys_add (self, source <= SOURCE_METRICS? tasks: sessions,
+            reader_keys_add (self, reader_source_subject ((reader_source_t) source) == STELE_SUBJECT_TASK? tasks: sessions,
                 sqlite3_column_int64 (statement, 0));
     }
     reader_keys_sort (tasks);

@@ -18,20 +18,15 @@
 #include <sqlite3.h>
 #include "sqlite/compress/content.h"
 #include "sqlite/sql/codes.h"
+#include "sqlite/sql/event_tables.h"
 #include "sqlite/sql/id_codec.h"
 #include "sqlite/sql/json_fields.h"
-#include "ledger/reader.h"
+#include "sqlite/read/reader_bounds.h"
 
-//  Event tables, in the order of their types of event
-typedef enum {
-    SOURCE_HISTORY,
-    SOURCE_OUTPUTS,
-    SOURCE_METRICS,
-    SOURCE_SESSIONS,
-    SOURCE_COMMANDS,
-    SOURCE_PREFERENCES,
-    SOURCE_COUNT
-} reader_source_t;
+//  Event tables (sql/event_tables.h)
+#define READER_SOURCE(name, table, subject) SOURCE_##name,
+typedef enum { STELE_EVENT_TABLES (READER_SOURCE) SOURCE_COUNT } reader_source_t;
+#undef READER_SOURCE
 
 //  Statements that are kept
 typedef enum {
@@ -224,6 +219,15 @@ sqlite3_stmt *
     reader_log_statement (stele_reader_t *self, reader_source_t source, int64_t after);
 sqlite3_stmt *
     reader_row_statement (stele_reader_t *self, reader_source_t source, int64_t position);
+
+//  What the events of a source are about.
+stele_subject_t
+    reader_source_subject (reader_source_t source);
+
+//  The sources that have events of these types (bits 1 << stele_event_type_t), as a set of bits
+//  1 << reader_source_t.
+uint32_t
+    reader_sources_of (uint32_t types);
 
 //  Type of the event that the statement is at.
 int

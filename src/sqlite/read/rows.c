@@ -102,6 +102,27 @@ static const struct {
     [SOURCE_PREFERENCES] = { COLUMNS (s_preferences), PREFERENCES_SQL LOG, PREFERENCES_SQL ROW }
 };
 
+_Static_assert (SOURCE_COUNT == 6, "a new table of events needs a row in s_sources, and a case in reader_fill_event");
+
+stele_subject_t
+reader_source_subject (reader_source_t source)
+{
+#define SOURCE_SUBJECT(name, table, subject) [SOURCE_##name] = subject,
+    static const stele_subject_t subjects [] = { STELE_EVENT_TABLES (SOURCE_SUBJECT) };
+#undef SOURCE_SUBJECT
+    return subjects [source];
+}
+
+uint32_t
+reader_sources_of (uint32_t types)
+{
+    uint32_t sources = 0;
+#define TYPE_SOURCE(type, name) sources |= types & 1u << type? 1u << SOURCE_##name: 0;
+    STELE_EVENT_TYPE_TABLES (TYPE_SOURCE)
+#undef TYPE_SOURCE
+    return sources;
+}
+
 sqlite3_stmt *
 reader_log_statement (stele_reader_t *self, reader_source_t source, int64_t after)
 {
@@ -136,9 +157,14 @@ reader_row_type (reader_source_t source, sqlite3_stmt *statement)
                 STELE_SESSION_STARTED: STELE_SESSION_STATE_CHANGED;
         case SOURCE_COMMANDS:
             return STELE_SESSION_COMMAND_EXECUTED;
-        default:
+        case SOURCE_PREFERENCES:
             return STELE_PREFERENCE_SET;
+        //  No default: the compiler reports a source without a case
+        case SOURCE_COUNT:
+            break;
     }
+    assert (false);
+    return 0;
 }
 
 //  -- as an event ------------------------------------------------------------------
@@ -219,7 +245,7 @@ int
 reader_fill_record (stele_reader_t *self, reader_source_t source, sqlite3_stmt *statement)
 {
     static const reader_column_t changes [] = { { STELE_CHANGES, COLUMN_JSON } };
-    assert (source <= SOURCE_METRICS || source == SOURCE_COMMANDS);
+    assert (reader_source_subject (source) == STELE_SUBJECT_TASK || source == SOURCE_COMMANDS);
     stele_record_t *row = self->row;
     reader_fill (self, statement, 0, s_sources [source].columns, s_sources [source].count);
     row->values [STELE_ID] = row->values [STELE_POSITION];

@@ -11,6 +11,7 @@
 
 #include <assert.h>
 #include <sys/stat.h>
+#include "sqlite/file_names.h"
 #include "sqlite/read/reader_internal.h"
 
 static int64_t
@@ -64,8 +65,8 @@ stele_reader_stats (stele_reader_t *self, stele_ledger_stats_t *stats)
         "SELECT count (*) FROM rejected_events WHERE retried_at IS NULL"), 0);
     counted.losses = reader_single (self, reader_statement (self, SLOT_LOSS_COUNT,
         "SELECT count (*) FROM losses"), 0);
-    counted.size_bytes = s_file_size (self->path, "");
-    counted.wal_bytes = s_file_size (self->path, "-wal");
+    counted.storage [0] = (stele_figure_t) { "size_bytes", s_file_size (self->path, "") };
+    counted.storage [1] = (stele_figure_t) { "wal_bytes", s_file_size (self->path, STELE_WAL_SUFFIX) };
     rc = (int) reader_leave (self, 0);
     if (rc == 0)
         *stats = counted;

@@ -74,7 +74,7 @@ s_walk_history (s_session_t *session)
                 session->state = sqlite3_column_int (statement, 2);
                 stele_record_set_integer (self->row, STELE_POSITION, position);
                 stele_record_set_integer (self->row, STELE_UPDATED_AT, time);
-                if (session->state >= STELE_SESSION_COMPLETED)
+                if (session->state >= STELE_SESSION_TERMINAL_FROM)
                     stele_record_set_integer (self->row, STELE_COMPLETED_AT, time);
             }
             if (sqlite3_column_int (statement, 3) == STELE_HISTORY_CREATED)

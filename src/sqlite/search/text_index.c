@@ -13,7 +13,8 @@
 #include "sqlite/read/match.h"
 #include "sqlite/read/reader_internal.h"
 #include "sqlite/sql/sql.h"
-#include "sqlite/search/text_index.h"
+#include "ledger/text_index.h"
+#include "sqlite/file_names.h"
 
 #define VERSION 1
 #define PORTION 4096                // Events in one transaction
@@ -101,7 +102,7 @@ s_append (stele_text_index_t *self, s_bytes_t *bytes, const void *data, size_t s
 static void
 s_unlink (const char *path)
 {
-    static const char *const suffixes [] = { "", "-wal", "-shm" };
+    static const char *const suffixes [] = { "", STELE_WAL_SUFFIX, STELE_SHM_SUFFIX };
     for (size_t i = 0; i < 3; i++) {
         char *name = sqlite3_mprintf ("%s" STELE_SEARCH_SUFFIX "%s", path, suffixes [i]);
         if (name)

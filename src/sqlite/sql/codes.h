@@ -1,7 +1,7 @@
-/*  codes - numbers that rows hold and SQL text compares with
+/*  codes - numbers that are stored in rows and that SQL text compares with
 
-    They are stored: never renumber one. The codes of states and types are those of
-    model/vocabulary.h.
+    They are stored: never renumber one. The codes of states and types are defined in
+    model/vocabulary.h; those that SQL text needs are repeated here, and compared.
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -11,20 +11,31 @@
 #ifndef STELE_CODES_H_INCLUDED
 #define STELE_CODES_H_INCLUDED
 
+#include "model/vocabulary.h"
+
+//  A code as SQL text: STELE_SQL_CODE (STELE_HISTORY_CREATED) is "1". It takes the macros of this
+//  file, and no enumerators.
+#define STELE_SQL_TEXT(text) #text
+#define STELE_SQL_CODE(code) STELE_SQL_TEXT (code)
+
 //  Kinds of history rows
-enum {
-    STELE_HISTORY_CREATED = 1,
-    STELE_HISTORY_UPDATED = 2,
-    STELE_HISTORY_STATE_CHANGED = 3,
-    STELE_HISTORY_INTERRUPTED = 4
-};
+#define STELE_HISTORY_CREATED       1
+#define STELE_HISTORY_UPDATED       2
+#define STELE_HISTORY_STATE_CHANGED 3
+#define STELE_HISTORY_INTERRUPTED   4
+
+//  States that SQL text names
+#define STELE_CODE_TASK_RUNNING           3
+#define STELE_CODE_TASK_TERMINAL_FROM     6     // All terminal states, and no others, have this code or a higher one
+_Static_assert (STELE_CODE_TASK_RUNNING == STELE_TASK_RUNNING, "as in the vocabulary");
+_Static_assert (STELE_CODE_TASK_TERMINAL_FROM == STELE_TASK_TERMINAL_FROM, "as in the vocabulary");
 
 //  Bits of task_states.flags
 #define STELE_TASK_FLAG_CREATED     1
-#define STELE_TASK_FLAG_STATED      2   // A state was given by an event
+#define STELE_TASK_FLAG_STATED      2   // An event gave it a state
 #define STELE_TASK_FLAG_INTERRUPTED 4
 
-//  Positions in one row of the table zones; sql/002-zones.sql counts with it too
+//  Positions per row of the table zones; sql/002-zones.sql uses the same number
 #define STELE_ZONE 1024
 
 #endif

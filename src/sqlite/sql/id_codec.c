@@ -1,4 +1,4 @@
-/*  id_codec - ids and hashes, as short as they can be
+/*  id_codec - store ids and hashes as bytes where that is shorter
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this

@@ -1,8 +1,8 @@
-/*  id_codec - ids and hashes, as short as they can be
+/*  id_codec - store ids and hashes as bytes where that is shorter
 
-    A UUID in its canonical form (lower case, with dashes) is stored as its 16 bytes, a
-    hash of 40 or 64 lower-case hex digits as its 20 or 32; any other text as it is. So
-    equal texts are equal in a column, and a look-up by id stays one search in the index.
+    A UUID in canonical form (lower case, with dashes) is stored as 16 bytes, a hash of
+    40 or 64 lower-case hex digits as 20 or 32 bytes; any other text unchanged. Each text
+    has one form, so columns compare as the texts do, and a look-up is one search in an index.
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -18,11 +18,11 @@
 #define STELE_ID_BYTES 32
 #define STELE_ID_TEXT 64
 
-/*  The bytes of a UUID or hash; their number, or 0 where the text is neither.  */
+/*  The bytes of a UUID or hash. Returns their number, 0: the text is neither.  */
 size_t
     stele_id_pack (const char *text, size_t size, unsigned char bytes [STELE_ID_BYTES]);
 
-/*  The text of such bytes, not terminated; its size, or 0 where they are neither. */
+/*  The text of such bytes, not terminated. Returns its size, 0: they are neither. */
 size_t
     stele_id_unpack (const void *bytes, size_t size, char text [STELE_ID_TEXT]);
 
@@ -30,8 +30,8 @@ size_t
 void
     stele_id_bind (sqlite3_stmt *stmt, int index, const char *text, size_t size);
 
-/*  The id in a column: as it is, or its text in 'room'. NULL where the column is NULL or
-    no id. The text is valid as long as the row and 'room' are.              */
+/*  The id in a column: its text in the row, or in 'room'. NULL: the column is NULL or no id.
+    The text is valid as long as the row and 'room' are.                     */
 const char *
     stele_id_column (sqlite3_stmt *stmt, int column, char room [STELE_ID_TEXT], size_t *size);
 

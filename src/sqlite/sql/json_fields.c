@@ -1,4 +1,4 @@
-/*  json_fields - a reader of flat, canonical JSON
+/*  json_fields - read the fields of an event back from JSON that the broker wrote
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -16,7 +16,7 @@ stele_json_fields_start (const char *text, size_t size)
     return self;
 }
 
-//  Past a string that starts at 'text' with its quote; NULL where it does not end
+//  The end of a string that starts at 'text' with its quote; NULL: it does not end
 static const char *
 s_skip_string (const char *text, const char *end)
 {
@@ -31,7 +31,7 @@ s_skip_string (const char *text, const char *end)
     return NULL;
 }
 
-//  Past a value of any kind; NULL where it does not end
+//  The end of a value of any kind; NULL: it does not end
 static const char *
 s_skip_value (const char *text, const char *end)
 {
@@ -77,7 +77,7 @@ stele_json_fields_next (stele_json_fields_t *self, stele_json_field_t *member)
     const char *value_end = s_skip_value (key_end + 1, self->end);
     if (!value_end || value_end == self->end || value_end == key_end + 1)
         return STELE_ELEDGER;
-    //  No name of a field needs an escape
+    //  Names of fields need no escapes
     member->field = key_end - text > 2?
         stele_field_find (text + 1, (size_t) (key_end - text - 2)): STELE_FIELD_NONE;
     member->value = key_end + 1;
@@ -87,7 +87,7 @@ stele_json_fields_next (stele_json_fields_t *self, stele_json_field_t *member)
     return 1;
 }
 
-//  The four digits of \uXXXX; -1 where they are none
+//  The value of the four digits of \uXXXX; -1: they are not hex digits
 static int32_t
 s_hex (const char *text, const char *end)
 {
@@ -130,8 +130,8 @@ s_put_utf8 (char *to, int32_t c)
     return to;
 }
 
-//  One \uXXXX, or the pair of a character beyond the first 65,536; 'text' is past
-//  the u. Returns how many characters it took, 0 where it is wrong.
+//  One \uXXXX, or a surrogate pair; 'text' is after the u. Returns the number of bytes it took, 0: it
+//  is invalid.
 static size_t
 s_unescape_u (const char *text, const char *end, int32_t *c)
 {
@@ -148,8 +148,8 @@ s_unescape_u (const char *text, const char *end, int32_t *c)
     return 10;
 }
 
-//  The text of a JSON string without its quotes, into room of at least its size.
-//  Returns its size, or -1.
+//  Decode a JSON string without its quotes; 'room' has at least its size. Returns the size of the
+//  text, -1: it is invalid.
 static int64_t
 s_unescape (const char *text, const char *end, char *room)
 {
@@ -200,7 +200,7 @@ s_set_string (const stele_json_field_t *member, stele_vocabulary_t states, stele
     return 0;
 }
 
-//  Digits that fit an int64, with a sign perhaps; 0 or STELE_ELEDGER
+//  An integer that fits an int64. Returns 0 or STELE_ELEDGER.
 static int
 s_integer (const char *text, size_t size, int64_t *value)
 {

@@ -1,4 +1,4 @@
-/*  schema - the numbered files of sql/, embedded at build time
+/*  schema - the migrations: the numbered files of sql/, embedded at build time
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -8,7 +8,7 @@
 #ifndef STELE_SCHEMA_H_INCLUDED
 #define STELE_SCHEMA_H_INCLUDED
 
-//  'STLE', in the header of every ledger file
+//  'STLE': application_id in the header of a ledger file
 #define STELE_APPLICATION_ID 0x53544C45
 
 typedef struct {
@@ -17,7 +17,7 @@ typedef struct {
     const char *sql;
 } stele_migration_t;
 
-//  In ascending order, ended by version 0. Defined in sql/schema.c, which is made.
+//  In ascending order, ended by version 0. Defined in sql/schema.c, which is generated.
 extern const stele_migration_t stele_schema [];
 
 #endif

@@ -1,4 +1,4 @@
-/*  sql - the few things that every statement of the ledger needs
+/*  sql - statements, bindings and error codes of SQLite
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 #include "stele_error.h"
+#include "sqlite/file_names.h"
 #include "sqlite/sql/sql.h"
 
 int
@@ -54,27 +55,27 @@ s_last_errno (sqlite3 *db, int pointer)
     return number;
 }
 
-//  Which file of the ledger failed, by the end of its name; its error number.
+//  The file that failed, by the end of its name, and its error number.
 static const char *
 s_failed_file (sqlite3 *db, int rc, int *number)
 {
     switch (rc) {
         case SQLITE_IOERR_SHMSIZE:
-            //  It could not grow. In a commit SQLite forgets why: for want of room, nearly always.
+            //  It could not grow. In a commit SQLite loses the reason: nearly always lack of space.
             *number = sqlite3_system_errno (db);
             *number = *number? *number: ENOSPC;
-            return "-shm";
+            return STELE_SHM_SUFFIX;
         case SQLITE_IOERR_SHMOPEN:
         case SQLITE_IOERR_SHMMAP:
         case SQLITE_IOERR_SHMLOCK:
             *number = sqlite3_system_errno (db);
-            return "-shm";
+            return STELE_SHM_SUFFIX;
         default:
             break;
     }
     *number = s_last_errno (db, SQLITE_FCNTL_JOURNAL_POINTER);
     if (*number)
-        return "-wal";
+        return STELE_WAL_SUFFIX;
     *number = s_last_errno (db, SQLITE_FCNTL_FILE_POINTER);
     if (*number == 0 && (rc & 0xFF) != SQLITE_CORRUPT)
         *number = sqlite3_system_errno (db);
@@ -108,7 +109,7 @@ stele_sql_error_text (sqlite3 *db, int code, char *text, size_t size)
     int kind = rc & 0xFF;
     const char *path = db? sqlite3_db_filename (db, "main"): NULL;
     if (!path)
-        path = "the ledger";        // It was not even opened
+        path = "the ledger";        // The open failed
     if (kind == SQLITE_OK || kind == SQLITE_ROW || kind == SQLITE_DONE || code == STELE_ENO_MEMORY)
         snprintf (text, size, "%s", stele_error_text (code));
     else
@@ -118,7 +119,7 @@ stele_sql_error_text (sqlite3 *db, int code, char *text, size_t size)
     if (kind == SQLITE_IOERR || kind == SQLITE_CANTOPEN || kind == SQLITE_CORRUPT) {
         int number;
         const char *suffix = s_failed_file (db, rc, &number);
-        //  SQLite calls it malformed, too, when the disk cannot be read
+        //  SQLite reports corruption, too, when the disk cannot be read
         if (kind == SQLITE_CORRUPT && number == 0) {
             snprintf (text, size, "%s: %s (SQLite %d)", path, sqlite3_errmsg (db), rc);
             return code;
@@ -127,7 +128,7 @@ stele_sql_error_text (sqlite3 *db, int code, char *text, size_t size)
             code = STELE_EIO;
         snprintf (text, size, "cannot %s %s%s: %s (errno %d, SQLite %d)", s_doing (rc), path,
             suffix, number? strerror (number): sqlite3_errmsg (db), number, rc);
-        //  After a sync that failed nobody knows what is on the disk, whatever the reason
+        //  After a failed sync the contents of the disk are unknown, whatever the reason
         if ((number == ENOSPC || number == EDQUOT) && rc != SQLITE_IOERR_FSYNC
         &&  kind == SQLITE_IOERR)
             return STELE_EFULL;

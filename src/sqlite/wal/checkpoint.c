@@ -1,4 +1,4 @@
-/*  checkpoint - fold the write-ahead log into the file, without holding up commits
+/*  checkpoint - copy the write-ahead log into the database file without delaying commits
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -22,42 +22,37 @@
 #include "base/thread.h"
 #include "stele_error.h"
 
-//  Pages of 4 KiB that the log has grown by, when it is folded in. SQLite's own rule is 1,000;
-//  more of them are fewer copies of a page that changes often.
+//  Length of the log, in pages of 4 KiB, at which a checkpoint starts. SQLite's default is 1,000; with
+//  more of them, a page that changes often is copied less often.
 #define PAGES_FOLD      8000
-#define PAGES_EARLY     1000        // Where there is nothing else to do:
-#define IDLE_US         20000       // no commit for so long
-#define PAGES_LAST      250         // So few may be left for the writer,
-#define ROUNDS_MAX      5           // unless that takes too long to come about
-#define PAGES_MAX       16000       // A log of that length waits for the other thread
-#define PAGES_RETRY     500         // After a step that a reader was in the way of,
-#define PAGES_NO_ROOM   2500        // and one without room
-#define SPARE_US_RETRY  2000000
-#define NICE            10          // Of the other thread in the first round
-
-//  Bytes of the memory that SQLite shares beside the log: of its first region, of the two copies of
-//  its header
-#define INDEX_REGION    32768
-#define INDEX_HEADERS   96
+#define PAGES_EARLY     1000        // The same in idle time:
+#define IDLE_US         20000       //    without a commit for this long
+#define PAGES_LAST      250         // The writer itself copies at most this many,
+#define ROUNDS_MAX      5           //    or all that are left after so many rounds
+#define PAGES_MAX       16000       // At this length the writer waits for the thread
+#define PAGES_RETRY     500         // Growth before a retry, after a step that a reader blocked
+#define PAGES_NO_ROOM   2500        //    and after one without room
+#define SPARE_US_RETRY  2000000     // Idle time before a retry
+#define NICE            10          // Of the thread, in the first round
 
 struct stele_checkpoint {
     sqlite3 *db;
-    //  Two more connections to the same file, made when first needed:
+    //  Two more connections to the same file, opened when first needed:
     sqlite3 *pin;
-    sqlite3_stmt *hold;             // While it has a row of this, the log is not begun anew
-    sqlite3 *folder;                // Folds the log in, on a thread of its own
+    sqlite3_stmt *hold;             // Holds the read snapshot while it has a row
+    sqlite3 *folder;                // Checkpoints, on the thread
     pthread_t thread;
-    bool folding;                   // There is such a thread
-    int code;                       // What became of it, once it has ended
-    bool read_only;                 // It could not write: a file was opened for reading, not for more
+    bool folding;                   // The thread runs
+    int code;                       // Its result, once it has ended
+    bool read_only;                 // It could not write: SQLite opened a file read-only
     char error [512];
     int pages;                      // Of the log
-    int pages_pinned;               // Of them in the snapshot of the reader
+    int pages_pinned;               // Of them in the read snapshot
     int pages_done;                 // Of them in the file, which is synced
-    int pages_next;                 // A step is due when the log is that long
-    int rounds;                     // Of this log, without an end
-    int64_t spare_us;               // That the caller had since the last step
-    int64_t spare_us_next;          // No step is due early before it had that
+    int pages_next;                 // A step is due at this length of the log
+    int rounds;                     // Since the log was restarted
+    int64_t spare_us;               // Idle time of the caller since the last step
+    int64_t spare_us_next;          // Needed before the next step in idle time
 };
 
 stele_checkpoint_t *
@@ -86,9 +81,9 @@ s_open (stele_checkpoint_t *self, int flags)
     if (rc == SQLITE_OK)
         rc = sqlite3_exec (db, "PRAGMA query_only = 1; PRAGMA wal_autocheckpoint = 0;"
             "PRAGMA synchronous = FULL; PRAGMA cache_size = 16;"
-            //  A connection that has not read does not know that there is a log
+            //  Until its first read a connection does not know that there is a log
             "SELECT 1 FROM sqlite_schema", NULL, NULL, NULL);
-    //  Without a right or a descriptor to write, SQLite is content to read
+    //  Without permission or a file descriptor to write, SQLite opens a database read-only
     if (rc == SQLITE_OK && (flags == SQLITE_OPEN_READONLY || sqlite3_db_readonly (db, "main") == 0))
         return db;
     sqlite3_close (db);
@@ -108,7 +103,7 @@ s_has_others (stele_checkpoint_t *self)
 }
 
 static void
-s_let_go (stele_checkpoint_t *self)
+s_release (stele_checkpoint_t *self)
 {
     if (self->hold)
         sqlite3_reset (self->hold);
@@ -121,7 +116,7 @@ s_pin (stele_checkpoint_t *self)
     self->pages_pinned = self->pages;
     if (sqlite3_step (self->hold) == SQLITE_ROW)
         return true;
-    s_let_go (self);
+    s_release (self);
     return false;
 }
 
@@ -136,8 +131,7 @@ s_file (sqlite3 *db)
 
 //  -- folding ------------------------------------------------------------------------------
 
-//  One checkpoint, up to the oldest snapshot that somebody reads; how many pages of the log are in the
-//  file then. Returns 0 or a code.
+//  Checkpoint as far as the oldest snapshot that is being read; sets pages_done. Returns 0 or a code.
 static int
 s_fold (stele_checkpoint_t *self, sqlite3 *db)
 {
@@ -164,7 +158,7 @@ s_run (void *arg)
 {
     stele_checkpoint_t *self = arg;
     stele_thread_name ("checkpoint");
-    //  Later rounds are soon waited for
+    //  The writer will soon wait for a later round
     if (self->rounds == 1)
         stele_thread_nice (NICE);
     self->code = s_fold (self, self->folder);
@@ -176,7 +170,7 @@ s_run (void *arg)
     return NULL;
 }
 
-//  Has it ended? 'wait': then it has.
+//  Has the thread ended? 'wait': wait for it.
 static bool
 s_ended (stele_checkpoint_t *self, bool wait)
 {
@@ -192,33 +186,6 @@ stele_checkpoint_settle (stele_checkpoint_t *self)
 {
     s_ended (self, true);
     return self->read_only || stele_error_is_transient (self->code)? 0: self->code;
-}
-
-//  Without its header the memory is made anew from the log by who looks next
-//  (https://sqlite.org/walformat.html, "The WAL-Index File Format"). Behind the lock of those that write:
-//  who only reads copes with a header that changes.
-int
-stele_checkpoint_forget (stele_checkpoint_t *self, int busy_ms)
-{
-    sqlite3_file *file = s_file (self->db);
-    const sqlite3_io_methods *methods = file->pMethods;
-    void volatile *memory = NULL;
-    int rc = methods->xShmMap (file, 0, INDEX_REGION, 0, &memory);
-    if (rc == SQLITE_OK && !memory)
-        return 0;                   // A new one
-    int64_t until_ms = stele_clock_steady_ms () + busy_ms;
-    while (rc == SQLITE_OK
-    && (rc = methods->xShmLock (file, 0, 1, SQLITE_SHM_LOCK | SQLITE_SHM_EXCLUSIVE)) == SQLITE_BUSY
-    &&  stele_clock_steady_ms () < until_ms) {
-        sqlite3_sleep (10);
-        rc = SQLITE_OK;
-    }
-    if (rc != SQLITE_OK)
-        return stele_sql_code (rc);
-    memset ((void *) memory, 0, INDEX_HEADERS);
-    methods->xShmBarrier (file);
-    methods->xShmLock (file, 0, 1, SQLITE_SHM_UNLOCK | SQLITE_SHM_EXCLUSIVE);
-    return 0;
 }
 
 void
@@ -271,7 +238,7 @@ stele_checkpoint_error (const stele_checkpoint_t *self)
 //  -- the steps ----------------------------------------------------------------------------
 
 static void
-s_begin_anew (stele_checkpoint_t *self, int pages_next, int64_t spare_us_next)
+s_restart (stele_checkpoint_t *self, int pages_next, int64_t spare_us_next)
 {
     self->rounds = 0;
     self->code = 0;
@@ -280,27 +247,27 @@ s_begin_anew (stele_checkpoint_t *self, int pages_next, int64_t spare_us_next)
     self->spare_us = 0;
 }
 
-//  Where a reader holds the rest, or there is no room, it is tried later, not again with every commit
+//  Back off: a reader pins the remaining frames, or the disk is full
 static int
 s_put_off (stele_checkpoint_t *self, int code)
 {
     if (!stele_error_is_transient (code))
         return code;
     bool busy = code == 0 || code == STELE_EBUSY;
-    s_begin_anew (self, self->pages + (busy? PAGES_RETRY: PAGES_NO_ROOM), SPARE_US_RETRY);
+    s_restart (self, self->pages + (busy? PAGES_RETRY: PAGES_NO_ROOM), SPARE_US_RETRY);
     return busy? 0: code;
 }
 
-//  What is left, by the connection that commits
+//  Copy the rest on the connection that commits
 static int
 s_end (stele_checkpoint_t *self)
 {
     int code = s_fold (self, self->db);
     if (code || self->pages_done < self->pages)
         return s_put_off (self, code);
-    //  All of it is in the file: the next commit begins the log anew
+    //  All of it is in the file: the next commit restarts the log
     self->pages = 0;
-    s_begin_anew (self, PAGES_FOLD, 0);
+    s_restart (self, PAGES_FOLD, 0);
     return 0;
 }
 
@@ -308,7 +275,7 @@ int
 stele_checkpoint_step (stele_checkpoint_t *self)
 {
     s_ended (self, true);
-    s_let_go (self);
+    s_release (self);
     if (self->read_only) {
         self->read_only = false;
         sqlite3_close (self->folder);
@@ -317,13 +284,14 @@ stele_checkpoint_step (stele_checkpoint_t *self)
     }
     if (self->code || (self->rounds && self->pages_done < self->pages_pinned))
         return s_put_off (self, self->code);
-    //  Commits that are not synced are in the writer's own hands until they are written
+    //  With sync_normal, commits may still be in the buffer of the writer's VFS, where no other connection
+    //  can copy them
     if (stele_checkpoint_ends (self) || STELE_CONTROL (sync_normal) || !s_has_others (self) || !s_pin (self))
         return s_end (self);
     self->rounds++;
     if ((self->folding = stele_thread_start (&self->thread, s_run, self)))
         return 0;
-    s_let_go (self);
+    s_release (self);
     return s_end (self);
 }
 
@@ -333,12 +301,12 @@ stele_checkpoint_truncate (stele_checkpoint_t *self)
     int code = stele_checkpoint_settle (self);
     if (code)
         return code;
-    s_let_go (self);
-    s_begin_anew (self, PAGES_FOLD, 0);
+    s_release (self);
+    s_restart (self, PAGES_FOLD, 0);
     int log_pages = -1, done_pages = -1;
     int rc = sqlite3_wal_checkpoint_v2 (self->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, &log_pages, &done_pages);
     if (rc == SQLITE_OK || (log_pages >= 0 && done_pages == log_pages))
-        self->pages = 0;            // Nothing is left to fold, be the log as long as it is
+        self->pages = 0;            // Nothing is left to copy, even if the file could not be shortened
     return rc == SQLITE_OK? 0:
         stele_sql_error_text (self->db, stele_sql_code (rc), self->error, sizeof self->error);
 }

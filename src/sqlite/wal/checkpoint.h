@@ -1,23 +1,22 @@
-/*  checkpoint - fold the write-ahead log into the file, without holding up commits
+/*  checkpoint - copy the write-ahead log into the database file without delaying commits
 
-    What makes a checkpoint long is to copy the pages of the log and to sync the file. A thread
-    does that while the writer goes on committing; it takes what has come meanwhile in a second
-    round, and so on. When few pages are left, the writer does the rest between two commits,
-    with the sync of an ordinary checkpoint, and the log begins anew.
+    The slow parts of a checkpoint are to copy the pages of the log and to sync the file. A thread
+    does that while the writer continues to commit; a second round takes the pages that were
+    added meanwhile, and so on. When few pages are left, the writer copies them between two
+    commits, with the sync of an ordinary checkpoint, and the log restarts from its beginning.
 
-    SQLite up to 3.51.2 can lose committed pages when one connection lets the log begin anew
-    while another one folds it in (https://sqlite.org/wal.html, "The WAL-Reset Bug"). So the
-    writer holds a reader's snapshot of the log before the thread begins and until it has ended:
-    SQLite does not begin a log anew that somebody reads (the same page, "Avoiding Excessively
-    Large WAL Files"); and a snapshot that reads the file alone, since all of the log is in it,
-    keeps a checkpoint from writing to the file. Committing beside a checkpoint is what the log
-    is made for. One connection commits, and one thread at a time folds in; nothing else may
-    write to the file.
+    SQLite up to 3.51.2 can lose committed pages when one connection restarts the log while
+    another one checkpoints it (https://sqlite.org/wal.html, "The WAL-Reset Bug"). So the
+    writer holds a read snapshot of the log from before the thread starts until it has ended:
+    SQLite does not restart a log that is being read (the same page, "Avoiding Excessively
+    Large WAL Files"). A snapshot that reads the file alone, because all of the log is in it,
+    would keep a checkpoint from writing to the file. To commit beside a checkpoint is safe by the design of the log.
+    One connection commits, and one thread at a time checkpoints; nothing else may write to
+    the file.
 
-    A power cut, too, finds what it always finds in the middle of a checkpoint, a whole log:
-    SQLite counts pages as folded in before it has synced them, but the snapshot is held until the
-    thread has. What an earlier run has copied and not synced counts for nothing: a start copies
-    it again.
+    A power cut finds a complete log at any time: SQLite counts pages as copied before it has synced
+    them, but the snapshot is held until the thread has synced. Pages that an earlier run copied
+    and may not have synced are copied again by a start (wal_index.h).
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -38,49 +37,41 @@ typedef struct stele_checkpoint stele_checkpoint_t;
 stele_checkpoint_t *
     stele_checkpoint_new (sqlite3 *db);
 
-/*  Waits for the thread; leaves the rest to the close of the connection.     */
+/*  Wait for the thread; the close of the connection copies the rest.        */
 void
     stele_checkpoint_destroy (stele_checkpoint_t **self_p);
 
-/*  The log has so many pages (SQLite's wal_hook).                           */
+/*  Note the length of the log (from SQLite's wal_hook).                     */
 void
     stele_checkpoint_grown (stele_checkpoint_t *self, int pages);
 
-/*  Is there something to do? 'spare_us' is how long the caller had nothing to do since the
-    last call: a log that is not long yet is folded in when nobody wants to commit. */
+/*  Is a step due? 'spare_us' is how long the caller was idle since the last call: in idle time
+    shorter logs are copied, too.                                            */
 bool
     stele_checkpoint_due (stele_checkpoint_t *self, int64_t spare_us);
 
-/*  Is the next step the last one, after which the log may begin anew?       */
+/*  Is the next step the last one, after which the log may restart?          */
 bool
     stele_checkpoint_ends (const stele_checkpoint_t *self);
 
-/*  Take the next step, outside a transaction: begin a round, or end. Waits for the round before it.
-    Where readers are in the way, or the ledger is busy, the rest is for a later one. Returns 0;
+/*  Take the next step, outside a transaction: start a round, or finish. Waits for the round before.
+    If readers block it, or the ledger is busy, the rest is postponed. Returns 0;
     STELE_EFULL: the file cannot grow; STELE_ENO_MEMORY; STELE_EIO and any other: the state of the
     file is unknown.                                                         */
 int
     stele_checkpoint_step (stele_checkpoint_t *self);
 
-/*  Wait for the thread. Returns 0, or what it could not do: the state of the file is unknown, and
-    the log must stay as it is.                                              */
+/*  Wait for the thread. Returns 0, or its error: the state of the file is unknown, and the log must
+    stay as it is.                                                           */
 int
     stele_checkpoint_settle (stele_checkpoint_t *self);
 
-/*  All at once, and give the room of the log back to the disk. As a step; STELE_EBUSY: a
-    reader is in the way.                                                    */
+/*  Copy everything at once, and return the disk space of the log. Errors as of a step; STELE_EBUSY:
+    a reader blocks it.                                                      */
 int
     stele_checkpoint_truncate (stele_checkpoint_t *self);
 
-/*  At a start, before the first commit: take no page of the log for one that is in the file.
-    Another process that has the ledger open, say a shell, keeps the memory that SQLite shares
-    over the death of this one, and in it how much was copied: by a run that was killed before it
-    synced that, or to a disk that refused it. Waits so long where somebody writes. Returns
-    0 or an error. */
-int
-    stele_checkpoint_forget (stele_checkpoint_t *self, int busy_ms);
-
-/*  What the last step, settle or truncate that failed could not do. Owned by the object. */
+/*  Text of the last error of a step, settle or truncate. Owned by the object. */
 const char *
     stele_checkpoint_error (const stele_checkpoint_t *self);
 

@@ -1,4 +1,4 @@
-/*  high_water - how far the ledger was, in a small file beside it
+/*  high_water - the last acked position, in a small file beside the ledger
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -14,14 +14,15 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include "sqlite/file_names.h"
 #include "sqlite/wal/high_water.h"
 #include "base/clock.h"
 #include "base/file.h"
 #include "wire/checksum.h"
 
 #define BLOCKS     2
-#define BLOCK_STEP 4096             // Each in a page and block of the disk of its own
-#define BLOCK_SIZE 512              // What is written of it: one sector
+#define BLOCK_STEP 4096             // Each in its own page and disk block
+#define BLOCK_SIZE 512              // Bytes of it that are written: one sector
 #define SYNC_MS    1000
 #define SUSPENDED  " suspended="
 
@@ -29,7 +30,7 @@ struct stele_high_water {
     char *path;
     int handle;                     // -1: not open
     stele_mark_t mark;              // As it was last read or written
-    uint64_t turn;                  // Goes up with every write, and tells which block is newer
+    uint64_t turn;                  // Raised by every write: the block with the higher one is newer
     bool unsynced;
     int64_t synced_ms;
 };
@@ -57,7 +58,7 @@ stele_high_water_new (const char *path)
     if (!self)
         return NULL;
     self->handle = -1;
-    self->path = s_join (path, ".high-water");
+    self->path = s_join (path, STELE_HIGH_WATER_SUFFIX);
     if (!self->path)
         stele_high_water_destroy (&self);
     return self;
@@ -91,7 +92,7 @@ stele_high_water_path (const stele_high_water_t *self)
     return self->path;
 }
 
-//  -- one block: a line that a person can read -------------------------------------
+//  -- one block: a line of text -------------------------------------
 
 static void
 s_format (const stele_mark_t *mark, uint64_t turn, char *block)
@@ -177,13 +178,12 @@ s_write_new (stele_high_water_t *self, const char *name)
         memset (block, ' ', sizeof block);
         block [sizeof block - 1] = '\n';
         s_format (&self->mark, ++self->turn, block);
-        errno = ENOSPC;             // What a short write means
+        errno = ENOSPC;             // Reason of a short write
         if (pwrite (self->handle, block, sizeof block, i * BLOCK_STEP) != sizeof block)
             return -1;
     }
     if (fsync (self->handle) != 0 || rename (name, self->path) != 0)
         return -1;
-    //  For a name in it to be durable
     return stele_file_sync_folder (self->path);
 }
 
@@ -216,7 +216,7 @@ s_write_mark (stele_high_water_t *self, const stele_mark_t *mark)
     char block [BLOCK_SIZE];
     s_format (mark, self->turn + 1, block);
     //  A new file has turn 1 in the first block and 2 in the second
-    errno = EIO;                    // What a short write means
+    errno = EIO;                    // Reason of a short write
     if (pwrite (self->handle, block, sizeof block, (off_t) (self->turn % BLOCKS) * BLOCK_STEP)
         != sizeof block)
         return s_code (errno);

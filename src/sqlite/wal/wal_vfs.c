@@ -1,4 +1,4 @@
-/*  wal_vfs - a write-ahead log that is written in one piece, and is longer than what it holds
+/*  wal_vfs - VFS shim for the -wal file: coalesces writes, preallocates
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -13,19 +13,19 @@
 #include "sqlite/wal/wal_vfs.h"
 
 #define BUFFER_SIZE (64 * 1024)           // SQLite writes less than 128 KiB at once
-#define AHEAD       (4 * BUFFER_SIZE)     // Zeros behind what is written at the end of the file
+#define AHEAD       (4 * BUFFER_SIZE)     // Zeros that are appended at once
 
 typedef struct {
     sqlite3_file base;
-    sqlite3_file *file;             // SQLite's own, behind this struct
+    sqlite3_file *file;             // SQLite's own, after this struct
     char *buffer;
     int used;
     sqlite3_int64 offset;           // Of the buffer in the file
     sqlite3_int64 size;             // Of the file
-    bool excused;                   // The last error was that of zeros: no call of SQLite's failed
+    bool excused;                   // The last error was one of writing zeros: no call of SQLite failed
 } s_log_t;
 
-//  SQLite keeps the number of the last error
+//  After an error of a call of SQLite, its error number is the right one to report
 static int
 s_note (s_log_t *self, int rc)
 {
@@ -41,7 +41,7 @@ s_write_through (s_log_t *self, const void *data, int size, sqlite3_int64 offset
     int rc = s_note (self, self->file->pMethods->xWrite (self->file, data, size, offset));
     if (rc != SQLITE_OK || offset + size <= self->size)
         return rc;
-    //  Where they find no room, the next commits say so when they need it
+    //  If there is no room for zeros, the commit that needs it reports so
     self->size = offset + size;
     for (sqlite3_int64 end = self->size + AHEAD; self->size < end; self->size += BUFFER_SIZE)
         if (self->file->pMethods->xWrite (self->file, zeros, BUFFER_SIZE, self->size) != SQLITE_OK) {
@@ -56,7 +56,7 @@ s_flush (sqlite3_file *base)
 {
     s_log_t *self = (s_log_t *) base;
     int used = self->used;
-    //  What cannot be written is given up: SQLite takes the transaction back
+    //  What cannot be written is dropped: SQLite rolls back the transaction
     self->used = 0;
     return used? s_write_through (self, self->buffer, used, self->offset): SQLITE_OK;
 }
@@ -89,7 +89,7 @@ s_close (sqlite3_file *base)
     return rc == SQLITE_OK? close_rc: rc;
 }
 
-//  The other methods: write what is waiting, then as the file itself
+//  The other methods: write what is buffered, then call the method of the file
 #define AFTER_FLUSH(name, parameters, arguments) \
     static int \
     name parameters \

@@ -1,14 +1,14 @@
-/*  wal_vfs - a write-ahead log that is written in one piece, and is longer than what it holds
+/*  wal_vfs - VFS shim for the -wal file: coalesces writes, preallocates
 
     SQLite writes each page of a commit with two calls, a header and the page. This VFS
-    keeps what follows on from each other in memory, and writes it when the log is synced,
-    or read, or the buffer is full. What was synced is as durable as without it, and nobody
-    else looks at pages that were not: SQLite tells others of them after the sync.
+    collects adjacent writes in memory, and writes them when the log is synced or read,
+    or the buffer is full. What was synced is as durable as without the shim, and no other
+    process reads pages before: SQLite publishes them after the sync.
 
-    What lengthens a file takes twice as long to sync, since its size has to be synced too. So
-    the file ends in zeros: one commit in many writes a quarter of a MiB of them, and those after it
-    write over them. They are no frames of the log: SQLite reads it up to the first one whose
-    salts are not the log's (https://www.sqlite.org/fileformat2.html#the_write_ahead_log).
+    To sync a write that extends a file takes twice as long, since the size has to be synced,
+    too. So the file ends in zeros: now and then a commit appends 256 KiB of them, and later
+    commits overwrite them. Zeros are no frames of the log: SQLite reads it up to the first
+    frame with other salts (https://www.sqlite.org/fileformat2.html#the_write_ahead_log).
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -18,8 +18,8 @@
 #ifndef STELE_WAL_VFS_H_INCLUDED
 #define STELE_WAL_VFS_H_INCLUDED
 
-/*  Name of the VFS, for sqlite3_open_v2; registered by the first call. NULL where SQLite
-    has no VFS to stand on: then use that of the caller's choice.            */
+/*  Name of the VFS, for sqlite3_open_v2; the first call registers it. NULL: SQLite has no
+    default VFS to build on; NULL as a name then selects what there is.      */
 const char *
     stele_wal_vfs (void);
 

@@ -1,4 +1,4 @@
-/*  append - which event goes where
+/*  append - dispatch events by their type
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -44,11 +44,11 @@ stele_ledger_fields_json (stele_ledger_t *self, const stele_record_t *record,
     return 0;
 }
 
-//  The event is the row at self->next now: what finds it later has to know
+//  The event is stored at self->next: note it in the zone map, which finds it by time
 static int
 s_note (stele_ledger_t *self, const stele_record_t *event)
 {
-    if (event->type > STELE_TASK_METRIC_RECORDED)
+    if (stele_event_subject (event->type) != STELE_SUBJECT_TASK)
         return 0;
     const stele_value_t *id = &event->values [STELE_TASK_ID];
     stele_task_t *task = NULL;
@@ -96,9 +96,9 @@ stele_ledger_append (stele_ledger_t *self, const stele_record_t *event,
         case STELE_PREFERENCE_SET:
             rc = stele_ledger_append_preference (self, event);
             break;
-        default:
+        //  No default: the compiler reports a type without a case
+        case STELE_EVENT_TYPE_END:
             assert (false);
-            rc = STELE_EINTERNAL;
     }
     int code = rc == 1? s_note (self, event): 0;
     if (code)

@@ -1,4 +1,4 @@
-/*  append_facts - the rows of what a task put out and measured
+/*  append_facts - the rows of outputs and metrics
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -23,7 +23,7 @@ stele_append_output (stele_append_t *self)
     if (code)
         return code;
     const stele_value_t *values = self->event->values;
-    sqlite3_stmt *stmt = ledger->output;
+    sqlite3_stmt *stmt = ledger->sql.output;
     stele_append_bind_back (self, stmt, self->task->last_output);
     stele_sql_bind_value (stmt, 4, &values [STELE_OUTPUT_TYPE]);
     sqlite3_bind_int64 (stmt, 5, stele_append_elapsed (self));
@@ -35,7 +35,7 @@ stele_append_output (stele_append_t *self)
         return code;
     stele_ledger_bind_id (stmt, 10, &values [STELE_COMMIT_HASH]);
     stele_sql_bind_value (stmt, 11, &values [STELE_BRANCH]);
-    //  Copied, unlike the content, which then stays in the buffer of both
+    //  Before the content: this binding is copied, the content then stays in the buffer they share
     stele_content_bind (ledger->content, stmt, 12, &self->event->extra);
     const void *data;
     size_t size;
@@ -61,7 +61,7 @@ stele_append_metric (stele_append_t *self)
     if (code)
         return code;
     const stele_value_t *values = self->event->values;
-    sqlite3_stmt *stmt = ledger->metric;
+    sqlite3_stmt *stmt = ledger->sql.metric;
     stele_append_bind_back (self, stmt, self->task->last_metric);
     stele_sql_bind_value (stmt, 5, &values [STELE_VALUE]);
     code = stele_ledger_bind_word (ledger, stmt, 4, &values [STELE_NAME]);

@@ -1,4 +1,4 @@
-/*  append_row - the row of tasks: what a task is
+/*  append_row - a task's row in the table tasks
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -22,16 +22,16 @@ static const struct { stele_field_t field; s_how_t how; } s_columns [] = {
 #define REPEATED_MAX 255            // Bytes of a text that may become a word
 #define COLUMN_COUNT (sizeof s_columns / sizeof s_columns [0])
 
-//  A text that most tasks share, or that each has its own of (a folder, say): a word costs an
-//  index two pages, so that it has to be worth it. An update says again what was there: that
-//  is no second time.
+//  A text that many tasks share, or that is different in each (a folder): a word costs pages of an
+//  index, so only a text that repeats gets one. An update repeats the task's own text,
+//  which does not count.
 static int
 s_bind_repeated (stele_append_t *self, sqlite3_stmt *stmt, int index, const stele_value_t *value)
 {
     stele_ledger_t *ledger = self->ledger;
     int64_t number = 0;
     if (value->kind != STELE_VALUE_NONE && value->size > 0 && value->size <= REPEATED_MAX) {
-        int code = stmt == ledger->task_update?
+        int code = stmt == ledger->sql.task_update?
             stele_intern_known (ledger->words, value->text, value->size, &number):
             stele_intern_repeated (ledger->words, value->text, value->size, &number);
         if (code)
@@ -95,16 +95,16 @@ stele_append_row_add (stele_append_t *self, bool created)
         return stele_ledger_fail (ledger, STELE_ENO_MEMORY);
     self->task->created_at = self->time;
     self->task->since = s_seconds (self->time);
-    stele_id_bind (ledger->task_insert, 2, id->text, id->size);
-    sqlite3_bind_int64 (ledger->task_insert, 18, self->task->since);
+    stele_id_bind (ledger->sql.task_insert, 2, id->text, id->size);
+    sqlite3_bind_int64 (ledger->sql.task_insert, 18, self->task->since);
     if (created)
-        return s_write (self, ledger->task_insert, self->event, ledger->next);
-    //  The user of its first event is the task's, until task.created says otherwise
+        return s_write (self, ledger->sql.task_insert, self->event, ledger->next);
+    //  The task belongs to the user of its first event, until its task.created
     stele_record_t *values = stele_record_new ();
     if (!values)
         return stele_ledger_fail (ledger, STELE_ENO_MEMORY);
     values->values [STELE_USER_ID] = self->event->values [STELE_USER_ID];
-    int code = s_write (self, ledger->task_insert, values, 0);
+    int code = s_write (self, ledger->sql.task_insert, values, 0);
     stele_record_destroy (&values);
     return code;
 }
@@ -112,7 +112,7 @@ stele_append_row_add (stele_append_t *self, bool created)
 int
 stele_append_row_update (stele_append_t *self, const stele_record_t *values, int64_t created)
 {
-    return s_write (self, self->ledger->task_update, values, created);
+    return s_write (self, self->ledger->sql.task_update, values, created);
 }
 
 int
@@ -120,7 +120,7 @@ stele_append_row_word (stele_append_t *self, int64_t number, stele_record_t *rec
 {
     if (number == 0)
         return 0;
-    sqlite3_stmt *stmt = self->ledger->word;
+    sqlite3_stmt *stmt = self->ledger->sql.word;
     sqlite3_bind_int64 (stmt, 1, number);
     int rc = sqlite3_step (stmt);
     if (rc == SQLITE_ROW) {
@@ -171,7 +171,7 @@ s_read (stele_append_t *self, sqlite3_stmt *stmt, int column, stele_field_t fiel
 int
 stele_append_row_read (stele_append_t *self, stele_record_t *record, int64_t *created)
 {
-    sqlite3_stmt *stmt = self->ledger->task_select;
+    sqlite3_stmt *stmt = self->ledger->sql.task_select;
     sqlite3_bind_int64 (stmt, 1, self->task->key);
     int rc = sqlite3_step (stmt);
     int code = 0;

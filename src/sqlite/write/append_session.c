@@ -5,6 +5,7 @@
     file, You can obtain one at https://mozilla.org/MPL/2.0/.
 */
 
+#include <assert.h>
 #include "sqlite/write/ledger_internal.h"
 
 typedef struct {
@@ -23,7 +24,7 @@ typedef struct {
 static bool
 s_terminal (int state)
 {
-    return state >= STELE_SESSION_COMPLETED;
+    return state >= STELE_SESSION_TERMINAL_FROM;
 }
 
 //  The session of the event; a placeholder where it was never started.
@@ -31,7 +32,7 @@ static int
 s_find (stele_ledger_t *self, const stele_record_t *event, s_session_t *session)
 {
     const stele_value_t *id = &event->values [STELE_SESSION_ID];
-    sqlite3_stmt *stmt = self->session_find;
+    sqlite3_stmt *stmt = self->sql.session_find;
     stele_ledger_bind_id (stmt, 1, id);
     int rc = stele_sql_step (stmt);
     if (rc == SQLITE_ROW) {
@@ -47,7 +48,7 @@ s_find (stele_ledger_t *self, const stele_record_t *event, s_session_t *session)
     if (rc != SQLITE_DONE)
         return stele_ledger_fail (self, stele_sql_code (rc));
     *session = (s_session_t) { .key = self->next, .state = STELE_SESSION_INITIALIZING };
-    stmt = self->session_insert;
+    stmt = self->sql.session_insert;
     sqlite3_bind_int64 (stmt, 1, session->key);
     stele_ledger_bind_id (stmt, 2, id);
     sqlite3_bind_int (stmt, 3, session->state);
@@ -59,7 +60,7 @@ static int
 s_write_history (stele_ledger_t *self, const stele_record_t *event, const s_session_t *session,
     int kind, int state_to, const stele_value_t *fields)
 {
-    sqlite3_stmt *stmt = self->session_history;
+    sqlite3_stmt *stmt = self->sql.session_history;
     sqlite3_bind_int64 (stmt, 1, self->next);
     sqlite3_bind_int64 (stmt, 2, session->key);
     stele_sql_bind_key (stmt, 3, session->last_history);
@@ -80,11 +81,11 @@ static int
 s_started (stele_ledger_t *self, const stele_record_t *event, const s_session_t *session)
 {
     const stele_value_t *values = event->values;
-    //  A state given before the start (its producers race) stands
+    //  A state that arrived before the start (its producers race) stays
     bool raced = session->last_history && !session->started;
     int state = raced? session->state:
         (int) stele_record_integer (event, STELE_STATE, STELE_SESSION_INITIALIZING);
-    sqlite3_stmt *stmt = self->session_start;
+    sqlite3_stmt *stmt = self->sql.session_start;
     sqlite3_bind_int64 (stmt, 1, session->key);
     sqlite3_bind_int64 (stmt, 2, self->next);
     sqlite3_bind_int (stmt, 3, state);
@@ -111,7 +112,7 @@ static int
 s_state_changed (stele_ledger_t *self, const stele_record_t *event, const s_session_t *session)
 {
     int state = (int) event->values [STELE_STATE].integer;
-    sqlite3_stmt *stmt = self->session_state;
+    sqlite3_stmt *stmt = self->sql.session_state;
     sqlite3_bind_int64 (stmt, 1, session->key);
     sqlite3_bind_int (stmt, 2, state);
     stele_sql_bind_key (stmt, 3, s_terminal (state)? event->values [STELE_TIME].integer: 0);
@@ -128,7 +129,7 @@ static int
 s_command_executed (stele_ledger_t *self, const stele_record_t *event, const s_session_t *session)
 {
     const stele_value_t *values = event->values;
-    sqlite3_stmt *stmt = self->session_ran;
+    sqlite3_stmt *stmt = self->sql.session_ran;
     sqlite3_bind_int64 (stmt, 1, session->key);
     stele_sql_bind_value (stmt, 2, &values [STELE_TIME]);
     sqlite3_bind_int64 (stmt, 3, self->next);
@@ -139,8 +140,8 @@ s_command_executed (stele_ledger_t *self, const stele_record_t *event, const s_s
     const void *data = NULL;
     size_t size = 0;
     stele_encoding_t encoding = STELE_ENCODING_PLAIN;
-    stmt = self->command;
-    //  These first: they are copied, and the output then stays in the buffer of all
+    stmt = self->sql.command;
+    //  These first: they are copied, and the output then stays in the buffer they share
     stele_content_bind (self->content, stmt, 9, &values [STELE_COMMAND]);
     stele_content_bind (self->content, stmt, 8, &event->extra);
     if (stele_record_has (event, STELE_OUTPUT))
@@ -175,8 +176,11 @@ stele_ledger_append_session (stele_ledger_t *self, const stele_record_t *event)
             return s_started (self, event, &session);
         case STELE_SESSION_STATE_CHANGED:
             return s_state_changed (self, event, &session);
-        default:
+        case STELE_SESSION_COMMAND_EXECUTED:
             return s_command_executed (self, event, &session);
+        default:
+            assert (false);
+            return STELE_EINTERNAL;
     }
 }
 
@@ -184,7 +188,7 @@ int
 stele_ledger_append_preference (stele_ledger_t *self, const stele_record_t *event)
 {
     const stele_value_t *values = event->values;
-    sqlite3_stmt *stmt = self->preference;
+    sqlite3_stmt *stmt = self->sql.preference;
     if (stele_record_has (event, STELE_USER_ID))
         stele_sql_bind_value (stmt, 1, &values [STELE_USER_ID]);
     else
@@ -201,7 +205,7 @@ stele_ledger_append_preference (stele_ledger_t *self, const stele_record_t *even
         code = stele_ledger_fields_json (self, event, PREFERENCE_FIELDS, false, &fields);
     if (code)
         return code;
-    stmt = self->preference_history;
+    stmt = self->sql.preference_history;
     sqlite3_bind_int64 (stmt, 1, self->next);
     code = stele_ledger_bind_word (self, stmt, 2, &values [STELE_USER_ID]);
     if (code)

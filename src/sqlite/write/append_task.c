@@ -1,9 +1,9 @@
 /*  append_task - the rows of an event about a task
 
     Rules are checked before the first row is written, so that a refused event
-    leaves no trace. The row of tasks holds what a task is, the row of
-    task_states (written at the end of the batch) what it does; the event
-    itself is one row of history, outputs or metrics.
+    leaves no trace. The row of tasks holds the fields that rarely change, the row
+    of task_states (written at the end of the batch) those that change with its events;
+    the event itself is one row of history, outputs or metrics.
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -14,17 +14,17 @@
 #include "sqlite/write/append_task.h"
 #include "wire/event_codec.h"
 
-//  Shorter messages stay what SQL can read
+//  Shorter messages are not compressed, so that SQL can read them
 #define ERROR_PLAIN_BELOW 1024
 
 #define LIVE_FIELDS (STELE_FIELD_BIT (STELE_STATE) | STELE_FIELD_BIT (STELE_ROLE) \
     | STELE_FIELD_BIT (STELE_PROVIDER) | STELE_FIELD_BIT (STELE_MODEL))
 
-//  A row of task_history, as far as it differs between the kinds
+//  The columns of task_history that differ between the kinds
 typedef struct {
     int kind;
     int state_from;                 // 0: NULL
-    int64_t provider, model;        // words, as the event gave them
+    int64_t provider, model;        // Words, as the event gave them
     stele_value_t changes;
     stele_value_t replaced;
 } s_history_t;
@@ -46,7 +46,7 @@ static int
 s_write_history (stele_append_t *self, const s_history_t *history)
 {
     stele_ledger_t *ledger = self->ledger;
-    sqlite3_stmt *stmt = ledger->history;
+    sqlite3_stmt *stmt = ledger->sql.history;
     const stele_value_t *values = self->event->values;
     stele_append_bind_back (self, stmt, self->task->last_history);
     sqlite3_bind_int (stmt, 4, history->kind);
@@ -74,7 +74,7 @@ s_write_history (stele_append_t *self, const s_history_t *history)
     return 1;
 }
 
-//  Move the task to the state that the event gives; the transition is known to be legal.
+//  Move the task to the state of the event; the transition must be legal.
 static void
 s_move (stele_append_t *self, stele_task_state_t to, bool by_broker)
 {
@@ -100,7 +100,7 @@ static int
 s_compare (const stele_record_t *stored, void *arg)
 {
     s_compare_t *compare = arg;
-    //  A time that the broker gave says nothing about what the producer meant
+    //  A time that the broker assigned is not part of what the producer sent
     stele_record_t timeless = *stored;
     if (compare->event->time_assumed)
         timeless.values [STELE_TIME].kind = STELE_VALUE_NONE;
@@ -108,12 +108,12 @@ s_compare (const stele_record_t *stored, void *arg)
     return 0;
 }
 
-//  A second task.created: 0 where it says what the first one said, else a refusal.
+//  A second task.created: 0 if it is identical to the first one, else a refusal.
 static int
 s_created_again (stele_append_t *self, stele_refusal_t *refusal)
 {
     stele_ledger_t *ledger = self->ledger;
-    //  The reader on this connection sees the batch, once the states are written
+    //  The reader on this connection sees the batch once the states are written
     int code = stele_task_cache_flush (ledger->tasks);
     if (code)
         return stele_ledger_fail (ledger, code);
@@ -137,8 +137,8 @@ s_created_again (stele_append_t *self, stele_refusal_t *refusal)
         (long long) created);
 }
 
-//  task.created fills in a placeholder. What later events gave already stays; what this one
-//  says of it is kept in changes, what it fills in is null in replaced.
+//  task.created fills in a placeholder. Fields that later events have set already stay; this event's
+//  values of them are kept in changes, and the fields that it fills in are null in replaced.
 static int
 s_fill_in (stele_append_t *self, s_history_t *history)
 {
@@ -161,7 +161,7 @@ s_fill_in (stele_append_t *self, s_history_t *history)
             now->values [field] = event->values [field];
         }
     }
-    //  The default is what an event without a state says
+    //  An event without a state means the default
     if (!stele_record_has (event, STELE_STATE) && (self->task->flags & STELE_TASK_FLAG_STATED)) {
         stele_record_set_word (self->ledger->scratch, STELE_STATE,
             STELE_VOCABULARY_TASK_STATE, STELE_TASK_QUEUED);
@@ -291,7 +291,7 @@ s_state_changed (stele_append_t *self, bool by_broker, stele_refusal_t *refusal)
     if (code)
         return code;
 
-    //  Who runs it now: kept in the task, and what it replaces in the history
+    //  The new provider and model are stored in the task, the replaced ones in the history
     stele_task_t *task = self->task;
     bool new_provider = history.provider && history.provider != task->provider;
     bool new_model = history.model && history.model != task->model;
@@ -341,7 +341,10 @@ stele_ledger_append_task (stele_ledger_t *ledger, const stele_record_t *event,
             return s_state_changed (&self, stele_record_has (event, STELE_INTERRUPTED), refusal);
         case STELE_TASK_OUTPUT_ADDED:
             return stele_append_output (&self);
-        default:
+        case STELE_TASK_METRIC_RECORDED:
             return stele_append_metric (&self);
+        default:
+            assert (false);
+            return STELE_EINTERNAL;
     }
 }

@@ -1,4 +1,4 @@
-/*  append_task - one event about a task on its way into the rows
+/*  append_task - one event about a task while it is appended
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -19,30 +19,30 @@ typedef struct {
     int64_t producer;
 } stele_append_t;
 
-//  A row of tasks for a task seen for the first time. 'created': the event is its
-//  task.created; else the row is a placeholder, there is nothing to say yet. Returns 0 or
-//  a storage error. (append_row.c)
+//  Insert the row of a task that is seen for the first time. 'created': the event is its
+//  task.created; else the row is a placeholder without fields. Returns 0 or a storage
+//  error. (append_row.c)
 int
     stele_append_row_add (stele_append_t *self, bool created);
 
-//  Change that row to 'values', created at that position.
+//  Update that row to 'values', with 'created' as the position of its task.created.
 int
     stele_append_row_update (stele_append_t *self, const stele_record_t *values, int64_t created);
 
-//  What tasks and task_states say of the task now, into 'record'.
+//  Read the current fields of the task, from tasks and task_states, into 'record'.
 int
     stele_append_row_read (stele_append_t *self, stele_record_t *record, int64_t *created);
 
-//  The text of a word (0: none) into a field of the record.
+//  Set a field of the record to the text of a word (0: leave it).
 int
     stele_append_row_word (stele_append_t *self, int64_t number, stele_record_t *record,
         stele_field_t field);
 
-//  The task has one more event; its row of task_states will be written.
+//  Note that the task has one more event; its row of task_states will be written.
 void
     stele_append_touch (stele_append_t *self);
 
-//  The first columns of an event's row: its position, and how far back from there the task's
+//  Bind the first columns of an event's row: its position, and how many positions back the task's
 //  first event and its previous row (0: none) are.
 static inline void
 stele_append_bind_back (stele_append_t *self, sqlite3_stmt *stmt, int64_t previous)
@@ -53,15 +53,14 @@ stele_append_bind_back (stele_append_t *self, sqlite3_stmt *stmt, int64_t previo
     stele_sql_bind_key (stmt, 3, previous? position - previous: 0);
 }
 
-//  Its time, as the row has it.
+//  Time of the event as the row stores it: microseconds after the base of its task.
 static inline int64_t
 stele_append_elapsed (const stele_append_t *self)
 {
     return self->time - self->task->since * 1000000;
 }
 
-//  Events that change nothing of the task: their rows. Return as stele_ledger_append.
-//  (append_facts.c)
+//  Append an output or a metric. Return as stele_ledger_append. (append_facts.c)
 int
     stele_append_output (stele_append_t *self);
 int

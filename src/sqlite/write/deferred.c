@@ -1,7 +1,7 @@
 /*  deferred - batches in one open transaction, while something else keeps what is acked
 
-    The pages that change stay in memory (cache_spill off): nothing is written to the
-    disk until stele_ledger_resume commits all of it. A batch is a savepoint inside.
+    Changed pages stay in memory (cache_spill off): nothing is written to the disk until
+    stele_ledger_resume commits all of it. Each batch is a savepoint in that transaction.
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -12,9 +12,9 @@
 #include <stdio.h>
 #include "sqlite/write/ledger_internal.h"
 
-//  Numbers in meta: the time that is not over ('suspended'; where there was no room for that, the high-water
-//  mark has it), the last one that is over ('resumed'), how many elements of what came back are
-//  in the ledger ('recovered'). 'sql' has a place for the time.
+//  Rows of meta: 'suspended' is the start of the current period (if there was no room for the row, the
+//  high-water mark has it), 'resumed' the start of the last finished one, 'recovered' how many
+//  elements of the list in Redis are in the ledger. 'format' is SQL text with places for both numbers.
 static int
 s_note (stele_ledger_t *self, const char *format, int64_t since, int64_t elements)
 {
@@ -23,13 +23,13 @@ s_note (stele_ledger_t *self, const char *format, int64_t since, int64_t element
     return stele_sql_exec (self->db, sql);
 }
 
-//  That time is over, with the transaction that is open
+//  Finish the period, and commit the open transaction
 static int
 s_settle (stele_ledger_t *self, int64_t since)
 {
     int code = s_note (self, "DELETE FROM meta WHERE key IN ('suspended', 'recovered');"
         "INSERT OR REPLACE INTO meta VALUES ('resumed', %lld); COMMIT", since, 0);
-    //  One that stays says the time that 'resumed' says is over
+    //  If the mark cannot be removed, 'resumed' still tells that its period is over
     if (code == 0 && stele_high_water_suspend (self->high_water, 0) == STELE_EIO)
         self->high_water_code = STELE_EIO;
     return code;
@@ -52,22 +52,22 @@ stele_ledger_suspend (stele_ledger_t *self, int64_t since)
 }
 
 int
-stele_ledger_taken_back (stele_ledger_t *self)
+stele_ledger_rolled_back (stele_ledger_t *self)
 {
     snprintf (self->error, sizeof self->error,
-        "SQLite took back what was not committed: start again, what was acked is in Redis");
+        "SQLite rolled back what was not committed: restart the broker, what was acked is in Redis");
     return STELE_EIO;
 }
 
 int
 stele_ledger_resume (stele_ledger_t *self, int64_t since)
 {
-    //  After some errors SQLite rolls back by itself. The mark that it is over would then be written
-    //  without what it stands for, and the next start would give up what Redis has.
+    //  If SQLite has rolled back, the events are gone, but the mark would say that the period is over, and
+    //  the next start would ignore what Redis has
     if (sqlite3_get_autocommit (self->db))
-        return stele_ledger_taken_back (self);
+        return stele_ledger_rolled_back (self);
     int code = s_settle (self, since);
-    //  Where nothing is left it stays suspended: no batch may follow on what is gone
+    //  After a rollback it stays suspended: no batch may follow on events that are gone
     if (code)
         return stele_ledger_fail (self, code);
     self->suspended = false;

@@ -1,4 +1,4 @@
-/*  intern - texts that repeat, as numbers of the table words
+/*  intern - replace repeated texts by their numbers in the table words
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -7,7 +7,7 @@
 
 #include <assert.h>
 #include <stdlib.h>
-#define HASH_NONFATAL_OOM 1         // What was not added has no table
+#define HASH_NONFATAL_OOM 1         // An entry without memory is not added, and has no table
 #include <uthash.h>
 #include "sqlite/sql/sql.h"
 #include "sqlite/write/intern.h"
@@ -18,7 +18,7 @@
 
 typedef struct {
     UT_hash_handle hh;
-    int64_t number;                 // 0: met once, and no word yet
+    int64_t number;                 // 0: seen once, no number yet
     char text [];
 } s_word_t;
 
@@ -56,7 +56,7 @@ stele_intern_destroy (stele_intern_t **self_p)
     *self_p = NULL;
 }
 
-//  *number 0: there is no such word
+//  Sets *number to 0 if there is no such word.
 static int
 s_find (stele_intern_t *self, const char *text, size_t size, int64_t *number)
 {

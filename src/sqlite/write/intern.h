@@ -1,7 +1,7 @@
-/*  intern - texts that repeat, as numbers of the table words
+/*  intern - replace repeated texts by their numbers in the table words
 
-    The writer's side: finds or makes the number of a text, with a bounded cache.
-    After a rollback the cache has to be forgotten.
+    The writer's side: find or assign the number of a text, with a bounded cache.
+    Forget the cache after a rollback.
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -16,22 +16,22 @@
 
 typedef struct stele_intern stele_intern_t;
 
-/*  NULL where the statements cannot be prepared.                            */
+/*  NULL: the statements could not be prepared.                              */
 stele_intern_t *
     stele_intern_new (sqlite3 *db);
 void
     stele_intern_destroy (stele_intern_t **self_p);
 
-/*  Number of a text, made where it is new. Returns 0 or a storage error.    */
+/*  Number of a text; a new text gets one. Returns 0 or a storage error.     */
 int
     stele_intern_number (stele_intern_t *self, const char *text, size_t size, int64_t *number);
 
-/*  The same for a text that may well be the only one of its kind: 0 where it was not met
-    lately. The second time it becomes a word.                               */
+/*  The same for a text that may never repeat: the number is 0 when the text is seen for the
+    first time (as far as the cache goes back); the second time it gets one. */
 int
     stele_intern_repeated (stele_intern_t *self, const char *text, size_t size, int64_t *number);
 
-/*  Its number where it is a word already, else 0: nothing is made, and it was not met. */
+/*  Its number if it has one, else 0. Never assigns one, and does not count as seen. */
 int
     stele_intern_known (stele_intern_t *self, const char *text, size_t size, int64_t *number);
 

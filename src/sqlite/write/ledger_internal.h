@@ -1,10 +1,13 @@
 /*  ledger_internal - the writer's own structure, shared by its files
 
-    ledger.c     open, migrate, batches
-    append.c     which event goes where
-    append_task.c, append_row.c, append_facts.c, append_session.c   the rows of each kind of event
+    open.c       open, migrate, close
+    check.c      what a start verifies
+    loss.c       whether the ledger is as long as what was acked, and what to do if it is not
+    ledger.c     batches, upkeep
+    deferred.c   batches in one open transaction
+    append.c     dispatch of events by their type
+    append_task.c, append_row.c, append_facts.c, append_session.c   the rows per kind of event
     producers.c  producers, fences, refused events, interruptions
-    loss.c       is it as long as what was acked? and what happens when it is not
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -28,17 +31,20 @@
 #include "sqlite/write/zone_map.h"
 #include "wire/pack.h"
 
-//  A random UUID, as an expression of SQL
+//  A random UUID, as an SQL expression
 #define STELE_LEDGER_NEW_ID \
     "lower (printf ('%s-%s-4%s-8%s-%s'," \
     " hex (randomblob (4)), hex (randomblob (2)), substr (hex (randomblob (2)), 2)," \
     " substr (hex (randomblob (2)), 2), hex (randomblob (6))))"
 
-//  A column that holds a word's number, or the text itself
+//  Text of a column that holds the number of a word, or the text itself
 #define REPEATED(column) \
     " CASE typeof (" column ") WHEN 'integer' THEN (SELECT word FROM words WHERE id = " column ") ELSE " column " END"
 
-//  One statement each: X (name, SQL)
+//  Running tasks that are interrupted per query
+#define STELE_RUNNING_MAX 1000
+
+//  X (name, SQL): one prepared statement each
 #define STELE_LEDGER_STATEMENTS(X) \
     X (begin, "BEGIN IMMEDIATE") \
     X (commit, "COMMIT") \
@@ -100,77 +106,82 @@
     X (fence, "INSERT OR IGNORE INTO producer_fences (producer, instance, fenced_at) VALUES (?1, ?2, ?3)") \
     X (fenced, "SELECT 1 FROM producer_fences WHERE producer = ?1 AND instance = ?2") \
     X (running, "SELECT t.task_id FROM states_plain s JOIN tasks t ON t.id = s.task" \
-        " WHERE s.state = 3 AND (?1 = -1 OR s.owner = ?1) ORDER BY s.task LIMIT 1000") \
+        " WHERE s.state = " STELE_SQL_CODE (STELE_CODE_TASK_RUNNING) " AND (?1 = -1 OR s.owner = ?1) ORDER BY s.task LIMIT " STELE_SQL_CODE (STELE_RUNNING_MAX)) \
     X (reject, "INSERT INTO rejected_events (producer, sequence, code, field, message, time, event)" \
         " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)") \
     X (rejected_done, "UPDATE rejected_events SET retried_at = ?2, position = ?3 WHERE id = ?1") \
     X (follower, "INSERT INTO followers (name, position, updated_at) VALUES (?1, ?2, ?3)" \
         " ON CONFLICT DO UPDATE SET position = ?2, updated_at = ?3")
 
-//  What is missing at the end of a ledger, and how that is known. (loss.c)
+//  What is missing at the end of a ledger, and the evidence (loss.c)
 typedef struct {
     bool found;
-    bool same_ledger;               // Of this ledger; else of one whose place it took
-    char ledger_id [40];            // Of the history that was lost in part
+    bool same_ledger;               // Of this ledger; false: of one that was at its path before
+    char ledger_id [40];            // Whose history is incomplete
     int64_t first, last;            // Positions; last < first: none
     int64_t rejected;               // Refused events
     char evidence [400];
-    char text [640];                // All of it for a person
+    char text [640];                // All of it, for a person
 } stele_loss_t;
 
 struct stele_ledger {
     sqlite3 *db;
-    int lock;                       // Held on PATH.lock as long as the ledger is open
+    int lock;                       // On the lock file, as long as the ledger is open
     char id [40];
     char error [512];
     int64_t head;                   // Committed
     int64_t next;                   // Position of the next event of this batch
-    int64_t rejected;               // Number of the last refused event: committed
-    int64_t next_rejected;          // and of this batch
-    bool suspended;                 // Batches are in one transaction that is not committed
-    int64_t top;                    // Position of the last event of a batch that is through:
-    int64_t top_rejected;           // the head, unless suspended
+    int64_t rejected;               // Number of the last refused event, committed
+    int64_t next_rejected;          // The same, of this batch
+    bool suspended;                 // Batches go to one open transaction (deferred.c)
+    int64_t top;                    // Position of the last event of a finished batch: equals
+    int64_t top_rejected;           //    the head, unless suspended
     stele_high_water_t *high_water;
-    int high_water_code;            // Writing it failed: told by the next checkpoint
+    int high_water_code;            // Its last error, reported by the next upkeep
     stele_loss_t loss;
     int64_t committed_at;           // Time of the last row of commits
     stele_checkpoint_t *checkpoint;
-    bool broken;                    // An I/O error: what the files hold is for the next start to find out
+    bool broken;                    // After an I/O error: the contents of the files are unknown, write nothing more
     stele_intern_t *words;
     stele_task_cache_t *tasks;
     stele_zone_map_t *zones;
     stele_content_t *content;
     stele_pack_t *pack;
     stele_record_t *scratch;
-    stele_reader_t *reader;         // Over the same connection: sees the open batch
-#define STELE_STATEMENT_MEMBER(name, sql) sqlite3_stmt *name;
-    STELE_LEDGER_STATEMENTS (STELE_STATEMENT_MEMBER)
+    stele_reader_t *reader;         // On the same connection: it sees the open batch
+#define STELE_STATEMENT_MEMBER(name, text) sqlite3_stmt *name;
+    struct { STELE_LEDGER_STATEMENTS (STELE_STATEMENT_MEMBER) } sql;
 #undef STELE_STATEMENT_MEMBER
 };
 
-//  Compare what the file has with what the high-water file and the witness know, before
-//  anything is written. 0: it is whole, or what is missing may be lost and is in self->loss.
+//  Compare the file with the high-water mark and the other store, before anything is written. Returns 0:
+//  nothing is missing, or the options accept the loss, which is then in self->loss.
 int
     stele_ledger_compare (stele_ledger_t *self, const char *path,
         const stele_ledger_options_t *options, stele_refusal_t *refusal);
 
-//  Record self->loss, and let the high-water file follow from here.
+//  Record self->loss if there is one, and make the high-water mark that of this ledger.
 int
     stele_ledger_settle_loss (stele_ledger_t *self, stele_refusal_t *refusal);
 
-//  Note the connection's error text; returns code, for return statements.
+//  What a start verifies (check.c). Returns 0, or a code with a refusal.
+int
+    stele_ledger_check (stele_ledger_t *self, const char *path, stele_check_t check,
+        stele_refusal_t *refusal);
+
+//  Note the connection's error text. Returns the code, for return statements.
 int
     stele_ledger_fail (stele_ledger_t *self, int code);
 
-//  Is the batch still open? 0, or STELE_EINTERNAL.
+//  Returns 0 if the batch is still open, else STELE_EINTERNAL.
 int
     stele_ledger_in_batch (stele_ledger_t *self);
 
-/*  SQLite rolled back what was to stay suspended: STELE_EIO, said in the error. */
+//  Note that SQLite rolled back the suspended transaction; returns STELE_EIO.
 int
-    stele_ledger_taken_back (stele_ledger_t *self);
+    stele_ledger_rolled_back (stele_ledger_t *self);
 
-//  Run a statement of the open batch, note its error.
+//  Run a statement of the open batch; notes its error.
 int
     stele_ledger_run (stele_ledger_t *self, sqlite3_stmt *stmt);
 
@@ -186,13 +197,13 @@ stele_ledger_bind_id (sqlite3_stmt *stmt, int index, const stele_value_t *value)
     stele_id_bind (stmt, index, value->kind == STELE_VALUE_NONE? NULL: value->text, value->size);
 }
 
-//  The fields of 'set' that the record has as a JSON object in the scratch record's
-//  arena; with 'nulls' also those it has not, as null. NULL where there is none.
+//  The fields of 'set' as a JSON object, in the arena of the scratch record; with 'nulls' fields that
+//  the record does not have are null, else they are omitted. NONE: there are none.
 int
     stele_ledger_fields_json (stele_ledger_t *self, const stele_record_t *record,
         stele_field_set_t set, bool nulls, stele_value_t *json);
 
-//  The events of each kind. Return as stele_ledger_append does.
+//  Append an event by its subject. Return as stele_ledger_append does.
 int
     stele_ledger_append_task (stele_ledger_t *self, const stele_record_t *event,
         int64_t producer, stele_refusal_t *refusal);

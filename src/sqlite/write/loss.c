@@ -1,15 +1,16 @@
-/*  loss - is the ledger as long as what was acked? and what happens when it is not
+/*  loss - detect a ledger that is shorter than what was acked, and record an accepted loss
 
-    Who knows how far it was: the high-water file beside it, and a witness (Redis). Both are asked
-    before SQLite may write anything, so that a refusal leaves every file as it was.
+    Two places outside the ledger know how far it was: the high-water mark beside it, and
+    another store (Redis). Both are read before SQLite may write anything, so that a refusal
+    leaves every file as it was.
 
-      high-water file     the ledger
-      none                any: the file is made
-      of this ledger      at least as long: fine, a power cut takes the file back by a second
-                          shorter: behind
-      of another one      that one was accepted as lost here before: fine
-                          any other: behind, its whole history is not here
-      damaged             unknown: behind
+      high-water mark     verdict
+      none                good: it is created
+      of this ledger      good if the ledger is as long or longer (after a power cut the mark may be
+                          a second old); behind if it is shorter
+      of another ledger   good if that one was accepted as lost here before; else
+                          behind: its whole history is missing
+      damaged             behind: nothing is known
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -24,9 +25,11 @@
 #include "sqlite/sql/schema.h"
 #include "base/clock.h"
 
-//  -- what the file has -------------------------------------------------------------
+#define BUSY_MS 5000                // As at any open
 
-//  First column of the first row as text; "" where there is none. Returns 0 or a code.
+//  -- what is in the file -------------------------------------------------------------
+
+//  First column of the first row as text, "" if there is none. Returns 0 or a code.
 static int
 s_text (sqlite3 *db, const char *sql, char *text, size_t size_max)
 {
@@ -39,7 +42,7 @@ s_text (sqlite3 *db, const char *sql, char *text, size_t size_max)
 }
 
 static int
-s_look_at (stele_ledger_t *self, stele_mark_t *has, bool *is_ledger)
+s_read_file_mark (stele_ledger_t *self, stele_mark_t *has, bool *is_ledger)
 {
     int64_t application, version, tables;
     int code = stele_sql_integer_into (self->db, "PRAGMA application_id", 0, &application);
@@ -66,15 +69,15 @@ s_look_at (stele_ledger_t *self, stele_mark_t *has, bool *is_ledger)
     return code;
 }
 
-//  What there is. 1: a ledger, or an empty file; 0: what the migration will refuse anyway; or
-//  a code with the refusal.
+//  Read how far the file is. Returns 1: a ledger, or an empty file; 0: a file that the open refuses
+//  anyway; or a code with a refusal.
 static int
-s_look (stele_ledger_t *self, const char *path, stele_mark_t *has, stele_refusal_t *refusal)
+s_file_mark (stele_ledger_t *self, const char *path, stele_mark_t *has, stele_refusal_t *refusal)
 {
     bool is_ledger = false;
     memset (has, 0, sizeof *has);
-    sqlite3_busy_timeout (self->db, 5000);
-    int code = s_look_at (self, has, &is_ledger);
+    sqlite3_busy_timeout (self->db, BUSY_MS);
+    int code = s_read_file_mark (self, has, &is_ledger);
     if (code == 0)
         return is_ledger;
     code = stele_ledger_fail (self, code);
@@ -82,7 +85,7 @@ s_look (stele_ledger_t *self, const char *path, stele_mark_t *has, stele_refusal
         "%s: %s", path, self->error);
 }
 
-//  Was the loss of that ledger accepted here, and only the high-water file not yet written?
+//  Was the loss of that ledger accepted here, and only the high-water file not written yet?
 static bool
 s_accepted_before (stele_ledger_t *self, const char *ledger_id)
 {
@@ -92,7 +95,7 @@ s_accepted_before (stele_ledger_t *self, const char *ledger_id)
     return count > 0;
 }
 
-//  -- what the others know ------------------------------------------------------------
+//  -- what others know ------------------------------------------------------------
 
 static void
 s_evidence (stele_loss_t *loss, const char *format, ...) STELE_PRINTF (2, 3);
@@ -112,7 +115,7 @@ s_evidence (stele_loss_t *loss, const char *format, ...)
     loss->found = true;
 }
 
-//  Somebody knows that this ledger had that position
+//  There is evidence that this ledger had that position
 static void
 s_had (stele_loss_t *loss, const stele_mark_t *has, int64_t position)
 {
@@ -126,14 +129,14 @@ s_had (stele_loss_t *loss, const stele_mark_t *has, int64_t position)
 }
 
 static int
-s_ask_high_water (stele_ledger_t *self, const stele_mark_t *has, stele_refusal_t *refusal)
+s_compare_high_water (stele_ledger_t *self, const stele_mark_t *has, stele_refusal_t *refusal)
 {
     stele_mark_t mark;
     stele_loss_t *loss = &self->loss;
     int code = stele_high_water_read (self->high_water, &mark, refusal);
     if (code == STELE_ELEDGER) {
         s_had (loss, has, 0);
-        s_evidence (loss, "the high-water file is damaged and cannot say how many there were");
+        s_evidence (loss, "the high-water file is damaged: how many events there were is unknown");
         return 0;
     }
     if (code <= 0)
@@ -146,7 +149,7 @@ s_ask_high_water (stele_ledger_t *self, const stele_mark_t *has, stele_refusal_t
             s_evidence (loss, "the high-water file: %" PRId64, mark.position);
         if (mark.rejected > has->rejected) {
             loss->rejected = mark.rejected - has->rejected;
-            s_evidence (loss, "the high-water file: %" PRId64 " refused events more than here",
+            s_evidence (loss, "the high-water file: %" PRId64 " more refused events than here",
                 loss->rejected);
         }
     }
@@ -156,14 +159,14 @@ s_ask_high_water (stele_ledger_t *self, const stele_mark_t *has, stele_refusal_t
         loss->first = 1;
         loss->last = mark.position;
         loss->rejected = mark.rejected;
-        s_evidence (loss, "the high-water file: ledger %s was here, with %" PRId64 " events",
+        s_evidence (loss, "the high-water file: ledger %s, with %" PRId64 " events",
             mark.ledger_id, mark.position);
     }
     return 0;
 }
 
 static void
-s_ask_last_position (stele_ledger_t *self, const stele_mark_t *has, const stele_ledger_options_t *options)
+s_compare_last_position (stele_ledger_t *self, const stele_mark_t *has, const stele_ledger_options_t *options)
 {
     char name [120] = "";
     if (!options->last_position || !*has->ledger_id)
@@ -183,19 +186,19 @@ s_refuse (stele_ledger_t *self, const char *path, const stele_mark_t *has, stele
     const stele_loss_t *loss = &self->loss;
     if (!loss->same_ledger)
         return stele_refuse (refusal, STELE_EBEHIND, "ledger",
-            "%s is %s%s, at position %" PRId64 ", in the place of another ledger that has acked events"
-            " (%s). Was it deleted, or its write-ahead log? Nothing was changed: put it back, or go on with"
+            "%s is %s%s, at position %" PRId64 ", but another ledger that has acked events was there before"
+            " (%s). Was it deleted, or its write-ahead log? Nothing was changed: restore it, or continue with"
             " this one and record the loss: start once with --accept-loss",
-            path, *has->ledger_id? "ledger ": "not there, or empty", has->ledger_id, has->position, loss->evidence);
+            path, *has->ledger_id? "ledger ": "missing or empty", has->ledger_id, has->position, loss->evidence);
     if (loss->last == has->position && loss->rejected == 0)
         return stele_refuse (refusal, STELE_EBEHIND, "ledger",
-            "%s is damaged: nothing says whether %s, which ends at position %" PRId64 ", has all that was"
-            " acked. Nothing was changed: if you know that it has, remove that file; if not, start once with"
-            " --accept-loss", stele_high_water_path (self->high_water), path, has->position);
+            "%s is damaged: it is unknown whether %s, which ends at position %" PRId64 ", has every acked"
+            " event. Nothing was changed: if you know that it is complete, remove that file; if not, start once"
+            " with --accept-loss", stele_high_water_path (self->high_water), path, has->position);
     return stele_refuse (refusal, STELE_EBEHIND, "ledger",
-        "%s ends at position %" PRId64 ", and more was acked (%s): %" PRId64 " events are missing."
-        " Was its write-ahead log damaged or removed, or an older copy put in its place? Nothing was changed:"
-        " put the right files back, or go on from %" PRId64 " and record the loss: start once with"
+        "%s ends at position %" PRId64 ", but more was acked (%s): %" PRId64 " events are missing."
+        " Was its write-ahead log damaged or removed, or was it replaced by an older copy? Nothing was changed:"
+        " restore the right files, or continue from %" PRId64 " and record the loss: start once with"
         " --accept-loss", path, has->position, loss->evidence, loss->last - has->position,
         has->position);
 }
@@ -205,13 +208,13 @@ stele_ledger_compare (stele_ledger_t *self, const char *path,
     const stele_ledger_options_t *options, stele_refusal_t *refusal)
 {
     stele_mark_t has;
-    int code = s_look (self, path, &has, refusal);
+    int code = s_file_mark (self, path, &has, refusal);
     if (code <= 0)
         return code;
-    code = s_ask_high_water (self, &has, refusal);
+    code = s_compare_high_water (self, &has, refusal);
     if (code)
         return code;
-    s_ask_last_position (self, &has, options);
+    s_compare_last_position (self, &has, options);
     if (self->loss.found && !options->accept_loss)
         return s_refuse (self, path, &has, refusal);
     return 0;
@@ -233,7 +236,7 @@ s_record (stele_ledger_t *self)
         "COMMIT", (long long) now_us, loss->ledger_id, (long long) loss->first,
         (long long) loss->last, (long long) loss->rejected, loss->evidence,
         (long long) self->head, (long long) self->head,
-        //  Positions and refusals will be given again, with other events
+        //  Positions and numbers of refusals will be assigned again, to other events
         loss->same_ledger? "UPDATE meta SET value = " STELE_LEDGER_NEW_ID " WHERE key = 'ledger_id';": "");
     int code = sql? stele_sql_exec (self->db, sql): STELE_ENO_MEMORY;
     sqlite3_free (sql);
@@ -246,7 +249,7 @@ s_record (stele_ledger_t *self)
     if (code)
         return stele_ledger_fail (self, code);
     snprintf (loss->text, sizeof loss->text, "accepted as lost: %" PRId64 " events%s%s%s of ledger %s (%s);"
-        " goes on from position %" PRId64 " as ledger %s",
+        " continues from position %" PRId64 " as ledger %s",
         loss->last - loss->first + 1, loss->rejected? " and ": "",
         loss->rejected? "refusals": "", loss->last < loss->first? ", as far as is known,": "",
         loss->ledger_id, loss->evidence, self->head, self->id);

@@ -1,4 +1,4 @@
-/*  producers - who publishes, what was refused, whose tasks are interrupted
+/*  producers - the rows of producers, fences and refused events; interruptions
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -47,7 +47,7 @@ stele_ledger_producer_save (stele_ledger_t *self, stele_producer_t *producer)
     int code = STELE_FAULT_CODE (producer_save_before);
     if (code)
         return stele_ledger_fail (self, code);
-    sqlite3_stmt *stmt = producer->id? self->producer_update: self->producer_insert;
+    sqlite3_stmt *stmt = producer->id? self->sql.producer_update: self->sql.producer_insert;
     if (producer->id)
         sqlite3_bind_int64 (stmt, 1, producer->id);
     else
@@ -70,9 +70,9 @@ stele_ledger_producer_advance (stele_ledger_t *self, int64_t producer, int64_t s
     int code = STELE_FAULT_CODE (producer_advance_before);
     if (code)
         return stele_ledger_fail (self, code);
-    sqlite3_bind_int64 (self->producer_sequence, 1, producer);
-    sqlite3_bind_int64 (self->producer_sequence, 3, sequence);
-    return stele_ledger_run (self, self->producer_sequence);
+    sqlite3_bind_int64 (self->sql.producer_sequence, 1, producer);
+    sqlite3_bind_int64 (self->sql.producer_sequence, 3, sequence);
+    return stele_ledger_run (self, self->sql.producer_sequence);
 }
 
 int
@@ -81,10 +81,10 @@ stele_ledger_fence (stele_ledger_t *self, int64_t producer, const char *instance
     int code = STELE_FAULT_CODE (fence_before);
     if (code)
         return stele_ledger_fail (self, code);
-    sqlite3_bind_int64 (self->fence, 1, producer);
-    sqlite3_bind_text (self->fence, 2, instance, -1, SQLITE_STATIC);
-    sqlite3_bind_int64 (self->fence, 3, time_us);
-    code = stele_ledger_run (self, self->fence);
+    sqlite3_bind_int64 (self->sql.fence, 1, producer);
+    sqlite3_bind_text (self->sql.fence, 2, instance, -1, SQLITE_STATIC);
+    sqlite3_bind_int64 (self->sql.fence, 3, time_us);
+    code = stele_ledger_run (self, self->sql.fence);
     STELE_FAULT (fence_after);
     return code;
 }
@@ -92,10 +92,10 @@ stele_ledger_fence (stele_ledger_t *self, int64_t producer, const char *instance
 int
 stele_ledger_fenced (stele_ledger_t *self, int64_t producer, const char *instance)
 {
-    sqlite3_bind_int64 (self->fenced, 1, producer);
-    sqlite3_bind_text (self->fenced, 2, instance, -1, SQLITE_STATIC);
-    int rc = sqlite3_step (self->fenced);
-    sqlite3_reset (self->fenced);
+    sqlite3_bind_int64 (self->sql.fenced, 1, producer);
+    sqlite3_bind_text (self->sql.fenced, 2, instance, -1, SQLITE_STATIC);
+    int rc = sqlite3_step (self->sql.fenced);
+    sqlite3_reset (self->sql.fenced);
     if (rc == SQLITE_ROW)
         return 1;
     return rc == SQLITE_DONE? 0: stele_ledger_fail (self, stele_sql_code (rc));
@@ -109,7 +109,7 @@ stele_ledger_reject (stele_ledger_t *self, int64_t producer, int64_t sequence,
     int code = STELE_FAULT_CODE (reject_before);
     if (code)
         return stele_ledger_fail (self, code);
-    sqlite3_stmt *stmt = self->reject;
+    sqlite3_stmt *stmt = self->sql.reject;
     const char *code_name = stele_error_name (refusal->code);
     stele_sql_bind_key (stmt, 1, producer);
     stele_sql_bind_key (stmt, 2, sequence);
@@ -130,18 +130,18 @@ stele_ledger_reject (stele_ledger_t *self, int64_t producer, int64_t sequence,
 int
 stele_ledger_rejected_done (stele_ledger_t *self, int64_t id, int64_t time_us, int64_t position)
 {
-    sqlite3_bind_int64 (self->rejected_done, 1, id);
-    sqlite3_bind_int64 (self->rejected_done, 2, time_us);
-    stele_sql_bind_key (self->rejected_done, 3, position);
-    return stele_ledger_run (self, self->rejected_done);
+    sqlite3_bind_int64 (self->sql.rejected_done, 1, id);
+    sqlite3_bind_int64 (self->sql.rejected_done, 2, time_us);
+    stele_sql_bind_key (self->sql.rejected_done, 3, position);
+    return stele_ledger_run (self, self->sql.rejected_done);
 }
 
-//  Ids of at most 1,000 running tasks, into the record's arena.
+//  Ids of at most STELE_RUNNING_MAX running tasks, in the arena of the record.
 static int
 s_running (stele_ledger_t *self, int64_t producer, stele_record_t *arena,
     stele_value_t *ids, int *count)
 {
-    sqlite3_stmt *stmt = self->running;
+    sqlite3_stmt *stmt = self->sql.running;
     sqlite3_bind_int64 (stmt, 1, producer);
     int rc;
     *count = 0;
@@ -185,8 +185,8 @@ stele_ledger_interrupt (stele_ledger_t *self, int64_t producer, const char *reas
     int64_t code;
     int count;
     do {
-        //  The query looks at rows, so what this batch changed has to be in them
-        stele_value_t ids [1000];
+        //  The query reads rows, so write what this batch changed first
+        stele_value_t ids [STELE_RUNNING_MAX];
         stele_record_clear (arena);
         code = stele_task_cache_flush (self->tasks);
         if (code)

@@ -1,4 +1,4 @@
-/*  task_cache - what tasks do, in memory for the length of a batch and a while longer
+/*  task_cache - the states of tasks, in memory during a batch and for some time after
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -8,6 +8,7 @@
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
+#include "base/memory.h"
 #include "sqlite/sql/id_codec.h"
 #include "sqlite/sql/sql.h"
 #include "sqlite/write/task_cache.h"
@@ -15,7 +16,7 @@
 
 #define CACHE_MAX 65536
 #define ENDED_MAX 4096
-#define GROWTH 22                       // Bytes that the numbers of most tasks come to at their end
+#define GROWTH 22                       // Bytes of the numbers of most tasks at their end
 
 typedef struct {
     UT_hash_handle hh;
@@ -24,17 +25,17 @@ typedef struct {
 } s_count_t;
 
 struct stele_task_cache {
-    sqlite3_stmt *find;             // Apart from the rest, since most that are not in memory are new
+    sqlite3_stmt *find;             // Separate from load: most tasks that are not in memory are new
     sqlite3_stmt *load;
     sqlite3_stmt *insert;
-    sqlite3_stmt *update;           // Leaves the indexed columns alone
+    sqlite3_stmt *update;           // Does not change indexed columns
     sqlite3_stmt *update_indexed;
     sqlite3_stmt *count;
     stele_task_t *cache;
-    stele_task_t *last;             // Found last: it is often asked for again
-    stele_task_t **dirty;           // To be written, in the order of their first touch
+    stele_task_t *last;             // Found last: the next event is often about the same task
+    stele_task_t **dirty;           // To be written
     size_t dirty_count, dirty_room;
-    bool forgot;                    // No memory to note one of them: the batch cannot be committed
+    bool forgot;                    // There was no memory to note one of them: the batch cannot be committed
     stele_task_t *ended, *last_ended;   // Oldest first
     int ended_count;
     s_count_t *counts;
@@ -190,14 +191,13 @@ stele_task_cache_touch (stele_task_cache_t *self, stele_task_t *task)
     if (task->dirty)
         return;
     if (self->dirty_count == self->dirty_room) {
-        size_t room = self->dirty_room? self->dirty_room * 2: 1024;
-        stele_task_t **dirty = realloc (self->dirty, room * sizeof *dirty);
+        stele_task_t **dirty = stele_array_grow (self->dirty, &self->dirty_room,
+            self->dirty_count + 1, sizeof *dirty);
         if (!dirty) {
             self->forgot = true;
             return;
         }
         self->dirty = dirty;
-        self->dirty_room = room;
     }
     task->dirty = true;
     self->dirty [self->dirty_count++] = task;
@@ -223,7 +223,7 @@ s_count (stele_task_cache_t *self, const stele_count_key_t *key, int64_t delta)
     return 0;
 }
 
-//  Empty the pending counts, into the table where 'write' says so.
+//  Remove the pending counts; with 'write' add them to the table first.
 static int
 s_counts_flush (stele_task_cache_t *self, bool write)
 {
@@ -244,7 +244,7 @@ s_counts_flush (stele_task_cache_t *self, bool write)
     return code;
 }
 
-//  Bytes that SQLite takes for an integer
+//  Bytes that SQLite uses for an integer
 static int
 s_bytes (int64_t number)
 {
@@ -253,8 +253,8 @@ s_bytes (int64_t number)
         size < 1u << 31? 4: size < (uint64_t) 1 << 47? 6: 8;
 }
 
-//  The numbers that a row gets in the life of its task. Rows that grow would split their
-//  pages, and leave them half empty: what is still to come is kept free in the row itself.
+//  The numbers that a row gets during the life of its task. Growing rows would split their pages and
+//  leave them half empty, so the row reserves the bytes that are still to come.
 static void
 s_bind_growing (sqlite3_stmt *stmt, const stele_task_t *task)
 {
@@ -318,7 +318,7 @@ s_write (stele_task_cache_t *self, stele_task_t *task)
     return 0;
 }
 
-//  Few events follow the end of a task: it is kept a while, but not long
+//  Few events follow the end of a task: keep it only for a while
 static void
 s_queue_ended (stele_task_cache_t *self, stele_task_t *task)
 {
@@ -332,7 +332,7 @@ s_queue_ended (stele_task_cache_t *self, stele_task_t *task)
     self->ended_count++;
 }
 
-//  The oldest out of the queue
+//  Take the oldest from the queue
 static stele_task_t *
 s_next_ended (stele_task_cache_t *self)
 {
@@ -355,12 +355,12 @@ s_compare (const void *one, const void *other)
 int
 stele_task_cache_flush (stele_task_cache_t *self)
 {
-    //  Not without the batch that these belong to (ledger.c says how it can be gone)
+    //  The batch may be gone (stele_ledger_in_batch): these changes belong to it
     if (sqlite3_get_autocommit (sqlite3_db_handle (self->insert)))
         return STELE_EINTERNAL;
     if (self->forgot)
         return STELE_ENO_MEMORY;
-    //  Ascending: what is new is appended then, and fills its pages
+    //  In ascending order new rows are appended, and fill their pages
     if (self->dirty_count > 1)
         qsort (self->dirty, self->dirty_count, sizeof *self->dirty, s_compare);
     for (size_t i = 0; i < self->dirty_count; i++) {
@@ -391,7 +391,7 @@ stele_task_cache_trim (stele_task_cache_t *self)
     assert (self->dirty_count == 0);
     while (self->ended_count > ENDED_MAX) {
         stele_task_t *task = s_next_ended (self);
-        //  Unless it runs again
+        //  Unless it was started again
         if (stele_lifecycle_terminal (task->life.state))
             s_forget (self, task);
     }
@@ -399,7 +399,7 @@ stele_task_cache_trim (stele_task_cache_t *self)
         return;
     while (self->ended)
         s_next_ended (self);
-    //  uthash iterates in the order of insertion: the oldest go first
+    //  uthash iterates in the order of insertion: the oldest first
     stele_task_t *task, *next;
     HASH_ITER (hh, self->cache, task, next) {
         if (HASH_COUNT (self->cache) <= CACHE_MAX)

@@ -1,4 +1,4 @@
-/*  zone_map - where in the log which times are (the writer's side)
+/*  zone_map - which times occur where in the log (the writer's side)
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -14,8 +14,8 @@ struct stele_zone_map {
     sqlite3_stmt *find;
     sqlite3_stmt *save;
     sqlite3_stmt *unordered;
-    int64_t zone;                   // -1: none is known
-    bool empty;                     // It has no event about a task yet
+    int64_t zone;                   // -1: none is loaded
+    bool empty;                     // No event about a task in it yet
     bool dirty;
     int64_t min_time, max_time;
     int64_t min_created, max_created;
@@ -77,7 +77,7 @@ stele_zone_map_forget (stele_zone_map_t *self)
     self->dirty = false;
 }
 
-//  Go on to another zone: the end of the log, or where it was when the ledger was opened.
+//  Load another zone: the next one at the end of the log, or the last one after an open.
 static int
 s_enter (stele_zone_map_t *self, int64_t zone)
 {

@@ -1,8 +1,8 @@
-/*  zone_map - where in the log which times are (the writer's side)
+/*  zone_map - which times occur where in the log (the writer's side)
 
-    Keeps, for each run of STELE_ZONE positions, the bounds of what its events
-    about tasks say, so that a question about times reads only the zones that
-    can have an answer; and notes the tasks whose events go against the order.
+    Stores, per zone of STELE_ZONE positions, the bounds of the times in its events
+    about tasks, so that a query by time reads only zones that can match; and the
+    tasks whose events are not in the order of time.
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -17,14 +17,14 @@
 
 typedef struct stele_zone_map stele_zone_map_t;
 
-/*  NULL where the statements cannot be prepared.                            */
+/*  NULL: the statements could not be prepared.                              */
 stele_zone_map_t *
     stele_zone_map_new (sqlite3 *db);
 void
     stele_zone_map_destroy (stele_zone_map_t **self_p);
 
-/*  An event about the task, with that time, was appended at that position; 'created' says
-    that it is its task.created. Returns 0 or a storage error.               */
+/*  Note an event about the task: its position and time; 'created': it is the task's
+    task.created. Returns 0 or a storage error.                              */
 int
     stele_zone_map_note (stele_zone_map_t *self, stele_task_t *task, int64_t position,
         int64_t time, bool created);
@@ -33,7 +33,7 @@ int
 int
     stele_zone_map_flush (stele_zone_map_t *self);
 
-/*  After a rollback: what was noted is read again.                          */
+/*  After a rollback: forget what was noted.                                 */
 void
     stele_zone_map_forget (stele_zone_map_t *self);
 

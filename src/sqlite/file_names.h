@@ -1,0 +1,21 @@
+/*  file_names - the files beside a ledger, by what follows the ledger's path
+
+    The ledger itself and SQLite's two files are enough to restore a ledger; what the others
+    hold is rebuilt or replaced (doc/RELIABILITY.md).
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at https://mozilla.org/MPL/2.0/.
+*/
+
+#ifndef STELE_FILE_NAMES_H_INCLUDED
+#define STELE_FILE_NAMES_H_INCLUDED
+
+#define STELE_WAL_SUFFIX        "-wal"          // SQLite's write-ahead log
+#define STELE_SHM_SUFFIX        "-shm"          // SQLite's shared memory: the index of that log
+#define STELE_JOURNAL_SUFFIX    "-journal"      // SQLite's rollback journal, of databases without a log
+#define STELE_LOCK_SUFFIX       ".lock"         // Held by the one writer
+#define STELE_HIGH_WATER_SUFFIX ".high-water"   // Last acked position (wal/high_water.h)
+#define STELE_SEARCH_SUFFIX     ".search"       // Text index (ledger/text_index.h), itself a database
+
+#endif

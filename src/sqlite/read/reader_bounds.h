@@ -1,0 +1,24 @@
+/*  reader_bounds - how much work a list may do; tests set other bounds to reach every way
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at https://mozilla.org/MPL/2.0/.
+*/
+
+#ifndef STELE_READER_BOUNDS_H_INCLUDED
+#define STELE_READER_BOUNDS_H_INCLUDED
+
+#include "ledger/reader.h"
+
+typedef struct {
+    int64_t units;                  // Of work per page, about a microsecond each: then it is cut
+    int64_t search_units;           // The same for a search
+    int64_t set;                    // Tasks that are examined one by one and sorted
+    int64_t touched;                // Tasks whose past is evaluated in advance
+} stele_reader_bounds_t;
+
+/*  Bounds of all calls that follow.                                         */
+void
+    stele_reader_set_bounds (stele_reader_t *self, const stele_reader_bounds_t *bounds);
+
+#endif
