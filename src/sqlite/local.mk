@@ -2,6 +2,7 @@ noinst_LTLIBRARIES += src/sqlite/libsqlite.la
 src_sqlite_libsqlite_la_SOURCES = \
     src/ledger/ledger.h \
     src/ledger/reader.h \
+    src/ledger/text_index.h \
     src/sqlite/parts.c \
     src/sqlite/sqlite_file.c src/sqlite/sqlite_file.h \
     src/sqlite/sqlite_parts.h \
@@ -48,7 +49,7 @@ src_sqlite_libsqlite_la_SOURCES = \
     src/sqlite/read/task_as_of.c \
     src/sqlite/read/tasks.c \
     src/sqlite/read/zones.c \
-    src/sqlite/search/text_index.c src/sqlite/search/text_index.h \
+    src/sqlite/search/text_index.c \
     src/sqlite/list/as_of.c \
     src/sqlite/list/by_index.c \
     src/sqlite/list/by_text.c \

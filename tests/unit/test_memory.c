@@ -12,7 +12,7 @@
 
 #include <errno.h>
 #include <sqlite3.h>
-#include "sqlite/search/text_index.h"
+#include "ledger/text_index.h"
 #include "ledger_fixture.h"
 #include "wire/message.h"
 

@@ -1,4 +1,4 @@
-/*  search_follower - the follower that keeps the index of texts (sqlite/search/text_index.h)
+/*  search_follower - the follower that keeps the index of texts (ledger/text_index.h)
 
     The index is for searches alone, which read in the log what it does not have
     yet: so it takes its time, and trouble with it is said and changes nothing
@@ -14,7 +14,7 @@
 
 #include "broker/followers/follower.h"
 #include "broker/common/poll.h"
-#include "sqlite/search/text_index.h"
+#include "ledger/text_index.h"
 #include "base/clock.h"
 #include "base/thread.h"
 

@@ -16,7 +16,7 @@
 #include <string.h>
 #include "sqlite/read/match.h"
 #include "sqlite/list/list.h"
-#include "sqlite/search/text_index.h"
+#include "ledger/text_index.h"
 
 #define CANDIDATES_MAX 8000
 #define IDS_MAX 2000000             // Gone through for a part of an id, the newest first

@@ -13,7 +13,7 @@
 #include "sqlite/read/match.h"
 #include "sqlite/read/reader_internal.h"
 #include "sqlite/sql/sql.h"
-#include "sqlite/search/text_index.h"
+#include "ledger/text_index.h"
 
 #define VERSION 1
 #define PORTION 4096                // Events in one transaction
