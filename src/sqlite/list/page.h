@@ -44,7 +44,7 @@ void
 
 typedef struct {
     stele_reader_t *reader;
-    const stele_filter_t *ask;
+    const stele_filter_t *query;
     reader_filter_t filter;
     bool ascending;
     int64_t skip;
@@ -67,7 +67,7 @@ typedef struct {
 
 //  Returns the status of the call. To be closed in any case.
 int
-    reader_list_open (reader_list_t *self, stele_reader_t *reader, const stele_filter_t *ask);
+    reader_list_open (reader_list_t *self, stele_reader_t *reader, const stele_filter_t *query);
 void
     reader_list_close (reader_list_t *self);
 
@@ -101,7 +101,7 @@ void
 
 //  What was at that moment is what is now: nothing of the task happened since.
 bool
-    reader_list_as_of_untouched (const reader_list_t *self, const reader_brief_t *brief);
+    reader_list_as_of_untouched (const reader_list_t *self, const reader_summary_t *summary);
 
 //  Does a touched task pass as it was? 1 with its place in *found, 0 it does not, or an error.
 int
