@@ -9,6 +9,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include "base/memory.h"
 #include "sqlite/compress/compress_ahead.h"
 #include "sqlite/compress/compressor.h"
 #include "base/thread.h"
@@ -58,14 +59,10 @@ struct stele_compress_ahead {
 static void
 s_add (s_message_t *self, const stele_token_t *value)
 {
-    if (self->count == self->room) {
-        size_t room = self->room? self->room * 2: 32;
-        s_text_t *texts = realloc (self->texts, room * sizeof *texts);
-        if (!texts)
-            return;                 // Then without
-        self->texts = texts;
-        self->room = room;
-    }
+    s_text_t *texts = stele_array_grow (self->texts, &self->room, self->count + 1, sizeof *texts);
+    if (!texts)
+        return;                     // The writer compresses this one itself
+    self->texts = texts;
     self->texts [self->count++] = (s_text_t) { .text = value->data, .size = value->size };
 }
 
