@@ -192,7 +192,7 @@ s_collect_oldest (s_walk_t *walk, size_t most)
 
 //  Hand out the rows of a page; what fn returned
 static int
-s_hand_out (s_walk_t *walk, stele_row_fn *fn, void *arg, int64_t *next)
+s_emit (s_walk_t *walk, stele_row_fn *fn, void *arg, int64_t *next)
 {
     stele_reader_t *self = walk->reader;
     const stele_chain_filter_t *filter = walk->filter;
@@ -231,7 +231,7 @@ stele_reader_chain (stele_reader_t *self, stele_chain_t chain,
     size_t most = (size_t) filter->limit + 1;
     if (found == 1 && s_find_names (&walk) == 0
     && (filter->newest_first? s_collect_newest (&walk, most): s_collect_oldest (&walk, most)) == 0)
-        rc = s_hand_out (&walk, fn, arg, &cursor);
+        rc = s_emit (&walk, fn, arg, &cursor);
     reader_keys_free (&walk.names);
     reader_keys_free (&walk.found);
     reader_keys_free (&walk.last);

@@ -74,7 +74,7 @@ reader_word_id (stele_reader_t *self, const char *word, size_t size)
     sqlite3_stmt *statement = reader_statement (self, SLOT_WORD_ID,
         "SELECT id FROM words WHERE word = ?1");
     reader_bind_text (statement, 1, word, size);
-    return reader_single (self, statement, 0);
+    return reader_integer (self, statement, 0);
 }
 
 void
@@ -121,7 +121,7 @@ s_expanded (stele_reader_t *self, sqlite3_stmt *statement, int column, size_t *s
 }
 
 const char *
-reader_text (stele_reader_t *self, sqlite3_stmt *statement, int column, size_t *size)
+reader_column_text (stele_reader_t *self, sqlite3_stmt *statement, int column, size_t *size)
 {
     *size = 0;
     stele_record_clear (self->text);
@@ -278,55 +278,4 @@ reader_fill (stele_reader_t *self, sqlite3_stmt *statement, int first,
         &&  sqlite3_column_type (statement, first + i) != SQLITE_NULL)
             s_fill_one (self, statement, first + i, columns [i].field, columns [i].how);
     return self->status;
-}
-
-//  -- arrays of keys ---------------------------------------------------------------
-
-int
-reader_keys_add (stele_reader_t *reader, reader_keys_t *self, int64_t key)
-{
-    if (self->count == self->room) {
-        size_t room = self->room? self->room * 2: 64;
-        int64_t *keys = realloc (self->keys, room * sizeof *keys);
-        if (!keys)
-            return reader_fail (reader, STELE_ENO_MEMORY, "out of memory");
-        self->keys = keys;
-        self->room = room;
-    }
-    self->keys [self->count++] = key;
-    return 0;
-}
-
-void
-reader_keys_free (reader_keys_t *self)
-{
-    free (self->keys);
-    *self = (reader_keys_t) { NULL, 0, 0 };
-}
-
-static int
-s_compare (const void *one, const void *other)
-{
-    int64_t a = *(const int64_t *) one, b = *(const int64_t *) other;
-    return (a > b) - (a < b);
-}
-
-void
-reader_keys_sort (reader_keys_t *self)
-{
-    if (self->count == 0)
-        return;
-    qsort (self->keys, self->count, sizeof *self->keys, s_compare);
-    size_t kept = 1;
-    for (size_t i = 1; i < self->count; i++)
-        if (self->keys [i] != self->keys [kept - 1])
-            self->keys [kept++] = self->keys [i];
-    self->count = kept;
-}
-
-bool
-reader_keys_has (const reader_keys_t *self, int64_t key)
-{
-    return self->count > 0
-        && bsearch (&key, self->keys, self->count, sizeof key, s_compare) != NULL;
 }

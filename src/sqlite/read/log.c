@@ -127,7 +127,7 @@ s_collect (stele_reader_t *self, int64_t after, int64_t upto,
 }
 
 static int
-s_hand_out (bool is_task, const reader_keys_t *keys, stele_touched_fn *fn, void *arg)
+s_emit (bool is_task, const reader_keys_t *keys, stele_touched_fn *fn, void *arg)
 {
     int rc = 0;
     for (size_t i = 0; i < keys->count && rc == 0; i++)
@@ -152,9 +152,9 @@ stele_reader_touched (stele_reader_t *self, int64_t after, int64_t upto,
     //  The call is over here: fn may read what was touched
     rc = reader_leave (self, upto > after? upto: after);
     if (rc >= 0) {
-        int result = s_hand_out (true, &tasks, fn, arg);
+        int result = s_emit (true, &tasks, fn, arg);
         if (result == 0)
-            result = s_hand_out (false, &sessions, fn, arg);
+            result = s_emit (false, &sessions, fn, arg);
         if (result < 0)
             rc = result;
     }

@@ -247,7 +247,7 @@ stele_match_failed (const stele_match_t *self)
 }
 
 bool
-stele_match_is_nothing (const stele_match_t *self)
+stele_match_is_empty (const stele_match_t *self)
 {
     return self->count == 0;
 }

@@ -37,7 +37,7 @@ void
 
 /*  Nothing that was typed has a letter or a digit in it: nothing matches.    */
 bool
-    stele_match_is_nothing (const stele_match_t *self);
+    stele_match_is_empty (const stele_match_t *self);
 
 /*  What FTS5 is to be asked for so as to find all that may match by text; NULL: it cannot
     tell. Owned by the match.                                                */

@@ -29,7 +29,7 @@ s_on_progress (void *arg)
 }
 
 void
-reader_watch (stele_reader_t *self, sqlite3 *db)
+reader_set_watch (stele_reader_t *self, sqlite3 *db)
 {
     sqlite3_progress_handler (db, OPS_BETWEEN_LOOKS, s_on_progress, self);
 }
@@ -167,6 +167,13 @@ stele_reader_close (stele_reader_t **self_p)
     *self_p = NULL;
 }
 
+void
+reader_search_close (stele_reader_t *self)
+{
+    sqlite3_close (self->search);
+    self->search = NULL;
+}
+
 const char *
 stele_reader_error (const stele_reader_t *self)
 {
@@ -231,7 +238,7 @@ reader_overdue (stele_reader_t *self)
 //  A COMMIT may find no memory: what is left open would keep the log from beginning anew, and
 //  every later BEGIN from being one
 static void
-s_let_go (stele_reader_t *self)
+s_rollback (stele_reader_t *self)
 {
     if (!sqlite3_get_autocommit (self->db))
         sqlite3_exec (self->db, "ROLLBACK", NULL, NULL, NULL);
@@ -240,7 +247,7 @@ s_let_go (stele_reader_t *self)
 static int
 s_begin (stele_reader_t *self)
 {
-    s_let_go (self);
+    s_rollback (self);
     return reader_step (self, reader_statement (self, SLOT_BEGIN, "BEGIN"));
 }
 
@@ -252,7 +259,7 @@ s_commit (stele_reader_t *self)
     self->status = 0;
     if (!sqlite3_get_autocommit (self->db))
         reader_step (self, reader_statement (self, SLOT_COMMIT, "COMMIT"));
-    s_let_go (self);
+    s_rollback (self);
     self->status = status? status: self->status;
 }
 
@@ -285,7 +292,7 @@ reader_leave (stele_reader_t *self, int64_t result)
 }
 
 int
-reader_row_out (stele_reader_t *self, int found, stele_row_fn *fn, void *arg)
+reader_return_row (stele_reader_t *self, int found, stele_row_fn *fn, void *arg)
 {
     int rc = found == 1? fn (self->row, arg): 0;
     return (int) reader_leave (self, rc < 0? rc: found);
@@ -370,7 +377,7 @@ reader_bind_id (sqlite3_stmt *statement, int index, const char *text, size_t siz
 }
 
 int64_t
-reader_single (stele_reader_t *self, sqlite3_stmt *statement, int64_t otherwise)
+reader_integer (stele_reader_t *self, sqlite3_stmt *statement, int64_t otherwise)
 {
     int64_t value = otherwise;
     int rc = reader_step (self, statement);
@@ -389,7 +396,7 @@ reader_single (stele_reader_t *self, sqlite3_stmt *statement, int64_t otherwise)
 int64_t
 reader_head (stele_reader_t *self)
 {
-    return reader_single (self, reader_statement (self, SLOT_HEAD,
+    return reader_integer (self, reader_statement (self, SLOT_HEAD,
         "SELECT last FROM commits ORDER BY first DESC LIMIT 1"), 0);
 }
 
@@ -463,5 +470,5 @@ stele_reader_follower (stele_reader_t *self, const char *name)
     sqlite3_stmt *statement = reader_statement (self, SLOT_FOLLOWER,
         "SELECT position FROM followers WHERE name = ?1");
     reader_bind_text (statement, 1, name, strlen (name));
-    return reader_leave (self, reader_single (self, statement, -1));
+    return reader_leave (self, reader_integer (self, statement, -1));
 }

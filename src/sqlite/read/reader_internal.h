@@ -50,13 +50,13 @@ typedef enum {
     SLOT_CREATED, SLOT_CREATED_LINK, SLOT_CREATED_REPLACED,
     SLOT_TASK, SLOT_TASK_BY_KEY, SLOT_LIVE, SLOT_LIVE_BY_KEY, SLOT_ACTIVE,
     SLOT_AS_OF_KEY, SLOT_AS_OF_TASK, SLOT_AS_OF_HISTORY, SLOT_AS_OF_OUTPUT, SLOT_AS_OF_METRIC, SLOT_AS_OF_ERROR,
-    SLOT_PAIRS, SLOT_BRIEF, SLOT_TASK_BELONGS, SLOT_ZONES, SLOT_UNORDERED, SLOT_CHILDREN, SLOT_PAIR_TASKS,
-    SLOT_WALK,                                  // One an order and a kind of moment
-    SLOT_WALK_LAST = SLOT_WALK + 3,
+    SLOT_PAIRS, SLOT_SUMMARY, SLOT_TASK_BELONGS, SLOT_ZONES, SLOT_UNORDERED, SLOT_CHILDREN, SLOT_PAIR_TASKS,
+    SLOT_ZONE_ROWS,                                  // One an order and a kind of moment
+    SLOT_ZONE_ROWS_LAST = SLOT_ZONE_ROWS + 3,
     SLOT_TASK_COUNT, SLOT_ANY_UNORDERED, SLOT_REPORT_ERROR, SLOT_ZONE_KEYS, SLOT_REPORT_ALL, SLOT_TOTAL_TEXTS,
     SLOT_REPORT_NOW,
     SLOT_REPORT_NOW_LAST = SLOT_REPORT_NOW + 3,
-    SLOT_COMMANDS, SLOT_SESSION_TIMES, SLOT_SESSION_HISTORY, SLOT_SESSION_RAN, SLOT_TASK_TEXT, SLOT_TEXTS, SLOT_BORN, SLOT_OWNER, SLOT_ZONE_TOUCHED, SLOT_STATES_TOUCHED,
+    SLOT_COMMANDS, SLOT_SESSION_TIMES, SLOT_SESSION_HISTORY, SLOT_SESSION_RAN, SLOT_TASK_TEXT, SLOT_TEXT_CHANGES, SLOT_NEW_TASKS, SLOT_OWNER, SLOT_ZONE_CHANGED, SLOT_STATES_CHANGED,
     SLOT_SESSION, SLOT_SESSION_BY_KEY, SLOT_SESSIONS, SLOT_SESSIONS_OF_TASK, SLOT_PREFERENCES,
     SLOT_TABLE_TASKS, SLOT_TABLE_SESSIONS, SLOT_TABLE_SESSION, SLOT_TABLE_SESSION_HISTORY,
     SLOT_TABLE_SESSION_COMMAND, SLOT_TABLE_SESSION_FIRST,
@@ -134,7 +134,7 @@ bool
 //  End a call for one row: 'found' is 1 (the row is handed to fn), 0 or an error, and
 //  what the call returns where fn does not.
 int
-    reader_row_out (stele_reader_t *self, int found, stele_row_fn *fn, void *arg);
+    reader_return_row (stele_reader_t *self, int found, stele_row_fn *fn, void *arg);
 
 //  Position of the last event, inside a call.
 int64_t
@@ -166,7 +166,7 @@ void
 //  The first integer of a statement's only row, 'otherwise' where it has none or NULL;
 //  resets it.
 int64_t
-    reader_single (stele_reader_t *self, sqlite3_stmt *statement, int64_t otherwise);
+    reader_integer (stele_reader_t *self, sqlite3_stmt *statement, int64_t otherwise);
 
 /*  -- columns into self->row -------------------------------------------------------- */
 
@@ -247,7 +247,7 @@ typedef struct {
 
 //  Those fields, of a row of history whose columns state_from and replaced are these.
 stele_field_set_t
-    reader_filled (stele_reader_t *self, sqlite3_stmt *statement, int from, int replaced);
+    reader_created_fields (stele_reader_t *self, sqlite3_stmt *statement, int from, int replaced);
 
 //  Add to the row what the event gave a value, but state, provider and model (which are in
 //  its own row of history), and but the fields in 'decided'. Returns the status of the call.
@@ -259,11 +259,11 @@ int
 //  the statement moves on. So a walk along many rows takes the memory of one. NULL where the
 //  column is; "" after a failure.
 const char *
-    reader_text (stele_reader_t *self, sqlite3_stmt *statement, int column, size_t *size);
+    reader_column_text (stele_reader_t *self, sqlite3_stmt *statement, int column, size_t *size);
 
 //  Which fields a JSON object has, as a set.
 stele_field_set_t
-    reader_member_set (stele_reader_t *self, const char *text, size_t size);
+    reader_json_fields (stele_reader_t *self, const char *text, size_t size);
 
 //  The record of the task with that key into the cleared row: 1, 0 there is none, or an error.
 int
@@ -281,26 +281,13 @@ int
 void
     reader_task_defaults (stele_reader_t *self);
 
-//  Texts of tasks that came with the events in (after, last]: of each task once, by position.
-typedef struct {
-    int64_t task;
-    int64_t position;               // Of the last event that gave it a text, 0: none did
-    bool born;                      // Its first event is among them
-} reader_text_t;
-typedef struct {
-    reader_text_t *texts;
-    size_t count, room;
-} reader_texts_t;
-int
-    reader_texts (stele_reader_t *self, int64_t after, int64_t last, reader_texts_t *texts);
-
 //  Let go of the index of texts: it is opened again when it is needed.
 void
     reader_search_close (stele_reader_t *self);
 
 //  Let another connection of the reader end with its deadline too.
 void
-    reader_watch (stele_reader_t *self, sqlite3 *db);
+    reader_set_watch (stele_reader_t *self, sqlite3 *db);
 
 //  The zones of the log, ascending, valid until the call ends. Returns their number.
 size_t
@@ -320,9 +307,13 @@ bool
     reader_zone_keys (stele_reader_t *self, int64_t from, int64_t to, int64_t events,
         reader_keys_t *keys);
 
-/*  Out of memory the reader fails.                                          */
+//  Out of memory the call fails. Returns the status of the call.
 int
     reader_keys_add (stele_reader_t *reader, reader_keys_t *self, int64_t key);
+
+//  Add the first column of all rows of a statement. The same.
+int
+    reader_keys_collect (stele_reader_t *reader, sqlite3_stmt *statement, reader_keys_t *self);
 void
     reader_keys_free (reader_keys_t *self);
 //  Ascending, each once.

@@ -100,5 +100,5 @@ stele_reader_rejected_one (stele_reader_t *self, int64_t id, stele_row_fn *fn, v
     int found = reader_step (self, statement);
     if (found == 1)
         s_fill (self, statement);
-    return reader_row_out (self, self->status? self->status: found, fn, arg);
+    return reader_return_row (self, self->status? self->status: found, fn, arg);
 }

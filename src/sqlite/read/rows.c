@@ -148,7 +148,7 @@ static void
 s_fill_members (stele_reader_t *self, sqlite3_stmt *statement, int column)
 {
     size_t size;
-    const char *text = reader_text (self, statement, column, &size);
+    const char *text = reader_column_text (self, statement, column, &size);
     int code = text? stele_json_fields_set (text, size, stele_record_state_vocabulary (self->row->type), self->row): 0;
     if (code)
         reader_fail_json (self, code);
@@ -163,7 +163,7 @@ s_fill_created (stele_reader_t *self, sqlite3_stmt *statement)
     reader_created_t created = {
         .task = sqlite3_column_int64 (statement, HISTORY_TASK),
         .position = sqlite3_column_int64 (statement, 0),
-        .filled = reader_filled (self, statement, HISTORY_FROM, HISTORY_REPLACED)
+        .filled = reader_created_fields (self, statement, HISTORY_FROM, HISTORY_REPLACED)
     };
     reader_fill_created (self, &created, 0);
     s_fill_members (self, statement, HISTORY_CHANGES);

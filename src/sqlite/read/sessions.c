@@ -52,7 +52,7 @@ stele_reader_session (stele_reader_t *self, const char *session_id, size_t size,
     sqlite3_stmt *statement = reader_statement (self, SLOT_SESSION,
         SESSION_SQL "WHERE session_id = ?1");
     reader_bind_id (statement, 1, session_id, size);
-    return reader_row_out (self, s_read (self, statement), fn, arg);
+    return reader_return_row (self, s_read (self, statement), fn, arg);
 }
 
 int
@@ -61,7 +61,7 @@ stele_reader_session_by_key (stele_reader_t *self, int64_t key, stele_row_fn *fn
     int rc = reader_enter (self);
     if (rc)
         return rc;
-    return reader_row_out (self, reader_session_row (self, key), fn, arg);
+    return reader_return_row (self, reader_session_row (self, key), fn, arg);
 }
 
 //  -- list -----------------------------------------------------------------------
@@ -135,5 +135,5 @@ stele_reader_preferences (stele_reader_t *self, const char *user_id, size_t size
     int found = reader_step (self, statement);
     if (found == 1)
         READER_FILL (self, statement, 0, columns);
-    return reader_row_out (self, self->status? self->status: found, fn, arg);
+    return reader_return_row (self, self->status? self->status: found, fn, arg);
 }

@@ -60,9 +60,9 @@ stele_reader_stats (stele_reader_t *self, stele_ledger_stats_t *stats)
         &self->commits_counted, &self->commits_until);
     counted.sessions = self->sessions_counted;
     counted.commits = self->commits_counted;
-    counted.rejected = reader_single (self, reader_statement (self, SLOT_STATS_REJECTED,
+    counted.rejected = reader_integer (self, reader_statement (self, SLOT_STATS_REJECTED,
         "SELECT count (*) FROM rejected_events WHERE retried_at IS NULL"), 0);
-    counted.losses = reader_single (self, reader_statement (self, SLOT_LOSS_COUNT,
+    counted.losses = reader_integer (self, reader_statement (self, SLOT_LOSS_COUNT,
         "SELECT count (*) FROM losses"), 0);
     counted.size_bytes = s_file_size (self->path, "");
     counted.wal_bytes = s_file_size (self->path, "-wal");

@@ -47,7 +47,7 @@ s_take_start (s_session_t *session, sqlite3_stmt *statement)
     static const reader_column_t user [] = { { STELE_USER_ID, COLUMN_WORD } };
     stele_reader_t *self = session->reader;
     size_t size;
-    const char *text = reader_text (self, statement, 5, &size);
+    const char *text = reader_column_text (self, statement, 5, &size);
     int code = text? stele_json_fields_set (text, size, STELE_VOCABULARY_SESSION_STATE, self->row): 0;
     if (code)
         reader_fail_json (self, code);
@@ -109,7 +109,7 @@ s_walk_commands (s_session_t *session)
 }
 
 static int
-s_session_past (stele_reader_t *self, int64_t key, int64_t at)
+s_session_as_of (stele_reader_t *self, int64_t key, int64_t at)
 {
     s_session_t session = { .reader = self, .key = key, .at = at };
     stele_record_clear (self->row);
@@ -124,7 +124,7 @@ s_session_past (stele_reader_t *self, int64_t key, int64_t at)
         sqlite3_stmt *statement = reader_with_key (self, SLOT_TABLE_SESSION_FIRST,
             "SELECT time FROM cli_session_history WHERE position = ?1 UNION ALL"
             " SELECT time FROM cli_session_commands WHERE position = ?1", key);
-        stele_record_set_integer (self->row, STELE_CREATED_AT, reader_single (self, statement, 0));
+        stele_record_set_integer (self->row, STELE_CREATED_AT, reader_integer (self, statement, 0));
     }
     reader_default_text (self, STELE_USER_ID, "default");
     return self->status;
@@ -155,7 +155,7 @@ s_fill (stele_reader_t *self, stele_table_t table, sqlite3_stmt *statement, int6
     stele_record_clear (self->row);
     if (table == STELE_TABLE_SESSIONS) {
         if (changed)
-            return s_session_past (self, key, at);
+            return s_session_as_of (self, key, at);
         reader_session_row (self, key);
     }
     else

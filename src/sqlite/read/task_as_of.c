@@ -14,7 +14,8 @@
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
-#include "sqlite/read/filter.h"
+#include "base/memory.h"
+#include "sqlite/read/reader_internal.h"
 
 #define LOOK_EVERY 64                   // Rows between looks at the clock
 
@@ -48,7 +49,7 @@ reader_fail_json (stele_reader_t *self, int code)
 }
 
 stele_field_set_t
-reader_member_set (stele_reader_t *self, const char *text, size_t size)
+reader_json_fields (stele_reader_t *self, const char *text, size_t size)
 {
     stele_field_set_t set = 0;
     stele_json_fields_t members = stele_json_fields_start (text, size);
@@ -97,14 +98,14 @@ s_find_replacing (stele_reader_t *self, int64_t last, int64_t position, reader_k
 }
 
 stele_field_set_t
-reader_filled (stele_reader_t *self, sqlite3_stmt *statement, int from, int replaced)
+reader_created_fields (stele_reader_t *self, sqlite3_stmt *statement, int from, int replaced)
 {
     //  No state before it, no placeholder that it filled in: all fields are its own
     if (sqlite3_column_type (statement, from) == SQLITE_NULL)
         return STELE_TASK_FIELDS;
     size_t size;
-    const char *text = reader_text (self, statement, replaced, &size);
-    return reader_member_set (self, text, size);
+    const char *text = reader_column_text (self, statement, replaced, &size);
+    return reader_json_fields (self, text, size);
 }
 
 int
@@ -128,7 +129,7 @@ reader_fill_created (stele_reader_t *self, const reader_created_t *created,
         if (reader_step (self, statement) != 1)
             break;
         size_t size;
-        const char *replaced = reader_text (self, statement, 0, &size);
+        const char *replaced = reader_column_text (self, statement, 0, &size);
         s_set_wanted (self, replaced, size, &wanted);
     }
     reader_keys_free (&keys);
@@ -211,9 +212,9 @@ static stele_task_state_t
 s_take_changes (s_as_of_t *past, sqlite3_stmt *statement)
 {
     size_t size;
-    const char *changes = reader_text (past->reader, statement, PAST_CHANGES, &size);
+    const char *changes = reader_column_text (past->reader, statement, PAST_CHANGES, &size);
     s_set_wanted (past->reader, changes? changes: "", size, &past->open);
-    stele_field_set_t given = reader_member_set (past->reader, changes, size);
+    stele_field_set_t given = reader_json_fields (past->reader, changes, size);
     return given & STELE_FIELD_BIT (STELE_STATE)?
         (stele_task_state_t) sqlite3_column_int (statement, PAST_TO): 0;
 }
@@ -225,7 +226,7 @@ s_take_created (s_as_of_t *past, int64_t position, sqlite3_stmt *statement)
     reader_created_t created = {
         .task = sqlite3_column_int64 (statement, PAST_TASK),
         .position = position,
-        .filled = reader_filled (self, statement, PAST_FROM, PAST_REPLACED)
+        .filled = reader_created_fields (self, statement, PAST_FROM, PAST_REPLACED)
     };
     reader_fill_created (self, &created, ~past->open);
     if (created.filled & STELE_FIELD_BIT (STELE_PROVIDER))
@@ -238,7 +239,7 @@ s_take_created (s_as_of_t *past, int64_t position, sqlite3_stmt *statement)
     past->user = sqlite3_column_int64 (statement, PAST_USER);
 
     size_t kept_size;
-    const char *kept = reader_text (self, statement, PAST_CHANGES, &kept_size);
+    const char *kept = reader_column_text (self, statement, PAST_CHANGES, &kept_size);
     stele_task_state_t state = (stele_task_state_t) sqlite3_column_int (statement, PAST_TO);
     if (kept) {
         past->kept_size = kept_size;
@@ -259,16 +260,12 @@ s_take_created (s_as_of_t *past, int64_t position, sqlite3_stmt *statement)
 static void
 s_add_step (s_as_of_t *past, const s_step_t *step)
 {
-    if (past->count == past->room) {
-        size_t room = past->room? past->room * 2: 16;
-        s_step_t *steps = realloc (past->steps, room * sizeof *steps);
-        if (!steps) {
-            reader_fail (past->reader, STELE_ENO_MEMORY, "out of memory");
-            return;
-        }
-        past->steps = steps;
-        past->room = room;
+    s_step_t *steps = stele_array_grow (past->steps, &past->room, past->count + 1, sizeof *steps);
+    if (!steps) {
+        reader_fail (past->reader, STELE_ENO_MEMORY, "out of memory");
+        return;
     }
+    past->steps = steps;
     past->steps [past->count++] = *step;
 }
 
@@ -435,7 +432,7 @@ s_task_as_of (stele_reader_t *self, const char *task_id, size_t size, int64_t po
     sqlite3_stmt *statement = reader_statement (self, SLOT_AS_OF_KEY,
         "SELECT id FROM tasks WHERE task_id = ?1");
     reader_bind_id (statement, 1, task_id, size);
-    int64_t key = reader_single (self, statement, 0);
+    int64_t key = reader_integer (self, statement, 0);
     return key > 0? reader_row_as_of (self, key, position, time): (int) key;
 }
 
@@ -454,5 +451,5 @@ stele_reader_task_at (stele_reader_t *self, const char *task_id, size_t size,
         return rc;
     rc = s_task_as_of (self, task_id, size, position? position: INT64_MAX,
         position? INT64_MAX: time_us);
-    return reader_row_out (self, rc, fn, arg);
+    return reader_return_row (self, rc, fn, arg);
 }

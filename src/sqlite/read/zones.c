@@ -7,8 +7,7 @@
     file, You can obtain one at https://mozilla.org/MPL/2.0/.
 */
 
-#include <assert.h>
-#include <stdlib.h>
+#include "base/memory.h"
 #include "sqlite/read/reader_internal.h"
 
 size_t
@@ -21,16 +20,12 @@ reader_zones (stele_reader_t *self, const reader_zone_t **zones)
         "SELECT zone, min_time, max_time, min_created, max_created, min_task FROM zones"
         " WHERE zone >= ?1 ORDER BY zone", from);
     while (reader_step (self, statement) == 1) {
-        if (self->zone_count == self->zone_room) {
-            size_t room = self->zone_room? self->zone_room * 2: 64;
-            reader_zone_t *more = realloc (self->zones, room * sizeof *more);
-            if (!more) {
-                reader_fail (self, STELE_ENO_MEMORY, "out of memory");
-                break;
-            }
-            self->zones = more;
-            self->zone_room = room;
+        reader_zone_t *grown = stele_array_grow (self->zones, &self->zone_room, self->zone_count + 1, sizeof *grown);
+        if (!grown) {
+            reader_fail (self, STELE_ENO_MEMORY, "out of memory");
+            break;
         }
+        self->zones = grown;
         self->zones [self->zone_count++] = (reader_zone_t) {
             .zone = sqlite3_column_int64 (statement, 0),
             .min_time = sqlite3_column_int64 (statement, 1),
@@ -63,8 +58,7 @@ reader_zone_keys (stele_reader_t *self, int64_t from, int64_t to, int64_t events
             " UNION ALL " TOUCHED ("task_metrics"), first);
         if (statement)
             sqlite3_bind_int64 (statement, 2, first + STELE_ZONE - 1);
-        while (reader_step (self, statement) == 1)
-            reader_keys_add (self, keys, sqlite3_column_int64 (statement, 0));
+        reader_keys_collect (self, statement, keys);
     }
     reader_keys_sort (keys);
     return true;

@@ -10,8 +10,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include "base/memory.h"
 #include "sqlite/read/match.h"
-#include "sqlite/read/reader_internal.h"
+#include "sqlite/read/text_changes.h"
 #include "sqlite/sql/sql.h"
 #include "ledger/text_index.h"
 
@@ -81,16 +82,12 @@ s_append (stele_text_index_t *self, s_bytes_t *bytes, const void *data, size_t s
 {
     if (self->is_short)
         return;
-    if (bytes->size + size > bytes->room) {
-        size_t room = (bytes->size + size) * 2;
-        void *more = realloc (bytes->data, room);
-        if (!more) {
-            self->is_short = true;
-            return;
-        }
-        bytes->data = more;
-        bytes->room = room;
+    char *grown = stele_array_grow (bytes->data, &bytes->room, bytes->size + size, 1);
+    if (!grown) {
+        self->is_short = true;
+        return;
     }
+    bytes->data = grown;
     if (size > 0)
         memcpy (bytes->data + bytes->size, data, size);
     bytes->size += size;
@@ -299,7 +296,7 @@ s_write_ids (stele_text_index_t *self)
 //  The next tasks, each with its text as it is now: what changes it later comes with a later event.
 //  How many they are, or a code.
 static int64_t
-s_look (stele_text_index_t *self, const reader_text_t *texts, size_t count)
+s_look (stele_text_index_t *self, const reader_text_change_t *texts, size_t count)
 {
     stele_reader_t *reader = self->reader;
     self->text.size = 0;
@@ -309,11 +306,11 @@ s_look (stele_text_index_t *self, const reader_text_t *texts, size_t count)
         return code;
     size_t i = 0;
     while (i < count && i < LOOK && self->text.size < LOOK_BYTES && reader->status == 0) {
-        const reader_text_t *text = &texts [i++];
+        const reader_text_change_t *text = &texts [i++];
         stele_record_clear (reader->row);
         if (reader_task_row (reader, text->task, false) != 1)
             continue;
-        if (text->born)
+        if (text->is_new)
             s_add_id (self, text->task);
         if (text->position)
             s_read_text (self, text->position);
@@ -341,19 +338,19 @@ s_write_texts (stele_text_index_t *self)
 static int
 s_index (stele_text_index_t *self, int64_t last)
 {
-    reader_texts_t texts = { NULL, 0, 0 };
+    reader_text_changes_t changes = { NULL, 0, 0 };
     int code = reader_enter (self->reader);
     if (code)
         return code;
-    reader_texts (self->reader, self->position, last, &texts);
+    reader_text_changes (self->reader, self->position, last, &changes);
     code = (int) reader_leave (self->reader, 0);
     size_t done = 0;
-    while (done < texts.count && code == 0) {
-        int64_t count = s_look (self, texts.texts + done, texts.count - done);
+    while (done < changes.count && code == 0) {
+        int64_t count = s_look (self, changes.items + done, changes.count - done);
         code = count < 0? (int) count: s_write_texts (self);
         done += count < 0? 0: (size_t) count;
     }
-    free (texts.texts);
+    free (changes.items);
     return code? code: s_write_ids (self);
 }
 
