@@ -51,6 +51,7 @@ src_sqlite_libsqlite_la_SOURCES = \
     src/sqlite/read/task_as_of.c \
     src/sqlite/read/tasks.c \
     src/sqlite/read/text_changes.c src/sqlite/read/text_changes.h \
+    src/sqlite/read/word_cache.c src/sqlite/read/word_cache.h \
     src/sqlite/read/zones.c \
     src/sqlite/search/text_index.c \
     src/sqlite/search/packed_ids.c src/sqlite/search/packed_ids.h \

@@ -21,6 +21,7 @@
 #include "sqlite/sql/id_codec.h"
 #include "sqlite/sql/json_fields.h"
 #include "ledger/reader.h"
+#include "sqlite/read/word_cache.h"
 
 //  Event tables, in the order of their types of event
 typedef enum {
@@ -66,8 +67,6 @@ typedef enum {
     SLOT_COUNTS_ROLE, SLOT_COUNTS_PROVIDER, SLOT_COUNTS_MODEL,
     SLOT_COUNT
 } reader_slot_t;
-
-typedef struct reader_word reader_word_t;
 
 //  A row of zones
 typedef struct {
@@ -203,10 +202,6 @@ int
 //  Text of a word, valid until the call ends. NULL: the call fails.
 const char *
     reader_word (stele_reader_t *self, int64_t id, size_t *size);
-
-//  Forget the words that were looked up when they are more than 'most'.
-void
-    reader_words_trim (stele_reader_t *self, size_t most);
 
 //  Id of a word, 0 where the ledger does not have it, or an error.
 int64_t
