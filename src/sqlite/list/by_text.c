@@ -32,7 +32,7 @@ s_prepare (stele_reader_t *self, const char *sql)
             return NULL;
         }
         sqlite3_db_config (self->search, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
-        reader_set_watch (self, self->search);
+        reader_watch (self, self->search);
         sqlite3_exec (self->search, "PRAGMA query_only = 1; PRAGMA wal_autocheckpoint = 0;"
             "PRAGMA cache_size = -16384;", NULL, NULL, NULL);
     }

@@ -1,4 +1,4 @@
-/*  filter - which tasks a list asks for, and whether a task is one of them
+/*  filter - does a task pass the filter of a list?
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -8,7 +8,7 @@
 #include <string.h>
 #include "sqlite/read/filter.h"
 
-//  -- the filter's words -------------------------------------------------------------
+//  -- open, close --------------------------------------------------------------------
 
 static void
 s_find_words (reader_filter_t *self, const stele_span_t *spans, size_t count, reader_keys_t *ids)
@@ -58,7 +58,7 @@ reader_filter_close (reader_filter_t *self)
     reader_keys_free (&self->models);
 }
 
-//  -- does a task pass? ---------------------------------------------------------------
+//  -- by rows ------------------------------------------------------------------------
 
 bool
 reader_filter_codes_pass (const reader_filter_t *self, int state, int64_t role,
@@ -86,7 +86,7 @@ s_within (int64_t time, int64_t from, int64_t to)
     return (!from || time >= from) && (!to || time <= to);
 }
 
-//  Is it the child and of the user that the filter names?
+//  Test user and parent
 static bool
 s_belongs (reader_filter_t *self, int64_t key)
 {
@@ -160,7 +160,7 @@ reader_filter_summary_passes (reader_filter_t *self, const reader_summary_t *sum
     return s_belongs (self, summary->key);
 }
 
-//  -- as it was ------------------------------------------------------------------------
+//  -- by records ---------------------------------------------------------------------
 
 static bool
 s_is (const stele_record_t *row, stele_field_t field, const stele_span_t *span)

@@ -29,7 +29,7 @@ s_on_progress (void *arg)
 }
 
 void
-reader_set_watch (stele_reader_t *self, sqlite3 *db)
+reader_watch (stele_reader_t *self, sqlite3 *db)
 {
     sqlite3_progress_handler (db, OPS_PER_CHECK, s_on_progress, self);
 }

@@ -26,11 +26,11 @@ typedef struct {
 #define READER_SUMMARY_COLUMNS "s.task, s.state, s.role, s.provider, s.model, s.flags," \
     " s.created_at, s.updated_at, s.started_at, s.completed_at, s.error_count, s.position, s.last_error_at"
 
-//  From the columns first, first + 1, ... of a statement that has READER_SUMMARY_COLUMNS there.
+//  Fill it from the columns first, first + 1, ... of a statement, which are READER_SUMMARY_COLUMNS.
 void
     reader_summary_fill (reader_summary_t *summary, sqlite3_stmt *statement, int first);
 
-//  Of the task with that key: 1, 0 there is none, or an error.
+//  Read that of a task: 1, 0 no such task, or an error.
 int
     reader_summary (stele_reader_t *self, int64_t key, reader_summary_t *summary);
 
