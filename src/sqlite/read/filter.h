@@ -1,7 +1,7 @@
 /*  filter - does a task pass the filter of a list?
 
-    The words of a filter are looked up once; then a task is looked at by its
-    narrow row (a summary), and by its wide one only where the filter names a user
+    The words of a filter are looked up once. Then a task is tested by its summary
+    (the row of task_states), and by its row of tasks only if the filter has a user
     or a parent.
 
     This Source Code Form is subject to the terms of the Mozilla Public

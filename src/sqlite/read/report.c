@@ -1,8 +1,8 @@
-/*  report - what tasks did over a time: counts, durations, errors, the slowest
+/*  report - tasks in a range of times: counts, durations, errors, the slowest
 
-    A range of times is answered from the zones that can have events of it; one
-    that takes in most of the ledger from the narrow rows of all tasks, the
-    newest first, as many as may be looked at.
+    A range of times is read from the zones that can have events in it; a range
+    over most of the ledger from the rows of task_states, the newest first, up to
+    a limit of tasks and of time.
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -11,13 +11,13 @@
 
 #include <stdlib.h>
 #include <string.h>
-#define HASH_NONFATAL_OOM 1         // What was not added has no table
+#define HASH_NONFATAL_OOM 1         // An entry that could not be added has no table
 #include <uthash.h>
 #include "base/clock.h"
 #include "sqlite/read/summary.h"
 
-#define TASKS_MAX 10000000          // Looked at,
-#define TIME_MS 2500                // as long as there is time
+#define TASKS_MAX 10000000          // Tasks read
+#define TIME_MS 2500                // Then the report is cut
 #define HOUR_US ((int64_t) 3600 * 1000000)
 
 typedef struct {
@@ -40,9 +40,9 @@ typedef struct {
     s_group_t *groups;
     s_slow_t *slowest;              // The longest first
     size_t slow_count;
-    int64_t looked;
+    int64_t seen;                   // Tasks read
     int64_t started_ms;
-    int64_t looked_to;              // created_at of the last task looked at, where it was cut
+    int64_t looked_to;              // created_at of the last task read, if it was cut
     bool cut;
 } s_report_t;
 
@@ -76,7 +76,7 @@ s_floor (int64_t time, int64_t span)
     return time - (rest < 0? rest + span: rest);
 }
 
-//  The group of what a task did at that time
+//  The group of a task, or of that time
 static s_group_t *
 s_group_of (s_report_t *self, const reader_summary_t *summary, int64_t time)
 {
@@ -93,10 +93,10 @@ s_group_of (s_report_t *self, const reader_summary_t *summary, int64_t time)
     return s_group (self, &key, sizeof key);
 }
 
-#define NO_ERROR "\xff"            // Of those without a text: no text is that
+#define NO_ERROR "\xff"             // Key of the group without a text: no UTF-8 text equals it
 
-//  What the broker says of an interruption names the runs, which are no two times the same: without
-//  what is in parentheses, and what follows a semicolon. Returns its size.
+//  The broker's text of an interruption names the runs, so each one differs. To group them, cut
+//  what is in parentheses and what follows a semicolon. Returns the size that remains.
 static size_t
 s_cut_runs (const char *text, size_t size, char *cut)
 {
@@ -144,10 +144,10 @@ static void
 s_add_slow (s_report_t *self, const reader_summary_t *summary)
 {
     int64_t run_us = summary->completed_at - summary->started_at;
-    size_t most = (size_t) self->query->slowest;
-    if (most == 0 || (self->slow_count == most && self->slowest [most - 1].run_us >= run_us))
+    size_t max = (size_t) self->query->slowest;
+    if (max == 0 || (self->slow_count == max && self->slowest [max - 1].run_us >= run_us))
         return;
-    size_t at = self->slow_count < most? self->slow_count++: most - 1;
+    size_t at = self->slow_count < max? self->slow_count++: max - 1;
     for (; at > 0 && self->slowest [at - 1].run_us < run_us; at--)
         self->slowest [at] = self->slowest [at - 1];
     self->slowest [at] = (s_slow_t) { run_us, summary->key };
@@ -183,7 +183,7 @@ s_add_task (s_report_t *self, const reader_summary_t *summary)
 {
     bool failed = summary->state == STELE_TASK_FAILED || summary->state == STELE_TASK_ERROR
         || summary->state == STELE_TASK_TIMEOUT;
-    self->looked++;
+    self->seen++;
     if (summary->started_at && s_within (self, summary->completed_at))
         s_add_slow (self, summary);
     if (self->query->by != STELE_REPORT_ERROR)
@@ -193,15 +193,15 @@ s_add_task (s_report_t *self, const reader_summary_t *summary)
         s_add_error (self, summary);
 }
 
-//  -- which tasks? --------------------------------------------------------------------
+//  -- reading the tasks ---------------------------------------------------------------
 
 static bool
 s_is_late (const s_report_t *self)
 {
-    return self->looked % 1024 == 0 && stele_clock_steady_ms () - self->started_ms > TIME_MS;
+    return self->seen % 1024 == 0 && stele_clock_steady_ms () - self->started_ms > TIME_MS;
 }
 
-//  What a task did then is an event of then: false where it is sooner told from all tasks
+//  A task's activity in the range is an event in the range. False: reading all tasks is cheaper.
 static bool
 s_from_zones (s_report_t *self, int64_t tasks)
 {
@@ -223,12 +223,12 @@ static void
 s_from_all (s_report_t *self)
 {
     stele_reader_t *reader = self->reader;
-    int64_t most = self->query->tasks_max? self->query->tasks_max: TASKS_MAX;
+    int64_t max = self->query->tasks_max? self->query->tasks_max: TASKS_MAX;
     sqlite3_stmt *statement = reader_statement (reader, SLOT_REPORT_ALL,
         "SELECT " READER_SUMMARY_COLUMNS " FROM states_plain s ORDER BY s.task DESC");
     while (reader_step (reader, statement) == 1) {
         reader_summary_t summary;
-        if (self->looked == most || s_is_late (self)) {
+        if (self->seen == max || s_is_late (self)) {
             self->cut = true;
             break;
         }
@@ -238,7 +238,7 @@ s_from_all (s_report_t *self)
     }
 }
 
-//  -- the answer ----------------------------------------------------------------------
+//  -- the result ----------------------------------------------------------------------
 
 static int
 s_compare_number (const void *one, const void *other)
@@ -284,7 +284,7 @@ s_add_now (s_report_t *self)
         }
 }
 
-//  What the group is called
+//  Set the name or time of a group
 static void
 s_name (s_report_t *self, s_group_t *group)
 {

@@ -1,4 +1,4 @@
-/*  sessions - CLI sessions and preferences as they are
+/*  sessions - CLI sessions and preferences
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -23,7 +23,7 @@ static const reader_column_t s_session [] = {
     " completed_at, command_count, position FROM cli_sessions "
 enum { SESSION_ID, SESSION_STATE = 2 };
 
-//  The statement's next row: 1 filled, 0 there is none, or an error
+//  Fill the row from the statement's next row: 1, 0 no more rows, or an error
 static int
 s_read (stele_reader_t *self, sqlite3_stmt *statement)
 {

@@ -1,8 +1,8 @@
-/*  stats - how much there is of what
+/*  stats - counts of tasks, sessions, commits, rejected events, losses
 
-    Tasks are counted by the writer as it goes. Sessions and commits only ever
-    come to be, so they are counted once and then what was added; refused
-    events, which may be put right, are counted each time.
+    The writer keeps counts of tasks. Sessions and commits are never deleted, so
+    only new ones are counted each time; rejected events can be retried, so all of
+    them are.
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -23,8 +23,8 @@ s_file_size (const char *path, const char *suffix)
     return size;
 }
 
-//  Rows of a table that only grows: count those after *until, which the statement gives
-//  with the last key
+//  Count the rows of a growing table after key *until. The statement returns their number and the
+//  last key.
 static void
 s_count_added (stele_reader_t *self, int slot, const char *sql, int64_t *counted, int64_t *until)
 {

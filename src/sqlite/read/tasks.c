@@ -1,4 +1,4 @@
-/*  tasks - one task as it is, and the tasks that are under way
+/*  tasks - one task, and all active tasks
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -45,7 +45,7 @@ reader_task_defaults (stele_reader_t *self)
         stele_record_set_bool (self->row, STELE_FULL_ACCESS, false);
 }
 
-//  The statement's row: 1 filled, 0 there is none, or an error
+//  Fill the row from the statement's row: 1, 0 no such task, or an error
 static int
 s_read (stele_reader_t *self, sqlite3_stmt *statement)
 {
@@ -116,7 +116,8 @@ stele_reader_task_state (stele_reader_t *self, int64_t key, int *state, int64_t 
     return (int) reader_leave (self, rc);
 }
 
-//  One pass over the narrow rows for all pages together: no index is in the order of keys
+//  By key, since no index has active tasks in that order: all pages together read each row of
+//  task_states once
 int64_t
 stele_reader_active (stele_reader_t *self, int64_t after, int64_t limit,
     stele_row_fn *fn, void *arg)

@@ -1,6 +1,6 @@
-/*  zones - the zones of the log, kept in memory
+/*  zones - the zones of the log, cached
 
-    Those before the last never change: they are read once, then what was added.
+    Only the last zone changes: the others are read once.
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -43,19 +43,19 @@ bool
 reader_zone_keys (stele_reader_t *self, int64_t from, int64_t to, int64_t events, reader_keys_t *keys)
 {
     const reader_zone_t *zones;
-    size_t count = reader_zones (self, &zones), some = 0;
+    size_t count = reader_zones (self, &zones), matching = 0;
     for (size_t i = 0; i < count; i++)
-        some += zones [i].min_time <= to && zones [i].max_time >= from;
-    if ((int64_t) some * STELE_ZONE > events)
+        matching += zones [i].min_time <= to && zones [i].max_time >= from;
+    if ((int64_t) matching * STELE_ZONE > events)
         return false;
-#define TOUCHED(table) "SELECT position - task_back FROM " table " WHERE position BETWEEN ?1 AND ?2"
+#define TASKS_OF(table) "SELECT position - task_back FROM " table " WHERE position BETWEEN ?1 AND ?2"
     for (size_t i = 0; i < count && self->status == 0; i++) {
         if (zones [i].min_time > to || zones [i].max_time < from)
             continue;
         int64_t first = zones [i].zone * STELE_ZONE;
         sqlite3_stmt *statement = reader_with_key (self, SLOT_ZONE_KEYS,
-            TOUCHED ("task_history") " UNION ALL " TOUCHED ("task_outputs")
-            " UNION ALL " TOUCHED ("task_metrics"), first);
+            TASKS_OF ("task_history") " UNION ALL " TASKS_OF ("task_outputs")
+            " UNION ALL " TASKS_OF ("task_metrics"), first);
         if (statement)
             sqlite3_bind_int64 (statement, 2, first + STELE_ZONE - 1);
         reader_keys_collect (self, statement, keys);
