@@ -1,4 +1,4 @@
-/*  ledger_fixture - a ledger in a folder of its own, events and rows as JSON
+/*  ledger_fixture - a ledger in a temporary folder, events and rows as JSON
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -154,7 +154,7 @@ fixture_add (const stele_record_t *row, void *array)
     return 0;
 }
 
-//  Does it say what that text says (with ' for ")?
+//  Compare it with that JSON text (' stands for ")
 static inline void
 fixture_assert_json (const json_t *json, const char *expected)
 {
@@ -182,7 +182,7 @@ fixture_events (fixture_t *self, int64_t after, int64_t limit, uint32_t types)
     return events;
 }
 
-//  One event is what that text says
+//  Check one event against that JSON text
 static inline void
 fixture_assert_event (fixture_t *self, int64_t position, const char *expected)
 {
@@ -192,7 +192,7 @@ fixture_assert_event (fixture_t *self, int64_t position, const char *expected)
     json_decref (events);
 }
 
-//  What one statement says of the file, from outside; -1: nothing
+//  An integer of the ledger file, by one SQL statement on another connection; -1: no row
 static inline int64_t
 fixture_ask (const fixture_t *self, const char *sql)
 {
@@ -209,7 +209,7 @@ fixture_assert_intact (const fixture_t *self)
     assert_int_equal (fixture_ask (self, "SELECT integrity_check = 'ok' FROM pragma_integrity_check"), 1);
 }
 
-//  A row function that ends the read with the value it is given.
+//  A row function that ends the read with the given value.
 static inline int
 fixture_stop (const stele_record_t *row, void *arg)
 {
@@ -217,7 +217,7 @@ fixture_stop (const stele_record_t *row, void *arg)
     return *(int *) arg;
 }
 
-//  Every type with every field, extra keys, and what JSON or SQL could spoil
+//  Every event type with every field, extra keys, and values that JSON or SQL could damage
 static const char *const fixture_events_all [] __attribute__ ((unused)) = {
     "{'type':'task.created','time':1,'user_id':'ann','task_id':'t','title':'T\\u0000\\u20ac\\ud83d\\ude00','description':'',"
         "'role':'builder','state':'starting','provider':'p','model':'m','branch':'b','worktree_path':'/w',"

@@ -15,7 +15,7 @@ typedef struct {
     int64_t key;
 } s_branch_t;
 
-//  The index alone is read
+//  The index covers the query: no row of the table is read
 #define BRANCH_SQL(compare, bound, direction) \
     "SELECT created_at, task FROM states_plain" \
     " WHERE state = ?1 AND role IS ?2 AND (created_at, task) " compare " (?3, ?4)" \
