@@ -300,7 +300,8 @@ s_by_place (const void *key, const void *element)
 }
 
 bool
-stele_compress_ahead_take (stele_compress_ahead_t *self, const void *text, size_t size, const void **frame, size_t *frame_size)
+stele_compress_ahead_take (stele_compress_ahead_t *self, const void *text, size_t size,
+    const void **frame, size_t *frame_size)
 {
     bool done = false;
     const char *place = text;

@@ -47,7 +47,8 @@ void
     frame, valid until the message is dropped, or size 0 if compression does not pay. False:
     the caller compresses it.                                                */
 bool
-    stele_compress_ahead_take (stele_compress_ahead_t *self, const void *text, size_t size, const void **frame, size_t *frame_size);
+    stele_compress_ahead_take (stele_compress_ahead_t *self, const void *text, size_t size,
+        const void **frame, size_t *frame_size);
 
 /*  Drop an offered message: its bytes are no longer read. No effect if it was not offered. */
 void

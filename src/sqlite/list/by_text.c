@@ -24,7 +24,8 @@ s_prepare (stele_reader_t *self, const char *sql)
     sqlite3_stmt *statement = NULL;
     if (!self->search) {
         char *name = sqlite3_mprintf ("%s" STELE_SEARCH_SUFFIX, self->path);
-        int rc = !name? SQLITE_NOMEM: sqlite3_open_v2 (name, &self->search, SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX, NULL);
+        int rc = !name? SQLITE_NOMEM: sqlite3_open_v2 (name, &self->search,
+            SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX, NULL);
         sqlite3_free (name);
         if (rc != SQLITE_OK) {
             sqlite3_close (self->search);

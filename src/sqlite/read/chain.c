@@ -20,6 +20,8 @@
 #define ROWS_PER_LINK 8                   // Scanning a row costs an eighth of a lookup
 #define ROWS_MAX 65536                 // Positions scanned by one statement
 
+#define BETWEEN " WHERE position > ?1 AND position <= ?2 AND "
+
 static const struct {
     reader_source_t source;
     const char *link;               // previous, the value that the filter tests, the task or session
@@ -27,16 +29,16 @@ static const struct {
 } s_chains [] = {
     [STELE_CHAIN_HISTORY] = { SOURCE_HISTORY,
         "SELECT previous, kind, task FROM history_plain WHERE position = ?1",
-        "SELECT position, kind FROM task_history WHERE position > ?1 AND position <= ?2 AND task_back = position - ?3" },
+        "SELECT position, kind FROM task_history" BETWEEN "task_back = position - ?3" },
     [STELE_CHAIN_OUTPUTS] = { SOURCE_OUTPUTS,
         "SELECT previous, output_type, task FROM outputs_plain WHERE position = ?1",
-        "SELECT position, output_type FROM task_outputs WHERE position > ?1 AND position <= ?2 AND task_back = position - ?3" },
+        "SELECT position, output_type FROM task_outputs" BETWEEN "task_back = position - ?3" },
     [STELE_CHAIN_METRICS] = { SOURCE_METRICS,
         "SELECT previous, name, task FROM metrics_plain WHERE position = ?1",
-        "SELECT position, name FROM task_metrics WHERE position > ?1 AND position <= ?2 AND task_back = position - ?3" },
+        "SELECT position, name FROM task_metrics" BETWEEN "task_back = position - ?3" },
     [STELE_CHAIN_COMMANDS] = { SOURCE_COMMANDS,
         "SELECT previous, 0, session FROM cli_session_commands WHERE position = ?1",
-        "SELECT position, 0 FROM cli_session_commands WHERE position > ?1 AND position <= ?2 AND session = ?3" }
+        "SELECT position, 0 FROM cli_session_commands" BETWEEN "session = ?3" }
 };
 
 typedef struct {
