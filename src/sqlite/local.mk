@@ -40,6 +40,7 @@ src_sqlite_libsqlite_la_SOURCES = \
     src/sqlite/read/columns.c \
     src/sqlite/read/commands.c \
     src/sqlite/read/filter.c src/sqlite/read/filter.h \
+    src/sqlite/read/keys.c \
     src/sqlite/read/log.c \
     src/sqlite/read/match.c src/sqlite/read/match.h \
     src/sqlite/read/reader.c \
@@ -51,14 +52,21 @@ src_sqlite_libsqlite_la_SOURCES = \
     src/sqlite/read/rows.c \
     src/sqlite/read/sessions.c \
     src/sqlite/read/stats.c \
+    src/sqlite/read/summary.c src/sqlite/read/summary.h \
     src/sqlite/read/table.c \
     src/sqlite/read/task_as_of.c \
     src/sqlite/read/tasks.c \
+    src/sqlite/read/text_changes.c src/sqlite/read/text_changes.h \
+    src/sqlite/read/word_cache.c src/sqlite/read/word_cache.h \
     src/sqlite/read/zones.c \
     src/sqlite/search/text_index.c \
-    src/sqlite/list/as_of.c \
-    src/sqlite/list/by_index.c \
-    src/sqlite/list/by_text.c \
-    src/sqlite/list/by_zone.c \
-    src/sqlite/list/list.c src/sqlite/list/list.h \
+    src/sqlite/search/packed_ids.c src/sqlite/search/packed_ids.h \
+    src/sqlite/list/as_of.c src/sqlite/list/as_of.h \
+    src/sqlite/list/by_index.c src/sqlite/list/by_index.h \
+    src/sqlite/list/by_key.c src/sqlite/list/by_key.h \
+    src/sqlite/list/by_text.c src/sqlite/list/by_text.h \
+    src/sqlite/list/by_zone.c src/sqlite/list/by_zone.h \
+    src/sqlite/list/list.c \
+    src/sqlite/list/page.c src/sqlite/list/page.h \
+    src/sqlite/list/pairs.c src/sqlite/list/pairs.h \
     src/sqlite/list/total.c

@@ -209,7 +209,7 @@ fixture_assert_intact (const fixture_t *self)
     assert_int_equal (fixture_ask (self, "SELECT integrity_check = 'ok' FROM pragma_integrity_check"), 1);
 }
 
-//  A row function that ends the read with the value it is given.
+//  A row function that ends the read with the given value.
 static inline int
 fixture_stop (const stele_record_t *row, void *arg)
 {
@@ -217,7 +217,7 @@ fixture_stop (const stele_record_t *row, void *arg)
     return *(int *) arg;
 }
 
-//  Every type with every field, extra keys, and what JSON or SQL could spoil
+//  Every event type with every field, extra keys, and values that JSON or SQL could damage
 static const char *const fixture_events_all [] __attribute__ ((unused)) = {
     "{'type':'task.created','time':1,'user_id':'ann','task_id':'t','title':'T\\u0000\\u20ac\\ud83d\\ude00','description':'',"
         "'role':'builder','state':'starting','provider':'p','model':'m','branch':'b','worktree_path':'/w',"

@@ -1,4 +1,4 @@
-/*  test_compress_ahead - texts of messages that wait are compressed on another thread, as the writer would
+/*  Texts of waiting messages are compressed on another thread, to the frames that the writer would make.
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -21,12 +21,12 @@
 
 #define EVENTS 60
 #define ROUNDS 40
-#define PATIENCE 300                // Of a test for the other thread: tries, each longer than the one before
+#define PATIENCE 300                // Tries to wait for the other thread, each longer than the one before
 
 typedef struct {
     stele_compress_ahead_t *ahead;
     stele_compressor_t *compressor;
-    char *dictionary;               // Any bytes may be one
+    char *dictionary;               // Any bytes can be a dictionary
     size_t dictionary_size;
 } desk_t;
 
@@ -71,7 +71,7 @@ s_tear_down (void **state)
     return 0;
 }
 
-//  A message of outputs of so many bytes and more
+//  A message with outputs of that many bytes and more
 static stele_pack_t *
 s_message (size_t size, unsigned seed)
 {
@@ -97,7 +97,7 @@ s_message (size_t size, unsigned seed)
     return pack;
 }
 
-//  The content of an event, where it is in the message
+//  The content of an event, at its place in the message
 static stele_token_t
 s_content (const stele_pack_t *pack, size_t event)
 {
@@ -112,7 +112,7 @@ s_content (const stele_pack_t *pack, size_t event)
     return stele_scan_find (data, size, "content", NULL, NULL);
 }
 
-//  Returns whether the frame was made; then it is the one that the writer would make
+//  True if the frame was made; checks that the writer would make the same
 static bool
 s_take (desk_t *self, const stele_token_t *content)
 {
@@ -135,7 +135,7 @@ test_ahead_frames_are_those_that_the_writer_would_make (void **state)
     static const size_t sizes [] = { 70, 300, 1000, 5000, 70000 };
     int made = 0;
     for (int round = 0; round < ROUNDS; round++) {
-        //  With a dictionary from the tenth on, and another one later
+        //  With a dictionary from the tenth round on, and another one later
         unsigned id = (unsigned) round / 10;
         if (round % 10 == 0 && id) {
             stele_compressor_destroy (&self->compressor);
@@ -168,7 +168,8 @@ test_ahead_a_message_that_waits_is_done_from_its_end (void **state)
     desk_t *self = *state;
     stele_pack_t *pack = s_message (300, 1);
     stele_token_t last = s_content (pack, EVENTS - 1), first = s_content (pack, 0);
-    //  Its first text comes last. To ask for it says that the writer is there: so each time anew
+    //  Its first text is compressed last. To take it reports the place of the writer, so offer it again
+    //  for each try
     bool made = false;
     for (unsigned i = 0; i < PATIENCE && !made; i++) {
         stele_compress_ahead_drop (self->ahead, stele_pack_data (pack));
@@ -178,7 +179,7 @@ test_ahead_a_message_that_waits_is_done_from_its_end (void **state)
     }
     assert_true (made);
     assert_true (s_take (self, &last));
-    //  What is no text of it, or not all of one
+    //  Not a text of the message, or only a part of one
     const void *frame;
     size_t size;
     assert_false (stele_compress_ahead_take (self->ahead, last.data, last.size - 1, &frame, &size));
@@ -233,7 +234,7 @@ test_ahead_any_bytes_may_be_offered (void **state)
     desk_t *self = *state;
     stele_pack_t *whole = s_message (200, 3);
     size_t size = stele_pack_size (whole);
-    //  Cut off anywhere, and with a byte changed
+    //  Truncated at any place, and with a byte changed
     for (size_t i = 0; i < 400; i++) {
         size_t length = i * 7919 % size + 1;
         char *bytes = malloc (length);
@@ -250,7 +251,7 @@ test_ahead_any_bytes_may_be_offered (void **state)
     }
     stele_compress_ahead_offer (self->ahead, "", 0);
     stele_compress_ahead_drop (self->ahead, "");
-    //  Ended with work to do: nothing of it is lost or read any more
+    //  Destroyed with work left: no leak, and the messages are no longer read
     stele_compress_ahead_offer (self->ahead, stele_pack_data (whole), size);
     stele_compress_ahead_destroy (&self->ahead);
     stele_pack_destroy (&whole);

@@ -1,4 +1,4 @@
-/*  Content goes into the ledger and comes back as it was.
+/*  Content is read back as it was stored.
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -28,7 +28,7 @@ s_teardown (void **state)
     return 0;
 }
 
-//  Pack a value, unpack it, and say which encoding it had
+//  Pack a value and unpack it. Returns its encoding.
 static stele_encoding_t
 s_round (stele_content_t *content, int kind, const char *text, size_t size, size_t *stored)
 {
@@ -112,7 +112,7 @@ test_content_damaged_is_refused (void **state)
     assert_int_equal (encoding, STELE_ENCODING_ZSTD_TEXT);
     stele_record_t *record = stele_record_new ();
     for (size_t cut = 0; cut < size; cut++) {
-        //  An exact copy, so that reading past its end is seen
+        //  A copy of exact size, so that sanitizers detect a read past its end
         char *part = malloc (cut? cut: 1);
         memcpy (part, data, cut);
         assert_int_equal (stele_content_unpack (*state, encoding, false, part, cut,
@@ -128,7 +128,7 @@ test_content_damaged_is_refused (void **state)
 static void
 test_content_frame_over_limit_is_refused (void **state)
 {
-    //  A frame that announces 2^40 bytes
+    //  A frame that claims 2^40 bytes
     static const unsigned char frame [] = {
         0x28, 0xb5, 0x2f, 0xfd, 0xe0, 0, 0, 0, 0, 0, 1, 0, 0, 0x01, 0, 0
     };

@@ -1,4 +1,4 @@
-/*  A ledger learns what its texts have in common, and reads all of them, old and new.
+/*  A ledger makes dictionaries of its texts, and reads texts stored before and after.
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -10,7 +10,7 @@
 
 #define TASKS 1500
 
-//  A text that nobody else has, of words that many have
+//  A unique text of common words
 static void
 s_text (char *text, size_t size, int number)
 {
@@ -112,7 +112,7 @@ test_dictionaries_after_a_restart_the_newest_is_used (void **state)
     s_append (self, TASKS);
     assert_true (s_ask (self, "SELECT length (description) FROM tasks ORDER BY id DESC LIMIT 1") < 250);
     s_check_all (self);
-    //  The writer's own reader too: an identical task.created is a duplicate
+    //  The writer's own reader decompresses too: an identical task.created is a duplicate
     fixture_begin (self);
     char text [1024];
     s_text (text, sizeof text, 3);

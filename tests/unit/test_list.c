@@ -1,4 +1,4 @@
-/*  Lists: every filter and order, page by page, against the same asked of SQLite in one go.
+/*  Lists: every filter and order, page by page, against one query of SQLite.
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -37,7 +37,7 @@ s_fill (fixture_t *self, int roles)
     fixture_commit (self);
 }
 
-//  The ids that a query gives, as JSON. Caller owns it.
+//  The ids that a query returns, as JSON. Caller owns it.
 static json_t *
 s_ask (fixture_t *self, const char *condition, const char *order)
 {

@@ -1,5 +1,5 @@
-/*  Lists at a moment: every position and time, filter, order and way, against the past of each
-    task looked up one by one; and pages of a ledger that goes on meanwhile.
+/*  Lists as of a position or time: every filter, order and way, against each task looked up one
+    by one as of then; and pages of a ledger that grows meanwhile.
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -25,7 +25,7 @@ s_random (s_source_t *self)
     return (unsigned) (self->seed >> 33);
 }
 
-//  One more event. 'disorder' is how far its time may be from its turn.
+//  Append one event. 'disorder' is how far its time may be out of order.
 static void
 s_event (fixture_t *fixture, s_source_t *self, unsigned disorder)
 {
@@ -57,7 +57,7 @@ s_event (fixture_t *fixture, s_source_t *self, unsigned disorder)
         self->first [task] = self->head;
 }
 
-//  -- what a list should be ------------------------------------------------------------
+//  -- the expected list -----------------------------------------------------------------
 
 typedef struct {
     json_t *record;
@@ -93,7 +93,7 @@ s_passes (const json_t *record, const stele_filter_t *filter)
         && (!filter->has_error || json_integer_value (json_object_get (record, "error_count")) > 0);
 }
 
-//  Each task as it was, those that pass, in order. Caller owns return value.
+//  The tasks that pass as of then, in order. Caller owns return value.
 static json_t *
 s_expect (fixture_t *fixture, const s_source_t *source, const stele_filter_t *filter)
 {
@@ -167,7 +167,7 @@ s_assert_list (fixture_t *fixture, s_source_t *source, stele_filter_t filter)
     }
 }
 
-//  Every way that there is: bounds so large that it is never cut, and so small that it always is
+//  Bounds for every way: so large that no page is cut, and so small that every page is
 static const stele_reader_bounds_t s_bounds [] = {
     { 100000, 100000, 20000, 2000 }, { 100000, 100000, 0, 2000 }, { 100000, 100000, 0, 3 },
     { 1, 1, 0, 3 }, { 1, 1, 20000, 2000 }
@@ -198,7 +198,7 @@ s_assert_moments (fixture_t *fixture, s_source_t *source)
 }
 
 static void
-test_reader_moment_of_a_log_in_order_is_as_it_was (void **state)
+test_list_as_of_log_in_order_equals_single_tasks (void **state)
 {
     s_source_t source = { .seed = 7 };
     fixture_begin (*state);
@@ -209,7 +209,7 @@ test_reader_moment_of_a_log_in_order_is_as_it_was (void **state)
 }
 
 static void
-test_reader_moment_of_a_log_out_of_order_is_as_it_was (void **state)
+test_list_as_of_log_out_of_order_equals_single_tasks (void **state)
 {
     s_source_t source = { .seed = 8 };
     fixture_begin (*state);
@@ -220,7 +220,7 @@ test_reader_moment_of_a_log_out_of_order_is_as_it_was (void **state)
 }
 
 static void
-test_reader_moment_of_all_pages_is_that_of_the_first (void **state)
+test_list_as_of_all_pages_show_the_snapshot_of_the_first (void **state)
 {
     fixture_t *fixture = *state;
     s_source_t source = { .seed = 9 };
@@ -247,9 +247,9 @@ int
 main (void)
 {
     const struct CMUnitTest tests [] = {
-        TEST (test_reader_moment_of_a_log_in_order_is_as_it_was),
-        TEST (test_reader_moment_of_a_log_out_of_order_is_as_it_was),
-        TEST (test_reader_moment_of_all_pages_is_that_of_the_first)
+        TEST (test_list_as_of_log_in_order_equals_single_tasks),
+        TEST (test_list_as_of_log_out_of_order_equals_single_tasks),
+        TEST (test_list_as_of_all_pages_show_the_snapshot_of_the_first)
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }

@@ -1,4 +1,4 @@
-/*  The log that was appended is read back; calls are bounded and see one state.
+/*  The appended log is read back; calls are bounded and see one snapshot.
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -11,7 +11,7 @@
 //  -- opening --------------------------------------------------------------------
 
 static void
-test_reader_open_refuses_what_is_no_ledger (void **state)
+test_reader_open_refuses_other_files (void **state)
 {
     fixture_t *self = *state;
     stele_refusal_t refusal = { 0 };
@@ -64,7 +64,7 @@ test_reader_head_follows_commits (void **state)
 }
 
 static void
-test_reader_follower_is_what_was_saved (void **state)
+test_reader_follower_returns_saved_position (void **state)
 {
     fixture_t *self = *state;
     assert_int_equal (stele_reader_follower (self->reader, "pipeline"), -1);
@@ -76,7 +76,7 @@ test_reader_follower_is_what_was_saved (void **state)
 
 //  -- the log -----------------------------------------------------------------------
 
-//  An event as it was sent, with its position
+//  An event as sent, with its position
 static void
 s_with_position (char *text, size_t size, const char *event, int64_t position)
 {
@@ -84,7 +84,7 @@ s_with_position (char *text, size_t size, const char *event, int64_t position)
 }
 
 static void
-test_reader_events_are_as_they_came (void **state)
+test_reader_events_are_as_sent (void **state)
 {
     fixture_t *self = *state;
     char expected [2048];
@@ -215,7 +215,7 @@ s_on_touched (bool is_task, int64_t key, void *arg)
 {
     s_touched_t *touched = arg;
     json_array_append_new (touched->keys, json_integer (is_task? key: -key));
-    //  A function of touched may read
+    //  The function of stele_reader_touched may call the reader
     stele_reader_t *reader = touched->fixture->reader;
     assert_int_equal (is_task? stele_reader_task_by_key (reader, key, fixture_add, touched->rows):
         stele_reader_session_by_key (reader, key, fixture_add, touched->rows), 1);
@@ -233,7 +233,7 @@ s_assert_touched (fixture_t *self, int64_t after, int64_t upto, int64_t limit, i
 }
 
 static void
-test_reader_touched_gives_each_key_once (void **state)
+test_reader_touched_returns_each_key_once (void **state)
 {
     fixture_t *self = *state;
     s_assert_touched (self, 0, 100, 100, 0, "[]");
@@ -254,7 +254,7 @@ test_reader_touched_gives_each_key_once (void **state)
 //  -- calls -------------------------------------------------------------------------------
 
 static void
-test_reader_begin_holds_one_state (void **state)
+test_reader_begin_holds_one_snapshot (void **state)
 {
     fixture_t *self = *state;
     fixture_append (self, "{'type':'preference.set','time':1,'preferred_model':'m'}");
@@ -292,7 +292,7 @@ test_reader_deadline_ends_a_call (void **state)
     assert_int_equal (stele_reader_events (self->reader, 0, 5000, 0, s_dawdle, &count), STELE_ETIMEOUT);
     assert_true (count > 0 && count < 5000);
     assert_string_not_equal (stele_reader_error (self->reader), "");
-    //  Nothing stays open or half read, and without a bound all is well again
+    //  No statement stays open, and without a deadline calls succeed again
     stele_reader_set_deadline (self->reader, 0);
     json_t *events = fixture_events (self, 4998, 9, 0);
     assert_int_equal (json_array_size (events), 2);
@@ -309,7 +309,7 @@ s_on_count (const char *word, int64_t count, void *arg)
 }
 
 static void
-test_reader_stats_count_what_is_there (void **state)
+test_reader_stats_count_rows (void **state)
 {
     fixture_t *self = *state;
     stele_ledger_stats_t stats;
@@ -342,18 +342,18 @@ int
 main (void)
 {
     const struct CMUnitTest tests [] = {
-        TEST (test_reader_open_refuses_what_is_no_ledger),
+        TEST (test_reader_open_refuses_other_files),
         TEST (test_reader_head_follows_commits),
-        TEST (test_reader_follower_is_what_was_saved),
-        TEST (test_reader_events_are_as_they_came),
+        TEST (test_reader_follower_returns_saved_position),
+        TEST (test_reader_events_are_as_sent),
         TEST (test_reader_events_are_without_gap_by_type_and_limit),
         TEST (test_reader_events_row_function_ends_the_read),
         TEST (test_reader_events_large_content_is_whole),
         TEST (test_reader_events_follow_a_writer_without_gap),
-        TEST (test_reader_touched_gives_each_key_once),
-        TEST (test_reader_begin_holds_one_state),
+        TEST (test_reader_touched_returns_each_key_once),
+        TEST (test_reader_begin_holds_one_snapshot),
         TEST (test_reader_deadline_ends_a_call),
-        TEST (test_reader_stats_count_what_is_there)
+        TEST (test_reader_stats_count_rows)
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }

@@ -1,4 +1,4 @@
-/*  Tasks, their history and outputs, sessions and refusals are read as they are.
+/*  Reading tasks, their history and outputs, sessions and rejected events.
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -7,7 +7,7 @@
 
 #include "ledger_fixture.h"
 
-//  A task is what that text says; NULL: it is not there
+//  Check a task against that JSON; NULL: there is no such task
 static void
 s_assert_task (fixture_t *self, const char *task_id, const char *expected)
 {
@@ -19,7 +19,7 @@ s_assert_task (fixture_t *self, const char *task_id, const char *expected)
     json_decref (rows);
 }
 
-//  Rows of a chain, a page of 'limit' after another. Caller owns the array.
+//  Rows of a chain, in pages of 'limit'. Caller owns the array.
 static json_t *
 s_chain (fixture_t *self, stele_chain_t chain, const char *id, stele_chain_filter_t filter)
 {
@@ -84,7 +84,7 @@ test_reader_task_failed_and_retried_keeps_its_error (void **state)
 }
 
 static void
-test_reader_interrupted_is_said_everywhere (void **state)
+test_reader_interrupted_is_in_all_records (void **state)
 {
     fixture_t *self = *state;
     fixture_append (self, "{'type':'task.state_changed','time':5,'task_id':'t','state':'running'}");
@@ -113,7 +113,7 @@ s_count (const stele_record_t *row, void *arg)
 }
 
 static void
-test_reader_active_pages_through_what_is_not_terminal (void **state)
+test_reader_active_pages_through_active_tasks (void **state)
 {
     fixture_t *self = *state;
     fixture_begin (self);
@@ -160,12 +160,12 @@ test_reader_chain_pages_and_filters (void **state)
         s_assert_ids (s_chain (self, STELE_CHAIN_METRICS, "t", (stele_chain_filter_t) {
             .limit = limit, .names = names + 2, .name_count = 1 }), "[]");
     }
-    //  A cursor that is no row of this task leads nowhere
+    //  A cursor that is not a row of this task returns nothing
     filter = (stele_chain_filter_t) { .limit = 5, .newest_first = true, .after = 21 };
     s_assert_ids (s_chain (self, STELE_CHAIN_OUTPUTS, "t", filter), "[]");
 }
 
-//  Where the rows of a task with many lie: a dense part, one in fifty, none at all, dense again
+//  Positions of the rows of a task with many: dense, one in fifty, none, dense again
 static bool
 s_is_of_long (int i)
 {
@@ -210,7 +210,7 @@ s_assert_long (fixture_t *self, stele_chain_t chain, stele_chain_filter_t filter
 }
 
 static void
-test_reader_chain_of_many_rows_comes_whole_from_either_end (void **state)
+test_reader_chain_of_many_rows_is_complete_in_both_orders (void **state)
 {
     fixture_t *self = *state;
     json_t *outputs = json_array (), *commands = json_array (), *errors = json_array ();
@@ -222,7 +222,7 @@ test_reader_chain_of_many_rows_comes_whole_from_either_end (void **state)
         filter.output_types = 1u << STELE_OUTPUT_STDERR;
         s_assert_long (self, STELE_CHAIN_OUTPUTS, filter, errors);
     }
-    //  From a position that is no row of it: where nothing of it is, and beyond its last
+    //  From positions that are not its rows: between two of them, and after the last
     s_assert_ids (s_chain (self, STELE_CHAIN_COMMANDS, "long", (stele_chain_filter_t) { .limit = 9, .after = 16990 }),
         "[16992,16995,16998]");
     int64_t next;
@@ -237,7 +237,7 @@ test_reader_chain_of_many_rows_comes_whole_from_either_end (void **state)
 }
 
 static void
-test_reader_chain_gives_records (void **state)
+test_reader_chain_returns_records (void **state)
 {
     fixture_t *self = *state;
     for (int i = 0; i < FIXTURE_EVENTS_ALL; i++)
@@ -332,7 +332,7 @@ test_reader_preferences_are_the_latest (void **state)
 }
 
 static void
-test_reader_rejected_shows_what_can_be_shown (void **state)
+test_reader_rejected_returns_event_or_bytes (void **state)
 {
     fixture_t *self = *state;
     static const struct { const char *bytes; size_t size; } events [] = {
@@ -380,14 +380,14 @@ main (void)
     const struct CMUnitTest tests [] = {
         TEST (test_reader_task_has_defaults_and_live_leaves_out_text),
         TEST (test_reader_task_failed_and_retried_keeps_its_error),
-        TEST (test_reader_interrupted_is_said_everywhere),
-        TEST (test_reader_active_pages_through_what_is_not_terminal),
+        TEST (test_reader_interrupted_is_in_all_records),
+        TEST (test_reader_active_pages_through_active_tasks),
         TEST (test_reader_chain_pages_and_filters),
-        TEST (test_reader_chain_of_many_rows_comes_whole_from_either_end),
-        TEST (test_reader_chain_gives_records),
+        TEST (test_reader_chain_of_many_rows_is_complete_in_both_orders),
+        TEST (test_reader_chain_returns_records),
         TEST (test_reader_sessions_are_listed_newest_first),
         TEST (test_reader_preferences_are_the_latest),
-        TEST (test_reader_rejected_shows_what_can_be_shown)
+        TEST (test_reader_rejected_returns_event_or_bytes)
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }

@@ -1,4 +1,4 @@
-/*  What a task was is told as it was seen then, and what an event gave as it came.
+/*  A task as of a position is the record read then, and an event is as it was sent.
 
     Histories are made at random (from fixed seeds): the record of each task is
     kept after every event, and has to be told again when all has happened.
@@ -34,7 +34,7 @@ s_state (story_t *story)
     return stele_vocabulary_word (STELE_VOCABULARY_TASK_STATE, 1 + (int) s_random (story, 10));
 }
 
-//  Some of the fields of a task, each half of the time
+//  Random fields of a task, each with a chance of one half
 static void
 s_add_fields (story_t *story, json_t *event, bool required)
 {
@@ -92,7 +92,7 @@ s_invent (story_t *story, unsigned task, int64_t time)
     return event;
 }
 
-//  Every task as it is now: null where it is not there
+//  The current record of every task, null if there is none
 static json_t *
 s_look (fixture_t *self)
 {
@@ -107,7 +107,7 @@ s_look (fixture_t *self)
     return rows;
 }
 
-//  Append an event if the rules let it; the broker interrupts now and then
+//  Append a random event if it is legal; sometimes an interruption by the broker
 static void
 s_happen (fixture_t *self, story_t *story, int64_t time)
 {
@@ -121,7 +121,7 @@ s_happen (fixture_t *self, story_t *story, int64_t time)
     int rc = stele_ledger_append (self->ledger, self->event, 0, &position, &refusal);
     if (rc == 1) {
         json_object_set_new (event, "position", json_integer (position));
-        //  The log says what an absent state of task.created means
+        //  The log has the default of a state that task.created leaves out
         if (strcmp (json_string_value (json_object_get (event, "type")), "task.created") == 0
         &&  !json_object_get (event, "state"))
             json_object_set_new (event, "state", json_string ("queued"));
@@ -143,7 +143,7 @@ s_assert_same (const json_t *one, const json_t *other)
     free (expected);
 }
 
-//  One task then, as s_look gives it
+//  One task as of then, in the form of s_look
 static json_t *
 s_look_back (fixture_t *self, unsigned task, int64_t position, int64_t time)
 {
@@ -156,7 +156,7 @@ s_look_back (fixture_t *self, unsigned task, int64_t position, int64_t time)
     return row;
 }
 
-//  Times rise with positions: what was at a position was at its time
+//  Times ascend with positions: as of a position equals as of its time
 static void
 s_tell (fixture_t *self, uint64_t seed)
 {
@@ -188,7 +188,7 @@ s_tell (fixture_t *self, uint64_t seed)
 }
 
 static void
-test_reader_past_random_histories_are_told_again (void **state)
+test_task_as_of_random_histories_equal_records_read_then (void **state)
 {
     (void) state;
     for (uint64_t seed = 1; seed <= 12; seed++) {
@@ -199,9 +199,9 @@ test_reader_past_random_histories_are_told_again (void **state)
     }
 }
 
-//  A time may then leave out an event between two others: told all the same
+//  A time may then leave out an event between two others: the task is still read
 static void
-test_reader_past_times_in_disorder_are_told (void **state)
+test_task_as_of_times_out_of_order_are_read (void **state)
 {
     fixture_t *self = *state;
     story_t story = { .seed = 4711, .sent = json_array (), .seen = json_array () };
@@ -214,7 +214,7 @@ test_reader_past_times_in_disorder_are_told (void **state)
                 || json_integer_value (json_object_get (row, "updated_at")) <= time);
             json_decref (row);
         }
-    //  At the end of all times it is as it is
+    //  As of the largest time it is the current record
     json_t *now = s_look (self);
     for (unsigned task = 0; task < TASKS; task++) {
         json_t *row = s_look_back (self, task, 0, INT64_MAX);
@@ -227,7 +227,7 @@ test_reader_past_times_in_disorder_are_told (void **state)
 }
 
 static void
-test_reader_past_late_creation_gave_what_was_there_later (void **state)
+test_task_as_of_late_creation_keeps_later_values (void **state)
 {
     fixture_t *self = *state;
     fixture_append (self, "{'type':'task.updated','time':50,'task_id':'a','branch':'later','provider':'p50','state':'running'}");
@@ -245,9 +245,9 @@ test_reader_past_late_creation_gave_what_was_there_later (void **state)
     json_decref (then);
 }
 
-//  The writer asks its own reader, inside the batch, what the first creation gave
+//  The writer reads, inside its batch, what the first creation gave
 static void
-test_reader_past_second_creation_is_compared_with_the_first (void **state)
+test_task_as_of_second_creation_is_compared_with_the_first (void **state)
 {
     fixture_t *self = *state;
     static const char creation [] = "{'type':'task.created','time':1,'task_id':'a','title':'%s','description':'D',"
@@ -275,7 +275,7 @@ test_reader_past_second_creation_is_compared_with_the_first (void **state)
 }
 
 static void
-test_reader_past_interrupted_task_was_interrupted (void **state)
+test_task_as_of_interrupted_task_is_interrupted (void **state)
 {
     fixture_t *self = *state;
     fixture_append (self, "{'type':'task.state_changed','time':10,'task_id':'a','state':'running'}");
@@ -296,7 +296,7 @@ test_reader_past_interrupted_task_was_interrupted (void **state)
 }
 
 static void
-test_reader_past_unknown_task_was_never_there (void **state)
+test_task_as_of_unknown_task_is_not_found (void **state)
 {
     fixture_t *self = *state;
     assert_int_equal (stele_reader_task_at (self->reader, "x", 1, 1, 0, fixture_stop, NULL), 0);
@@ -315,12 +315,12 @@ int
 main (void)
 {
     const struct CMUnitTest tests [] = {
-        cmocka_unit_test (test_reader_past_random_histories_are_told_again),
-        TEST (test_reader_past_times_in_disorder_are_told),
-        TEST (test_reader_past_late_creation_gave_what_was_there_later),
-        TEST (test_reader_past_second_creation_is_compared_with_the_first),
-        TEST (test_reader_past_interrupted_task_was_interrupted),
-        TEST (test_reader_past_unknown_task_was_never_there)
+        cmocka_unit_test (test_task_as_of_random_histories_equal_records_read_then),
+        TEST (test_task_as_of_times_out_of_order_are_read),
+        TEST (test_task_as_of_late_creation_keeps_later_values),
+        TEST (test_task_as_of_second_creation_is_compared_with_the_first),
+        TEST (test_task_as_of_interrupted_task_is_interrupted),
+        TEST (test_task_as_of_unknown_task_is_not_found)
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }

@@ -1,4 +1,4 @@
-/*  compress_ahead - compress on another thread what the writer will need next
+/*  compress_ahead - compress texts on another thread before the writer needs them
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -9,15 +9,16 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include "base/memory.h"
 #include "sqlite/compress/compress_ahead.h"
 #include "sqlite/compress/compressor.h"
 #include "base/thread.h"
 #include "stele_error.h"
 #include "wire/message.h"
 
-#define ERROR_FROM 1024             // As the ledger compresses errors
+#define ERROR_FROM 1024             // Shorter error texts are stored plain (write/append_task.c)
 
-//  Whose a text is
+//  WAITS: either thread may compress it. TAKEN, DONE: by this thread.
 typedef enum { TEXT_WAITS, TEXT_TAKEN, TEXT_DONE } s_state_t;
 
 typedef struct {
@@ -32,20 +33,20 @@ typedef struct s_message {
     struct s_message *next;
     const char *data;
     size_t size;
-    const char *written;            // The writer has come to there
-    bool looked;                    // Its texts are known
-    s_text_t *texts;                // In the order of their places
+    const char *written;            // The place that the writer has reached
+    bool scanned;                    // Its texts are known
+    s_text_t *texts;                // In order of their addresses
     size_t count, room;
-    size_t left;                    // So many of them, from the first on, nobody has come to
+    size_t left;                    // So many of them, from the first, still wait
 } s_message_t;
 
 struct stele_compress_ahead {
     pthread_t thread;
-    pthread_mutex_t mutex;          // Of all that follows, but for what the thread works on
-    pthread_cond_t offered;         // For the thread
-    pthread_cond_t finished;        // For the writer
+    pthread_mutex_t mutex;          // For all that follows, except the text or message in work
+    pthread_cond_t offered;         // Signalled to the thread
+    pthread_cond_t finished;        // Signalled to the writer
     s_message_t *messages;          // In the order of offers
-    s_message_t *working;           // What the thread is in
+    s_message_t *working;           // The message in work
     bool sleeping;
     bool waited;                    // The writer waits for the thread
     bool ended;
@@ -58,14 +59,10 @@ struct stele_compress_ahead {
 static void
 s_add (s_message_t *self, const stele_token_t *value)
 {
-    if (self->count == self->room) {
-        size_t room = self->room? self->room * 2: 32;
-        s_text_t *texts = realloc (self->texts, room * sizeof *texts);
-        if (!texts)
-            return;                 // Then without
-        self->texts = texts;
-        self->room = room;
-    }
+    s_text_t *texts = stele_array_grow (self->texts, &self->room, self->count + 1, sizeof *texts);
+    if (!texts)
+        return;                     // The writer compresses this one itself
+    self->texts = texts;
     self->texts [self->count++] = (s_text_t) { .text = value->data, .size = value->size };
 }
 
@@ -75,9 +72,9 @@ s_is (const stele_token_t *key, const char *name)
     return key->kind == STELE_SCAN_TEXT && key->size == strlen (name) && memcmp (key->data, name, key->size) == 0;
 }
 
-//  The texts of an event that the ledger compresses as they come; maps become JSON first
+//  Add the texts of an event that the ledger compresses unchanged (maps become JSON first)
 static void
-s_look_at_event (s_message_t *self, stele_scan_t *scan, const stele_compressor_t *compressor)
+s_scan_event (s_message_t *self, stele_scan_t *scan, const stele_compressor_t *compressor)
 {
     stele_token_t map = stele_scan_next (scan);
     for (uint32_t i = 0; i < map.count; i++) {
@@ -95,7 +92,7 @@ s_look_at_event (s_message_t *self, stele_scan_t *scan, const stele_compressor_t
 }
 
 static void
-s_look (s_message_t *self, const stele_compressor_t *compressor)
+s_scan (s_message_t *self, const stele_compressor_t *compressor)
 {
     stele_message_t message;
     stele_refusal_t refusal;
@@ -104,10 +101,10 @@ s_look (s_message_t *self, const stele_compressor_t *compressor)
     stele_scan_t scan = message.events;
     for (size_t i = 0; i < message.event_count; i++) {
         stele_scan_t probe = scan;
-        //  Each event is judged alone, later: what is no map with string keys has no texts
+        //  Events are validated later, one by one: anything but a map has no texts here
         if (stele_scan_next (&probe).kind == STELE_SCAN_MAP) {
             stele_scan_t inside = scan;
-            s_look_at_event (self, &inside, compressor);
+            s_scan_event (self, &inside, compressor);
         }
         stele_scan_skip (&scan, NULL, NULL);
     }
@@ -124,18 +121,18 @@ s_pack (s_text_t *text, stele_compressor_t *compressor)
         free (room);
 }
 
-//  What to do next: true with a message to look at (text NULL), or a text of it that is taken now
+//  The next work: true with a message to scan (text NULL), or with a text of it, now TAKEN
 static bool
 s_choose (stele_compress_ahead_t *self, s_message_t **message, s_text_t **text)
 {
     for (s_message_t *m = self->messages; m; m = m->next) {
         *message = m;
         *text = NULL;
-        if (!m->looked)
+        if (!m->scanned)
             return true;
         if (m->left == 0)
             continue;
-        //  The writer comes from the other end: what it has passed it did itself
+        //  The writer comes from the other end, and has done the texts that it has passed
         s_text_t *last = &m->texts [m->left - 1];
         if (last->text <= m->written) {
             m->left = 0;
@@ -169,13 +166,13 @@ s_run (void *arg)
         if (text)
             s_pack (text, self->compressor);
         else
-            s_look (message, self->compressor);
+            s_scan (message, self->compressor);
         pthread_mutex_lock (&self->mutex);
         self->working = NULL;
         if (text)
             text->state = TEXT_DONE;
         else {
-            message->looked = true;
+            message->scanned = true;
             message->left = message->count;
         }
         if (self->waited)
@@ -239,7 +236,7 @@ stele_compress_ahead_destroy (stele_compress_ahead_t **self_p)
     *self_p = NULL;
 }
 
-//  Until the thread is not in that message; NULL: in none
+//  Until the thread does not work on that message; NULL: on none
 static void
 s_wait (stele_compress_ahead_t *self, const s_message_t *message)
 {
@@ -249,7 +246,7 @@ s_wait (stele_compress_ahead_t *self, const s_message_t *message)
     self->waited = false;
 }
 
-//  The thread may be in the next text of its message by then
+//  Not s_wait: the thread may continue with the next text of the same message
 static void
 s_wait_for_text (stele_compress_ahead_t *self, const s_text_t *text)
 {
@@ -303,7 +300,8 @@ s_by_place (const void *key, const void *element)
 }
 
 bool
-stele_compress_ahead_take (stele_compress_ahead_t *self, const void *text, size_t size, const void **frame, size_t *frame_size)
+stele_compress_ahead_take (stele_compress_ahead_t *self, const void *text, size_t size,
+    const void **frame, size_t *frame_size)
 {
     bool done = false;
     const char *place = text;
@@ -313,7 +311,7 @@ stele_compress_ahead_take (stele_compress_ahead_t *self, const void *text, size_
         message = message->next;
     if (message)
         message->written = place;
-    s_text_t *found = message && message->looked && message->count?
+    s_text_t *found = message && message->scanned && message->count?
         bsearch (place, message->texts, message->count, sizeof *message->texts, s_by_place): NULL;
     if (found && found->size == size) {
         if (found->state == TEXT_TAKEN)

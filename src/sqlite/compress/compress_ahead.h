@@ -1,12 +1,16 @@
-/*  compress_ahead - compress on another thread what the writer will need next
+/*  compress_ahead - compress texts on another thread before the writer needs them
 
-    The writer stores one message after the other; those that already wait are offered here,
-    and this thread compresses their texts, so that the writer finds the frames made. Each text
-    is compressed once, by whoever comes to it first. All it does is make frames sooner: what
-    it did not make, the writer makes itself.
+    The writer stores one message after another. Messages that wait are offered here, and this
+    thread compresses their texts meanwhile. Each text is compressed once, by the thread that
+    comes to it first; the writer compresses whatever is not done.
 
-    One thread calls these functions. The other one reads the bytes of messages that were
-    offered and not dropped yet, and nothing else.
+    The gain is CPU time of the writer, which bounds throughput while a processor is free: per
+    event 43 instead of 69 us for outputs of 8 kB, 17 instead of 25 us for failures with 4 kB of
+    trace (make bench, section shapes; medians of paired runs with and without it). Messages
+    below 4 KiB are not offered, and gain nothing.
+
+    One thread, the writer's, calls these functions. The other thread reads only the bytes of
+    messages that were offered and not dropped yet.
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -21,30 +25,32 @@
 
 typedef struct stele_compress_ahead stele_compress_ahead_t;
 
-/*  NULL: out of memory, or no thread to be had. Caller owns return value.   */
+/*  Starts the thread. NULL: out of memory, or no thread. Caller owns return value.  */
 stele_compress_ahead_t *
     stele_compress_ahead_new (void);
 
-/*  Ends the thread.                                                         */
+/*  Stops the thread.                                                        */
 void
     stele_compress_ahead_destroy (stele_compress_ahead_t **self_p);
 
-/*  The dictionary to use from here on, by its number; 0: none. The bytes are copied. Returns 0,
-    or STELE_ENO_MEMORY: then nothing may be offered.                        */
+/*  Set the dictionary to use from now on, and its number; 0: none. The bytes are copied.
+    Returns 0, or STELE_ENO_MEMORY: then nothing may be offered.             */
 int
     stele_compress_ahead_use (stele_compress_ahead_t *self, unsigned id, const void *dictionary, size_t size);
 
-/*  A message of the events socket, any bytes. They stay where they are until it is dropped. */
+/*  Offer a message of the events socket. The bytes need not be valid, and must stay in place
+    until the message is dropped.                                            */
 void
     stele_compress_ahead_offer (stele_compress_ahead_t *self, const void *data, size_t size);
 
-/*  The frame of a text of a message that was offered: true with the frame, which is valid until
-    the message is dropped, or with size 0 where a frame does not pay. Waits while it is being
-    made. False: the caller makes it itself.                                 */
+/*  Get the frame of a text in an offered message; waits if it is being compressed. True: the
+    frame, valid until the message is dropped, or size 0 if compression does not pay. False:
+    the caller compresses it.                                                */
 bool
-    stele_compress_ahead_take (stele_compress_ahead_t *self, const void *text, size_t size, const void **frame, size_t *frame_size);
+    stele_compress_ahead_take (stele_compress_ahead_t *self, const void *text, size_t size,
+        const void **frame, size_t *frame_size);
 
-/*  It is not needed any more; nothing where it was not offered.             */
+/*  Drop an offered message: its bytes are no longer read. No effect if it was not offered. */
 void
     stele_compress_ahead_drop (stele_compress_ahead_t *self, const void *data);
 

@@ -1,4 +1,4 @@
-/*  compressor - what one thread makes frames of zstd with
+/*  compressor - zstd compression context, one per thread
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -10,18 +10,18 @@
 #include <zstd.h>
 #include "sqlite/compress/compressor.h"
 
-//  Below this a frame saves less than it costs
+//  Below this a frame without a dictionary does not pay
 #define FROM_WITHOUT_DICTIONARY 256
-#define SMALL_BELOW 4096                // Larger ones have enough in common with themselves
+#define SMALL_BELOW 4096                // Larger texts repeat enough themselves
 #define LEVEL 3
-//  For small texts: two tables of together 96 KiB, which stay in a processor's cache, instead of 384
+//  For small texts: tables of 96 KiB in all, which stay in the CPU cache, instead of 384
 #define SMALL_HASH_LOG 14
 #define SMALL_CHAIN_LOG 13
 
 struct stele_compressor {
-    ZSTD_CCtx *context;             // Made when first needed
-    ZSTD_CDict *dictionary;         // NULL: there is none
-    ZSTD_CCtx *small;               // Has it, too
+    ZSTD_CCtx *context;             // Created when first needed
+    ZSTD_CDict *dictionary;         // NULL: none
+    ZSTD_CCtx *small;               // With the dictionary, for small texts
 };
 
 static ZSTD_CCtx *
@@ -75,7 +75,7 @@ stele_compressor_takes (const stele_compressor_t *self, size_t size)
 size_t
 stele_compressor_pack (stele_compressor_t *self, const void *data, size_t size, void *room)
 {
-    //  The room it has is what it may take to be worth it: it gives up early otherwise
+    //  The buffer is as large as a frame that pays: zstd stops early if it does not fit
     size_t most = stele_compressor_room (size);
     size_t packed;
     if (self->dictionary && size < SMALL_BELOW)

@@ -1,4 +1,4 @@
-/*  content - zstd where that pays, itself where it does not
+/*  content - text and bytes, compressed if that pays
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -15,12 +15,12 @@
 #include "stele_error.h"
 #include "wire/json.h"
 
-#define SAMPLES_BELOW 4096              // Larger texts have enough in common with themselves
+#define SAMPLES_BELOW 4096              // Larger texts repeat enough themselves
 
 struct stele_content {
     stele_dictionaries_t *dictionaries;
-    stele_compress_ahead_t *ahead;           // The writer's, made with the first offer;
-    bool alone;                     // or not to be had, or there is one processor only
+    stele_compress_ahead_t *ahead;  // Of a writer, created with the first offer
+    bool alone;                     // It could not be created, or there is only one processor
     ZSTD_DCtx *expander;
     void *buffer;
     size_t buffer_size;
@@ -87,8 +87,7 @@ stele_content_done (stele_content_t *self, const void *message)
         stele_compress_ahead_drop (self->ahead, message);
 }
 
-//  A frame of it and its size, 0 where it does not pay, or memory is short: it is stored as it
-//  is then
+//  Set *data to the frame. Returns its size, 0 if it does not pay or memory is short: store it plain
 static size_t
 s_compress (stele_content_t *self, stele_compressor_t *compressor, const stele_value_t *value, const void **data)
 {
@@ -106,7 +105,7 @@ stele_content_pack (stele_content_t *self, const stele_value_t *value,
     const void **data, size_t *size)
 {
     assert (value->kind >= STELE_VALUE_TEXT && value->kind <= STELE_VALUE_JSON);
-    //  Where there is nothing to point at, NULL would be stored as NULL
+    //  A NULL pointer would be stored as NULL
     *data = value->size? value->text: "";
     *size = value->size;
     if (value->size < STELE_COMPRESSOR_FROM)
@@ -165,10 +164,10 @@ static int
 s_expand (stele_content_t *self, const void *data, size_t size, stele_record_t *record,
     const char **text, size_t *text_size)
 {
-    //  The frame's word on its size is checked before it is believed
+    //  The size that the frame claims is not trusted
     unsigned long long whole = size? ZSTD_getFrameContentSize (data, size): 0;
     if (whole == 0 || whole == ZSTD_CONTENTSIZE_UNKNOWN || whole == ZSTD_CONTENTSIZE_ERROR
-    ||  whole > STELE_JSON_SIZE_MAX)        // What an update changed may be longer than any content
+    ||  whole > STELE_JSON_SIZE_MAX)        // The changes of an update may be longer than any content
         return STELE_ELEDGER;
     char *room = stele_record_alloc (record, whole);
     if (!room)

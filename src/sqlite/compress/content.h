@@ -1,8 +1,8 @@
-/*  content - text and bytes, compressed where that pays
+/*  content - text and bytes, compressed if that pays
 
     Longer texts are stored as zstd frames, most of them with a dictionary of the ledger
-    (dictionaries.h). In a column of text a frame is a BLOB; where bytes are stored too, the
-    column 'encoding' beside it tells what it is.
+    (dictionaries.h). In a column of text a frame is a BLOB; in a column that also stores bytes,
+    the column 'encoding' beside it has the encoding.
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -24,42 +24,41 @@ typedef enum {
 
 typedef struct stele_content stele_content_t;
 
-/*  With the dictionaries of that ledger; NULL: with none. Destroy it before the connection
-    is closed.                                                               */
+/*  Uses the dictionaries of that ledger; NULL: none. Destroy it before closing the connection.
+    NULL: out of memory. Caller owns return value.                           */
 stele_content_t *
     stele_content_new (sqlite3 *db);
 void
     stele_content_destroy (stele_content_t **self_p);
 
-/*  The writer has a message at hand that it will store soon: its texts are compressed on another
-    thread meanwhile. The bytes have to stay where they are until it is done with it, which it
-    says in any case. Any bytes: they need not be checked.                   */
+/*  Offer a message that will be stored soon: its texts are compressed on another thread meanwhile
+    (compress_ahead.h). The bytes need not be valid, and must stay in place until
+    stele_content_done, which the caller calls in any case.                  */
 void
     stele_content_offer (stele_content_t *self, const void *message, size_t size);
 void
     stele_content_done (stele_content_t *self, const void *message);
 
-/*  How to store a TEXT, JSON or BYTES value: itself, or compressed. *data is valid until
+/*  The stored form of a TEXT, JSON or BYTES value: plain, or compressed. *data is valid until
     the next call. Returns the encoding.                                     */
 stele_encoding_t
     stele_content_pack (stele_content_t *self, const stele_value_t *value,
         const void **data, size_t *size);
 
-/*  Bind a TEXT or JSON value (or NONE), compressed as a BLOB where that pays.  */
+/*  Bind a TEXT or JSON value (or NONE), compressed as a BLOB if that pays.  */
 void
     stele_content_bind (stele_content_t *self, sqlite3_stmt *stmt, int index,
         const stele_value_t *value);
 
-/*  The other way: what a column holds into a value, in the record's arena if it was
+/*  Set a field of a record from a stored value: in the record's arena if it was
     compressed, else borrowed. 'is_text' is the column's own type for PLAIN.
     Returns 0, STELE_ELEDGER or STELE_ENO_MEMORY.                            */
 int
     stele_content_unpack (stele_content_t *self, stele_encoding_t encoding, bool is_text,
         const void *data, size_t size, stele_record_t *record, stele_field_t field);
 
-/*  A column of text, in the record's arena if it was compressed, else borrowed. NULL where
-    it is damaged, or memory runs out (stele_content_error says which);
-    "" where it is NULL.                                                     */
+/*  A column of text, in the record's arena if it was compressed, else borrowed. NULL: it is
+    damaged, or out of memory (see stele_content_error); "" if the column is NULL.  */
 const char *
     stele_content_column (stele_content_t *self, sqlite3_stmt *stmt, int column,
         stele_record_t *record, size_t *size);
@@ -68,7 +67,7 @@ const char *
 int
     stele_content_error (const stele_content_t *self);
 
-/*  Between batches: learn from what was stored. Returns 0 or a storage error. */
+/*  Between batches: make a new dictionary if it is time. Returns 0 or a storage error. */
 int
     stele_content_learn (stele_content_t *self);
 

@@ -1,4 +1,4 @@
-/*  dictionaries - what the texts of a ledger have in common
+/*  dictionaries - zstd dictionaries, trained on the texts of the ledger
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -18,11 +18,11 @@
 #define DICTIONARY_SIZE 32768
 #define SAMPLES_SIZE (256 * 1024)
 #define SAMPLES_MAX 4096
-#define SAMPLE_MAX 1024                 // Of one text
-#define COUNT_MAX 6                     // The last one is made of a sample of 16^5
-#define STEP 16
+#define SAMPLE_MAX 1024                 // Bytes of one text
+#define COUNT_MAX 6                     // Dictionaries per ledger
+#define STEP 16                         // Each is made from so many times the texts of the one before
 
-//  One that a frame named
+//  A dictionary that a frame has named
 typedef struct s_known {
     struct s_known *next;
     unsigned id;
@@ -33,13 +33,13 @@ struct stele_dictionaries {
     sqlite3 *db;
     sqlite3_stmt *find;
     s_known_t *known;
-    //  The writer's
-    bool looked;                    // For what the ledger has
-    unsigned newest_id;             // 0: there is none
+    //  For the writer only
+    bool loaded;                    // The newest one of the ledger was looked up
+    unsigned newest_id;             // 0: none
     void *newest_data;
     size_t newest_size;
-    stele_compressor_t *compressor; // Of the newest
-    uint64_t every;                 // One text in so many is a sample
+    stele_compressor_t *compressor; // With the newest
+    uint64_t every;                 // One of so many texts becomes a sample
     uint64_t seen;
     char *samples;                  // NULL until the first
     size_t *sizes;
@@ -88,7 +88,7 @@ stele_dictionaries_destroy (stele_dictionaries_t **self_p)
     *self_p = NULL;
 }
 
-//  -- to compress with -------------------------------------------------------------
+//  -- compression ------------------------------------------------------------------
 
 static void
 s_use (stele_dictionaries_t *self, unsigned id, const void *data, size_t size)
@@ -111,7 +111,7 @@ s_use (stele_dictionaries_t *self, unsigned id, const void *data, size_t size)
 }
 
 static void
-s_look (stele_dictionaries_t *self)
+s_load (stele_dictionaries_t *self)
 {
     sqlite3_stmt *stmt = stele_sql_prepare (self->db,
         "SELECT id, dictionary FROM dictionaries ORDER BY id DESC LIMIT 1");
@@ -120,17 +120,17 @@ s_look (stele_dictionaries_t *self)
         s_use (self, (unsigned) sqlite3_column_int (stmt, 0), sqlite3_column_blob (stmt, 1),
             (size_t) sqlite3_column_bytes (stmt, 1));
     sqlite3_finalize (stmt);
-    //  It may have taken the batch with it that is open: no statement may follow as if it had not
-    self->looked = rc == SQLITE_ROW || rc == SQLITE_DONE;
-    if (!self->looked)
+    //  The error may have rolled back the open batch: make the next statement fail too
+    self->loaded = rc == SQLITE_ROW || rc == SQLITE_DONE;
+    if (!self->loaded)
         stele_sql_bound (rc);
 }
 
 stele_compressor_t *
 stele_dictionaries_compressor (stele_dictionaries_t *self)
 {
-    if (!self->looked && self->db)
-        s_look (self);
+    if (!self->loaded && self->db)
+        s_load (self);
     if (!self->compressor)
         self->compressor = stele_compressor_new (NULL, 0);
     return self->compressor;
@@ -144,7 +144,7 @@ stele_dictionaries_newest (const stele_dictionaries_t *self, const void **data, 
     return self->newest_id;
 }
 
-//  -- to expand with ---------------------------------------------------------------
+//  -- decompression ----------------------------------------------------------------
 
 const ZSTD_DDict *
 stele_dictionaries_find (stele_dictionaries_t *self, unsigned id)
@@ -164,7 +164,7 @@ stele_dictionaries_find (stele_dictionaries_t *self, unsigned id)
     ZSTD_DDict *expander = NULL;
     int rc = sqlite3_step (self->find);
     if (rc != SQLITE_ROW && rc != SQLITE_DONE)
-        stele_sql_bound (rc);       // As above
+        stele_sql_bound (rc);       // The batch may be rolled back, as above
     if (rc == SQLITE_ROW)
         expander = ZSTD_createDDict (sqlite3_column_blob (self->find, 0),
             (size_t) sqlite3_column_bytes (self->find, 0));
@@ -181,7 +181,7 @@ stele_dictionaries_find (stele_dictionaries_t *self, unsigned id)
     return expander;
 }
 
-//  -- to learn ---------------------------------------------------------------------
+//  -- training ---------------------------------------------------------------------
 
 void
 stele_dictionaries_sample (stele_dictionaries_t *self, const void *text, size_t size)
@@ -193,7 +193,7 @@ stele_dictionaries_sample (stele_dictionaries_t *self, const void *text, size_t 
         self->samples = malloc (SAMPLES_SIZE);
         self->sizes = malloc (SAMPLES_MAX * sizeof *self->sizes);
         if (!self->samples || !self->sizes) {
-            s_drop_samples (self);  // Then without this one
+            s_drop_samples (self);  // No dictionary this time
             return;
         }
     }
@@ -230,8 +230,7 @@ stele_dictionaries_learn (stele_dictionaries_t *self)
     size_t size = ZDICT_trainFromBuffer (dictionary, sizeof dictionary,
         self->samples, self->sizes, (unsigned) self->count);
     s_drop_samples (self);
-    //  A number of one byte, in the place that the format has for it (RFC 8878, section 6):
-    //  each frame repeats it
+    //  Give it a number of one byte (RFC 8878, section 6), since each frame repeats the number
     unsigned id = self->newest_id + 1;
     int code = 0;
     if (!ZDICT_isError (size)) {
@@ -240,7 +239,7 @@ stele_dictionaries_learn (stele_dictionaries_t *self)
         code = s_store (self, id, dictionary, size);
     }
     if (ZDICT_isError (size) || code)
-        self->every *= STEP;            // Nothing in common, or no room: not again soon
+        self->every *= STEP;            // Nothing in common, or the disk is full: wait longer
     else
         s_use (self, id, dictionary, size);
     return code;

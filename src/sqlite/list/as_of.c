@@ -1,168 +1,153 @@
-/*  as_of - the tasks that were something else at the moment of a list
-
-    A list shows one moment: a position, and maybe a time. A task that no event
-    has touched since is now what it was then, and is found as such. The others
-    are found by the zones after the moment, and looked at one by one, as they
-    were. In a log that is mostly in order these are the few that were under way.
-
-    Where they are many, the list is lazy: it goes through all tasks in its
-    order and evaluates the touched as it meets them. But those whose events
-    were out of order may stand elsewhere then, so they are evaluated first.
+/*  as_of - tasks that changed after the snapshot of a list
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
     file, You can obtain one at https://mozilla.org/MPL/2.0/.
 */
 
-#include "sqlite/list/list.h"
+#include "sqlite/list/as_of.h"
 
-#define STATES_ROWS 4               // So many rows of the log cost as much as one of task_states
+#define LOG_ROWS_PER_STATE 4        // Rows of the log that cost as much to read as one of task_states
 
 bool
-reader_list_as_of_untouched (const reader_list_t *self, const reader_brief_t *brief)
+reader_as_of_unchanged (const reader_page_t *page, const reader_summary_t *summary)
 {
-    if (brief->position > self->position)
+    if (summary->position > page->position)
         return false;
-    return self->time == INT64_MAX
-        || (brief->updated_at <= self->time && !reader_keys_has (&self->unordered, brief->key));
+    return page->time == INT64_MAX
+        || (summary->updated_at <= page->time && !reader_keys_has (&page->unordered, summary->key));
 }
 
 int
-reader_list_as_of_evaluate (reader_list_t *self, int64_t key, reader_found_t *found)
+reader_as_of_evaluate (reader_page_t *page, int64_t key, reader_entry_t *entry)
 {
-    stele_reader_t *reader = self->reader;
-    if (key > self->position)
+    stele_reader_t *reader = page->reader;
+    if (key > page->position)
         return 0;
     stele_record_clear (reader->row);
-    int rc = reader_row_as_of (reader, key, self->position, self->time);
+    int rc = reader_row_as_of (reader, key, page->position, page->time);
     if (rc != 1)
         return rc;
-    if (!reader_filter_row_passes (&self->filter, reader->row))
+    if (!reader_filter_record_passes (&page->filter, reader->row))
         return reader->status;
     static const stele_field_t fields [] = {
         STELE_CREATED_AT, STELE_CREATED_AT, STELE_UPDATED_AT, STELE_UPDATED_AT,
         STELE_COMPLETED_AT, STELE_COMPLETED_AT
     };
-    *found = (reader_found_t) {
-        .time = stele_record_integer (reader->row, fields [self->ask->order], 0),
-        .key = key, .past = true
+    *entry = (reader_entry_t) {
+        .time = stele_record_integer (reader->row, fields [page->query->order], 0),
+        .key = key, .as_of = true
     };
-    return found->time != 0;
+    return entry->time != 0;
 }
 
-//  -- which are they? ----------------------------------------------------------------
+//  -- finding the changed tasks ------------------------------------------------------
 
 static bool
-s_may_touch (const reader_list_t *self, const reader_zone_t *zone)
+s_may_have_changed (const reader_page_t *page, const reader_zone_t *zone)
 {
-    return (self->position < self->head && zone->min_task <= self->position
-            && (zone->zone + 1) * STELE_ZONE > self->position)
-        || (self->time != INT64_MAX && zone->min_created <= self->time
-            && zone->max_time > self->time);
+    return (page->position < page->head && zone->min_task <= page->position
+            && (zone->zone + 1) * STELE_ZONE > page->position)
+        || (page->time != INT64_MAX && zone->min_created <= page->time
+            && zone->max_time > page->time);
 }
 
 static int
-s_touched_in_zone (reader_list_t *self, const reader_zone_t *zone, reader_keys_t *keys)
+s_changed_in_zone (reader_page_t *page, const reader_zone_t *zone, reader_keys_t *keys)
 {
-    stele_reader_t *reader = self->reader;
-#define TOUCHED(table) "SELECT position - task_back FROM " table \
+    stele_reader_t *reader = page->reader;
+#define CHANGED(table) "SELECT position - task_back FROM " table \
     " WHERE position BETWEEN max (?1, ?4) AND ?2 AND position - task_back <= ?3"
-    sqlite3_stmt *statement = reader_with_key (reader, SLOT_ZONE_TOUCHED,
-        TOUCHED ("task_history") " UNION ALL " TOUCHED ("task_outputs")
-        " UNION ALL " TOUCHED ("task_metrics"), zone->zone * STELE_ZONE);
+    sqlite3_stmt *statement = reader_with_key (reader, SLOT_ZONE_CHANGED,
+        CHANGED ("task_history") " UNION ALL " CHANGED ("task_outputs")
+        " UNION ALL " CHANGED ("task_metrics"), zone->zone * STELE_ZONE);
     if (statement) {
         sqlite3_bind_int64 (statement, 2, zone->zone * STELE_ZONE + STELE_ZONE - 1);
-        sqlite3_bind_int64 (statement, 3, self->position);
-        sqlite3_bind_int64 (statement, 4, self->time == INT64_MAX? self->position + 1: 0);
+        sqlite3_bind_int64 (statement, 3, page->position);
+        sqlite3_bind_int64 (statement, 4, page->time == INT64_MAX? page->position + 1: 0);
     }
-    while (reader_step (reader, statement) == 1)
-        reader_keys_add (reader, keys, sqlite3_column_int64 (statement, 0));
-    return reader->status;
+    return reader_keys_collect (reader, statement, keys);
 }
 
-//  The narrow rows of all tasks: where some task is touched in most of the zones
+//  From the rows of task_states: cheaper than the log if most of the zones have changed tasks
 static int
-s_touched_of_all (reader_list_t *self, reader_keys_t *keys)
+s_changed_of_all (reader_page_t *page, reader_keys_t *keys)
 {
-    stele_reader_t *reader = self->reader;
-    sqlite3_stmt *statement = reader_with_key (reader, SLOT_STATES_TOUCHED,
+    stele_reader_t *reader = page->reader;
+    sqlite3_stmt *statement = reader_with_key (reader, SLOT_STATES_CHANGED,
         "SELECT task FROM states_plain WHERE task <= ?1 AND (position > ?1"
-        " OR (updated_at > ?2 AND created_at <= ?2))", self->position);
+        " OR (updated_at > ?2 AND created_at <= ?2))", page->position);
     if (statement)
-        sqlite3_bind_int64 (statement, 2, self->time);
-    while (reader_step (reader, statement) == 1)
-        reader_keys_add (reader, keys, sqlite3_column_int64 (statement, 0));
-    return reader->status;
+        sqlite3_bind_int64 (statement, 2, page->time);
+    return reader_keys_collect (reader, statement, keys);
 }
 
 static int
-s_find_touched (reader_list_t *self, reader_keys_t *keys)
+s_find_changed (reader_page_t *page, reader_keys_t *keys)
 {
     const reader_zone_t *zones;
-    size_t count = reader_zones (self->reader, &zones), some = 0;
+    size_t count = reader_zones (page->reader, &zones), zones_changed = 0;
     for (size_t i = 0; i < count; i++)
-        some += s_may_touch (self, &zones [i]);
-    int64_t tasks = reader_single (self->reader, reader_statement (self->reader, SLOT_TASK_COUNT,
+        zones_changed += s_may_have_changed (page, &zones [i]);
+    int64_t tasks = reader_integer (page->reader, reader_statement (page->reader, SLOT_TASK_COUNT,
         "SELECT sum (count) FROM task_counts"), 0);
-    if ((int64_t) some * STELE_ZONE > tasks / STATES_ROWS && some > STATES_ROWS)
-        s_touched_of_all (self, keys);
+    if ((int64_t) zones_changed * STELE_ZONE > tasks / LOG_ROWS_PER_STATE && zones_changed > LOG_ROWS_PER_STATE)
+        s_changed_of_all (page, keys);
     else
-        for (size_t i = 0; i < count && self->reader->status == 0; i++)
-            if (s_may_touch (self, &zones [i]))
-                s_touched_in_zone (self, &zones [i], keys);
-    if (self->time != INT64_MAX)
-        for (size_t i = 0; i < self->unordered.count; i++)
-            reader_keys_add (self->reader, keys, self->unordered.keys [i]);
+        for (size_t i = 0; i < count && page->reader->status == 0; i++)
+            if (s_may_have_changed (page, &zones [i]))
+                s_changed_in_zone (page, &zones [i], keys);
+    if (page->time != INT64_MAX)
+        for (size_t i = 0; i < page->unordered.count; i++)
+            reader_keys_add (page->reader, keys, page->unordered.keys [i]);
     reader_keys_sort (keys);
-    return self->reader->status;
+    return page->reader->status;
 }
 
 static int
-s_find_unordered (reader_list_t *self)
+s_find_unordered (reader_page_t *page)
 {
-    sqlite3_stmt *statement = reader_statement (self->reader, SLOT_UNORDERED,
+    sqlite3_stmt *statement = reader_statement (page->reader, SLOT_UNORDERED,
         "SELECT task FROM unordered_tasks ORDER BY task");
-    while (reader_step (self->reader, statement) == 1)
-        reader_keys_add (self->reader, &self->unordered, sqlite3_column_int64 (statement, 0));
-    return self->reader->status;
+    return reader_keys_collect (page->reader, statement, &page->unordered);
 }
 
-//  -- the touched, in order ------------------------------------------------------------
+//  -- evaluating them ----------------------------------------------------------------
 
-//  Was it not there yet, or is it now what it was, as its narrow row says already?
+//  True if its row of task_states tells enough: it did not exist yet, or has not changed
 static bool
-s_is_settled (reader_list_t *self, int64_t key)
+s_is_settled (reader_page_t *page, int64_t key)
 {
-    reader_brief_t brief;
-    if (self->time == INT64_MAX || reader_keys_has (&self->unordered, key))
+    reader_summary_t summary;
+    if (page->time == INT64_MAX || reader_keys_has (&page->unordered, key))
         return false;
-    return reader_brief (self->reader, key, &brief) == 1
-        && (brief.created_at > self->time || reader_list_as_of_untouched (self, &brief));
+    return reader_summary (page->reader, key, &summary) == 1
+        && (summary.created_at > page->time || reader_as_of_unchanged (page, &summary));
 }
 
 int
-reader_list_as_of_open (reader_list_t *self)
+reader_as_of_open (reader_page_t *page)
 {
-    if (!self->is_past || s_find_unordered (self))
-        return self->reader->status;
+    if (!page->is_as_of || page->filter.matches_nothing || s_find_unordered (page))
+        return page->reader->status;
     reader_keys_t keys = { NULL, 0, 0 };
-    s_find_touched (self, &keys);
-    //  What is found by other ways than through all tasks cannot be lazy
-    bool through_all = !self->ask->parent_id.text && !self->filter.match;
-    size_t most = (size_t) self->reader->bounds.touched;
-    self->lazy = through_all && keys.count > most && self->unordered.count <= most;
-    for (size_t i = 0; i < keys.count && self->reader->status == 0; i++) {
-        reader_found_t found;
-        if ((self->lazy && !reader_keys_has (&self->unordered, keys.keys [i]))
-        ||  s_is_settled (self, keys.keys [i]))
+    s_find_changed (page, &keys);
+    //  Only a list that reads all tasks in its order can evaluate them as it meets them
+    bool reads_all = !page->query->parent_id.text && !page->filter.match;
+    size_t max = (size_t) page->reader->bounds.touched;
+    page->lazy = reads_all && keys.count > max && page->unordered.count <= max;
+    for (size_t i = 0; i < keys.count && page->reader->status == 0; i++) {
+        reader_entry_t entry;
+        if ((page->lazy && !reader_keys_has (&page->unordered, keys.keys [i]))
+        ||  s_is_settled (page, keys.keys [i]))
             continue;
-        if (reader_list_as_of_evaluate (self, keys.keys [i], &found) == 1
-        &&  !reader_list_passed (self, found.time, found.key))
-            reader_founds_add (self->reader, &self->touched, &found);
-        if (reader_overdue (self->reader))
+        if (reader_as_of_evaluate (page, keys.keys [i], &entry) == 1
+        &&  !reader_page_is_before_cursor (page, entry.time, entry.key))
+            reader_entries_add (page->reader, &page->changed, &entry);
+        if (reader_overdue (page->reader))
             break;
     }
     reader_keys_free (&keys);
-    reader_list_sort (self, &self->touched);
-    return self->reader->status;
+    reader_page_sort (page, &page->changed);
+    return page->reader->status;
 }

@@ -1,11 +1,4 @@
-/*  by_zone - tasks in any order, by the zones of the log
-
-    The log is the index: a task's last change is its last event, its end the
-    event that ended it. So the latest changed are met from the end of the log
-    backwards, zone by zone, each zone by the bounds of its times: a zone is
-    read when nothing that is left can come before what it may hold, and a row
-    is handed out when no zone that is left may come before it. In a log that is
-    mostly in order that is a zone or two a page; in any other it is still right.
+/*  by_zone - a page in any order, from the zones of the log
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -13,225 +6,237 @@
 */
 
 #define _GNU_SOURCE                 // qsort_r
-#include <assert.h>
 #include <stdlib.h>
-#include "sqlite/list/list.h"
+#include "sqlite/list/as_of.h"
+#include "sqlite/list/by_zone.h"
+
+//  Units of work, about a microsecond each
+#define ZONE_UNITS 500
+#define ROW_UNITS 2
+#define EVALUATE_UNITS 40
 
 typedef struct {
-    int64_t bound;                  // No row of it comes before this time
+    int64_t bound;                  // No entry of it comes before this time
     const reader_zone_t *zone;
 } s_zone_t;
 
 typedef struct {
-    reader_list_t *list;
-    int64_t from, to;               // Of the list, in its order
-    s_zone_t *zones;                // Best bound first
+    reader_page_t *page;
+    int64_t from, to;               // Bounds of the page
+    s_zone_t *zones;                // In the order of their bounds
     size_t count;
-    reader_founds_t heap;           // Found, not handed out yet: the first in order at the top
-    reader_keys_t touched;          // Met in this zone, to be evaluated
-    reader_found_t last;            // Handed out last: a task may be met twice
-    bool bounded;                   // All before this bound has been handed out
+    reader_entries_t heap;          // Not added to the page yet: the first in order at the top
+    reader_keys_t changed;          // Met in this zone, to be evaluated
+    reader_entry_t last;            // Added last: a task may be met twice
+    bool bounded;                   // All before this bound has been added
     int64_t bound;
     bool full;
-} s_walk_t;
+} s_scan_t;
 
-//  -- a heap of what was found ----------------------------------------------------------
+//  -- a heap of entries ------------------------------------------------------------------
 
 static bool
-s_before (const s_walk_t *walk, size_t one, size_t other)
+s_before (const s_scan_t *scan, size_t one, size_t other)
 {
-    const reader_found_t *a = &walk->heap.rows [one], *b = &walk->heap.rows [other];
-    return reader_list_before (walk->list, a->time, a->key, b->time, b->key);
+    const reader_entry_t *a = &scan->heap.items [one], *b = &scan->heap.items [other];
+    return reader_page_before (scan->page, a->time, a->key, b->time, b->key);
 }
 
 static void
-s_swap (s_walk_t *walk, size_t one, size_t other)
+s_swap (s_scan_t *scan, size_t one, size_t other)
 {
-    reader_found_t row = walk->heap.rows [one];
-    walk->heap.rows [one] = walk->heap.rows [other];
-    walk->heap.rows [other] = row;
+    reader_entry_t row = scan->heap.items [one];
+    scan->heap.items [one] = scan->heap.items [other];
+    scan->heap.items [other] = row;
 }
 
 static void
-s_push (s_walk_t *walk, const reader_found_t *row)
+s_push (s_scan_t *scan, const reader_entry_t *row)
 {
-    //  What comes before the bound has been handed out: this was met before
-    if (row->time < walk->from || row->time > walk->to
-    ||  (walk->bounded && (walk->list->ascending? row->time < walk->bound: row->time > walk->bound))
-    ||  reader_list_passed (walk->list, row->time, row->key))
+    //  Anything before the bound has been added already: this task was met before
+    if (row->time < scan->from || row->time > scan->to
+    ||  (scan->bounded && (scan->page->ascending? row->time < scan->bound: row->time > scan->bound))
+    ||  reader_page_is_before_cursor (scan->page, row->time, row->key))
         return;
-    if (reader_founds_add (walk->list->reader, &walk->heap, row))
+    if (reader_entries_add (scan->page->reader, &scan->heap, row))
         return;
-    for (size_t i = walk->heap.count - 1; i > 0 && s_before (walk, i, (i - 1) / 2); i = (i - 1) / 2)
-        s_swap (walk, i, (i - 1) / 2);
+    for (size_t i = scan->heap.count - 1; i > 0 && s_before (scan, i, (i - 1) / 2); i = (i - 1) / 2)
+        s_swap (scan, i, (i - 1) / 2);
 }
 
-static reader_found_t
-s_pop (s_walk_t *walk)
+static reader_entry_t
+s_pop (s_scan_t *scan)
 {
-    reader_found_t top = walk->heap.rows [0];
-    walk->heap.rows [0] = walk->heap.rows [--walk->heap.count];
+    reader_entry_t top = scan->heap.items [0];
+    scan->heap.items [0] = scan->heap.items [--scan->heap.count];
     for (size_t i = 0;;) {
         size_t first = i, child = 2 * i + 1;
-        if (child < walk->heap.count && s_before (walk, child, first))
+        if (child < scan->heap.count && s_before (scan, child, first))
             first = child;
-        if (child + 1 < walk->heap.count && s_before (walk, child + 1, first))
+        if (child + 1 < scan->heap.count && s_before (scan, child + 1, first))
             first = child + 1;
         if (first == i)
             return top;
-        s_swap (walk, i, first);
+        s_swap (scan, i, first);
         i = first;
     }
 }
 
-//  Hand out what comes before the bound
+//  Add what comes before the bound to the page
 static void
-s_hand_out (s_walk_t *walk, bool all, int64_t bound)
+s_add_before (s_scan_t *scan, bool all, int64_t bound)
 {
-    reader_list_t *list = walk->list;
-    walk->bounded = !all;
-    walk->bound = bound;
-    while (!walk->full && walk->heap.count > 0) {
-        const reader_found_t *top = &walk->heap.rows [0];
-        if (!all && !(list->ascending? top->time < bound: top->time > bound))
+    reader_page_t *page = scan->page;
+    scan->bounded = !all;
+    scan->bound = bound;
+    while (!scan->full && scan->heap.count > 0) {
+        const reader_entry_t *top = &scan->heap.items [0];
+        if (!all && !(page->ascending? top->time < bound: top->time > bound))
             return;
-        reader_found_t row = s_pop (walk);
-        if (row.key == walk->last.key && row.time == walk->last.time)
+        reader_entry_t row = s_pop (scan);
+        if (row.key == scan->last.key && row.time == scan->last.time)
             continue;
-        walk->last = row;
-        walk->full = reader_list_take (list, row.time, row.key, row.past);
+        scan->last = row;
+        scan->full = reader_page_add (page, row.time, row.key, row.as_of);
     }
 }
 
 //  -- the rows of a zone -----------------------------------------------------------------
 
-//  ?1 to ?2 are the positions; a touched task (its row moved on) comes with ?3 1
+//  ?1 to ?2 are the positions. ?3 is 1 if changed tasks (whose row has moved on) are to be met too.
+//  ?4 is the code that the row's statement compares with.
 #define JOIN " e JOIN states_plain s ON s.task = e.position - e.task_back" \
     " WHERE e.position BETWEEN ?1 AND ?2 AND "
-#define UPDATED(table) "SELECT " READER_BRIEF_COLUMNS ", e.position FROM " table JOIN \
+#define UPDATED(table) "SELECT " READER_SUMMARY_COLUMNS ", e.position FROM " table JOIN \
     "(?3 OR s.position = e.position)"
-static const char *const s_row_sql [] = {
-    //  Created: those that are first met here, and those whose task.created came late
-    "SELECT " READER_BRIEF_COLUMNS ", 0 FROM states_plain s"
+static const struct {
+    const char *sql;
+    int code;
+} s_by_time [] = {
+    //  Created: tasks first met here, and those whose task.created came late
+    { "SELECT " READER_SUMMARY_COLUMNS ", 0 FROM states_plain s"
         " WHERE s.task BETWEEN ?1 AND ?2 AND ?3 IS NOT NULL"
-        " UNION ALL SELECT " READER_BRIEF_COLUMNS ", 0 FROM task_history" JOIN
-        "e.kind = 1 AND e.state_from IS NOT NULL",
-    UPDATED ("task_history") " UNION ALL " UPDATED ("task_outputs")
-        " UNION ALL " UPDATED ("task_metrics"),
-    //  Completed: also what ended here, was tried again, and ended again elsewhere
-    "SELECT " READER_BRIEF_COLUMNS ", 0 FROM task_history" JOIN
-        "e.state_to >= 6 AND (?3 OR s.completed_at IS NOT NULL)"
+        " UNION ALL SELECT " READER_SUMMARY_COLUMNS ", 0 FROM task_history" JOIN
+        "e.kind = ?4 AND e.state_from IS NOT NULL", STELE_HISTORY_CREATED },
+    //  Updated
+    { UPDATED ("task_history") " UNION ALL " UPDATED ("task_outputs")
+        " UNION ALL " UPDATED ("task_metrics"), 0 },
+    //  Completed: also tasks that ended here, were retried, and ended again elsewhere
+    { "SELECT " READER_SUMMARY_COLUMNS ", 0 FROM task_history" JOIN
+        "e.state_to >= ?4 AND (?3 OR s.completed_at IS NOT NULL)", STELE_TASK_PASSED }
 };
 
 static void
-s_add_row (s_walk_t *walk, sqlite3_stmt *statement)
+s_add_row (s_scan_t *scan, sqlite3_stmt *statement)
 {
-    reader_list_t *list = walk->list;
-    reader_brief_t brief;
-    reader_brief_fill (&brief, statement, 0);
-    if (list->is_past && !reader_list_as_of_untouched (list, &brief)) {
-        if (list->lazy && brief.key <= list->position && !reader_keys_has (&list->unordered, brief.key))
-            reader_keys_add (list->reader, &walk->touched, brief.key);
+    reader_page_t *page = scan->page;
+    reader_summary_t summary;
+    reader_summary_fill (&summary, statement, 0);
+    if (page->is_as_of && !reader_as_of_unchanged (page, &summary)) {
+        if (page->lazy && summary.key <= page->position && !reader_keys_has (&page->unordered, summary.key))
+            reader_keys_add (page->reader, &scan->changed, summary.key);
         return;
     }
-    int64_t time = reader_brief_time (&brief, list->ask->order);
-    int64_t position = sqlite3_column_int64 (statement, READER_BRIEF_COUNT);
-    bool here = !position || position == brief.position;
-    reader_found_t row = { time, brief.key, false };
-    if (here && time && time >= walk->from && time <= walk->to && reader_filter_passes (&list->filter, &brief))
-        s_push (walk, &row);
+    int64_t time = reader_summary_time (&summary, page->query->order);
+    int64_t position = sqlite3_column_int64 (statement, READER_SUMMARY_COUNT);
+    bool here = !position || position == summary.position;
+    reader_entry_t row = { time, summary.key, false };
+    if (here && time && time >= scan->from && time <= scan->to && reader_filter_passes (&page->filter, &summary))
+        s_push (scan, &row);
 }
 
-//  Returns the units that it took
+//  Returns the units of work it took
 static int64_t
-s_read_zone (s_walk_t *walk, const reader_zone_t *zone)
+s_read_zone (s_scan_t *scan, const reader_zone_t *zone)
 {
-    reader_list_t *list = walk->list;
-    stele_reader_t *self = list->reader;
-    int kind = (int) list->ask->order / 2;
-    int64_t units = 500;
+    reader_page_t *page = scan->page;
+    stele_reader_t *self = page->reader;
+    int order = (int) page->query->order / 2;       // Without the direction
+    int64_t units = ZONE_UNITS;
     int64_t last = zone->zone * STELE_ZONE + STELE_ZONE - 1;
-    sqlite3_stmt *statement = reader_with_key (self, SLOT_WALK + kind, s_row_sql [kind],
+    sqlite3_stmt *statement = reader_with_key (self, SLOT_ZONE_ROWS + order, s_by_time [order].sql,
         zone->zone * STELE_ZONE);
     if (statement) {
-        sqlite3_bind_int64 (statement, 2, last < list->position? last: list->position);
-        sqlite3_bind_int (statement, 3, list->lazy);
+        sqlite3_bind_int64 (statement, 2, last < page->position? last: page->position);
+        sqlite3_bind_int (statement, 3, page->lazy);
+        if (s_by_time [order].code)
+            sqlite3_bind_int (statement, 4, s_by_time [order].code);
     }
-    for (; reader_step (self, statement) == 1; units += 2)
-        s_add_row (walk, statement);
-    reader_keys_sort (&walk->touched);
-    for (size_t i = 0; i < walk->touched.count && self->status == 0; i++, units += 40) {
-        reader_found_t row;
-        if (reader_list_as_of_evaluate (list, walk->touched.keys [i], &row) == 1)
-            s_push (walk, &row);
+    for (; reader_step (self, statement) == 1; units += ROW_UNITS)
+        s_add_row (scan, statement);
+    reader_keys_sort (&scan->changed);
+    for (size_t i = 0; i < scan->changed.count && self->status == 0; i++, units += EVALUATE_UNITS) {
+        reader_entry_t row;
+        if (reader_as_of_evaluate (page, scan->changed.keys [i], &row) == 1)
+            s_push (scan, &row);
     }
-    walk->touched.count = 0;
+    scan->changed.count = 0;
     return units;
 }
 
-//  -- which zones, in which order --------------------------------------------------------
+//  -- the zones to read, in order --------------------------------------------------------
 
 static int
 s_compare (const void *one, const void *other, void *arg)
 {
     const s_zone_t *a = one, *b = other;
-    const reader_list_t *list = arg;
+    const reader_page_t *page = arg;
     if (a->bound == b->bound)
         return (a->zone < b->zone) - (a->zone > b->zone);
-    return (a->bound < b->bound) == list->ascending? -1: 1;
+    return (a->bound < b->bound) == page->ascending? -1: 1;
 }
 
 static void
-s_choose_zones (s_walk_t *walk)
+s_choose_zones (s_scan_t *scan)
 {
-    reader_list_t *list = walk->list;
+    reader_page_t *page = scan->page;
     const reader_zone_t *zones;
-    size_t count = reader_zones (list->reader, &zones);
-    bool created = list->ask->order <= STELE_ORDER_CREATED_ASC;
-    walk->zones = malloc ((count + 1) * sizeof *walk->zones);
-    if (!walk->zones) {
-        reader_fail (list->reader, STELE_ENO_MEMORY, "out of memory");
+    size_t count = reader_zones (page->reader, &zones);
+    bool by_created = page->query->order <= STELE_ORDER_CREATED_ASC;
+    scan->zones = malloc ((count + 1) * sizeof *scan->zones);
+    if (!scan->zones) {
+        reader_fail (page->reader, STELE_ENO_MEMORY, "out of memory");
         return;
     }
-    for (size_t i = 0; i < count && zones [i].zone * STELE_ZONE <= list->position; i++) {
-        int64_t min = created? zones [i].min_created: zones [i].min_time;
-        int64_t max = created? zones [i].max_created: zones [i].max_time;
-        if (max < walk->from || min > walk->to)
+    for (size_t i = 0; i < count && zones [i].zone * STELE_ZONE <= page->position; i++) {
+        int64_t min = by_created? zones [i].min_created: zones [i].min_time;
+        int64_t max = by_created? zones [i].max_created: zones [i].max_time;
+        if (max < scan->from || min > scan->to)
             continue;
-        int64_t bound = list->ascending? (min < walk->from? walk->from: min):
-            (max > walk->to? walk->to: max);
-        walk->zones [walk->count++] = (s_zone_t) { bound, &zones [i] };
+        int64_t bound = page->ascending? (min < scan->from? scan->from: min):
+            (max > scan->to? scan->to: max);
+        scan->zones [scan->count++] = (s_zone_t) { bound, &zones [i] };
     }
-    qsort_r (walk->zones, walk->count, sizeof *walk->zones, s_compare, list);
+    qsort_r (scan->zones, scan->count, sizeof *scan->zones, s_compare, page);
 }
 
 int
-reader_list_by_zone (reader_list_t *list)
+reader_page_by_zone (reader_page_t *page)
 {
-    s_walk_t walk = { .list = list };
-    reader_list_bounds (list, &walk.from, &walk.to);
-    s_choose_zones (&walk);
+    s_scan_t scan = { .page = page };
+    reader_page_bounds (page, &scan.from, &scan.to);
+    s_choose_zones (&scan);
     size_t i = 0;
-    for (; i < walk.count && list->reader->status == 0; i++) {
-        s_hand_out (&walk, false, walk.zones [i].bound);
-        if (walk.full)
+    for (; i < scan.count && page->reader->status == 0; i++) {
+        s_add_before (&scan, false, scan.zones [i].bound);
+        if (scan.full)
             break;
-        int64_t units = s_read_zone (&walk, walk.zones [i].zone);
-        if (reader_overdue (list->reader))
+        int64_t units = s_read_zone (&scan, scan.zones [i].zone);
+        if (reader_overdue (page->reader))
             break;
-        //  A place to go on from: what comes before the bound of the next zone is known. It has
-        //  to be another than the one this zone began at, else nothing would be gained.
-        bool last = i + 1 == walk.count;
-        if (!last && walk.zones [i + 1].bound == walk.zones [i].bound)
-            list->units -= units;
+        //  A cut needs a place to continue from: everything before the bound of the next zone is
+        //  known. It must differ from this zone's own bound, else the next page would start here again.
+        bool last = i + 1 == scan.count;
+        if (!last && scan.zones [i + 1].bound == scan.zones [i].bound)
+            page->units -= units;
         else
-        if (!last && !reader_list_spend (list, units, walk.zones [i + 1].bound,
-                list->ascending? INT64_MIN: INT64_MAX))
+        if (!last && !reader_page_spend (page, units, scan.zones [i + 1].bound,
+                page->ascending? INT64_MIN: INT64_MAX))
             break;
     }
-    s_hand_out (&walk, !list->cut, list->cut_time);
-    free (walk.zones);
-    reader_founds_free (&walk.heap);
-    reader_keys_free (&walk.touched);
-    return list->reader->status;
+    s_add_before (&scan, !page->cut, page->cut_time);
+    free (scan.zones);
+    reader_entries_free (&scan.heap);
+    reader_keys_free (&scan.changed);
+    return page->reader->status;
 }

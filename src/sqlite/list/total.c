@@ -1,21 +1,22 @@
 /*  total - how many tasks pass a filter
 
-    By state, role, provider and model the writer counts as it goes, and times
-    of creation are counted in the index. What else a filter asks for is counted
-    in the narrow rows, the newest tasks first, as long as there is time: some
-    millions a second. What has changed since the moment of the list is counted
-    as it was.
+    The writer keeps counts by state, role, provider and model, and times of
+    creation are counted in the index. Any other filter is counted in the rows of
+    task_states, the newest tasks first, until the time is up: some millions per
+    second. Tasks that changed after the snapshot are counted as of the snapshot.
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
     file, You can obtain one at https://mozilla.org/MPL/2.0/.
 */
 
-#include "sqlite/list/list.h"
+#include "sqlite/list/as_of.h"
+#include "sqlite/list/by_text.h"
 #include "base/clock.h"
 
-#define SPAN 262144                 // Keys counted in one go
-#define TIME_MS 1500
+#define SPAN 262144                 // Keys counted by one statement
+#define TIME_MS 1500                // Then the count is reported as incomplete
+#define TEXTS_MAX 4000              // Texts read
 
 //  -- conditions --------------------------------------------------------------------
 
@@ -24,7 +25,7 @@ s_append_ids (sqlite3_str *sql, const char *column, const reader_keys_t *ids, si
 {
     if (asked == 0)
         return;
-    //  No word has the number -1; 0 is what task_counts has for none
+    //  No word has the id -1; in task_counts 0 means NULL
     sqlite3_str_appendf (sql, " AND %s IN (-1", column);
     for (size_t i = 0; i < ids->count; i++)
         sqlite3_str_appendf (sql, ",%lld", (long long) ids->keys [i]);
@@ -52,51 +53,51 @@ s_append_range (sqlite3_str *sql, const char *column, int64_t from, int64_t to)
         sqlite3_str_appendf (sql, " AND s.%s <= %lld", column, (long long) to);
 }
 
-//  With a + SQLite leaves the index alone: rows are read in the order of their keys
+//  A + keeps SQLite from using the index: rows are read in the order of their keys
 static void
-s_append_words (sqlite3_str *sql, const reader_list_t *list, bool by_key)
+s_append_codes (sqlite3_str *sql, const reader_page_t *page, bool by_key)
 {
-    const stele_filter_t *ask = list->ask;
-    const reader_filter_t *filter = &list->filter;
-    s_append_states (sql, by_key? "+s.state": "s.state", ask->states);
-    s_append_ids (sql, by_key? "+s.role": "s.role", &filter->roles, ask->role_count);
-    s_append_ids (sql, "s.provider", &filter->providers, ask->provider_count);
-    s_append_ids (sql, "s.model", &filter->models, ask->model_count);
+    const stele_filter_t *query = page->query;
+    const reader_filter_t *filter = &page->filter;
+    s_append_states (sql, by_key? "+s.state": "s.state", query->states);
+    s_append_ids (sql, by_key? "+s.role": "s.role", &filter->roles, query->role_count);
+    s_append_ids (sql, "s.provider", &filter->providers, query->provider_count);
+    s_append_ids (sql, "s.model", &filter->models, query->model_count);
 }
 
-//  The rest; parent_id is ?1
+//  All conditions; parent_id is ?1
 static void
-s_append_conditions (sqlite3_str *sql, const reader_list_t *list, bool by_key)
+s_append_conditions (sqlite3_str *sql, const reader_page_t *page, bool by_key)
 {
-    const stele_filter_t *ask = list->ask;
-    const reader_filter_t *filter = &list->filter;
-    s_append_words (sql, list, by_key);
-    s_append_range (sql, "created_at", ask->from_us, ask->to_us);
-    s_append_range (sql, "updated_at", ask->updated_from_us, ask->updated_to_us);
-    s_append_range (sql, "completed_at", ask->completed_from_us, ask->completed_to_us);
-    if (list->ask->order >= STELE_ORDER_COMPLETED_DESC)
+    const stele_filter_t *query = page->query;
+    const reader_filter_t *filter = &page->filter;
+    s_append_codes (sql, page, by_key);
+    s_append_range (sql, "created_at", query->from_us, query->to_us);
+    s_append_range (sql, "updated_at", query->updated_from_us, query->updated_to_us);
+    s_append_range (sql, "completed_at", query->completed_from_us, query->completed_to_us);
+    if (page->query->order >= STELE_ORDER_COMPLETED_DESC)
         sqlite3_str_appendall (sql, " AND s.completed_at IS NOT NULL");
-    if (ask->has_error)
-        sqlite3_str_appendf (sql, " AND s.error_count %s 0", ask->has_error > 0? ">": "=");
-    if (ask->user_id.text)
+    if (query->has_error)
+        sqlite3_str_appendf (sql, " AND s.error_count %s 0", query->has_error > 0? ">": "=");
+    if (query->user_id.text)
         sqlite3_str_appendf (sql, " AND (t.user_id = %lld%s)", (long long) filter->user,
             filter->user_default? " OR t.user_id IS NULL": "");
-    if (ask->parent_id.text)
+    if (query->parent_id.text)
         sqlite3_str_appendall (sql, " AND t.parent_id = ?1");
-    if (list->position < list->head)
-        sqlite3_str_appendf (sql, " AND s.position <= %lld", (long long) list->position);
-    if (list->time != INT64_MAX)
+    if (page->position < page->head)
+        sqlite3_str_appendf (sql, " AND s.position <= %lld", (long long) page->position);
+    if (page->time != INT64_MAX)
         sqlite3_str_appendf (sql, " AND s.updated_at <= %lld"
-            " AND s.task NOT IN (SELECT task FROM unordered_tasks)", (long long) list->time);
+            " AND s.task NOT IN (SELECT task FROM unordered_tasks)", (long long) page->time);
 }
 
 //  -- counting ----------------------------------------------------------------------
 
 //  Prepared for one use: the caller finalizes it
 static sqlite3_stmt *
-s_prepare (reader_list_t *list, sqlite3_str *sql)
+s_prepare (reader_page_t *page, sqlite3_str *sql)
 {
-    stele_reader_t *self = list->reader;
+    stele_reader_t *self = page->reader;
     sqlite3_stmt *statement = NULL;
     char *text = sqlite3_str_finish (sql);
     if (!text)
@@ -105,35 +106,35 @@ s_prepare (reader_list_t *list, sqlite3_str *sql)
     if (sqlite3_prepare_v2 (self->db, text, -1, &statement, NULL))
         reader_fail_sqlite (self);
     sqlite3_free (text);
-    stele_span_t parent = list->ask->parent_id;
+    stele_span_t parent = page->query->parent_id;
     if (statement && parent.text)
         reader_bind_id (statement, 1, parent.text, parent.size);
     return statement;
 }
 
 static int64_t
-s_count_once (reader_list_t *list, sqlite3_str *sql)
+s_count_once (reader_page_t *page, sqlite3_str *sql)
 {
-    sqlite3_stmt *statement = s_prepare (list, sql);
-    int64_t total = reader_single (list->reader, statement, 0);
+    sqlite3_stmt *statement = s_prepare (page, sql);
+    int64_t total = reader_integer (page->reader, statement, 0);
     sqlite3_finalize (statement);
     return total;
 }
 
-//  From the newest tasks back, as long as there is time
+//  From the newest tasks back, until the time is up
 static int64_t
-s_count_spans (reader_list_t *list, sqlite3_str *sql, bool *complete)
+s_count_spans (reader_page_t *page, sqlite3_str *sql, bool *complete)
 {
-    sqlite3_stmt *statement = s_prepare (list, sql);
+    sqlite3_stmt *statement = s_prepare (page, sql);
     int64_t total = 0, started = stele_clock_steady_ms ();
-    for (int64_t last = list->position; last > 0 && statement; last -= SPAN) {
+    for (int64_t last = page->position; last > 0 && statement; last -= SPAN) {
         if (stele_clock_steady_ms () - started > TIME_MS) {
             *complete = false;
             break;
         }
         sqlite3_bind_int64 (statement, 2, last - SPAN + 1);
         sqlite3_bind_int64 (statement, 3, last);
-        int64_t some = reader_single (list->reader, statement, 0);
+        int64_t some = reader_integer (page->reader, statement, 0);
         if (some < 0)
             break;
         total += some;
@@ -142,54 +143,52 @@ s_count_spans (reader_list_t *list, sqlite3_str *sql, bool *complete)
     return total;
 }
 
-#define TEXTS_MAX 4000              // Looked at
-
-//  False: no more texts are looked at
+//  False: the limit of texts is reached
 static bool
-s_count_match (reader_list_t *list, const reader_brief_t *brief, int64_t *total)
+s_count_match (reader_page_t *page, const reader_summary_t *summary, int64_t *total)
 {
-    if (!reader_brief_time (brief, list->ask->order)
-    ||  !reader_list_as_of_untouched (list, brief) || !reader_filter_selects (&list->filter, brief))
+    if (!reader_summary_time (summary, page->query->order)
+    ||  !reader_as_of_unchanged (page, summary) || !reader_filter_summary_passes (&page->filter, summary))
         return true;
-    if (list->filter.texts == TEXTS_MAX)
+    if (page->filter.texts_read == TEXTS_MAX)
         return false;
-    *total += reader_filter_matches (&list->filter, brief->key);
+    *total += reader_filter_text_passes (&page->filter, summary->key);
     return true;
 }
 
-//  Of a search for what too many tasks have, or the index does not know: the newest tasks
+//  Of a search that the index cannot narrow down: from the newest task back
 static int64_t
-s_count_newest (reader_list_t *list, bool *complete)
+s_count_newest (reader_page_t *page, bool *complete)
 {
-    stele_reader_t *self = list->reader;
+    stele_reader_t *self = page->reader;
     int64_t total = 0;
     sqlite3_stmt *statement = reader_with_key (self, SLOT_TOTAL_TEXTS,
-        "SELECT " READER_BRIEF_COLUMNS " FROM states_plain s WHERE s.task <= ?1 ORDER BY s.task DESC",
-        list->position);
+        "SELECT " READER_SUMMARY_COLUMNS " FROM states_plain s WHERE s.task <= ?1 ORDER BY s.task DESC",
+        page->position);
     while (*complete && reader_step (self, statement) == 1) {
-        reader_brief_t brief;
-        reader_brief_fill (&brief, statement, 0);
-        *complete = s_count_match (list, &brief, &total);
+        reader_summary_t summary;
+        reader_summary_fill (&summary, statement, 0);
+        *complete = s_count_match (page, &summary, &total);
     }
     if (statement)
         sqlite3_reset (statement);
     return total;
 }
 
-//  Of a search: each candidate is looked at
+//  Of a search: examine each candidate
 static int64_t
-s_count_matches (reader_list_t *list, bool *complete)
+s_count_matches (reader_page_t *page, bool *complete)
 {
     reader_keys_t keys = { NULL, 0, 0 };
     int64_t total = 0;
-    if (!reader_list_candidates (list, &keys))
-        return s_count_newest (list, complete);
-    *complete = !list->partial;
-    for (size_t i = keys.count; i-- > 0 && list->reader->status == 0;) {
-        reader_brief_t brief;
-        if (keys.keys [i] > list->position || reader_brief (list->reader, keys.keys [i], &brief) != 1)
+    if (!reader_page_candidates (page, &keys))
+        return s_count_newest (page, complete);
+    *complete = !page->partial;
+    for (size_t i = keys.count; i-- > 0 && page->reader->status == 0;) {
+        reader_summary_t summary;
+        if (keys.keys [i] > page->position || reader_summary (page->reader, keys.keys [i], &summary) != 1)
             continue;
-        if (!s_count_match (list, &brief, &total)) {
+        if (!s_count_match (page, &summary, &total)) {
             *complete = false;
             break;
         }
@@ -199,28 +198,28 @@ s_count_matches (reader_list_t *list, bool *complete)
 }
 
 static int64_t
-s_total (reader_list_t *list, bool *complete)
+s_total (reader_page_t *page, bool *complete)
 {
-    if (list->filter.match)
-        return s_count_matches (list, complete);
+    if (page->filter.match)
+        return s_count_matches (page, complete);
 
-    const stele_filter_t *ask = list->ask;
-    bool now = !list->is_past && reader_filter_is_narrow (&list->filter)
-        && ask->order < STELE_ORDER_COMPLETED_DESC;
-    sqlite3_str *sql = sqlite3_str_new (list->reader->db);
-    if (now && !ask->from_us && !ask->to_us) {
-        //  The writer counts these as it goes
+    const stele_filter_t *query = page->query;
+    bool now = !page->is_as_of && reader_filter_is_narrow (&page->filter)
+        && query->order < STELE_ORDER_COMPLETED_DESC;
+    sqlite3_str *sql = sqlite3_str_new (page->reader->db);
+    if (now && !query->from_us && !query->to_us) {
+        //  The writer keeps these counts
         sqlite3_str_appendall (sql, "SELECT sum (s.count) FROM task_counts s WHERE true");
-        s_append_words (sql, list, false);
-        return s_count_once (list, sql);
+        s_append_codes (sql, page, false);
+        return s_count_once (page, sql);
     }
-    bool tasks = ask->user_id.text || ask->parent_id.text;
-    bool spans = !ask->parent_id.text && (!now || ask->provider_count || ask->model_count);
+    bool tasks = query->user_id.text || query->parent_id.text;
+    bool spans = !query->parent_id.text && (!now || query->provider_count || query->model_count);
     sqlite3_str_appendf (sql, "SELECT count (*) FROM states_plain s%s WHERE %s",
          tasks? " JOIN tasks t ON t.id = s.task": "",
         spans? "s.task BETWEEN ?2 AND ?3": "true");
-    s_append_conditions (sql, list, spans);
-    return spans? s_count_spans (list, sql, complete): s_count_once (list, sql);
+    s_append_conditions (sql, page, spans);
+    return spans? s_count_spans (page, sql, complete): s_count_once (page, sql);
 }
 
 int64_t
@@ -229,17 +228,17 @@ stele_reader_task_total (stele_reader_t *self, const stele_filter_t *filter, boo
     int rc = reader_enter (self);
     if (rc)
         return rc;
-    stele_filter_t ask = *filter;
-    ask.has_cursor = false;
-    reader_list_t list;
+    stele_filter_t query = *filter;
+    query.has_cursor = false;
+    reader_page_t page;
     int64_t total = 0;
     bool whole = true;
-    if (reader_list_open (&list, self, &ask) == 0 && !list.filter.nothing) {
-        total = s_total (&list, &whole);
-        total += (int64_t) list.touched.count;
-        whole = whole && !list.lazy;
+    if (reader_page_open (&page, self, &query) == 0 && reader_as_of_open (&page) == 0 && !page.filter.matches_nothing) {
+        total = s_total (&page, &whole);
+        total += (int64_t) page.changed.count;
+        whole = whole && !page.lazy;
     }
-    reader_list_close (&list);
+    reader_page_close (&page);
     total = reader_leave (self, total);
     if (total >= 0)
         *complete = whole;

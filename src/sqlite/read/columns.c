@@ -1,71 +1,37 @@
-/*  columns - from columns of a statement into the row, after a table
+/*  columns - fill the row from the columns of a statement, by a table
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
     file, You can obtain one at https://mozilla.org/MPL/2.0/.
 */
 
-#include <assert.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#define HASH_NONFATAL_OOM 1         // What was not added has no table
-#include <uthash.h>
 #include "sqlite/read/reader_internal.h"
 
 //  -- words ---------------------------------------------------------------------
 
-//  A word never changes: looked up once
-struct reader_word {
-    UT_hash_handle hh;
-    int64_t id;
-    size_t size;
-    char text [];
-};
-
-void
-reader_words_trim (stele_reader_t *self, size_t most)
-{
-    if (HASH_COUNT (self->words) <= most)
-        return;
-    reader_word_t *word, *next;
-    HASH_ITER (hh, self->words, word, next) {
-        HASH_DEL (self->words, word);
-        free (word);
-    }
-}
-
 const char *
 reader_word (stele_reader_t *self, int64_t id, size_t *size)
 {
-    reader_word_t *word;
-    HASH_FIND (hh, self->words, &id, sizeof id, word);
-    if (!word) {
-        sqlite3_stmt *statement = reader_with_key (self, SLOT_WORD,
-            "SELECT word FROM words WHERE id = ?1", id);
-        int rc = reader_step (self, statement);
-        if (rc == 0)
-            reader_fail (self, STELE_ELEDGER, "a row names a word that the ledger does not have");
-        if (rc != 1)
-            return NULL;
-        const char *text = (const char *) sqlite3_column_text (statement, 0);
-        size_t bytes = (size_t) sqlite3_column_bytes (statement, 0);
-        word = text? malloc (sizeof *word + bytes + 1): NULL;
-        if (word) {
-            word->id = id;
-            word->size = bytes;
-            memcpy (word->text, text, bytes + 1);
-            HASH_ADD (hh, self->words, id, sizeof word->id, word);
-        }
-        sqlite3_reset (statement);
-        if (!word || !word->hh.tbl) {
-            free (word);
-            reader_fail (self, STELE_ENO_MEMORY, "out of memory");
-            return NULL;
-        }
-    }
-    *size = word->size;
-    return word->text;
+    const char *word = reader_word_cache_find (self->words, id, size);
+    if (word)
+        return word;
+    sqlite3_stmt *statement = reader_with_key (self, SLOT_WORD,
+        "SELECT word FROM words WHERE id = ?1", id);
+    int rc = reader_step (self, statement);
+    if (rc == 0)
+        reader_fail (self, STELE_ELEDGER, "a row refers to a word that the ledger does not have");
+    if (rc != 1)
+        return NULL;
+    const char *text = (const char *) sqlite3_column_text (statement, 0);
+    *size = (size_t) sqlite3_column_bytes (statement, 0);
+    word = text? reader_word_cache_add (&self->words, id, text, *size): NULL;
+    sqlite3_reset (statement);
+    if (!word)
+        reader_fail (self, STELE_ENO_MEMORY, "out of memory");
+    return word;
 }
 
 int64_t
@@ -74,7 +40,7 @@ reader_word_id (stele_reader_t *self, const char *word, size_t size)
     sqlite3_stmt *statement = reader_statement (self, SLOT_WORD_ID,
         "SELECT id FROM words WHERE word = ?1");
     reader_bind_text (statement, 1, word, size);
-    return reader_single (self, statement, 0);
+    return reader_integer (self, statement, 0);
 }
 
 void
@@ -86,7 +52,7 @@ reader_default_text (stele_reader_t *self, stele_field_t field, const char *text
 
 //  -- columns -------------------------------------------------------------------
 
-//  Of a column that is not NULL
+//  The column must not be NULL
 static const char *
 s_text (stele_reader_t *self, sqlite3_stmt *statement, int column, size_t *size)
 {
@@ -99,7 +65,7 @@ s_text (stele_reader_t *self, sqlite3_stmt *statement, int column, size_t *size)
     return "";
 }
 
-//  Text that may be compressed, in that record's arena if it was
+//  Text that may be compressed; expanded text is allocated in the arena of that record
 static const char *
 s_expanded_into (stele_reader_t *self, stele_record_t *record, sqlite3_stmt *statement, int column, size_t *size)
 {
@@ -121,7 +87,7 @@ s_expanded (stele_reader_t *self, sqlite3_stmt *statement, int column, size_t *s
 }
 
 const char *
-reader_text (stele_reader_t *self, sqlite3_stmt *statement, int column, size_t *size)
+reader_column_text (stele_reader_t *self, sqlite3_stmt *statement, int column, size_t *size)
 {
     *size = 0;
     stele_record_clear (self->text);
@@ -141,14 +107,14 @@ s_id (stele_reader_t *self, sqlite3_stmt *statement, int column, stele_field_t f
     if (!room || sqlite3_errcode (self->db) == SQLITE_NOMEM)
         reader_fail (self, STELE_ENO_MEMORY, "out of memory");
     else
-        reader_fail (self, STELE_ELEDGER, "an id in a row is neither text nor the bytes of one");
+        reader_fail (self, STELE_ELEDGER, "an id in a row is neither text nor a packed id");
 }
 
 static void
 s_word (stele_reader_t *self, sqlite3_stmt *statement, int column, stele_field_t field)
 {
     size_t size;
-    //  Some columns of tasks have the text itself where it did not repeat
+    //  Some columns of tasks have the text itself until it comes a second time
     const char *text = sqlite3_column_type (statement, column) == SQLITE_INTEGER?
         reader_word (self, sqlite3_column_int64 (statement, column), &size):
         s_expanded (self, statement, column, &size);
@@ -164,10 +130,10 @@ s_code (stele_reader_t *self, sqlite3_stmt *statement, int column, stele_field_t
     if (stele_vocabulary_word (vocabulary, code))
         stele_record_set_word (self->row, field, vocabulary, code);
     else
-        reader_fail (self, STELE_ELEDGER, "a row has a code that its vocabulary does not have");
+        reader_fail (self, STELE_ELEDGER, "a row has a code that is not in its vocabulary");
 }
 
-//  A number of any kind; as text what SQLite's own two cannot hold
+//  A number of any kind; numbers that neither INTEGER nor REAL can hold are stored as text
 static void
 s_number (stele_reader_t *self, sqlite3_stmt *statement, int column, stele_field_t field)
 {
@@ -198,7 +164,7 @@ s_number (stele_reader_t *self, sqlite3_stmt *statement, int column, stele_field
     }
 }
 
-//  The column before says how it is encoded
+//  The column before it has the encoding
 static void
 s_content (stele_reader_t *self, sqlite3_stmt *statement, int column, stele_field_t field)
 {
@@ -278,55 +244,4 @@ reader_fill (stele_reader_t *self, sqlite3_stmt *statement, int first,
         &&  sqlite3_column_type (statement, first + i) != SQLITE_NULL)
             s_fill_one (self, statement, first + i, columns [i].field, columns [i].how);
     return self->status;
-}
-
-//  -- arrays of keys ---------------------------------------------------------------
-
-int
-reader_keys_add (stele_reader_t *reader, reader_keys_t *self, int64_t key)
-{
-    if (self->count == self->room) {
-        size_t room = self->room? self->room * 2: 64;
-        int64_t *keys = realloc (self->keys, room * sizeof *keys);
-        if (!keys)
-            return reader_fail (reader, STELE_ENO_MEMORY, "out of memory");
-        self->keys = keys;
-        self->room = room;
-    }
-    self->keys [self->count++] = key;
-    return 0;
-}
-
-void
-reader_keys_free (reader_keys_t *self)
-{
-    free (self->keys);
-    *self = (reader_keys_t) { NULL, 0, 0 };
-}
-
-static int
-s_compare (const void *one, const void *other)
-{
-    int64_t a = *(const int64_t *) one, b = *(const int64_t *) other;
-    return (a > b) - (a < b);
-}
-
-void
-reader_keys_sort (reader_keys_t *self)
-{
-    if (self->count == 0)
-        return;
-    qsort (self->keys, self->count, sizeof *self->keys, s_compare);
-    size_t kept = 1;
-    for (size_t i = 1; i < self->count; i++)
-        if (self->keys [i] != self->keys [kept - 1])
-            self->keys [kept++] = self->keys [i];
-    self->count = kept;
-}
-
-bool
-reader_keys_has (const reader_keys_t *self, int64_t key)
-{
-    return self->count > 0
-        && bsearch (&key, self->keys, self->count, sizeof key, s_compare) != NULL;
 }

@@ -1,4 +1,4 @@
-/*  commands - the commands of all sessions, and what the time of a session went into
+/*  commands - the commands of all sessions, and how a session spent its time
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -7,8 +7,8 @@
 
 #include "sqlite/read/reader_internal.h"
 
-#define ROWS_MAX 200000             // Looked at for one page
-#define LOOK_EVERY 64
+#define ROWS_MAX 200000             // Rows read for one page
+#define CHECK_EVERY 64              // Rows between checks of the deadline
 
 int
 stele_reader_commands (stele_reader_t *self, bool failed, int64_t from_us, int64_t to_us,
@@ -20,9 +20,9 @@ stele_reader_commands (stele_reader_t *self, bool failed, int64_t from_us, int64
     sqlite3_stmt *statement = reader_with_key (self, SLOT_COMMANDS,
         "SELECT position, time, exit_code FROM cli_session_commands WHERE position < ?1"
         " ORDER BY position DESC", before? before: INT64_MAX);
-    int64_t count = 0, looked = 0, last = 0, cursor = 0;
+    int64_t count = 0, seen = 0, last = 0, cursor = 0;
     while (reader_step (self, statement) == 1) {
-        if (count == limit || looked++ == ROWS_MAX) {
+        if (count == limit || seen++ == ROWS_MAX) {
             cursor = last;
             break;
         }
@@ -48,14 +48,14 @@ stele_reader_commands (stele_reader_t *self, bool failed, int64_t from_us, int64
 
 //  -- times of a session ------------------------------------------------------------
 
-//  Backwards: what a row moved the session to lasted until the row after it
+//  Newest first: the state that a row set lasted until the row after it
 static void
 s_add_states (stele_reader_t *self, int64_t position, int64_t until, stele_session_times_t *times)
 {
     for (int count = 1; position > 0; count++) {
         sqlite3_stmt *statement = reader_with_key (self, SLOT_SESSION_HISTORY,
             "SELECT previous, state_to, time FROM cli_session_history WHERE position = ?1", position);
-        if (reader_step (self, statement) != 1 || (count % LOOK_EVERY == 0 && reader_overdue (self)))
+        if (reader_step (self, statement) != 1 || (count % CHECK_EVERY == 0 && reader_overdue (self)))
             break;
         int state = sqlite3_column_int (statement, 1);
         int64_t time = sqlite3_column_int64 (statement, 2);
@@ -73,7 +73,7 @@ s_add_commands (stele_reader_t *self, int64_t position, stele_session_times_t *t
         sqlite3_stmt *statement = reader_with_key (self, SLOT_SESSION_RAN,
             "SELECT previous, exit_code, execution_time_ms FROM cli_session_commands WHERE position = ?1",
             position);
-        if (reader_step (self, statement) != 1 || (count % LOOK_EVERY == 0 && reader_overdue (self)))
+        if (reader_step (self, statement) != 1 || (count % CHECK_EVERY == 0 && reader_overdue (self)))
             break;
         times->commands++;
         times->failed += sqlite3_column_int64 (statement, 1) != 0;

@@ -1,4 +1,4 @@
-/*  filter - which tasks a list asks for, and whether a task is one of them
+/*  filter - does a task pass the filter of a list?
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -8,57 +8,7 @@
 #include <string.h>
 #include "sqlite/read/filter.h"
 
-//  -- briefs ------------------------------------------------------------------------
-
-void
-reader_brief_fill (reader_brief_t *brief, sqlite3_stmt *statement, int first)
-{
-    *brief = (reader_brief_t) {
-        .key = sqlite3_column_int64 (statement, first),
-        .state = sqlite3_column_int (statement, first + 1),
-        .role = sqlite3_column_int64 (statement, first + 2),
-        .provider = sqlite3_column_int64 (statement, first + 3),
-        .model = sqlite3_column_int64 (statement, first + 4),
-        .flags = sqlite3_column_int (statement, first + 5),
-        .created_at = sqlite3_column_int64 (statement, first + 6),
-        .updated_at = sqlite3_column_int64 (statement, first + 7),
-        .started_at = sqlite3_column_int64 (statement, first + 8),
-        .completed_at = sqlite3_column_int64 (statement, first + 9),
-        .error_count = sqlite3_column_int64 (statement, first + 10),
-        .position = sqlite3_column_int64 (statement, first + 11),
-        .last_error_at = sqlite3_column_int64 (statement, first + 12)
-    };
-}
-
-int
-reader_brief (stele_reader_t *self, int64_t key, reader_brief_t *brief)
-{
-    sqlite3_stmt *statement = reader_with_key (self, SLOT_BRIEF,
-        "SELECT " READER_BRIEF_COLUMNS " FROM states_plain s WHERE s.task = ?1", key);
-    int rc = reader_step (self, statement);
-    if (rc == 1) {
-        reader_brief_fill (brief, statement, 0);
-        sqlite3_reset (statement);
-    }
-    return rc;
-}
-
-int64_t
-reader_brief_time (const reader_brief_t *brief, stele_order_t order)
-{
-    switch (order) {
-        case STELE_ORDER_CREATED_DESC:
-        case STELE_ORDER_CREATED_ASC:
-            return brief->created_at;
-        case STELE_ORDER_UPDATED_DESC:
-        case STELE_ORDER_UPDATED_ASC:
-            return brief->updated_at;
-        default:
-            return brief->completed_at;
-    }
-}
-
-//  -- the filter's words -------------------------------------------------------------
+//  -- open, close --------------------------------------------------------------------
 
 static void
 s_find_words (reader_filter_t *self, const stele_span_t *spans, size_t count, reader_keys_t *ids)
@@ -70,31 +20,31 @@ s_find_words (reader_filter_t *self, const stele_span_t *spans, size_t count, re
     }
     reader_keys_sort (ids);
     if (count > 0 && ids->count == 0)
-        self->nothing = true;
+        self->matches_nothing = true;
 }
 
 int
-reader_filter_open (reader_filter_t *self, stele_reader_t *reader, const stele_filter_t *ask)
+reader_filter_open (reader_filter_t *self, stele_reader_t *reader, const stele_filter_t *query)
 {
-    *self = (reader_filter_t) { .reader = reader, .ask = ask };
-    s_find_words (self, ask->roles, ask->role_count, &self->roles);
-    s_find_words (self, ask->providers, ask->provider_count, &self->providers);
-    s_find_words (self, ask->models, ask->model_count, &self->models);
-    stele_span_t user = ask->user_id;
+    *self = (reader_filter_t) { .reader = reader, .query = query };
+    s_find_words (self, query->roles, query->role_count, &self->roles);
+    s_find_words (self, query->providers, query->provider_count, &self->providers);
+    s_find_words (self, query->models, query->model_count, &self->models);
+    stele_span_t user = query->user_id;
     if (user.text) {
         self->user_default = user.size == 7 && memcmp (user.text, "default", 7) == 0;
         self->user = reader_word_id (reader, user.text, user.size);
         if (self->user == 0 && !self->user_default)
-            self->nothing = true;
+            self->matches_nothing = true;
     }
-    if (ask->search.text && strspn (ask->search.text, " \t\r\n") < ask->search.size) {
+    if (query->search.text && strspn (query->search.text, " \t\r\n") < query->search.size) {
         int code;
-        self->match = stele_match_new (reader->db, ask->search.text, ask->search.size, &code);
+        self->match = stele_match_new (reader->db, query->search.text, query->search.size, &code);
         if (!self->match)
             return reader_fail (reader, code, code == STELE_EUNAVAILABLE?
                 "this SQLite was built without FTS5": "out of memory");
-        if (stele_match_is_nothing (self->match))
-            self->nothing = true;
+        if (stele_match_is_empty (self->match))
+            self->matches_nothing = true;
     }
     return reader->status;
 }
@@ -108,26 +58,26 @@ reader_filter_close (reader_filter_t *self)
     reader_keys_free (&self->models);
 }
 
-//  -- does a task pass? ---------------------------------------------------------------
+//  -- by rows ------------------------------------------------------------------------
 
 bool
-reader_filter_admits (const reader_filter_t *self, int state, int64_t role,
+reader_filter_codes_pass (const reader_filter_t *self, int state, int64_t role,
     int64_t provider, int64_t model)
 {
-    const stele_filter_t *ask = self->ask;
-    return (!ask->states || (ask->states & (1u << state)))
-        && (!ask->role_count || reader_keys_has (&self->roles, role))
-        && (!ask->provider_count || reader_keys_has (&self->providers, provider))
-        && (!ask->model_count || reader_keys_has (&self->models, model));
+    const stele_filter_t *query = self->query;
+    return (!query->states || (query->states & (1u << state)))
+        && (!query->role_count || reader_keys_has (&self->roles, role))
+        && (!query->provider_count || reader_keys_has (&self->providers, provider))
+        && (!query->model_count || reader_keys_has (&self->models, model));
 }
 
 bool
 reader_filter_is_narrow (const reader_filter_t *self)
 {
-    const stele_filter_t *ask = self->ask;
-    return !self->match && !ask->user_id.text && !ask->parent_id.text && !ask->has_error
-        && !ask->updated_from_us && !ask->updated_to_us
-        && !ask->completed_from_us && !ask->completed_to_us;
+    const stele_filter_t *query = self->query;
+    return !self->match && !query->user_id.text && !query->parent_id.text && !query->has_error
+        && !query->updated_from_us && !query->updated_to_us
+        && !query->completed_from_us && !query->completed_to_us;
 }
 
 static bool
@@ -136,23 +86,23 @@ s_within (int64_t time, int64_t from, int64_t to)
     return (!from || time >= from) && (!to || time <= to);
 }
 
-//  Is it the child and of the user that the filter names?
+//  Test user and parent
 static bool
 s_belongs (reader_filter_t *self, int64_t key)
 {
-    const stele_filter_t *ask = self->ask;
+    const stele_filter_t *query = self->query;
     stele_reader_t *reader = self->reader;
-    if (!ask->user_id.text && !ask->parent_id.text)
+    if (!query->user_id.text && !query->parent_id.text)
         return true;
     sqlite3_stmt *statement = reader_with_key (reader, SLOT_TASK_BELONGS,
         "SELECT user_id, parent_id IS ?2 FROM tasks WHERE id = ?1", key);
-    reader_bind_text (statement, 2, ask->parent_id.text, ask->parent_id.size);
+    reader_bind_text (statement, 2, query->parent_id.text, query->parent_id.size);
     if (reader_step (reader, statement) != 1)
         return false;
     int64_t user = sqlite3_column_int64 (statement, 0);
-    bool of_user = !ask->user_id.text
+    bool of_user = !query->user_id.text
         || (user? user == self->user: self->user_default);
-    bool of_parent = !ask->parent_id.text || sqlite3_column_int (statement, 1);
+    bool of_parent = !query->parent_id.text || sqlite3_column_int (statement, 1);
     sqlite3_reset (statement);
     return of_user && of_parent;
 }
@@ -167,14 +117,14 @@ s_matches (reader_filter_t *self, const stele_record_t *task)
 }
 
 bool
-reader_filter_matches (reader_filter_t *self, int64_t key)
+reader_filter_text_passes (reader_filter_t *self, int64_t key)
 {
     static const reader_column_t columns [] = {
         { STELE_TASK_ID, COLUMN_ID }, { STELE_TITLE, COLUMN_TEXT }, { STELE_DESCRIPTION, COLUMN_TEXT },
         { STELE_LAST_ERROR, COLUMN_TEXT }
     };
     stele_reader_t *reader = self->reader;
-    self->texts++;
+    self->texts_read++;
     sqlite3_stmt *statement = reader_with_key (reader, SLOT_TASK_TEXT,
         "SELECT t.task_id, t.title, t.description,"
         " (SELECT error_message FROM history_plain WHERE position = s.last_error_at)"
@@ -188,29 +138,29 @@ reader_filter_matches (reader_filter_t *self, int64_t key)
 }
 
 bool
-reader_filter_passes (reader_filter_t *self, const reader_brief_t *brief)
+reader_filter_passes (reader_filter_t *self, const reader_summary_t *summary)
 {
-    return reader_filter_selects (self, brief)
-        && (!self->match || reader_filter_matches (self, brief->key));
+    return reader_filter_summary_passes (self, summary)
+        && (!self->match || reader_filter_text_passes (self, summary->key));
 }
 
 bool
-reader_filter_selects (reader_filter_t *self, const reader_brief_t *brief)
+reader_filter_summary_passes (reader_filter_t *self, const reader_summary_t *summary)
 {
-    const stele_filter_t *ask = self->ask;
-    if (!reader_filter_admits (self, brief->state, brief->role, brief->provider, brief->model)
-    ||  !s_within (brief->created_at, ask->from_us, ask->to_us)
-    ||  !s_within (brief->updated_at, ask->updated_from_us, ask->updated_to_us))
+    const stele_filter_t *query = self->query;
+    if (!reader_filter_codes_pass (self, summary->state, summary->role, summary->provider, summary->model)
+    ||  !s_within (summary->created_at, query->from_us, query->to_us)
+    ||  !s_within (summary->updated_at, query->updated_from_us, query->updated_to_us))
         return false;
-    if ((ask->completed_from_us || ask->completed_to_us)
-    && (!brief->completed_at || !s_within (brief->completed_at, ask->completed_from_us, ask->completed_to_us)))
+    if ((query->completed_from_us || query->completed_to_us)
+    && (!summary->completed_at || !s_within (summary->completed_at, query->completed_from_us, query->completed_to_us)))
         return false;
-    if (ask->has_error && (brief->error_count > 0) != (ask->has_error > 0))
+    if (query->has_error && (summary->error_count > 0) != (query->has_error > 0))
         return false;
-    return s_belongs (self, brief->key);
+    return s_belongs (self, summary->key);
 }
 
-//  -- as it was ------------------------------------------------------------------------
+//  -- by records ---------------------------------------------------------------------
 
 static bool
 s_is (const stele_record_t *row, stele_field_t field, const stele_span_t *span)
@@ -237,21 +187,21 @@ s_row_within (const stele_record_t *row, stele_field_t field, int64_t from, int6
 }
 
 bool
-reader_filter_row_passes (reader_filter_t *self, const stele_record_t *row)
+reader_filter_record_passes (reader_filter_t *self, const stele_record_t *row)
 {
-    const stele_filter_t *ask = self->ask;
-    if (ask->states && !(ask->states & (1u << stele_record_integer (row, STELE_STATE, 0))))
+    const stele_filter_t *query = self->query;
+    if (query->states && !(query->states & (1u << stele_record_integer (row, STELE_STATE, 0))))
         return false;
-    if (ask->has_error && (stele_record_integer (row, STELE_ERROR_COUNT, 0) > 0) != (ask->has_error > 0))
+    if (query->has_error && (stele_record_integer (row, STELE_ERROR_COUNT, 0) > 0) != (query->has_error > 0))
         return false;
     if (self->match && !s_matches (self, row))
         return false;
-    return s_is_any (row, STELE_ROLE, ask->roles, ask->role_count)
-        && s_is_any (row, STELE_PROVIDER, ask->providers, ask->provider_count)
-        && s_is_any (row, STELE_MODEL, ask->models, ask->model_count)
-        && (!ask->user_id.text || s_is (row, STELE_USER_ID, &ask->user_id))
-        && (!ask->parent_id.text || s_is (row, STELE_PARENT_ID, &ask->parent_id))
-        && s_row_within (row, STELE_CREATED_AT, ask->from_us, ask->to_us)
-        && s_row_within (row, STELE_UPDATED_AT, ask->updated_from_us, ask->updated_to_us)
-        && s_row_within (row, STELE_COMPLETED_AT, ask->completed_from_us, ask->completed_to_us);
+    return s_is_any (row, STELE_ROLE, query->roles, query->role_count)
+        && s_is_any (row, STELE_PROVIDER, query->providers, query->provider_count)
+        && s_is_any (row, STELE_MODEL, query->models, query->model_count)
+        && (!query->user_id.text || s_is (row, STELE_USER_ID, &query->user_id))
+        && (!query->parent_id.text || s_is (row, STELE_PARENT_ID, &query->parent_id))
+        && s_row_within (row, STELE_CREATED_AT, query->from_us, query->to_us)
+        && s_row_within (row, STELE_UPDATED_AT, query->updated_from_us, query->updated_to_us)
+        && s_row_within (row, STELE_COMPLETED_AT, query->completed_from_us, query->completed_to_us);
 }

@@ -1,7 +1,7 @@
-/*  filter - which tasks a list asks for, and whether a task is one of them
+/*  filter - does a task pass the filter of a list?
 
-    The words of a filter are looked up once; then a task is looked at by its
-    narrow row (a brief), and by its wide one only where the filter names a user
+    The words of a filter are looked up once. Then a task is tested by its summary
+    (the row of task_states), and by its row of tasks only if the filter has a user
     or a parent.
 
     This Source Code Form is subject to the terms of the Mozilla Public
@@ -13,76 +13,48 @@
 #define STELE_FILTER_H_INCLUDED
 
 #include "sqlite/read/match.h"
-#include "sqlite/read/reader_internal.h"
-
-//  What task_states says of a task; 0 is NULL
-typedef struct {
-    int64_t key;
-    int state;
-    int64_t role, provider, model;  // words
-    int flags;
-    int64_t created_at, updated_at, started_at, completed_at;
-    int64_t error_count;
-    int64_t position;
-    int64_t last_error_at;
-} reader_brief_t;
-
-#define READER_BRIEF_COUNT 13
-#define READER_BRIEF_COLUMNS "s.task, s.state, s.role, s.provider, s.model, s.flags," \
-    " s.created_at, s.updated_at, s.started_at, s.completed_at, s.error_count, s.position, s.last_error_at"
-
-//  From the columns first, first + 1, ... of a statement that has READER_BRIEF_COLUMNS there.
-void
-    reader_brief_fill (reader_brief_t *brief, sqlite3_stmt *statement, int first);
-
-//  Of the task with that key: 1, 0 there is none, or an error.
-int
-    reader_brief (stele_reader_t *self, int64_t key, reader_brief_t *brief);
-
-//  Where a task stands in an order; 0: it is not in it.
-int64_t
-    reader_brief_time (const reader_brief_t *brief, stele_order_t order);
+#include "sqlite/read/summary.h"
 
 typedef struct {
     stele_reader_t *reader;
-    const stele_filter_t *ask;
+    const stele_filter_t *query;
     reader_keys_t roles, providers, models;
-    int64_t user;                   // words
-    bool user_default;              // NULL is that user too
-    bool nothing;                   // A word that no task has: nothing passes
+    int64_t user;                   // A word
+    bool user_default;              // NULL stands for that user too
+    bool matches_nothing;                   // A word that no task has, or an empty search
     stele_match_t *match;           // NULL: no search
-    int64_t texts;                  // Looked at: each costs as much as several rows
+    int64_t texts_read;                  // Each costs as much as several rows
 } reader_filter_t;
 
-//  Returns the status of the call. To be closed in any case.
+//  Returns the status of the call. Close it in any case.
 int
-    reader_filter_open (reader_filter_t *self, stele_reader_t *reader, const stele_filter_t *ask);
+    reader_filter_open (reader_filter_t *self, stele_reader_t *reader, const stele_filter_t *query);
 void
     reader_filter_close (reader_filter_t *self);
 
-//  Does a task with that state, role, provider and model (0: none) pass?
+//  Test state, role, provider and model (0: none) only.
 bool
-    reader_filter_admits (const reader_filter_t *self, int state, int64_t role,
+    reader_filter_codes_pass (const reader_filter_t *self, int state, int64_t role,
         int64_t provider, int64_t model);
 
-//  Does the whole of the filter look at no more than that, and the time of creation?
+//  True if the filter tests nothing else but the time of creation.
 bool
     reader_filter_is_narrow (const reader_filter_t *self);
 
-//  Does the record of a task pass, as it was?
+//  Test the record of a task (as of a position or time) against all of the filter.
 bool
-    reader_filter_row_passes (reader_filter_t *self, const stele_record_t *row);
+    reader_filter_record_passes (reader_filter_t *self, const stele_record_t *row);
 
-//  Does its text match the search?
+//  Test the search only: reads the texts of the task.
 bool
-    reader_filter_matches (reader_filter_t *self, int64_t key);
+    reader_filter_text_passes (reader_filter_t *self, int64_t key);
 
-//  Does the task pass, user and parent included, but the search left aside?
+//  Test all but the search.
 bool
-    reader_filter_selects (reader_filter_t *self, const reader_brief_t *brief);
+    reader_filter_summary_passes (reader_filter_t *self, const reader_summary_t *summary);
 
-//  Does it pass all of the filter?
+//  Test all of the filter.
 bool
-    reader_filter_passes (reader_filter_t *self, const reader_brief_t *brief);
+    reader_filter_passes (reader_filter_t *self, const reader_summary_t *summary);
 
 #endif

@@ -1,8 +1,8 @@
-/*  log - the events in their order, and what they touched
+/*  log - events in order of position, and the tasks and sessions they touched
 
-    The log is the six event tables merged by position. Positions have no gap
-    in them, so after each row the table is known that has the next one, unless
-    the reader was asked for some types only.
+    The log is the six event tables merged by position. Positions have no gaps, so
+    the table with the next one is known as soon as it is met, unless only some
+    types are requested.
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -17,10 +17,10 @@
 
 //  -- events ----------------------------------------------------------------------
 
-//  A table being read: its statement stands on its next row of a type that is wanted
+//  A table being read: its statement is at the next row of a requested type
 typedef struct {
     sqlite3_stmt *statement;
-    int64_t position;               // NO_MORE: read to its end
+    int64_t position;               // NO_MORE: no more rows
 } s_source_t;
 
 static int
@@ -34,7 +34,7 @@ s_advance (stele_reader_t *self, reader_source_t source, uint32_t types, s_sourc
     return self->status;
 }
 
-//  The source that has the next position; SOURCE_COUNT where all are read
+//  The source with the next position; SOURCE_COUNT if there are no more rows
 static reader_source_t
 s_next (const s_source_t *sources, int64_t expected)
 {
@@ -85,7 +85,7 @@ stele_reader_events (stele_reader_t *self, int64_t after, int64_t limit,
     return (int) reader_leave (self, rc < 0? rc: 0);
 }
 
-//  -- what they touched --------------------------------------------------------------
+//  -- tasks and sessions touched -----------------------------------------------------
 
 #define RANGE " WHERE position > ?1 AND position <= ?2"
 
@@ -110,16 +110,14 @@ s_collect (stele_reader_t *self, int64_t after, int64_t upto,
             s_touched [source], after);
         if (statement)
             sqlite3_bind_int64 (statement, 2, upto);
-        while (reader_step (self, statement) == 1)
-            reader_keys_add (self, reader_source_subject ((reader_source_t) source) == STELE_SUBJECT_TASK? tasks: sessions,
-                sqlite3_column_int64 (statement, 0));
+        reader_keys_collect (self, statement, reader_source_subject ((reader_source_t) source) == STELE_SUBJECT_TASK? tasks: sessions);
     }
     reader_keys_sort (tasks);
     reader_keys_sort (sessions);
 }
 
 static int
-s_hand_out (bool is_task, const reader_keys_t *keys, stele_touched_fn *fn, void *arg)
+s_emit (bool is_task, const reader_keys_t *keys, stele_touched_fn *fn, void *arg)
 {
     int rc = 0;
     for (size_t i = 0; i < keys->count && rc == 0; i++)
@@ -141,12 +139,12 @@ stele_reader_touched (stele_reader_t *self, int64_t after, int64_t upto,
     reader_keys_t tasks = { NULL, 0, 0 }, sessions = { NULL, 0, 0 };
     if (upto > after)
         s_collect (self, after, upto, &tasks, &sessions);
-    //  The call is over here: fn may read what was touched
+    //  The call has ended here, so fn may call the reader
     rc = reader_leave (self, upto > after? upto: after);
     if (rc >= 0) {
-        int result = s_hand_out (true, &tasks, fn, arg);
+        int result = s_emit (true, &tasks, fn, arg);
         if (result == 0)
-            result = s_hand_out (false, &sessions, fn, arg);
+            result = s_emit (false, &sessions, fn, arg);
         if (result < 0)
             rc = result;
     }

@@ -1,4 +1,4 @@
-/*  match - what a person typed into a search box, and whether a task is meant by it
+/*  match - does a task match a text search?
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -12,8 +12,8 @@
 #include "sqlite/read/match.h"
 #include "stele_error.h"
 
-#define ID_MIN 3                    // Bytes of an item that may be a part of an id
-#define BEGINNING_MIN 3             // Bytes of a beginning that the index is asked for
+#define ID_MIN 3                    // Bytes that an item must have to be a part of an id
+#define PREFIX_MIN 3                // Bytes that a prefix must have to be looked up in the index
 
 typedef struct {
     char *text;
@@ -21,14 +21,14 @@ typedef struct {
 } s_word_t;
 
 typedef struct {
-    char *raw;                      // As it was typed, ASCII in lower case
+    char *raw;                      // As typed, ASCII in lower case
     size_t raw_size;
     bool quoted;
-    bool overlong;                  // Words were left aside
+    bool overlong;                  // Further words were ignored
     s_word_t words [STELE_MATCH_WORDS];
     size_t count;
-    //  While a text is gone through
-    uint32_t run;                   // Bit j: words 0 to j are the last that came
+    //  While a text is read
+    uint32_t run;                   // Bit j: words 0 to j were the last ones read
     bool matched;
 } s_item_t;
 
@@ -38,8 +38,8 @@ struct stele_match {
     s_item_t items [STELE_MATCH_ITEMS];
     size_t count;
     char *expression;
-    char *id;                       // Room for one in lower case
-    bool failed;                    // Memory was short
+    char *id;                       // Buffer for an id in lower case
+    bool failed;                    // Out of memory
 };
 
 //  -- FTS5's tokenizer ------------------------------------------------------------------
@@ -74,7 +74,7 @@ s_tokenize (stele_match_t *self, const char *text, size_t size, void *arg,
         self->failed = true;
 }
 
-//  -- reading what was typed ------------------------------------------------------------
+//  -- parsing the search text -----------------------------------------------------------
 
 static int
 s_add_word (void *arg, int flags, const char *word, int size, int start, int end)
@@ -115,7 +115,7 @@ s_add_item (stele_match_t *self, const char *text, size_t size, bool quoted)
         item->raw [i] = stele_match_lower (text [i]);
     item->raw [size] = '\0';
     s_tokenize (self, text, size, item, s_add_word);
-    //  Punctuation alone says nothing: "foo - bar" is foo and bar
+    //  Ignore items of punctuation only: "foo - bar" is foo and bar
     if (item->count > 0)
         self->count++;
     else
@@ -151,7 +151,7 @@ s_parse (stele_match_t *self, const char *text, size_t size)
     }
 }
 
-//  -- what FTS5 is asked -----------------------------------------------------------------
+//  -- the FTS5 expression ----------------------------------------------------------------
 
 static int
 s_is_one_word (void *arg, int flags, const char *word, int size, int start, int end)
@@ -160,13 +160,13 @@ s_is_one_word (void *arg, int flags, const char *word, int size, int start, int 
     (void) flags;
     (void) start;
     (void) end;
-    //  The second time round the size is 0: more than one word
+    //  At a second word the size is 0 already: not equal
     bool same = expected->size == (size_t) size && memcmp (expected->text, word, (size_t) size) == 0;
     expected->size = same? 0: SIZE_MAX;
     return SQLITE_OK;
 }
 
-//  FTS5 takes its expressions apart once more: that has to give the same word
+//  FTS5 tokenizes the words of an expression again: that must give the same word
 static bool
 s_is_plain (stele_match_t *self, const s_word_t *word)
 {
@@ -184,13 +184,13 @@ s_express (stele_match_t *self)
     for (size_t i = 0; i < self->count; i++) {
         const s_item_t *item = &self->items [i];
         for (size_t j = 0; j < item->count; j++) {
-            bool begins = !item->quoted && !item->overlong && j + 1 == item->count;
-            //  What begins with a letter or two is found sooner without the index
-            if (begins && item->words [j].size < BEGINNING_MIN)
+            bool is_prefix = !item->quoted && !item->overlong && j + 1 == item->count;
+            //  A prefix of a letter or two is found sooner without the index
+            if (is_prefix && item->words [j].size < PREFIX_MIN)
                 continue;
             if (s_is_plain (self, &item->words [j]))
                 sqlite3_str_appendf (text, "%s\"%s\"%s", sqlite3_str_length (text)? " AND ": "",
-                    item->words [j].text, begins? " *": "");
+                    item->words [j].text, is_prefix? " *": "");
         }
     }
     if (sqlite3_str_errcode (text) == SQLITE_NOMEM)
@@ -247,7 +247,7 @@ stele_match_failed (const stele_match_t *self)
 }
 
 bool
-stele_match_is_nothing (const stele_match_t *self)
+stele_match_is_empty (const stele_match_t *self)
 {
     return self->count == 0;
 }
@@ -258,14 +258,14 @@ stele_match_expression (const stele_match_t *self)
     return self->expression;
 }
 
-//  -- does a task match? ------------------------------------------------------------------
+//  -- matching a task ---------------------------------------------------------------------
 
 static bool
 s_is_at (const s_item_t *item, size_t number, const char *word, size_t size)
 {
     const s_word_t *wanted = &item->words [number];
-    bool begins = !item->quoted && !item->overlong && number + 1 == item->count;
-    return (begins? size >= wanted->size: size == wanted->size)
+    bool is_prefix = !item->quoted && !item->overlong && number + 1 == item->count;
+    return (is_prefix? size >= wanted->size: size == wanted->size)
         && memcmp (word, wanted->text, wanted->size) == 0;
 }
 

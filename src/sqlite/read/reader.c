@@ -17,7 +17,7 @@
 
 #define BUSY_MS 1000
 #define WORDS_MAX 100000
-#define OPS_BETWEEN_LOOKS 1000          // At the clock; about 20 microseconds
+#define OPS_PER_CHECK 1000              // Operations of SQLite between checks of the deadline: about 20 us
 
 //  -- open, close -------------------------------------------------------------
 
@@ -31,18 +31,18 @@ s_on_progress (void *arg)
 void
 reader_watch (stele_reader_t *self, sqlite3 *db)
 {
-    sqlite3_progress_handler (db, OPS_BETWEEN_LOOKS, s_on_progress, self);
+    sqlite3_progress_handler (db, OPS_PER_CHECK, s_on_progress, self);
 }
 
-//  Settings that make the connection a pure reader (a reader that writes or
-//  checkpoints can lose committed pages: SQLite's WAL-reset bug)
+//  Make the connection a pure reader: one that writes or checkpoints can lose committed pages
+//  (SQLite's WAL-reset bug)
 static int
 s_configure (stele_reader_t *self)
 {
     sqlite3_busy_timeout (self->db, BUSY_MS);
     sqlite3_db_config (self->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
     sqlite3_db_config (self->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
-    sqlite3_progress_handler (self->db, OPS_BETWEEN_LOOKS, s_on_progress, self);
+    sqlite3_progress_handler (self->db, OPS_PER_CHECK, s_on_progress, self);
     return stele_sql_exec (self->db,
         "PRAGMA query_only = 1; PRAGMA wal_autocheckpoint = 0;"
         "PRAGMA cache_size = -8192; PRAGMA temp_store = MEMORY; PRAGMA trusted_schema = OFF;");
@@ -54,7 +54,7 @@ s_copy (const char *text)
     return text? strdup (text): NULL;
 }
 
-//  Is it a ledger of this version?
+//  Check that it is a ledger of this version
 static int
 s_check (stele_reader_t *self, stele_refusal_t *refusal)
 {
@@ -70,7 +70,7 @@ s_check (stele_reader_t *self, stele_refusal_t *refusal)
         return stele_refuse (refusal, STELE_ELEDGER, "ledger", "%s is not a ledger", self->path);
     if (version != newest)
         return stele_refuse (refusal, STELE_ELEDGER, "ledger",
-            "%s has schema %d, this version reads %d: let its broker migrate it",
+            "%s has schema %d, this version reads %d: start its broker to migrate it",
             self->path, (int) version, newest);
 
     sqlite3_stmt *statement = stele_sql_prepare (self->db,
@@ -156,7 +156,7 @@ stele_reader_close (stele_reader_t **self_p)
     stele_content_destroy (&self->content);
     if (!self->borrowed)
         sqlite3_close (self->db);
-    reader_words_trim (self, 0);
+    reader_word_cache_trim (&self->words, 0);
     stele_record_destroy (&self->row);
     stele_record_destroy (&self->text);
     reader_search_close (self);
@@ -165,6 +165,13 @@ stele_reader_close (stele_reader_t **self_p)
     free (self->path);
     free (self);
     *self_p = NULL;
+}
+
+void
+reader_search_close (stele_reader_t *self)
+{
+    sqlite3_close (self->search);
+    self->search = NULL;
 }
 
 const char *
@@ -216,7 +223,7 @@ reader_fail_sqlite (stele_reader_t *self)
 {
     int code = stele_sql_code (sqlite3_errcode (self->db));
     return reader_fail (self, code, code == STELE_ETIMEOUT?
-        "the time for this request is over": sqlite3_errmsg (self->db));
+        "the time for this request has run out": sqlite3_errmsg (self->db));
 }
 
 bool
@@ -224,14 +231,14 @@ reader_overdue (stele_reader_t *self)
 {
     if (!s_on_progress (self))
         return false;
-    reader_fail (self, STELE_ETIMEOUT, "the time for this request is over");
+    reader_fail (self, STELE_ETIMEOUT, "the time for this request has run out");
     return true;
 }
 
-//  A COMMIT may find no memory: what is left open would keep the log from beginning anew, and
-//  every later BEGIN from being one
+//  A COMMIT may run out of memory. A transaction left open would keep the write-ahead log from
+//  being reset, and every later BEGIN would fail.
 static void
-s_let_go (stele_reader_t *self)
+s_rollback (stele_reader_t *self)
 {
     if (!sqlite3_get_autocommit (self->db))
         sqlite3_exec (self->db, "ROLLBACK", NULL, NULL, NULL);
@@ -240,11 +247,11 @@ s_let_go (stele_reader_t *self)
 static int
 s_begin (stele_reader_t *self)
 {
-    s_let_go (self);
+    s_rollback (self);
     return reader_step (self, reader_statement (self, SLOT_BEGIN, "BEGIN"));
 }
 
-//  Also after an error: what was read is let go in any case
+//  Also after an error: the snapshot is released in any case
 static void
 s_commit (stele_reader_t *self)
 {
@@ -252,17 +259,17 @@ s_commit (stele_reader_t *self)
     self->status = 0;
     if (!sqlite3_get_autocommit (self->db))
         reader_step (self, reader_statement (self, SLOT_COMMIT, "COMMIT"));
-    s_let_go (self);
+    s_rollback (self);
     self->status = status? status: self->status;
 }
 
 int
 reader_enter (stele_reader_t *self)
 {
-    assert (!self->busy);           // A row function called its reader
+    assert (!self->busy);           // A row function must not call its reader
     self->status = 0;
-    //  What the writer took back may come again with another meaning
-    reader_words_trim (self, self->borrowed? 0: WORDS_MAX);
+    //  A word that the writer rolled back may return with another id
+    reader_word_cache_trim (&self->words, self->borrowed? 0: WORDS_MAX);
     if (!self->begun && !self->borrowed && s_begin (self))
         return self->status;
     self->busy = true;
@@ -272,11 +279,11 @@ reader_enter (stele_reader_t *self)
 int64_t
 reader_leave (stele_reader_t *self, int64_t result)
 {
-    self->busy = false;             // Whatever the time: a transaction does not stay open
+    self->busy = false;             // Ends the deadline: the COMMIT must not be interrupted
     for (int slot = 0; slot < SLOT_COUNT; slot++)
         if (self->slots [slot] && sqlite3_stmt_busy (self->slots [slot]))
             sqlite3_reset (self->slots [slot]);
-    //  Rows may be large: nothing of them stays
+    //  Rows may be large: free their memory
     stele_record_clear (self->row);
     stele_record_clear (self->text);
     if (!self->begun && !self->borrowed)
@@ -285,7 +292,7 @@ reader_leave (stele_reader_t *self, int64_t result)
 }
 
 int
-reader_row_out (stele_reader_t *self, int found, stele_row_fn *fn, void *arg)
+reader_return_row (stele_reader_t *self, int found, stele_row_fn *fn, void *arg)
 {
     int rc = found == 1? fn (self->row, arg): 0;
     return (int) reader_leave (self, rc < 0? rc: found);
@@ -296,7 +303,7 @@ stele_reader_begin (stele_reader_t *self)
 {
     assert (!self->busy && !self->begun);
     self->status = 0;
-    //  The writer's own transaction is one state as it is
+    //  The writer's own transaction is a snapshot already
     if (!self->borrowed && s_begin (self))
         return self->status;
     self->begun = true;
@@ -370,7 +377,7 @@ reader_bind_id (sqlite3_stmt *statement, int index, const char *text, size_t siz
 }
 
 int64_t
-reader_single (stele_reader_t *self, sqlite3_stmt *statement, int64_t otherwise)
+reader_integer (stele_reader_t *self, sqlite3_stmt *statement, int64_t otherwise)
 {
     int64_t value = otherwise;
     int rc = reader_step (self, statement);
@@ -389,7 +396,7 @@ reader_single (stele_reader_t *self, sqlite3_stmt *statement, int64_t otherwise)
 int64_t
 reader_head (stele_reader_t *self)
 {
-    return reader_single (self, reader_statement (self, SLOT_HEAD,
+    return reader_integer (self, reader_statement (self, SLOT_HEAD,
         "SELECT last FROM commits ORDER BY first DESC LIMIT 1"), 0);
 }
 
@@ -402,7 +409,7 @@ stele_reader_head (stele_reader_t *self)
     return reader_leave (self, reader_head (self));
 }
 
-//  The commit that holds a position: 1 found, 0 not, or an error
+//  The commit that contains a position: 1 found, 0 not found, or an error
 static int
 s_commit_of (stele_reader_t *self, int64_t position, int64_t *first, int64_t *last, int64_t *time)
 {
@@ -419,8 +426,8 @@ s_commit_of (stele_reader_t *self, int64_t position, int64_t *first, int64_t *la
     return position <= *last;
 }
 
-//  By halves: commits are found by position, and their times rise with it (where a
-//  clock was set back, one of the places where it passed that time)
+//  Binary search: commits are found by position, and their times ascend with it (if the clock
+//  was set back, the result is one of the places where it passed that time)
 int64_t
 stele_reader_position_at (stele_reader_t *self, int64_t time_us)
 {
@@ -463,5 +470,5 @@ stele_reader_follower (stele_reader_t *self, const char *name)
     sqlite3_stmt *statement = reader_statement (self, SLOT_FOLLOWER,
         "SELECT position FROM followers WHERE name = ?1");
     reader_bind_text (statement, 1, name, strlen (name));
-    return reader_leave (self, reader_single (self, statement, -1));
+    return reader_leave (self, reader_integer (self, statement, -1));
 }

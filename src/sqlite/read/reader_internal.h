@@ -1,11 +1,14 @@
 /*  reader_internal - what the files of the reader share
 
-    A public call is one enter, some statements, one leave. Statements are
-    prepared once and kept in slots; what a call leaves half read is reset when
-    it leaves. The first thing that goes wrong in a call is kept in 'status'.
+    The reader is one class in several files: reader.c has open, close, calls and
+    statements; the others build on it, each for one kind of question.
 
-    Rows are filled into one record, self->row, column by column after a table
-    that stands beside the SQL. So a row function must not call its reader.
+    A public call is one enter, some statements, one leave. Statements are
+    prepared once and kept in slots; those that a call did not read to the end
+    are reset when it leaves. The first error of a call is kept in 'status'.
+
+    Rows are filled into one record, self->row, column by column, by a table
+    beside the SQL text. So a row function must not call its reader.
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -22,16 +25,18 @@
 #include "sqlite/sql/id_codec.h"
 #include "sqlite/sql/json_fields.h"
 #include "sqlite/read/reader_bounds.h"
+#include "ledger/reader.h"
+#include "sqlite/read/word_cache.h"
 
 //  Event tables (sql/event_tables.h)
 #define READER_SOURCE(name, table, subject) SOURCE_##name,
 typedef enum { STELE_EVENT_TABLES (READER_SOURCE) SOURCE_COUNT } reader_source_t;
 #undef READER_SOURCE
 
-//  Statements that are kept
+//  Prepared statements
 typedef enum {
     SLOT_BEGIN, SLOT_COMMIT, SLOT_HEAD, SLOT_COMMIT_OF, SLOT_FOLLOWER, SLOT_WORD, SLOT_WORD_ID,
-    SLOT_LOG,                                   // One a source
+    SLOT_LOG,                                   // One per source
     SLOT_LOG_LAST = SLOT_LOG + SOURCE_COUNT - 1,
     SLOT_TOUCHED,
     SLOT_TOUCHED_LAST = SLOT_TOUCHED + SOURCE_COUNT - 1,
@@ -45,13 +50,14 @@ typedef enum {
     SLOT_CREATED, SLOT_CREATED_LINK, SLOT_CREATED_REPLACED,
     SLOT_TASK, SLOT_TASK_BY_KEY, SLOT_LIVE, SLOT_LIVE_BY_KEY, SLOT_ACTIVE,
     SLOT_AS_OF_KEY, SLOT_AS_OF_TASK, SLOT_AS_OF_HISTORY, SLOT_AS_OF_OUTPUT, SLOT_AS_OF_METRIC, SLOT_AS_OF_ERROR,
-    SLOT_PAIRS, SLOT_BRIEF, SLOT_TASK_BELONGS, SLOT_ZONES, SLOT_UNORDERED, SLOT_CHILDREN, SLOT_PAIR_TASKS,
-    SLOT_WALK,                                  // One an order and a kind of moment
-    SLOT_WALK_LAST = SLOT_WALK + 3,
+    SLOT_PAIRS, SLOT_SUMMARY, SLOT_TASK_BELONGS, SLOT_ZONES, SLOT_UNORDERED, SLOT_CHILDREN, SLOT_PAIR_TASKS,
+    SLOT_ZONE_ROWS,                             // One per order, without its direction
+    SLOT_ZONE_ROWS_LAST = SLOT_ZONE_ROWS + 2,
     SLOT_TASK_COUNT, SLOT_ANY_UNORDERED, SLOT_REPORT_ERROR, SLOT_ZONE_KEYS, SLOT_REPORT_ALL, SLOT_TOTAL_TEXTS,
     SLOT_REPORT_NOW,
     SLOT_REPORT_NOW_LAST = SLOT_REPORT_NOW + 3,
-    SLOT_COMMANDS, SLOT_SESSION_TIMES, SLOT_SESSION_HISTORY, SLOT_SESSION_RAN, SLOT_TASK_TEXT, SLOT_TEXTS, SLOT_BORN, SLOT_OWNER, SLOT_ZONE_TOUCHED, SLOT_STATES_TOUCHED,
+    SLOT_COMMANDS, SLOT_SESSION_TIMES, SLOT_SESSION_HISTORY, SLOT_SESSION_RAN,
+    SLOT_TASK_TEXT, SLOT_TEXT_CHANGES, SLOT_NEW_TASKS, SLOT_OWNER, SLOT_ZONE_CHANGED, SLOT_STATES_CHANGED,
     SLOT_SESSION, SLOT_SESSION_BY_KEY, SLOT_SESSIONS, SLOT_SESSIONS_OF_TASK, SLOT_PREFERENCES,
     SLOT_TABLE_TASKS, SLOT_TABLE_SESSIONS, SLOT_TABLE_SESSION, SLOT_TABLE_SESSION_HISTORY,
     SLOT_TABLE_SESSION_COMMAND, SLOT_TABLE_SESSION_FIRST,
@@ -62,8 +68,6 @@ typedef enum {
     SLOT_COUNT
 } reader_slot_t;
 
-typedef struct reader_word reader_word_t;
-
 //  A row of zones
 typedef struct {
     int64_t zone;
@@ -72,7 +76,7 @@ typedef struct {
     int64_t min_task;
 } reader_zone_t;
 
-//  Cursors of the list, see list.c
+//  Cursors of a list (list/by_index.h)
 #define READER_BRANCHES 256
 
 struct stele_reader {
@@ -80,33 +84,33 @@ struct stele_reader {
     char *path;
     char *ledger_id;
     char error [256];
-    int status;                     // Of the call under way: 0, or its first error
-    bool busy;                      // A call is under way
+    int status;                     // Of the current call: 0, or its first error
+    bool busy;                      // In a call
     bool begun;                     // By stele_reader_begin
     bool borrowed;                  // The connection is the writer's
-    int64_t deadline;               // Monotonic milliseconds, 0 is none
+    int64_t deadline;               // Monotonic, in ms; 0: none
     stele_reader_bounds_t bounds;
-    sqlite3 *search;                // The index of texts (text_index.h), NULL: not opened
+    sqlite3 *search;                // The text index (ledger/text_index.h), NULL: not open
     sqlite3_stmt *slots [SLOT_COUNT];
     sqlite3_stmt *branches [2] [READER_BRANCHES];
     reader_word_t *words;
     stele_content_t *content;
     stele_record_t *row;
     stele_record_t *text;           // Of reader_text
-    reader_zone_t *zones;           // In their order (reader_zones)
+    reader_zone_t *zones;           // Ascending (reader_zones)
     size_t zone_count, zone_room;
-    //  Tables that only grow are counted once, and then what was added
+    //  Tables that only grow: rows counted so far, up to this key
     int64_t sessions_counted, sessions_until;
     int64_t commits_counted, commits_until;
 };
 
 /*  -- calls -------------------------------------------------------------------- */
 
-//  Begin a call; 0, or an error: then return it at once.
+//  Begin a call. Returns 0 or an error: then return it at once.
 int
     reader_enter (stele_reader_t *self);
 
-//  End it. Returns its error if it had one, else 'result'.
+//  End the call. Returns its error, or 'result' if it had none.
 int64_t
     reader_leave (stele_reader_t *self, int64_t result);
 
@@ -114,22 +118,22 @@ int64_t
 int
     reader_fail (stele_reader_t *self, int code, const char *what);
 
-//  The same where fields in a row are not JSON, or memory runs out.
+//  The same for a code of wire/json or sql/json_fields: damaged JSON, or out of memory.
 int
     reader_fail_json (stele_reader_t *self, int code);
 
-//  The same with what SQLite says.
+//  The same with the error of the last SQLite call.
 int
     reader_fail_sqlite (stele_reader_t *self);
 
-//  Is the time over? Then the call fails. For loops of many short statements.
+//  True, and the call fails, if its deadline has passed. For loops of many short statements.
 bool
     reader_overdue (stele_reader_t *self);
 
-//  End a call for one row: 'found' is 1 (the row is handed to fn), 0 or an error, and
-//  what the call returns where fn does not.
+//  End a call for one row: 'found' is 1 (the row is passed to fn), 0 or an error. Returns
+//  'found', or the error of fn.
 int
-    reader_row_out (stele_reader_t *self, int found, stele_row_fn *fn, void *arg);
+    reader_return_row (stele_reader_t *self, int found, stele_row_fn *fn, void *arg);
 
 //  Position of the last event, inside a call.
 int64_t
@@ -145,23 +149,23 @@ sqlite3_stmt *
 sqlite3_stmt *
     reader_with_key (stele_reader_t *self, int slot, const char *sql, int64_t key);
 
-//  Next row: 1, 0 there is none (the statement is reset), or an error. A NULL
-//  statement gives the error of the call.
+//  Next row: 1, 0 no more rows (the statement is reset), or an error. For a NULL statement
+//  the error of the call.
 int
     reader_step (stele_reader_t *self, sqlite3_stmt *statement);
 
-//  Bind text that stays where it is until the call ends.
+//  Bind text that stays valid until the call ends.
 void
     reader_bind_text (sqlite3_stmt *statement, int index, const char *text, size_t size);
 
-//  The same for an id or hash, as its column has it.
+//  The same for an id or hash, packed as its column is.
 void
     reader_bind_id (sqlite3_stmt *statement, int index, const char *text, size_t size);
 
-//  The first integer of a statement's only row, 'otherwise' where it has none or NULL;
-//  resets it.
+//  The first column of a statement's only row, 'otherwise' if there is no row or it is NULL.
+//  Resets the statement.
 int64_t
-    reader_single (stele_reader_t *self, sqlite3_stmt *statement, int64_t otherwise);
+    reader_integer (stele_reader_t *self, sqlite3_stmt *statement, int64_t otherwise);
 
 /*  -- columns into self->row -------------------------------------------------------- */
 
@@ -169,15 +173,15 @@ typedef enum {
     COLUMN_SKIP,
     COLUMN_INTEGER,
     COLUMN_BOOL,
-    COLUMN_TEXT,                    // Or a frame of it
+    COLUMN_TEXT,                    // May be compressed
     COLUMN_JSON,
-    COLUMN_ID,                      // Text, or its bytes
-    COLUMN_WORD,                    // Id of the table words
+    COLUMN_ID,                      // Text, or packed
+    COLUMN_WORD,                    // An id of the table words
     COLUMN_TASK_STATE,
     COLUMN_SESSION_STATE,
     COLUMN_OUTPUT_TYPE,
     COLUMN_NUMBER,                  // Of any kind
-    COLUMN_CONTENT,                 // After a column with its encoding
+    COLUMN_CONTENT,                 // The column before it has the encoding
     COLUMN_EXTRA
 } reader_how_t;
 
@@ -186,7 +190,7 @@ typedef struct {
     uint8_t how;                    // reader_how_t
 } reader_column_t;
 
-//  Fill the row from the columns first, first + 1, ... NULL leaves a field as it is.
+//  Fill the row from the columns first, first + 1, ... NULL leaves a field unchanged.
 //  Returns the status of the call.
 int
     reader_fill (stele_reader_t *self, sqlite3_stmt *statement, int first,
@@ -199,15 +203,11 @@ int
 const char *
     reader_word (stele_reader_t *self, int64_t id, size_t *size);
 
-//  Forget the words that were looked up when they are more than 'most'.
-void
-    reader_words_trim (stele_reader_t *self, size_t most);
-
-//  Id of a word, 0 where the ledger does not have it, or an error.
+//  Id of a word, 0 if the ledger does not have it, or an error.
 int64_t
     reader_word_id (stele_reader_t *self, const char *word, size_t size);
 
-//  A text field's default.
+//  Set a text field that has no value yet.
 void
     reader_default_text (stele_reader_t *self, stele_field_t field, const char *text);
 
@@ -229,80 +229,66 @@ stele_subject_t
 uint32_t
     reader_sources_of (uint32_t types);
 
-//  Type of the event that the statement is at.
+//  Type of the event in the statement's current row.
 int
     reader_row_type (reader_source_t source, sqlite3_stmt *statement);
 
-//  Fill the cleared row with it: as the event that it was, or as a record. Returns
-//  the status of the call.
+//  Fill the cleared record from that row: as the event that was published, or as a record.
+//  Returns the status of the call.
 int
     reader_fill_event (stele_reader_t *self, reader_source_t source, sqlite3_stmt *statement);
 int
     reader_fill_record (stele_reader_t *self, reader_source_t source, sqlite3_stmt *statement);
 
-/*  -- the past of a task (task_as_of.c) ----------------------------------------------- */
+/*  -- a task as it was (task_as_of.c) ------------------------------------------------ */
 
-//  The row of a task.created. One that filled in a placeholder gave a value to some fields alone.
+//  A task.created. One that filled in a placeholder gave a value to some fields only.
 typedef struct {
     int64_t task;
     int64_t position;
     stele_field_set_t filled;       // Fields that it gave a value
 } reader_created_t;
 
-//  Those fields, of a row of history whose columns state_from and replaced are these.
+//  Those fields, from a row of history. 'from' and 'replaced' are its columns state_from and replaced.
 stele_field_set_t
-    reader_filled (stele_reader_t *self, sqlite3_stmt *statement, int from, int replaced);
+    reader_created_fields (stele_reader_t *self, sqlite3_stmt *statement, int from, int replaced);
 
-//  Add to the row what the event gave a value, but state, provider and model (which are in
-//  its own row of history), and but the fields in 'decided'. Returns the status of the call.
+//  Add to the row the values that the event gave, except state, provider and model (which its own
+//  row of history has), and except the fields in 'decided'. Returns the status of the call.
 int
     reader_fill_created (stele_reader_t *self, const reader_created_t *created,
         stele_field_set_t decided);
 
-//  A column of text that may be compressed, to be looked at: it is valid until the next one, or until
-//  the statement moves on. So a walk along many rows takes the memory of one. NULL where the
-//  column is; "" after a failure.
+//  A column of text that may be compressed. Valid until the next call or step, so reading many
+//  rows takes the memory of one. NULL if the column is NULL; "" after a failure.
 const char *
-    reader_text (stele_reader_t *self, sqlite3_stmt *statement, int column, size_t *size);
+    reader_column_text (stele_reader_t *self, sqlite3_stmt *statement, int column, size_t *size);
 
-//  Which fields a JSON object has, as a set.
+//  The set of fields that a JSON object has.
 stele_field_set_t
-    reader_member_set (stele_reader_t *self, const char *text, size_t size);
+    reader_json_fields (stele_reader_t *self, const char *text, size_t size);
 
-//  The record of the task with that key into the cleared row: 1, 0 there is none, or an error.
+//  Fill the cleared row with the record of a task: 1, 0 no such task, or an error.
 int
     reader_task_row (stele_reader_t *self, int64_t key, bool live);
 
-//  The record of a task as it was at a position: the same.
+//  The same for a task as of a position.
 int
     reader_task_as_of (stele_reader_t *self, const char *task_id, size_t size, int64_t position);
 
-//  The record of a session: the same.
+//  The same for a session.
 int
     reader_session_row (stele_reader_t *self, int64_t key);
 
-//  Defaults of a task's record.
+//  Set the defaults of a task's record.
 void
     reader_task_defaults (stele_reader_t *self);
 
-//  Texts of tasks that came with the events in (after, last]: of each task once, by position.
-typedef struct {
-    int64_t task;
-    int64_t position;               // Of the last event that gave it a text, 0: none did
-    bool born;                      // Its first event is among them
-} reader_text_t;
-typedef struct {
-    reader_text_t *texts;
-    size_t count, room;
-} reader_texts_t;
-int
-    reader_texts (stele_reader_t *self, int64_t after, int64_t last, reader_texts_t *texts);
-
-//  Let go of the index of texts: it is opened again when it is needed.
+//  Close the text index; the next search opens it again.
 void
     reader_search_close (stele_reader_t *self);
 
-//  Let another connection of the reader end with its deadline too.
+//  Apply the reader's deadline to another connection too.
 void
     reader_watch (stele_reader_t *self, sqlite3 *db);
 
@@ -318,25 +304,30 @@ typedef struct {
     size_t room;
 } reader_keys_t;
 
-//  Tasks that have an event in the zones that can have times in that range, sorted. False, and
-//  nothing done: these zones have more than so many events.
+//  Tasks with an event in the zones that can have times in that range, sorted. False, with no
+//  keys: these zones have more than 'events' events.
 bool
     reader_zone_keys (stele_reader_t *self, int64_t from, int64_t to, int64_t events,
         reader_keys_t *keys);
 
-/*  Out of memory the reader fails.                                          */
+//  Out of memory the call fails. Returns the status of the call.
 int
     reader_keys_add (stele_reader_t *reader, reader_keys_t *self, int64_t key);
+
+//  Add the first column of all rows of a statement. The same.
+int
+    reader_keys_collect (stele_reader_t *reader, sqlite3_stmt *statement, reader_keys_t *self);
 void
     reader_keys_free (reader_keys_t *self);
-//  Ascending, each once.
+//  Sort ascending, remove duplicates.
 void
     reader_keys_sort (reader_keys_t *self);
-//  Of sorted ones.
+//  The keys must be sorted.
 bool
     reader_keys_has (const reader_keys_t *self, int64_t key);
 
-//  The record of the task as it was then, into the cleared row: 1, 0, or an error (task_as_of.c).
+//  Fill the cleared row with a task as of a position and a time (INT64_MAX: any): 1, 0 it did not
+//  exist yet, or an error (task_as_of.c).
 int
     reader_row_as_of (stele_reader_t *self, int64_t key, int64_t position, int64_t time);
 

@@ -1,4 +1,4 @@
-/*  reader_over - a reader inside the writer
+/*  reader_over - a reader over the writer's connection
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -11,13 +11,12 @@
 #include <sqlite3.h>
 #include "ledger/reader.h"
 
-//  A reader over the writer's own connection, for the length of an open batch: it sees
-//  what the batch wrote, and begins and ends no transaction. Closing it leaves the
-//  connection open. (reader.c)
+//  For use in an open batch: the reader sees what the batch wrote, and begins and ends no
+//  transaction. Closing it leaves the connection open. NULL: out of memory. (reader.c)
 stele_reader_t *
     stele_reader_over (sqlite3 *db);
 
-//  The id that such a reader answers with.
+//  Set the id that stele_reader_ledger_id returns.
 void
     stele_reader_set_ledger_id (stele_reader_t *self, const char *id);
 

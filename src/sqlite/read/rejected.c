@@ -22,12 +22,12 @@ static const reader_column_t s_rejected [] = {
     " FROM rejected_events r LEFT JOIN producers p ON p.id = r.producer "
 enum { REJECTED_EVENT = 9 };
 
-//  Can a peer be given these bytes as a value inside an answer?
+//  True if these bytes can be sent as a value inside a reply
 static bool
 s_presentable (const void *event, size_t size)
 {
     const char *why;
-    //  An element takes at least one byte, so there cannot be more of them
+    //  An element takes at least one byte, so there cannot be more than 'size' of them
     if (size == 0 || stele_scan_check (event, size, size, &why)
     ||  stele_scan_depth (event, size, STELE_LIMIT_NESTING) > STELE_LIMIT_NESTING)
         return false;
@@ -100,5 +100,5 @@ stele_reader_rejected_one (stele_reader_t *self, int64_t id, stele_row_fn *fn, v
     int found = reader_step (self, statement);
     if (found == 1)
         s_fill (self, statement);
-    return reader_row_out (self, self->status? self->status: found, fn, arg);
+    return reader_return_row (self, self->status? self->status: found, fn, arg);
 }

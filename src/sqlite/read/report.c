@@ -1,8 +1,8 @@
-/*  report - what tasks did over a time: counts, durations, errors, the slowest
+/*  report - tasks in a range of times: counts, durations, errors, the slowest
 
-    A range of times is answered from the zones that can have events of it; one
-    that takes in most of the ledger from the narrow rows of all tasks, the
-    newest first, as many as may be looked at.
+    A range of times is read from the zones that can have events in it; a range
+    over most of the ledger from the rows of task_states, the newest first, up to
+    a limit of tasks and of time.
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -11,13 +11,13 @@
 
 #include <stdlib.h>
 #include <string.h>
-#define HASH_NONFATAL_OOM 1         // What was not added has no table
+#define HASH_NONFATAL_OOM 1         // An entry that could not be added has no table
 #include <uthash.h>
-#include "sqlite/read/filter.h"
 #include "base/clock.h"
+#include "sqlite/read/summary.h"
 
-#define TASKS_MAX 10000000          // Looked at,
-#define TIME_MS 2500                // as long as there is time
+#define TASKS_MAX 10000000          // Tasks read
+#define TIME_MS 2500                // Then the report is cut
 #define HOUR_US ((int64_t) 3600 * 1000000)
 
 typedef struct {
@@ -35,14 +35,14 @@ typedef struct {
 
 typedef struct {
     stele_reader_t *reader;
-    const stele_report_t *ask;
+    const stele_report_t *query;
     int64_t from, to;
     s_group_t *groups;
     s_slow_t *slowest;              // The longest first
     size_t slow_count;
-    int64_t looked;
+    int64_t seen;                   // Tasks read
     int64_t started_ms;
-    int64_t looked_to;              // created_at of the last task looked at, where it was cut
+    int64_t looked_to;              // created_at of the last task read, if it was cut
     bool cut;
 } s_report_t;
 
@@ -76,16 +76,16 @@ s_floor (int64_t time, int64_t span)
     return time - (rest < 0? rest + span: rest);
 }
 
-//  The group of what a task did at that time
+//  The group of a task, or of that time
 static s_group_t *
-s_group_of (s_report_t *self, const reader_brief_t *brief, int64_t time)
+s_group_of (s_report_t *self, const reader_summary_t *summary, int64_t time)
 {
     int64_t key = 0;
-    switch (self->ask->by) {
-        case STELE_REPORT_STATE: key = brief->state; break;
-        case STELE_REPORT_ROLE: key = brief->role; break;
-        case STELE_REPORT_PROVIDER: key = brief->provider; break;
-        case STELE_REPORT_MODEL: key = brief->model; break;
+    switch (self->query->by) {
+        case STELE_REPORT_STATE: key = summary->state; break;
+        case STELE_REPORT_ROLE: key = summary->role; break;
+        case STELE_REPORT_PROVIDER: key = summary->provider; break;
+        case STELE_REPORT_MODEL: key = summary->model; break;
         case STELE_REPORT_HOUR: key = s_floor (time, HOUR_US); break;
         case STELE_REPORT_DAY: key = s_floor (time, 24 * HOUR_US); break;
         case STELE_REPORT_ERROR: break;
@@ -93,10 +93,10 @@ s_group_of (s_report_t *self, const reader_brief_t *brief, int64_t time)
     return s_group (self, &key, sizeof key);
 }
 
-#define NO_ERROR "\xff"            // Of those without a text: no text is that
+#define NO_ERROR "\xff"             // Key of the group without a text: no UTF-8 text equals it
 
-//  What the broker says of an interruption names the runs, which are no two times the same: without
-//  what is in parentheses, and what follows a semicolon. Returns its size.
+//  The broker's text of an interruption names the runs, so each one differs. To group them, cut
+//  what is in parentheses and what follows a semicolon. Returns the size that remains.
 static size_t
 s_cut_runs (const char *text, size_t size, char *cut)
 {
@@ -116,14 +116,14 @@ s_cut_runs (const char *text, size_t size, char *cut)
 }
 
 static void
-s_add_error (s_report_t *self, const reader_brief_t *brief)
+s_add_error (s_report_t *self, const reader_summary_t *summary)
 {
     char cut [1024];
     sqlite3_stmt *statement = reader_with_key (self->reader, SLOT_REPORT_ERROR,
-        "SELECT error_message, kind FROM task_history WHERE position = ?1", brief->last_error_at);
+        "SELECT error_message, kind FROM task_history WHERE position = ?1", summary->last_error_at);
     bool has_text = reader_step (self->reader, statement) == 1;
     size_t size;
-    const char *text = has_text? reader_text (self->reader, statement, 0, &size): NULL;
+    const char *text = has_text? reader_column_text (self->reader, statement, 0, &size): NULL;
     size = text? size: 1;
     if (text && sqlite3_column_int (statement, 1) == STELE_HISTORY_INTERRUPTED && size <= sizeof cut) {
         size = s_cut_runs (text, size, cut);
@@ -133,24 +133,24 @@ s_add_error (s_report_t *self, const reader_brief_t *brief)
     if (group) {
         group->row.completed++;
         group->row.failed++;
-        if (brief->completed_at > group->row.time)
-            group->row.time = brief->completed_at;
+        if (summary->completed_at > group->row.time)
+            group->row.time = summary->completed_at;
     }
     if (has_text)
         sqlite3_reset (statement);
 }
 
 static void
-s_add_slow (s_report_t *self, const reader_brief_t *brief)
+s_add_slow (s_report_t *self, const reader_summary_t *summary)
 {
-    int64_t run_us = brief->completed_at - brief->started_at;
-    size_t most = (size_t) self->ask->slowest;
-    if (most == 0 || (self->slow_count == most && self->slowest [most - 1].run_us >= run_us))
+    int64_t run_us = summary->completed_at - summary->started_at;
+    size_t max = (size_t) self->query->slowest;
+    if (max == 0 || (self->slow_count == max && self->slowest [max - 1].run_us >= run_us))
         return;
-    size_t at = self->slow_count < most? self->slow_count++: most - 1;
+    size_t at = self->slow_count < max? self->slow_count++: max - 1;
     for (; at > 0 && self->slowest [at - 1].run_us < run_us; at--)
         self->slowest [at] = self->slowest [at - 1];
-    self->slowest [at] = (s_slow_t) { run_us, brief->key };
+    self->slowest [at] = (s_slow_t) { run_us, summary->key };
 }
 
 static bool
@@ -160,48 +160,48 @@ s_within (const s_report_t *self, int64_t time)
 }
 
 static void
-s_add_to_groups (s_report_t *self, const reader_brief_t *brief, bool failed)
+s_add_to_groups (s_report_t *self, const reader_summary_t *summary, bool failed)
 {
     s_group_t *group;
-    if (s_within (self, brief->created_at) && (group = s_group_of (self, brief, brief->created_at)) != NULL)
+    if (s_within (self, summary->created_at) && (group = s_group_of (self, summary, summary->created_at)) != NULL)
         group->row.created++;
-    if (s_within (self, brief->started_at) && (group = s_group_of (self, brief, brief->started_at)) != NULL) {
+    if (s_within (self, summary->started_at) && (group = s_group_of (self, summary, summary->started_at)) != NULL) {
         group->row.started++;
-        reader_keys_add (self->reader, &group->queue, brief->started_at - brief->created_at);
+        reader_keys_add (self->reader, &group->queue, summary->started_at - summary->created_at);
     }
-    if (s_within (self, brief->completed_at)
-    && (group = s_group_of (self, brief, brief->completed_at)) != NULL) {
+    if (s_within (self, summary->completed_at)
+    && (group = s_group_of (self, summary, summary->completed_at)) != NULL) {
         group->row.completed++;
         group->row.failed += failed;
-        if (brief->started_at)
-            reader_keys_add (self->reader, &group->run, brief->completed_at - brief->started_at);
+        if (summary->started_at)
+            reader_keys_add (self->reader, &group->run, summary->completed_at - summary->started_at);
     }
 }
 
 static void
-s_add_task (s_report_t *self, const reader_brief_t *brief)
+s_add_task (s_report_t *self, const reader_summary_t *summary)
 {
-    bool failed = brief->state == STELE_TASK_FAILED || brief->state == STELE_TASK_ERROR
-        || brief->state == STELE_TASK_TIMEOUT;
-    self->looked++;
-    if (brief->started_at && s_within (self, brief->completed_at))
-        s_add_slow (self, brief);
-    if (self->ask->by != STELE_REPORT_ERROR)
-        s_add_to_groups (self, brief, failed);
+    bool failed = summary->state == STELE_TASK_FAILED || summary->state == STELE_TASK_ERROR
+        || summary->state == STELE_TASK_TIMEOUT;
+    self->seen++;
+    if (summary->started_at && s_within (self, summary->completed_at))
+        s_add_slow (self, summary);
+    if (self->query->by != STELE_REPORT_ERROR)
+        s_add_to_groups (self, summary, failed);
     else
-    if (failed && s_within (self, brief->completed_at))
-        s_add_error (self, brief);
+    if (failed && s_within (self, summary->completed_at))
+        s_add_error (self, summary);
 }
 
-//  -- which tasks? --------------------------------------------------------------------
+//  -- reading the tasks ---------------------------------------------------------------
 
 static bool
 s_is_late (const s_report_t *self)
 {
-    return self->looked % 1024 == 0 && stele_clock_steady_ms () - self->started_ms > TIME_MS;
+    return self->seen % 1024 == 0 && stele_clock_steady_ms () - self->started_ms > TIME_MS;
 }
 
-//  What a task did then is an event of then: false where it is sooner told from all tasks
+//  A task's activity in the range is an event in the range. False: reading all tasks is cheaper.
 static bool
 s_from_zones (s_report_t *self, int64_t tasks)
 {
@@ -209,9 +209,9 @@ s_from_zones (s_report_t *self, int64_t tasks)
     if (!reader_zone_keys (self->reader, self->from, self->to, tasks / 2, &keys))
         return false;
     for (size_t i = 0; i < keys.count && self->reader->status == 0; i++) {
-        reader_brief_t brief;
-        if (reader_brief (self->reader, keys.keys [i], &brief) == 1)
-            s_add_task (self, &brief);
+        reader_summary_t summary;
+        if (reader_summary (self->reader, keys.keys [i], &summary) == 1)
+            s_add_task (self, &summary);
         if (i % 256 == 0 && reader_overdue (self->reader))
             break;
     }
@@ -223,22 +223,22 @@ static void
 s_from_all (s_report_t *self)
 {
     stele_reader_t *reader = self->reader;
-    int64_t most = self->ask->tasks_max? self->ask->tasks_max: TASKS_MAX;
+    int64_t max = self->query->tasks_max? self->query->tasks_max: TASKS_MAX;
     sqlite3_stmt *statement = reader_statement (reader, SLOT_REPORT_ALL,
-        "SELECT " READER_BRIEF_COLUMNS " FROM states_plain s ORDER BY s.task DESC");
+        "SELECT " READER_SUMMARY_COLUMNS " FROM states_plain s ORDER BY s.task DESC");
     while (reader_step (reader, statement) == 1) {
-        reader_brief_t brief;
-        if (self->looked == most || s_is_late (self)) {
+        reader_summary_t summary;
+        if (self->seen == max || s_is_late (self)) {
             self->cut = true;
             break;
         }
-        reader_brief_fill (&brief, statement, 0);
-        s_add_task (self, &brief);
-        self->looked_to = brief.created_at;
+        reader_summary_fill (&summary, statement, 0);
+        s_add_task (self, &summary);
+        self->looked_to = summary.created_at;
     }
 }
 
-//  -- the answer ----------------------------------------------------------------------
+//  -- the result ----------------------------------------------------------------------
 
 static int
 s_compare_number (const void *one, const void *other)
@@ -271,10 +271,10 @@ s_add_now (s_report_t *self)
         "SELECT provider, sum (count) FROM task_counts GROUP BY provider",
         "SELECT model, sum (count) FROM task_counts GROUP BY model"
     };
-    if (self->ask->by > STELE_REPORT_MODEL)
+    if (self->query->by > STELE_REPORT_MODEL)
         return;
-    sqlite3_stmt *statement = reader_statement (self->reader, SLOT_REPORT_NOW + (int) self->ask->by,
-        sql [self->ask->by]);
+    sqlite3_stmt *statement = reader_statement (self->reader, SLOT_REPORT_NOW + (int) self->query->by,
+        sql [self->query->by]);
     while (reader_step (self->reader, statement) == 1)
         if (sqlite3_column_int64 (statement, 1) > 0) {
             int64_t key = sqlite3_column_int64 (statement, 0);
@@ -284,24 +284,24 @@ s_add_now (s_report_t *self)
         }
 }
 
-//  What the group is called
+//  Set the name or time of a group
 static void
 s_name (s_report_t *self, s_group_t *group)
 {
     int64_t key = 0;
     stele_report_group_t *row = &group->row;
-    if (self->ask->by == STELE_REPORT_ERROR) {
+    if (self->query->by == STELE_REPORT_ERROR) {
         bool none = group->key_size == 1 && *group->key == *NO_ERROR;
         row->name = (stele_span_t) { none? NULL: group->key, none? 0: group->key_size };
         return;
     }
     memcpy (&key, group->key, sizeof key);
-    if (self->ask->by == STELE_REPORT_STATE) {
+    if (self->query->by == STELE_REPORT_STATE) {
         const char *word = stele_vocabulary_word (STELE_VOCABULARY_TASK_STATE, (int) key);
         row->name = (stele_span_t) { word, strlen (word) };
     }
     else
-    if (self->ask->by >= STELE_REPORT_HOUR)
+    if (self->query->by >= STELE_REPORT_HOUR)
         row->time = key;
     else
     if (key)
@@ -341,22 +341,22 @@ s_order_now (const s_group_t *a, const s_group_t *b)
 }
 
 static int
-s_hand_out (s_report_t *self, stele_report_fn *fn, stele_row_fn *slow, void *arg)
+s_emit (s_report_t *self, stele_report_fn *fn, stele_row_fn *slow, void *arg)
 {
     s_group_t *group, *next;
     HASH_ITER (hh, self->groups, group, next)
         s_name (self, group);
-    if (self->ask->by == STELE_REPORT_ERROR)
+    if (self->query->by == STELE_REPORT_ERROR)
         HASH_SORT (self->groups, s_order_groups);
     else
-    if (self->ask->by >= STELE_REPORT_HOUR)
+    if (self->query->by >= STELE_REPORT_HOUR)
         HASH_SORT (self->groups, s_order_times);
     else
         HASH_SORT (self->groups, s_order_now);
     int64_t count = 0;
     int rc = 0;
     HASH_ITER (hh, self->groups, group, next) {
-        if (count++ == self->ask->groups || self->reader->status || rc)
+        if (count++ == self->query->groups || self->reader->status || rc)
             break;
         group->row.queue_us = s_spread (&group->queue);
         group->row.run_us = s_spread (&group->run);
@@ -384,27 +384,27 @@ s_close (s_report_t *self)
 }
 
 int
-stele_reader_report (stele_reader_t *self, const stele_report_t *ask, stele_report_fn *fn,
+stele_reader_report (stele_reader_t *self, const stele_report_t *query, stele_report_fn *fn,
     stele_row_fn *slow, void *arg, stele_report_end_t *end)
 {
     int rc = reader_enter (self);
     if (rc)
         return rc;
     s_report_t report = {
-        .reader = self, .ask = ask, .started_ms = stele_clock_steady_ms (),
-        .from = ask->from_us? ask->from_us: INT64_MIN, .to = ask->to_us? ask->to_us: INT64_MAX,
-        .slowest = calloc ((size_t) ask->slowest + 1, sizeof (s_slow_t))
+        .reader = self, .query = query, .started_ms = stele_clock_steady_ms (),
+        .from = query->from_us? query->from_us: INT64_MIN, .to = query->to_us? query->to_us: INT64_MAX,
+        .slowest = calloc ((size_t) query->slowest + 1, sizeof (s_slow_t))
     };
     if (!report.slowest)
         reader_fail (self, STELE_ENO_MEMORY, "out of memory");
-    int64_t tasks = reader_single (self, reader_statement (self, SLOT_TASK_COUNT,
+    int64_t tasks = reader_integer (self, reader_statement (self, SLOT_TASK_COUNT,
         "SELECT sum (count) FROM task_counts"), 0);
     if (!s_from_zones (&report, tasks))
         s_from_all (&report);
     s_add_now (&report);
     int64_t groups = (int64_t) HASH_COUNT (report.groups);
     if (self->status == 0)
-        rc = s_hand_out (&report, fn, slow, arg);
+        rc = s_emit (&report, fn, slow, arg);
     s_close (&report);
     rc = (int) reader_leave (self, rc < 0? rc: 0);
     if (rc == 0)

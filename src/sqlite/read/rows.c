@@ -1,9 +1,8 @@
 /*  rows - the rows of the six event tables, as events and as records
 
-    A source has its columns in one text, used by every statement that reads
-    its rows, and beside it the table that says which field each column is.
-    Position and time are filled as an event has them; a record names them id
-    and timestamp.
+    Per source there is one text with its columns, for all statements that read
+    its rows, and beside it the table that maps each column to a field. Position
+    and time are filled as in an event; a record calls them id and timestamp.
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -174,13 +173,14 @@ static void
 s_fill_members (stele_reader_t *self, sqlite3_stmt *statement, int column)
 {
     size_t size;
-    const char *text = reader_text (self, statement, column, &size);
+    const char *text = reader_column_text (self, statement, column, &size);
     int code = text? stele_json_fields_set (text, size, stele_record_state_vocabulary (self->row->type), self->row): 0;
     if (code)
         reader_fail_json (self, code);
 }
 
-//  What task.created gave is in tasks, but what a placeholder had already: that is here
+//  The values of task.created are in tasks, except for fields that a placeholder had already: those
+//  are in this row
 static void
 s_fill_created (stele_reader_t *self, sqlite3_stmt *statement)
 {
@@ -189,7 +189,7 @@ s_fill_created (stele_reader_t *self, sqlite3_stmt *statement)
     reader_created_t created = {
         .task = sqlite3_column_int64 (statement, HISTORY_TASK),
         .position = sqlite3_column_int64 (statement, 0),
-        .filled = reader_filled (self, statement, HISTORY_FROM, HISTORY_REPLACED)
+        .filled = reader_created_fields (self, statement, HISTORY_FROM, HISTORY_REPLACED)
     };
     reader_fill_created (self, &created, 0);
     s_fill_members (self, statement, HISTORY_CHANGES);

@@ -1,4 +1,4 @@
-/*  sessions - CLI sessions and preferences as they are
+/*  sessions - CLI sessions and preferences
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -23,7 +23,7 @@ static const reader_column_t s_session [] = {
     " completed_at, command_count, position FROM cli_sessions "
 enum { SESSION_ID, SESSION_STATE = 2 };
 
-//  The statement's next row: 1 filled, 0 there is none, or an error
+//  Fill the row from the statement's next row: 1, 0 no more rows, or an error
 static int
 s_read (stele_reader_t *self, sqlite3_stmt *statement)
 {
@@ -52,7 +52,7 @@ stele_reader_session (stele_reader_t *self, const char *session_id, size_t size,
     sqlite3_stmt *statement = reader_statement (self, SLOT_SESSION,
         SESSION_SQL "WHERE session_id = ?1");
     reader_bind_id (statement, 1, session_id, size);
-    return reader_row_out (self, s_read (self, statement), fn, arg);
+    return reader_return_row (self, s_read (self, statement), fn, arg);
 }
 
 int
@@ -61,7 +61,7 @@ stele_reader_session_by_key (stele_reader_t *self, int64_t key, stele_row_fn *fn
     int rc = reader_enter (self);
     if (rc)
         return rc;
-    return reader_row_out (self, reader_session_row (self, key), fn, arg);
+    return reader_return_row (self, reader_session_row (self, key), fn, arg);
 }
 
 //  -- list -----------------------------------------------------------------------
@@ -135,5 +135,5 @@ stele_reader_preferences (stele_reader_t *self, const char *user_id, size_t size
     int found = reader_step (self, statement);
     if (found == 1)
         READER_FILL (self, statement, 0, columns);
-    return reader_row_out (self, self->status? self->status: found, fn, arg);
+    return reader_return_row (self, self->status? self->status: found, fn, arg);
 }

@@ -1,8 +1,8 @@
-/*  stats - how much there is of what
+/*  stats - counts of tasks, sessions, commits, rejected events, losses
 
-    Tasks are counted by the writer as it goes. Sessions and commits only ever
-    come to be, so they are counted once and then what was added; refused
-    events, which may be put right, are counted each time.
+    The writer keeps counts of tasks. Sessions and commits are never deleted, so
+    only new ones are counted each time; rejected events can be retried, so all of
+    them are.
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -24,8 +24,8 @@ s_file_size (const char *path, const char *suffix)
     return size;
 }
 
-//  Rows of a table that only grows: count those after *until, which the statement gives
-//  with the last key
+//  Count the rows of a growing table after key *until. The statement returns their number and the
+//  last key.
 static void
 s_count_added (stele_reader_t *self, int slot, const char *sql, int64_t *counted, int64_t *until)
 {
@@ -61,9 +61,9 @@ stele_reader_stats (stele_reader_t *self, stele_ledger_stats_t *stats)
         &self->commits_counted, &self->commits_until);
     counted.sessions = self->sessions_counted;
     counted.commits = self->commits_counted;
-    counted.rejected = reader_single (self, reader_statement (self, SLOT_STATS_REJECTED,
+    counted.rejected = reader_integer (self, reader_statement (self, SLOT_STATS_REJECTED,
         "SELECT count (*) FROM rejected_events WHERE retried_at IS NULL"), 0);
-    counted.losses = reader_single (self, reader_statement (self, SLOT_LOSS_COUNT,
+    counted.losses = reader_integer (self, reader_statement (self, SLOT_LOSS_COUNT,
         "SELECT count (*) FROM losses"), 0);
     counted.storage [0] = (stele_figure_t) { "size_bytes", s_file_size (self->path, "") };
     counted.storage [1] = (stele_figure_t) { "wal_bytes", s_file_size (self->path, STELE_WAL_SUFFIX) };

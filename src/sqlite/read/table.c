@@ -1,9 +1,8 @@
-/*  table - a whole table, row after row, as it was at one position
+/*  table - a whole table, row after row, as of one position
 
-    What an export reads. Rows come in the order of their keys, which are
-    positions: those of event tables never change, so it is enough not to go
-    beyond the position that is asked for; tasks and sessions that changed
-    after it are told as they were.
+    For exports. Rows come in the order of their keys, which are positions. Rows of
+    event tables never change, so it is enough to stop at the requested position;
+    tasks and sessions that changed after it are read as they were.
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -12,7 +11,7 @@
 
 #include "sqlite/read/reader_internal.h"
 
-//  -- the past of a session -----------------------------------------------------------
+//  -- a session as of a position --------------------------------------------------------
 
 typedef struct {
     stele_reader_t *reader;
@@ -40,14 +39,14 @@ s_find_session (s_session_t *session)
     return self->status;
 }
 
-//  The row of a session.started: it gave all fields there are
+//  A session.started gave all fields that a session has
 static void
 s_take_start (s_session_t *session, sqlite3_stmt *statement)
 {
     static const reader_column_t user [] = { { STELE_USER_ID, COLUMN_WORD } };
     stele_reader_t *self = session->reader;
     size_t size;
-    const char *text = reader_text (self, statement, 5, &size);
+    const char *text = reader_column_text (self, statement, 5, &size);
     int code = text? stele_json_fields_set (text, size, STELE_VOCABULARY_SESSION_STATE, self->row): 0;
     if (code)
         reader_fail_json (self, code);
@@ -56,9 +55,9 @@ s_take_start (s_session_t *session, sqlite3_stmt *statement)
     session->started = true;
 }
 
-//  Newest first: the state is the newest row's, the fields are those of the newest start
+//  Newest first: the newest row in range has the state, the newest start in range the fields
 static void
-s_walk_history (s_session_t *session)
+s_read_history (s_session_t *session)
 {
     stele_reader_t *self = session->reader;
     int64_t position = session->last_history;
@@ -84,9 +83,9 @@ s_walk_history (s_session_t *session)
     }
 }
 
-//  Commands after the position are not counted; the newest before it may be the last event
+//  Commands after the position do not count; the newest one before it may be the last event
 static void
-s_walk_commands (s_session_t *session)
+s_read_commands (s_session_t *session)
 {
     stele_reader_t *self = session->reader;
     stele_record_t *row = self->row;
@@ -109,22 +108,22 @@ s_walk_commands (s_session_t *session)
 }
 
 static int
-s_session_past (stele_reader_t *self, int64_t key, int64_t at)
+s_session_as_of (stele_reader_t *self, int64_t key, int64_t at)
 {
     s_session_t session = { .reader = self, .key = key, .at = at };
     stele_record_clear (self->row);
     if (s_find_session (&session))
         return self->status;
-    s_walk_history (&session);
-    s_walk_commands (&session);
+    s_read_history (&session);
+    s_read_commands (&session);
     stele_record_set_word (self->row, STELE_STATE, STELE_VOCABULARY_SESSION_STATE,
         session.state? session.state: STELE_SESSION_INITIALIZING);
     if (!session.started) {
-        //  Nothing but the time of its first event says when it began
+        //  No start: it was created by its first event
         sqlite3_stmt *statement = reader_with_key (self, SLOT_TABLE_SESSION_FIRST,
             "SELECT time FROM cli_session_history WHERE position = ?1 UNION ALL"
             " SELECT time FROM cli_session_commands WHERE position = ?1", key);
-        stele_record_set_integer (self->row, STELE_CREATED_AT, reader_single (self, statement, 0));
+        stele_record_set_integer (self->row, STELE_CREATED_AT, reader_integer (self, statement, 0));
     }
     reader_default_text (self, STELE_USER_ID, "default");
     return self->status;
@@ -132,7 +131,7 @@ s_session_past (stele_reader_t *self, int64_t key, int64_t at)
 
 //  -- tables --------------------------------------------------------------------------
 
-//  Tasks and sessions: their key is the position of their first event
+//  Tasks or sessions: their key is the position of their first event
 static sqlite3_stmt *
 s_keys (stele_reader_t *self, stele_table_t table, int64_t after, int64_t at)
 {
@@ -155,7 +154,7 @@ s_fill (stele_reader_t *self, stele_table_t table, sqlite3_stmt *statement, int6
     stele_record_clear (self->row);
     if (table == STELE_TABLE_SESSIONS) {
         if (changed)
-            return s_session_past (self, key, at);
+            return s_session_as_of (self, key, at);
         reader_session_row (self, key);
     }
     else

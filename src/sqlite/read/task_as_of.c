@@ -1,10 +1,10 @@
-/*  task_as_of - what a task was
+/*  task_as_of - a task as it was
 
-    The row of a task is what it became. What task.created gave is found by
-    taking back what later events replaced; what the task was at a position or
-    a time by going through its history again: once from the newest event back,
-    where the first value that is met for a field is the one that held, and
-    then through its states forward, by the rules of the lifecycle.
+    A task's row has its current values. The values that task.created gave are
+    found by undoing what later events replaced. A task as of a position or a time
+    is found by reading its history twice: from the newest event back, where the
+    first value met for a field is the one that held then; and its states
+    forward, by the rules of the lifecycle.
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -14,15 +14,16 @@
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
-#include "sqlite/read/filter.h"
+#include "base/memory.h"
+#include "sqlite/read/reader_internal.h"
 
-#define LOOK_EVERY 64                   // Rows between looks at the clock
+#define CHECK_EVERY 64                   // Rows between checks of the deadline
 
-//  Kept in a row of history itself, also of task.created
+//  Fields that a row of history has itself, also that of task.created
 #define OWN_FIELDS (STELE_FIELD_BIT (STELE_STATE) | STELE_FIELD_BIT (STELE_PROVIDER) \
     | STELE_FIELD_BIT (STELE_MODEL))
 
-//  -- what task.created gave -------------------------------------------------------
+//  -- values that task.created gave ----------------------------------------------------
 
 static const reader_column_t s_created [] = {
     { STELE_TITLE, COLUMN_TEXT }, { STELE_DESCRIPTION, COLUMN_TEXT }, { STELE_ROLE, COLUMN_WORD },
@@ -44,11 +45,11 @@ int
 reader_fail_json (stele_reader_t *self, int code)
 {
     return reader_fail (self, code, code == STELE_ENO_MEMORY? "out of memory":
-        "fields in a row are not the JSON that was written");
+        "fields in a row are damaged: not valid JSON");
 }
 
 stele_field_set_t
-reader_member_set (stele_reader_t *self, const char *text, size_t size)
+reader_json_fields (stele_reader_t *self, const char *text, size_t size)
 {
     stele_field_set_t set = 0;
     stele_json_fields_t members = stele_json_fields_start (text, size);
@@ -62,7 +63,7 @@ reader_member_set (stele_reader_t *self, const char *text, size_t size)
     return set;
 }
 
-//  Set those members of an object whose fields are in *wanted, and take them out of it
+//  Set the members of an object whose fields are in *wanted, and remove these from it
 static void
 s_set_wanted (stele_reader_t *self, const char *text, size_t size, stele_field_set_t *wanted)
 {
@@ -81,14 +82,14 @@ s_set_wanted (stele_reader_t *self, const char *text, size_t size, stele_field_s
         reader_fail_json (self, rc);
 }
 
-//  Positions of the task's events after 'position' that replaced something, newest first
+//  Positions of the task's events after 'position' that replaced a value, newest first
 static void
 s_find_replacing (stele_reader_t *self, int64_t last, int64_t position, reader_keys_t *keys)
 {
     for (int count = 1; last > position; count++) {
         sqlite3_stmt *statement = reader_with_key (self, SLOT_CREATED_LINK,
             "SELECT previous, replaced IS NOT NULL FROM history_plain WHERE position = ?1", last);
-        if (reader_step (self, statement) != 1 || (count % LOOK_EVERY == 0 && reader_overdue (self)))
+        if (reader_step (self, statement) != 1 || (count % CHECK_EVERY == 0 && reader_overdue (self)))
             break;
         if (sqlite3_column_int (statement, 1))
             reader_keys_add (self, keys, last);
@@ -97,14 +98,14 @@ s_find_replacing (stele_reader_t *self, int64_t last, int64_t position, reader_k
 }
 
 stele_field_set_t
-reader_filled (stele_reader_t *self, sqlite3_stmt *statement, int from, int replaced)
+reader_created_fields (stele_reader_t *self, sqlite3_stmt *statement, int from, int replaced)
 {
-    //  No state before it, no placeholder that it filled in: all fields are its own
+    //  No state before it: there was no placeholder to fill in, so it gave all fields
     if (sqlite3_column_type (statement, from) == SQLITE_NULL)
         return STELE_TASK_FIELDS;
     size_t size;
-    const char *text = reader_text (self, statement, replaced, &size);
-    return reader_member_set (self, text, size);
+    const char *text = reader_column_text (self, statement, replaced, &size);
+    return reader_json_fields (self, text, size);
 }
 
 int
@@ -114,12 +115,12 @@ reader_fill_created (stele_reader_t *self, const reader_created_t *created,
     stele_field_set_t wanted = ~decided & ~OWN_FIELDS & created->filled;
     sqlite3_stmt *now = reader_with_key (self, SLOT_CREATED, CREATED_SQL, created->task);
     if (reader_step (self, now) != 1)
-        return reader_fail (self, STELE_ELEDGER, "an event names a task that is not there");
+        return reader_fail (self, STELE_ELEDGER, "an event refers to a task that the ledger does not have");
     for (int i = 0; i < CREATED_COUNT; i++)
         if (wanted & STELE_FIELD_BIT (s_created [i].field))
             reader_fill (self, now, i, &s_created [i], 1);
 
-    //  What was there before the oldest change after the event is what the event gave
+    //  The event gave the value that the oldest later change replaced
     reader_keys_t keys = { NULL, 0, 0 };
     s_find_replacing (self, sqlite3_column_int64 (now, CREATED_COUNT), created->position, &keys);
     while (keys.count > 0 && wanted && self->status == 0 && !reader_overdue (self)) {
@@ -128,19 +129,19 @@ reader_fill_created (stele_reader_t *self, const reader_created_t *created,
         if (reader_step (self, statement) != 1)
             break;
         size_t size;
-        const char *replaced = reader_text (self, statement, 0, &size);
+        const char *replaced = reader_column_text (self, statement, 0, &size);
         s_set_wanted (self, replaced, size, &wanted);
     }
     reader_keys_free (&keys);
     return self->status;
 }
 
-//  -- what a task was ----------------------------------------------------------------
+//  -- the task as of a position or a time ----------------------------------------------
 
-//  What an event did to the state of the task
+//  One event of the task, by its effect on the state
 typedef struct {
     int kind;
-    stele_task_state_t state;       // 0: nothing
+    stele_task_state_t state;       // 0: none
     int64_t time;
     bool with_error;
 } s_step_t;
@@ -157,99 +158,99 @@ typedef struct {
     stele_field_set_t open;         // Fields whose value is not known yet
     s_step_t *steps;                // Newest first
     size_t count, room;
-    s_mark_t newest, oldest;        // Of the events that count; position 0: none
-    int64_t user;                   // words, of the oldest, or of task.created
+    s_mark_t newest, oldest;        // Of the events in range; position 0: none
+    int64_t user;                   // A word: of task.created, else of the oldest event
     bool created;
     int64_t created_at;
     int64_t error_at;
-    const char *kept;               // What task.created said of fields that were there
+    const char *kept;               // JSON of task.created: values for fields that had one
     size_t kept_size;
 } s_as_of_t;
 
-#define PAST_SQL \
+#define AS_OF_SQL \
     "SELECT previous, time, user_id, kind, state_to, provider, model," \
     " error_message IS NOT NULL, changes, replaced, task, state_from" \
     " FROM history_plain WHERE position = ?1"
 enum {
-    PAST_PREVIOUS, PAST_TIME, PAST_USER, PAST_KIND, PAST_TO, PAST_PROVIDER, PAST_MODEL,
-    PAST_ERROR, PAST_CHANGES, PAST_REPLACED, PAST_TASK, PAST_FROM
+    AS_OF_PREVIOUS, AS_OF_TIME, AS_OF_USER, AS_OF_KIND, AS_OF_TO, AS_OF_PROVIDER, AS_OF_MODEL,
+    AS_OF_ERROR, AS_OF_CHANGES, AS_OF_REPLACED, AS_OF_TASK, AS_OF_FROM
 };
 
 static bool
-s_counts (const s_as_of_t *past, int64_t position, int64_t time)
+s_in_range (const s_as_of_t *as_of, int64_t position, int64_t time)
 {
-    return position <= past->position && time <= past->time;
+    return position <= as_of->position && time <= as_of->time;
 }
 
-//  An event that counts, of any kind
+//  An event in range, of any kind
 static void
-s_note (s_as_of_t *past, int64_t position, sqlite3_stmt *statement)
+s_note (s_as_of_t *as_of, int64_t position, sqlite3_stmt *statement)
 {
-    s_mark_t mark = { position, sqlite3_column_int64 (statement, PAST_TIME) };
-    if (past->newest.position < position)
-        past->newest = mark;
-    if (past->oldest.position == 0 || position < past->oldest.position) {
-        past->oldest = mark;
-        if (!past->created)
-            past->user = sqlite3_column_int64 (statement, PAST_USER);
+    s_mark_t mark = { position, sqlite3_column_int64 (statement, AS_OF_TIME) };
+    if (as_of->newest.position < position)
+        as_of->newest = mark;
+    if (as_of->oldest.position == 0 || position < as_of->oldest.position) {
+        as_of->oldest = mark;
+        if (!as_of->created)
+            as_of->user = sqlite3_column_int64 (statement, AS_OF_USER);
     }
 }
 
-//  A word column, where its field is still open
+//  A word column, if its field is still open
 static void
-s_take_word (s_as_of_t *past, sqlite3_stmt *statement, int column, stele_field_t field)
+s_take_word (s_as_of_t *as_of, sqlite3_stmt *statement, int column, stele_field_t field)
 {
     reader_column_t how = { (int8_t) field, COLUMN_WORD };
-    if (!(past->open & STELE_FIELD_BIT (field))
+    if (!(as_of->open & STELE_FIELD_BIT (field))
     ||  sqlite3_column_type (statement, column) == SQLITE_NULL)
         return;
-    reader_fill (past->reader, statement, column, &how, 1);
-    past->open &= ~STELE_FIELD_BIT (field);
+    reader_fill (as_of->reader, statement, column, &how, 1);
+    as_of->open &= ~STELE_FIELD_BIT (field);
 }
 
 static stele_task_state_t
-s_take_changes (s_as_of_t *past, sqlite3_stmt *statement)
+s_take_changes (s_as_of_t *as_of, sqlite3_stmt *statement)
 {
     size_t size;
-    const char *changes = reader_text (past->reader, statement, PAST_CHANGES, &size);
-    s_set_wanted (past->reader, changes? changes: "", size, &past->open);
-    stele_field_set_t given = reader_member_set (past->reader, changes, size);
+    const char *changes = reader_column_text (as_of->reader, statement, AS_OF_CHANGES, &size);
+    s_set_wanted (as_of->reader, changes? changes: "", size, &as_of->open);
+    stele_field_set_t given = reader_json_fields (as_of->reader, changes, size);
     return given & STELE_FIELD_BIT (STELE_STATE)?
-        (stele_task_state_t) sqlite3_column_int (statement, PAST_TO): 0;
+        (stele_task_state_t) sqlite3_column_int (statement, AS_OF_TO): 0;
 }
 
 static stele_task_state_t
-s_take_created (s_as_of_t *past, int64_t position, sqlite3_stmt *statement)
+s_take_created (s_as_of_t *as_of, int64_t position, sqlite3_stmt *statement)
 {
-    stele_reader_t *self = past->reader;
+    stele_reader_t *self = as_of->reader;
     reader_created_t created = {
-        .task = sqlite3_column_int64 (statement, PAST_TASK),
+        .task = sqlite3_column_int64 (statement, AS_OF_TASK),
         .position = position,
-        .filled = reader_filled (self, statement, PAST_FROM, PAST_REPLACED)
+        .filled = reader_created_fields (self, statement, AS_OF_FROM, AS_OF_REPLACED)
     };
-    reader_fill_created (self, &created, ~past->open);
+    reader_fill_created (self, &created, ~as_of->open);
     if (created.filled & STELE_FIELD_BIT (STELE_PROVIDER))
-        s_take_word (past, statement, PAST_PROVIDER, STELE_PROVIDER);
+        s_take_word (as_of, statement, AS_OF_PROVIDER, STELE_PROVIDER);
     if (created.filled & STELE_FIELD_BIT (STELE_MODEL))
-        s_take_word (past, statement, PAST_MODEL, STELE_MODEL);
-    past->open &= sqlite3_column_type (statement, PAST_FROM) == SQLITE_NULL? 0: ~created.filled;
-    past->created = true;
-    past->created_at = sqlite3_column_int64 (statement, PAST_TIME);
-    past->user = sqlite3_column_int64 (statement, PAST_USER);
+        s_take_word (as_of, statement, AS_OF_MODEL, STELE_MODEL);
+    as_of->open &= sqlite3_column_type (statement, AS_OF_FROM) == SQLITE_NULL? 0: ~created.filled;
+    as_of->created = true;
+    as_of->created_at = sqlite3_column_int64 (statement, AS_OF_TIME);
+    as_of->user = sqlite3_column_int64 (statement, AS_OF_USER);
 
     size_t kept_size;
-    const char *kept = reader_text (self, statement, PAST_CHANGES, &kept_size);
-    stele_task_state_t state = (stele_task_state_t) sqlite3_column_int (statement, PAST_TO);
+    const char *kept = reader_column_text (self, statement, AS_OF_CHANGES, &kept_size);
+    stele_task_state_t state = (stele_task_state_t) sqlite3_column_int (statement, AS_OF_TO);
     if (kept) {
-        past->kept_size = kept_size;
-        char *copy = stele_record_alloc (self->row, past->kept_size);
+        as_of->kept_size = kept_size;
+        char *copy = stele_record_alloc (self->row, as_of->kept_size);
         if (!copy) {
             reader_fail (self, STELE_ENO_MEMORY, "out of memory");
             return state;
         }
-        past->kept = memcpy (copy, kept, past->kept_size);
+        as_of->kept = memcpy (copy, kept, as_of->kept_size);
         stele_field_set_t own = STELE_FIELD_BIT (STELE_STATE);
-        s_set_wanted (self, kept, past->kept_size, &own);
+        s_set_wanted (self, kept, as_of->kept_size, &own);
         if (!own)
             state = (stele_task_state_t) self->row->values [STELE_STATE].integer;
     }
@@ -257,91 +258,86 @@ s_take_created (s_as_of_t *past, int64_t position, sqlite3_stmt *statement)
 }
 
 static void
-s_add_step (s_as_of_t *past, const s_step_t *step)
+s_add_step (s_as_of_t *as_of, const s_step_t *step)
 {
-    if (past->count == past->room) {
-        size_t room = past->room? past->room * 2: 16;
-        s_step_t *steps = realloc (past->steps, room * sizeof *steps);
-        if (!steps) {
-            reader_fail (past->reader, STELE_ENO_MEMORY, "out of memory");
-            return;
-        }
-        past->steps = steps;
-        past->room = room;
+    s_step_t *steps = stele_array_grow (as_of->steps, &as_of->room, as_of->count + 1, sizeof *steps);
+    if (!steps) {
+        reader_fail (as_of->reader, STELE_ENO_MEMORY, "out of memory");
+        return;
     }
-    past->steps [past->count++] = *step;
+    as_of->steps = steps;
+    as_of->steps [as_of->count++] = *step;
 }
 
 static void
-s_take_history (s_as_of_t *past, int64_t position, sqlite3_stmt *statement)
+s_take_history (s_as_of_t *as_of, int64_t position, sqlite3_stmt *statement)
 {
-    s_note (past, position, statement);
+    s_note (as_of, position, statement);
     s_step_t step = {
-        .kind = sqlite3_column_int (statement, PAST_KIND),
-        .time = sqlite3_column_int64 (statement, PAST_TIME),
-        .with_error = sqlite3_column_int (statement, PAST_ERROR) != 0
+        .kind = sqlite3_column_int (statement, AS_OF_KIND),
+        .time = sqlite3_column_int64 (statement, AS_OF_TIME),
+        .with_error = sqlite3_column_int (statement, AS_OF_ERROR) != 0
     };
     if (step.kind == STELE_HISTORY_CREATED)
-        step.state = s_take_created (past, position, statement);
+        step.state = s_take_created (as_of, position, statement);
     else
     if (step.kind == STELE_HISTORY_UPDATED)
-        step.state = s_take_changes (past, statement);
+        step.state = s_take_changes (as_of, statement);
     else {
-        step.state = (stele_task_state_t) sqlite3_column_int (statement, PAST_TO);
-        s_take_word (past, statement, PAST_PROVIDER, STELE_PROVIDER);
-        s_take_word (past, statement, PAST_MODEL, STELE_MODEL);
+        step.state = (stele_task_state_t) sqlite3_column_int (statement, AS_OF_TO);
+        s_take_word (as_of, statement, AS_OF_PROVIDER, STELE_PROVIDER);
+        s_take_word (as_of, statement, AS_OF_MODEL, STELE_MODEL);
     }
-    if (step.with_error && !past->error_at)
-        past->error_at = position;
-    s_add_step (past, &step);
+    if (step.with_error && !as_of->error_at)
+        as_of->error_at = position;
+    s_add_step (as_of, &step);
 }
 
 static int
-s_walk_history (s_as_of_t *past, int64_t position)
+s_read_history (s_as_of_t *as_of, int64_t position)
 {
-    stele_reader_t *self = past->reader;
+    stele_reader_t *self = as_of->reader;
     for (int count = 1; position > 0; count++) {
-        sqlite3_stmt *statement = reader_with_key (self, SLOT_AS_OF_HISTORY, PAST_SQL, position);
-        if (reader_step (self, statement) != 1 || (count % LOOK_EVERY == 0 && reader_overdue (self)))
+        sqlite3_stmt *statement = reader_with_key (self, SLOT_AS_OF_HISTORY, AS_OF_SQL, position);
+        if (reader_step (self, statement) != 1 || (count % CHECK_EVERY == 0 && reader_overdue (self)))
             break;
-        if (s_counts (past, position, sqlite3_column_int64 (statement, PAST_TIME)))
-            s_take_history (past, position, statement);
-        position = sqlite3_column_int64 (statement, PAST_PREVIOUS);
+        if (s_in_range (as_of, position, sqlite3_column_int64 (statement, AS_OF_TIME)))
+            s_take_history (as_of, position, statement);
+        position = sqlite3_column_int64 (statement, AS_OF_PREVIOUS);
     }
-    if (past->kept && self->status == 0)
-        s_set_wanted (self, past->kept, past->kept_size, &past->open);
+    if (as_of->kept && self->status == 0)
+        s_set_wanted (self, as_of->kept, as_of->kept_size, &as_of->open);
     return self->status;
 }
 
-//  Outputs or metrics: the newest that counts, and where the task is still a placeholder
-//  the oldest too
+//  Outputs or metrics: the newest in range, and if the task is still a placeholder the oldest too
 static int
-s_walk_others (s_as_of_t *past, int slot, const char *sql, int64_t position)
+s_read_others (s_as_of_t *as_of, int slot, const char *sql, int64_t position)
 {
-    stele_reader_t *self = past->reader;
+    stele_reader_t *self = as_of->reader;
     for (int count = 1; position > 0; count++) {
         sqlite3_stmt *statement = reader_with_key (self, slot, sql, position);
-        if (reader_step (self, statement) != 1 || (count % LOOK_EVERY == 0 && reader_overdue (self)))
+        if (reader_step (self, statement) != 1 || (count % CHECK_EVERY == 0 && reader_overdue (self)))
             break;
-        if (s_counts (past, position, sqlite3_column_int64 (statement, PAST_TIME))) {
-            s_note (past, position, statement);
-            if (past->created)
+        if (s_in_range (as_of, position, sqlite3_column_int64 (statement, AS_OF_TIME))) {
+            s_note (as_of, position, statement);
+            if (as_of->created)
                 break;
         }
-        position = sqlite3_column_int64 (statement, PAST_PREVIOUS);
+        position = sqlite3_column_int64 (statement, AS_OF_PREVIOUS);
     }
     return self->status;
 }
 
-//  Through the states, oldest first. Where a time leaves out an event between others,
-//  what remains need not be legal: it happened all the same.
+//  Apply the states, oldest first. If a time leaves out an event between others, the remaining
+//  transitions need not be legal; they are applied anyway.
 static void
-s_replay (s_as_of_t *past, stele_lifecycle_t *life)
+s_replay (s_as_of_t *as_of, stele_lifecycle_t *life)
 {
     bool stated = false;
     *life = (stele_lifecycle_t) { .state = STELE_TASK_QUEUED };
-    while (past->count > 0) {
-        const s_step_t *step = &past->steps [--past->count];
+    while (as_of->count > 0) {
+        const s_step_t *step = &as_of->steps [--as_of->count];
         if (!step->state || (step->kind == STELE_HISTORY_CREATED && stated))
             continue;
         if (!stele_lifecycle_legal (life, step->state))
@@ -352,19 +348,19 @@ s_replay (s_as_of_t *past, stele_lifecycle_t *life)
     }
 }
 
-//  Into the row what is not a field that an event gave
+//  Fill in the fields that no event gave directly
 static int
-s_fill_past (s_as_of_t *past)
+s_fill_derived (s_as_of_t *as_of)
 {
-    stele_reader_t *self = past->reader;
+    stele_reader_t *self = as_of->reader;
     stele_record_t *row = self->row;
     stele_lifecycle_t life;
-    s_replay (past, &life);
+    s_replay (as_of, &life);
     stele_record_set_word (row, STELE_STATE, STELE_VOCABULARY_TASK_STATE, life.state);
     stele_record_set_integer (row, STELE_CREATED_AT,
-        past->created? past->created_at: past->oldest.time);
-    stele_record_set_integer (row, STELE_UPDATED_AT, past->newest.time);
-    stele_record_set_integer (row, STELE_POSITION, past->newest.position);
+        as_of->created? as_of->created_at: as_of->oldest.time);
+    stele_record_set_integer (row, STELE_UPDATED_AT, as_of->newest.time);
+    stele_record_set_integer (row, STELE_POSITION, as_of->newest.position);
     stele_record_set_integer (row, STELE_ERROR_COUNT, life.error_count);
     if (life.started_at)
         stele_record_set_integer (row, STELE_STARTED_AT, life.started_at);
@@ -372,16 +368,16 @@ s_fill_past (s_as_of_t *past)
         stele_record_set_integer (row, STELE_COMPLETED_AT, life.completed_at);
     if (life.interrupted)
         stele_record_set_bool (row, STELE_INTERRUPTED, true);
-    if (past->user) {
+    if (as_of->user) {
         size_t size;
-        const char *user = reader_word (self, past->user, &size);
+        const char *user = reader_word (self, as_of->user, &size);
         if (user)
             stele_record_set_text (row, STELE_USER_ID, user, size);
     }
-    if (past->error_at) {
+    if (as_of->error_at) {
         static const reader_column_t last_error = { STELE_LAST_ERROR, COLUMN_TEXT };
         sqlite3_stmt *statement = reader_with_key (self, SLOT_AS_OF_ERROR,
-            "SELECT error_message FROM history_plain WHERE position = ?1", past->error_at);
+            "SELECT error_message FROM history_plain WHERE position = ?1", as_of->error_at);
         if (reader_step (self, statement) == 1)
             reader_fill (self, statement, 0, &last_error, 1);
     }
@@ -389,53 +385,53 @@ s_fill_past (s_as_of_t *past)
     return self->status;
 }
 
-//  1 there is such a past in the row, 0 it was not there yet, or an error
+//  1 the row is filled, 0 the task did not exist yet, or an error
 static int
-s_read_past (s_as_of_t *past, int64_t key)
+s_read_task (s_as_of_t *as_of, int64_t key)
 {
     static const reader_column_t task_id = { STELE_TASK_ID, COLUMN_ID };
-    stele_reader_t *self = past->reader;
+    stele_reader_t *self = as_of->reader;
     sqlite3_stmt *statement = reader_with_key (self, SLOT_AS_OF_TASK,
         "SELECT s.last_history, s.last_output, s.last_metric, t.task_id"
         " FROM tasks t JOIN states_plain s ON s.task = t.id WHERE t.id = ?1", key);
     int rc = reader_step (self, statement);
     if (rc != 1)
         return rc;
-    if (s_walk_history (past, sqlite3_column_int64 (statement, 0))
-    ||  s_walk_others (past, SLOT_AS_OF_OUTPUT,
+    if (s_read_history (as_of, sqlite3_column_int64 (statement, 0))
+    ||  s_read_others (as_of, SLOT_AS_OF_OUTPUT,
             "SELECT previous, time, user_id FROM outputs_plain WHERE position = ?1",
             sqlite3_column_int64 (statement, 1))
-    ||  s_walk_others (past, SLOT_AS_OF_METRIC,
+    ||  s_read_others (as_of, SLOT_AS_OF_METRIC,
             "SELECT previous, time, user_id FROM metrics_plain WHERE position = ?1",
             sqlite3_column_int64 (statement, 2)))
         return self->status;
-    if (past->newest.position == 0)
+    if (as_of->newest.position == 0)
         return 0;
     if (reader_fill (self, statement, 3, &task_id, 1))
         return self->status;
-    return s_fill_past (past)? self->status: 1;
+    return s_fill_derived (as_of)? self->status: 1;
 }
 
 int
 reader_row_as_of (stele_reader_t *self, int64_t key, int64_t position, int64_t time)
 {
-    s_as_of_t past = {
+    s_as_of_t as_of = {
         .reader = self, .position = position, .time = time,
         .open = STELE_TASK_FIELDS & ~STELE_FIELD_BIT (STELE_STATE)
     };
-    int rc = s_read_past (&past, key);
-    free (past.steps);
+    int rc = s_read_task (&as_of, key);
+    free (as_of.steps);
     return rc;
 }
 
-//  Of the task with that id; position and time INT64_MAX: any
+//  By the task's id; position or time INT64_MAX: any
 static int
 s_task_as_of (stele_reader_t *self, const char *task_id, size_t size, int64_t position, int64_t time)
 {
     sqlite3_stmt *statement = reader_statement (self, SLOT_AS_OF_KEY,
         "SELECT id FROM tasks WHERE task_id = ?1");
     reader_bind_id (statement, 1, task_id, size);
-    int64_t key = reader_single (self, statement, 0);
+    int64_t key = reader_integer (self, statement, 0);
     return key > 0? reader_row_as_of (self, key, position, time): (int) key;
 }
 
@@ -454,5 +450,5 @@ stele_reader_task_at (stele_reader_t *self, const char *task_id, size_t size,
         return rc;
     rc = s_task_as_of (self, task_id, size, position? position: INT64_MAX,
         position? INT64_MAX: time_us);
-    return reader_row_out (self, rc, fn, arg);
+    return reader_return_row (self, rc, fn, arg);
 }

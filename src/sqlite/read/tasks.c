@@ -1,12 +1,11 @@
-/*  tasks - one task as it is, and the tasks that are under way
+/*  tasks - one task, and all active tasks
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
     file, You can obtain one at https://mozilla.org/MPL/2.0/.
 */
 
-#include "sqlite/read/filter.h"
-#include "sqlite/read/reader_internal.h"
+#include "sqlite/read/summary.h"
 
 #define TASK_FLAGS 0
 
@@ -46,7 +45,7 @@ reader_task_defaults (stele_reader_t *self)
         stele_record_set_bool (self->row, STELE_FULL_ACCESS, false);
 }
 
-//  The statement's row: 1 filled, 0 there is none, or an error
+//  Fill the row from the statement's row: 1, 0 no such task, or an error
 static int
 s_read (stele_reader_t *self, sqlite3_stmt *statement)
 {
@@ -78,7 +77,7 @@ stele_reader_task (stele_reader_t *self, const char *task_id, size_t size,
         return rc;
     sqlite3_stmt *statement = reader_statement (self, SLOT_TASK, FULL_SQL ("t.task_id = ?1"));
     reader_bind_id (statement, 1, task_id, size);
-    return reader_row_out (self, s_read (self, statement), fn, arg);
+    return reader_return_row (self, s_read (self, statement), fn, arg);
 }
 
 int
@@ -90,7 +89,7 @@ stele_reader_task_live (stele_reader_t *self, const char *task_id, size_t size,
         return rc;
     sqlite3_stmt *statement = reader_statement (self, SLOT_LIVE, LIVE_SQL ("t.task_id = ?1"));
     reader_bind_id (statement, 1, task_id, size);
-    return reader_row_out (self, s_read (self, statement), fn, arg);
+    return reader_return_row (self, s_read (self, statement), fn, arg);
 }
 
 int
@@ -99,7 +98,7 @@ stele_reader_task_by_key (stele_reader_t *self, int64_t key, stele_row_fn *fn, v
     int rc = reader_enter (self);
     if (rc)
         return rc;
-    return reader_row_out (self, reader_task_row (self, key, true), fn, arg);
+    return reader_return_row (self, reader_task_row (self, key, true), fn, arg);
 }
 
 int
@@ -108,16 +107,17 @@ stele_reader_task_state (stele_reader_t *self, int64_t key, int *state, int64_t 
     int rc = reader_enter (self);
     if (rc)
         return rc;
-    reader_brief_t brief;
-    rc = reader_brief (self, key, &brief);
+    reader_summary_t summary;
+    rc = reader_summary (self, key, &summary);
     if (rc == 1) {
-        *state = brief.state;
-        *position = brief.position;
+        *state = summary.state;
+        *position = summary.position;
     }
     return (int) reader_leave (self, rc);
 }
 
-//  One pass over the narrow rows for all pages together: no index is in the order of keys
+//  By key, since no index has active tasks in that order: all pages together read each row of
+//  task_states once
 int64_t
 stele_reader_active (stele_reader_t *self, int64_t after, int64_t limit,
     stele_row_fn *fn, void *arg)

@@ -1,14 +1,13 @@
-/*  zones - the zones of the log, kept in memory
+/*  zones - the zones of the log, cached
 
-    Those before the last never change: they are read once, then what was added.
+    Only the last zone changes: the others are read once.
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
     file, You can obtain one at https://mozilla.org/MPL/2.0/.
 */
 
-#include <assert.h>
-#include <stdlib.h>
+#include "base/memory.h"
 #include "sqlite/read/reader_internal.h"
 
 size_t
@@ -21,16 +20,12 @@ reader_zones (stele_reader_t *self, const reader_zone_t **zones)
         "SELECT zone, min_time, max_time, min_created, max_created, min_task FROM zones"
         " WHERE zone >= ?1 ORDER BY zone", from);
     while (reader_step (self, statement) == 1) {
-        if (self->zone_count == self->zone_room) {
-            size_t room = self->zone_room? self->zone_room * 2: 64;
-            reader_zone_t *more = realloc (self->zones, room * sizeof *more);
-            if (!more) {
-                reader_fail (self, STELE_ENO_MEMORY, "out of memory");
-                break;
-            }
-            self->zones = more;
-            self->zone_room = room;
+        reader_zone_t *grown = stele_array_grow (self->zones, &self->zone_room, self->zone_count + 1, sizeof *grown);
+        if (!grown) {
+            reader_fail (self, STELE_ENO_MEMORY, "out of memory");
+            break;
         }
+        self->zones = grown;
         self->zones [self->zone_count++] = (reader_zone_t) {
             .zone = sqlite3_column_int64 (statement, 0),
             .min_time = sqlite3_column_int64 (statement, 1),
@@ -48,23 +43,22 @@ bool
 reader_zone_keys (stele_reader_t *self, int64_t from, int64_t to, int64_t events, reader_keys_t *keys)
 {
     const reader_zone_t *zones;
-    size_t count = reader_zones (self, &zones), some = 0;
+    size_t count = reader_zones (self, &zones), matching = 0;
     for (size_t i = 0; i < count; i++)
-        some += zones [i].min_time <= to && zones [i].max_time >= from;
-    if ((int64_t) some * STELE_ZONE > events)
+        matching += zones [i].min_time <= to && zones [i].max_time >= from;
+    if ((int64_t) matching * STELE_ZONE > events)
         return false;
-#define TOUCHED(table) "SELECT position - task_back FROM " table " WHERE position BETWEEN ?1 AND ?2"
+#define TASKS_OF(table) "SELECT position - task_back FROM " table " WHERE position BETWEEN ?1 AND ?2"
     for (size_t i = 0; i < count && self->status == 0; i++) {
         if (zones [i].min_time > to || zones [i].max_time < from)
             continue;
         int64_t first = zones [i].zone * STELE_ZONE;
         sqlite3_stmt *statement = reader_with_key (self, SLOT_ZONE_KEYS,
-            TOUCHED ("task_history") " UNION ALL " TOUCHED ("task_outputs")
-            " UNION ALL " TOUCHED ("task_metrics"), first);
+            TASKS_OF ("task_history") " UNION ALL " TASKS_OF ("task_outputs")
+            " UNION ALL " TASKS_OF ("task_metrics"), first);
         if (statement)
             sqlite3_bind_int64 (statement, 2, first + STELE_ZONE - 1);
-        while (reader_step (self, statement) == 1)
-            reader_keys_add (self, keys, sqlite3_column_int64 (statement, 0));
+        reader_keys_collect (self, statement, keys);
     }
     reader_keys_sort (keys);
     return true;

@@ -1,4 +1,4 @@
-/*  text_index - the index of the texts of tasks: a follower of the log with a file of its own
+/*  text_index - the full-text index of tasks: a follower of the log with its own file
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -10,26 +10,25 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include "base/memory.h"
 #include "sqlite/read/match.h"
-#include "sqlite/read/reader_internal.h"
+#include "sqlite/read/text_changes.h"
 #include "sqlite/sql/sql.h"
 #include "ledger/text_index.h"
 #include "sqlite/file_names.h"
 
 #define VERSION 1
-#define PORTION 4096                // Events in one transaction
-//  What one look at the ledger takes at most, since it holds its log: tasks, and bytes of their texts
-#define LOOK 64
-#define LOOK_BYTES (1024 * 1024)
+#define PORTION 4096                // Events per transaction
+//  At most so many tasks, and bytes of their texts, per read of the ledger: a read pins its write-ahead log
+#define READ_TASKS 64
+#define READ_BYTES (1024 * 1024)
 
 static const char s_schema [] =
     "CREATE TABLE meta (key TEXT PRIMARY KEY, value ANY) STRICT, WITHOUT ROWID;"
-    //  The rowid is the position of the event that gave the task its text: newest first
+    //  rowid: the position of the event that gave the task its text, to find the newest first
     "CREATE VIRTUAL TABLE texts USING fts5 (text, content = '', detail = none, columnsize = 0,"
     " tokenize = '" STELE_MATCH_TOKENIZE "');"
-    //  Ids of tasks, by the position of their first event. size 0: each text with its length
-    //  in a byte before it; else the bytes of ids that are all that long. keys: offsets from
-    //  first, four bytes each, the lowest first.
+    //  See packed_ids.h
     "CREATE TABLE ids (first INTEGER NOT NULL, size INTEGER NOT NULL, keys BLOB NOT NULL,"
     " ids BLOB NOT NULL, PRIMARY KEY (first, size)) STRICT, WITHOUT ROWID;"
     "INSERT INTO meta VALUES ('position', 0);";
@@ -39,7 +38,7 @@ typedef struct {
     size_t size, room;
 } s_bytes_t;
 
-//  Ids of one kind in this portion
+//  Ids of one size in this portion
 typedef struct {
     int size;                       // Of an id in bytes, 0: text
     s_bytes_t keys, ids;
@@ -47,7 +46,7 @@ typedef struct {
 
 #define KINDS 4
 
-//  A text that was read
+//  The text of one task
 typedef struct {
     int64_t position;
     size_t start, end;              // In self->text
@@ -63,9 +62,9 @@ struct stele_text_index {
     char error [256];
     char *path;                     // Of the ledger
     bool damaged;
-    bool is_short;                  // Of memory
-    s_bytes_t text;                 // Of one look
-    s_text_t texts [LOOK];
+    bool out_of_memory;
+    s_bytes_t text;                 // Of the tasks of one read
+    s_text_t texts [READ_TASKS];
     size_t text_count;
     s_ids_t ids [KINDS];
 };
@@ -80,18 +79,14 @@ s_fail (stele_text_index_t *self)
 static void
 s_append (stele_text_index_t *self, s_bytes_t *bytes, const void *data, size_t size)
 {
-    if (self->is_short)
+    if (self->out_of_memory)
         return;
-    if (bytes->size + size > bytes->room) {
-        size_t room = (bytes->size + size) * 2;
-        void *more = realloc (bytes->data, room);
-        if (!more) {
-            self->is_short = true;
-            return;
-        }
-        bytes->data = more;
-        bytes->room = room;
+    char *grown = stele_array_grow (bytes->data, &bytes->room, bytes->size + size, 1);
+    if (!grown) {
+        self->out_of_memory = true;
+        return;
     }
+    bytes->data = grown;
     if (size > 0)
         memcpy (bytes->data + bytes->size, data, size);
     bytes->size += size;
@@ -111,7 +106,7 @@ s_unlink (const char *path)
     }
 }
 
-//  Is it an index of this ledger, and not ahead of it?
+//  True if it is an index of this ledger, and not ahead of it
 static bool
 s_is_ours (stele_text_index_t *self)
 {
@@ -147,7 +142,7 @@ s_open (stele_text_index_t *self, const char *path)
     sqlite3_free (name);
     if (rc == SQLITE_OK) {
         sqlite3_busy_timeout (self->db, 1000);
-        //  Nothing is lost with it: it need not be on the disk when a transaction ends
+        //  The index can be rebuilt: no need to sync each transaction
         rc = sqlite3_exec (self->db, "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;"
             "PRAGMA secure_delete = OFF; PRAGMA cache_size = -16384;", NULL, NULL, NULL);
     }
@@ -191,7 +186,7 @@ stele_text_index_open (const char *path, stele_reader_t *reader, stele_refusal_t
     if (code == 0)
         code = s_prepare (self);
     if (code) {
-        stele_refuse (refusal, code, "ledger", "cannot open the index %s" STELE_SEARCH_SUFFIX ": %s",
+        stele_refuse (refusal, code, "ledger", "cannot open the text index %s" STELE_SEARCH_SUFFIX ": %s",
             path, self->error);
         stele_text_index_close (&self);
     }
@@ -233,7 +228,7 @@ stele_text_index_error (const stele_text_index_t *self)
     return self->error;
 }
 
-//  -- one portion -------------------------------------------------------------------------
+//  -- indexing a portion ------------------------------------------------------------------
 
 static void
 s_read_text (stele_text_index_t *self, int64_t position)
@@ -267,7 +262,7 @@ s_add_id (stele_text_index_t *self, int64_t key)
     };
     s_append (self, &ids->keys, little, 4);
     if (size == 0) {
-        //  In lower case, as what is looked for is
+        //  In lower case, as the parts that are searched for
         char lower [STELE_LIMIT_ID];
         unsigned char length = (unsigned char) id->size;
         for (size_t i = 0; i < id->size; i++)
@@ -282,7 +277,7 @@ s_add_id (stele_text_index_t *self, int64_t key)
 static int
 s_write_ids (stele_text_index_t *self)
 {
-    int code = self->is_short? STELE_ENO_MEMORY: 0;
+    int code = self->out_of_memory? STELE_ENO_MEMORY: 0;
     for (int i = 0; i < KINDS; i++) {
         s_ids_t *ids = &self->ids [i];
         if (code == 0 && ids->keys.size > 0) {
@@ -297,10 +292,10 @@ s_write_ids (stele_text_index_t *self)
     return code;
 }
 
-//  The next tasks, each with its text as it is now: what changes it later comes with a later event.
-//  How many they are, or a code.
+//  Read the next tasks, each with its current text: a later change comes with a later event.
+//  Returns how many, or an error.
 static int64_t
-s_look (stele_text_index_t *self, const reader_text_t *texts, size_t count)
+s_read_tasks (stele_text_index_t *self, const reader_text_change_t *texts, size_t count)
 {
     stele_reader_t *reader = self->reader;
     self->text.size = 0;
@@ -309,21 +304,21 @@ s_look (stele_text_index_t *self, const reader_text_t *texts, size_t count)
     if (code)
         return code;
     size_t i = 0;
-    while (i < count && i < LOOK && self->text.size < LOOK_BYTES && reader->status == 0) {
-        const reader_text_t *text = &texts [i++];
+    while (i < count && i < READ_TASKS && self->text.size < READ_BYTES && reader->status == 0) {
+        const reader_text_change_t *text = &texts [i++];
         stele_record_clear (reader->row);
         if (reader_task_row (reader, text->task, false) != 1)
             continue;
-        if (text->born)
+        if (text->is_new)
             s_add_id (self, text->task);
         if (text->position)
             s_read_text (self, text->position);
     }
     code = (int) reader_leave (reader, 0);
-    return code? code: self->is_short? STELE_ENO_MEMORY: (int64_t) i;
+    return code? code: self->out_of_memory? STELE_ENO_MEMORY: (int64_t) i;
 }
 
-//  Apart from the look: this takes longer, and the log of the ledger is free meanwhile
+//  Apart from the read, since it takes longer: the write-ahead log is not pinned meanwhile
 static int
 s_write_texts (stele_text_index_t *self)
 {
@@ -338,23 +333,23 @@ s_write_texts (stele_text_index_t *self)
     return code;
 }
 
-//  Each task once
+//  Index the events up to 'last', each task once
 static int
 s_index (stele_text_index_t *self, int64_t last)
 {
-    reader_texts_t texts = { NULL, 0, 0 };
+    reader_text_changes_t changes = { NULL, 0, 0 };
     int code = reader_enter (self->reader);
     if (code)
         return code;
-    reader_texts (self->reader, self->position, last, &texts);
+    reader_text_changes (self->reader, self->position, last, &changes);
     code = (int) reader_leave (self->reader, 0);
     size_t done = 0;
-    while (done < texts.count && code == 0) {
-        int64_t count = s_look (self, texts.texts + done, texts.count - done);
+    while (done < changes.count && code == 0) {
+        int64_t count = s_read_tasks (self, changes.items + done, changes.count - done);
         code = count < 0? (int) count: s_write_texts (self);
         done += count < 0? 0: (size_t) count;
     }
-    free (texts.texts);
+    free (changes.items);
     return code? code: s_write_ids (self);
 }
 
