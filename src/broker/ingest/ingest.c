@@ -33,8 +33,8 @@
 //  A pass of the loop that took longer was a stall: SIGSTOP, or slow storage
 #define STALL_US        1000000
 
-void
-stele_ingest_announce (stele_ingest_t *self)
+static void
+s_announce (stele_ingest_t *self)
 {
     int64_t head = stele_ledger_head (self->writer->ledger);
     if (head == self->announced)
@@ -47,8 +47,8 @@ stele_ingest_announce (stele_ingest_t *self)
 
 //  -- the batch ------------------------------------------------------------------------
 
-void
-stele_ingest_fail (stele_ingest_t *self)
+static void
+s_fail (stele_ingest_t *self)
 {
     self->failed = true;
     zsys_error ("storage failed, stopping; acked events are safe: %s", self->writer->error_text);
@@ -60,7 +60,7 @@ static void
 s_hold_back_or_fail (stele_ingest_t *self, int code)
 {
     if (!stele_error_is_transient (code)) {
-        stele_ingest_fail (self);
+        s_fail (self);
         return;
     }
     self->is_full = code == STELE_EFULL;
@@ -86,8 +86,8 @@ s_sound_alarm (stele_ingest_t *self)
     *self->writer->alarm = 0;
 }
 
-void
-stele_ingest_settle (stele_ingest_t *self, int code)
+static void
+s_settle (stele_ingest_t *self, int code)
 {
     int64_t events = self->writer->batch_events;
     int64_t begun_us = stele_clock_steady_us ();
@@ -110,7 +110,7 @@ stele_ingest_settle (stele_ingest_t *self, int code)
             (double) (stele_clock_steady_us () - begun_us) / 1e3);
     //  Acks first: publishing the head wakes every follower
     stele_ingest_send_answers (self);
-    stele_ingest_announce (self);
+    s_announce (self);
     s_sound_alarm (self);
 }
 
@@ -125,6 +125,31 @@ s_expire (stele_ingest_t *self)
     return stele_writer_expire (self->writer);
 }
 
+static void
+s_mode_has_changed (stele_ingest_t *self)
+{
+    if (self->mode_failed && !self->failed)
+        s_fail (self);
+    self->retry_us = 0;
+    s_announce (self);
+    stele_ingest_say_mode (self);
+}
+
+//  Between batches, and while a batch is held back
+static void
+s_run_mode_request (stele_ingest_t *self)
+{
+    if (!self->mode_request)
+        return;
+    int before = self->writer->mode;
+    stele_ingest_answer_mode (self);
+    if (self->mode_failed || self->writer->mode != before)
+        s_mode_has_changed (self);
+    stele_ingest_answer (self, self->mode_request);
+    free (self->mode_request);
+    self->mode_request = NULL;
+}
+
 //  Take waiting messages from each socket in turn, until none is left or a bound is reached.
 static void
 s_fill (stele_ingest_t *self)
@@ -133,7 +158,7 @@ s_fill (stele_ingest_t *self)
     int64_t until_us = stele_clock_steady_us () + FILL_US;
     int code = 0;
     bool any = true;
-    while (any && code == 0 && !self->failed && !writer->holding) {
+    while (any && code == 0 && !self->mode_request) {
         int taken = 0;
         while (taken < TURN_MESSAGES && code == 0 && !self->paused && writer->batch_bytes < STELE_BATCH_BYTES
         &&     writer->batch_events < self->settings->batch_events && stele_ingest_take_event (self, &code))
@@ -148,14 +173,11 @@ s_fill (stele_ingest_t *self)
         ||  (any && stele_clock_steady_us () >= until_us))
             break;
     }
-    //  A request 'mode' commits the batch. If that failed, the batch is held back or the broker
-    //  stops: a commit now would drop its messages.
-    if (self->failed || (code == 0 && writer->holding))
-        return;
     //  After the waiting messages, since one of them may renew a lease just in time
     if (code == 0 && !self->paused)
         code = s_expire (self);
-    stele_ingest_settle (self, code);
+    s_settle (self, code);
+    s_run_mode_request (self);
 }
 
 static void
@@ -164,11 +186,12 @@ s_hold (stele_ingest_t *self)
     int code = 0;
     //  Requests are kept with the batch, so that requests for statistics and the mode, which may
     //  follow them, are answered
-    for (int i = 0; i < TURN_MESSAGES; i++)
+    for (int i = 0; i < TURN_MESSAGES && !self->mode_request; i++)
         if (!stele_ingest_take_request (self, &code))
             break;
+    s_run_mode_request (self);
     if (self->failed)
-        return;                     // In a change of the mode
+        return;
     if (stele_clock_steady_us () < self->retry_us)
         return;
     code = self->is_full? stele_ledger_make_room (self->writer->ledger): 0;
@@ -180,7 +203,7 @@ s_hold (stele_ingest_t *self)
     if (code)
         s_hold_back_or_fail (self, code);
     else
-        stele_ingest_settle (self, 0);
+        s_settle (self, 0);
 }
 
 //  Upkeep that fails for a transient reason is postponed: the ledger works on without it.
@@ -199,7 +222,7 @@ s_upkeep (stele_ingest_t *self, int64_t spare_us)
     else
     if (code) {
         snprintf (self->writer->error_text, sizeof self->writer->error_text, "%s", error);
-        stele_ingest_fail (self);
+        s_fail (self);
     }
 }
 
@@ -218,8 +241,10 @@ s_command (stele_ingest_t *self)
             s_fill (self);
         //  A stop writes the events of mode redis to the ledger; if that fails, the next start does
         stele_refusal_t refusal;
-        if (self->writer->mode == STELE_MODE_REDIS && !self->failed && !self->writer->holding)
+        if (self->writer->mode == STELE_MODE_REDIS && !self->failed && !self->writer->holding) {
             stele_ingest_set_mode (self, STELE_MODE_SQLITE, &refusal);
+            s_mode_has_changed (self);
+        }
         self->paused = true;
         zstr_send (self->pipe, "PAUSED");
     }

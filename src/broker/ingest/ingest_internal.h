@@ -4,8 +4,8 @@
       ingest_sockets.c    receives and sends messages, frame by frame
       ingest_mode.c       the request to change the mode
 
-    The loop calls the sockets for the next message. Only a request 'mode' calls back: it commits
-    the batch (stele_ingest_settle) before it switches.
+    The loop calls the other two; neither calls back. A request 'mode' waits in 'mode_request' until the
+    loop has ended the batch.
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -44,25 +44,12 @@ typedef struct {
     bool postponed_reported;        // That the upkeep of the ledger is postponed was logged
     int64_t alarmed_us;             // Steady clock: last alarm in the log
     int64_t mode_said_us;           // Steady clock: mode redis was last logged
+    stele_input_t *mode_request;    // Received, and to be answered between batches; NULL: none
+    bool mode_failed;               // A change of mode lost what only the open transaction had: stop
     bool paused;
     bool terminated;
     bool failed;
 } stele_ingest_t;
-
-//  -- ingest.c ----------------------------------------------------------------------
-
-/*  End the batch: commit it, send its answers and publish the head. 'code' is the error that
-    occurred while it was filled, or 0.                                      */
-void
-    stele_ingest_settle (stele_ingest_t *self, int code);
-
-/*  Publish the head to the followers, if it has moved.                      */
-void
-    stele_ingest_announce (stele_ingest_t *self);
-
-/*  Storage failed permanently: report it to the supervisor and the log.     */
-void
-    stele_ingest_fail (stele_ingest_t *self);
 
 //  -- ingest_sockets.c ---------------------------------------------------------------
 
@@ -71,7 +58,7 @@ zsock_t *
     stele_ingest_bind (stele_ingest_t *self, int type, const char *endpoint, stele_refusal_t *refusal);
 
 /*  Take one message of the events socket, the pipeline or the mailbox. Returns whether there was
-    one; then *code is the result of the writer.                             */
+    one; then *code is the result of the writer. A request 'mode' is kept in 'mode_request'. */
 bool
     stele_ingest_take_event (stele_ingest_t *self, int *code);
 bool
@@ -82,6 +69,10 @@ bool
 /*  Drop messages that were received but not taken.                          */
 void
     stele_ingest_drop_ahead (stele_ingest_t *self);
+
+/*  Send what the pack holds as the answer to that request.                  */
+void
+    stele_ingest_answer (stele_ingest_t *self, const stele_input_t *request);
 
 /*  Send the answers of the batch, which is durable now.                     */
 void
@@ -98,13 +89,13 @@ bool
 void
     stele_ingest_say_mode (stele_ingest_t *self);
 
-/*  Commit the batch, then switch. A batch that is held back runs again in the new mode.
-    Returns 0, or a code with the refusal.                                   */
+/*  Switch, between batches. A batch that is held back runs again in the new mode.
+    Returns 0, or a code with the refusal; sets 'mode_failed'.               */
 int
     stele_ingest_set_mode (stele_ingest_t *self, stele_mode_t wanted, stele_refusal_t *refusal);
 
-/*  Pack the answer to the request 'mode'.                                   */
+/*  Do what 'mode_request' asks for, between batches, and pack its answer.   */
 void
-    stele_ingest_answer_mode (stele_ingest_t *self, zmq_msg_t *body);
+    stele_ingest_answer_mode (stele_ingest_t *self);
 
 #endif

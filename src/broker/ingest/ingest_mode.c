@@ -26,31 +26,23 @@ stele_ingest_say_mode (stele_ingest_t *self)
             (long long) stele_ledger_head (self->writer->ledger));
 }
 
-//  Between batches: an open batch is committed first; one that is held back runs again in the new
-//  mode.
 int
 stele_ingest_set_mode (stele_ingest_t *self, stele_mode_t wanted, stele_refusal_t *refusal)
 {
-    if (!self->writer->holding)
-        stele_ingest_settle (self, 0);
     if (self->failed)
         return stele_refuse (refusal, STELE_EIO, "mode", "%s", self->writer->error_text);
     int code = stele_mode_switch (self->writer, wanted, refusal);
-    if (self->writer->mode == STELE_MODE_REDIS && !stele_ledger_suspended (self->writer->ledger)) {
+    self->mode_failed = self->writer->mode == STELE_MODE_REDIS && !stele_ledger_suspended (self->writer->ledger);
+    if (self->mode_failed)
         snprintf (self->writer->error_text, sizeof self->writer->error_text, "%.500s", refusal->message);
-        stele_ingest_fail (self);
-    }
-    self->retry_us = 0;
-    stele_ingest_announce (self);
-    stele_ingest_say_mode (self);
     return code;
 }
 
 void
-stele_ingest_answer_mode (stele_ingest_t *self, zmq_msg_t *body)
+stele_ingest_answer_mode (stele_ingest_t *self)
 {
     stele_params_t params;
-    stele_params_start (&params, zmq_msg_data (body), zmq_msg_size (body));
+    stele_params_start (&params, self->mode_request->data, self->mode_request->size);
     stele_span_t word = stele_params_text (&params, "mode");
     int wanted = word.text? stele_mode_of (word.text, word.size): -1;
     stele_refusal_t refusal = { 0 };

@@ -182,38 +182,32 @@ stele_ingest_take_pipeline (stele_ingest_t *self, int *code)
     return true;
 }
 
-//  What the pack holds, at once
-static void
-s_answer_now (stele_ingest_t *self, zmq_msg_t *id, zmq_msg_t *token)
+void
+stele_ingest_answer (stele_ingest_t *self, const stele_input_t *request)
 {
     void *handle = zsock_resolve (self->mailbox);
-    zmq_send (handle, zmq_msg_data (id), zmq_msg_size (id), ZMQ_SNDMORE | ZMQ_DONTWAIT);
-    zmq_send (handle, zmq_msg_data (token), zmq_msg_size (token), ZMQ_SNDMORE | ZMQ_DONTWAIT);
+    zmq_send (handle, request->id, request->id_size, ZMQ_SNDMORE | ZMQ_DONTWAIT);
+    zmq_send (handle, request->token, request->token_size, ZMQ_SNDMORE | ZMQ_DONTWAIT);
     zmq_send (handle, stele_pack_data (self->pack), stele_pack_size (self->pack), ZMQ_DONTWAIT);
 }
 
 //  Answer into the pack what does not depend on a commit; false: the writer has to take it
 static bool
-s_answers_now (stele_ingest_t *self, zmq_msg_t *body)
+s_answers_now (stele_ingest_t *self, stele_operation_id_t operation)
 {
     stele_refusal_t refusal;
-    switch (stele_operation_id (zmq_msg_data (body), zmq_msg_size (body))) {
-        case STELE_OPERATION_STATS:
-            stele_pack_clear (self->pack);
-            stele_writer_pack_stats (self->writer, self->pack);
-            return true;
-        case STELE_OPERATION_MODE:
-            stele_ingest_answer_mode (self, body);
-            return true;
-        default:
-            if (!self->writer->holding || self->writer->batch_bytes < STELE_BATCH_BYTES)
-                return false;
-            stele_refuse (&refusal, STELE_EUNAVAILABLE, NULL,
-                "storage cannot take writes, and many requests wait for it already: try again (%s)",
-                self->writer->error_text);
-            stele_answer_refuse (self->pack, &refusal, NULL, 0);
-            return true;
+    if (operation == STELE_OPERATION_STATS) {
+        stele_pack_clear (self->pack);
+        stele_writer_pack_stats (self->writer, self->pack);
+        return true;
     }
+    if (!self->writer->holding || self->writer->batch_bytes < STELE_BATCH_BYTES)
+        return false;
+    stele_refuse (&refusal, STELE_EUNAVAILABLE, NULL,
+        "storage cannot take writes, and many requests wait for it already: try again (%s)",
+        self->writer->error_text);
+    stele_answer_refuse (self->pack, &refusal, NULL, 0);
+    return true;
 }
 
 //  One message of the mailbox. [id][token][body], from our own actors only.
@@ -224,12 +218,19 @@ stele_ingest_take_request (stele_ingest_t *self, int *code)
     int count = s_recv (self->mailbox, frames, 3);
     if (count == 0)
         return false;
-    if (count == 3 && s_answers_now (self, &frames [2]))
-        s_answer_now (self, &frames [0], &frames [1]);
-    else
-    if (count == 3)
-        *code = stele_writer_take (self->writer,
-            s_input (STELE_FROM_MAILBOX, &frames [0], &frames [1], &frames [2]));
+    if (count == 3) {
+        stele_input_t *input = s_input (STELE_FROM_MAILBOX, &frames [0], &frames [1], &frames [2]);
+        stele_operation_id_t operation = stele_operation_id (input->data, input->size);
+        if (operation == STELE_OPERATION_MODE)
+            self->mode_request = input;
+        else
+        if (s_answers_now (self, operation)) {
+            stele_ingest_answer (self, input);
+            free (input);
+        }
+        else
+            *code = stele_writer_take (self->writer, input);
+    }
     s_close (frames, count, 3);
     return true;
 }

@@ -79,23 +79,6 @@ s_collect (stele_writer_t *self, size_t index, int64_t sequence, const stele_ref
 
 //  -- publish -----------------------------------------------------------------
 
-static int
-s_admit (stele_writer_t *self, const stele_message_t *message, const stele_roster_entry_t *member,
-    int64_t *expected, stele_refusal_t *refusal)
-{
-    if ((int64_t) message->event_count > self->settings->message_events)
-        return stele_refuse (refusal, STELE_ETOO_LARGE, "events",
-            "%zu events in one request, the limit is %lld: split it",
-            message->event_count, (long long) self->settings->message_events);
-    if (message->sequence > member->now.sequence + 1) {
-        *expected = member->now.sequence + 1;
-        return stele_refuse (refusal, STELE_EGAP, "sequence",
-            "expected sequence %lld, got %lld: resend from there",
-            (long long) *expected, (long long) message->sequence);
-    }
-    return 0;
-}
-
 //  The parameters of a publish are those of the events socket: one decoder reads both
 static int
 s_publish (stele_writer_t *self, stele_params_t *params)
@@ -108,7 +91,7 @@ s_publish (stele_writer_t *self, stele_params_t *params)
     stele_roster_entry_t *member = stele_roster_entry (self->roster, message.producer);
     stele_roster_touch (self->roster, member);
     int64_t expected = 0;
-    if (s_admit (self, &message, member, &expected, &refusal))
+    if (stele_writer_check_sequence (self, &message, member, &expected, &refusal))
         return s_refused (self, &refusal, expected);
 
     int code = stele_writer_begin (self);
