@@ -21,6 +21,7 @@ src_broker_libbroker_la_SOURCES = \
     src/broker/ingest/writer.c src/broker/ingest/writer.h \
     src/broker/ingest/writer_peer.c \
     src/broker/ingest/writer_request.c \
+    src/broker/ingest/writer_run.c \
     src/broker/operations/log.c \
     src/broker/operations/operations.c src/broker/operations/operations.h \
     src/broker/operations/params.c src/broker/operations/params.h \

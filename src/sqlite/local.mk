@@ -25,7 +25,7 @@ src_sqlite_libsqlite_la_SOURCES = \
     src/sqlite/write/append_facts.c \
     src/sqlite/write/append_row.c \
     src/sqlite/write/append_session.c \
-    src/sqlite/write/append_task.c src/sqlite/write/append_task.h \
+    src/sqlite/write/append_task.c src/sqlite/write/append_internal.h \
     src/sqlite/write/check.c \
     src/sqlite/write/deferred.c \
     src/sqlite/write/intern.c src/sqlite/write/intern.h \
@@ -34,6 +34,7 @@ src_sqlite_libsqlite_la_SOURCES = \
     src/sqlite/write/loss.c \
     src/sqlite/write/open.c \
     src/sqlite/write/producers.c \
+    src/sqlite/write/statement.c \
     src/sqlite/write/task_cache.c src/sqlite/write/task_cache.h \
     src/sqlite/write/zone_map.c src/sqlite/write/zone_map.h \
     src/sqlite/read/chain.c \

@@ -1,4 +1,4 @@
-/*  writer - the batch: begin, run, commit, run again
+/*  writer - the batch: begin, store, answer, commit, roll back
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -283,38 +283,6 @@ stele_writer_rollback (stele_writer_t *self)
     STELE_FAULT (rollback_after);
 }
 
-static int
-s_run (stele_writer_t *self, const stele_input_t *input)
-{
-    self->input = input;
-    int code;
-    if (input->source == STELE_FROM_PEER)
-        code = stele_writer_run_peer (self);
-    else
-    if (input->source == STELE_FROM_MAILBOX)
-        code = stele_writer_run_request (self);
-    else
-        code = stele_writer_run_pipeline (self);
-    self->input = NULL;
-    if (code)
-        stele_writer_rollback (self);
-    return code;
-}
-
-int
-stele_writer_take (stele_writer_t *self, stele_input_t *input)
-{
-    if (!self->inputs && !self->open)
-        self->counts_before = self->counts;
-    *self->inputs_tail = input;
-    self->inputs_tail = &input->next;
-    self->counts.messages++;
-    self->counts.bytes += (int64_t) input->size;
-    self->batch_bytes += input->size;
-    STELE_FAULT (input_taken);
-    return self->holding? 0: s_run (self, input);
-}
-
 int
 stele_writer_commit (stele_writer_t *self)
 {
@@ -347,23 +315,4 @@ stele_writer_commit (stele_writer_t *self)
     self->expiring = NULL;
     self->holding = false;
     return 0;
-}
-
-int
-stele_writer_again (stele_writer_t *self)
-{
-    STELE_FAULT (again_before);
-    for (const stele_input_t *input = self->inputs; input; input = input->next) {
-        int code = s_run (self, input);
-        if (code)
-            return code;
-    }
-    if (self->expiring) {
-        int code = stele_writer_expire_one (self, self->expiring);
-        if (code) {
-            stele_writer_rollback (self);
-            return code;
-        }
-    }
-    return stele_writer_commit (self);
 }

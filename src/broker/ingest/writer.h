@@ -2,15 +2,14 @@
 
     The rules of the ingest actor, free of sockets: it runs each message against the roster and the
     ledger within the open batch, and collects the answers in an outbox, which is sent after
-    the commit. One class in three files:
+    the commit. One class in four files, each of which calls only those below it:
 
-      writer.c          the batch: begin, run, commit, run again
+      writer_run.c      a message to the file of its source; a rolled back batch once more
       writer_peer.c     hello, publish, ping, goodbye of producers; leases
       writer_request.c  publish and rejected.retry by request, the pipeline, statistics
+      writer.c          the batch: begin, store events, queue answers, commit, roll back
 
-    writer.c passes each message to the file of its source, which calls back to open the batch, store
-    events and queue answers. Mode redis (redis_mode.h) is an object of its own, to which the
-    writer passes each batch.
+    Mode redis (redis_mode.h) is an object of its own, to which the writer passes each batch.
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this

@@ -9,40 +9,6 @@
 #include "fault/fault.h"
 #include "sqlite/write/ledger_internal.h"
 #include "wire/event_codec.h"
-#include "wire/json.h"
-
-int
-stele_ledger_bind_word (stele_ledger_t *self, sqlite3_stmt *stmt, int index,
-    const stele_value_t *value)
-{
-    int64_t number = 0;
-    int code = stele_intern_value (self->words, value, &number);
-    if (code)
-        return stele_ledger_fail (self, code);
-    stele_sql_bind_key (stmt, index, number);
-    return 0;
-}
-
-int
-stele_ledger_fields_json (stele_ledger_t *self, const stele_record_t *record,
-    stele_field_set_t set, bool nulls, stele_value_t *json)
-{
-    json->kind = STELE_VALUE_NONE;
-    for (int field = 0; field < STELE_EVENT_FIELD_COUNT && !nulls; field++)
-        if (!stele_record_has (record, field))
-            set &= ~STELE_FIELD_BIT (field);
-    if (set == 0)
-        return 0;
-    const char *text;
-    size_t size;
-    int code = stele_json_fields (record, set, self->pack, self->scratch, &text, &size);
-    if (code)
-        return stele_ledger_fail (self, code == STELE_ENO_MEMORY? code: STELE_EINTERNAL);
-    json->kind = STELE_VALUE_JSON;
-    json->text = text;
-    json->size = (uint32_t) size;
-    return 0;
-}
 
 //  The event is stored at self->next: note it in the zone map, which finds it by time
 static int

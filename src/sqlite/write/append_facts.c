@@ -5,7 +5,7 @@
     file, You can obtain one at https://mozilla.org/MPL/2.0/.
 */
 
-#include "sqlite/write/append_task.h"
+#include "sqlite/write/append_internal.h"
 
 void
 stele_append_touch (stele_append_t *self)

@@ -5,7 +5,7 @@
     file, You can obtain one at https://mozilla.org/MPL/2.0/.
 */
 
-#include "sqlite/write/append_task.h"
+#include "sqlite/write/append_internal.h"
 
 //  Columns of tasks from ?4 on, in the order of task_insert, task_update and task_select
 typedef enum { COLUMN_PLAIN, COLUMN_WORD, COLUMN_REPEATED, COLUMN_ID, COLUMN_LARGE } s_how_t;

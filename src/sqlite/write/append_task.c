@@ -11,7 +11,7 @@
 */
 
 #include <assert.h>
-#include "sqlite/write/append_task.h"
+#include "sqlite/write/append_internal.h"
 #include "wire/event_codec.h"
 
 //  Shorter messages are not compressed, so that SQL can read them

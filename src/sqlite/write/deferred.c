@@ -52,14 +52,6 @@ stele_ledger_suspend (stele_ledger_t *self, int64_t since)
 }
 
 int
-stele_ledger_rolled_back (stele_ledger_t *self)
-{
-    snprintf (self->error, sizeof self->error,
-        "SQLite rolled back what was not committed: restart the broker, what was acked is in Redis");
-    return STELE_EIO;
-}
-
-int
 stele_ledger_resume (stele_ledger_t *self, int64_t since)
 {
     //  If SQLite has rolled back, the events are gone, but the mark would say that the period is over, and

@@ -9,34 +9,6 @@
 #include "fault/fault.h"
 #include "sqlite/write/ledger_internal.h"
 
-int
-stele_ledger_fail (stele_ledger_t *self, int code)
-{
-    code = stele_sql_error_text (self->db, code, self->error, sizeof self->error);
-    if (code == STELE_EIO)
-        self->broken = true;
-    return code;
-}
-
-int
-stele_ledger_run (stele_ledger_t *self, sqlite3_stmt *stmt)
-{
-    int code = stmt == self->sql.begin? 0: stele_ledger_in_batch (self);
-    if (code)
-        return code;
-    code = stele_sql_run (stmt);
-    return code? stele_ledger_fail (self, code): 0;
-}
-
-//  After some errors (no memory, no room, I/O) SQLite rolls back the transaction, even if only a
-//  SELECT failed. A caller that ignored such an error must not store the rest of the
-//  batch.
-int
-stele_ledger_in_batch (stele_ledger_t *self)
-{
-    return sqlite3_get_autocommit (self->db)? stele_ledger_fail (self, STELE_EINTERNAL): 0;
-}
-
 //  Note the result of a step of a checkpoint
 static int
 s_checkpointed (stele_ledger_t *self, int code)

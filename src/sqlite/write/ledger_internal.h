@@ -4,6 +4,7 @@
     check.c      what a start verifies
     loss.c       whether the ledger is as long as what was acked, and what to do if it is not
     ledger.c     batches, upkeep
+    statement.c  run and bind statements, keep error texts (called by all others)
     deferred.c   batches in one open transaction
     append.c     dispatch of events by their type
     append_task.c, append_row.c, append_facts.c, append_session.c   the rows per kind of event

@@ -1,12 +1,12 @@
-/*  append_task - one event about a task while it is appended
+/*  append_internal - one event about a task, shared by append_task, append_row and append_facts
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
     file, You can obtain one at https://mozilla.org/MPL/2.0/.
 */
 
-#ifndef STELE_APPEND_TASK_H_INCLUDED
-#define STELE_APPEND_TASK_H_INCLUDED
+#ifndef STELE_APPEND_INTERNAL_H_INCLUDED
+#define STELE_APPEND_INTERNAL_H_INCLUDED
 
 #include "sqlite/write/ledger_internal.h"
 

@@ -1,0 +1,60 @@
+/*  writer_run - run a message in the open batch, or all of a batch that was rolled back
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at https://mozilla.org/MPL/2.0/.
+*/
+
+#include "broker/ingest/writer.h"
+#include "fault/fault.h"
+
+static int
+s_run (stele_writer_t *self, const stele_input_t *input)
+{
+    self->input = input;
+    int code;
+    if (input->source == STELE_FROM_PEER)
+        code = stele_writer_run_peer (self);
+    else
+    if (input->source == STELE_FROM_MAILBOX)
+        code = stele_writer_run_request (self);
+    else
+        code = stele_writer_run_pipeline (self);
+    self->input = NULL;
+    if (code)
+        stele_writer_rollback (self);
+    return code;
+}
+
+int
+stele_writer_take (stele_writer_t *self, stele_input_t *input)
+{
+    if (!self->inputs && !self->open)
+        self->counts_before = self->counts;
+    *self->inputs_tail = input;
+    self->inputs_tail = &input->next;
+    self->counts.messages++;
+    self->counts.bytes += (int64_t) input->size;
+    self->batch_bytes += input->size;
+    STELE_FAULT (input_taken);
+    return self->holding? 0: s_run (self, input);
+}
+
+int
+stele_writer_again (stele_writer_t *self)
+{
+    STELE_FAULT (again_before);
+    for (const stele_input_t *input = self->inputs; input; input = input->next) {
+        int code = s_run (self, input);
+        if (code)
+            return code;
+    }
+    if (self->expiring) {
+        int code = stele_writer_expire_one (self, self->expiring);
+        if (code) {
+            stele_writer_rollback (self);
+            return code;
+        }
+    }
+    return stele_writer_commit (self);
+}
