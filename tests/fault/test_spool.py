@@ -161,7 +161,7 @@ class Spool(FaultTest):
             os.remove(self.broker.ledger + end)
         self.restart(arguments=("--accept-loss",))
         self.drain(status=65)
-        self.assertIn("acked up to sequence 5", self.stderr)
+        self.assertIn("has acks up to sequence 5", self.stderr)
         self.assertIn("--accept-loss", self.stderr)
         self.assertEqual(self.ask("stats")["ingest"]["behind"], 1)
         self.assert_kept(1, 2)
@@ -207,7 +207,7 @@ class Spool(FaultTest):
         self.restart()
         counts = self.drain(status=65)
         self.assertEqual((counts["accepted"], counts["refused"], counts["unacked"]), (2, 1, 0))
-        self.assertIn("spooled before", self.stderr)
+        self.assertIn("an event of an earlier run", self.stderr)
         self.assertEqual(self.drain()["events"], 0)
 
     def test_what_no_broker_would_take_does_not_get_into_the_spool(self):

@@ -149,8 +149,8 @@ s_compare_high_water (stele_ledger_t *self, const stele_mark_t *has, stele_refus
             s_evidence (loss, "the high-water file: %" PRId64, mark.position);
         if (mark.rejected > has->rejected) {
             loss->rejected = mark.rejected - has->rejected;
-            s_evidence (loss, "the high-water file: %" PRId64 " more refused events than here",
-                loss->rejected);
+            s_evidence (loss, "the high-water file: %" PRId64 " more refused event%s than here",
+                loss->rejected, loss->rejected == 1? "": "s");
         }
     }
     else
