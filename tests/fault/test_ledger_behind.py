@@ -222,7 +222,7 @@ class LedgerBehind(unittest.TestCase):
         was = self.ask("info")["ledger"]
         self.broker.stop()
         os.remove(self.ledger)
-        self.refuse("is missing or empty", "another ledger", "ledger %s was here, with %d events" % (was, position))
+        self.refuse("is missing or empty", "another ledger", "ledger %s, with %d events" % (was, position))
         self.assertFalse(os.path.exists(self.ledger))
         self.start("--accept-loss")
         loss = self.ask("info")["losses"][0]
