@@ -48,15 +48,21 @@ class Stream:
         self.outputs = collections.defaultdict(list)
         self.metrics = collections.defaultdict(list)
         self.commands = collections.defaultdict(list)
+        self.retries = collections.defaultdict(list)        # Positions, by task
         for position, event in enumerate(self.events, 1):
             event = dict(event, time=microseconds(event["time"]))
             kind = event.pop("type")
             self.tables[TABLES[kind]] += 1
             getattr(self, "_" + kind.replace(".", "_"))(position, event)
+        for session, rows in self.commands.items():
+            task = self.sessions[session].get("task_id")
+            for row in rows:
+                if task in self.tasks:
+                    row["attempt"] = 1 + sum(position < row["id"] for position in self.retries[task])
 
     def _task(self, position, event):
         task = self.tasks.setdefault(event["task_id"], {
-            "task_id": event["task_id"], "state": "queued", "error_count": 0, "target_dir": ".",
+            "task_id": event["task_id"], "state": "queued", "error_count": 0, "attempt": 1, "target_dir": ".",
             "full_access": False, "user_id": "default", "created_at": event["time"]})
         task["position"] = position
         task["updated_at"] = event["time"]
@@ -68,6 +74,10 @@ class Stream:
                "timestamp": event["time"], "user_id": event.get("user_id", "default")}
         if known:
             row["state_from"] = task["state"]
+        if task["state"] in TERMINAL and state == "queued":
+            task["attempt"] += 1
+            self.retries[task["task_id"]].append(position)
+        row["attempt"] = task["attempt"]
         for key in ("provider", "model", "error_message", "details"):
             if key in event:
                 row[key] = event[key]
@@ -101,13 +111,13 @@ class Stream:
         self._move(task, position, event, event["state"])
 
     def _task_output_added(self, position, event):
-        self._task(position, event)
-        row = dict(event, id=position, timestamp=event["time"])
+        task = self._task(position, event)
+        row = dict(event, id=position, timestamp=event["time"], attempt=task["attempt"])
         self.outputs[event["task_id"]].append(row)
 
     def _task_metric_recorded(self, position, event):
-        self._task(position, event)
-        row = dict(event, id=position, timestamp=event["time"])
+        task = self._task(position, event)
+        row = dict(event, id=position, timestamp=event["time"], attempt=task["attempt"])
         self.metrics[event["task_id"]].append(row)
 
     def _session(self, position, event):
