@@ -26,7 +26,7 @@
       session  session_id state cli_tool mode current_directory pid authentication_required
                auth_prompt task_id user_id created_at updated_at completed_at command_count position
       command  id session_id command output execution_time_ms exit_code timestamp user_id extra
-               attempt (if the task of the session has events)
+               attempt (if its session had a task by then)
       preferences user_id preferred_provider preferred_model full_access_preferred
                role_preferences created_at updated_at position
       rejected id producer sequence code field message time event (PACKED; BYTES where it is

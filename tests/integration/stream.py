@@ -48,17 +48,11 @@ class Stream:
         self.outputs = collections.defaultdict(list)
         self.metrics = collections.defaultdict(list)
         self.commands = collections.defaultdict(list)
-        self.retries = collections.defaultdict(list)        # Positions, by task
         for position, event in enumerate(self.events, 1):
             event = dict(event, time=microseconds(event["time"]))
             kind = event.pop("type")
             self.tables[TABLES[kind]] += 1
             getattr(self, "_" + kind.replace(".", "_"))(position, event)
-        for session, rows in self.commands.items():
-            task = self.sessions[session].get("task_id")
-            for row in rows:
-                if task in self.tasks:
-                    row["attempt"] = 1 + sum(position < row["id"] for position in self.retries[task])
 
     def _task(self, position, event):
         task = self.tasks.setdefault(event["task_id"], {
@@ -76,7 +70,6 @@ class Stream:
             row["state_from"] = task["state"]
         if task["state"] in TERMINAL and state == "queued":
             task["attempt"] += 1
-            self.retries[task["task_id"]].append(position)
         row["attempt"] = task["attempt"]
         for key in ("provider", "model", "error_message", "details"):
             if key in event:
@@ -136,8 +129,11 @@ class Stream:
         self._session(position, event)["state"] = event["state"]
 
     def _session_command_executed(self, position, event):
-        self._session(position, event)["command_count"] += 1
+        session = self._session(position, event)
+        session["command_count"] += 1
         row = dict(event, id=position, timestamp=event["time"])
+        if session.get("task_id") in self.tasks:
+            row["attempt"] = self.tasks[session["task_id"]]["attempt"]
         self.commands[event["session_id"]].append(row)
 
     def _preference_set(self, position, event):

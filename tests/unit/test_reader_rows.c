@@ -282,7 +282,8 @@ s_assert_attempts (json_t *rows, const char *expected)
     size_t i;
     json_t *row;
     json_array_foreach (rows, i, row)
-        json_array_append (attempts, json_object_get (row, "attempt"));
+        json_array_append_new (attempts, json_incref (json_object_get (row, "attempt")?
+            json_object_get (row, "attempt"): json_null ()));
     fixture_assert_json (attempts, expected);
     json_decref (attempts);
     json_decref (rows);
@@ -297,6 +298,13 @@ s_table (const fixture_t *self, stele_table_t table, int64_t limit)
         assert_int_equal (stele_reader_table (self->reader, table, next, INT64_MAX, limit, fixture_add, rows, &next), 0);
     while (next);
     return rows;
+}
+
+static void
+s_start_session (fixture_t *self, const char *id, const char *task)
+{
+    fixture_append (self, "{'type':'session.started','time':1,'session_id':'%s','cli_tool':'c','mode':'m',"
+        "'current_directory':'/','task_id':'%s'}", id, task);
 }
 
 //  One attempt of a task: it runs, prints, measures, a session works on it, and it fails
@@ -315,9 +323,11 @@ test_reader_rows_have_the_number_of_their_attempt (void **state)
 {
     fixture_t *self = *state;
     fixture_begin (self);
+    //  A command before its session has a task has no attempt, and none before the task has an event
+    fixture_append (self, "{'type':'session.command_executed','time':1,'session_id':'t','command':'c'}");
     for (int i = 0; i < 2; i++)
-        fixture_append (self, "{'type':'session.started','time':1,'session_id':'%s','cli_tool':'c','mode':'m',"
-            "'current_directory':'/','task_id':'%s'}", i? "u": "t", i? "u": "t");
+        s_start_session (self, i? "u": "t", i? "u": "t");
+    fixture_append (self, "{'type':'session.command_executed','time':1,'session_id':'u','command':'c'}");
     for (int attempt = 1; attempt <= 3; attempt++) {
         s_append_attempt (self, "t", attempt);
         s_append_attempt (self, "u", attempt);
@@ -329,19 +339,22 @@ test_reader_rows_have_the_number_of_their_attempt (void **state)
         if (attempt < 3)
             fixture_append (self, "{'type':'task.updated','time':%d,'task_id':'u','state':'queued'}", attempt);
     }
+    //  Later starts of a session change nothing of its earlier commands
+    s_start_session (self, "t", "u");
+    s_start_session (self, "u", "none");
     fixture_commit (self);
     for (int64_t limit = 1; limit < 10; limit++) {
         stele_chain_filter_t filter = { .limit = limit };
         s_assert_attempts (s_chain (self, STELE_CHAIN_HISTORY, "t", filter), "[1,1,2,2,2,3,3,3,4]");
         s_assert_attempts (s_chain (self, STELE_CHAIN_OUTPUTS, "t", filter), "[1,2,3]");
         s_assert_attempts (s_chain (self, STELE_CHAIN_METRICS, "u", filter), "[1,2,3]");
-        s_assert_attempts (s_chain (self, STELE_CHAIN_COMMANDS, "t", filter), "[1,2,3]");
+        s_assert_attempts (s_chain (self, STELE_CHAIN_COMMANDS, "t", filter), "[null,1,2,3]");
         filter.newest_first = true;
         s_assert_attempts (s_chain (self, STELE_CHAIN_HISTORY, "t", filter), "[4,3,3,3,2,2,2,1,1]");
         s_assert_attempts (s_chain (self, STELE_CHAIN_OUTPUTS, "u", filter), "[3,2,1]");
         s_assert_attempts (s_table (self, STELE_TABLE_OUTPUTS, limit), "[1,1,2,2,3,3]");
         s_assert_attempts (s_table (self, STELE_TABLE_METRICS, limit), "[1,1,2,2,3,3]");
-        s_assert_attempts (s_table (self, STELE_TABLE_COMMANDS, limit), "[1,1,2,2,3,3]");
+        s_assert_attempts (s_table (self, STELE_TABLE_COMMANDS, limit), "[null,null,1,1,2,2,3,3]");
         s_assert_attempts (s_table (self, STELE_TABLE_TASKS, limit), "[4,3]");
     }
     assert_int_equal (fixture_ask (self, "SELECT sum (attempt) FROM task_outputs_view"), 12);

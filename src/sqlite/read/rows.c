@@ -16,7 +16,7 @@
 enum { HISTORY_KIND = 6, HISTORY_FROM = 8, HISTORY_TO, HISTORY_TASK = 12, HISTORY_CHANGES, HISTORY_REPLACED };
 
 //  Columns with the key of the task; of commands, with its id
-enum { OUTPUTS_TASK = 13, METRICS_TASK = 8, COMMANDS_TASK = 10 };
+enum { OUTPUTS_TASK = 13, METRICS_TASK = 8, COMMANDS_TASK = 10, COMMANDS_STARTED, COMMANDS_HISTORY };
 
 static const reader_column_t s_history [] = {
     { STELE_POSITION, COLUMN_INTEGER }, { STELE_TASK_ID, COLUMN_ID },
@@ -70,11 +70,12 @@ static const reader_column_t s_commands [] = {
     { STELE_TIME, COLUMN_INTEGER }, { STELE_USER_ID, COLUMN_WORD },
     { STELE_COMMAND, COLUMN_TEXT }, { STELE_EXECUTION_TIME_MS, COLUMN_NUMBER },
     { STELE_EXIT_CODE, COLUMN_INTEGER }, { 0, COLUMN_EXTRA },
-    { 0, COLUMN_SKIP }, { STELE_OUTPUT, COLUMN_CONTENT }, { 0, COLUMN_SKIP }
+    { 0, COLUMN_SKIP }, { STELE_OUTPUT, COLUMN_CONTENT }, { 0, COLUMN_SKIP },
+    { 0, COLUMN_SKIP }, { 0, COLUMN_SKIP }
 };
 #define COMMANDS_SQL \
     "SELECT e.position, s.session_id, e.time, e.user_id, e.command, e.execution_time_ms," \
-    " e.exit_code, e.extra, e.encoding, e.output, s.task_id" \
+    " e.exit_code, e.extra, e.encoding, e.output, s.task_id, s.started, s.last_history" \
     " FROM cli_session_commands e JOIN cli_sessions s ON s.id = e.session "
 
 enum { PREFERENCES_FIELDS = 4 };
@@ -244,21 +245,63 @@ reader_fill_event (stele_reader_t *self, reader_source_t source, sqlite3_stmt *s
 
 //  -- as a record ------------------------------------------------------------------
 
+//  The task_id that a session had at a position, in self->text; false: none. Newest first: the first
+//  session.started before the position gave all fields that the session had.
+static bool
+s_find_task_id (stele_reader_t *self, int64_t last_history, int64_t position)
+{
+    int64_t at = last_history;
+    while (at > 0 && !reader_overdue (self)) {
+        sqlite3_stmt *statement = reader_with_key (self, SLOT_ATTEMPT_SESSION,
+            "SELECT previous, kind, fields FROM cli_session_history WHERE position = ?1", at);
+        if (reader_step (self, statement) != 1)
+            return false;
+        if (at < position && sqlite3_column_int (statement, 1) == STELE_HISTORY_CREATED) {
+            size_t size;
+            const char *text = reader_column_text (self, statement, 2, &size);
+            int code = text? stele_json_fields_set (text, size, STELE_VOCABULARY_SESSION_STATE, self->text): 0;
+            if (code)
+                reader_fail_json (self, code);
+            return stele_record_has (self->text, STELE_TASK_ID);
+        }
+        at = sqlite3_column_int64 (statement, 0);
+    }
+    return false;
+}
+
+//  Key of the task of a command's session; 0: none. As of the command: later events change nothing of it.
+static int64_t
+s_task_of_command (stele_reader_t *self, sqlite3_stmt *statement)
+{
+    int64_t position = sqlite3_column_int64 (statement, 0), started = sqlite3_column_int64 (statement, COMMANDS_STARTED);
+    sqlite3_stmt *task = reader_statement (self, SLOT_ATTEMPT_TASK, "SELECT id FROM tasks WHERE task_id = ?1");
+    if (started == 0 || !task)
+        return 0;
+    if (started < position)
+        sqlite3_bind_value (task, 1, sqlite3_column_value (statement, COMMANDS_TASK));
+    else
+    if (s_find_task_id (self, sqlite3_column_int64 (statement, COMMANDS_HISTORY), position))
+        reader_bind_id (task, 1, self->text->values [STELE_TASK_ID].text, self->text->values [STELE_TASK_ID].size);
+    else
+        return 0;
+    int64_t key = reader_integer (self, task, 0);
+    return key < position? key: 0;
+}
+
 //  Key of the task of a row; 0: none
 static int64_t
 s_task_of (stele_reader_t *self, reader_source_t source, sqlite3_stmt *statement)
 {
-    static const int columns [SOURCE_COUNT] = {
-        [SOURCE_HISTORY] = HISTORY_TASK, [SOURCE_OUTPUTS] = OUTPUTS_TASK, [SOURCE_METRICS] = METRICS_TASK
-    };
-    if (source != SOURCE_COMMANDS)
-        return sqlite3_column_int64 (statement, columns [source]);
-    if (sqlite3_column_type (statement, COMMANDS_TASK) == SQLITE_NULL)
-        return 0;
-    sqlite3_stmt *task = reader_statement (self, SLOT_ATTEMPT_TASK, "SELECT id FROM tasks WHERE task_id = ?1");
-    if (task)
-        sqlite3_bind_value (task, 1, sqlite3_column_value (statement, COMMANDS_TASK));
-    return reader_integer (self, task, 0);
+    switch (source) {
+        case SOURCE_HISTORY:
+            return sqlite3_column_int64 (statement, HISTORY_TASK);
+        case SOURCE_OUTPUTS:
+            return sqlite3_column_int64 (statement, OUTPUTS_TASK);
+        case SOURCE_METRICS:
+            return sqlite3_column_int64 (statement, METRICS_TASK);
+        default:
+            return s_task_of_command (self, statement);
+    }
 }
 
 //  Number of the attempt that a row belongs to. Pages have rows in the order of their positions, so
