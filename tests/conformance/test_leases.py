@@ -181,6 +181,14 @@ class Leases(Base):
         record = self.ask("task.get", task_id=task)["task"]
         self.assertEqual((record["state"], record.get("interruptions")), ("running", None))
 
+    def test_a_producer_of_requests_only_has_no_run_that_dies(self):
+        task, name = self.name("task"), self.name("producer")
+        self.ask("publish", producer=name, events=[created(task), changed(task, "running")])
+        self.producer(name)
+        self.assertEqual(self.state(task), "running")
+        self.producer(name)                             # The run before it died
+        self.wait_state(task, "failed")
+
     def test_restored_tasks_in_progress_belong_to_nobody(self):
         task = self.name("task")
         peer = self.producer()
