@@ -235,12 +235,17 @@ s_pack_legacy (stele_pack_t *pack, const char *key, const stele_value_t *value)
         stele_pack_text (pack, text, size);
 }
 
+//  Earlier systems reject null as a role or branch, and then their whole list. A task that was not
+//  created yet has no role.
 static void
-s_pack_legacy_branch (stele_pack_t *pack, const stele_record_t *task)
+s_pack_legacy_role_and_branch (stele_pack_t *pack, const stele_record_t *task)
 {
-    const stele_value_t *role = &task->values [STELE_ROLE];
+    static const stele_value_t unknown = { .kind = STELE_VALUE_TEXT, .text = "unknown", .size = 7 };
+    bool has_role = stele_record_has (task, STELE_ROLE) && task->values [STELE_ROLE].size > 0;
+    const stele_value_t *role = has_role? &task->values [STELE_ROLE]: &unknown;
     const stele_value_t *id = &task->values [STELE_TASK_ID];
-    if (stele_record_has (task, STELE_BRANCH) || role->kind == STELE_VALUE_NONE) {
+    s_pack_legacy (pack, "role", role);
+    if (stele_record_has (task, STELE_BRANCH)) {
         s_pack_legacy (pack, "branch", &task->values [STELE_BRANCH]);
         return;
     }
@@ -258,8 +263,7 @@ stele_layout_legacy_json (const stele_record_t *task, stele_pack_t *pack)
     stele_pack_clear (pack);
     stele_pack_map_begin (pack);
     s_pack_legacy (pack, "id", &task->values [STELE_TASK_ID]);
-    s_pack_legacy (pack, "role", &task->values [STELE_ROLE]);
-    s_pack_legacy_branch (pack, task);
+    s_pack_legacy_role_and_branch (pack, task);
     s_pack_legacy (pack, "state", &task->values [STELE_STATE]);
     s_pack_legacy (pack, "last_error", &task->values [STELE_LAST_ERROR]);
     s_pack_legacy (pack, "provider", &task->values [STELE_PROVIDER]);

@@ -738,7 +738,7 @@ test_cache_legacy_keys_are_written_where_asked_for (void **state)
     fixture_commit (self);
     fixture_until (self, STELE_CACHE_LIVE);
     assert_string_equal (fixture_redis (self, "GET task_status:nobody"),
-        "{\"id\":\"nobody\",\"role\":null,\"branch\":null,\"state\":\"running\","
+        "{\"id\":\"nobody\",\"role\":\"unknown\",\"branch\":\"auto/unknown/nobody\",\"state\":\"running\","
         "\"last_error\":null,\"provider\":null,\"model\":null}");
 }
 
