@@ -60,6 +60,7 @@ src_sqlite_libsqlite_la_SOURCES = \
     src/sqlite/read/word_cache.c src/sqlite/read/word_cache.h \
     src/sqlite/read/zones.c \
     src/sqlite/search/text_index.c \
+    src/sqlite/search/tokenizer.c src/sqlite/search/tokenizer.h \
     src/sqlite/search/packed_ids.c src/sqlite/search/packed_ids.h \
     src/sqlite/list/as_of.c src/sqlite/list/as_of.h \
     src/sqlite/list/by_index.c src/sqlite/list/by_index.h \
