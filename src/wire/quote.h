@@ -13,8 +13,8 @@
 /*  Always enough for stele_quote                                            */
 #define STELE_QUOTE_SIZE 48
 
-/*  Copy the first 40 bytes or so as valid UTF-8 without control characters, with "..." if
-    truncated. Returns the buffer.                                           */
+/*  Copy the first 40 bytes or so as valid UTF-8, with "?" for control characters and those that
+    are invisible or reorder a line (base/character.h), and "..." if truncated. Returns the buffer.                                           */
 const char *
     stele_quote (char buffer [STELE_QUOTE_SIZE], const char *text, size_t size);
 

@@ -5,7 +5,6 @@
     file, You can obtain one at https://mozilla.org/MPL/2.0/.
 */
 
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include "cli/shared/cell.h"
@@ -15,14 +14,9 @@ void
 cli_cell (cli_table_t *table, const json_t *record, const char *key)
 {
     const json_t *value = json_object_get (record, key);
-    if (json_is_integer (value)) {
-        char number [24];
-        snprintf (number, sizeof number, "%" PRId64, (int64_t) json_integer_value (value));
-        cli_table_word (table, number);
-    }
-    else
-    if (json_is_real (value))
-        cli_table_word (table, cli_format_real (json_real_value (value)).text);
+    double number;
+    if (cli_value_number (value, &number))
+        cli_table_word (table, cli_value_number_text (value).text);
     else {
         size_t size;
         char *text = cli_value_text (key, value, &size);

@@ -47,4 +47,8 @@ bool
 void
     cli_text_print_json_string (FILE *file, const char *text, size_t size);
 
+/*  Print JSON text with these characters escaped in the same way.           */
+void
+    cli_text_print_json (FILE *file, const char *json, size_t size);
+
 #endif

@@ -23,6 +23,7 @@
 #include "cli/shared/export_tables.h"
 #include "cli/shared/scope.h"
 #include "cli/shared/time_option.h"
+#include "cli/terminal/text.h"
 #include "cli/shared/value.h"
 #include "cli/shared/words.h"
 #include "cli/terminal/progress.h"
@@ -272,7 +273,9 @@ s_report_done (const s_export_t *self, const char *path)
             self->csv? "csv": s_is (self, CLI_EXPORT_EVENTS)? "events": "jsonl", "table", self->table->name,
             "rows", (json_int_t) self->rows, "position", (json_int_t) self->position, "file", path);
         char *text = json_dumps (line, JSON_COMPACT);
-        fprintf (to_stdout? stderr: stdout, "%s\n", text? text: "{}");
+        FILE *file = to_stdout? stderr: stdout;
+        cli_text_print_json (file, text? text: "{}", text? strlen (text): 2);
+        putc ('\n', file);
         free (text);
         json_decref (line);
         return;

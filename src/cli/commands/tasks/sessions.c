@@ -98,8 +98,9 @@ s_command_row (cli_table_t *table, json_t *command, void *arg)
         snprintf (number, sizeof number, "%lld", (long long) json_integer_value (exit_code));
     cli_table_colour (table, json_integer_value (exit_code)? CLI_RED: CLI_PLAIN, number);
     const json_t *took = json_object_get (command, "execution_time_ms");
-    if (json_is_number (took))
-        cli_cell_duration (table, (int64_t) (json_number_value (took) * 1000));
+    double took_ms;
+    if (cli_value_number (took, &took_ms))
+        cli_table_word (table, cli_format_duration_real (took_ms * 1000).text);
     else
         cli_table_word (table, NULL);
     cli_cell_content_size (table, command, "output");

@@ -5,6 +5,7 @@
     file, You can obtain one at https://mozilla.org/MPL/2.0/.
 */
 
+#include <assert.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -176,16 +177,26 @@ s_print_metric (const cli_t *self, const json_t *metrics, const char *name)
     double *values = stele_memory_new (json_array_size (metrics) * sizeof (double));
     size_t count = 0;
     const char *unit = NULL;
-    double low = INFINITY, high = -INFINITY;
+    const json_t *low = NULL, *high = NULL, *last = NULL;
+    double lowest = INFINITY, highest = -INFINITY;
     for (size_t i = 0; i < json_array_size (metrics); i++) {
         const json_t *row = s_row (metrics, i);
         const char *row_name = cli_value_string (row, "name");
         const json_t *value = json_object_get (row, "value");
         if (!row_name || strcmp (row_name, name) != 0)
             continue;
-        values [count] = json_is_number (value)? json_number_value (value): NAN;
-        low = fmin (low, values [count]);
-        high = fmax (high, values [count++]);
+        double number = NAN;
+        cli_value_number (value, &number);
+        if (!isnan (number) && (number < lowest || !low)) {
+            lowest = number;
+            low = value;
+        }
+        if (!isnan (number) && (number > highest || !high)) {
+            highest = number;
+            high = value;
+        }
+        last = value;
+        values [count++] = number;
         unit = cli_value_string (row, "unit");
     }
     printf ("  ");
@@ -195,13 +206,13 @@ s_print_metric (const cli_t *self, const json_t *metrics, const char *name)
     cli_sparkline_print (stdout, values, count, SPARK_COLUMNS);
     cli_style_end (&self->style, stdout, CLI_CYAN);
     if (count)
-        printf ("  %s", cli_format_real (values [count - 1]).text);
+        printf ("  %s", cli_value_number_text (last).text);
     if (unit) {
         putchar (' ');
         cli_text_print (stdout, unit, strlen (unit), 16, CLI_CUT_END);
     }
-    if (count > 1)
-        printf ("  (%zu, %s to %s)", count, cli_format_real (low).text, cli_format_real (high).text);
+    if (count > 1 && low)
+        printf ("  (%zu, %s to %s)", count, cli_value_number_text (low).text, cli_value_number_text (high).text);
     putchar ('\n');
     free (values);
 }
@@ -228,8 +239,11 @@ s_print_json (const s_page_t *page)
 {
     json_t *whole = json_pack ("{s:O,s:O,s:O,s:O,s:O}", "task", page->task, "history", page->history,
         "outputs", page->outputs, "sessions", page->sessions, "metrics", page->metrics);
-    json_dumpf (whole, stdout, JSON_COMPACT);
+    char *text = json_dumps (whole, JSON_COMPACT);
+    assert (text);
+    cli_text_print_json (stdout, text, strlen (text));
     putchar ('\n');
+    free (text);
     json_decref (whole);
 }
 
