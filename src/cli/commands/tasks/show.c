@@ -33,7 +33,7 @@ static json_t *
 s_rows (cli_t *self, const char *op, const char *key, const char *task_id, int64_t limit, bool newest)
 {
     json_t *request = cli_request (op);
-    cli_request_text (request, "task_id", task_id);
+    cli_request_id (request, "task_id", task_id);
     json_object_set_new (request, "limit", json_integer (limit));
     if (newest)
         cli_request_text (request, "order", "desc");
@@ -47,7 +47,7 @@ static bool
 s_ask (cli_t *self, const char *task_id, s_page_t *page)
 {
     json_t *request = cli_request ("task.get");
-    cli_request_text (request, "task_id", task_id);
+    cli_request_id (request, "task_id", task_id);
     json_t *answer = cli_ask (self, request);
     page->task = json_incref (json_object_get (answer, "task"));
     json_decref (answer);
@@ -172,7 +172,7 @@ s_print_sessions (const cli_t *self, const json_t *sessions)
 
 //  One line: name, bars, last value and unit, number of values, lowest and highest
 static void
-s_print_metric (const cli_t *self, const json_t *metrics, const char *name)
+s_print_metric (const cli_t *self, const json_t *metrics, const json_t *name)
 {
     double *values = stele_memory_new (json_array_size (metrics) * sizeof (double));
     size_t count = 0;
@@ -181,9 +181,8 @@ s_print_metric (const cli_t *self, const json_t *metrics, const char *name)
     double lowest = INFINITY, highest = -INFINITY;
     for (size_t i = 0; i < json_array_size (metrics); i++) {
         const json_t *row = s_row (metrics, i);
-        const char *row_name = cli_value_string (row, "name");
         const json_t *value = json_object_get (row, "value");
-        if (!row_name || strcmp (row_name, name) != 0)
+        if (!json_equal (json_object_get (row, "name"), name))
             continue;
         double number = NAN;
         cli_value_number (value, &number);
@@ -200,7 +199,8 @@ s_print_metric (const cli_t *self, const json_t *metrics, const char *name)
         unit = cli_value_string (row, "unit");
     }
     printf ("  ");
-    size_t used = cli_text_print (stdout, name, strlen (name), 28, CLI_CUT_MIDDLE);
+    size_t used = cli_text_print (stdout, json_string_value (name), json_string_length (name), 28,
+        CLI_CUT_MIDDLE);
     printf ("%*s", used < 30? (int) (30 - used): 2, "");
     cli_style_begin (&self->style, stdout, CLI_CYAN);
     cli_sparkline_print (stdout, values, count, SPARK_COLUMNS);
@@ -223,15 +223,14 @@ s_print_metrics (const cli_t *self, const json_t *metrics)
     if (json_array_size (metrics) == 0)
         return;
     s_section (self, "Metrics", metrics, ROWS, "metrics");
-    json_t *seen = json_object ();
     for (size_t i = 0; i < json_array_size (metrics); i++) {
-        const char *name = cli_value_string (s_row (metrics, i), "name");
-        if (name && !json_object_get (seen, name)) {
-            json_object_set_new (seen, name, json_true ());
+        const json_t *name = json_object_get (s_row (metrics, i), "name");
+        size_t first = 0;
+        while (!json_equal (json_object_get (s_row (metrics, first), "name"), name))
+            first++;
+        if (json_is_string (name) && first == i)
             s_print_metric (self, metrics, name);
-        }
     }
-    json_decref (seen);
 }
 
 static void
