@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <jansson.h>
+#include "base/character.h"
 #include "wire/base64.h"
 #include "wire/json.h"
 #include "wire/quote.h"
@@ -316,9 +317,27 @@ s_refuse_by_name (const char *text, size_t size, size_t stop, stele_refusal_t *r
     return false;
 }
 
+//  The parser's place of a byte that is not UTF-8 is that of the word before
+static bool
+s_refuse_byte (const char *text, size_t size, stele_refusal_t *refusal)
+{
+    size_t i = 0, length;
+    uint32_t code;
+    while (i < size && (length = stele_character_decode (text + i, size - i, &code)) > 0)
+        i += length;
+    if (i == size)
+        return false;
+    char what [32];
+    snprintf (what, sizeof what, "0x%02x is not UTF-8", (unsigned char) text [i]);
+    s_refuse_at (refusal, text, i, what, ": write bytes as {\"$bin\":\"base64\"}");
+    return true;
+}
+
 static int
 s_parse_refused (const char *text, size_t text_size, const json_error_t *error, stele_refusal_t *refusal)
 {
+    if (strncmp (error->text, "unable to decode", 16) == 0 && s_refuse_byte (text, text_size, refusal))
+        return STELE_EMALFORMED;
     if (s_refuse_by_name (text, text_size, error->position < 0? 0: (size_t) error->position, refusal))
         return STELE_EMALFORMED;
     if (strstr (error->text, "too big"))

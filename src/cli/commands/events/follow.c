@@ -80,7 +80,7 @@ s_print_word (const cli_t *self, const stele_event_t *event, const char *field, 
         return s_print_number (event, field);
     cli_colour_t colour = strcmp (field, "state") == 0? cli_style_state (text): CLI_PLAIN;
     cli_style_begin (&self->style, stdout, colour);
-    size_t used = cli_text_print (stdout, text, size < 2000? size: 2000, columns, CLI_CUT_END);
+    size_t used = cli_text_print (stdout, text, size, columns, CLI_CUT_END);
     cli_style_end (&self->style, stdout, colour);
     return used;
 }
