@@ -71,3 +71,9 @@ src_sqlite_libsqlite_la_SOURCES = \
     src/sqlite/list/page.c src/sqlite/list/page.h \
     src/sqlite/list/pairs.c src/sqlite/list/pairs.h \
     src/sqlite/list/total.c
+
+# An extension for readers of a ledger with their own SQLite
+pkglib_LTLIBRARIES = stele_sqlite.la
+stele_sqlite_la_SOURCES = src/sqlite/extension/stele_sqlite.c
+stele_sqlite_la_LIBADD = $(ZSTD_LIBS)
+stele_sqlite_la_LDFLAGS = $(AM_LDFLAGS) -module -avoid-version -shared -no-undefined

@@ -9,6 +9,7 @@ import io
 import json
 import os
 import pty
+import sqlite3
 import subprocess
 
 import harness
@@ -30,10 +31,10 @@ class Text(harness.BrokerTest):
         return self.stele(*arguments, **options).decode()
 
     def at_a_terminal(self, *arguments):
-        """What the command line writes to a terminal."""
+        """What the command line writes to a terminal, without its progress on stderr."""
         ours, theirs = pty.openpty()
         process = subprocess.Popen([harness.program("stele"), *arguments], stdin=theirs, stdout=theirs,
-                                   stderr=theirs, env=self.broker.environment())
+                                   stderr=subprocess.DEVNULL, env=self.broker.environment())
         os.close(theirs)
         shown = b""
         while True:
@@ -50,7 +51,7 @@ class Text(harness.BrokerTest):
 
     def assert_harmless(self, shown, what):
         found = [char for char in OBEYED if char in shown]
-        self.assertEqual(found, [], "%s: %r" % (what, shown))
+        self.assertEqual(found, [], "%s: %.500r" % (what, shown))
 
     #   Lines that are not events
 
@@ -231,6 +232,42 @@ class Text(harness.BrokerTest):
         self.assertEqual((row["title"], row["description"]), ('\'=HYPERLINK("http://x")', "'-1+2"))
         self.stele("export", "--spreadsheet", "-", status=os.EX_USAGE)
         self.assertIn("--format csv", self.stderr)
+
+    #   The ledger itself
+
+    def test_compressed_texts_are_read_with_the_extension(self):
+        texts = ["short", "a longer text that repeats, " * 200, "\u4fee\u590d " * 500]
+        contents = texts + [b"\0\1\2 bytes " * 300]
+        task = self.name("task")
+        peer = self.producer()
+        peer.publish(created(task), *[output(task, content) for content in contents],
+                     changed(task, "running"), changed(task, "failed", error_message=texts[1]))
+        #   Enough texts for a dictionary
+        for number in range(0, 3000, 500):
+            peer.publish(*[output(task, "output %d of the build step number %d, which prints some lines" % (n, n % 7) * 3)
+                           for n in range(number, number + 500)])
+        ledger = sqlite3.connect("file:%s?mode=ro" % self.broker.ledger, uri=True)
+        self.addCleanup(ledger.close)
+        ledger.enable_load_extension(True)
+        ledger.load_extension(os.path.join(os.path.dirname(harness.program("stele")), ".libs", "stele_sqlite"))
+        self.assertGreater(ledger.execute("SELECT count(*) FROM dictionaries").fetchone()[0], 0)
+        rows = ledger.execute("SELECT stele_text (o.content, o.encoding), v.content, v.encoding FROM task_outputs o "
+                              "JOIN task_outputs_view v USING (position) WHERE v.task_id = ? ORDER BY position",
+                              (task,)).fetchall()
+        self.assertEqual([row[0] for row in rows[:4]], contents)
+        self.assertEqual([row[1] for row in rows[1:4]], [None] * 3)
+        self.assertEqual([row[2] for row in rows[:4]], ["plain", "zstd", "zstd", "zstd"])
+        self.assertEqual([row[0] for row in rows[4:]],
+                         ["output %d of the build step number %d, which prints some lines" % (n, n % 7) * 3
+                          for n in range(3000)])
+        errors = ledger.execute("SELECT stele_text (error_message) FROM history_plain WHERE task_id = ? "
+                                "AND error_message IS NOT NULL", (task,)).fetchall()
+        self.assertEqual(errors, [(texts[1],)])
+        self.assertEqual(ledger.execute("SELECT stele_text (NULL), stele_text (7), stele_text ('t')").fetchone(),
+                         (None, 7, "t"))
+        for damaged in (b"", b"no frame", b"\x28\xb5\x2f\xfd\x20\x05"):
+            with self.assertRaises(sqlite3.OperationalError):
+                ledger.execute("SELECT stele_text (?)", (damaged,)).fetchone()
 
     def test_a_cut_cell_says_so(self):
         task = self.name("task")
