@@ -13,11 +13,11 @@
 #define QUOTE_MAX 40
 
 const char *
-stele_quote (char buffer [STELE_QUOTE_SIZE], const char *text, size_t size)
+stele_quote_within (char *buffer, size_t bytes_max, const char *text, size_t size)
 {
-    size_t shown = size < QUOTE_MAX? size: QUOTE_MAX;
+    size_t shown = size < bytes_max? size: bytes_max;
     //  Truncate at a character boundary
-    while (shown < size && shown > QUOTE_MAX - 4 && ((unsigned char) text [shown] & 0xc0) == 0x80)
+    while (shown < size && shown > bytes_max - 4 && ((unsigned char) text [shown] & 0xc0) == 0x80)
         shown--;
     bool valid = stele_utf8_valid (text, shown);
     size_t used = 0;
@@ -34,4 +34,10 @@ stele_quote (char buffer [STELE_QUOTE_SIZE], const char *text, size_t size)
     }
     memcpy (buffer + used, shown < size? "...": "", shown < size? 4: 1);
     return buffer;
+}
+
+const char *
+stele_quote (char buffer [STELE_QUOTE_SIZE], const char *text, size_t size)
+{
+    return stele_quote_within (buffer, QUOTE_MAX, text, size);
 }

@@ -18,4 +18,8 @@
 const char *
     stele_quote (char buffer [STELE_QUOTE_SIZE], const char *text, size_t size);
 
+/*  The same with at most 'bytes_max' bytes of the text (at least 4); the buffer holds 4 more. */
+const char *
+    stele_quote_within (char *buffer, size_t bytes_max, const char *text, size_t size);
+
 #endif

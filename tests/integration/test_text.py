@@ -274,6 +274,16 @@ class Text(harness.BrokerTest):
         self.producer().publish(created(task, title="x" * 1000))
         row, = [line for line in self.at_a_terminal("list").splitlines() if line.startswith(task[:10])]
         self.assertTrue(row.rstrip().endswith("xxx\u2026"), row)
+        self.producer().publish(output(task, "\nfirst\r\nsecond\n"), output(task, "only\n"))
+        self.assertEqual([row.split("  ")[-1] for row in self.text("outputs", task).splitlines()[1:]],
+                         ["first \u2026", "only"])
+
+    def test_reals_in_maps_keep_their_digits(self):
+        task = self.name("task")
+        self.producer().publish(created(task, metadata={"short": 0.1, "long": 0.1 + 0.2}))
+        answer, = self.json("show", task)
+        self.assertEqual(answer["task"]["metadata"], {"short": 0.1, "long": 0.1 + 0.2})
+        self.assertIn("0.30000000000000004", self.text("get", task))
 
     def test_a_field_that_is_too_long_is_named_with_its_limit(self):
         event = created(self.name("task"), title="x" * 1025)

@@ -7,6 +7,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include "base/memory.h"
 #include "cli/shared/cell.h"
 #include "cli/shared/value.h"
 
@@ -48,6 +49,27 @@ cli_cell_duration (cli_table_t *table, int64_t duration_us)
     cli_table_word (table, cli_format_duration (duration_us).text);
 }
 
+//  Size without the white space at the end
+static size_t
+s_without_end (const char *text, size_t size)
+{
+    while (size && text [size - 1] && strchr (" \t\r\n", text [size - 1]))
+        size--;
+    return size;
+}
+
+//  The first of several lines
+static void
+s_first_line (cli_table_t *table, const char *text, size_t size)
+{
+    static const char more [] = " \xe2\x80\xa6";
+    char *line = stele_memory_new (size + sizeof more);
+    memcpy (line, text, size);
+    memcpy (line + size, more, sizeof more);
+    cli_table_text (table, line, size + sizeof more - 1);
+    free (line);
+}
+
 void
 cli_cell_preview (cli_table_t *table, const json_t *record, const char *key)
 {
@@ -63,12 +85,12 @@ cli_cell_preview (cli_table_t *table, const json_t *record, const char *key)
         text++;
         size--;
     }
+    size = s_without_end (text, size);
     const char *end = memchr (text, '\n', size);
     if (end)
-        size = (size_t) (end - text);
-    while (size && (text [size - 1] == '\r' || text [size - 1] == ' '))
-        size--;
-    cli_table_text (table, text, size);
+        s_first_line (table, text, s_without_end (text, (size_t) (end - text)));
+    else
+        cli_table_text (table, text, size);
     free (content);
 }
 

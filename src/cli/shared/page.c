@@ -107,7 +107,7 @@ cli_page_block (const cli_t *self, const char *title, const json_t *record, cons
     size_t size;
     char *text;
     if (json_is_object (value)) {
-        text = json_dumps (value, JSON_INDENT (2) | JSON_REAL_PRECISION (15));
+        text = json_dumps (value, JSON_INDENT (2) | cli_value_precision (value));
         assert (text);
         size = strlen (text);
     }

@@ -70,6 +70,32 @@ cli_value_number_text (const json_t *value)
     return self;
 }
 
+static bool
+s_reads_back (const json_t *value)
+{
+    size_t i;
+    const char *key;
+    json_t *item;
+    if (json_is_real (value)) {
+        char text [40];
+        snprintf (text, sizeof text, "%.15g", json_real_value (value));
+        return strtod (text, NULL) == json_real_value (value);
+    }
+    json_array_foreach (value, i, item)
+        if (!s_reads_back (item))
+            return false;
+    json_object_foreach ((json_t *) value, key, item)
+        if (!s_reads_back (item))
+            return false;
+    return true;
+}
+
+size_t
+cli_value_precision (const json_t *value)
+{
+    return JSON_REAL_PRECISION (s_reads_back (value)? 15: 17);
+}
+
 /*  -- content ---------------------------------------------------------------- */
 
 //  The base64 of bytes, NULL if the value is not bytes
@@ -179,7 +205,7 @@ cli_value_text (const char *key, const json_t *value, size_t *size)
         return s_copy (json_is_true (value)? "yes": "no", size);
     if (!value || json_is_null (value))
         return s_copy ("", size);
-    char *text = json_dumps (value, JSON_ENCODE_ANY | JSON_REAL_PRECISION (15));
+    char *text = json_dumps (value, JSON_ENCODE_ANY | cli_value_precision (value));
     assert (text);
     *size = strlen (text);
     return text;

@@ -30,6 +30,10 @@ bool
 cli_short_t
     cli_value_number_text (const json_t *value);
 
+/*  Flag of json_dumps for the reals in a value: 15 digits if they read back the same, else 17. */
+size_t
+    cli_value_precision (const json_t *value);
+
 /*  Is the value bytes, in the form {"$bin":base64}?                         */
 bool
     cli_value_is_bytes (const json_t *value);

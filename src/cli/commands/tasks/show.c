@@ -238,7 +238,7 @@ s_print_json (const s_page_t *page)
 {
     json_t *whole = json_pack ("{s:O,s:O,s:O,s:O,s:O}", "task", page->task, "history", page->history,
         "outputs", page->outputs, "sessions", page->sessions, "metrics", page->metrics);
-    char *text = json_dumps (whole, JSON_COMPACT);
+    char *text = json_dumps (whole, JSON_COMPACT | cli_value_precision (whole));
     assert (text);
     cli_text_print_json (stdout, text, strlen (text));
     putchar ('\n');
