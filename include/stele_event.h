@@ -103,9 +103,9 @@ STELE_EXPORT int
 STELE_EXPORT const void *
     stele_event_data (const stele_event_t *self, size_t *size);
 
-/*  The event as one JSON object on one line, with times in RFC 3339 form; NULL if it
-    contains text that is not UTF-8. Caller owns return value and frees it with
-    free().                                                                  */
+/*  The event as one JSON object on one line, with times in RFC 3339 form, and characters that
+    a terminal would obey or hide as \uXXXX (doc/PROTOCOL.md section 10); NULL if it contains
+    text that is not UTF-8. Caller owns return value and frees it with free(). */
 STELE_EXPORT char *
     stele_event_to_json (const stele_event_t *self);
 

@@ -11,6 +11,7 @@
 #include "fault/fault.h"
 #include "base/clock.h"
 #include "wire/event_codec.h"
+#include "wire/quote.h"
 
 #define READY_MS 2000
 #define PAGE_RECORDS STELE_BATCH_RECORDS
@@ -31,9 +32,10 @@ stele_cache_recover_task (stele_cache_t *self, stele_reader_t *reader,
     if (rc)
         return rc;
     rc = stele_reader_task_live (reader, task_id, size, s_add_task, self);
+    char shown [STELE_QUOTE_SIZE];
     if (rc == 0)
-        return stele_refuse (refusal, STELE_ENOT_FOUND, "task_id", "no task '%.*s'",
-            (int) (size < 100? size: 100), task_id);
+        return stele_refuse (refusal, STELE_ENOT_FOUND, "task_id", "there is no task '%s'",
+            stele_quote (shown, task_id, size));
     stele_item_t *item = &self->batch->items [0];
     if (rc > 0)
         rc = stele_cache_set_expiry (self, reader, item);

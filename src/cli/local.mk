@@ -23,6 +23,7 @@ stele_SOURCES = \
     src/cli/shared/cli.h \
     src/cli/shared/cell.c src/cli/shared/cell.h \
     src/cli/shared/export_tables.c src/cli/shared/export_tables.h \
+    src/cli/shared/id.c src/cli/shared/id.h \
     src/cli/shared/page.c src/cli/shared/page.h \
     src/cli/shared/pages.c src/cli/shared/pages.h \
     src/cli/shared/push.c src/cli/shared/push.h \
@@ -39,6 +40,7 @@ stele_SOURCES = \
     src/cli/files/csv.c src/cli/files/csv.h \
     src/cli/files/digest.c src/cli/files/digest.h \
     src/cli/files/outfile.c src/cli/files/outfile.h \
+    src/cli/files/rejects.c src/cli/files/rejects.h \
     src/cli/files/rows.c src/cli/files/rows.h \
     src/cli/commands/tasks/get.c \
     src/cli/commands/tasks/history.c \

@@ -61,6 +61,7 @@ src_sqlite_libsqlite_la_SOURCES = \
     src/sqlite/read/word_cache.c src/sqlite/read/word_cache.h \
     src/sqlite/read/zones.c \
     src/sqlite/search/text_index.c \
+    src/sqlite/search/tokenizer.c src/sqlite/search/tokenizer.h \
     src/sqlite/search/packed_ids.c src/sqlite/search/packed_ids.h \
     src/sqlite/list/as_of.c src/sqlite/list/as_of.h \
     src/sqlite/list/by_index.c src/sqlite/list/by_index.h \
@@ -71,3 +72,9 @@ src_sqlite_libsqlite_la_SOURCES = \
     src/sqlite/list/page.c src/sqlite/list/page.h \
     src/sqlite/list/pairs.c src/sqlite/list/pairs.h \
     src/sqlite/list/total.c
+
+# An extension for readers of a ledger with their own SQLite
+pkglib_LTLIBRARIES = stele_sqlite.la
+stele_sqlite_la_SOURCES = src/sqlite/extension/stele_sqlite.c
+stele_sqlite_la_LIBADD = $(ZSTD_LIBS)
+stele_sqlite_la_LDFLAGS = $(AM_LDFLAGS) -module -avoid-version -shared -no-undefined

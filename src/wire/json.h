@@ -69,12 +69,13 @@ int
         stele_refusal_t *refusal);
 
 /*  Print one msgpack object as JSON text on one line, entries in their own order. With
-    'times', the time fields of events and records (but not inside a producer's own maps)
+    'shown', control characters, and those that are invisible or reorder a line, are written as
+    \uXXXX, so that the text may go to a terminal, and the time fields of events and records (but not inside a producer's own maps)
     are RFC 3339. The bytes need not be checked. Terminated with a NUL; caller frees the
     return value with free(). NULL: not one msgpack object with UTF-8 strings, or out of
     memory.                                                                  */
 char *
-    stele_json_print (const void *packed, size_t size, bool times);
+    stele_json_print (const void *packed, size_t size, bool shown);
 
 /*  Version of the jansson library. Static storage.                          */
 const char *

@@ -5,11 +5,13 @@
     file, You can obtain one at https://mozilla.org/MPL/2.0/.
 */
 
+#include <ctype.h>
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <jansson.h>
+#include "base/character.h"
 #include "wire/base64.h"
 #include "wire/json.h"
 #include "wire/quote.h"
@@ -231,9 +233,113 @@ s_load (const char *text, size_t size, size_t flags, json_error_t *error, stele_
     return value;
 }
 
+//  -- what is wrong with a text ------------------------------------------------------------
+
 static int
-s_parse_refused (const json_error_t *error, stele_refusal_t *refusal)
+s_refuse_at (stele_refusal_t *refusal, const char *text, size_t offset, const char *what, const char *way_out)
 {
+    size_t line = 1, start = 0;
+    for (size_t i = 0; i < offset; i++)
+        if (text [i] == '\n') {
+            line++;
+            start = i + 1;
+        }
+    //  Callers that read one event per line add the number of the line
+    if (line == 1)
+        return stele_refuse (refusal, STELE_EMALFORMED, NULL, "not JSON: %s at byte %zu%s", what, offset + 1, way_out);
+    return stele_refuse (refusal, STELE_EMALFORMED, NULL, "not JSON: %s at line %zu, column %zu%s", what, line,
+        offset - start + 1, way_out);
+}
+
+//  The code of "\uXXXX" at the offset, -1: none
+static int
+s_escape (const char *text, size_t size, size_t offset)
+{
+    int code = 0;
+    if (size - offset < 6 || text [offset] != '\\' || text [offset + 1] != 'u')
+        return -1;
+    for (size_t i = offset + 2; i < offset + 6; i++) {
+        char digit = text [i];
+        if (!isxdigit ((unsigned char) digit))
+            return -1;
+        code = code * 16 + (digit <= '9'? digit - '0': (digit | 0x20) - 'a' + 10);
+    }
+    return code;
+}
+
+//  Skip a string whose quote is at the offset. Sets *unpaired to the offset of half a surrogate pair in it
+static size_t
+s_skip_string (const char *text, size_t size, size_t offset, size_t *unpaired)
+{
+    for (offset++; offset < size && text [offset] != '"'; ) {
+        int code = s_escape (text, size, offset);
+        if (code < 0xd800 || code >= 0xe000)
+            offset += text [offset] == '\\'? 2: 1;
+        else {
+            int second = code < 0xdc00? s_escape (text, size, offset + 6): -1;
+            if (second < 0xdc00 || second >= 0xe000) {
+                *unpaired = offset;
+                return size;
+            }
+            offset += 12;
+        }
+    }
+    return offset < size? offset + 1: size;
+}
+
+//  Two common causes that the parser does not name: half a surrogate pair, and a number that JSON
+//  lacks. The parser stopped at 'stop', after a bad string or within a bad word. False: neither.
+static bool
+s_refuse_by_name (const char *text, size_t size, size_t stop, stele_refusal_t *refusal)
+{
+    static const char *const numbers [] = { "NaN", "Infinity", "-Infinity" };
+    for (size_t i = 0; i < size && i <= stop; ) {
+        size_t unpaired = size;
+        if (text [i] == '"') {
+            i = s_skip_string (text, size, i, &unpaired);
+            if (unpaired == size || unpaired > stop)
+                continue;
+            char what [40];
+            snprintf (what, sizeof what, "unpaired surrogate %.6s", text + unpaired);
+            s_refuse_at (refusal, text, unpaired, what, ", which is half of a character");
+            return true;
+        }
+        for (size_t j = 0; j < 3; j++)
+            if (size - i >= strlen (numbers [j]) && (i == 0 || !isalnum ((unsigned char) text [i - 1]))
+            &&  memcmp (text + i, numbers [j], strlen (numbers [j])) == 0) {
+                char way_out [48];
+                snprintf (way_out, sizeof way_out, ": write it as {\"$float\":\"%s\"}", numbers [j]);
+                s_refuse_at (refusal, text, i, numbers [j], way_out);
+                return true;
+            }
+        i++;
+    }
+    return false;
+}
+
+//  The parser's place of a byte that is not UTF-8 is that of the word before
+static bool
+s_refuse_byte (const char *text, size_t size, stele_refusal_t *refusal)
+{
+    size_t i = 0, length;
+    uint32_t code;
+    while (i < size && (length = stele_character_decode (text + i, size - i, &code)) > 0)
+        i += length;
+    if (i == size)
+        return false;
+    char what [32];
+    snprintf (what, sizeof what, "0x%02x is not UTF-8", (unsigned char) text [i]);
+    s_refuse_at (refusal, text, i, what, ": write bytes as {\"$bin\":\"base64\"}");
+    return true;
+}
+
+static int
+s_parse_refused (const char *text, size_t text_size, const json_error_t *error, stele_refusal_t *refusal)
+{
+    if (strncmp (error->text, "unable to decode", 16) == 0 && s_refuse_byte (text, text_size, refusal))
+        return STELE_EMALFORMED;
+    if (s_refuse_by_name (text, text_size, error->position < 0? 0: (size_t) error->position, refusal))
+        return STELE_EMALFORMED;
     if (strstr (error->text, "too big"))
         return stele_refuse (refusal, STELE_EMALFORMED, NULL,
             "JSON has an integer outside -2^63 to 2^63-1 at byte %d: write one up to 2^64-1 as "
@@ -258,7 +364,7 @@ stele_json_parse_pack (const char *text, size_t size, stele_pack_t *pack, stele_
     if (!value && stele_pack_failed (pack))
         return STELE_ENO_MEMORY;
     if (!value)
-        return s_parse_refused (&error, refusal);
+        return s_parse_refused (text, size, &error, refusal);
     size_t start = stele_pack_size (pack);
     int rc = s_pack (value, pack, 0, refusal);
     if (stele_pack_failed (pack))

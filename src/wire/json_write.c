@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "base/character.h"
 #include "wire/base64.h"
 #include "wire/event_codec.h"
 #include "wire/json_writer.h"
@@ -56,6 +57,26 @@ s_escape (stele_json_writer_t *self, unsigned char byte)
     stele_json_put (self, escaped, 6);
 }
 
+static void
+s_escape_code (stele_json_writer_t *self, uint32_t code)
+{
+    char escaped [8];
+    if (code > 0xffff) {            // A pair of surrogates
+        s_escape_code (self, 0xd800 + ((code - 0x10000) >> 10));
+        code = 0xdc00 + ((code - 0x10000) & 0x3ff);
+    }
+    snprintf (escaped, sizeof escaped, "\\u%04x", (unsigned) (code & 0xffff));
+    stele_json_put (self, escaped, 6);
+}
+
+//  Size of the first character if it has to be escaped for people, otherwise 0
+static size_t
+s_unshown (const char *text, size_t size, uint32_t *code)
+{
+    size_t length = stele_character_decode (text, size, code);
+    return length && (stele_character_is_control (*code) || stele_character_is_hidden (*code))? length: 0;
+}
+
 //  Valid UTF-8 as a JSON string
 void
 stele_json_write_string (stele_json_writer_t *self, const char *text, size_t size)
@@ -64,6 +85,17 @@ stele_json_write_string (stele_json_writer_t *self, const char *text, size_t siz
     size_t from = 0;
     for (size_t i = 0; i < size; i++) {
         unsigned char byte = (unsigned char) text [i];
+        if (byte >= 0x7f && self->shown) {
+            uint32_t code;
+            size_t length = s_unshown (text + i, size - i, &code);
+            if (length == 0)
+                continue;
+            stele_json_put (self, text + from, i - from);
+            s_escape_code (self, code);
+            i += length - 1;
+            from = i + 1;
+            continue;
+        }
         if (byte >= 0x20 && byte != '"' && byte != '\\')
             continue;
         stele_json_put (self, text + from, i - from);
@@ -298,13 +330,13 @@ stele_json_fields (const stele_record_t *record, stele_field_set_t set, stele_pa
 }
 
 char *
-stele_json_print (const void *packed, size_t size, bool times)
+stele_json_print (const void *packed, size_t size, bool shown)
 {
     if (stele_scan_check (packed, size, size, NULL) != 0)
         return NULL;
     stele_scan_t scan = stele_scan_start (packed, size);
-    stele_json_writer_t writer = { .max = SIZE_MAX / 2, .nesting = PRINT_NESTING, .end = scan.end };
-    int rc = stele_json_write_value (&writer, &scan, 0, times);
+    stele_json_writer_t writer = { .max = SIZE_MAX / 2, .nesting = PRINT_NESTING, .shown = shown, .end = scan.end };
+    int rc = stele_json_write_value (&writer, &scan, 0, shown);
     stele_json_put (&writer, "", 1);
     if (rc || writer.failed) {
         free (writer.text);

@@ -22,6 +22,7 @@ typedef struct {
     stele_record_t *arena;          // Owner of the text; NULL: allocate with malloc
     int nesting;                    // Levels allowed
     bool canonical;                 // Sort keys, refuse duplicates
+    bool shown;                     // To people: escape control and hidden characters (base/character.h)
     const unsigned char *end;       // Of the msgpack
     bool failed;                    // Out of memory
     stele_refusal_t *refusal;

@@ -21,27 +21,41 @@ TERMINAL = stream.TERMINAL
 ORDERS = [(key, way) for key in ("created", "updated", "completed") for way in ("asc", "desc")]
 HOSTILE = ['"', '""', '" "', '"a', 'a"', '*', '**', 'a*b', '-', '- -', '(', ')', 'a AND', 'NOT', 'OR OR',
            'NEAR(a b)', 'text:a', '^a', '{a b}:c', "' OR 1=1 --", "'; DROP TABLE tasks; --", '%', '_', '\\',
+           '构建', '修 复', '"构建"', '"重新构建,失败"', '构-建', '建', '复构', 'ข้อผิด', '失敗', '빌드', '🚀', '🎉', '🚀🎉', '修复v',
            'a\0b', '\0', '\ufeff', '\u202e', '\U0001f600', 'é', 'É', 'ß', 'İ', '\u0301', '中文', 'a' * 1000,
            '" AND "', 'a" OR "b', '+a', 'a+b', '[a]', '?', '??1', '$1', ':a', '@a', '\n', '\t']
 
 
 #   -- an independent implementation of the rules -----------------------------------
 
+#   Characters of the scripts, and the emoji, that section 4 names: each is a word
+RUN = re.compile("[\u0e01-\u0eff\u1000-\u109f\u1100-\u11ff\u1780-\u17ff\u2600-\u27bf\u3005-\u3007\u3041-\u309f"
+                 "\u30a1-\u30fa\u30fc-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7ff\U0001f000-\U0001faff]")
+
+
 def words(text):
-    """Words as the tokenizer splits them: letters and digits, without case and accents."""
+    """[(word, joined)]: letters and digits, without case and accents; or one character of a run,
+    'joined' if the run continues."""
     found, word = [], ""
     for char in text:
         category = unicodedata.category(char)
-        if category[0] in "LN" or category == "Co":
+        is_run = bool(RUN.match(char))
+        if not is_run and (category[0] in "LN" or category == "Co"):
             word += char
-        elif category != "Mn" or not word:
+        elif is_run or category != "Mn" or not word:
             if word:
-                found.append(word)
+                found.append((word, False))
             word = ""
+        if is_run:
+            if found and found[-1][1]:
+                found[-1] = (found[-1][0], "joined")
+            found.append((char, "open"))
+        elif found and found[-1][1] == "open":
+            found[-1] = (found[-1][0], False)
     if word:
-        found.append(word)
-    return ["".join(c for c in unicodedata.normalize("NFD", w.lower()) if unicodedata.category(c) != "Mn")
-            for w in found]
+        found.append((word, False))
+    return [("".join(c for c in unicodedata.normalize("NFD", w.lower()) if unicodedata.category(c) != "Mn")
+             if not RUN.match(w) else w, joined == "joined") for w, joined in found]
 
 
 def items(search):
@@ -64,9 +78,9 @@ def matches(search, task, texts):
 def follow(text, sought, quoted):
     count = len(sought)
     for start in range(len(text) - count + 1):
+        (last, _), (wanted, _) = text[start + count - 1], sought[-1]
         if text[start:start + count - 1] == sought[:-1] and (
-                text[start + count - 1] == sought[-1] if quoted
-                else text[start + count - 1].startswith(sought[-1])):
+                last == wanted if quoted else last.startswith(wanted)):
             return True
     return False
 
@@ -75,7 +89,8 @@ def generated(seed, count):
     """Events out of order: tasks with events before their creation, with retries, with later
     updates, and with times that jump."""
     draw = random.Random(seed)
-    text = "build deploy test café naïve résumé error timeout connection refused the a of file path".split()
+    text = ("build deploy test café naïve résumé error timeout connection refused the a of file path "
+            "修复构建错误 构建 重新构建,失败 แก้ไขข้อผิดพลาด ข้อผิด テストの失敗 빌드를 재빌드 🚀 done🚀🎉 fix修复v2").split()
     made, state, events = set(), {}, []
     for number in range(count):
         task = "gen-%03d-%s" % (draw.randrange(1 + number // 8), "xyz"[number % 3])
@@ -267,8 +282,9 @@ class Questions:
             key = self.draw.choice(keys)
             text = max(texts[key], key=len, default=[])
             start = self.draw.randrange(len(text) + 1)
-            few = text[start:start + self.draw.randint(1, 4)]
+            few = [word for word, _ in text[start:start + self.draw.randint(1, 4)]]
             yield " ".join(few)
+            yield "".join(few)
             yield '"%s"' % " ".join(few)
             if few:
                 yield few[0][:self.draw.randint(1, 6)] + self.draw.choice(("", "*"))

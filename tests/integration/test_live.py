@@ -209,13 +209,31 @@ class Live(harness.BrokerTest):
     def test_bash_completes_an_odd_id(self):
         task = self.name("odd $task's")
         self.producer().publish(created(task))
-        script = ('source <("$0" completion bash); stele () { "$STELE" "$@"; }; '
-                  'COMP_WORDS=(stele get "odd"); COMP_CWORD=2; _stele; '
-                  'eval "printf %s ${COMPREPLY[0]}"')
+        self.assertEqual(self.bash("stele get odd", ["stele", "get", "odd"]), [task])
+
+    def bash(self, line, words, breaks=" :="):
+        """What bash offers, unquoted; it splits the line into words at its COMP_WORDBREAKS."""
+        script = ('source <("$0" completion bash); stele () { "$STELE" "$@"; }; COMP_WORDBREAKS=$1; COMP_LINE=$2; '
+                  'shift 2; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _stele; '
+                  'for word in "${COMPREPLY[@]}"; do eval "printf \'%s\\\\n\' $word"; done')
         environment = dict(self.broker.environment(), STELE=harness.program("stele"))
-        done = subprocess.run(["bash", "-c", script, harness.program("stele")], env=environment,
+        done = subprocess.run(["bash", "-c", script, harness.program("stele"), breaks, line, *words], env=environment,
                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=harness.PATIENCE)
-        self.assertEqual((done.stdout.decode(), done.stderr), (task, b""))
+        self.assertEqual(done.stderr, b"")
+        return done.stdout.decode().splitlines()
+
+    def test_bash_completes_ids_and_values_with_a_colon_or_an_equals_sign(self):
+        start = self.name("a")
+        self.producer().publish(created(start + ":7"), created(start + ":env=prod"), created(start + "\0:8"))
+        #   readline replaces what follows the last break
+        self.assertEqual(sorted(self.bash("stele get %s:" % start, ["stele", "get", start, ":", ""])), ["7", "env=prod"])
+        self.assertEqual(sorted(self.bash("stele get %s:" % start, ["stele", "get", start, ":"])), ["7", "env=prod"])
+        self.assertEqual(self.bash("stele get %s:env=p" % start, ["stele", "get", start, ":", "env", "=", "p"]), ["prod"])
+        self.assertEqual(self.bash("stele get %s:e" % start, ["stele", "get", start + ":e"], " "), [start + ":env=prod"])
+        self.assertEqual(self.bash("stele list --state=ru", ["stele", "list", "--state", "=", "ru"]), ["running"])
+        self.assertEqual(self.bash("stele list --state ru", ["stele", "list", "--state", "ru"]), ["running"])
+        self.assertEqual(self.complete("list", "--state=ru"), ["--state=running"])
+        self.assertIn(start + "\\x00:8", self.complete("get", start))
 
 
 if __name__ == "__main__":

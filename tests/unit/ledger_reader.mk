@@ -82,3 +82,8 @@ check_PROGRAMS += tests/unit/test_compress_ahead
 TESTS += tests/unit/test_compress_ahead
 tests_unit_test_compress_ahead_SOURCES = tests/unit/test_compress_ahead.c
 tests_unit_test_compress_ahead_LDADD = $(STELE_ROOMS) $(STELE_LIBS) $(CMOCKA_LIBS)
+
+check_PROGRAMS += tests/unit/test_tokenizer
+TESTS += tests/unit/test_tokenizer
+tests_unit_test_tokenizer_SOURCES = tests/unit/test_tokenizer.c
+tests_unit_test_tokenizer_LDADD = $(STELE_ROOMS) $(STELE_LIBS) $(CMOCKA_LIBS)

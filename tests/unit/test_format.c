@@ -8,6 +8,7 @@
 #include <stdarg.h>
 #include <setjmp.h>
 #include <stddef.h>
+#include <math.h>
 #include <stdlib.h>
 #include <cmocka.h>
 #include "cli/terminal/format.h"
@@ -69,6 +70,23 @@ test_format_real_reads_back (void **state)
     assert_string_equal (cli_format_real (0.1).text, "0.1");
     assert_string_equal (cli_format_real (1e21).text, "1e+21");
     assert_true (strtod (cli_format_real (0.1 + 0.2).text, NULL) == 0.1 + 0.2);
+    assert_string_equal (cli_format_real (-0.0).text, "-0");
+    assert_string_equal (cli_format_real (NAN).text, "NaN");
+    assert_string_equal (cli_format_real (-INFINITY).text, "-Infinity");
+}
+
+static void
+test_format_digits_and_durations_of_any_size (void **state)
+{
+    (void) state;
+    assert_string_equal (cli_format_digits ("18446744073709551615").text, "18,446,744,073,709,551,615");
+    assert_string_equal (cli_format_count (INT64_MIN).text, "-9,223,372,036,854,775,808");
+    assert_string_equal (cli_format_duration_real (1e303).text, "1e+297 s");
+    assert_string_equal (cli_format_duration_real (-1e303).text, "-1e+297 s");
+    assert_string_equal (cli_format_duration_real (-5e6).text, "-5.00 s");
+    assert_string_equal (cli_format_duration_real (1500).text, "1.5 ms");
+    assert_string_equal (cli_format_duration_real (NAN).text, "NaN");
+    assert_string_equal (cli_format_duration_real (INFINITY).text, "Infinity");
 }
 
 static void
@@ -77,6 +95,9 @@ test_format_time_to_the_second (void **state)
     (void) state;
     assert_string_equal (cli_format_time (1769903999123456).text, "2026-01-31T23:59:59Z");
     assert_string_equal (cli_format_time (-500000).text, "1969-12-31T23:59:59Z");
+    assert_string_equal (cli_format_time (INT64_C (-30628713600000000)).text, "0999-06-01T00:00:00Z");
+    assert_string_equal (cli_format_time (INT64_C (-62135596800000000)).text, "0001-01-01T00:00:00Z");
+    assert_string_equal (cli_format_time (INT64_C (253402300799999999)).text, "9999-12-31T23:59:59Z");
 }
 
 int
@@ -88,6 +109,7 @@ main (void)
         cmocka_unit_test (test_format_duration_has_its_unit),
         cmocka_unit_test (test_format_share_is_all_only_when_all),
         cmocka_unit_test (test_format_real_reads_back),
+        cmocka_unit_test (test_format_digits_and_durations_of_any_size),
         cmocka_unit_test (test_format_time_to_the_second)
     };
     return cmocka_run_group_tests (tests, NULL, NULL);

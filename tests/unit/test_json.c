@@ -16,6 +16,7 @@
 #include <locale.h>
 #include <math.h>
 #include "wire/json.h"
+#include "wire/quote.h"
 #include "wire/scan.h"
 
 //  Canonical text of what JSON text packs into
@@ -310,6 +311,70 @@ test_json_parse_says_where_and_why (void **state)
 }
 
 static void
+test_json_parse_names_what_other_systems_write (void **state)
+{
+    (void) state;
+    s_refuse ("{\"a\":\"x \\ud83d\"}", "unpaired surrogate \\ud83d at byte 9");
+    s_refuse ("{\"a\":\"\\ude00\"}", "unpaired surrogate \\ude00 at byte 7");
+    s_refuse ("{\"a\":\"\\ud83d\\ud83d\\ude00\"}", "unpaired surrogate \\ud83d at byte 7");
+    s_refuse ("{\"\\uDC00\":1}", "unpaired surrogate \\uDC00 at byte 3");
+    s_refuse ("{\"a\":1,\n \"b\":\"\\ud83d\"}", "unpaired surrogate \\ud83d at line 2, column 7");
+    s_refuse ("{\"a\":\"\\\\ud83d NaN\",\"b\":NaN}", "NaN at byte 24: write it as {\"$float\":\"NaN\"}");
+    s_refuse ("[Infinity]", "Infinity at byte 2: write it as {\"$float\":\"Infinity\"}");
+    s_refuse ("[1,-Infinity]", "-Infinity at byte 4: write it as {\"$float\":\"-Infinity\"}");
+    s_refuse ("NaN", "NaN at byte 1");
+    s_refuse ("{\"a\":\"\xff\"}", "0xff is not UTF-8 at byte 7: write bytes as {\"$bin\":");
+    s_refuse ("{\"a\":\"\xed\xa0\xbd\"}", "0xed is not UTF-8 at byte 7");
+    s_refuse ("{\"a\":1e400}", "real number overflow");
+    //  Not blamed for an earlier fault
+    s_refuse ("{\"a\" 1, \"b\":\"\\ud83d\"}", "':' expected");
+    s_refuse ("{\"a\":\"\\ud83d", "not JSON");
+    s_refuse ("{\"a\":\"\\", "not JSON");
+    s_refuse ("{\"a\":\"\\ud8", "not JSON");
+}
+
+static char *
+s_printed (const char *json, bool shown)
+{
+    stele_pack_t *pack = stele_pack_new ();
+    assert_int_equal (stele_json_parse_pack (json, strlen (json), pack, NULL), 0);
+    char *text = stele_json_print (stele_pack_data (pack), stele_pack_size (pack), shown);
+    stele_pack_destroy (&pack);
+    return text;
+}
+
+static void
+test_json_shown_to_people_has_no_character_that_a_terminal_obeys (void **state)
+{
+    (void) state;
+    const char *json = "{\"\xe2\x80\xae\":\"\xc2\x9b\xc2\x85 \x7f \\u0000\\u001b \xe2\x80\xa8\xe2\x81\xa6 \xf3\xa0\x81\x81 "
+        "\xe4\xb8\xad\xc3\xa9\xf0\x9f\x9a\x80\"}";
+    char *text = s_printed (json, true);
+    assert_string_equal (text, "{\"\\u202e\":\"\\u009b\\u0085 \\u007f \\u0000\\u001b \\u2028\\u2066 \\udb40\\udc41 "
+        "\xe4\xb8\xad\xc3\xa9\xf0\x9f\x9a\x80\"}");
+    //  It reads back as the same, and what is stored stays UTF-8
+    char *again = s_printed (text, false);
+    assert_string_equal (again, "{\"\xe2\x80\xae\":\"\xc2\x9b\xc2\x85 \x7f \\u0000\\u001b \xe2\x80\xa8\xe2\x81\xa6 \xf3\xa0\x81\x81 "
+        "\xe4\xb8\xad\xc3\xa9\xf0\x9f\x9a\x80\"}");
+    free (text);
+    free (again);
+}
+
+static void
+test_quote_hides_what_a_terminal_obeys (void **state)
+{
+    (void) state;
+    char shown [STELE_QUOTE_SIZE];
+    const char *text = "a\x1b\xc2\x9b\xe2\x80\xae\xe2\x81\xa7 \xe4\xb8\xad";
+    assert_string_equal (stele_quote (shown, text, strlen (text)), "a???? \xe4\xb8\xad");
+    assert_string_equal (stele_quote (shown, "\xff\xc2\x9b", 3), "???");
+    assert_string_equal (stele_quote (shown, "", 0), "");
+    char longer [64];
+    memset (longer, 'x', sizeof longer);
+    assert_string_equal (stele_quote (shown, longer, sizeof longer), "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx...");
+}
+
+static void
 test_json_parse_deep_nesting_is_refused (void **state)
 {
     (void) state;
@@ -413,6 +478,9 @@ main (void)
         cmocka_unit_test (test_json_text_over_the_limit_says_its_size),
         cmocka_unit_test (test_json_text_of_a_map_with_too_many_entries_is_too_large),
         cmocka_unit_test (test_json_parse_says_where_and_why),
+        cmocka_unit_test (test_json_parse_names_what_other_systems_write),
+        cmocka_unit_test (test_json_shown_to_people_has_no_character_that_a_terminal_obeys),
+        cmocka_unit_test (test_quote_hides_what_a_terminal_obeys),
         cmocka_unit_test (test_json_parse_deep_nesting_is_refused),
         cmocka_unit_test (test_json_other_dollar_keys_are_ordinary),
         cmocka_unit_test (test_json_text_pack_of_damaged_text_is_a_fault_of_the_ledger),

@@ -192,6 +192,9 @@ test_params_long_text_is_shown_short (void **state)
     stele_params_show ((stele_span_t) { text, strlen (text) }, shown);
     assert_int_equal (strlen (shown), 62);
     assert_string_equal (shown + 58, "x...");
+    static const char hidden [] = "a\xe2\x80\xae" "b\xc2\x9b";
+    stele_params_show ((stele_span_t) { hidden, sizeof hidden - 1 }, shown);
+    assert_string_equal (shown, "a?b?");
 }
 
 int

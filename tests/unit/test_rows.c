@@ -83,6 +83,8 @@ test_rows_member_taken_out_leaves_an_object (void **state)
 
 //  -- CSV -------------------------------------------------------------------------------
 
+static bool s_spreadsheet = false;
+
 static void
 s_assert_csv (cli_csv_columns_t columns, const char *row, const char *expected)
 {
@@ -91,7 +93,7 @@ s_assert_csv (cli_csv_columns_t columns, const char *row, const char *expected)
     FILE *file = open_memstream (&text, &size);
     json_t *record = json_loads (row, JSON_ALLOW_NUL, NULL);
     assert_non_null (record);
-    cli_csv_row (file, columns, row, strlen (row), record);
+    cli_csv_row (file, columns, s_spreadsheet, row, strlen (row), record);
     fclose (file);
     assert_string_equal (text, expected);
     json_decref (record);
@@ -107,6 +109,20 @@ test_csv_fields_that_need_it_are_quoted (void **state)
     s_assert_csv (columns, "{\"a\":\"x,y\",\"b\":\"say \\\"hi\\\"\",\"c\":\"one\\r\\ntwo\"}",
         "\"x,y\",\"say \"\"hi\"\"\",\"one\r\ntwo\"\r\n");
     s_assert_csv (columns, "{\"a\":\"\",\"c\":null}", "\"\",,\r\n");
+}
+
+static void
+test_csv_formulas_are_texts_in_a_spreadsheet (void **state)
+{
+    (void) state;
+    static cli_csv_columns_t columns = { "a", "b", "c", NULL };
+    const char *row = "{\"a\":\"=HYPERLINK(\\\"x\\\")\",\"b\":\"-1+2\",\"c\":-5}";
+    s_assert_csv (columns, row, "\"=HYPERLINK(\"\"x\"\")\",-1+2,-5\r\n");
+    s_spreadsheet = true;
+    s_assert_csv (columns, row, "\"'=HYPERLINK(\"\"x\"\")\",'-1+2,-5\r\n");
+    s_assert_csv (columns, "{\"a\":\"@SUM\",\"b\":\"\\t=1\",\"c\":{\"$float\":\"-Infinity\"}}", "'@SUM,'\t=1,-Infinity\r\n");
+    s_assert_csv (columns, "{\"a\":\"\",\"b\":\"a=b\",\"c\":\"'x\"}", "\"\",a=b,'x\r\n");
+    s_spreadsheet = false;
 }
 
 static void
@@ -136,6 +152,7 @@ main (void)
         cmocka_unit_test (test_rows_of_a_key_that_is_only_inside_are_none),
         cmocka_unit_test (test_rows_member_taken_out_leaves_an_object),
         cmocka_unit_test (test_csv_fields_that_need_it_are_quoted),
+        cmocka_unit_test (test_csv_formulas_are_texts_in_a_spreadsheet),
         cmocka_unit_test (test_csv_numbers_and_maps_keep_their_text),
         cmocka_unit_test (test_csv_bytes_say_their_encoding_and_extra_keeps_the_rest)
     };

@@ -54,6 +54,30 @@ test_text_plain_is_printed_as_it_is (void **state)
 }
 
 static void
+test_text_json_has_no_character_that_a_terminal_obeys (void **state)
+{
+    (void) state;
+    output_t output;
+    const char *json = "{\"a\":\"\xc2\x9b \xe2\x80\xae \x7f \\n \xf3\xa0\x81\x81 \xe4\xb8\xad\"}\n";
+    s_open (&output);
+    cli_text_print_json (output.file, json, strlen (json));
+    s_expect (&output, "{\"a\":\"\\u009b \\u202e \\u007f \\n \\udb40\\udc41 \xe4\xb8\xad\"}\n");
+    s_open (&output);
+    cli_text_print_json_string (output.file, "a\0\"\\\x1b\xe2\x80\xa8", 8);
+    s_expect (&output, "\"a\\u0000\\\"\\\\\\u001b\\u2028\"");
+}
+
+static void
+test_text_nul_is_shown (void **state)
+{
+    (void) state;
+    output_t output;
+    s_open (&output);
+    assert_int_equal (cli_text_print (output.file, "a\0b", 3, 0, CLI_CUT_END), 3);
+    s_expect (&output, "a\xe2\x90\x80" "b");
+}
+
+static void
 test_text_escape_sequence_is_made_visible (void **state)
 {
     (void) state;
@@ -117,6 +141,8 @@ main (void)
     setlocale (LC_CTYPE, "C.UTF-8");
     const struct CMUnitTest tests [] = {
         cmocka_unit_test (test_text_plain_is_printed_as_it_is),
+        cmocka_unit_test (test_text_json_has_no_character_that_a_terminal_obeys),
+        cmocka_unit_test (test_text_nul_is_shown),
         cmocka_unit_test (test_text_escape_sequence_is_made_visible),
         cmocka_unit_test (test_text_direction_mark_is_made_visible),
         cmocka_unit_test (test_text_broken_utf8_is_made_visible),

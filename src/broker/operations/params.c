@@ -11,6 +11,7 @@
 #include <string.h>
 #include "broker/operations/params.h"
 #include "wire/event_codec.h"
+#include "wire/quote.h"
 
 #define SHOWN_MAX 60
 
@@ -40,20 +41,7 @@ stele_params_start (stele_params_t *self, const void *map, size_t size)
 const char *
 stele_params_show (stele_span_t text, char *buffer)
 {
-    bool valid = stele_utf8_valid (text.text, text.size);
-    size_t size = text.size;
-    if (size > SHOWN_MAX) {
-        size = SHOWN_MAX;
-        while (valid && size && (text.text [size] & 0xc0) == 0x80)
-            size--;
-    }
-    for (size_t i = 0; i < size; i++) {
-        unsigned char byte = (unsigned char) text.text [i];
-        bool clean = byte >= 0x20 && byte != 0x7f && (valid || byte < 0x80);
-        buffer [i] = clean? (char) byte: '?';
-    }
-    strcpy (buffer + size, size < text.size? "...": "");
-    return buffer;
+    return stele_quote_within (buffer, SHOWN_MAX, text.text, text.size);
 }
 
 static void

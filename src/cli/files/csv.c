@@ -36,6 +36,30 @@ s_field (FILE *file, const char *text, size_t size)
     putc ('"', file);
 }
 
+//  Does a spreadsheet take the text for a formula?
+static bool
+s_is_formula (const char *text, size_t size)
+{
+    return size > 0 && text [0] && strchr ("=+-@\t\r", text [0]);
+}
+
+static void
+s_text (FILE *file, bool spreadsheet, const json_t *value)
+{
+    const char *text = json_string_value (value);
+    size_t size = json_string_length (value);
+    if (!spreadsheet || !s_is_formula (text, size)) {
+        s_field (file, text, size);
+        return;
+    }
+    char *harmless = malloc (size + 1);
+    assert (harmless);
+    harmless [0] = '\'';
+    memcpy (harmless + 1, text, size);
+    s_field (file, harmless, size + 1);
+    free (harmless);
+}
+
 static void
 s_json (FILE *file, const json_t *value)
 {
@@ -64,13 +88,13 @@ s_unwrap (const json_t *value)
 }
 
 static void
-s_value (FILE *file, const char *row, size_t size, const json_t *record, const char *key)
+s_value (FILE *file, bool spreadsheet, const char *row, size_t size, const json_t *record, const char *key)
 {
-    const json_t *value = s_unwrap (json_object_get (record, key));
+    const json_t *whole = json_object_get (record, key), *value = s_unwrap (whole);
     const char *member;
     size_t member_size;
     if (json_is_string (value))
-        s_field (file, json_string_value (value), json_string_length (value));
+        s_text (file, spreadsheet && value == whole, value);
     else
     if (value && !json_is_null (value) && cli_rows_value (row, size, key, &member, &member_size))
         s_field (file, member, member_size);
@@ -113,7 +137,7 @@ cli_csv_header (FILE *file, cli_csv_columns_t columns)
 }
 
 void
-cli_csv_row (FILE *file, cli_csv_columns_t columns, const char *row, size_t size, json_t *record)
+cli_csv_row (FILE *file, cli_csv_columns_t columns, bool spreadsheet, const char *row, size_t size, json_t *record)
 {
     for (size_t i = 0; columns [i]; i++) {
         if (i)
@@ -122,7 +146,7 @@ cli_csv_row (FILE *file, cli_csv_columns_t columns, const char *row, size_t size
             s_extra (file, columns, record);
         else
         if (!s_is_encoding (columns [i]))
-            s_value (file, row, size, record, columns [i]);
+            s_value (file, spreadsheet, row, size, record, columns [i]);
         else
         if (s_bytes (s_encoded (record, columns [i])))
             fputs ("base64", file);

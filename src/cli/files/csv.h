@@ -12,6 +12,7 @@
 #ifndef STELE_CLI_CSV_H_INCLUDED
 #define STELE_CLI_CSV_H_INCLUDED
 
+#include <stdbool.h>
 #include <stdio.h>
 #include <jansson.h>
 
@@ -22,9 +23,11 @@ typedef const char *const cli_csv_columns_t [];
 void
     cli_csv_header (FILE *file, cli_csv_columns_t columns);
 
-/*  Write one record, given as the text of its row and as its values.        */
+/*  Write one record, given as the text of its row and as its values. With 'spreadsheet', a text
+    that a spreadsheet would run as a formula has an apostrophe before it: it is not the text any
+    more, so this is not the default.                                        */
 void
-    cli_csv_row (FILE *file, cli_csv_columns_t columns, const char *row, size_t size,
+    cli_csv_row (FILE *file, cli_csv_columns_t columns, bool spreadsheet, const char *row, size_t size,
         json_t *record);
 
 #endif

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "cli/shared/ask.h"
+#include "cli/shared/id.h"
 
 json_t *
 cli_request (const char *op)
@@ -71,6 +72,13 @@ cli_request_text (json_t *request, const char *key, const char *text)
 {
     if (text)
         s_set (request, key, json_string (text));
+}
+
+void
+cli_request_id (json_t *request, const char *key, const char *argument)
+{
+    if (argument)
+        s_set (request, key, cli_id_read (argument));
 }
 
 /*  -- failures --------------------------------------------------------------- */

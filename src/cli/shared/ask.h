@@ -22,6 +22,10 @@ void
 void
     cli_request_text (json_t *request, const char *key, const char *text);
 
+/*  The same for an id that was given as an argument (id.h).                 */
+void
+    cli_request_id (json_t *request, const char *key, const char *argument);
+
 /*  Send a request and wait for the answer. Takes the request. Caller owns return value.
     NULL: it failed, the reason was printed to stderr, and self->status is the exit status. */
 json_t *

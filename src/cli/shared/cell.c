@@ -5,9 +5,9 @@
     file, You can obtain one at https://mozilla.org/MPL/2.0/.
 */
 
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include "base/memory.h"
 #include "cli/shared/cell.h"
 #include "cli/shared/value.h"
 
@@ -15,14 +15,9 @@ void
 cli_cell (cli_table_t *table, const json_t *record, const char *key)
 {
     const json_t *value = json_object_get (record, key);
-    if (json_is_integer (value)) {
-        char number [24];
-        snprintf (number, sizeof number, "%" PRId64, (int64_t) json_integer_value (value));
-        cli_table_word (table, number);
-    }
-    else
-    if (json_is_real (value))
-        cli_table_word (table, cli_format_real (json_real_value (value)).text);
+    double number;
+    if (cli_value_number (value, &number))
+        cli_table_word (table, cli_value_number_text (value).text);
     else {
         size_t size;
         char *text = cli_value_text (key, value, &size);
@@ -54,6 +49,27 @@ cli_cell_duration (cli_table_t *table, int64_t duration_us)
     cli_table_word (table, cli_format_duration (duration_us).text);
 }
 
+//  Size without the white space at the end
+static size_t
+s_without_end (const char *text, size_t size)
+{
+    while (size && text [size - 1] && strchr (" \t\r\n", text [size - 1]))
+        size--;
+    return size;
+}
+
+//  The first of several lines
+static void
+s_first_line (cli_table_t *table, const char *text, size_t size)
+{
+    static const char more [] = " \xe2\x80\xa6";
+    char *line = stele_memory_new (size + sizeof more);
+    memcpy (line, text, size);
+    memcpy (line + size, more, sizeof more);
+    cli_table_text (table, line, size + sizeof more - 1);
+    free (line);
+}
+
 void
 cli_cell_preview (cli_table_t *table, const json_t *record, const char *key)
 {
@@ -69,12 +85,12 @@ cli_cell_preview (cli_table_t *table, const json_t *record, const char *key)
         text++;
         size--;
     }
+    size = s_without_end (text, size);
     const char *end = memchr (text, '\n', size);
     if (end)
-        size = (size_t) (end - text);
-    while (size && (text [size - 1] == '\r' || text [size - 1] == ' '))
-        size--;
-    cli_table_text (table, text, size);
+        s_first_line (table, text, s_without_end (text, (size_t) (end - text)));
+    else
+        cli_table_text (table, text, size);
     free (content);
 }
 

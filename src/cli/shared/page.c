@@ -17,17 +17,30 @@
 #define INDENT 2
 #define WORDS_MAX 12                // Members of a map such as by_role on one line
 
-void
-cli_page_heading (const cli_t *self, const char *title, const char *subject)
+static void
+s_heading (const cli_t *self, const char *title, const char *subject, size_t size)
 {
     cli_style_begin (&self->style, stdout, CLI_BOLD);
     fputs (title, stdout);
     if (subject) {
         fputc (' ', stdout);
-        cli_text_print (stdout, subject, strlen (subject), 0, CLI_CUT_END);
+        cli_text_print (stdout, subject, size, 0, CLI_CUT_END);
     }
     cli_style_end (&self->style, stdout, CLI_BOLD);
     fputc ('\n', stdout);
+}
+
+void
+cli_page_heading (const cli_t *self, const char *title, const char *subject)
+{
+    s_heading (self, title, subject, subject? strlen (subject): 0);
+}
+
+void
+cli_page_heading_field (const cli_t *self, const char *title, const json_t *record, const char *key)
+{
+    const json_t *value = json_object_get (record, key);
+    s_heading (self, title, json_string_value (value), json_string_length (value));
 }
 
 static void
@@ -94,7 +107,7 @@ cli_page_block (const cli_t *self, const char *title, const json_t *record, cons
     size_t size;
     char *text;
     if (json_is_object (value)) {
-        text = json_dumps (value, JSON_INDENT (2) | JSON_REAL_PRECISION (15));
+        text = json_dumps (value, JSON_INDENT (2) | cli_value_precision (value));
         assert (text);
         size = strlen (text);
     }

@@ -11,9 +11,13 @@
 #include <jansson.h>
 #include "cli/shared/cli.h"
 
-/*  A heading in bold: "Task build-7". 'subject' is made safe; it may be NULL. */
+/*  A heading in bold: "Broker at tcp://...". 'subject' is made safe; it may be NULL. */
 void
     cli_page_heading (const cli_t *self, const char *title, const char *subject);
+
+/*  The same with a text field of a record: "Task build-7".                  */
+void
+    cli_page_heading_field (const cli_t *self, const char *title, const json_t *record, const char *key);
 
 /*  Print "  label   text" on one line; nothing if the text is NULL.          */
 void

@@ -9,6 +9,7 @@
 #include <string.h>
 #include "base/memory.h"
 #include "cli/shared/ask.h"
+#include "cli/shared/id.h"
 #include "cli/shared/scope.h"
 #include "cli/shared/time_option.h"
 #include "cli/shared/value.h"
@@ -82,23 +83,42 @@ s_is (const char *wanted, const char *text)
     return !wanted || (text && strcmp (wanted, text) == 0);
 }
 
+//  The same for an id, which may hold a NUL
+static bool
+s_id_is (const char *wanted, const json_t *record, const char *key)
+{
+    char *id = wanted? cli_id_argument (json_object_get (record, key)): NULL;
+    bool is = s_is (wanted, id);
+    free (id);
+    return is;
+}
+
+static bool
+s_id_is_one_of (const cli_list_t *list, const json_t *record, const char *key)
+{
+    char *id = list->count? cli_id_argument (json_object_get (record, key)): NULL;
+    bool is = s_one_of (list, id);
+    free (id);
+    return is;
+}
+
 bool
 cli_scope_task (const cli_scope_t *self, const json_t *task)
 {
     const cli_scope_filter_t *filter = self->filter;
     int64_t created = 0;
     cli_value_time (task, "created_at", &created);
-    return s_one_of (&filter->tasks, cli_value_string (task, "task_id"))
+    return s_id_is_one_of (&filter->tasks, task, "task_id")
         && s_one_of (&filter->states, cli_value_string (task, "state"))
         && s_one_of (&filter->roles, cli_value_string (task, "role"))
         && s_one_of (&filter->providers, cli_value_string (task, "provider"))
         && s_one_of (&filter->models, cli_value_string (task, "model"))
-        && s_is (filter->user, cli_value_string (task, "user_id"))
-        && s_is (filter->parent, cli_value_string (task, "parent_id"))
+        && s_id_is (filter->user, task, "user_id")
+        && s_id_is (filter->parent, task, "parent_id")
         && created >= self->from_us && created <= self->to_us;
 }
 
-//  -- by id ------------------------------------------------------------------------
+//  -- by id, as it would be given as an argument ------------------------------------------------
 
 static s_memory_t *
 s_remembered (s_memory_t *table, const char *id)
@@ -122,7 +142,7 @@ static int
 s_ask (cli_scope_t *self, const char *op, const char *key, const char *id, bool at, json_t **answer)
 {
     json_t *request = cli_request (op);
-    cli_request_text (request, key, id);
+    cli_request_id (request, key, id);
     if (at)
         json_object_set_new (request, "at", json_integer (self->position));
     *answer = cli_ask_or_none (self->cli, request);
@@ -158,8 +178,9 @@ s_session (cli_scope_t *self, const char *id)
     json_t *answer;
     int rc = s_ask (self, "session.get", "session_id", id, false, &answer);
     if (rc == 1) {
-        const char *task = cli_value_string (json_object_get (answer, "session"), "task_id");
+        char *task = cli_id_argument (json_object_get (json_object_get (answer, "session"), "task_id"));
         rc = task? s_task (self, task): 0;
+        free (task);
         json_decref (answer);
     }
     if (rc >= 0)
@@ -172,9 +193,10 @@ cli_scope_row (cli_scope_t *self, const json_t *row)
 {
     if (!cli_scope_limits (self))
         return 1;
-    const char *session = cli_value_string (row, "session_id");
-    const char *task = cli_value_string (row, "task_id");
-    if (session)
-        return s_session (self, session);
-    return task? s_task (self, task): 0;
+    char *session = cli_id_argument (json_object_get (row, "session_id"));
+    char *task = cli_id_argument (json_object_get (row, "task_id"));
+    int rc = session? s_session (self, session): task? s_task (self, task): 0;
+    free (session);
+    free (task);
+    return rc;
 }

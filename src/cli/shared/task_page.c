@@ -31,7 +31,7 @@ s_print_span (const cli_t *self, const char *label, const json_t *task,
 void
 cli_task_print (const cli_t *self, const json_t *task)
 {
-    cli_page_heading (self, "Task", cli_value_string (task, "task_id"));
+    cli_page_heading_field (self, "Task", task, "task_id");
     cli_page_field (self, "title", task, "title");
     cli_page_state (self, "state", task, "state");
     if (json_is_true (json_object_get (task, "interrupted")))

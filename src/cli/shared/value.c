@@ -32,6 +32,70 @@ cli_value_time (const json_t *record, const char *key, int64_t *time_us)
     return json_is_string (value) && stele_time_parse (json_string_value (value), json_string_length (value), time_us) == 0;
 }
 
+/*  -- numbers ---------------------------------------------------------------- */
+
+//  The text of a number that JSON lacks, NULL if it is none
+static const char *
+s_wrapped_number (const json_t *value)
+{
+    if (json_object_size (value) != 1)
+        return NULL;
+    const char *text = cli_value_string (value, "$uint");
+    return text? text: cli_value_string (value, "$float");
+}
+
+bool
+cli_value_number (const json_t *value, double *number)
+{
+    const char *wrapped = s_wrapped_number (value);
+    if (!wrapped && !json_is_number (value))
+        return false;
+    *number = wrapped? strtod (wrapped, NULL): json_number_value (value);
+    return true;
+}
+
+cli_short_t
+cli_value_number_text (const json_t *value)
+{
+    cli_short_t self = { "" };
+    const char *wrapped = s_wrapped_number (value);
+    if (wrapped)
+        snprintf (self.text, sizeof self.text, "%s", wrapped);
+    else
+    if (json_is_integer (value))
+        snprintf (self.text, sizeof self.text, "%" PRId64, (int64_t) json_integer_value (value));
+    else
+    if (json_is_real (value))
+        self = cli_format_real (json_real_value (value));
+    return self;
+}
+
+static bool
+s_reads_back (const json_t *value)
+{
+    size_t i;
+    const char *key;
+    json_t *item;
+    if (json_is_real (value)) {
+        char text [40];
+        snprintf (text, sizeof text, "%.15g", json_real_value (value));
+        return strtod (text, NULL) == json_real_value (value);
+    }
+    json_array_foreach (value, i, item)
+        if (!s_reads_back (item))
+            return false;
+    json_object_foreach ((json_t *) value, key, item)
+        if (!s_reads_back (item))
+            return false;
+    return true;
+}
+
+size_t
+cli_value_precision (const json_t *value)
+{
+    return JSON_REAL_PRECISION (s_reads_back (value)? 15: 17);
+}
+
 /*  -- content ---------------------------------------------------------------- */
 
 //  The base64 of bytes, NULL if the value is not bytes
@@ -81,15 +145,12 @@ s_ends_with (const char *key, const char *end)
     return size >= end_size && strcmp (key + size - end_size, end) == 0;
 }
 
+//  Digits in groups of three
 static cli_short_t
-s_plain (const json_t *value)
+s_grouped (const json_t *value)
 {
-    cli_short_t self;
-    if (json_is_integer (value))
-        snprintf (self.text, sizeof self.text, "%" PRId64, (int64_t) json_integer_value (value));
-    else
-        snprintf (self.text, sizeof self.text, "%.4g", json_number_value (value));
-    return self;
+    const char *wrapped = s_wrapped_number (value);
+    return wrapped? cli_format_digits (wrapped): cli_format_count (json_integer_value (value));
 }
 
 //  A number with the unit that its key names
@@ -99,21 +160,28 @@ s_number (const char *key, const json_t *value)
     static const struct { const char *end; double us; } durations [] = {
         { "_us", 1 }, { "_ms", 1000 }, { "_s", 1000000 }, { "seconds", 1000000 }
     };
-    double number = json_number_value (value);
+    double number = 0;
+    cli_value_number (value, &number);
     if (strcmp (key, "consistent") == 0)
         return cli_format_share (number);
     for (size_t i = 0; i < sizeof durations / sizeof durations [0]; i++)
-        if (s_ends_with (key, durations [i].end) && number > -9e12 && number < 9e12)
-            return cli_format_duration ((int64_t) (number * durations [i].us));
+        if (s_ends_with (key, durations [i].end))
+            return cli_format_duration_real (number * durations [i].us);
     if (json_is_real (value) && number > 1000 && number < 9e15)
         return cli_format_count ((int64_t) (number + 0.5));
-    if (json_is_real (value))
-        return s_plain (value);
-    if (s_ends_with (key, "bytes") || s_ends_with (key, "_size"))
+    if (json_is_real (value) && number > -1000 && number <= 1000) {
+        cli_short_t self;
+        snprintf (self.text, sizeof self.text, "%.4g", number);
+        return self;
+    }
+    bool is_whole = json_is_integer (value) || json_object_get (value, "$uint");
+    if (!is_whole)
+        return cli_value_number_text (value);
+    if (json_is_integer (value) && (s_ends_with (key, "bytes") || s_ends_with (key, "_size")))
         return cli_format_size (json_integer_value (value));
     if (s_ends_with (key, "pid") || s_ends_with (key, "exit_code") || s_ends_with (key, "protocol"))
-        return s_plain (value);
-    return cli_format_count (json_integer_value (value));
+        return cli_value_number_text (value);
+    return s_grouped (value);
 }
 
 char *
@@ -131,13 +199,13 @@ cli_value_text (const char *key, const json_t *value, size_t *size)
         snprintf (note, sizeof note, "(%s of binary data)", cli_format_size ((int64_t) *size).text);
         return s_copy (note, size);
     }
-    if (json_is_number (value))
+    if (json_is_number (value) || s_wrapped_number (value))
         return s_copy (s_number (key, value).text, size);
     if (json_is_boolean (value))
         return s_copy (json_is_true (value)? "yes": "no", size);
     if (!value || json_is_null (value))
         return s_copy ("", size);
-    char *text = json_dumps (value, JSON_ENCODE_ANY | JSON_REAL_PRECISION (15));
+    char *text = json_dumps (value, JSON_ENCODE_ANY | cli_value_precision (value));
     assert (text);
     *size = strlen (text);
     return text;

@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <jansson.h>
+#include "cli/terminal/format.h"
 
 /*  Text of a string field, NULL if it is absent or not a string.            */
 const char *
@@ -19,6 +20,19 @@ const char *
 /*  Time of a field in microseconds; false if it is absent or not a time.     */
 bool
     cli_value_time (const json_t *record, const char *key, int64_t *time_us);
+
+/*  A number, also in the forms {"$uint":digits} and {"$float":"NaN"} (doc/PROTOCOL.md section 10),
+    rounded to a double; false if it is none.                                */
+bool
+    cli_value_number (const json_t *value, double *number);
+
+/*  A number with all of its digits, in all of these forms; "" if it is none. */
+cli_short_t
+    cli_value_number_text (const json_t *value);
+
+/*  Flag of json_dumps for the reals in a value: 15 digits if they read back the same, else 17. */
+size_t
+    cli_value_precision (const json_t *value);
 
 /*  Is the value bytes, in the form {"$bin":base64}?                         */
 bool

@@ -7,6 +7,7 @@
 
 #include "config.h"
 #include <inttypes.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -17,20 +18,26 @@
 #define SECOND_US 1000000
 
 cli_short_t
-cli_format_count (int64_t count)
+cli_format_digits (const char *digits)
 {
-    char digits [24];
     cli_short_t self = { "" };
-    int length = snprintf (digits, sizeof digits, "%" PRId64, count);
-    size_t size = 0;
-    for (int i = 0; i < length; i++) {
+    size_t length = strlen (digits), size = 0;
+    for (size_t i = 0; i < length && size + 2 < sizeof self.text; i++) {
         self.text [size++] = digits [i];
-        int left = length - 1 - i;
+        size_t left = length - 1 - i;
         if (left && left % 3 == 0 && digits [i] != '-')
             self.text [size++] = ',';
     }
     self.text [size] = 0;
     return self;
+}
+
+cli_short_t
+cli_format_count (int64_t count)
+{
+    char digits [24];
+    snprintf (digits, sizeof digits, "%" PRId64, count);
+    return cli_format_digits (digits);
 }
 
 cli_short_t
@@ -80,6 +87,17 @@ cli_format_duration (int64_t duration_us)
 }
 
 cli_short_t
+cli_format_duration_real (double duration_us)
+{
+    if (duration_us > -9.2e18 && duration_us < 9.2e18)
+        return cli_format_duration ((int64_t) duration_us);
+    cli_short_t self = cli_format_real (duration_us);
+    if (isfinite (duration_us))
+        snprintf (self.text, sizeof self.text, "%.3g s", duration_us / 1e6);
+    return self;
+}
+
+cli_short_t
 cli_format_share (double share)
 {
     cli_short_t self;
@@ -94,6 +112,10 @@ cli_short_t
 cli_format_real (double value)
 {
     cli_short_t self;
+    if (!isfinite (value)) {
+        snprintf (self.text, sizeof self.text, "%s", isnan (value)? "NaN": value > 0? "Infinity": "-Infinity");
+        return self;
+    }
     for (int digits = 15; digits <= 17; digits++) {
         snprintf (self.text, sizeof self.text, "%.*g", digits, value);
         if (strtod (self.text, NULL) == value)
@@ -108,8 +130,10 @@ cli_format_time (int64_t time_us)
     cli_short_t self;
     time_t seconds = (time_t) (time_us / SECOND_US - (time_us % SECOND_US < 0));
     struct tm tm;
-    if (!gmtime_r (&seconds, &tm)
-    ||  strftime (self.text, sizeof self.text, "%Y-%m-%dT%H:%M:%SZ", &tm) == 0)
+    if (gmtime_r (&seconds, &tm))
+        snprintf (self.text, sizeof self.text, "%04d-%02d-%02dT%02d:%02d:%02dZ", tm.tm_year + 1900, tm.tm_mon + 1,
+            tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec);
+    else
         snprintf (self.text, sizeof self.text, "%" PRId64, time_us);
     return self;
 }

@@ -20,6 +20,10 @@ typedef struct { char text [48]; } cli_short_t;
 cli_short_t
     cli_format_count (int64_t count);
 
+/*  The same for the text of a whole number of any size                      */
+cli_short_t
+    cli_format_digits (const char *digits);
+
 /*  Bytes: "312 B", "4.2 KiB", "17 MiB"                                      */
 cli_short_t
     cli_format_size (int64_t size_bytes);
@@ -28,15 +32,19 @@ cli_short_t
 cli_short_t
     cli_format_duration (int64_t duration_us);
 
+/*  The same for a real number of any size: "1e+297 s", "NaN"                */
+cli_short_t
+    cli_format_duration_real (double duration_us);
+
 /*  A share as "99.98 %"; "100 %" only for 1                                 */
 cli_short_t
     cli_format_share (double share);
 
-/*  A real number with as few digits as read back as the same number         */
+/*  A real number with as few digits as read back as the same number; "NaN", "Infinity" */
 cli_short_t
     cli_format_real (double value);
 
-/*  Microseconds since the Unix epoch as "2026-01-31T23:59:59Z"              */
+/*  Microseconds since the Unix epoch as "2026-01-31T23:59:59Z", the year with four digits */
 cli_short_t
     cli_format_time (int64_t time_us);
 

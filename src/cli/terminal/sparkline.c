@@ -16,14 +16,14 @@ static const char *const s_bars [] = { "▁", "▂", "▃", "▄", "▅", "▆",
 static double
 s_mean (const double *values, size_t count)
 {
-    double sum = 0;
     size_t used = 0;
     for (size_t i = 0; i < count; i++)
-        if (isfinite (values [i])) {
-            sum += values [i];
-            used++;
-        }
-    return used? sum / (double) used: NAN;
+        used += isfinite (values [i]);
+    double mean = 0;                // Divided before it is summed: the sum may exceed a double
+    for (size_t i = 0; i < count; i++)
+        if (isfinite (values [i]))
+            mean += values [i] / (double) used;
+    return used? mean: NAN;
 }
 
 //  Value of a column; there are at most as many columns as values
@@ -52,7 +52,8 @@ cli_sparkline_print (FILE *file, const double *values, size_t count, size_t colu
             fputc (' ', file);
             continue;
         }
-        double share = high > low? (value - low) / (high - low): 0.5;
+        //  Halves, since the difference may exceed a double
+        double share = high > low? (value / 2 - low / 2) / (high / 2 - low / 2): 0.5;
         size_t bar = (size_t) (share * (double) BARS);
         fputs (s_bars [bar < BARS? bar: BARS - 1], file);
     }

@@ -12,6 +12,7 @@
 #include "cli/terminal/table.h"
 #include "cli/terminal/text.h"
 
+#define ELLIPSIS "\xe2\x80\xa6"    // After a text that was cut
 #define GAP 2                       // Spaces between two columns
 #define CELL_BYTES_MAX 4096
 #define NOTE_BYTES_MAX 65536
@@ -85,13 +86,18 @@ s_set_cell (s_cell_t *cell, cli_colour_t colour, const char *text, size_t size, 
     cell->colour = colour;
     if (!text || !size)
         return;
-    if (size > size_max) {          // Not in the middle of a character
-        size = size_max;
-        while (size && ((unsigned char) text [size] & 0xc0) == 0x80)
-            size--;
+    if (size <= size_max) {
+        cell->text = stele_memory_copy (text, size);
+        cell->size = size;
+        return;
     }
-    cell->text = stele_memory_copy (text, size);
-    cell->size = size;
+    size = size_max;                // Not in the middle of a character
+    while (size && ((unsigned char) text [size] & 0xc0) == 0x80)
+        size--;
+    cell->text = stele_memory_new (size + sizeof ELLIPSIS);
+    memcpy (cell->text, text, size);
+    memcpy (cell->text + size, ELLIPSIS, sizeof ELLIPSIS);
+    cell->size = size + sizeof ELLIPSIS - 1;
 }
 
 static void

@@ -6,9 +6,11 @@
 */
 
 #include "config.h"
+#include <assert.h>
 #include <stdint.h>
 #include <string.h>
 #include <wchar.h>
+#include "base/character.h"
 #include "cli/terminal/text.h"
 
 #define ELLIPSIS "\xe2\x80\xa6"
@@ -20,48 +22,12 @@ typedef struct {
     char shown [16];
 } s_glyph_t;
 
-//  Decode one character. Returns its size in bytes, 0 if it is not UTF-8.
-static size_t
-s_decode (const unsigned char *text, size_t size, uint32_t *code)
-{
-    static const uint32_t smallest [] = { 0, 0, 0x80, 0x800, 0x10000 };
-    size_t length = text [0] < 0x80? 1: text [0] < 0xc2? 0: text [0] < 0xe0? 2:
-                    text [0] < 0xf0? 3: text [0] < 0xf5? 4: 0;
-    if (length == 0 || length > size)
-        return 0;
-    *code = length == 1? text [0]: text [0] & (0x7f >> length);
-    for (size_t i = 1; i < length; i++) {
-        if ((text [i] & 0xc0) != 0x80)
-            return 0;
-        *code = *code << 6 | (text [i] & 0x3f);
-    }
-    if (*code < smallest [length] || *code > 0x10ffff || (*code >= 0xd800 && *code < 0xe000))
-        return 0;
-    return length;
-}
-
-//  Characters that are invisible, or that move others: C1 controls, direction marks, line
-//  separators, tags, zero-width ones. Not the joiner (U+200D): some scripts need it.
-static bool
-s_is_hidden (uint32_t code)
-{
-    static const struct { uint32_t first, last; } hidden [] = {
-        { 0x80, 0x9f }, { 0xad, 0xad }, { 0x61c, 0x61c }, { 0x180e, 0x180e },
-        { 0x200b, 0x200b }, { 0x200e, 0x200f }, { 0x2028, 0x202e }, { 0x2060, 0x206f },
-        { 0xfeff, 0xfeff }, { 0xfff9, 0xfffb }, { 0xe0000, 0xe0fff }
-    };
-    for (size_t i = 0; i < sizeof hidden / sizeof hidden [0]; i++)
-        if (code >= hidden [i].first && code <= hidden [i].last)
-            return true;
-    return false;
-}
-
 static s_glyph_t
 s_glyph (const char *text, size_t size)
 {
     s_glyph_t self = { 1, 1, "" };
     uint32_t code = 0;
-    size_t length = s_decode ((const unsigned char *) text, size, &code);
+    size_t length = stele_character_decode (text, size, &code);
     if (length == 0)
         self.columns = (size_t) snprintf (self.shown, sizeof self.shown, "\\x%02x",
             (unsigned char) text [0]);
@@ -70,7 +36,7 @@ s_glyph (const char *text, size_t size)
         snprintf (self.shown, sizeof self.shown, "\xe2\x90%c",
             (char) (0x80 + (code == 0x7f? 0x21: code)));
     else
-    if (s_is_hidden (code)) {
+    if (stele_character_is_control (code) || stele_character_is_hidden (code)) {
         self.size = length;
         self.columns = (size_t) snprintf (self.shown, sizeof self.shown, "\\u%04x",
             (unsigned) code);
@@ -180,4 +146,67 @@ cli_text_print_lines (FILE *file, const char *text, size_t size, int indent, siz
         text += length + (end != NULL);
     }
     return lines_max && lines > lines_max? lines - lines_max: 0;
+}
+
+//  -- JSON -------------------------------------------------------------------------
+
+bool
+cli_text_is_utf8 (const char *text, size_t size)
+{
+    while (size) {
+        uint32_t code;
+        size_t length = stele_character_decode (text, size, &code);
+        if (length == 0)
+            return false;
+        text += length;
+        size -= length;
+    }
+    return true;
+}
+
+static void
+s_print_json_escape (FILE *file, uint32_t code)
+{
+    if (code > 0xffff) {            // A pair of surrogates
+        fprintf (file, "\\u%04x", (unsigned) (0xd800 + ((code - 0x10000) >> 10)));
+        code = 0xdc00 + ((code - 0x10000) & 0x3ff);
+    }
+    fprintf (file, "\\u%04x", (unsigned) code);
+}
+
+void
+cli_text_print_json_string (FILE *file, const char *text, size_t size)
+{
+    fputc ('"', file);
+    while (size) {
+        uint32_t code = 0;
+        size_t length = stele_character_decode (text, size, &code);
+        assert (length);            // Checked by the caller
+        if (code == '"' || code == '\\')
+            fprintf (file, "\\%c", (char) code);
+        else
+        if (stele_character_is_control (code) || stele_character_is_hidden (code))
+            s_print_json_escape (file, code);
+        else
+            fwrite (text, 1, length, file);
+        text += length;
+        size -= length;
+    }
+    fputc ('"', file);
+}
+
+void
+cli_text_print_json (FILE *file, const char *json, size_t size)
+{
+    while (size) {
+        uint32_t code = 0;
+        size_t length = stele_character_decode (json, size, &code);
+        //  Outside of strings, JSON has ASCII only, and its spaces are harmless
+        if (code >= 0x7f && (stele_character_is_control (code) || stele_character_is_hidden (code)))
+            s_print_json_escape (file, code);
+        else
+            fwrite (json, 1, length? length: 1, file);
+        json += length? length: 1;
+        size -= length? length: 1;
+    }
 }

@@ -10,6 +10,7 @@
 #include "sqlite/list/by_text.h"
 #include "sqlite/read/text_changes.h"
 #include "sqlite/search/packed_ids.h"
+#include "sqlite/search/tokenizer.h"
 #include "sqlite/file_names.h"
 
 #define CANDIDATES_MAX 8000
@@ -17,6 +18,14 @@
 #define TAIL_MAX 4096               // Events at the end of the log that are not indexed yet
 
 //  -- the index ------------------------------------------------------------------------
+
+//  Out of memory is an error: an index that is there but was not read must not look like none
+static void
+s_failed (stele_reader_t *self, int rc)
+{
+    if (rc == SQLITE_NOMEM)
+        reader_fail (self, STELE_ENO_MEMORY, "out of memory");
+}
 
 //  A statement on the connection to the index; NULL: there is no index (yet), or it cannot be read
 static sqlite3_stmt *
@@ -28,9 +37,12 @@ s_prepare (stele_reader_t *self, const char *sql)
         int rc = !name? SQLITE_NOMEM: sqlite3_open_v2 (name, &self->search,
             SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX, NULL);
         sqlite3_free (name);
+        if (rc == SQLITE_OK)
+            rc = stele_tokenizer_register (self->search);
         if (rc != SQLITE_OK) {
             sqlite3_close (self->search);
             self->search = NULL;
+            s_failed (self, rc);
             return NULL;
         }
         sqlite3_db_config (self->search, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
@@ -38,19 +50,21 @@ s_prepare (stele_reader_t *self, const char *sql)
         sqlite3_exec (self->search, "PRAGMA query_only = 1; PRAGMA wal_autocheckpoint = 0;"
             "PRAGMA cache_size = -16384;", NULL, NULL, NULL);
     }
-    sqlite3_prepare_v2 (self->search, sql, -1, &statement, NULL);
+    s_failed (self, sqlite3_prepare_v2 (self->search, sql, -1, &statement, NULL));
     return statement;
 }
 
-//  The position up to which it is complete; 0: there is no index, or it belongs to another ledger
+//  The position up to which it is complete; 0: there is no index, or it is of another version or ledger
 static int64_t
 s_indexed (stele_reader_t *self)
 {
     int64_t position = 0;
     sqlite3_stmt *statement = s_prepare (self, "SELECT p.value FROM meta p, meta l"
-        " WHERE p.key = 'position' AND l.key = 'ledger_id' AND l.value = ?1");
+        " WHERE p.key = 'position' AND l.key = 'ledger_id' AND l.value = ?1"
+        " AND (SELECT user_version FROM pragma_user_version) = ?2");
     if (statement) {
         sqlite3_bind_text (statement, 1, self->ledger_id, -1, SQLITE_STATIC);
+        sqlite3_bind_int (statement, 2, STELE_SEARCH_VERSION);
         if (sqlite3_step (statement) == SQLITE_ROW)
             position = sqlite3_column_int64 (statement, 0);
     }
@@ -139,8 +153,9 @@ reader_page_candidates (reader_page_t *page, reader_keys_t *keys)
 {
     stele_reader_t *self = page->reader;
     bool few = true;
-    s_add_tail (page, s_indexed (self), keys);
-    if (s_indexed (self) > 0)
+    int64_t indexed = s_indexed (self);
+    s_add_tail (page, indexed, keys);
+    if (indexed > 0)
         few = s_add_by_words (page, keys) && s_add_by_ids (page, keys);
     if (!few || self->status) {
         reader_keys_free (keys);

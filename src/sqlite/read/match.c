@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "sqlite/read/match.h"
+#include "sqlite/search/tokenizer.h"
 #include "stele_error.h"
 
 #define ID_MIN 3                    // Bytes that an item must have to be a part of an id
@@ -18,6 +19,7 @@
 typedef struct {
     char *text;
     size_t size;
+    int run;                        // Characters, if it is a part of a run (tokenizer.h); 0: another word
 } s_word_t;
 
 typedef struct {
@@ -33,8 +35,7 @@ typedef struct {
 } s_item_t;
 
 struct stele_match {
-    fts5_tokenizer tokenizer;
-    Fts5Tokenizer *words;
+    stele_tokenizer_t *tokenizer;
     s_item_t items [STELE_MATCH_ITEMS];
     size_t count;
     char *expression;
@@ -42,35 +43,12 @@ struct stele_match {
     bool failed;                    // Out of memory
 };
 
-//  -- FTS5's tokenizer ------------------------------------------------------------------
-
-static int
-s_find_tokenizer (stele_match_t *self, sqlite3 *db)
-{
-    static const char *arguments [] = { STELE_MATCH_TOKENIZER };
-    fts5_api *api = NULL;
-    sqlite3_stmt *statement = NULL;
-    void *context;
-    int rc = sqlite3_prepare_v2 (db, "SELECT fts5 (?1)", -1, &statement, NULL);
-    if (rc == SQLITE_OK) {
-        sqlite3_bind_pointer (statement, 1, &api, "fts5_api_ptr", NULL);
-        sqlite3_step (statement);
-        rc = sqlite3_reset (statement);
-    }
-    sqlite3_finalize (statement);
-    if (rc == SQLITE_OK)
-        rc = api? api->xFindTokenizer (api, arguments [0], &context, &self->tokenizer): SQLITE_ERROR;
-    if (rc == SQLITE_OK)
-        rc = self->tokenizer.xCreate (context, arguments + 1, 2, &self->words);
-    return rc == SQLITE_OK? 0: rc == SQLITE_NOMEM? STELE_ENO_MEMORY: STELE_EUNAVAILABLE;
-}
+//  -- the tokenizer ---------------------------------------------------------------------
 
 static void
-s_tokenize (stele_match_t *self, const char *text, size_t size, void *arg,
-    int (*fn) (void *, int, const char *, int, int, int))
+s_tokenize (stele_match_t *self, int flags, const char *text, size_t size, stele_tokenizer_fn *fn, void *arg)
 {
-    int rc = self->tokenizer.xTokenize (self->words, arg, FTS5_TOKENIZE_DOCUMENT, text, (int) size, fn);
-    if (rc == SQLITE_NOMEM)
+    if (stele_tokenizer_split (self->tokenizer, flags, text, (int) size, fn, arg) == SQLITE_NOMEM)
         self->failed = true;
 }
 
@@ -92,7 +70,9 @@ s_add_word (void *arg, int flags, const char *word, int size, int start, int end
         return SQLITE_NOMEM;
     memcpy (copy, word, (size_t) size);
     copy [size] = '\0';
-    item->words [item->count++] = (s_word_t) { copy, (size_t) size };
+    item->words [item->count++] = (s_word_t) {
+        copy, (size_t) size, stele_tokenizer_run_characters (word, (size_t) size)
+    };
     return SQLITE_OK;
 }
 
@@ -114,7 +94,7 @@ s_add_item (stele_match_t *self, const char *text, size_t size, bool quoted)
     for (size_t i = 0; i < size; i++)
         item->raw [i] = stele_match_lower (text [i]);
     item->raw [size] = '\0';
-    s_tokenize (self, text, size, item, s_add_word);
+    s_tokenize (self, FTS5_TOKENIZE_DOCUMENT, text, size, s_add_word, item);
     //  Ignore items of punctuation only: "foo - bar" is foo and bar
     if (item->count > 0)
         self->count++;
@@ -151,6 +131,20 @@ s_parse (stele_match_t *self, const char *text, size_t size)
     }
 }
 
+//  Does any word match that begins with this one? In a run there is no end of a word.
+static bool
+s_is_prefix (const s_item_t *item, size_t number)
+{
+    return number + 1 == item->count && ((!item->quoted && !item->overlong) || item->words [number].run == 1);
+}
+
+//  The last character of a run is also in the pair before it
+static bool
+s_is_implied (const s_item_t *item, size_t number)
+{
+    return number > 0 && item->words [number].run == 1 && item->words [number - 1].run == 2;
+}
+
 //  -- the FTS5 expression ----------------------------------------------------------------
 
 static int
@@ -173,7 +167,7 @@ s_is_plain (stele_match_t *self, const s_word_t *word)
     s_word_t expected = *word;
     if (memchr (word->text, '\0', word->size) || memchr (word->text, '"', word->size))
         return false;
-    s_tokenize (self, word->text, word->size, &expected, s_is_one_word);
+    s_tokenize (self, FTS5_TOKENIZE_QUERY, word->text, word->size, s_is_one_word, &expected);
     return expected.size == 0;
 }
 
@@ -184,9 +178,9 @@ s_express (stele_match_t *self)
     for (size_t i = 0; i < self->count; i++) {
         const s_item_t *item = &self->items [i];
         for (size_t j = 0; j < item->count; j++) {
-            bool is_prefix = !item->quoted && !item->overlong && j + 1 == item->count;
+            bool is_prefix = s_is_prefix (item, j);
             //  A prefix of a letter or two is found sooner without the index
-            if (is_prefix && item->words [j].size < PREFIX_MIN)
+            if (s_is_implied (item, j) || (is_prefix && item->words [j].size < PREFIX_MIN))
                 continue;
             if (s_is_plain (self, &item->words [j]))
                 sqlite3_str_appendf (text, "%s\"%s\"%s", sqlite3_str_length (text)? " AND ": "",
@@ -206,8 +200,10 @@ stele_match_new (sqlite3 *db, const char *text, size_t size, int *code)
     if (!self)
         return NULL;
     self->id = malloc (STELE_LIMIT_ID + 1);
-    *code = s_find_tokenizer (self, db);
-    if (*code) {
+    int rc;
+    self->tokenizer = stele_tokenizer_new (db, &rc);
+    if (!self->tokenizer) {
+        *code = rc == SQLITE_NOMEM? STELE_ENO_MEMORY: STELE_EUNAVAILABLE;
         stele_match_destroy (&self);
         return NULL;
     }
@@ -232,8 +228,7 @@ stele_match_destroy (stele_match_t **self_p)
             free (self->items [i].words [j].text);
         free (self->items [i].raw);
     }
-    if (self->words)
-        self->tokenizer.xDelete (self->words);
+    stele_tokenizer_destroy (&self->tokenizer);
     sqlite3_free (self->expression);
     free (self->id);
     free (self);
@@ -264,8 +259,7 @@ static bool
 s_is_at (const s_item_t *item, size_t number, const char *word, size_t size)
 {
     const s_word_t *wanted = &item->words [number];
-    bool is_prefix = !item->quoted && !item->overlong && number + 1 == item->count;
-    return (is_prefix? size >= wanted->size: size == wanted->size)
+    return (s_is_prefix (item, number)? size >= wanted->size: size == wanted->size)
         && memcmp (word, wanted->text, wanted->size) == 0;
 }
 
@@ -326,7 +320,7 @@ stele_match_passes (stele_match_t *self, const stele_record_t *task)
         for (size_t i = 0; i < self->count; i++)
             self->items [i].run = 0;
         const stele_value_t *text = &task->values [fields [field]];
-        s_tokenize (self, text->text, text->size, self, s_see_word);
+        s_tokenize (self, FTS5_TOKENIZE_DOCUMENT, text->text, text->size, s_see_word, self);
         left = 0;
         for (size_t i = 0; i < self->count; i++)
             left += !self->items [i].matched;

@@ -4,8 +4,8 @@
     item. An item matches a task if its words follow one another in the title, the
     description or the last error (the last word as a prefix, unless quoted), or if
     it is a part of the task's id (from 3 bytes on). All items must match. Case and
-    accents are ignored. Words are split by FTS5's own tokenizer, so that the index
-    and this agree. There are no operators.
+    accents are ignored. Words are split by the tokenizer of the index, so that the
+    index and this agree. There are no operators.
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -20,10 +20,6 @@
 
 #define STELE_MATCH_ITEMS 16
 #define STELE_MATCH_WORDS 32        // Per item; further words are ignored
-
-//  How the index and the text of tasks are split into words
-#define STELE_MATCH_TOKENIZER "unicode61", "remove_diacritics", "2"
-#define STELE_MATCH_TOKENIZE "unicode61 remove_diacritics 2"
 
 typedef struct stele_match stele_match_t;
 

@@ -13,11 +13,11 @@
 #include "base/memory.h"
 #include "sqlite/read/match.h"
 #include "sqlite/read/text_changes.h"
+#include "sqlite/search/tokenizer.h"
 #include "sqlite/sql/sql.h"
 #include "ledger/text_index.h"
 #include "sqlite/file_names.h"
 
-#define VERSION 1
 #define PORTION 4096                // Events per transaction
 //  At most so many tasks, and bytes of their texts, per read of the ledger: a read pins its write-ahead log
 #define READ_TASKS 64
@@ -27,7 +27,7 @@ static const char s_schema [] =
     "CREATE TABLE meta (key TEXT PRIMARY KEY, value ANY) STRICT, WITHOUT ROWID;"
     //  rowid: the position of the event that gave the task its text, to find the newest first
     "CREATE VIRTUAL TABLE texts USING fts5 (text, content = '', detail = none, columnsize = 0,"
-    " tokenize = '" STELE_MATCH_TOKENIZE "');"
+    " tokenize = '" STELE_TOKENIZER "');"
     //  See packed_ids.h
     "CREATE TABLE ids (first INTEGER NOT NULL, size INTEGER NOT NULL, keys BLOB NOT NULL,"
     " ids BLOB NOT NULL, PRIMARY KEY (first, size)) STRICT, WITHOUT ROWID;"
@@ -111,7 +111,7 @@ static bool
 s_is_ours (stele_text_index_t *self)
 {
     bool ours = false;
-    if (stele_sql_integer (self->db, "PRAGMA user_version", -1) != VERSION)
+    if (stele_sql_integer (self->db, "PRAGMA user_version", -1) != STELE_SEARCH_VERSION)
         return false;
     sqlite3_stmt *statement = stele_sql_prepare (self->db, "SELECT value FROM meta WHERE key = 'ledger_id'");
     if (statement && sqlite3_step (statement) == SQLITE_ROW)
@@ -127,7 +127,8 @@ s_make (stele_text_index_t *self)
 {
     self->position = 0;
     char *sql = sqlite3_mprintf ("BEGIN; %s INSERT INTO meta VALUES ('ledger_id', %Q);"
-        " PRAGMA user_version = %d; COMMIT", s_schema, stele_reader_ledger_id (self->reader), VERSION);
+        " PRAGMA user_version = %d; COMMIT", s_schema, stele_reader_ledger_id (self->reader),
+        STELE_SEARCH_VERSION);
     int code = sql? stele_sql_exec (self->db, sql): STELE_ENO_MEMORY;
     sqlite3_free (sql);
     return code? s_fail (self): 0;
@@ -140,6 +141,8 @@ s_open (stele_text_index_t *self, const char *path)
     int rc = !name? SQLITE_NOMEM: sqlite3_open_v2 (name, &self->db,
         SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, NULL);
     sqlite3_free (name);
+    if (rc == SQLITE_OK)
+        rc = stele_tokenizer_register (self->db);
     if (rc == SQLITE_OK) {
         sqlite3_busy_timeout (self->db, 1000);
         //  The index can be rebuilt: no need to sync each transaction

@@ -8,20 +8,30 @@
     file, You can obtain one at https://mozilla.org/MPL/2.0/.
 */
 
+#include <stdlib.h>
 #include <string.h>
 #include "cli/shared/ask.h"
-#include "cli/shared/value.h"
+#include "cli/shared/id.h"
 #include "cli/terminal/text.h"
 
 #define COMPLETION_MS 500           // Time-out of a request: the user is typing
 
 static const char s_bash [] =
+    //  readline splits words at : and =, which ids and options have, and replaces the last part only
     "_stele () {\n"
-    "    local word\n"
+    "    local i part word start line=$COMP_LINE words=()\n"
+    "    for ((i = 0; i <= COMP_CWORD; i++)); do\n"
+    "        part=${COMP_WORDS[i]}\n"
+    "        if ((i == 0)) || [[ $line == [[:space:]]* ]]; then words+=(\"$part\"); else words[-1]+=$part; fi\n"
+    "        line=${line#\"${line%%[![:space:]]*}\"}\n"
+    "        line=${line#\"$part\"}\n"
+    "    done\n"
+    "    start=${words[-1]}\n"
+    "    [[ $part == [:=]* ]] || start=${start%\"$part\"}\n"
     "    COMPREPLY=()\n"
     "    while IFS= read -r word; do\n"
-    "        COMPREPLY+=(\"$(printf %q \"$word\")\")\n"
-    "    done < <(stele completion words -- \"${COMP_WORDS[@]:1:COMP_CWORD}\" 2>/dev/null)\n"
+    "        COMPREPLY+=(\"$(printf %q \"${word#\"$start\"}\")\")\n"
+    "    done < <(stele completion words -- \"${words[@]:1}\" 2>/dev/null)\n"
     "    [ ${#COMPREPLY[@]} -gt 0 ] || compopt -o default 2>/dev/null\n"
     "}\n"
     "complete -F _stele stele\n";
@@ -37,11 +47,18 @@ static const char s_zsh [] =
 
 //  -- candidates --------------------------------------------------------------------
 
+//  A candidate is the whole word: also what comes before a value, as in --state=run
+static void
+s_offer_after (const char *before, const char *candidate, const char *prefix)
+{
+    if (strncmp (candidate, prefix, strlen (prefix)) == 0)
+        printf ("%s%s\n", before, candidate);
+}
+
 static void
 s_offer (const char *candidate, const char *prefix)
 {
-    if (strncmp (candidate, prefix, strlen (prefix)) == 0)
-        puts (candidate);
+    s_offer_after ("", candidate, prefix);
 }
 
 static void
@@ -52,13 +69,6 @@ s_offer_options (const cli_option_t *options, const char *prefix)
         snprintf (text, sizeof text, "--%s", options->name);
         s_offer (text, prefix);
     }
-}
-
-static void
-s_offer_words (const char *const *words, const char *prefix)
-{
-    for (; *words; words++)
-        s_offer (*words, prefix);
 }
 
 static const cli_command_t *
@@ -83,9 +93,10 @@ s_offer_ids (cli_t *self, const char *prefix)
     json_t *answer = cli_ask (self, request);
     const json_t *tasks = json_object_get (answer, "tasks");
     for (size_t i = 0; i < json_array_size (tasks); i++) {
-        const char *id = cli_value_string (json_array_get (tasks, i), "task_id");
+        char *id = cli_id_argument (json_object_get (json_array_get (tasks, i), "task_id"));
         if (id && id [strcspn (id, "\n\033")] == 0)     // Safe in a shell
             s_offer (id, prefix);
+        free (id);
     }
     json_decref (answer);
 }
@@ -114,16 +125,31 @@ static const struct {
 
 //  Offer the words of a closed set. False: the word is not of one
 static bool
-s_offer_values (const cli_command_t *command, const char *before, const char *prefix)
+s_offer_values (const cli_command_t *command, const char *before, const char *lead, const char *prefix)
 {
     for (size_t i = 0; i < sizeof s_closed / sizeof s_closed [0]; i++)
         for (int spelling = 0; spelling < 2 && s_closed [i].before [spelling]; spelling++)
             if (strcmp (command->name, s_closed [i].command) == 0
             &&  strcmp (before, s_closed [i].before [spelling]) == 0) {
-                s_offer_words (s_closed [i].words, prefix);
+                for (const char *const *word = s_closed [i].words; *word; word++)
+                    s_offer_after (lead, *word, prefix);
                 return true;
             }
     return false;
+}
+
+//  The value in --state=run
+static void
+s_offer_value_of (const cli_command_t *command, const char *word)
+{
+    char option [64], lead [65];
+    const char *value = strchr (word, '=') + 1;
+    size_t size = (size_t) (value - word);
+    if (!command || size > sizeof option)
+        return;
+    snprintf (option, sizeof option, "%.*s", (int) (size - 1), word);
+    snprintf (lead, sizeof lead, "%.*s", (int) size, word);
+    s_offer_values (command, option, lead, value);
 }
 
 static bool
@@ -140,6 +166,9 @@ s_complete (cli_t *self, const cli_operands_t *words)
     const cli_command_t *command = NULL;
     for (size_t i = 0; i + 1 < words->count && !command; i++)
         command = s_command (self, words->items [i]);
+    if (prefix [0] == '-' && strchr (prefix, '='))
+        s_offer_value_of (command, prefix);
+    else
     if (prefix [0] == '-') {
         s_offer_options (self->options, prefix);
         s_offer_options (command? command->options: NULL, prefix);
@@ -149,7 +178,7 @@ s_complete (cli_t *self, const cli_operands_t *words)
         for (size_t i = 0; self->commands [i]; i++)
             s_offer (self->commands [i]->name, prefix);
     else
-    if (!s_offer_values (command, before, prefix) && s_takes_id (command))
+    if (!s_offer_values (command, before, "", prefix) && s_takes_id (command))
         s_offer_ids (self, prefix);
 }
 

@@ -47,7 +47,7 @@ s_run (cli_t *self, void *arguments, const cli_operands_t *operands)
             "missing argument: ID, --active or --all");
     if (operands->count) {
         json_t *request = cli_request ("task.recover");
-        cli_request_text (request, "task_id", operands->items [0]);
+        cli_request_id (request, "task_id", operands->items [0]);
         return cli_ask_and_print (self, request, s_print_task, NULL);
     }
     json_t *request = cli_request ("recover");

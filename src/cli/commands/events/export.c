@@ -23,6 +23,7 @@
 #include "cli/shared/export_tables.h"
 #include "cli/shared/scope.h"
 #include "cli/shared/time_option.h"
+#include "cli/terminal/text.h"
 #include "cli/shared/value.h"
 #include "cli/shared/words.h"
 #include "cli/terminal/progress.h"
@@ -32,7 +33,7 @@ typedef struct {
     cli_list_t types;
     const char *format, *table;
     int64_t at;
-    bool force;
+    bool force, spreadsheet;
 } args_t;
 
 static const cli_option_t s_options [] = {
@@ -41,6 +42,8 @@ static const cli_option_t s_options [] = {
     { "table", 0, "T", "export the records of table T: tasks, task_history, task_outputs, task_metrics, cli_sessions, "
         "cli_session_commands, user_preferences or rejected_events", CLI_TEXT, offsetof (args_t, table), 0, NULL },
     { "at", 0, "N", "export as of position N (default: the head)", CLI_NUMBER, offsetof (args_t, at), 1, NULL },
+    { "spreadsheet", 0, NULL, "CSV for a spreadsheet: put ' before texts that it would run as formulas (they begin with "
+        "= + - @ or a tab)", CLI_FLAG, offsetof (args_t, spreadsheet), 0, NULL },
     { "force", 0, NULL, "replace an existing file", CLI_FLAG, offsetof (args_t, force), 0, NULL },
     { "type", 0, "TYPE", "only events of this type, e.g. task.state_changed",
         CLI_LIST, offsetof (args_t, types), 0, NULL },
@@ -80,13 +83,31 @@ s_is (const s_export_t *self, int table)
 
 //  -- rows ---------------------------------------------------------------------------
 
+//  A terminal obeys what texts hold: it gets them escaped
+static void
+s_write_csv (const s_export_t *self, FILE *stream, const char *row, size_t size, json_t *record)
+{
+    if (stream != stdout || !isatty (STDOUT_FILENO)) {
+        cli_csv_row (stream, self->table->columns, self->args->spreadsheet, row, size, record);
+        return;
+    }
+    char *text = NULL;
+    size_t text_size = 0;
+    FILE *file = open_memstream (&text, &text_size);
+    assert (file);
+    cli_csv_row (file, self->table->columns, self->args->spreadsheet, row, size, record);
+    fclose (file);
+    cli_text_print_lines (stdout, text, text_size, 0, 0);
+    free (text);
+}
+
 static void
 s_write (s_export_t *self, const char *row, size_t size, json_t *record)
 {
     FILE *stream = cli_outfile_stream (self->file);
     self->rows++;
     if (self->csv) {
-        cli_csv_row (stream, self->table->columns, row, size, record);
+        s_write_csv (self, stream, row, size, record);
         return;
     }
     //  Leave out positions, which belong to the ledger: the same events give the same file
@@ -97,7 +118,7 @@ s_write (s_export_t *self, const char *row, size_t size, json_t *record)
         fwrite (position + position_size, 1, (size_t) (row + size - position - position_size), stream);
     }
     else
-        fwrite (row, 1, size, stream);
+        cli_text_print_json (stream, row, size);
     putc ('\n', stream);
 }
 
@@ -272,7 +293,9 @@ s_report_done (const s_export_t *self, const char *path)
             self->csv? "csv": s_is (self, CLI_EXPORT_EVENTS)? "events": "jsonl", "table", self->table->name,
             "rows", (json_int_t) self->rows, "position", (json_int_t) self->position, "file", path);
         char *text = json_dumps (line, JSON_COMPACT);
-        fprintf (to_stdout? stderr: stdout, "%s\n", text? text: "{}");
+        FILE *file = to_stdout? stderr: stdout;
+        cli_text_print_json (file, text? text: "{}", text? strlen (text): 2);
+        putc ('\n', file);
         free (text);
         json_decref (line);
         return;
@@ -319,6 +342,8 @@ s_check (s_export_t *self)
     self->csv = strcmp (format, "csv") == 0;
     if (!events && !self->csv && strcmp (format, "jsonl") != 0)
         return cli_usage_error ("export", "'%s' is not a format; use events, jsonl or csv", format);
+    if (args->spreadsheet && !self->csv)
+        return cli_usage_error ("export", "--spreadsheet applies to --format csv only");
     if (events && args->table)
         return cli_usage_error ("export", "--table exports records; use --format jsonl or csv");
     if (!events && !args->table)
@@ -387,8 +412,8 @@ const cli_command_t cli_cmd_export = {
             "filter.",
         .after =
             "The format 'events' is for 'stele import', which rebuilds an identical ledger from it. Refused events are "
-            "not included: use --table rejected_events. CSV follows RFC 4180; fields without a column are in the "
-            "column extra, as JSON; binary data is in base64, marked in the column NAME_encoding.",
+            "not included: use --table rejected_events. CSV follows RFC 4180; texts are unchanged, also those that a "
+            "spreadsheet runs as formulas (--spreadsheet); fields without a column are in the column extra, as JSON; binary data is in base64, marked in the column NAME_encoding.",
         .examples =
             "  stele export backup.jsonl\n"
             "  stele export - | zstd > backup.jsonl.zst\n"

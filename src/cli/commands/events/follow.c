@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "cli/shared/ask.h"
+#include "cli/shared/value.h"
 #include "cli/terminal/text.h"
 
 typedef struct {
@@ -58,31 +59,41 @@ static const s_words_t s_words [] = {
     { "preference.set", { "preferred_provider", "preferred_model", NULL, NULL } }
 };
 
+//  With all of its digits
+static size_t
+s_print_number (const stele_event_t *event, const char *field)
+{
+    char *text = stele_event_to_json (event);
+    json_t *json = json_loads (text, JSON_ALLOW_NUL, NULL);
+    size_t used = (size_t) printf ("%s", cli_value_number_text (json_object_get (json, field)).text);
+    json_decref (json);
+    free (text);
+    return used;
+}
+
 static size_t
 s_print_word (const cli_t *self, const stele_event_t *event, const char *field, size_t columns)
 {
     size_t size;
     const char *text = stele_event_string (event, field, &size);
-    if (!text) {
-        double value = stele_event_real (event, field, 0);
-        return stele_event_has (event, field)?
-            (size_t) printf ("%s", cli_format_real (value).text): 0;
-    }
+    if (!text)
+        return s_print_number (event, field);
     cli_colour_t colour = strcmp (field, "state") == 0? cli_style_state (text): CLI_PLAIN;
     cli_style_begin (&self->style, stdout, colour);
-    size_t used = cli_text_print (stdout, text, size < 2000? size: 2000, columns, CLI_CUT_END);
+    size_t used = cli_text_print (stdout, text, size, columns, CLI_CUT_END);
     cli_style_end (&self->style, stdout, colour);
     return used;
 }
 
 static const char *
-s_subject (const stele_event_t *event)
+s_subject (const stele_event_t *event, size_t *size)
 {
     static const char *const keys [] = { "session_id", "task_id", "user_id" };
     bool of_task = strncmp (stele_event_type (event), "task.", 5) == 0;
     for (size_t i = of_task; i < sizeof keys / sizeof keys [0]; i++)
-        if (stele_event_string (event, keys [i], NULL))
-            return stele_event_string (event, keys [i], NULL);
+        if (stele_event_string (event, keys [i], size))
+            return stele_event_string (event, keys [i], size);
+    *size = 0;
     return "";
 }
 
@@ -90,13 +101,14 @@ static void
 s_print_line (const cli_t *self, const stele_event_t *event)
 {
     const char *type = stele_event_type (event);
-    const char *subject = s_subject (event);
+    size_t subject_size;
+    const char *subject = s_subject (event, &subject_size);
     size_t width = self->style.width? self->style.width: 1000;
     size_t used = (size_t) printf ("%8" PRId64 "  %s  ", stele_event_position (event),
         cli_format_time (stele_event_integer (event, "time", 0)).text);
     used += cli_text_print (stdout, type, strlen (type), 0, CLI_CUT_END);
     used += (size_t) printf ("%*s", used < 58? (int) (58 - used): 2, "");
-    used += cli_text_print (stdout, subject, strlen (subject), width > used + 20? (width - used) / 2: 20,
+    used += cli_text_print (stdout, subject, subject_size, width > used + 20? (width - used) / 2: 20,
         CLI_CUT_MIDDLE);
     for (size_t i = 0; i < sizeof s_words / sizeof s_words [0]; i++) {
         if (strcmp (s_words [i].type, type) != 0)

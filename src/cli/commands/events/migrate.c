@@ -72,7 +72,8 @@ static void
 s_print_json (json_t *line)
 {
     char *text = json_dumps (line, JSON_COMPACT);
-    puts (text? text: "{}");
+    cli_text_print_json (stdout, text? text: "{}", text? strlen (text): 2);
+    putchar ('\n');
     free (text);
     json_decref (line);
 }

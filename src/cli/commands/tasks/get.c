@@ -31,7 +31,7 @@ s_run (cli_t *self, void *arguments, const cli_operands_t *operands)
 {
     const args_t *args = arguments;
     json_t *request = cli_request ("task.get");
-    cli_request_text (request, "task_id", operands->items [0]);
+    cli_request_id (request, "task_id", operands->items [0]);
     cli_request_time (request, "at", args->at);
     return cli_ask_and_print (self, request, s_print, NULL);
 }

@@ -111,8 +111,8 @@ s_request (const args_t *args, const char *order)
     cli_request_list (request, "roles", &args->roles);
     cli_request_list (request, "providers", &args->providers);
     cli_request_list (request, "models", &args->models);
-    cli_request_text (request, "user_id", args->user);
-    cli_request_text (request, "parent_id", args->parent);
+    cli_request_id (request, "user_id", args->user);
+    cli_request_id (request, "parent_id", args->parent);
     cli_request_time (request, "date_from", args->from);
     cli_request_time (request, "date_to", args->to);
     cli_request_time (request, "updated_from", args->updated_from);

@@ -44,7 +44,7 @@ s_run (cli_t *self, void *arguments, const cli_operands_t *operands)
 {
     const args_t *args = arguments;
     json_t *request = cli_request ("task.metrics");
-    cli_request_text (request, "task_id", operands->items [0]);
+    cli_request_id (request, "task_id", operands->items [0]);
     cli_request_list (request, "names", &args->names);
     return cli_ask_table (self, request, &(cli_list_view_t) {
         .key = "metrics", .limit = args->limit, .columns = s_columns, .row = s_row,

@@ -71,7 +71,7 @@ s_run (cli_t *self, void *arguments, const cli_operands_t *operands)
     if (cli_check_words ("outputs", "a type of output", &args->types, STELE_VOCABULARY_OUTPUT_TYPE))
         return EX_USAGE;
     json_t *request = cli_request ("task.outputs");
-    cli_request_text (request, "task_id", operands->items [0]);
+    cli_request_id (request, "task_id", operands->items [0]);
     cli_request_list (request, "types", &args->types);
     if (args->raw) {
         json_t *next = NULL;

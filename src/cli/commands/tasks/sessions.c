@@ -67,7 +67,7 @@ s_list (cli_t *self, const args_t *args)
 {
     json_t *request = cli_request ("session.list");
     cli_request_list (request, "states", &args->states);
-    cli_request_text (request, "task_id", args->task);
+    cli_request_id (request, "task_id", args->task);
     return cli_ask_table (self, request, &(cli_list_view_t) {
         .key = "sessions", .limit = args->all? 0: args->limit? args->limit: 100, .columns = s_columns,
         .row = s_row, .none = "no sessions match", .more = CLI_MORE_ALL
@@ -98,8 +98,9 @@ s_command_row (cli_table_t *table, json_t *command, void *arg)
         snprintf (number, sizeof number, "%lld", (long long) json_integer_value (exit_code));
     cli_table_colour (table, json_integer_value (exit_code)? CLI_RED: CLI_PLAIN, number);
     const json_t *took = json_object_get (command, "execution_time_ms");
-    if (json_is_number (took))
-        cli_cell_duration (table, (int64_t) (json_number_value (took) * 1000));
+    double took_ms;
+    if (cli_value_number (took, &took_ms))
+        cli_table_word (table, cli_format_duration_real (took_ms * 1000).text);
     else
         cli_table_word (table, NULL);
     cli_cell_content_size (table, command, "output");
@@ -111,7 +112,7 @@ s_print_session (cli_t *self, json_t *answer, void *arg)
 {
     (void) arg;
     const json_t *session = json_object_get (answer, "session");
-    cli_page_heading (self, "Session", cli_value_string (session, "session_id"));
+    cli_page_heading_field (self, "Session", session, "session_id");
     cli_page_state (self, "state", session, "state");
     cli_page_field (self, "tool", session, "cli_tool");
     cli_page_field (self, "mode", session, "mode");
@@ -133,12 +134,12 @@ static int
 s_one (cli_t *self, const args_t *args, const char *id)
 {
     json_t *request = cli_request ("session.get");
-    cli_request_text (request, "session_id", id);
+    cli_request_id (request, "session_id", id);
     int status = cli_ask_and_print (self, request, s_print_session, NULL);
     if (status)
         return status;
     request = cli_request ("session.commands");
-    cli_request_text (request, "session_id", id);
+    cli_request_id (request, "session_id", id);
     return cli_ask_table (self, request, &(cli_list_view_t) {
         .key = "commands", .limit = args->limit, .columns = s_command_columns, .row = s_command_row,
         .more = CLI_MORE_LIMIT

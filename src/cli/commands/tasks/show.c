@@ -5,6 +5,7 @@
     file, You can obtain one at https://mozilla.org/MPL/2.0/.
 */
 
+#include <assert.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,7 +33,7 @@ static json_t *
 s_rows (cli_t *self, const char *op, const char *key, const char *task_id, int64_t limit, bool newest)
 {
     json_t *request = cli_request (op);
-    cli_request_text (request, "task_id", task_id);
+    cli_request_id (request, "task_id", task_id);
     json_object_set_new (request, "limit", json_integer (limit));
     if (newest)
         cli_request_text (request, "order", "desc");
@@ -46,7 +47,7 @@ static bool
 s_ask (cli_t *self, const char *task_id, s_page_t *page)
 {
     json_t *request = cli_request ("task.get");
-    cli_request_text (request, "task_id", task_id);
+    cli_request_id (request, "task_id", task_id);
     json_t *answer = cli_ask (self, request);
     page->task = json_incref (json_object_get (answer, "task"));
     json_decref (answer);
@@ -171,37 +172,47 @@ s_print_sessions (const cli_t *self, const json_t *sessions)
 
 //  One line: name, bars, last value and unit, number of values, lowest and highest
 static void
-s_print_metric (const cli_t *self, const json_t *metrics, const char *name)
+s_print_metric (const cli_t *self, const json_t *metrics, const json_t *name)
 {
     double *values = stele_memory_new (json_array_size (metrics) * sizeof (double));
     size_t count = 0;
     const char *unit = NULL;
-    double low = INFINITY, high = -INFINITY;
+    const json_t *low = NULL, *high = NULL, *last = NULL;
+    double lowest = INFINITY, highest = -INFINITY;
     for (size_t i = 0; i < json_array_size (metrics); i++) {
         const json_t *row = s_row (metrics, i);
-        const char *row_name = cli_value_string (row, "name");
         const json_t *value = json_object_get (row, "value");
-        if (!row_name || strcmp (row_name, name) != 0)
+        if (!json_equal (json_object_get (row, "name"), name))
             continue;
-        values [count] = json_is_number (value)? json_number_value (value): NAN;
-        low = fmin (low, values [count]);
-        high = fmax (high, values [count++]);
+        double number = NAN;
+        cli_value_number (value, &number);
+        if (!isnan (number) && (number < lowest || !low)) {
+            lowest = number;
+            low = value;
+        }
+        if (!isnan (number) && (number > highest || !high)) {
+            highest = number;
+            high = value;
+        }
+        last = value;
+        values [count++] = number;
         unit = cli_value_string (row, "unit");
     }
     printf ("  ");
-    size_t used = cli_text_print (stdout, name, strlen (name), 28, CLI_CUT_MIDDLE);
+    size_t used = cli_text_print (stdout, json_string_value (name), json_string_length (name), 28,
+        CLI_CUT_MIDDLE);
     printf ("%*s", used < 30? (int) (30 - used): 2, "");
     cli_style_begin (&self->style, stdout, CLI_CYAN);
     cli_sparkline_print (stdout, values, count, SPARK_COLUMNS);
     cli_style_end (&self->style, stdout, CLI_CYAN);
     if (count)
-        printf ("  %s", cli_format_real (values [count - 1]).text);
+        printf ("  %s", cli_value_number_text (last).text);
     if (unit) {
         putchar (' ');
         cli_text_print (stdout, unit, strlen (unit), 16, CLI_CUT_END);
     }
-    if (count > 1)
-        printf ("  (%zu, %s to %s)", count, cli_format_real (low).text, cli_format_real (high).text);
+    if (count > 1 && low)
+        printf ("  (%zu, %s to %s)", count, cli_value_number_text (low).text, cli_value_number_text (high).text);
     putchar ('\n');
     free (values);
 }
@@ -212,15 +223,14 @@ s_print_metrics (const cli_t *self, const json_t *metrics)
     if (json_array_size (metrics) == 0)
         return;
     s_section (self, "Metrics", metrics, ROWS, "metrics");
-    json_t *seen = json_object ();
     for (size_t i = 0; i < json_array_size (metrics); i++) {
-        const char *name = cli_value_string (s_row (metrics, i), "name");
-        if (name && !json_object_get (seen, name)) {
-            json_object_set_new (seen, name, json_true ());
+        const json_t *name = json_object_get (s_row (metrics, i), "name");
+        size_t first = 0;
+        while (!json_equal (json_object_get (s_row (metrics, first), "name"), name))
+            first++;
+        if (json_is_string (name) && first == i)
             s_print_metric (self, metrics, name);
-        }
     }
-    json_decref (seen);
 }
 
 static void
@@ -228,8 +238,11 @@ s_print_json (const s_page_t *page)
 {
     json_t *whole = json_pack ("{s:O,s:O,s:O,s:O,s:O}", "task", page->task, "history", page->history,
         "outputs", page->outputs, "sessions", page->sessions, "metrics", page->metrics);
-    json_dumpf (whole, stdout, JSON_COMPACT);
+    char *text = json_dumps (whole, JSON_COMPACT | cli_value_precision (whole));
+    assert (text);
+    cli_text_print_json (stdout, text, strlen (text));
     putchar ('\n');
+    free (text);
     json_decref (whole);
 }
 

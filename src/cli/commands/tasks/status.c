@@ -23,7 +23,7 @@ s_run (cli_t *self, void *args, const cli_operands_t *operands)
 {
     (void) args;
     json_t *request = cli_request ("task.status");
-    cli_request_text (request, "task_id", operands->items [0]);
+    cli_request_id (request, "task_id", operands->items [0]);
     return cli_ask_and_print (self, request, s_print, NULL);
 }
 
