@@ -9,9 +9,11 @@
 
 #include <langinfo.h>
 #include <locale.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include "base/memory.h"
+#include "cli/files/descriptors.h"
 #include "cli/shared/cli.h"
 
 static const cli_command_t *const s_commands [] = {
@@ -194,6 +196,10 @@ s_environment (const char *name, const char *otherwise)
 int
 main (int argc, char **argv)
 {
+    //  Before anything opens a file
+    cli_descriptors_open ();
+    //  A file that reached its limit is an error of a call
+    signal (SIGXFSZ, SIG_IGN);
     //  Texts are UTF-8 in every locale, so their widths must be those of UTF-8
     if (!setlocale (LC_CTYPE, "") || strcmp (nl_langinfo (CODESET), "UTF-8") != 0)
         setlocale (LC_CTYPE, "C.UTF-8");

@@ -39,6 +39,10 @@ static int
 s_answer_error (stele_writer_t *self, const stele_refusal_t *refusal, int64_t expected)
 {
     s_error (self, refusal, expected);
+    //  Not what happens to every producer in a restart, or to one that is too fast
+    if (refusal->code != STELE_ENO_HELLO && refusal->code != STELE_EFENCED && refusal->code != STELE_EGAP
+    &&  refusal->code != STELE_EWINDOW)
+        stele_news_refused (self->news, NULL, refusal);
     stele_writer_answer (self)->is_error = true;
     return 0;
 }
@@ -55,6 +59,20 @@ s_send_fenced (const void *id, size_t size, void *arg)
     stele_writer_answer_to (self, id, size)->is_error = true;
 }
 
+//  For the log: 'now' is still the run that was replaced
+static void
+s_note_replaced (stele_writer_t *self, const stele_producer_t *now, size_t fenced, int64_t interrupted)
+{
+    if (fenced)
+        stele_news_add (self->news, STELE_NEWS_FENCED, now->name, (int64_t) fenced,
+            "producer %s: instance %s is fenced on %zu connections, a newer one has started", now->name,
+            now->instance, fenced);
+    if (interrupted)
+        stele_news_add (self->news, STELE_NEWS_INTERRUPTED, now->name, interrupted,
+            "producer %s: instance %s ended without a goodbye, %lld tasks interrupted", now->name,
+            now->instance, (long long) interrupted);
+}
+
 //  A new run replaces the last one: fence its peers, and interrupt its running tasks unless it sent
 //  goodbye.
 static int
@@ -64,6 +82,7 @@ s_replace_run (stele_writer_t *self, stele_roster_entry_t *member, const char *i
     if (!*now->instance)
         return 0;
     int code = 0;
+    int64_t count = 0;
     if (now->status != STELE_PRODUCER_LEFT)
         code = stele_ledger_fence (self->ledger, now->id, now->instance, stele_clock_us ());
     if (code == 0 && now->status == STELE_PRODUCER_PRESENT
@@ -72,13 +91,16 @@ s_replace_run (stele_writer_t *self, stele_roster_entry_t *member, const char *i
         snprintf (reason, sizeof reason,
             "interrupted: producer %s came back as a new instance (%s); its run %s ended without a goodbye",
             now->name, instance, now->instance);
-        int64_t count = stele_ledger_interrupt (self->ledger, now->id, reason, stele_clock_us ());
+        count = stele_ledger_interrupt (self->ledger, now->id, reason, stele_clock_us ());
         code = count < 0? (int) count: 0;
         self->counts.interrupted += count > 0? count: 0;
         self->counts.events += count > 0? count: 0;
     }
-    if (code == 0)
-        stele_roster_fence (self->roster, member, instance, s_send_fenced, self);
+    if (code == 0) {
+        size_t fenced = stele_roster_fence (self->roster, member, instance, self->input->id, self->input->id_size,
+            s_send_fenced, self);
+        s_note_replaced (self, now, fenced, count);
+    }
     return code;
 }
 
@@ -117,7 +139,8 @@ s_answer_behind (stele_writer_t *self, const stele_message_t *message, int64_t s
         " right ledger is restored; to continue from %lld, send hello without acked",
         message->producer, (long long) message->acked, (long long) sequence,
         (long long) (message->acked - sequence), (long long) sequence);
-    snprintf (self->alarm, sizeof self->alarm, "THE LEDGER IS BEHIND: %s", refusal.message);
+    stele_news_add (self->news, STELE_NEWS_BEHIND, message->producer, message->acked - sequence,
+        "THE LEDGER IS BEHIND: %s", refusal.message);
     self->counts.behind++;
     self->counts.errors++;
     stele_pack_clear (self->pack);
@@ -151,6 +174,7 @@ s_hello (stele_writer_t *self, const stele_message_t *message)
             stele_refuse (&refusal, STELE_EFENCED, "instance",
                 "instance %s of producer %s was fenced by a newer one: stop it, or restart it as a new instance",
                 message->instance, message->producer);
+            stele_news_add (self->news, STELE_NEWS_FENCED, message->producer, 1, "%s", refusal.message);
             return s_answer_error (self, &refusal, 0);
         }
     }
@@ -161,6 +185,8 @@ s_hello (stele_writer_t *self, const stele_message_t *message)
         code = s_replace_run (self, member, message->instance);
         if (code)
             return code;
+        stele_news_add (self->news, STELE_NEWS_NEW_RUN, message->producer, 0, "producer %s: new instance %s",
+            message->producer, message->instance);
     }
     snprintf (now->instance, sizeof now->instance, "%s", message->instance);
     now->lease_ms = message->lease_ms;
@@ -169,8 +195,10 @@ s_hello (stele_writer_t *self, const stele_message_t *message)
     code = stele_ledger_producer_save (self->ledger, now);
     if (code)
         return code;
-    stele_roster_bind (self->roster, self->input->id, self->input->id_size,
-        member, message->instance)->restore = message->restore;
+    stele_connection_t *peer = stele_roster_bind (self->roster, self->input->id, self->input->id_size,
+        member, message->instance);
+    peer->restore = message->restore;
+    peer->descriptor = self->input->connection;
     stele_roster_heard (self->roster, member);
     s_welcome (self, now);
     return 0;
@@ -331,7 +359,8 @@ stele_writer_run_peer (stele_writer_t *self)
         return s_hello (self, &message);
 
     stele_connection_t *peer = stele_roster_connection (self->roster, input->id, input->id_size);
-    if (!peer) {
+    //  A routing id that moved to another connection does not bring its hello along
+    if (!peer || peer->descriptor != input->connection) {
         stele_refuse (&refusal, STELE_ENO_HELLO, NULL,
             "this connection has not sent hello to this run of the broker: send hello, then continue from the welcome");
         return s_answer_error (self, &refusal, 0);
@@ -369,8 +398,13 @@ stele_writer_expire_one (stele_writer_t *self, stele_roster_entry_t *member)
     member->now.status = STELE_PRODUCER_EXPIRED;
     member->now.seen_at = stele_clock_us ();
     code = stele_ledger_producer_save (self->ledger, &member->now);
-    if (code || strcmp (self->settings->interrupted, "none") == 0)
+    if (code)
         return code;
+    stele_news_add (self->news, STELE_NEWS_LEASE, member->now.name, member->now.lease_ms,
+        "producer %s: the lease of %lld ms of instance %s has run out", member->now.name,
+        (long long) member->now.lease_ms, member->now.instance);
+    if (strcmp (self->settings->interrupted, "none") == 0)
+        return 0;
     char reason [1024];
     snprintf (reason, sizeof reason,
         "interrupted: producer %s (run %s) was silent for longer than its lease of %lld ms",
@@ -378,6 +412,9 @@ stele_writer_expire_one (stele_writer_t *self, stele_roster_entry_t *member)
     int64_t count = stele_ledger_interrupt (self->ledger, member->now.id, reason, stele_clock_us ());
     self->counts.interrupted += count > 0? count: 0;
     self->counts.events += count > 0? count: 0;
+    if (count > 0)
+        stele_news_add (self->news, STELE_NEWS_INTERRUPTED, member->now.name, count,
+            "producer %s: its lease has run out, %lld tasks interrupted", member->now.name, (long long) count);
     STELE_FAULT (expire_after);
     return count < 0? (int) count: 0;
 }
