@@ -15,6 +15,7 @@
 #include "base/memory.h"
 #include "cli/files/descriptors.h"
 #include "cli/shared/cli.h"
+#include "wire/address.h"
 
 static const cli_command_t *const s_commands [] = {
     &cli_cmd_publish, &cli_cmd_status, &cli_cmd_get, &cli_cmd_show, &cli_cmd_list, &cli_cmd_history,
@@ -121,6 +122,23 @@ s_help_about (const char *name)
     return EX_OK;
 }
 
+//  Endpoints of the options, the environment or the defaults
+static int
+s_check_endpoints (const cli_t *self, const cli_command_t *command)
+{
+    const struct { const char *name, *endpoint; } all [] = {
+        { "--events (STELE_EVENTS)", self->events }, { "--requests (STELE_REQUESTS)", self->requests },
+        { "--feed (STELE_FEED)", self->feed }
+    };
+    for (size_t i = 0; i < sizeof all / sizeof all [0]; i++) {
+        stele_address_t address;
+        stele_refusal_t refusal;
+        if (stele_address_parse (&address, all [i].name, all [i].endpoint, false, &refusal))
+            return cli_usage_error (command->name, "%s", refusal.message);
+    }
+    return EX_OK;
+}
+
 static int
 s_check_operands (const cli_command_t *command, const cli_operands_t *operands)
 {
@@ -153,7 +171,8 @@ s_run (cli_t *self, const cli_command_t *command, int argc, char **argv)
     if (self->version)
         puts ("stele " STELE_VERSION);
     else
-    if ((status = s_check_operands (command, &operands)) == EX_OK)
+    if ((status = s_check_operands (command, &operands)) == EX_OK
+    &&  (status = s_check_endpoints (self, command)) == EX_OK)
         status = command->run (self, args, &operands);
     cli_options_clear (groups);
     cli_operands_clear (&operands);

@@ -77,6 +77,8 @@ s_is_host (const char *host)
 static int
 s_parse_tcp (stele_address_t *self, const s_parse_t *parse, const char *text)
 {
+    if (strpbrk (text, ",;"))
+        return s_wrong (parse, "this is a list: give one endpoint");
     const char *colon = strrchr (text, ':');
     if (!colon || strchr (colon, ']'))
         return s_wrong (parse, "the port is missing: write tcp://HOST:PORT");
@@ -101,7 +103,7 @@ s_parse_tcp (stele_address_t *self, const s_parse_t *parse, const char *text)
     if (strcmp (self->host, "*") == 0 && !parse->listens)
         return s_wrong (parse, "the host * is only for listening: write an address or a name");
     if (!self->is_ipv6 && strcmp (self->host, "*") != 0 && !s_is_host (self->host))
-        return s_wrong (parse, "the host is not an address or a name (one endpoint, without ; or ,)");
+        return s_wrong (parse, "the host is not an address or a name");
     return s_parse_port (parse, colon + 1, &self->port);
 }
 
