@@ -99,7 +99,7 @@ stele_ingest_settle (stele_ingest_t *self, int code)
     //  Acks first: publishing the head wakes every follower
     stele_ingest_send_answers (self);
     stele_ingest_announce (self);
-    stele_news_commit (self->writer->news);
+    stele_news_commit (self->writer->news, stele_clock_steady_us ());
 }
 
 //  Expire leases. Time in which the broker itself was stalled does not count against producers.
@@ -243,7 +243,7 @@ s_loop (stele_ingest_t *self)
             continue;
         }
         s_fill (self);
-        stele_news_tick (self->writer->news);
+        stele_news_tick (self->writer->news, stele_clock_steady_us ());
         stele_roster_flush_acks (self->writer->roster, stele_ingest_flush_ack, self);
         if (!self->failed)
             s_upkeep (self, spare_us);

@@ -9,7 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "base/clock.h"
 #include "base/memory.h"
 #include "broker/common/log.h"
 #include "broker/ingest/producer_news.h"
@@ -25,11 +24,11 @@ typedef struct {
     char producer [STELE_LIMIT_ID + 1];
     int64_t number;
     char text [800];
-} s_notice_t;
+} s_item_t;
 
 //  The lines of one kind
 typedef struct {
-    s_notice_t *batch [STELE_NEWS_BURST];     // Of the open batch
+    s_item_t *batch [STELE_NEWS_BURST];     // Of the open batch
     int batch_count;
     int64_t batch_more;             // Those of the batch that did not fit
     int64_t since_us;               // Steady clock: start of the window; 0: none
@@ -50,7 +49,7 @@ struct stele_news {
     s_kind_t kinds [STELE_NEWS_COUNT];
     s_refused_t refused [REFUSED_MAX];
     s_refused_t others;             // Of producers that have no entry; its code is 0
-    bool any;                       // The open batch has a notice
+    bool any;                       // The open batch has some
     int64_t ticked_us;
 };
 
@@ -89,14 +88,14 @@ stele_news_add (stele_news_t *self, stele_news_kind_t kind, const char *producer
         lines->batch_more++;
         return;
     }
-    s_notice_t *notice = STELE_NEW (s_notice_t);
+    s_item_t *item = STELE_NEW (s_item_t);
     va_list args;
     va_start (args, format);
-    vsnprintf (notice->text, sizeof notice->text, format, args);
+    vsnprintf (item->text, sizeof item->text, format, args);
     va_end (args);
-    snprintf (notice->producer, sizeof notice->producer, "%s", producer);
-    notice->number = number;
-    lines->batch [lines->batch_count++] = notice;
+    snprintf (item->producer, sizeof item->producer, "%s", producer);
+    item->number = number;
+    lines->batch [lines->batch_count++] = item;
 }
 
 //  The entry of this producer and code, a free one, or that of the others
@@ -131,13 +130,13 @@ stele_news_refused (stele_news_t *self, const char *producer, const stele_refusa
 
 static void
 s_print (stele_news_t *self, stele_news_kind_t kind, const char *producer, const char *code, int64_t number,
-    const char *text)
+    const char *text, int64_t now_us)
 {
     stele_log_field_t fields [4] = { { NULL, NULL, 0 } };
     int count = 0;
     s_kind_t *lines = &self->kinds [kind];
     if (lines->since_us == 0)
-        lines->since_us = stele_clock_steady_us ();
+        lines->since_us = now_us;
     if (lines->printed == STELE_NEWS_BURST) {
         lines->left_out++;
         return;
@@ -163,7 +162,7 @@ s_print_refused (stele_news_t *self, s_refused_t *entry, int64_t now_us)
     else
         snprintf (text, sizeof text, "producer %s: %lld events or messages were refused (%s), the last one: %s",
             whose, (long long) entry->count, code, entry->text);
-    s_print (self, STELE_NEWS_REFUSED, entry->producer, entry->code? code: NULL, entry->count, text);
+    s_print (self, STELE_NEWS_REFUSED, entry->producer, entry->code? code: NULL, entry->count, text, now_us);
     entry->count = 0;
     entry->printed_us = now_us;
 }
@@ -180,7 +179,7 @@ s_commit_refused (stele_news_t *self, s_refused_t *entry, int64_t now_us)
 }
 
 void
-stele_news_commit (stele_news_t *self)
+stele_news_commit (stele_news_t *self, int64_t now_us)
 {
     if (!self->any)
         return;
@@ -188,16 +187,15 @@ stele_news_commit (stele_news_t *self)
     for (int kind = 0; kind < STELE_NEWS_COUNT; kind++) {
         s_kind_t *lines = &self->kinds [kind];
         for (int i = 0; i < lines->batch_count; i++) {
-            s_notice_t *notice = lines->batch [i];
-            s_print (self, (stele_news_kind_t) kind, notice->producer, NULL, notice->number,
-                notice->text);
-            free (notice);
+            s_item_t *item = lines->batch [i];
+            s_print (self, (stele_news_kind_t) kind, item->producer, NULL, item->number,
+                item->text, now_us);
+            free (item);
         }
         lines->left_out += lines->batch_more;
         lines->batch_count = 0;
         lines->batch_more = 0;
     }
-    int64_t now_us = stele_clock_steady_us ();
     for (int i = 0; i < REFUSED_MAX; i++)
         s_commit_refused (self, &self->refused [i], now_us);
     s_commit_refused (self, &self->others, now_us);
@@ -238,9 +236,8 @@ s_tick_refused (stele_news_t *self, s_refused_t *entry, int64_t now_us)
 }
 
 void
-stele_news_tick (stele_news_t *self)
+stele_news_tick (stele_news_t *self, int64_t now_us)
 {
-    int64_t now_us = stele_clock_steady_us ();
     if (now_us - self->ticked_us < 1000000)
         return;
     self->ticked_us = now_us;

@@ -1,7 +1,7 @@
 /*  producer_news - lines of the log about producers, without floods
 
-    A notice belongs to the open batch: stele_news_commit prints it, stele_news_rollback drops
-    it, so that a batch can be run again.
+    News belong to the open batch: stele_news_commit prints them, stele_news_rollback drops
+    them, so that a batch can be run again.
 
     At most STELE_NEWS_BURST lines per kind are printed in ten seconds; the others are counted, and
     their number is one more line at the end of that time. Refused events are counted per producer
@@ -24,8 +24,8 @@
 #define STELE_NEWS_KINDS(X) \
     X (NEW_RUN,     INFO,    "new_instance",  NULL,          "new instances of producers") \
     X (FENCED,      WARNING, "fenced",        "connections", "fenced instances of producers") \
-    X (INTERRUPTED, WARNING, "interrupted",   "tasks",       "producers whose tasks were interrupted") \
     X (LEASE,       WARNING, "lease_expired", "lease_ms",    "producers whose lease has run out") \
+    X (INTERRUPTED, WARNING, "interrupted",   "tasks",       "producers whose tasks were interrupted") \
     X (BEHIND,      ERROR,   "ledger_behind", "events",      "producers with acks of events that the ledger lacks") \
     X (REFUSED,     WARNING, "refused",       "events",      "reports of refused events")
 
@@ -50,9 +50,9 @@ void
 void
     stele_news_refused (stele_news_t *self, const char *producer, const stele_refusal_t *refusal);
 
-/*  Print the notices of the batch, which is durable now.                    */
+/*  Print the news of the batch, which is durable now. 'now_us' is the steady clock. */
 void
-    stele_news_commit (stele_news_t *self);
+    stele_news_commit (stele_news_t *self, int64_t now_us);
 
 /*  Drop them.                                                               */
 void
@@ -60,6 +60,6 @@ void
 
 /*  Print the counts that are due. Call it some times per second.            */
 void
-    stele_news_tick (stele_news_t *self);
+    stele_news_tick (stele_news_t *self, int64_t now_us);
 
 #endif

@@ -65,12 +65,12 @@ s_note_replaced (stele_writer_t *self, const stele_producer_t *now, size_t fence
 {
     if (fenced)
         stele_news_add (self->news, STELE_NEWS_FENCED, now->name, (int64_t) fenced,
-            "producer %s: instance %s is fenced on %zu connections, a newer one has started", now->name,
-            now->instance, fenced);
+            "producer %s: instance %s is fenced on %zu connection%s, a newer one has started", now->name,
+            now->instance, fenced, fenced == 1? "": "s");
     if (interrupted)
         stele_news_add (self->news, STELE_NEWS_INTERRUPTED, now->name, interrupted,
-            "producer %s: instance %s ended without a goodbye, %lld tasks interrupted", now->name,
-            now->instance, (long long) interrupted);
+            "producer %s: instance %s ended without a goodbye, %lld task%s interrupted", now->name,
+            now->instance, (long long) interrupted, interrupted == 1? "": "s");
 }
 
 //  A new run replaces the last one: fence its peers, and interrupt its running tasks unless it sent
@@ -414,7 +414,8 @@ stele_writer_expire_one (stele_writer_t *self, stele_roster_entry_t *member)
     self->counts.events += count > 0? count: 0;
     if (count > 0)
         stele_news_add (self->news, STELE_NEWS_INTERRUPTED, member->now.name, count,
-            "producer %s: its lease has run out, %lld tasks interrupted", member->now.name, (long long) count);
+            "producer %s: its lease has run out, %lld task%s interrupted", member->now.name, (long long) count,
+            count == 1? "": "s");
     STELE_FAULT (expire_after);
     return count < 0? (int) count: 0;
 }
