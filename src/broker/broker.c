@@ -18,6 +18,7 @@
 #include "broker/common/actor.h"
 #include "broker/followers/follower.h"
 #include "broker/ingest/ingest.h"
+#include "broker/common/endpoint.h"
 #include "broker/common/log.h"
 #include "broker/common/mode.h"
 #include "broker/common/poll.h"
@@ -374,7 +375,7 @@ s_start (s_broker_t *self)
     stele_log_configure (self->settings->log, self->settings->log_level);
     s_resolve_ledger (self->settings);
     //  Nothing is created before all settings are checked
-    if (stele_settings_check (self->settings, &refusal)) {
+    if (stele_settings_check (self->settings, &refusal) || stele_endpoint_probe (self->settings, &refusal)) {
         zstr_sendx (self->pipe, "FAILED", refusal.message, NULL);
         return;
     }

@@ -129,9 +129,21 @@ class Endpoints(StartTest):
         broker = self.start()
         second = self.run_steled(ledger="second.db")
         self.assertEqual(second.returncode, os.EX_CONFIG)
-        self.assertIn("Address already in use", second.stdout)
+        self.assertIn("events: cannot listen on ipc://%s: Address already in use" % self.path("events"), second.stdout)
+        self.assertEqual([name for name in os.listdir(self.folder) if name.startswith("second")], [])
         broker.kill()
         self.assertEqual(self.start().stop(), 0)
+
+    def test_a_port_in_use_is_refused_before_a_ledger_is_created(self):
+        for family, host in ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "[::1]")):
+            with socket.socket(family) as other:
+                other.bind((host.strip("[]"), 0))
+                other.listen(1)
+                port = other.getsockname()[1]
+                for setting in ("events", "requests", "feed", "pipeline-in", "pipeline-out"):
+                    self.refused("%s: cannot listen on tcp://%s:%d: Address already in use" % (setting, host, port),
+                                 **{setting: "tcp://%s:%d" % (host, port)})
+        self.refused("Cannot assign requested address", events="tcp://192.0.2.1:17999")
 
     def test_clients_refuse_wrong_endpoints(self):
         for option, endpoint in (("--requests", "tcp://127.0.0.1:99999"), ("--requests", ">ipc://x"),

@@ -174,14 +174,17 @@ s_check_one (const char *setting, const char *endpoint, const char *ledger, stel
     return path;
 }
 
+typedef struct { const char *name, *endpoint; } s_setting_t;
+
+#define COUNT 5
+#define S_ALL(settings) { \
+    { "events", settings->events }, { "requests", settings->requests }, { "feed", settings->feed }, \
+    { "pipeline-in", settings->pipeline_in }, { "pipeline-out", settings->pipeline_out } }
+
 int
 stele_endpoint_check (const stele_settings_t *settings, stele_refusal_t *refusal)
 {
-    const struct { const char *name, *endpoint; } all [] = {
-        { "events", settings->events }, { "requests", settings->requests }, { "feed", settings->feed },
-        { "pipeline-in", settings->pipeline_in }, { "pipeline-out", settings->pipeline_out }
-    };
-    enum { COUNT = sizeof all / sizeof all [0] };
+    const s_setting_t all [] = S_ALL (settings);
     char *bound [COUNT] = { NULL };
     int code = 0;
     for (int i = 0; i < COUNT && code == 0; i++) {
@@ -214,6 +217,63 @@ s_is_taken (const char *path)
         use = s_use (path, strlen (path));
     }
     return use != UNUSED;
+}
+
+//  Bind a plain socket to tcp://ADDRESS:PORT as libzmq would, and close it. Returns 0 or errno.
+static int
+s_try_tcp (const char *bound)
+{
+    char host [320];
+    snprintf (host, sizeof host, "%s", bound + strlen ("tcp://") + (bound [6] == '['));
+    char *port = strrchr (host, ':');
+    *port++ = 0;
+    if (port [-2] == ']')
+        port [-2] = 0;
+    struct addrinfo hints = {
+        .ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICHOST | AI_NUMERICSERV | AI_PASSIVE
+    };
+    struct addrinfo *found = NULL;
+    bool any = strcmp (host, "*") == 0;
+    hints.ai_family = any? AF_INET: AF_UNSPEC;
+    //  A port * is free, and the name of a network interface is left to libzmq
+    if (strcmp (port, "*") == 0 || getaddrinfo (any? NULL: host, port, &hints, &found) != 0)
+        return 0;
+    int reason = 0;
+    int handle = socket (found->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (handle == -1 || setsockopt (handle, SOL_SOCKET, SO_REUSEADDR, &(int) { 1 }, sizeof (int)) != 0
+    ||  bind (handle, found->ai_addr, found->ai_addrlen) != 0)
+        reason = errno;
+    if (handle != -1)
+        close (handle);
+    freeaddrinfo (found);
+    return reason;
+}
+
+int
+stele_endpoint_probe (const stele_settings_t *settings, stele_refusal_t *refusal)
+{
+    const s_setting_t all [] = S_ALL (settings);
+    for (int i = 0; i < COUNT; i++) {
+        stele_address_t address;
+        char bound [320];
+        int reason = 0;
+        if (!*all [i].endpoint)
+            continue;
+        if (stele_address_parse (&address, all [i].name, all [i].endpoint, true, refusal))
+            return refusal->code;
+        if (address.kind == STELE_ADDRESS_TCP) {
+            if (s_resolve (&address, all [i].name, bound, sizeof bound, refusal))
+                return refusal->code;
+            reason = s_try_tcp (bound);
+        }
+        else
+        if (address.kind == STELE_ADDRESS_IPC && s_is_taken (address.path))
+            reason = EADDRINUSE;
+        if (reason)
+            return stele_refuse (refusal, STELE_EUNAVAILABLE, all [i].name,
+                "%s: cannot listen on %s: %s", all [i].name, all [i].endpoint, strerror (reason));
+    }
+    return 0;
 }
 
 int

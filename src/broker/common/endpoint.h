@@ -17,6 +17,11 @@
 int
     stele_endpoint_check (const stele_settings_t *settings, stele_refusal_t *refusal);
 
+/*  Could all of them be bound now? A start asks this before it creates the ledger. Returns 0, or
+    STELE_EUNAVAILABLE with the refusal.                                     */
+int
+    stele_endpoint_probe (const stele_settings_t *settings, stele_refusal_t *refusal);
+
 /*  Bind a socket, with TCP keep-alive. Refuses an ipc:// path where a process listens: libzmq would
     replace the socket, and the peers of that broker would silently move to this one. A socket
     that a dead broker left refuses connections, and counts as free. Two brokers that start at the
