@@ -22,14 +22,12 @@
 #include "broker/common/log.h"
 #include "broker/common/mode.h"
 #include "broker/common/poll.h"
+#include "broker/recovery_report.h"
 #include "broker/requests/requests.h"
 #include "cache/redis/redis_url.h"
 #include "fault/fault.h"
-#include "ledger/reader.h"
 #include "stele_broker.h"
 #include "base/clock.h"
-#include "wire/map.h"
-#include "wire/scan.h"
 
 typedef struct {
     zsock_t *pipe;
@@ -182,91 +180,16 @@ s_start_requests (s_broker_t *self)
     return 0;
 }
 
-//  -- the recovery report --------------------------------------------------------
-
-static double
-s_seconds (const stele_pack_t *map, const char *key)
-{
-    stele_token_t token = stele_scan_find (stele_pack_data (map), stele_pack_size (map), key, NULL, NULL);
-    return token.kind == STELE_SCAN_REAL? token.real: 0;
-}
-
-static int64_t
-s_count (const stele_pack_t *pack, const char *key)
-{
-    stele_map_t map = { stele_pack_data (pack), stele_pack_size (pack) };
-    int64_t count = 0;
-    stele_map_integer (&map, key, &count);
-    return count;
-}
-
-//  Active tasks by state: as a map for the statistics, and as text for the log.
-static void
-s_restored (s_broker_t *self, stele_pack_t *pack, char *text, size_t text_size)
-{
-    stele_ledger_stats_t stats = { 0 };
-    stele_refusal_t refusal;
-    stele_reader_t *reader = stele_reader_open (self->settings->ledger, &refusal);
-    if (reader)
-        stele_reader_stats (reader, &stats);
-    stele_reader_close (&reader);
-    size_t used = 0;
-    snprintf (text, text_size, "none");
-    stele_pack_map_begin (pack);
-    for (int state = 1; state < STELE_TASK_TERMINAL_FROM; state++) {
-        const char *word = stele_vocabulary_word (STELE_VOCABULARY_TASK_STATE, state);
-        stele_pack_key_integer (pack, word, stats.by_state [state]);
-        if (stats.by_state [state] && used < text_size)
-            used += (size_t) snprintf (text + used, text_size - used, "%s%lld %s",
-                used? ", ": "", (long long) stats.by_state [state], word);
-    }
-    stele_pack_map_end (pack);
-}
-
 //  Report the recovery once: to the log, and to the requests as stats.recovery. 'aligned' is the
 //  map that the cache sent, NULL if Redis is not followed.
 static void
 s_report (s_broker_t *self, zframe_t *aligned)
 {
     stele_pack_t *pack = stele_pack_new ();
-    stele_pack_t *redis = stele_pack_new ();
-    assert (pack && redis);
-    if (aligned)
-        stele_pack_packed (redis, zframe_data (aligned), zframe_size (aligned));
-    else
-        stele_pack_map (redis, 0);
-    int64_t interrupted = s_count (self->recovery, "interrupted");
-    int64_t repaired = s_count (redis, "repaired");
-    double open_s = s_seconds (self->recovery, "open_s");
-    double interrupt_s = s_seconds (self->recovery, "interrupt_s");
-    double align_s = s_seconds (redis, "align_s");
-    double compare_s = s_seconds (redis, "compare_s");
-    double total_s = (double) (stele_clock_steady_us () - self->begun_us) / 1e6;
-    char restored [256];
-    stele_pack_map_begin (pack);
-    stele_pack_key (pack, "restored");
-    s_restored (self, pack, restored, sizeof restored);
-    stele_pack_key_integer (pack, "interrupted", interrupted);
-    stele_pack_key_integer (pack, "repaired", repaired);
-    stele_pack_key (pack, "seconds");
-    stele_pack_map_begin (pack);
-    stele_pack_key_real (pack, "open", open_s);
-    stele_pack_key_real (pack, "interrupt", interrupt_s);
-    stele_pack_key_real (pack, "redis", align_s);
-    stele_pack_key_real (pack, "compare", compare_s);
-    stele_pack_key_real (pack, "total", total_s);
-    stele_pack_map_end (pack);
-    stele_pack_key (pack, "redis");
-    stele_pack_packed (pack, stele_pack_data (redis), stele_pack_size (redis));
-    stele_pack_map_end (pack);
+    assert (pack);
+    stele_recovery_report (pack, self->settings, self->recovery, aligned, self->begun_us);
     zsock_send (self->requests, "sb", "RECOVERY", stele_pack_data (pack), stele_pack_size (pack));
-    stele_log (STELE_LOG_INFO, "recovered",
-        STELE_LOG_FIELDS (STELE_LOG_NUMBER ("interrupted", interrupted), STELE_LOG_NUMBER ("repaired", repaired)),
-        "recovered: active tasks: %s; %lld interrupted, %lld repaired in Redis; %.3f s"
-        " (ledger %.3f, interrupt %.3f, redis %.3f, compare %.3f)",
-        restored, (long long) interrupted, (long long) repaired, total_s, open_s, interrupt_s, align_s, compare_s);
     stele_pack_destroy (&pack);
-    stele_pack_destroy (&redis);
 }
 
 //  -- stop -------------------------------------------------------------------------

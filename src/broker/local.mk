@@ -1,6 +1,7 @@
 noinst_LTLIBRARIES += src/broker/libbroker.la
 src_broker_libbroker_la_SOURCES = \
     src/broker/broker.c \
+    src/broker/recovery_report.c src/broker/recovery_report.h \
     src/broker/common/actor.h \
     src/broker/common/answer.c src/broker/common/answer.h \
     src/broker/common/endpoint.c src/broker/common/endpoint.h \

@@ -60,3 +60,8 @@ check_PROGRAMS += tests/unit/test_producer_news
 TESTS += tests/unit/test_producer_news
 tests_unit_test_producer_news_SOURCES = tests/unit/test_producer_news.c
 tests_unit_test_producer_news_LDADD = $(STELE_ROOMS) $(STELE_LIBS) $(CMOCKA_LIBS)
+
+check_PROGRAMS += tests/unit/test_broker
+TESTS += tests/unit/test_broker
+tests_unit_test_broker_SOURCES = tests/unit/test_broker.c
+tests_unit_test_broker_LDADD = libstele.la $(CZMQ_LIBS) $(ZMQ_LIBS) $(CMOCKA_LIBS)
