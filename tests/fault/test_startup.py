@@ -96,6 +96,8 @@ class Endpoints(StartTest):
         self.refused("events and feed have the same endpoint", feed="ipc://events")
         os.mkdir(self.path("sub"))
         self.refused("events and feed have the same endpoint", feed="ipc://sub/../events")
+        self.refused("events and requests have the same endpoint", events="tcp://*:17999", requests="tcp://127.0.0.1:17999")
+        self.refused("events and requests have the same endpoint", events="tcp://0.0.0.0:17999", requests="tcp://*:17999")
         self.refused("requests and pipeline-out have the same endpoint", requests="tcp://localhost:17999",
                      pipeline_out="tcp://127.0.0.1:17999")
 

@@ -174,6 +174,29 @@ s_check_one (const char *setting, const char *endpoint, const char *ledger, stel
     return path;
 }
 
+//  Does the endpoint include all addresses of the machine?
+static bool
+s_is_any (const char *bound)
+{
+    static const char *const any [] = { "tcp://*:", "tcp://0.0.0.0:", "tcp://[::]:", NULL };
+    for (int i = 0; any [i]; i++)
+        if (strncmp (bound, any [i], strlen (any [i])) == 0)
+            return true;
+    return false;
+}
+
+//  Would the second of the two bindings fail?
+static bool
+s_is_same (const char *bound, const char *other)
+{
+    if (bound [strlen (bound) - 1] == '*')
+        return false;                   //  A different one each time
+    if (strcmp (bound, other) == 0)
+        return true;
+    return strncmp (bound, "tcp://", 6) == 0 && strncmp (other, "tcp://", 6) == 0
+        && strcmp (strrchr (bound, ':'), strrchr (other, ':')) == 0 && (s_is_any (bound) || s_is_any (other));
+}
+
 typedef struct { const char *name, *endpoint; } s_setting_t;
 
 #define COUNT 5
@@ -193,9 +216,8 @@ stele_endpoint_check (const stele_settings_t *settings, stele_refusal_t *refusal
         bound [i] = s_check_one (all [i].name, all [i].endpoint, settings->ledger, refusal);
         if (!bound [i])
             code = STELE_EINVALID_FIELD;
-        //  A '*' at the end is a different one each time
-        for (int j = 0; j < i && code == 0 && bound [i][strlen (bound [i]) - 1] != '*'; j++)
-            if (bound [j] && strcmp (bound [i], bound [j]) == 0)
+        for (int j = 0; j < i && code == 0; j++)
+            if (bound [j] && s_is_same (bound [i], bound [j]))
                 code = stele_refuse (refusal, STELE_EINVALID_FIELD, all [i].name,
                     "%s and %s have the same endpoint %s: give each its own", all [j].name, all [i].name,
                     all [i].endpoint);
