@@ -17,16 +17,20 @@
       SET name value     change a setting; the names are those of steled.conf(5) and steled(8):
                          ledger, redis, redis-prefix, events, requests, feed,
                          pipeline-in, pipeline-out, workers, interrupted, legacy-keys,
-                         integrity, accept-loss, and the limits. Answered only on failure,
-                         with "FAILED" and the reason.
+                         integrity, accept-loss, log, log-level, and the limits. Only before
+                         START. Answered only on failure, with "FAILED" and the reason.
       CONFIG file        read settings from a ZPL file
-      VERBOSE            log every committed batch
+      VERBOSE            log every committed batch: SET log-level debug
       START              open the ledger, recover, bind. The answer is "READY" and a line that
                          reports the recovery and the endpoints, or "FAILED", the reason and,
                          if the ledger is the reason, the name of the error code:
                          "ledger_behind" if the ledger ends before events that were acked.
                          Nothing was changed then; SET accept-loss yes before START
-                         accepts the ledger and records the loss.
+                         accepts the ledger and records the loss. All settings are checked
+                         before anything is created.
+      RELOAD             read the file of CONFIG again, and apply what can change while the broker
+                         runs (log, log-level). The log reports the result; no answer
+      PING               "PONG", once the writer has answered; no answer before START
       HURRY              during a stop: do not wait for followers
       $TERM              stop: accept no more events, commit and ack those that were
                          received, flush the followers within a time limit, close
@@ -35,9 +39,10 @@
     After READY the actor sends one message unasked: "FAILED" and the reason, if a
     permanent storage failure has stopped it. Acked events are safe.
 
-    The broker logs with zsys (zsys_info and so on). An embedding program
-    redirects the log with zsys_set_logsender or zsys_set_logstream, and keeps its
-    own signal handlers with zsys_handler_set (NULL).
+    The broker logs to standard error; log and log-level apply to all brokers of a process.
+    With "SET log zsys" it logs through zsys_info and so on, and the embedding program redirects the
+    log with zsys_set_logsender or zsys_set_logstream. It keeps its own signal handlers with
+    zsys_handler_set (NULL).
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this

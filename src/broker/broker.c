@@ -18,15 +18,16 @@
 #include "broker/common/actor.h"
 #include "broker/followers/follower.h"
 #include "broker/ingest/ingest.h"
+#include "broker/common/endpoint.h"
+#include "broker/common/log.h"
 #include "broker/common/mode.h"
 #include "broker/common/poll.h"
+#include "broker/recovery_report.h"
 #include "broker/requests/requests.h"
+#include "cache/redis/redis_url.h"
 #include "fault/fault.h"
-#include "ledger/reader.h"
 #include "stele_broker.h"
 #include "base/clock.h"
-#include "wire/map.h"
-#include "wire/scan.h"
 
 typedef struct {
     zsock_t *pipe;
@@ -41,6 +42,8 @@ typedef struct {
     stele_pack_t *recovery;         // What the writer did at its start: a msgpack map
     int64_t begun_us;               // Steady clock: START
     bool refused;                   // A setting was refused, so START is too
+    bool started;                   // START was accepted: other threads read the settings
+    zlist_t *commands;              // Name and value of each SET; of CONFIG, "" and the file
     bool terminated;
 } s_broker_t;
 
@@ -177,89 +180,16 @@ s_start_requests (s_broker_t *self)
     return 0;
 }
 
-//  -- the recovery report --------------------------------------------------------
-
-static double
-s_seconds (const stele_pack_t *map, const char *key)
-{
-    stele_token_t token = stele_scan_find (stele_pack_data (map), stele_pack_size (map), key, NULL, NULL);
-    return token.kind == STELE_SCAN_REAL? token.real: 0;
-}
-
-static int64_t
-s_count (const stele_pack_t *pack, const char *key)
-{
-    stele_map_t map = { stele_pack_data (pack), stele_pack_size (pack) };
-    int64_t count = 0;
-    stele_map_integer (&map, key, &count);
-    return count;
-}
-
-//  Active tasks by state: as a map for the statistics, and as text for the log.
-static void
-s_restored (s_broker_t *self, stele_pack_t *pack, char *text, size_t text_size)
-{
-    stele_ledger_stats_t stats = { 0 };
-    stele_refusal_t refusal;
-    stele_reader_t *reader = stele_reader_open (self->settings->ledger, &refusal);
-    if (reader)
-        stele_reader_stats (reader, &stats);
-    stele_reader_close (&reader);
-    size_t used = 0;
-    snprintf (text, text_size, "none");
-    stele_pack_map_begin (pack);
-    for (int state = 1; state < STELE_TASK_TERMINAL_FROM; state++) {
-        const char *word = stele_vocabulary_word (STELE_VOCABULARY_TASK_STATE, state);
-        stele_pack_key_integer (pack, word, stats.by_state [state]);
-        if (stats.by_state [state] && used < text_size)
-            used += (size_t) snprintf (text + used, text_size - used, "%s%lld %s",
-                used? ", ": "", (long long) stats.by_state [state], word);
-    }
-    stele_pack_map_end (pack);
-}
-
 //  Report the recovery once: to the log, and to the requests as stats.recovery. 'aligned' is the
 //  map that the cache sent, NULL if Redis is not followed.
 static void
 s_report (s_broker_t *self, zframe_t *aligned)
 {
     stele_pack_t *pack = stele_pack_new ();
-    stele_pack_t *redis = stele_pack_new ();
-    assert (pack && redis);
-    if (aligned)
-        stele_pack_packed (redis, zframe_data (aligned), zframe_size (aligned));
-    else
-        stele_pack_map (redis, 0);
-    int64_t interrupted = s_count (self->recovery, "interrupted");
-    int64_t repaired = s_count (redis, "repaired");
-    double open_s = s_seconds (self->recovery, "open_s");
-    double interrupt_s = s_seconds (self->recovery, "interrupt_s");
-    double align_s = s_seconds (redis, "align_s");
-    double compare_s = s_seconds (redis, "compare_s");
-    double total_s = (double) (stele_clock_steady_us () - self->begun_us) / 1e6;
-    char restored [256];
-    stele_pack_map_begin (pack);
-    stele_pack_key (pack, "restored");
-    s_restored (self, pack, restored, sizeof restored);
-    stele_pack_key_integer (pack, "interrupted", interrupted);
-    stele_pack_key_integer (pack, "repaired", repaired);
-    stele_pack_key (pack, "seconds");
-    stele_pack_map_begin (pack);
-    stele_pack_key_real (pack, "open", open_s);
-    stele_pack_key_real (pack, "interrupt", interrupt_s);
-    stele_pack_key_real (pack, "redis", align_s);
-    stele_pack_key_real (pack, "compare", compare_s);
-    stele_pack_key_real (pack, "total", total_s);
-    stele_pack_map_end (pack);
-    stele_pack_key (pack, "redis");
-    stele_pack_packed (pack, stele_pack_data (redis), stele_pack_size (redis));
-    stele_pack_map_end (pack);
+    assert (pack);
+    stele_recovery_report (pack, self->settings, self->recovery, aligned, self->begun_us);
     zsock_send (self->requests, "sb", "RECOVERY", stele_pack_data (pack), stele_pack_size (pack));
-    zsys_info ("recovered: active tasks: %s; %lld interrupted, %lld repaired in Redis; %.3f s"
-        " (ledger %.3f, interrupt %.3f, redis %.3f, compare %.3f)",
-        restored, (long long) interrupted, (long long) repaired, total_s, open_s, interrupt_s, align_s, compare_s);
     stele_pack_destroy (&pack);
-    stele_pack_destroy (&redis);
 }
 
 //  -- stop -------------------------------------------------------------------------
@@ -340,10 +270,23 @@ s_resolve_ledger (stele_settings_t *settings)
     settings->ledger = path;
 }
 
+//  The URL without user and password
+static const char *
+s_redis_place (const stele_settings_t *settings, char text [STELE_REDIS_URL_MAX])
+{
+    stele_redis_url_t url;
+    snprintf (text, STELE_REDIS_URL_MAX, "none");
+    if (strneq (settings->redis, "none") && stele_redis_url_parse (&url, settings->redis, NULL) == 0)
+        stele_redis_url_print (&url, text, STELE_REDIS_URL_MAX);
+    return text;
+}
+
 static void
 s_start (s_broker_t *self)
 {
-    if (self->ingest) {
+    stele_refusal_t refusal;
+    char place [STELE_REDIS_URL_MAX];
+    if (self->started) {
         zstr_sendx (self->pipe, "FAILED", "the broker is already started", NULL);
         return;
     }
@@ -352,41 +295,86 @@ s_start (s_broker_t *self)
         return;
     }
     self->begun_us = stele_clock_steady_us ();
+    stele_log_configure (self->settings->log, self->settings->log_level);
     s_resolve_ledger (self->settings);
+    //  Nothing is created before all settings are checked
+    if (stele_settings_check (self->settings, &refusal) || stele_endpoint_probe (self->settings, &refusal)) {
+        zstr_sendx (self->pipe, "FAILED", refusal.message, NULL);
+        return;
+    }
+    self->started = true;
     if (s_start_ingest (self) || s_start_followers (self) || s_start_requests (self)) {
         s_stop (self, false);
         return;
     }
-    char line [1024];
+    char line [2048];
     snprintf (line, sizeof line,
         "ready: ledger %s (%s) at position %lld; events %s, requests %s, feed %s; redis %s",
         self->settings->ledger, self->ledger_id, (long long) self->follower_args.head,
         self->events_endpoint, self->requests_endpoint, self->endpoints [STELE_FOLLOWER_FEED],
-        self->settings->redis);
+        s_redis_place (self->settings, place));
     if (!self->followers [STELE_FOLLOWER_CACHE] || stele_mode_initial (self->settings) != STELE_MODE_DUAL)
         s_report (self, NULL);
     STELE_FAULT (start_ready);
     zstr_sendx (self->pipe, "READY", line, NULL);
 }
 
-static void
-s_set (s_broker_t *self, zmsg_t *command, bool load)
+//  One SET, or CONFIG with the name ""
+static int
+s_apply (stele_settings_t *settings, const char *name, const char *value, stele_refusal_t *refusal)
 {
-    char *name = zmsg_popstr (command);
-    char *value = load? NULL: zmsg_popstr (command);
+    return *name? stele_settings_set (settings, name, value, refusal):
+        stele_settings_load (settings, value, refusal);
+}
+
+static void
+s_set (s_broker_t *self, const char *name, const char *value)
+{
     stele_refusal_t refusal;
     int rc;
-    if (!name || (!load && !value))
+    if (!name || !value)
         rc = stele_refuse (&refusal, STELE_EMISSING_FIELD, NULL, "SET takes a name and a value, CONFIG a file");
     else
-        rc = load? stele_settings_load (self->settings, name, &refusal):
-            stele_settings_set (self->settings, name, value, &refusal);
+    if (self->started)
+        rc = stele_refuse (&refusal, STELE_EINVALID_FIELD, name, "settings come before START");
+    else {
+        zlist_append (self->commands, (void *) name);
+        zlist_append (self->commands, (void *) value);
+        rc = s_apply (self->settings, name, value, &refusal);
+    }
     if (rc) {
         self->refused = true;
         zstr_sendx (self->pipe, "FAILED", refusal.message, NULL);
     }
-    zstr_free (&name);
-    zstr_free (&value);
+}
+
+//  Read the settings again, as they were given: the file and the commands in their order. Apply those
+//  that can change while the broker runs; keep all of them if one is refused.
+static void
+s_reload (s_broker_t *self)
+{
+    stele_settings_t *fresh = stele_settings_new ();
+    stele_refusal_t refusal;
+    char others [600];
+    int rc = 0;
+    char *name = zlist_first (self->commands);
+    for (; name && rc == 0; name = zlist_next (self->commands))
+        rc = s_apply (fresh, name, zlist_next (self->commands), &refusal);
+    s_resolve_ledger (fresh);
+    if (rc == 0)
+        rc = stele_settings_check (fresh, &refusal);
+    if (rc)
+        stele_log_error ("reload_refused", "reload: nothing was changed: %s", refusal.message);
+    else {
+        bool changed = stele_settings_reload (self->settings, fresh, others, sizeof others);
+        stele_log_configure (self->settings->log, self->settings->log_level);
+        stele_log_info ("reloaded", "reloaded: %s%s%s%s%s", changed? "log ": "nothing changed",
+            changed? self->settings->log: "", changed? ", log-level ": "", changed? self->settings->log_level: "",
+            *others? "; the rest applies at the next start": "");
+        if (*others)
+            stele_log_warning ("restart_needed", "reload: these settings apply at the next start: %s", others);
+    }
+    stele_settings_destroy (&fresh);
 }
 
 static void
@@ -397,17 +385,28 @@ s_command (s_broker_t *self)
     if (!verb || streq (verb, "$TERM"))
         self->terminated = true;
     else
-    if (streq (verb, "SET"))
-        s_set (self, command, false);
-    else
-    if (streq (verb, "CONFIG"))
-        s_set (self, command, true);
+    if (streq (verb, "SET") || streq (verb, "CONFIG")) {
+        char *name = streq (verb, "SET")? zmsg_popstr (command): strdup ("");
+        char *value = zmsg_popstr (command);
+        s_set (self, name, value);
+        zstr_free (&name);
+        zstr_free (&value);
+    }
     else
     if (streq (verb, "START"))
         s_start (self);
     else
     if (streq (verb, "VERBOSE"))
-        self->settings->verbose = true;
+        s_set (self, "log-level", "debug");
+    else
+    if (streq (verb, "RELOAD"))
+        s_reload (self);
+    else
+    //  The writer answers, through s_receive_ingest
+    if (streq (verb, "PING")) {
+        if (self->ingest)
+            zstr_send (self->ingest, "PING");
+    }
     else
     if (strneq (verb, "HURRY"))
         zstr_sendx (self->pipe, "FAILED", "unknown command", NULL);
@@ -415,16 +414,20 @@ s_command (s_broker_t *self)
     zmsg_destroy (&command);
 }
 
-//  The writer sends a message by itself only if it fails.
+//  The writer answers PING; it sends a message by itself only if it fails.
 static void
 s_receive_ingest (s_broker_t *self)
 {
     char *status = NULL, *text = NULL;
     zstr_recvx (self->ingest, &status, &text, NULL);
-    zstr_sendx (self->pipe, "FAILED", text? text: "the writer ended", NULL);
+    if (status && streq (status, "PONG"))
+        zstr_send (self->pipe, "PONG");
+    else {
+        zstr_sendx (self->pipe, "FAILED", text? text: "the writer ended", NULL);
+        s_stop (self, false);
+    }
     zstr_free (&status);
     zstr_free (&text);
-    s_stop (self, false);
 }
 
 static void
@@ -473,8 +476,10 @@ stele_broker (zsock_t *pipe, void *args)
 {
     (void) args;
     s_broker_t self = {
-        .pipe = pipe, .settings = stele_settings_new (), .recovery = stele_pack_new ()
+        .pipe = pipe, .settings = stele_settings_new (), .recovery = stele_pack_new (), .commands = zlist_new ()
     };
+    assert (self.commands);
+    zlist_autofree (self.commands);
     zsock_signal (pipe, 0);
     while (!self.terminated && s_step (&self)) {}
     if (self.ingest)
@@ -485,6 +490,7 @@ stele_broker (zsock_t *pipe, void *args)
     zstr_free (&self.requests_endpoint);
     for (int i = 0; i < STELE_FOLLOWER_COUNT; i++)
         zstr_free (&self.endpoints [i]);
+    zlist_destroy (&self.commands);
     stele_pack_destroy (&self.recovery);
     STELE_TSAN_ACQUIRE (self.settings);
     stele_settings_destroy (&self.settings);

@@ -1,20 +1,24 @@
 noinst_LTLIBRARIES += src/broker/libbroker.la
 src_broker_libbroker_la_SOURCES = \
     src/broker/broker.c \
+    src/broker/recovery_report.c src/broker/recovery_report.h \
     src/broker/common/actor.h \
     src/broker/common/answer.c src/broker/common/answer.h \
     src/broker/common/endpoint.c src/broker/common/endpoint.h \
     src/broker/common/envelope.c src/broker/common/envelope.h \
     src/broker/common/histogram.c src/broker/common/histogram.h \
+    src/broker/common/log.c src/broker/common/log.h \
     src/broker/common/mode.c src/broker/common/mode.h \
     src/broker/common/poll.h \
     src/broker/common/send_quota.c src/broker/common/send_quota.h \
     src/broker/common/settings.c src/broker/common/settings.h \
+    src/broker/common/settings_check.c \
     src/broker/ingest/ingest.c src/broker/ingest/ingest.h \
     src/broker/ingest/ingest_internal.h \
     src/broker/ingest/ingest_mode.c \
     src/broker/ingest/ingest_sockets.c \
     src/broker/ingest/mode_switch.c \
+    src/broker/ingest/producer_news.c src/broker/ingest/producer_news.h \
     src/broker/ingest/redis_mode.c src/broker/ingest/redis_mode.h \
     src/broker/ingest/redis_mode_recover.c \
     src/broker/ingest/roster.c src/broker/ingest/roster.h \

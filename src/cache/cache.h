@@ -77,6 +77,10 @@ int64_t
 const char *
     stele_cache_news (stele_cache_t *self);
 
+/*  Is the message that was just returned a warning?                         */
+bool
+    stele_cache_news_is_warning (const stele_cache_t *self);
+
 /*  Pack the statistics as ONE map: state ("live", "catching_up", "rebuilding", "away"),
     position, lag_events, lag_ms, applied (records), batches, rebuilds, reconnects, errors,
     evicted (keys, by Redis), repaired (records, by the background check), last_error, url.

@@ -38,7 +38,7 @@ s_check_eviction_policy (stele_cache_t *self)
     &&  strcmp (reply->element [1]->str, "noeviction") != 0
     &&  strcmp (reply->element [1]->str, self->policy) != 0) {
         snprintf (self->policy, sizeof self->policy, "%s", reply->element [1]->str);
-        stele_cache_report (self, "WARNING: Redis at %s has maxmemory-policy %s and evicts live "
+        stele_cache_warn (self, "Redis at %s has maxmemory-policy %s and evicts live "
             "records when its memory is full: set it to noeviction", self->url,
             self->policy);
     }

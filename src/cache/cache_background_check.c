@@ -46,7 +46,7 @@ s_check_evictions (stele_cache_t *self)
     stele_background_check_t *background = &self->background;
     if (count > background->evictions_seen) {
         if (!background->urgent)
-            stele_cache_report (self, "Redis at %s evicted %" PRId64 " keys because its memory was "
+            stele_cache_warn (self, "Redis at %s evicted %" PRId64 " keys because its memory was "
                 "full: restoring the missing records", self->url, count - background->evictions_seen);
         self->evicted += count - background->evictions_seen;
         background->urgent = background->active_left = background->ended_left = true;

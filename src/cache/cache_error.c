@@ -19,6 +19,7 @@ void
 stele_cache_report (stele_cache_t *self, const char *format, ...)
 {
     //  A message that was not fetched yet is kept in front
+    self->news_is_warning = self->news_is_warning && !self->news_read;
     size_t used = self->news_read? 0: strlen (self->news);
     if (used && used + 2 < sizeof self->news) {
         memcpy (self->news + used, "; ", 3);
@@ -40,13 +41,19 @@ stele_cache_news (stele_cache_t *self)
     return self->news;
 }
 
+bool
+stele_cache_news_is_warning (const stele_cache_t *self)
+{
+    return self->news_is_warning;
+}
+
 //  Record an error; report it only if it differs from the last one
 
 static void
 s_set_error (stele_cache_t *self, const char *text)
 {
     if (strcmp (self->last_error, text) != 0 || !self->error_reported)
-        stele_cache_report (self, "%s", text);
+        stele_cache_warn (self, "%s", text);
     self->error_reported = true;
     snprintf (self->last_error, sizeof self->last_error, "%s", text);
     self->errors++;

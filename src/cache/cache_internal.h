@@ -107,6 +107,7 @@ struct stele_cache {
     char last_error [512];
     char news [768];
     bool news_read;
+    bool news_is_warning;
     bool error_reported;            // last_error was reported since Redis last worked
     char policy [32];               // maxmemory-policy that was reported
     stele_cache_ends_fn *ends;      // Called between pages of long requests
@@ -118,6 +119,10 @@ struct stele_cache {
 /*  Add a message for the log.                                               */
 void
     stele_cache_report (stele_cache_t *self, const char *format, ...) STELE_PRINTF (2, 3);
+
+/*  The same for what should not be.                                         */
+#define stele_cache_warn(self, ...) \
+    (stele_cache_report (self, __VA_ARGS__), (void) ((self)->news_is_warning = true))
 
 /*  The contents of Redis are unknown: record the reason, close the connection, retry after the
     back-off. Returns STELE_EUNAVAILABLE.                                    */

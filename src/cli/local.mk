@@ -8,13 +8,16 @@ src_cli_libcli_la_SOURCES = \
     src/cli/terminal/sparkline.c src/cli/terminal/sparkline.h \
     src/cli/terminal/table.c src/cli/terminal/table.h \
     src/cli/terminal/text.c src/cli/terminal/text.h \
+    src/cli/files/descriptors.c src/cli/files/descriptors.h \
     src/cli/files/interrupt.c src/cli/files/interrupt.h \
     src/cli/files/lines.c src/cli/files/lines.h
 src_cli_libcli_la_LIBADD = src/base/libbase.la
 
 sbin_PROGRAMS += steled
-steled_SOURCES = src/cli/accept.c src/cli/steled.c src/sqlite/process.c
-steled_LDADD = src/cli/libcli.la libstele.la $(CZMQ_LIBS) $(ZMQ_LIBS) $(SQLITE_LIBS)
+steled_SOURCES = src/cli/accept.c src/cli/service.c src/cli/service.h src/cli/steled.c \
+    src/sqlite/process.c
+# The program shares the log and the settings with the broker, so it does not use the shared library
+steled_LDADD = src/cli/libcli.la $(STELE_ROOMS) $(STELE_LIBS)
 
 bin_PROGRAMS += stele
 stele_SOURCES = \

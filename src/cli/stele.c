@@ -9,10 +9,13 @@
 
 #include <langinfo.h>
 #include <locale.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include "base/memory.h"
+#include "cli/files/descriptors.h"
 #include "cli/shared/cli.h"
+#include "wire/address.h"
 
 static const cli_command_t *const s_commands [] = {
     &cli_cmd_publish, &cli_cmd_status, &cli_cmd_get, &cli_cmd_show, &cli_cmd_list, &cli_cmd_history,
@@ -119,6 +122,23 @@ s_help_about (const char *name)
     return EX_OK;
 }
 
+//  Endpoints of the options, the environment or the defaults
+static int
+s_check_endpoints (const cli_t *self, const cli_command_t *command)
+{
+    const struct { const char *name, *endpoint; } all [] = {
+        { "--events (STELE_EVENTS)", self->events }, { "--requests (STELE_REQUESTS)", self->requests },
+        { "--feed (STELE_FEED)", self->feed }
+    };
+    for (size_t i = 0; i < sizeof all / sizeof all [0]; i++) {
+        stele_address_t address;
+        stele_refusal_t refusal;
+        if (stele_address_parse (&address, all [i].name, all [i].endpoint, false, &refusal))
+            return cli_usage_error (command->name, "%s", refusal.message);
+    }
+    return EX_OK;
+}
+
 static int
 s_check_operands (const cli_command_t *command, const cli_operands_t *operands)
 {
@@ -151,7 +171,8 @@ s_run (cli_t *self, const cli_command_t *command, int argc, char **argv)
     if (self->version)
         puts ("stele " STELE_VERSION);
     else
-    if ((status = s_check_operands (command, &operands)) == EX_OK)
+    if ((status = s_check_operands (command, &operands)) == EX_OK
+    &&  (status = s_check_endpoints (self, command)) == EX_OK)
         status = command->run (self, args, &operands);
     cli_options_clear (groups);
     cli_operands_clear (&operands);
@@ -194,6 +215,10 @@ s_environment (const char *name, const char *otherwise)
 int
 main (int argc, char **argv)
 {
+    //  Before anything opens a file
+    cli_descriptors_open ();
+    //  A file that reached its limit is an error of a call
+    signal (SIGXFSZ, SIG_IGN);
     //  Texts are UTF-8 in every locale, so their widths must be those of UTF-8
     if (!setlocale (LC_CTYPE, "") || strcmp (nl_langinfo (CODESET), "UTF-8") != 0)
         setlocale (LC_CTYPE, "C.UTF-8");

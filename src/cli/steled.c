@@ -11,13 +11,15 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 #include <sysexits.h>
 #include <czmq.h>
+#include "base/clock.h"
 #include "ledger/process.h"
 #include "broker/common/actor.h"
+#include "broker/common/log.h"
 #include "broker/common/settings.h"
+#include "cli/files/descriptors.h"
+#include "cli/service.h"
 #include "cli/terminal/options.h"
 #include "fault/fault.h"
 #include "stele.h"
@@ -25,7 +27,7 @@
 typedef struct {
     zactor_t *broker;
     const char *config;
-    bool verbose, version, help;
+    bool verbose, version, help, check_config;
 #ifdef STELE_WITH_FAULTS
     bool fault_points;
 #endif
@@ -59,9 +61,12 @@ static const cli_option_t s_redis [] = { STELE_SETTINGS_REDIS (OPTION) CLI_OPTIO
 static const cli_option_t s_producers [] = { STELE_SETTINGS_PRODUCERS (OPTION) CLI_OPTIONS_END };
 static const cli_option_t s_limits [] = { STELE_SETTINGS_LIMITS (OPTION) CLI_OPTIONS_END };
 
+static const cli_option_t s_log [] = { STELE_SETTINGS_LOG (OPTION) CLI_OPTIONS_END };
+
 static const cli_option_t s_general [] = {
     { "config", 'c', "FILE", "Read settings from FILE (ZPL); options on the command line override it.", CLI_TEXT, offsetof (s_args_t, config), 0, NULL },
-    { "verbose", 'v', NULL, "Log every committed batch.", CLI_FLAG, offsetof (s_args_t, verbose), 0, NULL },
+    { "check-config", 0, NULL, "Check the file, all settings and the paths that they name, without creating anything, and exit: status 0, or 78 with the reason.", CLI_FLAG, offsetof (s_args_t, check_config), 0, NULL },
+    { "verbose", 'v', NULL, "Log every committed batch: the same as --log-level debug.", CLI_FLAG, offsetof (s_args_t, verbose), 0, NULL },
     { "version", 'V', NULL, "Print the version and exit.", CLI_FLAG, offsetof (s_args_t, version), 0, NULL },
     { "help", 'h', NULL, "Show this help and exit.", CLI_FLAG, offsetof (s_args_t, help), 0, NULL },
 #ifdef STELE_WITH_FAULTS
@@ -74,33 +79,14 @@ static const cli_usage_t s_usage = {
     "steled [OPTION]...",
     "The Stele broker: it keeps the durable record of tasks. An event is acked once it is on stable"
     " storage; Redis, the feed and the pipeline follow. SIGTERM or SIGINT stops the broker: accepted"
-    " events are committed and acked first. A second signal stops it without waiting for followers.",
+    " events are committed and acked first. A second signal stops it without waiting for followers."
+    " SIGHUP reads the file again and applies log and log-level.",
     "Every setting is also a key of the configuration file, except --accept-loss: see steled.conf(5)."
     " The wire protocol: doc/PROTOCOL.md.",
     "  steled --ledger /var/lib/stele/stele.db\n"
     "  steled --redis none --events ipc:///run/stele/events --requests ipc:///run/stele/requests\n"
     "  steled --config /etc/stele/steled.conf --verbose\n"
 };
-
-//  sd_notify(3): one datagram to the socket that the service manager names.
-static void
-s_notify (const char *state)
-{
-    const char *path = getenv ("NOTIFY_SOCKET");
-    struct sockaddr_un address = { .sun_family = AF_UNIX };
-    if (!path || (*path != '/' && *path != '@') || strlen (path) >= sizeof address.sun_path)
-        return;
-    int handle = socket (AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    if (handle < 0)
-        return;
-    memcpy (address.sun_path, path, strlen (path));
-    if (*path == '@')
-        address.sun_path [0] = 0;
-    socklen_t size = (socklen_t) (offsetof (struct sockaddr_un, sun_path) + strlen (path));
-    if (sendto (handle, state, strlen (state), MSG_NOSIGNAL, (struct sockaddr *) &address, size) < 0)
-        zsys_warning ("cannot notify the service manager: %s", strerror (errno));
-    close (handle);
-}
 
 //  Every connection takes a file descriptor: raise the limit as far as the system allows.
 static void
@@ -119,12 +105,12 @@ s_raise_files (void)
 static int
 s_configure (const s_args_t *args)
 {
-    if (args->verbose)
-        zstr_send (args->broker, "VERBOSE");
     if (args->config)
         zstr_sendx (args->broker, "CONFIG", args->config, NULL);
     for (size_t i = 0; i + 1 < args->settings.count; i += 2)
         zstr_sendx (args->broker, "SET", args->settings.items [i], args->settings.items [i + 1], NULL);
+    if (args->verbose)
+        zstr_send (args->broker, "VERBOSE");
     zstr_sendx (args->broker, "START", NULL);
 
     //  The first answer is that of the first refused setting, or else that of START
@@ -133,37 +119,74 @@ s_configure (const s_args_t *args)
     bool ready = status && streq (status, "READY");
     bool behind = code && streq (code, stele_error_name (STELE_EBEHIND));
     if (ready)
-        zsys_info ("%s", text);
+        stele_log_info ("ready", "%s", text);
     else
-        fprintf (stderr, "steled: cannot start: %s\n", text? text: "interrupted");
+        stele_log_error ("cannot_start", "cannot start: %s", text? text: "interrupted");
     zstr_free (&status);
     zstr_free (&text);
     zstr_free (&code);
     return ready? EX_OK: behind? EX_DATAERR: EX_CONFIG;
 }
 
-//  Wait for a signal, or for the broker to fail. Returns the exit status.
+//  A message of the broker: the answer to PING, or its failure. Returns EX_OK after the former.
+static int
+s_receive (zactor_t *broker)
+{
+    char *status = NULL, *text = NULL;
+    zstr_recvx (broker, &status, &text, NULL);
+    bool alive = status && streq (status, "PONG");
+    if (alive)
+        cli_service_notify ("WATCHDOG=1");
+    else
+        stele_log_error ("stopping", "stopping: %s", text? text: "the broker ended");
+    zstr_free (&status);
+    zstr_free (&text);
+    return alive? EX_OK: EX_IOERR;
+}
+
+//  Act on a signal. Returns whether it stops the broker.
+static bool
+s_take_signal (zactor_t *broker, int signals)
+{
+    struct signalfd_siginfo info;
+    if (read (signals, &info, sizeof info) != sizeof info)
+        return false;
+    if (info.ssi_signo == SIGHUP) {
+        stele_log_info ("reload", "SIGHUP: reading the settings again");
+        zstr_send (broker, "RELOAD");
+        return false;
+    }
+    stele_log_info ("stopping", "%s: stopping; send it again to stop without waiting",
+        info.ssi_signo == SIGINT? "SIGINT": "SIGTERM");
+    return true;
+}
+
+//  Wait for a signal that stops the broker, or for the broker to fail. Returns the exit status.
 static int
 s_wait (zactor_t *broker, int signals)
 {
-    zmq_pollitem_t items [] = {
-        { zsock_resolve (broker), 0, ZMQ_POLLIN, 0 },
-        { NULL, signals, ZMQ_POLLIN, 0 }
-    };
-    while (zmq_poll (items, 2, -1) < 0 && errno == EINTR);
-    if (items [0].revents & ZMQ_POLLIN) {
-        char *status = NULL, *text = NULL;
-        zstr_recvx (broker, &status, &text, NULL);
-        zsys_error ("stopping: %s", text? text: "the broker ended");
-        zstr_free (&status);
-        zstr_free (&text);
-        return EX_IOERR;
+    int interval_ms = cli_service_watchdog_ms ();
+    int64_t ping_ms = stele_clock_steady_ms ();
+    while (true) {
+        int64_t left_ms = ping_ms - stele_clock_steady_ms ();
+        if (interval_ms > 0 && left_ms <= 0) {
+            zstr_send (broker, "PING");         // The writer answers, and that answer is the sign of life
+            ping_ms += interval_ms - left_ms;
+            left_ms = interval_ms;
+        }
+        zmq_pollitem_t items [] = {
+            { zsock_resolve (broker), 0, ZMQ_POLLIN, 0 },
+            { NULL, signals, ZMQ_POLLIN, 0 }
+        };
+        int rc = zmq_poll (items, 2, interval_ms > 0? left_ms: -1);
+        if (rc > 0 && (items [0].revents & ZMQ_POLLIN)) {
+            int status = s_receive (broker);
+            if (status)
+                return status;
+        }
+        if (rc > 0 && (items [1].revents & ZMQ_POLLIN) && s_take_signal (broker, signals))
+            return EX_OK;
     }
-    struct signalfd_siginfo info;
-    if (read (signals, &info, sizeof info) == sizeof info)
-        zsys_info ("%s: stopping; send it again to stop without waiting",
-            info.ssi_signo == SIGINT? "SIGINT": "SIGTERM");
-    return EX_OK;
 }
 
 //  On a second signal during the stop, exit without waiting for followers. Acked events are on
@@ -172,15 +195,19 @@ static void
 s_hurry (zsock_t *pipe, void *args)
 {
     int signals = *(int *) args;
+    struct signalfd_siginfo info = { .ssi_signo = SIGHUP };
     zsock_signal (pipe, 0);
-    zmq_pollitem_t items [] = {
-        { zsock_resolve (pipe), 0, ZMQ_POLLIN, 0 },
-        { NULL, signals, ZMQ_POLLIN, 0 }
-    };
-    if (zmq_poll (items, 2, -1) > 0 && (items [1].revents & ZMQ_POLLIN)) {
-        zsys_warning ("stopped without waiting; followers catch up at the next start");
-        _exit (EX_OK);
+    while (info.ssi_signo == SIGHUP) {
+        zmq_pollitem_t items [] = {
+            { zsock_resolve (pipe), 0, ZMQ_POLLIN, 0 },
+            { NULL, signals, ZMQ_POLLIN, 0 }
+        };
+        if (zmq_poll (items, 2, -1) <= 0 || !(items [1].revents & ZMQ_POLLIN)
+        ||  read (signals, &info, sizeof info) != sizeof info)
+            return;
     }
+    stele_log_warning ("stopped", "stopped without waiting; followers catch up at the next start");
+    _exit (EX_OK);
 }
 
 static int
@@ -190,10 +217,10 @@ s_run (s_args_t *args)
     sigemptyset (&set);
     sigaddset (&set, SIGTERM);
     sigaddset (&set, SIGINT);
+    sigaddset (&set, SIGHUP);
     //  Before the first thread starts, so that every thread inherits the mask
     pthread_sigmask (SIG_BLOCK, &set, NULL);
     int signals = signalfd (-1, &set, SFD_CLOEXEC);
-    signal (SIGPIPE, SIG_IGN);
     zsys_handler_set (NULL);
     zsys_init ();
     zsys_set_logident ("steled");
@@ -202,20 +229,39 @@ s_run (s_args_t *args)
 
     args->broker = stele_actor_new (stele_broker, NULL);
     if (!args->broker)
-        fprintf (stderr, "steled: cannot start a thread: %s\n", strerror (errno));
+        stele_log_error ("cannot_start", "cannot start a thread: %s", strerror (errno));
     int status = args->broker? s_configure (args): EX_OSERR;
     if (status == EX_OK) {
-        s_notify ("READY=1\nSTATUS=Accepting events");
+        cli_service_notify ("READY=1\nSTATUS=Accepting events");
         status = s_wait (args->broker, signals);
-        s_notify ("STOPPING=1");
+        cli_service_notify ("STOPPING=1");
     }
     zactor_t *hurry = stele_actor_new (s_hurry, &signals);
     zactor_destroy (&args->broker);
     zactor_destroy (&hurry);
     if (status == EX_OK)
-        zsys_info ("stopped");
+        stele_log_info ("stopped", "stopped");
     close (signals);
     return status;
+}
+
+//  Check what START checks before it creates anything
+static int
+s_check_config (const s_args_t *args)
+{
+    stele_settings_t *settings = stele_settings_new ();
+    stele_refusal_t refusal;
+    int code = args->config? stele_settings_load (settings, args->config, &refusal): 0;
+    for (size_t i = 0; i + 1 < args->settings.count && code == 0; i += 2)
+        code = stele_settings_set (settings, args->settings.items [i], args->settings.items [i + 1], &refusal);
+    if (code == 0)
+        code = stele_settings_check (settings, &refusal);
+    if (code)
+        stele_log_error ("config", "%s", refusal.message);
+    else
+        printf ("%s%sthe settings are valid\n", args->config? args->config: "", args->config? ": ": "");
+    stele_settings_destroy (&settings);
+    return code? EX_CONFIG: EX_OK;
 }
 
 int
@@ -228,12 +274,18 @@ main (int argc, char **argv)
         { "Redis", s_redis, &args },
         { "Producers", s_producers, &args },
         { "Limits", s_limits, &args },
+        { "Log", s_log, &args },
         { "General", s_general, &args },
         CLI_GROUPS_END
     };
     cli_operands_t operands = { 0 };
     char error [256];
     int status = EX_USAGE;
+    //  Before anything opens a file
+    cli_descriptors_open ();
+    //  A peer that hung up, and a file that reached its limit, are errors of a call
+    signal (SIGPIPE, SIG_IGN);
+    signal (SIGXFSZ, SIG_IGN);
     stele_ledger_tune_process ();
     if (cli_options_parse (groups, argc - 1, argv + 1, false, &operands, error, sizeof error) < 0)
         fprintf (stderr, "steled: %s\nTry: steled --help\n", error);
@@ -258,7 +310,7 @@ main (int argc, char **argv)
     }
 #endif
     else
-        status = s_run (&args);
+        status = args.check_config? s_check_config (&args): s_run (&args);
     cli_operands_clear (&operands);
     cli_list_clear (&args.settings);
     return status;

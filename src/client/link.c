@@ -112,6 +112,8 @@ stele_link_open (stele_link_t *self, stele_refusal_t *refusal)
     //  connection is lost; libzmq 4.3.4 does so even between two frames of one message and then
     //  aborts in the receive. So it is set only for the DEALER, whose messages have one frame.
     zsock_set_immediate (self->socket, self->type == ZMQ_DEALER);
+    //  With it, a name would be tried with IPv6 first, where no broker listens by default
+    zsock_set_ipv6 (self->socket, strchr (self->endpoint, '[') != NULL);
     if (!stele_link_local (self))
         s_watch (self);
     if (zsock_connect (self->socket, "%s", self->endpoint) != 0) {

@@ -62,6 +62,8 @@ s_open (stele_requester_t *self, stele_refusal_t *refusal)
     zsock_set_reconnect_ivl_max (self->socket, REQUEST_RECONNECT_MAX_MS);
     zmq_setsockopt (zsock_resolve (self->socket), ZMQ_MAXMSGSIZE,
         &s_answer_bytes_max, sizeof s_answer_bytes_max);
+    //  With it, a name would be tried with IPv6 first, where no broker listens by default
+    zsock_set_ipv6 (self->socket, strchr (self->endpoint, '[') != NULL);
     if (zsock_connect (self->socket, "%s", self->endpoint) == 0)
         return 0;
     zsock_destroy (&self->socket);

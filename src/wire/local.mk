@@ -1,5 +1,6 @@
 noinst_LTLIBRARIES += src/wire/libwire.la
 src_wire_libwire_la_SOURCES = \
+    src/wire/address.c src/wire/address.h \
     src/wire/base64.c src/wire/base64.h \
     src/wire/checksum.c src/wire/checksum.h \
     src/wire/event_codec.h \

@@ -13,7 +13,9 @@ fault_tests += \
 fault_tests += \
     tests/fault/test_interrupted.py \
     tests/fault/test_peers.py \
-    tests/fault/test_process.py
+    tests/fault/test_log.py \
+    tests/fault/test_process.py \
+    tests/fault/test_startup.py
 
 # The client's spool
 fault_tests += \

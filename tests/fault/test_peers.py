@@ -15,7 +15,7 @@ import time
 import zmq
 
 import harness
-from client import changed, created, metric, output, pack, unpack
+from client import Producer, changed, created, metric, output, pack, unpack
 from faulty import FaultTest
 from load import Load
 
@@ -47,10 +47,12 @@ class PeersTest(FaultTest):
         self.addCleanup(one.close)
         return one
 
-    def greet(self, one, kind):
+    def greet(self, one, kind, routing_id=b""):
         """The first bytes of a ZeroMQ peer: greeting of ZMTP 3.0, NULL mechanism, READY."""
         one.sendall(b"\xff" + bytes(8) + b"\x7f\x03\x00" + b"NULL".ljust(20, b"\0") + b"\x00" + bytes(31))
         properties = b"\x0bSocket-Type" + struct.pack(">I", len(kind)) + kind
+        if routing_id:
+            properties += b"\x08Identity" + struct.pack(">I", len(routing_id)) + routing_id
         command = b"\x05READY" + properties
         one.sendall(b"\x04" + bytes([len(command)]) + command)
         said = b""                                      # libzmq accepts no message before its own READY
@@ -80,6 +82,101 @@ class PeersTest(FaultTest):
         self.assertLess(time.monotonic() - began, 20)
         for peer in (subscriber,):
             peer.close()
+
+
+class RoutingIds(PeersTest):
+    """Peers that choose their routing id (section 1 of the protocol)."""
+
+    def fixed(self, routing_id):
+        """A producer with that routing id, which has not sent hello."""
+        peer = self.clients.keep(Producer.__new__(Producer))
+        peer.socket = self.clients.context.socket(zmq.DEALER)
+        peer.socket.setsockopt(zmq.LINGER, 0)
+        peer.socket.setsockopt(zmq.IDENTITY, routing_id)
+        peer.socket.connect(self.broker.events)
+        peer.closed, peer.name, peer.instance = False, self.name("p"), str(self.random.random())
+        peer.sequence = peer.acked = peer.position = 0
+        peer.naks, peer.answers = {}, []
+        return peer
+
+    def read(self, one):
+        """The next message on a raw connection, unpacked."""
+        head = b""
+        while len(head) < 2:
+            head += one.recv(2 - len(head))
+        self.assertEqual(head[0], 0)
+        body = b""
+        while len(body) < head[1]:
+            body += one.recv(head[1] - len(body))
+        return unpack(body)
+
+    def test_the_next_run_with_the_same_routing_id_is_not_fenced(self):
+        last = None
+        for _ in range(5):
+            peer = self.fixed(b"orchestrator-1")
+            peer.hello()
+            peer.send({"op": "ping"})
+            self.assertEqual(peer.receive()["op"], "pong")          # Nothing between welcome and pong
+            task = self.name("task") + peer.instance
+            self.assertGreater(peer.publish(created(task)), last or 0)
+            last = peer.position
+            peer.close()
+
+    def test_a_new_run_replaces_a_connection_that_is_dead(self):
+        dead = self.tcp(self.broker.events)
+        self.greet(dead, b"DEALER", b"orchestrator-2")
+        hello = pack({"op": "hello", "protocol": 1, "producer": self.name("p"), "instance": "dead"})
+        dead.sendall(bytes([0, len(hello)]) + hello)
+        self.assertEqual(self.read_welcome(dead)["op"], "welcome")
+        peer = self.fixed(b"orchestrator-2")            # The other side never closes
+        peer.hello()
+        peer.send({"op": "ping"})
+        self.assertEqual(peer.receive()["op"], "pong")
+        dead.setblocking(False)
+        with self.assertRaises(BlockingIOError):        # It got no message for the other run
+            dead.recv(1000)
+        dead.close()
+        peer.send({"op": "ping"})
+        self.assertEqual(peer.receive()["op"], "pong")
+
+    def read_welcome(self, one):
+        """A welcome is longer than 127 bytes, perhaps more than 255."""
+        data = b""
+        while b"window" not in data:
+            data += one.recv(4096)
+        return unpack(data[2:] if data[0] == 0 else data[9:])
+
+    def test_a_connection_does_not_speak_for_the_one_before(self):
+        peer = self.fixed(b"orchestrator-3")
+        peer.hello()
+        position = peer.publish(created(self.name("mine")))
+        thief = self.tcp(self.broker.events)
+        self.greet(thief, b"DEALER", b"orchestrator-3")
+        publish = pack({"op": "publish", "sequence": 2, "events": [
+            {"type": "task.state_changed", "task_id": self.name("mine"), "state": "failed"}]})
+        thief.sendall(bytes([0, len(publish)]) + publish)
+        data = b""
+        while b"no_hello" not in data:
+            more = thief.recv(4096)
+            self.assertNotEqual(more, b"")
+            data += more
+        self.assertEqual(self.ask("ping")["position"], position)
+        #   The same run on a new connection
+        again = self.fixed(b"orchestrator-3")
+        again.instance = peer.instance
+        self.assertEqual(again.hello()["sequence"], 1)
+        self.assertGreater(again.publish(changed(self.name("mine"), "running")), position)
+
+    def test_other_requests_are_answered_too(self):
+        for _ in range(3):
+            asker = self.clients.context.socket(zmq.DEALER)
+            asker.setsockopt(zmq.LINGER, 0)
+            asker.setsockopt(zmq.IDENTITY, b"asker")
+            asker.connect(self.broker.requests)
+            asker.send_multipart([b"", pack({"op": "ping"})])
+            self.assertTrue(asker.poll(harness.PATIENCE * 1000))
+            self.assertIs(unpack(asker.recv_multipart()[1])["ok"], True)
+            self.addCleanup(asker.close)                # The earlier ones stay connected
 
 
 class Garbage(PeersTest):

@@ -10,6 +10,7 @@ import os
 import shutil
 import signal
 import socket
+import subprocess
 import threading
 import time
 import unittest
@@ -156,6 +157,83 @@ class Terminated(FaultTest):
             broker.signal(signal.SIGTERM)
             self.assertIn(broker.wait(), (0, -signal.SIGTERM), broker.log())
         self.start_broker()
+
+
+class FileSize(FaultTest):
+    """RLIMIT_FSIZE: a write beyond it is a full disk, not the end of the process."""
+
+    use_redis = False
+
+    def test_a_file_at_its_limit_holds_acks_back_until_there_is_room(self):
+        self.broker.stop()
+        self.start_broker(prefix=[shutil.which("prlimit"), "--fsize=%d:unlimited" % (1 << 20)])
+        load = Load(self.broker.events, "fsize", batch=100)
+        self.broker.wait_line("warning steled: storage cannot take writes, holding back acks")
+        harness.wait_until(lambda: self.ask("stats")["ingest"]["holding"], "the writer to hold back")
+        self.assertIn("File too large", self.ask("stats")["ingest"]["trouble"])
+        self.assertTrue(self.broker.running())
+        acked = load.acked
+        subprocess.run([shutil.which("prlimit"), "--pid", str(self.broker.child.pid), "--fsize=unlimited"], check=True)
+        self.broker.wait_line("info steled: storage takes writes again")
+        load.wait_acked(acked + 1000)
+        load.finish(100)
+        self.assert_kept(load)
+        self.assert_whole()
+        self.assertEqual(self.broker.stop(), 0, self.broker.log())
+        self.start_broker()
+
+    def test_a_stop_while_it_holds_back_loses_nothing_acked(self):
+        self.broker.stop()
+        self.start_broker(prefix=[shutil.which("prlimit"), "--fsize=%d:unlimited" % (2 << 20)])
+        load = Load(self.broker.events, "fsize-stop", batch=100)
+        self.broker.wait_line("warning steled: storage cannot take writes, holding back acks")
+        self.assertEqual(self.broker.stop(), 0, self.broker.log())
+        self.start_broker()
+        load.finish(1000)
+        self.assert_kept(load)
+        self.assert_whole()
+
+
+class Signals(FaultTest):
+    """Signals that do not stop the broker, and those that end an export."""
+
+    use_redis = False
+
+    def test_hang_up_and_broken_pipe_do_not_end_it(self):
+        load = Load(self.broker.events, "signals")
+        for number in (signal.SIGHUP, signal.SIGPIPE, signal.SIGXFSZ) * 3:
+            load.wait_acked(load.acked + 200)
+            self.broker.signal(number)
+        load.wait_acked(load.acked + 200)
+        self.broker.wait_line("SIGHUP: reading the settings again")
+        load.finish(10)
+        self.assert_kept(load)
+        self.broker.signal(signal.SIGHUP)
+        self.broker.signal(signal.SIGTERM)
+        self.broker.signal(signal.SIGHUP)               # A hurry is SIGTERM or SIGINT
+        self.assertEqual(self.broker.wait(), 0)
+        self.assertNotIn("stopped without waiting", self.broker.log())
+        self.start_broker()
+
+    def test_an_export_that_a_signal_ends_leaves_nothing(self):
+        peer = self.producer()
+        task = self.name("task")
+        peer.publish(created(task))
+        for _ in range(10):
+            peer.publish(*[metric(task, "n", value) for value in range(5000)])
+        target = os.path.join(self.folder, "export.jsonl")
+        for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM, signal.SIGPIPE, signal.SIGQUIT):
+            export = harness.Process([harness.program("stele"), "-t", "500", "export", target],
+                                     env=self.broker.environment())
+            harness.wait_until(lambda: glob.glob(target + "*.part"), "the temporary file")
+            self.broker.signal(signal.SIGSTOP)          # So that it does not finish
+            try:
+                export.signal(number)
+                status = export.wait()
+            finally:
+                self.broker.signal(signal.SIGCONT)
+            self.assertNotEqual(status, 0, number)
+            self.assertEqual(glob.glob(target + "*"), [], number)
 
 
 class Files(FaultTest):

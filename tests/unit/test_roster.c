@@ -83,7 +83,7 @@ test_roster_fence_is_taken_back (void **state)
     stele_roster_bind (roster, "x", 1, member, "old");
     stele_roster_commit (roster);
     int fenced = 0;
-    stele_roster_fence (roster, member, "new", s_count, &fenced);
+    stele_roster_fence (roster, member, "new", "none", 4, s_count, &fenced);
     assert_int_equal (fenced, 1);
     assert_true (stele_roster_connection (roster, "x", 1)->fenced);
     stele_roster_rollback (roster);

@@ -133,11 +133,71 @@ test_settings_load_refusal_names_the_file (void **state)
     s_load ("workers = many\n", STELE_EINVALID_FIELD, "workers");
     s_load ("worker = 3\n", STELE_EINVALID_FIELD, "worker");
     s_load ("accept-loss = yes\n", STELE_EINVALID_FIELD, "--accept-loss");
+    s_load ("#   a comment\n\nwindow = 1\nworkers = many\n", STELE_EINVALID_FIELD, "line 4: workers");
+    s_load ("workers = 3\nworkers-x = 1\nworkers = 0\n", STELE_EINVALID_FIELD, "line 2: ");
+    s_load ("workers = 3\nworkers = 0\n", STELE_EINVALID_FIELD, "line 2: workers");
+    s_load ("redis = none\n    workers = 3\n", STELE_EINVALID_FIELD, "line 1: the line after 'redis' is indented");
     stele_settings_t *self = stele_settings_new ();
     stele_refusal_t refusal;
     assert_int_equal (stele_settings_load (self, "/nonexistent/steled.conf", &refusal), STELE_EINVALID_FIELD);
     assert_non_null (strstr (refusal.message, "/nonexistent/steled.conf"));
     stele_settings_destroy (&self);
+}
+
+static void
+test_settings_reload_takes_what_is_live (void **state)
+{
+    (void) state;
+    char others [200];
+    stele_settings_t *self = stele_settings_new ();
+    stele_settings_t *fresh = stele_settings_new ();
+    assert_false (stele_settings_reload (self, fresh, others, sizeof others));
+    assert_string_equal (others, "");
+    assert_int_equal (stele_settings_set (fresh, "log-level", "debug", NULL), 0);
+    assert_int_equal (stele_settings_set (fresh, "workers", "7", NULL), 0);
+    assert_int_equal (stele_settings_set (fresh, "feed", "ipc://feed", NULL), 0);
+    assert_true (stele_settings_reload (self, fresh, others, sizeof others));
+    assert_string_equal (self->log_level, "debug");
+    assert_int_equal (self->workers, 2);
+    assert_string_equal (others, "feed, workers");
+    stele_settings_destroy (&fresh);
+    stele_settings_destroy (&self);
+}
+
+static void
+s_check (const char *name, const char *value, const char *reason)
+{
+    char folder [] = "/tmp/test_settings.XXXXXX";
+    char ledger [sizeof folder + 16];
+    assert_non_null (mkdtemp (folder));
+    stele_settings_t *self = stele_settings_new ();
+    stele_refusal_t refusal = { 0 };
+    snprintf (ledger, sizeof ledger, "%s/stele.db", folder);
+    assert_int_equal (stele_settings_set (self, "ledger", ledger, NULL), 0);
+    assert_int_equal (stele_settings_set (self, name, value, NULL), 0);
+    int code = stele_settings_check (self, &refusal);
+    assert_int_equal (code, reason? STELE_EINVALID_FIELD: 0);
+    if (reason && !strstr (refusal.message, reason))
+        fail_msg ("%s = %s: %s", name, value, refusal.message);
+    stele_settings_destroy (&self);
+    assert_int_equal (rmdir (folder), 0);           // It is still empty
+}
+
+static void
+test_settings_check_creates_nothing_and_names_the_reason (void **state)
+{
+    (void) state;
+    s_check ("workers", "3", NULL);
+    s_check ("redis", "none", NULL);
+    s_check ("redis", "http://localhost", "redis://");
+    s_check ("redis", "redis://app:secret@localhost/1", NULL);
+    s_check ("events", "tcp://127.0.0.1:99999", "events");
+    s_check ("feed", "tcp://127.0.0.1:5570", "events and feed have the same endpoint");
+    s_check ("pipeline-in", "ipc:///dev/null", "not a socket");
+    s_check ("pipeline-out", "ipc:///nonexistent/out", "folder");
+    s_check ("requests", "tcp://no-such-host.invalid:5571", "no-such-host.invalid");
+    s_check ("ledger", "/nonexistent/stele.db", "/nonexistent/");
+    s_check ("ledger", "/tmp", "regular file");
 }
 
 static void
@@ -161,6 +221,8 @@ main (void)
         cmocka_unit_test (test_settings_set_refusal_names_setting_and_value),
         cmocka_unit_test (test_settings_load_reads_a_file),
         cmocka_unit_test (test_settings_load_refusal_names_the_file),
+        cmocka_unit_test (test_settings_reload_takes_what_is_live),
+        cmocka_unit_test (test_settings_check_creates_nothing_and_names_the_reason),
         cmocka_unit_test (test_settings_inproc_tells_brokers_apart)
     };
     return cmocka_run_group_tests (tests, NULL, NULL);

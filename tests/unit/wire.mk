@@ -1,4 +1,4 @@
-# Tests of src/wire, src/model, stele_event and the settings
+# Tests of src/wire, src/model, stele_event, and the settings and the log of the broker
 
 check_PROGRAMS += tests/unit/test_scan
 TESTS += tests/unit/test_scan
@@ -45,3 +45,23 @@ check_PROGRAMS += tests/unit/test_pack
 TESTS += tests/unit/test_pack
 tests_unit_test_pack_SOURCES = tests/unit/test_pack.c
 tests_unit_test_pack_LDADD = $(STELE_ROOMS) $(STELE_LIBS) $(CMOCKA_LIBS)
+
+check_PROGRAMS += tests/unit/test_address
+TESTS += tests/unit/test_address
+tests_unit_test_address_SOURCES = tests/unit/test_address.c
+tests_unit_test_address_LDADD = $(STELE_ROOMS) $(STELE_LIBS) $(CMOCKA_LIBS)
+
+check_PROGRAMS += tests/unit/test_log
+TESTS += tests/unit/test_log
+tests_unit_test_log_SOURCES = tests/unit/test_log.c
+tests_unit_test_log_LDADD = $(STELE_ROOMS) $(STELE_LIBS) $(CMOCKA_LIBS)
+
+check_PROGRAMS += tests/unit/test_producer_news
+TESTS += tests/unit/test_producer_news
+tests_unit_test_producer_news_SOURCES = tests/unit/test_producer_news.c
+tests_unit_test_producer_news_LDADD = $(STELE_ROOMS) $(STELE_LIBS) $(CMOCKA_LIBS)
+
+check_PROGRAMS += tests/unit/test_broker
+TESTS += tests/unit/test_broker
+tests_unit_test_broker_SOURCES = tests/unit/test_broker.c
+tests_unit_test_broker_LDADD = libstele.la $(CZMQ_LIBS) $(ZMQ_LIBS) $(CMOCKA_LIBS)

@@ -17,7 +17,7 @@
 #include "broker/common/settings.h"
 
 typedef enum { TEXT, OPTIONAL, WORD, FLAG, COUNT } s_type_t;
-typedef enum { FILE_, OPTION_ } s_where_t;
+typedef enum { FILE_, LIVE_, OPTION_ } s_where_t;
 
 typedef struct {
     const char *name;
@@ -151,6 +151,55 @@ stele_settings_set (stele_settings_t *self, const char *name, const char *value,
 //  More than any configuration needs
 #define CONFIG_BYTES_MAX (1024 * 1024)
 
+//  The number of the line that sets this name, as the parser of ZPL reads it. 'skip' counts the
+//  earlier lines that set it too.
+static int
+s_line_of (const char *text, const char *name, int skip)
+{
+    size_t size = strlen (name);
+    int number = 1;
+    for (; *text; text += strcspn (text, "\n"), text += *text == '\n', number++) {
+        const char *start = text + strspn (text, " \t");
+        if (strncmp (start, name, size) == 0 && strchr (" \t\r\n=", start [size]) && skip-- == 0)
+            break;
+    }
+    return number;
+}
+
+static int
+s_set_item (stele_settings_t *self, zconfig_t *item, stele_refusal_t *refusal)
+{
+    const char *name = zconfig_name (item);
+    const s_setting_t *setting = s_find (name);
+    //  ZPL has sections, which steled does not use: what they contain would be ignored
+    if (zconfig_child (item))
+        return stele_refuse (refusal, STELE_EINVALID_FIELD, name,
+            "the line after '%s' is indented: start every setting at the start of its line", name);
+    //  In a file it would apply to every later start, and hide every later loss
+    if (setting && setting->where == OPTION_)
+        return stele_refuse (refusal, STELE_EINVALID_FIELD, name,
+            "%s is for one start and not allowed in a file: use the option --%s", name, name);
+    return stele_settings_set (self, name, zconfig_value (item), refusal);
+}
+
+static int
+s_set_all (stele_settings_t *self, zconfig_t *root, const char *path, const char *text,
+    stele_refusal_t *refusal)
+{
+    for (zconfig_t *item = zconfig_child (root); item; item = zconfig_next (item)) {
+        stele_refusal_t reason;
+        int rc = s_set_item (self, item, &reason);
+        if (rc == 0)
+            continue;
+        int skip = 0;
+        for (zconfig_t *other = zconfig_child (root); other != item; other = zconfig_next (other))
+            skip += strcmp (zconfig_name (other), zconfig_name (item)) == 0;
+        int line = s_line_of (text, zconfig_name (item), skip);
+        return stele_refuse (refusal, rc, reason.field, "%.200s: line %d: %s", path, line, reason.message);
+    }
+    return 0;
+}
+
 int
 stele_settings_load (stele_settings_t *self, const char *path, stele_refusal_t *refusal)
 {
@@ -158,29 +207,56 @@ stele_settings_load (stele_settings_t *self, const char *path, stele_refusal_t *
         return stele_refuse (refusal, STELE_EINVALID_FIELD, "config",
             "cannot read the configuration '%s': %s", path, strerror (errno));
     //  zconfig_load of czmq 4.2 leaks memory if the text is not ZPL
-    zchunk_t *text = zchunk_slurp (path, CONFIG_BYTES_MAX);
-    zconfig_t *root = text? zconfig_chunk_load (text): NULL;
-    zchunk_destroy (&text);
-    if (!root)
-        return stele_refuse (refusal, STELE_EINVALID_FIELD, "config",
+    zchunk_t *chunk = zchunk_slurp (path, CONFIG_BYTES_MAX);
+    char *text = chunk? stele_memory_copy (zchunk_data (chunk), zchunk_size (chunk)): NULL;
+    zconfig_t *root = chunk? zconfig_chunk_load (chunk): NULL;
+    zchunk_destroy (&chunk);
+    int rc = root? s_set_all (self, root, path, text, refusal):
+        stele_refuse (refusal, STELE_EINVALID_FIELD, "config",
             "the configuration '%s' is not valid ZPL: write one name = value per line, see steled.conf(5)",
             path);
-    int rc = 0;
-    for (zconfig_t *item = zconfig_child (root); item && rc == 0; item = zconfig_next (item)) {
-        stele_refusal_t reason;
-        const char *name = zconfig_name (item);
-        const s_setting_t *setting = s_find (name);
-        //  In a file it would apply to every later start, and hide every later loss
-        if (setting && setting->where == OPTION_)
-            rc = stele_refuse (&reason, STELE_EINVALID_FIELD, name,
-                "%s is for one start and not allowed in a file: use the option --%s", name, name);
-        else
-            rc = stele_settings_set (self, name, zconfig_value (item), &reason);
-        if (rc)
-            stele_refuse (refusal, rc, reason.field, "%s: %s", path, reason.message);
-    }
     zconfig_destroy (&root);
+    free (text);
     return rc;
+}
+
+static bool
+s_differs (const s_setting_t *setting, const stele_settings_t *self, const stele_settings_t *other)
+{
+    const char *mine = (const char *) self + setting->offset;
+    const char *others = (const char *) other + setting->offset;
+    switch (setting->type) {
+        case FLAG:
+            return *(const bool *) mine != *(const bool *) others;
+        case COUNT:
+            return *(const int64_t *) mine != *(const int64_t *) others;
+        default:
+            return strcmp (*(char *const *) mine, *(char *const *) others) != 0;
+    }
+}
+
+bool
+stele_settings_reload (stele_settings_t *self, const stele_settings_t *fresh, char *others, size_t size)
+{
+    size_t used = 0;
+    bool changed = false;
+    *others = 0;
+    for (size_t i = 0; i < SETTING_COUNT; i++) {
+        const s_setting_t *setting = &s_settings [i];
+        if (!s_differs (setting, self, fresh))
+            continue;
+        if (setting->where == LIVE_) {
+            //  All of them are texts
+            const char *value = *(char *const *) ((const char *) fresh + setting->offset);
+            int rc = stele_settings_set (self, setting->name, value, NULL);
+            assert (rc == 0);
+            changed = true;
+        }
+        else
+        if (used < size)
+            used += (size_t) snprintf (others + used, size - used, "%s%s", used? ", ": "", setting->name);
+    }
+    return changed;
 }
 
 const char *

@@ -25,7 +25,8 @@
                 COUNT     an integer from 1, in the unit that 'argument' names
       default   as text
       argument  of the option, as the help shows it; NULL for a FLAG
-      where     FILE: option and key of the file; OPTION: option only
+      where     FILE: option and key of the file; LIVE: the same, and SIGHUP applies a change;
+                OPTION: option only
       help      one sentence or two, without the default                     */
 #define STELE_SETTINGS_LEDGER(X) \
     X ("ledger", ledger, TEXT, "stele.db", "FILE", FILE, "Keep the ledger, a SQLite database, in FILE; it is created if missing.") \
@@ -61,12 +62,17 @@
     X ("request-ms", request_ms, COUNT, "5000", "MILLISECONDS", FILE, "Longest time that a request may take.") \
     X ("drain-ms", drain_ms, COUNT, "5000", "MILLISECONDS", FILE, "Longest time that a stop waits for Redis, the feed and the pipeline to catch up.")
 
+#define STELE_SETTINGS_LOG(X) \
+    X ("log", log, WORD, "text", "text|json|zsys", LIVE, "Log as text (with the prefixes of sd-daemon if standard error is systemd's journal), as json (JSON Lines), or through zsys of czmq, for a program that embeds the broker.") \
+    X ("log-level", log_level, WORD, "info", "error|warning|info|debug", LIVE, "Log messages of this level and of those before it.")
+
 #define STELE_SETTINGS(X) \
     STELE_SETTINGS_LEDGER (X) \
     STELE_SETTINGS_ENDPOINTS (X) \
     STELE_SETTINGS_REDIS (X) \
     STELE_SETTINGS_PRODUCERS (X) \
-    STELE_SETTINGS_LIMITS (X)
+    STELE_SETTINGS_LIMITS (X) \
+    STELE_SETTINGS_LOG (X)
 
 #define STELE_SETTING_TEXT char *
 #define STELE_SETTING_OPTIONAL char *
@@ -76,7 +82,6 @@
 #define STELE_SETTING_MEMBER(name, member, type, initial, argument, where, help) STELE_SETTING_##type member;
 typedef struct {
     STELE_SETTINGS (STELE_SETTING_MEMBER)
-    bool verbose;                   // Log every batch
     char instance [33];             // Random, hex: tells brokers in one process apart
 } stele_settings_t;
 #undef STELE_SETTING_MEMBER
@@ -94,10 +99,21 @@ int
     stele_settings_set (stele_settings_t *self, const char *name, const char *value,
         stele_refusal_t *refusal);
 
-/*  Set everything that a ZPL file contains. Returns the same; the refusal names the file too.
-    Settings that precede the refused one keep their new values.             */
+/*  Set everything that a ZPL file contains. Returns the same; the refusal names the file and the line
+    too. Settings that precede the refused one keep their new values.        */
 int
     stele_settings_load (stele_settings_t *self, const char *path, stele_refusal_t *refusal);
+
+/*  Check the settings together, as a start does before it creates anything: the endpoints, the URL of
+    Redis, the mode, and the place of the ledger. Creates nothing. Returns the same as set. */
+int
+    stele_settings_check (const stele_settings_t *self, stele_refusal_t *refusal);
+
+/*  Take the LIVE settings of 'fresh'. Writes the names of the other settings that differ to 'others',
+    separated by ", " ("": none); they keep their values until the next start. Returns whether
+    a LIVE one changed.                                                      */
+bool
+    stele_settings_reload (stele_settings_t *self, const stele_settings_t *fresh, char *others, size_t size);
 
 /*  -- how the actors of one broker reach each other ----------------------------
 

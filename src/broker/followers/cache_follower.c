@@ -10,6 +10,7 @@
 #include "broker/followers/follower.h"
 #include "broker/common/answer.h"
 #include "broker/operations/operations.h"
+#include "broker/common/log.h"
 #include "broker/common/mode.h"
 #include "cache/cache.h"
 #include "base/clock.h"
@@ -35,7 +36,8 @@ s_log_news (s_cache_t *self)
 {
     const char *news;
     while ((news = stele_cache_news (self->cache)))
-        zsys_info ("redis: %s", news);
+        stele_log (stele_cache_news_is_warning (self->cache)? STELE_LOG_WARNING: STELE_LOG_INFO,
+            stele_cache_state (self->cache) == STELE_CACHE_AWAY? "redis_away": "redis", NULL, "redis: %s", news);
 }
 
 //  Live for the first time: compare and repair, then report to the supervisor.
@@ -244,7 +246,6 @@ s_open (void *arg, stele_refusal_t *refusal)
 {
     s_cache_t *self = arg;
     self->started_us = stele_clock_steady_us ();
-    self->follower.endpoint = self->follower.settings->redis;
     self->paused = stele_mode_initial (self->follower.settings) != STELE_MODE_DUAL;
     return self->paused? 0: s_open_cache (self, refusal);
 }

@@ -206,10 +206,10 @@ s_open (void *arg, stele_refusal_t *refusal)
     zsock_set_linger (self->socket, 1000);
     zsock_set_maxmsgsize (self->socket, 4096);
     zsock_set_handshake_ivl (self->socket, 10000);
-    if (stele_endpoint_check (endpoint) != 0 || zsock_attach (self->socket, endpoint, true) != 0)
-        return stele_refuse (refusal, STELE_EUNAVAILABLE, "feed", "cannot listen on %s: %s",
-            endpoint, zmq_strerror (zmq_errno ()));
-    self->follower.endpoint = zsock_endpoint (self->socket);
+    int code = stele_endpoint_bind (self->socket, "feed", endpoint, refusal);
+    if (code)
+        return code;
+    self->follower.endpoint = zsock_last_endpoint (self->socket);
     self->follower.watched [0] = (zmq_pollitem_t) { zsock_resolve (self->socket), 0, ZMQ_POLLIN, 0 };
     self->follower.watched_count = 1;
     return 0;

@@ -10,6 +10,7 @@
 #include "base/thread.h"
 #include "base/tsan.h"
 #include "broker/common/poll.h"
+#include "broker/common/log.h"
 #include "broker/followers/follower.h"
 
 static int
@@ -20,7 +21,6 @@ s_open (stele_follower_t *self, zsock_t *pipe, const stele_follower_args_t *args
     self->settings = args->settings;
     self->head = args->head;
     self->pipe = pipe;
-    self->endpoint = "";
     self->pack = stele_pack_new ();
     assert (self->pack);
     self->mailbox = zsock_new (ZMQ_ROUTER);
@@ -43,6 +43,7 @@ s_close (stele_follower_t *self)
 {
     stele_reader_close (&self->reader);
     stele_pack_destroy (&self->pack);
+    zstr_free (&self->endpoint);
     zsock_destroy (&self->mailbox);
     zsock_destroy (&self->heads);
 }
@@ -60,11 +61,11 @@ void
 stele_follower_read (stele_follower_t *self, const char *name, int64_t position, int code)
 {
     if (code < 0 && !self->unreadable)
-        zsys_warning ("%s: cannot read the ledger after position %lld, retrying: %s",
+        stele_log_warning ("unreadable", "%s: cannot read the ledger after position %lld, retrying: %s",
             name, (long long) position, stele_reader_error (self->reader));
     else
     if (code >= 0 && self->unreadable)
-        zsys_info ("%s: can read the ledger again", name);
+        stele_log_info ("readable", "%s: can read the ledger again", name);
     self->unreadable = code < 0;
 }
 
@@ -155,7 +156,7 @@ stele_follower_run (stele_follower_t *self, const stele_follower_class_t *class,
     if (code)
         zstr_sendx (pipe, "FAILED", refusal.message, NULL);
     else {
-        zstr_sendx (pipe, "READY", self->endpoint, NULL);
+        zstr_sendx (pipe, "READY", self->endpoint? self->endpoint: "", NULL);
         s_loop (self, class);
     }
     class->close (self);

@@ -59,7 +59,7 @@ typedef struct {
     int64_t head;                   // Latest that was received
     bool unreadable;                // The last read of the ledger failed: wait before the next
     //  Set by the class, in open or step
-    const char *endpoint;           // For READY; borrowed
+    char *endpoint;                 // For READY: where it listens; NULL: nowhere
     bool ignore_heads;              // A new head does not end the wait for the next step
     zmq_pollitem_t watched [2];     // Sockets of its own that do
     int watched_count;

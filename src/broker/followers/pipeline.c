@@ -12,6 +12,7 @@
 #include <assert.h>
 #include <string.h>
 #include "broker/common/endpoint.h"
+#include "broker/common/log.h"
 #include "broker/followers/follower.h"
 #include "broker/common/send_quota.h"
 #include "fault/fault.h"
@@ -143,7 +144,7 @@ s_load_cursor (s_pipeline_t *self)
     int64_t head = self->follower.head;
     int64_t cursor = stele_reader_follower (self->follower.reader, NAME);
     if (cursor > head) {
-        zsys_warning (NAME ": %lld events were pushed, but the ledger has only %lld; continuing from there",
+        stele_log_warning (NAME, NAME ": %lld events were pushed, but the ledger has only %lld; continuing from there",
             (long long) cursor, (long long) head);
         cursor = head;
     }
@@ -168,11 +169,10 @@ s_open (void *arg, stele_refusal_t *refusal)
     zsock_set_maxmsgsize (self->socket, 4096);
     zsock_set_handshake_ivl (self->socket, 10000);
     zsock_set_linger (self->socket, 1000);
-    if (stele_endpoint_check (settings->pipeline_out) != 0
-    ||  zsock_attach (self->socket, settings->pipeline_out, true) != 0)
-        return stele_refuse (refusal, STELE_EUNAVAILABLE, NAME, "cannot listen on %s: %s",
-            settings->pipeline_out, zmq_strerror (zmq_errno ()));
-    self->follower.endpoint = zsock_endpoint (self->socket);
+    int code = stele_endpoint_bind (self->socket, "pipeline-out", settings->pipeline_out, refusal);
+    if (code)
+        return code;
+    self->follower.endpoint = zsock_last_endpoint (self->socket);
     self->follower.watched [0] = (zmq_pollitem_t) { zsock_resolve (self->writer), 0, ZMQ_POLLIN, 0 };
     self->follower.watched [1] = (zmq_pollitem_t) { zsock_resolve (self->socket), 0, ZMQ_POLLOUT, 0 };
     self->follower.watched_count = 1;

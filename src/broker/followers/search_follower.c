@@ -11,6 +11,7 @@
     file, You can obtain one at https://mozilla.org/MPL/2.0/.
 */
 
+#include "broker/common/log.h"
 #include "broker/followers/follower.h"
 #include "ledger/text_index.h"
 #include "base/clock.h"
@@ -48,16 +49,16 @@ s_open_index (s_search_t *self, stele_refusal_t *refusal)
 {
     self->search = stele_text_index_open (self->follower.settings->ledger, self->follower.reader, refusal);
     if (self->search && stele_text_index_position (self->search) == 0 && self->follower.head >= STELE_SEARCH_LAG)
-        zsys_info (NAME ": the text index was missing or unusable and is rebuilt");
+        stele_log_info (NAME, NAME ": the text index was missing or unusable and is rebuilt");
 }
 
 static void
 s_log_change (s_search_t *self, bool failing, const char *error)
 {
     if (failing && !self->failing)
-        zsys_warning (NAME ": cannot update the text index, retrying: %s", error);
+        stele_log_warning (NAME, NAME ": cannot update the text index, retrying: %s", error);
     if (!failing && self->failing)
-        zsys_info (NAME ": the text index is updated again");
+        stele_log_info (NAME, NAME ": the text index is updated again");
     self->failing = failing;
 }
 

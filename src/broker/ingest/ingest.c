@@ -10,6 +10,7 @@
 #include "broker/common/actor.h"
 #include "broker/ingest/redis_mode.h"
 #include "broker/common/endpoint.h"
+#include "broker/common/log.h"
 #include "broker/ingest/ingest.h"
 #include "broker/ingest/ingest_internal.h"
 #include "broker/common/poll.h"
@@ -24,7 +25,6 @@
 #define TURN_MESSAGES   64
 #define RETRY_MS_MIN    100
 #define RETRY_MS_MAX    2000
-#define ALARM_US        1000000
 #define TICK_MS         100
 //  Most unread bytes of errors per peer, and of all peers; further errors are not sent
 #define ERRORS_PEER     (64 * 1024)
@@ -51,7 +51,7 @@ static void
 s_fail (stele_ingest_t *self)
 {
     self->failed = true;
-    zsys_error ("storage failed, stopping; acked events are safe: %s", self->writer->error_text);
+    stele_log_error ("storage_failed", "storage failed, stopping; acked events are safe: %s", self->writer->error_text);
     zstr_sendx (self->pipe, "FAILED", self->writer->error_text, NULL);
 }
 
@@ -66,24 +66,12 @@ s_hold_back_or_fail (stele_ingest_t *self, int code)
     self->is_full = code == STELE_EFULL;
     if (self->retry_ms == 0) {
         self->retry_ms = RETRY_MS_MIN;
-        zsys_warning ("storage cannot take writes, holding back acks and retrying: %s (%s)",
+        stele_log_warning ("holding_back", "storage cannot take writes, holding back acks and retrying: %s (%s)",
             self->writer->error_text, stele_error_name (code));
     }
     else
         self->retry_ms = self->retry_ms * 2 > RETRY_MS_MAX? RETRY_MS_MAX: self->retry_ms * 2;
     self->retry_us = stele_clock_steady_us () + self->retry_ms * 1000;
-}
-
-//  Limited in rate: a peer that repeats its hello must not fill the log
-static void
-s_sound_alarm (stele_ingest_t *self)
-{
-    int64_t now_us = stele_clock_steady_us ();
-    if (!*self->writer->alarm || (self->alarmed_us && now_us - self->alarmed_us < ALARM_US))
-        return;
-    self->alarmed_us = now_us;
-    zsys_error ("%s", self->writer->alarm);
-    *self->writer->alarm = 0;
 }
 
 static void
@@ -100,18 +88,18 @@ s_settle (stele_ingest_t *self, int code)
         return;
     }
     if (self->retry_ms) {
-        zsys_info ("storage takes writes again");
+        stele_log_info ("resumed", "storage takes writes again");
         self->retry_ms = 0;
         *self->writer->error_text = 0;
     }
-    if (self->settings->verbose && events)
-        zsys_info ("committed %lld events, head %lld, %.3f ms", (long long) events,
+    if (events && stele_log_has (STELE_LOG_DEBUG))
+        stele_log (STELE_LOG_DEBUG, "committed", NULL, "committed %lld events, head %lld, %.3f ms", (long long) events,
             (long long) stele_ledger_head (self->writer->ledger),
             (double) (stele_clock_steady_us () - begun_us) / 1e3);
     //  Acks first: publishing the head wakes every follower
     stele_ingest_send_answers (self);
     s_announce (self);
-    s_sound_alarm (self);
+    stele_news_commit (self->writer->news, stele_clock_steady_us ());
 }
 
 //  Expire leases. Time in which the broker itself was stalled does not count against producers.
@@ -216,7 +204,7 @@ s_upkeep (stele_ingest_t *self, int64_t spare_us)
     self->writer->stages.checkpoint += stele_clock_steady_ns () - begun_ns;
     if (code == STELE_EFULL || code == STELE_ENO_MEMORY) {
         if (!self->postponed_reported)
-            zsys_warning ("upkeep of the ledger is postponed, and its files grow: %s", error);
+            stele_log_warning ("upkeep_postponed", "upkeep of the ledger is postponed, and its files grow: %s", error);
         self->postponed_reported = true;
     }
     else
@@ -248,6 +236,9 @@ s_command (stele_ingest_t *self)
         self->paused = true;
         zstr_send (self->pipe, "PAUSED");
     }
+    else
+    if (streq (command, "PING"))
+        zstr_send (self->pipe, "PONG");
     zstr_free (&command);
 }
 
@@ -277,6 +268,7 @@ s_loop (stele_ingest_t *self)
             continue;
         }
         s_fill (self);
+        stele_news_tick (self->writer->news, stele_clock_steady_us ());
         stele_roster_flush_acks (self->writer->roster, stele_ingest_flush_ack, self);
         if (!self->failed)
             s_upkeep (self, spare_us);
@@ -300,7 +292,7 @@ s_open (stele_ingest_t *self, stele_refusal_t *refusal)
         return refusal->code;
     int64_t opened_us = stele_clock_steady_us ();
     if (stele_ledger_loss (self->writer->ledger))
-        zsys_warning ("%s", stele_ledger_loss (self->writer->ledger));
+        stele_log_warning ("loss_accepted", "%s", stele_ledger_loss (self->writer->ledger));
     int code = stele_mode_start (self->writer, refusal);
     if (code)
         return code;
@@ -338,11 +330,14 @@ static void
 s_send_ready (stele_ingest_t *self)
 {
     char head [24];
+    char *events = zsock_last_endpoint (self->events);
+    char *pipeline = self->pipeline? zsock_last_endpoint (self->pipeline): NULL;
     snprintf (head, sizeof head, "%lld", (long long) stele_ledger_head (self->writer->ledger));
     self->announced = stele_ledger_head (self->writer->ledger);
     zsock_send (self->pipe, "sssssb", "READY", stele_ledger_id (self->writer->ledger), head,
-        zsock_endpoint (self->events), self->pipeline? zsock_endpoint (self->pipeline): "",
-        stele_pack_data (self->pack), stele_pack_size (self->pack));
+        events, pipeline? pipeline: "", stele_pack_data (self->pack), stele_pack_size (self->pack));
+    zstr_free (&events);
+    zstr_free (&pipeline);
 }
 
 void

@@ -42,7 +42,6 @@ typedef struct {
     int64_t listened_us;            // Steady clock: when leases were last checked
     bool is_full;                   // It holds back because the disk is full
     bool postponed_reported;        // That the upkeep of the ledger is postponed was logged
-    int64_t alarmed_us;             // Steady clock: last alarm in the log
     int64_t mode_said_us;           // Steady clock: mode redis was last logged
     stele_input_t *mode_request;    // Received, and to be answered between batches; NULL: none
     bool mode_failed;               // A change of mode lost what only the open transaction had: stop

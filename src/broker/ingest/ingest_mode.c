@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "broker/common/answer.h"
+#include "broker/common/log.h"
 #include "broker/ingest/ingest_internal.h"
 #include "broker/ingest/redis_mode.h"
 #include "broker/operations/params.h"
@@ -17,12 +18,12 @@ stele_ingest_say_mode (stele_ingest_t *self)
     int64_t now_us = stele_clock_steady_us ();
     self->mode_said_us = now_us;
     if (self->writer->mode == STELE_MODE_REDIS)
-        zsys_warning ("MODE REDIS: PERSISTENCE IS OFF. Acks wait for Redis only, the ledger is not written, the feed "
+        stele_log_warning ("mode", "MODE REDIS: PERSISTENCE IS OFF. Acks wait for Redis only, the ledger is not written, the feed "
             "and the history remain at position %lld; %lld events are only in Redis. 'stele mode dual' writes "
             "them to the ledger", (long long) stele_ledger_head (self->writer->ledger),
             (long long) stele_writer_redis_mode_events (self->writer));
     else
-        zsys_info ("mode %s, ledger at position %lld", stele_mode_word ((stele_mode_t) self->writer->mode),
+        stele_log_info ("mode", "mode %s, ledger at position %lld", stele_mode_word ((stele_mode_t) self->writer->mode),
             (long long) stele_ledger_head (self->writer->ledger));
 }
 

@@ -36,13 +36,13 @@ stele_ingest_bind (stele_ingest_t *self, int type, const char *endpoint, stele_r
     zsock_set_sndhwm (socket, 10000);
     zsock_set_linger (socket, 1000);
     zsock_set_backlog (socket, 1024);
-    if (type == ZMQ_ROUTER)
+    if (type == ZMQ_ROUTER) {
         zsock_set_router_mandatory (socket, 1);
-    if (stele_endpoint_check (endpoint) != 0 || zsock_attach (socket, endpoint, true) != 0) {
-        stele_refuse (refusal, STELE_EUNAVAILABLE, type == ZMQ_ROUTER? "events": "pipeline-in",
-            "cannot listen on %s: %s", endpoint, zmq_strerror (zmq_errno ()));
-        zsock_destroy (&socket);
+        //  A connection with the routing id of another one replaces it (protocol, section 1)
+        zsock_set_router_handover (socket, 1);
     }
+    if (stele_endpoint_bind (socket, type == ZMQ_ROUTER? "events": "pipeline-in", endpoint, refusal))
+        zsock_destroy (&socket);
     return socket;
 }
 
@@ -98,6 +98,8 @@ s_receive (stele_ingest_t *self)
     if (count == 0)
         return NULL;
     stele_input_t *input = s_input (STELE_FROM_PEER, &frames [0], NULL, count == 2? &frames [1]: NULL);
+    //  Two connections can have the same routing id, one after the other
+    input->connection = count == 2? zmq_msg_get (&frames [1], ZMQ_SRCFD): -1;
     s_close (frames, count, 2);
     return input;
 }

@@ -7,6 +7,7 @@
 
 #include <assert.h>
 #include <czmq.h>
+#include "broker/common/log.h"
 #include "broker/ingest/redis_mode.h"
 
 #define PAUSE_MS 10000              // A step of the follower takes long if Redis hangs
@@ -95,11 +96,9 @@ stele_mode_start (stele_writer_t *writer, stele_refusal_t *refusal)
     if (recovered < 0)
         return (int) recovered;
     if (recovered)
-        zsys_warning ("mode redis: wrote %lld events to the ledger that an earlier run acked from Redis",
+        stele_log_warning ("recovered_from_redis", "mode redis: wrote %lld events to the ledger that an earlier run acked from Redis",
             (long long) recovered);
     stele_mode_t mode = stele_mode_initial (writer->settings);
-    if (streq (writer->settings->mode, "redis") && mode != STELE_MODE_REDIS)
-        return stele_refuse (refusal, STELE_EINVALID_FIELD, "mode", "mode redis requires the setting redis");
     int code = s_enter (writer, mode, false, refusal);
     if (code == 0)
         writer->mode = mode;

@@ -10,6 +10,7 @@
 */
 
 #include <czmq.h>
+#include "broker/common/log.h"
 #include "broker/ingest/redis_mode.h"
 #include "cache/pending_list.h"
 #include "base/clock.h"
@@ -213,7 +214,7 @@ s_accept_loss (stele_writer_t *self, stele_refusal_t *refusal)
     int code = stele_ledger_give_up (self->ledger, "events acked in mode redis that could not be recovered from Redis",
         refusal);
     if (code == 0)
-        zsys_warning ("%s", stele_ledger_loss (self->ledger));
+        stele_log_warning ("loss_accepted", "%s", stele_ledger_loss (self->ledger));
     return code;
 }
 

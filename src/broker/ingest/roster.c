@@ -354,22 +354,28 @@ stele_roster_unbind (stele_roster_t *self, const void *id, size_t size)
     s_forget (self, key);
 }
 
-void
+size_t
 stele_roster_fence (stele_roster_t *self, stele_roster_entry_t *member, const char *instance,
-    stele_connection_fn *fn, void *arg)
+    const void *own, size_t own_size, stele_connection_fn *fn, void *arg)
 {
+    char own_key [STELE_ENVELOPE_KEY];
+    size_t count = 0;
+    stele_envelope_key (own, own_size, own_key);
     stele_connection_t *peer = zhashx_first (self->peers);
     while (peer) {
-        if (peer->member == member && !peer->fenced && strcmp (peer->instance, instance) != 0) {
+        const char *key = zhashx_cursor (self->peers);
+        if (peer->member == member && !peer->fenced && strcmp (peer->instance, instance) != 0
+        &&  strcmp (key, own_key) != 0) {
             unsigned char id [256];
-            const char *key = zhashx_cursor (self->peers);
             size_t size = s_unkey (key, id);
             s_remember (self, key);             // It looks up this one, so the cursor stays
             peer->fenced = true;
             fn (id, size, arg);
+            count++;
         }
         peer = zhashx_next (self->peers);
     }
+    return count;
 }
 
 void

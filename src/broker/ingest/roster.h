@@ -30,6 +30,7 @@ struct stele_roster_entry {
 typedef struct {
     stele_roster_entry_t *member;
     char instance [STELE_LIMIT_ID + 1];
+    int descriptor;                 // Of the connection that sent hello
     bool fenced;
     bool ack_pending;               // An ack could not be sent: it does not read, or too slowly
     bool restore;                   // It publishes events of an export
@@ -88,12 +89,13 @@ stele_connection_t *
 void
     stele_roster_unbind (stele_roster_t *self, const void *id, size_t size);
 
-/*  Fence every connection of the producer that belongs to another instance; calls fn with the
-    routing id of each.                                                      */
+/*  Fence every connection of the producer that belongs to another instance, except the one with the
+    routing id 'own', which is a connection of the new instance now; calls fn with the routing id of
+    each. Returns their number.                                              */
 typedef void (stele_connection_fn) (const void *id, size_t size, void *arg);
-void
+size_t
     stele_roster_fence (stele_roster_t *self, stele_roster_entry_t *member, const char *instance,
-        stele_connection_fn *fn, void *arg);
+        const void *own, size_t own_size, stele_connection_fn *fn, void *arg);
 
 /*  Note that an ack for this peer could not be sent.                        */
 void

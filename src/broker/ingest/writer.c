@@ -24,7 +24,7 @@ stele_input_new (stele_source_t source, const void *id, size_t id_size,
 {
     stele_input_t *self = stele_memory_new (sizeof *self + id_size + token_size + size);
     *self = (stele_input_t) {
-        .source = source, .received_us = stele_clock_steady_us (),
+        .source = source, .connection = -1, .received_us = stele_clock_steady_us (),
         .id_size = id_size, .token_size = token_size, .size = size
     };
     self->id = (char *) (self + 1);
@@ -90,6 +90,7 @@ stele_writer_new (const stele_settings_t *settings, stele_refusal_t *refusal)
     self->pack = stele_pack_new ();
     assert (self->pack);
     self->ack_us = stele_histogram_new ();
+    self->news = stele_news_new ();
     self->started_us = stele_clock_steady_us ();
     self->ledger = s_open_ledger (settings, refusal);
     if (self->ledger) {
@@ -137,6 +138,7 @@ stele_writer_destroy (stele_writer_t **self_p)
     stele_writer_sent (self);
     stele_writer_drop_redis_mode (self);
     stele_roster_destroy (&self->roster);
+    stele_news_destroy (&self->news);
     stele_ledger_close (&self->ledger);
     stele_record_destroy (&self->event);
     stele_pack_destroy (&self->pack);
@@ -248,6 +250,7 @@ stele_writer_store (stele_writer_t *self, const stele_message_t *message, size_t
                 stele_clock_us (), data, size, NULL);
             if (code == 0)
                 fn (self, i, sequence, &refusal);
+            stele_news_refused (self->news, member? member->now.name: NULL, &refusal);
             self->counts.rejected++;
         }
         else
@@ -274,6 +277,7 @@ stele_writer_rollback (stele_writer_t *self)
     snprintf (self->error_text, sizeof self->error_text, "%s", stele_ledger_error (self->ledger));
     stele_ledger_rollback (self->ledger);
     stele_roster_rollback (self->roster);
+    stele_news_rollback (self->news);
     stele_writer_sent (self);
     self->open = false;
     self->batch_events = 0;

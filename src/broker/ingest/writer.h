@@ -20,6 +20,7 @@
 #define STELE_WRITER_H_INCLUDED
 
 #include "broker/common/histogram.h"
+#include "broker/ingest/producer_news.h"
 #include "broker/ingest/roster.h"
 #include "broker/common/settings.h"
 #include "ledger/reader.h"
@@ -37,6 +38,7 @@ typedef struct stele_input {
     struct stele_input *next;
     stele_source_t source;
     int64_t received_us;            // Steady clock
+    int connection;                 // Of a peer: the descriptor of its connection; -1: inproc
     size_t id_size, token_size, size;
     char *id, *token, *data;        // In the same allocation
 } stele_input_t;
@@ -75,6 +77,7 @@ typedef struct {
     const stele_settings_t *settings;
     stele_ledger_t *ledger;
     stele_roster_t *roster;
+    stele_news_t *news;          // For the log; those of the open batch are not printed yet
     stele_record_t *event;
     stele_pack_t *pack;
     //  The batch
@@ -99,7 +102,6 @@ typedef struct {
     stele_roster_entry_t *expiring; // Its lease expires in this batch: run again too, though no message
     int64_t started_us;             // Steady clock
     char error_text [600];          // Why it holds back or failed
-    char alarm [800];               // A producer has acks of events that the ledger lacks
     char previous_ledger_id [40];   // Id before the last loss that was accepted; "": none
 } stele_writer_t;
 

@@ -39,6 +39,10 @@ static int
 s_answer_error (stele_writer_t *self, const stele_refusal_t *refusal, int64_t expected)
 {
     s_error (self, refusal, expected);
+    //  Not what happens to every producer in a restart, or to one that is too fast
+    if (refusal->code != STELE_ENO_HELLO && refusal->code != STELE_EFENCED && refusal->code != STELE_EGAP
+    &&  refusal->code != STELE_EWINDOW)
+        stele_news_refused (self->news, NULL, refusal);
     stele_writer_answer (self)->is_error = true;
     return 0;
 }
@@ -55,16 +59,34 @@ s_send_fenced (const void *id, size_t size, void *arg)
     stele_writer_answer_to (self, id, size)->is_error = true;
 }
 
-//  Interrupt the tasks in progress of a producer. Returns 0 or a storage error.
+//  Interrupt the tasks in progress of a producer, and count them in *count. Returns 0 or a storage error.
 static int
-s_interrupt (stele_writer_t *self, const stele_producer_t *producer, const char *reason)
+s_interrupt (stele_writer_t *self, const stele_producer_t *producer, const char *reason, int64_t *count)
 {
+    *count = 0;
     if (strcmp (self->settings->interrupted, "none") == 0)
         return 0;
-    int64_t count = stele_ledger_interrupt (self->ledger, producer->id, reason, stele_clock_us ());
-    self->counts.interrupted += count > 0? count: 0;
-    self->counts.events += count > 0? count: 0;
-    return count < 0? (int) count: 0;
+    int64_t interrupted = stele_ledger_interrupt (self->ledger, producer->id, reason, stele_clock_us ());
+    if (interrupted < 0)
+        return (int) interrupted;
+    self->counts.interrupted += interrupted;
+    self->counts.events += interrupted;
+    *count = interrupted;
+    return 0;
+}
+
+//  For the log: 'now' is still the run that was replaced
+static void
+s_note_replaced (stele_writer_t *self, const stele_producer_t *now, size_t fenced, int64_t interrupted)
+{
+    if (fenced)
+        stele_news_add (self->news, STELE_NEWS_FENCED, now->name, (int64_t) fenced,
+            "producer %s: instance %s is fenced on %zu connection%s, a newer one has started", now->name,
+            now->instance, fenced, fenced == 1? "": "s");
+    if (interrupted)
+        stele_news_add (self->news, STELE_NEWS_INTERRUPTED, now->name, interrupted,
+            "producer %s: instance %s ended with tasks in progress, %lld task%s interrupted", now->name,
+            now->instance, (long long) interrupted, interrupted == 1? "": "s");
 }
 
 //  A new run replaces the last one: fence its peers unless it sent goodbye, and interrupt its tasks in
@@ -76,6 +98,7 @@ s_replace_run (stele_writer_t *self, stele_roster_entry_t *member, const char *i
     if (!*now->instance)
         return 0;
     int code = 0;
+    int64_t count = 0;
     bool said_goodbye = now->status == STELE_PRODUCER_LEFT || now->status == STELE_PRODUCER_ENDED;
     if (!said_goodbye)
         code = stele_ledger_fence (self->ledger, now->id, now->instance, stele_clock_us ());
@@ -84,10 +107,13 @@ s_replace_run (stele_writer_t *self, stele_roster_entry_t *member, const char *i
         snprintf (reason, sizeof reason,
             "interrupted: producer %s came back as a new instance (%s); its run %s ended %s", now->name, instance,
             now->instance, said_goodbye? "while this task was in progress": "without a goodbye");
-        code = s_interrupt (self, now, reason);
+        code = s_interrupt (self, now, reason, &count);
     }
-    if (code == 0)
-        stele_roster_fence (self->roster, member, instance, s_send_fenced, self);
+    if (code == 0) {
+        size_t fenced = stele_roster_fence (self->roster, member, instance, self->input->id, self->input->id_size,
+            s_send_fenced, self);
+        s_note_replaced (self, now, fenced, count);
+    }
     return code;
 }
 
@@ -126,7 +152,8 @@ s_answer_behind (stele_writer_t *self, const stele_message_t *message, int64_t s
         " right ledger is restored; to continue from %lld, send hello without acked",
         message->producer, (long long) message->acked, (long long) sequence,
         (long long) (message->acked - sequence), (long long) sequence);
-    snprintf (self->alarm, sizeof self->alarm, "THE LEDGER IS BEHIND: %s", refusal.message);
+    stele_news_add (self->news, STELE_NEWS_BEHIND, message->producer, message->acked - sequence,
+        "THE LEDGER IS BEHIND: %s", refusal.message);
     self->counts.behind++;
     self->counts.errors++;
     stele_pack_clear (self->pack);
@@ -160,6 +187,7 @@ s_hello (stele_writer_t *self, const stele_message_t *message)
             stele_refuse (&refusal, STELE_EFENCED, "instance",
                 "instance %s of producer %s was fenced by a newer one: stop it, or restart it as a new instance",
                 message->instance, message->producer);
+            stele_news_add (self->news, STELE_NEWS_FENCED, message->producer, 1, "%s", refusal.message);
             return s_answer_error (self, &refusal, 0);
         }
     }
@@ -170,6 +198,8 @@ s_hello (stele_writer_t *self, const stele_message_t *message)
         code = s_replace_run (self, member, message->instance);
         if (code)
             return code;
+        stele_news_add (self->news, STELE_NEWS_NEW_RUN, message->producer, 0, "producer %s: new instance %s",
+            message->producer, message->instance);
     }
     snprintf (now->instance, sizeof now->instance, "%s", message->instance);
     now->lease_ms = message->lease_ms;
@@ -178,8 +208,10 @@ s_hello (stele_writer_t *self, const stele_message_t *message)
     code = stele_ledger_producer_save (self->ledger, now);
     if (code)
         return code;
-    stele_roster_bind (self->roster, self->input->id, self->input->id_size,
-        member, message->instance)->restore = message->restore;
+    stele_connection_t *peer = stele_roster_bind (self->roster, self->input->id, self->input->id_size,
+        member, message->instance);
+    peer->restore = message->restore;
+    peer->descriptor = self->input->connection;
     stele_roster_heard (self->roster, member);
     s_welcome (self, now);
     return 0;
@@ -341,7 +373,8 @@ stele_writer_run_peer (stele_writer_t *self)
         return s_hello (self, &message);
 
     stele_connection_t *peer = stele_roster_connection (self->roster, input->id, input->id_size);
-    if (!peer) {
+    //  A routing id that moved to another connection does not bring its hello along
+    if (!peer || peer->descriptor != input->connection) {
         stele_refuse (&refusal, STELE_ENO_HELLO, NULL,
             "this connection has not sent hello to this run of the broker: send hello, then continue from the welcome");
         return s_answer_error (self, &refusal, 0);
@@ -383,12 +416,20 @@ stele_writer_expire_one (stele_writer_t *self, stele_roster_entry_t *member)
     code = stele_ledger_producer_save (self->ledger, &member->now);
     if (code)
         return code;
+    stele_news_add (self->news, STELE_NEWS_LEASE, member->now.name, member->now.lease_ms,
+        "producer %s: the lease of %lld ms of instance %s has run out", member->now.name,
+        (long long) member->now.lease_ms, member->now.instance);
     char reason [1024];
     snprintf (reason, sizeof reason, said_goodbye?
         "interrupted: producer %s (run %s) said goodbye, and did not return within its lease of %lld ms":
         "interrupted: producer %s (run %s) was silent for longer than its lease of %lld ms",
         member->now.name, member->now.instance, (long long) member->now.lease_ms);
-    code = s_interrupt (self, &member->now, reason);
+    int64_t count;
+    code = s_interrupt (self, &member->now, reason, &count);
+    if (count > 0)
+        stele_news_add (self->news, STELE_NEWS_INTERRUPTED, member->now.name, count,
+            "producer %s: its lease has run out, %lld task%s interrupted", member->now.name, (long long) count,
+            count == 1? "": "s");
     STELE_FAULT (expire_after);
     return code;
 }

@@ -142,7 +142,9 @@ stele_requests (zsock_t *pipe, void *args)
     if (rc)
         zstr_sendx (pipe, "FAILED", refusal.message, NULL);
     else {
-        zstr_sendx (pipe, "READY", stele_router_endpoint (self.router), NULL);
+        char *endpoint = stele_router_endpoint (self.router);
+        zstr_sendx (pipe, "READY", endpoint, NULL);
+        zstr_free (&endpoint);
         //  Answer nothing before the endpoints are known: 'info' reports them
         bool going = s_take_command (&self);
         while (going)

@@ -265,20 +265,16 @@ s_bind (stele_router_t *self, stele_refusal_t *refusal)
     self->peers = zsock_new (ZMQ_ROUTER);
     assert (self->peers);
     zsock_set_router_mandatory (self->peers, 1);
+    //  A connection with the routing id of another one replaces it (protocol, section 1)
+    zsock_set_router_handover (self->peers, 1);
     zsock_set_sndhwm (self->peers, UNREAD_MAX);
     //  Twice the limit, so that a request that is a little too large gets an answer
     int64_t bytes_max = settings->message_bytes * 2;
     zmq_setsockopt (zsock_resolve (self->peers), ZMQ_MAXMSGSIZE, &bytes_max, sizeof bytes_max);
     zsock_set_handshake_ivl (self->peers, 10000);
     zsock_set_backlog (self->peers, 1024);
-    zsock_set_tcp_keepalive (self->peers, 1);
-    zsock_set_tcp_keepalive_idle (self->peers, 60);
     zsock_set_linger (self->peers, 500);
-    if (stele_endpoint_check (settings->requests) != 0
-    ||  zsock_bind (self->peers, "%s", settings->requests) == -1)
-        return stele_refuse (refusal, STELE_EUNAVAILABLE, "requests",
-            "cannot listen for requests on '%s': %s", settings->requests, zmq_strerror (errno));
-    return 0;
+    return stele_endpoint_bind (self->peers, "requests", settings->requests, refusal);
 }
 
 static void
@@ -370,10 +366,10 @@ stele_router_destroy (stele_router_t **self_p)
     *self_p = NULL;
 }
 
-const char *
+char *
 stele_router_endpoint (const stele_router_t *self)
 {
-    return zsock_endpoint (self->peers);
+    return zsock_last_endpoint (self->peers);
 }
 
 void

@@ -24,8 +24,8 @@ stele_router_t *
 void
     stele_router_destroy (stele_router_t **self_p);
 
-/*  Endpoint for peers, as it is bound. Owned by the router.                 */
-const char *
+/*  Endpoint for peers, as it is bound. Caller owns return value, and frees it with zstr_free(). */
+char *
     stele_router_endpoint (const stele_router_t *self);
 
 /*  A worker of that identity is connected and idle.                         */

@@ -30,11 +30,16 @@ cli_interrupt_catch (void)
     sigemptyset (&blocked);
     sigaddset (&blocked, SIGINT);
     sigaddset (&blocked, SIGTERM);
+    sigaddset (&blocked, SIGHUP);
     sigprocmask (SIG_BLOCK, &blocked, &s_open);
     struct sigaction action = { .sa_handler = s_handle };
     sigemptyset (&action.sa_mask);
     sigaction (SIGINT, &action, NULL);
     sigaction (SIGTERM, &action, NULL);
+    //  nohup(1) ignores it
+    struct sigaction before;
+    if (sigaction (SIGHUP, NULL, &before) == 0 && before.sa_handler != SIG_IGN)
+        sigaction (SIGHUP, &action, NULL);
 }
 
 int

@@ -10,7 +10,7 @@
 
 #include <stdbool.h>
 
-/*  From now on SIGINT and SIGTERM do not end the program: they are counted, and delivered only in
+/*  From now on SIGINT, SIGTERM and SIGHUP do not end the program: they are counted, and delivered only in
     cli_interrupt_wait, so that none is lost between a check and a wait. Call it before other
     threads start: they inherit the blocked signals.                         */
 void

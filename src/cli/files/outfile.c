@@ -8,6 +8,7 @@
 #include "config.h"
 #include <assert.h>
 #include <errno.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -24,15 +25,53 @@ struct cli_outfile {
     bool force;
 };
 
+//  -- signals -------------------------------------------------------------------------
+
+//  The file that a signal removes. The programs write one file at a time.
+static char *volatile s_leftover;
+
+static void
+s_remove_leftover (int number)
+{
+    if (s_leftover)
+        unlink (s_leftover);
+    signal (number, SIG_DFL);
+    raise (number);
+}
+
+//  Signals that the program handles itself, or that it was told to ignore, keep their action
+static void
+s_remove_at_signals (char *path)
+{
+    static const int numbers [] = { SIGHUP, SIGINT, SIGTERM, SIGPIPE, SIGQUIT };
+    s_leftover = path;
+    for (size_t i = 0; i < sizeof numbers / sizeof numbers [0]; i++) {
+        struct sigaction action;
+        if (sigaction (numbers [i], NULL, &action) == 0 && action.sa_handler == SIG_DFL)
+            signal (numbers [i], s_remove_leftover);
+    }
+}
+
+//  -- the file ------------------------------------------------------------------------
+
 static int
 s_open_temporary (cli_outfile_t *self, const char *path)
 {
     if (asprintf (&self->temporary, "%s.XXXXXX.part", path) < 0)
         abort ();
+    sigset_t all, before;
+    sigfillset (&all);
+    //  No signal between the creation and the handler
+    pthread_sigmask (SIG_BLOCK, &all, &before);
     int fd = mkstemps (self->temporary, (int) strlen (".part"));
+    int why = errno;
+    if (fd >= 0)
+        s_remove_at_signals (self->temporary);
+    pthread_sigmask (SIG_SETMASK, &before, NULL);
     if (fd < 0) {
         free (self->temporary);
         self->temporary = NULL;
+        errno = why;
         return -1;
     }
     //  mkstemp creates it private; the umask decides
@@ -110,6 +149,7 @@ cli_outfile_finish (cli_outfile_t *self)
     //  Ignore failures: the file itself is synced, and a folder with search permission only cannot
     //  be opened
     stele_file_sync_folder (self->path);
+    s_leftover = NULL;
     free (self->temporary);
     self->temporary = NULL;
     return 0;
@@ -125,6 +165,7 @@ cli_outfile_close (cli_outfile_t **self_p)
         fclose (self->stream);
     if (self->temporary)
         unlink (self->temporary);
+    s_leftover = NULL;
     free (self->temporary);
     free (self->path);
     free (self);

@@ -29,7 +29,7 @@ stele_spool_join (const char *path, const char *suffix)
 int
 stele_spool_code (int reason)
 {
-    return reason == ENOSPC || reason == EDQUOT? STELE_EFULL: STELE_EIO;
+    return reason == ENOSPC || reason == EDQUOT || reason == EFBIG? STELE_EFULL: STELE_EIO;
 }
 
 bool

@@ -129,7 +129,7 @@ stele_sql_error_text (sqlite3 *db, int code, char *text, size_t size)
         snprintf (text, size, "cannot %s %s%s: %s (errno %d, SQLite %d)", s_doing (rc), path,
             suffix, number? strerror (number): sqlite3_errmsg (db), number, rc);
         //  After a failed sync the contents of the disk are unknown, whatever the reason
-        if ((number == ENOSPC || number == EDQUOT) && rc != SQLITE_IOERR_FSYNC
+        if ((number == ENOSPC || number == EDQUOT || number == EFBIG) && rc != SQLITE_IOERR_FSYNC
         &&  kind == SQLITE_IOERR)
             return STELE_EFULL;
     }

@@ -38,7 +38,7 @@ struct stele_high_water {
 static int
 s_code (int reason)
 {
-    return reason == ENOSPC || reason == EDQUOT? STELE_EFULL: STELE_EIO;
+    return reason == ENOSPC || reason == EDQUOT || reason == EFBIG? STELE_EFULL: STELE_EIO;
 }
 
 static char *

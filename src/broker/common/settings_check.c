@@ -1,0 +1,62 @@
+/*  settings_check - the settings of a broker, checked together
+
+    A start calls this before it creates anything, and steled --check-config calls only this.
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at https://mozilla.org/MPL/2.0/.
+*/
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include "base/memory.h"
+#include "broker/common/endpoint.h"
+#include "broker/common/settings.h"
+#include "cache/redis/redis_url.h"
+
+static int
+s_check_redis (const stele_settings_t *self, stele_refusal_t *refusal)
+{
+    stele_redis_url_t url;
+    if (strcmp (self->redis, "none") != 0)
+        return stele_redis_url_parse (&url, self->redis, refusal);
+    if (strcmp (self->mode, "redis") == 0)
+        return stele_refuse (refusal, STELE_EINVALID_FIELD, "mode", "mode redis requires the setting redis");
+    return 0;
+}
+
+//  The file may be missing, its folder may not
+static int
+s_check_ledger (const stele_settings_t *self, stele_refusal_t *refusal)
+{
+    struct stat status;
+    const char *slash = strrchr (self->ledger, '/');
+    if (stat (self->ledger, &status) == 0) {
+        if (!S_ISREG (status.st_mode))
+            return stele_refuse (refusal, STELE_EINVALID_FIELD, "ledger",
+                "ledger: '%s' is not a regular file", self->ledger);
+        if (access (self->ledger, R_OK | W_OK) != 0)
+            return stele_refuse (refusal, STELE_EINVALID_FIELD, "ledger",
+                "ledger: cannot read and write '%s': %s", self->ledger, strerror (errno));
+    }
+    char *folder = slash? stele_memory_copy (self->ledger, (size_t) (slash - self->ledger + 1)):
+        stele_memory_copy (".", 1);
+    int rc = access (folder, W_OK | X_OK) == 0? 0: stele_refuse (refusal, STELE_EINVALID_FIELD, "ledger",
+        "ledger: cannot create files in the folder '%s': %s", folder, strerror (errno));
+    free (folder);
+    return rc;
+}
+
+int
+stele_settings_check (const stele_settings_t *self, stele_refusal_t *refusal)
+{
+    int code = stele_endpoint_check (self, refusal);
+    if (code == 0)
+        code = s_check_redis (self, refusal);
+    if (code == 0)
+        code = s_check_ledger (self, refusal);
+    return code;
+}
