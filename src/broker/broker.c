@@ -21,10 +21,12 @@
 #include "broker/common/mode.h"
 #include "broker/common/poll.h"
 #include "broker/requests/requests.h"
+#include "cache/cache.h"
 #include "fault/fault.h"
 #include "ledger/reader.h"
 #include "stele_broker.h"
 #include "base/clock.h"
+#include "base/file.h"
 #include "wire/map.h"
 #include "wire/scan.h"
 
@@ -333,11 +335,27 @@ s_resolve_ledger (stele_settings_t *settings)
 {
     struct stat status;
     char *path = lstat (settings->ledger, &status) == 0 && S_ISLNK (status.st_mode)?
-        realpath (settings->ledger, NULL): NULL;
+        stele_file_resolve (settings->ledger): NULL;
     if (!path)
         return;
     free (settings->ledger);
     settings->ledger = path;
+}
+
+//  Whatever only a part that starts later would refuse: a start that is refused must not leave a new ledger
+static int
+s_check_settings (s_broker_t *self)
+{
+    stele_refusal_t refusal;
+    if (streq (self->settings->redis, "none"))
+        return 0;
+    stele_cache_options_t options = { .url = self->settings->redis, .prefix = self->settings->redis_prefix };
+    stele_cache_t *cache = stele_cache_new (&options, &refusal);
+    if (!cache)
+        zstr_sendx (self->pipe, "FAILED", refusal.message, NULL);
+    int rc = cache? 0: -1;
+    stele_cache_destroy (&cache);
+    return rc;
 }
 
 static void
@@ -353,6 +371,8 @@ s_start (s_broker_t *self)
     }
     self->begun_us = stele_clock_steady_us ();
     s_resolve_ledger (self->settings);
+    if (s_check_settings (self))
+        return;
     if (s_start_ingest (self) || s_start_followers (self) || s_start_requests (self)) {
         s_stop (self, false);
         return;

@@ -51,8 +51,15 @@ void
 stele_ingest_fail (stele_ingest_t *self)
 {
     self->failed = true;
-    zsys_error ("storage failed, stopping; acked events are safe: %s", self->writer->error_text);
-    zstr_sendx (self->pipe, "FAILED", self->writer->error_text, NULL);
+    char saved [1200];
+    zsys_error ("storage failed, no more acks: %s", self->writer->error_text);
+    if (stele_ledger_rescue (self->writer->ledger, saved, sizeof saved)) {
+        zsys_error ("%s", saved);
+        zstr_sendm (self->pipe, "FAILED");
+        zstr_sendf (self->pipe, "%s; %s", self->writer->error_text, saved);
+    }
+    else
+        zstr_sendx (self->pipe, "FAILED", self->writer->error_text, NULL);
 }
 
 //  Hold back on a transient storage error; stop on any other.
@@ -276,6 +283,9 @@ s_open (stele_ingest_t *self, stele_refusal_t *refusal)
     int64_t opened_us = stele_clock_steady_us ();
     if (stele_ledger_loss (self->writer->ledger))
         zsys_warning ("%s", stele_ledger_loss (self->writer->ledger));
+    const char *notice;
+    while ((notice = stele_ledger_notice (self->writer->ledger)))
+        zsys_warning ("%s", notice);
     int code = stele_mode_start (self->writer, refusal);
     if (code)
         return code;

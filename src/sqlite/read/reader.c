@@ -112,6 +112,7 @@ stele_reader_open (const char *path, stele_refusal_t *refusal)
         stele_refuse (refusal, STELE_ENO_MEMORY, "ledger", "out of memory");
         return NULL;
     }
+    self->hold = stele_hold_take (path);
     int code = stele_sql_code (sqlite3_open_v2 (path, &self->db,
         SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, NULL));
     if (code == 0)
@@ -156,6 +157,7 @@ stele_reader_close (stele_reader_t **self_p)
     stele_content_destroy (&self->content);
     if (!self->borrowed)
         sqlite3_close (self->db);
+    stele_hold_release (&self->hold);
     reader_word_cache_trim (&self->words, 0);
     stele_record_destroy (&self->row);
     stele_record_destroy (&self->text);

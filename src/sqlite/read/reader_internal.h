@@ -27,6 +27,7 @@
 #include "sqlite/read/reader_bounds.h"
 #include "ledger/reader.h"
 #include "sqlite/read/word_cache.h"
+#include "sqlite/wal/hold.h"
 
 //  Event tables (sql/event_tables.h)
 #define READER_SOURCE(name, table, subject) SOURCE_##name,
@@ -81,6 +82,7 @@ typedef struct {
 
 struct stele_reader {
     sqlite3 *db;
+    stele_hold_t *hold;             // While the connection has the file open; NULL if it is the writer's
     char *path;
     char *ledger_id;
     char error [256];

@@ -6,8 +6,11 @@
 */
 
 #include <stdio.h>
+#include "base/clock.h"
 #include "fault/fault.h"
 #include "sqlite/write/ledger_internal.h"
+
+#define VERIFY_MS 250               // Between two checks of the files in idle time
 
 int
 stele_ledger_fail (stele_ledger_t *self, int code)
@@ -128,6 +131,9 @@ stele_ledger_commit (stele_ledger_t *self, int64_t now_us)
     code = STELE_FAULT_CODE (commit_after);
     if (code)
         return stele_ledger_fail (self, code);
+    //  Committed, but to files that were removed or replaced meanwhile: no ack
+    if (!stele_ledger_in_place (self))
+        return STELE_EIO;
     self->top = self->next - 1;
     self->top_rejected = self->next_rejected;
     if (self->suspended) {
@@ -186,9 +192,22 @@ s_keep_high_water (stele_ledger_t *self, bool now)
     return self->high_water_code;
 }
 
+//  Now and then, so that removed files are noticed without any event
+static bool
+s_still_in_place (stele_ledger_t *self)
+{
+    int64_t now_ms = stele_clock_steady_ms ();
+    if (now_ms - self->verified_ms < VERIFY_MS)
+        return true;
+    self->verified_ms = now_ms;
+    return stele_ledger_in_place (self);
+}
+
 int
 stele_ledger_idle (stele_ledger_t *self, int64_t spare_us)
 {
+    if (!s_still_in_place (self))
+        return STELE_EIO;
     if (self->suspended)
         return 0;
     int code = stele_content_learn (self->content);

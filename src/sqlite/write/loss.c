@@ -287,6 +287,12 @@ stele_ledger_give_up (stele_ledger_t *self, const char *evidence, stele_refusal_
 }
 
 const char *
+stele_ledger_notice (stele_ledger_t *self)
+{
+    return stele_place_notice (self->place);
+}
+
+const char *
 stele_ledger_loss (const stele_ledger_t *self)
 {
     return self->loss.found? self->loss.text: NULL;
