@@ -42,6 +42,7 @@ src_sqlite_libsqlite_la_SOURCES = \
     src/sqlite/write/zone_map.c src/sqlite/write/zone_map.h \
     src/sqlite/read/chain.c \
     src/sqlite/read/columns.c \
+    src/sqlite/read/commit_time.c \
     src/sqlite/read/commands.c \
     src/sqlite/read/filter.c src/sqlite/read/filter.h \
     src/sqlite/read/keys.c \

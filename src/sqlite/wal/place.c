@@ -88,11 +88,8 @@ stele_place_path (const stele_place_t *self)
     return self->path;
 }
 
-static void
-s_note (stele_place_t *self, const char *format, ...) STELE_PRINTF (2, 3);
-
-static void
-s_note (stele_place_t *self, const char *format, ...)
+void
+stele_place_note (stele_place_t *self, const char *format, ...)
 {
     va_list args;
     va_start (args, format);
@@ -165,7 +162,7 @@ s_check_folder (stele_place_t *self)
     struct stat status;
     char *folder = stele_file_folder (self->path);
     if (folder && stat (folder, &status) == 0 && (status.st_mode & S_IWOTH) && !(status.st_mode & S_ISVTX))
-        s_note (self, "every user may remove or replace the ledger %s, since its folder has mode %04o: chmod o-w it",
+        stele_place_note (self, "every user may remove or replace the ledger %s, since its folder has mode %04o: chmod o-w it",
             self->path, (unsigned) status.st_mode & 07777);
     free (folder);
 }
@@ -279,7 +276,7 @@ s_set_mode (stele_place_t *self, const char *suffix, mode_t mode)
         return;
     if (stat (name, &status) == 0 && S_ISREG (status.st_mode) && (status.st_mode & 07777) != mode
     &&  chmod (name, mode) != 0)
-        s_note (self, "cannot change the mode of %s from %04o to %04o (setting file-mode): %s", name,
+        stele_place_note (self, "cannot change the mode of %s from %04o to %04o (setting file-mode): %s", name,
             (unsigned) status.st_mode & 07777, (unsigned) mode, strerror (errno));
     free (name);
 }

@@ -57,6 +57,10 @@ bool
 const char *
     stele_place_path (const stele_place_t *self);
 
+/*  Add a notice.                                                            */
+void
+    stele_place_note (stele_place_t *self, const char *format, ...) STELE_PRINTF (2, 3);
+
 /*  The next thing that whoever runs the broker should know; NULL: no more. Owned by the place. */
 const char *
     stele_place_notice (stele_place_t *self);

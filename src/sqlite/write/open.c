@@ -13,6 +13,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
+#include "base/clock.h"
 #include "fault/fault.h"
 #include "sqlite/sql/schema.h"
 #include "sqlite/wal/wal_index.h"
@@ -233,6 +235,22 @@ s_prepare (stele_ledger_t *self)
     return 0;
 }
 
+//  Was the clock wrong when the last events were committed, or is it wrong now?
+static void
+s_compare_clock (stele_ledger_t *self, const char *path)
+{
+    int64_t ahead_us = self->committed_at - stele_clock_us ();
+    if (ahead_us <= STELE_SET_BACK_US)
+        return;
+    char stamp [32];
+    struct tm tm;
+    time_t seconds = (time_t) (self->committed_at / 1000000);
+    strftime (stamp, sizeof stamp, "%Y-%m-%dT%H:%M:%SZ", gmtime_r (&seconds, &tm));
+    stele_place_note (self->place, "the last commit of %s is of %s, %lld s ahead of the clock of this machine:"
+        " the clock was wrong then, or is wrong now. New commits get the time of the clock", path, stamp,
+        (long long) (ahead_us / 1000000));
+}
+
 static int
 s_open (stele_ledger_t *self, const char *path, const stele_ledger_options_t *options,
     stele_refusal_t *refusal)
@@ -283,6 +301,8 @@ s_open (stele_ledger_t *self, const char *path, const stele_ledger_options_t *op
     code = stele_ledger_settle_loss (self, refusal);
     if (code == 0)
         stele_place_settle (self->place, self->file_mode);
+    if (code == 0)
+        s_compare_clock (self, path);
     self->opened = code == 0;
     return code;
 }

@@ -100,8 +100,9 @@ stele_ledger_rescue (stele_ledger_t *self, char *text, size_t size)
     if (snprintf (name, sizeof name, "%s" STELE_RESCUED_SUFFIX "%s", path, stamp) >= (int) sizeof name)
         name [0] = 0;
     if (s_copy (self, name, reason, sizeof reason) == 0)
-        snprintf (text, size, "every acked event was saved in %s: move that file to %s and start again, or remove %s"
-            " to start an empty ledger", name, path, stele_high_water_path (self->high_water));
+        snprintf (text, size, "every acked event was saved in %s: to continue with it, remove %s, %s" STELE_WAL_SUFFIX
+            " and %s" STELE_SHM_SUFFIX ", and rename it to %s; to start an empty ledger instead, remove %s",
+            name, path, path, path, path, stele_high_water_path (self->high_water));
     else
         snprintf (text, size, "the events could not be saved in %s (%s): restore %s from a backup", name, reason, path);
     return true;
