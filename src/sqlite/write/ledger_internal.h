@@ -174,6 +174,11 @@ int
 bool
     stele_ledger_in_place (stele_ledger_t *self);
 
+//  The newest copy that was saved when a ledger at that path was removed. Caller frees return value; NULL:
+//  there is none.
+char *
+    stele_ledger_rescued_copy (const char *path);
+
 //  What a start verifies (check.c). Returns 0, or a code with a refusal.
 int
     stele_ledger_check (stele_ledger_t *self, const char *path, stele_check_t check,

@@ -9,6 +9,11 @@
     file, You can obtain one at https://mozilla.org/MPL/2.0/.
 */
 
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE                 // asprintf
+#endif
+
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -21,6 +26,8 @@
 #include "base/file.h"
 #include "sqlite/file_names.h"
 #include "sqlite/write/ledger_internal.h"
+
+#define STAMP_SIZE 16               // Of a time as in 20260302T090000Z
 
 bool
 stele_ledger_in_place (stele_ledger_t *self)
@@ -63,6 +70,28 @@ s_copy (stele_ledger_t *self, const char *name, char *reason, size_t size)
     if (code)
         unlink (name);
     return code;
+}
+
+char *
+stele_ledger_rescued_copy (const char *path)
+{
+    const char *slash = strrchr (path, '/');
+    const char *base = slash? slash + 1: path;
+    size_t size = strlen (base), end = strlen (STELE_RESCUED_SUFFIX);
+    char newest [NAME_MAX + 1] = "", *name = NULL;
+    char *folder = stele_file_folder (path);
+    DIR *entries = folder? opendir (folder): NULL;
+    struct dirent *entry;
+    while (entries && (entry = readdir (entries)))
+        if (strncmp (entry->d_name, base, size) == 0 && strncmp (entry->d_name + size, STELE_RESCUED_SUFFIX, end) == 0
+        &&  strlen (entry->d_name) == size + end + STAMP_SIZE && strcmp (entry->d_name, newest) > 0)
+            snprintf (newest, sizeof newest, "%s", entry->d_name);
+    if (entries)
+        closedir (entries);
+    if (*newest && asprintf (&name, "%s/%s", folder, newest) < 0)
+        name = NULL;
+    free (folder);
+    return name;
 }
 
 //  A mark at the old path, unless one is still there
