@@ -240,7 +240,8 @@ class Gone(FilesTest):
         broker = self.start()
         self.publish(broker, "one", "two")
         os.remove(broker.ledger)
-        self.gone(broker, broker.ledger + " was removed or moved", "every acked event was saved in " + self.rescued())
+        said = self.gone(broker, broker.ledger + " was removed or moved")
+        self.assertIn("every acked event was saved in " + self.rescued(), said)
         self.assertEqual(self.tasks_of(self.rescued()), ["one", "two"])
         self.assertEqual(stat.S_IMODE(os.stat(self.rescued()).st_mode), 0o600)
         #   The next start does not begin a new history, and the way out that the message names works
@@ -439,8 +440,8 @@ class Copies(FilesTest):
         self.assertEqual(self.redis_stats(copy)["state"], "away")
         self.assertIn("a copy of this one", self.redis_stats(copy)["last_error"])
         self.assertEqual(self.redis_stats(original)["rebuilds"], 1)
-        self.assertEqual(self.ask(copy, "task.status", task_id="only-a")["code"], "not_found")
-        self.assertEqual(self.ask(original, "task.status", task_id="only-b")["code"], "not_found")
+        self.assertEqual(self.ask(copy, "task.status", task_id="only-a")["error"]["code"], "not_found")
+        self.assertEqual(self.ask(original, "task.status", task_id="only-b")["error"]["code"], "not_found")
         self.assertEqual(self.ask(original, "task.status", task_id="only-a")["source"], "redis")
         self.assertEqual(self.redis.call("EXISTS", "{stele}:task:only-b"), 0)
 

@@ -222,7 +222,7 @@ class LedgerBehind(unittest.TestCase):
         was = self.ask("info")["ledger"]
         self.broker.stop()
         os.remove(self.ledger)
-        self.refuse("not there", "another ledger", "ledger %s was here, with %d events" % (was, position))
+        self.refuse("is missing or empty", "another ledger", "ledger %s, with %d events" % (was, position))
         self.assertFalse(os.path.exists(self.ledger))
         self.start("--accept-loss")
         loss = self.ask("info")["losses"][0]
@@ -241,7 +241,7 @@ class LedgerBehind(unittest.TestCase):
         position = self.publish(7)
         self.broker.stop()
         shutil.copy(other, self.ledger)
-        self.refuse("in the place of another ledger", "with %d events" % position)
+        self.refuse("another ledger that has acked events was there before", "with %d events" % position)
 
     def test_older_copy(self):
         self.start()
@@ -281,7 +281,7 @@ class LedgerBehind(unittest.TestCase):
         self.broker.kill()
         frames, _ = self.frames()
         os.truncate(self.wal, frames[-1][0])
-        self.refuse("1 refused events")
+        self.refuse("1 more refused events than here")
         self.start("--accept-loss")
         loss = self.ask("info")["losses"][0]
         self.assertEqual((loss["first"], loss["last"], loss["rejected"]), (6, 5, 1))
@@ -363,7 +363,7 @@ class LedgerBehind(unittest.TestCase):
         frames, _ = self.frames()
         os.truncate(self.wal, frames[len(frames) // 2][0])
         self.start("--accept-loss")
-        follower.wait_line("follow anew")
+        follower.wait_line("the end of the ledger was lost")
         self.assertNotEqual(follower.wait(), 0)
 
     def test_database_of_another_program_is_left_as_it_is(self):
