@@ -373,7 +373,13 @@ s_start (s_broker_t *self)
     s_resolve_ledger (self->settings);
     if (s_check_settings (self))
         return;
-    if (s_start_ingest (self) || s_start_followers (self) || s_start_requests (self)) {
+    bool failed = s_start_ingest (self);
+    if (!failed && (s_start_followers (self) || s_start_requests (self))) {
+        failed = true;
+        zsock_set_sndtimeo (self->ingest, 0);       // It may have ended meanwhile
+        zstr_send (self->ingest, "DISCARD");
+    }
+    if (failed) {
         s_stop (self, false);
         return;
     }

@@ -135,8 +135,9 @@ s_refuse_held (stele_cache_t *self, char *holder)
     if (!copy)
         return stele_cache_disconnect (self, "Redis at %s holds ledger %s (prefix %s), whose broker is "
             "running: use another prefix or db, or stop that broker", self->url, holder, self->layout.prefix);
-    if (!self->copy_seen_ms)
-        self->copy_seen_ms = now_ms;
+    if (!self->copy_first_ms)
+        self->copy_first_ms = now_ms;
+    self->copy_last_ms = now_ms;
     return stele_cache_disconnect (self, "Redis at %s (prefix %s) is kept by another broker, whose ledger is "
         "a copy of this one or its original (%s): use another prefix or db for the copy, then restart its broker",
         self->url, self->layout.prefix, holder);
@@ -167,11 +168,11 @@ stele_cache_hold (stele_cache_t *self)
     return 0;
 }
 
-//  A copy that keeps Redis for longer than PREFIX:holder lives is running
+//  A copy whose PREFIX:holder was seen for longer than it lives was running, not left by a run that died
 static bool
-s_copy_runs (const stele_cache_t *self)
+s_copy_ran (const stele_cache_t *self)
 {
-    return self->copy_seen_ms && stele_clock_steady_ms () - self->copy_seen_ms > HOLD_MS + STELE_CACHE_WAIT_MAX_MS;
+    return self->copy_last_ms - self->copy_first_ms > HOLD_MS;
 }
 
 //  Does what Redis holds belong to this history? A copy of this ledger went another way after some
@@ -196,12 +197,12 @@ stele_cache_align (stele_cache_t *self, stele_reader_t *reader)
     stele_layout_holder (self->ledger_id, stele_reader_file_id (reader), self->holder);
     if (s_held_by_other (self, reader, holder, sizeof holder))
         return s_refuse_held (self, holder);
-    if (s_copy_runs (self)) {
+    if (s_copy_ran (self)) {
         self->wait_ms = STELE_CACHE_WAIT_MAX_MS;
         return stele_cache_disconnect (self, "Redis at %s (prefix %s) was kept by the broker of a copy of this ledger, "
             "or of its original, which has stopped: restart this broker to use it", self->url, self->layout.prefix);
     }
-    self->copy_seen_ms = 0;
+    self->copy_first_ms = self->copy_last_ms = 0;
     if (!stele_redis_connected (self->redis))
         return stele_cache_connection_lost (self);
     s_set_hold (self);

@@ -68,7 +68,8 @@ struct stele_cache {
     stele_phase_t phase;
     int64_t position;               // Applied in Redis; the last known one while away
     int64_t committed_us;           // When 'position' was committed, as in PREFIX:committed
-    int64_t copy_seen_ms;           // Monotonic: since when a copy of this ledger has kept Redis; 0: none does
+    int64_t copy_first_ms;          // Monotonic: when a broker with a copy of this ledger was first seen; 0: never
+    int64_t copy_last_ms;           //    and when last
     int64_t swept;
     int64_t head;                   // Of the ledger, when last read
     bool at_head;

@@ -83,6 +83,11 @@ bool
 int
     stele_ledger_give_up (stele_ledger_t *self, const char *evidence, stele_refusal_t *refusal);
 
+/*  The start of the broker failed: if this ledger was created by its open and nothing was committed,
+    the close removes it.                                                    */
+void
+    stele_ledger_discard (stele_ledger_t *self);
+
 /*  Roll back an open batch and close.                                       */
 void
     stele_ledger_close (stele_ledger_t **self_p);

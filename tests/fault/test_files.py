@@ -9,6 +9,7 @@ import glob
 import os
 import shutil
 import sqlite3
+import socket
 import stat
 import subprocess
 import threading
@@ -197,6 +198,22 @@ class Names(FilesTest):
                           ("--file-mode", "0666"), ("--file-mode", "600"), ("--batch-events", "0")):
             self.refuse(path, arguments=arguments)
             self.assertEqual(glob.glob(path + "*"), [], arguments)
+
+
+    def test_endpoint_in_use_leaves_nothing(self):
+        """A port is only known to be in use when the ledger is open: it is removed again if it is new."""
+        with socket.socket() as busy:
+            busy.bind(("127.0.0.1", 0))
+            busy.listen()
+            endpoint = "tcp://127.0.0.1:%d" % busy.getsockname()[1]
+            path = self.path("new.db")
+            for option in ("--events", "--feed", "--requests", "--pipeline-out"):
+                self.refuse(path, "in use", arguments=(option, endpoint))
+                self.assertEqual(glob.glob(path + "*"), [], option)
+            broker = self.start()               # One that is not new stays, also without events
+            self.assertEqual(broker.stop(), 0)
+            self.refuse(broker.ledger, arguments=("--events", endpoint))
+            self.assertTrue(os.path.exists(broker.ledger))
 
 
 class Gone(FilesTest):

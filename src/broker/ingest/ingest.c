@@ -217,6 +217,9 @@ s_command (stele_ingest_t *self)
     if (!command || streq (command, "$TERM"))
         self->terminated = true;
     else
+    if (streq (command, "DISCARD"))
+        stele_ledger_discard (self->writer->ledger);
+    else
     if (streq (command, "PAUSE")) {
         self->retry_us = 0;
         if (self->writer->holding)
@@ -340,8 +343,11 @@ stele_ingest (zsock_t *pipe, void *args)
     stele_refusal_t refusal = { 0 };
     zsock_signal (pipe, 0);
     stele_thread_name ("writer");
-    if (s_open (&self, &refusal))
+    if (s_open (&self, &refusal)) {
+        if (self.writer)
+            stele_ledger_discard (self.writer->ledger);
         zstr_sendx (pipe, "FAILED", refusal.message, stele_error_name (refusal.code), NULL);
+    }
     else {
         s_send_ready (&self);
         s_loop (&self);

@@ -31,6 +31,12 @@
 #define NOTICES_MAX 4
 #define LOCK_TRIES 3                // If the file is replaced at this moment
 
+static const char *const s_suffixes [] = {
+    "", STELE_WAL_SUFFIX, STELE_SHM_SUFFIX, STELE_LOCK_SUFFIX, STELE_HIGH_WATER_SUFFIX, STELE_SEARCH_SUFFIX,
+    STELE_SEARCH_SUFFIX STELE_WAL_SUFFIX, STELE_SEARCH_SUFFIX STELE_SHM_SUFFIX
+};
+#define SUFFIXES (sizeof s_suffixes / sizeof *s_suffixes)
+
 struct stele_place {
     char *path;
     char *log_path;                 // Of the write-ahead log
@@ -265,6 +271,18 @@ stele_place_discard (stele_place_t *self)
         unlink (self->lock_path);
 }
 
+void
+stele_place_remove (stele_place_t *self)
+{
+    for (size_t i = 0; self->created && i < SUFFIXES; i++) {
+        char *name;
+        if (asprintf (&name, "%s%s", self->path, s_suffixes [i]) < 0)
+            continue;
+        unlink (name);
+        free (name);
+    }
+}
+
 //  -- modes ----------------------------------------------------------------------------------
 
 static void
@@ -284,12 +302,8 @@ s_set_mode (stele_place_t *self, const char *suffix, mode_t mode)
 void
 stele_place_settle (stele_place_t *self, mode_t mode)
 {
-    static const char *const suffixes [] = {
-        "", STELE_WAL_SUFFIX, STELE_SHM_SUFFIX, STELE_LOCK_SUFFIX, STELE_HIGH_WATER_SUFFIX, STELE_SEARCH_SUFFIX,
-        STELE_SEARCH_SUFFIX STELE_WAL_SUFFIX, STELE_SEARCH_SUFFIX STELE_SHM_SUFFIX
-    };
-    for (size_t i = 0; i < sizeof suffixes / sizeof *suffixes; i++)
-        s_set_mode (self, suffixes [i], mode);
+    for (size_t i = 0; i < SUFFIXES; i++)
+        s_set_mode (self, s_suffixes [i], mode);
     self->watched = stat (self->log_path, &self->log) == 0;
 }
 

@@ -41,6 +41,10 @@ int
 void
     stele_place_discard (stele_place_t *self);
 
+/*  Remove all files of the ledger if stele_place_claim created it.           */
+void
+    stele_place_remove (stele_place_t *self);
+
 /*  The ledger is open: give its files this mode, and remember which file its write-ahead log is. */
 void
     stele_place_settle (stele_place_t *self, mode_t mode);

@@ -131,6 +131,7 @@ struct stele_ledger {
     stele_place_t *place;           // Path, locks
     mode_t file_mode;               // Of its files
     bool opened;                    // The open succeeded
+    bool discarded;                 // Remove it if it is new and empty
     bool displaced;                 // Its files are no longer at their paths
     int64_t verified_ms;            // Monotonic: when that was last checked in idle time
     char id [40];

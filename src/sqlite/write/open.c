@@ -341,6 +341,12 @@ stele_ledger_open (const char *path, stele_check_t check, stele_refusal_t *refus
 }
 
 void
+stele_ledger_discard (stele_ledger_t *self)
+{
+    self->discarded = true;
+}
+
+void
 stele_ledger_close (stele_ledger_t **self_p)
 {
     assert (self_p);
@@ -372,6 +378,8 @@ stele_ledger_close (stele_ledger_t **self_p)
     //  A refusal says that nothing was changed: leave no empty file
     if (!self->opened && self->place)
         stele_place_discard (self->place);
+    if (self->discarded && self->head == 0 && self->rejected == 0 && !self->displaced)
+        stele_place_remove (self->place);
     stele_place_destroy (&self->place);
     free (self);
     *self_p = NULL;
