@@ -24,10 +24,12 @@
 #include "broker/common/poll.h"
 #include "broker/recovery_report.h"
 #include "broker/requests/requests.h"
+#include "cache/cache.h"
 #include "cache/redis/redis_url.h"
 #include "fault/fault.h"
 #include "stele_broker.h"
 #include "base/clock.h"
+#include "base/file.h"
 
 typedef struct {
     zsock_t *pipe;
@@ -263,7 +265,7 @@ s_resolve_ledger (stele_settings_t *settings)
 {
     struct stat status;
     char *path = lstat (settings->ledger, &status) == 0 && S_ISLNK (status.st_mode)?
-        realpath (settings->ledger, NULL): NULL;
+        stele_file_resolve (settings->ledger): NULL;
     if (!path)
         return;
     free (settings->ledger);
@@ -279,6 +281,19 @@ s_redis_place (const stele_settings_t *settings, char text [STELE_REDIS_URL_MAX]
     if (strneq (settings->redis, "none") && stele_redis_url_parse (&url, settings->redis, NULL) == 0)
         stele_redis_url_print (&url, text, STELE_REDIS_URL_MAX);
     return text;
+}
+
+//  Whatever only a part that starts later would refuse: a start that is refused must not leave a new ledger
+static int
+s_check_redis (const stele_settings_t *settings, stele_refusal_t *refusal)
+{
+    if (streq (settings->redis, "none"))
+        return 0;
+    stele_cache_options_t options = { .url = settings->redis, .prefix = settings->redis_prefix };
+    stele_cache_t *cache = stele_cache_new (&options, refusal);
+    int rc = cache? 0: -1;
+    stele_cache_destroy (&cache);
+    return rc;
 }
 
 static void
@@ -298,12 +313,19 @@ s_start (s_broker_t *self)
     stele_log_configure (self->settings->log, self->settings->log_level);
     s_resolve_ledger (self->settings);
     //  Nothing is created before all settings are checked
-    if (stele_settings_check (self->settings, &refusal) || stele_endpoint_probe (self->settings, &refusal)) {
+    if (stele_settings_check (self->settings, &refusal) || s_check_redis (self->settings, &refusal)
+    ||  stele_endpoint_probe (self->settings, &refusal)) {
         zstr_sendx (self->pipe, "FAILED", refusal.message, NULL);
         return;
     }
     self->started = true;
-    if (s_start_ingest (self) || s_start_followers (self) || s_start_requests (self)) {
+    bool failed = s_start_ingest (self);
+    if (!failed && (s_start_followers (self) || s_start_requests (self))) {
+        failed = true;
+        zsock_set_sndtimeo (self->ingest, 0);       // It may have ended meanwhile
+        zstr_send (self->ingest, "DISCARD");
+    }
+    if (failed) {
         s_stop (self, false);
         return;
     }

@@ -66,8 +66,13 @@ stele_cache_destroy (stele_cache_t **self_p)
     if (!self)
         return;
     if (self->held_ms && stele_redis_connected (self->redis)) {
-        stele_redis_command (self->redis, "DEL", self->layout.holder.data, NULL);
-        freeReplyObject (stele_redis_reply (self->redis));
+        stele_redis_command (self->redis, "GET", self->layout.holder.data, NULL);
+        redisReply *reply = stele_redis_reply (self->redis);
+        if (stele_reply_is_text (reply, self->holder)) {
+            stele_redis_command (self->redis, "DEL", self->layout.holder.data, NULL);
+            freeReplyObject (stele_redis_reply (self->redis));
+        }
+        freeReplyObject (reply);
     }
     stele_redis_destroy (&self->redis);
     stele_batch_destroy (&self->batch);
@@ -166,7 +171,7 @@ stele_cache_step (stele_cache_t *self, stele_reader_t *reader, int64_t now_us)
 
     int rc = s_work (self, reader);
     if (rc == 0 && self->phase > STELE_PHASE_ALIGNING)
-        stele_cache_hold (self);
+        rc = stele_cache_hold (self);
     if (self->phase > STELE_PHASE_ALIGNING && !stele_redis_connected (self->redis))
         stele_cache_connection_lost (self);
     if (self->phase == STELE_PHASE_AWAY) {

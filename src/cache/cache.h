@@ -15,7 +15,9 @@
     (stele_reader_active), then the log from the first commit inside terminal_ttl,
     by the same code. A Redis that another ledger has written is rebuilt in the same
     way once the broker of that ledger has stopped (see {stele}:holder); until then
-    the state is "away", and the error says what to do.
+    the state is "away", and the error says what to do. The same for a copy of this ledger, which
+    has its id: {stele}:holder names the file too, and {stele}:committed, the time of
+    the last commit, shows whether what is in Redis belongs to this history.
 
     Terminal tasks: the hash expires terminal_ttl after the COMMIT of the task's last
     event, and its id is then removed from {stele}:tasks:STATE: the log from the sweep
@@ -130,12 +132,17 @@ stele_live_t *
 void
     stele_live_destroy (stele_live_t **self_p);
 
+typedef struct {
+    const char *ledger_id;
+    const char *file_id;            // stele_reader_file_id
+} stele_live_source_t;
+
 /*  Read the live record of a task into a cleared record (owned by its arena). Returns 1:
     found; 0: read it from the ledger instead, since Redis does not have it, is at a position
-    below min_position, holds another ledger, or did not answer within 50 ms (then there are no
+    below min_position, is kept by the broker of another ledger or of a copy, or did not answer within 50 ms (then there are no
     queries for one second).                                                 */
 int
-    stele_live_task (stele_live_t *self, const char *ledger_id, const char *task_id,
+    stele_live_task (stele_live_t *self, const stele_live_source_t *source, const char *task_id,
         size_t size, int64_t min_position, stele_record_t *record);
 
 #endif

@@ -57,6 +57,7 @@ typedef struct {
     int64_t position;               // -1: none, or not a number
     int64_t swept;
     int64_t layout;
+    int64_t committed_us;           // -1: none, as written by 0.1.0
 } s_redis_state_t;
 
 static int
@@ -67,6 +68,7 @@ s_read_state (stele_cache_t *self, s_redis_state_t *state)
     stele_redis_command (self->redis, "GET", self->layout.position.data, NULL);
     stele_redis_command (self->redis, "GET", self->layout.swept.data, NULL);
     stele_redis_command (self->redis, "GET", self->layout.layout.data, NULL);
+    stele_redis_command (self->redis, "GET", self->layout.committed.data, NULL);
     redisReply *reply = stele_redis_reply (self->redis);
     if (reply && reply->type == REDIS_REPLY_STRING) {
         state->has_ledger = true;
@@ -83,23 +85,10 @@ s_read_state (stele_cache_t *self, s_redis_state_t *state)
     reply = stele_redis_reply (self->redis);
     state->layout = stele_reply_integer (reply, 1);
     freeReplyObject (reply);
+    reply = stele_redis_reply (self->redis);
+    state->committed_us = stele_reply_integer (reply, -1);
+    freeReplyObject (reply);
     return stele_redis_connected (self->redis)? 0: stele_cache_connection_lost (self);
-}
-
-void
-stele_cache_hold (stele_cache_t *self)
-{
-    int64_t now_ms = stele_clock_steady_ms ();
-    if (self->held_ms && now_ms - self->held_ms < HOLD_MS / 4)
-        return;
-    self->held_ms = now_ms;
-    stele_redis_word (self->redis, "SET");
-    stele_redis_bytes (self->redis, self->layout.holder.data, self->layout.holder.size);
-    stele_redis_word (self->redis, self->ledger_id);
-    stele_redis_word (self->redis, "PX");
-    stele_redis_integer (self->redis, HOLD_MS);
-    stele_redis_end (self->redis);
-    freeReplyObject (stele_redis_reply (self->redis));
 }
 
 static int
@@ -119,27 +108,85 @@ s_was_ours (stele_reader_t *reader, const char *ledger_id)
     return previous.found;
 }
 
-//  Is the broker of another ledger running? Copies the id of that ledger into 'holder'.
+//  Is another broker running with this Redis? There is one broker per file, so a value with this file is
+//  of a run that has ended. Copies the value into 'holder'.
 static bool
-s_held_by_other (stele_cache_t *self, char *holder, size_t size_max)
+s_held_by_other (stele_cache_t *self, stele_reader_t *reader, char *holder, size_t size_max)
 {
     stele_redis_command (self->redis, "GET", self->layout.holder.data, NULL);
     redisReply *reply = stele_redis_reply (self->redis);
-    bool held = reply && reply->type == REDIS_REPLY_STRING
-        && !stele_reply_is_text (reply, self->ledger_id);
+    bool held = reply && reply->type == REDIS_REPLY_STRING;
     if (held)
         snprintf (holder, size_max, "%s", reply->str);
     freeReplyObject (reply);
-    return held;
+    if (!held || strcmp (holder, self->holder) == 0)
+        return false;
+    const char *file = strchr (holder, ' ');
+    if (file)
+        return strcmp (file, strchr (self->holder, ' ')) != 0;
+    //  Version 0.1.0 wrote the ledger only
+    return strcmp (holder, self->ledger_id) != 0 && !(reader && s_was_ours (reader, holder));
 }
 
+//  Another broker keeps this Redis. If it is that of a copy, this broker stays away for good: with the
+//  same id, the two would take turns whenever one of them is restarted.
 static int
-s_refuse_foreign (stele_cache_t *self, const char *ledger)
+s_refuse_held (stele_cache_t *self, char *holder)
 {
+    int64_t now_ms = stele_clock_steady_ms ();
+    bool copy = strncmp (holder, self->ledger_id, strlen (self->ledger_id)) == 0;
+    holder [strcspn (holder, " ")] = 0;
     self->wait_ms = STELE_CACHE_WAIT_MAX_MS;
-    return stele_cache_disconnect (self, "Redis at %s holds ledger %s (prefix %s), whose broker is "
-        "running: use another prefix or db, or stop that broker", self->url, ledger,
-        self->layout.prefix);
+    if (!copy)
+        return stele_cache_disconnect (self, "Redis at %s holds ledger %s (prefix %s), whose broker is "
+            "running: use another prefix or db, or stop that broker", self->url, holder, self->layout.prefix);
+    if (!self->copy_first_ms)
+        self->copy_first_ms = now_ms;
+    self->copy_last_ms = now_ms;
+    return stele_cache_disconnect (self, "Redis at %s (prefix %s) is kept by another broker, whose ledger is "
+        "a copy of this one or its original (%s): use another prefix or db for the copy, then restart its broker",
+        self->url, self->layout.prefix, holder);
+}
+
+static void
+s_set_hold (stele_cache_t *self)
+{
+    self->held_ms = stele_clock_steady_ms ();
+    stele_redis_word (self->redis, "SET");
+    stele_redis_bytes (self->redis, self->layout.holder.data, self->layout.holder.size);
+    stele_redis_word (self->redis, self->holder);
+    stele_redis_word (self->redis, "PX");
+    stele_redis_integer (self->redis, HOLD_MS);
+    stele_redis_end (self->redis);
+    freeReplyObject (stele_redis_reply (self->redis));
+}
+
+int
+stele_cache_hold (stele_cache_t *self)
+{
+    char holder [STELE_LAYOUT_HOLDER_MAX];
+    if (self->held_ms && stele_clock_steady_ms () - self->held_ms < HOLD_MS / 4)
+        return 0;
+    if (s_held_by_other (self, NULL, holder, sizeof holder))
+        return s_refuse_held (self, holder);
+    s_set_hold (self);
+    return 0;
+}
+
+//  A copy whose PREFIX:holder was seen for longer than it lives was running, not left by a run that died
+static bool
+s_copy_ran (const stele_cache_t *self)
+{
+    return self->copy_last_ms - self->copy_first_ms > HOLD_MS;
+}
+
+//  Does what Redis holds belong to this history? A copy of this ledger went another way after some
+//  position, and the times of its commits differ from there on.
+static bool
+s_same_history (stele_cache_t *self, stele_reader_t *reader, const s_redis_state_t *state)
+{
+    self->committed_us = stele_reader_commit_time (reader, state->position);
+    return state->position == 0 || state->committed_us < 0 || state->committed_us == self->committed_us;
 }
 
 int
@@ -151,13 +198,19 @@ stele_cache_align (stele_cache_t *self, stele_reader_t *reader)
     if (s_read_state (self, &state))
         return STELE_EUNAVAILABLE;
     STELE_FAULT (redis_aligned);
-    char holder [64];
-    if (s_held_by_other (self, holder, sizeof holder) && !s_was_ours (reader, holder))
-        return s_refuse_foreign (self, holder);
+    char holder [STELE_LAYOUT_HOLDER_MAX];
+    stele_layout_holder (self->ledger_id, stele_reader_file_id (reader), self->holder);
+    if (s_held_by_other (self, reader, holder, sizeof holder))
+        return s_refuse_held (self, holder);
+    if (s_copy_ran (self)) {
+        self->wait_ms = STELE_CACHE_WAIT_MAX_MS;
+        return stele_cache_disconnect (self, "Redis at %s (prefix %s) was kept by the broker of a copy of this ledger, "
+            "or of its original, which has stopped: restart this broker to use it", self->url, self->layout.prefix);
+    }
+    self->copy_first_ms = self->copy_last_ms = 0;
     if (!stele_redis_connected (self->redis))
         return stele_cache_connection_lost (self);
-    self->held_ms = 0;              // PREFIX:holder may have been lost
-    stele_cache_hold (self);
+    s_set_hold (self);
     if (state.foreign) {
         char why [160];
         snprintf (why, sizeof why, s_was_ours (reader, state.ledger)?
@@ -179,6 +232,8 @@ stele_cache_align (stele_cache_t *self, stele_reader_t *reader)
     }
     if (state.layout != STELE_LAYOUT_VERSION)
         return stele_cache_rebuild_begin (self, reader, "has the records of another version of steled");
+    if (!s_same_history (self, reader, &state))
+        return stele_cache_rebuild_begin (self, reader, "was written by a broker with a copy of this ledger");
     self->error_reported = false;
     stele_cache_report (self, "connected to Redis at %s, at position %" PRId64 " of %" PRId64,
         self->url, state.position, self->head);

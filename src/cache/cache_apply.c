@@ -69,6 +69,9 @@ stele_cache_set_expiry (stele_cache_t *self, stele_reader_t *reader, stele_item_
     int64_t committed_us = stele_reader_commit_time (reader, position);
     if (committed_us < 0)
         return (int) committed_us;
+    //  A commit in the future is one by a wrong clock
+    if (committed_us > self->now_us)
+        committed_us = self->now_us;
     item->expires_ms = (committed_us + self->terminal_ttl_us) / 1000;
     if (item->expires_ms < 1)
         item->expires_ms = 1;       // 0 is "never"
@@ -131,6 +134,13 @@ s_fill_batch (stele_cache_t *self, stele_reader_t *reader, size_t *next, int64_t
     return rc;
 }
 
+static int
+s_note_commit (stele_cache_t *self, stele_reader_t *reader, int64_t position)
+{
+    self->committed_us = stele_reader_commit_time (reader, position);
+    return self->committed_us < 0? stele_cache_ledger_failed (self, reader, (int) self->committed_us): 0;
+}
+
 int
 stele_cache_apply (stele_cache_t *self, stele_reader_t *reader, int64_t head)
 {
@@ -150,6 +160,8 @@ stele_cache_apply (stele_cache_t *self, stele_reader_t *reader, int64_t head)
         if (rc == 0 && next < self->changed_count)
             rc = stele_cache_write (self, how, NULL, 0);
     } while (rc == 0 && next < self->changed_count);
+    if (rc == 0)
+        rc = s_note_commit (self, reader, upto);
     if (rc == 0)
         rc = stele_cache_write (self, how, &self->layout.position, upto);
     stele_batch_clear (self->batch);

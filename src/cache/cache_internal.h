@@ -60,12 +60,16 @@ struct stele_cache {
     stele_layout_t layout;
     char url [STELE_REDIS_URL_MAX];
     char ledger_id [64];
+    char holder [STELE_LAYOUT_HOLDER_MAX];     // Value of PREFIX:holder while this cache keeps Redis
     bool legacy_keys;
     int64_t terminal_ttl_us;
     stele_redis_t *redis;
 
     stele_phase_t phase;
     int64_t position;               // Applied in Redis; the last known one while away
+    int64_t committed_us;           // When 'position' was committed, as in PREFIX:committed
+    int64_t copy_first_ms;          // Monotonic: when a broker with a copy of this ledger was first seen; 0: never
+    int64_t copy_last_ms;           //    and when last
     int64_t swept;
     int64_t head;                   // Of the ledger, when last read
     bool at_head;
@@ -218,9 +222,9 @@ int
 int
     stele_cache_align (stele_cache_t *self, stele_reader_t *reader);
 
-/*  Renew PREFIX:holder, which says that this ledger's broker is running. Only after Redis was
-    verified to be ours: a broker that was suspended and replaced must not set it.  */
-void
+/*  Renew PREFIX:holder, which says that this ledger's broker is running, unless another broker has
+    set it meanwhile. Returns 0 or STELE_EUNAVAILABLE.                       */
+int
     stele_cache_hold (stele_cache_t *self);
 
 /*  -- cache_request.c ------------------------------------------------------------- */

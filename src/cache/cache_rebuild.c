@@ -30,6 +30,7 @@ s_queue_unlink_sets (stele_cache_t *self)
     stele_redis_word (self->redis, "UNLINK");
     stele_redis_word (self->redis, self->layout.position.data);
     stele_redis_word (self->redis, self->layout.swept.data);
+    stele_redis_word (self->redis, self->layout.committed.data);
     for (int state = 1; state < STELE_TASK_STATE_END; state++)
         stele_redis_word (self->redis, self->layout.sets [state].data);
     stele_redis_end (self->redis);

@@ -109,9 +109,10 @@ s_queue_item (stele_cache_t *self, const stele_item_t *item, stele_write_t how)
     else
         stele_layout_replace (redis, &key, item->record);
     if (item->expires_ms) {
-        stele_redis_word (redis, "PEXPIREAT");
+        //  What is left, since the clock of Redis may be another one
+        stele_redis_word (redis, "PEXPIRE");
         stele_redis_bytes (redis, key.data, key.size);
-        stele_redis_integer (redis, item->expires_ms);
+        stele_redis_integer (redis, item->expires_ms - self->now_us / 1000);
         stele_redis_end (redis);
     }
     if (self->legacy_keys && item->is_task)
@@ -154,6 +155,15 @@ s_queue_set (stele_cache_t *self, int state, bool leave)
     }
     if (count)
         stele_redis_end (redis);
+}
+
+static void
+s_queue_committed (stele_cache_t *self)
+{
+    stele_redis_word (self->redis, "SET");
+    stele_redis_bytes (self->redis, self->layout.committed.data, self->layout.committed.size);
+    stele_redis_integer (self->redis, self->committed_us);
+    stele_redis_end (self->redis);
 }
 
 static int
@@ -204,6 +214,8 @@ stele_cache_write (stele_cache_t *self, stele_write_t how, const stele_key_t *cu
             stele_redis_bytes (self->redis, cursor->data, cursor->size);
             stele_redis_integer (self->redis, value);
             stele_redis_end (self->redis);
+            if (cursor == &self->layout.position)
+                s_queue_committed (self);
         }
         rc = s_commit (self);
     }

@@ -41,6 +41,7 @@ stele_layout_init (stele_layout_t *self, const char *prefix, stele_refusal_t *re
     s_key (&self->rebuilding, prefix, ":rebuilding", NULL, 0);
     s_key (&self->layout, prefix, ":layout", NULL, 0);
     s_key (&self->holder, prefix, ":holder", NULL, 0);
+    s_key (&self->committed, prefix, ":committed", NULL, 0);
     s_key (&self->task, prefix, ":task:", NULL, 0);
     s_key (&self->session, prefix, ":session:", NULL, 0);
     for (int state = 1; state < STELE_TASK_STATE_END; state++) {
@@ -57,6 +58,12 @@ static size_t
 s_id_size (size_t size)
 {
     return size > STELE_LIMIT_ID? STELE_LIMIT_ID: size;
+}
+
+void
+stele_layout_holder (const char *ledger_id, const char *file_id, char *text)
+{
+    snprintf (text, STELE_LAYOUT_HOLDER_MAX, "%s %s", ledger_id, file_id);
 }
 
 void

@@ -1,9 +1,11 @@
 /*  layout - the keys of Redis, and the fields of a record's hash
 
-    See protocol section 7. Beside the records the cache has four keys of its own:
+    See protocol section 7. Beside the records the cache has keys of its own:
     PREFIX:swept, the position up to which terminal tasks were removed from the sets;
     PREFIX:rebuilding, which exists during a rebuild; PREFIX:layout, the version of the
-    fields in the hashes; and PREFIX:holder, the ledger whose broker is running.
+    fields in the hashes; PREFIX:holder, the ledger whose broker is running, and its
+    file; and PREFIX:committed, when the event at PREFIX:position was committed, which
+    tells copies of one ledger apart that went different ways.
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -39,7 +41,8 @@ typedef struct {
     stele_key_t swept;
     stele_key_t rebuilding;
     stele_key_t layout;             // STELE_LAYOUT_VERSION of the broker that rebuilt it
-    stele_key_t holder;             // Id of the ledger whose broker is running; expires
+    stele_key_t committed;
+    stele_key_t holder;             // Expires
     stele_key_t sets [STELE_TASK_STATE_END];    // By state
     stele_key_t task;               // "PREFIX:task:", the start of the key of every task
     stele_key_t session;
@@ -48,6 +51,12 @@ typedef struct {
 /*  Returns 0, or STELE_EINVALID_FIELD with a refusal: the prefix is empty or too long. */
 int
     stele_layout_init (stele_layout_t *self, const char *prefix, stele_refusal_t *refusal);
+
+/*  Value of PREFIX:holder: there is one broker per file, so it names a run. 'text' has
+    STELE_LAYOUT_HOLDER_MAX bytes.                                           */
+#define STELE_LAYOUT_HOLDER_MAX 176
+void
+    stele_layout_holder (const char *ledger_id, const char *file_id, char *text);
 
 /*  Key of a task, of a session, and of a task in earlier versions.          */
 void

@@ -52,16 +52,22 @@ stele_live_destroy (stele_live_t **self_p)
 //  Read the hash last: so it is at least as new as the position
 
 static redisReply *
-s_query (stele_live_t *self, const char *ledger_id, const stele_key_t *key, int64_t min_position)
+s_query (stele_live_t *self, const stele_live_source_t *source, const stele_key_t *key, int64_t min_position)
 {
+    char holder [STELE_LAYOUT_HOLDER_MAX];
+    stele_layout_holder (source->ledger_id, source->file_id, holder);
     stele_redis_command (self->redis, "GET", self->layout.ledger.data, NULL);
+    stele_redis_command (self->redis, "GET", self->layout.holder.data, NULL);
     stele_redis_command (self->redis, "GET", self->layout.position.data, NULL);
     stele_redis_word (self->redis, "HGETALL");
     stele_redis_bytes (self->redis, key->data, key->size);
     stele_redis_end (self->redis);
 
     redisReply *reply = stele_redis_reply (self->redis);
-    bool usable = stele_reply_is_text (reply, ledger_id);
+    bool usable = stele_reply_is_text (reply, source->ledger_id);
+    freeReplyObject (reply);
+    reply = stele_redis_reply (self->redis);
+    usable = usable && stele_reply_is_text (reply, holder);
     freeReplyObject (reply);
     reply = stele_redis_reply (self->redis);
     int64_t position = stele_reply_integer (reply, -1);
@@ -98,7 +104,7 @@ s_parse (const redisReply *hash, const char *task_id, size_t size, stele_record_
 }
 
 int
-stele_live_task (stele_live_t *self, const char *ledger_id, const char *task_id,
+stele_live_task (stele_live_t *self, const stele_live_source_t *source, const char *task_id,
     size_t size, int64_t min_position, stele_record_t *record)
 {
     if (stele_clock_steady_ms () < self->retry_ms || size > STELE_LIMIT_ID)
@@ -110,10 +116,10 @@ stele_live_task (stele_live_t *self, const char *ledger_id, const char *task_id,
     bool was_connected = stele_redis_connected (self->redis);
     redisReply *hash = NULL;
     if (was_connected || stele_redis_connect (self->redis) == 0)
-        hash = s_query (self, ledger_id, &key, min_position);
+        hash = s_query (self, source, &key, min_position);
     if (was_connected && !stele_redis_connected (self->redis)
     &&  !stele_redis_timed_out (self->redis) && stele_redis_connect (self->redis) == 0)
-        hash = s_query (self, ledger_id, &key, min_position);
+        hash = s_query (self, source, &key, min_position);
     if (!stele_redis_connected (self->redis))
         self->retry_ms = stele_clock_steady_ms () + RETRY_MS;
 

@@ -95,7 +95,8 @@ s_compare (stele_page_check_t *check)
         stele_record_check_queue (self->redis, &self->layout, &self->batch->items [i]);
     for (size_t i = 0; i < self->batch->count; i++) {
         const stele_item_t *item = &self->batch->items [i];
-        stele_verdict_t verdict = stele_record_check_read (self->redis, item);
+        stele_verdict_t verdict = stele_record_check_read (self->redis, item,
+            self->terminal_ttl_us / 1000 + STELE_PAGE_CHECK_MARGIN_MS);
         if (!stele_redis_connected (self->redis))
             return stele_cache_connection_lost (self);
         s_count_verdict (check, item, verdict);

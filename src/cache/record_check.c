@@ -77,7 +77,7 @@ s_check_hash (const stele_item_t *item, const redisReply *hash)
 }
 
 stele_verdict_t
-stele_record_check_read (stele_redis_t *redis, const stele_item_t *item)
+stele_record_check_read (stele_redis_t *redis, const stele_item_t *item, int64_t ttl_max_ms)
 {
     redisReply *reply = stele_redis_reply (redis);
     stele_verdict_t verdict = s_check_hash (item, reply);
@@ -85,7 +85,7 @@ stele_record_check_read (stele_redis_t *redis, const stele_item_t *item)
 
     reply = stele_redis_reply (redis);
     if (verdict == STELE_VERDICT_EQUAL && reply
-    &&  (item->expires_ms? reply->integer < 0: reply->integer != -1))
+    &&  (item->expires_ms? reply->integer < 0 || reply->integer > ttl_max_ms: reply->integer != -1))
         verdict = STELE_VERDICT_MISMATCHED;
     freeReplyObject (reply);
     if (!item->is_task)

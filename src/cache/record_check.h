@@ -21,11 +21,12 @@ typedef enum {
 } stele_verdict_t;
 
 /*  Queue the commands that read an item, for any number of items; then read each verdict in the
-    same order. After a lost connection verdicts are meaningless.            */
+    same order. No key may live longer than 'ttl_max_ms'. After a lost connection verdicts are
+    meaningless.                                                             */
 void
     stele_record_check_queue (stele_redis_t *redis, const stele_layout_t *layout,
         const stele_item_t *item);
 stele_verdict_t
-    stele_record_check_read (stele_redis_t *redis, const stele_item_t *item);
+    stele_record_check_read (stele_redis_t *redis, const stele_item_t *item, int64_t ttl_max_ms);
 
 #endif

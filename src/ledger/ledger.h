@@ -19,6 +19,7 @@
 #ifndef STELE_LEDGER_H_INCLUDED
 #define STELE_LEDGER_H_INCLUDED
 
+#include <sys/types.h>
 #include "model/lifecycle.h"
 #include "model/record.h"
 #include "model/refusal.h"
@@ -53,6 +54,7 @@ typedef struct {
     bool accept_loss;               // Open a ledger that is behind: record what is missing as lost
                                     // (stele_reader_losses). Positions are then assigned a second
                                     // time, so the ledger gets a new id
+    mode_t file_mode;               // Of the ledger and the files beside it; 0: 0600
 } stele_ledger_options_t;
 
 /*  The same with options.                                                   */
@@ -65,10 +67,26 @@ stele_ledger_t *
 const char *
     stele_ledger_loss (const stele_ledger_t *self);
 
+/*  The next thing that whoever runs the broker should know about the ledger's files and times, as text;
+    NULL: no more. Owned by the ledger.                                      */
+const char *
+    stele_ledger_notice (stele_ledger_t *self);
+
+/*  After a storage error: if the reason is that files of the ledger were removed, replaced or moved
+    while it was open, save what they held. Returns false if that was not the reason; otherwise
+    prints where the events are now and what to do. May take minutes for a large ledger. */
+bool
+    stele_ledger_rescue (stele_ledger_t *self, char *text, size_t size);
+
 /*  Record everything that was acked after the head as an accepted loss, with this evidence, and give
     the ledger a new id. Returns 0, or a code with a refusal.                */
 int
     stele_ledger_give_up (stele_ledger_t *self, const char *evidence, stele_refusal_t *refusal);
+
+/*  The start of the broker failed: if this ledger was created by its open and nothing was committed,
+    the close removes it.                                                    */
+void
+    stele_ledger_discard (stele_ledger_t *self);
 
 /*  Roll back an open batch and close.                                       */
 void
@@ -95,8 +113,8 @@ const char *
 int
     stele_ledger_begin (stele_ledger_t *self);
 
-/*  Make the batch durable: on return 0 it is on stable storage. 'now_us' is the
-    time of the commit (stele_reader_commit_time).                           */
+/*  Make the batch durable: on return 0 it is on stable storage, in files that are still at the path of
+    the ledger. 'now_us' is the time of the commit (stele_reader_commit_time). */
 int
     stele_ledger_commit (stele_ledger_t *self, int64_t now_us);
 

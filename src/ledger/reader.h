@@ -77,16 +77,21 @@ void
 const char *
     stele_reader_ledger_id (const stele_reader_t *self);
 
+/*  Text that tells the file of this ledger from every other file, copies and those on other machines
+    too; it changes when the machine is booted. Owned by the reader.          */
+const char *
+    stele_reader_file_id (const stele_reader_t *self);
+
 /*  Position of the last committed event, or a negative code.                */
 int64_t
     stele_reader_head (stele_reader_t *self);
 
-/*  Last position committed at or before that time, 0: none. If the clock was set
-    back, one of the positions where it passed that time. Negative: an error. */
+/*  Last position committed at or before that time, 0: none. Negative: an error. */
 int64_t
     stele_reader_position_at (stele_reader_t *self, int64_t time_us);
 
-/*  Time of the commit that holds a position, 0: no such position. Negative: an error. */
+/*  Time of the commit that holds a position, 0: no such position. Negative: an error. If the clock
+    was ahead then and was set back later, not after the first commit with the right time. */
 int64_t
     stele_reader_commit_time (stele_reader_t *self, int64_t position);
 

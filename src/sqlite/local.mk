@@ -19,6 +19,9 @@ src_sqlite_libsqlite_la_SOURCES = \
     src/sqlite/compress/dictionaries.c src/sqlite/compress/dictionaries.h \
     src/sqlite/wal/checkpoint.c src/sqlite/wal/checkpoint.h \
     src/sqlite/wal/high_water.c src/sqlite/wal/high_water.h \
+    src/sqlite/wal/hold.c src/sqlite/wal/hold.h \
+    src/sqlite/wal/mount.c src/sqlite/wal/mount.h \
+    src/sqlite/wal/place.c src/sqlite/wal/place.h \
     src/sqlite/wal/wal_index.c src/sqlite/wal/wal_index.h \
     src/sqlite/wal/wal_vfs.c src/sqlite/wal/wal_vfs.h \
     src/sqlite/write/append.c \
@@ -35,10 +38,12 @@ src_sqlite_libsqlite_la_SOURCES = \
     src/sqlite/write/open.c \
     src/sqlite/write/producers.c \
     src/sqlite/write/statement.c \
+    src/sqlite/write/rescue.c \
     src/sqlite/write/task_cache.c src/sqlite/write/task_cache.h \
     src/sqlite/write/zone_map.c src/sqlite/write/zone_map.h \
     src/sqlite/read/chain.c \
     src/sqlite/read/columns.c \
+    src/sqlite/read/commit_time.c \
     src/sqlite/read/commands.c \
     src/sqlite/read/filter.c src/sqlite/read/filter.h \
     src/sqlite/read/keys.c \

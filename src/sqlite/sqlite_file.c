@@ -14,6 +14,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include "base/file.h"
 #include "sqlite/file_names.h"
 #include "sqlite/sqlite_file.h"
 #include "sqlite/sql/schema.h"
@@ -64,10 +65,10 @@ static int
 s_copy_one (const char *from, const char *to)
 {
     unlink (to);
-    int in = open (from, O_RDONLY | O_CLOEXEC);
+    int in = stele_file_open (from, O_RDONLY, 0);
     if (in < 0)
         return errno == ENOENT? 0: -1;
-    int out = open (to, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    int out = stele_file_open (to, O_WRONLY | O_CREAT | O_TRUNC, 0600);
     char buffer [1 << 16];
     ssize_t size = out < 0? -1: 0;
     while (out >= 0 && (size = read (in, buffer, sizeof buffer)) > 0)

@@ -35,8 +35,9 @@ s_live (fixture_t *self)
 static int
 s_read (fixture_t *self, stele_live_t *live, const char *id, int64_t min_position)
 {
+    const stele_live_source_t source = { stele_ledger_id (self->ledger), stele_reader_file_id (self->reader) };
     stele_record_clear (self->event);
-    return stele_live_task (live, stele_ledger_id (self->ledger), id, strlen (id), min_position,
+    return stele_live_task (live, &source, id, strlen (id), min_position,
         self->event);
 }
 
@@ -69,13 +70,17 @@ test_live_is_asked_no_more_than_it_can_know (void **state)
 {
     fixture_t *self = *state;
     stele_live_t *live = s_live (self);
+    const stele_live_source_t source = { stele_ledger_id (self->ledger), stele_reader_file_id (self->reader) };
+    const stele_live_source_t another = { "another ledger", source.file_id };
     assert_int_equal (s_read (self, live, "nobody", 0), 0);
     assert_int_equal (s_read (self, live, "one", 4), 1);
     assert_int_equal (s_read (self, live, "one", 5), 0);
-    assert_int_equal (stele_live_task (live, "another ledger", "one", 3, 0, self->event), 0);
+    assert_int_equal (stele_live_task (live, &another, "one", 3, 0, self->event), 0);
+    const stele_live_source_t copy = { stele_ledger_id (self->ledger), "another file" };
+    assert_int_equal (stele_live_task (live, &copy, "one", 3, 0, self->event), 0);
     char id [1000];
     memset (id, 'x', sizeof id);
-    assert_int_equal (stele_live_task (live, stele_ledger_id (self->ledger), id, sizeof id, 0,
+    assert_int_equal (stele_live_task (live, &source, id, sizeof id, 0,
         self->event), 0);
     assert_int_equal (s_read (self, live, "two", 0), 1);
     stele_live_destroy (&live);

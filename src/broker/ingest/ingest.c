@@ -51,8 +51,15 @@ static void
 s_fail (stele_ingest_t *self)
 {
     self->failed = true;
-    stele_log_error ("storage_failed", "storage failed, stopping; acked events are safe: %s", self->writer->error_text);
-    zstr_sendx (self->pipe, "FAILED", self->writer->error_text, NULL);
+    char saved [1200];
+    stele_log_error ("storage_failed", "storage failed, no more acks: %s", self->writer->error_text);
+    if (stele_ledger_rescue (self->writer->ledger, saved, sizeof saved)) {
+        stele_log_error ("ledger_rescued", "%s", saved);
+        zstr_sendm (self->pipe, "FAILED");
+        zstr_sendf (self->pipe, "%s; %s", self->writer->error_text, saved);
+    }
+    else
+        zstr_sendx (self->pipe, "FAILED", self->writer->error_text, NULL);
 }
 
 //  Hold back on a transient storage error; stop on any other.
@@ -221,6 +228,9 @@ s_command (stele_ingest_t *self)
     if (!command || streq (command, "$TERM"))
         self->terminated = true;
     else
+    if (streq (command, "DISCARD"))
+        stele_ledger_discard (self->writer->ledger);
+    else
     if (streq (command, "PAUSE")) {
         self->retry_us = 0;
         if (self->writer->holding)
@@ -293,6 +303,9 @@ s_open (stele_ingest_t *self, stele_refusal_t *refusal)
     int64_t opened_us = stele_clock_steady_us ();
     if (stele_ledger_loss (self->writer->ledger))
         stele_log_warning ("loss_accepted", "%s", stele_ledger_loss (self->writer->ledger));
+    const char *notice;
+    while ((notice = stele_ledger_notice (self->writer->ledger)))
+        stele_log_warning ("ledger_notice", "%s", notice);
     int code = stele_mode_start (self->writer, refusal);
     if (code)
         return code;
@@ -350,8 +363,11 @@ stele_ingest (zsock_t *pipe, void *args)
     stele_refusal_t refusal = { 0 };
     zsock_signal (pipe, 0);
     stele_thread_name ("writer");
-    if (s_open (&self, &refusal))
+    if (s_open (&self, &refusal)) {
+        if (self.writer)
+            stele_ledger_discard (self.writer->ledger);
         zstr_sendx (pipe, "FAILED", refusal.message, stele_error_name (refusal.code), NULL);
+    }
     else {
         s_send_ready (&self);
         s_loop (&self);

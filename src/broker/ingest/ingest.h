@@ -35,7 +35,8 @@
                a frame with a msgpack map of what the start did (for the recovery report)
       or "FAILED", reason, name of the error code
     and later "FAILED", reason if storage fails permanently. It takes "$TERM", which commits and acks
-    the accepted messages and ends, and "PAUSE" (answered by "PAUSED"), which commits and acks
+    the accepted messages and ends, "DISCARD" (the start of another part failed:
+    stele_ledger_discard), and "PAUSE" (answered by "PAUSED"), which commits and acks
     them, then takes no more events but still answers its mailbox. Mailbox "writer",
     PUB "head": see settings.h.                                              */
 void

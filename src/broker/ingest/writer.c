@@ -63,7 +63,8 @@ s_open_ledger (const stele_settings_t *settings, stele_refusal_t *refusal)
             strcmp (check, "none") == 0? STELE_CHECK_NONE: STELE_CHECK_QUICK,
         .last_position = strcmp (settings->redis, "none") == 0? NULL: s_last_position,
         .last_position_arg = (void *) settings,
-        .accept_loss = settings->accept_loss
+        .accept_loss = settings->accept_loss,
+        .file_mode = (mode_t) strtoul (settings->file_mode, NULL, 8)
     };
     return stele_ledger_open_with (settings->ledger, &options, refusal);
 }

@@ -101,7 +101,7 @@ typedef struct {
     bool holding;                   // Rolled back: messages are kept, not run
     stele_roster_entry_t *expiring; // Its lease expires in this batch: run again too, though no message
     int64_t started_us;             // Steady clock
-    char error_text [600];          // Why it holds back or failed
+    char error_text [1200];         // Why it holds back or failed
     char previous_ledger_id [40];   // Id before the last loss that was accepted; "": none
 } stele_writer_t;
 

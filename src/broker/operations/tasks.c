@@ -48,8 +48,8 @@ stele_operation_task_status (stele_query_t *self, stele_params_t *params, stele_
     //  In mode sqlite Redis is out of date
     if (self->live && !stele_query_in_mode (self, "sqlite")) {
         stele_record_clear (self->record);
-        found = stele_live_task (self->live, self->ledger_id, id.text, id.size,
-            min_position, self->record);
+        const stele_live_source_t ours = { self->ledger_id, stele_reader_file_id (self->reader) };
+        found = stele_live_task (self->live, &ours, id.text, id.size, min_position, self->record);
         if (found == 1) {
             stele_record_pack (self->record, pack);
             source = "redis";

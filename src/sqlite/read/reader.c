@@ -9,6 +9,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 #include "sqlite/read/reader_internal.h"
 #include "sqlite/read/reader_over.h"
 #include "sqlite/sql/schema.h"
@@ -103,6 +105,23 @@ s_new (const char *path)
     return self;
 }
 
+//  The machine by the id of its boot, which containers share, as they share files
+static void
+s_identify_file (stele_reader_t *self)
+{
+    char machine [40] = "";
+    struct stat status;
+    const char *path = sqlite3_db_filename (self->db, "main");
+    FILE *file = fopen ("/proc/sys/kernel/random/boot_id", "re");
+    if (!file || fscanf (file, "%39s", machine) != 1)
+        gethostname (machine, sizeof machine - 1);
+    if (file)
+        fclose (file);
+    if (path && stat (path, &status) == 0)
+        snprintf (self->file_id, sizeof self->file_id, "%s:%llx:%llx", machine,
+            (unsigned long long) status.st_dev, (unsigned long long) status.st_ino);
+}
+
 stele_reader_t *
 stele_reader_open (const char *path, stele_refusal_t *refusal)
 {
@@ -112,6 +131,7 @@ stele_reader_open (const char *path, stele_refusal_t *refusal)
         stele_refuse (refusal, STELE_ENO_MEMORY, "ledger", "out of memory");
         return NULL;
     }
+    self->hold = stele_hold_take (path);
     int code = stele_sql_code (sqlite3_open_v2 (path, &self->db,
         SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, NULL));
     if (code == 0)
@@ -124,6 +144,8 @@ stele_reader_open (const char *path, stele_refusal_t *refusal)
         code = stele_refuse (refusal, STELE_ENO_MEMORY, "ledger", "out of memory");
     if (code || s_check (self, refusal))
         stele_reader_close (&self);
+    else
+        s_identify_file (self);
     return self;
 }
 
@@ -135,6 +157,7 @@ stele_reader_over (sqlite3 *db)
         return NULL;
     self->db = db;
     self->borrowed = true;
+    s_identify_file (self);
     self->content = stele_content_new (db);
     if (!self->content)
         stele_reader_close (&self);
@@ -156,6 +179,7 @@ stele_reader_close (stele_reader_t **self_p)
     stele_content_destroy (&self->content);
     if (!self->borrowed)
         sqlite3_close (self->db);
+    stele_hold_release (&self->hold);
     reader_word_cache_trim (&self->words, 0);
     stele_record_destroy (&self->row);
     stele_record_destroy (&self->text);
@@ -392,6 +416,12 @@ reader_integer (stele_reader_t *self, sqlite3_stmt *statement, int64_t otherwise
     return value;
 }
 
+const char *
+stele_reader_file_id (const stele_reader_t *self)
+{
+    return self->file_id;
+}
+
 //  -- head and commits ---------------------------------------------------------------
 
 int64_t
@@ -410,9 +440,8 @@ stele_reader_head (stele_reader_t *self)
     return reader_leave (self, reader_head (self));
 }
 
-//  The commit that contains a position: 1 found, 0 not found, or an error
-static int
-s_commit_of (stele_reader_t *self, int64_t position, int64_t *first, int64_t *last, int64_t *time)
+int
+reader_commit_of (stele_reader_t *self, int64_t position, int64_t *first, int64_t *last, int64_t *time)
 {
     sqlite3_stmt *statement = reader_with_key (self, SLOT_COMMIT_OF,
         "SELECT first, last, time FROM commits WHERE first <= ?1 ORDER BY first DESC LIMIT 1",
@@ -425,41 +454,6 @@ s_commit_of (stele_reader_t *self, int64_t position, int64_t *first, int64_t *la
     *time = sqlite3_column_int64 (statement, 2);
     sqlite3_reset (statement);
     return position <= *last;
-}
-
-//  Binary search: commits are found by position, and their times ascend with it (if the clock
-//  was set back, the result is one of the places where it passed that time)
-int64_t
-stele_reader_position_at (stele_reader_t *self, int64_t time_us)
-{
-    int rc = reader_enter (self);
-    if (rc)
-        return rc;
-    int64_t found = 0;
-    int64_t low = 1, high = reader_head (self);
-    while (low <= high && self->status == 0) {
-        int64_t first = 0, last = 0, time = 0;
-        if (s_commit_of (self, low + (high - low) / 2, &first, &last, &time) != 1)
-            break;
-        if (time <= time_us) {
-            found = last;
-            low = last + 1;
-        }
-        else
-            high = first - 1;
-    }
-    return reader_leave (self, found);
-}
-
-int64_t
-stele_reader_commit_time (stele_reader_t *self, int64_t position)
-{
-    int rc = reader_enter (self);
-    if (rc)
-        return rc;
-    int64_t first = 0, last = 0, time = 0;
-    rc = s_commit_of (self, position, &first, &last, &time);
-    return reader_leave (self, rc == 1? time: 0);
 }
 
 int64_t

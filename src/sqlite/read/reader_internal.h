@@ -27,6 +27,7 @@
 #include "sqlite/read/reader_bounds.h"
 #include "ledger/reader.h"
 #include "sqlite/read/word_cache.h"
+#include "sqlite/wal/hold.h"
 
 //  Event tables (sql/event_tables.h)
 #define READER_SOURCE(name, table, subject) SOURCE_##name,
@@ -35,7 +36,7 @@ typedef enum { STELE_EVENT_TABLES (READER_SOURCE) SOURCE_COUNT } reader_source_t
 
 //  Prepared statements
 typedef enum {
-    SLOT_BEGIN, SLOT_COMMIT, SLOT_HEAD, SLOT_COMMIT_OF, SLOT_FOLLOWER, SLOT_WORD, SLOT_WORD_ID,
+    SLOT_BEGIN, SLOT_COMMIT, SLOT_HEAD, SLOT_COMMIT_OF, SLOT_SET_BACKS, SLOT_FOLLOWER, SLOT_WORD, SLOT_WORD_ID,
     SLOT_LOG,                                   // One per source
     SLOT_LOG_LAST = SLOT_LOG + SOURCE_COUNT - 1,
     SLOT_TOUCHED,
@@ -87,8 +88,10 @@ typedef struct {
 
 struct stele_reader {
     sqlite3 *db;
+    stele_hold_t *hold;             // While the connection has the file open; NULL if it is the writer's
     char *path;
     char *ledger_id;
+    char file_id [96];
     char error [256];
     int status;                     // Of the current call: 0, or its first error
     bool busy;                      // In a call
@@ -120,6 +123,10 @@ int
 //  End the call. Returns its error, or 'result' if it had none.
 int64_t
     reader_leave (stele_reader_t *self, int64_t result);
+
+//  The commit that contains a position: 1 found, 0 not found, or an error
+int
+    reader_commit_of (stele_reader_t *self, int64_t position, int64_t *first, int64_t *last, int64_t *time);
 
 //  Keep the first error of the call. Returns it.
 int

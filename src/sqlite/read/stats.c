@@ -11,6 +11,7 @@
 
 #include <assert.h>
 #include <sys/stat.h>
+#include "base/clock.h"
 #include "sqlite/file_names.h"
 #include "sqlite/read/reader_internal.h"
 
@@ -35,6 +36,16 @@ s_count_added (stele_reader_t *self, int slot, const char *sql, int64_t *counted
     *counted += sqlite3_column_int64 (statement, 0);
     if (sqlite3_column_type (statement, 1) != SQLITE_NULL)
         *until = sqlite3_column_int64 (statement, 1);
+}
+
+//  How far the newest commit is ahead of the clock
+static int64_t
+s_ahead_ms (stele_reader_t *self)
+{
+    int64_t first, last, time = 0;
+    int64_t now_us = stele_clock_us ();
+    int rc = reader_commit_of (self, reader_head (self), &first, &last, &time);
+    return rc == 1 && time > now_us? (time - now_us) / 1000: 0;
 }
 
 int
@@ -67,6 +78,7 @@ stele_reader_stats (stele_reader_t *self, stele_ledger_stats_t *stats)
         "SELECT count (*) FROM losses"), 0);
     counted.storage [0] = (stele_figure_t) { "size_bytes", s_file_size (self->path, "") };
     counted.storage [1] = (stele_figure_t) { "wal_bytes", s_file_size (self->path, STELE_WAL_SUFFIX) };
+    counted.storage [2] = (stele_figure_t) { "ahead_ms", s_ahead_ms (self) };
     rc = (int) reader_leave (self, 0);
     if (rc == 0)
         *stats = counted;

@@ -6,10 +6,13 @@
 */
 
 #include <assert.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
+#include "base/file.h"
 #include "base/memory.h"
 #include "sqlite/read/match.h"
 #include "sqlite/read/text_changes.h"
@@ -134,10 +137,27 @@ s_make (stele_text_index_t *self)
     return code? s_fail (self): 0;
 }
 
+//  SQLite gives a new file the mode 0644, and its log that of the file: start with the ledger's mode.
+//  Nothing has a new file open, so closing it drops no lock.
+static void
+s_create (const char *path, const char *name)
+{
+    struct stat status;
+    if (stat (path, &status) != 0)
+        return;
+    int handle = stele_file_open (name, O_RDWR | O_CREAT | O_EXCL, status.st_mode & 0777);
+    if (handle < 0)
+        return;                     // It exists, or SQLite reports why not
+    fchmod (handle, status.st_mode & 0777);
+    close (handle);
+}
+
 static int
 s_open (stele_text_index_t *self, const char *path)
 {
     char *name = sqlite3_mprintf ("%s" STELE_SEARCH_SUFFIX, path);
+    if (name)
+        s_create (path, name);
     int rc = !name? SQLITE_NOMEM: sqlite3_open_v2 (name, &self->db,
         SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, NULL);
     sqlite3_free (name);

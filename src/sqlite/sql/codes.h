@@ -51,4 +51,9 @@ _Static_assert (STELE_CODE_TASK_TERMINAL_FROM == STELE_TASK_TERMINAL_FROM, "as i
 //  Positions per row of the table zones; sql/002-zones.sql uses the same number
 #define STELE_ZONE 1024
 
+//  Rows of meta with this key and a position of 20 digits: the clock was set back before the commit that
+//  begins there, by more than this
+#define STELE_SET_BACK_KEY      "clock_set_back:"
+#define STELE_SET_BACK_US       10000000
+
 #endif

@@ -133,7 +133,7 @@ int
 stele_high_water_read (stele_high_water_t *self, stele_mark_t *mark, stele_refusal_t *refusal)
 {
     s_close (self);
-    self->handle = open (self->path, O_RDWR | O_CLOEXEC);
+    self->handle = stele_file_open (self->path, O_RDWR, 0);
     if (self->handle < 0 && errno == ENOENT)
         return 0;
     if (self->handle < 0)
@@ -171,8 +171,10 @@ static int
 s_write_new (stele_high_water_t *self, const char *name)
 {
     char block [BLOCK_STEP];
-    self->handle = open (name, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-    if (self->handle < 0)
+    struct stat status;
+    mode_t mode = stat (self->path, &status) == 0? status.st_mode & 07777: 0600;
+    self->handle = stele_file_open (name, O_RDWR | O_CREAT | O_TRUNC, mode);
+    if (self->handle < 0 || fchmod (self->handle, mode) != 0)
         return -1;
     for (int i = 0; i < BLOCKS; i++) {
         memset (block, ' ', sizeof block);

@@ -63,6 +63,9 @@ stele_ledger_resume (stele_ledger_t *self, int64_t since)
     if (code)
         return stele_ledger_fail (self, code);
     self->suspended = false;
+    //  Committed to files that were removed or replaced: the list in Redis must remain
+    if (!stele_ledger_in_place (self))
+        return STELE_EIO;
     self->head = self->top;
     self->rejected = self->top_rejected;
     stele_sql_exec (self->db, "PRAGMA cache_spill = ON");

@@ -6,8 +6,11 @@
 */
 
 #include <stdio.h>
+#include "base/clock.h"
 #include "fault/fault.h"
 #include "sqlite/write/ledger_internal.h"
+
+#define VERIFY_MS 250               // Between two checks of the files in idle time
 
 //  Note the result of a step of a checkpoint
 static int
@@ -65,9 +68,28 @@ stele_ledger_begin (stele_ledger_t *self)
     return code;
 }
 
+//  The times of commits are searched, so they ascend: if the clock goes back a little, the time of the
+//  last commit is repeated. If it goes back by more, it was wrong before: the time is true again,
+//  and meta has the position from which on times ascend again (src/sqlite/read/commit_time.c).
+static int
+s_time_of_commit (stele_ledger_t *self, int64_t now_us, int64_t *time_us)
+{
+    if (self->committed_at - now_us <= STELE_SET_BACK_US) {
+        *time_us = now_us > self->committed_at? now_us: self->committed_at;
+        return 0;
+    }
+    char sql [160];
+    snprintf (sql, sizeof sql, "INSERT OR REPLACE INTO meta VALUES ('" STELE_SET_BACK_KEY "%020lld', %lld)",
+        (long long) self->top + 1, (long long) self->committed_at);
+    *time_us = now_us;
+    int code = stele_sql_exec (self->db, sql);
+    return code? stele_ledger_fail (self, code): 0;
+}
+
 int
 stele_ledger_commit (stele_ledger_t *self, int64_t now_us)
 {
+    int64_t time_us = self->committed_at;
     int code = stele_ledger_in_batch (self);
     if (code)
         return code;
@@ -83,11 +105,10 @@ stele_ledger_commit (stele_ledger_t *self, int64_t now_us)
     if (self->next > self->top + 1) {
         sqlite3_bind_int64 (self->sql.commits, 1, self->top + 1);
         sqlite3_bind_int64 (self->sql.commits, 2, self->next - 1);
-        //  The clock may be set back, but the times of commits are searched: they must ascend
-        if (now_us > self->committed_at)
-            self->committed_at = now_us;
-        sqlite3_bind_int64 (self->sql.commits, 3, self->committed_at);
-        code = stele_ledger_run (self, self->sql.commits);
+        code = s_time_of_commit (self, now_us, &time_us);
+        sqlite3_bind_int64 (self->sql.commits, 3, time_us);
+        if (code == 0)
+            code = stele_ledger_run (self, self->sql.commits);
         if (code)
             return code;
     }
@@ -100,6 +121,10 @@ stele_ledger_commit (stele_ledger_t *self, int64_t now_us)
     code = STELE_FAULT_CODE (commit_after);
     if (code)
         return stele_ledger_fail (self, code);
+    //  Committed, but to files that were removed or replaced meanwhile: no ack
+    if (!stele_ledger_in_place (self))
+        return STELE_EIO;
+    self->committed_at = time_us;
     self->top = self->next - 1;
     self->top_rejected = self->next_rejected;
     if (self->suspended) {
@@ -158,9 +183,22 @@ s_keep_high_water (stele_ledger_t *self, bool now)
     return self->high_water_code;
 }
 
+//  Now and then, so that removed files are noticed without any event
+static bool
+s_still_in_place (stele_ledger_t *self)
+{
+    int64_t now_ms = stele_clock_steady_ms ();
+    if (now_ms - self->verified_ms < VERIFY_MS)
+        return true;
+    self->verified_ms = now_ms;
+    return stele_ledger_in_place (self);
+}
+
 int
 stele_ledger_idle (stele_ledger_t *self, int64_t spare_us)
 {
+    if (!s_still_in_place (self))
+        return STELE_EIO;
     if (self->suspended)
         return 0;
     int code = stele_content_learn (self->content);

@@ -2,6 +2,7 @@
 
     open.c       open, migrate, close
     check.c      what a start verifies
+    rescue.c     whether its files are still where they were, and saving them if not
     loss.c       whether the ledger is as long as what was acked, and what to do if it is not
     ledger.c     batches, upkeep
     statement.c  run and bind statements, keep error texts (called by all others)
@@ -22,6 +23,7 @@
 #include "sqlite/wal/checkpoint.h"
 #include "sqlite/compress/content.h"
 #include "sqlite/wal/high_water.h"
+#include "sqlite/wal/place.h"
 #include "sqlite/read/reader_over.h"
 #include "sqlite/sql/codes.h"
 #include "sqlite/sql/id_codec.h"
@@ -128,9 +130,14 @@ typedef struct {
 
 struct stele_ledger {
     sqlite3 *db;
-    int lock;                       // On the lock file, as long as the ledger is open
+    stele_place_t *place;           // Path, locks
+    mode_t file_mode;               // Of its files
+    bool opened;                    // The open succeeded
+    bool discarded;                 // Remove it if it is new and empty
+    bool displaced;                 // Its files are no longer at their paths
+    int64_t verified_ms;            // Monotonic: when that was last checked in idle time
     char id [40];
-    char error [512];
+    char error [1200];
     int64_t head;                   // Committed
     int64_t next;                   // Position of the next event of this batch
     int64_t rejected;               // Number of the last refused event, committed
@@ -165,6 +172,15 @@ int
 //  Record self->loss if there is one, and make the high-water mark that of this ledger.
 int
     stele_ledger_settle_loss (stele_ledger_t *self, stele_refusal_t *refusal);
+
+//  Are the files still at their paths (rescue.c)? If not, the error says what happened.
+bool
+    stele_ledger_in_place (stele_ledger_t *self);
+
+//  The newest copy that was saved when a ledger at that path was removed. Caller frees return value; NULL:
+//  there is none.
+char *
+    stele_ledger_rescued_copy (const char *path);
 
 //  What a start verifies (check.c). Returns 0, or a code with a refusal.
 int

@@ -20,6 +20,7 @@
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include "sqlite/write/ledger_internal.h"
 #include "sqlite/sql/schema.h"
@@ -184,12 +185,17 @@ static int
 s_refuse (stele_ledger_t *self, const char *path, const stele_mark_t *has, stele_refusal_t *refusal)
 {
     const stele_loss_t *loss = &self->loss;
-    if (!loss->same_ledger)
-        return stele_refuse (refusal, STELE_EBEHIND, "ledger",
+    if (!loss->same_ledger) {
+        char *copy = stele_ledger_rescued_copy (path);
+        int code = stele_refuse (refusal, STELE_EBEHIND, "ledger",
             "%s is %s%s, at position %" PRId64 ", but another ledger that has acked events was there before"
-            " (%s). Was it deleted, or its write-ahead log? Nothing was changed: restore it, or continue with"
+            " (%s). Was it deleted, or its write-ahead log? Nothing was changed: restore it%s%s, or continue with"
             " this one and record the loss: start once with --accept-loss",
-            path, *has->ledger_id? "ledger ": "missing or empty", has->ledger_id, has->position, loss->evidence);
+            path, *has->ledger_id? "ledger ": "missing or empty", has->ledger_id, has->position, loss->evidence,
+            copy? ", a running broker saved it in ": "", copy? copy: "");
+        free (copy);
+        return code;
+    }
     if (loss->last == has->position && loss->rejected == 0)
         return stele_refuse (refusal, STELE_EBEHIND, "ledger",
             "%s is damaged: it is unknown whether %s, which ends at position %" PRId64 ", has every acked"
@@ -284,6 +290,12 @@ stele_ledger_give_up (stele_ledger_t *self, const char *evidence, stele_refusal_
     snprintf (self->loss.ledger_id, sizeof self->loss.ledger_id, "%s", self->id);
     s_evidence (&self->loss, "%s", evidence);
     return stele_ledger_settle_loss (self, refusal);
+}
+
+const char *
+stele_ledger_notice (stele_ledger_t *self)
+{
+    return stele_place_notice (self->place);
 }
 
 const char *

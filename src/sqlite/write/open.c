@@ -10,16 +10,12 @@
 */
 
 #include <assert.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
-#include <sys/stat.h>
-#include <unistd.h>
+#include <time.h>
+#include "base/clock.h"
 #include "fault/fault.h"
-#include "sqlite/file_names.h"
 #include "sqlite/sql/schema.h"
 #include "sqlite/wal/wal_index.h"
 #include "sqlite/wal/wal_vfs.h"
@@ -29,6 +25,7 @@
 //  back and retries instead, so that it can serve others meanwhile.
 #define BUSY_MS_OPEN   5000
 #define BUSY_MS        200
+#define FILE_MODE      0600
 
 static int
 s_wal_hook (void *arg, sqlite3 *db, const char *name, int pages)
@@ -37,26 +34,6 @@ s_wal_hook (void *arg, sqlite3 *db, const char *name, int pages)
     (void) name;
     stele_checkpoint_grown (((stele_ledger_t *) arg)->checkpoint, pages);
     return SQLITE_OK;
-}
-
-//  Only one broker per ledger. The lock is on a file of its own: to close the database
-//  file itself, past SQLite, would drop the locks that SQLite has on it.
-static int
-s_lock (stele_ledger_t *self, const char *path, stele_refusal_t *refusal)
-{
-    char *name = sqlite3_mprintf ("%s" STELE_LOCK_SUFFIX, path);
-    if (!name)
-        return stele_refuse (refusal, STELE_ENO_MEMORY, "ledger", "out of memory");
-    self->lock = open (name, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
-    int rc = 0;
-    if (self->lock < 0)
-        rc = stele_refuse (refusal, STELE_EIO, "ledger", "cannot open %s: %s", name, strerror (errno));
-    else
-    if (flock (self->lock, LOCK_EX | LOCK_NB) != 0)
-        rc = stele_refuse (refusal, STELE_EBUSY, "ledger",
-            "another broker has %s open: only one broker per ledger", path);
-    sqlite3_free (name);
-    return rc;
 }
 
 static int
@@ -258,11 +235,20 @@ s_prepare (stele_ledger_t *self)
     return 0;
 }
 
-static bool
-s_is_empty (const char *path)
+//  Was the clock wrong when the last events were committed, or is it wrong now?
+static void
+s_compare_clock (stele_ledger_t *self, const char *path)
 {
-    struct stat status;
-    return stat (path, &status) == 0 && status.st_size == 0;
+    int64_t ahead_us = self->committed_at - stele_clock_us ();
+    if (ahead_us <= STELE_SET_BACK_US)
+        return;
+    char stamp [32];
+    struct tm tm;
+    time_t seconds = (time_t) (self->committed_at / 1000000);
+    strftime (stamp, sizeof stamp, "%Y-%m-%dT%H:%M:%SZ", gmtime_r (&seconds, &tm));
+    stele_place_note (self->place, "the last commit of %s is of %s, %lld s ahead of the clock of this machine:"
+        " the clock was wrong then, or is wrong now. New commits get the time of the clock", path, stamp,
+        (long long) (ahead_us / 1000000));
 }
 
 static int
@@ -272,11 +258,10 @@ s_open (stele_ledger_t *self, const char *path, const stele_ledger_options_t *op
     int code = STELE_FAULT_CODE (open_before);
     if (code)
         return stele_refuse (refusal, code, "ledger", "cannot open %s", path);
-    code = s_lock (self, path, refusal);
+    code = stele_place_claim (self->place, self->file_mode, refusal);
     if (code)
         return code;
     code = STELE_FAULT_CODE (open_locked);
-    bool is_new = access (path, F_OK) != 0;
     if (code == 0)
         code = s_connect (self, path);
     if (code) {
@@ -284,12 +269,8 @@ s_open (stele_ledger_t *self, const char *path, const stele_ledger_options_t *op
         return stele_refuse (refusal, code, "ledger", "cannot open %s: %s", path, self->error);
     }
     code = stele_ledger_compare (self, path, options, refusal);
-    if (code) {
-        //  The refusal says that nothing was changed: leave no empty file
-        if (is_new && s_is_empty (path))
-            unlink (path);
+    if (code)
         return code;
-    }
     int64_t version = 0;
     code = s_recognise (self, path, &version, refusal);
     if (code)
@@ -317,7 +298,13 @@ s_open (stele_ledger_t *self, const char *path, const stele_ledger_options_t *op
     if (code)
         return stele_refuse (refusal, code, "ledger", "%s: %s", path, self->error);
     sqlite3_db_config (self->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0, NULL);
-    return stele_ledger_settle_loss (self, refusal);
+    code = stele_ledger_settle_loss (self, refusal);
+    if (code == 0)
+        stele_place_settle (self->place, self->file_mode);
+    if (code == 0)
+        s_compare_clock (self, path);
+    self->opened = code == 0;
+    return code;
 }
 
 stele_ledger_t *
@@ -329,11 +316,12 @@ stele_ledger_open_with (const char *path, const stele_ledger_options_t *options,
         stele_refuse (refusal, STELE_ENO_MEMORY, "ledger", "out of memory");
         return NULL;
     }
-    self->lock = -1;
+    self->file_mode = options->file_mode? options->file_mode: FILE_MODE;
+    self->place = stele_place_new (path);
     self->pack = stele_pack_new ();
     self->scratch = stele_record_new ();
     self->high_water = stele_high_water_new (path);
-    int code = self->pack && self->scratch && self->high_water?
+    int code = self->pack && self->scratch && self->high_water && self->place?
         s_open (self, path, options, refusal):
         stele_refuse (refusal, STELE_ENO_MEMORY, "ledger", "out of memory");
     if (code)
@@ -350,6 +338,12 @@ stele_ledger_open (const char *path, stele_check_t check, stele_refusal_t *refus
 {
     stele_ledger_options_t options = { .check = check };
     return stele_ledger_open_with (path, &options, refusal);
+}
+
+void
+stele_ledger_discard (stele_ledger_t *self)
+{
+    self->discarded = true;
 }
 
 void
@@ -381,8 +375,12 @@ stele_ledger_close (stele_ledger_t **self_p)
     STELE_FAULT (close_after);
     stele_pack_destroy (&self->pack);
     stele_record_destroy (&self->scratch);
-    if (self->lock >= 0)
-        close (self->lock);
+    //  A refusal says that nothing was changed: leave no empty file
+    if (!self->opened && self->place)
+        stele_place_discard (self->place);
+    if (self->discarded && self->head == 0 && self->rejected == 0 && !self->displaced)
+        stele_place_remove (self->place);
+    stele_place_destroy (&self->place);
     free (self);
     *self_p = NULL;
 }

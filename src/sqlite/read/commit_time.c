@@ -1,0 +1,83 @@
+/*  commit_time - when a position was committed, and what was committed at a time
+
+    The times of commits ascend with the position, except where the clock was found to have been wrong and
+    was set back: there the writer leaves a row in meta. Between two such places a binary search finds
+    a time. A time before such a place that is later than one after it cannot be true: the earlier of
+    them counts, so that one wrong clock does not give records a life of years.
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at https://mozilla.org/MPL/2.0/.
+*/
+
+#include "sqlite/read/reader_internal.h"
+
+#define SET_BACKS_MAX 100           // The newest ones; before those, times are as they were recorded
+
+//  Positions at which the clock was set back, the newest first. Returns their number.
+static int
+s_set_backs (stele_reader_t *self, int64_t positions [SET_BACKS_MAX])
+{
+    int count = 0;
+    sqlite3_stmt *statement = reader_statement (self, SLOT_SET_BACKS,
+        "SELECT CAST (substr (key, 16) AS INTEGER) FROM meta"
+        " WHERE key > '" STELE_SET_BACK_KEY "' AND key < '" STELE_SET_BACK_KEY "a' ORDER BY key DESC");
+    while (count < SET_BACKS_MAX && reader_step (self, statement) == 1)
+        positions [count++] = sqlite3_column_int64 (statement, 0);
+    if (statement)
+        sqlite3_reset (statement);
+    return count;
+}
+
+//  The last position in the range that was committed at or before that time, 0: none
+static int64_t
+s_search (stele_reader_t *self, int64_t low, int64_t high, int64_t time_us)
+{
+    int64_t found = 0;
+    while (low <= high && self->status == 0) {
+        int64_t first = 0, last = 0, time = 0;
+        if (reader_commit_of (self, low + (high - low) / 2, &first, &last, &time) != 1)
+            break;
+        if (time <= time_us) {
+            found = last;
+            low = last + 1;
+        }
+        else
+            high = first - 1;
+    }
+    return found;
+}
+
+int64_t
+stele_reader_position_at (stele_reader_t *self, int64_t time_us)
+{
+    int rc = reader_enter (self);
+    if (rc)
+        return rc;
+    int64_t positions [SET_BACKS_MAX];
+    int count = s_set_backs (self, positions);
+    int64_t high = reader_head (self), found = 0;
+    for (int i = 0; i <= count && found == 0 && self->status == 0; i++) {
+        int64_t low = i < count? positions [i]: 1;
+        found = s_search (self, low, high, time_us);
+        high = low - 1;
+    }
+    return reader_leave (self, found);
+}
+
+int64_t
+stele_reader_commit_time (stele_reader_t *self, int64_t position)
+{
+    int rc = reader_enter (self);
+    if (rc)
+        return rc;
+    int64_t first = 0, last = 0, time = 0, positions [SET_BACKS_MAX];
+    rc = reader_commit_of (self, position, &first, &last, &time);
+    int count = rc == 1? s_set_backs (self, positions): 0;
+    for (int i = 0; i < count && positions [i] > position; i++) {
+        int64_t later = 0;
+        if (reader_commit_of (self, positions [i], &first, &last, &later) == 1 && later < time)
+            time = later;
+    }
+    return reader_leave (self, rc == 1? time: 0);
+}
