@@ -1,4 +1,4 @@
-/*  file - make the names of files durable
+/*  file - open files, and make their names durable
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -11,6 +11,19 @@
 #include <string.h>
 #include <unistd.h>
 #include "base/file.h"
+
+int
+stele_file_open (const char *path, int flags, unsigned mode)
+{
+    int handle = open (path, flags | O_CLOEXEC, mode);
+    if (handle < 0 || handle > STDERR_FILENO)
+        return handle;
+    int higher = fcntl (handle, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+    int error = errno;
+    close (handle);
+    errno = error;
+    return higher;
+}
 
 int
 stele_file_sync_folder (const char *path)

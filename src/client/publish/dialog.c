@@ -303,10 +303,10 @@ s_stall_ms (const stele_dialog_t *self)
 }
 
 static void
-s_pack_op (stele_pack_t *pack, const char *op)
+s_pack_ping (stele_pack_t *pack)
 {
     stele_pack_map_begin (pack);
-    stele_pack_key_string (pack, "op", op);
+    stele_pack_key_string (pack, "op", "ping");
     stele_pack_map_end (pack);
 }
 
@@ -331,7 +331,7 @@ stele_dialog_pack_next (stele_dialog_t *self, int64_t now_ms, stele_pack_t *pack
     if (self->state == READY) {
         packed = s_pack_batch (self, pack);
         if (!packed && self->state == READY && now_ms >= self->sent_ms + self->heartbeat_ms) {
-            s_pack_op (pack, "ping");
+            s_pack_ping (pack);
             packed = true;
         }
     }
@@ -341,13 +341,21 @@ stele_dialog_pack_next (stele_dialog_t *self, int64_t now_ms, stele_pack_t *pack
 }
 
 bool
-stele_dialog_pack_goodbye (stele_dialog_t *self, stele_pack_t *pack)
+stele_dialog_ready (const stele_dialog_t *self)
 {
-    if (self->state != READY)
-        return false;
+    return self->state == READY;
+}
+
+void
+stele_dialog_pack_goodbye (stele_dialog_t *self, bool keep, stele_pack_t *pack)
+{
+    assert (self->state == READY);
     stele_pack_clear (pack);
-    s_pack_op (pack, "goodbye");
-    return true;
+    stele_pack_map_begin (pack);
+    stele_pack_key_string (pack, "op", "goodbye");
+    if (keep)
+        stele_pack_key_bool (pack, "keep", true);
+    stele_pack_map_end (pack);
 }
 
 static int64_t

@@ -93,9 +93,13 @@ void
 bool
     stele_dialog_pack_next (stele_dialog_t *self, int64_t now_ms, stele_pack_t *pack);
 
-/*  Pack a goodbye. False unless READY: then the broker does not know this producer.  */
+/*  Does the broker know this run? True from the welcome until the connection is lost.  */
 bool
-    stele_dialog_pack_goodbye (stele_dialog_t *self, stele_pack_t *pack);
+    stele_dialog_ready (const stele_dialog_t *self);
+
+/*  Pack a goodbye; 'keep': tasks in progress are left as they are. Only if READY.  */
+void
+    stele_dialog_pack_goodbye (stele_dialog_t *self, bool keep, stele_pack_t *pack);
 
 /*  Time of the next message that may be due, unless something happens before. */
 int64_t

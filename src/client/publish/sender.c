@@ -16,7 +16,7 @@
 #define SENDER_ANSWER_BYTES    1048576      // Largest message to accept
 #define SENDER_ANSWERS_MAX       10000      // Messages that may queue for receiving
 #define SENDER_EVENTS_MAX        10000      // Events received before polling the broker again
-#define SENDER_GOODBYE_MS         1000
+#define SENDER_LINGER_MS          1000      // For the last messages
 
 typedef struct {
     zsock_t *pipe;
@@ -26,6 +26,8 @@ typedef struct {
     stele_pack_t *pack;
     bool each_event;                // Wake up for each event: batches of one, or no delay
     bool terminated;
+    bool goodbye;                   // Send goodbye at the end
+    bool keep;                      // ... with 'keep'
     bool received;                  // Anything since the link was opened
     int64_t received_ms;            // When; or when the link was opened
     int64_t now_ms;                 // Of the monotonic clock
@@ -176,6 +178,10 @@ s_take_commands (sender_t *self)
             self->terminated = true;
         if (size == 5 && memcmp (command, STELE_SENDER_FLUSH, 5) == 0)
             flush = true;
+        if (size == 5 && memcmp (command, STELE_SENDER_LEAVE, 5) == 0)
+            self->goodbye = true;
+        if (size == 5 && memcmp (command, STELE_SENDER_ASIDE, 5) == 0)
+            self->goodbye = self->keep = true;
     }
     s_take_events (self);
     if (flush)
@@ -216,14 +222,20 @@ s_wait (sender_t *self, bool notices_left)
     self->now_ms = zclock_mono ();
 }
 
+//  Send what is batched, and a goodbye if that was requested
 static void
-s_say_goodbye (sender_t *self)
+s_leave (sender_t *self)
 {
     s_take_events (self);
     stele_dialog_flush (self->dialog);
     s_send_due (self);
-    if (stele_dialog_pack_goodbye (self->dialog, self->pack) && s_send (self))
-        stele_link_destroy (&self->link, SENDER_GOODBYE_MS);
+    if (!stele_dialog_ready (self->dialog))
+        return;
+    if (self->goodbye) {
+        stele_dialog_pack_goodbye (self->dialog, self->keep, self->pack);
+        s_send (self);
+    }
+    stele_link_destroy (&self->link, SENDER_LINGER_MS);
 }
 
 void
@@ -252,6 +264,6 @@ stele_sender (zsock_t *pipe, void *args)
             s_receive_answers (self);
     }
     if (self->link)
-        s_say_goodbye (self);
+        s_leave (self);
     s_sender_destroy (&self);
 }

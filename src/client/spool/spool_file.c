@@ -106,7 +106,7 @@ stele_spool_rewrite (stele_spool_t *self)
     stele_spool_identity_t identity = self->identity;
     identity.first = self->acked + 1;
     char *name = stele_spool_join (self->path, ".new");
-    int handle = open (name, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    int handle = stele_file_open (name, O_RDWR | O_CREAT | O_TRUNC, 0600);
     bool done = handle >= 0 && s_fill (self, handle, &identity)
         && rename (name, self->path) == 0 && stele_file_sync_folder (self->path) == 0;
     int code = done? 0: stele_spool_code (errno);

@@ -17,6 +17,7 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include "base/file.h"
 #include "base/memory.h"
 #include "client/spool/spool_internal.h"
 
@@ -27,7 +28,7 @@ stele_spool_owner (const char *path, char *producer)
 {
     unsigned char block [STELE_SPOOL_BLOCK];
     stele_spool_identity_t identity;
-    int handle = open (path, O_RDONLY | O_CLOEXEC);
+    int handle = stele_file_open (path, O_RDONLY, 0);
     bool known = handle >= 0
         && pread (handle, block, sizeof block, STELE_SPOOL_IDENTITY) == sizeof block
         && stele_spool_read_identity (block, &identity);
@@ -158,7 +159,7 @@ static int
 s_open (stele_spool_t *self, const char *producer, stele_refusal_t *refusal)
 {
     char *name = stele_spool_join (self->path, ".lock");
-    self->lock = open (name, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    self->lock = stele_file_open (name, O_RDWR | O_CREAT, 0600);
     free (name);
     if (self->lock < 0)
         return stele_refuse (refusal, STELE_EIO, "spool", "cannot open %s.lock: %s",
@@ -166,7 +167,7 @@ s_open (stele_spool_t *self, const char *producer, stele_refusal_t *refusal)
     if (flock (self->lock, LOCK_EX | LOCK_NB) != 0)
         return stele_refuse (refusal, STELE_EBUSY, "spool",
             "another process has the spool %s open: only one process per spool", self->path);
-    self->handle = open (self->path, O_RDWR | O_CLOEXEC);
+    self->handle = stele_file_open (self->path, O_RDWR, 0);
     if (self->handle < 0 && errno == ENOENT) {
         snprintf (self->identity.producer, sizeof self->identity.producer, "%s", producer);
         self->acked_offset = self->end_offset = STELE_SPOOL_RECORDS;
@@ -206,6 +207,15 @@ stele_spool_close (stele_spool_t **self_p)
     //  If this fails, the next run sends acked events again, as duplicates
     if (!self->broken && self->acked == self->end && self->end_offset > STELE_SPOOL_RECORDS)
         stele_spool_rewrite (self);
+    stele_spool_abandon (self_p);
+}
+
+void
+stele_spool_abandon (stele_spool_t **self_p)
+{
+    stele_spool_t *self = *self_p;
+    if (!self)
+        return;
     if (self->handle >= 0)
         close (self->handle);
     if (self->lock >= 0)
