@@ -23,8 +23,23 @@
 #define ALONE_BYTES  1024           // An event of this size is spooled alone: if it is too large, no others fail with it
 
 static void
+s_keep_line (cli_pushing_t *self)
+{
+    if (self->rejects == 0 || !self->line)
+        return;
+    if (cli_write_all (self->rejects, self->line, self->line_size) && cli_write_all (self->rejects, "\n", 1))
+        return;
+    cli_push_wipe_progress (self);
+    cli_report ("line %" PRId64 " cannot be kept in %s: %s; it and the following lines were not sent",
+        cli_lines_number (self->lines), self->rejects_path, strerror (errno));
+    self->failure = STELE_EMALFORMED;
+    self->failed_status = EX_IOERR;
+}
+
+static void
 s_bad_line (cli_pushing_t *self, const char *why)
 {
+    s_keep_line (self);
     //  A file of another kind would fail in every line
     if (self->bad_lines++ > BAD_LINES_SHOWN)
         return;
@@ -108,6 +123,22 @@ s_is_blank (const char *text, size_t size)
     return size == 0;
 }
 
+//  An event that is too large for the broker is a bad line, unless later runs of the same lines would
+//  give other sequences to those after it.
+static bool
+s_skip_too_large (cli_pushing_t *self, int64_t code)
+{
+    if (code != STELE_ETOO_LARGE || self->sequenced)
+        return false;
+    char why [256];
+    snprintf (why, sizeof why, "%s", stele_client_error (self->client));
+    //  The producer has ended if the broker now allows less than before
+    if (stele_client_poll (self->client) < 0)
+        return false;
+    s_bad_line (self, why);
+    return true;
+}
+
 //  Make the group durable in the spool. While the spool is full, wait for acks.
 static void
 s_spool_group (cli_pushing_t *self)
@@ -119,7 +150,7 @@ s_spool_group (cli_pushing_t *self)
         stele_client_flush (self->client, SLICE_MS);
         number = stele_client_publish_all (self->client, self->group, self->group_count, 0);
     }
-    if (number < 0) {
+    if (number < 0 && !s_skip_too_large (self, number)) {
         self->failure = (int) number;
         self->failed_line = self->group_lines [0];
     }
@@ -182,7 +213,7 @@ s_publish_event (cli_pushing_t *self, stele_event_t *event)
     if (number > 0)
         cli_publish_counts_published (self->counts, number, line);
     else
-    if (number != STELE_ETIMEOUT)
+    if (number != STELE_ETIMEOUT && !s_skip_too_large (self, number))
         self->failure = (int) number;
     stele_event_destroy (&event);
 }
@@ -204,6 +235,8 @@ s_take_line (cli_pushing_t *self, const char *text, size_t size)
     }
     if (s_is_blank (text, size))
         return;
+    self->line = text;
+    self->line_size = size;
     char error [256] = "";
     stele_event_t *event = stele_event_from_json (text, size, error, sizeof error);
     if (event)
@@ -226,6 +259,7 @@ s_read_lines (cli_pushing_t *self)
                 s_take_line (self, text, size);
                 break;
             case CLI_LINE_TOO_LONG:
+                self->line = NULL;  // Kept already
                 s_bad_line (self, "longer than 64 MiB, the maximum");
                 break;
             case CLI_LINE_NONE:
@@ -243,7 +277,8 @@ s_read_lines (cli_pushing_t *self)
                 return;
             case CLI_LINE_FAILED:
                 cli_push_wipe_progress (self);
-                cli_report ("cannot read the input: %s", strerror (errno));
+                cli_report ("cannot read the input%s%s: %s", self->rejects? ", or write ": "",
+                    self->rejects? self->rejects_path: "", strerror (errno));
                 self->failure = STELE_EIO;
                 return;
         }
@@ -270,9 +305,11 @@ s_client (cli_pushing_t *self, const cli_push_t *args)
     if (args->accept_loss)
         stele_client_set_accept_loss (client);
     stele_client_set_events_endpoint (client, self->cli->events);
+    stele_client_set_requests_endpoint (client, self->cli->requests);
     if (args->batch)
         stele_client_set_batch (client, (size_t) args->batch, BATCH_DELAY_MS);
     self->numbered = args->numbered;
+    self->sequenced = args->sequence > 0;
     if (args->sequence)
         stele_client_set_first_sequence (client, args->sequence);
     //  A producer with a random name never returns, so its events may come from an export
@@ -288,6 +325,10 @@ cli_push (cli_t *cli, const cli_push_t *args, int fd)
         .heard_ms = stele_clock_steady_ms () };
     cli_interrupt_catch ();
     self.lines = cli_lines_new (fd);
+    self.rejects = args->rejects;
+    self.rejects_path = args->rejects_path;
+    if (args->rejects > 0)
+        cli_lines_set_rejects (self.lines, args->rejects);
     self.counts = cli_publish_counts_new ();
     self.spool = args->spool;
     self.warns_others = args->warns_others;
@@ -302,6 +343,8 @@ cli_push (cli_t *cli, const cli_push_t *args, int fd)
     }
     s_flush (&self);
     int status = cli_push_end (&self);
+    //  This program reports the work of others, which continues
+    stele_client_close (self.client, true, 0);
     stele_client_destroy (&self.client);
     cli_publish_counts_destroy (&self.counts);
     cli_lines_destroy (&self.lines);

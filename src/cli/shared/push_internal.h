@@ -20,7 +20,11 @@ typedef struct {
     stele_client_t *client;
     cli_publish_counts_t *counts;
     cli_lines_t *lines;
+    const char *line;               // The current line, and its size
+    size_t line_size;
     int64_t bad_lines;
+    int rejects;                    // As in cli_push_t
+    const char *rejects_path;
     int64_t heard_ms;               // When the broker was last heard, or nothing was unacked
     int64_t shown_ms;               // When progress was last shown
     int64_t shown_events;
@@ -33,7 +37,9 @@ typedef struct {
     bool progress;                  // stderr is a terminal
     bool warns_others;
     int failure;                    // STELE_E..., 0: none
+    int failed_status;              // Exit status of a failure that was reported; 0: by the code
     bool numbered;                  // As in cli_push_t
+    bool sequenced;                 // The sequences depend on the lines that are sent
     bool stopped;                   // Read nothing more
     int64_t failed_line;            // First line of the group that failed; 0: the last line
 } cli_pushing_t;
