@@ -30,4 +30,6 @@ EXTRA_DIST += \
     examples/python/stele_client/publisher.py \
     examples/python/stele_client/py.typed \
     examples/python/stele_client/operations.py \
+    examples/python/stele_client/refusals.py \
+    examples/python/stele_client/trouble.py \
     examples/python/stele_client/wire.py
