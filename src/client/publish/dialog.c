@@ -86,6 +86,7 @@ stele_dialog_flush (stele_dialog_t *self)
 void
 stele_dialog_disconnected (stele_dialog_t *self)
 {
+    self->greeted = false;
     if (self->state == ENDED)
         return;
     self->state = HANDSHAKE;
@@ -95,6 +96,7 @@ stele_dialog_disconnected (stele_dialog_t *self)
 void
 stele_dialog_handshake (stele_dialog_t *self)
 {
+    self->greeted = false;
     if (self->state == ENDED)
         return;
     self->state = HANDSHAKE;
@@ -341,15 +343,15 @@ stele_dialog_pack_next (stele_dialog_t *self, int64_t now_ms, stele_pack_t *pack
 }
 
 bool
-stele_dialog_ready (const stele_dialog_t *self)
+stele_dialog_greeted (const stele_dialog_t *self)
 {
-    return self->state == READY;
+    return self->greeted;
 }
 
 void
 stele_dialog_pack_goodbye (stele_dialog_t *self, bool keep, stele_pack_t *pack)
 {
-    assert (self->state == READY);
+    assert (self->greeted);
     stele_pack_clear (pack);
     stele_pack_map_begin (pack);
     stele_pack_key_string (pack, "op", "goodbye");

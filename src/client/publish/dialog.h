@@ -93,11 +93,12 @@ void
 bool
     stele_dialog_pack_next (stele_dialog_t *self, int64_t now_ms, stele_pack_t *pack);
 
-/*  Does the broker know this run? True from the welcome until the connection is lost.  */
+/*  Does the broker know this run? True from a welcome until the connection is lost, also if the
+    dialog has ended meanwhile.                                              */
 bool
-    stele_dialog_ready (const stele_dialog_t *self);
+    stele_dialog_greeted (const stele_dialog_t *self);
 
-/*  Pack a goodbye; 'keep': tasks in progress are left as they are. Only if READY.  */
+/*  Pack a goodbye; 'keep': tasks in progress are left as they are. Only if greeted.  */
 void
     stele_dialog_pack_goodbye (stele_dialog_t *self, bool keep, stele_pack_t *pack);
 

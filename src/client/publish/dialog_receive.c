@@ -148,6 +148,7 @@ s_on_welcome (stele_dialog_t *self, const stele_map_t *message)
             STELE_PROTOCOL);
         return;
     }
+    self->greeted = true;
     if (!(self->welcomed? s_later_welcome (self, &ledger): s_first_welcome (self, &ledger)))
         return;
     self->state = READY;

@@ -94,6 +94,8 @@ static void
 s_check_link (sender_t *self)
 {
     s_handshake_if_connected (self);
+    if (stele_dialog_ended (self->dialog))
+        return;
     if (self->now_ms < self->received_ms + stele_dialog_silence_ms (self->dialog))
         return;
     //  Over inproc, a broker that never sent anything has not bound yet
@@ -195,7 +197,7 @@ s_timeout_ms (const sender_t *self)
 {
     int64_t deadline = stele_dialog_deadline (self->dialog, self->now_ms);
     int64_t silent = self->received_ms + stele_dialog_silence_ms (self->dialog);
-    if (self->link && silent < deadline)
+    if (self->link && !stele_dialog_ended (self->dialog) && silent < deadline)
         deadline = silent;
     return deadline > self->now_ms? (long) (deadline - self->now_ms): 0;
 }
@@ -229,7 +231,7 @@ s_leave (sender_t *self)
     s_take_events (self);
     stele_dialog_flush (self->dialog);
     s_send_due (self);
-    if (!stele_dialog_ready (self->dialog))
+    if (!stele_dialog_greeted (self->dialog))
         return;
     if (self->goodbye) {
         stele_dialog_pack_goodbye (self->dialog, self->keep, self->pack);
@@ -255,7 +257,8 @@ stele_sender (zsock_t *pipe, void *args)
             s_check_link (self);
         if (self->link)
             s_send_due (self);
-        if (stele_dialog_ended (self->dialog))
+        //  An ended run may still have to say goodbye
+        if (stele_dialog_ended (self->dialog) && !stele_dialog_greeted (self->dialog))
             stele_link_destroy (&self->link, 0);
         s_wait (self, !stele_notices_send (stele_dialog_notices (self->dialog),
             zsock_resolve (self->pair)));
