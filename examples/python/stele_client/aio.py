@@ -94,7 +94,7 @@ class Publisher:
         if self._dialog.error:
             raise self._dialog.error
         if not welcome:
-            raise await self._timeout("no welcome within %g s" % (timeout or 0))
+            raise await self._timeout("no welcome within %g s" % (timeout or 0), timeout)
 
     async def send(self, event: Mapping[str, Any]) -> "asyncio.Future[Receipt]":
         """Send an event; the future has its Receipt when it is durable or refused.
@@ -127,7 +127,7 @@ class Publisher:
         try:
             receipts = await asyncio.wait_for(settle(), timeout)
         except asyncio.TimeoutError:
-            raise await self._timeout("not acked within %g s" % (timeout or 0)) from None
+            raise await self._timeout("not acked within %g s" % (timeout or 0), timeout) from None
         refused = [receipt for receipt in receipts if receipt.refused]
         if refused:
             raise Refused(refused)
@@ -137,7 +137,7 @@ class Publisher:
         """See stele_client.Publisher.flush."""
         self._check_process()
         if not await self._wait_for(lambda: len(self._dialog) == 0, timeout):
-            raise await self._timeout(not_acked(self.pending))
+            raise await self._timeout(not_acked(self.pending), timeout)
         self._refusals.raise_unseen()
 
     async def close(self, timeout: float = 30.0, *, keep: bool = False) -> None:
@@ -151,7 +151,7 @@ class Publisher:
             left = self.pending
             await self._stop(settled or keep, keep)
         if not settled:
-            raise await self._timeout(not_acked(left))
+            raise await self._timeout(not_acked(left), timeout)
         self._refusals.raise_unseen()
 
     async def __aenter__(self) -> "Publisher":
@@ -173,11 +173,11 @@ class Publisher:
         if os.getpid() != self._pid:
             raise Forked("Publisher", ADVICE)
 
-    async def _timeout(self, what: str) -> SteleError:
+    async def _timeout(self, what: str, timeout: Optional[float]) -> SteleError:
         """The exception for a wait in vain, with the reason if the broker gives one"""
         if self._dialog.ledger is None:
             check_permission(self._address)
-        why = await asyncio.to_thread(reason, self._requests, self._dialog.ledger)
+        why = await asyncio.to_thread(reason, self._requests, self._dialog.ledger, timeout)
         return BrokerTimeout("%s by %s: %s" % (what, self._address, why))
 
     async def _wait_for(self, condition: Callable[[], Any], timeout: Optional[float]) -> bool:

@@ -118,7 +118,7 @@ class Publisher:
                 raise self._dialog.error
             welcome = self._dialog.ledger is not None
         if not welcome:
-            raise self._timeout("no welcome within %g s" % (timeout or 0))
+            raise self._timeout("no welcome within %g s" % (timeout or 0), timeout)
 
     def send(self, event: Mapping[str, Any], timeout: Optional[float] = None) -> "Future[Receipt]":
         """Send an event; the future has its Receipt when it is durable or refused.
@@ -141,7 +141,7 @@ class Publisher:
             if room:
                 self._dialog.add(event, resolve)
         if not room:
-            raise self._timeout(not_acked(self.pending))
+            raise self._timeout(not_acked(self.pending), timeout)
         self._wake()
         return future
 
@@ -158,7 +158,7 @@ class Publisher:
             try:
                 receipts.append(future.result(_left(deadline)))
             except StillWaiting:
-                raise self._timeout("not acked within %g s" % (timeout or 0)) from None
+                raise self._timeout("not acked within %g s" % (timeout or 0), timeout) from None
         refused = [receipt for receipt in receipts if receipt.refused]
         if refused:
             raise Refused(refused)
@@ -172,7 +172,7 @@ class Publisher:
         """
         self._check_process()
         if not self._wait_settled(timeout):
-            raise self._timeout(not_acked(self.pending))
+            raise self._timeout(not_acked(self.pending), timeout)
         self._refusals.raise_unseen()
 
     def close(self, timeout: float = 30.0, *, keep: bool = False) -> None:
@@ -194,7 +194,7 @@ class Publisher:
             left = self.pending
             self._stop(settled or keep, keep)
         if not settled:
-            raise self._timeout(not_acked(left))
+            raise self._timeout(not_acked(left), timeout)
         self._refusals.raise_unseen()
 
     def __enter__(self) -> "Publisher":
@@ -216,11 +216,11 @@ class Publisher:
         if os.getpid() != self._pid:
             raise Forked("Publisher", ADVICE)
 
-    def _timeout(self, what: str) -> SteleError:
+    def _timeout(self, what: str, timeout: Optional[float]) -> SteleError:
         """The exception for a wait in vain, with the reason if the broker gives one"""
         if self._dialog.ledger is None:
             check_permission(self._address)
-        return BrokerTimeout("%s by %s: %s" % (what, self._address, reason(self._requests, self._dialog.ledger)))
+        return BrokerTimeout("%s by %s: %s" % (what, self._address, reason(self._requests, self._dialog.ledger, timeout)))
 
     def _is_welcome_or_ended(self) -> bool:
         return self._dialog.ledger is not None or self._dialog.error is not None

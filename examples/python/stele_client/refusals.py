@@ -30,7 +30,8 @@ class Refusals:
         """Note the outcome of an event, unless it is durable, or the program has closed the publisher."""
         if receipt is None:
             if error is not None and not isinstance(error, Closed):
-                self._failed.append((future, error))
+                with self._lock:
+                    self._failed.append((future, error))
         elif receipt.refused:
             self._add_refused(future, receipt)
 
@@ -57,7 +58,8 @@ class Refusals:
                     log.exception("on_refused has failed for: %s", receipt)
 
     def raise_unseen(self) -> None:
-        failed, self._failed = self._failed, []
+        with self._lock:
+            failed, self._failed = self._failed, []
         for future, error in failed:
             if not future.seen:
                 raise error

@@ -359,8 +359,8 @@ class TestTrouble(PackageTest):
         ledger = self.hold_back()
         publisher.send(stele.task_created(task, "t", "", "r"))
         harness.wait_until(lambda: self.ask("stats")["ingest"]["holding"], "the broker to hold acks back")
-        for wait in (lambda: publisher.flush(0.1),
-                     lambda: publisher.publish(stele.task_updated(task, title="x"), timeout=0.1)):
+        for wait in (lambda: publisher.flush(1),
+                     lambda: publisher.publish(stele.task_updated(task, title="x"), timeout=1)):
             with self.assertRaisesRegex(stele.BrokerTimeout, self.REASON):
                 wait()
         ledger.execute("ROLLBACK")
@@ -374,7 +374,7 @@ class TestTrouble(PackageTest):
                 await publisher.send(stele.task_created(self.name("task"), "t", "", "r"))
                 await asyncio.to_thread(harness.wait_until, lambda: self.ask("stats")["ingest"]["holding"])
                 with self.assertRaisesRegex(stele.BrokerTimeout, self.REASON):
-                    await publisher.flush(0.1)
+                    await publisher.flush(1)
                 ledger.execute("ROLLBACK")
                 await publisher.flush(60)
 
