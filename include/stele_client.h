@@ -2,8 +2,8 @@
 
     One client is used by one thread. A client belongs to the process that created it: in a
     child (fork), its functions return STELE_EUNAVAILABLE, and the child creates its own, with
-    a producer name of its own. A thread behind the client publishes: it batches events, sends them and
-    keeps them until the broker has acked them. After a lost connection or a restart
+    a producer name of its own. A thread behind the client publishes: it batches events, sends
+    them and keeps them until the broker has acked them. After a lost connection or a restart
     of the broker it resends what is not acked, and the broker stores each event once
     (doc/PROTOCOL.md section 2).
 
@@ -41,8 +41,8 @@ typedef struct _zsock_t zsock_t;        // Of czmq
 /*  Create a client that publishes as 'producer': the permanent name of an
     orchestrator, 1 to 255 bytes, unique among running processes (a second one of
     the same name fences the first). NULL creates a client that only sends requests and
-    subscribes: publishing returns STELE_EINVALID_FIELD. Connections are made when they are first needed. Caller owns
-    return value.                                                            */
+    subscribes: publishing returns STELE_EINVALID_FIELD. Connections are made when they are
+    first needed. Caller owns return value.                                                            */
 STELE_EXPORT stele_client_t *
     stele_client_new (const char *producer);
 
@@ -165,7 +165,8 @@ STELE_EXPORT int64_t
 
 /*  Publish several events, with the ownership of each as above; with a spool all are
     accepted, with one sync, or none. After STELE_ETIMEOUT and STELE_EFULL, events that were
-    not accepted stay the caller's (without a spool, some may have been accepted). Returns the number of the last event, or a code as above.  */
+    not accepted stay the caller's (without a spool, some may have been accepted). Returns
+    the number of the last event, or a code as above.                        */
 STELE_EXPORT int64_t
     stele_client_publish_all (stele_client_t *self, stele_event_t **events, size_t count,
         int timeout_ms);
@@ -186,10 +187,10 @@ STELE_EXPORT int
     stele_client_wait (stele_client_t *self, int64_t number, int timeout_ms);
 
 /*  Send what is batched, and wait until every event is acked or refused. Returns 0;
-    STELE_ETIMEOUT or STELE_EUNAUTHORIZED as above; the code that ended this producer; or, when all are settled, the code of
-    the first refusal that the caller has not heard of, from the receipt function, from
-    stele_client_wait or from this function. stele_client_error has the broker's reason,
-    stele_client_refusal all of them.                                        */
+    STELE_ETIMEOUT or STELE_EUNAUTHORIZED as above; the code that ended this producer; or, when
+    all are settled, the code of the first refusal that the caller has not heard of, from the
+    receipt function, from stele_client_wait or from this function. stele_client_error has the
+    broker's reason, stele_client_refusal all of them.                       */
 STELE_EXPORT int
     stele_client_flush (stele_client_t *self, int timeout_ms);
 
@@ -249,7 +250,8 @@ STELE_EXPORT int
     events lost by the feed, and content that the feed leaves out are fetched with
     events.read: stele_client_next returns every position once, in order and complete.
     Returns 0, STELE_EINVALID_FIELD (an invalid endpoint), STELE_EUNAUTHORIZED (this process
-    may not use the ipc socket) or STELE_EUNAVAILABLE (no socket). A second call replaces the subscription.                        */
+    may not use the ipc socket) or STELE_EUNAVAILABLE (no socket). A second call replaces the
+    subscription.                                                            */
 STELE_EXPORT int
     stele_client_follow (stele_client_t *self, const char *topic, int64_t after);
 
