@@ -42,7 +42,7 @@ typedef struct _zsock_t zsock_t;        // Of czmq
     orchestrator, 1 to 255 bytes, unique among running processes (a second one of
     the same name fences the first). NULL creates a client that only sends requests and
     subscribes: publishing returns STELE_EINVALID_FIELD. Connections are made when they are
-    first needed. Caller owns return value.                                                            */
+    first needed. Caller owns return value.                                  */
 STELE_EXPORT stele_client_t *
     stele_client_new (const char *producer);
 

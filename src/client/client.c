@@ -70,8 +70,9 @@ s_check_fork (stele_client_t *self)
 {
     if (!s_forked (self))
         return 0;
-    return stele_refuse (&self->refusal, STELE_EUNAVAILABLE, NULL, "this client belongs to the parent process, and "
-        "cannot be used after fork: create another one in the child%s", self->producer? ", with a producer name of its own": "");
+    return stele_refuse (&self->refusal, STELE_EUNAVAILABLE, NULL, "this client belongs to the parent "
+        "process, and cannot be used after fork: create another one in the child%s",
+        self->producer? ", with a producer name of its own": "");
 }
 
 stele_client_t *
@@ -228,12 +229,12 @@ static int
 s_check_producer (stele_client_t *self)
 {
     if (!self->producer)
-        return stele_refuse (&self->refusal, STELE_EINVALID_FIELD, "producer", "this client has no producer and publishes "
-            "nothing: create it with the name of one, stele_client_new (NAME)");
+        return stele_refuse (&self->refusal, STELE_EINVALID_FIELD, "producer", "this client has no producer "
+            "and publishes nothing: create it with the name of one, stele_client_new (NAME)");
     size_t size = strlen (self->producer);
     if (size == 0 || size > CLIENT_PRODUCER_MAX)
-        return stele_refuse (&self->refusal, STELE_EINVALID_FIELD, "producer", "the name of the producer has %zu bytes: "
-            "1 to %d are allowed", size, CLIENT_PRODUCER_MAX);
+        return stele_refuse (&self->refusal, STELE_EINVALID_FIELD, "producer", "the name of the producer has "
+            "%zu bytes: 1 to %d are allowed", size, CLIENT_PRODUCER_MAX);
     return 0;
 }
 

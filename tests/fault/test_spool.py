@@ -161,7 +161,7 @@ class Spool(FaultTest):
             os.remove(self.broker.ledger + end)
         self.restart(arguments=("--accept-loss",))
         self.drain(status=65)
-        self.assertIn("acked up to sequence 5", self.stderr)
+        self.assertIn("has acks up to sequence 5", self.stderr)
         self.assertIn("--accept-loss", self.stderr)
         self.assertEqual(self.ask("stats")["ingest"]["behind"], 1)
         self.assert_kept(1, 2)

@@ -36,7 +36,7 @@ __version__ = "0.1.0"
 __all__ = [
     "BrokerError", "BrokerTimeout", "Client", "Closed", "Event", "Fenced", "Follower", "Forked",
     "InvalidEndpoint", "InvalidEvent", "LedgerBehind", "NotFound", "PermissionDenied", "Publisher",
-    "Receipt", "Refused", "RequestFailed", "SteleError", "Unavailable", "follow", "preference_set", "session_command_executed", "session_started",
-    "session_state_changed", "task_created", "task_metric_recorded", "task_output_added",
-    "task_state_changed", "task_updated",
+    "Receipt", "Refused", "RequestFailed", "SteleError", "Unavailable", "follow", "preference_set",
+    "session_command_executed", "session_started", "session_state_changed", "task_created",
+    "task_metric_recorded", "task_output_added", "task_state_changed", "task_updated",
 ]

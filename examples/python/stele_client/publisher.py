@@ -220,7 +220,8 @@ class Publisher:
         """The exception for a wait in vain, with the reason if the broker gives one"""
         if self._dialog.ledger is None:
             check_permission(self._address)
-        return BrokerTimeout("%s by %s: %s" % (what, self._address, reason(self._requests, self._dialog.ledger, timeout)))
+        why = reason(self._requests, self._dialog.ledger, timeout)
+        return BrokerTimeout("%s by %s: %s" % (what, self._address, why))
 
     def _is_welcome_or_ended(self) -> bool:
         return self._dialog.ledger is not None or self._dialog.error is not None

@@ -347,7 +347,8 @@ static int
 s_timeout_unsettled (const stele_publisher_t *self, stele_refusal_t *refusal, const char *why)
 {
     char what [160];
-    snprintf (what, sizeof what, "%" PRId64 " %s not acked yet%s", stele_publisher_unsettled (self), s_events_are (self), why);
+    snprintf (what, sizeof what, "%" PRId64 " %s not acked yet%s", stele_publisher_unsettled (self),
+        s_events_are (self), why);
     return s_timeout (self, refusal, what);
 }
 
