@@ -122,32 +122,6 @@ test_lines_too_long_one_is_skipped (void **state)
 }
 
 static void
-test_lines_too_long_one_is_kept (void **state)
-{
-    (void) state;
-    char name [] = "/tmp/test_lines.XXXXXX";
-    int rejects = mkstemp (name);
-    assert_true (rejects >= 0);
-    unlink (name);
-    int fds [2];
-    pid_t child = s_writer (fds, CLI_LINE_BYTES_MAX + 5000000);
-    cli_lines_t *self = cli_lines_new (fds [0]);
-    cli_lines_set_rejects (self, rejects);
-    const char *text;
-    size_t size;
-    assert_int_equal (cli_lines_next (self, 10000, &text, &size), CLI_LINE_TOO_LONG);
-    s_expect (self, "short");
-    assert_int_equal (lseek (rejects, 0, SEEK_END), CLI_LINE_BYTES_MAX + 5000000 + 1);
-    char end [2];
-    assert_int_equal (pread (rejects, end, 2, CLI_LINE_BYTES_MAX + 5000000 - 1), 2);
-    assert_true (end [0] != '\n' && end [1] == '\n');
-    cli_lines_destroy (&self);
-    close (fds [0]);
-    close (rejects);
-    assert_int_equal (waitpid (child, NULL, 0), child);
-}
-
-static void
 test_lines_signal_ends_the_wait (void **state)
 {
     (void) state;
@@ -188,7 +162,6 @@ main (void)
         cmocka_unit_test (test_lines_of_a_pipe_are_split),
         cmocka_unit_test (test_lines_long_one_is_whole),
         cmocka_unit_test (test_lines_too_long_one_is_skipped),
-        cmocka_unit_test (test_lines_too_long_one_is_kept),
         cmocka_unit_test (test_lines_signal_ends_the_wait),
         cmocka_unit_test (test_lines_unreadable_fail)
     };

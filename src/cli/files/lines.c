@@ -17,7 +17,6 @@
 
 struct cli_lines {
     int fd;
-    int rejects;                    // -1: none
     char *buffer;
     size_t room;
     size_t start;                   // Of the data not yet returned
@@ -33,14 +32,7 @@ cli_lines_new (int fd)
 {
     cli_lines_t *self = STELE_NEW (cli_lines_t);
     self->fd = fd;
-    self->rejects = -1;
     return self;
-}
-
-void
-cli_lines_set_rejects (cli_lines_t *self, int fd)
-{
-    self->rejects = fd;
 }
 
 void
@@ -52,21 +44,6 @@ cli_lines_destroy (cli_lines_t **self_p)
     free (self->buffer);
     free (self);
     *self_p = NULL;
-}
-
-bool
-cli_write_all (int fd, const char *text, size_t size)
-{
-    while (size > 0) {
-        ssize_t written = write (fd, text, size);
-        if (written < 0 && errno == EINTR)
-            continue;
-        if (written <= 0)
-            return false;
-        text += written;
-        size -= (size_t) written;
-    }
-    return true;
 }
 
 //  Make room for another read after 'end'
@@ -118,18 +95,6 @@ s_read (cli_lines_t *self, int timeout_ms)
     return CLI_LINE;
 }
 
-//  Drop the part of a too long line that is in the buffer, up to 'end'. False: the rejects cannot
-//  be written.
-static bool
-s_skip (cli_lines_t *self, const char *text, size_t size, bool complete)
-{
-    bool written = self->rejects < 0
-        || (cli_write_all (self->rejects, text, size)
-            && (!complete || cli_write_all (self->rejects, "\n", 1)));
-    self->skipping = !complete;
-    return written;
-}
-
 cli_line_result_t
 cli_lines_next (cli_lines_t *self, int timeout_ms, const char **text, size_t *size)
 {
@@ -137,17 +102,18 @@ cli_lines_next (cli_lines_t *self, int timeout_ms, const char **text, size_t *si
         if (s_take (self, text, size)) {
             if (!self->skipping)
                 return CLI_LINE;
-            return s_skip (self, *text, *size, true)? CLI_LINE_TOO_LONG: CLI_LINE_FAILED;
+            self->skipping = false;
+            return CLI_LINE_TOO_LONG;
         }
         if (self->ended && self->skipping) {
+            self->skipping = false;
             self->number++;
-            return s_skip (self, "", 0, true)? CLI_LINE_TOO_LONG: CLI_LINE_FAILED;
+            return CLI_LINE_TOO_LONG;
         }
         if (self->ended)
             return CLI_LINE_END;
         if (self->end - self->start > CLI_LINE_BYTES_MAX || self->skipping) {
-            if (!s_skip (self, self->buffer + self->start, self->end - self->start, false))
-                return CLI_LINE_FAILED;
+            self->skipping = true;
             self->start = self->searched = self->end;
         }
         cli_line_result_t result = s_read (self, timeout_ms);

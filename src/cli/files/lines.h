@@ -19,7 +19,7 @@ typedef struct cli_lines cli_lines_t;
 
 typedef enum {
     CLI_LINE,                       // A line
-    CLI_LINE_TOO_LONG,              // A line that was skipped, or written to the rejects
+    CLI_LINE_TOO_LONG,              // A line that was skipped
     CLI_LINE_NONE,                  // Time-out
     CLI_LINE_INTERRUPTED,           // A signal arrived (interrupt.h)
     CLI_LINE_END,
@@ -32,17 +32,9 @@ cli_lines_t *
 void
     cli_lines_destroy (cli_lines_t **self_p);
 
-/*  Append lines that are too long to that file (-1: do not, the default).    */
-void
-    cli_lines_set_rejects (cli_lines_t *self, int fd);
-
 /*  The next line, without its line end; valid until the next call. The last line may lack it. */
 cli_line_result_t
     cli_lines_next (cli_lines_t *self, int timeout_ms, const char **text, size_t *size);
-
-/*  Write all bytes to a file. False: failed, see errno.                      */
-bool
-    cli_write_all (int fd, const char *text, size_t size);
 
 /*  Number of the last line, from 1.                                         */
 int64_t

@@ -23,23 +23,8 @@
 #define ALONE_BYTES  1024           // An event of this size is spooled alone: if it is too large, no others fail with it
 
 static void
-s_keep_line (cli_pushing_t *self)
-{
-    if (self->rejects == 0 || !self->line)
-        return;
-    if (cli_write_all (self->rejects, self->line, self->line_size) && cli_write_all (self->rejects, "\n", 1))
-        return;
-    cli_push_wipe_progress (self);
-    cli_report ("line %" PRId64 " cannot be kept in %s: %s; it and the following lines were not sent",
-        cli_lines_number (self->lines), self->rejects_path, strerror (errno));
-    self->failure = STELE_EMALFORMED;
-    self->failed_status = EX_IOERR;
-}
-
-static void
 s_bad_line (cli_pushing_t *self, const char *why)
 {
-    s_keep_line (self);
     //  A file of another kind would fail in every line
     if (self->bad_lines++ > BAD_LINES_SHOWN)
         return;
@@ -259,7 +244,6 @@ s_read_lines (cli_pushing_t *self)
                 s_take_line (self, text, size);
                 break;
             case CLI_LINE_TOO_LONG:
-                self->line = NULL;  // Kept already
                 s_bad_line (self, "longer than 64 MiB, the maximum");
                 break;
             case CLI_LINE_NONE:
@@ -277,8 +261,7 @@ s_read_lines (cli_pushing_t *self)
                 return;
             case CLI_LINE_FAILED:
                 cli_push_wipe_progress (self);
-                cli_report ("cannot read the input%s%s: %s", self->rejects? ", or write ": "",
-                    self->rejects? self->rejects_path: "", strerror (errno));
+                cli_report ("cannot read the input: %s", strerror (errno));
                 self->failure = STELE_EIO;
                 return;
         }
@@ -325,10 +308,6 @@ cli_push (cli_t *cli, const cli_push_t *args, int fd)
         .heard_ms = stele_clock_steady_ms () };
     cli_interrupt_catch ();
     self.lines = cli_lines_new (fd);
-    self.rejects = args->rejects;
-    self.rejects_path = args->rejects_path;
-    if (args->rejects > 0)
-        cli_lines_set_rejects (self.lines, args->rejects);
     self.counts = cli_publish_counts_new ();
     self.spool = args->spool;
     self.warns_others = args->warns_others;

@@ -19,8 +19,6 @@ typedef struct {
     bool restore;                   // The events come from an export
     bool warns_others;              // Warn if the ledger has other events too
     const char *spool;              // Keep events in this file until they are acked; NULL: none
-    int rejects;                    // Append bad lines to this file descriptor; 0: do not keep them
-    const char *rejects_path;       // Its path, for messages
     bool accept_loss;               // Continue if the broker lost events that the spool knows as acked
 } cli_push_t;
 

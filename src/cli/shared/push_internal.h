@@ -20,11 +20,9 @@ typedef struct {
     stele_client_t *client;
     cli_publish_counts_t *counts;
     cli_lines_t *lines;
-    const char *line;               // The current line, and its size
+    const char *line;               // The current line
     size_t line_size;
     int64_t bad_lines;
-    int rejects;                    // As in cli_push_t
-    const char *rejects_path;
     int64_t heard_ms;               // When the broker was last heard, or nothing was unacked
     int64_t shown_ms;               // When progress was last shown
     int64_t shown_events;
@@ -37,7 +35,6 @@ typedef struct {
     bool progress;                  // stderr is a terminal
     bool warns_others;
     int failure;                    // STELE_E..., 0: none
-    int failed_status;              // Exit status of a failure that was reported; 0: by the code
     bool numbered;                  // As in cli_push_t
     bool sequenced;                 // The sequences depend on the lines that are sent
     bool stopped;                   // Read nothing more

@@ -133,7 +133,7 @@ s_report_failure (const cli_pushing_t *self)
     }
     switch (self->failure) {
         case STELE_EMALFORMED:      // Reported before
-            return self->failed_status? self->failed_status: EX_DATAERR;
+            return EX_DATAERR;
         case STELE_EIO:
             return EX_IOERR;
         case STELE_ETIMEOUT:

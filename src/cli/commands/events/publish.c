@@ -8,7 +8,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 #include "cli/shared/push.h"
 
@@ -17,7 +16,6 @@ typedef struct {
     int64_t batch, sequence;
     bool restore;
     const char *spool;
-    const char *rejects;
     bool accept_loss;
 } args_t;
 
@@ -32,38 +30,10 @@ static const cli_option_t s_options [] = {
         CLI_FLAG, offsetof (args_t, restore), 0, NULL },
     { "spool", 's', "PATH", "keep the events in this file until a broker acks them: they are durable when this command "
         "returns, even without a broker", CLI_TEXT, offsetof (args_t, spool), 0, NULL },
-    { "rejects", 0, "FILE", "append lines that are not valid events, or too large, to FILE, as they were read; events that the "
-        "broker refuses are kept by the broker ('stele rejected')", CLI_TEXT, offsetof (args_t, rejects), 0, NULL },
     { "accept-loss", 0, NULL, "continue with a broker that lost events which the spool knows as acked, or that has another ledger",
         CLI_FLAG, offsetof (args_t, accept_loss), 0, NULL },
     CLI_OPTIONS_END
 };
-
-//  Publish the lines of a file, and keep bad ones in the file of --rejects
-static int
-s_push (cli_t *self, const args_t *args, cli_push_t *how, int fd)
-{
-    if (!args->rejects)
-        return cli_push (self, how, fd);
-    struct stat input, rejects;
-    int kept = open (args->rejects, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
-    if (kept < 0 || fstat (kept, &rejects) || fstat (fd, &input)) {
-        cli_report ("cannot open %s: %s", args->rejects, strerror (errno));
-        return EX_CANTCREAT;
-    }
-    if (S_ISREG (rejects.st_mode) && rejects.st_dev == input.st_dev && rejects.st_ino == input.st_ino) {
-        close (kept);
-        return cli_usage_error ("publish", "--rejects needs another file than the input");
-    }
-    how->rejects = kept;
-    how->rejects_path = args->rejects;
-    int status = cli_push (self, how, fd);
-    if (close (kept) && status == EX_OK) {
-        cli_report ("cannot write %s: %s", args->rejects, strerror (errno));
-        status = EX_IOERR;
-    }
-    return status;
-}
 
 static int
 s_run (cli_t *self, void *arguments, const cli_operands_t *operands)
@@ -89,13 +59,13 @@ s_run (cli_t *self, void *arguments, const cli_operands_t *operands)
     if (args->spool && !operands->count && isatty (STDIN_FILENO))
         return cli_push (self, &how, -1);
     if (strcmp (path, "-") == 0)
-        return s_push (self, args, &how, STDIN_FILENO);
+        return cli_push (self, &how, STDIN_FILENO);
     int fd = open (path, O_RDONLY | O_CLOEXEC);
     if (fd < 0) {
         cli_report ("%s: %s", path, strerror (errno));
         return EX_NOINPUT;
     }
-    int status = s_push (self, args, &how, fd);
+    int status = cli_push (self, &how, fd);
     close (fd);
     return status;
 }
@@ -110,8 +80,8 @@ const cli_command_t cli_cmd_publish = {
             "doc/PROTOCOL.md section 3. Ends when the broker has every event on stable storage or has refused it, "
             "and prints the counts.\n"
             "\n"
-            "A line that is not a JSON object, or is too large for the broker, is reported by its number and skipped (see "
-            "--rejects); an event that the broker refuses is reported too, and kept there as a rejected event. All others "
+            "A line that is not a JSON object, or is too large for the broker, is reported by its number and skipped; an "
+            "event that the broker refuses is reported too, and kept there as a rejected event. All others "
             "are published. The exit status is then 65. With --sequence, the run ends at such a line instead, since "
             "the following events would get other numbers once it is corrected. An event without a time gets the time at "
             "which its line was read.",
@@ -129,7 +99,6 @@ const cli_command_t cli_cmd_publish = {
         .examples =
             "  stele publish runs.jsonl\n"
             "  zstdcat runs.jsonl.zst | stele publish -\n"
-            "  stele publish --rejects bad.jsonl runs.jsonl\n"
             "  stele publish --producer nightly --sequence 1 runs.jsonl      # safe to run again\n"
             "  echo '{\"type\":\"task.created\",\"task_id\":\"build-7\",\"title\":\"Build\","
             "\"description\":\"make all\",\"role\":\"builder\"}' | stele publish\n"
