@@ -39,6 +39,7 @@ stele_SOURCES = \
     src/cli/files/csv.c src/cli/files/csv.h \
     src/cli/files/digest.c src/cli/files/digest.h \
     src/cli/files/outfile.c src/cli/files/outfile.h \
+    src/cli/files/rejects.c src/cli/files/rejects.h \
     src/cli/files/rows.c src/cli/files/rows.h \
     src/cli/commands/tasks/get.c \
     src/cli/commands/tasks/history.c \

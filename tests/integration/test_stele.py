@@ -294,7 +294,9 @@ class Stele(harness.BrokerTest):
                          "16777216: split the event, or raise message-bytes of the broker\n")
         self.assertIn("line 3: ", self.stderr)
         with open(rejects) as file:
-            self.assertEqual(file.read().splitlines(), lines[1:3])
+            kept = [json.loads(line) for line in file]
+        self.assertEqual([(row["line"], row["text"]) for row in kept], [(2, lines[1]), (3, lines[2])])
+        self.assertIn("message-bytes", kept[0]["reason"])
         self.assertEqual(self.ask("task.get", task_id=task)["task"]["state"], "running")
         self.json("publish", "--rejects", rejects, input=json.dumps(changed(task, "passed")).encode())
         with open(rejects) as file:
@@ -316,7 +318,6 @@ class Stele(harness.BrokerTest):
         self.stele("publish", "--rejects", os.path.join(self.folder, "no", "folder"), path, status=os.EX_CANTCREAT)
         self.assertIn("No such file", self.stderr)
         self.stele("publish", "--rejects", path, path, status=os.EX_USAGE)
-        self.assertIn("--rejects needs another file than the input", self.stderr)
         self.assertEqual(self.refused("task.get", task_id=task)["code"], "not_found")
 
     def test_tasks_of_a_command_that_has_ended_are_left_alone(self):

@@ -32,3 +32,8 @@ check_PROGRAMS += tests/unit/test_rows
 TESTS += tests/unit/test_rows
 tests_unit_test_rows_SOURCES = tests/unit/test_rows.c src/cli/files/rows.c src/cli/files/csv.c
 tests_unit_test_rows_LDADD = $(CMOCKA_LIBS) $(JANSSON_LIBS)
+
+check_PROGRAMS += tests/unit/test_rejects
+TESTS += tests/unit/test_rejects
+tests_unit_test_rejects_SOURCES = tests/unit/test_rejects.c src/cli/files/rejects.c
+tests_unit_test_rejects_LDADD = src/cli/libcli.la src/wire/libwire.la $(CMOCKA_LIBS)

@@ -22,9 +22,25 @@
 #define BAD_LINES_SHOWN 20
 #define ALONE_BYTES  1024           // An event of this size is spooled alone: if it is too large, no others fail with it
 
+//  Keep a line that is not an event. If it cannot be kept, stop: it would be seen nowhere again
 static void
-s_bad_line (cli_pushing_t *self, const char *why)
+s_keep_line (cli_pushing_t *self, const char *why, const char *text, size_t size)
 {
+    if (!self->rejects || cli_rejects_add (self->rejects, cli_lines_number (self->lines), why, text, size) == 0)
+        return;
+    cli_push_wipe_progress (self);
+    cli_report ("line %" PRId64 " is not an event and cannot be kept in the file of --rejects: %s; it and the "
+        "following lines were not sent", cli_lines_number (self->lines), strerror (errno));
+    self->failure = STELE_EIO;
+}
+
+//  'text' is the line, NULL if it was skipped unread
+static void
+s_bad_line (cli_pushing_t *self, const char *why, const char *text, size_t size)
+{
+    s_keep_line (self, why, text, size);
+    if (self->failure)
+        return;
     //  A file of another kind would fail in every line
     if (self->bad_lines++ > BAD_LINES_SHOWN)
         return;
@@ -120,7 +136,7 @@ s_skip_too_large (cli_pushing_t *self, int64_t code)
     //  The producer has ended if the broker now allows less than before
     if (stele_client_poll (self->client) < 0)
         return false;
-    s_bad_line (self, why);
+    s_bad_line (self, why, self->line, self->line_size);
     return true;
 }
 
@@ -167,13 +183,13 @@ s_count_spooled (cli_pushing_t *self)
 }
 
 static void
-s_publish_event (cli_pushing_t *self, stele_event_t *event)
+s_publish_event (cli_pushing_t *self, stele_event_t *event, const char *text, size_t text_size)
 {
     if (self->spool) {
         //  Check it now: otherwise a later run would get the refusal
         char error [256] = "";
         if (stele_event_check (event, error, sizeof error)) {
-            s_bad_line (self, error);
+            s_bad_line (self, error, text, text_size);
             stele_event_destroy (&event);
             return;
         }
@@ -225,9 +241,9 @@ s_take_line (cli_pushing_t *self, const char *text, size_t size)
     char error [256] = "";
     stele_event_t *event = stele_event_from_json (text, size, error, sizeof error);
     if (event)
-        s_publish_event (self, event);
+        s_publish_event (self, event, text, size);
     else
-        s_bad_line (self, *error? error: "not a JSON object");
+        s_bad_line (self, *error? error: "not a JSON object", text, size);
     if (cli_publish_counts_counts (self->counts).events % 1000 == 0)
         cli_push_show_progress (self);
 }
@@ -244,7 +260,7 @@ s_read_lines (cli_pushing_t *self)
                 s_take_line (self, text, size);
                 break;
             case CLI_LINE_TOO_LONG:
-                s_bad_line (self, "longer than 64 MiB, the maximum");
+                s_bad_line (self, "longer than 64 MiB, the maximum", NULL, 0);
                 break;
             case CLI_LINE_NONE:
                 if (self->group_count)
@@ -301,11 +317,45 @@ s_client (cli_pushing_t *self, const cli_push_t *args)
     return client;
 }
 
+//  Check --rejects before anything is published. Returns the exit status.
+static int
+s_open_rejects (cli_pushing_t *self, const char *path, int fd)
+{
+    if (!path)
+        return EX_OK;
+    self->rejects = cli_rejects_new (path);
+    if (cli_rejects_is_input (self->rejects, fd))
+        return cli_usage_error (self->command, "--rejects names the input itself: '%s'", path);
+    if (cli_rejects_check (self->rejects) == 0)
+        return EX_OK;
+    cli_report ("--rejects: cannot write '%s': %s", path, strerror (errno));
+    return EX_CANTCREAT;
+}
+
+//  Returns the exit status of the push, or that of a failure.
+static int
+s_close_rejects (cli_pushing_t *self, int status)
+{
+    if (!self->rejects)
+        return status;
+    if (cli_rejects_finish (self->rejects)) {
+        cli_report ("cannot sync the file of --rejects: %s", strerror (errno));
+        status = EX_IOERR;
+    }
+    cli_rejects_destroy (&self->rejects);
+    return status;
+}
+
 int
 cli_push (cli_t *cli, const cli_push_t *args, int fd)
 {
     cli_pushing_t self = { .cli = cli, .command = args->command, .progress = isatty (STDERR_FILENO),
         .heard_ms = stele_clock_steady_ms () };
+    int status = s_open_rejects (&self, args->rejects, fd);
+    if (status) {
+        cli_rejects_destroy (&self.rejects);
+        return status;
+    }
     cli_interrupt_catch ();
     self.lines = cli_lines_new (fd);
     self.counts = cli_publish_counts_new ();
@@ -321,7 +371,7 @@ cli_push (cli_t *cli, const cli_push_t *args, int fd)
         s_spool_group (&self);
     }
     s_flush (&self);
-    int status = cli_push_end (&self);
+    status = s_close_rejects (&self, cli_push_end (&self));
     //  This program reports the work of others, which continues
     stele_client_close (self.client, true, 0);
     stele_client_destroy (&self.client);

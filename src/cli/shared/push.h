@@ -19,6 +19,7 @@ typedef struct {
     bool restore;                   // The events come from an export
     bool warns_others;              // Warn if the ledger has other events too
     const char *spool;              // Keep events in this file until they are acked; NULL: none
+    const char *rejects;            // Keep lines that are not events in this file; NULL: only report them
     bool accept_loss;               // Continue if the broker lost events that the spool knows as acked
 } cli_push_t;
 

@@ -9,6 +9,7 @@
 #define STELE_CLI_PUSH_INTERNAL_H_INCLUDED
 
 #include "cli/files/lines.h"
+#include "cli/files/rejects.h"
 #include "cli/shared/publish_counts.h"
 #include "cli/shared/push.h"
 
@@ -23,6 +24,7 @@ typedef struct {
     const char *line;               // The current line
     size_t line_size;
     int64_t bad_lines;
+    cli_rejects_t *rejects;         // NULL: bad lines are reported only
     int64_t heard_ms;               // When the broker was last heard, or nothing was unacked
     int64_t shown_ms;               // When progress was last shown
     int64_t shown_events;

@@ -6,6 +6,7 @@
 */
 
 #include "config.h"
+#include <assert.h>
 #include <stdint.h>
 #include <string.h>
 #include <wchar.h>
@@ -180,4 +181,51 @@ cli_text_print_lines (FILE *file, const char *text, size_t size, int indent, siz
         text += length + (end != NULL);
     }
     return lines_max && lines > lines_max? lines - lines_max: 0;
+}
+
+//  -- JSON -------------------------------------------------------------------------
+
+bool
+cli_text_is_utf8 (const char *text, size_t size)
+{
+    while (size) {
+        uint32_t code;
+        size_t length = s_decode ((const unsigned char *) text, size, &code);
+        if (length == 0)
+            return false;
+        text += length;
+        size -= length;
+    }
+    return true;
+}
+
+static void
+s_print_json_escape (FILE *file, uint32_t code)
+{
+    if (code > 0xffff) {            // A pair of surrogates
+        fprintf (file, "\\u%04x", (unsigned) (0xd800 + ((code - 0x10000) >> 10)));
+        code = 0xdc00 + ((code - 0x10000) & 0x3ff);
+    }
+    fprintf (file, "\\u%04x", (unsigned) code);
+}
+
+void
+cli_text_print_json_string (FILE *file, const char *text, size_t size)
+{
+    fputc ('"', file);
+    while (size) {
+        uint32_t code = 0;
+        size_t length = s_decode ((const unsigned char *) text, size, &code);
+        assert (length);             // The caller checked it
+        if (code == '"' || code == '\\')
+            fprintf (file, "\\%c", (char) code);
+        else
+        if (code < 0x20 || code == 0x7f || s_is_hidden (code))
+            s_print_json_escape (file, code);
+        else
+            fwrite (text, 1, length, file);
+        text += length;
+        size -= length;
+    }
+    fputc ('"', file);
 }

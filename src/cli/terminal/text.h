@@ -38,4 +38,13 @@ size_t
     cli_text_print_lines (FILE *file, const char *text, size_t size, int indent,
         size_t lines_max);
 
+/*  Is it valid UTF-8?                                                       */
+bool
+    cli_text_is_utf8 (const char *text, size_t size);
+
+/*  Print valid UTF-8 as a JSON string, in quotes. Characters that a terminal obeys or hides are
+    written as \uXXXX, which reads back as the same text.                    */
+void
+    cli_text_print_json_string (FILE *file, const char *text, size_t size);
+
 #endif

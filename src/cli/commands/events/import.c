@@ -19,10 +19,13 @@
 
 typedef struct {
     int64_t batch;
+    const char *rejects;
 } args_t;
 
 static const cli_option_t s_options [] = {
     { "batch", 'b', "N", "send at most N events per message (500)", CLI_NUMBER, offsetof (args_t, batch), 1, NULL },
+    { "rejects", 0, "FILE", "append lines that are not events to FILE: JSON Lines with the number of the line, the reason "
+        "and the text", CLI_TEXT, offsetof (args_t, rejects), 0, NULL },
     CLI_OPTIONS_END
 };
 
@@ -59,7 +62,7 @@ s_import (cli_t *cli, const args_t *args, int fd)
     snprintf (producer, sizeof producer, "import-%s", digest);
     cli_push_t how = {
         .command = "import", .producer = producer, .batch = args->batch, .sequence = 1, .restore = true,
-        .warns_others = true
+        .warns_others = true, .rejects = args->rejects
     };
     return cli_push (cli, &how, fd);
 }

@@ -17,6 +17,7 @@ typedef struct {
     bool restore;
     const char *spool;
     bool accept_loss;
+    const char *rejects;
 } args_t;
 
 static const cli_option_t s_options [] = {
@@ -32,6 +33,8 @@ static const cli_option_t s_options [] = {
         "returns, even without a broker", CLI_TEXT, offsetof (args_t, spool), 0, NULL },
     { "accept-loss", 0, NULL, "continue with a broker that lost events which the spool knows as acked, or that has another ledger",
         CLI_FLAG, offsetof (args_t, accept_loss), 0, NULL },
+    { "rejects", 0, "FILE", "append lines that are not events to FILE: JSON Lines with the number of the line, the reason "
+        "and the text", CLI_TEXT, offsetof (args_t, rejects), 0, NULL },
     CLI_OPTIONS_END
 };
 
@@ -53,7 +56,8 @@ s_run (cli_t *self, void *arguments, const cli_operands_t *operands)
     cli_push_t how = {
         .command = "publish", .producer = args->producer, .batch = args->batch,
         .sequence = args->sequence, .numbered = args->sequence > 0, .restore = args->restore,
-        .spool = args->spool, .accept_loss = args->accept_loss
+        .spool = args->spool, .accept_loss = args->accept_loss,
+        .rejects = args->rejects
     };
     //  At a terminal, only send what is in the spool
     if (args->spool && !operands->count && isatty (STDIN_FILENO))
@@ -84,7 +88,8 @@ const cli_command_t cli_cmd_publish = {
             "event that the broker refuses is reported too, and kept there as a rejected event. All others "
             "are published. The exit status is then 65. With --sequence, the run ends at such a line instead, since "
             "the following events would get other numbers once it is corrected. An event without a time gets the time at "
-            "which its line was read.",
+            "which its line was read. With --rejects, skipped lines are also kept as they came; 'jq -r .text FILE' prints them "
+            "for a correction.",
         .after =
             "Ctrl-C stops reading, waits for acks and prints the counts; a second one does not wait.\n"
             "\n"
