@@ -91,7 +91,9 @@ main (int argc, char **argv)
         fprintf (stderr, "embed_broker: %s: %s\n", stele_error_name (rc), stele_client_error (client));
     free (answer);
 
-    stele_client_destroy (&client);     // Before the broker, to which it sends goodbye
+    //  Before the broker, to which it sends goodbye
+    stele_client_close (client, false, TIMEOUT_MS);
+    stele_client_destroy (&client);
     zactor_destroy (&broker);           // Commits received events, then stops
     return rc? EXIT_FAILURE: EXIT_SUCCESS;
 }

@@ -69,7 +69,9 @@ main (int argc, char **argv)
     //  Nothing above has waited for the disk; this does
     int rc = last < 0? (int) last: stele_client_wait (client, last, TIMEOUT_MS);
     if (rc)
-        fprintf (stderr, "publish_event: %s: %s\n", stele_error_name (rc), stele_error_text (rc));
+        fprintf (stderr, "publish_event: %s: %s\n", stele_error_name (rc), stele_client_error (client));
+    //  A good end: without it, the next run takes this one for dead
+    stele_client_close (client, false, TIMEOUT_MS);
     stele_client_destroy (&client);
     return rc? EXIT_FAILURE: EXIT_SUCCESS;
 }

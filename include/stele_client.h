@@ -1,8 +1,9 @@
 /*  stele_client - publish events with acks, send requests, subscribe to the feed
 
-    One client is used by one thread; a process that forks creates a client in each
-    child. A thread behind the client publishes: it batches events, sends them and
-    keeps them until the broker has acked them. After a lost connection or a restart
+    One client is used by one thread. A client belongs to the process that created it: in a
+    child (fork), its functions return STELE_EUNAVAILABLE, and the child creates its own, with
+    a producer name of its own. A thread behind the client publishes: it batches events, sends
+    them and keeps them until the broker has acked them. After a lost connection or a restart
     of the broker it resends what is not acked, and the broker stores each event once
     (doc/PROTOCOL.md section 2).
 
@@ -14,8 +15,11 @@
         stele_event_t *event = stele_event_new ("task.created");
         ...
         int64_t number = stele_client_publish (client, &event, 1000);
-        if (stele_client_wait (client, number, 5000) == 0)
-            puts ("durable");
+        if (number < 0 || stele_client_wait (client, number, 5000) != 0)
+            puts (stele_client_error (client));
+        ...
+        stele_client_close (client, false, 5000);       // a good end; destroy alone is a crash
+        stele_client_destroy (&client);
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -32,20 +36,20 @@ extern "C" {
 #endif
 
 typedef struct _stele_client_t stele_client_t;
+typedef struct _zsock_t zsock_t;        // Of czmq
 
 /*  Create a client that publishes as 'producer': the permanent name of an
     orchestrator, 1 to 255 bytes, unique among running processes (a second one of
     the same name fences the first). NULL creates a client that only sends requests and
-    subscribes. Connections are made when they are first needed. Caller owns
-    return value.                                                            */
+    subscribes: publishing returns STELE_EINVALID_FIELD. Connections are made when they are
+    first needed. Caller owns return value.                                  */
 STELE_EXPORT stele_client_t *
     stele_client_new (const char *producer);
 
 /*  Stop and destroy the client, and set the caller's pointer to NULL. Sends what is
-    batched and a goodbye, but does not wait for acks (see stele_client_flush). Tasks of
-    the producer that are then still starting, running or completing are interrupted when
-    its lease expires or its next run begins, as after a crash, unless
-    stele_client_set_keep.                                                   */
+    batched, but does not wait for acks and sends no goodbye: unless stele_client_close was
+    called before, the run ends as by a crash, and its tasks in progress are interrupted by
+    its lease or by the next run of the producer.                            */
 STELE_EXPORT void
     stele_client_destroy (stele_client_t **self_p);
 
@@ -78,12 +82,6 @@ STELE_EXPORT void
     producer, so that its end does not interrupt them.                       */
 STELE_EXPORT void
     stele_client_set_restore (stele_client_t *self, bool restore);
-
-/*  End with a goodbye that keeps tasks in progress as they are: neither the lease nor the
-    next run of this producer interrupts them. For programs that report the work of
-    others, which continues after their end.                                 */
-STELE_EXPORT void
-    stele_client_set_keep (stele_client_t *self, bool keep);
 
 /*  Spool events in the file at 'path' until a broker has acked them. When
     stele_client_publish returns a number, the event is on stable storage of this
@@ -142,18 +140,22 @@ typedef void (stele_receipt_fn) (const stele_receipt_t *receipt, void *arg);
 STELE_EXPORT void
     stele_client_on_receipt (stele_client_t *self, stele_receipt_fn *fn, void *arg);
 
-/*  Publish an event. Takes ownership of it and sets the caller's pointer to NULL, also
-    on failure, except as stated below. Returns its number (1, 2, 3 ... in this client;
-    a spool continues after the events that it held), or:
+/*  Publish an event. An event without a 'time' gets the current one. Returns its number
+    (1, 2, 3 ... in this client; a spool continues after the events that it held), or:
 
-      STELE_ETIMEOUT   the window was full for timeout_ms; the event stays the caller's
-      STELE_EFULL      the spool is full (stele_client_set_spool); stays the caller's
+      STELE_ETIMEOUT   the window was full for timeout_ms
+      STELE_EFULL      the spool is full (stele_client_set_spool)
       STELE_ETOO_LARGE the event is larger than a message to this broker may be; it
                        received no number, and later events may be published
       STELE_EFENCED, STELE_EGAP, STELE_EPROTOCOL, STELE_EUNAUTHORIZED, STELE_EINVALID_FIELD
-      (the endpoint), STELE_EIO (the spool), STELE_EBEHIND (the broker's ledger lost events
-      that it had acked) or STELE_ELEDGER (the broker returned with another ledger):
+      (the endpoint, or the name of the producer), STELE_EIO (the spool), STELE_EBEHIND (the
+      broker's ledger lost events that it had acked), STELE_ELEDGER (the broker returned with
+      another ledger) or STELE_EUNAVAILABLE (the client is closed, or was created before fork):
                        this producer has ended and publishes nothing more
+
+    After STELE_ETIMEOUT and STELE_EFULL the event stays the caller's, to be published again
+    or destroyed. In all other cases, success included, it is taken or destroyed, and the
+    caller's pointer is set to NULL.
 
     The window is full when twice the broker's window of events, or 64 MiB, are not yet
     acked or refused. An event larger than 64 KiB also waits for the first connection to
@@ -161,41 +163,79 @@ STELE_EXPORT void
 STELE_EXPORT int64_t
     stele_client_publish (stele_client_t *self, stele_event_t **event_p, int timeout_ms);
 
-/*  Publish several events; with a spool all are accepted, with one sync, or none. Takes
-    ownership of each and sets the pointers to NULL, as above. On STELE_ETIMEOUT and
-    STELE_EFULL, events that were not accepted stay the caller's (without a spool, some
-    may have been accepted). Returns the number of the last event, or a code as above.  */
+/*  Publish several events, with the ownership of each as above; with a spool all are
+    accepted, with one sync, or none. After STELE_ETIMEOUT and STELE_EFULL, events that were
+    not accepted stay the caller's (without a spool, some may have been accepted). Returns
+    the number of the last event, or a code as above.                        */
 STELE_EXPORT int64_t
     stele_client_publish_all (stele_client_t *self, stele_event_t **events, size_t count,
         int timeout_ms);
 
+/*  Wait until the broker has welcomed this run. Everything that follows from its hello is
+    then durable: an older run of the producer is fenced, and its tasks that were in progress
+    are interrupted. Call it before you query which tasks to resume. Returns 0,
+    STELE_ETIMEOUT, STELE_EUNAUTHORIZED (after timeout_ms: this process may not use the ipc
+    socket of the broker), or the code that ended this producer.             */
+STELE_EXPORT int
+    stele_client_ready (stele_client_t *self, int timeout_ms);
+
 /*  Send what is batched, and wait until the event of that number is acked or refused.
-    Returns 0 if it is durable, its code if it was refused (the last 65,536 refusals are
-    remembered), STELE_ETIMEOUT, or the code that ended this producer.       */
+    Returns 0 if it is durable, its code if it was refused (stele_client_error has the
+    broker's reason), STELE_ETIMEOUT or STELE_EUNAUTHORIZED as above, or the code that
+    ended this producer.                                                     */
 STELE_EXPORT int
     stele_client_wait (stele_client_t *self, int64_t number, int timeout_ms);
 
-/*  Send what is batched, and wait until every event is acked or refused. Returns 0
-    (refusals are counted and reported to the receipt function), STELE_ETIMEOUT, or the
-    code that ended this producer.                                           */
+/*  Send what is batched, and wait until every event is acked or refused. Returns 0;
+    STELE_ETIMEOUT or STELE_EUNAUTHORIZED as above; the code that ended this producer; or, when
+    all are settled, the code of the first refusal that the caller has not heard of, from the
+    receipt function, from stele_client_wait or from this function. stele_client_error has the
+    broker's reason, stele_client_refusal all of them.                       */
 STELE_EXPORT int
     stele_client_flush (stele_client_t *self, int timeout_ms);
+
+/*  End this run well: flush, as above and with the same results, and send goodbye. Nothing
+    can be published afterwards. Tasks of this producer that are still in progress are treated
+    as after a crash: interrupted by the lease, or by the next run. With 'keep', which is for
+    programs that only report the work of others, they are left as they are.
+    Without 'keep', no goodbye is sent if events were left unacked.          */
+STELE_EXPORT int
+    stele_client_close (stele_client_t *self, bool keep, int timeout_ms);
 
 /*  Process acks that have arrived, without waiting. Returns the number of events that
     are not yet acked or refused, or the code that ended this producer.      */
 STELE_EXPORT int64_t
     stele_client_poll (stele_client_t *self);
 
+/*  A socket that is readable when acks or refusals have arrived, for zpoller or zloop_reader:
+    call stele_client_poll then, nothing else. Owned by the client, and valid until it is
+    destroyed. NULL: this client cannot publish (see stele_client_error).    */
+STELE_EXPORT zsock_t *
+    stele_client_socket (stele_client_t *self);
+
 /*  Number of refused events since the client was created.                   */
 STELE_EXPORT int64_t
     stele_client_refused (const stele_client_t *self);
+
+/*  A refusal, by its index from 0 in the order of arrival; its message is valid until the next
+    call. False if there is none, or if more than 65,536 came after it.      */
+STELE_EXPORT bool
+    stele_client_refusal (const stele_client_t *self, int64_t index, stele_receipt_t *receipt);
+
+/*  After a wait without an ack, query the broker (request 'stats') for the reason. Returns
+    one sentence: the broker holds acks back and why, or it runs without trouble, or this
+    process may not use its socket. NULL: no answer within timeout_ms. The text of
+    stele_client_error is unchanged. Caller owns return value and frees it with free().  */
+STELE_EXPORT char *
+    stele_client_trouble (stele_client_t *self, int timeout_ms);
 
 /*  Send a request, one msgpack map {"op":..., ...} or its JSON text, and wait for the
     answer (doc/PROTOCOL.md section 4). Returns 0 and the answer's bytes or text, which the
     caller frees with free(), also if the broker answers "ok":false. Otherwise returns
     STELE_ETIMEOUT (no answer within timeout_ms), STELE_EMALFORMED (the request's JSON does
-    not parse, or the answer is not one msgpack map), STELE_EINVALID_FIELD (the endpoint)
-    or STELE_EUNAVAILABLE (no socket), and leaves the outputs unchanged.
+    not parse, or the answer is not one msgpack map), STELE_EINVALID_FIELD (the endpoint),
+    STELE_EUNAUTHORIZED (this process may not use the ipc socket) or STELE_EUNAVAILABLE (no
+    socket, or the client was created before fork), and leaves the outputs unchanged.
     A request that timed out may be repeated at once.                        */
 STELE_EXPORT int
     stele_client_request (stele_client_t *self, const void *request, size_t request_size,
@@ -209,8 +249,9 @@ STELE_EXPORT int
     queries the broker for the head, for at most a second). Events committed before,
     events lost by the feed, and content that the feed leaves out are fetched with
     events.read: stele_client_next returns every position once, in order and complete.
-    Returns 0, STELE_EINVALID_FIELD (an invalid endpoint) or STELE_EUNAVAILABLE (no
-    socket). A second call replaces the subscription.                        */
+    Returns 0, STELE_EINVALID_FIELD (an invalid endpoint), STELE_EUNAUTHORIZED (this process
+    may not use the ipc socket) or STELE_EUNAVAILABLE (no socket). A second call replaces the
+    subscription.                                                            */
 STELE_EXPORT int
     stele_client_follow (stele_client_t *self, const char *topic, int64_t after);
 

@@ -24,6 +24,17 @@
 #   define STELE_PRINTF(f, a)
 #endif
 
+/*  Version of the library that the program runs with; the macros above are that of the headers it
+    was built with. An argument may be NULL.                                 */
+#ifdef __cplusplus
+extern "C" {
+#endif
+STELE_EXPORT void
+    stele_version (int *major, int *minor, int *patch);
+#ifdef __cplusplus
+}
+#endif
+
 /*  Default endpoints (doc/PROTOCOL.md section 1)                            */
 #define STELE_DEFAULT_EVENTS   "tcp://127.0.0.1:5570"
 #define STELE_DEFAULT_REQUESTS "tcp://127.0.0.1:5571"

@@ -24,6 +24,7 @@ stage = context.socket(zmq.PULL)
 stage.connect(outlet)
 broker = context.socket(zmq.REQ)
 broker.setsockopt(zmq.LINGER, 0)
+broker.setsockopt(zmq.RCVTIMEO, 10000)      # zmq.Again if the broker does not answer
 broker.connect(requests)
 
 

@@ -10,9 +10,12 @@
 
 #include <assert.h>
 #include <czmq.h>
-#include "client/subscription.h"
+#include "client/permission.h"
+#include "client/fork.h"
 #include "client/publish/publisher.h"
 #include "client/request.h"
+#include "client/subscription.h"
+#include "client/trouble.h"
 #include "client/wait.h"
 #include "stele_client.h"
 #include "base/clock.h"
@@ -25,6 +28,7 @@
 #define CLIENT_BATCH_DELAY_MS   2
 
 struct _stele_client_t {
+    int generation;                 // Of the process that created it (fork.h)
     char *producer;                 // NULL: does not publish
     char *instance;
     char *events;
@@ -34,7 +38,6 @@ struct _stele_client_t {
     int64_t first_sequence;
     size_t batch_events;
     bool restore;
-    bool keep;
     int64_t batch_delay_ms;
     char *spool;                    // Path; NULL: none
     int64_t spool_bytes_max;
@@ -55,14 +58,30 @@ s_set (char **text_p, const char *text)
     *text_p = stele_memory_copy (text, strlen (text));
 }
 
+static bool
+s_forked (const stele_client_t *self)
+{
+    return self->generation != stele_fork_generation ();
+}
+
+//  Returns 0, or STELE_EUNAVAILABLE in a child of the process that created the client
+static int
+s_check_fork (stele_client_t *self)
+{
+    if (!s_forked (self))
+        return 0;
+    return stele_refuse (&self->refusal, STELE_EUNAVAILABLE, NULL, "this client belongs to the parent "
+        "process, and cannot be used after fork: create another one in the child%s",
+        self->producer? ", with a producer name of its own": "");
+}
+
 stele_client_t *
 stele_client_new (const char *producer)
 {
     stele_client_t *self = STELE_NEW (stele_client_t);
-    if (producer) {
-        assert (*producer && strlen (producer) <= CLIENT_PRODUCER_MAX);
+    self->generation = stele_fork_generation ();
+    if (producer)
         s_set (&self->producer, producer);
-    }
     zuuid_t *instance = zuuid_new ();
     assert (instance);
     s_set (&self->instance, zuuid_str_canonical (instance));
@@ -83,9 +102,15 @@ stele_client_destroy (stele_client_t **self_p)
     stele_client_t *self = *self_p;
     if (!self)
         return;
-    stele_publisher_destroy (&self->publisher);
-    stele_requester_destroy (&self->requester);
-    stele_subscription_destroy (&self->subscription);
+    if (s_forked (self)) {
+        //  The thread and the sockets are those of the parent: leave them to it
+        stele_publisher_abandon (&self->publisher);
+    }
+    else {
+        stele_publisher_destroy (&self->publisher);
+        stele_requester_destroy (&self->requester);
+        stele_subscription_destroy (&self->subscription);
+    }
     free (self->producer);
     free (self->instance);
     free (self->events);
@@ -161,17 +186,11 @@ stele_client_set_restore (stele_client_t *self, bool restore)
     self->restore = restore;
 }
 
-void
-stele_client_set_keep (stele_client_t *self, bool keep)
-{
-    assert (!self->publisher);
-    self->keep = keep;
-}
 
 void
 stele_client_set_spool (stele_client_t *self, const char *path)
 {
-    assert (!self->publisher && self->producer);
+    assert (!self->publisher);
     s_set (&self->spool, path);
 }
 
@@ -207,13 +226,29 @@ stele_client_on_receipt (stele_client_t *self, stele_receipt_fn *fn, void *arg)
         stele_publisher_on_receipt (self->publisher, fn, arg);
 }
 
-//  Returns 0, or the code of a spool that cannot be opened
+static int
+s_check_producer (stele_client_t *self)
+{
+    if (!self->producer)
+        return stele_refuse (&self->refusal, STELE_EINVALID_FIELD, "producer", "this client has no producer "
+            "and publishes nothing: create it with the name of one, stele_client_new (NAME)");
+    size_t size = strlen (self->producer);
+    if (size == 0 || size > CLIENT_PRODUCER_MAX)
+        return stele_refuse (&self->refusal, STELE_EINVALID_FIELD, "producer", "the name of the producer has "
+            "%zu bytes: 1 to %d are allowed", size, CLIENT_PRODUCER_MAX);
+    return 0;
+}
+
+//  Returns 0, or the code of a client that cannot publish, or whose spool cannot be opened
 static int
 s_start_publisher (stele_client_t *self)
 {
-    if (self->publisher)
-        return 0;
-    assert (self->producer);
+    int code = s_check_fork (self);
+    if (code || self->publisher)
+        return code;
+    code = s_check_producer (self);
+    if (code)
+        return code;
     stele_spool_t *spool = NULL;
     if (self->spool) {
         spool = stele_spool_open (self->spool, self->producer, self->spool_bytes_max, &self->refusal);
@@ -230,7 +265,6 @@ s_start_publisher (stele_client_t *self)
             .delay_ms = self->batch_delay_ms,
             .batch_events = self->batch_events,
             .restore = self->restore,
-            .keep = self->keep,
             .accept_loss = self->accept_loss
         }
     };
@@ -240,7 +274,7 @@ s_start_publisher (stele_client_t *self)
 }
 
 //  Give an event without a time the current one: the broker would use the time of its arrival,
-//  which may be days later for a spooled event.
+//  which is late if no broker was reachable.
 static void
 s_stamp (stele_event_t *event)
 {
@@ -252,10 +286,8 @@ static int64_t
 s_publish_spooled (stele_client_t *self, stele_event_t **events, size_t count)
 {
     stele_spool_event_t *bytes = stele_memory_new (count * sizeof *bytes);
-    for (size_t i = 0; i < count; i++) {
-        s_stamp (events [i]);
+    for (size_t i = 0; i < count; i++)
         bytes [i].data = stele_event_data (events [i], &bytes [i].size);
-    }
     int64_t number = stele_publisher_spool (self->publisher, bytes, count, &self->refusal);
     free (bytes);
     return number;
@@ -267,6 +299,8 @@ stele_client_publish_all (stele_client_t *self, stele_event_t **events, size_t c
 {
     assert (events && count > 0);
     int64_t number = s_start_publisher (self);
+    for (size_t i = 0; i < count; i++)
+        s_stamp (events [i]);
     if (number == 0 && self->spool)
         number = s_publish_spooled (self, events, count);
     size_t accepted = self->spool && number > 0? count: 0;
@@ -291,35 +325,82 @@ stele_client_publish (stele_client_t *self, stele_event_t **event_p, int timeout
     return stele_client_publish_all (self, event_p, 1, timeout_ms);
 }
 
+//  The publisher, started if there is something to publish. NULL: there is nothing, or *code is
+//  that of the failure.
+static stele_publisher_t *
+s_publisher (stele_client_t *self, int *code)
+{
+    *code = self->publisher || self->spool? s_start_publisher (self): s_check_fork (self);
+    return *code? NULL: self->publisher;
+}
+
+int
+stele_client_ready (stele_client_t *self, int timeout_ms)
+{
+    int code = s_start_publisher (self);
+    return code? code: stele_publisher_ready (self->publisher, timeout_ms, &self->refusal);
+}
+
 int
 stele_client_wait (stele_client_t *self, int64_t number, int timeout_ms)
 {
-    assert (self->publisher);
-    return stele_publisher_wait (self->publisher, number, timeout_ms, &self->refusal);
+    int code = s_start_publisher (self);
+    return code? code: stele_publisher_wait (self->publisher, number, timeout_ms, &self->refusal);
 }
 
 int
 stele_client_flush (stele_client_t *self, int timeout_ms)
 {
-    int code = self->publisher || self->spool? s_start_publisher (self): 0;
-    if (code || !self->publisher)
+    int code;
+    stele_publisher_t *publisher = s_publisher (self, &code);
+    return publisher? stele_publisher_flush (publisher, timeout_ms, &self->refusal): code;
+}
+
+int
+stele_client_close (stele_client_t *self, bool keep, int timeout_ms)
+{
+    int code;
+    stele_publisher_t *publisher = s_publisher (self, &code);
+    if (!publisher)
         return code;
-    return stele_publisher_flush (self->publisher, timeout_ms, &self->refusal);
+    code = stele_publisher_flush (publisher, timeout_ms, &self->refusal);
+    //  Events that ended tasks may be lost now: then this run ends as by a crash
+    bool settled = stele_publisher_unsettled (publisher) == 0;
+    stele_publisher_leave (publisher, keep? STELE_GOODBYE_KEEP: settled? STELE_GOODBYE: STELE_GOODBYE_NONE);
+    return code;
 }
 
 int64_t
 stele_client_poll (stele_client_t *self)
 {
-    int code = self->publisher || self->spool? s_start_publisher (self): 0;
-    if (code || !self->publisher)
-        return code;
-    return stele_publisher_poll (self->publisher, &self->refusal);
+    int code;
+    stele_publisher_t *publisher = s_publisher (self, &code);
+    return publisher? stele_publisher_poll (publisher, &self->refusal): code;
+}
+
+zsock_t *
+stele_client_socket (stele_client_t *self)
+{
+    return s_start_publisher (self)? NULL: stele_publisher_socket (self->publisher);
 }
 
 int64_t
 stele_client_refused (const stele_client_t *self)
 {
-    return self->publisher? stele_publisher_refused (self->publisher): 0;
+    return self->publisher? stele_refusals_count (stele_publisher_refusals (self->publisher)): 0;
+}
+
+bool
+stele_client_refusal (const stele_client_t *self, int64_t index, stele_receipt_t *receipt)
+{
+    const stele_refused_t *refused = self->publisher?
+        stele_refusals_at (stele_publisher_refusals (self->publisher), index): NULL;
+    if (!refused)
+        return false;
+    *receipt = (stele_receipt_t) {
+        .fate = STELE_REFUSED, .number = refused->number, .code = refused->code, .message = refused->message
+    };
+    return true;
 }
 
 //  -- request -------------------------------------------------------------------
@@ -329,9 +410,14 @@ static int
 s_request (stele_client_t *self, const void *request, size_t size, int timeout_ms,
     zmq_msg_t *answer)
 {
+    int rc = s_check_fork (self);
+    if (rc == 0)
+        rc = stele_permission_check (self->requests, &self->refusal);
+    if (rc)
+        return rc;
     if (!self->requester)
         self->requester = stele_requester_new (self->requests);
-    int rc = stele_requester_send (self->requester, request, size, &self->refusal);
+    rc = stele_requester_send (self->requester, request, size, &self->refusal);
     if (rc == 0)
         rc = stele_requester_receive (self->requester, stele_wait_deadline (timeout_ms), answer,
             &self->refusal);
@@ -381,12 +467,40 @@ stele_client_request_json (stele_client_t *self, const char *request,
     return rc;
 }
 
+char *
+stele_client_trouble (stele_client_t *self, int timeout_ms)
+{
+    stele_refusal_t refusal = { 0 };
+    if (self->producer && stele_permission_check (self->events, &refusal))
+        return stele_memory_copy (refusal.message, strlen (refusal.message));
+    //  The text of the failure that the caller asks about must remain
+    stele_refusal_t failure = self->refusal;
+    static const unsigned char stats [] = "\x81\xa2" "op" "\xa5" "stats";
+    zmq_msg_t answer;
+    zmq_msg_init (&answer);
+    int rc = s_request (self, stats, sizeof stats - 1, timeout_ms, &answer);
+    char *text = NULL;
+    if (rc == 0)
+        text = stele_trouble_text (self->requests, zmq_msg_data (&answer), zmq_msg_size (&answer));
+    else
+    if (rc == STELE_EUNAUTHORIZED)
+        text = stele_memory_copy (self->refusal.message, strlen (self->refusal.message));
+    zmq_msg_close (&answer);
+    self->refusal = failure;
+    return text;
+}
+
 //  -- subscribe -----------------------------------------------------------------
 
 int
 stele_client_follow (stele_client_t *self, const char *topic, int64_t after)
 {
     assert (topic && after >= -1);
+    int code = s_check_fork (self);
+    if (code == 0)
+        code = stele_permission_check (self->feed, &self->refusal);
+    if (code)
+        return code;
     stele_subscription_destroy (&self->subscription);
     self->subscription = stele_subscription_new (self->feed, self->requests, topic, after,
         &self->refusal);
@@ -396,6 +510,11 @@ stele_client_follow (stele_client_t *self, const char *topic, int64_t after)
 int
 stele_client_next (stele_client_t *self, int timeout_ms, stele_event_t **event)
 {
-    assert (self->subscription);
+    int code = s_check_fork (self);
+    if (code == 0 && !self->subscription)
+        code = stele_refuse (&self->refusal, STELE_EINVALID_FIELD, "topic",
+            "there is no subscription: call stele_client_follow first");
+    if (code)
+        return code;
     return stele_subscription_next (self->subscription, timeout_ms, event, &self->refusal);
 }

@@ -2,9 +2,13 @@ noinst_LTLIBRARIES += src/client/libclient.la
 src_client_libclient_la_SOURCES = \
     src/client/client.c \
     src/client/event.c \
+    src/client/fork.c src/client/fork.h \
     src/client/link.c src/client/link.h \
+    src/client/permission.c src/client/permission.h \
     src/client/request.c src/client/request.h \
     src/client/subscription.c src/client/subscription.h \
+    src/client/trouble.c src/client/trouble.h \
+    src/client/version.c \
     src/client/wait.c src/client/wait.h \
     src/client/publish/dialog.c src/client/publish/dialog.h \
     src/client/publish/dialog_receive.c \
@@ -12,6 +16,7 @@ src_client_libclient_la_SOURCES = \
     src/client/publish/notice.c src/client/publish/notice.h \
     src/client/publish/outbox.c src/client/publish/outbox.h \
     src/client/publish/publisher.c src/client/publish/publisher.h \
+    src/client/publish/refusals.c src/client/publish/refusals.h \
     src/client/publish/sender.c src/client/publish/sender.h \
     src/client/spool/spool.c src/client/spool/spool.h \
     src/client/spool/spool_file.c \

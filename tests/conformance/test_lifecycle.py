@@ -118,6 +118,14 @@ class Lifecycle(harness.BrokerTest):
             peer.publish({key: value for key, value in first.items() if key != "time"})
             self.assertEqual(self.ask("ping")["position"], head)
 
+    def test_created_twice_with_another_time_is_a_duplicate(self):
+        event = created(self.name("task"), time=5000000)
+        peer = self.producer()
+        head = peer.publish(event)
+        peer.publish(dict(event, time=6000000))
+        self.assertEqual(self.ask("ping")["position"], head)
+        self.assertEqual(self.task(event["task_id"])["created_at"], 5000000)
+
     def test_created_twice_different_is_refused(self):
         task = self.name("task")
         peer = self.producer()

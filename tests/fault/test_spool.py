@@ -207,7 +207,7 @@ class Spool(FaultTest):
         self.restart()
         counts = self.drain(status=65)
         self.assertEqual((counts["accepted"], counts["refused"], counts["unacked"]), (2, 1, 0))
-        self.assertIn("an event of an earlier run", self.stderr)
+        self.assertIn("an event of an earlier run: illegal_transition", self.stderr)
         self.assertEqual(self.drain()["events"], 0)
 
     def test_what_no_broker_would_take_does_not_get_into_the_spool(self):
@@ -219,6 +219,36 @@ class Spool(FaultTest):
         self.restart()
         counts = self.drain()
         self.assertEqual((counts["events"], counts["accepted"], counts["refused"]), (1, 1, 0))
+
+    def test_line_too_large_is_skipped_and_the_rest_is_spooled(self):
+        rejects = os.path.join(self.folder, self.name("rejects"))
+        large = json.dumps({"type": "task.output_added", "task_id": self.task, "output_type": "log",
+                            "content": "x" * 17000000})
+        lines = [json.dumps(metric(self.task, "n", 1)), large, json.dumps(metric(self.task, "n", 2))]
+        for broker in (False, True):
+            if broker:
+                self.restart()
+            else:
+                self.broker.kill()
+            self.stele("publish", "--spool", self.spool, "--rejects", rejects, "--timeout", "3000",
+                       input="\n".join(lines).encode(), status=65)
+            self.assertIn("line 2: ", self.stderr)
+        with open(rejects) as file:
+            self.assertEqual([json.loads(line)["text"] for line in file], [large] * 2)
+        self.assert_kept(1, 2, 1, 2)
+
+    def test_messages_are_never_written_into_the_spool(self):
+        self.broker.kill()
+        self.publish(1)
+        path = os.path.join(self.folder, self.name("lines"))
+        with open(path, "w") as file:
+            file.write(json.dumps(metric(self.task, "n", 2)) + "\n")
+        #   Without stdin, stdout and stderr, the next file that is opened would be one of them
+        subprocess.run(["sh", "-c", 'exec "$0" publish --spool "$1" --timeout 300 "$2" <&- >&- 2>&-',
+                        harness.program("stele"), self.spool, path], env=self.broker.environment(), timeout=harness.PATIENCE)
+        self.restart()
+        self.assertEqual(self.publish(3)["accepted"], 3)
+        self.assert_kept(1, 2, 3)
 
     def test_one_process_at_a_time(self):
         first = subprocess.Popen([harness.program("stele"), "publish", "--spool", self.spool],

@@ -14,6 +14,7 @@ import sys
 import unittest
 
 import harness
+from client import created
 
 EXAMPLES = os.path.join(harness.SRC, "examples")
 
@@ -64,6 +65,52 @@ class Examples(harness.BrokerTest):
     def test_pipeline(self):
         text = self.example("bash", os.path.join(EXAMPLES, "pipeline", "run.sh"), harness.BUILD)
         self.assertIn("1000 of 1000 events arrived exactly once", text)
+
+
+class Resume(harness.BrokerTest):
+    use_redis = False
+
+    def start(self, *arguments):
+        run = harness.Process([sys.executable, os.path.join(EXAMPLES, "resume.py"), *arguments],
+                              env=self.broker.environment())
+        self.addCleanup(run.kill)
+        return run
+
+    def test_killed_run_is_resumed_every_time(self):
+        states = lambda: [self.ask("task.get", task_id="resume-%d" % n)["task"]["state"] for n in (1, 2, 3)]
+        for _ in range(5):
+            run = self.start("60")
+            run.wait_line("running ")
+            run.kill()
+        run = self.start("60")
+        self.assertEqual(run.wait_line("resuming "), "resuming resume-1: " + self.ask(
+            "task.get", task_id="resume-1")["task"]["last_error"])
+        run.wait_line("running resume-1")
+        run.signal(signal.SIGINT)           # Ends by KeyboardInterrupt: no goodbye either
+        run.wait()
+        self.assertIn("the run ends by KeyboardInterrupt, without a goodbye", run.log())
+        last = self.start("0")
+        self.assertEqual(last.wait(), 0, last.log())
+        self.assertIn("resuming resume-1", last.log())
+        self.assertEqual(states(), ["passed"] * 3)
+        again = self.start("0")
+        self.assertEqual(again.wait(), 0, again.log())
+        self.assertEqual(again.log().count("is passed already"), 3)
+
+
+class Stage(harness.BrokerTest):
+    use_redis = False
+    arguments = ("--pipeline-out", "tcp://127.0.0.1:*")
+
+    def test_stage_in_c_works_on_each_task(self):
+        stage = harness.Process([harness.program("examples/pipeline/stage"),
+                                 self.ask("info")["endpoints"]["pipeline-out"], "100"], env=self.broker.environment())
+        self.addCleanup(stage.kill)
+        tasks = ["stage-%d" % number for number in range(100)]
+        self.producer().publish(*[created(task) for task in tasks])
+        self.assertEqual(stage.wait(), 0, stage.log())
+        self.assertEqual([self.ask("task.get", task_id=task)["task"]["state"] for task in tasks], ["passed"] * 100)
+        self.assertEqual(self.ask("producer.get", producer="stage")["producer"]["sequence"], 200)
 
 
 class Quickstart(unittest.TestCase):

@@ -7,6 +7,7 @@
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 
 import harness
@@ -279,6 +280,79 @@ class Stele(harness.BrokerTest):
             self.assertEqual((counts["accepted"], counts["bad_lines"]), (1, bad))
             self.assertEqual((len(self.stderr.splitlines()), self.stderr.count("more lines like these")),
                              (20 + more, more))
+
+    def too_large(self, task):
+        return json.dumps({"type": "task.output_added", "task_id": task, "output_type": "log", "content": "x" * 17000000})
+
+    def test_publish_skips_lines_that_are_too_large_and_keeps_them(self):
+        task, rejects = self.name("task"), os.path.join(self.folder, self.name("rejects"))
+        lines = [json.dumps(created(task)), self.too_large(task), '{"half": "\\ud800"}', "",
+                 json.dumps(changed(task, "running"))]
+        counts, = self.json("publish", "--rejects", rejects, input="\n".join(lines).encode(), status=os.EX_DATAERR)
+        self.assertEqual((counts["accepted"], counts["bad_lines"]), (2, 2))
+        self.assertRegex(self.stderr, r"line 2: the event has 170001\d\d bytes, the broker accepts messages of at most "
+                         "16777216: split the event, or raise message-bytes of the broker\n")
+        self.assertIn("line 3: ", self.stderr)
+        with open(rejects) as file:
+            kept = [json.loads(line) for line in file]
+        self.assertEqual([(row["line"], row["text"]) for row in kept], [(2, lines[1]), (3, lines[2])])
+        self.assertIn("message-bytes", kept[0]["reason"])
+        self.assertEqual(self.ask("task.get", task_id=task)["task"]["state"], "running")
+        self.json("publish", "--rejects", rejects, input=json.dumps(changed(task, "passed")).encode())
+        with open(rejects) as file:
+            self.assertEqual(len(file.readlines()), 2)              # Appended to, and nothing new
+
+    def test_publish_with_a_sequence_ends_at_a_line_that_is_too_large(self):
+        task = self.name("task")
+        lines = [json.dumps(metric(task, "n", 1)), self.too_large(task), json.dumps(metric(task, "n", 2))]
+        counts, = self.json("publish", "--producer", self.name("p"), "--sequence", "1",
+                            input="\n".join(lines).encode(), status=os.EX_DATAERR)
+        self.assertEqual((counts["accepted"], counts["events"]), (1, 1))
+        self.assertIn("line 2 is too large for this broker", self.stderr)
+        self.assertIn("It and the following lines were not sent", self.stderr)
+
+    def test_rejects_are_checked_before_anything_is_published(self):
+        task, path = self.name("task"), os.path.join(self.folder, self.name("input"))
+        with open(path, "w") as file:
+            file.write(json.dumps(created(task)) + "\n")
+        self.stele("publish", "--rejects", os.path.join(self.folder, "no", "folder"), path, status=os.EX_CANTCREAT)
+        self.assertIn("No such file", self.stderr)
+        self.stele("publish", "--rejects", path, path, status=os.EX_USAGE)
+        self.assertEqual(self.refused("task.get", task_id=task)["code"], "not_found")
+
+    def test_tasks_of_a_command_that_has_ended_are_left_alone(self):
+        task, arguments = self.name("task"), ("publish", "--producer", self.name("p"))
+        self.stele(*arguments, input=(json.dumps(created(task)) + "\n" + json.dumps(changed(task, "running"))).encode())
+        self.stele(*arguments, "--sequence", "9", input=json.dumps(metric(task, "n", 1)).encode(), status=os.EX_DATAERR)
+        self.stele(*arguments, input=json.dumps(metric(task, "n", 1)).encode())
+        self.assertEqual(self.ask("task.get", task_id=task)["task"]["state"], "running")
+
+    def test_publish_reports_why_the_broker_holds_acks_back(self):
+        ledger = sqlite3.connect(self.broker.ledger, isolation_level=None)
+        self.addCleanup(ledger.close)
+        ledger.execute("BEGIN IMMEDIATE")
+        task, spool = self.name("task"), os.path.join(self.folder, self.name("spool"))
+        self.stele("--timeout", "1500", "publish", input=json.dumps(created(task)).encode(), status=os.EX_UNAVAILABLE)
+        reason = "the broker at ipc://.* is running, but holds acks back: .*It continues by itself"
+        self.assertRegex(self.stderr, "no ack from ipc://.*: " + reason)
+        self.stele("--timeout", "1500", "publish", "--spool", spool, input=json.dumps(changed(task, "running")).encode())
+        self.assertRegex(self.stderr, reason + ".*the events are durable in ")
+        ledger.execute("ROLLBACK")
+        self.stele("publish", "--spool", spool, input=b"")
+
+    def test_socket_without_permission_is_reported(self):
+        line = json.dumps(created(self.name("task"))).encode()
+        command = [] if os.geteuid() else ["setpriv", "--reuid", "65534", "--clear-groups", "--"]
+        os.chmod(self.folder, 0)
+        try:
+            for arguments in (("ping",), ("follow",), ("publish",)):
+                done = subprocess.run(command + [harness.program("stele"), *arguments], input=line,
+                                      stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=harness.PATIENCE,
+                                      env=self.broker.environment())
+                self.assertIn(b"permission denied for the socket " + self.folder.encode(), done.stderr)
+                self.assertEqual(done.returncode, os.EX_NOPERM, arguments)
+        finally:
+            os.chmod(self.folder, 0o700)
 
     def test_rejected_and_retry(self):
         task = self.name("task")

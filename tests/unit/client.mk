@@ -17,3 +17,10 @@ check_PROGRAMS += tests/unit/test_spool
 TESTS += tests/unit/test_spool
 tests_unit_test_spool_SOURCES = tests/unit/test_spool.c
 tests_unit_test_spool_LDADD = $(STELE_ROOMS) $(STELE_LIBS) $(CMOCKA_LIBS)
+
+check_PROGRAMS += tests/unit/test_client_end
+TESTS += tests/unit/test_client_end
+tests_unit_test_client_end_SOURCES = tests/unit/test_client_end.c
+tests_unit_test_client_end_LDADD = $(STELE_ROOMS) $(STELE_LIBS) $(CMOCKA_LIBS)
+
+EXTRA_DIST += tests/unit/client_fixture.h

@@ -138,6 +138,7 @@ test_client_acks_lost_with_connection_are_replaced_by_welcome (void **state)
     s_send (&broker, "{'op':'ack','sequence':5,'position':5}");
     assert_int_equal (stele_client_flush (client, TIMEOUT_MS), 0);
     assert_int_equal (stele_client_poll (client), 0);
+    assert_int_equal (stele_client_close (client, false, TIMEOUT_MS), 0);
     stele_client_destroy (&client);
     json_t *goodbye = s_receive (&broker);
     assert_string_equal (talk_text (goodbye, "op"), "goodbye");

@@ -559,7 +559,7 @@ test_dialog_fatal_error_ends (void **state)
         fixture_t *fixture = s_fixture_sent (0, 1);
         s_receive (fixture, errors [i].json);
         s_expect_ended (fixture, errors [i].code);
-        assert_false (stele_dialog_pack_goodbye (fixture->dialog, fixture->pack));
+        assert_false (stele_dialog_pack_next (fixture->dialog, 1000000, fixture->pack));
         s_fixture_destroy (fixture);
     }
 }

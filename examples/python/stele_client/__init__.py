@@ -22,8 +22,8 @@ fields of each event and the parameters of each request.
 # file, You can obtain one at https://mozilla.org/MPL/2.0/.
 
 from .client import Client
-from .errors import (BrokerError, BrokerTimeout, Fenced, InvalidEvent, LedgerBehind, NotFound, Refused,
-                     RequestFailed, SteleError, Unavailable)
+from .errors import (BrokerError, BrokerTimeout, Closed, Fenced, Forked, InvalidEndpoint, InvalidEvent, LedgerBehind,
+                     NotFound, PermissionDenied, Refused, RequestFailed, SteleError, Unavailable)
 from .events import (Event, preference_set, session_command_executed, session_started,
                      session_state_changed, task_created, task_metric_recorded,
                      task_output_added, task_state_changed, task_updated)
@@ -34,9 +34,9 @@ from .publisher import Publisher
 __version__ = "0.1.0"
 
 __all__ = [
-    "BrokerError", "BrokerTimeout", "Client", "Event", "Fenced", "Follower", "InvalidEvent",
-    "LedgerBehind", "NotFound", "Publisher", "Receipt", "Refused", "RequestFailed", "SteleError",
-    "Unavailable", "follow", "preference_set", "session_command_executed", "session_started",
-    "session_state_changed", "task_created", "task_metric_recorded", "task_output_added",
-    "task_state_changed", "task_updated",
+    "BrokerError", "BrokerTimeout", "Client", "Closed", "Event", "Fenced", "Follower", "Forked",
+    "InvalidEndpoint", "InvalidEvent", "LedgerBehind", "NotFound", "PermissionDenied", "Publisher",
+    "Receipt", "Refused", "RequestFailed", "SteleError", "Unavailable", "follow", "preference_set",
+    "session_command_executed", "session_started", "session_state_changed", "task_created",
+    "task_metric_recorded", "task_output_added", "task_state_changed", "task_updated",
 ]

@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import os
 import struct
 import time
 from typing import Any, AsyncIterator, Callable, Collection, Dict, Mapping, Optional
@@ -26,25 +27,37 @@ from typing import Any, AsyncIterator, Callable, Collection, Dict, Mapping, Opti
 import zmq
 import zmq.asyncio
 
-from .dialog import Dialog, Receipt
-from .errors import BrokerTimeout, Refused, SteleError, Unavailable, not_acked, request_failed
+from .dialog import Dialog, Receipt, log
+from .errors import (BrokerTimeout, Closed, Forked, Refused, SteleError, Unavailable, not_acked, request_failed)
 from .follower import QUIET_MS
-from .order import Order
-from .publisher import PENDING_BYTES, PENDING_EVENTS
 from .operations import Operations
-from .wire import EVENTS, FEED, REQUESTS, address, pack, unpack, without_none
+from .order import Order
+from .publisher import ADVICE, LAST_S, PENDING_BYTES, PENDING_EVENTS
+from .refusals import Refusals
+from .trouble import reason
+from .wire import (EVENTS, FEED, REQUESTS, address, check_permission, open_socket, pack, unpack, without_none)
 
 
-def _socket(kind: int, endpoint: str, context: Optional[zmq.asyncio.Context]) -> zmq.asyncio.Socket:
-    socket = (context or zmq.asyncio.Context.instance()).socket(kind)
-    socket.setsockopt(zmq.LINGER, 0)
-    socket.setsockopt(zmq.RCVHWM, 0)
-    if kind == zmq.DEALER:
-        socket.setsockopt(zmq.SNDHWM, 0)
-    if kind == zmq.SUB:
-        socket.setsockopt(zmq.SUBSCRIBE, b"")
-    socket.connect(endpoint)
-    return socket
+class Outcome(asyncio.Future):
+    """The future of an event. 'seen': the program has asked for its outcome."""
+
+    seen = False
+
+    def result(self) -> Receipt:
+        self.seen = True
+        return super().result()
+
+    def exception(self) -> Optional[BaseException]:
+        self.seen = True
+        return super().exception()
+
+    def __await__(self) -> Any:
+        try:
+            return (yield from super().__await__())
+        finally:
+            self.seen = self.done() and not self.cancelled()
+
+    __iter__ = __await__
 
 
 class Publisher:
@@ -52,12 +65,19 @@ class Publisher:
 
     def __init__(self, producer: str, endpoint: Optional[str] = None, *,
                  instance: Optional[str] = None, lease_ms: Optional[int] = None,
-                 context: Optional[zmq.asyncio.Context] = None) -> None:
+                 on_refused: Optional[Callable[[Receipt], None]] = None,
+                 requests: Optional[str] = None, context: Optional[zmq.asyncio.Context] = None) -> None:
+        loop = asyncio.get_running_loop()
+        self._pid = os.getpid()
         self._dialog = Dialog(producer, instance, lease_ms)
-        self._socket = _socket(zmq.DEALER, address(endpoint, "STELE_EVENTS", EVENTS), context)
+        self._refusals = Refusals(on_refused)
+        self._requests = requests
+        self._address = address(endpoint, "STELE_EVENTS", EVENTS)
+        self._socket = open_socket(context or zmq.asyncio.Context.instance(), zmq.DEALER, self._address)
         self._changed = asyncio.Event()
         self._settled = asyncio.Event()
-        self._task = asyncio.get_running_loop().create_task(self._run())
+        self._closed = False
+        self._task = loop.create_task(self._run())
 
     @property
     def instance(self) -> str:
@@ -67,24 +87,33 @@ class Publisher:
     def pending(self) -> int:
         return len(self._dialog)
 
+    async def ready(self, timeout: Optional[float] = 30.0) -> None:
+        """See stele_client.Publisher.ready."""
+        self._check_process()
+        welcome = await self._wait_for(lambda: self._dialog.ledger is not None or self._dialog.error, timeout)
+        if self._dialog.error:
+            raise self._dialog.error
+        if not welcome:
+            raise await self._timeout("no welcome within %g s" % (timeout or 0), timeout)
+
     async def send(self, event: Mapping[str, Any]) -> "asyncio.Future[Receipt]":
         """Send an event; the future has its Receipt when it is durable or refused.
 
         Waits only while too many events are unacknowledged.
         """
-        while self._dialog.error is None and (
-                len(self._dialog) >= PENDING_EVENTS or self._dialog.bytes >= PENDING_BYTES):
-            self._settled.clear()
-            await self._settled.wait()
-        future: "asyncio.Future[Receipt]" = asyncio.get_running_loop().create_future()
+        self._check_process()
+        await self._wait_for(lambda: self._dialog.error or (
+            len(self._dialog) < PENDING_EVENTS and self._dialog.bytes < PENDING_BYTES), None)
+        future = Outcome(loop=asyncio.get_running_loop())
 
         def resolve(receipt: Optional[Receipt], error: Optional[SteleError]) -> None:
+            self._refusals.add(future, receipt, error)
             if not future.done():
                 if receipt is not None:
                     future.set_result(receipt)
                 else:
                     future.set_exception(error or SteleError("not settled"))
-                    future.exception()      # Avoid a warning if the caller does not wait for it
+                    asyncio.Future.exception(future)    # Avoid a warning if the caller does not wait for it
 
         self._dialog.add(event, resolve)
         self._changed.set()
@@ -98,7 +127,7 @@ class Publisher:
         try:
             receipts = await asyncio.wait_for(settle(), timeout)
         except asyncio.TimeoutError:
-            raise BrokerTimeout("not acked within %g s: is the broker running?" % (timeout or 0)) from None
+            raise await self._timeout("not acked within %g s" % (timeout or 0), timeout) from None
         refused = [receipt for receipt in receipts if receipt.refused]
         if refused:
             raise Refused(refused)
@@ -106,35 +135,74 @@ class Publisher:
 
     async def flush(self, timeout: Optional[float] = 30.0) -> None:
         """See stele_client.Publisher.flush."""
-        async def empty() -> None:
-            while len(self._dialog):
-                self._settled.clear()
-                await self._settled.wait()
+        self._check_process()
+        if not await self._wait_for(lambda: len(self._dialog) == 0, timeout):
+            raise await self._timeout(not_acked(self.pending), timeout)
+        self._refusals.raise_unseen()
 
-        try:
-            await asyncio.wait_for(empty(), timeout)
-        except asyncio.TimeoutError:
-            raise BrokerTimeout(not_acked(len(self._dialog))) from None
-
-    async def close(self, timeout: float = 30.0) -> None:
-        """Flush, send goodbye and stop. BrokerTimeout if events were left unacknowledged."""
-        if self._task.done():
+    async def close(self, timeout: float = 30.0, *, keep: bool = False) -> None:
+        """See stele_client.Publisher.close."""
+        if os.getpid() != self._pid or self._closed:
             return
+        settled = False
         try:
-            await self.flush(timeout)
+            settled = await self._wait_for(lambda: len(self._dialog) == 0, timeout)
         finally:
-            self._task.cancel()
-            await asyncio.wait([self._task])
-            for message in self._dialog.goodbye():
-                await self._socket.send(message)
-            self._settled.set()
-            self._socket.close(linger=1000)
+            left = self.pending
+            await self._stop(settled or keep, keep)
+        if not settled:
+            raise await self._timeout(not_acked(left), timeout)
+        self._refusals.raise_unseen()
 
     async def __aenter__(self) -> "Publisher":
         return self
 
     async def __aexit__(self, kind: Any, value: Any, trace: Any) -> None:
-        await self.close(30.0 if kind is None else 1.0)
+        if kind is None:
+            await self.close()
+        elif os.getpid() == self._pid and not self._closed:
+            try:
+                await self._wait_for(lambda: len(self._dialog) == 0, LAST_S)
+            finally:
+                left = self.pending
+                await self._stop(False, False)
+            log.warning("producer %s: the run ends by %s, without a goodbye; %s", self._dialog.producer, kind.__name__,
+                        not_acked(left) if left else "all events are acked")
+
+    def _check_process(self) -> None:
+        if os.getpid() != self._pid:
+            raise Forked("Publisher", ADVICE)
+
+    async def _timeout(self, what: str, timeout: Optional[float]) -> SteleError:
+        """The exception for a wait in vain, with the reason if the broker gives one"""
+        if self._dialog.ledger is None:
+            check_permission(self._address)
+        why = await asyncio.to_thread(reason, self._requests, self._dialog.ledger, timeout)
+        return BrokerTimeout("%s by %s: %s" % (what, self._address, why))
+
+    async def _wait_for(self, condition: Callable[[], Any], timeout: Optional[float]) -> bool:
+        async def wait() -> None:
+            while not condition():
+                self._settled.clear()
+                await self._settled.wait()
+
+        if condition():
+            return True
+        try:
+            await asyncio.wait_for(wait(), timeout)
+        except asyncio.TimeoutError:
+            return False
+        return True
+
+    async def _stop(self, goodbye: bool, keep: bool) -> None:
+        self._closed = True
+        self._task.cancel()
+        await asyncio.wait([self._task])
+        for message in self._dialog.close(goodbye, keep):
+            await self._socket.send(message)
+        self._settled.set()
+        self._refusals.call()
+        self._socket.close(linger=1000)
 
     async def _run(self) -> None:
         try:
@@ -162,6 +230,7 @@ class Publisher:
                 (data,) = await self._socket.recv_multipart()
                 self._dialog.received(data, time.monotonic())
             self._settled.set()
+            self._refusals.call()
 
 
 class Client(Operations):
@@ -171,7 +240,8 @@ class Client(Operations):
                  context: Optional[zmq.asyncio.Context] = None) -> None:
         self.timeout = timeout
         self._endpoint = address(endpoint, "STELE_REQUESTS", REQUESTS)
-        self._socket = _socket(zmq.DEALER, self._endpoint, context)
+        self._pid = os.getpid()
+        self._socket = open_socket(context or zmq.asyncio.Context.instance(), zmq.DEALER, self._endpoint)
         self._numbers = itertools.count(1)
         self._waiting: Dict[bytes, "asyncio.Future[dict]"] = {}
         self._task = asyncio.get_running_loop().create_task(self._run())
@@ -196,6 +266,11 @@ class Client(Operations):
 
     async def _request(self, op: str, key: Optional[str], parameters: dict) -> Any:
         request = pack(dict(without_none(parameters), op=op))
+        if os.getpid() != self._pid:
+            raise Forked("Client")
+        if self._socket.closed:
+            raise Closed("the client is closed: create another one")
+        check_permission(self._endpoint)
         #   The frames of a correlating REQ socket: a number, the delimiter, the body
         number = struct.pack("=I", next(self._numbers) & 0xffffffff)
         future = self._waiting[number] = asyncio.get_running_loop().create_future()
@@ -205,6 +280,8 @@ class Client(Operations):
         except asyncio.TimeoutError:
             raise BrokerTimeout("no answer to %s from %s within %g s: is steled running?"
                                 % (op, self._endpoint, self.timeout)) from None
+        except zmq.ZMQError as cause:
+            raise SteleError("cannot send %s to %s: %s" % (op, self._endpoint, cause)) from cause
         finally:
             del self._waiting[number]
         if not answer.get("ok"):
@@ -228,7 +305,9 @@ async def follow(after: Optional[int] = 0, *, types: Optional[Collection[str]] =
                  context: Optional[zmq.asyncio.Context] = None) -> AsyncIterator[Dict[str, Any]]:
     """Every event after a position, once and in order, without end: see stele_client.Follower."""
     wanted = {types} if isinstance(types, str) else set(types or ())
-    socket = _socket(zmq.SUB, address(feed, "STELE_FEED", FEED), context)
+    endpoint = address(feed, "STELE_FEED", FEED)
+    check_permission(endpoint)
+    socket = open_socket(context or zmq.asyncio.Context.instance(), zmq.SUB, endpoint)
     client = Client(requests, context=context)
 
     def passes(event: Dict[str, Any]) -> bool:

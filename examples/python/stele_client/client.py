@@ -6,14 +6,15 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from typing import Any, Iterator, Optional
 
 import zmq
 
-from .errors import BrokerTimeout, request_failed
+from .errors import BrokerTimeout, Closed, Forked, SteleError, request_failed
 from .operations import Operations
-from .wire import REQUESTS, address, pack, unpack, without_none
+from .wire import REQUESTS, address, check_permission, open_socket, pack, unpack, without_none
 
 
 class Client(Operations):
@@ -28,15 +29,13 @@ class Client(Operations):
         self.timeout = timeout
         self._lock = threading.Lock()
         self._endpoint = address(endpoint, "STELE_REQUESTS", REQUESTS)
-        self._socket = (context or zmq.Context.instance()).socket(zmq.REQ)
-        self._socket.setsockopt(zmq.LINGER, 0)
-        self._socket.setsockopt(zmq.REQ_RELAXED, 1)
-        self._socket.setsockopt(zmq.REQ_CORRELATE, 1)
-        self._socket.connect(self._endpoint)
+        self._pid = os.getpid()
+        self._socket = open_socket(context or zmq.Context.instance(), zmq.REQ, self._endpoint)
 
     def close(self) -> None:
-        with self._lock:
-            self._socket.close()
+        if os.getpid() == self._pid:
+            with self._lock:
+                self._socket.close()
 
     def __enter__(self) -> "Client":
         return self
@@ -46,12 +45,20 @@ class Client(Operations):
 
     def _request(self, op: str, key: Optional[str], parameters: dict) -> Any:
         request = pack(dict(without_none(parameters), op=op))
+        if os.getpid() != self._pid:
+            raise Forked("Client")
+        check_permission(self._endpoint)
         with self._lock:
-            self._socket.send(request)
-            if not self._socket.poll(int(self.timeout * 1000)):
-                raise BrokerTimeout("no answer to %s from %s within %g s: is steled running?"
-                                    % (op, self._endpoint, self.timeout))
-            answer = unpack(self._socket.recv())
+            if self._socket.closed:
+                raise Closed("the client is closed: create another one")
+            try:
+                self._socket.send(request)
+                if not self._socket.poll(int(self.timeout * 1000)):
+                    raise BrokerTimeout("no answer to %s from %s within %g s: is steled running?"
+                                        % (op, self._endpoint, self.timeout))
+                answer = unpack(self._socket.recv())
+            except zmq.ZMQError as cause:
+                raise SteleError("cannot send %s to %s: %s" % (op, self._endpoint, cause)) from cause
         if not answer.get("ok"):
             raise request_failed(answer.get("error", {}))
         return answer if key is None else answer[key]

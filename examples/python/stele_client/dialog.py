@@ -12,13 +12,14 @@ welcome. The broker acks duplicates without storing them again.
 
 from __future__ import annotations
 
+import logging
 import uuid
 from collections import deque
 from dataclasses import dataclass, field
 from typing import Any, Callable, Deque, List, Mapping, Optional
 
-from .errors import BrokerError, Fenced, InvalidEvent, LedgerBehind, SteleError
-from .wire import pack, pack_publish, unpack
+from .errors import BrokerError, Closed, Fenced, InvalidEvent, LedgerBehind, SteleError, not_acked
+from .wire import check_time, now as current_time, pack, pack_publish, unpack
 
 BATCH_EVENTS = 500          # Most events per message
 BATCH_BYTES = 1 << 20       # Most bytes per message, unless one event is larger
@@ -26,6 +27,8 @@ FLIGHT_BYTES = 32 << 20     # Most unacked bytes; the broker allows twice as man
 PUBLISH_BYTES = 64          # Most bytes of a publish besides its events
 HANDSHAKE_S = 5.0            # Send hello again after that time without an answer
 SILENCE_S = 2.0             # Ping the broker after that time without acks
+
+log = logging.getLogger("stele")
 
 Resolve = Callable[[Optional["Receipt"], Optional[SteleError]], None]
 
@@ -36,17 +39,25 @@ class Receipt:
 
     position: every event up to it is durable, including this one; pass it to a request as
     min_position to read your own writes. None if it was lost with a connection.
-    code, message, field: set if the event was refused.
+    code, message, field, event: set if the event was refused.
     """
     sequence: int
     position: Optional[int]
     code: Optional[str] = None
     message: Optional[str] = None
     field: Optional[str] = None
+    event: Optional[Mapping[str, Any]] = None
 
     @property
     def refused(self) -> bool:
         return self.code is not None
+
+    def __str__(self) -> str:
+        if not self.refused:
+            return "sequence %d is durable" % self.sequence
+        event = self.event or {}
+        subject = event.get("task_id") or event.get("session_id") or ""
+        return "%s %s: %s: %s" % (event.get("type", "event"), subject, self.code, self.message)
 
 
 @dataclass
@@ -90,9 +101,13 @@ class Dialog:
         if self.error:
             raise self.error
         try:
-            packed = pack(dict(event))
+            stamped = dict(event)
+            if stamped.get("time") is None:
+                stamped["time"] = current_time()    # The broker's would be that of the arrival
+            check_time("time", stamped["time"])
+            packed = pack(stamped)
         except (TypeError, ValueError, OverflowError) as cause:
-            raise InvalidEvent("the event cannot be encoded: %s" % cause) from None
+            raise InvalidEvent("the event cannot be sent: %s" % cause) from None
         self._check_size(packed)
         self.bytes += len(packed)
         self._queued.append(Entry(packed, resolve))
@@ -102,13 +117,17 @@ class Dialog:
             raise InvalidEvent("the event has %d bytes, the broker accepts messages of at most %d: "
                                "split its content" % (len(packed), self._max_bytes))
 
-    def goodbye(self) -> List[bytes]:
-        """Close; the goodbye to send, if the broker knows this producer."""
+    def close(self, goodbye: bool, keep: bool = False) -> List[bytes]:
+        """Close; the goodbye to send, if one is wanted and the broker knows this producer."""
         was_open = self.state == "open"
-        self.fail(SteleError("the publisher is closed"))
-        return [pack({"op": "goodbye"})] if was_open else []
+        self.fail(Closed("the publisher is closed: create another one"))
+        message = {"op": "goodbye", "keep": True} if keep else {"op": "goodbye"}
+        return [pack(message)] if goodbye and was_open else []
 
     def fail(self, error: SteleError) -> None:
+        if self.error is None and not isinstance(error, Closed):
+            log.error("producer %s has ended, %s: %s", self.producer,
+                      not_acked(len(self)) if len(self) else "all events are acked", error)
         self.state = "closed"
         self.error = self.error or error
         for entries in (self._unacked, self._queued):
@@ -211,9 +230,16 @@ class Dialog:
         while self._unacked and self._unacked[0].sequence <= sequence:
             entry = self._unacked.popleft()
             self._flight_bytes -= len(entry.packed)
-            nak = entry.nak
-            self._settle(entry, Receipt(entry.sequence, position, nak.get("code"),
-                                        nak.get("message"), nak.get("field")), None)
+            self._settle(entry, self._receipt(entry, position), None)
+
+    def _receipt(self, entry: Entry, position: Optional[int]) -> Receipt:
+        nak = entry.nak
+        if not nak:
+            return Receipt(entry.sequence, position)
+        receipt = Receipt(entry.sequence, position, nak.get("code", "internal"), nak.get("message"), nak.get("field"),
+                          unpack(entry.packed))
+        log.warning("producer %s: event refused: %s", self.producer, receipt)
+        return receipt
 
     def _on_nak(self, nak: Mapping[str, Any]) -> None:
         if self._unacked:
@@ -233,6 +259,13 @@ class Dialog:
         if known and sequence > self._last_sequence:
             return self.fail(Fenced("fenced", "another client has published sequence %d of producer '%s'"
                                     % (sequence, self.producer)))
+        if known:
+            log.warning("producer %s: connected again, at sequence %d; events to send: %d", self.producer, sequence,
+                        len(self))
+        else:
+            log.info("producer %s: connected to ledger %s, at sequence %d", self.producer, welcome["ledger"], sequence)
+        if welcome.get("mode") == "redis":
+            log.warning("producer %s: the broker is in mode redis: acked events are only in Redis", self.producer)
         self.ledger = welcome["ledger"]
         self._window = welcome["window"]
         self._max_bytes = welcome["max_bytes"]

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, Mapping, Optional, Sequence
 if TYPE_CHECKING:
     from .dialog import Receipt
 
+LISTED = 10                 # Most refusals in the text of an exception
+
 
 class SteleError(Exception):
     """Base class of all exceptions of this package."""
@@ -20,18 +22,48 @@ class BrokerTimeout(SteleError, TimeoutError):
     """No answer within the timeout. A publisher keeps its events and continues to send them."""
 
 
+class PermissionDenied(SteleError, PermissionError):
+    """This process may not use the ipc socket of the broker."""
+
+
+class InvalidEndpoint(SteleError, ValueError):
+    """An endpoint that ZeroMQ cannot connect to."""
+
+
+class Closed(SteleError):
+    """The publisher or client was closed: create another one."""
+
+
+class Forked(SteleError):
+    """Used in a child process (fork), while its thread and sockets are in the parent."""
+
+    def __init__(self, what: str, advice: str = "") -> None:
+        super().__init__("this %s belongs to the parent process, and cannot be used after fork: "
+                         "open a new %s in the child%s" % (what, what, advice))
+
+
 class InvalidEvent(SteleError, ValueError):
-    """An event that cannot be sent: msgpack cannot encode it, or it is larger than a message."""
+    """An event that cannot be sent: msgpack cannot encode it, it is larger than a message, or its
+    time is not one."""
 
 
 class Refused(SteleError):
-    """The broker refused events permanently. The others that were published with them are stored."""
+    """The broker refused events permanently. The others that were published with them are stored.
 
-    def __init__(self, receipts: Sequence["Receipt"]) -> None:
+    receipts: of the refused events, each with its event, code, message and field.
+    count: how many there are; receipts has the first 1000 of them.
+    """
+
+    def __init__(self, receipts: Sequence["Receipt"], count: Optional[int] = None) -> None:
         self.receipts = list(receipts)
-        first = self.receipts[0]
-        more = "" if len(self.receipts) == 1 else " (and %d more)" % (len(self.receipts) - 1)
-        super().__init__("event refused: %s: %s%s" % (first.code, first.message, more))
+        self.count = len(self.receipts) if count is None else count
+        lines = [str(receipt) for receipt in self.receipts[:LISTED]]
+        if self.count > len(lines):
+            lines.append("and %d more" % (self.count - len(lines)))
+        if self.count == 1:
+            super().__init__("event refused: " + lines[0])
+        else:
+            super().__init__("%d events refused:\n  %s" % (self.count, "\n  ".join(lines)))
 
 
 class BrokerError(SteleError):

@@ -1,8 +1,8 @@
 """Events, as plain dicts: doc/PROTOCOL.md, section 3.
 
-Each function takes required fields by position and optional fields by name. The broker
-stores fields with other names too and returns them unchanged. Any dict of that form is an
-event as well.
+Each function takes required fields by position and optional fields by name. A name that is no
+field of the event is refused, since it is probably misspelt; fields of your own, which the broker
+stores and returns unchanged, go into extra={...}. Any dict of that form is an event as well.
 """
 #
 # This Source Code Form is subject to the terms of the Mozilla Public
@@ -11,6 +11,7 @@ event as well.
 
 from __future__ import annotations
 
+import difflib
 from datetime import datetime
 from typing import Any, Dict, Union
 
@@ -19,9 +20,37 @@ from .wire import without_none
 Event = Dict[str, Any]
 Time = Union[int, str, datetime]
 
+COMMON = ("time", "user_id", "extra")
+OF_TASK = ("state", "provider", "model", "branch", "worktree_path", "base_branch", "commit_hash", "target_dir",
+           "full_access", "provider_override", "repository_url", "acceptance_criteria", "metadata", "parent_id")
+
+#   Optional fields of each type
+OPTIONAL = {
+    "task.created": OF_TASK,
+    "task.updated": ("title", "description", "role") + OF_TASK,
+    "task.state_changed": ("provider", "model", "error_message", "details"),
+    "task.output_added": ("file_path", "file_size", "mime_type", "commit_hash", "branch"),
+    "task.metric_recorded": ("unit",),
+    "session.started": ("state", "pid", "authentication_required", "auth_prompt", "task_id"),
+    "session.state_changed": (),
+    "session.command_executed": ("output", "execution_time_ms", "exit_code"),
+    "preference.set": ("preferred_provider", "preferred_model", "full_access_preferred", "role_preferences"),
+}
+
+
+def _check_names(type_: str, names: Any) -> None:
+    fields = OPTIONAL[type_] + COMMON
+    for name in names:
+        if name not in fields:
+            near = difflib.get_close_matches(name, fields, 1)
+            raise TypeError("%s has no field %r%s; its optional fields are %s. Fields of your own go into extra={...}"
+                            % (type_, name, ": did you mean %r?" % near[0] if near else "", ", ".join(fields[:-1])))
+
 
 def _event(type_: str, keys: Dict[str, Any], more: Dict[str, Any]) -> Event:
-    return dict({"type": type_}, **without_none(keys), **without_none(more))
+    _check_names(type_, more)
+    extra = more.pop("extra", None) or {}
+    return dict(extra, **without_none(more), **without_none(keys), type=type_)
 
 
 def task_created(task_id: str, title: str, description: str, role: str, **more: Any) -> Event:
@@ -60,6 +89,7 @@ def session_started(session_id: str, cli_tool: str, mode: str, current_directory
 
 
 def session_state_changed(session_id: str, state: str, **more: Any) -> Event:
+    """user_id, time by name"""
     return _event("session.state_changed", {"session_id": session_id, "state": state}, more)
 
 

@@ -6,14 +6,15 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any, Callable, Collection, Dict, Iterator, Optional
 
 import zmq
 
 from .client import Client
-from .errors import BrokerTimeout, Unavailable
+from .errors import BrokerTimeout, Forked, Unavailable
 from .order import Order
-from .wire import FEED, address
+from .wire import FEED, address, check_permission, open_socket
 
 QUIET_MS = 3000             # Three heartbeats missed: read the ledger
 
@@ -33,11 +34,11 @@ class Follower:
                  feed: Optional[str] = None, requests: Optional[str] = None,
                  context: Optional[zmq.Context] = None) -> None:
         context = context or zmq.Context.instance()
+        self._pid = os.getpid()
+        endpoint = address(feed, "STELE_FEED", FEED)
+        check_permission(endpoint)
+        self._feed = open_socket(context, zmq.SUB, endpoint)
         self._client = Client(requests, context=context)
-        self._feed = context.socket(zmq.SUB)
-        self._feed.setsockopt(zmq.LINGER, 0)
-        self._feed.setsockopt(zmq.SUBSCRIBE, b"")
-        self._feed.connect(address(feed, "STELE_FEED", FEED))
         self._types = {types} if isinstance(types, str) else set(types or ())
         self._keep = keep
         self._order = Order(self._client.ping() if after is None else after, whole)
@@ -49,6 +50,8 @@ class Follower:
 
     def __iter__(self) -> Iterator[Dict[str, Any]]:
         while not self._closed:
+            if os.getpid() != self._pid:
+                raise Forked("Follower")
             if self._order.missing:
                 yield from self._read()
             elif not self._feed.poll(QUIET_MS):
@@ -76,7 +79,8 @@ class Follower:
 
     def close(self) -> None:
         self._closed = True
-        self._feed.close()
+        if os.getpid() == self._pid:
+            self._feed.close()
         self._client.close()
 
     def __enter__(self) -> "Follower":

@@ -10,7 +10,10 @@ part of the answer. Parameters that are None are left out of the request.
 
 from __future__ import annotations
 
-from typing import Any, Optional, Sequence, Union
+import difflib
+from typing import Any, Mapping, Optional, Sequence, Union
+
+from .wire import check_time, now
 
 Words = Union[str, Sequence[str]]
 
@@ -24,8 +27,13 @@ FILTERS = frozenset((
 def known(filters: dict) -> dict:
     unknown = sorted(set(filters) - FILTERS)
     if unknown:
-        raise TypeError("task.list has no parameter %s, only %s; request() sends any parameter"
-                        % (", ".join(unknown), ", ".join(sorted(FILTERS))))
+        near = difflib.get_close_matches(unknown[0], FILTERS, 1)
+        raise TypeError("task.list has no parameter %s%s, only %s; request() sends any parameter"
+                        % (", ".join(unknown), " (did you mean %s?)" % near[0] if near else "",
+                           ", ".join(sorted(FILTERS))))
+    for name, value in filters.items():
+        if name.endswith(("_from", "_to")):
+            check_time(name, value)
     return filters
 
 
@@ -53,10 +61,16 @@ class Operations:
     def stats(self) -> Any:
         return self._request("stats", None, {})
 
-    def publish(self, producer: str, events: Sequence[Any], sequence: Optional[int] = None) -> Any:
+    def publish(self, producer: str, events: Sequence[Mapping[str, Any]], sequence: Optional[int] = None) -> Any:
         """Durable publish by request. Without a sequence, an event that is sent twice is stored twice."""
-        return self._request("publish", None, {"producer": producer, "events": list(events),
-                                           "sequence": sequence})
+        stamped = []
+        for event in events:
+            event = dict(event)
+            if event.get("time") is None:
+                event["time"] = now()
+            check_time("time", event["time"])
+            stamped.append(event)
+        return self._request("publish", None, {"producer": producer, "events": stamped, "sequence": sequence})
 
     def task(self, task_id: str, at: Any = None, **more: Any) -> Any:
         """The full record; with 'at', as it was at a position or time."""

@@ -10,21 +10,47 @@ resending after a restart of the broker), so any thread may call a Publisher.
 
 from __future__ import annotations
 
+import atexit
+import os
 import socket
 import threading
 import time
+import weakref
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as StillWaiting
-from typing import Any, List, Mapping, Optional
+from typing import Any, Callable, List, Mapping, Optional
 
 import zmq
 
-from .dialog import Dialog, Receipt
-from .errors import BrokerTimeout, Refused, SteleError, not_acked
-from .wire import EVENTS, address
+from .dialog import Dialog, Receipt, log
+from .errors import BrokerTimeout, Forked, Refused, SteleError, not_acked
+from .refusals import Refusals
+from .trouble import reason
+from .wire import EVENTS, address, check_permission, open_socket
 
 PENDING_EVENTS = 100000     # Most unsettled events; send waits for room
 PENDING_BYTES = 128 << 20
+LAST_S = 1.0                # After an exception: time for events that were sent already
+
+ADVICE = ", with a producer name of its own"
+
+
+class Outcome(Future):
+    """The future of an event. 'seen': the program has asked for its outcome."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen = False
+
+    def result(self, timeout: Optional[float] = None) -> Receipt:
+        receipt = super().result(timeout)
+        self.seen = True
+        return receipt
+
+    def exception(self, timeout: Optional[float] = None) -> Optional[BaseException]:
+        error = super().exception(timeout)
+        self.seen = True
+        return error
 
 
 class Publisher:
@@ -34,29 +60,40 @@ class Publisher:
     endpoint: of the broker's events socket (default: STELE_EVENTS, or port 5570 of this machine).
     instance: of this run (default: a new UUID). One instance at a time publishes.
     lease_ms: after that time without a message of this run, the broker takes it for dead and
-    interrupts its running tasks; pings are sent automatically. Default: no lease.
+    interrupts its tasks in progress; pings are sent automatically. Default: no lease.
+    on_refused: called with the Receipt of each refused event, in the background thread. Without
+    it, flush, close and the end of a with block raise Refused.
+    requests: of the broker's requests socket (default: STELE_REQUESTS, or port 5571 of this
+    machine), which is asked for the reason if an ack does not come in time.
 
     Events are kept in memory until they are acked: a crash of this process loses events that
-    were not acked yet, so publish waits for acks.
+    were not acked yet, so publish waits for acks. An event without a time gets the current one.
+
+    Leave a with block normally, or call close, to end the run well. If the block ends by an
+    exception (also KeyboardInterrupt or SystemExit), the run ends as by a crash: the broker
+    interrupts its tasks in progress when its lease expires, or when the next run says hello.
     """
 
     def __init__(self, producer: str, endpoint: Optional[str] = None, *,
                  instance: Optional[str] = None, lease_ms: Optional[int] = None,
-                 context: Optional[zmq.Context] = None) -> None:
+                 on_refused: Optional[Callable[[Receipt], None]] = None,
+                 requests: Optional[str] = None, context: Optional[zmq.Context] = None) -> None:
+        self._pid = os.getpid()
         self._dialog = Dialog(producer, instance, lease_ms)
+        self._refusals = Refusals(on_refused)
         self._changed = threading.Condition()
-        self._closing: Optional[float] = None
+        self._closing = False
+        self._goodbye = False
+        self._keep = False
+        self._requests = requests
+        self._address = address(endpoint, "STELE_EVENTS", EVENTS)
+        self._socket = open_socket(context or zmq.Context.instance(), zmq.DEALER, self._address)
         self._wake_send, self._wake_receive = socket.socketpair()
         self._wake_receive.setblocking(False)
         self._wake_send.setblocking(False)
-        self._socket = (context or zmq.Context.instance()).socket(zmq.DEALER)
-        self._socket.setsockopt(zmq.LINGER, 0)
-        self._socket.setsockopt(zmq.SNDHWM, 0)
-        self._socket.setsockopt(zmq.RCVHWM, 0)
-        self._address = address(endpoint, "STELE_EVENTS", EVENTS)
-        self._socket.connect(self._address)
         self._thread = threading.Thread(target=self._run, name="stele-publisher", daemon=True)
         self._thread.start()
+        _OPEN.add(self)
 
     @property
     def instance(self) -> str:
@@ -67,14 +104,32 @@ class Publisher:
         """Number of events that are neither acked nor refused yet"""
         return len(self._dialog)
 
+    def ready(self, timeout: Optional[float] = 30.0) -> None:
+        """Wait until the broker has welcomed this run.
+
+        Everything that follows from its hello is durable then: an older run of this producer is
+        fenced, and its tasks that were in progress are interrupted. Call it before you query
+        which tasks to resume.
+        """
+        self._check_process()
+        with self._changed:
+            self._changed.wait_for(self._is_welcome_or_ended, timeout)
+            if self._dialog.error:
+                raise self._dialog.error
+            welcome = self._dialog.ledger is not None
+        if not welcome:
+            raise self._timeout("no welcome within %g s" % (timeout or 0), timeout)
+
     def send(self, event: Mapping[str, Any], timeout: Optional[float] = None) -> "Future[Receipt]":
         """Send an event; the future has its Receipt when it is durable or refused.
 
         Waits (at most 'timeout' seconds) only while too many events are unacknowledged.
         """
-        future: "Future[Receipt]" = Future()
+        self._check_process()
+        future = Outcome()
 
         def resolve(receipt: Optional[Receipt], error: Optional[SteleError]) -> None:
+            self._refusals.add(future, receipt, error)
             if future.set_running_or_notify_cancel():
                 if receipt is not None:
                     future.set_result(receipt)
@@ -82,9 +137,11 @@ class Publisher:
                     future.set_exception(error or SteleError("not settled"))
 
         with self._changed:
-            if not self._changed.wait_for(self._has_room, timeout):
-                raise BrokerTimeout("%s: is the broker running?" % not_acked(len(self._dialog)))
-            self._dialog.add(event, resolve)
+            room = self._changed.wait_for(self._has_room, timeout)
+            if room:
+                self._dialog.add(event, resolve)
+        if not room:
+            raise self._timeout(not_acked(self.pending), timeout)
         self._wake()
         return future
 
@@ -101,40 +158,88 @@ class Publisher:
             try:
                 receipts.append(future.result(_left(deadline)))
             except StillWaiting:
-                raise BrokerTimeout("not acked within %g s: is the broker running?" % (timeout or 0)) from None
+                raise self._timeout("not acked within %g s" % (timeout or 0), timeout) from None
         refused = [receipt for receipt in receipts if receipt.refused]
         if refused:
             raise Refused(refused)
         return max([receipt.position or 0 for receipt in receipts], default=0)
 
     def flush(self, timeout: Optional[float] = 30.0) -> None:
-        """Wait until every event that was sent is acked or refused."""
-        with self._changed:
-            if not self._changed.wait_for(lambda: len(self._dialog) == 0, timeout):
-                raise BrokerTimeout(not_acked(len(self._dialog)))
+        """Wait until every event that was sent is acked or refused.
 
-    def close(self, timeout: float = 30.0) -> None:
-        """Flush, send goodbye and stop. BrokerTimeout if events were left unacknowledged."""
-        left = 0
-        with self._changed:
-            if self._closing is None:
-                if not self._changed.wait_for(lambda: len(self._dialog) == 0, timeout):
-                    left = len(self._dialog)
-                self._closing = time.monotonic()
-        self._wake()
-        self._thread.join()
-        if left:
-            raise BrokerTimeout("%s by %s: is steled running?" % (not_acked(left), self._address))
+        Raises Refused if events were refused whose futures the program has not read, unless
+        on_refused was given; and the error that ended this publisher if events were lost by it.
+        """
+        self._check_process()
+        if not self._wait_settled(timeout):
+            raise self._timeout(not_acked(self.pending), timeout)
+        self._refusals.raise_unseen()
+
+    def close(self, timeout: float = 30.0, *, keep: bool = False) -> None:
+        """Flush, send goodbye and stop.
+
+        Tasks of this producer that are still in progress are treated as after a crash: the
+        lease or the next run interrupts them. With keep, which is for programs that only report
+        the work of others, they are left as they are.
+
+        Raises BrokerTimeout if events were left unacknowledged (then without a goodbye, unless
+        keep is true), and Refused as flush does.
+        """
+        if os.getpid() != self._pid or self._closing:
+            return
+        settled = False
+        try:
+            settled = self._wait_settled(timeout)
+        finally:                            # Also after Ctrl-C in the wait
+            left = self.pending
+            self._stop(settled or keep, keep)
+        if not settled:
+            raise self._timeout(not_acked(left), timeout)
+        self._refusals.raise_unseen()
 
     def __enter__(self) -> "Publisher":
         return self
 
     def __exit__(self, kind: Any, value: Any, trace: Any) -> None:
-        self.close(30.0 if kind is None else 1.0)
+        if kind is None:
+            self.close()
+        elif os.getpid() == self._pid and not self._closing:
+            try:
+                self._wait_settled(LAST_S)
+            finally:
+                left = self.pending
+                self._stop(False, False)
+            log.warning("producer %s: the run ends by %s, without a goodbye; %s", self._dialog.producer, kind.__name__,
+                        not_acked(left) if left else "all events are acked")
+
+    def _check_process(self) -> None:
+        if os.getpid() != self._pid:
+            raise Forked("Publisher", ADVICE)
+
+    def _timeout(self, what: str, timeout: Optional[float]) -> SteleError:
+        """The exception for a wait in vain, with the reason if the broker gives one"""
+        if self._dialog.ledger is None:
+            check_permission(self._address)
+        why = reason(self._requests, self._dialog.ledger, timeout)
+        return BrokerTimeout("%s by %s: %s" % (what, self._address, why))
+
+    def _is_welcome_or_ended(self) -> bool:
+        return self._dialog.ledger is not None or self._dialog.error is not None
+
+    def _wait_settled(self, timeout: Optional[float]) -> bool:
+        with self._changed:
+            return self._changed.wait_for(lambda: len(self._dialog) == 0, timeout)
 
     def _has_room(self) -> bool:
         return self._dialog.error is not None or (
             len(self._dialog) < PENDING_EVENTS and self._dialog.bytes < PENDING_BYTES)
+
+    def _stop(self, goodbye: bool, keep: bool) -> None:
+        with self._changed:
+            self._closing, self._goodbye, self._keep = True, goodbye, keep
+        _OPEN.discard(self)
+        self._wake()
+        self._thread.join()
 
     def _wake(self) -> None:
         try:
@@ -164,8 +269,8 @@ class Publisher:
         while True:
             with self._changed:
                 now = time.monotonic()
-                if self._closing is not None:
-                    last_messages = self._dialog.goodbye()
+                if self._closing:
+                    last_messages = self._dialog.close(self._goodbye, self._keep)
                     self._changed.notify_all()
                     break
                 messages = self._dialog.outgoing(now)
@@ -177,6 +282,7 @@ class Publisher:
                 self._wake_receive.recv(4096)
             if self._socket in ready:
                 self._receive()
+            self._refusals.call()
         for message in last_messages:
             self._socket.send(message)
 
@@ -193,3 +299,18 @@ class Publisher:
 
 def _left(deadline: Optional[float]) -> Optional[float]:
     return None if deadline is None else max(0.0, deadline - time.monotonic())
+
+
+#   Publishers that were not closed, to report at the end of the program
+
+_OPEN: "weakref.WeakSet[Publisher]" = weakref.WeakSet()
+
+
+def _report_open() -> None:
+    for publisher in list(_OPEN):
+        if publisher._pid == os.getpid() and publisher.pending:
+            log.warning("producer %s: the program ends without close(), %s and may be lost",
+                        publisher._dialog.producer, not_acked(publisher.pending))
+
+
+atexit.register(_report_open)

@@ -1,4 +1,4 @@
-"""Encode and decode messages: one msgpack map per message."""
+"""Encode and decode messages, one msgpack map per message, and open sockets."""
 #
 # This Source Code Form is subject to the terms of the Mozilla Public
 # License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -7,19 +7,63 @@
 from __future__ import annotations
 
 import os
+import time
 from datetime import datetime, timezone
 from typing import Any, Dict, Iterable, Optional
 
 import msgpack
+import zmq
+
+from .errors import InvalidEndpoint, PermissionDenied
 
 EVENTS = "tcp://127.0.0.1:5570"
 REQUESTS = "tcp://127.0.0.1:5571"
 FEED = "tcp://127.0.0.1:5572"
 
+SMALLEST_TIME = 10 ** 14    # Microseconds: March 1973. Seconds and milliseconds of today are less.
+
 
 def address(given: Optional[str], variable: str, default: str) -> str:
     """Endpoint of a socket of the broker: as given, from the environment, or the default"""
     return given or os.environ.get(variable) or default
+
+
+def open_socket(context: Any, kind: int, endpoint: str) -> Any:
+    """A connected socket; InvalidEndpoint if the endpoint is not one."""
+    socket = context.socket(kind)
+    socket.setsockopt(zmq.LINGER, 0)
+    if kind == zmq.DEALER:              # Its users bound what they have in flight
+        socket.setsockopt(zmq.RCVHWM, 0)
+        socket.setsockopt(zmq.SNDHWM, 0)
+    if kind == zmq.REQ:
+        socket.setsockopt(zmq.REQ_RELAXED, 1)
+        socket.setsockopt(zmq.REQ_CORRELATE, 1)
+    if kind == zmq.SUB:
+        socket.setsockopt(zmq.SUBSCRIBE, b"")
+    try:
+        socket.connect(endpoint)
+    except zmq.ZMQError as cause:
+        socket.close()
+        raise InvalidEndpoint("cannot connect to %r: %s. An endpoint is tcp://HOST:PORT or ipc://PATH"
+                              % (endpoint, cause)) from None
+    return socket
+
+
+def check_permission(endpoint: str) -> None:
+    """Raise PermissionDenied for an ipc socket that this process may not use: ZeroMQ only retries."""
+    path = endpoint[len("ipc://"):]
+    if not endpoint.startswith("ipc://") or path.startswith("@"):
+        return
+    try:
+        os.stat(path)
+        denied = not os.access(path, os.W_OK, effective_ids=os.access in os.supports_effective_ids)
+    except PermissionError:
+        denied = True
+    except OSError:
+        return
+    if denied:
+        raise PermissionDenied("permission denied for the socket %s: run as a user who may write to it and enter "
+                               "its folder, or change their mode or owner" % path)
 
 
 def _default(value: Any) -> Any:
@@ -53,6 +97,20 @@ def microseconds(time: datetime) -> int:
     """A time in the protocol's unit: microseconds since the Unix epoch, exactly."""
     since = time - datetime(1970, 1, 1, tzinfo=timezone.utc)
     return (since.days * 86400 + since.seconds) * 1000000 + since.microseconds
+
+
+def now() -> int:
+    """The current time in the protocol's unit"""
+    return time.time_ns() // 1000
+
+
+def check_time(name: str, value: Any) -> None:
+    """Raise ValueError for a number that is no time in microseconds, as time.time () is not."""
+    if isinstance(value, (int, float)) and not isinstance(value, bool) and (
+            isinstance(value, float) or -SMALLEST_TIME < value < SMALLEST_TIME):
+        raise ValueError("%s: %r is not a time in microseconds since 1970; use datetime.now(timezone.utc), "
+                         "time.time_ns() // 1000, or text like '2026-01-31T23:59:59Z' (also for times before 1974)"
+                         % (name, value))
 
 
 def without_none(keys: Dict[str, Any]) -> Dict[str, Any]:

@@ -6,12 +6,19 @@
 # file, You can obtain one at https://mozilla.org/MPL/2.0/.
 
 import asyncio
+import logging
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
 import threading
 import unittest
 
 import harness
 import stele_client as stele
-from stele_client import aio
+import zmq
+from stele_client import aio, trouble, wire
 
 
 class PackageTest(harness.BrokerTest):
@@ -113,6 +120,272 @@ class TestPublish(PackageTest):
         client.close()
 
 
+class TestEnd(PackageTest):
+    """What the end of a run means for its tasks, and for events that were refused."""
+
+    def status(self):
+        return self.ask("producer.get", producer=self.name("producer"))["producer"]["status"]
+
+    def wait_left(self):
+        harness.wait_until(lambda: self.status() == "left", "the goodbye")
+
+    def run_that_ends(self, error=None, **close):
+        task = self.name("task")
+        publisher = stele.Publisher(self.name("producer"), self.broker.events)
+        try:
+            with publisher:
+                publisher.publish(stele.task_created(task, "t", "", "r"), stele.task_state_changed(task, "running"))
+                if error:
+                    raise error
+                if close:
+                    publisher.close(**close)
+        except (KeyboardInterrupt, RuntimeError):
+            self.assertEqual(self.status(), "present")
+        else:
+            self.wait_left()
+        self.publisher().ready(60)          # The next run
+        return self.client().task(task)
+
+    def test_exception_ends_the_run_as_a_crash(self):
+        task = self.run_that_ends(RuntimeError("a bug"))
+        self.assertEqual((task["state"], task.get("interrupted")), ("failed", True))
+
+    def test_interrupt_ends_the_run_as_a_crash(self):
+        task = self.run_that_ends(KeyboardInterrupt())
+        self.assertEqual((task["state"], task.get("interrupted")), ("failed", True))
+
+    def test_block_that_ends_normally_says_goodbye(self):
+        self.run_that_ends()
+
+    def test_close_may_keep_the_tasks(self):
+        self.assertEqual(self.run_that_ends(keep=True)["state"], "running")
+
+    def test_unacked_events_prevent_a_goodbye(self):
+        publisher = stele.Publisher(self.name("producer"), self.broker.events)
+        publisher.ready(60)
+        self.broker.signal(signal.SIGSTOP)
+        try:
+            publisher.send(stele.task_updated(self.name("task"), title="x"))
+            with self.assertRaises(stele.BrokerTimeout):
+                publisher.close(timeout=0.1)
+        finally:
+            self.broker.signal(signal.SIGCONT)
+        self.assertEqual(self.status(), "present")
+
+    def refused(self, publisher):
+        task = self.name("task")
+        publisher.publish(stele.task_created(task, "t", "", "r", state="passed"))
+        return publisher.send(stele.task_state_changed(task, "running"))
+
+    def test_refused_event_is_raised_by_flush_once(self):
+        publisher = self.publisher()
+        self.refused(publisher)
+        with self.assertRaises(stele.Refused) as caught:
+            publisher.flush(60)
+        receipt, = caught.exception.receipts
+        self.assertEqual((receipt.code, receipt.event["task_id"]), ("illegal_transition", self.name("task")))
+        self.assertIn("task.state_changed %s: illegal_transition: task is passed" % self.name("task"),
+                      str(caught.exception))
+        publisher.flush(60)
+
+    def test_refused_event_is_raised_at_the_end_of_the_block(self):
+        with self.assertRaises(stele.Refused):
+            with stele.Publisher(self.name("producer"), self.broker.events) as publisher:
+                self.refused(publisher)
+        self.wait_left()
+
+    def test_refused_event_whose_receipt_was_read_is_not_raised(self):
+        publisher = self.publisher()
+        self.assertTrue(self.refused(publisher).result(60).refused)
+        publisher.flush(60)
+
+    def test_refused_events_go_to_the_callback(self):
+        seen = []
+        with self.publisher(on_refused=seen.append) as publisher:
+            self.refused(publisher)
+        self.assertEqual([receipt.code for receipt in seen], ["illegal_transition"])
+
+    def test_many_refusals_are_counted(self):
+        publisher = self.publisher()
+        self.refused(publisher)
+        for _ in range(1500):
+            publisher.send(stele.task_state_changed(self.name("task"), "running"))
+        logging.getLogger("stele").setLevel(logging.ERROR)
+        self.addCleanup(logging.getLogger("stele").setLevel, logging.NOTSET)
+        with self.assertRaisesRegex(stele.Refused, "(?s)1501 events refused:.*and 1491 more$"):
+            publisher.flush(60)
+
+    def test_events_lost_by_a_fence_are_raised_at_the_end(self):
+        router = zmq.Context.instance().socket(zmq.ROUTER)
+        self.addCleanup(router.close)
+        endpoint = "ipc://%s/fencing" % self.folder
+        router.bind(endpoint)
+
+        def answer(**message):
+            peer, _ = router.recv_multipart()
+            router.send_multipart([peer, wire.pack(message)])
+
+        with self.assertRaises(stele.Fenced):
+            with stele.Publisher("p", endpoint) as publisher:
+                answer(op="welcome", protocol=1, ledger="L", sequence=0, window=9, max_bytes=4096, heartbeat_ms=1000)
+                publisher.send(stele.task_updated("t", title="x"))
+                answer(op="error", code="fenced", message="another run")
+
+    def test_program_that_ends_with_unacked_events_reports_it(self):
+        script = ("import stele_client as stele\n"
+                  "stele.Publisher('p', 'ipc:///no/broker').send(stele.task_updated('t', title='x'))\n")
+        done = subprocess.run([sys.executable, "-c", script], stderr=subprocess.PIPE, timeout=harness.PATIENCE)
+        self.assertIn(b"the program ends without close(), 1 event is not acked yet", done.stderr)
+
+
+class TestReady(PackageTest):
+
+    def test_tasks_of_the_dead_run_are_interrupted_when_ready_returns(self):
+        client = self.client()
+        for turn in range(20):
+            task = "%s-%d" % (self.name("task"), turn)
+            dead = stele.Publisher(self.name("producer"), self.broker.events)
+            dead.publish(stele.task_created(task, "t", "", "r"), stele.task_state_changed(task, "running"))
+            dead._stop(False, False)        # As a crash
+            with stele.Publisher(self.name("producer"), self.broker.events) as publisher:
+                publisher.ready(60)
+                self.assertEqual(client.task(task)["state"], "failed")
+
+    def test_no_broker_is_a_timeout(self):
+        with self.assertRaises(stele.BrokerTimeout):
+            with stele.Publisher("p", "ipc://%s/no-broker" % self.folder) as publisher:
+                publisher.ready(0.1)
+
+
+class TestMisuse(PackageTest):
+
+    def run_child(self, work):
+        """Fork; returns what work() returns in the child, as text"""
+        readable, writable = os.pipe()
+        child = os.fork()
+        if child == 0:
+            try:
+                text = work()
+            except BaseException as error:
+                text = "%s: %s" % (type(error).__name__, error)
+            os.write(writable, text.encode())
+            os._exit(0)
+        os.close(writable)
+        with open(readable) as answer:
+            text = answer.read()
+        os.waitpid(child, 0)
+        return text
+
+    def test_publisher_in_a_child_process_is_refused(self):
+        publisher = self.publisher()
+        publisher.publish(stele.task_created(self.name("task"), "t", "", "r"))
+        for work in (lambda: publisher.send(stele.task_updated(self.name("task"), title="x")), publisher.flush,
+                     publisher.ready, lambda: publisher.publish(stele.task_updated(self.name("task"), title="x"))):
+            self.assertRegex(self.run_child(work), "^Forked: .*open a new Publisher in the child, with a producer name")
+        self.assertEqual(self.run_child(lambda: publisher.close() or "closed"), "closed")
+        publisher.publish(stele.task_updated(self.name("task"), title="of the parent"))
+
+    def test_client_in_a_child_process_is_refused(self):
+        client = self.client()
+        client.ping()
+        self.assertRegex(self.run_child(client.ping), "^Forked: .*open a new Client in the child")
+        client.ping()
+
+    def test_new_publisher_in_a_child_process_publishes(self):
+        publisher = self.publisher()
+        publisher.ready(60)
+
+        def work():
+            with stele.Publisher(self.name("child"), self.broker.events) as own:
+                own.publish(stele.task_created(self.name("task"), "t", "", "r"), timeout=60)
+            return "published"
+
+        self.assertEqual(self.run_child(work), "published")
+        self.assertEqual(self.client().task(self.name("task"))["state"], "queued")
+
+    def test_endpoint_that_is_none_is_reported(self):
+        for make in (stele.Client, lambda endpoint: stele.Publisher("p", endpoint),
+                     lambda endpoint: stele.Follower(0, feed=endpoint)):
+            with self.assertRaisesRegex(stele.InvalidEndpoint, "cannot connect to '127.0.0.1:5570'.*tcp://HOST:PORT"):
+                make("127.0.0.1:5570")
+
+    def test_closed_client_and_publisher_say_so(self):
+        client = stele.Client(self.broker.requests)
+        client.close()
+        with self.assertRaisesRegex(stele.Closed, "client is closed"):
+            client.ping()
+        publisher = stele.Publisher(self.name("producer"), self.broker.events)
+        publisher.close()
+        with self.assertRaisesRegex(stele.Closed, "publisher is closed"):
+            publisher.publish(stele.task_updated("t", title="x"))
+
+    def test_socket_without_permission_is_reported(self):
+        script = ("import os, stele_client as stele\n"
+                  "os.geteuid() or os.setresuid(65534, 65534, 65534)\n"
+                  "for ask in (lambda: stele.Client(%r).ping(),\n"
+                  "            lambda: stele.Publisher('p', %r).ready(0.1),\n"
+                  "            lambda: next(stele.follow(0, feed=%r))):\n"
+                  "    try:\n"
+                  "        ask()\n"
+                  "    except stele.PermissionDenied as error:\n"
+                  "        print(error)\n" % (self.broker.requests, self.broker.events, self.broker.feed))
+        os.chmod(self.folder, 0o000)
+        try:
+            done = subprocess.run([sys.executable, "-c", script], stdout=subprocess.PIPE, timeout=harness.PATIENCE)
+        finally:
+            os.chmod(self.folder, 0o700)
+        lines = done.stdout.decode().splitlines()
+        self.assertEqual(["permission denied for the socket %s/" % self.folder in line for line in lines], [True] * 3)
+
+
+class TestTrouble(PackageTest):
+    """Acks that do not come, while the broker knows the reason"""
+
+    use_redis = False
+
+    def hold_back(self):
+        """Make the broker hold acks back, as it does while its disk is full"""
+        ledger = sqlite3.connect(self.broker.ledger, isolation_level=None)
+        self.addCleanup(ledger.close)
+        ledger.execute("BEGIN IMMEDIATE")
+        return ledger
+
+    REASON = "the broker at ipc://.* is running, but holds acks back: .*It continues by itself"
+
+    def test_reason_of_the_broker_is_in_the_exception(self):
+        task = self.name("task")
+        publisher = self.publisher(requests=self.broker.requests)
+        publisher.ready(60)
+        ledger = self.hold_back()
+        publisher.send(stele.task_created(task, "t", "", "r"))
+        harness.wait_until(lambda: self.ask("stats")["ingest"]["holding"], "the broker to hold acks back")
+        for wait in (lambda: publisher.flush(1),
+                     lambda: publisher.publish(stele.task_updated(task, title="x"), timeout=1)):
+            with self.assertRaisesRegex(stele.BrokerTimeout, self.REASON):
+                wait()
+        ledger.execute("ROLLBACK")
+        publisher.flush(60)
+
+    def test_reason_of_the_broker_is_in_the_exception_with_asyncio(self):
+        async def main():
+            async with aio.Publisher(self.name("p"), self.broker.events, requests=self.broker.requests) as publisher:
+                await publisher.ready(60)
+                ledger = self.hold_back()
+                await publisher.send(stele.task_created(self.name("task"), "t", "", "r"))
+                await asyncio.to_thread(harness.wait_until, lambda: self.ask("stats")["ingest"]["holding"])
+                with self.assertRaisesRegex(stele.BrokerTimeout, self.REASON):
+                    await publisher.flush(1)
+                ledger.execute("ROLLBACK")
+                await publisher.flush(60)
+
+        asyncio.run(main())
+
+    def test_broker_with_another_ledger_is_not_asked(self):
+        self.assertEqual(trouble.reason(self.broker.requests, "another"), "is steled running there?")
+        self.assertIn("reports no trouble", trouble.reason(self.broker.requests, self.ask("info")["ledger"]))
+        self.assertEqual(trouble.reason("no endpoint", None), "is steled running there?")
+
+
 class TestRestart(PackageTest):
 
     def test_events_survive_a_kill_of_the_broker_and_are_stored_once(self):
@@ -149,7 +422,7 @@ class TestRequests(PackageTest):
         self.assertEqual(client.count_tasks(roles=role), 25)
 
     def test_unknown_filter_is_reported(self):
-        with self.assertRaisesRegex(TypeError, "no parameter statez, only .*states"):
+        with self.assertRaisesRegex(TypeError, "no parameter statez .did you mean states.., only .*states"):
             self.client().tasks(statez=["running"])
 
     def test_errors_have_their_classes(self):
@@ -250,6 +523,42 @@ class TestAsyncio(PackageTest):
         start = self.run_async(main())
         titles = [event["title"] for event in self.read_events(start)]
         self.assertEqual(titles, [str(n) for n in range(300)])
+
+    def test_exception_ends_the_run_as_a_crash(self):
+        task = self.name("task")
+
+        async def main(error):
+            async with aio.Publisher(self.name("p"), self.broker.events) as publisher:
+                await publisher.ready(60)
+                await publisher.publish(stele.task_created(task, "t", "", "r"), stele.task_state_changed(task, "running"))
+                raise error
+
+        async def next_run():
+            async with aio.Publisher(self.name("p"), self.broker.events) as publisher:
+                await publisher.ready(60)
+
+        with self.assertRaises(RuntimeError):
+            self.run_async(main(RuntimeError("a bug")))
+        self.assertEqual(self.ask("producer.get", producer=self.name("p"))["producer"]["status"], "present")
+        self.run_async(next_run())
+        self.assertEqual(self.ask("task.get", task_id=task)["task"]["state"], "failed")
+
+    def test_refused_event_is_raised_unless_its_receipt_was_read(self):
+        task = self.name("task")
+
+        async def main():
+            publisher = aio.Publisher(self.name("p"), self.broker.events)
+            await publisher.publish(stele.task_created(task, "t", "", "r", state="passed"))
+            refused = stele.task_state_changed(task, "running")
+            self.assertTrue((await (await publisher.send(refused))).refused)
+            receipts = await asyncio.gather(*[await publisher.send(refused) for _ in range(3)])
+            self.assertEqual([receipt.refused for receipt in receipts], [True] * 3)
+            await publisher.flush(60)
+            await publisher.send(refused)
+            with self.assertRaises(stele.Refused):
+                await publisher.close(60)
+
+        self.run_async(main())
 
     def test_no_broker_is_a_timeout(self):
         async def main():

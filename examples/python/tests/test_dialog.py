@@ -8,7 +8,7 @@
 import unittest
 from datetime import datetime, timedelta, timezone
 
-from stele_client import dialog, errors, order, wire
+from stele_client import dialog, errors, events, operations, order, wire
 
 
 def event(number):
@@ -184,8 +184,60 @@ class TestDialog(unittest.TestCase):
     def test_goodbye_settles_remaining_events(self):
         self.open()
         self.add(1)
-        self.assertEqual([wire.unpack(m)["op"] for m in self.dialog.goodbye()], ["goodbye"])
-        self.assertIsInstance(self.settled[0][2], errors.SteleError)
+        self.assertEqual([wire.unpack(m) for m in self.dialog.close(True)], [{"op": "goodbye"}])
+        self.assertIsInstance(self.settled[0][2], errors.Closed)
+
+    def test_goodbye_is_sent_only_if_it_is_wanted(self):
+        self.open()
+        self.assertEqual(self.dialog.close(False), [])
+
+    def test_goodbye_may_keep_the_tasks(self):
+        self.open()
+        self.assertEqual(wire.unpack(self.dialog.close(True, True)[0]), {"op": "goodbye", "keep": True})
+
+    def test_event_gets_the_time_at_which_it_is_added(self):
+        before = wire.now()
+        self.add(1)
+        self.dialog.add(dict(event(2), time=datetime(2026, 1, 1, tzinfo=timezone.utc)), lambda *_: None)
+        after = wire.now()
+        self.open()
+        publish, = self.out(12)             # No broker until then
+        first, second = publish["events"]
+        self.assertTrue(before <= first["time"] <= after, first)
+        self.assertEqual(second["time"], 1767225600000000)
+
+    def test_seconds_and_floats_are_refused_as_times(self):
+        for value in (1772000000, 1772000000000, 1772000000.5, 0):
+            with self.assertRaisesRegex(errors.InvalidEvent, "microseconds since 1970; use datetime.now"):
+                self.dialog.add(dict(event(1), time=value), lambda *_: None)
+        self.dialog.add(dict(event(1), time=1772000000000000), lambda *_: None)
+        with self.assertRaisesRegex(ValueError, "created_from: 1772000000 is not a time"):
+            operations.known({"created_from": 1772000000})
+
+    def test_misspelt_field_is_refused(self):
+        with self.assertRaisesRegex(TypeError, "task.state_changed has no field 'providr': did you mean 'provider'"):
+            events.task_state_changed("t", "running", providr="acme")
+        with self.assertRaisesRegex(TypeError, "extra="):
+            events.task_created("t", "", "", "r", zzz=1)
+        self.assertEqual(events.task_updated("t", title="x", extra={"zzz": 1}),
+                         {"type": "task.updated", "task_id": "t", "title": "x", "zzz": 1})
+
+    def test_refusals_ends_and_reconnections_are_logged(self):
+        with self.assertLogs("stele", "INFO") as logged:
+            self.open()
+            self.add(1)
+            self.out()
+            self.receive("nak", sequence=1, code="invalid_field", message="no", field="title")
+            self.receive("ack", sequence=1, position=1)
+            self.receive("error", code="no_hello", message="")
+            self.out()
+            self.welcome(sequence=1)
+            self.receive("error", code="fenced", message="another run")
+        self.assertEqual([(record.levelname, record.getMessage()) for record in logged.records], [
+            ("INFO", "producer p: connected to ledger L, at sequence 0"),
+            ("WARNING", "producer p: event refused: task.updated t: invalid_field: no"),
+            ("WARNING", "producer p: connected again, at sequence 1; events to send: 0"),
+            ("ERROR", "producer p has ended, all events are acked: fenced: another run")])
 
     def test_event_that_msgpack_cannot_encode_is_invalid(self):
         for value in (object(), 1 << 80, datetime(2026, 1, 1)):

@@ -6,13 +6,14 @@
 # file, You can obtain one at https://mozilla.org/MPL/2.0/.
 
 import base64
+import inspect
 import json
 import os
 import unittest
 
 import msgpack
 import stele_client
-from stele_client import dialog, wire
+from stele_client import dialog, events, wire
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 BUILDERS = {
@@ -70,9 +71,12 @@ class TestVectors(unittest.TestCase):
         for vector in vectors("events.json"):
             if "event" in vector and None not in vector["event"].values():
                 event = value(vector["event"])
-                keys = {key: one for key, one in event.items() if key != "type"}
+                builder = BUILDERS[event["type"]]
+                fields = set(events.OPTIONAL[event["type"]] + events.COMMON) | set(inspect.signature(builder).parameters)
+                keys = {key: one for key, one in event.items() if key in fields}
+                extra = {key: one for key, one in event.items() if key not in fields}
                 with self.subTest(vector["name"]):
-                    self.assertEqual(BUILDERS[event["type"]](**keys), event)
+                    self.assertEqual(builder(**keys, extra=extra), event)
 
     def test_dialog_sends_the_messages(self):
         known = {vector["name"]: value(vector["message"]) for vector in vectors("messages.json")}

@@ -124,6 +124,22 @@ s_is_blank (const char *text, size_t size)
     return size == 0;
 }
 
+//  An event that is too large for the broker is a bad line, unless later runs of the same lines would
+//  give other sequences to those after it.
+static bool
+s_skip_too_large (cli_pushing_t *self, int64_t code)
+{
+    if (code != STELE_ETOO_LARGE || self->sequenced)
+        return false;
+    char why [256];
+    snprintf (why, sizeof why, "%s", stele_client_error (self->client));
+    //  The producer has ended if the broker now allows less than before
+    if (stele_client_poll (self->client) < 0)
+        return false;
+    s_bad_line (self, why, self->line, self->line_size);
+    return true;
+}
+
 //  Make the group durable in the spool. While the spool is full, wait for acks.
 static void
 s_spool_group (cli_pushing_t *self)
@@ -135,7 +151,7 @@ s_spool_group (cli_pushing_t *self)
         stele_client_flush (self->client, SLICE_MS);
         number = stele_client_publish_all (self->client, self->group, self->group_count, 0);
     }
-    if (number < 0) {
+    if (number < 0 && !s_skip_too_large (self, number)) {
         self->failure = (int) number;
         self->failed_line = self->group_lines [0];
     }
@@ -198,7 +214,7 @@ s_publish_event (cli_pushing_t *self, stele_event_t *event, const char *text, si
     if (number > 0)
         cli_publish_counts_published (self->counts, number, line);
     else
-    if (number != STELE_ETIMEOUT)
+    if (number != STELE_ETIMEOUT && !s_skip_too_large (self, number))
         self->failure = (int) number;
     stele_event_destroy (&event);
 }
@@ -220,6 +236,8 @@ s_take_line (cli_pushing_t *self, const char *text, size_t size)
     }
     if (s_is_blank (text, size))
         return;
+    self->line = text;
+    self->line_size = size;
     char error [256] = "";
     stele_event_t *event = stele_event_from_json (text, size, error, sizeof error);
     if (event)
@@ -286,15 +304,15 @@ s_client (cli_pushing_t *self, const cli_push_t *args)
     if (args->accept_loss)
         stele_client_set_accept_loss (client);
     stele_client_set_events_endpoint (client, self->cli->events);
+    stele_client_set_requests_endpoint (client, self->cli->requests);
     if (args->batch)
         stele_client_set_batch (client, (size_t) args->batch, BATCH_DELAY_MS);
     self->numbered = args->numbered;
+    self->sequenced = args->sequence > 0;
     if (args->sequence)
         stele_client_set_first_sequence (client, args->sequence);
     //  A producer with a random name never returns, so its events may come from an export
     stele_client_set_restore (client, args->restore || (!args->producer && !args->spool));
-    //  It reports the work of others, which continues
-    stele_client_set_keep (client, true);
     stele_client_on_receipt (client, s_on_receipt, self);
     return client;
 }
@@ -354,6 +372,8 @@ cli_push (cli_t *cli, const cli_push_t *args, int fd)
     }
     s_flush (&self);
     status = s_close_rejects (&self, cli_push_end (&self));
+    //  This program reports the work of others, which continues
+    stele_client_close (self.client, true, 0);
     stele_client_destroy (&self.client);
     cli_publish_counts_destroy (&self.counts);
     cli_lines_destroy (&self.lines);

@@ -21,6 +21,8 @@ typedef struct {
     stele_client_t *client;
     cli_publish_counts_t *counts;
     cli_lines_t *lines;
+    const char *line;               // The current line
+    size_t line_size;
     int64_t bad_lines;
     cli_rejects_t *rejects;         // NULL: bad lines are reported only
     int64_t heard_ms;               // When the broker was last heard, or nothing was unacked
@@ -36,6 +38,7 @@ typedef struct {
     bool warns_others;
     int failure;                    // STELE_E..., 0: none
     bool numbered;                  // As in cli_push_t
+    bool sequenced;                 // The sequences depend on the lines that are sent
     bool stopped;                   // Read nothing more
     int64_t failed_line;            // First line of the group that failed; 0: the last line
 } cli_pushing_t;

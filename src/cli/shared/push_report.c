@@ -6,11 +6,13 @@
 */
 
 #include <inttypes.h>
+#include <stdlib.h>
 #include "base/clock.h"
 #include "cli/files/interrupt.h"
 #include "cli/shared/push_internal.h"
 
 #define PROGRESS_MS 200
+#define TROUBLE_MS 1000             // To query the broker for the reason of a silence
 
 void
 cli_push_wipe_progress (cli_pushing_t *self)
@@ -60,12 +62,29 @@ s_print_counts (const cli_pushing_t *self)
     putchar ('\n');
 }
 
+//  Why no ack comes, by the broker itself if it answers requests
+static int
+s_report_no_ack (const cli_pushing_t *self)
+{
+    const char *since = cli_format_duration ((stele_clock_steady_ms () - self->heard_ms) * 1000).text;
+    char *trouble = stele_client_trouble (self->client, TROUBLE_MS);
+    if (trouble)
+        cli_report ("no ack from %s for %s: %s", self->cli->events, since, trouble);
+    else
+        cli_report ("no ack from %s for %s. Is a broker running there? "
+            "Start one with 'steled', or give its endpoint: --events EP, or STELE_EVENTS", self->cli->events, since);
+    free (trouble);
+    return EX_UNAVAILABLE;
+}
+
 //  The spool has the events, so an unreachable broker is no failure if this run added some
 static int
 s_report_waiting (const cli_pushing_t *self)
 {
-    cli_report ("no ack from %s; the events are durable in %s, and the next 'stele %s --spool' sends them",
-        self->cli->events, self->spool, self->command);
+    char *trouble = stele_client_trouble (self->client, TROUBLE_MS);
+    cli_report ("no ack from %s%s%s; the events are durable in %s, and the next 'stele %s --spool' sends them",
+        self->cli->events, trouble? ": ": "", trouble? trouble: "", self->spool, self->command);
+    free (trouble);
     return self->spooled > 0? EX_OK: EX_TEMPFAIL;
 }
 
@@ -106,18 +125,19 @@ s_report_failure (const cli_pushing_t *self)
     const char *why = stele_client_error (self->client);
     if (s_is_of_spool (self))
         return s_report_spool (self, why);
-    if (self->spool && self->failure == STELE_ETIMEOUT)
+    if (self->spool && (self->failure == STELE_ETIMEOUT || self->failure == STELE_EUNAUTHORIZED))
         return s_report_waiting (self);
+    if (self->spool && self->failure == STELE_ETOO_LARGE) {
+        cli_report ("%s; raise message-bytes of the broker. The unsent events stay in %s", why, self->spool);
+        return EX_DATAERR;
+    }
     switch (self->failure) {
         case STELE_EMALFORMED:      // Reported before
             return EX_DATAERR;
         case STELE_EIO:
             return EX_IOERR;
         case STELE_ETIMEOUT:
-            cli_report ("no ack from %s for %s. Is a broker running there? "
-                "Start one with 'steled', or give its endpoint: --events EP, or STELE_EVENTS",
-                self->cli->events, cli_format_duration ((stele_clock_steady_ms () - self->heard_ms) * 1000).text);
-            return EX_UNAVAILABLE;
+            return s_report_no_ack (self);
         case STELE_ETOO_LARGE:
             cli_report ("line %" PRId64 " is too large for this broker: %s. It and the following lines were not sent; "
                 "raise message-bytes of the broker",

@@ -86,6 +86,7 @@ stele_dialog_flush (stele_dialog_t *self)
 void
 stele_dialog_disconnected (stele_dialog_t *self)
 {
+    self->greeted = false;
     if (self->state == ENDED)
         return;
     self->state = HANDSHAKE;
@@ -95,6 +96,7 @@ stele_dialog_disconnected (stele_dialog_t *self)
 void
 stele_dialog_handshake (stele_dialog_t *self)
 {
+    self->greeted = false;
     if (self->state == ENDED)
         return;
     self->state = HANDSHAKE;
@@ -303,10 +305,10 @@ s_stall_ms (const stele_dialog_t *self)
 }
 
 static void
-s_pack_op (stele_pack_t *pack, const char *op)
+s_pack_ping (stele_pack_t *pack)
 {
     stele_pack_map_begin (pack);
-    stele_pack_key_string (pack, "op", op);
+    stele_pack_key_string (pack, "op", "ping");
     stele_pack_map_end (pack);
 }
 
@@ -331,7 +333,7 @@ stele_dialog_pack_next (stele_dialog_t *self, int64_t now_ms, stele_pack_t *pack
     if (self->state == READY) {
         packed = s_pack_batch (self, pack);
         if (!packed && self->state == READY && now_ms >= self->sent_ms + self->heartbeat_ms) {
-            s_pack_op (pack, "ping");
+            s_pack_ping (pack);
             packed = true;
         }
     }
@@ -341,17 +343,21 @@ stele_dialog_pack_next (stele_dialog_t *self, int64_t now_ms, stele_pack_t *pack
 }
 
 bool
-stele_dialog_pack_goodbye (stele_dialog_t *self, stele_pack_t *pack)
+stele_dialog_greeted (const stele_dialog_t *self)
 {
-    if (self->state != READY)
-        return false;
+    return self->greeted;
+}
+
+void
+stele_dialog_pack_goodbye (stele_dialog_t *self, bool keep, stele_pack_t *pack)
+{
+    assert (self->greeted);
     stele_pack_clear (pack);
     stele_pack_map_begin (pack);
     stele_pack_key_string (pack, "op", "goodbye");
-    if (self->settings.keep)
+    if (keep)
         stele_pack_key_bool (pack, "keep", true);
     stele_pack_map_end (pack);
-    return true;
 }
 
 static int64_t

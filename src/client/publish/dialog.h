@@ -41,7 +41,6 @@ typedef struct {
     int64_t delay_ms;               // Longest time that an event waits for a full batch
     size_t batch_events;
     bool restore;                   // The events come from an export
-    bool keep;                      // The goodbye keeps tasks in progress as they are
     //  For a spool; without one, keep_offset is NULL
     stele_keep_offset_fn *keep_offset;
     void *keep_arg;
@@ -94,9 +93,14 @@ void
 bool
     stele_dialog_pack_next (stele_dialog_t *self, int64_t now_ms, stele_pack_t *pack);
 
-/*  Pack a goodbye. False unless READY: then the broker does not know this producer.  */
+/*  Does the broker know this run? True from a welcome until the connection is lost, also if the
+    dialog has ended meanwhile.                                              */
 bool
-    stele_dialog_pack_goodbye (stele_dialog_t *self, stele_pack_t *pack);
+    stele_dialog_greeted (const stele_dialog_t *self);
+
+/*  Pack a goodbye; 'keep': tasks in progress are left as they are. Only if greeted.  */
+void
+    stele_dialog_pack_goodbye (stele_dialog_t *self, bool keep, stele_pack_t *pack);
 
 /*  Time of the next message that may be due, unless something happens before. */
 int64_t

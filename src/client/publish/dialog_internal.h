@@ -21,6 +21,7 @@ struct stele_dialog {
     stele_notices_t *notices;
     stele_dialog_state_t state;
     bool hello_due;
+    bool greeted;                   // A welcome came on this connection
 
     bool welcomed;                  // Set by the first welcome, with the following fields
     char ledger [64];

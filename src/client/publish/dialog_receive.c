@@ -148,6 +148,7 @@ s_on_welcome (stele_dialog_t *self, const stele_map_t *message)
             STELE_PROTOCOL);
         return;
     }
+    self->greeted = true;
     if (!(self->welcomed? s_later_welcome (self, &ledger): s_first_welcome (self, &ledger)))
         return;
     self->state = READY;
@@ -253,7 +254,7 @@ s_on_bad_message (stele_dialog_t *self, int code, const char *text)
 static void
 s_on_error (stele_dialog_t *self, const stele_map_t *message)
 {
-    char text [256] = "";
+    char text [640] = "";
     int code = stele_map_code (message, "code");
     stele_map_text (message, "message", text, sizeof text);
     switch (code) {

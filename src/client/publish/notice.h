@@ -34,7 +34,7 @@ typedef struct {
     int64_t window;                 // Limits of the last welcome
     int64_t bytes_max;
     int64_t offset;                 // Sequence of an event minus its number
-    char message [256];
+    char message [640];             // As long as that of a refusal may be
 } stele_notice_t;
 
 typedef struct stele_notices stele_notices_t;

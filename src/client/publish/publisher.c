@@ -6,6 +6,7 @@
 */
 
 #include "base/memory.h"
+#include "client/permission.h"
 #include "client/publish/publisher.h"
 #include "client/wait.h"
 #include "base/tsan.h"
@@ -15,16 +16,11 @@
 #define PUBLISHER_SAFE_BYTES     65536      // Size of an event that every broker accepts
 #define PUBLISHER_SPOOL_BYTES 16777216      // Largest message, until a welcome sets it
 #define PUBLISHER_NOTICES_MAX     1000
-#define PUBLISHER_REFUSALS_MAX   65536      // Remembered for stele_client_wait
-
-typedef struct {
-    int64_t number;
-    int code;
-} s_refused_t;
 
 struct stele_publisher {
-    zactor_t *sender;
+    zactor_t *sender;               // NULL after stele_publisher_leave
     zsock_t *pair;
+    char *endpoint;                 // The broker's
     size_t batch_events;
     stele_receipt_fn *fn;
     void *arg;
@@ -40,15 +36,15 @@ struct stele_publisher {
     int64_t window;
     int64_t bytes_max;              // 0 before the first welcome
     stele_refusal_t ended;          // Why this producer has ended; code 0: it has not
-    s_refused_t *refusals;          // The latest refusals, in a ring
-    size_t refusals_room;
-    int64_t refused;
+    stele_refusals_t *refusals;
 };
 
 static void
     s_hand_over_spooled (stele_publisher_t *self);
 static void
     s_take_last_notices (stele_publisher_t *self);
+static void
+    s_end (stele_publisher_t *self, int code, const char *message);
 
 //  Resume with the state of earlier runs, from the spool
 static void
@@ -72,6 +68,8 @@ stele_publisher_new (const stele_sender_settings_t *settings, stele_spool_t **sp
     stele_publisher_t *self = STELE_NEW (stele_publisher_t);
     self->batch_events = settings->dialog.batch_events;
     self->window = PUBLISHER_WINDOW;
+    self->endpoint = stele_memory_copy (settings->endpoint, strlen (settings->endpoint));
+    self->refusals = stele_refusals_new ();
     self->pair = zsock_new (ZMQ_PAIR);
     assert (self->pair);
     zsock_set_sndhwm (self->pair, 0);
@@ -101,19 +99,54 @@ stele_publisher_new (const stele_sender_settings_t *settings, stele_spool_t **sp
     return self;
 }
 
+static void
+s_free (stele_publisher_t **self_p)
+{
+    stele_publisher_t *self = *self_p;
+    stele_refusals_destroy (&self->refusals);
+    free (self->endpoint);
+    free (self);
+    *self_p = NULL;
+}
+
 void
 stele_publisher_destroy (stele_publisher_t **self_p)
 {
-    stele_publisher_t *self = *self_p;
-    if (!self)
+    if (!*self_p)
         return;
+    stele_publisher_t *self = *self_p;
+    stele_publisher_leave (self, STELE_GOODBYE_NONE);
+    zsock_destroy (&self->pair);
+    s_free (self_p);
+}
+
+void
+stele_publisher_abandon (stele_publisher_t **self_p)
+{
+    if (!*self_p)
+        return;
+    stele_spool_abandon (&(*self_p)->spool);
+    s_free (self_p);
+}
+
+void
+stele_publisher_leave (stele_publisher_t *self, stele_goodbye_t goodbye)
+{
+    if (!self->sender)
+        return;
+    if (goodbye != STELE_GOODBYE_NONE)
+        zmq_send (zsock_resolve (self->sender),
+            goodbye == STELE_GOODBYE_KEEP? STELE_SENDER_ASIDE: STELE_SENDER_LEAVE, 5, 0);
     zactor_destroy (&self->sender);
     s_take_last_notices (self);
-    zsock_destroy (&self->pair);
     stele_spool_close (&self->spool);
-    free (self->refusals);
-    free (self);
-    *self_p = NULL;
+    s_end (self, STELE_EUNAVAILABLE, "the client is closed: create another one to publish");
+}
+
+zsock_t *
+stele_publisher_socket (stele_publisher_t *self)
+{
+    return self->pair;
 }
 
 void
@@ -123,10 +156,10 @@ stele_publisher_on_receipt (stele_publisher_t *self, stele_receipt_fn *fn, void 
     self->arg = arg;
 }
 
-int64_t
-stele_publisher_refused (const stele_publisher_t *self)
+const stele_refusals_t *
+stele_publisher_refusals (const stele_publisher_t *self)
 {
-    return self->refused;
+    return self->refusals;
 }
 
 //  -- notices of the sender ----------------------------------------------------
@@ -162,30 +195,6 @@ s_settle_spool (stele_publisher_t *self)
 }
 
 static void
-s_remember_refused (stele_publisher_t *self, const stele_notice_t *notice)
-{
-    //  Grows to the whole ring, then overwrites the oldest
-    size_t index = (size_t) self->refused % PUBLISHER_REFUSALS_MAX;
-    self->refusals = stele_array_must_grow (self->refusals, &self->refusals_room, index + 1,
-        sizeof *self->refusals);
-    s_refused_t *refused = &self->refusals [index];
-    refused->number = notice->number;
-    refused->code = notice->code;
-    self->refused++;
-}
-
-static int
-s_refused_code (const stele_publisher_t *self, int64_t number)
-{
-    size_t count = self->refused < PUBLISHER_REFUSALS_MAX?
-        (size_t) self->refused: PUBLISHER_REFUSALS_MAX;
-    for (size_t i = 0; i < count; i++)
-        if (self->refusals [i].number == number)
-            return self->refusals [i].code;
-    return 0;
-}
-
-static void
 s_take_notice (stele_publisher_t *self, const stele_notice_t *notice)
 {
     self->through = notice->through;
@@ -205,7 +214,7 @@ s_take_notice (stele_publisher_t *self, const stele_notice_t *notice)
         return;
     }
     if (notice->kind == STELE_NOTICE_REFUSED)
-        s_remember_refused (self, notice);
+        stele_refusals_add (self->refusals, notice->number, notice->code, notice->message, self->fn != NULL);
     if (!self->fn)
         return;
     stele_receipt_t receipt = {
@@ -313,8 +322,8 @@ s_hand_over_spooled (stele_publisher_t *self)
         s_end (self, refusal.code, refusal.message);
 }
 
-static int64_t
-s_unsettled (const stele_publisher_t *self)
+int64_t
+stele_publisher_unsettled (const stele_publisher_t *self)
 {
     return self->published - self->settled;
 }
@@ -322,7 +331,25 @@ s_unsettled (const stele_publisher_t *self)
 static const char *
 s_events_are (const stele_publisher_t *self)
 {
-    return s_unsettled (self) == 1? "event is": "events are";
+    return stele_publisher_unsettled (self) == 1? "event is": "events are";
+}
+
+//  The wait is over. The reason may be that this process may not use the socket.
+static int
+s_timeout (const stele_publisher_t *self, stele_refusal_t *refusal, const char *what)
+{
+    if (self->bytes_max == 0 && stele_permission_check (self->endpoint, refusal))
+        return STELE_EUNAUTHORIZED;
+    return stele_refuse (refusal, STELE_ETIMEOUT, NULL, "%s", what);
+}
+
+static int
+s_timeout_unsettled (const stele_publisher_t *self, stele_refusal_t *refusal, const char *why)
+{
+    char what [160];
+    snprintf (what, sizeof what, "%" PRId64 " %s not acked yet%s", stele_publisher_unsettled (self),
+        s_events_are (self), why);
+    return s_timeout (self, refusal, what);
 }
 
 static int
@@ -331,9 +358,7 @@ s_wait_room (stele_publisher_t *self, size_t size, int64_t deadline_ms, stele_re
     while (!s_has_room (self, size) && !self->ended.code) {
         s_command (self, STELE_SENDER_FLUSH);
         if (!s_wait_notice (self, deadline_ms))
-            return stele_refuse (refusal, STELE_ETIMEOUT, NULL, "%" PRId64 " %s not acked yet: "
-                "the broker does not keep up, or is unreachable", s_unsettled (self),
-                s_events_are (self));
+            return s_timeout_unsettled (self, refusal, ": the broker does not keep up, or is unreachable");
     }
     return 0;
 }
@@ -348,7 +373,8 @@ s_too_large (const stele_publisher_t *self, size_t size, stele_refusal_t *refusa
     if (bytes_max == 0 || (int64_t) size <= bytes_max - STELE_DIALOG_OVERHEAD)
         return false;
     stele_refuse (refusal, STELE_ETOO_LARGE, NULL, "the event has %zu bytes, "
-        "the broker accepts messages of at most %" PRId64, size, bytes_max);
+        "the broker accepts messages of at most %" PRId64 ": split the event, or raise message-bytes of the broker",
+        size, bytes_max);
     return true;
 }
 
@@ -394,18 +420,38 @@ stele_publisher_spool (stele_publisher_t *self, const stele_spool_event_t *event
 }
 
 int
+stele_publisher_ready (stele_publisher_t *self, int timeout_ms, stele_refusal_t *refusal)
+{
+    int64_t deadline_ms = stele_wait_deadline (timeout_ms);
+    s_take_notices (self);
+    while (self->bytes_max == 0 || self->ended.code) {
+        if (self->ended.code) {
+            *refusal = self->ended;
+            return self->ended.code;
+        }
+        if (!s_wait_notice (self, deadline_ms))
+            return s_timeout (self, refusal, "no welcome from the broker in time");
+    }
+    return 0;
+}
+
+int
 stele_publisher_wait (stele_publisher_t *self, int64_t number, int timeout_ms,
     stele_refusal_t *refusal)
 {
-    assert (number >= 1 && number <= self->published);
+    if (number < 1 || number > self->published)
+        return stele_refuse (refusal, STELE_EINVALID_FIELD, "number", "there is no event %" PRId64 " to wait for: "
+            "the last one of this client is %" PRId64, number, self->published);
     int64_t deadline_ms = stele_wait_deadline (timeout_ms);
     bool flush_sent = false;
     s_take_notices (self);
     while (true) {
-        int code = s_refused_code (self, number);
-        if (code)
-            return stele_refuse (refusal, code, NULL, "event %" PRId64 " was refused: %s",
-                number, stele_error_text (code));
+        stele_refused_t *refused = stele_refusals_find (self->refusals, number);
+        if (refused) {
+            stele_refusals_report_one (self->refusals, refused);
+            return stele_refuse (refusal, refused->code, NULL, "event %" PRId64 " was refused: %s",
+                number, refused->message);
+        }
         if (number <= self->through)
             return 0;
         if (self->ended.code) {
@@ -415,10 +461,27 @@ stele_publisher_wait (stele_publisher_t *self, int64_t number, int timeout_ms,
         if (!flush_sent)
             s_command (self, STELE_SENDER_FLUSH);
         flush_sent = true;
-        if (!s_wait_notice (self, deadline_ms))
-            return stele_refuse (refusal, STELE_ETIMEOUT, NULL,
-                "event %" PRId64 " was not acked in time", number);
+        if (!s_wait_notice (self, deadline_ms)) {
+            char what [80];
+            snprintf (what, sizeof what, "event %" PRId64 " was not acked in time", number);
+            return s_timeout (self, refusal, what);
+        }
     }
+}
+
+//  Returns the code of the first refusal that the caller has not heard of; 0 if there is none
+static int
+s_report_refused (stele_publisher_t *self, stele_refusal_t *refusal)
+{
+    const stele_refused_t *first;
+    int64_t count = stele_refusals_report (self->refusals, &first);
+    if (!first)
+        return 0;
+    char more [64] = "";
+    if (count > 1)
+        snprintf (more, sizeof more, " (and %" PRId64 " more: see stele_client_refusal)", count - 1);
+    return stele_refuse (refusal, first->code, NULL, "event %" PRId64 " was refused: %s%s", first->number,
+        first->message, more);
 }
 
 int
@@ -426,7 +489,7 @@ stele_publisher_flush (stele_publisher_t *self, int timeout_ms, stele_refusal_t 
 {
     int64_t deadline_ms = stele_wait_deadline (timeout_ms);
     s_take_notices (self);
-    if (self->settled < self->published)
+    if (self->settled < self->published && self->ended.code == 0)
         s_command (self, STELE_SENDER_FLUSH);
     while (self->settled < self->published) {
         if (self->ended.code) {
@@ -434,10 +497,9 @@ stele_publisher_flush (stele_publisher_t *self, int timeout_ms, stele_refusal_t 
             return self->ended.code;
         }
         if (!s_wait_notice (self, deadline_ms))
-            return stele_refuse (refusal, STELE_ETIMEOUT, NULL, "%" PRId64 " %s not acked yet",
-                s_unsettled (self), s_events_are (self));
+            return s_timeout_unsettled (self, refusal, "");
     }
-    return 0;
+    return s_report_refused (self, refusal);
 }
 
 int64_t
@@ -448,5 +510,5 @@ stele_publisher_poll (stele_publisher_t *self, stele_refusal_t *refusal)
         *refusal = self->ended;
         return self->ended.code;
     }
-    return s_unsettled (self);
+    return stele_publisher_unsettled (self);
 }

@@ -11,6 +11,7 @@
 #ifndef STELE_PUBLISHER_H_INCLUDED
 #define STELE_PUBLISHER_H_INCLUDED
 
+#include "client/publish/refusals.h"
 #include "client/publish/sender.h"
 #include "client/spool/spool.h"
 #include "model/refusal.h"
@@ -24,9 +25,33 @@ typedef struct stele_publisher stele_publisher_t;
 stele_publisher_t *
     stele_publisher_new (const stele_sender_settings_t *settings, stele_spool_t **spool_p);
 
-/*  Stop the sender, which sends goodbye; does not wait for acks.            */
+/*  Stop the sender, without a goodbye; does not wait for acks.              */
 void
     stele_publisher_destroy (stele_publisher_t **self_p);
+
+/*  The same in a process that is a child of the one that created it: release the files only,
+    and leave the thread and the sockets, which are the parent's.            */
+void
+    stele_publisher_abandon (stele_publisher_t **self_p);
+
+typedef enum {
+    STELE_GOODBYE_NONE,             // As after a crash
+    STELE_GOODBYE,
+    STELE_GOODBYE_KEEP              // Tasks in progress are left as they are
+} stele_goodbye_t;
+
+/*  Stop the sender with that goodbye, and end this producer: publish returns STELE_EUNAVAILABLE. */
+void
+    stele_publisher_leave (stele_publisher_t *self, stele_goodbye_t goodbye);
+
+/*  Wait for the first welcome. Returns 0, or, with a refusal, STELE_ETIMEOUT or the code that
+    ended the producer.                                                      */
+int
+    stele_publisher_ready (stele_publisher_t *self, int timeout_ms, stele_refusal_t *refusal);
+
+/*  Socket that is readable while notices of the sender wait; owned by the publisher. */
+zsock_t *
+    stele_publisher_socket (stele_publisher_t *self);
 
 /*  See stele_client_on_receipt.                                             */
 void
@@ -45,7 +70,7 @@ int64_t
     stele_publisher_put (stele_publisher_t *self, const void *event, size_t size,
         int timeout_ms, stele_refusal_t *refusal);
 
-/*  See stele_client_wait, _flush, _poll and _refused.                       */
+/*  See stele_client_wait, _flush and _poll.                                 */
 int
     stele_publisher_wait (stele_publisher_t *self, int64_t number, int timeout_ms,
         stele_refusal_t *refusal);
@@ -53,7 +78,13 @@ int
     stele_publisher_flush (stele_publisher_t *self, int timeout_ms, stele_refusal_t *refusal);
 int64_t
     stele_publisher_poll (stele_publisher_t *self, stele_refusal_t *refusal);
+
+/*  Number of events that are neither acked nor refused.                     */
 int64_t
-    stele_publisher_refused (const stele_publisher_t *self);
+    stele_publisher_unsettled (const stele_publisher_t *self);
+
+/*  The refusals; owned by the publisher.                                    */
+const stele_refusals_t *
+    stele_publisher_refusals (const stele_publisher_t *self);
 
 #endif

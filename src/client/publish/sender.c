@@ -16,7 +16,7 @@
 #define SENDER_ANSWER_BYTES    1048576      // Largest message to accept
 #define SENDER_ANSWERS_MAX       10000      // Messages that may queue for receiving
 #define SENDER_EVENTS_MAX        10000      // Events received before polling the broker again
-#define SENDER_GOODBYE_MS         1000
+#define SENDER_LINGER_MS          1000      // For the last messages
 
 typedef struct {
     zsock_t *pipe;
@@ -26,6 +26,8 @@ typedef struct {
     stele_pack_t *pack;
     bool each_event;                // Wake up for each event: batches of one, or no delay
     bool terminated;
+    bool goodbye;                   // Send goodbye at the end
+    bool keep;                      // ... with 'keep'
     bool received;                  // Anything since the link was opened
     int64_t received_ms;            // When; or when the link was opened
     int64_t now_ms;                 // Of the monotonic clock
@@ -92,6 +94,8 @@ static void
 s_check_link (sender_t *self)
 {
     s_handshake_if_connected (self);
+    if (stele_dialog_ended (self->dialog))
+        return;
     if (self->now_ms < self->received_ms + stele_dialog_silence_ms (self->dialog))
         return;
     //  Over inproc, a broker that never sent anything has not bound yet
@@ -176,6 +180,10 @@ s_take_commands (sender_t *self)
             self->terminated = true;
         if (size == 5 && memcmp (command, STELE_SENDER_FLUSH, 5) == 0)
             flush = true;
+        if (size == 5 && memcmp (command, STELE_SENDER_LEAVE, 5) == 0)
+            self->goodbye = true;
+        if (size == 5 && memcmp (command, STELE_SENDER_ASIDE, 5) == 0)
+            self->goodbye = self->keep = true;
     }
     s_take_events (self);
     if (flush)
@@ -189,7 +197,7 @@ s_timeout_ms (const sender_t *self)
 {
     int64_t deadline = stele_dialog_deadline (self->dialog, self->now_ms);
     int64_t silent = self->received_ms + stele_dialog_silence_ms (self->dialog);
-    if (self->link && silent < deadline)
+    if (self->link && !stele_dialog_ended (self->dialog) && silent < deadline)
         deadline = silent;
     return deadline > self->now_ms? (long) (deadline - self->now_ms): 0;
 }
@@ -216,14 +224,20 @@ s_wait (sender_t *self, bool notices_left)
     self->now_ms = zclock_mono ();
 }
 
+//  Send what is batched, and a goodbye if that was requested
 static void
-s_say_goodbye (sender_t *self)
+s_leave (sender_t *self)
 {
     s_take_events (self);
     stele_dialog_flush (self->dialog);
     s_send_due (self);
-    if (stele_dialog_pack_goodbye (self->dialog, self->pack) && s_send (self))
-        stele_link_destroy (&self->link, SENDER_GOODBYE_MS);
+    if (!stele_dialog_greeted (self->dialog))
+        return;
+    if (self->goodbye) {
+        stele_dialog_pack_goodbye (self->dialog, self->keep, self->pack);
+        s_send (self);
+    }
+    stele_link_destroy (&self->link, SENDER_LINGER_MS);
 }
 
 void
@@ -243,7 +257,8 @@ stele_sender (zsock_t *pipe, void *args)
             s_check_link (self);
         if (self->link)
             s_send_due (self);
-        if (stele_dialog_ended (self->dialog))
+        //  An ended run may still have to say goodbye
+        if (stele_dialog_ended (self->dialog) && !stele_dialog_greeted (self->dialog))
             stele_link_destroy (&self->link, 0);
         s_wait (self, !stele_notices_send (stele_dialog_notices (self->dialog),
             zsock_resolve (self->pair)));
@@ -252,6 +267,6 @@ stele_sender (zsock_t *pipe, void *args)
             s_receive_answers (self);
     }
     if (self->link)
-        s_say_goodbye (self);
+        s_leave (self);
     s_sender_destroy (&self);
 }

@@ -20,10 +20,13 @@
 #include <czmq.h>
 #include "client/publish/dialog.h"
 
-/*  Commands besides $TERM. BATCH: a full batch was handed over. FLUSH: send waiting events
-    without waiting for a full batch.                                        */
+/*  Commands besides $TERM, each of 5 bytes. BATCH: a full batch was handed over. FLUSH: send
+    waiting events without waiting for a full batch. LEAVE: send goodbye at the end, after $TERM;
+    ASIDE: send goodbye with 'keep' then. Without them a run ends as by a crash.  */
 #define STELE_SENDER_BATCH "BATCH"
 #define STELE_SENDER_FLUSH "FLUSH"
+#define STELE_SENDER_LEAVE "LEAVE"
+#define STELE_SENDER_ASIDE "ASIDE"
 
 typedef struct {
     const char *endpoint;           // The broker's

@@ -58,6 +58,10 @@ stele_spool_t *
 void
     stele_spool_close (stele_spool_t **self_p);
 
+/*  Close in a process that is a child of the one that opened it, without changing the file.  */
+void
+    stele_spool_abandon (stele_spool_t **self_p);
+
 /*  Copy the name of the producer of the spool at 'path' to 'producer', 256 bytes. False if
     there is no spool.                                                       */
 bool

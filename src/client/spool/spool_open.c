@@ -207,6 +207,15 @@ stele_spool_close (stele_spool_t **self_p)
     //  If this fails, the next run sends acked events again, as duplicates
     if (!self->broken && self->acked == self->end && self->end_offset > STELE_SPOOL_RECORDS)
         stele_spool_rewrite (self);
+    stele_spool_abandon (self_p);
+}
+
+void
+stele_spool_abandon (stele_spool_t **self_p)
+{
+    stele_spool_t *self = *self_p;
+    if (!self)
+        return;
     if (self->handle >= 0)
         close (self->handle);
     if (self->lock >= 0)

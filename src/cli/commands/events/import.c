@@ -117,7 +117,8 @@ const cli_command_t cli_cmd_import = {
         .after =
             "Imported tasks have no owner: no producer's reconnect or silence interrupts them while they are in progress. Input "
             "from a pipe is copied to a temporary file first. Lines that are not events, and refused events, are "
-            "handled as by 'stele publish'.",
+            "handled as by 'stele publish'; an event that is too large for the broker ends the import, and can be imported "
+            "once message-bytes of the broker is larger.",
         .examples =
             "  stele import backup.jsonl\n"
             "  zstdcat backup.jsonl.zst | stele import -\n"

@@ -84,14 +84,18 @@ const cli_command_t cli_cmd_publish = {
             "doc/PROTOCOL.md section 3. Ends when the broker has every event on stable storage or has refused it, "
             "and prints the counts.\n"
             "\n"
-            "A line that is not a JSON object is reported by its number and skipped; an event that the broker refuses is "
-            "reported too, and kept there as a rejected event. All others are published. The exit status is then 65. With "
-            "--rejects, skipped lines are also kept as they came; 'jq -r .text FILE' prints them for a correction.",
+            "A line that is not a JSON object, or is too large for the broker, is reported by its number and skipped; an "
+            "event that the broker refuses is reported too, and kept there as a rejected event. All others "
+            "are published. The exit status is then 65. With --sequence, the run ends at such a line instead, since "
+            "the following events would get other numbers once it is corrected. An event without a time gets the time at "
+            "which its line was read. With --rejects, skipped lines are also kept as they came; 'jq -r .text FILE' prints them "
+            "for a correction.",
         .after =
             "Ctrl-C stops reading, waits for acks and prints the counts; a second one does not wait.\n"
             "\n"
             "If the broker goes away, this command waits for it and resends what was not stored. Without a first ack within "
-            "5 seconds, or another within 30 seconds (or --timeout), the exit status is 69; with --producer and "
+            "5 seconds, or another within 30 seconds (or --timeout), it reports the reason that the broker gives, if it answers "
+            "requests (a full disk, for example), and the exit status is 69; with --producer and "
             "--sequence, the same command can be run again.\n"
             "\n"
             "With --spool, events are written to that file first, and it is not an error if the broker is away: the next "
