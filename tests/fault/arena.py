@@ -57,7 +57,7 @@ class Steled(harness.Process):
                           "--redis", redis.url if redis else "none"] + list(arguments), env=env)
 
     def ready(self, patience=harness.PATIENCE):
-        self.wait_line("ready", patience)
+        self.wait_line("ready:", patience)
         return self
 
     def ready_or_dead(self):

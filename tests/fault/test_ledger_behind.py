@@ -386,8 +386,11 @@ class LedgerBehind(unittest.TestCase):
         self.start()
         self.publish(3)
         os.symlink(self.ledger, os.path.join(self.folder, "link.db"))
+        #   With endpoints of its own, which would be refused first
+        others = [word for name in ("events", "requests", "feed")
+                  for word in ("--" + name, "ipc://" + os.path.join(self.folder, "other-" + name))]
         with self.assertRaisesRegex(AssertionError, "another broker has"):
-            harness.Steled(self.folder, ledger="link.db")
+            harness.Steled(self.folder, ledger="link.db", arguments=others)
         self.broker.stop()
         self.broker = harness.Steled(self.folder, ledger="link.db")
         self.assertFalse(os.path.exists(os.path.join(self.folder, "link.db-wal")))

@@ -249,7 +249,7 @@ class Steled(Process):
             "--redis", redis.url if redis else "none"]
         super().__init__(list(prefix) + command + list(arguments), env=env)
         try:
-            self.wait_line("ready")
+            self.wait_line("ready:")            # Not "Address already in use"
         except AssertionError:
             self.kill()
             raise

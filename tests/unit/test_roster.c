@@ -88,6 +88,10 @@ test_roster_fence_is_taken_back (void **state)
     assert_true (stele_roster_connection (roster, "x", 1)->fenced);
     stele_roster_rollback (roster);
     assert_false (stele_roster_connection (roster, "x", 1)->fenced);
+    //  Not the connection that sent the new hello
+    assert_int_equal (stele_roster_fence (roster, member, "new", "x", 1, s_count, &fenced), 0);
+    assert_int_equal (fenced, 1);
+    assert_false (stele_roster_connection (roster, "x", 1)->fenced);
     stele_roster_destroy (&roster);
 }
 
