@@ -199,7 +199,7 @@ s_on_nak (stele_dialog_t *self, const stele_map_t *message)
     stele_notice_t notice = stele_dialog_notice (self, STELE_NOTICE_REFUSED);
     notice.number = number;
     notice.code = stele_map_code (message, "code");
-    stele_map_text (message, "message", notice.message, sizeof notice.message);
+    stele_map_message (message, notice.message, sizeof notice.message);
     stele_notices_put (self->notices, &notice);
 }
 
@@ -255,7 +255,7 @@ s_on_error (stele_dialog_t *self, const stele_map_t *message)
 {
     char text [256] = "";
     int code = stele_map_code (message, "code");
-    stele_map_text (message, "message", text, sizeof text);
+    stele_map_message (message, text, sizeof text);
     switch (code) {
         case STELE_EFENCED:
         case STELE_EBEHIND:
