@@ -216,7 +216,7 @@ s_open_page (stele_subscription_t *self, stele_refusal_t *refusal)
             self->pages_small = true;
             return 0;               // Request it again, without a limit
         }
-        stele_map_text (&error, "message", text, sizeof text);
+        stele_map_message (&error, text, sizeof text);
         return stele_refuse (refusal, code, NULL, "events.read: %.200s", text);
     }
     stele_token_t token = stele_scan_find (message.data, message.size, "events", &events, &size);

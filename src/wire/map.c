@@ -7,6 +7,7 @@
 
 #include <string.h>
 #include "wire/map.h"
+#include "wire/quote.h"
 #include "stele_error.h"
 #include "wire/scan.h"
 
@@ -55,6 +56,14 @@ stele_map_text (const stele_map_t *self, const char *key, char *text, size_t siz
     memcpy (text, token.data, size);
     text [size] = 0;
     return true;
+}
+
+void
+stele_map_message (const stele_map_t *self, char *text, size_t size_max)
+{
+    stele_token_t token = stele_scan_find (self->data, self->size, "message", NULL, NULL);
+    bool is_text = token.kind == STELE_SCAN_TEXT;
+    stele_quote_within (text, size_max - 4, is_text? token.data: "", is_text? token.size: 0);
 }
 
 bool

@@ -35,6 +35,11 @@ bool
 bool
     stele_map_text (const stele_map_t *self, const char *key, char *text, size_t size_max);
 
+/*  Copy the text of the key "message" of an error, made safe to show (quote.h); "" if there is none.
+    The buffer holds at least 8 bytes.                                       */
+void
+    stele_map_message (const stele_map_t *self, char *text, size_t size_max);
+
 /*  Read a map, which borrows from the same bytes.                           */
 bool
     stele_map_map (const stele_map_t *self, const char *key, stele_map_t *map);

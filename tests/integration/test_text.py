@@ -134,6 +134,42 @@ class Text(harness.BrokerTest):
         harness.wait_until(lambda: self.ask("stats")["search"]["position"] > position, "the index")
         self.assert_found()             # In the index
 
+    def test_an_index_of_the_earlier_version_is_rebuilt(self):
+        task = self.name("zh")
+        peer = self.producer()
+        peer.publish(created(task, title="修复构建错误"))
+        for start in range(0, 1000, 500):
+            peer.publish(*[metric(self.name("other"), "n", number) for number in range(start, start + 500)])
+        head = self.ask("ping")["position"]
+        self.broker.stop()
+        #   As version 1 left it: complete, with Chinese texts as one word each
+        path = self.broker.ledger + ".search"
+        index = sqlite3.connect(path)
+        identity = index.execute("SELECT value FROM meta WHERE key = 'ledger_id'").fetchone()[0]
+        index.close()
+        for suffix in ("", "-wal", "-shm"):
+            if os.path.exists(path + suffix):
+                os.unlink(path + suffix)
+        index = sqlite3.connect(path)
+        index.executescript("""
+            CREATE TABLE meta (key TEXT PRIMARY KEY, value ANY) STRICT, WITHOUT ROWID;
+            CREATE VIRTUAL TABLE texts USING fts5 (text, content = '', detail = none, columnsize = 0,
+                tokenize = 'unicode61 remove_diacritics 2');
+            CREATE TABLE ids (first INTEGER NOT NULL, size INTEGER NOT NULL, keys BLOB NOT NULL,
+                ids BLOB NOT NULL, PRIMARY KEY (first, size)) STRICT, WITHOUT ROWID;
+            PRAGMA user_version = 1;""")
+        index.execute("INSERT INTO meta VALUES ('position', ?), ('ledger_id', ?)", (head, identity))
+        index.commit()
+        index.close()
+        self.start_broker()
+        self._asker = None
+        harness.wait_until(lambda: self.ask("stats")["search"]["lag_events"] < 512, "the index")
+        rows, = self.json("list", "--search", "构建")
+        self.assertIn(task, [row["task_id"] for row in rows["tasks"]])
+        index = sqlite3.connect("file:%s?mode=ro" % path, uri=True)
+        self.addCleanup(index.close)
+        self.assertEqual(index.execute("PRAGMA user_version").fetchone(), (2,))
+
     #   Ids with NUL
 
     def test_ids_with_nul_are_shown_whole_and_can_be_asked_for(self):

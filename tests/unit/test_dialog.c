@@ -262,14 +262,14 @@ test_dialog_nak_before_ack_is_reported_first (void **state)
 {
     (void) state;
     fixture_t *fixture = s_fixture_sent (100, 6);
-    s_receive (fixture, "{'op':'nak','sequence':105,'code':'task_exists','message':'why'}");
+    s_receive (fixture, "{'op':'nak','sequence':105,'code':'task_exists','message':'why\\u001b\\u202e!'}");
     s_receive (fixture, "{'op':'nak','sequence':105,'code':'task_exists','message':'again'}");
     s_receive (fixture, "{'op':'ack','sequence':106,'position':9}");
     stele_notice_t notice = s_notice (fixture);
     assert_int_equal (notice.kind, STELE_NOTICE_REFUSED);
     assert_int_equal (notice.number, 5);
     assert_int_equal (notice.code, STELE_EEXISTS);
-    assert_string_equal (notice.message, "why");
+    assert_string_equal (notice.message, "why?" "?!");
     assert_int_equal (notice.through, 0);
     assert_int_equal (notice.settled, 1);
     notice = s_notice (fixture);

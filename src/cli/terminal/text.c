@@ -198,15 +198,17 @@ cli_text_print_json_string (FILE *file, const char *text, size_t size)
 void
 cli_text_print_json (FILE *file, const char *json, size_t size)
 {
-    while (size) {
-        uint32_t code = 0;
-        size_t length = stele_character_decode (json, size, &code);
+    size_t from = 0;                // Of what is not printed yet
+    for (size_t i = 0; i < size; ) {
         //  Outside of strings, JSON has ASCII only, and its spaces are harmless
-        if (code >= 0x7f && (stele_character_is_control (code) || stele_character_is_hidden (code)))
+        uint32_t code = (unsigned char) json [i];
+        size_t length = code < 0x7f? 1: stele_character_decode (json + i, size - i, &code);
+        if (code >= 0x7f && length && (stele_character_is_control (code) || stele_character_is_hidden (code))) {
+            fwrite (json + from, 1, i - from, file);
             s_print_json_escape (file, code);
-        else
-            fwrite (json, 1, length? length: 1, file);
-        json += length? length: 1;
-        size -= length? length: 1;
+            from = i + length;
+        }
+        i += length? length: 1;
     }
+    fwrite (json + from, 1, size - from, file);
 }

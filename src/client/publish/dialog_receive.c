@@ -200,7 +200,7 @@ s_on_nak (stele_dialog_t *self, const stele_map_t *message)
     stele_notice_t notice = stele_dialog_notice (self, STELE_NOTICE_REFUSED);
     notice.number = number;
     notice.code = stele_map_code (message, "code");
-    stele_map_text (message, "message", notice.message, sizeof notice.message);
+    stele_map_message (message, notice.message, sizeof notice.message);
     stele_notices_put (self->notices, &notice);
 }
 
@@ -256,7 +256,7 @@ s_on_error (stele_dialog_t *self, const stele_map_t *message)
 {
     char text [640] = "";
     int code = stele_map_code (message, "code");
-    stele_map_text (message, "message", text, sizeof text);
+    stele_map_message (message, text, sizeof text);
     switch (code) {
         case STELE_EFENCED:
         case STELE_EBEHIND:

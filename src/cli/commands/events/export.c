@@ -413,7 +413,8 @@ const cli_command_t cli_cmd_export = {
         .after =
             "The format 'events' is for 'stele import', which rebuilds an identical ledger from it. Refused events are "
             "not included: use --table rejected_events. CSV follows RFC 4180; texts are unchanged, also those that a "
-            "spreadsheet runs as formulas (--spreadsheet); fields without a column are in the column extra, as JSON; binary data is in base64, marked in the column NAME_encoding.",
+            "spreadsheet runs as formulas (--spreadsheet); fields without a column are in the column extra, as JSON; "
+            "binary data is in base64, marked in the column NAME_encoding.",
         .examples =
             "  stele export backup.jsonl\n"
             "  stele export - | zstd > backup.jsonl.zst\n"
