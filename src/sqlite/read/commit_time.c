@@ -103,6 +103,8 @@ stele_reader_commit_time (stele_reader_t *self, int64_t position)
     }
     if (i < count && time < places [i].floor_us)
         time = places [i].floor_us;
-    time = time < limit_us? time: limit_us;
+    //  A time that is not later than the newest commit may be true
+    if (count && time > limit_us && time > s_raw_time (self, reader_head (self)))
+        time = limit_us;
     return reader_leave (self, rc == 1? time: 0);
 }
