@@ -384,8 +384,8 @@ class Clock(FaultTest):
         rows = self.ask("task.history", task_id=pinger.task)["history"]
         self.assertEqual([row["state_to"] for row in rows], ["queued", "running"])
         times = self.times()
-        self.assertGreater(times[-1], (time.time() + 86400) * 1000000)  # The clock did jump
-        self.assertEqual(times, sorted(times))
+        self.assertGreater(max(times), (time.time() + 86400) * 1000000)     # The clock did jump
+        self.assertLess(abs(times[-1] / 1000000 - time.time()), 3600)       # And the times recovered
         self.assert_kept(load)
         self.assert_whole()
         self.wait_redis_right()

@@ -330,6 +330,27 @@ test_reader_commit_times_recover_from_a_wrong_clock (void **state)
     assert_int_equal (stele_reader_commit_time (self->reader, 9), 1040ll * 1000000);
 }
 
+//  A machine that boots in the past, and gets the right time later
+static void
+test_reader_commit_times_recover_from_a_clock_in_the_past (void **state)
+{
+    fixture_t *self = *state;
+    static const int64_t seconds [] = { 1000, 1010, 1, 2, 1020 };
+    static const int64_t expected [] = { 1000, 1010, 1010, 1010, 1020 };
+    for (int i = 0; i < 5; i++) {
+        fixture_begin (self);
+        fixture_append (self, "{'type':'preference.set','time':1,'preferred_model':'m'}");
+        self->clock = seconds [i] * 1000000 - 1000;
+        fixture_commit (self);
+    }
+    for (int i = 0; i < 5; i++)
+        assert_int_equal (stele_reader_commit_time (self->reader, i + 1), expected [i] * 1000000);
+    assert_int_equal (stele_reader_position_at (self->reader, 500ll * 1000000), 0);
+    assert_int_equal (stele_reader_position_at (self->reader, 1005ll * 1000000), 1);
+    assert_int_equal (stele_reader_position_at (self->reader, 1010ll * 1000000), 4);
+    assert_int_equal (stele_reader_position_at (self->reader, 1020ll * 1000000), 5);
+}
+
 static int
 s_on_count (const char *word, int64_t count, void *arg)
 {
@@ -374,6 +395,7 @@ main (void)
         TEST (test_reader_open_refuses_other_files),
         TEST (test_reader_head_follows_commits),
         TEST (test_reader_commit_times_recover_from_a_wrong_clock),
+        TEST (test_reader_commit_times_recover_from_a_clock_in_the_past),
         TEST (test_reader_follower_returns_saved_position),
         TEST (test_reader_events_are_as_sent),
         TEST (test_reader_events_are_without_gap_by_type_and_limit),

@@ -178,7 +178,8 @@ s_refuse_open (const char *path, int error, stele_refusal_t *refusal)
 {
     char reason [320];
     stele_file_reason (path, error, reason, sizeof reason);
-    return stele_refuse (refusal, error == ENOSPC || error == EDQUOT? STELE_EFULL: STELE_EIO, "ledger",
+    int code = error == ENOSPC || error == EDQUOT? STELE_EFULL: error == ENOMEM? STELE_ENO_MEMORY: STELE_EIO;
+    return stele_refuse (refusal, code, "ledger",
         "cannot open %s: %s%s", path, reason, error == EACCES || error == EROFS?
             "; the broker must be able to write the ledger and to create files beside it": "");
 }
