@@ -53,6 +53,7 @@ stele_SOURCES = \
     src/cli/commands/events/follow.c \
     src/cli/commands/events/import.c \
     src/cli/commands/events/migrate.c \
+    src/cli/commands/events/migrate_kinds.c src/cli/commands/events/migrate_kinds.h \
     src/cli/commands/events/publish.c \
     src/cli/commands/events/rejected.c \
     src/cli/commands/events/replay.c \

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "migrate/convert.h"
+#include "model/field.h"
 #include "stele_event.h"
 
 void
@@ -25,6 +26,7 @@ convert_end (convert_t *self)
 {
     json_decref (self->columns);
     json_decref (self->kept);
+    json_decref (self->rests);
 }
 
 void
@@ -37,22 +39,64 @@ convert_report (convert_t *self, const char *format, ...)
         abort ();
     va_end (args);
     self->migrate->counts.odd++;
-    self->migrate->odd_fn (self->table, self->id, text, self->migrate->odd_arg);
+    size_t size;
+    char *id = convert_decode (self->id, &size);
+    self->migrate->options.odd_fn (self->table, id, size, text, self->migrate->options.arg);
+    free (id);
     free (text);
 }
 
 void
-convert_report_bare_words (convert_t *self, const char *name, size_t words)
+convert_show (convert_t *self, const char *id)
 {
-    if (words)
-        convert_report (self, "%s has %zu of NaN, Infinity, -Infinity, which are not JSON: imported as text", name, words);
+    if (!self->migrate->options.record_fn)
+        return;
+    json_t *text = convert_string (id);
+    self->migrate->options.record_fn (self->table, text, self->columns, self->migrate->options.arg);
+    json_decref (text);
+}
+
+void
+convert_report_repairs (convert_t *self, const char *name, const convert_repairs_t *repairs)
+{
+    if (repairs->words)
+        convert_report (self, "%s has %zu of NaN, Infinity, -Infinity or numbers beyond 64 bits, which are not JSON: "
+            "imported as text", name, repairs->words);
+    if (repairs->characters)
+        convert_report (self, "%s has text that is not Unicode (half a surrogate pair): U+FFFD is imported in its place, "
+            "the original is kept", name);
 }
 
 //  -- kept values ----------------------------------------------------------------------
 
+//  Longest text that is kept in the metadata of a task
+#define KEPT_BYTES 65536
+
+static size_t
+s_size (const json_t *value)
+{
+    return json_dumpb (value, NULL, 0, JSON_COMPACT | JSON_ENCODE_ANY);
+}
+
+void
+convert_add_rest (convert_t *self, const char *name, json_t *value)
+{
+    if (!self->rests)
+        self->rests = json_array ();
+    json_array_append_new (self->rests, json_pack ("{ssso}", "of", name, "content", value));
+}
+
 void
 convert_keep (convert_t *self, const char *name, json_t *value)
 {
+    if (value && self->has_outputs && s_size (value) > KEPT_BYTES) {
+        char *text = json_is_string (value) || json_object_get (value, "$bin")? NULL: json_dumps (value, JSON_COMPACT | JSON_ENCODE_ANY);
+        convert_report (self, "%s is too large to be kept in migrated: it becomes an output", name);
+        convert_add_rest (self, name, text? json_string (text): json_incref (value));
+        free (text);
+        json_decref (value);
+        return;
+    }
     if (value && convert_depth (value) > CONVERT_NESTING) {
         char *text = json_dumps (value, JSON_COMPACT);
         json_decref (value);
@@ -100,6 +144,16 @@ convert_attach (convert_t *self, json_t *event, const char *inside)
         return;
     json_t *kept = self->kept;
     self->kept = json_object ();
+    //  Each kept value is small, but there may be many
+    size_t room = inside? STELE_LIMIT_TEXT: STELE_LIMIT_CONTENT;
+    if (self->has_outputs && s_size (kept) + (inside? s_size (json_object_get (event, inside)): 0) > room) {
+        char *text = json_dumps (kept, JSON_COMPACT);
+        convert_report (self, "what is kept is too large for one event: it becomes an output");
+        convert_add_rest (self, "migrated", json_string (text));
+        free (text);
+        json_decref (kept);
+        return;
+    }
     if (!inside) {
         json_object_set_new (event, "migrated", kept);
         return;
@@ -179,14 +233,20 @@ convert_take_time (convert_t *self, const char *names, int64_t *time_us)
     json_t *value = convert_take_as (self, names, name);
     if (!value)
         return false;
-    bool read = convert_read_time (value, time_us);
+    convert_time_t time;
+    bool read = convert_read_time (self->migrate->zone, value, &time);
     if (!read)
         convert_report (self, "%s is not a time: kept unchanged in migrated.%s", name, name);
     else
-    if (json_is_number (value))
+    if (time.is_number)
         convert_report (self, "%s is a number: read as time since 1970, kept in migrated.%s", name, name);
-    if (!read || json_is_number (value))
+    if (read && time.is_doubtful)
+        convert_report (self, "%s occurs twice or never in its time zone, where summer time changes: the first is imported, "
+            "kept in migrated.%s", name, name);
+    if (!read || time.is_number || time.is_doubtful)
         convert_keep (self, name, json_incref (value));
+    if (read)
+        *time_us = time.us;
     json_decref (value);
     return read;
 }
@@ -205,7 +265,8 @@ convert_emit (convert_t *self, int64_t order, json_t *json)
         if (!*self->failure)
             self->migrate->counts.failed++;
         if (strcmp (self->failure, error) != 0)
-            convert_report (self, "cannot be published: %s", error);
+            convert_report (self, self->migrate->options.skip? "skipped, since it cannot be published: %s":
+                "cannot be published: %s", error);
         snprintf (self->failure, sizeof self->failure, "%s", error);
     }
     else {
@@ -215,4 +276,43 @@ convert_emit (convert_t *self, int64_t order, json_t *json)
     stele_event_destroy (&event);
     free (text);
     json_decref (json);
+}
+
+//  Take the first part of a text or bytes that fits into one output. *rest is what remains; NULL: nothing
+static json_t *
+s_part (json_t *content, json_t **rest)
+{
+    *rest = NULL;
+    const char *bytes = json_string_value (json_object_get (content, "$bin"));
+    const char *text = bytes? bytes: json_string_value (content);
+    size_t size = bytes? strlen (bytes): json_string_length (content);
+    size_t most = bytes? STELE_LIMIT_CONTENT / 3 * 4: STELE_LIMIT_CONTENT;
+    if (size <= most)
+        return json_incref (content);
+    while (!bytes && ((unsigned char) text [most] & 0xC0) == 0x80)
+        most--;
+    *rest = bytes? json_pack ("{ss}", "$bin", text + most): json_stringn_nocheck (text + most, size - most);
+    return bytes? json_pack ("{ss%}", "$bin", text, most): json_stringn_nocheck (text, most);
+}
+
+void
+convert_emit_rests (convert_t *self, int64_t order, int64_t time_us, const char *task_id)
+{
+    size_t i;
+    json_t *rest;
+    json_array_foreach (self->rests, i, rest) {
+        json_t *content = json_incref (json_object_get (rest, "content"));
+        while (content) {
+            json_t *more, *event = convert_event ("task.output_added", time_us, "task_id", task_id);
+            json_object_set_new (event, "output_type", json_string ("log"));
+            json_object_set_new (event, "content", s_part (content, &more));
+            json_object_set_new (event, "migrated", json_pack ("{ssso}", "inserted", "text over the limit",
+                "rest_of", json_sprintf ("%s.%s", self->table, json_string_value (json_object_get (rest, "of")))));
+            convert_emit (self, order, event);
+            json_decref (content);
+            content = more;
+        }
+    }
+    json_decref (self->rests);
+    self->rests = NULL;
 }

@@ -14,35 +14,76 @@
 #include "migrate/convert.h"
 #include "model/field.h"
 
-//  Text, truncated at a character boundary if it is longer than the limit. NULL: not text.
+#define KEPT_WHOLE_BYTES 65536      // Up to this size a text that was cut is also kept whole
+
+//  Text of a value of another type; NULL: none, and the value is kept. Takes the value
 static json_t *
-s_fit_text (convert_t *self, const char *field, stele_kind_t kind, size_t limit, json_t *value)
+s_make_text (convert_t *self, const char *field, stele_kind_t kind, json_t *value)
 {
-    if (!json_is_string (value)) {
-        char *digits = convert_text_of (value);
-        if (!digits) {
-            convert_report (self, "%s is not text: kept in migrated.%s", field, field);
-            convert_keep (self, field, value);
-            return NULL;
-        }
+    char *digits = convert_text_of (value);
+    json_t *text = NULL;
+    size_t size;
+    char *raw = json_is_object (value)? convert_raw (value, &size): NULL;
+    if (raw) {
+        text = convert_repair (raw, size);
+        bool same = json_string_length (text) == size && memcmp (json_string_value (text), raw, size) == 0;
+        convert_report (self, same? "%s is bytes: read as UTF-8": "%s is not valid UTF-8: imported with U+FFFD in place of "
+            "the wrong bytes, the original is kept in migrated.%s", field, field);
+        convert_keep (self, field, same? NULL: json_incref (value));
+    }
+    else
+    if (digits) {
         //  Numeric ids are common
         if (kind != STELE_KIND_ID)
             convert_report (self, "%s is a number: its digits are imported as text", field);
-        json_decref (value);
-        value = json_string (digits);
-        free (digits);
+        text = json_string (digits);
     }
+    else {
+        convert_report (self, "%s is not text: kept in migrated.%s", field, field);
+        convert_keep (self, field, json_incref (value));
+    }
+    free (raw);
+    free (digits);
+    json_decref (value);
+    return text;
+}
+
+//  Bytes, cut if they are longer than the limit. Base64 has 4 characters for 3 bytes
+static json_t *
+s_fit_bytes (convert_t *self, const char *field, size_t limit, json_t *value)
+{
+    const char *text = json_string_value (json_object_get (value, "$bin"));
+    size_t most = limit / 3 * 4;
+    if (strlen (text) <= most || !self->has_outputs)
+        return value;
+    convert_report (self, "%s is longer than its limit of %zu bytes: cut, the rest becomes an output", field, limit);
+    convert_add_rest (self, field, json_pack ("{ss}", "$bin", text + most));
+    json_t *cut = json_pack ("{ss%}", "$bin", text, most);
+    json_decref (value);
+    return cut;
+}
+
+//  Text, cut at a character boundary if it is longer than the limit. NULL: not text.
+static json_t *
+s_fit_text (convert_t *self, const char *field, stele_kind_t kind, size_t limit, json_t *value)
+{
+    if (!json_is_string (value))
+        value = s_make_text (self, field, kind, value);
     size_t size = json_string_length (value);
-    if (size <= limit)
+    if (!value || size <= limit)
         return value;
     const char *text = json_string_value (value);
-    size = limit;
-    while (size && ((unsigned char) text [size] & 0xC0) == 0x80)
-        size--;
-    convert_report (self, "%s has %zu bytes, the limit is %zu: truncated, complete in migrated.%s",
-        field, json_string_length (value), limit, field);
-    json_t *cut = json_stringn_nocheck (text, size);
-    convert_keep (self, field, value);
+    size_t most = limit;
+    while (most && ((unsigned char) text [most] & 0xC0) == 0x80)
+        most--;
+    json_t *cut = json_stringn_nocheck (text, most);
+    convert_report (self, self->has_outputs? "%s is longer than its limit of %zu bytes: cut, the rest becomes an output":
+        "%s is longer than its limit of %zu bytes: cut, complete in migrated.%s", field, limit, field);
+    if (self->has_outputs)
+        convert_add_rest (self, field, json_stringn_nocheck (text + most, size - most));
+    if (!self->has_outputs || size <= KEPT_WHOLE_BYTES)
+        convert_keep (self, field, json_incref (value));
+    json_decref (value);
     return cut;
 }
 
@@ -51,17 +92,22 @@ static json_t *
 s_fit_map (convert_t *self, const char *field, size_t limit, json_t *value)
 {
     const char *text = json_string_value (value);
-    size_t words = 0;
-    json_t *parsed = text? convert_parse (text, json_string_length (value), JSON_DECODE_ANY | JSON_ALLOW_NUL, &words): NULL;
+    convert_repairs_t repairs = { 0 };
+    json_t *parsed = text?
+        convert_parse (text, json_string_length (value), JSON_DECODE_ANY | JSON_ALLOW_NUL, &repairs): NULL;
     if (text && !*text)
         parsed = json_null ();
-    if (!parsed || convert_depth (parsed) > CONVERT_NESTING || json_string_length (value) > limit / 2) {
+    //  Some room for what is kept under "migrated"
+    size_t room = limit - KEPT_WHOLE_BYTES;
+    if (!parsed || convert_depth (parsed) > CONVERT_NESTING || json_dumpb (parsed, NULL, 0, JSON_COMPACT | JSON_ENCODE_ANY) > room) {
         convert_report (self, "%s is not JSON, or too large or deep: kept as text in migrated.%s", field, field);
         convert_keep (self, field, value);
         json_decref (parsed);
         return NULL;
     }
-    convert_report_bare_words (self, field, words);
+    convert_report_repairs (self, field, &repairs);
+    if (repairs.characters)
+        convert_keep (self, field, json_incref (value));
     json_decref (value);
     if (json_is_null (parsed)) {
         json_decref (parsed);
@@ -75,10 +121,30 @@ s_fit_map (convert_t *self, const char *field, size_t limit, json_t *value)
     return convert_escape (parsed);
 }
 
+//  A float that JSON cannot express, in the form of the protocol; NULL: something else
+static json_t *
+s_float (const json_t *value)
+{
+    const char *word = json_string_value (json_is_object (value)? json_object_get (value, "$float"): value);
+    static const char *const words [] [2] = {
+        { "nan", "NaN" }, { "inf", "Infinity" }, { "infinity", "Infinity" }, { "+inf", "Infinity" },
+        { "-inf", "-Infinity" }, { "-infinity", "-Infinity" }
+    };
+    for (size_t i = 0; word && i < sizeof words / sizeof words [0]; i++)
+        if (strcasecmp (word, words [i] [0]) == 0)
+            return json_pack ("{ss}", "$float", words [i] [1]);
+    return NULL;
+}
+
 static json_t *
 s_fit_number (convert_t *self, const char *field, stele_kind_t kind, json_t *value)
 {
-    json_t *number = json_incref (value);
+    json_t *number = kind == STELE_KIND_NUMBER? s_float (value): NULL;
+    if (number) {
+        json_decref (value);
+        return number;
+    }
+    number = json_incref (value);
     if (json_is_string (value)) {
         json_decref (number);
         number = json_loads (json_string_value (value), JSON_DECODE_ANY, NULL);
@@ -148,7 +214,9 @@ convert_take_field (convert_t *self, json_t *event, const char *field, const cha
             break;
         case STELE_KIND_CONTENT:
             //  Bytes remain bytes
-            if (!json_object_get (value, "$bin"))
+            if (json_object_get (value, "$bin"))
+                value = s_fit_bytes (self, name, limit, value);
+            else
                 value = s_fit_text (self, name, kind, limit, value);
             break;
         default:

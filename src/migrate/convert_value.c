@@ -1,4 +1,4 @@
-/*  convert_value - JSON values and times of an earlier system, in the form of the protocol
+/*  convert_value - JSON values and texts of an earlier system, in the form of the protocol
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -6,6 +6,7 @@
 */
 
 #include "config.h"
+#include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,7 +32,110 @@ convert_text (const char *text, size_t size)
     return stele_utf8_valid (text, size)? json_stringn_nocheck (text, size): convert_bytes (text, size);
 }
 
-//  Length of the bare word that begins here and is not JSON; 0: none
+//  -- ids as C strings -----------------------------------------------------------------
+
+//  NUL as two bytes that valid UTF-8 does not contain
+#define NUL_CODE "\xC0\x80"
+
+static char *
+s_encode (const char *text, size_t size)
+{
+    char *encoded = stele_memory_new (size * 2 + 1);
+    size_t length = 0;
+    for (size_t i = 0; i < size; i++)
+        if (text [i])
+            encoded [length++] = text [i];
+        else {
+            memcpy (encoded + length, NUL_CODE, 2);
+            length += 2;
+        }
+    return encoded;
+}
+
+char *
+convert_decode (const char *text, size_t *size)
+{
+    char *decoded = stele_memory_copy (text, strlen (text));
+    *size = 0;
+    for (const char *at = text; *at; at++) {
+        bool is_nul = strncmp (at, NUL_CODE, 2) == 0;
+        decoded [(*size)++] = is_nul? 0: *at;
+        at += is_nul;
+    }
+    return decoded;
+}
+
+json_t *
+convert_string (const char *text)
+{
+    size_t size;
+    char *decoded = convert_decode (text, &size);
+    json_t *string = json_stringn_nocheck (decoded, size);
+    free (decoded);
+    return string;
+}
+
+char *
+convert_text_of (const json_t *value)
+{
+    if (json_is_string (value))
+        return s_encode (json_string_value (value), json_string_length (value));
+    if (json_is_integer (value) || json_is_real (value))
+        return json_dumps (value, JSON_ENCODE_ANY | JSON_COMPACT);
+    return NULL;
+}
+
+char *
+convert_raw (const json_t *value, size_t *size)
+{
+    const json_t *bin = json_is_object (value) && json_object_size (value) == 1? json_object_get (value, "$bin"): NULL;
+    if (bin && json_is_string (bin)) {
+        size_t length = json_string_length (bin);
+        char *bytes = stele_memory_new (length + 1);
+        long decoded = stele_base64_decode (json_string_value (bin), length, bytes);
+        *size = decoded > 0? (size_t) decoded: 0;
+        return bytes;
+    }
+    if (json_is_string (value)) {
+        *size = json_string_length (value);
+        return stele_memory_copy (json_string_value (value), *size);
+    }
+    char *text = convert_text_of (value);
+    *size = text? strlen (text): 0;
+    return text;
+}
+
+//  -- text that is not UTF-8 -----------------------------------------------------------
+
+json_t *
+convert_repair (const char *text, size_t size)
+{
+    char *repaired = stele_memory_new (size * 3 + 1);
+    size_t length = 0;
+    for (size_t i = 0; i < size; ) {
+        size_t take = 1;
+        while (take < 4 && i + take < size && ((unsigned char) text [i + take] & 0xC0) == 0x80)
+            take++;
+        //  The longest valid character here; half a surrogate pair is one wrong character
+        bool is_surrogate = take == 3 && (unsigned char) text [i] == 0xED;
+        size_t valid = take;
+        while (valid && !stele_utf8_valid (text + i, valid))
+            valid--;
+        if (valid)
+            memcpy (repaired + length, text + i, valid);
+        else
+            memcpy (repaired + length, "\xEF\xBF\xBD", 3);
+        length += valid? valid: 3;
+        i += valid? valid: is_surrogate? take: 1;
+    }
+    json_t *string = json_stringn_nocheck (repaired, length);
+    free (repaired);
+    return string;
+}
+
+//  -- JSON as Python writes it ---------------------------------------------------------
+
+//  Length of the bare word or number that begins here and that JSON or its reader does not take; 0: none
 static size_t
 s_bare_word (const char *text, size_t size)
 {
@@ -41,37 +145,98 @@ s_bare_word (const char *text, size_t size)
         if (size >= length && memcmp (text, words [i], length) == 0)
             return length;
     }
-    return 0;
+    char number [512];
+    size_t length = 0;
+    while (length < size && length + 1 < sizeof number && text [length] && strchr ("+-.0123456789eE", text [length])) {
+        number [length] = text [length];
+        length++;
+    }
+    number [length] = 0;
+    if (length < 3 || !strpbrk (number, "0123456789"))
+        return 0;
+    errno = 0;
+    bool real = strpbrk (number, ".eE") != NULL;
+    bool fits = real? isfinite (strtod (number, NULL)): (strtoll (number, NULL, 10), errno == 0);
+    return fits? 0: length;
 }
 
-json_t *
-convert_parse (const char *text, size_t size, size_t flags, size_t *words)
+//  The value of the four digits of an escape \uXXXX at the text; -1: none
+static long
+s_escape (const char *text, size_t size)
 {
-    *words = 0;
-    json_t *value = json_loadb (text, size, flags, NULL);
-    if (value)
-        return value;
+    char digits [5] = "";
+    if (size < 6 || text [0] != '\\' || text [1] != 'u')
+        return -1;
+    memcpy (digits, text + 2, 4);
+    return strspn (digits, "0123456789abcdefABCDEF") == 4? strtol (digits, NULL, 16): -1;
+}
+
+//  Copy what is inside of a string: half a surrogate pair becomes U+FFFD. Returns the bytes taken
+static size_t
+s_copy_inside (const char *text, size_t size, char *copy, size_t *length, size_t *repaired)
+{
+    size_t take = text [0] == '\\' && size > 1? 2: 1;
+    long code = s_escape (text, size);
+    if (code >= 0)
+        take = 6;
+    long next = code >= 0xD800 && code <= 0xDBFF? s_escape (text + 6, size - 6): -1;
+    bool pair = next >= 0xDC00 && next <= 0xDFFF;
+    if (pair)
+        take = 12;
+    if (code >= 0xD800 && code <= 0xDFFF && !pair) {
+        memcpy (copy + *length, "\\ufffd", 6);
+        (*repaired)++;
+    }
+    else
+        memcpy (copy + *length, text, take);
+    *length += take;
+    return take;
+}
+
+static json_t *
+s_parse_again (const char *text, size_t size, size_t flags, convert_repairs_t *repairs)
+{
     //  Two quotes around a word of at least three letters
-    char *quoted = stele_memory_new (size * 2 + 1);
+    char *copy = stele_memory_new (size * 2 + 1);
     size_t length = 0;
     bool inside = false;
     for (size_t i = 0; i < size; ) {
         size_t word = inside? 0: s_bare_word (text + i, size - i);
-        size_t take = word? word: inside && text [i] == '\\' && i + 1 < size? 2: 1;
-        if (word)
-            quoted [length++] = '"';
+        if (word) {
+            copy [length++] = '"';
+            memcpy (copy + length, text + i, word);
+            length += word;
+            copy [length++] = '"';
+            repairs->words++;
+            i += word;
+        }
         else
-        if (text [i] == '"')
-            inside = !inside;
-        memcpy (quoted + length, text + i, take);
-        length += take;
-        if (word)
-            quoted [length++] = '"';
-        *words += word > 0;
-        i += take;
+        if (inside && text [i] != '"')
+            i += s_copy_inside (text + i, size - i, copy, &length, &repairs->characters);
+        else {
+            if (text [i] == '"')
+                inside = !inside;
+            copy [length++] = text [i++];
+        }
     }
-    value = *words? json_loadb (quoted, length, flags, NULL): NULL;
-    free (quoted);
+    json_t *value = json_loadb (copy, length, flags, NULL);
+    free (copy);
+    return value;
+}
+
+json_t *
+convert_parse (const char *text, size_t size, size_t flags, convert_repairs_t *repairs)
+{
+    *repairs = (convert_repairs_t) { 0 };
+    json_t *value = json_loadb (text, size, flags, NULL);
+    if (value)
+        return value;
+    if (stele_utf8_valid (text, size))
+        return s_parse_again (text, size, flags, repairs);
+    json_t *valid = convert_repair (text, size);
+    repairs->characters = 1;
+    value = s_parse_again (json_string_value (valid), json_string_length (valid), flags, repairs);
+    json_decref (valid);
     return value;
 }
 
@@ -135,45 +300,6 @@ convert_escape (json_t *value)
     return object;
 }
 
-char *
-convert_text_of (const json_t *value)
-{
-    if (json_is_string (value))
-        return stele_memory_copy (json_string_value (value), strlen (json_string_value (value)));
-    if (json_is_integer (value) || json_is_real (value))
-        return json_dumps (value, JSON_ENCODE_ANY | JSON_COMPACT);
-    return NULL;
-}
-
-//  Seconds, milliseconds or microseconds since the Unix epoch, by their magnitude
-static bool
-s_epoch (double number, int64_t *time_us)
-{
-    double size = fabs (number);
-    double scale = size < 1e11? 1e6: size < 1e14? 1e3: 1;
-    *time_us = (int64_t) llround (number * scale);
-    return size > 0 && size < 1e17;
-}
-
-bool
-convert_read_time (const json_t *value, int64_t *time_us)
-{
-    if (json_is_number (value))
-        return s_epoch (json_number_value (value), time_us);
-    if (!json_is_string (value))
-        return false;
-    const char *text = json_string_value (value);
-    char *zoned = NULL;
-    if (stele_time_parse (text, strlen (text), time_us) == 0)
-        return true;
-    //  Without a zone it is UTC; a date alone is its midnight
-    if (asprintf (&zoned, "%s%sZ", text, strlen (text) == 10? " 00:00:00": "") < 0)
-        abort ();
-    bool read = stele_time_parse (zoned, strlen (zoned), time_us) == 0;
-    free (zoned);
-    return read;
-}
-
 json_t *
 convert_event (const char *type, int64_t time_us, const char *id_field, const char *id)
 {
@@ -182,6 +308,6 @@ convert_event (const char *type, int64_t time_us, const char *id_field, const ch
     if (time_us)
         json_object_set_new (event, "time", convert_time (time_us));
     if (id_field)
-        json_object_set_new (event, id_field, json_string (id));
+        json_object_set_new (event, id_field, convert_string (id));
     return event;
 }

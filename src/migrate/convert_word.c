@@ -19,6 +19,7 @@ static const struct { const char *word; stele_vocabulary_t vocabulary; int code;
     { "retrying", STELE_VOCABULARY_TASK_STATE, STELE_TASK_QUEUED },
     { "initializing", STELE_VOCABULARY_TASK_STATE, STELE_TASK_STARTING },
     { "active", STELE_VOCABULARY_TASK_STATE, STELE_TASK_RUNNING },
+    { "assigned", STELE_VOCABULARY_TASK_STATE, STELE_TASK_STARTING },
     { "in_progress", STELE_VOCABULARY_TASK_STATE, STELE_TASK_RUNNING },
     { "processing", STELE_VOCABULARY_TASK_STATE, STELE_TASK_RUNNING },
     { "suspended", STELE_VOCABULARY_TASK_STATE, STELE_TASK_PAUSED },
@@ -45,21 +46,6 @@ static const struct { const char *word; stele_vocabulary_t vocabulary; int code;
     { "file", STELE_VOCABULARY_OUTPUT_TYPE, STELE_OUTPUT_ARTIFACT }
 };
 
-//  An enumeration has the same spelling in every row: report it once
-static void
-s_report_spelling (convert_t *self, const char *name, const char *text, const char *word)
-{
-    char *key = NULL;
-    if (asprintf (&key, "%s %s", self->table, text) < 0)
-        abort ();
-    if (!json_object_get (self->migrate->spellings, key)) {
-        convert_report (self, "%s '%s' is another spelling of %s: read as that, here and in all following records",
-            name, text, word);
-        json_object_set_new_nocheck (self->migrate->spellings, key, json_true ());
-    }
-    free (key);
-}
-
 int
 convert_take_word (convert_t *self, const char *names, stele_vocabulary_t vocabulary, int otherwise)
 {
@@ -81,11 +67,12 @@ convert_take_word (convert_t *self, const char *names, stele_vocabulary_t vocabu
         code = code? code: otherwise;
         convert_report (self, "%s '%s' is unknown: imported as %s, kept in migrated.%s",
             name, text, stele_vocabulary_word (vocabulary, code), name);
-        convert_keep (self, name, json_string (text));
+        convert_keep (self, name, convert_string (text));
     }
     else
     if (strcmp (text, stele_vocabulary_word (vocabulary, code)) != 0)
-        s_report_spelling (self, name, text, stele_vocabulary_word (vocabulary, code));
+        convert_report (self, "%s '%s' is another spelling of %s: read as that", name, text,
+            stele_vocabulary_word (vocabulary, code));
     free (text);
     return code;
 }

@@ -13,6 +13,7 @@
 #include <strings.h>
 #include "base/memory.h"
 #include "migrate/sqlite_source.h"
+#include "model/field.h"
 #include "stele_error.h"
 
 json_t *
@@ -46,35 +47,63 @@ sqlite_columns (const stele_sqlite_file_row_t *row)
     return columns;
 }
 
-//  The id that sqlite_take_id will take; NULL: no valid id. Caller frees.
+//  Text of an id that a ledger takes; NULL: it does not
+static char *
+s_valid_id (const json_t *value)
+{
+    char *id = convert_text_of (value);
+    size_t size = 0;
+    if (id)
+        free (convert_decode (id, &size));
+    if (size > 0 && size <= STELE_LIMIT_ID)
+        return id;
+    free (id);
+    return NULL;
+}
+
+char *
+sqlite_id_of (const json_t *value)
+{
+    char *id = s_valid_id (value), *made = NULL;
+    if (id)
+        return id;
+    size_t size = 0;
+    char *raw = convert_raw (value, &size);
+    //  FNV-1a: the same id in every run
+    uint64_t hash = UINT64_C (14695981039346656037);
+    for (size_t i = 0; i < size; i++)
+        hash = (hash ^ (unsigned char) raw [i]) * UINT64_C (1099511628211);
+    free (raw);
+    if (size && asprintf (&made, "migrated-%016llx", (unsigned long long) hash) < 0)
+        abort ();
+    return made;
+}
+
+//  The id that sqlite_take_id will take; NULL: one is generated. Caller frees.
 static char *
 s_peek_id (const sqlite_source_t *self, const json_t *columns)
 {
     const char *names = self->key;
     char name [64];
     while (convert_next_name (&names, name)) {
-        char *id = convert_text_of (json_object_get (columns, name));
-        if (id && *id && strlen (id) <= 255)
-            return id;
-        bool some = id != NULL;
-        free (id);
-        if (some)
-            return NULL;
+        const json_t *value = json_object_get (columns, name);
+        if (value && !json_is_null (value))
+            return sqlite_id_of (value);
     }
     return self->otherwise? stele_memory_copy (self->otherwise, strlen (self->otherwise)): NULL;
 }
 
 static int64_t
-s_peek_updated (const json_t *columns)
+s_peek_updated (const sqlite_source_t *self, const json_t *columns)
 {
     static const char *const names [] = {
         "updated_at", "last_activity", "completed_at", "finished_at", "terminated_at", "ended_at", "started_at",
         "created_at"
     };
-    int64_t time_us;
+    convert_time_t time;
     for (size_t i = 0; i < sizeof names / sizeof names [0]; i++)
-        if (convert_read_time (json_object_get (columns, names [i]), &time_us))
-            return time_us;
+        if (convert_read_time (self->migrate->zone, json_object_get (columns, names [i]), &time))
+            return time.us;
     return INT64_MIN;
 }
 
@@ -85,7 +114,7 @@ s_add_id (const stele_sqlite_file_row_t *row, void *arg)
     json_t *columns = sqlite_columns (row);
     char *id = s_peek_id (self, columns);
     if (id)
-        duplicates_add (self->duplicates, id, s_peek_updated (columns));
+        duplicates_add (self->duplicates, id, s_peek_updated (self, columns));
     free (id);
     json_decref (columns);
     return 0;
@@ -110,21 +139,20 @@ sqlite_set_id (convert_t *convert, const char *id)
 }
 
 char *
-sqlite_take_id (sqlite_source_t *self, convert_t *convert, const char *column)
+sqlite_take_id (sqlite_source_t *self, convert_t *convert, const char *column, json_t **key)
 {
-    char *id = convert_take_text (convert, column);
-    if (id && *id && strlen (id) <= 255) {
-        sqlite_set_id (convert, id);
-        return id;
+    *key = convert_take (convert, column);
+    char *valid = s_valid_id (*key);
+    char *id = valid? valid: sqlite_id_of (*key);
+    if (!id && asprintf (&id, "migrated-%s-%lld", convert->table, (long long) ++self->without_id) < 0)
+        abort ();
+    sqlite_set_id (convert, id);
+    if (!valid) {
+        convert_report (convert, *key? "its id is empty, not valid text, or longer than the limit: set to this one, its own "
+            "is kept in migrated.%s": "it has no id: set to this one", column);
+        convert_keep (convert, column, json_incref (*key));
     }
-    char made [64];
-    snprintf (made, sizeof made, "migrated-%s-%lld", convert->table, (long long) ++self->without_id);
-    sqlite_set_id (convert, made);
-    convert_report (convert, "it has no valid id: set to this one");
-    if (id)
-        convert_keep (convert, column, json_string (id));
-    free (id);
-    return stele_memory_copy (made, strlen (made));
+    return id;
 }
 
 int64_t
@@ -147,12 +175,16 @@ sqlite_take_user (convert_t *convert, json_t *event, const json_t *user)
 }
 
 int
-sqlite_rows_of (sqlite_source_t *self, const char *table, const char *column, const char *id,
-    stele_sqlite_file_fn *fn, sqlite_owner_t *owner)
+sqlite_rows_of (sqlite_source_t *self, const char *table, const char *column, stele_sqlite_file_fn *fn,
+    sqlite_owner_t *owner)
 {
-    if (!stele_sqlite_file_has_table (self->source, table))
+    if (!owner->key || !self->source || !stele_sqlite_file_has_table (self->source, table))
         return 0;
-    return stele_sqlite_file_rows (self->source, table, column, id, fn, owner);
+    size_t size;
+    char *key = convert_raw (owner->key, &size);
+    int rc = stele_sqlite_file_rows (self->source, table, column, key, size, fn, owner);
+    free (key);
+    return rc;
 }
 
 void
@@ -167,15 +199,16 @@ sqlite_require (convert_t *convert, json_t *event, const char *field, const char
 char *
 sqlite_orphan (sqlite_owner_t *owner, convert_t *convert, const char *column, const char *what)
 {
-    char *id = convert_take_text (convert, column);
-    if (!id || !*id || strlen (id) > 255) {
-        if (id)
-            convert_keep (convert, column, json_string (id));
-        free (id);
+    json_t *value = convert_take (convert, column);
+    char *valid = s_valid_id (value);
+    char *id = valid? valid: sqlite_id_of (value);
+    if (!id)
         id = stele_memory_copy ("migrated-without-owner", strlen ("migrated-without-owner"));
-    }
     sqlite_set_id (convert, id);
     convert_report (convert, "no such %s: imported without its record", what);
+    if (!valid)
+        convert_keep (convert, column, json_incref (value));
+    json_decref (value);
     owner->id = id;
     return id;
 }
@@ -197,7 +230,7 @@ s_report_unknown_table (const char *table, int64_t rows, void *arg)
     char what [128];
     snprintf (what, sizeof what, "unknown table with %lld rows: skipped", (long long) rows);
     migrate->counts.odd++;
-    migrate->odd_fn (table, "", what, migrate->odd_arg);
+    migrate->options.odd_fn (table, "", 0, what, migrate->options.arg);
 }
 
 static int
@@ -236,9 +269,9 @@ s_take_table (sqlite_source_t *self, const char *table, const char *key, const c
     self->key = key;
     self->otherwise = otherwise;
     self->duplicates = duplicates_new ();
-    int rc = stele_sqlite_file_rows (self->source, table, NULL, NULL, s_add_id, self);
+    int rc = stele_sqlite_file_rows (self->source, table, NULL, NULL, 0, s_add_id, self);
     if (rc == 0)
-        rc = stele_sqlite_file_rows (self->source, table, NULL, NULL, fn, self);
+        rc = stele_sqlite_file_rows (self->source, table, NULL, NULL, 0, fn, self);
     duplicates_destroy (&self->duplicates);
     return rc;
 }
@@ -251,8 +284,21 @@ s_take_orphans (sqlite_source_t *self, const char *table, const char *column,
     if (!stele_sqlite_file_has_table (self->source, table))
         return 0;
     if (!stele_sqlite_file_has_table (self->source, other))
-        return stele_sqlite_file_rows (self->source, table, NULL, NULL, fn, &owner);
+        return stele_sqlite_file_rows (self->source, table, NULL, NULL, 0, fn, &owner);
     return stele_sqlite_file_orphans (self->source, table, column, other, key, fn, &owner);
+}
+
+//  The one-table generation writes local times without a zone
+static void
+s_report_zone (sqlite_source_t *self)
+{
+    self->is_queue = stele_sqlite_file_has_column (self->source, "tasks", "agent_type");
+    if (!self->is_queue || self->migrate->options.zone)
+        return;
+    self->migrate->counts.odd++;
+    self->migrate->options.odd_fn ("tasks", "", 0, "this system writes local times without a zone: read as UTC; "
+        "name its zone with --zone (for example --zone Europe/Berlin, or --zone UTC if that is right)",
+        self->migrate->options.arg);
 }
 
 int
@@ -272,8 +318,10 @@ stele_migrate_from_sqlite (stele_migrate_t *migrate, const char *path,
     self.session_key = stele_sqlite_file_has_column (self.source, "cli_sessions", "session_id")? "session_id": "id";
     int rc = s_check_columns (&self, error, error_size);
     bool checked = rc == 0;
-    if (checked)
+    if (checked) {
         stele_sqlite_file_tables (self.source, s_report_unknown_table, migrate);
+        s_report_zone (&self);
+    }
     if (rc == 0)
         rc = s_take_table (&self, "tasks", self.task_key, NULL, sqlite_take_task);
     if (rc == 0)

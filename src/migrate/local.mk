@@ -3,8 +3,10 @@ noinst_LTLIBRARIES += src/migrate/libmigrate.la
 src_migrate_libmigrate_la_SOURCES = \
     src/migrate/convert.c src/migrate/convert.h \
     src/migrate/convert_field.c \
+    src/migrate/convert_time.c \
     src/migrate/convert_value.c \
     src/migrate/convert_word.c \
+    src/migrate/delta.c src/migrate/delta.h \
     src/migrate/duplicates.c src/migrate/duplicates.h \
     src/migrate/event_sort.c src/migrate/event_sort.h \
     src/migrate/from_redis.c \
@@ -13,4 +15,7 @@ src_migrate_libmigrate_la_SOURCES = \
     src/migrate/sqlite_sessions.c \
     src/migrate/sqlite_source.h \
     src/migrate/sqlite_tasks.c \
-    src/migrate/timeline.c src/migrate/timeline.h
+    src/migrate/subject.c src/migrate/subject.h \
+    src/migrate/timeline.c src/migrate/timeline.h \
+    src/migrate/verify.c src/migrate/verify.h \
+    src/migrate/verify_value.c src/migrate/verify_value.h

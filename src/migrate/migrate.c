@@ -11,12 +11,14 @@
 #include "migrate/convert.h"
 
 stele_migrate_t *
-stele_migrate_new (stele_migrate_odd_fn *fn, void *arg)
+stele_migrate_new (const stele_migrate_options_t *options)
 {
+    convert_zone_t *zone = convert_zone_new (options->zone);
+    if (!zone)
+        return NULL;
     stele_migrate_t *self = STELE_NEW (stele_migrate_t);
-    self->odd_fn = fn;
-    self->odd_arg = arg;
-    self->spellings = json_object ();
+    self->options = *options;
+    self->zone = zone;
     return self;
 }
 
@@ -29,7 +31,7 @@ stele_migrate_destroy (stele_migrate_t **self_p)
     for (size_t i = 0; i < self->task_count; i++)
         free (self->tasks [i]);
     free (self->tasks);
-    json_decref (self->spellings);
+    convert_zone_destroy (&self->zone);
     stele_event_sort_destroy (&self->sort);
     free (self);
     *self_p = NULL;
@@ -45,9 +47,14 @@ migrate_add_task (stele_migrate_t *self, const char *task_id)
 void
 stele_migrate_tasks (const stele_migrate_t *self, stele_migrate_task_fn *fn, void *arg)
 {
-    for (size_t i = 0; i < self->task_count; i++)
-        if (!fn (self->tasks [i], arg))
+    for (size_t i = 0; i < self->task_count; i++) {
+        size_t size;
+        char *id = convert_decode (self->tasks [i], &size);
+        bool more = fn (id, size, arg);
+        free (id);
+        if (!more)
             return;
+    }
 }
 
 stele_migrate_counts_t
@@ -60,4 +67,20 @@ int
 stele_migrate_write (stele_migrate_t *self, FILE *file)
 {
     return stele_event_sort_write (self->sort, file);
+}
+
+bool
+stele_migrate_read_time (const stele_migrate_t *self, const json_t *value, int64_t *time_us)
+{
+    convert_time_t time;
+    if (!convert_read_time (self->zone, value, &time))
+        return false;
+    *time_us = time.us;
+    return true;
+}
+
+bool
+stele_migrate_same_time (int64_t one_us, int64_t other_us)
+{
+    return convert_same_time (one_us, other_us);
 }

@@ -25,6 +25,7 @@ typedef struct {
     duplicates_t *duplicates;               // Ids of the table that is being read
     const char *key;                        // Columns that may hold the id
     const char *otherwise;                  // Id of a row without one; NULL: a generated one
+    bool is_queue;                          // The one-table generation: tasks have agent_type and status
 } sqlite_source_t;
 
 //  The task or session that rows of other tables belong to
@@ -32,7 +33,9 @@ typedef struct {
     sqlite_source_t *source;
     timeline_t *timeline;                   // NULL: no such record
     const char *id;
+    const json_t *key;                      // Its id as in the source; NULL: none
     json_t *user;
+    json_t *steps;                          // Rows of its history, as [time, columns]
     int64_t last_us;                        // Time of the previous row
 } sqlite_owner_t;
 
@@ -50,9 +53,15 @@ json_t *
 void
     sqlite_set_id (convert_t *convert, const char *id);
 
-/*  Take the id of a record; generate one if there is none. Caller frees return value. */
+/*  The id in the ledger of a record with that id: the same, if it is valid there; else one made of its
+    hash. NULL: it has none. Caller frees return value.                      */
 char *
-    sqlite_take_id (sqlite_source_t *self, convert_t *convert, const char *column);
+    sqlite_id_of (const json_t *value);
+
+/*  Take the id of a record; generate one if there is none. Sets 'key' to the id as in the source (NULL:
+    none). Caller owns both.                                                 */
+char *
+    sqlite_take_id (sqlite_source_t *self, convert_t *convert, const char *column, json_t **key);
 
 /*  Take the time of a row; that of the previous row if it has none.         */
 int64_t
@@ -67,10 +76,14 @@ void
     sqlite_require (convert_t *convert, json_t *event, const char *field, const char *names,
         const char *otherwise);
 
-/*  Read the rows of a table, if it exists, that belong to an id. Returns 0 or a code. */
+/*  Read the rows of a table, if it exists, that belong to an owner. Returns 0 or a code. */
 int
-    sqlite_rows_of (sqlite_source_t *self, const char *table, const char *column, const char *id,
-        stele_sqlite_file_fn *fn, sqlite_owner_t *owner);
+    sqlite_rows_of (sqlite_source_t *self, const char *table, const char *column, stele_sqlite_file_fn *fn,
+        sqlite_owner_t *owner);
+
+/*  Convert a session, whose id was taken. Used for Redis too, where the source has no file. */
+int
+    sqlite_convert_session (sqlite_source_t *self, convert_t *convert, const char *id, const json_t *key);
 
 /*  Take the owner's id of a row whose owner does not exist. Caller frees return value. */
 char *

@@ -59,20 +59,9 @@ timeline_clear (timeline_t *self)
     json_decref (self->last_error);
     json_decref (self->provider);
     json_decref (self->model);
+    json_decref (self->first_provider);
+    json_decref (self->first_model);
     json_decref (self->user);
-}
-
-//  Insertion sort: rows are nearly in order
-static void
-s_sort (timeline_t *self)
-{
-    for (size_t i = 1; i < self->count; i++) {
-        timeline_step_t step = self->steps [i];
-        size_t to = i;
-        for (; to > 0 && self->steps [to - 1].time_us > step.time_us; to--)
-            self->steps [to] = self->steps [to - 1];
-        self->steps [to] = step;
-    }
 }
 
 //  -- states ---------------------------------------------------------------------------
@@ -105,6 +94,8 @@ s_reconcile_end (timeline_t *self)
     bool empty = self->count == 0;
     if (empty && self->started_us)
         s_insert_made (self, 0, self->started_us, STELE_TASK_RUNNING, "started_at");
+    if (empty && (self->started_us || self->first != self->state))
+        convert_report (self->convert, "no history leads to its state: the changes are inserted, with the times of its record");
     if (s_state_before (self, self->count) == self->state)
         return;
     if (!empty)
@@ -119,14 +110,21 @@ s_reconcile_end (timeline_t *self)
 
 //  -- times ----------------------------------------------------------------------------
 
-//  Move the step to a time of the record; keep its own
+//  Move the step to a time of the record; keep its own. A time of whole seconds has no more to say than
+//  one within that second.
 static void
-s_move (timeline_step_t *step, int64_t time_us)
+s_move (timeline_t *self, timeline_step_t *step, int64_t time_us, const char *column)
 {
-    if (step->time_us == time_us)
+    if (convert_same_time (step->time_us, time_us)) {
+        if (time_us % 1000000)
+            step->time_us = time_us;
         return;
-    if (!json_object_get (step->kept, "inserted"))
+    }
+    if (!json_object_get (step->kept, "inserted")) {
         json_object_set_new (step->kept, "timestamp", convert_time (step->time_us));
+        convert_report (self->convert, "a row of its history is within two seconds of %s: moved to that time, its own "
+            "is kept in migrated.timestamp", column);
+    }
     step->time_us = time_us;
 }
 
@@ -160,7 +158,7 @@ s_reconcile_start (timeline_t *self)
     }
     if (first < self->count && self->first != STELE_TASK_RUNNING
     &&  s_is_near (self->steps [first].time_us, self->started_us)) {
-        s_move (&self->steps [first], self->started_us);
+        s_move (self, &self->steps [first], self->started_us, "started_at");
         return;
     }
     //  Insert running before its first occurrence, or where it fits by time
@@ -204,13 +202,38 @@ s_reconcile_completion (timeline_t *self)
     }
     timeline_step_t *last = self->count? &self->steps [self->count - 1]: NULL;
     if (last && s_is_near (last->time_us, self->completed_us)) {
-        s_move (last, self->completed_us);
+        s_move (self, last, self->completed_us, "completed_at");
         return;
     }
     if (last)
         convert_report (self->convert, "completed_at differs from the end of its history: "
             "a change to %s was inserted", s_word (self->state));
     s_insert_made (self, self->count, self->completed_us, self->state, "completed_at");
+}
+
+//  The last pass over times: each is at least that of the previous event
+static void
+s_reconcile_order (timeline_t *self)
+{
+    int64_t earliest_us = self->created_us;
+    for (size_t i = 0; i < self->count; i++) {
+        timeline_step_t *step = &self->steps [i];
+        int64_t time_us = step->time_us;
+        if (time_us < earliest_us) {
+            step->time_us = earliest_us;
+            if (!convert_same_time (time_us, earliest_us)) {
+                convert_report (self->convert, "the change to %s is earlier than what came before it: it gets that time, its "
+                    "own is kept in migrated", s_word (step->state));
+                if (!json_object_get (step->kept, "timestamp") && !json_object_get (step->kept, "inserted"))
+                    json_object_set_new (step->kept, "timestamp", convert_time (time_us));
+                if (time_us == self->started_us)
+                    convert_keep (self->convert, "started_at", convert_time (time_us));
+                if (time_us == self->completed_us)
+                    convert_keep (self->convert, "completed_at", convert_time (time_us));
+            }
+        }
+        earliest_us = step->time_us;
+    }
 }
 
 //  -- errors ---------------------------------------------------------------------------
@@ -284,8 +307,10 @@ s_reconcile_errors (timeline_t *self)
     bool had = have > 0;
     size_t want = self->error_count >= 0? (size_t) self->error_count: have;
     if (want == 0 && self->last_error) {
-        if (self->error_count == 0)
+        if (self->error_count == 0) {
             convert_report (self->convert, "last_error is set, but error_count is 0: counted as 1");
+            convert_keep (self->convert, "error_count", json_integer (0));
+        }
         want = 1;
     }
     if (want > have + 1000) {
@@ -319,12 +344,12 @@ s_reconcile_errors (timeline_t *self)
 void
 timeline_reconcile (timeline_t *self)
 {
-    s_sort (self);
     s_reconcile_end (self);
     s_reconcile_start (self);
     s_reconcile_completion (self);
     s_reconcile_transitions (self);
     s_reconcile_errors (self);
+    s_reconcile_order (self);
 }
 
 //  -- emitting -------------------------------------------------------------------------
@@ -375,19 +400,34 @@ s_last_given (const timeline_t *self, const char *field, json_t *created)
     return given;
 }
 
-void
-timeline_close (timeline_t *self, const char *title)
+//  Is updated_at later than the last event? The program wrote a whole second just after it.
+static bool
+s_is_updated_later (timeline_t *self)
 {
-    json_t *provider = s_last_given (self, "provider", NULL);
-    json_t *model = s_last_given (self, "model", NULL);
+    int64_t later_us = self->updated_us - self->last_time_us;
+    if (!self->updated_us || convert_same_time (self->updated_us, self->last_time_us))
+        return false;
+    if (later_us < 0)
+        convert_report (self->convert, "updated_at is earlier than its last event: the time of that is imported");
+    return later_us > 0 && !(self->updated_us % 1000000 == 0 && later_us < 1000000);
+}
+
+void
+timeline_close (timeline_t *self, const json_t *title)
+{
+    json_t *provider = s_last_given (self, "provider", self->first_provider);
+    json_t *model = s_last_given (self, "model", self->first_model);
     bool other_provider = self->provider && provider && !json_equal (provider, self->provider);
     bool other_model = self->model && model && !json_equal (model, self->model);
     if ((provider && !self->provider) || (model && !self->model))
         convert_report (self->convert, "it has no provider or model, but its history has: the latter is imported");
-    int64_t time_us = self->updated_us? self->updated_us: self->last_time_us;
-    if (time_us == self->last_time_us && !other_provider && !other_model)
+    bool later = s_is_updated_later (self);
+    if (!later && !other_provider && !other_model)
         return;
-    json_t *event = convert_event ("task.updated", time_us, "task_id", self->task_id);
+    convert_report (self->convert, other_provider || other_model?
+        "its provider or model differs from the last of its history: an update was inserted":
+        "updated_at is later than its last event: an update was inserted");
+    json_t *event = convert_event ("task.updated", later? self->updated_us: self->last_time_us, "task_id", self->task_id);
     if (self->user)
         json_object_set (event, "user_id", self->user);
     if (other_provider)
@@ -395,7 +435,27 @@ timeline_close (timeline_t *self, const char *title)
     if (other_model)
         json_object_set (event, "model", self->model);
     if (!other_provider && !other_model)
-        json_object_set_new (event, "title", json_string (title));
+        json_object_set (event, "title", (json_t *) title);
     json_object_set_new (event, "migrated", json_pack ("{ss}", "inserted", "updated_at"));
     convert_emit (self->convert, self->last_order_us, event);
+}
+
+void
+timeline_interrupt (timeline_t *self)
+{
+    stele_migrate_t *migrate = self->convert->migrate;
+    if (self->state != STELE_TASK_RUNNING && self->state != STELE_TASK_STARTING && self->state != STELE_TASK_COMPLETING)
+        return;
+    migrate->counts.unfinished++;
+    if (!migrate->options.interrupt)
+        return;
+    migrate->counts.interrupted++;
+    //  Without a time it gets that of the migration
+    json_t *event = convert_event ("task.state_changed", 0, "task_id", self->task_id);
+    json_object_set_new (event, "state", json_string ("failed"));
+    json_object_set_new (event, "interrupted", json_true ());
+    json_object_set_new (event, "error_message", json_sprintf (
+        "interrupted: it was %s in the earlier system when it was migrated", s_word (self->state)));
+    json_object_set_new (event, "migrated", json_pack ("{ss}", "inserted", "--interrupt"));
+    convert_emit (self->convert, INT64_MAX, event);
 }

@@ -318,7 +318,7 @@ s_index (stele_sqlite_file_t *self, const char *table, const char *column)
 
 int
 stele_sqlite_file_rows (stele_sqlite_file_t *self, const char *table,
-    const char *column, const char *text, stele_sqlite_file_fn *fn, void *arg)
+    const char *column, const char *text, size_t size, stele_sqlite_file_fn *fn, void *arg)
 {
     if (column)
         s_index (self, table, column);
@@ -330,7 +330,7 @@ stele_sqlite_file_rows (stele_sqlite_file_t *self, const char *table,
     if (!stmt)
         return STELE_ELEDGER;
     if (column)
-        sqlite3_bind_text (stmt, 1, text, -1, SQLITE_TRANSIENT);
+        sqlite3_bind_text (stmt, 1, text, (int) size, SQLITE_TRANSIENT);
     int rc = s_hand_out (stmt, fn, arg);
     sqlite3_finalize (stmt);
     return rc;

@@ -55,11 +55,11 @@ typedef struct {
 typedef int (stele_sqlite_file_fn) (const stele_sqlite_file_row_t *row, void *arg);
 
 /*  The rows of a table in their own order; if 'column' is not NULL, only those in which it equals
-    the text (an integer compares by its digits). A function that returns non-zero ends
+    the text, which may hold NUL (an integer compares by its digits). A function that returns non-zero ends
     the read. Returns 0, the result of fn, or a code. Calls may be nested.    */
 int
     stele_sqlite_file_rows (stele_sqlite_file_t *self, const char *table,
-        const char *column, const char *text, stele_sqlite_file_fn *fn, void *arg);
+        const char *column, const char *text, size_t size, stele_sqlite_file_fn *fn, void *arg);
 
 /*  The rows of 'table' whose 'column' matches no 'other_column' of 'other'.  */
 int
