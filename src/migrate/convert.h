@@ -144,6 +144,11 @@ int
 bool
     convert_take_field (convert_t *self, json_t *event, const char *field, const char *names);
 
+/*  A float that JSON cannot express (inf, NaN as text, or in the form of the protocol), in the form of the
+    protocol. NULL: something else. Caller owns return value.                */
+json_t *
+    convert_float (const json_t *value);
+
 /*  The same for error_message; an empty text is none.                       */
 bool
     convert_take_error (convert_t *self, json_t *event, const char *names);

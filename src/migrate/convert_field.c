@@ -121,9 +121,8 @@ s_fit_map (convert_t *self, const char *field, size_t limit, json_t *value)
     return convert_escape (parsed);
 }
 
-//  A float that JSON cannot express, in the form of the protocol; NULL: something else
-static json_t *
-s_float (const json_t *value)
+json_t *
+convert_float (const json_t *value)
 {
     const char *word = json_string_value (json_is_object (value)? json_object_get (value, "$float"): value);
     static const char *const words [] [2] = {
@@ -139,7 +138,7 @@ s_float (const json_t *value)
 static json_t *
 s_fit_number (convert_t *self, const char *field, stele_kind_t kind, json_t *value)
 {
-    json_t *number = kind == STELE_KIND_NUMBER? s_float (value): NULL;
+    json_t *number = kind == STELE_KIND_NUMBER? convert_float (value): NULL;
     if (number) {
         json_decref (value);
         return number;

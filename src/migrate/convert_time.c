@@ -220,17 +220,30 @@ s_read_text (const convert_zone_t *zone, const char *text, convert_time_t *time)
 
 //  -- numbers --------------------------------------------------------------------------
 
-//  Seconds, milliseconds or microseconds since the Unix epoch, by their magnitude
+//  Seconds, milliseconds or microseconds since the Unix epoch, by their magnitude. Less than 10^8 s (1973)
+//  is no time of a task
 static bool
 s_read_number (double number, convert_time_t *time)
 {
     double size = fabs (number);
     double scale = size < 1e11? 1e6: size < 1e14? 1e3: 1;
     time->is_number = true;
-    if (!(size > 0 && size < 1e17))
+    if (!(size >= 1e8 && size < 1e17))
         return false;
     time->us = (int64_t) llround (number * scale);
     return true;
+}
+
+//  A date as a number: 20250101, or 20250101235959. A column of SQLite may turn its digits into one
+static bool
+s_read_digits (const convert_zone_t *zone, const char *digits, convert_time_t *time)
+{
+    char text [24];
+    size_t size = strlen (digits);
+    if ((size != 8 && size != 14) || strspn (digits, "0123456789") != size || (digits [0] != '1' && digits [0] != '2'))
+        return false;
+    snprintf (text, sizeof text, "%.8s%s%s", digits, size == 14? "T": "", digits + 8);
+    return s_read_text (zone, text, time);
 }
 
 bool
@@ -238,13 +251,17 @@ convert_read_time (const convert_zone_t *zone, const json_t *value, convert_time
 {
     *time = (convert_time_t) { 0 };
     bool read = false;
+    char digits [32] = "";
+    if (json_is_integer (value))
+        snprintf (digits, sizeof digits, "%lld", (long long) json_integer_value (value));
     if (json_is_number (value))
-        read = s_read_number (json_number_value (value), time);
+        read = s_read_digits (zone, digits, time) || s_read_number (json_number_value (value), time);
     else
     if (json_is_string (value)) {
         const char *text = json_string_value (value);
         char *end;
-        read = strlen (text) == json_string_length (value) && s_read_text (zone, text, time);
+        read = strlen (text) == json_string_length (value)
+            && (s_read_digits (zone, text, time) || s_read_text (zone, text, time));
         //  Seconds since 1970 as text; fewer digits could be a year or a date
         if (!read && strspn (text, "0123456789.") == strlen (text) && strcspn (text, ".") >= 9) {
             double number = strtod (text, &end);

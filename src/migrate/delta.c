@@ -14,6 +14,8 @@
 #include "model/field.h"
 #include "model/lifecycle.h"
 
+#define STALE "a change of state that is older than the ledger"
+
 typedef struct {
     const stele_delta_options_t *options;
     stele_delta_counts_t counts;
@@ -65,7 +67,12 @@ s_key (const json_t *row, const char *type, int64_t time_us, char key [160])
         { "task.metric_recorded", "name", "value", "unit" },
         { "session.command_executed", "command", "output", "exit_code" }
     };
+    const json_t *kept = json_object_get (row, "migrated");
     *key = 0;
+    if (strcmp (s_text (kept, "inserted"), STALE) == 0) {
+        snprintf (key, 160, "stale %s %lld", s_text (kept, "state"), (long long) subject_time (json_object_get (kept, "time")));
+        return;
+    }
     if (strcmp (type, "task.state_changed") == 0) {
         const char *state = s_text (row, "state");
         snprintf (key, 160, "state %s %lld", *state? state: s_text (row, "state_to"), (long long) s_second (row, time_us));
@@ -104,6 +111,7 @@ s_add_known (subject_t *subject, const json_t *rows, const char *type)
         s_key (row, *own? own: type, time_us, key);
         if (*key)
             s_count_known (subject, key, 1);
+        subject->newest_us = time_us > subject->newest_us? time_us: subject->newest_us;
         if (strcmp (own, "task.state_changed") == 0 && time_us > subject->state_us)
             subject->state_us = time_us;
     }
@@ -138,12 +146,12 @@ s_report (s_delta_t *self, subject_t *subject, const char *what)
     self->options->odd_fn (table, subject->key + 1, subject->key_size - 1, what, self->options->arg);
 }
 
-//  Is the record of the ledger newer than all of the source?
+//  Is the record of the ledger newer than all of the source? Times in Redis are up to a second off
 static bool
 s_is_ledger_newer (const subject_t *subject)
 {
-    int64_t updated_us = subject_time (json_object_get (subject->record, "updated_at"));
-    return subject->last_us && updated_us > subject->last_us && !convert_same_time (updated_us, subject->last_us);
+    int64_t tolerance_us = 1000000;
+    return subject->last_us && subject->newest_us > subject->last_us + tolerance_us;
 }
 
 static bool
@@ -222,12 +230,11 @@ s_take_created (s_delta_t *self, subject_t *subject, json_t *event)
 static void
 s_take_updated (s_delta_t *self, subject_t *subject, const json_t *event)
 {
-    int64_t updated_us = subject_time (json_object_get (subject->record, "updated_at"));
     int64_t time_us = subject_time (json_object_get (event, "time"));
     const json_t *provider = json_object_get (event, "provider"), *model = json_object_get (event, "model");
     bool differs = (provider && !json_equal (provider, json_object_get (subject->record, "provider")))
         || (model && !json_equal (model, json_object_get (subject->record, "model")));
-    bool later = time_us > updated_us && !convert_same_time (time_us, updated_us);
+    bool later = time_us > subject->newest_us && !convert_same_time (time_us, subject->newest_us);
     if (later || (differs && !s_check_newer (self, subject)))
         s_add (self, event);
     else
@@ -244,18 +251,20 @@ s_state (const char *word)
 
 //  A change that is older than the state in the ledger is kept as an output
 static void
-s_add_stale (s_delta_t *self, subject_t *subject, const json_t *event, int64_t time_us)
+s_add_stale (s_delta_t *self, subject_t *subject, const json_t *event)
 {
-    json_t *output = s_event (subject, "task.output_added", time_us);
+    //  With a time that sets no record back
+    json_t *output = s_event (subject, "task.output_added", subject->newest_us);
     json_object_set_new (output, "output_type", json_string ("diagnostic"));
     json_object_set_new (output, "content", json_sprintf ("a change to %s, older than the state in the ledger",
         s_text (event, "state")));
     json_t *kept = json_copy ((json_t *) event);
     json_object_del (kept, "type");
     json_object_del (kept, "task_id");
+    json_object_set_new (kept, "inserted", json_string (STALE));
     json_object_set_new (output, "migrated", kept);
     char key [160];
-    s_key (output, "task.output_added", time_us, key);
+    s_key (output, "task.output_added", 0, key);
     if (s_is_known (subject, key))
         self->counts.known++;
     else {
@@ -349,7 +358,7 @@ s_take_state (s_delta_t *self, subject_t *subject, const json_t *event, int64_t 
         self->counts.known++;
     else
     if (time_us < subject->state_us && !convert_same_time (time_us, subject->state_us))
-        s_add_stale (self, subject, event, time_us);
+        s_add_stale (self, subject, event);
     else
         s_add_state (self, subject, event, time_us);
 }
@@ -469,6 +478,7 @@ s_fetch (s_delta_t *self)
         if (subject_fetch_rows (subject, self->options->asker))
             return -1;
         subject->known = json_object ();
+        subject->newest_us = subject_time (json_object_get (subject->record, "updated_at"));
         s_add_known (subject, subject->history, "task.created");
         s_add_known (subject, subject->outputs, "task.output_added");
         s_add_known (subject, subject->metrics, "task.metric_recorded");

@@ -211,6 +211,16 @@ s_reconcile_completion (timeline_t *self)
     s_insert_made (self, self->count, self->completed_us, self->state, "completed_at");
 }
 
+//  A last row of whole seconds has the time of updated_at, if that is within its second
+static void
+s_refine_last (timeline_t *self)
+{
+    timeline_step_t *last = self->count? &self->steps [self->count - 1]: NULL;
+    if (last && self->updated_us > last->time_us && last->time_us % 1000000 == 0 && last->time_us != self->completed_us
+    &&  last->time_us != self->started_us && convert_same_time (last->time_us, self->updated_us))
+        last->time_us = self->updated_us;
+}
+
 //  The last pass over times: each is at least that of the previous event
 static void
 s_reconcile_order (timeline_t *self)
@@ -349,6 +359,7 @@ timeline_reconcile (timeline_t *self)
     s_reconcile_completion (self);
     s_reconcile_transitions (self);
     s_reconcile_errors (self);
+    s_refine_last (self);
     s_reconcile_order (self);
 }
 
@@ -400,16 +411,21 @@ s_last_given (const timeline_t *self, const char *field, json_t *created)
     return given;
 }
 
-//  Is updated_at later than the last event? The program wrote a whole second just after it.
+//  Is updated_at later than the last event? A program with whole seconds wrote it within the same second,
+//  or just after it; within the second of an output, it is that of another write.
 static bool
 s_is_updated_later (timeline_t *self)
 {
     int64_t later_us = self->updated_us - self->last_time_us;
-    if (!self->updated_us || convert_same_time (self->updated_us, self->last_time_us))
+    int64_t step_us = self->count? self->steps [self->count - 1].time_us: self->created_us;
+    bool whole = self->updated_us % 1000000 == 0;
+    if (!self->updated_us || later_us == 0)
+        return false;
+    if (convert_same_time (self->updated_us, self->last_time_us) && (whole || later_us < 0 || step_us != self->last_time_us))
         return false;
     if (later_us < 0)
         convert_report (self->convert, "updated_at is earlier than its last event: the time of that is imported");
-    return later_us > 0 && !(self->updated_us % 1000000 == 0 && later_us < 1000000);
+    return later_us > 0 && !(whole && later_us < 1000000);
 }
 
 void

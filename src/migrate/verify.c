@@ -197,6 +197,8 @@ s_compare_updated (stele_verify_t *self, const json_t *columns, const json_t *le
 {
     char name [64];
     int64_t time_us, own_us = subject_time (json_object_get (ledger, "updated_at"));
+    if (json_object_get (columns, "updated_at") == json_object_get (ledger, "updated_at"))
+        return;                     // It was interrupted afterwards, or the source has none
     if (s_time (self, columns, "updated_at", name, &time_us)
     && (convert_same_time (own_us, time_us) || (own_us > time_us && own_us == s_last_row (self->current))
         || (time_us > own_us && time_us % 1000000 == 0 && time_us - own_us < 1000000)))
@@ -224,15 +226,32 @@ s_compare_state (stele_verify_t *self, const json_t *columns, const json_t *ledg
 {
     char name [64];
     const json_t *source = s_column (columns, "state status", name), *state = json_object_get (ledger, "state");
-    if (!source)
-        return;
-    bool same = verify_same_word (source, state);
-    if (!same && json_is_true (json_object_get (ledger, "interrupted")) && s_is_at_work (source)) {
-        self->counts.fields++;
-        self->counts.kept++;
-        return;
-    }
-    s_compare (self, name, source, state, kept, same);
+    if (source)
+        s_compare (self, name, source, state, kept, verify_same_word (source, state));
+}
+
+//  The record as it was before the migration interrupted the task
+static json_t *
+s_before_interruption (const json_t *record, const json_t *columns)
+{
+    char name [64];
+    json_t *before = json_copy ((json_t *) record);
+    const json_t *state = s_column (columns, "state status", name);
+    if (!json_is_true (json_object_get (record, "interrupted")) || !s_is_at_work (state))
+        return before;
+    json_int_t errors = json_integer_value (json_object_get (record, "error_count"));
+    json_object_set_new (before, "error_count", json_integer (errors - 1));
+    json_object_set (before, "last_error", (json_t *) s_column (columns, "last_error error_message error", name));
+    json_object_set (before, "updated_at", json_object_get (columns, "updated_at"));
+    json_object_del (before, "completed_at");
+    char *word = json_dumps (state, JSON_ENCODE_ANY);
+    for (char *c = word; c && *c; c++)
+        *c = *c >= 'A' && *c <= 'Z'? *c + 32: *c;
+    const char *dot = word? strrchr (word, '.'): NULL;
+    size_t start = dot? (size_t) (dot + 1 - word): 1;
+    json_object_set_new (before, "state", json_stringn (word + start, strlen (word + start) - 1));
+    free (word);
+    return before;
 }
 
 static void
@@ -242,7 +261,7 @@ s_compare_task (stele_verify_t *self, const json_t *columns)
         "worktree_path base_branch commit_hash target_dir full_access provider_override repository_url parent_id parent_task_id "
         "user_id acceptance_criteria last_error error_message error error_count created_at updated_at started_at completed_at "
         "finished_at assigned_at state status metadata task_metadata meta_data extra_metadata context result ";
-    json_t *ledger = self->current->record, *metadata = json_copy (json_object_get (ledger, "metadata"));
+    json_t *ledger = s_before_interruption (self->current->record, columns), *metadata = json_copy (json_object_get (ledger, "metadata"));
     json_t *kept = json_incref (json_object_get (metadata, "migrated"));
     char name [64];
     json_object_del (metadata, "migrated");
@@ -273,6 +292,7 @@ s_compare_task (stele_verify_t *self, const json_t *columns)
         s_compare (self, "result", source, NULL, kept, found);
     json_decref (metadata);
     json_decref (kept);
+    json_decref (ledger);
 }
 
 static void
@@ -281,7 +301,7 @@ s_compare_key (stele_verify_t *self, const json_t *columns)
     static const s_field_t fields [] = {
         { "provider", "provider" }, { "model", "model" }, { "last_error", "last_error error_message" }, { NULL, NULL }
     };
-    const json_t *ledger = self->current->record;
+    json_t *ledger = s_before_interruption (self->current->record, columns);
     const json_t *kept = json_object_get (json_object_get (ledger, "metadata"), "migrated");
     const char *own = json_string_value (json_object_get (ledger, "state"));
     const char *other = json_string_value (json_object_get (columns, "state"));
@@ -292,6 +312,7 @@ s_compare_key (stele_verify_t *self, const json_t *columns)
         self->counts.fields++;
     else
         s_compare_state (self, columns, ledger, kept);
+    json_decref (ledger);
 }
 
 //  -- rows -----------------------------------------------------------------------------

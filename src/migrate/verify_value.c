@@ -63,6 +63,15 @@ s_same_number (const json_t *source, const json_t *ledger)
 }
 
 static bool
+s_same_float (const json_t *source, const json_t *ledger)
+{
+    json_t *number = json_is_object (ledger)? convert_float (source): NULL;
+    bool same = number && json_equal (number, ledger);
+    json_decref (number);
+    return same;
+}
+
+static bool
 s_same_bool (const json_t *source, const json_t *ledger)
 {
     char *text = convert_text_of (source);
@@ -85,7 +94,8 @@ verify_same (const json_t *source, const json_t *ledger)
     if (json_is_object (ledger) && !json_object_get (ledger, "$bin") && !json_object_get (ledger, "$float"))
         return json_equal (source, ledger) || s_same_map (source, ledger);
     return json_equal (source, ledger) || s_same_bytes (source, ledger) || s_same_number (source, ledger)
-        || s_same_repaired (source, ledger) || (!ledger && s_same_map (source, ledger));
+        || s_same_repaired (source, ledger) || s_same_float (source, ledger)
+        || (!ledger && s_same_map (source, ledger));
 }
 
 //  Is the value in the ledger the beginning of that in the source?

@@ -147,3 +147,170 @@ class Earlier:
 
     def rows(self, table, order="rowid"):
         return [dict(row) for row in self.db.execute("SELECT * FROM %s ORDER BY %s" % (table, order))]
+
+
+INCUMBENT = """
+CREATE TABLE tasks (
+    id TEXT PRIMARY KEY, title TEXT NOT NULL, description TEXT NOT NULL, role TEXT NOT NULL,
+    state TEXT NOT NULL DEFAULT 'queued', created_at TIMESTAMP DEFAULT CURRENT_TIMESTAMP,
+    updated_at TIMESTAMP DEFAULT CURRENT_TIMESTAMP, completed_at TIMESTAMP NULL, started_at TIMESTAMP NULL,
+    provider TEXT NULL, model TEXT NULL, branch TEXT NULL, worktree_path TEXT NULL, base_branch TEXT NULL,
+    commit_hash TEXT NULL, target_dir TEXT DEFAULT '.', full_access BOOLEAN DEFAULT FALSE, provider_override TEXT NULL,
+    repository_url TEXT NULL, last_error TEXT NULL, error_count INTEGER DEFAULT 0, acceptance_criteria TEXT NULL,
+    metadata TEXT NULL);
+CREATE TABLE task_history (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, task_id TEXT NOT NULL, state_from TEXT NULL, state_to TEXT NOT NULL,
+    timestamp TIMESTAMP DEFAULT CURRENT_TIMESTAMP, provider TEXT NULL, model TEXT NULL, error_message TEXT NULL,
+    details TEXT NULL, user_id TEXT DEFAULT 'default',
+    FOREIGN KEY (task_id) REFERENCES tasks (id) ON DELETE CASCADE);
+CREATE TABLE task_outputs (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, task_id TEXT NOT NULL, output_type TEXT NOT NULL, content TEXT NOT NULL,
+    timestamp TIMESTAMP DEFAULT CURRENT_TIMESTAMP, file_path TEXT NULL, file_size INTEGER NULL, mime_type TEXT NULL,
+    commit_hash TEXT NULL, branch TEXT NULL,
+    FOREIGN KEY (task_id) REFERENCES tasks (id) ON DELETE CASCADE);
+CREATE TABLE task_metrics (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, task_id TEXT NOT NULL, metric_name TEXT NOT NULL, metric_value REAL NOT NULL,
+    timestamp TIMESTAMP DEFAULT CURRENT_TIMESTAMP, unit TEXT NULL,
+    FOREIGN KEY (task_id) REFERENCES tasks (id) ON DELETE CASCADE);
+CREATE TABLE cli_sessions (
+    session_id TEXT PRIMARY KEY, cli_tool TEXT NOT NULL, mode TEXT NOT NULL, state TEXT NOT NULL DEFAULT 'initializing',
+    pid INTEGER NULL, created_at TIMESTAMP DEFAULT CURRENT_TIMESTAMP, last_activity TIMESTAMP DEFAULT CURRENT_TIMESTAMP,
+    terminated_at TIMESTAMP NULL, current_directory TEXT NOT NULL, authentication_required BOOLEAN DEFAULT FALSE,
+    auth_prompt TEXT NULL, task_id TEXT NULL);
+CREATE TABLE cli_session_commands (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, session_id TEXT NOT NULL, command TEXT NOT NULL, output TEXT NULL,
+    timestamp TIMESTAMP DEFAULT CURRENT_TIMESTAMP, execution_time_ms INTEGER NULL, exit_code INTEGER NULL);
+CREATE TABLE user_preferences (
+    user_id TEXT PRIMARY KEY DEFAULT 'default', preferred_provider TEXT NULL, preferred_model TEXT NULL,
+    full_access_preferred BOOLEAN DEFAULT FALSE, role_preferences TEXT NULL,
+    created_at TIMESTAMP DEFAULT CURRENT_TIMESTAMP, updated_at TIMESTAMP DEFAULT CURRENT_TIMESTAMP);
+CREATE VIEW task_summary AS SELECT id, count (*) AS state_changes FROM tasks GROUP BY id;
+INSERT INTO user_preferences (user_id, created_at, updated_at) VALUES ('default', '2025-01-01 10:00:00', '2025-01-01 10:00:00');
+"""
+
+
+def whole(moment):
+    """As SQLite's CURRENT_TIMESTAMP, which has no fractions."""
+    return moment.strftime("%Y-%m-%d %H:%M:%S")
+
+
+class Incumbent:
+    """The server with seven tables: the program writes microseconds into a task, its database whole seconds into
+    updated_at (a trigger), the history and the outputs. started_at is never set. Redis has a key for each task."""
+
+    OVER = ("passed", "failed", "error", "cancelled", "timeout")
+
+    def __init__(self, path, seed=1, tasks=3000, start=None):
+        self.dice = random.Random(seed)
+        self.path = path
+        self.db = sqlite3.connect(path, isolation_level=None)
+        self.db.row_factory = sqlite3.Row
+        self.db.executescript(INCUMBENT)
+        self.now = start or datetime.datetime(2025, 8, 28, 2, 55, 56, 111882)
+        self.keys = {}
+        self.states = {}
+        self.db.execute("BEGIN")
+        for number in range(tasks):
+            self.life(number)
+        self.db.execute("COMMIT")
+
+    def insert(self, table, **row):
+        Earlier.insert(self, table, **row)
+
+    def rows(self, table, order="rowid"):
+        return Earlier.rows(self, table, order)
+
+    def tick(self):
+        self.now += datetime.timedelta(seconds=self.dice.choice([0, 0.000013, 0.002, 0.4, 0.999, 1.7, 59]))
+        return self.now
+
+    def key(self, id, **changes):
+        row = self.keys.setdefault(id, [None, {"id": id, "role": "coder", "branch": "auto/coder/%s" % id, "state": "queued",
+                                               "last_error": None, "provider": None, "model": None}])
+        row[0] = self.now
+        row[1].update(changes)
+
+    def create(self, id):
+        now = self.tick()
+        self.insert("tasks", id=id, title="Task %s \u00e9\u4e2d" % id, description="line one\n\"two\"", role="coder", state="queued",
+                    created_at=str(now), updated_at=str(now), target_dir=".", full_access=self.dice.choice([0, 1]),
+                    model=self.dice.choice([None, "m-1"]), base_branch=self.dice.choice([None, "main"]),
+                    acceptance_criteria=self.dice.choice(["{}", '{"tests": ["a", "\\u00e9"]}']))
+        self.insert("task_history", task_id=id, state_from=None, state_to="queued", timestamp=whole(now))
+        self.states[id] = "queued"
+        self.key(id)
+
+    def change(self, id, state, error=None, provider=None):
+        now = self.tick()
+        sets = {"state": state, "updated_at": whole(now)}
+        if error:
+            sets["last_error"] = error
+        if provider:
+            sets["provider"] = provider
+        if state in ("passed", "failed", "error", "cancelled"):
+            sets["completed_at"] = str(now)
+        self.db.execute("UPDATE tasks SET %s, error_count = error_count + %d WHERE id = ?" % (
+            ", ".join(name + " = ?" for name in sets), bool(error)), list(sets.values()) + [id])
+        self.insert("task_history", task_id=id, state_from=self.states[id], state_to=state, timestamp=whole(now),
+                    provider=provider, error_message=error)
+        self.states[id] = state
+        self.key(id, state=state, **{name: value for name, value in (("last_error", error), ("provider", provider)) if value})
+
+    def output(self, id, content, type="stdout"):
+        self.insert("task_outputs", task_id=id, output_type=type, content=content, timestamp=whole(self.tick()))
+
+    def metric(self, id, name, value, unit=None):
+        self.insert("task_metrics", task_id=id, metric_name=name, metric_value=value, unit=unit, timestamp=whole(self.tick()))
+
+    def life(self, number):
+        id = "task-%05d" % number
+        self.create(id)
+        if self.dice.random() < 0.1:
+            return
+        self.change(id, "running", provider=self.dice.choice([None, "claude"]))
+        if self.dice.random() < 0.5:
+            self.output(id, "output of %d\n" % number * self.dice.choice([1, 40]))
+        if self.dice.random() < 0.3:
+            self.metric(id, "tokens", self.dice.choice([1.0, 2.25, 1e12]), "n")
+        if self.dice.random() < 0.9:
+            state = self.dice.choice(["passed", "failed", "error", "cancelled"])
+            self.change(id, state, "it broke: %d" % number if state in ("failed", "error") else None)
+
+    def put_keys(self, redis):
+        """The keys in Redis: each expires a day after it was written."""
+        for id, (written, row) in self.keys.items():
+            expires = microseconds(str(written)) // 1000 + 86400000
+            redis.call("SET", "task_status:" + id, json.dumps(row))
+            redis.call("PEXPIREAT", "task_status:" + id, expires)
+
+
+class Queue:
+    """The newest generation: one table, local times without a zone, the result in the row."""
+
+    def __init__(self, path, seed=1, tasks=2000):
+        dice = random.Random(seed)
+        self.db = sqlite3.connect(path, isolation_level=None)
+        self.db.row_factory = sqlite3.Row
+        self.db.execute(
+            "CREATE TABLE tasks (id TEXT PRIMARY KEY, description TEXT NOT NULL, agent_type TEXT DEFAULT 'any',"
+            " status TEXT DEFAULT 'pending', priority INTEGER DEFAULT 2, created_at TEXT NOT NULL, assigned_to TEXT,"
+            " assigned_at TEXT, completed_at TEXT, result TEXT, error TEXT, context TEXT)")
+        now = datetime.datetime(2025, 9, 2, 14, 20, 9, 256000)
+        self.db.execute("BEGIN")
+        for number in range(tasks):
+            status = dice.choice(["pending", "assigned", "in_progress", "completed", "failed"])
+            row = dict(id="%08x" % (number * 7919), description="Build part %d\nof it \u00e9" % number, status=status,
+                       agent_type=dice.choice(["claude", "codex", "any"]), priority=dice.choice([1, 2, 3]),
+                       created_at=now.isoformat(), context=dice.choice(["{}", '{"parent": "x", "n": [1, 2]}']))
+            now += datetime.timedelta(seconds=dice.choice([0, 0.5, 7, 3600]))
+            if status != "pending":
+                row.update(assigned_to="claude-%d" % number, assigned_at=now.isoformat())
+            if status in ("completed", "failed"):
+                now += datetime.timedelta(seconds=dice.choice([0.25, 2, 90]))
+                row.update(completed_at=now.isoformat())
+                row.update({"result": "# Result %d\n" % number} if status == "completed" else {"error": "Agent failed"})
+            self.db.execute("INSERT INTO tasks (%s) VALUES (%s)" % (", ".join(row), ", ".join("?" * len(row))), list(row.values()))
+        self.db.execute("COMMIT")
+
+    def rows(self):
+        return [dict(row) for row in self.db.execute("SELECT * FROM tasks ORDER BY rowid")]

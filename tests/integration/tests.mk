@@ -26,6 +26,8 @@ integration_tests = \
     tests/integration/test_export.py \
     tests/integration/test_live.py \
     tests/integration/test_migrate.py \
+    tests/integration/test_migrate_again.py \
+    tests/integration/test_migrate_values.py \
     tests/integration/test_modes.py \
     tests/integration/test_redis_away.py \
     tests/integration/test_stele.py \

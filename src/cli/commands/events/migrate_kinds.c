@@ -147,7 +147,7 @@ s_print_kind (const cli_kinds_t *self, const s_kind_t *kind)
 {
     int shown = kind->count < EXAMPLES? (int) kind->count: EXAMPLES;
     if (self->json) {
-        json_t *line = json_pack ("{sssssI}", "table", kind->table, self->word, kind->count == 1? kind->first: kind->text,
+        json_t *line = json_pack ("{sssssssI}", "table", kind->table, self->word, kind->first, "kind", kind->text,
             "count", (json_int_t) kind->count);
         json_t *examples = json_array ();
         for (int i = 0; i < shown; i++) {
@@ -155,7 +155,6 @@ s_print_kind (const cli_kinds_t *self, const s_kind_t *kind)
             json_array_append_new (examples, id? id: json_string ("?"));
         }
         json_object_set (line, "id", json_array_get (examples, 0));
-        json_object_set_new (line, "first", json_string (kind->first));
         json_object_set_new (line, "examples", examples);
         char *json = json_dumps (line, JSON_COMPACT);
         puts (json? json: "{}");
