@@ -27,6 +27,7 @@ stele_SOURCES = \
     src/cli/shared/cell.c src/cli/shared/cell.h \
     src/cli/shared/export_tables.c src/cli/shared/export_tables.h \
     src/cli/shared/id.c src/cli/shared/id.h \
+    src/cli/shared/kinds.c src/cli/shared/kinds.h \
     src/cli/shared/page.c src/cli/shared/page.h \
     src/cli/shared/pages.c src/cli/shared/pages.h \
     src/cli/shared/push.c src/cli/shared/push.h \
@@ -58,7 +59,6 @@ stele_SOURCES = \
     src/cli/commands/events/follow.c \
     src/cli/commands/events/import.c \
     src/cli/commands/events/migrate.c \
-    src/cli/commands/events/migrate_kinds.c src/cli/commands/events/migrate_kinds.h \
     src/cli/commands/events/publish.c \
     src/cli/commands/events/rejected.c \
     src/cli/commands/events/replay.c \

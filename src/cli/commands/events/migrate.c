@@ -14,7 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-#include "cli/commands/events/migrate_kinds.h"
+#include "cli/shared/kinds.h"
 #include "cli/files/digest.h"
 #include "cli/files/outfile.h"
 #include "cli/shared/ask.h"

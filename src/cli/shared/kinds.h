@@ -1,4 +1,4 @@
-/*  migrate_kinds - reports of a migration, one line per kind
+/*  kinds - reports of a migration, one line per kind
 
     Reports of one table that differ only in numbers and in quoted text are of one kind. A kind is
     printed with the number of its reports and the first ids.
@@ -8,8 +8,8 @@
     file, You can obtain one at https://mozilla.org/MPL/2.0/.
 */
 
-#ifndef STELE_CLI_MIGRATE_KINDS_H_INCLUDED
-#define STELE_CLI_MIGRATE_KINDS_H_INCLUDED
+#ifndef STELE_CLI_KINDS_H_INCLUDED
+#define STELE_CLI_KINDS_H_INCLUDED
 
 #include <stdbool.h>
 #include <stddef.h>

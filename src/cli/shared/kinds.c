@@ -1,4 +1,4 @@
-/*  migrate_kinds - reports of a migration, one line per kind
+/*  kinds - reports of a migration, one line per kind
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -13,7 +13,7 @@
 #include <uthash.h>
 #include <jansson.h>
 #include "base/memory.h"
-#include "cli/commands/events/migrate_kinds.h"
+#include "cli/shared/kinds.h"
 #include "cli/terminal/format.h"
 #include "cli/terminal/text.h"
 
