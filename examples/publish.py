@@ -68,5 +68,6 @@ while durable < last:
     else:
         sys.exit("%s: %s" % (answer.get("code", answer["op"]), answer.get("message", "")))
 
-send({"op": "goodbye"})                     # A clean end: running tasks are not interrupted
+#   A clean end. Without keep, a task that is still in progress would be interrupted when the next run begins
+send({"op": "goodbye", "keep": True})
 print("task %s" % task)

@@ -42,8 +42,10 @@ STELE_EXPORT stele_client_t *
     stele_client_new (const char *producer);
 
 /*  Stop and destroy the client, and set the caller's pointer to NULL. Sends what is
-    batched and a goodbye, so that running tasks are not interrupted, but does not wait
-    for acks (see stele_client_flush).                                       */
+    batched and a goodbye, but does not wait for acks (see stele_client_flush). Tasks of
+    the producer that are then still starting, running or completing are interrupted when
+    its lease expires or its next run begins, as after a crash, unless
+    stele_client_set_keep.                                                   */
 STELE_EXPORT void
     stele_client_destroy (stele_client_t **self_p);
 
@@ -76,6 +78,12 @@ STELE_EXPORT void
     producer, so that its end does not interrupt them.                       */
 STELE_EXPORT void
     stele_client_set_restore (stele_client_t *self, bool restore);
+
+/*  End with a goodbye that keeps tasks in progress as they are: neither the lease nor the
+    next run of this producer interrupts them. For programs that report the work of
+    others, which continues after their end.                                 */
+STELE_EXPORT void
+    stele_client_set_keep (stele_client_t *self, bool keep);
 
 /*  Spool events in the file at 'path' until a broker has acked them. When
     stele_client_publish returns a number, the event is on stable storage of this

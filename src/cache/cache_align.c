@@ -56,6 +56,7 @@ typedef struct {
     char ledger [64];               // Id of that ledger
     int64_t position;               // -1: none, or not a number
     int64_t swept;
+    int64_t layout;
 } s_redis_state_t;
 
 static int
@@ -65,6 +66,7 @@ s_read_state (stele_cache_t *self, s_redis_state_t *state)
     stele_redis_command (self->redis, "GET", self->layout.ledger.data, NULL);
     stele_redis_command (self->redis, "GET", self->layout.position.data, NULL);
     stele_redis_command (self->redis, "GET", self->layout.swept.data, NULL);
+    stele_redis_command (self->redis, "GET", self->layout.layout.data, NULL);
     redisReply *reply = stele_redis_reply (self->redis);
     if (reply && reply->type == REDIS_REPLY_STRING) {
         state->has_ledger = true;
@@ -77,6 +79,9 @@ s_read_state (stele_cache_t *self, s_redis_state_t *state)
     freeReplyObject (reply);
     reply = stele_redis_reply (self->redis);
     state->swept = stele_reply_integer (reply, 0);
+    freeReplyObject (reply);
+    reply = stele_redis_reply (self->redis);
+    state->layout = stele_reply_integer (reply, 1);
     freeReplyObject (reply);
     return stele_redis_connected (self->redis)? 0: stele_cache_connection_lost (self);
 }
@@ -172,6 +177,8 @@ stele_cache_align (stele_cache_t *self, stele_reader_t *reader)
             ": WERE EVENTS LOST? (a damaged or restored ledger)", state.position, self->head);
         return stele_cache_rebuild_begin (self, reader, why);
     }
+    if (state.layout != STELE_LAYOUT_VERSION)
+        return stele_cache_rebuild_begin (self, reader, "has the records of another version of steled");
     self->error_reported = false;
     stele_cache_report (self, "connected to Redis at %s, at position %" PRId64 " of %" PRId64,
         self->url, state.position, self->head);

@@ -181,6 +181,10 @@ s_finish (stele_cache_t *self)
     stele_redis_word (redis, self->layout.swept.data);
     stele_redis_integer (redis, self->rebuild_start);
     stele_redis_end (redis);
+    stele_redis_word (redis, "SET");
+    stele_redis_word (redis, self->layout.layout.data);
+    stele_redis_integer (redis, STELE_LAYOUT_VERSION);
+    stele_redis_end (redis);
     stele_redis_command (redis, "UNLINK", self->layout.rebuilding.data, NULL);
     stele_exec_t outcome = stele_redis_exec (redis);
     if (outcome == STELE_EXEC_LOST)

@@ -39,6 +39,7 @@ stele_layout_init (stele_layout_t *self, const char *prefix, stele_refusal_t *re
     s_key (&self->position, prefix, ":position", NULL, 0);
     s_key (&self->swept, prefix, ":swept", NULL, 0);
     s_key (&self->rebuilding, prefix, ":rebuilding", NULL, 0);
+    s_key (&self->layout, prefix, ":layout", NULL, 0);
     s_key (&self->holder, prefix, ":holder", NULL, 0);
     s_key (&self->task, prefix, ":task:", NULL, 0);
     s_key (&self->session, prefix, ":session:", NULL, 0);

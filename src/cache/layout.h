@@ -1,9 +1,9 @@
 /*  layout - the keys of Redis, and the fields of a record's hash
 
-    See protocol section 7. Beside the records the cache has three keys of its own:
+    See protocol section 7. Beside the records the cache has four keys of its own:
     PREFIX:swept, the position up to which terminal tasks were removed from the sets;
-    PREFIX:rebuilding, which exists during a rebuild; and PREFIX:holder, the ledger
-    whose broker is running.
+    PREFIX:rebuilding, which exists during a rebuild; PREFIX:layout, the version of the
+    fields in the hashes; and PREFIX:holder, the ledger whose broker is running.
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -23,6 +23,10 @@
 //  Time to live of a key of earlier versions
 #define STELE_LAYOUT_LEGACY_TTL_S 86400
 
+//  Version of the fields in the hashes: raise it when a record gets another field, or one that is
+//  computed differently. 1 (no key): before attempt and interruptions.
+#define STELE_LAYOUT_VERSION 2
+
 typedef struct {
     char data [STELE_LAYOUT_KEY_MAX];
     size_t size;                    // Ids may hold NUL; a NUL follows the last byte too
@@ -34,6 +38,7 @@ typedef struct {
     stele_key_t position;
     stele_key_t swept;
     stele_key_t rebuilding;
+    stele_key_t layout;             // STELE_LAYOUT_VERSION of the broker that rebuilt it
     stele_key_t holder;             // Id of the ledger whose broker is running; expires
     stele_key_t sets [STELE_TASK_STATE_END];    // By state
     stele_key_t task;               // "PREFIX:task:", the start of the key of every task

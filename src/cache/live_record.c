@@ -88,8 +88,9 @@ s_parse (const redisReply *hash, const char *task_id, size_t size, stele_record_
             STELE_EMALFORMED;
     }
     const stele_value_t *id = &record->values [STELE_TASK_ID];
+    //  Without attempt it is one of an earlier version, which is not rebuilt yet
     if (rc == 0 && stele_record_has (record, STELE_STATE)
-    &&  stele_record_has (record, STELE_POSITION)
+    &&  stele_record_has (record, STELE_POSITION) && stele_record_has (record, STELE_ATTEMPT)
     &&  id->kind == STELE_VALUE_TEXT && id->size == size && memcmp (id->text, task_id, size) == 0)
         return 1;
     stele_record_clear (record);

@@ -34,6 +34,7 @@ struct _stele_client_t {
     int64_t first_sequence;
     size_t batch_events;
     bool restore;
+    bool keep;
     int64_t batch_delay_ms;
     char *spool;                    // Path; NULL: none
     int64_t spool_bytes_max;
@@ -161,6 +162,13 @@ stele_client_set_restore (stele_client_t *self, bool restore)
 }
 
 void
+stele_client_set_keep (stele_client_t *self, bool keep)
+{
+    assert (!self->publisher);
+    self->keep = keep;
+}
+
+void
 stele_client_set_spool (stele_client_t *self, const char *path)
 {
     assert (!self->publisher && self->producer);
@@ -222,6 +230,7 @@ s_start_publisher (stele_client_t *self)
             .delay_ms = self->batch_delay_ms,
             .batch_events = self->batch_events,
             .restore = self->restore,
+            .keep = self->keep,
             .accept_loss = self->accept_loss
         }
     };

@@ -145,8 +145,9 @@ int
 
 typedef enum {
     STELE_PRODUCER_PRESENT = 1,
-    STELE_PRODUCER_LEFT = 2,        // Said goodbye
-    STELE_PRODUCER_EXPIRED = 3      // Its lease ran out
+    STELE_PRODUCER_LEFT = 2,        // Said goodbye, and none of its tasks is interrupted for that
+    STELE_PRODUCER_EXPIRED = 3,     // Its lease ran out
+    STELE_PRODUCER_ENDED = 4        // Said goodbye: its tasks in progress wait for the lease or the next run
 } stele_producer_status_t;
 
 typedef struct {
@@ -181,8 +182,8 @@ int
 int
     stele_ledger_fenced (stele_ledger_t *self, int64_t producer, const char *instance);
 
-/*  Interrupt the running tasks of one producer (-1: of all, and those without one), in the
-    open batch: each becomes failed, by an event of the broker with 'reason' as
+/*  Interrupt the tasks in progress (protocol section 3) of one producer (-1: of all, and those
+    without one), in the open batch: each becomes failed, by an event of the broker with 'reason' as
     its error_message. Returns their number, or an error.                    */
 int64_t
     stele_ledger_interrupt (stele_ledger_t *self, int64_t producer, const char *reason,

@@ -14,17 +14,19 @@
       task     task_id title description role state provider model branch worktree_path
                base_branch commit_hash target_dir full_access provider_override
                repository_url acceptance_criteria metadata parent_id user_id created_at
-               updated_at started_at completed_at error_count last_error interrupted
-               (only when true) position. Defaults are applied: user_id "default",
-               target_dir ".", full_access false.
+               updated_at started_at completed_at attempt error_count last_error
+               interruptions (only above 0) interrupted (only when true) position.
+               Defaults are applied: user_id "default", target_dir ".", full_access false.
       history  id task_id state_from state_to timestamp provider model error_message
-               details user_id interrupted (only when true) changes extra; and 'type', the event's
+               details user_id attempt interrupted (only when true) changes extra; and 'type',
+               the event's
       output   id task_id output_type content timestamp file_path file_size mime_type
-               commit_hash branch user_id extra
-      metric   id task_id name value unit timestamp user_id extra
+               commit_hash branch user_id attempt extra
+      metric   id task_id name value unit timestamp user_id attempt extra
       session  session_id state cli_tool mode current_directory pid authentication_required
                auth_prompt task_id user_id created_at updated_at completed_at command_count position
       command  id session_id command output execution_time_ms exit_code timestamp user_id extra
+               attempt (if its session had a task by then)
       preferences user_id preferred_provider preferred_model full_access_preferred
                role_preferences created_at updated_at position
       rejected id producer sequence code field message time event (PACKED; BYTES where it is

@@ -102,6 +102,8 @@ typedef enum {
     X (STELE_COMPLETED_AT,        "completed_at",          TIME,        0) \
     X (STELE_ERROR_COUNT,         "error_count",           NATURAL,     0) \
     X (STELE_LAST_ERROR,          "last_error",            TEXT,        STELE_LIMIT_TEXT) \
+    X (STELE_INTERRUPTIONS,       "interruptions",         NATURAL,     0) \
+    X (STELE_ATTEMPT,             "attempt",               NATURAL,     0) \
     X (STELE_INTERRUPTED,         "interrupted",           BOOL,        0) \
     X (STELE_CHANGES,             "changes",               MAP,         0) \
     X (STELE_CONTENT_OMITTED,     "content_omitted",       NATURAL,     0) \

@@ -48,8 +48,13 @@ stele_lifecycle_move (stele_lifecycle_t *self, stele_task_state_t to,
     if (to == STELE_TASK_RUNNING && self->started_at == 0)
         self->started_at = time_us;
     self->completed_at = stele_lifecycle_terminal (to)? time_us: 0;
+    if (by_broker)
+        self->interruptions++;
+    else
     if (with_error)
         self->error_count++;
+    if (to == STELE_TASK_QUEUED && stele_lifecycle_terminal (self->state))
+        self->retries++;
     self->interrupted = by_broker;
     self->state = to;
 }

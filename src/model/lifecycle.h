@@ -35,7 +35,9 @@ typedef struct {
     bool interrupted;               // Ended by the broker, not by a producer
     int64_t started_at;             // First time it ran
     int64_t completed_at;           // Reached a terminal state
-    int64_t error_count;            // State changes with an error_message
+    int64_t error_count;            // State changes of producers with an error_message
+    int64_t interruptions;          // State changes by the broker
+    int64_t retries;                // From a terminal state to queued
 } stele_lifecycle_t;
 
 bool
@@ -46,7 +48,7 @@ bool
     stele_lifecycle_legal (const stele_lifecycle_t *self, stele_task_state_t to);
 
 /*  Change the state. The transition must be legal. 'with_error': the event has an
-    error_message; 'by_broker': the broker interrupts the task.              */
+    error_message; 'by_broker': the broker interrupts the task, which is no error of it. */
 void
     stele_lifecycle_move (stele_lifecycle_t *self, stele_task_state_t to,
         int64_t time_us, bool with_error, bool by_broker);

@@ -12,7 +12,7 @@
 
 //  The entries of a message, as spans of the frame
 typedef struct {
-    stele_token_t op, protocol, producer, instance, lease_ms, acked, sequence, events, restore;
+    stele_token_t op, protocol, producer, instance, lease_ms, acked, sequence, events, restore, keep;
     stele_scan_t events_scan;
 } s_entries_t;
 
@@ -33,11 +33,12 @@ s_read (const void *data, size_t size, s_entries_t *entries, stele_refusal_t *re
         return stele_refuse (refusal, STELE_EMALFORMED, NULL,
             "a message must be one map with string keys");
     static const char *const names [] = {
-        "op", "protocol", "producer", "instance", "lease_ms", "acked", "sequence", "events", "restore"
+        "op", "protocol", "producer", "instance", "lease_ms", "acked", "sequence", "events", "restore", "keep"
     };
     stele_token_t *const tokens [] = {
         &entries->op, &entries->protocol, &entries->producer, &entries->instance,
-        &entries->lease_ms, &entries->acked, &entries->sequence, &entries->events, &entries->restore
+        &entries->lease_ms, &entries->acked, &entries->sequence, &entries->events, &entries->restore,
+        &entries->keep
     };
     for (uint32_t i = 0; i < map.count; i++) {
         stele_token_t key = stele_scan_next (&scan);
@@ -97,12 +98,13 @@ s_natural (const stele_token_t *token, const char *field, int64_t *value, stele_
     return 0;
 }
 
+//  An optional flag: absent is false
 static int
-s_restore (const s_entries_t *entries, stele_message_t *message, stele_refusal_t *refusal)
+s_flag (const stele_token_t *token, const char *field, bool *flag, stele_refusal_t *refusal)
 {
-    if (!s_absent (&entries->restore) && entries->restore.kind != STELE_SCAN_BOOL)
-        return stele_refuse (refusal, STELE_EINVALID_FIELD, "restore", "restore takes true or false");
-    message->restore = entries->restore.kind == STELE_SCAN_BOOL && entries->restore.integer;
+    if (!s_absent (token) && token->kind != STELE_SCAN_BOOL)
+        return stele_refuse (refusal, STELE_EINVALID_FIELD, field, "%s takes true or false", field);
+    *flag = token->kind == STELE_SCAN_BOOL && token->integer;
     return 0;
 }
 
@@ -127,7 +129,7 @@ s_hello (const s_entries_t *entries, stele_message_t *message, stele_refusal_t *
             return stele_refuse (refusal, STELE_EINVALID_FIELD, "acked", "acked takes an integer of at least 0");
         message->acked = entries->acked.integer;
     }
-    return rc? rc: s_restore (entries, message, refusal);
+    return rc? rc: s_flag (&entries->restore, "restore", &message->restore, refusal);
 }
 
 static int
@@ -171,8 +173,10 @@ stele_message_decode (const void *data, size_t size, stele_message_t *message,
     if (s_key_is (&entries.op, "ping"))
         message->op = STELE_OP_PING;
     else
-    if (s_key_is (&entries.op, "goodbye"))
+    if (s_key_is (&entries.op, "goodbye")) {
         message->op = STELE_OP_GOODBYE;
+        return s_flag (&entries.keep, "keep", &message->keep, refusal);
+    }
     else
         return stele_refuse (refusal, STELE_EUNKNOWN_OP, "op",
             "the events socket takes hello, publish, ping and goodbye");
@@ -192,7 +196,7 @@ stele_message_decode_publish (const void *data, size_t size, stele_message_t *me
     if (rc == 0 && !s_absent (&entries.sequence))
         rc = s_natural (&entries.sequence, "sequence", &message->sequence, refusal);
     if (rc == 0)
-        rc = s_restore (&entries, message, refusal);
+        rc = s_flag (&entries.restore, "restore", &message->restore, refusal);
     return rc? rc: s_events (&entries, message, refusal);
 }
 

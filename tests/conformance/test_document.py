@@ -75,7 +75,7 @@ class Readme(harness.BrokerTest):
                                ("tcp://127.0.0.1:5571", self.broker.requests)):
             self.assertIn(endpoint, program)
             program = program.replace(endpoint, mine)
-        for _ in range(2):          # The first one sent goodbye: the second interrupts nothing
+        for _ in range(2):          # The goodbye keeps t1: the second run interrupts nothing
             done = subprocess.run([sys.executable, "-"], input=program.encode(), stdout=subprocess.PIPE,
                                   stderr=subprocess.STDOUT, timeout=harness.PATIENCE)
             self.assertEqual(done.returncode, 0, done.stdout.decode())

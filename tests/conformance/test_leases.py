@@ -1,4 +1,4 @@
-# Leases, new instances and goodbye: which running tasks are interrupted (protocol sections 2, 3)
+# Leases, new instances and goodbye: which tasks are interrupted (protocol sections 2, 3)
 #
 # This Source Code Form is subject to the terms of the Mozilla Public
 # License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -7,7 +7,7 @@
 import time
 
 import harness
-from client import changed, created
+from client import changed, created, metric, output
 
 
 class Base(harness.BrokerTest):
@@ -22,6 +22,9 @@ class Base(harness.BrokerTest):
 
     def last_history(self, task_id):
         return self.ask("task.history", task_id=task_id)["history"][-1]
+
+    def status(self, producer=None):
+        return self.ask("producer.get", producer=producer or self.name("producer"))["producer"]["status"]
 
     def assert_stays_running(self, task_id, seconds):
         deadline = time.monotonic() + seconds
@@ -42,7 +45,8 @@ class Leases(Base):
         self.assertEqual((row["state_from"], row["state_to"]), ("running", "failed"))
         self.assertTrue(row["error_message"])
         record = self.ask("task.get", task_id=running)["task"]
-        self.assertEqual((record["last_error"], record["error_count"]), (row["error_message"], 1))
+        self.assertEqual((record["last_error"], record["error_count"], record["interruptions"]),
+                         (row["error_message"], 0, 1))
         self.assertTrue(record["completed_at"])
         event = self.read_events(head)[0]               # It is in the ledger like any other event
         self.assertEqual((event["type"], event["task_id"], event["state"]),
@@ -70,21 +74,133 @@ class Leases(Base):
         peer.close()
         self.assert_stays_running(task, 0.7)
 
-    def test_goodbye_interrupts_nothing(self):
+    def test_goodbye_that_keeps_its_tasks_ends_the_lease(self):
         task = self.name("task")
         peer = self.producer(lease_ms=200)
         peer.publish(created(task), changed(task, "running"))
-        peer.send({"op": "goodbye"})
+        peer.send({"op": "goodbye", "keep": True})
         self.assert_stays_running(task, 0.7)
 
-    def test_new_instance_after_goodbye_interrupts_nothing_and_fences_nobody(self):
+    def test_new_instance_after_a_keeping_goodbye_interrupts_nothing_and_fences_nobody(self):
+        task = self.name("task")
+        first = self.producer()
+        first.publish(created(task), changed(task, "running"))
+        first.send({"op": "goodbye", "keep": True})
+        self.producer().send({"op": "goodbye", "keep": True})
+        self.assertEqual(self.state(task), "running")
+        self.producer(instance=first.instance).publish(changed(task, "passed"))
+
+    def test_goodbye_lets_the_lease_run_on(self):
+        running, done = self.name("running"), self.name("done")
+        peer = self.producer(lease_ms=200)
+        peer.publish(created(running), changed(running, "running"), created(done), changed(done, "passed"))
+        peer.send({"op": "goodbye"})
+        self.wait_state(running, "failed")
+        self.assertIs(self.ask("task.get", task_id=running)["task"]["interrupted"], True)
+        self.assertIn("goodbye", self.last_history(running)["error_message"])
+        self.assertEqual(self.state(done), "passed")
+        self.assertEqual(self.status(), "left")
+        self.producer()
+        self.producer(instance=peer.instance, lease_ms=60000)     # The run that said goodbye is not fenced
+
+    def test_goodbye_without_a_lease_leaves_its_tasks_to_the_next_instance(self):
         task = self.name("task")
         first = self.producer()
         first.publish(created(task), changed(task, "running"))
         first.send({"op": "goodbye"})
-        self.producer().send({"op": "goodbye"})
+        harness.wait_until(lambda: self.status() == "left", "the goodbye")
         self.assertEqual(self.state(task), "running")
-        self.producer(instance=first.instance).publish(changed(task, "passed"))
+        self.producer()
+        self.wait_state(task, "failed")
+        self.assertIn("in progress", self.last_history(task)["error_message"])
+        self.producer(instance=first.instance)
+
+    def test_same_instance_returns_after_goodbye_and_interrupts_nothing(self):
+        task = self.name("task")
+        first = self.producer(lease_ms=60000)
+        first.publish(created(task), changed(task, "running"))
+        first.send({"op": "goodbye"})
+        self.producer(instance=first.instance).publish(changed(task, "completing"), changed(task, "passed"))
+        self.assertNotIn("interruptions", self.ask("task.get", task_id=task)["task"])
+
+    def test_goodbye_takes_a_bool(self):
+        peer = self.producer()
+        peer.send({"op": "goodbye", "keep": "yes"})
+        error = peer.expect("error")
+        self.assertEqual((error["code"], error["field"]), ("invalid_field", "keep"))
+        peer.publish(created(self.name("task")))                # It did not end the run
+
+    def test_work_in_progress_is_interrupted_and_other_states_stay(self):
+        states = {"queued": "queued", "starting": "failed", "running": "failed", "paused": "paused",
+                  "completing": "failed", "passed": "passed"}
+        for way in ("instance", "lease", "goodbye"):
+            tasks = {state: "%s-%s-%s" % (self.name("task"), way, state) for state in states}
+            name = self.name("producer-" + way)
+            peer = self.producer(name, **({} if way == "instance" else {"lease_ms": 200}))
+            peer.publish(*[created(tasks[state], state=state) for state in states])
+            if way == "goodbye":
+                peer.send({"op": "goodbye"})
+            elif way == "instance":
+                self.producer(name)
+            for state, after in states.items():
+                self.wait_state(tasks[state], after)
+            self.assertEqual({state: self.state(tasks[state]) for state in states}, states)
+            row = self.last_history(tasks["completing"])
+            self.assertEqual((row["state_from"], row["state_to"], row["interrupted"]), ("completing", "failed", True))
+
+    def test_a_task_belongs_to_who_set_its_state_last(self):
+        task, planner, worker = self.name("task"), self.name("planner"), self.name("worker")
+        self.producer(planner).publish(created(task, state="starting"))
+        self.producer(worker).publish(changed(task, "completing"))
+        self.producer(planner).publish({"type": "task.updated", "task_id": task, "title": "no state, no owner"})
+        self.producer(planner)
+        self.assertEqual(self.state(task), "completing")
+        self.producer(planner).publish({"type": "task.updated", "task_id": task, "state": "starting"})
+        self.producer(worker)
+        self.assertEqual(self.state(task), "starting")
+        self.producer(planner)
+        self.wait_state(task, "failed")
+
+    def test_restored_tasks_in_progress_belong_to_nobody(self):
+        task = self.name("task")
+        peer = self.producer()
+        peer.hello(restore=True)
+        peer.publish(created(task, state="starting"), changed(task, "completing"))
+        self.producer()
+        self.assertEqual(self.state(task), "completing")
+
+    def test_interruptions_are_counted_apart_and_attempts_are_numbered(self):
+        task, name = self.name("task"), self.name("producer")
+        self.producer(name).publish(created(task), changed(task, "running"))
+        for number in (1, 2, 3):
+            peer = self.producer(name)
+            self.wait_state(task, "failed")
+            peer.publish(changed(task, "queued"), changed(task, "running"), output(task, "x"),
+                         metric(task, "n", number))
+        peer.publish(changed(task, "failed", error_message="mine"))
+        record = self.ask("task.get", task_id=task)["task"]
+        self.assertEqual((record["interruptions"], record["error_count"], record["attempt"]), (3, 1, 4))
+        self.assertEqual(record["last_error"], "mine")
+        rows = self.ask("task.history", task_id=task)["history"]
+        self.assertEqual([row["attempt"] for row in rows], [1, 1, 1, 2, 2, 2, 3, 3, 3, 4, 4, 4])
+        self.assertEqual([row["attempt"] for row in self.ask("task.outputs", task_id=task)["outputs"]], [2, 3, 4])
+        self.assertEqual([row["attempt"] for row in self.ask("task.metrics", task_id=task, order="desc",
+                                                             limit=2)["metrics"]], [4, 3])
+        for row in rows:                                        # The record as of each event
+            past = self.ask("task.get", task_id=task, at=row["id"])["task"]
+            before = [one for one in rows if one["id"] <= row["id"]]
+            self.assertEqual((past["attempt"], past.get("interruptions", 0), past["error_count"]),
+                             (row["attempt"], sum(one.get("interrupted", False) for one in before),
+                              sum("error_message" in one and not one.get("interrupted") for one in before)))
+
+    def test_an_interruption_is_no_error_in_a_list(self):
+        task, name = self.name("task"), self.name("producer")
+        self.producer(name).publish(created(task), changed(task, "running"))
+        self.producer(name)
+        self.wait_state(task, "failed")
+        for has_error, found in ((True, False), (False, True)):
+            tasks = self.ask("task.list", has_error=has_error, limit=1000)["tasks"]
+            self.assertEqual(task in [one["task_id"] for one in tasks], found)
 
     def test_interrupted_task_says_so_until_its_next_state(self):
         task = self.name("task")
@@ -174,6 +290,32 @@ class Restart(Base):
         self.restart()
         self.wait_state(with_lease, "failed")           # Its producer never returned
         self.assertEqual(self.state(without), "running")
+
+    def test_rule_owner_remembers_a_goodbye_and_whether_it_keeps(self):
+        tasks = {}
+        for name, lease_ms, keep in (("lease", 2000, False), ("none", None, False), ("keep", 2000, True)):
+            task = tasks[name] = self.name(name)
+            more = {"lease_ms": lease_ms} if lease_ms else {}
+            peer = self.producer(self.name("producer-" + name), **more)
+            peer.publish(created(task, state="starting"))
+            peer.send(dict({"op": "goodbye"}, **({"keep": True} if keep else {})))
+            harness.wait_until(lambda: self.status(self.name("producer-" + name)) == "left", "the goodbye")
+        self.restart()
+        self.assertEqual([self.status(self.name("producer-" + name)) for name in tasks], ["left"] * 3)
+        self.wait_state(tasks["lease"], "failed")       # The lease runs on over the restart
+        self.assertEqual([self.state(tasks[name]) for name in ("none", "keep")], ["starting"] * 2)
+        for name in ("none", "keep"):
+            self.producer(self.name("producer-" + name))
+        self.wait_state(tasks["none"], "failed")
+        self.assertEqual(self.state(tasks["keep"]), "starting")
+
+    def test_rule_all_fails_work_in_progress_and_nothing_else(self):
+        states = ("queued", "starting", "running", "paused", "completing")
+        tasks = [self.name(state) for state in states]
+        self.producer().publish(*[created(task, state=state) for task, state in zip(tasks, states)])
+        self.restart(arguments=["--interrupted", "all"])
+        self.assertEqual([self.state(task) for task in tasks], ["queued", "failed", "failed", "paused", "failed"])
+        self.restart()
 
     def test_rule_owner_goes_on_with_a_producer_that_comes_back(self):
         task = self.name("task")

@@ -119,7 +119,7 @@ class Past:
         task = self.tasks.get(key)
         if task is None:
             task = self.tasks[key] = {"task_id": key, "state": "queued", "created_at": event["time"],
-                                      "error_count": 0, "user_id": event.get("user_id", "default"),
+                                      "error_count": 0, "attempt": 1, "user_id": event.get("user_id", "default"),
                                       "_stated": False, "_created": False}
         task["updated_at"] = event["time"]
         given = {name: value for name, value in event.items() if name in (
@@ -141,6 +141,7 @@ class Past:
     @staticmethod
     def move(task, event, state):
         task["_stated"] = True
+        task["attempt"] += task["state"] in TERMINAL and state == "queued"
         task["state"] = state
         if state == "running":
             task.setdefault("started_at", event["time"])

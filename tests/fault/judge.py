@@ -329,7 +329,7 @@ class Judge:
             self.find("feed", "position %d is not what the feed said: %.300r", position, event)
         if uid is None:
             task = self.mirror.tasks.get(event.get("task_id"), {})
-            if task.get("state") != "running":
+            if task.get("state") not in ("starting", "running", "completing"):
                 self.find("wrong", "position %d interrupts a task that is %s", position, task.get("state"))
         else:
             self.promises.read() if uid.split("/")[0] not in self.promises.accounts else None

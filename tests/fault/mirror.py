@@ -44,7 +44,7 @@ class Mirror:
         if task is None:
             task = self.tasks[event["task_id"]] = {
                 "task_id": event["task_id"], "state": "queued", "created_at": event["time"],
-                "error_count": 0, "user_id": "default", "target_dir": ".", "full_access": False}
+                "error_count": 0, "attempt": 1, "user_id": "default", "target_dir": ".", "full_access": False}
         task["position"] = event["position"]
         task["updated_at"] = event["time"]
         if kind == "task.created":
@@ -56,15 +56,17 @@ class Mirror:
         elif kind == "task.state_changed":
             task.update({name: event[name] for name in ("provider", "model") if name in event})
             if "error_message" in event:
-                task["error_count"] += 1
+                task["error_count"] += 0 if event.get("interrupted") else 1
                 task["last_error"] = event["error_message"]
             self._move(task, event, event["state"])
             task.pop("interrupted", None)
             if event.get("interrupted"):
                 task["interrupted"] = True
+                task["interruptions"] = task.get("interruptions", 0) + 1
 
     @staticmethod
     def _move(task, event, state):
+        task["attempt"] += task["state"] in TERMINAL and state == "queued"
         task["state"] = state
         if state == "running":
             task.setdefault("started_at", event["time"])

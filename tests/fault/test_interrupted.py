@@ -1,4 +1,4 @@
-# Interrupted tasks: whatever happens to orchestrator and broker, a task that was running when its
+# Interrupted tasks: whatever happens to orchestrator and broker, a task that was in progress when its
 # orchestrator died ends in the right state, with exactly one interruption in its history
 #
 # This Source Code Form is subject to the terms of the Mozilla Public
@@ -27,11 +27,22 @@ class Interrupted(FaultTest):
         keys = {"lease_ms": lease_ms} if lease_ms else {}
         return self.producer(instance=instance or self.instance, **keys)
 
-    def orchestrator_dies(self, lease_ms=LEASE_MS):
-        """An orchestrator with a running task, which has died."""
+    def orchestrator_dies(self, lease_ms=LEASE_MS, state="running"):
+        """An orchestrator with a task in progress, which has died."""
+        peer = self.orchestrator(lease_ms=lease_ms)
+        peer.publish(created(self.task), changed(self.task, state))
+        peer.close()
+
+    def orchestrator_says_goodbye(self, lease_ms=LEASE_MS, **keys):
+        """An orchestrator that ends in good order, and leaves a task in progress."""
         peer = self.orchestrator(lease_ms=lease_ms)
         peer.publish(created(self.task), changed(self.task, "running"))
+        peer.send(dict({"op": "goodbye"}, **keys))
+        harness.wait_until(lambda: self.status() != "present", "the goodbye")
         peer.close()
+
+    def status(self):
+        return self.ask("producer.get", producer=self.name("producer"))["producer"]["status"]
 
     def history(self):
         return self.ask("task.history", task_id=self.task)["history"]
@@ -49,14 +60,19 @@ class Interrupted(FaultTest):
         self.assertEqual(sum(1 for row in rows if row.get("interrupted")), interruptions)
         for row in rows:
             if row.get("interrupted"):
-                self.assertEqual((row["state_from"], row["state_to"]), ("running", "failed"))
+                self.assertIn(row["state_from"], ("starting", "running", "completing"))
+                self.assertEqual(row["state_to"], "failed")
                 self.assertIn("interrupted", row["error_message"])
         record = self.ask("task.get", task_id=self.task)["task"]
         self.assertEqual(record["state"], states[-1])
         self.assertEqual(record.get("interrupted", False), bool(rows[-1].get("interrupted")))
-        self.assertEqual(record["error_count"], interruptions)
+        attempts = 1 + sum((row["state_from"], row["state_to"]) == ("failed", "queued") for row in rows[1:])
+        self.assertEqual([record["attempt"], rows[-1]["attempt"]], [attempts] * 2)
+        self.assertEqual((record["error_count"], record.get("interruptions", 0)), (0, interruptions))
         self.wait_redis_right()
-        self.assertEqual(self.redis.text_hash("{stele}:task:" + self.task)["state"], states[-1])
+        live = self.redis.text_hash("{stele}:task:" + self.task)
+        self.assertEqual((live["state"], live["error_count"], live.get("interruptions", "0"), live["attempt"]),
+                         (states[-1], "0", str(interruptions), str(attempts)))
 
     def pass_time(self, seconds):
         """Wait longer than leases and grace, so that every expected interruption has happened."""
@@ -196,6 +212,83 @@ class Interrupted(FaultTest):
         peer = self.orchestrator()
         peer.publish(changed(self.task, "passed"))
         self.assert_story("queued", "running", "passed", interruptions=0)
+
+    #   An orchestrator that said goodbye, and left a task in progress
+
+    def test_goodbye_and_the_broker_killed_interrupts_once_when_the_lease_ends(self):
+        self.orchestrator_says_goodbye()
+        for wait in (0.3, 0.75, 0.85, 1.2):
+            self.restart()
+            self.pass_time(wait)
+        self.wait_state("failed")
+        self.orchestrator(str(uuid.uuid4()))
+        self.orchestrator()                             # A run that said goodbye is never fenced
+        self.assert_story("queued", "running", "failed", interruptions=1)
+
+    def test_goodbye_without_a_lease_and_the_broker_killed_waits_for_the_next_instance(self):
+        self.orchestrator_says_goodbye(lease_ms=None)
+        self.restart()
+        self.pass_time(1.2)
+        self.assert_story("queued", "running", interruptions=0)
+        self.orchestrator(str(uuid.uuid4()), lease_ms=None)
+        self.restart()
+        self.orchestrator(str(uuid.uuid4()), lease_ms=None).publish(changed(self.task, "queued"))
+        self.assert_story("queued", "running", "failed", "queued", interruptions=1)
+
+    def test_goodbye_and_the_same_instance_returns_after_the_broker_was_killed(self):
+        self.orchestrator_says_goodbye(lease_ms=20000)
+        self.restart()
+        self.orchestrator(lease_ms=20000).publish(changed(self.task, "passed"))
+        self.restart()
+        self.assert_story("queued", "running", "passed", interruptions=0)
+
+    def test_goodbye_that_keeps_and_the_broker_killed_interrupts_nothing(self):
+        self.orchestrator_says_goodbye(keep=True)
+        self.restart()
+        self.pass_time(1.5)
+        self.orchestrator(str(uuid.uuid4())).send({"op": "goodbye", "keep": True})
+        self.restart()
+        self.assert_story("queued", "running", interruptions=0)
+
+    #   Other states of work in progress
+
+    def test_starting_and_completing_are_interrupted_once(self):
+        for state in ("starting", "completing"):
+            with self.subTest(state=state):
+                self.task = self.name("task-" + state)
+                self.orchestrator_dies(state=state)
+                self.restart()
+                self.wait_state("failed")
+                self.restart()
+                self.orchestrator(str(uuid.uuid4())).publish(changed(self.task, "queued"))
+                self.assert_story("queued", state, "failed", "queued", interruptions=1)
+                self.instance = str(uuid.uuid4())
+
+    def test_queued_and_paused_stay_and_are_found_by_the_next_run(self):
+        for state in ("queued", "paused"):
+            with self.subTest(state=state):
+                self.task = self.name("task-" + state)
+                self.orchestrator_dies(state=state)
+                self.restart()
+                self.pass_time(1.2)
+                self.orchestrator(str(uuid.uuid4())).publish(changed(self.task, "running"), changed(self.task, "passed"))
+                self.assert_story("queued", state, "running", "passed", interruptions=0)
+                self.instance = str(uuid.uuid4())
+
+    #   Redis at an upgrade
+
+    def test_redis_that_an_earlier_version_filled_is_rebuilt_without_an_alarm(self):
+        self.orchestrator_dies()
+        self.wait_state("failed")
+        self.wait_redis_right()
+        self.broker.kill()
+        key = "{stele}:task:" + self.task
+        self.redis.call("DEL", "{stele}:layout")
+        self.redis.call("HDEL", key, "attempt", "interruptions")
+        self.redis.call("HSET", key, "error_count", "1")
+        self.restart()
+        self.assert_story("queued", "running", "failed", interruptions=1)
+        self.assertEqual(self.ask("stats")["redis"]["repaired"], 0)
 
     #   The other rules
 

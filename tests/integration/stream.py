@@ -56,7 +56,7 @@ class Stream:
 
     def _task(self, position, event):
         task = self.tasks.setdefault(event["task_id"], {
-            "task_id": event["task_id"], "state": "queued", "error_count": 0, "target_dir": ".",
+            "task_id": event["task_id"], "state": "queued", "error_count": 0, "attempt": 1, "target_dir": ".",
             "full_access": False, "user_id": "default", "created_at": event["time"]})
         task["position"] = position
         task["updated_at"] = event["time"]
@@ -68,6 +68,9 @@ class Stream:
                "timestamp": event["time"], "user_id": event.get("user_id", "default")}
         if known:
             row["state_from"] = task["state"]
+        if task["state"] in TERMINAL and state == "queued":
+            task["attempt"] += 1
+        row["attempt"] = task["attempt"]
         for key in ("provider", "model", "error_message", "details"):
             if key in event:
                 row[key] = event[key]
@@ -101,13 +104,13 @@ class Stream:
         self._move(task, position, event, event["state"])
 
     def _task_output_added(self, position, event):
-        self._task(position, event)
-        row = dict(event, id=position, timestamp=event["time"])
+        task = self._task(position, event)
+        row = dict(event, id=position, timestamp=event["time"], attempt=task["attempt"])
         self.outputs[event["task_id"]].append(row)
 
     def _task_metric_recorded(self, position, event):
-        self._task(position, event)
-        row = dict(event, id=position, timestamp=event["time"])
+        task = self._task(position, event)
+        row = dict(event, id=position, timestamp=event["time"], attempt=task["attempt"])
         self.metrics[event["task_id"]].append(row)
 
     def _session(self, position, event):
@@ -126,8 +129,11 @@ class Stream:
         self._session(position, event)["state"] = event["state"]
 
     def _session_command_executed(self, position, event):
-        self._session(position, event)["command_count"] += 1
+        session = self._session(position, event)
+        session["command_count"] += 1
         row = dict(event, id=position, timestamp=event["time"])
+        if session.get("task_id") in self.tasks:
+            row["attempt"] = self.tasks[session["task_id"]]["attempt"]
         self.commands[event["session_id"]].append(row)
 
     def _preference_set(self, position, event):

@@ -172,6 +172,24 @@ class ModesTest(harness.BrokerTest):
                            "the task of a producer that never came back to be interrupted")
         self.assertEqual(self.ask("task.get", task_id="b")["task"]["state"], "running")
 
+    def test_goodbyes_and_owners_of_redis_mode_hold_after_a_crash(self):
+        self.mode("redis")
+        for name, keep in (("leaves", False), ("keeps", True)):
+            peer = self.producer(name)
+            peer.publish(self.created(name), self.changed(name, "starting"))
+            peer.send(dict({"op": "goodbye"}, **({"keep": True} if keep else {})))
+            harness.wait_until(lambda: self.ask("producer.get", producer=name)["producer"]["status"] == "left",
+                               "the goodbye")
+        self.crash()
+        for name in ("leaves", "keeps"):
+            self.producer(name)
+            task = self.ask("task.get", task_id=name)["task"]
+            self.assertEqual((task["state"], task.get("interruptions")),
+                             ("failed", 1) if name == "leaves" else ("starting", None))
+        self.redis.wait_position(self.ask("ping")["position"])
+        answer = self.ask("consistency.check")
+        self.assertEqual((answer["missing"], answer["extra"], answer["mismatched"]), (0, 0, 0), answer)
+
     def test_what_comes_home_by_commit_and_by_recovery_is_the_same(self):
         events = [dict(event) for event in generated(5, tasks=15)]
         ends = []

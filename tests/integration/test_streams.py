@@ -183,7 +183,7 @@ class Recorded:
             peer.send_events(chunk, sequence=start + 1)
             self.assertGreaterEqual(peer.expect("ack")["sequence"], start + len(chunk))
         self.assertEqual(peer.naks, {})
-        peer.send({"op": "goodbye"})
+        peer.send({"op": "goodbye", "keep": True})
         said = self.stele("--json", "publish", "--producer", self.producer_name, "--sequence", "1", "-",
                           input=self.stream.data)
         counts = json.loads(said.splitlines()[-1])

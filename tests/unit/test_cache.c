@@ -89,13 +89,14 @@ test_cache_task_has_the_fields_of_its_live_record (void **state)
         { "task_id", "one" }, { "title", "" }, { "role", "coder" }, { "state", "queued" },
         { "full_access", "true" }, { "target_dir", "." }, { "user_id", "default" },
         { "created_at", "1234567" }, { "updated_at", "1234567" }, { "error_count", "0" },
+        { "attempt", "1" }, { "interruptions", "(nil)" },
         { "position", "1" }, { "description", "(nil)" }, { "metadata", "(nil)" },
         { "started_at", "(nil)" }, { "interrupted", "(nil)" }
     };
     for (size_t i = 0; i < sizeof expected / sizeof expected [0]; i++)
         assert_string_equal (fixture_redis (self, "HGET " P ":task:one %s", expected [i] [0]),
             expected [i] [1]);
-    assert_int_equal (fixture_count (self, "HLEN " P ":task:one"), 11);
+    assert_int_equal (fixture_count (self, "HLEN " P ":task:one"), 12);
     assert_string_equal (fixture_redis (self, "ZSCORE " P ":tasks:queued one"), "1234567");
     assert_int_equal (fixture_count (self, "PTTL " P ":task:one"), -1);
 }
@@ -529,12 +530,31 @@ test_cache_older_redis_after_a_rebuild_is_caught_up (void **state)
     s_story (self);
     fixture_until (self, STELE_CACHE_LIVE);
     fixture_meddle (self, "FLUSHALL");
-    fixture_meddle (self, "MSET " P ":ledger %s " P ":position 0", stele_ledger_id (self->ledger));
+    fixture_meddle (self, "MSET " P ":ledger %s " P ":position 0 " P ":layout 2", stele_ledger_id (self->ledger));
     fixture_until (self, STELE_CACHE_AWAY);
     fixture_until (self, STELE_CACHE_LIVE);
     s_assert_story (self);
     fixture_stats (self);
     assert_int_equal (fixture_number (self, "rebuilds"), 1);
+}
+
+//  The broker before had no attempt in its records, and no key with a version
+static void
+test_cache_redis_of_an_earlier_version_is_rebuilt (void **state)
+{
+    fixture_t *self = *state;
+    s_story (self);
+    fixture_until (self, STELE_CACHE_LIVE);
+    assert_string_equal (fixture_redis (self, "GET " P ":layout"), "2");
+    fixture_meddle (self, "DEL " P ":layout");
+    fixture_meddle (self, "HDEL " P ":task:one attempt");
+    fixture_open_cache (self);
+    fixture_until (self, STELE_CACHE_LIVE);
+    fixture_stats (self);
+    assert_int_equal (fixture_number (self, "rebuilds"), 1);
+    assert_string_equal (fixture_redis (self, "GET " P ":layout"), "2");
+    assert_string_equal (fixture_redis (self, "HGET " P ":task:one attempt"), "1");
+    s_assert_story (self);
 }
 
 static void
@@ -806,6 +826,7 @@ main (void)
         FIXTURE_TEST (test_cache_flushed_in_a_rebuild_starts_over),
         FIXTURE_TEST (test_cache_changes_during_a_rebuild_are_not_lost),
         FIXTURE_TEST (test_cache_older_redis_after_a_rebuild_is_caught_up),
+        FIXTURE_TEST (test_cache_redis_of_an_earlier_version_is_rebuilt),
         FIXTURE_TEST (test_cache_full_redis_is_waited_for),
         FIXTURE_TEST (test_cache_policy_that_drops_keys_is_warned_of_once),
         FIXTURE_TEST (test_cache_terminal_expires_after_the_commit_of_its_last_event),

@@ -141,6 +141,7 @@ test_client_acks_lost_with_connection_are_replaced_by_welcome (void **state)
     stele_client_destroy (&client);
     json_t *goodbye = s_receive (&broker);
     assert_string_equal (talk_text (goodbye, "op"), "goodbye");
+    assert_null (json_object_get (goodbye, "keep"));
     json_decref (goodbye);
     s_broker_destroy (&broker);
 }

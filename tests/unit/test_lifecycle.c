@@ -66,6 +66,33 @@ test_lifecycle_move_sets_times_and_counts_errors (void **state)
     assert_int_equal (self.completed_at, 30);
     assert_int_equal (self.error_count, 2);
     assert_int_equal (self.state, STELE_TASK_FAILED);
+    assert_int_equal (self.interruptions, 0);
+}
+
+static void
+test_lifecycle_interruption_is_no_error (void **state)
+{
+    (void) state;
+    stele_lifecycle_t self = { .state = STELE_TASK_RUNNING, .error_count = 1 };
+    stele_lifecycle_move (&self, STELE_TASK_FAILED, 20, true, true);
+    assert_int_equal (self.error_count, 1);
+    assert_int_equal (self.interruptions, 1);
+    assert_int_equal (self.retries, 0);
+}
+
+static void
+test_lifecycle_only_queued_after_an_end_is_a_retry (void **state)
+{
+    (void) state;
+    stele_lifecycle_t self = { .state = STELE_TASK_RUNNING };
+    stele_lifecycle_move (&self, STELE_TASK_QUEUED, 10, false, false);
+    stele_lifecycle_move (&self, STELE_TASK_FAILED, 20, true, true);
+    stele_lifecycle_move (&self, STELE_TASK_RUNNING, 30, false, false);     // The truth after an interruption
+    stele_lifecycle_move (&self, STELE_TASK_PASSED, 40, false, false);
+    assert_int_equal (self.retries, 0);
+    stele_lifecycle_move (&self, STELE_TASK_QUEUED, 50, false, false);
+    stele_lifecycle_move (&self, STELE_TASK_QUEUED, 60, false, false);
+    assert_int_equal (self.retries, 1);
 }
 
 static void
@@ -101,6 +128,8 @@ main (void)
         cmocka_unit_test (test_lifecycle_every_pair_follows_the_rules),
         cmocka_unit_test (test_lifecycle_last_five_states_are_terminal),
         cmocka_unit_test (test_lifecycle_move_sets_times_and_counts_errors),
+        cmocka_unit_test (test_lifecycle_interruption_is_no_error),
+        cmocka_unit_test (test_lifecycle_only_queued_after_an_end_is_a_retry),
         cmocka_unit_test (test_lifecycle_retry_clears_completion_and_keeps_the_first_start),
         cmocka_unit_test (test_lifecycle_interrupted_task_may_go_anywhere_once)
     };

@@ -57,14 +57,14 @@ test_reader_task_has_defaults_and_live_leaves_out_text (void **state)
         "'role':'r','metadata':{'a':1},'acceptance_criteria':{'b':2}}");
     s_assert_task (self, "t", "{'task_id':'t','title':'T','description':'D','role':'r','state':'queued',"
         "'metadata':{'a':1},'acceptance_criteria':{'b':2},'user_id':'default','target_dir':'.',"
-        "'full_access':false,'created_at':5,'updated_at':5,'error_count':0,'position':1}");
+        "'full_access':false,'created_at':5,'updated_at':5,'attempt':1,'error_count':0,'position':1}");
     json_t *rows = json_array ();
     assert_int_equal (stele_reader_task_live (self->reader, "t", 1, fixture_add, rows), 1);
     assert_int_equal (stele_reader_task_by_key (self->reader, 1, fixture_add, rows), 1);
     for (size_t i = 0; i < 2; i++)
         fixture_assert_json (json_array_get (rows, i), "{'task_id':'t','title':'T','role':'r','state':'queued',"
             "'user_id':'default','target_dir':'.','full_access':false,'created_at':5,'updated_at':5,"
-            "'error_count':0,'position':1}");
+            "'attempt':1,'error_count':0,'position':1}");
     json_decref (rows);
     assert_int_equal (stele_reader_task_by_key (self->reader, 2, fixture_stop, NULL), 0);
     assert_int_equal (stele_reader_task_live (self->reader, "u", 1, fixture_stop, NULL), 0);
@@ -77,10 +77,10 @@ test_reader_task_failed_and_retried_keeps_its_error (void **state)
     fixture_append (self, "{'type':'task.state_changed','time':5,'task_id':'t','state':'running','user_id':'ann'}");
     fixture_append (self, "{'type':'task.state_changed','time':6,'task_id':'t','state':'failed','error_message':'why'}");
     s_assert_task (self, "t", "{'task_id':'t','state':'failed','user_id':'ann','target_dir':'.','full_access':false,"
-        "'created_at':5,'updated_at':6,'started_at':5,'completed_at':6,'error_count':1,'last_error':'why','position':2}");
+        "'created_at':5,'updated_at':6,'started_at':5,'completed_at':6,'attempt':1,'error_count':1,'last_error':'why','position':2}");
     fixture_append (self, "{'type':'task.state_changed','time':7,'task_id':'t','state':'queued'}");
     s_assert_task (self, "t", "{'task_id':'t','state':'queued','user_id':'ann','target_dir':'.','full_access':false,"
-        "'created_at':5,'updated_at':7,'started_at':5,'error_count':1,'last_error':'why','position':3}");
+        "'created_at':5,'updated_at':7,'started_at':5,'attempt':2,'error_count':1,'last_error':'why','position':3}");
 }
 
 static void
@@ -92,15 +92,15 @@ test_reader_interrupted_is_in_all_records (void **state)
     assert_int_equal (stele_ledger_interrupt (self->ledger, -1, "gone", 9), 1);
     fixture_commit (self);
     s_assert_task (self, "t", "{'task_id':'t','state':'failed','user_id':'default','target_dir':'.','full_access':false,"
-        "'created_at':5,'updated_at':9,'started_at':5,'completed_at':9,'error_count':1,'last_error':'gone',"
-        "'interrupted':true,'position':2}");
+        "'created_at':5,'updated_at':9,'started_at':5,'completed_at':9,'attempt':1,'error_count':0,'last_error':'gone',"
+        "'interruptions':1,'interrupted':true,'position':2}");
     fixture_assert_event (self, 2, "{'type':'task.state_changed','time':9,'task_id':'t','state':'failed',"
         "'error_message':'gone','interrupted':true,'position':2}");
     json_t *rows = s_chain (self, STELE_CHAIN_HISTORY, "t", (stele_chain_filter_t) { .limit = 9 });
     fixture_assert_json (rows, "[{'id':1,'type':'task.state_changed','task_id':'t','state_to':'running',"
-        "'timestamp':5,'user_id':'default'},{'id':2,'type':'task.state_changed','task_id':'t',"
+        "'timestamp':5,'user_id':'default','attempt':1},{'id':2,'type':'task.state_changed','task_id':'t',"
         "'state_from':'running','state_to':'failed','timestamp':9,'user_id':'default','error_message':'gone',"
-        "'interrupted':true}]");
+        "'attempt':1,'interrupted':true}]");
     json_decref (rows);
 }
 
@@ -245,33 +245,120 @@ test_reader_chain_returns_records (void **state)
     stele_chain_filter_t all = { .limit = 100 };
     json_t *rows = s_chain (self, STELE_CHAIN_HISTORY, "t", all);
     fixture_assert_json (rows, "[{'type':'task.created','id':1,'task_id':'t','state_to':'starting','timestamp':1,"
-        "'provider':'p','model':'m','user_id':'ann','color':'red','nested':{'null':null}},"
+        "'attempt':1,'provider':'p','model':'m','user_id':'ann','color':'red','nested':{'null':null}},"
         "{'type':'task.updated','id':3,'task_id':'t','state_from':'starting','state_to':'running','timestamp':3,"
-        "'user_id':'default','note':'why','changes':{'title':'new\\u0000\\n\\\\\\u0001','role':'tester','state':'running',"
+        "'attempt':1,'user_id':'default','note':'why','changes':{'title':'new\\u0000\\n\\\\\\u0001','role':'tester','state':'running',"
         "'full_access':false,'model':'m2','metadata':{'b':1}}},"
         "{'type':'task.state_changed','id':4,'task_id':'t','state_from':'running','state_to':'failed','timestamp':4,"
         "'provider':'p2','model':'m3','error_message':'it broke','details':{'code':{'$uint':'18446744073709551615'}},"
-        "'user_id':'default','x':1},"
+        "'attempt':1,'user_id':'default','x':1},"
         "{'type':'task.state_changed','id':5,'task_id':'t','state_from':'failed','state_to':'queued','timestamp':5,"
-        "'user_id':'default'}]");
+        "'attempt':2,'user_id':'default'}]");
     json_decref (rows);
     all.event_types = 1u << STELE_TASK_UPDATED;
     s_assert_ids (s_chain (self, STELE_CHAIN_HISTORY, "t", all), "[3]");
     rows = s_chain (self, STELE_CHAIN_OUTPUTS, "t", all);
     fixture_assert_json (rows, "[{'id':6,'task_id':'t','output_type':'stdout','content':'','timestamp':6,'file_path':'f',"
-        "'file_size':0,'mime_type':'text/plain','commit_hash':'c1','branch':'b2','user_id':'default','y':[]},"
-        "{'id':7,'task_id':'t','output_type':'artifact','content':{'$bin':'AAH/'},'timestamp':7,'user_id':'default'}]");
+        "'file_size':0,'mime_type':'text/plain','commit_hash':'c1','branch':'b2','attempt':2,'user_id':'default','y':[]},"
+        "{'id':7,'task_id':'t','output_type':'artifact','content':{'$bin':'AAH/'},'timestamp':7,'attempt':2,'user_id':'default'}]");
     json_decref (rows);
     rows = s_chain (self, STELE_CHAIN_COMMANDS, "s", all);
     fixture_assert_json (rows, "[{'id':16,'session_id':'s','command':'ls','output':'a\\nb','execution_time_ms':1.5,"
-        "'exit_code':-1,'timestamp':16,'user_id':'default','w':'v'},"
-        "{'id':17,'session_id':'s','command':'','timestamp':17,'user_id':'default'}]");
+        "'exit_code':-1,'timestamp':16,'attempt':2,'user_id':'default','w':'v'},"
+        "{'id':17,'session_id':'s','command':'','timestamp':17,'attempt':2,'user_id':'default'}]");
     json_decref (rows);
     rows = s_chain (self, STELE_CHAIN_METRICS, "t", all);
     assert_int_equal (json_array_size (rows), 5);
     fixture_assert_json (json_array_get (rows, 4), "{'id':12,'task_id':'t','name':'n','value':2.0,'timestamp':12,"
-        "'user_id':'default','k':'v'}");
+        "'attempt':2,'user_id':'default','k':'v'}");
     json_decref (rows);
+}
+
+//  Attempts of the rows, as a JSON array
+static void
+s_assert_attempts (json_t *rows, const char *expected)
+{
+    json_t *attempts = json_array ();
+    size_t i;
+    json_t *row;
+    json_array_foreach (rows, i, row)
+        json_array_append_new (attempts, json_incref (json_object_get (row, "attempt")?
+            json_object_get (row, "attempt"): json_null ()));
+    fixture_assert_json (attempts, expected);
+    json_decref (attempts);
+    json_decref (rows);
+}
+
+static json_t *
+s_table (const fixture_t *self, stele_table_t table, int64_t limit)
+{
+    json_t *rows = json_array ();
+    int64_t next = 0;
+    do
+        assert_int_equal (stele_reader_table (self->reader, table, next, INT64_MAX, limit, fixture_add, rows, &next), 0);
+    while (next);
+    return rows;
+}
+
+static void
+s_start_session (fixture_t *self, const char *id, const char *task)
+{
+    fixture_append (self, "{'type':'session.started','time':1,'session_id':'%s','cli_tool':'c','mode':'m',"
+        "'current_directory':'/','task_id':'%s'}", id, task);
+}
+
+//  One attempt of a task: it runs, prints, measures, a session works on it, and it fails
+static void
+s_append_attempt (fixture_t *self, const char *id, int time)
+{
+    fixture_append (self, "{'type':'task.state_changed','time':%d,'task_id':'%s','state':'running'}", time, id);
+    fixture_append (self, "{'type':'task.output_added','time':%d,'task_id':'%s','output_type':'log','content':'c'}", time, id);
+    fixture_append (self, "{'type':'task.metric_recorded','time':%d,'task_id':'%s','name':'n','value':1}", time, id);
+    fixture_append (self, "{'type':'session.command_executed','time':%d,'session_id':'%s','command':'c'}", time, id);
+    fixture_append (self, "{'type':'task.state_changed','time':%d,'task_id':'%s','state':'failed'}", time, id);
+}
+
+static void
+test_reader_rows_have_the_number_of_their_attempt (void **state)
+{
+    fixture_t *self = *state;
+    fixture_begin (self);
+    //  A command before its session has a task has no attempt, and none before the task has an event
+    fixture_append (self, "{'type':'session.command_executed','time':1,'session_id':'t','command':'c'}");
+    for (int i = 0; i < 2; i++)
+        s_start_session (self, i? "u": "t", i? "u": "t");
+    fixture_append (self, "{'type':'session.command_executed','time':1,'session_id':'u','command':'c'}");
+    for (int attempt = 1; attempt <= 3; attempt++) {
+        s_append_attempt (self, "t", attempt);
+        s_append_attempt (self, "u", attempt);
+        //  The second retry of t is an update; u fails more than once per attempt
+        fixture_append (self, "{'type':'task.%s','time':%d,'task_id':'t','state':'queued'}",
+            attempt == 2? "updated": "state_changed", attempt);
+        fixture_append (self, "{'type':'task.updated','time':%d,'task_id':'u','state':'failed','title':'x'}", attempt);
+        fixture_append (self, "{'type':'task.state_changed','time':%d,'task_id':'u','state':'failed'}", attempt);
+        if (attempt < 3)
+            fixture_append (self, "{'type':'task.updated','time':%d,'task_id':'u','state':'queued'}", attempt);
+    }
+    //  Later starts of a session change nothing of its earlier commands
+    s_start_session (self, "t", "u");
+    s_start_session (self, "u", "none");
+    fixture_commit (self);
+    for (int64_t limit = 1; limit < 10; limit++) {
+        stele_chain_filter_t filter = { .limit = limit };
+        s_assert_attempts (s_chain (self, STELE_CHAIN_HISTORY, "t", filter), "[1,1,2,2,2,3,3,3,4]");
+        s_assert_attempts (s_chain (self, STELE_CHAIN_OUTPUTS, "t", filter), "[1,2,3]");
+        s_assert_attempts (s_chain (self, STELE_CHAIN_METRICS, "u", filter), "[1,2,3]");
+        s_assert_attempts (s_chain (self, STELE_CHAIN_COMMANDS, "t", filter), "[null,1,2,3]");
+        filter.newest_first = true;
+        s_assert_attempts (s_chain (self, STELE_CHAIN_HISTORY, "t", filter), "[4,3,3,3,2,2,2,1,1]");
+        s_assert_attempts (s_chain (self, STELE_CHAIN_OUTPUTS, "u", filter), "[3,2,1]");
+        s_assert_attempts (s_table (self, STELE_TABLE_OUTPUTS, limit), "[1,1,2,2,3,3]");
+        s_assert_attempts (s_table (self, STELE_TABLE_METRICS, limit), "[1,1,2,2,3,3]");
+        s_assert_attempts (s_table (self, STELE_TABLE_COMMANDS, limit), "[null,null,1,1,2,2,3,3]");
+        s_assert_attempts (s_table (self, STELE_TABLE_TASKS, limit), "[4,3]");
+    }
+    assert_int_equal (fixture_ask (self, "SELECT sum (attempt) FROM task_outputs_view"), 12);
+    assert_int_equal (fixture_ask (self, "SELECT sum (attempt) FROM task_summary"), 7);
 }
 
 //  -- sessions, preferences, refusals ------------------------------------------------------
@@ -385,6 +472,7 @@ main (void)
         TEST (test_reader_chain_pages_and_filters),
         TEST (test_reader_chain_of_many_rows_is_complete_in_both_orders),
         TEST (test_reader_chain_returns_records),
+        TEST (test_reader_rows_have_the_number_of_their_attempt),
         TEST (test_reader_sessions_are_listed_newest_first),
         TEST (test_reader_preferences_are_the_latest),
         TEST (test_reader_rejected_returns_event_or_bytes)

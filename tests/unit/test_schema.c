@@ -55,13 +55,19 @@ s_become_earlier (fixture_t *self)
             "UPDATE now.tasks SET %s = (SELECT id FROM now.words WHERE word = %s) WHERE typeof (%s) = 'text'",
             repeated [i], repeated [i], repeated [i], repeated [i], repeated [i]);
     sqlite3_stmt *tables;
-    assert_int_equal (sqlite3_prepare_v2 (db, "SELECT name FROM main.sqlite_schema WHERE type = 'table'"
-        " AND name NOT LIKE 'sqlite%'", -1, &tables, NULL), SQLITE_OK);
+    assert_int_equal (sqlite3_prepare_v2 (db, "SELECT s.name, group_concat (c.name) FROM main.sqlite_schema s"
+        " JOIN pragma_table_info (s.name, 'main') c WHERE s.type = 'table' AND s.name NOT LIKE 'sqlite%' GROUP BY 1",
+        -1, &tables, NULL), SQLITE_OK);
     while (sqlite3_step (tables) == SQLITE_ROW) {
         const char *name = (const char *) sqlite3_column_text (tables, 0);
-        s_exec (db, "DELETE FROM main.%s; INSERT INTO main.%s SELECT * FROM now.%s", name, name, name);
+        const char *columns = (const char *) sqlite3_column_text (tables, 1);
+        s_exec (db, "DELETE FROM main.%s; INSERT INTO main.%s (%s) SELECT %s FROM now.%s", name, name, columns, columns,
+            name);
     }
     sqlite3_finalize (tables);
+    //  An interruption was an error of the task
+    s_exec (db, "UPDATE main.task_states SET error_count = error_count + (SELECT count (*) FROM main.task_history h"
+        " WHERE h.position - h.task_back = task AND h.kind = 4 AND h.error_message IS NOT NULL)");
     assert_int_equal (sqlite3_close (db), SQLITE_OK);
     assert_int_equal (rename (earlier, self->path), 0);
 }
@@ -158,6 +164,50 @@ test_schema_of_an_earlier_ledger_is_migrated_and_all_is_there (void **state)
     s_open (self);
     after = fixture_events (self, 0, 1000, 0);
     assert_true (json_equal (before, after));
+    json_decref (before);
+    json_decref (after);
+    fixture_assert_intact (self);
+}
+
+static json_t *
+s_tasks (fixture_t *self)
+{
+    json_t *rows = json_array ();
+    int64_t next;
+    assert_int_equal (stele_reader_table (self->reader, STELE_TABLE_TASKS, 0, INT64_MAX, 100, fixture_add, rows, &next), 0);
+    return rows;
+}
+
+static void
+test_schema_migration_counts_interruptions_and_retries (void **state)
+{
+    fixture_t *self = *state;
+    static const char *const states [] [7] = {
+        { "running", "failed", "queued", "running", "failed", "queued", NULL },
+        { "running", "running", NULL }, { "passed", NULL }, { "queued", "cancelled", "queued", NULL }
+    };
+    for (int task = 0; task < 4; task++)
+        for (int i = 0; states [task] [i]; i++)
+            fixture_append (self, "{'type':'task.state_changed','time':%d,'task_id':'t%d','state':'%s'%s}", i + 1, task,
+                states [task] [i], strcmp (states [task] [i], "failed") == 0? ",'error_message':'mine'": "");
+    for (int i = 0; i < 3; i++) {
+        fixture_begin (self);
+        assert_int_equal (stele_ledger_interrupt (self->ledger, -1, "gone", 20 + i), 1);
+        fixture_commit (self);
+        fixture_append (self, "{'type':'task.state_changed','time':%d,'task_id':'t1','state':'%s'}", 20 + i,
+            i == 1? "queued": "running");
+        if (i == 1)
+            fixture_append (self, "{'type':'task.state_changed','time':%d,'task_id':'t1','state':'running'}", 20 + i);
+    }
+    json_t *before = s_tasks (self);
+    const json_t *mixed = json_array_get (before, 1);
+    assert_int_equal (json_integer_value (json_object_get (mixed, "interruptions")), 3);
+    assert_int_equal (json_integer_value (json_object_get (mixed, "attempt")), 2);
+    assert_int_equal (json_integer_value (json_object_get (mixed, "error_count")), 0);
+    s_become_earlier (self);
+    s_open (self);
+    json_t *after = s_tasks (self);
+    assert_true (json_equal (after, before));
     json_decref (before);
     json_decref (after);
     fixture_assert_intact (self);
@@ -370,7 +420,8 @@ main (void)
         TEST (test_schema_the_longest_update_is_read_back),
         TEST (test_schema_a_read_along_many_updates_takes_the_memory_of_some),
         TEST (test_schema_frames_are_read_back_as_they_came),
-        TEST (test_schema_of_an_earlier_ledger_is_migrated_and_all_is_there)
+        TEST (test_schema_of_an_earlier_ledger_is_migrated_and_all_is_there),
+        TEST (test_schema_migration_counts_interruptions_and_retries)
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }

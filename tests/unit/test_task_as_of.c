@@ -236,12 +236,12 @@ test_task_as_of_late_creation_keeps_later_values (void **state)
     json_t *then = s_look_back (self, 0, 0, 20);
     fixture_assert_json (then, "{'task_id':'a','title':'T','description':'D','role':'r','branch':'first','provider':'p10',"
         "'user_id':'ann','state':'queued','target_dir':'.','full_access':false,'created_at':10,'updated_at':10,"
-        "'error_count':0,'position':2}");
+        "'attempt':1,'error_count':0,'position':2}");
     json_decref (then);
     then = s_look_back (self, 0, 0, 50);
     fixture_assert_json (then, "{'task_id':'a','title':'T','description':'D','role':'r','branch':'later','provider':'p50',"
         "'user_id':'ann','state':'running','target_dir':'.','full_access':false,'created_at':10,'updated_at':10,"
-        "'started_at':50,'error_count':0,'position':2}");
+        "'started_at':50,'attempt':1,'error_count':0,'position':2}");
     json_decref (then);
 }
 

@@ -129,6 +129,9 @@ s_assert_message (json_t *vector, const stele_message_t *message)
         assert_int_equal (message->sequence, json_integer_value (json_object_get (said, "sequence")));
         assert_int_equal (message->event_count, json_array_size (json_object_get (said, "events")));
     }
+    else
+    if (message->op == STELE_OP_GOODBYE)
+        assert_int_equal (message->keep, json_is_true (json_object_get (said, "keep")));
 }
 
 static void

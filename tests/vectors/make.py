@@ -187,6 +187,9 @@ def messages():
                  {"op": "publish", "sequence": 2**40, "events": [created(), changed(), metric(1)]})
     yield vector("peer", "ping", {"op": "ping"})
     yield vector("peer", "goodbye", {"op": "goodbye"})
+    yield vector("peer", "goodbye that keeps tasks in progress", {"op": "goodbye", "keep": True})
+    yield vector("peer", "goodbye with a keep that is no bool", {"op": "goodbye", "keep": 1},
+                 refused="invalid_field", field="keep")
     yield vector("peer", "an unknown op", {"op": "dance"}, refused="unknown_op")
     yield vector("peer", "no op", {"sequence": 1}, refused="missing_field", field="op")
     yield vector("peer", "hello without a producer", {"op": "hello", "protocol": 1, "instance": "r"},

@@ -84,7 +84,7 @@ s_take_producers (s_recovery_t *self, const stele_map_t *element)
         if (s_integer (&map, "sequence") < now->sequence)
             continue;               // Elements that were pushed again all have the final state
         bool replaced = *now->instance && strcmp (now->instance, instance) != 0;
-        if (replaced && now->status != STELE_PRODUCER_LEFT)
+        if (replaced && now->status != STELE_PRODUCER_LEFT && now->status != STELE_PRODUCER_ENDED)
             code = stele_ledger_fence (writer->ledger, now->id, now->instance, stele_clock_us ());
         snprintf (now->instance, sizeof now->instance, "%s", instance);
         now->sequence = s_integer (&map, "sequence");

@@ -73,11 +73,18 @@ s_lease (stele_roster_t *self, stele_roster_entry_t *member, int64_t from_us, in
     s_lease_until (self, member, from_us + (lease_ms < LEASE_MS_MAX? lease_ms: LEASE_MS_MAX) * 1000);
 }
 
+//  Does a lease of the current run interrupt tasks when it ends?
+static bool
+s_lease_matters (const stele_producer_t *producer)
+{
+    return producer->status == STELE_PRODUCER_PRESENT || producer->status == STELE_PRODUCER_ENDED;
+}
+
 void
 stele_roster_resume (stele_roster_t *self, stele_roster_entry_t *member)
 {
     int64_t lease_ms = member->now.lease_ms;
-    if (lease_ms && member->now.status == STELE_PRODUCER_PRESENT)
+    if (lease_ms && s_lease_matters (&member->now))
         s_lease (self, member, stele_clock_steady_us (), lease_ms > self->grace_ms? lease_ms: self->grace_ms);
 }
 
@@ -180,8 +187,8 @@ s_settle (stele_roster_t *self, bool keep)
             member->durable = member->now;
         else {
             //  A lease that expired in the batch expires again after the rollback
-            if (member->now.status == STELE_PRODUCER_EXPIRED
-            &&  member->durable.status == STELE_PRODUCER_PRESENT)
+            if (!s_lease_matters (&member->now) && s_lease_matters (&member->durable)
+            &&  member->durable.lease_ms && member->lease_until_us == 0)
                 s_lease_until (self, member, stele_clock_steady_us ());
             member->now = member->durable;
         }
@@ -285,7 +292,7 @@ stele_roster_expired (stele_roster_t *self)
     for (; member; member = zlistx_next (self->order)) {
         if (member->lease_until_us && member->lease_until_us <= now_us) {
             member->lease_until_us = 0;
-            if (member->now.status == STELE_PRODUCER_PRESENT)
+            if (s_lease_matters (&member->now))
                 return member;
         }
         else

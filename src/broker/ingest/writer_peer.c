@@ -55,8 +55,20 @@ s_send_fenced (const void *id, size_t size, void *arg)
     stele_writer_answer_to (self, id, size)->is_error = true;
 }
 
-//  A new run replaces the last one: fence its peers, and interrupt its running tasks unless it sent
-//  goodbye.
+//  Interrupt the tasks in progress of a producer. Returns 0 or a storage error.
+static int
+s_interrupt (stele_writer_t *self, const stele_producer_t *producer, const char *reason)
+{
+    if (strcmp (self->settings->interrupted, "none") == 0)
+        return 0;
+    int64_t count = stele_ledger_interrupt (self->ledger, producer->id, reason, stele_clock_us ());
+    self->counts.interrupted += count > 0? count: 0;
+    self->counts.events += count > 0? count: 0;
+    return count < 0? (int) count: 0;
+}
+
+//  A new run replaces the last one: fence its peers unless it sent goodbye, and interrupt its tasks in
+//  progress unless that goodbye kept them.
 static int
 s_replace_run (stele_writer_t *self, stele_roster_entry_t *member, const char *instance)
 {
@@ -64,18 +76,15 @@ s_replace_run (stele_writer_t *self, stele_roster_entry_t *member, const char *i
     if (!*now->instance)
         return 0;
     int code = 0;
-    if (now->status != STELE_PRODUCER_LEFT)
+    bool said_goodbye = now->status == STELE_PRODUCER_LEFT || now->status == STELE_PRODUCER_ENDED;
+    if (!said_goodbye)
         code = stele_ledger_fence (self->ledger, now->id, now->instance, stele_clock_us ());
-    if (code == 0 && now->status == STELE_PRODUCER_PRESENT
-    &&  strcmp (self->settings->interrupted, "none") != 0) {
+    if (code == 0 && (now->status == STELE_PRODUCER_PRESENT || now->status == STELE_PRODUCER_ENDED)) {
         char reason [1024];
         snprintf (reason, sizeof reason,
-            "interrupted: producer %s came back as a new instance (%s); its run %s ended without a goodbye",
-            now->name, instance, now->instance);
-        int64_t count = stele_ledger_interrupt (self->ledger, now->id, reason, stele_clock_us ());
-        code = count < 0? (int) count: 0;
-        self->counts.interrupted += count > 0? count: 0;
-        self->counts.events += count > 0? count: 0;
+            "interrupted: producer %s came back as a new instance (%s); its run %s ended %s", now->name, instance,
+            now->instance, said_goodbye? "while this task was in progress": "without a goodbye");
+        code = s_interrupt (self, now, reason);
     }
     if (code == 0)
         stele_roster_fence (self->roster, member, instance, s_send_fenced, self);
@@ -289,7 +298,7 @@ s_publish (stele_writer_t *self, stele_message_t *message, stele_connection_t *p
 }
 
 static int
-s_goodbye (stele_writer_t *self, stele_connection_t *peer)
+s_goodbye (stele_writer_t *self, stele_connection_t *peer, bool keep)
 {
     stele_roster_entry_t *member = peer->member;
     STELE_FAULT (goodbye_before);
@@ -297,9 +306,10 @@ s_goodbye (stele_writer_t *self, stele_connection_t *peer)
     if (code)
         return code;
     stele_roster_touch (self->roster, member);
-    member->now.status = STELE_PRODUCER_LEFT;
+    member->now.status = keep? STELE_PRODUCER_LEFT: STELE_PRODUCER_ENDED;
     member->now.seen_at = stele_clock_us ();
-    member->lease_until_us = 0;
+    if (keep)
+        member->lease_until_us = 0;
     code = stele_ledger_producer_save (self->ledger, &member->now);
     if (code == 0)
         stele_roster_unbind (self->roster, self->input->id, self->input->id_size);
@@ -345,7 +355,7 @@ stele_writer_run_peer (stele_writer_t *self)
         case STELE_OP_PUBLISH:
             return s_publish (self, &message, peer);
         case STELE_OP_GOODBYE:
-            return s_goodbye (self, peer);
+            return s_goodbye (self, peer, message.keep);
         default:
             stele_pack_clear (self->pack);
             stele_pack_map_begin (self->pack);
@@ -366,20 +376,21 @@ stele_writer_expire_one (stele_writer_t *self, stele_roster_entry_t *member)
     if (code)
         return code;
     stele_roster_touch (self->roster, member);
-    member->now.status = STELE_PRODUCER_EXPIRED;
+    //  After a goodbye nothing is left to interrupt, and the run is not fenced
+    bool said_goodbye = member->now.status == STELE_PRODUCER_ENDED;
+    member->now.status = said_goodbye? STELE_PRODUCER_LEFT: STELE_PRODUCER_EXPIRED;
     member->now.seen_at = stele_clock_us ();
     code = stele_ledger_producer_save (self->ledger, &member->now);
-    if (code || strcmp (self->settings->interrupted, "none") == 0)
+    if (code)
         return code;
     char reason [1024];
-    snprintf (reason, sizeof reason,
+    snprintf (reason, sizeof reason, said_goodbye?
+        "interrupted: producer %s (run %s) said goodbye, and did not return within its lease of %lld ms":
         "interrupted: producer %s (run %s) was silent for longer than its lease of %lld ms",
         member->now.name, member->now.instance, (long long) member->now.lease_ms);
-    int64_t count = stele_ledger_interrupt (self->ledger, member->now.id, reason, stele_clock_us ());
-    self->counts.interrupted += count > 0? count: 0;
-    self->counts.events += count > 0? count: 0;
+    code = s_interrupt (self, &member->now, reason);
     STELE_FAULT (expire_after);
-    return count < 0? (int) count: 0;
+    return code;
 }
 
 int

@@ -241,7 +241,7 @@ s_retry (stele_writer_t *self, stele_params_t *params)
 static void
 s_pack_producer (stele_pack_t *pack, const stele_roster_entry_t *member, int64_t now_us)
 {
-    static const char *const words [] = { "unknown", "present", "left", "expired" };
+    static const char *const words [] = { "unknown", "present", "left", "expired", "left" };
     stele_pack_map_begin (pack);
     stele_pack_key_string (pack, "producer", member->now.name);
     stele_pack_key_integer (pack, "sequence", member->durable.sequence);

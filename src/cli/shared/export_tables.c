@@ -12,18 +12,18 @@ static const char *const s_tasks [] = {
     "task_id", "state", "title", "description", "role", "provider", "model", "branch", "worktree_path",
     "base_branch", "commit_hash", "target_dir", "full_access", "provider_override", "repository_url",
     "acceptance_criteria", "metadata", "parent_id", "user_id", "created_at", "updated_at", "started_at",
-    "completed_at", "error_count", "last_error", "interrupted", "position", NULL
+    "completed_at", "error_count", "last_error", "interrupted", "position", "attempt", "interruptions", NULL
 };
 static const char *const s_history [] = {
     "id", "task_id", "type", "state_from", "state_to", "timestamp", "provider", "model", "error_message",
-    "details", "user_id", "interrupted", "changes", "extra", NULL
+    "details", "user_id", "interrupted", "changes", "extra", "attempt", NULL
 };
 static const char *const s_outputs [] = {
     "id", "task_id", "output_type", "timestamp", "content", "content_encoding", "file_path", "file_size",
-    "mime_type", "commit_hash", "branch", "user_id", "extra", NULL
+    "mime_type", "commit_hash", "branch", "user_id", "extra", "attempt", NULL
 };
 static const char *const s_metrics [] = {
-    "id", "task_id", "name", "value", "unit", "timestamp", "user_id", "extra", NULL
+    "id", "task_id", "name", "value", "unit", "timestamp", "user_id", "extra", "attempt", NULL
 };
 static const char *const s_sessions [] = {
     "session_id", "state", "cli_tool", "mode", "current_directory", "pid", "authentication_required",
@@ -32,7 +32,7 @@ static const char *const s_sessions [] = {
 };
 static const char *const s_commands [] = {
     "id", "session_id", "command", "output", "output_encoding", "execution_time_ms", "exit_code",
-    "timestamp", "user_id", "extra", NULL
+    "timestamp", "user_id", "extra", "attempt", NULL
 };
 static const char *const s_preferences [] = {
     "user_id", "preferred_provider", "preferred_model", "full_access_preferred", "role_preferences",

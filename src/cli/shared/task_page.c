@@ -35,7 +35,7 @@ cli_task_print (const cli_t *self, const json_t *task)
     cli_page_field (self, "title", task, "title");
     cli_page_state (self, "state", task, "state");
     if (json_is_true (json_object_get (task, "interrupted")))
-        cli_page_line (self, "", "interrupted: its orchestrator disconnected while it was running");
+        cli_page_line (self, "", "interrupted: its orchestrator died while work was in progress");
     cli_page_field (self, "role", task, "role");
     cli_page_field (self, "provider", task, "provider");
     cli_page_field (self, "provider override", task, "provider_override");
@@ -60,6 +60,10 @@ cli_task_print (const cli_t *self, const json_t *task)
     s_print_span (self, "started", task, "created_at", "started_at", "after it was created");
     s_print_span (self, "completed", task, "started_at", "completed_at", "after it was started");
     cli_page_field (self, "updated", task, "updated_at");
+    if (json_integer_value (json_object_get (task, "attempt")) > 1)
+        cli_page_field (self, "attempt", task, "attempt");
+    if (json_integer_value (json_object_get (task, "interruptions")))
+        cli_page_field (self, "interruptions", task, "interruptions");
     if (json_integer_value (json_object_get (task, "error_count")))
         cli_page_field (self, "errors", task, "error_count");
     cli_page_field (self, "last error", task, "last_error");

@@ -346,7 +346,11 @@ stele_dialog_pack_goodbye (stele_dialog_t *self, stele_pack_t *pack)
     if (self->state != READY)
         return false;
     stele_pack_clear (pack);
-    s_pack_op (pack, "goodbye");
+    stele_pack_map_begin (pack);
+    stele_pack_key_string (pack, "op", "goodbye");
+    if (self->settings.keep)
+        stele_pack_key_bool (pack, "keep", true);
+    stele_pack_map_end (pack);
     return true;
 }
 

@@ -41,6 +41,7 @@ typedef struct {
     int64_t delay_ms;               // Longest time that an event waits for a full batch
     size_t batch_events;
     bool restore;                   // The events come from an export
+    bool keep;                      // The goodbye keeps tasks in progress as they are
     //  For a spool; without one, keep_offset is NULL
     stele_keep_offset_fn *keep_offset;
     void *keep_arg;

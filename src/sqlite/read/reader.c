@@ -268,6 +268,7 @@ reader_enter (stele_reader_t *self)
 {
     assert (!self->busy);           // A row function must not call its reader
     self->status = 0;
+    self->attempt = (reader_attempt_t) { 0 };
     //  A word that the writer rolled back may return with another id
     reader_word_cache_trim (&self->words, self->borrowed? 0: WORDS_MAX);
     if (!self->begun && !self->borrowed && s_begin (self))

@@ -46,7 +46,8 @@ typedef enum {
     SLOT_LINK_LAST = SLOT_LINK + SOURCE_COUNT - 1,
     SLOT_BETWEEN,
     SLOT_BETWEEN_LAST = SLOT_BETWEEN + SOURCE_COUNT - 1,
-    SLOT_CHAIN_TASK, SLOT_CHAIN_SESSION,
+    SLOT_CHAIN_TASK, SLOT_CHAIN_SESSION, SLOT_ATTEMPT, SLOT_ATTEMPT_TASK,
+    SLOT_ATTEMPT_SESSION,
     SLOT_CREATED, SLOT_CREATED_LINK, SLOT_CREATED_REPLACED,
     SLOT_TASK, SLOT_TASK_BY_KEY, SLOT_LIVE, SLOT_LIVE_BY_KEY, SLOT_ACTIVE,
     SLOT_AS_OF_KEY, SLOT_AS_OF_TASK, SLOT_AS_OF_HISTORY, SLOT_AS_OF_OUTPUT, SLOT_AS_OF_METRIC, SLOT_AS_OF_ERROR,
@@ -76,6 +77,11 @@ typedef struct {
     int64_t min_task;
 } reader_zone_t;
 
+//  The attempt of the last row that was read as a record
+typedef struct {
+    int64_t task, position, number;
+} reader_attempt_t;
+
 //  Cursors of a list (list/by_index.h)
 #define READER_BRANCHES 256
 
@@ -97,6 +103,7 @@ struct stele_reader {
     stele_content_t *content;
     stele_record_t *row;
     stele_record_t *text;           // Of reader_text
+    reader_attempt_t attempt;       // Of the current call
     reader_zone_t *zones;           // Ascending (reader_zones)
     size_t zone_count, zone_room;
     //  Tables that only grow: rows counted so far, up to this key

@@ -15,6 +15,9 @@
 //  Columns of history that are not filled by the table
 enum { HISTORY_KIND = 6, HISTORY_FROM = 8, HISTORY_TO, HISTORY_TASK = 12, HISTORY_CHANGES, HISTORY_REPLACED };
 
+//  Columns with the key of the task; of commands, with its id
+enum { OUTPUTS_TASK = 13, METRICS_TASK = 8, COMMANDS_TASK = 10, COMMANDS_STARTED, COMMANDS_HISTORY };
+
 static const reader_column_t s_history [] = {
     { STELE_POSITION, COLUMN_INTEGER }, { STELE_TASK_ID, COLUMN_ID },
     { STELE_TIME, COLUMN_INTEGER }, { STELE_USER_ID, COLUMN_WORD },
@@ -34,21 +37,21 @@ static const reader_column_t s_outputs [] = {
     { STELE_OUTPUT_TYPE, COLUMN_OUTPUT_TYPE }, { STELE_FILE_PATH, COLUMN_TEXT },
     { STELE_FILE_SIZE, COLUMN_INTEGER }, { STELE_MIME_TYPE, COLUMN_WORD },
     { STELE_COMMIT_HASH, COLUMN_ID }, { STELE_BRANCH, COLUMN_TEXT },
-    { 0, COLUMN_EXTRA }, { 0, COLUMN_SKIP }, { STELE_CONTENT, COLUMN_CONTENT }
+    { 0, COLUMN_EXTRA }, { 0, COLUMN_SKIP }, { STELE_CONTENT, COLUMN_CONTENT }, { 0, COLUMN_SKIP }
 };
 #define OUTPUTS_SQL \
     "SELECT e.position, e.task_id, e.time, e.user_id, e.output_type, e.file_path, e.file_size," \
-    " e.mime_type, e.commit_hash, e.branch, e.extra, e.encoding, e.content" \
+    " e.mime_type, e.commit_hash, e.branch, e.extra, e.encoding, e.content, e.task" \
     " FROM outputs_plain e "
 
 static const reader_column_t s_metrics [] = {
     { STELE_POSITION, COLUMN_INTEGER }, { STELE_TASK_ID, COLUMN_ID },
     { STELE_TIME, COLUMN_INTEGER }, { STELE_USER_ID, COLUMN_WORD },
     { STELE_NAME, COLUMN_WORD }, { STELE_VALUE, COLUMN_NUMBER }, { STELE_UNIT, COLUMN_WORD },
-    { 0, COLUMN_EXTRA }
+    { 0, COLUMN_EXTRA }, { 0, COLUMN_SKIP }
 };
 #define METRICS_SQL \
-    "SELECT e.position, e.task_id, e.time, e.user_id, e.name, e.value, e.unit, e.extra" \
+    "SELECT e.position, e.task_id, e.time, e.user_id, e.name, e.value, e.unit, e.extra, e.task" \
     " FROM metrics_plain e "
 
 //  Columns of sessions that are not filled by the table
@@ -67,11 +70,12 @@ static const reader_column_t s_commands [] = {
     { STELE_TIME, COLUMN_INTEGER }, { STELE_USER_ID, COLUMN_WORD },
     { STELE_COMMAND, COLUMN_TEXT }, { STELE_EXECUTION_TIME_MS, COLUMN_NUMBER },
     { STELE_EXIT_CODE, COLUMN_INTEGER }, { 0, COLUMN_EXTRA },
-    { 0, COLUMN_SKIP }, { STELE_OUTPUT, COLUMN_CONTENT }
+    { 0, COLUMN_SKIP }, { STELE_OUTPUT, COLUMN_CONTENT }, { 0, COLUMN_SKIP },
+    { 0, COLUMN_SKIP }, { 0, COLUMN_SKIP }
 };
 #define COMMANDS_SQL \
     "SELECT e.position, s.session_id, e.time, e.user_id, e.command, e.execution_time_ms," \
-    " e.exit_code, e.extra, e.encoding, e.output" \
+    " e.exit_code, e.extra, e.encoding, e.output, s.task_id, s.started, s.last_history" \
     " FROM cli_session_commands e JOIN cli_sessions s ON s.id = e.session "
 
 enum { PREFERENCES_FIELDS = 4 };
@@ -241,6 +245,89 @@ reader_fill_event (stele_reader_t *self, reader_source_t source, sqlite3_stmt *s
 
 //  -- as a record ------------------------------------------------------------------
 
+//  The task_id that a session had at a position, in self->text; false: none. Newest first: the first
+//  session.started before the position gave all fields that the session had.
+static bool
+s_find_task_id (stele_reader_t *self, int64_t last_history, int64_t position)
+{
+    int64_t at = last_history;
+    while (at > 0 && !reader_overdue (self)) {
+        sqlite3_stmt *statement = reader_with_key (self, SLOT_ATTEMPT_SESSION,
+            "SELECT previous, kind, fields FROM cli_session_history WHERE position = ?1", at);
+        if (reader_step (self, statement) != 1)
+            return false;
+        if (at < position && sqlite3_column_int (statement, 1) == STELE_HISTORY_CREATED) {
+            size_t size;
+            const char *text = reader_column_text (self, statement, 2, &size);
+            int code = text? stele_json_fields_set (text, size, STELE_VOCABULARY_SESSION_STATE, self->text): 0;
+            if (code)
+                reader_fail_json (self, code);
+            return stele_record_has (self->text, STELE_TASK_ID);
+        }
+        at = sqlite3_column_int64 (statement, 0);
+    }
+    return false;
+}
+
+//  Key of the task of a command's session; 0: none. As of the command: later events change nothing of it.
+static int64_t
+s_task_of_command (stele_reader_t *self, sqlite3_stmt *statement)
+{
+    int64_t position = sqlite3_column_int64 (statement, 0), started = sqlite3_column_int64 (statement, COMMANDS_STARTED);
+    sqlite3_stmt *task = reader_statement (self, SLOT_ATTEMPT_TASK, "SELECT id FROM tasks WHERE task_id = ?1");
+    if (started == 0 || !task)
+        return 0;
+    if (started < position)
+        sqlite3_bind_value (task, 1, sqlite3_column_value (statement, COMMANDS_TASK));
+    else
+    if (s_find_task_id (self, sqlite3_column_int64 (statement, COMMANDS_HISTORY), position))
+        reader_bind_id (task, 1, self->text->values [STELE_TASK_ID].text, self->text->values [STELE_TASK_ID].size);
+    else
+        return 0;
+    int64_t key = reader_integer (self, task, 0);
+    return key < position? key: 0;
+}
+
+//  Key of the task of a row; 0: none
+static int64_t
+s_task_of (stele_reader_t *self, reader_source_t source, sqlite3_stmt *statement)
+{
+    switch (source) {
+        case SOURCE_HISTORY:
+            return sqlite3_column_int64 (statement, HISTORY_TASK);
+        case SOURCE_OUTPUTS:
+            return sqlite3_column_int64 (statement, OUTPUTS_TASK);
+        case SOURCE_METRICS:
+            return sqlite3_column_int64 (statement, METRICS_TASK);
+        default:
+            return s_task_of_command (self, statement);
+    }
+}
+
+//  Number of the attempt that a row belongs to. Pages have rows in the order of their positions, so
+//  only the retries since the row before are counted.
+static void
+s_set_attempt (stele_reader_t *self, int64_t task, int64_t position)
+{
+    reader_attempt_t *last = &self->attempt;
+    if (task <= 0)
+        return;
+    if (last->task != task)
+        *last = (reader_attempt_t) { .task = task, .position = 0, .number = 1 };
+    bool later = position > last->position;
+    sqlite3_stmt *statement = reader_with_key (self, SLOT_ATTEMPT,
+        "SELECT count (*) FROM task_history INDEXED BY task_retries WHERE position - task_back = ?1"
+        " AND position > ?2 AND position <= ?3 AND " STELE_SQL_IS_RETRY, task);
+    if (!statement)
+        return;
+    sqlite3_bind_int64 (statement, 2, later? last->position: position);
+    sqlite3_bind_int64 (statement, 3, later? position: last->position);
+    int64_t retries = reader_integer (self, statement, 0);
+    *last = (reader_attempt_t) { task, position, last->number + (later? retries: -retries) };
+    if (self->status == 0)
+        stele_record_set_integer (self->row, STELE_ATTEMPT, last->number);
+}
+
 int
 reader_fill_record (stele_reader_t *self, reader_source_t source, sqlite3_stmt *statement)
 {
@@ -261,5 +348,6 @@ reader_fill_record (stele_reader_t *self, reader_source_t source, sqlite3_stmt *
         if (kind == STELE_HISTORY_INTERRUPTED)
             stele_record_set_bool (row, STELE_INTERRUPTED, true);
     }
+    s_set_attempt (self, s_task_of (self, source, statement), row->values [STELE_ID].integer);
     return self->status;
 }

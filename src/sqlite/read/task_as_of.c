@@ -362,6 +362,9 @@ s_fill_derived (s_as_of_t *as_of)
     stele_record_set_integer (row, STELE_UPDATED_AT, as_of->newest.time);
     stele_record_set_integer (row, STELE_POSITION, as_of->newest.position);
     stele_record_set_integer (row, STELE_ERROR_COUNT, life.error_count);
+    stele_record_set_integer (row, STELE_ATTEMPT, 1 + life.retries);
+    if (life.interruptions)
+        stele_record_set_integer (row, STELE_INTERRUPTIONS, life.interruptions);
     if (life.started_at)
         stele_record_set_integer (row, STELE_STARTED_AT, life.started_at);
     if (life.completed_at)

@@ -25,10 +25,23 @@
 #define STELE_HISTORY_INTERRUPTED   4
 
 //  States that SQL text names
+#define STELE_CODE_TASK_QUEUED            1
+#define STELE_CODE_TASK_STARTING          2
 #define STELE_CODE_TASK_RUNNING           3
+#define STELE_CODE_TASK_COMPLETING        5
 #define STELE_CODE_TASK_TERMINAL_FROM     6     // All terminal states, and no others, have this code or a higher one
-_Static_assert (STELE_CODE_TASK_RUNNING == STELE_TASK_RUNNING, "as in the vocabulary");
+_Static_assert (STELE_CODE_TASK_QUEUED == STELE_TASK_QUEUED && STELE_CODE_TASK_STARTING == STELE_TASK_STARTING
+    && STELE_CODE_TASK_RUNNING == STELE_TASK_RUNNING && STELE_CODE_TASK_COMPLETING == STELE_TASK_COMPLETING,
+    "as in the vocabulary");
 _Static_assert (STELE_CODE_TASK_TERMINAL_FROM == STELE_TASK_TERMINAL_FROM, "as in the vocabulary");
+
+//  States in which work is in progress: it ends with the orchestrator that does it (protocol section 3)
+#define STELE_SQL_IN_PROGRESS "(" STELE_SQL_CODE (STELE_CODE_TASK_STARTING) ", " \
+    STELE_SQL_CODE (STELE_CODE_TASK_RUNNING) ", " STELE_SQL_CODE (STELE_CODE_TASK_COMPLETING) ")"
+
+//  Rows of task_history that begin another attempt; the index task_retries has these
+#define STELE_SQL_IS_RETRY "state_to = " STELE_SQL_CODE (STELE_CODE_TASK_QUEUED) \
+    " AND state_from >= " STELE_SQL_CODE (STELE_CODE_TASK_TERMINAL_FROM)
 
 //  Bits of task_states.flags
 #define STELE_TASK_FLAG_CREATED     1

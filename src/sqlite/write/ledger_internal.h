@@ -42,8 +42,8 @@
 #define REPEATED(column) \
     " CASE typeof (" column ") WHEN 'integer' THEN (SELECT word FROM words WHERE id = " column ") ELSE " column " END"
 
-//  Running tasks that are interrupted per query
-#define STELE_RUNNING_MAX 1000
+//  Tasks that are interrupted per query
+#define STELE_INTERRUPT_MAX 1000
 
 //  X (name, SQL): one prepared statement each
 #define STELE_LEDGER_STATEMENTS(X) \
@@ -106,8 +106,9 @@
     X (producer_sequence, "UPDATE producers SET sequence = ?3 WHERE id = ?1") \
     X (fence, "INSERT OR IGNORE INTO producer_fences (producer, instance, fenced_at) VALUES (?1, ?2, ?3)") \
     X (fenced, "SELECT 1 FROM producer_fences WHERE producer = ?1 AND instance = ?2") \
-    X (running, "SELECT t.task_id FROM states_plain s JOIN tasks t ON t.id = s.task" \
-        " WHERE s.state = " STELE_SQL_CODE (STELE_CODE_TASK_RUNNING) " AND (?1 = -1 OR s.owner = ?1) ORDER BY s.task LIMIT " STELE_SQL_CODE (STELE_RUNNING_MAX)) \
+    X (in_progress, "SELECT t.task_id FROM states_plain s JOIN tasks t ON t.id = s.task" \
+        " WHERE s.state IN " STELE_SQL_IN_PROGRESS " AND (?1 = -1 OR s.owner = ?1) ORDER BY s.task LIMIT " \
+        STELE_SQL_CODE (STELE_INTERRUPT_MAX)) \
     X (reject, "INSERT INTO rejected_events (producer, sequence, code, field, message, time, event)" \
         " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)") \
     X (rejected_done, "UPDATE rejected_events SET retried_at = ?2, position = ?3 WHERE id = ?1") \

@@ -136,12 +136,12 @@ stele_ledger_rejected_done (stele_ledger_t *self, int64_t id, int64_t time_us, i
     return stele_ledger_run (self, self->sql.rejected_done);
 }
 
-//  Ids of at most STELE_RUNNING_MAX running tasks, in the arena of the record.
+//  Ids of at most STELE_INTERRUPT_MAX tasks in progress, in the arena of the record.
 static int
-s_running (stele_ledger_t *self, int64_t producer, stele_record_t *arena,
+s_in_progress (stele_ledger_t *self, int64_t producer, stele_record_t *arena,
     stele_value_t *ids, int *count)
 {
-    sqlite3_stmt *stmt = self->sql.running;
+    sqlite3_stmt *stmt = self->sql.in_progress;
     sqlite3_bind_int64 (stmt, 1, producer);
     int rc;
     *count = 0;
@@ -186,13 +186,13 @@ stele_ledger_interrupt (stele_ledger_t *self, int64_t producer, const char *reas
     int count;
     do {
         //  The query reads rows, so write what this batch changed first
-        stele_value_t ids [STELE_RUNNING_MAX];
+        stele_value_t ids [STELE_INTERRUPT_MAX];
         stele_record_clear (arena);
         code = stele_task_cache_flush (self->tasks);
         if (code)
             stele_ledger_fail (self, (int) code);
         else
-            code = s_running (self, producer, arena, ids, &count);
+            code = s_in_progress (self, producer, arena, ids, &count);
         for (int i = 0; i < count && code == 0; i++) {
             event->values [STELE_TASK_ID] = ids [i];
             int64_t position;

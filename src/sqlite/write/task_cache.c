@@ -44,18 +44,19 @@ struct stele_task_cache {
 static const char s_load_sql [] =
     "SELECT s.task, s.state, s.role, s.provider, s.model, s.flags, s.owner, s.created_at,"
     " s.updated_at, s.started_at, s.completed_at, s.error_count, s.last_error_at,"
-    " s.last_history, s.last_output, s.last_metric, s.position, t.since"
+    " s.last_history, s.last_output, s.last_metric, s.position, t.since, s.interruptions, s.retries"
     " FROM tasks t JOIN states_plain s ON s.task = t.id WHERE t.id = ?1";
 
 #define COLUMNS "provider = ?3, model = ?4, flags = ?5, owner = ?6, updated_after = ?7," \
     " started_after = ?8, completed_after = ?9, error_count = ?10, last_error = ?11," \
-    " last_history = ?12, last_output = ?13, last_metric = ?14, room = ?15"
+    " last_history = ?12, last_output = ?13, last_metric = ?14, room = ?15," \
+    " interruptions = ?18, retries = ?19"
 
 static const char s_insert_sql [] =
     "INSERT INTO task_states (state, role, provider, model, flags, owner, updated_after,"
     " started_after, completed_after, error_count, last_error, last_history, last_output,"
-    " last_metric, room, task, created_at) VALUES"
-    " (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)";
+    " last_metric, room, task, created_at, interruptions, retries) VALUES"
+    " (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19)";
 
 static const char s_count_sql [] =
     "INSERT INTO task_counts (state, role, provider, model, count) VALUES (?1, ?2, ?3, ?4, ?5)"
@@ -137,6 +138,8 @@ s_load (stele_task_t *task, sqlite3_stmt *row)
     task->last_metric = sqlite3_column_int64 (row, 15);
     task->position = sqlite3_column_int64 (row, 16);
     task->since = sqlite3_column_int64 (row, 17);
+    task->life.interruptions = sqlite3_column_int64 (row, 18);
+    task->life.retries = sqlite3_column_int64 (row, 19);
     task->counted = (stele_count_key_t) {
         task->life.state, task->role, task->provider, task->model
     };
@@ -302,6 +305,8 @@ s_write (stele_task_cache_t *self, stele_task_t *task)
     sqlite3_bind_int64 (stmt, 10, task->life.error_count);
     s_bind_growing (stmt, task);
     sqlite3_bind_int64 (stmt, 16, task->key);
+    stele_sql_bind_key (stmt, 18, task->life.interruptions);
+    stele_sql_bind_key (stmt, 19, task->life.retries);
     int code = stele_sql_run (stmt);
     if (code)
         return code;
