@@ -427,6 +427,14 @@ s_commit_of (stele_reader_t *self, int64_t position, int64_t *first, int64_t *la
     return position <= *last;
 }
 
+void
+reader_set_heard (stele_reader_t *self)
+{
+    int64_t first, last, time;
+    if (s_commit_of (self, stele_record_integer (self->row, STELE_POSITION, 0), &first, &last, &time) == 1)
+        stele_record_set_integer (self->row, STELE_HEARD_AT, time);
+}
+
 //  Binary search: commits are found by position, and their times ascend with it (if the clock
 //  was set back, the result is one of the places where it passed that time)
 int64_t
