@@ -75,14 +75,6 @@ stele_seen_mark (stele_seen_t *self, int64_t heard_us)
     atomic_store_explicit (&self->heard_us, heard_us, memory_order_relaxed);
 }
 
-void
-stele_presence_remove (stele_presence_t *self, const char *name)
-{
-    pthread_mutex_lock (&self->mutex);
-    zhashx_delete (self->seen, name);
-    pthread_mutex_unlock (&self->mutex);
-}
-
 bool
 stele_presence_get (stele_presence_t *self, const char *name, stele_producer_t *producer,
     int64_t *heard_us)

@@ -20,7 +20,7 @@
 
 typedef struct stele_presence stele_presence_t;
 
-/*  One producer of it; owned by the presence until it is removed.           */
+/*  One producer of it; owned by the presence.          */
 typedef struct stele_seen stele_seen_t;
 
 /*  Caller owns return value.                                                */
@@ -36,10 +36,6 @@ stele_seen_t *
 /*  The producer sent a message: steady clock, 0: not heard since the start of the broker. */
 void
     stele_seen_mark (stele_seen_t *self, int64_t heard_us);
-
-/*  Remove a producer if it is there.                                        */
-void
-    stele_presence_remove (stele_presence_t *self, const char *name);
 
 /*  Copy what is known of a producer. False: no producer of that name has published. */
 bool
