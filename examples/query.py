@@ -60,7 +60,8 @@ def show_task(task_id):
     task = answer["task"]
     print("%s is %s (from %s)" % (shown(task_id), task["state"], answer["source"]))
     if "last_error" in task:
-        print("last of %d errors: %s" % (task["error_count"], shown(task["last_error"])))
+        print("last error: %s (errors %d, interruptions %d)"
+              % (shown(task["last_error"]), task["error_count"], task.get("interruptions", 0)))
     # The history, page by page
     cursor = None
     while True:

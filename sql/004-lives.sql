@@ -1,9 +1,9 @@
 -- Interruptions are counted apart from errors, and attempts are numbered.
 --
--- Two more codes of columns: producers.status 4 is a run that said goodbye while its tasks in
--- progress remain its own (2: it left them as they are), and task_states.owner is the producer
--- whose event last set the state, in any state. Rows of earlier versions have an owner only if
--- the task was set running.
+-- producers.status has one more code: 4, a run that said goodbye, and whose tasks in progress are
+-- interrupted by its lease or the next run (2: they are kept as they are; what goodbye meant before).
+-- task_states.owner is the producer whose event last set the state; of earlier events, only of those
+-- that set the task running.
 ALTER TABLE task_states ADD COLUMN interruptions INTEGER;   -- events of the broker that interrupted it, NULL: none
 ALTER TABLE task_states ADD COLUMN retries INTEGER;         -- from a terminal state to queued, NULL: none
 

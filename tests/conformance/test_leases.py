@@ -4,6 +4,7 @@
 # License, v. 2.0. If a copy of the MPL was not distributed with this
 # file, You can obtain one at https://mozilla.org/MPL/2.0/.
 
+import json
 import time
 
 import harness
@@ -23,7 +24,7 @@ class Base(harness.BrokerTest):
     def last_history(self, task_id):
         return self.ask("task.history", task_id=task_id)["history"][-1]
 
-    def status(self, producer=None):
+    def producer_status(self, producer=None):
         return self.ask("producer.get", producer=producer or self.name("producer"))["producer"]["status"]
 
     def assert_stays_running(self, task_id, seconds):
@@ -99,7 +100,7 @@ class Leases(Base):
         self.assertIs(self.ask("task.get", task_id=running)["task"]["interrupted"], True)
         self.assertIn("goodbye", self.last_history(running)["error_message"])
         self.assertEqual(self.state(done), "passed")
-        self.assertEqual(self.status(), "left")
+        self.assertEqual(self.producer_status(), "left")
         self.producer()
         self.producer(instance=peer.instance, lease_ms=60000)     # The run that said goodbye is not fenced
 
@@ -108,7 +109,7 @@ class Leases(Base):
         first = self.producer()
         first.publish(created(task), changed(task, "running"))
         first.send({"op": "goodbye"})
-        harness.wait_until(lambda: self.status() == "left", "the goodbye")
+        harness.wait_until(lambda: self.producer_status() == "left", "the goodbye")
         self.assertEqual(self.state(task), "running")
         self.producer()
         self.wait_state(task, "failed")
@@ -159,6 +160,33 @@ class Leases(Base):
         self.producer(worker)
         self.assertEqual(self.state(task), "starting")
         self.producer(planner)
+        self.wait_state(task, "failed")
+
+    def test_a_task_of_a_retried_event_belongs_to_its_producer(self):
+        task, name = self.name("task"), self.name("producer")
+        self.producer(self.name("other")).publish(created(task, state="passed"))
+        self.producer(name).publish_refused(changed(task, "running"))
+        row = self.ask("rejected.list", producer=name)["rejected"][-1]
+        self.producer(self.name("other")).publish(changed(task, "queued"))
+        self.assertEqual(self.ask("rejected.retry", id=row["id"])["accepted"], 1)
+        self.assertEqual(self.state(task), "running")
+        self.producer(name)
+        self.wait_state(task, "failed")
+
+    def test_stele_publish_keeps_what_it_reports(self):
+        task, name = self.name("task"), self.name("producer")
+        for event in (created(task), changed(task, "starting"), changed(task, "running"), metric(task, "n", 1)):
+            self.stele("publish", "--producer", name, "-", input=json.dumps(event).encode())
+        self.assertEqual(self.producer_status(name), "left")
+        record = self.ask("task.get", task_id=task)["task"]
+        self.assertEqual((record["state"], record.get("interruptions")), ("running", None))
+
+    def test_a_producer_of_requests_only_has_no_run_that_dies(self):
+        task, name = self.name("task"), self.name("producer")
+        self.ask("publish", producer=name, events=[created(task), changed(task, "running")])
+        self.producer(name)
+        self.assertEqual(self.state(task), "running")
+        self.producer(name)                             # The run before it died
         self.wait_state(task, "failed")
 
     def test_restored_tasks_in_progress_belong_to_nobody(self):
@@ -299,9 +327,9 @@ class Restart(Base):
             peer = self.producer(self.name("producer-" + name), **more)
             peer.publish(created(task, state="starting"))
             peer.send(dict({"op": "goodbye"}, **({"keep": True} if keep else {})))
-            harness.wait_until(lambda: self.status(self.name("producer-" + name)) == "left", "the goodbye")
+            harness.wait_until(lambda: self.producer_status(self.name("producer-" + name)) == "left", "the goodbye")
         self.restart()
-        self.assertEqual([self.status(self.name("producer-" + name)) for name in tasks], ["left"] * 3)
+        self.assertEqual([self.producer_status(self.name("producer-" + name)) for name in tasks], ["left"] * 3)
         self.wait_state(tasks["lease"], "failed")       # The lease runs on over the restart
         self.assertEqual([self.state(tasks[name]) for name in ("none", "keep")], ["starting"] * 2)
         for name in ("none", "keep"):

@@ -33,7 +33,7 @@ from rows import EVENT_TABLES, Ledger, bits
 SHOWN = 20
 FEED_CONTENT = 65536
 PREFIX = "{stele}"
-BOOKKEEPING = {PREFIX + name for name in (":ledger", ":position", ":swept", ":rebuilding", ":holder")}
+BOOKKEEPING = {PREFIX + name for name in (":ledger", ":position", ":swept", ":layout", ":rebuilding", ":holder")}
 
 
 class Verdict(AssertionError):

@@ -38,10 +38,10 @@ class Interrupted(FaultTest):
         peer = self.orchestrator(lease_ms=lease_ms)
         peer.publish(created(self.task), changed(self.task, "running"))
         peer.send(dict({"op": "goodbye"}, **keys))
-        harness.wait_until(lambda: self.status() != "present", "the goodbye")
+        harness.wait_until(lambda: self.producer_status() != "present", "the goodbye")
         peer.close()
 
-    def status(self):
+    def producer_status(self):
         return self.ask("producer.get", producer=self.name("producer"))["producer"]["status"]
 
     def history(self):

@@ -118,7 +118,7 @@ class RedisFaults(FaultTest):
     def test_keys_deleted_one_by_one_are_put_back(self):
         self.story()
         keys = [key for key in self.redis.call("KEYS", "{stele}:*") if key != b"{stele}:holder"]
-        for name in (b":task:", b":session:", b":tasks:", b":position", b":ledger", b":swept"):
+        for name in (b":task:", b":session:", b":tasks:", b":position", b":ledger", b":swept", b":layout"):
             for key in keys:
                 if name in key:
                     self.redis.call("DEL", key)
@@ -226,7 +226,7 @@ class RedisFaults(FaultTest):
         load = Load(self.broker.events, "type")
         task = b"{stele}:task:task-" + load.name.encode()
         for key in (task, b"{stele}:tasks:running", b"{stele}:tasks:queued", b"{stele}:position",
-                    b"{stele}:ledger", b"{stele}:swept", b"{stele}:holder", b"{stele}:rebuilding"):
+                    b"{stele}:ledger", b"{stele}:swept", b"{stele}:layout", b"{stele}:holder", b"{stele}:rebuilding"):
             load.wait_acked(load.acked + 100)
             self.redis.call("EVAL", "redis.call ('DEL', KEYS [1]) return redis.call ('RPUSH', KEYS [1], 'in the way')",
                             1, key)                     # At once: the broker is writing

@@ -185,6 +185,33 @@ test_roster_lease_that_ran_out_in_what_is_taken_back_runs_out_again (void **stat
     stele_roster_destroy (&roster);
 }
 
+static void
+test_roster_lease_of_a_run_that_said_goodbye_runs_on_unless_it_keeps (void **state)
+{
+    stele_roster_t *roster = s_roster (state);
+    stele_roster_entry_t *kept = s_leased (roster, "kept", 10);
+    kept->now.status = STELE_PRODUCER_LEFT;
+    stele_roster_entry_t *member = s_leased (roster, "a", 10);
+    stele_roster_touch (roster, member);
+    member->now.id = 1;
+    member->now.status = STELE_PRODUCER_ENDED;
+    stele_roster_commit (roster);
+    assert_ptr_equal (s_next_expired (roster, 5000), member);
+    assert_null (s_next_expired (roster, 20));
+    //  As the writer does it, and the batch is rolled back
+    stele_roster_touch (roster, member);
+    member->now.status = STELE_PRODUCER_LEFT;
+    stele_roster_rollback (roster);
+    assert_ptr_equal (s_next_expired (roster, 5000), member);
+    //  After a start
+    member->lease_until_us = 0;
+    stele_roster_resume (roster, kept);
+    assert_int_equal (kept->lease_until_us, 0);
+    stele_roster_resume (roster, member);
+    assert_true (member->lease_until_us > 0);
+    stele_roster_destroy (&roster);
+}
+
 //  Who makes up names takes no memory
 static void
 test_roster_producer_whose_message_was_refused_is_forgotten (void **state)
@@ -217,6 +244,8 @@ main (void)
         cmocka_unit_test_setup_teardown (test_roster_lease_that_is_found_after_a_start_runs_on,
             fixture_new, fixture_destroy),
         cmocka_unit_test_setup_teardown (test_roster_lease_that_ran_out_in_what_is_taken_back_runs_out_again,
+            fixture_new, fixture_destroy),
+        cmocka_unit_test_setup_teardown (test_roster_lease_of_a_run_that_said_goodbye_runs_on_unless_it_keeps,
             fixture_new, fixture_destroy),
         cmocka_unit_test_setup_teardown (test_roster_producer_whose_message_was_refused_is_forgotten,
             fixture_new, fixture_destroy)

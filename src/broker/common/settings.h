@@ -31,7 +31,7 @@
     X ("ledger", ledger, TEXT, "stele.db", "FILE", FILE, "Keep the ledger, a SQLite database, in FILE; it is created if missing.") \
     X ("integrity", integrity, WORD, "quick", "quick|full|none", FILE, "Check the ledger at startup: quick (the newest part of a large file), full (all of it, which can take hours), or none.") \
     X ("accept-loss", accept_loss, FLAG, "no", NULL, OPTION, "Start although acked events are missing from the ledger (otherwise exit status 65), and record the loss. For one start only.") \
-    X ("interrupted", interrupted, WORD, "owner", "owner|all|none", FILE, "Which running tasks to mark as failed: owner (those whose orchestrator died), all (every one, at each start of the broker), or none.") \
+    X ("interrupted", interrupted, WORD, "owner", "owner|all|none", FILE, "Which tasks in progress (starting, running, completing) to mark as failed: owner (those whose orchestrator died or left them), all (every one, at each start of the broker), or none.") \
     X ("mode", mode, WORD, "dual", "dual|sqlite|redis", FILE, "What an ack waits for: dual (the ledger; Redis follows), sqlite (the ledger; Redis is not updated), or redis (Redis only: PERSISTENCE IS OFF). 'stele mode' changes it at run time.")
 
 #define STELE_SETTINGS_ENDPOINTS(X) \

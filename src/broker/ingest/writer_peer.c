@@ -79,7 +79,7 @@ s_replace_run (stele_writer_t *self, stele_roster_entry_t *member, const char *i
     bool said_goodbye = now->status == STELE_PRODUCER_LEFT || now->status == STELE_PRODUCER_ENDED;
     if (!said_goodbye)
         code = stele_ledger_fence (self->ledger, now->id, now->instance, stele_clock_us ());
-    if (code == 0 && (now->status == STELE_PRODUCER_PRESENT || now->status == STELE_PRODUCER_ENDED)) {
+    if (code == 0 && now->status != STELE_PRODUCER_LEFT) {
         char reason [1024];
         snprintf (reason, sizeof reason,
             "interrupted: producer %s came back as a new instance (%s); its run %s ended %s", now->name, instance,

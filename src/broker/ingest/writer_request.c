@@ -140,6 +140,7 @@ s_publish (stele_writer_t *self, stele_params_t *params)
 typedef struct {
     bool retried;
     bool is_packed;
+    char producer [STELE_LIMIT_ID + 1];     // "": it came by the pipeline
     int64_t time;
     char *event;
     size_t size;
@@ -152,6 +153,9 @@ s_copy_rejected (const stele_record_t *row, void *arg)
     const stele_value_t *event = &row->values [STELE_EVENT];
     rejected->retried = stele_record_has (row, STELE_RETRIED_AT);
     rejected->is_packed = event->kind == STELE_VALUE_PACKED;
+    const stele_value_t *producer = &row->values [STELE_PRODUCER];
+    if (producer->kind == STELE_VALUE_TEXT)
+        snprintf (rejected->producer, sizeof rejected->producer, "%.*s", (int) producer->size, producer->text);
     rejected->time = stele_record_integer (row, STELE_TIME, 0);
     rejected->size = event->size;
     rejected->event = stele_memory_copy (event->text, event->size);
@@ -177,7 +181,9 @@ s_store_rejected (stele_writer_t *self, const s_rejected_t *rejected, int64_t *p
         stele_record_set_integer (self->event, STELE_TIME, rejected->time);
         self->event->time_assumed = true;
     }
-    return stele_ledger_append (self->ledger, self->event, 0, position, refusal);
+    //  A task whose state it sets belongs to its producer, as if it had been accepted at first
+    int64_t producer = *rejected->producer? stele_roster_entry (self->roster, rejected->producer)->now.id: 0;
+    return stele_ledger_append (self->ledger, self->event, producer, position, refusal);
 }
 
 static int

@@ -112,7 +112,7 @@ const cli_command_t cli_cmd_import = {
             "The producer is named after the content of the file, and events are numbered by their lines: importing "
             "the same file again, after an interruption or by mistake, stores what is missing and nothing twice.",
         .after =
-            "Imported tasks that are running have no owner: no producer's reconnect or silence interrupts them. Input "
+            "Imported tasks have no owner: no producer's reconnect or silence interrupts them while they are in progress. Input "
             "from a pipe is copied to a temporary file first. Lines that are not events, and refused events, are "
             "handled as by 'stele publish'.",
         .examples =

@@ -26,7 +26,7 @@ static const cli_option_t s_options [] = {
     { "sequence", 0, "N", "number the first event N; if the file was sent before, in whole or in part, only the "
         "rest is stored (needs --producer)", CLI_NUMBER, offsetof (args_t, sequence), 1, NULL },
     { "restore", 0, NULL, "the events come from 'stele export': preserve which of them a broker wrote itself, and leave "
-        "running tasks without an owner (implied unless --producer is given)",
+        "tasks without an owner (implied unless --producer is given)",
         CLI_FLAG, offsetof (args_t, restore), 0, NULL },
     { "spool", 's', "PATH", "keep the events in this file until a broker acks them: they are durable when this command "
         "returns, even without a broker", CLI_TEXT, offsetof (args_t, spool), 0, NULL },
