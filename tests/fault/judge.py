@@ -415,7 +415,7 @@ class Judge:
         self.conclude("task.list")
 
     def _owner(self, task, got, where):
-        """An event that a retry accepted, or that came from a pipeline, leaves a task without an owner."""
+        """An event that came from a pipeline or a restore leaves a task without an owner."""
         if got is not None and got != self.mirror.owners.get(task):
             self.find("wrong", "%s: %s belongs to %r, has to belong to %r", where, task, got,
                       self.mirror.owners.get(task))
