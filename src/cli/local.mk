@@ -34,6 +34,7 @@ stele_SOURCES = \
     src/cli/shared/push_report.c src/cli/shared/push_internal.h \
     src/cli/shared/scope.c src/cli/shared/scope.h \
     src/cli/shared/screen.c src/cli/shared/screen.h \
+    src/cli/shared/owner.c src/cli/shared/owner.h \
     src/cli/shared/task_page.c src/cli/shared/task_page.h \
     src/cli/shared/task_table.c src/cli/shared/task_table.h \
     src/cli/shared/time_option.c src/cli/shared/time_option.h \

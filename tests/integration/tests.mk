@@ -16,6 +16,7 @@ integration_tests = \
     tests/conformance/test_lifecycle.py \
     tests/conformance/test_lists.py \
     tests/conformance/test_operations.py \
+    tests/conformance/test_owners.py \
     tests/conformance/test_pipeline.py \
     tests/conformance/test_publish.py \
     tests/conformance/test_questions.py \

@@ -99,6 +99,8 @@ stele_writer_new (const stele_settings_t *settings, stele_refusal_t *refusal)
         self->roster = stele_roster_new (self->ledger, settings->lease_grace_ms);
         if (!self->roster)
             stele_refuse (refusal, STELE_EIO, "ledger", "%s", stele_ledger_error (self->ledger));
+        else
+            stele_roster_show (self->roster, settings->presence);
     }
     if (!self->roster)
         stele_writer_destroy (&self);

@@ -23,7 +23,7 @@ static void
 s_print (cli_t *self, json_t *answer, void *arg)
 {
     (void) arg;
-    cli_task_print (self, json_object_get (answer, "task"));
+    cli_task_print (self, answer);
 }
 
 static int

@@ -9,7 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include "cli/shared/cell.h"
-#include "cli/shared/cell.h"
+#include "cli/shared/owner.h"
+#include "cli/shared/page.h"
 #include "cli/shared/pages.h"
 #include "cli/shared/value.h"
 
@@ -70,7 +71,7 @@ s_row (cli_table_t *table, json_t *row, void *arg)
     cli_cell_time (table, row, "timestamp");
     int64_t time_us = 0;
     if (cli_value_time (row, "timestamp", &time_us) && *previous_us >= 0)
-        cli_cell_duration (table, time_us - *previous_us);
+        cli_table_word (table, time_us < *previous_us? "?": cli_format_duration (time_us - *previous_us).text);
     else
         cli_table_word (table, NULL);
     *previous_us = time_us;
@@ -88,6 +89,23 @@ s_row (cli_table_t *table, json_t *row, void *arg)
     free (note);
 }
 
+//  A line above the table: to whom the task belongs
+static void
+s_print_owner (cli_t *self, const char *task_id)
+{
+    json_t *request = cli_request ("task.status");
+    cli_request_text (request, "task_id", task_id);
+    json_t *answer = cli_ask_or_none (self, request);
+    const json_t *owner = json_object_get (answer, "owner");
+    char life [CLI_OWNER_TEXT];
+    if (owner) {
+        cli_page_field (self, "producer", owner, "producer");
+        cli_page_line (self, "", cli_owner_life (owner, life));
+        putchar ('\n');
+    }
+    json_decref (answer);
+}
+
 static int
 s_run (cli_t *self, void *arguments, const cli_operands_t *operands)
 {
@@ -95,6 +113,8 @@ s_run (cli_t *self, void *arguments, const cli_operands_t *operands)
     json_t *request = cli_request ("task.history");
     cli_request_id (request, "task_id", operands->items [0]);
     int64_t previous_us = -1;
+    if (!self->json)
+        s_print_owner (self, operands->items [0]);
     return cli_ask_table (self, request, &(cli_list_view_t) {
         .key = "history", .limit = args->limit, .columns = s_columns, .row = s_row, .arg = &previous_us,
         .none = "no history: there are events about this task, but none that creates or changes it",
