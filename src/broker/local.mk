@@ -10,6 +10,7 @@ src_broker_libbroker_la_SOURCES = \
     src/broker/common/poll.h \
     src/broker/common/send_quota.c src/broker/common/send_quota.h \
     src/broker/common/settings.c src/broker/common/settings.h \
+    src/broker/ingest/disk_space.c src/broker/ingest/disk_space.h \
     src/broker/ingest/ingest.c src/broker/ingest/ingest.h \
     src/broker/ingest/ingest_internal.h \
     src/broker/ingest/ingest_mode.c \

@@ -7,6 +7,7 @@
 
 #include <assert.h>
 #include <czmq.h>
+#include "base/clock.h"
 #include "broker/ingest/redis_mode.h"
 
 #define PAUSE_MS 10000              // A step of the follower takes long if Redis hangs
@@ -78,6 +79,7 @@ stele_mode_switch (stele_writer_t *writer, stele_mode_t wanted, stele_refusal_t 
     if (code)
         return code;
     code = s_enter (writer, wanted, true, refusal);
+    writer->mode_since_us = stele_clock_steady_us ();
     if (code == 0) {
         writer->mode = wanted;
         return 0;
@@ -101,6 +103,7 @@ stele_mode_start (stele_writer_t *writer, stele_refusal_t *refusal)
     if (streq (writer->settings->mode, "redis") && mode != STELE_MODE_REDIS)
         return stele_refuse (refusal, STELE_EINVALID_FIELD, "mode", "mode redis requires the setting redis");
     int code = s_enter (writer, mode, false, refusal);
+    writer->mode_since_us = stele_clock_steady_us ();
     if (code == 0)
         writer->mode = mode;
     return code;
