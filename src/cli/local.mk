@@ -23,10 +23,12 @@ stele_SOURCES = \
     src/cli/shared/cli.h \
     src/cli/shared/cell.c src/cli/shared/cell.h \
     src/cli/shared/export_tables.c src/cli/shared/export_tables.h \
+    src/cli/shared/findings.c src/cli/shared/findings.h \
     src/cli/shared/page.c src/cli/shared/page.h \
     src/cli/shared/pages.c src/cli/shared/pages.h \
     src/cli/shared/push.c src/cli/shared/push.h \
     src/cli/shared/push_report.c src/cli/shared/push_internal.h \
+    src/cli/shared/reach.c src/cli/shared/reach.h \
     src/cli/shared/scope.c src/cli/shared/scope.h \
     src/cli/shared/screen.c src/cli/shared/screen.h \
     src/cli/shared/task_page.c src/cli/shared/task_page.h \
@@ -58,6 +60,7 @@ stele_SOURCES = \
     src/cli/commands/events/replay.c \
     src/cli/commands/broker/check.c \
     src/cli/commands/broker/completion.c \
+    src/cli/commands/broker/health.c \
     src/cli/commands/broker/info.c \
     src/cli/commands/broker/mode.c \
     src/cli/commands/broker/ping.c \

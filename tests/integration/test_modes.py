@@ -350,7 +350,7 @@ class ModesTest(harness.BrokerTest):
         self.broker.stop()
         self.start_broker(redis=None)
         self.assertEqual(self.mode(), ("sqlite", 0))
-        self.stele("mode", "redis", status=69)
+        self.stele("mode", "redis", "--yes", status=69)
 
 
 if __name__ == "__main__":

@@ -24,6 +24,7 @@ integration_tests = \
     tests/integration/test_crash.py \
     tests/integration/test_examples.py \
     tests/integration/test_export.py \
+    tests/integration/test_health.py \
     tests/integration/test_live.py \
     tests/integration/test_migrate.py \
     tests/integration/test_modes.py \

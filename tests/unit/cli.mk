@@ -32,3 +32,8 @@ check_PROGRAMS += tests/unit/test_rows
 TESTS += tests/unit/test_rows
 tests_unit_test_rows_SOURCES = tests/unit/test_rows.c src/cli/files/rows.c src/cli/files/csv.c
 tests_unit_test_rows_LDADD = $(CMOCKA_LIBS) $(JANSSON_LIBS)
+
+check_PROGRAMS += tests/unit/test_findings
+TESTS += tests/unit/test_findings
+tests_unit_test_findings_SOURCES = tests/unit/test_findings.c src/cli/shared/findings.c
+tests_unit_test_findings_LDADD = src/cli/libcli.la $(CMOCKA_LIBS) $(JANSSON_LIBS)

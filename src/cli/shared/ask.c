@@ -10,6 +10,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include "cli/shared/ask.h"
+#include "cli/shared/reach.h"
+
+#define REACH_MS 200
+#define TROUBLE_MS 1000             // For a question beside the one of the user
 
 json_t *
 cli_request (const char *op)
@@ -107,10 +111,22 @@ s_status_of (int code)
 static void
 s_no_answer (cli_t *self, int timeout_ms)
 {
-    cli_report ("no answer from %s within %s ms. Is a broker running there? "
-        "Start one with 'steled', or give its endpoint: --requests EP, or STELE_REQUESTS",
-        self->requests, cli_format_count (timeout_ms).text);
+    char why [200];
     self->status = EX_UNAVAILABLE;
+    switch (cli_reach (self->requests, REACH_MS, why, sizeof why)) {
+        case CLI_REACH_PERMISSION:
+            cli_report ("%s: %s. Use the user of the broker, or a member of its group", self->requests, why);
+            self->status = EX_NOPERM;
+            break;
+        case CLI_REACH_ACCEPTS:
+            cli_report ("no answer from %s within %s ms: %s. 'stele health' and the log of the broker may give the reason; "
+                "--timeout MS waits longer", self->requests, cli_format_count (timeout_ms).text, why);
+            break;
+        default:
+            cli_report ("no answer from %s within %s ms: %s. Is a broker running there? "
+                "Start one with 'steled', or give its endpoint: --requests EP, or STELE_REQUESTS",
+                self->requests, cli_format_count (timeout_ms).text, why);
+    }
 }
 
 static void
@@ -229,6 +245,46 @@ cli_ask_or_none (cli_t *self, json_t *request)
     json_t *answer = s_ask (self, request, cli_timeout (self, CLI_TIMEOUT_MS), true);
     json_decref (request);
     return answer;
+}
+
+json_t *
+cli_try (cli_t *self, json_t *request, int timeout_ms, int *code)
+{
+    char *text = json_dumps (request, JSON_COMPACT);
+    assert (text);
+    json_decref (request);
+    free (self->text);
+    self->text = NULL;
+    *code = stele_client_request_json (s_client (self), text, timeout_ms, &self->text);
+    free (text);
+    json_t *answer = *code? NULL: json_loads (self->text, JSON_ALLOW_NUL, NULL);
+    if (json_is_true (json_object_get (answer, "ok")))
+        return answer;
+    if (*code == 0) {
+        const char *name = json_string_value (json_object_get (json_object_get (answer, "error"), "code"));
+        *code = name? stele_error_code (name): STELE_EPROTOCOL;
+    }
+    json_decref (answer);
+    return NULL;
+}
+
+json_t *
+cli_ask_trouble (cli_t *self)
+{
+    int code;
+    json_t *stats = cli_try (self, cli_request ("stats"), cli_timeout (self, TROUBLE_MS), &code);
+    json_t *ingest = json_incref (json_object_get (stats, "ingest"));
+    json_decref (stats);
+    return ingest;
+}
+
+void
+cli_report_holding (const json_t *ingest)
+{
+    const char *trouble = json_string_value (json_object_get (ingest, "trouble"));
+    if (json_is_true (json_object_get (ingest, "holding")))
+        cli_report ("acks are held back, because the ledger cannot be written: %s. 'stele health' has more",
+            trouble? trouble: "unknown reason");
 }
 
 json_t *

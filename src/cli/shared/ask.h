@@ -31,6 +31,19 @@ json_t *
 json_t *
     cli_ask_or_none (cli_t *self, json_t *request);
 
+/*  The same without a message: NULL, with the STELE_E… code of the failure or the refusal. */
+json_t *
+    cli_try (cli_t *self, json_t *request, int timeout_ms, int *code);
+
+/*  The part 'ingest' of the statistics, without a message: NULL if there is none. Caller owns
+    return value.                                                            */
+json_t *
+    cli_ask_trouble (cli_t *self);
+
+/*  Report on stderr if this part says that acks are held back. NULL: nothing. */
+void
+    cli_report_holding (const json_t *ingest);
+
 /*  The same for a long operation: a ping comes first, so that the long time-out only applies
     to a broker that answers at all.                                         */
 json_t *
