@@ -79,11 +79,12 @@ s_help (FILE *file)
         .after =
             "Options may come before or after the command. 'stele COMMAND --help' shows the help of one.\n"
             "\n"
-            "Exit status: 0 success; 1 not found, or not consistent; 64 wrong usage; 65 some of the "
+            "Exit status: 0 success; 1 not found, not consistent, or degraded (health); 2 down (health); 64 wrong usage; 65 some of the "
             "input was invalid; 66 no such file; 69 no broker reachable, or no answer in time; 70 internal "
             "error; 73 the file exists, or cannot be created; 74 reading or writing failed; "
-            "75 temporary failure: a spool still holds events, is full or in use, or another run of this "
-            "producer took over; 76 incompatible broker version; 77 not allowed; 130 interrupted.",
+            "75 temporary failure: Redis is away, or another part that the request needs; a spool still holds events, "
+            "is full or in use, or another run of this producer took over; 76 incompatible broker version; 77 not "
+            "allowed; 78 the broker does not use Redis, which the request needs; 130 interrupted.",
         .examples =
             "  zstdcat runs.jsonl.zst | stele publish -\n"
             "  stele list --state failed --order updated\n"

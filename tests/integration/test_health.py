@@ -84,6 +84,10 @@ class Health(harness.BrokerTest):
         self.addCleanup(self.redis.start)
         finding = self.wait_code("redis_away")
         self.assertEqual(finding["level"], "degraded")
+        for words in (("check",), ("recover", "--active")):
+            self.stele(*words, status=os.EX_TEMPFAIL)
+            self.stele("--requests", "ipc://%s/nobody" % self.folder, "--timeout", "200", *words,
+                       status=os.EX_UNAVAILABLE)
         self.assertRegex(finding["since"], r"^20\d\d-\d\d-\d\dT\d\d:\d\d:\d\dZ$")
 
     def test_answers_while_redis_hangs(self):
@@ -100,6 +104,14 @@ class Health(harness.BrokerTest):
         peer.publish_refused(changed(task, "running"))
         finding = self.wait_code("rejected")
         self.assertEqual(finding["level"], "info")
+
+    def test_stuck_tasks_have_an_exit_status(self):
+        task = self.name("task")
+        self.stele("stuck", "--exit-code", "--silent", "86400")
+        self.producer().publish(created(task), changed(task, "running"))
+        harness.wait_until(lambda: task in self.stele("stuck", "--silent", "1").decode(), "a second of silence")
+        self.stele("stuck", "--exit-code", "--silent", "1", status=1)
+        self.stele("--json", "stuck", "--exit-code", "--silent", "1", status=1)
 
     def test_notes_a_lease_that_ran_out(self):
         self.producer(lease_ms=100)

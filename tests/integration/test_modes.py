@@ -350,7 +350,8 @@ class ModesTest(harness.BrokerTest):
         self.broker.stop()
         self.start_broker(redis=None)
         self.assertEqual(self.mode(), ("sqlite", 0))
-        self.stele("mode", "redis", "--yes", status=69)
+        for words in (("mode", "redis", "--yes"), ("check",), ("recover", "--active")):
+            self.stele(*words, status=os.EX_CONFIG)
 
 
 if __name__ == "__main__":

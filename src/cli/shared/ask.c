@@ -93,8 +93,9 @@ s_status_of (int code)
         case STELE_ETOO_LARGE:
             return EX_DATAERR;
         case STELE_ETIMEOUT:
-        case STELE_EUNAVAILABLE:
             return EX_UNAVAILABLE;
+        case STELE_EUNAVAILABLE:
+            return EX_TEMPFAIL;
         case STELE_EUNKNOWN_OP:
         case STELE_EPROTOCOL:
             return EX_PROTOCOL;
@@ -276,6 +277,20 @@ cli_ask_trouble (cli_t *self)
     json_t *ingest = json_incref (json_object_get (stats, "ingest"));
     json_decref (stats);
     return ingest;
+}
+
+int
+cli_redis_status (cli_t *self)
+{
+    int code, status = self->status;
+    if (status != EX_TEMPFAIL)
+        return status;
+    json_t *stats = cli_try (self, cli_request ("stats"), cli_timeout (self, TROUBLE_MS), &code);
+    const char *state = json_string_value (json_object_get (json_object_get (stats, "redis"), "state"));
+    if (state && strcmp (state, "off") == 0)
+        status = EX_CONFIG;
+    json_decref (stats);
+    return status;
 }
 
 void

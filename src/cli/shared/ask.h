@@ -40,6 +40,11 @@ json_t *
 json_t *
     cli_ask_trouble (cli_t *self);
 
+/*  The exit status after a request that needs Redis failed: EX_CONFIG if the broker does not use
+    Redis, else that of the failure (EX_TEMPFAIL: Redis is away; EX_UNAVAILABLE: the broker is). */
+int
+    cli_redis_status (cli_t *self);
+
 /*  Report on stderr if this part says that acks are held back. NULL: nothing. */
 void
     cli_report_holding (const json_t *ingest);

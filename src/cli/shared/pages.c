@@ -12,6 +12,7 @@ static void
 s_print_page (cli_t *self, json_t *answer, const json_t *rows,
     cli_row_fn *row, cli_page_fn *page, void *arg)
 {
+    self->rows += json_array_size (rows);
     if (self->json) {
         cli_print_answer (self);
         return;

@@ -66,7 +66,7 @@ s_run (cli_t *self, void *arguments, const cli_operands_t *operands)
         cli_request_text (request, "mode", operands->items [0]);
     json_t *answer = cli_ask_long (self, request, SWITCH_MS);
     if (!answer)
-        return self->status;
+        return operands->count && strcmp (operands->items [0], "redis") == 0? cli_redis_status (self): self->status;
     if (self->json)
         cli_print_answer (self);
     else

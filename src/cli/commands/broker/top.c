@@ -190,7 +190,7 @@ s_run (cli_t *self, void *arguments, const cli_operands_t *operands)
     int64_t drawn = 0;
     do
         status = s_update (self, screen, &before);
-    while ((status == EX_OK || status == EX_UNAVAILABLE) && (args->count == 0 || ++drawn < args->count)
+    while ((status == EX_OK || status == EX_UNAVAILABLE || status == EX_TEMPFAIL) && (args->count == 0 || ++drawn < args->count)
         && cli_screen_wait (screen, args->interval_s? args->interval_s * 1000: 1000));
     cli_screen_destroy (&screen);
     return status;

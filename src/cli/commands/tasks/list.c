@@ -189,7 +189,7 @@ s_watch (cli_t *self, const args_t *args, const char *order, const char *time_ke
         if (answer)
             s_draw (self, screen, answer, time_key);
         json_decref (answer);
-    } while ((status == EX_OK || status == EX_UNAVAILABLE)
+    } while ((status == EX_OK || status == EX_UNAVAILABLE || status == EX_TEMPFAIL)
         && cli_screen_wait (screen, args->interval_s? args->interval_s * 1000: 2000));
     cli_screen_destroy (&screen);
     return status;

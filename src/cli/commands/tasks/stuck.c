@@ -10,11 +10,13 @@
 
 typedef struct {
     int64_t silent_s, limit;
+    bool exit_code;
 } args_t;
 
 static const cli_option_t s_options [] = {
     { "silent", 's', "S", "report tasks without an event for more than S seconds (300)", CLI_NUMBER, offsetof (args_t, silent_s), 1, NULL },
     { "limit", 'n', "N", "at most N tasks (100)", CLI_NUMBER, offsetof (args_t, limit), 1, NULL },
+    { "exit-code", 0, NULL, "end with status 1 if there are such tasks", CLI_FLAG, offsetof (args_t, exit_code), 0, NULL },
     CLI_OPTIONS_END
 };
 
@@ -33,10 +35,11 @@ s_run (cli_t *self, void *arguments, const cli_operands_t *operands)
     json_t *request = cli_request ("task.stuck");
     if (args->silent_s)
         json_object_set_new (request, "silent_s", json_integer (args->silent_s));
-    return cli_ask_table (self, request, &(cli_list_view_t) {
+    int status = cli_ask_table (self, request, &(cli_list_view_t) {
         .key = "tasks", .limit = args->limit? args->limit: 100, .columns = cli_tasks_columns ("updated_at"),
         .row = s_row, .none = "no tasks match", .more = "raise --limit"
     });
+    return status == EX_OK && args->exit_code && self->rows? CLI_NO: status;
 }
 
 const cli_command_t cli_cmd_stuck = {
@@ -45,8 +48,10 @@ const cli_command_t cli_cmd_stuck = {
     .usage = {
         .usage = "stele stuck [OPTION]...",
         .about = "Tasks in state running with no event for more than S seconds, longest silence first.",
+        .after = "Exit status 0 whether there are such tasks or not; with --exit-code, 1 if there are.",
         .examples =
             "  stele stuck\n"
+            "  stele stuck --exit-code >/dev/null || mail -s 'tasks are stuck' operator\n"
             "  stele stuck --silent 3600 --json | jq -r '.tasks[].task_id'"
     },
     .options = s_options,
