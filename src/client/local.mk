@@ -5,6 +5,7 @@ src_client_libclient_la_SOURCES = \
     src/client/link.c src/client/link.h \
     src/client/request.c src/client/request.h \
     src/client/subscription.c src/client/subscription.h \
+    src/client/topic.c src/client/topic.h \
     src/client/wait.c src/client/wait.h \
     src/client/publish/dialog.c src/client/publish/dialog.h \
     src/client/publish/dialog_receive.c \

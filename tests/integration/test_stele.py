@@ -191,6 +191,45 @@ class Stele(harness.BrokerTest):
         text = self.text("follow", "--after", str(head), "--count", "3")
         self.assertEqual(len(text.splitlines()), 3)
 
+    def test_follow_an_exact_id(self):
+        task = self.name("task")
+        head = self.ask("ping")["position"]
+        self.producer().publish(*[event for id in (task + "0", task) for event in (
+            created(id), changed(id, "running"), metric(id, "n", 1))])
+        for topic, ids in (("task.state_changed/" + task, [task]),
+                           ("task.state_changed/" + task + "*", [task + "0", task])):
+            events = self.json("follow", topic, "--after", str(head), "--count", str(len(ids)))
+            self.assertEqual([event["task_id"] for event in events], ids)
+        self.stele("follow", "task.state_changed/" + task, "--after", str(head), "--count", "2", "--timeout", "500",
+                   status=os.EX_UNAVAILABLE)
+
+    def test_follow_one_task_with_its_history(self):
+        task = self.name("task")
+        peer = self.producer()
+        peer.publish(metric(task, "early", 1), created(task), created(task + "0"), output(task, "a line"),
+                     changed(task, "running"))
+        follow = harness.Process(
+            [harness.program("stele"), "--json", "follow", "--task", task, "--history"],
+            env=self.broker.environment())
+        self.addCleanup(follow.kill)
+        follow.wait_line('"running"')
+        peer.publish(changed(task + "0", "running"), metric(task, "late", 2))
+        follow.wait_line('"late"')
+        events = [json.loads(line) for line in follow.log().splitlines()]
+        self.assertEqual({event["task_id"] for event in events}, {task})
+        self.assertEqual([event["type"] for event in events], [
+            "task.metric_recorded", "task.created", "task.output_added", "task.state_changed", "task.metric_recorded"])
+
+    def test_follow_refuses_what_is_no_topic(self):
+        for topic in ("task.state_chnged/", "task.state_changd", "job.", "task./x"):
+            self.stele("follow", topic, status=os.EX_USAGE)
+            self.assertIn("task.state_changed", self.stderr)
+            self.assertIn(topic, self.stderr)
+
+    def test_follow_says_that_the_feed_cannot_be_reached(self):
+        self.stele("follow", "--feed", "ipc://%s/nobody" % self.folder, "--timeout", "300", status=os.EX_UNAVAILABLE)
+        self.assertIn("cannot reach the feed at ipc://%s/nobody: no such socket" % self.folder, self.stderr)
+
     def test_stats_ping_info(self):
         for name in ("stats", "ping", "info"):
             answer, = self.json(name)
