@@ -24,6 +24,29 @@ static const cli_command_t *const s_commands [] = {
 
 #define COMMAND_COUNT (sizeof s_commands / sizeof s_commands [0] - 1)
 
+static int
+s_take_zone (const cli_option_t *option, const char *value, void *target, char *error, size_t error_size)
+{
+    (void) target;
+    if (cli_zone_set (value) == 0)
+        return 0;
+    snprintf (error, error_size, "--%s: '%s' is not a zone; use UTC, local, an offset such as +02:00, or a name such as "
+        "Europe/Berlin", option->name, value);
+    return -1;
+}
+
+static int
+s_take_colour (const cli_option_t *option, const char *value, void *target, char *error, size_t error_size)
+{
+    cli_style_t *style = (cli_style_t *) ((char *) target + option->offset);
+    if (cli_colour_set (value) == 0) {
+        *style = cli_style_of (stdout);
+        return 0;
+    }
+    snprintf (error, error_size, "--%s: '%s' is not one of auto, always, never", option->name, value);
+    return -1;
+}
+
 static const cli_option_t s_global_options [] = {
     { "events", 0, "EP", "endpoint to publish events to (STELE_EVENTS, or " STELE_DEFAULT_EVENTS ")",
         CLI_TEXT, offsetof (cli_t, events), 0, NULL },
@@ -33,6 +56,10 @@ static const cli_option_t s_global_options [] = {
         CLI_TEXT, offsetof (cli_t, feed), 0, NULL },
     { "json", 'j', NULL, "print JSON: the answers of the broker, one line per page, times in RFC 3339",
         CLI_FLAG, offsetof (cli_t, json), 0, NULL },
+    { "zone", 0, "ZONE", "show times in this zone: UTC (the default), local, an offset (+02:00) or a name (Europe/Berlin); "
+        "days in options begin there", CLI_CALL, 0, 0, s_take_zone },
+    { "color", 0, "WHEN", "use colours: auto (the default: on a terminal, without NO_COLOR), always or never",
+        CLI_CALL, offsetof (cli_t, style), 0, s_take_colour },
     { "timeout", 't', "MS", "time to wait for the broker, in milliseconds (5000)",
         CLI_NUMBER, offsetof (cli_t, timeout_ms), 1, NULL },
     { "help", 'h', NULL, "show this help and exit",
@@ -138,9 +165,11 @@ s_run (cli_t *self, const cli_command_t *command, int argc, char **argv)
     char error [512];
     cli_operands_t operands = { .items = NULL };
     void *args = stele_memory_new (command->args_size);
+    //  An option of the command comes before a global one of the same name
+    static const cli_option_t none [] = { CLI_OPTIONS_END };
     const cli_group_t groups [] = {
-        { "Global options", s_global_options, self },
-        { command->options? "Options": NULL, command->options, args }, CLI_GROUPS_END
+        { "Options", command->options? command->options: none, args },
+        { "Global options", s_global_options, self }, CLI_GROUPS_END
     };
     int status = EX_OK;
     if (cli_options_parse (groups, argc, argv, false, &operands, error, sizeof error) < 0)

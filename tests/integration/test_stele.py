@@ -191,6 +191,63 @@ class Stele(harness.BrokerTest):
         text = self.text("follow", "--after", str(head), "--count", "3")
         self.assertEqual(len(text.splitlines()), 3)
 
+    def test_the_last_rows(self):
+        task = self.name("task")
+        self.producer().publish(
+            created(task), changed(task, "running"), changed(task, "paused"), changed(task, "running"),
+            *[output(task, "line %d\n" % n) for n in range(1005)], *[metric(task, "n", n) for n in range(5)])
+        rows = self.json("history", task, "--tail", "2")[0]["history"]
+        self.assertEqual([row["state_to"] for row in rows], ["paused", "running"])
+        rows = self.json("outputs", task, "--tail", "3")[0]["outputs"]
+        self.assertEqual([row["content"] for row in rows], ["line %d\n" % n for n in (1002, 1003, 1004)])
+        self.assertEqual(self.stele("outputs", task, "--tail", "2", "--raw"), b"line 1003\nline 1004\n")
+        self.assertEqual([row["value"] for row in self.json("metrics", task, "--tail", "2")[0]["metrics"]], [3, 4])
+        self.assertEqual(len(self.text("history", task, "--tail", "100").splitlines()), 5)
+        head = self.ask("ping")["position"]
+        self.assertEqual([event["position"] for event in self.json("replay", "--tail", "2")], [head - 1, head])
+        for words in (("history", task), ("outputs", task), ("metrics", task), ("replay",)):
+            self.stele(*words, "--tail", "2", "--limit", "2", status=os.EX_USAGE)
+
+    def test_relative_times_and_zones(self):
+        task = self.name("task")
+        self.producer().publish(created(task), changed(task, "running"))
+        for words in (("--since", "1h"), ("--from", "yesterday"), ("--to", "now"), ("--from", "-1h", "--to", "+1h")):
+            self.assertIn(task, self.text("list", *words), words)
+        self.assertNotIn(task, self.text("list", "--to", "1h"))
+        self.text("list", "--at", "now")
+        self.stele("get", task, "--at", "1h", status=1)
+        self.text("stats", "--by", "state", "--since", "2d")
+        self.stele("list", "--from", "1 fortnight", status=os.EX_USAGE)
+        self.assertIn("2h", self.stderr)
+        self.assertRegex(self.text("history", task), r" 20\d\d-\d\d-\d\dT\d\d:\d\d:\d\dZ ")
+        self.assertRegex(self.text("history", task, "--zone", "+02:00"), r" 20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d\+02:00 ")
+        self.stele("list", "--zone", "nowhere", status=os.EX_USAGE)
+        self.assertRegex(self.text("list", "--state", "running"), r"CREATED +AGE ")
+
+    def test_tables_fit_narrow_terminals(self):
+        task, session = self.name("a-task-with-a-rather-long-id"), self.name("session")
+        self.producer().publish(
+            created(task, title="A title that is long " * 3, provider="a-provider", model="some-large-model"),
+            changed(task, "running"), output(task, "words " * 30), metric(task, "a_long_name_of_a_metric", 1.25, unit="parsecs"),
+            started(session, task_id=task), command(session, "make check " * 20, output="", exit_code=1))
+        for words in (("list",), ("history", task), ("outputs", task), ("metrics", task), ("sessions",),
+                      ("sessions", "--failed"), ("stuck", "--silent", "1"), ("stats", "--by", "state"), ("rejected",)):
+            for width in (20, 40, 60, 80):
+                done = subprocess.run([harness.program("stele"), *words], capture_output=True,
+                                      env=dict(self.broker.environment(), COLUMNS=str(width)))
+                self.assertEqual(done.returncode, 0, done)
+                for line in done.stdout.decode().splitlines():
+                    self.assertLessEqual(len(line), width, (words, width, line))
+                if words == ("list",):
+                    self.assertIn("AGE" if width > 20 else "TASK", done.stdout.decode().splitlines()[0])
+
+    def test_colour_is_a_choice(self):
+        self.story()
+        self.assertNotIn("\033", self.text("list"))
+        self.assertIn("\033[", self.stele("list", "--color", "always").decode())
+        self.assertNotIn("\033", self.text("list", "--color", "never"))
+        self.stele("list", "--color", "sometimes", status=os.EX_USAGE)
+
     def test_follow_an_exact_id(self):
         task = self.name("task")
         head = self.ask("ping")["position"]

@@ -33,6 +33,12 @@ TESTS += tests/unit/test_rows
 tests_unit_test_rows_SOURCES = tests/unit/test_rows.c src/cli/files/rows.c src/cli/files/csv.c
 tests_unit_test_rows_LDADD = $(CMOCKA_LIBS) $(JANSSON_LIBS)
 
+check_PROGRAMS += tests/unit/test_time_option
+TESTS += tests/unit/test_time_option
+tests_unit_test_time_option_SOURCES = tests/unit/test_time_option.c src/cli/shared/time_option.c
+tests_unit_test_time_option_LDADD = src/cli/libcli.la src/wire/libwire.la src/model/libmodel.la src/base/libbase.la \
+    $(CMOCKA_LIBS) $(JANSSON_LIBS)
+
 check_PROGRAMS += tests/unit/test_findings
 TESTS += tests/unit/test_findings
 tests_unit_test_findings_SOURCES = tests/unit/test_findings.c src/cli/shared/findings.c

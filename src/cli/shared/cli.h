@@ -53,6 +53,7 @@ struct cli {
     stele_client_t *client;         // For requests (ask.h)
     char *text;                     // The last answer as JSON
     bool mode_reported;             // The warning about mode redis was printed
+    int64_t tail;                   // Print only the last rows of a list (pages.h); 0: all
     size_t rows;                    // Of the lists that were printed (pages.h)
     int status;                     // Exit status for the last failure
     const cli_command_t *const *commands;   // All of them, up to NULL
