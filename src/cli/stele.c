@@ -238,8 +238,12 @@ main (int argc, char **argv)
         .commands = s_commands,
         .options = s_global_options
     };
+    for (int i = 1; i < argc && strcmp (argv [i], "--"); i++)
+        if (strcmp (argv [i], "--json") == 0 || strcmp (argv [i], "-j") == 0)
+            cli_message_json ();
     int status = s_main (&self, argc, argv);
     cli_flush_stdout ();
+    cli_message_end (status);
     stele_client_destroy (&self.client);
     free (self.text);
     return status;

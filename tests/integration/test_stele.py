@@ -92,7 +92,7 @@ class Stele(harness.BrokerTest):
 
     def test_times_that_are_none_are_refused_before_the_broker_is_queried(self):
         path = os.path.join(self.folder, "never.jsonl")
-        for time in ("2026-13-45T00:00:00Z", "2026-02-30", "yesterday", "", "2026-01-31T23:59:59",
+        for time in ("2026-13-45T00:00:00Z", "2026-02-30", "last tuesday", "", "2026-01-31T23:59:59",
                      "2026-01-31T23:59:59+25:00", "2026-01-31T24:00:00Z"):
             for words in (["export", path, "--from"], ["export", path, "--to"], ["list", "--from"], ["list", "--to"],
                           ["list", "--updated-from"], ["list", "--completed-to"], ["list", "--at"],
@@ -240,6 +240,26 @@ class Stele(harness.BrokerTest):
                     self.assertLessEqual(len(line), width, (words, width, line))
                 if words == ("list",):
                     self.assertIn("AGE" if width > 20 else "TASK", done.stdout.decode().splitlines()[0])
+
+    def test_errors_are_json_with_json(self):
+        nobody = "ipc://%s/nobody" % self.folder
+        for words, status, code, text in (
+                (["status", "no-such-task"], 1, "not_found", "no-such-task"),
+                (["list", "--limit", "many"], os.EX_USAGE, "usage", "--limit"),
+                (["dance"], os.EX_USAGE, "usage", "dance"),
+                (["list", "--cursor", "nonsense"], os.EX_USAGE, "bad_request", "cursor"),
+                (["publish", "/no/such/file"], os.EX_NOINPUT, "no_input", "/no/such/file"),
+                (["ping", "--requests", nobody, "--timeout", "200"], os.EX_UNAVAILABLE, "no_answer", nobody)):
+            self.stele("--json", *words, status=status)
+            error = json.loads(self.stderr)["error"]
+            self.assertEqual(error["code"], code, error)
+            self.assertIn(text, error["message"])
+            self.stele(*words, status=status)
+            self.assertTrue(self.stderr.startswith("stele: "), self.stderr)
+        self.stele("ping", "--json", "--requests", nobody, "--timeout", "200", status=os.EX_UNAVAILABLE)
+        self.assertIn("--requests EP", json.loads(self.stderr)["error"]["hint"])
+        self.stele("--json", "follow", "--feed", nobody, "--timeout", "200", status=os.EX_UNAVAILABLE)
+        self.assertEqual([list(json.loads(line)) for line in self.stderr.splitlines()], [["warning"], ["error"]])
 
     def test_colour_is_a_choice(self):
         self.story()

@@ -47,6 +47,7 @@ s_set (json_t *request, const char *key, json_t *value)
     if (!value) {
         const char *option = s_option_of (key);
         cli_report ("%s%s is not valid UTF-8", option? "--": "the argument ", option? option: key);
+        cli_message_end (EX_USAGE);
         exit (EX_USAGE);
     }
     json_object_set_new (request, key, value);
@@ -152,6 +153,7 @@ s_refused (cli_t *self, const json_t *answer)
         s_report_refusal (message, json_string_value (json_object_get (error, "field")));
     else
         cli_report ("%s: %s", name? name: "internal", stele_error_text (code));
+    cli_message_code (name? name: "internal");
     self->status = s_status_of (code);
 }
 
@@ -192,7 +194,7 @@ s_report_mode (cli_t *self, const json_t *request, const json_t *answer)
     ||  strcmp (op, "mode") == 0 || strcmp (op, "info") == 0 || strcmp (op, "task.status") == 0)
         return;
     self->mode_reported = true;
-    cli_report ("the broker is in mode redis: events acked since it was set are only in Redis, and not in this answer; "
+    cli_warn ("the broker is in mode redis: events acked since it was set are only in Redis, and not in this answer; "
         "'stele mode dual' writes them to the ledger");
 }
 
@@ -298,7 +300,7 @@ cli_report_holding (const json_t *ingest)
 {
     const char *trouble = json_string_value (json_object_get (ingest, "trouble"));
     if (json_is_true (json_object_get (ingest, "holding")))
-        cli_report ("acks are held back, because the ledger cannot be written: %s. 'stele health' has more",
+        cli_warn ("acks are held back, because the ledger cannot be written: %s. 'stele health' has more",
             trouble? trouble: "unknown reason");
 }
 

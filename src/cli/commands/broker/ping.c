@@ -46,7 +46,7 @@ s_run (cli_t *self, void *args, const cli_operands_t *operands)
     const char *mode = cli_value_string (ingest, "mode");
     cli_report_holding (ingest);
     if (mode && strcmp (mode, "redis") == 0)
-        cli_report ("the broker is in mode redis: persistence is off. 'stele health' has more");
+        cli_warn ("the broker is in mode redis: persistence is off. 'stele health' has more");
     json_decref (ingest);
     json_decref (answer);
     return EX_OK;

@@ -144,10 +144,10 @@ s_check_feed (cli_t *self, bool *away)
     cli_reach_t reach = cli_reach (self->feed, REACH_MS, why, sizeof why);
     bool now = reach == CLI_REACH_NOBODY || reach == CLI_REACH_PERMISSION;
     if (now && !*away)
-        cli_report ("cannot reach the feed at %s: %s. Give its endpoint: --feed EP, or STELE_FEED%s", self->feed, why,
+        cli_warn ("cannot reach the feed at %s: %s. Give its endpoint: --feed EP, or STELE_FEED%s", self->feed, why,
             reach == CLI_REACH_NOBODY? "; retrying": "");
     if (!now && *away)
-        cli_report ("the feed at %s can be reached again", self->feed);
+        cli_warn ("the feed at %s can be reached again", self->feed);
     *away = now;
     return reach == CLI_REACH_PERMISSION? EX_NOPERM: EX_OK;
 }
