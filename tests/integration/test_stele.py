@@ -231,7 +231,8 @@ class Stele(harness.BrokerTest):
             changed(task, "running"), output(task, "words " * 30), metric(task, "a_long_name_of_a_metric", 1.25, unit="parsecs"),
             started(session, task_id=task), command(session, "make check " * 20, output="", exit_code=1))
         for words in (("list",), ("history", task), ("outputs", task), ("metrics", task), ("sessions",),
-                      ("sessions", "--failed"), ("stuck", "--silent", "1"), ("stats", "--by", "state"), ("rejected",)):
+                      ("sessions", "--failed"), ("stuck", "--silent", "1"), ("stats", "--by", "state"), ("rejected",),
+                      ("top", "--count", "1")):
             for width in (20, 40, 60, 80):
                 done = subprocess.run([harness.program("stele"), *words], capture_output=True,
                                       env=dict(self.broker.environment(), COLUMNS=str(width)))

@@ -32,6 +32,7 @@ integration_tests = \
     tests/integration/test_stele.py \
     tests/integration/test_stop.py \
     tests/integration/test_streams.py \
+    tests/integration/test_top.py \
     examples/python/tests/test_client.py \
     examples/python/tests/test_dialog.py \
     examples/python/tests/test_vectors.py

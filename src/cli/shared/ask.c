@@ -271,6 +271,19 @@ cli_try (cli_t *self, json_t *request, int timeout_ms, int *code)
     return NULL;
 }
 
+int
+cli_report_failure (cli_t *self, int code, int timeout_ms)
+{
+    if (code == STELE_ETIMEOUT) {
+        s_no_answer (self, timeout_ms);
+        return self->status;
+    }
+    const char *why = stele_client_error (s_client (self));
+    cli_report ("%s", *why? why: stele_error_text (code));
+    self->status = s_status_of (code);
+    return self->status;
+}
+
 json_t *
 cli_ask_trouble (cli_t *self)
 {

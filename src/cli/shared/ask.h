@@ -49,6 +49,10 @@ int
 void
     cli_report_holding (const json_t *ingest);
 
+/*  Report the failure of cli_try. Returns the exit status.                  */
+int
+    cli_report_failure (cli_t *self, int code, int timeout_ms);
+
 /*  The same for a long operation: a ping comes first, so that the long time-out only applies
     to a broker that answers at all.                                         */
 json_t *
