@@ -70,3 +70,15 @@ stele_SOURCES = \
 # The migration from earlier systems is not in the library, so the rooms that it needs are linked here
 stele_LDADD = src/cli/libcli.la src/migrate/libmigrate.la libstele.la src/cache/libcache.la \
     src/sqlite/libsqlite.la src/wire/libwire.la src/model/libmodel.la src/base/libbase.la $(STELE_FAULT_ROOM) $(STELE_LIBS)
+
+# Completion scripts, which ask the program
+EXTRA_DIST += src/cli/completion/stele src/cli/completion/_stele src/cli/completion/stele.fish
+if INSTALL_BASH_COMPLETION
+bashcompletion_DATA = src/cli/completion/stele
+endif
+if INSTALL_ZSH_COMPLETION
+zshcompletion_DATA = src/cli/completion/_stele
+endif
+if INSTALL_FISH_COMPLETION
+fishcompletion_DATA = src/cli/completion/stele.fish
+endif

@@ -1,4 +1,4 @@
-/*  completion - stele completion: scripts for bash and zsh, and the words that they complete
+/*  completion - stele completion: scripts for bash, zsh and fish, and the words that they complete
 
     The scripts are thin: they call 'stele completion words', which knows every command and
     option, and gets the ids of tasks from the broker.
@@ -15,13 +15,24 @@
 
 #define COMPLETION_MS 500           // Time-out of a request: the user is typing
 
+//  Bash splits words at the characters of COMP_WORDBREAKS, ':' and '=' among them, and replaces only what is
+//  after the last one. So the words are joined again, and candidates lose what bash keeps.
 static const char s_bash [] =
     "_stele () {\n"
-    "    local word\n"
+    "    local word kept= rest=$COMP_LINE i\n"
+    "    local -a words=()\n"
     "    COMPREPLY=()\n"
+    "    for (( i = 0; i <= COMP_CWORD; i++ )); do\n"
+    "        if (( i == 0 )) || [[ $rest == [[:space:]]* ]]; then words+=(\"\"); fi\n"
+    "        rest=${rest#\"${rest%%[![:space:]]*}\"}\n"
+    "        words[${#words[@]}-1]+=${COMP_WORDS[i]}\n"
+    "        rest=${rest#\"${COMP_WORDS[i]}\"}\n"
+    "    done\n"
+    "    word=${words[${#words[@]}-1]}\n"
+    "    [[ $word == \"${COMP_WORDS[COMP_CWORD]}\" && $word != [:=] ]] || kept=${word%\"${word##*[:=]}\"}\n"
     "    while IFS= read -r word; do\n"
-    "        COMPREPLY+=(\"$(printf %q \"$word\")\")\n"
-    "    done < <(stele completion words -- \"${COMP_WORDS[@]:1:COMP_CWORD}\" 2>/dev/null)\n"
+    "        COMPREPLY+=(\"$(printf %q \"${word#\"$kept\"}\")\")\n"
+    "    done < <(stele completion words -- \"${words[@]:1}\" 2>/dev/null)\n"
     "    [ ${#COMPREPLY[@]} -gt 0 ] || compopt -o default 2>/dev/null\n"
     "}\n"
     "complete -F _stele stele\n";
@@ -35,13 +46,19 @@ static const char s_zsh [] =
     "}\n"
     "if [ \"$funcstack[1]\" = _stele ]; then _stele \"$@\"; else compdef _stele stele; fi\n";
 
+static const char s_fish [] =
+    "complete -c stele -f -a '(stele completion words -- (commandline -opc)[2..-1] (commandline -ct) 2>/dev/null)'\n";
+
 //  -- candidates --------------------------------------------------------------------
+
+//  "--state=" of the word --state=run, whose candidates are values; ""
+static char s_lead [64];
 
 static void
 s_offer (const char *candidate, const char *prefix)
 {
     if (strncmp (candidate, prefix, strlen (prefix)) == 0)
-        puts (candidate);
+        printf ("%s%s\n", s_lead, candidate);
 }
 
 static void
@@ -104,7 +121,7 @@ static const struct {
         "completed", "error", "terminated" } },
     { "list", { "--order", NULL }, { "created", "updated", "completed" } },
     { "mode", { "mode", NULL }, { "dual", "sqlite", "redis" } },
-    { "completion", { "completion", NULL }, { "bash", "zsh" } },
+    { "completion", { "completion", NULL }, { "bash", "zsh", "fish" } },
     { "stats", { "--by", "-b" }, { "state", "role", "provider", "model", "hour", "day", "error" } },
     { "outputs", { "--type", NULL }, { "stdout", "stderr", "log", "artifact", "commit", "diagnostic" } },
     { "export", { "--format", "-f" }, { "events", "jsonl", "csv" } },
@@ -140,6 +157,15 @@ s_complete (cli_t *self, const cli_operands_t *words)
     const cli_command_t *command = NULL;
     for (size_t i = 0; i + 1 < words->count && !command; i++)
         command = s_command (self, words->items [i]);
+    //  --option=value
+    const char *equals = strncmp (prefix, "--", 2) == 0? strchr (prefix, '='): NULL;
+    char option [64];
+    if (command && equals && (size_t) (equals - prefix) + 1 < sizeof s_lead) {
+        snprintf (s_lead, sizeof s_lead, "%.*s", (int) (equals - prefix) + 1, prefix);
+        snprintf (option, sizeof option, "%.*s", (int) (equals - prefix), prefix);
+        s_offer_values (command, option, equals + 1);
+    }
+    else
     if (prefix [0] == '-') {
         s_offer_options (self->options, prefix);
         s_offer_options (command? command->options: NULL, prefix);
@@ -163,20 +189,24 @@ s_run (cli_t *self, void *args, const cli_operands_t *operands)
         s_complete (self, &words);
         return EX_OK;
     }
-    if (words.count == 0 && (strcmp (what, "bash") == 0 || strcmp (what, "zsh") == 0)) {
-        fputs (what [0] == 'b'? s_bash: s_zsh, stdout);
-        return EX_OK;
-    }
-    return cli_usage_error ("completion", "'%s' is not a known shell; use bash or zsh", what);
+    static const struct { const char *shell, *script; } scripts [] = {
+        { "bash", s_bash }, { "zsh", s_zsh }, { "fish", s_fish }
+    };
+    for (size_t i = 0; words.count == 0 && i < sizeof scripts / sizeof scripts [0]; i++)
+        if (strcmp (what, scripts [i].shell) == 0) {
+            fputs (scripts [i].script, stdout);
+            return EX_OK;
+        }
+    return cli_usage_error ("completion", "'%s' is not a known shell; use bash, zsh or fish", what);
 }
 
 const cli_command_t cli_cmd_completion = {
     .name = "completion",
     .summary = "print a shell completion script",
     .usage = {
-        .usage = "stele completion bash|zsh",
+        .usage = "stele completion bash|zsh|fish",
         .about = "Print a script with which the shell completes commands, options, states and the IDs of tasks "
-                 "(of the 1000 that changed last).",
+                 "(of the 1000 that changed last). 'make install' installs it where the shells look for it.",
         .examples =
             "  source <(stele completion bash)              in ~/.bashrc\n"
             "  source <(stele completion zsh)               in ~/.zshrc, after compinit"
