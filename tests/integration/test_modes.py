@@ -28,7 +28,7 @@ class ModesTest(harness.BrokerTest):
         super().setUp()
 
     def mode(self, mode=None):
-        said = json.loads(self.stele("--json", "mode", *([mode] if mode else [])))
+        said = json.loads(self.stele("--json", "mode", *(["--yes", mode] if mode else [])))
         return said["mode"], said["only_in_redis"]
 
     def rows(self, sql):
