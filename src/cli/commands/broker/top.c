@@ -300,17 +300,20 @@ s_run (cli_t *self, void *arguments, const cli_operands_t *operands)
     int64_t drawn = 0;
     if (isatty (STDOUT_FILENO) && !self->json)
         s_draw (&top);                      // Something at once: the first answer may take long
-    do {
+    bool waits = true, ended = false;
+    while (waits && !ended) {
         code = s_update (&top);
         if (!self->json)
             s_draw (&top);
-    } while ((code == 0 || code == STELE_ETIMEOUT || code == STELE_EUNAVAILABLE)
-        && (args->count == 0 || ++drawn < args->count)
-        && s_wait (&top, args->interval_s? args->interval_s * 1000: 1000));
+        waits = (code == 0 || code == STELE_ETIMEOUT || code == STELE_EUNAVAILABLE)
+            && (args->count == 0 || ++drawn < args->count);
+        ended = waits && !s_wait (&top, args->interval_s? args->interval_s * 1000: 1000);
+    }
     cli_screen_destroy (&top.screen);
     json_decref (top.stats);
     json_decref (top.tasks);
-    return code? cli_report_failure (self, code, cli_timeout (self, ASK_MS)): EX_OK;
+    //  The user ended it: a broker that is away is no failure of the command
+    return code && !ended? cli_report_failure (self, code, cli_timeout (self, ASK_MS)): EX_OK;
 }
 
 const cli_command_t cli_cmd_top = {
