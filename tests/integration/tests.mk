@@ -25,6 +25,7 @@ integration_tests = \
     tests/integration/test_crash.py \
     tests/integration/test_examples.py \
     tests/integration/test_export.py \
+    tests/integration/test_health.py \
     tests/integration/test_live.py \
     tests/integration/test_migrate.py \
     tests/integration/test_migrate_again.py \
@@ -35,6 +36,7 @@ integration_tests = \
     tests/integration/test_stop.py \
     tests/integration/test_streams.py \
     tests/integration/test_text.py \
+    tests/integration/test_top.py \
     examples/python/tests/test_client.py \
     examples/python/tests/test_dialog.py \
     examples/python/tests/test_vectors.py

@@ -286,6 +286,8 @@ stele_writer_rollback (stele_writer_t *self)
     self->batch_events = 0;
     self->counts = self->counts_before;
     self->counts.held_back++;
+    if (!self->holding)
+        self->holding_since_us = stele_clock_steady_us ();
     self->holding = true;
     STELE_FAULT (rollback_after);
 }

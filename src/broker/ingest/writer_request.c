@@ -423,6 +423,7 @@ stele_writer_pack_stats (stele_writer_t *self, stele_pack_t *pack)
     stele_pack_key (pack, "ingest");
     stele_pack_map_begin (pack);
     stele_pack_key_string (pack, "mode", stele_mode_word ((stele_mode_t) self->mode));
+    stele_pack_key_integer (pack, "mode_ms", (now_us - self->mode_since_us) / 1000);
     stele_pack_key_integer (pack, "only_in_redis", stele_writer_redis_mode_events (self));
     stele_pack_key_integer (pack, "events", counts->events);
     stele_pack_key_integer (pack, "duplicates", counts->duplicates);
@@ -437,6 +438,8 @@ stele_writer_pack_stats (stele_writer_t *self, stele_pack_t *pack)
     stele_pack_key_integer (pack, "undeliverable", counts->undeliverable);
     stele_pack_key_integer (pack, "held_back", counts->held_back);
     stele_pack_key_bool (pack, "holding", self->holding);
+    if (self->holding)
+        stele_pack_key_integer (pack, "holding_ms", (now_us - self->holding_since_us) / 1000);
     stele_pack_key_string (pack, "trouble", *self->error_text? self->error_text: NULL);
     stele_pack_key_real (pack, "events_per_second", seconds > 0? (double) counts->events / seconds: 0);
     stele_pack_key_integer (pack, "peers", (int64_t) stele_roster_connection_count (self->roster));
@@ -460,6 +463,7 @@ stele_writer_pack_stats (stele_writer_t *self, stele_pack_t *pack)
     stele_pack_map_end (pack);
     stele_pack_map_end (pack);
 
+    stele_disk_space_pack (&self->disk, pack);
     s_pack_producers (self, pack, now_us);
     stele_pack_map_end (pack);
 }

@@ -100,8 +100,9 @@ static const cli_option_t s_options [] = {
     { "producer", 0, "NAME", "print what the broker knows of this producer instead", CLI_TEXT, offsetof (args_t, producer), 0, NULL },
     { "by", 'b', "WHAT", "report tasks by state, role, provider, model, hour, day or error",
         CLI_TEXT, offsetof (args_t, by), 0, NULL },
-    { "from", 0, "TIME", "with --by, only what happened at TIME or later (RFC 3339, or a date)",
+    { "from", 0, "TIME", "with --by, only what happened at TIME or later (" CLI_TIMES ")",
         CLI_CALL, offsetof (args_t, from), 0, cli_take_time },
+    { "since", 0, "TIME", "the same as --from", CLI_CALL, offsetof (args_t, from), 0, cli_take_time },
     { "to", 0, "TIME", "with --by, only what happened at TIME or earlier", CLI_CALL, offsetof (args_t, to), 0, cli_take_time },
     { "limit", 'n', "N", "with --by, at most N groups (100)", CLI_NUMBER, offsetof (args_t, limit), 1, NULL },
     CLI_OPTIONS_END

@@ -15,23 +15,24 @@
 #include "cli/shared/value.h"
 
 typedef struct {
-    int64_t limit;
+    int64_t limit, tail;
 } args_t;
 
 static const cli_option_t s_options [] = {
     { "limit", 'n', "N", "at most the first N changes", CLI_NUMBER, offsetof (args_t, limit), 1, NULL },
+    { "tail", 0, "N", "only the last N changes", CLI_NUMBER, offsetof (args_t, tail), 1, NULL },
     CLI_OPTIONS_END
 };
 
 static const cli_column_t s_columns [] = {
     { "POSITION", CLI_RIGHT, 0 },
-    { "TIME", 0, 0 },
+    { "TIME", CLI_SPARE_LATE, 0 },
     { "AFTER", CLI_RIGHT, 0 },
     { "FROM", CLI_OPTIONAL, 0 },
     { "TO", CLI_OPTIONAL, 0 },
-    { "PROVIDER", CLI_CUT | CLI_OPTIONAL, 8 },
-    { "MODEL", CLI_CUT | CLI_OPTIONAL, 8 },
-    { "EVENT", 0, 0 },
+    { "PROVIDER", CLI_CUT | CLI_OPTIONAL | CLI_SPARE, 8 },
+    { "MODEL", CLI_CUT | CLI_OPTIONAL | CLI_SPARE, 8 },
+    { "EVENT", CLI_SPARE_LATE, 0 },
     CLI_COLUMNS_END
 };
 
@@ -110,6 +111,9 @@ static int
 s_run (cli_t *self, void *arguments, const cli_operands_t *operands)
 {
     const args_t *args = arguments;
+    if (args->tail && args->limit)
+        return cli_usage_error ("history", "--tail and --limit cannot be used together");
+    self->tail = args->tail;
     json_t *request = cli_request ("task.history");
     cli_request_id (request, "task_id", operands->items [0]);
     int64_t previous_us = -1;

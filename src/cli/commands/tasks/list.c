@@ -34,8 +34,9 @@ static const cli_option_t s_options [] = {
         "changed their state since", CLI_FLAG, offsetof (args_t, interrupted), 0, NULL },
     { "user", 0, "ID", "only tasks of this user", CLI_TEXT, offsetof (args_t, user), 0, NULL },
     { "parent", 0, "ID", "only children of this task", CLI_TEXT, offsetof (args_t, parent), 0, NULL },
-    { "from", 0, "TIME", "only tasks created at TIME or later (RFC 3339, or a date)",
+    { "from", 0, "TIME", "only tasks created at TIME or later (" CLI_TIMES ")",
         CLI_CALL, offsetof (args_t, from), 0, cli_take_time },
+    { "since", 0, "TIME", "the same as --from", CLI_CALL, offsetof (args_t, from), 0, cli_take_time },
     { "to", 0, "TIME", "only tasks created at TIME or earlier",
         CLI_CALL, offsetof (args_t, to), 0, cli_take_time },
     { "updated-from", 0, "TIME", "only tasks last changed at TIME or later",
@@ -50,7 +51,7 @@ static const cli_option_t s_options [] = {
     { "no-errors", 0, NULL, "only tasks without an error", CLI_FLAG, offsetof (args_t, no_errors), 0, NULL },
     { "search", 0, "TEXT", "only tasks with all of these words, word prefixes or \"quoted phrases\" in title, "
         "description or last error, or with TEXT as a part of their ID", CLI_TEXT, offsetof (args_t, search), 0, NULL },
-    { "at", 0, "WHEN", "list tasks as of WHEN: a position (after that event) or a time (RFC 3339, or a date)",
+    { "at", 0, "WHEN", "list tasks as of WHEN: a position (after that event) or a time (" CLI_TIMES ")",
         CLI_CALL, offsetof (args_t, at), 0, cli_take_time },
     { "order", 0, "WHAT", "sort by created (the default), updated or completed, latest first",
         CLI_TEXT, offsetof (args_t, order), 0, NULL },
@@ -195,7 +196,7 @@ s_watch (cli_t *self, const args_t *args, const char *order, const char *time_ke
         if (answer)
             s_draw (self, screen, answer, time_key);
         json_decref (answer);
-    } while ((status == EX_OK || status == EX_UNAVAILABLE)
+    } while ((status == EX_OK || status == EX_UNAVAILABLE || status == EX_TEMPFAIL)
         && cli_screen_wait (screen, args->interval_s? args->interval_s * 1000: 2000));
     cli_screen_destroy (&screen);
     return status;

@@ -14,11 +14,13 @@
 
 typedef struct {
     int64_t silent_s, limit;
+    bool exit_code;
 } args_t;
 
 static const cli_option_t s_options [] = {
     { "silent", 's', "S", "report tasks without an event for more than S seconds (300)", CLI_NUMBER, offsetof (args_t, silent_s), 1, NULL },
     { "limit", 'n', "N", "at most N tasks (100)", CLI_NUMBER, offsetof (args_t, limit), 1, NULL },
+    { "exit-code", 0, NULL, "end with status 1 if there are such tasks", CLI_FLAG, offsetof (args_t, exit_code), 0, NULL },
     CLI_OPTIONS_END
 };
 
@@ -98,10 +100,10 @@ s_run (cli_t *self, void *arguments, const cli_operands_t *operands)
     json_t *next = NULL;
     int status = cli_ask_pages (self, request, "tasks", args->limit? args->limit: 100, s_row, s_page, table, &next);
     if (status == EX_OK && !self->json && cli_table_rows (table) == 0)
-        fputs ("no tasks match\n", stderr);
+        fputs ("no task is stuck\n", stderr);
     cli_report_more (self, next, "raise --limit");
     cli_table_destroy (&table);
-    return status;
+    return status == EX_OK && args->exit_code && self->rows? CLI_NO: status;
 }
 
 const cli_command_t cli_cmd_stuck = {
@@ -112,9 +114,11 @@ const cli_command_t cli_cmd_stuck = {
         .about = "Tasks in state running of which the broker has heard nothing for more than S seconds, longest silence "
                  "first, each with its producer: when the broker last heard from it, and its lease.",
         .after = "The broker's clock counts, not the times that producers gave. STATUS is 'silent' for a producer without a "
-                 "lease that sends nothing: it may be dead or busy.",
+                 "lease that sends nothing: it may be dead or busy. Exit status 0 whether there are such tasks or not; with "
+                 "--exit-code, 1 if there are.",
         .examples =
             "  stele stuck\n"
+            "  stele stuck --exit-code >/dev/null || mail -s 'tasks are stuck' operator\n"
             "  stele stuck --silent 3600 --json | jq -r '.tasks[].task_id'"
     },
     .options = s_options,
