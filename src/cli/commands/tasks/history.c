@@ -10,7 +10,7 @@
 #include <string.h>
 #include "cli/shared/cell.h"
 #include "cli/shared/owner.h"
-#include "cli/shared/page.h"
+#include "cli/terminal/text.h"
 #include "cli/shared/pages.h"
 #include "cli/shared/value.h"
 
@@ -95,14 +95,15 @@ static void
 s_print_owner (cli_t *self, const char *task_id)
 {
     json_t *request = cli_request ("task.status");
-    cli_request_text (request, "task_id", task_id);
+    cli_request_id (request, "task_id", task_id);
     json_t *answer = cli_ask_or_none (self, request);
     const json_t *owner = json_object_get (answer, "owner");
-    char life [CLI_OWNER_TEXT];
     if (owner) {
-        cli_page_field (self, "producer", owner, "producer");
-        cli_page_line (self, "", cli_owner_life (owner, life));
-        putchar ('\n');
+        char life [CLI_OWNER_TEXT], line [CLI_OWNER_TEXT + 300];
+        int size = snprintf (line, sizeof line, "producer %s: %s", cli_value_string (owner, "producer"),
+            cli_owner_life (owner, life));
+        cli_text_print (stdout, line, (size_t) size, self->style.width, CLI_CUT_END);
+        fputs ("\n\n", stdout);
     }
     json_decref (answer);
 }
