@@ -28,7 +28,7 @@ src_broker_libbroker_la_SOURCES = \
     src/broker/ingest/writer_peer.c \
     src/broker/ingest/writer_request.c \
     src/broker/ingest/writer_run.c \
-    src/broker/operations/log.c \
+    src/broker/operations/event_log.c \
     src/broker/operations/operations.c src/broker/operations/operations.h \
     src/broker/operations/owners.c \
     src/broker/operations/params.c src/broker/operations/params.h \
@@ -36,7 +36,7 @@ src_broker_libbroker_la_SOURCES = \
     src/broker/operations/reports.c \
     src/broker/operations/sessions.c \
     src/broker/operations/stats.c \
-    src/broker/operations/task_rows.c \
+    src/broker/operations/task_details.c \
     src/broker/operations/tasks.c \
     src/broker/requests/fair_queue.c src/broker/requests/fair_queue.h \
     src/broker/requests/pending.c src/broker/requests/pending.h \

@@ -21,9 +21,9 @@
 #ifndef STELE_CACHE_INTERNAL_H_INCLUDED
 #define STELE_CACHE_INTERNAL_H_INCLUDED
 
-#include "cache/batch.h"
+#include "cache/records/record_batch.h"
 #include "cache/cache.h"
-#include "cache/layout.h"
+#include "cache/records/layout.h"
 #include "cache/redis/redis.h"
 
 #define STELE_CACHE_STEP_EVENTS 5000    // Most events of the log read in one step

@@ -10,7 +10,7 @@
 #include "cache/cache_internal.h"
 #include "fault/fault.h"
 #include "base/clock.h"
-#include "wire/event_codec.h"
+#include "wire/event/event_codec.h"
 #include "wire/quote.h"
 
 #define READY_MS 2000

@@ -10,7 +10,7 @@
 
 #include <stdio.h>
 #include "cache/cache.h"
-#include "cache/layout.h"
+#include "cache/records/layout.h"
 #include "cache/redis/redis.h"
 
 #define TIMEOUT_MS 1000             // Longest delay of a start by a Redis that hangs

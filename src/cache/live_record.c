@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "cache/cache.h"
-#include "cache/layout.h"
+#include "cache/records/layout.h"
 #include "cache/redis/redis.h"
 #include "base/clock.h"
 #include "base/memory.h"

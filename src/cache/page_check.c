@@ -10,7 +10,7 @@
 
 #include <string.h>
 #include "cache/page_check.h"
-#include "cache/record_check.h"
+#include "cache/records/record_check.h"
 #include "base/clock.h"
 
 #define PAGE_RECORDS STELE_BATCH_RECORDS

@@ -2,7 +2,7 @@
 # headers only.
 noinst_LTLIBRARIES += src/cli/libcli.la
 src_cli_libcli_la_SOURCES = \
-    src/cli/shared/publish_counts.c src/cli/shared/publish_counts.h \
+    src/cli/transfer/publish_counts.c src/cli/transfer/publish_counts.h \
     src/cli/terminal/format.c src/cli/terminal/format.h \
     src/cli/terminal/options.c src/cli/terminal/options.h \
     src/cli/terminal/sparkline.c src/cli/terminal/sparkline.h \
@@ -24,23 +24,23 @@ stele_SOURCES = \
     src/cli/stele.c \
     src/cli/shared/ask.c src/cli/shared/ask.h \
     src/cli/shared/cli.h \
-    src/cli/shared/cell.c src/cli/shared/cell.h \
-    src/cli/shared/export_tables.c src/cli/shared/export_tables.h \
+    src/cli/view/cell.c src/cli/view/cell.h \
+    src/cli/transfer/export_tables.c src/cli/transfer/export_tables.h \
     src/cli/shared/id.c src/cli/shared/id.h \
-    src/cli/shared/kinds.c src/cli/shared/kinds.h \
-    src/cli/shared/findings.c src/cli/shared/findings.h \
-    src/cli/shared/page.c src/cli/shared/page.h \
+    src/cli/transfer/kinds.c src/cli/transfer/kinds.h \
+    src/cli/view/findings.c src/cli/view/findings.h \
+    src/cli/view/page.c src/cli/view/page.h \
     src/cli/shared/pages.c src/cli/shared/pages.h \
-    src/cli/shared/push.c src/cli/shared/push.h \
-    src/cli/shared/push_report.c src/cli/shared/push_internal.h \
+    src/cli/transfer/push.c src/cli/transfer/push.h \
+    src/cli/transfer/push_report.c src/cli/transfer/push_internal.h \
     src/cli/shared/reach.c src/cli/shared/reach.h \
-    src/cli/shared/scope.c src/cli/shared/scope.h \
-    src/cli/shared/screen.c src/cli/shared/screen.h \
-    src/cli/shared/owner.c src/cli/shared/owner.h \
-    src/cli/shared/task_page.c src/cli/shared/task_page.h \
-    src/cli/shared/task_table.c src/cli/shared/task_table.h \
+    src/cli/transfer/scope.c src/cli/transfer/scope.h \
+    src/cli/view/screen.c src/cli/view/screen.h \
+    src/cli/view/owner.c src/cli/view/owner.h \
+    src/cli/view/task_page.c src/cli/view/task_page.h \
+    src/cli/view/task_table.c src/cli/view/task_table.h \
     src/cli/shared/time_option.c src/cli/shared/time_option.h \
-    src/cli/shared/value.c src/cli/shared/value.h \
+    src/cli/view/value.c src/cli/view/value.h \
     src/cli/shared/words.c src/cli/shared/words.h \
     src/cli/terminal/message.c src/cli/terminal/message.h \
     src/cli/terminal/progress.c src/cli/terminal/progress.h \

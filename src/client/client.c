@@ -10,17 +10,17 @@
 
 #include <assert.h>
 #include <czmq.h>
-#include "client/permission.h"
-#include "client/fork.h"
+#include "client/connection/permission.h"
+#include "client/connection/fork.h"
 #include "client/publish/publisher.h"
 #include "client/request.h"
 #include "client/subscription.h"
 #include "client/trouble.h"
-#include "client/wait.h"
+#include "client/connection/wait.h"
 #include "stele_client.h"
 #include "base/clock.h"
 #include "base/memory.h"
-#include "wire/json.h"
+#include "wire/json/json.h"
 
 #define CLIENT_PRODUCER_MAX     255
 #define CLIENT_BATCH_EVENTS     500

@@ -14,8 +14,8 @@
 #include <string.h>
 #include "stele_event.h"
 #include "base/memory.h"
-#include "wire/event_codec.h"
-#include "wire/json.h"
+#include "wire/event/event_codec.h"
+#include "wire/json/json.h"
 #include "wire/scan.h"
 
 typedef struct {

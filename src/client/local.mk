@@ -2,15 +2,15 @@ noinst_LTLIBRARIES += src/client/libclient.la
 src_client_libclient_la_SOURCES = \
     src/client/client.c \
     src/client/event.c \
-    src/client/fork.c src/client/fork.h \
-    src/client/link.c src/client/link.h \
-    src/client/permission.c src/client/permission.h \
+    src/client/connection/fork.c src/client/connection/fork.h \
+    src/client/connection/link.c src/client/connection/link.h \
+    src/client/connection/permission.c src/client/connection/permission.h \
     src/client/request.c src/client/request.h \
     src/client/subscription.c src/client/subscription.h \
     src/client/trouble.c src/client/trouble.h \
     src/client/version.c \
     src/client/topic.c src/client/topic.h \
-    src/client/wait.c src/client/wait.h \
+    src/client/connection/wait.c src/client/connection/wait.h \
     src/client/publish/dialog.c src/client/publish/dialog.h \
     src/client/publish/dialog_receive.c \
     src/client/publish/dialog_internal.h \

@@ -8,7 +8,7 @@
 #include <czmq.h>
 #include "base/memory.h"
 #include "client/request.h"
-#include "client/wait.h"
+#include "client/connection/wait.h"
 #include "wire/map.h"
 
 #define REQUEST_RECONNECT_MS       100

@@ -14,10 +14,10 @@
 #include <czmq.h>
 #include "base/memory.h"
 #include "client/subscription.h"
-#include "client/link.h"
+#include "client/connection/link.h"
 #include "client/request.h"
 #include "client/topic.h"
-#include "client/wait.h"
+#include "client/connection/wait.h"
 #include "wire/map.h"
 #include "wire/pack.h"
 #include "wire/scan.h"

@@ -9,13 +9,13 @@ src_migrate_libmigrate_la_SOURCES = \
     src/migrate/delta.c src/migrate/delta.h \
     src/migrate/duplicates.c src/migrate/duplicates.h \
     src/migrate/event_sort.c src/migrate/event_sort.h \
-    src/migrate/from_redis.c \
-    src/migrate/from_sqlite.c \
+    src/migrate/source/from_redis.c \
+    src/migrate/source/from_sqlite.c \
     src/migrate/migrate.c src/migrate/migrate.h \
-    src/migrate/sqlite_sessions.c \
-    src/migrate/sqlite_source.h \
-    src/migrate/sqlite_tasks.c \
+    src/migrate/source/sqlite_sessions.c \
+    src/migrate/source/sqlite_source.h \
+    src/migrate/source/sqlite_tasks.c \
     src/migrate/subject.c src/migrate/subject.h \
     src/migrate/timeline.c src/migrate/timeline.h \
-    src/migrate/verify.c src/migrate/verify.h \
-    src/migrate/verify_value.c src/migrate/verify_value.h
+    src/migrate/verify/verify.c src/migrate/verify/verify.h \
+    src/migrate/verify/verify_value.c src/migrate/verify/verify_value.h

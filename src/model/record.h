@@ -24,7 +24,7 @@ typedef enum {
     STELE_VALUE_WORD,               // .integer is a code of .vocabulary
     STELE_VALUE_TEXT,               // .text, .size: valid UTF-8, may hold NUL, not terminated
     STELE_VALUE_BYTES,              // .text, .size: any bytes
-    STELE_VALUE_JSON,               // .text, .size: canonical JSON (wire/json.h)
+    STELE_VALUE_JSON,               // .text, .size: canonical JSON (wire/json/json.h)
     STELE_VALUE_PACKED              // .text, .size: one msgpack object, passed through unchanged
 } stele_value_kind_t;
 

@@ -4,8 +4,8 @@ src_sqlite_libsqlite_la_SOURCES = \
     src/ledger/process.h \
     src/ledger/reader.h \
     src/ledger/text_index.h \
-    src/sqlite/file_names.h \
-    src/sqlite/library.c \
+    src/sqlite/sql/file_names.h \
+    src/sqlite/versions.c \
     src/sqlite/sqlite_file.c src/sqlite/sqlite_file.h \
     src/sqlite/sql/codes.h \
     src/sqlite/sql/event_tables.h \
@@ -25,7 +25,7 @@ src_sqlite_libsqlite_la_SOURCES = \
     src/sqlite/wal/wal_index.c src/sqlite/wal/wal_index.h \
     src/sqlite/wal/wal_vfs.c src/sqlite/wal/wal_vfs.h \
     src/sqlite/write/append.c \
-    src/sqlite/write/append_facts.c \
+    src/sqlite/write/append_output.c \
     src/sqlite/write/append_row.c \
     src/sqlite/write/append_session.c \
     src/sqlite/write/append_task.c src/sqlite/write/append_internal.h \
@@ -42,31 +42,31 @@ src_sqlite_libsqlite_la_SOURCES = \
     src/sqlite/write/task_cache.c src/sqlite/write/task_cache.h \
     src/sqlite/write/zone_map.c src/sqlite/write/zone_map.h \
     src/sqlite/read/chain.c \
-    src/sqlite/read/columns.c \
+    src/sqlite/reader/columns.c \
     src/sqlite/read/commit_time.c \
     src/sqlite/read/commands.c \
-    src/sqlite/read/filter.c src/sqlite/read/filter.h \
-    src/sqlite/read/keys.c \
+    src/sqlite/filter/filter.c src/sqlite/filter/filter.h \
+    src/sqlite/reader/keys.c \
     src/sqlite/read/log.c \
-    src/sqlite/read/match.c src/sqlite/read/match.h \
-    src/sqlite/read/reader.c \
-    src/sqlite/read/reader_bounds.h \
-    src/sqlite/read/reader_internal.h \
-    src/sqlite/read/reader_over.h \
+    src/sqlite/filter/match.c src/sqlite/filter/match.h \
+    src/sqlite/reader/reader.c \
+    src/sqlite/reader/reader_bounds.h \
+    src/sqlite/reader/reader_internal.h \
+    src/sqlite/reader/reader_over.h \
     src/sqlite/read/rejected.c \
     src/sqlite/read/report.c \
-    src/sqlite/read/rows.c \
+    src/sqlite/reader/event_rows.c \
     src/sqlite/read/sessions.c \
     src/sqlite/read/stats.c \
-    src/sqlite/read/summary.c src/sqlite/read/summary.h \
-    src/sqlite/read/table.c \
+    src/sqlite/filter/summary.c src/sqlite/filter/summary.h \
+    src/sqlite/read/table_export.c \
     src/sqlite/read/task_as_of.c \
-    src/sqlite/read/tasks.c \
-    src/sqlite/read/text_changes.c src/sqlite/read/text_changes.h \
-    src/sqlite/read/word_cache.c src/sqlite/read/word_cache.h \
-    src/sqlite/read/zones.c \
+    src/sqlite/read/task_record.c \
+    src/sqlite/filter/text_changes.c src/sqlite/filter/text_changes.h \
+    src/sqlite/reader/word_cache.c src/sqlite/reader/word_cache.h \
+    src/sqlite/reader/zones.c \
     src/sqlite/search/text_index.c \
-    src/sqlite/search/tokenizer.c src/sqlite/search/tokenizer.h \
+    src/sqlite/filter/tokenizer.c src/sqlite/filter/tokenizer.h \
     src/sqlite/search/packed_ids.c src/sqlite/search/packed_ids.h \
     src/sqlite/list/as_of.c src/sqlite/list/as_of.h \
     src/sqlite/list/by_index.c src/sqlite/list/by_index.h \

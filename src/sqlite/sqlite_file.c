@@ -15,7 +15,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include "base/file.h"
-#include "sqlite/file_names.h"
+#include "sqlite/sql/file_names.h"
 #include "sqlite/sqlite_file.h"
 #include "sqlite/sql/schema.h"
 #include "sqlite/sql/sql.h"

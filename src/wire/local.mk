@@ -3,17 +3,18 @@ src_wire_libwire_la_SOURCES = \
     src/wire/address.c src/wire/address.h \
     src/wire/base64.c src/wire/base64.h \
     src/wire/checksum.c src/wire/checksum.h \
-    src/wire/event_codec.h \
-    src/wire/event_decode.c \
-    src/wire/event_encode.c \
-    src/wire/json.h \
-    src/wire/json_map.c \
-    src/wire/json_read.c \
-    src/wire/json_write.c src/wire/json_writer.h \
+    src/wire/event/event_codec.h \
+    src/wire/event/event_decode.c \
+    src/wire/event/event_encode.c \
+    src/wire/event/message.c src/wire/event/message.h \
+    src/wire/json/json.h \
+    src/wire/json/json_map.c \
+    src/wire/json/json_read.c \
+    src/wire/json/json_write.c src/wire/json/json_writer.h \
+    src/wire/json/value_pack.c \
     src/wire/map.c src/wire/map.h \
-    src/wire/message.c src/wire/message.h \
     src/wire/pack.c src/wire/pack.h \
     src/wire/quote.c src/wire/quote.h \
     src/wire/scan.c src/wire/scan.h \
-    src/wire/time.c \
+    src/wire/time.c src/wire/time.h \
     src/wire/utf8.c

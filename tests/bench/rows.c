@@ -18,7 +18,7 @@
 #include "bench.h"
 #include "ledger/ledger.h"
 #include "base/clock.h"
-#include "wire/event_codec.h"
+#include "wire/event/event_codec.h"
 #include "wire/scan.h"
 
 #define STATEMENTS_MAX 64

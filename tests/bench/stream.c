@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "bench.h"
-#include "wire/json.h"
+#include "wire/json/json.h"
 #include "wire/pack.h"
 #include "wire/scan.h"
 

@@ -9,8 +9,8 @@
 */
 
 #include "fuzz.h"
-#include "wire/event_codec.h"
-#include "wire/json.h"
+#include "wire/event/event_codec.h"
+#include "wire/json/json.h"
 #include "wire/scan.h"
 
 int

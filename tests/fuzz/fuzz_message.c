@@ -9,8 +9,8 @@
 */
 
 #include "fuzz.h"
-#include "wire/event_codec.h"
-#include "wire/message.h"
+#include "wire/event/event_codec.h"
+#include "wire/event/message.h"
 
 static void
 s_walk (stele_message_t *message)

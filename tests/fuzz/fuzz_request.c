@@ -12,8 +12,8 @@
 #include "broker/common/answer.h"
 #include "broker/operations/query.h"
 #include "ledger/ledger.h"
-#include "wire/event_codec.h"
-#include "wire/json.h"
+#include "wire/event/event_codec.h"
+#include "wire/json/json.h"
 #include "wire/scan.h"
 
 static stele_query_t s_query;

@@ -21,8 +21,8 @@
 #include "ledger/ledger.h"
 #include "ledger/reader.h"
 #include "sqlite/sql/sql.h"
-#include "wire/event_codec.h"
-#include "wire/json.h"
+#include "wire/event/event_codec.h"
+#include "wire/json/json.h"
 
 typedef struct {
     char folder [64];

@@ -17,7 +17,7 @@
 #include <string.h>
 #include <cmocka.h>
 #include <jansson.h>
-#include "wire/json.h"
+#include "wire/json/json.h"
 #include "wire/scan.h"
 
 /*  JSON text, with ' for ", as msgpack. Caller owns return value.           */

@@ -16,7 +16,7 @@
 #include <cmocka.h>
 #include "sqlite/compress/compress_ahead.h"
 #include "sqlite/compress/compressor.h"
-#include "wire/message.h"
+#include "wire/event/message.h"
 #include "wire/pack.h"
 
 #define EVENTS 60

@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <cmocka.h>
-#include "cli/shared/findings.h"
+#include "cli/view/findings.h"
 
 #define NOW_US 1767225600000000LL       // 2026-01-01T00:00:00Z
 

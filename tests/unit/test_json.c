@@ -15,7 +15,7 @@
 #include <cmocka.h>
 #include <locale.h>
 #include <math.h>
-#include "wire/json.h"
+#include "wire/json/json.h"
 #include "wire/quote.h"
 #include "wire/scan.h"
 

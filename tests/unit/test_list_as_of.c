@@ -7,7 +7,7 @@
 */
 
 #include "ledger_fixture.h"
-#include "sqlite/read/reader_bounds.h"
+#include "sqlite/reader/reader_bounds.h"
 
 #define TASKS 60
 

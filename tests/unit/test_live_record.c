@@ -6,7 +6,7 @@
 */
 
 #include "cache_fixture.h"
-#include "wire/event_codec.h"
+#include "wire/event/event_codec.h"
 
 static int
 s_setup (void **state)

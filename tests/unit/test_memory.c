@@ -13,9 +13,9 @@
 #include <errno.h>
 #include <sqlite3.h>
 #include "ledger/text_index.h"
-#include "sqlite/file_names.h"
+#include "sqlite/sql/file_names.h"
 #include "ledger_fixture.h"
-#include "wire/message.h"
+#include "wire/event/message.h"
 
 //  -- the allocator ------------------------------------------------------------------
 

@@ -9,7 +9,7 @@
 #include <setjmp.h>
 #include <stddef.h>
 #include <cmocka.h>
-#include "cli/shared/publish_counts.h"
+#include "cli/transfer/publish_counts.h"
 
 static int64_t
 s_ack (cli_publish_counts_t *self, int64_t number, int64_t position, bool duplicate)

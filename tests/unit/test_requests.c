@@ -10,7 +10,7 @@
 #include "talk.h"
 #include "broker/requests/requests.h"
 #include "ledger/ledger.h"
-#include "wire/event_codec.h"
+#include "wire/event/event_codec.h"
 
 #define PATIENCE_MS 20000           // For what has to come; never waited for in full
 

@@ -14,7 +14,7 @@
 #include <string.h>
 #include <cmocka.h>
 #include "stele_error.h"
-#include "wire/event_codec.h"
+#include "wire/event/event_codec.h"
 
 static int64_t
 s_parse (const char *text)

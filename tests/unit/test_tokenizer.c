@@ -11,7 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <cmocka.h>
-#include "sqlite/search/tokenizer.h"
+#include "sqlite/filter/tokenizer.h"
 
 typedef struct {
     char text [1024];

@@ -17,9 +17,9 @@
 #include <string.h>
 #include <cmocka.h>
 #include <jansson.h>
-#include "wire/event_codec.h"
-#include "wire/json.h"
-#include "wire/message.h"
+#include "wire/event/event_codec.h"
+#include "wire/json/json.h"
+#include "wire/event/message.h"
 #include "wire/scan.h"
 
 static json_t *

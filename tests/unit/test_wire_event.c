@@ -14,8 +14,8 @@
 #include <string.h>
 #include <cmocka.h>
 #include <math.h>
-#include "wire/event_codec.h"
-#include "wire/json.h"
+#include "wire/event/event_codec.h"
+#include "wire/json/json.h"
 #include "wire/scan.h"
 
 //  One event to be, with one field or none that is not as it should be

@@ -17,7 +17,7 @@
 #include "broker/common/send_quota.h"
 #include "fault/fault.h"
 #include "base/clock.h"
-#include "wire/event_codec.h"
+#include "wire/event/event_codec.h"
 
 #define NAME          "pipeline-out"
 #define BATCH_EVENTS  500

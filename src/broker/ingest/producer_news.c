@@ -13,7 +13,7 @@
 #include "broker/common/log.h"
 #include "broker/ingest/producer_news.h"
 #include "stele_library.h"
-#include "wire/message.h"
+#include "wire/event/message.h"
 
 #define WINDOW_US       10000000
 #define REFUSED_US      60000000

@@ -12,10 +12,10 @@
 #include <string.h>
 #include "broker/ingest/redis_mode.h"
 #include "cache/cache.h"
-#include "cache/pending_list.h"
+#include "cache/records/pending_list.h"
 #include "base/clock.h"
 #include "base/memory.h"
-#include "wire/event_codec.h"
+#include "wire/event/event_codec.h"
 
 #define EVENTS_MAX 1000000          // Only in Redis; in memory here, some kilobytes each
 #define FOLLOW_US 1000000           // Longest time to update the live records of one batch

@@ -1,7 +1,7 @@
 /*  redis_mode - mode redis: acks from Redis, while the ledger is not written
 
     Batches run as usual, but in one transaction of the ledger that stays open
-    (sqlite/write/deferred). A batch is acked once a list in Redis (cache/pending_list) has its events
+    (sqlite/write/deferred). A batch is acked once a list in Redis (cache/records/pending_list) has its events
     as they are in the log, their producers, the state of the producers, and its rejected events.
     The live records in Redis are updated from within that transaction. Leaving the mode commits it,
     with the same positions. After a crash the list is appended to the ledger, event by event.

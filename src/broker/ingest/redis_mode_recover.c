@@ -12,9 +12,9 @@
 #include <czmq.h>
 #include "broker/common/log.h"
 #include "broker/ingest/redis_mode.h"
-#include "cache/pending_list.h"
+#include "cache/records/pending_list.h"
 #include "base/clock.h"
-#include "wire/event_codec.h"
+#include "wire/event/event_codec.h"
 #include "wire/map.h"
 
 typedef struct {

@@ -12,11 +12,11 @@
 #include "broker/ingest/redis_mode.h"
 #include "broker/ingest/writer.h"
 #include "cache/cache.h"
-#include "cache/pending_list.h"
+#include "cache/records/pending_list.h"
 #include "fault/fault.h"
 #include "base/clock.h"
 #include "base/memory.h"
-#include "wire/event_codec.h"
+#include "wire/event/event_codec.h"
 
 stele_input_t *
 stele_input_new (stele_source_t source, const void *id, size_t id_size,

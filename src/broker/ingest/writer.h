@@ -25,7 +25,7 @@
 #include "broker/ingest/roster.h"
 #include "broker/common/settings.h"
 #include "ledger/reader.h"
-#include "wire/message.h"
+#include "wire/event/message.h"
 #include "wire/pack.h"
 
 typedef enum {

@@ -17,7 +17,7 @@
 #include "broker/ingest/writer.h"
 #include "broker/operations/operations.h"
 #include "fault/fault.h"
-#include "wire/event_codec.h"
+#include "wire/event/event_codec.h"
 
 #define STATS_PRODUCERS 1000        // Most in the statistics; the view producers_view has all
 

@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 #include "broker/operations/params.h"
-#include "wire/event_codec.h"
+#include "wire/event/event_codec.h"
 #include "wire/quote.h"
 
 #define SHOWN_MAX 60

@@ -11,7 +11,7 @@
 #include "broker/common/answer.h"
 #include "broker/operations/query.h"
 #include "base/clock.h"
-#include "wire/event_codec.h"
+#include "wire/event/event_codec.h"
 
 //  -- open, close ---------------------------------------------------------------------
 

@@ -1,7 +1,7 @@
 /*  query - answer one request from the ledger
 
     What handlers of operations (operations.h) answer from, and what they share. Handlers are in
-    tasks.c, task_rows.c, sessions.c, log.c, reports.c and stats.c. Each runs inside one snapshot
+    tasks.c, task_details.c, sessions.c, log.c, reports.c and stats.c. Each runs inside one snapshot
     of the ledger, whose head is the answer's position.
 
     This Source Code Form is subject to the terms of the Mozilla Public

@@ -7,7 +7,7 @@
 
 #include <string.h>
 #include "broker/operations/query.h"
-#include "wire/event_codec.h"
+#include "wire/event/event_codec.h"
 
 //  -- stats.tasks -----------------------------------------------------------------------
 

@@ -6,7 +6,7 @@
 */
 
 #include "broker/operations/query.h"
-#include "wire/event_codec.h"
+#include "wire/event/event_codec.h"
 
 static int
 s_pack_row (const stele_record_t *row, void *pack)

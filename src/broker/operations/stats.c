@@ -16,7 +16,7 @@
 #include "cache/redis/redis.h"
 #include "ledger/ledger.h"
 #include "base/clock.h"
-#include "wire/json.h"
+#include "wire/json/json.h"
 #include "wire/pack.h"
 
 #define LOSSES_MAX 100

@@ -10,7 +10,7 @@
 #include <string.h>
 #include "broker/operations/query.h"
 #include "base/clock.h"
-#include "wire/event_codec.h"
+#include "wire/event/event_codec.h"
 
 //  An integer 'at' up to this one is a position, above it a time: 10^12
 //  microseconds are the twelfth day of 1970, and no ledger holds 10^12 events.

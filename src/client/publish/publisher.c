@@ -6,9 +6,9 @@
 */
 
 #include "base/memory.h"
-#include "client/permission.h"
+#include "client/connection/permission.h"
 #include "client/publish/publisher.h"
-#include "client/wait.h"
+#include "client/connection/wait.h"
 #include "base/tsan.h"
 
 #define PUBLISHER_WINDOW         65536      // Until a welcome sets it

@@ -9,7 +9,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include "base/memory.h"
-#include "client/link.h"
+#include "client/connection/link.h"
 #include "client/publish/sender.h"
 #include "base/tsan.h"
 

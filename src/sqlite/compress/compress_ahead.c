@@ -14,7 +14,7 @@
 #include "sqlite/compress/compressor.h"
 #include "base/thread.h"
 #include "stele_error.h"
-#include "wire/message.h"
+#include "wire/event/message.h"
 
 #define ERROR_FROM 1024             // Shorter error texts are stored plain (write/append_task.c)
 

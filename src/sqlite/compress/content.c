@@ -13,7 +13,7 @@
 #include "sqlite/compress/content.h"
 #include "sqlite/sql/sql.h"
 #include "stele_error.h"
-#include "wire/json.h"
+#include "wire/json/json.h"
 
 #define SAMPLES_BELOW 4096              // Larger texts repeat enough themselves
 

@@ -8,10 +8,10 @@
 #include <stdlib.h>
 #include "ledger/text_index.h"
 #include "sqlite/list/by_text.h"
-#include "sqlite/read/text_changes.h"
+#include "sqlite/filter/text_changes.h"
 #include "sqlite/search/packed_ids.h"
-#include "sqlite/search/tokenizer.h"
-#include "sqlite/file_names.h"
+#include "sqlite/filter/tokenizer.h"
+#include "sqlite/sql/file_names.h"
 
 #define CANDIDATES_MAX 8000
 #define IDS_MAX 2000000             // Searched for a part of an id, the newest first

@@ -29,7 +29,7 @@
 #ifndef STELE_LIST_PAGE_H_INCLUDED
 #define STELE_LIST_PAGE_H_INCLUDED
 
-#include "sqlite/read/filter.h"
+#include "sqlite/filter/filter.h"
 
 //  A row of the page, not read yet
 typedef struct {

@@ -13,7 +13,7 @@
 */
 
 #include <assert.h>
-#include "sqlite/read/reader_internal.h"
+#include "sqlite/reader/reader_internal.h"
 
 #define CHECK_EVERY 64                   // Rows between checks of the deadline
 #define LINKS_FIRST 256                 // Links followed in the first turn

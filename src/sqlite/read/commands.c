@@ -5,7 +5,7 @@
     file, You can obtain one at https://mozilla.org/MPL/2.0/.
 */
 
-#include "sqlite/read/reader_internal.h"
+#include "sqlite/reader/reader_internal.h"
 
 #define ROWS_MAX 200000             // Rows read for one page
 #define CHECK_EVERY 64              // Rows between checks of the deadline

@@ -14,7 +14,7 @@
     file, You can obtain one at https://mozilla.org/MPL/2.0/.
 */
 
-#include "sqlite/read/reader_internal.h"
+#include "sqlite/reader/reader_internal.h"
 
 #define SET_BACKS_MAX 100           // The newest ones; before those, times are as they were recorded
 

@@ -9,7 +9,7 @@
     file, You can obtain one at https://mozilla.org/MPL/2.0/.
 */
 
-#include "sqlite/read/reader_internal.h"
+#include "sqlite/reader/reader_internal.h"
 
 #define TYPE_BIT(type) (1u << (type))
 

@@ -7,7 +7,7 @@
 
 #include <string.h>
 #include "ledger/ledger.h"
-#include "sqlite/read/reader_internal.h"
+#include "sqlite/reader/reader_internal.h"
 #include "wire/scan.h"
 
 static const reader_column_t s_rejected [] = {

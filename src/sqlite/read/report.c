@@ -14,7 +14,7 @@
 #define HASH_NONFATAL_OOM 1         // An entry that could not be added has no table
 #include <uthash.h>
 #include "base/clock.h"
-#include "sqlite/read/summary.h"
+#include "sqlite/filter/summary.h"
 
 #define TASKS_MAX 10000000          // Tasks read
 #define TIME_MS 2500                // Then the report is cut

@@ -5,7 +5,7 @@
     file, You can obtain one at https://mozilla.org/MPL/2.0/.
 */
 
-#include "sqlite/read/reader_internal.h"
+#include "sqlite/reader/reader_internal.h"
 
 static const reader_column_t s_session [] = {
     { 0, COLUMN_SKIP }, { STELE_SESSION_ID, COLUMN_ID }, { STELE_STATE, COLUMN_SESSION_STATE },

@@ -12,8 +12,8 @@
 #include <assert.h>
 #include <sys/stat.h>
 #include "base/clock.h"
-#include "sqlite/file_names.h"
-#include "sqlite/read/reader_internal.h"
+#include "sqlite/sql/file_names.h"
+#include "sqlite/reader/reader_internal.h"
 
 static int64_t
 s_file_size (const char *path, const char *suffix)

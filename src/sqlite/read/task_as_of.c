@@ -15,7 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "base/memory.h"
-#include "sqlite/read/reader_internal.h"
+#include "sqlite/reader/reader_internal.h"
 
 #define CHECK_EVERY 64                   // Rows between checks of the deadline
 

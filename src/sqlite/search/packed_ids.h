@@ -21,8 +21,8 @@
 #ifndef STELE_PACKED_IDS_H_INCLUDED
 #define STELE_PACKED_IDS_H_INCLUDED
 
-#include "sqlite/read/match.h"
-#include "sqlite/read/reader_internal.h"
+#include "sqlite/filter/match.h"
+#include "sqlite/reader/reader_internal.h"
 
 #define READER_PACKED_IDS_COLUMNS "first, size, keys, ids"
 

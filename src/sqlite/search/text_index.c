@@ -14,12 +14,12 @@
 #include <unistd.h>
 #include "base/file.h"
 #include "base/memory.h"
-#include "sqlite/read/match.h"
-#include "sqlite/read/text_changes.h"
-#include "sqlite/search/tokenizer.h"
+#include "sqlite/filter/match.h"
+#include "sqlite/filter/text_changes.h"
+#include "sqlite/filter/tokenizer.h"
 #include "sqlite/sql/sql.h"
 #include "ledger/text_index.h"
-#include "sqlite/file_names.h"
+#include "sqlite/sql/file_names.h"
 
 #define PORTION 4096                // Events per transaction
 //  At most so many tasks, and bytes of their texts, per read of the ledger: a read pins its write-ahead log

@@ -6,7 +6,7 @@
       sql/                          a migration: its word, and a kind of row or a table for it
       sqlite/sql/event_tables.h     its table
       sqlite/write/append.c         how its row is written
-      sqlite/read/rows.c            how its row is read
+      sqlite/reader/event_rows.c            how its row is read
     What travels between the rooms, and its topic, follow from these tables. The compiler
     reports a type that is missing in event_tables.h and append.c, and a table that is
     missing in rows.c and log.c.

@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 #include "stele_error.h"
-#include "sqlite/file_names.h"
+#include "sqlite/sql/file_names.h"
 #include "sqlite/sql/sql.h"
 
 int

@@ -14,7 +14,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include "sqlite/file_names.h"
+#include "sqlite/sql/file_names.h"
 #include "sqlite/wal/high_water.h"
 #include "base/clock.h"
 #include "base/file.h"

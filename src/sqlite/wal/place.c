@@ -22,7 +22,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include "base/file.h"
-#include "sqlite/file_names.h"
+#include "sqlite/sql/file_names.h"
 #include "sqlite/wal/hold.h"
 #include "sqlite/wal/mount.h"
 #include "sqlite/wal/place.h"

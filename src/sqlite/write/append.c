@@ -8,7 +8,7 @@
 #include <assert.h>
 #include "fault/fault.h"
 #include "sqlite/write/ledger_internal.h"
-#include "wire/event_codec.h"
+#include "wire/event/event_codec.h"
 
 //  The event is stored at self->next: note it in the zone map, which finds it by time
 static int

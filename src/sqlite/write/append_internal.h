@@ -61,7 +61,7 @@ stele_append_elapsed (const stele_append_t *self)
     return self->time - self->task->since * 1000000;
 }
 
-//  Append an output or a metric. Return as stele_ledger_append. (append_facts.c)
+//  Append an output or a metric. Return as stele_ledger_append. (append_output.c)
 int
     stele_append_output (stele_append_t *self);
 int

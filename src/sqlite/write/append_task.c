@@ -12,7 +12,7 @@
 
 #include <assert.h>
 #include "sqlite/write/append_internal.h"
-#include "wire/event_codec.h"
+#include "wire/event/event_codec.h"
 
 //  Shorter messages are not compressed, so that SQL can read them
 #define ERROR_PLAIN_BELOW 1024

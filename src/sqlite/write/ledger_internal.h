@@ -8,7 +8,7 @@
     statement.c  run and bind statements, keep error texts (called by all others)
     deferred.c   batches in one open transaction
     append.c     dispatch of events by their type
-    append_task.c, append_row.c, append_facts.c, append_session.c   the rows per kind of event
+    append_task.c, append_row.c, append_output.c, append_session.c   the rows per kind of event
     producers.c  producers, fences, refused events, interruptions
 
     This Source Code Form is subject to the terms of the Mozilla Public
@@ -24,7 +24,7 @@
 #include "sqlite/compress/content.h"
 #include "sqlite/wal/high_water.h"
 #include "sqlite/wal/place.h"
-#include "sqlite/read/reader_over.h"
+#include "sqlite/reader/reader_over.h"
 #include "sqlite/sql/codes.h"
 #include "sqlite/sql/id_codec.h"
 #include "ledger/ledger.h"

@@ -24,7 +24,7 @@
 #include <time.h>
 #include <unistd.h>
 #include "base/file.h"
-#include "sqlite/file_names.h"
+#include "sqlite/sql/file_names.h"
 #include "sqlite/write/ledger_internal.h"
 
 #define STAMP_SIZE 16               // Of a time as in 20260302T090000Z

@@ -9,7 +9,7 @@
 
 #include <stdio.h>
 #include "sqlite/write/ledger_internal.h"
-#include "wire/json.h"
+#include "wire/json/json.h"
 
 int
 stele_ledger_fail (stele_ledger_t *self, int code)

@@ -7,8 +7,8 @@
 
 #include <stdlib.h>
 #include "cli/shared/ask.h"
-#include "cli/shared/page.h"
-#include "cli/shared/value.h"
+#include "cli/view/page.h"
+#include "cli/view/value.h"
 #include "cli/terminal/text.h"
 
 #define CHECK_TIMEOUT_MS 600000

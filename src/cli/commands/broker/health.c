@@ -8,9 +8,9 @@
 #include <string.h>
 #include "base/clock.h"
 #include "cli/shared/ask.h"
-#include "cli/shared/findings.h"
+#include "cli/view/findings.h"
 #include "cli/shared/reach.h"
-#include "cli/shared/value.h"
+#include "cli/view/value.h"
 #include "cli/terminal/text.h"
 
 #define HEALTH_MS 2000              // All of it: monitoring calls it often

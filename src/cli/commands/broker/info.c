@@ -6,7 +6,7 @@
 */
 
 #include "cli/shared/ask.h"
-#include "cli/shared/page.h"
+#include "cli/view/page.h"
 
 static void
 s_print (cli_t *self, json_t *answer, void *arg)

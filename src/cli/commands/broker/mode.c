@@ -10,7 +10,7 @@
 #include <strings.h>
 #include <unistd.h>
 #include "cli/shared/ask.h"
-#include "cli/shared/value.h"
+#include "cli/view/value.h"
 
 #define SWITCH_MS 60000             // Leaving mode redis commits its events first
 

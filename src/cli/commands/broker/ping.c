@@ -8,7 +8,7 @@
 #include <string.h>
 #include "base/clock.h"
 #include "cli/shared/ask.h"
-#include "cli/shared/value.h"
+#include "cli/view/value.h"
 
 //  The answer, with the keys of 'stats' that say whether events are acked now
 static void

@@ -6,8 +6,8 @@
 */
 
 #include "cli/shared/ask.h"
-#include "cli/shared/page.h"
-#include "cli/shared/task_page.h"
+#include "cli/view/page.h"
+#include "cli/view/task_page.h"
 
 #define RECOVER_TIMEOUT_MS 600000   // A million tasks take a while
 

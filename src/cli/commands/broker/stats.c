@@ -8,11 +8,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include "cli/shared/ask.h"
-#include "cli/shared/cell.h"
-#include "cli/shared/owner.h"
-#include "cli/shared/page.h"
+#include "cli/view/cell.h"
+#include "cli/view/owner.h"
+#include "cli/view/page.h"
 #include "cli/shared/time_option.h"
-#include "cli/shared/value.h"
+#include "cli/view/value.h"
 
 #define PRODUCERS_MAX 20            // Shown; --json prints all
 

@@ -10,9 +10,9 @@
 #include <unistd.h>
 #include "base/clock.h"
 #include "cli/shared/ask.h"
-#include "cli/shared/screen.h"
-#include "cli/shared/task_table.h"
-#include "cli/shared/value.h"
+#include "cli/view/screen.h"
+#include "cli/view/task_table.h"
+#include "cli/view/value.h"
 #include "cli/terminal/text.h"
 
 #define HEAD_LINES 7                // Lines beside the tasks

@@ -10,7 +10,7 @@
 #include <string.h>
 #include "cli/shared/ask.h"
 #include "cli/shared/reach.h"
-#include "cli/shared/value.h"
+#include "cli/view/value.h"
 #include "cli/terminal/text.h"
 #include "base/clock.h"
 #include "model/vocabulary.h"

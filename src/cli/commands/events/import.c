@@ -15,7 +15,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include "cli/files/digest.h"
-#include "cli/shared/push.h"
+#include "cli/transfer/push.h"
 
 typedef struct {
     int64_t batch;

@@ -14,15 +14,15 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-#include "cli/shared/kinds.h"
+#include "cli/transfer/kinds.h"
 #include "cli/files/digest.h"
 #include "cli/files/outfile.h"
 #include "cli/shared/ask.h"
-#include "cli/shared/push.h"
+#include "cli/transfer/push.h"
 #include "cli/terminal/text.h"
 #include "migrate/delta.h"
 #include "migrate/migrate.h"
-#include "migrate/verify.h"
+#include "migrate/verify/verify.h"
 
 #define REDIS_TIMEOUT_MS 5000
 #define PATTERN "task_status:*"

@@ -9,7 +9,7 @@
 #include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
-#include "cli/shared/push.h"
+#include "cli/transfer/push.h"
 
 typedef struct {
     const char *producer;

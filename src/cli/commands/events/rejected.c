@@ -7,9 +7,9 @@
 
 #include <inttypes.h>
 #include <string.h>
-#include "cli/shared/cell.h"
+#include "cli/view/cell.h"
 #include "cli/shared/pages.h"
-#include "cli/shared/value.h"
+#include "cli/view/value.h"
 
 typedef struct {
     const char *producer;

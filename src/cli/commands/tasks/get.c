@@ -6,7 +6,7 @@
 */
 
 #include "cli/shared/ask.h"
-#include "cli/shared/task_page.h"
+#include "cli/view/task_page.h"
 #include "cli/shared/time_option.h"
 
 typedef struct {

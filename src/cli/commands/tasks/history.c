@@ -8,11 +8,11 @@
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
-#include "cli/shared/cell.h"
-#include "cli/shared/owner.h"
+#include "cli/view/cell.h"
+#include "cli/view/owner.h"
 #include "cli/terminal/text.h"
 #include "cli/shared/pages.h"
-#include "cli/shared/value.h"
+#include "cli/view/value.h"
 
 typedef struct {
     int64_t limit, tail;

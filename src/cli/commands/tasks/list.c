@@ -7,10 +7,10 @@
 
 #include <string.h>
 #include "cli/shared/pages.h"
-#include "cli/shared/screen.h"
-#include "cli/shared/task_table.h"
+#include "cli/view/screen.h"
+#include "cli/view/task_table.h"
 #include "cli/shared/time_option.h"
-#include "cli/shared/value.h"
+#include "cli/view/value.h"
 #include "cli/shared/words.h"
 
 #define LINES_AROUND 5              // Lines of a screen beside the rows

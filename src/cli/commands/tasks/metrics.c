@@ -5,7 +5,7 @@
     file, You can obtain one at https://mozilla.org/MPL/2.0/.
 */
 
-#include "cli/shared/cell.h"
+#include "cli/view/cell.h"
 #include "cli/shared/pages.h"
 
 typedef struct {

@@ -6,9 +6,9 @@
 */
 
 #include <stdlib.h>
-#include "cli/shared/cell.h"
+#include "cli/view/cell.h"
 #include "cli/shared/pages.h"
-#include "cli/shared/value.h"
+#include "cli/view/value.h"
 #include "cli/shared/words.h"
 
 typedef struct {

@@ -5,10 +5,10 @@
     file, You can obtain one at https://mozilla.org/MPL/2.0/.
 */
 
-#include "cli/shared/cell.h"
-#include "cli/shared/page.h"
+#include "cli/view/cell.h"
+#include "cli/view/page.h"
 #include "cli/shared/pages.h"
-#include "cli/shared/value.h"
+#include "cli/view/value.h"
 #include "cli/shared/words.h"
 
 typedef struct {

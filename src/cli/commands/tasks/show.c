@@ -11,10 +11,10 @@
 #include <string.h>
 #include "base/memory.h"
 #include "cli/shared/ask.h"
-#include "cli/shared/cell.h"
-#include "cli/shared/page.h"
-#include "cli/shared/task_page.h"
-#include "cli/shared/value.h"
+#include "cli/view/cell.h"
+#include "cli/view/page.h"
+#include "cli/view/task_page.h"
+#include "cli/view/value.h"
 #include "cli/terminal/sparkline.h"
 #include "cli/terminal/text.h"
 

@@ -6,9 +6,9 @@
 */
 
 #include "cli/shared/ask.h"
-#include "cli/shared/page.h"
-#include "cli/shared/task_page.h"
-#include "cli/shared/value.h"
+#include "cli/view/page.h"
+#include "cli/view/task_page.h"
+#include "cli/view/value.h"
 
 static void
 s_print (cli_t *self, json_t *answer, void *arg)

@@ -7,10 +7,10 @@
 
 #include <string.h>
 #include "base/clock.h"
-#include "cli/shared/cell.h"
-#include "cli/shared/owner.h"
+#include "cli/view/cell.h"
+#include "cli/view/owner.h"
 #include "cli/shared/pages.h"
-#include "cli/shared/value.h"
+#include "cli/view/value.h"
 
 typedef struct {
     int64_t silent_s, limit;
