@@ -497,7 +497,7 @@ class OpenTest(DiskTest):
         load = self.leave_a_log()
         self.refuses("open@ledger.db:EMFILE", "Too many open files")
         self.refuses("open@-wal:EIO", "Input/output error")
-        self.refuses("open@.lock:EROFS", "Read-only file system")
+        self.refuses("open@.lock:EROFS", "the file system is read-only")
         self.refuses("read@ledger.db:EIO", "Input/output error")
         self.refuses("read@-wal:EIO", "Input/output error")
         self.restart()

@@ -39,7 +39,7 @@ class Lines(LogTest):
         self.producer(name, instance="run-2")
         self.broker.wait_line("info steled: producer %s: new instance run-2" % name)
         self.broker.wait_line("warning steled: producer %s: instance run-1 is fenced on 1 connection," % name)
-        self.broker.wait_line("warning steled: producer %s: instance run-1 ended without a goodbye, 1 task interrupted"
+        self.broker.wait_line("warning steled: producer %s: instance run-1 ended with tasks in progress, 1 task interrupted"
                               % name)
         again = self.dealer()
         again.send({"op": "hello", "protocol": 1, "producer": name, "instance": "run-1"})

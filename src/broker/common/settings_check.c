@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include "base/file.h"
 #include "base/memory.h"
 #include "broker/common/endpoint.h"
 #include "broker/common/settings.h"
@@ -36,11 +37,14 @@ s_check_ledger (const stele_settings_t *self, stele_refusal_t *refusal)
     const char *slash = strrchr (self->ledger, '/');
     if (stat (self->ledger, &status) == 0) {
         if (!S_ISREG (status.st_mode))
-            return stele_refuse (refusal, STELE_EINVALID_FIELD, "ledger",
-                "ledger: '%s' is not a regular file", self->ledger);
-        if (access (self->ledger, R_OK | W_OK) != 0)
-            return stele_refuse (refusal, STELE_EINVALID_FIELD, "ledger",
-                "ledger: cannot read and write '%s': %s", self->ledger, strerror (errno));
+            return stele_refuse (refusal, STELE_EINVALID_FIELD, "ledger", "ledger: '%s' is a %s: it takes the "
+                "path of a file", self->ledger, S_ISDIR (status.st_mode)? "folder": "device, pipe or socket");
+        char reason [400];
+        if (access (self->ledger, R_OK | W_OK) != 0) {
+            stele_file_reason (self->ledger, errno, reason, sizeof reason);
+            return stele_refuse (refusal, STELE_EINVALID_FIELD, "ledger", "ledger: cannot read and write '%s': %s",
+                self->ledger, reason);
+        }
     }
     char *folder = slash? stele_memory_copy (self->ledger, (size_t) (slash - self->ledger + 1)):
         stele_memory_copy (".", 1);
