@@ -42,8 +42,8 @@ s_check_ledger (const stele_settings_t *self, stele_refusal_t *refusal)
         char reason [400];
         if (access (self->ledger, R_OK | W_OK) != 0) {
             stele_file_reason (self->ledger, errno, reason, sizeof reason);
-            return stele_refuse (refusal, STELE_EINVALID_FIELD, "ledger", "ledger: cannot read and write '%s': %s",
-                self->ledger, reason);
+            return stele_refuse (refusal, STELE_EINVALID_FIELD, "ledger", "ledger: cannot read and write '%s': %s; the "
+                "broker must be able to write the ledger and to create files beside it", self->ledger, reason);
         }
     }
     char *folder = slash? stele_memory_copy (self->ledger, (size_t) (slash - self->ledger + 1)):
