@@ -75,7 +75,7 @@ done
 
 # Findings of stele health
 findings=$(sed -n 's/.*\(ADD\|cli_finding_add\) (\(findings, \)\?"\([a-z_]*\)", CLI_LEVEL.*/\3/p' \
-    "$src/src/cli/shared/findings.c" "$src/src/cli/commands/broker/health.c")
+    "$src/src/cli/view/findings.c" "$src/src/cli/commands/broker/health.c")
 test "$(echo "$findings" | wc -l)" -ge 15 || complain "fewer than 15 findings"
 for name in $findings; do
     need "$name" doc/stele.1
