@@ -186,7 +186,7 @@ static bool
 s_same_history (stele_cache_t *self, stele_reader_t *reader, const s_redis_state_t *state)
 {
     self->committed_us = stele_reader_commit_time (reader, state->position);
-    return state->position == 0 || state->committed_us < 0 || state->committed_us == self->committed_us;
+    return state->position == 0 || self->committed_us < 0 || state->committed_us < 0 || state->committed_us == self->committed_us;
 }
 
 int
@@ -233,7 +233,7 @@ stele_cache_align (stele_cache_t *self, stele_reader_t *reader)
     if (state.layout != STELE_LAYOUT_VERSION)
         return stele_cache_rebuild_begin (self, reader, "has the records of another version of steled");
     if (!s_same_history (self, reader, &state))
-        return stele_cache_rebuild_begin (self, reader, "was written by a broker with a copy of this ledger");
+        return stele_cache_rebuild_begin (self, reader, "does not hold the history of this ledger: a copy of it may have written there");
     self->error_reported = false;
     stele_cache_report (self, "connected to Redis at %s, at position %" PRId64 " of %" PRId64,
         self->url, state.position, self->head);

@@ -492,29 +492,31 @@ stele_client_trouble (stele_client_t *self, int timeout_ms)
 
 //  -- subscribe -----------------------------------------------------------------
 
-int
-stele_client_follow (stele_client_t *self, const char *topic, int64_t after)
+static int
+s_follow (stele_client_t *self, const char *topic, const char *task_id, int64_t after)
 {
-    assert (topic && after >= -1);
     int code = s_check_fork (self);
     if (code == 0)
         code = stele_permission_check (self->feed, &self->refusal);
     if (code)
         return code;
     stele_subscription_destroy (&self->subscription);
-    self->subscription = stele_subscription_new (self->feed, self->requests, topic, NULL, after,
-        &self->refusal);
+    self->subscription = stele_subscription_new (self->feed, self->requests, topic, task_id, after, &self->refusal);
     return self->subscription? 0: self->refusal.code;
+}
+
+int
+stele_client_follow (stele_client_t *self, const char *topic, int64_t after)
+{
+    assert (topic && after >= -1);
+    return s_follow (self, topic, NULL, after);
 }
 
 int
 stele_client_follow_task (stele_client_t *self, const char *task_id, int64_t after)
 {
     assert (task_id && after >= -1);
-    stele_subscription_destroy (&self->subscription);
-    self->subscription = stele_subscription_new (self->feed, self->requests, "", task_id, after,
-        &self->refusal);
-    return self->subscription? 0: self->refusal.code;
+    return s_follow (self, "", task_id, after);
 }
 
 int

@@ -74,9 +74,13 @@ const char *
 
 /*  After a storage error: if the reason is that files of the ledger were removed, replaced or moved
     while it was open, save what they held. Returns false if that was not the reason; otherwise
-    prints where the events are now and what to do. May take minutes for a large ledger. */
+    prints where the events are now and what to do. May take minutes for a large ledger, and calls the
+    function again and again meanwhile.                                      */
+typedef void (stele_rescue_fn) (void *arg);
 bool
-    stele_ledger_rescue (stele_ledger_t *self, char *text, size_t size);
+    stele_ledger_is_displaced (const stele_ledger_t *self);
+bool
+    stele_ledger_rescue (stele_ledger_t *self, stele_rescue_fn *fn, void *arg, char *text, size_t size);
 
 /*  Record everything that was acked after the head as an accepted loss, with this evidence, and give
     the ledger a new id. Returns 0, or a code with a refusal.                */

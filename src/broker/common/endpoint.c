@@ -84,7 +84,7 @@ s_resolve (const stele_address_t *address, const char *setting, char *bound, siz
     while (one && one->ai_family != AF_INET)
         one = one->ai_next;
     one = one? one: found;
-    char host [NI_MAXHOST];
+    char host [NI_MAXHOST] = "";
     rc = getnameinfo (one->ai_addr, one->ai_addrlen, host, sizeof host, NULL, 0, NI_NUMERICHOST);
     snprintf (bound, size, one->ai_family == AF_INET6? "tcp://[%s]:%s": "tcp://%s:%s", host, port);
     freeaddrinfo (found);

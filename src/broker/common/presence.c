@@ -98,7 +98,8 @@ stele_presence_pack (stele_pack_t *pack, const stele_producer_t *producer, int64
     if (sequence >= 0)
         stele_pack_key_integer (pack, "sequence", sequence);
     stele_pack_key_string (pack, "instance", *producer->instance? producer->instance: NULL);
-    stele_pack_key_string (pack, "status", words [producer->status]);
+    size_t status = (size_t) producer->status;
+    stele_pack_key_string (pack, "status", words [status < sizeof words / sizeof words [0]? status: 0]);
     stele_pack_key_integer (pack, "lease_ms", producer->lease_ms);
     stele_pack_key (pack, "silent_ms");
     if (heard_us)

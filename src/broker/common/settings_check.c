@@ -48,8 +48,13 @@ s_check_ledger (const stele_settings_t *self, stele_refusal_t *refusal)
     }
     char *folder = slash? stele_memory_copy (self->ledger, (size_t) (slash - self->ledger + 1)):
         stele_memory_copy (".", 1);
-    int rc = access (folder, W_OK | X_OK) == 0? 0: stele_refuse (refusal, STELE_EINVALID_FIELD, "ledger",
-        "ledger: cannot create files in the folder '%s': %s", folder, strerror (errno));
+    int rc = 0;
+    char why [400];
+    if (access (folder, W_OK | X_OK) != 0) {
+        stele_file_reason (folder, errno, why, sizeof why);
+        rc = stele_refuse (refusal, STELE_EINVALID_FIELD, "ledger", "ledger: cannot create files in the folder '%s': %s; "
+            "the broker must be able to write the ledger and to create files beside it", folder, why);
+    }
     free (folder);
     return rc;
 }

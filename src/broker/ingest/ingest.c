@@ -20,6 +20,7 @@
 #include "base/thread.h"
 
 //  Longest time to fill a batch while messages keep arriving
+#define ALIVE_US (5 * 1000000)      // Between two signs of life
 #define FILL_US         20000
 //  Most messages taken from one socket before the others have their turn
 #define TURN_MESSAGES   64
@@ -47,13 +48,28 @@ s_announce (stele_ingest_t *self)
 
 //  -- the batch ------------------------------------------------------------------------
 
+//  The watchdog expects a sign of life while a removed ledger is copied
+static void
+s_sign_of_life (void *arg)
+{
+    stele_ingest_t *self = arg;
+    int64_t now_us = stele_clock_steady_us ();
+    if (now_us - self->alive_us < ALIVE_US)
+        return;
+    self->alive_us = now_us;
+    zstr_send (self->pipe, "PONG");
+}
+
 static void
 s_fail (stele_ingest_t *self)
 {
     self->failed = true;
-    char saved [1200];
+    char saved [2400];
     stele_log_error ("storage_failed", "storage failed, no more acks: %s", self->writer->error_text);
-    if (stele_ledger_rescue (self->writer->ledger, saved, sizeof saved)) {
+    if (stele_ledger_is_displaced (self->writer->ledger))
+        stele_log_error ("rescuing", "files of the ledger were removed while it was open: saving them, do not stop or kill "
+            "this process");
+    if (stele_ledger_rescue (self->writer->ledger, s_sign_of_life, self, saved, sizeof saved)) {
         stele_log_error ("ledger_rescued", "%s", saved);
         zstr_sendm (self->pipe, "FAILED");
         zstr_sendf (self->pipe, "%s; %s", self->writer->error_text, saved);

@@ -45,6 +45,7 @@ typedef struct {
     int64_t mode_said_us;           // Steady clock: mode redis was last logged
     stele_input_t *mode_request;    // Received, and to be answered between batches; NULL: none
     bool mode_failed;               // A change of mode lost what only the open transaction had: stop
+    int64_t alive_us;               // Steady clock: last sign of life during a rescue
     bool paused;
     bool terminated;
     bool failed;

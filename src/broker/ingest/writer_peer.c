@@ -312,8 +312,8 @@ s_publish (stele_writer_t *self, stele_message_t *message, stele_connection_t *p
         if (code)
             return code;
         stele_roster_touch (self->roster, member);
-        if (member->now.status == STELE_PRODUCER_EXPIRED) {
-            //  The lease expired, but the producer is back
+        if (member->now.status != STELE_PRODUCER_PRESENT) {
+            //  The lease expired, or another connection of this run said goodbye, but the producer is back
             member->now.status = STELE_PRODUCER_PRESENT;
             code = stele_ledger_producer_save (self->ledger, &member->now);
         }

@@ -6,6 +6,7 @@
 */
 
 #include <assert.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -131,8 +132,9 @@ stele_reader_open (const char *path, stele_refusal_t *refusal)
         stele_refuse (refusal, STELE_ENO_MEMORY, "ledger", "out of memory");
         return NULL;
     }
+    //  Without a hold, closing this connection could drop the locks of another one of this process
     self->hold = stele_hold_take (path);
-    int code = stele_sql_code (sqlite3_open_v2 (path, &self->db,
+    int code = !self->hold && errno == ENOMEM? STELE_ENO_MEMORY: stele_sql_code (sqlite3_open_v2 (path, &self->db,
         SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, NULL));
     if (code == 0)
         code = s_configure (self);

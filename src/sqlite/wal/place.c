@@ -316,14 +316,41 @@ s_same (const struct stat *one, const struct stat *other)
     return one->st_dev == other->st_dev && one->st_ino == other->st_ino;
 }
 
+//  1: there is such a file, 0: there is none, -1: this cannot be found out now
+static int
+s_look (const char *path, struct stat *status)
+{
+    if (stat (path, status) == 0)
+        return 1;
+    return errno == ENOENT || errno == ENOTDIR? 0: -1;
+}
+
+void
+stele_place_set_log_aside (const stele_place_t *self)
+{
+    struct stat status;
+    char name [PATH_MAX + 32];
+    if (s_look (self->path, &status) == 1 && stele_hold_is (self->hold, &status))
+        return;
+    if (!self->watched || s_look (self->log_path, &status) != 1 || !s_same (&status, &self->log))
+        return;
+    snprintf (name, sizeof name, "%s.displaced", self->log_path);
+    if (rename (self->log_path, name) == 0) {
+        snprintf (name, sizeof name, "%s" STELE_SHM_SUFFIX, self->path);
+        unlink (name);
+    }
+}
+
 bool
 stele_place_verify (const stele_place_t *self, char *text, size_t size)
 {
     struct stat status;
-    bool there = stat (self->path, &status) == 0;
+    int there = s_look (self->path, &status);
+    if (there < 0)
+        return true;                // Permission, I/O: no sign that a file was removed
     if (there && stele_hold_is (self->hold, &status)) {
-        there = !self->watched || stat (self->log_path, &status) == 0;
-        if (there && (!self->watched || s_same (&status, &self->log)))
+        there = self->watched? s_look (self->log_path, &status): -1;
+        if (there < 0 || (there && s_same (&status, &self->log)))
             return true;
         snprintf (text, size, "%s was %s while the broker was using it", self->log_path,
             there? "replaced by another file": "removed or moved");

@@ -61,6 +61,12 @@ bool
 const char *
     stele_place_path (const stele_place_t *self);
 
+/*  If the database file is not at its path any more but its log is: rename the log, and remove its
+    index, so that SQLite does not take them for those of the file that is there now. For a ledger
+    that was saved elsewhere.                                                */
+void
+    stele_place_set_log_aside (const stele_place_t *self);
+
 /*  Add a notice.                                                            */
 void
     stele_place_note (stele_place_t *self, const char *format, ...) STELE_PRINTF (2, 3);

@@ -128,7 +128,8 @@ stele_ledger_settle_suspended (stele_ledger_t *self, int64_t since)
         if (!sqlite3_get_autocommit (self->db))
             stele_sql_exec (self->db, "ROLLBACK");
     }
-    return code;
+    //  The caller clears the list in Redis next
+    return code || stele_ledger_in_place (self)? code: STELE_EIO;
 }
 
 int

@@ -354,6 +354,8 @@ stele_ledger_close (stele_ledger_t **self_p)
     if (!self)
         return;
     STELE_FAULT (close_before);
+    //  Of mode redis, too, whose events are not committed
+    bool empty = self->top == 0 && self->top_rejected == 0 && self->head == 0 && self->rejected == 0;
     self->suspended = false;
     if (self->db && !sqlite3_get_autocommit (self->db))
         stele_ledger_rollback (self);
@@ -378,7 +380,7 @@ stele_ledger_close (stele_ledger_t **self_p)
     //  A refusal says that nothing was changed: leave no empty file
     if (!self->opened && self->place)
         stele_place_discard (self->place);
-    if (self->discarded && self->head == 0 && self->rejected == 0 && !self->displaced)
+    if (self->discarded && empty && !self->displaced)
         stele_place_remove (self->place);
     stele_place_destroy (&self->place);
     free (self);

@@ -27,6 +27,7 @@
 #include "sqlite/sql/file_names.h"
 #include "sqlite/write/ledger_internal.h"
 
+#define PAGES_PER_STEP 1000         // Copied between two signs of life
 #define STAMP_SIZE 16               // Of a time as in 20260302T090000Z
 
 bool
@@ -39,9 +40,20 @@ stele_ledger_in_place (stele_ledger_t *self)
     return false;
 }
 
+static int
+s_copy_pages (stele_ledger_t *self, sqlite3 *copy, stele_rescue_fn *fn, void *arg)
+{
+    sqlite3_backup *backup = sqlite3_backup_init (copy, "main", self->db, "main");
+    if (!backup)
+        return sqlite3_errcode (copy);
+    while (sqlite3_backup_step (backup, PAGES_PER_STEP) == SQLITE_OK)
+        fn (arg);
+    return sqlite3_backup_finish (backup);
+}
+
 //  Copy the ledger to a new file. Returns 0, or a code with the reason in 'reason'.
 static int
-s_copy (stele_ledger_t *self, const char *name, char *reason, size_t size)
+s_copy (stele_ledger_t *self, const char *name, stele_rescue_fn *fn, void *arg, char *reason, size_t size)
 {
     sqlite3 *copy = NULL;
     int handle = stele_file_open (name, O_RDWR | O_CREAT | O_EXCL, self->file_mode);
@@ -51,24 +63,28 @@ s_copy (stele_ledger_t *self, const char *name, char *reason, size_t size)
     }
     close (handle);
     int rc = sqlite3_open_v2 (name, &copy, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, NULL);
-    sqlite3_backup *backup = rc == SQLITE_OK? sqlite3_backup_init (copy, "main", self->db, "main"): NULL;
-    if (backup) {
-        sqlite3_backup_step (backup, -1);
-        rc = sqlite3_backup_finish (backup);
-    }
-    else
     if (rc == SQLITE_OK)
-        rc = sqlite3_errcode (copy);
+        rc = s_copy_pages (self, copy, fn, arg);
     int code = stele_sql_code (rc);
     if (code)
         stele_sql_error_text (copy, code, reason, size);
     sqlite3_close (copy);
-    if (code == 0 && stele_file_sync_folder (name) != 0) {
+    return code;
+}
+
+//  Copy to a name of its own first: a copy that was interrupted must not pass for a whole one
+static int
+s_save (stele_ledger_t *self, const char *name, stele_rescue_fn *fn, void *arg, char *reason, size_t size)
+{
+    char part [PATH_MAX + 8];
+    snprintf (part, sizeof part, "%s.part", name);
+    int code = *name? s_copy (self, part, fn, arg, reason, size): STELE_EIO;
+    if (code == 0 && (rename (part, name) != 0 || stele_file_sync_folder (name) != 0)) {
         stele_file_reason (name, errno, reason, size);
         code = STELE_EIO;
     }
     if (code)
-        unlink (name);
+        unlink (part);
     return code;
 }
 
@@ -98,14 +114,21 @@ stele_ledger_rescued_copy (const char *path)
 static void
 s_leave_mark (stele_ledger_t *self)
 {
-    stele_mark_t mark = { .position = self->head, .rejected = self->rejected };
+    stele_mark_t mark = { .position = self->head, .rejected = self->rejected,
+        .suspended = stele_high_water_suspended (self->high_water) };
     snprintf (mark.ledger_id, sizeof mark.ledger_id, "%s", self->id);
     if (access (stele_high_water_path (self->high_water), F_OK) != 0)
         stele_high_water_create (self->high_water, &mark, NULL);
 }
 
 bool
-stele_ledger_rescue (stele_ledger_t *self, char *text, size_t size)
+stele_ledger_is_displaced (const stele_ledger_t *self)
+{
+    return self->displaced;
+}
+
+bool
+stele_ledger_rescue (stele_ledger_t *self, stele_rescue_fn *fn, void *arg, char *text, size_t size)
 {
     char name [PATH_MAX], moved [PATH_MAX], reason [320] = "", stamp [32];
     const char *path = stele_place_path (self->place);
@@ -128,10 +151,12 @@ stele_ledger_rescue (stele_ledger_t *self, char *text, size_t size)
     strftime (stamp, sizeof stamp, "%Y%m%dT%H%M%SZ", gmtime_r (&now, &tm));
     if (snprintf (name, sizeof name, "%s" STELE_RESCUED_SUFFIX "%s", path, stamp) >= (int) sizeof name)
         name [0] = 0;
-    if (s_copy (self, name, reason, sizeof reason) == 0)
+    if (s_save (self, name, fn, arg, reason, sizeof reason) == 0) {
+        stele_place_set_log_aside (self->place);
         snprintf (text, size, "every acked event was saved in %s: to continue with it, remove %s, %s" STELE_WAL_SUFFIX
             " and %s" STELE_SHM_SUFFIX ", and rename it to %s; to start an empty ledger instead, remove %s",
             name, path, path, path, path, stele_high_water_path (self->high_water));
+    }
     else
         snprintf (text, size, "the events could not be saved in %s (%s): restore %s from a backup", name, reason, path);
     return true;
