@@ -28,15 +28,15 @@ static const cli_command_t *const s_commands [] = {
 #define COMMAND_COUNT (sizeof s_commands / sizeof s_commands [0] - 1)
 
 static const cli_option_t s_global_options [] = {
-    { "events", 0, "EP", "endpoint to publish events to (STELE_EVENTS, or " STELE_DEFAULT_EVENTS ")",
+    { "events", 0, "ENDPOINT", "endpoint to publish events to (default: STELE_EVENTS, or " STELE_DEFAULT_EVENTS ")",
         CLI_TEXT, offsetof (cli_t, events), 0, NULL },
-    { "requests", 0, "EP", "endpoint for requests (STELE_REQUESTS, or " STELE_DEFAULT_REQUESTS ")",
+    { "requests", 0, "ENDPOINT", "endpoint for requests (default: STELE_REQUESTS, or " STELE_DEFAULT_REQUESTS ")",
         CLI_TEXT, offsetof (cli_t, requests), 0, NULL },
-    { "feed", 0, "EP", "endpoint of the feed of committed events (STELE_FEED, or " STELE_DEFAULT_FEED ")",
+    { "feed", 0, "ENDPOINT", "endpoint of the feed of committed events (default: STELE_FEED, or " STELE_DEFAULT_FEED ")",
         CLI_TEXT, offsetof (cli_t, feed), 0, NULL },
     { "json", 'j', NULL, "print JSON: the answers of the broker, one line per page, times in RFC 3339",
         CLI_FLAG, offsetof (cli_t, json), 0, NULL },
-    { "timeout", 't', "MS", "time to wait for the broker, in milliseconds (5000)",
+    { "timeout", 't', "MS", "time to wait for the broker, in milliseconds (default: 5000)",
         CLI_NUMBER, offsetof (cli_t, timeout_ms), 1, NULL },
     { "help", 'h', NULL, "show this help and exit",
         CLI_FLAG, offsetof (cli_t, help), 0, NULL },
@@ -76,7 +76,7 @@ s_help (FILE *file)
     cli_options_help (file, &usage, (const cli_group_t []) { CLI_GROUPS_END });
     fputs ("\nCommands:\n", file);
     for (size_t i = 0; i < COMMAND_COUNT; i++)
-        fprintf (file, "  %-10s %s\n", s_commands [i]->name, s_commands [i]->summary);
+        fprintf (file, "  %-11s %s\n", s_commands [i]->name, s_commands [i]->summary);
 
     static const cli_usage_t rest = {
         .after =

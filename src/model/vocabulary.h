@@ -99,7 +99,7 @@ int
 stele_subject_t
     stele_event_subject (int type);
 
-/*  All words as "a, b, c", for error messages. Static storage.              */
+/*  All words as "a, b or c", for error messages. Valid until the next call in the same thread. */
 const char *
     stele_vocabulary_list (stele_vocabulary_t vocabulary);
 

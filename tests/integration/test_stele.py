@@ -107,6 +107,8 @@ class Stele(harness.BrokerTest):
         for words, message in ((["get"], "missing argument: ID"), (["status", "a", "b"], "unexpected argument 'b'"),
                                (["list", "--stat", "x"], "unknown option --stat; did you mean --state?"),
                                (["export", "-", "--state", "nonsense"], "'nonsense' is not a state; use queued, "),
+                               (["mode", "nonsense"], "'nonsense' is not a mode; use dual, sqlite or redis"),
+                               (["stats", "--by", "nonsense"], "'nonsense' is not a grouping; use state, role, "),
                                (["lst"], "unknown command 'lst'; did you mean 'list'?")):
             self.stele(*words, status=os.EX_USAGE)
             self.assertTrue(self.stderr.startswith("stele: " + message), self.stderr)

@@ -96,7 +96,7 @@ class Start(harness.BrokerTest):
                           says="'/no/such/file.conf': No such file", status=os.EX_CONFIG)
         self.assert_fails("--config", self.path("odd.conf", b"  = =\nno zpl {\n"), says="not valid ZPL")
         self.assert_fails("--config", self.path("bad.conf", b"colour = blue\n"),
-                          says="unknown setting 'colour': see steled.conf(5)", status=os.EX_CONFIG)
+                          says="unknown setting 'colour'; see steled.conf(5)", status=os.EX_CONFIG)
 
     def test_ledger_in_a_folder_that_is_not_there(self):
         self.assert_fails("--ledger", "/no/such/folder/ledger.db", says="/no/such/folder")

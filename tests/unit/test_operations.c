@@ -318,13 +318,13 @@ test_operations_task_get_at_gives_the_past (void **state)
     answer = s_ask_ok (self, "{'op':'task.get','task_id':'a','at':'1970-01-01T00:00:04Z'}");
     assert_string_equal (talk_text (answer, "task/state"), "running");
     s_assert_error (self, "{'op':'task.get','task_id':'a','at':14}", "not_found",
-        "position 14 is beyond the head 13");
+        "position 14 does not exist yet; the last one is 13");
     s_assert_error (self, "{'op':'task.get','task_id':'b','at':1}", "not_found",
         "there was no task 'b' at position 1");
     s_assert_error (self, "{'op':'task.get','task_id':'b','at':'1970-01-01T00:00:01Z'}",
         "not_found", "there was no task 'b' at 1970-01-01T00:00:01.000000Z");
     s_assert_error (self, "{'op':'task.get','task_id':'a','at':0}", "bad_request",
-        "at takes a position from 1, or a time, not 0");
+        "at takes a position of at least 1, or a time, not 0");
     s_assert_error (self, "{'op':'task.get','task_id':'a','at':'noon'}", "bad_request",
         "at takes a time (RFC 3339 text such as 2026-01-31T23:59:59Z, microseconds since 1970, or a timestamp), "
         "not 'noon'");

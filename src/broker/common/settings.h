@@ -1,8 +1,11 @@
-/*  settings - what can be set of a broker, in one table
+/*  settings - the table of the broker's settings
 
     A row is an option of steled (--name), a key of steled.conf and a name for the actor's SET. From the
     table come `steled --help`, the defaults, and the checks of values; doc/check.sh compares
     steled.conf(5) and steled.conf.example with it.
+
+    To add a setting: a row below, a paragraph in doc/steled.conf.5 and the default in
+    doc/steled.conf.example.
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -22,7 +25,7 @@
                 OPTIONAL  text; empty means off
                 WORD      one of the words that 'argument' lists
                 FLAG      yes or no; an option without argument
-                COUNT     an integer from 1, in the unit that 'argument' names
+                COUNT     an integer of at least 1, in the unit that 'argument' names
       default   as text
       argument  of the option, as the help shows it; NULL for a FLAG
       where     FILE: option and key of the file; LIVE: the same, and SIGHUP applies a change;

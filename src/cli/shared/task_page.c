@@ -35,7 +35,7 @@ cli_task_print (const cli_t *self, const json_t *task)
     cli_page_field (self, "title", task, "title");
     cli_page_state (self, "state", task, "state");
     if (json_is_true (json_object_get (task, "interrupted")))
-        cli_page_line (self, "", "interrupted: its orchestrator died while work was in progress");
+        cli_page_line (self, "", "interrupted: its orchestrator died while the task was running");
     cli_page_field (self, "role", task, "role");
     cli_page_field (self, "provider", task, "provider");
     cli_page_field (self, "provider override", task, "provider_override");

@@ -80,7 +80,7 @@ s_command (const cli_t *self, const char *name)
     return NULL;
 }
 
-//  Ids of tasks, latest change first. None, without a message, if there is no broker
+//  IDs of tasks, latest change first. None, without a message, if there is no broker
 static void
 s_offer_ids (cli_t *self, const char *prefix)
 {
@@ -207,8 +207,8 @@ const cli_command_t cli_cmd_completion = {
         .about = "Print a script with which the shell completes commands, options, states and the IDs of tasks "
                  "(of the 1000 that changed last).",
         .examples =
-            "  source <(stele completion bash)              in ~/.bashrc\n"
-            "  source <(stele completion zsh)               in ~/.zshrc, after compinit"
+            "  source <(stele completion bash)              # in ~/.bashrc\n"
+            "  source <(stele completion zsh)               # in ~/.zshrc, after compinit"
     },
     .operands_min = 1,
     .operands_max = 1000,

@@ -54,7 +54,7 @@ s_cell_ms (cli_table_t *table, const json_t *record, const char *key)
     cli_table_word (table, ms? cli_format_duration (ms * 1000).text: NULL);
 }
 
-//  Order: present, then expired; those with a lease first, then the latest heard
+//  Order: present, then expired; those with a lease first, then the last heard
 static int
 s_compare_producers (const void *one, const void *other)
 {
@@ -127,10 +127,10 @@ typedef struct {
 static const cli_option_t s_options [] = {
     { "by", 'b', "WHAT", "report tasks by state, role, provider, model, hour, day or error",
         CLI_TEXT, offsetof (args_t, by), 0, NULL },
-    { "from", 0, "TIME", "with --by, only what happened at TIME or later (RFC 3339, or a date)",
+    { "from", 0, "TIME", "with --by, count only what happened at TIME or later (RFC 3339, or a date)",
         CLI_CALL, offsetof (args_t, from), 0, cli_take_time },
-    { "to", 0, "TIME", "with --by, only what happened at TIME or earlier", CLI_CALL, offsetof (args_t, to), 0, cli_take_time },
-    { "limit", 'n', "N", "with --by, at most N groups (100)", CLI_NUMBER, offsetof (args_t, limit), 1, NULL },
+    { "to", 0, "TIME", "with --by, count only what happened at TIME or earlier", CLI_CALL, offsetof (args_t, to), 0, cli_take_time },
+    { "limit", 'n', "N", "with --by, print at most N groups (default: 100)", CLI_NUMBER, offsetof (args_t, limit), 1, NULL },
     CLI_OPTIONS_END
 };
 
@@ -197,6 +197,16 @@ s_print_groups (cli_t *self, json_t *answer, void *arg)
         fputs ("incomplete: not all tasks could be read in time; choose a shorter period\n", stderr);
 }
 
+static bool
+s_is_group (const char *by)
+{
+    static const char *const groups [] = { "state", "role", "provider", "model", "hour", "day", "error" };
+    for (size_t i = 0; i < sizeof groups / sizeof groups [0]; i++)
+        if (strcmp (by, groups [i]) == 0)
+            return true;
+    return false;
+}
+
 static int
 s_report (cli_t *self, const args_t *args)
 {
@@ -215,7 +225,8 @@ s_run (cli_t *self, void *arguments, const cli_operands_t *operands)
     (void) operands;
     const args_t *args = arguments;
     if (args->by)
-        return s_report (self, args);
+        return s_is_group (args->by)? s_report (self, args): cli_usage_error ("stats",
+            "'%s' is not a grouping; use state, role, provider, model, hour, day or error", args->by);
     if (args->from || args->to || args->limit)
         return cli_usage_error ("stats", "--from, --to and --limit need --by");
     return cli_ask_and_print (self, cli_request ("stats"), s_print, NULL);

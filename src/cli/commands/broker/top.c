@@ -22,7 +22,7 @@ typedef struct {
 } args_t;
 
 static const cli_option_t s_options [] = {
-    { "interval", 'i', "S", "update every S seconds (1)", CLI_NUMBER, offsetof (args_t, interval_s), 1, NULL },
+    { "interval", 'i', "S", "update every S seconds (default: 1)", CLI_NUMBER, offsetof (args_t, interval_s), 1, NULL },
     { "count", 'n', "N", "stop after N updates", CLI_NUMBER, offsetof (args_t, count), 1, NULL },
     CLI_OPTIONS_END
 };

@@ -23,7 +23,7 @@ typedef struct {
 } args_t;
 
 static const cli_option_t s_options [] = {
-    { "batch", 'b', "N", "send at most N events per message (500)", CLI_NUMBER, offsetof (args_t, batch), 1, NULL },
+    { "batch", 'b', "N", "send at most N events per message (default: 500)", CLI_NUMBER, offsetof (args_t, batch), 1, NULL },
     { "rejects", 0, "FILE", "append lines that are not events to FILE: JSON Lines with the number of the line, the reason "
         "and the text", CLI_TEXT, offsetof (args_t, rejects), 0, NULL },
     CLI_OPTIONS_END

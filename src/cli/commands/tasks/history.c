@@ -18,7 +18,7 @@ typedef struct {
 } args_t;
 
 static const cli_option_t s_options [] = {
-    { "limit", 'n', "N", "at most the first N changes", CLI_NUMBER, offsetof (args_t, limit), 1, NULL },
+    { "limit", 'n', "N", "print at most the first N changes", CLI_NUMBER, offsetof (args_t, limit), 1, NULL },
     CLI_OPTIONS_END
 };
 
@@ -104,7 +104,7 @@ s_run (cli_t *self, void *arguments, const cli_operands_t *operands)
 
 const cli_command_t cli_cmd_history = {
     .name = "history",
-    .summary = "the state changes of a task",
+    .summary = "every change of a task, oldest first",
     .usage = {
         .usage = "stele history [OPTION]... ID",
         .about = "Every change of a task, oldest first: its time, the time since the previous change, both "

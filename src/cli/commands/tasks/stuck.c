@@ -13,8 +13,8 @@ typedef struct {
 } args_t;
 
 static const cli_option_t s_options [] = {
-    { "silent", 's', "S", "report tasks without an event for more than S seconds (300)", CLI_NUMBER, offsetof (args_t, silent_s), 1, NULL },
-    { "limit", 'n', "N", "at most N tasks (100)", CLI_NUMBER, offsetof (args_t, limit), 1, NULL },
+    { "silent", 's', "S", "report tasks without an event for more than S seconds (default: 300)", CLI_NUMBER, offsetof (args_t, silent_s), 1, NULL },
+    { "limit", 'n', "N", "list at most N tasks (default: 100)", CLI_NUMBER, offsetof (args_t, limit), 1, NULL },
     CLI_OPTIONS_END
 };
 
@@ -35,7 +35,7 @@ s_run (cli_t *self, void *arguments, const cli_operands_t *operands)
         json_object_set_new (request, "silent_s", json_integer (args->silent_s));
     return cli_ask_table (self, request, &(cli_list_view_t) {
         .key = "tasks", .limit = args->limit? args->limit: 100, .columns = cli_tasks_columns ("updated_at"),
-        .row = s_row, .none = "no tasks match", .more = "raise --limit"
+        .row = s_row, .none = "no task is stuck", .more = "raise --limit"
     });
 }
 
