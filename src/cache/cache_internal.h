@@ -1,4 +1,4 @@
-/*  cache_internal - stele_cache_t, a class of ten files
+/*  cache_internal - stele_cache_t, a class of ten files and page_check
 
     Each file calls only those below it in this table.
 

@@ -1,4 +1,4 @@
-/*  permission - may this process use the socket of an endpoint?
+/*  permission - check whether this process may use the socket of an endpoint
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this

@@ -1,8 +1,8 @@
 /*  ledger - the writer: the only object that changes a ledger
 
-    A ledger is at a path and has one writer, used by one thread. stele_reader_t
+    A ledger has a path and one writer, used by one thread. stele_reader_t
     (reader.h) reads it, from any number of threads and processes. What is on the
-    disk, and how, is up to the engine in src/sqlite/: this interface speaks of
+    disk, and how, is up to the engine in src/sqlite/: this interface is about
     events, positions, filters and errors only.
 
     A batch is begin, any number of appends and other changes, commit. When any
@@ -114,7 +114,8 @@ int
     stele_ledger_begin (stele_ledger_t *self);
 
 /*  Make the batch durable: on return 0 it is on stable storage, in files that are still at the path of
-    the ledger. 'now_us' is the time of the commit (stele_reader_commit_time). */
+    the ledger. Returns after the write-ahead log is synced (sqlite/write/open.c: synchronous=FULL);
+    the high-water mark is written, not synced. 'now_us' is the time of the commit (stele_reader_commit_time). */
 int
     stele_ledger_commit (stele_ledger_t *self, int64_t now_us);
 

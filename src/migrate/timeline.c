@@ -1,4 +1,4 @@
-/*  timeline - the events of one task, so that they lead to its old record
+/*  timeline - the events of one task, completed so that they lead to its old record
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this

@@ -1,4 +1,4 @@
-/*  timeline - the events of one task, so that they lead to its old record
+/*  timeline - the events of one task, completed so that they lead to its old record
 
     A record of the ledger is computed from events. So the rows of a task's history
     become events, and where these do not lead to the values of its row (state,

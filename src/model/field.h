@@ -1,6 +1,6 @@
-/*  field - every field of events and records, in one table
+/*  field - the table of all fields of events and records
 
-    Shared by all rooms: wire decodes and encodes these fields, the ledger binds
+    Shared by all folders: wire decodes and encodes these fields, the ledger binds
     them to columns, the cache writes them to hashes. Limits are in bytes, from
     protocol section 3.
 

@@ -2,7 +2,7 @@
 
     Maps that a producer sends (metadata, details, unknown keys, ...) live in
     the ledger as canonical JSON: no spaces, keys sorted by bytes, UTF-8 as it
-    is. What JSON cannot say is said by an object with one reserved key:
+    is. Values that JSON lacks are objects with one reserved key:
 
       {"$bin":"base64"}            bytes
       {"$uint":"18446744073709551615"}   an integer above 2^63-1

@@ -3,7 +3,7 @@
     A message has a level, the name of its event, a text and fields. Formats:
       text   2026-11-29T20:30:27.123Z warning steled: TEXT
              If standard error is the journal of systemd (JOURNAL_STREAM), "<4>steled: TEXT" instead:
-             the journal keeps time and level itself.
+             the journal records time and level itself.
       json   {"time":"…","level":"warning","event":"redis_away","message":"TEXT", fields}
       zsys   through zsys_warning and so on of czmq, for a program that embeds the broker
 

@@ -1,4 +1,4 @@
-/*  settings_check - the settings of a broker, checked together
+/*  settings_check - check the settings of a broker together
 
     A start calls this before it creates anything, and steled --check-config calls only this.
 

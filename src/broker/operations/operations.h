@@ -1,9 +1,9 @@
-/*  operations - the table of everything that a client may request (protocol section 4)
+/*  operations - the table of all requests of clients (protocol section 4)
 
-    One row per operation: its name, the actor that answers it, the role that it will need, its
+    One row per operation: its name, the actor that answers it, the role that it requires, its
     handler and its parameters. To add one, add a row, a handler where the route leads, and a
-    row in doc/PROTOCOL.md; tests/conformance/test_operations.py then asks for it with everything
-    wrong that can be.
+    row in doc/PROTOCOL.md; tests/conformance/test_operations.py then sends it with every
+    possible error.
 
     The router checks each request against its row once, when it arrives. Behind the router a
     request has the required parameters and only values of the right type: handlers check what

@@ -1,6 +1,6 @@
 /*  query - answer one request from the ledger
 
-    What handlers of operations (operations.h) answer from, and what they share. Handlers are in
+    The state and the functions that the handlers of operations (operations.h) share. Handlers are in
     tasks.c, task_rows.c, sessions.c, log.c, reports.c and stats.c. Each runs inside one snapshot
     of the ledger, whose head is the answer's position.
 

@@ -1,4 +1,4 @@
-/*  cli - what a subcommand of stele is, and the state that all of them share
+/*  cli - definition of a subcommand of stele, and the state that all of them share
 
     A subcommand is one file commands/GROUP/NAME.c with one cli_command_t: its options in a
     table, its help, and the function that runs it. stele.c lists them. Results go to stdout,

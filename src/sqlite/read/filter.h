@@ -1,4 +1,4 @@
-/*  filter - does a task pass the filter of a list?
+/*  filter - test a task against the filter of a list
 
     The words of a filter are looked up once. Then a task is tested by its summary
     (the row of task_states), and by its row of tasks only if the filter has a user

@@ -1,4 +1,4 @@
-/*  place - where a ledger is in the file system: one broker per file, and it stays there
+/*  place - path and lock of a ledger: one broker per file, and files that stay at their path
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this

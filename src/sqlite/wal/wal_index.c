@@ -1,4 +1,4 @@
-/*  wal_index - discard what SQLite's shared memory says of the write-ahead log
+/*  wal_index - discard the index of the write-ahead log in SQLite's shared memory
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this

@@ -1,4 +1,4 @@
-/*  check - what a start verifies in the file
+/*  check - verify the file at a start
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this

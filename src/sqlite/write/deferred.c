@@ -1,4 +1,4 @@
-/*  deferred - batches in one open transaction, while something else keeps what is acked
+/*  deferred - batches in one open transaction, while another store keeps the acked events
 
     Changed pages stay in memory (cache_spill off): nothing is written to the disk until
     stele_ledger_resume commits all of it. Each batch is a savepoint in that transaction.

@@ -1,9 +1,9 @@
 /*  ledger_internal - the writer's own structure, shared by its files
 
     open.c       open, migrate, close
-    check.c      what a start verifies
-    rescue.c     whether its files are still where they were, and saving them if not
-    loss.c       whether the ledger is as long as what was acked, and what to do if it is not
+    check.c      verify the file at a start
+    rescue.c     save a ledger whose files were removed, replaced or moved
+    loss.c       detect a ledger that is shorter than what was acked, and record an accepted loss
     ledger.c     batches, upkeep
     statement.c  run and bind statements, keep error texts (called by all others)
     deferred.c   batches in one open transaction

@@ -1,6 +1,6 @@
 /*  loss - detect a ledger that is shorter than what was acked, and record an accepted loss
 
-    Two places outside the ledger know how far it was: the high-water mark beside it, and
+    Two places outside the ledger record its last position: the high-water mark next to it, and
     another store (Redis). Both are read before SQLite may write anything, so that a refusal
     leaves every file as it was.
 

@@ -1,4 +1,4 @@
-/*  history - stele history: the state changes of a task
+/*  history - stele history: every change of a task, oldest first
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
