@@ -222,7 +222,7 @@ int
 int
     stele_cache_align (stele_cache_t *self, stele_reader_t *reader);
 
-/*  Renew PREFIX:holder, which says that this ledger's broker is running, unless another broker has
+/*  Renew PREFIX:holder, the sign that this ledger's broker is running, unless another broker has
     set it meanwhile. Returns 0 or STELE_EUNAVAILABLE.                       */
 int
     stele_cache_hold (stele_cache_t *self);

@@ -25,7 +25,7 @@
 #define STELE_LIMIT_CONTENT      8388608
 #define STELE_LIMIT_NESTING      16
 
-/*  What a field takes                                                       */
+/*  Kinds of values                                                          */
 typedef enum {
     STELE_KIND_ID,                  // Text, at least one byte
     STELE_KIND_TEXT,                // Text

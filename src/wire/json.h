@@ -63,7 +63,7 @@ int
         stele_pack_t *pack, size_t *count);
 
 /*  Pack untrusted JSON text, any value. Returns 0, STELE_ENO_MEMORY, or STELE_EMALFORMED with
-    a refusal that says where and why; packs nothing then.                   */
+    a refusal with the place and the reason; packs nothing then.                   */
 int
     stele_json_parse_pack (const char *text, size_t size, stele_pack_t *pack,
         stele_refusal_t *refusal);

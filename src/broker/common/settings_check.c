@@ -45,7 +45,7 @@ s_check_ledger (const stele_settings_t *self, stele_refusal_t *refusal)
     char *folder = slash? stele_memory_copy (self->ledger, (size_t) (slash - self->ledger + 1)):
         stele_memory_copy (".", 1);
     int rc = access (folder, W_OK | X_OK) == 0? 0: stele_refuse (refusal, STELE_EINVALID_FIELD, "ledger",
-        "ledger: cannot create files in the folder '%s': %s", folder, strerror (errno));
+        "ledger: cannot create files in the directory '%s': %s", folder, strerror (errno));
     free (folder);
     return rc;
 }

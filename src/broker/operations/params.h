@@ -84,7 +84,7 @@ int
 void
     stele_params_start (stele_params_t *self, const void *map, size_t size);
 
-/*  Check, in one walk, that each value is of the type that the list says, and that nothing
+/*  Check, in one walk, that each value is of the type in the list, and that nothing
     required is missing; the list ends with a parameter without a name. Names that are not in it
     are added to 'ignored'. Returns the code in the refusal, which names the first parameter
     that is wrong, else one that is missing.                                 */

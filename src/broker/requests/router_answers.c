@@ -33,7 +33,7 @@ s_withhold (stele_router_t *self, zframe_t **answer_p)
 {
     stele_refusal_t refusal;
     stele_refuse (&refusal, STELE_EUNAVAILABLE, NULL,
-        "this answer of %zu bytes does not fit beside those that were not read: "
+        "this answer of %zu bytes exceeds the limit together with those that were not read: "
         "read them, then send the request again, or request less", zframe_size (*answer_p));
     zframe_destroy (answer_p);
     *answer_p = s_refusal_frame (self, NULL, &refusal);

@@ -234,7 +234,7 @@ sqlite3_stmt *
 sqlite3_stmt *
     reader_row_statement (stele_reader_t *self, reader_source_t source, int64_t position);
 
-//  What the events of a source are about.
+//  Subject of the events of a source.
 stele_subject_t
     reader_source_subject (reader_source_t source);
 

@@ -1,7 +1,7 @@
 /*  event_tables - the table of the ledger for each event type
 
     To add an event type:
-      model/vocabulary.h            its code, its name, and what it is about
+      model/vocabulary.h            its code, its word and its subject
       model/field.c                 its fields: required, optional
       sql/                          a migration: its word, and a kind of row or a table for it
       sqlite/sql/event_tables.h     its table

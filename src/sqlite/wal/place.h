@@ -65,7 +65,7 @@ const char *
 void
     stele_place_note (stele_place_t *self, const char *format, ...) STELE_PRINTF (2, 3);
 
-/*  The next thing that whoever runs the broker should know; NULL: no more. Owned by the place. */
+/*  The next message for the operator of the broker; NULL: no more. Owned by the place. */
 const char *
     stele_place_notice (stele_place_t *self);
 

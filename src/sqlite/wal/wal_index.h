@@ -30,7 +30,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/*  The versions of SQLite whose layout was checked, inclusive (wal_index.c says how). Raise the second
+/*  The versions of SQLite whose layout was checked, inclusive (wal_index.c describes how). Raise the second
     one after a check of a newer version.                                    */
 #define STELE_WAL_INDEX_VERSION_MIN 3037000
 #define STELE_WAL_INDEX_VERSION_MAX 3054001

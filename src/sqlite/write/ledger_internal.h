@@ -173,7 +173,7 @@ int
 int
     stele_ledger_settle_loss (stele_ledger_t *self, stele_refusal_t *refusal);
 
-//  Are the files still at their paths (rescue.c)? If not, the error says what happened.
+//  Are the files still at their paths (rescue.c)? If not, the error describes the reason.
 bool
     stele_ledger_in_place (stele_ledger_t *self);
 
@@ -182,7 +182,7 @@ bool
 char *
     stele_ledger_rescued_copy (const char *path);
 
-//  What a start verifies (check.c). Returns 0, or a code with a refusal.
+//  Verify the file at a start (check.c). Returns 0, or a code with a refusal.
 int
     stele_ledger_check (stele_ledger_t *self, const char *path, stele_check_t check,
         stele_refusal_t *refusal);

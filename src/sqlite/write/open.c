@@ -133,7 +133,7 @@ s_refuse_open (const stele_ledger_t *self, const char *path, int code, stele_ref
     return stele_refuse (refusal, code, "ledger", "cannot open %s: %s", path, error);
 }
 
-//  Is it a ledger that this version knows, or empty? Its schema into *version. Changes nothing.
+//  Is it a ledger that this version supports, or empty? Its schema into *version. Changes nothing.
 static int
 s_recognise (stele_ledger_t *self, const char *path, int64_t *version, stele_refusal_t *refusal)
 {
@@ -156,7 +156,7 @@ s_recognise (stele_ledger_t *self, const char *path, int64_t *version, stele_ref
         newest = m->version;
     if (*version > newest)
         return stele_refuse (refusal, STELE_ELEDGER, "ledger",
-            "%s has schema %d, this version knows up to %d: use the newer version that wrote it",
+            "%s has schema %d, this version supports schemas up to %d: use the newer version that wrote it",
             path, (int) *version, newest);
     return 0;
 }
@@ -389,7 +389,7 @@ stele_ledger_close (stele_ledger_t **self_p)
     STELE_FAULT (close_after);
     stele_pack_destroy (&self->pack);
     stele_record_destroy (&self->scratch);
-    //  A refusal says that nothing was changed: leave no empty file
+    //  A refusal promises that nothing was changed: leave no empty file
     if (!self->opened && self->place)
         stele_place_discard (self->place);
     if (self->discarded && self->head == 0 && self->rejected == 0 && !self->displaced)

@@ -14,7 +14,7 @@
 #include "cli/shared/value.h"
 #include "cli/terminal/text.h"
 
-#define HEAD_LINES 7                // Lines beside the tasks
+#define HEAD_LINES 7                // Lines besides the tasks
 #define ROWS_WITHOUT_TERMINAL 20
 
 typedef struct {

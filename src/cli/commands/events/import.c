@@ -88,7 +88,7 @@ s_run (cli_t *cli, void *arguments, const cli_operands_t *operands)
     int source = plain? fd: s_spool (fd);
     int rc;
     if (source < 0) {
-        cli_report ("cannot keep the input in a temporary file: %s (TMPDIR sets the folder)", strerror (errno));
+        cli_report ("cannot keep the input in a temporary file: %s (TMPDIR sets the directory)", strerror (errno));
         rc = EX_IOERR;
     }
     else

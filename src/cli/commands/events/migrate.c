@@ -156,7 +156,7 @@ s_read (s_migrate_t *self)
 static int
 s_report_file (void)
 {
-    cli_report ("cannot write the events to a temporary file: %s (TMPDIR sets the folder)", strerror (errno));
+    cli_report ("cannot write the events to a temporary file: %s (TMPDIR sets the directory)", strerror (errno));
     return EX_IOERR;
 }
 

@@ -13,7 +13,7 @@
 #include "cli/shared/value.h"
 #include "cli/shared/words.h"
 
-#define LINES_AROUND 5              // Lines of a screen beside the rows
+#define LINES_AROUND 5              // Lines of a screen besides the rows
 
 typedef struct {
     cli_list_t states, roles, providers, models;
