@@ -415,7 +415,7 @@ test_operations_task_list_wrong_parameters_are_named (void **state)
         "the cursor is of a list in order updated_asc, this one is in order created_desc: "
         "keep the order from page to page");
     s_assert_error (self, "{'op':'task.list','cursor':'created_desc.1.1.1.0','offset':1}",
-        "bad_request", "give either a cursor or an offset, not both");
+        "bad_request", "use either cursor or offset, not both");
     static const char *const cursors [] = {
         "", "created_desc", "created_desc.1", "created_desc.1.", "created_desc.1.1.1.0x", "created_desc.1.1", "created_desc.1.1.-1.0",
         "created_desc. 1.1.1.0", "created_desc.99999999999999999999.1.1.0", "1.1"

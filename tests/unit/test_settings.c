@@ -194,7 +194,7 @@ test_settings_check_creates_nothing_and_names_the_reason (void **state)
     s_check ("events", "tcp://127.0.0.1:99999", "events");
     s_check ("feed", "tcp://127.0.0.1:5570", "events and feed have the same endpoint");
     s_check ("pipeline-in", "ipc:///dev/null", "not a socket");
-    s_check ("pipeline-out", "ipc:///nonexistent/out", "folder");
+    s_check ("pipeline-out", "ipc:///nonexistent/out", "directory");
     s_check ("requests", "tcp://no-such-host.invalid:5571", "no-such-host.invalid");
     s_check ("ledger", "/nonexistent/stele.db", "/nonexistent/");
     s_check ("ledger", "/tmp", "regular file");

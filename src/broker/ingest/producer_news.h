@@ -54,7 +54,7 @@ void
 void
     stele_news_commit (stele_news_t *self, int64_t now_us);
 
-/*  Drop the news of the batch.                                                               */
+/*  Drop the news of the batch.                                              */
 void
     stele_news_rollback (stele_news_t *self);
 
