@@ -1,4 +1,4 @@
-# Starting and stopping: SIGTERM drains, a bad start says why and ends
+# Starting and stopping: SIGTERM drains, a bad start reports the reason and ends
 #
 # This Source Code Form is subject to the terms of the Mozilla Public
 # License, v. 2.0. If a copy of the MPL was not distributed with this

@@ -71,7 +71,7 @@ class Publisher:
 
     Leave a with block normally, or call close, to end the run well. If the block ends by an
     exception (also KeyboardInterrupt or SystemExit), the run ends as by a crash: the broker
-    interrupts its tasks in progress when its lease expires, or when the next run says hello.
+    interrupts its tasks in progress when its lease expires, or when the next run sends hello.
     """
 
     def __init__(self, producer: str, endpoint: Optional[str] = None, *,

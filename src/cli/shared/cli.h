@@ -18,7 +18,7 @@
 #include "cli/terminal/message.h"
 #include "cli/terminal/options.h"
 
-/*  Beside those of sysexits(3)                                              */
+/*  Besides those of sysexits(3)                                             */
 #define CLI_NO 1                    // Not found, or not consistent
 #define CLI_INTERRUPTED 130         // 128 + SIGINT, as shells report it
 
