@@ -183,7 +183,7 @@ class CheckConfig(StartTest):
                 ("events = \"tcp://127.0.0.1:99999\"\n", "events: 'tcp://127.0.0.1:99999'"),
                 ("ledger = \"/no/such/folder/stele.db\"\n", "/no/such/folder/"),
                 ("redis = \"localhost\"\n", "redis://"),
-                ("mode = redis\nredis = none\n", "mode redis requires the setting redis")):
+                ("mode = redis\nredis = none\n", "mode redis needs Redis, but the setting redis is none")):
             status, output = self.check(text)
             self.assertEqual(status, os.EX_CONFIG, text + output)
             self.assertIn(reason, output)

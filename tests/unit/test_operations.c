@@ -1,4 +1,4 @@
-/*  Tests of the table of operations, and of stele_query_answer: every operation that a worker
+/*  test_operations - tests of the table of operations, and of stele_query_answer: every operation that a worker
     answers, against a real ledger
 
     This Source Code Form is subject to the terms of the Mozilla Public

@@ -88,6 +88,13 @@ test_settings_set_refusal_names_setting_and_value (void **state)
     }
     assert_int_equal (self->workers, 2);
     assert_string_equal (self->interrupted, "owner");
+    stele_refusal_t refusal = { 0 };
+    stele_settings_set (self, "message-bytes", "0", &refusal);
+    assert_string_equal (refusal.message, "message-bytes takes an integer from 256 to 1073741824, not '0'");
+    stele_settings_set (self, "workers", "0", &refusal);
+    assert_string_equal (refusal.message, "workers takes an integer of at least 1, not '0'");
+    stele_settings_set (self, "mode", "redi", &refusal);
+    assert_string_equal (refusal.message, "mode takes dual, sqlite or redis, not 'redi'");
     stele_settings_destroy (&self);
 }
 

@@ -24,7 +24,7 @@ s_check_redis (const stele_settings_t *self, stele_refusal_t *refusal)
     if (strcmp (self->redis, "none") != 0)
         return stele_redis_url_parse (&url, self->redis, refusal);
     if (strcmp (self->mode, "redis") == 0)
-        return stele_refuse (refusal, STELE_EINVALID_FIELD, "mode", "mode redis requires the setting redis");
+        return stele_refuse (refusal, STELE_EINVALID_FIELD, "mode", "mode redis needs Redis, but the setting redis is none");
     return 0;
 }
 

@@ -37,12 +37,12 @@ typedef struct {
 } args_t;
 
 static const cli_option_t s_options [] = {
-    { "format", 'f', "FORM", "events (for 'stele import', the default), or records as jsonl (the default with --table) or "
-        "csv", CLI_TEXT, offsetof (args_t, format), 0, NULL },
+    { "format", 'f', "FORMAT", "write events (for 'stele import'), or records as jsonl or csv (default: events; with --table: "
+        "jsonl)", CLI_TEXT, offsetof (args_t, format), 0, NULL },
     { "table", 0, "TABLE", "export the records of TABLE: tasks, task_history, task_outputs, task_metrics, cli_sessions, "
         "cli_session_commands, user_preferences or rejected_events", CLI_TEXT, offsetof (args_t, table), 0, NULL },
     { "at", 0, "N", "export as of position N (default: the head)", CLI_NUMBER, offsetof (args_t, at), 1, NULL },
-    { "spreadsheet", 0, NULL, "CSV for a spreadsheet: put ' before texts that it would run as formulas (they begin with "
+    { "spreadsheet", 0, NULL, "protect a spreadsheet that opens the CSV: put ' before texts that it would run as formulas (they begin with "
         "= + - @ or a tab)", CLI_FLAG, offsetof (args_t, spreadsheet), 0, NULL },
     { "force", 0, NULL, "replace an existing file", CLI_FLAG, offsetof (args_t, force), 0, NULL },
     { "type", 0, "TYPE", "only events of this type, e.g. task.state_changed",

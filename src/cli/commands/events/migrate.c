@@ -287,7 +287,7 @@ s_run_all (s_migrate_t *self)
     s_report (self);
     stele_migrate_counts_t counts = stele_migrate_counts (self->migrate);
     if (counts.failed && !self->args->skip) {
-        cli_report ("%s record%s cannot be published, see above: nothing was migrated. --skip leaves them out",
+        cli_report ("%s record%s cannot be published (see above); nothing was migrated. --skip leaves them out",
             cli_format_count (counts.failed).text, counts.failed == 1? "": "s");
         return EX_DATAERR;
     }
