@@ -73,6 +73,15 @@ for file in "$src"/src/cli/commands/*/*.c; do
     done
 done
 
+# Findings of stele health
+findings=$(sed -n 's/.*\(ADD\|cli_finding_add\) (\(findings, \)\?"\([a-z_]*\)", CLI_LEVEL.*/\3/p' \
+    "$src/src/cli/shared/findings.c" "$src/src/cli/commands/broker/health.c")
+test "$(echo "$findings" | wc -l)" -ge 15 || complain "fewer than 15 findings"
+for name in $findings; do
+    need "$name" doc/stele.1
+    need "\`$name\`" doc/OPERATIONS.md
+done
+
 # Each fault point of the table is used in the code
 points=$(sed -n 's/^    X (\([a-z_]*\), *\(PLAIN\|ANY\|EIO\), .*/\1/p' "$src/src/fault/points.h")
 test "$(echo "$points" | wc -l)" -ge 40 || complain "fewer than 40 fault points"

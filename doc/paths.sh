@@ -11,7 +11,7 @@ src=${srcdir:-.}
 failed=0
 seen=0
 test $# -gt 0 || set -- README.md CONTRIBUTING.md doc/ARCHITECTURE.md doc/PROTOCOL.md \
-    doc/RELIABILITY.md doc/PERFORMANCE.md tests/fault/README.md
+    doc/RELIABILITY.md doc/PERFORMANCE.md doc/OPERATIONS.md tests/fault/README.md
 
 # prose FILE: its text without blocks of code
 prose () {

@@ -244,8 +244,10 @@ STELE_EXPORT int
     stele_client_request_json (stele_client_t *self, const char *request,
         int timeout_ms, char **answer);
 
-/*  Subscribe to committed events whose feed topic starts with 'topic' ("" for all), from
-    the position after 'after'. -1 starts with the next event that is committed (this
+/*  Subscribe to committed events whose feed topic matches 'topic', from the position after
+    'after'. A topic is type/ID. "" matches all; a complete topic, "task.updated/build-7", only
+    itself; one that ends with '/' or '*', or has no '/', is a prefix: "task.", "task.updated/",
+    "task.updated/build-*". -1 starts with the next event that is committed (this
     queries the broker for the head, for at most a second). Events committed before,
     events lost by the feed, and content that the feed leaves out are fetched with
     events.read: stele_client_next returns every position once, in order and complete.
@@ -254,6 +256,10 @@ STELE_EXPORT int
     subscription.                                                            */
 STELE_EXPORT int
     stele_client_follow (stele_client_t *self, const char *topic, int64_t after);
+
+/*  The same for all events of one task: every type whose name begins with "task.". */
+STELE_EXPORT int
+    stele_client_follow_task (stele_client_t *self, const char *task_id, int64_t after);
 
 /*  Wait for the next event of the subscription. Returns 0 and the event, which the caller
     owns; STELE_ETIMEOUT; or the code of a failure to fetch missing events. Another call

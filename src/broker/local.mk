@@ -11,8 +11,10 @@ src_broker_libbroker_la_SOURCES = \
     src/broker/common/mode.c src/broker/common/mode.h \
     src/broker/common/poll.h \
     src/broker/common/send_quota.c src/broker/common/send_quota.h \
+    src/broker/common/presence.c src/broker/common/presence.h \
     src/broker/common/settings.c src/broker/common/settings.h \
     src/broker/common/settings_check.c \
+    src/broker/ingest/disk_space.c src/broker/ingest/disk_space.h \
     src/broker/ingest/ingest.c src/broker/ingest/ingest.h \
     src/broker/ingest/ingest_internal.h \
     src/broker/ingest/ingest_mode.c \
@@ -28,6 +30,7 @@ src_broker_libbroker_la_SOURCES = \
     src/broker/ingest/writer_run.c \
     src/broker/operations/log.c \
     src/broker/operations/operations.c src/broker/operations/operations.h \
+    src/broker/operations/owners.c \
     src/broker/operations/params.c src/broker/operations/params.h \
     src/broker/operations/query.c src/broker/operations/query.h \
     src/broker/operations/reports.c \

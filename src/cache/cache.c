@@ -139,6 +139,16 @@ s_note_lag (stele_cache_t *self, stele_reader_t *reader)
     }
 }
 
+//  Since when is it in this state? For the statistics.
+static void
+s_note_state (stele_cache_t *self)
+{
+    if (self->state_since_ms && self->state_seen == stele_cache_state (self))
+        return;
+    self->state_seen = stele_cache_state (self);
+    self->state_since_ms = stele_clock_steady_ms ();
+}
+
 static int
 s_work (stele_cache_t *self, stele_reader_t *reader)
 {
@@ -158,6 +168,7 @@ int
 stele_cache_step (stele_cache_t *self, stele_reader_t *reader, int64_t now_us)
 {
     self->now_us = now_us;
+    s_note_state (self);
     int64_t wait_ms = self->retry_ms - stele_clock_steady_ms ();
     int64_t head = stele_reader_head (reader);
     if (head < 0) {
@@ -224,6 +235,8 @@ stele_cache_pack_stats (const stele_cache_t *self, int64_t head, int64_t head_ti
 
     stele_pack_map_begin (pack);
     stele_pack_key_string (pack, "state", states [stele_cache_state (self)]);
+    stele_pack_key_integer (pack, "state_ms", self->state_since_ms && stele_cache_state (self) == self->state_seen?
+        stele_clock_steady_ms () - self->state_since_ms: 0);
     stele_pack_key_integer (pack, "position", self->position);
     stele_pack_key_integer (pack, "lag_events", lag_events);
     stele_pack_key_integer (pack, "lag_ms", lag_ms);

@@ -93,6 +93,8 @@ struct stele_cache {
     int wait_ms;                    // Next back-off
     int64_t lag_position;           // First event that Redis does not have
     int64_t lag_since_us;           // When it was committed
+    stele_cache_state_t state_seen; // At the start of the last step,
+    int64_t state_since_ms;         // monotonic: and since when
 
     stele_batch_t *batch;
     stele_changed_key_t *changed;

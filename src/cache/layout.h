@@ -26,7 +26,7 @@
 #define STELE_LAYOUT_LEGACY_TTL_S 86400
 
 //  Version of the fields in the hashes: raise it when a record gets another field, or one that is
-//  computed differently. 1 (no key): before attempt and interruptions.
+//  computed differently. 1 (no key): before attempt, interruptions and producer.
 #define STELE_LAYOUT_VERSION 2
 
 typedef struct {

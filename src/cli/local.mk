@@ -28,12 +28,15 @@ stele_SOURCES = \
     src/cli/shared/export_tables.c src/cli/shared/export_tables.h \
     src/cli/shared/id.c src/cli/shared/id.h \
     src/cli/shared/kinds.c src/cli/shared/kinds.h \
+    src/cli/shared/findings.c src/cli/shared/findings.h \
     src/cli/shared/page.c src/cli/shared/page.h \
     src/cli/shared/pages.c src/cli/shared/pages.h \
     src/cli/shared/push.c src/cli/shared/push.h \
     src/cli/shared/push_report.c src/cli/shared/push_internal.h \
+    src/cli/shared/reach.c src/cli/shared/reach.h \
     src/cli/shared/scope.c src/cli/shared/scope.h \
     src/cli/shared/screen.c src/cli/shared/screen.h \
+    src/cli/shared/owner.c src/cli/shared/owner.h \
     src/cli/shared/task_page.c src/cli/shared/task_page.h \
     src/cli/shared/task_table.c src/cli/shared/task_table.h \
     src/cli/shared/time_option.c src/cli/shared/time_option.h \
@@ -64,6 +67,7 @@ stele_SOURCES = \
     src/cli/commands/events/replay.c \
     src/cli/commands/broker/check.c \
     src/cli/commands/broker/completion.c \
+    src/cli/commands/broker/health.c \
     src/cli/commands/broker/info.c \
     src/cli/commands/broker/mode.c \
     src/cli/commands/broker/ping.c \
@@ -73,3 +77,15 @@ stele_SOURCES = \
 # The migration from earlier systems is not in the library, so the folders that it needs are linked here
 stele_LDADD = src/cli/libcli.la src/migrate/libmigrate.la libstele.la src/cache/libcache.la \
     src/sqlite/libsqlite.la src/wire/libwire.la src/model/libmodel.la src/base/libbase.la $(STELE_FAULT_ROOM) $(STELE_LIBS)
+
+# Completion scripts, which ask the program
+EXTRA_DIST += src/cli/completion/stele src/cli/completion/_stele src/cli/completion/stele.fish
+if INSTALL_BASH_COMPLETION
+bashcompletion_DATA = src/cli/completion/stele
+endif
+if INSTALL_ZSH_COMPLETION
+zshcompletion_DATA = src/cli/completion/_stele
+endif
+if INSTALL_FISH_COMPLETION
+fishcompletion_DATA = src/cli/completion/stele.fish
+endif

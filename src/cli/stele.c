@@ -21,11 +21,34 @@ static const cli_command_t *const s_commands [] = {
     &cli_cmd_publish, &cli_cmd_status, &cli_cmd_get, &cli_cmd_show, &cli_cmd_list, &cli_cmd_history,
     &cli_cmd_outputs, &cli_cmd_metrics, &cli_cmd_sessions, &cli_cmd_replay, &cli_cmd_follow,
     &cli_cmd_export, &cli_cmd_import, &cli_cmd_migrate, &cli_cmd_recover, &cli_cmd_check, &cli_cmd_mode,
-    &cli_cmd_rejected, &cli_cmd_stats, &cli_cmd_stuck, &cli_cmd_top, &cli_cmd_ping,
+    &cli_cmd_rejected, &cli_cmd_stats, &cli_cmd_stuck, &cli_cmd_top, &cli_cmd_health, &cli_cmd_ping,
     &cli_cmd_info, &cli_cmd_completion, NULL
 };
 
 #define COMMAND_COUNT (sizeof s_commands / sizeof s_commands [0] - 1)
+
+static int
+s_take_zone (const cli_option_t *option, const char *value, void *target, char *error, size_t error_size)
+{
+    (void) target;
+    if (cli_zone_set (value) == 0)
+        return 0;
+    snprintf (error, error_size, "--%s: '%s' is not a zone; use UTC, local, an offset such as +02:00, or a name such as "
+        "Europe/Berlin", option->name, value);
+    return -1;
+}
+
+static int
+s_take_colour (const cli_option_t *option, const char *value, void *target, char *error, size_t error_size)
+{
+    cli_style_t *style = (cli_style_t *) ((char *) target + option->offset);
+    if (cli_colour_set (value) == 0) {
+        *style = cli_style_of (stdout);
+        return 0;
+    }
+    snprintf (error, error_size, "--%s: '%s' is not a use of colours; use auto, always or never", option->name, value);
+    return -1;
+}
 
 static const cli_option_t s_global_options [] = {
     { "events", 0, "ENDPOINT", "endpoint to publish events to (default: STELE_EVENTS, or " STELE_DEFAULT_EVENTS ")",
@@ -36,6 +59,10 @@ static const cli_option_t s_global_options [] = {
         CLI_TEXT, offsetof (cli_t, feed), 0, NULL },
     { "json", 'j', NULL, "print JSON: the answers of the broker, one line per page, times in RFC 3339",
         CLI_FLAG, offsetof (cli_t, json), 0, NULL },
+    { "zone", 0, "ZONE", "show times in this zone: UTC, local, an offset (+02:00) or a name (Europe/Berlin); "
+        "days in options begin there (default: UTC)", CLI_CALL, 0, 0, s_take_zone },
+    { "color", 0, "WHEN", "use colours: auto (on a terminal, without NO_COLOR), always or never (default: auto)",
+        CLI_CALL, offsetof (cli_t, style), 0, s_take_colour },
     { "timeout", 't', "MS", "time to wait for the broker, in milliseconds (default: 5000)",
         CLI_NUMBER, offsetof (cli_t, timeout_ms), 1, NULL },
     { "help", 'h', NULL, "show this help and exit",
@@ -82,11 +109,12 @@ s_help (FILE *file)
         .after =
             "Options may come before or after the command. 'stele COMMAND --help' shows the help of one.\n"
             "\n"
-            "Exit status: 0 success; 1 not found, or not consistent; 64 wrong usage; 65 some of the "
+            "Exit status: 0 success; 1 not found, not consistent, or degraded (health); 2 down (health); 64 wrong usage; 65 some of the "
             "input was invalid; 66 no such file; 69 no broker reachable, or no answer in time; 70 internal "
             "error; 73 the file exists, or cannot be created; 74 reading or writing failed; "
-            "75 temporary failure: a spool still holds events, is full or in use, or another run of this "
-            "producer took over; 76 incompatible broker version; 77 not allowed; 130 interrupted.",
+            "75 temporary failure: Redis is away, or another part that the request needs; a spool still holds events, "
+            "is full or in use, or another run of this producer took over; 76 incompatible broker version; 77 not "
+            "allowed; 78 the broker does not use Redis, which the request needs; 130 interrupted.",
         .examples =
             "  zstdcat runs.jsonl.zst | stele publish -\n"
             "  stele list --state failed --order updated\n"
@@ -157,9 +185,11 @@ s_run (cli_t *self, const cli_command_t *command, int argc, char **argv)
     char error [512];
     cli_operands_t operands = { .items = NULL };
     void *args = stele_memory_new (command->args_size);
+    //  An option of the command comes before a global one of the same name
+    static const cli_option_t none [] = { CLI_OPTIONS_END };
     const cli_group_t groups [] = {
-        { "Global options", s_global_options, self },
-        { command->options? "Options": NULL, command->options, args }, CLI_GROUPS_END
+        { "Options", command->options? command->options: none, args },
+        { "Global options", s_global_options, self }, CLI_GROUPS_END
     };
     int status = EX_OK;
     if (cli_options_parse (groups, argc, argv, false, &operands, error, sizeof error) < 0)
@@ -233,8 +263,12 @@ main (int argc, char **argv)
         .commands = s_commands,
         .options = s_global_options
     };
+    for (int i = 1; i < argc && strcmp (argv [i], "--"); i++)
+        if (strcmp (argv [i], "--json") == 0 || strcmp (argv [i], "-j") == 0)
+            cli_message_json ();
     int status = s_main (&self, argc, argv);
     cli_flush_stdout ();
+    cli_message_end (status);
     stele_client_destroy (&self.client);
     free (self.text);
     return status;

@@ -502,7 +502,17 @@ stele_client_follow (stele_client_t *self, const char *topic, int64_t after)
     if (code)
         return code;
     stele_subscription_destroy (&self->subscription);
-    self->subscription = stele_subscription_new (self->feed, self->requests, topic, after,
+    self->subscription = stele_subscription_new (self->feed, self->requests, topic, NULL, after,
+        &self->refusal);
+    return self->subscription? 0: self->refusal.code;
+}
+
+int
+stele_client_follow_task (stele_client_t *self, const char *task_id, int64_t after)
+{
+    assert (task_id && after >= -1);
+    stele_subscription_destroy (&self->subscription);
+    self->subscription = stele_subscription_new (self->feed, self->requests, "", task_id, after,
         &self->refusal);
     return self->subscription? 0: self->refusal.code;
 }

@@ -9,6 +9,7 @@ src_client_libclient_la_SOURCES = \
     src/client/subscription.c src/client/subscription.h \
     src/client/trouble.c src/client/trouble.h \
     src/client/version.c \
+    src/client/topic.c src/client/topic.h \
     src/client/wait.c src/client/wait.h \
     src/client/publish/dialog.c src/client/publish/dialog.h \
     src/client/publish/dialog_receive.c \

@@ -16,8 +16,8 @@
 #include "client/subscription.h"
 #include "client/link.h"
 #include "client/request.h"
+#include "client/topic.h"
 #include "client/wait.h"
-#include "model/vocabulary.h"
 #include "wire/map.h"
 #include "wire/pack.h"
 #include "wire/scan.h"
@@ -43,8 +43,7 @@ struct stele_subscription {
     stele_link_t *link;
     stele_requester_t *requester;
     stele_pack_t *pack;
-    char *topic;
-    size_t topic_size;
+    stele_topic_t topic;
     int64_t position;               // Every event up to this is delivered, or not of the topic; -1: not known
     int64_t read_to;                // Read the ledger up to this position
     bool pages_small;               // The broker does not allow SUBSCRIPTION_PAGE_EVENTS
@@ -74,9 +73,7 @@ s_open_feed (stele_subscription_t *self, stele_refusal_t *refusal)
     if (rc != 0)
         return rc;
     void *socket = stele_link_socket (self->link);
-    zmq_setsockopt (socket, ZMQ_SUBSCRIBE, self->topic, self->topic_size);
-    if (self->topic_size > 0)
-        zmq_setsockopt (socket, ZMQ_SUBSCRIBE, "heartbeat", strlen ("heartbeat"));
+    stele_topic_subscribe (&self->topic, socket);
     return 0;
 }
 
@@ -105,7 +102,7 @@ s_query_head (stele_subscription_t *self)
 
 stele_subscription_t *
 stele_subscription_new (const char *feed, const char *requests, const char *topic,
-    int64_t after, stele_refusal_t *refusal)
+    const char *task_id, int64_t after, stele_refusal_t *refusal)
 {
     stele_subscription_t *self = STELE_NEW (stele_subscription_t);
     self->link = stele_link_new (ZMQ_SUB, feed, SUBSCRIPTION_QUEUE_MESSAGES, SUBSCRIPTION_MESSAGE_BYTES);
@@ -113,8 +110,10 @@ stele_subscription_new (const char *feed, const char *requests, const char *topi
     self->pack = stele_pack_new ();
     assert (self->pack);
     zmq_msg_init (&self->page.answer);
-    self->topic = stele_memory_copy (topic, strlen (topic));
-    self->topic_size = strlen (topic);
+    if (task_id)
+        stele_topic_set_task (&self->topic, task_id);
+    else
+        stele_topic_set (&self->topic, topic);
     self->position = after;
     if (s_open_feed (self, refusal) != 0) {
         stele_subscription_destroy (&self);
@@ -136,23 +135,12 @@ stele_subscription_destroy (stele_subscription_t **self_p)
     stele_link_destroy (&self->link, 0);
     stele_requester_destroy (&self->requester);
     stele_pack_destroy (&self->pack);
-    free (self->topic);
+    stele_topic_clear (&self->topic);
     free (self);
     *self_p = NULL;
 }
 
 //  -- from the ledger -----------------------------------------------------------
-
-//  Can the topics of events of that type start with the topic of the subscription?
-static bool
-s_type_matches (const stele_subscription_t *self, const char *type)
-{
-    char topic [64];
-    size_t size = (size_t) snprintf (topic, sizeof topic, "%s/", type);
-    if (size > self->topic_size)
-        size = self->topic_size;
-    return memcmp (topic, self->topic, size) == 0;
-}
 
 static size_t
 s_matching_types (const stele_subscription_t *self, const char **types)
@@ -161,7 +149,7 @@ s_matching_types (const stele_subscription_t *self, const char **types)
     const char *type;
     for (int code = 1; code < STELE_EVENT_TYPE_END; code++)
         if ((type = stele_vocabulary_word (STELE_VOCABULARY_EVENT_TYPE, code))
-        &&  s_type_matches (self, type))
+        &&  stele_topic_has_type (&self->topic, type))
             types [count++] = type;
     return count;
 }
@@ -170,7 +158,7 @@ static int
 s_request_page (stele_subscription_t *self, stele_refusal_t *refusal)
 {
     const char *types [STELE_EVENT_TYPE_END];
-    size_t count = self->topic_size > 0? s_matching_types (self, types): 0;
+    size_t count = self->topic.count > 0? s_matching_types (self, types): 0;
     int64_t missing = self->read_to - self->position;
     stele_pack_t *pack = self->pack;
     stele_pack_clear (pack);
@@ -262,15 +250,14 @@ s_read_page (stele_subscription_t *self, int64_t deadline_ms, stele_refusal_t *r
 static bool
 s_topic_matches (const stele_subscription_t *self, const stele_map_t *message)
 {
-    char type [64], id [256] = "default", topic [sizeof type + sizeof id + 1];
-    if (self->topic_size == 0)
+    char type [64], id [256] = "default";
+    if (self->topic.count == 0)
         return true;
     if (!stele_map_text (message, "type", type, sizeof type))
         return false;
     stele_map_text (message, strncmp (type, "task.", 5) == 0? "task_id":
         strncmp (type, "session.", 8) == 0? "session_id": "user_id", id, sizeof id);
-    snprintf (topic, sizeof topic, "%s/%s", type, id);
-    return strncmp (topic, self->topic, self->topic_size) == 0;
+    return stele_topic_matches (&self->topic, type, id);
 }
 
 //  Deliver an event of that position to the caller
@@ -327,7 +314,7 @@ s_next_of_page (stele_subscription_t *self, stele_event_t **event, int *rc, stel
 static void
 s_suspect_loss (stele_subscription_t *self, int64_t now_ms)
 {
-    if (self->topic_size == 0)
+    if (self->topic.count == 0)
         return;
     self->loss_suspected = true;
     self->suspect_until_ms = now_ms + SUBSCRIPTION_SUSPECT_MS;
@@ -378,7 +365,7 @@ s_on_heartbeat (stele_subscription_t *self, int64_t head, int64_t now_ms)
         self->position = head;
     }
     else
-    if (self->loss_suspected || (self->topic_size == 0 && head > self->position)) {
+    if (self->loss_suspected || (self->topic.count == 0 && head > self->position)) {
         s_read_to (self, head, now_ms);
     }
     else
@@ -399,7 +386,7 @@ s_is_next (stele_subscription_t *self, const stele_map_t *message, int64_t posit
     if (position <= self->position)
         return false;
     int64_t omitted;
-    bool missing = self->topic_size == 0? position > self->position + 1: self->loss_suspected;
+    bool missing = self->topic.count == 0? position > self->position + 1: self->loss_suspected;
     if (missing || stele_map_integer (message, "content_omitted", &omitted)) {
         s_read_to (self, position, now_ms);
         return false;
@@ -462,7 +449,13 @@ s_next_of_feed (stele_subscription_t *self, stele_event_t **event, int *rc, stel
     if (self->ledger_unverified)
         s_read_to (self, position, now_ms);
     else
-    if (s_is_next (self, &message, position, now_ms)) {
+    if (!s_is_next (self, &message, position, now_ms)) {
+        //  Delivered already, or read from the ledger
+    }
+    else
+    if (!s_topic_matches (self, &message))
+        self->position = position;
+    else {
         *rc = s_deliver (self, &message, position, event, refusal);
         result = DELIVERED;
     }

@@ -17,12 +17,12 @@
 
 typedef struct stele_subscription stele_subscription_t;
 
-/*  Subscribe to events whose topic starts with 'topic', after position 'after'; -1 starts
-    with the next event. Caller owns return value. NULL, with a refusal, for an invalid
+/*  Subscribe to events that match 'topic' (stele_topic_set), or to those of the task with
+    'task_id' if that is not NULL, after position 'after'; -1 starts with the next event. Caller owns return value. NULL, with a refusal, for an invalid
     endpoint or if the process has no socket left.                           */
 stele_subscription_t *
     stele_subscription_new (const char *feed, const char *requests, const char *topic,
-        int64_t after, stele_refusal_t *refusal);
+        const char *task_id, int64_t after, stele_refusal_t *refusal);
 
 void
     stele_subscription_destroy (stele_subscription_t **self_p);

@@ -148,7 +148,9 @@ typedef enum {
     STELE_ORDER_UPDATED_DESC,
     STELE_ORDER_UPDATED_ASC,
     STELE_ORDER_COMPLETED_DESC,
-    STELE_ORDER_COMPLETED_ASC
+    STELE_ORDER_COMPLETED_ASC,
+    STELE_ORDER_HEARD_DESC,         // By the position of its last event; rows then have a heard_at
+    STELE_ORDER_HEARD_ASC
 } stele_order_t;
 
 typedef struct { const char *text; size_t size; } stele_span_t;
@@ -162,6 +164,8 @@ typedef struct {
     size_t provider_count;
     const stele_span_t *models;
     size_t model_count;
+    const stele_span_t *producers;  // To whom the task belongs
+    size_t producer_count;
     stele_span_t user_id;           // .text NULL: any
     stele_span_t parent_id;
     stele_span_t search;            // Words as a person typed them; .text NULL: no search
@@ -170,6 +174,8 @@ typedef struct {
     int64_t updated_from_us, updated_to_us;
     int64_t completed_from_us, completed_to_us;
     int has_error;                  // 1: with an error_message at any time, -1: without, 0: any
+    int64_t heard_to;               // Its last event has at most this position, 0: any; below 0: none has
+    int interrupted;                // 1: interrupted since its last change of state, -1: not, 0: any
     stele_order_t order;
     int64_t limit;
     int64_t offset;                 // Ignored with a cursor
@@ -184,7 +190,7 @@ typedef struct {
 /*  The end of a page of tasks. If 'more', the rest is the cursor of the next page. */
 typedef struct {
     bool more;
-    int64_t time, key, skip;        // The cursor: pass it on with the position
+    int64_t time, key, skip;        // The cursor (time: a position if the order is one of HEARD): pass it on with the position
     int64_t position;               // That all pages of the list are as of
     bool partial;                   // The text index is incomplete, and so is the search
     bool cut;                       // Ended early, to bound the work: it may have fewer rows than its

@@ -108,6 +108,7 @@ typedef enum {
     X (STELE_CHANGES,             "changes",               MAP,         0) \
     X (STELE_CONTENT_OMITTED,     "content_omitted",       NATURAL,     0) \
     X (STELE_COMMAND_COUNT,       "command_count",         NATURAL,     0) \
+    X (STELE_HEARD_AT,            "heard_at",              TIME,        0) \
     X (STELE_PRODUCER,            "producer",              TEXT,        0) \
     X (STELE_SEQUENCE,            "sequence",              NATURAL,     0) \
     X (STELE_CODE,                "code",                  TEXT,        0) \

@@ -18,7 +18,7 @@ from client import changed, created, started
 #   Values that no parameter takes; and for those that take text or numbers, the other ones
 NEVER = ({"x": 1}, b"bytes")
 NUMBERS = ("limit", "slowest", "after", "offset", "silent_s", "output_offset", "output_length", "sequence")
-BOOLS = ("has_error", "total", "open", "failed", "repair", "restore")
+BOOLS = ("has_error", "interrupted", "total", "open", "failed", "repair", "restore")
 
 #   Of these one is enough
 ALTERNATIVES = {"rejected.retry": ("id", "ids")}

@@ -119,12 +119,18 @@ def generated(seed, count):
     return events
 
 
+#   They publish in turn, so many events each
+PRODUCERS = ("questions", "answers")
+TURN = 97
+
+
 class Past:
     """Tasks after the given events, by the rules of section 3."""
 
     def __init__(self):
         self.tasks = {}
         self.first = {}
+        self.owner = None           # Who publishes the event that is taken
 
     def take(self, position, event):
         kind = event["type"]
@@ -137,6 +143,7 @@ class Past:
                                       "error_count": 0, "attempt": 1, "user_id": event.get("user_id", "default"),
                                       "_stated": False, "_created": False}
         task["updated_at"] = event["time"]
+        task["_heard"] = position
         given = {name: value for name, value in event.items() if name in (
             "title", "description", "role", "provider", "model", "parent_id")}
         if kind == "task.created":
@@ -153,9 +160,9 @@ class Past:
             task.update({name: value for name, value in given.items() if name in ("provider", "model")})
             self.move(task, event, event["state"])
 
-    @staticmethod
-    def move(task, event, state):
+    def move(self, task, event, state):
         task["_stated"] = True
+        task["producer"] = self.owner
         task["attempt"] += task["state"] in TERMINAL and state == "queued"
         task["state"] = state
         if state == "running":
@@ -183,9 +190,9 @@ class Questions:
         from client import Clients
         clients = Clients()
         cls.addClassCleanup(clients.close)
-        peer = clients.producer(cls.broker.events, "questions")
-        for start in range(0, len(cls.events), 500):
-            peer.publish(*cls.events[start:start + 500])
+        peers = [clients.producer(cls.broker.events, name) for name in PRODUCERS]
+        for turn, start in enumerate(range(0, len(cls.events), TURN)):
+            peers[turn % len(peers)].publish(*cls.events[start:start + TURN])
         cls.now = cls.past(len(cls.events))
         asker = clients.asker(cls.broker.requests)
         harness.wait_until(lambda: asker.ask({"op": "task.list", "search": "a", "limit": 1}).get("complete", True),
@@ -201,6 +208,7 @@ class Questions:
         past = Past()
         for number, event in enumerate(cls.events[:position], 1):
             if time is None or event["time"] <= time:
+                past.owner = PRODUCERS[(number - 1) // TURN % len(PRODUCERS)]
                 past.take(number, event)
         return past.tasks
 
@@ -259,6 +267,13 @@ class Questions:
         yield {"has_error": True}, lambda task: task["error_count"] > 0
         yield {"has_error": False, "states": "passed"}, lambda task: (
             task["error_count"] == 0 and task["state"] == "passed")
+        for name in PRODUCERS:
+            yield {"producers": name}, lambda task, name=name: task.get("producer") == name
+        yield {"producers": [PRODUCERS[0], "nobody"], "states": "running"}, lambda task: (
+            task.get("producer") == PRODUCERS[0] and task["state"] == "running")
+        yield {"producers": "nobody"}, lambda task: False
+        yield {"interrupted": True}, lambda task: False
+        yield {"interrupted": False, "states": "failed"}, lambda task: task["state"] == "failed"
         yield {"updated_from": low, "updated_to": high}, lambda task: low <= task["updated_at"] <= high
         yield {"completed_from": low}, lambda task: task.get("completed_at", 0) >= low
         yield {"created_to": high, "completed_to": high}, lambda task: (
@@ -401,8 +416,23 @@ class Questions:
                              {error: (len(times), max(times)) for error, times in errors.items()})
 
     def test_stuck(self):
-        wanted = self.in_order([task for task in self.now.values() if task["state"] == "running"], "updated", "asc")
-        self.assertEqual([task["task_id"] for task in self.ask("task.stuck", silent_s=0, limit=1000)["tasks"]], wanted)
+        #   By when the broker heard: in the order of the last events about them, whatever their times
+        wanted = sorted((task for task in self.now.values() if task["state"] == "running"),
+                        key=lambda task: task["_heard"])
+        got, cursor = [], None
+        while True:
+            answer = self.ask("task.stuck", silent_s=0, limit=70, cursor=cursor, total=True)
+            self.assertEqual(answer["total"], len(wanted))
+            got += answer["tasks"]
+            cursor = answer["next"]
+            self.assertEqual({row["producer"] for row in answer["tasks"]},
+                             {owner["producer"] for owner in answer["producers"]})
+            if cursor is None:
+                break
+        self.assertEqual([(row["task_id"], row["producer"]) for row in got],
+                         [(task["task_id"], task["producer"]) for task in wanted])
+        heard = [row["heard_at"] for row in got]
+        self.assertEqual(heard, sorted(heard))
         self.assertEqual(self.ask("task.stuck", silent_s=10 ** 9)["tasks"], [])
 
     #   -- sessions

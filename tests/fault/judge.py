@@ -403,6 +403,7 @@ class Judge:
             answer = ask("task.list", limit=1000, **({"cursor": cursor} if cursor else {}))
             for task in answer["tasks"]:
                 seen.add(task["task_id"])
+                self._owner(task["task_id"], task.pop("producer", None), "task.list")
                 if not same(task, self.mirror.tasks.get(task["task_id"])):
                     self._differ("wrong", "task.list", task["task_id"], task,
                                  self.mirror.tasks.get(task["task_id"], {}))
@@ -412,6 +413,12 @@ class Judge:
         for task in set(self.mirror.tasks) - seen:
             self.find("lost", "task.list does not have %s", task)
         self.conclude("task.list")
+
+    def _owner(self, task, got, where):
+        """An event that came from a pipeline or a restore leaves a task without an owner."""
+        if got is not None and got != self.mirror.owners.get(task):
+            self.find("wrong", "%s: %s belongs to %r, has to belong to %r", where, task, got,
+                      self.mirror.owners.get(task))
 
     def _differ(self, kind, where, identity, got, wanted):
         for key in sorted(set(got) | set(wanted), key=str):
@@ -453,5 +460,8 @@ class Judge:
             page = keys[start:start + 500]
             for key, flat in zip(page, redis.pipeline([("HGETALL", key) for key in page])):
                 got = dict(zip(flat[0::2], flat[1::2]))
+                if key.startswith(PREFIX + ":task:"):
+                    owner = got.pop(b"producer", None)
+                    self._owner(key[len(PREFIX + ":task:"):], owner and owner.decode(), "redis")
                 if got != wanted[key] and (got or key not in self.may_leave):
                     self._differ("redis", "hash", key, got, wanted[key])

@@ -29,6 +29,7 @@ class Mirror:
     def __init__(self):
         self.position = 0
         self.tasks = {}
+        self.owners = {}                # Task -> the producer whose event last set its state
         self.sessions = {}
 
     def apply(self, event):
@@ -64,8 +65,9 @@ class Mirror:
                 task["interrupted"] = True
                 task["interruptions"] = task.get("interruptions", 0) + 1
 
-    @staticmethod
-    def _move(task, event, state):
+    def _move(self, task, event, state):
+        if not event.get("interrupted"):
+            self.owners[task["task_id"]] = event["uid"].split("/")[0] if event.get("uid") else None
         task["attempt"] += task["state"] in TERMINAL and state == "queued"
         task["state"] = state
         if state == "running":

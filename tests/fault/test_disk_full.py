@@ -6,6 +6,7 @@
 # License, v. 2.0. If a copy of the MPL was not distributed with this
 # file, You can obtain one at https://mozilla.org/MPL/2.0/.
 
+import json
 import os
 import shutil
 import subprocess
@@ -111,6 +112,19 @@ class FullDiskTest(FaultTest):
             return stats if stats["holding"] else None
         return harness.wait_until(state, "the broker to hold back")
 
+    def codes(self):
+        answer = json.loads(self.stele("--json", "health", status=None))
+        return {finding["code"]: finding for finding in answer["findings"]}
+
+    def assertHealth(self, status, *codes):
+        """stele health ends with that status and has these findings. The disk is sampled every 10 s."""
+        harness.wait_until(lambda: self.codes().keys() >= set(codes), "the findings " + " ".join(codes))
+        self.assertEqual(self.status, status)
+        self.assertIn("No space left on device", self.codes()["holding"]["message"])
+        self.assertGreaterEqual(self.codes()["holding"]["for_ms"], 0)
+        self.stele("ping")
+        self.assertIn("acks are held back", self.stderr)
+
     def fill_up(self, peer):
         """Publish until no more acks arrive; the peer counts its acks."""
         while not self.ask("stats")["ingest"]["holding"]:
@@ -131,6 +145,7 @@ class FullDiskTest(FaultTest):
         self.fill_up(peer)
         self.assertIn("No space left on device", self.holding()["trouble"])
         self.assertLess(disk.free(), MIB)
+        self.assertHealth(1, "holding", "disk_low")
         self.assertEqual(self.ask("task.get", task_id=task)["task"]["state"], "queued")
         with self.assertRaises(Silence):
             self.asker().ask({"op": "publish", "producer": self.name("rest"),
@@ -145,6 +160,7 @@ class FullDiskTest(FaultTest):
         self.assertGreaterEqual(peer.welcome["sequence"], acked)
         peer.publish(output(self.name("big"), b"room again"))
         self.assertIs(self.ask("stats")["ingest"]["holding"], False)
+        self.assertNotIn("holding", self.codes())
         load.finish()
         self.restart(ledger=self.ledger)
         self.assert_kept(load)

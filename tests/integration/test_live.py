@@ -14,6 +14,7 @@ import signal
 import struct
 import subprocess
 import termios
+import threading
 import time
 
 import harness
@@ -131,8 +132,7 @@ class Live(harness.BrokerTest):
     def test_top_follows_the_size_of_the_terminal(self):
         self.story()
         terminal = self.terminal("top", rows=12, columns=60)
-        terminal.wait(lambda it: it.pictures() and "stele top" in it.pictures()[-1])
-        self.assertIn("events", terminal.pictures()[-1])
+        terminal.wait(lambda it: it.pictures() and "stele top" in it.pictures()[-1] and "events" in it.pictures()[-1])
         count = len(terminal.pictures())
         terminal.resize(40, 150)
         terminal.wait(lambda it: len(it.pictures()) > count + 1)
@@ -150,7 +150,7 @@ class Live(harness.BrokerTest):
         for command, head in (("top", "stele top"), ("list -n 20 --interval 1", "tasks at position")):
             for rows, columns in ((24, 80), (20, 100), (20, 60), (8, 40)):
                 terminal = self.terminal(*command.split(), rows=rows, columns=columns)
-                terminal.wait(lambda it: len(it.pictures()) > 1)    # The first may be of another size
+                terminal.wait(lambda it: len(it.pictures()) > 1 and "TASK" in it.pictures()[-1])    # The first may be of another size
                 lines = [re.sub("\x1b\\[[0-9;]*m", "", line.rstrip("\r"))
                          for line in terminal.pictures()[-1].split("\n")]
                 terminal.type(b"q")
@@ -203,6 +203,8 @@ class Live(harness.BrokerTest):
         self.assertEqual(self.complete("export", "-f", "c"), ["csv"])
         self.assertEqual(self.complete("stats", "--by", "h"), ["hour"])
         self.assertEqual(self.complete("outputs", "--type", "di"), ["diagnostic"])
+        self.assertEqual(self.complete("list", "--state=fa"), ["--state=failed"])
+        self.assertEqual(self.complete("list", "--state=nonsense"), [])
         self.assertEqual(self.complete("--json", "get", task[:-1]), [task])
         self.assertEqual(self.complete("ping", task[:-1]), [])
 
@@ -234,6 +236,42 @@ class Live(harness.BrokerTest):
         self.assertEqual(self.bash("stele list --state ru", ["stele", "list", "--state", "ru"]), ["running"])
         self.assertEqual(self.complete("list", "--state=ru"), ["--state=running"])
         self.assertIn(start + "\\x00:8", self.complete("get", start))
+
+    def test_bash_completes_ids_with_colons_and_equals_signs(self):
+        """In a real interactive bash, which splits words at ':' and '='."""
+        name = self.name("t")
+        ids = ["repo:%s/main" % name, "job=%s:nightly" % name]
+        self.producer().publish(*[created(task) for task in ids])
+        for typed, whole in (("get repo:t", ids[0]), ("get repo:", ids[0]), ("get rep", ids[0]), ("get job=t", ids[1]),
+                             ("get job=%s:n" % name, ids[1]), ("list --state=fa", "--state=failed")):
+            master, child = pty.openpty()
+            bash = subprocess.Popen(
+                ["bash", "--norc", "--noprofile", "-i"], stdin=child, stdout=child, stderr=child,
+                env=dict(self.broker.environment(), TERM="dumb", PS1="",
+                         PATH=harness.BUILD + os.pathsep + os.environ["PATH"]))
+            os.close(child)
+            self.addCleanup(bash.kill)
+            output = []
+            reader = threading.Thread(target=self.collect, args=(master, output), daemon=True)
+            reader.start()
+            os.write(master, b"source <(command stele completion bash); stele () { command stele \"$@\" || return; }\n")
+            os.write(master, b"echo ready | tr a-z A-Z\n")
+            harness.wait_until(lambda: "READY" in "".join(output), "the shell")
+            os.write(master, b"echo > /dev/null " + b"; said () { printf '<%s>' \"$@\"; }; complete -F _stele said\n")
+            os.write(master, b"said " + typed.encode() + b"\t\n")
+            harness.wait_until(lambda: "<%s>" % whole in "".join(output), "%s from %s: %r" % (whole, typed, output))
+            os.write(master, b"exit\n")
+            bash.wait(harness.PATIENCE)
+            reader.join(harness.PATIENCE)
+            os.close(master)
+
+    @staticmethod
+    def collect(master, output):
+        while True:
+            try:
+                output.append(os.read(master, 65536).decode("utf-8", "replace"))
+            except OSError:
+                return
 
 
 if __name__ == "__main__":

@@ -28,7 +28,7 @@ class ModesTest(harness.BrokerTest):
         super().setUp()
 
     def mode(self, mode=None):
-        said = json.loads(self.stele("--json", "mode", *([mode] if mode else [])))
+        said = json.loads(self.stele("--json", "mode", *(["--yes", mode] if mode else [])))
         return said["mode"], said["only_in_redis"]
 
     def rows(self, sql):
@@ -368,7 +368,8 @@ class ModesTest(harness.BrokerTest):
         self.broker.stop()
         self.start_broker(redis=None)
         self.assertEqual(self.mode(), ("sqlite", 0))
-        self.stele("mode", "redis", status=69)
+        for words in (("mode", "redis", "--yes"), ("check",), ("recover", "--active")):
+            self.stele(*words, status=os.EX_CONFIG)
 
 
 if __name__ == "__main__":

@@ -93,7 +93,7 @@ class Stele(harness.BrokerTest):
 
     def test_times_that_are_none_are_refused_before_the_broker_is_queried(self):
         path = os.path.join(self.folder, "never.jsonl")
-        for time in ("2026-13-45T00:00:00Z", "2026-02-30", "yesterday", "", "2026-01-31T23:59:59",
+        for time in ("2026-13-45T00:00:00Z", "2026-02-30", "last tuesday", "", "2026-01-31T23:59:59",
                      "2026-01-31T23:59:59+25:00", "2026-01-31T24:00:00Z"):
             for words in (["export", path, "--from"], ["export", path, "--to"], ["list", "--from"], ["list", "--to"],
                           ["list", "--updated-from"], ["list", "--completed-to"], ["list", "--at"],
@@ -194,6 +194,124 @@ class Stele(harness.BrokerTest):
         text = self.text("follow", "--after", str(head), "--count", "3")
         self.assertEqual(len(text.splitlines()), 3)
 
+    def test_the_last_rows(self):
+        task = self.name("task")
+        self.producer().publish(
+            created(task), changed(task, "running"), changed(task, "paused"), changed(task, "running"),
+            *[output(task, "line %d\n" % n) for n in range(1005)], *[metric(task, "n", n) for n in range(5)])
+        rows = self.json("history", task, "--tail", "2")[0]["history"]
+        self.assertEqual([row["state_to"] for row in rows], ["paused", "running"])
+        rows = self.json("outputs", task, "--tail", "3")[0]["outputs"]
+        self.assertEqual([row["content"] for row in rows], ["line %d\n" % n for n in (1002, 1003, 1004)])
+        self.assertEqual(self.stele("outputs", task, "--tail", "2", "--raw"), b"line 1003\nline 1004\n")
+        self.assertEqual([row["value"] for row in self.json("metrics", task, "--tail", "2")[0]["metrics"]], [3, 4])
+        rows = self.text("history", task, "--tail", "100").split("POSITION")[1].splitlines()
+        self.assertEqual(len(rows), 5)
+        head = self.ask("ping")["position"]
+        self.assertEqual([event["position"] for event in self.json("replay", "--tail", "2")], [head - 1, head])
+        for words in (("history", task), ("outputs", task), ("metrics", task), ("replay",)):
+            self.stele(*words, "--tail", "2", "--limit", "2", status=os.EX_USAGE)
+
+    def test_relative_times_and_zones(self):
+        task = self.name("task")
+        self.producer().publish(created(task), changed(task, "running"))
+        for words in (("--since", "1h"), ("--from", "yesterday"), ("--to", "now"), ("--from", "-1h", "--to", "+1h")):
+            self.assertIn(task, self.text("list", *words), words)
+        self.assertNotIn(task, self.text("list", "--to", "1h"))
+        self.text("list", "--at", "now")
+        self.stele("get", task, "--at", "1h", status=1)
+        self.text("stats", "--by", "state", "--since", "2d")
+        self.stele("list", "--from", "1 fortnight", status=os.EX_USAGE)
+        self.assertIn("2h", self.stderr)
+        self.assertRegex(self.text("history", task), r" 20\d\d-\d\d-\d\dT\d\d:\d\d:\d\dZ ")
+        self.assertRegex(self.text("history", task, "--zone", "+02:00"), r" 20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d\+02:00 ")
+        self.stele("list", "--zone", "nowhere", status=os.EX_USAGE)
+        self.assertRegex(self.text("list", "--state", "running"), r"CREATED +AGE ")
+
+    def test_tables_fit_narrow_terminals(self):
+        task, session = self.name("a-task-with-a-rather-long-id"), self.name("session")
+        self.producer().publish(
+            created(task, title="A title that is long " * 3, provider="a-provider", model="some-large-model"),
+            changed(task, "running"), output(task, "words " * 30), metric(task, "a_long_name_of_a_metric", 1.25, unit="parsecs"),
+            started(session, task_id=task), command(session, "make check " * 20, output="", exit_code=1))
+        for words in (("list",), ("history", task), ("outputs", task), ("metrics", task), ("sessions",),
+                      ("sessions", "--failed"), ("stuck", "--silent", "1"), ("stats", "--by", "state"), ("rejected",),
+                      ("top", "--count", "1")):
+            for width in (20, 40, 60, 80):
+                done = subprocess.run([harness.program("stele"), *words], capture_output=True,
+                                      env=dict(self.broker.environment(), COLUMNS=str(width)))
+                self.assertEqual(done.returncode, 0, done)
+                for line in done.stdout.decode().splitlines():
+                    self.assertLessEqual(len(line), width, (words, width, line))
+                if words == ("list",):
+                    self.assertIn("AGE" if width > 20 else "TASK", done.stdout.decode().splitlines()[0])
+
+    def test_errors_are_json_with_json(self):
+        nobody = "ipc://%s/nobody" % self.folder
+        for words, status, code, text in (
+                (["status", "no-such-task"], 1, "not_found", "no-such-task"),
+                (["list", "--limit", "many"], os.EX_USAGE, "usage", "--limit"),
+                (["dance"], os.EX_USAGE, "usage", "dance"),
+                (["list", "--cursor", "nonsense"], os.EX_USAGE, "bad_request", "cursor"),
+                (["publish", "/no/such/file"], os.EX_NOINPUT, "no_input", "/no/such/file"),
+                (["ping", "--requests", nobody, "--timeout", "200"], os.EX_UNAVAILABLE, "no_answer", nobody)):
+            self.stele("--json", *words, status=status)
+            error = json.loads(self.stderr)["error"]
+            self.assertEqual(error["code"], code, error)
+            self.assertIn(text, error["message"])
+            self.stele(*words, status=status)
+            self.assertTrue(self.stderr.startswith("stele: "), self.stderr)
+        self.stele("ping", "--json", "--requests", nobody, "--timeout", "200", status=os.EX_UNAVAILABLE)
+        self.assertIn("--requests EP", json.loads(self.stderr)["error"]["hint"])
+        self.stele("--json", "follow", "--feed", nobody, "--timeout", "200", status=os.EX_UNAVAILABLE)
+        self.assertEqual([list(json.loads(line)) for line in self.stderr.splitlines()], [["warning"], ["error"]])
+
+    def test_colour_is_a_choice(self):
+        self.story()
+        self.assertNotIn("\033", self.text("list"))
+        self.assertIn("\033[", self.stele("list", "--color", "always").decode())
+        self.assertNotIn("\033", self.text("list", "--color", "never"))
+        self.stele("list", "--color", "sometimes", status=os.EX_USAGE)
+
+    def test_follow_an_exact_id(self):
+        task = self.name("task")
+        head = self.ask("ping")["position"]
+        self.producer().publish(*[event for id in (task + "0", task) for event in (
+            created(id), changed(id, "running"), metric(id, "n", 1))])
+        for topic, ids in (("task.state_changed/" + task, [task]),
+                           ("task.state_changed/" + task + "*", [task + "0", task])):
+            events = self.json("follow", topic, "--after", str(head), "--count", str(len(ids)))
+            self.assertEqual([event["task_id"] for event in events], ids)
+        self.stele("follow", "task.state_changed/" + task, "--after", str(head), "--count", "2", "--timeout", "500",
+                   status=os.EX_UNAVAILABLE)
+
+    def test_follow_one_task_with_its_history(self):
+        task = self.name("task")
+        peer = self.producer()
+        peer.publish(metric(task, "early", 1), created(task), created(task + "0"), output(task, "a line"),
+                     changed(task, "running"))
+        follow = harness.Process(
+            [harness.program("stele"), "--json", "follow", "--task", task, "--history"],
+            env=self.broker.environment())
+        self.addCleanup(follow.kill)
+        follow.wait_line('"running"')
+        peer.publish(changed(task + "0", "running"), metric(task, "late", 2))
+        follow.wait_line('"late"')
+        events = [json.loads(line) for line in follow.log().splitlines()]
+        self.assertEqual({event["task_id"] for event in events}, {task})
+        self.assertEqual([event["type"] for event in events], [
+            "task.metric_recorded", "task.created", "task.output_added", "task.state_changed", "task.metric_recorded"])
+
+    def test_follow_refuses_what_is_no_topic(self):
+        for topic in ("task.state_chnged/", "task.state_changd", "job.", "task./x"):
+            self.stele("follow", topic, status=os.EX_USAGE)
+            self.assertIn("task.state_changed", self.stderr)
+            self.assertIn(topic, self.stderr)
+
+    def test_follow_says_that_the_feed_cannot_be_reached(self):
+        self.stele("follow", "--feed", "ipc://%s/nobody" % self.folder, "--timeout", "300", status=os.EX_UNAVAILABLE)
+        self.assertIn("cannot reach the feed at ipc://%s/nobody: no such socket" % self.folder, self.stderr)
+
     def test_stats_ping_info(self):
         for name in ("stats", "ping", "info"):
             answer, = self.json(name)
@@ -293,7 +411,7 @@ class Stele(harness.BrokerTest):
         counts, = self.json("publish", "--rejects", rejects, input="\n".join(lines).encode(), status=os.EX_DATAERR)
         self.assertEqual((counts["accepted"], counts["bad_lines"]), (2, 2))
         self.assertRegex(self.stderr, r"line 2: the event has 170001\d\d bytes, the broker accepts messages of at most "
-                         "16777216: split the event, or raise message-bytes of the broker\n")
+                         "16777216: split the event, or raise message-bytes of the broker\"")
         self.assertIn("line 3: ", self.stderr)
         with open(rejects) as file:
             kept = [json.loads(line) for line in file]

@@ -99,6 +99,7 @@ class Recorded:
         tasks = {task["task_id"]: task for task in self.pages("task.list", "tasks")}
         self.assertEqual(tasks.keys(), self.stream.tasks.keys())
         for task_id, expected in self.stream.tasks.items():
+            self.assertTrue(tasks[task_id].pop("producer"))
             self.assertEqual(tasks[task_id], expected)
 
     def test_histories_outputs_metrics(self):
@@ -152,6 +153,7 @@ class Recorded:
             expected = {key: str(value) for key, value in task.items()
                         if key not in NOT_LIVE and key != "full_access"}
             live.pop("full_access")
+            self.assertTrue(live.pop("producer"))
             self.assertEqual(live, expected)
         members = set()
         for key in self.redis.call("KEYS", "{stele}:tasks:*"):

@@ -16,6 +16,7 @@ integration_tests = \
     tests/conformance/test_lifecycle.py \
     tests/conformance/test_lists.py \
     tests/conformance/test_operations.py \
+    tests/conformance/test_owners.py \
     tests/conformance/test_pipeline.py \
     tests/conformance/test_publish.py \
     tests/conformance/test_questions.py \
@@ -24,6 +25,7 @@ integration_tests = \
     tests/integration/test_crash.py \
     tests/integration/test_examples.py \
     tests/integration/test_export.py \
+    tests/integration/test_health.py \
     tests/integration/test_live.py \
     tests/integration/test_migrate.py \
     tests/integration/test_migrate_again.py \
@@ -34,6 +36,7 @@ integration_tests = \
     tests/integration/test_stop.py \
     tests/integration/test_streams.py \
     tests/integration/test_text.py \
+    tests/integration/test_top.py \
     examples/python/tests/test_client.py \
     examples/python/tests/test_dialog.py \
     examples/python/tests/test_vectors.py

@@ -37,3 +37,13 @@ check_PROGRAMS += tests/unit/test_rejects
 TESTS += tests/unit/test_rejects
 tests_unit_test_rejects_SOURCES = tests/unit/test_rejects.c src/cli/files/rejects.c
 tests_unit_test_rejects_LDADD = src/cli/libcli.la src/wire/libwire.la $(CMOCKA_LIBS)
+check_PROGRAMS += tests/unit/test_time_option
+TESTS += tests/unit/test_time_option
+tests_unit_test_time_option_SOURCES = tests/unit/test_time_option.c src/cli/shared/time_option.c
+tests_unit_test_time_option_LDADD = src/cli/libcli.la src/wire/libwire.la src/model/libmodel.la src/base/libbase.la \
+    $(CMOCKA_LIBS) $(JANSSON_LIBS)
+
+check_PROGRAMS += tests/unit/test_findings
+TESTS += tests/unit/test_findings
+tests_unit_test_findings_SOURCES = tests/unit/test_findings.c src/cli/shared/findings.c
+tests_unit_test_findings_LDADD = src/cli/libcli.la $(CMOCKA_LIBS) $(JANSSON_LIBS)

@@ -34,3 +34,8 @@ check_PROGRAMS += tests/unit/test_roster
 TESTS += tests/unit/test_roster
 tests_unit_test_roster_SOURCES = tests/unit/test_roster.c tests/unit/ledger_fixture.h
 tests_unit_test_roster_LDADD = $(STELE_ROOMS) $(STELE_LIBS) $(CMOCKA_LIBS)
+check_PROGRAMS += tests/unit/test_disk_space
+TESTS += tests/unit/test_disk_space
+tests_unit_test_disk_space_SOURCES = tests/unit/test_disk_space.c
+tests_unit_test_disk_space_LDADD = $(STELE_ROOMS) $(STELE_LIBS) $(CMOCKA_LIBS)
+

@@ -340,7 +340,7 @@ test_client_follows_a_topic_only (void **state)
     s_publish_state (client, "a1", "running");
     s_publish_state (client, "b1", "running");
     s_flush (client);
-    assert_int_equal (stele_client_follow (reader, "task.state_changed/a", 0), 0);
+    assert_int_equal (stele_client_follow (reader, "task.state_changed/a*", 0), 0);
     stele_event_t *event = s_next (reader, 1);
     stele_event_destroy (&event);
     int64_t position = 2;
@@ -358,6 +358,40 @@ test_client_follows_a_topic_only (void **state)
     }
     assert_int_equal (stele_client_next (reader, 50, &event), STELE_ETIMEOUT);
     stele_client_destroy (&reader);
+    stele_client_destroy (&client);
+    s_broker_destroy (broker);
+}
+
+//  A complete topic is that one only, also where it begins another one, on the feed and from the ledger
+static void
+test_client_follows_an_exact_topic_and_one_task (void **state)
+{
+    (void) state;
+    broker_t *broker = s_broker_new ("ipc");
+    stele_client_t *client = s_client_new (broker, "p");
+    stele_client_t *exact = s_client_new (broker, NULL), *task = s_client_new (broker, NULL);
+    stele_event_t *event;
+    s_publish_state (client, "build-70", "running");        // 1
+    s_publish_state (client, "build-7", "running");
+    s_flush (client);
+    assert_int_equal (stele_client_follow (exact, "task.state_changed/build-7", 0), 0);
+    assert_int_equal (stele_client_follow_task (task, "build-7", 0), 0);
+    for (int round = 0; round < 3; round++) {
+        int64_t position = round * 2 + 2;
+        event = s_next (exact, position);
+        stele_event_destroy (&event);
+        event = s_next (task, position);
+        assert_string_equal (stele_event_string (event, "task_id", NULL), "build-7");
+        stele_event_destroy (&event);
+        s_publish_state (client, "build-70", round % 2? "running": "paused");
+        s_publish_state (client, "build-7", round % 2? "running": "paused");
+        s_flush (client);
+    }
+    event = s_next (exact, 8);
+    stele_event_destroy (&event);
+    assert_int_equal (stele_client_next (exact, 50, &event), STELE_ETIMEOUT);
+    stele_client_destroy (&task);
+    stele_client_destroy (&exact);
     stele_client_destroy (&client);
     s_broker_destroy (broker);
 }
@@ -515,6 +549,7 @@ main (void)
         cmocka_unit_test (test_client_follows_over_restarts_every_position_once),
         cmocka_unit_test (test_client_follows_over_restarts_over_inproc),
         cmocka_unit_test (test_client_follows_a_topic_only),
+        cmocka_unit_test (test_client_follows_an_exact_topic_and_one_task),
         cmocka_unit_test (test_client_slow_follower_misses_nothing),
         cmocka_unit_test (test_client_follow_from_now_starts_with_the_next),
         cmocka_unit_test (test_client_short_timeouts_lose_no_event),

@@ -387,7 +387,6 @@ test_file_never_gets_a_standard_descriptor (void **state)
             close (descriptor);
         int one = stele_file_open ("/dev/null", O_RDWR, 0), other = stele_file_open ("/dev/null", O_RDWR, 0);
         int failed = one < 3 || other < 3 || (fcntl (one, F_GETFD) & FD_CLOEXEC) == 0;
-        failed += fcntl (0, F_GETFD) != -1 || fcntl (1, F_GETFD) != -1 || fcntl (2, F_GETFD) != -1;
         _exit (failed);
     }
     int status = -1;

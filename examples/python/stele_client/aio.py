@@ -29,7 +29,7 @@ import zmq.asyncio
 
 from .dialog import Dialog, Receipt, log
 from .errors import (BrokerTimeout, Closed, Forked, Refused, SteleError, Unavailable, not_acked, request_failed)
-from .follower import QUIET_MS
+from .follower import QUIET_MS, is_about
 from .operations import Operations
 from .order import Order
 from .publisher import ADVICE, LAST_S, PENDING_BYTES, PENDING_EVENTS
@@ -301,6 +301,7 @@ class Client(Operations):
 
 async def follow(after: Optional[int] = 0, *, types: Optional[Collection[str]] = None,
                  keep: Optional[Callable[[Dict[str, Any]], bool]] = None, whole: bool = True,
+                 task: Optional[str] = None,
                  feed: Optional[str] = None, requests: Optional[str] = None,
                  context: Optional[zmq.asyncio.Context] = None) -> AsyncIterator[Dict[str, Any]]:
     """Every event after a position, once and in order, without end: see stele_client.Follower."""
@@ -311,7 +312,7 @@ async def follow(after: Optional[int] = 0, *, types: Optional[Collection[str]] =
     client = Client(requests, context=context)
 
     def passes(event: Dict[str, Any]) -> bool:
-        return (not wanted or event["type"] in wanted) and (keep is None or keep(event))
+        return (not wanted or event["type"] in wanted) and is_about(event, task) and (keep is None or keep(event))
 
     try:
         order = Order(await client.ping() if after is None else after, whole)

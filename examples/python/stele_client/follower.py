@@ -19,11 +19,16 @@ from .wire import FEED, address, check_permission, open_socket
 QUIET_MS = 3000             # Three heartbeats missed: read the ledger
 
 
+def is_about(event: Dict[str, Any], task: Optional[str]) -> bool:
+    """Is it an event of that task (None: any)? A session that works on the task is another subject."""
+    return task is None or (event["type"].startswith("task.") and event.get("task_id") == task)
+
+
 class Follower:
     """An iterator over events, which waits for new ones and ends when it is closed.
 
     after: the position to start after; 0 is the start of the ledger, None its current end.
-    types: only these event types. keep: only events for which it returns true.
+    types: only these event types. task: only the events task.* of the task with this ID. keep: only events for which it returns true.
     whole: fetch large content, which the feed leaves out.
     position: of the last event that was processed, to resume from later.
     An unreachable broker does not end it: it waits for the broker to return.
@@ -31,6 +36,7 @@ class Follower:
 
     def __init__(self, after: Optional[int] = 0, *, types: Optional[Collection[str]] = None,
                  keep: Optional[Callable[[Dict[str, Any]], bool]] = None, whole: bool = True,
+                 task: Optional[str] = None,
                  feed: Optional[str] = None, requests: Optional[str] = None,
                  context: Optional[zmq.Context] = None) -> None:
         context = context or zmq.Context.instance()
@@ -41,6 +47,7 @@ class Follower:
         self._client = Client(requests, context=context)
         self._types = {types} if isinstance(types, str) else set(types or ())
         self._keep = keep
+        self._task = task
         self._order = Order(self._client.ping() if after is None else after, whole)
         self._closed = False
 
@@ -74,7 +81,7 @@ class Follower:
                 yield event
 
     def _wanted(self, event: Dict[str, Any]) -> bool:
-        return (not self._types or event["type"] in self._types) and (
+        return (not self._types or event["type"] in self._types) and is_about(event, self._task) and (
             self._keep is None or self._keep(event))
 
     def close(self) -> None:

@@ -19,7 +19,7 @@ Words = Union[str, Sequence[str]]
 
 #   Parameters of task.list. A broker ignores unknown parameters, so a misspelt filter would list every task
 FILTERS = frozenset((
-    "states", "roles", "providers", "models", "user_id", "parent_id", "created_from", "created_to",
+    "states", "roles", "providers", "models", "producers", "interrupted", "user_id", "parent_id", "created_from", "created_to",
     "date_from", "date_to", "updated_from", "updated_to", "completed_from", "completed_to", "has_error",
     "search", "order", "limit", "cursor", "offset", "total", "at", "min_position", "timeout_ms"))
 
@@ -82,7 +82,7 @@ class Operations:
 
     def tasks(self, **filters: Any) -> Any:
         """An iterator over all matching tasks, fetched page by page. Filters: states, roles,
-        providers, models, user_id, parent_id, date_from, date_to, order, limit (per page) ..."""
+        providers, models, producers, interrupted, user_id, parent_id, date_from, date_to, order, limit (per page) ..."""
         return self._pages("task.list", "tasks", known(filters))
 
     def count_tasks(self, **filters: Any) -> Any:

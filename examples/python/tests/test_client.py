@@ -473,6 +473,19 @@ class TestFollow(PackageTest):
                                     keep=lambda event: event["state"] == "failed"))
         self.assertEqual(next(events)["position"], start + 5)
 
+    def test_follower_of_one_task(self):
+        start = self.client().ping()
+        task = self.name("task")
+        self.publisher().publish(*self.life(task + "0"), *self.life(task))
+        events = iter(self.follower(start, task=task))
+        self.assertEqual([next(events)["position"] for _ in range(5)], list(range(start + 6, start + 11)))
+
+        async def first():
+            async for event in aio.follow(start, task=task, feed=self.broker.feed, requests=self.broker.requests):
+                return event
+
+        self.assertEqual(asyncio.run(first())["position"], start + 6)
+
 
 class TestAsyncio(PackageTest):
 

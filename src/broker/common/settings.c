@@ -14,6 +14,7 @@
 #include <unistd.h>
 #include <czmq.h>
 #include "base/memory.h"
+#include "broker/common/presence.h"
 #include "broker/common/settings.h"
 
 typedef enum { TEXT, OPTIONAL, WORD, FLAG, COUNT } s_type_t;
@@ -53,6 +54,7 @@ stele_settings_new (void)
     assert (uuid);
     snprintf (self->instance, sizeof self->instance, "%s", zuuid_str (uuid));
     zuuid_destroy (&uuid);
+    self->presence = stele_presence_new ();
     return self;
 }
 
@@ -66,6 +68,7 @@ stele_settings_destroy (stele_settings_t **self_p)
     for (size_t i = 0; i < SETTING_COUNT; i++)
         if (s_settings [i].type < FLAG)
             free (*(char **) ((char *) self + s_settings [i].offset));
+    stele_presence_destroy (&self->presence);
     free (self);
     *self_p = NULL;
 }

@@ -87,6 +87,7 @@
 typedef struct {
     STELE_SETTINGS (STELE_SETTING_MEMBER)
     char instance [33];             // Random, hex: distinguishes brokers in one process
+    struct stele_presence *presence;    // Owned: when producers were last heard (presence.h)
 } stele_settings_t;
 #undef STELE_SETTING_MEMBER
 

@@ -30,6 +30,7 @@ typedef struct {
     int64_t position;               // Last known position of the index
     int64_t next_ms;                // Steady clock: next check
     bool failing;
+    int64_t failing_since_ms;       // Steady clock
 } s_search_t;
 
 static void
@@ -41,6 +42,8 @@ s_pack_stats (void *arg)
     stele_pack_key_integer (pack, "position", self->position);
     stele_pack_key_integer (pack, "lag_events", self->follower.head - self->position);
     stele_pack_key_string (pack, "state", self->failing? "failing": "live");
+    if (self->failing)
+        stele_pack_key_integer (pack, "state_ms", stele_clock_steady_ms () - self->failing_since_ms);
     stele_pack_map_end (pack);
 }
 
@@ -55,6 +58,8 @@ s_open_index (s_search_t *self, stele_refusal_t *refusal)
 static void
 s_log_change (s_search_t *self, bool failing, const char *error)
 {
+    if (failing && !self->failing)
+        self->failing_since_ms = stele_clock_steady_ms ();
     if (failing && !self->failing)
         stele_log_warning (NAME, NAME ": cannot update the text index, retrying: %s", error);
     if (!failing && self->failing)

@@ -269,6 +269,7 @@ s_loop (stele_ingest_t *self)
         if (stele_poll (items, self->pipeline? 4: 3, wait_ms) < 0)
             break;
         int64_t spare_us = stele_clock_steady_us () - begun_us;
+        stele_disk_space_sample (&self->writer->disk, begun_us, self->settings->ledger);
         if (items [0].revents & ZMQ_POLLIN)
             s_command (self);
         if (self->terminated || self->failed)

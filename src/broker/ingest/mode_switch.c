@@ -8,6 +8,7 @@
 #include <assert.h>
 #include <czmq.h>
 #include "broker/common/log.h"
+#include "base/clock.h"
 #include "broker/ingest/redis_mode.h"
 
 #define PAUSE_MS 10000              // A step of the follower takes long if Redis hangs
@@ -79,6 +80,7 @@ stele_mode_switch (stele_writer_t *writer, stele_mode_t wanted, stele_refusal_t 
     if (code)
         return code;
     code = s_enter (writer, wanted, true, refusal);
+    writer->mode_since_us = stele_clock_steady_us ();
     if (code == 0) {
         writer->mode = wanted;
         return 0;
@@ -100,6 +102,7 @@ stele_mode_start (stele_writer_t *writer, stele_refusal_t *refusal)
             (long long) recovered);
     stele_mode_t mode = stele_mode_initial (writer->settings);
     int code = s_enter (writer, mode, false, refusal);
+    writer->mode_since_us = stele_clock_steady_us ();
     if (code == 0)
         writer->mode = mode;
     return code;

@@ -38,6 +38,7 @@ struct stele_roster {
     bool any_ack_pending;           // Some connection may have a pending ack
     int64_t due_us;                 // Steady clock: no lease expires before
     int64_t grace_ms;               // Shortest lease after a start
+    stele_presence_t *presence;     // Shows them to other threads; NULL: none does
 };
 
 static void
@@ -116,6 +117,23 @@ stele_roster_new (stele_ledger_t *ledger, int64_t grace_ms)
     return self;
 }
 
+//  What the ledger has, to other threads
+static void
+s_show (stele_roster_t *self, stele_roster_entry_t *member)
+{
+    member->seen = stele_presence_put (self->presence, &member->durable);
+    stele_seen_mark (member->seen, member->heard_us);
+}
+
+void
+stele_roster_show (stele_roster_t *self, stele_presence_t *presence)
+{
+    self->presence = presence;
+    stele_roster_entry_t *member = zlistx_first (self->order);
+    for (; member; member = zlistx_next (self->order))
+        s_show (self, member);
+}
+
 void
 stele_roster_destroy (stele_roster_t **self_p)
 {
@@ -173,6 +191,18 @@ s_drop (stele_roster_t *self, stele_roster_entry_t *member)
     zlistx_delete (self->order, member->handle);
 }
 
+//  The batch is durable
+static void
+s_keep (stele_roster_t *self, stele_roster_entry_t *member)
+{
+    const stele_producer_t *now = &member->now, *durable = &member->durable;
+    bool same = member->seen && now->status == durable->status && now->lease_ms == durable->lease_ms
+        && strcmp (now->instance, durable->instance) == 0;
+    member->durable = member->now;
+    if (self->presence && !same)
+        s_show (self, member);
+}
+
 static void
 s_settle (stele_roster_t *self, bool keep)
 {
@@ -184,7 +214,7 @@ s_settle (stele_roster_t *self, bool keep)
             s_drop (self, member);
         else
         if (keep)
-            member->durable = member->now;
+            s_keep (self, member);
         else {
             //  A lease that expired in the batch expires again after the rollback
             if (!s_lease_matters (&member->now) && s_lease_matters (&member->durable)
@@ -263,9 +293,18 @@ stele_roster_rollback (stele_roster_t *self)
 }
 
 void
+stele_roster_noticed (stele_roster_t *self, stele_roster_entry_t *member)
+{
+    (void) self;
+    member->heard_us = stele_clock_steady_us ();
+    if (member->seen)
+        stele_seen_mark (member->seen, member->heard_us);
+}
+
+void
 stele_roster_heard (stele_roster_t *self, stele_roster_entry_t *member)
 {
-    member->heard_us = stele_clock_steady_us ();
+    stele_roster_noticed (self, member);
     member->lease_until_us = 0;
     if (member->now.lease_ms)
         s_lease (self, member, member->heard_us, member->now.lease_ms);

@@ -12,6 +12,7 @@
 #ifndef STELE_ROSTER_H_INCLUDED
 #define STELE_ROSTER_H_INCLUDED
 
+#include "broker/common/presence.h"
 #include "ledger/ledger.h"
 
 typedef struct stele_roster_entry stele_roster_entry_t;
@@ -24,6 +25,7 @@ struct stele_roster_entry {
     void *handle;                   // In the list of all
     int64_t given_first, given_last;    // Sequences assigned to requests without one, in this run
     int64_t heard_us;               // Steady clock: last message
+    stele_seen_t *seen;             // Its entry for other threads; NULL: none
     int64_t lease_until_us;         // Steady clock: end of its lease; 0: none
 };
 
@@ -47,6 +49,10 @@ stele_roster_t *
 void
     stele_roster_destroy (stele_roster_t **self_p);
 
+/*  Show the producers that the ledger has to other threads, from now on. Borrowed: it outlives the roster. */
+void
+    stele_roster_show (stele_roster_t *self, stele_presence_t *presence);
+
 /*  The producer with that name, added (with id 0) if it is new.             */
 stele_roster_entry_t *
     stele_roster_entry (stele_roster_t *self, const char *name);
@@ -67,6 +73,10 @@ void
 /*  This run of the producer sent a message: renew its lease.                */
 void
     stele_roster_heard (stele_roster_t *self, stele_roster_entry_t *member);
+
+/*  A request published for the producer: a sign of life, but not of its run.  */
+void
+    stele_roster_noticed (stele_roster_t *self, stele_roster_entry_t *member);
 
 /*  After a start: if the producer is present, its lease is valid for at least the grace time. */
 void

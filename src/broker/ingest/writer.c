@@ -99,6 +99,8 @@ stele_writer_new (const stele_settings_t *settings, stele_refusal_t *refusal)
         self->roster = stele_roster_new (self->ledger, settings->lease_grace_ms);
         if (!self->roster)
             stele_refuse (refusal, STELE_EIO, "ledger", "%s", stele_ledger_error (self->ledger));
+        else
+            stele_roster_show (self->roster, settings->presence);
     }
     if (!self->roster)
         stele_writer_destroy (&self);
@@ -284,6 +286,8 @@ stele_writer_rollback (stele_writer_t *self)
     self->batch_events = 0;
     self->counts = self->counts_before;
     self->counts.held_back++;
+    if (!self->holding)
+        self->holding_since_us = stele_clock_steady_us ();
     self->holding = true;
     STELE_FAULT (rollback_after);
 }

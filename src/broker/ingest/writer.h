@@ -21,6 +21,7 @@
 
 #include "broker/common/histogram.h"
 #include "broker/ingest/producer_news.h"
+#include "broker/ingest/disk_space.h"
 #include "broker/ingest/roster.h"
 #include "broker/common/settings.h"
 #include "ledger/reader.h"
@@ -101,6 +102,9 @@ typedef struct {
     bool holding;                   // Rolled back: messages are kept, not run
     stele_roster_entry_t *expiring; // Its lease expires in this batch: run again too, though no message
     int64_t started_us;             // Steady clock
+    int64_t holding_since_us;       // Steady clock: since when it holds back, if it does
+    int64_t mode_since_us;          // Steady clock: the mode was set
+    stele_disk_space_t disk;
     char error_text [1200];         // Why it holds back or failed
     char previous_ledger_id [40];   // Id before the last loss that was accepted; "": none
 } stele_writer_t;
@@ -138,7 +142,7 @@ int
 void
     stele_writer_sent (stele_writer_t *self);
 
-/*  Pack the statistics: a map with the keys ingest and producers.           */
+/*  Pack the statistics: a map with the keys ingest, disk and producers.           */
 void
     stele_writer_pack_stats (stele_writer_t *self, stele_pack_t *pack);
 

@@ -19,6 +19,8 @@
 #include "fault/fault.h"
 #include "wire/event_codec.h"
 
+#define STATS_PRODUCERS 1000        // Most in the statistics; the view producers_view has all
+
 //  -- answers of requests -------------------------------------------------------
 
 static int
@@ -98,6 +100,7 @@ s_publish (stele_writer_t *self, stele_params_t *params)
     if (code)
         return code;
     member->now.seen_at = stele_clock_us ();
+    stele_roster_noticed (self->roster, member);
     if (member->now.id == 0)
         code = stele_ledger_producer_save (self->ledger, &member->now);
     if (code)
@@ -247,18 +250,8 @@ s_retry (stele_writer_t *self, stele_params_t *params)
 static void
 s_pack_producer (stele_pack_t *pack, const stele_roster_entry_t *member, int64_t now_us)
 {
-    static const char *const words [] = { "unknown", "present", "left", "expired", "left" };
     stele_pack_map_begin (pack);
-    stele_pack_key_string (pack, "producer", member->now.name);
-    stele_pack_key_integer (pack, "sequence", member->durable.sequence);
-    stele_pack_key_string (pack, "instance", *member->now.instance? member->now.instance: NULL);
-    stele_pack_key_string (pack, "status", words [member->now.status]);
-    stele_pack_key_integer (pack, "lease_ms", member->now.lease_ms);
-    stele_pack_key (pack, "silent_ms");
-    if (member->heard_us)
-        stele_pack_integer (pack, (now_us - member->heard_us) / 1000);
-    else
-        stele_pack_nil (pack);
+    stele_presence_pack (pack, &member->now, member->durable.sequence, member->heard_us, now_us);
     stele_pack_map_end (pack);
 }
 
@@ -367,6 +360,59 @@ stele_writer_run_pipeline (stele_writer_t *self)
 
 //  -- statistics ------------------------------------------------------------------
 
+//  A producer and when it was last heard, on the steady clock
+typedef struct {
+    const stele_roster_entry_t *member;
+    bool present;
+    int64_t heard_us;
+} s_listed_t;
+
+//  Present ones first, then the last heard; at last by name
+static int
+s_compare_listed (const void *one, const void *other)
+{
+    const s_listed_t *a = one, *b = other;
+    if (a->present != b->present)
+        return b->present - a->present;
+    if (a->heard_us != b->heard_us)
+        return a->heard_us < b->heard_us? 1: -1;
+    return strcmp (a->member->now.name, b->member->now.name);
+}
+
+//  There can be very many: the first STATS_PRODUCERS of those so far are kept, and half of the room is for
+//  the next ones
+static void
+s_pack_producers (stele_writer_t *self, stele_pack_t *pack, int64_t now_us)
+{
+    s_listed_t *listed = stele_memory_new (2 * STATS_PRODUCERS * sizeof *listed);
+    int64_t total = 0, wall_us = stele_clock_us ();
+    size_t count = 0;
+    stele_roster_entry_t *member = stele_roster_next (self->roster, NULL);
+    for (; member; member = stele_roster_next (self->roster, member)) {
+        if (member->durable.id == 0)
+            continue;
+        //  From an earlier run of the broker only the wall clock is known
+        listed [count++] = (s_listed_t) {
+            .member = member, .present = member->now.status == STELE_PRODUCER_PRESENT,
+            .heard_us = member->heard_us? member->heard_us: now_us - (wall_us - member->now.seen_at)
+        };
+        total++;
+        if (count == 2 * STATS_PRODUCERS) {
+            qsort (listed, count, sizeof *listed, s_compare_listed);
+            count = STATS_PRODUCERS;
+        }
+    }
+    qsort (listed, count, sizeof *listed, s_compare_listed);
+    count = count < STATS_PRODUCERS? count: STATS_PRODUCERS;
+    stele_pack_key_integer (pack, "producers_total", total);
+    stele_pack_key (pack, "producers");
+    size_t mark = stele_pack_open_array (pack);
+    for (size_t i = 0; i < count; i++)
+        s_pack_producer (pack, listed [i].member, now_us);
+    stele_pack_close (pack, mark, count);
+    free (listed);
+}
+
 void
 stele_writer_pack_stats (stele_writer_t *self, stele_pack_t *pack)
 {
@@ -377,6 +423,7 @@ stele_writer_pack_stats (stele_writer_t *self, stele_pack_t *pack)
     stele_pack_key (pack, "ingest");
     stele_pack_map_begin (pack);
     stele_pack_key_string (pack, "mode", stele_mode_word ((stele_mode_t) self->mode));
+    stele_pack_key_integer (pack, "mode_ms", (now_us - self->mode_since_us) / 1000);
     stele_pack_key_integer (pack, "only_in_redis", stele_writer_redis_mode_events (self));
     stele_pack_key_integer (pack, "events", counts->events);
     stele_pack_key_integer (pack, "duplicates", counts->duplicates);
@@ -391,6 +438,8 @@ stele_writer_pack_stats (stele_writer_t *self, stele_pack_t *pack)
     stele_pack_key_integer (pack, "undeliverable", counts->undeliverable);
     stele_pack_key_integer (pack, "held_back", counts->held_back);
     stele_pack_key_bool (pack, "holding", self->holding);
+    if (self->holding)
+        stele_pack_key_integer (pack, "holding_ms", (now_us - self->holding_since_us) / 1000);
     stele_pack_key_string (pack, "trouble", *self->error_text? self->error_text: NULL);
     stele_pack_key_real (pack, "events_per_second", seconds > 0? (double) counts->events / seconds: 0);
     stele_pack_key_integer (pack, "peers", (int64_t) stele_roster_connection_count (self->roster));
@@ -414,15 +463,7 @@ stele_writer_pack_stats (stele_writer_t *self, stele_pack_t *pack)
     stele_pack_map_end (pack);
     stele_pack_map_end (pack);
 
-    //  At most a thousand: the view producers_view has all
-    stele_pack_key (pack, "producers");
-    size_t mark = stele_pack_open_array (pack);
-    size_t count = 0;
-    for (stele_roster_entry_t *member = stele_roster_next (self->roster, NULL);
-        member && count < 1000; member = stele_roster_next (self->roster, member)) {
-        s_pack_producer (pack, member, now_us);
-        count++;
-    }
-    stele_pack_close (pack, mark, count);
+    stele_disk_space_pack (&self->disk, pack);
+    s_pack_producers (self, pack, now_us);
     stele_pack_map_end (pack);
 }

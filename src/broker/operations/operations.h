@@ -39,6 +39,7 @@
         NEEDS ("task_id", ID), TAKES ("at", TIME)) \
     X (TASK_LIST,         "task.list",         WORKER, QUERY,   stele_operation_task_list, \
         TAKES ("states", TEXTS), TAKES ("roles", TEXTS), TAKES ("providers", TEXTS), \
+        TAKES ("producers", TEXTS), TAKES ("interrupted", BOOL), \
         TAKES ("models", TEXTS), TAKES ("user_id", TEXT), TAKES ("parent_id", TEXT), \
         TAKES ("date_from", TIME), TAKES ("date_to", TIME), \
         TAKES ("created_from", TIME), TAKES ("created_to", TIME), \

@@ -127,4 +127,30 @@ void
 int64_t
     stele_query_limit (stele_query_t *self, stele_params_t *params);
 
+/*  -- to whom tasks belong (owners.c) ------------------------------------------------- */
+
+/*  Pack "owner" of an answer about one task: its producer's last sign of life; nothing if the record
+    has no producer.                                                         */
+void
+    stele_query_pack_owner (stele_query_t *self, stele_span_t producer, stele_pack_t *pack);
+
+/*  The producers of the rows of a page, each once.                          */
+typedef struct {
+    stele_rows_t *rows;             // Set before the first row is added
+    zhashx_t *names;
+} stele_owners_t;
+
+void
+    stele_owners_open (stele_owners_t *self);
+void
+    stele_owners_close (stele_owners_t *self);
+
+/*  A stele_row_fn that adds one row to 'rows', and its producer; arg is the stele_owners_t. */
+int
+    stele_owners_add (const stele_record_t *row, void *owners);
+
+/*  Pack "producers": the last sign of life of each.                         */
+void
+    stele_owners_pack (stele_owners_t *self, stele_query_t *query, stele_pack_t *pack);
+
 #endif

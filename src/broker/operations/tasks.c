@@ -19,11 +19,37 @@
 //  More than anyone types into a search box
 #define SEARCH_MAX 1024
 
+//  One task as it is packed, and what else the answer has of it
+typedef struct {
+    stele_pack_t *pack;
+    int64_t position;
+    char producer [STELE_LIMIT_ID + 1];
+    size_t producer_size;
+} s_task_t;
+
 static int
-s_pack_row (const stele_record_t *row, void *pack)
+s_pack_row (const stele_record_t *row, void *arg)
 {
-    stele_record_pack (row, pack);
+    s_task_t *task = arg;
+    const stele_value_t *producer = &row->values [STELE_PRODUCER];
+    stele_record_pack (row, task->pack);
+    task->position = stele_record_integer (row, STELE_POSITION, 0);
+    task->producer_size = stele_record_has (row, STELE_PRODUCER) && producer->size <= STELE_LIMIT_ID?
+        producer->size: 0;
+    if (task->producer_size)
+        memcpy (task->producer, producer->text, task->producer_size);
     return 0;
+}
+
+//  When the broker heard of the task, and when it heard from its producer
+static void
+s_pack_heard (stele_query_t *self, const s_task_t *task)
+{
+    int64_t heard_us = stele_reader_commit_time (self->reader, task->position);
+    if (heard_us > 0)
+        stele_pack_key_integer (task->pack, "heard_at", heard_us);
+    if (task->producer_size)
+        stele_query_pack_owner (self, (stele_span_t) { task->producer, task->producer_size }, task->pack);
 }
 
 static int
@@ -44,6 +70,7 @@ stele_operation_task_status (stele_query_t *self, stele_params_t *params, stele_
 
     stele_pack_key (pack, "task");
     const char *source = "sqlite";
+    s_task_t task = { .pack = pack };
     int found = 0;
     //  In mode sqlite Redis is out of date
     if (self->live && !stele_query_in_mode (self, "sqlite")) {
@@ -51,16 +78,17 @@ stele_operation_task_status (stele_query_t *self, stele_params_t *params, stele_
         const stele_live_source_t ours = { self->ledger_id, stele_reader_file_id (self->reader) };
         found = stele_live_task (self->live, &ours, id.text, id.size, min_position, self->record);
         if (found == 1) {
-            stele_record_pack (self->record, pack);
+            s_pack_row (self->record, &task);
             source = "redis";
         }
     }
     if (found != 1)
-        found = stele_reader_task_live (self->reader, id.text, id.size, s_pack_row, pack);
+        found = stele_reader_task_live (self->reader, id.text, id.size, s_pack_row, &task);
     if (found < 0)
         return stele_query_failed (self, params, found);
     if (found == 0)
         return s_no_task (params, id);
+    s_pack_heard (self, &task);
     stele_pack_key_string (pack, "source", source);
     return 0;
 }
@@ -100,7 +128,7 @@ s_get_at (stele_query_t *self, stele_params_t *params, stele_span_t id, stele_pa
     if (params->refusal.code)
         return params->refusal.code;
     int found = stele_reader_task_at (self->reader, id.text, id.size,
-        when.position, when.time_us, s_pack_row, pack);
+        when.position, when.time_us, s_pack_row, &(s_task_t) { .pack = pack });
     if (found < 0)
         return stele_query_failed (self, params, found);
     if (found)
@@ -124,10 +152,14 @@ stele_operation_task_get (stele_query_t *self, stele_params_t *params, stele_pac
     stele_pack_key (pack, "task");
     if (stele_params_has (params, "at"))
         return s_get_at (self, params, id, pack);
-    int found = stele_reader_task (self->reader, id.text, id.size, s_pack_row, pack);
+    s_task_t task = { .pack = pack };
+    int found = stele_reader_task (self->reader, id.text, id.size, s_pack_row, &task);
     if (found < 0)
         return stele_query_failed (self, params, found);
-    return found? 0: s_no_task (params, id);
+    if (found == 0)
+        return s_no_task (params, id);
+    s_pack_heard (self, &task);
+    return 0;
 }
 
 //  -- task.list ---------------------------------------------------------------------
@@ -140,6 +172,13 @@ static const char *const s_order_names [] = {
     [STELE_ORDER_COMPLETED_DESC] = "completed_desc", [STELE_ORDER_COMPLETED_ASC] = "completed_asc",
     "created", "updated", "completed", "newest", "oldest"
 };
+
+//  task.stuck has an order of its own
+static const char *
+s_order_name (stele_order_t order)
+{
+    return order == STELE_ORDER_HEARD_ASC? "heard_asc": s_order_names [order];
+}
 
 static stele_order_t
 s_read_order (stele_params_t *params)
@@ -173,7 +212,7 @@ s_pack_cursor (stele_pack_t *pack, stele_order_t order, const stele_page_t *next
         stele_pack_nil (pack);
         return;
     }
-    s_print_cursor (cursor, sizeof cursor, s_order_names [order], next);
+    s_print_cursor (cursor, sizeof cursor, s_order_name (order), next);
     stele_pack_string (pack, cursor);
 }
 
@@ -204,10 +243,10 @@ s_read_cursor (stele_params_t *params, stele_filter_t *filter)
     ||  page.position < 0 || page.skip < 0)
         stele_params_refuse (params, "cursor", "the cursor of an earlier page of the same list");
     else
-    if (strcmp (name, s_order_names [filter->order]) != 0)
+    if (strcmp (name, s_order_name (filter->order)) != 0)
         stele_params_fail (params, STELE_EBAD_REQUEST, "cursor",
             "the cursor is of a list in order %s, this one is in order %s: "
-            "keep the order from page to page", name, s_order_names [filter->order]);
+            "keep the order from page to page", name, s_order_name (filter->order));
     else
     if (stele_params_has (params, "offset"))
         stele_params_fail (params, STELE_EBAD_REQUEST, "offset",
@@ -219,6 +258,7 @@ typedef struct {
     stele_span_t roles [STELE_PARAMS_VALUES];
     stele_span_t providers [STELE_PARAMS_VALUES];
     stele_span_t models [STELE_PARAMS_VALUES];
+    stele_span_t producers [STELE_PARAMS_VALUES];
 } s_values_t;
 
 //  Both ends included; an absent parameter leaves the value unchanged
@@ -247,6 +287,8 @@ s_read_filter (stele_query_t *self, stele_params_t *params, stele_filter_t *filt
     filter->provider_count = stele_params_texts (params, "providers", values->providers);
     filter->models = values->models;
     filter->model_count = stele_params_texts (params, "models", values->models);
+    filter->producers = values->producers;
+    filter->producer_count = stele_params_texts (params, "producers", values->producers);
     filter->user_id = stele_params_text (params, "user_id");
     filter->parent_id = stele_params_text (params, "parent_id");
     s_read_range (params, "date_from", "date_to", &filter->from_us, &filter->to_us);
@@ -256,6 +298,8 @@ s_read_filter (stele_query_t *self, stele_params_t *params, stele_filter_t *filt
         &filter->completed_from_us, &filter->completed_to_us);
     if (stele_params_has (params, "has_error"))
         filter->has_error = stele_params_bool (params, "has_error", false)? 1: -1;
+    if (stele_params_has (params, "interrupted"))
+        filter->interrupted = stele_params_bool (params, "interrupted", false)? 1: -1;
     filter->order = s_read_order (params);
     filter->limit = stele_query_limit (self, params);
     filter->offset = stele_params_number (params, "offset", 0, 0, POSITION_MAX);
@@ -284,8 +328,10 @@ s_check_known (stele_query_t *self, stele_params_t *params, int64_t time_us)
         "nothing is known of %s: the first event is of %s", time, rc? first: "no time yet");
 }
 
+//  'owners' collects the producers of the rows; NULL: they are not requested
 static int
-s_answer_list (stele_query_t *self, stele_params_t *params, stele_pack_t *pack, stele_filter_t filter)
+s_answer_list (stele_query_t *self, stele_params_t *params, stele_pack_t *pack, stele_filter_t filter,
+    stele_owners_t *owners)
 {
     bool with_total = stele_params_bool (params, "total", false);
     if (params->refusal.code || s_check_known (self, params, filter.time_us))
@@ -293,12 +339,15 @@ s_answer_list (stele_query_t *self, stele_params_t *params, stele_pack_t *pack, 
     stele_rows_t rows;
     stele_page_t next = { .more = false };
     stele_rows_open (&rows, self, pack, "tasks", STELE_FIELD_NONE);
+    if (owners)
+        owners->rows = &rows;
     int rc;
     //  The cursor belongs to the last row of a page: read a page that is too large for one
     //  answer again, with as many rows as fit
     do {
         stele_rows_again (&rows);
-        rc = stele_reader_tasks (self->reader, &filter, stele_rows_add, &rows, &next);
+        rc = stele_reader_tasks (self->reader, &filter, owners? stele_owners_add: stele_rows_add,
+            owners? (void *) owners: &rows, &next);
         filter.limit = (int64_t) rows.count;
     } while (rc >= 0 && rows.full);
     if (rc < 0)
@@ -309,7 +358,8 @@ s_answer_list (stele_query_t *self, stele_params_t *params, stele_pack_t *pack, 
     if (next.cut || next.partial)
         stele_pack_key_bool (pack, "complete", false);
     if (next.cut)
-        stele_pack_key_integer (pack, "looked_to", next.time);
+        stele_pack_key_integer (pack, "looked_to", filter.order < STELE_ORDER_HEARD_DESC? next.time:
+            stele_reader_commit_time (self->reader, next.time > 1? next.time: 1));
     if (!with_total)
         return 0;
 
@@ -329,21 +379,31 @@ stele_operation_task_list (stele_query_t *self, stele_params_t *params, stele_pa
     stele_filter_t filter;
     s_values_t values;
     s_read_filter (self, params, &filter, &values);
-    return s_answer_list (self, params, pack, filter);
+    return s_answer_list (self, params, pack, filter, NULL);
 }
 
-//  Running tasks with no event for longer than silent_s, longest silence first
+//  Running tasks with no event for longer than silent_s, longest silence first. By the times of the
+//  commits: the clock of a producer may be wrong.
 
 int
 stele_operation_task_stuck (stele_query_t *self, stele_params_t *params, stele_pack_t *pack)
 {
     int64_t silent_s = stele_params_number (params, "silent_s", 300, 0, 1000000000);
+    int64_t heard_to = stele_reader_position_at (self->reader, stele_clock_us () - silent_s * 1000000 - 1);
+    if (heard_to < 0)
+        return stele_query_failed (self, params, (int) heard_to);
     stele_filter_t filter = {
         .states = 1u << STELE_TASK_RUNNING,
-        .updated_to_us = stele_clock_us () - silent_s * 1000000 - 1,
-        .order = STELE_ORDER_UPDATED_ASC,
+        .heard_to = heard_to? heard_to: -1,
+        .order = STELE_ORDER_HEARD_ASC,
         .limit = stele_query_limit (self, params)
     };
     s_read_cursor (params, &filter);
-    return s_answer_list (self, params, pack, filter);
+    stele_owners_t owners;
+    stele_owners_open (&owners);
+    int rc = s_answer_list (self, params, pack, filter, &owners);
+    if (rc == 0)
+        stele_owners_pack (&owners, self, pack);
+    stele_owners_close (&owners);
+    return rc;
 }

@@ -11,6 +11,10 @@
 #include <string.h>
 #include "cli/shared/ask.h"
 #include "cli/shared/id.h"
+#include "cli/shared/reach.h"
+
+#define REACH_MS 200
+#define TROUBLE_MS 1000             // For a question beside the one of the user
 
 json_t *
 cli_request (const char *op)
@@ -44,6 +48,7 @@ s_set (json_t *request, const char *key, json_t *value)
     if (!value) {
         const char *option = s_option_of (key);
         cli_report ("%s%s is not valid UTF-8", option? "--": "the argument ", option? option: key);
+        cli_message_end (EX_USAGE);
         exit (EX_USAGE);
     }
     json_object_set_new (request, key, value);
@@ -97,8 +102,9 @@ s_status_of (int code)
         case STELE_ETOO_LARGE:
             return EX_DATAERR;
         case STELE_ETIMEOUT:
-        case STELE_EUNAVAILABLE:
             return EX_UNAVAILABLE;
+        case STELE_EUNAVAILABLE:
+            return EX_TEMPFAIL;
         case STELE_EUNKNOWN_OP:
         case STELE_EPROTOCOL:
             return EX_PROTOCOL;
@@ -115,10 +121,22 @@ s_status_of (int code)
 static void
 s_no_answer (cli_t *self, int timeout_ms)
 {
-    cli_report ("no answer from %s within %s ms. Is a broker running there? "
-        "Start one with 'steled', or give its endpoint: --requests EP, or STELE_REQUESTS",
-        self->requests, cli_format_count (timeout_ms).text);
+    char why [200];
     self->status = EX_UNAVAILABLE;
+    switch (cli_reach (self->requests, REACH_MS, why, sizeof why)) {
+        case CLI_REACH_PERMISSION:
+            cli_report ("%s: %s. Use the user of the broker, or a member of its group", self->requests, why);
+            self->status = EX_NOPERM;
+            break;
+        case CLI_REACH_ACCEPTS:
+            cli_report ("no answer from %s within %s ms: %s. 'stele health' and the log of the broker may give the reason; "
+                "--timeout MS waits longer", self->requests, cli_format_count (timeout_ms).text, why);
+            break;
+        default:
+            cli_report ("no answer from %s within %s ms: %s. Is a broker running there? "
+                "Start one with 'steled', or give its endpoint: --requests EP, or STELE_REQUESTS",
+                self->requests, cli_format_count (timeout_ms).text, why);
+    }
 }
 
 static void
@@ -143,6 +161,7 @@ s_refused (cli_t *self, const json_t *answer)
         s_report_refusal (message, json_string_value (json_object_get (error, "field")));
     else
         cli_report ("%s: %s", name? name: "internal", stele_error_text (code));
+    cli_message_code (name? name: "internal");
     self->status = s_status_of (code);
 }
 
@@ -183,7 +202,7 @@ s_report_mode (cli_t *self, const json_t *request, const json_t *answer)
     ||  strcmp (op, "mode") == 0 || strcmp (op, "info") == 0 || strcmp (op, "task.status") == 0)
         return;
     self->mode_reported = true;
-    cli_report ("the broker is in mode redis: events acked since it was set are only in Redis, and not in this answer; "
+    cli_warn ("the broker is in mode redis: events acked since it was set are only in Redis, and not in this answer; "
         "'stele mode dual' writes them to the ledger");
 }
 
@@ -237,6 +256,73 @@ cli_ask_or_none (cli_t *self, json_t *request)
     json_t *answer = s_ask (self, request, cli_timeout (self, CLI_TIMEOUT_MS), true);
     json_decref (request);
     return answer;
+}
+
+json_t *
+cli_try (cli_t *self, json_t *request, int timeout_ms, int *code)
+{
+    char *text = json_dumps (request, JSON_COMPACT);
+    assert (text);
+    json_decref (request);
+    free (self->text);
+    self->text = NULL;
+    *code = stele_client_request_json (s_client (self), text, timeout_ms, &self->text);
+    free (text);
+    json_t *answer = *code? NULL: json_loads (self->text, JSON_ALLOW_NUL, NULL);
+    if (json_is_true (json_object_get (answer, "ok")))
+        return answer;
+    if (*code == 0) {
+        const char *name = json_string_value (json_object_get (json_object_get (answer, "error"), "code"));
+        *code = name? stele_error_code (name): STELE_EPROTOCOL;
+    }
+    json_decref (answer);
+    return NULL;
+}
+
+int
+cli_report_failure (cli_t *self, int code, int timeout_ms)
+{
+    if (code == STELE_ETIMEOUT) {
+        s_no_answer (self, timeout_ms);
+        return self->status;
+    }
+    const char *why = stele_client_error (s_client (self));
+    cli_report ("%s", *why? why: stele_error_text (code));
+    self->status = s_status_of (code);
+    return self->status;
+}
+
+json_t *
+cli_ask_trouble (cli_t *self)
+{
+    int code;
+    json_t *stats = cli_try (self, cli_request ("stats"), cli_timeout (self, TROUBLE_MS), &code);
+    json_t *ingest = json_incref (json_object_get (stats, "ingest"));
+    json_decref (stats);
+    return ingest;
+}
+
+int
+cli_redis_status (cli_t *self)
+{
+    int code, status = self->status;
+    if (status != EX_TEMPFAIL)
+        return status;
+    json_t *stats = cli_try (self, cli_request ("stats"), cli_timeout (self, TROUBLE_MS), &code);
+    const char *state = json_string_value (json_object_get (json_object_get (stats, "redis"), "state"));
+    if (state && strcmp (state, "off") == 0)
+        status = EX_CONFIG;
+    json_decref (stats);
+    return status;
+}
+
+void
+cli_report_holding (const json_t *ingest)
+{
+    const char *trouble = json_string_value (json_object_get (ingest, "trouble"));
+    if (json_is_true (json_object_get (ingest, "holding")))
+        cli_warn ("acks are held back, because the ledger cannot be written: %s. 'stele health' has more",
+            trouble? trouble: "unknown reason");
 }
 
 json_t *

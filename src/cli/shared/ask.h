@@ -35,6 +35,28 @@ json_t *
 json_t *
     cli_ask_or_none (cli_t *self, json_t *request);
 
+/*  The same without a message: NULL, with the STELE_E… code of the failure or the refusal. */
+json_t *
+    cli_try (cli_t *self, json_t *request, int timeout_ms, int *code);
+
+/*  The part 'ingest' of the statistics, without a message: NULL if there is none. Caller owns
+    return value.                                                            */
+json_t *
+    cli_ask_trouble (cli_t *self);
+
+/*  The exit status after a request that needs Redis failed: EX_CONFIG if the broker does not use
+    Redis, else that of the failure (EX_TEMPFAIL: Redis is away; EX_UNAVAILABLE: the broker is). */
+int
+    cli_redis_status (cli_t *self);
+
+/*  Report on stderr if this part says that acks are held back. NULL: nothing. */
+void
+    cli_report_holding (const json_t *ingest);
+
+/*  Report the failure of cli_try. Returns the exit status.                  */
+int
+    cli_report_failure (cli_t *self, int code, int timeout_ms);
+
 /*  The same for a long operation: a ping comes first, so that the long time-out only applies
     to a broker that answers at all.                                         */
 json_t *

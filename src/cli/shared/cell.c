@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "base/memory.h"
+#include "base/clock.h"
 #include "cli/shared/cell.h"
 #include "cli/shared/value.h"
 
@@ -32,6 +33,17 @@ cli_cell_time (cli_table_t *table, const json_t *record, const char *key)
     int64_t time_us;
     if (cli_value_time (record, key, &time_us))
         cli_table_word (table, cli_format_time (time_us).text);
+    else
+        cli_table_word (table, NULL);
+}
+
+void
+cli_cell_age (cli_table_t *table, const json_t *record, const char *key)
+{
+    int64_t time_us, now_us = stele_clock_us ();
+    //  A time of a clock that is ahead is no age
+    if (cli_value_time (record, key, &time_us) && time_us <= now_us)
+        cli_table_word (table, cli_format_age (now_us - time_us).text);
     else
         cli_table_word (table, NULL);
 }

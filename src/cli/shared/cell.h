@@ -18,6 +18,9 @@ void
 /*  A time to the second; a state in its colour; a duration.                 */
 void
     cli_cell_time (cli_table_t *table, const json_t *record, const char *key);
+/*  How long ago a time is, empty for one in the future.                     */
+void
+    cli_cell_age (cli_table_t *table, const json_t *record, const char *key);
 void
     cli_cell_state (cli_table_t *table, const json_t *record, const char *key);
 void

@@ -12,6 +12,7 @@ static void
 s_print_page (cli_t *self, json_t *answer, const json_t *rows,
     cli_row_fn *row, cli_page_fn *page, void *arg)
 {
+    self->rows += json_array_size (rows);
     if (self->json) {
         cli_print_answer (self);
         return;
@@ -23,13 +24,33 @@ s_print_page (cli_t *self, json_t *answer, const json_t *rows,
     cli_flush_stdout ();
 }
 
+//  Keep the last rows of all pages
+static void
+s_keep_last (json_t *kept, const json_t *rows, int64_t tail)
+{
+    json_array_extend (kept, (json_t *) rows);
+    while ((int64_t) json_array_size (kept) > tail)
+        json_array_remove (kept, 0);
+}
+
+//  Print the kept rows as one page, which is the last one
+static void
+s_print_last (cli_t *self, json_t *answer, const char *key, json_t *kept, cli_row_fn *row, cli_page_fn *page, void *arg)
+{
+    json_object_set (answer, key, kept);
+    json_object_del (answer, "next");
+    free (self->text);
+    self->text = json_dumps (answer, JSON_COMPACT);
+    s_print_page (self, answer, kept, row, page, arg);
+}
+
 int
 cli_ask_pages (cli_t *self, json_t *request, const char *key, int64_t limit,
     cli_row_fn *row, cli_page_fn *page, void *arg, json_t **next)
 {
     int status = EX_OK;
     int64_t left = limit? limit: INT64_MAX;
-    json_t *cursor = NULL;
+    json_t *cursor = NULL, *kept = self->tail? json_array (): NULL;
     while (left) {
         json_object_set_new (request, "limit",
             json_integer (left < CLI_PAGE_ROWS? left: CLI_PAGE_ROWS));
@@ -41,9 +62,14 @@ cli_ask_pages (cli_t *self, json_t *request, const char *key, int64_t limit,
             break;
         }
         const json_t *rows = json_object_get (answer, key);
-        s_print_page (self, answer, rows, row, page, arg);
+        if (kept)
+            s_keep_last (kept, rows, self->tail);
+        else
+            s_print_page (self, answer, rows, row, page, arg);
         left -= (int64_t) json_array_size (rows) < left? (int64_t) json_array_size (rows): left;
         cursor = json_incref (json_object_get (answer, "next"));
+        if (kept && (!cursor || json_is_null (cursor) || !left))
+            s_print_last (self, answer, key, kept, row, page, arg);
         json_decref (answer);
         if (!cursor || json_is_null (cursor))
             break;
@@ -56,6 +82,7 @@ cli_ask_pages (cli_t *self, json_t *request, const char *key, int64_t limit,
         *next = cursor;
     else
         json_decref (cursor);
+    json_decref (kept);
     json_decref (request);
     return status;
 }

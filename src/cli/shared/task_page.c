@@ -7,6 +7,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include "cli/shared/owner.h"
 #include "cli/shared/page.h"
 #include "cli/shared/task_page.h"
 #include "cli/shared/value.h"
@@ -28,14 +29,26 @@ s_print_span (const cli_t *self, const char *label, const json_t *task,
     cli_page_line (self, label, text);
 }
 
-void
-cli_task_print (const cli_t *self, const json_t *task)
+//  The producer that owns the task, and whether it is alive
+static void
+s_print_owner (const cli_t *self, const json_t *task, const json_t *owner)
 {
+    char life [CLI_OWNER_TEXT];
+    cli_page_field (self, "producer", task, "producer");
+    if (json_is_object (owner))
+        cli_page_line (self, "", cli_owner_life (owner, life));
+}
+
+void
+cli_task_print (const cli_t *self, const json_t *answer)
+{
+    const json_t *task = json_object_get (answer, "task");
     cli_page_heading_field (self, "Task", task, "task_id");
     cli_page_field (self, "title", task, "title");
     cli_page_state (self, "state", task, "state");
     if (json_is_true (json_object_get (task, "interrupted")))
         cli_page_line (self, "", "interrupted: its orchestrator died while the task was running");
+    s_print_owner (self, task, json_object_get (answer, "owner"));
     cli_page_field (self, "role", task, "role");
     cli_page_field (self, "provider", task, "provider");
     cli_page_field (self, "provider override", task, "provider_override");
@@ -60,6 +73,7 @@ cli_task_print (const cli_t *self, const json_t *task)
     s_print_span (self, "started", task, "created_at", "started_at", "after it was created");
     s_print_span (self, "completed", task, "started_at", "completed_at", "after it was started");
     cli_page_field (self, "updated", task, "updated_at");
+    cli_page_field (self, "heard", answer, "heard_at");
     if (json_integer_value (json_object_get (task, "attempt")) > 1)
         cli_page_field (self, "attempt", task, "attempt");
     if (json_integer_value (json_object_get (task, "interruptions")))

@@ -12,8 +12,8 @@
 #include <jansson.h>
 #include "cli/shared/cli.h"
 
-/*  Print it; absent fields are left out.                                    */
+/*  Print the task of an answer, with its owner if the answer has one; absent fields are left out. */
 void
-    cli_task_print (const cli_t *self, const json_t *task);
+    cli_task_print (const cli_t *self, const json_t *answer);
 
 #endif

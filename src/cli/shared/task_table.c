@@ -15,9 +15,11 @@
     { "ROLE", CLI_CUT | CLI_OPTIONAL | CLI_SPARE, 8 }, \
     { "PROVIDER", CLI_CUT | CLI_OPTIONAL | CLI_SPARE, 8 }, \
     { "MODEL", CLI_CUT | CLI_OPTIONAL | CLI_SPARE, 8 }, \
-    { time, CLI_OPTIONAL, 0 }, \
+    { time, CLI_OPTIONAL | CLI_SPARE_LATE, 0 }, \
+    { "AGE", CLI_RIGHT | CLI_OPTIONAL, 0 }, \
+    { "PRODUCER", CLI_CUT | CLI_OPTIONAL | CLI_SPARE, 8 }, \
     { "ERRORS", CLI_RIGHT | CLI_OPTIONAL | CLI_SPARE, 0 }, \
-    { "TITLE", CLI_CUT | CLI_OPTIONAL, 12 }, \
+    { "TITLE", CLI_CUT | CLI_OPTIONAL | CLI_SPARE_LATE, 12 }, \
     CLI_COLUMNS_END \
 }
 
@@ -41,6 +43,8 @@ cli_tasks_row (cli_table_t *table, const json_t *task, const char *time_key)
     cli_cell (table, task, "provider");
     cli_cell (table, task, "model");
     cli_cell_time (table, task, time_key);
+    cli_cell_age (table, task, time_key);
+    cli_cell (table, task, "producer");
     if (json_integer_value (json_object_get (task, "error_count")))
         cli_cell (table, task, "error_count");
     else

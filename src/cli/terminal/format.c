@@ -6,10 +6,12 @@
 */
 
 #include "config.h"
+#include <ctype.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/ioctl.h>
 #include <time.h>
 #include <unistd.h>
@@ -98,6 +100,16 @@ cli_format_duration_real (double duration_us)
 }
 
 cli_short_t
+cli_format_age (int64_t duration_us)
+{
+    cli_short_t self;
+    if (duration_us < 0 || duration_us >= 60 * (int64_t) SECOND_US)
+        return cli_format_duration (duration_us / SECOND_US * SECOND_US);
+    snprintf (self.text, sizeof self.text, "%" PRId64 " s", duration_us / SECOND_US);
+    return self;
+}
+
+cli_short_t
 cli_format_share (double share)
 {
     cli_short_t self;
@@ -124,21 +136,119 @@ cli_format_real (double value)
     return self;
 }
 
+//  -- zones ----------------------------------------------------------------------
+
+//  Set once, by an option of the program
+static bool s_zone_local;           // That of the C library
+static int64_t s_zone_offset_s;     // East of UTC, otherwise
+
+static int
+s_parse_offset (const char *text, int64_t *offset_s)
+{
+    int hours = 0, minutes = 0, used = 0;
+    if ((text [0] != '+' && text [0] != '-') || strspn (text + 1, "0123456789:") != strlen (text + 1))
+        return -1;
+    size_t digits = strspn (text + 1, "0123456789");
+    int fields = digits == 4? sscanf (text + 1, "%2d%2d%n", &hours, &minutes, &used):
+        sscanf (text + 1, "%2d%n:%2d%n", &hours, &used, &minutes, &used);
+    if (fields < 1 || text [1 + used] || hours > 23 || minutes > 59)
+        return -1;
+    *offset_s = (text [0] == '-'? -1: 1) * (hours * 3600 + minutes * 60);
+    return 0;
+}
+
+int
+cli_zone_set (const char *zone)
+{
+    char path [256];
+    s_zone_local = false;
+    s_zone_offset_s = 0;
+    if (strcasecmp (zone, "utc") == 0 || strcasecmp (zone, "z") == 0)
+        return 0;
+    if (s_parse_offset (zone, &s_zone_offset_s) == 0)
+        return 0;
+    snprintf (path, sizeof path, "/usr/share/zoneinfo/%s", zone);
+    if (strcasecmp (zone, "local") != 0) {
+        if (!isupper ((unsigned char) zone [0]) || strstr (zone, "..") || access (path, R_OK) != 0)
+            return -1;
+        setenv ("TZ", zone, 1);
+    }
+    tzset ();
+    s_zone_local = true;
+    return 0;
+}
+
+//  Broken down in the zone; NULL if that is not possible
+static struct tm *
+s_zone_time (int64_t time_us, struct tm *tm)
+{
+    time_t seconds = (time_t) (time_us / SECOND_US - (time_us % SECOND_US < 0));
+    if (s_zone_local)
+        return localtime_r (&seconds, tm);
+    seconds += s_zone_offset_s;
+    return gmtime_r (&seconds, tm);
+}
+
+//  A day of the calendar, which may be out of the range of its month
+static int64_t
+s_zone_day (struct tm tm)
+{
+    tm.tm_hour = tm.tm_min = tm.tm_sec = 0;
+    tm.tm_isdst = -1;
+    return (int64_t) (s_zone_local? mktime (&tm): timegm (&tm) - s_zone_offset_s) * SECOND_US;
+}
+
+int64_t
+cli_zone_midnight (int64_t time_us, int days_before)
+{
+    struct tm tm = { 0 };
+    s_zone_time (time_us, &tm);
+    tm.tm_mday -= days_before;
+    return s_zone_day (tm);
+}
+
+int64_t
+cli_zone_date (int year, int month, int day)
+{
+    return s_zone_day ((struct tm) { .tm_year = year - 1900, .tm_mon = month - 1, .tm_mday = day });
+}
+
 cli_short_t
 cli_format_time (int64_t time_us)
 {
     cli_short_t self;
-    time_t seconds = (time_t) (time_us / SECOND_US - (time_us % SECOND_US < 0));
     struct tm tm;
-    if (gmtime_r (&seconds, &tm))
-        snprintf (self.text, sizeof self.text, "%04d-%02d-%02dT%02d:%02d:%02dZ", tm.tm_year + 1900, tm.tm_mon + 1,
-            tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec);
-    else
+    if (!s_zone_time (time_us, &tm)) {
         snprintf (self.text, sizeof self.text, "%" PRId64, time_us);
+        return self;
+    }
+    snprintf (self.text, sizeof self.text, "%04d-%02d-%02dT%02d:%02d:%02d", tm.tm_year + 1900, tm.tm_mon + 1,
+        tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec);
+    int64_t offset_s = s_zone_local? tm.tm_gmtoff: s_zone_offset_s;
+    size_t used = strlen (self.text);
+    if (offset_s == 0)
+        snprintf (self.text + used, sizeof self.text - used, "Z");
+    else
+        snprintf (self.text + used, sizeof self.text - used, "%c%02d:%02d", offset_s < 0? '-': '+',
+            (int) (llabs (offset_s) / 3600 % 100), (int) (llabs (offset_s) / 60 % 60));
     return self;
 }
 
 /*  -- style ------------------------------------------------------------------ */
+
+static enum { AUTO, ALWAYS, NEVER } s_colour;
+
+int
+cli_colour_set (const char *when)
+{
+    static const char *const words [] = { "auto", "always", "never" };
+    for (int i = AUTO; i <= NEVER; i++)
+        if (strcmp (when, words [i]) == 0) {
+            s_colour = i;
+            return 0;
+        }
+    return -1;
+}
 
 cli_style_t
 cli_style_of (FILE *file)
@@ -147,7 +257,7 @@ cli_style_of (FILE *file)
     bool terminal = isatty (fileno (file));
     const char *no_color = getenv ("NO_COLOR");
     const char *term = getenv ("TERM");
-    self.colour = terminal && !(no_color && *no_color) && !(term && strcmp (term, "dumb") == 0);
+    self.colour = s_colour == ALWAYS? true: s_colour == NEVER? false: terminal && !(no_color && *no_color) && !(term && strcmp (term, "dumb") == 0);
 
     struct winsize size;
     if (terminal && ioctl (fileno (file), TIOCGWINSZ, &size) == 0 && size.ws_col)

@@ -36,6 +36,10 @@ cli_short_t
 cli_short_t
     cli_format_duration_real (double duration_us);
 
+/*  The same in whole seconds: "12 s", "3m 12s"                              */
+cli_short_t
+    cli_format_age (int64_t duration_us);
+
 /*  A share as "99.98 %"; "100 %" only for 1                                 */
 cli_short_t
     cli_format_share (double share);
@@ -44,9 +48,23 @@ cli_short_t
 cli_short_t
     cli_format_real (double value);
 
-/*  Microseconds since the Unix epoch as "2026-01-31T23:59:59Z", the year with four digits */
+/*  Microseconds since the Unix epoch as "2026-01-31T23:59:59Z", or with the offset of the zone that
+    was set: "2026-02-01T01:59:59+02:00". The year has four digits.          */
 cli_short_t
     cli_format_time (int64_t time_us);
+
+/*  The zone of times that are shown, and of days: "UTC" (the default), "local", an offset ("+02:00",
+    "+0200", "+2") or a name ("Europe/Berlin"). 0, or -1 if it is none of these. */
+int
+    cli_zone_set (const char *zone);
+
+/*  The first moment of the day of that time in the zone, or of so many days before. */
+int64_t
+    cli_zone_midnight (int64_t time_us, int days_before);
+
+/*  The first moment of a date in the zone.                                  */
+int64_t
+    cli_zone_date (int year, int month, int day);
 
 /*  -- style ------------------------------------------------------------------ */
 
@@ -63,6 +81,10 @@ typedef struct {
     otherwise COLUMNS, otherwise no bound.                                   */
 cli_style_t
     cli_style_of (FILE *file);
+
+/*  When styles have colour: "auto" (as above), "always" or "never". 0, or -1 for another word. */
+int
+    cli_colour_set (const char *when);
 
 /*  Start and end a colour; nothing if the style has none.                   */
 void

@@ -18,6 +18,7 @@
 #define NOTE_BYTES_MAX 65536
 #define CELL_COLUMNS_MAX 1024       // If nothing else bounds the width
 #define NOTE_INDENT 4
+#define WIDTH_LEAST 4               // Of a column that is cut because nothing else is left
 
 typedef struct {
     char *text;                     // NULL: an empty cell
@@ -194,15 +195,50 @@ s_least_width (const cli_table_t *self)
     return total;
 }
 
+static bool
+s_is_too_wide (const cli_table_t *self)
+{
+    return self->style.width && s_least_width (self) > self->style.width;
+}
+
+static void
+s_spare_one (cli_table_t *self, size_t column, int flag)
+{
+    if (s_is_too_wide (self) && self->visible [column] && (self->columns [column].flags & flag)) {
+        self->visible [column] = false;
+        self->spared [column] = true;
+    }
+}
+
 static void
 s_spare (cli_table_t *self)
 {
     for (size_t column = self->column_count; column-- > 0;)
-        if (self->style.width && s_least_width (self) > self->style.width
-        &&  self->visible [column] && (self->columns [column].flags & CLI_SPARE)) {
-            self->visible [column] = false;
-            self->spared [column] = true;
-        }
+        s_spare_one (self, column, CLI_SPARE);
+    for (size_t column = 0; column < self->column_count; column++)
+        s_spare_one (self, column, CLI_SPARE_LATE);
+}
+
+//  Nothing is left to hide: cut any column, the widest first, down to a few characters; and hide the
+//  last ones if even that is too wide
+static void
+s_cut_any (cli_table_t *self, size_t total)
+{
+    while (total > self->style.width) {
+        size_t widest = self->column_count;
+        for (size_t column = 0; column < self->column_count; column++)
+            if (self->visible [column] && self->widths [column] > WIDTH_LEAST
+            && (widest == self->column_count || self->widths [column] > self->widths [widest]))
+                widest = column;
+        if (widest == self->column_count)
+            break;
+        self->widths [widest]--;
+        total--;
+    }
+    for (size_t column = self->column_count; column-- > 1 && s_total_width (self) > self->style.width;) {
+        self->visible [column] = false;
+        self->spared [column] = true;
+    }
 }
 
 //  The widest column that can still be cut: of ids, or of the others
@@ -230,8 +266,10 @@ s_fit (cli_table_t *self)
         size_t *widest = s_widest (self, false);
         if (!widest)
             widest = s_widest (self, true);
-        if (!widest)
+        if (!widest) {
+            s_cut_any (self, total);
             return;
+        }
         (*widest)--;
         total--;
     }

@@ -27,7 +27,8 @@ enum {
     CLI_CUT = 2,                    // May be cut to fit, down to 'width_min'
     CLI_ID = 4,                     // Cut in the middle, and only after the other columns
     CLI_OPTIONAL = 8,               // Hidden while no row has it
-    CLI_SPARE = 16                  // Hidden if the terminal is too narrow, last column first
+    CLI_SPARE = 16,                 // Hidden if the terminal is too narrow, last column first
+    CLI_SPARE_LATE = 32             // The same, after those and first column first
 };
 
 typedef struct {

@@ -32,7 +32,7 @@ reader_as_of_evaluate (reader_page_t *page, int64_t key, reader_entry_t *entry)
         return reader->status;
     static const stele_field_t fields [] = {
         STELE_CREATED_AT, STELE_CREATED_AT, STELE_UPDATED_AT, STELE_UPDATED_AT,
-        STELE_COMPLETED_AT, STELE_COMPLETED_AT
+        STELE_COMPLETED_AT, STELE_COMPLETED_AT, STELE_POSITION, STELE_POSITION
     };
     *entry = (reader_entry_t) {
         .time = stele_record_integer (reader->row, fields [page->query->order], 0),

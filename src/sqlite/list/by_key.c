@@ -93,7 +93,7 @@ reader_page_keys_of_range (reader_page_t *page, reader_keys_t *keys)
 {
     const stele_filter_t *query = page->query;
     bool by_updated = query->order == STELE_ORDER_UPDATED_DESC || query->order == STELE_ORDER_UPDATED_ASC;
-    bool by_completed = query->order >= STELE_ORDER_COMPLETED_DESC;
+    bool by_completed = query->order == STELE_ORDER_COMPLETED_DESC || query->order == STELE_ORDER_COMPLETED_ASC;
     if (!by_completed && (query->completed_from_us || query->completed_to_us))
         return s_keys_of_range (page, query->completed_from_us, query->completed_to_us, keys);
     return !by_updated && s_keys_of_range (page, query->updated_from_us, query->updated_to_us, keys);

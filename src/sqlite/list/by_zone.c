@@ -123,7 +123,10 @@ static const struct {
         " UNION ALL " UPDATED ("task_metrics"), 0 },
     //  Completed: also tasks that ended here, were retried, and ended again elsewhere
     { "SELECT " READER_SUMMARY_COLUMNS ", 0 FROM task_history" JOIN
-        "e.state_to >= ?4 AND (?3 OR s.completed_at IS NOT NULL)", STELE_TASK_PASSED }
+        "e.state_to >= ?4 AND (?3 OR s.completed_at IS NOT NULL)", STELE_TASK_PASSED },
+    //  Heard: as updated
+    { UPDATED ("task_history") " UNION ALL " UPDATED ("task_outputs")
+        " UNION ALL " UPDATED ("task_metrics"), 0 }
 };
 
 static void
@@ -201,6 +204,10 @@ s_choose_zones (s_scan_t *scan)
     for (size_t i = 0; i < count && zones [i].zone * STELE_ZONE <= page->position; i++) {
         int64_t min = by_created? zones [i].min_created: zones [i].min_time;
         int64_t max = by_created? zones [i].max_created: zones [i].max_time;
+        if (page->query->order >= STELE_ORDER_HEARD_DESC) {
+            min = zones [i].zone * STELE_ZONE;
+            max = min + STELE_ZONE - 1;
+        }
         if (max < scan->from || min > scan->to)
             continue;
         int64_t bound = page->ascending? (min < scan->from? scan->from: min):

@@ -84,6 +84,8 @@ s_emit (reader_page_t *page, stele_row_fn *fn, void *arg)
             reader_task_row (reader, row->key, false);
         if (rc != 1)
             return rc;
+        if (page->query->order >= STELE_ORDER_HEARD_DESC)
+            reader_set_heard (reader);
         rc = fn (reader->row, arg);
         if (rc)
             return rc;

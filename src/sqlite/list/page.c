@@ -85,15 +85,16 @@ void
 reader_page_bounds (const reader_page_t *self, int64_t *from, int64_t *to)
 {
     const stele_filter_t *query = self->query;
-    const int64_t ranges [3] [2] = {
+    const int64_t ranges [4] [2] = {
         { query->from_us, query->to_us },
         { query->updated_from_us, query->updated_to_us },
-        { query->completed_from_us, query->completed_to_us }
+        { query->completed_from_us, query->completed_to_us },
+        { 0, query->heard_to }
     };
     const int64_t *range = ranges [(int) query->order / 2];
     *from = range [0]? range [0]: INT64_MIN;
     *to = range [1]? range [1]: INT64_MAX;
-    if (*to > self->time)
+    if (*to > self->time && query->order < STELE_ORDER_HEARD_DESC)
         *to = self->time;
     if (query->has_cursor && self->ascending && query->cursor_time > *from)
         *from = query->cursor_time;

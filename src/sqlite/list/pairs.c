@@ -11,7 +11,8 @@ int
 reader_pairs_find (reader_page_t *page, reader_pair_t *pairs, int64_t *tasks)
 {
     stele_reader_t *self = page->reader;
-    bool ended = page->query->order >= STELE_ORDER_COMPLETED_DESC;
+    bool ended = page->query->order == STELE_ORDER_COMPLETED_DESC
+        || page->query->order == STELE_ORDER_COMPLETED_ASC;
     int count = 0;
     *tasks = 0;
     sqlite3_stmt *statement = reader_statement (self, SLOT_PAIRS,

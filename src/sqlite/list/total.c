@@ -75,8 +75,14 @@ s_append_conditions (sqlite3_str *sql, const reader_page_t *page, bool by_key)
     s_append_range (sql, "created_at", query->from_us, query->to_us);
     s_append_range (sql, "updated_at", query->updated_from_us, query->updated_to_us);
     s_append_range (sql, "completed_at", query->completed_from_us, query->completed_to_us);
-    if (page->query->order >= STELE_ORDER_COMPLETED_DESC)
+    if (query->order == STELE_ORDER_COMPLETED_DESC || query->order == STELE_ORDER_COMPLETED_ASC)
         sqlite3_str_appendall (sql, " AND s.completed_at IS NOT NULL");
+    s_append_ids (sql, "s.owner", &filter->producers, query->producer_count);
+    if (query->heard_to)
+        sqlite3_str_appendf (sql, " AND s.position <= %lld", (long long) query->heard_to);
+    if (query->interrupted)
+        sqlite3_str_appendf (sql, " AND (s.flags & %d) %s 0", STELE_TASK_FLAG_INTERRUPTED,
+            query->interrupted > 0? "<>": "=");
     if (query->has_error)
         sqlite3_str_appendf (sql, " AND s.error_count %s 0", query->has_error > 0? ">": "=");
     if (query->user_id.text)

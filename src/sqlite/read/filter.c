@@ -23,6 +23,22 @@ s_find_words (reader_filter_t *self, const stele_span_t *spans, size_t count, re
         self->matches_nothing = true;
 }
 
+static void
+s_find_producers (reader_filter_t *self, const stele_filter_t *query)
+{
+    for (size_t i = 0; i < query->producer_count; i++) {
+        sqlite3_stmt *statement = reader_statement (self->reader, SLOT_PRODUCER_ID,
+            "SELECT id FROM producers WHERE name = ?1");
+        reader_bind_text (statement, 1, query->producers [i].text, query->producers [i].size);
+        int64_t id = reader_integer (self->reader, statement, 0);
+        if (id > 0)
+            reader_keys_add (self->reader, &self->producers, id);
+    }
+    reader_keys_sort (&self->producers);
+    if (query->producer_count > 0 && self->producers.count == 0)
+        self->matches_nothing = true;
+}
+
 int
 reader_filter_open (reader_filter_t *self, stele_reader_t *reader, const stele_filter_t *query)
 {
@@ -30,6 +46,7 @@ reader_filter_open (reader_filter_t *self, stele_reader_t *reader, const stele_f
     s_find_words (self, query->roles, query->role_count, &self->roles);
     s_find_words (self, query->providers, query->provider_count, &self->providers);
     s_find_words (self, query->models, query->model_count, &self->models);
+    s_find_producers (self, query);
     stele_span_t user = query->user_id;
     if (user.text) {
         self->user_default = user.size == 7 && memcmp (user.text, "default", 7) == 0;
@@ -56,6 +73,7 @@ reader_filter_close (reader_filter_t *self)
     reader_keys_free (&self->roles);
     reader_keys_free (&self->providers);
     reader_keys_free (&self->models);
+    reader_keys_free (&self->producers);
 }
 
 //  -- by rows ------------------------------------------------------------------------
@@ -76,6 +94,7 @@ reader_filter_is_narrow (const reader_filter_t *self)
 {
     const stele_filter_t *query = self->query;
     return !self->match && !query->user_id.text && !query->parent_id.text && !query->has_error
+        && !query->producer_count && !query->interrupted && !query->heard_to
         && !query->updated_from_us && !query->updated_to_us
         && !query->completed_from_us && !query->completed_to_us;
 }
@@ -157,6 +176,12 @@ reader_filter_summary_passes (reader_filter_t *self, const reader_summary_t *sum
         return false;
     if (query->has_error && (summary->error_count > 0) != (query->has_error > 0))
         return false;
+    if (query->heard_to && summary->position > query->heard_to)
+        return false;
+    if (query->producer_count && !reader_keys_has (&self->producers, summary->owner))
+        return false;
+    if (query->interrupted && ((summary->flags & STELE_TASK_FLAG_INTERRUPTED) != 0) != (query->interrupted > 0))
+        return false;
     return s_belongs (self, summary->key);
 }
 
@@ -194,9 +219,14 @@ reader_filter_record_passes (reader_filter_t *self, const stele_record_t *row)
         return false;
     if (query->has_error && (stele_record_integer (row, STELE_ERROR_COUNT, 0) > 0) != (query->has_error > 0))
         return false;
+    if (query->heard_to && stele_record_integer (row, STELE_POSITION, 0) > query->heard_to)
+        return false;
+    if (query->interrupted && stele_record_has (row, STELE_INTERRUPTED) != (query->interrupted > 0))
+        return false;
     if (self->match && !s_matches (self, row))
         return false;
-    return s_is_any (row, STELE_ROLE, query->roles, query->role_count)
+    return s_is_any (row, STELE_PRODUCER, query->producers, query->producer_count)
+        && s_is_any (row, STELE_ROLE, query->roles, query->role_count)
         && s_is_any (row, STELE_PROVIDER, query->providers, query->provider_count)
         && s_is_any (row, STELE_MODEL, query->models, query->model_count)
         && (!query->user_id.text || s_is (row, STELE_USER_ID, &query->user_id))

@@ -18,7 +18,7 @@
 typedef struct {
     stele_reader_t *reader;
     const stele_filter_t *query;
-    reader_keys_t roles, providers, models;
+    reader_keys_t roles, providers, models, producers;
     int64_t user;                   // A word
     bool user_default;              // NULL means that user too
     bool matches_nothing;                   // A word that no task has, or an empty search

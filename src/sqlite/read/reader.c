@@ -456,6 +456,14 @@ reader_commit_of (stele_reader_t *self, int64_t position, int64_t *first, int64_
     return position <= *last;
 }
 
+void
+reader_set_heard (stele_reader_t *self)
+{
+    int64_t first, last, time;
+    if (reader_commit_of (self, stele_record_integer (self->row, STELE_POSITION, 0), &first, &last, &time) == 1)
+        stele_record_set_integer (self->row, STELE_HEARD_AT, time);
+}
+
 int64_t
 stele_reader_follower (stele_reader_t *self, const char *name)
 {

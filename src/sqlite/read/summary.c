@@ -23,7 +23,8 @@ reader_summary_fill (reader_summary_t *summary, sqlite3_stmt *statement, int fir
         .completed_at = sqlite3_column_int64 (statement, first + 9),
         .error_count = sqlite3_column_int64 (statement, first + 10),
         .position = sqlite3_column_int64 (statement, first + 11),
-        .last_error_at = sqlite3_column_int64 (statement, first + 12)
+        .last_error_at = sqlite3_column_int64 (statement, first + 12),
+        .owner = sqlite3_column_int64 (statement, first + 13)
     };
 }
 
@@ -50,6 +51,9 @@ reader_summary_time (const reader_summary_t *summary, stele_order_t order)
         case STELE_ORDER_UPDATED_DESC:
         case STELE_ORDER_UPDATED_ASC:
             return summary->updated_at;
+        case STELE_ORDER_HEARD_DESC:
+        case STELE_ORDER_HEARD_ASC:
+            return summary->position;
         default:
             return summary->completed_at;
     }

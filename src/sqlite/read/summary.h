@@ -20,11 +20,12 @@ typedef struct {
     int64_t error_count;
     int64_t position;
     int64_t last_error_at;
+    int64_t owner;                  // producers
 } reader_summary_t;
 
-#define READER_SUMMARY_COUNT 13
+#define READER_SUMMARY_COUNT 14
 #define READER_SUMMARY_COLUMNS "s.task, s.state, s.role, s.provider, s.model, s.flags," \
-    " s.created_at, s.updated_at, s.started_at, s.completed_at, s.error_count, s.position, s.last_error_at"
+    " s.created_at, s.updated_at, s.started_at, s.completed_at, s.error_count, s.position, s.last_error_at, s.owner"
 
 //  Fill it from the columns first, first + 1, ... of a statement, which are READER_SUMMARY_COLUMNS.
 void

@@ -166,6 +166,8 @@ s_fill (stele_reader_t *self, stele_table_t table, sqlite3_stmt *statement, int6
     }
     else
         reader_task_row (self, key, false);
+    //  A restored ledger has equal tables, but its tasks belong to no producer
+    self->row->values [STELE_PRODUCER].kind = STELE_VALUE_NONE;
     return self->status;
 }
 

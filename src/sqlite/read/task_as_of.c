@@ -159,6 +159,8 @@ typedef struct {
     s_step_t *steps;                // Newest first
     size_t count, room;
     s_mark_t newest, oldest;        // Of the events in range; position 0: none
+    int64_t owner;                  // producers.id; 0: none, or not known
+    bool owner_known, moved;        // An event in range gave it; an event after the range set the state
     int64_t user;                   // A word: of task.created, else of the oldest event
     bool created;
     int64_t created_at;
@@ -169,11 +171,11 @@ typedef struct {
 
 #define AS_OF_SQL \
     "SELECT previous, time, user_id, kind, state_to, provider, model," \
-    " error_message IS NOT NULL, changes, replaced, task, state_from" \
+    " error_message IS NOT NULL, changes, replaced, task, state_from, owner" \
     " FROM history_plain WHERE position = ?1"
 enum {
     AS_OF_PREVIOUS, AS_OF_TIME, AS_OF_USER, AS_OF_KIND, AS_OF_TO, AS_OF_PROVIDER, AS_OF_MODEL,
-    AS_OF_ERROR, AS_OF_CHANGES, AS_OF_REPLACED, AS_OF_TASK, AS_OF_FROM
+    AS_OF_ERROR, AS_OF_CHANGES, AS_OF_REPLACED, AS_OF_TASK, AS_OF_FROM, AS_OF_OWNER
 };
 
 static bool
@@ -293,6 +295,20 @@ s_take_history (s_as_of_t *as_of, int64_t position, sqlite3_stmt *statement)
     s_add_step (as_of, &step);
 }
 
+//  Newest first. Events of earlier versions do not tell the owner: then it is the current one if no
+//  later event set the state.
+static void
+s_take_owner (s_as_of_t *as_of, sqlite3_stmt *statement, bool in_range)
+{
+    bool given = sqlite3_column_type (statement, AS_OF_OWNER) != SQLITE_NULL;
+    if (in_range && given && !as_of->owner_known) {
+        as_of->owner = sqlite3_column_int64 (statement, AS_OF_OWNER);
+        as_of->owner_known = true;
+    }
+    if (!in_range)
+        as_of->moved |= given || sqlite3_column_int (statement, AS_OF_KIND) != STELE_HISTORY_INTERRUPTED;
+}
+
 static int
 s_read_history (s_as_of_t *as_of, int64_t position)
 {
@@ -301,7 +317,9 @@ s_read_history (s_as_of_t *as_of, int64_t position)
         sqlite3_stmt *statement = reader_with_key (self, SLOT_AS_OF_HISTORY, AS_OF_SQL, position);
         if (reader_step (self, statement) != 1 || (count % CHECK_EVERY == 0 && reader_overdue (self)))
             break;
-        if (s_in_range (as_of, position, sqlite3_column_int64 (statement, AS_OF_TIME)))
+        bool in_range = s_in_range (as_of, position, sqlite3_column_int64 (statement, AS_OF_TIME));
+        s_take_owner (as_of, statement, in_range);
+        if (in_range)
             s_take_history (as_of, position, statement);
         position = sqlite3_column_int64 (statement, AS_OF_PREVIOUS);
     }
@@ -348,6 +366,16 @@ s_replay (s_as_of_t *as_of, stele_lifecycle_t *life)
     }
 }
 
+static void
+s_fill_owner (s_as_of_t *as_of)
+{
+    static const reader_column_t name = { STELE_PRODUCER, COLUMN_TEXT };
+    sqlite3_stmt *statement = as_of->owner <= 0? NULL: reader_with_key (as_of->reader, SLOT_PRODUCER_NAME,
+        "SELECT name FROM producers WHERE id = ?1", as_of->owner);
+    if (statement && reader_step (as_of->reader, statement) == 1)
+        reader_fill (as_of->reader, statement, 0, &name, 1);
+}
+
 //  Fill in the fields that no event gave directly
 static int
 s_fill_derived (s_as_of_t *as_of)
@@ -377,6 +405,7 @@ s_fill_derived (s_as_of_t *as_of)
         if (user)
             stele_record_set_text (row, STELE_USER_ID, user, size);
     }
+    s_fill_owner (as_of);
     if (as_of->error_at) {
         static const reader_column_t last_error = { STELE_LAST_ERROR, COLUMN_TEXT };
         sqlite3_stmt *statement = reader_with_key (self, SLOT_AS_OF_ERROR,
@@ -395,7 +424,7 @@ s_read_task (s_as_of_t *as_of, int64_t key)
     static const reader_column_t task_id = { STELE_TASK_ID, COLUMN_ID };
     stele_reader_t *self = as_of->reader;
     sqlite3_stmt *statement = reader_with_key (self, SLOT_AS_OF_TASK,
-        "SELECT s.last_history, s.last_output, s.last_metric, t.task_id"
+        "SELECT s.last_history, s.last_output, s.last_metric, t.task_id, s.owner"
         " FROM tasks t JOIN states_plain s ON s.task = t.id WHERE t.id = ?1", key);
     int rc = reader_step (self, statement);
     if (rc != 1)
@@ -412,6 +441,8 @@ s_read_task (s_as_of_t *as_of, int64_t key)
         return 0;
     if (reader_fill (self, statement, 3, &task_id, 1))
         return self->status;
+    if (!as_of->owner_known && !as_of->moved)
+        as_of->owner = sqlite3_column_int64 (statement, 4);
     return s_fill_derived (as_of)? self->status: 1;
 }
 

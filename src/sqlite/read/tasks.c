@@ -26,7 +26,7 @@ static const reader_column_t s_task [] = {
     { STELE_STARTED_AT, COLUMN_INTEGER }, { STELE_COMPLETED_AT, COLUMN_INTEGER },
     { STELE_ERROR_COUNT, COLUMN_INTEGER }, { STELE_LAST_ERROR, COLUMN_TEXT },
     { STELE_INTERRUPTIONS, COLUMN_INTEGER }, { STELE_ATTEMPT, COLUMN_INTEGER },
-    { STELE_POSITION, COLUMN_INTEGER }
+    { STELE_POSITION, COLUMN_INTEGER }, { STELE_PRODUCER, COLUMN_TEXT }
 };
 #define TASK_SQL(description, criteria, metadata, condition) \
     "SELECT s.flags, t.task_id, t.user_id, t.title, " description ", t.branch, t.worktree_path," \
@@ -34,7 +34,7 @@ static const reader_column_t s_task [] = {
     " t.repository_url, " criteria ", " metadata ", t.parent_id, s.state, s.role, s.provider," \
     " s.model, s.created_at, s.updated_at, s.started_at, s.completed_at, s.error_count," \
     " (SELECT error_message FROM history_plain WHERE position = s.last_error_at)," \
-    " s.interruptions, s.attempt, s.position" \
+    " s.interruptions, s.attempt, s.position, (SELECT name FROM producers WHERE id = s.owner)" \
     " FROM tasks t JOIN states_plain s ON s.task = t.id WHERE " condition
 #define FULL_SQL(condition) \
     TASK_SQL ("t.description", "t.acceptance_criteria", "t.metadata", condition)

@@ -17,6 +17,7 @@ typedef struct {
     int64_t time;
     int64_t user;                   // words
     int64_t producer;
+    int64_t owner_before;           // Of the task; 0: no producer
 } stele_append_t;
 
 //  Insert the row of a task that is seen for the first time. 'created': the event is its

@@ -64,6 +64,11 @@ s_write_history (stele_append_t *self, const s_history_t *history)
     stele_content_bind (ledger->content, stmt, 13, &history->changes);
     stele_content_bind (ledger->content, stmt, 14, &history->replaced);
     stele_content_bind (ledger->content, stmt, 15, &self->event->extra);
+    //  The first row has the owner in any case: rows without one continue it
+    if (self->task->last_history == 0 || self->task->owner != self->owner_before)
+        sqlite3_bind_int64 (stmt, 16, self->task->owner);
+    else
+        sqlite3_bind_null (stmt, 16);
     int code = stele_ledger_run (ledger, stmt);
     if (code)
         return code;
@@ -332,6 +337,7 @@ stele_ledger_append_task (stele_ledger_t *ledger, const stele_record_t *event,
         code = stele_intern_value (ledger->words, &event->values [STELE_USER_ID], &self.user);
     if (code)
         return stele_ledger_fail (ledger, code);
+    self.owner_before = self.task? self.task->owner: 0;
     switch ((stele_event_type_t) event->type) {
         case STELE_TASK_CREATED:
             return s_created (&self, refusal);

@@ -68,8 +68,8 @@
         REPEATED ("repository_url") ", acceptance_criteria, metadata, parent_id FROM tasks WHERE id = ?1") \
     X (word, "SELECT word FROM words WHERE id = ?1") \
     X (history, "INSERT INTO task_history (position, task_back, previous_back, kind, state_from, state_to," \
-        " elapsed, provider, model, user_id, error_message, details, changes, replaced, extra)" \
-        " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)") \
+        " elapsed, provider, model, user_id, error_message, details, changes, replaced, extra, owner)" \
+        " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)") \
     X (output, "INSERT INTO task_outputs (position, task_back, previous_back, output_type, elapsed, user_id," \
         " file_path, file_size, mime_type, commit_hash, branch, extra, encoding, content)" \
         " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)") \

@@ -74,7 +74,7 @@ s_run (cli_t *self, void *arguments, const cli_operands_t *operands)
         json_object_set_new (request, "repair", json_true ());
     json_t *answer = cli_ask_long (self, request, CHECK_TIMEOUT_MS);
     if (!answer)
-        return self->status;
+        return cli_redis_status (self);
     if (self->json)
         cli_print_answer (self);
     else
@@ -91,7 +91,9 @@ const cli_command_t cli_cmd_check = {
         .usage = "stele check [OPTION]...",
         .about = "Compare every live record in Redis with the ledger, at one position. A record that differs is "
                  "missing in Redis, extra there, or mismatched in a field.",
-        .after = "Exit status: 0 if nothing differs or everything was repaired, 1 otherwise.",
+        .after = "Exit status: 0 if nothing differs or everything was repaired, 1 if differences remain; 75 if Redis is "
+                 "away, 78 if the broker does not use Redis (it runs without, or in another mode than dual), 69 if no "
+                 "broker answers.",
         .examples =
             "  stele check\n"
             "  stele check --repair"

@@ -1,4 +1,4 @@
-/*  completion - stele completion: scripts for bash and zsh, and the words that they complete
+/*  completion - stele completion: scripts for bash, zsh and fish, and the words that they complete
 
     The scripts are thin: they call 'stele completion words', which lists every command and
     option, and gets the IDs of tasks from the broker.
@@ -44,6 +44,9 @@ static const char s_zsh [] =
     "    if (( ${#found} )); then compadd -Q -- ${(q)found}; else _files; fi\n"
     "}\n"
     "if [ \"$funcstack[1]\" = _stele ]; then _stele \"$@\"; else compdef _stele stele; fi\n";
+
+static const char s_fish [] =
+    "complete -c stele -f -a '(stele completion words -- (commandline -opc)[2..-1] (commandline -ct) 2>/dev/null)'\n";
 
 //  -- candidates --------------------------------------------------------------------
 
@@ -115,7 +118,7 @@ static const struct {
         "completed", "error", "terminated" } },
     { "list", { "--order", NULL }, { "created", "updated", "completed" } },
     { "mode", { "mode", NULL }, { "dual", "sqlite", "redis" } },
-    { "completion", { "completion", NULL }, { "bash", "zsh" } },
+    { "completion", { "completion", NULL }, { "bash", "zsh", "fish" } },
     { "stats", { "--by", "-b" }, { "state", "role", "provider", "model", "hour", "day", "error" } },
     { "outputs", { "--type", NULL }, { "stdout", "stderr", "log", "artifact", "commit", "diagnostic" } },
     { "export", { "--format", "-f" }, { "events", "jsonl", "csv" } },
@@ -192,20 +195,24 @@ s_run (cli_t *self, void *args, const cli_operands_t *operands)
         s_complete (self, &words);
         return EX_OK;
     }
-    if (words.count == 0 && (strcmp (what, "bash") == 0 || strcmp (what, "zsh") == 0)) {
-        fputs (what [0] == 'b'? s_bash: s_zsh, stdout);
-        return EX_OK;
-    }
-    return cli_usage_error ("completion", "'%s' is not a known shell; use bash or zsh", what);
+    static const struct { const char *shell, *script; } scripts [] = {
+        { "bash", s_bash }, { "zsh", s_zsh }, { "fish", s_fish }
+    };
+    for (size_t i = 0; words.count == 0 && i < sizeof scripts / sizeof scripts [0]; i++)
+        if (strcmp (what, scripts [i].shell) == 0) {
+            fputs (scripts [i].script, stdout);
+            return EX_OK;
+        }
+    return cli_usage_error ("completion", "'%s' is not a known shell; use bash, zsh or fish", what);
 }
 
 const cli_command_t cli_cmd_completion = {
     .name = "completion",
     .summary = "print a shell completion script",
     .usage = {
-        .usage = "stele completion bash|zsh",
+        .usage = "stele completion bash|zsh|fish",
         .about = "Print a script with which the shell completes commands, options, states and the IDs of tasks "
-                 "(of the 1000 that changed last).",
+                 "(of the 1000 that changed last). 'make install' installs it where the shells look for it.",
         .examples =
             "  source <(stele completion bash)              # in ~/.bashrc\n"
             "  source <(stele completion zsh)               # in ~/.zshrc, after compinit"

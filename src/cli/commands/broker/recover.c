@@ -26,7 +26,7 @@ static void
 s_print_task (cli_t *self, json_t *answer, void *arg)
 {
     (void) arg;
-    cli_task_print (self, json_object_get (answer, "task"));
+    cli_task_print (self, answer);
 }
 
 static void
@@ -48,13 +48,14 @@ s_run (cli_t *self, void *arguments, const cli_operands_t *operands)
     if (operands->count) {
         json_t *request = cli_request ("task.recover");
         cli_request_id (request, "task_id", operands->items [0]);
-        return cli_ask_and_print (self, request, s_print_task, NULL);
+        int status = cli_ask_and_print (self, request, s_print_task, NULL);
+        return status == EX_OK? EX_OK: cli_redis_status (self);
     }
     json_t *request = cli_request ("recover");
     cli_request_text (request, "scope", args->all? "all": "active");
     json_t *answer = cli_ask_long (self, request, RECOVER_TIMEOUT_MS);
     if (!answer)
-        return self->status;
+        return cli_redis_status (self);
     if (self->json)
         cli_print_answer (self);
     else
@@ -70,6 +71,7 @@ const cli_command_t cli_cmd_recover = {
         .usage = "stele recover [OPTION]... ID\nstele recover [OPTION]... --active | --all",
         .about = "Rebuild the live record of one task, or of many, in Redis from the ledger. The broker does this "
                  "automatically; use this to force it.",
+        .after = "Exit status: 75 if Redis is away, 78 if the broker does not use Redis, 69 if no broker answers.",
         .examples =
             "  stele recover build-7\n"
             "  stele recover --active"

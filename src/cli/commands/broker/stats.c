@@ -7,9 +7,9 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include "base/memory.h"
 #include "cli/shared/ask.h"
 #include "cli/shared/cell.h"
+#include "cli/shared/owner.h"
 #include "cli/shared/page.h"
 #include "cli/shared/time_option.h"
 #include "cli/shared/value.h"
@@ -47,59 +47,29 @@ static const cli_column_t s_columns [] = {
     CLI_COLUMNS_END
 };
 
+//  In the order of the answer: present ones first, then the last heard
 static void
-s_cell_ms (cli_table_t *table, const json_t *record, const char *key)
-{
-    int64_t ms = json_integer_value (json_object_get (record, key));
-    cli_table_word (table, ms? cli_format_duration (ms * 1000).text: NULL);
-}
-
-//  Order: present, then expired; those with a lease first, then the last heard
-static int
-s_compare_producers (const void *one, const void *other)
-{
-    const json_t *a = *(json_t *const *) one, *b = *(json_t *const *) other;
-    static const char *const there [] = { "present", "expired" };
-    for (size_t i = 0; i < sizeof there / sizeof there [0]; i++) {
-        const char *as = cli_value_string (a, "status"), *bs = cli_value_string (b, "status");
-        bool is_a = as && strcmp (as, there [i]) == 0, is_b = bs && strcmp (bs, there [i]) == 0;
-        if (is_a != is_b)
-            return is_b - is_a;
-    }
-    bool lease_a = json_integer_value (json_object_get (a, "lease_ms")) > 0;
-    bool lease_b = json_integer_value (json_object_get (b, "lease_ms")) > 0;
-    if (lease_a != lease_b)
-        return lease_b - lease_a;
-    int64_t silent_a = json_integer_value (json_object_get (a, "silent_ms"));
-    int64_t silent_b = json_integer_value (json_object_get (b, "silent_ms"));
-    return (silent_a > silent_b) - (silent_a < silent_b);
-}
-
-static void
-s_print_producers (const cli_t *self, const json_t *producers)
+s_print_producers (const cli_t *self, const json_t *producers, int64_t total)
 {
     size_t count = json_array_size (producers);
     if (count == 0)
         return;
-    const json_t **order = stele_memory_new (count * sizeof *order);
-    for (size_t i = 0; i < count; i++)
-        order [i] = json_array_get (producers, i);
-    qsort (order, count, sizeof *order, s_compare_producers);
     cli_table_t *table = cli_table_new (s_columns, &self->style);
     for (size_t i = 0; i < count && i < PRODUCERS_MAX; i++) {
-        const json_t *producer = order [i];
+        const json_t *producer = json_array_get (producers, i);
         cli_cell (table, producer, "producer");
         cli_cell (table, producer, "sequence");
-        cli_cell (table, producer, "status");
-        s_cell_ms (table, producer, "silent_ms");
-        s_cell_ms (table, producer, "lease_ms");
+        cli_table_word (table, cli_owner_status (producer));
+        cli_table_word (table, cli_owner_silence (producer).text);
+        cli_table_word (table, cli_owner_lease (producer).text);
         cli_cell (table, producer, "instance");
     }
     putchar ('\n');
     cli_table_flush (table, stdout);
-    if (count > PRODUCERS_MAX)
-        printf ("%zu more producers exist: use --json for all\n", count - PRODUCERS_MAX);
-    free (order);
+    int64_t shown = count < PRODUCERS_MAX? (int64_t) count: PRODUCERS_MAX;
+    if (total > shown)
+        printf ("%s more producers exist: --json prints the first 1,000, --producer NAME any other\n",
+            cli_format_count (total - shown).text);
     cli_table_destroy (&table);
 }
 
@@ -109,26 +79,30 @@ s_print (cli_t *self, json_t *answer, void *arg)
     (void) arg;
     json_t *producers = json_incref (json_object_get (answer, "producers"));
     json_object_del (answer, "producers");
+    int64_t total = json_integer_value (json_object_get (answer, "producers_total"));
+    json_object_del (answer, "producers_total");
     json_object_del (answer, "ok");
     s_order (answer);
     cli_page_heading (self, "Broker at", self->requests);
     cli_page_sections (self, answer);
-    s_print_producers (self, producers);
+    s_print_producers (self, producers, total);
     json_decref (producers);
 }
 
 //  -- by group, between two times ----------------------------------------------------------
 
 typedef struct {
-    const char *by, *from, *to;
+    const char *by, *from, *to, *producer;
     int64_t limit;
 } args_t;
 
 static const cli_option_t s_options [] = {
+    { "producer", 0, "NAME", "print the state of this producer instead", CLI_TEXT, offsetof (args_t, producer), 0, NULL },
     { "by", 'b', "WHAT", "report tasks by state, role, provider, model, hour, day or error",
         CLI_TEXT, offsetof (args_t, by), 0, NULL },
-    { "from", 0, "TIME", "with --by, count only what happened at TIME or later (RFC 3339, or a date)",
+    { "from", 0, "TIME", "with --by, count only what happened at TIME or later (" CLI_TIMES ")",
         CLI_CALL, offsetof (args_t, from), 0, cli_take_time },
+    { "since", 0, "TIME", "the same as --from", CLI_CALL, offsetof (args_t, from), 0, cli_take_time },
     { "to", 0, "TIME", "with --by, count only what happened at TIME or earlier", CLI_CALL, offsetof (args_t, to), 0, cli_take_time },
     { "limit", 'n', "N", "with --by, print at most N groups (default: 100)", CLI_NUMBER, offsetof (args_t, limit), 1, NULL },
     CLI_OPTIONS_END
@@ -219,11 +193,31 @@ s_report (cli_t *self, const args_t *args)
     return cli_ask_and_print (self, request, s_print_groups, (void *) args->by);
 }
 
+static void
+s_print_producer (cli_t *self, json_t *answer, void *arg)
+{
+    (void) arg;
+    const json_t *producer = json_object_get (answer, "producer");
+    char life [CLI_OWNER_TEXT];
+    cli_page_heading (self, "Producer", cli_value_string (producer, "producer"));
+    cli_page_line (self, "status", cli_owner_status (producer));
+    cli_page_line (self, "", cli_owner_life (producer, life));
+    cli_page_field (self, "sequence", producer, "sequence");
+    cli_page_field (self, "instance", producer, "instance");
+}
+
 static int
 s_run (cli_t *self, void *arguments, const cli_operands_t *operands)
 {
     (void) operands;
     const args_t *args = arguments;
+    if (args->producer && (args->by || args->from || args->to || args->limit))
+        return cli_usage_error ("stats", "--producer cannot be used together with --by and its options");
+    if (args->producer) {
+        json_t *request = cli_request ("producer.get");
+        cli_request_text (request, "producer", args->producer);
+        return cli_ask_and_print (self, request, s_print_producer, NULL);
+    }
     if (args->by)
         return s_is_group (args->by)? s_report (self, args): cli_usage_error ("stats",
             "'%s' is not a grouping; use state, role, provider, model, hour, day or error", args->by);
@@ -246,6 +240,7 @@ const cli_command_t cli_cmd_stats = {
             "  stele stats --json | jq .redis.lag_events\n"
             "  stele stats --by role --from 2026-01-01T00:00:00Z\n"
             "  stele stats --by error -n 20\n"
+            "  stele stats --producer nightly\n"
             "  watch -n 2 stele stats"
     },
     .options = s_options,

@@ -55,8 +55,9 @@ static const cli_option_t s_options [] = {
     { "model", 0, "NAME", "only tasks with this model", CLI_LIST, offsetof (args_t, filter.models), 0, NULL },
     { "user", 0, "ID", "only tasks of this user", CLI_TEXT, offsetof (args_t, filter.user), 0, NULL },
     { "parent", 0, "ID", "only children of this task", CLI_TEXT, offsetof (args_t, filter.parent), 0, NULL },
-    { "from", 0, "TIME", "only tasks created at TIME or later (RFC 3339, or a date)",
+    { "from", 0, "TIME", "only tasks created at TIME or later (" CLI_TIMES ")",
         CLI_CALL, offsetof (args_t, filter.from), 0, cli_take_time },
+    { "since", 0, "TIME", "the same as --from", CLI_CALL, offsetof (args_t, filter.from), 0, cli_take_time },
     { "to", 0, "TIME", "only tasks created at TIME or earlier",
         CLI_CALL, offsetof (args_t, filter.to), 0, cli_take_time },
     CLI_OPTIONS_END

@@ -9,13 +9,20 @@
 #include <stdlib.h>
 #include <string.h>
 #include "cli/shared/ask.h"
+#include "cli/shared/reach.h"
 #include "cli/shared/value.h"
 #include "cli/terminal/text.h"
+#include "base/clock.h"
+#include "model/vocabulary.h"
 
 typedef struct {
     int64_t after, count;
-    bool has_after;
+    bool has_after, history;
+    const char *task;
 } args_t;
+
+#define QUIET_MS 3000               // Three heartbeats of the feed
+#define REACH_MS 200
 
 //  0 is a position too, so record that the option was given
 static int
@@ -35,6 +42,9 @@ s_set_after (const cli_option_t *option, const char *value, void *target,
 static const cli_option_t s_options [] = {
     { "after", 0, "N", "start after position N (0: from the first event); default: start with the next event",
         CLI_CALL, 0, 0, s_set_after },
+    { "task", 0, "ID", "only the events of this task, of every type task.*", CLI_TEXT, offsetof (args_t, task), 0, NULL },
+    { "history", 0, NULL, "with --task, start with the first event of the task",
+        CLI_FLAG, offsetof (args_t, history), 0, NULL },
     { "count", 'n', "N", "stop after N events", CLI_NUMBER, offsetof (args_t, count), 1, NULL },
     CLI_OPTIONS_END
 };
@@ -137,20 +147,53 @@ s_print (const cli_t *self, const stele_event_t *event)
 
 //  -- following -------------------------------------------------------------------
 
+//  Report that the feed cannot be reached, once, and that it can be again. Returns EX_NOPERM if this
+//  user may not connect to it, else EX_OK.
+static int
+s_check_feed (cli_t *self, bool *away)
+{
+    char why [200];
+    cli_reach_t reach = cli_reach (self->feed, REACH_MS, why, sizeof why);
+    bool now = reach == CLI_REACH_NOBODY || reach == CLI_REACH_PERMISSION;
+    if (now && !*away)
+        cli_warn ("cannot reach the feed at %s: %s. Give its endpoint: --feed EP, or STELE_FEED%s", self->feed, why,
+            reach == CLI_REACH_NOBODY? "; retrying": "");
+    if (!now && *away)
+        cli_warn ("the feed at %s can be reached again", self->feed);
+    *away = now;
+    return reach == CLI_REACH_PERMISSION? EX_NOPERM: EX_OK;
+}
+
+//  Wait for the next event; meanwhile watch whether the feed can be reached
+static int
+s_next (cli_t *self, bool *away, stele_event_t **event)
+{
+    int64_t deadline_ms = stele_clock_steady_ms () + cli_timeout (self, 0);
+    for (;;) {
+        int64_t left_ms = self->timeout_ms? deadline_ms - stele_clock_steady_ms (): QUIET_MS;
+        int rc = stele_client_next (self->client, (int) (left_ms < QUIET_MS? left_ms > 0? left_ms: 0: QUIET_MS), event);
+        if (rc != STELE_ETIMEOUT)
+            return rc;
+        if (self->timeout_ms && stele_clock_steady_ms () >= deadline_ms)
+            return rc;
+        s_check_feed (self, away);
+    }
+}
+
 static int
 s_follow (cli_t *self, const args_t *args)
 {
+    bool away = false;
+    int status = s_check_feed (self, &away);
+    if (status)
+        return status;
     for (int64_t seen = 0; args->count == 0 || seen < args->count; seen++) {
         stele_event_t *event = NULL;
         //  Buffer lines while events stream in, flush when none is waiting
         int rc = stele_client_next (self->client, 0, &event);
         if (rc == STELE_ETIMEOUT) {
             cli_flush_stdout ();
-            rc = stele_client_next (self->client, cli_timeout (self, -1), &event);
-        }
-        if (rc == STELE_ETIMEOUT && self->timeout_ms == 0) {
-            seen--;
-            continue;
+            rc = s_next (self, &away, &event);
         }
         if (rc) {
             const char *why = stele_client_error (self->client);
@@ -166,16 +209,69 @@ s_follow (cli_t *self, const args_t *args)
     return EX_OK;
 }
 
+//  -- start -----------------------------------------------------------------------
+
+//  Is that a topic, or the beginning of one?
+static bool
+s_is_topic (const char *topic)
+{
+    const char *slash = strchr (topic, '/');
+    size_t size = slash? (size_t) (slash - topic): strlen (topic);
+    if (!slash && size && topic [size - 1] == '*')
+        size--;
+    for (int code = 1; code < STELE_EVENT_TYPE_END; code++) {
+        const char *type = stele_vocabulary_word (STELE_VOCABULARY_EVENT_TYPE, code);
+        if (type && strncmp (type, topic, size) == 0 && (!slash || !type [size]))
+            return true;
+    }
+    return false;
+}
+
+//  The position before the first event of a task; -1: there is none yet. -2: no answer
+static int64_t
+s_before_first (cli_t *self, const char *task_id)
+{
+    static const char *const lists [] [2] = {
+        { "task.history", "history" }, { "task.outputs", "outputs" }, { "task.metrics", "metrics" }
+    };
+    int64_t first = 0;
+    for (size_t i = 0; i < sizeof lists / sizeof lists [0]; i++) {
+        json_t *request = cli_request (lists [i] [0]);
+        cli_request_text (request, "task_id", task_id);
+        json_object_set_new (request, "limit", json_integer (1));
+        json_t *answer = cli_ask_or_none (self, request);
+        if (!answer && self->status != CLI_NO)
+            return -2;
+        const json_t *row = json_array_get (json_object_get (answer, lists [i] [1]), 0);
+        int64_t id = json_integer_value (json_object_get (row, "id"));
+        if (id && (first == 0 || id < first))
+            first = id;
+        json_decref (answer);
+    }
+    return first - 1;
+}
+
 static int
 s_run (cli_t *self, void *arguments, const cli_operands_t *operands)
 {
     const args_t *args = arguments;
+    const char *topic = operands->count? operands->items [0]: "";
+    if (!s_is_topic (topic))
+        return cli_usage_error ("follow", "'%s' is not a topic; use type/ID, or the beginning of one, with a type of %s",
+            topic, stele_vocabulary_list (STELE_VOCABULARY_EVENT_TYPE));
+    if (args->task && operands->count)
+        return cli_usage_error ("follow", "--task and a topic cannot be used together");
+    if (args->history && (!args->task || args->has_after))
+        return cli_usage_error ("follow", "--history needs --task, and cannot be used with --after");
     json_t *answer = cli_ask (self, cli_request ("ping"));
     if (!answer)
         return self->status;
     json_decref (answer);
-    const char *topic = operands->count? operands->items [0]: "";
-    int rc = stele_client_follow (self->client, topic, args->has_after? args->after: -1);
+    int64_t after = args->has_after? args->after: args->history? s_before_first (self, args->task): -1;
+    if (after < -1)
+        return self->status;
+    int rc = args->task? stele_client_follow_task (self->client, args->task, after):
+        stele_client_follow (self->client, topic, after);
     if (rc) {
         cli_report ("%s", stele_client_error (self->client));
         return EX_UNAVAILABLE;
@@ -189,14 +285,16 @@ const cli_command_t cli_cmd_follow = {
     .usage = {
         .usage = "stele follow [OPTION]... [TOPIC]",
         .about =
-            "Print events as they are committed, each once and in order; events lost on the feed are fetched. TOPIC is a "
-            "prefix of type/ID: 'task.' matches every event of tasks, 'task.state_changed/' every change of state, "
-            "'task.state_changed/build-7' those of one task. With --json, print one object per line, as 'stele publish' "
+            "Print events as they are committed, each once and in order; events lost on the feed are fetched. TOPIC is "
+            "type/ID, exactly: 'task.state_changed/build-7' matches the changes of state of one task. One that ends with "
+            "'/' or '*', or has no '/', is a prefix: 'task.' matches every event of tasks, 'task.state_changed/' every "
+            "change of state, 'task.state_changed/build-*' those of some tasks. --task follows everything about one task. With --json, print one object per line, as 'stele publish' "
             "reads it.",
         .after = "Runs until Ctrl-C or N events; with --timeout, also until no event came for that time "
-                 "(exit status 69).",
+                 "(exit status 69). If the feed cannot be reached, that is reported, and retried.",
         .examples =
             "  stele follow\n"
+            "  stele follow --task build-7 --history\n"
             "  stele follow task.state_changed/ --json | jq -r 'select(.state == \"failed\") | .task_id'\n"
             "  stele follow --after 0 --count 10"
     },

@@ -11,6 +11,7 @@
 
 typedef struct {
     int64_t after, limit;
+    int64_t tail;
     cli_list_t types;
 } args_t;
 
@@ -18,6 +19,7 @@ static const cli_option_t s_options [] = {
     { "after", 0, "N", "start after position N (default: 0, from the first event)",
         CLI_NUMBER, offsetof (args_t, after), 0, NULL },
     { "limit", 'n', "N", "print at most N events", CLI_NUMBER, offsetof (args_t, limit), 1, NULL },
+    { "tail", 0, "N", "print the last N events", CLI_NUMBER, offsetof (args_t, tail), 1, NULL },
     { "type", 0, "TYPE", "only events of this type, e.g. task.state_changed",
         CLI_LIST, offsetof (args_t, types), 0, NULL },
     CLI_OPTIONS_END
@@ -51,7 +53,17 @@ s_run (cli_t *self, void *arguments, const cli_operands_t *operands)
     const args_t *args = arguments;
     if (cli_check_words ("replay", "an event type", &args->types, STELE_VOCABULARY_EVENT_TYPE))
         return EX_USAGE;
+    if (args->tail && (args->after || args->limit || args->types.count))
+        return cli_usage_error ("replay", "--tail cannot be used with --after, --limit or --type");
     int64_t after = args->after;
+    if (args->tail) {
+        json_t *answer = cli_ask (self, cli_request ("ping"));
+        if (!answer)
+            return self->status;
+        int64_t position = json_integer_value (json_object_get (answer, "position"));
+        after = position > args->tail? position - args->tail: 0;
+        json_decref (answer);
+    }
     int64_t left = args->limit? args->limit: INT64_MAX;
     int64_t head = -1;              // Of the first answer: later events are not printed
     while (left && (head < 0 || after < head)) {

@@ -14,7 +14,7 @@ typedef struct {
 } args_t;
 
 static const cli_option_t s_options [] = {
-    { "at", 0, "WHEN", "the record as of WHEN: a position (after that event) or a time (RFC 3339, or a date)",
+    { "at", 0, "WHEN", "the record as of WHEN: a position (after that event) or a time (" CLI_TIMES ")",
         CLI_CALL, offsetof (args_t, at), 0, cli_take_time },
     CLI_OPTIONS_END
 };
@@ -23,7 +23,7 @@ static void
 s_print (cli_t *self, json_t *answer, void *arg)
 {
     (void) arg;
-    cli_task_print (self, json_object_get (answer, "task"));
+    cli_task_print (self, answer);
 }
 
 static int

@@ -9,28 +9,30 @@
 #include <stdlib.h>
 #include <string.h>
 #include "cli/shared/cell.h"
-#include "cli/shared/cell.h"
+#include "cli/shared/owner.h"
+#include "cli/terminal/text.h"
 #include "cli/shared/pages.h"
 #include "cli/shared/value.h"
 
 typedef struct {
-    int64_t limit;
+    int64_t limit, tail;
 } args_t;
 
 static const cli_option_t s_options [] = {
     { "limit", 'n', "N", "print at most the first N changes", CLI_NUMBER, offsetof (args_t, limit), 1, NULL },
+    { "tail", 0, "N", "print only the last N changes", CLI_NUMBER, offsetof (args_t, tail), 1, NULL },
     CLI_OPTIONS_END
 };
 
 static const cli_column_t s_columns [] = {
     { "POSITION", CLI_RIGHT, 0 },
-    { "TIME", 0, 0 },
+    { "TIME", CLI_SPARE_LATE, 0 },
     { "AFTER", CLI_RIGHT, 0 },
     { "FROM", CLI_OPTIONAL, 0 },
     { "TO", CLI_OPTIONAL, 0 },
-    { "PROVIDER", CLI_CUT | CLI_OPTIONAL, 8 },
-    { "MODEL", CLI_CUT | CLI_OPTIONAL, 8 },
-    { "EVENT", 0, 0 },
+    { "PROVIDER", CLI_CUT | CLI_OPTIONAL | CLI_SPARE, 8 },
+    { "MODEL", CLI_CUT | CLI_OPTIONAL | CLI_SPARE, 8 },
+    { "EVENT", CLI_SPARE_LATE, 0 },
     CLI_COLUMNS_END
 };
 
@@ -70,7 +72,7 @@ s_row (cli_table_t *table, json_t *row, void *arg)
     cli_cell_time (table, row, "timestamp");
     int64_t time_us = 0;
     if (cli_value_time (row, "timestamp", &time_us) && *previous_us >= 0)
-        cli_cell_duration (table, time_us - *previous_us);
+        cli_table_word (table, time_us < *previous_us? "?": cli_format_duration (time_us - *previous_us).text);
     else
         cli_table_word (table, NULL);
     *previous_us = time_us;
@@ -88,13 +90,36 @@ s_row (cli_table_t *table, json_t *row, void *arg)
     free (note);
 }
 
+//  A line above the table: to whom the task belongs
+static void
+s_print_owner (cli_t *self, const char *task_id)
+{
+    json_t *request = cli_request ("task.status");
+    cli_request_id (request, "task_id", task_id);
+    json_t *answer = cli_ask_or_none (self, request);
+    const json_t *owner = json_object_get (answer, "owner");
+    if (owner) {
+        char life [CLI_OWNER_TEXT], line [CLI_OWNER_TEXT + 300];
+        int size = snprintf (line, sizeof line, "producer %s: %s", cli_value_string (owner, "producer"),
+            cli_owner_life (owner, life));
+        cli_text_print (stdout, line, (size_t) size, self->style.width, CLI_CUT_END);
+        fputs ("\n\n", stdout);
+    }
+    json_decref (answer);
+}
+
 static int
 s_run (cli_t *self, void *arguments, const cli_operands_t *operands)
 {
     const args_t *args = arguments;
+    if (args->tail && args->limit)
+        return cli_usage_error ("history", "--tail and --limit cannot be used together");
+    self->tail = args->tail;
     json_t *request = cli_request ("task.history");
     cli_request_id (request, "task_id", operands->items [0]);
     int64_t previous_us = -1;
+    if (!self->json)
+        s_print_owner (self, operands->items [0]);
     return cli_ask_table (self, request, &(cli_list_view_t) {
         .key = "history", .limit = args->limit, .columns = s_columns, .row = s_row, .arg = &previous_us,
         .none = "no history: there are events about this task, but none that creates or changes it",

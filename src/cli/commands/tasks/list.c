@@ -16,11 +16,11 @@
 #define LINES_AROUND 5              // Lines of a screen besides the rows
 
 typedef struct {
-    cli_list_t states, roles, providers, models;
+    cli_list_t states, roles, providers, models, producers;
     const char *user, *parent, *from, *to, *order, *cursor;
     const char *updated_from, *updated_to, *completed_from, *completed_to, *search, *at;
     int64_t limit, interval_s;
-    bool reverse, all, total, errors, no_errors, watch;
+    bool reverse, all, total, errors, no_errors, interrupted, watch;
 } args_t;
 
 static const cli_option_t s_options [] = {
@@ -29,10 +29,14 @@ static const cli_option_t s_options [] = {
     { "role", 0, "ROLE", "only tasks with this role", CLI_LIST, offsetof (args_t, roles), 0, NULL },
     { "provider", 0, "NAME", "only tasks with this provider", CLI_LIST, offsetof (args_t, providers), 0, NULL },
     { "model", 0, "NAME", "only tasks with this model", CLI_LIST, offsetof (args_t, models), 0, NULL },
+    { "producer", 0, "NAME", "only tasks that belong to this producer", CLI_LIST, offsetof (args_t, producers), 0, NULL },
+    { "interrupted", 0, NULL, "only tasks that the broker interrupted because their producer died, and that have not "
+        "changed their state since", CLI_FLAG, offsetof (args_t, interrupted), 0, NULL },
     { "user", 0, "ID", "only tasks of this user", CLI_TEXT, offsetof (args_t, user), 0, NULL },
     { "parent", 0, "ID", "only children of this task", CLI_TEXT, offsetof (args_t, parent), 0, NULL },
-    { "from", 0, "TIME", "only tasks created at TIME or later (RFC 3339, or a date)",
+    { "from", 0, "TIME", "only tasks created at TIME or later (" CLI_TIMES ")",
         CLI_CALL, offsetof (args_t, from), 0, cli_take_time },
+    { "since", 0, "TIME", "the same as --from", CLI_CALL, offsetof (args_t, from), 0, cli_take_time },
     { "to", 0, "TIME", "only tasks created at TIME or earlier",
         CLI_CALL, offsetof (args_t, to), 0, cli_take_time },
     { "updated-from", 0, "TIME", "only tasks last changed at TIME or later",
@@ -47,7 +51,7 @@ static const cli_option_t s_options [] = {
     { "no-errors", 0, NULL, "only tasks without an error", CLI_FLAG, offsetof (args_t, no_errors), 0, NULL },
     { "search", 0, "TEXT", "only tasks with all of these words, word prefixes or \"quoted phrases\" in title, "
         "description or last error, or with TEXT as a part of their ID", CLI_TEXT, offsetof (args_t, search), 0, NULL },
-    { "at", 0, "WHEN", "list tasks as of WHEN: a position (after that event) or a time (RFC 3339, or a date)",
+    { "at", 0, "WHEN", "list tasks as of WHEN: a position (after that event) or a time (" CLI_TIMES ")",
         CLI_CALL, offsetof (args_t, at), 0, cli_take_time },
     { "order", 0, "WHAT", "sort by created (the default), updated or completed, newest first",
         CLI_TEXT, offsetof (args_t, order), 0, NULL },
@@ -111,6 +115,9 @@ s_request (const args_t *args, const char *order)
     cli_request_list (request, "roles", &args->roles);
     cli_request_list (request, "providers", &args->providers);
     cli_request_list (request, "models", &args->models);
+    cli_request_list (request, "producers", &args->producers);
+    if (args->interrupted)
+        json_object_set_new (request, "interrupted", json_true ());
     cli_request_id (request, "user_id", args->user);
     cli_request_id (request, "parent_id", args->parent);
     cli_request_time (request, "date_from", args->from);
@@ -189,7 +196,7 @@ s_watch (cli_t *self, const args_t *args, const char *order, const char *time_ke
         if (answer)
             s_draw (self, screen, answer, time_key);
         json_decref (answer);
-    } while ((status == EX_OK || status == EX_UNAVAILABLE)
+    } while ((status == EX_OK || status == EX_UNAVAILABLE || status == EX_TEMPFAIL)
         && cli_screen_wait (screen, args->interval_s? args->interval_s * 1000: 2000));
     cli_screen_destroy (&screen);
     return status;
@@ -240,6 +247,7 @@ const cli_command_t cli_cmd_list = {
             "  stele list --role coder --from 2026-01-01T00:00:00Z --total\n"
             "  stele list --state running --order updated --watch\n"
             "  stele list --search 'timeout \"connection refused\"' --state failed\n"
+            "  stele list --producer nightly --interrupted\n"
             "  stele list --at 2026-01-31T23:59:59Z --state running\n"
             "  stele list --all --json | jq -r '.tasks[].task_id'"
     },

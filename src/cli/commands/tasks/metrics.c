@@ -10,18 +10,19 @@
 
 typedef struct {
     cli_list_t names;
-    int64_t limit;
+    int64_t limit, tail;
 } args_t;
 
 static const cli_option_t s_options [] = {
     { "name", 0, "NAME", "only metrics with this name", CLI_LIST, offsetof (args_t, names), 0, NULL },
     { "limit", 'n', "N", "print at most the first N values", CLI_NUMBER, offsetof (args_t, limit), 1, NULL },
+    { "tail", 0, "N", "print only the last N values", CLI_NUMBER, offsetof (args_t, tail), 1, NULL },
     CLI_OPTIONS_END
 };
 
 static const cli_column_t s_columns [] = {
     { "POSITION", CLI_RIGHT, 0 },
-    { "TIME", 0, 0 },
+    { "TIME", CLI_SPARE_LATE, 0 },
     { "METRIC", CLI_CUT, 12 },
     { "VALUE", CLI_RIGHT, 0 },
     { "UNIT", CLI_CUT | CLI_OPTIONAL, 6 },
@@ -43,6 +44,9 @@ static int
 s_run (cli_t *self, void *arguments, const cli_operands_t *operands)
 {
     const args_t *args = arguments;
+    if (args->tail && args->limit)
+        return cli_usage_error ("metrics", "--tail and --limit cannot be used together");
+    self->tail = args->tail;
     json_t *request = cli_request ("task.metrics");
     cli_request_id (request, "task_id", operands->items [0]);
     cli_request_list (request, "names", &args->names);

@@ -13,7 +13,7 @@
 
 typedef struct {
     cli_list_t types;
-    int64_t limit;
+    int64_t limit, tail;
     bool raw;
 } args_t;
 
@@ -21,6 +21,7 @@ static const cli_option_t s_options [] = {
     { "type", 0, "TYPE", "only outputs of this type: stdout, stderr, log, artifact, commit or diagnostic",
         CLI_LIST, offsetof (args_t, types), 0, NULL },
     { "limit", 'n', "N", "print at most the first N outputs", CLI_NUMBER, offsetof (args_t, limit), 1, NULL },
+    { "tail", 0, "N", "print only the last N outputs", CLI_NUMBER, offsetof (args_t, tail), 1, NULL },
     { "raw", 0, NULL, "print the unchanged contents, one after another, including escape sequences",
         CLI_FLAG, offsetof (args_t, raw), 0, NULL },
     CLI_OPTIONS_END
@@ -28,11 +29,11 @@ static const cli_option_t s_options [] = {
 
 static const cli_column_t s_columns [] = {
     { "POSITION", CLI_RIGHT, 0 },
-    { "TIME", 0, 0 },
+    { "TIME", CLI_SPARE_LATE, 0 },
     { "TYPE", 0, 0 },
     { "SIZE", CLI_RIGHT, 0 },
-    { "FILE", CLI_CUT | CLI_ID | CLI_OPTIONAL, 12 },
-    { "COMMIT", CLI_CUT | CLI_OPTIONAL, 8 },
+    { "FILE", CLI_CUT | CLI_ID | CLI_OPTIONAL | CLI_SPARE, 12 },
+    { "COMMIT", CLI_CUT | CLI_OPTIONAL | CLI_SPARE, 8 },
     { "CONTENT", CLI_CUT, 12 },
     CLI_COLUMNS_END
 };
@@ -66,6 +67,9 @@ static int
 s_run (cli_t *self, void *arguments, const cli_operands_t *operands)
 {
     const args_t *args = arguments;
+    if (args->tail && args->limit)
+        return cli_usage_error ("outputs", "--tail and --limit cannot be used together");
+    self->tail = args->tail;
     if (args->raw && self->json)
         return cli_usage_error ("outputs", "--raw and --json cannot be used together");
     if (cli_check_words ("outputs", "an output type", &args->types, STELE_VOCABULARY_OUTPUT_TYPE))

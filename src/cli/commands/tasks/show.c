@@ -23,7 +23,7 @@
 #define SPARK_COLUMNS 40
 
 typedef struct {
-    json_t *task, *history, *outputs, *sessions, *metrics;
+    json_t *answer, *task, *history, *outputs, *sessions, *metrics;
 } s_page_t;
 
 //  -- requests -----------------------------------------------------------------------
@@ -48,9 +48,8 @@ s_ask (cli_t *self, const char *task_id, s_page_t *page)
 {
     json_t *request = cli_request ("task.get");
     cli_request_id (request, "task_id", task_id);
-    json_t *answer = cli_ask (self, request);
-    page->task = json_incref (json_object_get (answer, "task"));
-    json_decref (answer);
+    page->answer = cli_ask (self, request);
+    page->task = json_incref (json_object_get (page->answer, "task"));
     return page->task
         && (page->history = s_rows (self, "task.history", "history", task_id, ROWS, true))
         && (page->outputs = s_rows (self, "task.outputs", "outputs", task_id, OUTPUTS, true))
@@ -61,6 +60,7 @@ s_ask (cli_t *self, const char *task_id, s_page_t *page)
 static void
 s_clear (s_page_t *page)
 {
+    json_decref (page->answer);
     json_decref (page->task);
     json_decref (page->history);
     json_decref (page->outputs);
@@ -238,6 +238,10 @@ s_print_json (const s_page_t *page)
 {
     json_t *whole = json_pack ("{s:O,s:O,s:O,s:O,s:O}", "task", page->task, "history", page->history,
         "outputs", page->outputs, "sessions", page->sessions, "metrics", page->metrics);
+    static const char *const about [] = { "owner", "heard_at" };
+    for (size_t i = 0; i < sizeof about / sizeof about [0]; i++)
+        if (json_object_get (page->answer, about [i]))
+            json_object_set (whole, about [i], json_object_get (page->answer, about [i]));
     char *text = json_dumps (whole, JSON_COMPACT | cli_value_precision (whole));
     assert (text);
     cli_text_print_json (stdout, text, strlen (text));
@@ -250,7 +254,7 @@ static int
 s_run (cli_t *self, void *args, const cli_operands_t *operands)
 {
     (void) args;
-    s_page_t page = { .task = NULL };
+    s_page_t page = { .answer = NULL };
     int status = EX_OK;
     if (!s_ask (self, operands->items [0], &page))
         status = self->status;
@@ -258,7 +262,7 @@ s_run (cli_t *self, void *args, const cli_operands_t *operands)
     if (self->json)
         s_print_json (&page);
     else {
-        cli_task_print (self, page.task);
+        cli_task_print (self, page.answer);
         s_print_timeline (self, page.history);
         s_print_outputs (self, page.outputs);
         s_print_sessions (self, page.sessions);
@@ -275,7 +279,7 @@ const cli_command_t cli_cmd_show = {
         .usage = "stele show [OPTION]... ID",
         .about = "One task on one page: its record, the timeline of its states, its last outputs, its "
                  "sessions, and each of its metrics as a row of bars.",
-        .after = "With --json, one object whose lists are ordered newest first. At most 10 outputs and 1000 rows "
+        .after = "With --json, one object, with the owner of the task and lists ordered newest first. At most 10 outputs and 1000 rows "
                  "of any other list are included: use history, outputs, metrics or sessions for all.",
         .examples =
             "  stele show build-7\n"

@@ -14,7 +14,7 @@ static void
 s_print (cli_t *self, json_t *answer, void *arg)
 {
     (void) arg;
-    cli_task_print (self, json_object_get (answer, "task"));
+    cli_task_print (self, answer);
     cli_page_line (self, "read from", cli_value_string (answer, "source"));
 }
 
@@ -24,7 +24,15 @@ s_run (cli_t *self, void *args, const cli_operands_t *operands)
     (void) args;
     json_t *request = cli_request ("task.status");
     cli_request_id (request, "task_id", operands->items [0]);
-    return cli_ask_and_print (self, request, s_print, NULL);
+    int status = cli_ask_and_print (self, request, s_print, NULL);
+    //  While acks are held back, what producers report now is not in the answer
+    if (status == EX_OK && !self->json) {
+        cli_flush_stdout ();
+        json_t *ingest = cli_ask_trouble (self);
+        cli_report_holding (ingest);
+        json_decref (ingest);
+    }
+    return status;
 }
 
 const cli_command_t cli_cmd_status = {

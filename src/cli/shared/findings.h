@@ -1,0 +1,46 @@
+/*  findings - what is wrong with a broker, from its statistics
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at https://mozilla.org/MPL/2.0/.
+*/
+
+#ifndef STELE_CLI_FINDINGS_H_INCLUDED
+#define STELE_CLI_FINDINGS_H_INCLUDED
+
+#include <stdint.h>
+#include <jansson.h>
+#include "stele_library.h"
+
+/*  The thresholds; stele(1) has them too                                    */
+#define CLI_DISK_FULL_IN_S      14400               // 4 hours
+#define CLI_DISK_FREE_MIN       (256LL << 20)       // Bytes
+#define CLI_DISK_FREE_SHARE     0.05
+#define CLI_WAL_MAX             (128LL << 20)       // Bytes: twice the bound at which the writer waits
+#define CLI_REDIS_LAG_MS        10000
+#define CLI_SEARCH_LAG          100000              // Events
+#define CLI_SILENT_MS           300000
+#define CLI_EXPIRED_MS          86400000            // Older ones are history
+
+typedef enum {
+    CLI_LEVEL_INFO, CLI_LEVEL_DEGRADED, CLI_LEVEL_DOWN
+} cli_level_t;
+
+/*  Append a finding: {code, level, message, hint}, and since (RFC 3339) and for_ms if 'for_ms' is
+    not negative. 'now_us' is the wall clock.                                */
+void
+    cli_finding_add (json_t *findings, const char *code, cli_level_t level, int64_t now_us, int64_t for_ms,
+        const char *hint, const char *format, ...) STELE_PRINTF (7, 8);
+
+/*  Findings from an answer to 'stats', the gravest first. Caller owns return value. */
+json_t *
+    cli_findings (const json_t *stats, int64_t now_us);
+
+/*  The level of the gravest finding, and how many are above INFO.           */
+cli_level_t
+    cli_findings_level (const json_t *findings, size_t *count);
+
+const char *
+    cli_level_word (cli_level_t level);
+
+#endif

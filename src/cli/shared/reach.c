@@ -1,0 +1,107 @@
+/*  reach - why an endpoint does not answer
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at https://mozilla.org/MPL/2.0/.
+*/
+
+#include "config.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <netdb.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+#include "cli/shared/reach.h"
+
+static int
+s_connect_ipc (const char *path)
+{
+    struct sockaddr_un address = { .sun_family = AF_UNIX };
+    if (strlen (path) >= sizeof address.sun_path)
+        return EINVAL;
+    memcpy (address.sun_path, path, strlen (path));
+    socklen_t size = (socklen_t) (offsetof (struct sockaddr_un, sun_path) + strlen (path));
+    if (path [0] == '@')
+        address.sun_path [0] = 0;       // The abstract name space
+    else
+        size++;
+    int handle = socket (AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    int error = handle >= 0 && connect (handle, (struct sockaddr *) &address, size) == 0? 0: errno;
+    if (handle >= 0)
+        close (handle);
+    return error == EAGAIN? 0: error;
+}
+
+static int
+s_connect_within (int handle, const struct addrinfo *address, int timeout_ms)
+{
+    struct pollfd poller = { .fd = handle, .events = POLLOUT };
+    int error = 0;
+    socklen_t size = sizeof error;
+    if (connect (handle, address->ai_addr, address->ai_addrlen) == 0)
+        return 0;
+    if (errno != EINPROGRESS)
+        return errno;
+    if (poll (&poller, 1, timeout_ms) != 1)
+        return ETIMEDOUT;
+    return getsockopt (handle, SOL_SOCKET, SO_ERROR, &error, &size) == 0? error: errno;
+}
+
+//  Numeric addresses and "localhost" only: a look-up of another name may take long
+static int
+s_connect_tcp (const char *address, int timeout_ms)
+{
+    char host [80];
+    const char *colon = strrchr (address, ':');
+    if (!colon || (size_t) (colon - address) >= sizeof host)
+        return EINVAL;
+    snprintf (host, sizeof host, "%.*s", (int) (colon - address), address);
+    char *name = host;
+    if (name [0] == '[' && strchr (name, ']')) {
+        *strchr (name, ']') = 0;
+        name++;
+    }
+    struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICHOST | AI_NUMERICSERV };
+    struct addrinfo *found = NULL;
+    if (getaddrinfo (strcmp (name, "localhost")? name: "127.0.0.1", colon + 1, &hints, &found))
+        return EINVAL;
+    int handle = socket (found->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    int error = handle < 0? errno: s_connect_within (handle, found, timeout_ms);
+    if (handle >= 0)
+        close (handle);
+    freeaddrinfo (found);
+    return error;
+}
+
+cli_reach_t
+cli_reach (const char *endpoint, int timeout_ms, char *why, size_t size)
+{
+    int error = EINVAL;
+    if (strncmp (endpoint, "ipc://", 6) == 0)
+        error = s_connect_ipc (endpoint + 6);
+    else
+    if (strncmp (endpoint, "tcp://", 6) == 0)
+        error = s_connect_tcp (endpoint + 6, timeout_ms);
+    switch (error) {
+        case 0:
+            snprintf (why, size, "something accepts connections there, but does not answer");
+            return CLI_REACH_ACCEPTS;
+        case EACCES:
+        case EPERM:
+            snprintf (why, size, "permission denied: this user may not connect to it");
+            return CLI_REACH_PERMISSION;
+        case ENOENT:
+            snprintf (why, size, "no such socket: no broker has it open");
+            return CLI_REACH_NOBODY;
+        case ECONNREFUSED:
+            snprintf (why, size, "connection refused: nothing listens there");
+            return CLI_REACH_NOBODY;
+        default:
+            snprintf (why, size, "%s", error == EINVAL? "no answer": strerror (error));
+            return CLI_REACH_UNKNOWN;
+    }
+}

@@ -1,0 +1,25 @@
+/*  reach - why an endpoint does not answer
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at https://mozilla.org/MPL/2.0/.
+*/
+
+#ifndef STELE_CLI_REACH_H_INCLUDED
+#define STELE_CLI_REACH_H_INCLUDED
+
+#include <stddef.h>
+
+typedef enum {
+    CLI_REACH_UNKNOWN,              // Nothing more is known
+    CLI_REACH_ACCEPTS,              // Something accepts connections there, but did not answer
+    CLI_REACH_NOBODY,               // Nothing listens there
+    CLI_REACH_PERMISSION            // This user may not connect
+} cli_reach_t;
+
+/*  Connect to the endpoint and disconnect. Waits at most 'timeout_ms' (tcp://). 'why' becomes a
+    sentence for people, without a full stop.                                */
+cli_reach_t
+    cli_reach (const char *endpoint, int timeout_ms, char *why, size_t size);
+
+#endif

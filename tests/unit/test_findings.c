@@ -1,0 +1,161 @@
+/*  test_findings - what 'stele health' reports from which statistics
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at https://mozilla.org/MPL/2.0/.
+*/
+
+#include <stdarg.h>
+#include <setjmp.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+#include "cli/shared/findings.h"
+
+#define NOW_US 1767225600000000LL       // 2026-01-01T00:00:00Z
+
+static json_t *
+s_find (const char *stats)
+{
+    json_t *parsed = json_loads (stats, JSON_DECODE_ANY, NULL);
+    assert_non_null (parsed);
+    json_t *findings = cli_findings (parsed, NOW_US);
+    json_decref (parsed);
+    return findings;
+}
+
+static const char *
+s_text (const json_t *finding, const char *key)
+{
+    const char *text = json_string_value (json_object_get (finding, key));
+    return text? text: "";
+}
+
+//  Exactly one finding, with that code and level, whose message has these words
+static void
+s_assert_one (const char *stats, const char *code, cli_level_t level, const char *words)
+{
+    json_t *findings = s_find (stats);
+    size_t count;
+    assert_int_equal (json_array_size (findings), 1);
+    const json_t *finding = json_array_get (findings, 0);
+    assert_string_equal (s_text (finding, "code"), code);
+    assert_string_equal (s_text (finding, "level"), cli_level_word (level));
+    assert_int_equal (cli_findings_level (findings, &count), level);
+    assert_int_equal (count, level > CLI_LEVEL_INFO);
+    if (!strstr (s_text (finding, "message"), words))
+        fail_msg ("'%s' does not have '%s'", s_text (finding, "message"), words);
+    assert_true (*s_text (finding, "hint"));
+    json_decref (findings);
+}
+
+static void
+test_findings_of_a_healthy_broker_are_none (void **state)
+{
+    (void) state;
+    json_t *findings = s_find ("{\"ingest\":{\"mode\":\"dual\",\"holding\":false,\"behind\":0},"
+        "\"redis\":{\"state\":\"live\",\"lag_events\":3,\"lag_ms\":5},\"search\":{\"state\":\"live\",\"lag_events\":400},"
+        "\"disk\":{\"free_bytes\":100000000000,\"size_bytes\":200000000000,\"growth_bytes\":0},"
+        "\"ledger\":{\"wal_bytes\":33554432,\"rejected\":0,\"losses\":0},\"tasks\":{\"by_state\":{\"running\":2}},"
+        "\"producers\":[{\"producer\":\"p\",\"status\":\"present\",\"silent_ms\":100}]}");
+    assert_int_equal (json_array_size (findings), 0);
+    json_decref (findings);
+    findings = s_find ("{}");           // Parts that did not answer
+    assert_int_equal (json_array_size (findings), 0);
+    json_decref (findings);
+}
+
+static void
+test_findings_of_the_writer_name_the_cause_and_the_time (void **state)
+{
+    (void) state;
+    json_t *findings = s_find ("{\"ingest\":{\"holding\":true,\"holding_ms\":60000,\"trouble\":\"disk is full\"}}");
+    const json_t *finding = json_array_get (findings, 0);
+    assert_string_equal (s_text (finding, "since"), "2025-12-31T23:59:00Z");
+    assert_int_equal (json_integer_value (json_object_get (finding, "for_ms")), 60000);
+    json_decref (findings);
+    s_assert_one ("{\"ingest\":{\"holding\":true,\"trouble\":\"disk is full\"}}", "holding", CLI_LEVEL_DEGRADED,
+        "cannot be written: disk is full");
+    s_assert_one ("{\"ingest\":{\"mode\":\"redis\",\"only_in_redis\":1200}}", "mode_redis", CLI_LEVEL_DEGRADED,
+        "1,200 acked events are only in Redis");
+    s_assert_one ("{\"ingest\":{\"behind\":2}}", "ledger_behind", CLI_LEVEL_DEGRADED, "2 of their hellos");
+    s_assert_one ("{\"age_ms\":900,\"ingest\":{}}", "writer_stalled", CLI_LEVEL_DEGRADED, "did not answer for 900");
+}
+
+static void
+test_findings_of_redis (void **state)
+{
+    (void) state;
+    s_assert_one ("{\"redis\":{\"state\":\"away\",\"state_ms\":5,\"last_error\":\"refused\",\"lag_events\":7}}",
+        "redis_away", CLI_LEVEL_DEGRADED, "refused; live records there are 7 events old");
+    s_assert_one ("{\"redis\":{\"state\":\"rebuilding\"}}", "redis_rebuilding", CLI_LEVEL_DEGRADED, "being rebuilt");
+    s_assert_one ("{\"redis\":{\"state\":\"catching_up\",\"lag_ms\":10001,\"lag_events\":9}}", "redis_behind",
+        CLI_LEVEL_DEGRADED, "(9 events) behind");
+    s_assert_one ("{\"redis\":{\"state\":\"live\",\"age_ms\":10001}}", "redis_stalled", CLI_LEVEL_DEGRADED,
+        "has not answered");
+}
+
+static void
+test_findings_of_the_disk (void **state)
+{
+    (void) state;
+    s_assert_one ("{\"disk\":{\"free_bytes\":268435455,\"size_bytes\":1000000000}}", "disk_low", CLI_LEVEL_DEGRADED,
+        "256 MiB of 954 MiB left");
+    s_assert_one ("{\"disk\":{\"free_bytes\":49000000000,\"size_bytes\":1000000000000}}", "disk_low",
+        CLI_LEVEL_DEGRADED, "left");
+    s_assert_one ("{\"disk\":{\"free_bytes\":490000000000,\"size_bytes\":1000000000000,\"full_in_s\":14399,"
+        "\"growth_bytes\":34030000}}", "disk_filling", CLI_LEVEL_DEGRADED, "full in 3h 59m");
+    json_t *findings = s_find ("{\"disk\":{\"free_bytes\":490000000000,\"size_bytes\":1000000000000,"
+        "\"full_in_s\":14400}}");
+    assert_int_equal (json_array_size (findings), 0);
+    json_decref (findings);
+    s_assert_one ("{\"ledger\":{\"wal_bytes\":134217729}}", "wal_long", CLI_LEVEL_DEGRADED, "write-ahead log");
+}
+
+static void
+test_findings_that_are_only_noted (void **state)
+{
+    (void) state;
+    s_assert_one ("{\"ledger\":{\"rejected\":3}}", "rejected", CLI_LEVEL_INFO, "3 refused events");
+    s_assert_one ("{\"ledger\":{\"losses\":1}}", "losses", CLI_LEVEL_INFO, "1 losses");
+    s_assert_one ("{\"search\":{\"lag_events\":100001}}", "search_behind", CLI_LEVEL_INFO, "100,001 events behind");
+    s_assert_one ("{\"search\":{\"state\":\"failing\"}}", "search_failing", CLI_LEVEL_DEGRADED, "index");
+    s_assert_one ("{\"producers\":[{\"producer\":\"a\",\"status\":\"expired\",\"silent_ms\":9000},"
+        "{\"producer\":\"b\",\"status\":\"expired\",\"silent_ms\":8000},"
+        "{\"producer\":\"c\",\"status\":\"expired\",\"silent_ms\":86400001}]}",
+        "producers_expired", CLI_LEVEL_INFO, "2 producers ran out in the last 24 hours, the last one 'b'");
+    s_assert_one ("{\"tasks\":{\"by_state\":{\"running\":1}},\"uptime_s\":301,\"producers\":["
+        "{\"producer\":\"a\",\"status\":\"present\",\"silent_ms\":null},"
+        "{\"producer\":\"b\",\"status\":\"present\",\"silent_ms\":10}]}",
+        "producers_silent", CLI_LEVEL_INFO, "1 producers");
+}
+
+static void
+test_findings_are_sorted_by_their_gravity (void **state)
+{
+    (void) state;
+    size_t count;
+    json_t *findings = s_find ("{\"ledger\":{\"rejected\":3},\"search\":{\"lag_events\":100001},"
+        "\"redis\":{\"state\":\"away\"},\"ingest\":{\"mode\":\"redis\"}}");
+    assert_int_equal (json_array_size (findings), 4);
+    assert_string_equal (s_text (json_array_get (findings, 0), "code"), "mode_redis");
+    assert_string_equal (s_text (json_array_get (findings, 1), "code"), "redis_away");
+    assert_int_equal (cli_findings_level (findings, &count), CLI_LEVEL_DEGRADED);
+    assert_int_equal (count, 2);
+    json_decref (findings);
+}
+
+int
+main (void)
+{
+    const struct CMUnitTest tests [] = {
+        cmocka_unit_test (test_findings_of_a_healthy_broker_are_none),
+        cmocka_unit_test (test_findings_of_the_writer_name_the_cause_and_the_time),
+        cmocka_unit_test (test_findings_of_redis),
+        cmocka_unit_test (test_findings_of_the_disk),
+        cmocka_unit_test (test_findings_that_are_only_noted),
+        cmocka_unit_test (test_findings_are_sorted_by_their_gravity)
+    };
+    return cmocka_run_group_tests (tests, NULL, NULL);
+}
