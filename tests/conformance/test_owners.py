@@ -1,4 +1,4 @@
-# Who has a task, and does that producer still live? (protocol section 4)
+# Owners of tasks, and whether they are alive (protocol section 4)
 #
 # This Source Code Form is subject to the terms of the Mozilla Public
 # License, v. 2.0. If a copy of the MPL was not distributed with this

@@ -262,7 +262,7 @@ class Stele(harness.BrokerTest):
             self.stele(*words, status=status)
             self.assertTrue(self.stderr.startswith("stele: "), self.stderr)
         self.stele("ping", "--json", "--requests", nobody, "--timeout", "200", status=os.EX_UNAVAILABLE)
-        self.assertIn("--requests EP", json.loads(self.stderr)["error"]["hint"])
+        self.assertIn("--requests ENDPOINT", json.loads(self.stderr)["error"]["hint"])
         self.stele("--json", "follow", "--feed", nobody, "--timeout", "200", status=os.EX_UNAVAILABLE)
         self.assertEqual([list(json.loads(line)) for line in self.stderr.splitlines()], [["warning"], ["error"]])
 

@@ -1,4 +1,4 @@
-/*  owner - the producer to whom a task belongs, and whether it still lives
+/*  owner - the producer that owns a task, and whether it is alive
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
