@@ -58,7 +58,7 @@ class Owners:
             self.assertIn(name, text)
             self.assertRegex(text, "last heard .* ago, lease 1m 00s")
             self.assertRegex(self.stele(command, without).decode(),
-                             "silent for .*, no lease: cannot tell whether it lives")
+                             "silent for .*, no lease: it may be dead")
         self.assertRegex(self.stele("list").decode(), "PRODUCER(?s:.)*" + name)
         #   It becomes silent: it is not called present any more
         harness.wait_until(lambda: self.ask("task.status", task_id=without)["owner"]["silent_ms"] > 1000, "its silence")

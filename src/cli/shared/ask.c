@@ -14,7 +14,7 @@
 #include "cli/shared/reach.h"
 
 #define REACH_MS 200
-#define TROUBLE_MS 1000             // For a question beside the one of the user
+#define TROUBLE_MS 1000             // For a request besides that of the user
 
 json_t *
 cli_request (const char *op)

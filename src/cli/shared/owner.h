@@ -15,7 +15,7 @@
 #define CLI_OWNER_TEXT 160
 
 /*  One sentence about an 'owner' (or a producer of the statistics): "heard 2.10 s ago, lease 5.00 s".
-    Silence of a producer without a lease proves nothing, and the text says so. Returns the buffer. */
+    Silence of a producer without a lease proves nothing, and the text states that. Returns the buffer. */
 const char *
     cli_owner_life (const json_t *owner, char *text);
 
