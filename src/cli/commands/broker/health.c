@@ -122,7 +122,7 @@ s_run (cli_t *self, void *args, const cli_operands_t *operands)
 
 const cli_command_t cli_cmd_health = {
     .name = "health",
-    .summary = "is the broker well, and if not, what to do",
+    .summary = "problems of the broker, and their remedies",
     .usage = {
         .usage = "stele health [OPTION]...",
         .about =
