@@ -108,7 +108,7 @@ STELE_EXPORT void
 STELE_EXPORT char *
     stele_client_spool_producer (const char *path);
 
-/*  Continue although the ledger lacks events of this producer that the spool knows to be
+/*  Continue although the ledger lacks events of this producer that the spool records as
     acked, or is another ledger (by default the producer ends with STELE_EBEHIND or
     STELE_ELEDGER). Events that still wait are published there; events that were acked
     and lost are not.                                                        */

@@ -26,16 +26,16 @@ extern "C" {
     X (STELE_EMISSING_FIELD, 4, "missing_field",      "a required field is missing: add it") \
     X (STELE_EINVALID_FIELD, 5, "invalid_field",      "a field has the wrong type or value: correct it") \
     X (STELE_ETOO_LARGE,     6, "too_large",          "a size limit is exceeded: make the value smaller or split it") \
-    X (STELE_EILLEGAL,       7, "illegal_transition", "the task is in a terminal state: retry it first, by changing its state to queued") \
+    X (STELE_EILLEGAL,       7, "illegal_transition", "the task is finished: only a change of its state to queued (a retry) may follow") \
     X (STELE_EEXISTS,        8, "task_exists",        "the task was created with other fields: change it with task.updated") \
-    X (STELE_EGAP,           9, "sequence_gap",       "events before this one are missing: resend from 'expected'") \
-    X (STELE_EWINDOW,       10, "window_exceeded",    "too many events are unacknowledged: wait for acks before sending more") \
-    X (STELE_EFENCED,       11, "fenced",             "a newer instance of this producer has taken over: stop this one") \
-    X (STELE_ENO_HELLO,     12, "no_hello",           "the broker has received no hello on this connection: send one and continue from the welcome") \
+    X (STELE_EGAP,           9, "sequence_gap",       "events before this one are missing: resend from the sequence in the field 'expected'") \
+    X (STELE_EWINDOW,       10, "window_exceeded",    "too many events are unacked: wait for acks before sending more") \
+    X (STELE_EFENCED,       11, "fenced",             "a newer run of this producer has taken over: stop this one") \
+    X (STELE_ENO_HELLO,     12, "no_hello",           "the broker has received no hello on this connection: send one, and resend the events after the sequence in its answer (welcome)") \
     X (STELE_EPROTOCOL,     13, "unsupported_protocol", "the broker speaks another version of the protocol: use a client of its version") \
     X (STELE_EUNAUTHORIZED, 14, "unauthorized",       "this peer may not do that: request access from the operator of the broker") \
     X (STELE_EBAD_REQUEST,  15, "bad_request",        "the request does not have the form that its operation takes: see doc/PROTOCOL.md") \
-    X (STELE_ENOT_FOUND,    16, "not_found",          "the record does not exist: check its id") \
+    X (STELE_ENOT_FOUND,    16, "not_found",          "the record does not exist: check its ID") \
     X (STELE_ETIMEOUT,      17, "timeout",            "the operation did not finish in time: check that the broker is running and reachable") \
     X (STELE_EUNAVAILABLE,  18, "unavailable",        "a component that this needs is unavailable: see the statistics of the broker, and retry later") \
     X (STELE_EINTERNAL,     19, "internal",           "the broker had an internal error: see its log") \
@@ -44,7 +44,7 @@ extern "C" {
     X (STELE_EBUSY,         22, "storage_busy",       "another process holds the ledger: run only one broker per ledger") \
     X (STELE_EIO,           23, "storage_failed",     "the disk could not be read or written: see the log and check the disk") \
     X (STELE_ELEDGER,       24, "bad_ledger",         "the file is not a ledger that this version can use: check its path and its version") \
-    X (STELE_EBEHIND,       25, "ledger_behind",      "the ledger lacks events that it had acked: restore it, or accept the loss")
+    X (STELE_EBEHIND,       25, "ledger_behind",      "the ledger lacks events that were acked: restore the right ledger, or accept the loss")
 
 enum {
 #define STELE_ERROR_ENUM(constant, number, name, text) constant = -(number),

@@ -1,4 +1,4 @@
-/*  file - names of files, descriptors and reasons of the system
+/*  file - paths, descriptors, syncs, and reasons of failed calls
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -155,9 +155,9 @@ stele_file_reason (const char *path, int error, char *text, size_t size)
     if (denies) {
         s_user (status.st_uid, owner, sizeof owner);
         snprintf (text, size, "permission denied for user %s (%s is of user %s, mode %04o)",
-            user, denies == path? "it": "the folder", owner, (unsigned) status.st_mode & 07777);
+            user, denies == path? "it": "the directory", owner, (unsigned) status.st_mode & 07777);
     }
     else
-        snprintf (text, size, "permission denied for user %s (a folder of the path may not be entered)", user);
+        snprintf (text, size, "permission denied for user %s (a directory of the path may not be entered)", user);
     free (folder);
 }

@@ -1,4 +1,4 @@
-/*  file - names of files, descriptors and reasons of the system
+/*  file - paths, descriptors, syncs, and reasons of failed calls
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this

@@ -1,7 +1,7 @@
 /*  memory - one allocator, and arrays that grow
 
     The ledger and the wire return a code if memory is exhausted, since a writer can roll back
-    and retry: they use calloc and stele_array_grow, and check. All other rooms use the functions
+    and retry: they use calloc and stele_array_grow, and check. All other folders use the functions
     that cannot fail: these print the size that could not be allocated and abort the process.
 
     This Source Code Form is subject to the terms of the Mozilla Public

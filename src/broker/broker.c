@@ -41,7 +41,7 @@ typedef struct {
     stele_query_args_t requests_args;
     char *ledger_id;
     char *events_endpoint, *pipeline_in_endpoint, *requests_endpoint;
-    stele_pack_t *recovery;         // What the writer did at its start: a msgpack map
+    stele_pack_t *recovery;         // Report of the start of the writer: a msgpack map
     int64_t begun_us;               // Steady clock: START
     bool refused;                   // A setting was refused, so START is too
     bool started;                   // START was accepted: other threads read the settings
@@ -258,7 +258,7 @@ s_stop (s_broker_t *self, bool drain)
 
 //  -- commands ----------------------------------------------------------------------
 
-//  Files beside the ledger are named after it (lock, write-ahead log, high-water mark): a symbolic link
+//  Files next to the ledger are named after it (lock, write-ahead log, high-water mark): a symbolic link
 //  would give it a second set of them
 static void
 s_resolve_ledger (stele_settings_t *settings)

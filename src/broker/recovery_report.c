@@ -1,4 +1,4 @@
-/*  recovery_report - what a start of the broker recovered
+/*  recovery_report - report of what the start of a broker recovered
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this

@@ -15,13 +15,13 @@
     (stele_reader_active), then the log from the first commit inside terminal_ttl,
     by the same code. A Redis that another ledger has written is rebuilt in the same
     way once the broker of that ledger has stopped (see {stele}:holder); until then
-    the state is "away", and the error says what to do. The same for a copy of this ledger, which
+    the state is "away", and the error contains the remedy. The same for a copy of this ledger, which
     has its id: {stele}:holder names the file too, and {stele}:committed, the time of
     the last commit, shows whether what is in Redis belongs to this history.
 
     Terminal tasks: the hash expires terminal_ttl after the COMMIT of the task's last
     event, and its id is then removed from {stele}:tasks:STATE: the log from the sweep
-    cursor {stele}:swept to the last position older than terminal_ttl says which ones.
+    cursor {stele}:swept to the last position older than terminal_ttl identifies them.
     Sessions that have ended expire likewise.
 
     This Source Code Form is subject to the terms of the Mozilla Public

@@ -1,4 +1,4 @@
-/*  cache_apply - read what the next events of the ledger changed, and write it to Redis
+/*  cache_apply - read the records that the next events changed, and write them to Redis
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this

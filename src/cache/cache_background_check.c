@@ -2,8 +2,8 @@
 
     Redis may evict keys (maxmemory-policy), and any client may delete one: the position
     does not show it. So an idle cache compares a page of active
-    records and one of ended ones with the ledger every check_interval_ms, round after round, and puts
-    right what differs. When Redis says that it has evicted keys, a round is made at once.
+    records and one of ended ones with the ledger every check_interval_ms, round after round, and repairs
+    differences. When Redis reports evicted keys, a round starts at once.
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this

@@ -1,4 +1,4 @@
-/*  cache_error - report and record what went wrong, close the connection, back off
+/*  cache_error - report and record an error, close the connection, back off
 
     The bottom of stele_cache_t: every other file of the class calls it, it calls none of them.
 

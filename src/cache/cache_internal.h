@@ -1,4 +1,4 @@
-/*  cache_internal - stele_cache_t, a class of ten files
+/*  cache_internal - stele_cache_t, a class of ten files and page_check
 
     Each file calls only those below it in this table.
 
@@ -224,7 +224,7 @@ int
 int
     stele_cache_align (stele_cache_t *self, stele_reader_t *reader);
 
-/*  Renew PREFIX:holder, which says that this ledger's broker is running, unless another broker has
+/*  Renew PREFIX:holder, the sign that this ledger's broker is running, unless another broker has
     set it meanwhile. Returns 0 or STELE_EUNAVAILABLE.                       */
 int
     stele_cache_hold (stele_cache_t *self);

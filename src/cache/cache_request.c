@@ -1,4 +1,4 @@
-/*  cache_request - what the requests on the cache share: be at the head first, refuse with the last error
+/*  cache_request - shared by the requests on the cache: reach the head first, refuse with the last error
 
     It steps the state machine of cache.c, so it is above that, and nothing below calls it.
 

@@ -1,7 +1,7 @@
 /*  cache_sweep - remove expired terminal tasks from their sets
 
     Their hashes expire in Redis, members of a sorted set do not: the log from PREFIX:swept
-    to the last position older than terminal_ttl says which ones have expired.
+    to the last position older than terminal_ttl identifies the expired ones.
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this

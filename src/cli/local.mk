@@ -74,7 +74,7 @@ stele_SOURCES = \
     src/cli/commands/broker/recover.c \
     src/cli/commands/broker/stats.c \
     src/cli/commands/broker/top.c
-# The migration from earlier systems is not in the library, so the rooms that it needs are linked here
+# The migration from earlier systems is not in the library, so the folders that it needs are linked here
 stele_LDADD = src/cli/libcli.la src/migrate/libmigrate.la libstele.la src/cache/libcache.la \
     src/sqlite/libsqlite.la src/wire/libwire.la src/model/libmodel.la src/base/libbase.la $(STELE_FAULT_ROOM) $(STELE_LIBS)
 

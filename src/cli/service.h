@@ -1,4 +1,4 @@
-/*  service - what steled reports to the service manager, systemd
+/*  service - reports of steled to the service manager, systemd
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this

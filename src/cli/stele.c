@@ -46,24 +46,24 @@ s_take_colour (const cli_option_t *option, const char *value, void *target, char
         *style = cli_style_of (stdout);
         return 0;
     }
-    snprintf (error, error_size, "--%s: '%s' is not one of auto, always, never", option->name, value);
+    snprintf (error, error_size, "--%s: '%s' is not a use of colours; use auto, always or never", option->name, value);
     return -1;
 }
 
 static const cli_option_t s_global_options [] = {
-    { "events", 0, "EP", "endpoint to publish events to (STELE_EVENTS, or " STELE_DEFAULT_EVENTS ")",
+    { "events", 0, "ENDPOINT", "endpoint to publish events to (default: STELE_EVENTS, or " STELE_DEFAULT_EVENTS ")",
         CLI_TEXT, offsetof (cli_t, events), 0, NULL },
-    { "requests", 0, "EP", "endpoint for requests (STELE_REQUESTS, or " STELE_DEFAULT_REQUESTS ")",
+    { "requests", 0, "ENDPOINT", "endpoint for requests (default: STELE_REQUESTS, or " STELE_DEFAULT_REQUESTS ")",
         CLI_TEXT, offsetof (cli_t, requests), 0, NULL },
-    { "feed", 0, "EP", "endpoint of the feed of committed events (STELE_FEED, or " STELE_DEFAULT_FEED ")",
+    { "feed", 0, "ENDPOINT", "endpoint of the feed of committed events (default: STELE_FEED, or " STELE_DEFAULT_FEED ")",
         CLI_TEXT, offsetof (cli_t, feed), 0, NULL },
     { "json", 'j', NULL, "print JSON: the answers of the broker, one line per page, times in RFC 3339",
         CLI_FLAG, offsetof (cli_t, json), 0, NULL },
-    { "zone", 0, "ZONE", "show times in this zone: UTC (the default), local, an offset (+02:00) or a name (Europe/Berlin); "
-        "days in options begin there", CLI_CALL, 0, 0, s_take_zone },
-    { "color", 0, "WHEN", "use colours: auto (the default: on a terminal, without NO_COLOR), always or never",
+    { "zone", 0, "ZONE", "show times in this zone: UTC, local, an offset (+02:00) or a name (Europe/Berlin); "
+        "days in options begin there (default: UTC)", CLI_CALL, 0, 0, s_take_zone },
+    { "color", 0, "WHEN", "use colours: auto (on a terminal, without NO_COLOR), always or never (default: auto)",
         CLI_CALL, offsetof (cli_t, style), 0, s_take_colour },
-    { "timeout", 't', "MS", "time to wait for the broker, in milliseconds (5000)",
+    { "timeout", 't', "MS", "time to wait for the broker, in milliseconds (default: 5000)",
         CLI_NUMBER, offsetof (cli_t, timeout_ms), 1, NULL },
     { "help", 'h', NULL, "show this help and exit",
         CLI_FLAG, offsetof (cli_t, help), 0, NULL },
@@ -103,7 +103,7 @@ s_help (FILE *file)
     cli_options_help (file, &usage, (const cli_group_t []) { CLI_GROUPS_END });
     fputs ("\nCommands:\n", file);
     for (size_t i = 0; i < COMMAND_COUNT; i++)
-        fprintf (file, "  %-10s %s\n", s_commands [i]->name, s_commands [i]->summary);
+        fprintf (file, "  %-11s %s\n", s_commands [i]->name, s_commands [i]->summary);
 
     static const cli_usage_t rest = {
         .after =

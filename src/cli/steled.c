@@ -47,10 +47,10 @@ s_keep (const cli_option_t *option, const char *value, void *target, char *error
     return 0;
 }
 
-#define DEFAULT_TEXT(initial)     " Default: " initial "."
-#define DEFAULT_WORD(initial)     " Default: " initial "."
-#define DEFAULT_COUNT(initial)    " Default: " initial "."
-#define DEFAULT_OPTIONAL(initial) " Default: off."
+#define DEFAULT_TEXT(initial)     " (default: " initial ")"
+#define DEFAULT_WORD(initial)     " (default: " initial ")"
+#define DEFAULT_COUNT(initial)    " (default: " initial ")"
+#define DEFAULT_OPTIONAL(initial) " (default: off)"
 #define DEFAULT_FLAG(initial)     ""
 #define OPTION(name, member, type, initial, argument, where, help) \
     { name, 0, argument, help DEFAULT_##type (initial), CLI_CALL, 0, 0, s_keep },
@@ -288,10 +288,10 @@ main (int argc, char **argv)
     signal (SIGXFSZ, SIG_IGN);
     stele_ledger_tune_process ();
     if (cli_options_parse (groups, argc - 1, argv + 1, false, &operands, error, sizeof error) < 0)
-        fprintf (stderr, "steled: %s\nTry: steled --help\n", error);
+        fprintf (stderr, "steled: %s\nTry 'steled --help'.\n", error);
     else
     if (operands.count > 0)
-        fprintf (stderr, "steled: unexpected argument '%s'\nTry: steled --help\n", operands.items [0]);
+        fprintf (stderr, "steled: unexpected argument '%s'\nTry 'steled --help'.\n", operands.items [0]);
     else
     if (args.help) {
         cli_options_help (stdout, &s_usage, groups);

@@ -1,4 +1,4 @@
-/*  topic - which events a subscription is about
+/*  topic - match the events of a subscription
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this

@@ -1,4 +1,4 @@
-/*  topic - which events a subscription is about
+/*  topic - match the events of a subscription
 
     A topic of the feed is type/ID. A subscription names one of them, a prefix, or a task.
 

@@ -1,4 +1,4 @@
-/*  trouble - why acks do not come, according to the broker
+/*  trouble - query the broker for the reason why acks do not arrive
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this

@@ -1,6 +1,6 @@
 /*  fault - inject faults at marked places of the code
 
-    What the room is for: tests of durability must see what happens when a process dies, or
+    Tests of durability must see what happens when a process dies, or
     a call fails, between any two steps. Two kinds of faults:
 
       points (points.h)   places in the code, marked with STELE_FAULT or STELE_FAULT_CODE, that

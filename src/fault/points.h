@@ -12,7 +12,7 @@
 #ifndef STELE_POINTS_H_INCLUDED
 #define STELE_POINTS_H_INCLUDED
 
-/*  X (name, what the place can return, when it is passed)
+/*  X (name, errors that the place can return, when it is passed)
 
     PLAIN: nothing; only kill, exit, stop and sleep are allowed there.
     ANY: any storage error. EIO: only an I/O error, since the step cannot be

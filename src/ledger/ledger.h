@@ -1,8 +1,8 @@
 /*  ledger - the writer: the only object that changes a ledger
 
-    A ledger is at a path and has one writer, used by one thread. stele_reader_t
+    A ledger has a path and one writer, used by one thread. stele_reader_t
     (reader.h) reads it, from any number of threads and processes. What is on the
-    disk, and how, is up to the engine in src/sqlite/: this interface speaks of
+    disk, and how, is up to the engine in src/sqlite/: this interface is about
     events, positions, filters and errors only.
 
     A batch is begin, any number of appends and other changes, commit. When any
@@ -27,7 +27,7 @@
 
 typedef struct stele_ledger stele_ledger_t;
 
-/*  What a start verifies before it trusts the ledger                        */
+/*  Checks of a start before it uses the ledger                        */
 typedef enum {
     STELE_CHECK_NONE,
     STELE_CHECK_QUICK,              // Structure of a small ledger; of a larger one (over 32 MiB) what
@@ -54,7 +54,7 @@ typedef struct {
     bool accept_loss;               // Open a ledger that is behind: record what is missing as lost
                                     // (stele_reader_losses). Positions are then assigned a second
                                     // time, so the ledger gets a new id
-    mode_t file_mode;               // Of the ledger and the files beside it; 0: 0600
+    mode_t file_mode;               // Of the ledger and the files next to it; 0: 0600
 } stele_ledger_options_t;
 
 /*  The same with options.                                                   */
@@ -67,7 +67,7 @@ stele_ledger_t *
 const char *
     stele_ledger_loss (const stele_ledger_t *self);
 
-/*  The next thing that whoever runs the broker should know about the ledger's files and times, as text;
+/*  The next message for the operator of the broker about the ledger's files and times, as text;
     NULL: no more. Owned by the ledger.                                      */
 const char *
     stele_ledger_notice (stele_ledger_t *self);
@@ -118,7 +118,8 @@ int
     stele_ledger_begin (stele_ledger_t *self);
 
 /*  Make the batch durable: on return 0 it is on stable storage, in files that are still at the path of
-    the ledger. 'now_us' is the time of the commit (stele_reader_commit_time). */
+    the ledger. Returns after the write-ahead log is synced (sqlite/write/open.c: synchronous=FULL);
+    the high-water mark is written, not synced. 'now_us' is the time of the commit (stele_reader_commit_time). */
 int
     stele_ledger_commit (stele_ledger_t *self, int64_t now_us);
 
@@ -215,12 +216,12 @@ int64_t
 
 /*  From now on keep batches in memory, in one open transaction, instead of committing them:
     stele_ledger_commit then makes nothing durable, and no other reader sees the changes. Call it
-    between batches. A durable mark tells the next start; without room for that mark this fails.
+    between batches. A durable mark records it for the next start; without room for that mark this fails.
     Returns 0 or a code. 'since', not 0, identifies this period.             */
 int
     stele_ledger_suspend (stele_ledger_t *self, int64_t since);
 
-/*  Commit all of it. After an error stele_ledger_suspended says whether it is still there; if
+/*  Commit all of it. After an error stele_ledger_suspended returns whether it is still there; if
     not, the ledger takes no more batches: close it, and recover the events from Redis. */
 int
     stele_ledger_resume (stele_ledger_t *self, int64_t since);
@@ -274,7 +275,7 @@ int
 int
     stele_ledger_make_room (stele_ledger_t *self);
 
-/*  -- what this engine is built on ------------------------------------------------ */
+/*  -- libraries of this engine ------------------------------------------------ */
 
 /*  Name of the library with that index (0, 1, ...) and its version at run time; NULL: there are no
     more. Static storage.                                                    */

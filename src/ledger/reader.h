@@ -77,7 +77,7 @@ void
 const char *
     stele_reader_ledger_id (const stele_reader_t *self);
 
-/*  Text that tells the file of this ledger from every other file, copies and those on other machines
+/*  Text that distinguishes the file of this ledger from every other file, copies and those on other machines
     too; it changes when the machine is booted. Owned by the reader.          */
 const char *
     stele_reader_file_id (const stele_reader_t *self);
@@ -365,7 +365,7 @@ typedef struct {
     int64_t looked_to;
 } stele_report_end_t;
 
-/*  Call fn per group, the most failures first, hours and days the latest first; then 'slow' per
+/*  Call fn per group, the most failures first, hours and days newest first; then 'slow' per
     slowest task, as a live record. Both functions end the read as a stele_row_fn does. */
 typedef int (stele_report_fn) (const stele_report_group_t *group, void *arg);
 int

@@ -32,7 +32,7 @@ typedef struct {
     stele_migrate_record_fn *record_fn;     // NULL: none
     void *arg;                              // Of both
     const char *zone;                       // Of times without a zone; NULL: UTC, with a report if they may be local
-    bool interrupt;                         // Fail the tasks that are still at work
+    bool interrupt;                         // Mark unfinished tasks as failed
     bool skip;                              // Leave out records that cannot be published
 } stele_migrate_options_t;
 

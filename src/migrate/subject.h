@@ -32,7 +32,7 @@ typedef struct {
     //  For a delta
     json_t *known;                  // Events that the ledger has: key to number
     int64_t state_us, newest_us;    // Times of its last change of state, and of its latest event
-    bool is_reported;               // A report says that the ledger is newer
+    bool is_reported;               // It was reported that the ledger is newer
     size_t key_size;
     char key [];                    // Kind (t, s or u) and id
 } subject_t;

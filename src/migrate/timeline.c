@@ -1,4 +1,4 @@
-/*  timeline - the events of one task, so that they lead to its old record
+/*  timeline - the events of one task, completed so that they lead to its old record
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -110,7 +110,7 @@ s_reconcile_end (timeline_t *self)
 
 //  -- times ----------------------------------------------------------------------------
 
-//  Move the step to a time of the record; keep its own. A time of whole seconds has no more to say than
+//  Move the step to a time of the record; keep its own. A time of whole seconds adds nothing to
 //  one within that second.
 static void
 s_move (timeline_t *self, timeline_step_t *step, int64_t time_us, const char *column)

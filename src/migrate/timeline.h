@@ -1,4 +1,4 @@
-/*  timeline - the events of one task, so that they lead to its old record
+/*  timeline - the events of one task, completed so that they lead to its old record
 
     A record of the ledger is computed from events. So the rows of a task's history
     become events, and where these do not lead to the values of its row (state,
@@ -44,7 +44,7 @@ typedef struct {
     int64_t created_us, updated_us, started_us, completed_us;
     int64_t error_count;            // -1: unknown
     json_t *last_error;             // NULL: none, or unknown
-    bool has_last_error;            // The row has that column
+    bool has_last_error;            // The row has the column
     json_t *provider, *model;       // NULL: none
     json_t *first_provider, *first_model;   // Those at its creation, as its history has them; NULL: unknown
     json_t *user;
@@ -70,7 +70,7 @@ void
 void
     timeline_emit (timeline_t *self);
 
-/*  Fail the task if it is at work and the migration interrupts such tasks. Call after timeline_close. */
+/*  Mark the task as failed if it is unfinished and the migration interrupts such tasks. Call after timeline_close. */
 void
     timeline_interrupt (timeline_t *self);
 

@@ -1,6 +1,6 @@
-/*  field - every field of events and records, in one table
+/*  field - the table of all fields of events and records
 
-    Shared by all rooms: wire decodes and encodes these fields, the ledger binds
+    Shared by all folders: wire decodes and encodes these fields, the ledger binds
     them to columns, the cache writes them to hashes. Limits are in bytes, from
     protocol section 3.
 
@@ -25,7 +25,7 @@
 #define STELE_LIMIT_CONTENT      8388608
 #define STELE_LIMIT_NESTING      16
 
-/*  What a field takes                                                       */
+/*  Kinds of values                                                          */
 typedef enum {
     STELE_KIND_ID,                  // Text, at least one byte
     STELE_KIND_TEXT,                // Text

@@ -1,6 +1,6 @@
 /*  record - one event or one row, as typed values by field
 
-    Passed between the rooms: wire decodes a frame into a record, the ledger stores
+    Passed between the folders: wire decodes a frame into a record, the ledger stores
     and returns records, wire encodes them. Values borrow their bytes (from the
     frame, from a row being read, or from the record's own arena); they are valid
     as long as the owner of the bytes, and never after stele_record_clear.

@@ -1,6 +1,7 @@
-/*  refusal - why input of a peer is refused
+/*  refusal - the reason why a peer's input is refused
 
-    Sent in the nak or the error answer, and stored with the rejected event.
+    The general text of each code is in include/stele_error.h; the specific text is written where
+    stele_refuse is called. Sent in the nak or the error answer, and stored with the rejected event.
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this

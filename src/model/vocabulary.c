@@ -5,6 +5,7 @@
     file, You can obtain one at https://mozilla.org/MPL/2.0/.
 */
 
+#include <stdio.h>
 #include <string.h>
 #include "model/vocabulary.h"
 
@@ -57,5 +58,9 @@ stele_event_subject (int type)
 const char *
 stele_vocabulary_list (stele_vocabulary_t vocabulary)
 {
-    return s_vocabularies [vocabulary].list + 2;
+    static _Thread_local char text [640];
+    const char *list = s_vocabularies [vocabulary].list + 2;
+    const char *last = strrchr (list, ',');
+    snprintf (text, sizeof text, "%.*s or%s", (int) (last - list), list, last + 1);
+    return text;
 }

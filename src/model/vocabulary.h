@@ -43,7 +43,8 @@
     X (STELE_OUTPUT_COMMIT,     5, "commit") \
     X (STELE_OUTPUT_DIAGNOSTIC, 6, "diagnostic")
 
-/*  With what the event is about. sqlite/sql/event_tables.h says where a type of event is added. */
+/*  X (constant, code, word, subject of the event). To add an event type: a row here, its fields in
+    model/field.c, a migration in sql/, and the steps listed in sqlite/sql/event_tables.h. */
 #define STELE_EVENT_TYPES(X) \
     X (STELE_TASK_CREATED,             1, "task.created",             STELE_SUBJECT_TASK) \
     X (STELE_TASK_UPDATED,             2, "task.updated",             STELE_SUBJECT_TASK) \
@@ -55,7 +56,7 @@
     X (STELE_SESSION_COMMAND_EXECUTED, 8, "session.command_executed", STELE_SUBJECT_SESSION) \
     X (STELE_PREFERENCE_SET,           9, "preference.set",           STELE_SUBJECT_PREFERENCE)
 
-/*  What an event is about; it has the id of its subject                     */
+/*  The subject of an event, whose id the event contains                     */
 typedef enum {
     STELE_SUBJECT_NONE,
     STELE_SUBJECT_TASK,
@@ -95,11 +96,11 @@ const char *
 int
     stele_vocabulary_code (stele_vocabulary_t vocabulary, const char *word, size_t size);
 
-/*  What events of a type are about; NONE for a number that is no type.      */
+/*  Subject of events of a type; NONE for a number that is no type.      */
 stele_subject_t
     stele_event_subject (int type);
 
-/*  All words as "a, b, c", for error messages. Static storage.              */
+/*  All words as "a, b or c", for error messages. Valid until the next call in the same thread. */
 const char *
     stele_vocabulary_list (stele_vocabulary_t vocabulary);
 

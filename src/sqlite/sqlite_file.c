@@ -187,7 +187,7 @@ stele_sqlite_file_close (stele_sqlite_file_t **self_p)
     *self_p = NULL;
 }
 
-//  -- what is in it -------------------------------------------------------------------
+//  -- contents -------------------------------------------------------------------
 
 int64_t
 stele_sqlite_file_modified_us (const stele_sqlite_file_t *self)

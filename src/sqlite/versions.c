@@ -1,4 +1,4 @@
-/*  versions - names and versions of the libraries that this engine is built on
+/*  versions - names and versions of the libraries that this engine uses
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this

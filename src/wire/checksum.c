@@ -1,4 +1,4 @@
-/*  checksum - detect damaged bytes in our own files
+/*  checksum - detect damaged bytes in the files of Stele
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this

@@ -1,4 +1,4 @@
-/*  checksum - detect damaged bytes in our own files
+/*  checksum - detect damaged bytes in the files of Stele
 
     CRC-32 of zlib.
 

@@ -1,4 +1,4 @@
-/*  bench - the speed of the broker, beside that of its components on the same disk
+/*  bench - the speed of the broker, next to that of its components on the same disk
 
       bench.c      options, and which sections run
       report.c     figures as a page or as JSON

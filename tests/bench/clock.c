@@ -1,4 +1,4 @@
-/*  clock - times, latencies, what a process used
+/*  clock - times, latencies, resource usage of a process
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this

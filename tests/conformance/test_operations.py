@@ -1,4 +1,4 @@
-# Operations: each one that the broker knows, asked with everything wrong that can be
+# Operations: each one of the broker, sent with every possible error
 # (protocol section 4)
 #
 # The operations are those that the broker lists when it gets an unknown one, their parameters

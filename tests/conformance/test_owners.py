@@ -1,4 +1,4 @@
-# Who has a task, and does that producer still live? (protocol section 4)
+# Owners of tasks, and whether they are alive (protocol section 4)
 #
 # This Source Code Form is subject to the terms of the Mozilla Public
 # License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -58,7 +58,7 @@ class Owners:
             self.assertIn(name, text)
             self.assertRegex(text, "last heard .* ago, lease 1m 00s")
             self.assertRegex(self.stele(command, without).decode(),
-                             "silent for .*, no lease: cannot tell whether it lives")
+                             "silent for .*, no lease: it may be dead")
         self.assertRegex(self.stele("list").decode(), "PRODUCER(?s:.)*" + name)
         #   It becomes silent: it is not called present any more
         harness.wait_until(lambda: self.ask("task.status", task_id=without)["owner"]["silent_ms"] > 1000, "its silence")

@@ -1,6 +1,6 @@
 # judge - verifies a ledger, its Redis and its feed against the promises to the producers
 #
-# The judge knows what was sent and promised (promises), reads the tables of the ledger itself
+# The judge reads what was sent and promised (promises), reads the tables of the ledger itself
 # (rows), queries the broker (events.read, task.list), and computes the expected state of
 # the tasks on its own (mirror). Every deviation is a Verdict:
 #

@@ -4,7 +4,7 @@
 
     The values are 1, 2, 3 ...; FILE gets a line "try V" before the call that publishes V and
     those before it, and "done V" after it. It begins after the last value that FILE has,
-    and goes on until it is killed.
+    and continues until it is killed.
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this

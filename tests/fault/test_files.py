@@ -178,7 +178,7 @@ class Names(FilesTest):
     def test_what_is_not_a_file(self):
         for name in (":memory:", "file:x?mode=memory", "file::memory:?cache=shared", "file:x.db"):
             self.refuse(name, "ledger takes the path of a file", name, cwd=self.folder)
-        self.refuse(self.folder, "is a folder")
+        self.refuse(self.folder, "is a directory")
         self.refuse("/dev/null", "is a device")
         os.mkfifo(self.path("pipe"))
         self.refuse(self.path("pipe"), "is a device, pipe or socket")

@@ -179,11 +179,11 @@ class CheckConfig(StartTest):
                 ("#  a comment\n\nworkers = many\n", "steled.conf: line 3: workers "),
                 ("redis = none\nworker = 3\n", "steled.conf: line 2: unknown setting 'worker'"),
                 ("redis = none\n    workers = 3\n", "steled.conf: line 1: "),
-                ("mode = fast\n", "steled.conf: line 1: mode takes dual|sqlite|redis"),
+                ("mode = fast\n", "steled.conf: line 1: mode takes dual, sqlite or redis"),
                 ("events = \"tcp://127.0.0.1:99999\"\n", "events: 'tcp://127.0.0.1:99999'"),
                 ("ledger = \"/no/such/folder/stele.db\"\n", "/no/such/folder/"),
                 ("redis = \"localhost\"\n", "redis://"),
-                ("mode = redis\nredis = none\n", "mode redis requires the setting redis")):
+                ("mode = redis\nredis = none\n", "mode redis needs Redis, but the setting redis is none")):
             status, output = self.check(text)
             self.assertEqual(status, os.EX_CONFIG, text + output)
             self.assertIn(reason, output)

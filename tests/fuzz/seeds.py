@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # seeds - write the seeds of the fuzz targets, from the test vectors and by hand
 #
-#   ./seeds.py          writes the folders of seeds/ beside it
+#   ./seeds.py          writes the folders of seeds/ next to it
 #
 # This Source Code Form is subject to the terms of the Mozilla Public
 # License, v. 2.0. If a copy of the MPL was not distributed with this

@@ -2,7 +2,7 @@
 #
 # Every test class gets a temporary folder with a private redis-server on a
 # unix socket, a ledger, and a steled on ipc:// endpoints. So tests can run in
-# parallel, and beside any other Redis or broker on the machine.
+# parallel, and next to any other Redis or broker on the machine.
 #
 # make check sets the environment. To run a test by hand, from the root of the sources:
 #

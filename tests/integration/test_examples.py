@@ -1,4 +1,4 @@
-# The examples do what they say
+# The examples do what they describe
 #
 # This Source Code Form is subject to the terms of the Mozilla Public
 # License, v. 2.0. If a copy of the MPL was not distributed with this

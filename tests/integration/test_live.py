@@ -1,4 +1,4 @@
-# What a person watches: stele show, stele list --watch, stele top, completion in a shell
+# Interactive views: stele show, stele list --watch, stele top, completion in a shell
 #
 # This Source Code Form is subject to the terms of the Mozilla Public
 # License, v. 2.0. If a copy of the MPL was not distributed with this

@@ -240,7 +240,7 @@ class SqliteTest(MigrateTest):
         self.broker.stop()
         self.source = self.broker.ledger
         self.migrate(status=65)
-        self.assertIn("it is a ledger of Stele: 'stele export'", self.stderr)
+        self.assertIn("it is a ledger of Stele; use 'stele export'", self.stderr)
 
 
 class OddTest(MigrateTest):

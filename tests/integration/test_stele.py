@@ -107,6 +107,8 @@ class Stele(harness.BrokerTest):
         for words, message in ((["get"], "missing argument: ID"), (["status", "a", "b"], "unexpected argument 'b'"),
                                (["list", "--stat", "x"], "unknown option --stat; did you mean --state?"),
                                (["export", "-", "--state", "nonsense"], "'nonsense' is not a state; use queued, "),
+                               (["mode", "nonsense"], "'nonsense' is not a mode; use dual, sqlite or redis"),
+                               (["stats", "--by", "nonsense"], "'nonsense' is not a grouping; use state, role, "),
                                (["lst"], "unknown command 'lst'; did you mean 'list'?")):
             self.stele(*words, status=os.EX_USAGE)
             self.assertTrue(self.stderr.startswith("stele: " + message), self.stderr)
@@ -260,7 +262,7 @@ class Stele(harness.BrokerTest):
             self.stele(*words, status=status)
             self.assertTrue(self.stderr.startswith("stele: "), self.stderr)
         self.stele("ping", "--json", "--requests", nobody, "--timeout", "200", status=os.EX_UNAVAILABLE)
-        self.assertIn("--requests EP", json.loads(self.stderr)["error"]["hint"])
+        self.assertIn("--requests ENDPOINT", json.loads(self.stderr)["error"]["hint"])
         self.stele("--json", "follow", "--feed", nobody, "--timeout", "200", status=os.EX_UNAVAILABLE)
         self.assertEqual([list(json.loads(line)) for line in self.stderr.splitlines()], [["warning"], ["error"]])
 

@@ -1,4 +1,4 @@
-# Starting and stopping: SIGTERM drains, a bad start says why and ends
+# Starting and stopping: SIGTERM drains, a bad start reports the reason and ends
 #
 # This Source Code Form is subject to the terms of the Mozilla Public
 # License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -96,7 +96,7 @@ class Start(harness.BrokerTest):
                           says="'/no/such/file.conf': No such file", status=os.EX_CONFIG)
         self.assert_fails("--config", self.path("odd.conf", b"  = =\nno zpl {\n"), says="not valid ZPL")
         self.assert_fails("--config", self.path("bad.conf", b"colour = blue\n"),
-                          says="unknown setting 'colour': see steled.conf(5)", status=os.EX_CONFIG)
+                          says="unknown setting 'colour'; see steled.conf(5)", status=os.EX_CONFIG)
 
     def test_ledger_in_a_folder_that_is_not_there(self):
         self.assert_fails("--ledger", "/no/such/folder/ledger.db", says="/no/such/folder")

@@ -1,7 +1,7 @@
-/*  race - two threads that write the same counter: ThreadSanitizer has to say so
+/*  race - two threads that write the same counter: ThreadSanitizer has to report it
 
     The control of the tests under ThreadSanitizer: were it silent here, with the same
-    suppressions and beside the same libraries, its silence elsewhere would mean nothing.
+    suppressions and with the same libraries, its silence elsewhere would mean nothing.
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this

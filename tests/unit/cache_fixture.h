@@ -1,4 +1,4 @@
-/*  A ledger, a Redis and a cache between them, for the tests of the follower
+/*  cache_fixture - a ledger, a Redis and a cache between them, for the tests of the follower
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this

@@ -1,4 +1,4 @@
-/*  A redis-server of the test's own: on a Unix socket in a folder of its own,
+/*  redis_server - a redis-server of the test's own: on a Unix socket in a folder of its own,
     with nothing on disk, killed when the test ends, however it ends.
 
     This Source Code Form is subject to the terms of the Mozilla Public

@@ -1,5 +1,5 @@
-/*  The follower: what Redis holds while it follows, and after everything that can
-    happen to a Redis.
+/*  test_cache - contents of Redis while the follower runs, and after every fault of a
+    Redis
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this

@@ -1,4 +1,4 @@
-/*  The consistency check: every kind of difference is found, and repaired.
+/*  test_cache_check - every kind of difference between Redis and the ledger is found and repaired
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this

@@ -1,4 +1,4 @@
-/*  test_client_end - how a run of a client ends, what its caller hears of, and its misuse
+/*  test_client_end - how a run of a client ends, what its caller is told, and misuse
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this

@@ -1,4 +1,4 @@
-/*  Texts of waiting messages are compressed on another thread, to the frames that the writer would make.
+/*  test_compress_ahead - texts of waiting messages are compressed on another thread, to the frames that the writer would make.
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this

@@ -1,4 +1,4 @@
-/*  Content is read back as it was stored.
+/*  test_content - content is read back as it was stored
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this

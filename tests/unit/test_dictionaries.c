@@ -1,4 +1,4 @@
-/*  A ledger makes dictionaries of its texts, and reads texts stored before and after.
+/*  test_dictionaries - a ledger trains dictionaries, and reads texts stored before and after
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this

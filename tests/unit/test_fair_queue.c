@@ -1,4 +1,4 @@
-/*  Tests of stele_fair_queue_t and stele_send_quota_t
+/*  test_fair_queue - tests of stele_fair_queue_t and stele_send_quota_t
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this

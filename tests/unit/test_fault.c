@@ -1,4 +1,4 @@
-/*  Rules of faults: what they take, and which pass of a place they fit
+/*  test_fault - rules of faults: their syntax, and the passes of a place that they match
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this

@@ -1,4 +1,4 @@
-/*  test_ledger_check - what an open checks: all of a small ledger, the important parts of a large one
+/*  test_ledger_check - checks of an open: all of a small ledger, the important parts of a large one
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this

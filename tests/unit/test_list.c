@@ -1,4 +1,4 @@
-/*  Lists: every filter and order, page by page, against one query of SQLite.
+/*  test_list - every filter and order, page by page, against one query of SQLite.
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this

@@ -1,4 +1,4 @@
-/*  Lists as of a position or time: every filter, order and way, against each task looked up one
+/*  test_list_as_of - lists as of a position or time: every filter, order and way, against each task looked up one
     by one as of then; and pages of a ledger that grows meanwhile.
 
     This Source Code Form is subject to the terms of the Mozilla Public

@@ -1,4 +1,4 @@
-/*  Reading one live record: what Redis knows, or nothing, soon.
+/*  test_live_record - read one live record: the record in Redis, or nothing, within the time limit
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this

@@ -1,4 +1,4 @@
-/*  Tests of the table of operations, and of stele_query_answer: every operation that a worker
+/*  test_operations - tests of the table of operations, and of stele_query_answer: every operation that a worker
     answers, against a real ledger
 
     This Source Code Form is subject to the terms of the Mozilla Public
@@ -318,13 +318,13 @@ test_operations_task_get_at_gives_the_past (void **state)
     answer = s_ask_ok (self, "{'op':'task.get','task_id':'a','at':'1970-01-01T00:00:04Z'}");
     assert_string_equal (talk_text (answer, "task/state"), "running");
     s_assert_error (self, "{'op':'task.get','task_id':'a','at':14}", "not_found",
-        "position 14 is beyond the head 13");
+        "position 14 does not exist yet; the last one is 13");
     s_assert_error (self, "{'op':'task.get','task_id':'b','at':1}", "not_found",
         "there was no task 'b' at position 1");
     s_assert_error (self, "{'op':'task.get','task_id':'b','at':'1970-01-01T00:00:01Z'}",
         "not_found", "there was no task 'b' at 1970-01-01T00:00:01.000000Z");
     s_assert_error (self, "{'op':'task.get','task_id':'a','at':0}", "bad_request",
-        "at takes a position from 1, or a time, not 0");
+        "at takes a position of at least 1, or a time, not 0");
     s_assert_error (self, "{'op':'task.get','task_id':'a','at':'noon'}", "bad_request",
         "at takes a time (RFC 3339 text such as 2026-01-31T23:59:59Z, microseconds since 1970, or a timestamp), "
         "not 'noon'");
@@ -415,7 +415,7 @@ test_operations_task_list_wrong_parameters_are_named (void **state)
         "the cursor is of a list in order updated_asc, this one is in order created_desc: "
         "keep the order from page to page");
     s_assert_error (self, "{'op':'task.list','cursor':'created_desc.1.1.1.0','offset':1}",
-        "bad_request", "give either a cursor or an offset, not both");
+        "bad_request", "use either cursor or offset, not both");
     static const char *const cursors [] = {
         "", "created_desc", "created_desc.1", "created_desc.1.", "created_desc.1.1.1.0x", "created_desc.1.1", "created_desc.1.1.-1.0",
         "created_desc. 1.1.1.0", "created_desc.99999999999999999999.1.1.0", "1.1"

@@ -1,4 +1,4 @@
-/*  Tests of stele_params_t
+/*  test_params - tests of stele_params_t
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -123,9 +123,9 @@ test_params_wrong_value_is_named (void **state)
     stele_params_number (s_open ("{'limit':'ten'}"), "limit", 100, 1, 1000);
     s_assert_refused ("limit", "limit takes an integer from 1 to 1000, not 'ten'");
     stele_params_number (s_open ("{'after':-1}"), "after", 0, 0, INT64_MAX);
-    s_assert_refused ("after", "after takes an integer from 0, not -1");
+    s_assert_refused ("after", "after takes an integer of at least 0, not -1");
     stele_params_number (s_open ("{'after':1.5}"), "after", 0, 0, INT64_MAX);
-    s_assert_refused ("after", "after takes an integer from 0, not the float 1.5");
+    s_assert_refused ("after", "after takes an integer of at least 0, not the float 1.5");
     stele_params_bool (s_open ("{'total':1}"), "total", false);
     s_assert_refused ("total", "total takes true or false, not 1");
     stele_params_id (s_open ("{}"), "task_id");
@@ -140,7 +140,7 @@ test_params_wrong_value_is_named (void **state)
     stele_params_words (s_open ("{'states':['queued','lost']}"), "states",
         STELE_VOCABULARY_TASK_STATE);
     s_assert_refused ("states", "states takes queued, starting, running, paused, completing, passed, "
-        "failed, error, cancelled, timeout, not 'lost'");
+        "failed, error, cancelled or timeout, not 'lost'");
     stele_params_words (s_open ("{'states':[3]}"), "states", STELE_VOCABULARY_TASK_STATE);
     s_assert_refused ("states", "states takes a word or an array of words, not 3");
 }

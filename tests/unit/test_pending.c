@@ -1,4 +1,4 @@
-/*  Tests of stele_pending_t
+/*  test_pending - tests of stele_pending_t
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this

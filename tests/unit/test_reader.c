@@ -1,4 +1,4 @@
-/*  The appended log is read back; calls are bounded and see one snapshot.
+/*  test_reader - the appended log is read back; calls are bounded and see one snapshot
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this

@@ -1,4 +1,4 @@
-/*  Reading tasks, their history and outputs, sessions and rejected events.
+/*  test_reader_rows - read tasks, their history and outputs, sessions and rejected events
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this

@@ -1,4 +1,4 @@
-/*  One connection to Redis: pipelines, transactions, and what is left after a failure.
+/*  test_redis - one connection to Redis: pipelines, transactions, and its state after a failure
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this

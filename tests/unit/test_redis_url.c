@@ -1,4 +1,4 @@
-/*  The URL of Redis: what it says, and what is said of a wrong one.
+/*  test_redis_url - parse the URL of Redis, and refuse wrong ones with a reason
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this

@@ -1,4 +1,4 @@
-/*  Tests of the actor stele_requests: real sockets, a real ledger, and the
+/*  test_requests - tests of the actor stele_requests: real sockets, a real ledger, and the
     mailboxes of the other actors played by the test
 
     This Source Code Form is subject to the terms of the Mozilla Public

@@ -1,4 +1,4 @@
-/*  test_roster - producers and peers, when a batch is kept or taken back
+/*  test_roster - producers and peers, when a batch is committed or rolled back
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this

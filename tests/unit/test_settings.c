@@ -88,6 +88,13 @@ test_settings_set_refusal_names_setting_and_value (void **state)
     }
     assert_int_equal (self->workers, 2);
     assert_string_equal (self->interrupted, "owner");
+    stele_refusal_t refusal = { 0 };
+    stele_settings_set (self, "message-bytes", "0", &refusal);
+    assert_string_equal (refusal.message, "message-bytes takes an integer from 256 to 1073741824, not '0'");
+    stele_settings_set (self, "workers", "0", &refusal);
+    assert_string_equal (refusal.message, "workers takes an integer of at least 1, not '0'");
+    stele_settings_set (self, "mode", "redi", &refusal);
+    assert_string_equal (refusal.message, "mode takes dual, sqlite or redis, not 'redi'");
     stele_settings_destroy (&self);
 }
 
@@ -194,7 +201,7 @@ test_settings_check_creates_nothing_and_names_the_reason (void **state)
     s_check ("events", "tcp://127.0.0.1:99999", "events");
     s_check ("feed", "tcp://127.0.0.1:5570", "events and feed have the same endpoint");
     s_check ("pipeline-in", "ipc:///dev/null", "not a socket");
-    s_check ("pipeline-out", "ipc:///nonexistent/out", "folder");
+    s_check ("pipeline-out", "ipc:///nonexistent/out", "directory");
     s_check ("requests", "tcp://no-such-host.invalid:5571", "no-such-host.invalid");
     s_check ("ledger", "/nonexistent/stele.db", "/nonexistent/");
     s_check ("ledger", "/tmp", "regular file");

@@ -1,4 +1,4 @@
-/*  A task as of a position is the record read then, and an event is as it was sent.
+/*  test_task_as_of - a task as of a position equals the record read then; an event is as it was sent
 
     Histories are made at random (from fixed seeds): the record of each task is
     kept after every event, and has to be told again when all has happened.

@@ -1,4 +1,4 @@
-/*  test_vectors - the bytes of tests/vectors mean to the broker what is said there
+/*  test_vectors - the broker decodes the bytes of tests/vectors as described there
 
     The expected values are data that another encoder made, and that other
     implementations read as well (tests/vectors/README.md).

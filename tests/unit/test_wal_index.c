@@ -1,4 +1,4 @@
-/*  test_wal_index - a start discards what shared memory says was copied, or refuses to share it
+/*  test_wal_index - a start discards the number of copied pages in shared memory, or refuses to share it
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this

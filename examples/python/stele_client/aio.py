@@ -99,7 +99,7 @@ class Publisher:
     async def send(self, event: Mapping[str, Any]) -> "asyncio.Future[Receipt]":
         """Send an event; the future has its Receipt when it is durable or refused.
 
-        Waits only while too many events are unacknowledged.
+        Waits only while too many events are unacked.
         """
         self._check_process()
         await self._wait_for(lambda: self._dialog.error or (

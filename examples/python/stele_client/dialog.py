@@ -118,7 +118,7 @@ class Dialog:
                                "split its content" % (len(packed), self._max_bytes))
 
     def close(self, goodbye: bool, keep: bool = False) -> List[bytes]:
-        """Close; the goodbye to send, if one is wanted and the broker knows this producer."""
+        """Close; the goodbye to send, if one is wanted and the broker has accepted this producer."""
         was_open = self.state == "open"
         self.fail(Closed("the publisher is closed: create another one"))
         message = {"op": "goodbye", "keep": True} if keep else {"op": "goodbye"}

@@ -71,7 +71,7 @@ class Publisher:
 
     Leave a with block normally, or call close, to end the run well. If the block ends by an
     exception (also KeyboardInterrupt or SystemExit), the run ends as by a crash: the broker
-    interrupts its tasks in progress when its lease expires, or when the next run says hello.
+    interrupts its tasks in progress when its lease expires, or when the next run sends hello.
     """
 
     def __init__(self, producer: str, endpoint: Optional[str] = None, *,
@@ -123,7 +123,7 @@ class Publisher:
     def send(self, event: Mapping[str, Any], timeout: Optional[float] = None) -> "Future[Receipt]":
         """Send an event; the future has its Receipt when it is durable or refused.
 
-        Waits (at most 'timeout' seconds) only while too many events are unacknowledged.
+        Waits (at most 'timeout' seconds) only while too many events are unacked.
         """
         self._check_process()
         future = Outcome()
@@ -182,7 +182,7 @@ class Publisher:
         lease or the next run interrupts them. With keep, which is for programs that only report
         the work of others, they are left as they are.
 
-        Raises BrokerTimeout if events were left unacknowledged (then without a goodbye, unless
+        Raises BrokerTimeout if events were left unacked (then without a goodbye, unless
         keep is true), and Refused as flush does.
         """
         if os.getpid() != self._pid or self._closing:

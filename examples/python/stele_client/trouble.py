@@ -25,7 +25,7 @@ def reason(requests: Optional[str], ledger: Optional[str], timeout: Optional[flo
     """The end of a sentence about events without an ack: what the broker reports, or a hint.
 
     ledger: id of the publisher's ledger. A broker with another one is not asked: it may run at
-    the default endpoint beside the one that the publisher uses.
+    the default endpoint next to the one that the publisher uses.
     """
     least, most = PATIENCE_S
     patience = most if timeout is None else max(least, min(timeout, most))

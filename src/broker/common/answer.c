@@ -1,4 +1,4 @@
-/*  answer - what all answers have in common, and refusals
+/*  answer - the common entries of all answers, and refusals
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -34,7 +34,7 @@ stele_answer_close (stele_pack_t *pack, size_t mark, size_t entries)
 
 //  -- refusals --------------------------------------------------------------------
 
-//  Section 8 has fewer codes for answers than the library: a client needs to know no others
+//  Section 8 has fewer codes for answers than the library: a client needs no others
 
 static int
 s_answer_code (int code)
@@ -84,7 +84,7 @@ stele_answer_refuse (stele_pack_t *pack, const stele_refusal_t *refusal, const c
     stele_pack_map_end (pack);
 }
 
-//  -- what the router reads and adds ------------------------------------------------
+//  -- entries that the router reads and adds ------------------------------------------------
 
 int
 stele_answer_read (const void *answer, size_t size, int64_t *position)

@@ -1,4 +1,4 @@
-/*  answer - what all answers have in common, and refusals (protocol section 4)
+/*  answer - the common entries of all answers, and refusals (protocol section 4)
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this

@@ -120,7 +120,7 @@ s_check_path (const char *setting, const char *path, stele_refusal_t *refusal)
     char *absolute = s_absolute (path);
     if (!absolute)
         return stele_refuse (refusal, STELE_EINVALID_FIELD, setting,
-            "%s: cannot use the folder of '%s': %s", setting, path, strerror (errno));
+            "%s: cannot use the directory of '%s': %s", setting, path, strerror (errno));
     int rc = lstat (absolute, &status);
     free (absolute);
     if (rc == 0 && !S_ISSOCK (status.st_mode))
@@ -147,7 +147,7 @@ s_is_of_ledger (const char *path, const char *ledger)
 
 //  -- all of them --------------------------------------------------------------------
 
-//  What the endpoint is bound to, comparable with others. NULL with the refusal. Caller owns return value.
+//  The address that the endpoint is bound to, comparable with others. NULL with the refusal. Caller owns return value.
 static char *
 s_check_one (const char *setting, const char *endpoint, const char *ledger, stele_refusal_t *refusal)
 {

@@ -61,7 +61,7 @@ s_decode (const char *text, size_t left, uint32_t *code)
     return size;
 }
 
-//  Does it act on the terminal or the reader of the line, instead of being shown?
+//  Does it control the terminal or reorder the line, instead of being shown?
 static bool
 s_acts (uint32_t code)
 {

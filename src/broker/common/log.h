@@ -3,7 +3,7 @@
     A message has a level, the name of its event, a text and fields. Formats:
       text   2026-11-29T20:30:27.123Z warning steled: TEXT
              If standard error is the journal of systemd (JOURNAL_STREAM), "<4>steled: TEXT" instead:
-             the journal keeps time and level itself.
+             the journal records time and level itself.
       json   {"time":"…","level":"warning","event":"redis_away","message":"TEXT", fields}
       zsys   through zsys_warning and so on of czmq, for a program that embeds the broker
 
@@ -27,8 +27,8 @@
 #include "stele_error.h"
 
 typedef enum {
-    STELE_LOG_ERROR,                // Somebody has to act
-    STELE_LOG_WARNING,              // Not as it should be; the broker continues
+    STELE_LOG_ERROR,                // The operator has to act
+    STELE_LOG_WARNING,              // A problem; the broker continues
     STELE_LOG_INFO,                 // Normal, and worth a line
     STELE_LOG_DEBUG                 // Each committed batch
 } stele_log_level_t;
@@ -48,7 +48,7 @@ typedef struct {
 void
     stele_log_configure (const char *format, const char *level);
 
-/*  Would a message of this level be written?                                */
+/*  Returns whether a message of this level would be written                                */
 bool
     stele_log_has (stele_log_level_t level);
 

@@ -1,4 +1,4 @@
-/*  presence - when the broker last heard from each producer
+/*  presence - the time of the last message of each producer
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this

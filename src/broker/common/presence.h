@@ -1,8 +1,8 @@
-/*  presence - when the broker last heard from each producer
+/*  presence - the time of the last message of each producer
 
-    The writer keeps it up to date, and those who answer requests read it: "who has this task, and does it
-    still live?" is answered without waiting for a batch. Each entry is a copy of what the ledger has
-    about the producer, with the time of its last message.
+    The writer updates it, and the threads that answer requests read it: which producer owns a task, and
+    whether it is alive, is answered without waiting for a batch. Each entry is a copy of the producer's row
+    in the ledger, with the time of its last message.
 
     Threads share it: the entries are behind a mutex, which the writer takes only when a producer
     is new, comes or goes; the time is an atomic, so that a message costs one store.

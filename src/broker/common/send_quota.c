@@ -1,4 +1,4 @@
-/*  send_quota - limits the bytes of answers that peers have not read
+/*  send_quota - limit the bytes of answers that peers have not read
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this

@@ -1,4 +1,4 @@
-/*  send_quota - limits the bytes of answers that peers have not read
+/*  send_quota - limit the bytes of answers that peers have not read
 
     A high-water mark counts messages, but an answer can have megabytes. So bytes are counted per peer and
     in total from the send until libzmq has passed them to the kernel or dropped them with the

@@ -1,4 +1,4 @@
-/*  settings - what can be set of a broker, in one table
+/*  settings - set a broker's settings by name, and from a file
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -73,6 +73,25 @@ stele_settings_destroy (stele_settings_t **self_p)
     *self_p = NULL;
 }
 
+//  The words of the argument, as "dual, sqlite or redis"
+static int
+s_refuse_word (const s_setting_t *setting, const char *value, stele_refusal_t *refusal)
+{
+    char takes [160] = "";
+    size_t used = 0;
+    const char *words = setting->argument;
+    while (true) {
+        int size = (int) strcspn (words, "|");
+        const char *lead = words == setting->argument? "": words [size]? ", ": " or ";
+        used += (size_t) snprintf (takes + used, sizeof takes - used, "%s%.*s", lead, size, words);
+        assert (used < sizeof takes);
+        if (!words [size])
+            return stele_refuse (refusal, STELE_EINVALID_FIELD, setting->name,
+                "%s takes %s, not '%s'", setting->name, takes, value);
+        words += size + 1;
+    }
+}
+
 static int
 s_set_text (const s_setting_t *setting, char **member, const char *value, stele_refusal_t *refusal)
 {
@@ -83,8 +102,7 @@ s_set_text (const s_setting_t *setting, char **member, const char *value, stele_
             break;
         words += strcspn (words, "|");
         if (!*words++)
-            return stele_refuse (refusal, STELE_EINVALID_FIELD, setting->name,
-                "%s takes %s, not '%s'", setting->name, setting->argument, value);
+            return s_refuse_word (setting, value, refusal);
     }
     free (*member);
     *member = stele_memory_copy (value, size);
@@ -110,12 +128,16 @@ s_set_count (const s_setting_t *setting, int64_t *member, const char *value, ste
     char *end;
     errno = 0;
     long long count = strtoll (value, &end, 10);
-    if (errno || end == value || *end || count < 1)
+    bool valid = !errno && end != value && !*end;
+    if (strcmp (setting->name, "message-bytes") == 0) {
+        if (!valid || count < MESSAGE_BYTES_MIN || count > MESSAGE_BYTES_MAX)
+            return stele_refuse (refusal, STELE_EINVALID_FIELD, setting->name, "%s takes an integer from %d to %d, not '%s'",
+                setting->name, MESSAGE_BYTES_MIN, MESSAGE_BYTES_MAX, value);
+    }
+    else
+    if (!valid || count < 1)
         return stele_refuse (refusal, STELE_EINVALID_FIELD, setting->name,
-            "%s takes a number from 1, not '%s'", setting->name, value);
-    if (strcmp (setting->name, "message-bytes") == 0 && (count < MESSAGE_BYTES_MIN || count > MESSAGE_BYTES_MAX))
-        return stele_refuse (refusal, STELE_EINVALID_FIELD, setting->name,
-            "%s takes a number from %d to %d, not '%s'", setting->name, MESSAGE_BYTES_MIN, MESSAGE_BYTES_MAX, value);
+            "%s takes an integer of at least 1, not '%s'", setting->name, value);
     *member = count;
     return 0;
 }
@@ -136,7 +158,7 @@ stele_settings_set (stele_settings_t *self, const char *name, const char *value,
     const s_setting_t *setting = s_find (name);
     if (!setting)
         return stele_refuse (refusal, STELE_EINVALID_FIELD, name,
-            "unknown setting '%s': see steled.conf(5)", name);
+            "unknown setting '%s'; see steled.conf(5)", name);
     void *member = (char *) self + setting->offset;
     value = value? value: "";
     if (!*value && setting->type != OPTIONAL)

@@ -1,8 +1,11 @@
-/*  settings - what can be set of a broker, in one table
+/*  settings - the table of the broker's settings
 
     A row is an option of steled (--name), a key of steled.conf and a name for the actor's SET. From the
     table come `steled --help`, the defaults, and the checks of values; doc/check.sh compares
     steled.conf(5) and steled.conf.example with it.
+
+    To add a setting: a row below, a paragraph in doc/steled.conf.5 and the default in
+    doc/steled.conf.example.
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -22,7 +25,7 @@
                 OPTIONAL  text; empty means off
                 WORD      one of the words that 'argument' lists
                 FLAG      yes or no; an option without argument
-                COUNT     an integer from 1, in the unit that 'argument' names
+                COUNT     an integer of at least 1, in the unit that 'argument' names
       default   as text
       argument  of the option, as the help shows it; NULL for a FLAG
       where     FILE: option and key of the file; LIVE: the same, and SIGHUP applies a change;
@@ -31,7 +34,7 @@
 #define STELE_SETTINGS_LEDGER(X) \
     X ("ledger", ledger, TEXT, "stele.db", "FILE", FILE, "Keep the ledger, a SQLite database, in FILE; it is created if missing.") \
     X ("integrity", integrity, WORD, "quick", "quick|full|none", FILE, "Check the ledger at startup: quick (the newest part of a large file), full (all of it, which can take hours), or none.") \
-    X ("file-mode", file_mode, WORD, "0600", "0600|0640|0644|0660|0664", FILE, "Mode of the ledger and of the files beside it, whatever the umask; set at every start.") \
+    X ("file-mode", file_mode, WORD, "0600", "0600|0640|0644|0660|0664", FILE, "Mode of the ledger and of the files next to it, whatever the umask; set at every start.") \
     X ("accept-loss", accept_loss, FLAG, "no", NULL, OPTION, "Start although acked events are missing from the ledger (otherwise exit status 65), and record the loss. For one start only.") \
     X ("interrupted", interrupted, WORD, "owner", "owner|all|none", FILE, "Which tasks in progress (starting, running, completing) to mark as failed: owner (those whose orchestrator died or left them), all (every one, at each start of the broker), or none.") \
     X ("mode", mode, WORD, "dual", "dual|sqlite|redis", FILE, "What an ack waits for: dual (the ledger; Redis follows), sqlite (the ledger; Redis is not updated), or redis (Redis only: PERSISTENCE IS OFF). 'stele mode' changes it at run time.")
@@ -83,7 +86,7 @@
 #define STELE_SETTING_MEMBER(name, member, type, initial, argument, where, help) STELE_SETTING_##type member;
 typedef struct {
     STELE_SETTINGS (STELE_SETTING_MEMBER)
-    char instance [33];             // Random, hex: tells brokers in one process apart
+    char instance [33];             // Random, hex: distinguishes brokers in one process
     struct stele_presence *presence;    // Owned: when producers were last heard (presence.h)
 } stele_settings_t;
 #undef STELE_SETTING_MEMBER

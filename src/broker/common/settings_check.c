@@ -1,4 +1,4 @@
-/*  settings_check - the settings of a broker, checked together
+/*  settings_check - check the settings of a broker together
 
     A start calls this before it creates anything, and steled --check-config calls only this.
 
@@ -25,7 +25,7 @@ s_check_redis (const stele_settings_t *self, stele_refusal_t *refusal)
     if (strcmp (self->redis, "none") != 0)
         return stele_redis_url_parse (&url, self->redis, refusal);
     if (strcmp (self->mode, "redis") == 0)
-        return stele_refuse (refusal, STELE_EINVALID_FIELD, "mode", "mode redis requires the setting redis");
+        return stele_refuse (refusal, STELE_EINVALID_FIELD, "mode", "mode redis needs Redis, but the setting redis is none");
     return 0;
 }
 
@@ -38,7 +38,7 @@ s_check_ledger (const stele_settings_t *self, stele_refusal_t *refusal)
     if (stat (self->ledger, &status) == 0) {
         if (!S_ISREG (status.st_mode))
             return stele_refuse (refusal, STELE_EINVALID_FIELD, "ledger", "ledger: '%s' is a %s: it takes the "
-                "path of a file", self->ledger, S_ISDIR (status.st_mode)? "folder": "device, pipe or socket");
+                "path of a file", self->ledger, S_ISDIR (status.st_mode)? "directory": "device, pipe or socket");
         char reason [400];
         if (access (self->ledger, R_OK | W_OK) != 0) {
             stele_file_reason (self->ledger, errno, reason, sizeof reason);
@@ -52,7 +52,7 @@ s_check_ledger (const stele_settings_t *self, stele_refusal_t *refusal)
     char why [400];
     if (access (folder, W_OK | X_OK) != 0) {
         stele_file_reason (folder, errno, why, sizeof why);
-        rc = stele_refuse (refusal, STELE_EINVALID_FIELD, "ledger", "ledger: cannot create files in the folder '%s': %s; "
+        rc = stele_refuse (refusal, STELE_EINVALID_FIELD, "ledger", "ledger: cannot create files in the directory '%s': %s; "
             "the broker must be able to write the ledger and to create files beside it", folder, why);
     }
     free (folder);

@@ -112,7 +112,7 @@ s_run (s_cache_t *self, stele_operation_id_t id, stele_params_t *params)
         [STELE_OPERATION_CONSISTENCY_CHECK] = s_check
     };
     if (id < 0 || !handlers [id])
-        return stele_params_fail (params, STELE_EUNKNOWN_OP, "op", "the cache does not know that operation");
+        return stele_params_fail (params, STELE_EUNKNOWN_OP, "op", "the cache has no such operation");
     if (!self->cache)
         return stele_params_fail (params, STELE_EUNAVAILABLE, NULL,
             "Redis follows the ledger in mode dual only: 'stele mode dual'");

@@ -48,7 +48,7 @@ typedef struct {
     int64_t head;                   // Of the ledger, when the actor was started
 } stele_follower_args_t;
 
-/*  What all followers share. It is the first member of each follower's struct.  */
+/*  The state that all followers share. It is the first member of each follower's struct.  */
 typedef struct {
     const stele_settings_t *settings;
     zsock_t *pipe;

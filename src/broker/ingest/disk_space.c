@@ -1,4 +1,4 @@
-/*  disk_space - room on the disk of the ledger, and when it will be used up
+/*  disk_space - free space on the disk of the ledger, and when it will be used up
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -26,7 +26,7 @@ s_oldest (const stele_disk_space_t *self)
 void
 stele_disk_space_note (stele_disk_space_t *self, int64_t now_us, int64_t free_bytes, int64_t size_bytes)
 {
-    //  A larger disk, or room that was made: the rate before that does not hold any longer
+    //  A larger disk, or freed space: the rate before that no longer applies
     if (self->count && (size_bytes != self->size_bytes || free_bytes > self->free_bytes [s_newest (self)]
         + self->size_bytes / 100))
         self->count = 0;

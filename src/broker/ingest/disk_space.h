@@ -1,6 +1,6 @@
-/*  disk_space - room on the disk of the ledger, and when it will be used up
+/*  disk_space - free space on the disk of the ledger, and when it will be used up
 
-    Samples of the last ten minutes give the rate at which the room shrinks, whoever uses it.
+    Samples of the last ten minutes give the rate at which the free space shrinks, whichever program uses it.
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -30,15 +30,15 @@ typedef struct {
 void
     stele_disk_space_note (stele_disk_space_t *self, int64_t now_us, int64_t free_bytes, int64_t size_bytes);
 
-/*  Take a sample of the file system of the folder of this file, if one is due. */
+/*  Take a sample of the file system of this file, if one is due. */
 void
     stele_disk_space_sample (stele_disk_space_t *self, int64_t now_us, const char *path);
 
-/*  Bytes per second by which the free room shrinks; 0: it does not, or is not known yet. */
+/*  Bytes per second by which the free space shrinks; 0: it does not, or is unknown yet. */
 int64_t
     stele_disk_space_growth (const stele_disk_space_t *self);
 
-/*  Seconds until the room is used up at that rate; -1: it does not shrink, or is not known yet. */
+/*  Seconds until the free space is used up at that rate; -1: it does not shrink, or is unknown yet. */
 int64_t
     stele_disk_space_full_in_s (const stele_disk_space_t *self);
 

@@ -16,7 +16,7 @@
                       acked      any other failure: stop, send FAILED
 
     While holding, the messages of the batch are kept, neither acked nor refused; new ones wait in
-    their sockets; statistics are answered. Then the same batch is run again.
+    their sockets; statistics and the mode are answered. Then the same batch is run again.
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this

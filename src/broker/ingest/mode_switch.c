@@ -71,7 +71,7 @@ stele_mode_switch (stele_writer_t *writer, stele_mode_t wanted, stele_refusal_t 
         return 0;
     if (streq (writer->settings->redis, "none"))
         return stele_refuse (refusal, STELE_EUNAVAILABLE, "mode",
-            "this broker runs without Redis: mode %s requires the setting redis", stele_mode_word (wanted));
+            "mode %s needs Redis, but this broker runs without it", stele_mode_word (wanted));
     int code = 0;
     if (writer->mode == STELE_MODE_DUAL && s_pause (writer, true))
         code = s_unanswered (refusal);

@@ -37,7 +37,7 @@ typedef struct {
 
 //  Refused events of one producer with one code
 typedef struct {
-    char producer [STELE_LIMIT_ID + 1];         // "": of a peer that is not known
+    char producer [STELE_LIMIT_ID + 1];         // "": of an unknown peer
     int code;                       // 0: unused
     char text [640];                // Of the last one
     int64_t batch;                  // In the open batch

@@ -20,7 +20,7 @@
 
 #define STELE_NEWS_BURST 10
 
-/*  X (kind, level, event, name of the number as a field, what the lines that were left out are) */
+/*  X (kind, level, event, name of the number as a field, text for the lines that were left out) */
 #define STELE_NEWS_KINDS(X) \
     X (NEW_RUN,     INFO,    "new_instance",  NULL,          "new instances of producers") \
     X (FENCED,      WARNING, "fenced",        "connections", "fenced instances of producers") \
@@ -41,12 +41,12 @@ stele_news_t *
 void
     stele_news_destroy (stele_news_t **self_p);
 
-/*  Note what happened to a producer; 'number' becomes a field if the kind has one. */
+/*  Note an event in the life of a producer; 'number' becomes a field if the kind has one. */
 void
     stele_news_add (stele_news_t *self, stele_news_kind_t kind, const char *producer, int64_t number,
         const char *format, ...) STELE_PRINTF (5, 6);
 
-/*  Note a refused event, or message; NULL is a peer that is not known as a producer. */
+/*  Note a refused event, or message; NULL is a peer that is not a producer. */
 void
     stele_news_refused (stele_news_t *self, const char *producer, const stele_refusal_t *refusal);
 
@@ -54,7 +54,7 @@ void
 void
     stele_news_commit (stele_news_t *self, int64_t now_us);
 
-/*  Drop them.                                                               */
+/*  Drop the news of the batch.                                              */
 void
     stele_news_rollback (stele_news_t *self);
 

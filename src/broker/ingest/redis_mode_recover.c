@@ -1,4 +1,4 @@
-/*  redis_mode_recover - write to the ledger what an earlier run acked in mode redis
+/*  redis_mode_recover - write events that an earlier run acked in mode redis to the ledger
 
     The list in Redis is appended to the ledger element by element, each in a transaction that also
     stores how many are done. So the next start resumes an interrupted recovery, and a start

@@ -1,4 +1,4 @@
-/*  roster - producers, and the connections that publish for them
+/*  roster - producers, their leases and connections
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this

@@ -1,4 +1,4 @@
-/*  roster - producers, and the connections that publish for them
+/*  roster - producers, their leases and connections
 
     Holds in memory what the ledger has about producers. A change belongs to the open batch of the
     writer: stele_roster_commit keeps it, stele_roster_rollback undoes it, so that a batch can

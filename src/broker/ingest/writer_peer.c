@@ -376,7 +376,8 @@ stele_writer_run_peer (stele_writer_t *self)
     //  A routing id that moved to another connection does not bring its hello along
     if (!peer || peer->descriptor != input->connection) {
         stele_refuse (&refusal, STELE_ENO_HELLO, NULL,
-            "this connection has not sent hello to this run of the broker: send hello, then continue from the welcome");
+            "this connection has not sent hello to this run of the broker: send hello, then resend"
+            " the events after the sequence in the welcome");
         return s_answer_error (self, &refusal, 0);
     }
     if (peer->fenced) {

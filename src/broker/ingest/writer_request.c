@@ -311,7 +311,7 @@ stele_writer_run_request (stele_writer_t *self)
     stele_operation_id_t id = stele_operation_id (self->input->data, self->input->size);
     if (id >= 0 && handlers [id])
         return handlers [id] (self, &params);
-    stele_params_fail (&params, STELE_EUNKNOWN_OP, "op", "the writer does not know that operation");
+    stele_params_fail (&params, STELE_EUNKNOWN_OP, "op", "the writer has no such operation");
     return s_refused (self, &params.refusal, 0);
 }
 
@@ -344,7 +344,7 @@ stele_writer_run_pipeline (stele_writer_t *self)
         stele_refuse (&refusal, STELE_EMALFORMED, NULL, "not one msgpack object: %s", why);
     else
     if (stele_message_decode_pipeline (input->data, input->size, &message, &refusal))
-        {}                          // The refusal says why
+        {}                          // The refusal contains the reason
     else
     if ((int64_t) message.event_count > self->settings->message_events)
         stele_refuse (&refusal, STELE_ETOO_LARGE, "events", "%zu events in one message, the limit is %lld: split it",

@@ -56,7 +56,7 @@ stele_operation_table_read (stele_query_t *self, stele_params_t *params, stele_p
         return params->refusal.code;
     if (at > self->head)
         return stele_params_fail (params, STELE_ENOT_FOUND, "at",
-            "position %" PRId64 " is beyond the head %" PRId64, at, self->head);
+            "position %" PRId64 " does not exist yet; the last one is %" PRId64, at, self->head);
 
     stele_rows_t rows;
     bool has_id = table != STELE_TABLE_TASKS && table != STELE_TABLE_SESSIONS;

@@ -1,4 +1,4 @@
-/*  operations - the table of everything that a client may request (protocol section 4)
+/*  operations - look up and check a request; the table is in operations.h
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this

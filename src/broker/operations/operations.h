@@ -1,9 +1,9 @@
-/*  operations - the table of everything that a client may request (protocol section 4)
+/*  operations - the table of all requests of clients (protocol section 4)
 
-    One row per operation: its name, the actor that answers it, the role that it will need, its
+    One row per operation: its name, the actor that answers it, the role that it requires, its
     handler and its parameters. To add one, add a row, a handler where the route leads, and a
-    row in doc/PROTOCOL.md; tests/conformance/test_operations.py then asks for it with everything
-    wrong that can be.
+    row in doc/PROTOCOL.md; tests/conformance/test_operations.py then sends it with every
+    possible error.
 
     The router checks each request against its row once, when it arrives. Behind the router a
     request has the required parameters and only values of the right type: handlers check what
@@ -99,8 +99,8 @@
     X (CONSISTENCY_CHECK, "consistency.check", CACHE,  OPERATE, NULL, \
         TAKES ("repair", BOOL))
 
-/*  X (constant, name): what the actors send to each other's mailboxes besides. No client can:
-    the router does not know these names.                                    */
+/*  X (constant, name): further requests among the mailboxes of the actors. No client can send them:
+    the router does not have these names.                                    */
 #define STELE_ACTOR_OPERATIONS(X) \
     X (FOLLOWER, "follower")            /*  To the writer: save a follower's cursor  */ \
     X (PAUSE,    "pause")               /*  To the cache: the mode has changed  */
@@ -120,20 +120,20 @@ typedef enum {
 typedef enum {
     STELE_ROUTE_WORKER,             // An idle worker
     STELE_ROUTE_POINT,              // The router itself while that is quick; with Redis a worker
-    STELE_ROUTE_INFORM,             // A worker, with what the router knows
-    STELE_ROUTE_GATHER,             // Every mailbox, then a worker with what they know too
+    STELE_ROUTE_INFORM,             // A worker, with the statistics of the router
+    STELE_ROUTE_GATHER,             // Every mailbox, then a worker with their statistics too
     STELE_ROUTE_WRITER,             // The "writer" mailbox
     STELE_ROUTE_CACHE               // The "cache" mailbox
 } stele_route_t;
 
-/*  What a client will have to be allowed. Not enforced yet: every client may request everything. */
+/*  The permission that a client will need. Not enforced yet: every client may request everything. */
 typedef enum {
     STELE_ROLE_ANY,                 // Every client that can connect
-    STELE_ROLE_METRICS,             // Numbers about the broker, nothing of what it records
-    STELE_ROLE_QUERY,               // Read what is recorded
-    STELE_ROLE_PUBLISH,             // Record events, and what a producer has to know for that
+    STELE_ROLE_METRICS,             // Numbers about the broker, no records
+    STELE_ROLE_QUERY,               // Read records
+    STELE_ROLE_PUBLISH,             // Record events, and query the state of a producer
     STELE_ROLE_OPERATE,             // Repair: changes no recorded event
-    STELE_ROLE_ADMIN                // Change what the broker promises
+    STELE_ROLE_ADMIN                // Change the broker's guarantees
 } stele_role_t;
 
 typedef struct stele_query stele_query_t;
@@ -170,7 +170,7 @@ const stele_operation_t *
 stele_operation_id_t
     stele_operation_id (const void *data, size_t size);
 
-/*  Does the answer also contain what the router knows, its mode among it?   */
+/*  Does the answer also contain entries of the router, such as its mode?   */
 static inline bool
 stele_route_informs (stele_route_t route)
 {

@@ -1,4 +1,4 @@
-/*  owners - the producers to whom tasks belong, and when they were last heard
+/*  owners - the producers that own tasks, and when they were last heard
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -11,7 +11,7 @@
 #include "broker/common/presence.h"
 #include "broker/operations/query.h"
 
-//  Pack one producer as a map, after its key if there is one; nothing if it is not known
+//  Pack one producer as a map, after its key if there is one; nothing if it is unknown
 static bool
 s_pack (stele_query_t *self, const char *key, const char *name, stele_pack_t *pack)
 {

@@ -215,7 +215,7 @@ s_match_natural (stele_params_t *self, const char *name, const stele_token_t *to
         *value = token->integer;
     else
     if (token->kind != STELE_SCAN_NIL)
-        s_refuse_token (self, name, "an integer from 0", token);
+        s_refuse_token (self, name, "an integer of at least 0", token);
 }
 
 //  Every request may have these. Returns whether the key is one of them.
@@ -348,7 +348,7 @@ stele_params_number (stele_params_t *self, const char *name,
         return token.integer;
     char takes [96];
     if (max == INT64_MAX)
-        snprintf (takes, sizeof takes, "an integer from %" PRId64, min);
+        snprintf (takes, sizeof takes, "an integer of at least %" PRId64, min);
     else
         snprintf (takes, sizeof takes, "an integer from %" PRId64 " to %" PRId64, min, max);
     s_refuse_token (self, name, takes, &token);

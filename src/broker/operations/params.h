@@ -1,9 +1,9 @@
 /*  params - the parameters of one request, typed and checked
 
     stele_params_match checks the types of all parameters of an operation. Its handler then reads
-    each with a getter, which checks the value, and looks once whether all was well: the first
-    parameter that is wrong stays in 'refusal', which names it, what it takes and what came. nil
-    is the same as absent.
+    each with a getter, which checks the value, and checks for an error once at the end: 'refusal' keeps
+    the first wrong parameter, with its name, the allowed values and the given one. nil is the
+    same as absent.
 
         int64_t limit = stele_params_number (params, "limit", 100, 1, 1000);
         stele_span_t id = stele_params_id (params, "task_id");
@@ -84,7 +84,7 @@ int
 void
     stele_params_start (stele_params_t *self, const void *map, size_t size);
 
-/*  Check, in one walk, that each value is of the type that the list says, and that nothing
+/*  Check, in one walk, that each value is of the type in the list, and that nothing
     required is missing; the list ends with a parameter without a name. Names that are not in it
     are added to 'ignored'. Returns the code in the refusal, which names the first parameter
     that is wrong, else one that is missing.                                 */

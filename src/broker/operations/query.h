@@ -1,7 +1,7 @@
 /*  query - answer one request from the ledger
 
-    What handlers of operations (operations.h) answer from, and what they share. Handlers are in
-    tasks.c, task_details.c, sessions.c, log.c, reports.c and stats.c. Each runs inside one snapshot
+    The state and the functions that the handlers of operations (operations.h) share. Handlers are in
+    tasks.c, task_details.c, sessions.c, event_log.c, reports.c and stats.c. Each runs inside one snapshot
     of the ledger, whose head is the answer's position.
 
     This Source Code Form is subject to the terms of the Mozilla Public
@@ -29,7 +29,7 @@ typedef struct {
     bool has_pipeline;              // There is a "pipeline" mailbox
 } stele_query_args_t;
 
-/*  What a worker, or the router, answers from. Only its own thread uses it; what it points
+/*  The state from which a worker, or the router, answers. Only its own thread uses it; what it points
     to is its own or constant.                                               */
 struct stele_query {
     stele_reader_t *reader;
@@ -42,7 +42,7 @@ struct stele_query {
     stele_record_t *record;         // To read a live record into
     int64_t head;                   // Of the snapshot that is being answered from
     const void *context;            // One map from the router: what it and the other
-    size_t context_size;            //    actors know (stats, info); size 0: none
+    size_t context_size;            //    actors reported (stats, info); size 0: none
 };
 
 /*  Open the ledger, and Redis where there is a cache. Non-zero: the reason is in the refusal;
@@ -66,7 +66,7 @@ zframe_t *
 bool
     stele_query_in_mode (const stele_query_t *self, const char *word);
 
-/*  The refusal for what a reader returned.                                  */
+/*  The refusal for the code that a reader returned.                                  */
 int
     stele_query_failed (stele_query_t *self, stele_params_t *params, int code);
 

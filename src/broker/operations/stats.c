@@ -1,6 +1,6 @@
 /*  stats - ping, info, stats
 
-    What the router and the other actors know is in the context map, by the
+    The statistics of the router and the other actors are in the context map, by the
     names of the actors: "writer", "cache", "feed", "pipeline", "search"; and from the
     router "requests", "endpoints", "recovery", "consistency". A part that is
     absent, or did not answer in time, is an empty map.

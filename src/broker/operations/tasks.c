@@ -113,11 +113,11 @@ s_read_at (stele_query_t *self, stele_params_t *params)
     }
     when.position = token.integer;
     if (when.position < 1)
-        stele_params_refuse (params, "at", "a position from 1, or a time");
+        stele_params_refuse (params, "at", "a position of at least 1, or a time");
     else
     if (when.position > self->head)
         stele_params_fail (params, STELE_ENOT_FOUND, "at",
-            "position %" PRId64 " is beyond the head %" PRId64, when.position, self->head);
+            "position %" PRId64 " does not exist yet; the last one is %" PRId64, when.position, self->head);
     return when;
 }
 
@@ -241,7 +241,7 @@ s_read_cursor (stele_params_t *params, stele_filter_t *filter)
     s_print_cursor (again, sizeof again, fields == 5? name: "", &page);
     if (fields != 5 || strlen (cursor) != text.size || strcmp (again, cursor) != 0
     ||  page.position < 0 || page.skip < 0)
-        stele_params_refuse (params, "cursor", "the 'next' of an answer to task.list");
+        stele_params_refuse (params, "cursor", "the cursor of an earlier page of the same list");
     else
     if (strcmp (name, s_order_name (filter->order)) != 0)
         stele_params_fail (params, STELE_EBAD_REQUEST, "cursor",
@@ -250,7 +250,7 @@ s_read_cursor (stele_params_t *params, stele_filter_t *filter)
     else
     if (stele_params_has (params, "offset"))
         stele_params_fail (params, STELE_EBAD_REQUEST, "offset",
-            "give either a cursor or an offset, not both");
+            "use either cursor or offset, not both");
     s_take_cursor (filter, &page);
 }
 

@@ -1,7 +1,7 @@
 /*  pending - a bounded table of requests, and their order of arrival
 
     A token is (use << 32 | slot): the slot finds the request, and 'use', which counts how often
-    the slot was used, tells a late answer from a timely one.
+    the slot was used, distinguishes a late answer from a timely one.
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this

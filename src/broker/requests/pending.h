@@ -1,4 +1,4 @@
-/*  pending - the requests that were accepted and are not answered yet
+/*  pending - accepted requests that are not answered yet
 
     Bounded in number and bytes. A request is found by its token, which goes
     with it to workers and mailboxes; tokens are not used twice, so an answer

@@ -1,4 +1,4 @@
-/*  request_stats - how many requests were answered, with what, and in which time
+/*  request_stats - number, outcomes and latencies of requests
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this

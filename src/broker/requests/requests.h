@@ -1,8 +1,7 @@
 /*  requests - the actor that answers requests (protocol section 4)
 
     A ROUTER before REP workers. The router checks every request against the table of
-    operations, and knows all that are not answered yet (broker/requests/pending.h) and where
-    they are:
+    operations, and tracks all that are not answered yet (broker/requests/pending.h):
 
                           +- min_position not reached --> waiting
                           |                                  |

@@ -1,4 +1,4 @@
-/*  router - the way of a request from its arrival to its answer
+/*  router - route each request from its arrival to its answer
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this

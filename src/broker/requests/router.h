@@ -1,4 +1,4 @@
-/*  router - the way of a request from its arrival to its answer
+/*  router - route each request from its arrival to its answer
 
     Between the peers and the actors that answer; broker/requests/requests.h has a drawing. The
     router blocks only in stele_router_step, on all sockets at once.

@@ -16,7 +16,7 @@ stele_router_set_time (stele_router_t *self, stele_request_t *request, int64_t t
     stele_pending_set_deadline (self->pending, request, zclock_usecs () + time_ms * 1000);
 }
 
-//  In mode redis, also a refusal of what would be read from the ledger names the mode
+//  In mode redis, the refusal of a request that reads the ledger also names the mode
 
 static zframe_t *
 s_refusal_frame (stele_router_t *self, const stele_operation_t *operation, const stele_refusal_t *refusal)
@@ -33,7 +33,7 @@ s_withhold (stele_router_t *self, zframe_t **answer_p)
 {
     stele_refusal_t refusal;
     stele_refuse (&refusal, STELE_EUNAVAILABLE, NULL,
-        "this answer of %zu bytes does not fit beside those that were not read: "
+        "this answer of %zu bytes exceeds the limit together with those that were not read: "
         "read them, then send the request again, or request less", zframe_size (*answer_p));
     zframe_destroy (answer_p);
     *answer_p = s_refusal_frame (self, NULL, &refusal);

@@ -1,4 +1,4 @@
-/*  router_internal - the router, between its files
+/*  router_internal - the state of the router, shared by its files
 
       router.c              peers in: check, route, expire; the loop over the sockets
       router_mailboxes.c    requests to the writer and the cache; statistics of all actors

@@ -60,7 +60,7 @@ s_pack_requests (stele_router_t *self)
     stele_pack_map_end (pack);
 }
 
-//  What stats.c answers from; NULL: nothing
+//  The context of stats.c; NULL: none
 
 static zframe_t *
 s_context (stele_router_t *self, stele_request_t *request)

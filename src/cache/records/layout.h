@@ -1,11 +1,11 @@
 /*  layout - the keys of Redis, and the fields of a record's hash
 
-    See protocol section 7. Beside the records the cache has keys of its own:
+    See protocol section 7. Besides the records, the cache has keys of its own:
     PREFIX:swept, the position up to which terminal tasks were removed from the sets;
     PREFIX:rebuilding, which exists during a rebuild; PREFIX:layout, the version of the
     fields in the hashes; PREFIX:holder, the ledger whose broker is running, and its
     file; and PREFIX:committed, when the event at PREFIX:position was committed, which
-    tells copies of one ledger apart that went different ways.
+    distinguishes copies of one ledger with different histories.
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this

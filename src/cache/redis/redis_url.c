@@ -19,7 +19,7 @@ static int
 s_refuse (stele_refusal_t *refusal, const char *what)
 {
     return stele_refuse (refusal, STELE_EINVALID_FIELD, "redis",
-        "%s: write redis://[user:password@]host:port/db or unix:///path.sock?db=N", what);
+        "%s; use redis://[user:password@]host:port/db or unix:///path.sock?db=N", what);
 }
 
 static int

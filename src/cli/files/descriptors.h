@@ -1,4 +1,4 @@
-/*  descriptors - standard input, output and error are open
+/*  descriptors - open standard input, output and error if they are closed
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this

@@ -1,4 +1,4 @@
-/*  digest - hash of the content of a file
+/*  digest - SHA-1 of a file
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this

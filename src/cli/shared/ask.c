@@ -14,7 +14,7 @@
 #include "cli/shared/reach.h"
 
 #define REACH_MS 200
-#define TROUBLE_MS 1000             // For a question beside the one of the user
+#define TROUBLE_MS 1000             // For a request besides that of the user
 
 json_t *
 cli_request (const char *op)
@@ -134,7 +134,7 @@ s_no_answer (cli_t *self, int timeout_ms)
             break;
         default:
             cli_report ("no answer from %s within %s ms: %s. Is a broker running there? "
-                "Start one with 'steled', or give its endpoint: --requests EP, or STELE_REQUESTS",
+                "Start one with 'steled', or give its endpoint: --requests ENDPOINT, or STELE_REQUESTS",
                 self->requests, cli_format_count (timeout_ms).text, why);
     }
 }

@@ -49,7 +49,7 @@ json_t *
 int
     cli_redis_status (cli_t *self);
 
-/*  Report on stderr if this part says that acks are held back. NULL: nothing. */
+/*  Report on stderr if acks are held back according to this part. NULL: nothing. */
 void
     cli_report_holding (const json_t *ingest);
 

@@ -1,4 +1,4 @@
-/*  cli - what a subcommand of stele is, and the state that all of them share
+/*  cli - definition of a subcommand of stele, and the state that all of them share
 
     A subcommand is one file commands/GROUP/NAME.c with one cli_command_t: its options in a
     table, its help, and the function that runs it. stele.c lists them. Results go to stdout,
@@ -18,7 +18,7 @@
 #include "cli/terminal/message.h"
 #include "cli/terminal/options.h"
 
-/*  Beside those of sysexits(3)                                              */
+/*  Besides those of sysexits(3)                                             */
 #define CLI_NO 1                    // Not found, or not consistent
 #define CLI_INTERRUPTED 130         // 128 + SIGINT, as shells report it
 

@@ -1,7 +1,7 @@
 /*  id - ids as arguments of a program
 
-    An id may hold a NUL, which an argument cannot: \x00 stands for it, and \x5c for a backslash, which
-    only matters before x00 or x5c. Every other character stands for itself.
+    An id may hold a NUL, which an argument cannot: it is written \x00, and a backslash \x5c, which
+    only matters before x00 or x5c. Every other character is unchanged.
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this

@@ -1,4 +1,4 @@
-/*  reach - why an endpoint does not answer
+/*  reach - find the reason why an endpoint does not answer
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this

@@ -1,4 +1,4 @@
-/*  reach - why an endpoint does not answer
+/*  reach - find the reason why an endpoint does not answer
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -11,7 +11,7 @@
 #include <stddef.h>
 
 typedef enum {
-    CLI_REACH_UNKNOWN,              // Nothing more is known
+    CLI_REACH_UNKNOWN,              // Unknown
     CLI_REACH_ACCEPTS,              // Something accepts connections there, but did not answer
     CLI_REACH_NOBODY,               // Nothing listens there
     CLI_REACH_PERMISSION            // This user may not connect

@@ -37,7 +37,7 @@
 
 typedef struct cli_option cli_option_t;
 
-/*  What an option does to its target                                        */
+/*  Effect of an option on its target                                        */
 typedef enum {
     CLI_FLAG,                       // bool, set to true
     CLI_TEXT,                       // const char *: the value, borrowed from argv

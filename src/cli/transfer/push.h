@@ -20,7 +20,7 @@ typedef struct {
     bool warns_others;              // Warn if the ledger has other events too
     const char *spool;              // Keep events in this file until they are acked; NULL: none
     const char *rejects;            // Keep lines that are not events in this file; NULL: only report them
-    bool accept_loss;               // Continue if the broker lost events that the spool knows as acked
+    bool accept_loss;               // Continue if the broker lost events that the spool records as acked
 } cli_push_t;
 
 /*  Publish JSON Lines until they end and every event is durable or refused; print the counts.

@@ -1,4 +1,4 @@
-/*  findings - what is wrong with a broker, from its statistics
+/*  findings - problems of a broker, found in its statistics
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -109,7 +109,7 @@ s_look_at_writer (const s_look_t *self)
             "the writer did not answer for %s: no event is acked meanwhile", cli_format_duration (age_ms * 1000).text);
     if (json_is_true (json_object_get (json_object_get (self->stats, "ingest"), "holding")))
         ADD ("holding", CLI_LEVEL_DEGRADED, s_number (self, "ingest", "holding_ms", -1),
-            "make room on the disk, or give the ledger back to this broker alone: it retries by itself and loses "
+            "free space on the disk, or give the ledger back to this broker alone: it retries by itself and loses "
             "nothing; producers keep their events until the ack",
             "acks are held back, because the ledger cannot be written: %s", s_text (self, "ingest", "trouble"));
     if (strcmp (s_text (self, "ingest", "mode"), "redis") == 0)
@@ -121,7 +121,7 @@ s_look_at_writer (const s_look_t *self)
     if (behind)
         ADD ("ledger_behind", CLI_LEVEL_DEGRADED, -1,
             "the ledger lost its end, or is an older copy: read 'A ledger that became shorter' in RELIABILITY.md "
-            "before you go on",
+            "before you continue",
             "producers had acks of events that the ledger does not have: %s of their hellos were answered "
             "ledger_behind since the broker started", cli_format_count (behind).text);
 }
@@ -176,7 +176,7 @@ s_look_at_disk (const s_look_t *self)
     int64_t left = s_number (self, "disk", "free_bytes", -1), size = s_number (self, "disk", "size_bytes", 0);
     int64_t full_in_s = s_number (self, "disk", "full_in_s", -1);
     int64_t wal = s_number (self, "ledger", "wal_bytes", 0);
-    static const char *const hint = "make room, or move the ledger to a larger disk while the broker is stopped; on a "
+    static const char *const hint = "free space, or move the ledger to a larger disk while the broker is stopped; on a "
         "full disk acks are held back and nothing is lost";
     if (left >= 0 && (left < CLI_DISK_FREE_MIN || (double) left < CLI_DISK_FREE_SHARE * (double) size))
         ADD ("disk_low", CLI_LEVEL_DEGRADED, -1, hint, "the disk of the ledger has only %s of %s left",
@@ -223,7 +223,7 @@ s_look_at_producers (const s_look_t *self)
     }
     if (expired)
         ADD ("producers_expired", CLI_LEVEL_INFO, expired_ms,
-            "start it again: its tasks were interrupted, and 'stele list --state error' has them",
+            "start it again: its tasks were interrupted, and 'stele list --state error' lists them",
             "the lease of %s producers ran out in the last 24 hours, the last one '%s'",
             cli_format_count (expired).text, expired_name);
     if (silent)

@@ -1,4 +1,4 @@
-/*  findings - what is wrong with a broker, from its statistics
+/*  findings - problems of a broker, found in its statistics
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this

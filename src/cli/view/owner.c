@@ -1,4 +1,4 @@
-/*  owner - the producer to whom a task belongs, and whether it still lives
+/*  owner - the producer that owns a task, and whether it is alive
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -73,9 +73,9 @@ cli_owner_life (const json_t *owner, char *text)
         snprintf (text, CLI_OWNER_TEXT, "%s, lease %s", last, cli_owner_lease (owner).text);
     else
     if (heard)
-        snprintf (text, CLI_OWNER_TEXT, "silent for %s, no lease: cannot tell whether it lives",
+        snprintf (text, CLI_OWNER_TEXT, "silent for %s, no lease: it may be dead",
             cli_owner_silence (owner).text);
     else
-        snprintf (text, CLI_OWNER_TEXT, "%s, no lease: cannot tell whether it lives", last);
+        snprintf (text, CLI_OWNER_TEXT, "%s, no lease: it may be dead", last);
     return text;
 }

@@ -1,4 +1,4 @@
-/*  owner - the producer to whom a task belongs, and whether it still lives
+/*  owner - the producer that owns a task, and whether it is alive
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -15,7 +15,7 @@
 #define CLI_OWNER_TEXT 160
 
 /*  One sentence about an 'owner' (or a producer of the statistics): "heard 2.10 s ago, lease 5.00 s".
-    Silence of a producer without a lease proves nothing, and the text says so. Returns the buffer. */
+    Silence of a producer without a lease proves nothing, and the text states that. Returns the buffer. */
 const char *
     cli_owner_life (const json_t *owner, char *text);
 

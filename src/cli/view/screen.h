@@ -35,7 +35,7 @@ cli_screen_t *
 void
     cli_screen_destroy (cli_screen_t **self_p);
 
-/*  Rows that fit beside so many other lines, at least 1; 'otherwise' without a terminal. */
+/*  Rows that fit in addition to so many other lines, at least 1; 'otherwise' without a terminal. */
 int64_t
     cli_screen_rows (const cli_screen_t *self, int64_t other_lines, int64_t otherwise);
 

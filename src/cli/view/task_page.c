@@ -29,7 +29,7 @@ s_print_span (const cli_t *self, const char *label, const json_t *task,
     cli_page_line (self, label, text);
 }
 
-//  To whom it belongs, and whether that producer still lives
+//  The producer that owns the task, and whether it is alive
 static void
 s_print_owner (const cli_t *self, const json_t *task, const json_t *owner)
 {
@@ -47,7 +47,7 @@ cli_task_print (const cli_t *self, const json_t *answer)
     cli_page_field (self, "title", task, "title");
     cli_page_state (self, "state", task, "state");
     if (json_is_true (json_object_get (task, "interrupted")))
-        cli_page_line (self, "", "interrupted: its orchestrator died while work was in progress");
+        cli_page_line (self, "", "interrupted: its orchestrator died while the task was running");
     s_print_owner (self, task, json_object_get (answer, "owner"));
     cli_page_field (self, "role", task, "role");
     cli_page_field (self, "provider", task, "provider");

@@ -1,4 +1,4 @@
-/*  task_table - tasks as rows of a table
+/*  task_table - columns of stele list; the fields come from sqlite/read/tasks.c
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this

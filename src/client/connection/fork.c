@@ -1,4 +1,4 @@
-/*  fork - notice that this process is a child of the one that created a client
+/*  fork - detect that this process is a child of the one that created a client
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this

@@ -1,4 +1,4 @@
-/*  fork - notice that this process is a child of the one that created a client
+/*  fork - detect that this process is a child of the one that created a client
 
     Threads and sockets of a client stay in the process that created it. In a child they look
     usable, and send nothing.

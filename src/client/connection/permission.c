@@ -1,4 +1,4 @@
-/*  permission - may this process use the socket of an endpoint?
+/*  permission - check whether this process may use the socket of an endpoint
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -23,5 +23,5 @@ stele_permission_check (const char *endpoint, stele_refusal_t *refusal)
     if (faccessat (AT_FDCWD, path, W_OK, AT_EACCESS) == 0 || errno != EACCES)
         return 0;
     return stele_refuse (refusal, STELE_EUNAUTHORIZED, "endpoint", "permission denied for the socket %.160s: "
-        "run as a user who may write to it and enter its folder, or change their mode or owner", path);
+        "run as a user who may write to it and enter its directory, or change their mode or owner", path);
 }

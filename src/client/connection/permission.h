@@ -1,4 +1,4 @@
-/*  permission - may this process use the socket of an endpoint?
+/*  permission - check whether this process may use the socket of an endpoint
 
     libzmq retries a connection silently and without end, whatever the reason of its failure.
 

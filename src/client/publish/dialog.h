@@ -93,7 +93,7 @@ void
 bool
     stele_dialog_pack_next (stele_dialog_t *self, int64_t now_ms, stele_pack_t *pack);
 
-/*  Does the broker know this run? True from a welcome until the connection is lost, also if the
+/*  Has the broker accepted this run? True from a welcome until the connection is lost, also if the
     dialog has ended meanwhile.                                              */
 bool
     stele_dialog_greeted (const stele_dialog_t *self);

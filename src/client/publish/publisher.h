@@ -1,7 +1,7 @@
 /*  publisher - the application's side of publishing
 
-    Hands events over to the sender (sender.h), within bounds, and processes its notices:
-    which events are durable, which were refused. Runs in the application's thread.
+    Hands events over to the sender (sender.h), within bounds, and processes its notices
+    of durable and refused events. Runs in the application's thread.
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this

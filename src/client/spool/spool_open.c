@@ -39,7 +39,7 @@ stele_spool_owner (const char *path, char *producer)
     return known;
 }
 
-//  -- what the file holds ---------------------------------------------------------------
+//  -- contents of the file ---------------------------------------------------------------
 
 static bool
 s_read_block (const stele_spool_t *self, unsigned char *block, off_t offset)

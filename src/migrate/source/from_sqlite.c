@@ -241,19 +241,19 @@ s_check_columns (sqlite_source_t *self, char *error, size_t error_size)
         { "cli_session_commands", "session_id" }
     };
     if (stele_sqlite_file_is_ledger (self->source)) {
-        snprintf (error, error_size, "it is a ledger of Stele: 'stele export' from its broker, then "
+        snprintf (error, error_size, "it is a ledger of Stele; use 'stele export' from its broker, then "
             "'stele import' into another one");
         return STELE_ELEDGER;
     }
     if (!stele_sqlite_file_has_table (self->source, "tasks")
     &&  !stele_sqlite_file_has_table (self->source, "cli_sessions")) {
-        snprintf (error, error_size, "no table tasks or cli_sessions: not a database of an earlier system");
+        snprintf (error, error_size, "no table tasks or cli_sessions; it is not a database of an earlier system");
         return STELE_ELEDGER;
     }
     for (size_t i = 0; i < sizeof needed / sizeof needed [0]; i++)
         if (stele_sqlite_file_has_table (self->source, needed [i].table)
         && !stele_sqlite_file_has_column (self->source, needed [i].table, needed [i].column)) {
-            snprintf (error, error_size, "table %s has no column %s: the owners of its rows are unknown",
+            snprintf (error, error_size, "table %s has no column %s; the owners of its rows are unknown",
                 needed [i].table, needed [i].column);
             return STELE_ELEDGER;
         }

@@ -1,7 +1,7 @@
 /*  verify - compare a ledger with the source of a migration, field by field
 
     Independent of the conversion: every record of the source, as it is there, is looked up among
-    the answers of the broker. A value that differs is no difference if the record in the ledger keeps
+    the answers of the broker. A different value is accepted if the record in the ledger keeps
     that of the source under "migrated", or in outputs.
 
     This Source Code Form is subject to the terms of the Mozilla Public

@@ -1,4 +1,4 @@
-/*  verify_value - is a value of the source the one in the ledger?
+/*  verify_value - compare a value of the source with that of the ledger
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this

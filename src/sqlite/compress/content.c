@@ -1,4 +1,4 @@
-/*  content - text and bytes, compressed if that pays
+/*  content - text and bytes, compressed if that saves space
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this

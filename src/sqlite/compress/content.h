@@ -1,8 +1,8 @@
-/*  content - text and bytes, compressed if that pays
+/*  content - text and bytes, compressed if that saves space
 
     Longer texts are stored as zstd frames, most of them with a dictionary of the ledger
     (dictionaries.h). In a column of text a frame is a BLOB; in a column that also stores bytes,
-    the column 'encoding' beside it has the encoding.
+    the column 'encoding' next to it has the encoding.
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this

@@ -1,4 +1,4 @@
-/*  filter - does a task pass the filter of a list?
+/*  filter - test a task against the filter of a list
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this

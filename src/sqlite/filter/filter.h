@@ -1,4 +1,4 @@
-/*  filter - does a task pass the filter of a list?
+/*  filter - test a task against the filter of a list
 
     The words of a filter are looked up once. Then a task is tested by its summary
     (the row of task_states), and by its row of tasks only if the filter has a user
@@ -20,7 +20,7 @@ typedef struct {
     const stele_filter_t *query;
     reader_keys_t roles, providers, models, producers;
     int64_t user;                   // A word
-    bool user_default;              // NULL stands for that user too
+    bool user_default;              // NULL means that user too
     bool matches_nothing;                   // A word that no task has, or an empty search
     stele_match_t *match;           // NULL: no search
     int64_t texts_read;                  // Each costs as much as several rows

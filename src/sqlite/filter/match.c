@@ -1,4 +1,4 @@
-/*  match - does a task match a text search?
+/*  match - test a task against a text search
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this

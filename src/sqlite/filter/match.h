@@ -1,4 +1,4 @@
-/*  match - does a task match a text search?
+/*  match - test a task against a text search
 
     The text that was typed is split at spaces into items; "quoted text" is one
     item. An item matches a task if its words follow one another in the title, the

@@ -1,6 +1,6 @@
 /*  text_changes - tasks whose texts a part of the log changed
 
-    Texts are what a search looks at: title, description, last error.
+    Texts are those that a search reads: title, description, last error.
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this

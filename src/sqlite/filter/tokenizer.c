@@ -1,4 +1,4 @@
-/*  tokenizer - how a search and the index split texts into words
+/*  tokenizer - split texts into words, for searches and the index
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this

@@ -1,4 +1,4 @@
-/*  tokenizer - how a search and the index split texts into words
+/*  tokenizer - split texts into words, for searches and the index
 
     Words are those of FTS5's unicode61, without accents and case, except in scripts that put no
     spaces between words (Chinese, Japanese, Thai, ...), in Hangul, whose words take endings, and

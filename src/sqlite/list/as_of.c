@@ -114,7 +114,7 @@ s_find_unordered (reader_page_t *page)
 
 //  -- evaluating them ----------------------------------------------------------------
 
-//  True if its row of task_states tells enough: it did not exist yet, or has not changed
+//  True if its row of task_states is enough: it did not exist yet, or has not changed
 static bool
 s_is_settled (reader_page_t *page, int64_t key)
 {

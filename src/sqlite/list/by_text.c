@@ -72,7 +72,7 @@ s_indexed (stele_reader_t *self)
     return position;
 }
 
-//  By their words. False: too many, or the index cannot tell.
+//  By their words. False: too many, or the index cannot determine it.
 static bool
 s_add_by_words (reader_page_t *page, reader_keys_t *keys)
 {
@@ -103,7 +103,7 @@ s_add_by_words (reader_page_t *page, reader_keys_t *keys)
     return few;
 }
 
-//  By parts of their ids. False: too many, or the index cannot tell.
+//  By parts of their ids. False: too many, or the index cannot determine it.
 static bool
 s_add_by_ids (reader_page_t *page, reader_keys_t *keys)
 {

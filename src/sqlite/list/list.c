@@ -1,6 +1,6 @@
-/*  list - tasks by filter, a page at a time: chooses the way, returns the rows
+/*  list - tasks by filter, page by page: choose the access path, return the rows
 
-    The ways, by what is cheapest: examine a small set of tasks (candidates of a
+    The access paths, the cheapest first: examine a small set of tasks (candidates of a
     search, children of one parent, a short range of times, the tasks of a few
     states); the index, in order of creation, whatever the filter; else the zones
     of the log (the latest changed, the latest ended).

@@ -2,14 +2,14 @@
 
     The files of this folder, each built on those before it:
 
-    page      the state that all ways to a page share
+    page      the state that all access paths share
     as_of     tasks that changed after the snapshot that the list shows
     pairs     pairs of a state and a role that the filter selects
     by_index  a page in order of creation, from the index on state, role, creation
     by_zone   a page in any order, from the zones of the log
     by_key    a page from a small set of tasks, each one examined
     by_text   the candidates of a text search
-    list      chooses the way; returns the rows (stele_reader_tasks)
+    list      chooses the access path; returns the rows (stele_reader_tasks)
     total     counts (stele_reader_task_total)
 
     A page is found as (time, key) entries in its order; rows are read at the end.

@@ -1,8 +1,8 @@
-/*  total - how many tasks pass a filter
+/*  total - count the tasks that pass a filter
 
     The writer keeps counts by state, role, provider and model, and times of
     creation are counted in the index. Any other filter is counted in the rows of
-    task_states, the newest tasks first, until the time is up: some millions per
+    task_states, the newest tasks first, until its time limit: some millions per
     second. Tasks that changed after the snapshot are counted as of the snapshot.
 
     This Source Code Form is subject to the terms of the Mozilla Public

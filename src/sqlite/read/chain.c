@@ -228,7 +228,7 @@ stele_reader_chain (stele_reader_t *self, stele_chain_t kind,
     s_chain_t chain = { .reader = self, .kind = kind, .filter = filter };
     int64_t cursor = 0;
     int found = s_find (&chain, id, id_size);
-    //  One more than the page, to know if there is another page
+    //  One more than the page, to detect that there is another page
     size_t max = (size_t) filter->limit + 1;
     if (found == 1 && s_find_names (&chain) == 0
     && (filter->newest_first? s_collect_newest (&chain, max): s_collect_oldest (&chain, max)) == 0)

@@ -1,8 +1,8 @@
-/*  commit_time - when a position was committed, and what was committed at a time
+/*  commit_time - the time of a position, and the position at a time
 
     The times of commits ascend with the position, except where the clock was found to have been wrong and
     was set back: there the writer leaves a row in meta. Between two such places a binary search finds
-    a time. Which side was wrong shows by the newest commit:
+    a time. The newest commit shows which side was wrong:
 
       earlier than the time before the place: the clock was ahead before. Those commits count as not
       later than the first one after the place, so that they do not give records a life of years.

@@ -295,7 +295,7 @@ s_take_history (s_as_of_t *as_of, int64_t position, sqlite3_stmt *statement)
     s_add_step (as_of, &step);
 }
 
-//  Newest first. Events of earlier versions do not tell the owner: then it is the current one if no
+//  Newest first. Events of earlier versions do not contain the owner: then it is the current one if no
 //  later event set the state.
 static void
 s_take_owner (s_as_of_t *as_of, sqlite3_stmt *statement, bool in_range)

@@ -1,4 +1,6 @@
-/*  task_record - one task, and all active tasks
+/*  task_record - the columns of a task's record, for task.get and task.list
+
+    Also reads all active tasks.
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this

@@ -1,7 +1,7 @@
 /*  event_rows - the rows of the six event tables, as events and as records
 
     Per source there is one text with its columns, for all statements that read
-    its rows, and beside it the table that maps each column to a field. Position
+    its rows, and next to it the table that maps each column to a field. Position
     and time are filled as in an event; a record calls them id and timestamp.
 
     This Source Code Form is subject to the terms of the Mozilla Public

@@ -1,4 +1,4 @@
-/*  reader_bounds - how much work a list may do; tests set other bounds to reach every way
+/*  reader_bounds - bounds of the work of a list; tests lower them to reach every access path
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this

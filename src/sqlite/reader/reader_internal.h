@@ -1,14 +1,14 @@
-/*  reader_internal - what the files of the reader share
+/*  reader_internal - state and functions shared by the files of the reader
 
     The reader is one class in several files: reader.c has open, close, calls and
-    statements; the others build on it, each for one kind of question.
+    statements; the others build on it, each for one kind of query.
 
     A public call is one enter, some statements, one leave. Statements are
     prepared once and kept in slots; those that a call did not read to the end
     are reset when it leaves. The first error of a call is kept in 'status'.
 
     Rows are filled into one record, self->row, column by column, by a table
-    beside the SQL text. So a row function must not call its reader.
+    next to the SQL text. So a row function must not call its reader.
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -235,7 +235,7 @@ sqlite3_stmt *
 sqlite3_stmt *
     reader_row_statement (stele_reader_t *self, reader_source_t source, int64_t position);
 
-//  What the events of a source are about.
+//  Subject of the events of a source.
 stele_subject_t
     reader_source_subject (reader_source_t source);
 

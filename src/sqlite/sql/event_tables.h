@@ -1,13 +1,13 @@
-/*  event_tables - which table keeps the events of which type
+/*  event_tables - the table of the ledger for each event type
 
-    To add a type of event:
-      model/vocabulary.h            its code, its name, and what it is about
+    To add an event type:
+      model/vocabulary.h            its code, its word and its subject
       model/field.c                 its fields: required, optional
       sql/                          a migration: its word, and a kind of row or a table for it
       sqlite/sql/event_tables.h     its table
       sqlite/write/append.c         how its row is written
-      sqlite/reader/event_rows.c            how its row is read
-    What travels between the rooms, and its topic, follow from these tables. The compiler
+      sqlite/reader/event_rows.c    how its row is read
+    The record that is passed between the folders, and the topic of the feed, follow from these tables. The compiler
     reports a type that is missing in event_tables.h and append.c, and a table that is
     missing in rows.c and log.c.
 

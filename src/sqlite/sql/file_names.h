@@ -1,7 +1,8 @@
-/*  file_names - the files beside a ledger, by what follows the ledger's path
+/*  file_names - suffixes of the files next to a ledger
 
-    The ledger itself and SQLite's two files are enough to restore a ledger; what the others
-    hold is rebuilt or replaced (doc/RELIABILITY.md).
+    The ledger and SQLite's two files are enough to restore a ledger. The high-water mark cannot be
+    rebuilt: without it, a start cannot detect that the ledger became shorter. All other files
+    are rebuilt (doc/RELIABILITY.md).
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this

@@ -81,7 +81,7 @@ s_open (stele_checkpoint_t *self, int flags)
     if (rc == SQLITE_OK)
         rc = sqlite3_exec (db, "PRAGMA query_only = 1; PRAGMA wal_autocheckpoint = 0;"
             "PRAGMA synchronous = FULL; PRAGMA cache_size = 16;"
-            //  Until its first read a connection does not know that there is a log
+            //  Until its first read a connection has not noticed the log
             "SELECT 1 FROM sqlite_schema", NULL, NULL, NULL);
     //  Without permission or a file descriptor to write, SQLite opens a database read-only
     if (rc == SQLITE_OK && (flags == SQLITE_OPEN_READONLY || sqlite3_db_readonly (db, "main") == 0))

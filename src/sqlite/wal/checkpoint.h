@@ -1,7 +1,7 @@
 /*  checkpoint - copy the write-ahead log into the database file without delaying commits
 
-    The slow parts of a checkpoint are to copy the pages of the log and to sync the file. A thread
-    does that while the writer continues to commit; a second round takes the pages that were
+    The slow parts of a checkpoint are copying the pages of the log and syncing the file. A thread
+    does both while the writer continues to commit; a second round takes the pages that were
     added meanwhile, and so on. When few pages are left, the writer copies them between two
     commits, with the sync of an ordinary checkpoint, and the log restarts from its beginning.
 
@@ -10,7 +10,7 @@
     writer holds a read snapshot of the log from before the thread starts until it has ended:
     SQLite does not restart a log that is being read (the same page, "Avoiding Excessively
     Large WAL Files"). A snapshot that reads the file alone, because all of the log is in it,
-    would keep a checkpoint from writing to the file. To commit beside a checkpoint is safe by the design of the log.
+    would keep a checkpoint from writing to the file. To commit during a checkpoint is safe by the design of the log.
     One connection commits, and one thread at a time checkpoints; nothing else may write to
     the file.
 

@@ -1,4 +1,4 @@
-/*  high_water - the last acked position, in a small file beside the ledger
+/*  high_water - the last acked position, in a small file next to the ledger
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this

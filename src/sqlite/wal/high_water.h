@@ -1,4 +1,4 @@
-/*  high_water - the last acked position, in a small file beside the ledger
+/*  high_water - the last acked position, in a small file next to the ledger
 
     SQLite cannot detect that its write-ahead log was cut short, damaged or removed, nor that the
     file is an older copy: what is left is valid, only shorter. So LEDGER.high-water holds

@@ -1,4 +1,4 @@
-/*  mount - is a file a mount point?
+/*  mount - check whether a file is a mount point
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this

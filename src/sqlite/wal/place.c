@@ -1,4 +1,4 @@
-/*  place - where a ledger is in the file system: one broker per file, and it stays there
+/*  place - path and lock of a ledger: one broker per file, and files that stay at their path
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -137,7 +137,7 @@ s_check_name (const char *path, stele_refusal_t *refusal)
     for (size_t i = 0; i < sizeof beside / sizeof *beside; i++)
         if (s_ends (path, beside [i]))
             return stele_refuse (refusal, STELE_EINVALID_FIELD, "ledger",
-                "%s has a name that ends in %s, as a file beside a ledger: choose the ledger itself, or another name",
+                "%s has a name that ends in %s, like a file next to a ledger: choose the ledger itself, or another name",
                 path, beside [i]);
     return 0;
 }
@@ -148,11 +148,11 @@ s_check_file (const char *path, const struct stat *status, stele_refusal_t *refu
 {
     if (!S_ISREG (status->st_mode))
         return stele_refuse (refusal, STELE_ELEDGER, "ledger", "%s is %s, not a file: add the name of a file",
-            path, S_ISDIR (status->st_mode)? "a folder": "a device, pipe or socket");
+            path, S_ISDIR (status->st_mode)? "a directory": "a device, pipe or socket");
     if (stele_mount_is (path))
         return stele_refuse (refusal, STELE_ELEDGER, "ledger",
-            "%s is a mount point: its write-ahead log and its high-water mark would be in another folder than the"
-            " file, and acked events would be lost with that folder. Mount the folder that holds the ledger instead"
+            "%s is a mount point: its write-ahead log and its high-water mark would be in another directory than the"
+            " file, and acked events would be lost with it. Mount the directory that holds the ledger instead"
             " (docker: -v ./data:/data, not -v ./data/stele.db:/data/stele.db)", path);
     if (status->st_nlink > 1)
         return stele_refuse (refusal, STELE_ELEDGER, "ledger",
@@ -168,7 +168,7 @@ s_check_folder (stele_place_t *self)
     struct stat status;
     char *folder = stele_file_folder (self->path);
     if (folder && stat (folder, &status) == 0 && (status.st_mode & S_IWOTH) && !(status.st_mode & S_ISVTX))
-        stele_place_note (self, "every user may remove or replace the ledger %s, since its folder has mode %04o: chmod o-w it",
+        stele_place_note (self, "every user may remove or replace the ledger %s, since its directory has mode %04o: chmod o-w it",
             self->path, (unsigned) status.st_mode & 07777);
     free (folder);
 }
@@ -181,7 +181,7 @@ s_refuse_open (const char *path, int error, stele_refusal_t *refusal)
     int code = error == ENOSPC || error == EDQUOT? STELE_EFULL: error == ENOMEM? STELE_ENO_MEMORY: STELE_EIO;
     return stele_refuse (refusal, code, "ledger",
         "cannot open %s: %s%s", path, reason, error == EACCES || error == EROFS?
-            "; the broker must be able to write the ledger and to create files beside it": "");
+            "; the broker must be able to write the ledger and to create files next to it": "");
 }
 
 //  -- the locks ------------------------------------------------------------------------------

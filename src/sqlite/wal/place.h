@@ -1,4 +1,4 @@
-/*  place - where a ledger is in the file system: one broker per file, and it stays there
+/*  place - path and lock of a ledger: one broker per file, and files that stay at their path
 
     A ledger is several files that belong together by their names: the database, its write-ahead log,
     the high-water mark. So a database that has a second name (a hard link), or is itself a mount point
@@ -7,7 +7,7 @@
     The writer's lock is on the database file (hold.h), and on LEDGER.lock, which 0.1.0 locks.
 
     While it is open, files may be removed, replaced or moved under it. Writes then go to files that
-    nobody finds again, so the writer compares paths and files after each commit, before the acks
+    no later start finds, so the writer compares paths and files after each commit, before the acks
     (stele_place_verify): two stat(2) per batch.
 
     This Source Code Form is subject to the terms of the Mozilla Public
@@ -71,7 +71,7 @@ void
 void
     stele_place_note (stele_place_t *self, const char *format, ...) STELE_PRINTF (2, 3);
 
-/*  The next thing that whoever runs the broker should know; NULL: no more. Owned by the place. */
+/*  The next message for the operator of the broker; NULL: no more. Owned by the place. */
 const char *
     stele_place_notice (stele_place_t *self);
 

@@ -1,4 +1,4 @@
-/*  wal_index - discard what SQLite's shared memory says of the write-ahead log
+/*  wal_index - discard the index of the write-ahead log in SQLite's shared memory
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -15,7 +15,7 @@
 //  -- the layout of the memory ----------------------------------------------------------
 //
 //  Everything that depends on the layout is in this section and in s_clear. It is described in
-//  https://sqlite.org/walformat.html, "The WAL-Index File Format", which also says that a later
+//  https://sqlite.org/walformat.html, "The WAL-Index File Format", which also states that a later
 //  version may change it. It is the same in 3.37.2, 3.39.1, 3.40.0, 3.43.1, 3.45.1, 3.46.0,
 //  3.49.1, 3.50.2, 3.50.4, 3.51.2, 3.51.3, 3.53.1 and 3.54.1: compared were, in src/wal.c, the
 //  structures WalIndexHdr and WalCkptInfo, WALINDEX_PGSZ, WALINDEX_MAX_VERSION, WAL_WRITE_LOCK
@@ -62,7 +62,7 @@ stele_wal_index_is_known (const void *header)
 }
 
 //  While this process holds the write lock, no other changes the header, so it is whole unless a process died while it
-//  wrote it. Cleared, it is not initialized, in both copies: whoever reads next takes the write
+//  wrote it. Cleared, it is not initialized, in both copies: the next reader takes the write
 //  lock and rebuilds all of the memory from the log, with the number of copied pages 0. A process that
 //  reads meanwhile uses its own copy of the header, and expects this one to change.
 static int

@@ -1,7 +1,7 @@
-/*  wal_index - what SQLite's shared memory says of the write-ahead log, and how to discard it
+/*  wal_index - discard the index of the write-ahead log in SQLite's shared memory
 
-    Beside the log SQLite keeps an index of it in memory that all processes share (the
-    file LEDGER-shm), and in that a number: how many pages of the log are in the
+    SQLite keeps an index of the log in memory that all processes share (the file
+    LEDGER-shm). It contains a number: how many pages of the log are in the
     database file already. The number is raised before the file is synced. A broker that is killed
     in between, or whose disk refuses the sync, leaves it too high. Normally that is
     harmless: the first process that opens a database discards what is in LEDGER-shm.
@@ -30,7 +30,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/*  The versions of SQLite whose layout was checked, inclusive (wal_index.c says how). Raise the second
+/*  The versions of SQLite whose layout was checked, inclusive (wal_index.c describes how). Raise the second
     one after a check of a newer version.                                    */
 #define STELE_WAL_INDEX_VERSION_MIN 3037000
 #define STELE_WAL_INDEX_VERSION_MAX 3054001

@@ -5,7 +5,7 @@
     or the buffer is full. What was synced is as durable as without the shim, and no other
     process reads pages before: SQLite publishes them after the sync.
 
-    To sync a write that extends a file takes twice as long, since the size has to be synced,
+    Syncing a write that extends a file takes twice as long, since the size has to be synced
     too. So the file ends in zeros: now and then a commit appends 256 KiB of them, and later
     commits overwrite them. Zeros are no frames of the log: SQLite reads it up to the first
     frame with other salts (https://www.sqlite.org/fileformat2.html#the_write_ahead_log).

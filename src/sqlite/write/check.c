@@ -1,4 +1,4 @@
-/*  check - what a start verifies in the file
+/*  check - verify the file at a start
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -14,7 +14,7 @@
 
 #define PAGES_MAX 8192              // A file of up to 32 MiB is checked as a whole
 
-//  Run a statement whose first row is 'ok', or says what is wrong.
+//  Run a statement whose first row is 'ok' or a description of the damage.
 static int
 s_check_by (stele_ledger_t *self, const char *path, const char *sql, stele_refusal_t *refusal)
 {

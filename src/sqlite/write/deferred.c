@@ -1,4 +1,4 @@
-/*  deferred - batches in one open transaction, while something else keeps what is acked
+/*  deferred - batches in one open transaction, while another store keeps the acked events
 
     Changed pages stay in memory (cache_spill off): nothing is written to the disk until
     stele_ledger_resume commits all of it. Each batch is a savepoint in that transaction.
@@ -29,7 +29,7 @@ s_settle (stele_ledger_t *self, int64_t since)
 {
     int code = s_note (self, "DELETE FROM meta WHERE key IN ('suspended', 'recovered');"
         "INSERT OR REPLACE INTO meta VALUES ('resumed', %lld); COMMIT", since, 0);
-    //  If the mark cannot be removed, 'resumed' still tells that its period is over
+    //  If the mark cannot be removed, 'resumed' still shows that its period is over
     if (code == 0 && stele_high_water_suspend (self->high_water, 0) == STELE_EIO)
         self->high_water_code = STELE_EIO;
     return code;
@@ -54,7 +54,7 @@ stele_ledger_suspend (stele_ledger_t *self, int64_t since)
 int
 stele_ledger_resume (stele_ledger_t *self, int64_t since)
 {
-    //  If SQLite has rolled back, the events are gone, but the mark would say that the period is over, and
+    //  If SQLite has rolled back, the events are gone, but the mark would show that the period is over, and
     //  the next start would ignore what Redis has
     if (sqlite3_get_autocommit (self->db))
         return stele_ledger_rolled_back (self);

@@ -1,9 +1,9 @@
 /*  ledger_internal - the writer's own structure, shared by its files
 
     open.c       open, migrate, close
-    check.c      what a start verifies
-    rescue.c     whether its files are still where they were, and saving them if not
-    loss.c       whether the ledger is as long as what was acked, and what to do if it is not
+    check.c      verify the file at a start
+    rescue.c     save a ledger whose files were removed, replaced or moved
+    loss.c       detect a ledger that is shorter than what was acked, and record an accepted loss
     ledger.c     batches, upkeep
     statement.c  run and bind statements, keep error texts (called by all others)
     deferred.c   batches in one open transaction
@@ -173,7 +173,7 @@ int
 int
     stele_ledger_settle_loss (stele_ledger_t *self, stele_refusal_t *refusal);
 
-//  Are the files still at their paths (rescue.c)? If not, the error says what happened.
+//  Are the files still at their paths (rescue.c)? If not, the error describes the reason.
 bool
     stele_ledger_in_place (stele_ledger_t *self);
 
@@ -182,7 +182,7 @@ bool
 char *
     stele_ledger_rescued_copy (const char *path);
 
-//  What a start verifies (check.c). Returns 0, or a code with a refusal.
+//  Verify the file at a start (check.c). Returns 0, or a code with a refusal.
 int
     stele_ledger_check (stele_ledger_t *self, const char *path, stele_check_t check,
         stele_refusal_t *refusal);

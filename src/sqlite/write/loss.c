@@ -1,6 +1,6 @@
 /*  loss - detect a ledger that is shorter than what was acked, and record an accepted loss
 
-    Two places outside the ledger know how far it was: the high-water mark beside it, and
+    Two places outside the ledger record its last position: the high-water mark next to it, and
     another store (Redis). Both are read before SQLite may write anything, so that a refusal
     leaves every file as it was.
 
@@ -28,7 +28,7 @@
 
 #define BUSY_MS 5000                // As at any open
 
-//  -- what is in the file -------------------------------------------------------------
+//  -- contents of the file -------------------------------------------------------------
 
 //  First column of the first row as text, "" if there is none. Returns 0 or a code.
 static int
@@ -96,7 +96,7 @@ s_accepted_before (stele_ledger_t *self, const char *ledger_id)
     return count > 0;
 }
 
-//  -- what others know ------------------------------------------------------------
+//  -- evidence outside the ledger ------------------------------------------------------------
 
 static void
 s_evidence (stele_loss_t *loss, const char *format, ...) STELE_PRINTF (2, 3);

@@ -119,7 +119,21 @@ s_migrate_one (stele_ledger_t *self, const stele_migration_t *migration)
     return code;
 }
 
-//  Is it a ledger that this version knows, or empty? Its schema into *version. Changes nothing.
+//  The text of an error may be that the open failed: report that once
+static int
+s_refuse_open (const stele_ledger_t *self, const char *path, int code, stele_refusal_t *refusal)
+{
+    static const char unnamed [] = "cannot open the ledger: ";
+    const char *error = self->error;
+    if (strncmp (error, unnamed, sizeof unnamed - 1) == 0)
+        error += sizeof unnamed - 1;
+    else
+    if (strncmp (error, "cannot ", 7) == 0)
+        return stele_refuse (refusal, code, "ledger", "%s", error);
+    return stele_refuse (refusal, code, "ledger", "cannot open %s: %s", path, error);
+}
+
+//  Is it a ledger that this version supports, or empty? Its schema into *version. Changes nothing.
 static int
 s_recognise (stele_ledger_t *self, const char *path, int64_t *version, stele_refusal_t *refusal)
 {
@@ -131,7 +145,7 @@ s_recognise (stele_ledger_t *self, const char *path, int64_t *version, stele_ref
         code = stele_sql_integer_into (self->db, "SELECT count(*) FROM sqlite_schema", 0, &tables);
     if (code) {
         code = stele_ledger_fail (self, code);
-        return stele_refuse (refusal, code, "ledger", "cannot open %s: %s", path, self->error);
+        return s_refuse_open (self, path, code, refusal);
     }
     if (tables > 0 && application != STELE_APPLICATION_ID)
         return stele_refuse (refusal, STELE_ELEDGER, "ledger",
@@ -142,7 +156,7 @@ s_recognise (stele_ledger_t *self, const char *path, int64_t *version, stele_ref
         newest = m->version;
     if (*version > newest)
         return stele_refuse (refusal, STELE_ELEDGER, "ledger",
-            "%s has schema %d, this version knows up to %d: use the newer version that wrote it",
+            "%s has schema %d, this version supports schemas up to %d: use the newer version that wrote it",
             path, (int) *version, newest);
     return 0;
 }
@@ -266,7 +280,7 @@ s_open (stele_ledger_t *self, const char *path, const stele_ledger_options_t *op
         code = s_connect (self, path);
     if (code) {
         code = stele_ledger_fail (self, code);
-        return stele_refuse (refusal, code, "ledger", "cannot open %s: %s", path, self->error);
+        return s_refuse_open (self, path, code, refusal);
     }
     code = stele_ledger_compare (self, path, options, refusal);
     if (code)
@@ -283,7 +297,7 @@ s_open (stele_ledger_t *self, const char *path, const stele_ledger_options_t *op
     if (code) {
         if (!*self->error)
             code = stele_ledger_fail (self, code);
-        return stele_refuse (refusal, code, "ledger", "cannot open %s: %s", path, self->error);
+        return s_refuse_open (self, path, code, refusal);
     }
     code = s_migrate (self, path, version, refusal);
     if (code == 0)
@@ -377,7 +391,7 @@ stele_ledger_close (stele_ledger_t **self_p)
     STELE_FAULT (close_after);
     stele_pack_destroy (&self->pack);
     stele_record_destroy (&self->scratch);
-    //  A refusal says that nothing was changed: leave no empty file
+    //  A refusal promises that nothing was changed: leave no empty file
     if (!self->opened && self->place)
         stele_place_discard (self->place);
     if (self->discarded && empty && !self->displaced)

@@ -1,8 +1,8 @@
 /*  rescue - save a ledger whose files were removed, replaced or moved while it was open
 
     SQLite still has the removed files open, so until it closes them everything can be read: the backup API
-    copies it to a new file beside the old path. A high-water mark at the old path keeps the next
-    start from beginning a new history there as if nothing had happened.
+    copies it to a new file next to the old path. A high-water mark at the old path keeps the next
+    start from beginning a new, empty ledger there.
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this

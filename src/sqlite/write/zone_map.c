@@ -1,4 +1,4 @@
-/*  zone_map - which times occur where in the log (the writer's side)
+/*  zone_map - bounds of the times in each zone of the log (the writer's side)
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this

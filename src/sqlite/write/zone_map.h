@@ -1,4 +1,4 @@
-/*  zone_map - which times occur where in the log (the writer's side)
+/*  zone_map - bounds of the times in each zone of the log (the writer's side)
 
     Stores, per zone of STELE_ZONE positions, the bounds of the times in its events
     about tasks, so that a query by time reads only zones that can match; and the

@@ -2,7 +2,7 @@
 
     Maps that a producer sends (metadata, details, unknown keys, ...) live in
     the ledger as canonical JSON: no spaces, keys sorted by bytes, UTF-8 as it
-    is. What JSON cannot say is said by an object with one reserved key:
+    is. Values that JSON lacks are objects with one reserved key:
 
       {"$bin":"base64"}            bytes
       {"$uint":"18446744073709551615"}   an integer above 2^63-1
@@ -63,7 +63,7 @@ int
         stele_pack_t *pack, size_t *count);
 
 /*  Pack untrusted JSON text, any value. Returns 0, STELE_ENO_MEMORY, or STELE_EMALFORMED with
-    a refusal that says where and why; packs nothing then.                   */
+    a refusal with the place and the reason; packs nothing then.                   */
 int
     stele_json_parse_pack (const char *text, size_t size, stele_pack_t *pack,
         stele_refusal_t *refusal);

@@ -233,7 +233,7 @@ s_load (const char *text, size_t size, size_t flags, json_error_t *error, stele_
     return value;
 }
 
-//  -- what is wrong with a text ------------------------------------------------------------
+//  -- errors of a text ------------------------------------------------------------
 
 static int
 s_refuse_at (stele_refusal_t *refusal, const char *text, size_t offset, const char *what, const char *way_out)

@@ -1,7 +1,7 @@
 /*  completion - stele completion: scripts for bash, zsh and fish, and the words that they complete
 
-    The scripts are thin: they call 'stele completion words', which knows every command and
-    option, and gets the ids of tasks from the broker.
+    The scripts are thin: they call 'stele completion words', which lists every command and
+    option, and gets the IDs of tasks from the broker.
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -83,7 +83,7 @@ s_command (const cli_t *self, const char *name)
     return NULL;
 }
 
-//  Ids of tasks, latest change first. None, without a message, if there is no broker
+//  IDs of tasks, latest change first. None, without a message, if there is no broker
 static void
 s_offer_ids (cli_t *self, const char *prefix)
 {

@@ -1,4 +1,4 @@
-/*  health - stele health: is the broker well, and if not, what to do
+/*  health - stele health: problems of the broker, and their remedies
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -40,7 +40,7 @@ s_add_failure (cli_t *self, json_t *findings, int code, int timeout_ms)
             break;
         default:
             cli_finding_add (findings, "not_running", CLI_LEVEL_DOWN, now_us, -1,
-                "start the broker with 'steled', or give its endpoint: --requests EP, or STELE_REQUESTS",
+                "start the broker with 'steled', or give its endpoint: --requests ENDPOINT, or STELE_REQUESTS",
                 "%s: %s", self->requests, why);
     }
 }
@@ -122,7 +122,7 @@ s_run (cli_t *self, void *args, const cli_operands_t *operands)
 
 const cli_command_t cli_cmd_health = {
     .name = "health",
-    .summary = "is the broker well, and if not, what to do",
+    .summary = "problems of the broker, and their remedies",
     .usage = {
         .usage = "stele health [OPTION]...",
         .about =

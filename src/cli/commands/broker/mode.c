@@ -52,10 +52,18 @@ s_print (const json_t *answer)
             cli_format_count (json_integer_value (json_object_get (answer, "only_in_redis"))).text);
 }
 
+static bool
+s_is_mode (const char *word)
+{
+    return strcmp (word, "dual") == 0 || strcmp (word, "sqlite") == 0 || strcmp (word, "redis") == 0;
+}
+
 static int
 s_run (cli_t *self, void *arguments, const cli_operands_t *operands)
 {
     const args_t *args = arguments;
+    if (operands->count && !s_is_mode (operands->items [0]))
+        return cli_usage_error ("mode", "'%s' is not a mode; use dual, sqlite or redis", operands->items [0]);
     if (operands->count && strcmp (operands->items [0], "redis") == 0 && !args->yes) {
         int status = s_confirm ();
         if (status)

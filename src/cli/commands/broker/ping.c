@@ -10,7 +10,7 @@
 #include "cli/shared/ask.h"
 #include "cli/view/value.h"
 
-//  The answer, with the keys of 'stats' that say whether events are acked now
+//  The answer, with the keys of 'stats' that show whether events are acked now
 static void
 s_print_json (json_t *answer, const json_t *ingest)
 {

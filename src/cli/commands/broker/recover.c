@@ -16,8 +16,8 @@ typedef struct {
 } args_t;
 
 static const cli_option_t s_options [] = {
-    { "active", 0, NULL, "rebuild every unfinished task", CLI_FLAG, offsetof (args_t, active), 0, NULL },
-    { "all", 0, NULL, "also rebuild finished tasks that are still kept in Redis",
+    { "active", 0, NULL, "rebuild the live records of all unfinished tasks", CLI_FLAG, offsetof (args_t, active), 0, NULL },
+    { "all", 0, NULL, "rebuild the live records of all unfinished tasks, and of finished tasks that Redis still keeps",
         CLI_FLAG, offsetof (args_t, all), 0, NULL },
     CLI_OPTIONS_END
 };
@@ -43,7 +43,7 @@ s_run (cli_t *self, void *arguments, const cli_operands_t *operands)
     const args_t *args = arguments;
     int scopes = (operands->count != 0) + args->active + args->all;
     if (scopes != 1)
-        return cli_usage_error ("recover", scopes? "use only one of ID, --active and --all":
+        return cli_usage_error ("recover", scopes? "use only one of ID, --active or --all":
             "missing argument: ID, --active or --all");
     if (operands->count) {
         json_t *request = cli_request ("task.recover");

@@ -97,14 +97,14 @@ typedef struct {
 } args_t;
 
 static const cli_option_t s_options [] = {
-    { "producer", 0, "NAME", "print what the broker knows of this producer instead", CLI_TEXT, offsetof (args_t, producer), 0, NULL },
+    { "producer", 0, "NAME", "print the state of this producer instead", CLI_TEXT, offsetof (args_t, producer), 0, NULL },
     { "by", 'b', "WHAT", "report tasks by state, role, provider, model, hour, day or error",
         CLI_TEXT, offsetof (args_t, by), 0, NULL },
-    { "from", 0, "TIME", "with --by, only what happened at TIME or later (" CLI_TIMES ")",
+    { "from", 0, "TIME", "with --by, count only what happened at TIME or later (" CLI_TIMES ")",
         CLI_CALL, offsetof (args_t, from), 0, cli_take_time },
     { "since", 0, "TIME", "the same as --from", CLI_CALL, offsetof (args_t, from), 0, cli_take_time },
-    { "to", 0, "TIME", "with --by, only what happened at TIME or earlier", CLI_CALL, offsetof (args_t, to), 0, cli_take_time },
-    { "limit", 'n', "N", "with --by, at most N groups (100)", CLI_NUMBER, offsetof (args_t, limit), 1, NULL },
+    { "to", 0, "TIME", "with --by, count only what happened at TIME or earlier", CLI_CALL, offsetof (args_t, to), 0, cli_take_time },
+    { "limit", 'n', "N", "with --by, print at most N groups (default: 100)", CLI_NUMBER, offsetof (args_t, limit), 1, NULL },
     CLI_OPTIONS_END
 };
 
@@ -171,6 +171,16 @@ s_print_groups (cli_t *self, json_t *answer, void *arg)
         fputs ("incomplete: not all tasks could be read in time; choose a shorter period\n", stderr);
 }
 
+static bool
+s_is_group (const char *by)
+{
+    static const char *const groups [] = { "state", "role", "provider", "model", "hour", "day", "error" };
+    for (size_t i = 0; i < sizeof groups / sizeof groups [0]; i++)
+        if (strcmp (by, groups [i]) == 0)
+            return true;
+    return false;
+}
+
 static int
 s_report (cli_t *self, const args_t *args)
 {
@@ -209,7 +219,8 @@ s_run (cli_t *self, void *arguments, const cli_operands_t *operands)
         return cli_ask_and_print (self, request, s_print_producer, NULL);
     }
     if (args->by)
-        return s_report (self, args);
+        return s_is_group (args->by)? s_report (self, args): cli_usage_error ("stats",
+            "'%s' is not a grouping; use state, role, provider, model, hour, day or error", args->by);
     if (args->from || args->to || args->limit)
         return cli_usage_error ("stats", "--from, --to and --limit need --by");
     return cli_ask_and_print (self, cli_request ("stats"), s_print, NULL);

@@ -15,9 +15,9 @@
 #include "cli/view/value.h"
 #include "cli/terminal/text.h"
 
-#define HEAD_LINES 7                // Lines beside the tasks
+#define HEAD_LINES 7                // Lines besides the tasks
 #define ROWS_WITHOUT_TERMINAL 20
-#define ASK_MS 1000                 // For an answer, before the view says that there is none
+#define ASK_MS 1000                 // For an answer, before the view reports that there is none
 #define SAMPLES 32
 #define WINDOW_US 10000000          // Of the rates
 
@@ -26,7 +26,7 @@ typedef struct {
 } args_t;
 
 static const cli_option_t s_options [] = {
-    { "interval", 'i', "S", "update every S seconds (1)", CLI_NUMBER, offsetof (args_t, interval_s), 1, NULL },
+    { "interval", 'i', "S", "update every S seconds (default: 1)", CLI_NUMBER, offsetof (args_t, interval_s), 1, NULL },
     { "count", 'n', "N", "stop after N updates", CLI_NUMBER, offsetof (args_t, count), 1, NULL },
     CLI_OPTIONS_END
 };
@@ -323,7 +323,7 @@ const cli_command_t cli_cmd_top = {
         .usage = "stele top [OPTION]...",
         .about = "Show the number and rate of events (over the last 10 seconds), the latency of acks since the start, "
                  "the lag of Redis, the number of tasks per state and the tasks that changed last; updated every second "
-                 "until q is pressed. The first line says how old the view is. If the broker is away, wait for it.",
+                 "until q is pressed. The first line shows how old the view is. If the broker is away, wait for it.",
         .after = "If the output is not a terminal, updates are printed one after another. With --json, each update "
                  "is one line: the statistics as an object.",
         .examples =

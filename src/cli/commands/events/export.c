@@ -37,17 +37,17 @@ typedef struct {
 } args_t;
 
 static const cli_option_t s_options [] = {
-    { "format", 'f', "FORM", "events (for 'stele import', the default), or records as jsonl (the default with --table) or "
-        "csv", CLI_TEXT, offsetof (args_t, format), 0, NULL },
-    { "table", 0, "T", "export the records of table T: tasks, task_history, task_outputs, task_metrics, cli_sessions, "
+    { "format", 'f', "FORMAT", "write events (for 'stele import'), or records as jsonl or csv (default: events; with --table: "
+        "jsonl)", CLI_TEXT, offsetof (args_t, format), 0, NULL },
+    { "table", 0, "TABLE", "export the records of TABLE: tasks, task_history, task_outputs, task_metrics, cli_sessions, "
         "cli_session_commands, user_preferences or rejected_events", CLI_TEXT, offsetof (args_t, table), 0, NULL },
     { "at", 0, "N", "export as of position N (default: the head)", CLI_NUMBER, offsetof (args_t, at), 1, NULL },
-    { "spreadsheet", 0, NULL, "CSV for a spreadsheet: put ' before texts that it would run as formulas (they begin with "
+    { "spreadsheet", 0, NULL, "protect a spreadsheet that opens the CSV: put ' before texts that it would run as formulas (they begin with "
         "= + - @ or a tab)", CLI_FLAG, offsetof (args_t, spreadsheet), 0, NULL },
     { "force", 0, NULL, "replace an existing file", CLI_FLAG, offsetof (args_t, force), 0, NULL },
     { "type", 0, "TYPE", "only events of this type, e.g. task.state_changed",
         CLI_LIST, offsetof (args_t, types), 0, NULL },
-    { "task", 0, "ID", "only this task", CLI_LIST, offsetof (args_t, filter.tasks), 0, NULL },
+    { "task", 0, "ID", "only this task and what belongs to it", CLI_LIST, offsetof (args_t, filter.tasks), 0, NULL },
     { "state", 's', "STATE", "only tasks in this state at the position of the export",
         CLI_LIST, offsetof (args_t, filter.states), 0, NULL },
     { "role", 0, "ROLE", "only tasks with this role", CLI_LIST, offsetof (args_t, filter.roles), 0, NULL },
@@ -301,7 +301,7 @@ s_report_done (const s_export_t *self, const char *path)
         json_decref (line);
         return;
     }
-    fprintf (stderr, "%s %s at position %" PRId64 "\n", cli_format_count (self->rows).text,
+    fprintf (stderr, "%s %s exported, as of position %" PRId64 "\n", cli_format_count (self->rows).text,
         s_is (self, CLI_EXPORT_EVENTS)? "events": s_is (self, CLI_EXPORT_TASKS)? "tasks": "rows", self->position);
 }
 
@@ -375,7 +375,7 @@ s_find_position (s_export_t *self)
     self->position = self->args->at? self->args->at: head;
     if (self->position <= head)
         return EX_OK;
-    cli_report ("--at %" PRId64 " is beyond the head, %" PRId64, self->position, head);
+    cli_report ("position %" PRId64 " does not exist yet; the last one is %" PRId64, self->position, head);
     return EX_USAGE;
 }
 

@@ -35,7 +35,7 @@ s_set_after (const cli_option_t *option, const char *value, void *target,
     args->has_after = true;
     if (end != value && !*end && args->after >= 0)
         return 0;
-    snprintf (error, error_size, "--%s: '%s' is not a position; use a number from 0", option->name, value);
+    snprintf (error, error_size, "--%s: '%s' is not a position; use an integer of at least 0", option->name, value);
     return -1;
 }
 

@@ -23,7 +23,7 @@ typedef struct {
 } args_t;
 
 static const cli_option_t s_options [] = {
-    { "batch", 'b', "N", "send at most N events per message (500)", CLI_NUMBER, offsetof (args_t, batch), 1, NULL },
+    { "batch", 'b', "N", "send at most N events per message (default: 500)", CLI_NUMBER, offsetof (args_t, batch), 1, NULL },
     { "rejects", 0, "FILE", "append lines that are not events to FILE: JSON Lines with the number of the line, the reason "
         "and the text", CLI_TEXT, offsetof (args_t, rejects), 0, NULL },
     CLI_OPTIONS_END
@@ -88,7 +88,7 @@ s_run (cli_t *cli, void *arguments, const cli_operands_t *operands)
     int source = plain? fd: s_spool (fd);
     int rc;
     if (source < 0) {
-        cli_report ("cannot keep the input in a temporary file: %s (TMPDIR sets the folder)", strerror (errno));
+        cli_report ("cannot keep the input in a temporary file: %s (TMPDIR sets the directory)", strerror (errno));
         rc = EX_IOERR;
     }
     else

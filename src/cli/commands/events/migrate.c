@@ -38,9 +38,9 @@ static const cli_option_t s_options [] = {
         CLI_TEXT, offsetof (args_t, sqlite), 0, NULL },
     { "from-redis", 0, "URL", "read the keys of the earlier system in this Redis (redis://HOST:PORT/DB or unix:///PATH)",
         CLI_TEXT, offsetof (args_t, redis), 0, NULL },
-    { "pattern", 0, "P", "with --from-redis, read the keys that match P (" PATTERN " and " SESSION_PATTERN ")",
+    { "pattern", 0, "PATTERN", "with --from-redis, read the keys that match PATTERN (default: " PATTERN " and " SESSION_PATTERN ")",
         CLI_TEXT, offsetof (args_t, pattern), 0, NULL },
-    { "zone", 0, "ZONE", "zone of times that have none: a name such as Europe/Berlin, an offset such as +02:00, local, or UTC, the default",
+    { "zone", 0, "ZONE", "time zone of times that have none: a name such as Europe/Berlin, an offset such as +02:00, local, or UTC (default: UTC)",
         CLI_TEXT, offsetof (args_t, zone), 0, NULL },
     { "interrupt", 0, NULL, "mark tasks that are still running, starting or completing as failed and interrupted",
         CLI_FLAG, offsetof (args_t, interrupt), 0, NULL },
@@ -148,7 +148,7 @@ s_read (s_migrate_t *self)
             cli_timeout (self->cli, REDIS_TIMEOUT_MS), error, sizeof error);
     if (rc == 0)
         return EX_OK;
-    cli_report ("%s: nothing was migrated", *error? error: stele_error_text (rc));
+    cli_report ("%s; nothing was migrated", *error? error: stele_error_text (rc));
     return rc == STELE_EINVALID_FIELD? EX_USAGE: rc == STELE_EUNAVAILABLE? EX_UNAVAILABLE:
         args->sqlite && access (args->sqlite, R_OK)? EX_NOINPUT: EX_DATAERR;
 }
@@ -156,7 +156,7 @@ s_read (s_migrate_t *self)
 static int
 s_report_file (void)
 {
-    cli_report ("cannot write the events to a temporary file: %s (TMPDIR sets the folder)", strerror (errno));
+    cli_report ("cannot write the events to a temporary file: %s (TMPDIR sets the directory)", strerror (errno));
     return EX_IOERR;
 }
 
@@ -287,7 +287,7 @@ s_run_all (s_migrate_t *self)
     s_report (self);
     stele_migrate_counts_t counts = stele_migrate_counts (self->migrate);
     if (counts.failed && !self->args->skip) {
-        cli_report ("%s record%s cannot be published, see above: nothing was migrated. --skip leaves them out",
+        cli_report ("%s record%s cannot be published (see above); nothing was migrated. --skip leaves them out",
             cli_format_count (counts.failed).text, counts.failed == 1? "": "s");
         return EX_DATAERR;
     }

@@ -23,15 +23,15 @@ typedef struct {
 static const cli_option_t s_options [] = {
     { "producer", 'p', "NAME", "publish as producer NAME and continue its sequence; default: a new name for "
         "each run", CLI_TEXT, offsetof (args_t, producer), 0, NULL },
-    { "batch", 'b', "N", "send at most N events per message (500)", CLI_NUMBER, offsetof (args_t, batch), 1, NULL },
+    { "batch", 'b', "N", "send at most N events per message (default: 500)", CLI_NUMBER, offsetof (args_t, batch), 1, NULL },
     { "sequence", 0, "N", "number the first event N; if the file was sent before, in whole or in part, only the "
         "rest is stored (needs --producer)", CLI_NUMBER, offsetof (args_t, sequence), 1, NULL },
-    { "restore", 0, NULL, "the events come from 'stele export': preserve which of them a broker wrote itself, and leave "
+    { "restore", 0, NULL, "restore an export of 'stele export': preserve which events a broker wrote itself, and leave "
         "tasks without an owner (implied unless --producer is given)",
         CLI_FLAG, offsetof (args_t, restore), 0, NULL },
-    { "spool", 's', "PATH", "keep the events in this file until a broker acks them: they are durable when this command "
-        "returns, even without a broker", CLI_TEXT, offsetof (args_t, spool), 0, NULL },
-    { "accept-loss", 0, NULL, "continue with a broker that lost events which the spool knows as acked, or that has another ledger",
+    { "spool", 's', "PATH", "keep the events in file PATH until a broker acks them, so that they are durable when this "
+        "command returns, even without a broker", CLI_TEXT, offsetof (args_t, spool), 0, NULL },
+    { "accept-loss", 0, NULL, "with --spool, continue although the broker lost events that the spool records as acked, or has another ledger",
         CLI_FLAG, offsetof (args_t, accept_loss), 0, NULL },
     { "rejects", 0, "FILE", "append lines that are not events to FILE: JSON Lines with the number of the line, the reason "
         "and the text", CLI_TEXT, offsetof (args_t, rejects), 0, NULL },

@@ -18,9 +18,9 @@ typedef struct {
 } args_t;
 
 static const cli_option_t s_options [] = {
-    { "producer", 0, "NAME", "only events of this producer", CLI_TEXT, offsetof (args_t, producer), 0, NULL },
-    { "all", 'a', NULL, "also events that a retry accepted", CLI_FLAG, offsetof (args_t, all), 0, NULL },
-    { "limit", 'n', "N", "at most the first N events", CLI_NUMBER, offsetof (args_t, limit), 1, NULL },
+    { "producer", 0, "NAME", "list only events of this producer", CLI_TEXT, offsetof (args_t, producer), 0, NULL },
+    { "all", 'a', NULL, "also list events that a retry has accepted", CLI_FLAG, offsetof (args_t, all), 0, NULL },
+    { "limit", 'n', "N", "list at most the first N events", CLI_NUMBER, offsetof (args_t, limit), 1, NULL },
     { "retry", 0, "N", "submit rejected event number N again, as if it arrived now",
         CLI_NUMBER, offsetof (args_t, retry), 1, NULL },
     CLI_OPTIONS_END

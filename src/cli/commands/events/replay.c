@@ -16,7 +16,7 @@ typedef struct {
 } args_t;
 
 static const cli_option_t s_options [] = {
-    { "after", 0, "N", "start after position N (0: from the first event, the default)",
+    { "after", 0, "N", "start after position N (default: 0, from the first event)",
         CLI_NUMBER, offsetof (args_t, after), 0, NULL },
     { "limit", 'n', "N", "print at most N events", CLI_NUMBER, offsetof (args_t, limit), 1, NULL },
     { "tail", 0, "N", "print the last N events", CLI_NUMBER, offsetof (args_t, tail), 1, NULL },

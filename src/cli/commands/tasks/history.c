@@ -1,4 +1,4 @@
-/*  history - stele history: the state changes of a task
+/*  history - stele history: every change of a task, oldest first
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -19,8 +19,8 @@ typedef struct {
 } args_t;
 
 static const cli_option_t s_options [] = {
-    { "limit", 'n', "N", "at most the first N changes", CLI_NUMBER, offsetof (args_t, limit), 1, NULL },
-    { "tail", 0, "N", "only the last N changes", CLI_NUMBER, offsetof (args_t, tail), 1, NULL },
+    { "limit", 'n', "N", "print at most the first N changes", CLI_NUMBER, offsetof (args_t, limit), 1, NULL },
+    { "tail", 0, "N", "print only the last N changes", CLI_NUMBER, offsetof (args_t, tail), 1, NULL },
     CLI_OPTIONS_END
 };
 
@@ -129,7 +129,7 @@ s_run (cli_t *self, void *arguments, const cli_operands_t *operands)
 
 const cli_command_t cli_cmd_history = {
     .name = "history",
-    .summary = "the state changes of a task",
+    .summary = "every change of a task, oldest first",
     .usage = {
         .usage = "stele history [OPTION]... ID",
         .about = "Every change of a task, oldest first: its time, the time since the previous change, both "

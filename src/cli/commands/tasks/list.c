@@ -13,7 +13,7 @@
 #include "cli/view/value.h"
 #include "cli/shared/words.h"
 
-#define LINES_AROUND 5              // Lines of a screen beside the rows
+#define LINES_AROUND 5              // Lines of a screen besides the rows
 
 typedef struct {
     cli_list_t states, roles, providers, models, producers;
@@ -25,7 +25,7 @@ typedef struct {
 
 static const cli_option_t s_options [] = {
     { "state", 's', "STATE", "only tasks in this state: queued, starting, running, paused, completing, passed, failed, "
-        "error, cancelled, timeout", CLI_LIST, offsetof (args_t, states), 0, NULL },
+        "error, cancelled or timeout", CLI_LIST, offsetof (args_t, states), 0, NULL },
     { "role", 0, "ROLE", "only tasks with this role", CLI_LIST, offsetof (args_t, roles), 0, NULL },
     { "provider", 0, "NAME", "only tasks with this provider", CLI_LIST, offsetof (args_t, providers), 0, NULL },
     { "model", 0, "NAME", "only tasks with this model", CLI_LIST, offsetof (args_t, models), 0, NULL },
@@ -53,10 +53,10 @@ static const cli_option_t s_options [] = {
         "description or last error, or with TEXT as a part of their ID", CLI_TEXT, offsetof (args_t, search), 0, NULL },
     { "at", 0, "WHEN", "list tasks as of WHEN: a position (after that event) or a time (" CLI_TIMES ")",
         CLI_CALL, offsetof (args_t, at), 0, cli_take_time },
-    { "order", 0, "WHAT", "sort by created (the default), updated or completed, latest first",
+    { "order", 0, "WHAT", "sort by created (the default), updated or completed, newest first",
         CLI_TEXT, offsetof (args_t, order), 0, NULL },
-    { "reverse", 'r', NULL, "sort earliest first", CLI_FLAG, offsetof (args_t, reverse), 0, NULL },
-    { "limit", 'n', "N", "at most N tasks (100)", CLI_NUMBER, offsetof (args_t, limit), 1, NULL },
+    { "reverse", 'r', NULL, "reverse the order: oldest first", CLI_FLAG, offsetof (args_t, reverse), 0, NULL },
+    { "limit", 'n', "N", "list at most N tasks (default: 100)", CLI_NUMBER, offsetof (args_t, limit), 1, NULL },
     { "all", 'a', NULL, "list all tasks, without a limit", CLI_FLAG, offsetof (args_t, all), 0, NULL },
     { "cursor", 0, "C", "continue a list after cursor C, which the previous list printed",
         CLI_TEXT, offsetof (args_t, cursor), 0, NULL },

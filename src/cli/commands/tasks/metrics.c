@@ -15,8 +15,8 @@ typedef struct {
 
 static const cli_option_t s_options [] = {
     { "name", 0, "NAME", "only metrics with this name", CLI_LIST, offsetof (args_t, names), 0, NULL },
-    { "limit", 'n', "N", "at most the first N values", CLI_NUMBER, offsetof (args_t, limit), 1, NULL },
-    { "tail", 0, "N", "only the last N values", CLI_NUMBER, offsetof (args_t, tail), 1, NULL },
+    { "limit", 'n', "N", "print at most the first N values", CLI_NUMBER, offsetof (args_t, limit), 1, NULL },
+    { "tail", 0, "N", "print only the last N values", CLI_NUMBER, offsetof (args_t, tail), 1, NULL },
     CLI_OPTIONS_END
 };
 

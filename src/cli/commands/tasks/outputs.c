@@ -18,10 +18,10 @@ typedef struct {
 } args_t;
 
 static const cli_option_t s_options [] = {
-    { "type", 0, "TYPE", "only outputs of this type: stdout, stderr, log, artifact, commit, diagnostic",
+    { "type", 0, "TYPE", "only outputs of this type: stdout, stderr, log, artifact, commit or diagnostic",
         CLI_LIST, offsetof (args_t, types), 0, NULL },
-    { "limit", 'n', "N", "at most the first N outputs", CLI_NUMBER, offsetof (args_t, limit), 1, NULL },
-    { "tail", 0, "N", "only the last N outputs", CLI_NUMBER, offsetof (args_t, tail), 1, NULL },
+    { "limit", 'n', "N", "print at most the first N outputs", CLI_NUMBER, offsetof (args_t, limit), 1, NULL },
+    { "tail", 0, "N", "print only the last N outputs", CLI_NUMBER, offsetof (args_t, tail), 1, NULL },
     { "raw", 0, NULL, "print the unchanged contents, one after another, including escape sequences",
         CLI_FLAG, offsetof (args_t, raw), 0, NULL },
     CLI_OPTIONS_END
@@ -72,7 +72,7 @@ s_run (cli_t *self, void *arguments, const cli_operands_t *operands)
     self->tail = args->tail;
     if (args->raw && self->json)
         return cli_usage_error ("outputs", "--raw and --json cannot be used together");
-    if (cli_check_words ("outputs", "a type of output", &args->types, STELE_VOCABULARY_OUTPUT_TYPE))
+    if (cli_check_words ("outputs", "an output type", &args->types, STELE_VOCABULARY_OUTPUT_TYPE))
         return EX_USAGE;
     json_t *request = cli_request ("task.outputs");
     cli_request_id (request, "task_id", operands->items [0]);

@@ -20,13 +20,13 @@ typedef struct {
 
 static const cli_option_t s_options [] = {
     { "state", 's', "STATE", "only sessions in this state: initializing, starting, running, waiting_input, processing, "
-        "completed, error, terminated", CLI_LIST, offsetof (args_t, states), 0, NULL },
+        "completed, error or terminated", CLI_LIST, offsetof (args_t, states), 0, NULL },
     { "task", 0, "ID", "only sessions of this task", CLI_TEXT, offsetof (args_t, task), 0, NULL },
-    { "limit", 'n', "N", "at most N sessions (100), or N commands of one session (all)",
+    { "limit", 'n', "N", "list at most N sessions (default: 100), or N commands of one session (default: all)",
         CLI_NUMBER, offsetof (args_t, limit), 1, NULL },
     { "failed", 0, NULL, "list the failed commands of all sessions instead, newest first",
         CLI_FLAG, offsetof (args_t, failed), 0, NULL },
-    { "all", 'a', NULL, "list all, without a limit", CLI_FLAG, offsetof (args_t, all), 0, NULL },
+    { "all", 'a', NULL, "list all sessions, without a limit", CLI_FLAG, offsetof (args_t, all), 0, NULL },
     CLI_OPTIONS_END
 };
 
@@ -188,7 +188,7 @@ s_run (cli_t *self, void *arguments, const cli_operands_t *operands)
         return cli_usage_error ("sessions", "--all and --limit cannot be used together");
     if (args->failed && (operands->count || args->states.count || args->task))
         return cli_usage_error ("sessions", "--failed lists the commands of all sessions; use it without ID, --state and --task");
-    if (cli_check_words ("sessions", "a state of a session", &args->states, STELE_VOCABULARY_SESSION_STATE))
+    if (cli_check_words ("sessions", "a session state", &args->states, STELE_VOCABULARY_SESSION_STATE))
         return EX_USAGE;
     if (args->failed)
         return s_failed (self, args);

@@ -19,7 +19,7 @@
 #include "cli/terminal/text.h"
 
 #define OUTPUTS 10                  // The last ones; 'stele outputs' prints all
-#define ROWS 1000                   // Of history and metrics, the latest
+#define ROWS 1000                   // Of history and metrics, the newest
 #define SPARK_COLUMNS 40
 
 typedef struct {
@@ -70,7 +70,7 @@ s_clear (s_page_t *page)
 
 //  -- printing ----------------------------------------------------------------------
 
-//  Rows arrive latest first, and are printed oldest first
+//  Rows arrive newest first, and are printed oldest first
 static const json_t *
 s_row (const json_t *rows, size_t index)
 {
@@ -279,7 +279,7 @@ const cli_command_t cli_cmd_show = {
         .usage = "stele show [OPTION]... ID",
         .about = "One task on one page: its record, the timeline of its states, its last outputs, its "
                  "sessions, and each of its metrics as a row of bars.",
-        .after = "With --json, one object, with the owner of the task and lists in the order latest first. At most 10 outputs and 1000 rows "
+        .after = "With --json, one object, with the owner of the task and lists ordered newest first. At most 10 outputs and 1000 rows "
                  "of any other list are included: use history, outputs, metrics or sessions for all.",
         .examples =
             "  stele show build-7\n"

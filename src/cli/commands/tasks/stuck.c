@@ -18,9 +18,9 @@ typedef struct {
 } args_t;
 
 static const cli_option_t s_options [] = {
-    { "silent", 's', "S", "report tasks without an event for more than S seconds (300)", CLI_NUMBER, offsetof (args_t, silent_s), 1, NULL },
-    { "limit", 'n', "N", "at most N tasks (100)", CLI_NUMBER, offsetof (args_t, limit), 1, NULL },
-    { "exit-code", 0, NULL, "end with status 1 if there are such tasks", CLI_FLAG, offsetof (args_t, exit_code), 0, NULL },
+    { "silent", 's', "S", "report tasks without an event for more than S seconds (default: 300)", CLI_NUMBER, offsetof (args_t, silent_s), 1, NULL },
+    { "limit", 'n', "N", "list at most N tasks (default: 100)", CLI_NUMBER, offsetof (args_t, limit), 1, NULL },
+    { "exit-code", 0, NULL, "exit with status 1 if a task is stuck", CLI_FLAG, offsetof (args_t, exit_code), 0, NULL },
     CLI_OPTIONS_END
 };
 
@@ -36,7 +36,7 @@ static const cli_column_t s_columns [] = {
     CLI_COLUMNS_END
 };
 
-//  The owner of a task among the producers of the answer; NULL: it belongs to none that is known
+//  The owner of a task among the producers of the answer; NULL: none
 static const json_t *
 s_owner (const json_t *producers, const json_t *task)
 {
@@ -58,7 +58,7 @@ s_cell_silence (cli_table_t *table, const json_t *task)
     cli_table_word (table, known? cli_format_duration (now_us - heard_us).text: "?");
 }
 
-//  The producers of an answer are beside its rows, so the rows are added here
+//  The producers of an answer are next to its rows, so the rows are added here
 static void
 s_page (cli_t *self, json_t *answer, void *arg)
 {
