@@ -307,6 +307,17 @@ class Gone(FilesTest):
         self.gone(broker, broker.ledger + "-wal was removed or moved")
         self.assertEqual(self.tasks_of(self.rescued()), ["one"])
 
+    def test_overwritten_in_place(self):
+        for number, suffix in enumerate(("", "-wal")):
+            broker = self.start("o%d" % number)
+            peer = self.publish(broker, "one")
+            with open(broker.ledger + suffix, "wb"):
+                pass                                # As a shell's '> FILE'
+            peer.send_events([created("two")])
+            self.gone(broker, broker.ledger + suffix + " was overwritten while the broker was using it")
+            with self.assertRaises(AssertionError):
+                peer.settle(200)
+
     def test_folder_removed(self):
         broker = self.start()
         self.publish(broker, "one")

@@ -204,7 +204,7 @@ test_settings_check_creates_nothing_and_names_the_reason (void **state)
     s_check ("pipeline-out", "ipc:///nonexistent/out", "directory");
     s_check ("requests", "tcp://no-such-host.invalid:5571", "no-such-host.invalid");
     s_check ("ledger", "/nonexistent/stele.db", "/nonexistent/");
-    s_check ("ledger", "/tmp", "regular file");
+    s_check ("ledger", "/tmp", "is a directory");
 }
 
 static void

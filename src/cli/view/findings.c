@@ -107,12 +107,19 @@ s_look_at_writer (const s_look_t *self)
         ADD ("writer_stalled", CLI_LEVEL_DEGRADED, age_ms,
             "look at the disk of the ledger: a sync or a write that does not return stalls all acks",
             "the writer did not answer for %s: no event is acked meanwhile", cli_format_duration (age_ms * 1000).text);
-    if (json_is_true (json_object_get (json_object_get (self->stats, "ingest"), "holding")))
+    bool in_redis = strcmp (s_text (self, "ingest", "mode"), "redis") == 0;
+    bool holding = json_is_true (json_object_get (json_object_get (self->stats, "ingest"), "holding"));
+    if (holding && in_redis)
+        ADD ("holding", CLI_LEVEL_DEGRADED, s_number (self, "ingest", "holding_ms", -1),
+            "start the same Redis again, with its data: it retries by itself and loses nothing",
+            "acks are held back, because acks of mode redis wait for Redis: %s", s_text (self, "ingest", "trouble"));
+    else
+    if (holding)
         ADD ("holding", CLI_LEVEL_DEGRADED, s_number (self, "ingest", "holding_ms", -1),
             "free space on the disk, or give the ledger back to this broker alone: it retries by itself and loses "
             "nothing; producers keep their events until the ack",
             "acks are held back, because the ledger cannot be written: %s", s_text (self, "ingest", "trouble"));
-    if (strcmp (s_text (self, "ingest", "mode"), "redis") == 0)
+    if (in_redis)
         ADD ("mode_redis", CLI_LEVEL_DEGRADED, s_number (self, "ingest", "mode_ms", -1),
             "'stele mode dual' writes them to the ledger",
             "mode redis: persistence is off; %s acked events are only in Redis",
@@ -223,7 +230,7 @@ s_look_at_producers (const s_look_t *self)
     }
     if (expired)
         ADD ("producers_expired", CLI_LEVEL_INFO, expired_ms,
-            "start it again: its tasks were interrupted, and 'stele list --state error' lists them",
+            "start it again: its tasks were interrupted, and 'stele list --interrupted' lists them",
             "the lease of %s producers ran out in the last 24 hours, the last one '%s'",
             cli_format_count (expired).text, expired_name);
     if (silent)

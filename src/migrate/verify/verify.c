@@ -239,8 +239,6 @@ s_before_interruption (const json_t *record, const json_t *columns)
     const json_t *state = s_column (columns, "state status", name);
     if (!json_is_true (json_object_get (record, "interrupted")) || !s_is_at_work (state))
         return before;
-    json_int_t errors = json_integer_value (json_object_get (record, "error_count"));
-    json_object_set_new (before, "error_count", json_integer (errors - 1));
     json_object_set (before, "last_error", (json_t *) s_column (columns, "last_error error_message error", name));
     json_object_set (before, "updated_at", json_object_get (columns, "updated_at"));
     json_object_del (before, "completed_at");

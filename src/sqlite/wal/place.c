@@ -46,6 +46,7 @@ struct stele_place {
     bool created;
     bool watched;                   // 'log' is known
     struct stat log;
+    int log_handle;                 // Reads the log; -1: not open
     char *notices [NOTICES_MAX];
     size_t notice_count, notice_next;
 };
@@ -57,6 +58,7 @@ stele_place_new (const char *path)
     if (!self)
         return NULL;
     self->lock = -1;
+    self->log_handle = -1;
     self->path = strdup (path);
     if (asprintf (&self->log_path, "%s" STELE_WAL_SUFFIX, path) < 0)
         self->log_path = NULL;
@@ -79,6 +81,8 @@ stele_place_destroy (stele_place_t **self_p)
     stele_hold_release (&self->hold);
     if (self->lock >= 0)
         close (self->lock);
+    if (self->log_handle >= 0)
+        close (self->log_handle);
     for (size_t i = 0; i < self->notice_count; i++)
         free (self->notices [i]);
     free (self->path);
@@ -306,6 +310,8 @@ stele_place_settle (stele_place_t *self, mode_t mode)
     for (size_t i = 0; i < SUFFIXES; i++)
         s_set_mode (self, s_suffixes [i], mode);
     self->watched = stat (self->log_path, &self->log) == 0;
+    if (self->watched && self->log_handle < 0)
+        self->log_handle = stele_file_open (self->log_path, O_RDONLY, 0);
 }
 
 //  -- is it still there? -----------------------------------------------------------------
@@ -339,6 +345,23 @@ stele_place_set_log_aside (const stele_place_t *self)
         snprintf (name, sizeof name, "%s" STELE_SHM_SUFFIX, self->path);
         unlink (name);
     }
+}
+
+//  Both files begin with words that SQLite never changes. A log that is empty has none.
+//  Sources: sqlite.org/fileformat.html 1.3.1, sqlite.org/walformat.html 2
+bool
+stele_place_overwritten (const stele_place_t *self, char *text, size_t size)
+{
+    char begin [16];
+    ssize_t count = pread (stele_hold_handle (self->hold), begin, sizeof begin, 0);
+    bool database = count < 0 || (count == sizeof begin && memcmp (begin, "SQLite format 3", sizeof begin) == 0);
+    count = self->log_handle >= 0? pread (self->log_handle, begin, 4, 0): 0;
+    bool log = count <= 0 || (count == 4 && memcmp (begin, "\x37\x7f\x06", 3) == 0 && (begin [3] & ~1) == '\x82');
+    if (database && log)
+        return false;
+    snprintf (text, size, "%s was overwritten while the broker was using it: restore it from a backup",
+        database? self->log_path: self->path);
+    return true;
 }
 
 bool

@@ -61,6 +61,12 @@ bool
 const char *
     stele_place_path (const stele_place_t *self);
 
+/*  Was the database or its log truncated and written, or overwritten by something else, as by a
+    shell's '>'? Prints which one. What it held is lost then: there is nothing to copy. Overwriting
+    that leaves the first bytes as they are is not noticed.                  */
+bool
+    stele_place_overwritten (const stele_place_t *self, char *text, size_t size);
+
 /*  If the database file is not at its path any more but its log is: rename the log, and remove its
     index, so that SQLite does not take them for those of the file that is there now. For a ledger
     that was saved elsewhere.                                                */

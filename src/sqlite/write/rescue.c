@@ -33,10 +33,12 @@
 bool
 stele_ledger_in_place (stele_ledger_t *self)
 {
-    if (stele_place_verify (self->place, self->error, sizeof self->error))
+    if (!stele_place_verify (self->place, self->error, sizeof self->error))
+        self->displaced = true;
+    else
+    if (!stele_place_overwritten (self->place, self->error, sizeof self->error))
         return true;
     self->broken = true;
-    self->displaced = true;
     return false;
 }
 

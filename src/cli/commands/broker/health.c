@@ -22,7 +22,7 @@ s_add_failure (cli_t *self, json_t *findings, int code, int timeout_ms)
 {
     int64_t now_us = stele_clock_us ();
     char why [200];
-    if (code != STELE_ETIMEOUT) {
+    if (code != STELE_ETIMEOUT && code != STELE_EUNAUTHORIZED) {
         const char *error = stele_client_error (self->client);
         cli_finding_add (findings, "no_statistics", CLI_LEVEL_DOWN, now_us, -1, "read the log of the broker",
             "%s gives no statistics: %s", self->requests, *error? error: stele_error_text (code));
