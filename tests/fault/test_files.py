@@ -150,7 +150,7 @@ class OneBroker(FilesTest):
         host, target = self.path("tasks.db"), os.path.join(self.subfolder("c"), "stele.db")
         for path in (host, target):
             open(path, "w").close()
-        self.refuse(target, "is a mount point", "Mount the folder that holds the ledger", mount=(host, target))
+        self.refuse(target, "is a mount point", "Mount the directory that holds the ledger", mount=(host, target))
         self.assertEqual(os.listdir(self.path("c")), ["stele.db"])
         self.assertEqual(os.path.getsize(target), 0)
 
