@@ -168,7 +168,7 @@ class Reload(LogTest):
         self.write("log-level = debug\nlog = json\n")
         self.reload('"event":"reloaded"')
         self.write("log-level = loud\n")
-        self.reload("log-level takes error|warning|info|debug")
+        self.reload("log-level takes error, warning, info or debug")
         self.write("log-level = error\n")
         self.broker.signal(signal.SIGHUP)
         peer.publish(created(self.name("after")))       # It runs on
