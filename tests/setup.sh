@@ -81,8 +81,18 @@ stele_build () {
     make -C "$folder" -j"$(nproc)" >>"$log" 2>&1 || { tail -n 60 "$log" >&2; return 1; }
 }
 
-# stele_check FOLDER: run all tests there. Sets STELE_PASSED and STELE_FAILED;
-# a test that could not be run counts as failed.
+# stele_failures FOLDER: print the tests that failed there, each with the error that it printed.
+stele_failures () {
+    local name
+    sed -n -E 's/^(FAIL|XPASS|ERROR): //p' "$1/check.txt" | sort -u | while read -r name; do
+        printf '%s in %s: %s\n' "$name" "$(basename "$1")" "$(grep -E \
+            '(Error|Exception):? |^(FAIL|ERROR): |runtime error|AddressSanitizer|\[ +(LINE|FAILED) ' "$1/${name%.*}.log" | head -n 4 | tr '\n' ';')"
+    done
+}
+
+# stele_check FOLDER: run all tests there. Sets STELE_PASSED and STELE_FAILED, and adds the names of
+# failed tests to STELE_FAILURES; a test that could not be run counts as failed.
+STELE_FAILURES=()
 stele_check () {
     local folder=$1 log=$1/check.txt name
     STELE_PASSED=0
@@ -94,8 +104,12 @@ stele_check () {
     if [ ! -f "$folder/test-suite.log" ]; then
         tail -n 60 "$log" >&2
         STELE_FAILED=1
+        STELE_FAILURES+=("the build of the tests in $folder")
         return 1
     fi
+    while read -r name; do
+        STELE_FAILURES+=("$name")
+    done < <(stele_failures "$folder")
     STELE_PASSED=$(sed -n 's/^# *PASS: *//p' "$folder/test-suite.log")
     for name in FAIL XPASS ERROR; do
         STELE_FAILED=$((STELE_FAILED + $(sed -n "s/^# *$name: *//p" "$folder/test-suite.log")))
