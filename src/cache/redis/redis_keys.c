@@ -60,6 +60,49 @@ s_scan (s_keys_t *self, const char *pattern)
     return 0;
 }
 
+static bool
+s_has (const s_keys_t *self, const char *text)
+{
+    s_key_t key = { (char *) text, strlen (text) };
+    return bsearch (&key, self->keys, self->count, sizeof *self->keys, s_compare) != NULL;
+}
+
+//  Remove the keys that start so. They are adjacent, in the order of the keys.
+static void
+s_remove (s_keys_t *self, const char *start)
+{
+    size_t size = strlen (start), kept = 0;
+    for (size_t i = 0; i < self->count; i++)
+        if (self->keys [i].size >= size && memcmp (self->keys [i].text, start, size) == 0)
+            free (self->keys [i].text);
+        else
+            self->keys [kept++] = self->keys [i];
+    self->count = kept;
+}
+
+//  A pattern may also match the keys of a broker of Stele: those of each PREFIX that has a
+//  PREFIX:ledger and a PREFIX:position (protocol section 7)
+static void
+s_remove_own (s_keys_t *self)
+{
+    static const char ledger [] = ":ledger";
+    for (size_t i = self->count; i-- > 0; ) {
+        const s_key_t *key = &self->keys [i];
+        if (key->size < strlen (ledger) || memcmp (key->text + key->size - strlen (ledger), ledger, strlen (ledger)))
+            continue;
+        size_t size = key->size - strlen (ledger);
+        char position [256];
+        if (size + sizeof ":position" > sizeof position)
+            continue;           // Longer than the prefix of a broker
+        snprintf (position, sizeof position, "%.*s:position", (int) size, key->text);
+        if (s_has (self, position)) {
+            position [size + 1] = 0;
+            s_remove (self, position);
+            i = i < self->count? i: self->count;
+        }
+    }
+}
+
 static void
 s_queue_query (stele_redis_t *redis, const char *word, const s_key_t *key)
 {
@@ -124,6 +167,8 @@ stele_redis_keys (const char *url, const char *pattern, int timeout_ms,
     rc = stele_redis_connect (self.redis);
     if (rc == 0)
         rc = s_scan (&self, pattern);
+    if (rc == 0)
+        s_remove_own (&self);
     for (size_t i = 0; rc == 0 && i < self.count; i++)
         if (i == 0 || s_compare (&self.keys [i - 1], &self.keys [i]) != 0)
             rc = s_read (&self, &self.keys [i], fn, arg);

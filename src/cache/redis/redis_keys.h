@@ -22,7 +22,8 @@ typedef struct {
 typedef int (stele_redis_key_fn) (const stele_redis_key_t *key, void *arg);
 
 /*  Call fn for every key that matches the pattern, in the order of the keys' bytes, each once,
-    until it returns non-zero. Keys that expire meanwhile are skipped. Returns 0, what fn
+    until it returns non-zero. Keys that expire meanwhile are skipped, and so are those of a broker of
+    Stele (PREFIX:ledger, PREFIX:position and everything else of its prefix). Returns 0, what fn
     returned, STELE_EINVALID_FIELD (the URL) or STELE_EUNAVAILABLE, with the reason in 'error'. */
 int
     stele_redis_keys (const char *url, const char *pattern, int timeout_ms,
