@@ -119,7 +119,10 @@ class Process:
         return self.child.poll() is None
 
     def signal(self, number):
+        """Returns after a SIGSTOP when the program has stopped."""
         self.child.send_signal(number)
+        if number == signal.SIGSTOP:
+            os.waitid(os.P_PID, self.child.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
 
     def wait(self, patience=PATIENCE):
         try:

@@ -282,28 +282,34 @@ class Text(harness.BrokerTest):
         for number in range(0, 3000, 500):
             peer.publish(*[output(task, "output %d of the build step number %d, which prints some lines" % (n, n % 7) * 3)
                            for n in range(number, number + 500)])
-        ledger = sqlite3.connect("file:%s?mode=ro" % self.broker.ledger, uri=True)
-        self.addCleanup(ledger.close)
-        ledger.enable_load_extension(True)
-        ledger.load_extension(os.path.join(os.path.dirname(harness.program("stele")), ".libs", "stele_sqlite"))
-        self.assertGreater(ledger.execute("SELECT count(*) FROM dictionaries").fetchone()[0], 0)
-        rows = ledger.execute("SELECT stele_text (o.content, o.encoding), v.content, v.encoding FROM task_outputs o "
-                              "JOIN task_outputs_view v USING (position) WHERE v.task_id = ? ORDER BY position",
-                              (task,)).fetchall()
+        self.assertGreater(self.rows("SELECT count(*) FROM dictionaries")[0][0], 0)
+        rows = self.rows("SELECT stele_text (o.content, o.encoding), v.content, v.encoding FROM task_outputs o "
+                         "JOIN task_outputs_view v USING (position) WHERE v.task_id = ? ORDER BY position", task)
         self.assertEqual([row[0] for row in rows[:4]], contents)
         self.assertEqual([row[1] for row in rows[1:4]], [None] * 3)
         self.assertEqual([row[2] for row in rows[:4]], ["plain", "zstd", "zstd", "zstd"])
         self.assertEqual([row[0] for row in rows[4:]],
                          ["output %d of the build step number %d, which prints some lines" % (n, n % 7) * 3
                           for n in range(3000)])
-        errors = ledger.execute("SELECT stele_text (error_message) FROM history_plain WHERE task_id = ? "
-                                "AND error_message IS NOT NULL", (task,)).fetchall()
-        self.assertEqual(errors, [(texts[1],)])
-        self.assertEqual(ledger.execute("SELECT stele_text (NULL), stele_text (7), stele_text ('t')").fetchone(),
-                         (None, 7, "t"))
+        errors = self.rows("SELECT stele_text (error_message) FROM history_plain WHERE task_id = ? "
+                           "AND error_message IS NOT NULL", task)
+        self.assertEqual(errors, [[texts[1]]])
+        self.assertEqual(self.rows("SELECT stele_text (NULL), stele_text (7), stele_text ('t')"), [[None, 7, "t"]])
         for damaged in (b"", b"no frame", b"\x28\xb5\x2f\xfd\x20\x05"):
-            with self.assertRaises(sqlite3.OperationalError):
-                ledger.execute("SELECT stele_text (?)", (damaged,)).fetchone()
+            with self.assertRaises(subprocess.CalledProcessError) as caught:
+                self.rows("SELECT stele_text (x'%s')" % damaged.hex())
+            self.assertEqual(caught.exception.returncode, 1)
+            self.assertIn(b"stele_text", caught.exception.stderr)
+
+    def rows(self, sql, *parameter):
+        """Rows of a query of SQLite with the extension."""
+        folder = os.path.dirname(harness.program("stele"))
+        values = {"-": lambda text: None, "i": lambda text: int(bytes.fromhex(text)),
+                  "t": lambda text: bytes.fromhex(text).decode(), "b": bytes.fromhex}
+        printed = subprocess.run([os.path.join(folder, "tests", "integration", "sqlite_rows"), self.broker.ledger,
+                                  os.path.join(folder, ".libs", "stele_sqlite"), sql, *parameter],
+                                 check=True, capture_output=True).stdout.decode()
+        return [[values[value[0]](value[1:]) for value in line.split(" ")] for line in printed.splitlines()]
 
     def test_a_cut_cell_says_so(self):
         task = self.name("task")

@@ -41,6 +41,10 @@ integration_tests = \
     examples/python/tests/test_dialog.py \
     examples/python/tests/test_vectors.py
 
+check_PROGRAMS += tests/integration/sqlite_rows
+tests_integration_sqlite_rows_SOURCES = tests/integration/sqlite_rows.c
+tests_integration_sqlite_rows_LDADD = $(SQLITE_LIBS)
+
 TEST_EXTENSIONS = .py
 PY_LOG_COMPILER = $(PYTHON)
 AM_TESTS_ENVIRONMENT = \
