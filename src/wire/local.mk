@@ -10,6 +10,7 @@ src_wire_libwire_la_SOURCES = \
     src/wire/json/json.h \
     src/wire/json/json_map.c \
     src/wire/json/json_read.c \
+    src/wire/json/json_skip.c src/wire/json/json_skip.h \
     src/wire/json/json_write.c src/wire/json/json_writer.h \
     src/wire/json/value_pack.c \
     src/wire/map.c src/wire/map.h \

@@ -31,7 +31,7 @@ tests_unit_test_lines_LDADD = src/cli/libcli.la $(CMOCKA_LIBS)
 check_PROGRAMS += tests/unit/test_rows
 TESTS += tests/unit/test_rows
 tests_unit_test_rows_SOURCES = tests/unit/test_rows.c src/cli/files/rows.c src/cli/files/csv.c
-tests_unit_test_rows_LDADD = $(CMOCKA_LIBS) $(JANSSON_LIBS)
+tests_unit_test_rows_LDADD = $(STELE_ROOMS) $(STELE_LIBS) $(CMOCKA_LIBS) $(JANSSON_LIBS)
 
 check_PROGRAMS += tests/unit/test_rejects
 TESTS += tests/unit/test_rejects

@@ -15,7 +15,7 @@
 #include <stddef.h>
 
 typedef struct {
-    const char *next;
+    const char *next, *end;         // The rest of the answer
     bool inside;
 } cli_rows_t;
 

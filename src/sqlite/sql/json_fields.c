@@ -8,56 +8,13 @@
 #include <string.h>
 #include "sqlite/sql/json_fields.h"
 #include "stele_error.h"
+#include "wire/json/json_skip.h"
 
 stele_json_fields_t
 stele_json_fields_start (const char *text, size_t size)
 {
     stele_json_fields_t self = { text, text? text + size: NULL, true };
     return self;
-}
-
-//  The end of a string that starts at 'text' with its quote; NULL: it does not end
-static const char *
-s_skip_string (const char *text, const char *end)
-{
-    if (text == end || *text != '"')
-        return NULL;
-    for (text++; text < end; text++) {
-        if (*text == '"')
-            return text + 1;
-        if (*text == '\\')
-            text++;
-    }
-    return NULL;
-}
-
-//  The end of a value of any kind; NULL: it does not end
-static const char *
-s_skip_value (const char *text, const char *end)
-{
-    int depth = 0;
-    while (text && text < end) {
-        if (*text == '"') {
-            text = s_skip_string (text, end);
-            if (depth == 0)
-                return text;
-            continue;
-        }
-        if (*text == '{' || *text == '[')
-            depth++;
-        else
-        if (*text == '}' || *text == ']') {
-            if (depth == 0)
-                return text;        // End of the object around a number or a literal
-            if (--depth == 0)
-                return text + 1;
-        }
-        else
-        if (*text == ',' && depth == 0)
-            return text;
-        text++;
-    }
-    return NULL;
 }
 
 int
@@ -71,10 +28,10 @@ stele_json_fields_next (stele_json_fields_t *self, stele_json_field_t *member)
     if (!self->first && *text++ != ',')
         return STELE_ELEDGER;
 
-    const char *key_end = s_skip_string (text, self->end);
+    const char *key_end = stele_json_skip_string (text, self->end);
     if (!key_end || key_end == self->end || *key_end != ':')
         return STELE_ELEDGER;
-    const char *value_end = s_skip_value (key_end + 1, self->end);
+    const char *value_end = stele_json_skip_value (key_end + 1, self->end);
     if (!value_end || value_end == self->end || value_end == key_end + 1)
         return STELE_ELEDGER;
     //  Names of fields need no escapes
