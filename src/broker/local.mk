@@ -2,6 +2,10 @@ noinst_LTLIBRARIES += src/broker/libbroker.la
 src_broker_libbroker_la_SOURCES = \
     src/broker/broker.c \
     src/broker/recovery_report.c src/broker/recovery_report.h \
+    src/broker/access/delegate.c src/broker/access/delegate.h \
+    src/broker/access/identity.c src/broker/access/identity.h \
+    src/broker/access/identity_frame.h \
+    src/broker/access/keyring.c src/broker/access/keyring.h \
     src/broker/common/actor.h \
     src/broker/common/answer.c src/broker/common/answer.h \
     src/broker/common/endpoint.c src/broker/common/endpoint.h \

@@ -122,9 +122,10 @@ bool
 
 /*  -- how the actors of one broker reach each other ----------------------------
 
-    Every actor has a mailbox, a ROUTER: a DEALER sends [token][request], the request a msgpack map with
-    "op", and receives [token][answer], the answer a msgpack map as in section 4 of the protocol. The
-    sender chooses the token. Every mailbox answers "stats" with its part of the
+    Every actor has a mailbox, a ROUTER: a DEALER sends [token][request][identity], the request a msgpack map
+    with "op", and receives [token][answer], the answer a msgpack map as in section 4 of the protocol. The
+    sender chooses the token. The identity (access/identity_frame.h) is who requests it; without that frame it is
+    an actor of this broker. Every mailbox answers "stats" with its part of the
     statistics (without "ok" and "position").
       "writer"    publish, rejected.retry, producer.get, mode, stats; and "follower" {name, position},
                   which stores the cursor of a follower (answered once it is durable)

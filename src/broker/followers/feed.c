@@ -10,6 +10,7 @@
 
 #include <assert.h>
 #include <string.h>
+#include "broker/access/identity.h"
 #include "broker/common/endpoint.h"
 #include "broker/followers/follower.h"
 #include "broker/common/send_quota.h"
@@ -48,8 +49,11 @@ typedef struct {
 //  also 0 TOPIC from a peer that never subscribed: so topics are a set, not counters. In hex
 //  digits, since a topic can contain any byte.
 static void
-s_subscription (s_feed_t *self, const unsigned char *frame, size_t size)
+s_subscription (s_feed_t *self, const stele_identity_t *identity, const unsigned char *frame, size_t size)
 {
+    if (!stele_identity_may (identity, STELE_ROLE_FEED)
+    ||  !stele_identity_may_hear (identity, (const char *) frame + 1, size - 1))
+        return;
     char topic [2 * TOPIC_MAX + 1];
     for (size_t i = 0; i < size - 1; i++)
         snprintf (topic + 2 * i, 3, "%02x", frame [i + 1]);
@@ -71,7 +75,7 @@ s_subscriptions (s_feed_t *self)
     int size;
     while ((size = zmq_recv (zsock_resolve (self->socket), frame, sizeof frame, ZMQ_DONTWAIT)) >= 0)
         if (size > 0 && frame [0] <= 1)
-            s_subscription (self, frame, (size_t) size < sizeof frame? (size_t) size: sizeof frame);
+            s_subscription (self, &stele_identity_local, frame, (size_t) size < sizeof frame? (size_t) size: sizeof frame);
 }
 
 static bool

@@ -75,7 +75,7 @@ stele_follower_request (stele_follower_t *self)
     if (!(zsock_events (self->mailbox) & ZMQ_POLLIN))
         return NULL;
     zmsg_t *request = zmsg_recv (self->mailbox);
-    if (request && zmsg_size (request) != 3)
+    if (request && zmsg_size (request) != 3 && zmsg_size (request) != 4)
         zmsg_destroy (&request);
     return request;
 }
@@ -83,9 +83,12 @@ stele_follower_request (stele_follower_t *self)
 void
 stele_follower_answer (stele_follower_t *self, zmsg_t **request)
 {
-    zframe_t *body = zmsg_last (*request);
-    zmsg_remove (*request, body);
-    zframe_destroy (&body);
+    //  [id][token] and the answer in place of the rest
+    while (zmsg_size (*request) > 2) {
+        zframe_t *frame = zmsg_last (*request);
+        zmsg_remove (*request, frame);
+        zframe_destroy (&frame);
+    }
     zmsg_addmem (*request, stele_pack_data (self->pack), stele_pack_size (self->pack));
     zmsg_send (request, self->mailbox);
 }

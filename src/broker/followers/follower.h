@@ -91,7 +91,8 @@ void
 void
     stele_follower_read (stele_follower_t *self, const char *name, int64_t position, int code);
 
-/*  The next request in the mailbox, or NULL. Caller owns return value.      */
+/*  The next request in the mailbox, [id][token][body], with the frame of its identity if it has one; or
+    NULL. Caller owns return value.                                          */
 zmsg_t *
     stele_follower_request (stele_follower_t *self);
 

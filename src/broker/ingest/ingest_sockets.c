@@ -7,6 +7,7 @@
 
 #include <assert.h>
 #include <string.h>
+#include "broker/access/identity_frame.h"
 #include "broker/common/answer.h"
 #include "broker/common/endpoint.h"
 #include "broker/ingest/ingest_internal.h"
@@ -212,16 +213,18 @@ s_answers_now (stele_ingest_t *self, stele_operation_id_t operation)
     return true;
 }
 
-//  One message of the mailbox. [id][token][body], from our own actors only.
+//  One message of the mailbox. [id][token][body] and, from the router, [identity]; from our own actors only.
 bool
 stele_ingest_take_request (stele_ingest_t *self, int *code)
 {
-    zmq_msg_t frames [3];
-    int count = s_recv (self->mailbox, frames, 3);
+    zmq_msg_t frames [4];
+    int count = s_recv (self->mailbox, frames, 4);
     if (count == 0)
         return false;
-    if (count == 3) {
+    if (count == 3 || count == 4) {
         stele_input_t *input = s_input (STELE_FROM_MAILBOX, &frames [0], &frames [1], &frames [2]);
+        if (count == 4)
+            input->identity = stele_identity_of_bytes (zmq_msg_data (&frames [3]), zmq_msg_size (&frames [3]));
         stele_operation_id_t operation = stele_operation_id (input->data, input->size);
         if (operation == STELE_OPERATION_MODE)
             self->mode_request = input;
@@ -233,7 +236,7 @@ stele_ingest_take_request (stele_ingest_t *self, int *code)
         else
             *code = stele_writer_take (self->writer, input);
     }
-    s_close (frames, count, 3);
+    s_close (frames, count, 4);
     return true;
 }
 

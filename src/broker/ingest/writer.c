@@ -24,7 +24,7 @@ stele_input_new (stele_source_t source, const void *id, size_t id_size,
 {
     stele_input_t *self = stele_memory_new (sizeof *self + id_size + token_size + size);
     *self = (stele_input_t) {
-        .source = source, .connection = -1, .received_us = stele_clock_steady_us (),
+        .source = source, .connection = -1, .identity = &stele_identity_local, .received_us = stele_clock_steady_us (),
         .id_size = id_size, .token_size = token_size, .size = size
     };
     self->id = (char *) (self + 1);

@@ -308,6 +308,10 @@ stele_writer_run_request (stele_writer_t *self)
     };
     stele_params_t params;
     stele_params_start (&params, self->input->data, self->input->size);
+    params.identity = stele_delegate_identity (&self->delegate, self->input->identity, self->input->data,
+        self->input->size, &params.refusal);
+    if (!params.identity)
+        return s_refused (self, &params.refusal, 0);
     stele_operation_id_t id = stele_operation_id (self->input->data, self->input->size);
     if (id >= 0 && handlers [id])
         return handlers [id] (self, &params);

@@ -17,6 +17,7 @@
 #ifndef STELE_OPERATIONS_H_INCLUDED
 #define STELE_OPERATIONS_H_INCLUDED
 
+#include "broker/access/identity.h"
 #include "broker/operations/params.h"
 #include "wire/pack.h"
 
@@ -126,16 +127,6 @@ typedef enum {
     STELE_ROUTE_CACHE               // The "cache" mailbox
 } stele_route_t;
 
-/*  The permission that a client will need. Not enforced yet: every client may request everything. */
-typedef enum {
-    STELE_ROLE_ANY,                 // Every client that can connect
-    STELE_ROLE_METRICS,             // Numbers about the broker, no records
-    STELE_ROLE_QUERY,               // Read records
-    STELE_ROLE_PUBLISH,             // Record events, and query the state of a producer
-    STELE_ROLE_OPERATE,             // Repair: changes no recorded event
-    STELE_ROLE_ADMIN                // Change the broker's guarantees
-} stele_role_t;
-
 typedef struct stele_query stele_query_t;
 
 /*  Packs the keys of an answer after "ok" and "position". Returns 0, or a code with the refusal
@@ -145,7 +136,7 @@ typedef int (stele_operation_fn) (stele_query_t *self, stele_params_t *params, s
 typedef struct {
     const char *name;
     stele_route_t route;
-    stele_role_t role;
+    stele_role_t role;              // That the sender of the request needs
     stele_operation_fn *handler;    // NULL: not answered by a worker
     stele_param_t params [STELE_PARAMS_MAX + 1];    // Until one without a name
 } stele_operation_t;

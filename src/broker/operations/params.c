@@ -33,7 +33,7 @@ stele_params_check (stele_params_t *self, const void *data, size_t size, size_t 
 void
 stele_params_start (stele_params_t *self, const void *map, size_t size)
 {
-    *self = (stele_params_t) { .map = map, .size = size, .timeout_ms = -1 };
+    *self = (stele_params_t) { .map = map, .size = size, .identity = &stele_identity_local, .timeout_ms = -1 };
 }
 
 //  -- what came, in words ---------------------------------------------------------

@@ -97,7 +97,7 @@ s_ignored_frame (stele_router_t *self, const stele_ignored_t *ignored)
 }
 
 static void
-s_accept (stele_router_t *self, zmsg_t **envelope_p, zframe_t **body_p)
+s_accept (stele_router_t *self, const stele_identity_t *identity, zmsg_t **envelope_p, zframe_t **body_p)
 {
     stele_params_t params;
     stele_ignored_t ignored = { .count = 0 };
@@ -114,6 +114,7 @@ s_accept (stele_router_t *self, zmsg_t **envelope_p, zframe_t **body_p)
         return;
     }
     request->operation = operation;
+    request->identity = identity;
     request->ignored = s_ignored_frame (self, &ignored);
     request->arrived_us = zclock_usecs ();
     request->min_position = params.min_position;
@@ -141,7 +142,7 @@ s_take_from_peer (stele_router_t *self)
     stele_refusal_t refusal;
     int rc = stele_envelope_open (&frames, &envelope, &body, &refusal);
     if (rc == 0)
-        s_accept (self, &envelope, &body);
+        s_accept (self, &stele_identity_local, &envelope, &body);
     else
     if (envelope)
         stele_router_turn_away (self, envelope, NULL, &refusal);

@@ -17,6 +17,7 @@
 #define STELE_ROUTER_INTERNAL_H_INCLUDED
 
 #include "broker/requests/router.h"
+#include "broker/access/identity_frame.h"
 #include "broker/common/send_quota.h"
 #include "broker/operations/query.h"
 #include "broker/requests/fair_queue.h"
