@@ -37,6 +37,7 @@ src_broker_libbroker_la_SOURCES = \
     src/broker/operations/owners.c \
     src/broker/operations/params.c src/broker/operations/params.h \
     src/broker/operations/query.c src/broker/operations/query.h \
+    src/broker/operations/scope.h \
     src/broker/operations/reports.c \
     src/broker/operations/sessions.c \
     src/broker/operations/stats.c \
