@@ -39,3 +39,8 @@ TESTS += tests/unit/test_disk_space
 tests_unit_test_disk_space_SOURCES = tests/unit/test_disk_space.c
 tests_unit_test_disk_space_LDADD = $(STELE_ROOMS) $(STELE_LIBS) $(CMOCKA_LIBS)
 
+
+check_PROGRAMS += tests/unit/test_access
+TESTS += tests/unit/test_access
+tests_unit_test_access_SOURCES = tests/unit/test_access.c
+tests_unit_test_access_LDADD = $(STELE_ROOMS) $(STELE_LIBS) $(CMOCKA_LIBS)
