@@ -125,6 +125,10 @@ s_report_failure (const cli_pushing_t *self)
     const char *why = stele_client_error (self->client);
     if (s_is_of_spool (self))
         return s_report_spool (self, why);
+    if (self->spool && self->failure == STELE_EUNAUTHORIZED && self->failed_line) {
+        cli_report ("%s. Line %" PRId64 " and the following ones are not in %s", why, self->failed_line, self->spool);
+        return EX_NOPERM;
+    }
     if (self->spool && (self->failure == STELE_ETIMEOUT || self->failure == STELE_EUNAUTHORIZED))
         return s_report_waiting (self);
     if (self->spool && self->failure == STELE_ETOO_LARGE) {
