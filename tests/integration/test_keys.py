@@ -211,7 +211,7 @@ class TestConnections(KeysTest):
         path, public, server = self.make_key()
         broker = self.broker(own=server)
         self.environment["STELE_KEY"] = path
-        self.stele("publish", "--spool", "s", "-", input=EVENT * 1000, status=0)
+        self.stele("--timeout", "600000", "publish", "--spool", "s", "-", input=EVENT * 1000)
         self.assertIn("does not accept the key alice", self.stderr)
         self.assertIn("events are durable", self.stderr)
         self.assertEqual(broker.seen, [])
@@ -222,6 +222,71 @@ class TestConnections(KeysTest):
         self.assertEqual(self.stele("completion", "words", "--", "key", "re").split(), ["revoke", "reload"])
         self.assertEqual(self.stele("completion", "words", "--", "key", "new", "--role", "p").split(), ["publish"])
         self.assertEqual(self.stele("completion", "words", "--", "--ke").split(), ["--key"])
+
+
+class TestBroker(KeysTest):
+    """The way of an operator, with the broker itself"""
+
+    def start(self):
+        any_port = [word for name in ("events", "requests", "feed") for word in ("--" + name, "tcp://127.0.0.1:*")]
+        broker = harness.Steled(self.folder, arguments=any_port + ["--keys", self.keys])
+        self.addCleanup(broker.stop)
+        line = broker.wait_line("ready:")
+        for name in ("events", "requests", "feed"):
+            self.environment["STELE_" + name.upper()] = re.search(name + r" (tcp://[0-9.:]+)", line).group(1)
+        return broker
+
+    def test_from_the_first_key_to_its_revocation(self):
+        self.stele("key", "new", "alice", "--role", "publish,query,feed", "--producers", "build-*")
+        self.stele("key", "new", "root", "--role", "admin")
+        self.start()
+        self.environment["STELE_KEY"] = self.path("alice.key_secret")
+        event = b'{"type":"task.created","task_id":"t","title":"T","description":"","role":"coder"}\n'
+        self.assertIn("1 accepted", self.stele("publish", "--producer", "build-1", "-", input=event))
+        self.assertIn("coder", self.stele("list"))
+        self.assertEqual(json.loads(self.stele("--json", "follow", "--after", "0", "--count", "1"))["task_id"], "t")
+        self.stele("publish", "--producer", "other", "-", input=event, status=77)
+        self.assertIn("other", self.stderr)
+        self.stele("key", "reload", status=77)
+        self.assertIn("role admin", self.stderr)
+        self.stele("publish", "--producer", "other", "--spool", "s", "-", input=event)
+        self.assertIn("'alice'", self.stderr)
+
+        self.stele("key", "revoke", "alice")
+        self.stele("list")
+        self.stele("key", "new", "bob", "--role", "query")
+        self.assertRegex(self.stele("--key", self.path("root.key_secret"), "key", "reload"), r"(?s)added +bob.*revoked +alice")
+        self.stele("list", status=77)
+        self.assertIn("does not accept the key alice", self.stderr)
+        self.assertIn("coder", self.stele("--key", self.path("bob.key_secret"), "list"))
+        self.stele("--timeout", "600000", "--key", self.path("bob.key_secret"), "follow", status=77)
+        self.assertIn("lacks the role", self.stderr)
+
+    def test_lines_that_a_refused_run_did_not_spool_are_reported(self):
+        self.stele("key", "new", "reader", "--role", "query")
+        self.start()
+        with subprocess.Popen([harness.program("stele"), "--key", self.path("reader.key_secret"), "publish", "--spool", "s", "-"],
+                              stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, bufsize=0,
+                              cwd=self.folder, env=self.environment) as run:
+            try:
+                while run.poll() is None:       # The broker refuses the run after its first line
+                    run.stdin.write(EVENT)
+            except BrokenPipeError:
+                pass
+            stderr = run.stderr.read().decode()
+            self.assertEqual(run.wait(harness.PATIENCE), 77)
+        self.assertIn("role publish", stderr)
+        self.assertRegex(stderr, "Line [0-9]+ and the following ones are not in s")
+
+    def test_every_role_and_restriction_that_is_written_is_read(self):
+        roles = "publish,query,feed,operate,admin,gateway,metrics"
+        self.stele("key", "new", "all", "--role", roles, "--producers", "a*,b", "--topics", "task.", "--users", "u,v",
+                   "--not-after", "+1d")
+        for role in roles.split(","):
+            self.stele("key", "new", role, "--role", role)
+        self.start()
+        self.stele("--key", self.path("admin.key_secret"), "ping")
+        self.assertIn("8", self.stele("--key", self.path("admin.key_secret"), "key", "reload"))
 
 
 if __name__ == "__main__":

@@ -131,9 +131,9 @@ class Watch:
             self.succeeded = True
         elif event == AUTH and key:
             return PermissionDenied(
-                "the broker at %s does not accept the key %s: it is unknown there, revoked or expired. Ask its operator: "
-                "'stele key list' shows the keys of the broker, 'stele key new' or 'stele key add' makes one, "
-                "'stele key reload' lets it in" % (self._endpoint, key))
+                "the broker at %s does not accept the key %s: it is unknown there, revoked or expired, or lacks "
+                "the role that this endpoint needs. Ask its operator: 'stele key list' shows the keys, 'stele key new' or "
+                "'stele key add' makes one, 'stele key reload' lets it in" % (self._endpoint, key))
         elif event == AUTH or (event == PROTOCOL and value == MECHANISM_MISMATCH):
             return self._mismatch()
         elif key and not self.succeeded and event == NO_DETAIL and value != errno.ETIMEDOUT:

@@ -27,8 +27,8 @@ s_refuse_unknown_key (stele_refusal_t *refusal, const char *endpoint, const stel
 {
     const char *name = stele_key_name (key);
     stele_refuse (refusal, STELE_EUNAUTHORIZED, "key", "the broker at %.120s does not accept the key %.64s%s(%.160s): it is "
-        "unknown there, revoked or expired. Ask its operator: 'stele key list' shows the keys of the broker, "
-        "'stele key new' or 'stele key add' makes one, 'stele key reload' lets it in", endpoint, name, *name? " ": "",
+        "unknown there, revoked or expired, or lacks the role that this endpoint needs. Ask its operator: 'stele key list' "
+        "shows the keys, 'stele key new' or 'stele key add' makes one, 'stele key reload' lets it in", endpoint, name, *name? " ": "",
         stele_key_path (key));
 }
 
