@@ -5,6 +5,7 @@ integration_support = \
     tests/conformance/client.py \
     tests/integration/earlier.py \
     tests/integration/harness.py \
+    tests/integration/keyed.py \
     tests/integration/load.py \
     tests/integration/stream.py
 
@@ -27,6 +28,7 @@ integration_tests = \
     tests/integration/test_examples.py \
     tests/integration/test_export.py \
     tests/integration/test_health.py \
+    tests/integration/test_keys.py \
     tests/integration/test_live.py \
     tests/integration/test_migrate.py \
     tests/integration/test_migrate_again.py \
@@ -39,6 +41,7 @@ integration_tests = \
     tests/integration/test_text.py \
     tests/integration/test_top.py \
     examples/python/tests/test_client.py \
+    examples/python/tests/test_keys.py \
     examples/python/tests/test_dialog.py \
     examples/python/tests/test_vectors.py
 
