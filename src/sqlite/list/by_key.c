@@ -104,7 +104,7 @@ bool
 reader_page_keys_of_users (reader_page_t *page, reader_keys_t *keys)
 {
     stele_reader_t *reader = page->reader;
-    const reader_filter_t *filter = &page->filter;
+    reader_filter_t *filter = &page->filter;
     if (!filter->by_user || filter->user_default)
         return false;
     for (size_t i = 0; i < filter->users.count && keys->count <= (size_t) reader->bounds.set; i++) {
@@ -114,7 +114,8 @@ reader_page_keys_of_users (reader_page_t *page, reader_keys_t *keys)
             sqlite3_bind_int64 (statement, 2, reader->bounds.set + 1);
         reader_keys_collect (reader, statement, keys);
     }
-    if (keys->count <= (size_t) reader->bounds.set)
+    filter->users_pass = keys->count <= (size_t) reader->bounds.set;
+    if (filter->users_pass)
         return true;
     reader_keys_free (keys);
     return false;
