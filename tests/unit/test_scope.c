@@ -131,10 +131,10 @@ s_values (const stele_param_t *param)
         "'cli_sessions'", "'cli_session_commands'", NULL };
     static const char *const numbers [] = { "1", "7", "20", NULL }, *const bools [] = { "true", "false", NULL };
     static const char *const times [] = { "2", "21", "500000", "3000000", "5500000", "2000000000000000", NULL };
-    static const char *const none [] = { NULL };
+    static const char *const none [] = { NULL }, *const zero [] = { "0", NULL };
     static const struct { const char *name; const char *const *values; } by_name [] = {
         { "states", words }, { "types", none }, { "group_by", groups }, { "order", orders }, { "table", tables },
-        { "silent_s", (const char *const []) { "0", NULL } }, { "cursor", numbers }
+        { "silent_s", zero }, { "cursor", numbers }
     };
     for (size_t i = 0; i < sizeof by_name / sizeof by_name [0]; i++)
         if (strcmp (by_name [i].name, param->name) == 0)
