@@ -102,12 +102,12 @@ s_query_head (stele_subscription_t *self)
 }
 
 stele_subscription_t *
-stele_subscription_new (const char *feed, const char *requests, const char *topic,
+stele_subscription_new (const char *feed, const char *requests, const stele_key_t *key, const char *topic,
     const char *task_id, int64_t after, stele_refusal_t *refusal)
 {
     stele_subscription_t *self = STELE_NEW (stele_subscription_t);
-    self->link = stele_link_new (ZMQ_SUB, feed, SUBSCRIPTION_QUEUE_MESSAGES, SUBSCRIPTION_MESSAGE_BYTES);
-    self->requester = stele_requester_new (requests);
+    self->link = stele_link_new (ZMQ_SUB, feed, key, SUBSCRIPTION_QUEUE_MESSAGES, SUBSCRIPTION_MESSAGE_BYTES);
+    self->requester = stele_requester_new (requests, key);
     self->pack = stele_pack_new ();
     assert (self->pack);
     zmq_msg_init (&self->page.answer);
@@ -479,6 +479,11 @@ s_next_of_feed (stele_subscription_t *self, stele_event_t **event, int *rc, stel
 static bool
 s_wait_feed (stele_subscription_t *self, int64_t deadline_ms, int *rc, stele_refusal_t *refusal)
 {
+    *rc = stele_link_refused (self->link, refusal);
+    if (*rc) {
+        s_open_feed (self, NULL);       // For the next call
+        return false;
+    }
     //  Over inproc, only a new connection reaches a broker that was restarted
     int64_t silence_ms = INT64_MAX;
     if (self->received && stele_link_local (self->link))
