@@ -37,6 +37,8 @@ static const char *const s_story [] = {
         "'role':'%-1','parent_id':'%-1'}",
     "{'type':'task.state_changed','time':3000000,'task_id':'%-1','state':'running','user_id':'%-1'}",
     "{'type':'task.state_changed','time':3000000,'task_id':'%-2','state':'running','user_id':'%-1'}",
+    "{'type':'task.created','time':3000000,'task_id':'%-3','user_id':'%-1','title':'','description':'',"
+        "'role':'%-1','state':'running'}",
     "{'type':'task.updated','time':3500000,'task_id':'%-1','user_id':'%-1','title':'%-1 again'}",
     "{'type':'task.output_added','time':4000000,'task_id':'%-1','user_id':'%-1','output_type':'log','content':'%'}",
     "{'type':'task.metric_recorded','time':4000000,'task_id':'%-1','user_id':'%-1','name':'%-1','value':7}",
@@ -286,14 +288,14 @@ test_scope_counts_are_those_of_the_users (void **state)
     s_world_t *self = *state;
     json_t *json = NULL;
     static const struct { const char *request, *path; int64_t expected; } cases [] = {
-        { "{'op':'task.list','total':true}", "total", 2 },
+        { "{'op':'task.list','total':true}", "total", 3 },
         { "{'op':'task.list','total':true,'states':['failed']}", "total", 1 },
         { "{'op':'task.list','total':true,'user_id':'bob-1'}", "total", 0 },
         { "{'op':'task.list','total':true,'search':'bob'}", "total", 0 },
-        { "{'op':'stats.tasks'}", "groups/0/tasks", 1 },
-        { "{'op':'stats.tasks','group_by':'role'}", "groups/0/tasks", 2 },
+        { "{'op':'stats.tasks'}", "groups/0/tasks", 2 },
+        { "{'op':'stats.tasks','group_by':'role'}", "groups/0/tasks", 3 },
         { "{'op':'stats.tasks','group_by':'error'}", "groups/0/failed", 1 },
-        { "{'op':'stats.tasks','group_by':'day'}", "groups/0/created", 2 },
+        { "{'op':'stats.tasks','group_by':'day'}", "groups/0/created", 3 },
         { "{'op':'stats.tasks','limit':1}", "left_out", 1 }
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases [0]; i++) {
@@ -340,7 +342,7 @@ test_scope_ends_with_the_request (void **state)
     free (s_ask (self, &s_of_ann, "{'op':'task.list'}", ""));
     char *answer = s_ask (self, &stele_identity_local, "{'op':'task.list','total':true}", "");
     json_t *json = json_loads (answer, 0, NULL);
-    assert_int_equal (talk_number (json, "total"), 4);
+    assert_int_equal (talk_number (json, "total"), 6);
     json_decref (json);
     free (answer);
 }
