@@ -30,6 +30,7 @@
     X (open_after,              PLAIN, "the ledger is open") \
     X (interrupt_all_before,    PLAIN, "rule 'all': before the running tasks are interrupted at a start") \
     X (interrupt_all_after,     PLAIN, "rule 'all': they are interrupted and committed") \
+    X (zap_request,             EIO,   "the ZAP actor was asked about a connection; an error ends the actor") \
     X (begin_before,            ANY,   "before BEGIN of a batch") \
     X (begin_after,             PLAIN, "a batch is open") \
     X (append_before,           ANY,   "before the rows of an event") \

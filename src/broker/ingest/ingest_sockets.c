@@ -42,7 +42,12 @@ stele_ingest_bind (stele_ingest_t *self, int type, const char *endpoint, stele_r
         //  A connection with the routing id of another one replaces it (protocol, section 1)
         zsock_set_router_handover (socket, 1);
     }
-    if (stele_endpoint_bind (socket, type == ZMQ_ROUTER? "events": "pipeline-in", endpoint, refusal))
+    stele_access_t *guard = stele_access_guard (self->settings->access, socket, endpoint, STELE_ACCESS_MESSAGES);
+    if (type == ZMQ_ROUTER)
+        self->events_guard = guard;
+    else
+        self->pipeline_guard = guard;
+    if (stele_endpoint_bind (socket, self->settings, type == ZMQ_ROUTER? "events": "pipeline-in", endpoint, refusal))
         zsock_destroy (&socket);
     return socket;
 }
@@ -101,6 +106,8 @@ s_receive (stele_ingest_t *self)
     stele_input_t *input = s_input (STELE_FROM_PEER, &frames [0], NULL, count == 2? &frames [1]: NULL);
     //  Two connections can have the same routing id, one after the other
     input->connection = count == 2? zmq_msg_get (&frames [1], ZMQ_SRCFD): -1;
+    if (self->events_guard)
+        input->identity = stele_access_sender (self->events_guard, zmq_msg_gets (&frames [0], "User-Id"));
     s_close (frames, count, 2);
     return input;
 }
@@ -180,7 +187,10 @@ stele_ingest_take_pipeline (stele_ingest_t *self, int *code)
     int count = s_recv (self->pipeline, frames, 1);
     if (count == 0)
         return false;
-    *code = stele_writer_take (self->writer, s_input (STELE_FROM_PIPELINE, NULL, NULL, &frames [0]));
+    stele_input_t *input = s_input (STELE_FROM_PIPELINE, NULL, NULL, &frames [0]);
+    if (self->pipeline_guard)
+        input->identity = stele_access_sender (self->pipeline_guard, zmq_msg_gets (&frames [0], "User-Id"));
+    *code = stele_writer_take (self->writer, input);
     s_close (frames, count, 1);
     return true;
 }

@@ -232,6 +232,10 @@ s_match_common (stele_params_t *self, const stele_token_t *key, const stele_toke
         s_match_natural (self, "timeout_ms", token, &self->timeout_ms);
         return true;
     }
+    if (s_is_named (key, "actor")) {
+        self->has_actor = token->kind != STELE_SCAN_NIL;
+        return true;
+    }
     return false;
 }
 
