@@ -107,7 +107,7 @@ s_receive (stele_ingest_t *self)
     //  Two connections can have the same routing id, one after the other
     input->connection = count == 2? zmq_msg_get (&frames [1], ZMQ_SRCFD): -1;
     if (self->events_guard)
-        input->identity = stele_access_sender (self->events_guard, zmq_msg_gets (&frames [0], "User-Id"));
+        input->identity = stele_access_sender (self->events_guard, zmq_msg_gets (&frames [count == 2], "User-Id"));
     s_close (frames, count, 2);
     return input;
 }

@@ -169,7 +169,7 @@ s_take_from_peer (stele_router_t *self)
     if (!frames)
         return false;
     STELE_FAULT (request_taken);
-    const stele_identity_t *identity = s_sender (self, zmsg_first (frames));
+    const stele_identity_t *identity = s_sender (self, zmsg_last (frames));
     zmsg_t *envelope;
     zframe_t *body;
     stele_refusal_t refusal;
