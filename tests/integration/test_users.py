@@ -309,7 +309,7 @@ class UsersTest(harness.BrokerTest):
             self.assertIn("ann", text, table)
             self.assertNotIn("bob", text, table)
         self.assertIn("not bound to users", self.run_as("ann", "export", "--table", "rejected_events", "-", status=77))
-        for command in (["list"], ["list", "--search", "bob"], ["sessions"], ["stuck", "--silent", "0"], ["replay"]):
+        for command in (["list"], ["list", "--search", "bob"], ["sessions"], ["stuck", "--silent", "1"], ["replay"]):
             self.assertNotIn("bob", self.run_as("ann", *command), command)
         self.assertIn("there is no task", self.run_as("ann", "get", "bob-1", status=1))
 
