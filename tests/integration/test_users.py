@@ -31,7 +31,10 @@ KEYS = {
     "ann-metrics": ["--role", "metrics", "--users", "ann"],
     "ann-admin": ["--role", "admin", "--users", "ann"],
     "root": ["--role", "admin"],
+    "gate": ["--role", "gateway,query,publish"],
+    "gate-ann": ["--role", "gateway,query", "--users", "ann"],
 }
+BOUND = {name for name, options in KEYS.items() if "--users" in options}
 
 
 class KeyContext(zmq.Context):
@@ -66,7 +69,7 @@ def operations():
 
 #   Roles that a key with that role has too
 INCLUDES = {"publish": {"PUBLISH"}, "query": {"QUERY", "METRICS"}, "feed": {"FEED"}, "metrics": {"METRICS"},
-            "admin": {"PUBLISH", "QUERY", "FEED", "METRICS", "OPERATE", "ADMIN"}}
+            "gateway": {"GATEWAY"}, "admin": {"PUBLISH", "QUERY", "FEED", "METRICS", "OPERATE", "ADMIN"}}
 
 
 def roles(key):
@@ -158,11 +161,11 @@ class UsersTest(harness.BrokerTest):
         self.both()
         for op, role, scope, params in operations():
             for key in KEYS:
-                bound = key != "root"
+                bound = key in BOUND
                 for request in self.requests(params, "ann"):
                     if op == "publish":
                         continue        # Below
-                    if key in ("root", "both") and op in ("mode", "recover", "rejected.retry"):
+                    if key == "root" and op in ("mode", "recover", "rejected.retry", "keys.reload"):
                         continue        # They would change the broker for the other tests
                     answer = self.ask_as(key, op, **request)
                     what = (key, op, request, answer)
@@ -201,6 +204,28 @@ class UsersTest(harness.BrokerTest):
             self.assertEqual(self.ask_as(who, "info")["users"], [who])
         self.assertEqual(self.ask_as("both", "task.list", roles=["ann-1", "bob-1"], total=True)["total"], 4)
         self.assertNotIn("users", self.ask_as("root", "info"))
+
+    def test_a_gateway_that_acts_for_a_user_sees_as_much(self):
+        self.both()
+        actor = {"name": "carl", "roles": ["query", "publish"], "users": ["ann"]}
+        for op, _, scope, params in operations():
+            if scope != "READS":
+                continue
+            for other, none in zip(self.requests(params, "bob"), self.requests(params, "zap")):
+                if other != none:
+                    answer = self.ask_as("gate", op, actor=actor, **other)
+                    self.assertEqual(repr(answer).replace("bob", "zap"),
+                                     repr(self.ask_as("gate", op, actor=actor, **none)), (op, other))
+        self.assertEqual(self.ask_as("gate", "task.get", task_id="bob-1", actor=actor)["error"]["code"], "not_found")
+        self.assertTrue(self.ask_as("gate", "task.get", task_id="bob-1")["ok"])
+        answer = self.ask_as("gate", "publish", producer=self.name("producer"), actor=actor,
+                             events=[changed("bob-1", "queued"), created(self.name("task"))])
+        self.assertEqual((answer["accepted"], [row["code"] for row in answer["rejected"]]), (1, ["unauthorized"]))
+        self.assertEqual(self.ask_as("root", "task.get", task_id=self.name("task"))["task"]["user_id"], "ann")
+        #   One that is bound itself acts for no others
+        for users in (["bob"], ["bob", "ann"], []):
+            answer = self.ask_as("gate-ann", "task.list", actor=dict(actor, users=users))
+            self.assertNotIn("bob-1", repr(answer), users)
 
     def test_cursors_of_another_user(self):
         self.both()
