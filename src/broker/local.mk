@@ -2,6 +2,13 @@ noinst_LTLIBRARIES += src/broker/libbroker.la
 src_broker_libbroker_la_SOURCES = \
     src/broker/broker.c \
     src/broker/recovery_report.c src/broker/recovery_report.h \
+    src/broker/access/access.c src/broker/access/access.h \
+    src/broker/access/delegate.c src/broker/access/delegate.h \
+    src/broker/access/denials.c src/broker/access/denials.h \
+    src/broker/access/identity.c src/broker/access/identity.h \
+    src/broker/access/identity_frame.h \
+    src/broker/access/keyring.c src/broker/access/keyring.h \
+    src/broker/access/zap.c src/broker/access/zap.h \
     src/broker/common/actor.h \
     src/broker/common/answer.c src/broker/common/answer.h \
     src/broker/common/endpoint.c src/broker/common/endpoint.h \
@@ -29,10 +36,12 @@ src_broker_libbroker_la_SOURCES = \
     src/broker/ingest/writer_request.c \
     src/broker/ingest/writer_run.c \
     src/broker/operations/event_log.c \
+    src/broker/operations/keys.c \
     src/broker/operations/operations.c src/broker/operations/operations.h \
     src/broker/operations/owners.c \
     src/broker/operations/params.c src/broker/operations/params.h \
     src/broker/operations/query.c src/broker/operations/query.h \
+    src/broker/operations/scope.h \
     src/broker/operations/reports.c \
     src/broker/operations/sessions.c \
     src/broker/operations/stats.c \
@@ -50,6 +59,7 @@ src_broker_libbroker_la_SOURCES = \
     src/broker/requests/worker.c src/broker/requests/worker.h \
     src/broker/followers/cache_follower.c \
     src/broker/followers/feed.c \
+    src/broker/followers/feed_topics.c src/broker/followers/feed_topics.h \
     src/broker/followers/follower.c src/broker/followers/follower.h \
     src/broker/followers/pipeline.c \
     src/broker/followers/search_follower.c

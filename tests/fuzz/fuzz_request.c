@@ -94,7 +94,7 @@ LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
     if (params.refusal.code || !operation->handler)
         stele_answer_refuse (pack, &params.refusal, NULL, 0);
     else
-        stele_query_answer (&s_query, data, size, pack);
+        stele_query_answer (&s_query, &stele_identity_local, data, size, pack);
     FUZZ_HOLDS (stele_scan_check (stele_pack_data (pack), stele_pack_size (pack), SIZE_MAX, NULL) == 0);
     char *text = stele_json_print (stele_pack_data (pack), stele_pack_size (pack), true);
     FUZZ_HOLDS (text && strncmp (text, "{\"ok\":", 6) == 0);

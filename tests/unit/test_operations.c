@@ -137,7 +137,7 @@ s_ask (s_world_t *self, const char *json)
     if (params.refusal.code)
         stele_answer_refuse (answer, &params.refusal, NULL, 0);
     else
-        stele_query_answer (&self->query, stele_pack_data (request), stele_pack_size (request), answer);
+        stele_query_answer (&self->query, &stele_identity_local, stele_pack_data (request), stele_pack_size (request), answer);
     json_decref (s_answer);
     s_answer = talk_unpack (stele_pack_data (answer), stele_pack_size (answer));
     stele_pack_destroy (&request);

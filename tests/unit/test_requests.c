@@ -8,6 +8,7 @@
 
 #include <unistd.h>
 #include "talk.h"
+#include "broker/access/identity_frame.h"
 #include "broker/requests/requests.h"
 #include "ledger/ledger.h"
 #include "wire/event/event_codec.h"
@@ -210,14 +211,18 @@ s_say_head (s_world_t *self, int64_t head)
 
 //  -- mailboxes -------------------------------------------------------------------------
 
-//  Take the next request of a mailbox: [identity][token][request], returned whole
+//  Take the next request of a mailbox, [id][token][request][identity], and return it without the identity
 
 static zmsg_t *
 s_take (zsock_t *mailbox, const char *op)
 {
     zmsg_t *mail = zmsg_recv (mailbox);
     assert_non_null (mail);
-    assert_int_equal (zmsg_size (mail), 3);
+    assert_int_equal (zmsg_size (mail), 4);
+    zframe_t *identity = zmsg_last (mail);
+    assert_ptr_equal (stele_identity_of_frame (identity), &stele_identity_local);
+    zmsg_remove (mail, identity);
+    zframe_destroy (&identity);
     zframe_t *body = zmsg_last (mail);
     json_t *request = talk_unpack (zframe_data (body), zframe_size (body));
     assert_string_equal (talk_text (request, "op"), op);

@@ -46,6 +46,11 @@
     X ("pipeline-in", pipeline_in, OPTIONAL, "", "ENDPOINT", FILE, "Accept events without acks at this endpoint (PULL).") \
     X ("pipeline-out", pipeline_out, OPTIONAL, "", "ENDPOINT", FILE, "Push every committed event to the next stage at this endpoint (PUSH).")
 
+#define STELE_SETTINGS_ACCESS(X) \
+    X ("keys", keys, OPTIONAL, "", "DIRECTORY", FILE, "Let in only clients that have a key in DIRECTORY, and encrypt: every tcp endpoint demands CURVE. 'stele key' makes keys.") \
+    X ("insecure", insecure, FLAG, "no", NULL, FILE, "Listen without keys on tcp endpoints that other machines can reach: whoever reaches them may read and change everything.") \
+    X ("ipc-mode", ipc_mode, WORD, "umask", "umask|0600|0660|0666", FILE, "Mode of the sockets of ipc endpoints: who may write to a socket may connect. umask: as the umask of the process leaves it.")
+
 #define STELE_SETTINGS_REDIS(X) \
     X ("redis", redis, TEXT, "redis://127.0.0.1:6379/0", "URL", FILE, "Keep the live state of tasks in this Redis: redis://host:port/db, unix:///path.sock?db=N, or none to run without Redis.") \
     X ("redis-prefix", redis_prefix, TEXT, "{stele}", "PREFIX", FILE, "Start every key in Redis with PREFIX.") \
@@ -73,6 +78,7 @@
 #define STELE_SETTINGS(X) \
     STELE_SETTINGS_LEDGER (X) \
     STELE_SETTINGS_ENDPOINTS (X) \
+    STELE_SETTINGS_ACCESS (X) \
     STELE_SETTINGS_REDIS (X) \
     STELE_SETTINGS_PRODUCERS (X) \
     STELE_SETTINGS_LIMITS (X) \
@@ -88,6 +94,7 @@ typedef struct {
     STELE_SETTINGS (STELE_SETTING_MEMBER)
     char instance [33];             // Random, hex: distinguishes brokers in one process
     struct stele_presence *presence;    // Owned: when producers were last heard (presence.h)
+    struct stele_access *access;    // Borrowed: keys and roles (access/access.h); NULL: no keys
 } stele_settings_t;
 #undef STELE_SETTING_MEMBER
 
@@ -122,9 +129,10 @@ bool
 
 /*  -- how the actors of one broker reach each other ----------------------------
 
-    Every actor has a mailbox, a ROUTER: a DEALER sends [token][request], the request a msgpack map with
-    "op", and receives [token][answer], the answer a msgpack map as in section 4 of the protocol. The
-    sender chooses the token. Every mailbox answers "stats" with its part of the
+    Every actor has a mailbox, a ROUTER: a DEALER sends [token][request][identity], the request a msgpack map
+    with "op", and receives [token][answer], the answer a msgpack map as in section 4 of the protocol. The
+    sender chooses the token. The identity (access/identity_frame.h) is who requests it; without that frame it is
+    an actor of this broker. Every mailbox answers "stats" with its part of the
     statistics (without "ok" and "position").
       "writer"    publish, rejected.retry, producer.get, mode, stats; and "follower" {name, position},
                   which stores the cursor of a follower (answered once it is durable)

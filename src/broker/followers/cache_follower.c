@@ -7,6 +7,8 @@
 
 #include <assert.h>
 #include <string.h>
+#include "broker/access/delegate.h"
+#include "broker/access/identity_frame.h"
 #include "broker/followers/follower.h"
 #include "broker/common/answer.h"
 #include "broker/operations/operations.h"
@@ -113,6 +115,8 @@ s_run (s_cache_t *self, stele_operation_id_t id, stele_params_t *params)
     };
     if (id < 0 || !handlers [id])
         return stele_params_fail (params, STELE_EUNKNOWN_OP, "op", "the cache has no such operation");
+    if (stele_operation_check_scope (&stele_operations [id], params))
+        return params->refusal.code;
     if (!self->cache)
         return stele_params_fail (params, STELE_EUNAVAILABLE, NULL,
             "Redis follows the ledger in mode dual only: 'stele mode dual'");
@@ -120,14 +124,16 @@ s_run (s_cache_t *self, stele_operation_id_t id, stele_params_t *params)
 }
 
 static void
-s_answer (s_cache_t *self, stele_operation_id_t id, const void *data, size_t size)
+s_answer (s_cache_t *self, stele_operation_id_t id, const stele_identity_t *key, const void *data, size_t size)
 {
     stele_pack_t *pack = self->follower.pack;
     stele_params_t params;
+    stele_delegate_t delegate;
     stele_params_start (&params, data, size);
+    params.identity = stele_delegate_identity (&delegate, key, data, size, &params.refusal);
     stele_pack_clear (pack);
     size_t mark = stele_answer_open (pack, stele_reader_head (self->follower.reader));
-    int entries = s_run (self, id, &params);
+    int entries = params.identity? s_run (self, id, &params): params.refusal.code;
     if (entries < 0)
         stele_answer_refuse (pack, &params.refusal, NULL, 0);
     else
@@ -196,7 +202,10 @@ s_mailbox (s_cache_t *self)
 {
     zmsg_t *request;
     while ((request = stele_follower_request (&self->follower))) {
-        zframe_t *body = zmsg_last (request);
+        zmsg_first (request);
+        zmsg_next (request);
+        zframe_t *body = zmsg_next (request);
+        const stele_identity_t *key = stele_identity_of_frame (zmsg_next (request));
         const void *data = zframe_data (body);
         size_t size = zframe_size (body);
         stele_operation_id_t id = stele_operation_id (data, size);
@@ -206,7 +215,7 @@ s_mailbox (s_cache_t *self)
         if (id == STELE_OPERATION_PAUSE)
             s_pause (self, data, size);
         else
-            s_answer (self, id, data, size);
+            s_answer (self, id, key, data, size);
         stele_follower_answer (&self->follower, &request);
     }
 }

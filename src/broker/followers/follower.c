@@ -9,9 +9,14 @@
 #include <string.h>
 #include "base/thread.h"
 #include "base/tsan.h"
+#include "broker/common/endpoint.h"
 #include "broker/common/poll.h"
 #include "broker/common/log.h"
 #include "broker/followers/follower.h"
+
+//  Longest time to wait until libzmq has closed a socket
+#define AGAIN_MS      5000
+#define AGAIN_STEP_MS 5
 
 static int
 s_open (stele_follower_t *self, zsock_t *pipe, const stele_follower_args_t *args, const char *name,
@@ -57,6 +62,20 @@ s_receive_heads (stele_follower_t *self)
             self->head = head;
 }
 
+int
+stele_follower_bind (stele_follower_t *self, zsock_t *socket, const char *setting, const char *endpoint,
+    stele_refusal_t *refusal)
+{
+    int code = stele_endpoint_bind (socket, self->settings, setting, endpoint, refusal);
+    for (int ms = 0; code && self->endpoint && ms < AGAIN_MS; ms += AGAIN_STEP_MS) {
+        zclock_sleep (AGAIN_STEP_MS);
+        code = stele_endpoint_bind (socket, self->settings, setting, endpoint, refusal);
+    }
+    if (code == 0 && !self->endpoint)
+        self->endpoint = zsock_last_endpoint (socket);
+    return code;
+}
+
 void
 stele_follower_read (stele_follower_t *self, const char *name, int64_t position, int code)
 {
@@ -75,7 +94,7 @@ stele_follower_request (stele_follower_t *self)
     if (!(zsock_events (self->mailbox) & ZMQ_POLLIN))
         return NULL;
     zmsg_t *request = zmsg_recv (self->mailbox);
-    if (request && zmsg_size (request) != 3)
+    if (request && zmsg_size (request) != 3 && zmsg_size (request) != 4)
         zmsg_destroy (&request);
     return request;
 }
@@ -83,9 +102,12 @@ stele_follower_request (stele_follower_t *self)
 void
 stele_follower_answer (stele_follower_t *self, zmsg_t **request)
 {
-    zframe_t *body = zmsg_last (*request);
-    zmsg_remove (*request, body);
-    zframe_destroy (&body);
+    //  [id][token] and the answer in place of the rest
+    while (zmsg_size (*request) > 2) {
+        zframe_t *frame = zmsg_last (*request);
+        zmsg_remove (*request, frame);
+        zframe_destroy (&frame);
+    }
     zmsg_addmem (*request, stele_pack_data (self->pack), stele_pack_size (self->pack));
     zmsg_send (request, self->mailbox);
 }

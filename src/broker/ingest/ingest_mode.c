@@ -10,7 +10,7 @@
 #include "broker/common/log.h"
 #include "broker/ingest/ingest_internal.h"
 #include "broker/ingest/redis_mode.h"
-#include "broker/operations/params.h"
+#include "broker/operations/operations.h"
 
 void
 stele_ingest_say_mode (stele_ingest_t *self)
@@ -43,14 +43,19 @@ void
 stele_ingest_answer_mode (stele_ingest_t *self)
 {
     stele_params_t params;
-    stele_params_start (&params, self->mode_request->data, self->mode_request->size);
+    const stele_input_t *request = self->mode_request;
+    stele_params_start (&params, request->data, request->size);
+    params.identity = stele_delegate_identity (&self->writer->delegate, request->identity, request->data,
+        request->size, &params.refusal);
+    if (params.refusal.code == 0)
+        stele_operation_check_scope (&stele_operations [STELE_OPERATION_MODE], &params);
     stele_span_t word = stele_params_text (&params, "mode");
     int wanted = word.text? stele_mode_of (word.text, word.size): -1;
     stele_refusal_t refusal = { 0 };
     if (word.text && wanted < 0)
         stele_params_refuse (&params, "mode", "dual, sqlite or redis");
     else
-    if (word.text && stele_ingest_set_mode (self, (stele_mode_t) wanted, &refusal))
+    if (params.refusal.code == 0 && word.text && stele_ingest_set_mode (self, (stele_mode_t) wanted, &refusal))
         stele_params_fail (&params, refusal.code, "mode", "%s", refusal.message);
     if (params.refusal.code) {
         stele_answer_refuse (self->pack, &params.refusal, NULL, 0);

@@ -7,6 +7,7 @@
 
 #include <assert.h>
 #include <string.h>
+#include "broker/access/identity_frame.h"
 #include "broker/common/answer.h"
 #include "broker/common/endpoint.h"
 #include "broker/ingest/ingest_internal.h"
@@ -41,7 +42,12 @@ stele_ingest_bind (stele_ingest_t *self, int type, const char *endpoint, stele_r
         //  A connection with the routing id of another one replaces it (protocol, section 1)
         zsock_set_router_handover (socket, 1);
     }
-    if (stele_endpoint_bind (socket, type == ZMQ_ROUTER? "events": "pipeline-in", endpoint, refusal))
+    stele_access_t *guard = stele_access_guard (self->settings->access, socket, endpoint, STELE_ACCESS_MESSAGES);
+    if (type == ZMQ_ROUTER)
+        self->events_guard = guard;
+    else
+        self->pipeline_guard = guard;
+    if (stele_endpoint_bind (socket, self->settings, type == ZMQ_ROUTER? "events": "pipeline-in", endpoint, refusal))
         zsock_destroy (&socket);
     return socket;
 }
@@ -100,6 +106,8 @@ s_receive (stele_ingest_t *self)
     stele_input_t *input = s_input (STELE_FROM_PEER, &frames [0], NULL, count == 2? &frames [1]: NULL);
     //  Two connections can have the same routing id, one after the other
     input->connection = count == 2? zmq_msg_get (&frames [1], ZMQ_SRCFD): -1;
+    if (self->events_guard)
+        input->identity = stele_access_sender (self->events_guard, zmq_msg_gets (&frames [count == 2], "User-Id"));
     s_close (frames, count, 2);
     return input;
 }
@@ -179,7 +187,10 @@ stele_ingest_take_pipeline (stele_ingest_t *self, int *code)
     int count = s_recv (self->pipeline, frames, 1);
     if (count == 0)
         return false;
-    *code = stele_writer_take (self->writer, s_input (STELE_FROM_PIPELINE, NULL, NULL, &frames [0]));
+    stele_input_t *input = s_input (STELE_FROM_PIPELINE, NULL, NULL, &frames [0]);
+    if (self->pipeline_guard)
+        input->identity = stele_access_sender (self->pipeline_guard, zmq_msg_gets (&frames [0], "User-Id"));
+    *code = stele_writer_take (self->writer, input);
     s_close (frames, count, 1);
     return true;
 }
@@ -212,16 +223,18 @@ s_answers_now (stele_ingest_t *self, stele_operation_id_t operation)
     return true;
 }
 
-//  One message of the mailbox. [id][token][body], from our own actors only.
+//  One message of the mailbox. [id][token][body] and, from the router, [identity]; from our own actors only.
 bool
 stele_ingest_take_request (stele_ingest_t *self, int *code)
 {
-    zmq_msg_t frames [3];
-    int count = s_recv (self->mailbox, frames, 3);
+    zmq_msg_t frames [4];
+    int count = s_recv (self->mailbox, frames, 4);
     if (count == 0)
         return false;
-    if (count == 3) {
+    if (count == 3 || count == 4) {
         stele_input_t *input = s_input (STELE_FROM_MAILBOX, &frames [0], &frames [1], &frames [2]);
+        if (count == 4)
+            input->identity = stele_identity_of_bytes (zmq_msg_data (&frames [3]), zmq_msg_size (&frames [3]));
         stele_operation_id_t operation = stele_operation_id (input->data, input->size);
         if (operation == STELE_OPERATION_MODE)
             self->mode_request = input;
@@ -233,7 +246,7 @@ stele_ingest_take_request (stele_ingest_t *self, int *code)
         else
             *code = stele_writer_take (self->writer, input);
     }
-    s_close (frames, count, 3);
+    s_close (frames, count, 4);
     return true;
 }
 

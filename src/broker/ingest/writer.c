@@ -24,7 +24,7 @@ stele_input_new (stele_source_t source, const void *id, size_t id_size,
 {
     stele_input_t *self = stele_memory_new (sizeof *self + id_size + token_size + size);
     *self = (stele_input_t) {
-        .source = source, .connection = -1, .received_us = stele_clock_steady_us (),
+        .source = source, .connection = -1, .identity = &stele_identity_local, .received_us = stele_clock_steady_us (),
         .id_size = id_size, .token_size = token_size, .size = size
     };
     self->id = (char *) (self + 1);
@@ -212,6 +212,10 @@ s_store_one (stele_writer_t *self, const void *data, size_t size, bool restore, 
         stele_record_set_integer (self->event, STELE_TIME, stele_clock_us ());
         self->event->time_assumed = true;
     }
+    if (self->identity->user_count
+    && (code = stele_ledger_confine (self->ledger, self->event, self->identity->users, self->identity->user_count,
+            refusal)))
+        return code;
     int64_t decoded_ns = timed? stele_clock_steady_ns (): 0;
     code = stele_ledger_append (self->ledger, self->event, restore? 0: producer, position,
         refusal);
@@ -249,8 +253,10 @@ stele_writer_store (stele_writer_t *self, const stele_message_t *message, size_t
         int code = s_store_one (self, data, size, message->restore, producer,
             &position, &refusal);
         if (s_is_refusal (code, &refusal)) {
+            //  An event that its sender may not publish is not kept, so that no retry can publish it either
+            bool kept = code != STELE_EUNAUTHORIZED;
             code = stele_ledger_reject (self->ledger, producer, sequence, &refusal,
-                stele_clock_us (), data, size, NULL);
+                stele_clock_us (), kept? data: "", kept? size: 0, NULL);
             if (code == 0)
                 fn (self, i, sequence, &refusal);
             stele_news_refused (self->news, member? member->now.name: NULL, &refusal);

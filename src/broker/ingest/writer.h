@@ -19,6 +19,7 @@
 #ifndef STELE_WRITER_H_INCLUDED
 #define STELE_WRITER_H_INCLUDED
 
+#include "broker/access/delegate.h"
 #include "broker/common/histogram.h"
 #include "broker/ingest/producer_news.h"
 #include "broker/ingest/disk_space.h"
@@ -40,11 +41,13 @@ typedef struct stele_input {
     stele_source_t source;
     int64_t received_us;            // Steady clock
     int connection;                 // Of a peer: the descriptor of its connection; -1: inproc
+    const stele_identity_t *identity;   // Of the sender's key
     size_t id_size, token_size, size;
     char *id, *token, *data;        // In the same allocation
 } stele_input_t;
 
-/*  Copies the bytes. Caller owns return value, and frees it with free().    */
+/*  Copies the bytes; the identity is stele_identity_local. Caller owns return value, and frees it with
+    free().                                                                  */
 stele_input_t *
     stele_input_new (stele_source_t source, const void *id, size_t id_size,
         const void *token, size_t token_size, const void *data, size_t size);
@@ -94,7 +97,9 @@ typedef struct {
     char redis_mode_error [300];    // Why the batch could not be pushed to Redis
     //  The input that runs
     const stele_input_t *input;
+    const stele_identity_t *identity;   // Of its sender
     void *refused;                  // Of a request: the list of its refused events
+    stele_delegate_t delegate;      // Of a request
     //  Totals, and their values at the start of the batch
     stele_writer_counts_t counts, counts_before;
     stele_histogram_t *ack_us;

@@ -1,8 +1,8 @@
 /*  operations - the table of all requests of clients (protocol section 4)
 
     One row per operation: its name, the actor that answers it, the role that it requires, its
-    handler and its parameters. To add one, add a row, a handler where the route leads, and a
-    row in doc/PROTOCOL.md; tests/conformance/test_operations.py then sends it with every
+    handler and its parameters. To add one, add a row, a row in scope.h, a handler where the route leads, and
+    a row in doc/PROTOCOL.md; tests/conformance/test_operations.py then sends it with every
     possible error.
 
     The router checks each request against its row once, when it arrives. Behind the router a
@@ -17,7 +17,9 @@
 #ifndef STELE_OPERATIONS_H_INCLUDED
 #define STELE_OPERATIONS_H_INCLUDED
 
+#include "broker/access/identity.h"
 #include "broker/operations/params.h"
+#include "broker/operations/scope.h"
 #include "wire/pack.h"
 
 /*  X (constant, name, route, role, handler, parameters ...)
@@ -96,6 +98,7 @@
         TAKES ("mode", TEXT)) \
     X (RECOVER,           "recover",           CACHE,  OPERATE, NULL, \
         TAKES ("scope", TEXT)) \
+    X (KEYS_RELOAD,       "keys.reload",       WORKER, ADMIN,   stele_operation_keys_reload, NONE) \
     X (CONSISTENCY_CHECK, "consistency.check", CACHE,  OPERATE, NULL, \
         TAKES ("repair", BOOL))
 
@@ -126,16 +129,6 @@ typedef enum {
     STELE_ROUTE_CACHE               // The "cache" mailbox
 } stele_route_t;
 
-/*  The permission that a client will need. Not enforced yet: every client may request everything. */
-typedef enum {
-    STELE_ROLE_ANY,                 // Every client that can connect
-    STELE_ROLE_METRICS,             // Numbers about the broker, no records
-    STELE_ROLE_QUERY,               // Read records
-    STELE_ROLE_PUBLISH,             // Record events, and query the state of a producer
-    STELE_ROLE_OPERATE,             // Repair: changes no recorded event
-    STELE_ROLE_ADMIN                // Change the broker's guarantees
-} stele_role_t;
-
 typedef struct stele_query stele_query_t;
 
 /*  Packs the keys of an answer after "ok" and "position". Returns 0, or a code with the refusal
@@ -145,7 +138,8 @@ typedef int (stele_operation_fn) (stele_query_t *self, stele_params_t *params, s
 typedef struct {
     const char *name;
     stele_route_t route;
-    stele_role_t role;
+    stele_role_t role;              // That the sender of the request needs
+    stele_scope_t scope;            // Of a sender that is bound to users
     stele_operation_fn *handler;    // NULL: not answered by a worker
     stele_param_t params [STELE_PARAMS_MAX + 1];    // Until one without a name
 } stele_operation_t;
@@ -164,6 +158,11 @@ const stele_operation_t *
 const stele_operation_t *
     stele_operation_check (stele_params_t *params, const void *data, size_t size,
         stele_ignored_t *ignored);
+
+/*  May a sender that is bound to users request it at all? Returns 0, or STELE_EUNAUTHORIZED with the
+    refusal. params->identity is set.                                        */
+int
+    stele_operation_check_scope (const stele_operation_t *self, stele_params_t *params);
 
 /*  For an actor with a mailbox: which operation is that, one of the table or of
     STELE_ACTOR_OPERATIONS? 'data' is a checked map.                         */

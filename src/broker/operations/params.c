@@ -33,7 +33,7 @@ stele_params_check (stele_params_t *self, const void *data, size_t size, size_t 
 void
 stele_params_start (stele_params_t *self, const void *map, size_t size)
 {
-    *self = (stele_params_t) { .map = map, .size = size, .timeout_ms = -1 };
+    *self = (stele_params_t) { .map = map, .size = size, .identity = &stele_identity_local, .timeout_ms = -1 };
 }
 
 //  -- what came, in words ---------------------------------------------------------
@@ -230,6 +230,10 @@ s_match_common (stele_params_t *self, const stele_token_t *key, const stele_toke
     }
     if (s_is_named (key, "timeout_ms")) {
         s_match_natural (self, "timeout_ms", token, &self->timeout_ms);
+        return true;
+    }
+    if (s_is_named (key, "actor")) {
+        self->has_actor = token->kind != STELE_SCAN_NIL;
         return true;
     }
     return false;

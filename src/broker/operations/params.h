@@ -18,6 +18,7 @@
 #ifndef STELE_PARAMS_H_INCLUDED
 #define STELE_PARAMS_H_INCLUDED
 
+#include "broker/access/identity.h"
 #include "ledger/reader.h"
 #include "model/refusal.h"
 #include "model/vocabulary.h"
@@ -60,9 +61,11 @@ typedef struct {
     const void *map;
     size_t size;
     stele_refusal_t refusal;        // code 0: nothing wrong so far
+    const stele_identity_t *identity;   // Who requests it
     //  What every request may have, set by stele_params_match
     int64_t min_position;
     int64_t timeout_ms;             // -1: absent
+    bool has_actor;                 // access/delegate.h
 } stele_params_t;
 
 /*  Names of parameters that an operation does not take, as text for a person: usually misspelt.
@@ -80,7 +83,7 @@ int
     stele_params_check (stele_params_t *self, const void *data, size_t size,
         size_t elements_max);
 
-/*  Start to read bytes that were checked before.                            */
+/*  Start to read bytes that were checked before. The identity is stele_identity_local until it is set. */
 void
     stele_params_start (stele_params_t *self, const void *map, size_t size);
 

@@ -81,6 +81,9 @@ static int
 s_run_in_snapshot (stele_query_t *self, const stele_operation_t *operation, stele_params_t *params,
     stele_pack_t *pack)
 {
+    if (stele_operation_check_scope (operation, params))
+        return params->refusal.code;
+    stele_reader_set_users (self->reader, self->identity->users, self->identity->user_count);
     stele_reader_set_deadline (self->reader, self->settings->request_ms);
     int rc = stele_reader_begin (self->reader);
     if (rc)
@@ -95,21 +98,24 @@ s_run_in_snapshot (stele_query_t *self, const stele_operation_t *operation, stel
 }
 
 void
-stele_query_answer (stele_query_t *self, const void *request, size_t size, stele_pack_t *pack)
+stele_query_answer (stele_query_t *self, const stele_identity_t *key, const void *request, size_t size,
+    stele_pack_t *pack)
 {
     stele_params_t params;
     stele_params_start (&params, request, size);
+    self->identity = stele_delegate_identity (&self->delegate, key, request, size, &params.refusal);
+    params.identity = self->identity;
     stele_operation_id_t id = stele_operation_id (request, size);
     assert (id >= 0 && id < STELE_OPERATION_REQUESTS && stele_operations [id].handler);
-    if (s_run_in_snapshot (self, &stele_operations [id], &params, pack))
+    if (!self->identity || s_run_in_snapshot (self, &stele_operations [id], &params, pack))
         stele_answer_refuse (pack, &params.refusal, stele_query_in_mode (self, "redis")? "redis": NULL, 0);
 }
 
 zframe_t *
-stele_query_reply (stele_query_t *self, zframe_t *request, stele_pack_t *pack)
+stele_query_reply (stele_query_t *self, const stele_identity_t *key, zframe_t *request, stele_pack_t *pack)
 {
     stele_pack_clear (pack);
-    stele_query_answer (self, zframe_data (request), zframe_size (request), pack);
+    stele_query_answer (self, key, zframe_data (request), zframe_size (request), pack);
     return zframe_new (stele_pack_data (pack), stele_pack_size (pack));
 }
 

@@ -13,6 +13,7 @@
 #define STELE_QUERY_H_INCLUDED
 
 #include <czmq.h>
+#include "broker/access/delegate.h"
 #include "broker/common/settings.h"
 #include "broker/operations/operations.h"
 #include "cache/cache.h"
@@ -43,6 +44,8 @@ struct stele_query {
     int64_t head;                   // Of the snapshot that is being answered from
     const void *context;            // One map from the router: what it and the other
     size_t context_size;            //    actors reported (stats, info); size 0: none
+    const stele_identity_t *identity;   // Who requests what is being answered
+    stele_delegate_t delegate;
 };
 
 /*  Open the ledger, and Redis where there is a cache. Non-zero: the reason is in the refusal;
@@ -53,14 +56,14 @@ void
     stele_query_close (stele_query_t *self);
 
 /*  Answer one request that stele_operation_check has passed and that has a handler: packs one
-    whole answer into the cleared 'pack'.                                    */
+    whole answer into the cleared 'pack'. 'key' is the identity of the sender's key. */
 void
-    stele_query_answer (stele_query_t *self, const void *request, size_t size,
+    stele_query_answer (stele_query_t *self, const stele_identity_t *key, const void *request, size_t size,
         stele_pack_t *pack);
 
 /*  The same with frames; 'pack' is a scratch buffer. The caller owns the answer. */
 zframe_t *
-    stele_query_reply (stele_query_t *self, zframe_t *request, stele_pack_t *pack);
+    stele_query_reply (stele_query_t *self, const stele_identity_t *key, zframe_t *request, stele_pack_t *pack);
 
 /*  Is the broker in that mode? The context has it where it is not dual.     */
 bool

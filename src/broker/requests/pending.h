@@ -39,6 +39,7 @@ typedef struct stele_request {
     uint64_t token;
     stele_pending_state_t state;    // Set by the router
     const stele_operation_t *operation;
+    const stele_identity_t *identity;   // Of the sender's key
     zmsg_t *envelope;               // Frames before the body: where the answer goes
     zframe_t *body;                 // NULL once it is sent on
     zframe_t *ignored;              // Names that the operation does not take, or NULL

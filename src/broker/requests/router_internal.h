@@ -17,6 +17,8 @@
 #define STELE_ROUTER_INTERNAL_H_INCLUDED
 
 #include "broker/requests/router.h"
+#include "broker/access/access.h"
+#include "broker/access/identity_frame.h"
 #include "broker/common/send_quota.h"
 #include "broker/operations/query.h"
 #include "broker/requests/fair_queue.h"
@@ -25,6 +27,7 @@
 struct stele_router {
     stele_query_args_t args;
     zsock_t *peers;                 // ROUTER
+    stele_access_t *guard;          // Of peers; NULL: they need no key
     zsock_t *workers;               // ROUTER
     zsock_t *heads;                 // SUB
     bool waits;                     // A request may be waiting for a head

@@ -13,13 +13,18 @@
 #define GATHER_MS 500
 
 static int
-s_mail (stele_router_t *self, stele_mailbox_t mailbox, uint64_t token, zframe_t **body_p)
+s_mail (stele_router_t *self, stele_mailbox_t mailbox, uint64_t token, zframe_t **body_p,
+    const stele_identity_t *identity)
 {
     zframe_t *frame = zframe_new (&token, sizeof token);
+    zframe_t *sender = stele_identity_frame (identity);
     int rc = zframe_send (&frame, self->mailboxes [mailbox], ZFRAME_MORE | ZFRAME_DONTWAIT);
     if (rc == 0)
-        rc = zframe_send (body_p, self->mailboxes [mailbox], ZFRAME_DONTWAIT);
+        rc = zframe_send (body_p, self->mailboxes [mailbox], ZFRAME_MORE | ZFRAME_DONTWAIT);
+    if (rc == 0)
+        rc = zframe_send (&sender, self->mailboxes [mailbox], ZFRAME_DONTWAIT);
     zframe_destroy (&frame);
+    zframe_destroy (&sender);
     return rc;
 }
 
@@ -36,7 +41,7 @@ stele_router_mail (stele_router_t *self, stele_mailbox_t mailbox, stele_request_
     }
     request->state = STELE_PENDING_MAILED;
     stele_router_set_time (self, request, time_ms);
-    if (s_mail (self, mailbox, request->token, &request->body)) {
+    if (s_mail (self, mailbox, request->token, &request->body, request->identity)) {
         stele_refuse (&refusal, STELE_EUNAVAILABLE, NULL,
             "the %s has too many requests: try again", stele_mailbox_names [mailbox]);
         stele_router_refuse (self, request, &refusal);
@@ -56,7 +61,7 @@ stele_router_gather (stele_router_t *self, stele_request_t *request)
         if (!self->mailboxes [i])
             continue;
         zframe_t *body = zframe_new (stele_pack_data (self->pack), stele_pack_size (self->pack));
-        s_mail (self, i, request->token, &body);
+        s_mail (self, i, request->token, &body, request->identity);
         zframe_destroy (&body);
     }
 }

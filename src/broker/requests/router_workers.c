@@ -81,6 +81,10 @@ s_context (stele_router_t *self, stele_request_t *request)
         s_pack_frame (self, "recovery", self->recovery);
         s_pack_frame (self, "consistency", self->consistency);
         s_pack_requests (self);
+        if (self->args.settings->access) {
+            stele_pack_key (self->pack, "auth");
+            stele_access_pack_stats (self->args.settings->access, self->pack);
+        }
     }
     stele_pack_map_end (self->pack);
     return zframe_new (stele_pack_data (self->pack), stele_pack_size (self->pack));
@@ -97,10 +101,11 @@ s_send_to_worker (stele_router_t *self, const char *identity, stele_request_t *r
         zframe_new (&request->token, sizeof request->token),
         zframe_new_empty (),
         request->body,
+        stele_identity_frame (request->identity),
         s_context (self, request)
     };
     request->body = NULL;
-    int last = frames [4]? 4: 3;
+    int last = frames [5]? 5: 4;
     int rc = 0;
     for (int i = 0; i <= last; i++) {
         if (rc == 0)
@@ -137,7 +142,7 @@ stele_router_answers (stele_router_t *self, stele_request_t *request)
         return false;
     if (s_reads_nothing (self, request))
         return true;
-    zframe_t *answer = stele_query_reply (&self->query, request->body, self->pack);
+    zframe_t *answer = stele_query_reply (&self->query, request->identity, request->body, self->pack);
     int64_t now_us = stele_clock_steady_us ();
     self->reading_us += now_us - begun_us;
     if (now_us - begun_us > TOO_LONG_US)

@@ -6,6 +6,7 @@
 */
 
 #include <assert.h>
+#include "broker/access/identity_frame.h"
 #include "broker/common/actor.h"
 #include "broker/common/poll.h"
 #include "broker/operations/query.h"
@@ -48,10 +49,11 @@ s_answer (s_worker_t *self)
     if (!frames)
         return;                     // Interrupted
     zframe_t *request = zmsg_first (frames);
+    const stele_identity_t *key = stele_identity_of_frame (zmsg_next (frames));
     zframe_t *context = zmsg_next (frames);
     self->query.context = context? zframe_data (context): NULL;
     self->query.context_size = context? zframe_size (context): 0;
-    zframe_t *answer = stele_query_reply (&self->query, request, self->pack);
+    zframe_t *answer = stele_query_reply (&self->query, key, request, self->pack);
     zmsg_destroy (&frames);
     zframe_send (&answer, self->requests, 0);
     zframe_destroy (&answer);

@@ -23,7 +23,7 @@ typedef struct {
 
 /*  For zactor_new; args is a stele_worker_args_t, copied before it signals. Sends
     "READY", or "FAILED" and the reason, and ends. Then it takes $TERM. Requests come as
-    [request], or [request][context] (query.h), on the inproc endpoint "workers". */
+    [request][identity], or [request][identity][context] (query.h), on the inproc endpoint "workers". */
 void
     stele_worker (zsock_t *pipe, void *args);
 

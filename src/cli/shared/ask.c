@@ -167,6 +167,18 @@ s_refused (cli_t *self, const json_t *answer)
 
 /*  -- requests --------------------------------------------------------------- */
 
+void
+cli_use_key (const cli_t *self, stele_client_t *client)
+{
+    int code = self->key? stele_client_set_key (client, self->key): 0;
+    if (code == 0)
+        return;
+    cli_report ("%s", stele_client_error (client));
+    int status = code == STELE_EIO? EX_NOINPUT: code == STELE_EUNAUTHORIZED? EX_NOPERM: EX_DATAERR;
+    cli_message_end (status);
+    exit (status);
+}
+
 static stele_client_t *
 s_client (cli_t *self)
 {
@@ -174,6 +186,7 @@ s_client (cli_t *self)
         self->client = stele_client_new (NULL);
         stele_client_set_requests_endpoint (self->client, self->requests);
         stele_client_set_feed_endpoint (self->client, self->feed);
+        cli_use_key (self, self->client);
     }
     return self->client;
 }
@@ -271,10 +284,14 @@ cli_try (cli_t *self, json_t *request, int timeout_ms, int *code)
     json_t *answer = *code? NULL: json_loads (self->text, JSON_ALLOW_NUL, NULL);
     if (json_is_true (json_object_get (answer, "ok")))
         return answer;
+    const char *why = stele_client_error (self->client);
     if (*code == 0) {
-        const char *name = json_string_value (json_object_get (json_object_get (answer, "error"), "code"));
+        const json_t *error = json_object_get (answer, "error");
+        const char *name = json_string_value (json_object_get (error, "code"));
         *code = name? stele_error_code (name): STELE_EPROTOCOL;
+        why = json_string_value (json_object_get (error, "message"));
     }
+    snprintf (self->why, sizeof self->why, "%s", why && *why? why: stele_error_text (*code));
     json_decref (answer);
     return NULL;
 }
@@ -286,8 +303,7 @@ cli_report_failure (cli_t *self, int code, int timeout_ms)
         s_no_answer (self, timeout_ms);
         return self->status;
     }
-    const char *why = stele_client_error (s_client (self));
-    cli_report ("%s", *why? why: stele_error_text (code));
+    cli_report ("%s", self->why);
     self->status = s_status_of (code);
     return self->status;
 }

@@ -11,6 +11,11 @@
 #include <jansson.h>
 #include "cli/shared/cli.h"
 
+/*  Give a new client the key of --key or STELE_KEY, if there is one. A file that is no key ends the program
+    with the reason, and EX_NOINPUT, EX_DATAERR or EX_NOPERM.                */
+void
+    cli_use_key (const cli_t *self, stele_client_t *client);
+
 /*  A request for that operation. Caller owns return value.                  */
 json_t *
     cli_request (const char *op);
@@ -35,7 +40,7 @@ json_t *
 json_t *
     cli_ask_or_none (cli_t *self, json_t *request);
 
-/*  The same without a message: NULL, with the STELE_E… code of the failure or the refusal. */
+/*  The same without a message: NULL, with the STELE_E… code of the failure or the refusal, and self->why. */
 json_t *
     cli_try (cli_t *self, json_t *request, int timeout_ms, int *code);
 

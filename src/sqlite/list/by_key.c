@@ -98,3 +98,12 @@ reader_page_keys_of_range (reader_page_t *page, reader_keys_t *keys)
         return s_keys_of_range (page, query->completed_from_us, query->completed_to_us, keys);
     return !by_updated && s_keys_of_range (page, query->updated_from_us, query->updated_to_us, keys);
 }
+
+bool
+reader_page_keys_of_users (reader_page_t *page, reader_keys_t *keys)
+{
+    reader_filter_t *filter = &page->filter;
+    filter->users_pass = filter->by_user
+        && reader_keys_of_users (page->reader, &filter->users, filter->user_default, keys);
+    return filter->users_pass;
+}
