@@ -30,7 +30,6 @@
     X (open_after,              PLAIN, "the ledger is open") \
     X (interrupt_all_before,    PLAIN, "rule 'all': before the running tasks are interrupted at a start") \
     X (interrupt_all_after,     PLAIN, "rule 'all': they are interrupted and committed") \
-    X (zap_request,             EIO,   "the ZAP actor was asked about a connection; an error ends the actor") \
     X (begin_before,            ANY,   "before BEGIN of a batch") \
     X (begin_after,             PLAIN, "a batch is open") \
     X (append_before,           ANY,   "before the rows of an event") \
@@ -112,6 +111,7 @@
     Deliberate bugs: with one of them switched on, a test of durability must fail. */
 #define STELE_CONTROLS(X) \
     X (ack_before_commit,       "acks and naks are sent before the commit") \
-    X (sync_normal,             "the ledger commits without waiting for the disk")
+    X (sync_normal,             "the ledger commits without waiting for the disk") \
+    X (zap_ends,                "the ZAP actor ends when it is asked about the third connection")
 
 #endif

@@ -1,4 +1,4 @@
-# test_access - keys and roles: who is let in on each socket, and what each role may do (protocol section 10)
+# test_access - keys and roles: who is let in on each socket, and what each role may do (protocol section 14)
 #
 # This Source Code Form is subject to the terms of the Mozilla Public
 # License, v. 2.0. If a copy of the MPL was not distributed with this

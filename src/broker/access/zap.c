@@ -77,9 +77,10 @@ stele_zap (zsock_t *pipe, void *args)
             { zsock_resolve (pipe), 0, ZMQ_POLLIN, 0 },
             { zsock_resolve (handler), 0, ZMQ_POLLIN, 0 }
         };
+        int answers = 0;
         while (stele_poll (items, 2, -1) >= 0 && !(items [0].revents & ZMQ_POLLIN))
             if (items [1].revents & ZMQ_POLLIN) {
-                if (STELE_FAULT_CODE (zap_request))
+                if (STELE_CONTROL (zap_ends) && ++answers == 3)
                     break;
                 s_answer (access, handler);
             }
