@@ -143,6 +143,15 @@ class TestKey(KeysTest):
         self.stele("key", "list", status=64)
         self.assertIn("--keys DIR", self.stderr)
 
+    def test_files_belong_to_the_owner_of_the_folder(self):
+        owner = 12345 if os.geteuid() == 0 else os.geteuid()
+        os.mkdir(self.path("state"))
+        os.chown(self.path("state"), owner, -1)
+        self.stele("key", "new", "alice", "--role", "query", "--keys", self.path("state", "keys"))
+        owners = {os.stat(self.path("state", "keys", *name)).st_uid
+                  for name in ((), ("alice.key",), ("server.key_secret",), ("server.pub",))}
+        self.assertEqual((owners, os.stat(self.path("alice.key_secret")).st_uid), ({owner}, os.geteuid()))
+
     def test_folder_that_others_may_write_is_refused(self):
         os.mkdir(self.keys)
         os.chmod(self.keys, 0o770)

@@ -47,12 +47,37 @@ s_failed (const char *what, const char *path, int error, int status)
     return error == EACCES || error == EPERM? EX_NOPERM: status;
 }
 
+//  The broker may run as another user than root, who runs this: what is made belongs to the owner of the folder that it
+//  is in. Returns the exit status
+static int
+s_give_away (const char *path, const char *folder)
+{
+    struct stat status;
+    if (geteuid () != 0 || stat (folder, &status) != 0 || chown (path, status.st_uid, status.st_gid) == 0)
+        return EX_OK;
+    return s_failed ("cannot change the owner of", path, errno, EX_CANTCREAT);
+}
+
+static int
+s_make_folder (const char *path)
+{
+    char *parent = stele_file_folder (path);
+    int status = s_give_away (path, parent);
+    free (parent);
+    if (status == EX_OK && stele_file_sync_folder (path))
+        status = s_failed ("cannot sync", path, errno, EX_IOERR);
+    return status;
+}
+
 int
 cli_key_folder_check (const char *folder, bool create)
 {
     struct stat status;
-    if (create && mkdir (folder, 0700) == 0 && stele_file_sync_folder (folder))
-        return s_failed ("cannot sync", folder, errno, EX_IOERR);
+    if (create && mkdir (folder, 0700) == 0) {
+        int code = s_make_folder (folder);
+        if (code)
+            return code;
+    }
     if (stat (folder, &status))
         return s_failed ("cannot use the folder of keys", folder, errno, EX_NOINPUT);
     if (!S_ISDIR (status.st_mode)) {
@@ -115,16 +140,11 @@ s_put (const char *path, mode_t mode, const char *comment, const cli_key_t *key,
     return rc? s_failed ("cannot write", path, why, EX_CANTCREAT): EX_OK;
 }
 
-//  A file in the folder of keys belongs to its owner: the broker may run as another user than root, who runs this
 static int
 s_put_in (const char *folder, const char *path, mode_t mode, const char *comment, const cli_key_t *key)
 {
-    struct stat status;
     int code = s_put (path, mode, comment, key, NULL);
-    if (code == EX_OK && geteuid () == 0 && stat (folder, &status) == 0
-    &&  chown (path, status.st_uid, status.st_gid))
-        code = s_failed ("cannot change the owner of", path, errno, EX_CANTCREAT);
-    return code;
+    return code? code: s_give_away (path, folder);
 }
 
 //  Read one key of a file. Returns the exit status
@@ -214,10 +234,9 @@ cli_key_folder_remove (const char *folder, const char *name)
 int
 cli_key_write_secret (const char *path, const cli_key_t *key, const char *server_key)
 {
-    const cli_key_t own = *key;
-    cli_key_t client = { .name = own.name };
-    memcpy (client.public_key, own.public_key, STELE_KEY_TEXT);
-    memcpy (client.secret_key, own.secret_key, STELE_KEY_TEXT);
+    cli_key_t client = { .name = key->name };       // Without what only the broker needs
+    memcpy (client.public_key, key->public_key, STELE_KEY_TEXT);
+    memcpy (client.secret_key, key->secret_key, STELE_KEY_TEXT);
     int status = s_put (path, 0600, "A key of a client of Stele: keep it secret", &client, server_key);
     explicit_bzero (client.secret_key, sizeof client.secret_key);
     return status;
