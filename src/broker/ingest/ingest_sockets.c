@@ -223,8 +223,10 @@ stele_ingest_take_request (stele_ingest_t *self, int *code)
         return false;
     if (count == 3 || count == 4) {
         stele_input_t *input = s_input (STELE_FROM_MAILBOX, &frames [0], &frames [1], &frames [2]);
-        if (count == 4)
+        if (count == 4) {
             input->identity = stele_identity_of_bytes (zmq_msg_data (&frames [3]), zmq_msg_size (&frames [3]));
+            stele_peer_of_bytes (zmq_msg_data (&frames [3]), zmq_msg_size (&frames [3]), input->peer);
+        }
         stele_operation_id_t operation = stele_operation_id (input->data, input->size);
         if (operation == STELE_OPERATION_MODE)
             self->mode_request = input;

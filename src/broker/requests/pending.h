@@ -13,6 +13,7 @@
 #define STELE_PENDING_H_INCLUDED
 
 #include <czmq.h>
+#include "broker/access/identity_frame.h"
 #include "broker/operations/operations.h"
 
 /*  The actors that have a mailbox                                           */
@@ -32,7 +33,8 @@ typedef enum {
     STELE_PENDING_GATHERING,        // For the mailboxes' parts of the statistics
     STELE_PENDING_QUEUED,           // For an idle worker
     STELE_PENDING_WORKING,          // In a worker
-    STELE_PENDING_MAILED            // In a mailbox
+    STELE_PENDING_MAILED,           // In a mailbox
+    STELE_PENDING_AUDITED           // Done, and its audit event is with the writer
 } stele_pending_state_t;
 
 typedef struct stele_request {
@@ -40,12 +42,15 @@ typedef struct stele_request {
     stele_pending_state_t state;    // Set by the router
     const stele_operation_t *operation;
     const stele_identity_t *identity;   // Of the sender's key
+    char peer [STELE_PEER_SIZE];    // Address of the sender; "": not known
     zmsg_t *envelope;               // Frames before the body: where the answer goes
     zframe_t *body;                 // NULL once it is sent on
     zframe_t *ignored;              // Names that the operation does not take, or NULL
     int64_t arrived_us;
     int64_t min_position;
     int64_t wait_ms;                // For min_position
+    zframe_t *audit;                // Its audit event as far as it is known (operations/audit.h); NULL: none
+    zframe_t *answer;               // Sent once that event is durable
     zframe_t *parts [STELE_MAILBOX_COUNT];
     //  Private
     int64_t deadline_us;

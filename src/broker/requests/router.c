@@ -97,7 +97,8 @@ s_ignored_frame (stele_router_t *self, const stele_ignored_t *ignored)
 }
 
 static void
-s_accept (stele_router_t *self, const stele_identity_t *identity, zmsg_t **envelope_p, zframe_t **body_p)
+s_accept (stele_router_t *self, const stele_identity_t *identity, const char *peer, zmsg_t **envelope_p,
+    zframe_t **body_p)
 {
     stele_params_t params;
     stele_ignored_t ignored = { .count = 0 };
@@ -115,6 +116,7 @@ s_accept (stele_router_t *self, const stele_identity_t *identity, zmsg_t **envel
     }
     request->operation = operation;
     request->identity = identity;
+    snprintf (request->peer, sizeof request->peer, "%s", peer);
     request->ignored = s_ignored_frame (self, &ignored);
     request->arrived_us = zclock_usecs ();
     request->min_position = params.min_position;
@@ -140,9 +142,12 @@ s_take_from_peer (stele_router_t *self)
     zmsg_t *envelope;
     zframe_t *body;
     stele_refusal_t refusal;
+    char peer [STELE_PEER_SIZE];
+    const char *address = zframe_meta (zmsg_last (frames), "Peer-Address");
+    snprintf (peer, sizeof peer, "%s", address? address: "");
     int rc = stele_envelope_open (&frames, &envelope, &body, &refusal);
     if (rc == 0)
-        s_accept (self, &stele_identity_local, &envelope, &body);
+        s_accept (self, &stele_identity_local, peer, &envelope, &body);
     else
     if (envelope)
         stele_router_turn_away (self, envelope, NULL, &refusal);
@@ -172,9 +177,15 @@ s_expired (stele_request_t *request, void *arg)
             stele_refuse (&refusal, STELE_ETIMEOUT, NULL,
                 "no worker was free in time: send fewer requests at once, or raise workers");
             break;
+        case STELE_PENDING_AUDITED:
+            stele_refuse (&refusal, STELE_ETIMEOUT, NULL,
+                "%s is done, but storage takes no writes: it will be recorded in the ledger when it does",
+                request->operation->name);
+            break;
         case STELE_PENDING_MAILED:
             stele_refuse (&refusal, STELE_ETIMEOUT, NULL,
                 "%s was not answered in time; it may still be done", request->operation->name);
+            stele_router_audit_expired (self, request, &refusal);
             break;
         default:
             stele_refuse (&refusal, STELE_ETIMEOUT, NULL,

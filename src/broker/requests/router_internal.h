@@ -103,6 +103,10 @@ void
 void
     stele_router_gather (stele_router_t *self, stele_request_t *request);
 
+/*  A request to a mailbox got no answer in time: record that, if it is one that is recorded.  */
+void
+    stele_router_audit_expired (stele_router_t *self, const stele_request_t *request, const stele_refusal_t *refusal);
+
 bool
     stele_router_take_from_mailbox (stele_router_t *self, stele_mailbox_t mailbox);
 

@@ -1,0 +1,54 @@
+/*  audit - events of the type audit.recorded: who did what to the broker
+
+    Which requests are recorded, and the events as the writer takes them: packed maps of event fields
+    (model/field.h). Only the writer appends them (ingest/writer_audit.c); other actors send them to its
+    mailbox, {op: "audit", event, answer}. 'answer', a whole answer of protocol section 4, is what the writer
+    answers once the event is durable; without it, it answers that the event was stored.
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at https://mozilla.org/MPL/2.0/.
+*/
+
+#ifndef STELE_AUDIT_H_INCLUDED
+#define STELE_AUDIT_H_INCLUDED
+
+#include "broker/operations/operations.h"
+#include "wire/map.h"
+
+/*  One event. NULL and 0: absent.                                           */
+typedef struct {
+    const char *who;                // Name of an identity, cut to the limit of the field
+    const char *operation;
+    const char *target;
+    const char *peer;               // Address, ""; absent
+    const char *outcome;            // "ok", or the name of an error code
+    int64_t count;
+    stele_span_t details;           // One packed map
+} stele_audit_t;
+
+/*  Pack it into the cleared pack, with the time of now.                     */
+void
+    stele_audit_pack (const stele_audit_t *self, stele_pack_t *pack);
+
+/*  Is that request one that is recorded? Then clear the pack, and pack what the event has before the
+    request is answered. 'request' is a checked map; 'peer' may be "".       */
+bool
+    stele_audit_begin (const stele_identity_t *identity, const char *peer, const void *request, size_t size,
+        stele_pack_t *pack);
+
+/*  Is that answer the end of something that was begun? Not if the request was malformed.  */
+bool
+    stele_audit_answers (const void *answer, size_t size);
+
+/*  Clear the pack, and pack the event: the map that was begun, with the outcome and the details of the
+    answer.                                                                  */
+void
+    stele_audit_finish (const stele_map_t *begun, const void *answer, size_t size, stele_pack_t *pack);
+
+/*  Clear the pack, and pack the message for the mailbox of the writer. 'answer' may be NULL.  */
+void
+    stele_audit_mail (const void *event, size_t event_size, const void *answer, size_t answer_size,
+        stele_pack_t *pack);
+
+#endif
