@@ -9,6 +9,7 @@ integration_support = \
     tests/integration/stream.py
 
 integration_tests = \
+    tests/conformance/test_audit.py \
     tests/conformance/test_document.py \
     tests/conformance/test_events.py \
     tests/conformance/test_feed.py \
