@@ -141,7 +141,7 @@ class Recorded(harness.BrokerTest):
         table = self.stele("audit", "--since", "1h", "--operation", "task.recover").decode().splitlines()
         self.assertEqual(table[0].split()[:5], ["POSITION", "TIME", "WHO", "FROM", "OPERATION"])
         #   Of ipc:// the user, the group and the process
-        self.assertRegex(table[1], r" :%d:%d:\d+ " % (os.getuid(), os.getgid()))
+        self.assertRegex(table[1], r" localhost:%d:%d:\d+ " % (os.getuid(), os.getgid()))
         self.assertIn("no-such-task", table[1])
         answer = json.loads(self.stele("audit", "--json", "--outcome", "not_found", "-n", "1"))
         self.assertEqual(answer["events"][0]["target"], "no-such-task")

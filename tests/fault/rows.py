@@ -15,7 +15,7 @@ import sqlite3
 import struct
 
 EVENT_TABLES = ("task_history", "task_outputs", "task_metrics", "cli_session_history",
-                "cli_session_commands", "user_preference_history")
+                "cli_session_commands", "user_preference_history", "audit_events")
 
 #   Text of the table words
 WORD = "(SELECT word FROM words WHERE id = %s) AS %s"
@@ -41,13 +41,15 @@ QUERIES = {
                             " FROM cli_session_commands e LEFT JOIN cli_sessions s ON s.id = e.session" % _word("e", "user_id"),
     "user_preference_history": "SELECT e.position, e.time, e.fields, e.extra, %s"
                                " FROM user_preference_history e" % _word("e", "user_id"),
+    "audit_events": "SELECT e.position, e.time, e.target, e.peer, e.request_id, e.count, e.imported, e.details,"
+                    " e.extra, %s FROM audit_events e" % _word("e", "who", "operation", "outcome", "user_id"),
 }
 TYPES = {("task_history", 1): "task.created", ("task_history", 2): "task.updated",
          ("task_history", 3): "task.state_changed", ("task_history", 4): "task.state_changed",
          ("task_outputs", None): "task.output_added", ("task_metrics", None): "task.metric_recorded",
          ("cli_session_history", 1): "session.started", ("cli_session_history", 3): "session.state_changed",
          ("cli_session_commands", None): "session.command_executed",
-         ("user_preference_history", None): "preference.set"}
+         ("user_preference_history", None): "preference.set", ("audit_events", None): "audit.recorded"}
 
 
 class Zstd:
@@ -132,7 +134,7 @@ class Ledger:
         return [row[0] for row in self.file.execute("PRAGMA integrity_check")]
 
     def events(self, after=0):
-        """Every row of the six event tables after a position, as an event, by position."""
+        """Every row of the event tables after a position, as an event, by position."""
         events = []
         for table in EVENT_TABLES:
             for row in self.file.execute(QUERIES[table] + " WHERE e.position > ?", (after,)):

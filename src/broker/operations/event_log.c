@@ -123,6 +123,9 @@ stele_operation_audit_list (stele_query_t *self, stele_params_t *params, stele_p
         .before = stele_params_number (params, "cursor", 0, 0, INT64_MAX),
         .limit = stele_query_limit (self, params)
     };
+    if (params->identity->user_count)
+        stele_params_fail (params, STELE_EUNAUTHORIZED, NULL,
+            "audit.list shows what everyone did, and the key %s is bound to users: use a key that is not", params->identity->name);
     if (params->refusal.code)
         return params->refusal.code;
 

@@ -13,7 +13,6 @@
 #define STELE_PENDING_H_INCLUDED
 
 #include <czmq.h>
-#include "broker/access/identity_frame.h"
 #include "broker/operations/operations.h"
 
 /*  The actors that have a mailbox                                           */
@@ -42,7 +41,6 @@ typedef struct stele_request {
     stele_pending_state_t state;    // Set by the router
     const stele_operation_t *operation;
     const stele_identity_t *identity;   // Of the sender's key
-    char peer [STELE_PEER_SIZE];    // Address of the sender; "": not known
     zmsg_t *envelope;               // Frames before the body: where the answer goes
     zframe_t *body;                 // NULL once it is sent on
     zframe_t *ignored;              // Names that the operation does not take, or NULL

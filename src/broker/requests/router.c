@@ -97,8 +97,7 @@ s_ignored_frame (stele_router_t *self, const stele_ignored_t *ignored)
 }
 
 static void
-s_accept (stele_router_t *self, const stele_identity_t *identity, const char *peer, zmsg_t **envelope_p,
-    zframe_t **body_p)
+s_accept (stele_router_t *self, const stele_identity_t *identity, zmsg_t **envelope_p, zframe_t **body_p)
 {
     stele_params_t params;
     stele_ignored_t ignored = { .count = 0 };
@@ -116,7 +115,6 @@ s_accept (stele_router_t *self, const stele_identity_t *identity, const char *pe
     }
     request->operation = operation;
     request->identity = identity;
-    snprintf (request->peer, sizeof request->peer, "%s", peer);
     request->ignored = s_ignored_frame (self, &ignored);
     request->arrived_us = zclock_usecs ();
     request->min_position = params.min_position;
@@ -142,12 +140,9 @@ s_take_from_peer (stele_router_t *self)
     zmsg_t *envelope;
     zframe_t *body;
     stele_refusal_t refusal;
-    char peer [STELE_PEER_SIZE];
-    const char *address = zframe_meta (zmsg_last (frames), "Peer-Address");
-    snprintf (peer, sizeof peer, "%s", address? address: "");
     int rc = stele_envelope_open (&frames, &envelope, &body, &refusal);
     if (rc == 0)
-        s_accept (self, &stele_identity_local, peer, &envelope, &body);
+        s_accept (self, &stele_identity_local, &envelope, &body);
     else
     if (envelope)
         stele_router_turn_away (self, envelope, NULL, &refusal);

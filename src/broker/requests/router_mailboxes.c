@@ -33,14 +33,14 @@ s_mail (stele_router_t *self, stele_mailbox_t mailbox, uint64_t token, zframe_t 
 //  -- audit events of requests to the cache: the writer records its own --------------------
 
 static void
-s_begin_audit (stele_router_t *self, stele_request_t *request)
+s_begin_audit (stele_router_t *self, stele_request_t *request, const char *peer)
 {
     stele_delegate_t delegate;
     stele_refusal_t refusal;
     const void *data = zframe_data (request->body);
     size_t size = zframe_size (request->body);
     const stele_identity_t *identity = stele_delegate_identity (&delegate, request->identity, data, size, &refusal);
-    if (identity && stele_audit_begin (identity, request->peer, data, size, self->pack))
+    if (identity && stele_audit_begin (identity, peer, data, size, self->pack))
         request->audit = zframe_new (stele_pack_data (self->pack), stele_pack_size (self->pack));
 }
 
@@ -117,9 +117,11 @@ stele_router_mail (stele_router_t *self, stele_mailbox_t mailbox, stele_request_
     }
     request->state = STELE_PENDING_MAILED;
     stele_router_set_time (self, request, time_ms);
+    const char *peer = zframe_meta (request->body, "Peer-Address");
+    peer = peer? peer: "";
     if (mailbox == STELE_MAILBOX_CACHE)
-        s_begin_audit (self, request);
-    if (s_mail (self, mailbox, request->token, &request->body, request->identity, request->peer)) {
+        s_begin_audit (self, request, peer);
+    if (s_mail (self, mailbox, request->token, &request->body, request->identity, peer)) {
         stele_refuse (&refusal, STELE_EUNAVAILABLE, NULL,
             "the %s has too many requests: try again", stele_mailbox_names [mailbox]);
         stele_router_refuse (self, request, &refusal);
@@ -139,7 +141,7 @@ stele_router_gather (stele_router_t *self, stele_request_t *request)
         if (!self->mailboxes [i])
             continue;
         zframe_t *body = zframe_new (stele_pack_data (self->pack), stele_pack_size (self->pack));
-        s_mail (self, i, request->token, &body, request->identity, request->peer);
+        s_mail (self, i, request->token, &body, request->identity, "");
         zframe_destroy (&body);
     }
 }
