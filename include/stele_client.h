@@ -63,6 +63,22 @@ STELE_EXPORT void
     stele_client_set_requests_endpoint (stele_client_t *self, const char *endpoint);
 STELE_EXPORT void
     stele_client_set_feed_endpoint (stele_client_t *self, const char *endpoint);
+
+/*  Use the key in that file (NAME.key_secret of 'stele key new') for connections over tcp, which are
+    then encrypted; the broker grants what the key's roles allow. ipc and inproc need no key, and ignore
+    it. NULL: no key. Without this call, a client uses the file that the environment variable STELE_KEY
+    names, if any. The file is read at once; call this before the first publish, request or follow.
+    Returns 0, STELE_EIO (the file cannot be read), STELE_EINVALID_FIELD (it is not a key file of a
+    client) or STELE_EUNAUTHORIZED (other users may read it: chmod 600), and then changes nothing.
+    stele_client_error has the reason. Functions that connect return the same codes for STELE_KEY.
+
+    If the broker refuses the connection (it does not know the key, needs one, uses none, or is not the
+    broker of the key), every wait ends at once with STELE_EUNAUTHORIZED, and stele_client_error has the
+    reason and the way out. Events that were published stay with the client, which tries
+    again every second.                                                      */
+STELE_EXPORT int
+    stele_client_set_key (stele_client_t *self, const char *path);
+
 STELE_EXPORT void
     stele_client_set_instance (stele_client_t *self, const char *instance);
 STELE_EXPORT void
@@ -144,6 +160,7 @@ STELE_EXPORT void
     (1, 2, 3 ... in this client; a spool continues after the events that it held), or:
 
       STELE_ETIMEOUT   the window was full for timeout_ms
+      STELE_EUNAUTHORIZED  the window is full, and the broker refuses the connection (stele_client_set_key)
       STELE_EFULL      the spool is full (stele_client_set_spool)
       STELE_ETOO_LARGE the event is larger than a message to this broker may be; it
                        received no number, and later events may be published
@@ -153,9 +170,9 @@ STELE_EXPORT void
       another ledger) or STELE_EUNAVAILABLE (the client is closed, or was created before fork):
                        this producer has ended and publishes nothing more
 
-    After STELE_ETIMEOUT and STELE_EFULL the event stays the caller's, to be published again
-    or destroyed. In all other cases, success included, it is taken or destroyed, and the
-    caller's pointer is set to NULL.
+    After STELE_ETIMEOUT, STELE_EFULL and the STELE_EUNAUTHORIZED of a full window the event stays the
+    caller's, to be published again or destroyed. In all other cases, success included, it is taken or
+    destroyed, and the caller's pointer is set to NULL.
 
     The window is full when twice the broker's window of events, or 64 MiB, are not yet
     acked or refused. An event larger than 64 KiB also waits for the first connection to
@@ -164,9 +181,9 @@ STELE_EXPORT int64_t
     stele_client_publish (stele_client_t *self, stele_event_t **event_p, int timeout_ms);
 
 /*  Publish several events, with the ownership of each as above; with a spool all are
-    accepted, with one sync, or none. After STELE_ETIMEOUT and STELE_EFULL, events that were
-    not accepted stay the caller's (without a spool, some may have been accepted). Returns
-    the number of the last event, or a code as above.                        */
+    accepted, with one sync, or none. After a code with which the event stays the caller's, events
+    that were not accepted do (without a spool, some may have been accepted). Returns the number of
+    the last event, or a code as above.                                      */
 STELE_EXPORT int64_t
     stele_client_publish_all (stele_client_t *self, stele_event_t **events, size_t count,
         int timeout_ms);
@@ -174,8 +191,9 @@ STELE_EXPORT int64_t
 /*  Wait until the broker has welcomed this run. Everything that follows from its hello is
     then durable: an older run of the producer is fenced, and its tasks that were in progress
     are interrupted. Call it before you query which tasks to resume. Returns 0,
-    STELE_ETIMEOUT, STELE_EUNAUTHORIZED (after timeout_ms: this process may not use the ipc
-    socket of the broker), or the code that ended this producer.             */
+    STELE_ETIMEOUT, STELE_EUNAUTHORIZED (at once: the broker refuses the connection, see
+    stele_client_set_key; after timeout_ms: this process may not use the ipc socket of the broker),
+    or the code that ended this producer.                                    */
 STELE_EXPORT int
     stele_client_ready (stele_client_t *self, int timeout_ms);
 
@@ -203,7 +221,8 @@ STELE_EXPORT int
     stele_client_close (stele_client_t *self, bool keep, int timeout_ms);
 
 /*  Process acks that have arrived, without waiting. Returns the number of events that
-    are not yet acked or refused, or the code that ended this producer.      */
+    are not yet acked or refused, STELE_EUNAUTHORIZED (without a spool: the broker refuses the
+    connection, see stele_client_set_key), or the code that ended this producer.  */
 STELE_EXPORT int64_t
     stele_client_poll (stele_client_t *self);
 
@@ -234,8 +253,9 @@ STELE_EXPORT char *
     caller frees with free(), also if the broker answers "ok":false. Otherwise returns
     STELE_ETIMEOUT (no answer within timeout_ms), STELE_EMALFORMED (the request's JSON does
     not parse, or the answer is not one msgpack map), STELE_EINVALID_FIELD (the endpoint),
-    STELE_EUNAUTHORIZED (this process may not use the ipc socket) or STELE_EUNAVAILABLE (no
-    socket, or the client was created before fork), and leaves the outputs unchanged.
+    STELE_EUNAUTHORIZED (this process may not use the ipc socket, or the broker refuses the
+    connection, see stele_client_set_key) or STELE_EUNAVAILABLE (no socket, or the client was
+    created before fork), and leaves the outputs unchanged.
     A request that timed out may be repeated at once.                        */
 STELE_EXPORT int
     stele_client_request (stele_client_t *self, const void *request, size_t request_size,
@@ -262,7 +282,8 @@ STELE_EXPORT int
     stele_client_follow_task (stele_client_t *self, const char *task_id, int64_t after);
 
 /*  Wait for the next event of the subscription. Returns 0 and the event, which the caller
-    owns; STELE_ETIMEOUT; or the code of a failure to fetch missing events. Another call
+    owns; STELE_ETIMEOUT; STELE_EUNAUTHORIZED (the broker refuses the connection, see
+    stele_client_set_key); or the code of a failure to fetch missing events. Another call
     resumes at the same position, and no event is lost. STELE_EMALFORMED also skips an
     event that cannot be decoded. STELE_EBEHIND: the ledger ends before events that this
     subscription has returned, or is another ledger; its positions are reused, so call

@@ -40,6 +40,7 @@ src_broker_libbroker_la_SOURCES = \
     src/broker/operations/owners.c \
     src/broker/operations/params.c src/broker/operations/params.h \
     src/broker/operations/query.c src/broker/operations/query.h \
+    src/broker/operations/scope.h \
     src/broker/operations/reports.c \
     src/broker/operations/sessions.c \
     src/broker/operations/stats.c \
@@ -57,6 +58,7 @@ src_broker_libbroker_la_SOURCES = \
     src/broker/requests/worker.c src/broker/requests/worker.h \
     src/broker/followers/cache_follower.c \
     src/broker/followers/feed.c \
+    src/broker/followers/feed_topics.c src/broker/followers/feed_topics.h \
     src/broker/followers/follower.c src/broker/followers/follower.h \
     src/broker/followers/pipeline.c \
     src/broker/followers/search_follower.c

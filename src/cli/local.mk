@@ -46,6 +46,7 @@ stele_SOURCES = \
     src/cli/terminal/progress.c src/cli/terminal/progress.h \
     src/cli/files/csv.c src/cli/files/csv.h \
     src/cli/files/digest.c src/cli/files/digest.h \
+    src/cli/files/key_folder.c src/cli/files/key_folder.h \
     src/cli/files/outfile.c src/cli/files/outfile.h \
     src/cli/files/rejects.c src/cli/files/rejects.h \
     src/cli/files/rows.c src/cli/files/rows.h \
@@ -70,6 +71,7 @@ stele_SOURCES = \
     src/cli/commands/broker/completion.c \
     src/cli/commands/broker/health.c \
     src/cli/commands/broker/info.c \
+    src/cli/commands/broker/key.c \
     src/cli/commands/broker/mode.c \
     src/cli/commands/broker/ping.c \
     src/cli/commands/broker/recover.c \

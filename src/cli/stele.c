@@ -22,7 +22,7 @@ static const cli_command_t *const s_commands [] = {
     &cli_cmd_outputs, &cli_cmd_metrics, &cli_cmd_sessions, &cli_cmd_replay, &cli_cmd_follow,
     &cli_cmd_export, &cli_cmd_import, &cli_cmd_migrate, &cli_cmd_recover, &cli_cmd_check, &cli_cmd_mode,
     &cli_cmd_rejected, &cli_cmd_audit, &cli_cmd_stats, &cli_cmd_stuck, &cli_cmd_top, &cli_cmd_health, &cli_cmd_ping,
-    &cli_cmd_info, &cli_cmd_completion, NULL
+    &cli_cmd_info, &cli_cmd_key, &cli_cmd_completion, NULL
 };
 
 #define COMMAND_COUNT (sizeof s_commands / sizeof s_commands [0] - 1)
@@ -57,6 +57,8 @@ static const cli_option_t s_global_options [] = {
         CLI_TEXT, offsetof (cli_t, requests), 0, NULL },
     { "feed", 0, "ENDPOINT", "endpoint of the feed of committed events (default: STELE_FEED, or " STELE_DEFAULT_FEED ")",
         CLI_TEXT, offsetof (cli_t, feed), 0, NULL },
+    { "key", 0, "FILE", "key to connect with over tcp, as made by 'stele key new' (default: STELE_KEY, or none)",
+        CLI_TEXT, offsetof (cli_t, key), 0, NULL },
     { "json", 'j', NULL, "print JSON: the answers of the broker, one line per page, times in RFC 3339",
         CLI_FLAG, offsetof (cli_t, json), 0, NULL },
     { "zone", 0, "ZONE", "show times in this zone: UTC, local, an offset (+02:00) or a name (Europe/Berlin); "
@@ -259,6 +261,7 @@ main (int argc, char **argv)
         .events = s_environment ("STELE_EVENTS", STELE_DEFAULT_EVENTS),
         .requests = s_environment ("STELE_REQUESTS", STELE_DEFAULT_REQUESTS),
         .feed = s_environment ("STELE_FEED", STELE_DEFAULT_FEED),
+        .key = s_environment ("STELE_KEY", NULL),
         .style = cli_style_of (stdout),
         .commands = s_commands,
         .options = s_global_options

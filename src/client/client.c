@@ -8,10 +8,12 @@
     file, You can obtain one at https://mozilla.org/MPL/2.0/.
 */
 
+#include "config.h"
 #include <assert.h>
 #include <czmq.h>
 #include "client/connection/permission.h"
 #include "client/connection/fork.h"
+#include "client/connection/key.h"
 #include "client/publish/publisher.h"
 #include "client/request.h"
 #include "client/subscription.h"
@@ -34,6 +36,8 @@ struct _stele_client_t {
     char *events;
     char *requests;
     char *feed;
+    bool key_chosen;                // By stele_client_set_key, else by the environment
+    stele_key_t *key;               // NULL: none
     int64_t lease_ms;
     int64_t first_sequence;
     size_t batch_events;
@@ -73,6 +77,17 @@ s_check_fork (stele_client_t *self)
     return stele_refuse (&self->refusal, STELE_EUNAVAILABLE, NULL, "this client belongs to the parent "
         "process, and cannot be used after fork: create another one in the child%s",
         self->producer? ", with a producer name of its own": "");
+}
+
+//  Load the key that the environment names, before the first connection. Returns 0 or the code of a failure
+static int
+s_check_key (stele_client_t *self)
+{
+    const char *path = self->key_chosen? NULL: secure_getenv ("STELE_KEY");
+    if (path && *path)
+        return stele_client_set_key (self, path);
+    self->key_chosen = true;
+    return 0;
 }
 
 stele_client_t *
@@ -117,6 +132,7 @@ stele_client_destroy (stele_client_t **self_p)
     free (self->requests);
     free (self->feed);
     free (self->spool);
+    stele_key_destroy (&self->key);
     free (self);
     *self_p = NULL;
 }
@@ -148,6 +164,19 @@ stele_client_set_feed_endpoint (stele_client_t *self, const char *endpoint)
 {
     assert (!self->subscription);
     s_set (&self->feed, endpoint);
+}
+
+int
+stele_client_set_key (stele_client_t *self, const char *path)
+{
+    assert (!self->publisher && !self->requester && !self->subscription);
+    stele_key_t *key = path? stele_key_load (path, &self->refusal): NULL;
+    if (path && !key)
+        return self->refusal.code;
+    stele_key_destroy (&self->key);
+    self->key = key;
+    self->key_chosen = true;
+    return 0;
 }
 
 void
@@ -247,6 +276,8 @@ s_start_publisher (stele_client_t *self)
     if (code || self->publisher)
         return code;
     code = s_check_producer (self);
+    if (code == 0)
+        code = s_check_key (self);
     if (code)
         return code;
     stele_spool_t *spool = NULL;
@@ -257,6 +288,7 @@ s_start_publisher (stele_client_t *self)
     }
     stele_sender_settings_t settings = {
         .endpoint = self->events,
+        .key = self->key,
         .dialog = {
             .producer = self->producer,
             .instance = self->instance,
@@ -312,7 +344,8 @@ stele_client_publish_all (stele_client_t *self, stele_event_t **events, size_t c
             stele_event_destroy (&events [accepted++]);
     }
     //  Events that may be retried stay the caller's
-    bool retry = number == STELE_ETIMEOUT || number == STELE_EFULL;
+    bool retry = number == STELE_ETIMEOUT || number == STELE_EFULL
+        || (number == STELE_EUNAUTHORIZED && self->publisher && !stele_publisher_ended (self->publisher));
     for (size_t i = 0; i < count && !retry; i++)
         stele_event_destroy (&events [i]);
     return number;
@@ -412,11 +445,13 @@ s_request (stele_client_t *self, const void *request, size_t size, int timeout_m
 {
     int rc = s_check_fork (self);
     if (rc == 0)
+        rc = s_check_key (self);
+    if (rc == 0)
         rc = stele_permission_check (self->requests, &self->refusal);
     if (rc)
         return rc;
     if (!self->requester)
-        self->requester = stele_requester_new (self->requests);
+        self->requester = stele_requester_new (self->requests, self->key);
     rc = stele_requester_send (self->requester, request, size, &self->refusal);
     if (rc == 0)
         rc = stele_requester_receive (self->requester, stele_wait_deadline (timeout_ms), answer,
@@ -497,11 +532,14 @@ s_follow (stele_client_t *self, const char *topic, const char *task_id, int64_t 
 {
     int code = s_check_fork (self);
     if (code == 0)
+        code = s_check_key (self);
+    if (code == 0)
         code = stele_permission_check (self->feed, &self->refusal);
     if (code)
         return code;
     stele_subscription_destroy (&self->subscription);
-    self->subscription = stele_subscription_new (self->feed, self->requests, topic, task_id, after, &self->refusal);
+    self->subscription = stele_subscription_new (self->feed, self->requests, self->key, topic, task_id,
+        after, &self->refusal);
     return self->subscription? 0: self->refusal.code;
 }
 

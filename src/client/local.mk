@@ -3,6 +3,8 @@ src_client_libclient_la_SOURCES = \
     src/client/client.c \
     src/client/event.c \
     src/client/connection/fork.c src/client/connection/fork.h \
+    src/client/connection/handshake.c src/client/connection/handshake.h \
+    src/client/connection/key.c src/client/connection/key.h \
     src/client/connection/link.c src/client/connection/link.h \
     src/client/connection/permission.c src/client/connection/permission.h \
     src/client/request.c src/client/request.h \

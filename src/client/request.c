@@ -8,24 +8,24 @@
 #include <czmq.h>
 #include "base/memory.h"
 #include "client/request.h"
+#include "client/connection/link.h"
 #include "client/connection/wait.h"
 #include "wire/map.h"
 
-#define REQUEST_RECONNECT_MS       100
-#define REQUEST_RECONNECT_MAX_MS  2000
-
-static const int64_t s_answer_bytes_max = 268435456;
+#define REQUEST_ANSWERS_MAX 1000
+#define REQUEST_BYTES_MAX   268435456
 
 struct stele_requester {
+    stele_link_t *link;
     char *endpoint;
-    zsock_t *socket;                // NULL before the first request and after a reset
 };
 
 stele_requester_t *
-stele_requester_new (const char *endpoint)
+stele_requester_new (const char *endpoint, const stele_key_t *key)
 {
     stele_requester_t *self = STELE_NEW (stele_requester_t);
     self->endpoint = stele_memory_copy (endpoint, strlen (endpoint));
+    self->link = stele_link_new (ZMQ_REQ, endpoint, key, REQUEST_ANSWERS_MAX, REQUEST_BYTES_MAX);
     return self;
 }
 
@@ -35,7 +35,7 @@ stele_requester_destroy (stele_requester_t **self_p)
     stele_requester_t *self = *self_p;
     if (!self)
         return;
-    zsock_destroy (&self->socket);
+    stele_link_destroy (&self->link, 0);
     free (self->endpoint);
     free (self);
     *self_p = NULL;
@@ -44,38 +44,14 @@ stele_requester_destroy (stele_requester_t **self_p)
 void
 stele_requester_reset (stele_requester_t *self)
 {
-    zsock_destroy (&self->socket);
-}
-
-static int
-s_open (stele_requester_t *self, stele_refusal_t *refusal)
-{
-    zsock_destroy (&self->socket);
-    self->socket = zsock_new (ZMQ_REQ);
-    if (!self->socket)
-        return stele_refuse (refusal, STELE_EUNAVAILABLE, NULL,
-            "this process has no socket left: raise the limit with zsys_set_max_sockets");
-    zsock_set_linger (self->socket, 0);
-    zsock_set_req_relaxed (self->socket, 1);
-    zsock_set_req_correlate (self->socket, 1);
-    zsock_set_reconnect_ivl (self->socket, REQUEST_RECONNECT_MS);
-    zsock_set_reconnect_ivl_max (self->socket, REQUEST_RECONNECT_MAX_MS);
-    zmq_setsockopt (zsock_resolve (self->socket), ZMQ_MAXMSGSIZE,
-        &s_answer_bytes_max, sizeof s_answer_bytes_max);
-    //  With it, a name would be tried with IPv6 first, where no broker listens by default
-    zsock_set_ipv6 (self->socket, strchr (self->endpoint, '[') != NULL);
-    if (zsock_connect (self->socket, "%s", self->endpoint) == 0)
-        return 0;
-    zsock_destroy (&self->socket);
-    return stele_refuse (refusal, STELE_EINVALID_FIELD, "endpoint",
-        "cannot connect to %.160s: %s", self->endpoint, zmq_strerror (errno));
+    stele_link_close (self->link);
 }
 
 static bool
 s_send (stele_requester_t *self, const void *request, size_t size)
 {
-    return self->socket
-        && zmq_send (zsock_resolve (self->socket), request, size, ZMQ_DONTWAIT) >= 0;
+    return stele_link_socket (self->link)
+        && zmq_send (stele_link_socket (self->link), request, size, ZMQ_DONTWAIT) >= 0;
 }
 
 int
@@ -85,30 +61,50 @@ stele_requester_send (stele_requester_t *self, const void *request, size_t size,
     if (s_send (self, request, size))
         return 0;
     //  Over inproc, only a new connection reaches a broker that was restarted
-    int rc = s_open (self, refusal);
+    int rc = stele_link_open (self->link, refusal);
     if (rc == 0 && !s_send (self, request, size))
         rc = stele_refuse (refusal, STELE_EUNAVAILABLE, NULL,
             "cannot send to %.160s: %s", self->endpoint, zmq_strerror (errno));
     return rc;
 }
 
+//  Wait until the socket is readable, which may also mean an answer to an earlier request. Returns 0, STELE_ETIMEOUT,
+//  or STELE_EUNAUTHORIZED if the broker refuses the connection.
+static int
+s_wait (stele_requester_t *self, int64_t deadline_ms, stele_refusal_t *refusal)
+{
+    zmq_pollitem_t items [2] = {
+        { .socket = stele_link_socket (self->link), .events = ZMQ_POLLIN },
+        { .socket = stele_link_monitor (self->link), .events = ZMQ_POLLIN }
+    };
+    while (stele_wait_poll (items, items [1].socket? 2: 1, deadline_ms) > 0) {
+        if (items [0].revents)
+            return 0;
+        stele_link_connected (self->link);
+        int code = stele_link_refused (self->link, refusal);
+        if (code)
+            return code;
+    }
+    return stele_refuse (refusal, STELE_ETIMEOUT, NULL, "no answer from %.160s in time", self->endpoint);
+}
+
 int
 stele_requester_receive (stele_requester_t *self, int64_t deadline_ms, zmq_msg_t *answer,
     stele_refusal_t *refusal)
 {
-    assert (self->socket);
-    void *socket = zsock_resolve (self->socket);
-    zmq_pollitem_t item = { .socket = socket, .events = ZMQ_POLLIN };
+    void *socket = stele_link_socket (self->link);
+    assert (socket);
     do {
-        //  Readable may also mean an answer to an earlier request, which zmq_msg_recv drops
-        if (stele_wait_poll (&item, 1, deadline_ms) <= 0)
-            return stele_refuse (refusal, STELE_ETIMEOUT, NULL,
-                "no answer from %.160s in time", self->endpoint);
+        int code = s_wait (self, deadline_ms, refusal);
+        if (code)
+            return code;
     } while (zmq_msg_recv (answer, socket, ZMQ_DONTWAIT) < 0);
     bool alone = !zmq_msg_more (answer);
     zmq_msg_t rest;
     zmq_msg_init (&rest);
-    while (zsock_rcvmore (self->socket) && zmq_msg_recv (&rest, socket, ZMQ_DONTWAIT) >= 0);
+    for (bool more = !alone; more; more = zmq_msg_more (&rest))
+        if (zmq_msg_recv (&rest, socket, ZMQ_DONTWAIT) < 0)
+            break;
     zmq_msg_close (&rest);
     stele_map_t message;
     if (!alone || stele_map_open (&message, zmq_msg_data (answer), zmq_msg_size (answer)) != 0)

@@ -13,13 +13,14 @@
 #define STELE_REQUEST_H_INCLUDED
 
 #include <zmq.h>
+#include "client/connection/key.h"
 #include "model/refusal.h"
 
 typedef struct stele_requester stele_requester_t;
 
-/*  Caller owns return value. Connects with the first request.               */
+/*  Caller owns return value. Connects with the first request, with that key (link.h). */
 stele_requester_t *
-    stele_requester_new (const char *endpoint);
+    stele_requester_new (const char *endpoint, const stele_key_t *key);
 
 void
     stele_requester_destroy (stele_requester_t **self_p);
@@ -32,8 +33,8 @@ int
 
 /*  Wait for the answer until deadline_ms (wait.h). On success 'answer', an initialized
     message, holds one checked msgpack map; its previous content is released. Returns 0,
-    STELE_ETIMEOUT (the answer may still come: wait again, or send the request again), or
-    STELE_EMALFORMED.                                                        */
+    STELE_ETIMEOUT (the answer may still come: wait again, or send the request again),
+    STELE_EUNAUTHORIZED (the broker refuses the connection: reset), or STELE_EMALFORMED.  */
 int
     stele_requester_receive (stele_requester_t *self, int64_t deadline_ms, zmq_msg_t *answer,
         stele_refusal_t *refusal);

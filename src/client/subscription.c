@@ -1,7 +1,7 @@
 /*  subscription - every committed event, once and in the order of positions
 
     A subscription to everything detects a loss as a gap in the positions. A subscription to a
-    topic cannot: it suspects a loss after every connection, after a silence and after the
+    topic cannot, nor can one with a key that is bound to users: it suspects a loss after every connection, after a silence and after the
     queue may have overflowed. While it does, it reads the ledger up to the position of each
     message that it receives; the suspicion ends after SUBSCRIPTION_SUSPECT_MS.
 
@@ -57,6 +57,7 @@ struct stele_subscription {
     char ledger [64];               // Id of the feed's ledger; "": not known yet
     bool ledger_unverified;         // Reconnected: it may be another ledger
     int consecutive;                // Messages since the queue was last empty
+    bool by_user;                   // The key is bound to users: other positions are not for it
     bool loss_suspected;
     int64_t suspect_until_ms;       // When the suspicion may end
 };
@@ -101,12 +102,12 @@ s_query_head (stele_subscription_t *self)
 }
 
 stele_subscription_t *
-stele_subscription_new (const char *feed, const char *requests, const char *topic,
+stele_subscription_new (const char *feed, const char *requests, const stele_key_t *key, const char *topic,
     const char *task_id, int64_t after, stele_refusal_t *refusal)
 {
     stele_subscription_t *self = STELE_NEW (stele_subscription_t);
-    self->link = stele_link_new (ZMQ_SUB, feed, SUBSCRIPTION_QUEUE_MESSAGES, SUBSCRIPTION_MESSAGE_BYTES);
-    self->requester = stele_requester_new (requests);
+    self->link = stele_link_new (ZMQ_SUB, feed, key, SUBSCRIPTION_QUEUE_MESSAGES, SUBSCRIPTION_MESSAGE_BYTES);
+    self->requester = stele_requester_new (requests, key);
     self->pack = stele_pack_new ();
     assert (self->pack);
     zmq_msg_init (&self->page.answer);
@@ -311,10 +312,17 @@ s_next_of_page (stele_subscription_t *self, stele_event_t **event, int *rc, stel
 
 //  -- from the feed --------------------------------------------------------------
 
+//  Does it receive every position?
+static bool
+s_is_complete (const stele_subscription_t *self)
+{
+    return self->topic.count == 0 && !self->by_user;
+}
+
 static void
 s_suspect_loss (stele_subscription_t *self, int64_t now_ms)
 {
-    if (self->topic.count == 0)
+    if (s_is_complete (self))
         return;
     self->loss_suspected = true;
     self->suspect_until_ms = now_ms + SUBSCRIPTION_SUSPECT_MS;
@@ -365,7 +373,7 @@ s_on_heartbeat (stele_subscription_t *self, int64_t head, int64_t now_ms)
         self->position = head;
     }
     else
-    if (self->loss_suspected || (self->topic.count == 0 && head > self->position)) {
+    if (self->loss_suspected || (s_is_complete (self) && head > self->position)) {
         s_read_to (self, head, now_ms);
     }
     else
@@ -386,7 +394,7 @@ s_is_next (stele_subscription_t *self, const stele_map_t *message, int64_t posit
     if (position <= self->position)
         return false;
     int64_t omitted;
-    bool missing = self->topic.count == 0? position > self->position + 1: self->loss_suspected;
+    bool missing = s_is_complete (self)? position > self->position + 1: self->loss_suspected;
     if (missing || stele_map_integer (message, "content_omitted", &omitted)) {
         s_read_to (self, position, now_ms);
         return false;
@@ -428,6 +436,10 @@ s_next_of_feed (stele_subscription_t *self, stele_event_t **event, int *rc, stel
         s_suspect_loss (self, now_ms);
     self->received = true;
     self->received_ms = now_ms;
+    if (!self->by_user && topic_size > 0 && *topic == '@') {
+        self->by_user = true;
+        s_suspect_loss (self, now_ms);
+    }
 
     zmq_msg_t body;
     zmq_msg_init (&body);
@@ -467,6 +479,11 @@ s_next_of_feed (stele_subscription_t *self, stele_event_t **event, int *rc, stel
 static bool
 s_wait_feed (stele_subscription_t *self, int64_t deadline_ms, int *rc, stele_refusal_t *refusal)
 {
+    *rc = stele_link_refused (self->link, refusal);
+    if (*rc) {
+        s_open_feed (self, NULL);       // For the next call
+        return false;
+    }
     //  Over inproc, only a new connection reaches a broker that was restarted
     int64_t silence_ms = INT64_MAX;
     if (self->received && stele_link_local (self->link))

@@ -12,16 +12,18 @@
 #ifndef STELE_SUBSCRIPTION_H_INCLUDED
 #define STELE_SUBSCRIPTION_H_INCLUDED
 
+#include "client/connection/key.h"
 #include "model/refusal.h"
 #include "stele_event.h"
 
 typedef struct stele_subscription stele_subscription_t;
 
 /*  Subscribe to events that match 'topic' (stele_topic_set), or to those of the task with
-    'task_id' if that is not NULL, after position 'after'; -1 starts with the next event. Caller owns return value. NULL, with a refusal, for an invalid
-    endpoint or if the process has no socket left.                           */
+    'task_id' if that is not NULL, after position 'after'; -1 starts with the next event. 'key' as in link.h.
+    Caller owns return value. NULL, with a refusal, for an invalid endpoint or if the process has no
+    socket left.                                                             */
 stele_subscription_t *
-    stele_subscription_new (const char *feed, const char *requests, const char *topic,
+    stele_subscription_new (const char *feed, const char *requests, const stele_key_t *key, const char *topic,
         const char *task_id, int64_t after, stele_refusal_t *refusal);
 
 void

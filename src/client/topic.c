@@ -60,6 +60,10 @@ stele_topic_subscribe (const stele_topic_t *self, void *socket)
         zmq_setsockopt (socket, ZMQ_SUBSCRIBE, "", 0);
     else
         zmq_setsockopt (socket, ZMQ_SUBSCRIBE, "heartbeat", strlen ("heartbeat"));
+    //  With a key that is bound to users, the broker sends what was subscribed to as @USER/TOPIC, and the socket
+    //  must let it in
+    if (self->count > 0)
+        zmq_setsockopt (socket, ZMQ_SUBSCRIBE, "@", 1);
 }
 
 bool

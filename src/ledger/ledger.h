@@ -144,6 +144,14 @@ int
     stele_ledger_append (stele_ledger_t *self, const stele_record_t *event,
         int64_t producer, int64_t *position, stele_refusal_t *refusal);
 
+/*  Hold an event to the users of the key that publishes it, in the open batch, before it is appended. Sets
+    user_id where the event has none: that of the task or session that it is about, if there is one yet, else the
+    only one of 'users', else 'default'. STELE_EUNAUTHORIZED with a refusal: the event, or what it is
+    about, belongs to another user. Other codes are storage errors. 'users' must outlive the event. */
+int
+    stele_ledger_confine (stele_ledger_t *self, stele_record_t *event, const stele_span_t *users, size_t count,
+        stele_refusal_t *refusal);
+
 /*  Keep a refused event as it arrived. Stores its id in *id unless that is NULL. */
 int
     stele_ledger_reject (stele_ledger_t *self, int64_t producer, int64_t sequence,

@@ -8,7 +8,8 @@
     Rows are passed to a function; the values that a record borrows are valid during that
     call only (stele_record_own copies them). A function that returns non-zero
     ends the read; that value is then returned if it is negative, else 0. It
-    must not call its reader; only the function of stele_reader_touched may.
+    must not call its reader, except for stele_reader_event_user; the function of
+    stele_reader_touched may.
 
     Fields of a record, by its kind (model/field.h; a field without a value is absent):
       task     task_id title description role state provider model branch worktree_path
@@ -50,6 +51,8 @@
 
 typedef struct stele_reader stele_reader_t;
 
+typedef struct { const char *text; size_t size; } stele_span_t;
+
 typedef int (stele_row_fn) (const stele_record_t *row, void *arg);
 
 /*  Open the ledger at 'path' for reading; it must exist, in the format of this
@@ -68,6 +71,13 @@ const char *
     STELE_ETIMEOUT until it is set again. 0: no deadline (the default).      */
 void
     stele_reader_set_deadline (stele_reader_t *self, int64_t time_ms);
+
+/*  From now on only what belongs to these users: all functions for clients then behave as if there were
+    nothing else, and those that cannot (rejected events, statistics) return STELE_EUNAUTHORIZED. The functions for
+    followers (_touched, _by_key, _task_state, _active) are not restricted. count 0: all users. The array is borrowed
+    until the next call of this function.                                    */
+void
+    stele_reader_set_users (stele_reader_t *self, const stele_span_t *users, size_t count);
 
 /*  Keep one state of the ledger for several calls: begin, calls, end.       */
 int
@@ -108,6 +118,16 @@ int64_t
 int
     stele_reader_events (stele_reader_t *self, int64_t after, int64_t limit,
         uint32_t types, stele_row_fn *fn, void *arg);
+
+/*  If the last call of stele_reader_events reached neither its limit nor the end of the log, because most
+    events were of other users: the position from which to continue. A position after the head: it did.  */
+int64_t
+    stele_reader_looked_to (const stele_reader_t *self);
+
+/*  Only in the function of stele_reader_events: the user to whom its row belongs, valid during that call
+    of the function; NULL: an error, or none. It costs a look-up.            */
+const char *
+    stele_reader_event_user (stele_reader_t *self, size_t *size);
 
 /*  The tasks and sessions that the events in (after, upto] touched, at most 'limit' events:
     call fn once per key, in ascending order, first the tasks (is_task), then the
@@ -155,8 +175,6 @@ typedef enum {
     STELE_ORDER_HEARD_ASC
 } stele_order_t;
 
-typedef struct { const char *text; size_t size; } stele_span_t;
-
 /*  Which tasks. Several values of one field: any of them. Zero means "any". */
 typedef struct {
     uint32_t states;                // Bits 1 << stele_task_state_t
@@ -203,7 +221,8 @@ int
     stele_reader_tasks (stele_reader_t *self, const stele_filter_t *filter,
         stele_row_fn *fn, void *arg, stele_page_t *next);
 
-/*  The earliest time of any event about a task: 1, 0 no such event, or an error. */
+/*  The earliest time of any event about a task: 1, 0 no such event, or an error. INT64_MIN for a reader that
+    is restricted to some users.                                             */
 int
     stele_reader_first_time (stele_reader_t *self, int64_t *time_us);
 

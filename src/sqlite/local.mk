@@ -31,6 +31,7 @@ src_sqlite_libsqlite_la_SOURCES = \
     src/sqlite/write/append_session.c \
     src/sqlite/write/append_task.c src/sqlite/write/append_internal.h \
     src/sqlite/write/check.c \
+    src/sqlite/write/confine.c \
     src/sqlite/write/deferred.c \
     src/sqlite/write/intern.c src/sqlite/write/intern.h \
     src/sqlite/write/ledger.c \
@@ -55,6 +56,7 @@ src_sqlite_libsqlite_la_SOURCES = \
     src/sqlite/reader/reader_bounds.h \
     src/sqlite/reader/reader_internal.h \
     src/sqlite/reader/reader_over.h \
+    src/sqlite/reader/scope.c \
     src/sqlite/read/rejected.c \
     src/sqlite/read/report.c \
     src/sqlite/reader/event_rows.c \

@@ -12,6 +12,7 @@ src_wire_libwire_la_SOURCES = \
     src/wire/json/json_read.c \
     src/wire/json/json_write.c src/wire/json/json_writer.h \
     src/wire/json/value_pack.c \
+    src/wire/key_file.c src/wire/key_file.h \
     src/wire/map.c src/wire/map.h \
     src/wire/pack.c src/wire/pack.h \
     src/wire/quote.c src/wire/quote.h \

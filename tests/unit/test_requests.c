@@ -8,6 +8,8 @@
 
 #include <unistd.h>
 #include "talk.h"
+#include "broker/common/denials.h"
+#include "broker/access/identity_frame.h"
 #include "broker/requests/requests.h"
 #include "ledger/ledger.h"
 #include "wire/event/event_codec.h"
@@ -210,7 +212,7 @@ s_say_head (s_world_t *self, int64_t head)
 
 //  -- mailboxes -------------------------------------------------------------------------
 
-//  Take the next request of a mailbox: [routing id][token][request], returned without the frame of the sender
+//  Take the next request of a mailbox, [id][token][request][identity], and return it without the identity
 
 static zmsg_t *
 s_take (zsock_t *mailbox, const char *op)
@@ -218,10 +220,11 @@ s_take (zsock_t *mailbox, const char *op)
     zmsg_t *mail = zmsg_recv (mailbox);
     assert_non_null (mail);
     assert_int_equal (zmsg_size (mail), 4);
+    zframe_t *identity = zmsg_last (mail);
+    assert_ptr_equal (stele_identity_of_frame (identity), &stele_identity_local);
+    zmsg_remove (mail, identity);
+    zframe_destroy (&identity);
     zframe_t *body = zmsg_last (mail);
-    zmsg_remove (mail, body);
-    zframe_destroy (&body);
-    body = zmsg_last (mail);
     json_t *request = talk_unpack (zframe_data (body), zframe_size (body));
     assert_string_equal (talk_text (request, "op"), op);
     json_decref (request);
@@ -515,6 +518,32 @@ test_requests_to_the_cache_that_take_too_long_are_recorded (void **state)
 }
 
 static void
+test_requests_that_are_not_allowed_are_noted_as_refused_access (void **state)
+{
+    s_world_t *self = *state;
+    self->args.has_cache = true;
+    s_start (self);
+    zsock_t *peer = s_peer (self, ZMQ_REQ);
+    for (int i = 0; i < 2; i++) {
+        s_send (peer, "{'op':'recover'}");
+        zmsg_t *mail = s_take (self->cache, "recover");
+        s_reply (self->cache, &mail, "{'ok':false,'error':{'code':'unauthorized','message':'recover needs operate'}}");
+        s_receive (self, peer);
+        s_assert_error (self, "unauthorized");
+    }
+    //  Not an event of its own
+    assert_int_equal (zsock_events (self->writer) & ZMQ_POLLIN, 0);
+    stele_denial_t denial;
+    assert_true (stele_denials_take (self->settings->denials, 1, &denial));
+    assert_string_equal (denial.who, "local");
+    assert_string_equal (denial.peer, "127.0.0.1");
+    assert_string_equal (denial.operation, "recover");
+    assert_string_equal (denial.message, "recover needs operate");
+    assert_int_equal (denial.count, 2);
+    zsock_destroy (&peer);
+}
+
+static void
 test_requests_of_redis_without_redis_are_unavailable (void **state)
 {
     s_world_t *self = *state;
@@ -765,6 +794,7 @@ main (void)
         TEST (test_requests_publish_goes_to_the_writer),
         TEST (test_requests_that_changed_something_are_answered_once_that_is_recorded),
         TEST (test_requests_to_the_cache_that_take_too_long_are_recorded),
+        TEST (test_requests_that_are_not_allowed_are_noted_as_refused_access),
         TEST (test_requests_to_mailboxes_are_checked),
         TEST (test_requests_of_redis_without_redis_are_unavailable),
         TEST (test_requests_stats_gather_and_remember),

@@ -52,6 +52,6 @@ class Order:
         if answer["head"] < self.after:
             raise LedgerBehind("ledger_behind", "the ledger ends at position %d, but %d was received"
                                % (answer["head"], self.after))
-        if answer["events"]:
-            self.after = answer["events"][-1]["position"]
-        self.missing = answer["next"] is not None or self.after < answer["head"]
+        # Of a key that is bound to users, the page has no events of others: it covers all positions up to there
+        self.missing = answer["next"] is not None
+        self.after = answer["next"] if self.missing else answer["head"]

@@ -115,6 +115,8 @@ s_run (s_cache_t *self, stele_operation_id_t id, stele_params_t *params)
     };
     if (id < 0 || !handlers [id])
         return stele_params_fail (params, STELE_EUNKNOWN_OP, "op", "the cache has no such operation");
+    if (stele_operation_check_scope (&stele_operations [id], params))
+        return params->refusal.code;
     if (!self->cache)
         return stele_params_fail (params, STELE_EUNAVAILABLE, NULL,
             "Redis follows the ledger in mode dual only: 'stele mode dual'");

@@ -12,6 +12,7 @@
 #include <string.h>
 #include "broker/access/identity.h"
 #include "broker/common/endpoint.h"
+#include "broker/followers/feed_topics.h"
 #include "broker/followers/follower.h"
 #include "broker/common/send_quota.h"
 #include "fault/fault.h"
@@ -32,18 +33,26 @@
 //  Smaller messages are not counted: SUBSCRIBER_MESSAGES bounds them well enough
 #define COUNTED_MIN   2048
 //  Longest subscription; the topics of events are all shorter
-#define TOPIC_MAX     1023
+#define TOPIC_MAX     STELE_TOPIC_MAX
 
 typedef struct {
     stele_follower_t follower;
     zsock_t *socket;                // XPUB
     int64_t cursor;                 // Position last published, or skipped without subscribers
     zhash_t *topics;                // With at least one subscriber
+    bool by_user;                   // One of them may be a topic of a user
     int64_t beat_us;                // Steady clock: last heartbeat
     int64_t published;
     int64_t left_out;               // Events omitted because subscribers did not read
     stele_send_quota_t *unread;
 } s_feed_t;
+
+static void
+s_grant (const char *topic, size_t size, void *arg)
+{
+    s_feed_t *self = arg;
+    self->by_user |= size > 1 && *topic == '@';
+}
 
 //  XPUB delivers 1 TOPIC for the first subscription to a topic and 0 TOPIC after the last one ends, but
 //  also 0 TOPIC from a peer that never subscribed: so topics are a set, not counters. In hex
@@ -51,15 +60,16 @@ typedef struct {
 static void
 s_subscription (s_feed_t *self, const stele_identity_t *identity, const unsigned char *frame, size_t size)
 {
-    if (!stele_identity_may (identity, STELE_ROLE_FEED)
-    ||  !stele_identity_may_hear (identity, (const char *) frame + 1, size - 1))
-        return;
+    if (frame [0] == 1)
+        stele_feed_grant (identity, (const char *) frame + 1, size - 1, s_grant, self);
     char topic [2 * TOPIC_MAX + 1];
     for (size_t i = 0; i < size - 1; i++)
         snprintf (topic + 2 * i, 3, "%02x", frame [i + 1]);
     topic [2 * (size - 1)] = 0;
-    if (frame [0] == 0)
+    if (frame [0] == 0) {
         zhash_delete (self->topics, topic);
+        self->by_user &= zhash_size (self->topics) > 0;
+    }
     else {
         if (zhash_size (self->topics) == 0)
             //  Subscribers read earlier events with events.read
@@ -109,7 +119,7 @@ s_heartbeat (s_feed_t *self)
     stele_pack_key_integer (pack, "position", self->cursor);
     stele_pack_key_string (pack, "ledger", stele_reader_ledger_id (self->follower.reader));
     stele_pack_map_end (pack);
-    s_send (self, "heartbeat", 9);
+    s_send (self, STELE_HEARTBEAT, strlen (STELE_HEARTBEAT));
 }
 
 static void
@@ -126,8 +136,12 @@ static int
 s_publish (const stele_record_t *row, void *arg)
 {
     s_feed_t *self = arg;
-    char topic [64 + STELE_LIMIT_ID];
-    size_t topic_size = stele_record_topic (row, topic, sizeof topic);
+    char topic [STELE_TOPIC_MAX];
+    size_t user_size = 0, size;
+    const char *user = self->by_user? stele_reader_event_user (self->follower.reader, &size): NULL;
+    if (user)
+        user_size = stele_user_topic ((stele_span_t) { user, size }, topic);
+    size_t topic_size = stele_record_topic (row, topic + user_size, sizeof topic - user_size);
     //  The row belongs to the reader, but no one else uses it: content may be removed
     stele_record_t *event = (stele_record_t *) row;
     bool unread = stele_send_quota_total (self->unread) > UNREAD_MAX;
@@ -138,8 +152,12 @@ s_publish (const stele_record_t *row, void *arg)
     STELE_FAULT (feed_before);
     if (unread && stele_pack_size (self->follower.pack) > CONTENT_MAX)
         self->left_out++;
-    else
-        s_send (self, topic, topic_size);
+    else {
+        s_send (self, topic + user_size, topic_size);
+        //  An event whose user is not known, or of no user, is for keys that are not bound
+        if (user)
+            s_send (self, topic, user_size + topic_size);
+    }
     STELE_FAULT (feed_after);
     self->cursor = row->values [STELE_POSITION].integer;
     self->published++;

@@ -47,6 +47,8 @@ stele_ingest_answer_mode (stele_ingest_t *self)
     stele_params_start (&params, request->data, request->size);
     params.identity = stele_delegate_identity (&self->writer->delegate, request->identity, request->data,
         request->size, &params.refusal);
+    if (params.refusal.code == 0)
+        stele_operation_check_scope (&stele_operations [STELE_OPERATION_MODE], &params);
     stele_span_t word = stele_params_text (&params, "mode");
     int wanted = word.text? stele_mode_of (word.text, word.size): -1;
     stele_refusal_t refusal = { 0 };

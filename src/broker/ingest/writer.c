@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "broker/common/denials.h"
 #include "broker/ingest/redis_mode.h"
 #include "broker/ingest/writer.h"
 #include "cache/cache.h"
@@ -217,6 +218,10 @@ s_store_one (stele_writer_t *self, const void *data, size_t size, bool restore, 
         stele_record_set_integer (self->event, STELE_TIME, stele_clock_us ());
         self->event->time_assumed = true;
     }
+    if (self->identity->user_count
+    && (code = stele_ledger_confine (self->ledger, self->event, self->identity->users, self->identity->user_count,
+            refusal)))
+        return code;
     int64_t decoded_ns = timed? stele_clock_steady_ns (): 0;
     code = stele_ledger_append (self->ledger, self->event, restore? 0: producer, position,
         refusal);
@@ -254,8 +259,12 @@ stele_writer_store (stele_writer_t *self, const stele_message_t *message, size_t
         int code = s_store_one (self, data, size, message->restore, producer,
             &position, &refusal);
         if (s_is_refusal (code, &refusal)) {
+            //  An event that its sender may not publish is not kept, so that no retry can publish it either
+            bool kept = code != STELE_EUNAUTHORIZED;
+            if (!kept)
+                stele_denials_note (self->settings->denials, self->identity->name, self->input->peer, "publish", &refusal);
             code = stele_ledger_reject (self->ledger, producer, sequence, &refusal,
-                stele_clock_us (), data, size, NULL);
+                stele_clock_us (), kept? data: "", kept? size: 0, NULL);
             if (code == 0)
                 fn (self, i, sequence, &refusal);
             stele_news_refused (self->news, member? member->now.name: NULL, &refusal);

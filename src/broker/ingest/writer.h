@@ -102,6 +102,7 @@ typedef struct {
     char redis_mode_error [300];    // Why the batch could not be pushed to Redis
     //  The input that runs
     const stele_input_t *input;
+    const stele_identity_t *identity;   // Of its sender
     void *refused;                  // Of a request: the list of its refused events
     stele_delegate_t delegate;      // Of a request
     //  Totals, and their values at the start of the batch

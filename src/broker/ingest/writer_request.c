@@ -349,6 +349,9 @@ stele_writer_run_request (stele_writer_t *self)
     if (!params.identity)
         return s_refused (self, &params.refusal, 0);
     stele_operation_id_t id = stele_operation_id (self->input->data, self->input->size);
+    if (id >= 0 && id < STELE_OPERATION_REQUESTS && stele_operation_check_scope (&stele_operations [id], &params))
+        return s_refused (self, &params.refusal, 0);
+    self->identity = params.identity;
     if (id >= 0 && handlers [id])
         return handlers [id] (self, &params);
     stele_params_fail (&params, STELE_EUNKNOWN_OP, "op", "the writer has no such operation");

@@ -12,6 +12,7 @@ static int
 s_run (stele_writer_t *self, const stele_input_t *input)
 {
     self->input = input;
+    self->identity = input->identity;
     int code;
     if (input->source == STELE_FROM_PEER)
         code = stele_writer_run_peer (self);

@@ -121,7 +121,8 @@ bool
 stele_audit_answers (const void *answer, size_t size)
 {
     int64_t position = 0;
-    return stele_answer_read (answer, size, &position) != STELE_EBAD_REQUEST;
+    int code = stele_answer_read (answer, size, &position);
+    return code != STELE_EBAD_REQUEST && code != STELE_EUNAUTHORIZED;
 }
 
 //  Entries of an answer that are not details

@@ -37,7 +37,8 @@ bool
     stele_audit_begin (const stele_identity_t *identity, const char *peer, const void *request, size_t size,
         stele_pack_t *pack);
 
-/*  Is that answer the end of something that was begun? Not if the request was malformed.  */
+/*  Is that answer the end of something that was begun? Not if the request was malformed, or not allowed: that is
+    recorded as refused access (common/denials.h).                           */
 bool
     stele_audit_answers (const void *answer, size_t size);
 

@@ -17,7 +17,8 @@
 #define TAKES(name, kind) { name, STELE_PARAM_##kind, false }
 #define NONE              { NULL, 0, false }
 #define ROW(constant, name, route, role, handler, ...) \
-    [STELE_OPERATION_##constant] = { name, STELE_ROUTE_##route, STELE_ROLE_##role, handler, { __VA_ARGS__ } },
+    [STELE_OPERATION_##constant] = \
+        { name, STELE_ROUTE_##route, STELE_ROLE_##role, (stele_scope_t) STELE_SCOPE_OF_##constant, handler, { __VA_ARGS__ } },
 
 const stele_operation_t stele_operations [] = {
     STELE_OPERATIONS (ROW)
@@ -53,6 +54,16 @@ stele_operation_check (stele_params_t *params, const void *data, size_t size, st
     ||  stele_params_check (params, data, size, ELEMENTS_FEW) == 0)
         stele_params_match (params, operation->params, ignored);
     return operation;
+}
+
+int
+stele_operation_check_scope (const stele_operation_t *self, stele_params_t *params)
+{
+    if (self->scope != STELE_SCOPE_UNBOUND || params->identity->user_count == 0)
+        return 0;
+    return stele_params_fail (params, STELE_EUNAUTHORIZED, NULL,
+        "%s concerns all users, and key '%s' is bound to some: use a key that is not bound to users", self->name,
+        params->identity->name);
 }
 
 stele_operation_id_t

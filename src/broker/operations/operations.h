@@ -1,8 +1,8 @@
 /*  operations - the table of all requests of clients (protocol section 4)
 
     One row per operation: its name, the actor that answers it, the role that it requires, its
-    handler and its parameters. To add one, add a row, a handler where the route leads, and a
-    row in doc/PROTOCOL.md; tests/conformance/test_operations.py then sends it with every
+    handler and its parameters. To add one, add a row, a row in scope.h, a handler where the route leads, and
+    a row in doc/PROTOCOL.md; tests/conformance/test_operations.py then sends it with every
     possible error.
 
     The router checks each request against its row once, when it arrives. Behind the router a
@@ -19,6 +19,7 @@
 
 #include "broker/access/identity.h"
 #include "broker/operations/params.h"
+#include "broker/operations/scope.h"
 #include "wire/pack.h"
 
 /*  X (constant, name, route, role, handler, parameters ...)
@@ -142,6 +143,7 @@ typedef struct {
     const char *name;
     stele_route_t route;
     stele_role_t role;              // That the sender of the request needs
+    stele_scope_t scope;            // Of a sender that is bound to users
     stele_operation_fn *handler;    // NULL: not answered by a worker
     stele_param_t params [STELE_PARAMS_MAX + 1];    // Until one without a name
 } stele_operation_t;
@@ -160,6 +162,11 @@ const stele_operation_t *
 const stele_operation_t *
     stele_operation_check (stele_params_t *params, const void *data, size_t size,
         stele_ignored_t *ignored);
+
+/*  May a sender that is bound to users request it at all? Returns 0, or STELE_EUNAUTHORIZED with the
+    refusal. params->identity is set.                                        */
+int
+    stele_operation_check_scope (const stele_operation_t *self, stele_params_t *params);
 
 /*  For an actor with a mailbox: which operation is that, one of the table or of
     STELE_ACTOR_OPERATIONS? 'data' is a checked map.                         */

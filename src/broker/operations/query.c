@@ -81,6 +81,9 @@ static int
 s_run_in_snapshot (stele_query_t *self, const stele_operation_t *operation, stele_params_t *params,
     stele_pack_t *pack)
 {
+    if (stele_operation_check_scope (operation, params))
+        return params->refusal.code;
+    stele_reader_set_users (self->reader, self->identity->users, self->identity->user_count);
     stele_reader_set_deadline (self->reader, self->settings->request_ms);
     int rc = stele_reader_begin (self->reader);
     if (rc)

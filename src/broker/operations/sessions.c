@@ -65,6 +65,8 @@ int
 stele_operation_preference_get (stele_query_t *self, stele_params_t *params, stele_pack_t *pack)
 {
     stele_span_t id = { "default", 7 };
+    if (params->identity->user_count == 1)
+        id = params->identity->users [0];
     if (stele_params_has (params, "user_id"))
         id = stele_params_id (params, "user_id");
     if (params->refusal.code)

@@ -161,6 +161,15 @@ s_pack_losses (stele_query_t *self, stele_pack_t *pack)
     return rc;
 }
 
+static void
+s_pack_users (const stele_query_t *self, stele_pack_t *pack)
+{
+    stele_pack_key (pack, "users");
+    stele_pack_array (pack, self->identity->user_count);
+    for (size_t i = 0; i < self->identity->user_count; i++)
+        stele_pack_text (pack, self->identity->users [i].text, self->identity->users [i].size);
+}
+
 int
 stele_operation_info (stele_query_t *self, stele_params_t *params, stele_pack_t *pack)
 {
@@ -179,6 +188,11 @@ stele_operation_info (stele_query_t *self, stele_params_t *params, stele_pack_t 
     s_pack_limits (self, pack);
     s_pack_part (self, "endpoints", "endpoints", pack);
     s_pack_parts (pack);
+    if (self->identity->user_count) {
+        //  Losses concern all users
+        s_pack_users (self, pack);
+        return 0;
+    }
     int rc = s_pack_losses (self, pack);
     return rc < 0? stele_query_failed (self, params, rc): 0;
 }

@@ -60,6 +60,15 @@ s_no_task (stele_params_t *params, stele_span_t id)
         stele_params_show (id, shown));
 }
 
+static bool
+s_may_see (const stele_params_t *params, const stele_record_t *task)
+{
+    const stele_value_t *user = &task->values [STELE_USER_ID];
+    return stele_record_has (task, STELE_USER_ID)?
+        stele_identity_may_see (params->identity, user->text, user->size):
+        stele_identity_may_see (params->identity, "default", 7);
+}
+
 int
 stele_operation_task_status (stele_query_t *self, stele_params_t *params, stele_pack_t *pack)
 {
@@ -77,6 +86,9 @@ stele_operation_task_status (stele_query_t *self, stele_params_t *params, stele_
         stele_record_clear (self->record);
         const stele_live_source_t ours = { self->ledger_id, stele_reader_file_id (self->reader) };
         found = stele_live_task (self->live, &ours, id.text, id.size, min_position, self->record);
+        //  A task of somebody else looks like none; that takes as long as to ask the ledger
+        if (found == 1 && !s_may_see (params, self->record))
+            found = 0;
         if (found == 1) {
             s_pack_row (self->record, &task);
             source = "redis";

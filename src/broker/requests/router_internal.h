@@ -64,6 +64,12 @@ void
     stele_router_turn_away (stele_router_t *self, zmsg_t *envelope, const stele_operation_t *operation,
         const stele_refusal_t *refusal);
 
+/*  Access was refused to what did not become a request, or to one: it will be recorded. The envelope is that
+    of the sender. Answers and refusals of requests note it themselves.      */
+void
+    stele_router_denied (stele_router_t *self, const stele_identity_t *identity, const stele_operation_t *operation,
+        zmsg_t *envelope, const stele_refusal_t *refusal);
+
 /*  Answer with a refusal, and destroy the request.                          */
 void
     stele_router_refuse (stele_router_t *self, stele_request_t *request,

@@ -167,6 +167,18 @@ s_refused (cli_t *self, const json_t *answer)
 
 /*  -- requests --------------------------------------------------------------- */
 
+void
+cli_use_key (const cli_t *self, stele_client_t *client)
+{
+    int code = self->key? stele_client_set_key (client, self->key): 0;
+    if (code == 0)
+        return;
+    cli_report ("%s", stele_client_error (client));
+    int status = code == STELE_EIO? EX_NOINPUT: code == STELE_EUNAUTHORIZED? EX_NOPERM: EX_DATAERR;
+    cli_message_end (status);
+    exit (status);
+}
+
 static stele_client_t *
 s_client (cli_t *self)
 {
@@ -174,6 +186,7 @@ s_client (cli_t *self)
         self->client = stele_client_new (NULL);
         stele_client_set_requests_endpoint (self->client, self->requests);
         stele_client_set_feed_endpoint (self->client, self->feed);
+        cli_use_key (self, self->client);
     }
     return self->client;
 }

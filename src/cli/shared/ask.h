@@ -11,6 +11,11 @@
 #include <jansson.h>
 #include "cli/shared/cli.h"
 
+/*  Give a new client the key of --key or STELE_KEY, if there is one. A file that is no key ends the program
+    with the reason, and EX_NOINPUT, EX_DATAERR or EX_NOPERM.                */
+void
+    cli_use_key (const cli_t *self, stele_client_t *client);
+
 /*  A request for that operation. Caller owns return value.                  */
 json_t *
     cli_request (const char *op);

@@ -13,6 +13,7 @@
 #include <unistd.h>
 #include "base/clock.h"
 #include "cli/files/interrupt.h"
+#include "cli/shared/ask.h"
 #include "cli/transfer/push_internal.h"
 
 #define SLICE_MS 100                // Between two checks for Ctrl-C, progress and time-outs
@@ -305,6 +306,7 @@ s_client (cli_pushing_t *self, const cli_push_t *args)
         stele_client_set_accept_loss (client);
     stele_client_set_events_endpoint (client, self->cli->events);
     stele_client_set_requests_endpoint (client, self->cli->requests);
+    cli_use_key (self->cli, client);
     if (args->batch)
         stele_client_set_batch (client, (size_t) args->batch, BATCH_DELAY_MS);
     self->numbered = args->numbered;

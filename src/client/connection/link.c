@@ -6,6 +6,7 @@
 */
 
 #include "base/memory.h"
+#include "client/connection/handshake.h"
 #include "client/connection/link.h"
 
 #define LINK_RECONNECT_MS       100
@@ -20,19 +21,22 @@ struct stele_link {
     int receive_max;
     int64_t bytes_max;
     char *endpoint;
+    const stele_key_t *key;         // NULL: none
     zsock_t *socket;
     zsock_t *monitor;
+    stele_handshake_t handshake;
     bool fresh;                     // inproc: opened, and not reported yet
 };
 
 stele_link_t *
-stele_link_new (int type, const char *endpoint, int receive_max, int64_t bytes_max)
+stele_link_new (int type, const char *endpoint, const stele_key_t *key, int receive_max, int64_t bytes_max)
 {
     stele_link_t *self = STELE_NEW (stele_link_t);
     self->type = type;
     self->receive_max = receive_max;
     self->bytes_max = bytes_max;
     self->endpoint = stele_memory_copy (endpoint, strlen (endpoint));
+    self->key = stele_key_counts_at (endpoint)? key: NULL;
     return self;
 }
 
@@ -60,6 +64,12 @@ stele_link_destroy (stele_link_t **self_p, int linger_ms)
     *self_p = NULL;
 }
 
+void
+stele_link_close (stele_link_t *self)
+{
+    s_close (self, 0);
+}
+
 bool
 stele_link_local (const stele_link_t *self)
 {
@@ -75,7 +85,7 @@ s_watch (stele_link_t *self)
     snprintf (endpoint, sizeof endpoint, "inproc://stele-link-%s", zuuid_str (name));
     zuuid_destroy (&name);
     if (zmq_socket_monitor (zsock_resolve (self->socket), endpoint,
-            ZMQ_EVENT_HANDSHAKE_SUCCEEDED) != 0)
+            STELE_HANDSHAKE_EVENTS) != 0)
         return;
     self->monitor = zsock_new (ZMQ_PAIR);
     assert (self->monitor);
@@ -88,6 +98,7 @@ int
 stele_link_open (stele_link_t *self, stele_refusal_t *refusal)
 {
     s_close (self, 0);
+    memset (&self->handshake, 0, sizeof self->handshake);
     self->socket = zsock_new (self->type);
     if (!self->socket)
         return stele_refuse (refusal, STELE_EUNAVAILABLE, NULL,
@@ -112,6 +123,12 @@ stele_link_open (stele_link_t *self, stele_refusal_t *refusal)
     //  connection is lost; libzmq 4.3.4 does so even between two frames of one message and then
     //  aborts in the receive. So it is set only for the DEALER, whose messages have one frame.
     zsock_set_immediate (self->socket, self->type == ZMQ_DEALER);
+    if (self->type == ZMQ_REQ) {
+        zsock_set_req_relaxed (self->socket, 1);
+        zsock_set_req_correlate (self->socket, 1);
+    }
+    if (self->key)
+        stele_key_apply (self->key, zsock_resolve (self->socket));
     //  With it, a name would be tried with IPv6 first, where no broker listens by default
     zsock_set_ipv6 (self->socket, strchr (self->endpoint, '[') != NULL);
     if (!stele_link_local (self))
@@ -145,12 +162,27 @@ stele_link_connected (stele_link_t *self)
     if (!self->monitor)
         return connected;
     void *monitor = zsock_resolve (self->monitor);
-    char part [6];
-    //  Each event has two frames: the event (always HANDSHAKE_SUCCEEDED), and the endpoint
+    unsigned char part [6];
+    //  Each event has two frames: 16 bits of event and 32 bits of value, and the endpoint
     while (zmq_recv (monitor, part, sizeof part, ZMQ_DONTWAIT) >= 0) {
+        uint16_t event;
+        uint32_t value;
+        memcpy (&event, part, sizeof event);
+        memcpy (&value, part + sizeof event, sizeof value);
         if (zsock_rcvmore (self->monitor))
             zmq_recv (monitor, part, sizeof part, 0);
-        connected = true;
+        if (stele_handshake_event (&self->handshake, event, value, self->endpoint, self->key))
+            connected = true;
     }
     return connected;
+}
+
+int
+stele_link_refused (stele_link_t *self, stele_refusal_t *refusal)
+{
+    int code = self->handshake.refusal.code;
+    if (code && refusal)
+        *refusal = self->handshake.refusal;
+    self->handshake.refusal.code = 0;
+    return code;
 }

@@ -13,15 +13,17 @@
 #define STELE_LINK_H_INCLUDED
 
 #include <czmq.h>
+#include "client/connection/key.h"
 #include "model/refusal.h"
 
 typedef struct stele_link stele_link_t;
 
-/*  Create a link that is not open yet. 'type' is a ZMQ socket type, receive_max the
-    number of messages that may queue for receiving, bytes_max the size of the largest
-    message to accept. Caller owns return value.                             */
+/*  Create a link that is not open yet. 'type' is a ZMQ socket type, key the one to use over tcp
+    (NULL: none; it must outlive the link), receive_max the number of messages that may queue for
+    receiving, bytes_max the size of the largest message to accept. A REQ socket is relaxed and correlated.
+    Caller owns return value.                                                */
 stele_link_t *
-    stele_link_new (int type, const char *endpoint, int receive_max, int64_t bytes_max);
+    stele_link_new (int type, const char *endpoint, const stele_key_t *key, int receive_max, int64_t bytes_max);
 
 /*  Close and destroy. Messages that were sent are delivered in the background, for at
     most linger_ms.                                                          */
@@ -34,6 +36,10 @@ void
 int
     stele_link_open (stele_link_t *self, stele_refusal_t *refusal);
 
+/*  Close, and drop what was not sent.                                       */
+void
+    stele_link_close (stele_link_t *self);
+
 /*  libzmq handles to poll, send and receive; NULL while not open. The monitor is also
     NULL over inproc, where ZeroMQ never reconnects.                         */
 void *
@@ -44,6 +50,11 @@ void *
 /*  Has a connection been established since the last call?                   */
 bool
     stele_link_connected (stele_link_t *self);
+
+/*  Has the broker refused the connection since it was opened, or since the last call? Returns
+    STELE_EUNAUTHORIZED with the reason (handshake.h; 'refusal' may be NULL), or 0. Open the link again to try again.  */
+int
+    stele_link_refused (stele_link_t *self, stele_refusal_t *refusal);
 
 /*  Is the endpoint inproc? Then the link must be opened again to reach a broker that
     was restarted.                                                           */

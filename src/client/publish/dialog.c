@@ -135,6 +135,15 @@ stele_dialog_end_with (stele_dialog_t *self, int code, const char *format, ...)
 }
 
 void
+stele_dialog_report_refusal (stele_dialog_t *self, int code, const char *message)
+{
+    stele_notice_t notice = stele_dialog_notice (self, STELE_NOTICE_UNREACHED);
+    notice.code = code;
+    snprintf (notice.message, sizeof notice.message, "%s", message);
+    stele_notices_put (self->notices, &notice);
+}
+
+void
 stele_dialog_end (stele_dialog_t *self, int code, const char *message)
 {
     if (self->state != ENDED)

@@ -80,6 +80,10 @@ void
 void
     stele_dialog_handshake (stele_dialog_t *self);
 
+/*  Report to the application that the broker refuses the connection, and why. The dialog does not end. */
+void
+    stele_dialog_report_refusal (stele_dialog_t *self, int code, const char *message);
+
 /*  End the dialog for that reason, which is reported to the application.    */
 void
     stele_dialog_end (stele_dialog_t *self, int code, const char *message);

@@ -35,6 +35,7 @@ struct stele_publisher {
     int64_t settled_bytes;
     int64_t window;
     int64_t bytes_max;              // 0 before the first welcome
+    stele_refusal_t unreached;      // The broker refuses the connection; code 0: it does not
     stele_refusal_t ended;          // Why this producer has ended; code 0: it has not
     stele_refusals_t *refusals;
 };
@@ -204,11 +205,16 @@ s_take_notice (stele_publisher_t *self, const stele_notice_t *notice)
         s_end (self, notice->code, notice->message);
         return;
     }
+    if (notice->kind == STELE_NOTICE_UNREACHED) {
+        stele_refuse (&self->unreached, notice->code, "key", "%s", notice->message);
+        return;
+    }
     if (notice->window > 0) {
         self->window = notice->window;
         self->bytes_max = notice->bytes_max;
     }
     if (notice->kind == STELE_NOTICE_WELCOME) {
+        self->unreached.code = 0;
         if (self->spool)
             s_note_offset (self, notice);
         return;
@@ -257,10 +263,12 @@ s_take_last_notices (stele_publisher_t *self)
         s_take_waiting (self);
 }
 
-//  Wait for a notice. False after the deadline.
+//  Wait for a notice. False after the deadline, or if the broker refuses the connection.
 static bool
 s_wait_notice (stele_publisher_t *self, int64_t deadline_ms)
 {
+    if (self->unreached.code)
+        return false;
     zmq_pollitem_t item = { .socket = zsock_resolve (self->pair), .events = ZMQ_POLLIN };
     if (stele_wait_poll (&item, 1, deadline_ms) <= 0)
         return false;
@@ -334,10 +342,14 @@ s_events_are (const stele_publisher_t *self)
     return stele_publisher_unsettled (self) == 1? "event is": "events are";
 }
 
-//  The wait is over. The reason may be that this process may not use the socket.
+//  The wait is over. The reason may be that the broker refuses the connection, or this process may not use the socket.
 static int
 s_timeout (const stele_publisher_t *self, stele_refusal_t *refusal, const char *what)
 {
+    if (self->unreached.code) {
+        *refusal = self->unreached;
+        return refusal->code;
+    }
     if (self->bytes_max == 0 && stele_permission_check (self->endpoint, refusal))
         return STELE_EUNAUTHORIZED;
     return stele_refuse (refusal, STELE_ETIMEOUT, NULL, "%s", what);
@@ -385,9 +397,9 @@ stele_publisher_put (stele_publisher_t *self, const void *event, size_t size,
     //  Polling costs more than handing over, so once per millisecond is enough
     if (self->polled_ms != zclock_mono ())
         s_take_notices (self);
-    if (!s_has_room (self, size)
-    &&  s_wait_room (self, size, stele_wait_deadline (timeout_ms), refusal) != 0)
-        return STELE_ETIMEOUT;
+    int code = s_has_room (self, size)? 0: s_wait_room (self, size, stele_wait_deadline (timeout_ms), refusal);
+    if (code)
+        return self->unreached.code? code: STELE_ETIMEOUT;
     if (self->ended.code) {
         *refusal = self->ended;
         return self->ended.code;
@@ -510,5 +522,16 @@ stele_publisher_poll (stele_publisher_t *self, stele_refusal_t *refusal)
         *refusal = self->ended;
         return self->ended.code;
     }
+    //  A spool keeps the events until the broker lets this client in
+    if (self->unreached.code && !self->spool) {
+        *refusal = self->unreached;
+        return self->unreached.code;
+    }
     return stele_publisher_unsettled (self);
+}
+
+bool
+stele_publisher_ended (const stele_publisher_t *self)
+{
+    return self->ended.code != 0;
 }

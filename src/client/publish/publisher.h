@@ -65,7 +65,8 @@ int64_t
         size_t count, stele_refusal_t *refusal);
 
 /*  Without a spool: hand over a copy of an event's bytes. Returns its number, or, with a
-    refusal, STELE_ETIMEOUT, STELE_ETOO_LARGE or the code that ended the producer.  */
+    refusal, STELE_ETIMEOUT, STELE_EUNAUTHORIZED (there is no room, and the broker refuses the connection),
+    STELE_ETOO_LARGE or the code that ended the producer.                    */
 int64_t
     stele_publisher_put (stele_publisher_t *self, const void *event, size_t size,
         int timeout_ms, stele_refusal_t *refusal);
@@ -78,6 +79,10 @@ int
     stele_publisher_flush (stele_publisher_t *self, int timeout_ms, stele_refusal_t *refusal);
 int64_t
     stele_publisher_poll (stele_publisher_t *self, stele_refusal_t *refusal);
+
+/*  Has this producer ended? Then it publishes nothing more.                 */
+bool
+    stele_publisher_ended (const stele_publisher_t *self);
 
 /*  Number of events that are neither acked nor refused.                     */
 int64_t

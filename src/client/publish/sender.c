@@ -16,6 +16,7 @@
 #define SENDER_ANSWER_BYTES    1048576      // Largest message to accept
 #define SENDER_ANSWERS_MAX       10000      // Messages that may queue for receiving
 #define SENDER_EVENTS_MAX        10000      // Events received before polling the broker again
+#define SENDER_REFUSED_MS         1000      // Until the next attempt, after the broker refused the connection
 #define SENDER_LINGER_MS          1000      // For the last messages
 
 typedef struct {
@@ -30,6 +31,8 @@ typedef struct {
     bool keep;                      // ... with 'keep'
     bool received;                  // Anything since the link was opened
     int64_t received_ms;            // When; or when the link was opened
+    int64_t again_ms;               // When to connect again after a refusal; 0: there was none
+    bool refusal_reported;          // Since the last connection
     int64_t now_ms;                 // Of the monotonic clock
 } sender_t;
 
@@ -46,7 +49,7 @@ s_sender_new (zsock_t *pipe, const stele_sender_settings_t *settings)
     zsock_set_linger (self->pair, 0);
     int rc = zsock_connect (self->pair, "%s", settings->pair);
     assert (rc == 0);
-    self->link = stele_link_new (ZMQ_DEALER, settings->endpoint,
+    self->link = stele_link_new (ZMQ_DEALER, settings->endpoint, settings->key,
         SENDER_ANSWERS_MAX, SENDER_ANSWER_BYTES);
     self->dialog = stele_dialog_new (&settings->dialog, self->now_ms);
     self->each_event = settings->dialog.batch_events == 1 || settings->dialog.delay_ms == 0;
@@ -75,7 +78,22 @@ s_handshake_if_connected (sender_t *self)
     if (!stele_link_connected (self->link))
         return;
     self->received_ms = self->now_ms;
+    self->again_ms = 0;
+    self->refusal_reported = false;
     stele_dialog_handshake (self->dialog);
+}
+
+//  The broker refused the connection: libzmq may not try again, but its operator may change that
+static void
+s_take_refusal (sender_t *self)
+{
+    stele_refusal_t refusal;
+    if (!stele_link_refused (self->link, &refusal))
+        return;
+    self->again_ms = self->now_ms + SENDER_REFUSED_MS;
+    if (!self->refusal_reported)
+        stele_dialog_report_refusal (self->dialog, refusal.code, refusal.message);
+    self->refusal_reported = true;
 }
 
 static void
@@ -85,6 +103,7 @@ s_open (sender_t *self)
     stele_dialog_disconnected (self->dialog);
     self->received = false;
     self->received_ms = self->now_ms;
+    self->again_ms = 0;
     if (stele_link_open (self->link, &refusal) != 0)
         stele_dialog_end (self->dialog, refusal.code, refusal.message);
     s_handshake_if_connected (self);
@@ -96,6 +115,9 @@ s_check_link (sender_t *self)
     s_handshake_if_connected (self);
     if (stele_dialog_ended (self->dialog))
         return;
+    s_take_refusal (self);
+    if (self->again_ms && self->now_ms >= self->again_ms)
+        s_open (self);
     if (self->now_ms < self->received_ms + stele_dialog_silence_ms (self->dialog))
         return;
     //  Over inproc, a broker that never sent anything has not bound yet
@@ -199,6 +221,8 @@ s_timeout_ms (const sender_t *self)
     int64_t silent = self->received_ms + stele_dialog_silence_ms (self->dialog);
     if (self->link && !stele_dialog_ended (self->dialog) && silent < deadline)
         deadline = silent;
+    if (self->again_ms && self->again_ms < deadline)
+        deadline = self->again_ms;
     return deadline > self->now_ms? (long) (deadline - self->now_ms): 0;
 }
 

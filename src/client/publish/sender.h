@@ -18,6 +18,7 @@
 #define STELE_SENDER_H_INCLUDED
 
 #include <czmq.h>
+#include "client/connection/key.h"
 #include "client/publish/dialog.h"
 
 /*  Commands besides $TERM, each of 5 bytes. BATCH: a full batch was handed over. FLUSH: send
@@ -30,6 +31,7 @@
 
 typedef struct {
     const char *endpoint;           // The broker's
+    const stele_key_t *key;         // NULL: none; must outlive the sender
     const char *pair;               // inproc, bound by the publisher
     stele_dialog_settings_t dialog;
 } stele_sender_settings_t;

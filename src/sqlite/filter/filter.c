@@ -39,6 +39,29 @@ s_find_producers (reader_filter_t *self, const stele_filter_t *query)
         self->matches_nothing = true;
 }
 
+//  The user of the filter, as far as the reader may see it; else all that it may see
+static void
+s_find_users (reader_filter_t *self, stele_span_t user)
+{
+    const reader_scope_t *scope = &self->reader->scope;
+    self->by_user = user.text || scope->count;
+    if (user.text) {
+        int64_t word = reader_word_id (self->reader, user.text, user.size);
+        if (!reader_scope_has_name (self->reader, user.text, user.size))
+            self->matches_nothing = true;
+        if (word > 0)
+            reader_keys_add (self->reader, &self->users, word);
+        self->user_default = user.size == 7 && memcmp (user.text, "default", 7) == 0;
+    }
+    else {
+        for (size_t i = 0; i < scope->words.count; i++)
+            reader_keys_add (self->reader, &self->users, scope->words.keys [i]);
+        self->user_default = scope->has_default;
+    }
+    if (self->by_user && self->users.count == 0 && !self->user_default)
+        self->matches_nothing = true;
+}
+
 int
 reader_filter_open (reader_filter_t *self, stele_reader_t *reader, const stele_filter_t *query)
 {
@@ -47,13 +70,7 @@ reader_filter_open (reader_filter_t *self, stele_reader_t *reader, const stele_f
     s_find_words (self, query->providers, query->provider_count, &self->providers);
     s_find_words (self, query->models, query->model_count, &self->models);
     s_find_producers (self, query);
-    stele_span_t user = query->user_id;
-    if (user.text) {
-        self->user_default = user.size == 7 && memcmp (user.text, "default", 7) == 0;
-        self->user = reader_word_id (reader, user.text, user.size);
-        if (self->user == 0 && !self->user_default)
-            self->matches_nothing = true;
-    }
+    s_find_users (self, query->user_id);
     if (query->search.text && strspn (query->search.text, " \t\r\n") < query->search.size) {
         int code;
         self->match = stele_match_new (reader->db, query->search.text, query->search.size, &code);
@@ -74,6 +91,7 @@ reader_filter_close (reader_filter_t *self)
     reader_keys_free (&self->providers);
     reader_keys_free (&self->models);
     reader_keys_free (&self->producers);
+    reader_keys_free (&self->users);
 }
 
 //  -- by rows ------------------------------------------------------------------------
@@ -93,7 +111,7 @@ bool
 reader_filter_is_narrow (const reader_filter_t *self)
 {
     const stele_filter_t *query = self->query;
-    return !self->match && !query->user_id.text && !query->parent_id.text && !query->has_error
+    return !self->match && !self->by_user && !query->parent_id.text && !query->has_error
         && !query->producer_count && !query->interrupted && !query->heard_to
         && !query->updated_from_us && !query->updated_to_us
         && !query->completed_from_us && !query->completed_to_us;
@@ -105,22 +123,32 @@ s_within (int64_t time, int64_t from, int64_t to)
     return (!from || time >= from) && (!to || time <= to);
 }
 
+static bool
+s_is_user (const reader_filter_t *self, int64_t user)
+{
+    return !self->by_user || (user? reader_keys_has (&self->users, user): self->user_default);
+}
+
+bool
+reader_filter_is_of_users (reader_filter_t *self, int64_t key)
+{
+    return !self->by_user || s_is_user (self, reader_task_user (self->reader, key));
+}
+
 //  Test user and parent
 static bool
 s_belongs (reader_filter_t *self, int64_t key)
 {
     const stele_filter_t *query = self->query;
     stele_reader_t *reader = self->reader;
-    if (!query->user_id.text && !query->parent_id.text)
+    if (!self->by_user && !query->parent_id.text)
         return true;
     sqlite3_stmt *statement = reader_with_key (reader, SLOT_TASK_BELONGS,
         "SELECT user_id, parent_id IS ?2 FROM tasks WHERE id = ?1", key);
     reader_bind_text (statement, 2, query->parent_id.text, query->parent_id.size);
     if (reader_step (reader, statement) != 1)
         return false;
-    int64_t user = sqlite3_column_int64 (statement, 0);
-    bool of_user = !query->user_id.text
-        || (user? user == self->user: self->user_default);
+    bool of_user = s_is_user (self, sqlite3_column_int64 (statement, 0));
     bool of_parent = !query->parent_id.text || sqlite3_column_int (statement, 1);
     sqlite3_reset (statement);
     return of_user && of_parent;

@@ -19,8 +19,9 @@ typedef struct {
     stele_reader_t *reader;
     const stele_filter_t *query;
     reader_keys_t roles, providers, models, producers;
-    int64_t user;                   // A word
-    bool user_default;              // NULL means that user too
+    bool by_user;                   // Only tasks of some users: of user_id, and of the reader's scope
+    bool user_default;              // NULL is one of them
+    reader_keys_t users;            // Their words
     bool matches_nothing;                   // A word that no task has, or an empty search
     stele_match_t *match;           // NULL: no search
     int64_t texts_read;                  // Each costs as much as several rows
@@ -48,6 +49,10 @@ bool
 //  Test the search only: reads the texts of the task.
 bool
     reader_filter_text_passes (reader_filter_t *self, int64_t key);
+
+//  Is it a task of the users that the filter selects?
+bool
+    reader_filter_is_of_users (reader_filter_t *self, int64_t key);
 
 //  Test all but the search.
 bool

@@ -22,7 +22,7 @@ int
 reader_as_of_evaluate (reader_page_t *page, int64_t key, reader_entry_t *entry)
 {
     stele_reader_t *reader = page->reader;
-    if (key > page->position)
+    if (key > page->position || !reader_scope_has_task (reader, key))
         return 0;
     stele_record_clear (reader->row);
     int rc = reader_row_as_of (reader, key, page->position, page->time);
@@ -101,6 +101,14 @@ s_find_changed (reader_page_t *page, reader_keys_t *keys)
         for (size_t i = 0; i < page->unordered.count; i++)
             reader_keys_add (page->reader, keys, page->unordered.keys [i]);
     reader_keys_sort (keys);
+    if (page->reader->scope.count == 0)
+        return page->reader->status;
+    //  The others are not evaluated
+    size_t count_seen = 0;
+    for (size_t i = 0; i < keys->count; i++)
+        if (reader_scope_has_task (page->reader, keys->keys [i]))
+            keys->keys [count_seen++] = keys->keys [i];
+    keys->count = count_seen;
     return page->reader->status;
 }
 

@@ -20,6 +20,10 @@ int
 int
     reader_page_by_pairs (reader_page_t *page, const reader_pair_t *pairs, int count);
 
+//  If the filter selects few tasks by their user: these. False: it does not, or they are too many.
+bool
+    reader_page_keys_of_users (reader_page_t *page, reader_keys_t *keys);
+
 //  If the filter has a short range of a time other than that of the order: the tasks that have an
 //  event in that range. False: there is no such range.
 bool

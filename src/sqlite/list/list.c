@@ -1,8 +1,8 @@
 /*  list - tasks by filter, page by page: choose the access path, return the rows
 
     The access paths, the cheapest first: examine a small set of tasks (candidates of a
-    search, children of one parent, a short range of times, the tasks of a few
-    states); the index, in order of creation, whatever the filter; else the zones
+    search, children of one parent, the tasks of a few users, a short range of times, the
+    tasks of a few states); the index, in order of creation, whatever the filter; else the zones
     of the log (the latest changed, the latest ended).
 
     This Source Code Form is subject to the terms of the Mozilla Public
@@ -31,7 +31,7 @@ s_find (reader_page_t *page)
     if (page->query->parent_id.text)
         reader_page_by_parent (page);
     else
-    if (!page->lazy && reader_page_keys_of_range (page, &keys))
+    if (!page->lazy && (reader_page_keys_of_users (page, &keys) || reader_page_keys_of_range (page, &keys)))
         reader_page_by_keys (page, &keys);
     else {
         bool by_created = page->query->order <= STELE_ORDER_CREATED_ASC;

@@ -53,6 +53,18 @@ s_append_range (sqlite3_str *sql, const char *column, int64_t from, int64_t to)
         sqlite3_str_appendf (sql, " AND s.%s <= %lld", column, (long long) to);
 }
 
+static void
+s_append_users (sqlite3_str *sql, const reader_filter_t *filter)
+{
+    if (!filter->by_user)
+        return;
+    sqlite3_str_appendall (sql, filter->user_default? " AND (t.user_id IS NULL OR t.user_id IN (-1":
+        " AND (t.user_id IN (-1");
+    for (size_t i = 0; i < filter->users.count; i++)
+        sqlite3_str_appendf (sql, ",%lld", (long long) filter->users.keys [i]);
+    sqlite3_str_appendall (sql, "))");
+}
+
 //  A + keeps SQLite from using the index: rows are read in the order of their keys
 static void
 s_append_codes (sqlite3_str *sql, const reader_page_t *page, bool by_key)
@@ -85,9 +97,7 @@ s_append_conditions (sqlite3_str *sql, const reader_page_t *page, bool by_key)
             query->interrupted > 0? "<>": "=");
     if (query->has_error)
         sqlite3_str_appendf (sql, " AND s.error_count %s 0", query->has_error > 0? ">": "=");
-    if (query->user_id.text)
-        sqlite3_str_appendf (sql, " AND (t.user_id = %lld%s)", (long long) filter->user,
-            filter->user_default? " OR t.user_id IS NULL": "");
+    s_append_users (sql, filter);
     if (query->parent_id.text)
         sqlite3_str_appendall (sql, " AND t.parent_id = ?1");
     if (page->position < page->head)
@@ -219,11 +229,14 @@ s_total (reader_page_t *page, bool *complete)
         s_append_codes (sql, page, false);
         return s_count_once (page, sql);
     }
-    bool tasks = query->user_id.text || query->parent_id.text;
     bool spans = !query->parent_id.text && (!now || query->provider_count || query->model_count);
-    sqlite3_str_appendf (sql, "SELECT count (*) FROM states_plain s%s WHERE %s",
-         tasks? " JOIN tasks t ON t.id = s.task": "",
-        spans? "s.task BETWEEN ?2 AND ?3": "true");
+    //  By the index on users, which has those of each in the order of their keys
+    bool by_users = spans && page->filter.by_user && !page->filter.user_default;
+    bool tasks = page->filter.by_user || query->parent_id.text;
+    sqlite3_str_appendf (sql, "SELECT count (*) FROM %s WHERE %s",
+        by_users? "tasks t INDEXED BY tasks_by_user CROSS JOIN states_plain s ON s.task = t.id":
+        tasks? "states_plain s JOIN tasks t ON t.id = s.task": "states_plain s",
+        !spans? "true": by_users? "t.id BETWEEN ?2 AND ?3": "s.task BETWEEN ?2 AND ?3");
     s_append_conditions (sql, page, spans);
     return spans? s_count_spans (page, sql, complete): s_count_once (page, sql);
 }

@@ -38,7 +38,7 @@ int
 stele_reader_audit (stele_reader_t *self, const stele_audit_filter_t *filter,
     stele_row_fn *fn, void *arg, int64_t *next)
 {
-    int rc = reader_enter (self);
+    int rc = reader_enter_unbound (self);
     if (rc)
         return rc;
     int64_t cursor = 0, who, operation, outcome;

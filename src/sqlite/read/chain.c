@@ -73,7 +73,8 @@ s_find (s_chain_t *chain, const char *id, size_t id_size)
     static const int columns [] = { 1, 2, 3, 1 };
     chain->key = sqlite3_column_int64 (statement, 0);
     chain->next = sqlite3_column_int64 (statement, columns [chain->kind]);
-    return 1;
+    return chain->kind == STELE_CHAIN_COMMANDS? reader_scope_has_session (self, chain->key):
+        reader_scope_has_task (self, chain->key);
 }
 
 //  True if a row with that value passes the filter

@@ -18,7 +18,7 @@ stele_reader_commands (stele_reader_t *self, bool failed, int64_t from_us, int64
     if (rc)
         return rc;
     sqlite3_stmt *statement = reader_with_key (self, SLOT_COMMANDS,
-        "SELECT position, time, exit_code FROM cli_session_commands WHERE position < ?1"
+        "SELECT position, time, exit_code, session FROM cli_session_commands WHERE position < ?1"
         " ORDER BY position DESC", before? before: INT64_MAX);
     int64_t count = 0, seen = 0, last = 0, cursor = 0;
     while (reader_step (self, statement) == 1) {
@@ -29,7 +29,8 @@ stele_reader_commands (stele_reader_t *self, bool failed, int64_t from_us, int64
         int64_t time = sqlite3_column_int64 (statement, 1);
         last = sqlite3_column_int64 (statement, 0);
         if ((failed && sqlite3_column_int64 (statement, 2) == 0)
-        || (from_us && time < from_us) || (to_us && time > to_us))
+        || (from_us && time < from_us) || (to_us && time > to_us)
+        ||  !reader_scope_has_session (self, sqlite3_column_int64 (statement, 3)))
             continue;
         sqlite3_stmt *row = reader_row_statement (self, SOURCE_COMMANDS, last);
         stele_record_clear (self->row);
@@ -91,11 +92,13 @@ stele_reader_session_times (stele_reader_t *self, const char *session_id, size_t
     if (rc)
         return rc;
     sqlite3_stmt *statement = reader_statement (self, SLOT_SESSION_TIMES,
-        "SELECT created_at, ifnull (completed_at, updated_at), last_history, last_command"
+        "SELECT created_at, ifnull (completed_at, updated_at), last_history, last_command, id"
         " FROM cli_sessions WHERE session_id = ?1");
     reader_bind_id (statement, 1, session_id, size);
     stele_session_times_t found = { 0 };
     rc = reader_step (self, statement);
+    if (rc == 1 && !reader_scope_has_session (self, sqlite3_column_int64 (statement, 4)))
+        rc = 0;
     if (rc == 1) {
         int64_t until = sqlite3_column_int64 (statement, 1);
         found.wall_us = until - sqlite3_column_int64 (statement, 0);

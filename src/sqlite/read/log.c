@@ -15,6 +15,8 @@
 
 #define NO_MORE INT64_MAX
 
+#define LOOKED_MAX 65536            // Positions that a call looks at if most are of other users
+
 //  -- events ----------------------------------------------------------------------
 
 //  A table being read: its statement is at the next row of a requested type
@@ -24,13 +26,19 @@ typedef struct {
 } s_source_t;
 
 static int
-s_advance (stele_reader_t *self, reader_source_t source, uint32_t types, s_source_t *at)
+s_advance (stele_reader_t *self, reader_source_t source, uint32_t types, int64_t upto, s_source_t *at)
 {
-    int rc;
-    while ((rc = reader_step (self, at->statement)) == 1)
-        if (types & TYPE_BIT (reader_row_type (source, at->statement)))
+    at->position = NO_MORE;
+    while (reader_step (self, at->statement) == 1) {
+        int64_t position = sqlite3_column_int64 (at->statement, 0);
+        if (position > upto)
             break;
-    at->position = rc == 1? sqlite3_column_int64 (at->statement, 0): NO_MORE;
+        if ((types & TYPE_BIT (reader_row_type (source, at->statement)))
+        &&  reader_row_in_scope (self, source, at->statement)) {
+            at->position = position;
+            break;
+        }
+    }
     return self->status;
 }
 
@@ -62,12 +70,16 @@ stele_reader_events (stele_reader_t *self, int64_t after, int64_t limit,
         types = UINT32_MAX;
     uint32_t wanted = limit > 0? reader_sources_of (types): 0;
     s_source_t sources [SOURCE_COUNT];
+    int64_t upto = NO_MORE;
+    if (self->scope.count && after < NO_MORE - LOOKED_MAX)
+        upto = after + LOOKED_MAX;
+    self->looked_to = upto;
     for (int source = 0; source < SOURCE_COUNT; source++) {
         sources [source] = (s_source_t) { NULL, NO_MORE };
         if (!(wanted & 1u << source))
             continue;
         sources [source].statement = reader_log_statement (self, (reader_source_t) source, after);
-        s_advance (self, (reader_source_t) source, types, &sources [source]);
+        s_advance (self, (reader_source_t) source, types, upto, &sources [source]);
     }
     for (int64_t last = after; limit > 0 && self->status == 0; limit--) {
         reader_source_t source = s_next (sources, last + 1);
@@ -77,12 +89,37 @@ stele_reader_events (stele_reader_t *self, int64_t after, int64_t limit,
         stele_record_clear (self->row);
         if (reader_fill_event (self, source, sources [source].statement))
             break;
+        self->event_source = source;
+        self->event_subject = reader_row_subject (source, sources [source].statement);
         rc = fn (self->row, arg);
         if (rc)
             break;
-        s_advance (self, source, types, &sources [source]);
+        s_advance (self, source, types, upto, &sources [source]);
     }
     return (int) reader_leave (self, rc < 0? rc: 0);
+}
+
+int64_t
+stele_reader_looked_to (const stele_reader_t *self)
+{
+    return self->looked_to;
+}
+
+const char *
+stele_reader_event_user (stele_reader_t *self, size_t *size)
+{
+    switch (reader_source_subject (self->event_source)) {
+        case STELE_SUBJECT_TASK: {
+            int64_t user = reader_task_user (self, self->event_subject);
+            return user < 0? NULL: reader_user_name (self, user, size);
+        }
+        case STELE_SUBJECT_SESSION:
+            return reader_session_user (self, self->event_subject, size);
+        case STELE_SUBJECT_PREFERENCE:
+            return reader_user_name (self, self->event_subject, size);
+        default:
+            return NULL;
+    }
 }
 
 //  -- tasks and sessions touched -----------------------------------------------------

@@ -57,7 +57,7 @@ int
 stele_reader_rejected (stele_reader_t *self, const char *producer, bool open_only,
     int64_t after, int64_t limit, stele_row_fn *fn, void *arg, int64_t *next)
 {
-    int rc = reader_enter (self);
+    int rc = reader_enter_unbound (self);
     if (rc)
         return rc;
     sqlite3_stmt *statement = reader_with_key (self, SLOT_REJECTED,
@@ -92,7 +92,7 @@ stele_reader_rejected (stele_reader_t *self, const char *producer, bool open_onl
 int
 stele_reader_rejected_one (stele_reader_t *self, int64_t id, stele_row_fn *fn, void *arg)
 {
-    int rc = reader_enter (self);
+    int rc = reader_enter_unbound (self);
     if (rc)
         return rc;
     sqlite3_stmt *statement = reader_with_key (self, SLOT_REJECTED_ONE,

@@ -201,6 +201,24 @@ s_is_late (const s_report_t *self)
     return self->seen % 1024 == 0 && stele_clock_steady_ms () - self->started_ms > TIME_MS;
 }
 
+static int64_t
+s_max (const s_report_t *self)
+{
+    return self->query->tasks_max? self->query->tasks_max: TASKS_MAX;
+}
+
+//  Of all tasks, newest first. The writer's counts of now are those of all users.
+static void
+s_add_seen (s_report_t *self, const reader_summary_t *summary)
+{
+    s_add_task (self, summary);
+    self->looked_to = summary->created_at;
+    s_group_t *group = self->reader->scope.count == 0 || self->query->by > STELE_REPORT_MODEL? NULL:
+        s_group_of (self, summary, 0);
+    if (group)
+        group->row.now++;
+}
+
 //  A task's activity in the range is an event in the range. False: reading all tasks is cheaper.
 static bool
 s_from_zones (s_report_t *self, int64_t tasks)
@@ -219,22 +237,50 @@ s_from_zones (s_report_t *self, int64_t tasks)
     return true;
 }
 
+//  Of a reader that sees some users only: one pass over their tasks, newest first, counts those of now too.
+//  The index has no tasks without a user_id.
+static bool
+s_from_users (s_report_t *self)
+{
+    stele_reader_t *reader = self->reader;
+    const reader_scope_t *scope = &reader->scope;
+    reader_keys_t keys = { NULL, 0, 0 };
+    if (scope->has_default)
+        return false;
+    for (size_t i = 0; i < scope->words.count; i++)
+        reader_keys_collect (reader, reader_with_key (reader, SLOT_REPORT_USER,
+            "SELECT id FROM tasks WHERE user_id = ?1", scope->words.keys [i]), &keys);
+    reader_keys_sort (&keys);
+    for (size_t i = keys.count; i-- > 0 && reader->status == 0;) {
+        reader_summary_t summary;
+        if (self->seen == s_max (self) || s_is_late (self)) {
+            self->cut = true;
+            break;
+        }
+        if (reader_summary (reader, keys.keys [i], &summary) == 1)
+            s_add_seen (self, &summary);
+    }
+    reader_keys_free (&keys);
+    return true;
+}
+
 static void
 s_from_all (s_report_t *self)
 {
     stele_reader_t *reader = self->reader;
-    int64_t max = self->query->tasks_max? self->query->tasks_max: TASKS_MAX;
     sqlite3_stmt *statement = reader_statement (reader, SLOT_REPORT_ALL,
         "SELECT " READER_SUMMARY_COLUMNS " FROM states_plain s ORDER BY s.task DESC");
     while (reader_step (reader, statement) == 1) {
         reader_summary_t summary;
-        if (self->seen == max || s_is_late (self)) {
+        if (self->seen == s_max (self) || s_is_late (self)) {
             self->cut = true;
             break;
         }
         reader_summary_fill (&summary, statement, 0);
-        s_add_task (self, &summary);
-        self->looked_to = summary.created_at;
+        if (reader_scope_has_task (reader, summary.key))
+            s_add_seen (self, &summary);
+        else
+            self->seen++;
     }
 }
 
@@ -271,7 +317,7 @@ s_add_now (s_report_t *self)
         "SELECT provider, sum (count) FROM task_counts GROUP BY provider",
         "SELECT model, sum (count) FROM task_counts GROUP BY model"
     };
-    if (self->query->by > STELE_REPORT_MODEL)
+    if (self->query->by > STELE_REPORT_MODEL || self->reader->scope.count)
         return;
     sqlite3_stmt *statement = reader_statement (self->reader, SLOT_REPORT_NOW + (int) self->query->by,
         sql [self->query->by]);
@@ -399,7 +445,7 @@ stele_reader_report (stele_reader_t *self, const stele_report_t *query, stele_re
         reader_fail (self, STELE_ENO_MEMORY, "out of memory");
     int64_t tasks = reader_integer (self, reader_statement (self, SLOT_TASK_COUNT,
         "SELECT sum (count) FROM task_counts"), 0);
-    if (!s_from_zones (&report, tasks))
+    if (self->scope.count? !s_from_users (&report): !s_from_zones (&report, tasks))
         s_from_all (&report);
     s_add_now (&report);
     int64_t groups = (int64_t) HASH_COUNT (report.groups);

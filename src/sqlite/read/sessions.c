@@ -52,7 +52,10 @@ stele_reader_session (stele_reader_t *self, const char *session_id, size_t size,
     sqlite3_stmt *statement = reader_statement (self, SLOT_SESSION,
         SESSION_SQL "WHERE session_id = ?1");
     reader_bind_id (statement, 1, session_id, size);
-    return reader_return_row (self, s_read (self, statement), fn, arg);
+    int found = s_read (self, statement);
+    if (found == 1 && !reader_scope_has_session (self, sqlite3_column_int64 (statement, SESSION_ID)))
+        found = 0;
+    return reader_return_row (self, found, fn, arg);
 }
 
 int
@@ -63,6 +66,8 @@ stele_reader_session_by_key (stele_reader_t *self, int64_t key, stele_row_fn *fn
         return rc;
     return reader_return_row (self, reader_session_row (self, key), fn, arg);
 }
+
+#define SKIPPED_MAX 65536           // Sessions of other users that a page skips
 
 //  -- list -----------------------------------------------------------------------
 
@@ -91,13 +96,18 @@ stele_reader_sessions (stele_reader_t *self, uint32_t states, stele_span_t task_
     if (rc)
         return rc;
     sqlite3_stmt *statement = s_list (self, states, task_id, before);
-    int64_t last = 0, cursor = 0;
-    for (int64_t count = 0; reader_step (self, statement) == 1; count++) {
-        if (count == limit) {
+    int64_t last = 0, cursor = 0, skipped = 0;
+    for (int64_t count = 0; reader_step (self, statement) == 1;) {
+        if (count == limit || skipped == SKIPPED_MAX) {
             cursor = last;
             break;
         }
         last = sqlite3_column_int64 (statement, SESSION_ID);
+        if (!reader_scope_has_session (self, last)) {
+            skipped++;
+            continue;
+        }
+        count++;
         stele_record_clear (self->row);
         if (READER_FILL (self, statement, 0, s_session))
             break;
@@ -132,7 +142,7 @@ stele_reader_preferences (stele_reader_t *self, const char *user_id, size_t size
         " role_preferences, created_at, updated_at, position"
         " FROM user_preferences WHERE user_id = ?1");
     reader_bind_text (statement, 1, user_id, size);
-    int found = reader_step (self, statement);
+    int found = reader_scope_has_name (self, user_id, size)? reader_step (self, statement): 0;
     if (found == 1)
         READER_FILL (self, statement, 0, columns);
     return reader_return_row (self, self->status? self->status: found, fn, arg);

@@ -51,7 +51,7 @@ s_ahead_ms (stele_reader_t *self)
 int
 stele_reader_stats (stele_reader_t *self, stele_ledger_stats_t *stats)
 {
-    int rc = reader_enter (self);
+    int rc = reader_enter_unbound (self);
     if (rc)
         return rc;
     stele_ledger_stats_t counted = { 0 };
@@ -97,7 +97,7 @@ stele_reader_counts (stele_reader_t *self, int which, stele_count_fn *fn, void *
         " GROUP BY model HAVING n > 0 ORDER BY n DESC, model"
     };
     assert (which >= 0 && which <= 2);
-    int rc = reader_enter (self);
+    int rc = reader_enter_unbound (self);
     if (rc)
         return rc;
     sqlite3_stmt *statement = reader_statement (self, SLOT_COUNTS_ROLE + which, sql [which]);
@@ -110,7 +110,7 @@ stele_reader_counts (stele_reader_t *self, int which, stele_count_fn *fn, void *
 int
 stele_reader_losses (stele_reader_t *self, int64_t limit, stele_lost_fn *fn, void *arg)
 {
-    int rc = reader_enter (self);
+    int rc = reader_enter_unbound (self);
     if (rc)
         return rc;
     sqlite3_stmt *statement = reader_with_key (self, SLOT_LOSSES,

@@ -11,6 +11,8 @@
 
 #include "sqlite/reader/reader_internal.h"
 
+#define SKIPPED_MAX 65536           // Rows of other users that a page skips
+
 //  -- a session as of a position --------------------------------------------------------
 
 typedef struct {
@@ -120,10 +122,12 @@ s_session_as_of (stele_reader_t *self, int64_t key, int64_t at)
         session.state? session.state: STELE_SESSION_INITIALIZING);
     if (!session.started) {
         //  No start: it was created by its first event
+        static const reader_column_t first [] = { { STELE_CREATED_AT, COLUMN_INTEGER }, { STELE_USER_ID, COLUMN_WORD } };
         sqlite3_stmt *statement = reader_with_key (self, SLOT_TABLE_SESSION_FIRST,
-            "SELECT time FROM cli_session_history WHERE position = ?1 UNION ALL"
-            " SELECT time FROM cli_session_commands WHERE position = ?1", key);
-        stele_record_set_integer (self->row, STELE_CREATED_AT, reader_integer (self, statement, 0));
+            "SELECT time, user_id FROM cli_session_history WHERE position = ?1 UNION ALL"
+            " SELECT time, user_id FROM cli_session_commands WHERE position = ?1", key);
+        if (reader_step (self, statement) == 1)
+            READER_FILL (self, statement, 0, first);
     }
     reader_default_text (self, STELE_USER_ID, "default");
     return self->status;
@@ -176,14 +180,20 @@ s_records (stele_reader_t *self, stele_table_t table, int64_t after, int64_t at,
     stele_row_fn *fn, void *arg, int64_t *next)
 {
     sqlite3_stmt *statement = s_keys (self, table, after, at);
-    int64_t last = after;
+    int64_t last = after, skipped = 0;
     int rc = 0;
-    for (int64_t count = 0; rc == 0 && reader_step (self, statement) == 1; count++) {
-        if (count == limit) {
+    for (int64_t count = 0; rc == 0 && reader_step (self, statement) == 1;) {
+        if (count == limit || skipped == SKIPPED_MAX) {
             *next = last;
             break;
         }
         int64_t key = sqlite3_column_int64 (statement, 0);
+        if (!(table == STELE_TABLE_TASKS? reader_scope_has_task (self, key): reader_scope_has_session (self, key))) {
+            last = key;
+            skipped++;
+            continue;
+        }
+        count++;
         if (s_fill (self, table, statement, at))
             break;
         rc = fn (self->row, arg);
@@ -198,15 +208,21 @@ s_rows (stele_reader_t *self, reader_source_t source, int64_t after, int64_t at,
 {
     sqlite3_stmt *statement = reader_log_statement (self, source, after);
     int rc = 0;
-    int64_t last = after;
-    for (int64_t count = 0; rc == 0 && reader_step (self, statement) == 1; count++) {
+    int64_t last = after, skipped = 0;
+    for (int64_t count = 0; rc == 0 && reader_step (self, statement) == 1;) {
         int64_t position = sqlite3_column_int64 (statement, 0);
         if (position > at)
             break;
-        if (count == limit) {
+        if (count == limit || skipped == SKIPPED_MAX) {
             *next = last;
             break;
         }
+        if (!reader_row_in_scope (self, source, statement)) {
+            last = position;
+            skipped++;
+            continue;
+        }
+        count++;
         stele_record_clear (self->row);
         if (reader_fill_record (self, source, statement))
             break;

@@ -466,6 +466,8 @@ s_task_as_of (stele_reader_t *self, const char *task_id, size_t size, int64_t po
         "SELECT id FROM tasks WHERE task_id = ?1");
     reader_bind_id (statement, 1, task_id, size);
     int64_t key = reader_integer (self, statement, 0);
+    if (key > 0 && !reader_scope_has_task (self, key))
+        return self->status;
     return key > 0? reader_row_as_of (self, key, position, time): (int) key;
 }
 

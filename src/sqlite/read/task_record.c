@@ -64,6 +64,14 @@ s_read (stele_reader_t *self, sqlite3_stmt *statement)
     return 1;
 }
 
+//  The same, if it may be seen
+static int
+s_read_own (stele_reader_t *self, sqlite3_stmt *statement)
+{
+    int rc = s_read (self, statement);
+    return rc == 1? reader_scope_has_row (self): rc;
+}
+
 int
 reader_task_row (stele_reader_t *self, int64_t key, bool live)
 {
@@ -81,7 +89,7 @@ stele_reader_task (stele_reader_t *self, const char *task_id, size_t size,
         return rc;
     sqlite3_stmt *statement = reader_statement (self, SLOT_TASK, FULL_SQL ("t.task_id = ?1"));
     reader_bind_id (statement, 1, task_id, size);
-    return reader_return_row (self, s_read (self, statement), fn, arg);
+    return reader_return_row (self, s_read_own (self, statement), fn, arg);
 }
 
 int
@@ -93,7 +101,7 @@ stele_reader_task_live (stele_reader_t *self, const char *task_id, size_t size,
         return rc;
     sqlite3_stmt *statement = reader_statement (self, SLOT_LIVE, LIVE_SQL ("t.task_id = ?1"));
     reader_bind_id (statement, 1, task_id, size);
-    return reader_return_row (self, s_read (self, statement), fn, arg);
+    return reader_return_row (self, s_read_own (self, statement), fn, arg);
 }
 
 int

@@ -16,7 +16,7 @@
 enum { HISTORY_KIND = 6, HISTORY_FROM = 8, HISTORY_TO, HISTORY_TASK = 12, HISTORY_CHANGES, HISTORY_REPLACED };
 
 //  Columns with the key of the task; of commands, with its id
-enum { OUTPUTS_TASK = 13, METRICS_TASK = 8, COMMANDS_TASK = 10, COMMANDS_STARTED, COMMANDS_HISTORY };
+enum { OUTPUTS_TASK = 13, METRICS_TASK = 8, COMMANDS_TASK = 10, COMMANDS_STARTED, COMMANDS_HISTORY, COMMANDS_SESSION };
 
 static const reader_column_t s_history [] = {
     { STELE_POSITION, COLUMN_INTEGER }, { STELE_TASK_ID, COLUMN_ID },
@@ -55,14 +55,14 @@ static const reader_column_t s_metrics [] = {
     " FROM metrics_plain e "
 
 //  Columns of sessions that are not filled by the table
-enum { SESSIONS_KIND = 5, SESSIONS_TO, SESSIONS_FIELDS };
+enum { SESSIONS_KIND = 5, SESSIONS_TO, SESSIONS_FIELDS, SESSIONS_SESSION };
 
 static const reader_column_t s_sessions [] = {
     { STELE_POSITION, COLUMN_INTEGER }, { STELE_SESSION_ID, COLUMN_ID },
     { STELE_TIME, COLUMN_INTEGER }, { STELE_USER_ID, COLUMN_WORD }, { 0, COLUMN_EXTRA }
 };
 #define SESSIONS_SQL \
-    "SELECT e.position, s.session_id, e.time, e.user_id, e.extra, e.kind, e.state_to, e.fields" \
+    "SELECT e.position, s.session_id, e.time, e.user_id, e.extra, e.kind, e.state_to, e.fields, e.session" \
     " FROM cli_session_history e JOIN cli_sessions s ON s.id = e.session "
 
 static const reader_column_t s_commands [] = {
@@ -75,10 +75,10 @@ static const reader_column_t s_commands [] = {
 };
 #define COMMANDS_SQL \
     "SELECT e.position, s.session_id, e.time, e.user_id, e.command, e.execution_time_ms," \
-    " e.exit_code, e.extra, e.encoding, e.output, s.task_id, s.started, s.last_history" \
+    " e.exit_code, e.extra, e.encoding, e.output, s.task_id, s.started, s.last_history, e.session" \
     " FROM cli_session_commands e JOIN cli_sessions s ON s.id = e.session "
 
-enum { PREFERENCES_FIELDS = 4 };
+enum { PREFERENCES_USER = 2, PREFERENCES_FIELDS = 4 };
 
 static const reader_column_t s_preferences [] = {
     { STELE_POSITION, COLUMN_INTEGER }, { STELE_TIME, COLUMN_INTEGER },
@@ -117,7 +117,7 @@ static const struct {
     [SOURCE_AUDIT] = { COLUMNS (s_audit), AUDIT_SQL LOG, AUDIT_SQL ROW }
 };
 
-_Static_assert (SOURCE_COUNT == 7, "a new table of events needs a row in s_sources, and a case in reader_fill_event");
+_Static_assert (SOURCE_COUNT == 7, "a new table of events needs a row in s_sources and in reader_row_subject, and a case in reader_fill_event");
 
 stele_subject_t
 reader_source_subject (reader_source_t source)
@@ -148,6 +148,33 @@ sqlite3_stmt *
 reader_row_statement (stele_reader_t *self, reader_source_t source, int64_t position)
 {
     return reader_with_key (self, SLOT_ROW + (int) source, s_sources [source].row, position);
+}
+
+int64_t
+reader_row_subject (reader_source_t source, sqlite3_stmt *statement)
+{
+    static const int columns [SOURCE_COUNT] = {
+        [SOURCE_HISTORY] = HISTORY_TASK, [SOURCE_OUTPUTS] = OUTPUTS_TASK, [SOURCE_METRICS] = METRICS_TASK,
+        [SOURCE_SESSIONS] = SESSIONS_SESSION, [SOURCE_COMMANDS] = COMMANDS_SESSION,
+        [SOURCE_PREFERENCES] = PREFERENCES_USER
+    };
+    return sqlite3_column_int64 (statement, columns [source]);
+}
+
+bool
+reader_row_in_scope (stele_reader_t *self, reader_source_t source, sqlite3_stmt *statement)
+{
+    if (self->scope.count == 0)
+        return true;
+    int64_t subject = reader_row_subject (source, statement);
+    switch (reader_source_subject (source)) {
+        case STELE_SUBJECT_TASK:
+            return reader_scope_has_task (self, subject);
+        case STELE_SUBJECT_SESSION:
+            return reader_scope_has_session (self, subject);
+        default:
+            return source == SOURCE_PREFERENCES && reader_scope_has_word (self, subject);
+    }
 }
 
 int
@@ -299,7 +326,7 @@ s_task_of_command (stele_reader_t *self, sqlite3_stmt *statement)
     else
         return 0;
     int64_t key = reader_integer (self, task, 0);
-    return key < position? key: 0;
+    return key > 0 && key < position && reader_scope_has_task (self, key)? key: 0;
 }
 
 //  Key of the task of a row; 0: none

@@ -185,6 +185,7 @@ stele_reader_close (stele_reader_t **self_p)
     reader_word_cache_trim (&self->words, 0);
     stele_record_destroy (&self->row);
     stele_record_destroy (&self->text);
+    reader_keys_free (&self->scope.words);
     reader_search_close (self);
     free (self->zones);
     free (self->ledger_id);
@@ -300,7 +301,17 @@ reader_enter (stele_reader_t *self)
     if (!self->begun && !self->borrowed && s_begin (self))
         return self->status;
     self->busy = true;
-    return 0;
+    return self->scope.count && reader_scope_open (self)? (int) reader_leave (self, 0): 0;
+}
+
+int
+reader_enter_unbound (stele_reader_t *self)
+{
+    int rc = reader_enter (self);
+    if (rc || self->scope.count == 0)
+        return rc;
+    reader_fail (self, STELE_EUNAUTHORIZED, "only for keys that are not bound to users");
+    return (int) reader_leave (self, 0);
 }
 
 int64_t

@@ -68,6 +68,7 @@ typedef enum {
     SLOT_STATS_STATES, SLOT_STATS_SESSIONS, SLOT_STATS_COMMITS, SLOT_STATS_REJECTED,
     SLOT_LOSSES, SLOT_LOSS_COUNT,
     SLOT_COUNTS_ROLE, SLOT_COUNTS_PROVIDER, SLOT_COUNTS_MODEL,
+    SLOT_TASK_USER, SLOT_SESSION_USER, SLOT_USER_TASKS, SLOT_REPORT_USER,
     SLOT_COUNT
 } reader_slot_t;
 
@@ -83,6 +84,24 @@ typedef struct {
 typedef struct {
     int64_t task, position, number;
 } reader_attempt_t;
+
+//  A growing array of keys
+typedef struct {
+    int64_t *keys;
+    size_t count;
+    size_t room;
+} reader_keys_t;
+
+//  The users whose records may be seen (scope.c). Tasks and sessions that were looked up in the current
+//  call are remembered.
+#define READER_SCOPE_MEMO 512
+typedef struct {
+    const stele_span_t *users;      // Borrowed
+    size_t count;                   // 0: all records may be seen
+    bool has_default;               // Rows without a user belong to one of them
+    reader_keys_t words;            // Of the users, sorted
+    int64_t tasks [READER_SCOPE_MEMO], sessions [READER_SCOPE_MEMO];
+} reader_scope_t;
 
 //  Cursors of a list (list/by_index.h)
 #define READER_BRANCHES 256
@@ -108,6 +127,10 @@ struct stele_reader {
     stele_record_t *row;
     stele_record_t *text;           // Of reader_text
     reader_attempt_t attempt;       // Of the current call
+    reader_scope_t scope;
+    int64_t looked_to;              // See stele_reader_looked_to
+    reader_source_t event_source;   // Of the row that stele_reader_events passes to its function
+    int64_t event_subject;          // Key of its task or session; of a preference, its user (a word)
     reader_zone_t *zones;           // Ascending (reader_zones)
     size_t zone_count, zone_room;
     //  Tables that only grow: rows counted so far, up to this key
@@ -120,6 +143,10 @@ struct stele_reader {
 //  Begin a call. Returns 0 or an error: then return it at once.
 int
     reader_enter (stele_reader_t *self);
+
+//  The same for what belongs to no user: STELE_EUNAUTHORIZED for a reader that is restricted to some.
+int
+    reader_enter_unbound (stele_reader_t *self);
 
 //  End the call. Returns its error, or 'result' if it had none.
 int64_t
@@ -244,6 +271,14 @@ stele_subject_t
 uint32_t
     reader_sources_of (uint32_t types);
 
+//  Key of the task or session of the row; of a preference, its user (a word, 0: 'default').
+int64_t
+    reader_row_subject (reader_source_t source, sqlite3_stmt *statement);
+
+//  May the row be seen?
+bool
+    reader_row_in_scope (stele_reader_t *self, reader_source_t source, sqlite3_stmt *statement);
+
 //  Type of the event in the statement's current row.
 int
     reader_row_type (reader_source_t source, sqlite3_stmt *statement);
@@ -311,13 +346,40 @@ void
 size_t
     reader_zones (stele_reader_t *self, const reader_zone_t **zones);
 
-/*  -- growing arrays of keys ------------------------------------------------------------ */
+/*  -- whose records (scope.c) -------------------------------------------------------------- */
 
-typedef struct {
-    int64_t *keys;
-    size_t count;
-    size_t room;
-} reader_keys_t;
+//  Look up the users of the scope, if there is one. Returns the status of the call.
+int
+    reader_scope_open (stele_reader_t *self);
+
+//  May records of that user be seen? By its number in words (0: none), or by its name.
+bool
+    reader_scope_has_word (const stele_reader_t *self, int64_t user);
+bool
+    reader_scope_has_name (const stele_reader_t *self, const char *user, size_t size);
+
+//  The record in self->row, by its user_id. For tasks and preferences only.
+bool
+    reader_scope_has_row (const stele_reader_t *self);
+
+//  A task or session, by its key; false as well if there is none.
+bool
+    reader_scope_has_task (stele_reader_t *self, int64_t key);
+bool
+    reader_scope_has_session (stele_reader_t *self, int64_t key);
+
+//  To whom it belongs: a word, 0 for 'default', or below 0 if there is no such task; a name that is valid until
+//  the next call of the function, NULL if there is no such session.
+int64_t
+    reader_task_user (stele_reader_t *self, int64_t key);
+const char *
+    reader_session_user (stele_reader_t *self, int64_t key, size_t *size);
+
+//  Name of the user with that number
+const char *
+    reader_user_name (stele_reader_t *self, int64_t user, size_t *size);
+
+/*  -- growing arrays of keys ------------------------------------------------------------ */
 
 //  Tasks with an event in the zones that can have times in that range, sorted. False, with no
 //  keys: these zones have more than 'events' events.

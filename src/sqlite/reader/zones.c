@@ -67,6 +67,11 @@ reader_zone_keys (stele_reader_t *self, int64_t from, int64_t to, int64_t events
 int
 stele_reader_first_time (stele_reader_t *self, int64_t *time_us)
 {
+    //  The first event may be of another user
+    if (self->scope.count) {
+        *time_us = INT64_MIN;
+        return 1;
+    }
     int rc = reader_enter (self);
     if (rc)
         return rc;

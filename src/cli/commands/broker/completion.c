@@ -117,6 +117,8 @@ static const struct {
     { "sessions", { "--state", "-s" }, { "initializing", "starting", "running", "waiting_input", "processing",
         "completed", "error", "terminated" } },
     { "list", { "--order", NULL }, { "created", "updated", "completed" } },
+    { "key", { "key", NULL }, { "new", "add", "list", "show", "revoke", "reload" } },
+    { "key", { "--role", NULL }, { "publish", "query", "feed", "operate", "admin", "gateway", "metrics" } },
     { "mode", { "mode", NULL }, { "dual", "sqlite", "redis" } },
     { "completion", { "completion", NULL }, { "bash", "zsh", "fish" } },
     { "stats", { "--by", "-b" }, { "state", "role", "provider", "model", "hour", "day", "error" } },

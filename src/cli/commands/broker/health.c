@@ -28,7 +28,14 @@ s_add_failure (cli_t *self, json_t *findings, int code, int timeout_ms)
             "%s gives no statistics: %s", self->requests, *error? error: stele_error_text (code));
         return;
     }
-    switch (cli_reach (self->requests, REACH_MS, why, sizeof why)) {
+    cli_reach_t reach = cli_reach (self->requests, REACH_MS, why, sizeof why);
+    if (code == STELE_EUNAUTHORIZED && reach == CLI_REACH_ACCEPTS) {
+        const char *error = stele_client_error (self->client);
+        cli_finding_add (findings, "no_permission", CLI_LEVEL_DOWN, now_us, -1,
+            "use a key with the role metrics: --key FILE, or STELE_KEY", "%s", *error? error: stele_error_text (code));
+        return;
+    }
+    switch (reach) {
         case CLI_REACH_PERMISSION:
             cli_finding_add (findings, "no_permission", CLI_LEVEL_DOWN, now_us, -1,
                 "run this as the user of the broker, or as a member of its group", "%s: %s", self->requests, why);

@@ -202,7 +202,7 @@ s_follow (cli_t *self, const args_t *args)
                 cli_report ("no event from %s for %s ms", self->feed, cli_format_count (self->timeout_ms).text);
             else
                 cli_report ("%s", *why? why: stele_error_text (rc));
-            return rc == STELE_EBEHIND? EX_DATAERR: EX_UNAVAILABLE;
+            return rc == STELE_EBEHIND? EX_DATAERR: rc == STELE_EUNAUTHORIZED? EX_NOPERM: EX_UNAVAILABLE;
         }
         s_print (self, event);
         stele_event_destroy (&event);
@@ -275,7 +275,7 @@ s_run (cli_t *self, void *arguments, const cli_operands_t *operands)
         stele_client_follow (self->client, topic, after);
     if (rc) {
         cli_report ("%s", stele_client_error (self->client));
-        return EX_UNAVAILABLE;
+        return rc == STELE_EUNAUTHORIZED? EX_NOPERM: EX_UNAVAILABLE;
     }
     return s_follow (self, args);
 }
