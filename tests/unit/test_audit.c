@@ -15,6 +15,7 @@
 #include <cmocka.h>
 #include "broker/common/answer.h"
 #include "broker/common/denials.h"
+#include "broker/ingest/writer.h"
 #include "broker/operations/audit.h"
 #include "ledger_fixture.h"
 
@@ -258,6 +259,99 @@ test_denials_beyond_the_bound_share_one_entry (void **state)
     stele_denials_destroy (&self);
 }
 
+//  -- the writer ----------------------------------------------------------------------
+
+//  A writer of the fixture's ledger
+static stele_writer_t *
+s_writer (fixture_t *self, stele_settings_t **settings)
+{
+    stele_refusal_t refusal = { 0 };
+    stele_reader_close (&self->reader);
+    stele_ledger_close (&self->ledger);
+    *settings = stele_settings_new ();
+    assert_int_equal (stele_settings_set (*settings, "ledger", self->path, NULL), 0);
+    assert_int_equal (stele_settings_set (*settings, "redis", "none", NULL), 0);
+    stele_writer_t *writer = stele_writer_new (*settings, &refusal);
+    assert_string_equal (refusal.message, "");
+    self->reader = stele_reader_open (self->path, &refusal);
+    assert_string_equal (refusal.message, "");
+    return writer;
+}
+
+static void
+test_audit_denials_become_events_of_the_writer (void **state)
+{
+    fixture_t *self = *state;
+    stele_settings_t *settings;
+    stele_writer_t *writer = s_writer (self, &settings);
+    for (int i = 0; i < 3; i++)
+        s_note (settings->denials, "10.0.0.7", "mode");
+    assert_int_equal (stele_writer_audit_denials (writer), 0);
+    assert_int_equal (stele_writer_commit (writer), 0);
+    //  Within the minute: counted only
+    s_note (settings->denials, "10.0.0.7", "mode");
+    assert_int_equal (stele_writer_audit_denials (writer), 0);
+    assert_false (writer->open);
+    json_t *events = fixture_events (self, 0, 10, 0);
+    assert_int_equal (json_array_size (events), 1);
+    json_t *event = json_array_get (events, 0);
+    static const char *const fields [] [2] = {
+        { "type", "audit.recorded" }, { "who", "ann" }, { "operation", "access.denied" }, { "target", "mode" },
+        { "peer", "10.0.0.7" }, { "outcome", "unauthorized" }
+    };
+    for (size_t i = 0; i < sizeof fields / sizeof fields [0]; i++)
+        assert_string_equal (json_string_value (json_object_get (event, fields [i] [0])), fields [i] [1]);
+    assert_int_equal (json_integer_value (json_object_get (event, "count")), 3);
+    json_t *details = json_object_get (event, "details");
+    assert_string_equal (json_string_value (json_object_get (details, "message")), "mode is not for you");
+    json_decref (events);
+    stele_writer_destroy (&writer);
+    stele_settings_destroy (&settings);
+}
+
+static void
+test_audit_event_of_a_batch_that_was_rolled_back_is_taken_again (void **state)
+{
+    fixture_t *self = *state;
+    stele_settings_t *settings;
+    stele_writer_t *writer = s_writer (self, &settings);
+    s_note (settings->denials, "10.0.0.7", "mode");
+    assert_int_equal (stele_writer_audit_denials (writer), 0);
+    stele_writer_rollback (writer);
+    assert_int_equal (writer->counts.audited, 0);
+    assert_int_equal (stele_writer_again (writer), 0);
+    assert_int_equal (writer->counts.audited, 1);
+    json_t *events = fixture_events (self, 0, 10, 0);
+    assert_int_equal (json_array_size (events), 1);
+    json_decref (events);
+    stele_writer_destroy (&writer);
+    stele_settings_destroy (&settings);
+}
+
+static void
+test_audit_event_of_another_actor_is_mail_to_the_writer (void **state)
+{
+    (void) state;
+    char endpoint [80];
+    stele_settings_t *settings = stele_settings_new ();
+    zsock_t *mailbox = zsock_new (ZMQ_ROUTER);
+    assert_int_equal (zsock_bind (mailbox, "%s", stele_settings_inproc (settings, "writer", endpoint)), 0);
+    stele_audit_send (&(stele_audit_t) {
+        .who = "local", .operation = "key.revoked", .target = "ann", .outcome = "ok"
+    }, settings);
+    zmsg_t *mail = zmsg_recv (mailbox);
+    assert_int_equal (zmsg_size (mail), 3);
+    stele_map_t map = { zframe_data (zmsg_last (mail)), zframe_size (zmsg_last (mail)) }, event;
+    assert_int_equal (stele_operation_id (map.data, map.size), STELE_OPERATION_AUDIT);
+    assert_true (stele_map_map (&map, "event", &event));
+    char target [20];
+    assert_true (stele_map_text (&event, "target", target, sizeof target));
+    assert_string_equal (target, "ann");
+    zmsg_destroy (&mail);
+    zsock_destroy (&mailbox);
+    stele_settings_destroy (&settings);
+}
+
 int
 main (void)
 {
@@ -268,7 +362,11 @@ main (void)
         cmocka_unit_test (test_audit_leaves_out_what_changes_nothing),
         cmocka_unit_test (test_audit_event_fits_its_fields_whatever_they_are_made_of),
         cmocka_unit_test (test_denials_of_one_peer_are_taken_once_a_minute_with_their_number),
-        cmocka_unit_test (test_denials_beyond_the_bound_share_one_entry)
+        cmocka_unit_test (test_denials_beyond_the_bound_share_one_entry),
+        cmocka_unit_test_setup_teardown (test_audit_denials_become_events_of_the_writer, fixture_new, fixture_destroy),
+        cmocka_unit_test_setup_teardown (test_audit_event_of_a_batch_that_was_rolled_back_is_taken_again,
+            fixture_new, fixture_destroy),
+        cmocka_unit_test (test_audit_event_of_another_actor_is_mail_to_the_writer)
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }

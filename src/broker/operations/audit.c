@@ -5,9 +5,10 @@
     file, You can obtain one at https://mozilla.org/MPL/2.0/.
 */
 
+#include <assert.h>
 #include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
+#include <czmq.h>
 #include "base/clock.h"
 #include "broker/common/answer.h"
 #include "broker/operations/audit.h"
@@ -246,4 +247,21 @@ stele_audit_mail (const void *event, size_t event_size, const void *answer, size
         stele_pack_packed (pack, answer, answer_size);
     }
     stele_pack_map_end (pack);
+}
+
+void
+stele_audit_send (const stele_audit_t *self, const stele_settings_t *settings)
+{
+    char endpoint [80];
+    stele_pack_t *event = stele_pack_new (), *message = stele_pack_new ();
+    stele_audit_pack (self, event);
+    stele_audit_mail (stele_pack_data (event), stele_pack_size (event), NULL, 0, message);
+    zsock_t *mailbox = zsock_new (ZMQ_DEALER);
+    assert (mailbox);
+    zsock_set_linger (mailbox, 1000);
+    if (zsock_connect (mailbox, "%s", stele_settings_inproc (settings, "writer", endpoint)) == 0)
+        zsock_send (mailbox, "bb", "audit", (size_t) 5, stele_pack_data (message), stele_pack_size (message));
+    zsock_destroy (&mailbox);
+    stele_pack_destroy (&event);
+    stele_pack_destroy (&message);
 }

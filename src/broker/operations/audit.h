@@ -13,6 +13,7 @@
 #ifndef STELE_AUDIT_H_INCLUDED
 #define STELE_AUDIT_H_INCLUDED
 
+#include "broker/common/settings.h"
 #include "broker/operations/operations.h"
 #include "wire/map.h"
 
@@ -51,5 +52,10 @@ void
 void
     stele_audit_mail (const void *event, size_t event_size, const void *answer, size_t answer_size,
         stele_pack_t *pack);
+
+/*  Send an event to the writer, for an actor without a connection to its mailbox. It is recorded as soon as
+    storage takes writes.                                                    */
+void
+    stele_audit_send (const stele_audit_t *self, const stele_settings_t *settings);
 
 #endif
