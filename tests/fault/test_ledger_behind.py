@@ -109,7 +109,8 @@ class LedgerBehind(unittest.TestCase):
         self.start()                    # Not needed a second time
         file = sqlite3.connect("file:%s?mode=ro" % self.ledger, uri=True)
         self.assertEqual(file.execute("PRAGMA integrity_check").fetchone(), ("ok",))
-        self.assertEqual([row[0] for row in file.execute("SELECT position FROM task_history")],
+        self.assertEqual([row[0] for row in file.execute(
+            "SELECT position FROM task_history UNION ALL SELECT position FROM audit_events ORDER BY 1")],
                          list(range(1, head + 4)))
         file.close()
 
