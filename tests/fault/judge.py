@@ -28,7 +28,7 @@ import sqlite3
 from client import pack, unpack
 from events import EITHER, REFUSED, SAME, STORED
 from mirror import TERMINAL, Mirror
-from rows import EVENT_TABLES, Ledger, bits
+from rows import Ledger, bits
 
 SHOWN = 20
 FEED_CONTENT = 65536
@@ -153,7 +153,7 @@ class Judge:
         damage = ledger.integrity()
         if damage != ["ok"]:
             self.find("broken", "integrity_check: %s", "; ".join(damage[:5]))
-        count = sum(ledger.one("SELECT count (*) FROM " + table)[0] for table in EVENT_TABLES)
+        count = sum(ledger.one("SELECT count (*) FROM " + table)[0] for table in ledger.tables)
         if count < len(self.uids):
             self.find("lost", "%d events are there, %d were", count, len(self.uids))
         after = 0 if whole else len(self.uids)

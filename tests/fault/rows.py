@@ -118,6 +118,9 @@ class Ledger:
         self.file.row_factory = sqlite3.Row
         self.words = {(kind, code): word for kind, code, word in
                       self.file.execute("SELECT kind, code, word FROM vocabulary")}
+        #   One that was killed while it was created does not have all of them yet
+        there = {name for name, in self.all("SELECT name FROM sqlite_schema WHERE type = 'table'")}
+        self.tables = [table for table in EVENT_TABLES if table in there]
         self.zstd = Zstd(dict(self.all("SELECT id, dictionary FROM dictionaries")))
 
     def close(self):
@@ -136,7 +139,7 @@ class Ledger:
     def events(self, after=0):
         """Every row of the event tables after a position, as an event, by position."""
         events = []
-        for table in EVENT_TABLES:
+        for table in self.tables:
             for row in self.file.execute(QUERIES[table] + " WHERE e.position > ?", (after,)):
                 events.append(self._event(table, row))
         events.sort(key=lambda event: event["position"])
