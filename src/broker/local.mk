@@ -8,7 +8,7 @@ src_broker_libbroker_la_SOURCES = \
     src/broker/access/keyring.c src/broker/access/keyring.h \
     src/broker/common/actor.h \
     src/broker/common/answer.c src/broker/common/answer.h \
-    src/broker/common/denials.c src/broker/common/denials.h \
+    src/broker/common/denied.c src/broker/common/denied.h \
     src/broker/common/endpoint.c src/broker/common/endpoint.h \
     src/broker/common/envelope.c src/broker/common/envelope.h \
     src/broker/common/histogram.c src/broker/common/histogram.h \

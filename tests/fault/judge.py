@@ -363,7 +363,7 @@ class Judge:
         if position <= self.fed:
             self.find("feed", "position %d comes after %d", position, self.fed)
         self.fed = max(position, self.fed)
-        identity = event.get("task_id", event.get("session_id", event.get("user_id")))
+        identity = event.get("task_id", event.get("session_id", event.get("who", event.get("user_id"))))
         if topic.decode() != "%s/%s" % (event["type"], identity):
             self.find("feed", "topic %s of %.300r", topic, event)
         omitted = event.get("content_omitted")

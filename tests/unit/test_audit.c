@@ -14,7 +14,7 @@
 #include <string.h>
 #include <cmocka.h>
 #include "broker/common/answer.h"
-#include "broker/common/denials.h"
+#include "broker/common/denied.h"
 #include "broker/ingest/writer.h"
 #include "broker/operations/audit.h"
 #include "ledger_fixture.h"
@@ -197,23 +197,23 @@ test_audit_event_fits_its_fields_whatever_they_are_made_of (void **state)
 //  -- refused access ------------------------------------------------------------------
 
 static void
-s_note (stele_denials_t *self, const char *peer, const char *operation)
+s_note (stele_denied_t *self, const char *peer, const char *operation)
 {
     stele_refusal_t refusal;
     stele_refuse (&refusal, STELE_EUNAUTHORIZED, NULL, "%s is not for you", operation);
-    stele_denials_note (self, "ann", peer, operation, &refusal);
+    stele_denied_note (self, "ann", peer, operation, &refusal);
 }
 
 static void
 test_denials_of_one_peer_are_taken_once_a_minute_with_their_number (void **state)
 {
     (void) state;
-    stele_denials_t *self = stele_denials_new ();
-    stele_denial_t denial;
+    stele_denied_t *self = stele_denied_new ();
+    stele_denied_peer_t denial;
     int64_t now = 5000000;
-    assert_false (stele_denials_take (self, now, &denial));
+    assert_false (stele_denied_take (self, now, &denial));
     s_note (self, "::1", "mode");
-    assert_true (stele_denials_take (self, now, &denial));
+    assert_true (stele_denied_take (self, now, &denial));
     assert_string_equal (denial.who, "ann");
     assert_string_equal (denial.peer, "::1");
     assert_string_equal (denial.operation, "mode");
@@ -222,41 +222,41 @@ test_denials_of_one_peer_are_taken_once_a_minute_with_their_number (void **state
     assert_int_equal (denial.count, 1);
     for (int i = 0; i < 1000; i++)
         s_note (self, "::1", i == 999? "recover": "mode");
-    assert_false (stele_denials_take (self, now + STELE_DENIALS_US - 1, &denial));
+    assert_false (stele_denied_take (self, now + STELE_DENIED_US - 1, &denial));
     s_note (self, "::2", "mode");
-    assert_true (stele_denials_take (self, now + 1, &denial));
+    assert_true (stele_denied_take (self, now + 1, &denial));
     assert_string_equal (denial.peer, "::2");
-    assert_true (stele_denials_take (self, now + STELE_DENIALS_US, &denial));
+    assert_true (stele_denied_take (self, now + STELE_DENIED_US, &denial));
     assert_string_equal (denial.operation, "recover");
     assert_int_equal (denial.count, 1000);
     assert_true (denial.first_us <= denial.last_us);
     //  A peer that was quiet for a minute is new again
-    assert_false (stele_denials_take (self, now + 3 * STELE_DENIALS_US, &denial));
+    assert_false (stele_denied_take (self, now + 3 * STELE_DENIED_US, &denial));
     s_note (self, "::1", "mode");
-    assert_true (stele_denials_take (self, now + 3 * STELE_DENIALS_US, &denial));
+    assert_true (stele_denied_take (self, now + 3 * STELE_DENIED_US, &denial));
     assert_int_equal (denial.count, 1);
-    stele_denials_destroy (&self);
+    stele_denied_destroy (&self);
 }
 
 static void
 test_denials_beyond_the_bound_share_one_entry (void **state)
 {
     (void) state;
-    stele_denials_t *self = stele_denials_new ();
-    stele_denial_t denial;
-    for (int i = 0; i < STELE_DENIALS_PEERS + 50; i++) {
+    stele_denied_t *self = stele_denied_new ();
+    stele_denied_peer_t denial;
+    for (int i = 0; i < STELE_DENIED_PEERS + 50; i++) {
         char peer [20];
         snprintf (peer, sizeof peer, "10.0.%d.%d", i / 250, i % 250);
         s_note (self, peer, "mode");
     }
     int events = 0, others = 0;
-    while (stele_denials_take (self, 1, &denial)) {
+    while (stele_denied_take (self, 1, &denial)) {
         events++;
         others += strcmp (denial.who, "others") == 0? (int) denial.count: 0;
     }
-    assert_int_equal (events, STELE_DENIALS_PEERS + 1);
+    assert_int_equal (events, STELE_DENIED_PEERS + 1);
     assert_int_equal (others, 50);
-    stele_denials_destroy (&self);
+    stele_denied_destroy (&self);
 }
 
 //  -- the writer ----------------------------------------------------------------------
@@ -285,11 +285,11 @@ test_audit_denials_become_events_of_the_writer (void **state)
     stele_settings_t *settings;
     stele_writer_t *writer = s_writer (self, &settings);
     for (int i = 0; i < 3; i++)
-        s_note (settings->denials, "10.0.0.7", "mode");
+        s_note (settings->denied, "10.0.0.7", "mode");
     assert_int_equal (stele_writer_audit_denials (writer), 0);
     assert_int_equal (stele_writer_commit (writer), 0);
     //  Within the minute: counted only
-    s_note (settings->denials, "10.0.0.7", "mode");
+    s_note (settings->denied, "10.0.0.7", "mode");
     assert_int_equal (stele_writer_audit_denials (writer), 0);
     assert_false (writer->open);
     json_t *events = fixture_events (self, 0, 10, 0);
@@ -315,7 +315,7 @@ test_audit_event_of_a_batch_that_was_rolled_back_is_taken_again (void **state)
     fixture_t *self = *state;
     stele_settings_t *settings;
     stele_writer_t *writer = s_writer (self, &settings);
-    s_note (settings->denials, "10.0.0.7", "mode");
+    s_note (settings->denied, "10.0.0.7", "mode");
     assert_int_equal (stele_writer_audit_denials (writer), 0);
     stele_writer_rollback (writer);
     assert_int_equal (writer->counts.audited, 0);

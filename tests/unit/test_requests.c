@@ -8,7 +8,7 @@
 
 #include <unistd.h>
 #include "talk.h"
-#include "broker/common/denials.h"
+#include "broker/common/denied.h"
 #include "broker/access/identity_frame.h"
 #include "broker/requests/requests.h"
 #include "ledger/ledger.h"
@@ -533,8 +533,8 @@ test_requests_that_are_not_allowed_are_noted_as_refused_access (void **state)
     }
     //  Not an event of its own
     assert_int_equal (zsock_events (self->writer) & ZMQ_POLLIN, 0);
-    stele_denial_t denial;
-    assert_true (stele_denials_take (self->settings->denials, 1, &denial));
+    stele_denied_peer_t denial;
+    assert_true (stele_denied_take (self->settings->denied, 1, &denial));
     assert_string_equal (denial.who, "local");
     assert_string_equal (denial.peer, "127.0.0.1");
     assert_string_equal (denial.operation, "recover");

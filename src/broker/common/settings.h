@@ -88,7 +88,7 @@ typedef struct {
     STELE_SETTINGS (STELE_SETTING_MEMBER)
     char instance [33];             // Random, hex: distinguishes brokers in one process
     struct stele_presence *presence;    // Owned: when producers were last heard (presence.h)
-    struct stele_denials *denials;      // Owned: refused access that is not recorded yet (denials.h)
+    struct stele_denied *denied;       // Owned: refused access that is not recorded yet (denied.h)
 } stele_settings_t;
 #undef STELE_SETTING_MEMBER
 

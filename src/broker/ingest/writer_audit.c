@@ -8,7 +8,7 @@
 #include <string.h>
 #include "base/clock.h"
 #include "broker/common/answer.h"
-#include "broker/common/denials.h"
+#include "broker/common/denied.h"
 #include "broker/common/log.h"
 #include "broker/ingest/writer.h"
 #include "broker/operations/audit.h"
@@ -74,7 +74,7 @@ stele_writer_take_audit (stele_writer_t *self, const stele_input_t *request, con
 }
 
 static int
-s_take_denial (stele_writer_t *self, const stele_denial_t *denial)
+s_take_denial (stele_writer_t *self, const stele_denied_peer_t *denial)
 {
     stele_pack_t *details = stele_pack_new ();
     stele_pack_map_begin (details);
@@ -95,11 +95,11 @@ s_take_denial (stele_writer_t *self, const stele_denial_t *denial)
 int
 stele_writer_audit_denials (stele_writer_t *self)
 {
-    stele_denial_t denial;
+    stele_denied_peer_t denial;
     int code = 0;
     int64_t now_us = stele_clock_steady_us ();
     for (int i = 0; i < DENIALS_ONCE && code == 0; i++) {
-        if (!stele_denials_take (self->settings->denials, now_us, &denial))
+        if (!stele_denied_take (self->settings->denied, now_us, &denial))
             break;
         code = s_take_denial (self, &denial);
     }

@@ -39,7 +39,7 @@ bool
         stele_pack_t *pack);
 
 /*  Is that answer the end of something that was begun? Not if the request was malformed, or not allowed: that is
-    recorded as refused access (common/denials.h).                           */
+    recorded as refused access (common/denied.h).                           */
 bool
     stele_audit_answers (const void *answer, size_t size);
 

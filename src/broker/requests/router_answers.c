@@ -6,7 +6,7 @@
 */
 
 #include "broker/common/answer.h"
-#include "broker/common/denials.h"
+#include "broker/common/denied.h"
 #include "broker/common/mode.h"
 #include "broker/requests/router_internal.h"
 #include "fault/fault.h"
@@ -80,7 +80,7 @@ stele_router_denied (stele_router_t *self, const stele_identity_t *identity, con
     zmsg_t *envelope, const stele_refusal_t *refusal)
 {
     //  The last frame of the envelope, the empty one, came from the peer; the first is of libzmq
-    stele_denials_note (self->args.settings->denials, identity->name,
+    stele_denied_note (self->args.settings->denied, identity->name,
         zframe_meta (zmsg_last (envelope), "Peer-Address"), operation? operation->name: "request", refusal);
 }
 

@@ -1,4 +1,4 @@
-/*  denials - count refused access per peer, until it is recorded
+/*  denied - count refused access per peer, until it is recorded
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -13,16 +13,16 @@
 #include <czmq.h>
 #include "base/clock.h"
 #include "base/memory.h"
-#include "broker/common/denials.h"
+#include "broker/common/denied.h"
 
 #define OTHERS "others"
 
 typedef struct {
-    stele_denial_t denial;          // count 0: nothing since the last event
+    stele_denied_peer_t denial;          // count 0: nothing since the last event
     int64_t due_us;                 // Steady clock: no event before that
 } s_entry_t;
 
-struct stele_denials {
+struct stele_denied {
     pthread_mutex_t mutex;
     _Atomic bool any;               // There are entries: the writer looks without the mutex
     zhashx_t *entries;              // By identity and address
@@ -35,10 +35,10 @@ s_free (void **item_p)
     *item_p = NULL;
 }
 
-stele_denials_t *
-stele_denials_new (void)
+stele_denied_t *
+stele_denied_new (void)
 {
-    stele_denials_t *self = STELE_NEW (stele_denials_t);
+    stele_denied_t *self = STELE_NEW (stele_denied_t);
     self->entries = zhashx_new ();
     assert (self->entries);
     zhashx_set_destructor (self->entries, s_free);
@@ -48,10 +48,10 @@ stele_denials_new (void)
 }
 
 void
-stele_denials_destroy (stele_denials_t **self_p)
+stele_denied_destroy (stele_denied_t **self_p)
 {
     assert (self_p);
-    stele_denials_t *self = *self_p;
+    stele_denied_t *self = *self_p;
     if (!self)
         return;
     zhashx_destroy (&self->entries);
@@ -62,12 +62,12 @@ stele_denials_destroy (stele_denials_t **self_p)
 
 //  The entry of that peer; when there is no room for one more, that of all others
 static s_entry_t *
-s_entry (stele_denials_t *self, const char *who, const char *peer)
+s_entry (stele_denied_t *self, const char *who, const char *peer)
 {
-    char key [sizeof ((stele_denial_t *) 0)->who + sizeof ((stele_denial_t *) 0)->peer];
+    char key [sizeof ((stele_denied_peer_t *) 0)->who + sizeof ((stele_denied_peer_t *) 0)->peer];
     snprintf (key, sizeof key, "%.63s %.255s", peer, who);
     s_entry_t *entry = zhashx_lookup (self->entries, key);
-    if (!entry && zhashx_size (self->entries) >= STELE_DENIALS_PEERS) {
+    if (!entry && zhashx_size (self->entries) >= STELE_DENIED_PEERS) {
         snprintf (key, sizeof key, "%s", OTHERS);
         who = OTHERS;
         peer = "";
@@ -83,11 +83,11 @@ s_entry (stele_denials_t *self, const char *who, const char *peer)
 }
 
 void
-stele_denials_note (stele_denials_t *self, const char *who, const char *peer, const char *operation,
+stele_denied_note (stele_denied_t *self, const char *who, const char *peer, const char *operation,
     const stele_refusal_t *refusal)
 {
     pthread_mutex_lock (&self->mutex);
-    stele_denial_t *denial = &s_entry (self, who, peer? peer: "")->denial;
+    stele_denied_peer_t *denial = &s_entry (self, who, peer? peer: "")->denial;
     denial->last_us = stele_clock_us ();
     if (denial->count++ == 0)
         denial->first_us = denial->last_us;
@@ -99,7 +99,7 @@ stele_denials_note (stele_denials_t *self, const char *who, const char *peer, co
 }
 
 bool
-stele_denials_take (stele_denials_t *self, int64_t now_us, stele_denial_t *denial)
+stele_denied_take (stele_denied_t *self, int64_t now_us, stele_denied_peer_t *denial)
 {
     if (!atomic_load (&self->any))
         return false;
@@ -117,7 +117,7 @@ stele_denials_take (stele_denials_t *self, int64_t now_us, stele_denial_t *denia
         }
         *denial = entry->denial;
         entry->denial.count = 0;
-        entry->due_us = now_us + STELE_DENIALS_US;
+        entry->due_us = now_us + STELE_DENIED_US;
         taken = true;
     }
     for (const void *key = zlistx_first (quiet); key; key = zlistx_next (quiet))

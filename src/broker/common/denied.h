@@ -1,9 +1,9 @@
-/*  denials - refused access, until it is recorded
+/*  denied - refused access, until it is recorded
 
     Any thread that refuses a peer notes it here. The writer takes what is due and records it as audit
     events: at once for a peer that was not refused before, then at most once a minute per peer and
     identity, with the number of refusals since. So refusals cost the ledger little, however many there
-    are: at most DENIALS_PEERS events a minute, and one more for all other peers together.
+    are: at most STELE_DENIED_PEERS events a minute, and one more for all other peers together.
 
     Threads share it: all of it is behind a mutex, which is taken only when access is refused, and by
     the writer when it looks.
@@ -13,17 +13,17 @@
     file, You can obtain one at https://mozilla.org/MPL/2.0/.
 */
 
-#ifndef STELE_DENIALS_H_INCLUDED
-#define STELE_DENIALS_H_INCLUDED
+#ifndef STELE_DENIED_H_INCLUDED
+#define STELE_DENIED_H_INCLUDED
 
 #include <stdbool.h>
 #include <stdint.h>
 #include "model/refusal.h"
 
-#define STELE_DENIALS_PEERS 1000
-#define STELE_DENIALS_US    60000000            // Between two events of one peer
+#define STELE_DENIED_PEERS 1000
+#define STELE_DENIED_US    60000000            // Between two events of one peer
 
-typedef struct stele_denials stele_denials_t;
+typedef struct stele_denied stele_denied_t;
 
 /*  The refusals of one peer since the last event                            */
 typedef struct {
@@ -34,22 +34,22 @@ typedef struct {
     int code;                       // STELE_E...
     int64_t count;
     int64_t first_us, last_us;      // Wall clock
-} stele_denial_t;
+} stele_denied_peer_t;
 
 /*  Caller owns return value.                                                */
-stele_denials_t *
-    stele_denials_new (void);
+stele_denied_t *
+    stele_denied_new (void);
 void
-    stele_denials_destroy (stele_denials_t **self_p);
+    stele_denied_destroy (stele_denied_t **self_p);
 
 /*  Access was refused to that identity ("unknown" for a stranger), from that address, for that reason. 'peer'
     may be NULL if it is not known.                                          */
 void
-    stele_denials_note (stele_denials_t *self, const char *who, const char *peer, const char *operation,
+    stele_denied_note (stele_denied_t *self, const char *who, const char *peer, const char *operation,
         const stele_refusal_t *refusal);
 
 /*  Take one that is due at 'now_us' of the steady clock, and forget peers that have been quiet. False: none. */
 bool
-    stele_denials_take (stele_denials_t *self, int64_t now_us, stele_denial_t *denial);
+    stele_denied_take (stele_denied_t *self, int64_t now_us, stele_denied_peer_t *denial);
 
 #endif
