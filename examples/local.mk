@@ -28,6 +28,7 @@ EXTRA_DIST += \
     examples/python/stele_client/errors.py \
     examples/python/stele_client/events.py \
     examples/python/stele_client/follower.py \
+    examples/python/stele_client/keys.py \
     examples/python/stele_client/order.py \
     examples/python/stele_client/publisher.py \
     examples/python/stele_client/py.typed \

@@ -15,9 +15,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include "broker/access/access.h"
+#include "broker/access/zap.h"
 #include "broker/common/actor.h"
 #include "broker/followers/follower.h"
 #include "broker/ingest/ingest.h"
+#include "broker/operations/audit.h"
 #include "broker/common/endpoint.h"
 #include "broker/common/log.h"
 #include "broker/common/mode.h"
@@ -34,7 +37,8 @@
 typedef struct {
     zsock_t *pipe;
     stele_settings_t *settings;
-    zactor_t *ingest, *requests;
+    stele_access_t *access;         // NULL: no keys
+    zactor_t *zap, *ingest, *requests;
     zactor_t *followers [STELE_FOLLOWER_COUNT];             // NULL: off
     char *endpoints [STELE_FOLLOWER_COUNT];
     stele_follower_args_t follower_args;
@@ -103,6 +107,26 @@ s_failed (s_broker_t *self, const char *text, zmsg_t *message)
     char *name = message? zmsg_popstr (message): NULL;
     zstr_sendx (self->pipe, "FAILED", text, name, NULL);
     zstr_free (&name);
+}
+
+//  The keys, and who answers for them: before the first bind
+static int
+s_start_access (s_broker_t *self)
+{
+    stele_refusal_t refusal;
+    char *unused = NULL;
+    if (!*self->settings->keys)
+        return 0;
+    self->access = self->settings->access = stele_access_new (self->settings->keys, &refusal);
+    if (!self->access) {
+        zstr_sendx (self->pipe, "FAILED", refusal.message, NULL);
+        return -1;
+    }
+    stele_access_record (self->access, self->settings->denied);
+    self->zap = stele_actor_new (stele_zap, self->access);
+    int rc = s_started (self, self->zap, &unused);
+    zstr_free (&unused);
+    return rc;
 }
 
 static int
@@ -253,6 +277,7 @@ s_stop (s_broker_t *self, bool drain)
         zactor_destroy (&self->followers [i]);
     STELE_FAULT (stop_followers);
     zactor_destroy (&self->ingest);
+    zactor_destroy (&self->zap);
     STELE_FAULT (stop_ingest);
 }
 
@@ -296,6 +321,18 @@ s_check_redis (const stele_settings_t *settings, stele_refusal_t *refusal)
     return rc;
 }
 
+//  Would the endpoints be refused without the setting insecure?
+static void
+s_warn_insecure (const stele_settings_t *settings)
+{
+    stele_settings_t strict = *settings;
+    stele_refusal_t refusal;
+    strict.insecure = false;
+    if (settings->insecure && stele_endpoint_check (&strict, &refusal))
+        stele_log_warning ("insecure", "insecure: whoever reaches the endpoints may read and change everything. %s",
+            refusal.message);
+}
+
 static void
 s_start (s_broker_t *self)
 {
@@ -318,8 +355,9 @@ s_start (s_broker_t *self)
         zstr_sendx (self->pipe, "FAILED", refusal.message, NULL);
         return;
     }
+    s_warn_insecure (self->settings);
     self->started = true;
-    bool failed = s_start_ingest (self);
+    bool failed = s_start_access (self) || s_start_ingest (self);
     if (!failed && (s_start_followers (self) || s_start_requests (self))) {
         failed = true;
         zsock_set_sndtimeo (self->ingest, 0);       // It may have ended meanwhile
@@ -370,6 +408,19 @@ s_set (s_broker_t *self, const char *name, const char *value)
     }
 }
 
+static void
+s_reload_keys (s_broker_t *self)
+{
+    stele_refusal_t refusal;
+    stele_pack_t *pack = stele_pack_new ();
+    stele_pack_map_begin (pack);
+    int code = stele_access_reload (self->access, pack, &refusal);
+    stele_pack_map_end (pack);
+    if (code == 0)
+        stele_audit_keys (self->settings, stele_identity_local.name, stele_pack_data (pack), stele_pack_size (pack));
+    stele_pack_destroy (&pack);
+}
+
 //  Read the settings again, as they were given: the file and the commands in their order. Apply those
 //  that can change while the broker runs; keep all of them if one is refused.
 static void
@@ -395,6 +446,8 @@ s_reload (s_broker_t *self)
             *others? "; the rest applies at the next start": "");
         if (*others)
             stele_log_warning ("restart_needed", "reload: these settings apply at the next start: %s", others);
+        if (self->access)
+            s_reload_keys (self);
     }
     stele_settings_destroy (&fresh);
 }
@@ -452,6 +505,15 @@ s_receive_ingest (s_broker_t *self)
     zstr_free (&text);
 }
 
+//  It sends a message only when it ends: what is connected would stay so, and nobody else is let in
+static void
+s_receive_zap (s_broker_t *self)
+{
+    zstr_sendx (self->pipe, "FAILED", "the ZAP actor, which checks the keys of clients, has ended", NULL);
+    zactor_destroy (&self->zap);
+    s_stop (self, false);
+}
+
 static void
 s_receive_follower (s_broker_t *self, zactor_t *follower)
 {
@@ -465,11 +527,11 @@ s_receive_follower (s_broker_t *self, zactor_t *follower)
 static bool
 s_step (s_broker_t *self)
 {
-    zmq_pollitem_t items [2 + STELE_FOLLOWER_COUNT] = { { zsock_resolve (self->pipe), 0, ZMQ_POLLIN, 0 } };
-    zactor_t *actors [2 + STELE_FOLLOWER_COUNT];
+    zmq_pollitem_t items [3 + STELE_FOLLOWER_COUNT] = { { zsock_resolve (self->pipe), 0, ZMQ_POLLIN, 0 } };
+    zactor_t *actors [3 + STELE_FOLLOWER_COUNT];
     int count = 1;
-    for (int i = -1; i < STELE_FOLLOWER_COUNT; i++) {
-        zactor_t *actor = i < 0? self->ingest: self->followers [i];
+    for (int i = -2; i < STELE_FOLLOWER_COUNT; i++) {
+        zactor_t *actor = i == -2? self->zap: i == -1? self->ingest: self->followers [i];
         if (actor) {
             actors [count] = actor;
             items [count++] = (zmq_pollitem_t) { zsock_resolve (actor), 0, ZMQ_POLLIN, 0 };
@@ -481,9 +543,12 @@ s_step (s_broker_t *self)
         s_command (self);
         return true;
     }
-    //  One message: s_receive_ingest stops all actors
+    //  One message: s_receive_ingest and s_receive_zap stop all actors
     for (int i = 1; i < count; i++)
         if (items [i].revents & ZMQ_POLLIN) {
+            if (actors [i] == self->zap)
+                s_receive_zap (self);
+            else
             if (actors [i] == self->ingest)
                 s_receive_ingest (self);
             else
@@ -504,8 +569,8 @@ stele_broker (zsock_t *pipe, void *args)
     zlist_autofree (self.commands);
     zsock_signal (pipe, 0);
     while (!self.terminated && s_step (&self)) {}
-    if (self.ingest)
-        s_stop (&self, true);
+    if (self.ingest || self.zap)
+        s_stop (&self, self.ingest != NULL);
     zstr_free (&self.ledger_id);
     zstr_free (&self.events_endpoint);
     zstr_free (&self.pipeline_in_endpoint);
@@ -514,6 +579,7 @@ stele_broker (zsock_t *pipe, void *args)
         zstr_free (&self.endpoints [i]);
     zlist_destroy (&self.commands);
     stele_pack_destroy (&self.recovery);
+    stele_access_destroy (&self.access);
     STELE_TSAN_ACQUIRE (self.settings);
     stele_settings_destroy (&self.settings);
 }

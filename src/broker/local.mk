@@ -2,10 +2,13 @@ noinst_LTLIBRARIES += src/broker/libbroker.la
 src_broker_libbroker_la_SOURCES = \
     src/broker/broker.c \
     src/broker/recovery_report.c src/broker/recovery_report.h \
+    src/broker/access/access.c src/broker/access/access.h \
     src/broker/access/delegate.c src/broker/access/delegate.h \
+    src/broker/access/denials.c src/broker/access/denials.h \
     src/broker/access/identity.c src/broker/access/identity.h \
     src/broker/access/identity_frame.h \
     src/broker/access/keyring.c src/broker/access/keyring.h \
+    src/broker/access/zap.c src/broker/access/zap.h \
     src/broker/common/actor.h \
     src/broker/common/answer.c src/broker/common/answer.h \
     src/broker/common/denied.c src/broker/common/denied.h \
@@ -36,6 +39,7 @@ src_broker_libbroker_la_SOURCES = \
     src/broker/ingest/writer_run.c \
     src/broker/operations/audit.c src/broker/operations/audit.h \
     src/broker/operations/event_log.c \
+    src/broker/operations/keys.c \
     src/broker/operations/operations.c src/broker/operations/operations.h \
     src/broker/operations/owners.c \
     src/broker/operations/params.c src/broker/operations/params.h \

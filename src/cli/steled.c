@@ -15,6 +15,7 @@
 #include <czmq.h>
 #include "base/clock.h"
 #include "ledger/process.h"
+#include "broker/access/keyring.h"
 #include "broker/common/actor.h"
 #include "broker/common/log.h"
 #include "broker/common/settings.h"
@@ -57,6 +58,7 @@ s_keep (const cli_option_t *option, const char *value, void *target, char *error
 
 static const cli_option_t s_ledger [] = { STELE_SETTINGS_LEDGER (OPTION) CLI_OPTIONS_END };
 static const cli_option_t s_endpoints [] = { STELE_SETTINGS_ENDPOINTS (OPTION) CLI_OPTIONS_END };
+static const cli_option_t s_access [] = { STELE_SETTINGS_ACCESS (OPTION) CLI_OPTIONS_END };
 static const cli_option_t s_redis [] = { STELE_SETTINGS_REDIS (OPTION) CLI_OPTIONS_END };
 static const cli_option_t s_producers [] = { STELE_SETTINGS_PRODUCERS (OPTION) CLI_OPTIONS_END };
 static const cli_option_t s_limits [] = { STELE_SETTINGS_LIMITS (OPTION) CLI_OPTIONS_END };
@@ -80,7 +82,7 @@ static const cli_usage_t s_usage = {
     "The Stele broker: it keeps the durable record of tasks. An event is acked once it is on stable"
     " storage; Redis, the feed and the pipeline follow. SIGTERM or SIGINT stops the broker: accepted"
     " events are committed and acked first. A second signal stops it without waiting for followers."
-    " SIGHUP reads the file again and applies log and log-level.",
+    " SIGHUP reads the file again and applies log and log-level, and reads the keys again.",
     "Every setting is also a key of the configuration file, except --accept-loss: see steled.conf(5)."
     " The wire protocol: doc/PROTOCOL.md.",
     "  steled --ledger /var/lib/stele/stele.db\n"
@@ -256,6 +258,10 @@ s_check_config (const s_args_t *args)
         code = stele_settings_set (settings, args->settings.items [i], args->settings.items [i + 1], &refusal);
     if (code == 0)
         code = stele_settings_check (settings, &refusal);
+    stele_keyring_t *keyring = code == 0 && *settings->keys? stele_keyring_load (settings->keys, &refusal): NULL;
+    if (code == 0 && *settings->keys && !keyring)
+        code = refusal.code;
+    stele_keyring_destroy (&keyring);
     if (code)
         stele_log_error ("config", "%s", refusal.message);
     else
@@ -271,6 +277,7 @@ main (int argc, char **argv)
     const cli_group_t groups [] = {
         { "Ledger", s_ledger, &args },
         { "Endpoints", s_endpoints, &args },
+        { "Access", s_access, &args },
         { "Redis", s_redis, &args },
         { "Producers", s_producers, &args },
         { "Limits", s_limits, &args },

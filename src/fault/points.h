@@ -111,6 +111,7 @@
     Deliberate bugs: with one of them switched on, a test of durability must fail. */
 #define STELE_CONTROLS(X) \
     X (ack_before_commit,       "acks and naks are sent before the commit") \
-    X (sync_normal,             "the ledger commits without waiting for the disk")
+    X (sync_normal,             "the ledger commits without waiting for the disk") \
+    X (zap_ends,                "the ZAP actor ends when it is asked about the third connection")
 
 #endif

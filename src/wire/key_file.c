@@ -64,6 +64,12 @@ stele_key_file_get (const stele_key_file_t *self, const char *name)
     return NULL;
 }
 
+const char *
+stele_key_file_name (const stele_key_file_t *self, size_t index)
+{
+    return index < self->count? self->values [index].name: NULL;
+}
+
 bool
 stele_key_is_valid (const char *text)
 {

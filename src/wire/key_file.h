@@ -42,6 +42,10 @@ void
 const char *
     stele_key_file_get (const stele_key_file_t *self, const char *name);
 
+/*  The name with that number, 0, 1, 2 ...; NULL after the last one. Owned by the file. */
+const char *
+    stele_key_file_name (const stele_key_file_t *self, size_t index);
+
 /*  The CURVE key with that name; NULL with a refusal if there is none, or it is not one. */
 const char *
     stele_key_file_key (const stele_key_file_t *self, const char *name, stele_refusal_t *refusal);

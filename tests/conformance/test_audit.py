@@ -11,6 +11,7 @@ import sqlite3
 import subprocess
 
 import harness
+import test_access
 from client import changed, created
 
 NEVER = {"type": "audit.recorded", "who": "me", "operation": "mode", "outcome": "ok", "target": "dual"}
@@ -178,6 +179,45 @@ class Addresses(harness.BrokerTest):
         self.ask("rejected.retry", id=7)
         event = self.ask("audit.list")["events"][0]
         self.assertEqual((event["peer"], event["outcome"]), ("127.0.0.1", "not_found"))
+
+
+class Keyed(test_access.AccessTest):
+    @classmethod
+    def make_keys(cls, keys):
+        super().make_keys(keys)
+        keys.add("reader", "query")
+        keys.add("gate", "gateway operate")
+
+    def wait_event(self, **fields):
+        """The first audit event with these fields."""
+        def found():
+            events = self.asker_of("root").ask({"op": "audit.list", "limit": 1000})["events"]
+            return next((event for event in reversed(events)
+                         if all(event.get(key) == value for key, value in fields.items())), None)
+        harness.wait_until(found, "the event %r" % fields)
+        return found()
+
+    def test_refused_access_is_recorded_with_its_key_and_address(self):
+        for _ in range(3):
+            answer = self.asker_of("reader").ask({"op": "mode", "mode": "sqlite"})
+            self.assertEqual(answer["error"]["code"], "unauthorized")
+        event = self.wait_event(operation="access.denied", who="reader")
+        self.assertEqual((event["target"], event["peer"], event["outcome"]), ("mode", "127.0.0.1", "unauthorized"))
+        self.assertGreater(event["count"], 0)
+
+    def test_changes_of_keys_are_recorded_with_who_had_them_read(self):
+        self.keys.add("new", "query")
+        self.reload()
+        self.wait_event(operation="key.added", target="new", who="root", outcome="ok")
+        self.keys.remove("new")
+        self.reload()
+        self.wait_event(operation="key.revoked", target="new", who="root")
+
+    def test_operation_has_the_key_and_for_whom_a_gateway_acts(self):
+        self.asker_of("root").ask({"op": "rejected.retry", "id": 77})
+        self.wait_event(operation="rejected.retry", target="77", who="root", outcome="not_found")
+        self.asker_of("gate").ask({"op": "rejected.retry", "id": 78, "actor": {"name": "ann", "roles": ["operate"]}})
+        self.wait_event(operation="rejected.retry", target="78", who="gate/ann")
 
 
 class Durable(harness.BrokerTest):

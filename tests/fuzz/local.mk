@@ -1,7 +1,7 @@
 # Fuzz targets. Without --enable-fuzz each one is a test that replays its seeds and earlier crashes.
 
 fuzz_targets = tests/fuzz/fuzz_event tests/fuzz/fuzz_message tests/fuzz/fuzz_request \
-    tests/fuzz/fuzz_json tests/fuzz/fuzz_config
+    tests/fuzz/fuzz_json tests/fuzz/fuzz_config tests/fuzz/fuzz_key
 
 if FUZZ
 fuzz_main =
@@ -28,6 +28,10 @@ tests_fuzz_fuzz_json_LDFLAGS = $(fuzz_ldflags)
 tests_fuzz_fuzz_config_SOURCES = tests/fuzz/fuzz_config.c tests/fuzz/fuzz.h $(fuzz_main)
 tests_fuzz_fuzz_config_LDADD = $(STELE_ROOMS) $(STELE_LIBS)
 tests_fuzz_fuzz_config_LDFLAGS = $(fuzz_ldflags)
+
+tests_fuzz_fuzz_key_SOURCES = tests/fuzz/fuzz_key.c tests/fuzz/fuzz.h $(fuzz_main)
+tests_fuzz_fuzz_key_LDADD = $(STELE_ROOMS) $(STELE_LIBS)
+tests_fuzz_fuzz_key_LDFLAGS = $(fuzz_ldflags)
 
 EXTRA_DIST += tests/fuzz/replay.c tests/fuzz/run.sh tests/fuzz/seeds.py tests/fuzz/stele.dict \
     tests/fuzz/seeds tests/fuzz/crashes

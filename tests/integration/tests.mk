@@ -5,10 +5,12 @@ integration_support = \
     tests/conformance/client.py \
     tests/integration/earlier.py \
     tests/integration/harness.py \
+    tests/integration/keyed.py \
     tests/integration/load.py \
     tests/integration/stream.py
 
 integration_tests = \
+    tests/conformance/test_access.py \
     tests/conformance/test_audit.py \
     tests/conformance/test_document.py \
     tests/conformance/test_events.py \
@@ -27,6 +29,7 @@ integration_tests = \
     tests/integration/test_examples.py \
     tests/integration/test_export.py \
     tests/integration/test_health.py \
+    tests/integration/test_keys.py \
     tests/integration/test_live.py \
     tests/integration/test_migrate.py \
     tests/integration/test_migrate_again.py \
@@ -39,6 +42,7 @@ integration_tests = \
     tests/integration/test_text.py \
     tests/integration/test_top.py \
     examples/python/tests/test_client.py \
+    examples/python/tests/test_keys.py \
     examples/python/tests/test_dialog.py \
     examples/python/tests/test_vectors.py
 

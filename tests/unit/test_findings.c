@@ -119,6 +119,7 @@ test_findings_that_are_only_noted (void **state)
     (void) state;
     s_assert_one ("{\"ledger\":{\"rejected\":3}}", "rejected", CLI_LEVEL_INFO, "3 refused events");
     s_assert_one ("{\"ledger\":{\"losses\":1}}", "losses", CLI_LEVEL_INFO, "1 losses");
+    s_assert_one ("{\"auth\":{\"denied_lately\":100}}", "denials", CLI_LEVEL_DEGRADED, "100 accesses");
     s_assert_one ("{\"search\":{\"lag_events\":100001}}", "search_behind", CLI_LEVEL_INFO, "100,001 events behind");
     s_assert_one ("{\"search\":{\"state\":\"failing\"}}", "search_failing", CLI_LEVEL_DEGRADED, "index");
     s_assert_one ("{\"producers\":[{\"producer\":\"a\",\"status\":\"expired\",\"silent_ms\":9000},"

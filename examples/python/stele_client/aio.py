@@ -22,14 +22,16 @@ import itertools
 import os
 import struct
 import time
-from typing import Any, AsyncIterator, Callable, Collection, Dict, Mapping, Optional
+from typing import Any, AsyncIterator, Callable, Collection, Dict, List, Mapping, Optional
 
 import zmq
 import zmq.asyncio
 
 from .dialog import Dialog, Receipt, log
-from .errors import (BrokerTimeout, Closed, Forked, Refused, SteleError, Unavailable, not_acked, request_failed)
+from .errors import (BrokerTimeout, Closed, Forked, PermissionDenied, Refused, SteleError, Unavailable, not_acked,
+                     request_failed)
 from .follower import QUIET_MS, is_about
+from .keys import AGAIN_S, KeyOption, Watch, find_key
 from .operations import Operations
 from .order import Order
 from .publisher import ADVICE, LAST_S, PENDING_BYTES, PENDING_EVENTS
@@ -66,14 +68,19 @@ class Publisher:
     def __init__(self, producer: str, endpoint: Optional[str] = None, *,
                  instance: Optional[str] = None, lease_ms: Optional[int] = None,
                  on_refused: Optional[Callable[[Receipt], None]] = None,
-                 requests: Optional[str] = None, context: Optional[zmq.asyncio.Context] = None) -> None:
+                 requests: Optional[str] = None, key: KeyOption = None,
+                 context: Optional[zmq.asyncio.Context] = None) -> None:
         loop = asyncio.get_running_loop()
         self._pid = os.getpid()
         self._dialog = Dialog(producer, instance, lease_ms)
         self._refusals = Refusals(on_refused)
         self._requests = requests
         self._address = address(endpoint, "STELE_EVENTS", EVENTS)
-        self._socket = open_socket(context or zmq.asyncio.Context.instance(), zmq.DEALER, self._address)
+        self._key = find_key(key)
+        self._context = context or zmq.asyncio.Context.instance()
+        self._refused: Optional[PermissionDenied] = None
+        self._again = 0.0                   # When to connect again after a refusal; 0: there was none
+        self._socket, self._watch = open_socket(self._context, zmq.DEALER, self._address, self._key)
         self._changed = asyncio.Event()
         self._settled = asyncio.Event()
         self._closed = False
@@ -90,10 +97,10 @@ class Publisher:
     async def ready(self, timeout: Optional[float] = 30.0) -> None:
         """See stele_client.Publisher.ready."""
         self._check_process()
-        welcome = await self._wait_for(lambda: self._dialog.ledger is not None or self._dialog.error, timeout)
+        await self._wait_for(lambda: self._refused or self._dialog.ledger is not None or self._dialog.error, timeout)
         if self._dialog.error:
             raise self._dialog.error
-        if not welcome:
+        if self._dialog.ledger is None:
             raise await self._timeout("no welcome within %g s" % (timeout or 0), timeout)
 
     async def send(self, event: Mapping[str, Any]) -> "asyncio.Future[Receipt]":
@@ -102,8 +109,9 @@ class Publisher:
         Waits only while too many events are unacked.
         """
         self._check_process()
-        await self._wait_for(lambda: self._dialog.error or (
-            len(self._dialog) < PENDING_EVENTS and self._dialog.bytes < PENDING_BYTES), None)
+        await self._wait_for(lambda: self._refused or self._has_room(), None)
+        if self._refused and not self._has_room():
+            raise self._refused
         future = Outcome(loop=asyncio.get_running_loop())
 
         def resolve(receipt: Optional[Receipt], error: Optional[SteleError]) -> None:
@@ -122,7 +130,12 @@ class Publisher:
     async def publish(self, *events: Mapping[str, Any], timeout: Optional[float] = 30.0) -> int:
         """See stele_client.Publisher.publish."""
         async def settle() -> list:
-            return [await future for future in [await self.send(event) for event in events]]
+            futures = [await self.send(event) for event in events]
+            for future in futures:
+                await self._wait_for(lambda: self._refused or future.done(), None)
+                if self._refused and not future.done():
+                    raise self._refused
+            return [await future for future in futures]
 
         try:
             receipts = await asyncio.wait_for(settle(), timeout)
@@ -136,7 +149,7 @@ class Publisher:
     async def flush(self, timeout: Optional[float] = 30.0) -> None:
         """See stele_client.Publisher.flush."""
         self._check_process()
-        if not await self._wait_for(lambda: len(self._dialog) == 0, timeout):
+        if not await self._wait_settled(timeout):
             raise await self._timeout(not_acked(self.pending), timeout)
         self._refusals.raise_unseen()
 
@@ -146,7 +159,7 @@ class Publisher:
             return
         settled = False
         try:
-            settled = await self._wait_for(lambda: len(self._dialog) == 0, timeout)
+            settled = await self._wait_settled(timeout)
         finally:
             left = self.pending
             await self._stop(settled or keep, keep)
@@ -162,7 +175,7 @@ class Publisher:
             await self.close()
         elif os.getpid() == self._pid and not self._closed:
             try:
-                await self._wait_for(lambda: len(self._dialog) == 0, LAST_S)
+                await self._wait_settled(LAST_S)
             finally:
                 left = self.pending
                 await self._stop(False, False)
@@ -175,10 +188,20 @@ class Publisher:
 
     async def _timeout(self, what: str, timeout: Optional[float]) -> SteleError:
         """The exception for a wait in vain, with the reason if the broker gives one"""
+        if self._refused:
+            return self._refused
         if self._dialog.ledger is None:
             check_permission(self._address)
-        why = await asyncio.to_thread(reason, self._requests, self._dialog.ledger, timeout)
+        why = await asyncio.to_thread(reason, self._requests, self._dialog.ledger, timeout, self._key)
         return BrokerTimeout("%s by %s: %s" % (what, self._address, why))
+
+    def _has_room(self) -> bool:
+        return self._dialog.error is not None or (
+            len(self._dialog) < PENDING_EVENTS and self._dialog.bytes < PENDING_BYTES)
+
+    async def _wait_settled(self, timeout: Optional[float]) -> bool:
+        await self._wait_for(lambda: self._refused or len(self._dialog) == 0, timeout)
+        return len(self._dialog) == 0
 
     async def _wait_for(self, condition: Callable[[], Any], timeout: Optional[float]) -> bool:
         async def wait() -> None:
@@ -198,11 +221,18 @@ class Publisher:
         self._closed = True
         self._task.cancel()
         await asyncio.wait([self._task])
-        for message in self._dialog.close(goodbye, keep):
-            await self._socket.send(message)
+        await self._send(self._dialog.close(goodbye, keep))
         self._settled.set()
         self._refusals.call()
+        self._watch.close()
         self._socket.close(linger=1000)
+
+    async def _send(self, messages: List[bytes]) -> None:
+        try:
+            for message in messages:
+                await self._socket.send(message, zmq.NOBLOCK)
+        except zmq.Again:                   # No limit: the broker refused the connection, and libzmq has given it up
+            self._again = time.monotonic() + AGAIN_S
 
     async def _run(self) -> None:
         try:
@@ -216,40 +246,85 @@ class Publisher:
         while True:
             self._changed.clear()
             now = time.monotonic()
-            for message in self._dialog.outgoing(now):
-                await self._socket.send(message)
-            timeout = self._dialog.timeout(now)
-            poll = asyncio.ensure_future(self._socket.poll(int(timeout * 1000) + 1))
-            more = asyncio.ensure_future(self._changed.wait())
+            if not self._again:
+                await self._send(self._dialog.outgoing(now))
+            timeout = self._again - now if self._again else self._dialog.timeout(now)
+            waits = [asyncio.ensure_future(self._socket.poll(max(0, int(timeout * 1000)) + 1)),
+                     asyncio.ensure_future(self._watch.monitor.poll()), asyncio.ensure_future(self._changed.wait())]
             try:
-                await asyncio.wait([poll, more], return_when=asyncio.FIRST_COMPLETED)
+                await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
             finally:
-                poll.cancel()
-                more.cancel()
+                for wait in waits:
+                    wait.cancel()
+            self._take_refusal(await self._watch.read_later())
             while await self._socket.poll(0):
                 (data,) = await self._socket.recv_multipart()
+                self._refused = None
                 self._dialog.received(data, time.monotonic())
+            if self._again and time.monotonic() >= self._again:
+                self._reconnect()
             self._settled.set()
             self._refusals.call()
+
+    def _take_refusal(self, refused: Optional[PermissionDenied]) -> None:
+        if refused is None:
+            return
+        if self._refused is None:
+            log.error("producer %s: %s", self._dialog.producer, refused)
+        self._refused = refused
+        self._again = time.monotonic() + AGAIN_S
+
+    def _reconnect(self) -> None:
+        """libzmq may not try again after a refusal; the operator of the broker may have added the key"""
+        self._again = 0.0
+        self._watch.close()
+        self._socket.close()
+        succeeded = self._watch.succeeded
+        self._socket, self._watch = open_socket(self._context, zmq.DEALER, self._address, self._key)
+        self._watch.succeeded = succeeded
+        self._dialog.reconnect()
 
 
 class Client(Operations):
     """See stele_client.Client. Any number of requests may run at once."""
 
     def __init__(self, endpoint: Optional[str] = None, timeout: float = 10.0, *,
-                 context: Optional[zmq.asyncio.Context] = None) -> None:
+                 key: KeyOption = None, context: Optional[zmq.asyncio.Context] = None) -> None:
         self.timeout = timeout
         self._endpoint = address(endpoint, "STELE_REQUESTS", REQUESTS)
         self._pid = os.getpid()
-        self._socket = open_socket(context or zmq.asyncio.Context.instance(), zmq.DEALER, self._endpoint)
+        self._key = find_key(key)
+        self._context = context or zmq.asyncio.Context.instance()
         self._numbers = itertools.count(1)
         self._waiting: Dict[bytes, "asyncio.Future[dict]"] = {}
-        self._task = asyncio.get_running_loop().create_task(self._run())
+        self._open()
+
+    def _open(self) -> None:
+        self._stale = False                 # The broker refused the connection: libzmq may not try again
+        self._socket, self._watch = open_socket(self._context, zmq.DEALER, self._endpoint, self._key)
+        loop = asyncio.get_running_loop()
+        self._tasks = [loop.create_task(self._run()), loop.create_task(self._watch_for_refusals())]
+
+    def _close(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        if not self._socket.closed:
+            self._watch.close()
+            self._socket.close()
 
     async def close(self) -> None:
-        self._task.cancel()
-        await asyncio.wait([self._task])
-        self._socket.close()
+        self._close()
+        await asyncio.wait(self._tasks)
+
+    async def _watch_for_refusals(self) -> None:
+        while True:
+            await self._watch.monitor.poll()
+            refused = await self._watch.read_later()
+            if refused:
+                self._stale = True
+                for future in self._waiting.values():
+                    if not future.done():
+                        future.set_exception(refused)
 
     async def __aenter__(self) -> "Client":
         return self
@@ -271,11 +346,14 @@ class Client(Operations):
         if self._socket.closed:
             raise Closed("the client is closed: create another one")
         check_permission(self._endpoint)
+        if self._stale:
+            self._close()
+            self._open()
         #   The frames of a correlating REQ socket: a number, the delimiter, the body
         number = struct.pack("=I", next(self._numbers) & 0xffffffff)
         future = self._waiting[number] = asyncio.get_running_loop().create_future()
         try:
-            await self._socket.send_multipart([number, b"", request])
+            await self._send([number, b"", request])
             answer = await asyncio.wait_for(future, self.timeout)
         except asyncio.TimeoutError:
             raise BrokerTimeout("no answer to %s from %s within %g s: is steled running?"
@@ -287,6 +365,14 @@ class Client(Operations):
         if not answer.get("ok"):
             raise request_failed(answer.get("error", {}))
         return answer if key is None else answer[key]
+
+    async def _send(self, frames: List[bytes]) -> None:
+        try:
+            await self._socket.send_multipart(frames, zmq.NOBLOCK)
+        except zmq.Again:                   # The broker refused the connection meanwhile: libzmq has given it up
+            self._close()
+            self._open()
+            await self._socket.send_multipart(frames)
 
     async def _pages(self, op: str, key: str, parameters: dict) -> AsyncIterator[Any]:
         parameters = dict(parameters)
@@ -302,14 +388,15 @@ class Client(Operations):
 async def follow(after: Optional[int] = 0, *, types: Optional[Collection[str]] = None,
                  keep: Optional[Callable[[Dict[str, Any]], bool]] = None, whole: bool = True,
                  task: Optional[str] = None,
-                 feed: Optional[str] = None, requests: Optional[str] = None,
+                 feed: Optional[str] = None, requests: Optional[str] = None, key: KeyOption = None,
                  context: Optional[zmq.asyncio.Context] = None) -> AsyncIterator[Dict[str, Any]]:
     """Every event after a position, once and in order, without end: see stele_client.Follower."""
     wanted = {types} if isinstance(types, str) else set(types or ())
     endpoint = address(feed, "STELE_FEED", FEED)
     check_permission(endpoint)
-    socket = open_socket(context or zmq.asyncio.Context.instance(), zmq.SUB, endpoint)
-    client = Client(requests, context=context)
+    found = find_key(key)
+    socket, watch = open_socket(context or zmq.asyncio.Context.instance(), zmq.SUB, endpoint, found)
+    client = Client(requests, key=found or "", context=context)
 
     def passes(event: Dict[str, Any]) -> bool:
         return (not wanted or event["type"] in wanted) and is_about(event, task) and (keep is None or keep(event))
@@ -326,12 +413,31 @@ async def follow(after: Optional[int] = 0, *, types: Optional[Collection[str]] =
                 for event in answer["events"]:
                     if passes(event):
                         yield event
-            elif not await socket.poll(QUIET_MS):
+            elif not await _is_ready(socket, watch):
                 order.missing = True
             else:
                 event = order.from_feed(*await socket.recv_multipart())
                 if event is not None and passes(event):
                     yield event
     finally:
+        watch.close()
         socket.close()
         await client.close()
+
+
+async def _is_ready(socket: zmq.asyncio.Socket, watch: Watch) -> bool:
+    """Wait for the feed; PermissionDenied if the broker refuses the connection"""
+    refused = await watch.read_later()
+    if refused:
+        raise refused
+    ready = asyncio.ensure_future(socket.poll(QUIET_MS))
+    news = asyncio.ensure_future(watch.monitor.poll())
+    try:
+        await asyncio.wait([ready, news], return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        news.cancel()
+    refused = await watch.read_later()
+    if refused:
+        ready.cancel()
+        raise refused
+    return bool(await ready)

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from typing import Any, Iterator, Optional
 
 import zmq
 
 from .errors import BrokerTimeout, Closed, Forked, SteleError, request_failed
+from .keys import KeyOption, find_key
 from .operations import Operations
 from .wire import REQUESTS, address, check_permission, open_socket, pack, unpack, without_none
 
@@ -22,20 +24,34 @@ class Client(Operations):
 
     endpoint: of the broker's requests socket (default: STELE_REQUESTS, or port 5571 of this machine).
     timeout: seconds to wait for an answer; after a BrokerTimeout the client remains usable.
+    key: a file that 'stele key new' made, or a Key (default: STELE_KEY, or none; "" uses none). ipc needs none.
     """
 
     def __init__(self, endpoint: Optional[str] = None, timeout: float = 10.0, *,
-                 context: Optional[zmq.Context] = None) -> None:
+                 key: KeyOption = None, context: Optional[zmq.Context] = None) -> None:
         self.timeout = timeout
         self._lock = threading.Lock()
         self._endpoint = address(endpoint, "STELE_REQUESTS", REQUESTS)
         self._pid = os.getpid()
-        self._socket = open_socket(context or zmq.Context.instance(), zmq.REQ, self._endpoint)
+        self._key = find_key(key)
+        self._context = context or zmq.Context.instance()
+        self._open()
+
+    def _open(self) -> None:
+        self._socket, self._watch = open_socket(self._context, zmq.REQ, self._endpoint, self._key)
+        self._poller = zmq.Poller()
+        self._poller.register(self._socket, zmq.POLLIN)
+        self._poller.register(self._watch.monitor, zmq.POLLIN)
 
     def close(self) -> None:
         if os.getpid() == self._pid:
             with self._lock:
-                self._socket.close()
+                self._close()
+
+    def _close(self) -> None:
+        if not self._socket.closed:
+            self._watch.close()
+            self._socket.close()
 
     def __enter__(self) -> "Client":
         return self
@@ -52,8 +68,8 @@ class Client(Operations):
             if self._socket.closed:
                 raise Closed("the client is closed: create another one")
             try:
-                self._socket.send(request)
-                if not self._socket.poll(int(self.timeout * 1000)):
+                self._send(request)
+                if not self._wait():
                     raise BrokerTimeout("no answer to %s from %s within %g s: is steled running?"
                                         % (op, self._endpoint, self.timeout))
                 answer = unpack(self._socket.recv())
@@ -62,6 +78,27 @@ class Client(Operations):
         if not answer.get("ok"):
             raise request_failed(answer.get("error", {}))
         return answer if key is None else answer[key]
+
+    def _send(self, request: bytes) -> None:
+        try:
+            self._socket.send(request, zmq.NOBLOCK)
+        except zmq.Again:                   # The broker refused the connection meanwhile: libzmq has given it up
+            self._close()
+            self._open()
+            self._socket.send(request)
+
+    def _wait(self) -> bool:
+        """Wait for an answer; PermissionDenied if the broker refuses the connection"""
+        deadline = time.monotonic() + self.timeout
+        while True:
+            ready = dict(self._poller.poll(max(0, int((deadline - time.monotonic()) * 1000))))
+            if self._socket in ready or not ready:
+                return bool(ready)
+            refused = self._watch.read()
+            if refused:
+                self._close()
+                self._open()                # For the next request: libzmq may not try again
+                raise refused
 
     def _pages(self, op: str, key: str, parameters: dict) -> Iterator[Any]:
         parameters = dict(parameters)

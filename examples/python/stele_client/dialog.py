@@ -124,6 +124,11 @@ class Dialog:
         message = {"op": "goodbye", "keep": True} if keep else {"op": "goodbye"}
         return [pack(message)] if goodbye and was_open else []
 
+    def reconnect(self) -> None:
+        """Begin again with hello, on a new connection"""
+        if self.state in ("handshake", "open"):
+            self.state = "new"
+
     def fail(self, error: SteleError) -> None:
         if self.error is None and not isinstance(error, Closed):
             log.error("producer %s has ended, %s: %s", self.producer,

@@ -23,7 +23,12 @@ class BrokerTimeout(SteleError, TimeoutError):
 
 
 class PermissionDenied(SteleError, PermissionError):
-    """This process may not use the ipc socket of the broker."""
+    """The broker refuses the connection (it does not know the key, needs one, or uses none), or this
+    process may not use its ipc socket. A publisher keeps its events and tries again every second."""
+
+
+class InvalidKey(SteleError, ValueError):
+    """A file or an object that is not the key of a client."""
 
 
 class InvalidEndpoint(SteleError, ValueError):

@@ -13,6 +13,7 @@ import zmq
 
 from .client import Client
 from .errors import BrokerTimeout, Forked, Unavailable
+from .keys import KeyOption, find_key
 from .order import Order
 from .wire import FEED, address, check_permission, open_socket
 
@@ -31,20 +32,23 @@ class Follower:
     types: only these event types. task: only the events task.* of the task with this ID. keep: only events for which it returns true.
     whole: fetch large content, which the feed leaves out.
     position: of the last event that was processed, to resume from later.
-    An unreachable broker does not end it: it waits for the broker to return.
+    key: as for a Client.
+    An unreachable broker does not end it: it waits for the broker to return. One that refuses the connection
+    does, with PermissionDenied.
     """
 
     def __init__(self, after: Optional[int] = 0, *, types: Optional[Collection[str]] = None,
                  keep: Optional[Callable[[Dict[str, Any]], bool]] = None, whole: bool = True,
                  task: Optional[str] = None,
-                 feed: Optional[str] = None, requests: Optional[str] = None,
+                 feed: Optional[str] = None, requests: Optional[str] = None, key: KeyOption = None,
                  context: Optional[zmq.Context] = None) -> None:
         context = context or zmq.Context.instance()
         self._pid = os.getpid()
         endpoint = address(feed, "STELE_FEED", FEED)
         check_permission(endpoint)
-        self._feed = open_socket(context, zmq.SUB, endpoint)
-        self._client = Client(requests, context=context)
+        self._key, self._context, self._endpoint = find_key(key), context, endpoint
+        self._open()
+        self._client = Client(requests, key=self._key or "", context=context)
         self._types = {types} if isinstance(types, str) else set(types or ())
         self._keep = keep
         self._task = task
@@ -61,7 +65,7 @@ class Follower:
                 raise Forked("Follower")
             if self._order.missing:
                 yield from self._read()
-            elif not self._feed.poll(QUIET_MS):
+            elif not self._is_ready():
                 self._order.missing = True
             else:
                 topic, body = self._feed.recv_multipart()
@@ -80,6 +84,30 @@ class Follower:
             if event["position"] > before and self._wanted(event):
                 yield event
 
+    def _open(self) -> None:
+        self._feed, self._watch = open_socket(self._context, zmq.SUB, self._endpoint, self._key)
+        self._poller = zmq.Poller()
+        self._poller.register(self._feed, zmq.POLLIN)
+        self._poller.register(self._watch.monitor, zmq.POLLIN)
+
+    def _is_ready(self) -> bool:
+        """Wait for the feed; PermissionDenied if the broker refuses the connection"""
+        while True:
+            ready = dict(self._poller.poll(QUIET_MS))
+            if self._feed in ready or not ready:
+                return bool(ready)
+            refused = self._watch.read()
+            if refused:
+                self._close_feed()
+                self._open()                # For the next iteration: libzmq may not try again
+                self._order.missing = True
+                raise refused
+
+    def _close_feed(self) -> None:
+        if not self._feed.closed:
+            self._watch.close()
+            self._feed.close()
+
     def _wanted(self, event: Dict[str, Any]) -> bool:
         return (not self._types or event["type"] in self._types) and is_about(event, self._task) and (
             self._keep is None or self._keep(event))
@@ -87,7 +115,7 @@ class Follower:
     def close(self) -> None:
         self._closed = True
         if os.getpid() == self._pid:
-            self._feed.close()
+            self._close_feed()
         self._client.close()
 
     def __enter__(self) -> "Follower":

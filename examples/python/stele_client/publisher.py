@@ -17,13 +17,13 @@ import threading
 import time
 import weakref
 from concurrent.futures import Future
-from concurrent.futures import TimeoutError as StillWaiting
 from typing import Any, Callable, List, Mapping, Optional
 
 import zmq
 
 from .dialog import Dialog, Receipt, log
-from .errors import BrokerTimeout, Forked, Refused, SteleError, not_acked
+from .errors import BrokerTimeout, Forked, PermissionDenied, Refused, SteleError, not_acked
+from .keys import AGAIN_S, KeyOption, find_key
 from .refusals import Refusals
 from .trouble import reason
 from .wire import EVENTS, address, check_permission, open_socket
@@ -65,6 +65,8 @@ class Publisher:
     it, flush, close and the end of a with block raise Refused.
     requests: of the broker's requests socket (default: STELE_REQUESTS, or port 5571 of this
     machine), which is asked for the reason if an ack does not come in time.
+    key: a file that 'stele key new' made, or a Key (default: STELE_KEY, or none; "" uses none). ipc needs none. If the
+    broker refuses the connection, every wait raises PermissionDenied at once; events are kept.
 
     Events are kept in memory until they are acked: a crash of this process loses events that
     were not acked yet, so publish waits for acks. An event without a time gets the current one.
@@ -77,7 +79,8 @@ class Publisher:
     def __init__(self, producer: str, endpoint: Optional[str] = None, *,
                  instance: Optional[str] = None, lease_ms: Optional[int] = None,
                  on_refused: Optional[Callable[[Receipt], None]] = None,
-                 requests: Optional[str] = None, context: Optional[zmq.Context] = None) -> None:
+                 requests: Optional[str] = None, key: KeyOption = None,
+                 context: Optional[zmq.Context] = None) -> None:
         self._pid = os.getpid()
         self._dialog = Dialog(producer, instance, lease_ms)
         self._refusals = Refusals(on_refused)
@@ -87,7 +90,11 @@ class Publisher:
         self._keep = False
         self._requests = requests
         self._address = address(endpoint, "STELE_EVENTS", EVENTS)
-        self._socket = open_socket(context or zmq.Context.instance(), zmq.DEALER, self._address)
+        self._key = find_key(key)
+        self._context = context or zmq.Context.instance()
+        self._refused: Optional[PermissionDenied] = None
+        self._again = 0.0                   # When to connect again after a refusal; 0: there was none
+        self._socket, self._watch = open_socket(self._context, zmq.DEALER, self._address, self._key)
         self._wake_send, self._wake_receive = socket.socketpair()
         self._wake_receive.setblocking(False)
         self._wake_send.setblocking(False)
@@ -113,7 +120,7 @@ class Publisher:
         """
         self._check_process()
         with self._changed:
-            self._changed.wait_for(self._is_welcome_or_ended, timeout)
+            self._changed.wait_for(lambda: self._refused or self._is_welcome_or_ended(), timeout)
             if self._dialog.error:
                 raise self._dialog.error
             welcome = self._dialog.ledger is not None
@@ -137,7 +144,8 @@ class Publisher:
                     future.set_exception(error or SteleError("not settled"))
 
         with self._changed:
-            room = self._changed.wait_for(self._has_room, timeout)
+            self._changed.wait_for(lambda: self._refused or self._has_room(), timeout)
+            room = self._has_room()
             if room:
                 self._dialog.add(event, resolve)
         if not room:
@@ -155,10 +163,11 @@ class Publisher:
         futures = [self.send(event, _left(deadline)) for event in events]
         receipts: List[Receipt] = []
         for future in futures:
-            try:
-                receipts.append(future.result(_left(deadline)))
-            except StillWaiting:
-                raise self._timeout("not acked within %g s" % (timeout or 0), timeout) from None
+            with self._changed:
+                self._changed.wait_for(lambda: self._refused or future.done(), _left(deadline))
+            if not future.done():
+                raise self._timeout("not acked within %g s" % (timeout or 0), timeout)
+            receipts.append(future.result())
         refused = [receipt for receipt in receipts if receipt.refused]
         if refused:
             raise Refused(refused)
@@ -218,9 +227,11 @@ class Publisher:
 
     def _timeout(self, what: str, timeout: Optional[float]) -> SteleError:
         """The exception for a wait in vain, with the reason if the broker gives one"""
+        if self._refused:
+            return self._refused
         if self._dialog.ledger is None:
             check_permission(self._address)
-        why = reason(self._requests, self._dialog.ledger, timeout)
+        why = reason(self._requests, self._dialog.ledger, timeout, self._key)
         return BrokerTimeout("%s by %s: %s" % (what, self._address, why))
 
     def _is_welcome_or_ended(self) -> bool:
@@ -228,7 +239,8 @@ class Publisher:
 
     def _wait_settled(self, timeout: Optional[float]) -> bool:
         with self._changed:
-            return self._changed.wait_for(lambda: len(self._dialog) == 0, timeout)
+            self._changed.wait_for(lambda: self._refused or len(self._dialog) == 0, timeout)
+            return len(self._dialog) == 0
 
     def _has_room(self) -> bool:
         return self._dialog.error is not None or (
@@ -258,36 +270,73 @@ class Publisher:
                 self._changed.notify_all()
             raise
         finally:
+            self._watch.close()
             self._socket.close(linger=1000)
             self._wake_receive.close()
             self._wake_send.close()
 
     def _loop(self) -> None:
-        poller = zmq.Poller()
-        poller.register(self._socket, zmq.POLLIN)
-        poller.register(self._wake_receive, zmq.POLLIN)
+        poller = self._poller()
         while True:
+            if self._again and time.monotonic() >= self._again:
+                self._reconnect()
+                poller = self._poller()
             with self._changed:
                 now = time.monotonic()
                 if self._closing:
                     last_messages = self._dialog.close(self._goodbye, self._keep)
                     self._changed.notify_all()
                     break
-                messages = self._dialog.outgoing(now)
-                timeout = self._dialog.timeout(now)
-            for message in messages:
-                self._socket.send(message)
-            ready = dict(poller.poll(int(timeout * 1000) + 1))
+                messages = [] if self._again else self._dialog.outgoing(now)
+                timeout = self._again - now if self._again else self._dialog.timeout(now)
+            self._send(messages)
+            ready = dict(poller.poll(max(0, int(timeout * 1000)) + 1))
             if self._wake_receive.fileno() in ready:
                 self._wake_receive.recv(4096)
+            if self._watch.monitor in ready:
+                self._take_refusal(self._watch.read())
             if self._socket in ready:
                 self._receive()
             self._refusals.call()
-        for message in last_messages:
-            self._socket.send(message)
+        self._send(last_messages)
+
+    def _send(self, messages: List[bytes]) -> None:
+        try:
+            for message in messages:
+                self._socket.send(message, zmq.NOBLOCK)
+        except zmq.Again:                   # No limit: the broker refused the connection, and libzmq has given it up
+            self._again = time.monotonic() + AGAIN_S
+
+    def _poller(self) -> zmq.Poller:
+        poller = zmq.Poller()
+        for readable in (self._socket, self._watch.monitor, self._wake_receive):
+            poller.register(readable, zmq.POLLIN)
+        return poller
+
+    def _take_refusal(self, refused: Optional[PermissionDenied]) -> None:
+        if refused is None:
+            return
+        with self._changed:
+            if self._refused is None:
+                log.error("producer %s: %s", self._dialog.producer, refused)
+            self._refused = refused
+            self._again = time.monotonic() + AGAIN_S
+            self._changed.notify_all()
+
+    def _reconnect(self) -> None:
+        """libzmq may not try again after a refusal; the operator of the broker may have added the key"""
+        self._again = 0.0
+        self._watch.close()
+        self._socket.close()
+        succeeded = self._watch.succeeded
+        self._socket, self._watch = open_socket(self._context, zmq.DEALER, self._address, self._key)
+        self._watch.succeeded = succeeded
+        with self._changed:
+            self._dialog.reconnect()
 
     def _receive(self) -> None:
         with self._changed:
+            self._refused = None
             for _ in range(1000):
                 try:
                     data = self._socket.recv(zmq.NOBLOCK)

@@ -11,6 +11,7 @@ from typing import Any, Mapping, Optional
 import zmq
 
 from .errors import SteleError
+from .keys import Key
 from .wire import REQUESTS, address, open_socket, pack, unpack
 
 PATIENCE_S = (0.5, 1.0)     # To wait for an answer: as long as the caller has waited, in these bounds
@@ -21,7 +22,8 @@ def _ask(socket: Any, op: str, patience: float) -> Mapping[str, Any]:
     return unpack(socket.recv()) if socket.poll(int(patience * 1000)) else {}
 
 
-def reason(requests: Optional[str], ledger: Optional[str], timeout: Optional[float] = None) -> str:
+def reason(requests: Optional[str], ledger: Optional[str], timeout: Optional[float] = None,
+           key: Optional[Key] = None) -> str:
     """The end of a sentence about events without an ack: what the broker reports, or a hint.
 
     ledger: id of the publisher's ledger. A broker with another one is not asked: it may run at
@@ -33,11 +35,16 @@ def reason(requests: Optional[str], ledger: Optional[str], timeout: Optional[flo
     hint = "is steled running there?"
     try:
         #   A context of its own: a publisher for asyncio has another kind
-        with zmq.Context() as context, open_socket(context, zmq.REQ, endpoint) as socket:
-            info = _ask(socket, "info", patience)
-            if not info or (ledger and info.get("ledger") != ledger):
-                return hint
-            stats = _ask(socket, "stats", patience)
+        with zmq.Context() as context:
+            socket, watch = open_socket(context, zmq.REQ, endpoint, key)
+            try:
+                info = _ask(socket, "info", patience)
+                if not info or (ledger and info.get("ledger") != ledger):
+                    return hint
+                stats = _ask(socket, "stats", patience)
+            finally:
+                watch.close()
+                socket.close()
     except (SteleError, zmq.ZMQError):
         return hint
     ingest = stats.get("ingest")

@@ -9,12 +9,13 @@ from __future__ import annotations
 import os
 import time
 from datetime import datetime, timezone
-from typing import Any, Dict, Iterable, Optional
+from typing import Any, Dict, Iterable, Optional, Tuple
 
 import msgpack
 import zmq
 
-from .errors import InvalidEndpoint, PermissionDenied
+from .errors import InvalidEndpoint, InvalidKey, PermissionDenied
+from .keys import Key, Watch
 
 EVENTS = "tcp://127.0.0.1:5570"
 REQUESTS = "tcp://127.0.0.1:5571"
@@ -28,9 +29,10 @@ def address(given: Optional[str], variable: str, default: str) -> str:
     return given or os.environ.get(variable) or default
 
 
-def open_socket(context: Any, kind: int, endpoint: str) -> Any:
-    """A connected socket; InvalidEndpoint if the endpoint is not one."""
+def open_socket(context: Any, kind: int, endpoint: str, key: Optional[Key] = None) -> Tuple[Any, Watch]:
+    """A connected socket, and its monitor; InvalidEndpoint if the endpoint is not one. Only tcp uses the key."""
     socket = context.socket(kind)
+    key = key if endpoint.startswith("tcp:") else None
     socket.setsockopt(zmq.LINGER, 0)
     if kind == zmq.DEALER:              # Its users bound what they have in flight
         socket.setsockopt(zmq.RCVHWM, 0)
@@ -41,12 +43,20 @@ def open_socket(context: Any, kind: int, endpoint: str) -> Any:
     if kind == zmq.SUB:
         socket.setsockopt(zmq.SUBSCRIBE, b"")
     try:
+        if key:
+            key.apply(socket)
+    except InvalidKey:
+        socket.close()
+        raise
+    watch = Watch(context, socket, endpoint, key)
+    try:
         socket.connect(endpoint)
     except zmq.ZMQError as cause:
+        watch.close()
         socket.close()
         raise InvalidEndpoint("cannot connect to %r: %s. An endpoint is tcp://HOST:PORT or ipc://PATH"
                               % (endpoint, cause)) from None
-    return socket
+    return socket, watch
 
 
 def check_permission(endpoint: str) -> None:

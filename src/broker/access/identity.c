@@ -9,7 +9,8 @@
 #include "base/clock.h"
 #include "broker/access/identity.h"
 
-const stele_identity_t stele_identity_local = { .name = "local", .roles = STELE_ROLE_ALL };
+const stele_identity_t stele_identity_local = { .name = "local", .roles = STELE_ROLE_ALL & ~STELE_ROLE_BIT (GATEWAY) };
+const stele_identity_t stele_identity_local_gateway = { .name = "local", .roles = STELE_ROLE_ALL };
 
 static const struct { const char *word; unsigned bits; } s_roles [STELE_ROLE_COUNT] = {
 #define S_ROLE(constant, word, includes) \

@@ -39,15 +39,16 @@ typedef enum { STELE_ROLES (STELE_ROLE_ENUM) STELE_ROLE_COUNT } stele_role_t;
 
 typedef struct {
     const char *name;               // Of the key; "local" where no key is needed
-    unsigned roles;                 // Bits 1 << stele_role_t, with those that they include
+    unsigned roles;                 // Bits 1 << stele_role_t, with those that they include; 0: not valid any more
     int64_t not_after_us;           // Wall clock; 0: no end
     //  Not restricted where there is none
     const stele_span_t *users, *producers, *topics;
     size_t user_count, producer_count, topic_count;
 } stele_identity_t;
 
-/*  May do everything.                                                       */
+/*  May do everything; the second also for others, and is used only for a request that has an actor. */
 extern const stele_identity_t stele_identity_local;
+extern const stele_identity_t stele_identity_local_gateway;
 
 /*  Has it that role, and is it valid now?                                   */
 bool

@@ -1,7 +1,7 @@
 /*  keyring - the keys of a folder, as they were when it was read
 
-    The folder (setting keys) has one file NAME.key for each client, in the form of czmq's certificates,
-    and the broker's own pair, server.key_secret. A keyring never changes.
+    The folder (setting keys) has a file NAME.key for each client, in the form of czmq's certificates, and the
+    broker's own pair, server.key_secret. A keyring never changes.
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -16,17 +16,38 @@
 
 typedef struct stele_keyring stele_keyring_t;
 
-/*  Read a folder. NULL with the refusal, which names the file, and the mode that a file or the folder must
-    have. Caller owns return value.                                          */
+/*  Read a folder. NULL with STELE_EINVALID_FIELD and the refusal, which names the file, and the mode that
+    a file or the folder must have. Caller owns return value.                */
 stele_keyring_t *
     stele_keyring_load (const char *folder, stele_refusal_t *refusal);
 void
     stele_keyring_destroy (stele_keyring_t **self_p);
 
-/*  The identity of the key with that name, or with that public key of 32 bytes; NULL: none. */
+/*  The identity of the client with that public key (Z85), NULL if there is none. Both are owned by the keyring;
+    the second has the same name and no role, for messages of a key that was revoked. */
 const stele_identity_t *
-    stele_keyring_by_name (const stele_keyring_t *self, const char *name);
+    stele_keyring_find (const stele_keyring_t *self, const char *public_key);
 const stele_identity_t *
-    stele_keyring_by_key (const stele_keyring_t *self, const uint8_t *key);
+    stele_keyring_revoked (const stele_keyring_t *self, const char *public_key);
+
+/*  The broker's own secret key (Z85).                                       */
+const char *
+    stele_keyring_secret (const stele_keyring_t *self);
+
+size_t
+    stele_keyring_size (const stele_keyring_t *self);
+
+/*  Call fn for each key that was added, revoked or changed between two keyrings; 'what' is one of these words. */
+typedef void (stele_keyring_fn) (const char *what, const char *name, void *arg);
+void
+    stele_keyring_compare (const stele_keyring_t *self, const stele_keyring_t *fresh, stele_keyring_fn *fn, void *arg);
+
+/*  May both do the same, until the same time?                               */
+bool
+    stele_identity_is_same (const stele_identity_t *self, const stele_identity_t *other);
+
+/*  The identity that the text of a key file describes, for tests of the reader: 0, or the code in the refusal. */
+int
+    stele_keyring_read (const char *path, const char *text, size_t size, stele_refusal_t *refusal);
 
 #endif

@@ -185,6 +185,16 @@ s_is_any (const char *bound)
     return false;
 }
 
+//  Can only this machine reach it?
+static bool
+s_is_loopback (const char *bound)
+{
+    const char *host = bound + strlen ("tcp://");
+    size_t size = (size_t) (strrchr (host, ':') - host);
+    return strncmp (host, "127.", 4) == 0 || (size == 2 && strncmp (host, "lo", 2) == 0)
+        || (size == 5 && strncmp (host, "[::1]", 5) == 0);
+}
+
 //  Would the second of the two bindings fail?
 static bool
 s_is_same (const char *bound, const char *other)
@@ -216,6 +226,12 @@ stele_endpoint_check (const stele_settings_t *settings, stele_refusal_t *refusal
         bound [i] = s_check_one (all [i].name, all [i].endpoint, settings->ledger, refusal);
         if (!bound [i])
             code = STELE_EINVALID_FIELD;
+        else
+        if (*settings->keys == 0 && !settings->insecure && strncmp (bound [i], "tcp://", 6) == 0
+        &&  !s_is_loopback (bound [i]))
+            code = stele_refuse (refusal, STELE_EINVALID_FIELD, all [i].name, "%s: %s can be reached from other machines, and the "
+                "broker has no keys: make keys with 'stele key new' and set keys, or set insecure = yes, which lets "
+                "everybody in", all [i].name, all [i].endpoint);
         for (int j = 0; j < i && code == 0; j++)
             if (bound [j] && s_is_same (bound [i], bound [j]))
                 code = stele_refuse (refusal, STELE_EINVALID_FIELD, all [i].name,
@@ -299,7 +315,8 @@ stele_endpoint_probe (const stele_settings_t *settings, stele_refusal_t *refusal
 }
 
 int
-stele_endpoint_bind (zsock_t *socket, const char *setting, const char *endpoint, stele_refusal_t *refusal)
+stele_endpoint_bind (zsock_t *socket, const stele_settings_t *settings, const char *setting, const char *endpoint,
+    stele_refusal_t *refusal)
 {
     stele_address_t address;
     char bound [320];
@@ -327,5 +344,14 @@ stele_endpoint_bind (zsock_t *socket, const char *setting, const char *endpoint,
     if (zmq_bind (zsock_resolve (socket), target) != 0)
         return stele_refuse (refusal, STELE_EUNAVAILABLE, setting,
             "%s: cannot listen on %s: %s", setting, endpoint, zmq_strerror (zmq_errno ()));
+    //  Whoever may write to the socket may connect
+    if (address.kind == STELE_ADDRESS_IPC && strcmp (settings->ipc_mode, "umask") != 0 && *address.path != '@') {
+        char *path = zsock_last_endpoint (socket);
+        int rc = chmod (path + strlen ("ipc://"), (mode_t) strtoul (settings->ipc_mode, NULL, 8));
+        zstr_free (&path);
+        if (rc)
+            return stele_refuse (refusal, STELE_EUNAVAILABLE, setting, "%s: cannot set the mode %s of %s: %s", setting,
+                settings->ipc_mode, endpoint, strerror (errno));
+    }
     return 0;
 }

@@ -22,13 +22,13 @@ int
 int
     stele_endpoint_probe (const stele_settings_t *settings, stele_refusal_t *refusal);
 
-/*  Bind a socket, with TCP keep-alive. Refuses an ipc:// path where a process listens: libzmq would
+/*  Bind a socket, with TCP keep-alive, or the mode of the setting ipc-mode. Refuses an ipc:// path where a process listens: libzmq would
     replace the socket, and the peers of that broker would silently move to this one. A socket
     that a dead broker left refuses connections, and counts as free. Two brokers that start at the
     same instant can both find it free. Returns 0, or STELE_EUNAVAILABLE with the refusal, which
     names the setting; then zsock_last_endpoint is where it listens.         */
 int
-    stele_endpoint_bind (zsock_t *socket, const char *setting, const char *endpoint,
+    stele_endpoint_bind (zsock_t *socket, const stele_settings_t *settings, const char *setting, const char *endpoint,
         stele_refusal_t *refusal);
 
 /*  Call before destroying a bound socket. libzmq closes in the background; until then, a broker that is

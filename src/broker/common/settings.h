@@ -46,6 +46,11 @@
     X ("pipeline-in", pipeline_in, OPTIONAL, "", "ENDPOINT", FILE, "Accept events without acks at this endpoint (PULL).") \
     X ("pipeline-out", pipeline_out, OPTIONAL, "", "ENDPOINT", FILE, "Push every committed event to the next stage at this endpoint (PUSH).")
 
+#define STELE_SETTINGS_ACCESS(X) \
+    X ("keys", keys, OPTIONAL, "", "DIRECTORY", FILE, "Let in only clients that have a key in DIRECTORY, and encrypt: every tcp endpoint demands CURVE. 'stele key' makes keys.") \
+    X ("insecure", insecure, FLAG, "no", NULL, FILE, "Listen without keys on tcp endpoints that other machines can reach: whoever reaches them may read and change everything.") \
+    X ("ipc-mode", ipc_mode, WORD, "umask", "umask|0600|0660|0666", FILE, "Mode of the sockets of ipc endpoints: who may write to a socket may connect. umask: as the umask of the process leaves it.")
+
 #define STELE_SETTINGS_REDIS(X) \
     X ("redis", redis, TEXT, "redis://127.0.0.1:6379/0", "URL", FILE, "Keep the live state of tasks in this Redis: redis://host:port/db, unix:///path.sock?db=N, or none to run without Redis.") \
     X ("redis-prefix", redis_prefix, TEXT, "{stele}", "PREFIX", FILE, "Start every key in Redis with PREFIX.") \
@@ -73,6 +78,7 @@
 #define STELE_SETTINGS(X) \
     STELE_SETTINGS_LEDGER (X) \
     STELE_SETTINGS_ENDPOINTS (X) \
+    STELE_SETTINGS_ACCESS (X) \
     STELE_SETTINGS_REDIS (X) \
     STELE_SETTINGS_PRODUCERS (X) \
     STELE_SETTINGS_LIMITS (X) \
@@ -89,6 +95,7 @@ typedef struct {
     char instance [33];             // Random, hex: distinguishes brokers in one process
     struct stele_presence *presence;    // Owned: when producers were last heard (presence.h)
     struct stele_denied *denied;       // Owned: refused access that is not recorded yet (denied.h)
+    struct stele_access *access;    // Borrowed: keys and roles (access/access.h); NULL: no keys
 } stele_settings_t;
 #undef STELE_SETTING_MEMBER
 

@@ -11,7 +11,9 @@
 #include <assert.h>
 #include <string.h>
 #include "broker/access/identity.h"
+#include "broker/access/access.h"
 #include "broker/common/endpoint.h"
+#include "broker/common/log.h"
 #include "broker/followers/feed_topics.h"
 #include "broker/followers/follower.h"
 #include "broker/common/send_quota.h"
@@ -22,6 +24,7 @@
 #define BATCH_EVENTS  500
 #define HEARTBEAT_US  1000000
 #define IDLE_MS       200
+#define CHECK_US      200000        // Between two checks of the keys of connections
 //  Larger content is omitted, which bounds the memory that a slow subscriber takes
 #define CONTENT_MAX   65536
 //  Most messages queued per subscriber; the rest is a gap for that subscriber
@@ -38,6 +41,10 @@
 typedef struct {
     stele_follower_t follower;
     zsock_t *socket;                // XPUB
+    stele_access_t *guard;          // NULL: subscribers need no key
+    int64_t grants;                 // Of topics to subscribers, ever
+    int64_t joined;                 // Subscriptions of connections that have not ended; only with keys
+    int64_t checked_us;             // Steady clock: keys of the connections were last checked
     int64_t cursor;                 // Position last published, or skipped without subscribers
     zhash_t *topics;                // With at least one subscriber
     bool by_user;                   // One of them may be a topic of a user
@@ -47,11 +54,22 @@ typedef struct {
     stele_send_quota_t *unread;
 } s_feed_t;
 
+//  With keys, the socket subscribes a peer only to what this sets (ZMQ_XPUB_MANUAL)
 static void
 s_grant (const char *topic, size_t size, void *arg)
 {
     s_feed_t *self = arg;
     self->by_user |= size > 1 && *topic == '@';
+    self->grants++;
+    if (self->guard)
+        zmq_setsockopt (zsock_resolve (self->socket), ZMQ_SUBSCRIBE, topic, size);
+}
+
+static void
+s_withdraw (const char *topic, size_t size, void *arg)
+{
+    s_feed_t *self = arg;
+    zmq_setsockopt (zsock_resolve (self->socket), ZMQ_UNSUBSCRIBE, topic, size);
 }
 
 //  XPUB delivers 1 TOPIC for the first subscription to a topic and 0 TOPIC after the last one ends, but
@@ -60,8 +78,12 @@ s_grant (const char *topic, size_t size, void *arg)
 static void
 s_subscription (s_feed_t *self, const stele_identity_t *identity, const unsigned char *frame, size_t size)
 {
-    if (frame [0] == 1)
+    int64_t grants = self->grants;
+    if (frame [0] == 1) {
         stele_feed_grant (identity, (const char *) frame + 1, size - 1, s_grant, self);
+        if (grants == self->grants)
+            return;
+    }
     char topic [2 * TOPIC_MAX + 1];
     for (size_t i = 0; i < size - 1; i++)
         snprintf (topic + 2 * i, 3, "%02x", frame [i + 1]);
@@ -79,13 +101,50 @@ s_subscription (s_feed_t *self, const stele_identity_t *identity, const unsigned
 }
 
 static void
+s_forget_topics (s_feed_t *self)
+{
+    zhash_destroy (&self->topics);
+    self->topics = zhash_new ();
+    assert (self->topics);
+    self->by_user = false;
+}
+
+//  With keys, every 1 TOPIC and 0 TOPIC arrives, and one 0 TOPIC without a sender for each topic of a
+//  connection that ended. Only the latter are certain: a peer can send any number of the others. So the feed
+//  counts as without subscribers when every connection has ended.
+static void
+s_guarded_subscription (s_feed_t *self, const char *user_id, const unsigned char *frame, size_t size)
+{
+    if (user_id && frame [0] == 1) {
+        self->joined++;
+        s_subscription (self, stele_access_sender (self->guard, user_id), frame, size);
+    }
+    else
+    if (user_id)
+        stele_feed_grant (stele_access_sender (self->guard, user_id), (const char *) frame + 1, size - 1, s_withdraw, self);
+    else
+    if (self->joined && --self->joined == 0) {
+        s_forget_topics (self);
+    }
+}
+
+static void
 s_subscriptions (s_feed_t *self)
 {
-    unsigned char frame [1 + TOPIC_MAX];
-    int size;
-    while ((size = zmq_recv (zsock_resolve (self->socket), frame, sizeof frame, ZMQ_DONTWAIT)) >= 0)
-        if (size > 0 && frame [0] <= 1)
-            s_subscription (self, &stele_identity_local, frame, (size_t) size < sizeof frame? (size_t) size: sizeof frame);
+    zmq_msg_t message;
+    zmq_msg_init (&message);
+    while (zmq_msg_recv (&message, zsock_resolve (self->socket), ZMQ_DONTWAIT) >= 0) {
+        const unsigned char *frame = zmq_msg_data (&message);
+        size_t size = zmq_msg_size (&message);
+        size = size < 1 + TOPIC_MAX? size: 1 + TOPIC_MAX;
+        if (size > 0 && frame [0] <= 1) {
+            if (self->guard)
+                s_guarded_subscription (self, zmq_msg_gets (&message, "User-Id"), frame, size);
+            else
+                s_subscription (self, &stele_identity_local, frame, size);
+        }
+    }
+    zmq_msg_close (&message);
 }
 
 static bool
@@ -205,9 +264,47 @@ s_drained (void *arg)
 }
 
 static int
+s_listen (s_feed_t *self, const char *endpoint, stele_refusal_t *refusal)
+{
+    self->socket = zsock_new (ZMQ_XPUB);
+    assert (self->socket);
+    zsock_set_sndhwm (self->socket, SUBSCRIBER_MESSAGES);
+    zsock_set_linger (self->socket, 1000);
+    zsock_set_maxmsgsize (self->socket, 4096);
+    zsock_set_handshake_ivl (self->socket, 10000);
+    self->guard = stele_access_guard (self->follower.settings->access, self->socket, endpoint, STELE_ACCESS_FEED);
+    if (self->guard)
+        zsock_set_xpub_manual (self->socket, 1);
+    self->follower.watched [0] = (zmq_pollitem_t) { zsock_resolve (self->socket), 0, ZMQ_POLLIN, 0 };
+    self->follower.watched_count = 1;
+    return stele_follower_bind (&self->follower, self->socket, "feed", endpoint, refusal);
+}
+
+//  libzmq can end no single connection: when a subscriber's key was revoked, has expired or may hear less, end
+//  all of them. The others connect again, and fill the gap with events.read.
+static void
+s_end_connections (s_feed_t *self)
+{
+    stele_refusal_t refusal;
+    stele_log_info ("feed", "feed: the key of a subscriber is not valid any more; every subscriber has to connect again");
+    zsock_set_linger (self->socket, 0);
+    zsock_destroy (&self->socket);
+    s_forget_topics (self);
+    self->joined = 0;
+    if (s_listen (self, self->follower.endpoint, &refusal))
+        stele_log_error ("feed", "%s", refusal.message);
+}
+
+static int
 s_step (void *arg)
 {
     s_feed_t *self = arg;
+    int64_t now_us = stele_clock_steady_us ();
+    if (self->guard && now_us - self->checked_us > CHECK_US) {
+        self->checked_us = now_us;
+        if (stele_access_lapsed (self->guard, STELE_ACCESS_FEED))
+            s_end_connections (self);
+    }
     s_subscriptions (self);
     s_follow (self);
     self->follower.ignore_heads = !s_has_subscribers (self);
@@ -222,19 +319,8 @@ s_open (void *arg, stele_refusal_t *refusal)
     self->cursor = self->follower.head;
     self->topics = zhash_new ();
     self->unread = stele_send_quota_new (0, UNREAD_MAX);
-    self->socket = zsock_new (ZMQ_XPUB);
-    assert (self->socket && self->topics);
-    zsock_set_sndhwm (self->socket, SUBSCRIBER_MESSAGES);
-    zsock_set_linger (self->socket, 1000);
-    zsock_set_maxmsgsize (self->socket, 4096);
-    zsock_set_handshake_ivl (self->socket, 10000);
-    int code = stele_endpoint_bind (self->socket, "feed", endpoint, refusal);
-    if (code)
-        return code;
-    self->follower.endpoint = zsock_last_endpoint (self->socket);
-    self->follower.watched [0] = (zmq_pollitem_t) { zsock_resolve (self->socket), 0, ZMQ_POLLIN, 0 };
-    self->follower.watched_count = 1;
-    return 0;
+    assert (self->topics);
+    return s_listen (self, endpoint, refusal);
 }
 
 static void

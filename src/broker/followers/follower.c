@@ -9,9 +9,14 @@
 #include <string.h>
 #include "base/thread.h"
 #include "base/tsan.h"
+#include "broker/common/endpoint.h"
 #include "broker/common/poll.h"
 #include "broker/common/log.h"
 #include "broker/followers/follower.h"
+
+//  Longest time to wait until libzmq has closed a socket
+#define AGAIN_MS      5000
+#define AGAIN_STEP_MS 5
 
 static int
 s_open (stele_follower_t *self, zsock_t *pipe, const stele_follower_args_t *args, const char *name,
@@ -55,6 +60,20 @@ s_receive_heads (stele_follower_t *self)
     while (zmq_recv (zsock_resolve (self->heads), &head, sizeof head, ZMQ_DONTWAIT) == sizeof head)
         if (head > self->head)
             self->head = head;
+}
+
+int
+stele_follower_bind (stele_follower_t *self, zsock_t *socket, const char *setting, const char *endpoint,
+    stele_refusal_t *refusal)
+{
+    int code = stele_endpoint_bind (socket, self->settings, setting, endpoint, refusal);
+    for (int ms = 0; code && self->endpoint && ms < AGAIN_MS; ms += AGAIN_STEP_MS) {
+        zclock_sleep (AGAIN_STEP_MS);
+        code = stele_endpoint_bind (socket, self->settings, setting, endpoint, refusal);
+    }
+    if (code == 0 && !self->endpoint)
+        self->endpoint = zsock_last_endpoint (socket);
+    return code;
 }
 
 void

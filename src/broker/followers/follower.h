@@ -87,6 +87,13 @@ void
     stele_follower_run (stele_follower_t *self, const stele_follower_class_t *class,
         zsock_t *pipe, const stele_follower_args_t *args);
 
+/*  Bind a socket of the class, and set 'endpoint' to where it listens. Where it is set already, a socket that was just
+    destroyed listened there: wait a bounded time until libzmq has closed it, in the background. Returns 0, or
+    a code with the refusal.                                                 */
+int
+    stele_follower_bind (stele_follower_t *self, zsock_t *socket, const char *setting, const char *endpoint,
+        stele_refusal_t *refusal);
+
 /*  Note the result of a read of the ledger from that position; below 0 it failed. Logs a change. */
 void
     stele_follower_read (stele_follower_t *self, const char *name, int64_t position, int code);

@@ -11,6 +11,7 @@
 
 #include <assert.h>
 #include <string.h>
+#include "broker/access/access.h"
 #include "broker/common/endpoint.h"
 #include "broker/common/log.h"
 #include "broker/followers/follower.h"
@@ -27,10 +28,13 @@
 #define QUEUE_BYTES   (64 * 1024 * 1024)
 #define FULL_WAIT_MS  20
 #define IDLE_MS       200
+#define CHECK_US      200000        // Between two checks of the keys of connections
 
 typedef struct {
     stele_follower_t follower;
     zsock_t *socket;                // PUSH
+    stele_access_t *guard;          // NULL: the next stage needs no key
+    int64_t checked_us;             // Steady clock: keys of the connections were last checked
     zsock_t *writer;                // DEALER to the writer's mailbox
     int64_t cursor;                 // Position last pushed
     int64_t saved;                  // Cursor that was last sent to the ledger
@@ -125,9 +129,44 @@ s_drained (void *arg)
 }
 
 static int
+s_listen (s_pipeline_t *self, const char *endpoint, stele_refusal_t *refusal)
+{
+    self->socket = zsock_new (ZMQ_PUSH);
+    assert (self->socket);
+    zsock_set_sndhwm (self->socket, QUEUE_EVENTS);
+    //  A PULL peer sends only short messages
+    zsock_set_maxmsgsize (self->socket, 4096);
+    zsock_set_handshake_ivl (self->socket, 10000);
+    zsock_set_linger (self->socket, 1000);
+    self->guard = stele_access_guard (self->follower.settings->access, self->socket, endpoint, STELE_ACCESS_PIPELINE);
+    self->follower.watched [1] = (zmq_pollitem_t) { zsock_resolve (self->socket), 0, ZMQ_POLLOUT, 0 };
+    return stele_follower_bind (&self->follower, self->socket, "pipeline-out", endpoint, refusal);
+}
+
+//  The key of a next stage is not valid any more: as after a restart, what may not have arrived is pushed again
+static void
+s_end_connections (s_pipeline_t *self)
+{
+    stele_refusal_t refusal;
+    stele_log_info (NAME, NAME ": the key of the next stage is not valid any more; every stage has to connect again");
+    zsock_set_linger (self->socket, 0);
+    zsock_destroy (&self->socket);
+    self->cursor = self->saved > self->cursor - QUEUE_EVENTS? self->saved:
+        self->cursor > QUEUE_EVENTS? self->cursor - QUEUE_EVENTS: 0;
+    if (s_listen (self, self->follower.endpoint, &refusal))
+        stele_log_error (NAME, "%s", refusal.message);
+}
+
+static int
 s_step (void *arg)
 {
     s_pipeline_t *self = arg;
+    int64_t now_us = stele_clock_steady_us ();
+    if (self->guard && now_us - self->checked_us > CHECK_US) {
+        self->checked_us = now_us;
+        if (stele_access_lapsed (self->guard, STELE_ACCESS_PIPELINE))
+            s_end_connections (self);
+    }
     s_drop_answers (self);
     if (!self->blocked || self->full || (zsock_events (self->socket) & ZMQ_POLLOUT))
         s_follow (self);
@@ -160,23 +199,12 @@ s_open (void *arg, stele_refusal_t *refusal)
     s_load_cursor (self);
     self->unread = stele_send_quota_new (0, QUEUE_BYTES);
     self->writer = zsock_new (ZMQ_DEALER);
-    self->socket = zsock_new (ZMQ_PUSH);
-    assert (self->writer && self->socket);
+    assert (self->writer);
     int rc = zsock_connect (self->writer, "%s", stele_settings_inproc (settings, "writer", endpoint));
     assert (rc == 0);
-    zsock_set_sndhwm (self->socket, QUEUE_EVENTS);
-    //  A PULL peer sends only short messages
-    zsock_set_maxmsgsize (self->socket, 4096);
-    zsock_set_handshake_ivl (self->socket, 10000);
-    zsock_set_linger (self->socket, 1000);
-    int code = stele_endpoint_bind (self->socket, "pipeline-out", settings->pipeline_out, refusal);
-    if (code)
-        return code;
-    self->follower.endpoint = zsock_last_endpoint (self->socket);
     self->follower.watched [0] = (zmq_pollitem_t) { zsock_resolve (self->writer), 0, ZMQ_POLLIN, 0 };
-    self->follower.watched [1] = (zmq_pollitem_t) { zsock_resolve (self->socket), 0, ZMQ_POLLOUT, 0 };
     self->follower.watched_count = 1;
-    return 0;
+    return s_listen (self, settings->pipeline_out, refusal);
 }
 
 static void

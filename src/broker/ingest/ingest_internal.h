@@ -15,6 +15,7 @@
 #ifndef STELE_INGEST_INTERNAL_H_INCLUDED
 #define STELE_INGEST_INTERNAL_H_INCLUDED
 
+#include "broker/access/access.h"
 #include "broker/common/mode.h"
 #include "broker/common/send_quota.h"
 #include "broker/ingest/writer.h"
@@ -28,6 +29,7 @@ typedef struct {
     zsock_t *pipe;
     zsock_t *events;                // ROUTER
     zsock_t *pipeline;              // PULL, or NULL
+    stele_access_t *events_guard, *pipeline_guard;  // NULL: they need no key
     zsock_t *mailbox;               // ROUTER
     zsock_t *head;                  // PUB
     stele_writer_t *writer;
@@ -53,7 +55,7 @@ typedef struct {
 
 //  -- ingest_sockets.c ---------------------------------------------------------------
 
-/*  Bind a public socket, with its limits. NULL with the refusal. Caller owns return value. */
+/*  Bind a public socket, with its limits, and set its guard. NULL with the refusal. Caller owns return value. */
 zsock_t *
     stele_ingest_bind (stele_ingest_t *self, int type, const char *endpoint, stele_refusal_t *refusal);
 

@@ -42,7 +42,12 @@ stele_ingest_bind (stele_ingest_t *self, int type, const char *endpoint, stele_r
         //  A connection with the routing id of another one replaces it (protocol, section 1)
         zsock_set_router_handover (socket, 1);
     }
-    if (stele_endpoint_bind (socket, type == ZMQ_ROUTER? "events": "pipeline-in", endpoint, refusal))
+    stele_access_t *guard = stele_access_guard (self->settings->access, socket, endpoint, STELE_ACCESS_MESSAGES);
+    if (type == ZMQ_ROUTER)
+        self->events_guard = guard;
+    else
+        self->pipeline_guard = guard;
+    if (stele_endpoint_bind (socket, self->settings, type == ZMQ_ROUTER? "events": "pipeline-in", endpoint, refusal))
         zsock_destroy (&socket);
     return socket;
 }
@@ -89,6 +94,17 @@ s_input (stele_source_t source, zmq_msg_t *id, zmq_msg_t *token, zmq_msg_t *body
         body? zmq_msg_data (body): NULL, body? zmq_msg_size (body): 0);
 }
 
+//  Who sent it, and from where, if the socket needs keys
+static void
+s_take_sender (stele_input_t *input, stele_access_t *guard, zmq_msg_t *frame)
+{
+    if (!guard)
+        return;
+    const char *peer = zmq_msg_gets (frame, "Peer-Address");
+    input->identity = stele_access_sender (guard, zmq_msg_gets (frame, "User-Id"));
+    snprintf (input->peer, sizeof input->peer, "%s", peer? peer: "");
+}
+
 //  Receive one message of the events socket, [id][body], or NULL. With other frames the body is
 //  empty, which is refused as malformed.
 static stele_input_t *
@@ -101,6 +117,7 @@ s_receive (stele_ingest_t *self)
     stele_input_t *input = s_input (STELE_FROM_PEER, &frames [0], NULL, count == 2? &frames [1]: NULL);
     //  Two connections can have the same routing id, one after the other
     input->connection = count == 2? zmq_msg_get (&frames [1], ZMQ_SRCFD): -1;
+    s_take_sender (input, self->events_guard, &frames [count == 2]);
     s_close (frames, count, 2);
     return input;
 }
@@ -180,7 +197,9 @@ stele_ingest_take_pipeline (stele_ingest_t *self, int *code)
     int count = s_recv (self->pipeline, frames, 1);
     if (count == 0)
         return false;
-    *code = stele_writer_take (self->writer, s_input (STELE_FROM_PIPELINE, NULL, NULL, &frames [0]));
+    stele_input_t *input = s_input (STELE_FROM_PIPELINE, NULL, NULL, &frames [0]);
+    s_take_sender (input, self->pipeline_guard, &frames [0]);
+    *code = stele_writer_take (self->writer, input);
     s_close (frames, count, 1);
     return true;
 }

@@ -9,6 +9,8 @@
 
 #include <stdio.h>
 #include <string.h>
+#include "broker/access/access.h"
+#include "broker/common/denied.h"
 #include "broker/ingest/writer.h"
 #include "fault/fault.h"
 #include "base/clock.h"
@@ -39,9 +41,11 @@ static int
 s_answer_error (stele_writer_t *self, const stele_refusal_t *refusal, int64_t expected)
 {
     s_error (self, refusal, expected);
+    if (refusal->code == STELE_EUNAUTHORIZED)
+        stele_denied_note (self->settings->denied, self->input->identity->name, self->input->peer, "publish", refusal);
     //  Not what happens to every producer in a restart, or to one that is too fast
     if (refusal->code != STELE_ENO_HELLO && refusal->code != STELE_EFENCED && refusal->code != STELE_EGAP
-    &&  refusal->code != STELE_EWINDOW)
+    &&  refusal->code != STELE_EWINDOW && refusal->code != STELE_EUNAUTHORIZED)
         stele_news_refused (self->news, NULL, refusal);
     stele_writer_answer (self)->is_error = true;
     return 0;
@@ -358,6 +362,26 @@ s_too_large (stele_writer_t *self)
     return s_answer_error (self, &refusal, 0);
 }
 
+//  Is the sender allowed to publish? If its key was revoked, its connection needs a new hello; its lease
+//  runs on, since it did not say goodbye.
+static int
+s_authorize (stele_writer_t *self, stele_refusal_t *refusal)
+{
+    int code = stele_access_check (self->settings->access, self->input->identity, STELE_ROLE_PUBLISH, "publish", refusal);
+    if (code)
+        stele_roster_unbind (self->roster, self->input->id, self->input->id_size);
+    return code;
+}
+
+//  May it use the name of that producer? Since keys change, each message is checked.
+static int
+s_authorize_name (stele_writer_t *self, const char *producer, stele_refusal_t *refusal)
+{
+    const stele_identity_t *identity = self->input->identity;
+    return identity->producer_count == 0? 0:
+        stele_access_check_producer (self->settings->access, identity, producer, strlen (producer), refusal);
+}
+
 int
 stele_writer_run_peer (stele_writer_t *self)
 {
@@ -366,7 +390,11 @@ stele_writer_run_peer (stele_writer_t *self)
     stele_refusal_t refusal;
     if ((int64_t) input->size > self->settings->message_bytes)
         return s_too_large (self);
-    int code = stele_message_decode (input->data, input->size, &message, &refusal);
+    int code = s_authorize (self, &refusal);
+    if (code == 0)
+        code = stele_message_decode (input->data, input->size, &message, &refusal);
+    if (code == 0 && message.op == STELE_OP_HELLO)
+        code = s_authorize_name (self, message.producer, &refusal);
     if (code)
         return s_answer_error (self, &refusal, 0);
     if (message.op == STELE_OP_HELLO)
@@ -383,6 +411,10 @@ stele_writer_run_peer (stele_writer_t *self)
     if (peer->fenced) {
         s_send_fenced (input->id, input->id_size, self);
         return 0;
+    }
+    if (s_authorize_name (self, peer->member->now.name, &refusal)) {
+        stele_roster_unbind (self->roster, input->id, input->id_size);
+        return s_answer_error (self, &refusal, 0);
     }
     stele_roster_heard (self->roster, peer->member);
     switch (message.op) {

@@ -11,7 +11,9 @@
 #include <string.h>
 #include "base/clock.h"
 #include "base/memory.h"
+#include "broker/access/access.h"
 #include "broker/common/answer.h"
+#include "broker/common/denied.h"
 #include "broker/common/mode.h"
 #include "broker/ingest/redis_mode.h"
 #include "broker/ingest/writer.h"
@@ -85,10 +87,11 @@ s_collect (stele_writer_t *self, size_t index, int64_t sequence, const stele_ref
 static int
 s_publish (stele_writer_t *self, stele_params_t *params)
 {
-    (void) params;
     stele_message_t message;
     stele_refusal_t refusal;
-    if (stele_message_decode_publish (self->input->data, self->input->size, &message, &refusal))
+    if (stele_message_decode_publish (self->input->data, self->input->size, &message, &refusal)
+    ||  stele_access_check_producer (self->settings->access, params->identity, message.producer, strlen (message.producer),
+            &refusal))
         return s_refused (self, &refusal, 0);
     stele_roster_entry_t *member = stele_roster_entry (self->roster, message.producer);
     stele_roster_touch (self->roster, member);
@@ -294,6 +297,9 @@ static int
 s_producer (stele_writer_t *self, stele_params_t *params)
 {
     stele_span_t name = stele_params_text (params, "producer");
+    if (params->refusal.code == 0 && stele_access_check_producer (self->settings->access, params->identity, name.text,
+            name.size, &params->refusal))
+        return s_refused (self, &params->refusal, 0);
     stele_roster_entry_t *member = stele_roster_next (self->roster, NULL);
     while (member && (strlen (member->now.name) != name.size
         || memcmp (member->now.name, name.text, name.size) != 0))
@@ -373,12 +379,20 @@ int
 stele_writer_run_pipeline (stele_writer_t *self)
 {
     const stele_input_t *input = self->input;
-    int code = stele_writer_begin (self);
-    if (code)
-        return code;
     stele_message_t message;
     stele_refusal_t refusal;
     const char *why;
+    //  Events of the pipeline have no producer, so a key that is bound to some may not send any. Nothing is kept of
+    //  what is not allowed.
+    if (stele_access_check (self->settings->access, input->identity, STELE_ROLE_PUBLISH, "pipeline-in", &refusal)
+    ||  stele_access_check_producer (self->settings->access, input->identity, "", 0, &refusal)) {
+        self->counts.errors++;
+        stele_denied_note (self->settings->denied, input->identity->name, input->peer, "pipeline-in", &refusal);
+        return 0;
+    }
+    int code = stele_writer_begin (self);
+    if (code)
+        return code;
     if (input->size > (size_t) self->settings->message_bytes)
         stele_refuse (&refusal, STELE_ETOO_LARGE, NULL, "%zu bytes in one message, more than message-bytes %lld",
             input->size, (long long) self->settings->message_bytes);

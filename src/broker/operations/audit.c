@@ -265,3 +265,22 @@ stele_audit_send (const stele_audit_t *self, const stele_settings_t *settings)
     stele_pack_destroy (&event);
     stele_pack_destroy (&message);
 }
+
+void
+stele_audit_keys (const stele_settings_t *settings, const char *who, const void *changes, size_t size)
+{
+    stele_scan_t scan = stele_scan_start (changes, size);
+    for (uint32_t count = stele_scan_next (&scan).count; count > 0; count--) {
+        stele_token_t key = stele_scan_next (&scan);
+        char operation [40], name [STELE_LIMIT_ID + 1];
+        snprintf (operation, sizeof operation, "key.%.*s", (int) key.size, (const char *) key.data);
+        stele_token_t list = stele_scan_next (&scan);
+        for (uint32_t i = 0; list.kind == STELE_SCAN_ARRAY && i < list.count; i++) {
+            stele_token_t one = stele_scan_next (&scan);
+            snprintf (name, sizeof name, "%.*s", (int) one.size, (const char *) one.data);
+            stele_audit_send (&(stele_audit_t) {
+                .who = who, .operation = operation, .target = name, .outcome = "ok"
+            }, settings);
+        }
+    }
+}

@@ -58,4 +58,9 @@ void
 void
     stele_audit_send (const stele_audit_t *self, const stele_settings_t *settings);
 
+/*  Send an event for each key that was added, revoked or changed: 'changes' is a map with the entries of
+    stele_access_reload. 'who' made the broker read its keys again.          */
+void
+    stele_audit_keys (const stele_settings_t *settings, const char *who, const void *changes, size_t size);
+
 #endif

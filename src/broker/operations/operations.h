@@ -102,6 +102,7 @@
         TAKES ("mode", TEXT)) \
     X (RECOVER,           "recover",           CACHE,  OPERATE, NULL, \
         TAKES ("scope", TEXT)) \
+    X (KEYS_RELOAD,       "keys.reload",       WORKER, ADMIN,   stele_operation_keys_reload, NONE) \
     X (CONSISTENCY_CHECK, "consistency.check", CACHE,  OPERATE, NULL, \
         TAKES ("repair", BOOL))
 

@@ -237,6 +237,10 @@ s_match_common (stele_params_t *self, const stele_token_t *key, const stele_toke
             s_refuse_token (self, "request_id", "text of at most 255 bytes of UTF-8", token);
         return true;
     }
+    if (s_is_named (key, "actor")) {
+        self->has_actor = token->kind != STELE_SCAN_NIL;
+        return true;
+    }
     return false;
 }
 

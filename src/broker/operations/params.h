@@ -65,6 +65,7 @@ typedef struct {
     //  What every request may have, set by stele_params_match
     int64_t min_position;
     int64_t timeout_ms;             // -1: absent
+    bool has_actor;                 // access/delegate.h
 } stele_params_t;
 
 /*  Names of parameters that an operation does not take, as text for a person: usually misspelt.

@@ -46,6 +46,7 @@ typedef enum {
     X (AUDIT_LIST,        UNBOUND) \
     X (MODE,              UNBOUND) \
     X (RECOVER,           UNBOUND) \
+    X (KEYS_RELOAD,       UNBOUND) \
     X (CONSISTENCY_CHECK, UNBOUND)
 
 #define STELE_SCOPE_ROW(constant, scope) STELE_SCOPE_OF_##constant = STELE_SCOPE_##scope,

@@ -286,7 +286,7 @@ stele_operation_stats (stele_query_t *self, stele_params_t *params, stele_pack_t
         stele_pack_map_end (pack);
     }
     static const char *const parts [] = {
-        "requests", "feed", "pipeline", "search", "recovery", "consistency"
+        "requests", "feed", "pipeline", "search", "recovery", "consistency", "auth"
     };
     for (size_t i = 0; i < sizeof parts / sizeof parts [0]; i++)
         s_pack_part (self, parts [i], parts [i], pack);

@@ -96,13 +96,39 @@ s_ignored_frame (stele_router_t *self, const stele_ignored_t *ignored)
     return zframe_new (stele_pack_data (self->pack), stele_pack_size (self->pack));
 }
 
+//  May the sender request that, in its own name or for the actor of the request? 0, or the code in the refusal,
+//  in place of any other: what is wrong with a request that is not allowed is not explained.
+
+static int
+s_authorize (stele_router_t *self, const stele_identity_t **key, const stele_operation_t *operation, zframe_t *body,
+    stele_params_t *params)
+{
+    stele_delegate_t delegate;
+    stele_refusal_t refusal = { 0 };
+    stele_access_t *access = self->args.settings->access;
+    const stele_identity_t *identity = *key;
+    if (params->has_actor) {
+        if (*key == &stele_identity_local)
+            *key = &stele_identity_local_gateway;
+        if (stele_access_check (access, *key, STELE_ROLE_GATEWAY, "actor", &refusal) == 0)
+            identity = stele_delegate_identity (&delegate, *key, zframe_data (body), zframe_size (body), &refusal);
+    }
+    if (refusal.code == 0)
+        stele_access_check (access, identity, operation->role, operation->name, &refusal);
+    if (refusal.code)
+        params->refusal = refusal;
+    if (refusal.code == STELE_EUNAUTHORIZED)
+        stele_router_denied (self, *key, operation, body, &refusal);
+    return refusal.code;
+}
+
 static void
 s_accept (stele_router_t *self, const stele_identity_t *identity, zmsg_t **envelope_p, zframe_t **body_p)
 {
     stele_params_t params;
     stele_ignored_t ignored = { .count = 0 };
     const stele_operation_t *operation = s_check (self, *body_p, &params, &ignored);
-    if (params.refusal.code) {
+    if ((operation && s_authorize (self, &identity, operation, *body_p, &params)) || params.refusal.code) {
         stele_router_turn_away (self, *envelope_p, operation, &params.refusal);
         return;
     }
@@ -130,6 +156,14 @@ s_accept (stele_router_t *self, const stele_identity_t *identity, zmsg_t **envel
         s_route (self, request);
 }
 
+//  zmsg_recv has no access to the properties of a message, but its frames have
+
+static const stele_identity_t *
+s_sender (stele_router_t *self, zframe_t *frame)
+{
+    return self->guard? stele_access_sender (self->guard, zframe_meta (frame, "User-Id")): &stele_identity_local;
+}
+
 static bool
 s_take_from_peer (stele_router_t *self)
 {
@@ -137,12 +171,13 @@ s_take_from_peer (stele_router_t *self)
     if (!frames)
         return false;
     STELE_FAULT (request_taken);
+    const stele_identity_t *identity = s_sender (self, zmsg_last (frames));
     zmsg_t *envelope;
     zframe_t *body;
     stele_refusal_t refusal;
     int rc = stele_envelope_open (&frames, &envelope, &body, &refusal);
     if (rc == 0)
-        s_accept (self, &stele_identity_local, &envelope, &body);
+        s_accept (self, identity, &envelope, &body);
     else
     if (envelope)
         stele_router_turn_away (self, envelope, NULL, &refusal);
@@ -281,7 +316,8 @@ s_bind (stele_router_t *self, stele_refusal_t *refusal)
     zsock_set_handshake_ivl (self->peers, 10000);
     zsock_set_backlog (self->peers, 1024);
     zsock_set_linger (self->peers, 500);
-    return stele_endpoint_bind (self->peers, "requests", settings->requests, refusal);
+    self->guard = stele_access_guard (settings->access, self->peers, settings->requests, STELE_ACCESS_MESSAGES);
+    return stele_endpoint_bind (self->peers, settings, "requests", settings->requests, refusal);
 }
 
 static void

@@ -77,11 +77,9 @@ stele_router_turn_away (stele_router_t *self, zmsg_t *envelope, const stele_oper
 
 void
 stele_router_denied (stele_router_t *self, const stele_identity_t *identity, const stele_operation_t *operation,
-    zmsg_t *envelope, const stele_refusal_t *refusal)
+    zframe_t *frame, const stele_refusal_t *refusal)
 {
-    //  The last frame of the envelope, the empty one, came from the peer; the first is of libzmq
-    stele_denied_note (self->args.settings->denied, identity->name,
-        zframe_meta (zmsg_last (envelope), "Peer-Address"), operation? operation->name: "request", refusal);
+    stele_denied_note (self->args.settings->denied, identity->name, zframe_meta (frame, "Peer-Address"), operation? operation->name: "request", refusal);
 }
 
 //  Whoever refused it: the answer has the reason
@@ -92,7 +90,8 @@ s_note_denial (stele_router_t *self, stele_request_t *request, zframe_t *answer)
     stele_map_t map = { zframe_data (answer), zframe_size (answer) }, error;
     if (stele_map_map (&map, "error", &error))
         stele_map_message (&error, refusal.message, sizeof refusal.message);
-    stele_router_denied (self, request->identity, request->operation, request->envelope, &refusal);
+    //  The last frame of the envelope, the empty one, came from the peer; the first is of libzmq
+    stele_router_denied (self, request->identity, request->operation, zmsg_last (request->envelope), &refusal);
 }
 
 static void

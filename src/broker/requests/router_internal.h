@@ -17,6 +17,7 @@
 #define STELE_ROUTER_INTERNAL_H_INCLUDED
 
 #include "broker/requests/router.h"
+#include "broker/access/access.h"
 #include "broker/access/identity_frame.h"
 #include "broker/common/send_quota.h"
 #include "broker/operations/query.h"
@@ -26,6 +27,7 @@
 struct stele_router {
     stele_query_args_t args;
     zsock_t *peers;                 // ROUTER
+    stele_access_t *guard;          // Of peers; NULL: they need no key
     zsock_t *workers;               // ROUTER
     zsock_t *heads;                 // SUB
     bool waits;                     // A request may be waiting for a head
@@ -64,11 +66,11 @@ void
     stele_router_turn_away (stele_router_t *self, zmsg_t *envelope, const stele_operation_t *operation,
         const stele_refusal_t *refusal);
 
-/*  Access was refused to what did not become a request, or to one: it will be recorded. The envelope is that
-    of the sender. Answers and refusals of requests note it themselves.      */
+/*  Access was refused to what did not become a request, or to one: it will be recorded. The frame is one that
+    the peer sent. Answers and refusals of requests note it themselves.      */
 void
     stele_router_denied (stele_router_t *self, const stele_identity_t *identity, const stele_operation_t *operation,
-        zmsg_t *envelope, const stele_refusal_t *refusal);
+        zframe_t *frame, const stele_refusal_t *refusal);
 
 /*  Answer with a refusal, and destroy the request.                          */
 void

@@ -81,6 +81,10 @@ s_context (stele_router_t *self, stele_request_t *request)
         s_pack_frame (self, "recovery", self->recovery);
         s_pack_frame (self, "consistency", self->consistency);
         s_pack_requests (self);
+        if (self->args.settings->access) {
+            stele_pack_key (self->pack, "auth");
+            stele_access_pack_stats (self->args.settings->access, self->pack);
+        }
     }
     stele_pack_map_end (self->pack);
     return zframe_new (stele_pack_data (self->pack), stele_pack_size (self->pack));

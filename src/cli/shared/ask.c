@@ -284,10 +284,14 @@ cli_try (cli_t *self, json_t *request, int timeout_ms, int *code)
     json_t *answer = *code? NULL: json_loads (self->text, JSON_ALLOW_NUL, NULL);
     if (json_is_true (json_object_get (answer, "ok")))
         return answer;
+    const char *why = stele_client_error (self->client);
     if (*code == 0) {
-        const char *name = json_string_value (json_object_get (json_object_get (answer, "error"), "code"));
+        const json_t *error = json_object_get (answer, "error");
+        const char *name = json_string_value (json_object_get (error, "code"));
         *code = name? stele_error_code (name): STELE_EPROTOCOL;
+        why = json_string_value (json_object_get (error, "message"));
     }
+    snprintf (self->why, sizeof self->why, "%s", why && *why? why: stele_error_text (*code));
     json_decref (answer);
     return NULL;
 }
@@ -299,8 +303,7 @@ cli_report_failure (cli_t *self, int code, int timeout_ms)
         s_no_answer (self, timeout_ms);
         return self->status;
     }
-    const char *why = stele_client_error (s_client (self));
-    cli_report ("%s", *why? why: stele_error_text (code));
+    cli_report ("%s", self->why);
     self->status = s_status_of (code);
     return self->status;
 }

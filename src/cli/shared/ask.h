@@ -40,7 +40,7 @@ json_t *
 json_t *
     cli_ask_or_none (cli_t *self, json_t *request);
 
-/*  The same without a message: NULL, with the STELE_E… code of the failure or the refusal. */
+/*  The same without a message: NULL, with the STELE_E… code of the failure or the refusal, and self->why. */
 json_t *
     cli_try (cli_t *self, json_t *request, int timeout_ms, int *code);
 

@@ -57,6 +57,7 @@ struct cli {
     int64_t tail;                   // Print only the last rows of a list (pages.h); 0: all
     size_t rows;                    // Of the lists that were printed (pages.h)
     int status;                     // Exit status for the last failure
+    char why [640];                 // Reason of the last failure of cli_try (ask.h)
     const cli_command_t *const *commands;   // All of them, up to NULL
     const cli_option_t *options;    // The global ones
 };

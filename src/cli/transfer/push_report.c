@@ -7,6 +7,7 @@
 
 #include <inttypes.h>
 #include <stdlib.h>
+#include <string.h>
 #include "base/clock.h"
 #include "cli/files/interrupt.h"
 #include "cli/transfer/push_internal.h"
@@ -79,9 +80,9 @@ s_report_no_ack (const cli_pushing_t *self)
 
 //  The spool has the events, so an unreachable broker is no failure if this run added some
 static int
-s_report_waiting (const cli_pushing_t *self)
+s_report_waiting (const cli_pushing_t *self, const char *why)
 {
-    char *trouble = stele_client_trouble (self->client, TROUBLE_MS);
+    char *trouble = self->failure == STELE_EUNAUTHORIZED? strdup (why): stele_client_trouble (self->client, TROUBLE_MS);
     cli_report ("no ack from %s%s%s; the events are durable in %s, and the next 'stele %s --spool' sends them",
         self->cli->events, trouble? ": ": "", trouble? trouble: "", self->spool, self->command);
     free (trouble);
@@ -125,8 +126,12 @@ s_report_failure (const cli_pushing_t *self)
     const char *why = stele_client_error (self->client);
     if (s_is_of_spool (self))
         return s_report_spool (self, why);
+    if (self->spool && self->failure == STELE_EUNAUTHORIZED && self->failed_line) {
+        cli_report ("%s. Line %" PRId64 " and the following ones are not in %s", why, self->failed_line, self->spool);
+        return EX_NOPERM;
+    }
     if (self->spool && (self->failure == STELE_ETIMEOUT || self->failure == STELE_EUNAUTHORIZED))
-        return s_report_waiting (self);
+        return s_report_waiting (self, why);
     if (self->spool && self->failure == STELE_ETOO_LARGE) {
         cli_report ("%s; raise message-bytes of the broker. The unsent events stay in %s", why, self->spool);
         return EX_DATAERR;

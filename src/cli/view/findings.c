@@ -254,6 +254,15 @@ s_look_at_records (const s_look_t *self)
             "%s refused events are kept for inspection", cli_format_count (rejected).text);
 }
 
+static void
+s_look_at_access (const s_look_t *self)
+{
+    int64_t denied = s_number (self, "auth", "denied_lately", 0);
+    if (denied >= CLI_DENIED_MANY)
+        ADD ("denials", CLI_LEVEL_DEGRADED, -1, "the broker's log says whose ('access denied'); 'stele stats' counts the reasons",
+            "%s accesses were denied in the last ten minutes", cli_format_count (denied).text);
+}
+
 json_t *
 cli_findings (const json_t *stats, int64_t now_us)
 {
@@ -264,5 +273,6 @@ cli_findings (const json_t *stats, int64_t now_us)
     s_look_at_search (&look);
     s_look_at_producers (&look);
     s_look_at_records (&look);
+    s_look_at_access (&look);
     return look.findings;
 }

@@ -2,11 +2,13 @@
 
     What libzmq 4.3.4 reports to a client:
 
-      broker with keys, client without     FAILED_PROTOCOL, mechanism mismatch; no further attempt
-      broker without keys, client with     the same
       the broker does not accept the key   FAILED_AUTH; no further attempt
-      the broker has another key           FAILED_NO_DETAIL: it cannot read the hello, and closes. libzmq tries again,
-                                           as for a broker that stopped in that moment: so three in a row count
+      broker with keys, client without     FAILED_PROTOCOL, mechanism mismatch; no further attempt. If the broker closes
+      broker without keys, client with     first, FAILED_NO_DETAIL; libzmq tries again
+      the broker has another key           FAILED_NO_DETAIL: it cannot read the hello, and closes. libzmq tries again
+
+    NO_DETAIL is also that of a broker that stops in that moment, or of a tunnel to one that is away. So several in a
+    row count, and only if none has succeeded before.
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -18,15 +20,15 @@
 #include <zmq.h>
 #include "client/connection/handshake.h"
 
-#define HANDSHAKE_CLOSED_MAX 3      // Within 0.5 s
+#define HANDSHAKE_CLOSED_MAX 4      // Within 0.6 s
 
 static void
 s_refuse_unknown_key (stele_refusal_t *refusal, const char *endpoint, const stele_key_t *key)
 {
     const char *name = stele_key_name (key);
     stele_refuse (refusal, STELE_EUNAUTHORIZED, "key", "the broker at %.120s does not accept the key %.64s%s(%.160s): it is "
-        "unknown there, revoked or expired. Ask its operator: 'stele key list' shows the keys of the broker, "
-        "'stele key new' or 'stele key add' makes one, 'stele key reload' lets it in", endpoint, name, *name? " ": "",
+        "unknown there, revoked or expired, or lacks the role that this endpoint needs. Ask its operator: 'stele key list' "
+        "shows the keys, 'stele key new' or 'stele key add' makes one, 'stele key reload' lets it in", endpoint, name, *name? " ": "",
         stele_key_path (key));
 }
 
@@ -46,10 +48,16 @@ s_refuse_mechanism (stele_refusal_t *refusal, const char *endpoint, const stele_
 static void
 s_refuse_server (stele_refusal_t *refusal, const char *endpoint, const stele_key_t *key)
 {
-    stele_refuse (refusal, STELE_EUNAUTHORIZED, "key", "the broker at %.160s ends the handshake: its key is not the server-key "
-        "in %.160s. It is another broker than the one that the key was made for, or its pair was made again: compare with "
-        "the file server.pub in its folder of keys, or ask its operator for a new key file", endpoint,
-        stele_key_path (key));
+    stele_refuse (refusal, STELE_EUNAUTHORIZED, "key", "the broker at %.160s ends every handshake: its key is not the server-key "
+        "in %.160s (another broker, or its pair was made again), or it uses no keys. Compare with the file server.pub in "
+        "its folder of keys, or ask its operator for a new key file", endpoint, stele_key_path (key));
+}
+
+void
+stele_handshake_restart (stele_handshake_t *self)
+{
+    self->closed = 0;
+    self->refusal.code = 0;
 }
 
 bool
@@ -59,6 +67,7 @@ stele_handshake_event (stele_handshake_t *self, uint16_t event, uint32_t value, 
     switch (event) {
         case ZMQ_EVENT_HANDSHAKE_SUCCEEDED:
             memset (self, 0, sizeof *self);
+            self->succeeded = true;
             return true;
         case ZMQ_EVENT_HANDSHAKE_FAILED_AUTH:
             if (key)
@@ -75,7 +84,7 @@ stele_handshake_event (stele_handshake_t *self, uint16_t event, uint32_t value, 
             break;
         case ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL:
             //  Silence (ETIMEDOUT) is not the end of a connection
-            if (key && value != ETIMEDOUT && ++self->closed >= HANDSHAKE_CLOSED_MAX)
+            if (key && !self->succeeded && value != ETIMEDOUT && ++self->closed >= HANDSHAKE_CLOSED_MAX)
                 s_refuse_server (&self->refusal, endpoint, key);
             break;
         default:

@@ -18,10 +18,15 @@
 #define STELE_HANDSHAKE_EVENTS (ZMQ_EVENT_HANDSHAKE_SUCCEEDED | ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL \
     | ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL | ZMQ_EVENT_HANDSHAKE_FAILED_AUTH)
 
+/*  Zeroed for an endpoint; stele_handshake_restart when a socket connects to it again.  */
 typedef struct {
+    bool succeeded;                 // Once, at least
     int closed;                     // Handshakes in a row that the other side ended
     stele_refusal_t refusal;        // Code 0: not refused, as far as is known
 } stele_handshake_t;
+
+void
+    stele_handshake_restart (stele_handshake_t *self);
 
 /*  Take one event of the monitor and its value, of a connection to that endpoint with that key (NULL: none).
     Returns true for a handshake that succeeded. After one that shows that no later one can succeed either, the refusal

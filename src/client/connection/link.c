@@ -98,7 +98,7 @@ int
 stele_link_open (stele_link_t *self, stele_refusal_t *refusal)
 {
     s_close (self, 0);
-    memset (&self->handshake, 0, sizeof self->handshake);
+    stele_handshake_restart (&self->handshake);
     self->socket = zsock_new (self->type);
     if (!self->socket)
         return stele_refuse (refusal, STELE_EUNAVAILABLE, NULL,

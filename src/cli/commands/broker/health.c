@@ -23,16 +23,14 @@ s_add_failure (cli_t *self, json_t *findings, int code, int timeout_ms)
     int64_t now_us = stele_clock_us ();
     char why [200];
     if (code != STELE_ETIMEOUT && code != STELE_EUNAUTHORIZED) {
-        const char *error = stele_client_error (self->client);
         cli_finding_add (findings, "no_statistics", CLI_LEVEL_DOWN, now_us, -1, "read the log of the broker",
-            "%s gives no statistics: %s", self->requests, *error? error: stele_error_text (code));
+            "%s gives no statistics: %s", self->requests, self->why);
         return;
     }
     cli_reach_t reach = cli_reach (self->requests, REACH_MS, why, sizeof why);
     if (code == STELE_EUNAUTHORIZED && reach == CLI_REACH_ACCEPTS) {
-        const char *error = stele_client_error (self->client);
         cli_finding_add (findings, "no_permission", CLI_LEVEL_DOWN, now_us, -1,
-            "use a key with the role metrics: --key FILE, or STELE_KEY", "%s", *error? error: stele_error_text (code));
+            "use a key with the role metrics: --key FILE, or STELE_KEY", "%s", self->why);
         return;
     }
     switch (reach) {

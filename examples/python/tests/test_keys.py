@@ -1,0 +1,174 @@
+#!/usr/bin/env python3
+# test_keys - the package with keys, and against brokers that refuse the connection
+#
+# This Source Code Form is subject to the terms of the Mozilla Public
+# License, v. 2.0. If a copy of the MPL was not distributed with this
+# file, You can obtain one at https://mozilla.org/MPL/2.0/.
+
+import asyncio
+import logging
+import os
+import shutil
+import tempfile
+import unittest
+
+import stele_client as stele
+from keyed import Keyed, key_file, pair
+from stele_client import aio
+
+PATIENCE = 60
+
+
+class KeysTest(unittest.TestCase):
+
+    @classmethod
+    def setUpClass(cls):
+        logging.getLogger("stele").setLevel(logging.CRITICAL)
+        os.environ.pop("STELE_KEY", None)
+        cls.folder = tempfile.mkdtemp()
+        cls.addClassCleanup(shutil.rmtree, cls.folder)
+        cls.alice, cls.other = pair(), pair()
+
+    def broker(self, *known, **options):
+        broker = Keyed(*known, **options)
+        self.addCleanup(broker.stop)
+        return broker
+
+    def file(self, own, server_key, **options):
+        return key_file(os.path.join(self.folder, "key"), own, server_key, **options)
+
+    def publish_and_ask(self, broker, key):
+        with stele.Publisher("p", broker.endpoint, requests=broker.endpoint, key=key) as publisher:
+            publisher.ready(PATIENCE)
+            self.assertEqual(publisher.publish(stele.task_updated("t", title="T"), timeout=PATIENCE), 1)
+        with stele.Client(broker.endpoint, timeout=PATIENCE, key=key) as client:
+            self.assertEqual(client.ping(), 0)
+
+    async def publish_and_ask_later(self, broker, key):
+        async with aio.Publisher("p", broker.endpoint, requests=broker.endpoint, key=key) as publisher:
+            await publisher.ready(PATIENCE)
+            self.assertEqual(await publisher.publish(stele.task_updated("t", title="T"), timeout=PATIENCE), 1)
+        async with aio.Client(broker.endpoint, timeout=PATIENCE, key=key) as client:
+            self.assertEqual(await client.ping(), 0)
+
+    def test_file_object_and_environment_connect(self):
+        broker = self.broker(self.alice[0])
+        path = self.file(self.alice, broker.public)
+        key = stele.Key.load(path)
+        self.assertEqual((key.name, key.server_key), ("alice", broker.public))
+        self.assertNotIn(self.alice[1], repr(key))
+        for given in (path, key, stele.Key(*self.alice, broker.public)):
+            self.publish_and_ask(broker, given)
+            asyncio.run(self.publish_and_ask_later(broker, given))
+        os.environ["STELE_KEY"] = path
+        self.addCleanup(os.environ.pop, "STELE_KEY")
+        self.publish_and_ask(broker, None)
+        with stele.Client(broker.endpoint, timeout=PATIENCE, key="") as client, \
+                self.assertRaisesRegex(stele.PermissionDenied, "needs a key"):
+            client.ping()
+
+    #   Every way to connect reports the refusal, and none by a time-out
+
+    def refusals(self, broker, key):
+        """The texts of all of them"""
+        publisher = stele.Publisher("p", broker.endpoint, requests=broker.endpoint, key=key)
+        client = stele.Client(broker.endpoint, timeout=PATIENCE, key=key)
+        follower = stele.Follower(0, feed=broker.feed, requests=broker.endpoint, key=key)
+        follower._order.missing = False     # So that the feed is used first
+        self.addCleanup(follower.close)
+        with client:
+            for call in (lambda: publisher.ready(PATIENCE),
+                         lambda: publisher.publish(stele.task_updated("t", title="T"), timeout=PATIENCE),
+                         lambda: publisher.flush(PATIENCE), client.ping, client.ping,
+                         lambda: next(iter(follower)), lambda: next(iter(follower)), lambda: publisher.close(PATIENCE)):
+                with self.assertRaises(stele.PermissionDenied) as caught:
+                    call()
+                yield str(caught.exception)
+
+    async def refusals_later(self, broker, key):
+        publisher = aio.Publisher("p", broker.endpoint, requests=broker.endpoint, key=key)
+        client = aio.Client(broker.endpoint, timeout=PATIENCE, key=key)
+
+        async def follow():
+            async for _ in aio.follow(0, feed=broker.feed, requests=broker.endpoint, key=key):
+                self.fail("an event")
+
+        texts = []
+        for call in (lambda: publisher.ready(PATIENCE),
+                     lambda: publisher.publish(stele.task_updated("t", title="T"), timeout=PATIENCE),
+                     lambda: publisher.flush(PATIENCE), client.ping, client.ping, follow, lambda: publisher.close(PATIENCE)):
+            with self.assertRaises(stele.PermissionDenied) as caught:
+                await call()
+            texts.append(str(caught.exception))
+        await client.close()
+        return texts
+
+    def expect_refusals(self, broker, key, words):
+        texts = list(self.refusals(broker, key)) + asyncio.run(self.refusals_later(broker, key))
+        self.assertEqual(len(texts), 15)
+        for text in texts:
+            self.assertIn(words, text)
+
+    def test_unknown_key(self):
+        broker = self.broker()
+        self.expect_refusals(broker, self.file(self.alice, broker.public), "does not accept the key alice")
+
+    def test_no_key_for_a_broker_with_keys(self):
+        self.expect_refusals(self.broker(self.alice[0]), None, "needs a key")
+
+    def test_key_for_a_broker_without_keys(self):
+        self.expect_refusals(self.broker(keys=False), self.file(self.alice, self.other[0]), "uses no keys")
+
+    def test_key_of_another_broker(self):
+        self.expect_refusals(self.broker(self.alice[0]), self.file(self.alice, self.other[0]), "is not the server-key")
+
+    def test_refused_publisher_continues_when_its_key_is_added(self):
+        broker = self.broker()
+        path = self.file(self.alice, broker.public)
+        with stele.Publisher("p", broker.endpoint, requests=broker.endpoint, key=path) as publisher:
+            receipt = publisher.send(stele.task_updated("t", title="T"))
+            with self.assertRaises(stele.PermissionDenied):
+                publisher.flush(PATIENCE)
+            broker.known.add(self.alice[0])
+            self.assertEqual(receipt.result(PATIENCE).position, 1)
+            publisher.flush(PATIENCE)
+
+    def test_refused_publisher_continues_later(self):
+        async def run():
+            broker = self.broker()
+            path = self.file(self.alice, broker.public)
+            async with aio.Publisher("p", broker.endpoint, requests=broker.endpoint, key=path) as publisher, \
+                    aio.Client(broker.endpoint, timeout=PATIENCE, key=path) as client:
+                receipt = await publisher.send(stele.task_updated("t", title="T"))
+                with self.assertRaises(stele.PermissionDenied):
+                    await client.ping()
+                with self.assertRaises(stele.PermissionDenied):
+                    await publisher.flush(PATIENCE)
+                broker.known.add(self.alice[0])
+                self.assertEqual((await asyncio.wait_for(receipt, PATIENCE)).position, 1)
+                self.assertEqual(await client.ping(), 0)
+        asyncio.run(run())
+
+    def test_wrong_file_is_refused_with_the_reason(self):
+        def load(*arguments, **options):
+            stele.Client("tcp://127.0.0.1:1", key=self.file(*arguments, **options)).close()
+
+        for words, attempt in (
+                ("No such file", lambda: stele.Client(key=os.path.join(self.folder, "none"))),
+                ("chmod 600", lambda: load(self.alice, self.other[0], mode=0o644)),
+                ("not that of its secret-key", lambda: load((self.other[0], self.alice[1]), self.other[0])),
+                ("cannot be used", lambda: load(self.alice, "short"))):
+            with self.assertRaisesRegex(stele.InvalidKey, words):
+                attempt()
+        for missing in ("public-key", "secret-key", "server-key"):
+            path = self.file(self.alice, self.other[0])
+            with open(path) as file:
+                lines = [line for line in file if missing not in line]
+            with open(path, "w") as file:
+                file.writelines(lines)
+            with self.assertRaisesRegex(stele.InvalidKey, "no " + missing):
+                stele.Client(key=path)
+
+
+if __name__ == "__main__":
+    unittest.main()
