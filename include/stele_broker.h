@@ -16,7 +16,7 @@
 
       SET name value     change a setting; the names are those of steled.conf(5) and steled(8):
                          ledger, redis, redis-prefix, events, requests, feed,
-                         pipeline-in, pipeline-out, workers, interrupted, legacy-keys,
+                         pipeline-in, pipeline-out, keys, insecure, ipc-mode, workers, interrupted, legacy-keys,
                          integrity, accept-loss, log, log-level, and the limits. Only before
                          START. Answered only on failure, with "FAILED" and the reason.
       CONFIG file        read settings from a ZPL file
@@ -29,7 +29,8 @@
                          accepts the ledger and records the loss. All settings are checked
                          before anything is created.
       RELOAD             read the file of CONFIG again, and apply what can change while the broker
-                         runs (log, log-level). The log reports the result; no answer
+                         runs (log, log-level); read the keys again. The log reports the
+                         result; no answer
       PING               "PONG", once the writer has answered; no answer before START
       HURRY              during a stop: do not wait for followers
       $TERM              stop: accept no more events, commit and ack those that were
@@ -37,7 +38,10 @@
                          (zactor_destroy sends it)
 
     After READY the actor sends one message unasked: "FAILED" and the reason, if a
-    permanent storage failure has stopped it. Acked events are safe.
+    permanent storage failure, or the end of its ZAP actor, has stopped it. Acked events are safe.
+
+    With keys, the broker is the ZAP handler of the process: a process that has one itself (zauth of czmq, for
+    example), or another broker with keys, cannot start one; START is then answered with "FAILED".
 
     The broker logs to standard error; log and log-level apply to all brokers of a process.
     With "SET log zsys" it logs through zsys_info and so on, and the embedding program redirects the

@@ -16,7 +16,8 @@ fault_tests += \
     tests/fault/test_peers.py \
     tests/fault/test_log.py \
     tests/fault/test_process.py \
-    tests/fault/test_startup.py
+    tests/fault/test_startup.py \
+    tests/fault/test_zap.py
 
 # The client's spool
 fault_tests += \

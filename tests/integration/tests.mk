@@ -41,6 +41,7 @@ integration_tests = \
     tests/integration/test_streams.py \
     tests/integration/test_text.py \
     tests/integration/test_top.py \
+    tests/integration/test_users.py \
     examples/python/tests/test_client.py \
     examples/python/tests/test_keys.py \
     examples/python/tests/test_dialog.py \

@@ -15,6 +15,16 @@ TESTS += tests/unit/test_operations
 tests_unit_test_operations_SOURCES = tests/unit/test_operations.c
 tests_unit_test_operations_LDADD = $(STELE_ROOMS) $(STELE_LIBS) $(CMOCKA_LIBS)
 
+check_PROGRAMS += tests/unit/test_scope
+TESTS += tests/unit/test_scope
+tests_unit_test_scope_SOURCES = tests/unit/test_scope.c tests/unit/talk.h
+tests_unit_test_scope_LDADD = $(STELE_ROOMS) $(STELE_LIBS) $(CMOCKA_LIBS)
+
+check_PROGRAMS += tests/unit/test_feed_topics
+TESTS += tests/unit/test_feed_topics
+tests_unit_test_feed_topics_SOURCES = tests/unit/test_feed_topics.c
+tests_unit_test_feed_topics_LDADD = $(STELE_ROOMS) $(STELE_LIBS) $(CMOCKA_LIBS)
+
 check_PROGRAMS += tests/unit/test_requests
 TESTS += tests/unit/test_requests
 tests_unit_test_requests_SOURCES = tests/unit/test_requests.c

@@ -59,7 +59,8 @@ static void
 s_grant (const char *topic, size_t size, void *arg)
 {
     s_feed_t *self = arg;
-    self->by_user |= size > 1 && *topic == '@';
+    //  Without keys a subscription to everything would receive these too
+    self->by_user |= self->guard && *topic == '@';
     self->grants++;
     if (self->guard)
         zmq_setsockopt (zsock_resolve (self->socket), ZMQ_SUBSCRIBE, topic, size);

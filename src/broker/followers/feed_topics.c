@@ -42,8 +42,14 @@ s_grant (const s_grants_t *self, const char *topic, size_t size)
 {
     const stele_identity_t *identity = self->identity;
     char text [STELE_TOPIC_MAX];
-    if (identity->user_count == 0)
+    if (identity->user_count == 0 && size)
         self->fn (topic, size, self->arg);
+    //  Everything, but not a second time under the topics of users
+    for (int code = 1; identity->user_count == 0 && size == 0 && code < STELE_EVENT_TYPE_END; code++) {
+        const char *type = stele_vocabulary_word (STELE_VOCABULARY_EVENT_TYPE, code);
+        if (type)
+            self->fn (type, strlen (type), self->arg);
+    }
     for (size_t i = 0; i < identity->user_count; i++) {
         size_t at = stele_user_topic (identity->users [i], text);
         if (at + size > sizeof text)
@@ -91,8 +97,8 @@ stele_feed_grant (const stele_identity_t *identity, const char *topic, size_t si
             fn (topic, size, arg);
         return;
     }
-    bool restricted = identity->user_count || identity->topic_count;
-    if (restricted && s_starts_with (STELE_HEARTBEAT, strlen (STELE_HEARTBEAT), topic, size))
+    bool as_it_is = size && identity->user_count == 0 && identity->topic_count == 0;
+    if (!as_it_is && s_starts_with (STELE_HEARTBEAT, strlen (STELE_HEARTBEAT), topic, size))
         fn (STELE_HEARTBEAT, strlen (STELE_HEARTBEAT), arg);
     s_grant_topics (&grants, topic, size);
 }

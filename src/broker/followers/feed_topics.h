@@ -25,7 +25,8 @@ size_t
     stele_user_topic (stele_span_t user, char *topic);
 
 /*  Call fn for each prefix that a subscription to 'topic' is granted, none if there is nothing it may receive.
-    A subscription that is wider than the key's topics is narrowed to them. The heartbeat is granted to every
+    One to everything is granted the type of each event, and the heartbeat, not the topics of users, which would
+    repeat every event. One that is wider than the key's topics is narrowed to them. The heartbeat is granted to every
     identity with the role feed.                                             */
 typedef void (stele_grant_fn) (const char *topic, size_t size, void *arg);
 void

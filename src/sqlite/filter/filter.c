@@ -129,19 +129,13 @@ s_is_user (const reader_filter_t *self, int64_t user)
     return !self->by_user || (user? reader_keys_has (&self->users, user): self->user_default);
 }
 
-bool
-reader_filter_is_of_users (reader_filter_t *self, int64_t key)
-{
-    return !self->by_user || s_is_user (self, reader_task_user (self->reader, key));
-}
-
 //  Test user and parent
 static bool
 s_belongs (reader_filter_t *self, int64_t key)
 {
     const stele_filter_t *query = self->query;
     stele_reader_t *reader = self->reader;
-    if (!self->by_user && !query->parent_id.text)
+    if ((!self->by_user || self->users_pass) && !query->parent_id.text)
         return true;
     sqlite3_stmt *statement = reader_with_key (reader, SLOT_TASK_BELONGS,
         "SELECT user_id, parent_id IS ?2 FROM tasks WHERE id = ?1", key);

@@ -19,6 +19,7 @@ typedef struct {
     stele_reader_t *reader;
     const stele_filter_t *query;
     reader_keys_t roles, providers, models, producers;
+    bool users_pass;                // All tasks that are tested are of these users: the index found them
     bool by_user;                   // Only tasks of some users: of user_id, and of the reader's scope
     bool user_default;              // NULL is one of them
     reader_keys_t users;            // Their words
@@ -49,10 +50,6 @@ bool
 //  Test the search only: reads the texts of the task.
 bool
     reader_filter_text_passes (reader_filter_t *self, int64_t key);
-
-//  Is it a task of the users that the filter selects?
-bool
-    reader_filter_is_of_users (reader_filter_t *self, int64_t key);
 
 //  Test all but the search.
 bool

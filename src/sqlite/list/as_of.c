@@ -82,8 +82,26 @@ s_changed_of_all (reader_page_t *page, reader_keys_t *keys)
     return reader_keys_collect (reader, statement, keys);
 }
 
-static int
-s_find_changed (reader_page_t *page, reader_keys_t *keys)
+//  Of a reader that sees few tasks: each of them, instead of the log. False: it sees all, or too many.
+static bool
+s_changed_of_scope (reader_page_t *page, reader_keys_t *keys)
+{
+    stele_reader_t *reader = page->reader;
+    const reader_scope_t *scope = &reader->scope;
+    reader_keys_t seen = { NULL, 0, 0 };
+    if (scope->count == 0 || !reader_keys_of_users (reader, &scope->words, scope->has_default, &seen))
+        return false;
+    for (size_t i = 0; i < seen.count; i++) {
+        reader_summary_t summary;
+        if (reader_summary (reader, seen.keys [i], &summary) == 1 && !reader_as_of_unchanged (page, &summary))
+            reader_keys_add (reader, keys, summary.key);
+    }
+    reader_keys_free (&seen);
+    return true;
+}
+
+static void
+s_changed_of_log (reader_page_t *page, reader_keys_t *keys)
 {
     const reader_zone_t *zones;
     size_t count = reader_zones (page->reader, &zones), zones_changed = 0;
@@ -97,19 +115,27 @@ s_find_changed (reader_page_t *page, reader_keys_t *keys)
         for (size_t i = 0; i < count && page->reader->status == 0; i++)
             if (s_may_have_changed (page, &zones [i]))
                 s_changed_in_zone (page, &zones [i], keys);
+}
+
+static int
+s_find_changed (reader_page_t *page, reader_keys_t *keys)
+{
+    stele_reader_t *reader = page->reader;
+    if (!s_changed_of_scope (page, keys))
+        s_changed_of_log (page, keys);
     if (page->time != INT64_MAX)
         for (size_t i = 0; i < page->unordered.count; i++)
-            reader_keys_add (page->reader, keys, page->unordered.keys [i]);
+            reader_keys_add (reader, keys, page->unordered.keys [i]);
     reader_keys_sort (keys);
-    if (page->reader->scope.count == 0)
-        return page->reader->status;
-    //  The others are not evaluated
-    size_t count_seen = 0;
+    if (reader->scope.count == 0)
+        return reader->status;
+    //  Those of other users are not evaluated
+    size_t seen = 0;
     for (size_t i = 0; i < keys->count; i++)
-        if (reader_scope_has_task (page->reader, keys->keys [i]))
-            keys->keys [count_seen++] = keys->keys [i];
-    keys->count = count_seen;
-    return page->reader->status;
+        if (reader_scope_has_task (reader, keys->keys [i]))
+            keys->keys [seen++] = keys->keys [i];
+    keys->count = seen;
+    return reader->status;
 }
 
 static int

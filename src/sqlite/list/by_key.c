@@ -99,23 +99,11 @@ reader_page_keys_of_range (reader_page_t *page, reader_keys_t *keys)
     return !by_updated && s_keys_of_range (page, query->updated_from_us, query->updated_to_us, keys);
 }
 
-//  The index has no tasks without a user_id
 bool
 reader_page_keys_of_users (reader_page_t *page, reader_keys_t *keys)
 {
-    stele_reader_t *reader = page->reader;
-    const reader_filter_t *filter = &page->filter;
-    if (!filter->by_user || filter->user_default)
-        return false;
-    for (size_t i = 0; i < filter->users.count && keys->count <= (size_t) reader->bounds.set; i++) {
-        sqlite3_stmt *statement = reader_with_key (reader, SLOT_USER_TASKS, "SELECT id FROM tasks WHERE user_id = ?1 LIMIT ?2",
-            filter->users.keys [i]);
-        if (statement)
-            sqlite3_bind_int64 (statement, 2, reader->bounds.set + 1);
-        reader_keys_collect (reader, statement, keys);
-    }
-    if (keys->count <= (size_t) reader->bounds.set)
-        return true;
-    reader_keys_free (keys);
-    return false;
+    reader_filter_t *filter = &page->filter;
+    filter->users_pass = filter->by_user
+        && reader_keys_of_users (page->reader, &filter->users, filter->user_default, keys);
+    return filter->users_pass;
 }

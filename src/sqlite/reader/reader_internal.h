@@ -368,6 +368,11 @@ bool
 bool
     reader_scope_has_session (stele_reader_t *self, int64_t key);
 
+//  The tasks of these users (words), if there are at most bounds.set. False, with no keys: there are more, or
+//  those of 'default' are wanted.
+bool
+    reader_keys_of_users (stele_reader_t *self, const reader_keys_t *users, bool with_default, reader_keys_t *keys);
+
 //  To whom it belongs: a word, 0 for 'default', or below 0 if there is no such task; a name that is valid until
 //  the next call of the function, NULL if there is no such session.
 int64_t

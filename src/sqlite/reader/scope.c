@@ -101,6 +101,26 @@ reader_scope_has_session (stele_reader_t *self, int64_t key)
     return in;
 }
 
+bool
+reader_keys_of_users (stele_reader_t *self, const reader_keys_t *users, bool with_default, reader_keys_t *keys)
+{
+    //  The index has no tasks without a user_id
+    if (with_default)
+        return false;
+    size_t max = (size_t) self->bounds.set;
+    for (size_t i = 0; i < users->count && keys->count <= max; i++) {
+        sqlite3_stmt *statement = reader_with_key (self, SLOT_USER_TASKS,
+            "SELECT id FROM tasks WHERE user_id = ?1 LIMIT ?2", users->keys [i]);
+        if (statement)
+            sqlite3_bind_int64 (statement, 2, self->bounds.set + 1);
+        reader_keys_collect (self, statement, keys);
+    }
+    if (keys->count <= max)
+        return true;
+    reader_keys_free (keys);
+    return false;
+}
+
 int64_t
 reader_task_user (stele_reader_t *self, int64_t key)
 {
