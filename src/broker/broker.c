@@ -20,6 +20,7 @@
 #include "broker/common/actor.h"
 #include "broker/followers/follower.h"
 #include "broker/ingest/ingest.h"
+#include "broker/operations/audit.h"
 #include "broker/common/endpoint.h"
 #include "broker/common/log.h"
 #include "broker/common/mode.h"
@@ -121,6 +122,7 @@ s_start_access (s_broker_t *self)
         zstr_sendx (self->pipe, "FAILED", refusal.message, NULL);
         return -1;
     }
+    stele_access_record (self->access, self->settings->denied);
     self->zap = stele_actor_new (stele_zap, self->access);
     int rc = s_started (self, self->zap, &unused);
     zstr_free (&unused);
@@ -406,6 +408,19 @@ s_set (s_broker_t *self, const char *name, const char *value)
     }
 }
 
+static void
+s_reload_keys (s_broker_t *self)
+{
+    stele_refusal_t refusal;
+    stele_pack_t *pack = stele_pack_new ();
+    stele_pack_map_begin (pack);
+    int code = stele_access_reload (self->access, pack, &refusal);
+    stele_pack_map_end (pack);
+    if (code == 0)
+        stele_audit_keys (self->settings, stele_identity_local.name, stele_pack_data (pack), stele_pack_size (pack));
+    stele_pack_destroy (&pack);
+}
+
 //  Read the settings again, as they were given: the file and the commands in their order. Apply those
 //  that can change while the broker runs; keep all of them if one is refused.
 static void
@@ -432,7 +447,7 @@ s_reload (s_broker_t *self)
         if (*others)
             stele_log_warning ("restart_needed", "reload: these settings apply at the next start: %s", others);
         if (self->access)
-            stele_access_reload (self->access, NULL, &refusal);
+            s_reload_keys (self);
     }
     stele_settings_destroy (&fresh);
 }

@@ -11,6 +11,7 @@ src_broker_libbroker_la_SOURCES = \
     src/broker/access/zap.c src/broker/access/zap.h \
     src/broker/common/actor.h \
     src/broker/common/answer.c src/broker/common/answer.h \
+    src/broker/common/denied.c src/broker/common/denied.h \
     src/broker/common/endpoint.c src/broker/common/endpoint.h \
     src/broker/common/envelope.c src/broker/common/envelope.h \
     src/broker/common/histogram.c src/broker/common/histogram.h \
@@ -32,9 +33,11 @@ src_broker_libbroker_la_SOURCES = \
     src/broker/ingest/redis_mode_recover.c \
     src/broker/ingest/roster.c src/broker/ingest/roster.h \
     src/broker/ingest/writer.c src/broker/ingest/writer.h \
+    src/broker/ingest/writer_audit.c \
     src/broker/ingest/writer_peer.c \
     src/broker/ingest/writer_request.c \
     src/broker/ingest/writer_run.c \
+    src/broker/operations/audit.c src/broker/operations/audit.h \
     src/broker/operations/event_log.c \
     src/broker/operations/keys.c \
     src/broker/operations/operations.c src/broker/operations/operations.h \

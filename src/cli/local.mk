@@ -66,6 +66,7 @@ stele_SOURCES = \
     src/cli/commands/events/publish.c \
     src/cli/commands/events/rejected.c \
     src/cli/commands/events/replay.c \
+    src/cli/commands/broker/audit.c \
     src/cli/commands/broker/check.c \
     src/cli/commands/broker/completion.c \
     src/cli/commands/broker/health.c \

@@ -28,6 +28,8 @@
                auth_prompt task_id user_id created_at updated_at completed_at command_count position
       command  id session_id command output execution_time_ms exit_code timestamp user_id extra
                attempt (if its session had a task by then)
+      audit    id timestamp who operation target peer outcome request_id count imported (only when
+               true) details user_id extra
       preferences user_id preferred_provider preferred_model full_access_preferred
                role_preferences created_at updated_at position
       rejected id producer sequence code field message time event (PACKED; BYTES where it is
@@ -308,6 +310,21 @@ int
 int
     stele_reader_rejected_one (stele_reader_t *self, int64_t id, stele_row_fn *fn, void *arg);
 
+/*  -- audit events ---------------------------------------------------------------- */
+
+/*  Which ones; zero means any.                                              */
+typedef struct {
+    stele_span_t who, operation, outcome;
+    int64_t from_us, to_us;         // Both inclusive
+    int64_t before;                 // Only positions before this one: the cursor of a page
+    int64_t limit;
+} stele_audit_filter_t;
+
+/*  Audit events that pass the filter, newest first. *next is the cursor of the next page, 0: no more. */
+int
+    stele_reader_audit (stele_reader_t *self, const stele_audit_filter_t *filter,
+        stele_row_fn *fn, void *arg, int64_t *next);
+
 /*  -- whole tables ---------------------------------------------------------------- */
 
 typedef enum {
@@ -316,7 +333,8 @@ typedef enum {
     STELE_TABLE_OUTPUTS,
     STELE_TABLE_METRICS,
     STELE_TABLE_SESSIONS,
-    STELE_TABLE_COMMANDS
+    STELE_TABLE_COMMANDS,
+    STELE_TABLE_AUDIT
 } stele_table_t;
 
 /*  Rows of a table as it was at position 'at', in the order of the positions of their

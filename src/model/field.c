@@ -63,6 +63,11 @@ static const struct {
         B (STELE_FULL_ACCESS_PREFERRED) | B (STELE_ROLE_PREFERENCES),
         B (STELE_PREFERRED_PROVIDER) | B (STELE_PREFERRED_MODEL) |
         B (STELE_FULL_ACCESS_PREFERRED) | B (STELE_ROLE_PREFERENCES)
+    },
+    [STELE_AUDIT_RECORDED] = {
+        B (STELE_WHO) | B (STELE_OPERATION) | B (STELE_OUTCOME),
+        B (STELE_TARGET) | B (STELE_PEER) | B (STELE_REQUEST_ID) | B (STELE_COUNT) |
+        B (STELE_IMPORTED) | B (STELE_DETAILS), 0
     }
 };
 
@@ -112,7 +117,8 @@ stele_field_subject (int type)
 {
     static const stele_field_t fields [] = {
         [STELE_SUBJECT_NONE] = STELE_FIELD_NONE, [STELE_SUBJECT_TASK] = STELE_TASK_ID,
-        [STELE_SUBJECT_SESSION] = STELE_SESSION_ID, [STELE_SUBJECT_PREFERENCE] = STELE_USER_ID
+        [STELE_SUBJECT_SESSION] = STELE_SESSION_ID, [STELE_SUBJECT_PREFERENCE] = STELE_USER_ID,
+        [STELE_SUBJECT_AUDIT] = STELE_WHO
     };
     return fields [stele_event_subject (type)];
 }

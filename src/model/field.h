@@ -87,7 +87,15 @@ typedef enum {
     X (STELE_PREFERRED_PROVIDER,  "preferred_provider",    TEXT,        STELE_LIMIT_WORD) \
     X (STELE_PREFERRED_MODEL,     "preferred_model",       TEXT,        STELE_LIMIT_WORD) \
     X (STELE_FULL_ACCESS_PREFERRED, "full_access_preferred", BOOL,      0) \
-    X (STELE_ROLE_PREFERENCES,    "role_preferences",      MAP,         STELE_LIMIT_TEXT)
+    X (STELE_ROLE_PREFERENCES,    "role_preferences",      MAP,         STELE_LIMIT_TEXT) \
+    X (STELE_WHO,                 "who",                   ID,          STELE_LIMIT_ID) \
+    X (STELE_OPERATION,           "operation",             ID,          STELE_LIMIT_ID) \
+    X (STELE_TARGET,              "target",                TEXT,        STELE_LIMIT_PATH) \
+    X (STELE_PEER,                "peer",                  TEXT,        STELE_LIMIT_ID) \
+    X (STELE_OUTCOME,             "outcome",               ID,          STELE_LIMIT_ID) \
+    X (STELE_REQUEST_ID,          "request_id",            TEXT,        STELE_LIMIT_ID) \
+    X (STELE_COUNT,               "count",                 NATURAL,     0) \
+    X (STELE_IMPORTED,            "imported",              BOOL,        0)
 
 /*  Fields that only the broker writes                                       */
 #define STELE_RECORD_FIELDS(X) \

@@ -54,14 +54,16 @@
     X (STELE_SESSION_STARTED,          6, "session.started",          STELE_SUBJECT_SESSION) \
     X (STELE_SESSION_STATE_CHANGED,    7, "session.state_changed",    STELE_SUBJECT_SESSION) \
     X (STELE_SESSION_COMMAND_EXECUTED, 8, "session.command_executed", STELE_SUBJECT_SESSION) \
-    X (STELE_PREFERENCE_SET,           9, "preference.set",           STELE_SUBJECT_PREFERENCE)
+    X (STELE_PREFERENCE_SET,           9, "preference.set",           STELE_SUBJECT_PREFERENCE) \
+    X (STELE_AUDIT_RECORDED,          10, "audit.recorded",           STELE_SUBJECT_AUDIT)
 
 /*  The subject of an event, whose id the event contains                     */
 typedef enum {
     STELE_SUBJECT_NONE,
     STELE_SUBJECT_TASK,
     STELE_SUBJECT_SESSION,
-    STELE_SUBJECT_PREFERENCE
+    STELE_SUBJECT_PREFERENCE,
+    STELE_SUBJECT_AUDIT             // Who did it. Only the broker makes these events
 } stele_subject_t;
 
 #define STELE_WORD_ENUM(constant, number, ...) constant = number,

@@ -25,6 +25,7 @@ src_sqlite_libsqlite_la_SOURCES = \
     src/sqlite/wal/wal_index.c src/sqlite/wal/wal_index.h \
     src/sqlite/wal/wal_vfs.c src/sqlite/wal/wal_vfs.h \
     src/sqlite/write/append.c \
+    src/sqlite/write/append_audit.c \
     src/sqlite/write/append_output.c \
     src/sqlite/write/append_row.c \
     src/sqlite/write/append_session.c \
@@ -42,6 +43,7 @@ src_sqlite_libsqlite_la_SOURCES = \
     src/sqlite/write/rescue.c \
     src/sqlite/write/task_cache.c src/sqlite/write/task_cache.h \
     src/sqlite/write/zone_map.c src/sqlite/write/zone_map.h \
+    src/sqlite/read/audit.c \
     src/sqlite/read/chain.c \
     src/sqlite/reader/columns.c \
     src/sqlite/read/commit_time.c \

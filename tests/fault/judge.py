@@ -28,7 +28,7 @@ import sqlite3
 from client import pack, unpack
 from events import EITHER, REFUSED, SAME, STORED
 from mirror import TERMINAL, Mirror
-from rows import EVENT_TABLES, Ledger, bits
+from rows import Ledger, bits
 
 SHOWN = 20
 FEED_CONTENT = 65536
@@ -102,6 +102,7 @@ class Judge:
         self.early = {}                 # position -> digest: seen in the feed before the log
         self.feed_count = 0
         self.pushed = {}                # position -> digest: received from the pipeline
+        self.audited = set()            # request_id of answered requests whose audit event was not seen yet
         self.findings = []
 
     #   -- findings -----------------------------------------------------------------
@@ -152,7 +153,7 @@ class Judge:
         damage = ledger.integrity()
         if damage != ["ok"]:
             self.find("broken", "integrity_check: %s", "; ".join(damage[:5]))
-        count = sum(ledger.one("SELECT count (*) FROM " + table)[0] for table in EVENT_TABLES)
+        count = sum(ledger.one("SELECT count (*) FROM " + table)[0] for table in ledger.tables)
         if count < len(self.uids):
             self.find("lost", "%d events are there, %d were", count, len(self.uids))
         after = 0 if whole else len(self.uids)
@@ -164,6 +165,10 @@ class Judge:
                 self.find("wrong", "position %d follows %d", event["position"], expected - 1)
                 expected = event["position"]
             self._row(event)
+            if event["type"] == "audit.recorded":
+                self.audited.discard(event.get("request_id"))
+        if self.audited:
+            self.find("lost", "no audit event of these answered requests: %s", ", ".join(sorted(self.audited)))
         if count != expected:
             self.find("wrong", "%d events up to position %d", count, expected)
         self._commits(ledger, expected)
@@ -186,7 +191,7 @@ class Judge:
     def _compare(self, event, uid, whole):
         """Is the stored event the one that was sent? A row of a task.created does not hold all of it."""
         if uid is None:
-            if not event.get("interrupted"):
+            if not event.get("interrupted") and event["type"] != "audit.recorded":
                 self.find("wrong", "position %d has no uid: %.300r", event["position"], event)
             return
         name, run, sequence = uid.split("/")
@@ -327,7 +332,9 @@ class Judge:
         self.digests.append(known)
         if self.early.pop(position, known) != known:
             self.find("feed", "position %d is not what the feed said: %.300r", position, event)
-        if uid is None:
+        if event["type"] == "audit.recorded":
+            self.audited.discard(event.get("request_id"))
+        elif uid is None:
             task = self.mirror.tasks.get(event.get("task_id"), {})
             if task.get("state") not in ("starting", "running", "completing"):
                 self.find("wrong", "position %d interrupts a task that is %s", position, task.get("state"))
@@ -356,7 +363,7 @@ class Judge:
         if position <= self.fed:
             self.find("feed", "position %d comes after %d", position, self.fed)
         self.fed = max(position, self.fed)
-        identity = event.get("task_id", event.get("session_id", event.get("user_id")))
+        identity = event.get("task_id", event.get("session_id", event.get("who", event.get("user_id"))))
         if topic.decode() != "%s/%s" % (event["type"], identity):
             self.find("feed", "topic %s of %.300r", topic, event)
         omitted = event.get("content_omitted")

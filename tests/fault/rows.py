@@ -15,7 +15,7 @@ import sqlite3
 import struct
 
 EVENT_TABLES = ("task_history", "task_outputs", "task_metrics", "cli_session_history",
-                "cli_session_commands", "user_preference_history")
+                "cli_session_commands", "user_preference_history", "audit_events")
 
 #   Text of the table words
 WORD = "(SELECT word FROM words WHERE id = %s) AS %s"
@@ -41,13 +41,15 @@ QUERIES = {
                             " FROM cli_session_commands e LEFT JOIN cli_sessions s ON s.id = e.session" % _word("e", "user_id"),
     "user_preference_history": "SELECT e.position, e.time, e.fields, e.extra, %s"
                                " FROM user_preference_history e" % _word("e", "user_id"),
+    "audit_events": "SELECT e.position, e.time, e.target, e.peer, e.request_id, e.count, e.imported, e.details,"
+                    " e.extra, %s FROM audit_events e" % _word("e", "who", "operation", "outcome", "user_id"),
 }
 TYPES = {("task_history", 1): "task.created", ("task_history", 2): "task.updated",
          ("task_history", 3): "task.state_changed", ("task_history", 4): "task.state_changed",
          ("task_outputs", None): "task.output_added", ("task_metrics", None): "task.metric_recorded",
          ("cli_session_history", 1): "session.started", ("cli_session_history", 3): "session.state_changed",
          ("cli_session_commands", None): "session.command_executed",
-         ("user_preference_history", None): "preference.set"}
+         ("user_preference_history", None): "preference.set", ("audit_events", None): "audit.recorded"}
 
 
 class Zstd:
@@ -116,6 +118,9 @@ class Ledger:
         self.file.row_factory = sqlite3.Row
         self.words = {(kind, code): word for kind, code, word in
                       self.file.execute("SELECT kind, code, word FROM vocabulary")}
+        #   One that was killed while it was created does not have all of them yet
+        there = {name for name, in self.all("SELECT name FROM sqlite_schema WHERE type = 'table'")}
+        self.tables = [table for table in EVENT_TABLES if table in there]
         self.zstd = Zstd(dict(self.all("SELECT id, dictionary FROM dictionaries")))
 
     def close(self):
@@ -132,9 +137,9 @@ class Ledger:
         return [row[0] for row in self.file.execute("PRAGMA integrity_check")]
 
     def events(self, after=0):
-        """Every row of the six event tables after a position, as an event, by position."""
+        """Every row of the event tables after a position, as an event, by position."""
         events = []
-        for table in EVENT_TABLES:
+        for table in self.tables:
             for row in self.file.execute(QUERIES[table] + " WHERE e.position > ?", (after,)):
                 events.append(self._event(table, row))
         events.sort(key=lambda event: event["position"])

@@ -204,7 +204,7 @@ class RedisModeTest(DiskTest):
         return peer
 
     def is_home(self, peer):
-        mine = [event["task_id"] for event in self.read_events() if event["task_id"].endswith(self.name(""))]
+        mine = [event["task_id"] for event in self.read_events() if event.get("task_id", "").endswith(self.name(""))]
         self.assertEqual(mine, [self.name(task) for task in "abcd"])
         self.assertEqual(self.producer(instance=peer.instance).welcome["sequence"], 4)
 

@@ -75,6 +75,12 @@ class Doctored(unittest.TestCase):
             self.change("DELETE FROM %s WHERE position > (SELECT max (position) - 300 FROM task_metrics)" % table)
         self.assert_found("lost")
 
+    def test_audit_event_that_is_missing_is_found(self):
+        judge = Judge(Promises(self.promised))
+        judge.audited.add("answered-request")
+        with self.assertRaisesRegex(Verdict, "answered-request"):
+            judge.look_at_file(self.path, os.path.join(self.folder, "scratch"))
+
     def test_row_doubled_is_found(self):
         #   An early one: the last ones may not have been acked, and may then be lost
         self.change("UPDATE task_metrics SET extra = (SELECT extra FROM task_metrics ORDER BY position LIMIT 1)"

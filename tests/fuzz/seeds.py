@@ -27,6 +27,7 @@ REQUESTS = [
     {"op": "session.list", "states": "initializing", "task_id": "a"}, {"op": "session.get", "session_id": "s"},
     {"op": "session.commands", "session_id": "s", "order": "desc"}, {"op": "preference.get", "user_id": "ann"},
     {"op": "events.read", "after": 2, "limit": 3, "types": ["task.created", "preference.set"]},
+    {"op": "audit.list", "who": "local", "operation": "mode", "outcome": "ok", "from": 1, "to": 2, "limit": 3},
     {"op": "rejected.list", "producer": "p", "open": True}, {"op": "stats.tasks", "group_by": "role", "from": 0, "to": 10},
     {"op": "task.stuck", "silent_s": 1}, {"op": "nonsense"}, {"op": 1}, [], {"op": "task.list", "cursor": "AAAA"},
 ]

@@ -31,6 +31,10 @@ class ModesTest(harness.BrokerTest):
         said = json.loads(self.stele("--json", "mode", *(["--yes", mode] if mode else [])))
         return said["mode"], said["only_in_redis"]
 
+    def read_events(self, after=0, audit=False):
+        """Without those that record the changes of the mode, unless 'audit'."""
+        return [event for event in super().read_events(after) if audit or event["type"] != "audit.recorded"]
+
     def rows(self, sql):
         file = sqlite3.connect("file:%s?mode=ro" % self.broker.ledger, uri=True)
         try:
@@ -89,8 +93,9 @@ class ModesTest(harness.BrokerTest):
         peer = self.producer("p")
         peer.publish(self.created("a"))
         self.assertEqual(self.mode("redis"), ("redis", 0))
-        self.assertEqual(peer.publish(self.changed("a", "running"), self.created("b")), 3)
-        self.assertEqual(self.mode(), ("redis", 2))
+        self.assertEqual(peer.publish(self.changed("a", "running"), self.created("b")), 4)
+        #   The change of the mode is an event, too
+        self.assertEqual(self.mode(), ("redis", 3))
         self.assertEqual(self.rows("SELECT max (last) FROM commits"), [(1,)])
         answer = self.ask("task.status", task_id="a")
         self.assertEqual((answer["task"]["state"], answer["source"]), ("running", "redis"))
@@ -104,14 +109,14 @@ class ModesTest(harness.BrokerTest):
         self.stele("mode")
         self.assertNotIn("the broker is in mode redis", self.stderr)
         self.assertIn("PERSISTENCE IS OFF", self.broker.log())
-        self.assertEqual(self.ask("stats")["ingest"]["only_in_redis"], 2)
+        self.assertEqual(self.ask("stats")["ingest"]["only_in_redis"], 3)
         self.assertEqual(self.producer("q").welcome["mode"], "redis")
         self.assertEqual(self.mode("dual"), ("dual", 0))
         self.assertNotIn("mode", self.ask("task.list"))
-        self.assertEqual([event["position"] for event in self.read_events()], [1, 2, 3])
+        self.assertEqual([event["position"] for event in self.read_events(audit=True)], [1, 2, 3, 4, 5])
         self.assertEqual(self.ask("task.get", task_id="a")["task"]["state"], "running")
         self.assertEqual(self.pending(), 0)
-        self.redis.wait_position(3)
+        self.redis.wait_position(5)
         answer = self.ask("consistency.check")
         self.assertEqual((answer["missing"], answer["extra"], answer["mismatched"]), (0, 0, 0))
 
@@ -149,7 +154,7 @@ class ModesTest(harness.BrokerTest):
         self.assertIn("events to the ledger that an earlier run acked from Redis", self.broker.log())
         self.assertEqual(self.mode(), ("dual", 0))
         self.assertEqual(self.ask("ping")["position"], last)
-        self.assertEqual([event["position"] for event in self.read_events()], list(range(1, last + 1)))
+        self.assertEqual([event["position"] for event in self.read_events(audit=True)], list(range(1, last + 1)))
         rejected = self.ask("rejected.list", limit=1000)["rejected"]
         self.assertEqual({row["sequence"]: row["code"] for row in rejected}, naks)
         #   Its sequence, and what it set running, are still the producer's
@@ -223,10 +228,10 @@ class ModesTest(harness.BrokerTest):
         self.mode("redis")
         self.producer("p").publish(self.created("a"))
         self.assertEqual(self.broker.stop(), 0)
-        self.assertEqual(self.rows("SELECT max (last) FROM commits"), [(1,)])
+        self.assertEqual(self.rows("SELECT max (last) FROM commits"), [(2,)])
         self.assertEqual(self.pending(), 0)
         self.start_broker()
-        self.assertEqual(self.ask("ping")["position"], 1)
+        self.assertEqual(self.ask("ping")["position"], 2)
 
     def test_without_the_redis_that_has_it_the_ledger_does_not_open(self):
         self.mode("redis")
@@ -235,7 +240,7 @@ class ModesTest(harness.BrokerTest):
         with self.assertRaisesRegex(AssertionError, "left in mode redis"):
             self.start_broker(redis=None)
         self.start_broker()
-        self.assertEqual(self.ask("ping")["position"], 1)
+        self.assertEqual(self.ask("ping")["position"], 2)
 
     def test_a_redis_that_lost_it_stops_the_start_unless_that_is_accepted(self):
         self.mode("redis")
@@ -246,7 +251,7 @@ class ModesTest(harness.BrokerTest):
             self.start_broker()
         was = self.rows("SELECT value FROM meta WHERE key = 'ledger_id'")[0][0]
         self.start_broker(arguments=["--accept-loss"])
-        self.assertEqual(self.ask("ping")["position"], 0)
+        self.assertEqual([event["operation"] for event in self.read_events(audit=True)], ["accept-loss"])
         #   As any loss that is accepted: the positions will be given again
         info = self.ask("info")
         self.assertNotEqual(info["ledger"], was)
@@ -293,7 +298,7 @@ class ModesTest(harness.BrokerTest):
         peer.settle()
         self.assertEqual(peer.acked, 6001)
         self.crash()
-        self.assertEqual(self.ask("ping")["position"], 6001)
+        self.assertEqual(self.ask("ping")["position"], 6002)
         self.assertEqual(self.producer("p", instance=peer.instance).welcome["sequence"], 6001)
 
     def test_a_list_that_does_not_fit_is_refused_unless_that_is_accepted(self):
@@ -303,7 +308,7 @@ class ModesTest(harness.BrokerTest):
             peer.publish(self.created(task))
         self.broker.kill()
         key, = self.redis.call("KEYS", "{stele}-pending:*")
-        #   The one with event 2
+        #   The one with event 2; event 1 is the change of the mode
         element = next(e for e in self.redis.call("LRANGE", key, 0, -1) if b"\xa8position\x02" in e)
         self.assertEqual(self.redis.call("LREM", key, 1, element), 1)
         for _ in range(2):
@@ -313,7 +318,7 @@ class ModesTest(harness.BrokerTest):
             self.start_broker(redis=None)
         self.start_broker(arguments=["--accept-loss"])
         self.assertRegex(self.broker.log(), "accepted as lost: .*mode redis")
-        self.assertEqual(self.ask("ping")["position"], 1)
+        self.assertEqual([event["operation"] for event in self.read_events(audit=True)], ["mode", "accept-loss"])
         self.crash()
 
     def test_a_redis_that_stays_away_is_left_by_a_switch(self):

@@ -11,6 +11,7 @@ integration_support = \
 
 integration_tests = \
     tests/conformance/test_access.py \
+    tests/conformance/test_audit.py \
     tests/conformance/test_document.py \
     tests/conformance/test_events.py \
     tests/conformance/test_feed.py \

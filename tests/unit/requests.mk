@@ -50,6 +50,11 @@ tests_unit_test_disk_space_SOURCES = tests/unit/test_disk_space.c
 tests_unit_test_disk_space_LDADD = $(STELE_ROOMS) $(STELE_LIBS) $(CMOCKA_LIBS)
 
 
+check_PROGRAMS += tests/unit/test_audit
+TESTS += tests/unit/test_audit
+tests_unit_test_audit_SOURCES = tests/unit/test_audit.c tests/unit/ledger_fixture.h
+tests_unit_test_audit_LDADD = $(STELE_ROOMS) $(STELE_LIBS) $(CMOCKA_LIBS)
+
 check_PROGRAMS += tests/unit/test_access
 TESTS += tests/unit/test_access
 tests_unit_test_access_SOURCES = tests/unit/test_access.c

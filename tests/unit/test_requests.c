@@ -8,6 +8,7 @@
 
 #include <unistd.h>
 #include "talk.h"
+#include "broker/common/denied.h"
 #include "broker/access/identity_frame.h"
 #include "broker/requests/requests.h"
 #include "ledger/ledger.h"
@@ -242,6 +243,14 @@ s_reply (zsock_t *mailbox, zmsg_t **mail_p, const char *json)
     assert_int_equal (zmsg_send (mail_p, mailbox), 0);
 }
 
+//  Take the audit event of a request to the cache and reply that it is durable
+static void
+s_record (s_world_t *self)
+{
+    zmsg_t *mail = s_take (self->writer, "audit");
+    s_reply (self->writer, &mail, "{'ok':true,'position':9}");
+}
+
 //  Request statistics until they show that a request waits for its position: requests of several
 //  peers arrive in any order
 
@@ -417,6 +426,7 @@ test_requests_to_mailboxes_are_checked (void **state)
     s_send (peer, "{'op':'recover','bogus':1}");
     zmsg_t *mail = s_take (self->cache, "recover");
     s_reply (self->cache, &mail, "{'ok':true,'position':1,'restored':0}");
+    s_record (self);
     s_receive (self, peer);
     assert_int_equal (talk_number (self->answer, "restored"), 0);
     assert_int_equal (json_array_size (talk_at (self->answer, "ignored")), 1);
@@ -426,8 +436,110 @@ test_requests_to_mailboxes_are_checked (void **state)
     s_send (peer, "{'op':'recover','bogus':1}");
     mail = s_take (self->cache, "recover");
     s_reply (self->cache, &mail, "{'ok':false,'error':{'code':'unavailable','message':'Redis is away'}}");
+    s_record (self);
     s_receive (self, peer);
     assert_null (talk_at (self->answer, "ignored"));
+    zsock_destroy (&peer);
+}
+
+//  Field of the event in a mail to the writer; the caller frees it
+static char *
+s_audited (zmsg_t *mail, const char *path)
+{
+    zframe_t *body = zmsg_last (mail);
+    json_t *request = talk_unpack (zframe_data (body), zframe_size (body));
+    char *text = strdup (talk_text (request, path));
+    json_decref (request);
+    return text;
+}
+
+static void
+test_requests_that_changed_something_are_answered_once_that_is_recorded (void **state)
+{
+    s_world_t *self = *state;
+    self->args.has_cache = true;
+    s_start (self);
+    zsock_t *peer = s_peer (self, ZMQ_REQ);
+    s_send (peer, "{'op':'task.recover','task_id':'t','request_id':'r'}");
+    zmsg_t *mail = s_take (self->cache, "task.recover");
+    s_reply (self->cache, &mail, "{'ok':true,'position':1,'task':{}}");
+    mail = s_take (self->writer, "audit");
+    static const char *const fields [] [2] = {
+        { "event/type", "audit.recorded" }, { "event/who", "local" }, { "event/operation", "task.recover" },
+        { "event/target", "t" }, { "event/peer", "127.0.0.1" }, { "event/outcome", "ok" }, { "event/request_id", "r" }
+    };
+    for (size_t i = 0; i < sizeof fields / sizeof fields [0]; i++) {
+        char *text = s_audited (mail, fields [i] [0]);
+        assert_string_equal (text, fields [i] [1]);
+        free (text);
+    }
+    //  Not before that
+    s_assert_still_answers (self);
+    assert_int_equal (zsock_events (peer) & ZMQ_POLLIN, 0);
+    s_reply (self->writer, &mail, "{'ok':true,'position':9}");
+    s_receive (self, peer);
+    assert_int_equal (talk_number (self->answer, "position"), 1);
+
+    //  The writer cannot: it is said
+    s_send (peer, "{'op':'recover'}");
+    mail = s_take (self->cache, "recover");
+    s_reply (self->cache, &mail, "{'ok':true,'position':1,'restored':0}");
+    mail = s_take (self->writer, "audit");
+    s_reply (self->writer, &mail, "{'ok':false,'error':{'code':'unavailable','message':'full'}}");
+    s_receive (self, peer);
+    s_assert_error (self, "unavailable");
+    assert_non_null (strstr (talk_text (self->answer, "error/message"), "recover is done, but could not be recorded"));
+    zsock_destroy (&peer);
+}
+
+static void
+test_requests_to_the_cache_that_take_too_long_are_recorded (void **state)
+{
+    s_world_t *self = *state;
+    self->args.has_cache = true;
+    self->settings->request_ms = 20;
+    s_start (self);
+    zsock_t *peer = s_peer (self, ZMQ_REQ);
+    s_send (peer, "{'op':'recover','scope':'all'}");
+    zmsg_t *late = s_take (self->cache, "recover");
+    zmsg_t *mail = s_take (self->writer, "audit");
+    char *outcome = s_audited (mail, "event/outcome"), *target = s_audited (mail, "event/target");
+    assert_string_equal (outcome, "timeout");
+    assert_string_equal (target, "all");
+    s_receive (self, peer);
+    s_assert_error (self, "timeout");
+    //  Answers that come after that are of no request any more
+    s_reply (self->writer, &mail, "{'ok':true,'position':9}");
+    s_reply (self->cache, &late, "{'ok':true,'position':1,'restored':3}");
+    s_assert_still_answers (self);
+    free (outcome);
+    free (target);
+    zsock_destroy (&peer);
+}
+
+static void
+test_requests_that_are_not_allowed_are_noted_as_refused_access (void **state)
+{
+    s_world_t *self = *state;
+    self->args.has_cache = true;
+    s_start (self);
+    zsock_t *peer = s_peer (self, ZMQ_REQ);
+    for (int i = 0; i < 2; i++) {
+        s_send (peer, "{'op':'recover'}");
+        zmsg_t *mail = s_take (self->cache, "recover");
+        s_reply (self->cache, &mail, "{'ok':false,'error':{'code':'unauthorized','message':'recover needs operate'}}");
+        s_receive (self, peer);
+        s_assert_error (self, "unauthorized");
+    }
+    //  Not an event of its own
+    assert_int_equal (zsock_events (self->writer) & ZMQ_POLLIN, 0);
+    stele_denied_peer_t denial;
+    assert_true (stele_denied_take (self->settings->denied, 1, &denial));
+    assert_string_equal (denial.who, "local");
+    assert_string_equal (denial.peer, "127.0.0.1");
+    assert_string_equal (denial.operation, "recover");
+    assert_string_equal (denial.message, "recover needs operate");
+    assert_int_equal (denial.count, 2);
     zsock_destroy (&peer);
 }
 
@@ -680,6 +792,9 @@ main (void)
         TEST (test_requests_min_position_waits_for_the_head),
         TEST (test_requests_min_position_not_reached_times_out),
         TEST (test_requests_publish_goes_to_the_writer),
+        TEST (test_requests_that_changed_something_are_answered_once_that_is_recorded),
+        TEST (test_requests_to_the_cache_that_take_too_long_are_recorded),
+        TEST (test_requests_that_are_not_allowed_are_noted_as_refused_access),
         TEST (test_requests_to_mailboxes_are_checked),
         TEST (test_requests_of_redis_without_redis_are_unavailable),
         TEST (test_requests_stats_gather_and_remember),

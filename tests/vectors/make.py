@@ -139,6 +139,9 @@ def events():
         deep = [deep]
     yield refused("empty bytes", b"", "malformed")
     yield refused("an array", [1], "malformed")
+    yield refused("an event that only the broker makes", {"type": "audit.recorded", "time": TIME, "who": "ann",
+                                                          "operation": "mode", "outcome": "ok"},
+                  "invalid_field", "type")
     yield refused("a map cut short", pack(created())[:-1], "malformed")
     yield refused("bytes after the map", pack(created()) + b"\x00", "malformed")
     yield refused("an array of 2^32-1 in five bytes", raw_map("type", b"\xdd\xff\xff\xff\xff"), "malformed")

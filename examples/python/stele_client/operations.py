@@ -112,6 +112,11 @@ class Operations:
     def rejected(self, **filters: Any) -> Any:
         return self._pages("rejected.list", "rejected", filters)
 
+    def audit(self, **filters: Any) -> Any:
+        """An iterator over audit events, newest first: who changed something on the broker, and refused
+        access. Filters: who, operation, outcome, from, to (pass those two as **{"from": ...})."""
+        return self._pages("audit.list", "events", filters)
+
     def retry_rejected(self, *ids: int) -> Any:
         return self._request("rejected.retry", None, {"ids": list(ids)})
 

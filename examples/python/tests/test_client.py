@@ -74,6 +74,7 @@ class TestPublish(PackageTest):
         self.assertEqual([row["event"]["state"] for row in kept], ["running"])
         publisher.publish(stele.task_state_changed(task, "queued"))
         self.assertEqual(client.retry_rejected(kept[0]["id"])["accepted"], 1)
+        self.assertEqual(next(client.audit(operation="rejected.retry"))["target"], str(kept[0]["id"]))
 
     def test_many_threads_share_a_publisher(self):
         publisher = self.publisher()

@@ -13,6 +13,7 @@
 #include "base/memory.h"
 #include "broker/access/access.h"
 #include "broker/access/denials.h"
+#include "broker/common/denied.h"
 #include "broker/common/log.h"
 #include "wire/key_file.h"
 #include "wire/time.h"
@@ -36,6 +37,7 @@ struct stele_access {
     pthread_mutex_t mutex;          // Of the keyrings and the admissions
     s_admissions_t admissions [STELE_ACCESS_COUNT];
     stele_denials_t *denials;
+    stele_denied_t *denied;         // To be recorded; NULL: not
 };
 
 static const char *const s_domains [STELE_ACCESS_COUNT] = {
@@ -68,6 +70,12 @@ stele_access_new (const char *folder, stele_refusal_t *refusal)
     self->denials = stele_denials_new ();
     s_publish (self, keyring);
     return self;
+}
+
+void
+stele_access_record (stele_access_t *self, stele_denied_t *denied)
+{
+    self->denied = denied;
 }
 
 void
@@ -231,6 +239,8 @@ stele_access_admit (stele_access_t *self, const char *public_key, const char *do
         char text [sizeof refusal.message + 80];
         snprintf (text, sizeof text, "a connection from %.60s: %s", address, refusal.message);
         stele_denials_note (self->denials, denial, identity? identity->name: address, text);
+        if (self->denied)
+            stele_denied_note (self->denied, identity? identity->name: s_nobody.name, address, "connect", &refusal);
         return false;
     }
     if (domain != STELE_ACCESS_MESSAGES)

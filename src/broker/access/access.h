@@ -17,6 +17,7 @@
 
 #include <czmq.h>
 #include "broker/access/keyring.h"
+#include "broker/common/denied.h"
 #include "wire/pack.h"
 
 typedef struct stele_access stele_access_t;
@@ -51,6 +52,11 @@ stele_access_t *
     stele_access_new (const char *folder, stele_refusal_t *refusal);
 void
     stele_access_destroy (stele_access_t **self_p);
+
+/*  Note connections that are not let in there, too, to be recorded as audit events (common/denied.h). Call it before
+    the ZAP actor starts. What is refused later is noted by whoever refuses it, who knows the address.  */
+void
+    stele_access_record (stele_access_t *self, stele_denied_t *denied);
 
 /*  Before a bind: if the endpoint is a tcp one, make the socket demand CURVE, and return self. Else NULL: its
     messages come from stele_identity_local.                                 */

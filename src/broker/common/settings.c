@@ -14,6 +14,7 @@
 #include <unistd.h>
 #include <czmq.h>
 #include "base/memory.h"
+#include "broker/common/denied.h"
 #include "broker/common/presence.h"
 #include "broker/common/settings.h"
 
@@ -55,6 +56,7 @@ stele_settings_new (void)
     snprintf (self->instance, sizeof self->instance, "%s", zuuid_str (uuid));
     zuuid_destroy (&uuid);
     self->presence = stele_presence_new ();
+    self->denied = stele_denied_new ();
     return self;
 }
 
@@ -69,6 +71,7 @@ stele_settings_destroy (stele_settings_t **self_p)
         if (s_settings [i].type < FLAG)
             free (*(char **) ((char *) self + s_settings [i].offset));
     stele_presence_destroy (&self->presence);
+    stele_denied_destroy (&self->denied);
     free (self);
     *self_p = NULL;
 }

@@ -94,6 +94,7 @@ typedef struct {
     STELE_SETTINGS (STELE_SETTING_MEMBER)
     char instance [33];             // Random, hex: distinguishes brokers in one process
     struct stele_presence *presence;    // Owned: when producers were last heard (presence.h)
+    struct stele_denied *denied;       // Owned: refused access that is not recorded yet (denied.h)
     struct stele_access *access;    // Borrowed: keys and roles (access/access.h); NULL: no keys
 } stele_settings_t;
 #undef STELE_SETTING_MEMBER
@@ -135,7 +136,8 @@ bool
     an actor of this broker. Every mailbox answers "stats" with its part of the
     statistics (without "ok" and "position").
       "writer"    publish, rejected.retry, producer.get, mode, stats; and "follower" {name, position},
-                  which stores the cursor of a follower (answered once it is durable)
+                  which stores the cursor of a follower (answered once it is durable), and "audit" {event,
+                  answer}, which records an audit event (operations/audit.h)
       "cache"     task.recover, recover, consistency.check, stats; and "pause" {paused}
       "feed", "pipeline", "search"    stats
     "head" is a PUB that publishes the ledger's head after every commit: eight bytes, an int64_t

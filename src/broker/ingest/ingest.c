@@ -156,7 +156,16 @@ s_run_mode_request (stele_ingest_t *self)
     stele_ingest_answer_mode (self);
     if (self->mode_failed || self->writer->mode != before)
         s_mode_has_changed (self);
-    stele_ingest_answer (self, self->mode_request);
+    //  The answer waits for its audit event, which is committed in the new mode; but not for storage that takes
+    //  no writes, which this request did not change
+    bool holding = self->writer->holding;
+    bool waits = !holding || self->writer->mode != before;
+    int code = 0;
+    bool recorded = !self->failed && stele_ingest_audit_mode (self, waits, &code);
+    if (!recorded || !waits)
+        stele_ingest_answer (self, self->mode_request);
+    if (recorded && !holding)
+        s_settle (self, code);
     free (self->mode_request);
     self->mode_request = NULL;
 }
@@ -187,6 +196,8 @@ s_fill (stele_ingest_t *self)
     //  After the waiting messages, since one of them may renew a lease just in time
     if (code == 0 && !self->paused)
         code = s_expire (self);
+    if (code == 0 && !self->paused)
+        code = stele_writer_audit_denials (self->writer);
     s_settle (self, code);
     s_run_mode_request (self);
 }
@@ -327,6 +338,9 @@ s_open (stele_ingest_t *self, stele_refusal_t *refusal)
     if (code)
         return code;
     stele_ingest_say_mode (self);
+    code = stele_writer_audit_loss (self->writer);
+    if (code)
+        return stele_refuse (refusal, code, "ledger", "%s", stele_ledger_error (self->writer->ledger));
     int64_t interrupted = 0;
     if (streq (self->settings->interrupted, "all"))
         interrupted = stele_writer_interrupt_all (self->writer);

@@ -100,4 +100,9 @@ int
 void
     stele_ingest_answer_mode (stele_ingest_t *self);
 
+/*  Take its audit event, with whose commit the answer in the pack is sent if 'waits'. False: it is not
+    recorded, since it only queries the mode, or was malformed. *code is the result of the writer. */
+bool
+    stele_ingest_audit_mode (stele_ingest_t *self, bool waits, int *code);
+
 #endif

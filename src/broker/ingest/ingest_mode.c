@@ -10,7 +10,7 @@
 #include "broker/common/log.h"
 #include "broker/ingest/ingest_internal.h"
 #include "broker/ingest/redis_mode.h"
-#include "broker/operations/operations.h"
+#include "broker/operations/audit.h"
 
 void
 stele_ingest_say_mode (stele_ingest_t *self)
@@ -66,4 +66,24 @@ stele_ingest_answer_mode (stele_ingest_t *self)
     stele_pack_key_string (self->pack, "mode", stele_mode_word ((stele_mode_t) self->writer->mode));
     stele_pack_key_integer (self->pack, "only_in_redis", stele_writer_redis_mode_events (self->writer));
     stele_pack_map_end (self->pack);
+}
+
+bool
+stele_ingest_audit_mode (stele_ingest_t *self, bool waits, int *code)
+{
+    stele_writer_t *writer = self->writer;
+    const stele_input_t *request = self->mode_request;
+    const void *answer = stele_pack_data (self->pack);
+    size_t answer_size = stele_pack_size (self->pack);
+    stele_refusal_t refusal;
+    const stele_identity_t *identity = stele_delegate_identity (&writer->delegate, request->identity, request->data,
+        request->size, &refusal);
+    if (!identity || !stele_audit_answers (answer, answer_size)
+    ||  !stele_audit_begin (identity, request->peer, request->data, request->size, writer->pack))
+        return false;
+    stele_map_t begun = { stele_pack_data (writer->pack), stele_pack_size (writer->pack) };
+    stele_audit_finish (&begun, answer, answer_size, writer->audit);
+    *code = stele_writer_take_audit (writer, waits? request: NULL, stele_pack_data (writer->audit), stele_pack_size (writer->audit),
+        answer, answer_size);
+    return true;
 }

@@ -94,6 +94,17 @@ s_input (stele_source_t source, zmq_msg_t *id, zmq_msg_t *token, zmq_msg_t *body
         body? zmq_msg_data (body): NULL, body? zmq_msg_size (body): 0);
 }
 
+//  Who sent it, and from where, if the socket needs keys
+static void
+s_take_sender (stele_input_t *input, stele_access_t *guard, zmq_msg_t *frame)
+{
+    if (!guard)
+        return;
+    const char *peer = zmq_msg_gets (frame, "Peer-Address");
+    input->identity = stele_access_sender (guard, zmq_msg_gets (frame, "User-Id"));
+    snprintf (input->peer, sizeof input->peer, "%s", peer? peer: "");
+}
+
 //  Receive one message of the events socket, [id][body], or NULL. With other frames the body is
 //  empty, which is refused as malformed.
 static stele_input_t *
@@ -106,8 +117,7 @@ s_receive (stele_ingest_t *self)
     stele_input_t *input = s_input (STELE_FROM_PEER, &frames [0], NULL, count == 2? &frames [1]: NULL);
     //  Two connections can have the same routing id, one after the other
     input->connection = count == 2? zmq_msg_get (&frames [1], ZMQ_SRCFD): -1;
-    if (self->events_guard)
-        input->identity = stele_access_sender (self->events_guard, zmq_msg_gets (&frames [count == 2], "User-Id"));
+    s_take_sender (input, self->events_guard, &frames [count == 2]);
     s_close (frames, count, 2);
     return input;
 }
@@ -188,8 +198,7 @@ stele_ingest_take_pipeline (stele_ingest_t *self, int *code)
     if (count == 0)
         return false;
     stele_input_t *input = s_input (STELE_FROM_PIPELINE, NULL, NULL, &frames [0]);
-    if (self->pipeline_guard)
-        input->identity = stele_access_sender (self->pipeline_guard, zmq_msg_gets (&frames [0], "User-Id"));
+    s_take_sender (input, self->pipeline_guard, &frames [0]);
     *code = stele_writer_take (self->writer, input);
     s_close (frames, count, 1);
     return true;
@@ -233,8 +242,10 @@ stele_ingest_take_request (stele_ingest_t *self, int *code)
         return false;
     if (count == 3 || count == 4) {
         stele_input_t *input = s_input (STELE_FROM_MAILBOX, &frames [0], &frames [1], &frames [2]);
-        if (count == 4)
+        if (count == 4) {
             input->identity = stele_identity_of_bytes (zmq_msg_data (&frames [3]), zmq_msg_size (&frames [3]));
+            stele_peer_of_bytes (zmq_msg_data (&frames [3]), zmq_msg_size (&frames [3]), input->peer);
+        }
         stele_operation_id_t operation = stele_operation_id (input->data, input->size);
         if (operation == STELE_OPERATION_MODE)
             self->mode_request = input;

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "broker/common/denied.h"
 #include "broker/ingest/redis_mode.h"
 #include "broker/ingest/writer.h"
 #include "cache/cache.h"
@@ -89,7 +90,8 @@ stele_writer_new (const stele_settings_t *settings, stele_refusal_t *refusal)
     self->event = stele_record_new ();
     assert (self->event);
     self->pack = stele_pack_new ();
-    assert (self->pack);
+    self->audit = stele_pack_new ();
+    assert (self->pack && self->audit);
     self->ack_us = stele_histogram_new ();
     self->news = stele_news_new ();
     self->started_us = stele_clock_steady_us ();
@@ -145,6 +147,7 @@ stele_writer_destroy (stele_writer_t **self_p)
     stele_ledger_close (&self->ledger);
     stele_record_destroy (&self->event);
     stele_pack_destroy (&self->pack);
+    stele_pack_destroy (&self->audit);
     stele_histogram_destroy (&self->ack_us);
     free (self);
     *self_p = NULL;
@@ -208,6 +211,9 @@ s_store_one (stele_writer_t *self, const void *data, size_t size, bool restore, 
         stele_event_decode_record (data, size, self->event, refusal);
     if (code)
         return code;
+    //  It was recorded by another ledger
+    if (self->event->type == STELE_AUDIT_RECORDED)
+        stele_record_set_bool (self->event, STELE_IMPORTED, true);
     if (!stele_record_has (self->event, STELE_TIME)) {
         stele_record_set_integer (self->event, STELE_TIME, stele_clock_us ());
         self->event->time_assumed = true;
@@ -255,6 +261,8 @@ stele_writer_store (stele_writer_t *self, const stele_message_t *message, size_t
         if (s_is_refusal (code, &refusal)) {
             //  An event that its sender may not publish is not kept, so that no retry can publish it either
             bool kept = code != STELE_EUNAUTHORIZED;
+            if (!kept)
+                stele_denied_note (self->settings->denied, self->identity->name, self->input->peer, "publish", &refusal);
             code = stele_ledger_reject (self->ledger, producer, sequence, &refusal,
                 stele_clock_us (), kept? data: "", kept? size: 0, NULL);
             if (code == 0)

@@ -2,11 +2,12 @@
 
     The rules of the ingest actor, free of sockets: it runs each message against the roster and the
     ledger within the open batch, and collects the answers in an outbox, which is sent after
-    the commit. One class in four files, each of which calls only those below it:
+    the commit. One class in five files, each of which calls only those below it:
 
       writer_run.c      a message to the file of its source; a rolled back batch once more
       writer_peer.c     hello, publish, ping, goodbye of producers; leases
       writer_request.c  publish and rejected.retry by request, the pipeline, statistics
+      writer_audit.c    audit events
       writer.c          the batch: begin, store events, queue answers, commit, roll back
 
     Mode redis (redis_mode.h) is an object of its own, to which the writer passes each batch.
@@ -20,11 +21,13 @@
 #define STELE_WRITER_H_INCLUDED
 
 #include "broker/access/delegate.h"
+#include "broker/access/identity_frame.h"
 #include "broker/common/histogram.h"
 #include "broker/ingest/producer_news.h"
 #include "broker/ingest/disk_space.h"
 #include "broker/ingest/roster.h"
 #include "broker/common/settings.h"
+#include "broker/operations/params.h"
 #include "ledger/reader.h"
 #include "wire/event/message.h"
 #include "wire/pack.h"
@@ -42,6 +45,7 @@ typedef struct stele_input {
     int64_t received_us;            // Steady clock
     int connection;                 // Of a peer: the descriptor of its connection; -1: inproc
     const stele_identity_t *identity;   // Of the sender's key
+    char peer [STELE_PEER_SIZE];    // Of a request: address of the sender; "": not known
     size_t id_size, token_size, size;
     char *id, *token, *data;        // In the same allocation
 } stele_input_t;
@@ -65,7 +69,7 @@ typedef struct stele_answer {
 
 typedef struct {
     int64_t events, duplicates, rejected, batches, messages, errors, undeliverable;
-    int64_t held_back, interrupted, behind;
+    int64_t held_back, interrupted, behind, audited;
     int64_t batch_events_max;
     int64_t bytes;
 } stele_writer_counts_t;
@@ -84,6 +88,7 @@ typedef struct {
     stele_news_t *news;          // For the log; those of the open batch are not printed yet
     stele_record_t *event;
     stele_pack_t *pack;
+    stele_pack_t *audit;            // The audit event of a request
     //  The batch
     bool open;                      // A transaction is open
     int64_t batch_events;
@@ -186,6 +191,30 @@ int
 /*  Mark the run of a producer as expired and interrupt its tasks, in the open batch. */
 int
     stele_writer_expire_one (stele_writer_t *self, stele_roster_entry_t *member);
+
+/*  Append an audit event, a packed map (operations/audit.h), in the open batch, which is opened if needed.
+    Returns 0 or a storage error.                                            */
+int
+    stele_writer_audit (stele_writer_t *self, const void *event, size_t size);
+
+/*  Take an audit event as a message of its own, which a batch that was rolled back has again. When it is durable
+    the request, if not NULL, is answered with 'answer'. Returns as stele_writer_take. */
+int
+    stele_writer_take_audit (stele_writer_t *self, const stele_input_t *request, const void *event, size_t size,
+        const void *answer, size_t answer_size);
+
+/*  Take audit events of refused access that are due. Returns as stele_writer_take. */
+int
+    stele_writer_audit_denials (stele_writer_t *self);
+
+/*  Record the loss that was accepted at this start, if one was, and commit. If storage cannot take it now,
+    the batch is held back. Returns 0, or another storage error.             */
+int
+    stele_writer_audit_loss (stele_writer_t *self);
+
+/*  Run the mailbox message "audit" in the open batch. Returns 0 or a storage error. */
+int
+    stele_writer_run_audit (stele_writer_t *self, stele_params_t *params);
 
 /*  Run the input in the open batch. Return 0 or a storage error.            */
 int

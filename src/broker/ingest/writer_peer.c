@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 #include "broker/access/access.h"
+#include "broker/common/denied.h"
 #include "broker/ingest/writer.h"
 #include "fault/fault.h"
 #include "base/clock.h"
@@ -40,6 +41,8 @@ static int
 s_answer_error (stele_writer_t *self, const stele_refusal_t *refusal, int64_t expected)
 {
     s_error (self, refusal, expected);
+    if (refusal->code == STELE_EUNAUTHORIZED)
+        stele_denied_note (self->settings->denied, self->input->identity->name, self->input->peer, "publish", refusal);
     //  Not what happens to every producer in a restart, or to one that is too fast
     if (refusal->code != STELE_ENO_HELLO && refusal->code != STELE_EFENCED && refusal->code != STELE_EGAP
     &&  refusal->code != STELE_EWINDOW && refusal->code != STELE_EUNAUTHORIZED)

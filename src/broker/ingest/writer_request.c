@@ -13,10 +13,11 @@
 #include "base/memory.h"
 #include "broker/access/access.h"
 #include "broker/common/answer.h"
+#include "broker/common/denied.h"
 #include "broker/common/mode.h"
 #include "broker/ingest/redis_mode.h"
 #include "broker/ingest/writer.h"
-#include "broker/operations/operations.h"
+#include "broker/operations/audit.h"
 #include "fault/fault.h"
 #include "wire/event/event_codec.h"
 
@@ -216,6 +217,38 @@ s_retry_one (stele_writer_t *self, int64_t id, s_refused_list_t *list, int64_t *
     return stele_ledger_rejected_done (self->ledger, id, stele_clock_us (), position);
 }
 
+//  Record the retry in the batch that it is part of. 'answer' has what it says of it.
+static int
+s_audit_retry (stele_writer_t *self, const stele_params_t *params, const stele_pack_t *answer)
+{
+    stele_pack_t *begun = stele_pack_new ();
+    stele_audit_begin (params->identity, self->input->peer, params->map, params->size, begun);
+    stele_map_t map = { stele_pack_data (begun), stele_pack_size (begun) };
+    stele_audit_finish (&map, stele_pack_data (answer), stele_pack_size (answer), self->audit);
+    stele_pack_destroy (&begun);
+    return stele_writer_audit (self, stele_pack_data (self->audit), stele_pack_size (self->audit));
+}
+
+static void
+s_pack_retry (stele_writer_t *self, int64_t accepted, const s_refused_list_t *list)
+{
+    s_begin_answer (self);
+    stele_pack_key_integer (self->pack, "accepted", accepted);
+    s_pack_rejected (self->pack, list);
+    stele_pack_map_end (self->pack);
+}
+
+static int
+s_refuse_retry (stele_writer_t *self, stele_params_t *params)
+{
+    stele_answer_refuse (self->pack, &params->refusal, NULL, 0);
+    int code = stele_audit_answers (stele_pack_data (self->pack), stele_pack_size (self->pack))?
+        s_audit_retry (self, params, self->pack): 0;
+    if (code == 0)
+        stele_writer_answer (self);
+    return code;
+}
+
 static int
 s_retry (stele_writer_t *self, stele_params_t *params)
 {
@@ -229,7 +262,7 @@ s_retry (stele_writer_t *self, stele_params_t *params)
     stele_scan_t scan;
     size_t count = stele_params_numbers (params, one? "id": "ids", &scan);
     if (params->refusal.code)
-        return s_refused (self, &params->refusal, 0);
+        return s_refuse_retry (self, params);
     int code = stele_writer_begin (self);
     if (code)
         return code;
@@ -238,10 +271,13 @@ s_retry (stele_writer_t *self, stele_params_t *params)
     while (count-- && code == 0)
         code = s_retry_one (self, stele_scan_next (&scan).integer, &list, &accepted);
     if (code == 0) {
-        s_begin_answer (self);
-        stele_pack_key_integer (self->pack, "accepted", accepted);
-        s_pack_rejected (self->pack, &list);
-        s_answer (self);
+        s_pack_retry (self, accepted, &list);
+        code = s_audit_retry (self, params, self->pack);
+    }
+    if (code == 0) {
+        //  Again: its position is that of the audit event now
+        s_pack_retry (self, accepted, &list);
+        stele_writer_answer (self);
     }
     stele_pack_destroy (&list.pack);
     return code;
@@ -309,7 +345,8 @@ stele_writer_run_request (stele_writer_t *self)
         [STELE_OPERATION_PUBLISH] = s_publish,
         [STELE_OPERATION_REJECTED_RETRY] = s_retry,
         [STELE_OPERATION_PRODUCER_GET] = s_producer,
-        [STELE_OPERATION_FOLLOWER] = s_follower
+        [STELE_OPERATION_FOLLOWER] = s_follower,
+        [STELE_OPERATION_AUDIT] = stele_writer_run_audit
     };
     stele_params_t params;
     stele_params_start (&params, self->input->data, self->input->size);
@@ -350,6 +387,7 @@ stele_writer_run_pipeline (stele_writer_t *self)
     if (stele_access_check (self->settings->access, input->identity, STELE_ROLE_PUBLISH, "pipeline-in", &refusal)
     ||  stele_access_check_producer (self->settings->access, input->identity, "", 0, &refusal)) {
         self->counts.errors++;
+        stele_denied_note (self->settings->denied, input->identity->name, input->peer, "pipeline-in", &refusal);
         return 0;
     }
     int code = stele_writer_begin (self);
@@ -448,6 +486,7 @@ stele_writer_pack_stats (stele_writer_t *self, stele_pack_t *pack)
     stele_pack_key_integer (pack, "duplicates", counts->duplicates);
     stele_pack_key_integer (pack, "rejected", counts->rejected);
     stele_pack_key_integer (pack, "interrupted", counts->interrupted);
+    stele_pack_key_integer (pack, "audited", counts->audited);
     stele_pack_key_integer (pack, "batches", counts->batches);
     stele_pack_key_integer (pack, "batch_events_max", counts->batch_events_max);
     stele_pack_key_integer (pack, "messages", counts->messages);

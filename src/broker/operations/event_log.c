@@ -1,4 +1,4 @@
-/*  event_log - events.read, table.read, rejected.list
+/*  event_log - events.read, table.read, rejected.list, audit.list
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -40,10 +40,11 @@ s_read_table (stele_params_t *params)
     static const char *const names [] = {
         [STELE_TABLE_TASKS] = "tasks", [STELE_TABLE_HISTORY] = "task_history",
         [STELE_TABLE_OUTPUTS] = "task_outputs", [STELE_TABLE_METRICS] = "task_metrics",
-        [STELE_TABLE_SESSIONS] = "cli_sessions", [STELE_TABLE_COMMANDS] = "cli_session_commands"
+        [STELE_TABLE_SESSIONS] = "cli_sessions", [STELE_TABLE_COMMANDS] = "cli_session_commands",
+        [STELE_TABLE_AUDIT] = "audit_events"
     };
     return (stele_table_t) stele_params_choice (params, "table", names, sizeof names / sizeof names [0],
-        STELE_TABLE_TASKS, "tasks, task_history, task_outputs, task_metrics, cli_sessions or cli_session_commands");
+        STELE_TABLE_TASKS, "tasks, task_history, task_outputs, task_metrics, cli_sessions, cli_session_commands or audit_events");
 }
 
 int
@@ -102,6 +103,34 @@ stele_operation_rejected_list (stele_query_t *self, stele_params_t *params, stel
     stele_rows_open (&rows, self, pack, "rejected", STELE_ID);
     int rc = stele_reader_rejected (self->reader, of_one? name: NULL, open_only, after, limit,
         stele_rows_add, &rows, &next);
+    if (rc < 0)
+        return stele_query_failed (self, params, rc);
+    stele_rows_close (&rows);
+    stele_rows_next (&rows, rows.full? rows.last: next);
+    return 0;
+}
+
+//  -- audit.list ----------------------------------------------------------------------
+
+int
+stele_operation_audit_list (stele_query_t *self, stele_params_t *params, stele_pack_t *pack)
+{
+    stele_audit_filter_t filter = {
+        .who = stele_params_text (params, "who"),
+        .operation = stele_params_text (params, "operation"),
+        .outcome = stele_params_text (params, "outcome"),
+        .from_us = stele_params_time (params, "from"),
+        .to_us = stele_params_time (params, "to"),
+        .before = stele_params_number (params, "cursor", 0, 0, INT64_MAX),
+        .limit = stele_query_limit (self, params)
+    };
+    if (params->refusal.code)
+        return params->refusal.code;
+
+    stele_rows_t rows;
+    int64_t next = 0;
+    stele_rows_open (&rows, self, pack, "events", STELE_ID);
+    int rc = stele_reader_audit (self->reader, &filter, stele_rows_add, &rows, &next);
     if (rc < 0)
         return stele_query_failed (self, params, rc);
     stele_rows_close (&rows);

@@ -94,6 +94,10 @@
         TAKES ("id", NUMBERS), TAKES ("ids", NUMBERS)) \
     X (PRODUCER_GET,      "producer.get",      WRITER, PUBLISH, NULL, \
         NEEDS ("producer", NAME)) \
+    X (AUDIT_LIST,        "audit.list",        WORKER, OPERATE, stele_operation_audit_list, \
+        TAKES ("who", TEXT), TAKES ("operation", TEXT), TAKES ("outcome", TEXT), \
+        TAKES ("from", TIME), TAKES ("to", TIME), \
+        TAKES ("limit", NUMBER), TAKES ("cursor", NUMBER)) \
     X (MODE,              "mode",              WRITER, ADMIN,   NULL, \
         TAKES ("mode", TEXT)) \
     X (RECOVER,           "recover",           CACHE,  OPERATE, NULL, \
@@ -106,6 +110,7 @@
     the router does not have these names.                                    */
 #define STELE_ACTOR_OPERATIONS(X) \
     X (FOLLOWER, "follower")            /*  To the writer: save a follower's cursor  */ \
+    X (AUDIT,    "audit")               /*  To the writer: record an audit event (audit.h)  */ \
     X (PAUSE,    "pause")               /*  To the cache: the mode has changed  */
 
 #define STELE_OPERATION_ENUM(constant, ...) STELE_OPERATION_##constant,

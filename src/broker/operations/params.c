@@ -232,6 +232,11 @@ s_match_common (stele_params_t *self, const stele_token_t *key, const stele_toke
         s_match_natural (self, "timeout_ms", token, &self->timeout_ms);
         return true;
     }
+    if (s_is_named (key, "request_id")) {
+        if (token->kind != STELE_SCAN_NIL && !s_is_text (token, STELE_LIMIT_ID))
+            s_refuse_token (self, "request_id", "text of at most 255 bytes of UTF-8", token);
+        return true;
+    }
     if (s_is_named (key, "actor")) {
         self->has_actor = token->kind != STELE_SCAN_NIL;
         return true;

@@ -43,6 +43,7 @@ typedef enum {
     X (REJECTED_LIST,     UNBOUND) \
     X (REJECTED_RETRY,    UNBOUND) \
     X (PRODUCER_GET,      UNBOUND) \
+    X (AUDIT_LIST,        UNBOUND) \
     X (MODE,              UNBOUND) \
     X (RECOVER,           UNBOUND) \
     X (KEYS_RELOAD,       UNBOUND) \

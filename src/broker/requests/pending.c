@@ -108,6 +108,8 @@ stele_pending_remove (stele_pending_t *self, stele_request_t *request)
     zmsg_destroy (&request->envelope);
     zframe_destroy (&request->body);
     zframe_destroy (&request->ignored);
+    zframe_destroy (&request->audit);
+    zframe_destroy (&request->answer);
     for (int i = 0; i < STELE_MAILBOX_COUNT; i++)
         zframe_destroy (&request->parts [i]);
     free (request);

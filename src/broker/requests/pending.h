@@ -32,7 +32,8 @@ typedef enum {
     STELE_PENDING_GATHERING,        // For the mailboxes' parts of the statistics
     STELE_PENDING_QUEUED,           // For an idle worker
     STELE_PENDING_WORKING,          // In a worker
-    STELE_PENDING_MAILED            // In a mailbox
+    STELE_PENDING_MAILED,           // In a mailbox
+    STELE_PENDING_AUDITED           // Done, and its audit event is with the writer
 } stele_pending_state_t;
 
 typedef struct stele_request {
@@ -46,6 +47,8 @@ typedef struct stele_request {
     int64_t arrived_us;
     int64_t min_position;
     int64_t wait_ms;                // For min_position
+    zframe_t *audit;                // Its audit event as far as it is known (operations/audit.h); NULL: none
+    zframe_t *answer;               // Sent once that event is durable
     zframe_t *parts [STELE_MAILBOX_COUNT];
     //  Private
     int64_t deadline_us;

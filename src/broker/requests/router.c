@@ -117,6 +117,8 @@ s_authorize (stele_router_t *self, const stele_identity_t **key, const stele_ope
         stele_access_check (access, identity, operation->role, operation->name, &refusal);
     if (refusal.code)
         params->refusal = refusal;
+    if (refusal.code == STELE_EUNAUTHORIZED)
+        stele_router_denied (self, *key, operation, body, &refusal);
     return refusal.code;
 }
 
@@ -205,9 +207,15 @@ s_expired (stele_request_t *request, void *arg)
             stele_refuse (&refusal, STELE_ETIMEOUT, NULL,
                 "no worker was free in time: send fewer requests at once, or raise workers");
             break;
+        case STELE_PENDING_AUDITED:
+            stele_refuse (&refusal, STELE_ETIMEOUT, NULL,
+                "%s is done, but storage takes no writes: it will be recorded in the ledger when it does",
+                request->operation->name);
+            break;
         case STELE_PENDING_MAILED:
             stele_refuse (&refusal, STELE_ETIMEOUT, NULL,
                 "%s was not answered in time; it may still be done", request->operation->name);
+            stele_router_audit_expired (self, request, &refusal);
             break;
         default:
             stele_refuse (&refusal, STELE_ETIMEOUT, NULL,

@@ -6,9 +6,11 @@
 */
 
 #include "broker/common/answer.h"
+#include "broker/common/denied.h"
 #include "broker/common/mode.h"
 #include "broker/requests/router_internal.h"
 #include "fault/fault.h"
+#include "wire/map.h"
 
 void
 stele_router_set_time (stele_router_t *self, stele_request_t *request, int64_t time_ms)
@@ -73,9 +75,30 @@ stele_router_turn_away (stele_router_t *self, zmsg_t *envelope, const stele_oper
     s_send (self, envelope, &answer);
 }
 
+void
+stele_router_denied (stele_router_t *self, const stele_identity_t *identity, const stele_operation_t *operation,
+    zframe_t *frame, const stele_refusal_t *refusal)
+{
+    stele_denied_note (self->args.settings->denied, identity->name, zframe_meta (frame, "Peer-Address"), operation? operation->name: "request", refusal);
+}
+
+//  Whoever refused it: the answer has the reason
+static void
+s_note_denial (stele_router_t *self, stele_request_t *request, zframe_t *answer)
+{
+    stele_refusal_t refusal = { .code = STELE_EUNAUTHORIZED };
+    stele_map_t map = { zframe_data (answer), zframe_size (answer) }, error;
+    if (stele_map_map (&map, "error", &error))
+        stele_map_message (&error, refusal.message, sizeof refusal.message);
+    //  The last frame of the envelope, the empty one, came from the peer; the first is of libzmq
+    stele_router_denied (self, request->identity, request->operation, zmsg_last (request->envelope), &refusal);
+}
+
 static void
 s_finish (stele_router_t *self, stele_request_t *request, int code, zframe_t **answer_p)
 {
+    if (code == STELE_EUNAUTHORIZED)
+        s_note_denial (self, request, *answer_p);
     stele_request_stats_record (self->stats, request->operation, code, zclock_usecs () - request->arrived_us);
     STELE_FAULT (request_answer_before);
     s_send (self, request->envelope, answer_p);

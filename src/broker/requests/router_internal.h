@@ -66,6 +66,12 @@ void
     stele_router_turn_away (stele_router_t *self, zmsg_t *envelope, const stele_operation_t *operation,
         const stele_refusal_t *refusal);
 
+/*  Access was refused to what did not become a request, or to one: it will be recorded. The frame is one that
+    the peer sent. Answers and refusals of requests note it themselves.      */
+void
+    stele_router_denied (stele_router_t *self, const stele_identity_t *identity, const stele_operation_t *operation,
+        zframe_t *frame, const stele_refusal_t *refusal);
+
 /*  Answer with a refusal, and destroy the request.                          */
 void
     stele_router_refuse (stele_router_t *self, stele_request_t *request,
@@ -104,6 +110,10 @@ void
 /*  Request the statistics of every mailbox.                                 */
 void
     stele_router_gather (stele_router_t *self, stele_request_t *request);
+
+/*  A request to a mailbox got no answer in time: record that, if it is one that is recorded.  */
+void
+    stele_router_audit_expired (stele_router_t *self, const stele_request_t *request, const stele_refusal_t *refusal);
 
 bool
     stele_router_take_from_mailbox (stele_router_t *self, stele_mailbox_t mailbox);

@@ -7,17 +7,19 @@
 
 #include "broker/common/answer.h"
 #include "broker/common/mode.h"
+#include "broker/operations/audit.h"
 #include "broker/requests/router_internal.h"
 #include "wire/map.h"
 
 #define GATHER_MS 500
+#define RECORD_MS 60000             // The writer may hold back while storage takes no writes
 
 static int
 s_mail (stele_router_t *self, stele_mailbox_t mailbox, uint64_t token, zframe_t **body_p,
-    const stele_identity_t *identity)
+    const stele_identity_t *identity, const char *peer)
 {
     zframe_t *frame = zframe_new (&token, sizeof token);
-    zframe_t *sender = stele_identity_frame (identity);
+    zframe_t *sender = stele_sender_frame (identity, peer);
     int rc = zframe_send (&frame, self->mailboxes [mailbox], ZFRAME_MORE | ZFRAME_DONTWAIT);
     if (rc == 0)
         rc = zframe_send (body_p, self->mailboxes [mailbox], ZFRAME_MORE | ZFRAME_DONTWAIT);
@@ -27,6 +29,80 @@ s_mail (stele_router_t *self, stele_mailbox_t mailbox, uint64_t token, zframe_t 
     zframe_destroy (&sender);
     return rc;
 }
+
+//  -- audit events of requests to the cache: the writer records its own --------------------
+
+static void
+s_begin_audit (stele_router_t *self, stele_request_t *request, const char *peer)
+{
+    stele_delegate_t delegate;
+    stele_refusal_t refusal;
+    const void *data = zframe_data (request->body);
+    size_t size = zframe_size (request->body);
+    const stele_identity_t *identity = stele_delegate_identity (&delegate, request->identity, data, size, &refusal);
+    if (identity && stele_audit_begin (identity, peer, data, size, self->pack))
+        request->audit = zframe_new (stele_pack_data (self->pack), stele_pack_size (self->pack));
+}
+
+//  Send the event of a request with that answer to the writer. Returns 0, or -1.
+static int
+s_mail_audit (stele_router_t *self, const stele_request_t *request, const void *answer, size_t size)
+{
+    stele_pack_t *event = stele_pack_new ();
+    stele_map_t begun = { zframe_data (request->audit), zframe_size (request->audit) };
+    stele_audit_finish (&begun, answer, size, event);
+    stele_audit_mail (stele_pack_data (event), stele_pack_size (event), NULL, 0, self->pack);
+    zframe_t *body = zframe_new (stele_pack_data (self->pack), stele_pack_size (self->pack));
+    int rc = s_mail (self, STELE_MAILBOX_WRITER, request->token, &body, &stele_identity_local, "");
+    zframe_destroy (&body);
+    stele_pack_destroy (&event);
+    return rc;
+}
+
+//  The answer of the cache: record it first if it has to be, else forward it
+static void
+s_take_answer (stele_router_t *self, stele_request_t *request, zframe_t **answer_p)
+{
+    const void *answer = zframe_data (*answer_p);
+    size_t size = zframe_size (*answer_p);
+    if (!request->audit || !stele_audit_answers (answer, size) || s_mail_audit (self, request, answer, size))
+        stele_router_forward (self, request, answer_p);
+    else {
+        request->state = STELE_PENDING_AUDITED;
+        request->answer = *answer_p;
+        *answer_p = NULL;
+        stele_router_set_time (self, request, RECORD_MS);
+    }
+}
+
+//  The answer of the writer to the event of a request that is done
+static void
+s_take_recorded (stele_router_t *self, stele_request_t *request, zframe_t *recorded)
+{
+    int64_t position = 0;
+    stele_refusal_t refusal;
+    int code = stele_answer_read (zframe_data (recorded), zframe_size (recorded), &position);
+    if (code == 0)
+        stele_router_forward (self, request, &request->answer);
+    else {
+        stele_refuse (&refusal, code, NULL, "%s is done, but could not be recorded in the ledger: %s",
+            request->operation->name, stele_error_text (code));
+        stele_router_refuse (self, request, &refusal);
+    }
+}
+
+void
+stele_router_audit_expired (stele_router_t *self, const stele_request_t *request, const stele_refusal_t *refusal)
+{
+    if (!request->audit)
+        return;
+    stele_pack_t *answer = stele_pack_new ();
+    stele_answer_refuse (answer, refusal, NULL, 0);
+    s_mail_audit (self, request, stele_pack_data (answer), stele_pack_size (answer));
+    stele_pack_destroy (&answer);
+}
+
+//  -- mailboxes -----------------------------------------------------------------------
 
 void
 stele_router_mail (stele_router_t *self, stele_mailbox_t mailbox, stele_request_t *request,
@@ -41,7 +117,11 @@ stele_router_mail (stele_router_t *self, stele_mailbox_t mailbox, stele_request_
     }
     request->state = STELE_PENDING_MAILED;
     stele_router_set_time (self, request, time_ms);
-    if (s_mail (self, mailbox, request->token, &request->body, request->identity)) {
+    const char *peer = zframe_meta (request->body, "Peer-Address");
+    peer = peer? peer: "";
+    if (mailbox == STELE_MAILBOX_CACHE)
+        s_begin_audit (self, request, peer);
+    if (s_mail (self, mailbox, request->token, &request->body, request->identity, peer)) {
         stele_refuse (&refusal, STELE_EUNAVAILABLE, NULL,
             "the %s has too many requests: try again", stele_mailbox_names [mailbox]);
         stele_router_refuse (self, request, &refusal);
@@ -61,7 +141,7 @@ stele_router_gather (stele_router_t *self, stele_request_t *request)
         if (!self->mailboxes [i])
             continue;
         zframe_t *body = zframe_new (stele_pack_data (self->pack), stele_pack_size (self->pack));
-        s_mail (self, i, request->token, &body, request->identity);
+        s_mail (self, i, request->token, &body, request->identity, "");
         zframe_destroy (&body);
     }
 }
@@ -184,8 +264,11 @@ stele_router_take_from_mailbox (stele_router_t *self, stele_mailbox_t mailbox)
             s_remember_check (self, answer);
         if (s_is (request, STELE_OPERATION_MODE))
             s_remember_mode (self, answer);
-        stele_router_forward (self, request, &answer);
+        s_take_answer (self, request, &answer);
     }
+    else
+    if (request && request->state == STELE_PENDING_AUDITED && mailbox == STELE_MAILBOX_WRITER)
+        s_take_recorded (self, request, answer);
     zframe_destroy (&token);
     zframe_destroy (&answer);
     zmsg_destroy (&frames);

@@ -41,6 +41,10 @@ static const char *const s_preferences [] = {
 static const char *const s_rejected [] = {
     "id", "producer", "sequence", "code", "field", "message", "time", "event", "retried_at", "position", NULL
 };
+static const char *const s_audit [] = {
+    "id", "timestamp", "who", "operation", "target", "outcome", "peer", "request_id", "count", "imported", "details",
+    "user_id", "extra", NULL
+};
 
 const cli_export_table_t cli_export_tables [CLI_EXPORT_TABLES] = {
     { "events",               "events.read",   "events",   NULL,          CLI_ROW_NAMES_TASK },
@@ -51,5 +55,6 @@ const cli_export_table_t cli_export_tables [CLI_EXPORT_TABLES] = {
     { "cli_sessions",         "table.read",    "rows",     s_sessions,    CLI_ROW_IS_SESSION },
     { "cli_session_commands", "table.read",    "rows",     s_commands,    CLI_ROW_NAMES_TASK },
     { "user_preferences",     "events.read",   "events",   s_preferences, CLI_ROW_ALWAYS },
-    { "rejected_events",      "rejected.list", "rejected", s_rejected,    CLI_ROW_ALWAYS }
+    { "rejected_events",      "rejected.list", "rejected", s_rejected,    CLI_ROW_ALWAYS },
+    { "audit_events",         "table.read",    "rows",     s_audit,       CLI_ROW_ALWAYS }
 };

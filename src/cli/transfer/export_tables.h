@@ -23,7 +23,7 @@ typedef struct {
     cli_row_kind_t kind;
 } cli_export_table_t;
 
-enum { CLI_EXPORT_EVENTS, CLI_EXPORT_TASKS, CLI_EXPORT_PREFERENCES = 7, CLI_EXPORT_REJECTED, CLI_EXPORT_TABLES };
+enum { CLI_EXPORT_EVENTS, CLI_EXPORT_TASKS, CLI_EXPORT_PREFERENCES = 7, CLI_EXPORT_REJECTED, CLI_EXPORT_AUDIT, CLI_EXPORT_TABLES };
 
 /*  By the numbers above                                                     */
 extern const cli_export_table_t cli_export_tables [CLI_EXPORT_TABLES];

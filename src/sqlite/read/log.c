@@ -1,6 +1,6 @@
 /*  log - events in order of position, and the tasks and sessions they touched
 
-    The log is the six event tables merged by position. Positions have no gaps, so
+    The log is the event tables merged by position. Positions have no gaps, so
     the table with the next one is known as soon as it is met, unless only some
     types are requested.
 
@@ -126,7 +126,7 @@ stele_reader_event_user (stele_reader_t *self, size_t *size)
 
 #define RANGE " WHERE position > ?1 AND position <= ?2"
 
-//  Preferences touch neither a task nor a session
+//  Preferences and audit events touch neither a task nor a session
 static const char *const s_touched [SOURCE_COUNT] = {
     [SOURCE_HISTORY] = "SELECT task FROM history_plain" RANGE,
     [SOURCE_OUTPUTS] = "SELECT task FROM outputs_plain" RANGE,
@@ -134,7 +134,7 @@ static const char *const s_touched [SOURCE_COUNT] = {
     [SOURCE_SESSIONS] = "SELECT session FROM cli_session_history" RANGE,
     [SOURCE_COMMANDS] = "SELECT session FROM cli_session_commands" RANGE
 };
-_Static_assert (SOURCE_COUNT == 6, "a new table of events about tasks or sessions needs a row in s_touched");
+_Static_assert (SOURCE_COUNT == 7, "a new table of events about tasks or sessions needs a row in s_touched");
 
 static void
 s_collect (stele_reader_t *self, int64_t after, int64_t upto,

@@ -238,7 +238,8 @@ stele_reader_table (stele_reader_t *self, stele_table_t table, int64_t after, in
 {
     static const reader_source_t sources [] = {
         [STELE_TABLE_HISTORY] = SOURCE_HISTORY, [STELE_TABLE_OUTPUTS] = SOURCE_OUTPUTS,
-        [STELE_TABLE_METRICS] = SOURCE_METRICS, [STELE_TABLE_COMMANDS] = SOURCE_COMMANDS
+        [STELE_TABLE_METRICS] = SOURCE_METRICS, [STELE_TABLE_COMMANDS] = SOURCE_COMMANDS,
+        [STELE_TABLE_AUDIT] = SOURCE_AUDIT
     };
     int rc = reader_enter (self);
     if (rc)

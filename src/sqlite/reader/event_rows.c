@@ -1,4 +1,4 @@
-/*  event_rows - the rows of the six event tables, as events and as records
+/*  event_rows - the rows of the event tables, as events and as records
 
     Per source there is one text with its columns, for all statements that read
     its rows, and next to it the table that maps each column to a field. Position
@@ -87,6 +87,17 @@ static const reader_column_t s_preferences [] = {
 #define PREFERENCES_SQL \
     "SELECT e.position, e.time, e.user_id, e.extra, e.fields FROM user_preference_history e "
 
+static const reader_column_t s_audit [] = {
+    { STELE_POSITION, COLUMN_INTEGER }, { STELE_TIME, COLUMN_INTEGER }, { STELE_USER_ID, COLUMN_WORD },
+    { STELE_WHO, COLUMN_WORD }, { STELE_OPERATION, COLUMN_WORD }, { STELE_OUTCOME, COLUMN_WORD },
+    { STELE_TARGET, COLUMN_TEXT }, { STELE_PEER, COLUMN_TEXT }, { STELE_REQUEST_ID, COLUMN_TEXT },
+    { STELE_COUNT, COLUMN_INTEGER }, { STELE_IMPORTED, COLUMN_BOOL }, { STELE_DETAILS, COLUMN_JSON },
+    { 0, COLUMN_EXTRA }
+};
+#define AUDIT_SQL \
+    "SELECT e.position, e.time, e.user_id, e.who, e.operation, e.outcome, e.target, e.peer, e.request_id," \
+    " e.count, e.imported, e.details, e.extra FROM audit_events e "
+
 #define COLUMNS(table) table, (int) (sizeof table / sizeof table [0])
 #define LOG "WHERE e.position > ?1 ORDER BY e.position"
 #define ROW "WHERE e.position = ?1"
@@ -102,10 +113,11 @@ static const struct {
     [SOURCE_METRICS] = { COLUMNS (s_metrics), METRICS_SQL LOG, METRICS_SQL ROW },
     [SOURCE_SESSIONS] = { COLUMNS (s_sessions), SESSIONS_SQL LOG, SESSIONS_SQL ROW },
     [SOURCE_COMMANDS] = { COLUMNS (s_commands), COMMANDS_SQL LOG, COMMANDS_SQL ROW },
-    [SOURCE_PREFERENCES] = { COLUMNS (s_preferences), PREFERENCES_SQL LOG, PREFERENCES_SQL ROW }
+    [SOURCE_PREFERENCES] = { COLUMNS (s_preferences), PREFERENCES_SQL LOG, PREFERENCES_SQL ROW },
+    [SOURCE_AUDIT] = { COLUMNS (s_audit), AUDIT_SQL LOG, AUDIT_SQL ROW }
 };
 
-_Static_assert (SOURCE_COUNT == 6, "a new table of events needs a row in s_sources and in reader_row_subject, and a case in reader_fill_event");
+_Static_assert (SOURCE_COUNT == 7, "a new table of events needs a row in s_sources and in reader_row_subject, and a case in reader_fill_event");
 
 stele_subject_t
 reader_source_subject (reader_source_t source)
@@ -189,6 +201,8 @@ reader_row_type (reader_source_t source, sqlite3_stmt *statement)
             return STELE_SESSION_COMMAND_EXECUTED;
         case SOURCE_PREFERENCES:
             return STELE_PREFERENCE_SET;
+        case SOURCE_AUDIT:
+            return STELE_AUDIT_RECORDED;
         //  No default: the compiler reports a source without a case
         case SOURCE_COUNT:
             break;
@@ -359,13 +373,15 @@ int
 reader_fill_record (stele_reader_t *self, reader_source_t source, sqlite3_stmt *statement)
 {
     static const reader_column_t changes [] = { { STELE_CHANGES, COLUMN_JSON } };
-    assert (reader_source_subject (source) == STELE_SUBJECT_TASK || source == SOURCE_COMMANDS);
+    assert (source != SOURCE_SESSIONS && source != SOURCE_PREFERENCES);
     stele_record_t *row = self->row;
     reader_fill (self, statement, 0, s_sources [source].columns, s_sources [source].count);
     row->values [STELE_ID] = row->values [STELE_POSITION];
     row->values [STELE_POSITION].kind = STELE_VALUE_NONE;
     row->values [STELE_TIMESTAMP] = row->values [STELE_TIME];
     row->values [STELE_TIME].kind = STELE_VALUE_NONE;
+    if (source == SOURCE_AUDIT)
+        return self->status;
     reader_default_text (self, STELE_USER_ID, "default");
     if (source == SOURCE_HISTORY) {
         int kind = sqlite3_column_int (statement, HISTORY_KIND);

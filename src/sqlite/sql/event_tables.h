@@ -28,7 +28,8 @@
     X (METRICS,     "task_metrics",            STELE_SUBJECT_TASK) \
     X (SESSIONS,    "cli_session_history",     STELE_SUBJECT_SESSION) \
     X (COMMANDS,    "cli_session_commands",    STELE_SUBJECT_SESSION) \
-    X (PREFERENCES, "user_preference_history", STELE_SUBJECT_PREFERENCE)
+    X (PREFERENCES, "user_preference_history", STELE_SUBJECT_PREFERENCE) \
+    X (AUDIT,       "audit_events",            STELE_SUBJECT_AUDIT)
 
 //  X (type of event, name of its table above). Each type once, in any order.
 #define STELE_EVENT_TYPE_TABLES(X) \
@@ -40,7 +41,8 @@
     X (STELE_SESSION_STARTED,          SESSIONS) \
     X (STELE_SESSION_STATE_CHANGED,    SESSIONS) \
     X (STELE_SESSION_COMMAND_EXECUTED, COMMANDS) \
-    X (STELE_PREFERENCE_SET,           PREFERENCES)
+    X (STELE_PREFERENCE_SET,           PREFERENCES) \
+    X (STELE_AUDIT_RECORDED,           AUDIT)
 
 #define STELE_EVENT_TYPE_COUNT_ONE(type, table) + 1
 _Static_assert (0 STELE_EVENT_TYPE_TABLES (STELE_EVENT_TYPE_COUNT_ONE) == STELE_EVENT_TYPE_END - 1,

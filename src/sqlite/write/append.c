@@ -62,6 +62,9 @@ stele_ledger_append (stele_ledger_t *self, const stele_record_t *event,
         case STELE_PREFERENCE_SET:
             rc = stele_ledger_append_preference (self, event);
             break;
+        case STELE_AUDIT_RECORDED:
+            rc = stele_ledger_append_audit (self, event);
+            break;
         //  No default: the compiler reports a type without a case
         case STELE_EVENT_TYPE_END:
             assert (false);

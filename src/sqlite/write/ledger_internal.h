@@ -8,7 +8,8 @@
     statement.c  run and bind statements, keep error texts (called by all others)
     deferred.c   batches in one open transaction
     append.c     dispatch of events by their type
-    append_task.c, append_row.c, append_output.c, append_session.c   the rows per kind of event
+    append_task.c, append_row.c, append_output.c, append_session.c,
+    append_audit.c   the rows per kind of event
     producers.c  producers, fences, refused events, interruptions
 
     This Source Code Form is subject to the terms of the Mozilla Public
@@ -104,6 +105,9 @@
         " role_preferences = ifnull (?5, role_preferences), updated_at = ?6, position = ?7") \
     X (preference_history, "INSERT INTO user_preference_history (position, user_id, time, fields," \
         " extra) VALUES (?1, ?2, ?3, ?4, ?5)") \
+    X (audit, "INSERT INTO audit_events (position, time, user_id, who, operation, outcome, target, peer," \
+        " request_id, count, imported, details, extra)" \
+        " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)") \
     X (producer_insert, "INSERT INTO producers (name, sequence, instance, lease_ms, status," \
         " first_seen_at, last_seen_at) VALUES (?2, ?3, ?4, ?5, ?6, ?7, ?7)") \
     X (producer_update, "UPDATE producers SET sequence = ?3, instance = ?4, lease_ms = ?5," \
@@ -232,5 +236,7 @@ int
     stele_ledger_append_session (stele_ledger_t *self, const stele_record_t *event);
 int
     stele_ledger_append_preference (stele_ledger_t *self, const stele_record_t *event);
+int
+    stele_ledger_append_audit (stele_ledger_t *self, const stele_record_t *event);
 
 #endif

@@ -21,14 +21,15 @@
     A value may be nested STELE_LIMIT_NESTING deep. Text and bytes borrow from
     'data', JSON from the record's arena.
     If 'time' is absent, the caller sets it. 'position' and 'interrupted' are set by
-    the broker only: those of a producer are dropped.
+    the broker only: those of a producer are dropped. So are events of the type audit.recorded:
+    one of a producer is refused.
     Returns 0, or the code of the refusal.                                   */
 int
     stele_event_decode_record (const void *data, size_t size, stele_record_t *record,
         stele_refusal_t *refusal);
 
 /*  The same for an event imported from an export (protocol section 3): 'interrupted' is
-    kept in a task.state_changed to failed.                                  */
+    kept in a task.state_changed to failed, and an audit.recorded is decoded. */
 int
     stele_event_decode_restored (const void *data, size_t size, stele_record_t *record,
         stele_refusal_t *refusal);

@@ -425,6 +425,10 @@ s_decode (const void *data, size_t size, bool restored, stele_record_t *record,
     int rc = s_collect (&event, data, size, refusal);
     if (rc == 0)
         rc = s_decode_type (&event, &type, refusal);
+    if (rc == 0 && !restored && stele_event_subject (type) == STELE_SUBJECT_AUDIT)
+        rc = stele_refuse (refusal, STELE_EINVALID_FIELD, "type",
+            "only the broker records events of the type %s; use a type of your own work, such as task.updated",
+            stele_vocabulary_word (STELE_VOCABULARY_EVENT_TYPE, type));
     if (rc)
         return rc;
 

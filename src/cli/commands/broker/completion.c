@@ -125,7 +125,9 @@ static const struct {
     { "outputs", { "--type", NULL }, { "stdout", "stderr", "log", "artifact", "commit", "diagnostic" } },
     { "export", { "--format", "-f" }, { "events", "jsonl", "csv" } },
     { "export", { "--table", NULL }, { "tasks", "task_history", "task_outputs", "task_metrics", "cli_sessions",
-        "cli_session_commands", "user_preferences", "rejected_events" } }
+        "cli_session_commands", "user_preferences", "rejected_events", "audit_events" } },
+    { "audit", { "--operation", NULL }, { "mode", "recover", "task.recover", "consistency.check", "rejected.retry",
+        "accept-loss", "access.denied", "key.added", "key.revoked", "key.changed" } }
 };
 
 //  Offer the words of a closed set. False: the word is not of one

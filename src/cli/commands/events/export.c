@@ -40,7 +40,7 @@ static const cli_option_t s_options [] = {
     { "format", 'f', "FORMAT", "write events (for 'stele import'), or records as jsonl or csv (default: events; with --table: "
         "jsonl)", CLI_TEXT, offsetof (args_t, format), 0, NULL },
     { "table", 0, "TABLE", "export the records of TABLE: tasks, task_history, task_outputs, task_metrics, cli_sessions, "
-        "cli_session_commands, user_preferences or rejected_events", CLI_TEXT, offsetof (args_t, table), 0, NULL },
+        "cli_session_commands, user_preferences, rejected_events or audit_events", CLI_TEXT, offsetof (args_t, table), 0, NULL },
     { "at", 0, "N", "export as of position N (default: the head)", CLI_NUMBER, offsetof (args_t, at), 1, NULL },
     { "spreadsheet", 0, NULL, "protect a spreadsheet that opens the CSV: put ' before texts that it would run as formulas (they begin with "
         "= + - @ or a tab)", CLI_FLAG, offsetof (args_t, spreadsheet), 0, NULL },
@@ -354,7 +354,7 @@ s_check (s_export_t *self)
             self->table = &cli_export_tables [i];
     if (!self->table)
         return cli_usage_error ("export", "'%s' is not a table; use tasks, task_history, task_outputs, task_metrics, "
-            "cli_sessions, cli_session_commands, user_preferences or rejected_events", table);
+            "cli_sessions, cli_session_commands, user_preferences, rejected_events or audit_events", table);
     if (args->at && s_is (self, CLI_EXPORT_REJECTED))
         return cli_usage_error ("export", "--at cannot be used with rejected_events: no earlier state of them exists");
     if (args->types.count && !s_is (self, CLI_EXPORT_EVENTS))

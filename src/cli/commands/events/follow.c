@@ -66,7 +66,8 @@ static const s_words_t s_words [] = {
     { "session.started", { "state", "cli_tool", "task_id", NULL } },
     { "session.state_changed", { "state", NULL, NULL, NULL } },
     { "session.command_executed", { "exit_code", "command", NULL, NULL } },
-    { "preference.set", { "preferred_provider", "preferred_model", NULL, NULL } }
+    { "preference.set", { "preferred_provider", "preferred_model", NULL, NULL } },
+    { "audit.recorded", { "operation", "target", "outcome", "peer" } }
 };
 
 //  With all of its digits
@@ -98,7 +99,7 @@ s_print_word (const cli_t *self, const stele_event_t *event, const char *field, 
 static const char *
 s_subject (const stele_event_t *event, size_t *size)
 {
-    static const char *const keys [] = { "session_id", "task_id", "user_id" };
+    static const char *const keys [] = { "session_id", "task_id", "who", "user_id" };
     bool of_task = strncmp (stele_event_type (event), "task.", 5) == 0;
     for (size_t i = of_task; i < sizeof keys / sizeof keys [0]; i++)
         if (stele_event_string (event, keys [i], size))
