@@ -25,6 +25,7 @@ integration_tests = \
     tests/integration/test_crash.py \
     tests/integration/test_examples.py \
     tests/integration/test_export.py \
+    tests/integration/test_clock.py \
     tests/integration/test_health.py \
     tests/integration/test_live.py \
     tests/integration/test_migrate.py \

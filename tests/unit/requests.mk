@@ -39,3 +39,8 @@ TESTS += tests/unit/test_disk_space
 tests_unit_test_disk_space_SOURCES = tests/unit/test_disk_space.c
 tests_unit_test_disk_space_LDADD = $(STELE_ROOMS) $(STELE_LIBS) $(CMOCKA_LIBS)
 
+
+check_PROGRAMS += tests/unit/test_clock_watch
+TESTS += tests/unit/test_clock_watch
+tests_unit_test_clock_watch_SOURCES = tests/unit/test_clock_watch.c
+tests_unit_test_clock_watch_LDADD = $(STELE_ROOMS) $(STELE_LIBS) $(CMOCKA_LIBS)

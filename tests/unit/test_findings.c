@@ -114,6 +114,21 @@ test_findings_of_the_disk (void **state)
 }
 
 static void
+test_findings_of_the_clocks (void **state)
+{
+    (void) state;
+    s_assert_one ("{\"ledger\":{\"ahead_ms\":10001}}", "clock_wrong", CLI_LEVEL_DEGRADED, "is 10.0 s ahead");
+    s_assert_one ("{\"clock\":{\"steps\":1,\"step_ms\":-3600000,\"stepped_ms\":5000}}", "clock_stepped",
+        CLI_LEVEL_INFO, "set back by 1h");
+    s_assert_one ("{\"clock\":{\"events_ahead\":1,\"ahead_ms\":600000,\"seen_ms\":5,\"producer\":\"fast\"}}",
+        "events_ahead", CLI_LEVEL_INFO, "of producer fast");
+    json_t *findings = s_find ("{\"ledger\":{\"ahead_ms\":10000},\"clock\":{\"steps\":1,\"step_ms\":-3600000,"
+        "\"stepped_ms\":86400000,\"events_ahead\":1,\"ahead_ms\":600000,\"seen_ms\":86400000}}");
+    assert_int_equal (json_array_size (findings), 0);
+    json_decref (findings);
+}
+
+static void
 test_findings_that_are_only_noted (void **state)
 {
     (void) state;
@@ -154,6 +169,7 @@ main (void)
         cmocka_unit_test (test_findings_of_the_writer_name_the_cause_and_the_time),
         cmocka_unit_test (test_findings_of_redis),
         cmocka_unit_test (test_findings_of_the_disk),
+        cmocka_unit_test (test_findings_of_the_clocks),
         cmocka_unit_test (test_findings_that_are_only_noted),
         cmocka_unit_test (test_findings_are_sorted_by_their_gravity)
     };

@@ -269,6 +269,15 @@ s_command (stele_ingest_t *self)
 }
 
 static void
+s_watch_clock (stele_ingest_t *self)
+{
+    int64_t step_us = stele_clock_watch_look (&self->writer->clock);
+    if (step_us)
+        stele_log_warning ("clock_stepped", "the clock of this machine was set %s by %lld s: times before and after "
+            "it do not compare", step_us < 0? "back": "forward", (long long) (step_us < 0? -step_us: step_us) / 1000000);
+}
+
+static void
 s_loop (stele_ingest_t *self)
 {
     while (!self->terminated && !self->failed) {
@@ -285,6 +294,7 @@ s_loop (stele_ingest_t *self)
         if (stele_poll (items, self->pipeline? 4: 3, wait_ms) < 0)
             break;
         int64_t spare_us = stele_clock_steady_us () - begun_us;
+        s_watch_clock (self);
         stele_disk_space_sample (&self->writer->disk, begun_us, self->settings->ledger);
         if (items [0].revents & ZMQ_POLLIN)
             s_command (self);

@@ -260,8 +260,11 @@ stele_writer_store (stele_writer_t *self, const stele_message_t *message, size_t
         if (code == 0)
             self->counts.duplicates++;
         else
-        if (code == 1)
+        if (code == 1) {
             self->counts.events++;
+            stele_clock_watch_event (&self->clock, stele_record_integer (self->event, STELE_TIME, 0),
+                member? member->now.name: NULL);
+        }
         if (code < 0)
             return code;
         if (member)

@@ -21,6 +21,7 @@
 
 #include "broker/common/histogram.h"
 #include "broker/ingest/producer_news.h"
+#include "broker/ingest/clock_watch.h"
 #include "broker/ingest/disk_space.h"
 #include "broker/ingest/roster.h"
 #include "broker/common/settings.h"
@@ -105,6 +106,7 @@ typedef struct {
     int64_t holding_since_us;       // Steady clock: since when it holds back, if it does
     int64_t mode_since_us;          // Steady clock: the mode was set
     stele_disk_space_t disk;
+    stele_clock_watch_t clock;
     char error_text [1200];         // Why it holds back or failed
     char previous_ledger_id [40];   // Id before the last loss that was accepted; "": none
 } stele_writer_t;
@@ -142,7 +144,7 @@ int
 void
     stele_writer_sent (stele_writer_t *self);
 
-/*  Pack the statistics: a map with the keys ingest, disk and producers.           */
+/*  Pack the statistics: a map with the keys ingest, disk, clock and producers.           */
 void
     stele_writer_pack_stats (stele_writer_t *self, stele_pack_t *pack);
 

@@ -200,6 +200,31 @@ s_look_at_disk (const s_look_t *self)
             cli_format_size (wal).text);
 }
 
+static void
+s_look_at_clocks (const s_look_t *self)
+{
+    int64_t ahead_ms = s_number (self, "ledger", "ahead_ms", 0), step_ms = s_number (self, "clock", "step_ms", 0);
+    int64_t stepped_ms = s_number (self, "clock", "stepped_ms", 0), seen_ms = s_number (self, "clock", "seen_ms", 0);
+    int64_t events = s_number (self, "clock", "events_ahead", 0);
+    const char *name = s_text (self, "clock", "producer");
+    if (ahead_ms > CLI_CLOCK_AHEAD_MS)
+        ADD ("clock_wrong", CLI_LEVEL_DEGRADED, -1,
+            "compare the clock of this machine with a right one ('timedatectl'); once it is right, the next event ends "
+            "this, and order and promises do not depend on it",
+            "the newest commit is %s ahead of the clock of this machine: the clock was wrong then, or is wrong now",
+            cli_format_duration (ahead_ms * 1000).text);
+    if (step_ms && stepped_ms < CLI_CLOCK_RECENT_MS)
+        ADD ("clock_stepped", CLI_LEVEL_INFO, stepped_ms,
+            "let the clock be kept by NTP or chrony; times of events before and after the step do not compare",
+            "the clock of this machine was set %s by %s while the broker ran", step_ms < 0? "back": "forward",
+            cli_format_duration ((step_ms < 0? -step_ms: step_ms) * 1000).text);
+    if (events && seen_ms < CLI_CLOCK_RECENT_MS)
+        ADD ("events_ahead", CLI_LEVEL_INFO, seen_ms,
+            "correct the clock of the machine on which that producer runs, or what it gives as 'time'",
+            "events are ahead of the clock of this machine, the last one by %s%s%s",
+            cli_format_duration (s_number (self, "clock", "ahead_ms", 0) * 1000).text, *name? ", of producer ": "", name);
+}
+
 //  Of a kind of producers: the first name, and how many
 static void
 s_look_at_producers (const s_look_t *self)
@@ -260,6 +285,7 @@ cli_findings (const json_t *stats, int64_t now_us)
     s_look_t look = { json_array (), stats, now_us };
     s_look_at_writer (&look);
     s_look_at_disk (&look);
+    s_look_at_clocks (&look);
     s_look_at_redis (&look);
     s_look_at_search (&look);
     s_look_at_producers (&look);

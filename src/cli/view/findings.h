@@ -20,6 +20,8 @@
 #define CLI_REDIS_LAG_MS        10000
 #define CLI_SEARCH_LAG          100000              // Events
 #define CLI_SILENT_MS           300000
+#define CLI_CLOCK_AHEAD_MS      10000
+#define CLI_CLOCK_RECENT_MS     86400000            // Wrong clocks of earlier are history
 #define CLI_EXPIRED_MS          86400000            // Older ones are history
 
 typedef enum {
