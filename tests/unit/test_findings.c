@@ -89,6 +89,11 @@ test_findings_of_redis (void **state)
     (void) state;
     s_assert_one ("{\"redis\":{\"state\":\"away\",\"state_ms\":5,\"last_error\":\"refused\",\"lag_events\":7}}",
         "redis_away", CLI_LEVEL_DEGRADED, "refused; live records there are 7 events old");
+    json_t *findings = s_find ("{\"redis\":{\"state\":\"away\",\"last_error\":\"NOAUTH\",\"cause\":\"password\","
+        "\"remedy\":\"give the password\"}}");
+    assert_ptr_equal (strstr (s_text (json_array_get (findings, 0), "hint"), "give the password;"),
+        s_text (json_array_get (findings, 0), "hint"));
+    json_decref (findings);
     s_assert_one ("{\"redis\":{\"state\":\"rebuilding\"}}", "redis_rebuilding", CLI_LEVEL_DEGRADED, "being rebuilt");
     s_assert_one ("{\"redis\":{\"state\":\"catching_up\",\"lag_ms\":10001,\"lag_events\":9}}", "redis_behind",
         CLI_LEVEL_DEGRADED, "(9 events) behind");

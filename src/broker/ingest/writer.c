@@ -301,10 +301,11 @@ stele_writer_commit (stele_writer_t *self)
     if (self->open) {
         int64_t begun_ns = stele_clock_steady_ns ();
         int code = stele_roster_advance (self->roster, self->ledger);
+        self->commit_us = stele_clock_us ();
         if (code == 0 && self->redis_mode)
             code = stele_writer_push_to_redis (self);
         if (code == 0)
-            code = stele_ledger_commit (self->ledger, stele_clock_us ());
+            code = stele_ledger_commit (self->ledger, self->commit_us);
         self->stages.commit += stele_clock_steady_ns () - begun_ns;
         if (code) {
             stele_writer_rollback (self);

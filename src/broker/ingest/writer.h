@@ -90,6 +90,7 @@ typedef struct {
     stele_answer_t *answers, **answers_tail;
     int64_t batch_number;           // Of the queued answers
     int64_t batch_after;            // Last position before the batch
+    int64_t commit_us;              // Wall clock: time of the commit
     int mode;                       // stele_mode_t
     struct stele_redis_mode *redis_mode;    // NULL in other modes (redis_mode.h)
     char redis_mode_error [300];    // Why the batch could not be pushed to Redis

@@ -140,13 +140,14 @@ s_look_at_redis (const s_look_t *self)
     int64_t state_ms = s_number (self, "redis", "state_ms", -1);
     int64_t lag_ms = s_number (self, "redis", "lag_ms", 0), age_ms = s_number (self, "redis", "age_ms", 0);
     cli_short_t lag = cli_format_count (s_number (self, "redis", "lag_events", 0));
-    if (strcmp (state, "away") == 0)
-        ADD ("redis_away", CLI_LEVEL_DEGRADED, state_ms,
-            "start Redis, or correct the setting 'redis': the broker reconnects and catches up by itself; nothing is "
-            "lost meanwhile",
-            "Redis is away: %s; live records there are %s events old",
-            *s_text (self, "redis", "last_error")? s_text (self, "redis", "last_error"): "not connected yet",
-            lag.text);
+    if (strcmp (state, "away") == 0) {
+        const char *error = s_text (self, "redis", "last_error"), *remedy = s_text (self, "redis", "remedy");
+        char hint [400];
+        snprintf (hint, sizeof hint, "%s; the broker reconnects and catches up by itself, and nothing is lost meanwhile",
+            *remedy? remedy: *error? "the message has the reason": "start Redis, or correct the setting 'redis'");
+        ADD ("redis_away", CLI_LEVEL_DEGRADED, state_ms, hint, "%s; live records there are %s events old",
+            *error? error: "Redis is away: not connected yet", lag.text);
+    }
     else
     if (strcmp (state, "rebuilding") == 0)
         ADD ("redis_rebuilding", CLI_LEVEL_DEGRADED, state_ms, "wait: it ends by itself",
