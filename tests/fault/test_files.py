@@ -318,6 +318,36 @@ class Gone(FilesTest):
             with self.assertRaises(AssertionError):
                 peer.settle(200)
 
+    def test_overwritten_in_place_by_another_ledger(self):
+        """Not its first bytes, but its id, and its size, say that it is another one."""
+        other = self.start("other")
+        self.publish(other, "theirs")
+        other.stop()
+        broker = self.start("b")
+        peer = self.publish(broker, "one")
+        shutil.copyfile(other.ledger, broker.ledger)        # As cp: into the same file
+        peer.send_events([created("two")])
+        self.gone(broker, broker.ledger + " was overwritten while the broker was using it")
+        with self.assertRaises(AssertionError):
+            peer.settle(200)
+
+    def test_overwritten_in_place_by_a_shorter_copy(self):
+        broker = self.start()
+        self.publish(broker, "one")
+        broker.stop()
+        shutil.copy(broker.ledger, self.path("older.db"))
+        broker = self.start()
+        peer = self.clients.producer(broker.events, "large")
+        peer.publish(*(dict(created("t%d" % number), title="x" * 900) for number in range(2000)))
+        broker.stop()
+        broker = self.start()
+        peer = self.publish(broker, "before")
+        shutil.copyfile(self.path("older.db"), broker.ledger)
+        peer.send_events([created("after")])
+        self.gone(broker, broker.ledger + " was overwritten while the broker was using it")
+        with self.assertRaises(AssertionError):
+            peer.settle(200)
+
     def test_folder_removed(self):
         broker = self.start()
         self.publish(broker, "one")
