@@ -8,6 +8,7 @@ import fcntl
 import glob
 import os
 import shutil
+import signal
 import sqlite3
 import socket
 import stat
@@ -306,6 +307,22 @@ class Gone(FilesTest):
         os.remove(broker.ledger + "-wal")
         self.gone(broker, broker.ledger + "-wal was removed or moved")
         self.assertEqual(self.tasks_of(self.rescued()), ["one"])
+
+    def test_signals_do_not_end_a_rescue(self):
+        broker = self.start()
+        self.publish(broker, "one")
+        for number in range(12):                        # So that the copy takes a while
+            peer = self.clients.producer(broker.events, "large-%d" % number)
+            peer.publish({"type": "task.output_added", "task_id": "one", "output_type": "log",
+                          "content": os.urandom(4 << 20)})
+        os.remove(broker.ledger)
+        broker.wait_line("do not stop or kill this process")
+        broker.signal(signal.SIGTERM)
+        broker.signal(signal.SIGINT)
+        broker.signal(signal.SIGINT)
+        self.gone(broker, "every acked event was saved")
+        self.assertEqual(self.tasks_of(self.rescued()), ["one"])
+        self.assertEqual(glob.glob(self.path("a", "*.part")), [])
 
     def test_overwritten_in_place(self):
         for number, suffix in enumerate(("", "-wal")):
