@@ -325,7 +325,6 @@ stele_writer_commit (stele_writer_t *self)
     s_drop_inputs (self);
     self->batch_events = 0;
     self->batch_bytes = 0;
-    self->expiring = NULL;
     self->holding = false;
     return 0;
 }

@@ -102,7 +102,6 @@ typedef struct {
     stele_histogram_t *ack_us;
     stele_stages_t stages;
     bool holding;                   // Rolled back: messages are kept, not run
-    stele_roster_entry_t *expiring; // Its lease expires in this batch: run again too, though no message
     int64_t started_us;             // Steady clock
     int64_t holding_since_us;       // Steady clock: since when it holds back, if it does
     int64_t mode_since_us;          // Steady clock: the mode was set

@@ -403,7 +403,6 @@ stele_writer_run_peer (stele_writer_t *self)
 int
 stele_writer_expire_one (stele_writer_t *self, stele_roster_entry_t *member)
 {
-    self->expiring = member;
     member->lease_until_us = 0;
     STELE_FAULT (expire_before);
     int code = stele_writer_begin (self);
