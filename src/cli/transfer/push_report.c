@@ -127,10 +127,6 @@ s_report_failure (const cli_pushing_t *self)
         return s_report_spool (self, why);
     if (self->spool && (self->failure == STELE_ETIMEOUT || self->failure == STELE_EUNAUTHORIZED))
         return s_report_waiting (self);
-    if (self->spool && self->failure == STELE_ETOO_LARGE) {
-        cli_report ("%s; raise message-bytes of the broker. The unsent events stay in %s", why, self->spool);
-        return EX_DATAERR;
-    }
     switch (self->failure) {
         case STELE_EMALFORMED:      // Reported before
             return EX_DATAERR;
