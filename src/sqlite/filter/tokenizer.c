@@ -264,7 +264,8 @@ stele_tokenizer_register (sqlite3 *db)
 stele_tokenizer_t *
 stele_tokenizer_new (sqlite3 *db, int *rc)
 {
-    const char *arguments [] = { "remove_diacritics", "2" };
+    //  Vowel signs and other marks (Mn, Mc) belong to the word: Hindi, Tamil, Arabic with vowels ...
+    const char *arguments [] = { "remove_diacritics", "2", "categories", "L* N* Co Mn Mc" };
     fts5_api *api;
     void *context;
     stele_tokenizer_t *self = calloc (1, sizeof *self);
@@ -272,7 +273,7 @@ stele_tokenizer_new (sqlite3 *db, int *rc)
     if (*rc == SQLITE_OK)
         *rc = api->xFindTokenizer (api, "unicode61", &context, &self->base);
     if (*rc == SQLITE_OK)
-        *rc = self->base.xCreate (context, arguments, 2, &self->words);
+        *rc = self->base.xCreate (context, arguments, 4, &self->words);
     if (*rc)
         stele_tokenizer_destroy (&self);
     return self;
