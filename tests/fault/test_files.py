@@ -441,6 +441,8 @@ class Modes(FilesTest):
         for path in glob.glob(broker.ledger + "*"):
             os.chmod(path, 0o644)                   # As 0.1.0 left them
         broker = self.start()
+        broker.wait_line("the mode of %s and of the files next to it was changed from 0644 to 0600" % broker.ledger)
+        self.assertEqual(broker.log().count("was changed from"), 1)
         self.wait_search(broker)
         self.assertEqual(set(self.modes(broker).values()), {0o600}, self.modes(broker))
 

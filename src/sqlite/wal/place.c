@@ -245,6 +245,10 @@ s_lock_file (stele_place_t *self, mode_t mode, stele_refusal_t *refusal)
         stele_hold_release (&self->hold);
         if (error == EAGAIN)
             return s_refuse_locked (self->path, refusal);
+        if (error == EINVAL || error == ENOSYS || error == EOPNOTSUPP || error == ENOLCK)
+            return stele_refuse (refusal, STELE_EIO, "ledger", "cannot lock %s: %s: its file system has no locks that "
+                "belong to an open file (fcntl, F_OFD_SETLK), without which two brokers could write it. Put the ledger "
+                "on a local disk (ext4, xfs, btrfs)", self->path, strerror (error));
         if (error != ESTALE && error != ENOENT)
             return s_refuse_open (self->path, error, refusal);
     }
@@ -305,8 +309,13 @@ s_set_mode (stele_place_t *self, const char *suffix, mode_t mode)
     struct stat status;
     if (asprintf (&name, "%s%s", self->path, suffix) < 0)
         return;
-    if (stat (name, &status) == 0 && S_ISREG (status.st_mode) && (status.st_mode & 07777) != mode
-    &&  chmod (name, mode) != 0)
+    bool other = stat (name, &status) == 0 && S_ISREG (status.st_mode) && (status.st_mode & 07777) != mode;
+    if (other && chmod (name, mode) == 0 && *suffix == 0 && !self->created)
+        stele_place_note (self, "the mode of %s and of the files next to it was changed from %04o to %04o (setting "
+            "file-mode): programs that read them as another user need a wider one", name,
+            (unsigned) status.st_mode & 07777, (unsigned) mode);
+    else
+    if (other && stat (name, &status) == 0 && (status.st_mode & 07777) != mode)
         stele_place_note (self, "cannot change the mode of %s from %04o to %04o (setting file-mode): %s", name,
             (unsigned) status.st_mode & 07777, (unsigned) mode, strerror (errno));
     free (name);
