@@ -78,8 +78,8 @@ test_findings_of_the_writer_name_the_cause_and_the_time (void **state)
     s_assert_one ("{\"ingest\":{\"holding\":true,\"trouble\":\"disk is full\"}}", "holding", CLI_LEVEL_DEGRADED,
         "cannot be written: disk is full");
     s_assert_one ("{\"ingest\":{\"mode\":\"redis\",\"only_in_redis\":1200}}", "mode_redis", CLI_LEVEL_DEGRADED,
-        "1,200 acked events are only in Redis");
-    s_assert_one ("{\"ingest\":{\"behind\":2}}", "ledger_behind", CLI_LEVEL_DEGRADED, "2 of their hellos");
+        "1,200 acked events only in Redis");
+    s_assert_one ("{\"ingest\":{\"behind\":2}}", "ledger_behind", CLI_LEVEL_DEGRADED, "2 hellos answered");
     s_assert_one ("{\"age_ms\":900,\"ingest\":{}}", "writer_stalled", CLI_LEVEL_DEGRADED, "did not answer for 900");
 }
 
@@ -138,7 +138,7 @@ test_findings_that_are_only_noted (void **state)
 {
     (void) state;
     s_assert_one ("{\"ledger\":{\"rejected\":3}}", "rejected", CLI_LEVEL_INFO, "3 refused events");
-    s_assert_one ("{\"ledger\":{\"losses\":1}}", "losses", CLI_LEVEL_INFO, "1 losses");
+    s_assert_one ("{\"ledger\":{\"losses\":1}}", "losses", CLI_LEVEL_INFO, "accepted: 1");
     s_assert_one ("{\"search\":{\"lag_events\":100001}}", "search_behind", CLI_LEVEL_INFO, "100,001 events behind");
     s_assert_one ("{\"search\":{\"state\":\"failing\"}}", "search_failing", CLI_LEVEL_DEGRADED, "index");
     s_assert_one ("{\"producers\":[{\"producer\":\"a\",\"status\":\"expired\",\"silent_ms\":9000},"
@@ -148,7 +148,16 @@ test_findings_that_are_only_noted (void **state)
     s_assert_one ("{\"tasks\":{\"by_state\":{\"running\":1}},\"uptime_s\":301,\"producers\":["
         "{\"producer\":\"a\",\"status\":\"present\",\"silent_ms\":null},"
         "{\"producer\":\"b\",\"status\":\"present\",\"silent_ms\":10}]}",
-        "producers_silent", CLI_LEVEL_INFO, "1 producers");
+        "producers_silent", CLI_LEVEL_INFO, "1 producer silent for more than 5m");
+    s_assert_one ("{\"search\":{\"lag_events\":100001}}", "search_behind", CLI_LEVEL_INFO, "100,001 events behind");
+    s_assert_one ("{\"ledger\":{\"rejected\":1}}", "rejected", CLI_LEVEL_INFO, "1 refused event kept");
+    //  Those that have tasks in progress are named, and are no mere notes
+    s_assert_one ("{\"tasks\":{\"by_state\":{\"running\":1}},\"producers\":["
+        "{\"producer\":\"a\",\"status\":\"present\",\"silent_ms\":900000},"
+        "{\"producer\":\"b\",\"status\":\"present\",\"silent_ms\":400000,\"owns\":true}]}",
+        "producers_silent", CLI_LEVEL_DEGRADED, "2 producers silent for more than 5m 00s, among them 'b', which has tasks");
+    s_assert_one ("{\"producers\":[{\"producer\":\"a\",\"status\":\"expired\",\"silent_ms\":9000,\"owns\":true}]}",
+        "producers_expired", CLI_LEVEL_DEGRADED, "'a', which still has tasks in progress");
 }
 
 static void
