@@ -30,7 +30,7 @@ cli_push_show_progress (cli_pushing_t *self)
     cli_publish_counts_counts_t counts = cli_publish_counts_counts (self->counts);
     int64_t settled = counts.events - counts.open;
     int64_t rate = self->shown_ms? (settled - self->shown_events) * 1000 / (now - self->shown_ms): 0;
-    fprintf (stderr, "\r\033[K%s events, %s durable, %s/s", cli_format_count (counts.events).text,
+    fprintf (stderr, "\r\033[K%s, %s durable, %s/s", cli_format_counted (counts.events, "event").text,
         cli_format_count (settled).text, cli_format_count (rate).text);
     fflush (stderr);
     self->shown_ms = now;
