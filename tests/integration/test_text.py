@@ -168,7 +168,7 @@ class Text(harness.BrokerTest):
         self.assertIn(task, [row["task_id"] for row in rows["tasks"]])
         index = sqlite3.connect("file:%s?mode=ro" % path, uri=True)
         self.addCleanup(index.close)
-        self.assertEqual(index.execute("PRAGMA user_version").fetchone(), (2,))
+        self.assertEqual(index.execute("PRAGMA user_version").fetchone(), (3,))
 
     #   Ids with NUL
 

@@ -81,6 +81,7 @@ test_tokenizer_marks_do_not_split_a_word (void **state)
     s_expect ("निर्माण विफल", "निर्माण|विफल");           // Hindi
     s_expect ("கட்டமைப்பு பிழை", "கட்டமைப்பு|பிழை");      // Tamil
     s_expect ("বিল্ড ব্যর্থ", "বিল্ড|ব্যর্থ");             // Bengali
+    s_expect ("\xcc\x81 alone \xcc\x81", "alone");
     s_expect ("Cafe\xcc\x81 naive", "cafe|naive");         // An accent of its own, as one that is part of a letter
 }
 
