@@ -22,6 +22,7 @@ src_broker_libbroker_la_SOURCES = \
     src/broker/common/presence.c src/broker/common/presence.h \
     src/broker/common/settings.c src/broker/common/settings.h \
     src/broker/common/settings_check.c \
+    src/broker/ingest/clock_watch.c src/broker/ingest/clock_watch.h \
     src/broker/ingest/disk_space.c src/broker/ingest/disk_space.h \
     src/broker/ingest/ingest.c src/broker/ingest/ingest.h \
     src/broker/ingest/ingest_internal.h \

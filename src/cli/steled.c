@@ -48,6 +48,7 @@ s_keep (const cli_option_t *option, const char *value, void *target, char *error
     return 0;
 }
 
+#define RESCUE_SIGN_MS 5000         // Between two signs of life of a rescue while it stops
 #define DEFAULT_TEXT(initial)     " (default: " initial ")"
 #define DEFAULT_WORD(initial)     " (default: " initial ")"
 #define DEFAULT_COUNT(initial)    " (default: " initial ")"
@@ -192,21 +193,34 @@ s_wait (zactor_t *broker, int signals)
 }
 
 //  On a second signal during the stop, exit without waiting for followers. Acked events are on
-//  stable storage, and followers continue from their cursors at the next start.
+//  stable storage, and followers continue from their cursors at the next start. Not while a removed
+//  ledger is saved: only this process still has it.
 static void
 s_hurry (zsock_t *pipe, void *args)
 {
     int signals = *(int *) args;
-    struct signalfd_siginfo info = { .ssi_signo = SIGHUP };
+    struct signalfd_siginfo info;
+    bool hurry = false;
     zsock_signal (pipe, 0);
-    while (info.ssi_signo == SIGHUP) {
+    while (!hurry) {
         zmq_pollitem_t items [] = {
             { zsock_resolve (pipe), 0, ZMQ_POLLIN, 0 },
             { NULL, signals, ZMQ_POLLIN, 0 }
         };
-        if (zmq_poll (items, 2, -1) <= 0 || !(items [1].revents & ZMQ_POLLIN)
-        ||  read (signals, &info, sizeof info) != sizeof info)
+        int rc = zmq_poll (items, 2, RESCUE_SIGN_MS);
+        bool rescuing = stele_ledger_rescue_state () == 1;
+        if (rescuing)
+            cli_service_notify ("EXTEND_TIMEOUT_USEC=60000000\nWATCHDOG=1\nSTATUS=Saving a ledger that was removed");
+        if (rc < 0 || (items [0].revents & ZMQ_POLLIN))
             return;
+        if (!(items [1].revents & ZMQ_POLLIN))
+            continue;
+        if (read (signals, &info, sizeof info) != sizeof info)
+            return;
+        hurry = info.ssi_signo != SIGHUP && !rescuing;
+        if (info.ssi_signo != SIGHUP && rescuing)
+            stele_log_warning ("rescuing", "still saving what the removed ledger held: it stops after that; with kill -9 "
+                "the copy stays incomplete (.part), and events are lost");
     }
     stele_log_warning ("stopped", "stopped without waiting; followers catch up at the next start");
     _exit (EX_OK);
@@ -241,6 +255,8 @@ s_run (s_args_t *args)
     zactor_t *hurry = stele_actor_new (s_hurry, &signals);
     zactor_destroy (&args->broker);
     zactor_destroy (&hurry);
+    if (status == EX_OK && stele_ledger_rescue_state ())
+        status = EX_IOERR;          // The log has said so
     if (status == EX_OK)
         stele_log_info ("stopped", "stopped");
     close (signals);

@@ -23,6 +23,7 @@ src_client_libclient_la_SOURCES = \
     src/client/publish/sender.c src/client/publish/sender.h \
     src/client/spool/spool.c src/client/spool/spool.h \
     src/client/spool/spool_file.c \
+    src/client/spool/spool_aside.c \
     src/client/spool/spool_format.c src/client/spool/spool_format.h \
     src/client/spool/spool_internal.h \
     src/client/spool/spool_open.c

@@ -107,6 +107,10 @@ int64_t
 int64_t
     stele_reader_commit_time (stele_reader_t *self, int64_t position);
 
+/*  The same as it was recorded, whatever the clock was then: it never changes, so it identifies a history. */
+int64_t
+    stele_reader_commit_recorded (stele_reader_t *self, int64_t position);
+
 /*  Cursor of a follower (stele_ledger_follower_save); -1: none yet.         */
 int64_t
     stele_reader_follower (stele_reader_t *self, const char *name);

@@ -28,6 +28,7 @@ integration_tests = \
     tests/integration/test_crash.py \
     tests/integration/test_examples.py \
     tests/integration/test_export.py \
+    tests/integration/test_clock.py \
     tests/integration/test_health.py \
     tests/integration/test_keys.py \
     tests/integration/test_live.py \
@@ -35,7 +36,9 @@ integration_tests = \
     tests/integration/test_migrate_again.py \
     tests/integration/test_migrate_values.py \
     tests/integration/test_modes.py \
+    tests/integration/test_spool_aside.py \
     tests/integration/test_redis_away.py \
+    tests/integration/test_redis_refuses.py \
     tests/integration/test_stele.py \
     tests/integration/test_stop.py \
     tests/integration/test_streams.py \

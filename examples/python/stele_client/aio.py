@@ -37,7 +37,7 @@ from .order import Order
 from .publisher import ADVICE, LAST_S, PENDING_BYTES, PENDING_EVENTS
 from .refusals import Refusals
 from .trouble import reason
-from .wire import (EVENTS, FEED, REQUESTS, address, check_permission, open_socket, pack, unpack, without_none)
+from .wire import (EVENTS, FEED, REQUESTS, address, check_permission, no_answer, open_socket, pack, unpack, without_none)
 
 
 class Outcome(asyncio.Future):
@@ -356,8 +356,7 @@ class Client(Operations):
             await self._send([number, b"", request])
             answer = await asyncio.wait_for(future, self.timeout)
         except asyncio.TimeoutError:
-            raise BrokerTimeout("no answer to %s from %s within %g s: is steled running?"
-                                % (op, self._endpoint, self.timeout)) from None
+            raise BrokerTimeout(no_answer(op, self._endpoint, self.timeout)) from None
         except zmq.ZMQError as cause:
             raise SteleError("cannot send %s to %s: %s" % (op, self._endpoint, cause)) from cause
         finally:

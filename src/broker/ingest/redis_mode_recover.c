@@ -194,8 +194,10 @@ s_take_element (const void *data, size_t size, void *arg)
         code = s_take_rejected (self, &element);
     if (code == 0)
         code = stele_ledger_note_recovered (writer->ledger, self->since, self->element);
+    //  At the time of the first commit: what Redis holds is of this history
+    int64_t time_us = s_integer (&element, "time");
     if (code == 0)
-        code = stele_ledger_commit (writer->ledger, stele_clock_us ());
+        code = stele_ledger_commit (writer->ledger, time_us? time_us: stele_clock_us ());
     if (code) {
         stele_ledger_rollback (writer->ledger);
         stele_roster_rollback (writer->roster);

@@ -274,8 +274,11 @@ stele_writer_store (stele_writer_t *self, const stele_message_t *message, size_t
         if (code == 0)
             self->counts.duplicates++;
         else
-        if (code == 1)
+        if (code == 1) {
             self->counts.events++;
+            stele_clock_watch_event (&self->clock, stele_record_integer (self->event, STELE_TIME, 0),
+                member? member->now.name: NULL);
+        }
         if (code < 0)
             return code;
         if (member)
@@ -312,10 +315,11 @@ stele_writer_commit (stele_writer_t *self)
     if (self->open) {
         int64_t begun_ns = stele_clock_steady_ns ();
         int code = stele_roster_advance (self->roster, self->ledger);
+        self->commit_us = stele_clock_us ();
         if (code == 0 && self->redis_mode)
             code = stele_writer_push_to_redis (self);
         if (code == 0)
-            code = stele_ledger_commit (self->ledger, stele_clock_us ());
+            code = stele_ledger_commit (self->ledger, self->commit_us);
         self->stages.commit += stele_clock_steady_ns () - begun_ns;
         if (code) {
             stele_writer_rollback (self);
@@ -335,7 +339,6 @@ stele_writer_commit (stele_writer_t *self)
     s_drop_inputs (self);
     self->batch_events = 0;
     self->batch_bytes = 0;
-    self->expiring = NULL;
     self->holding = false;
     return 0;
 }

@@ -521,7 +521,9 @@ stele_writer_pack_stats (stele_writer_t *self, stele_pack_t *pack)
     stele_pack_map_end (pack);
     stele_pack_map_end (pack);
 
+    stele_disk_space_refresh (&self->disk, now_us, self->settings->ledger);
     stele_disk_space_pack (&self->disk, pack);
+    stele_clock_watch_pack (&self->clock, now_us, pack);
     s_pack_producers (self, pack, now_us);
     stele_pack_map_end (pack);
 }

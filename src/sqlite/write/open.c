@@ -249,6 +249,19 @@ s_prepare (stele_ledger_t *self)
     return 0;
 }
 
+//  Where in the file the id is: the root page of meta has it, as long as one page has all of meta
+static int
+s_identify_file (stele_ledger_t *self)
+{
+    int64_t page = 0, size = 0;
+    int code = stele_sql_integer_into (self->db, "SELECT rootpage FROM sqlite_schema WHERE name = 'meta'", 0, &page);
+    if (code == 0)
+        code = stele_sql_integer_into (self->db, "PRAGMA page_size", 0, &size);
+    if (code == 0)
+        stele_place_identify (self->place, self->id, page, (int) size);
+    return code? stele_ledger_fail (self, code): 0;
+}
+
 //  Was the clock wrong when the last events were committed, or is it wrong now?
 static void
 s_compare_clock (stele_ledger_t *self, const char *path)
@@ -313,6 +326,8 @@ s_open (stele_ledger_t *self, const char *path, const stele_ledger_options_t *op
         return stele_refuse (refusal, code, "ledger", "%s: %s", path, self->error);
     sqlite3_db_config (self->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0, NULL);
     code = stele_ledger_settle_loss (self, refusal);
+    if (code == 0 && (code = s_identify_file (self)))
+        stele_refuse (refusal, code, "ledger", "%s: %s", path, self->error);
     if (code == 0)
         stele_place_settle (self->place, self->file_mode);
     if (code == 0)

@@ -68,8 +68,8 @@ s_print_producers (const cli_t *self, const json_t *producers, int64_t total)
     cli_table_flush (table, stdout);
     int64_t shown = count < PRODUCERS_MAX? (int64_t) count: PRODUCERS_MAX;
     if (total > shown)
-        printf ("%s more producers exist: --json prints the first 1,000, --producer NAME any other\n",
-            cli_format_count (total - shown).text);
+        printf ("not shown: %s. --json prints the first 1,000, --producer NAME any other\n",
+            cli_format_counted (total - shown, "producer").text);
     cli_table_destroy (&table);
 }
 
