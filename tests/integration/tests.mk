@@ -35,6 +35,7 @@ integration_tests = \
     tests/integration/test_stele.py \
     tests/integration/test_stop.py \
     tests/integration/test_streams.py \
+    tests/integration/test_search_lag.py \
     tests/integration/test_text.py \
     tests/integration/test_top.py \
     examples/python/tests/test_client.py \

@@ -64,6 +64,7 @@
     X ("workers", workers, COUNT, "2", "THREADS", FILE, "Number of threads that answer requests.") \
     X ("list-limit", list_limit, COUNT, "1000", "ROWS", FILE, "Most rows per page of an answer.") \
     X ("request-ms", request_ms, COUNT, "5000", "MILLISECONDS", FILE, "Longest time that a request may take.") \
+    X ("search-lag", search_lag_events, COUNT, "500000", "EVENTS", FILE, "Let the index for searches fall this far behind while events arrive quickly; it catches up in pauses, and when a search needs it.") \
     X ("drain-ms", drain_ms, COUNT, "5000", "MILLISECONDS", FILE, "Longest time that a stop waits for Redis, the feed and the pipeline to catch up.")
 
 #define STELE_SETTINGS_LOG(X) \
@@ -130,8 +131,11 @@ bool
                   which stores the cursor of a follower (answered once it is durable)
       "cache"     task.recover, recover, consistency.check, stats; and "pause" {paused}
       "feed", "pipeline", "search"    stats
+      "search"    also "catch_up": index without pauses for some seconds; no answer
     "head" is a PUB that publishes the ledger's head after every commit: eight bytes, an int64_t
-    in host byte order. Subscribe to everything, with ZMQ_CONFLATE.          */
+    in host byte order. Subscribe to everything, with ZMQ_CONFLATE. "indexed" is one of the same form, of
+    the position of the index for searches, after every portion and at least once per second; -1 if no
+    search should wait for it: it fails, or is being built.                  */
 
 /*  "inproc://stele-INSTANCE-NAME", written to the buffer of at least 80 bytes and returned. */
 const char *

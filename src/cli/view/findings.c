@@ -166,14 +166,15 @@ static void
 s_look_at_search (const s_look_t *self)
 {
     int64_t lag = s_number (self, "search", "lag_events", 0);
+    int64_t limit = s_number (self, "search", "lag_limit", lag);
     if (strcmp (s_text (self, "search", "state"), "failing") == 0)
         ADD ("search_failing", CLI_LEVEL_DEGRADED, s_number (self, "search", "state_ms", -1),
             "read the log of the broker; LEDGER.search may be removed while the broker is stopped, it is rebuilt",
             "the index for searches cannot be updated");
     else
-    if (lag > CLI_SEARCH_LAG)
+    if (lag > limit * CLI_SEARCH_LAG)
         ADD ("search_behind", CLI_LEVEL_INFO, -1, "wait: it catches up by itself when fewer events arrive",
-            "the index for searches is %s events behind: 'list --search' takes longer",
+            "the index for searches is %s events behind: 'list --search' may miss tasks (\"complete\": false)",
             cli_format_count (lag).text);
 }
 

@@ -18,7 +18,7 @@
 #define CLI_DISK_FREE_SHARE     0.05
 #define CLI_WAL_MAX             (128LL << 20)       // Bytes: twice the bound at which the writer waits
 #define CLI_REDIS_LAG_MS        10000
-#define CLI_SEARCH_LAG          100000              // Events
+#define CLI_SEARCH_LAG          2                   // Times search-lag
 #define CLI_SILENT_MS           300000
 #define CLI_EXPIRED_MS          86400000            // Older ones are history
 
