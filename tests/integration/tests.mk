@@ -27,6 +27,7 @@ integration_tests = \
     tests/integration/test_export.py \
     tests/integration/test_health.py \
     tests/integration/test_live.py \
+    tests/integration/test_log_length.py \
     tests/integration/test_migrate.py \
     tests/integration/test_migrate_again.py \
     tests/integration/test_migrate_values.py \

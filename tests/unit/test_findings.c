@@ -57,7 +57,7 @@ test_findings_of_a_healthy_broker_are_none (void **state)
     json_t *findings = s_find ("{\"ingest\":{\"mode\":\"dual\",\"holding\":false,\"behind\":0},"
         "\"redis\":{\"state\":\"live\",\"lag_events\":3,\"lag_ms\":5},\"search\":{\"state\":\"live\",\"lag_events\":400000,\"lag_limit\":200000},"
         "\"disk\":{\"free_bytes\":100000000000,\"size_bytes\":200000000000,\"growth_bytes\":0},"
-        "\"ledger\":{\"wal_bytes\":33554432,\"rejected\":0,\"losses\":0},\"tasks\":{\"by_state\":{\"running\":2}},"
+        "\"ledger\":{\"wal_bytes\":33554432,\"wal_limit\":16777216,\"rejected\":0,\"losses\":0},\"tasks\":{\"by_state\":{\"running\":2}},"
         "\"producers\":[{\"producer\":\"p\",\"status\":\"present\",\"silent_ms\":100}]}");
     assert_int_equal (json_array_size (findings), 0);
     json_decref (findings);
@@ -110,7 +110,7 @@ test_findings_of_the_disk (void **state)
         "\"full_in_s\":14400}}");
     assert_int_equal (json_array_size (findings), 0);
     json_decref (findings);
-    s_assert_one ("{\"ledger\":{\"wal_bytes\":134217729}}", "wal_long", CLI_LEVEL_DEGRADED, "write-ahead log");
+    s_assert_one ("{\"ledger\":{\"wal_bytes\":134217729,\"wal_limit\":67108864}}", "wal_long", CLI_LEVEL_DEGRADED, "write-ahead log");
 }
 
 static void
