@@ -112,6 +112,8 @@ s_sample (s_search_t *self, int64_t now_ms)
 static void
 s_publish (s_search_t *self)
 {
+    if (!self->search && !self->failing)
+        return;                     // It has not been opened yet
     bool usable = !self->failing && s_lag (self) <= 2 * self->follower.settings->search_lag_events;
     int64_t position = usable? self->position: -1;
     zmq_send (zsock_resolve (self->indexed), &position, sizeof position, ZMQ_DONTWAIT);
@@ -198,6 +200,7 @@ s_answer_mailbox (void *arg)
             self->wanted_ms = stele_clock_steady_ms () + WANTED_MS;
             if (!self->failing)
                 self->next_ms = 0;
+            s_publish (self);
             zmsg_destroy (&request);
             continue;
         }

@@ -327,7 +327,6 @@ stele_router_new (const stele_query_args_t *args, stele_refusal_t *refusal)
     stele_router_t *self = STELE_NEW (stele_router_t);
     self->args = *args;
     self->head = args->head;
-    self->indexed = -1;
     self->mode = args->has_cache? stele_mode_initial (args->settings): STELE_MODE_SQLITE;
     self->pending = stele_pending_new (PENDING_MAX, PENDING_BYTES_MAX);
     self->stats = stele_request_stats_new ();

@@ -43,7 +43,7 @@ struct stele_router {
     int64_t dropped;                // Answers that no peer was there to take
     int64_t withheld;               // Answers replaced by a refusal, too much being unread
     int64_t head;
-    int64_t indexed;                // -1: do not wait for the index
+    int64_t indexed;                // Position of the index; 0: not known yet; -1: do not wait for it
     int64_t answered;               // Latest position in an answer
     int mode;                       // stele_mode_t, from the writer's last answer
     stele_pack_t *pack;
