@@ -57,6 +57,7 @@ src_broker_libbroker_la_SOURCES = \
     src/broker/requests/requests.c src/broker/requests/requests.h \
     src/broker/requests/router.c src/broker/requests/router.h \
     src/broker/requests/router_answers.c \
+    src/broker/requests/router_index.c \
     src/broker/requests/router_internal.h \
     src/broker/requests/router_mailboxes.c \
     src/broker/requests/router_workers.c \

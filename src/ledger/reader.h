@@ -217,6 +217,7 @@ typedef struct {
     int64_t time, key, skip;        // The cursor (time: a position if the order is one of HEARD): pass it on with the position
     int64_t position;               // That all pages of the list are as of
     bool partial;                   // The text index is incomplete, and so is the search
+    int64_t indexed;                // Of a search: the index was complete up to here; the log was searched after it
     bool cut;                       // Ended early, to bound the work: it may have fewer rows than its
 } stele_page_t;                     //    limit, even none, although more follow
 

@@ -32,6 +32,7 @@ integration_tests = \
     tests/integration/test_health.py \
     tests/integration/test_keys.py \
     tests/integration/test_live.py \
+    tests/integration/test_log_length.py \
     tests/integration/test_migrate.py \
     tests/integration/test_migrate_again.py \
     tests/integration/test_migrate_values.py \
@@ -42,6 +43,7 @@ integration_tests = \
     tests/integration/test_stele.py \
     tests/integration/test_stop.py \
     tests/integration/test_streams.py \
+    tests/integration/test_search_lag.py \
     tests/integration/test_text.py \
     tests/integration/test_top.py \
     tests/integration/test_users.py \

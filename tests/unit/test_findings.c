@@ -55,9 +55,9 @@ test_findings_of_a_healthy_broker_are_none (void **state)
 {
     (void) state;
     json_t *findings = s_find ("{\"ingest\":{\"mode\":\"dual\",\"holding\":false,\"behind\":0},"
-        "\"redis\":{\"state\":\"live\",\"lag_events\":3,\"lag_ms\":5},\"search\":{\"state\":\"live\",\"lag_events\":400},"
+        "\"redis\":{\"state\":\"live\",\"lag_events\":3,\"lag_ms\":5},\"search\":{\"state\":\"live\",\"lag_events\":400000,\"lag_limit\":200000},"
         "\"disk\":{\"free_bytes\":100000000000,\"size_bytes\":200000000000,\"growth_bytes\":0},"
-        "\"ledger\":{\"wal_bytes\":33554432,\"rejected\":0,\"losses\":0},\"tasks\":{\"by_state\":{\"running\":2}},"
+        "\"ledger\":{\"wal_bytes\":33554432,\"wal_limit\":16777216,\"rejected\":0,\"losses\":0},\"tasks\":{\"by_state\":{\"running\":2}},"
         "\"producers\":[{\"producer\":\"p\",\"status\":\"present\",\"silent_ms\":100}]}");
     assert_int_equal (json_array_size (findings), 0);
     json_decref (findings);
@@ -115,7 +115,7 @@ test_findings_of_the_disk (void **state)
         "\"full_in_s\":14400}}");
     assert_int_equal (json_array_size (findings), 0);
     json_decref (findings);
-    s_assert_one ("{\"ledger\":{\"wal_bytes\":134217729}}", "wal_long", CLI_LEVEL_DEGRADED, "write-ahead log");
+    s_assert_one ("{\"ledger\":{\"wal_bytes\":134217729,\"wal_limit\":67108864}}", "wal_long", CLI_LEVEL_DEGRADED, "write-ahead log");
 }
 
 static void
@@ -140,7 +140,7 @@ test_findings_that_are_only_noted (void **state)
     s_assert_one ("{\"ledger\":{\"rejected\":3}}", "rejected", CLI_LEVEL_INFO, "3 refused events");
     s_assert_one ("{\"ledger\":{\"losses\":1}}", "losses", CLI_LEVEL_INFO, "accepted: 1");
     s_assert_one ("{\"auth\":{\"denied_lately\":100}}", "denials", CLI_LEVEL_DEGRADED, "100 accesses");
-    s_assert_one ("{\"search\":{\"lag_events\":100001}}", "search_behind", CLI_LEVEL_INFO, "100,001 events behind");
+    s_assert_one ("{\"search\":{\"lag_events\":100001,\"lag_limit\":50000}}", "search_behind", CLI_LEVEL_INFO, "100,001 events behind");
     s_assert_one ("{\"search\":{\"state\":\"failing\"}}", "search_failing", CLI_LEVEL_DEGRADED, "index");
     s_assert_one ("{\"producers\":[{\"producer\":\"a\",\"status\":\"expired\",\"silent_ms\":9000},"
         "{\"producer\":\"b\",\"status\":\"expired\",\"silent_ms\":8000},"
@@ -166,7 +166,7 @@ test_findings_are_sorted_by_their_gravity (void **state)
 {
     (void) state;
     size_t count;
-    json_t *findings = s_find ("{\"ledger\":{\"rejected\":3},\"search\":{\"lag_events\":100001},"
+    json_t *findings = s_find ("{\"ledger\":{\"rejected\":3},\"search\":{\"lag_events\":100001,\"lag_limit\":50000},"
         "\"redis\":{\"state\":\"away\"},\"ingest\":{\"mode\":\"redis\"}}");
     assert_int_equal (json_array_size (findings), 4);
     assert_string_equal (s_text (json_array_get (findings, 0), "code"), "mode_redis");

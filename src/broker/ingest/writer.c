@@ -65,7 +65,8 @@ s_open_ledger (const stele_settings_t *settings, stele_refusal_t *refusal)
         .last_position = strcmp (settings->redis, "none") == 0? NULL: s_last_position,
         .last_position_arg = (void *) settings,
         .accept_loss = settings->accept_loss,
-        .file_mode = (mode_t) strtoul (settings->file_mode, NULL, 8)
+        .file_mode = (mode_t) strtoul (settings->file_mode, NULL, 8),
+        .log_bytes = settings->wal_bytes
     };
     return stele_ledger_open_with (settings->ledger, &options, refusal);
 }

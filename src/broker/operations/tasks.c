@@ -367,6 +367,8 @@ s_answer_list (stele_query_t *self, stele_params_t *params, stele_pack_t *pack, 
     stele_rows_close (&rows);
     s_pack_cursor (pack, filter.order, &next);
     stele_pack_key_integer (pack, "as_of", next.position);
+    if (filter.search.text)
+        stele_pack_key_integer (pack, "indexed", next.indexed);
     if (next.cut || next.partial)
         stele_pack_key_bool (pack, "complete", false);
     if (next.cut)

@@ -167,14 +167,15 @@ static void
 s_look_at_search (const s_look_t *self)
 {
     int64_t lag = s_number (self, "search", "lag_events", 0);
+    int64_t limit = s_number (self, "search", "lag_limit", lag);
     if (strcmp (s_text (self, "search", "state"), "failing") == 0)
         ADD ("search_failing", CLI_LEVEL_DEGRADED, s_number (self, "search", "state_ms", -1),
             "read the log of the broker; LEDGER.search may be removed while the broker is stopped, it is rebuilt",
             "the index for searches cannot be updated");
     else
-    if (lag > CLI_SEARCH_LAG)
+    if (lag > limit * CLI_SEARCH_LAG)
         ADD ("search_behind", CLI_LEVEL_INFO, -1, "wait: it catches up by itself when fewer events arrive",
-            "the index for searches is %s behind: 'list --search' takes longer",
+            "the index for searches is %s behind: 'list --search' may miss tasks (\"complete\": false)",
             cli_format_counted (lag, "event").text);
 }
 
@@ -184,6 +185,7 @@ s_look_at_disk (const s_look_t *self)
     int64_t left = s_number (self, "disk", "free_bytes", -1), size = s_number (self, "disk", "size_bytes", 0);
     int64_t full_in_s = s_number (self, "disk", "full_in_s", -1);
     int64_t wal = s_number (self, "ledger", "wal_bytes", 0);
+    int64_t wal_limit = s_number (self, "ledger", "wal_limit", wal);
     static const char *const hint = "free space, or move the ledger to a larger disk while the broker is stopped; on a "
         "full disk acks are held back and nothing is lost";
     if (left >= 0 && (left < CLI_DISK_FREE_MIN || (double) left < CLI_DISK_FREE_SHARE * (double) size))
@@ -194,9 +196,9 @@ s_look_at_disk (const s_look_t *self)
             "the disk of the ledger will be full in %s: %s left, %s per second less",
             cli_format_duration (full_in_s * 1000000).text, cli_format_size (left).text,
             cli_format_size (s_number (self, "disk", "growth_bytes", 0)).text);
-    if (wal > CLI_WAL_MAX)
+    if (wal > wal_limit * CLI_WAL_MAX)
         ADD ("wal_long", CLI_LEVEL_DEGRADED, -1,
-            "end programs that read the ledger for long (sqlite3, a backup); a stop of the broker empties it",
+            "end programs that read the ledger for long (sqlite3, a backup); then the file is shortened",
             "the write-ahead log of the ledger has %s: a reader keeps it from being copied into the ledger",
             cli_format_size (wal).text);
 }

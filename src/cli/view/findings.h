@@ -16,9 +16,9 @@
 #define CLI_DISK_FULL_IN_S      14400               // 4 hours
 #define CLI_DISK_FREE_MIN       (256LL << 20)       // Bytes
 #define CLI_DISK_FREE_SHARE     0.05
-#define CLI_WAL_MAX             (128LL << 20)       // Bytes: twice the bound at which the writer waits
+#define CLI_WAL_MAX             2                   // Times wal-bytes, at which the writer waits
 #define CLI_REDIS_LAG_MS        10000
-#define CLI_SEARCH_LAG          100000              // Events
+#define CLI_SEARCH_LAG          2                   // Times search-lag
 #define CLI_DENIED_MANY         100                 // In ten minutes
 #define CLI_SILENT_MS           300000
 #define CLI_CLOCK_AHEAD_MS      10000

@@ -26,6 +26,7 @@
 #define BUSY_MS_OPEN   5000
 #define BUSY_MS        200
 #define FILE_MODE      0600
+#define LOG_BYTES      (128 * 1024 * 1024)
 
 static int
 s_wal_hook (void *arg, sqlite3 *db, const char *name, int pages)
@@ -51,9 +52,12 @@ s_connect (stele_ledger_t *self, const char *path)
 static int
 s_configure (stele_ledger_t *self)
 {
-    self->checkpoint = stele_checkpoint_new (self->db);
+    char limit [64];
+    self->checkpoint = stele_checkpoint_new (self->db, self->log_bytes);
     if (!self->checkpoint)
         return STELE_ENO_MEMORY;
+    //  When a log that a reader made longer restarts, SQLite shortens its file
+    snprintf (limit, sizeof limit, "PRAGMA journal_size_limit = %lld", (long long) self->log_bytes);
     sqlite3_db_config (self->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
     sqlite3_busy_timeout (self->db, BUSY_MS_OPEN);
     int code = stele_sql_exec (self->db,
@@ -61,6 +65,8 @@ s_configure (stele_ledger_t *self)
         "PRAGMA secure_delete = OFF; PRAGMA wal_autocheckpoint = 0;"
         "PRAGMA cache_size = -16384; PRAGMA temp_store = MEMORY; PRAGMA trusted_schema = OFF;"
         "PRAGMA foreign_keys = OFF;");
+    if (code == 0)
+        code = stele_sql_exec (self->db, limit);
     if (code == 0 && STELE_CONTROL (sync_normal))
         code = stele_sql_exec (self->db, "PRAGMA synchronous = NORMAL");
     if (code == 0)
@@ -346,6 +352,7 @@ stele_ledger_open_with (const char *path, const stele_ledger_options_t *options,
         return NULL;
     }
     self->file_mode = options->file_mode? options->file_mode: FILE_MODE;
+    self->log_bytes = options->log_bytes? options->log_bytes: LOG_BYTES;
     self->place = stele_place_new (path);
     self->pack = stele_pack_new ();
     self->scratch = stele_record_new ();
