@@ -24,6 +24,7 @@
 #include <stdint.h>
 #include "model/refusal.h"
 
+#define STELE_MASK_BEGIN "\xc2\xabredacted:"        // «
 #define STELE_REDACT_KEY 32         // Bytes
 #define STELE_FINDINGS_MAX 64       // Of one event; further ones are masked, and counted in the last
 

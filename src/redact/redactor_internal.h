@@ -18,7 +18,6 @@
 #include "redact/rules.h"
 #include "wire/pack.h"
 
-#define STELE_MASK_BEGIN "\xc2\xabredacted:"        // «
 #define STELE_MASK_END "\xc2\xbb"                   // »
 
 /*  A secret in a text                                                       */

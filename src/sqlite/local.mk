@@ -53,6 +53,7 @@ src_sqlite_libsqlite_la_SOURCES = \
     src/sqlite/reader/reader_bounds.h \
     src/sqlite/reader/reader_internal.h \
     src/sqlite/reader/reader_over.h \
+    src/sqlite/read/redaction_key.c \
     src/sqlite/read/rejected.c \
     src/sqlite/read/report.c \
     src/sqlite/reader/event_rows.c \

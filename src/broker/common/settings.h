@@ -15,6 +15,7 @@
 #ifndef STELE_SETTINGS_H_INCLUDED
 #define STELE_SETTINGS_H_INCLUDED
 
+#include "config.h"
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -66,6 +67,15 @@
     X ("request-ms", request_ms, COUNT, "5000", "MILLISECONDS", FILE, "Longest time that a request may take.") \
     X ("drain-ms", drain_ms, COUNT, "5000", "MILLISECONDS", FILE, "Longest time that a stop waits for Redis, the feed and the pipeline to catch up.")
 
+#ifdef STELE_WITH_REDACTION
+#define STELE_REDACT_DEFAULT "mask"
+#else
+#define STELE_REDACT_DEFAULT "off"
+#endif
+#define STELE_SETTINGS_SECRETS(X) \
+    X ("redact", redact, WORD, STELE_REDACT_DEFAULT, "mask|refuse|report|off", FILE, "What to do with secrets (keys, tokens, passwords) in events: mask them before anything is stored, refuse the event, report (store it, count and log), or off.") \
+    X ("redact-rules", redact_rules, OPTIONAL, "", "FILE", FILE, "Also use the rules of FILE to recognise secrets; see redact.rules for the form.")
+
 #define STELE_SETTINGS_LOG(X) \
     X ("log", log, WORD, "text", "text|json|zsys", LIVE, "Log as text (with the prefixes of sd-daemon if standard error is systemd's journal), as json (JSON Lines), or through zsys of czmq, for a program that embeds the broker.") \
     X ("log-level", log_level, WORD, "info", "error|warning|info|debug", LIVE, "Log messages of this level and of those before it.")
@@ -76,6 +86,7 @@
     STELE_SETTINGS_REDIS (X) \
     STELE_SETTINGS_PRODUCERS (X) \
     STELE_SETTINGS_LIMITS (X) \
+    STELE_SETTINGS_SECRETS (X) \
     STELE_SETTINGS_LOG (X)
 
 #define STELE_SETTING_TEXT char *

@@ -23,6 +23,7 @@
 #include "broker/ingest/producer_news.h"
 #include "broker/ingest/disk_space.h"
 #include "broker/ingest/roster.h"
+#include "broker/ingest/screen.h"
 #include "broker/common/settings.h"
 #include "ledger/reader.h"
 #include "wire/event/message.h"
@@ -79,6 +80,7 @@ typedef struct {
     stele_ledger_t *ledger;
     stele_roster_t *roster;
     stele_news_t *news;          // For the log; those of the open batch are not printed yet
+    stele_screen_t *screen;         // Masks secrets in every event, or refuses it
     stele_record_t *event;
     stele_pack_t *pack;
     //  The batch
