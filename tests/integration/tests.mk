@@ -6,6 +6,7 @@ integration_support = \
     tests/integration/earlier.py \
     tests/integration/harness.py \
     tests/integration/load.py \
+    tests/integration/planted.py \
     tests/integration/stream.py
 
 integration_tests = \
@@ -31,6 +32,7 @@ integration_tests = \
     tests/integration/test_migrate_again.py \
     tests/integration/test_migrate_values.py \
     tests/integration/test_modes.py \
+    tests/integration/test_redaction.py \
     tests/integration/test_redis_away.py \
     tests/integration/test_stele.py \
     tests/integration/test_stop.py \
