@@ -304,6 +304,41 @@ class RedactionTest(harness.BrokerTest):
         with self.assertRaisesRegex(AssertionError, "rule x: its regex is not valid"):
             self.start_broker(settings={"redact-rules": path})
 
+    #   stele scan
+
+    def test_scan_finds_what_an_earlier_setting_stored(self):
+        self.start(redact="off")
+        secrets = planted.secrets(100, seed=17)
+        self.ask("publish", producer="p", events=[event(number, secret.text) for number, secret in enumerate(secrets)]
+                 + [{"type": "task.nonsense", "x": secrets[0].text}])
+        ledger = self.stele("--json", "scan", self.broker.ledger, status=1)
+        broker = self.stele("--json", "scan", status=1)
+        for said in (ledger, broker):
+            lines = [json.loads(line) for line in said.splitlines()]
+            self.assertEqual([one["position"] for one in lines if "position" in one], list(range(1, 101)))
+            self.assertEqual([one["rule"] for one in lines], [secret.rule for secret in secrets] + [secrets[0].rule])
+            self.assertEqual(lines[-1]["rejected"], 1)
+            self.assertEqual(lines[38]["subject"], "t38")
+            self.assertRegex(lines[38]["mark"], "^[0-9a-f]{8}$")
+            for secret in secrets:
+                self.assertNotIn(json.dumps(secret.value)[1:-1].encode(), said)
+        table = self.stele("scan", "--after", "99", status=1).decode()
+        self.assertIn("2 secrets in 2 of 2 events", self.stderr)
+        self.assertEqual(len(table.splitlines()), 3, table)
+        #   The marks are those of the masks that this ledger gets from now on
+        self.broker.stop()
+        self.start_broker(settings={"redact": "mask"})
+        self.ask("publish", producer="p", events=[event(0, secrets[38].text)])
+        self.assertIn(json.loads(ledger.splitlines()[38])["mark"], self.read_events(after=100)[0]["description"])
+
+    def test_scan_of_a_clean_ledger_finds_nothing(self):
+        self.start()
+        self.producer("p").publish(*[event(n, secret.text) for n, secret in enumerate(planted.secrets(100, seed=18))])
+        self.assertEqual(self.stele("scan"), b"")
+        self.broker.stop()
+        self.assertEqual(self.stele("scan", self.broker.ledger), b"")
+        self.stele("scan", self.broker.ledger + ".no", status=66)
+
 
 if __name__ == "__main__":
     harness.main()
