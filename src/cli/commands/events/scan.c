@@ -31,8 +31,7 @@ static const cli_option_t s_options [] = {
 };
 
 static const cli_column_t s_columns [] = {
-    { "POSITION", CLI_RIGHT | CLI_OPTIONAL, 0 },
-    { "REJECTED", CLI_RIGHT | CLI_OPTIONAL, 0 },
+    { "EVENT", CLI_RIGHT, 0 },
     { "SUBJECT", CLI_CUT | CLI_ID, 10 },
     { "FIELD", CLI_CUT, 10 },
     { "RULE", 0, 0 },
@@ -67,15 +66,14 @@ s_print_json (const scan_t *self, const char *subject, const stele_finding_t *fi
 static void
 s_print (scan_t *self, const char *subject, const stele_finding_t *finding)
 {
-    char number [24], count [24];
+    char number [40], count [24];
     if (self->cli->json) {
         s_print_json (self, subject, finding);
         return;
     }
-    snprintf (number, sizeof number, "%" PRId64, self->last);
+    snprintf (number, sizeof number, "%s%" PRId64, self->rejected? "rejected ": "", self->last);
     snprintf (count, sizeof count, "%" PRId64, finding->count);
-    cli_table_word (self->table, self->rejected? NULL: number);
-    cli_table_word (self->table, self->rejected? number: NULL);
+    cli_table_word (self->table, number);
     cli_table_word (self->table, subject);
     cli_table_word (self->table, finding->field);
     cli_table_word (self->table, finding->rule);
