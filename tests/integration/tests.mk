@@ -41,6 +41,7 @@ integration_tests = \
     tests/integration/test_top.py \
     examples/python/tests/test_client.py \
     examples/python/tests/test_dialog.py \
+    examples/python/tests/test_redact.py \
     examples/python/tests/test_vectors.py
 
 TEST_EXTENSIONS = .py
