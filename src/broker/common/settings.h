@@ -15,7 +15,6 @@
 #ifndef STELE_SETTINGS_H_INCLUDED
 #define STELE_SETTINGS_H_INCLUDED
 
-#include "config.h"
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -67,13 +66,8 @@
     X ("request-ms", request_ms, COUNT, "5000", "MILLISECONDS", FILE, "Longest time that a request may take.") \
     X ("drain-ms", drain_ms, COUNT, "5000", "MILLISECONDS", FILE, "Longest time that a stop waits for Redis, the feed and the pipeline to catch up.")
 
-#ifdef STELE_WITH_REDACTION
-#define STELE_REDACT_DEFAULT "mask"
-#else
-#define STELE_REDACT_DEFAULT "off"
-#endif
 #define STELE_SETTINGS_SECRETS(X) \
-    X ("redact", redact, WORD, STELE_REDACT_DEFAULT, "mask|refuse|report|off", FILE, "What to do with secrets (keys, tokens, passwords) in events: mask them before anything is stored, refuse the event, report (store it, count and log), or off.") \
+    X ("redact", redact, WORD, "mask", "mask|refuse|report|off", FILE, "What to do with secrets (keys, tokens, passwords) in events: mask them before anything is stored, refuse the event, report (store it, count and log), or off.") \
     X ("redact-rules", redact_rules, OPTIONAL, "", "FILE", FILE, "Also use the rules of FILE to recognise secrets; see redact.rules for the form.")
 
 #define STELE_SETTINGS_LOG(X) \
