@@ -165,6 +165,7 @@ class RedactionTest(harness.BrokerTest):
     def test_the_same_secret_has_the_same_mask_and_is_listed(self):
         self.start()
         one, other = planted.secrets(40, seed=3)[38], planted.secrets(40, seed=4)[38]
+        feed = self.subscriber("task.").wait_joined()
         self.producer("p").publish(
             {"type": "task.created", "task_id": "a", "title": "x " + one.value + " y", "description": other.value, "role": "r",
              "metadata": {"env": {"T": one.value, one.value: "k"}}})
@@ -178,6 +179,7 @@ class RedactionTest(harness.BrokerTest):
         self.assertEqual(self.read_events()[0]["redacted"], redacted)
         self.assertEqual(self.ask("task.history", task_id="a")["history"][0]["redacted"], redacted)
         self.assertEqual(json.loads(self.stele("replay"))["redacted"], redacted)
+        self.assertEqual(feed.next()[1]["redacted"], redacted)
         self.broker.stop()
         self.start_broker()
         peer = self.producer("p2")
@@ -328,7 +330,7 @@ class RedactionTest(harness.BrokerTest):
         #   The marks are those of the masks that this ledger gets from now on
         self.broker.stop()
         self.start_broker(settings={"redact": "mask"})
-        self.ask("publish", producer="p", events=[event(0, secrets[38].text)])
+        self.ask("publish", producer="p", events=[event(1200, secrets[38].text)])
         self.assertIn(json.loads(ledger.splitlines()[38])["mark"], self.read_events(after=100)[0]["description"])
 
     def test_scan_of_a_clean_ledger_finds_nothing(self):

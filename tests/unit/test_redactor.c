@@ -207,6 +207,50 @@ test_redactor_secret_longer_than_a_window_is_masked_to_its_end (void **state)
     stele_redactor_destroy (&redactor);
 }
 
+//  With 'newline' between its lines, and 'end'
+static void
+s_check_private_key (stele_redactor_t *redactor, const char *kind, const char *newline, int lines, const char *headers, bool end)
+{
+    char *text = malloc (100 * (size_t) lines + 1000);
+    int used = sprintf (text, "see -----BEGIN %s%s-----%s%s", kind, " KEY", newline, headers);
+    for (int line = 0; line < lines; line++) {
+        for (int i = 0; i < (line == lines - 1? 22: 64); i++)
+            text [used++] = "ABCDEFGHabcdefgh0123+/"[(line * 7 + i * 5) % 22];
+        used += sprintf (text + used, "%s", newline);
+    }
+    if (end)
+        used += sprintf (text + used, "-----END %s%s-----", kind, " KEY");
+    sprintf (text + used, " and so on");
+    assert_int_equal (stele_redactor_bytes (redactor, text, strlen (text)), 1);
+    char *masked = s_masked (redactor);
+    assert_true (strlen (masked) < 80);
+    assert_non_null (strstr (masked, "see \xc2\xabredacted:private-key:"));
+    assert_non_null (strstr (masked, " and so on"));
+    free (masked);
+    free (text);
+}
+
+static void
+test_redactor_private_keys_are_masked_as_a_whole (void **state)
+{
+    (void) state;
+    stele_redactor_t *redactor = stele_redactor_new (NULL, s_key, NULL);
+    static const char *const kinds [] = { "PRIVATE", "RSA PRIVATE", "EC PRIVATE", "OPENSSH PRIVATE", "ENCRYPTED PRIVATE" };
+    static const int lines [] = { 1, 3, 50, 200 };
+    for (size_t kind = 0; kind < sizeof kinds / sizeof kinds [0]; kind++)
+        for (size_t i = 0; i < sizeof lines / sizeof lines [0]; i++)
+            for (int form = 0; form < 8; form++) {
+                const char *newline = form & 1? "\\n": form & 4? "\r\n": "\n";
+                s_check_private_key (redactor, kinds [kind], newline, lines [i], "", form & 2);
+            }
+    s_check_private_key (redactor, "RSA PRIVATE", "\n", 30, "Proc-Type: 4,ENCRYPTED\nDEK-Info: AES-128-CBC,0123456789ABCDEF\n\n", true);
+    s_check_private_key (redactor, "RSA PRIVATE", "\n", 30, "Proc-Type: 4,ENCRYPTED\nDEK-Info: AES-128-CBC,0123456789ABCDEF\n\n", false);
+    char text [200];
+    snprintf (text, sizeof text, "if \"-----BEGIN RSA %s-----\" in text: raise ValueError (\"a private key\")", "PRIVATE KEY");
+    assert_int_equal (stele_redactor_bytes (redactor, text, strlen (text)), 0);
+    stele_redactor_destroy (&redactor);
+}
+
 static void
 test_redactor_masks_are_keyed_and_never_masked_again (void **state)
 {
@@ -461,6 +505,7 @@ main (void)
         cmocka_unit_test (test_rules_same_id_replaces_and_disables),
         cmocka_unit_test (test_redactor_secret_at_every_offset_around_a_window_edge_is_masked),
         cmocka_unit_test (test_redactor_secret_longer_than_a_window_is_masked_to_its_end),
+        cmocka_unit_test (test_redactor_private_keys_are_masked_as_a_whole),
         cmocka_unit_test (test_redactor_masks_are_keyed_and_never_masked_again),
         cmocka_unit_test (test_redactor_overlapping_secrets_get_one_mask),
         cmocka_unit_test (test_redactor_expensive_regex_is_skipped_and_counted),
