@@ -177,7 +177,7 @@ test_redactor_secret_at_every_offset_around_a_window_edge_is_masked (void **stat
             memcpy (text + offset, s_token, strlen (s_token));
             assert_int_equal (stele_redactor_bytes (redactor, text, ROOM), 1);
             char *masked = s_masked (redactor);
-            assert_null (memmem (masked, ROOM, s_token + 8, 20));
+            assert_null (memmem (masked, strlen (masked), s_token + 8, 20));
             assert_memory_equal (masked + offset, s_mask, strlen (s_mask));
             assert_int_equal (masked [offset + strlen (s_mask)], ' ');
             free (masked);
