@@ -6,6 +6,7 @@
 */
 
 #include <assert.h>
+#include <endian.h>
 #include <stdlib.h>
 #include <string.h>
 #include "base/memory.h"
@@ -30,6 +31,7 @@ struct stele_keywords {
     uint16_t *next;                 // [state * class_count + class]
     uint16_t *ends;                 // [state] The first keyword that ends there, from 1; 0: none
     uint16_t *shorter;              // [state] The state of the longest shorter suffix with an end; 0: none
+    uint8_t *depths;                // [state] Bytes from the root
     uint64_t filter [(1 << FILTER_BITS) / 64];
 };
 
@@ -49,6 +51,7 @@ stele_keywords_destroy (stele_keywords_t **self_p)
     free (self->next);
     free (self->ends);
     free (self->shorter);
+    free (self->depths);
     free (self);
     *self_p = NULL;
 }
@@ -61,10 +64,22 @@ s_lower (unsigned char c)
 
 //  Three bytes, upper and lower case alike. Some other pairs of bytes are alike too: it is a filter.
 static inline unsigned
-s_hash (const unsigned char *text)
+s_hash (uint32_t bytes)
 {
-    uint32_t bytes = (uint32_t) text [0] | (uint32_t) text [1] << 8 | (uint32_t) text [2] << 16;
-    return (unsigned) (((bytes | 0x202020u) * 0x9E3779B1u) >> (32 - FILTER_BITS));
+    return (unsigned) (((bytes << 8 | 0x20202000u) * 0x9E3779B1u) >> (32 - FILTER_BITS));
+}
+
+static inline uint32_t
+s_three (const unsigned char *text)
+{
+    return (uint32_t) text [0] | (uint32_t) text [1] << 8 | (uint32_t) text [2] << 16;
+}
+
+static inline bool
+s_passes (const stele_keywords_t *self, uint32_t bytes)
+{
+    unsigned hash = s_hash (bytes);
+    return self->filter [hash / 64] >> (hash % 64) & 1;
 }
 
 bool
@@ -79,7 +94,7 @@ stele_keywords_add (stele_keywords_t *self, const char *text, size_t size, bool 
     *keyword = (s_keyword_t) { .size = (uint8_t) size, .fold = fold, .tag = tag };
     for (size_t i = 0; i < size; i++)
         keyword->text [i] = fold? (char) s_lower ((unsigned char) text [i]): text [i];
-    unsigned hash = s_hash ((const unsigned char *) text);
+    unsigned hash = s_hash (s_three ((const unsigned char *) text));
     self->filter [hash / 64] |= UINT64_C (1) << (hash % 64);
     return true;
 }
@@ -94,8 +109,10 @@ s_plant (stele_keywords_t *self)
         for (size_t at = 0; at < self->keywords [i].size; at++) {
             uint8_t class = self->classes [s_lower ((unsigned char) self->keywords [i].text [at])];
             uint16_t *next = &self->next [state * self->class_count + class];
-            if (*next == 0)
+            if (*next == 0) {
                 *next = (uint16_t) states++;
+                self->depths [*next] = (uint8_t) (at + 1);
+            }
             state = *next;
         }
         self->keywords [i].same = self->ends [state];
@@ -120,9 +137,11 @@ stele_keywords_build (stele_keywords_t *self)
     self->next = stele_memory_new (room * self->class_count * sizeof *self->next);
     self->ends = stele_memory_new (room * sizeof *self->ends);
     self->shorter = stele_memory_new (room * sizeof *self->shorter);
+    self->depths = stele_memory_new (room);
     memset (self->next, 0, room * self->class_count * sizeof *self->next);
     memset (self->ends, 0, room * sizeof *self->ends);
     memset (self->shorter, 0, room * sizeof *self->shorter);
+    memset (self->depths, 0, room);
     size_t states = s_plant (self);
 
     //  In the order of depth: each state's suffix is complete before the state itself
@@ -157,11 +176,16 @@ stele_keywords_build (stele_keywords_t *self)
 static size_t
 s_skip (const stele_keywords_t *self, const unsigned char *text, size_t at, size_t size)
 {
-    for (; at + STELE_KEYWORD_MIN <= size; at++) {
-        unsigned hash = s_hash (text + at);
-        if (self->filter [hash / 64] >> (hash % 64) & 1)
+    for (; at + 8 <= size; at += 4) {
+        uint64_t bytes;
+        memcpy (&bytes, text + at, sizeof bytes);
+        bytes = le64toh (bytes);
+        if (s_passes (self, (uint32_t) bytes) | s_passes (self, (uint32_t) (bytes >> 8))
+        |   s_passes (self, (uint32_t) (bytes >> 16)) | s_passes (self, (uint32_t) (bytes >> 24)))
             break;
     }
+    while (at + STELE_KEYWORD_MIN <= size && !s_passes (self, s_three (text + at)))
+        at++;
     return at;
 }
 
@@ -188,8 +212,14 @@ stele_keywords_next (const stele_keywords_t *self, stele_keywords_search_t *sear
         uint16_t state = search->state;
         size_t at = search->at;
         do {
+            //  So little of a keyword, begun after the last jump: let the filter judge whether it goes on
+            uint8_t depth = self->depths [state];
+            if (depth < STELE_KEYWORD_MIN && at - depth > search->jump) {
+                at -= depth;
+                state = 0;
+            }
             if (state == 0)
-                at = s_skip (self, search->text, at, search->size);
+                search->jump = at = s_skip (self, search->text, at, search->size);
             if (at + (state == 0? STELE_KEYWORD_MIN: 1) > search->size) {
                 search->at = search->size;
                 search->state = 0;
