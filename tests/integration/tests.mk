@@ -32,7 +32,6 @@ integration_tests = \
     tests/integration/test_migrate_again.py \
     tests/integration/test_migrate_values.py \
     tests/integration/test_modes.py \
-    tests/integration/test_redaction.py \
     tests/integration/test_redis_away.py \
     tests/integration/test_stele.py \
     tests/integration/test_stop.py \
@@ -41,8 +40,11 @@ integration_tests = \
     tests/integration/test_top.py \
     examples/python/tests/test_client.py \
     examples/python/tests/test_dialog.py \
-    examples/python/tests/test_redact.py \
     examples/python/tests/test_vectors.py
+
+redaction_tests = \
+    tests/integration/test_redaction.py \
+    examples/python/tests/test_redact.py
 
 TEST_EXTENSIONS = .py
 PY_LOG_COMPILER = $(PYTHON)
@@ -54,12 +56,15 @@ AM_TESTS_ENVIRONMENT = \
 
 if HAVE_PYTHON
 TESTS += $(integration_tests)
+if WITH_REDACTION
+TESTS += $(redaction_tests)
+endif
 endif
 
-EXTRA_DIST += $(integration_support) $(integration_tests) tests/run.sh tests/setup.sh
+EXTRA_DIST += $(integration_support) $(integration_tests) $(redaction_tests) tests/run.sh tests/setup.sh
 
 .PHONY: check-unit check-integration
 check-unit: $(BUILT_SOURCES)
 	$(MAKE) $(AM_MAKEFLAGS) check TESTS="$(filter tests/unit/%,$(TESTS))"
 check-integration: $(BUILT_SOURCES)
-	$(MAKE) $(AM_MAKEFLAGS) check TESTS="$(integration_tests)"
+	$(MAKE) $(AM_MAKEFLAGS) check TESTS="$(integration_tests) $(redaction_tests)"
