@@ -6,8 +6,8 @@
 
 The broker masks what it receives (redact in steled.conf); this is for secrets that must not leave
 the producer. Rules are those of redact.rules, which is installed with Stele and describes its form,
-read with the module re. Two differences to the broker: the work of a regex is not bounded, so use rules that
-you trust; and the classes of an inline flag such as (?i) have to be those of re.
+compiled with the module re. The work of a regex is not bounded here as it is in the broker: use rules that
+you trust.
 """
 #
 # This Source Code Form is subject to the terms of the Mozilla Public
