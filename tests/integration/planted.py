@@ -76,6 +76,7 @@ FORMATS = [
     ("slack-webhook", "https://hooks.slack.com/services/%s", "T", (UPPER, 8), "/B", (UPPER, 8), "/", (ALNUM, 24)),
     ("discord-webhook", "https://discord.com/api/webhooks/123456789012345678/%s", (URL64, 68)),
     ("discord-token", "DISCORD_TOKEN=%s", "MT", (ALNUM, 24), ".", (ALNUM, 6), ".", (URL64, 38)),
+    ("discord-bot-token", "Bot %s", "MT", "A", (ALNUM, 23), ".", (ALNUM, 6), ".", (URL64, 37), "x"),
     ("telegram-token", "%s", (string.digits[1:], 10), ":AA", (URL64, 33)),
     ("sendgrid-key", "%s", "SG.", (URL64, 22), ".", (URL64, 43)),
     ("mailgun-key", "%s", "key-", (HEX, 32)),
