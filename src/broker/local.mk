@@ -33,6 +33,7 @@ src_broker_libbroker_la_SOURCES = \
     src/broker/ingest/redis_mode.c src/broker/ingest/redis_mode.h \
     src/broker/ingest/redis_mode_recover.c \
     src/broker/ingest/roster.c src/broker/ingest/roster.h \
+    src/broker/ingest/screen.c src/broker/ingest/screen.h \
     src/broker/ingest/writer.c src/broker/ingest/writer.h \
     src/broker/ingest/writer_audit.c \
     src/broker/ingest/writer_peer.c \

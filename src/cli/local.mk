@@ -67,6 +67,7 @@ stele_SOURCES = \
     src/cli/commands/events/rejected.c \
     src/cli/commands/events/replay.c \
     src/cli/commands/broker/audit.c \
+    src/cli/commands/events/scan.c \
     src/cli/commands/broker/check.c \
     src/cli/commands/broker/completion.c \
     src/cli/commands/broker/health.c \
@@ -79,7 +80,7 @@ stele_SOURCES = \
     src/cli/commands/broker/top.c
 # The migration from earlier systems is not in the library, so the folders that it needs are linked here
 stele_LDADD = src/cli/libcli.la src/migrate/libmigrate.la libstele.la src/cache/libcache.la \
-    src/sqlite/libsqlite.la src/wire/libwire.la src/model/libmodel.la src/base/libbase.la $(STELE_FAULT_ROOM) $(STELE_LIBS)
+    src/sqlite/libsqlite.la src/redact/libredact.la src/wire/libwire.la src/model/libmodel.la src/base/libbase.la $(STELE_FAULT_ROOM) $(STELE_LIBS)
 
 # Completion scripts, which ask the program
 EXTRA_DIST += src/cli/completion/stele src/cli/completion/_stele src/cli/completion/stele.fish

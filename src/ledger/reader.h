@@ -306,6 +306,12 @@ int
     stele_reader_preferences (stele_reader_t *self, const char *user_id, size_t size,
         stele_row_fn *fn, void *arg);
 
+/*  The key of the marks in masks of secrets, as the ledger has it. 1, 0: it has none (a broker of an
+    earlier version wrote it), or an error.                                  */
+#define STELE_REDACTION_KEY 32
+int
+    stele_reader_redaction_key (stele_reader_t *self, unsigned char key [STELE_REDACTION_KEY]);
+
 /*  Refused events by id, after 'after'; 'open_only' omits those that were accepted by a retry.
     producer NULL: of any producer.                                          */
 int

@@ -46,6 +46,12 @@ CONFIGS = [
     "events = tcp://127.0.0.1:*\n    child = 1\n", "window\n", "window = 9999999999999999999999\n",
 ]
 
+RULES = [
+    "# a comment\n[badge]\nkeyword = \"badge \"\nregex = badge ([0-9]{6})\ncase = ignore\nboundary = yes\n",
+    "[github-token]\nenabled = no\n", "[b]\nkeyword = abc\nback = 200\nentropy = 3.5\nregex = (?:a|b)*abc(?=x)\n",
+    "[c]\nkeyword = aaa\nregex = (a+)+$\n", "[d]\nkeyword = ab\n", "[e]\nkeyword = abc\nregex = (\n", "regex = x\n",
+]
+
 
 def write(target, seeds):
     folder = os.path.join(HERE, "seeds", target)
@@ -81,4 +87,5 @@ if __name__ == "__main__":
                       for one in REQUESTS])
     write("json", [("line", line.encode()) for line in LINES])
     write("config", [("config", text.encode()) for text in CONFIGS])
+    write("rules", [("rules", text.encode()) for text in RULES])
     dictionary()

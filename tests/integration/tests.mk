@@ -7,6 +7,7 @@ integration_support = \
     tests/integration/harness.py \
     tests/integration/keyed.py \
     tests/integration/load.py \
+    tests/integration/planted.py \
     tests/integration/stream.py
 
 integration_tests = \
@@ -55,6 +56,9 @@ integration_tests = \
 check_PROGRAMS += tests/integration/sqlite_rows
 tests_integration_sqlite_rows_SOURCES = tests/integration/sqlite_rows.c
 tests_integration_sqlite_rows_LDADD = $(SQLITE_LIBS)
+redaction_tests = \
+    tests/integration/test_redaction.py \
+    examples/python/tests/test_redact.py
 
 TEST_EXTENSIONS = .py
 PY_LOG_COMPILER = $(PYTHON)
@@ -66,12 +70,15 @@ AM_TESTS_ENVIRONMENT = \
 
 if HAVE_PYTHON
 TESTS += $(integration_tests)
+if WITH_REDACTION
+TESTS += $(redaction_tests)
+endif
 endif
 
-EXTRA_DIST += $(integration_support) $(integration_tests) tests/run.sh tests/setup.sh
+EXTRA_DIST += $(integration_support) $(integration_tests) $(redaction_tests) tests/run.sh tests/setup.sh
 
 .PHONY: check-unit check-integration
 check-unit: $(BUILT_SOURCES)
 	$(MAKE) $(AM_MAKEFLAGS) check TESTS="$(filter tests/unit/%,$(TESTS))"
 check-integration: $(BUILT_SOURCES)
-	$(MAKE) $(AM_MAKEFLAGS) check TESTS="$(integration_tests)"
+	$(MAKE) $(AM_MAKEFLAGS) check TESTS="$(integration_tests) $(redaction_tests)"

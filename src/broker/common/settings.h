@@ -73,6 +73,10 @@
     X ("search-lag", search_lag_events, COUNT, "1000000", "EVENTS", FILE, "Let the index for searches fall this far behind while events arrive quickly; it catches up in pauses, and when a search needs it.") \
     X ("drain-ms", drain_ms, COUNT, "5000", "MILLISECONDS", FILE, "Longest time that a stop waits for Redis, the feed and the pipeline to catch up.")
 
+#define STELE_SETTINGS_SECRETS(X) \
+    X ("redact", redact, WORD, "mask", "mask|refuse|report|off", FILE, "What to do with secrets (keys, tokens, passwords) in events: mask them before anything is stored, refuse the event, report (store it, count and log), or off.") \
+    X ("redact-rules", redact_rules, OPTIONAL, "", "FILE", FILE, "Also use the rules of FILE to recognise secrets; see redact.rules for the form.")
+
 #define STELE_SETTINGS_LOG(X) \
     X ("log", log, WORD, "text", "text|json|zsys", LIVE, "Log as text (with the prefixes of sd-daemon if standard error is systemd's journal), as json (JSON Lines), or through zsys of czmq, for a program that embeds the broker.") \
     X ("log-level", log_level, WORD, "info", "error|warning|info|debug", LIVE, "Log messages of this level and of those before it.")
@@ -84,6 +88,7 @@
     STELE_SETTINGS_REDIS (X) \
     STELE_SETTINGS_PRODUCERS (X) \
     STELE_SETTINGS_LIMITS (X) \
+    STELE_SETTINGS_SECRETS (X) \
     STELE_SETTINGS_LOG (X)
 
 #define STELE_SETTING_TEXT char *

@@ -125,6 +125,7 @@ s_settle (stele_ingest_t *self, int code)
     stele_ingest_send_answers (self);
     s_announce (self);
     stele_news_commit (self->writer->news, stele_clock_steady_us ());
+    stele_screen_commit (self->writer->screen, stele_clock_steady_us ());
 }
 
 //  Expire leases, once everything that waited was read: one of those messages may renew a lease just in time.
@@ -325,6 +326,7 @@ s_loop (stele_ingest_t *self)
         }
         s_fill (self);
         stele_news_tick (self->writer->news, stele_clock_steady_us ());
+        stele_screen_tick (self->writer->screen, stele_clock_steady_us ());
         stele_roster_flush_acks (self->writer->roster, stele_ingest_flush_ack, self);
         if (!self->failed)
             s_upkeep (self, spare_us);

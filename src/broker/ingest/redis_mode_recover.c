@@ -125,6 +125,7 @@ s_take_events (s_recovery_t *self, const stele_map_t *element)
     while (count-- > 0) {
         stele_map_t event = s_next_map (&scan);
         int64_t number = s_integer (&event, "position");
+        stele_screen_kept (writer->screen, &event.data, &event.size);
         stele_record_clear (writer->event);
         int64_t position = 0;
         int rc = stele_event_decode_restored (event.data, event.size, writer->event, self->refusal);
@@ -162,6 +163,7 @@ s_take_rejected (s_recovery_t *self, const stele_map_t *element)
             event = token.data;
             event_size = token.size;
         }
+        stele_screen_kept (writer->screen, &event, &event_size);
         code = stele_ledger_reject (writer->ledger,
             *name? stele_roster_entry (writer->roster, name)->now.id: 0,
             s_integer (&map, "sequence"), &why, s_integer (&map, "time"),

@@ -104,8 +104,10 @@ stele_writer_new (const stele_settings_t *settings, stele_refusal_t *refusal)
             stele_refuse (refusal, STELE_EIO, "ledger", "%s", stele_ledger_error (self->ledger));
         else
             stele_roster_show (self->roster, settings->presence);
+        if (self->roster)
+            self->screen = stele_screen_new (settings, stele_ledger_reader (self->ledger), refusal);
     }
-    if (!self->roster)
+    if (!self->screen)
         stele_writer_destroy (&self);
     return self;
 }
@@ -143,6 +145,7 @@ stele_writer_destroy (stele_writer_t **self_p)
     s_drop_inputs (self);
     stele_writer_sent (self);
     stele_writer_drop_redis_mode (self);
+    stele_screen_destroy (&self->screen);
     stele_roster_destroy (&self->roster);
     stele_news_destroy (&self->news);
     stele_ledger_close (&self->ledger);
@@ -257,8 +260,10 @@ stele_writer_store (stele_writer_t *self, const stele_message_t *message, size_t
         int64_t position = 0;
         int64_t sequence = member? member->now.sequence + 1: 0;
         stele_refusal_t refusal;
-        int code = s_store_one (self, data, size, message->restore, producer,
-            &position, &refusal);
+        //  From here on, no secret of this event reaches a file, Redis, the log or an answer
+        int code = stele_screen_event (self->screen, &data, &size, &refusal);
+        if (code == 0)
+            code = s_store_one (self, data, size, message->restore, producer, &position, &refusal);
         if (s_is_refusal (code, &refusal)) {
             //  An event that its sender may not publish is not kept, so that no retry can publish it either
             bool kept = code != STELE_EUNAUTHORIZED;
@@ -299,6 +304,7 @@ stele_writer_rollback (stele_writer_t *self)
     stele_ledger_rollback (self->ledger);
     stele_roster_rollback (self->roster);
     stele_news_rollback (self->news);
+    stele_screen_rollback (self->screen);
     stele_writer_sent (self);
     self->open = false;
     self->batch_events = 0;

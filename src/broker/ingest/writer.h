@@ -27,6 +27,7 @@
 #include "broker/ingest/clock_watch.h"
 #include "broker/ingest/disk_space.h"
 #include "broker/ingest/roster.h"
+#include "broker/ingest/screen.h"
 #include "broker/common/settings.h"
 #include "broker/operations/params.h"
 #include "ledger/reader.h"
@@ -87,6 +88,7 @@ typedef struct {
     stele_ledger_t *ledger;
     stele_roster_t *roster;
     stele_news_t *news;          // For the log; those of the open batch are not printed yet
+    stele_screen_t *screen;         // Masks secrets in every event, or refuses it
     stele_record_t *event;
     stele_pack_t *pack;
     stele_pack_t *audit;            // The audit event of a request

@@ -175,6 +175,10 @@ s_answer_behind (stele_writer_t *self, const stele_message_t *message, int64_t s
 static int
 s_hello (stele_writer_t *self, const stele_message_t *message)
 {
+    stele_refusal_t secret;
+    if (stele_screen_name (self->screen, "producer", message->producer, &secret)
+    ||  stele_screen_name (self->screen, "instance", message->instance, &secret))
+        return s_answer_error (self, &secret, 0);
     STELE_FAULT (hello_before);
     int code = stele_writer_begin (self);
     if (code)

@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <time.h>
 #include "base/clock.h"
 #include "fault/fault.h"
@@ -180,6 +181,21 @@ s_migrate (stele_ledger_t *self, const char *path, int64_t version, stele_refusa
     return code;
 }
 
+//  The key of the marks in masks stays with the ledger, whatever copy of it is used (redact/redactor.h)
+static int
+s_keep_redaction_key (stele_ledger_t *self)
+{
+    unsigned char key [STELE_REDACTION_KEY];
+    char sql [128 + 2 * sizeof key] = "INSERT OR IGNORE INTO meta VALUES ('" STELE_REDACTION_KEY_NAME "', x'";
+    size_t used = strlen (sql);
+    if (getrandom (key, sizeof key, 0) != sizeof key)
+        return STELE_EIO;
+    for (size_t i = 0; i < sizeof key; i++)
+        used += (size_t) snprintf (sql + used, sizeof sql - used, "%02x", key [i]);
+    snprintf (sql + used, sizeof sql - used, "')");
+    return stele_sql_exec (self->db, sql);
+}
+
 static int
 s_identify (stele_ledger_t *self)
 {
@@ -188,6 +204,8 @@ s_identify (stele_ledger_t *self)
         code = stele_sql_exec (self->db,
         "INSERT OR IGNORE INTO meta VALUES ('ledger_id', " STELE_LEDGER_NEW_ID ");"
         "INSERT OR IGNORE INTO meta VALUES ('created_at', strftime ('%Y-%m-%dT%H:%M:%SZ'))");
+    if (code == 0)
+        code = s_keep_redaction_key (self);
     if (code)
         return stele_ledger_fail (self, code);
     STELE_FAULT (identify_after);
