@@ -30,6 +30,7 @@ stele_SOURCES = \
     src/cli/transfer/kinds.c src/cli/transfer/kinds.h \
     src/cli/view/findings.c src/cli/view/findings.h \
     src/cli/view/page.c src/cli/view/page.h \
+    src/cli/view/prometheus.c src/cli/view/prometheus.h \
     src/cli/shared/pages.c src/cli/shared/pages.h \
     src/cli/transfer/push.c src/cli/transfer/push.h \
     src/cli/transfer/push_report.c src/cli/transfer/push_internal.h \
