@@ -123,6 +123,7 @@ s_run (const s_args_t *args)
         return EX_OK;
     zsys_handler_set (NULL);
     zsys_init ();
+    stele_log_set_program ("stele-http");
     stele_log_configure (s_choose (args->log, NULL, "text"), s_choose (args->log_level, NULL, "info"));
     s_raise_files ();
     zactor_t *http = stele_actor_new (stele_http, NULL);

@@ -23,6 +23,7 @@
 #define INFO_MS 5000
 #define RETRY_AFTER_S "1"
 #define TICK_MS 50
+#define CONNECT_MS 500              // At the start, before READY
 #define STOP_MS 2000                // For requests that wait for the broker
 
 typedef struct {
@@ -304,7 +305,8 @@ s_serve (s_actor_t *self)
         //  ZMQ_FD is edge-triggered: wait only when there is nothing more to receive
         bool any = http_upstream_receive (server->upstream);
         any |= http_hub_receive (server->hub);
-        event_base_loop (server->base, any? EVLOOP_NONBLOCK: EVLOOP_ONCE);
+        //  ONCE in both cases: without it the loop goes on as long as a descriptor is readable
+        event_base_loop (server->base, any? EVLOOP_ONCE | EVLOOP_NONBLOCK: EVLOOP_ONCE);
         if (!self->terminated && (zsock_events (self->pipe) & ZMQ_POLLIN)) {
             char *command = zstr_recv (self->pipe);
             self->terminated = !command || streq (command, "$TERM");
@@ -349,6 +351,17 @@ s_start (s_actor_t *self, stele_refusal_t *refusal)
     if (http_upstream_connected (server->upstream))
         s_on_connected (server);
     return 0;
+}
+
+//  If the broker is there, the first request shall reach it
+static void
+s_await_broker (s_actor_t *self)
+{
+    http_server_t *server = &self->server;
+    int64_t until_ms = stele_clock_steady_ms () + CONNECT_MS;
+    while (!*server->ledger && stele_clock_steady_ms () < until_ms)
+        if (!http_upstream_receive (server->upstream))
+            event_base_loop (server->base, EVLOOP_ONCE);
 }
 
 static void
@@ -400,6 +413,7 @@ s_run (s_actor_t *self)
     if (self->failed)
         return;
     if (s_start (self, &refusal) == 0) {
+        s_await_broker (self);
         http_listen_url (self->listener, url, sizeof url);
         zstr_sendx (self->pipe, "READY", url, NULL);
         s_serve (self);
