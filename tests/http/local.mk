@@ -4,7 +4,7 @@ http_test_libs = src/http/libhttp.la src/cli/libcli.la src/client/libclient.la s
     src/base/libbase.la $(STELE_FAULT_ROOM) $(LIBEVENT_LIBS) $(CZMQ_LIBS) $(ZMQ_LIBS) $(MSGPACK_LIBS) $(JANSSON_LIBS) \
     $(ZLIB_LIBS)
 
-http_tests = tests/http/test_malformed.py tests/http/test_routes.py tests/http/test_stream.py
+http_tests = tests/http/test_malformed.py tests/http/test_routes.py tests/http/test_stream.py tests/http/test_child.py
 
 if HTTP
 check_PROGRAMS += tests/unit/test_http_scan
