@@ -6,10 +6,9 @@
 
 import gzip
 import json
-import os
 import re
-import socket
-import time
+import select
+import signal
 import unittest
 
 import jsonschema
@@ -304,6 +303,27 @@ class Routes(web.WebTest):
         said = json.loads(self.stele("--json", "health", status=None))
         body = self.get("/readyz").json()
         self.assertEqual([finding["code"] for finding in body["findings"]], [finding["code"] for finding in said["findings"]])
+
+    def test_requests_beyond_the_bound_are_turned_away_until_others_are_answered(self):
+        peers = [web.connect(self.http.port) for _ in range(300)]
+        self.broker.signal(signal.SIGSTOP)
+        try:
+            for peer in peers:
+                peer.sendall(b"GET /v1/info HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+            #   The others wait for the broker, which does not answer
+            turned = harness.wait_until(lambda: [ready for ready in [select.select(peers, [], [], 1)[0]] if len(ready) == 44],
+                                        "44 requests to be turned away")[0]
+            for peer in turned:
+                answer, = web.parse(peer.recv(65536))
+                self.assertEqual((answer.status, answer.headers["retry-after"]), (503, "1"))
+                self.assertEqual(answer.json()["code"], "unavailable")
+            self.get("/healthz")
+        finally:
+            self.broker.signal(signal.SIGCONT)
+        for peer in peers:
+            if peer not in turned:
+                self.assertTrue(peer.recv(65536).startswith(b"HTTP/1.1 200 "))
+            peer.close()
 
     def test_hundred_connections_at_once_are_served(self):
         peers = [web.connect(self.http.port) for _ in range(100)]
