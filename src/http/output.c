@@ -36,10 +36,9 @@ int
 http_output_range (http_span_t range, size_t size, size_t *first, size_t *count)
 {
     int64_t from = -1, to = -1;
-    const char *text = range.data, *end = text + range.size;
-    if (!text || range.size < 7 || memcmp (text, "bytes=", 6) != 0)
+    if (!range.data || range.size < 7 || memcmp (range.data, "bytes=", 6) != 0)
         return 0;
-    text += 6;
+    const char *text = range.data + 6, *end = range.data + range.size;
     bool has_from = s_number (&text, end, &from);
     if (text == end || *text++ != '-')
         return 0;
