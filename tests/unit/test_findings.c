@@ -150,7 +150,6 @@ test_findings_that_are_only_noted (void **state)
         "{\"producer\":\"a\",\"status\":\"present\",\"silent_ms\":null},"
         "{\"producer\":\"b\",\"status\":\"present\",\"silent_ms\":10}]}",
         "producers_silent", CLI_LEVEL_INFO, "1 producer silent for more than 5m");
-    s_assert_one ("{\"search\":{\"lag_events\":100001}}", "search_behind", CLI_LEVEL_INFO, "100,001 events behind");
     s_assert_one ("{\"ledger\":{\"rejected\":1}}", "rejected", CLI_LEVEL_INFO, "1 refused event kept");
     //  Those that have tasks in progress are named, and are no mere notes
     s_assert_one ("{\"tasks\":{\"by_state\":{\"running\":1}},\"producers\":["

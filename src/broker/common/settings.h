@@ -45,7 +45,8 @@
     X ("requests", requests, TEXT, "tcp://127.0.0.1:5571", "ENDPOINT", FILE, "Answer requests at this endpoint (ROUTER).") \
     X ("feed", feed, TEXT, "tcp://127.0.0.1:5572", "ENDPOINT", FILE, "Publish committed events at this endpoint (XPUB).") \
     X ("pipeline-in", pipeline_in, OPTIONAL, "", "ENDPOINT", FILE, "Accept events without acks at this endpoint (PULL).") \
-    X ("pipeline-out", pipeline_out, OPTIONAL, "", "ENDPOINT", FILE, "Push every committed event to the next stage at this endpoint (PUSH).")
+    X ("pipeline-out", pipeline_out, OPTIONAL, "", "ENDPOINT", FILE, "Push every committed event to the next stage at this endpoint (PUSH).") \
+    X ("http", http, OPTIONAL, "", "ADDRESS", FILE, "Run stele-http, the HTTP server, at ADDRESS:PORT (such as 127.0.0.1:5580) or unix:PATH, for as long as the broker runs.")
 
 #define STELE_SETTINGS_ACCESS(X) \
     X ("keys", keys, OPTIONAL, "", "DIRECTORY", FILE, "Let in only clients that have a key in DIRECTORY, and encrypt: every tcp endpoint demands CURVE. 'stele key' makes keys.") \

@@ -517,6 +517,7 @@ stele_writer_pack_stats (stele_writer_t *self, stele_pack_t *pack)
     stele_pack_key_integer (pack, "p50", stele_histogram_percentile (self->ack_us, 50));
     stele_pack_key_integer (pack, "p99", stele_histogram_percentile (self->ack_us, 99));
     stele_pack_key_integer (pack, "max", stele_histogram_max (self->ack_us));
+    stele_histogram_pack (self->ack_us, pack);
     stele_pack_key_integer (pack, "count", stele_histogram_count (self->ack_us));
     stele_pack_map_end (pack);
 
