@@ -58,7 +58,7 @@ http_hub_new (http_server_t *server, const char *feed, stele_refusal_t *refusal)
     self->block = evbuffer_new ();
     assert (self->block);
     self->tasks = http_task_view_new (server);
-    self->link = stele_link_new (ZMQ_SUB, feed, FEED_MESSAGES, FEED_BYTES);
+    self->link = stele_link_new (ZMQ_SUB, feed, NULL, FEED_MESSAGES, FEED_BYTES);
     if (stele_link_open (self->link, refusal) != 0)
         http_hub_destroy (&self);
     return self;
