@@ -36,6 +36,7 @@ integration_tests = \
     tests/integration/test_migrate_values.py \
     tests/integration/test_modes.py \
     tests/integration/test_redis_away.py \
+    tests/integration/test_run.py \
     tests/integration/test_stele.py \
     tests/integration/test_stop.py \
     tests/integration/test_streams.py \

@@ -130,16 +130,35 @@ s_is_end (cli_recorder_t *self, int64_t code)
         && stele_client_poll (self->client) < 0;
 }
 
+//  The client has ended with this code. A broker with another ledger, or one that lost events, gets those that
+//  wait; any other spool is left alone.
+static void
+s_reopen (cli_recorder_t *self, int64_t code)
+{
+    bool loss = code == STELE_EBEHIND || code == STELE_ELEDGER;
+    snprintf (self->why, sizeof self->why, "%s", stele_client_error (self->client));
+    s_warn (self, self->why);
+    self->unspooled = !loss;
+    s_open (self, loss);
+}
+
+//  Receive acks. True: the broker has another ledger or lost events, and the client was opened again
+static bool
+s_poll (cli_recorder_t *self)
+{
+    int64_t code = stele_client_poll (self->client);
+    if (code != STELE_EBEHIND && code != STELE_ELEDGER)
+        return false;
+    s_reopen (self, code);
+    return true;
+}
+
 static void
 s_store (cli_recorder_t *self, stele_event_t **events, size_t count)
 {
     int64_t number = s_publish (self, events, count);
     if (number < 0 && s_is_end (self, number)) {
-        bool loss = number == STELE_EBEHIND || number == STELE_ELEDGER;
-        s_warn (self, self->why);
-        //  A spool that cannot be written is left alone
-        self->unspooled = !loss;
-        s_open (self, loss);
+        s_reopen (self, number);
         number = s_publish (self, events, count);
     }
     //  The rest may be stored without the large one, or without the outputs
@@ -229,6 +248,8 @@ s_deliver (cli_recorder_t *self)
     if (stele_client_ready (self->client, 0) != 0)
         wait_ms = s_is_away (self)? 0: ANSWER_MS;
     stele_client_flush (self->client, cli_timeout (self->cli, wait_ms));
+    if (s_poll (self))
+        stele_client_flush (self->client, cli_timeout (self->cli, ACK_MS));
     int64_t waiting = stele_client_poll (self->client);
     char text [1200];
     s_warn_refused (self);
@@ -261,7 +282,7 @@ s_thread (void *arg)
         else
         if (self->kept_count > 0)
             s_store_kept (self);
-        stele_client_poll (self->client);
+        s_poll (self);
     }
     s_store_kept (self);
     s_note_dropped (self);

@@ -23,7 +23,7 @@
 
 #define CHUNK_MS 50                 // Outputs of that time are one event
 #define QUEUE_BYTES_MAX 8388608     // Outputs that wait for the recorder
-#define STALL_MS 1000               // The command waits that long for a recorder that does not go on
+#define STALL_MS 1000               // The command waits that long for a recorder that makes no progress
 #define PAUSE_MS 200                // To make the state 'paused' durable before stopping
 #define TAIL_BYTES_MAX 8388608
 #define GRACE_S 10
@@ -106,6 +106,7 @@ typedef struct {
     int64_t terminate_us, kill_us;  // When to send these signals, by the steady clock; 0: never
     int64_t stalled_ms;             // Since when the queue is full
     int64_t handled_bytes;          // Of the queue, at that time
+    bool dropping;                  // The recorder makes no progress: outputs are not recorded
     int64_t dropped_bytes;
 } run_t;
 
@@ -127,7 +128,8 @@ s_may_read (run_t *self)
         self->handled_bytes = handled;
         self->stalled_ms = now;
     }
-    return !s_is_full (self) || now - self->stalled_ms > STALL_MS;
+    self->dropping = s_is_full (self) && now - self->stalled_ms > STALL_MS;
+    return !s_is_full (self) || self->dropping;
 }
 
 static void
@@ -140,7 +142,7 @@ static void
 s_put_output (const char *type, const char *bytes, size_t size, void *arg)
 {
     run_t *self = arg;
-    if (s_is_full (self))
+    if (self->dropping)
         self->dropped_bytes += (int64_t) size;
     else
         s_put (self, cli_task_event_output (self->task.task, type, bytes, size));
