@@ -20,6 +20,7 @@ class Run(harness.BrokerTest):
     def setUp(self):
         super().setUp()
         self.task = self.name("task")
+        self.before = self.ask("ping")["position"]
         self.state = os.path.join(self.folder, self.name("state"))
 
     def environment(self, **more):
@@ -46,11 +47,11 @@ class Run(harness.BrokerTest):
         return self.ask("task.get", task_id=task or self.task)["task"]
 
     def states(self):
-        return [event["state"] for event in self.read_events()
+        return [event["state"] for event in self.read_events(self.before)
                 if event["type"] == "task.state_changed" and event["task_id"] == self.task]
 
     def contents(self, *types):
-        return [event["content"] for event in self.read_events()
+        return [event["content"] for event in self.read_events(self.before)
                 if event["type"] == "task.output_added" and event["task_id"] == self.task
                 and event["output_type"] in types]
 
@@ -93,7 +94,7 @@ class Run(harness.BrokerTest):
             self.run_it(*words, status=status)
             record = self.record()
             self.assertEqual((record["state"], record["last_error"] if error else None), (state, error))
-            last = [event for event in self.read_events() if event.get("task_id") == self.task][-1]
+            last = [event for event in self.read_events(self.before) if event.get("task_id") == self.task][-1]
             self.assertEqual(last["details"]["exit_status"], status)
 
     def test_outputs_are_recorded_while_the_command_runs(self):
@@ -132,7 +133,7 @@ class Run(harness.BrokerTest):
         self.assertEqual("".join(parts), text)              # TypeError if one is bytes
 
     def test_more_output_than_memory_may_hold(self):
-        size = 40 << 20
+        size = 20 << 20
         child = subprocess.Popen(self.command("head", "-c", str(size), "/dev/zero"), env=self.environment(),
                                  stdout=subprocess.PIPE)
         passed = 0
@@ -290,6 +291,23 @@ class Run(harness.BrokerTest):
         self.task = first
         self.assertEqual(self.recorded("stdout"), b"kept\n")
 
+    def test_a_broker_that_hangs_delays_nothing_for_long(self):
+        self.broker.signal(signal.SIGSTOP)
+        self.addCleanup(self.broker.signal, signal.SIGCONT)
+        self.run_it("true")
+        self.assertIn(b"are durable in", self.stderr)
+        self.broker.signal(signal.SIGCONT)
+        self.task += "-next"
+        self.run_it("true")
+        self.assertEqual(self.record(self.name("task"))["state"], "passed")
+
+    def test_a_damaged_spool_is_left_alone(self):
+        self.run_it("true")
+        with open(self.spool()[0], "r+b") as file:
+            file.write(b"damaged")
+        self.run_it("true")
+        self.assertEqual((self.stderr, len(self.spool())), (b"", 2))
+
     def test_runs_at_the_same_time_have_spools_of_their_own(self):
         self.without_broker()
         first = self.start("sh", "-c", "echo ready; read line < %s" % self.fifo("go"))
@@ -310,6 +328,7 @@ class Run(harness.BrokerTest):
     def test_a_new_ledger_is_no_obstacle(self):
         self.run_it("true")
         self.without_broker()
+        self.before = 0
         for path in glob.glob(self.broker.ledger + "*"):
             os.rename(path, path + ".old" + self.task)
         self.start_broker()

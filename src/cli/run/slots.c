@@ -156,8 +156,8 @@ cli_slots_client (const cli_t *cli, const char *folder, const char *name, bool a
         }
         snprintf (error, error_size, "%s", stele_client_error (client));
         stele_client_destroy (&client);
-        //  Another run has just created it with its own name
-        if (rc == STELE_EINVALID_FIELD && access (path, R_OK) == 0 && number < SLOTS_MAX)
+        //  Another run has just created it with its own name, or it is damaged: leave it alone
+        if ((rc == STELE_EINVALID_FIELD || rc == STELE_EIO) && access (path, F_OK) == 0)
             rc = STELE_EBUSY;
         free (path);
     }
