@@ -415,7 +415,7 @@ s_attempts (run_t *self, const cli_t *cli, char *const *command)
     self->queue = cli_recorder_queue (self->recorder);
     s_put (self, cli_task_event_created (&self->task));
     s_put_start (self, args->task != NULL);
-    while ((status = s_finish (self)) != 0 && left-- > 0 && !self->ended_by) {
+    while ((status = s_finish (self)) != 0 && left-- > 0 && !self->ended_by && !self->child.error) {
         s_start (self, command, environment);
         s_put_start (self, true);
     }
