@@ -243,9 +243,9 @@ class Run(harness.BrokerTest):
         child.wait_line("ready")
         child.child.send_signal(signal.SIGTSTP)
         os.waitid(os.P_PID, child.child.pid, os.WSTOPPED)
-        harness.wait_until(lambda: self.states()[-1] == "paused", "the state paused")
+        harness.wait_until(lambda: self.states()[-1:] == ["paused"], "the state paused")
         child.signal(signal.SIGCONT)
-        harness.wait_until(lambda: self.states()[-1] == "running", "the state running")
+        harness.wait_until(lambda: self.states()[-1:] == ["running"], "the state running")
         child.signal(signal.SIGTERM)
         self.assertEqual(child.wait(), 143)
 

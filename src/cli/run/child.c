@@ -5,12 +5,12 @@
     file, You can obtain one at https://mozilla.org/MPL/2.0/.
 */
 
-#define _GNU_SOURCE                 // pipe2, execvpe
+#define _GNU_SOURCE                 // pipe2
 
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <string.h>
+#include <spawn.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include "base/clock.h"
@@ -46,35 +46,6 @@ s_is_in_foreground (void)
     return foreground;
 }
 
-//  In the child, up to execvpe: only functions that are safe after fork in a program with threads
-static void
-s_run (const cli_child_t *self, char *const *command, char *const *environment, int out, int err, int report)
-{
-    if (self->own_group)
-        setpgid (0, 0);
-    dup2 (out, STDOUT_FILENO);
-    dup2 (err, STDERR_FILENO);
-    signal (SIGXFSZ, SIG_DFL);          // stele.c ignores it
-    sigaction (SIGPIPE, &s_pipe_before, NULL);
-    sigprocmask (SIG_SETMASK, &s_mask_before, NULL);
-    execvpe (command [0], command, environment);
-    int reason = errno;
-    while (write (report, &reason, sizeof reason) < 0 && errno == EINTR)
-        ;
-    _exit (127);
-}
-
-//  Pipes for two outputs and the report of a failed exec. False: errno
-static bool
-s_open_pipes (int (*pipes) [2], bool merge)
-{
-    memset (pipes, 0xff, 3 * sizeof pipes [0]);
-    for (int i = 0; i < 3; i++)
-        if (!(merge && i == 1) && pipe2 (pipes [i], O_CLOEXEC))
-            return false;
-    return true;
-}
-
 static void
 s_close (int handle)
 {
@@ -82,43 +53,56 @@ s_close (int handle)
         close (handle);
 }
 
+//  Start with the signals as they were, and these pipes as outputs. Returns 0 or errno. A spawn does not copy
+//  the page tables of this process, as fork does.
+static int
+s_spawn (cli_child_t *self, char *const *command, char *const *environment, int out, int err)
+{
+    posix_spawnattr_t attributes;
+    posix_spawn_file_actions_t files;
+    sigset_t defaults;
+    sigemptyset (&defaults);
+    sigaddset (&defaults, SIGXFSZ);     // stele.c ignores it
+    if (s_pipe_before.sa_handler != SIG_IGN)
+        sigaddset (&defaults, SIGPIPE);
+    posix_spawnattr_init (&attributes);
+    posix_spawnattr_setflags (&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF
+        | (self->own_group? POSIX_SPAWN_SETPGROUP: 0));
+    posix_spawnattr_setsigmask (&attributes, &s_mask_before);
+    posix_spawnattr_setsigdefault (&attributes, &defaults);
+    posix_spawn_file_actions_init (&files);
+    int error = posix_spawn_file_actions_adddup2 (&files, out, STDOUT_FILENO);
+    if (error == 0)
+        error = posix_spawn_file_actions_adddup2 (&files, err, STDERR_FILENO);
+    if (error == 0)
+        error = posix_spawnp (&self->pid, command [0], &files, &attributes, command, environment);
+    posix_spawn_file_actions_destroy (&files);
+    posix_spawnattr_destroy (&attributes);
+    return error;
+}
+
 void
 cli_child_start (cli_child_t *self, char *const *command, char *const *environment, bool merge)
 {
-    int pipes [3] [2];
+    int out [2] = { -1, -1 }, err [2] = { -1, -1 };
     *self = (cli_child_t) { .out = -1, .err = -1, .own_group = !s_is_in_foreground () };
     self->started_us = stele_clock_steady_us ();
-    if (!s_open_pipes (pipes, merge))
+    if (pipe2 (out, O_CLOEXEC) || (!merge && pipe2 (err, O_CLOEXEC)))
         self->error = errno;
     else
-    if ((self->pid = fork ()) < 0) {
-        self->error = errno;
-        self->pid = 0;
-    }
-    else
-    if (self->pid == 0)
-        s_run (self, command, environment, pipes [0] [1], pipes [merge? 0: 1] [1], pipes [2] [1]);
-    for (int i = 0; i < 3; i++)
-        s_close (pipes [i] [1]);
-    if (self->pid && self->own_group)
-        setpgid (self->pid, self->pid);
-    //  The end of the pipe is closed by a successful exec
-    int reason;
-    if (self->pid && read (pipes [2] [0], &reason, sizeof reason) == (ssize_t) sizeof reason)
-        self->error = reason;
-    s_close (pipes [2] [0]);
+        self->error = s_spawn (self, command, environment, out [1], merge? out [1]: err [1]);
+    s_close (out [1]);
+    s_close (err [1]);
     if (self->error) {
-        if (self->pid)
-            waitpid (self->pid, NULL, 0);
         self->pid = 0;
         self->ended = true;
         self->ended_us = stele_clock_steady_us ();
-        s_close (pipes [0] [0]);
-        s_close (pipes [1] [0]);
+        s_close (out [0]);
+        s_close (err [0]);
         return;
     }
-    self->out = pipes [0] [0];
-    self->err = pipes [1] [0];
+    self->out = out [0];
+    self->err = err [0];
 }
 
 void
