@@ -240,7 +240,7 @@ class Run(harness.BrokerTest):
 
     def test_a_stopped_run_is_paused(self):
         child = self.start("sh", "-c", "echo ready; while :; do sleep 0.02; done")
-        child.wait_line("ready")
+        harness.wait_until(lambda: self.recorded("stdout"), "the output")
         child.child.send_signal(signal.SIGTSTP)
         os.waitid(os.P_PID, child.child.pid, os.WSTOPPED)
         harness.wait_until(lambda: self.states()[-1:] == ["paused"], "the state paused")

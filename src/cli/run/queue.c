@@ -24,7 +24,7 @@ struct cli_queue {
     node_t *first;
     node_t **end;                   // Where the next node is linked
     int64_t put_bytes, taken_bytes, handled_bytes;
-    bool closed;
+    bool closed, woken;
 };
 
 cli_queue_t *
@@ -96,6 +96,15 @@ cli_queue_close (cli_queue_t *self)
     pthread_mutex_unlock (&self->mutex);
 }
 
+void
+cli_queue_wake (cli_queue_t *self)
+{
+    pthread_mutex_lock (&self->mutex);
+    self->woken = true;
+    pthread_cond_signal (&self->changed);
+    pthread_mutex_unlock (&self->mutex);
+}
+
 int
 cli_queue_take (cli_queue_t *self, stele_event_t **events, int max, int timeout_ms)
 {
@@ -110,9 +119,10 @@ cli_queue_take (cli_queue_t *self, stele_event_t **events, int max, int timeout_
     int count = 0;
     pthread_mutex_lock (&self->mutex);
     self->handled_bytes = self->taken_bytes;
-    while (!self->first && !self->closed)
+    while (!self->first && !self->closed && !self->woken)
         if (pthread_cond_timedwait (&self->changed, &self->mutex, &until) == ETIMEDOUT)
             break;
+    self->woken = false;
     while (self->first && count < max)
         events [count++] = s_unlink (self);
     if (count == 0 && self->closed)

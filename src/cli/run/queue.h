@@ -30,8 +30,12 @@ void
 void
     cli_queue_close (cli_queue_t *self);
 
+/*  End the wait of cli_queue_take, this one or the next.                     */
+void
+    cli_queue_wake (cli_queue_t *self);
+
 /*  Take up to 'max' events, after waiting at most timeout_ms for the first. The caller owns them.
-    Returns their number, 0 after the wait, -1 if the queue is closed and empty. */
+    Returns their number, 0 after the wait or cli_queue_wake, -1 if the queue is closed and empty. */
 int
     cli_queue_take (cli_queue_t *self, stele_event_t **events, int max, int timeout_ms);
 

@@ -9,7 +9,9 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -35,6 +37,7 @@ struct cli_recorder {
     const char *task, *producer, *place;
     bool quiet;
     cli_queue_t *queue;
+    atomic_int flush_ms;            // The main thread waits that long for the broker; 0: it does not
     pthread_t thread;
     char *folder;                   // Of the spools; NULL: there is none
     char *path;                     // The spool; NULL: events are only in memory
@@ -275,14 +278,23 @@ s_thread (void *arg)
     stele_thread_name ("recorder");
     s_open (self, false);
     stele_event_t *events [BATCH_EVENTS];
-    int count;
-    while ((count = cli_queue_take (self->queue, events, BATCH_EVENTS, IDLE_MS)) >= 0) {
+    while (true) {
+        int flush_ms = atomic_load (&self->flush_ms);
+        int count = cli_queue_take (self->queue, events, BATCH_EVENTS, flush_ms > 0? 0: IDLE_MS);
+        if (count < 0)
+            break;
         if (count > 0)
             s_take (self, events, (size_t) count);
         else
         if (self->kept_count > 0)
             s_store_kept (self);
         s_poll (self);
+        //  All that was put before the wish is stored
+        if (flush_ms > 0 && count == 0) {
+            if (stele_client_ready (self->client, 0) == 0)
+                stele_client_flush (self->client, flush_ms);
+            atomic_store (&self->flush_ms, 0);
+        }
     }
     s_store_kept (self);
     s_note_dropped (self);
@@ -312,6 +324,16 @@ cli_queue_t *
 cli_recorder_queue (cli_recorder_t *self)
 {
     return self->queue;
+}
+
+void
+cli_recorder_flush (cli_recorder_t *self, int timeout_ms)
+{
+    int64_t deadline = stele_clock_steady_ms () + timeout_ms;
+    atomic_store (&self->flush_ms, timeout_ms);
+    cli_queue_wake (self->queue);
+    while (atomic_load (&self->flush_ms) && stele_clock_steady_ms () < deadline)
+        poll (NULL, 0, 2);
 }
 
 void

@@ -27,6 +27,11 @@ cli_recorder_t *
 cli_queue_t *
     cli_recorder_queue (cli_recorder_t *self);
 
+/*  Wait until the broker has what was put into the queue, at most timeout_ms; if the broker is away,
+    only until that is stored.                                               */
+void
+    cli_recorder_flush (cli_recorder_t *self, int timeout_ms);
+
 /*  Store what is in the queue, wait a bounded time for the broker, warn if it does not have the
     events, and stop the thread. Sets the caller's pointer to NULL.          */
 void

@@ -24,7 +24,7 @@
 #define CHUNK_MS 50                 // Outputs of that time are one event
 #define QUEUE_BYTES_MAX 8388608     // Outputs that wait for the recorder
 #define STALL_MS 1000               // The command waits that long for a recorder that makes no progress
-#define PAUSE_MS 200                // To make the state 'paused' durable before stopping
+#define PAUSE_MS 1000               // To report the state 'paused' before stopping
 #define TAIL_BYTES_MAX 8388608
 #define GRACE_S 10
 
@@ -176,9 +176,7 @@ s_pause (run_t *self)
     int64_t began_us = stele_clock_steady_us ();
     s_flush (self, 0);
     s_put (self, cli_task_event_state (self->task.task, "paused"));
-    int64_t put = cli_queue_put_bytes (self->queue);
-    while (cli_queue_handled_bytes (self->queue) < put && stele_clock_steady_us () - began_us < PAUSE_MS * 1000)
-        poll (NULL, 0, 5);
+    cli_recorder_flush (self->recorder, PAUSE_MS);
     kill (getpid (), SIGSTOP);
     //  Continued
     if (self->child.own_group)
