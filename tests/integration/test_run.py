@@ -97,6 +97,19 @@ class Run(harness.BrokerTest):
             last = [event for event in self.read_events(self.before) if event.get("task_id") == self.task][-1]
             self.assertEqual(last["details"]["exit_status"], status)
 
+    def test_a_script_without_an_interpreter_runs_as_from_a_shell(self):
+        path = os.path.join(self.folder, self.name("script"))
+        with open(path, "w") as file:
+            file.write("echo $1\nexit 6\n")
+        os.chmod(path, 0o755)
+        self.assertEqual(self.run_it(path, "x", status=6), b"x\n")
+
+    def test_the_command_runs_unrecorded_if_recording_is_impossible(self):
+        done = subprocess.run(["prlimit", "--nofile=20", *self.command("sh", "-c", "echo x; exit 5")],
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=self.environment())
+        self.assertEqual((done.returncode, done.stdout), (5, b"x\n"))
+        self.assertIn(b"the command is not recorded", done.stderr)
+
     def test_outputs_are_recorded_while_the_command_runs(self):
         child = self.start("sh", "-c", "echo first; read line < %s; echo second" % self.fifo("go"))
         child.wait_line("first")

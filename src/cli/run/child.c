@@ -11,9 +11,12 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <spawn.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include "base/clock.h"
+#include "base/memory.h"
 #include "cli/run/child.h"
 
 static sigset_t s_mask_before;
@@ -76,6 +79,18 @@ s_spawn (cli_child_t *self, char *const *command, char *const *environment, int 
         error = posix_spawn_file_actions_adddup2 (&files, err, STDERR_FILENO);
     if (error == 0)
         error = posix_spawnp (&self->pid, command [0], &files, &attributes, command, environment);
+    //  A script without #!, which a shell would run too
+    if (error == ENOEXEC) {
+        size_t count = 0;
+        while (command [count])
+            count++;
+        char **script = stele_memory_new ((count + 2) * sizeof *script);
+        static char shell [] = "/bin/sh";
+        script [0] = shell;
+        memcpy (script + 1, command, count * sizeof *script);
+        error = posix_spawn (&self->pid, script [0], &files, &attributes, script, environment);
+        free (script);
+    }
     posix_spawn_file_actions_destroy (&files);
     posix_spawnattr_destroy (&attributes);
     return error;

@@ -27,6 +27,7 @@
 #define PAUSE_MS 1000               // To report the state 'paused' before stopping
 #define TAIL_BYTES_MAX 8388608
 #define GRACE_S 10
+#define FILES_MIN 64                // Open files that this program and its libraries may need
 
 extern char **environ;
 
@@ -78,7 +79,7 @@ static const cli_option_t s_options [] = {
     { "parent", 0, "ID", "parent of the task (default: STELE_TASK, the task of the surrounding 'stele run')",
         CLI_TEXT, offsetof (args_t, parent), 0, NULL },
     { "retries", 0, "N", "run the command again, up to N times, until it succeeds", CLI_NUMBER, offsetof (args_t, retries), 0, NULL },
-    { "timeout", 0, "S", "end an attempt after S seconds (or a number with m, h or d): SIGTERM, then SIGKILL",
+    { "timeout", 0, "S", "end an attempt after S seconds (or a number with m, h or d): SIGTERM, then SIGKILL (-t is the time to wait for the broker)",
         CLI_CALL, offsetof (args_t, timeout_s), 0, s_take_seconds },
     { "grace", 0, "S", "time from SIGTERM to SIGKILL (default: 10)", CLI_CALL, offsetof (args_t, grace_s), 0, s_take_seconds },
     { "output", 0, "WHICH", "outputs to record: all, none, or tail:BYTES of each stream (default: all)",
@@ -398,6 +399,28 @@ s_put_start (run_t *self, bool again)
         s_put (self, cli_task_event_state (self->task.task, "running"));
 }
 
+//  The messaging library aborts a program that runs out of descriptors: run the command without a record
+static bool
+s_is_short_of_files (void)
+{
+    struct rlimit limit;
+    if (getrlimit (RLIMIT_NOFILE, &limit) || limit.rlim_cur >= FILES_MIN)
+        return false;
+    cli_report ("the command is not recorded: ulimit -n is %d, and recording needs %d", (int) limit.rlim_cur, FILES_MIN);
+    return true;
+}
+
+//  Run the command in place of this program. Returns the exit status if it cannot be started.
+static int
+s_replace (char *const *command)
+{
+    signal (SIGXFSZ, SIG_DFL);          // stele.c ignores it
+    execvp (command [0], command);
+    int reason = errno;
+    cli_report ("cannot run '%s': %s", command [0], strerror (reason));
+    return reason == ENOENT? 127: 126;
+}
+
 //  Run the command until it succeeds or there is no retry left. Returns the exit status of the last attempt.
 static int
 s_attempts (run_t *self, const cli_t *cli, char *const *command)
@@ -443,6 +466,9 @@ s_run (cli_t *cli, void *arguments, const cli_operands_t *operands)
     if (!args->parent && self->task.parent && strcmp (self->task.parent, self->task.task) == 0)
         self->task.parent = NULL;
     int status = s_check (args, &self->task);
+    if (status == EX_OK && s_is_short_of_files ())
+        status = s_replace (command);
+    else
     if (status == EX_OK) {
         self->signals = cli_child_catch_signals ();
         status = s_attempts (self, cli, command);
