@@ -56,6 +56,7 @@ stele_SOURCES = \
     src/cli/run/slots.c src/cli/run/slots.h \
     src/cli/run/stream.c src/cli/run/stream.h \
     src/cli/run/task_events.c src/cli/run/task_events.h \
+    src/cli/run/task_id.c src/cli/run/task_id.h \
     src/cli/commands/tasks/get.c \
     src/cli/commands/tasks/history.c \
     src/cli/commands/tasks/list.c \

@@ -364,6 +364,16 @@ class Run(harness.BrokerTest):
         self.assertEqual((out.returncode, len(out.stdout)), (0, 1000000))
         self.assertIn(b"bytes of output were not recorded", out.stderr)
 
+    def test_with_a_full_disk_the_broker_gets_the_end(self):
+        self.run_it("true")                                 # The spool exists
+        done = subprocess.run(["prlimit", "--fsize=12500", *self.command("sh", "-c", "seq 1000; exit 3")],
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=self.environment())
+        self.assertEqual((done.returncode, len(done.stdout)), (3, 3893))
+        self.assertEqual((self.record()["state"], self.record()["last_error"]), ("failed", "exit status 3"))
+        self.task += "-next"
+        self.run_it("true")
+        self.assertEqual(self.stderr, b"")
+
     def test_a_killed_run_is_interrupted_and_the_command_continues(self):
         child = self.start("sh", "-c", "trap '' PIPE; echo ready; read line < %s; echo more; echo done > %s" % (
             self.fifo("go"), self.fifo("end")))

@@ -243,6 +243,19 @@ s_warn_refused (cli_recorder_t *self)
             s_warn (self, refused.message? refused.message: stele_error_text (refused.code));
 }
 
+//  The disk does not take the last events, but the broker is there: send them without a spool. Returns the number of
+//  events that are not acked.
+static int64_t
+s_send_kept (cli_recorder_t *self)
+{
+    stele_client_close (self->client, false, 0);
+    self->unspooled = true;
+    s_open (self, false);
+    s_store_kept (self);
+    stele_client_flush (self->client, cli_timeout (self->cli, ACK_MS));
+    return stele_client_poll (self->client);
+}
+
 //  The lease or the next run finds out about a run whose events wait
 static void
 s_deliver (cli_recorder_t *self)
@@ -254,6 +267,8 @@ s_deliver (cli_recorder_t *self)
     if (s_poll (self))
         stele_client_flush (self->client, cli_timeout (self->cli, ACK_MS));
     int64_t waiting = stele_client_poll (self->client);
+    if (waiting == 0 && self->kept_count > 0 && self->path)
+        waiting = s_send_kept (self);
     char text [1200];
     s_warn_refused (self);
     if (waiting == 0 && self->kept_count == 0) {

@@ -10,15 +10,14 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 #include "base/clock.h"
 #include "base/memory.h"
 #include "cli/run/child.h"
 #include "cli/run/recorder.h"
 #include "cli/run/stream.h"
+#include "cli/run/task_id.h"
 #include "cli/shared/cli.h"
 
 #define CHUNK_MS 50                 // Outputs of that time are one event
@@ -28,8 +27,6 @@
 #define TAIL_BYTES_MAX 8388608
 #define GRACE_S 10
 #define FILES_MIN 64                // Open files that this program and its libraries may need
-
-extern char **environ;
 
 typedef struct {
     const char *task, *title, *role, *parent, *producer, *spool;
@@ -339,43 +336,6 @@ s_finish (run_t *self)
 
 //  -- the run -------------------------------------------------------------------------
 
-//  The name of the command, the time and something random
-static char *
-s_new_id (const char *command)
-{
-    const char *name = strrchr (command, '/')? strrchr (command, '/') + 1: command;
-    char word [41] = "", when [24], id [96];
-    for (size_t i = 0; name [i] && i < sizeof word - 1; i++)
-        word [i] = name [i] > ' ' && name [i] < 127 && !strchr ("'\"\\/", name [i])? name [i]: '_';
-    time_t now = time (NULL);
-    struct tm parts;
-    strftime (when, sizeof when, "%Y%m%d-%H%M%S", gmtime_r (&now, &parts));
-    uint32_t random = 0;
-    if (getrandom (&random, sizeof random, 0) != sizeof random)
-        random = (uint32_t) stele_clock_steady_us () ^ (uint32_t) getpid () << 16;
-    snprintf (id, sizeof id, "%s-%s-%06x", word, when, random & 0xffffff);
-    return stele_memory_copy (id, strlen (id));
-}
-
-//  The environment of the command: that of this program before it started, with the task
-static char **
-s_environment (const char *task, char **own)
-{
-    size_t count = 0, kept = 0;
-    while (environ [count])
-        count++;
-    char **environment = stele_memory_new ((count + 2) * sizeof *environment);
-    for (size_t i = 0; i < count; i++)
-        if (strncmp (environ [i], "STELE_TASK=", 11) && strncmp (environ [i], "ZSYS_SIGHANDLER=", 16))
-            environment [kept++] = environ [i];
-    size_t size = strlen (task) + 12;
-    char *variable = stele_memory_new (size);
-    snprintf (variable, size, "STELE_TASK=%s", task);
-    environment [kept] = variable;
-    *own = variable;
-    return environment;
-}
-
 //  Check what the user gave before anything runs. Returns the exit status.
 static int
 s_check (const args_t *args, const cli_task_t *task)
@@ -427,7 +387,7 @@ s_attempts (run_t *self, const cli_t *cli, char *const *command)
 {
     const args_t *args = self->args;
     char *variable;
-    char **environment = s_environment (self->task.task, &variable);
+    char **environment = cli_task_id_environment (self->task.task, &variable);
     int64_t left = args->retries;
     int status;
     //  Nothing delays the command: the recorder starts after it
@@ -452,7 +412,7 @@ s_run (cli_t *cli, void *arguments, const cli_operands_t *operands)
     args_t *args = arguments;
     if (args->grace_s <= 0)
         args->grace_s = GRACE_S;
-    char *id = args->task? NULL: s_new_id (operands->items [0]);
+    char *id = args->task? NULL: cli_task_id_new (operands->items [0]);
     char **command = stele_memory_new ((operands->count + 1) * sizeof *command);
     for (size_t i = 0; i < operands->count; i++)
         command [i] = (char *) operands->items [i];
