@@ -9,7 +9,6 @@ import os
 import pty
 import signal
 import subprocess
-import sys
 
 import harness
 
@@ -145,7 +144,7 @@ class Run(harness.BrokerTest):
         self.assertGreater(len(parts), 2)
         self.assertEqual("".join(parts), text)              # TypeError if one is bytes
 
-    def test_more_output_than_memory_may_hold(self):
+    def test_more_output_than_the_queue_holds_is_recorded_whole(self):
         size = 20 << 20
         child = subprocess.Popen(self.command("head", "-c", str(size), "/dev/zero"), env=self.environment(),
                                  stdout=subprocess.PIPE)
@@ -320,6 +319,16 @@ class Run(harness.BrokerTest):
             file.write(b"damaged")
         self.run_it("true")
         self.assertEqual((self.stderr, len(self.spool())), (b"", 2))
+
+    def test_memory_does_not_grow_with_the_output(self):
+        self.without_broker()
+        child = subprocess.Popen(self.command("head", "-c", str(160 << 20), "/dev/zero"), env=self.environment(),
+                                 stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        _, status, usage = os.wait4(child.pid, 0)
+        child.returncode = os.waitstatus_to_exitcode(status)
+        self.assertEqual(child.returncode, 0)
+        self.assertGreater(os.path.getsize(self.spool()[0]), 160 << 20)
+        self.assertLess(usage.ru_maxrss, 128 << 10)         # KiB
 
     def test_runs_at_the_same_time_have_spools_of_their_own(self):
         self.without_broker()
