@@ -322,7 +322,8 @@ class Run(harness.BrokerTest):
 
     def test_memory_does_not_grow_with_the_output(self):
         self.without_broker()
-        child = subprocess.Popen(self.command("head", "-c", str(160 << 20), "/dev/zero"), env=self.environment(),
+        child = subprocess.Popen(self.command("head", "-c", str(160 << 20), "/dev/zero"),
+                                 env=self.environment(ASAN_OPTIONS="quarantine_size_mb=8"),
                                  stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         _, status, usage = os.wait4(child.pid, 0)
         child.returncode = os.waitstatus_to_exitcode(status)

@@ -83,23 +83,29 @@ s_is_output (const stele_event_t *event)
     return strcmp (stele_event_type (event), "task.output_added") == 0;
 }
 
-//  A failed publish destroys its events, so publish copies. Returns as stele_client_publish_all.
+//  Publish the events that are not NULL. A failed publish destroys its events, so publish copies. Those that
+//  were accepted become NULL. Returns as stele_client_publish_all.
 static int64_t
 s_publish (cli_recorder_t *self, stele_event_t **events, size_t count)
 {
     stele_event_t *copies [BATCH_EVENTS];
+    stele_event_t **from [BATCH_EVENTS];
+    size_t copied = 0;
     for (size_t i = 0; i < count; i++) {
         size_t size;
+        if (!events [i])
+            continue;
         const void *data = stele_event_data (events [i], &size);
-        copies [i] = stele_event_decode (data, size, NULL, 0);
+        from [copied] = &events [i];
+        copies [copied++] = stele_event_decode (data, size, NULL, 0);
     }
-    int64_t number = stele_client_publish_all (self->client, copies, count, 0);
+    int64_t number = copied? stele_client_publish_all (self->client, copies, copied, 0): 1;
     if (number < 0)
         snprintf (self->why, sizeof self->why, "%s", stele_client_error (self->client));
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < copied; i++) {
         //  Without a spool the first events may have been accepted
         if (number > 0 || (!self->path && !copies [i] && number == STELE_ETIMEOUT))
-            stele_event_destroy (&events [i]);
+            stele_event_destroy (from [i]);
         stele_event_destroy (&copies [i]);
     }
     return number;
@@ -156,36 +162,46 @@ s_poll (cli_recorder_t *self)
     return true;
 }
 
-static void
-s_store (cli_recorder_t *self, stele_event_t **events, size_t count)
+//  Publish, with another client if this one has ended. Returns as s_publish.
+static int64_t
+s_try (cli_recorder_t *self, stele_event_t **events, size_t count)
 {
     int64_t number = s_publish (self, events, count);
-    if (number < 0 && s_is_end (self, number)) {
-        s_reopen (self, number);
-        number = s_publish (self, events, count);
-    }
-    //  The rest may be stored without the large one, or without the outputs
-    if (number < 0 && count > 1)
-        for (size_t i = 0; i < count; i++)
-            if (events [i] && (!s_is_output (events [i]) || number == STELE_ETOO_LARGE))
-                s_publish (self, events + i, 1);
-    s_keep (self, events, count);
+    if (number > 0 || !s_is_end (self, number))
+        return number;
+    s_reopen (self, number);
+    return s_publish (self, events, count);
 }
 
 static void
+s_store (cli_recorder_t *self, stele_event_t **events, size_t count)
+{
+    int64_t number = s_try (self, events, count);
+    //  The rest may be stored without the large one, or without the outputs; in order, up to the first that is not
+    bool blocked = number > 0 || count == 1;
+    for (size_t i = 0; i < count && !blocked; i++)
+        if (events [i] && (!s_is_output (events [i]) || number == STELE_ETOO_LARGE))
+            blocked = s_try (self, events + i, 1) < 0 && !s_is_output (events [i]);
+    s_keep (self, events, count);
+}
+
+//  True: nothing is kept any more
+static bool
 s_store_kept (cli_recorder_t *self)
 {
     while (self->kept_count > 0) {
-        stele_event_t *events [BATCH_EVENTS];
         size_t count = self->kept_count < BATCH_EVENTS? self->kept_count: BATCH_EVENTS;
-        memcpy (events, self->kept, count * sizeof *events);
-        self->kept_count -= count;
-        memmove (self->kept, self->kept + count, self->kept_count * sizeof *events);
-        size_t before = self->kept_count;
-        s_store (self, events, count);
-        if (self->kept_count > before)
-            return;
+        if (s_try (self, self->kept, count) < 0)
+            s_try (self, self->kept, 1);
+        size_t stored = 0;
+        while (stored < self->kept_count && !self->kept [stored])
+            stored++;
+        if (stored == 0)
+            return false;
+        self->kept_count -= stored;
+        memmove (self->kept, self->kept + stored, self->kept_count * sizeof *self->kept);
     }
+    return true;
 }
 
 static bool
@@ -198,7 +214,10 @@ s_has_room (const cli_recorder_t *self)
 static void
 s_take (cli_recorder_t *self, stele_event_t **events, size_t count)
 {
-    s_store_kept (self);
+    if (!s_store_kept (self)) {
+        s_keep (self, events, count);
+        return;
+    }
     size_t left = 0;
     bool room = s_has_room (self);
     for (size_t i = 0; i < count; i++)
