@@ -32,6 +32,7 @@ EXTRA_DIST += \
     examples/python/stele_client/order.py \
     examples/python/stele_client/publisher.py \
     examples/python/stele_client/py.typed \
+    examples/python/stele_client/redact.py \
     examples/python/stele_client/operations.py \
     examples/python/stele_client/refusals.py \
     examples/python/stele_client/trouble.py \

@@ -84,14 +84,29 @@ else
     redis=$!
     url=unix://$folder/redis.sock
 fi
+#   HTTP at 127.0.0.1:5580, or at any free port where that is in use
+http=
+if [ -x "$build/stele-http" ]; then
+    http=127.0.0.1:5580
+    if (: </dev/tcp/127.0.0.1/5580) 2>/dev/null; then http=127.0.0.1:0; fi
+fi
 "$build/steled" --ledger "$folder/tasks.db" --redis "$url" --events "$STELE_EVENTS" \
-    --requests "$STELE_REQUESTS" --feed "$STELE_FEED" 2>"$folder/steled.log" &
+    --requests "$STELE_REQUESTS" --feed "$STELE_FEED" --http "$http" 2>"$folder/steled.log" &
 broker=$!
 stele --timeout 30000 ping >/dev/null || { cat "$folder/steled.log" >&2; die "steled did not start"; }
 cat "$folder/steled.log"
 
 "$build/stele" --json follow >"$folder/feed.jsonl" 2>/dev/null &
 follower=$!
+
+#   The child is ready after the broker
+web=
+for _ in $(seq 50); do
+    web=$(sed -n 's/.*stele-http: ready: \(http[^,]*\),.*/\1/p' "$folder/steled.log")
+    [ -z "$web" ] && [ -n "$http" ] || break
+    sleep 0.1
+done
+[ -z "$web" ] || printf '\nHTTP: %s\n' "$web"
 
 title "Publish the $(events | wc -l) events of $(basename "$file"); each is durable before it is acked"
 printf '\n$ stele publish --producer quickstart %s\n' "$(basename "$file")"
@@ -153,6 +168,9 @@ cat <<END
   echo '{"type":"task.state_changed","task_id":"hello","state":"running"}' | stele publish -
   stele rejected                             refused: a finished task must be queued before it can run again
   stele --help
+
+  curl $web/v1/tasks?states=running          the same as JSON over HTTP
+  curl -N $web/v1/stream                     every change as it is committed
 
   sqlite3 -readonly $folder/tasks.db 'SELECT task_id, state, run_seconds FROM task_summary'
 END

@@ -22,7 +22,8 @@
       CONFIG file        read settings from a ZPL file
       VERBOSE            log every committed batch: SET log-level debug
       START              open the ledger, recover, bind. The answer is "READY" and a line that
-                         reports the recovery and the endpoints, or "FAILED", the reason and,
+                         reports the recovery and the endpoints, followed by the setting http,
+                         the endpoints of requests and of the feed, and the setting log; or "FAILED", the reason and,
                          if the ledger is the reason, the name of the error code:
                          "ledger_behind" if the ledger ends before events that were acked.
                          Nothing was changed then; SET accept-loss yes before START

@@ -131,6 +131,16 @@ STELE_EXPORT char *
 STELE_EXPORT void
     stele_client_set_accept_loss (stele_client_t *self);
 
+/*  Mask secrets (keys, tokens, passwords) in events before they leave this process or reach the spool,
+    with the rules of redact.rules, and those of a file of the same form (NULL: none). A mask is
+    "\xc2\xabredacted:RULE:MARK\xc2\xbb"; the mark is that of an HMAC under 'key', 32 random bytes that the
+    caller keeps, so that the same secret has the same mask in every run. Without a key (NULL) masks have no
+    mark. The event gets the key 'redacted' (doc/PROTOCOL.md section 3). Off by default: the
+    broker masks, too. Returns 0, or STELE_EINVALID_FIELD: stele_client_error has the reason (the
+    file, or a library that was built without redaction), and nothing is masked. */
+STELE_EXPORT int
+    stele_client_set_redact (stele_client_t *self, const char *rules_file, const void *key);
+
 /*  Outcome of one event, or of a run of events.                             */
 typedef enum {
     STELE_ACKED,                    // 'number' and all before it are durable (or were refused)
@@ -164,6 +174,7 @@ STELE_EXPORT void
       STELE_EFULL      the spool is full (stele_client_set_spool)
       STELE_ETOO_LARGE the event is larger than a message to this broker may be; it
                        received no number, and later events may be published
+      STELE_ESECRET    an id of the event contains a secret (stele_client_set_redact): the same
       STELE_EFENCED, STELE_EGAP, STELE_EPROTOCOL, STELE_EUNAUTHORIZED, STELE_EINVALID_FIELD
       (the endpoint, or the name of the producer), STELE_EIO (the spool), STELE_EBEHIND (the
       broker's ledger lost events that it had acked), STELE_ELEDGER (the broker returned with

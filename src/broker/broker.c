@@ -376,7 +376,8 @@ s_start (s_broker_t *self)
     if (!self->followers [STELE_FOLLOWER_CACHE] || stele_mode_initial (self->settings) != STELE_MODE_DUAL)
         s_report (self, NULL);
     STELE_FAULT (start_ready);
-    zstr_sendx (self->pipe, "READY", line, NULL);
+    zstr_sendx (self->pipe, "READY", line, self->settings->http, self->requests_endpoint,
+        self->endpoints [STELE_FOLLOWER_FEED], self->settings->log, NULL);
 }
 
 //  One SET, or CONFIG with the name ""

@@ -22,6 +22,7 @@ src_broker_libbroker_la_SOURCES = \
     src/broker/common/presence.c src/broker/common/presence.h \
     src/broker/common/settings.c src/broker/common/settings.h \
     src/broker/common/settings_check.c \
+    src/broker/ingest/clock_watch.c src/broker/ingest/clock_watch.h \
     src/broker/ingest/disk_space.c src/broker/ingest/disk_space.h \
     src/broker/ingest/ingest.c src/broker/ingest/ingest.h \
     src/broker/ingest/ingest_internal.h \
@@ -32,6 +33,7 @@ src_broker_libbroker_la_SOURCES = \
     src/broker/ingest/redis_mode.c src/broker/ingest/redis_mode.h \
     src/broker/ingest/redis_mode_recover.c \
     src/broker/ingest/roster.c src/broker/ingest/roster.h \
+    src/broker/ingest/screen.c src/broker/ingest/screen.h \
     src/broker/ingest/writer.c src/broker/ingest/writer.h \
     src/broker/ingest/writer_audit.c \
     src/broker/ingest/writer_peer.c \
@@ -56,6 +58,7 @@ src_broker_libbroker_la_SOURCES = \
     src/broker/requests/requests.c src/broker/requests/requests.h \
     src/broker/requests/router.c src/broker/requests/router.h \
     src/broker/requests/router_answers.c \
+    src/broker/requests/router_index.c \
     src/broker/requests/router_internal.h \
     src/broker/requests/router_mailboxes.c \
     src/broker/requests/router_workers.c \

@@ -66,11 +66,15 @@ stele_cache_destroy (stele_cache_t **self_p)
     if (!self)
         return;
     if (self->held_ms && stele_redis_connected (self->redis)) {
+        stele_redis_command (self->redis, "WATCH", self->layout.holder.data, NULL);
+        freeReplyObject (stele_redis_reply (self->redis));
         stele_redis_command (self->redis, "GET", self->layout.holder.data, NULL);
         redisReply *reply = stele_redis_reply (self->redis);
+        //  Unless another broker took it since: then EXEC does nothing
         if (stele_reply_is_text (reply, self->holder)) {
+            stele_redis_multi (self->redis);
             stele_redis_command (self->redis, "DEL", self->layout.holder.data, NULL);
-            freeReplyObject (stele_redis_reply (self->redis));
+            stele_redis_exec (self->redis);
         }
         freeReplyObject (reply);
     }
@@ -89,6 +93,7 @@ s_reached_head (stele_cache_t *self)
 {
     self->at_head = true;
     self->error_reported = false;
+    self->failing = false;
     if (self->rebuild_reported)
         return;
     self->rebuild_reported = true;
@@ -208,7 +213,7 @@ stele_cache_state (const stele_cache_t *self)
         case STELE_PHASE_ALIGNING:
             return STELE_CACHE_AWAY;
         case STELE_PHASE_FOLLOWING:
-            return self->at_head? STELE_CACHE_LIVE: STELE_CACHE_CATCHING_UP;
+            return self->failing? STELE_CACHE_AWAY: self->at_head? STELE_CACHE_LIVE: STELE_CACHE_CATCHING_UP;
         default:
             return STELE_CACHE_REBUILDING;
     }
@@ -248,6 +253,10 @@ stele_cache_pack_stats (const stele_cache_t *self, int64_t head, int64_t head_ti
     stele_pack_key_integer (pack, "evicted", self->evicted);
     stele_pack_key_integer (pack, "repaired", self->repaired);
     stele_pack_key_string (pack, "last_error", self->last_error [0]? self->last_error: NULL);
+    if (self->cause && stele_cache_state (self) == STELE_CACHE_AWAY) {
+        stele_pack_key_string (pack, "cause", self->cause->cause);
+        stele_pack_key_string (pack, "remedy", self->cause->remedy);
+    }
     stele_pack_key_string (pack, "url", self->url);
     stele_pack_map_end (pack);
 }

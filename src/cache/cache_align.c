@@ -109,10 +109,13 @@ s_was_ours (stele_reader_t *reader, const char *ledger_id)
 }
 
 //  Is another broker running with this Redis? There is one broker per file, so a value with this file is
-//  of a run that has ended. Copies the value into 'holder'.
+//  of a run that has ended. Copies the value into 'holder'. The key is watched: s_set_hold fails if another
+//  broker sets it in between.
 static bool
 s_held_by_other (stele_cache_t *self, stele_reader_t *reader, char *holder, size_t size_max)
 {
+    stele_redis_command (self->redis, "WATCH", self->layout.holder.data, NULL);
+    freeReplyObject (stele_redis_reply (self->redis));
     stele_redis_command (self->redis, "GET", self->layout.holder.data, NULL);
     redisReply *reply = stele_redis_reply (self->redis);
     bool held = reply && reply->type == REDIS_REPLY_STRING;
@@ -148,17 +151,30 @@ s_refuse_held (stele_cache_t *self, char *holder)
         self->url, self->layout.prefix, holder);
 }
 
-static void
+static int
 s_set_hold (stele_cache_t *self)
 {
-    self->held_ms = stele_clock_steady_ms ();
+    if (!stele_redis_connected (self->redis))
+        return stele_cache_connection_lost (self);
+    stele_redis_multi (self->redis);
     stele_redis_word (self->redis, "SET");
     stele_redis_bytes (self->redis, self->layout.holder.data, self->layout.holder.size);
     stele_redis_word (self->redis, self->holder);
     stele_redis_word (self->redis, "PX");
     stele_redis_integer (self->redis, HOLD_MS);
     stele_redis_end (self->redis);
-    freeReplyObject (stele_redis_reply (self->redis));
+    switch (stele_redis_exec (self->redis)) {
+        case STELE_EXEC_DONE:
+            self->held_ms = stele_clock_steady_ms ();
+            return 0;
+        case STELE_EXEC_CHANGED:
+            return stele_cache_disconnect (self, "Redis at %s (prefix %s) was taken by another broker at the same moment: "
+                "trying again", self->url, self->layout.prefix);
+        case STELE_EXEC_LOST:
+            return stele_cache_connection_lost (self);
+        default:
+            return stele_cache_refused (self, "refuses to write");
+    }
 }
 
 int
@@ -169,8 +185,7 @@ stele_cache_hold (stele_cache_t *self)
         return 0;
     if (s_held_by_other (self, NULL, holder, sizeof holder))
         return s_refuse_held (self, holder);
-    s_set_hold (self);
-    return 0;
+    return s_set_hold (self);
 }
 
 //  A copy whose PREFIX:holder was seen for longer than it lives was running, not left by a run that died
@@ -185,7 +200,7 @@ s_copy_ran (const stele_cache_t *self)
 static bool
 s_same_history (stele_cache_t *self, stele_reader_t *reader, const s_redis_state_t *state)
 {
-    self->committed_us = stele_reader_commit_time (reader, state->position);
+    self->committed_us = stele_reader_commit_recorded (reader, state->position);
     return state->position == 0 || self->committed_us < 0 || state->committed_us < 0 || state->committed_us == self->committed_us;
 }
 
@@ -208,9 +223,8 @@ stele_cache_align (stele_cache_t *self, stele_reader_t *reader)
             "or of its original, which has stopped: restart this broker to use it", self->url, self->layout.prefix);
     }
     self->copy_first_ms = self->copy_last_ms = 0;
-    if (!stele_redis_connected (self->redis))
-        return stele_cache_connection_lost (self);
-    s_set_hold (self);
+    if (s_set_hold (self))
+        return STELE_EUNAVAILABLE;
     if (state.foreign) {
         char why [160];
         snprintf (why, sizeof why, s_was_ours (reader, state.ledger)?

@@ -137,7 +137,7 @@ s_fill_batch (stele_cache_t *self, stele_reader_t *reader, size_t *next, int64_t
 static int
 s_note_commit (stele_cache_t *self, stele_reader_t *reader, int64_t position)
 {
-    self->committed_us = stele_reader_commit_time (reader, position);
+    self->committed_us = stele_reader_commit_recorded (reader, position);
     return self->committed_us < 0? stele_cache_ledger_failed (self, reader, (int) self->committed_us): 0;
 }
 

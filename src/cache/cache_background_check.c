@@ -46,8 +46,9 @@ s_check_evictions (stele_cache_t *self)
     stele_background_check_t *background = &self->background;
     if (count > background->evictions_seen) {
         if (!background->urgent)
-            stele_cache_warn (self, "Redis at %s evicted %" PRId64 " keys because its memory was "
-                "full: restoring the missing records", self->url, count - background->evictions_seen);
+            stele_cache_warn (self, "Redis at %s evicted %" PRId64 " key%s because its memory was "
+                "full: restoring the missing records", self->url, count - background->evictions_seen,
+                count - background->evictions_seen == 1? "": "s");
         self->evicted += count - background->evictions_seen;
         background->urgent = background->active_left = background->ended_left = true;
         background->task = background->session = background->ended = 0;
@@ -114,8 +115,8 @@ stele_cache_background_check (stele_cache_t *self, stele_reader_t *reader)
     background->unreported += check.repaired;
     background->urgent = background->urgent && (background->active_left || background->ended_left);
     if (background->unreported && !background->urgent) {
-        stele_cache_report (self, "repaired %" PRId64 " records that were missing in Redis at %s, or "
-            "differed from the ledger", background->unreported, self->url);
+        stele_cache_report (self, "repaired %" PRId64 " record%s that were missing in Redis at %s, or "
+            "differed from the ledger", background->unreported, background->unreported == 1? "": "s", self->url);
         background->unreported = 0;
     }
     background->due_ms = now_ms + (background->urgent? URGENT_MS: background->interval_ms);

@@ -62,6 +62,8 @@ s_set_error (stele_cache_t *self, const char *text)
 static void
 s_disconnect (stele_cache_t *self)
 {
+    self->cause = NULL;
+    self->failing = true;
     int64_t now_ms = stele_clock_steady_ms ();
     if (self->phase == STELE_PHASE_FOLLOWING && now_ms - self->following_ms > STABLE_MS)
         self->wait_ms = STELE_CACHE_WAIT_MIN_MS;
@@ -90,8 +92,19 @@ stele_cache_disconnect (stele_cache_t *self, const char *format, ...)
 int
 stele_cache_connection_lost (stele_cache_t *self)
 {
-    return stele_cache_disconnect (self, "Redis at %s is away: %s", self->url,
-        stele_redis_error (self->redis));
+    return stele_cache_refused (self, "is away");
+}
+
+int
+stele_cache_refused (stele_cache_t *self, const char *what)
+{
+    //  The text is lost with the connection
+    char error [256];
+    snprintf (error, sizeof error, "%s", stele_redis_error (self->redis));
+    const stele_redis_cause_t *cause = stele_redis_cause (error);
+    int rc = stele_cache_disconnect (self, "Redis at %s %s: %s (%s)", self->url, what, error, cause->remedy);
+    self->cause = cause;
+    return rc;
 }
 
 int

@@ -25,6 +25,7 @@
 #include "cache/cache.h"
 #include "cache/records/layout.h"
 #include "cache/redis/redis.h"
+#include "cache/redis/redis_cause.h"
 
 #define STELE_CACHE_STEP_EVENTS 5000    // Most events of the log read in one step
 #define STELE_CACHE_WAIT_MIN_MS 100     // Back-off after a failed connection: it doubles
@@ -114,6 +115,8 @@ struct stele_cache {
     char news [768];
     bool news_read;
     bool news_is_warning;
+    const stele_redis_cause_t *cause;   // Of last_error, if Redis is the cause
+    bool failing;                   // Away, or connected again and nothing has worked yet: still away for others
     bool error_reported;            // last_error was reported since Redis last worked
     char policy [32];               // maxmemory-policy that was reported
     stele_cache_ends_fn *ends;      // Called between pages of long requests
@@ -138,6 +141,10 @@ int
 /*  The same, with the connection's own error text.                          */
 int
     stele_cache_connection_lost (stele_cache_t *self);
+
+/*  The same, where Redis refuses: adds its error and what to do about it to 'what'. */
+int
+    stele_cache_refused (stele_cache_t *self, const char *what);
 
 /*  A read of the ledger failed with 'code': record the reason. Returns 'code'. */
 int

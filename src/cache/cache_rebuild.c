@@ -56,9 +56,9 @@ stele_cache_rebuild_begin (stele_cache_t *self, stele_reader_t *reader, const ch
     if (outcome == STELE_EXEC_LOST)
         return stele_cache_connection_lost (self);
     if (outcome != STELE_EXEC_DONE)
-        return stele_cache_disconnect (self, "Redis at %s refuses to be rebuilt: %s",
-            self->url, stele_redis_error (self->redis));
+        return stele_cache_refused (self, "refuses to be rebuilt");
 
+    self->failing = false;
     stele_cache_report (self, "Redis at %s %s: rebuilding it", self->url, why);
     self->rebuild_start = start < head? start: head;
     self->rebuild_head = head;

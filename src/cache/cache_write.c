@@ -173,13 +173,13 @@ s_commit (stele_cache_t *self)
         case STELE_EXEC_DONE:
             self->applied += self->batch->count;
             self->batches++;
+            self->failing = false;
             return 0;
         case STELE_EXEC_CHANGED:
             return stele_cache_disconnect (self, "Redis at %s was written by another program: "
                 "is another broker using the keys %s:*?", self->url, self->layout.prefix);
         case STELE_EXEC_REFUSED:
-            return stele_cache_disconnect (self, "Redis at %s refuses to write: %s",
-                self->url, stele_redis_error (self->redis));
+            return stele_cache_refused (self, "refuses to write");
         case STELE_EXEC_BROKEN:
             self->must_rebuild = true;
             return stele_cache_disconnect (self, "Redis at %s executed a transaction only in part, "

@@ -19,6 +19,7 @@ src_cache_libcache_la_SOURCES = \
     src/cache/page_check.c src/cache/page_check.h \
     src/cache/records/pending_list.c src/cache/records/pending_list.h \
     src/cache/records/record_check.c src/cache/records/record_check.h \
+    src/cache/redis/redis_cause.c src/cache/redis/redis_cause.h \
     src/cache/redis/redis.c src/cache/redis/redis.h \
     src/cache/redis/redis_keys.c src/cache/redis/redis_keys.h \
     src/cache/redis/redis_url.c src/cache/redis/redis_url.h

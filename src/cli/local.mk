@@ -14,7 +14,7 @@ src_cli_libcli_la_SOURCES = \
 src_cli_libcli_la_LIBADD = src/base/libbase.la
 
 sbin_PROGRAMS += steled
-steled_SOURCES = src/cli/accept.c src/cli/service.c src/cli/service.h src/cli/steled.c \
+steled_SOURCES = src/cli/accept.c src/cli/http_child.c src/cli/http_child.h src/cli/service.c src/cli/service.h src/cli/steled.c \
     src/sqlite/process.c
 # The program shares the log and the settings with the broker, so it does not use the shared library
 steled_LDADD = src/cli/libcli.la $(STELE_ROOMS) $(STELE_LIBS)
@@ -30,6 +30,7 @@ stele_SOURCES = \
     src/cli/transfer/kinds.c src/cli/transfer/kinds.h \
     src/cli/view/findings.c src/cli/view/findings.h \
     src/cli/view/page.c src/cli/view/page.h \
+    src/cli/view/prometheus.c src/cli/view/prometheus.h \
     src/cli/shared/pages.c src/cli/shared/pages.h \
     src/cli/transfer/push.c src/cli/transfer/push.h \
     src/cli/transfer/push_report.c src/cli/transfer/push_internal.h \
@@ -75,6 +76,7 @@ stele_SOURCES = \
     src/cli/commands/events/rejected.c \
     src/cli/commands/events/replay.c \
     src/cli/commands/broker/audit.c \
+    src/cli/commands/events/scan.c \
     src/cli/commands/broker/check.c \
     src/cli/commands/broker/completion.c \
     src/cli/commands/broker/health.c \
@@ -87,7 +89,7 @@ stele_SOURCES = \
     src/cli/commands/broker/top.c
 # The migration from earlier systems is not in the library, so the folders that it needs are linked here
 stele_LDADD = src/cli/libcli.la src/migrate/libmigrate.la libstele.la src/cache/libcache.la \
-    src/sqlite/libsqlite.la src/wire/libwire.la src/model/libmodel.la src/base/libbase.la $(STELE_FAULT_ROOM) $(STELE_LIBS)
+    src/sqlite/libsqlite.la src/redact/libredact.la src/wire/libwire.la src/model/libmodel.la src/base/libbase.la $(STELE_FAULT_ROOM) $(STELE_LIBS)
 
 # Completion scripts, which ask the program
 EXTRA_DIST += src/cli/completion/stele src/cli/completion/_stele src/cli/completion/stele.fish

@@ -20,13 +20,17 @@
 #include "broker/common/log.h"
 #include "broker/common/settings.h"
 #include "cli/files/descriptors.h"
+#include "cli/http_child.h"
 #include "cli/service.h"
 #include "cli/terminal/options.h"
 #include "fault/fault.h"
 #include "stele.h"
 
+#define HTTP_STOP_MS 3000           // Longer than stele-http takes
+
 typedef struct {
     zactor_t *broker;
+    cli_http_child_t http;
     const char *config;
     bool verbose, version, help, check_config;
 #ifdef STELE_WITH_FAULTS
@@ -48,6 +52,7 @@ s_keep (const cli_option_t *option, const char *value, void *target, char *error
     return 0;
 }
 
+#define RESCUE_SIGN_MS 5000         // Between two signs of life of a rescue while it stops
 #define DEFAULT_TEXT(initial)     " (default: " initial ")"
 #define DEFAULT_WORD(initial)     " (default: " initial ")"
 #define DEFAULT_COUNT(initial)    " (default: " initial ")"
@@ -105,7 +110,7 @@ s_raise_files (void)
 
 //  Exit status: EX_OK when it is ready.
 static int
-s_configure (const s_args_t *args)
+s_configure (s_args_t *args)
 {
     if (args->config)
         zstr_sendx (args->broker, "CONFIG", args->config, NULL);
@@ -116,18 +121,24 @@ s_configure (const s_args_t *args)
     zstr_sendx (args->broker, "START", NULL);
 
     //  The first answer is that of the first refused setting, or else that of START
-    char *status = NULL, *text = NULL, *code = NULL;
-    zstr_recvx (args->broker, &status, &text, &code, NULL);
+    char *status = NULL, *text = NULL, *code = NULL, *requests = NULL, *feed = NULL, *log = NULL;
+    zstr_recvx (args->broker, &status, &text, &code, &requests, &feed, &log, NULL);
     bool ready = status && streq (status, "READY");
-    bool behind = code && streq (code, stele_error_name (STELE_EBEHIND));
-    if (ready)
+    bool behind = !ready && code && streq (code, stele_error_name (STELE_EBEHIND));
+    int result = ready? EX_OK: behind? EX_DATAERR: EX_CONFIG;
+    if (ready) {
         stele_log_info ("ready", "%s", text);
+        result = cli_http_child_start (&args->http, code, requests, feed, log);
+    }
     else
         stele_log_error ("cannot_start", "cannot start: %s", text? text: "interrupted");
     zstr_free (&status);
     zstr_free (&text);
     zstr_free (&code);
-    return ready? EX_OK: behind? EX_DATAERR: EX_CONFIG;
+    zstr_free (&requests);
+    zstr_free (&feed);
+    zstr_free (&log);
+    return result;
 }
 
 //  A message of the broker: the answer to PING, or its failure. Returns EX_OK after the former.
@@ -148,14 +159,18 @@ s_receive (zactor_t *broker)
 
 //  Act on a signal. Returns whether it stops the broker.
 static bool
-s_take_signal (zactor_t *broker, int signals)
+s_take_signal (s_args_t *args, int signals)
 {
     struct signalfd_siginfo info;
     if (read (signals, &info, sizeof info) != sizeof info)
         return false;
     if (info.ssi_signo == SIGHUP) {
         stele_log_info ("reload", "SIGHUP: reading the settings again");
-        zstr_send (broker, "RELOAD");
+        zstr_send (args->broker, "RELOAD");
+        return false;
+    }
+    if (info.ssi_signo == SIGCHLD) {
+        cli_http_child_check (&args->http);
         return false;
     }
     stele_log_info ("stopping", "%s: stopping; send it again to stop without waiting",
@@ -165,8 +180,9 @@ s_take_signal (zactor_t *broker, int signals)
 
 //  Wait for a signal that stops the broker, or for the broker to fail. Returns the exit status.
 static int
-s_wait (zactor_t *broker, int signals)
+s_wait (s_args_t *args, int signals)
 {
+    zactor_t *broker = args->broker;
     int interval_ms = cli_service_watchdog_ms ();
     int64_t ping_ms = stele_clock_steady_ms ();
     while (true) {
@@ -180,33 +196,49 @@ s_wait (zactor_t *broker, int signals)
             { zsock_resolve (broker), 0, ZMQ_POLLIN, 0 },
             { NULL, signals, ZMQ_POLLIN, 0 }
         };
-        int rc = zmq_poll (items, 2, interval_ms > 0? left_ms: -1);
+        int64_t due_ms = cli_http_child_due_ms (&args->http);
+        int64_t wait_ms = interval_ms > 0? left_ms: -1;
+        int rc = zmq_poll (items, 2, due_ms >= 0 && (wait_ms < 0 || due_ms < wait_ms)? due_ms: wait_ms);
         if (rc > 0 && (items [0].revents & ZMQ_POLLIN)) {
             int status = s_receive (broker);
             if (status)
                 return status;
         }
-        if (rc > 0 && (items [1].revents & ZMQ_POLLIN) && s_take_signal (broker, signals))
+        if (rc > 0 && (items [1].revents & ZMQ_POLLIN) && s_take_signal (args, signals))
             return EX_OK;
     }
 }
 
 //  On a second signal during the stop, exit without waiting for followers. Acked events are on
-//  stable storage, and followers continue from their cursors at the next start.
+//  stable storage, and followers continue from their cursors at the next start. Not while a removed
+//  ledger is saved: only this process still has it.
 static void
 s_hurry (zsock_t *pipe, void *args)
 {
     int signals = *(int *) args;
-    struct signalfd_siginfo info = { .ssi_signo = SIGHUP };
+    struct signalfd_siginfo info;
+    bool hurry = false;
     zsock_signal (pipe, 0);
-    while (info.ssi_signo == SIGHUP) {
+    while (!hurry) {
         zmq_pollitem_t items [] = {
             { zsock_resolve (pipe), 0, ZMQ_POLLIN, 0 },
             { NULL, signals, ZMQ_POLLIN, 0 }
         };
-        if (zmq_poll (items, 2, -1) <= 0 || !(items [1].revents & ZMQ_POLLIN)
-        ||  read (signals, &info, sizeof info) != sizeof info)
+        int rc = zmq_poll (items, 2, RESCUE_SIGN_MS);
+        bool rescuing = stele_ledger_rescue_state () == 1;
+        if (rescuing)
+            cli_service_notify ("EXTEND_TIMEOUT_USEC=60000000\nWATCHDOG=1\nSTATUS=Saving a ledger that was removed");
+        if (rc < 0 || (items [0].revents & ZMQ_POLLIN))
             return;
+        if (!(items [1].revents & ZMQ_POLLIN))
+            continue;
+        if (read (signals, &info, sizeof info) != sizeof info)
+            return;
+        bool stops = info.ssi_signo != SIGHUP && info.ssi_signo != SIGCHLD;
+        hurry = stops && !rescuing;
+        if (stops && rescuing)
+            stele_log_warning ("rescuing", "still saving what the removed ledger held: it stops after that; with kill -9 "
+                "the copy stays incomplete (.part), and events are lost");
     }
     stele_log_warning ("stopped", "stopped without waiting; followers catch up at the next start");
     _exit (EX_OK);
@@ -220,6 +252,7 @@ s_run (s_args_t *args)
     sigaddset (&set, SIGTERM);
     sigaddset (&set, SIGINT);
     sigaddset (&set, SIGHUP);
+    sigaddset (&set, SIGCHLD);
     //  Before the first thread starts, so that every thread inherits the mask
     pthread_sigmask (SIG_BLOCK, &set, NULL);
     int signals = signalfd (-1, &set, SFD_CLOEXEC);
@@ -235,12 +268,16 @@ s_run (s_args_t *args)
     int status = args->broker? s_configure (args): EX_OSERR;
     if (status == EX_OK) {
         cli_service_notify ("READY=1\nSTATUS=Accepting events");
-        status = s_wait (args->broker, signals);
+        status = s_wait (args, signals);
         cli_service_notify ("STOPPING=1");
     }
     zactor_t *hurry = stele_actor_new (s_hurry, &signals);
+    //  First: its clients get answers as long as the broker gives any
+    cli_http_child_stop (&args->http, HTTP_STOP_MS);
     zactor_destroy (&args->broker);
     zactor_destroy (&hurry);
+    if (status == EX_OK && stele_ledger_rescue_state ())
+        status = EX_IOERR;          // The log has said so
     if (status == EX_OK)
         stele_log_info ("stopped", "stopped");
     close (signals);

@@ -11,6 +11,7 @@
 #include "config.h"
 #include <assert.h>
 #include <czmq.h>
+#include "client/event.h"
 #include "client/connection/permission.h"
 #include "client/connection/fork.h"
 #include "client/connection/key.h"
@@ -22,6 +23,7 @@
 #include "stele_client.h"
 #include "base/clock.h"
 #include "base/memory.h"
+#include "redact/redactor.h"
 #include "wire/json/json.h"
 
 #define CLIENT_PRODUCER_MAX     255
@@ -46,6 +48,7 @@ struct _stele_client_t {
     char *spool;                    // Path; NULL: none
     int64_t spool_bytes_max;
     bool accept_loss;
+    stele_redactor_t *redactor;     // NULL: events are published as they are
     stele_receipt_fn *receipt_fn;
     void *receipt_arg;
     stele_publisher_t *publisher;
@@ -133,6 +136,8 @@ stele_client_destroy (stele_client_t **self_p)
     free (self->feed);
     free (self->spool);
     stele_key_destroy (&self->key);
+    if (self->redactor)
+        stele_redactor_destroy (&self->redactor);
     free (self);
     *self_p = NULL;
 }
@@ -244,6 +249,15 @@ stele_client_set_accept_loss (stele_client_t *self)
     self->accept_loss = true;
 }
 
+int
+stele_client_set_redact (stele_client_t *self, const char *rules_file, const void *key)
+{
+    if (self->redactor)
+        stele_redactor_destroy (&self->redactor);
+    self->redactor = stele_redactor_new (rules_file, key, &self->refusal);
+    return self->redactor? 0: self->refusal.code;
+}
+
 //  -- publish -------------------------------------------------------------------
 
 void
@@ -314,6 +328,24 @@ s_stamp (stele_event_t *event)
         stele_event_set_integer (event, "time", stele_clock_us ());
 }
 
+//  Mask the secrets of an event. Returns 0, or STELE_ESECRET if one is in an id.
+static int
+s_redact (stele_client_t *self, stele_event_t *event)
+{
+    size_t size, count;
+    const void *data = stele_event_data (event, &size);
+    if (stele_redactor_event (self->redactor, data, size) == 0)
+        return 0;
+    const stele_finding_t *findings = stele_redactor_findings (self->redactor, &count);
+    for (size_t i = 0; i < count; i++)
+        if (findings [i].in_id)
+            return stele_refuse (&self->refusal, STELE_ESECRET, findings [i].field, "%s contains a secret (rule %s), and an id "
+                "cannot be masked: choose another one", findings [i].field, findings [i].rule);
+    data = stele_redactor_masked (self->redactor, &size);
+    stele_event_assign (event, data, size);
+    return 0;
+}
+
 static int64_t
 s_publish_spooled (stele_client_t *self, stele_event_t **events, size_t count)
 {
@@ -333,6 +365,8 @@ stele_client_publish_all (stele_client_t *self, stele_event_t **events, size_t c
     int64_t number = s_start_publisher (self);
     for (size_t i = 0; i < count; i++)
         s_stamp (events [i]);
+    for (size_t i = 0; i < count && self->redactor && number == 0; i++)
+        number = s_redact (self, events [i]);
     if (number == 0 && self->spool)
         number = s_publish_spooled (self, events, count);
     size_t accepted = self->spool && number > 0? count: 0;

@@ -14,6 +14,7 @@
 #include <string.h>
 #include "stele_event.h"
 #include "base/memory.h"
+#include "client/event.h"
 #include "wire/event/event_codec.h"
 #include "wire/json/json.h"
 #include "wire/scan.h"
@@ -173,6 +174,17 @@ stele_event_decode (const void *data, size_t size, char *error, size_t error_siz
     if (!self)
         s_error (error, error_size, why);
     return self;
+}
+
+void
+stele_event_assign (stele_event_t *self, const void *data, size_t size)
+{
+    stele_event_t *other = stele_event_decode (data, size, NULL, 0);
+    assert (other);
+    stele_event_t before = *self;
+    *self = *other;
+    *other = before;
+    stele_event_destroy (&other);
 }
 
 stele_event_t *

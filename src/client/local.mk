@@ -1,7 +1,7 @@
 noinst_LTLIBRARIES += src/client/libclient.la
 src_client_libclient_la_SOURCES = \
     src/client/client.c \
-    src/client/event.c \
+    src/client/event.c src/client/event.h \
     src/client/connection/fork.c src/client/connection/fork.h \
     src/client/connection/handshake.c src/client/connection/handshake.h \
     src/client/connection/key.c src/client/connection/key.h \
@@ -23,6 +23,7 @@ src_client_libclient_la_SOURCES = \
     src/client/publish/sender.c src/client/publish/sender.h \
     src/client/spool/spool.c src/client/spool/spool.h \
     src/client/spool/spool_file.c \
+    src/client/spool/spool_aside.c \
     src/client/spool/spool_format.c src/client/spool/spool_format.h \
     src/client/spool/spool_internal.h \
     src/client/spool/spool_open.c

@@ -55,6 +55,7 @@ typedef struct {
                                     // (stele_reader_losses). Positions are then assigned a second
                                     // time, so the ledger gets a new id
     mode_t file_mode;               // Of the ledger and the files next to it; 0: 0600
+    int64_t log_bytes;              // Of the write-ahead log, unless a reader holds it; 0: 128 MiB
 } stele_ledger_options_t;
 
 /*  The same with options.                                                   */

@@ -1,4 +1,4 @@
-/*  process - settings of the ledger's engine that hold for a whole process
+/*  process - settings and state of the ledger's engine that hold for a whole process
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -13,5 +13,10 @@
     may use the engine for other things, too.                                */
 void
     stele_ledger_tune_process (void);
+
+/*  Does a ledger of this process save what it holds, since its files were removed? 0: none did; 1: one
+    does now, and the process must not end; 2: one did. Any thread.          */
+int
+    stele_ledger_rescue_state (void);
 
 #endif

@@ -107,6 +107,10 @@ int64_t
 int64_t
     stele_reader_commit_time (stele_reader_t *self, int64_t position);
 
+/*  The same as it was recorded, whatever the clock was then: it never changes, so it identifies a history. */
+int64_t
+    stele_reader_commit_recorded (stele_reader_t *self, int64_t position);
+
 /*  Cursor of a follower (stele_ledger_follower_save); -1: none yet.         */
 int64_t
     stele_reader_follower (stele_reader_t *self, const char *name);
@@ -213,6 +217,7 @@ typedef struct {
     int64_t time, key, skip;        // The cursor (time: a position if the order is one of HEARD): pass it on with the position
     int64_t position;               // That all pages of the list are as of
     bool partial;                   // The text index is incomplete, and so is the search
+    int64_t indexed;                // Of a search: the index was complete up to here; the log was searched after it
     bool cut;                       // Ended early, to bound the work: it may have fewer rows than its
 } stele_page_t;                     //    limit, even none, although more follow
 
@@ -300,6 +305,12 @@ int
 int
     stele_reader_preferences (stele_reader_t *self, const char *user_id, size_t size,
         stele_row_fn *fn, void *arg);
+
+/*  The key of the marks in masks of secrets, as the ledger has it. 1, 0: it has none (a broker of an
+    earlier version wrote it), or an error.                                  */
+#define STELE_REDACTION_KEY 32
+int
+    stele_reader_redaction_key (stele_reader_t *self, unsigned char key [STELE_REDACTION_KEY]);
 
 /*  Refused events by id, after 'after'; 'open_only' omits those that were accepted by a retry.
     producer NULL: of any producer.                                          */

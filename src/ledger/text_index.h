@@ -3,8 +3,9 @@
     It holds the words in the title, the description and the last error of each
     task, and the ids of all tasks. All of it can be derived from the ledger, so an
     index that is damaged, or that belongs to another ledger, is rebuilt. Its
-    cursor moves in the same transaction as the entries. Events that are not
-    indexed yet are searched in the log: no search waits for the index.
+    cursor moves in the same transaction as the entries. The newest events that are
+    not indexed yet are searched in the log (STELE_SEARCH_TAIL). If the index is further behind, the
+    requests actor holds a search back until it is not (broker/requests/router_index.c).
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -18,6 +19,13 @@
 
 /*  Fewer new events than this are left to be searched in the log: indexing has to be worth it */
 #define STELE_SEARCH_LAG 512
+
+/*  Events that are indexed at once, at most                                 */
+#define STELE_SEARCH_PORTION 32768
+
+/*  The newest events that a search reads from the log itself; those between them and the index are not
+    searched                                                                 */
+#define STELE_SEARCH_TAIL 131072
 
 typedef struct stele_text_index stele_text_index_t;
 

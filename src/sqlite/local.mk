@@ -57,6 +57,7 @@ src_sqlite_libsqlite_la_SOURCES = \
     src/sqlite/reader/reader_internal.h \
     src/sqlite/reader/reader_over.h \
     src/sqlite/reader/scope.c \
+    src/sqlite/read/redaction_key.c \
     src/sqlite/read/rejected.c \
     src/sqlite/read/report.c \
     src/sqlite/reader/event_rows.c \

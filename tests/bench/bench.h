@@ -292,6 +292,7 @@ bench_rows_t
 void bench_limits (bench_t *self);
 void bench_publish_section (bench_t *self);
 void bench_shapes (bench_t *self);
+void bench_redact (bench_t *self);
 void bench_filled (bench_t *self);
 void bench_peers (bench_t *self);
 void bench_goals (bench_t *self);

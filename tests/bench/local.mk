@@ -13,6 +13,7 @@ tests_bench_bench_SOURCES = \
     tests/bench/publish.c \
     tests/bench/read.c \
     tests/bench/recovery.c \
+    tests/bench/redact.c \
     tests/bench/report.c \
     tests/bench/rows.c \
     tests/bench/server.c \

@@ -5,6 +5,7 @@
 # file, You can obtain one at https://mozilla.org/MPL/2.0/.
 
 import json
+import signal
 import time
 
 import harness
@@ -52,6 +53,23 @@ class Leases(Base):
         event = self.read_events(head)[0]               # It is in the ledger like any other event
         self.assertEqual((event["type"], event["task_id"], event["state"]),
                          ("task.state_changed", running, "failed"))
+
+    def test_a_broker_that_stood_still_takes_no_lease_away(self):
+        """Shorter than a second, longer than the lease: the pings wait in its sockets."""
+        task = self.name("task")
+        peer = self.producer(lease_ms=400)
+        peer.publish(created(task), changed(task, "running"))
+        for _ in range(6):
+            self.broker.signal(signal.SIGSTOP)
+            for _ in range(7):
+                time.sleep(0.1)
+                peer.send({"op": "ping"})
+            self.broker.signal(signal.SIGCONT)
+            for _ in range(2):
+                time.sleep(0.05)
+                peer.send({"op": "ping"})
+        self.assertEqual(self.state(task), "running")
+        self.wait_state(task, "failed")                 # It still ends
 
     def test_pings_keep_a_lease(self):
         task = self.name("task")

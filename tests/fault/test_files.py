@@ -8,6 +8,7 @@ import fcntl
 import glob
 import os
 import shutil
+import signal
 import sqlite3
 import socket
 import stat
@@ -307,6 +308,22 @@ class Gone(FilesTest):
         self.gone(broker, broker.ledger + "-wal was removed or moved")
         self.assertEqual(self.tasks_of(self.rescued()), ["one"])
 
+    def test_signals_do_not_end_a_rescue(self):
+        broker = self.start()
+        self.publish(broker, "one")
+        for number in range(12):                        # So that the copy takes a while
+            peer = self.clients.producer(broker.events, "large-%d" % number)
+            peer.publish({"type": "task.output_added", "task_id": "one", "output_type": "log",
+                          "content": os.urandom(4 << 20)})
+        os.remove(broker.ledger)
+        broker.wait_line("do not stop or kill this process")
+        broker.signal(signal.SIGTERM)
+        broker.signal(signal.SIGINT)
+        broker.signal(signal.SIGINT)
+        self.gone(broker, "every acked event was saved")
+        self.assertEqual(self.tasks_of(self.rescued()), ["one"])
+        self.assertEqual(glob.glob(self.path("a", "*.part")), [])
+
     def test_overwritten_in_place(self):
         for number, suffix in enumerate(("", "-wal")):
             broker = self.start("o%d" % number)
@@ -317,6 +334,36 @@ class Gone(FilesTest):
             self.gone(broker, broker.ledger + suffix + " was overwritten while the broker was using it")
             with self.assertRaises(AssertionError):
                 peer.settle(200)
+
+    def test_overwritten_in_place_by_another_ledger(self):
+        """Not its first bytes, but its id, and its size, say that it is another one."""
+        other = self.start("other")
+        self.publish(other, "theirs")
+        other.stop()
+        broker = self.start("b")
+        peer = self.publish(broker, "one")
+        shutil.copyfile(other.ledger, broker.ledger)        # As cp: into the same file
+        peer.send_events([created("two")])
+        self.gone(broker, broker.ledger + " was overwritten while the broker was using it")
+        with self.assertRaises(AssertionError):
+            peer.settle(200)
+
+    def test_overwritten_in_place_by_a_shorter_copy(self):
+        broker = self.start()
+        self.publish(broker, "one")
+        broker.stop()
+        shutil.copy(broker.ledger, self.path("older.db"))
+        broker = self.start()
+        peer = self.clients.producer(broker.events, "large")
+        peer.publish(*(dict(created("t%d" % number), title="x" * 900) for number in range(2000)))
+        broker.stop()
+        broker = self.start()
+        peer = self.publish(broker, "before")
+        shutil.copyfile(self.path("older.db"), broker.ledger)
+        peer.send_events([created("after")])
+        self.gone(broker, broker.ledger + " was overwritten while the broker was using it")
+        with self.assertRaises(AssertionError):
+            peer.settle(200)
 
     def test_folder_removed(self):
         broker = self.start()
@@ -356,7 +403,7 @@ class Gone(FilesTest):
                 os.remove(broker.ledger + suffix)
         os.rename(self.rescued(), broker.ledger)
         broker = self.start()
-        self.assertEqual(self.ask(broker, "ping")["position"], 2)
+        self.assertEqual(self.ask(broker, "ping")["position"], 3)   # With the audit event of the mode
         self.assertEqual(broker.stop(), 0)
         self.assertEqual(self.tasks_of(broker.ledger), ["one", "two"])
 
@@ -394,6 +441,8 @@ class Modes(FilesTest):
         for path in glob.glob(broker.ledger + "*"):
             os.chmod(path, 0o644)                   # As 0.1.0 left them
         broker = self.start()
+        broker.wait_line("the mode of %s and of the files next to it was changed from 0644 to 0600" % broker.ledger)
+        self.assertEqual(broker.log().count("was changed from"), 1)
         self.wait_search(broker)
         self.assertEqual(set(self.modes(broker).values()), {0o600}, self.modes(broker))
 

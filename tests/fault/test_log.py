@@ -52,8 +52,8 @@ class Lines(LogTest):
         peer = self.producer(name, instance="run-1", lease_ms=300)
         peer.publish(created(task), changed(task, "running"))
         peer.close()
-        self.broker.wait_line("warning steled: producer %s: the lease of 300 ms of instance run-1 has run out" % name)
-        self.broker.wait_line("warning steled: producer %s: its lease has run out, 1 task interrupted" % name)
+        self.broker.wait_line("warning steled: producer %s: the lease of 300 ms of instance run-1 has run out, "
+                              "1 task interrupted" % name)
 
     def test_refused_events_are_counted(self):
         name = self.name("p")

@@ -46,6 +46,21 @@ CONFIGS = [
     "events = tcp://127.0.0.1:*\n    child = 1\n", "window\n", "window = 9999999999999999999999\n",
 ]
 
+RULES = [
+    "# a comment\n[badge]\nkeyword = \"badge \"\nregex = badge ([0-9]{6})\ncase = ignore\nboundary = yes\n",
+    "[github-token]\nenabled = no\n", "[b]\nkeyword = abc\nback = 200\nentropy = 3.5\nregex = (?:a|b)*abc(?=x)\n",
+    "[c]\nkeyword = aaa\nregex = (a+)+$\n", "[d]\nkeyword = ab\n", "[e]\nkeyword = abc\nregex = (\n", "regex = x\n",
+]
+
+
+HEADS = [
+    "GET /v1/tasks?states=running%2Cfailed&limit=10&search=a+b HTTP/1.1\r\nHost: localhost\r\nAccept-Encoding: gzip;q=0.5, br\r\n\r\n",
+    "POST /v1/events HTTP/1.1\r\nHost: 127.0.0.1:5580\r\nContent-Type: application/json\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n{}",
+    "GET http://[::1]:80/v1/tasks/a%2Fb/outputs/7 HTTP/1.1\r\nHost: [::1]:80\r\nRange: bytes=0-99\r\nIf-None-Match: \"x\"\r\nConnection: close\r\n\r\n",
+    "GET /v1/stream?view=tasks HTTP/1.1\r\nHost: localhost\r\nLast-Event-ID: 17\r\nSec-Fetch-Site: same-origin\r\nOrigin: http://localhost\r\n\r\n",
+    "GET / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nContent-Length: 1\r\n\r\n", "GET / HTTP/1.1\nHost: a\n\n", "GET /%",
+]
+
 
 def write(target, seeds):
     folder = os.path.join(HERE, "seeds", target)
@@ -81,4 +96,6 @@ if __name__ == "__main__":
                       for one in REQUESTS])
     write("json", [("line", line.encode()) for line in LINES])
     write("config", [("config", text.encode()) for text in CONFIGS])
+    write("rules", [("rules", text.encode()) for text in RULES])
+    write("http", [("head", text.encode()) for text in HEADS])
     dictionary()

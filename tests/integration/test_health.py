@@ -113,6 +113,19 @@ class Health(harness.BrokerTest):
         self.stele("stuck", "--exit-code", "--silent", "1", status=1)
         self.stele("--json", "stuck", "--exit-code", "--silent", "1", status=1)
 
+    def test_names_a_producer_that_is_gone_with_tasks_in_progress(self):
+        broker = harness.Steled(harness.temporary_folder(), settings={"interrupted": "none"})
+        self.addCleanup(broker.stop)
+        peer = self.clients.producer(broker.events, "gone", lease_ms=100)
+        peer.publish(created("task"), changed("task", "running"))
+        self.broker, before = broker, self.broker
+        try:
+            finding = self.wait_code("producers_expired")
+        finally:
+            self.broker = before
+        self.assertEqual(finding["level"], "degraded")
+        self.assertIn("'gone', which still has tasks in progress", finding["message"])
+
     def test_notes_a_lease_that_ran_out(self):
         self.producer(lease_ms=100)
         self.clients.close()

@@ -164,6 +164,7 @@ class ModesTest(harness.BrokerTest):
         self.assertEqual((task["state"], task.get("interrupted")), ("failed", True))
         self.assertEqual(self.pending(), 0)
         self.redis.wait_position(self.ask("ping")["position"])
+        self.assertEqual(self.ask("stats")["redis"]["rebuilds"], 0, self.broker.log())
         answer = self.ask("consistency.check")
         self.assertEqual((answer["missing"], answer["extra"], answer["mismatched"]), (0, 0, 0), answer)
 

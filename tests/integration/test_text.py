@@ -168,7 +168,7 @@ class Text(harness.BrokerTest):
         self.assertIn(task, [row["task_id"] for row in rows["tasks"]])
         index = sqlite3.connect("file:%s?mode=ro" % path, uri=True)
         self.addCleanup(index.close)
-        self.assertEqual(index.execute("PRAGMA user_version").fetchone(), (2,))
+        self.assertEqual(index.execute("PRAGMA user_version").fetchone(), (3,))
 
     #   Ids with NUL
 
@@ -331,6 +331,18 @@ class Text(harness.BrokerTest):
         event = created(self.name("task"), title="x" * 1025)
         self.stele("publish", input=json.dumps(event).encode(), status=os.EX_DATAERR)
         self.assertIn("line 1: too_large: title has 1025 bytes, the limit is 1024", self.stderr)
+
+
+class Ids(harness.BrokerTest):
+    use_redis = False
+
+    def test_id_with_a_nul_is_found_as_it_is_shown(self):
+        for number, task in enumerate(("a\0b", "a\u2400b", "a\\u0000b", "a\\x00b")):
+            self.producer(self.name("p%d" % number)).publish(dict(created(task), title="title %d" % number))
+        #   On screen, in JSON, and as it always was
+        for argument, number in (("a\u2400b", 0), ("a\\u0000b", 0), ("a\\x00b", 0), ("a\\xe2\udc90\udc80b", 1),
+                                 ("a\\x5cu0000b", 2), ("a\\x5cx00b", 3)):
+            self.assertIn(b"title %d" % number, self.stele("get", argument), argument)
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ integration_support = \
     tests/integration/harness.py \
     tests/integration/keyed.py \
     tests/integration/load.py \
+    tests/integration/planted.py \
     tests/integration/stream.py
 
 integration_tests = \
@@ -28,18 +29,23 @@ integration_tests = \
     tests/integration/test_crash.py \
     tests/integration/test_examples.py \
     tests/integration/test_export.py \
+    tests/integration/test_clock.py \
     tests/integration/test_health.py \
     tests/integration/test_keys.py \
     tests/integration/test_live.py \
+    tests/integration/test_log_length.py \
     tests/integration/test_migrate.py \
     tests/integration/test_migrate_again.py \
     tests/integration/test_migrate_values.py \
     tests/integration/test_modes.py \
+    tests/integration/test_spool_aside.py \
     tests/integration/test_redis_away.py \
     tests/integration/test_run.py \
+    tests/integration/test_redis_refuses.py \
     tests/integration/test_stele.py \
     tests/integration/test_stop.py \
     tests/integration/test_streams.py \
+    tests/integration/test_search_lag.py \
     tests/integration/test_text.py \
     tests/integration/test_top.py \
     tests/integration/test_users.py \
@@ -51,23 +57,29 @@ integration_tests = \
 check_PROGRAMS += tests/integration/sqlite_rows
 tests_integration_sqlite_rows_SOURCES = tests/integration/sqlite_rows.c
 tests_integration_sqlite_rows_LDADD = $(SQLITE_LIBS)
+redaction_tests = \
+    tests/integration/test_redaction.py \
+    examples/python/tests/test_redact.py
 
 TEST_EXTENSIONS = .py
 PY_LOG_COMPILER = $(PYTHON)
 AM_TESTS_ENVIRONMENT = \
     STELE_BUILD='$(abs_top_builddir)'; export STELE_BUILD; \
     STELE_SRC='$(abs_top_srcdir)'; export STELE_SRC; \
-    PYTHONPATH='$(abs_top_srcdir)/tests/integration:$(abs_top_srcdir)/tests/conformance:$(abs_top_srcdir)/examples/python'; export PYTHONPATH; \
+    PYTHONPATH='$(abs_top_srcdir)/tests/integration:$(abs_top_srcdir)/tests/conformance:$(abs_top_srcdir)/tests/http:$(abs_top_srcdir)/examples/python'; export PYTHONPATH; \
     PYTHONDONTWRITEBYTECODE=1; export PYTHONDONTWRITEBYTECODE;
 
 if HAVE_PYTHON
 TESTS += $(integration_tests)
+if WITH_REDACTION
+TESTS += $(redaction_tests)
+endif
 endif
 
-EXTRA_DIST += $(integration_support) $(integration_tests) tests/run.sh tests/setup.sh
+EXTRA_DIST += $(integration_support) $(integration_tests) $(redaction_tests) tests/run.sh tests/setup.sh
 
 .PHONY: check-unit check-integration
 check-unit: $(BUILT_SOURCES)
 	$(MAKE) $(AM_MAKEFLAGS) check TESTS="$(filter tests/unit/%,$(TESTS))"
 check-integration: $(BUILT_SOURCES)
-	$(MAKE) $(AM_MAKEFLAGS) check TESTS="$(integration_tests)"
+	$(MAKE) $(AM_MAKEFLAGS) check TESTS="$(integration_tests) $(redaction_tests)"

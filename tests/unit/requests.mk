@@ -59,3 +59,7 @@ check_PROGRAMS += tests/unit/test_access
 TESTS += tests/unit/test_access
 tests_unit_test_access_SOURCES = tests/unit/test_access.c
 tests_unit_test_access_LDADD = $(STELE_ROOMS) $(STELE_LIBS) $(CMOCKA_LIBS)
+check_PROGRAMS += tests/unit/test_clock_watch
+TESTS += tests/unit/test_clock_watch
+tests_unit_test_clock_watch_SOURCES = tests/unit/test_clock_watch.c
+tests_unit_test_clock_watch_LDADD = $(STELE_ROOMS) $(STELE_LIBS) $(CMOCKA_LIBS)

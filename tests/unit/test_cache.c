@@ -6,6 +6,7 @@
     file, You can obtain one at https://mozilla.org/MPL/2.0/.
 */
 
+#include <pthread.h>
 #include "cache_fixture.h"
 
 #define S 1000000
@@ -451,6 +452,37 @@ test_cache_taken_over_in_its_sleep_leaves_redis_to_the_other (void **state)
     assert_string_equal (fixture_redis (self, "GET " P ":ledger"), "other");
 }
 
+static void *
+s_take (void *arg)
+{
+    fixture_t *self = arg;
+    for (int i = 0; i < 2; i++)
+        fixture_step (self);        // Connect; align
+    return NULL;
+}
+
+//  Two brokers that read at the same moment that nobody holds Redis
+static void
+test_cache_taken_by_two_at_once_is_kept_by_one (void **state)
+{
+    fixture_t *self = *state;
+    fixture_t other = { .options = self->options };
+    strcpy (other.folder, self->folder);
+    fixture_open_ledger (&other, "b.db");
+    fixture_open_cache (&other);
+    //  Reads pass, writes wait: both read before one writes
+    fixture_meddle (self, "CLIENT PAUSE 400 WRITE");
+    pthread_t thread;
+    assert_int_equal (pthread_create (&thread, NULL, s_take, &other), 0);
+    s_take (self);
+    pthread_join (thread, NULL);
+    assert_int_equal ((stele_cache_state (self->cache) == STELE_CACHE_AWAY)
+        + (stele_cache_state (other.cache) == STELE_CACHE_AWAY), 1);
+    stele_cache_destroy (&other.cache);
+    stele_reader_close (&other.reader);
+    stele_ledger_close (&other.ledger);
+}
+
 static void
 test_cache_redis_ahead_of_the_ledger_is_reported_and_rebuilt (void **state)
 {
@@ -567,7 +599,19 @@ test_cache_full_redis_is_waited_for (void **state)
     fixture_step (self);
     assert_int_equal (stele_cache_state (self->cache), STELE_CACHE_AWAY);
     assert_non_null (strstr (self->news, "refuses to write: OOM"));
-    fixture_until (self, STELE_CACHE_CATCHING_UP);
+    assert_non_null (strstr (self->news, "raise maxmemory"));
+    //  It connects again and again, and is away all the time
+    int64_t since_ms = stele_clock_steady_ms ();
+    int64_t reconnects = 0;
+    while (reconnects < 2) {
+        poll (NULL, 0, fixture_step (self));
+        assert_int_equal (stele_cache_state (self->cache), STELE_CACHE_AWAY);
+        fixture_stats (self);
+        reconnects = fixture_number (self, "reconnects");
+    }
+    assert_true (fixture_number (self, "state_ms") >= stele_clock_steady_ms () - since_ms - 100);
+    assert_string_equal (fixture_string (self, "cause"), "memory");
+    assert_non_null (strstr (fixture_string (self, "remedy"), "maxmemory"));
     fixture_meddle (self, "CONFIG SET maxmemory 0");
     fixture_until (self, STELE_CACHE_LIVE);
     s_assert_story (self);
@@ -618,6 +662,25 @@ test_cache_commit_in_the_future_counts_as_now (void **state)
     fixture_check (self, true);
     fixture_assert_counts (self, 1, 0, 0, 1);
     s_assert_expires (self, P ":task:one", now_us + FIXTURE_TTL_S * S);
+}
+
+static void
+test_cache_clock_set_back_while_it_was_away_needs_no_rebuild (void **state)
+{
+    fixture_t *self = *state;
+    fixture_begin (self);
+    fixture_created (self, "one", "coder");
+    fixture_commit_at (self, stele_clock_us () + 40ll * 365 * 86400 * S);
+    fixture_until (self, STELE_CACHE_LIVE);
+    stele_cache_destroy (&self->cache);
+    fixture_begin (self);
+    fixture_created (self, "two", "coder");
+    fixture_commit (self);
+    fixture_open_cache (self);
+    fixture_until (self, STELE_CACHE_LIVE);
+    fixture_stats (self);
+    assert_int_equal (fixture_number (self, "rebuilds"), 0);
+    assert_int_equal (fixture_count (self, "EXISTS " P ":task:two"), 1);
 }
 
 static void
@@ -850,6 +913,7 @@ main (void)
         FIXTURE_TEST (test_cache_prefix_with_glob_characters_wipes_its_own_keys_only),
         FIXTURE_TEST (test_cache_other_ledger_is_not_overwritten_while_its_broker_runs),
         FIXTURE_TEST (test_cache_taken_over_in_its_sleep_leaves_redis_to_the_other),
+        FIXTURE_TEST (test_cache_taken_by_two_at_once_is_kept_by_one),
         FIXTURE_TEST (test_cache_redis_ahead_of_the_ledger_is_reported_and_rebuilt),
         FIXTURE_TEST (test_cache_rebuild_that_dies_starts_over),
         FIXTURE_TEST (test_cache_flushed_in_a_rebuild_starts_over),
@@ -859,6 +923,7 @@ main (void)
         FIXTURE_TEST (test_cache_full_redis_is_waited_for),
         FIXTURE_TEST (test_cache_policy_that_drops_keys_is_warned_of_once),
         FIXTURE_TEST (test_cache_commit_in_the_future_counts_as_now),
+        FIXTURE_TEST (test_cache_clock_set_back_while_it_was_away_needs_no_rebuild),
         FIXTURE_TEST (test_cache_terminal_expires_after_the_commit_of_its_last_event),
         FIXTURE_TEST (test_cache_rebuild_brings_back_active_and_recent_ones),
         FIXTURE_TEST (test_cache_catch_up_over_expired_ones_leaves_nothing_of_them),

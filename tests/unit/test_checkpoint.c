@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 #include <cmocka.h>
@@ -18,7 +19,8 @@
 #include "sqlite/sql/sql.h"
 #include "stele_error.h"
 
-#define ROWS 8500                   // Of one page each: more than a checkpoint waits for
+#define LOG_BYTES (64 * 1024 * 1024)
+#define ROWS 10500                  // Of one page each: more than a checkpoint waits for
 
 typedef struct {
     char folder [64];
@@ -56,7 +58,7 @@ s_setup (void **state)
     assert_int_equal (sqlite3_open (self->path, &self->db), SQLITE_OK);
     s_exec (self->db, "PRAGMA page_size = 4096; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
         "PRAGMA wal_autocheckpoint = 0; CREATE TABLE rows (id INTEGER PRIMARY KEY, content BLOB)");
-    self->checkpoint = stele_checkpoint_new (self->db);
+    self->checkpoint = stele_checkpoint_new (self->db, LOG_BYTES);
     assert_non_null (self->checkpoint);
     sqlite3_wal_hook (self->db, s_on_commit, self);
     *state = self;
@@ -151,7 +153,7 @@ test_checkpoint_with_many_pages_meanwhile_goes_round_again (void **state)
     desk_t *self = *state;
     s_commit (self, ROWS);
     assert_int_equal (stele_checkpoint_step (self->checkpoint), 0);
-    s_commit (self, 2000);
+    s_commit (self, 1500);
     s_wait_due (self);
     assert_false (stele_checkpoint_ends (self->checkpoint));
     assert_int_equal (stele_checkpoint_step (self->checkpoint), 0);
@@ -186,8 +188,81 @@ test_checkpoint_of_a_short_log_waits_for_an_idle_moment (void **state)
 {
     desk_t *self = *state;
     s_commit (self, 1200);
-    assert_false (stele_checkpoint_due (self->checkpoint, 5000));
-    assert_true (stele_checkpoint_due (self->checkpoint, 50000));
+    assert_false (stele_checkpoint_due (self->checkpoint, 200000));
+    //  A gap in a load is not idle time
+    s_commit (self, 1);
+    assert_false (stele_checkpoint_due (self->checkpoint, 200000));
+    assert_false (stele_checkpoint_due (self->checkpoint, 90000));
+    assert_true (stele_checkpoint_due (self->checkpoint, 20000));
+}
+
+static int64_t
+s_log_bytes (desk_t *self)
+{
+    char name [128];
+    struct stat status;
+    snprintf (name, sizeof name, "%s-wal", self->path);
+    assert_int_equal (stat (name, &status), 0);
+    return status.st_size;
+}
+
+//  Checkpoints in idle time until nothing is due
+static void
+s_idle (desk_t *self)
+{
+    struct timespec moment = { 0, 1000000 };
+    int64_t spare_us = 3000000;
+    for (int i = 0; i < 20 && stele_checkpoint_due (self->checkpoint, spare_us); i++) {
+        assert_int_equal (stele_checkpoint_step (self->checkpoint), 0);
+        for (int j = 0; j < 1000 && !stele_checkpoint_due (self->checkpoint, spare_us); j++)
+            nanosleep (&moment, NULL);
+    }
+}
+
+static void
+test_checkpoint_of_a_log_that_a_reader_held_shortens_its_file (void **state)
+{
+    desk_t *self = *state;
+    sqlite3 *reader;
+    s_commit (self, 1);
+    assert_int_equal (sqlite3_open (self->path, &reader), SQLITE_OK);
+    s_exec (reader, "BEGIN; SELECT * FROM rows");
+    s_commit (self, 3 * ROWS);
+    s_idle (self);
+    assert_true (s_log_bytes (self) > LOG_BYTES);
+    s_exec (reader, "COMMIT");
+    assert_int_equal (sqlite3_close (reader), SQLITE_OK);
+    s_idle (self);
+    assert_int_equal (s_log_bytes (self), 0);
+    //  One within its limit is reused, since blocks that exist are written faster
+    s_commit (self, ROWS);
+    s_idle (self);
+    assert_true (s_log_bytes (self) > ROWS * 4096);
+    assert_int_equal (stele_sql_integer (self->db, "SELECT count (*) FROM rows", -1), 4 * ROWS + 1);
+}
+
+//  The reader began when all of the log was copied: it holds the log as it is, and no commit waits for it
+static void
+test_checkpoint_does_not_wait_for_a_reader_to_shorten_the_file (void **state)
+{
+    desk_t *self = *state;
+    sqlite3 *reader, *late;
+    assert_int_equal (sqlite3_busy_timeout (self->db, 60000), SQLITE_OK);
+    s_commit (self, 1);
+    assert_int_equal (sqlite3_open (self->path, &reader), SQLITE_OK);
+    s_exec (reader, "BEGIN; SELECT * FROM rows");
+    s_commit (self, 3 * ROWS);
+    assert_int_equal (sqlite3_open (self->path, &late), SQLITE_OK);
+    s_exec (late, "BEGIN; SELECT count (*) FROM rows");
+    s_exec (reader, "COMMIT");
+    s_idle (self);
+    assert_true (s_log_bytes (self) > LOG_BYTES);
+    s_exec (late, "COMMIT");
+    s_idle (self);
+    assert_int_equal (s_log_bytes (self), 0);
+    assert_int_equal (stele_sql_integer (self->db, "PRAGMA busy_timeout", 0), 60000);
+    assert_int_equal (sqlite3_close (reader), SQLITE_OK);
+    assert_int_equal (sqlite3_close (late), SQLITE_OK);
 }
 
 static void
@@ -218,6 +293,10 @@ main (void)
         cmocka_unit_test_setup_teardown (test_checkpoint_with_many_pages_meanwhile_goes_round_again,
             s_setup, s_teardown),
         cmocka_unit_test_setup_teardown (test_checkpoint_of_a_short_log_waits_for_an_idle_moment,
+            s_setup, s_teardown),
+        cmocka_unit_test_setup_teardown (test_checkpoint_of_a_log_that_a_reader_held_shortens_its_file,
+            s_setup, s_teardown),
+        cmocka_unit_test_setup_teardown (test_checkpoint_does_not_wait_for_a_reader_to_shorten_the_file,
             s_setup, s_teardown),
         cmocka_unit_test_setup_teardown (test_checkpoint_beside_commits_keeps_every_row, s_setup, s_teardown),
         cmocka_unit_test_setup_teardown (test_checkpoint_while_a_reader_reads_is_put_off, s_setup, s_teardown)

@@ -5,6 +5,7 @@
     file, You can obtain one at https://mozilla.org/MPL/2.0/.
 */
 
+#include "config.h"
 #include <fcntl.h>
 #include <sqlite3.h>
 #include <sys/stat.h>
@@ -13,8 +14,6 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "client/publish/refusals.h"
-
-//  -- the end of a run ---------------------------------------------------------------
 
 //  The answer contains the text
 static bool
@@ -28,6 +27,62 @@ s_answers (const broker_t *broker, const char *request, const char *expected)
     stele_client_destroy (&reader);
     return found;
 }
+
+//  -- secrets ------------------------------------------------------------------------
+
+#ifdef STELE_WITH_REDACTION
+//  Put together, so that this file has no secret
+#define SECRET "gh" "p_" "Ab0Cd1Ef2Gh3Ij4Kl5Mn6Op7Qr8St9UvWxYz"
+
+static bool
+s_contains (const char *path, const char *text)
+{
+    zchunk_t *chunk = zchunk_slurp (path, 0);
+    bool found = chunk && memmem (zchunk_data (chunk), zchunk_size (chunk), text, strlen (text));
+    zchunk_destroy (&chunk);
+    return found;
+}
+
+static int64_t
+s_publish_secret (stele_client_t *client, const char *field)
+{
+    stele_event_t *event = stele_event_new ("task.state_changed");
+    stele_event_set_string (event, "task_id", "t");
+    stele_event_set_string (event, "state", "failed");
+    stele_event_set_string (event, field, "x " SECRET);
+    return stele_client_publish (client, &event, TIMEOUT_MS);
+}
+
+static void
+test_client_redact_masks_before_the_spool_and_the_broker (void **state)
+{
+    (void) state;
+    broker_t *broker = s_broker_new ("ipc");
+    char spool [200];
+    snprintf (spool, sizeof spool, "%s/spool", broker->folder);
+    stele_client_t *client = s_client_new (broker, "p");
+    unsigned char key [32] = { 7 };
+    stele_client_set_spool (client, spool);
+    assert_int_equal (stele_client_set_redact (client, "/nonexistent", key), STELE_EINVALID_FIELD);
+    assert_non_null (strstr (stele_client_error (client), "/nonexistent"));
+    assert_int_equal (stele_client_set_redact (client, NULL, key), 0);
+    assert_int_equal (s_publish_secret (client, "task_id"), STELE_ESECRET);
+    assert_null (strstr (stele_client_error (client), SECRET));
+    int64_t number = s_publish_secret (client, "error_message");
+    assert_int_equal (number, 1);
+    assert_true (s_contains (spool, "redacted:github-token:"));
+    assert_false (s_contains (spool, SECRET));
+    assert_int_equal (stele_client_wait (client, number, TIMEOUT_MS), 0);
+    //  Only the client has masked it: the broker found nothing
+    assert_true (s_answers (broker, "{\"op\":\"events.read\"}",
+        "\"redacted\":[{\"field\":\"error_message\",\"n\":1,\"rule\":\"github-token\"}]"));
+    assert_true (s_answers (broker, "{\"op\":\"stats\"}", "\"redactions\":{\"mode\":\"mask\",\"events\":0,"));
+    stele_client_destroy (&client);
+    s_broker_destroy (broker);
+}
+#endif
+
+//  -- the end of a run ---------------------------------------------------------------
 
 static void
 s_wait_left (const broker_t *broker)
@@ -419,6 +474,9 @@ int
 main (void)
 {
     const struct CMUnitTest tests [] = {
+#ifdef STELE_WITH_REDACTION
+        cmocka_unit_test (test_client_redact_masks_before_the_spool_and_the_broker),
+#endif
         cmocka_unit_test (test_client_destroyed_without_close_ends_as_a_crash),
         cmocka_unit_test (test_client_close_says_goodbye),
         cmocka_unit_test (test_client_close_may_keep_the_tasks),

@@ -208,6 +208,19 @@ test_dialog_window_full_waits_for_ack (void **state)
 }
 
 static void
+s_put_sized (fixture_t *fixture, size_t size)
+{
+    zmq_msg_t event;
+    zmq_msg_init_size (&event, size);
+    memset (zmq_msg_data (&event), 0, size);
+    memcpy (zmq_msg_data (&event), "\xc5", 1);      // A string of bytes, that long
+    ((unsigned char *) zmq_msg_data (&event)) [1] = (unsigned char) ((size - 3) >> 8);
+    ((unsigned char *) zmq_msg_data (&event)) [2] = (unsigned char) (size - 3);
+    stele_dialog_put (fixture->dialog, &event, fixture->now_ms);
+    zmq_msg_close (&event);
+}
+
+static void
 test_dialog_large_events_make_small_batches (void **state)
 {
     (void) state;
@@ -216,21 +229,71 @@ test_dialog_large_events_make_small_batches (void **state)
     s_expect (fixture, "hello", 0, 0);
     s_welcome (fixture, 0, 100);
     const size_t sizes [] = { 900, 900, 3900, 900 };
-    for (size_t i = 0; i < 4; i++) {
-        zmq_msg_t event;
-        zmq_msg_init_size (&event, sizes [i]);
-        memset (zmq_msg_data (&event), 0, sizes [i]);
-        memcpy (zmq_msg_data (&event), "\xc5", 1);      // A string of bytes, that long
-        ((unsigned char *) zmq_msg_data (&event)) [1] = (unsigned char) ((sizes [i] - 3) >> 8);
-        ((unsigned char *) zmq_msg_data (&event)) [2] = (unsigned char) (sizes [i] - 3);
-        stele_dialog_put (fixture->dialog, &event, fixture->now_ms);
-        zmq_msg_close (&event);
-    }
+    for (size_t i = 0; i < 4; i++)
+        s_put_sized (fixture, sizes [i]);
     stele_dialog_flush (fixture->dialog);
     s_expect (fixture, "publish", 1, 2);
     s_expect (fixture, "publish", 3, 1);
     s_expect (fixture, "publish", 4, 1);
     s_fixture_destroy (fixture);
+}
+
+static int
+s_keep_in_file (int64_t number, const void *event, size_t size, const char *why, char *name, size_t name_size, void *arg)
+{
+    assert_non_null (event);
+    assert_int_equal (number, 2);
+    assert_int_equal (size, 3900);
+    assert_non_null (strstr (why, "3900 bytes"));
+    snprintf (name, name_size, "spool.rejected");
+    ++*(int *) arg;
+    return 0;
+}
+
+//  The broker returns with a lower message-bytes than when the event was accepted
+static void
+test_dialog_event_that_has_become_too_large_is_set_aside (void **state)
+{
+    (void) state;
+    for (int acked = 0; acked < 2; acked++) {
+        int kept = 0;
+        stele_dialog_settings_t settings = {
+            .producer = "p", .instance = "i", .batch_events = 10, .set_aside = s_keep_in_file, .keep_arg = &kept
+        };
+        fixture_t *fixture = s_fixture_new (0, 10);
+        stele_dialog_destroy (&fixture->dialog);
+        fixture->dialog = stele_dialog_new (&settings, fixture->now_ms);
+        stele_dialog_handshake (fixture->dialog);
+        s_expect (fixture, "hello", 0, 0);
+        s_receive (fixture, "{'op':'welcome','protocol':1,'ledger':'L','sequence':0,'window':100,'max_bytes':3000,"
+            "'heartbeat_ms':1000}");
+        s_put (fixture, 1);
+        s_put_sized (fixture, 3900);
+        s_put (fixture, 1);
+        stele_dialog_flush (fixture->dialog);
+        s_expect (fixture, "publish", 1, 1);
+        s_expect (fixture, "publish", 2, 1);
+        assert_true (stele_pack_size (fixture->pack) < 200);        // A note in its place
+        s_expect (fixture, NULL, 0, 0);
+        //  Sent again after a new connection, kept once
+        stele_dialog_handshake (fixture->dialog);
+        s_expect (fixture, "hello", 0, 0);
+        s_receive (fixture, "{'op':'welcome','protocol':1,'ledger':'L','sequence':1,'window':100,'max_bytes':3000,"
+            "'heartbeat_ms':1000}");
+        s_expect (fixture, "publish", 2, 1);
+        s_receive (fixture, acked? "{'op':'ack','sequence':2,'position':1}":
+            "{'op':'nak','sequence':2,'code':'unknown_type','message':'no'}");
+        assert_int_equal (kept, 1);
+        stele_notice_t notice;
+        do
+            notice = s_notice (fixture);
+        while (notice.kind != STELE_NOTICE_REFUSED);
+        assert_int_equal (notice.number, 2);
+        assert_int_equal (notice.code, STELE_ETOO_LARGE);
+        assert_non_null (strstr (notice.message, "kept in spool.rejected"));
+        s_expect (fixture, "publish", 3, 1);
+        s_fixture_destroy (fixture);
+    }
 }
 
 //  -- acks and naks ----------------------------------------------------------------
@@ -745,6 +808,7 @@ main (void)
         cmocka_unit_test (test_dialog_partial_batch_waits_for_delay),
         cmocka_unit_test (test_dialog_window_full_waits_for_ack),
         cmocka_unit_test (test_dialog_large_events_make_small_batches),
+        cmocka_unit_test (test_dialog_event_that_has_become_too_large_is_set_aside),
         cmocka_unit_test (test_dialog_unread_acks_are_merged),
         cmocka_unit_test (test_dialog_nak_before_ack_is_reported_first),
         cmocka_unit_test (test_dialog_nak_after_ack_is_reported),

@@ -9,6 +9,7 @@
 #include <setjmp.h>
 #include <stddef.h>
 #include <stdlib.h>
+#include <unistd.h>
 #include <cmocka.h>
 #include "broker/ingest/disk_space.h"
 
@@ -80,6 +81,27 @@ test_disk_space_samples_the_disk_when_it_is_due (void **state)
     assert_true (disk.count >= 1);
 }
 
+static void
+test_disk_space_is_read_when_it_is_asked_for (void **state)
+{
+    (void) state;
+    char path [] = "/tmp/stele-disk-XXXXXX";
+    int file = mkstemp (path);
+    assert_true (file >= 0);
+    stele_disk_space_t disk = { .count = 0 };
+    stele_disk_space_sample (&disk, S, path);
+    assert_int_equal (disk.count, 1);
+    disk.free_bytes [0] = -1;           // As it was seconds ago
+    stele_disk_space_sample (&disk, 2 * S, path);
+    assert_int_equal (disk.free_bytes [0], -1);
+    stele_disk_space_refresh (&disk, 2 * S, path);
+    assert_int_equal (disk.count, 1);
+    assert_true (disk.free_bytes [0] >= 0);
+    assert_int_equal (disk.due_us, S + STELE_DISK_SAMPLE_US);
+    close (file);
+    unlink (path);
+}
+
 int
 main (void)
 {
@@ -88,7 +110,8 @@ main (void)
         cmocka_unit_test (test_disk_space_that_shrinks_is_full_at_a_time),
         cmocka_unit_test (test_disk_space_rate_is_that_of_the_last_samples),
         cmocka_unit_test (test_disk_space_starts_again_when_room_was_made),
-        cmocka_unit_test (test_disk_space_samples_the_disk_when_it_is_due)
+        cmocka_unit_test (test_disk_space_samples_the_disk_when_it_is_due),
+        cmocka_unit_test (test_disk_space_is_read_when_it_is_asked_for)
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }

@@ -43,7 +43,7 @@ test_feed_topics_of_a_key_without_users_are_as_requested (void **state)
 {
     (void) state;
     s_assert (&s_all, "", "[heartbeat][task.created][task.updated][task.state_changed][task.output_added]"
-        "[task.metric_recorded][session.started][session.state_changed][session.command_executed][preference.set]");
+        "[task.metric_recorded][session.started][session.state_changed][session.command_executed][preference.set][audit.recorded]");
     s_assert (&s_all, "task.", "[task.]");
     s_assert (&s_all, "heartbeat", "[heartbeat]");
     s_assert (&s_all, "@ann/task.", "[@ann/task.]");

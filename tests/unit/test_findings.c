@@ -55,9 +55,9 @@ test_findings_of_a_healthy_broker_are_none (void **state)
 {
     (void) state;
     json_t *findings = s_find ("{\"ingest\":{\"mode\":\"dual\",\"holding\":false,\"behind\":0},"
-        "\"redis\":{\"state\":\"live\",\"lag_events\":3,\"lag_ms\":5},\"search\":{\"state\":\"live\",\"lag_events\":400},"
+        "\"redis\":{\"state\":\"live\",\"lag_events\":3,\"lag_ms\":5},\"search\":{\"state\":\"live\",\"lag_events\":400000,\"lag_limit\":200000},"
         "\"disk\":{\"free_bytes\":100000000000,\"size_bytes\":200000000000,\"growth_bytes\":0},"
-        "\"ledger\":{\"wal_bytes\":33554432,\"rejected\":0,\"losses\":0},\"tasks\":{\"by_state\":{\"running\":2}},"
+        "\"ledger\":{\"wal_bytes\":33554432,\"wal_limit\":16777216,\"rejected\":0,\"losses\":0},\"tasks\":{\"by_state\":{\"running\":2}},"
         "\"producers\":[{\"producer\":\"p\",\"status\":\"present\",\"silent_ms\":100}]}");
     assert_int_equal (json_array_size (findings), 0);
     json_decref (findings);
@@ -78,8 +78,8 @@ test_findings_of_the_writer_name_the_cause_and_the_time (void **state)
     s_assert_one ("{\"ingest\":{\"holding\":true,\"trouble\":\"disk is full\"}}", "holding", CLI_LEVEL_DEGRADED,
         "cannot be written: disk is full");
     s_assert_one ("{\"ingest\":{\"mode\":\"redis\",\"only_in_redis\":1200}}", "mode_redis", CLI_LEVEL_DEGRADED,
-        "1,200 acked events are only in Redis");
-    s_assert_one ("{\"ingest\":{\"behind\":2}}", "ledger_behind", CLI_LEVEL_DEGRADED, "2 of their hellos");
+        "1,200 acked events only in Redis");
+    s_assert_one ("{\"ingest\":{\"behind\":2}}", "ledger_behind", CLI_LEVEL_DEGRADED, "2 hellos answered");
     s_assert_one ("{\"age_ms\":900,\"ingest\":{}}", "writer_stalled", CLI_LEVEL_DEGRADED, "did not answer for 900");
 }
 
@@ -89,6 +89,11 @@ test_findings_of_redis (void **state)
     (void) state;
     s_assert_one ("{\"redis\":{\"state\":\"away\",\"state_ms\":5,\"last_error\":\"refused\",\"lag_events\":7}}",
         "redis_away", CLI_LEVEL_DEGRADED, "refused; live records there are 7 events old");
+    json_t *findings = s_find ("{\"redis\":{\"state\":\"away\",\"last_error\":\"NOAUTH\",\"cause\":\"password\","
+        "\"remedy\":\"give the password\"}}");
+    assert_ptr_equal (strstr (s_text (json_array_get (findings, 0), "hint"), "give the password;"),
+        s_text (json_array_get (findings, 0), "hint"));
+    json_decref (findings);
     s_assert_one ("{\"redis\":{\"state\":\"rebuilding\"}}", "redis_rebuilding", CLI_LEVEL_DEGRADED, "being rebuilt");
     s_assert_one ("{\"redis\":{\"state\":\"catching_up\",\"lag_ms\":10001,\"lag_events\":9}}", "redis_behind",
         CLI_LEVEL_DEGRADED, "(9 events) behind");
@@ -110,7 +115,22 @@ test_findings_of_the_disk (void **state)
         "\"full_in_s\":14400}}");
     assert_int_equal (json_array_size (findings), 0);
     json_decref (findings);
-    s_assert_one ("{\"ledger\":{\"wal_bytes\":134217729}}", "wal_long", CLI_LEVEL_DEGRADED, "write-ahead log");
+    s_assert_one ("{\"ledger\":{\"wal_bytes\":134217729,\"wal_limit\":67108864}}", "wal_long", CLI_LEVEL_DEGRADED, "write-ahead log");
+}
+
+static void
+test_findings_of_the_clocks (void **state)
+{
+    (void) state;
+    s_assert_one ("{\"ledger\":{\"ahead_ms\":10001}}", "clock_wrong", CLI_LEVEL_DEGRADED, "is 10.0 s ahead");
+    s_assert_one ("{\"clock\":{\"steps\":1,\"step_ms\":-3600000,\"stepped_ms\":5000}}", "clock_stepped",
+        CLI_LEVEL_INFO, "set back by 1h");
+    s_assert_one ("{\"clock\":{\"events_ahead\":1,\"ahead_ms\":600000,\"seen_ms\":5,\"producer\":\"fast\"}}",
+        "events_ahead", CLI_LEVEL_INFO, "of producer fast");
+    json_t *findings = s_find ("{\"ledger\":{\"ahead_ms\":10000},\"clock\":{\"steps\":1,\"step_ms\":-3600000,"
+        "\"stepped_ms\":86400000,\"events_ahead\":1,\"ahead_ms\":600000,\"seen_ms\":86400000}}");
+    assert_int_equal (json_array_size (findings), 0);
+    json_decref (findings);
 }
 
 static void
@@ -118,9 +138,9 @@ test_findings_that_are_only_noted (void **state)
 {
     (void) state;
     s_assert_one ("{\"ledger\":{\"rejected\":3}}", "rejected", CLI_LEVEL_INFO, "3 refused events");
-    s_assert_one ("{\"ledger\":{\"losses\":1}}", "losses", CLI_LEVEL_INFO, "1 losses");
+    s_assert_one ("{\"ledger\":{\"losses\":1}}", "losses", CLI_LEVEL_INFO, "accepted: 1");
     s_assert_one ("{\"auth\":{\"denied_lately\":100}}", "denials", CLI_LEVEL_DEGRADED, "100 accesses");
-    s_assert_one ("{\"search\":{\"lag_events\":100001}}", "search_behind", CLI_LEVEL_INFO, "100,001 events behind");
+    s_assert_one ("{\"search\":{\"lag_events\":100001,\"lag_limit\":50000}}", "search_behind", CLI_LEVEL_INFO, "100,001 events behind");
     s_assert_one ("{\"search\":{\"state\":\"failing\"}}", "search_failing", CLI_LEVEL_DEGRADED, "index");
     s_assert_one ("{\"producers\":[{\"producer\":\"a\",\"status\":\"expired\",\"silent_ms\":9000},"
         "{\"producer\":\"b\",\"status\":\"expired\",\"silent_ms\":8000},"
@@ -129,7 +149,15 @@ test_findings_that_are_only_noted (void **state)
     s_assert_one ("{\"tasks\":{\"by_state\":{\"running\":1}},\"uptime_s\":301,\"producers\":["
         "{\"producer\":\"a\",\"status\":\"present\",\"silent_ms\":null},"
         "{\"producer\":\"b\",\"status\":\"present\",\"silent_ms\":10}]}",
-        "producers_silent", CLI_LEVEL_INFO, "1 producers");
+        "producers_silent", CLI_LEVEL_INFO, "1 producer silent for more than 5m");
+    s_assert_one ("{\"ledger\":{\"rejected\":1}}", "rejected", CLI_LEVEL_INFO, "1 refused event kept");
+    //  Those that have tasks in progress are named, and are no mere notes
+    s_assert_one ("{\"tasks\":{\"by_state\":{\"running\":1}},\"producers\":["
+        "{\"producer\":\"a\",\"status\":\"present\",\"silent_ms\":900000},"
+        "{\"producer\":\"b\",\"status\":\"present\",\"silent_ms\":400000,\"owns\":true}]}",
+        "producers_silent", CLI_LEVEL_DEGRADED, "2 producers silent for more than 5m 00s, among them 'b', which has tasks");
+    s_assert_one ("{\"producers\":[{\"producer\":\"a\",\"status\":\"expired\",\"silent_ms\":9000,\"owns\":true}]}",
+        "producers_expired", CLI_LEVEL_DEGRADED, "'a', which still has tasks in progress");
 }
 
 static void
@@ -137,7 +165,7 @@ test_findings_are_sorted_by_their_gravity (void **state)
 {
     (void) state;
     size_t count;
-    json_t *findings = s_find ("{\"ledger\":{\"rejected\":3},\"search\":{\"lag_events\":100001},"
+    json_t *findings = s_find ("{\"ledger\":{\"rejected\":3},\"search\":{\"lag_events\":100001,\"lag_limit\":50000},"
         "\"redis\":{\"state\":\"away\"},\"ingest\":{\"mode\":\"redis\"}}");
     assert_int_equal (json_array_size (findings), 4);
     assert_string_equal (s_text (json_array_get (findings, 0), "code"), "mode_redis");
@@ -155,6 +183,7 @@ main (void)
         cmocka_unit_test (test_findings_of_the_writer_name_the_cause_and_the_time),
         cmocka_unit_test (test_findings_of_redis),
         cmocka_unit_test (test_findings_of_the_disk),
+        cmocka_unit_test (test_findings_of_the_clocks),
         cmocka_unit_test (test_findings_that_are_only_noted),
         cmocka_unit_test (test_findings_are_sorted_by_their_gravity)
     };

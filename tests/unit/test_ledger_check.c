@@ -50,6 +50,8 @@ s_run (fixture_t *self, const char *sql)
     sqlite3_close (db);
 }
 
+static char s_message [1024];       // Of the last refusal
+
 static bool
 s_opens (fixture_t *self, stele_check_t check, const char *reason)
 {
@@ -59,6 +61,9 @@ s_opens (fixture_t *self, stele_check_t check, const char *reason)
         return true;
     assert_int_equal (refusal.code, STELE_ELEDGER);
     assert_non_null (strstr (refusal.message, reason));
+    snprintf (s_message, sizeof s_message, "%s", refusal.message);
+    assert_null (strchr (refusal.message, '\n'));
+    assert_null (strstr (refusal.message, "***"));
     return false;
 }
 
@@ -89,6 +94,12 @@ test_ledger_check_small_with_a_damaged_page_is_refused (void **state)
 {
     fixture_t *self = *state;
     s_check_after_loss (self, 0);
+    int named = 0;
+    char copy [200];
+    snprintf (copy, sizeof copy, "%s.rescued-20260302T090000Z", self->path);
+    FILE *rescued = fopen (copy, "w");
+    assert_non_null (rescued);
+    fclose (rescued);
     for (int page = 1; page < 200; page++) {
         FILE *file = fopen (self->path, "r+b");
         assert_non_null (file);
@@ -103,6 +114,7 @@ test_ledger_check_small_with_a_damaged_page_is_refused (void **state)
             assert_int_equal (fputc (77, file), 77);
             fclose (file);
             assert_false (s_opens (self, STELE_CHECK_QUICK, ""));
+            named += strstr (s_message, copy) != NULL;
             file = fopen (self->path, "r+b");
             assert_non_null (file);
             fseek (file, page * 4096L, SEEK_SET);
@@ -110,6 +122,8 @@ test_ledger_check_small_with_a_damaged_page_is_refused (void **state)
         }
         fclose (file);
     }
+    assert_true (named > 0);
+    unlink (copy);
     assert_true (s_opens (self, STELE_CHECK_QUICK, ""));
 }
 

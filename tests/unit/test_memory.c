@@ -158,7 +158,7 @@ s_append_all (fixture_t *self)
         stele_refusal_t refusal = { 0 };
         int64_t position;
         stele_record_clear (self->event);
-        int code = stele_event_decode_record (stele_pack_data (s_packed [i]),
+        int code = stele_event_decode_restored (stele_pack_data (s_packed [i]),     // Some only the broker makes
             stele_pack_size (s_packed [i]), self->event, &refusal);
         if (code)
             return code;
@@ -572,7 +572,7 @@ s_round (const char *json, stele_record_t *record, stele_pack_t *pack, char **te
     stele_record_clear (record);
     int code = stele_json_parse_pack (json, strlen (json), pack, &refusal);
     if (code == 0)
-        code = stele_event_decode_record (stele_pack_data (pack), stele_pack_size (pack), record, &refusal);
+        code = stele_event_decode_restored (stele_pack_data (pack), stele_pack_size (pack), record, &refusal);
     if (code == 0)
         code = stele_record_own (record);
     if (code)

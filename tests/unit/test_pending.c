@@ -128,7 +128,7 @@ test_pending_position_releases_those_that_wait_for_it (void **state)
     requests [3]->state = STELE_PENDING_QUEUED;
     uint64_t first = requests [0]->token, second = requests [1]->token;
     s_seen_t seen = { .pending = pending };
-    stele_pending_reach (pending, 7, s_see_and_remove, &seen);
+    stele_pending_reach (pending, STELE_PENDING_WAITING, 7, s_see_and_remove, &seen);
     assert_int_equal (seen.count, 2);
     assert_int_equal (seen.tokens [0], first);
     assert_int_equal (seen.tokens [1], second);

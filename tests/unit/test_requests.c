@@ -12,6 +12,7 @@
 #include "broker/access/identity_frame.h"
 #include "broker/requests/requests.h"
 #include "ledger/ledger.h"
+#include "ledger/text_index.h"
 #include "wire/event/event_codec.h"
 
 #define PATIENCE_MS 20000           // For what has to come; never waited for in full
@@ -24,7 +25,7 @@ typedef struct {
     stele_query_args_t args;
     zactor_t *actor;
     char *endpoint;
-    zsock_t *head, *writer, *feed, *cache, *search;
+    zsock_t *head, *indexed, *writer, *feed, *cache, *search;
     json_t *answer;                 // The last one
 } s_world_t;
 
@@ -80,6 +81,7 @@ s_setup (void **state)
     assert_int_equal (stele_settings_set (self->settings, "requests", "tcp://127.0.0.1:*",
         NULL), 0);
     self->head = s_bind (self, ZMQ_PUB, "head");
+    self->indexed = s_bind (self, ZMQ_PUB, "indexed");
     self->writer = s_bind (self, ZMQ_ROUTER, "writer");
     self->feed = s_bind (self, ZMQ_ROUTER, "feed");
     self->cache = s_bind (self, ZMQ_ROUTER, "cache");
@@ -117,6 +119,7 @@ s_teardown (void **state)
     zactor_destroy (&self->actor);
     zstr_free (&self->endpoint);
     zsock_destroy (&self->head);
+    zsock_destroy (&self->indexed);
     zsock_destroy (&self->writer);
     zsock_destroy (&self->feed);
     zsock_destroy (&self->cache);
@@ -204,10 +207,10 @@ s_assert_still_answers (s_world_t *self)
 }
 
 static void
-s_say_head (s_world_t *self, int64_t head)
+s_say (zsock_t *publisher, int64_t position)
 {
-    zframe_t *frame = zframe_new (&head, sizeof head);
-    zframe_send (&frame, self->head, 0);
+    zframe_t *frame = zframe_new (&position, sizeof position);
+    zframe_send (&frame, publisher, 0);
 }
 
 //  -- mailboxes -------------------------------------------------------------------------
@@ -358,7 +361,7 @@ test_requests_min_position_waits_for_the_head (void **state)
     s_until_one_waits (self, other);
 
     s_append (self, "{'type':'task.state_changed','time':2,'task_id':'a','state':'passed'}");
-    s_say_head (self, 2);
+    s_say (self->head, 2);
     s_receive (self, peer);
     assert_true (talk_is_ok (self->answer));
     assert_int_equal (talk_number (self->answer, "position"), 2);
@@ -672,6 +675,63 @@ test_requests_status_waits_for_the_head (void **state)
     zsock_destroy (&waiting);
 }
 
+//  Say that the index is at 'indexed', until a search waits for it: positions reach the router in any order
+static void
+s_until_a_search_waits (s_world_t *self, zsock_t *peer, int64_t head, int64_t indexed)
+{
+    while (true) {
+        s_say (self->head, head);
+        s_say (self->indexed, indexed);
+        s_send (peer, "{'op':'task.list','search':'a','min_position':1}");
+        zmq_pollitem_t items [] = {
+            { zsock_resolve (peer), 0, ZMQ_POLLIN, 0 }, { zsock_resolve (self->search), 0, ZMQ_POLLIN, 0 }
+        };
+        assert_true (zmq_poll (items, 2, PATIENCE_MS) > 0);
+        if (!items [0].revents)
+            break;
+        assert_true (talk_is_ok (s_receive (self, peer)));
+    }
+    zmsg_t *mail = s_take (self->search, "catch_up");
+    zmsg_destroy (&mail);
+}
+
+static void
+test_requests_search_waits_for_the_index (void **state)
+{
+    s_world_t *self = *state;
+    s_start (self);
+    zsock_t *searching = s_peer (self, ZMQ_REQ), *peer = s_peer (self, ZMQ_REQ);
+    s_until_a_search_waits (self, searching, 1000000, 1);
+    //  No other list waits
+    assert_true (talk_is_ok (s_ask (self, peer, "{'op':'task.list'}")));
+    s_say (self->indexed, 1000000 - STELE_SEARCH_TAIL);
+    assert_true (talk_is_ok (s_ask (self, peer, "{'op':'ping'}")));
+    zmq_pollitem_t item = { zsock_resolve (searching), 0, ZMQ_POLLIN, 0 };
+    assert_int_equal (zmq_poll (&item, 1, 0), 0);
+    s_say (self->indexed, 1000000 - STELE_SEARCH_TAIL / 4);
+    assert_true (talk_is_ok (s_receive (self, searching)));
+    assert_string_equal (talk_text (self->answer, "tasks/0/task_id"), "a");
+
+    //  The index fails: a search is answered without it
+    s_until_a_search_waits (self, searching, 2000000, 1000000);
+    s_say (self->indexed, -1);
+    assert_true (talk_is_ok (s_receive (self, searching)));
+    zsock_destroy (&searching);
+    zsock_destroy (&peer);
+}
+
+static void
+test_requests_search_waits_no_longer_than_a_request_may_take (void **state)
+{
+    s_world_t *self = *state;
+    assert_int_equal (stele_settings_set (self->settings, "request-ms", "100", NULL), 0);
+    s_start (self);
+    zsock_t *searching = s_peer (self, ZMQ_REQ);
+    s_until_a_search_waits (self, searching, 1000000, 1);
+    assert_true (talk_is_ok (s_receive (self, searching)));
+    zsock_destroy (&searching);
+}
+
 static void
 test_requests_many_at_once_are_all_answered (void **state)
 {
@@ -801,6 +861,8 @@ main (void)
         TEST (test_requests_status_with_redis_away_is_from_sqlite),
         TEST (test_requests_status_without_redis_waits_for_no_worker),
         TEST (test_requests_status_waits_for_the_head),
+        TEST (test_requests_search_waits_for_the_index),
+        TEST (test_requests_search_waits_no_longer_than_a_request_may_take),
         TEST (test_requests_many_at_once_are_all_answered),
         TEST (test_requests_client_that_vanishes_does_no_harm),
         TEST (test_requests_client_that_does_not_read_does_no_harm),

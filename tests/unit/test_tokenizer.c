@@ -75,6 +75,17 @@ test_tokenizer_scripts_without_spaces_are_split_in_pairs (void **state)
 }
 
 static void
+test_tokenizer_marks_do_not_split_a_word (void **state)
+{
+    (void) state;
+    s_expect ("निर्माण विफल", "निर्माण|विफल");           // Hindi
+    s_expect ("கட்டமைப்பு பிழை", "கட்டமைப்பு|பிழை");      // Tamil
+    s_expect ("বিল্ড ব্যর্থ", "বিল্ড|ব্যর্থ");             // Bengali
+    s_expect ("\xcc\x81 alone \xcc\x81", "alone");
+    s_expect ("Cafe\xcc\x81 naive", "cafe|naive");         // An accent of its own, as one that is part of a letter
+}
+
+static void
 test_tokenizer_emoji_are_words (void **state)
 {
     (void) state;
@@ -125,6 +136,7 @@ main (void)
     const struct CMUnitTest tests [] = {
         cmocka_unit_test (test_tokenizer_text_with_spaces_is_split_as_by_unicode61),
         cmocka_unit_test (test_tokenizer_scripts_without_spaces_are_split_in_pairs),
+        cmocka_unit_test (test_tokenizer_marks_do_not_split_a_word),
         cmocka_unit_test (test_tokenizer_emoji_are_words),
         cmocka_unit_test (test_tokenizer_word_that_is_looked_up_stays_one),
         cmocka_unit_test (test_tokenizer_stops_when_told),

@@ -1,4 +1,4 @@
-# Tests of src/wire, src/model, stele_event, and the settings and the log of the broker
+# Tests of src/wire, src/model, src/redact, stele_event, and the settings and the log of the broker
 
 check_PROGRAMS += tests/unit/test_scan
 TESTS += tests/unit/test_scan
@@ -65,3 +65,10 @@ check_PROGRAMS += tests/unit/test_broker
 TESTS += tests/unit/test_broker
 tests_unit_test_broker_SOURCES = tests/unit/test_broker.c
 tests_unit_test_broker_LDADD = libstele.la $(CZMQ_LIBS) $(ZMQ_LIBS) $(CMOCKA_LIBS)
+
+if WITH_REDACTION
+check_PROGRAMS += tests/unit/test_redactor
+TESTS += tests/unit/test_redactor
+endif
+tests_unit_test_redactor_SOURCES = tests/unit/test_redactor.c
+tests_unit_test_redactor_LDADD = $(STELE_ROOMS) $(STELE_LIBS) $(CMOCKA_LIBS)

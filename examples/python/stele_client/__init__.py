@@ -31,13 +31,14 @@ from .dialog import Receipt
 from .follower import Follower, follow
 from .keys import Key
 from .publisher import Publisher
+from .redact import Redactor
 
 __version__ = "0.1.0"
 
 __all__ = [
     "BrokerError", "BrokerTimeout", "Client", "Closed", "Event", "Fenced", "Follower", "Forked",
     "InvalidEndpoint", "InvalidEvent", "InvalidKey", "Key", "LedgerBehind", "NotFound", "PermissionDenied", "Publisher",
-    "Receipt", "Refused", "RequestFailed", "SteleError", "Unavailable", "follow", "preference_set",
+    "Receipt", "Redactor", "Refused", "RequestFailed", "SteleError", "Unavailable", "follow", "preference_set",
     "session_command_executed", "session_started", "session_state_changed", "task_created",
     "task_metric_recorded", "task_output_added", "task_state_changed", "task_updated",
 ]

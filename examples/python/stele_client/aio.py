@@ -27,7 +27,7 @@ from typing import Any, AsyncIterator, Callable, Collection, Dict, List, Mapping
 import zmq
 import zmq.asyncio
 
-from .dialog import Dialog, Receipt, log
+from .dialog import Dialog, Receipt, Redact, log
 from .errors import (BrokerTimeout, Closed, Forked, PermissionDenied, Refused, SteleError, Unavailable, not_acked,
                      request_failed)
 from .follower import QUIET_MS, is_about
@@ -37,7 +37,7 @@ from .order import Order
 from .publisher import ADVICE, LAST_S, PENDING_BYTES, PENDING_EVENTS
 from .refusals import Refusals
 from .trouble import reason
-from .wire import (EVENTS, FEED, REQUESTS, address, check_permission, open_socket, pack, unpack, without_none)
+from .wire import (EVENTS, FEED, REQUESTS, address, check_permission, no_answer, open_socket, pack, unpack, without_none)
 
 
 class Outcome(asyncio.Future):
@@ -68,11 +68,11 @@ class Publisher:
     def __init__(self, producer: str, endpoint: Optional[str] = None, *,
                  instance: Optional[str] = None, lease_ms: Optional[int] = None,
                  on_refused: Optional[Callable[[Receipt], None]] = None,
-                 requests: Optional[str] = None, key: KeyOption = None,
+                 redact: Optional[Redact] = None, requests: Optional[str] = None, key: KeyOption = None,
                  context: Optional[zmq.asyncio.Context] = None) -> None:
         loop = asyncio.get_running_loop()
         self._pid = os.getpid()
-        self._dialog = Dialog(producer, instance, lease_ms)
+        self._dialog = Dialog(producer, instance, lease_ms, redact)
         self._refusals = Refusals(on_refused)
         self._requests = requests
         self._address = address(endpoint, "STELE_EVENTS", EVENTS)
@@ -356,8 +356,7 @@ class Client(Operations):
             await self._send([number, b"", request])
             answer = await asyncio.wait_for(future, self.timeout)
         except asyncio.TimeoutError:
-            raise BrokerTimeout("no answer to %s from %s within %g s: is steled running?"
-                                % (op, self._endpoint, self.timeout)) from None
+            raise BrokerTimeout(no_answer(op, self._endpoint, self.timeout)) from None
         except zmq.ZMQError as cause:
             raise SteleError("cannot send %s to %s: %s" % (op, self._endpoint, cause)) from cause
         finally:

@@ -16,7 +16,7 @@ import zmq
 from .errors import BrokerTimeout, Closed, Forked, SteleError, request_failed
 from .keys import KeyOption, find_key
 from .operations import Operations
-from .wire import REQUESTS, address, check_permission, open_socket, pack, unpack, without_none
+from .wire import REQUESTS, address, check_permission, no_answer, open_socket, pack, unpack, without_none
 
 
 class Client(Operations):
@@ -70,8 +70,7 @@ class Client(Operations):
             try:
                 self._send(request)
                 if not self._wait():
-                    raise BrokerTimeout("no answer to %s from %s within %g s: is steled running?"
-                                        % (op, self._endpoint, self.timeout))
+                    raise BrokerTimeout(no_answer(op, self._endpoint, self.timeout))
                 answer = unpack(self._socket.recv())
             except zmq.ZMQError as cause:
                 raise SteleError("cannot send %s to %s: %s" % (op, self._endpoint, cause)) from cause

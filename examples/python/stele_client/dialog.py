@@ -30,6 +30,7 @@ SILENCE_S = 2.0             # Ping the broker after that time without acks
 
 log = logging.getLogger("stele")
 
+Redact = Callable[[Mapping[str, Any]], Mapping[str, Any]]
 Resolve = Callable[[Optional["Receipt"], Optional[SteleError]], None]
 
 
@@ -70,8 +71,9 @@ class Entry:
 
 class Dialog:
     def __init__(self, producer: str, instance: Optional[str] = None,
-                 lease_ms: Optional[int] = None) -> None:
+                 lease_ms: Optional[int] = None, redact: Optional[Redact] = None) -> None:
         self.producer = producer
+        self._redact = redact
         self.instance = instance or str(uuid.uuid4())
         self.lease_ms = lease_ms
         self.state = "new"                  # new, greeting, open, closed
@@ -101,7 +103,7 @@ class Dialog:
         if self.error:
             raise self.error
         try:
-            stamped = dict(event)
+            stamped = dict(self._redact(event) if self._redact else event)
             if stamped.get("time") is None:
                 stamped["time"] = current_time()    # The broker's would be that of the arrival
             check_time("time", stamped["time"])

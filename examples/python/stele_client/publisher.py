@@ -21,7 +21,7 @@ from typing import Any, Callable, List, Mapping, Optional
 
 import zmq
 
-from .dialog import Dialog, Receipt, log
+from .dialog import Dialog, Receipt, Redact, log
 from .errors import BrokerTimeout, Forked, PermissionDenied, Refused, SteleError, not_acked
 from .keys import AGAIN_S, KeyOption, find_key
 from .refusals import Refusals
@@ -63,6 +63,8 @@ class Publisher:
     interrupts its tasks in progress; pings are sent automatically. Default: no lease.
     on_refused: called with the Receipt of each refused event, in the background thread. Without
     it, flush, close and the end of a with block raise Refused.
+    redact: called with each event before it is queued, returns the event to publish: a Redactor, for
+    secrets that must not leave this process.
     requests: of the broker's requests socket (default: STELE_REQUESTS, or port 5571 of this
     machine), which is asked for the reason if an ack does not come in time.
     key: a file that 'stele key new' made, or a Key (default: STELE_KEY, or none; "" uses none). ipc needs none. If the
@@ -79,10 +81,10 @@ class Publisher:
     def __init__(self, producer: str, endpoint: Optional[str] = None, *,
                  instance: Optional[str] = None, lease_ms: Optional[int] = None,
                  on_refused: Optional[Callable[[Receipt], None]] = None,
-                 requests: Optional[str] = None, key: KeyOption = None,
+                 redact: Optional[Redact] = None, requests: Optional[str] = None, key: KeyOption = None,
                  context: Optional[zmq.Context] = None) -> None:
         self._pid = os.getpid()
-        self._dialog = Dialog(producer, instance, lease_ms)
+        self._dialog = Dialog(producer, instance, lease_ms, redact)
         self._refusals = Refusals(on_refused)
         self._changed = threading.Condition()
         self._closing = False

@@ -76,6 +76,16 @@ def check_permission(endpoint: str) -> None:
                                "its folder, or change their mode or owner" % path)
 
 
+def no_answer(op: str, endpoint: str, timeout: float) -> str:
+    """The text of a time-out: what may be wrong, and what to do."""
+    path = endpoint[len("ipc://"):]
+    if endpoint.startswith("ipc://") and not path.startswith("@") and not os.path.exists(path):
+        return ("no answer to %s from %s: there is no such socket, so no broker listens there. Start steled, or give "
+                "the endpoint of a running one (STELE_REQUESTS, or the argument 'endpoint')" % (op, endpoint))
+    return ("no answer to %s from %s within %g s: is steled running there? Start it, or give the endpoint of a running "
+            "one (STELE_REQUESTS, or the argument 'endpoint')" % (op, endpoint, timeout))
+
+
 def _default(value: Any) -> Any:
     if isinstance(value, datetime):
         if value.tzinfo is None:

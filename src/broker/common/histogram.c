@@ -18,6 +18,7 @@
 struct stele_histogram {
     int64_t count;
     int64_t max;
+    int64_t sum;
     int64_t buckets [(POWERS - PART_BITS + 1) * PARTS];
 };
 
@@ -69,6 +70,7 @@ stele_histogram_record (stele_histogram_t *self, int64_t time_us)
         time_us = VALUE_MAX;
     self->buckets [s_bucket (time_us)]++;
     self->count++;
+    self->sum += time_us;
     if (time_us > self->max)
         self->max = time_us;
 }
@@ -100,4 +102,20 @@ int64_t
 stele_histogram_max (const stele_histogram_t *self)
 {
     return self->max;
+}
+
+void
+stele_histogram_pack (const stele_histogram_t *self, stele_pack_t *pack)
+{
+    stele_pack_key_integer (pack, "sum", self->sum);
+    stele_pack_key (pack, "buckets");
+    stele_pack_array (pack, STELE_HISTOGRAM_POWER_MAX - STELE_HISTOGRAM_POWER_MIN + 1);
+    int64_t below = 0;
+    size_t bucket = 0;
+    for (int power = STELE_HISTOGRAM_POWER_MIN; power <= STELE_HISTOGRAM_POWER_MAX; power++) {
+        //  A power of two is the start of a row, so no bucket has durations on both sides of it
+        for (size_t end = s_bucket ((int64_t) 1 << power); bucket < end; bucket++)
+            below += self->buckets [bucket];
+        stele_pack_integer (pack, below);
+    }
 }

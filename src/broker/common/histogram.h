@@ -12,6 +12,11 @@
 #define STELE_HISTOGRAM_H_INCLUDED
 
 #include <stdint.h>
+#include "wire/pack.h"
+
+/*  Bounds of the buckets that stele_histogram_pack reports: powers of two, from 2^6 (64 us) to 2^24 (16.8 s) */
+#define STELE_HISTOGRAM_POWER_MIN 6
+#define STELE_HISTOGRAM_POWER_MAX 24
 
 typedef struct stele_histogram stele_histogram_t;
 
@@ -36,5 +41,10 @@ int64_t
 
 int64_t
     stele_histogram_max (const stele_histogram_t *self);
+
+/*  Pack the keys "sum" (microseconds) and "buckets" into a map that was begun. "buckets" is an array: how many
+    durations were below 64 us, 128 us, ... 2^24 us, each including the ones before. */
+void
+    stele_histogram_pack (const stele_histogram_t *self, stele_pack_t *pack);
 
 #endif

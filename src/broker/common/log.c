@@ -27,8 +27,15 @@ typedef enum { S_TEXT, S_JSON, S_ZSYS } s_format_t;
 static const char *const s_levels [] = { "error", "warning", "info", "debug" };
 
 //  Of the process: read by every thread, set at the start and by a reload
+static const char *s_program = "steled";
 static atomic_int s_format = S_TEXT;
 static atomic_int s_level = STELE_LOG_INFO;
+
+void
+stele_log_set_program (const char *name)
+{
+    s_program = name;
+}
 
 void
 stele_log_configure (const char *format, const char *level)
@@ -143,7 +150,7 @@ stele_log_line (bool json, bool journal, int64_t time_us, stele_log_level_t leve
             s_put_time (line, time_us);
             fprintf (line, " %s ", s_levels [level]);
         }
-        fputs ("steled: ", line);
+        fprintf (line, "%s: ", s_program);
         s_escape (line, message, false);
     }
     if (fclose (line) != 0)

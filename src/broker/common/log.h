@@ -48,6 +48,10 @@ typedef struct {
 void
     stele_log_configure (const char *format, const char *level);
 
+/*  Name of the program in lines of text, instead of steled; static storage. Call it before threads log. */
+void
+    stele_log_set_program (const char *name);
+
 /*  Returns whether a message of this level would be written                                */
 bool
     stele_log_has (stele_log_level_t level);

@@ -5,6 +5,7 @@
     file, You can obtain one at https://mozilla.org/MPL/2.0/.
 */
 
+#include "config.h"
 #include <assert.h>
 #include <errno.h>
 #include <stdio.h>
@@ -51,6 +52,9 @@ stele_settings_new (void)
         int rc = stele_settings_set (self, s_settings [i].name, s_settings [i].initial, NULL);
         assert (rc == 0);
     }
+#ifndef STELE_WITH_REDACTION
+    stele_settings_set (self, "redact", "off", NULL);
+#endif
     zuuid_t *uuid = zuuid_new ();
     assert (uuid);
     snprintf (self->instance, sizeof self->instance, "%s", zuuid_str (uuid));

@@ -35,6 +35,7 @@
     X ("ledger", ledger, TEXT, "stele.db", "FILE", FILE, "Keep the ledger, a SQLite database, in FILE; it is created if missing.") \
     X ("integrity", integrity, WORD, "quick", "quick|full|none", FILE, "Check the ledger at startup: quick (the newest part of a large file), full (all of it, which can take hours), or none.") \
     X ("file-mode", file_mode, WORD, "0600", "0600|0640|0644|0660|0664", FILE, "Mode of the ledger and of the files next to it, whatever the umask; set at every start.") \
+    X ("wal-bytes", wal_bytes, COUNT, "134217728", "BYTES", FILE, "Let the write-ahead log of the ledger grow to this size before it is copied into the ledger; only a program that reads the ledger for long makes it longer.") \
     X ("accept-loss", accept_loss, FLAG, "no", NULL, OPTION, "Start although acked events are missing from the ledger (otherwise exit status 65), and record the loss. For one start only.") \
     X ("interrupted", interrupted, WORD, "owner", "owner|all|none", FILE, "Which tasks in progress (starting, running, completing) to mark as failed: owner (those whose orchestrator died or left them), all (every one, at each start of the broker), or none.") \
     X ("mode", mode, WORD, "dual", "dual|sqlite|redis", FILE, "What an ack waits for: dual (the ledger; Redis follows), sqlite (the ledger; Redis is not updated), or redis (Redis only: PERSISTENCE IS OFF). 'stele mode' changes it at run time.")
@@ -44,7 +45,8 @@
     X ("requests", requests, TEXT, "tcp://127.0.0.1:5571", "ENDPOINT", FILE, "Answer requests at this endpoint (ROUTER).") \
     X ("feed", feed, TEXT, "tcp://127.0.0.1:5572", "ENDPOINT", FILE, "Publish committed events at this endpoint (XPUB).") \
     X ("pipeline-in", pipeline_in, OPTIONAL, "", "ENDPOINT", FILE, "Accept events without acks at this endpoint (PULL).") \
-    X ("pipeline-out", pipeline_out, OPTIONAL, "", "ENDPOINT", FILE, "Push every committed event to the next stage at this endpoint (PUSH).")
+    X ("pipeline-out", pipeline_out, OPTIONAL, "", "ENDPOINT", FILE, "Push every committed event to the next stage at this endpoint (PUSH).") \
+    X ("http", http, OPTIONAL, "", "ADDRESS", FILE, "Run stele-http, the HTTP server, at ADDRESS:PORT (such as 127.0.0.1:5580) or unix:PATH, for as long as the broker runs.")
 
 #define STELE_SETTINGS_ACCESS(X) \
     X ("keys", keys, OPTIONAL, "", "DIRECTORY", FILE, "Let in only clients that have a key in DIRECTORY, and encrypt: every tcp endpoint demands CURVE. 'stele key' makes keys.") \
@@ -69,7 +71,12 @@
     X ("workers", workers, COUNT, "2", "THREADS", FILE, "Number of threads that answer requests.") \
     X ("list-limit", list_limit, COUNT, "1000", "ROWS", FILE, "Most rows per page of an answer.") \
     X ("request-ms", request_ms, COUNT, "5000", "MILLISECONDS", FILE, "Longest time that a request may take.") \
+    X ("search-lag", search_lag_events, COUNT, "1000000", "EVENTS", FILE, "Let the index for searches fall this far behind while events arrive quickly; it catches up in pauses, and when a search needs it.") \
     X ("drain-ms", drain_ms, COUNT, "5000", "MILLISECONDS", FILE, "Longest time that a stop waits for Redis, the feed and the pipeline to catch up.")
+
+#define STELE_SETTINGS_SECRETS(X) \
+    X ("redact", redact, WORD, "mask", "mask|refuse|report|off", FILE, "What to do with secrets (keys, tokens, passwords) in events: mask them before anything is stored, refuse the event, report (store it, count and log), or off.") \
+    X ("redact-rules", redact_rules, OPTIONAL, "", "FILE", FILE, "Also use the rules of FILE to recognise secrets; see redact.rules for the form.")
 
 #define STELE_SETTINGS_LOG(X) \
     X ("log", log, WORD, "text", "text|json|zsys", LIVE, "Log as text (with the prefixes of sd-daemon if standard error is systemd's journal), as json (JSON Lines), or through zsys of czmq, for a program that embeds the broker.") \
@@ -82,6 +89,7 @@
     STELE_SETTINGS_REDIS (X) \
     STELE_SETTINGS_PRODUCERS (X) \
     STELE_SETTINGS_LIMITS (X) \
+    STELE_SETTINGS_SECRETS (X) \
     STELE_SETTINGS_LOG (X)
 
 #define STELE_SETTING_TEXT char *
@@ -140,8 +148,11 @@ bool
                   answer}, which records an audit event (operations/audit.h)
       "cache"     task.recover, recover, consistency.check, stats; and "pause" {paused}
       "feed", "pipeline", "search"    stats
+      "search"    also "catch_up": index without pauses for some seconds; no answer
     "head" is a PUB that publishes the ledger's head after every commit: eight bytes, an int64_t
-    in host byte order. Subscribe to everything, with ZMQ_CONFLATE.          */
+    in host byte order. Subscribe to everything, with ZMQ_CONFLATE. "indexed" is one of the same form, of
+    the position of the index for searches, after every portion, at least once per second, and on "catch_up"; -1 if no
+    search should wait for it: it fails, or is being built.                  */
 
 /*  "inproc://stele-INSTANCE-NAME", written to the buffer of at least 80 bytes and returned. */
 const char *

@@ -17,6 +17,7 @@
 #include "broker/common/endpoint.h"
 #include "broker/common/settings.h"
 #include "cache/redis/redis_url.h"
+#include "redact/redactor.h"
 
 static int
 s_check_redis (const stele_settings_t *self, stele_refusal_t *refusal)
@@ -59,6 +60,18 @@ s_check_ledger (const stele_settings_t *self, stele_refusal_t *refusal)
     return rc;
 }
 
+static int
+s_check_redaction (const stele_settings_t *self, stele_refusal_t *refusal)
+{
+    if (strcmp (self->redact, "off") == 0)
+        return 0;
+    stele_redactor_t *redactor = stele_redactor_new (*self->redact_rules? self->redact_rules: NULL, NULL, refusal);
+    if (!redactor)
+        return refusal->code;
+    stele_redactor_destroy (&redactor);
+    return 0;
+}
+
 int
 stele_settings_check (const stele_settings_t *self, stele_refusal_t *refusal)
 {
@@ -67,5 +80,7 @@ stele_settings_check (const stele_settings_t *self, stele_refusal_t *refusal)
         code = s_check_redis (self, refusal);
     if (code == 0)
         code = s_check_ledger (self, refusal);
+    if (code == 0)
+        code = s_check_redaction (self, refusal);
     return code;
 }

@@ -38,19 +38,45 @@ stele_disk_space_note (stele_disk_space_t *self, int64_t now_us, int64_t free_by
         self->count++;
 }
 
+static bool
+s_read (const char *path, int64_t *free_bytes, int64_t *size_bytes)
+{
+    struct statvfs disk;
+    const char *slash = strrchr (path, '/');
+    char *folder = slash? stele_memory_copy (path, (size_t) (slash - path) + 1): stele_memory_copy (".", 1);
+    bool known = statvfs (folder, &disk) == 0;
+    if (known) {
+        *free_bytes = (int64_t) disk.f_bavail * (int64_t) disk.f_frsize;
+        *size_bytes = (int64_t) disk.f_blocks * (int64_t) disk.f_frsize;
+    }
+    free (folder);
+    return known;
+}
+
 void
 stele_disk_space_sample (stele_disk_space_t *self, int64_t now_us, const char *path)
 {
-    struct statvfs disk;
+    int64_t free_bytes, size_bytes;
     if (now_us < self->due_us)
         return;
     self->due_us = now_us + STELE_DISK_SAMPLE_US;
-    const char *slash = strrchr (path, '/');
-    char *folder = slash? stele_memory_copy (path, (size_t) (slash - path) + 1): stele_memory_copy (".", 1);
-    if (statvfs (folder, &disk) == 0)
-        stele_disk_space_note (self, now_us, (int64_t) disk.f_bavail * (int64_t) disk.f_frsize,
-            (int64_t) disk.f_blocks * (int64_t) disk.f_frsize);
-    free (folder);
+    if (s_read (path, &free_bytes, &size_bytes))
+        stele_disk_space_note (self, now_us, free_bytes, size_bytes);
+}
+
+void
+stele_disk_space_refresh (stele_disk_space_t *self, int64_t now_us, const char *path)
+{
+    int64_t free_bytes, size_bytes;
+    if (now_us >= self->due_us || self->count == 0)
+        stele_disk_space_sample (self, now_us, path);
+    else
+    if (s_read (path, &free_bytes, &size_bytes)) {
+        //  The ring keeps one sample per interval
+        self->next = s_newest (self);
+        self->count--;
+        stele_disk_space_note (self, now_us, free_bytes, size_bytes);
+    }
 }
 
 int64_t

@@ -26,6 +26,10 @@ typedef struct {
     int64_t due_us;                 // Steady clock: next sample
 } stele_disk_space_t;
 
+/*  Add a sample, or replace the last one by it if the next one is not due.   */
+void
+    stele_disk_space_refresh (stele_disk_space_t *self, int64_t now_us, const char *path);
+
 /*  Add a sample.                                                            */
 void
     stele_disk_space_note (stele_disk_space_t *self, int64_t now_us, int64_t free_bytes, int64_t size_bytes);

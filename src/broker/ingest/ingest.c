@@ -32,7 +32,9 @@
 #define ERRORS_ALL      (32 * 1024 * 1024)
 #define SAY_MODE_US     60000000
 //  A pass of the loop that took longer was a stall: SIGSTOP, or slow storage
-#define STALL_US        1000000
+#define STALL_US        (2 * TICK_MS * 1000)
+//  Under a load that leaves the sockets no pause, a lease ends that much later
+#define LOADED_US       5000000
 
 static void
 s_announce (stele_ingest_t *self)
@@ -123,17 +125,21 @@ s_settle (stele_ingest_t *self, int code)
     stele_ingest_send_answers (self);
     s_announce (self);
     stele_news_commit (self->writer->news, stele_clock_steady_us ());
+    stele_screen_commit (self->writer->screen, stele_clock_steady_us ());
 }
 
-//  Expire leases. Time in which the broker itself was stalled does not count against producers.
+//  Expire leases, once everything that waited was read: one of those messages may renew a lease just in time.
+//  Time in which the broker itself was stalled does not count against producers.
 static int
-s_expire (stele_ingest_t *self)
+s_expire (stele_ingest_t *self, bool drained)
 {
     int64_t now_us = stele_clock_steady_us ();
     if (self->listened_us && now_us - self->listened_us > STALL_US)
         stele_roster_extend (self->writer->roster, now_us - self->listened_us);
     self->listened_us = now_us;
-    return stele_writer_expire (self->writer);
+    if (drained)
+        self->drained_us = now_us;
+    return drained || now_us - self->drained_us > LOADED_US? stele_writer_expire (self->writer): 0;
 }
 
 static void
@@ -170,32 +176,35 @@ s_run_mode_request (stele_ingest_t *self)
     self->mode_request = NULL;
 }
 
+static bool
+s_is_full (const stele_ingest_t *self)
+{
+    return self->writer->batch_events >= self->settings->batch_events
+        || self->writer->batch_bytes >= STELE_BATCH_BYTES;
+}
+
 //  Take waiting messages from each socket in turn, until none is left or a bound is reached.
 static void
 s_fill (stele_ingest_t *self)
 {
-    stele_writer_t *writer = self->writer;
     int64_t until_us = stele_clock_steady_us () + FILL_US;
     int code = 0;
     bool any = true;
     while (any && code == 0 && !self->mode_request) {
         int taken = 0;
-        while (taken < TURN_MESSAGES && code == 0 && !self->paused && writer->batch_bytes < STELE_BATCH_BYTES
-        &&     writer->batch_events < self->settings->batch_events && stele_ingest_take_event (self, &code))
+        while (taken < TURN_MESSAGES && code == 0 && !self->paused && !s_is_full (self)
+        &&     stele_ingest_take_event (self, &code))
             taken++;
         any = taken == TURN_MESSAGES;
         if (code == 0 && !self->paused && stele_ingest_take_pipeline (self, &code))
             any = true;
         if (code == 0 && stele_ingest_take_request (self, &code))
             any = true;
-        if (writer->batch_events >= self->settings->batch_events
-        ||  writer->batch_bytes >= STELE_BATCH_BYTES
-        ||  (any && stele_clock_steady_us () >= until_us))
+        if (s_is_full (self) || (any && stele_clock_steady_us () >= until_us))
             break;
     }
-    //  After the waiting messages, since one of them may renew a lease just in time
     if (code == 0 && !self->paused)
-        code = s_expire (self);
+        code = s_expire (self, !any && !self->ahead && !s_is_full (self));
     if (code == 0 && !self->paused)
         code = stele_writer_audit_denials (self->writer);
     s_settle (self, code);
@@ -280,6 +289,15 @@ s_command (stele_ingest_t *self)
 }
 
 static void
+s_watch_clock (stele_ingest_t *self)
+{
+    int64_t step_us = stele_clock_watch_look (&self->writer->clock);
+    if (step_us)
+        stele_log_warning ("clock_stepped", "the clock of this machine was set %s by %lld s: times before and after "
+            "it do not compare", step_us < 0? "back": "forward", (long long) (step_us < 0? -step_us: step_us) / 1000000);
+}
+
+static void
 s_loop (stele_ingest_t *self)
 {
     while (!self->terminated && !self->failed) {
@@ -296,6 +314,7 @@ s_loop (stele_ingest_t *self)
         if (stele_poll (items, self->pipeline? 4: 3, wait_ms) < 0)
             break;
         int64_t spare_us = stele_clock_steady_us () - begun_us;
+        s_watch_clock (self);
         stele_disk_space_sample (&self->writer->disk, begun_us, self->settings->ledger);
         if (items [0].revents & ZMQ_POLLIN)
             s_command (self);
@@ -307,6 +326,7 @@ s_loop (stele_ingest_t *self)
         }
         s_fill (self);
         stele_news_tick (self->writer->news, stele_clock_steady_us ());
+        stele_screen_tick (self->writer->screen, stele_clock_steady_us ());
         stele_roster_flush_acks (self->writer->roster, stele_ingest_flush_ack, self);
         if (!self->failed)
             s_upkeep (self, spare_us);

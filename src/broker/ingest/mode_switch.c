@@ -98,8 +98,8 @@ stele_mode_start (stele_writer_t *writer, stele_refusal_t *refusal)
     if (recovered < 0)
         return (int) recovered;
     if (recovered)
-        stele_log_warning ("recovered_from_redis", "mode redis: wrote %lld events to the ledger that an earlier run acked from Redis",
-            (long long) recovered);
+        stele_log_warning ("recovered_from_redis", "mode redis: wrote %lld event%s to the ledger that an earlier run acked from Redis",
+            (long long) recovered, recovered == 1? "": "s");
     stele_mode_t mode = stele_mode_initial (writer->settings);
     int code = s_enter (writer, mode, false, refusal);
     writer->mode_since_us = stele_clock_steady_us ();

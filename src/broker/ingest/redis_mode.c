@@ -217,8 +217,9 @@ s_pack_element (stele_writer_t *self, int64_t after, int64_t *upto, int64_t reje
     stele_pack_t *pack = self->redis_mode->pack;
     stele_pack_clear (pack);
     //  Counted by hand: stele_record_pack writes keys of maps that were not begun
-    stele_pack_map (pack, 5);
+    stele_pack_map (pack, 6);
     stele_pack_key_integer (pack, "since", self->redis_mode->since);
+    stele_pack_key_integer (pack, "time", self->commit_us);
     s_pack_producers (self, page);
     s_pack_ranges (self->redis_mode, after, *upto);
     stele_pack_string (pack, "events");

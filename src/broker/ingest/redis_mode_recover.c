@@ -125,6 +125,7 @@ s_take_events (s_recovery_t *self, const stele_map_t *element)
     while (count-- > 0) {
         stele_map_t event = s_next_map (&scan);
         int64_t number = s_integer (&event, "position");
+        stele_screen_kept (writer->screen, &event.data, &event.size);
         stele_record_clear (writer->event);
         int64_t position = 0;
         int rc = stele_event_decode_restored (event.data, event.size, writer->event, self->refusal);
@@ -162,6 +163,7 @@ s_take_rejected (s_recovery_t *self, const stele_map_t *element)
             event = token.data;
             event_size = token.size;
         }
+        stele_screen_kept (writer->screen, &event, &event_size);
         code = stele_ledger_reject (writer->ledger,
             *name? stele_roster_entry (writer->roster, name)->now.id: 0,
             s_integer (&map, "sequence"), &why, s_integer (&map, "time"),
@@ -194,8 +196,10 @@ s_take_element (const void *data, size_t size, void *arg)
         code = s_take_rejected (self, &element);
     if (code == 0)
         code = stele_ledger_note_recovered (writer->ledger, self->since, self->element);
+    //  At the time of the first commit: what Redis holds is of this history
+    int64_t time_us = s_integer (&element, "time");
     if (code == 0)
-        code = stele_ledger_commit (writer->ledger, stele_clock_us ());
+        code = stele_ledger_commit (writer->ledger, time_us? time_us: stele_clock_us ());
     if (code) {
         stele_ledger_rollback (writer->ledger);
         stele_roster_rollback (writer->roster);

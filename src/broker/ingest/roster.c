@@ -36,7 +36,8 @@ struct stele_roster {
     stele_roster_entry_t *touched;
     s_before_t *before;             // Latest first
     bool any_ack_pending;           // Some connection may have a pending ack
-    int64_t due_us;                 // Steady clock: no lease expires before
+    int64_t due_us;                 // On the clock of the leases: none expires before
+    int64_t stalled_us;             // How long the broker was stalled: the clock of the leases stood still
     int64_t grace_ms;               // Shortest lease after a start
     stele_presence_t *presence;     // Shows them to other threads; NULL: none does
 };
@@ -57,6 +58,12 @@ s_add (stele_roster_t *self, const stele_producer_t *producer)
     zhashx_insert (self->members, member->now.name, member);
     member->handle = zlistx_add_end (self->order, member);
     return member;
+}
+
+static int64_t
+s_lease_clock (const stele_roster_t *self)
+{
+    return stele_clock_steady_us () - self->stalled_us;
 }
 
 static void
@@ -86,7 +93,7 @@ stele_roster_resume (stele_roster_t *self, stele_roster_entry_t *member)
 {
     int64_t lease_ms = member->now.lease_ms;
     if (lease_ms && s_lease_matters (&member->now))
-        s_lease (self, member, stele_clock_steady_us (), lease_ms > self->grace_ms? lease_ms: self->grace_ms);
+        s_lease (self, member, s_lease_clock (self), lease_ms > self->grace_ms? lease_ms: self->grace_ms);
 }
 
 static void
@@ -199,6 +206,7 @@ s_keep (stele_roster_t *self, stele_roster_entry_t *member)
     bool same = member->seen && now->status == durable->status && now->lease_ms == durable->lease_ms
         && strcmp (now->instance, durable->instance) == 0;
     member->durable = member->now;
+    member->expiring = false;
     if (self->presence && !same)
         s_show (self, member);
 }
@@ -215,13 +223,8 @@ s_settle (stele_roster_t *self, bool keep)
         else
         if (keep)
             s_keep (self, member);
-        else {
-            //  A lease that expired in the batch expires again after the rollback
-            if (!s_lease_matters (&member->now) && s_lease_matters (&member->durable)
-            &&  member->durable.lease_ms && member->lease_until_us == 0)
-                s_lease_until (self, member, stele_clock_steady_us ());
+        else
             member->now = member->durable;
-        }
     }
 }
 
@@ -307,23 +310,20 @@ stele_roster_heard (stele_roster_t *self, stele_roster_entry_t *member)
     stele_roster_noticed (self, member);
     member->lease_until_us = 0;
     if (member->now.lease_ms)
-        s_lease (self, member, member->heard_us, member->now.lease_ms);
+        s_lease (self, member, s_lease_clock (self), member->now.lease_ms);
 }
 
 void
 stele_roster_extend (stele_roster_t *self, int64_t time_us)
 {
-    stele_roster_entry_t *member = zlistx_first (self->order);
-    for (; member; member = zlistx_next (self->order))
-        if (member->lease_until_us)
-            member->lease_until_us += time_us;
+    self->stalled_us += time_us;
 }
 
 //  Called after every batch: there can be very many producers, few of them with a lease
 stele_roster_entry_t *
 stele_roster_expired (stele_roster_t *self)
 {
-    int64_t now_us = stele_clock_steady_us ();
+    int64_t now_us = s_lease_clock (self);
     if (now_us < self->due_us)
         return NULL;
     int64_t due_us = INT64_MAX;
@@ -331,7 +331,8 @@ stele_roster_expired (stele_roster_t *self)
     for (; member; member = zlistx_next (self->order)) {
         if (member->lease_until_us && member->lease_until_us <= now_us) {
             member->lease_until_us = 0;
-            if (s_lease_matters (&member->now))
+            member->expiring = s_lease_matters (&member->now);
+            if (member->expiring)
                 return member;
         }
         else

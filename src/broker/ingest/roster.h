@@ -26,7 +26,8 @@ struct stele_roster_entry {
     int64_t given_first, given_last;    // Sequences assigned to requests without one, in this run
     int64_t heard_us;               // Steady clock: last message
     stele_seen_t *seen;             // Its entry for other threads; NULL: none
-    int64_t lease_until_us;         // Steady clock: end of its lease; 0: none
+    int64_t lease_until_us;         // On the clock of the leases: end of its lease; 0: none
+    bool expiring;                  // It expired in the open batch, and does so again if that runs again
 };
 
 typedef struct {
@@ -82,11 +83,12 @@ void
 void
     stele_roster_resume (stele_roster_t *self, stele_roster_entry_t *member);
 
-/*  The broker was stalled for time_us: extend all leases.                   */
+/*  The broker was stalled for time_us: the clock of the leases did not run. */
 void
     stele_roster_extend (stele_roster_t *self, int64_t time_us);
 
-/*  A producer whose lease has expired, or NULL. Call it until it returns NULL. */
+/*  A producer whose lease has expired, or NULL. Call it until it returns NULL. It is 'expiring' until the
+    batch is kept, through any number of rollbacks.                          */
 stele_roster_entry_t *
     stele_roster_expired (stele_roster_t *self);
 

@@ -65,7 +65,8 @@ s_open_ledger (const stele_settings_t *settings, stele_refusal_t *refusal)
         .last_position = strcmp (settings->redis, "none") == 0? NULL: s_last_position,
         .last_position_arg = (void *) settings,
         .accept_loss = settings->accept_loss,
-        .file_mode = (mode_t) strtoul (settings->file_mode, NULL, 8)
+        .file_mode = (mode_t) strtoul (settings->file_mode, NULL, 8),
+        .log_bytes = settings->wal_bytes
     };
     return stele_ledger_open_with (settings->ledger, &options, refusal);
 }
@@ -103,8 +104,10 @@ stele_writer_new (const stele_settings_t *settings, stele_refusal_t *refusal)
             stele_refuse (refusal, STELE_EIO, "ledger", "%s", stele_ledger_error (self->ledger));
         else
             stele_roster_show (self->roster, settings->presence);
+        if (self->roster)
+            self->screen = stele_screen_new (settings, stele_ledger_reader (self->ledger), refusal);
     }
-    if (!self->roster)
+    if (!self->screen)
         stele_writer_destroy (&self);
     return self;
 }
@@ -142,6 +145,7 @@ stele_writer_destroy (stele_writer_t **self_p)
     s_drop_inputs (self);
     stele_writer_sent (self);
     stele_writer_drop_redis_mode (self);
+    stele_screen_destroy (&self->screen);
     stele_roster_destroy (&self->roster);
     stele_news_destroy (&self->news);
     stele_ledger_close (&self->ledger);
@@ -256,8 +260,10 @@ stele_writer_store (stele_writer_t *self, const stele_message_t *message, size_t
         int64_t position = 0;
         int64_t sequence = member? member->now.sequence + 1: 0;
         stele_refusal_t refusal;
-        int code = s_store_one (self, data, size, message->restore, producer,
-            &position, &refusal);
+        //  From here on, no secret of this event reaches a file, Redis, the log or an answer
+        int code = stele_screen_event (self->screen, &data, &size, &refusal);
+        if (code == 0)
+            code = s_store_one (self, data, size, message->restore, producer, &position, &refusal);
         if (s_is_refusal (code, &refusal)) {
             //  An event that its sender may not publish is not kept, so that no retry can publish it either
             bool kept = code != STELE_EUNAUTHORIZED;
@@ -274,8 +280,11 @@ stele_writer_store (stele_writer_t *self, const stele_message_t *message, size_t
         if (code == 0)
             self->counts.duplicates++;
         else
-        if (code == 1)
+        if (code == 1) {
             self->counts.events++;
+            stele_clock_watch_event (&self->clock, stele_record_integer (self->event, STELE_TIME, 0),
+                member? member->now.name: NULL);
+        }
         if (code < 0)
             return code;
         if (member)
@@ -295,6 +304,7 @@ stele_writer_rollback (stele_writer_t *self)
     stele_ledger_rollback (self->ledger);
     stele_roster_rollback (self->roster);
     stele_news_rollback (self->news);
+    stele_screen_rollback (self->screen);
     stele_writer_sent (self);
     self->open = false;
     self->batch_events = 0;
@@ -312,10 +322,11 @@ stele_writer_commit (stele_writer_t *self)
     if (self->open) {
         int64_t begun_ns = stele_clock_steady_ns ();
         int code = stele_roster_advance (self->roster, self->ledger);
+        self->commit_us = stele_clock_us ();
         if (code == 0 && self->redis_mode)
             code = stele_writer_push_to_redis (self);
         if (code == 0)
-            code = stele_ledger_commit (self->ledger, stele_clock_us ());
+            code = stele_ledger_commit (self->ledger, self->commit_us);
         self->stages.commit += stele_clock_steady_ns () - begun_ns;
         if (code) {
             stele_writer_rollback (self);
@@ -335,7 +346,6 @@ stele_writer_commit (stele_writer_t *self)
     s_drop_inputs (self);
     self->batch_events = 0;
     self->batch_bytes = 0;
-    self->expiring = NULL;
     self->holding = false;
     return 0;
 }

@@ -24,8 +24,10 @@
 #include "broker/access/identity_frame.h"
 #include "broker/common/histogram.h"
 #include "broker/ingest/producer_news.h"
+#include "broker/ingest/clock_watch.h"
 #include "broker/ingest/disk_space.h"
 #include "broker/ingest/roster.h"
+#include "broker/ingest/screen.h"
 #include "broker/common/settings.h"
 #include "broker/operations/params.h"
 #include "ledger/reader.h"
@@ -86,6 +88,7 @@ typedef struct {
     stele_ledger_t *ledger;
     stele_roster_t *roster;
     stele_news_t *news;          // For the log; those of the open batch are not printed yet
+    stele_screen_t *screen;         // Masks secrets in every event, or refuses it
     stele_record_t *event;
     stele_pack_t *pack;
     stele_pack_t *audit;            // The audit event of a request
@@ -97,6 +100,7 @@ typedef struct {
     stele_answer_t *answers, **answers_tail;
     int64_t batch_number;           // Of the queued answers
     int64_t batch_after;            // Last position before the batch
+    int64_t commit_us;              // Wall clock: time of the commit
     int mode;                       // stele_mode_t
     struct stele_redis_mode *redis_mode;    // NULL in other modes (redis_mode.h)
     char redis_mode_error [300];    // Why the batch could not be pushed to Redis
@@ -110,11 +114,11 @@ typedef struct {
     stele_histogram_t *ack_us;
     stele_stages_t stages;
     bool holding;                   // Rolled back: messages are kept, not run
-    stele_roster_entry_t *expiring; // Its lease expires in this batch: run again too, though no message
     int64_t started_us;             // Steady clock
     int64_t holding_since_us;       // Steady clock: since when it holds back, if it does
     int64_t mode_since_us;          // Steady clock: the mode was set
     stele_disk_space_t disk;
+    stele_clock_watch_t clock;
     char error_text [1200];         // Why it holds back or failed
     char previous_ledger_id [40];   // Id before the last loss that was accepted; "": none
 } stele_writer_t;
@@ -152,7 +156,7 @@ int
 void
     stele_writer_sent (stele_writer_t *self);
 
-/*  Pack the statistics: a map with the keys ingest, disk and producers.           */
+/*  Pack the statistics: a map with the keys ingest, disk, clock and producers.           */
 void
     stele_writer_pack_stats (stele_writer_t *self, stele_pack_t *pack);
 

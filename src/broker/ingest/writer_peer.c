@@ -152,10 +152,10 @@ s_answer_behind (stele_writer_t *self, const stele_message_t *message, int64_t s
 {
     stele_refusal_t refusal;
     stele_refuse (&refusal, STELE_EBEHIND, "acked",
-        "producer %s has acks up to sequence %lld, but the ledger ends at %lld: %lld events are lost unless the"
+        "producer %s has acks up to sequence %lld, but the ledger ends at %lld: %lld event%s lost unless the"
         " right ledger is restored; to continue from %lld, send hello without acked",
         message->producer, (long long) message->acked, (long long) sequence,
-        (long long) (message->acked - sequence), (long long) sequence);
+        (long long) (message->acked - sequence), message->acked - sequence == 1? " is": "s are", (long long) sequence);
     stele_news_add (self->news, STELE_NEWS_BEHIND, message->producer, message->acked - sequence,
         "THE LEDGER IS BEHIND: %s", refusal.message);
     self->counts.behind++;
@@ -175,6 +175,10 @@ s_answer_behind (stele_writer_t *self, const stele_message_t *message, int64_t s
 static int
 s_hello (stele_writer_t *self, const stele_message_t *message)
 {
+    stele_refusal_t secret;
+    if (stele_screen_name (self->screen, "producer", message->producer, &secret)
+    ||  stele_screen_name (self->screen, "instance", message->instance, &secret))
+        return s_answer_error (self, &secret, 0);
     STELE_FAULT (hello_before);
     int code = stele_writer_begin (self);
     if (code)
@@ -435,7 +439,6 @@ stele_writer_run_peer (stele_writer_t *self)
 int
 stele_writer_expire_one (stele_writer_t *self, stele_roster_entry_t *member)
 {
-    self->expiring = member;
     member->lease_until_us = 0;
     STELE_FAULT (expire_before);
     int code = stele_writer_begin (self);
@@ -449,9 +452,6 @@ stele_writer_expire_one (stele_writer_t *self, stele_roster_entry_t *member)
     code = stele_ledger_producer_save (self->ledger, &member->now);
     if (code)
         return code;
-    stele_news_add (self->news, STELE_NEWS_LEASE, member->now.name, member->now.lease_ms,
-        "producer %s: the lease of %lld ms of instance %s has run out", member->now.name,
-        (long long) member->now.lease_ms, member->now.instance);
     char reason [1024];
     snprintf (reason, sizeof reason, said_goodbye?
         "interrupted: producer %s (run %s) said goodbye, and did not return within its lease of %lld ms":
@@ -459,10 +459,12 @@ stele_writer_expire_one (stele_writer_t *self, stele_roster_entry_t *member)
         member->now.name, member->now.instance, (long long) member->now.lease_ms);
     int64_t count;
     code = s_interrupt (self, &member->now, reason, &count);
+    char also [64] = "";
     if (count > 0)
-        stele_news_add (self->news, STELE_NEWS_INTERRUPTED, member->now.name, count,
-            "producer %s: its lease has run out, %lld task%s interrupted", member->now.name, (long long) count,
-            count == 1? "": "s");
+        snprintf (also, sizeof also, ", %lld task%s interrupted", (long long) count, count == 1? "": "s");
+    stele_news_add (self->news, STELE_NEWS_LEASE, member->now.name, member->now.lease_ms,
+        "producer %s: the lease of %lld ms of instance %s has run out%s", member->now.name,
+        (long long) member->now.lease_ms, member->now.instance, also);
     STELE_FAULT (expire_after);
     return code;
 }

@@ -93,6 +93,8 @@ s_publish (stele_writer_t *self, stele_params_t *params)
     ||  stele_access_check_producer (self->settings->access, params->identity, message.producer, strlen (message.producer),
             &refusal))
         return s_refused (self, &refusal, 0);
+    if (stele_screen_name (self->screen, "producer", message.producer, &refusal))
+        return s_refused (self, &refusal, 0);
     stele_roster_entry_t *member = stele_roster_entry (self->roster, message.producer);
     stele_roster_touch (self->roster, member);
     int64_t expected = 0;
@@ -175,8 +177,15 @@ s_store_rejected (stele_writer_t *self, const s_rejected_t *rejected, int64_t *p
             "it was accepted by an earlier retry");
     if (!rejected->is_packed)
         return stele_refuse (refusal, STELE_EMALFORMED, NULL, "its bytes are not msgpack");
+    //  An earlier version, or another setting, may have kept it with its secrets
+    const void *event = rejected->event;
+    size_t size = rejected->size;
     stele_record_clear (self->event);
-    int code = stele_event_decode_record (rejected->event, rejected->size, self->event, refusal);
+    int code = stele_screen_event (self->screen, &event, &size, refusal);
+    if (code == 0)
+        code = stele_event_decode_record (event, size, self->event, refusal);
+    if (code == 0)
+        code = stele_screen_ids (self->event, refusal);
     if (code)
         return code;
     //  An event without a time happened when it arrived
@@ -411,8 +420,10 @@ stele_writer_run_pipeline (stele_writer_t *self)
         return stele_writer_store (self, &message, 0, NULL, s_drop_refusal, &position);
     }
     self->counts.rejected++;
-    return stele_ledger_reject (self->ledger, 0, 0, &refusal, stele_clock_us (),
-        input->data, input->size, NULL);
+    const void *kept = input->data;
+    size_t size = input->size;
+    stele_screen_kept (self->screen, &kept, &size);
+    return stele_ledger_reject (self->ledger, 0, 0, &refusal, stele_clock_us (), kept, size, NULL);
 }
 
 //  -- statistics ------------------------------------------------------------------
@@ -506,10 +517,12 @@ stele_writer_pack_stats (stele_writer_t *self, stele_pack_t *pack)
     stele_pack_key_integer (pack, "p50", stele_histogram_percentile (self->ack_us, 50));
     stele_pack_key_integer (pack, "p99", stele_histogram_percentile (self->ack_us, 99));
     stele_pack_key_integer (pack, "max", stele_histogram_max (self->ack_us));
+    stele_histogram_pack (self->ack_us, pack);
     stele_pack_key_integer (pack, "count", stele_histogram_count (self->ack_us));
     stele_pack_map_end (pack);
 
     const stele_stages_t *stages = &self->stages;
+    stele_screen_pack (self->screen, pack);
     stele_pack_key (pack, "stages_us");
     stele_pack_map_begin (pack);
     stele_pack_key_integer (pack, "receive", stages->receive / 1000);
@@ -521,7 +534,9 @@ stele_writer_pack_stats (stele_writer_t *self, stele_pack_t *pack)
     stele_pack_map_end (pack);
     stele_pack_map_end (pack);
 
+    stele_disk_space_refresh (&self->disk, now_us, self->settings->ledger);
     stele_disk_space_pack (&self->disk, pack);
+    stele_clock_watch_pack (&self->clock, now_us, pack);
     s_pack_producers (self, pack, now_us);
     stele_pack_map_end (pack);
 }

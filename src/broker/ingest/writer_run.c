@@ -50,8 +50,9 @@ stele_writer_again (stele_writer_t *self)
         if (code)
             return code;
     }
-    if (self->expiring) {
-        int code = stele_writer_expire_one (self, self->expiring);
+    stele_roster_entry_t *member = stele_roster_next (self->roster, NULL);
+    for (; member; member = stele_roster_next (self->roster, member)) {
+        int code = member->expiring? stele_writer_expire_one (self, member): 0;
         if (code) {
             stele_writer_rollback (self);
             return code;

@@ -24,6 +24,7 @@ stele_query_open (stele_query_t *self, const stele_query_args_t *args, stele_ref
         .ledger_id = args->ledger_id,
         .started_at_us = args->started_at_us,
         .opened_us = stele_clock_steady_us (),
+        .opened_head = args->head,
         .has_cache = args->has_cache,
         .record = stele_record_new (),
         .reader = stele_reader_open (settings->ledger, refusal)

@@ -39,6 +39,7 @@ struct stele_query {
     const char *ledger_id;
     int64_t started_at_us;          // Wall clock
     int64_t opened_us;              // Steady clock: the same moment, or nearly
+    int64_t opened_head;            // Of the ledger, then
     bool has_cache;
     stele_record_t *record;         // To read a live record into
     int64_t head;                   // Of the snapshot that is being answered from

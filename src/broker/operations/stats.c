@@ -254,6 +254,7 @@ s_pack_ledger (const stele_query_t *self, const stele_ledger_stats_t *stats, ste
     stele_pack_key_integer (pack, "position", self->head);
     for (const stele_figure_t *figure = stats->storage; figure->name; figure++)
         stele_pack_key_integer (pack, figure->name, figure->value);
+    stele_pack_key_integer (pack, "wal_limit", self->settings->wal_bytes);
     stele_pack_key_integer (pack, "commits", stats->commits);
     stele_pack_key_integer (pack, "rejected", stats->rejected);
     stele_pack_key_integer (pack, "losses", stats->losses);

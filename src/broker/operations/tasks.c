@@ -367,6 +367,8 @@ s_answer_list (stele_query_t *self, stele_params_t *params, stele_pack_t *pack, 
     stele_rows_close (&rows);
     s_pack_cursor (pack, filter.order, &next);
     stele_pack_key_integer (pack, "as_of", next.position);
+    if (filter.search.text)
+        stele_pack_key_integer (pack, "indexed", next.indexed);
     if (next.cut || next.partial)
         stele_pack_key_bool (pack, "complete", false);
     if (next.cut)
@@ -394,14 +396,27 @@ stele_operation_task_list (stele_query_t *self, stele_params_t *params, stele_pa
     return s_answer_list (self, params, pack, filter, NULL);
 }
 
-//  Running tasks with no event for longer than silent_s, longest silence first. By the times of the
-//  commits: the clock of a producer may be wrong.
+//  The last position that was committed longer ago than that. By the times of commits, since the clock of a
+//  producer may be wrong; but the clock of this machine may have been wrong, too, so a steady clock decides
+//  where it can: commits of earlier runs of the broker are older than this run, its own are not.
+static int64_t
+s_silent_since (stele_query_t *self, int64_t silent_us, int64_t run_us)
+{
+    int64_t position = stele_reader_position_at (self->reader, stele_clock_us () - silent_us - 1);
+    if (position < 0)
+        return position;
+    bool older = run_us > silent_us;
+    return (position < self->opened_head) == older? self->opened_head: position;
+}
+
+//  Running tasks with no event for longer than silent_s, longest silence first.
 
 int
 stele_operation_task_stuck (stele_query_t *self, stele_params_t *params, stele_pack_t *pack)
 {
     int64_t silent_s = stele_params_number (params, "silent_s", 300, 0, 1000000000);
-    int64_t heard_to = stele_reader_position_at (self->reader, stele_clock_us () - silent_s * 1000000 - 1);
+    int64_t run_us = stele_clock_steady_us () - self->opened_us;
+    int64_t heard_to = s_silent_since (self, silent_s * 1000000, run_us);
     if (heard_to < 0)
         return stele_query_failed (self, params, (int) heard_to);
     stele_filter_t filter = {
@@ -414,8 +429,11 @@ stele_operation_task_stuck (stele_query_t *self, stele_params_t *params, stele_p
     stele_owners_t owners;
     stele_owners_open (&owners);
     int rc = s_answer_list (self, params, pack, filter, &owners);
-    if (rc == 0)
+    if (rc == 0) {
         stele_owners_pack (&owners, self, pack);
+        stele_pack_key_integer (pack, "run_ms", run_us / 1000);
+        stele_pack_key_integer (pack, "run_after", self->opened_head);
+    }
     stele_owners_close (&owners);
     return rc;
 }

@@ -156,12 +156,13 @@ stele_pending_expire (stele_pending_t *self, int64_t now_us, stele_pending_fn *f
 }
 
 void
-stele_pending_reach (stele_pending_t *self, int64_t position, stele_pending_fn *fn, void *arg)
+stele_pending_reach (stele_pending_t *self, stele_pending_state_t state, int64_t position,
+    stele_pending_fn *fn, void *arg)
 {
     stele_request_t *next;
     for (stele_request_t *request = self->first; request; request = next) {
         next = request->next;
-        if (request->state == STELE_PENDING_WAITING && request->min_position <= position)
+        if (request->state == state && request->min_position <= position)
             fn (request, arg);
     }
 }

@@ -29,6 +29,7 @@ typedef enum { STELE_MAILBOXES (STELE_MAILBOX_ENUM) STELE_MAILBOX_COUNT } stele_
 
 typedef enum {
     STELE_PENDING_WAITING,          // For min_position
+    STELE_PENDING_INDEXING,         // A search that waits for the index
     STELE_PENDING_GATHERING,        // For the mailboxes' parts of the statistics
     STELE_PENDING_QUEUED,           // For an idle worker
     STELE_PENDING_WORKING,          // In a worker
@@ -45,7 +46,7 @@ typedef struct stele_request {
     zframe_t *body;                 // NULL once it is sent on
     zframe_t *ignored;              // Names that the operation does not take, or NULL
     int64_t arrived_us;
-    int64_t min_position;
+    int64_t min_position;           // For INDEXING: of the index
     int64_t wait_ms;                // For min_position
     zframe_t *audit;                // Its audit event as far as it is known (operations/audit.h); NULL: none
     zframe_t *answer;               // Sent once that event is durable
@@ -94,10 +95,10 @@ void
     stele_pending_expire (stele_pending_t *self, int64_t now_us,
         stele_pending_fn *fn, void *arg);
 
-/*  Calls fn for every request that waits for this position or an earlier one. It
+/*  Calls fn for every request in this state that waits for this position or an earlier one. It
     changes the state of that one or removes it, and touches no other.       */
 void
-    stele_pending_reach (stele_pending_t *self, int64_t position,
+    stele_pending_reach (stele_pending_t *self, stele_pending_state_t state, int64_t position,
         stele_pending_fn *fn, void *arg);
 
 /*  Calls fn for every request. It may remove that one.                      */

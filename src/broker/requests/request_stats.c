@@ -83,6 +83,7 @@ stele_request_stats_pack (const stele_request_stats_t *self, stele_pack_t *pack)
         stele_pack_key_integer (pack, "errors", counts->errors);
         stele_pack_key_integer (pack, "p50", stele_histogram_percentile (counts->times, 50));
         stele_pack_key_integer (pack, "p99", stele_histogram_percentile (counts->times, 99));
+        stele_histogram_pack (counts->times, pack);
         stele_pack_map_end (pack);
     }
     stele_pack_map_end (pack);

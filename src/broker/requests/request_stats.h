@@ -24,7 +24,7 @@ void
     stele_request_stats_record (stele_request_stats_t *self, const stele_operation_t *operation,
         int code, int64_t time_us);
 
-/*  Pack the keys total, errors, by_op {op: {count, errors, p50, p99}} (microseconds; operations
+/*  Pack the keys total, errors, by_op {op: {count, errors, p50, p99, sum, buckets}} (microseconds; operations
     that were requested) and by_error {code: count} into a map that was begun. */
 void
     stele_request_stats_pack (const stele_request_stats_t *self, stele_pack_t *pack);

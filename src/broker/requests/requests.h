@@ -6,6 +6,7 @@
                           +- min_position not reached --> waiting
                           |                                  |
       REQ --> router -----+----------------------------------+
+                          +- search, index far behind --> waits for the index --> a worker
                           |
                           +- publish, rejected.retry --> "writer" mailbox --+
                           +- recover, check ----------> "cache" mailbox ----+--> answer

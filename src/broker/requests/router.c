@@ -44,7 +44,7 @@ s_set_head (stele_router_t *self, int64_t head)
     if (head <= self->head)
         return;
     self->head = head;
-    stele_pending_reach (self->pending, head, s_reached, self);
+    stele_pending_reach (self->pending, STELE_PENDING_WAITING, head, s_reached, self);
 }
 
 //  -- requests ---------------------------------------------------------------------------
@@ -64,7 +64,8 @@ s_route (stele_router_t *self, stele_request_t *request)
             stele_router_gather (self, request);
             break;
         default:
-            stele_router_queue (self, request);
+            if (!stele_router_waits_for_index (self, request))
+                stele_router_queue (self, request);
             break;
     }
 }
@@ -195,6 +196,7 @@ s_expired (stele_request_t *request, void *arg)
     stele_refusal_t refusal;
     switch (request->state) {
         case STELE_PENDING_GATHERING:
+        case STELE_PENDING_INDEXING:
             stele_router_queue (self, request);
             return;
         case STELE_PENDING_WAITING:
@@ -255,8 +257,8 @@ s_timeout_ms (const stele_router_t *self)
 bool
 stele_router_step (stele_router_t *self, zsock_t *pipe)
 {
-    zsock_t *sockets [] = { pipe, self->peers, self->workers, self->heads };
-    enum { PIPE, PEERS, WORKERS, HEADS, MAILBOXES };
+    zsock_t *sockets [] = { pipe, self->peers, self->workers, self->heads, self->index };
+    enum { PIPE, PEERS, WORKERS, HEADS, INDEX, MAILBOXES };
     zmq_pollitem_t items [MAILBOXES + STELE_MAILBOX_COUNT];
     memset (items, 0, sizeof items);
     int count = 0;
@@ -272,11 +274,17 @@ stele_router_step (stele_router_t *self, zsock_t *pipe)
         self->waits = false;
     if (!self->waits)
         items [HEADS].events = 0;
+    if (self->indexing && stele_pending_count (self->pending, STELE_PENDING_INDEXING) == 0)
+        self->indexing = false;
+    if (!self->indexing)
+        items [INDEX].events = 0;
     if (zmq_poll (items, count, s_timeout_ms (self)) == -1)
         return errno == ETERM;      // Else a signal, which others handle
 
     self->reading_us = 0;
     for (int i = 0; i < TAKEN_AT_ONCE && s_take_head (self); i++) {}
+    if (self->indexing)
+        stele_router_take_indexed (self);
     for (int i = 0; i < TAKEN_AT_ONCE && stele_router_take_from_worker (self); i++) {}
     for (int mailbox = 0; mailbox < STELE_MAILBOX_COUNT; mailbox++)
         if (self->mailboxes [mailbox])
@@ -320,18 +328,27 @@ s_bind (stele_router_t *self, stele_refusal_t *refusal)
     return stele_endpoint_bind (self->peers, settings, "requests", settings->requests, refusal);
 }
 
+//  To the last value of a PUB of another actor
+static zsock_t *
+s_subscribe (stele_router_t *self, const char *name)
+{
+    char endpoint [80];
+    zsock_t *socket = zsock_new (ZMQ_SUB);
+    assert (socket);
+    zsock_set_conflate (socket, 1);
+    zsock_set_subscribe (socket, "");
+    int rc = zsock_connect (socket, "%s", stele_settings_inproc (self->args.settings, name, endpoint));
+    assert (rc == 0);
+    return socket;
+}
+
 static void
 s_connect (stele_router_t *self)
 {
     const stele_settings_t *settings = self->args.settings;
     char endpoint [80];
-    self->heads = zsock_new (ZMQ_SUB);
-    assert (self->heads);
-    zsock_set_conflate (self->heads, 1);
-    zsock_set_subscribe (self->heads, "");
-    int rc = zsock_connect (self->heads, "%s",
-        stele_settings_inproc (settings, "head", endpoint));
-    assert (rc == 0);
+    self->heads = s_subscribe (self, "head");
+    self->index = s_subscribe (self, "indexed");
     for (int i = 0; i < STELE_MAILBOX_COUNT; i++) {
         if ((i == STELE_MAILBOX_CACHE && !self->args.has_cache)
         ||  (i == STELE_MAILBOX_PIPELINE && !self->args.has_pipeline))
@@ -339,7 +356,7 @@ s_connect (stele_router_t *self)
         self->mailboxes [i] = zsock_new (ZMQ_DEALER);
         assert (self->mailboxes [i]);
         zsock_set_linger (self->mailboxes [i], 0);
-        rc = zsock_connect (self->mailboxes [i], "%s",
+        int rc = zsock_connect (self->mailboxes [i], "%s",
             stele_settings_inproc (settings, stele_mailbox_names [i], endpoint));
         assert (rc == 0);
     }
@@ -391,6 +408,7 @@ stele_router_destroy (stele_router_t **self_p)
     zsock_destroy (&self->peers);
     zsock_destroy (&self->workers);
     zsock_destroy (&self->heads);
+    zsock_destroy (&self->index);
     for (int i = 0; i < STELE_MAILBOX_COUNT; i++)
         zsock_destroy (&self->mailboxes [i]);
     stele_fair_queue_destroy (&self->queue);

@@ -1,6 +1,7 @@
 /*  router_internal - the state of the router, shared by its files
 
       router.c              peers in: check, route, expire; the loop over the sockets
+      router_index.c        searches that wait for the index
       router_mailboxes.c    requests to the writer and the cache; statistics of all actors
       router_workers.c      requests to workers, and those that the router answers itself
       router_answers.c      answers and refusals to the peers
@@ -30,7 +31,9 @@ struct stele_router {
     stele_access_t *guard;          // Of peers; NULL: they need no key
     zsock_t *workers;               // ROUTER
     zsock_t *heads;                 // SUB
-    bool waits;                     // A request may be waiting for a head
+    zsock_t *index;                 // SUB: positions of the index for searches
+    bool waits;                     // A request may be waiting for a head,
+    bool indexing;                  //    and one for the index
     zsock_t *mailboxes [STELE_MAILBOX_COUNT];   // DEALER; NULL: no such actor
     stele_pending_t *pending;
     stele_fair_queue_t *queue;      // Requests for workers
@@ -43,6 +46,7 @@ struct stele_router {
     int64_t dropped;                // Answers that no peer was there to take
     int64_t withheld;               // Answers replaced by a refusal, too much being unread
     int64_t head;
+    int64_t indexed;                // Position of the index; 0: not known yet; -1: do not wait for it
     int64_t answered;               // Latest position in an answer
     int mode;                       // stele_mode_t, from the writer's last answer
     stele_pack_t *pack;
@@ -101,7 +105,22 @@ void
 bool
     stele_router_take_from_worker (stele_router_t *self);
 
+/*  -- router_index.c ---------------------------------------------------------- */
+
+/*  Hold a search back until the index is near the head, and have it catch up; false: it is, or this is no
+    search.                                                                  */
+bool
+    stele_router_waits_for_index (stele_router_t *self, stele_request_t *request);
+
+/*  Read the last position of the index, and queue the searches that waited for it. */
+void
+    stele_router_take_indexed (stele_router_t *self);
+
 /*  -- router_mailboxes.c ------------------------------------------------------ */
+
+/*  Have the index catch up, soon; without an answer.                        */
+void
+    stele_router_wake_index (stele_router_t *self);
 
 void
     stele_router_mail (stele_router_t *self, stele_mailbox_t mailbox,

@@ -50,6 +50,8 @@ s_pack_requests (stele_router_t *self)
     stele_request_stats_pack (self->stats, pack);
     stele_pack_key_integer (pack, "waiting",
         (int64_t) stele_pending_count (self->pending, STELE_PENDING_WAITING));
+    stele_pack_key_integer (pack, "indexing",
+        (int64_t) stele_pending_count (self->pending, STELE_PENDING_INDEXING));
     stele_pack_key_integer (pack, "queued",
         (int64_t) stele_pending_count (self->pending, STELE_PENDING_QUEUED));
     stele_pack_key_integer (pack, "working",

@@ -43,6 +43,14 @@ cli_format_count (int64_t count)
 }
 
 cli_short_t
+cli_format_counted (int64_t count, const char *noun)
+{
+    cli_short_t self;
+    snprintf (self.text, sizeof self.text, "%.24s %.20s%s", cli_format_count (count).text, noun, count == 1? "": "s");
+    return self;
+}
+
+cli_short_t
 cli_format_size (int64_t size_bytes)
 {
     static const char *const units [] = { "B", "KiB", "MiB", "GiB", "TiB", "PiB" };

@@ -24,6 +24,10 @@ cli_short_t
 cli_short_t
     cli_format_digits (const char *digits);
 
+/*  The same with a noun: "1 event", "2,000 events"                          */
+cli_short_t
+    cli_format_counted (int64_t count, const char *noun);
+
 /*  Bytes: "312 B", "4.2 KiB", "17 MiB"                                      */
 cli_short_t
     cli_format_size (int64_t size_bytes);

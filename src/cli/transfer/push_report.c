@@ -31,7 +31,7 @@ cli_push_show_progress (cli_pushing_t *self)
     cli_publish_counts_counts_t counts = cli_publish_counts_counts (self->counts);
     int64_t settled = counts.events - counts.open;
     int64_t rate = self->shown_ms? (settled - self->shown_events) * 1000 / (now - self->shown_ms): 0;
-    fprintf (stderr, "\r\033[K%s events, %s durable, %s/s", cli_format_count (counts.events).text,
+    fprintf (stderr, "\r\033[K%s, %s durable, %s/s", cli_format_counted (counts.events, "event").text,
         cli_format_count (settled).text, cli_format_count (rate).text);
     fflush (stderr);
     self->shown_ms = now;
@@ -132,10 +132,6 @@ s_report_failure (const cli_pushing_t *self)
     }
     if (self->spool && (self->failure == STELE_ETIMEOUT || self->failure == STELE_EUNAUTHORIZED))
         return s_report_waiting (self, why);
-    if (self->spool && self->failure == STELE_ETOO_LARGE) {
-        cli_report ("%s; raise message-bytes of the broker. The unsent events stay in %s", why, self->spool);
-        return EX_DATAERR;
-    }
     switch (self->failure) {
         case STELE_EMALFORMED:      // Reported before
             return EX_DATAERR;

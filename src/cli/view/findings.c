@@ -122,15 +122,15 @@ s_look_at_writer (const s_look_t *self)
     if (in_redis)
         ADD ("mode_redis", CLI_LEVEL_DEGRADED, s_number (self, "ingest", "mode_ms", -1),
             "'stele mode dual' writes them to the ledger",
-            "mode redis: persistence is off; %s acked events are only in Redis",
-            cli_format_count (s_number (self, "ingest", "only_in_redis", 0)).text);
+            "mode redis: persistence is off; %s only in Redis",
+            cli_format_counted (s_number (self, "ingest", "only_in_redis", 0), "acked event").text);
     int64_t behind = s_number (self, "ingest", "behind", 0);
     if (behind)
         ADD ("ledger_behind", CLI_LEVEL_DEGRADED, -1,
             "the ledger lost its end, or is an older copy: read 'A ledger that became shorter' in RELIABILITY.md "
             "before you continue",
-            "producers had acks of events that the ledger does not have: %s of their hellos were answered "
-            "ledger_behind since the broker started", cli_format_count (behind).text);
+            "producers had acks of events that the ledger does not have: %s answered ledger_behind since the broker "
+            "started", cli_format_counted (behind, "hello").text);
 }
 
 static void
@@ -139,14 +139,15 @@ s_look_at_redis (const s_look_t *self)
     const char *state = s_text (self, "redis", "state");
     int64_t state_ms = s_number (self, "redis", "state_ms", -1);
     int64_t lag_ms = s_number (self, "redis", "lag_ms", 0), age_ms = s_number (self, "redis", "age_ms", 0);
-    cli_short_t lag = cli_format_count (s_number (self, "redis", "lag_events", 0));
-    if (strcmp (state, "away") == 0)
-        ADD ("redis_away", CLI_LEVEL_DEGRADED, state_ms,
-            "start Redis, or correct the setting 'redis': the broker reconnects and catches up by itself; nothing is "
-            "lost meanwhile",
-            "Redis is away: %s; live records there are %s events old",
-            *s_text (self, "redis", "last_error")? s_text (self, "redis", "last_error"): "not connected yet",
-            lag.text);
+    cli_short_t lag = cli_format_counted (s_number (self, "redis", "lag_events", 0), "event");
+    if (strcmp (state, "away") == 0) {
+        const char *error = s_text (self, "redis", "last_error"), *remedy = s_text (self, "redis", "remedy");
+        char hint [400];
+        snprintf (hint, sizeof hint, "%s; the broker reconnects and catches up by itself, and nothing is lost meanwhile",
+            *remedy? remedy: *error? "the message has the reason": "start Redis, or correct the setting 'redis'");
+        ADD ("redis_away", CLI_LEVEL_DEGRADED, state_ms, hint, "%s; live records there are %s old",
+            *error? error: "Redis is away: not connected yet", lag.text);
+    }
     else
     if (strcmp (state, "rebuilding") == 0)
         ADD ("redis_rebuilding", CLI_LEVEL_DEGRADED, state_ms, "wait: it ends by itself",
@@ -159,22 +160,23 @@ s_look_at_redis (const s_look_t *self)
     if (lag_ms > CLI_REDIS_LAG_MS)
         ADD ("redis_behind", CLI_LEVEL_DEGRADED, lag_ms,
             "look at the load of Redis and of this machine; lists and histories are read from the ledger and are current",
-            "Redis is %s (%s events) behind the ledger", cli_format_duration (lag_ms * 1000).text, lag.text);
+            "Redis is %s (%s) behind the ledger", cli_format_duration (lag_ms * 1000).text, lag.text);
 }
 
 static void
 s_look_at_search (const s_look_t *self)
 {
     int64_t lag = s_number (self, "search", "lag_events", 0);
+    int64_t limit = s_number (self, "search", "lag_limit", lag);
     if (strcmp (s_text (self, "search", "state"), "failing") == 0)
         ADD ("search_failing", CLI_LEVEL_DEGRADED, s_number (self, "search", "state_ms", -1),
             "read the log of the broker; LEDGER.search may be removed while the broker is stopped, it is rebuilt",
             "the index for searches cannot be updated");
     else
-    if (lag > CLI_SEARCH_LAG)
+    if (lag > limit * CLI_SEARCH_LAG)
         ADD ("search_behind", CLI_LEVEL_INFO, -1, "wait: it catches up by itself when fewer events arrive",
-            "the index for searches is %s events behind: 'list --search' takes longer",
-            cli_format_count (lag).text);
+            "the index for searches is %s behind: 'list --search' may miss tasks (\"complete\": false)",
+            cli_format_counted (lag, "event").text);
 }
 
 static void
@@ -183,6 +185,7 @@ s_look_at_disk (const s_look_t *self)
     int64_t left = s_number (self, "disk", "free_bytes", -1), size = s_number (self, "disk", "size_bytes", 0);
     int64_t full_in_s = s_number (self, "disk", "full_in_s", -1);
     int64_t wal = s_number (self, "ledger", "wal_bytes", 0);
+    int64_t wal_limit = s_number (self, "ledger", "wal_limit", wal);
     static const char *const hint = "free space, or move the ledger to a larger disk while the broker is stopped; on a "
         "full disk acks are held back and nothing is lost";
     if (left >= 0 && (left < CLI_DISK_FREE_MIN || (double) left < CLI_DISK_FREE_SHARE * (double) size))
@@ -193,53 +196,96 @@ s_look_at_disk (const s_look_t *self)
             "the disk of the ledger will be full in %s: %s left, %s per second less",
             cli_format_duration (full_in_s * 1000000).text, cli_format_size (left).text,
             cli_format_size (s_number (self, "disk", "growth_bytes", 0)).text);
-    if (wal > CLI_WAL_MAX)
+    if (wal > wal_limit * CLI_WAL_MAX)
         ADD ("wal_long", CLI_LEVEL_DEGRADED, -1,
-            "end programs that read the ledger for long (sqlite3, a backup); a stop of the broker empties it",
+            "end programs that read the ledger for long (sqlite3, a backup); then the file is shortened",
             "the write-ahead log of the ledger has %s: a reader keeps it from being copied into the ledger",
             cli_format_size (wal).text);
 }
 
-//  Of a kind of producers: the first name, and how many
+static void
+s_look_at_clocks (const s_look_t *self)
+{
+    int64_t ahead_ms = s_number (self, "ledger", "ahead_ms", 0), step_ms = s_number (self, "clock", "step_ms", 0);
+    int64_t stepped_ms = s_number (self, "clock", "stepped_ms", 0), seen_ms = s_number (self, "clock", "seen_ms", 0);
+    int64_t events = s_number (self, "clock", "events_ahead", 0);
+    const char *name = s_text (self, "clock", "producer");
+    if (ahead_ms > CLI_CLOCK_AHEAD_MS)
+        ADD ("clock_wrong", CLI_LEVEL_DEGRADED, -1,
+            "compare the clock of this machine with a right one ('timedatectl'); once it is right, the next event ends "
+            "this, and order and promises do not depend on it",
+            "the newest commit is %s ahead of the clock of this machine: the clock was wrong then, or is wrong now",
+            cli_format_duration (ahead_ms * 1000).text);
+    if (step_ms && stepped_ms < CLI_CLOCK_RECENT_MS)
+        ADD ("clock_stepped", CLI_LEVEL_INFO, stepped_ms,
+            "let the clock be kept by NTP or chrony; times of events before and after the step do not compare",
+            "the clock of this machine was set %s by %s while the broker ran", step_ms < 0? "back": "forward",
+            cli_format_duration ((step_ms < 0? -step_ms: step_ms) * 1000).text);
+    if (events && seen_ms < CLI_CLOCK_RECENT_MS)
+        ADD ("events_ahead", CLI_LEVEL_INFO, seen_ms,
+            "correct the clock of the machine on which that producer runs, or what it gives as 'time'",
+            "events are ahead of the clock of this machine, the last one by %s%s%s",
+            cli_format_duration (s_number (self, "clock", "ahead_ms", 0) * 1000).text, *name? ", of producer ": "", name);
+}
+
+//  Producers of one kind: how many, and the one to name
+typedef struct {
+    int64_t count, ms;
+    const char *name;
+    bool owns;                      // One of them has tasks in progress: that one is named
+} s_kind_t;
+
+//  'prefer': this one is a better example than another that owns as much
+static void
+s_count (s_kind_t *self, const json_t *producer, int64_t ms, bool prefer)
+{
+    bool owns = json_is_true (json_object_get (producer, "owns"));
+    if (self->count++ == 0 || (owns && !self->owns) || (owns == self->owns && prefer)) {
+        self->name = json_string_value (json_object_get (producer, "producer"));
+        self->ms = ms;
+    }
+    self->owns |= owns;
+}
+
+int64_t
+cli_findings_silence_ms (const json_t *stats, const json_t *producer)
+{
+    const json_t *heard = json_object_get (producer, "silent_ms");
+    //  Not heard since the broker started: at least for that long
+    return json_is_integer (heard)? (int64_t) json_integer_value (heard):
+        (int64_t) json_integer_value (json_object_get (stats, "uptime_s")) * 1000;
+}
+
 static void
 s_look_at_producers (const s_look_t *self)
 {
-    int64_t expired = 0, silent = 0, expired_ms = 0, silent_ms = 0;
-    const char *expired_name = "", *silent_name = "";
+    s_kind_t expired = { .count = 0 }, silent = { .count = 0 };
     const json_t *producers = json_object_get (self->stats, "producers");
     int64_t running = json_integer_value (json_object_get (json_object_get (json_object_get (self->stats, "tasks"),
         "by_state"), "running"));
     for (size_t i = 0; i < json_array_size (producers); i++) {
         const json_t *producer = json_array_get (producers, i);
         const char *status = json_string_value (json_object_get (producer, "status"));
-        const char *name = json_string_value (json_object_get (producer, "producer"));
-        const json_t *heard = json_object_get (producer, "silent_ms");
-        //  Not heard since the broker started: at least for that long
-        int64_t ms = json_is_integer (heard)? json_integer_value (heard):
-            json_integer_value (json_object_get (self->stats, "uptime_s")) * 1000;
-        if (!status || !name)
+        int64_t ms = cli_findings_silence_ms (self->stats, producer);
+        if (!status || !json_string_value (json_object_get (producer, "producer")))
             continue;
-        if (strcmp (status, "expired") == 0 && ms < CLI_EXPIRED_MS && (expired++ == 0 || ms < expired_ms)) {
-            expired_name = name;
-            expired_ms = ms;
-        }
-        if (strcmp (status, "present") == 0 && ms > CLI_SILENT_MS && running && (silent++ == 0 || ms > silent_ms)) {
-            silent_name = name;
-            silent_ms = ms;
-        }
+        if (strcmp (status, "expired") == 0 && ms < CLI_EXPIRED_MS)
+            s_count (&expired, producer, ms, ms < expired.ms);
+        if (strcmp (status, "present") == 0 && ms > CLI_SILENT_MS && running)
+            s_count (&silent, producer, ms, ms > silent.ms);
     }
-    if (expired)
-        ADD ("producers_expired", CLI_LEVEL_INFO, expired_ms,
+    if (expired.count)
+        ADD ("producers_expired", expired.owns? CLI_LEVEL_DEGRADED: CLI_LEVEL_INFO, expired.ms,
             "start it again: its tasks were interrupted, and 'stele list --interrupted' lists them",
-            "the lease of %s producers ran out in the last 24 hours, the last one '%s'",
-            cli_format_count (expired).text, expired_name);
-    if (silent)
-        ADD ("producers_silent", CLI_LEVEL_INFO, silent_ms,
+            "the lease of %s ran out in the last 24 hours, %s '%s'%s", cli_format_counted (expired.count, "producer").text,
+            expired.owns? "among them": "the last one", expired.name, expired.owns? ", which still has tasks in progress": "");
+    if (silent.count)
+        ADD ("producers_silent", silent.owns? CLI_LEVEL_DEGRADED: CLI_LEVEL_INFO, silent.ms,
             "'stele stuck' lists running tasks without events; a producer that ended without a goodbye has to be "
             "started again, or given a lease",
-            "%s producers have been silent for more than %s while %s tasks are running, longest '%s'",
-            cli_format_count (silent).text, cli_format_duration (CLI_SILENT_MS * 1000).text,
-            cli_format_count (running).text, silent_name);
+            "%s silent for more than %s, %s '%s'%s (%s running)", cli_format_counted (silent.count, "producer").text,
+            cli_format_duration (CLI_SILENT_MS * 1000).text, silent.owns? "among them": "longest", silent.name,
+            silent.owns? ", which has tasks in progress": "", cli_format_counted (running, "task").text);
 }
 
 static void
@@ -248,10 +294,10 @@ s_look_at_records (const s_look_t *self)
     int64_t rejected = s_number (self, "ledger", "rejected", 0), losses = s_number (self, "ledger", "losses", 0);
     if (losses)
         ADD ("losses", CLI_LEVEL_INFO, -1, "'stele info' names the positions",
-            "%s losses of acked events were accepted by an operator", cli_format_count (losses).text);
+            "losses of acked events that an operator accepted: %s", cli_format_count (losses).text);
     if (rejected)
         ADD ("rejected", CLI_LEVEL_INFO, -1, "'stele rejected' shows them, with the reasons",
-            "%s refused events are kept for inspection", cli_format_count (rejected).text);
+            "%s kept for inspection", cli_format_counted (rejected, "refused event").text);
 }
 
 static void
@@ -269,6 +315,7 @@ cli_findings (const json_t *stats, int64_t now_us)
     s_look_t look = { json_array (), stats, now_us };
     s_look_at_writer (&look);
     s_look_at_disk (&look);
+    s_look_at_clocks (&look);
     s_look_at_redis (&look);
     s_look_at_search (&look);
     s_look_at_producers (&look);

@@ -16,11 +16,13 @@
 #define CLI_DISK_FULL_IN_S      14400               // 4 hours
 #define CLI_DISK_FREE_MIN       (256LL << 20)       // Bytes
 #define CLI_DISK_FREE_SHARE     0.05
-#define CLI_WAL_MAX             (128LL << 20)       // Bytes: twice the bound at which the writer waits
+#define CLI_WAL_MAX             2                   // Times wal-bytes, at which the writer waits
 #define CLI_REDIS_LAG_MS        10000
-#define CLI_SEARCH_LAG          100000              // Events
+#define CLI_SEARCH_LAG          2                   // Times search-lag
 #define CLI_DENIED_MANY         100                 // In ten minutes
 #define CLI_SILENT_MS           300000
+#define CLI_CLOCK_AHEAD_MS      10000
+#define CLI_CLOCK_RECENT_MS     86400000            // Wrong clocks of earlier are history
 #define CLI_EXPIRED_MS          86400000            // Older ones are history
 
 typedef enum {
@@ -33,7 +35,12 @@ void
     cli_finding_add (json_t *findings, const char *code, cli_level_t level, int64_t now_us, int64_t for_ms,
         const char *hint, const char *format, ...) STELE_PRINTF (7, 8);
 
-/*  Findings from an answer to 'stats', the gravest first. Caller owns return value. */
+/*  For how long nothing came from this producer of the statistics, at least. */
+int64_t
+    cli_findings_silence_ms (const json_t *stats, const json_t *producer);
+
+/*  Findings from an answer to 'stats', the gravest first. A producer with the key 'owns' true has tasks in
+    progress. Caller owns return value. */
 json_t *
     cli_findings (const json_t *stats, int64_t now_us);
 

@@ -151,9 +151,24 @@ stele_dialog_end (stele_dialog_t *self, int code, const char *message)
 }
 
 void
+stele_dialog_refuse_aside (stele_dialog_t *self)
+{
+    stele_outbox_refuse (self->outbox, self->aside);
+    self->progress_ms = self->now_ms;
+    stele_notice_t notice = stele_dialog_notice (self, STELE_NOTICE_REFUSED);
+    notice.number = self->aside;
+    notice.code = STELE_ETOO_LARGE;
+    snprintf (notice.message, sizeof notice.message, "%s", self->aside_why);
+    self->aside = 0;
+    stele_notices_put (self->notices, &notice);
+}
+
+void
 stele_dialog_settle (stele_dialog_t *self, int64_t number, int64_t position)
 {
     int64_t first = stele_outbox_first (self->outbox);
+    if (self->aside && number >= self->aside)
+        stele_dialog_refuse_aside (self);
     stele_outbox_settle (self->outbox, number);
     if (stele_outbox_first (self->outbox) == first)
         return;
@@ -200,7 +215,9 @@ s_window_open (const stele_dialog_t *self)
 {
     return s_in_flight (self) < self->window
         && stele_outbox_wire_bytes (self->outbox) < DIALOG_FLIGHT_BYTES
-        && self->now_ms >= self->held_ms;
+        && self->now_ms >= self->held_ms
+        //  One event that is too large at a time
+        && !(self->aside && self->aside < stele_outbox_next (self->outbox));
 }
 
 //  Number of waiting events in the next batch; 0 if even the first is too large
@@ -235,6 +252,45 @@ s_batch_due (const stele_dialog_t *self)
             || self->now_ms >= self->waiting_since_ms + self->settings.delay_ms);
 }
 
+//  The next event was accepted when the broker allowed larger messages. It must not block those after it,
+//  and has a sequence: keep it in a file, and send a note under its sequence, which the broker refuses and
+//  keeps. False: it cannot be kept, the dialog has ended.
+static bool
+s_set_aside (stele_dialog_t *self, int64_t next)
+{
+    size_t size;
+    const void *event = stele_outbox_event (self->outbox, next, &size);
+    self->aside = next;
+    if (self->aside_last == next)
+        return true;                // It is sent again
+    char name [300] = "";
+    int used = snprintf (self->aside_why, sizeof self->aside_why, "the event has %zu bytes and does not fit into a message:"
+        " the broker now allows %" PRId64, size, self->bytes_max);
+    int code = self->settings.set_aside?
+        self->settings.set_aside (next, event, size, self->aside_why, name, sizeof name, self->settings.keep_arg): 0;
+    if (code) {
+        stele_dialog_end_with (self, code, "event %" PRId64 " is too large for the broker, which now allows %" PRId64
+            " bytes per message, and cannot be kept in %s", next, self->bytes_max, name);
+        return false;
+    }
+    if (*name)
+        snprintf (self->aside_why + used, sizeof self->aside_why - (size_t) used, "; it is kept in %s", name);
+    self->aside_last = next;
+    return true;
+}
+
+static void
+s_pack_aside (const stele_dialog_t *self, stele_pack_t *pack)
+{
+    size_t size;
+    stele_outbox_event (self->outbox, self->aside, &size);
+    stele_pack_map_begin (pack);
+    stele_pack_key_string (pack, "type", "event.too_large");
+    stele_pack_key_integer (pack, "bytes", (int64_t) size);
+    stele_pack_key_integer (pack, "max_bytes", self->bytes_max);
+    stele_pack_map_end (pack);
+}
+
 static bool
 s_pack_batch (stele_dialog_t *self, stele_pack_t *pack)
 {
@@ -242,17 +298,18 @@ s_pack_batch (stele_dialog_t *self, stele_pack_t *pack)
         return false;
     int64_t next = stele_outbox_next (self->outbox);
     size_t count = s_batch_count (self);
-    if (count == 0) {
-        stele_dialog_end_with (self, STELE_ETOO_LARGE, "event %" PRId64 " does not fit into a message:"
-            " the broker now allows %" PRId64 " bytes per message", next, self->bytes_max);
+    bool aside = count == 0;
+    if (aside && !s_set_aside (self, next))
         return false;
-    }
+    count += aside;
     stele_pack_map_begin (pack);
     stele_pack_key_string (pack, "op", "publish");
     stele_pack_key_integer (pack, "sequence", next + self->offset);
     stele_pack_key (pack, "events");
     stele_pack_array (pack, count);
-    for (size_t i = 0; i < count; i++) {
+    if (aside)
+        s_pack_aside (self, pack);
+    for (size_t i = 0; i < count && !aside; i++) {
         size_t size;
         const void *event = stele_outbox_event (self->outbox, next + (int64_t) i, &size);
         stele_pack_packed (pack, event, size);

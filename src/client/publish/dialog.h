@@ -33,6 +33,11 @@
     durably; called before the first event is sent. Returns 0, or STELE_E...  */
 typedef int (stele_keep_offset_fn) (int64_t offset, const char *ledger, void *arg);
 
+/*  Keep an event that is too large for the broker now in a file, whose name 'name' gets. Returns 0, or
+    STELE_E...                                                               */
+typedef int (stele_set_aside_fn) (int64_t number, const void *event, size_t size, const char *why, char *name,
+    size_t name_size, void *arg);
+
 typedef struct {
     const char *producer;
     const char *instance;
@@ -43,6 +48,7 @@ typedef struct {
     bool restore;                   // The events come from an export
     //  For a spool; without one, keep_offset is NULL
     stele_keep_offset_fn *keep_offset;
+    stele_set_aside_fn *set_aside;
     void *keep_arg;
     const char *ledger;             // Id of the ledger of its sequences; NULL: none yet
     int64_t acked;                  // Last sequence that was acked in an earlier run

@@ -33,6 +33,10 @@ struct stele_dialog {
     int64_t bytes_max;
     int64_t heartbeat_ms;
 
+    int64_t aside;                  // Number of the event that is too large, while it is not settled; 0: none
+    int64_t aside_last;             // The last one that was set aside
+    char aside_why [640];
+
     size_t batch_events;            // As set; less after messages that were too large
     bool due;                       // Send waiting events, full batch or not
     int64_t now_ms;
@@ -56,6 +60,10 @@ void
 /*  All events up to 'number' are durable: settle them and notify the application.  */
 void
     stele_dialog_settle (stele_dialog_t *self, int64_t number, int64_t position);
+
+/*  The event that is too large is settled: it counts as refused.            */
+void
+    stele_dialog_refuse_aside (stele_dialog_t *self);
 
 /*  The same for events that were durable before this client started.        */
 void

@@ -192,6 +192,10 @@ s_on_nak (stele_dialog_t *self, const stele_map_t *message)
     int64_t number = sequence - self->offset;
     if (self->durable < sequence)
         self->durable = sequence;
+    if (number == self->aside) {
+        stele_dialog_refuse_aside (self);
+        return;
+    }
     //  A refusal is reported even if an ack has already covered its event
     if (number >= stele_outbox_first (self->outbox)
     &&  !stele_outbox_refuse (self->outbox, number))

@@ -55,6 +55,7 @@ s_resume (stele_publisher_t *self, stele_dialog_settings_t *dialog)
     const char *ledger;
     self->published = stele_spool_end (self->spool);
     dialog->keep_offset = stele_spool_keep_offset;
+    dialog->set_aside = stele_spool_set_aside;
     dialog->keep_arg = self->spool;
     if (!stele_spool_offset (self->spool, &offset, &ledger))
         return;

@@ -25,8 +25,8 @@
         ------------------|-------------------|---------------|
                        settled+1             next            end
 
-    One process at a time has a spool open, and one thread uses it. Only stele_spool_keep_offset
-    may be called by another thread, before the first event is sent. The class spans spool.c,
+    One process at a time has a spool open, and one thread uses it. Only stele_spool_keep_offset,
+    before the first event is sent, and stele_spool_set_aside may be called by another thread. The class spans spool.c,
     spool_open.c and spool_file.c (see spool_internal.h); spool_format.h defines the bytes.
 
     This Source Code Form is subject to the terms of the Mozilla Public
@@ -107,6 +107,13 @@ bool
     (dialog.h); 'self' is the spool, whose memory is not changed.            */
 int
     stele_spool_keep_offset (int64_t offset, const char *ledger, void *self);
+
+/*  Append an event that the broker does not take any more to PATH.rejected, durably, as a line
+    {"number", "reason", "text"}; 'name' gets the name of that file. The signature is that of a callback
+    (dialog.h). Returns 0 or STELE_EIO.                                      */
+int
+    stele_spool_set_aside (int64_t number, const void *event, size_t size, const char *why, char *name,
+        size_t name_size, void *self);
 
 /*  Note in memory a numbering that was stored, perhaps by the other thread. */
 void

@@ -107,6 +107,8 @@ static int
 s_on_word (void *arg, int flags, const char *word, int size, int start, int end)
 {
     s_split_t *split = arg;
+    if (size == 0)                  // Of an accent alone, unicode61 leaves nothing
+        return SQLITE_OK;
     split->rc = split->fn (split->arg, flags, word, size, split->offset + start, split->offset + end);
     return split->rc;
 }
@@ -191,10 +193,11 @@ int
 stele_tokenizer_split (stele_tokenizer_t *self, int flags, const char *text, int size,
     stele_tokenizer_fn *fn, void *arg)
 {
-    if (!s_has_runs (text, size))
-        return self->base.xTokenize (self->words, arg, flags, text, size, fn);
     s_split_t split = { .self = self, .flags = flags, .text = text, .fn = fn, .arg = arg };
-    return s_split (&split, size);
+    if (s_has_runs (text, size))
+        return s_split (&split, size);
+    s_split_words (&split, 0, size);
+    return split.rc == SQLITE_DONE? SQLITE_OK: split.rc;
 }
 
 int
@@ -264,7 +267,8 @@ stele_tokenizer_register (sqlite3 *db)
 stele_tokenizer_t *
 stele_tokenizer_new (sqlite3 *db, int *rc)
 {
-    const char *arguments [] = { "remove_diacritics", "2" };
+    //  Vowel signs and other marks (Mn, Mc) belong to the word: Hindi, Tamil, Arabic with vowels ...
+    const char *arguments [] = { "remove_diacritics", "2", "categories", "L* N* Co Mn Mc" };
     fts5_api *api;
     void *context;
     stele_tokenizer_t *self = calloc (1, sizeof *self);
@@ -272,7 +276,7 @@ stele_tokenizer_new (sqlite3 *db, int *rc)
     if (*rc == SQLITE_OK)
         *rc = api->xFindTokenizer (api, "unicode61", &context, &self->base);
     if (*rc == SQLITE_OK)
-        *rc = self->base.xCreate (context, arguments, 2, &self->words);
+        *rc = self->base.xCreate (context, arguments, 4, &self->words);
     if (*rc)
         stele_tokenizer_destroy (&self);
     return self;

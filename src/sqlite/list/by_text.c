@@ -15,7 +15,6 @@
 
 #define CANDIDATES_MAX 8000
 #define IDS_MAX 2000000             // Searched for a part of an id, the newest first
-#define TAIL_MAX 4096               // Events at the end of the log that are not indexed yet
 
 //  -- the index ------------------------------------------------------------------------
 
@@ -135,14 +134,16 @@ static void
 s_add_tail (reader_page_t *page, int64_t indexed, reader_keys_t *keys)
 {
     reader_text_changes_t changes = { NULL, 0, 0 };
-    if (indexed < page->head - TAIL_MAX) {
-        //  The index is being built: the part between is not searched
+    if (indexed < page->head - STELE_SEARCH_TAIL) {
+        //  The index is being built, or too slow: the part between is not searched
         page->partial = true;
-        indexed = page->head - TAIL_MAX;
+        indexed = page->head - STELE_SEARCH_TAIL;
         //  It may have been rebuilt in another file
         reader_search_close (page->reader);
     }
     reader_text_changes (page->reader, indexed, page->head, &changes);
+    //  Reading them must not keep the page from the matches that the index knows
+    page->units += (int64_t) changes.count * READER_TEXT_UNITS;
     for (size_t i = 0; i < changes.count; i++)
         reader_keys_add (page->reader, keys, changes.items [i].task);
     free (changes.items);
@@ -154,6 +155,7 @@ reader_page_candidates (reader_page_t *page, reader_keys_t *keys)
     stele_reader_t *self = page->reader;
     bool few = true;
     int64_t indexed = s_indexed (self);
+    page->indexed = indexed;
     s_add_tail (page, indexed, keys);
     if (indexed > 0)
         few = s_add_by_words (page, keys) && s_add_by_ids (page, keys);

@@ -57,7 +57,7 @@ static stele_page_t
 s_next (const reader_page_t *page)
 {
     size_t limit = (size_t) page->query->limit;
-    stele_page_t next = { .position = page->position, .partial = page->partial };
+    stele_page_t next = { .position = page->position, .partial = page->partial, .indexed = page->indexed };
     if (page->entries.count > limit) {
         next.more = true;
         next.time = page->entries.items [limit - 1].time;

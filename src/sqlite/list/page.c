@@ -10,7 +10,6 @@
 #include "base/memory.h"
 #include "sqlite/list/page.h"
 
-#define TEXT_UNITS 10               // Cost of reading the text of a task
 #define SKIP_UNITS 4                // Added for each entry of an offset
 
 //  -- entries ------------------------------------------------------------------------
@@ -163,7 +162,7 @@ reader_page_finish (reader_page_t *self)
 bool
 reader_page_spend (reader_page_t *self, int64_t units, int64_t time, int64_t key)
 {
-    self->units -= units + self->filter.texts_read * TEXT_UNITS;
+    self->units -= units + self->filter.texts_read * READER_TEXT_UNITS;
     self->filter.texts_read = 0;
     if (self->units > 0)
         return true;

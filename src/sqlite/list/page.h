@@ -32,6 +32,8 @@
 #include "sqlite/filter/filter.h"
 
 //  A row of the page, not read yet
+#define READER_TEXT_UNITS 10        // Cost of reading the text of a task
+
 typedef struct {
     int64_t time;                   // Of the requested order
     int64_t key;
@@ -66,6 +68,7 @@ typedef struct {
     reader_keys_t unordered;        // Tasks with events out of order, if 'time' is bounded
     reader_entries_t changed;       // Changed tasks that pass the filter, in order
     size_t changed_next;            // The first of them not merged yet
+    int64_t indexed;                // Of a search: the index was complete up to here
     bool partial;                   // A part of the ledger could not be searched
     //  What was found: one entry more than the limit, if there are more
     reader_entries_t entries;

@@ -108,3 +108,10 @@ stele_reader_commit_time (stele_reader_t *self, int64_t position)
         time = limit_us;
     return reader_leave (self, rc == 1? time: 0);
 }
+
+int64_t
+stele_reader_commit_recorded (stele_reader_t *self, int64_t position)
+{
+    int rc = reader_enter (self);
+    return rc? rc: reader_leave (self, s_raw_time (self, position));
+}

@@ -51,6 +51,9 @@ _Static_assert (STELE_CODE_TASK_TERMINAL_FROM == STELE_TASK_TERMINAL_FROM, "as i
 //  Positions per row of the table zones; sql/002-zones.sql uses the same number
 #define STELE_ZONE 1024
 
+//  Row of meta: the key of the marks in masks of secrets
+#define STELE_REDACTION_KEY_NAME "redaction_key"
+
 //  Rows of meta with this key and a position of 20 digits: the clock was set back before the commit that
 //  begins there, by more than this
 #define STELE_SET_BACK_KEY      "clock_set_back:"

@@ -18,7 +18,7 @@
 #define STELE_LOCK_SUFFIX       ".lock"         // Held by the one writer
 #define STELE_HIGH_WATER_SUFFIX ".high-water"   // Last acked position (wal/high_water.h)
 #define STELE_SEARCH_SUFFIX     ".search"       // Text index (ledger/text_index.h), itself a database
-#define STELE_SEARCH_VERSION    2               // Its user_version: its tables and its tokenizer. An index of another version is rebuilt
+#define STELE_SEARCH_VERSION    3               // Its user_version: its tables and its tokenizer. An index of another version is rebuilt
 #define STELE_RESCUED_SUFFIX    ".rescued-"     // Copy of a ledger that was removed while it was open; a time follows
 
 #endif

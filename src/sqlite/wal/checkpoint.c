@@ -10,6 +10,7 @@
 #endif
 
 #include <assert.h>
+#include <limits.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,14 +23,15 @@
 #include "base/thread.h"
 #include "stele_error.h"
 
-//  Length of the log, in pages of 4 KiB, at which a checkpoint starts. SQLite's default is 1,000; with
-//  more of them, a page that changes often is copied less often.
-#define PAGES_FOLD      8000
-#define PAGES_EARLY     1000        // The same in idle time:
-#define IDLE_US         20000       //    without a commit for this long
+#define FRAME_BYTES     (4096 + 24)
+#define PAGES_LEAST     1600        // Of the longest log
+//  A checkpoint starts at this part of the longest log, since it takes a moment: at full load 8,000 pages
+//  are added meanwhile. The longer the log, the less often a page that changes often is copied.
+#define FOLD_AT(pages)  ((pages) / 8 * 5)
+#define PAGES_EARLY     1000        // Length at which it starts in idle time:
+#define IDLE_US         300000      //    no commit for this long. A short gap is not the end of a load
 #define PAGES_LAST      250         // The writer itself copies at most this many,
 #define ROUNDS_MAX      5           //    or all that are left after so many rounds
-#define PAGES_MAX       16000       // At this length the writer waits for the thread
 #define PAGES_RETRY     500         // Growth before a retry, after a step that a reader blocked
 #define PAGES_NO_ROOM   2500        //    and after one without room
 #define SPARE_US_RETRY  2000000     // Idle time before a retry
@@ -46,24 +48,29 @@ struct stele_checkpoint {
     int code;                       // Its result, once it has ended
     bool read_only;                 // It could not write: SQLite opened a file read-only
     char error [512];
+    int pages_max;                  // Length of the log at which the writer waits for the thread
     int pages;                      // Of the log
     int pages_pinned;               // Of them in the read snapshot
     int pages_done;                 // Of them in the file, which is synced
     int pages_next;                 // A step is due at this length of the log
     int rounds;                     // Since the log was restarted
+    int pages_idle;                 // Length when the caller became idle,
+    int64_t idle_us;                //    and how long it has been since
     int64_t spare_us;               // Idle time of the caller since the last step
     int64_t spare_us_next;          // Needed before the next step in idle time
 };
 
 stele_checkpoint_t *
-stele_checkpoint_new (sqlite3 *db)
+stele_checkpoint_new (sqlite3 *db, int64_t log_bytes)
 {
     assert (db);
     stele_checkpoint_t *self = calloc (1, sizeof *self);
     if (!self)
         return NULL;
     self->db = db;
-    self->pages_next = PAGES_FOLD;
+    int64_t pages = log_bytes / FRAME_BYTES;
+    self->pages_max = pages < PAGES_LEAST? PAGES_LEAST: pages > INT_MAX? INT_MAX: (int) pages;
+    self->pages_next = FOLD_AT (self->pages_max);
     return self;
 }
 
@@ -203,6 +210,15 @@ stele_checkpoint_destroy (stele_checkpoint_t **self_p)
     *self_p = NULL;
 }
 
+//  The file of the log, NULL: there is none
+static sqlite3_file *
+s_log (stele_checkpoint_t *self)
+{
+    sqlite3_file *log = NULL;
+    sqlite3_file_control (self->db, "main", SQLITE_FCNTL_JOURNAL_POINTER, &log);
+    return log && log->pMethods? log: NULL;
+}
+
 //  -- when -------------------------------------------------------------------------------
 
 void
@@ -211,14 +227,28 @@ stele_checkpoint_grown (stele_checkpoint_t *self, int pages)
     self->pages = pages;
 }
 
+//  All of the log is in the database file, but its file is still as long as it was while a reader held it
+static bool
+s_is_oversized (stele_checkpoint_t *self)
+{
+    sqlite3_file *log = s_log (self);
+    sqlite3_int64 size = 0;
+    return self->pages == 0 && log && log->pMethods->xFileSize (log, &size) == SQLITE_OK
+        && size > (int64_t) self->pages_max * FRAME_BYTES;
+}
+
 bool
 stele_checkpoint_due (stele_checkpoint_t *self, int64_t spare_us)
 {
     self->spare_us += spare_us;
     if (self->rounds)
-        return s_ended (self, self->pages >= PAGES_MAX);
-    return self->pages >= self->pages_next
-        || (self->pages >= PAGES_EARLY && spare_us >= IDLE_US && self->spare_us >= self->spare_us_next);
+        return s_ended (self, self->pages >= self->pages_max);
+    if (self->pages != self->pages_idle)
+        self->idle_us = 0;
+    self->pages_idle = self->pages;
+    self->idle_us += spare_us;
+    bool idle = self->idle_us >= IDLE_US && self->spare_us >= self->spare_us_next;
+    return self->pages >= self->pages_next || (idle && (self->pages >= PAGES_EARLY || s_is_oversized (self)));
 }
 
 bool
@@ -226,7 +256,7 @@ stele_checkpoint_ends (const stele_checkpoint_t *self)
 {
     return self->rounds > 0 && self->code == 0
         && (self->pages - self->pages_done <= PAGES_LAST || self->rounds == ROUNDS_MAX
-            || self->pages >= PAGES_MAX);
+            || self->pages >= self->pages_max);
 }
 
 const char *
@@ -267,8 +297,19 @@ s_end (stele_checkpoint_t *self)
         return s_put_off (self, code);
     //  All of it is in the file: the next commit restarts the log
     self->pages = 0;
-    s_restart (self, PAGES_FOLD, 0);
+    s_restart (self, FOLD_AT (self->pages_max), 0);
     return 0;
+}
+
+//  Shorten the file of the log in idle time. A commit that comes meanwhile must not wait for a reader.
+static int
+s_shrink (stele_checkpoint_t *self)
+{
+    int busy_ms = (int) stele_sql_integer (self->db, "PRAGMA busy_timeout", 0);
+    sqlite3_busy_timeout (self->db, 0);
+    int code = stele_checkpoint_truncate (self);
+    sqlite3_busy_timeout (self->db, busy_ms);
+    return code? s_put_off (self, code): 0;
 }
 
 int
@@ -276,6 +317,8 @@ stele_checkpoint_step (stele_checkpoint_t *self)
 {
     s_ended (self, true);
     s_release (self);
+    if (self->rounds == 0 && self->pages == 0)
+        return s_shrink (self);
     if (self->read_only) {
         self->read_only = false;
         sqlite3_close (self->folder);
@@ -302,7 +345,7 @@ stele_checkpoint_truncate (stele_checkpoint_t *self)
     if (code)
         return code;
     s_release (self);
-    s_restart (self, PAGES_FOLD, 0);
+    s_restart (self, FOLD_AT (self->pages_max), 0);
     int log_pages = -1, done_pages = -1;
     int rc = sqlite3_wal_checkpoint_v2 (self->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, &log_pages, &done_pages);
     if (rc == SQLITE_OK || (log_pages >= 0 && done_pages == log_pages))

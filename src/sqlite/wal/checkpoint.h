@@ -32,10 +32,11 @@
 
 typedef struct stele_checkpoint stele_checkpoint_t;
 
-/*  For the connection that writes, which is borrowed and outlives this. NULL: out of memory.
+/*  For the connection that writes, which is borrowed and outlives this. At 'log_bytes' commits wait for a
+    checkpoint, so the log gets longer only while a reader holds it. NULL: out of memory.
     Caller owns return value.                                                */
 stele_checkpoint_t *
-    stele_checkpoint_new (sqlite3 *db);
+    stele_checkpoint_new (sqlite3 *db, int64_t log_bytes);
 
 /*  Wait for the thread; the close of the connection copies the rest.        */
 void
@@ -46,7 +47,7 @@ void
     stele_checkpoint_grown (stele_checkpoint_t *self, int pages);
 
 /*  Is a step due? 'spare_us' is how long the caller was idle since the last call: in idle time
-    shorter logs are copied, too.                                            */
+    shorter logs are copied, too, and a file that a reader made longer is shortened. */
 bool
     stele_checkpoint_due (stele_checkpoint_t *self, int64_t spare_us);
 

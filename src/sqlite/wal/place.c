@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -29,6 +30,8 @@
 #include "stele_error.h"
 
 #define NOTICES_MAX 4
+#define PAGE_MAX 4096               // Of a ledger
+#define ID_TRIES 20
 #define LOCK_TRIES 3                // If the file is replaced at this moment
 
 static const char *const s_suffixes [] = {
@@ -46,6 +49,11 @@ struct stele_place {
     bool created;
     bool watched;                   // 'log' is known
     struct stat log;
+    char id [40];                   // Of the ledger; "": not known
+    off_t id_offset;                // Of the page that has it
+    int id_page;                    // Size of that page
+    bool id_seen;                   // The page had it: from then on it always has
+    off_t size;                     // Of the database file: it never shrinks
     int log_handle;                 // Reads the log; -1: not open
     char *notices [NOTICES_MAX];
     size_t notice_count, notice_next;
@@ -237,6 +245,10 @@ s_lock_file (stele_place_t *self, mode_t mode, stele_refusal_t *refusal)
         stele_hold_release (&self->hold);
         if (error == EAGAIN)
             return s_refuse_locked (self->path, refusal);
+        if (error == EINVAL || error == ENOSYS || error == EOPNOTSUPP || error == ENOLCK)
+            return stele_refuse (refusal, STELE_EIO, "ledger", "cannot lock %s: %s: its file system has no locks that "
+                "belong to an open file (fcntl, F_OFD_SETLK), without which two brokers could write it. Put the ledger "
+                "on a local disk (ext4, xfs, btrfs)", self->path, strerror (error));
         if (error != ESTALE && error != ENOENT)
             return s_refuse_open (self->path, error, refusal);
     }
@@ -297,8 +309,13 @@ s_set_mode (stele_place_t *self, const char *suffix, mode_t mode)
     struct stat status;
     if (asprintf (&name, "%s%s", self->path, suffix) < 0)
         return;
-    if (stat (name, &status) == 0 && S_ISREG (status.st_mode) && (status.st_mode & 07777) != mode
-    &&  chmod (name, mode) != 0)
+    bool other = stat (name, &status) == 0 && S_ISREG (status.st_mode) && (status.st_mode & 07777) != mode;
+    if (other && chmod (name, mode) == 0 && *suffix == 0 && !self->created)
+        stele_place_note (self, "the mode of %s and of the files next to it was changed from %04o to %04o (setting "
+            "file-mode): programs that read them as another user need a wider one", name,
+            (unsigned) status.st_mode & 07777, (unsigned) mode);
+    else
+    if (other && stat (name, &status) == 0 && (status.st_mode & 07777) != mode)
         stele_place_note (self, "cannot change the mode of %s from %04o to %04o (setting file-mode): %s", name,
             (unsigned) status.st_mode & 07777, (unsigned) mode, strerror (errno));
     free (name);
@@ -347,20 +364,58 @@ stele_place_set_log_aside (const stele_place_t *self)
     }
 }
 
+void
+stele_place_identify (stele_place_t *self, const char *id, int64_t page, int page_size)
+{
+    snprintf (self->id, sizeof self->id, "%s", id);
+    self->id_offset = (off_t) (page - 1) * page_size;
+    self->id_page = page_size <= PAGE_MAX? page_size: 0;
+    self->id_seen = false;
+}
+
+static bool
+s_has_id (const stele_place_t *self)
+{
+    char page [PAGE_MAX];
+    ssize_t count = pread (stele_hold_handle (self->hold), page, (size_t) self->id_page, self->id_offset);
+    return count < 0 || memmem (page, (size_t) count, self->id, strlen (self->id));
+}
+
+//  Another ledger, or an older copy of this one, was written over the file. A checkpoint may write the page
+//  that has the id at this moment: then it is there a moment later.
+static bool
+s_is_other (stele_place_t *self)
+{
+    struct stat status;
+    if (fstat (stele_hold_handle (self->hold), &status) != 0 || self->id_page == 0)
+        return false;
+    if (status.st_size < self->size)
+        return true;
+    self->size = status.st_size;
+    bool has = s_has_id (self);
+    for (int i = 0; self->id_seen && !has && i < ID_TRIES; i++) {
+        poll (NULL, 0, 1);
+        has = s_has_id (self);
+    }
+    bool was = self->id_seen;
+    self->id_seen |= has;
+    return was && !has;
+}
+
 //  Both files begin with words that SQLite never changes. A log that is empty has none.
 //  Sources: sqlite.org/fileformat.html 1.3.1, sqlite.org/walformat.html 2
 bool
-stele_place_overwritten (const stele_place_t *self, char *text, size_t size)
+stele_place_overwritten (stele_place_t *self, char *text, size_t size)
 {
     char begin [16];
     ssize_t count = pread (stele_hold_handle (self->hold), begin, sizeof begin, 0);
     bool database = count < 0 || (count == sizeof begin && memcmp (begin, "SQLite format 3", sizeof begin) == 0);
     count = self->log_handle >= 0? pread (self->log_handle, begin, 4, 0): 0;
     bool log = count <= 0 || (count == 4 && memcmp (begin, "\x37\x7f\x06", 3) == 0 && (begin [3] & ~1) == '\x82');
-    if (database && log)
+    if (database && log && !s_is_other (self))
         return false;
     snprintf (text, size, "%s was overwritten while the broker was using it: restore it from a backup",
-        database? self->log_path: self->path);
+        database && !log? self->log_path: self->path);
     return true;
 }
 

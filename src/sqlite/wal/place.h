@@ -62,10 +62,14 @@ const char *
     stele_place_path (const stele_place_t *self);
 
 /*  Was the database or its log truncated and written, or overwritten by something else, as by a
-    shell's '>'? Prints which one. What it held is lost then: there is nothing to copy. Overwriting
-    that leaves the first bytes as they are is not noticed.                  */
+    shell's '>' or a cp of another ledger? Prints which one. What it held is lost then: there is nothing to
+    copy. A copy of the same ledger that is not smaller is not noticed.      */
 bool
-    stele_place_overwritten (const stele_place_t *self, char *text, size_t size);
+    stele_place_overwritten (stele_place_t *self, char *text, size_t size);
+
+/*  The id of the ledger, and the page of the database file that has it.     */
+void
+    stele_place_identify (stele_place_t *self, const char *id, int64_t page, int page_size);
 
 /*  If the database file is not at its path any more but its log is: rename the log, and remove its
     index, so that SQLite does not take them for those of the file that is there now. For a ledger

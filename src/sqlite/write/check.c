@@ -14,6 +14,26 @@
 
 #define PAGES_MAX 8192              // A file of up to 32 MiB is checked as a whole
 
+//  The verdict of integrity_check has a title line
+static int
+s_refuse_damaged (const char *path, const char *verdict, stele_refusal_t *refusal)
+{
+    char what [512];
+    const char *line = strncmp (verdict, "***", 3) == 0? strchr (verdict, '\n'): NULL;
+    snprintf (what, sizeof what, "%s", line? line + 1: verdict);
+    for (char *at = strpbrk (what, "\r\n"); at; at = strpbrk (at, "\r\n"))
+        *at = ' ';
+    char *copy = stele_ledger_rescued_copy (path);
+    int code = copy?
+        stele_refuse (refusal, STELE_ELEDGER, "ledger", "%s is damaged: %s: %s is a copy that an earlier run saved; "
+            "if it has what you need, put it in its place, or recover what is left with the .recover command of sqlite3",
+            path, what, copy):
+        stele_refuse (refusal, STELE_ELEDGER, "ledger",
+            "%s is damaged: %s: restore a copy, or recover what is left with the .recover command of sqlite3", path, what);
+    free (copy);
+    return code;
+}
+
 //  Run a statement whose first row is 'ok' or a description of the damage.
 static int
 s_check_by (stele_ledger_t *self, const char *path, const char *sql, stele_refusal_t *refusal)
@@ -31,9 +51,7 @@ s_check_by (stele_ledger_t *self, const char *path, const char *sql, stele_refus
     }
     else
     if (strcmp (verdict, "ok") != 0)
-        code = stele_refuse (refusal, STELE_ELEDGER, "ledger",
-            "%s is damaged: %s: restore a copy, or recover what is left with the .recover command of sqlite3",
-            path, verdict);
+        code = s_refuse_damaged (path, verdict, refusal);
     sqlite3_finalize (stmt);
     return code;
 }

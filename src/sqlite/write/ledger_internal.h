@@ -139,6 +139,7 @@ struct stele_ledger {
     sqlite3 *db;
     stele_place_t *place;           // Path, locks
     mode_t file_mode;               // Of its files
+    int64_t log_bytes;              // Longest write-ahead log, unless a reader holds it
     bool opened;                    // The open succeeded
     bool discarded;                 // Remove it if it is new and empty
     bool displaced;                 // Its files are no longer at their paths

@@ -160,8 +160,8 @@ s_compare_high_water (stele_ledger_t *self, const stele_mark_t *has, stele_refus
         loss->first = 1;
         loss->last = mark.position;
         loss->rejected = mark.rejected;
-        s_evidence (loss, "the high-water file: ledger %s, with %" PRId64 " events",
-            mark.ledger_id, mark.position);
+        s_evidence (loss, "the high-water file: ledger %s, with %" PRId64 " event%s",
+            mark.ledger_id, mark.position, mark.position == 1? "": "s");
     }
     return 0;
 }
@@ -202,11 +202,11 @@ s_refuse (stele_ledger_t *self, const char *path, const stele_mark_t *has, stele
             " event. Nothing was changed: if you know that it is complete, remove that file; if not, start once"
             " with --accept-loss", stele_high_water_path (self->high_water), path, has->position);
     return stele_refuse (refusal, STELE_EBEHIND, "ledger",
-        "%s ends at position %" PRId64 ", but more was acked (%s): %" PRId64 " events are missing."
+        "%s ends at position %" PRId64 ", but more was acked (%s): %" PRId64 " event%s missing."
         " Was its write-ahead log damaged or removed, or was it replaced by an older copy? Nothing was changed:"
         " restore the right files, or continue from %" PRId64 " and record the loss: start once with"
         " --accept-loss", path, has->position, loss->evidence, loss->last - has->position,
-        has->position);
+        loss->last - has->position == 1? " is": "s are", has->position);
 }
 
 int
@@ -254,9 +254,9 @@ s_record (stele_ledger_t *self)
     code = s_text (self->db, "SELECT value FROM meta WHERE key = 'ledger_id'", self->id, sizeof self->id);
     if (code)
         return stele_ledger_fail (self, code);
-    snprintf (loss->text, sizeof loss->text, "accepted as lost: %" PRId64 " events%s%s%s of ledger %s (%s);"
+    snprintf (loss->text, sizeof loss->text, "accepted as lost: %" PRId64 " event%s%s%s%s of ledger %s (%s);"
         " continues from position %" PRId64 " as ledger %s",
-        loss->last - loss->first + 1, loss->rejected? " and ": "",
+        loss->last - loss->first + 1, loss->last == loss->first? "": "s", loss->rejected? " and ": "",
         loss->rejected? "refusals": "", loss->last < loss->first? ", as far as is known,": "",
         loss->ledger_id, loss->evidence, self->head, self->id);
     return 0;

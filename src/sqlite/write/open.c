@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <time.h>
 #include "base/clock.h"
 #include "fault/fault.h"
@@ -26,6 +27,7 @@
 #define BUSY_MS_OPEN   5000
 #define BUSY_MS        200
 #define FILE_MODE      0600
+#define LOG_BYTES      (128 * 1024 * 1024)
 
 static int
 s_wal_hook (void *arg, sqlite3 *db, const char *name, int pages)
@@ -51,9 +53,12 @@ s_connect (stele_ledger_t *self, const char *path)
 static int
 s_configure (stele_ledger_t *self)
 {
-    self->checkpoint = stele_checkpoint_new (self->db);
+    char limit [64];
+    self->checkpoint = stele_checkpoint_new (self->db, self->log_bytes);
     if (!self->checkpoint)
         return STELE_ENO_MEMORY;
+    //  When a log that a reader made longer restarts, SQLite shortens its file
+    snprintf (limit, sizeof limit, "PRAGMA journal_size_limit = %lld", (long long) self->log_bytes);
     sqlite3_db_config (self->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
     sqlite3_busy_timeout (self->db, BUSY_MS_OPEN);
     int code = stele_sql_exec (self->db,
@@ -61,6 +66,8 @@ s_configure (stele_ledger_t *self)
         "PRAGMA secure_delete = OFF; PRAGMA wal_autocheckpoint = 0;"
         "PRAGMA cache_size = -16384; PRAGMA temp_store = MEMORY; PRAGMA trusted_schema = OFF;"
         "PRAGMA foreign_keys = OFF;");
+    if (code == 0)
+        code = stele_sql_exec (self->db, limit);
     if (code == 0 && STELE_CONTROL (sync_normal))
         code = stele_sql_exec (self->db, "PRAGMA synchronous = NORMAL");
     if (code == 0)
@@ -174,6 +181,21 @@ s_migrate (stele_ledger_t *self, const char *path, int64_t version, stele_refusa
     return code;
 }
 
+//  The key of the marks in masks stays with the ledger, whatever copy of it is used (redact/redactor.h)
+static int
+s_keep_redaction_key (stele_ledger_t *self)
+{
+    unsigned char key [STELE_REDACTION_KEY];
+    char sql [128 + 2 * sizeof key] = "INSERT OR IGNORE INTO meta VALUES ('" STELE_REDACTION_KEY_NAME "', x'";
+    size_t used = strlen (sql);
+    if (getrandom (key, sizeof key, 0) != sizeof key)
+        return STELE_EIO;
+    for (size_t i = 0; i < sizeof key; i++)
+        used += (size_t) snprintf (sql + used, sizeof sql - used, "%02x", key [i]);
+    snprintf (sql + used, sizeof sql - used, "')");
+    return stele_sql_exec (self->db, sql);
+}
+
 static int
 s_identify (stele_ledger_t *self)
 {
@@ -182,6 +204,8 @@ s_identify (stele_ledger_t *self)
         code = stele_sql_exec (self->db,
         "INSERT OR IGNORE INTO meta VALUES ('ledger_id', " STELE_LEDGER_NEW_ID ");"
         "INSERT OR IGNORE INTO meta VALUES ('created_at', strftime ('%Y-%m-%dT%H:%M:%SZ'))");
+    if (code == 0)
+        code = s_keep_redaction_key (self);
     if (code)
         return stele_ledger_fail (self, code);
     STELE_FAULT (identify_after);
@@ -249,6 +273,19 @@ s_prepare (stele_ledger_t *self)
     return 0;
 }
 
+//  Where in the file the id is: the root page of meta has it, as long as one page has all of meta
+static int
+s_identify_file (stele_ledger_t *self)
+{
+    int64_t page = 0, size = 0;
+    int code = stele_sql_integer_into (self->db, "SELECT rootpage FROM sqlite_schema WHERE name = 'meta'", 0, &page);
+    if (code == 0)
+        code = stele_sql_integer_into (self->db, "PRAGMA page_size", 0, &size);
+    if (code == 0)
+        stele_place_identify (self->place, self->id, page, (int) size);
+    return code? stele_ledger_fail (self, code): 0;
+}
+
 //  Was the clock wrong when the last events were committed, or is it wrong now?
 static void
 s_compare_clock (stele_ledger_t *self, const char *path)
@@ -313,6 +350,8 @@ s_open (stele_ledger_t *self, const char *path, const stele_ledger_options_t *op
         return stele_refuse (refusal, code, "ledger", "%s: %s", path, self->error);
     sqlite3_db_config (self->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0, NULL);
     code = stele_ledger_settle_loss (self, refusal);
+    if (code == 0 && (code = s_identify_file (self)))
+        stele_refuse (refusal, code, "ledger", "%s: %s", path, self->error);
     if (code == 0)
         stele_place_settle (self->place, self->file_mode);
     if (code == 0)
@@ -331,6 +370,7 @@ stele_ledger_open_with (const char *path, const stele_ledger_options_t *options,
         return NULL;
     }
     self->file_mode = options->file_mode? options->file_mode: FILE_MODE;
+    self->log_bytes = options->log_bytes? options->log_bytes: LOG_BYTES;
     self->place = stele_place_new (path);
     self->pack = stele_pack_new ();
     self->scratch = stele_record_new ();

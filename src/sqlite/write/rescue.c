@@ -17,6 +17,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,11 +25,20 @@
 #include <time.h>
 #include <unistd.h>
 #include "base/file.h"
+#include "ledger/process.h"
 #include "sqlite/sql/file_names.h"
 #include "sqlite/write/ledger_internal.h"
 
 #define PAGES_PER_STEP 1000         // Copied between two signs of life
 #define STAMP_SIZE 16               // Of a time as in 20260302T090000Z
+
+static atomic_int s_state;
+
+int
+stele_ledger_rescue_state (void)
+{
+    return atomic_load (&s_state);
+}
 
 bool
 stele_ledger_in_place (stele_ledger_t *self)
@@ -129,13 +139,11 @@ stele_ledger_is_displaced (const stele_ledger_t *self)
     return self->displaced;
 }
 
-bool
-stele_ledger_rescue (stele_ledger_t *self, stele_rescue_fn *fn, void *arg, char *text, size_t size)
+static void
+s_rescue (stele_ledger_t *self, stele_rescue_fn *fn, void *arg, char *text, size_t size)
 {
     char name [PATH_MAX], moved [PATH_MAX], reason [320] = "", stamp [32];
     const char *path = stele_place_path (self->place);
-    if (!self->displaced)
-        return false;
     //  The open transaction of mode redis: its events are in Redis, and written at the next start
     if (!sqlite3_get_autocommit (self->db))
         stele_sql_exec (self->db, "ROLLBACK");
@@ -146,7 +154,7 @@ stele_ledger_rescue (stele_ledger_t *self, stele_rescue_fn *fn, void *arg, char 
     s_leave_mark (self);
     if (stele_place_moved (self->place, moved, sizeof moved)) {
         snprintf (text, size, "the whole ledger is now %s: move it back, or start with --ledger %s", moved, moved);
-        return true;
+        return;
     }
     time_t now = time (NULL);
     struct tm tm;
@@ -161,5 +169,15 @@ stele_ledger_rescue (stele_ledger_t *self, stele_rescue_fn *fn, void *arg, char 
     }
     else
         snprintf (text, size, "the events could not be saved in %s (%s): restore %s from a backup", name, reason, path);
+}
+
+bool
+stele_ledger_rescue (stele_ledger_t *self, stele_rescue_fn *fn, void *arg, char *text, size_t size)
+{
+    if (!self->displaced)
+        return false;
+    atomic_store (&s_state, 1);
+    s_rescue (self, fn, arg, text, size);
+    atomic_store (&s_state, 2);
     return true;
 }

@@ -40,13 +40,17 @@ static const char s_zsh [] =
     "#compdef stele\n"
     "_stele () {\n"
     "    local -a found\n"
-    "    found=(${(f)\"$(stele completion words -- \"${(@)words[2,CURRENT]}\" 2>/dev/null)\"})\n"
-    "    if (( ${#found} )); then compadd -Q -- ${(q)found}; else _files; fi\n"
+    "    found=(${(f)\"$(stele completion words -- \"${(@Q)words[2,CURRENT-1]}\" \"${(Q)PREFIX}\" 2>/dev/null)\"})\n"
+    "    if (( ${#found} )); then compadd -a found; else _files; fi\n"
     "}\n"
     "if [ \"$funcstack[1]\" = _stele ]; then _stele \"$@\"; else compdef _stele stele; fi\n";
 
 static const char s_fish [] =
-    "complete -c stele -f -a '(stele completion words -- (commandline -opc)[2..-1] (commandline -ct) 2>/dev/null)'\n";
+    "function __stele_words\n"
+    "    stele completion words -- (commandline -opc)[2..-1] (commandline -ct) 2>/dev/null\n"
+    "end\n"
+    //  Files, where there are no words
+    "complete -c stele -f -n 'count (__stele_words) >/dev/null' -a '(__stele_words)'\n";
 
 //  -- candidates --------------------------------------------------------------------
 

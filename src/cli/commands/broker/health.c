@@ -15,6 +15,8 @@
 
 #define HEALTH_MS 2000              // All of it: monitoring calls it often
 #define REACH_MS 200
+#define OWNERS_MS 500               // If the list takes longer, the findings are only noted
+#define OWNERS_MAX 50               // Names that are asked about
 
 //  Why there were no statistics
 static void
@@ -103,13 +105,44 @@ s_print_json (const json_t *stats, json_t *findings)
     json_decref (answer);
 }
 
+//  Set 'owns' of those producers that are silent or whose lease has run out, and have tasks in progress
+static void
+s_find_owners (cli_t *self, json_t *stats, int timeout_ms)
+{
+    json_t *producers = json_object_get (stats, "producers"), *names = json_array ();
+    for (size_t i = 0; i < json_array_size (producers) && json_array_size (names) < OWNERS_MAX; i++) {
+        json_t *producer = json_array_get (producers, i);
+        if (cli_findings_silence_ms (stats, producer) > CLI_SILENT_MS
+        ||  strcmp (json_string_value (json_object_get (producer, "status")), "expired") == 0)
+            json_array_append (names, json_object_get (producer, "producer"));
+    }
+    json_t *request = cli_request ("task.list");
+    json_object_set (request, "producers", names);
+    json_object_set_new (request, "states", json_pack ("[sss]", "starting", "running", "completing"));
+    int code;
+    json_t *answer = json_array_size (names)? cli_try (self, request, timeout_ms, &code): NULL;
+    if (!json_array_size (names))
+        json_decref (request);
+    json_t *tasks = json_object_get (answer, "tasks");
+    for (size_t i = 0; i < json_array_size (tasks); i++) {
+        const char *owner = json_string_value (json_object_get (json_array_get (tasks, i), "producer"));
+        for (size_t j = 0; owner && j < json_array_size (producers); j++)
+            if (strcmp (json_string_value (json_object_get (json_array_get (producers, j), "producer")), owner) == 0)
+                json_object_set_new (json_array_get (producers, j), "owns", json_true ());
+    }
+    json_decref (answer);
+    json_decref (names);
+}
+
 static int
 s_run (cli_t *self, void *args, const cli_operands_t *operands)
 {
     (void) args;
     (void) operands;
-    int code = 0, timeout_ms = cli_timeout (self, HEALTH_MS - REACH_MS);
+    int code = 0, timeout_ms = cli_timeout (self, HEALTH_MS - REACH_MS - OWNERS_MS);
     json_t *stats = cli_try (self, cli_request ("stats"), timeout_ms, &code);
+    if (stats)
+        s_find_owners (self, stats, OWNERS_MS);
     json_t *findings = stats? cli_findings (stats, stele_clock_us ()): json_array ();
     if (!stats)
         s_add_failure (self, findings, code, timeout_ms);
@@ -138,7 +171,7 @@ const cli_command_t cli_cmd_health = {
             "index for searches failing, hellos answered ledger_behind, less than 5 % or 256 MiB of the disk free, the disk full within 4 hours "
             "as it fills now, a write-ahead log of more than 128 MiB.\n"
             "Only noted: refused events, accepted losses, producers whose lease ran out or that are silent while tasks "
-            "run, an index for searches more than 100,000 events behind.",
+            "run (degraded if they have tasks in progress), an index for searches more than 100,000 events behind.",
         .after = "Exit status: 0 healthy (perhaps with notes), 1 degraded, 2 down: no broker answers, or this user may "
                  "not ask it; 64 wrong usage. With --json, one object: status, findings [{code, level, message, hint, "
                  "since, for_ms}], position.",

@@ -47,9 +47,9 @@ s_print (const json_t *answer)
     const char *mode = cli_value_string (answer, "mode");
     printf ("%s\n", mode? mode: "");
     if (mode && strcmp (mode, "redis") == 0)
-        cli_warn ("PERSISTENCE IS OFF: acks wait for Redis only; %s events are not in the ledger. "
+        cli_warn ("PERSISTENCE IS OFF: acks wait for Redis only; %s not in the ledger. "
             "'stele mode dual' writes them to the ledger",
-            cli_format_count (json_integer_value (json_object_get (answer, "only_in_redis"))).text);
+            cli_format_counted (json_integer_value (json_object_get (answer, "only_in_redis")), "event").text);
 }
 
 static bool

@@ -7,13 +7,17 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include "base/clock.h"
 #include "cli/shared/ask.h"
 #include "cli/view/cell.h"
 #include "cli/view/owner.h"
+#include "cli/view/findings.h"
 #include "cli/view/page.h"
+#include "cli/view/prometheus.h"
 #include "cli/shared/time_option.h"
 #include "cli/view/value.h"
 
+#define METRICS_MS 5000
 #define PRODUCERS_MAX 20            // Shown; --json prints all
 
 //  Move a member of the answer to its end: this puts the sections in order
@@ -35,6 +39,24 @@ s_order (json_t *answer)
     };
     for (size_t i = 0; i < sizeof sections / sizeof sections [0]; i++)
         s_move_to_end (answer, sections [i]);
+}
+
+static void
+s_drop_buckets_of (json_t *histogram)
+{
+    json_object_del (histogram, "sum");
+    json_object_del (histogram, "buckets");
+}
+
+//  They are for monitoring: people read the percentiles
+static void
+s_drop_buckets (json_t *answer)
+{
+    const char *op;
+    json_t *counts;
+    s_drop_buckets_of (json_object_get (json_object_get (answer, "ingest"), "ack_us"));
+    json_object_foreach (json_object_get (json_object_get (answer, "requests"), "by_op"), op, counts)
+        s_drop_buckets_of (counts);
 }
 
 static const cli_column_t s_columns [] = {
@@ -68,8 +90,8 @@ s_print_producers (const cli_t *self, const json_t *producers, int64_t total)
     cli_table_flush (table, stdout);
     int64_t shown = count < PRODUCERS_MAX? (int64_t) count: PRODUCERS_MAX;
     if (total > shown)
-        printf ("%s more producers exist: --json prints the first 1,000, --producer NAME any other\n",
-            cli_format_count (total - shown).text);
+        printf ("not shown: %s. --json prints the first 1,000, --producer NAME any other\n",
+            cli_format_counted (total - shown, "producer").text);
     cli_table_destroy (&table);
 }
 
@@ -83,6 +105,7 @@ s_print (cli_t *self, json_t *answer, void *arg)
     json_object_del (answer, "producers_total");
     json_object_del (answer, "ok");
     s_order (answer);
+    s_drop_buckets (answer);
     cli_page_heading (self, "Broker at", self->requests);
     cli_page_sections (self, answer);
     s_print_producers (self, producers, total);
@@ -94,6 +117,7 @@ s_print (cli_t *self, json_t *answer, void *arg)
 typedef struct {
     const char *by, *from, *to, *producer;
     int64_t limit;
+    bool prometheus;
 } args_t;
 
 static const cli_option_t s_options [] = {
@@ -104,6 +128,8 @@ static const cli_option_t s_options [] = {
         CLI_CALL, offsetof (args_t, from), 0, cli_take_time },
     { "since", 0, "TIME", "the same as --from", CLI_CALL, offsetof (args_t, from), 0, cli_take_time },
     { "to", 0, "TIME", "with --by, count only what happened at TIME or earlier", CLI_CALL, offsetof (args_t, to), 0, cli_take_time },
+    { "prometheus", 0, NULL, "print metrics in the text format of Prometheus, for the textfile collector of node_exporter", CLI_FLAG,
+        offsetof (args_t, prometheus), 0, NULL },
     { "limit", 'n', "N", "with --by, print at most N groups (default: 100)", CLI_NUMBER, offsetof (args_t, limit), 1, NULL },
     CLI_OPTIONS_END
 };
@@ -206,6 +232,23 @@ s_print_producer (cli_t *self, json_t *answer, void *arg)
     cli_page_field (self, "instance", producer, "instance");
 }
 
+//  Without an answer, stele_up is 0: a file of old numbers would look healthy
+static int
+s_print_metrics (cli_t *self)
+{
+    int code = 0, timeout_ms = cli_timeout (self, METRICS_MS);
+    json_t *stats = cli_try (self, cli_request ("stats"), timeout_ms, &code);
+    json_t *findings = stats? cli_findings (stats, stele_clock_us ()): json_array ();
+    if (!stats)
+        cli_finding_add (findings, "no_answer", CLI_LEVEL_DOWN, stele_clock_us (), -1, "", "%s", stele_error_text (code));
+    cli_prometheus_print (stdout, false, stats, findings);
+    cli_flush_stdout ();
+    int status = stats? 0: cli_report_failure (self, code, timeout_ms);
+    json_decref (findings);
+    json_decref (stats);
+    return status;
+}
+
 static int
 s_run (cli_t *self, void *arguments, const cli_operands_t *operands)
 {
@@ -218,6 +261,8 @@ s_run (cli_t *self, void *arguments, const cli_operands_t *operands)
         cli_request_text (request, "producer", args->producer);
         return cli_ask_and_print (self, request, s_print_producer, NULL);
     }
+    if (args->prometheus)
+        return args->by? cli_usage_error ("stats", "--prometheus cannot be used together with --by"): s_print_metrics (self);
     if (args->by)
         return s_is_group (args->by)? s_report (self, args): cli_usage_error ("stats",
             "'%s' is not a grouping; use state, role, provider, model, hour, day or error", args->by);
@@ -241,6 +286,7 @@ const cli_command_t cli_cmd_stats = {
             "  stele stats --by role --from 2026-01-01T00:00:00Z\n"
             "  stele stats --by error -n 20\n"
             "  stele stats --producer nightly\n"
+            "  stele stats --prometheus >stele.prom.new && mv stele.prom.new /var/lib/node_exporter/stele.prom\n"
             "  watch -n 2 stele stats"
     },
     .options = s_options,

@@ -157,8 +157,8 @@ s_print_ingest (const s_top_t *self)
     if (json_is_true (json_object_get (json_object_get (self->stats, "ingest"), "holding")))
         s_put (&line, CLI_RED, "ACKS ARE HELD BACK: the ledger cannot be written  ");
     if (mode && strcmp (mode, "redis") == 0)
-        s_put (&line, CLI_RED, "mode redis: %s events only in Redis  ",
-            cli_format_count (s_number (self->stats, "ingest", "only_in_redis")).text);
+        s_put (&line, CLI_RED, "mode redis: %s only in Redis  ",
+            cli_format_counted (s_number (self->stats, "ingest", "only_in_redis"), "event").text);
     else
     if (mode && strcmp (mode, "dual") != 0)
         s_put (&line, CLI_PLAIN, "mode %s  ", mode);
@@ -192,7 +192,7 @@ s_print_parts (const s_top_t *self)
     s_put (&line, well? CLI_GREEN: CLI_YELLOW, "%s", state? state: "?");
     int64_t lag = json_integer_value (json_object_get (redis, "lag_events"));
     if (lag)
-        s_put (&line, CLI_PLAIN, " (%s events behind)", cli_format_count (lag).text);
+        s_put (&line, CLI_PLAIN, " (%s behind)", cli_format_counted (lag, "event").text);
     s_put (&line, CLI_PLAIN, "  producers %zu of %zu", present, json_array_size (producers));
     putchar ('\n');
 }

@@ -12,6 +12,9 @@
 #include "cli/shared/pages.h"
 #include "cli/view/value.h"
 
+//  A longer silence is that of a clock that was wrong
+#define SILENCE_MAX_US ((int64_t) 10 * 366 * 86400 * 1000000)
+
 typedef struct {
     int64_t silent_s, limit;
     bool exit_code;
@@ -49,13 +52,18 @@ s_owner (const json_t *producers, const json_t *task)
     return NULL;
 }
 
-//  How long ago the broker heard of it; the clocks of the two machines may differ
-static void
-s_cell_silence (cli_table_t *table, const json_t *task)
+//  How long ago the broker heard of it, bounded by how long it runs if it heard of it since its start;
+//  -1: unknown, since the clock of one of the two machines is wrong, or was
+static int64_t
+s_silence_us (const json_t *answer, const json_t *task)
 {
     int64_t heard_us, now_us = stele_clock_us ();
-    bool known = cli_value_time (task, "heard_at", &heard_us) && heard_us <= now_us;
-    cli_table_word (table, known? cli_format_duration (now_us - heard_us).text: "?");
+    int64_t run_us = json_integer_value (json_object_get (answer, "run_ms")) * 1000;
+    if (!cli_value_time (task, "heard_at", &heard_us) || heard_us > now_us || now_us - heard_us > SILENCE_MAX_US)
+        return -1;
+    bool in_run = run_us && json_integer_value (json_object_get (task, "position"))
+        > json_integer_value (json_object_get (answer, "run_after"));
+    return in_run && run_us < now_us - heard_us? run_us: now_us - heard_us;
 }
 
 //  The producers of an answer are next to its rows, so the rows are added here
@@ -65,11 +73,14 @@ s_page (cli_t *self, json_t *answer, void *arg)
     (void) self;
     cli_table_t *table = arg;
     const json_t *tasks = json_object_get (answer, "tasks");
+    size_t unknown = 0;
     for (size_t i = 0; i < json_array_size (tasks); i++) {
         const json_t *task = json_array_get (tasks, i);
         const json_t *owner = s_owner (json_object_get (answer, "producers"), task);
         cli_cell (table, task, "task_id");
-        s_cell_silence (table, task);
+        int64_t silence_us = s_silence_us (answer, task);
+        cli_table_word (table, silence_us < 0? "?": cli_format_duration (silence_us).text);
+        unknown += silence_us < 0;
         cli_cell (table, task, "producer");
         cli_table_word (table, owner? cli_owner_status (owner): NULL);
         cli_table_word (table, owner? cli_owner_silence (owner).text: NULL);
@@ -78,6 +89,8 @@ s_page (cli_t *self, json_t *answer, void *arg)
         cli_cell (table, task, "title");
     }
     cli_table_flush (table, stdout);
+    if (unknown)
+        fputs ("'?': the clock of the broker, or of this machine, is wrong or was: see 'stele health'\n", stderr);
 }
 
 static void

@@ -1,0 +1,41 @@
+# The HTTP server: a client of the broker. libhttp has what its unit tests use; built if there is libevent.
+if HTTP
+noinst_LTLIBRARIES += src/http/libhttp.la
+sbin_PROGRAMS += stele-http
+endif
+
+http_sources = \
+    src/http/call.c src/http/call.h \
+    src/http/conn.c src/http/conn.h \
+    src/http/counts.c src/http/counts.h \
+    src/http/gzip.c src/http/gzip.h \
+    src/http/health.c src/http/health.h \
+    src/http/hosts.c src/http/hosts.h \
+    src/http/http.h \
+    src/http/hub.c src/http/hub.h \
+    src/http/listen.c src/http/listen.h \
+    src/http/metrics.c src/http/metrics.h \
+    src/http/openapi.c src/http/openapi.h \
+    src/http/output.c src/http/output.h \
+    src/http/params.c src/http/params.h \
+    src/http/reply.c src/http/reply.h \
+    src/http/routes.c src/http/routes.h \
+    src/http/scan.c src/http/scan.h \
+    src/http/server.c src/http/server.h \
+    src/http/stats.c src/http/stats.h \
+    src/http/stream.c src/http/stream.h \
+    src/http/table.c src/http/table.h \
+    src/http/target.c src/http/target.h \
+    src/http/task_view.c src/http/task_view.h \
+    src/http/upstream.c src/http/upstream.h
+src_http_libhttp_la_SOURCES = $(http_sources) \
+    src/cli/view/findings.c src/cli/view/findings.h \
+    src/cli/view/prometheus.c src/cli/view/prometheus.h
+src_http_libhttp_la_CPPFLAGS = $(AM_CPPFLAGS) $(LIBEVENT_CFLAGS)
+
+stele_http_SOURCES = src/http/main.c src/broker/common/log.c
+stele_http_CPPFLAGS = $(AM_CPPFLAGS) $(LIBEVENT_CFLAGS)
+# No code of the broker or of the ledger
+stele_http_LDADD = src/http/libhttp.la src/cli/libcli.la src/client/libclient.la src/wire/libwire.la src/model/libmodel.la \
+    src/base/libbase.la $(STELE_FAULT_ROOM) $(LIBEVENT_LIBS) $(CZMQ_LIBS) $(ZMQ_LIBS) $(MSGPACK_LIBS) $(JANSSON_LIBS) \
+    $(ZLIB_LIBS) -lm

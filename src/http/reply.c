@@ -1,0 +1,145 @@
+/*  reply - an answer of the broker as JSON of HTTP
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at https://mozilla.org/MPL/2.0/.
+*/
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <jansson.h>
+#include "base/memory.h"
+#include "http/reply.h"
+#include "wire/json/json.h"
+#include "wire/map.h"
+#include "wire/scan.h"
+
+int
+http_reply_check (const void *answer, size_t size, stele_refusal_t *refusal)
+{
+    stele_map_t map = { answer, size }, error;
+    bool ok = false;
+    if (stele_map_bool (&map, "ok", &ok) && ok)
+        return 0;
+    *refusal = (stele_refusal_t) { .code = STELE_EINTERNAL };
+    if (stele_map_map (&map, "error", &error)) {
+        refusal->code = stele_map_code (&error, "code");
+        stele_map_message (&error, refusal->message, sizeof refusal->message);
+        stele_map_text (&error, "field", refusal->field, sizeof refusal->field);
+    }
+    return refusal->code;
+}
+
+static bool
+s_is_listed (const char *list, stele_token_t key)
+{
+    for (const char *word = list; *word; word += strcspn (word, " ") + 1)
+        if (strcspn (word, " ") == key.size && memcmp (word, key.data, key.size) == 0)
+            return true;
+    return false;
+}
+
+char *
+http_reply_json (const void *answer, size_t size, const char *only, stele_pack_t *pack)
+{
+    stele_scan_t scan = stele_scan_start (answer, size);
+    uint32_t count = stele_scan_next (&scan).count;
+    size_t kept = 0;
+    stele_pack_clear (pack);
+    size_t mark = stele_pack_open_map (pack);
+    while (count--) {
+        const void *value;
+        size_t value_size;
+        stele_token_t key = stele_scan_next (&scan);
+        if (key.kind != STELE_SCAN_TEXT)
+            return NULL;
+        stele_scan_skip (&scan, &value, &value_size);
+        if ((key.size == 2 && memcmp (key.data, "ok", 2) == 0) || (only && !s_is_listed (only, key)))
+            continue;
+        stele_pack_text (pack, key.data, key.size);
+        stele_pack_packed (pack, value, value_size);
+        kept++;
+    }
+    stele_pack_close (pack, mark, kept);
+    return stele_pack_failed (pack)? NULL: stele_json_print (stele_pack_data (pack), stele_pack_size (pack), true);
+}
+
+int
+http_reply_status (int code)
+{
+    switch (code) {
+        case STELE_EMALFORMED:
+        case STELE_EBAD_REQUEST:
+        case STELE_EINVALID_FIELD:
+        case STELE_EMISSING_FIELD:
+        case STELE_EUNKNOWN_OP:
+        case STELE_EUNKNOWN_TYPE:
+        case STELE_EPROTOCOL:
+            return 400;
+        case STELE_EUNAUTHORIZED:
+            return 403;
+        case STELE_ENOT_FOUND:
+            return 404;
+        case STELE_EILLEGAL:
+        case STELE_EEXISTS:
+        case STELE_EGAP:
+        case STELE_EFENCED:
+        case STELE_EBEHIND:
+            return 409;
+        case STELE_ETOO_LARGE:
+            return 413;
+        case STELE_EWINDOW:
+            return 429;
+        case STELE_EUNAVAILABLE:
+            return 503;
+        case STELE_ETIMEOUT:
+            return 504;
+        default:
+            return 500;
+    }
+}
+
+char *
+http_reply_problem (int status, const char *code, const char *title, const char *field, const char *detail,
+    const char *request_id)
+{
+    char type [64] = "about:blank";
+    if (code)
+        snprintf (type, sizeof type, "urn:stele:%s", code);
+    json_t *problem = json_pack ("{ss, ss, si}", "type", type, "title", title, "status", status);
+    //  A detail may quote what a client sent
+    if (detail && *detail)
+        json_object_set_new (problem, "detail", json_string (detail));
+    if (code)
+        json_object_set_new (problem, "code", json_string (code));
+    if (field && *field)
+        json_object_set_new (problem, "field", json_string (field));
+    if (request_id && *request_id)
+        json_object_set_new (problem, "request_id", json_string (request_id));
+    char *text = json_dumps (problem, JSON_COMPACT);
+    json_decref (problem);
+    return text? text: stele_memory_copy ("{}", 2);
+}
+
+bool
+http_reply_next (const http_target_t *target, const char *name, const char *cursor, const char *more,
+    char next [HTTP_NEXT_SIZE])
+{
+    size_t name_size = strlen (name);
+    int used = snprintf (next, HTTP_NEXT_SIZE, "%.*s?", (int) target->path.size, target->path.data);
+    const char *data = target->query.data;
+    size_t left = target->query.size;
+    while (left && used < HTTP_NEXT_SIZE) {
+        const char *end = memchr (data, '&', left);
+        size_t size = end? (size_t) (end - data): left;
+        bool replaced = size > name_size && memcmp (data, name, name_size) == 0 && data [name_size] == '=';
+        if (size && !replaced)
+            used += snprintf (next + used, HTTP_NEXT_SIZE - (size_t) used, "%.*s&", (int) size, data);
+        data += size + (end != NULL);
+        left -= size + (end != NULL);
+    }
+    if (used < HTTP_NEXT_SIZE)
+        used += snprintf (next + used, HTTP_NEXT_SIZE - (size_t) used, "%s=%s%s", name, cursor, more);
+    return used < HTTP_NEXT_SIZE;
+}

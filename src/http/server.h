@@ -1,0 +1,65 @@
+/*  server - what the parts of the HTTP server share: the loop, the broker, the streams
+
+    One thread serves all connections. It waits for nothing but the loop.
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at https://mozilla.org/MPL/2.0/.
+*/
+
+#ifndef STELE_HTTP_SERVER_H_INCLUDED
+#define STELE_HTTP_SERVER_H_INCLUDED
+
+#include "http/conn.h"
+#include "http/counts.h"
+#include "http/hosts.h"
+#include "http/hub.h"
+#include "http/routes.h"
+#include "http/upstream.h"
+
+#define HTTP_CALLS_MAX     256      // Requests that wait for the broker
+#define HTTP_CONNS_MAX   10000
+#define HTTP_BODIES_MAX  (256 << 20)    // Bytes of all bodies that are being received
+
+typedef struct http_server {
+    struct event_base *base;
+    http_conn_class_t class;
+    http_conn_t *conns;             // All of them, linked
+    size_t conn_count;
+    http_upstream_t *upstream;
+    http_hub_t *hub;
+    http_hosts_t hosts;
+    http_counts_t *counts;
+    char ledger [64];               // Id of the broker's ledger; "": not known yet
+    int64_t message_bytes;          // Of the broker: the largest body
+    size_t body_bytes;              // Of bodies in memory
+    size_t calls;                   // Requests that wait for the broker
+    stele_pack_t *pack;             // Scratch, of one function at a time
+    char *stats;                    // The last answer to 'stats', as JSON; NULL: none
+    int64_t stats_ms;               // Steady clock: when it came
+} http_server_t;
+
+/*  Answer with a problem (RFC 9457) of a code of the protocol; 'refusal' has the code, the field and the
+    message.                                                                 */
+void
+    http_server_problem (http_server_t *self, http_conn_t *conn, const stele_refusal_t *refusal);
+
+/*  The same for a status of HTTP that no code of the protocol means (404 of a path, 405, 421 ...) */
+void
+    http_server_refuse (http_server_t *self, http_conn_t *conn, int status, const char *format, ...) STELE_PRINTF (4, 5);
+
+/*  Add the fields that every answer from the broker has: Stele-Position, Stele-Ledger. Below 0: no position. */
+void
+    http_server_fields (http_server_t *self, http_conn_t *conn, int64_t position);
+
+/*  Ask the broker for a request that a connection waits for. 'answer' is called with 'arg' unless the
+    request is forgotten. Returns a token, or 0 after it has answered with a problem (503). */
+int64_t
+    http_server_ask (http_server_t *self, http_conn_t *conn, const stele_pack_t *pack, int timeout_ms,
+        http_answer_fn *answer, void *arg);
+
+/*  Serve a request. The request was checked: its host is allowed, and its route takes the method. */
+void
+    http_call_start (http_server_t *self, http_conn_t *conn, const http_route_t *route);
+
+#endif

@@ -1,0 +1,215 @@
+/*  task_view - the latest records of changed tasks, for streams with view=tasks
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at https://mozilla.org/MPL/2.0/.
+*/
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include "base/clock.h"
+#include "base/memory.h"
+#include "http/reply.h"
+#include "http/stream.h"
+#include "http/task_view.h"
+#include "wire/json/json.h"
+#include "wire/map.h"
+#include "wire/scan.h"
+
+#define ROUND_MS          250       // Between two rounds
+#define TASKS_MAX         200       // Of one stream in a round
+#define FETCHES_MAX       400       // Of all streams in a round
+#define FETCH_MS         5000
+
+typedef struct {
+    http_task_view_t *view;
+    int64_t token;                  // 0: answered
+    char *json;                     // The record; NULL: there is none
+    char state [32], role [256];
+} s_record_t;
+
+struct http_task_view {
+    http_server_t *server;
+    http_stream_t *streams;         // Of the hub, as of the last tick
+    zhash_t *records;               // s_record_t of this round by task id; NULL: no round
+    size_t left;                    // Not answered yet
+    int64_t position;               // Changes up to this are in the round
+    int64_t begun_ms;
+};
+
+http_task_view_t *
+http_task_view_new (struct http_server *server)
+{
+    http_task_view_t *self = STELE_NEW (http_task_view_t);
+    self->server = server;
+    return self;
+}
+
+static void
+s_free_record (void *data)
+{
+    s_record_t *record = data;
+    if (record->token)
+        http_upstream_forget (record->view->server->upstream, record->token);
+    free (record->json);
+    free (record);
+}
+
+void
+http_task_view_destroy (http_task_view_t **self_p)
+{
+    http_task_view_t *self = *self_p;
+    if (!self)
+        return;
+    zhash_destroy (&self->records);
+    free (self);
+    *self_p = NULL;
+}
+
+void
+http_task_view_forget (http_task_view_t *self, http_stream_t *stream)
+{
+    if (self->streams == stream)
+        self->streams = stream->next;
+}
+
+//  -- the end of a round ---------------------------------------------------------------------------
+
+static bool
+s_is_wanted (const http_stream_t *stream, const s_record_t *record)
+{
+    char key [300];
+    if (!record || !record->json)
+        return false;
+    snprintf (key, sizeof key, ",%s,", record->state);
+    if (stream->states && !strstr (stream->states, key))
+        return false;
+    snprintf (key, sizeof key, ",%s,", record->role);
+    return !stream->roles || strstr (stream->roles, key);
+}
+
+//  The id comes with the last record: whoever connects again after a part of them gets all of them
+static void
+s_send (http_task_view_t *self, http_stream_t *stream)
+{
+    const char *last = NULL;
+    zlist_t *ids = zhash_keys (stream->sending);
+    for (char *id = zlist_first (ids); id; id = zlist_next (ids))
+        if (s_is_wanted (stream, zhash_lookup (self->records, id)))
+            last = id;
+    for (char *id = zlist_first (ids); id; id = zlist_next (ids)) {
+        const s_record_t *record = zhash_lookup (self->records, id);
+        if (!s_is_wanted (stream, record))
+            continue;
+        char text [64];
+        if (id == last)
+            http_conn_send (stream->conn, text, (size_t) snprintf (text, sizeof text, "id: %" PRId64 "\n", self->position));
+        http_conn_send (stream->conn, "data: ", 6);
+        http_conn_send (stream->conn, record->json, strlen (record->json));
+        http_conn_send (stream->conn, "\n\n", 2);
+        stream->sent_ms = stele_clock_steady_ms ();
+    }
+    zlist_destroy (&ids);
+}
+
+static void
+s_end_round (http_task_view_t *self)
+{
+    for (http_stream_t *stream = self->streams; stream; stream = stream->next)
+        if (stream->sending) {
+            s_send (self, stream);
+            zhash_destroy (&stream->sending);
+        }
+    zhash_destroy (&self->records);
+}
+
+static void
+s_on_record (void *arg, const void *answer, size_t size, const stele_refusal_t *refusal)
+{
+    s_record_t *record = arg;
+    http_task_view_t *self = record->view;
+    stele_refusal_t error;
+    stele_map_t map = { answer, size }, task;
+    record->token = 0;
+    if (!refusal && http_reply_check (answer, size, &error) == 0 && stele_map_map (&map, "task", &task)) {
+        stele_map_text (&task, "state", record->state, sizeof record->state);
+        stele_map_text (&task, "role", record->role, sizeof record->role);
+        record->json = stele_json_print (task.data, task.size, true);
+    }
+    if (--self->left == 0)
+        s_end_round (self);
+}
+
+//  -- the start of a round -----------------------------------------------------------------------------
+
+//  Returns false if the broker cannot be asked
+static bool
+s_fetch (http_task_view_t *self, const char *id)
+{
+    stele_pack_t *pack = self->server->pack;
+    stele_refusal_t refusal;
+    if (zhash_lookup (self->records, id))
+        return true;
+    s_record_t *record = STELE_NEW (s_record_t);
+    record->view = self;
+    zhash_insert (self->records, id, record);
+    zhash_freefn (self->records, id, s_free_record);
+    stele_pack_clear (pack);
+    stele_pack_map_begin (pack);
+    stele_pack_key_string (pack, "op", "task.status");
+    stele_pack_key_string (pack, "task_id", id);
+    stele_pack_key_integer (pack, "min_position", self->position);
+    stele_pack_map_end (pack);
+    int64_t token = http_upstream_send (self->server->upstream, pack, FETCH_MS, s_on_record, record, &refusal);
+    if (token < 0)
+        return false;
+    record->token = token;
+    self->left++;
+    return true;
+}
+
+//  Returns false if the round is full
+static bool
+s_add (http_task_view_t *self, http_stream_t *stream)
+{
+    size_t count = zhash_size (stream->changed);
+    if (count > TASKS_MAX) {
+        http_stream_say (stream, "many", self->position, "{\"count\":%zu}", count);
+        http_stream_forget_changes (stream);
+        return true;
+    }
+    if (zhash_size (self->records) + count > FETCHES_MAX)
+        return false;
+    zlist_t *ids = zhash_keys (stream->changed);
+    bool asked = true;
+    for (char *id = zlist_first (ids); id && asked; id = zlist_next (ids))
+        asked = s_fetch (self, id);
+    zlist_destroy (&ids);
+    stream->sending = stream->changed;
+    stream->changed = zhash_new ();
+    return asked;
+}
+
+void
+http_task_view_tick (http_task_view_t *self, http_stream_t *streams, int64_t position)
+{
+    int64_t now_ms = stele_clock_steady_ms ();
+    self->streams = streams;
+    if (self->records || position < 0 || now_ms < self->begun_ms + ROUND_MS)
+        return;
+    for (http_stream_t *stream = streams; stream; stream = stream->next) {
+        if (!stream->of_tasks || stream->state != HTTP_STREAM_LIVE || zhash_size (stream->changed) == 0
+        ||  http_conn_unread (stream->conn) > HTTP_STREAM_UNREAD)
+            continue;
+        if (!self->records) {
+            self->records = zhash_new ();
+            self->begun_ms = now_ms;
+            self->position = position;
+        }
+        if (!s_add (self, stream))
+            break;
+    }
+    if (self->records && self->left == 0)
+        s_end_round (self);
+}

@@ -1,0 +1,33 @@
+/*  task_view - the latest records of changed tasks, for streams with view=tasks
+
+    At most four times per second, each task that changed is fetched once, for all streams that want it. A
+    stream for which more than 200 tasks changed in the meantime gets their number only: its client
+    reads the list again.
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at https://mozilla.org/MPL/2.0/.
+*/
+
+#ifndef STELE_HTTP_TASK_VIEW_H_INCLUDED
+#define STELE_HTTP_TASK_VIEW_H_INCLUDED
+
+#include "http/hub.h"
+
+typedef struct http_task_view http_task_view_t;
+
+http_task_view_t *
+    http_task_view_new (struct http_server *server);
+
+void
+    http_task_view_destroy (http_task_view_t **self_p);
+
+/*  Call with each tick of the hub: begins a round if it is time and tasks have changed up to 'position'. */
+void
+    http_task_view_tick (http_task_view_t *self, http_stream_t *streams, int64_t position);
+
+/*  The stream ends                                                          */
+void
+    http_task_view_forget (http_task_view_t *self, http_stream_t *stream);
+
+#endif

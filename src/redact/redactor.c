@@ -1,0 +1,317 @@
+/*  redactor - compile rules, find the secrets of one text, and write masks
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at https://mozilla.org/MPL/2.0/.
+*/
+
+#include "config.h"
+#include <assert.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
+#include "base/memory.h"
+#include "redact/redactor_internal.h"
+
+//  Bounds of one try of a regex
+#define MATCH_STEPS     20000
+#define MATCH_HEAP_KIB  1024
+#define JIT_STACK       (256 * 1024)
+//  Bytes after a keyword that a regex sees at first, and at most; a secret that is longer ends at a space
+#define WINDOW          4096
+#define WINDOW_MAX      65536
+//  Bytes before them, for look-behind
+#define CONTEXT         64
+//  Tries of a rule per text: TRIES and one per TRIES_BYTES; and tries that may exceed their bound
+#define TRIES           1024
+#define TRIES_BYTES     8
+#define EXCEEDED_MAX    8
+
+//  -- rules -----------------------------------------------------------------------------
+
+static int
+s_compile (stele_redactor_t *self, size_t index, stele_refusal_t *refusal)
+{
+    const stele_rule_t *rule = stele_rules_at (self->rules, index);
+    self->bounded [index] = rule->boundary && !rule->back;
+    uint32_t options = PCRE2_NEVER_UTF | PCRE2_NEVER_UCP | (rule->fold? PCRE2_CASELESS: 0)
+        | (rule->back? 0: PCRE2_ANCHORED);
+    int error;
+    PCRE2_SIZE place;
+    self->codes [index] = pcre2_compile ((PCRE2_SPTR) rule->regex, PCRE2_ZERO_TERMINATED, options, &error, &place, NULL);
+    if (!self->codes [index]) {
+        char text [200] = "";
+        pcre2_get_error_message (error, (PCRE2_UCHAR *) text, sizeof text);
+        return stele_refuse (refusal, STELE_EINVALID_FIELD, "redact-rules", "rule %s: its regex is not valid: %s, at byte %zu",
+            rule->id, text, (size_t) place);
+    }
+    //  Without JIT (a hardened system) the interpreter runs it
+    pcre2_jit_compile (self->codes [index], PCRE2_JIT_COMPLETE);
+    for (size_t i = 0; i < rule->keyword_count; i++)
+        if (!stele_keywords_add (self->keywords, rule->keywords [i], strlen (rule->keywords [i]), rule->fold, (int) index))
+            return stele_refuse (refusal, STELE_EINVALID_FIELD, "redact-rules", "the keywords of all rules have more than %d bytes",
+                STELE_KEYWORDS_BYTES);
+    return 0;
+}
+
+static int
+s_prepare (stele_redactor_t *self, stele_refusal_t *refusal)
+{
+    size_t count = stele_rules_count (self->rules);
+    self->codes = stele_memory_new ((count + 1) * sizeof *self->codes);
+    memset (self->codes, 0, (count + 1) * sizeof *self->codes);
+    self->state = stele_memory_new ((count + 1) * sizeof *self->state);
+    memset (self->state, 0, (count + 1) * sizeof *self->state);
+    self->bounded = stele_memory_new (count + 1);
+    self->keywords = stele_keywords_new ();
+    for (size_t i = 0; i < count; i++)
+        if (stele_rules_at (self->rules, i)->enabled && s_compile (self, i, refusal))
+            return refusal->code;
+    stele_keywords_build (self->keywords);
+    self->match = pcre2_match_data_create (16, NULL);
+    self->context = pcre2_match_context_create (NULL);
+    self->stack = pcre2_jit_stack_create (32 * 1024, JIT_STACK, NULL);
+    assert (self->match && self->context);
+    pcre2_set_match_limit (self->context, MATCH_STEPS);
+    pcre2_set_depth_limit (self->context, MATCH_STEPS);
+    pcre2_set_heap_limit (self->context, MATCH_HEAP_KIB);
+    if (self->stack)
+        pcre2_jit_stack_assign (self->context, NULL, self->stack);
+    return 0;
+}
+
+stele_redactor_t *
+stele_redactor_new (const char *rules_file, const void *key, stele_refusal_t *refusal)
+{
+    stele_refusal_t unused;
+    stele_redactor_t *self = STELE_NEW (stele_redactor_t);
+    refusal = refusal? refusal: &unused;
+    self->rules = stele_rules_new ();
+    self->out = stele_pack_new ();
+    assert (self->out);
+    self->has_key = key != NULL;
+    if (key)
+        memcpy (self->key, key, sizeof self->key);
+    if ((rules_file && stele_rules_load (self->rules, rules_file, refusal)) || s_prepare (self, refusal))
+        stele_redactor_destroy (&self);
+    return self;
+}
+
+void
+stele_redactor_destroy (stele_redactor_t **self_p)
+{
+    stele_redactor_t *self = *self_p;
+    if (!self)
+        return;
+    for (size_t i = 0; self->codes && i < stele_rules_count (self->rules); i++)
+        pcre2_code_free (self->codes [i]);
+    free (self->codes);
+    free (self->bounded);
+    stele_keywords_destroy (&self->keywords);
+    pcre2_match_data_free (self->match);
+    pcre2_match_context_free (self->context);
+    pcre2_jit_stack_free (self->stack);
+    stele_rules_destroy (&self->rules);
+    stele_pack_destroy (&self->out);
+    free (self->matches);
+    free (self->state);
+    free (self->scratch);
+    OPENSSL_cleanse (self->key, sizeof self->key);
+    free (self);
+    *self_p = NULL;
+}
+
+size_t
+stele_redactor_rule_count (const stele_redactor_t *self)
+{
+    return stele_rules_count (self->rules);
+}
+
+const char *
+stele_redactor_rule (const stele_redactor_t *self, size_t index)
+{
+    return stele_rules_at (self->rules, index)->id;
+}
+
+int64_t
+stele_redactor_exceeded (const stele_redactor_t *self, const char **rule)
+{
+    *rule = self->exceeded? stele_redactor_rule (self, self->exceeded_rule): NULL;
+    return self->exceeded;
+}
+
+//  -- one text ----------------------------------------------------------------------------
+
+static bool
+s_is_word (char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
+}
+
+static bool
+s_is_hex (char c)
+{
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
+}
+
+bool
+stele_redactor_begins_word (const char *text, size_t at)
+{
+    if (at == 0 || !s_is_word (text [at - 1]))
+        return true;
+    if (at >= 2 && text [at - 2] == '\\' && strchr ("nrtbfv0", text [at - 1]))
+        return true;
+    if (at >= 3 && text [at - 3] == '%' && s_is_hex (text [at - 2]) && s_is_hex (text [at - 1]))
+        return true;
+    if (at >= 6 && text [at - 6] == '\\' && text [at - 5] == 'u')
+        return true;
+    if (text [at - 1] != 'm')
+        return false;
+    size_t from = at - 1;
+    while (from > 0 && at - from < 24 && strchr ("0123456789;", text [from - 1]))
+        from--;
+    return from > 0 && text [from - 1] == '[';
+}
+
+//  Bits per byte (Shannon)
+static double
+s_entropy (const char *text, size_t size)
+{
+    unsigned counts [256] = { 0 };
+    for (size_t i = 0; i < size; i++)
+        counts [(unsigned char) text [i]]++;
+    double bits = 0;
+    for (int i = 0; i < 256; i++)
+        if (counts [i]) {
+            double share = (double) counts [i] / (double) size;
+            bits -= share * log2 (share);
+        }
+    return bits;
+}
+
+//  Run a regex on text [from, from + window) from 'start' on. True: [*first, *last) is the secret
+static bool
+s_match (stele_redactor_t *self, size_t rule, const char *text, size_t size, size_t start, size_t window,
+    size_t *first, size_t *last)
+{
+    size_t base = start > CONTEXT? start - CONTEXT: 0;
+    size_t end = size - start > window? start + window: size;
+    int rc = pcre2_match (self->codes [rule], (PCRE2_SPTR) text + base, end - base, start - base, PCRE2_NOTEMPTY,
+        self->match, self->context);
+    if (rc < 0) {
+        if (rc != PCRE2_ERROR_NOMATCH) {
+            self->state [rule].exceeded++;
+            self->exceeded++;
+            self->exceeded_rule = rule;
+        }
+        return false;
+    }
+    const PCRE2_SIZE *place = pcre2_get_ovector_pointer (self->match);
+    int group = 0;
+    for (int i = 1; i < rc && group == 0; i++)
+        if (place [2 * i] != PCRE2_UNSET && place [2 * i + 1] > place [2 * i])
+            group = i;
+    *first = base + place [2 * group];
+    *last = base + place [2 * group + 1];
+    //  It may go on after the window
+    if (base + place [1] < end || end == size)
+        return true;
+    if (window < WINDOW_MAX)
+        return s_match (self, rule, text, size, start, WINDOW_MAX, first, last);
+    while (*last < size && !strchr (" \t\r\n\"'", text [*last]))
+        ++*last;
+    return true;
+}
+
+static void
+s_try (stele_redactor_t *self, size_t index, const char *text, size_t size, size_t start, size_t keyword_size)
+{
+    const stele_rule_t *rule = stele_rules_at (self->rules, index);
+    if (self->state [index].search != self->search) {
+        self->state [index].search = self->search;
+        self->state [index].exceeded = 0;
+        self->state [index].until = self->state [index].tries = 0;
+    }
+    if (start < self->state [index].until || (self->bounded [index] && !stele_redactor_begins_word (text, start)))
+        return;
+    if (self->state [index].exceeded == EXCEEDED_MAX)
+        return;
+    if (self->state [index].tries++ == TRIES + size / TRIES_BYTES) {
+        self->state [index].exceeded = EXCEEDED_MAX;
+        self->exceeded++;
+        self->exceeded_rule = index;
+        return;
+    }
+    size_t first, last;
+    size_t back = rule->back < start? rule->back: start;
+    if (start - back < self->state [index].until)
+        back = start - self->state [index].until;
+    if (!s_match (self, index, text, size, start - back, back + keyword_size + WINDOW, &first, &last))
+        return;
+    //  Never mask a mask: an export is imported unchanged
+    if (memmem (text + first, last - first, STELE_MASK_BEGIN, sizeof STELE_MASK_BEGIN - 1))
+        return;
+    if (rule->entropy > 0 && s_entropy (text + first, last - first) < rule->entropy)
+        return;
+    self->state [index].until = last;
+    self->matches = stele_array_must_grow (self->matches, &self->match_room, self->match_count + 1, sizeof *self->matches);
+    self->matches [self->match_count++] = (stele_match_t) { first, last, index };
+}
+
+//  By place, the longer one first
+static int
+s_by_place (const void *one, const void *other)
+{
+    const stele_match_t *a = one, *b = other;
+    if (a->from != b->from)
+        return a->from < b->from? -1: 1;
+    if (a->to != b->to)
+        return a->to > b->to? -1: 1;
+    return (a->rule > b->rule) - (a->rule < b->rule);
+}
+
+size_t
+stele_redactor_find (stele_redactor_t *self, const char *text, size_t size)
+{
+    self->match_count = 0;
+    self->search++;
+    stele_keywords_search_t search = stele_keywords_search (text, size);
+    int rule;
+    size_t start, keyword_size;
+    while (stele_keywords_next (self->keywords, &search, &rule, &start, &keyword_size))
+        s_try (self, (size_t) rule, text, size, start, keyword_size);
+    if (self->match_count < 2)
+        return self->match_count;
+    //  Secrets that overlap get one mask, that of the first
+    qsort (self->matches, self->match_count, sizeof *self->matches, s_by_place);
+    size_t kept = 0;
+    for (size_t i = 1; i < self->match_count; i++)
+        if (self->matches [i].from >= self->matches [kept].to)
+            self->matches [++kept] = self->matches [i];
+        else
+        if (self->matches [i].to > self->matches [kept].to)
+            self->matches [kept].to = self->matches [i].to;
+    self->match_count = kept + 1;
+    return self->match_count;
+}
+
+size_t
+stele_redactor_mask (const stele_redactor_t *self, const stele_match_t *match, const char *text, char *mask, char *mark)
+{
+    *mark = 0;
+    if (self->has_key) {
+        unsigned char digest [EVP_MAX_MD_SIZE];
+        unsigned size = 0;
+        const unsigned char *done = HMAC (EVP_sha256 (), self->key, sizeof self->key, (const unsigned char *) text + match->from,
+            match->to - match->from, digest, &size);
+        assert (done && size == 32);
+        snprintf (mark, 9, "%02x%02x%02x%02x", digest [0], digest [1], digest [2], digest [3]);
+    }
+    int size = snprintf (mask, STELE_MASK_SIZE, STELE_MASK_BEGIN "%s%s%s" STELE_MASK_END,
+        stele_redactor_rule (self, match->rule), *mark? ":": "", mark);
+    assert (size > 0 && (size_t) size < STELE_MASK_SIZE);
+    return (size_t) size;
+}

@@ -1,0 +1,69 @@
+/*  redactor_internal - one class in two files
+
+      redactor.c        rules, and the secrets in one text
+      redact_event.c    the texts of an event, and the event with masks
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at https://mozilla.org/MPL/2.0/.
+*/
+
+#ifndef STELE_REDACTOR_INTERNAL_H_INCLUDED
+#define STELE_REDACTOR_INTERNAL_H_INCLUDED
+
+#define PCRE2_CODE_UNIT_WIDTH 8
+#include <pcre2.h>
+#include "redact/keywords.h"
+#include "redact/redactor.h"
+#include "redact/rules.h"
+#include "wire/pack.h"
+
+#define STELE_MASK_END "\xc2\xbb"                   // »
+
+/*  A secret in a text                                                       */
+typedef struct {
+    size_t from, to;                // Bytes [from, to)
+    size_t rule;
+} stele_match_t;
+
+struct stele_redactor {
+    stele_rules_t *rules;
+    pcre2_code **codes;             // By rule; NULL: not enabled
+    bool *bounded;                  // By rule: its keywords have to begin a word
+    stele_keywords_t *keywords;
+    pcre2_match_data *match;
+    pcre2_match_context *context;
+    pcre2_jit_stack *stack;
+    bool has_key;
+    unsigned char key [STELE_REDACT_KEY];
+    //  Of the text that is searched
+    stele_match_t *matches;
+    size_t match_count, match_room;
+    struct { uint32_t search; uint32_t exceeded; size_t until, tries; } *state;     // By rule
+    uint32_t search;                // Number of the search: older states are void
+    int64_t exceeded;
+    size_t exceeded_rule;
+    //  Of the event
+    stele_finding_t findings [STELE_FINDINGS_MAX];
+    size_t finding_count;
+    size_t secrets;
+    stele_pack_t *out;
+    char *scratch;
+    size_t scratch_room;
+};
+
+/*  Does a word begin there? \n, \u0022, %3D and the colours of terminals are not part of a word. */
+bool
+    stele_redactor_begins_word (const char *text, size_t at);
+
+/*  Find the secrets of a text: 'matches', in order, not overlapping. Returns their number. */
+size_t
+    stele_redactor_find (stele_redactor_t *self, const char *text, size_t size);
+
+/*  Write the mask of a secret, its rule and its bytes. Returns its size. 'mark' gets its 8 digits. */
+#define STELE_MASK_SIZE (sizeof STELE_MASK_BEGIN + STELE_RULE_ID + 1 + 8 + sizeof STELE_MASK_END)
+size_t
+    stele_redactor_mask (const stele_redactor_t *self, const stele_match_t *match, const char *text,
+        char *mask, char *mark);
+
+#endif

@@ -1,0 +1,20 @@
+# Tests of stele-http
+
+http_test_libs = src/http/libhttp.la src/cli/libcli.la src/client/libclient.la src/wire/libwire.la src/model/libmodel.la \
+    src/base/libbase.la $(STELE_FAULT_ROOM) $(LIBEVENT_LIBS) $(CZMQ_LIBS) $(ZMQ_LIBS) $(MSGPACK_LIBS) $(JANSSON_LIBS) \
+    $(ZLIB_LIBS)
+
+http_tests = tests/http/test_malformed.py tests/http/test_routes.py tests/http/test_stream.py tests/http/test_child.py
+
+if HTTP
+check_PROGRAMS += tests/unit/test_http_scan
+TESTS += tests/unit/test_http_scan
+if HAVE_PYTHON
+TESTS += $(http_tests)
+endif
+endif
+tests_unit_test_http_scan_SOURCES = tests/unit/test_http_scan.c
+tests_unit_test_http_scan_CPPFLAGS = $(AM_CPPFLAGS) $(LIBEVENT_CFLAGS)
+tests_unit_test_http_scan_LDADD = $(http_test_libs) $(CMOCKA_LIBS)
+
+EXTRA_DIST += tests/http/web.py $(http_tests)

@@ -1,0 +1,521 @@
+/*  test_redactor - rule files, keywords, windows, bounds of work, and masked events
+
+    Secrets are put together from parts, so that this file has none.
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at https://mozilla.org/MPL/2.0/.
+*/
+
+#define _GNU_SOURCE
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <cmocka.h>
+#include "redact/keywords.h"
+#include "redact/redactor.h"
+#include "redact/rules.h"
+#include "wire/json/json.h"
+#include "wire/pack.h"
+#include "wire/scan.h"
+
+static const unsigned char s_key [STELE_REDACT_KEY] = "0123456789abcdef0123456789abcde";
+static char s_token [41];           // A token of github
+static char s_mask [64];            // Its mask under that key
+
+static stele_redactor_t *
+s_with (const char *rules)
+{
+    char path [] = "/tmp/rules-XXXXXX";
+    int file = mkstemp (path);
+    assert_true (file >= 0 && write (file, rules, strlen (rules)) == (ssize_t) strlen (rules));
+    close (file);
+    stele_refusal_t refusal = { 0 };
+    stele_redactor_t *redactor = stele_redactor_new (path, s_key, &refusal);
+    unlink (path);
+    if (!redactor)
+        print_message ("%s\n", refusal.message);
+    return redactor;
+}
+
+static char *
+s_masked (const stele_redactor_t *redactor)
+{
+    size_t size;
+    const char *data = stele_redactor_masked (redactor, &size);
+    char *text = malloc (size + 1);
+    memcpy (text, data, size);
+    text [size] = 0;
+    return text;
+}
+
+static int
+s_prepare (void **state)
+{
+    (void) state;
+    snprintf (s_token, sizeof s_token, "gh%s%s", "p_", "Ab0Cd1Ef2Gh3Ij4Kl5Mn6Op7Qr8St9UvWxYz");
+    stele_redactor_t *redactor = stele_redactor_new (NULL, s_key, NULL);
+    assert_non_null (redactor);
+    assert_int_equal (stele_redactor_bytes (redactor, s_token, strlen (s_token)), 1);
+    char *mask = s_masked (redactor);
+    snprintf (s_mask, sizeof s_mask, "%s", mask);
+    free (mask);
+    stele_redactor_destroy (&redactor);
+    return 0;
+}
+
+//  -- keywords --------------------------------------------------------------------------------
+
+//  Compare the automaton with a search at every place
+static void
+test_keywords_random_texts_are_found_as_by_a_plain_search (void **state)
+{
+    (void) state;
+    static const char *const words [] = { "abc", "bcd", "abcd", "cab", "aaa", "ABC", "b/c", "dabca" };
+    enum { WORDS = sizeof words / sizeof words [0], SIZE = 400 };
+    stele_keywords_t *keywords = stele_keywords_new ();
+    for (int i = 0; i < WORDS; i++)
+        assert_true (stele_keywords_add (keywords, words [i], strlen (words [i]), i % 2, i));
+    stele_keywords_build (keywords);
+    srand (7);
+    for (int round = 0; round < 500; round++) {
+        char text [SIZE];
+        size_t size = (size_t) rand () % SIZE;
+        for (size_t i = 0; i < size; i++)
+            text [i] = "abcdABC/ "[rand () % 9];
+        int expected = 0, found = 0;
+        for (size_t at = 0; at < size; at++)
+            for (int i = 0; i < WORDS; i++) {
+                size_t length = strlen (words [i]);
+                if (at + length <= size && (i % 2? strncasecmp (text + at, words [i], length):
+                    strncmp (text + at, words [i], length)) == 0)
+                    expected++;
+            }
+        stele_keywords_search_t search = stele_keywords_search (text, size);
+        int tag;
+        size_t start, length;
+        while (stele_keywords_next (keywords, &search, &tag, &start, &length)) {
+            assert_int_equal (length, strlen (words [tag]));
+            assert_int_equal (strncasecmp (text + start, words [tag], length), 0);
+            found++;
+        }
+        assert_int_equal (found, expected);
+    }
+    stele_keywords_destroy (&keywords);
+    assert_null (keywords);
+}
+
+//  -- rule files ------------------------------------------------------------------------------
+
+static void
+test_rules_default_every_rule_compiles (void **state)
+{
+    (void) state;
+    stele_redactor_t *redactor = stele_redactor_new (NULL, NULL, NULL);
+    assert_non_null (redactor);
+    assert_true (stele_redactor_rule_count (redactor) >= 60);
+    stele_redactor_destroy (&redactor);
+}
+
+static void
+test_rules_wrong_file_is_refused_with_its_line (void **state)
+{
+    (void) state;
+    static const char *const cases [] [2] = {
+        { "keyword = abc\n", "f:1: a line is [id]" }, { "[a]\n[b]\nkeyword = abc\nregex = x\n", "f:2: rule a has no regex" },
+        { "[a]\nregex = x", "f:2: rule a has no keyword" }, { "[A]\n", "f:1: an id has only" }, { "[]\n", "f:1: a section" },
+        { "[a\n", "f:1: a section" }, { "[a]\nkeyword = ab\n", "f:2: a keyword has 3 to 64" }, { "[a]\nnonsense\n", "f:2: a line is" },
+        { "[a]\ncolour = red\n", "f:2: unknown key" }, { "[a]\nback = 257\n", "f:2: back takes a number from 0 to 256" },
+        { "[a]\nentropy = x\n", "f:2: entropy takes" }, { "[a]\ncase = lower\n", "f:2: it takes ignore or exact" },
+        { "[a]\nregex = x\nregex = y\n", "f:3: rule a: one regex" }, { "[a]\nentropy = -1\n", "f:2: entropy takes" },
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases [0]; i++) {
+        stele_rules_t *rules = stele_rules_new ();
+        stele_refusal_t refusal = { 0 };
+        assert_int_equal (stele_rules_read (rules, cases [i] [0], strlen (cases [i] [0]), "f", &refusal), STELE_EINVALID_FIELD);
+        if (!strstr (refusal.message, cases [i] [1]))
+            fail_msg ("case %zu: %s", i, refusal.message);
+        stele_rules_destroy (&rules);
+    }
+}
+
+static void
+test_rules_same_id_replaces_and_disables (void **state)
+{
+    (void) state;
+    stele_redactor_t *redactor = s_with ("[github-token]\nenabled = no\n[mine]\n keyword = \"id \"\r\nregex = id ([0-9]{4})\n");
+    char text [100];
+    snprintf (text, sizeof text, "%s id 1234", s_token);
+    assert_int_equal (stele_redactor_bytes (redactor, text, strlen (text)), 1);
+    char *masked = s_masked (redactor);
+    assert_non_null (strstr (masked, s_token));
+    assert_null (strstr (masked, "1234"));
+    free (masked);
+    stele_redactor_destroy (&redactor);
+}
+
+//  -- texts -----------------------------------------------------------------------------------
+
+//  The windows of a regex end at 4 KiB and 64 KiB after a keyword
+static void
+test_redactor_secret_at_every_offset_around_a_window_edge_is_masked (void **state)
+{
+    (void) state;
+    stele_redactor_t *redactor = stele_redactor_new (NULL, s_key, NULL);
+    enum { ROOM = 3 * 65536 };
+    char *text = malloc (ROOM);
+    static const size_t edges [] = { 4096, 65536, 2 * 65536 };
+    for (size_t e = 0; e < sizeof edges / sizeof edges [0]; e++)
+        for (size_t offset = edges [e] - 60; offset < edges [e] + 60; offset++) {
+            memset (text, ' ', ROOM);
+            memcpy (text, "authorization: ", 15);       // A keyword whose window ends at the edge
+            memcpy (text + offset, s_token, strlen (s_token));
+            assert_int_equal (stele_redactor_bytes (redactor, text, ROOM), 1);
+            char *masked = s_masked (redactor);
+            assert_null (memmem (masked, strlen (masked), s_token + 8, 20));
+            assert_memory_equal (masked + offset, s_mask, strlen (s_mask));
+            assert_int_equal (masked [offset + strlen (s_mask)], ' ');
+            free (masked);
+        }
+    free (text);
+    stele_redactor_destroy (&redactor);
+}
+
+static void
+test_redactor_secret_longer_than_a_window_is_masked_to_its_end (void **state)
+{
+    (void) state;
+    stele_redactor_t *redactor = stele_redactor_new (NULL, s_key, NULL);
+    static const size_t sizes [] = { 4000, 4096, 5000, 65536, 200000 };
+    for (size_t i = 0; i < sizeof sizes / sizeof sizes [0]; i++) {
+        char *text = malloc (sizes [i] + 100);
+        int used = sprintf (text, "x gh%s", "p_");
+        memset (text + used, 'Z', sizes [i]);
+        strcpy (text + used + sizes [i], " tail");
+        assert_int_equal (stele_redactor_bytes (redactor, text, strlen (text)), 1);
+        char *masked = s_masked (redactor);
+        assert_int_equal (strlen (masked), 2 + strlen (s_mask) + 5);
+        assert_string_equal (masked + 2 + strlen (s_mask), " tail");
+        free (masked);
+        free (text);
+    }
+    stele_redactor_destroy (&redactor);
+}
+
+//  With 'newline' between its lines, and 'end'
+static void
+s_check_private_key (stele_redactor_t *redactor, const char *kind, const char *newline, int lines, const char *headers, bool end)
+{
+    char *text = malloc (100 * (size_t) lines + 1000);
+    int used = sprintf (text, "see -----BEGIN %s%s-----%s%s", kind, " KEY", newline, headers);
+    for (int line = 0; line < lines; line++) {
+        for (int i = 0; i < (line == lines - 1? 22: 64); i++)
+            text [used++] = "ABCDEFGHabcdefgh0123+/"[(line * 7 + i * 5) % 22];
+        used += sprintf (text + used, "%s", newline);
+    }
+    if (end)
+        used += sprintf (text + used, "-----END %s%s-----", kind, " KEY");
+    sprintf (text + used, " and so on");
+    assert_int_equal (stele_redactor_bytes (redactor, text, strlen (text)), 1);
+    char *masked = s_masked (redactor);
+    assert_true (strlen (masked) < 80);
+    assert_non_null (strstr (masked, "see \xc2\xabredacted:private-key:"));
+    assert_non_null (strstr (masked, " and so on"));
+    free (masked);
+    free (text);
+}
+
+static void
+test_redactor_private_keys_are_masked_as_a_whole (void **state)
+{
+    (void) state;
+    stele_redactor_t *redactor = stele_redactor_new (NULL, s_key, NULL);
+    static const char *const kinds [] = { "PRIVATE", "RSA PRIVATE", "EC PRIVATE", "OPENSSH PRIVATE", "ENCRYPTED PRIVATE" };
+    static const int lines [] = { 1, 3, 50, 200 };
+    for (size_t kind = 0; kind < sizeof kinds / sizeof kinds [0]; kind++)
+        for (size_t i = 0; i < sizeof lines / sizeof lines [0]; i++)
+            for (int form = 0; form < 8; form++) {
+                const char *newline = form & 1? "\\n": form & 4? "\r\n": "\n";
+                s_check_private_key (redactor, kinds [kind], newline, lines [i], "", form & 2);
+            }
+    s_check_private_key (redactor, "RSA PRIVATE", "\n", 30, "Proc-Type: 4,ENCRYPTED\nDEK-Info: AES-128-CBC,0123456789ABCDEF\n\n", true);
+    s_check_private_key (redactor, "RSA PRIVATE", "\n", 30, "Proc-Type: 4,ENCRYPTED\nDEK-Info: AES-128-CBC,0123456789ABCDEF\n\n", false);
+    char text [200];
+    snprintf (text, sizeof text, "if \"-----BEGIN RSA %s-----\" in text: raise ValueError (\"a private key\")", "PRIVATE KEY");
+    assert_int_equal (stele_redactor_bytes (redactor, text, strlen (text)), 0);
+    stele_redactor_destroy (&redactor);
+}
+
+static void
+test_redactor_masks_are_keyed_and_never_masked_again (void **state)
+{
+    (void) state;
+    unsigned char other [STELE_REDACT_KEY] = { 1 };
+    stele_redactor_t *one = stele_redactor_new (NULL, s_key, NULL), *two = stele_redactor_new (NULL, other, NULL),
+        *none = stele_redactor_new (NULL, NULL, NULL);
+    assert_int_equal (strlen (s_mask), strlen ("\xc2\xabredacted:github-token:00000000\xc2\xbb"));
+    assert_int_equal (stele_redactor_bytes (two, s_token, 40), 1);
+    char *masked = s_masked (two);
+    assert_string_not_equal (masked, s_mask);
+    free (masked);
+    assert_int_equal (stele_redactor_bytes (none, s_token, 40), 1);
+    masked = s_masked (none);
+    assert_string_equal (masked, "\xc2\xabredacted:github-token\xc2\xbb");
+    char text [200];
+    snprintf (text, sizeof text, "https://user:%s@host/ authorization: bearer %s", s_mask, s_mask);
+    assert_int_equal (stele_redactor_bytes (one, text, strlen (text)), 0);
+    free (masked);
+    stele_redactor_destroy (&one);
+    stele_redactor_destroy (&two);
+    stele_redactor_destroy (&none);
+}
+
+static void
+test_redactor_overlapping_secrets_get_one_mask (void **state)
+{
+    (void) state;
+    stele_redactor_t *redactor = stele_redactor_new (NULL, s_key, NULL);
+    char text [200];
+    snprintf (text, sizeof text, "https://oauth2:%s@host/x", s_token);
+    assert_int_equal (stele_redactor_bytes (redactor, text, strlen (text)), 1);
+    char *masked = s_masked (redactor);
+    assert_null (strstr (masked, "Gh3Ij4"));
+    assert_non_null (strstr (masked, "@host/x"));
+    free (masked);
+    stele_redactor_destroy (&redactor);
+}
+
+//  Bounded in steps: the number of tries and of exceeded bounds shows it without a clock
+static void
+test_redactor_expensive_regex_is_skipped_and_counted (void **state)
+{
+    (void) state;
+    stele_redactor_t *redactor = s_with (
+        "[bomb-a]\nkeyword = aaa\nregex = (?:a+)+$x\n[bomb-b]\nkeyword = aaa\nregex = (a|aa)+b\n"
+        "[bomb-c]\nkeyword = aaa\nback = 200\nregex = (.*)*(.*)*(.*)*q\n[bomb-d]\nkeyword = aaa\nregex = (?R)?aaa(?1)?((?:a*)*)z\n");
+    size_t size = 4 << 20;
+    char *text = malloc (size);
+    memset (text, 'a', size);
+    memcpy (text + size - 100, " ", 1);
+    memcpy (text + size - 60, s_token, 40);
+    const char *rule;
+    assert_int_equal (stele_redactor_bytes (redactor, text, size), 1);
+    assert_in_range (stele_redactor_exceeded (redactor, &rule), 1, 4 * 9);
+    assert_non_null (rule);
+    free (text);
+    stele_redactor_destroy (&redactor);
+}
+
+//  A hostile text: keywords at every place, for the rules that are built in
+static void
+test_redactor_text_of_keywords_is_read_to_its_end (void **state)
+{
+    (void) state;
+    stele_redactor_t *redactor = stele_redactor_new (NULL, s_key, NULL);
+    static const char *const parts [] = {
+        "eyJ", "://", "://a:", "bearer ", "authorization: bearer", "-----BEGIN RSA ", "sk-", "curl ", "machine ", "SG.", ":AA", "discord",
+        "x-api-key", "8Q~", "AccountKey=", ";pwd=", "\"auth\"", "eyJhbGciOiJ9."
+    };
+    size_t size = 1 << 20;
+    char *text = malloc (size);
+    for (size_t i = 0; i < sizeof parts / sizeof parts [0]; i++) {
+        size_t length = strlen (parts [i]);
+        for (size_t at = 0; at < size; at++)
+            text [at] = parts [i] [at % length];
+        text [size - 50] = ' ';
+        memcpy (text + size - 49, s_token, 40);
+        text [size - 9] = ' ';
+        assert_true (stele_redactor_bytes (redactor, text, size) >= 1);
+        size_t masked_size;
+        const char *masked = stele_redactor_masked (redactor, &masked_size);
+        assert_null (memmem (masked, masked_size, s_token + 8, 20));
+    }
+    free (text);
+    stele_redactor_destroy (&redactor);
+}
+
+//  -- events ----------------------------------------------------------------------------------
+
+static char *
+s_event (stele_redactor_t *redactor, const char *json, size_t *secrets)
+{
+    stele_pack_t *pack = stele_pack_new ();
+    stele_refusal_t refusal;
+    if (stele_json_parse_pack (json, strlen (json), pack, &refusal))
+        fail_msg ("%s", refusal.message);
+    *secrets = stele_redactor_event (redactor, stele_pack_data (pack), stele_pack_size (pack));
+    size_t size = 0;
+    const void *masked = *secrets? stele_redactor_masked (redactor, &size): NULL;
+    const char *why;
+    char *text = NULL;
+    if (masked) {
+        assert_int_equal (stele_scan_check (masked, size, size, &why), 0);
+        text = stele_json_print (masked, size, false);
+        assert_non_null (text);
+    }
+    stele_pack_destroy (&pack);
+    return text;
+}
+
+static void
+test_redactor_event_masks_values_and_keys_and_lists_them (void **state)
+{
+    (void) state;
+    stele_redactor_t *redactor = stele_redactor_new (NULL, s_key, NULL);
+    char json [600], expected [900];
+    snprintf (json, sizeof json, "{\"type\":\"x\",\"n\":1,\"title\":\"a %s b\",\"m\":{\"k\":[1,{\"%s\":\"%s\"}]},\"z\":null}", s_token,
+        s_token, s_token);
+    snprintf (expected, sizeof expected, "{\"type\":\"x\",\"n\":1,\"title\":\"a %s b\",\"m\":{\"k\":[1,{\"%s\":\"%s\"}]},\"z\":null,"
+        "\"redacted\":[{\"field\":\"title\",\"rule\":\"github-token\",\"n\":1},{\"field\":\"m\",\"rule\":\"github-token\",\"n\":2}]}",
+        s_mask, s_mask, s_mask);
+    size_t secrets;
+    char *text = s_event (redactor, json, &secrets);
+    assert_int_equal (secrets, 3);
+    assert_string_equal (text, expected);
+    free (text);
+    assert_null (s_event (redactor, "{\"type\":\"x\",\"url\":\"https://host/api-key\"}", &secrets));
+    stele_redactor_destroy (&redactor);
+}
+
+static void
+test_redactor_event_reads_a_value_with_its_key (void **state)
+{
+    (void) state;
+    stele_redactor_t *redactor = stele_redactor_new (NULL, s_key, NULL);
+    static const char *const keys [] = { "aws_secret_access_key", "AWS_SECRET_ACCESS_KEY", "SecretAccessKey" };
+    size_t secrets, count;
+    for (size_t i = 0; i < sizeof keys / sizeof keys [0]; i++) {
+        char json [300];
+        snprintf (json, sizeof json, "{\"metadata\":{\"env\":{\"%s\":\"%.20s%.20s\"}}}", keys [i], s_token + 4, s_token + 9);
+        char *text = s_event (redactor, json, &secrets);
+        assert_int_equal (secrets, 1);
+        const stele_finding_t *findings = stele_redactor_findings (redactor, &count);
+        assert_string_equal (findings [0].rule, "aws-secret-key");
+        assert_string_equal (findings [0].field, "metadata");
+        assert_non_null (strstr (text, keys [i]));
+        free (text);
+    }
+    char *text = s_event (redactor, "{\"headers\":{\"Authorization\":\"Basic YWxhZGRpbjpvcGVuc2VzYW1l\",\"PGPASSWORD\":\"hunter2\"}}", &secrets);
+    assert_int_equal (secrets, 2);
+    assert_null (strstr (text, "hunter2"));
+    assert_null (strstr (text, "YWxhZGR"));
+    assert_non_null (strstr (text, "\"Basic \xc2\xabredacted"));
+    free (text);
+    stele_redactor_destroy (&redactor);
+}
+
+//  The head of a msgpack string may end with a byte that looks like a letter
+static void
+test_redactor_event_secret_at_the_start_of_a_text_of_any_length_is_found (void **state)
+{
+    (void) state;
+    stele_redactor_t *redactor = stele_redactor_new (NULL, s_key, NULL);
+    char key [60], text [70000];
+    snprintf (key, sizeof key, "sk%s%s", "-", "0123456789abcdefABCDEF0123456789xyzXYZ");
+    stele_pack_t *pack = stele_pack_new ();
+    for (size_t size = strlen (key); size < sizeof text; size += size < 1000? 1: 97) {
+        memset (text, ' ', size);
+        memcpy (text, key, strlen (key));
+        stele_pack_clear (pack);
+        stele_pack_map (pack, 2);
+        stele_pack_string (pack, "a");
+        stele_pack_text (pack, text, size);
+        stele_pack_string (pack, "b");
+        stele_pack_bytes (pack, text, size);
+        assert_int_equal (stele_redactor_event (redactor, stele_pack_data (pack), stele_pack_size (pack)), 2);
+    }
+    stele_pack_destroy (&pack);
+    stele_redactor_destroy (&redactor);
+}
+
+static void
+test_redactor_event_very_deep_nesting_is_masked_without_recursion (void **state)
+{
+    (void) state;
+    stele_redactor_t *redactor = stele_redactor_new (NULL, s_key, NULL);
+    enum { DEPTH = 200000 };
+    stele_pack_t *pack = stele_pack_new ();
+    stele_pack_map (pack, 1);
+    stele_pack_string (pack, "a");
+    for (int i = 0; i < DEPTH; i++)
+        stele_pack_array (pack, 1);
+    stele_pack_string (pack, s_token);
+    assert_int_equal (stele_redactor_event (redactor, stele_pack_data (pack), stele_pack_size (pack)), 1);
+    size_t size;
+    const char *masked = stele_redactor_masked (redactor, &size), *why;
+    assert_int_equal (stele_scan_check (masked, size, size, &why), 0);
+    assert_non_null (memmem (masked, size, s_mask, strlen (s_mask)));
+    stele_pack_destroy (&pack);
+    stele_redactor_destroy (&redactor);
+}
+
+static void
+test_redactor_event_secret_in_an_id_is_marked_as_such (void **state)
+{
+    (void) state;
+    stele_redactor_t *redactor = stele_redactor_new (NULL, s_key, NULL);
+    static const char *const fields [] = { "task_id", "session_id", "parent_id", "user_id", "title" };
+    for (size_t i = 0; i < sizeof fields / sizeof fields [0]; i++) {
+        char json [200];
+        size_t secrets, count;
+        snprintf (json, sizeof json, "{\"%s\":\"%s\"}", fields [i], s_token);
+        free (s_event (redactor, json, &secrets));
+        const stele_finding_t *findings = stele_redactor_findings (redactor, &count);
+        assert_int_equal (count, 1);
+        assert_int_equal (findings [0].in_id, i < 4);
+        assert_string_equal (findings [0].field, fields [i]);
+    }
+    stele_redactor_destroy (&redactor);
+}
+
+static void
+test_redactor_event_findings_are_bounded (void **state)
+{
+    (void) state;
+    stele_redactor_t *redactor = stele_redactor_new (NULL, s_key, NULL);
+    stele_pack_t *pack = stele_pack_new ();
+    stele_pack_map (pack, 200);
+    for (int i = 0; i < 200; i++) {
+        char key [20];
+        snprintf (key, sizeof key, "key%d", i);
+        stele_pack_string (pack, key);
+        stele_pack_string (pack, s_token);
+    }
+    assert_int_equal (stele_redactor_event (redactor, stele_pack_data (pack), stele_pack_size (pack)), 200);
+    size_t count;
+    const stele_finding_t *findings = stele_redactor_findings (redactor, &count);
+    assert_int_equal (count, STELE_FINDINGS_MAX);
+    assert_int_equal (findings [count - 1].count, 200 - STELE_FINDINGS_MAX + 1);
+    stele_pack_destroy (&pack);
+    stele_redactor_destroy (&redactor);
+}
+
+int
+main (void)
+{
+    const struct CMUnitTest tests [] = {
+        cmocka_unit_test (test_keywords_random_texts_are_found_as_by_a_plain_search),
+        cmocka_unit_test (test_rules_default_every_rule_compiles),
+        cmocka_unit_test (test_rules_wrong_file_is_refused_with_its_line),
+        cmocka_unit_test (test_rules_same_id_replaces_and_disables),
+        cmocka_unit_test (test_redactor_secret_at_every_offset_around_a_window_edge_is_masked),
+        cmocka_unit_test (test_redactor_secret_longer_than_a_window_is_masked_to_its_end),
+        cmocka_unit_test (test_redactor_private_keys_are_masked_as_a_whole),
+        cmocka_unit_test (test_redactor_masks_are_keyed_and_never_masked_again),
+        cmocka_unit_test (test_redactor_overlapping_secrets_get_one_mask),
+        cmocka_unit_test (test_redactor_expensive_regex_is_skipped_and_counted),
+        cmocka_unit_test (test_redactor_text_of_keywords_is_read_to_its_end),
+        cmocka_unit_test (test_redactor_event_masks_values_and_keys_and_lists_them),
+        cmocka_unit_test (test_redactor_event_reads_a_value_with_its_key),
+        cmocka_unit_test (test_redactor_event_secret_at_the_start_of_a_text_of_any_length_is_found),
+        cmocka_unit_test (test_redactor_event_very_deep_nesting_is_masked_without_recursion),
+        cmocka_unit_test (test_redactor_event_secret_in_an_id_is_marked_as_such),
+        cmocka_unit_test (test_redactor_event_findings_are_bounded),
+    };
+    return cmocka_run_group_tests (tests, s_prepare, NULL);
+}
