@@ -203,6 +203,10 @@ class Run(harness.BrokerTest):
             self.run_it("touch", path, options=options, status=os.EX_USAGE)
         self.assertFalse(os.path.exists(path))
 
+    def test_completion(self):
+        self.assertEqual(self.stele("completion", "words", "--", "run", "--ret").split(), [b"--retries"])
+        self.assertEqual(self.stele("completion", "words", "--", "run", "--output", "").split(), [b"all", b"none", b"tail:"])
+
     #   -- attempts, time-outs, signals --
 
     def test_retries_are_attempts(self):
