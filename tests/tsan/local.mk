@@ -23,6 +23,7 @@ tsan_tests = \
 EXTRA_DIST += tests/tsan/check.sh tests/tsan/suppressions.txt
 
 .PHONY: check-tsan
-check-tsan: all tests/tsan/race$(EXEEXT)
+# Only the programs that these tests are: 'check' would build all others too
+check-tsan: all tests/tsan/race$(EXEEXT) $(filter tests/unit/%,$(tsan_tests))
 	@$(srcdir)/tests/tsan/check.sh $(srcdir)/tests/tsan/suppressions.txt \
-	    $(MAKE) $(AM_MAKEFLAGS) check TESTS="$(tsan_tests)"
+	    $(MAKE) $(AM_MAKEFLAGS) check-TESTS TESTS="$(tsan_tests)"
