@@ -288,7 +288,8 @@ STELE_EXPORT int
 STELE_EXPORT int
     stele_client_follow (stele_client_t *self, const char *topic, int64_t after);
 
-/*  The same for all events of one task: every type whose name begins with "task.". */
+/*  The same for all events of one task: every type whose name begins with "task.", and those of its
+    sessions, "session.", which the broker is asked for once per session (session.get).  */
 STELE_EXPORT int
     stele_client_follow_task (stele_client_t *self, const char *task_id, int64_t after);
 

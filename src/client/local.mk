@@ -8,6 +8,7 @@ src_client_libclient_la_SOURCES = \
     src/client/connection/link.c src/client/connection/link.h \
     src/client/connection/permission.c src/client/connection/permission.h \
     src/client/request.c src/client/request.h \
+    src/client/sessions.c src/client/sessions.h \
     src/client/subscription.c src/client/subscription.h \
     src/client/trouble.c src/client/trouble.h \
     src/client/version.c \
