@@ -99,6 +99,11 @@ STELE_EXPORT void
 STELE_EXPORT void
     stele_client_set_restore (stele_client_t *self, bool restore);
 
+/*  The name of the producer was made for this run, and will not be used again: after its goodbye, or the
+    end of its lease, the broker lists it no longer, unless tasks in progress belong to it. */
+STELE_EXPORT void
+    stele_client_set_anonymous (stele_client_t *self);
+
 /*  Spool events in the file at 'path' until a broker has acked them. When
     stele_client_publish returns a number, the event is on stable storage of this
     machine, whether a broker is reachable or not. It is sent when one is, by this
