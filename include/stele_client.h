@@ -308,6 +308,14 @@ STELE_EXPORT int
 STELE_EXPORT int
     stele_client_next (stele_client_t *self, int timeout_ms, stele_event_t **event);
 
+/*  A descriptor of the subscription for poll, epoll or zloop: it is readable (POLLIN) when stele_client_next may
+    return an event, and at least once a second. Then call stele_client_next with the timeout 0, once or until
+    STELE_ETIMEOUT; do not read from the descriptor. It stays the same until the next
+    stele_client_follow or the end of the client, which close it. -1: there is no subscription,
+    or this process has no descriptor left.                                  */
+STELE_EXPORT int
+    stele_client_fd (stele_client_t *self);
+
 /*  Text of the last failure, "" if there was none. Valid until the next call. */
 STELE_EXPORT const char *
     stele_client_error (const stele_client_t *self);

@@ -600,6 +600,12 @@ stele_client_follow_task (stele_client_t *self, const char *task_id, int64_t aft
 }
 
 int
+stele_client_fd (stele_client_t *self)
+{
+    return s_check_fork (self) == 0 && self->subscription? stele_subscription_fd (self->subscription): -1;
+}
+
+int
 stele_client_next (stele_client_t *self, int timeout_ms, stele_event_t **event)
 {
     int code = s_check_fork (self);

@@ -3,6 +3,7 @@ src_client_libclient_la_SOURCES = \
     src/client/client.c \
     src/client/event.c src/client/event.h \
     src/client/connection/fork.c src/client/connection/fork.h \
+    src/client/connection/handle.c src/client/connection/handle.h \
     src/client/connection/handshake.c src/client/connection/handshake.h \
     src/client/connection/key.c src/client/connection/key.h \
     src/client/connection/link.c src/client/connection/link.h \

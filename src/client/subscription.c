@@ -14,6 +14,7 @@
 #include <czmq.h>
 #include "base/memory.h"
 #include "client/subscription.h"
+#include "client/connection/handle.h"
 #include "client/connection/link.h"
 #include "client/request.h"
 #include "client/sessions.h"
@@ -45,6 +46,7 @@ struct stele_subscription {
     stele_requester_t *requester;
     stele_pack_t *pack;
     stele_topic_t topic;
+    stele_handle_t *handle;         // NULL: not requested
     stele_sessions_t *sessions;     // Of the task; NULL: the subscription is not to a task
     int64_t position;               // Every event up to this is delivered, or not of the topic; -1: not known
     int64_t read_to;                // Read the ledger up to this position
@@ -142,6 +144,7 @@ stele_subscription_destroy (stele_subscription_t **self_p)
     stele_pack_destroy (&self->pack);
     stele_topic_clear (&self->topic);
     stele_sessions_destroy (&self->sessions);
+    stele_handle_destroy (&self->handle);
     free (self);
     *self_p = NULL;
 }
@@ -532,9 +535,31 @@ s_wait_feed (stele_subscription_t *self, int64_t deadline_ms, int *rc, stele_ref
     return *rc == 0;
 }
 
+//  Make the handle ready if a call without waiting would not time out. While an answer is awaited, the feed is not read.
+static void
+s_update_handle (stele_subscription_t *self, bool more)
+{
+    bool answer = stele_handle_watch (self->handle, stele_requester_socket (self->requester));
+    bool message = stele_handle_watch (self->handle, stele_link_socket (self->link));
+    bool event = stele_handle_watch (self->handle, stele_link_monitor (self->link));
+    bool awaited = self->requested || self->page_open;
+    stele_handle_arm (self->handle, more || (awaited? answer: message || event));
+}
+
 int
-stele_subscription_next (stele_subscription_t *self, int timeout_ms, stele_event_t **event,
-    stele_refusal_t *refusal)
+stele_subscription_fd (stele_subscription_t *self)
+{
+    if (!self->handle) {
+        self->handle = stele_handle_new ();
+        if (!self->handle)
+            return -1;
+        s_update_handle (self, true);
+    }
+    return stele_handle_fd (self->handle);
+}
+
+static int
+s_next (stele_subscription_t *self, int timeout_ms, stele_event_t **event, stele_refusal_t *refusal)
 {
     int64_t deadline_ms = stele_wait_deadline (timeout_ms);
     int rc = 0;
@@ -555,5 +580,15 @@ stele_subscription_next (stele_subscription_t *self, int timeout_ms, stele_event
         if (result == NOTHING)
             s_wait_feed (self, deadline_ms, &rc, refusal);
     }
+    return rc;
+}
+
+int
+stele_subscription_next (stele_subscription_t *self, int timeout_ms, stele_event_t **event,
+    stele_refusal_t *refusal)
+{
+    int rc = s_next (self, timeout_ms, event, refusal);
+    if (self->handle)
+        s_update_handle (self, rc == 0);
     return rc;
 }
