@@ -99,6 +99,11 @@ STELE_EXPORT void
 STELE_EXPORT void
     stele_client_set_restore (stele_client_t *self, bool restore);
 
+/*  The name of the producer was made for this run, and will not be used again: after its goodbye, or the
+    end of its lease, the broker lists it no longer, unless tasks in progress belong to it. */
+STELE_EXPORT void
+    stele_client_set_anonymous (stele_client_t *self);
+
 /*  Spool events in the file at 'path' until a broker has acked them. When
     stele_client_publish returns a number, the event is on stable storage of this
     machine, whether a broker is reachable or not. It is sent when one is, by this
@@ -288,7 +293,8 @@ STELE_EXPORT int
 STELE_EXPORT int
     stele_client_follow (stele_client_t *self, const char *topic, int64_t after);
 
-/*  The same for all events of one task: every type whose name begins with "task.". */
+/*  The same for all events of one task: every type whose name begins with "task.", and those of its
+    sessions, "session.", which the broker is asked for once per session (session.get).  */
 STELE_EXPORT int
     stele_client_follow_task (stele_client_t *self, const char *task_id, int64_t after);
 
@@ -301,6 +307,14 @@ STELE_EXPORT int
     stele_client_follow again.                                               */
 STELE_EXPORT int
     stele_client_next (stele_client_t *self, int timeout_ms, stele_event_t **event);
+
+/*  A descriptor of the subscription for poll, epoll or zloop: it is readable (POLLIN) when stele_client_next may
+    return an event, and at least once a second. Then call stele_client_next with the timeout 0, once or until
+    STELE_ETIMEOUT; do not read from the descriptor. It stays the same until the next
+    stele_client_follow or the end of the client, which close it. -1: there is no subscription,
+    or this process has no descriptor left.                                  */
+STELE_EXPORT int
+    stele_client_fd (stele_client_t *self);
 
 /*  Text of the last failure, "" if there was none. Valid until the next call. */
 STELE_EXPORT const char *

@@ -43,7 +43,7 @@ struct _stele_client_t {
     int64_t lease_ms;
     int64_t first_sequence;
     size_t batch_events;
-    bool restore;
+    bool restore, anonymous;
     int64_t batch_delay_ms;
     char *spool;                    // Path; NULL: none
     int64_t spool_bytes_max;
@@ -220,6 +220,13 @@ stele_client_set_restore (stele_client_t *self, bool restore)
     self->restore = restore;
 }
 
+void
+stele_client_set_anonymous (stele_client_t *self)
+{
+    assert (!self->publisher);
+    self->anonymous = true;
+}
+
 
 void
 stele_client_set_spool (stele_client_t *self, const char *path)
@@ -311,6 +318,7 @@ s_start_publisher (stele_client_t *self)
             .delay_ms = self->batch_delay_ms,
             .batch_events = self->batch_events,
             .restore = self->restore,
+            .anonymous = self->anonymous,
             .accept_loss = self->accept_loss
         }
     };
@@ -589,6 +597,12 @@ stele_client_follow_task (stele_client_t *self, const char *task_id, int64_t aft
 {
     assert (task_id && after >= -1);
     return s_follow (self, "", task_id, after);
+}
+
+int
+stele_client_fd (stele_client_t *self)
+{
+    return s_check_fork (self) == 0 && self->subscription? stele_subscription_fd (self->subscription): -1;
 }
 
 int

@@ -3,11 +3,13 @@ src_client_libclient_la_SOURCES = \
     src/client/client.c \
     src/client/event.c src/client/event.h \
     src/client/connection/fork.c src/client/connection/fork.h \
+    src/client/connection/handle.c src/client/connection/handle.h \
     src/client/connection/handshake.c src/client/connection/handshake.h \
     src/client/connection/key.c src/client/connection/key.h \
     src/client/connection/link.c src/client/connection/link.h \
     src/client/connection/permission.c src/client/connection/permission.h \
     src/client/request.c src/client/request.h \
+    src/client/sessions.c src/client/sessions.h \
     src/client/subscription.c src/client/subscription.h \
     src/client/trouble.c src/client/trouble.h \
     src/client/version.c \

@@ -41,6 +41,12 @@ stele_requester_destroy (stele_requester_t **self_p)
     *self_p = NULL;
 }
 
+void *
+stele_requester_socket (const stele_requester_t *self)
+{
+    return stele_link_socket (self->link);
+}
+
 void
 stele_requester_reset (stele_requester_t *self)
 {

@@ -39,6 +39,10 @@ int
     stele_requester_receive (stele_requester_t *self, int64_t deadline_ms, zmq_msg_t *answer,
         stele_refusal_t *refusal);
 
+/*  The libzmq socket, NULL before the first request.                        */
+void *
+    stele_requester_socket (const stele_requester_t *self);
+
 /*  Abandon the request, and close the connection.                           */
 void
     stele_requester_reset (stele_requester_t *self);

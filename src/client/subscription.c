@@ -14,8 +14,10 @@
 #include <czmq.h>
 #include "base/memory.h"
 #include "client/subscription.h"
+#include "client/connection/handle.h"
 #include "client/connection/link.h"
 #include "client/request.h"
+#include "client/sessions.h"
 #include "client/topic.h"
 #include "client/connection/wait.h"
 #include "wire/map.h"
@@ -44,6 +46,8 @@ struct stele_subscription {
     stele_requester_t *requester;
     stele_pack_t *pack;
     stele_topic_t topic;
+    stele_handle_t *handle;         // NULL: not requested
+    stele_sessions_t *sessions;     // Of the task; NULL: the subscription is not to a task
     int64_t position;               // Every event up to this is delivered, or not of the topic; -1: not known
     int64_t read_to;                // Read the ledger up to this position
     bool pages_small;               // The broker does not allow SUBSCRIPTION_PAGE_EVENTS
@@ -111,8 +115,10 @@ stele_subscription_new (const char *feed, const char *requests, const stele_key_
     self->pack = stele_pack_new ();
     assert (self->pack);
     zmq_msg_init (&self->page.answer);
-    if (task_id)
+    if (task_id) {
         stele_topic_set_task (&self->topic, task_id);
+        self->sessions = stele_sessions_new (task_id);
+    }
     else
         stele_topic_set (&self->topic, topic);
     self->position = after;
@@ -137,6 +143,8 @@ stele_subscription_destroy (stele_subscription_t **self_p)
     stele_requester_destroy (&self->requester);
     stele_pack_destroy (&self->pack);
     stele_topic_clear (&self->topic);
+    stele_sessions_destroy (&self->sessions);
+    stele_handle_destroy (&self->handle);
     free (self);
     *self_p = NULL;
 }
@@ -248,17 +256,24 @@ s_read_page (stele_subscription_t *self, int64_t deadline_ms, stele_refusal_t *r
     }
 }
 
-static bool
-s_topic_matches (const stele_subscription_t *self, const stele_map_t *message)
+//  Is the event of the subscription? Unknown: of a session whose task is not known
+typedef enum { OTHER, OURS, UNKNOWN } s_match_t;
+
+static s_match_t
+s_match (const stele_subscription_t *self, const stele_map_t *message)
 {
     char type [64], id [256] = "default";
     if (self->topic.count == 0)
-        return true;
+        return OURS;
     if (!stele_map_text (message, "type", type, sizeof type))
-        return false;
+        return OTHER;
+    if (self->sessions && strncmp (type, "session.", 8) == 0) {
+        stele_sessions_answer_t answer = stele_sessions_match (self->sessions, message);
+        return answer == STELE_SESSION_OURS? OURS: answer == STELE_SESSION_OTHER? OTHER: UNKNOWN;
+    }
     stele_map_text (message, strncmp (type, "task.", 5) == 0? "task_id":
         strncmp (type, "session.", 8) == 0? "session_id": "user_id", id, sizeof id);
-    return stele_topic_matches (&self->topic, type, id);
+    return stele_topic_matches (&self->topic, type, id)? OURS: OTHER;
 }
 
 //  Deliver an event of that position to the caller
@@ -289,18 +304,28 @@ s_close_page (stele_subscription_t *self)
 }
 
 static s_result_t
-s_next_of_page (stele_subscription_t *self, stele_event_t **event, int *rc, stele_refusal_t *refusal)
+s_next_of_page (stele_subscription_t *self, int64_t deadline_ms, stele_event_t **event, int *rc,
+    stele_refusal_t *refusal)
 {
     while (self->page.left > 0) {
         stele_map_t message;
         int64_t position;
+        const stele_scan_t here = self->page.events;
         self->page.left--;
         stele_scan_skip (&self->page.events, &message.data, &message.size);
         if (stele_map_open (&message, message.data, message.size) != 0
         ||  !stele_map_integer (&message, "position", &position)
         ||  position <= self->position)
             continue;
-        if (s_topic_matches (self, &message)) {
+        s_match_t match = s_match (self, &message);
+        if (match == UNKNOWN) {
+            //  Then look at this event again
+            self->page.left++;
+            self->page.events = here;
+            *rc = stele_sessions_request (self->sessions, self->requester, &message, position, deadline_ms, refusal);
+            return SKIPPED;
+        }
+        if (match == OURS) {
             *rc = s_deliver (self, &message, position, event, refusal);
             return DELIVERED;
         }
@@ -465,7 +490,10 @@ s_next_of_feed (stele_subscription_t *self, stele_event_t **event, int *rc, stel
         //  Delivered already, or read from the ledger
     }
     else
-    if (!s_topic_matches (self, &message))
+    if (s_match (self, &message) == UNKNOWN)
+        s_read_to (self, position, now_ms);     // The page of the ledger waits for the task of the session
+    else
+    if (s_match (self, &message) == OTHER)
         self->position = position;
     else {
         *rc = s_deliver (self, &message, position, event, refusal);
@@ -507,16 +535,38 @@ s_wait_feed (stele_subscription_t *self, int64_t deadline_ms, int *rc, stele_ref
     return *rc == 0;
 }
 
+//  Make the handle ready if a call without waiting would not time out. While an answer is awaited, the feed is not read.
+static void
+s_update_handle (stele_subscription_t *self, bool more)
+{
+    bool answer = stele_handle_watch (self->handle, stele_requester_socket (self->requester));
+    bool message = stele_handle_watch (self->handle, stele_link_socket (self->link));
+    bool event = stele_handle_watch (self->handle, stele_link_monitor (self->link));
+    bool awaited = self->requested || self->page_open;
+    stele_handle_arm (self->handle, more || (awaited? answer: message || event));
+}
+
 int
-stele_subscription_next (stele_subscription_t *self, int timeout_ms, stele_event_t **event,
-    stele_refusal_t *refusal)
+stele_subscription_fd (stele_subscription_t *self)
+{
+    if (!self->handle) {
+        self->handle = stele_handle_new ();
+        if (!self->handle)
+            return -1;
+        s_update_handle (self, true);
+    }
+    return stele_handle_fd (self->handle);
+}
+
+static int
+s_next (stele_subscription_t *self, int timeout_ms, stele_event_t **event, stele_refusal_t *refusal)
 {
     int64_t deadline_ms = stele_wait_deadline (timeout_ms);
     int rc = 0;
     while (rc == 0) {
         s_result_t result = SKIPPED;
         if (self->page_open) {
-            result = s_next_of_page (self, event, &rc, refusal);
+            result = s_next_of_page (self, deadline_ms, event, &rc, refusal);
         }
         else
         if (self->position < self->read_to && !self->ledger_unverified) {
@@ -530,5 +580,15 @@ stele_subscription_next (stele_subscription_t *self, int timeout_ms, stele_event
         if (result == NOTHING)
             s_wait_feed (self, deadline_ms, &rc, refusal);
     }
+    return rc;
+}
+
+int
+stele_subscription_next (stele_subscription_t *self, int timeout_ms, stele_event_t **event,
+    stele_refusal_t *refusal)
+{
+    int rc = s_next (self, timeout_ms, event, refusal);
+    if (self->handle)
+        s_update_handle (self, rc == 0);
     return rc;
 }

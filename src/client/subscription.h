@@ -34,4 +34,8 @@ int
     stele_subscription_next (stele_subscription_t *self, int timeout_ms, stele_event_t **event,
         stele_refusal_t *refusal);
 
+/*  See stele_client_fd; -1 if there is no descriptor left.                  */
+int
+    stele_subscription_fd (stele_subscription_t *self);
+
 #endif

@@ -33,11 +33,13 @@ stele_topic_set_task (stele_topic_t *self, const char *task_id)
     self->exact = true;
     for (int code = 1; code < STELE_EVENT_TYPE_END; code++) {
         const char *type = stele_vocabulary_word (STELE_VOCABULARY_EVENT_TYPE, code);
-        if (!type || stele_event_subject (code) != STELE_SUBJECT_TASK)
+        bool of_task = type && stele_event_subject (code) == STELE_SUBJECT_TASK;
+        if (!of_task && (!type || stele_event_subject (code) != STELE_SUBJECT_SESSION))
             continue;
-        size_t size = strlen (type) + 1 + strlen (task_id);
+        const char *id = of_task? task_id: "";
+        size_t size = strlen (type) + 1 + strlen (id);
         char *text = stele_memory_new (size + 1);
-        snprintf (text, size + 1, "%s/%s", type, task_id);
+        snprintf (text, size + 1, "%s/%s", type, id);
         self->texts [self->count++] = text;
     }
 }

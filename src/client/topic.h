@@ -25,7 +25,8 @@ typedef struct {
 void
     stele_topic_set (stele_topic_t *self, const char *topic);
 
-/*  Every event about that task: its types are task.*                        */
+/*  Every event about that task, of the types task.*. It also subscribes to the events of all sessions, of the
+    types session.*, which stele_topic_matches does not match: sessions.h knows which are the task's. */
 void
     stele_topic_set_task (stele_topic_t *self, const char *task_id);
 

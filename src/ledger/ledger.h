@@ -186,16 +186,26 @@ typedef struct {
     int64_t id;                     // 0: not in the ledger yet
     char name [STELE_LIMIT_ID + 1];
     int64_t sequence;               // The last one that is used
-    char instance [STELE_LIMIT_ID + 1]; // "" if it never said hello
+    char instance [STELE_LIMIT_ID + 1]; // "" if it never said hello, or is anonymous and gone
+    bool anonymous;                 // Its name was made for one run, and does not return
     int64_t lease_ms;               // 0: none
     stele_producer_status_t status;
     int64_t seen_at;                // Microseconds since the Unix epoch
 } stele_producer_t;
 
-/*  Call fn once per producer, in no particular order.                       */
+/*  Call fn once per producer that is not gone, in no particular order. An anonymous one is gone if it was saved with
+    an empty instance: its row keeps its sequence.                           */
 typedef void (stele_producer_fn) (const stele_producer_t *producer, void *arg);
 int
     stele_ledger_producers (stele_ledger_t *self, stele_producer_fn *fn, void *arg);
+
+/*  Find a producer by name, also one that is gone. Returns 1, 0 if there is none, or a storage error. */
+int
+    stele_ledger_producer_find (stele_ledger_t *self, const char *name, stele_producer_t *producer);
+
+/*  Does it own tasks in progress (in the open batch, if there is one)? Returns 1, 0, or a storage error. */
+int
+    stele_ledger_producer_owns (stele_ledger_t *self, int64_t producer);
 
 /*  Insert a producer (id 0, which is then set) or update it, in the open batch. */
 int

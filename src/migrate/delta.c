@@ -377,12 +377,58 @@ s_take_created_of_redis (s_delta_t *self, subject_t *subject, json_t *event)
 
 //  -- sessions and preferences ---------------------------------------------------------
 
+//  The session exists: its start with the fields that differ
+static void
+s_take_started (s_delta_t *self, subject_t *subject, const json_t *event)
+{
+    static const char *const fields [] = {
+        "cli_tool", "mode", "current_directory", "pid", "authentication_required", "auth_prompt", "task_id", "user_id", NULL
+    };
+    if (!json_object_get (subject->record, "cli_tool")) {
+        //  A placeholder
+        s_add (self, event);
+        return;
+    }
+    json_t *start = json_copy ((json_t *) event);
+    bool some = false;
+    for (const char *const *field = fields; *field; field++) {
+        json_t *value = json_object_get (event, *field), *own = json_object_get (subject->record, *field);
+        //  An absent field would be cleared
+        if (!value && own)
+            json_object_set (start, *field, own);
+        some = some || (value && !json_equal (own, value) && (own || !json_is_false (value)));
+    }
+    if (some && !s_check_newer (self, subject)) {
+        //  It also sets the state and the time of the last change: set them back
+        const char *state = s_text (subject->record, "state");
+        bool over = stele_vocabulary_code (STELE_VOCABULARY_SESSION_STATE, state, strlen (state)) >= STELE_SESSION_COMPLETED;
+        const char *since = over && json_object_get (subject->record, "completed_at")? "completed_at": "updated_at";
+        json_t *change = convert_event ("session.state_changed", subject_time (json_object_get (subject->record, since)),
+            NULL, NULL);
+        json_object_set (change, "session_id", json_object_get (event, "session_id"));
+        json_object_set (change, "state", json_object_get (subject->record, "state"));
+        json_object_set (change, "user_id", json_object_get (start, "user_id"));
+        if (!over)
+            json_object_set (start, "state", json_object_get (subject->record, "state"));
+        s_add (self, start);
+        s_add (self, change);
+        json_decref (change);
+    }
+    else
+        self->counts.known++;
+    json_decref (start);
+}
+
 static void
 s_take_session (s_delta_t *self, subject_t *subject, const json_t *event, int64_t time_us)
 {
     int64_t updated_us = subject_time (json_object_get (subject->record, "updated_at"));
     const char *state = s_text (subject->record, "state");
     int code = stele_vocabulary_code (STELE_VOCABULARY_SESSION_STATE, state, strlen (state));
+    if (s_is (event, "session.started")) {
+        s_take_started (self, subject, event);
+        return;
+    }
     if (!s_is (event, "session.state_changed") || code >= STELE_SESSION_COMPLETED
     ||  (strcmp (state, s_text (event, "state")) == 0 && (time_us <= updated_us || convert_same_time (time_us, updated_us)))
     ||  (time_us < updated_us && !convert_same_time (time_us, updated_us)))

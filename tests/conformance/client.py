@@ -246,6 +246,10 @@ def started(session_id, **keys):
                  "mode": "cli", "current_directory": "/src"}, **keys)
 
 
+def session_changed(session_id, state, **keys):
+    return dict({"type": "session.state_changed", "session_id": session_id, "state": state}, **keys)
+
+
 def command(session_id, line, **keys):
     return dict({"type": "session.command_executed", "session_id": session_id,
                  "command": line}, **keys)

@@ -4,8 +4,10 @@
 # License, v. 2.0. If a copy of the MPL was not distributed with this
 # file, You can obtain one at https://mozilla.org/MPL/2.0/.
 
+import sqlite3
 import time
 
+import client
 import harness
 from client import changed, created, output
 
@@ -168,6 +170,84 @@ class Restarted(harness.BrokerTest):
         self.assertLess(names.index("restart-present"), names.index("restart-gone"))
         self.assertIsNone(self.ask("task.get", task_id="one")["owner"]["silent_ms"])
         self.assertRegex(self.stele("get", "one").decode(), "not heard since the broker was started")
+
+
+class Gone(harness.BrokerTest):
+    use_redis = False
+
+    def names(self):
+        stats = self.ask("stats")
+        return sorted(producer["producer"] for producer in stats["producers"]), stats["producers_total"]
+
+    def leave(self, name, *events, **hello):
+        """A run with an invented name, which says goodbye."""
+        peer = self.producer(name, anonymous=True, **hello)
+        peer.publish(*events)
+        peer.send({"op": "goodbye"})
+        peer.send({"op": "ping"})
+        self.assertEqual(peer.expect("error")["code"], "no_hello")
+
+    def again(self):
+        self.assertEqual(self.broker.stop(), 0)
+        self.clients.close()
+        self.clients = client.Clients()
+        self.addCleanup(self.clients.close)
+        del self._asker
+        self.start_broker()
+
+    def test_an_invented_name_leaves_but_not_its_sequence(self):
+        self.leave("invented-gone", created("t1"), created("t2"))
+        self.leave("invented-owner", created("t3"), changed("t3", "running"))
+        self.leave("invented-lease", created("t4"), changed("t4", "running"), lease_ms=60000)
+        crashed = self.producer("invented-crashed", anonymous=True, lease_ms=1000)
+        crashed.publish(created("t5"), changed("t5", "running"))
+        self.producer("named").publish(created("t6"))
+        self.stele("publish", input=b'{"type":"task.created","task_id":"t7","title":"t","description":"","role":"r"}')
+        harness.wait_until(lambda: "invented-crashed" not in self.names()[0], "the end of its lease")
+        self.assertEqual(self.ask("task.get", task_id="t5")["task"]["state"], "failed")
+        self.assertEqual([name for name in self.names()[0] if name not in ("old-owner", "recent")],
+                         ["invented-lease", "invented-owner", "named"])
+        for _ in range(2):
+            answer = self.ask("producer.get", producer="invented-gone")["producer"]
+            self.assertEqual((answer["sequence"], answer["status"]), (2, "left"))
+            self.assertEqual(self.refused("producer.get", producer="never")["code"], "not_found")
+            #   What it sends again is a duplicate, and the next sequence is the next one
+            head = self.ask("ping")["position"]
+            peer = self.producer("invented-gone", anonymous=True)
+            self.assertEqual(peer.welcome["sequence"], 2)
+            peer.send({"op": "publish", "sequence": 1, "events": [created("t1"), created("t2")]})
+            self.assertEqual(peer.expect("ack")["sequence"], 2)
+            self.assertEqual(self.ask("ping")["position"], head)
+            self.assertIn("invented-gone", self.names()[0])
+            peer.send({"op": "goodbye"})
+            harness.wait_until(lambda: "invented-gone" not in self.names()[0], "it to leave")
+            request = {"producer": "invented-gone", "sequence": 1, "events": [created("t1")]}
+            self.assertEqual(self.ask("publish", **request)["sequence"], 2)
+            self.assertEqual(self.ask("ping")["position"], head)
+            self.again()
+        self.assertNotIn("invented-gone", self.names()[0])
+        #   The old run of another connection sends hello again, and goes on
+        crashed = self.producer("invented-crashed", instance=crashed.instance, anonymous=True)
+        self.assertEqual(crashed.welcome["sequence"], 2)
+        crashed.publish(changed("t5", "passed"))
+
+    def test_a_name_that_was_not_heard_for_a_month_is_only_counted(self):
+        for name in "old-idle", "old-owner", "recent":
+            peer = self.producer(name)
+            peer.publish(created(name), changed(name, "running" if name == "old-owner" else "queued"))
+            peer.send({"op": "goodbye", "keep": True})
+            peer.send({"op": "ping"})
+            peer.expect("error")
+        total = self.names()[1]
+        self.assertEqual(self.broker.stop(), 0)
+        file = sqlite3.connect(self.broker.ledger)
+        file.execute("UPDATE producers SET last_seen_at = last_seen_at - ? WHERE name LIKE 'old-%'", (31 * 86400 * 1000000,))
+        file.commit()
+        file.close()
+        self.start_broker()
+        names, count = self.names()
+        self.assertEqual((set(names) & {"old-idle", "old-owner", "recent"}, count), ({"old-owner", "recent"}, total))
+        self.assertEqual(self.ask("producer.get", producer="old-idle")["producer"]["sequence"], 2)
 
 
 if __name__ == "__main__":

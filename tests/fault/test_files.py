@@ -4,6 +4,7 @@
 # License, v. 2.0. If a copy of the MPL was not distributed with this
 # file, You can obtain one at https://mozilla.org/MPL/2.0/.
 
+import errno
 import fcntl
 import glob
 import os
@@ -21,6 +22,31 @@ import client
 import harness
 from client import changed, created
 
+#   A file system without locks of open files: the call fails with the errno in the environment
+NO_LOCKS = """
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#define REPLACE(name) \\
+    int name (int handle, int command, ...) \\
+    { \\
+        va_list list; \\
+        va_start (list, command); \\
+        void *argument = va_arg (list, void *); \\
+        va_end (list); \\
+        if (command == F_OFD_SETLK) { \\
+            errno = atoi (getenv ("NO_LOCKS_ERRNO")); \\
+            return -1; \\
+        } \\
+        int (*next) (int, int, ...) = (int (*) (int, int, ...)) dlsym (RTLD_NEXT, #name); \\
+        return next (handle, command, argument); \\
+    }
+REPLACE (fcntl)
+REPLACE (fcntl64)
+"""
 IO_ERROR = 74                           # EX_IOERR
 CONFIG = 78                             # EX_CONFIG
 FAKETIME = "/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1"
@@ -121,6 +147,24 @@ class OneBroker(FilesTest):
         self.refuse(broker.ledger, "another broker has %s open" % broker.ledger)
         self.publish(broker, "one")
         self.assertEqual(broker.stop(), 0)
+
+    def test_file_system_without_locks(self):
+        """Refused with the reason and the way out; a ledger that was there is as before, none is left behind."""
+        source, library = self.path("no_locks.c"), self.path("no_locks.so")
+        with open(source, "w") as file:
+            file.write(NO_LOCKS)
+        subprocess.run([os.environ.get("CC", "cc"), "-shared", "-fPIC", "-o", library, source, "-ldl"], check=True)
+        broker = self.start()
+        self.publish(broker, "one")
+        self.assertEqual(broker.stop(), 0)
+        new = os.path.join(self.subfolder("new"), "stele.db")
+        for code in (errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOLCK):
+            environment = dict(os.environ, LD_PRELOAD=library, NO_LOCKS_ERRNO=str(code))
+            for ledger in (broker.ledger, new):
+                self.refuse(ledger, "cannot lock %s: %s: its file system has no locks" % (ledger, os.strerror(code)),
+                            "Put the ledger on a local disk", env=environment)
+        self.assertEqual(os.listdir(self.path("new")), [])
+        self.assertEqual(self.ask(self.start(), "ping")["position"], 1)
 
     def test_renamed_folder(self):
         """By another path, and with another lock file, it is the same file."""

@@ -154,6 +154,30 @@ class IncumbentTest(AgainTest):
                 self.assertEqual(tasks[row["id"]][0].get(key), row[key], (row["id"], key))
         self.assertEqual(self.verify()[1]["differences"], 0)
 
+    def test_changed_fields_of_a_session_come_over(self):
+        source = Incumbent(self.source, tasks=3)
+        source.db.executescript(
+            "DROP TABLE IF EXISTS cli_sessions; CREATE TABLE cli_sessions (session_id PRIMARY KEY, state, cli_tool, mode, current_directory, pid,"
+            " auth_prompt, task_id, created_at, updated_at, completed_at);")
+        for id, state, end in (("open", "running", None), ("over", "completed", "2025-01-01 00:02:00")):
+            source.db.execute(
+                "INSERT INTO cli_sessions (session_id, state, cli_tool, mode, current_directory, pid, task_id, created_at,"
+                " updated_at, completed_at) VALUES (?, ?, 'claude', 'cli', '/src', 7, 'task-00001', '2025-01-01 00:00:00',"
+                " '2025-01-01 00:01:00', ?)", (id, state, end))
+        source.db.commit()
+        self.migrate()
+        before = {id: self.ask("session.get", session_id=id)["session"] for id in ("open", "over")}
+        source.db.execute("UPDATE cli_sessions SET task_id = 'task-00002', current_directory = '/other', auth_prompt = 'key?',"
+                          " pid = NULL")
+        source.db.commit()
+        report, pushed = self.migrate()
+        self.assertEqual((pushed["accepted"], pushed["refused"]), (4, 0))
+        for id in ("open", "over"):
+            session = self.ask("session.get", session_id=id)["session"]
+            self.assertEqual(session, dict(before[id], task_id="task-00002", current_directory="/other", auth_prompt="key?",
+                                           pid=7, position=session["position"]))
+        self.assertEqual(self.migrate()[1]["accepted"], 0)
+
     def test_a_ledger_that_is_newer_keeps_its_state(self):
         source = Incumbent(self.source, tasks=20)
         self.migrate()

@@ -11,7 +11,7 @@ import sqlite3
 import subprocess
 
 import harness
-from client import changed, command, created, metric, output, started
+from client import changed, command, created, metric, output, session_changed, started
 
 
 class Stele(harness.BrokerTest):
@@ -301,6 +301,33 @@ class Stele(harness.BrokerTest):
         self.assertEqual({event["task_id"] for event in events}, {task})
         self.assertEqual([event["type"] for event in events], [
             "task.metric_recorded", "task.created", "task.output_added", "task.state_changed", "task.metric_recorded"])
+
+    def test_follow_one_task_with_its_sessions(self):
+        #   Most events of a session do not name its task: it is looked up, live and for what was committed before
+        task, own, late, other = (self.name(word) for word in ("task", "own", "late", "other"))
+        peer = self.producer()
+        head = self.ask("ping")["position"]
+        peer.publish(started(own, task_id=task), started(other), created(task), changed(task, "running"),
+                     command(own, "make"), command(other, "rm"), session_changed(own, "running"))
+        follows = [harness.Process(
+            [harness.program("stele"), "--json", "follow", "--task", task, *arguments], env=self.broker.environment())
+            for arguments in (["--history"], ["--after", str(head + 4)])]
+        for follow in follows:
+            self.addCleanup(follow.kill)
+            follow.wait_line('"session.state_changed"')
+        peer.publish(command(other, "rm"), command(own, "make check"), session_changed(late, "waiting_input"),
+                     started(late, task_id=task), command(late, "exit"), metric(task, "last", 2))
+        for follow in follows:
+            follow.wait_line('"last"')
+        for follow, before in zip(follows, (["session.started", "task.created", "task.state_changed"], [])):
+            events = [json.loads(line) for line in follow.log().splitlines()]
+            kinds = [event["type"] for event in events if event.get("state") != "waiting_input"]
+            self.assertEqual(kinds, before + [
+                "session.command_executed", "session.state_changed", "session.command_executed",
+                "session.started", "session.command_executed", "task.metric_recorded"])
+            positions = [event["position"] for event in events]
+            self.assertEqual(positions, sorted(set(positions)))
+            self.assertLessEqual({event.get("session_id") for event in events}, {own, late, None})
 
     def test_follow_refuses_what_is_no_topic(self):
         for topic in ("task.state_chnged/", "task.state_changd", "job.", "task./x"):

@@ -5,6 +5,7 @@
     file, You can obtain one at https://mozilla.org/MPL/2.0/.
 */
 
+#include <poll.h>
 #include <czmq.h>
 #include "client_fixture.h"
 
@@ -396,6 +397,46 @@ test_client_follows_an_exact_topic_and_one_task (void **state)
     s_broker_destroy (broker);
 }
 
+//  Every event by poll alone, from the ledger and from the feed, over a restart of the broker
+static void
+test_client_descriptor_is_readable_with_every_event (void **state)
+{
+    (void) state;
+    broker_t *broker = s_broker_new ("ipc");
+    stele_client_t *client = s_client_new (broker, "p");
+    stele_client_t *reader = s_client_new (broker, NULL);
+    assert_int_equal (stele_client_fd (reader), -1);
+    s_publish_state (client, "t", "running");
+    s_flush (client);
+    assert_int_equal (stele_client_follow (reader, "task.", 0), 0);
+    struct pollfd item = { .fd = stele_client_fd (reader), .events = POLLIN };
+    assert_true (item.fd >= 0);
+    int idle = 0;
+    for (int64_t position = 1; position <= 6;) {
+        assert_int_equal (poll (&item, 1, TIMEOUT_MS), 1);
+        stele_event_t *event = NULL;
+        int rc = stele_client_next (reader, 0, &event);
+        if (rc == STELE_ETIMEOUT) {
+            //  A descriptor that is always readable would need far more
+            assert_true (++idle < 500);
+            continue;
+        }
+        assert_int_equal (rc, 0);
+        assert_int_equal (stele_event_position (event), position++);
+        stele_event_destroy (&event);
+        if (position == 4)
+            s_broker_restart (broker);
+        if (position <= 6) {
+            s_publish_state (client, "t", position % 2? "running": "paused");
+            s_flush (client);
+        }
+    }
+    assert_int_equal (stele_client_fd (reader), item.fd);
+    stele_client_destroy (&reader);
+    stele_client_destroy (&client);
+    s_broker_destroy (broker);
+}
+
 static void
 test_client_slow_follower_misses_nothing (void **state)
 {
@@ -550,6 +591,7 @@ main (void)
         cmocka_unit_test (test_client_follows_over_restarts_over_inproc),
         cmocka_unit_test (test_client_follows_a_topic_only),
         cmocka_unit_test (test_client_follows_an_exact_topic_and_one_task),
+        cmocka_unit_test (test_client_descriptor_is_readable_with_every_event),
         cmocka_unit_test (test_client_slow_follower_misses_nothing),
         cmocka_unit_test (test_client_follow_from_now_starts_with_the_next),
         cmocka_unit_test (test_client_short_timeouts_lose_no_event),

@@ -70,6 +70,14 @@ stele_presence_put (stele_presence_t *self, const stele_producer_t *producer)
 }
 
 void
+stele_presence_remove (stele_presence_t *self, const char *name)
+{
+    pthread_mutex_lock (&self->mutex);
+    zhashx_delete (self->seen, name);
+    pthread_mutex_unlock (&self->mutex);
+}
+
+void
 stele_seen_mark (stele_seen_t *self, int64_t heard_us)
 {
     atomic_store_explicit (&self->heard_us, heard_us, memory_order_relaxed);

@@ -37,6 +37,10 @@ stele_seen_t *
 void
     stele_seen_mark (stele_seen_t *self, int64_t heard_us);
 
+/*  Remove a producer, and free its entry.                                   */
+void
+    stele_presence_remove (stele_presence_t *self, const char *name);
+
 /*  Copy what is known of a producer. False: no producer of that name has published. */
 bool
     stele_presence_get (stele_presence_t *self, const char *name, stele_producer_t *producer,

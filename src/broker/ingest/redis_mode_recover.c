@@ -80,6 +80,8 @@ s_take_producers (s_recovery_t *self, const stele_map_t *element)
         stele_map_text (&map, "producer", name, sizeof name);
         stele_map_text (&map, "instance", instance, sizeof instance);
         stele_roster_entry_t *member = stele_roster_entry (writer->roster, name);
+        if (!member)
+            return stele_roster_error (writer->roster);
         stele_roster_touch (writer->roster, member);
         stele_producer_t *now = &member->now;
         if (s_integer (&map, "sequence") < now->sequence)
@@ -111,7 +113,9 @@ s_producer_of (s_recovery_t *self, const stele_map_t *element, int64_t position)
             continue;
         char name [STELE_LIMIT_ID + 1] = "";
         stele_map_text (&map, "producer", name, sizeof name);
-        return stele_roster_entry (self->writer->roster, name)->now.id;
+        //  The element has its producers too, which were taken before
+        const stele_roster_entry_t *member = stele_roster_lookup (self->writer->roster, name);
+        return member? member->now.id: 0;
     }
     return 0;
 }
@@ -164,8 +168,8 @@ s_take_rejected (s_recovery_t *self, const stele_map_t *element)
             event_size = token.size;
         }
         stele_screen_kept (writer->screen, &event, &event_size);
-        code = stele_ledger_reject (writer->ledger,
-            *name? stele_roster_entry (writer->roster, name)->now.id: 0,
+        const stele_roster_entry_t *member = stele_roster_lookup (writer->roster, name);
+        code = stele_ledger_reject (writer->ledger, member? member->now.id: 0,
             s_integer (&map, "sequence"), &why, s_integer (&map, "time"),
             event, event_size, NULL);
     }

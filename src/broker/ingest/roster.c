@@ -39,6 +39,8 @@ struct stele_roster {
     int64_t due_us;                 // On the clock of the leases: none expires before
     int64_t stalled_us;             // How long the broker was stalled: the clock of the leases stood still
     int64_t grace_ms;               // Shortest lease after a start
+    stele_ledger_t *ledger;
+    int error;                      // Of the last look-up in it
     stele_presence_t *presence;     // Shows them to other threads; NULL: none does
 };
 
@@ -112,6 +114,7 @@ stele_roster_new (stele_ledger_t *ledger, int64_t grace_ms)
     self->peers = zhashx_new ();
     self->peer_keys = zlistx_new ();
     assert (self->members && self->order && self->peers && self->peer_keys);
+    self->ledger = ledger;
     self->due_us = INT64_MAX;
     self->grace_ms = grace_ms;
     zlistx_set_destructor (self->order, s_free);
@@ -158,12 +161,29 @@ stele_roster_destroy (stele_roster_t **self_p)
 }
 
 stele_roster_entry_t *
+stele_roster_lookup (stele_roster_t *self, const char *name)
+{
+    return zhashx_lookup (self->members, name);
+}
+
+int
+stele_roster_error (const stele_roster_t *self)
+{
+    return self->error;
+}
+
+stele_roster_entry_t *
 stele_roster_entry (stele_roster_t *self, const char *name)
 {
     stele_roster_entry_t *member = zhashx_lookup (self->members, name);
     if (member)
         return member;
-    stele_producer_t producer = { .status = STELE_PRODUCER_LEFT };
+    stele_producer_t producer;
+    int found = stele_ledger_producer_find (self->ledger, name, &producer);
+    self->error = found < 0? found: 0;
+    if (found)
+        return found < 0? NULL: s_add (self, &producer);
+    producer = (stele_producer_t) { .status = STELE_PRODUCER_LEFT };
     snprintf (producer.name, sizeof producer.name, "%s", name);
     return s_add (self, &producer);
 }
@@ -190,10 +210,12 @@ stele_roster_advance (const stele_roster_t *self, stele_ledger_t *ledger)
     return 0;
 }
 
-//  Its first message was refused, so the ledger does not have it
+//  Its first message was refused, so the ledger does not have it; or it is anonymous and gone
 static void
 s_drop (stele_roster_t *self, stele_roster_entry_t *member)
 {
+    if (member->seen)
+        stele_presence_remove (self->presence, member->now.name);
     zhashx_delete (self->members, member->now.name);
     zlistx_delete (self->order, member->handle);
 }
@@ -218,7 +240,8 @@ s_settle (stele_roster_t *self, bool keep)
         stele_roster_entry_t *member = self->touched;
         self->touched = member->next_touched;
         member->touched = false;
-        if (keep && member->now.id == 0)
+        bool gone = member->now.anonymous && !*member->now.instance;
+        if (keep && (member->now.id == 0 || gone))
             s_drop (self, member);
         else
         if (keep)
@@ -392,6 +415,24 @@ stele_roster_unbind (stele_roster_t *self, const void *id, size_t size)
     stele_envelope_key (id, size, key);
     s_remember (self, key);
     s_forget (self, key);
+}
+
+void
+stele_roster_unbind_all (stele_roster_t *self, const stele_roster_entry_t *member)
+{
+    const char *key = zlistx_first (self->peer_keys);
+    while (key) {
+        const stele_connection_t *peer = zhashx_lookup (self->peers, key);
+        void *handle = zlistx_cursor (self->peer_keys);
+        bool own = peer->member == member;
+        if (own) {
+            s_remember (self, key);
+            zhashx_delete (self->peers, key);
+        }
+        key = zlistx_next (self->peer_keys);
+        if (own)
+            zlistx_delete (self->peer_keys, handle);
+    }
 }
 
 size_t

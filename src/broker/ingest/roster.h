@@ -54,9 +54,16 @@ void
 void
     stele_roster_show (stele_roster_t *self, stele_presence_t *presence);
 
-/*  The producer with that name, added (with id 0) if it is new.             */
+/*  The producer with that name, added (with id 0) if it is new. An anonymous one that is gone is read from the
+    ledger again. NULL on a storage error, which stele_roster_error returns. */
 stele_roster_entry_t *
     stele_roster_entry (stele_roster_t *self, const char *name);
+int
+    stele_roster_error (const stele_roster_t *self);
+
+/*  The same, if memory has it; else NULL.                                   */
+stele_roster_entry_t *
+    stele_roster_lookup (stele_roster_t *self, const char *name);
 
 /*  Call before modifying 'now'.                                             */
 void
@@ -66,6 +73,8 @@ void
 int
     stele_roster_advance (const stele_roster_t *self, stele_ledger_t *ledger);
 
+/*  The batch is durable. An anonymous producer that was saved with an empty instance leaves memory: it must
+    have no connections.                                                     */
 void
     stele_roster_commit (stele_roster_t *self);
 void
@@ -100,6 +109,10 @@ stele_connection_t *
         stele_roster_entry_t *member, const char *instance);
 void
     stele_roster_unbind (stele_roster_t *self, const void *id, size_t size);
+
+/*  Remove every connection of the producer: if one of them is still in use, it has to send hello again. */
+void
+    stele_roster_unbind_all (stele_roster_t *self, const stele_roster_entry_t *member);
 
 /*  Fence every connection of the producer that belongs to another instance, except the one with the
     routing id 'own', which is a connection of the new instance now; calls fn with the routing id of

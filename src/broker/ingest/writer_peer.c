@@ -184,6 +184,8 @@ s_hello (stele_writer_t *self, const stele_message_t *message)
     if (code)
         return code;
     stele_roster_entry_t *member = stele_roster_entry (self->roster, message->producer);
+    if (!member)
+        return stele_roster_error (self->roster);
     stele_roster_touch (self->roster, member);
     stele_producer_t *now = &member->now;
     if (strcmp (now->instance, message->instance) != 0) {
@@ -210,6 +212,7 @@ s_hello (stele_writer_t *self, const stele_message_t *message)
             message->producer, message->instance);
     }
     snprintf (now->instance, sizeof now->instance, "%s", message->instance);
+    now->anonymous = message->anonymous;
     now->lease_ms = message->lease_ms;
     now->status = STELE_PRODUCER_PRESENT;
     now->seen_at = stele_clock_us ();
@@ -337,6 +340,23 @@ s_publish (stele_writer_t *self, stele_message_t *message, stele_connection_t *p
     return 0;
 }
 
+//  An anonymous run is over: if it owns nothing any more, its name leaves memory with this batch, and only its row stays
+//  (protocol section 2, rule 15). In mode redis the elements need it. Returns 0 or a storage error.
+static int
+s_check_gone (stele_writer_t *self, stele_roster_entry_t *member)
+{
+    if (!member->now.anonymous || self->redis_mode)
+        return 0;
+    int owns = stele_ledger_producer_owns (self->ledger, member->now.id);
+    if (owns)
+        return owns < 0? owns: 0;
+    member->now.status = STELE_PRODUCER_LEFT;
+    *member->now.instance = 0;
+    member->lease_until_us = 0;
+    stele_roster_unbind_all (self->roster, member);
+    return 0;
+}
+
 static int
 s_goodbye (stele_writer_t *self, stele_connection_t *peer, bool keep)
 {
@@ -350,7 +370,9 @@ s_goodbye (stele_writer_t *self, stele_connection_t *peer, bool keep)
     member->now.seen_at = stele_clock_us ();
     if (keep)
         member->lease_until_us = 0;
-    code = stele_ledger_producer_save (self->ledger, &member->now);
+    code = s_check_gone (self, member);
+    if (code == 0)
+        code = stele_ledger_producer_save (self->ledger, &member->now);
     if (code == 0)
         stele_roster_unbind (self->roster, self->input->id, self->input->id_size);
     return code;
@@ -465,6 +487,10 @@ stele_writer_expire_one (stele_writer_t *self, stele_roster_entry_t *member)
     stele_news_add (self->news, STELE_NEWS_LEASE, member->now.name, count > 0? count: 0,
         "producer %s: the lease of %lld ms of instance %s has run out%s", member->now.name,
         (long long) member->now.lease_ms, member->now.instance, also);
+    if (code == 0)
+        code = s_check_gone (self, member);
+    if (code == 0 && member->now.anonymous)
+        code = stele_ledger_producer_save (self->ledger, &member->now);
     STELE_FAULT (expire_after);
     return code;
 }

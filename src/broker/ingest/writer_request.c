@@ -21,6 +21,8 @@
 #include "fault/fault.h"
 #include "wire/event/event_codec.h"
 
+#define STATS_HEARD_US (INT64_C (30) * 86400 * 1000000)     // Producers heard since then are in the statistics
+#define STATS_CHECKS 100            // Of others, for tasks in progress
 #define STATS_PRODUCERS 1000        // Most in the statistics; the view producers_view has all
 
 //  -- answers of requests -------------------------------------------------------
@@ -96,6 +98,8 @@ s_publish (stele_writer_t *self, stele_params_t *params)
     if (stele_screen_name (self->screen, "producer", message.producer, &refusal))
         return s_refused (self, &refusal, 0);
     stele_roster_entry_t *member = stele_roster_entry (self->roster, message.producer);
+    if (!member)
+        return stele_roster_error (self->roster);
     stele_roster_touch (self->roster, member);
     int64_t expected = 0;
     if (stele_writer_check_sequence (self, &message, member, &expected, &refusal))
@@ -194,8 +198,10 @@ s_store_rejected (stele_writer_t *self, const s_rejected_t *rejected, int64_t *p
         self->event->time_assumed = true;
     }
     //  A task whose state it sets belongs to its producer, as if it had been accepted at first
-    int64_t producer = *rejected->producer? stele_roster_entry (self->roster, rejected->producer)->now.id: 0;
-    return stele_ledger_append (self->ledger, self->event, producer, position, refusal);
+    stele_roster_entry_t *member = *rejected->producer? stele_roster_entry (self->roster, rejected->producer): NULL;
+    if (*rejected->producer && !member)
+        return stele_roster_error (self->roster);
+    return stele_ledger_append (self->ledger, self->event, member? member->now.id: 0, position, refusal);
 }
 
 static int
@@ -309,10 +315,19 @@ s_producer (stele_writer_t *self, stele_params_t *params)
     if (params->refusal.code == 0 && stele_access_check_producer (self->settings->access, params->identity, name.text,
             name.size, &params->refusal))
         return s_refused (self, &params->refusal, 0);
-    stele_roster_entry_t *member = stele_roster_next (self->roster, NULL);
-    while (member && (strlen (member->now.name) != name.size
-        || memcmp (member->now.name, name.text, name.size) != 0))
-        member = stele_roster_next (self->roster, member);
+    char text [STELE_LIMIT_ID + 1] = "";
+    if (params->refusal.code == 0 && name.size <= STELE_LIMIT_ID && !memchr (name.text, 0, name.size))
+        memcpy (text, name.text, name.size);
+    const stele_roster_entry_t *member = stele_roster_lookup (self->roster, text);
+    stele_roster_entry_t gone = { .heard_us = 0 };
+    int found = member || !*text? 0: stele_ledger_producer_find (self->ledger, text, &gone.now);
+    if (found < 0)
+        return found;
+    if (found) {
+        //  An anonymous one has left memory
+        gone.durable = gone.now;
+        member = &gone;
+    }
     if (!member || member->durable.id == 0)
         stele_params_fail (params, STELE_ENOT_FOUND, "producer", "no producer of that name has published");
     if (params->refusal.code)
@@ -447,6 +462,14 @@ s_compare_listed (const void *one, const void *other)
     return strcmp (a->member->now.name, b->member->now.name);
 }
 
+//  One that was not heard for long is listed only while it owns tasks in progress; each check of that is a query
+static bool
+s_is_listed (stele_writer_t *self, const stele_roster_entry_t *member, int64_t silent_us, int *checks)
+{
+    return member->now.status == STELE_PRODUCER_PRESENT || silent_us < STATS_HEARD_US
+        || ((*checks)-- > 0 && stele_ledger_producer_owns (self->ledger, member->now.id) == 1);
+}
+
 //  There can be very many: the first STATS_PRODUCERS of those so far are kept, and half of the room is for
 //  the next ones
 static void
@@ -455,16 +478,20 @@ s_pack_producers (stele_writer_t *self, stele_pack_t *pack, int64_t now_us)
     s_listed_t *listed = stele_memory_new (2 * STATS_PRODUCERS * sizeof *listed);
     int64_t total = 0, wall_us = stele_clock_us ();
     size_t count = 0;
+    int checks = STATS_CHECKS;
     stele_roster_entry_t *member = stele_roster_next (self->roster, NULL);
     for (; member; member = stele_roster_next (self->roster, member)) {
         if (member->durable.id == 0)
             continue;
+        total++;
+        int64_t silent_us = member->heard_us? now_us - member->heard_us: wall_us - member->now.seen_at;
+        if (!s_is_listed (self, member, silent_us, &checks))
+            continue;
         //  From an earlier run of the broker only the wall clock is known
         listed [count++] = (s_listed_t) {
             .member = member, .present = member->now.status == STELE_PRODUCER_PRESENT,
-            .heard_us = member->heard_us? member->heard_us: now_us - (wall_us - member->now.seen_at)
+            .heard_us = now_us - silent_us
         };
-        total++;
         if (count == 2 * STATS_PRODUCERS) {
             qsort (listed, count, sizeof *listed, s_compare_listed);
             count = STATS_PRODUCERS;

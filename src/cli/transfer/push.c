@@ -315,6 +315,8 @@ s_client (cli_pushing_t *self, const cli_push_t *args)
         stele_client_set_first_sequence (client, args->sequence);
     //  A producer with a random name never returns, so its events may come from an export
     stele_client_set_restore (client, args->restore || (!args->producer && !args->spool));
+    if (!args->producer && !args->spool)
+        stele_client_set_anonymous (client);
     stele_client_on_receipt (client, s_on_receipt, self);
     return client;
 }

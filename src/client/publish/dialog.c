@@ -351,6 +351,8 @@ s_pack_hello (stele_dialog_t *self, stele_pack_t *pack)
         stele_pack_key_integer (pack, "acked", acked);
     if (self->settings.restore)
         stele_pack_key_bool (pack, "restore", true);
+    if (self->settings.anonymous)
+        stele_pack_key_bool (pack, "anonymous", true);
     stele_pack_map_end (pack);
     self->hello_due = false;
 }

@@ -46,6 +46,7 @@ typedef struct {
     int64_t delay_ms;               // Longest time that an event waits for a full batch
     size_t batch_events;
     bool restore;                   // The events come from an export
+    bool anonymous;                 // The name was made for this run
     //  For a spool; without one, keep_offset is NULL
     stele_keep_offset_fn *keep_offset;
     stele_set_aside_fn *set_aside;

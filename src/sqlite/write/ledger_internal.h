@@ -49,6 +49,8 @@
 #define STELE_INTERRUPT_MAX 1000
 
 //  X (name, SQL): one prepared statement each
+#define STELE_PRODUCER_COLUMNS "id, name, sequence, ifnull (instance, ''), ifnull (lease_ms, 0), status, last_seen_at"
+
 #define STELE_LEDGER_STATEMENTS(X) \
     X (begin, "BEGIN IMMEDIATE") \
     X (commit, "COMMIT") \
@@ -112,6 +114,8 @@
         " first_seen_at, last_seen_at) VALUES (?2, ?3, ?4, ?5, ?6, ?7, ?7)") \
     X (producer_update, "UPDATE producers SET sequence = ?3, instance = ?4, lease_ms = ?5," \
         " status = ?6, last_seen_at = ?7 WHERE id = ?1") \
+    X (producer_find, "SELECT " STELE_PRODUCER_COLUMNS " FROM producers WHERE name = ?1") \
+    X (producer_owns, "SELECT 1 FROM states_plain WHERE state IN " STELE_SQL_IN_PROGRESS " AND owner = ?1 LIMIT 1") \
     X (producer_sequence, "UPDATE producers SET sequence = ?3 WHERE id = ?1") \
     X (fence, "INSERT OR IGNORE INTO producer_fences (producer, instance, fenced_at) VALUES (?1, ?2, ?3)") \
     X (fenced, "SELECT 1 FROM producer_fences WHERE producer = ?1 AND instance = ?2") \

@@ -10,35 +10,68 @@
 #include "fault/fault.h"
 #include "sqlite/write/ledger_internal.h"
 
+//  Read the row of a statement over STELE_PRODUCER_COLUMNS. Returns SQLITE_ROW or SQLITE_NOMEM.
+static int
+s_read (sqlite3_stmt *stmt, stele_producer_t *producer)
+{
+    *producer = (stele_producer_t) {
+        .id = sqlite3_column_int64 (stmt, 0),
+        .sequence = sqlite3_column_int64 (stmt, 2),
+        .lease_ms = sqlite3_column_int64 (stmt, 4),
+        .status = sqlite3_column_int (stmt, 5),
+        .seen_at = sqlite3_column_int64 (stmt, 6)
+    };
+    const char *name = (const char *) sqlite3_column_text (stmt, 1);
+    const char *instance = (const char *) sqlite3_column_text (stmt, 3);
+    if (!name || !instance)
+        return SQLITE_NOMEM;
+    snprintf (producer->name, sizeof producer->name, "%s", name);
+    snprintf (producer->instance, sizeof producer->instance, "%s", instance);
+    return SQLITE_ROW;
+}
+
 int
 stele_ledger_producers (stele_ledger_t *self, stele_producer_fn *fn, void *arg)
 {
     sqlite3_stmt *stmt = stele_sql_prepare (self->db,
-        "SELECT id, name, sequence, ifnull (instance, ''), ifnull (lease_ms, 0), status,"
-        " last_seen_at FROM producers");
+        "SELECT " STELE_PRODUCER_COLUMNS " FROM producers WHERE instance IS NOT ''");
     if (!stmt)
         return stele_ledger_fail (self, STELE_EINTERNAL);
     int rc;
     while ((rc = sqlite3_step (stmt)) == SQLITE_ROW) {
-        stele_producer_t producer = {
-            .id = sqlite3_column_int64 (stmt, 0),
-            .sequence = sqlite3_column_int64 (stmt, 2),
-            .lease_ms = sqlite3_column_int64 (stmt, 4),
-            .status = sqlite3_column_int (stmt, 5),
-            .seen_at = sqlite3_column_int64 (stmt, 6)
-        };
-        const char *name = (const char *) sqlite3_column_text (stmt, 1);
-        const char *instance = (const char *) sqlite3_column_text (stmt, 3);
-        if (!name || !instance) {
-            rc = SQLITE_NOMEM;
+        stele_producer_t producer;
+        rc = s_read (stmt, &producer);
+        if (rc != SQLITE_ROW)
             break;
-        }
-        snprintf (producer.name, sizeof producer.name, "%s", name);
-        snprintf (producer.instance, sizeof producer.instance, "%s", instance);
         fn (&producer, arg);
     }
     sqlite3_finalize (stmt);
     return rc == SQLITE_DONE? 0: stele_ledger_fail (self, stele_sql_code (rc));
+}
+
+int
+stele_ledger_producer_find (stele_ledger_t *self, const char *name, stele_producer_t *producer)
+{
+    sqlite3_stmt *stmt = self->sql.producer_find;
+    sqlite3_bind_text (stmt, 1, name, -1, SQLITE_STATIC);
+    int rc = stele_sql_step (stmt);
+    if (rc == SQLITE_ROW)
+        rc = s_read (stmt, producer);
+    sqlite3_reset (stmt);
+    return rc == SQLITE_ROW? 1: rc == SQLITE_DONE? 0: stele_ledger_fail (self, stele_sql_code (rc));
+}
+
+int
+stele_ledger_producer_owns (stele_ledger_t *self, int64_t producer)
+{
+    //  The query reads rows, so write what this batch changed first
+    int code = sqlite3_get_autocommit (self->db)? 0: stele_task_cache_flush (self->tasks);
+    if (code)
+        return stele_ledger_fail (self, code);
+    sqlite3_bind_int64 (self->sql.producer_owns, 1, producer);
+    int rc = stele_sql_step (self->sql.producer_owns);
+    sqlite3_reset (self->sql.producer_owns);
+    return rc == SQLITE_ROW? 1: rc == SQLITE_DONE? 0: stele_ledger_fail (self, stele_sql_code (rc));
 }
 
 int
@@ -53,7 +86,8 @@ stele_ledger_producer_save (stele_ledger_t *self, stele_producer_t *producer)
     else
         sqlite3_bind_text (stmt, 2, producer->name, -1, SQLITE_STATIC);
     sqlite3_bind_int64 (stmt, 3, producer->sequence);
-    stele_sql_bind_text (stmt, 4, *producer->instance? producer->instance: NULL,
+    //  '' is an anonymous one that is gone
+    stele_sql_bind_text (stmt, 4, *producer->instance || producer->anonymous? producer->instance: NULL,
         strlen (producer->instance));
     stele_sql_bind_key (stmt, 5, producer->lease_ms);
     sqlite3_bind_int (stmt, 6, producer->status);

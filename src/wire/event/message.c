@@ -12,7 +12,8 @@
 
 //  The entries of a message, as spans of the frame
 typedef struct {
-    stele_token_t op, protocol, producer, instance, lease_ms, acked, sequence, events, restore, keep;
+    stele_token_t op, protocol, producer, instance, lease_ms, acked, sequence, events, restore, keep,
+        anonymous;
     stele_scan_t events_scan;
 } s_entries_t;
 
@@ -33,12 +34,13 @@ s_read (const void *data, size_t size, s_entries_t *entries, stele_refusal_t *re
         return stele_refuse (refusal, STELE_EMALFORMED, NULL,
             "a message must be one map with string keys");
     static const char *const names [] = {
-        "op", "protocol", "producer", "instance", "lease_ms", "acked", "sequence", "events", "restore", "keep"
+        "op", "protocol", "producer", "instance", "lease_ms", "acked", "sequence", "events", "restore", "keep",
+        "anonymous"
     };
     stele_token_t *const tokens [] = {
         &entries->op, &entries->protocol, &entries->producer, &entries->instance,
         &entries->lease_ms, &entries->acked, &entries->sequence, &entries->events, &entries->restore,
-        &entries->keep
+        &entries->keep, &entries->anonymous
     };
     for (uint32_t i = 0; i < map.count; i++) {
         stele_token_t key = stele_scan_next (&scan);
@@ -129,7 +131,9 @@ s_hello (const s_entries_t *entries, stele_message_t *message, stele_refusal_t *
             return stele_refuse (refusal, STELE_EINVALID_FIELD, "acked", "acked takes an integer of at least 0");
         message->acked = entries->acked.integer;
     }
-    return rc? rc: s_flag (&entries->restore, "restore", &message->restore, refusal);
+    if (rc == 0)
+        rc = s_flag (&entries->restore, "restore", &message->restore, refusal);
+    return rc? rc: s_flag (&entries->anonymous, "anonymous", &message->anonymous, refusal);
 }
 
 static int

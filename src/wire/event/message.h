@@ -30,6 +30,7 @@ typedef struct {
     char producer [STELE_LIMIT_ID + 1];
     char instance [STELE_LIMIT_ID + 1];
     int64_t lease_ms;               // 0: none
+    bool anonymous;                 // Its name was made for this run
     bool restore;                   // Its events are imported from an export
     bool keep;                      // Of goodbye: leave its tasks in progress as they are
     int64_t acked;                  // Of hello; 0: absent

@@ -42,7 +42,7 @@ s_set_after (const cli_option_t *option, const char *value, void *target,
 static const cli_option_t s_options [] = {
     { "after", 0, "N", "start after position N (0: from the first event); default: start with the next event",
         CLI_CALL, 0, 0, s_set_after },
-    { "task", 0, "ID", "only the events of this task, of every type task.*", CLI_TEXT, offsetof (args_t, task), 0, NULL },
+    { "task", 0, "ID", "only the events of this task and its sessions, of every type task.* and session.*", CLI_TEXT, offsetof (args_t, task), 0, NULL },
     { "history", 0, NULL, "with --task, start with the first event of the task",
         CLI_FLAG, offsetof (args_t, history), 0, NULL },
     { "count", 'n', "N", "stop after N events", CLI_NUMBER, offsetof (args_t, count), 1, NULL },
@@ -228,6 +228,32 @@ s_is_topic (const char *topic)
     return false;
 }
 
+//  Has the task a session that began at that time or before (NULL: at all)? -2: no answer
+static int
+s_has_session_by (cli_t *self, const char *task_id, const char *time)
+{
+    json_t *request = cli_request ("session.list");
+    cli_request_text (request, "task_id", task_id);
+    json_object_set_new (request, "limit", json_integer (CLI_PAGE_ROWS));
+    int found = 0;
+    bool more = true;
+    while (more && found == 0) {
+        json_t *answer = cli_ask (self, json_incref (request));
+        if (!answer)
+            break;
+        //  Newest first
+        const json_t *rows = json_object_get (answer, "sessions");
+        size_t count = json_array_size (rows);
+        const char *began = json_string_value (json_object_get (json_array_get (rows, count? count - 1: 0), "created_at"));
+        found = count && (!time || !began || strcmp (began, time) <= 0);
+        more = json_is_integer (json_object_get (answer, "next"));
+        json_object_set (request, "cursor", json_object_get (answer, "next"));
+        json_decref (answer);
+    }
+    json_decref (request);
+    return self->status? -2: found;
+}
+
 //  The position before the first event of a task; -1: there is none yet. -2: no answer
 static int64_t
 s_before_first (cli_t *self, const char *task_id)
@@ -236,6 +262,7 @@ s_before_first (cli_t *self, const char *task_id)
         { "task.history", "history" }, { "task.outputs", "outputs" }, { "task.metrics", "metrics" }
     };
     int64_t first = 0;
+    char time [40] = "";
     for (size_t i = 0; i < sizeof lists / sizeof lists [0]; i++) {
         json_t *request = cli_request (lists [i] [0]);
         cli_request_text (request, "task_id", task_id);
@@ -243,13 +270,19 @@ s_before_first (cli_t *self, const char *task_id)
         json_t *answer = cli_ask_or_none (self, request);
         if (!answer && self->status != CLI_NO)
             return -2;
+        self->status = EX_OK;
         const json_t *row = json_array_get (json_object_get (answer, lists [i] [1]), 0);
         int64_t id = json_integer_value (json_object_get (row, "id"));
-        if (id && (first == 0 || id < first))
+        if (id && (first == 0 || id < first)) {
+            const char *at = json_string_value (json_object_get (row, "timestamp"));
+            snprintf (time, sizeof time, "%s", at? at: "");
             first = id;
+        }
         json_decref (answer);
     }
-    return first - 1;
+    //  The record of a session does not have the position of its first event
+    int older = s_has_session_by (self, task_id, first? time: NULL);
+    return older < 0? -2: older? 0: first - 1;
 }
 
 static int
