@@ -51,6 +51,7 @@ stele_SOURCES = \
     src/cli/files/outfile.c src/cli/files/outfile.h \
     src/cli/files/rejects.c src/cli/files/rejects.h \
     src/cli/files/rows.c src/cli/files/rows.h \
+    src/cli/files/token_file.c src/cli/files/token_file.h \
     src/cli/commands/tasks/get.c \
     src/cli/commands/tasks/history.c \
     src/cli/commands/tasks/list.c \
@@ -78,6 +79,7 @@ stele_SOURCES = \
     src/cli/commands/broker/ping.c \
     src/cli/commands/broker/recover.c \
     src/cli/commands/broker/stats.c \
+    src/cli/commands/broker/token.c \
     src/cli/commands/broker/top.c
 # The migration from earlier systems is not in the library, so the folders that it needs are linked here
 stele_LDADD = src/cli/libcli.la src/migrate/libmigrate.la libstele.la src/cache/libcache.la \

@@ -121,14 +121,14 @@ s_configure (s_args_t *args)
     zstr_sendx (args->broker, "START", NULL);
 
     //  The first answer is that of the first refused setting, or else that of START
-    char *status = NULL, *text = NULL, *code = NULL, *requests = NULL, *feed = NULL, *log = NULL;
-    zstr_recvx (args->broker, &status, &text, &code, &requests, &feed, &log, NULL);
+    char *status = NULL, *text = NULL, *code = NULL, *requests = NULL, *feed = NULL, *log = NULL, *key = NULL, *tokens = NULL;
+    zstr_recvx (args->broker, &status, &text, &code, &requests, &feed, &log, &key, &tokens, NULL);
     bool ready = status && streq (status, "READY");
     bool behind = !ready && code && streq (code, stele_error_name (STELE_EBEHIND));
     int result = ready? EX_OK: behind? EX_DATAERR: EX_CONFIG;
     if (ready) {
         stele_log_info ("ready", "%s", text);
-        result = cli_http_child_start (&args->http, code, requests, feed, log);
+        result = cli_http_child_start (&args->http, code, requests, feed, log, key, tokens);
     }
     else
         stele_log_error ("cannot_start", "cannot start: %s", text? text: "interrupted");
@@ -138,6 +138,8 @@ s_configure (s_args_t *args)
     zstr_free (&requests);
     zstr_free (&feed);
     zstr_free (&log);
+    zstr_free (&key);
+    zstr_free (&tokens);
     return result;
 }
 
@@ -167,6 +169,7 @@ s_take_signal (s_args_t *args, int signals)
     if (info.ssi_signo == SIGHUP) {
         stele_log_info ("reload", "SIGHUP: reading the settings again");
         zstr_send (args->broker, "RELOAD");
+        cli_http_child_reload (&args->http);
         return false;
     }
     if (info.ssi_signo == SIGCHLD) {

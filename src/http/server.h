@@ -29,6 +29,11 @@ typedef struct http_server {
     http_upstream_t *upstream;
     http_hub_t *hub;
     http_hosts_t hosts;
+    http_access_t *access;          // NULL: there are no tokens, and everybody who can connect may do everything
+    char denied [HTTP_ACCESS_WHY];  // Why the last client was not identified, and for how long it has to wait
+    int wait_s;
+    stele_refusal_t no_gateway;     // The broker takes no requests for others from this server; code 0: it does
+    int64_t probed_ms;              // Steady clock
     http_counts_t *counts;
     char ledger [64];               // Id of the broker's ledger; "": not known yet
     int64_t message_bytes;          // Of the broker: the largest body
