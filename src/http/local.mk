@@ -31,12 +31,13 @@ http_sources = \
     src/http/task_view.c src/http/task_view.h \
     src/http/upstream.c src/http/upstream.h
 src_http_libhttp_la_SOURCES = $(http_sources) \
+    src/broker/common/log.c src/broker/common/log.h \
     src/cli/files/token_file.c src/cli/files/token_file.h \
     src/cli/view/findings.c src/cli/view/findings.h \
     src/cli/view/prometheus.c src/cli/view/prometheus.h
 src_http_libhttp_la_CPPFLAGS = $(AM_CPPFLAGS) $(LIBEVENT_CFLAGS)
 
-stele_http_SOURCES = src/http/main.c src/broker/common/log.c
+stele_http_SOURCES = src/http/main.c
 stele_http_CPPFLAGS = $(AM_CPPFLAGS) $(LIBEVENT_CFLAGS)
 # No code of the broker or of the ledger
 stele_http_LDADD = src/http/libhttp.la src/cli/libcli.la src/client/libclient.la src/wire/libwire.la src/model/libmodel.la \

@@ -256,6 +256,8 @@ s_paths (void)
             json_object_set_new (operation, "x-stele-operation", json_string (route->operation));
         if (http_route_has_body (route))
             json_object_set_new (operation, "requestBody", s_body (route));
+        if (route->handler == HTTP_HANDLER_HEALTHZ)
+            json_object_set_new (operation, "security", json_array ());
         json_object_set_new (path, s_method_key (route->method), operation);
     }
     return paths;
@@ -264,11 +266,13 @@ s_paths (void)
 void
 http_openapi_start (http_server_t *server, http_conn_t *conn)
 {
-    (void) server;
-    json_t *document = json_pack ("{ss, s{ss, ss, ss, s{ss, ss}}, so, s{so}}", "openapi", "3.1.0",
+    json_t *document = json_pack ("{ss, s{ss, ss, ss, s{ss, ss}}, so, s{so, s{s{ss, ss, ss}}}}", "openapi", "3.1.0",
         "info", "title", "Stele", "version", STELE_VERSION, "summary", "The durable record of tasks",
         "license", "name", "MPL-2.0", "identifier", "MPL-2.0",
-        "paths", s_paths (), "components", "schemas", s_schemas ());
+        "paths", s_paths (), "components", "schemas", s_schemas (),
+        "securitySchemes", "token", "type", "http", "scheme", "bearer", "bearerFormat", "stele_ID_SECRET, made by 'stele token new'");
+    if (server->access)
+        json_object_set_new (document, "security", json_pack ("[{s[]}]", "token"));
     char *text = json_dumps (document, JSON_COMPACT);
     http_conn_field (conn, "Cache-Control", "no-cache");
     http_conn_answer (conn, 200, "application/json", text, strlen (text), true);
