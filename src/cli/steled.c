@@ -19,7 +19,9 @@
 #include "broker/common/actor.h"
 #include "broker/common/log.h"
 #include "broker/common/settings.h"
+#include "client/connection/key.h"
 #include "cli/files/descriptors.h"
+#include "cli/files/token_file.h"
 #include "cli/http_child.h"
 #include "cli/service.h"
 #include "cli/terminal/options.h"
@@ -287,6 +289,25 @@ s_run (s_args_t *args)
     return status;
 }
 
+//  What stele-http would refuse
+static int
+s_check_http (const stele_settings_t *settings, stele_refusal_t *refusal)
+{
+    cli_tokens_t tokens = { 0 };
+    int code = 0;
+    if (!*settings->http)
+        return 0;
+    if (*settings->http_key) {
+        stele_key_t *key = stele_key_load (settings->http_key, refusal);
+        code = key? 0: refusal->code;
+        stele_key_destroy (&key);
+    }
+    if (code == 0 && *settings->tokens)
+        code = cli_tokens_load (&tokens, settings->tokens, refusal);
+    cli_tokens_clear (&tokens);
+    return code;
+}
+
 //  Check what START checks before it creates anything
 static int
 s_check_config (const s_args_t *args)
@@ -302,6 +323,8 @@ s_check_config (const s_args_t *args)
     if (code == 0 && *settings->keys && !keyring)
         code = refusal.code;
     stele_keyring_destroy (&keyring);
+    if (code == 0)
+        code = s_check_http (settings, &refusal);
     if (code)
         stele_log_error ("config", "%s", refusal.message);
     else

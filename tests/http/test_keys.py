@@ -117,12 +117,13 @@ class KeysTest(web.WebTest):
 
     def test_http_needs_a_key_where_there_are_keys(self):
         arguments = ["--ledger", os.path.join(self.folder, "x.db"), "--redis", "none", "--keys", self.keys, "--http", "127.0.0.1:0"]
-        for more, status in (([], 78), (["--http-key", self.key], 0),
+        good = ["--http-key", self.key]
+        for more, status in (([], 78), (good, 0), (good + ["--http-key", "/nonexistent"], 78), (good + ["--tokens", "/nonexistent"], 78),
                              (["--events", "ipc:///tmp/e", "--requests", "ipc:///tmp/r", "--feed", "ipc:///tmp/f"], 0)):
             done = subprocess.run([harness.program("steled"), "--check-config", *arguments, *more], capture_output=True)
             self.assertEqual(done.returncode, status, done.stderr)
             if status:
-                self.assertIn(b"stele key new http", done.stderr)
+                self.assertIn(b"/nonexistent" if more else b"stele key new http", done.stderr)
 
     def test_file_that_is_no_key_is_refused(self):
         done = subprocess.run([harness.program("stele-http"), "--listen", "127.0.0.1:0", "--key", "/nonexistent"], capture_output=True)
