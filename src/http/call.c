@@ -17,6 +17,7 @@
 #include "http/output.h"
 #include "http/params.h"
 #include "http/reply.h"
+#include "http/session.h"
 #include "http/stream.h"
 #include "http/table.h"
 #include "wire/map.h"
@@ -203,6 +204,9 @@ http_call_start (http_server_t *server, http_conn_t *conn, const http_route_t *r
         case HTTP_HANDLER_HEALTHZ:
         case HTTP_HANDLER_READYZ:
             http_health_start (server, conn, route);
+            break;
+        case HTTP_HANDLER_SESSION:
+            http_session_start (server, conn, route);
             break;
         case HTTP_HANDLER_OPENAPI:
             http_openapi_start (server, conn);

@@ -412,7 +412,7 @@ s_add_vary (http_conn_t *self, bool encoding)
     bool actor = self->request.actor != NULL;
     if (actor || encoding)
         http_conn_field (self, "Vary", "%s%s%s", encoding? "Accept-Encoding": "", actor && encoding? ", ": "",
-            actor? "Authorization": "");
+            actor? "Authorization, Cookie": "");
 }
 
 static void

@@ -23,6 +23,7 @@ http_sources = \
     src/http/routes.c src/http/routes.h \
     src/http/scan.c src/http/scan.h \
     src/http/server.c src/http/server.h \
+    src/http/session.c src/http/session.h \
     src/http/stats.c src/http/stats.h \
     src/http/stream.c src/http/stream.h \
     src/http/table.c src/http/table.h \

@@ -18,6 +18,7 @@
 #include "http/listen.h"
 #include "http/reply.h"
 #include "http/server.h"
+#include "http/session.h"
 #include "stele_library.h"
 #include "wire/map.h"
 
@@ -114,6 +115,10 @@ s_identify (http_server_t *self, http_conn_t *conn)
     struct sockaddr_storage address;
     if (!self->access || actor)
         return 0;
+    if (!request->head.fields [HTTP_AUTHORIZATION].data && (actor = http_session_actor (&self->sessions, &request->head))) {
+        http_conn_set_actor (conn, actor);
+        return 0;
+    }
     http_conn_address (conn, &address);
     int status = http_access_identify (self->access, request->head.fields [HTTP_AUTHORIZATION],
         (struct sockaddr *) &address, &actor, &self->wait_s, self->denied);
@@ -171,7 +176,7 @@ static bool
 s_is_foreign (http_server_t *self, http_conn_t *conn, const http_route_t *route)
 {
     const http_head_t *head = &http_conn_request (conn)->head;
-    if (!http_route_has_body (route))
+    if (route->method == HTTP_GET)
         return false;
     if (!http_hosts_same_origin (head->fields [HTTP_HOST], head->fields [HTTP_ORIGIN], head->fields [HTTP_SEC_FETCH_SITE])) {
         http_server_refuse (self, conn, 403, "a page of another origin may change nothing here");

@@ -13,6 +13,7 @@ import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import unittest
 
@@ -226,12 +227,51 @@ class Cases:
                 file.write(good)
         self.reload("tokens: read again")
 
+    #   -- sessions of browsers
+
+    def test_session_stands_for_its_token(self):
+        text = self.new_token("page", "--role", "query,publish", "--users", "ann")
+        self.reload("tokens: read again")
+        begun = self.as_(text, "POST", "/v1/session")
+        self.assertEqual((begun.status, begun.json()), (200, {"name": "page"}))
+        value, *attributes = begun.headers["set-cookie"].split("; ")
+        self.assertRegex(value, "^stele_session=[0-9a-f]{64}$")
+        self.assertEqual(set(attributes), {"Path=/", "Max-Age=43200", "HttpOnly", "SameSite=Strict"})
+        cookie = {"Cookie": "a=b; %s; c=d" % value}
+        self.publish("bob", [{"type": "task.created", "task_id": "page-bob", "title": "t", "description": "", "role": "r"}])
+        self.get("/v1/tasks", headers=cookie)
+        self.get("/v1/tasks/page-bob", 404, headers=cookie)
+        stream = web.Stream(self.http.port, headers=cookie)
+        self.addCleanup(stream.close)
+        self.assertEqual(stream.next()[0], "hello")
+        host = "127.0.0.1:%d" % self.http.port
+        body = {"producer": "page", "events": [{"type": "preference.set", "preferred_model": "m"}]}
+        for fields, status in (({"Origin": "http://" + host, "Sec-Fetch-Site": "same-origin"}, 200), ({}, 200),
+                               ({"Origin": "http://localhost:3000"}, 401), ({"Sec-Fetch-Site": "same-site"}, 401)):
+            self.post("/v1/events", body, status, headers=dict(cookie, **fields))
+        self.get("/v1/tasks", 401, headers={"Cookie": value[:-1] + ("0" if value[-1] != "0" else "1")})
+        ended = self.request("DELETE", "/v1/session", headers=cookie)
+        self.assertIn("Max-Age=0", ended.headers["set-cookie"])
+        self.get("/v1/tasks", 401, headers=cookie)
+        cookie = {"Cookie": self.as_(text, "POST", "/v1/session").headers["set-cookie"].split(";")[0]}
+        self.get("/v1/tasks", headers=cookie)
+        self.token_command("revoke", "page")
+        self.reload("tokens: read again")
+        self.get("/v1/tasks", 401, headers=cookie)
+        self.assertIsNone(self.end_of(stream))
+
+    def end_of(self, stream):
+        message = stream.next()
+        while message:
+            message = stream.next()
+        return message
+
     #   -- roles
 
     def test_document_says_that_a_token_is_needed(self):
         document = self.read("meter", "/openapi.json").json()
         self.assertEqual(document["components"]["securitySchemes"]["token"]["scheme"], "bearer")
-        self.assertEqual(document["security"], [{"token": []}])
+        self.assertEqual(document["security"], [{"token": []}, {"session": []}])
         self.assertEqual(document["paths"]["/healthz"]["get"]["security"], [])
 
     def test_each_role_may_what_the_table_of_routes_says(self):
@@ -322,17 +362,17 @@ class Cases:
     def test_answers_are_not_shared_by_caches(self):
         self.publish("ann", [{"type": "preference.set", "preferred_model": "secret-ann"}])
         first = self.read("ann", "/v1/tasks")
-        self.assertEqual(first.headers["vary"], "Accept-Encoding, Authorization")
+        self.assertEqual(first.headers["vary"], "Accept-Encoding, Authorization, Cookie")
         self.assertIn("private", first.headers["cache-control"])
         known = {"If-None-Match": first.headers["etag"]}
         again = self.as_("ann", "GET", "/v1/tasks", **known)
-        self.assertEqual((again.status, again.headers["vary"]), (304, "Authorization"))
+        self.assertEqual((again.status, again.headers["vary"]), (304, "Authorization, Cookie"))
         self.assertEqual(self.as_("bob", "GET", "/v1/tasks", **known).status, 200)
         self.assertEqual(self.as_("root", "GET", "/v1/tasks", **known).status, 200)
         position = self.publish("ann", [{"type": "task.output_added", "task_id": "cached", "output_type": "log", "content": "secret"}])
         path = "/v1/tasks/cached/outputs/%d" % position
         output = self.read("ann", path)
-        self.assertEqual((output.headers["vary"], output.headers["cache-control"]), ("Authorization", "private, no-cache"))
+        self.assertEqual((output.headers["vary"], output.headers["cache-control"]), ("Authorization, Cookie", "private, no-cache"))
         self.assertEqual(self.as_("bob", "GET", path, **{"If-None-Match": output.headers["etag"]}).status, 404)
 
     #   -- streams
@@ -477,6 +517,18 @@ class Command(unittest.TestCase):
         self.assertIn("chmod 600", self.run_it("stele-http", *arguments, status=78))
         self.environment["STELE_TOKENS"] = self.path + "-none"
         self.assertIn("stele token new", self.run_it("stele-http", *arguments, status=78))
+
+    def test_session_behind_a_proxy_is_of_this_host_and_tls_only(self):
+        text = self.token("new", "ann", "--role", "query").strip()
+        path = os.path.join(self.folder, "http")
+        server = web.Server("ipc:///nothing", "ipc:///nothing", ["--tokens", self.path], listen="unix:" + path)
+        self.addCleanup(server.stop)
+        with socket.socket(socket.AF_UNIX) as peer:
+            peer.connect(path)
+            peer.sendall(("POST /v1/session HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nAuthorization: Bearer %s\r\n\r\n"
+                          % text).encode())
+            answer = peer.makefile("rb").read().decode()
+        self.assertRegex(answer, "Set-Cookie: __Host-stele_session=[0-9a-f]{64}; Path=/; Max-Age=43200; HttpOnly; SameSite=Strict; Secure\r\n")
 
     def test_tokens_do_not_open_other_addresses(self):
         self.token("new", "ann", "--role", "query")
