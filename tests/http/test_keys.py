@@ -114,7 +114,7 @@ class KeysTest(web.WebTest):
         self.reload()
         self.broker.wait_line("added revoked")
         server = self.other("--key", path)
-        self.get("/readyz", port=server.port)
+        harness.wait_until(lambda: self.request("GET", "/readyz", port=server.port).status == 200, "the key to be accepted")
         self.stele_("key", "revoke", "revoked", "--keys", self.keys)
         self.reload()
         self.broker.wait_line("revoked revoked")
