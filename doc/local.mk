@@ -1,11 +1,6 @@
 # Documents, manual pages, the example of the configuration, the systemd unit.
-dist_man_MANS += doc/steled.8 doc/stele.1 doc/libstele.3 doc/steled.conf.5
-dist_doc_DATA = README.md NEWS doc/PROTOCOL.md doc/ARCHITECTURE.md doc/RELIABILITY.md doc/SECURITY.md \
-    doc/PERFORMANCE.md doc/OPERATIONS.md
-dist_doc_DATA = README.md NEWS doc/PROTOCOL.md doc/ARCHITECTURE.md doc/RELIABILITY.md \
-    doc/PERFORMANCE.md doc/OPERATIONS.md doc/SECURITY.md
 dist_man_MANS += doc/steled.8 doc/stele-http.8 doc/stele.1 doc/libstele.3 doc/steled.conf.5
-dist_doc_DATA = README.md NEWS doc/PROTOCOL.md doc/ARCHITECTURE.md doc/RELIABILITY.md \
+dist_doc_DATA = README.md NEWS doc/PROTOCOL.md doc/ARCHITECTURE.md doc/RELIABILITY.md doc/SECURITY.md \
     doc/PERFORMANCE.md doc/OPERATIONS.md doc/HTTP.md
 
 steleconfdir = $(sysconfdir)/stele

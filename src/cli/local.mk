@@ -52,11 +52,19 @@ stele_SOURCES = \
     src/cli/files/rejects.c src/cli/files/rejects.h \
     src/cli/files/rows.c src/cli/files/rows.h \
     src/cli/files/token_file.c src/cli/files/token_file.h \
+    src/cli/run/child.c src/cli/run/child.h \
+    src/cli/run/queue.c src/cli/run/queue.h \
+    src/cli/run/recorder.c src/cli/run/recorder.h \
+    src/cli/run/slots.c src/cli/run/slots.h \
+    src/cli/run/stream.c src/cli/run/stream.h \
+    src/cli/run/task_events.c src/cli/run/task_events.h \
+    src/cli/run/task_id.c src/cli/run/task_id.h \
     src/cli/commands/tasks/get.c \
     src/cli/commands/tasks/history.c \
     src/cli/commands/tasks/list.c \
     src/cli/commands/tasks/metrics.c \
     src/cli/commands/tasks/outputs.c \
+    src/cli/commands/tasks/run.c \
     src/cli/commands/tasks/sessions.c \
     src/cli/commands/tasks/show.c \
     src/cli/commands/tasks/status.c \

@@ -19,8 +19,9 @@ fault_tests += \
     tests/fault/test_startup.py \
     tests/fault/test_zap.py
 
-# The client's spool
+# The client's spool, and the commands that run over one
 fault_tests += \
+    tests/fault/test_run.py \
     tests/fault/test_spool.py
 
 check_PROGRAMS += tests/fault/spooler

@@ -199,7 +199,7 @@ class LedgerBehind(unittest.TestCase):
         self.broker.kill()
         frames, _ = self.frames()
         os.truncate(self.wal, frames[-1][0])
-        self.refuse("ends at position %d" % (position - 1), "1 events are missing")
+        self.refuse("ends at position %d" % (position - 1), "1 event is missing")
         self.accept(position, position - 1)
 
     def test_deleted_log(self):

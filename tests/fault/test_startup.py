@@ -96,8 +96,10 @@ class Endpoints(StartTest):
         self.refused("events and feed have the same endpoint", feed="ipc://events")
         os.mkdir(self.path("sub"))
         self.refused("events and feed have the same endpoint", feed="ipc://sub/../events")
-        self.refused("events and requests have the same endpoint", events="tcp://*:17999", requests="tcp://127.0.0.1:17999")
-        self.refused("events and requests have the same endpoint", events="tcp://0.0.0.0:17999", requests="tcp://*:17999")
+        self.refused("events and requests have the same endpoint", "--insecure",
+                     events="tcp://*:17999", requests="tcp://127.0.0.1:17999")
+        self.refused("events and requests have the same endpoint", "--insecure",
+                     events="tcp://0.0.0.0:17999", requests="tcp://*:17999")
         self.refused("requests and pipeline-out have the same endpoint", requests="tcp://localhost:17999",
                      pipeline_out="tcp://127.0.0.1:17999")
 
@@ -145,7 +147,7 @@ class Endpoints(StartTest):
                 for setting in ("events", "requests", "feed", "pipeline-in", "pipeline-out"):
                     self.refused("%s: cannot listen on tcp://%s:%d: Address already in use" % (setting, host, port),
                                  **{setting: "tcp://%s:%d" % (host, port)})
-        self.refused("Cannot assign requested address", events="tcp://192.0.2.1:17999")
+        self.refused("Cannot assign requested address", "--insecure", events="tcp://192.0.2.1:17999")
 
     def test_clients_refuse_wrong_endpoints(self):
         for option, endpoint in (("--requests", "tcp://127.0.0.1:99999"), ("--requests", ">ipc://x"),

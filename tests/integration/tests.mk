@@ -40,6 +40,7 @@ integration_tests = \
     tests/integration/test_modes.py \
     tests/integration/test_spool_aside.py \
     tests/integration/test_redis_away.py \
+    tests/integration/test_run.py \
     tests/integration/test_redis_refuses.py \
     tests/integration/test_stele.py \
     tests/integration/test_stop.py \

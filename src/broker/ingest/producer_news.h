@@ -24,7 +24,7 @@
 #define STELE_NEWS_KINDS(X) \
     X (NEW_RUN,     INFO,    "new_instance",  NULL,          "new instances of producers") \
     X (FENCED,      WARNING, "fenced",        "connections", "fenced instances of producers") \
-    X (LEASE,       WARNING, "lease_expired", "lease_ms",    "producers whose lease has run out") \
+    X (LEASE,       WARNING, "lease_expired", "tasks",       "producers whose lease has run out") \
     X (INTERRUPTED, WARNING, "interrupted",   "tasks",       "producers whose tasks were interrupted") \
     X (BEHIND,      ERROR,   "ledger_behind", "events",      "producers with acks of events that the ledger lacks") \
     X (REFUSED,     WARNING, "refused",       "events",      "reports of refused events")

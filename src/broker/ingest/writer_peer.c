@@ -462,7 +462,7 @@ stele_writer_expire_one (stele_writer_t *self, stele_roster_entry_t *member)
     char also [64] = "";
     if (count > 0)
         snprintf (also, sizeof also, ", %lld task%s interrupted", (long long) count, count == 1? "": "s");
-    stele_news_add (self->news, STELE_NEWS_LEASE, member->now.name, member->now.lease_ms,
+    stele_news_add (self->news, STELE_NEWS_LEASE, member->now.name, count > 0? count: 0,
         "producer %s: the lease of %lld ms of instance %s has run out%s", member->now.name,
         (long long) member->now.lease_ms, member->now.instance, also);
     STELE_FAULT (expire_after);

@@ -129,6 +129,7 @@ static const struct {
     { "completion", { "completion", NULL }, { "bash", "zsh", "fish" } },
     { "stats", { "--by", "-b" }, { "state", "role", "provider", "model", "hour", "day", "error" } },
     { "outputs", { "--type", NULL }, { "stdout", "stderr", "log", "artifact", "commit", "diagnostic" } },
+    { "run", { "--output", NULL }, { "all", "none", "tail:" } },
     { "export", { "--format", "-f" }, { "events", "jsonl", "csv" } },
     { "export", { "--table", NULL }, { "tasks", "task_history", "task_outputs", "task_metrics", "cli_sessions",
         "cli_session_commands", "user_preferences", "rejected_events", "audit_events" } },
