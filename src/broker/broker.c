@@ -377,7 +377,7 @@ s_start (s_broker_t *self)
         s_report (self, NULL);
     STELE_FAULT (start_ready);
     zstr_sendx (self->pipe, "READY", line, self->settings->http, self->requests_endpoint,
-        self->endpoints [STELE_FOLLOWER_FEED], self->settings->log, NULL);
+        self->endpoints [STELE_FOLLOWER_FEED], self->settings->log, self->settings->http_key, self->settings->tokens, NULL);
 }
 
 //  One SET, or CONFIG with the name ""

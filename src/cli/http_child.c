@@ -44,7 +44,7 @@ s_spawn (cli_http_child_t *self)
     s_program (program);
     snprintf (parent, sizeof parent, "%ld", (long) getpid ());
     const char *arguments [] = { program, "--listen", self->address, "--requests", self->requests, "--feed", self->feed,
-        "--log", self->log, "--parent", parent, NULL };
+        "--key", self->key, "--tokens", self->tokens, "--log", self->log, "--parent", parent, NULL };
     posix_spawnattr_t attributes;
     sigset_t none, defaults;
     sigemptyset (&none);
@@ -66,7 +66,8 @@ s_spawn (cli_http_child_t *self)
 }
 
 int
-cli_http_child_start (cli_http_child_t *self, const char *address, const char *requests, const char *feed, const char *log)
+cli_http_child_start (cli_http_child_t *self, const char *address, const char *requests, const char *feed, const char *log,
+    const char *key, const char *tokens)
 {
     if (!address || !*address || !requests || !feed)
         return EX_OK;
@@ -77,8 +78,18 @@ cli_http_child_start (cli_http_child_t *self, const char *address, const char *r
     self->address = stele_memory_copy (address, strlen (address));
     self->requests = stele_memory_copy (requests, strlen (requests));
     self->feed = stele_memory_copy (feed, strlen (feed));
+    //  Empty: none, whatever the environment says
+    self->key = stele_memory_copy (key? key: "", key? strlen (key): 0);
+    self->tokens = stele_memory_copy (tokens? tokens: "", tokens? strlen (tokens): 0);
     self->log = log && strcmp (log, "json") == 0? "json": "text";
     return s_spawn (self);
+}
+
+void
+cli_http_child_reload (cli_http_child_t *self)
+{
+    if (self->pid)
+        kill (self->pid, SIGHUP);
 }
 
 void
@@ -128,5 +139,7 @@ cli_http_child_stop (cli_http_child_t *self, int timeout_ms)
     free (self->address);
     free (self->requests);
     free (self->feed);
-    self->address = self->requests = self->feed = NULL;
+    free (self->key);
+    free (self->tokens);
+    self->address = self->requests = self->feed = self->key = self->tokens = NULL;
 }

@@ -15,7 +15,7 @@ src_cli_libcli_la_LIBADD = src/base/libbase.la
 
 sbin_PROGRAMS += steled
 steled_SOURCES = src/cli/accept.c src/cli/http_child.c src/cli/http_child.h src/cli/service.c src/cli/service.h src/cli/steled.c \
-    src/sqlite/process.c
+    src/cli/files/token_file.c src/cli/files/token_file.h src/sqlite/process.c
 # The program shares the log and the settings with the broker, so it does not use the shared library
 steled_LDADD = src/cli/libcli.la $(STELE_ROOMS) $(STELE_LIBS)
 
@@ -51,6 +51,7 @@ stele_SOURCES = \
     src/cli/files/outfile.c src/cli/files/outfile.h \
     src/cli/files/rejects.c src/cli/files/rejects.h \
     src/cli/files/rows.c src/cli/files/rows.h \
+    src/cli/files/token_file.c src/cli/files/token_file.h \
     src/cli/run/child.c src/cli/run/child.h \
     src/cli/run/queue.c src/cli/run/queue.h \
     src/cli/run/recorder.c src/cli/run/recorder.h \
@@ -86,6 +87,7 @@ stele_SOURCES = \
     src/cli/commands/broker/ping.c \
     src/cli/commands/broker/recover.c \
     src/cli/commands/broker/stats.c \
+    src/cli/commands/broker/token.c \
     src/cli/commands/broker/top.c
 # The migration from earlier systems is not in the library, so the folders that it needs are linked here
 stele_LDADD = src/cli/libcli.la src/migrate/libmigrate.la libstele.la src/cache/libcache.la \

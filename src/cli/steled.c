@@ -19,7 +19,9 @@
 #include "broker/common/actor.h"
 #include "broker/common/log.h"
 #include "broker/common/settings.h"
+#include "client/connection/key.h"
 #include "cli/files/descriptors.h"
+#include "cli/files/token_file.h"
 #include "cli/http_child.h"
 #include "cli/service.h"
 #include "cli/terminal/options.h"
@@ -121,14 +123,14 @@ s_configure (s_args_t *args)
     zstr_sendx (args->broker, "START", NULL);
 
     //  The first answer is that of the first refused setting, or else that of START
-    char *status = NULL, *text = NULL, *code = NULL, *requests = NULL, *feed = NULL, *log = NULL;
-    zstr_recvx (args->broker, &status, &text, &code, &requests, &feed, &log, NULL);
+    char *status = NULL, *text = NULL, *code = NULL, *requests = NULL, *feed = NULL, *log = NULL, *key = NULL, *tokens = NULL;
+    zstr_recvx (args->broker, &status, &text, &code, &requests, &feed, &log, &key, &tokens, NULL);
     bool ready = status && streq (status, "READY");
     bool behind = !ready && code && streq (code, stele_error_name (STELE_EBEHIND));
     int result = ready? EX_OK: behind? EX_DATAERR: EX_CONFIG;
     if (ready) {
         stele_log_info ("ready", "%s", text);
-        result = cli_http_child_start (&args->http, code, requests, feed, log);
+        result = cli_http_child_start (&args->http, code, requests, feed, log, key, tokens);
     }
     else
         stele_log_error ("cannot_start", "cannot start: %s", text? text: "interrupted");
@@ -138,6 +140,8 @@ s_configure (s_args_t *args)
     zstr_free (&requests);
     zstr_free (&feed);
     zstr_free (&log);
+    zstr_free (&key);
+    zstr_free (&tokens);
     return result;
 }
 
@@ -167,6 +171,7 @@ s_take_signal (s_args_t *args, int signals)
     if (info.ssi_signo == SIGHUP) {
         stele_log_info ("reload", "SIGHUP: reading the settings again");
         zstr_send (args->broker, "RELOAD");
+        cli_http_child_reload (&args->http);
         return false;
     }
     if (info.ssi_signo == SIGCHLD) {
@@ -284,6 +289,25 @@ s_run (s_args_t *args)
     return status;
 }
 
+//  What stele-http would refuse
+static int
+s_check_http (const stele_settings_t *settings, stele_refusal_t *refusal)
+{
+    cli_tokens_t tokens = { 0 };
+    int code = 0;
+    if (!*settings->http)
+        return 0;
+    if (*settings->http_key) {
+        stele_key_t *key = stele_key_load (settings->http_key, refusal);
+        code = key? 0: refusal->code;
+        stele_key_destroy (&key);
+    }
+    if (code == 0 && *settings->tokens)
+        code = cli_tokens_load (&tokens, settings->tokens, refusal);
+    cli_tokens_clear (&tokens);
+    return code;
+}
+
 //  Check what START checks before it creates anything
 static int
 s_check_config (const s_args_t *args)
@@ -299,6 +323,8 @@ s_check_config (const s_args_t *args)
     if (code == 0 && *settings->keys && !keyring)
         code = refusal.code;
     stele_keyring_destroy (&keyring);
+    if (code == 0)
+        code = s_check_http (settings, &refusal);
     if (code)
         stele_log_error ("config", "%s", refusal.message);
     else

@@ -17,6 +17,7 @@
 #include "http/output.h"
 #include "http/params.h"
 #include "http/reply.h"
+#include "http/session.h"
 #include "http/stream.h"
 #include "http/table.h"
 #include "wire/map.h"
@@ -76,9 +77,11 @@ s_shown_position (const http_call_t *self, const stele_map_t *answer, int64_t he
 }
 
 static uint32_t
-s_query_hash (const http_target_t *target)
+s_query_hash (const http_request_t *request)
 {
-    return (uint32_t) crc32 (0, (const Bytef *) target->query.data, (uInt) target->query.size);
+    //  Of one token, no answer to another one is known
+    uLong sum = request->actor? request->actor->version: 0;
+    return (uint32_t) crc32 (sum, (const Bytef *) request->target.query.data, (uInt) request->target.query.size);
 }
 
 //  Sets the ETag. Returns whether the client has this answer already.
@@ -90,7 +93,7 @@ s_is_known (const http_call_t *self, const stele_map_t *answer, int64_t head)
     if (!self->route->cached || !*self->server->ledger)
         return false;
     snprintf (etag, sizeof etag, "W/\"%.8s-%" PRId64 "-%08" PRIx32 "\"", self->server->ledger,
-        s_shown_position (self, answer, head), s_query_hash (&request->target));
+        s_shown_position (self, answer, head), s_query_hash (request));
     http_conn_field (self->conn, "ETag", "%s", etag);
     http_span_t known = request->head.fields [HTTP_IF_NONE_MATCH];
     return http_span_is (known, "*") || http_span_lists (known, etag) || http_span_lists (known, etag + 2);
@@ -201,6 +204,9 @@ http_call_start (http_server_t *server, http_conn_t *conn, const http_route_t *r
         case HTTP_HANDLER_HEALTHZ:
         case HTTP_HANDLER_READYZ:
             http_health_start (server, conn, route);
+            break;
+        case HTTP_HANDLER_SESSION:
+            http_session_start (server, conn, route);
             break;
         case HTTP_HANDLER_OPENAPI:
             http_openapi_start (server, conn);

@@ -100,6 +100,7 @@ s_clear_request (http_conn_t *self)
     self->body = self->head = NULL;
     self->request.body = "";
     self->request.body_size = 0;
+    self->request.actor = NULL;
     self->status = 0;
     self->chunked = self->until_close = false;
     evbuffer_drain (self->fields, evbuffer_get_length (self->fields));
@@ -300,7 +301,7 @@ s_read_head (http_conn_t *self, struct evbuffer *input)
     int rc = http_target_parse (&self->request.target, self->request.head.target, &why);
     size_t body_size = (size_t) self->request.head.content_length;
     if (rc == 0 && body_size)
-        rc = self->class->on_body (self->class->arg, body_size, &why);
+        rc = self->class->on_body (self->class->arg, self, body_size, &why);
     if (rc) {
         s_refuse (self, rc, why);
         return false;
@@ -364,6 +365,21 @@ http_conn_request (const http_conn_t *self)
 }
 
 void
+http_conn_set_actor (http_conn_t *self, const struct http_actor *actor)
+{
+    self->request.actor = actor;
+}
+
+void
+http_conn_address (const http_conn_t *self, struct sockaddr_storage *address)
+{
+    socklen_t size = sizeof *address;
+    memset (address, 0, sizeof *address);
+    if (getpeername (bufferevent_getfd (self->stream), (struct sockaddr *) address, &size) != 0)
+        address->ss_family = AF_UNSPEC;
+}
+
+void
 http_conn_set_context (http_conn_t *self, void *context, void (*on_gone) (void *context))
 {
     self->context = context;
@@ -387,6 +403,16 @@ void
 http_conn_last (http_conn_t *self)
 {
     self->last = true;
+}
+
+//  What an answer depends on: a cache must not give one client the answer of another
+static void
+s_add_vary (http_conn_t *self, bool encoding)
+{
+    bool actor = self->request.actor != NULL;
+    if (actor || encoding)
+        http_conn_field (self, "Vary", "%s%s%s", encoding? "Accept-Encoding": "", actor && encoding? ", ": "",
+            actor? "Authorization, Cookie": "");
 }
 
 static void
@@ -432,8 +458,7 @@ http_conn_answer (http_conn_t *self, int status, const char *type, const void *b
     void *packed = NULL;
     size_t packed_size = 0;
     bool has_body = status != 304 && status != 204;
-    if (has_body && compress)
-        http_conn_field (self, "Vary", "Accept-Encoding");
+    s_add_vary (self, has_body && compress);
     if (has_body && compress && size >= COMPRESS_MIN
     &&  http_span_lists (self->request.head.fields [HTTP_ACCEPT_ENCODING], "gzip"))
         packed = http_gzip (body, size, &packed_size);
@@ -460,6 +485,7 @@ http_conn_begin (http_conn_t *self, int status, const char *type, bool until_clo
     self->until_close = until_close;
     self->chunked = !until_close;
     self->last |= until_close;
+    s_add_vary (self, false);
     http_conn_field (self, "Content-Type", "%s", type);
     if (self->chunked)
         http_conn_field (self, "Transfer-Encoding", "chunked");

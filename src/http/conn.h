@@ -24,6 +24,7 @@
 #include "stele_library.h"
 
 typedef struct http_conn http_conn_t;
+struct http_actor;
 
 /*  A request, valid until its answer is finished or the connection has ended */
 typedef struct {
@@ -32,6 +33,7 @@ typedef struct {
     const char *body;               // content_length bytes, with a NUL after them; "" if there is none
     size_t body_size;
     char id [65];                   // X-Request-Id of the client, or a new one
+    const struct http_actor *actor; // Whose request it is (http_conn_set_actor); NULL: nobody's, or there are no tokens
 } http_request_t;
 
 /*  The server's side, the same for all connections                          */
@@ -42,8 +44,9 @@ typedef struct {
     void (*on_request) (void *arg, http_conn_t *conn);
     /*  A head is refused, with a negative status (see http_scan): answer it. The connection is closed after that. */
     void (*on_refused) (void *arg, http_conn_t *conn, int status, const char *why);
-    /*  Reserve memory for the body of a request. Returns 0, or a negative status to refuse it with; *why then. */
-    int (*on_body) (void *arg, size_t size, const char **why);
+    /*  The head of a request with a body is complete: reserve memory for the body. Returns 0, or a negative status to refuse it
+        with; *why then.                                                     */
+    int (*on_body) (void *arg, http_conn_t *conn, size_t size, const char **why);
     /*  The memory of a body is free again                                   */
     void (*on_body_end) (void *arg, size_t size);
     /*  An answer is complete, or a stream has ended: for statistics. 'tag' as set by http_conn_set_tag. */
@@ -63,6 +66,14 @@ void
 /*  The request that is being answered                                       */
 const http_request_t *
     http_conn_request (const http_conn_t *self);
+
+/*  Whose request it is, up to its answer, which then also says that it depends on that (Vary) */
+void
+    http_conn_set_actor (http_conn_t *self, const struct http_actor *actor);
+
+/*  The address of the client                                                */
+void
+    http_conn_address (const http_conn_t *self, struct sockaddr_storage *address);
 
 /*  A value that the handler keeps with a request; 'on_gone' is called with it when the answer is
     finished or the connection ends, and it is then forgotten.               */

@@ -9,13 +9,17 @@
         char *status, *text;
         zstr_recvx (http, &status, &text, NULL);        //  "READY" and the address, or "FAILED" and the reason
         ...
+        zstr_send (http, "RELOAD");                     //  reads the tokens again, as it does when their file changes
         zactor_destroy (&http);                         //  stops
 
     Settings, before START:
       listen     ADDRESS:PORT (127.0.0.1:5580), [ADDRESS]:PORT, localhost:PORT, or unix:PATH; port 0 is any free
-                 one. Only a loopback address or a unix socket: clients are not identified yet.
+                 one. Only a loopback address or a unix socket: it speaks plain HTTP.
       requests   the broker's endpoint of requests
       feed       and of the feed
+      key        the file of the key to connect with over tcp, as made by 'stele key new'
+      tokens     the file of the tokens of its clients, as made by 'stele token'; without it, whoever can connect may do
+                 everything that the broker lets this server do
       host       another name under which clients may address the server; may be set several times
 
     This Source Code Form is subject to the terms of the Mozilla Public

@@ -10,6 +10,7 @@
 #include <string.h>
 #include "base/clock.h"
 #include "base/memory.h"
+#include "broker/common/log.h"
 #include "client/connection/link.h"
 #include "http/reply.h"
 #include "http/stream.h"
@@ -24,6 +25,7 @@
 #define PAGE_MS            15000
 #define COMMENT_MS         15000    // A dead client is only noticed by writing to it
 #define BLOCK_BYTES       262144
+#define REFUSED_MS          3000    // Until the next attempt to connect
 
 //  What streams without a filter are sent, shared by all of them
 typedef struct {
@@ -35,7 +37,10 @@ typedef struct {
 struct http_hub {
     http_server_t *server;
     stele_link_t *link;
+    stele_refusal_t refusal;        // Of the connection
+    int64_t due_ms;                 // When to connect again after it; 0: not refused
     http_stream_t *streams;
+    http_stream_t *turn;            // The next one that may read the log; NULL: the first one
     size_t count;
     bool subscribed;
     int64_t position;               // Every event up to this was delivered; -1: not known
@@ -50,7 +55,7 @@ struct http_hub {
 static void s_deliver (http_hub_t *self, const stele_map_t *event, int64_t position);
 
 http_hub_t *
-http_hub_new (http_server_t *server, const char *feed, stele_refusal_t *refusal)
+http_hub_new (http_server_t *server, const char *feed, const stele_key_t *key, stele_refusal_t *refusal)
 {
     http_hub_t *self = STELE_NEW (http_hub_t);
     self->server = server;
@@ -58,7 +63,7 @@ http_hub_new (http_server_t *server, const char *feed, stele_refusal_t *refusal)
     self->block = evbuffer_new ();
     assert (self->block);
     self->tasks = http_task_view_new (server);
-    self->link = stele_link_new (ZMQ_SUB, feed, NULL, FEED_MESSAGES, FEED_BYTES);
+    self->link = stele_link_new (ZMQ_SUB, feed, key, FEED_MESSAGES, FEED_BYTES);
     if (stele_link_open (self->link, refusal) != 0)
         http_hub_destroy (&self);
     return self;
@@ -88,6 +93,24 @@ http_hub_descriptor (const http_hub_t *self)
     return descriptor;
 }
 
+const stele_refusal_t *
+http_hub_refused (const http_hub_t *self)
+{
+    return self->due_ms? &self->refusal: NULL;
+}
+
+bool
+http_hub_is_due (const http_hub_t *self)
+{
+    return self->due_ms && stele_clock_steady_ms () >= self->due_ms;
+}
+
+int64_t
+http_hub_position (const http_hub_t *self)
+{
+    return self->position;
+}
+
 size_t
 http_hub_count (const http_hub_t *self)
 {
@@ -114,6 +137,14 @@ s_subscribe (http_hub_t *self, bool on)
 }
 
 void
+http_hub_reconnect (http_hub_t *self)
+{
+    self->due_ms = stele_clock_steady_ms () + REFUSED_MS;
+    if (stele_link_open (self->link, &self->refusal) == 0 && self->subscribed)
+        zmq_setsockopt (stele_link_socket (self->link), ZMQ_SUBSCRIBE, "", 0);
+}
+
+void
 http_hub_add (http_hub_t *self, http_stream_t *stream)
 {
     stream->next = self->streams;
@@ -133,6 +164,8 @@ http_hub_remove (http_hub_t *self, http_stream_t *stream)
         self->streams = stream->next;
     if (stream->next)
         stream->next->previous = stream->previous;
+    if (self->turn == stream)
+        self->turn = stream->next;
     self->count--;
     http_task_view_forget (self->tasks, stream);
     if (self->count == 0)
@@ -182,6 +215,11 @@ http_hub_join (http_hub_t *self, http_stream_t *stream, int64_t head)
 {
     if (self->position < 0)
         self->position = self->read_to = head;
+    if (http_actor_is_bound (stream->actor)) {
+        stream->state = HTTP_STREAM_FOLLOWING;
+        stream->caught_up = true;
+        return true;
+    }
     if (stream->position < self->position)
         return false;
     //  What was collected before is not for this stream
@@ -283,7 +321,7 @@ s_read_gap (http_hub_t *self)
     stele_pack_key_integer (pack, "after", self->position);
     stele_pack_key_integer (pack, "min_position", self->read_to);
     stele_pack_map_end (pack);
-    int64_t token = http_upstream_send (self->server->upstream, pack, PAGE_MS, s_on_page, self, &refusal);
+    int64_t token = http_upstream_send (self->server->upstream, pack, NULL, PAGE_MS, s_on_page, self, &refusal);
     self->token = token > 0? token: 0;
 }
 
@@ -348,12 +386,28 @@ s_receive (http_hub_t *self)
     return true;
 }
 
+//  Logged again only if it is another one
+static void
+s_take_refusal (http_hub_t *self)
+{
+    stele_refusal_t refusal;
+    if (stele_link_refused (self->link, &refusal) == 0)
+        return;
+    if (!self->due_ms || strcmp (refusal.message, self->refusal.message) != 0)
+        stele_log_error ("refused", "%s", refusal.message);
+    self->refusal = refusal;
+    self->due_ms = stele_clock_steady_ms () + REFUSED_MS;
+}
+
 bool
 http_hub_receive (http_hub_t *self)
 {
     bool any = false;
-    if (stele_link_connected (self->link))
+    if (stele_link_connected (self->link)) {
         self->unverified = *self->server->ledger != 0;
+        self->due_ms = 0;
+    }
+    s_take_refusal (self);
     for (int i = 0; i < FEED_AT_ONCE && s_receive (self); i++)
         any = true;
     return any;
@@ -376,17 +430,43 @@ s_comment (http_hub_t *self)
         }
 }
 
-void
-http_hub_tick (http_hub_t *self)
+//  Whose token was revoked, or has expired, is told no more
+static void
+s_end_invalid (http_hub_t *self)
 {
-    s_flush (self);
-    s_read_gap (self);
+    http_stream_t *next;
+    for (http_stream_t *stream = self->streams; stream; stream = next) {
+        next = stream->next;
+        if (stream->actor && !http_actor_is_valid (stream->actor))
+            http_conn_close (stream->conn);
+    }
+}
+
+void
+http_hub_read (http_hub_t *self)
+{
     size_t reading = 0;
     for (http_stream_t *stream = self->streams; stream; stream = stream->next)
         reading += stream->state == HTTP_STREAM_READING;
-    for (http_stream_t *stream = self->streams; stream && reading < READS_MAX; stream = stream->next)
+    //  In turns, since those that are bound to users are behind again with each event
+    for (size_t left = self->count; left && reading < READS_MAX; left--) {
+        http_stream_t *stream = self->turn? self->turn: self->streams;
+        self->turn = stream->next;
         if (stream->state == HTTP_STREAM_BEHIND)
             reading += http_stream_read (stream);
+    }
+}
+
+void
+http_hub_tick (http_hub_t *self)
+{
+    s_end_invalid (self);
+    s_flush (self);
+    s_read_gap (self);
+    for (http_stream_t *stream = self->streams; stream; stream = stream->next)
+        if (stream->state == HTTP_STREAM_FOLLOWING && stream->position < self->position)
+            stream->state = HTTP_STREAM_BEHIND;
+    http_hub_read (self);
     http_task_view_tick (self->tasks, self->streams, self->position);
     s_comment (self);
 }

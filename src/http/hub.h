@@ -16,15 +16,17 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include "client/connection/key.h"
 #include "model/refusal.h"
 
 typedef struct http_hub http_hub_t;
 typedef struct http_stream http_stream_t;
 struct http_server;
 
-/*  Connect to the feed. NULL with a refusal: the endpoint is invalid. Caller owns return value. */
+/*  Connect to the feed, over tcp with 'key' (NULL: none; it must outlive the hub). NULL with a refusal: the endpoint
+    is invalid. Caller owns return value.                                    */
 http_hub_t *
-    http_hub_new (struct http_server *server, const char *feed, stele_refusal_t *refusal);
+    http_hub_new (struct http_server *server, const char *feed, const stele_key_t *key, stele_refusal_t *refusal);
 
 /*  All streams have ended before                                            */
 void
@@ -33,6 +35,14 @@ void
 /*  To wait for; edge-triggered, as those of upstream.h                      */
 int
     http_hub_descriptor (const http_hub_t *self);
+
+/*  The broker has refused the connection; the same as of upstream.h         */
+const stele_refusal_t *
+    http_hub_refused (const http_hub_t *self);
+bool
+    http_hub_is_due (const http_hub_t *self);
+void
+    http_hub_reconnect (http_hub_t *self);
 
 /*  Receive from the feed. Returns whether there was anything.               */
 bool
@@ -46,6 +56,14 @@ void
 /*  The positions that streams have are void (another ledger): tell them, and continue at its head. */
 void
     http_hub_reset (http_hub_t *self, const char *reason);
+
+/*  Every event up to this was delivered; -1: not known                      */
+int64_t
+    http_hub_position (const http_hub_t *self);
+
+/*  A page was read: start to read for other streams that are behind.        */
+void
+    http_hub_read (http_hub_t *self);
 
 /*  Number of streams                                                        */
 size_t

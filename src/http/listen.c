@@ -99,9 +99,9 @@ http_listen (struct event_base *base, const char *text, evconnlistener_cb callba
     if (s_parse (text, &address, &size, refusal))
         return NULL;
     if (!s_is_loopback (&address)) {
-        stele_refuse (refusal, STELE_EINVALID_FIELD, "listen", "listen: '%.160s' can be reached from other machines, and "
-            "clients are not identified yet: listen on 127.0.0.1 or [::1], or on unix:PATH behind a proxy that "
-            "authenticates its clients", text);
+        stele_refuse (refusal, STELE_EINVALID_FIELD, "listen", "listen: '%.160s' can be reached from other machines, where "
+            "anybody on the way could read plain HTTP and the tokens in it: listen on 127.0.0.1 or [::1], or on unix:PATH, "
+            "behind a proxy that terminates TLS", text);
         return NULL;
     }
     bool is_unix = address.any.sa_family == AF_UNIX;

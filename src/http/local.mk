@@ -5,6 +5,7 @@ sbin_PROGRAMS += stele-http
 endif
 
 http_sources = \
+    src/http/access.c src/http/access.h \
     src/http/call.c src/http/call.h \
     src/http/conn.c src/http/conn.h \
     src/http/counts.c src/http/counts.h \
@@ -22,20 +23,24 @@ http_sources = \
     src/http/routes.c src/http/routes.h \
     src/http/scan.c src/http/scan.h \
     src/http/server.c src/http/server.h \
+    src/http/session.c src/http/session.h \
     src/http/stats.c src/http/stats.h \
     src/http/stream.c src/http/stream.h \
     src/http/table.c src/http/table.h \
     src/http/target.c src/http/target.h \
+    src/http/throttle.c src/http/throttle.h \
     src/http/task_view.c src/http/task_view.h \
     src/http/upstream.c src/http/upstream.h
 src_http_libhttp_la_SOURCES = $(http_sources) \
+    src/broker/common/log.c src/broker/common/log.h \
+    src/cli/files/token_file.c src/cli/files/token_file.h \
     src/cli/view/findings.c src/cli/view/findings.h \
     src/cli/view/prometheus.c src/cli/view/prometheus.h
 src_http_libhttp_la_CPPFLAGS = $(AM_CPPFLAGS) $(LIBEVENT_CFLAGS)
 
-stele_http_SOURCES = src/http/main.c src/broker/common/log.c
+stele_http_SOURCES = src/http/main.c
 stele_http_CPPFLAGS = $(AM_CPPFLAGS) $(LIBEVENT_CFLAGS)
 # No code of the broker or of the ledger
 stele_http_LDADD = src/http/libhttp.la src/cli/libcli.la src/client/libclient.la src/wire/libwire.la src/model/libmodel.la \
     src/base/libbase.la $(STELE_FAULT_ROOM) $(LIBEVENT_LIBS) $(CZMQ_LIBS) $(ZMQ_LIBS) $(MSGPACK_LIBS) $(JANSSON_LIBS) \
-    $(ZLIB_LIBS) -lm
+    $(ZLIB_LIBS) $(CRYPTO_LIBS) -lm

@@ -23,7 +23,7 @@
 #include "stele_library.h"
 
 typedef struct {
-    const char *listen, *requests, *feed, *log, *log_level;
+    const char *listen, *requests, *feed, *key, *tokens, *log, *log_level;
     int64_t parent;                 // Process id: end with it
     bool version, help;
     cli_list_t hosts;
@@ -31,13 +31,18 @@ typedef struct {
 
 static const cli_option_t s_options [] = {
     { "listen", 'l', "ADDRESS", "Serve HTTP at ADDRESS:PORT, [ADDRESS]:PORT or unix:PATH (default: " STELE_HTTP_LISTEN "). Only "
-        "loopback addresses and unix sockets: clients are not identified.", CLI_TEXT, offsetof (s_args_t, listen), 0, NULL },
+        "loopback addresses and unix sockets: it speaks plain HTTP.", CLI_TEXT, offsetof (s_args_t, listen), 0, NULL },
     { "host", 0, "NAME", "Also serve requests that are addressed to NAME, for example by a proxy. May be repeated. Without "
         "it: localhost and loopback addresses.", CLI_LIST, offsetof (s_args_t, hosts), 0, NULL },
     { "requests", 0, "ENDPOINT", "The broker's endpoint of requests (default: STELE_REQUESTS, or " STELE_DEFAULT_REQUESTS ").",
         CLI_TEXT, offsetof (s_args_t, requests), 0, NULL },
     { "feed", 0, "ENDPOINT", "The broker's endpoint of the feed (default: STELE_FEED, or " STELE_DEFAULT_FEED ").",
         CLI_TEXT, offsetof (s_args_t, feed), 0, NULL },
+    { "key", 0, "FILE", "Key to connect to the broker with over tcp, as made by 'stele key new' (default: STELE_KEY, or none). It "
+        "needs the roles feed, query, metrics, those of its clients, and with tokens gateway.", CLI_TEXT,
+        offsetof (s_args_t, key), 0, NULL },
+    { "tokens", 0, "FILE", "Serve only requests with a token of FILE, as made by 'stele token new' (default: STELE_TOKENS, or "
+        "none: everybody who can connect). Read again when it changes.", CLI_TEXT, offsetof (s_args_t, tokens), 0, NULL },
     { "log", 0, "text|json", "Log as text or as JSON Lines (default: text).", CLI_TEXT, offsetof (s_args_t, log), 0, NULL },
     { "log-level", 0, "LEVEL", "Log messages of this level and of those before it: error, warning, info, debug (default: "
         "info).", CLI_TEXT, offsetof (s_args_t, log_level), 0, NULL },
@@ -51,9 +56,10 @@ static const cli_option_t s_options [] = {
 static const cli_usage_t s_usage = {
     "stele-http [OPTION]...",
     "The HTTP server of Stele: JSON, a live stream of events, metrics and health. It is a client of a broker, and may be "
-    "restarted, or run several times, while the broker runs. SIGTERM or SIGINT stops it.",
+    "restarted, or run several times, while the broker runs. SIGTERM or SIGINT stops it; SIGHUP reads the tokens again.",
     "'steled --http ADDRESS' runs it together with a broker. /openapi.json and doc/HTTP.md describe what it answers.",
     "  stele-http\n"
+    "  stele-http --tokens /etc/stele/tokens\n"
     "  stele-http --listen unix:/run/stele/http --host stele.example.org\n"
     "  curl http://127.0.0.1:5580/v1/tasks?states=running\n"
 };
@@ -93,6 +99,12 @@ s_start (zactor_t *http, const s_args_t *args)
     zstr_sendx (http, "SET", "listen", s_choose (args->listen, NULL, STELE_HTTP_LISTEN), NULL);
     zstr_sendx (http, "SET", "requests", s_choose (args->requests, "STELE_REQUESTS", STELE_DEFAULT_REQUESTS), NULL);
     zstr_sendx (http, "SET", "feed", s_choose (args->feed, "STELE_FEED", STELE_DEFAULT_FEED), NULL);
+    const char *key = s_choose (args->key, "STELE_KEY", "");
+    if (*key)
+        zstr_sendx (http, "SET", "key", key, NULL);
+    const char *tokens = s_choose (args->tokens, "STELE_TOKENS", "");
+    if (*tokens)
+        zstr_sendx (http, "SET", "tokens", tokens, NULL);
     for (size_t i = 0; i < args->hosts.count; i++)
         zstr_sendx (http, "SET", "host", args->hosts.items [i], NULL);
     zstr_sendx (http, "START", NULL);
@@ -116,6 +128,7 @@ s_run (const s_args_t *args)
     sigemptyset (&set);
     sigaddset (&set, SIGTERM);
     sigaddset (&set, SIGINT);
+    sigaddset (&set, SIGHUP);
     //  Before the first thread starts, so that every thread inherits the mask
     pthread_sigmask (SIG_BLOCK, &set, NULL);
     int signals = signalfd (-1, &set, SFD_CLOEXEC);
@@ -133,7 +146,9 @@ s_run (const s_args_t *args)
     }
     int status = s_start (http, args);
     struct signalfd_siginfo info;
-    if (status == EX_OK && read (signals, &info, sizeof info) == sizeof info)
+    while (status == EX_OK && read (signals, &info, sizeof info) == sizeof info && info.ssi_signo == SIGHUP)
+        zstr_send (http, "RELOAD");
+    if (status == EX_OK)
         stele_log_info ("stopping", "%s: stopping", info.ssi_signo == SIGINT? "SIGINT": "SIGTERM");
     zactor_destroy (&http);
     close (signals);

@@ -202,6 +202,9 @@ s_success (const http_route_t *route)
         case HTTP_HANDLER_METRICS:
             return json_pack ("{ss, s{s{}, s{}}}", "description", "Metrics", "content", "text/plain",
                 "application/openmetrics-text");
+        case HTTP_HANDLER_SESSION:
+            return json_pack ("{ss, s{s{s{ss, s[s]}}}}", "description", "Whose session it is or was", "content", "application/json",
+                "schema", "type", "object", "required", "name");
         case HTTP_HANDLER_HEALTHZ:
         case HTTP_HANDLER_READYZ:
             return json_pack ("{ss, s{s{s{ss, s[s]}}}}", "description", "Healthy", "content", "application/json", "schema",
@@ -256,6 +259,8 @@ s_paths (void)
             json_object_set_new (operation, "x-stele-operation", json_string (route->operation));
         if (http_route_has_body (route))
             json_object_set_new (operation, "requestBody", s_body (route));
+        if (route->handler == HTTP_HANDLER_HEALTHZ)
+            json_object_set_new (operation, "security", json_array ());
         json_object_set_new (path, s_method_key (route->method), operation);
     }
     return paths;
@@ -264,11 +269,14 @@ s_paths (void)
 void
 http_openapi_start (http_server_t *server, http_conn_t *conn)
 {
-    (void) server;
-    json_t *document = json_pack ("{ss, s{ss, ss, ss, s{ss, ss}}, so, s{so}}", "openapi", "3.1.0",
+    json_t *document = json_pack ("{ss, s{ss, ss, ss, s{ss, ss}}, so, s{so, s{s{ss, ss, ss}, s{ss, ss, ss}}}}", "openapi", "3.1.0",
         "info", "title", "Stele", "version", STELE_VERSION, "summary", "The durable record of tasks",
         "license", "name", "MPL-2.0", "identifier", "MPL-2.0",
-        "paths", s_paths (), "components", "schemas", s_schemas ());
+        "paths", s_paths (), "components", "schemas", s_schemas (),
+        "securitySchemes", "token", "type", "http", "scheme", "bearer", "bearerFormat", "stele_ID_SECRET, made by 'stele token new'",
+        "session", "type", "apiKey", "in", "cookie", "name", "stele_session");
+    if (server->access)
+        json_object_set_new (document, "security", json_pack ("[{s[]}, {s[]}]", "token", "session"));
     char *text = json_dumps (document, JSON_COMPACT);
     http_conn_field (conn, "Cache-Control", "no-cache");
     http_conn_answer (conn, 200, "application/json", text, strlen (text), true);

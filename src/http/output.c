@@ -80,7 +80,8 @@ s_send (http_call_t *call, const stele_map_t *event, stele_token_t content, int6
     http_server_fields (call->server, call->conn, head);
     http_conn_field (call->conn, "Content-Disposition", "attachment; filename=\"output-%" PRId64 "\"", self->id);
     http_conn_field (call->conn, "Content-Security-Policy", "sandbox");
-    http_conn_field (call->conn, "Cache-Control", "private, max-age=86400, immutable");
+    http_conn_field (call->conn, "Cache-Control", "%s", request->actor? "private, no-cache":
+        "private, max-age=86400, immutable");
     http_conn_field (call->conn, "Accept-Ranges", "bytes");
     //  An event never changes: a strong ETag
     if (*call->server->ledger) {

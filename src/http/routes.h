@@ -122,6 +122,9 @@
     X (CHECK, HTTP_POST, "/v1/consistency-check", OPERATION, "consistency.check", OPERATE, 0, "repair:bool", \
         "checked:integer sessions:integer missing:integer extra:integer mismatched:integer repaired:integer " \
         "examples:array consistent:number", "Compare every record in Redis with the ledger") \
+    X (SESSION_BEGIN, HTTP_POST, "/v1/session", SESSION, "", ANY, 0, "", "", \
+        "Begin a session of a browser: sets a cookie that stands for the token") \
+    X (SESSION_END, HTTP_DELETE, "/v1/session", SESSION, "", ANY, 0, "", "", "End that session") \
     X (PROMETHEUS, HTTP_GET, "/metrics", METRICS, "stats", METRICS, 0, "", "", \
         "Metrics for Prometheus, or OpenMetrics where Accept asks for it") \
     X (HEALTHZ, HTTP_GET, "/healthz", HEALTHZ, "", ANY, 0, "", "", "This process answers") \
@@ -138,6 +141,7 @@ typedef enum {
     HTTP_HANDLER_METRICS,
     HTTP_HANDLER_HEALTHZ,
     HTTP_HANDLER_READYZ,
+    HTTP_HANDLER_SESSION,
     HTTP_HANDLER_OPENAPI
 } http_handler_t;
 

@@ -51,6 +51,7 @@ typedef enum { HTTP_METHODS (HTTP_METHOD_ENUM) HTTP_METHOD_COUNT } http_method_t
     X (HTTP_CONTENT_ENCODING,  "content-encoding",  1) \
     X (HTTP_EXPECT,            "expect",            1) \
     X (HTTP_AUTHORIZATION,     "authorization",     1) \
+    X (HTTP_COOKIE,            "cookie",            1) \
     X (HTTP_ORIGIN,            "origin",            1) \
     X (HTTP_SEC_FETCH_SITE,    "sec-fetch-site",    1) \
     X (HTTP_RANGE,             "range",             1) \

@@ -12,24 +12,30 @@
 #include <string.h>
 #include "base/clock.h"
 #include "base/memory.h"
+#include "broker/common/log.h"
+#include "client/connection/key.h"
 #include "http/http.h"
 #include "http/listen.h"
 #include "http/reply.h"
 #include "http/server.h"
+#include "http/session.h"
 #include "stele_library.h"
 #include "wire/map.h"
 
 #define MESSAGE_BYTES 16777216      // Until the broker has said its limit
 #define INFO_MS 5000
 #define RETRY_AFTER_S "1"
+#define RETRY_AFTER 1
 #define TICK_MS 50
+#define PROBE_MS 3000
 #define CONNECT_MS 500              // At the start, before READY
 #define STOP_MS 2000                // For requests that wait for the broker
 
 typedef struct {
     http_server_t server;
     zsock_t *pipe;
-    char *listen, *requests, *feed;
+    char *listen, *requests, *feed, *key_file, *tokens;
+    stele_key_t *key;               // NULL: none
     struct evconnlistener *listener;
     struct event *wake [4];         // Of the pipe, the requests, their monitor, the feed
     size_t wake_count;
@@ -42,11 +48,11 @@ typedef struct {
 
 static void
 s_send_problem (http_conn_t *conn, int status, const char *code, const char *title, const char *field,
-    const char *detail)
+    const char *detail, int wait_s)
 {
     char *problem = http_reply_problem (status, code, title, field, detail, http_conn_request (conn)->id);
     if (status == 503 || status == 429)
-        http_conn_field (conn, "Retry-After", RETRY_AFTER_S);
+        http_conn_field (conn, "Retry-After", "%d", wait_s);
     http_conn_field (conn, "Cache-Control", "no-store");
     http_conn_answer (conn, status, "application/problem+json", problem, strlen (problem), false);
     free (problem);
@@ -57,7 +63,7 @@ http_server_problem (http_server_t *self, http_conn_t *conn, const stele_refusal
 {
     http_server_fields (self, conn, -1);
     s_send_problem (conn, http_reply_status (refusal->code), stele_error_name (refusal->code),
-        stele_error_text (refusal->code), refusal->field, refusal->message);
+        stele_error_text (refusal->code), refusal->field, refusal->message, RETRY_AFTER);
 }
 
 void
@@ -69,7 +75,7 @@ http_server_refuse (http_server_t *self, http_conn_t *conn, int status, const ch
     va_start (args, format);
     vsnprintf (detail, sizeof detail, format, args);
     va_end (args);
-    s_send_problem (conn, status, NULL, http_status_text (status), NULL, detail);
+    s_send_problem (conn, status, NULL, http_status_text (status), NULL, detail, RETRY_AFTER);
 }
 
 void
@@ -91,7 +97,7 @@ http_server_ask (http_server_t *self, http_conn_t *conn, const stele_pack_t *pac
         token = stele_refuse (&refusal, STELE_EUNAVAILABLE, NULL, "%d requests are waiting for the broker: retry later",
             HTTP_CALLS_MAX);
     else
-        token = http_upstream_send (self->upstream, pack, timeout_ms, answer, arg, &refusal);
+        token = http_upstream_send (self->upstream, pack, http_conn_request (conn)->actor, timeout_ms, answer, arg, &refusal);
     if (token > 0)
         return token;
     http_server_problem (self, conn, &refusal);
@@ -100,10 +106,69 @@ http_server_ask (http_server_t *self, http_conn_t *conn, const stele_pack_t *pac
 
 //  -- requests ----------------------------------------------------------------------------------------
 
+//  Who sends it? Returns 0, or the status to deny it with.
+static int
+s_identify (http_server_t *self, http_conn_t *conn)
+{
+    const http_request_t *request = http_conn_request (conn);
+    const http_actor_t *actor = request->actor;
+    struct sockaddr_storage address;
+    if (!self->access || actor)
+        return 0;
+    if (!request->head.fields [HTTP_AUTHORIZATION].data && (actor = http_session_actor (&self->sessions, &request->head))) {
+        http_conn_set_actor (conn, actor);
+        return 0;
+    }
+    http_conn_address (conn, &address);
+    int status = http_access_identify (self->access, request->head.fields [HTTP_AUTHORIZATION],
+        (struct sockaddr *) &address, &actor, &self->wait_s, self->denied);
+    if (status == 0)
+        http_conn_set_actor (conn, actor);
+    return status;
+}
+
+static void
+s_deny (http_server_t *self, http_conn_t *conn, int status)
+{
+    if (status == 401)
+        http_conn_field (conn, "WWW-Authenticate", "Bearer realm=\"stele\"%s",
+            http_conn_request (conn)->head.fields [HTTP_AUTHORIZATION].data? ", error=\"invalid_token\"": "");
+    s_send_problem (conn, status, NULL, http_status_text (status), NULL, self->denied, self->wait_s);
+}
+
 static void
 s_on_refused (void *arg, http_conn_t *conn, int status, const char *why)
 {
-    http_server_refuse (arg, conn, -status, "%s", why);
+    if (status == -401 || status == -429)
+        s_deny (arg, conn, -status);
+    else
+        http_server_refuse (arg, conn, -status, "%s", why);
+}
+
+//  May a client without a token request this? Probes of a supervisor need none.
+static bool
+s_is_open (const http_route_t *route, const http_head_t *head)
+{
+    return route && (route->handler == HTTP_HANDLER_HEALTHZ
+        || (route->handler == HTTP_HANDLER_READYZ && !head->fields [HTTP_AUTHORIZATION].data));
+}
+
+//  The broker checks again, except for what this process answers itself
+static bool
+s_may (http_server_t *self, http_conn_t *conn, const http_route_t *route)
+{
+    const http_actor_t *actor = http_conn_request (conn)->actor;
+    stele_refusal_t refusal = { 0 };
+    if (!http_actor_may (actor, route->role))
+        stele_refuse (&refusal, STELE_EUNAUTHORIZED, NULL, "%s %s needs the role %s, which the token '%s' does not have",
+            http_method_name (route->method), route->path, route->role, actor->name);
+    else
+    if (route->handler == HTTP_HANDLER_METRICS && http_actor_is_bound (actor))
+        stele_refuse (&refusal, STELE_EUNAUTHORIZED, NULL, "%s concerns all users, but the token '%s' is bound to users",
+            route->path, actor->name);
+    if (refusal.code)
+        http_server_problem (self, conn, &refusal);
+    return refusal.code == 0;
 }
 
 //  Could a page of another site have made a browser send this?
@@ -111,7 +176,7 @@ static bool
 s_is_foreign (http_server_t *self, http_conn_t *conn, const http_route_t *route)
 {
     const http_head_t *head = &http_conn_request (conn)->head;
-    if (!http_route_has_body (route))
+    if (route->method == HTTP_GET)
         return false;
     if (!http_hosts_same_origin (head->fields [HTTP_HOST], head->fields [HTTP_ORIGIN], head->fields [HTTP_SEC_FETCH_SITE])) {
         http_server_refuse (self, conn, 403, "a page of another origin may change nothing here");
@@ -138,6 +203,12 @@ s_on_request (void *arg, http_conn_t *conn)
         return;
     }
     const http_route_t *route = http_route_find (request->head.method, &request->target, allow);
+    bool open = s_is_open (route, &request->head);
+    int status = open? 0: s_identify (self, conn);
+    if (status) {
+        s_deny (self, conn, status);
+        return;
+    }
     if (!route) {
         if (*allow)
             http_conn_field (conn, "Allow", "%s", allow);
@@ -149,14 +220,19 @@ s_on_request (void *arg, http_conn_t *conn)
     if (request->head.fields [HTTP_CONTENT_ENCODING].data)
         http_server_refuse (self, conn, 415, "a compressed body is not supported");
     else
-    if (!s_is_foreign (self, conn, route))
+    if (!s_is_foreign (self, conn, route) && (open || s_may (self, conn, route)))
         http_call_start (self, conn, route);
 }
 
 static int
-s_on_body (void *arg, size_t size, const char **why)
+s_on_body (void *arg, http_conn_t *conn, size_t size, const char **why)
 {
     http_server_t *self = arg;
+    //  Nobody without a token takes up memory
+    int status = s_identify (self, conn);
+    *why = self->denied;
+    if (status)
+        return -status;
     if ((int64_t) size > self->message_bytes) {
         *why = "the body is larger than a message to the broker may be: split it";
         return -413;
@@ -249,6 +325,36 @@ s_on_info (void *arg, const void *answer, size_t size, const stele_refusal_t *re
         stele_map_integer (&limits, "message_bytes", &self->message_bytes);
 }
 
+//  Without the role gateway, no client gets an answer: say it once, and in /readyz
+static void
+s_on_probe (void *arg, const void *answer, size_t size, const stele_refusal_t *refusal)
+{
+    http_server_t *self = arg;
+    stele_refusal_t error = { 0 };
+    bool known = self->no_gateway.code != 0;
+    if (refusal)
+        return;
+    self->no_gateway.code = 0;
+    if (http_reply_check (answer, size, &error) != STELE_EUNAUTHORIZED)
+        return;
+    stele_refuse (&self->no_gateway, STELE_EUNAUTHORIZED, "key", "the broker takes no requests for clients with tokens from "
+        "this server: make its key with the role gateway, besides those of its clients (%.300s)", error.message);
+    if (!known)
+        stele_log_error ("no_gateway", "%s", self->no_gateway.message);
+}
+
+static void
+s_probe (http_server_t *self)
+{
+    stele_refusal_t refusal;
+    self->probed_ms = stele_clock_steady_ms ();
+    stele_pack_clear (self->pack);
+    stele_pack_map_begin (self->pack);
+    stele_pack_key_string (self->pack, "op", "ping");
+    stele_pack_map_end (self->pack);
+    http_upstream_send (self->upstream, self->pack, http_access_probe (self->access), INFO_MS, s_on_probe, self, &refusal);
+}
+
 //  A broker, perhaps another one: which ledger is it?
 static void
 s_on_connected (void *arg)
@@ -259,7 +365,9 @@ s_on_connected (void *arg)
     stele_pack_map_begin (self->pack);
     stele_pack_key_string (self->pack, "op", "info");
     stele_pack_map_end (self->pack);
-    http_upstream_send (self->upstream, self->pack, INFO_MS, s_on_info, self, &refusal);
+    http_upstream_send (self->upstream, self->pack, NULL, INFO_MS, s_on_info, self, &refusal);
+    if (self->access)
+        s_probe (self);
 }
 
 //  -- the loop ----------------------------------------------------------------------------------------------------
@@ -274,17 +382,6 @@ s_on_wake (evutil_socket_t descriptor, short what, void *arg)
 }
 
 static void
-s_on_tick (evutil_socket_t descriptor, short what, void *arg)
-{
-    (void) descriptor;
-    (void) what;
-    s_actor_t *self = arg;
-    if (!self->terminated)
-        evconnlistener_enable (self->listener);
-    http_hub_tick (self->server.hub);
-}
-
-static void
 s_add_wake (s_actor_t *self, int descriptor)
 {
     if (descriptor < 0)
@@ -293,6 +390,57 @@ s_add_wake (s_actor_t *self, int descriptor)
     assert (event);
     event_add (event, NULL);
     self->wake [self->wake_count++] = event;
+}
+
+static void
+s_add_wakes (s_actor_t *self)
+{
+    int answers, monitor;
+    http_upstream_descriptors (self->server.upstream, &answers, &monitor);
+    s_add_wake (self, (int) zsock_fd (self->pipe));
+    s_add_wake (self, answers);
+    s_add_wake (self, monitor);
+    s_add_wake (self, http_hub_descriptor (self->server.hub));
+}
+
+static void
+s_remove_wakes (s_actor_t *self)
+{
+    while (self->wake_count)
+        event_free (self->wake [--self->wake_count]);
+}
+
+//  The broker has refused a connection before: try again, with other descriptors
+static void
+s_reconnect (s_actor_t *self)
+{
+    http_server_t *server = &self->server;
+    bool requests = http_upstream_is_due (server->upstream), feed = http_hub_is_due (server->hub);
+    if (!requests && !feed)
+        return;
+    s_remove_wakes (self);
+    if (requests)
+        http_upstream_reconnect (server->upstream);
+    if (feed)
+        http_hub_reconnect (server->hub);
+    s_add_wakes (self);
+}
+
+static void
+s_on_tick (evutil_socket_t descriptor, short what, void *arg)
+{
+    (void) descriptor;
+    (void) what;
+    s_actor_t *self = arg;
+    if (!self->terminated)
+        evconnlistener_enable (self->listener);
+    s_reconnect (self);
+    if (self->server.access)
+        http_access_tick (self->server.access);
+    //  Its key may have got the role meanwhile
+    if (self->server.no_gateway.code && stele_clock_steady_ms () > self->server.probed_ms + PROBE_MS)
+        s_probe (&self->server);
+    http_hub_tick (self->server.hub);
 }
 
 //  Serve until $TERM, and then until the requests that wait for the broker are answered, or STOP_MS
@@ -310,6 +458,8 @@ s_serve (s_actor_t *self)
         if (!self->terminated && (zsock_events (self->pipe) & ZMQ_POLLIN)) {
             char *command = zstr_recv (self->pipe);
             self->terminated = !command || streq (command, "$TERM");
+            if (!self->terminated && streq (command, "RELOAD") && server->access)
+                http_access_reload (server->access);
             zstr_free (&command);
             if (self->terminated) {
                 evconnlistener_disable (self->listener);
@@ -331,20 +481,19 @@ s_start (s_actor_t *self, stele_refusal_t *refusal)
     assert (server->base);
     server->class = (http_conn_class_t) { server->base, server, s_on_request, s_on_refused, s_on_body, s_on_body_end,
         s_on_answered, s_on_end };
+    if (self->key_file && !(self->key = stele_key_load (self->key_file, refusal)))
+        return refusal->code;
+    if (self->tokens && !(server->access = http_access_new (self->tokens, refusal)))
+        return refusal->code;
     self->listener = http_listen (server->base, self->listen, s_on_accept, server, refusal);
     if (!self->listener)
         return refusal->code;
     evconnlistener_set_error_cb (self->listener, s_on_accept_error);
-    server->upstream = http_upstream_new (self->requests, s_on_connected, server, refusal);
-    server->hub = server->upstream? http_hub_new (server, self->feed, refusal): NULL;
+    server->upstream = http_upstream_new (self->requests, self->key, s_on_connected, server, refusal);
+    server->hub = server->upstream? http_hub_new (server, self->feed, self->key, refusal): NULL;
     if (!server->hub)
         return refusal->code;
-    int answers, monitor;
-    http_upstream_descriptors (server->upstream, &answers, &monitor);
-    s_add_wake (self, (int) zsock_fd (self->pipe));
-    s_add_wake (self, answers);
-    s_add_wake (self, monitor);
-    s_add_wake (self, http_hub_descriptor (server->hub));
+    s_add_wakes (self);
     self->tick = event_new (server->base, -1, EV_PERSIST, s_on_tick, self);
     assert (self->tick);
     event_add (self->tick, &(struct timeval) { .tv_usec = TICK_MS * 1000 });
@@ -372,8 +521,9 @@ s_stop (s_actor_t *self)
         http_conn_close (server->conns);
     http_hub_destroy (&server->hub);
     http_upstream_destroy (&server->upstream);
-    for (size_t i = 0; i < self->wake_count; i++)
-        event_free (self->wake [i]);
+    stele_key_destroy (&self->key);
+    http_access_destroy (&server->access);
+    s_remove_wakes (self);
     if (self->tick)
         event_free (self->tick);
     char path [160] = "";
@@ -391,7 +541,8 @@ static void
 s_set (s_actor_t *self, const char *name, const char *value)
 {
     char **place = streq (name, "listen")? &self->listen: streq (name, "requests")? &self->requests:
-        streq (name, "feed")? &self->feed: NULL;
+        streq (name, "feed")? &self->feed: streq (name, "key")? &self->key_file:
+        streq (name, "tokens")? &self->tokens: NULL;
     if (place && *value) {
         free (*place);
         *place = stele_memory_copy (value, strlen (value));
@@ -462,4 +613,6 @@ stele_http (zsock_t *pipe, void *args)
     free (self.listen);
     free (self.requests);
     free (self.feed);
+    free (self.key_file);
+    free (self.tokens);
 }

@@ -21,6 +21,18 @@
 #define HTTP_CONNS_MAX   10000
 #define HTTP_BODIES_MAX  (256 << 20)    // Bytes of all bodies that are being received
 
+#define HTTP_SESSIONS_MAX  256
+#define HTTP_SESSION_SIZE   64      // Characters of a cookie's value
+
+/*  Sessions of browsers (session.h)                                         */
+typedef struct {
+    struct {
+        char value [HTTP_SESSION_SIZE + 1];
+        const http_actor_t *actor;  // NULL: free
+        int64_t end_ms;             // Steady clock
+    } items [HTTP_SESSIONS_MAX];
+} http_sessions_t;
+
 typedef struct http_server {
     struct event_base *base;
     http_conn_class_t class;
@@ -29,6 +41,12 @@ typedef struct http_server {
     http_upstream_t *upstream;
     http_hub_t *hub;
     http_hosts_t hosts;
+    http_access_t *access;          // NULL: there are no tokens, and everybody who can connect may do everything
+    http_sessions_t sessions;
+    char denied [HTTP_ACCESS_WHY];  // Why the last client was not identified, and for how long it has to wait
+    int wait_s;
+    stele_refusal_t no_gateway;     // The broker takes no requests for others from this server; code 0: it does
+    int64_t probed_ms;              // Steady clock
     http_counts_t *counts;
     char ledger [64];               // Id of the broker's ledger; "": not known yet
     int64_t message_bytes;          // Of the broker: the largest body

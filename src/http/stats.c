@@ -1,5 +1,7 @@
 /*  stats - the statistics of the broker, at most one second old
 
+    They are those of this server, the same for all clients: who may see them is checked before (server.c).
+
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
     file, You can obtain one at https://mozilla.org/MPL/2.0/.
@@ -56,9 +58,13 @@ http_stats_ask (http_server_t *server, http_conn_t *conn, const http_route_t *ro
     s_state_t *state = STELE_NEW (s_state_t);
     state->answer = answer;
     call->state = state;
-    if (server->stats && stele_clock_steady_ms () < server->stats_ms + FRESH_MS
+    if (server->stats && !server->no_gateway.code && stele_clock_steady_ms () < server->stats_ms + FRESH_MS
     &&  http_upstream_connected (server->upstream)) {
         s_answer (call, NULL);
+        return;
+    }
+    if (server->no_gateway.code) {
+        s_answer (call, &server->no_gateway);
         return;
     }
     stele_pack_t *pack = server->pack;
@@ -67,11 +73,11 @@ http_stats_ask (http_server_t *server, http_conn_t *conn, const http_route_t *ro
     stele_pack_map_begin (pack);
     stele_pack_key_string (pack, "op", "stats");
     stele_pack_map_end (pack);
-    int64_t token = http_upstream_send (server->upstream, pack, STATS_MS, s_on_stats, call, &refusal);
+    int64_t token = http_upstream_send (server->upstream, pack, NULL, STATS_MS, s_on_stats, call, &refusal);
     if (token > 0)
         call->token = token;
     else
-        s_answer (call, &refusal);
+        s_answer (call, http_upstream_refused (server->upstream)? http_upstream_refused (server->upstream): &refusal);
 }
 
 json_t *

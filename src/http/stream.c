@@ -194,6 +194,7 @@ http_stream_reset (http_stream_t *self, const char *reason)
     if (self->greeted)
         http_stream_say (self, "reset", -1, "{\"reason\":\"%s\",\"ledger\":\"%s\"}", reason, self->server->ledger);
     self->position = -1;
+    self->caught_up = false;
     self->greeted = false;          // A hello with the new ledger and its head follows
     if (self->state != HTTP_STREAM_FULL)
         self->state = HTTP_STREAM_BEHIND;
@@ -257,6 +258,7 @@ s_on_page (void *arg, const void *answer, size_t size, const stele_refusal_t *re
     else
     if (last)
         http_hub_join (self->server->hub, self, head);
+    http_hub_read (self->server->hub);
 }
 
 static void
@@ -284,10 +286,12 @@ http_stream_read (http_stream_t *self)
     stele_pack_key_string (pack, "op", "events.read");
     stele_pack_key_integer (pack, "after", self->position < 0? AT_HEAD: self->position);
     stele_pack_key_integer (pack, "limit", PAGE_EVENTS);
+    if (self->caught_up)
+        stele_pack_key_integer (pack, "min_position", http_hub_position (self->server->hub));
     if (self->types)
         s_pack_types (self, pack);
     stele_pack_map_end (pack);
-    int64_t token = http_upstream_send (self->server->upstream, pack, PAGE_MS, s_on_page, self, &refusal);
+    int64_t token = http_upstream_send (self->server->upstream, pack, self->actor, PAGE_MS, s_on_page, self, &refusal);
     if (token < 0)
         return false;
     self->token = token;
@@ -384,6 +388,7 @@ http_stream_start (http_server_t *server, http_conn_t *conn, const http_route_t 
     http_stream_t *self = STELE_NEW (http_stream_t);
     self->server = server;
     self->conn = conn;
+    self->actor = http_conn_request (conn)->actor;
     self->changed = zhash_new ();
     int rc = http_params_pack (route, request, server->pack, &refusal);
     if (rc == 0)

@@ -1,7 +1,8 @@
 /*  stream - one stream of events or changed tasks to a client (Server-Sent Events)
 
     A stream is either live, and then gets what the hub delivers, or behind, and then reads the log in pages,
-    each after its client has read most of the previous one. So its client gets every event once and in
+    each after its client has read most of the previous one. That of an actor bound to users is never live: the feed says only that
+    there is more, and the broker, asked for the actor, answers with what belongs to these users. So its client gets every event once and in
     order, and no client can make this process keep more than about a page and HTTP_STREAM_UNREAD bytes for it.
 
     This Source Code Form is subject to the terms of the Mozilla Public
@@ -24,22 +25,26 @@ typedef enum {
     HTTP_STREAM_BEHIND,             // Reads the log, as soon as it is its turn
     HTTP_STREAM_READING,            // A page is requested
     HTTP_STREAM_FULL,               // Behind, and its client has to read first
-    HTTP_STREAM_LIVE                // Has what the hub has
+    HTTP_STREAM_LIVE,               // Has what the hub has
+    HTTP_STREAM_FOLLOWING           // Of an actor that is bound to users: has read the log to its end, and reads on when the hub has more
 } http_stream_state_t;
 
 struct http_stream {
     http_server_t *server;
     http_conn_t *conn;
+    const http_actor_t *actor;      // Whose it is; NULL: there are no tokens
     http_stream_t *next, *previous; // Of all streams of the hub
     http_stream_state_t state;
     int64_t position;               // Every event up to this was sent, or does not pass; -1: start at the head
     int64_t token;                  // Of the requested page; 0: none
     int64_t sent_ms;                // Steady clock: when something was sent
     bool greeted;                   // hello was sent
+    bool caught_up;                 // Bound to users: was FOLLOWING since it began, or was reset
     bool of_tasks;                  // view=tasks
     char *types, *task_ids, *states, *roles;    // Each word between commas, ",a,b,"; NULL: all pass
     zhash_t *changed;               // of_tasks: ids of tasks that changed since they were last sent
     zhash_t *sending;               // of_tasks: those whose records are being fetched; NULL: none
+    int64_t sending_to;             // of_tasks: changes up to this position are among them
     char ledger [64];               // That the client knows; "": none
 };
 

@@ -54,7 +54,8 @@ s_request_page (http_call_t *call)
         http_call_ask (call, pack, s_on_page);
         return;
     }
-    int64_t token = http_upstream_send (call->server->upstream, pack, http_call_timeout_ms (call), s_on_page, call, &refusal);
+    int64_t token = http_upstream_send (call->server->upstream, pack, http_conn_request (call->conn)->actor,
+        http_call_timeout_ms (call), s_on_page, call, &refusal);
     if (token > 0)
         call->token = token;
     else

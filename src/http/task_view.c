@@ -21,6 +21,7 @@
 #define TASKS_MAX         200       // Of one stream in a round
 #define FETCHES_MAX       400       // Of all streams in a round
 #define FETCH_MS         5000
+#define S_KEY_SIZE        300
 
 typedef struct {
     http_task_view_t *view;
@@ -32,7 +33,7 @@ typedef struct {
 struct http_task_view {
     http_server_t *server;
     http_stream_t *streams;         // Of the hub, as of the last tick
-    zhash_t *records;               // s_record_t of this round by task id; NULL: no round
+    zhash_t *records;               // s_record_t of this round by s_print_key; NULL: no round
     size_t left;                    // Not answered yet
     int64_t position;               // Changes up to this are in the round
     int64_t begun_ms;
@@ -76,6 +77,21 @@ http_task_view_forget (http_task_view_t *self, http_stream_t *stream)
 
 //  -- the end of a round ---------------------------------------------------------------------------
 
+//  A record that was fetched for one token is not for another one: the key of records has both
+static void
+s_print_key (const http_stream_t *stream, const char *id, char key [S_KEY_SIZE])
+{
+    snprintf (key, S_KEY_SIZE, "%s/%s", stream->actor? stream->actor->id: "", id);
+}
+
+static const s_record_t *
+s_record (const http_task_view_t *self, const http_stream_t *stream, const char *id)
+{
+    char key [S_KEY_SIZE];
+    s_print_key (stream, id, key);
+    return zhash_lookup (self->records, key);
+}
+
 static bool
 s_is_wanted (const http_stream_t *stream, const s_record_t *record)
 {
@@ -96,15 +112,15 @@ s_send (http_task_view_t *self, http_stream_t *stream)
     const char *last = NULL;
     zlist_t *ids = zhash_keys (stream->sending);
     for (char *id = zlist_first (ids); id; id = zlist_next (ids))
-        if (s_is_wanted (stream, zhash_lookup (self->records, id)))
+        if (s_is_wanted (stream, s_record (self, stream, id)))
             last = id;
     for (char *id = zlist_first (ids); id; id = zlist_next (ids)) {
-        const s_record_t *record = zhash_lookup (self->records, id);
+        const s_record_t *record = s_record (self, stream, id);
         if (!s_is_wanted (stream, record))
             continue;
         char text [64];
         if (id == last)
-            http_conn_send (stream->conn, text, (size_t) snprintf (text, sizeof text, "id: %" PRId64 "\n", self->position));
+            http_conn_send (stream->conn, text, (size_t) snprintf (text, sizeof text, "id: %" PRId64 "\n", stream->sending_to));
         http_conn_send (stream->conn, "data: ", 6);
         http_conn_send (stream->conn, record->json, strlen (record->json));
         http_conn_send (stream->conn, "\n\n", 2);
@@ -143,25 +159,34 @@ s_on_record (void *arg, const void *answer, size_t size, const stele_refusal_t *
 
 //  -- the start of a round -----------------------------------------------------------------------------
 
+//  Changes up to there are known to the stream
+static int64_t
+s_position (const http_task_view_t *self, const http_stream_t *stream)
+{
+    return stream->caught_up? stream->position: self->position;
+}
+
 //  Returns false if the broker cannot be asked
 static bool
-s_fetch (http_task_view_t *self, const char *id)
+s_fetch (http_task_view_t *self, const http_stream_t *stream, const char *id)
 {
     stele_pack_t *pack = self->server->pack;
     stele_refusal_t refusal;
-    if (zhash_lookup (self->records, id))
+    char key [S_KEY_SIZE];
+    s_print_key (stream, id, key);
+    if (zhash_lookup (self->records, key))
         return true;
     s_record_t *record = STELE_NEW (s_record_t);
     record->view = self;
-    zhash_insert (self->records, id, record);
-    zhash_freefn (self->records, id, s_free_record);
+    zhash_insert (self->records, key, record);
+    zhash_freefn (self->records, key, s_free_record);
     stele_pack_clear (pack);
     stele_pack_map_begin (pack);
     stele_pack_key_string (pack, "op", "task.status");
     stele_pack_key_string (pack, "task_id", id);
     stele_pack_key_integer (pack, "min_position", self->position);
     stele_pack_map_end (pack);
-    int64_t token = http_upstream_send (self->server->upstream, pack, FETCH_MS, s_on_record, record, &refusal);
+    int64_t token = http_upstream_send (self->server->upstream, pack, stream->actor, FETCH_MS, s_on_record, record, &refusal);
     if (token < 0)
         return false;
     record->token = token;
@@ -175,7 +200,7 @@ s_add (http_task_view_t *self, http_stream_t *stream)
 {
     size_t count = zhash_size (stream->changed);
     if (count > TASKS_MAX) {
-        http_stream_say (stream, "many", self->position, "{\"count\":%zu}", count);
+        http_stream_say (stream, "many", s_position (self, stream), "{\"count\":%zu}", count);
         http_stream_forget_changes (stream);
         return true;
     }
@@ -184,9 +209,10 @@ s_add (http_task_view_t *self, http_stream_t *stream)
     zlist_t *ids = zhash_keys (stream->changed);
     bool asked = true;
     for (char *id = zlist_first (ids); id && asked; id = zlist_next (ids))
-        asked = s_fetch (self, id);
+        asked = s_fetch (self, stream, id);
     zlist_destroy (&ids);
     stream->sending = stream->changed;
+    stream->sending_to = s_position (self, stream);
     stream->changed = zhash_new ();
     return asked;
 }
@@ -199,7 +225,7 @@ http_task_view_tick (http_task_view_t *self, http_stream_t *streams, int64_t pos
     if (self->records || position < 0 || now_ms < self->begun_ms + ROUND_MS)
         return;
     for (http_stream_t *stream = streams; stream; stream = stream->next) {
-        if (!stream->of_tasks || stream->state != HTTP_STREAM_LIVE || zhash_size (stream->changed) == 0
+        if (!stream->of_tasks || (stream->state != HTTP_STREAM_LIVE && !stream->caught_up) || zhash_size (stream->changed) == 0
         ||  http_conn_unread (stream->conn) > HTTP_STREAM_UNREAD)
             continue;
         if (!self->records) {

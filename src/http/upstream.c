@@ -11,12 +11,16 @@
 #include <czmq.h>
 #include "base/clock.h"
 #include "base/memory.h"
+#include "broker/common/log.h"
+#include "client/connection/handshake.h"
 #include "http/upstream.h"
 #include "wire/map.h"
+#include "wire/scan.h"
 
 #define RECONNECT_MS        100
 #define RECONNECT_MAX_MS   2000
 #define HANDSHAKE_MS       5000
+#define REFUSED_MS         3000     // Until the next attempt
 #define KEEPALIVE_S          10
 #define OPEN_MAX           1024     // Requests without an answer
 
@@ -31,7 +35,10 @@ typedef struct {
 
 struct http_upstream {
     char *endpoint;
+    const stele_key_t *key;         // NULL: none
     zsock_t *socket, *monitor;
+    stele_handshake_t handshake;
+    int64_t due_ms;                 // When to connect again after a refusal; 0: not refused
     void (*on_connected) (void *arg);
     void *arg;
     bool connected;
@@ -39,6 +46,7 @@ struct http_upstream {
     s_open_t open [OPEN_MAX];       // By token modulo OPEN_MAX
     size_t count;
     int64_t checked_ms;
+    stele_pack_t *pack;             // The last request of an actor
 };
 
 //  -- the socket -----------------------------------------------------------------------------
@@ -51,7 +59,7 @@ s_watch (http_upstream_t *self)
     snprintf (endpoint, sizeof endpoint, "inproc://stele-http-%s", zuuid_str (name));
     zuuid_destroy (&name);
     int rc = zmq_socket_monitor (zsock_resolve (self->socket), endpoint,
-        ZMQ_EVENT_HANDSHAKE_SUCCEEDED | ZMQ_EVENT_DISCONNECTED);
+        STELE_HANDSHAKE_EVENTS | ZMQ_EVENT_DISCONNECTED);
     assert (rc == 0);
     self->monitor = zsock_new (ZMQ_PAIR);
     assert (self->monitor);
@@ -77,6 +85,8 @@ s_connect (http_upstream_t *self, stele_refusal_t *refusal)
     zsock_set_tcp_keepalive_idle (self->socket, KEEPALIVE_S);
     zsock_set_tcp_keepalive_intvl (self->socket, KEEPALIVE_S);
     zsock_set_tcp_keepalive_cnt (self->socket, 2);
+    if (self->key)
+        stele_key_apply (self->key, zsock_resolve (self->socket));
     //  With it, a name would be tried with IPv6 first, where no broker listens by default
     zsock_set_ipv6 (self->socket, strchr (self->endpoint, '[') != NULL);
     bool local = strncmp (self->endpoint, "inproc:", 7) == 0;
@@ -90,15 +100,28 @@ s_connect (http_upstream_t *self, stele_refusal_t *refusal)
 }
 
 http_upstream_t *
-http_upstream_new (const char *endpoint, void (*connected) (void *arg), void *arg, stele_refusal_t *refusal)
+http_upstream_new (const char *endpoint, const stele_key_t *key, void (*connected) (void *arg), void *arg,
+    stele_refusal_t *refusal)
 {
     http_upstream_t *self = STELE_NEW (http_upstream_t);
     self->endpoint = stele_memory_copy (endpoint, strlen (endpoint));
+    self->pack = stele_pack_new ();
+    assert (self->pack);
+    self->key = stele_key_counts_at (endpoint)? key: NULL;
     self->on_connected = connected;
     self->arg = arg;
     if (s_connect (self, refusal) != 0)
         http_upstream_destroy (&self);
     return self;
+}
+
+static void
+s_disconnect (http_upstream_t *self)
+{
+    if (self->monitor)
+        zmq_socket_monitor (zsock_resolve (self->socket), NULL, 0);
+    zsock_destroy (&self->monitor);
+    zsock_destroy (&self->socket);
 }
 
 void
@@ -107,10 +130,8 @@ http_upstream_destroy (http_upstream_t **self_p)
     http_upstream_t *self = *self_p;
     if (!self)
         return;
-    if (self->monitor)
-        zmq_socket_monitor (zsock_resolve (self->socket), NULL, 0);
-    zsock_destroy (&self->monitor);
-    zsock_destroy (&self->socket);
+    s_disconnect (self);
+    stele_pack_destroy (&self->pack);
     free (self->endpoint);
     free (self);
     *self_p = NULL;
@@ -127,6 +148,29 @@ bool
 http_upstream_connected (const http_upstream_t *self)
 {
     return self->connected;
+}
+
+const stele_refusal_t *
+http_upstream_refused (const http_upstream_t *self)
+{
+    return self->due_ms? &self->handshake.refusal: NULL;
+}
+
+bool
+http_upstream_is_due (const http_upstream_t *self)
+{
+    return self->due_ms && stele_clock_steady_ms () >= self->due_ms;
+}
+
+void
+http_upstream_reconnect (http_upstream_t *self)
+{
+    stele_refusal_t refusal;
+    s_disconnect (self);
+    self->handshake.closed = 0;
+    self->due_ms = stele_clock_steady_ms () + REFUSED_MS;
+    int rc = s_connect (self, &refusal);
+    assert (rc == 0);               // It has done so before
 }
 
 //  -- requests ---------------------------------------------------------------------------------
@@ -147,10 +191,30 @@ s_end (http_upstream_t *self, s_open_t *open, const void *answer, size_t size, c
     ended.answer (ended.arg, answer, size, refusal);
 }
 
-int64_t
-http_upstream_send (http_upstream_t *self, const stele_pack_t *pack, int timeout_ms, http_answer_fn *answer,
-    void *arg, stele_refusal_t *refusal)
+//  The request with one more key
+static const stele_pack_t *
+s_add_actor (http_upstream_t *self, const stele_pack_t *pack, const http_actor_t *actor)
 {
+    const unsigned char *data = stele_pack_data (pack);
+    size_t size = stele_pack_size (pack), head = (*data & 0xf0) == 0x80? 1: *data == 0xde? 3: 5;
+    stele_scan_t scan = stele_scan_start (data, size);
+    stele_pack_clear (self->pack);
+    stele_pack_map (self->pack, stele_scan_next (&scan).count + 1);
+    stele_pack_packed (self->pack, data + head, size - head);
+    stele_pack_string (self->pack, "actor");
+    stele_pack_packed (self->pack, actor->packed, actor->packed_size);
+    return self->pack;
+}
+
+int64_t
+http_upstream_send (http_upstream_t *self, const stele_pack_t *pack, const http_actor_t *actor, int timeout_ms,
+    http_answer_fn *answer, void *arg, stele_refusal_t *refusal)
+{
+    if (actor && !http_actor_is_valid (actor))
+        return stele_refuse (refusal, STELE_EUNAUTHORIZED, NULL, "the token '%s' was revoked, or has expired", actor->name);
+    if (!self->connected && self->due_ms)
+        return stele_refuse (refusal, STELE_EUNAVAILABLE, NULL, "the broker does not let this server in; its log and /readyz "
+            "have the reason");
     if (!self->connected)
         return stele_refuse (refusal, STELE_EUNAVAILABLE, NULL, "the broker cannot be reached at %.160s", self->endpoint);
     if (self->count == OPEN_MAX)
@@ -159,6 +223,8 @@ http_upstream_send (http_upstream_t *self, const stele_pack_t *pack, int timeout
         self->last_token++;
     while (self->open [self->last_token % OPEN_MAX].answer);
     int64_t token = self->last_token;
+    if (actor)
+        pack = s_add_actor (self, pack, actor);
     void *socket = zsock_resolve (self->socket);
     //  [token][][request]: the broker returns the frames before the request with the answer
     if (zmq_send (socket, &token, sizeof token, ZMQ_SNDMORE | ZMQ_DONTWAIT) < 0
@@ -223,6 +289,30 @@ s_fail_all (http_upstream_t *self)
             s_end (self, &self->open [i], NULL, 0, &refusal);
 }
 
+//  The refusal stays until a connection succeeds; it is logged again only if it is another one
+static void
+s_take_event (http_upstream_t *self, uint16_t event, uint32_t value)
+{
+    stele_refusal_t before = self->handshake.refusal;
+    self->handshake.refusal.code = 0;
+    self->connected = stele_handshake_event (&self->handshake, event, value, self->endpoint, self->key);
+    if (self->connected) {
+        if (self->due_ms)
+            stele_log_info ("connected", "the broker at %s lets this server in now", self->endpoint);
+        self->due_ms = 0;
+        self->on_connected (self->arg);
+        return;
+    }
+    s_fail_all (self);
+    if (self->handshake.refusal.code == 0)
+        self->handshake.refusal = before;
+    else {
+        if (!self->due_ms || strcmp (before.message, self->handshake.refusal.message) != 0)
+            stele_log_error ("refused", "%s", self->handshake.refusal.message);
+        self->due_ms = stele_clock_steady_ms () + REFUSED_MS;
+    }
+}
+
 static bool
 s_receive_event (http_upstream_t *self)
 {
@@ -233,13 +323,11 @@ s_receive_event (http_upstream_t *self)
     if (zmq_recv (monitor, part, sizeof part, ZMQ_DONTWAIT) < 0)
         return false;
     uint16_t event;
+    uint32_t value;
     memcpy (&event, part, sizeof event);
+    memcpy (&value, part + sizeof event, sizeof value);
     while (zsock_rcvmore (self->monitor) && zmq_recv (monitor, part, sizeof part, 0) >= 0);
-    self->connected = event == ZMQ_EVENT_HANDSHAKE_SUCCEEDED;
-    if (self->connected)
-        self->on_connected (self->arg);
-    else
-        s_fail_all (self);
+    s_take_event (self, event, value);
     return true;
 }
 

@@ -19,6 +19,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include "client/connection/key.h"
+#include "http/access.h"
 #include "model/refusal.h"
 #include "wire/pack.h"
 
@@ -28,10 +30,11 @@ typedef struct http_upstream http_upstream_t;
     reason in the refusal.                                                   */
 typedef void (http_answer_fn) (void *arg, const void *answer, size_t size, const stele_refusal_t *refusal);
 
-/*  Connect to the endpoint of requests. NULL with a refusal: the endpoint is invalid. 'connected' is
-    called after each new connection. Caller owns return value.              */
+/*  Connect to the endpoint of requests, over tcp with 'key' (NULL: none; it must outlive the upstream). NULL with a
+    refusal: the endpoint is invalid. 'connected' is called after each new connection. Caller owns return value. */
 http_upstream_t *
-    http_upstream_new (const char *endpoint, void (*connected) (void *arg), void *arg, stele_refusal_t *refusal);
+    http_upstream_new (const char *endpoint, const stele_key_t *key, void (*connected) (void *arg), void *arg,
+        stele_refusal_t *refusal);
 
 /*  Calls no function of an open request.                                    */
 void
@@ -41,12 +44,13 @@ void
 void
     http_upstream_descriptors (const http_upstream_t *self, int *answers, int *monitor);
 
-/*  Send the pack, one map, and keep 'answer' for timeout_ms. Returns a token above 0. If the broker is not
-    connected or too many requests are open, returns STELE_EUNAVAILABLE with the refusal, and calls
-    nothing.                                                                 */
+/*  Send the pack, one map, for an actor, and keep 'answer' for timeout_ms. The broker answers with what the actor may see; NULL
+    is this server itself, and where there are no tokens. Returns a token above 0. If the actor is not valid any more, returns
+    STELE_EUNAUTHORIZED; if the broker is not connected or too many requests are open, STELE_EUNAVAILABLE; with the refusal, and
+    calls nothing.                                                           */
 int64_t
-    http_upstream_send (http_upstream_t *self, const stele_pack_t *pack, int timeout_ms, http_answer_fn *answer,
-        void *arg, stele_refusal_t *refusal);
+    http_upstream_send (http_upstream_t *self, const stele_pack_t *pack, const http_actor_t *actor, int timeout_ms,
+        http_answer_fn *answer, void *arg, stele_refusal_t *refusal);
 
 /*  The answer is not wanted any more: its function will not be called.      */
 void
@@ -59,5 +63,17 @@ bool
 
 bool
     http_upstream_connected (const http_upstream_t *self);
+
+/*  Has the broker refused the connection (no key, an unknown one)? NULL, or the reason, which stays valid until the next
+    call of http_upstream_receive.                                           */
+const stele_refusal_t *
+    http_upstream_refused (const http_upstream_t *self);
+
+/*  libzmq does not connect again after a refusal: is it time to? Then call http_upstream_reconnect, which closes both
+    descriptors and makes new ones.                                          */
+bool
+    http_upstream_is_due (const http_upstream_t *self);
+void
+    http_upstream_reconnect (http_upstream_t *self);
 
 #endif

@@ -2,9 +2,10 @@
 
 http_test_libs = src/http/libhttp.la src/cli/libcli.la src/client/libclient.la src/wire/libwire.la src/model/libmodel.la \
     src/base/libbase.la $(STELE_FAULT_ROOM) $(LIBEVENT_LIBS) $(CZMQ_LIBS) $(ZMQ_LIBS) $(MSGPACK_LIBS) $(JANSSON_LIBS) \
-    $(ZLIB_LIBS)
+    $(ZLIB_LIBS) $(CRYPTO_LIBS)
 
-http_tests = tests/http/test_malformed.py tests/http/test_routes.py tests/http/test_stream.py tests/http/test_child.py
+http_tests = tests/http/test_malformed.py tests/http/test_routes.py tests/http/test_stream.py tests/http/test_child.py \
+    tests/http/test_keys.py tests/http/test_tokens.py
 
 if HTTP
 check_PROGRAMS += tests/unit/test_http_scan

@@ -72,6 +72,8 @@ CHANGES = {
     ("post", "/v1/recover"): ("/v1/recover", {"scope": "all"}),
     ("post", "/v1/consistency-check"): ("/v1/consistency-check", {"repair": True}),
     ("put", "/v1/mode"): ("/v1/mode", {"mode": "dual"}),
+    ("post", "/v1/session"): ("/v1/session", None),
+    ("delete", "/v1/session"): ("/v1/session", None),
 }
 
 

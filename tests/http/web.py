@@ -151,9 +151,10 @@ class WebTest(harness.BrokerTest):
 class Stream:
     """Server-Sent Events, as a browser's EventSource reads them (WHATWG HTML, section 9.2)."""
 
-    def __init__(self, port, path="/v1/stream", last=None):
+    def __init__(self, port, path="/v1/stream", last=None, headers=()):
         self.peer = connect(port)
         fields = "" if last is None else "Last-Event-ID: %s\r\n" % last
+        fields += "".join("%s: %s\r\n" % field for field in dict(headers).items())
         self.peer.sendall(("GET %s HTTP/1.1\r\nHost: localhost\r\n%s\r\n" % (path, fields)).encode())
         self.file = self.peer.makefile("rb")
         self.status = int(self.file.readline().split()[1])

@@ -214,6 +214,18 @@ typedef struct { const char *name, *endpoint; } s_setting_t;
     { "events", settings->events }, { "requests", settings->requests }, { "feed", settings->feed }, \
     { "pipeline-in", settings->pipeline_in }, { "pipeline-out", settings->pipeline_out } }
 
+//  The HTTP server is a client, too
+static int
+s_check_http (const stele_settings_t *settings, stele_refusal_t *refusal)
+{
+    bool is_tcp = strncmp (settings->requests, "tcp:", 4) == 0 || strncmp (settings->feed, "tcp:", 4) == 0;
+    if (!*settings->http || !*settings->keys || *settings->http_key || !is_tcp)
+        return 0;
+    return stele_refuse (refusal, STELE_EINVALID_FIELD, "http-key", "http-key: with keys, stele-http needs its own to connect "
+        "over tcp: 'stele key new http --keys %.200s --role gateway,feed,query,metrics,publish --out FILE', then http-key = "
+        "FILE (add operate or admin if HTTP clients may repair or change the mode)", settings->keys);
+}
+
 int
 stele_endpoint_check (const stele_settings_t *settings, stele_refusal_t *refusal)
 {
@@ -240,7 +252,7 @@ stele_endpoint_check (const stele_settings_t *settings, stele_refusal_t *refusal
     }
     for (int i = 0; i < COUNT; i++)
         free (bound [i]);
-    return code;
+    return code? code: s_check_http (settings, refusal);
 }
 
 //  -- listening ----------------------------------------------------------------------

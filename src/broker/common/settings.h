@@ -46,7 +46,9 @@
     X ("feed", feed, TEXT, "tcp://127.0.0.1:5572", "ENDPOINT", FILE, "Publish committed events at this endpoint (XPUB).") \
     X ("pipeline-in", pipeline_in, OPTIONAL, "", "ENDPOINT", FILE, "Accept events without acks at this endpoint (PULL).") \
     X ("pipeline-out", pipeline_out, OPTIONAL, "", "ENDPOINT", FILE, "Push every committed event to the next stage at this endpoint (PUSH).") \
-    X ("http", http, OPTIONAL, "", "ADDRESS", FILE, "Run stele-http, the HTTP server, at ADDRESS:PORT (such as 127.0.0.1:5580) or unix:PATH, for as long as the broker runs.")
+    X ("http", http, OPTIONAL, "", "ADDRESS", FILE, "Run stele-http, the HTTP server, at ADDRESS:PORT (such as 127.0.0.1:5580) or unix:PATH, for as long as the broker runs.") \
+    X ("http-key", http_key, OPTIONAL, "", "FILE", FILE, "Let stele-http connect with this key, as made by 'stele key new'; needed with keys, unless requests and feed are ipc endpoints.") \
+    X ("tokens", tokens, OPTIONAL, "", "FILE", FILE, "Let stele-http serve only clients that have a token of FILE, which 'stele token' makes.")
 
 #define STELE_SETTINGS_ACCESS(X) \
     X ("keys", keys, OPTIONAL, "", "DIRECTORY", FILE, "Let in only clients that have a key in DIRECTORY, and encrypt: every tcp endpoint demands CURVE. 'stele key' makes keys.") \

@@ -123,6 +123,8 @@ static const struct {
     { "list", { "--order", NULL }, { "created", "updated", "completed" } },
     { "key", { "key", NULL }, { "new", "add", "list", "show", "revoke", "reload" } },
     { "key", { "--role", NULL }, { "publish", "query", "feed", "operate", "admin", "gateway", "metrics" } },
+    { "token", { "token", NULL }, { "new", "list", "revoke" } },
+    { "token", { "--role", NULL }, { "publish", "query", "operate", "admin", "metrics" } },
     { "mode", { "mode", NULL }, { "dual", "sqlite", "redis" } },
     { "completion", { "completion", NULL }, { "bash", "zsh", "fish" } },
     { "stats", { "--by", "-b" }, { "state", "role", "provider", "model", "hour", "day", "error" } },

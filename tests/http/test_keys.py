@@ -1,0 +1,140 @@
+# stele-http in front of a broker with keys: its own key, and what it says when that is refused
+#
+# This Source Code Form is subject to the terms of the Mozilla Public
+# License, v. 2.0. If a copy of the MPL was not distributed with this
+# file, You can obtain one at https://mozilla.org/MPL/2.0/.
+
+import os
+import re
+import subprocess
+import unittest
+
+import harness
+import web
+
+TCP = "tcp://127.0.0.1:*"
+
+
+class KeysTest(web.WebTest):
+    @classmethod
+    def stele_(cls, *arguments):
+        return subprocess.run([harness.program("stele"), *arguments], check=True, stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE).stdout.decode().strip()
+
+    @classmethod
+    def new_key(cls, name, roles):
+        path = os.path.join(cls.folder, name + ".key_secret")
+        cls.stele_("key", "new", name, "--keys", cls.keys, "--role", roles, "--out", path)
+        return path
+
+    @classmethod
+    def start_broker(cls, **more):
+        cls.keys = os.path.join(cls.folder, "keys")
+        cls.key = cls.new_key("http", "gateway,admin")
+        cls.settings = {"keys": cls.keys, "http-key": cls.key}
+        super().start_broker(arguments=["--requests", TCP, "--feed", TCP, "--http", "127.0.0.1:0"], **more)
+        line = cls.broker.wait_line("steled: ready")
+        for name in ("requests", "feed"):
+            setattr(cls.broker, name, line.split(name + " ", 1)[1].split(",")[0].split(";")[0])
+        return cls.broker
+
+    @classmethod
+    def start_http(cls, **more):
+        line = cls.broker.wait_line("info stele-http: ready: ")
+        cls.port = int(re.search(r"http://127\.0\.0\.1:(\d+)", line).group(1))
+
+    def other(self, *arguments):
+        server = web.Server(self.broker.requests, self.broker.feed, arguments=arguments)
+        self.addCleanup(server.stop)
+        return server
+
+    def wait_finding(self, server, code, words):
+        """Requests and the feed are refused one after the other."""
+        def found():
+            answer = self.request("GET", "/readyz", port=server.port)
+            return answer.status == 503 and any(one["code"] == code and words in one["message"] for one in answer.json()["findings"])
+        harness.wait_until(found, "the finding " + code)
+
+    def reload(self):
+        self.broker.signal(1)
+
+    def test_child_connects_with_its_key(self):
+        stream = web.Stream(self.port)
+        self.addCleanup(stream.close)
+        self.assertEqual(stream.next()[0], "hello")
+        position = self.post("/v1/events", {"producer": "p", "events": [
+            {"type": "preference.set", "user_id": "u", "preferred_model": "m"}]}, port=self.port).json()["position"]
+        self.assertEqual(stream.next()[1]["position"], position)
+        self.assertEqual(self.get("/readyz", port=self.port).json()["ready"], True)
+
+    def test_no_key_is_said(self):
+        server = self.other()
+        server.wait_line("needs a key, and this client has none")
+        self.wait_finding(server, "no_answer", "needs a key")
+        answer = self.get("/v1/tasks", 503, port=server.port).json()
+        self.assertIn("does not let this server in", answer["detail"])
+
+    def test_unknown_key_is_said_and_tried_again(self):
+        path = self.new_key("unknown", "gateway,admin")
+        server = self.other("--key", path)
+        server.wait_line("does not accept the key unknown")
+        self.wait_finding(server, "no_answer", "does not accept the key unknown")
+        self.wait_finding(server, "no_feed", "does not accept the key unknown")
+        self.assertIn("stele_up 0\n", self.get("/metrics", port=server.port).body.decode())
+        self.reload()
+        harness.wait_until(lambda: self.request("GET", "/readyz", port=server.port).status == 200, "the key to be accepted")
+        server.wait_line("lets this server in now")
+        stream = web.Stream(server.port)
+        self.addCleanup(stream.close)
+        self.assertEqual(stream.next()[0], "hello")
+        self.assertEqual(server.log().count("does not accept"), 2, "once for requests, once for the feed")
+
+    def test_key_without_the_feed_is_said(self):
+        path = self.new_key("deaf", "gateway,query")
+        self.reload()
+        self.broker.wait_line("added deaf")
+        server = self.other("--key", path)
+        self.wait_finding(server, "no_feed", "lacks the role")
+        self.get("/v1/tasks", port=server.port)
+
+    def test_key_without_the_role_gateway_is_said(self):
+        path = self.new_key("plain", "feed,query")
+        tokens = os.path.join(self.folder, "tokens")
+        text = self.stele_("token", "new", "t", "--role", "query", "--tokens", tokens)
+        self.reload()
+        self.broker.wait_line("added plain")
+        server = self.other("--key", path, "--tokens", tokens)
+        server.wait_line("make its key with the role gateway")
+        bearer = {"Authorization": "Bearer " + text}
+        self.assertIn("role gateway", self.get("/readyz", 503, port=server.port, headers=bearer).json()["findings"][0]["message"])
+        self.get("/v1/tasks", 403, port=server.port, headers=bearer)
+
+    def test_revoked_key_is_said(self):
+        path = self.new_key("revoked", "gateway,admin")
+        self.reload()
+        self.broker.wait_line("added revoked")
+        server = self.other("--key", path)
+        harness.wait_until(lambda: self.request("GET", "/readyz", port=server.port).status == 200, "the key to be accepted")
+        self.stele_("key", "revoke", "revoked", "--keys", self.keys)
+        self.reload()
+        self.broker.wait_line("revoked revoked")
+        self.wait_finding(server, "no_answer", "the key 'revoked'")
+
+    def test_http_needs_a_key_where_there_are_keys(self):
+        arguments = ["--ledger", os.path.join(self.folder, "x.db"), "--redis", "none", "--keys", self.keys, "--http", "127.0.0.1:0"]
+        good = ["--http-key", self.key]
+        for more, status in (([], 78), (good, 0), (good + ["--http-key", "/nonexistent"], 78), (good + ["--tokens", "/nonexistent"], 78),
+                             (["--events", "ipc:///tmp/e", "--requests", "ipc:///tmp/r", "--feed", "ipc:///tmp/f"], 0)):
+            done = subprocess.run([harness.program("steled"), "--check-config", *arguments, *more], capture_output=True)
+            self.assertEqual(done.returncode, status, done.stderr)
+            if status:
+                self.assertIn(b"/nonexistent" if more else b"stele key new http", done.stderr)
+
+    def test_file_that_is_no_key_is_refused(self):
+        done = subprocess.run([harness.program("stele-http"), "--listen", "127.0.0.1:0", "--key", "/nonexistent"], capture_output=True)
+        self.assertEqual(done.returncode, 78)
+        self.assertIn(b"/nonexistent", done.stderr)
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
