@@ -461,6 +461,10 @@ class Start(unittest.TestCase):
     def test_wrong_key_files_are_refused(self):
         public = Keys.pair()[0]
         for entries, what in (('roles = "qury"', "qury"), ('producer = "a"', "producer"), ('users = ""', "users"),
+                              ('users = " "', "users"), ("users =", "users"), ('topics = ""', "topics"),
+                              ('producers = ""', "producers"), ('users = "a" "b"', "line 2"), ("users = 'a' b", "line 2"),
+                              ('users = "%s"' % ("u" * 256), "255"), ('users = "a %s"' % ("u" * 20000), "255"),
+                              ('producers = "%s"' % ("p" * 256), "255"), ('topics = "%s"' % ("t" * 320), "319"),
                               ('not-after = "soon"', "not-after"), ('name = "other"', "other"),
                               ('secret-key = "%s"' % public, "secret-key")):
             self.keys.write("bad.key", 'metadata\n    %s\ncurve\n    public-key = "%s"\n' % (entries, public), 0o600)

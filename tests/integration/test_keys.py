@@ -135,7 +135,13 @@ class TestKey(KeysTest):
                 ("is not a role", ["new", "a", "--role", "root"]), ("name of a key", ["new", "../a", "--role", "query"]),
                 ("name of a key", ["new", "a" * 65, "--role", "query"]), ("reserved", ["new", "server", "--role", "query"]),
                 ("in the past", ["new", "a", "--role", "query", "--not-after", "2020-01-01"]),
-                ("a space", ["new", "a", "--role", "query", "--users", "a b"])):
+                ("a space", ["new", "a", "--role", "query", "--users", "a b"]),
+                ("at most 255 bytes", ["new", "a", "--role", "query", "--users", "b," + "u" * 256]),
+                ("at most 255 bytes", ["new", "a", "--role", "query", "--users", b"\xff"]),
+                ("at most 255 bytes", ["new", "a", "--role", "query", "--producers", "p" * 256]),
+                ("at most 319 bytes", ["new", "a", "--role", "query", "--topics", "t" * 320]),
+                *(("it is empty", ["new", "a", "--role", "query", option, value])
+                  for option in ("--users", "--producers", "--topics") for value in ("", ",", ",,"))):
             self.stele("key", *arguments, status=64)
             self.assertIn(words, self.stderr)
         self.assertFalse(os.path.exists(self.keys))
