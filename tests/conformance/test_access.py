@@ -314,7 +314,9 @@ class Restrictions(AccessTest):
         self.assert_unauthorized(gate.ask({"op": "mode", "actor": {"name": "ann", "roles": ["admin"]}}))
         self.assert_unauthorized(gate.ask({"op": "task.list", "actor": {"name": "ann"}}))
         for wrong in (3, {"roles": ["query"]}, {"name": "", "roles": ["query"]}, {"name": "a", "roles": ["no-such"]},
-                      {"name": "a", "users": [3]}):
+                      {"name": "a", "users": [3]}, {"name": "a", "roles": ["query"], "users": []},
+                      {"name": "a", "roles": ["query"], "users": ["u" * 256]}, {"name": "a\0b", "roles": ["query"]},
+                      {"name": "a" * 256, "roles": ["query"]}):
             self.assertEqual(gate.ask({"op": "task.list", "actor": wrong})["error"]["code"], "bad_request", wrong)
         self.assert_unauthorized(self.asker_of("builder").ask({"op": "task.list", "actor": {"name": "ann", "roles": ["query"]}}))
         bound = self.asker_of("bound")

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <czmq.h>
+#include "base/character.h"
 #include "base/clock.h"
 #include "base/memory.h"
 #include "broker/common/denied.h"
@@ -60,6 +61,14 @@ stele_denied_destroy (stele_denied_t **self_p)
     *self_p = NULL;
 }
 
+//  As UTF-8, cut to the size: an event with anything else could not be recorded
+static void
+s_copy (char *text, size_t size, const char *from)
+{
+    snprintf (text, size, "%s", from);
+    stele_character_mend (text);
+}
+
 //  The entry of that peer; when there is no room for one more, that of all others
 static s_entry_t *
 s_entry (stele_denied_t *self, const char *who, const char *peer)
@@ -76,8 +85,8 @@ s_entry (stele_denied_t *self, const char *who, const char *peer)
     if (entry)
         return entry;
     entry = STELE_NEW (s_entry_t);
-    snprintf (entry->denial.who, sizeof entry->denial.who, "%s", who);
-    snprintf (entry->denial.peer, sizeof entry->denial.peer, "%s", peer);
+    s_copy (entry->denial.who, sizeof entry->denial.who, who);
+    s_copy (entry->denial.peer, sizeof entry->denial.peer, peer);
     zhashx_insert (self->entries, key, entry);
     return entry;
 }
@@ -92,8 +101,8 @@ stele_denied_note (stele_denied_t *self, const char *who, const char *peer, cons
     if (denial->count++ == 0)
         denial->first_us = denial->last_us;
     denial->code = refusal->code;
-    snprintf (denial->operation, sizeof denial->operation, "%s", operation);
-    snprintf (denial->message, sizeof denial->message, "%s", refusal->message);
+    s_copy (denial->operation, sizeof denial->operation, operation);
+    s_copy (denial->message, sizeof denial->message, refusal->message);
     atomic_store (&self->any, true);
     pthread_mutex_unlock (&self->mutex);
 }
