@@ -324,6 +324,51 @@ class Restrictions(AccessTest):
         self.assertTrue(bound.ask({"op": "task.list", "actor": {"name": "a", "roles": ["query"], "users": ["alice", "bob"]}})["ok"])
 
 
+class Subscribers(AccessTest):
+    @classmethod
+    def make_keys(cls, keys):
+        super().make_keys(keys)
+        keys.add("feeder", "feed")
+
+    def topics(self):
+        return self.asker_of("root").ask({"op": "stats"})["feed"]["topics"]
+
+    def test_topics_end_with_their_subscriptions_and_connections(self):
+        def count(expected):
+            wait_until(lambda: self.topics() == expected, "%d topics" % expected)
+        one = self.subscriber_of("feeder", "heartbeat").wait_joined()
+        other = self.subscriber_of("feeder", "task.", "heartbeat").wait_joined()
+        count(2)
+        for number in range(200):
+            topic = b"task.created/%d" % number
+            one.socket.setsockopt(zmq.SUBSCRIBE, topic)
+            one.socket.setsockopt(zmq.UNSUBSCRIBE, topic)
+        one.subscribe("task.")
+        one.subscribe("last")
+        count(3)
+        #   The same topic of two connections of one key
+        one.socket.setsockopt(zmq.UNSUBSCRIBE, b"task.")
+        one.socket.setsockopt(zmq.UNSUBSCRIBE, b"last")
+        count(2)
+        producer = self.producer_of("root", "counted")
+        producer.hello()
+        producer.publish(event("counted"))
+        self.assertEqual(other.next()[0], "task.created/counted")
+        other.close()
+        count(1)
+        one.close()
+        count(0)
+        published = self.asker_of("root").ask({"op": "stats"})["feed"]["published"]
+        producer.publish(event("unheard"))
+        self.subscriber_of("feeder").wait_joined()
+        self.assertEqual(self.asker_of("root").ask({"op": "stats"})["feed"]["published"], published)
+
+    def test_user_of_more_bytes_than_any_is_refused(self):
+        self.keys.add("long", "feed", users="u" * 20000)
+        self.addCleanup(self.keys.remove, "long")
+        self.assertIn("255 bytes", self.reload()["error"]["message"])
+
+
 class Changes(AccessTest):
     def test_a_revoked_key_publishes_nothing_more(self):
         self.keys.add("loader", "publish feed query")
