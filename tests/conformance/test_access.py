@@ -501,6 +501,10 @@ class Start(unittest.TestCase):
             os.chmod(path, mode)
             self.assertIn("chmod", self.refused(*keys))
             os.chmod(path, before)
+        #   The group may read a secret, of the broker as of a client
+        os.chmod(self.keys.folder + "/server.key_secret", 0o640)
+        process = Process(self.command("--keys", self.keys.folder, "--check-config"))
+        self.assertEqual(process.wait(), 0, process.log())
         self.assertIn("no-such", self.refused("--keys", self.folder + "/no-such"))
         self.keys.write("server.key_secret", "curve\n", 0o600)
         self.assertIn("public-key", self.refused(*keys))

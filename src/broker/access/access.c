@@ -50,7 +50,7 @@ static const char *const s_domains [STELE_ACCESS_COUNT] = {
 };
 
 //  Of a message whose sender is nobody
-static const stele_identity_t s_nobody = { .name = "unknown" };
+static const stele_identity_t s_nobody = { .name = STELE_DENIED_STRANGER };
 
 static void
 s_publish (stele_access_t *self, stele_keyring_t *keyring)
