@@ -9,7 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "broker/common/denied.h"
 #include "broker/ingest/redis_mode.h"
 #include "broker/ingest/writer.h"
 #include "cache/cache.h"
@@ -268,7 +267,7 @@ stele_writer_store (stele_writer_t *self, const stele_message_t *message, size_t
             //  An event that its sender may not publish is not kept, so that no retry can publish it either
             bool kept = code != STELE_EUNAUTHORIZED;
             if (!kept)
-                stele_denied_note (self->settings->denied, self->identity->name, self->input->peer, "publish", &refusal);
+                stele_writer_denied (self, "publish", &refusal);
             code = stele_ledger_reject (self->ledger, producer, sequence, &refusal,
                 stele_clock_us (), kept? data: "", kept? size: 0, NULL);
             if (code == 0)

@@ -10,7 +10,6 @@
 #include <stdio.h>
 #include <string.h>
 #include "broker/access/access.h"
-#include "broker/common/denied.h"
 #include "broker/ingest/writer.h"
 #include "fault/fault.h"
 #include "base/clock.h"
@@ -42,7 +41,7 @@ s_answer_error (stele_writer_t *self, const stele_refusal_t *refusal, int64_t ex
 {
     s_error (self, refusal, expected);
     if (refusal->code == STELE_EUNAUTHORIZED)
-        stele_denied_note (self->settings->denied, self->input->identity->name, self->input->peer, "publish", refusal);
+        stele_writer_denied (self, "publish", refusal);
     //  Not what happens to every producer in a restart, or to one that is too fast
     if (refusal->code != STELE_ENO_HELLO && refusal->code != STELE_EFENCED && refusal->code != STELE_EGAP
     &&  refusal->code != STELE_EWINDOW && refusal->code != STELE_EUNAUTHORIZED)
@@ -393,7 +392,7 @@ s_too_large (stele_writer_t *self)
 static int
 s_authorize (stele_writer_t *self, stele_refusal_t *refusal)
 {
-    int code = stele_access_check (self->settings->access, self->input->identity, STELE_ROLE_PUBLISH, "publish", refusal);
+    int code = stele_access_check (stele_writer_access (self), self->input->identity, STELE_ROLE_PUBLISH, "publish", refusal);
     if (code)
         stele_roster_unbind (self->roster, self->input->id, self->input->id_size);
     return code;
@@ -405,7 +404,7 @@ s_authorize_name (stele_writer_t *self, const char *producer, stele_refusal_t *r
 {
     const stele_identity_t *identity = self->input->identity;
     return identity->producer_count == 0? 0:
-        stele_access_check_producer (self->settings->access, identity, producer, strlen (producer), refusal);
+        stele_access_check_producer (stele_writer_access (self), identity, producer, strlen (producer), refusal);
 }
 
 int
