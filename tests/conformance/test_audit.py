@@ -198,6 +198,16 @@ class Keyed(test_access.AccessTest):
         harness.wait_until(found, "the event %r" % fields)
         return found()
 
+    def test_a_key_that_reads_may_list_what_it_reads_anyway(self):
+        self.asker_of("root").ask({"op": "rejected.retry", "id": 79})
+        reader = self.asker_of("reader")
+        listed = reader.ask({"op": "audit.list", "limit": 1})["events"]
+        table = reader.ask({"op": "table.read", "table": "audit_events", "limit": 1000})["rows"]
+        log = reader.ask({"op": "events.read", "types": ["audit.recorded"], "limit": 1000})["events"]
+        self.assertEqual(len(listed), 1)
+        self.assertIn(listed[0]["id"], [row["id"] for row in table])
+        self.assertIn(listed[0]["id"], [event["position"] for event in log])
+
     def test_refused_access_is_recorded_with_its_key_and_address(self):
         for _ in range(3):
             answer = self.asker_of("reader").ask({"op": "mode", "mode": "sqlite"})

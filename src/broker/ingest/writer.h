@@ -195,6 +195,11 @@ int
     stele_writer_store (stele_writer_t *self, const stele_message_t *message, size_t skip,
         stele_roster_entry_t *member, stele_refused_fn *fn, int64_t *position);
 
+/*  Is an event that was refused with that code recorded with its bytes? Not if its sender may not publish it, and
+    none of a key that is bound to users: no retry, which is not held to these users, may publish it either.  */
+bool
+    stele_writer_keeps_refused (const stele_writer_t *self, int code);
+
 /*  Mark the run of a producer as expired and interrupt its tasks, in the open batch. */
 int
     stele_writer_expire_one (stele_writer_t *self, stele_roster_entry_t *member);

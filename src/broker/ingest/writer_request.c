@@ -178,6 +178,9 @@ s_store_rejected (stele_writer_t *self, const s_rejected_t *rejected, int64_t *p
     if (rejected->retried)
         return stele_refuse (refusal, STELE_EINVALID_FIELD, "id",
             "it was accepted by an earlier retry");
+    if (rejected->size == 0)
+        return stele_refuse (refusal, STELE_EMALFORMED, NULL, "its bytes were not kept (an event that its key may not "
+            "publish, or of a key that is bound to users): its producer has to publish it again");
     if (!rejected->is_packed)
         return stele_refuse (refusal, STELE_EMALFORMED, NULL, "its bytes are not msgpack");
     //  An earlier version, or another setting, may have kept it with its secrets
@@ -435,7 +438,7 @@ stele_writer_run_pipeline (stele_writer_t *self)
     }
     self->counts.rejected++;
     const void *kept = input->data;
-    size_t size = input->size;
+    size_t size = stele_writer_keeps_refused (self, refusal.code)? input->size: 0;
     stele_screen_kept (self->screen, &kept, &size);
     return stele_ledger_reject (self->ledger, 0, 0, &refusal, stele_clock_us (), kept, size, NULL);
 }
