@@ -34,10 +34,14 @@ s_note (s_event_t *self, const stele_match_t *match, const char *mark)
     while (i < redactor->finding_count && !(redactor->findings [i].rule_index == match->rule
         && strcmp (redactor->findings [i].field, self->field) == 0))
         i++;
-    if (i == STELE_FINDINGS_MAX)
-        i--;
-    stele_finding_t *finding = &redactor->findings [i];
-    if (i == redactor->finding_count) {
+    bool is_full = i == STELE_FINDINGS_MAX;
+    stele_finding_t *finding = &redactor->findings [is_full? i - 1: i];
+    //  An id must not get lost among them
+    if (is_full && self->in_id && !finding->in_id) {
+        finding->in_id = true;
+        memcpy (finding->field, self->field, sizeof finding->field);
+    }
+    if (i == redactor->finding_count && !is_full) {
         redactor->finding_count++;
         *finding = (stele_finding_t) {
             .rule = stele_redactor_rule (redactor, match->rule), .rule_index = match->rule, .in_id = self->in_id

@@ -27,9 +27,10 @@
 #define WINDOW_MAX      65536
 //  Bytes before them, for look-behind
 #define CONTEXT         64
-//  Work of a try: TRY_WORK, and one per byte that its regex may see. The most of a rule in an event (or in bytes):
+//  Work of a try: TRY_WORK, one per byte that its regex may see, and BACK_WORK per place before the keyword. The most of a rule in an event (or in bytes):
 //  RULE_WORK, and RULE_WORK_BYTE per byte of it; the most of all rules together is EVENT_SHARE times that
 #define TRY_WORK        64
+#define BACK_WORK       4
 #define RULE_WORK       1000000
 #define RULE_WORK_BYTE  8
 #define EVENT_SHARE     3
@@ -149,6 +150,12 @@ stele_redactor_exceeded (const stele_redactor_t *self, const char **rule)
     return self->exceeded;
 }
 
+void
+stele_redactor_fit (stele_redactor_t *self, bool fits)
+{
+    self->fits = fits;
+}
+
 //  -- one text ----------------------------------------------------------------------------
 
 static bool
@@ -220,7 +227,7 @@ s_run (stele_redactor_t *self, size_t rule, const char *text, size_t size, size_
 {
     size_t base = start > CONTEXT? start - CONTEXT: 0;
     bool last = end == size || end - keyword >= WINDOW_MAX;
-    int64_t work = TRY_WORK + (int64_t) (end - start);
+    int64_t work = TRY_WORK + (int64_t) (end - start) + BACK_WORK * (int64_t) (keyword - start);
     if (stele_rules_at (self->rules, rule)->back)
         pcre2_set_offset_limit (self->context, keyword - base);
     int rc = pcre2_match (self->codes [rule], (PCRE2_SPTR) text + base, end - base, start - base,
@@ -385,5 +392,12 @@ stele_redactor_mask (const stele_redactor_t *self, const stele_match_t *match, c
     int size = snprintf (mask, STELE_MASK_SIZE, STELE_MASK_BEGIN "%s%s%s" STELE_MASK_END,
         stele_redactor_rule (self, match->rule), *mark? ":": "", mark);
     assert (size > 0 && (size_t) size < STELE_MASK_SIZE);
-    return (size_t) size;
+    size_t room = match->to - match->from, frame = sizeof STELE_MASK_BEGIN - 1 + sizeof STELE_MASK_END - 1;
+    if (!self->fits || (size_t) size <= room)
+        return (size_t) size;
+    if (room < frame) {
+        memset (mask, '*', room);
+        return room;
+    }
+    return (size_t) snprintf (mask, STELE_MASK_SIZE, STELE_MASK_BEGIN "%.*s" STELE_MASK_END, (int) (room - frame), mark);
 }

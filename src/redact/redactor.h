@@ -57,6 +57,11 @@ size_t
 size_t
     stele_redactor_bytes (stele_redactor_t *self, const void *data, size_t size);
 
+/*  From now on masks are as long as their secrets at most, so that no limit of a field is exceeded: of a mask that is
+    longer, only its begin, as many of the 8 digits as there is room for, and its end remain. */
+void
+    stele_redactor_fit (stele_redactor_t *self, bool fits);
+
 /*  The result of the last call that found a secret; valid until the next one. */
 const void *
     stele_redactor_masked (const stele_redactor_t *self, size_t *size);

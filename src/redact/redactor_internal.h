@@ -55,6 +55,7 @@ struct stele_redactor {
     stele_finding_t findings [STELE_FINDINGS_MAX];
     size_t finding_count;
     size_t secrets;
+    bool fits;                      // No mask is longer than its secret
     stele_pack_t *out;
     char *scratch;
     size_t scratch_room;

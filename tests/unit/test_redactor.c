@@ -502,6 +502,20 @@ test_redactor_event_secret_at_the_start_of_a_text_of_any_length_is_found (void *
         stele_pack_string (pack, "b");
         stele_pack_bytes (pack, text, size);
         assert_int_equal (stele_redactor_event (redactor, stele_pack_data (pack), stele_pack_size (pack)), 2);
+        //  The same as bytes of something that is not valid msgpack
+        assert_int_equal (stele_redactor_bytes (redactor, stele_pack_data (pack), stele_pack_size (pack) - 1), 2);
+        if (size > 300)
+            continue;
+        //  In the list of findings of a producer
+        stele_pack_clear (pack);
+        stele_pack_map (pack, 1);
+        stele_pack_string (pack, "redacted");
+        stele_pack_array (pack, 1);
+        stele_pack_text (pack, text, size);
+        assert_int_equal (stele_redactor_event (redactor, stele_pack_data (pack), stele_pack_size (pack)), 1);
+        size_t masked_size;
+        const char *masked = stele_redactor_masked (redactor, &masked_size);
+        assert_null (memmem (masked, masked_size, key, strlen (key)));
     }
     stele_pack_destroy (&pack);
     stele_redactor_destroy (&redactor);
@@ -565,6 +579,20 @@ test_redactor_event_findings_are_bounded (void **state)
     const stele_finding_t *findings = stele_redactor_findings (redactor, &count);
     assert_int_equal (count, STELE_FINDINGS_MAX);
     assert_int_equal (findings [count - 1].count, 200 - STELE_FINDINGS_MAX + 1);
+    //  One in an id is listed nevertheless
+    stele_pack_clear (pack);
+    stele_pack_map (pack, 201);
+    for (int i = 0; i < 201; i++) {
+        char field [20];
+        snprintf (field, sizeof field, "key%d", i);
+        stele_pack_string (pack, i == 150? "task_id": field);
+        stele_pack_string (pack, s_token);
+    }
+    assert_int_equal (stele_redactor_event (redactor, stele_pack_data (pack), stele_pack_size (pack)), 201);
+    findings = stele_redactor_findings (redactor, &count);
+    assert_int_equal (count, STELE_FINDINGS_MAX);
+    assert_true (findings [count - 1].in_id);
+    assert_string_equal (findings [count - 1].field, "task_id");
     stele_pack_destroy (&pack);
     stele_redactor_destroy (&redactor);
 }
