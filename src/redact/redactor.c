@@ -36,6 +36,8 @@
 #define EVENT_SHARE     3
 //  Tries of a rule per text that may exceed their bound
 #define EXCEEDED_MAX    8
+//  Secrets of an event whose masks have a mark, since each costs microseconds
+#define MARKS_MAX       16384
 
 //  -- rules -----------------------------------------------------------------------------
 
@@ -381,7 +383,7 @@ size_t
 stele_redactor_mask (const stele_redactor_t *self, const stele_match_t *match, const char *text, char *mask, char *mark)
 {
     *mark = 0;
-    if (self->has_key) {
+    if (self->has_key && self->secrets < MARKS_MAX) {
         unsigned char digest [EVP_MAX_MD_SIZE];
         unsigned size = 0;
         const unsigned char *done = HMAC (EVP_sha256 (), self->key, sizeof self->key, (const unsigned char *) text + match->from,

@@ -1,7 +1,8 @@
 /*  redactor - find secrets in events, and mask them
 
     A mask is «redacted:RULE:8HEX», where 8HEX are the first bytes of an HMAC-SHA256 of the secret: the
-    same secret has the same mask under one key. Without a key it is «redacted:RULE».
+    same secret has the same mask under one key. Without a key, and after the first 16,384 secrets of an
+    event, it is «redacted:RULE».
 
     Text is searched for the keywords of all rules first. The regex of a rule sees only the bytes around
     a keyword: STELE_RULE_BACK before it, and a window after it that grows if a match fills it. So the

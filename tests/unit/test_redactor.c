@@ -403,6 +403,19 @@ test_redactor_work_on_many_texts_is_bounded (void **state)
     assert_int_equal (stele_redactor_event (redactor, stele_pack_data (pack), stele_pack_size (pack)), 0);
     assert_in_range (redactor->work, 1, redactor->work_max + 200);
     assert_int_equal (stele_redactor_exceeded (redactor, &rule), 1);
+    //  So many secrets are masked, only the first ones with a mark
+    stele_pack_clear (pack);
+    stele_pack_array (pack, 16385);
+    for (int i = 0; i < 16385; i++)
+        stele_pack_string (pack, s_token);
+    assert_int_equal (stele_redactor_event (redactor, stele_pack_data (pack), stele_pack_size (pack)), 16385);
+    size_t size;
+    const char *masked = stele_redactor_masked (redactor, &size);
+    static const char bare [] = "\xc2\xabredacted:github-token\xc2\xbb";
+    const char *first = memmem (masked, size, bare, sizeof bare - 1);
+    assert_non_null (first);
+    assert_null (memmem (first + 1, (size_t) (masked + size - first) - 1, bare, sizeof bare - 1));
+    assert_null (memmem (masked, size, s_token, 40));
     //  The next event has its own
     stele_pack_clear (pack);
     stele_pack_string (pack, "7Q~");
