@@ -27,8 +27,9 @@
 #define WINDOW_MAX      65536
 //  Bytes before them, for look-behind
 #define CONTEXT         64
-//  Work of a try: TRY_WORK, one per byte that its regex may see, and BACK_WORK per place before the keyword. The most of a rule in an event (or in bytes):
-//  RULE_WORK, and RULE_WORK_BYTE per byte of it; the most of all rules together is EVENT_SHARE times that
+//  Work of a try: TRY_WORK, one per byte that its regex may see, and BACK_WORK per place before the keyword. The most
+//  work of a rule in an event (or in bytes): RULE_WORK, and RULE_WORK_BYTE per byte of it; that of all rules together
+//  is EVENT_SHARE times as much
 #define TRY_WORK        64
 #define BACK_WORK       4
 #define RULE_WORK       1000000
@@ -319,9 +320,9 @@ s_try (stele_redactor_t *self, size_t index, const char *text, size_t size, size
         back = start - self->state [index].until;
     if (!s_match (self, index, text, size, start - back, start, keyword_size, &first, &last))
         return;
-    //  Never mask a mask: an export is imported unchanged
     self->work += (int64_t) (last - first);
     self->state [index].work += (int64_t) (last - first);
+    //  Never mask a mask: an export is imported unchanged
     if (memmem (text + first, last - first, STELE_MASK_BEGIN, sizeof STELE_MASK_BEGIN - 1))
         return;
     if (rule->entropy > 0 && s_entropy (text + first, last - first) < rule->entropy)
