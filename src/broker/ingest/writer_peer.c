@@ -175,8 +175,7 @@ static int
 s_hello (stele_writer_t *self, const stele_message_t *message)
 {
     stele_refusal_t secret;
-    if (stele_screen_name (self->screen, "producer", message->producer, &secret)
-    ||  stele_screen_name (self->screen, "instance", message->instance, &secret))
+    if (stele_screen_name (self->screen, "instance", message->instance, &secret))
         return s_answer_error (self, &secret, 0);
     STELE_FAULT (hello_before);
     int code = stele_writer_begin (self);
@@ -418,6 +417,9 @@ stele_writer_run_peer (stele_writer_t *self)
     int code = s_authorize (self, &refusal);
     if (code == 0)
         code = stele_message_decode (input->data, input->size, &message, &refusal);
+    //  A refusal quotes the name
+    if (code == 0 && message.op == STELE_OP_HELLO)
+        code = stele_screen_name (self->screen, "producer", message.producer, &refusal);
     if (code == 0 && message.op == STELE_OP_HELLO)
         code = s_authorize_name (self, message.producer, &refusal);
     if (code)

@@ -90,11 +90,11 @@ s_publish (stele_writer_t *self, stele_params_t *params)
 {
     stele_message_t message;
     stele_refusal_t refusal;
+    //  The refusal of another name quotes it
     if (stele_message_decode_publish (self->input->data, self->input->size, &message, &refusal)
+    ||  stele_screen_name (self->screen, "producer", message.producer, &refusal)
     ||  stele_access_check_producer (stele_writer_access (self), params->identity, message.producer, strlen (message.producer),
             &refusal))
-        return s_refused (self, &refusal, 0);
-    if (stele_screen_name (self->screen, "producer", message.producer, &refusal))
         return s_refused (self, &refusal, 0);
     stele_roster_entry_t *member = stele_roster_entry (self->roster, message.producer);
     if (!member)
