@@ -271,6 +271,24 @@ class TestBroker(KeysTest):
         self.stele("--timeout", "600000", "--key", self.path("bob.key_secret"), "follow", status=77)
         self.assertIn("lacks the role", self.stderr)
 
+    def test_key_without_query_follows_new_events_only(self):
+        self.stele("key", "new", "root", "--role", "admin")
+        self.stele("key", "new", "ear", "--role", "feed", "--topics", "task.")
+        self.start()
+        root, ear = (("--key", self.path(name + ".key_secret")) for name in ("root", "ear"))
+        self.stele(*root, "publish", "-", input=EVENT)
+        self.stele(*ear, "follow", "task.", "--after", "0", status=77)
+        self.assertRegex(self.stderr, "events.read needs the role query.*without --after")
+        follow = harness.Process([harness.program("stele"), *ear, "--json", "follow", "task.", "--count", "2"], env=self.environment)
+        self.addCleanup(follow.kill)
+        self.assertRegex(follow.wait_line("warning"), "needs the role query.*only new events.*missing")
+        #   The command is not connected at once
+        harness.wait_until(lambda: self.stele(*root, "publish", "-", input=EVENT) and not follow.running(), "two events")
+        self.assertEqual(follow.wait(), 0)
+        positions = [json.loads(line)["position"] for line in follow.log().splitlines()[1:]]
+        self.assertEqual(positions, [positions[0], positions[0] + 1])
+        self.assertGreater(positions[0], 1)
+
     def test_lines_that_a_refused_run_did_not_spool_are_reported(self):
         self.stele("key", "new", "reader", "--role", "query")
         self.start()
