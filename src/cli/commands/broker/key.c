@@ -40,7 +40,8 @@ static const cli_option_t s_options [] = {
         CLI_CALL, 0, 0, s_take_role },
     { "producers", 0, "NAMES", "publish only as these producers; * is any text (build-*)",
         CLI_LIST, offsetof (args_t, producers), 0, NULL },
-    { "topics", 0, "TOPICS", "follow only topics of the feed that begin with one of these (task.)",
+    { "topics", 0, "TOPICS", "follow only topics of the feed that begin with one of these (task.); "
+        "the role query reads all events nevertheless",
         CLI_LIST, offsetof (args_t, topics), 0, NULL },
     { "users", 0, "IDS", "see and publish only what belongs to these users", CLI_LIST, offsetof (args_t, users), 0, NULL },
     { "not-after", 0, "TIME", "the key is valid until TIME: RFC 3339, a date, or a time from now such as +12h or +90d",
@@ -451,7 +452,8 @@ const cli_command_t cli_cmd_key = {
             "revoke: set a key aside, as NAME.revoked-TIME, which the broker does not read.\n"
             "reload: have the broker read its folder now. What it no longer finds there is refused from then on.",
         .after =
-            "Roles: publish records events; query reads records; feed follows the feed; operate repairs (includes query); metrics "
+            "Roles: publish records events; query reads records; feed follows the feed (give it query as well, to read what was "
+            "missed); operate repairs (includes query); metrics "
             "reads statistics; admin may do everything but gateway, which acts for others (an HTTP gateway).\n"
             "\n"
             "Exit status: 1 there is no such key, 73 the key or the file exists, 77 not allowed, 78 others may write the folder.",
