@@ -5,6 +5,7 @@
     file, You can obtain one at https://mozilla.org/MPL/2.0/.
 */
 
+#include <string.h>
 #include "base/character.h"
 
 size_t
@@ -26,6 +27,17 @@ stele_character_decode (const char *text, size_t size, uint32_t *code)
         return 0;
     *code = decoded;
     return length;
+}
+
+void
+stele_character_mend (char *text)
+{
+    uint32_t code;
+    for (size_t size = strlen (text), length; size; text += length, size -= length)
+        if ((length = stele_character_decode (text, size, &code)) == 0) {
+            *text = '?';
+            length = 1;
+        }
 }
 
 bool

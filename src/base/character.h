@@ -17,6 +17,10 @@
 size_t
     stele_character_decode (const char *text, size_t size, uint32_t *code);
 
+/*  Replace each byte that is not of UTF-8, such as of a character that was cut, with '?'. */
+void
+    stele_character_mend (char *text);
+
 /*  A control character: C0, DEL or C1?                                      */
 bool
     stele_character_is_control (uint32_t code);

@@ -65,6 +65,7 @@ src_broker_libbroker_la_SOURCES = \
     src/broker/requests/worker.c src/broker/requests/worker.h \
     src/broker/followers/cache_follower.c \
     src/broker/followers/feed.c \
+    src/broker/followers/feed_subscribers.c src/broker/followers/feed_subscribers.h \
     src/broker/followers/feed_topics.c src/broker/followers/feed_topics.h \
     src/broker/followers/follower.c src/broker/followers/follower.h \
     src/broker/followers/pipeline.c \

@@ -89,6 +89,8 @@ http_reply_status (int code)
             return 409;
         case STELE_ETOO_LARGE:
             return 413;
+        case STELE_ESECRET:
+            return 422;
         case STELE_EWINDOW:
             return 429;
         case STELE_EUNAVAILABLE:

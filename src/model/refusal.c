@@ -7,6 +7,7 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include "base/character.h"
 #include "model/refusal.h"
 
 int
@@ -20,5 +21,7 @@ stele_refuse (stele_refusal_t *self, int code, const char *field, const char *fo
     va_start (args, format);
     vsnprintf (self->message, sizeof self->message, format, args);
     va_end (args);
+    //  It may quote what a peer sent, and be cut inside a character
+    stele_character_mend (self->message);
     return code;
 }

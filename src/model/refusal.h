@@ -17,10 +17,10 @@
 typedef struct {
     int code;                       // STELE_E...; 0: not refused
     char field [64];                // Name of the field, or ""
-    char message [640];             // For people: what was wrong, the limit, what to do
+    char message [640];             // For people, UTF-8: what was wrong, the limit, what to do
 } stele_refusal_t;
 
-/*  Fill it and return 'code', so that a caller can return the call. 'field'
+/*  Fill it, with '?' for what is not UTF-8, and return 'code', so that a caller can return the call. 'field'
     may be NULL. 'self' may be NULL.                                         */
 int
     stele_refuse (stele_refusal_t *self, int code, const char *field,

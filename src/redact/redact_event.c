@@ -22,6 +22,7 @@ typedef struct {
     const char *copied;
     char field [64];
     bool in_id;
+    bool discards;                  // Findings are noted, nothing is written
 } s_event_t;
 
 static void
@@ -33,10 +34,14 @@ s_note (s_event_t *self, const stele_match_t *match, const char *mark)
     while (i < redactor->finding_count && !(redactor->findings [i].rule_index == match->rule
         && strcmp (redactor->findings [i].field, self->field) == 0))
         i++;
-    if (i == STELE_FINDINGS_MAX)
-        i--;
-    stele_finding_t *finding = &redactor->findings [i];
-    if (i == redactor->finding_count) {
+    bool is_full = i == STELE_FINDINGS_MAX;
+    stele_finding_t *finding = &redactor->findings [is_full? i - 1: i];
+    //  An id must not get lost among them
+    if (is_full && self->in_id && !finding->in_id) {
+        finding->in_id = true;
+        memcpy (finding->field, self->field, sizeof finding->field);
+    }
+    if (i == redactor->finding_count && !is_full) {
         redactor->finding_count++;
         *finding = (stele_finding_t) {
             .rule = stele_redactor_rule (redactor, match->rule), .rule_index = match->rule, .in_id = self->in_id
@@ -75,6 +80,8 @@ s_replace (s_event_t *self, const stele_token_t *token, const char *head, const 
 {
     stele_pack_t *out = self->redactor->out;
     size_t size = s_masked (self, token->data, token->size);
+    if (self->discards)
+        return;
     stele_pack_packed (out, self->copied, (size_t) (head - self->copied));
     if (token->kind == STELE_SCAN_TEXT)
         stele_pack_text (out, self->redactor->scratch, size);
@@ -92,15 +99,6 @@ s_has_bytes (const stele_token_t *token)
     return token->kind == STELE_SCAN_TEXT || token->kind == STELE_SCAN_BYTES || token->kind == STELE_SCAN_EXT;
 }
 
-//  Is the byte before that place part of the head of a msgpack string, and so no letter?
-static bool
-s_after_head (const unsigned char *data, size_t at)
-{
-    return (at >= 2 && (data [at - 2] == 0xd9 || data [at - 2] == 0xc4))
-        || (at >= 3 && (data [at - 3] == 0xda || data [at - 3] == 0xc5))
-        || (at >= 5 && (data [at - 5] == 0xdb || data [at - 5] == 0xc6));
-}
-
 //  Most events have no keyword: one pass over all their bytes shows it
 static bool
 s_suspects (const stele_redactor_t *self, const void *data, size_t size)
@@ -109,7 +107,7 @@ s_suspects (const stele_redactor_t *self, const void *data, size_t size)
     int rule;
     size_t start, keyword_size;
     while (stele_keywords_next (self->keywords, &search, &rule, &start, &keyword_size))
-        if (!self->bounded [rule] || stele_redactor_begins_word (data, start) || s_after_head (data, start))
+        if (!self->bounded [rule] || stele_redactor_begins_word (data, start) || stele_redactor_after_head (data, start))
             return true;
     return false;
 }
@@ -238,15 +236,15 @@ s_pack_redacted (stele_redactor_t *self, stele_pack_t *pack, stele_scan_t scan)
 static stele_scan_t
 s_take_redacted (s_event_t *self, stele_scan_t *scan)
 {
-    const void *data;
-    size_t size;
-    stele_scan_skip (scan, &data, &size);
+    const char *data = (const char *) scan->next;
+    size_t secrets = self->redactor->secrets;
     strcpy (self->field, "redacted");
     self->in_id = false;
-    if (stele_redactor_find (self->redactor, data, size) == 0)
-        return stele_scan_start (data, size);
-    s_masked (self, data, size);
-    return stele_scan_start (NULL, 0);
+    self->discards = true;
+    s_value (self, scan, NULL, 1);
+    self->discards = false;
+    return self->redactor->secrets > secrets? stele_scan_start (NULL, 0):
+        stele_scan_start (data, (size_t) ((const char *) scan->next - data));
 }
 
 //  An event is a map. Its 'redacted' is written at the end.
@@ -279,20 +277,12 @@ s_map (s_event_t *self, stele_scan_t *scan, uint32_t count)
     stele_pack_close (out, mark, entries + 1);
 }
 
-static void
-s_begin (stele_redactor_t *self)
-{
-    self->finding_count = 0;
-    self->secrets = 0;
-    stele_pack_clear (self->out);
-}
-
 size_t
 stele_redactor_event (stele_redactor_t *self, const void *data, size_t size)
 {
     if (!s_suspects (self, data, size))
         return 0;
-    s_begin (self);
+    stele_redactor_begin (self, size);
     s_event_t event = { .redactor = self, .copied = data };
     stele_scan_t scan = stele_scan_start (data, size);
     stele_scan_t probe = scan;
@@ -309,9 +299,14 @@ stele_redactor_event (stele_redactor_t *self, const void *data, size_t size)
 size_t
 stele_redactor_bytes (stele_redactor_t *self, const void *data, size_t size)
 {
-    if (!s_suspects (self, data, size) || stele_redactor_find (self, data, size) == 0)
+    if (!s_suspects (self, data, size))
         return 0;
-    s_begin (self);
+    stele_redactor_begin (self, size);
+    self->raw = true;
+    size_t found = stele_redactor_find (self, data, size);
+    self->raw = false;
+    if (found == 0)
+        return 0;
     s_event_t event = { .redactor = self };
     size_t masked = s_masked (&event, data, size);
     stele_pack_packed (self->out, self->scratch, masked);

@@ -20,15 +20,25 @@
 #define MATCH_STEPS     20000
 #define MATCH_HEAP_KIB  1024
 #define JIT_STACK       (256 * 1024)
-//  Bytes after a keyword that a regex sees at first, and at most; a secret that is longer ends at a space
-#define WINDOW          4096
+//  Bytes after a keyword that a regex sees at first. While it wants to see more, they grow by that factor up to WINDOW_MAX; a
+//  secret that is longer ends at a space
+#define WINDOW          128
+#define WINDOW_GROWTH   8
 #define WINDOW_MAX      65536
 //  Bytes before them, for look-behind
 #define CONTEXT         64
-//  Tries of a rule per text: TRIES and one per TRIES_BYTES; and tries that may exceed their bound
-#define TRIES           1024
-#define TRIES_BYTES     8
+//  Work of a try: TRY_WORK, one per byte that its regex may see, and BACK_WORK per place before the keyword. The most
+//  work of a rule in an event (or in bytes): RULE_WORK, and RULE_WORK_BYTE per byte of it; that of all rules together
+//  is EVENT_SHARE times as much
+#define TRY_WORK        64
+#define BACK_WORK       4
+#define RULE_WORK       1000000
+#define RULE_WORK_BYTE  8
+#define EVENT_SHARE     3
+//  Tries of a rule per text that may exceed their bound
 #define EXCEEDED_MAX    8
+//  Secrets of an event whose masks have a mark, since each costs microseconds
+#define MARKS_MAX       16384
 
 //  -- rules -----------------------------------------------------------------------------
 
@@ -38,7 +48,7 @@ s_compile (stele_redactor_t *self, size_t index, stele_refusal_t *refusal)
     const stele_rule_t *rule = stele_rules_at (self->rules, index);
     self->bounded [index] = rule->boundary && !rule->back;
     uint32_t options = PCRE2_NEVER_UTF | PCRE2_NEVER_UCP | (rule->fold? PCRE2_CASELESS: 0)
-        | (rule->back? 0: PCRE2_ANCHORED);
+        | (rule->back? PCRE2_USE_OFFSET_LIMIT: PCRE2_ANCHORED);
     int error;
     PCRE2_SIZE place;
     self->codes [index] = pcre2_compile ((PCRE2_SPTR) rule->regex, PCRE2_ZERO_TERMINATED, options, &error, &place, NULL);
@@ -49,7 +59,7 @@ s_compile (stele_redactor_t *self, size_t index, stele_refusal_t *refusal)
             rule->id, text, (size_t) place);
     }
     //  Without JIT (a hardened system) the interpreter runs it
-    pcre2_jit_compile (self->codes [index], PCRE2_JIT_COMPLETE);
+    pcre2_jit_compile (self->codes [index], PCRE2_JIT_COMPLETE | PCRE2_JIT_PARTIAL_HARD);
     for (size_t i = 0; i < rule->keyword_count; i++)
         if (!stele_keywords_add (self->keywords, rule->keywords [i], strlen (rule->keywords [i]), rule->fold, (int) index))
             return stele_refuse (refusal, STELE_EINVALID_FIELD, "redact-rules", "the keywords of all rules have more than %d bytes",
@@ -143,6 +153,12 @@ stele_redactor_exceeded (const stele_redactor_t *self, const char **rule)
     return self->exceeded;
 }
 
+void
+stele_redactor_fit (stele_redactor_t *self, bool fits)
+{
+    self->fits = fits;
+}
+
 //  -- one text ----------------------------------------------------------------------------
 
 static bool
@@ -176,6 +192,15 @@ stele_redactor_begins_word (const char *text, size_t at)
     return from > 0 && text [from - 1] == '[';
 }
 
+bool
+stele_redactor_after_head (const char *text, size_t at)
+{
+    const unsigned char *data = (const unsigned char *) text;
+    return (at >= 2 && (data [at - 2] == 0xd9 || data [at - 2] == 0xc4))
+        || (at >= 3 && (data [at - 3] == 0xda || data [at - 3] == 0xc5))
+        || (at >= 5 && (data [at - 5] == 0xdb || data [at - 5] == 0xc6));
+}
+
 //  Bits per byte (Shannon)
 static double
 s_entropy (const char *text, size_t size)
@@ -192,23 +217,50 @@ s_entropy (const char *text, size_t size)
     return bits;
 }
 
-//  Run a regex on text [from, from + window) from 'start' on. True: [*first, *last) is the secret
+static void
+s_exceed (stele_redactor_t *self, size_t rule)
+{
+    self->exceeded++;
+    self->exceeded_rule = rule;
+}
+
+//  Run a regex on a window that ends at 'end', on matches that begin in [start, keyword]. Returns as pcre2_match does.
+static int
+s_run (stele_redactor_t *self, size_t rule, const char *text, size_t size, size_t start, size_t keyword, size_t end)
+{
+    size_t base = start > CONTEXT? start - CONTEXT: 0;
+    bool last = end == size || end - keyword >= WINDOW_MAX;
+    int64_t work = TRY_WORK + (int64_t) (end - start) + BACK_WORK * (int64_t) (keyword - start);
+    if (stele_rules_at (self->rules, rule)->back)
+        pcre2_set_offset_limit (self->context, keyword - base);
+    int rc = pcre2_match (self->codes [rule], (PCRE2_SPTR) text + base, end - base, start - base,
+        PCRE2_NOTEMPTY | (last? 0: PCRE2_PARTIAL_HARD), self->match, self->context);
+    pcre2_set_offset_limit (self->context, PCRE2_UNSET);
+    if (rc < 0 && rc != PCRE2_ERROR_NOMATCH && rc != PCRE2_ERROR_PARTIAL) {
+        self->state [rule].exceeded++;
+        s_exceed (self, rule);
+        work += MATCH_STEPS;
+    }
+    self->state [rule].work += work;
+    self->work += work;
+    return rc;
+}
+
+//  Match a regex that may begin from 'start' to the keyword. True: [*first, *last) is the secret
 static bool
-s_match (stele_redactor_t *self, size_t rule, const char *text, size_t size, size_t start, size_t window,
+s_match (stele_redactor_t *self, size_t rule, const char *text, size_t size, size_t start, size_t keyword, size_t keyword_size,
     size_t *first, size_t *last)
 {
     size_t base = start > CONTEXT? start - CONTEXT: 0;
-    size_t end = size - start > window? start + window: size;
-    int rc = pcre2_match (self->codes [rule], (PCRE2_SPTR) text + base, end - base, start - base, PCRE2_NOTEMPTY,
-        self->match, self->context);
-    if (rc < 0) {
-        if (rc != PCRE2_ERROR_NOMATCH) {
-            self->state [rule].exceeded++;
-            self->exceeded++;
-            self->exceeded_rule = rule;
-        }
+    size_t window = WINDOW, end;
+    int rc;
+    do {
+        end = size - keyword - keyword_size > window? keyword + keyword_size + window: size;
+        rc = s_run (self, rule, text, size, start, keyword, end);
+        window *= WINDOW_GROWTH;
+    } while (rc == PCRE2_ERROR_PARTIAL);
+    if (rc < 0)
         return false;
-    }
     const PCRE2_SIZE *place = pcre2_get_ovector_pointer (self->match);
     int group = 0;
     for (int i = 1; i < rc && group == 0; i++)
@@ -216,41 +268,60 @@ s_match (stele_redactor_t *self, size_t rule, const char *text, size_t size, siz
             group = i;
     *first = base + place [2 * group];
     *last = base + place [2 * group + 1];
-    //  It may go on after the window
-    if (base + place [1] < end || end == size)
-        return true;
-    if (window < WINDOW_MAX)
-        return s_match (self, rule, text, size, start, WINDOW_MAX, first, last);
-    while (*last < size && !strchr (" \t\r\n\"'", text [*last]))
+    //  It may go on after the last window
+    while (base + place [1] == end && *last < size && !strchr (" \t\r\n\"'", text [*last]))
         ++*last;
     return true;
+}
+
+//  The state of a rule for this text and this event
+static void
+s_renew (stele_redactor_t *self, size_t index)
+{
+    if (self->state [index].search != self->search) {
+        self->state [index].search = self->search;
+        self->state [index].exceeded = 0;
+        self->state [index].until = 0;
+    }
+    if (self->state [index].event != self->event) {
+        self->state [index].event = self->event;
+        self->state [index].work = 0;
+        self->state [index].spent = false;
+    }
+}
+
+//  May the rule be tried once more? The first time that it may not is counted
+static bool
+s_may_try (stele_redactor_t *self, size_t index)
+{
+    if (self->state [index].exceeded >= EXCEEDED_MAX || self->state [index].spent)
+        return false;
+    if (self->state [index].work < self->work_max && self->work < EVENT_SHARE * self->work_max)
+        return true;
+    self->state [index].spent = true;
+    s_exceed (self, index);
+    return false;
 }
 
 static void
 s_try (stele_redactor_t *self, size_t index, const char *text, size_t size, size_t start, size_t keyword_size)
 {
     const stele_rule_t *rule = stele_rules_at (self->rules, index);
-    if (self->state [index].search != self->search) {
-        self->state [index].search = self->search;
-        self->state [index].exceeded = 0;
-        self->state [index].until = self->state [index].tries = 0;
-    }
-    if (start < self->state [index].until || (self->bounded [index] && !stele_redactor_begins_word (text, start)))
+    s_renew (self, index);
+    bool after_head = self->raw && stele_redactor_after_head (text, start);
+    if (start < self->state [index].until
+    ||  (self->bounded [index] && !after_head && !stele_redactor_begins_word (text, start)))
         return;
-    if (self->state [index].exceeded == EXCEEDED_MAX)
+    if (!s_may_try (self, index))
         return;
-    if (self->state [index].tries++ == TRIES + size / TRIES_BYTES) {
-        self->state [index].exceeded = EXCEEDED_MAX;
-        self->exceeded++;
-        self->exceeded_rule = index;
-        return;
-    }
     size_t first, last;
     size_t back = rule->back < start? rule->back: start;
     if (start - back < self->state [index].until)
         back = start - self->state [index].until;
-    if (!s_match (self, index, text, size, start - back, back + keyword_size + WINDOW, &first, &last))
+    if (!s_match (self, index, text, size, start - back, start, keyword_size, &first, &last))
         return;
+    self->work += (int64_t) (last - first);
+    self->state [index].work += (int64_t) (last - first);
     //  Never mask a mask: an export is imported unchanged
     if (memmem (text + first, last - first, STELE_MASK_BEGIN, sizeof STELE_MASK_BEGIN - 1))
         return;
@@ -271,6 +342,17 @@ s_by_place (const void *one, const void *other)
     if (a->to != b->to)
         return a->to > b->to? -1: 1;
     return (a->rule > b->rule) - (a->rule < b->rule);
+}
+
+void
+stele_redactor_begin (stele_redactor_t *self, size_t size)
+{
+    self->event++;
+    self->work = 0;
+    self->work_max = RULE_WORK + RULE_WORK_BYTE * (int64_t) size;
+    self->finding_count = 0;
+    self->secrets = 0;
+    stele_pack_clear (self->out);
 }
 
 size_t
@@ -302,7 +384,7 @@ size_t
 stele_redactor_mask (const stele_redactor_t *self, const stele_match_t *match, const char *text, char *mask, char *mark)
 {
     *mark = 0;
-    if (self->has_key) {
+    if (self->has_key && self->secrets < MARKS_MAX) {
         unsigned char digest [EVP_MAX_MD_SIZE];
         unsigned size = 0;
         const unsigned char *done = HMAC (EVP_sha256 (), self->key, sizeof self->key, (const unsigned char *) text + match->from,
@@ -313,5 +395,12 @@ stele_redactor_mask (const stele_redactor_t *self, const stele_match_t *match, c
     int size = snprintf (mask, STELE_MASK_SIZE, STELE_MASK_BEGIN "%s%s%s" STELE_MASK_END,
         stele_redactor_rule (self, match->rule), *mark? ":": "", mark);
     assert (size > 0 && (size_t) size < STELE_MASK_SIZE);
-    return (size_t) size;
+    size_t room = match->to - match->from, frame = sizeof STELE_MASK_BEGIN - 1 + sizeof STELE_MASK_END - 1;
+    if (!self->fits || (size_t) size <= room)
+        return (size_t) size;
+    if (room < frame) {
+        memset (mask, '*', room);
+        return room;
+    }
+    return (size_t) snprintf (mask, STELE_MASK_SIZE, STELE_MASK_BEGIN "%.*s" STELE_MASK_END, (int) (room - frame), mark);
 }

@@ -1,7 +1,8 @@
 /*  redactor - find secrets in events, and mask them
 
     A mask is «redacted:RULE:8HEX», where 8HEX are the first bytes of an HMAC-SHA256 of the secret: the
-    same secret has the same mask under one key. Without a key it is «redacted:RULE».
+    same secret has the same mask under one key. Without a key, and after the first 16,384 secrets of an
+    event, it is «redacted:RULE».
 
     Text is searched for the keywords of all rules first. The regex of a rule sees only the bytes around
     a keyword: STELE_RULE_BACK before it, and a window after it that grows if a match fills it. So the
@@ -56,6 +57,11 @@ size_t
 /*  The same for bytes that are not msgpack: only masked.                    */
 size_t
     stele_redactor_bytes (stele_redactor_t *self, const void *data, size_t size);
+
+/*  From now on masks are as long as their secrets at most, so that no limit of a field is exceeded: of a mask that is
+    longer, only its begin, as many of the 8 digits as there is room for, and its end remain. */
+void
+    stele_redactor_fit (stele_redactor_t *self, bool fits);
 
 /*  The result of the last call that found a secret; valid until the next one. */
 const void *

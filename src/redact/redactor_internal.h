@@ -37,16 +37,25 @@ struct stele_redactor {
     bool has_key;
     unsigned char key [STELE_REDACT_KEY];
     //  Of the text that is searched
+    bool raw;                       // It may contain heads of msgpack strings
     stele_match_t *matches;
     size_t match_count, match_room;
-    struct { uint32_t search; uint32_t exceeded; size_t until, tries; } *state;     // By rule
-    uint32_t search;                // Number of the search: older states are void
+    struct {
+        uint32_t search, exceeded;  // Of that search
+        size_t until;
+        uint32_t event;
+        bool spent;                 // Of that event: it has no work left
+        int64_t work;
+    } *state;                       // By rule
+    uint32_t search, event;         // Their numbers: older states are void
     int64_t exceeded;
     size_t exceeded_rule;
     //  Of the event
+    int64_t work, work_max;         // Bytes that regexes saw, about; the most of a rule
     stele_finding_t findings [STELE_FINDINGS_MAX];
     size_t finding_count;
     size_t secrets;
+    bool fits;                      // No mask is longer than its secret
     stele_pack_t *out;
     char *scratch;
     size_t scratch_room;
@@ -55,6 +64,14 @@ struct stele_redactor {
 /*  Does a word begin there? \n, \u0022, %3D and the colours of terminals are not part of a word. */
 bool
     stele_redactor_begins_word (const char *text, size_t at);
+
+/*  Is the byte before that place part of the head of a msgpack string, and so no letter? */
+bool
+    stele_redactor_after_head (const char *text, size_t at);
+
+/*  Begin an event, or bytes, of that size: its work, findings and output are new. */
+void
+    stele_redactor_begin (stele_redactor_t *self, size_t size);
 
 /*  Find the secrets of a text: 'matches', in order, not overlapping. Returns their number. */
 size_t

@@ -38,6 +38,13 @@ stele_redactor_bytes (stele_redactor_t *self, const void *data, size_t size)
     return stele_redactor_event (self, data, size);
 }
 
+void
+stele_redactor_fit (stele_redactor_t *self, bool fits)
+{
+    (void) self;
+    (void) fits;
+}
+
 const void *
 stele_redactor_masked (const stele_redactor_t *self, size_t *size)
 {

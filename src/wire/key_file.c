@@ -113,7 +113,7 @@ s_trim (const char **text, size_t *size)
         (*size)--;
 }
 
-//  The value in quotes, or up to a comment
+//  The value in quotes, or up to a comment. False: the quotes do not end, or something other than a comment follows
 static bool
 s_unquote (const char **value, size_t *size)
 {
@@ -124,8 +124,11 @@ s_unquote (const char **value, size_t *size)
         if (!end)
             return false;
         (*value)++;
+        const char *rest = end + 1;
+        size_t left = *size - (size_t) (rest - *value) - 1;
         *size = (size_t) (end - *value);
-        return true;
+        s_trim (&rest, &left);
+        return left == 0 || *rest == '#';
     }
     if (*size && (end = memchr (*value, '#', *size))) {
         *size = (size_t) (end - *value);

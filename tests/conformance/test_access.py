@@ -31,7 +31,7 @@ ROLES = {
 NEEDS = {
     "ping": None, "info": None, "stats": "metrics", "publish": "publish", "producer.get": "publish",
     "task.recover": "operate", "rejected.retry": "operate", "recover": "operate", "consistency.check": "operate",
-    "mode": "admin", "keys.reload": "admin", "audit.list": "operate",
+    "mode": "admin", "keys.reload": "admin",
 }
 #   How long a silence is taken for an answer: a subscription or a message that is not allowed has none
 SILENCE_MS = 300
@@ -314,12 +314,59 @@ class Restrictions(AccessTest):
         self.assert_unauthorized(gate.ask({"op": "mode", "actor": {"name": "ann", "roles": ["admin"]}}))
         self.assert_unauthorized(gate.ask({"op": "task.list", "actor": {"name": "ann"}}))
         for wrong in (3, {"roles": ["query"]}, {"name": "", "roles": ["query"]}, {"name": "a", "roles": ["no-such"]},
-                      {"name": "a", "users": [3]}):
+                      {"name": "a", "users": [3]}, {"name": "a", "roles": ["query"], "users": []},
+                      {"name": "a", "roles": ["query"], "users": ["u" * 256]}, {"name": "a\0b", "roles": ["query"]},
+                      {"name": "a" * 256, "roles": ["query"]}):
             self.assertEqual(gate.ask({"op": "task.list", "actor": wrong})["error"]["code"], "bad_request", wrong)
         self.assert_unauthorized(self.asker_of("builder").ask({"op": "task.list", "actor": {"name": "ann", "roles": ["query"]}}))
         bound = self.asker_of("bound")
         self.assert_unauthorized(bound.ask({"op": "task.list", "actor": {"name": "b", "roles": ["query"], "users": ["bob"]}}))
         self.assertTrue(bound.ask({"op": "task.list", "actor": {"name": "a", "roles": ["query"], "users": ["alice", "bob"]}})["ok"])
+
+
+class Subscribers(AccessTest):
+    @classmethod
+    def make_keys(cls, keys):
+        super().make_keys(keys)
+        keys.add("feeder", "feed")
+
+    def topics(self):
+        return self.asker_of("root").ask({"op": "stats"})["feed"]["topics"]
+
+    def test_topics_end_with_their_subscriptions_and_connections(self):
+        def count(expected):
+            wait_until(lambda: self.topics() == expected, "%d topics" % expected)
+        one = self.subscriber_of("feeder", "heartbeat").wait_joined()
+        other = self.subscriber_of("feeder", "task.", "heartbeat").wait_joined()
+        count(2)
+        for number in range(200):
+            topic = b"task.created/%d" % number
+            one.socket.setsockopt(zmq.SUBSCRIBE, topic)
+            one.socket.setsockopt(zmq.UNSUBSCRIBE, topic)
+        one.subscribe("task.")
+        one.subscribe("last")
+        count(3)
+        #   The same topic of two connections of one key
+        one.socket.setsockopt(zmq.UNSUBSCRIBE, b"task.")
+        one.socket.setsockopt(zmq.UNSUBSCRIBE, b"last")
+        count(2)
+        producer = self.producer_of("root", "counted")
+        producer.hello()
+        producer.publish(event("counted"))
+        self.assertEqual(other.next()[0], "task.created/counted")
+        other.close()
+        count(1)
+        one.close()
+        count(0)
+        published = self.asker_of("root").ask({"op": "stats"})["feed"]["published"]
+        producer.publish(event("unheard"))
+        self.subscriber_of("feeder").wait_joined()
+        self.assertEqual(self.asker_of("root").ask({"op": "stats"})["feed"]["published"], published)
+
+    def test_user_of_more_bytes_than_any_is_refused(self):
+        self.keys.add("long", "feed", users="u" * 20000)
+        self.addCleanup(self.keys.remove, "long")
+        self.assertIn("255 bytes", self.reload()["error"]["message"])
 
 
 class Changes(AccessTest):
@@ -454,6 +501,10 @@ class Start(unittest.TestCase):
             os.chmod(path, mode)
             self.assertIn("chmod", self.refused(*keys))
             os.chmod(path, before)
+        #   The group may read a secret, of the broker as of a client
+        os.chmod(self.keys.folder + "/server.key_secret", 0o640)
+        process = Process(self.command("--keys", self.keys.folder, "--check-config"))
+        self.assertEqual(process.wait(), 0, process.log())
         self.assertIn("no-such", self.refused("--keys", self.folder + "/no-such"))
         self.keys.write("server.key_secret", "curve\n", 0o600)
         self.assertIn("public-key", self.refused(*keys))
@@ -461,6 +512,10 @@ class Start(unittest.TestCase):
     def test_wrong_key_files_are_refused(self):
         public = Keys.pair()[0]
         for entries, what in (('roles = "qury"', "qury"), ('producer = "a"', "producer"), ('users = ""', "users"),
+                              ('users = " "', "users"), ("users =", "users"), ('topics = ""', "topics"),
+                              ('producers = ""', "producers"), ('users = "a" "b"', "line 2"), ("users = 'a' b", "line 2"),
+                              ('users = "%s"' % ("u" * 256), "255"), ('users = "a %s"' % ("u" * 20000), "255"),
+                              ('producers = "%s"' % ("p" * 256), "255"), ('topics = "%s"' % ("t" * 320), "319"),
                               ('not-after = "soon"', "not-after"), ('name = "other"', "other"),
                               ('secret-key = "%s"' % public, "secret-key")):
             self.keys.write("bad.key", 'metadata\n    %s\ncurve\n    public-key = "%s"\n' % (entries, public), 0o600)

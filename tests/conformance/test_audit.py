@@ -187,6 +187,7 @@ class Keyed(test_access.AccessTest):
         super().make_keys(keys)
         keys.add("reader", "query")
         keys.add("gate", "gateway operate")
+        keys.add("builder", "publish", producers="build-*")
 
     def wait_event(self, **fields):
         """The first audit event with these fields."""
@@ -197,6 +198,16 @@ class Keyed(test_access.AccessTest):
         harness.wait_until(found, "the event %r" % fields)
         return found()
 
+    def test_a_key_that_reads_may_list_what_it_reads_anyway(self):
+        self.asker_of("root").ask({"op": "rejected.retry", "id": 79})
+        reader = self.asker_of("reader")
+        listed = reader.ask({"op": "audit.list", "limit": 1})["events"]
+        table = reader.ask({"op": "table.read", "table": "audit_events", "limit": 1000})["rows"]
+        log = reader.ask({"op": "events.read", "types": ["audit.recorded"], "limit": 1000})["events"]
+        self.assertEqual(len(listed), 1)
+        self.assertIn(listed[0]["id"], [row["id"] for row in table])
+        self.assertIn(listed[0]["id"], [event["position"] for event in log])
+
     def test_refused_access_is_recorded_with_its_key_and_address(self):
         for _ in range(3):
             answer = self.asker_of("reader").ask({"op": "mode", "mode": "sqlite"})
@@ -204,6 +215,24 @@ class Keyed(test_access.AccessTest):
         event = self.wait_event(operation="access.denied", who="reader")
         self.assertEqual((event["target"], event["peer"], event["outcome"]), ("mode", "127.0.0.1", "unauthorized"))
         self.assertGreater(event["count"], 0)
+
+    def test_refusal_that_quotes_a_cut_character_is_recorded(self):
+        name = "a" * 99 + "\u00e9"
+        producer = self.producer_of("builder", name)
+        producer.send({"op": "hello", "protocol": 1, "producer": name, "instance": "i"})
+        self.assertIn("a" * 99, producer.receive()["message"])
+        event = self.wait_event(operation="access.denied", who="builder")
+        self.assertIn("a" * 99, event["details"]["message"])
+        self.assertNotIn("could not be recorded", self.broker.log())
+
+    def test_actor_whose_name_is_not_text_is_refused(self):
+        gate = self.asker_of("gate")
+        gate.send_bytes(b"\x82\xa2op\xa4mode\xa5actor\x81\xa4name\xa1\xff")
+        answer = gate.receive()
+        self.assertEqual(answer["error"]["code"], "bad_request", answer)
+        gate.ask({"op": "mode", "actor": {"name": "\u00e9" * 127}})
+        event = self.wait_event(operation="access.denied", who="gate")
+        self.assertIn("gate/\u00e9", event["details"]["message"])
 
     def test_changes_of_keys_are_recorded_with_who_had_them_read(self):
         self.keys.add("new", "query")

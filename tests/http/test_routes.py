@@ -174,6 +174,12 @@ class Routes(web.WebTest):
         gap = self.post("/v1/events", {"producer": "story", "sequence": 90, "events": STORY}, 409).json()
         self.assertEqual((gap["type"], gap["code"]), ("urn:stele:sequence_gap", "sequence_gap"))
 
+    def test_a_secret_in_a_name_is_unprocessable(self):
+        name = "gh" + "p_aB3dE6gH9jK2mN5pQ8sT1vW4yZ7bC0eF1234"
+        problem = self.post("/v1/events", {"producer": name, "events": [{"type": "x"}]}, 422).json()
+        self.assertEqual(problem["code"], "contains_secret")
+        self.assertNotIn(name, repr(problem))
+
     def test_published_event_is_read_at_its_position(self):
         for number in range(20):
             name = "%s-%d" % (self.name("task"), number)

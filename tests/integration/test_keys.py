@@ -135,7 +135,13 @@ class TestKey(KeysTest):
                 ("is not a role", ["new", "a", "--role", "root"]), ("name of a key", ["new", "../a", "--role", "query"]),
                 ("name of a key", ["new", "a" * 65, "--role", "query"]), ("reserved", ["new", "server", "--role", "query"]),
                 ("in the past", ["new", "a", "--role", "query", "--not-after", "2020-01-01"]),
-                ("a space", ["new", "a", "--role", "query", "--users", "a b"])):
+                ("a space", ["new", "a", "--role", "query", "--users", "a b"]),
+                ("at most 255 bytes", ["new", "a", "--role", "query", "--users", "b," + "u" * 256]),
+                ("at most 255 bytes", ["new", "a", "--role", "query", "--users", b"\xff"]),
+                ("at most 255 bytes", ["new", "a", "--role", "query", "--producers", "p" * 256]),
+                ("at most 319 bytes", ["new", "a", "--role", "query", "--topics", "t" * 320]),
+                *(("it is empty", ["new", "a", "--role", "query", option, value])
+                  for option in ("--users", "--producers", "--topics") for value in ("", ",", ",,"))):
             self.stele("key", *arguments, status=64)
             self.assertIn(words, self.stderr)
         self.assertFalse(os.path.exists(self.keys))
@@ -151,6 +157,38 @@ class TestKey(KeysTest):
         owners = {os.stat(self.path("state", "keys", *name)).st_uid
                   for name in ((), ("alice.key",), ("server.key_secret",), ("server.pub",))}
         self.assertEqual((owners, os.stat(self.path("alice.key_secret")).st_uid), ({owner}, os.geteuid()))
+
+    def test_owner_of_the_folder_gets_no_other_file(self):
+        """The owner puts a link to a file of root in place of each key as soon as it appears."""
+        victim, state = self.path("victim"), self.path("state")
+        with open(victim, "w") as file:
+            file.write("not a key")
+        owner = 12345 if os.geteuid() == 0 else os.geteuid()
+        os.chmod(self.folder, 0o755)
+        os.mkdir(state)
+        os.chown(state, owner, -1)
+        self.stele("key", "new", "first", "--role", "query", "--keys", state + "/keys")
+        child = os.fork()
+        if child == 0:
+            try:
+                os.setuid(owner)
+                for number in range(15):
+                    path = "%s/keys/k%d.key" % (state, number)
+                    while not os.path.lexists(path):
+                        pass
+                    os.unlink(path)
+                    os.symlink(victim, path)
+            finally:
+                os._exit(0)
+        try:
+            for number in range(15):
+                self.stele("key", "new", "k%d" % number, "--role", "query", "--keys", state + "/keys")
+                self.assertEqual(os.stat(victim).st_uid, os.geteuid())
+        finally:
+            os.kill(child, 9)
+            os.waitpid(child, 0)
+        with open(victim) as file:
+            self.assertEqual(file.read(), "not a key")
 
     def test_folder_that_others_may_write_is_refused(self):
         os.mkdir(self.keys)

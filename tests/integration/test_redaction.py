@@ -7,13 +7,19 @@
 import glob
 import json
 import os
+import re
 import shutil
 import sqlite3
 
+import msgpack
+import zmq
+
 import harness
 import planted
+import test_access
 from client import created
 
+LIMIT_TITLE = 1024                  # Bytes
 FIELDS = ["description", "title", "metadata", "unknown", "content", "bytes", "command", "output", "error_message", "details", "key", "list"]
 
 
@@ -206,6 +212,67 @@ class RedactionTest(harness.BrokerTest):
         totals = self.ask("stats")["ingest"]["redactions"]
         self.assertEqual(totals["events"], 100)
         self.assertTrue(self.stele("replay").startswith(first))
+
+    def test_audit_events_are_masked(self):
+        self.start()
+        secret = planted.secrets(40, seed=20)[38]
+        self.ask("rejected.retry", id=1, request_id=secret.value)
+        self.assertRegex(self.ask("audit.list")["events"][0]["request_id"], "^\u00abredacted:%s:[0-9a-f]{8}\u00bb$" % secret.rule)
+        self.assert_gone([secret])
+
+    def test_a_name_is_checked_before_a_refusal_quotes_it(self):
+        self.start()
+        secret = planted.secrets(40, seed=21)[38]
+        self.broker.stop()
+        keys = test_access.Keys(self.folder)
+        keys.add("root", "admin")
+        keys.add("builder", "publish query", producers="ci")
+        self.start_broker(arguments=("--events", "tcp://127.0.0.1:*", "--requests", "tcp://127.0.0.1:*", "--feed",
+                                     "tcp://127.0.0.1:*", "--keys", keys.folder))
+        line = self.broker.wait_line("ready:")
+        context = zmq.Context()
+        self.addCleanup(context.destroy, 0)
+        for name, type, message in (
+                ("events", zmq.DEALER, {"op": "hello", "protocol": 1, "producer": secret.value, "instance": "i"}),
+                ("requests", zmq.REQ, {"op": "publish", "producer": secret.value, "events": [event(0, "x")]})):
+            socket = context.socket(type)
+            self.addCleanup(socket.close, 0)
+            keys.apply(socket, "builder")
+            socket.connect(re.search(name + r" (tcp://[0-9.:]+)", line).group(1))
+            socket.send(msgpack.packb(message))
+            self.assertTrue(socket.poll(10000))
+            answer = repr(msgpack.unpackb(socket.recv()))
+            self.assertIn("contains_secret", answer)
+            self.assertNotIn(secret.value, answer)
+        self.assertNotIn(secret.value, self.broker.log())
+
+    def test_a_malformed_pipeline_message_is_masked(self):
+        folder = harness.temporary_folder()
+        self.addCleanup(shutil.rmtree, folder)
+        path = "ipc://" + os.path.join(folder, "in")
+        self.start(pipeline_in=path)
+        #   108 bytes: the byte of the length is a letter
+        key = "sk-" + "ant-api03-" + ("aB3dE6gH9jK2mN5pQ8sT1vW4yZ7bC0eF" * 3)[:93] + "AA"
+        self.assertEqual(len(key), 108)
+        context = zmq.Context()
+        self.addCleanup(context.destroy, 0)
+        socket = context.socket(zmq.PUSH)
+        self.addCleanup(socket.close)
+        socket.connect(path)
+        socket.send(msgpack.packb({"events": [dict(created("a"), title=key)]}) + b"\0")
+        harness.wait_until(self.rejected, "the rejected message")
+        self.assertNotIn(key, repr(self.rejected()))
+        self.assertIn("redacted:", repr(self.rejected()))
+
+    def test_a_mask_that_exceeds_a_limit_does_not_stop_a_recovery(self):
+        self.start(mode="redis", redact="off")
+        key = "AK" + "IA" + "Q7W2E4R6T8Y1U3I5"
+        self.producer("p").publish(dict(event(0, "x"), title=key + " " + "x" * (LIMIT_TITLE - 21)))
+        self.broker.kill()
+        self.start_broker(settings={"mode": "dual", "redact": "mask"})
+        title = self.read_events()[0]["title"]
+        self.assertRegex(title, "^\u00abredacted:[0-9a-f]{7}\u00bb x")
+        self.assertEqual(len(title.encode()), LIMIT_TITLE)
 
     def test_a_list_of_findings_that_came_with_the_event_is_continued(self):
         self.start()

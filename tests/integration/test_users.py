@@ -259,6 +259,37 @@ class UsersTest(harness.BrokerTest):
         retried = self.ask_as("root", "rejected.retry", ids=[row["id"] for row in rejected])
         self.assertEqual((retried["accepted"], len(retried["rejected"])), (0, len(self.FOREIGN)))
 
+    #   Refused for another reason, before or after it is compared with the users
+    WRONG = ({"type": "task.output_added", "task_id": "bob-1", "output_type": "log"}, changed("bob-1", "unknown"),
+             {"type": "preference.set", "preferred_model": 7}, created("ann-1", title="another"))
+
+    def test_no_refused_event_of_a_bound_key_is_kept_for_a_retry(self):
+        self.both()
+        peer = self.as_key("ann").producer(self.broker.events, self.name("producer"))
+        codes = [peer.publish_refused(event)["code"] for event in self.WRONG]
+        self.assertNotIn("unauthorized", codes)
+        rejected = self.ask_as("root", "rejected.list", producer=peer.name)["rejected"]
+        self.assertEqual([(row["code"], row["event"]) for row in rejected], [(code, b"") for code in codes])
+        retried = self.ask_as("root", "rejected.retry", ids=[row["id"] for row in rejected])
+        self.assertEqual((retried["accepted"], {row["code"] for row in retried["rejected"]}), (0, {"malformed"}))
+        self.assertIn("not kept", retried["rejected"][0]["message"])
+        #   Those of other keys are
+        root = self.as_key("root").producer(self.broker.events, self.name("root"))
+        root.publish_refused(self.WRONG[0])
+        row, = self.ask_as("root", "rejected.list", producer=root.name)["rejected"]
+        self.assertEqual(row["event"], self.WRONG[0])
+
+    def test_a_task_that_is_created_later_takes_no_session(self):
+        task, session = self.name("task"), self.name("session")
+        root = self.as_key("root").producer(self.broker.events, self.name("root"))
+        root.publish(started(session, task_id=task), client.command(session, "ls"))
+        bob = self.as_key("bob").producer(self.broker.events, self.name("bob"))
+        bob.publish(created(task))
+        self.assertEqual(self.ask_as("bob", "session.commands", session_id=session)["error"]["code"], "not_found")
+        self.assertEqual(bob.publish_refused(client.command(session, "ls"))["field"], "session_id")
+        seen = self.ask_as("bob", "events.read", types=["session.started", "session.command_executed"], limit=1000)["events"]
+        self.assertNotIn(session, [event["session_id"] for event in seen])
+
     def test_a_missing_user_is_filled_in(self):
         peer = self.as_key("ann").producer(self.broker.events, self.name("producer"))
         peer.publish(created(self.name("new")), changed(self.name("new"), "queued"))

@@ -259,6 +259,32 @@ test_denials_beyond_the_bound_share_one_entry (void **state)
     stele_denied_destroy (&self);
 }
 
+//  Whoever has no key, from however many addresses, adds few events
+static void
+test_denials_of_strangers_share_one_entry_after_the_first (void **state)
+{
+    (void) state;
+    stele_denied_t *self = stele_denied_new ();
+    stele_denied_peer_t denial;
+    stele_refusal_t refusal;
+    stele_refuse (&refusal, STELE_EUNAUTHORIZED, NULL, "no such key");
+    for (int pass = 0; pass < 3; pass++) {
+        int64_t now = 1 + pass * STELE_DENIED_US;
+        for (int i = 0; i < 500; i++) {
+            char peer [20];
+            snprintf (peer, sizeof peer, "10.%d.%d.%d", pass, i / 250, i % 250);
+            stele_denied_note (self, STELE_DENIED_STRANGER, peer, "connect", &refusal);
+        }
+        s_note (self, "::1", "mode");
+        int events = 0, count = 0;
+        for (; stele_denied_take (self, now, &denial); events++)
+            count += (int) denial.count;
+        assert_int_equal (count, 501);
+        assert_in_range (events, 2, STELE_DENIED_STRANGERS + 2);
+    }
+    stele_denied_destroy (&self);
+}
+
 //  -- the writer ----------------------------------------------------------------------
 
 //  A writer of the fixture's ledger
@@ -305,6 +331,26 @@ test_audit_denials_become_events_of_the_writer (void **state)
     json_t *details = json_object_get (event, "details");
     assert_string_equal (json_string_value (json_object_get (details, "message")), "mode is not for you");
     json_decref (events);
+    stele_writer_destroy (&writer);
+    stele_settings_destroy (&settings);
+}
+
+//  A batch that storage does not take runs again
+static void
+test_audit_denial_of_a_batch_that_runs_again_counts_once (void **state)
+{
+    fixture_t *self = *state;
+    stele_settings_t *settings;
+    stele_writer_t *writer = s_writer (self, &settings);
+    static const stele_identity_t ann = { .name = "ann" };
+    stele_input_t *input = stele_input_new (STELE_FROM_PIPELINE, NULL, 0, NULL, 0, "x", 1);
+    input->identity = &ann;
+    assert_int_equal (stele_writer_take (writer, input), 0);
+    stele_writer_rollback (writer);
+    assert_int_equal (stele_writer_again (writer), 0);
+    stele_denied_peer_t denial;
+    assert_true (stele_denied_take (settings->denied, 1, &denial));
+    assert_int_equal (denial.count, 1);
     stele_writer_destroy (&writer);
     stele_settings_destroy (&settings);
 }
@@ -363,7 +409,10 @@ main (void)
         cmocka_unit_test (test_audit_event_fits_its_fields_whatever_they_are_made_of),
         cmocka_unit_test (test_denials_of_one_peer_are_taken_once_a_minute_with_their_number),
         cmocka_unit_test (test_denials_beyond_the_bound_share_one_entry),
+        cmocka_unit_test (test_denials_of_strangers_share_one_entry_after_the_first),
         cmocka_unit_test_setup_teardown (test_audit_denials_become_events_of_the_writer, fixture_new, fixture_destroy),
+        cmocka_unit_test_setup_teardown (test_audit_denial_of_a_batch_that_runs_again_counts_once,
+            fixture_new, fixture_destroy),
         cmocka_unit_test_setup_teardown (test_audit_event_of_a_batch_that_was_rolled_back_is_taken_again,
             fixture_new, fixture_destroy),
         cmocka_unit_test (test_audit_event_of_another_actor_is_mail_to_the_writer)

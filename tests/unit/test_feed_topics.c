@@ -1,4 +1,4 @@
-/*  test_feed_topics - tests of stele_feed_grant: what a subscription may receive
+/*  test_feed_topics - tests of what a subscription may receive, and of who is subscribed
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <cmocka.h>
+#include "broker/followers/feed_subscribers.h"
 #include "broker/followers/feed_topics.h"
 
 #define SPAN(text) { text, sizeof text - 1 }
@@ -92,8 +93,42 @@ test_feed_topics_of_the_longest_user_fit (void **state)
     (void) state;
     char name [STELE_LIMIT_ID], topic [STELE_USER_TOPIC_MAX];
     memset (name, '/', sizeof name);
-    assert_int_equal (stele_user_topic ((stele_span_t) { name, sizeof name }, topic), sizeof topic);
+    assert_int_equal (stele_user_topic ((stele_span_t) { name, sizeof name }, topic, sizeof topic), sizeof topic);
     assert_int_equal (topic [sizeof topic - 1], '/');
+    assert_int_equal (stele_user_topic ((stele_span_t) { name, sizeof name }, topic, sizeof topic - 1), 0);
+    //  A longer one is granted nothing
+    char longer [8 * STELE_LIMIT_ID], text [64] = "";
+    memset (longer, 'u', sizeof longer);
+    stele_span_t user = { longer, sizeof longer };
+    stele_identity_t identity = { FEED, .users = &user, .user_count = 1 };
+    stele_feed_grant (&identity, "task.", 5, s_add, text);
+    stele_feed_grant (&identity, "@u/", 3, s_add, text);
+    assert_string_equal (text, "");
+}
+
+//  Repeated, unwarranted and unknown ends change nothing for others
+static void
+test_feed_subscribers_are_counted_by_connection (void **state)
+{
+    (void) state;
+    stele_feed_subscribers_t *self = stele_feed_subscribers_new ();
+    assert_true (stele_feed_subscribers_join (self, "a 1", 7, "x", 1));
+    assert_false (stele_feed_subscribers_join (self, "a 1", 7, "x", 1));
+    assert_false (stele_feed_subscribers_join (self, "a 2", 8, "x", 1));
+    assert_false (stele_feed_subscribers_leave (self, "b 3", "x", 1));
+    assert_false (stele_feed_subscribers_leave (self, "a 1", "x", 1));
+    assert_false (stele_feed_subscribers_leave (self, "a 1", "x", 1));
+    assert_false (stele_feed_subscribers_leave (self, NULL, "y", 1));
+    //  A new connection has the file descriptor of one that has ended, before its end is known
+    assert_false (stele_feed_subscribers_join (self, "a 4", 8, "x", 1));
+    assert_false (stele_feed_subscribers_leave (self, "a 2", "x", 1));
+    assert_false (stele_feed_subscribers_leave (self, NULL, "x", 1));
+    assert_true (stele_feed_subscribers_join (self, "a 4", 8, "", 0));
+    assert_true (stele_feed_subscribers_leave (self, NULL, "x", 1));
+    assert_true (stele_feed_subscribers_leave (self, "a 4", "", 0));
+    assert_false (stele_feed_subscribers_leave (self, NULL, "x", 1));
+    assert_true (stele_feed_subscribers_join (self, "a 5", -1, "x", 1));
+    stele_feed_subscribers_destroy (&self);
 }
 
 int
@@ -103,7 +138,8 @@ main (void)
         cmocka_unit_test (test_feed_topics_of_a_key_without_users_are_as_requested),
         cmocka_unit_test (test_feed_topics_of_a_bound_key_are_those_of_its_users),
         cmocka_unit_test (test_feed_topics_are_narrowed_to_those_of_the_key),
-        cmocka_unit_test (test_feed_topics_of_the_longest_user_fit)
+        cmocka_unit_test (test_feed_topics_of_the_longest_user_fit),
+        cmocka_unit_test (test_feed_subscribers_are_counted_by_connection)
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }

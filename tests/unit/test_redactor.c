@@ -18,7 +18,7 @@
 #include <unistd.h>
 #include <cmocka.h>
 #include "redact/keywords.h"
-#include "redact/redactor.h"
+#include "redact/redactor_internal.h"
 #include "redact/rules.h"
 #include "wire/json/json.h"
 #include "wire/pack.h"
@@ -339,6 +339,93 @@ test_redactor_text_of_keywords_is_read_to_its_end (void **state)
     stele_redactor_destroy (&redactor);
 }
 
+//  A text of that part again and again, with a token near its end. Returns the work of the search
+static int64_t
+s_work_of (stele_redactor_t *redactor, char *text, size_t size, const char *part, size_t part_size)
+{
+    for (size_t at = 0; at < size; at++)
+        text [at] = part [at % part_size];
+    text [size - 50] = ' ';
+    memcpy (text + size - 49, s_token, 40);
+    text [size - 9] = ' ';
+    stele_redactor_bytes (redactor, text, size);
+    return redactor->work;
+}
+
+//  Each keyword alone, after a space, and in texts that nearly match: none costs more than its share, and none hides others
+static void
+test_redactor_work_on_any_text_is_bounded (void **state)
+{
+    (void) state;
+    stele_redactor_t *redactor = stele_redactor_new (NULL, s_key, NULL);
+    size_t size = 64 << 10;
+    char *text = malloc (size), part [400];
+    static const char *const fillings [] = { "", "a", "1", "A1b2-", "\"", ": ", "aB3dE6gH9jK2mN5pQ8sT1vW4yZ7bC0eF", "." };
+    int64_t most = 0, max = 1000000 + 8 * (int64_t) size;
+    for (size_t i = 0; i < stele_rules_count (redactor->rules); i++) {
+        const stele_rule_t *rule = stele_rules_at (redactor->rules, i);
+        for (size_t k = 0; k < rule->keyword_count; k += rule->keyword_count > 8? 5: 1)
+            for (size_t f = 0; f < 3 * sizeof fillings / sizeof fillings [0]; f++) {
+                int used = snprintf (part, sizeof part, "%s%s%s", f % 3 == 1? " ": f % 3 == 2? fillings [f / 3]: "",
+                    rule->keywords [k], fillings [f / 3]);
+                int64_t work = s_work_of (redactor, text, size, part, (size_t) used);
+                most = work > most? work: most;
+                assert_int_equal (redactor->work_max, max);
+                size_t masked_size;
+                const char *masked = stele_redactor_masked (redactor, &masked_size);
+                if (redactor->work < 3 * max)
+                    assert_null (memmem (masked, masked_size, s_token + 8, 20));
+            }
+    }
+    //  One window more at most
+    assert_in_range (most, max, 3 * (max + 2 * 65536));
+    //  A rule without an anchor tries no place after its keyword
+    const char *rule;
+    int64_t before = stele_redactor_exceeded (redactor, &rule);
+    s_work_of (redactor, text, size, " 9Q~", 4);
+    assert_int_equal (stele_redactor_exceeded (redactor, &rule), before + 1);
+    assert_string_equal (rule, "azure-client-secret");
+    free (text);
+    stele_redactor_destroy (&redactor);
+}
+
+//  The work of an event is that of all its texts together
+static void
+test_redactor_work_on_many_texts_is_bounded (void **state)
+{
+    (void) state;
+    stele_redactor_t *redactor = stele_redactor_new (NULL, s_key, NULL);
+    stele_pack_t *pack = stele_pack_new ();
+    stele_pack_array (pack, 20000);
+    for (int i = 0; i < 20000; i++)
+        stele_pack_string (pack, "7Q~ 8Q~ 9Q~ 7Q~");
+    const char *rule;
+    assert_int_equal (stele_redactor_event (redactor, stele_pack_data (pack), stele_pack_size (pack)), 0);
+    assert_in_range (redactor->work, 1, redactor->work_max + 200);
+    assert_int_equal (stele_redactor_exceeded (redactor, &rule), 1);
+    //  So many secrets are masked, only the first ones with a mark
+    stele_pack_clear (pack);
+    stele_pack_array (pack, 16385);
+    for (int i = 0; i < 16385; i++)
+        stele_pack_string (pack, s_token);
+    assert_int_equal (stele_redactor_event (redactor, stele_pack_data (pack), stele_pack_size (pack)), 16385);
+    size_t size;
+    const char *masked = stele_redactor_masked (redactor, &size);
+    static const char bare [] = "\xc2\xabredacted:github-token\xc2\xbb";
+    const char *first = memmem (masked, size, bare, sizeof bare - 1);
+    assert_non_null (first);
+    assert_null (memmem (first + 1, (size_t) (masked + size - first) - 1, bare, sizeof bare - 1));
+    assert_null (memmem (masked, size, s_token, 40));
+    //  The next event has its own
+    stele_pack_clear (pack);
+    stele_pack_string (pack, "7Q~");
+    stele_redactor_event (redactor, stele_pack_data (pack), stele_pack_size (pack));
+    assert_int_equal (stele_redactor_exceeded (redactor, &rule), 1);
+    assert_in_range (redactor->work, 1, 200);
+    stele_pack_destroy (&pack);
+    stele_redactor_destroy (&redactor);
+}
+
 //  -- events ----------------------------------------------------------------------------------
 
 static char *
@@ -428,6 +515,20 @@ test_redactor_event_secret_at_the_start_of_a_text_of_any_length_is_found (void *
         stele_pack_string (pack, "b");
         stele_pack_bytes (pack, text, size);
         assert_int_equal (stele_redactor_event (redactor, stele_pack_data (pack), stele_pack_size (pack)), 2);
+        //  The same as bytes of something that is not valid msgpack
+        assert_int_equal (stele_redactor_bytes (redactor, stele_pack_data (pack), stele_pack_size (pack) - 1), 2);
+        if (size > 300)
+            continue;
+        //  In the list of findings of a producer
+        stele_pack_clear (pack);
+        stele_pack_map (pack, 1);
+        stele_pack_string (pack, "redacted");
+        stele_pack_array (pack, 1);
+        stele_pack_text (pack, text, size);
+        assert_int_equal (stele_redactor_event (redactor, stele_pack_data (pack), stele_pack_size (pack)), 1);
+        size_t masked_size;
+        const char *masked = stele_redactor_masked (redactor, &masked_size);
+        assert_null (memmem (masked, masked_size, key, strlen (key)));
     }
     stele_pack_destroy (&pack);
     stele_redactor_destroy (&redactor);
@@ -491,6 +592,20 @@ test_redactor_event_findings_are_bounded (void **state)
     const stele_finding_t *findings = stele_redactor_findings (redactor, &count);
     assert_int_equal (count, STELE_FINDINGS_MAX);
     assert_int_equal (findings [count - 1].count, 200 - STELE_FINDINGS_MAX + 1);
+    //  One in an id is listed nevertheless
+    stele_pack_clear (pack);
+    stele_pack_map (pack, 201);
+    for (int i = 0; i < 201; i++) {
+        char field [20];
+        snprintf (field, sizeof field, "key%d", i);
+        stele_pack_string (pack, i == 150? "task_id": field);
+        stele_pack_string (pack, s_token);
+    }
+    assert_int_equal (stele_redactor_event (redactor, stele_pack_data (pack), stele_pack_size (pack)), 201);
+    findings = stele_redactor_findings (redactor, &count);
+    assert_int_equal (count, STELE_FINDINGS_MAX);
+    assert_true (findings [count - 1].in_id);
+    assert_string_equal (findings [count - 1].field, "task_id");
     stele_pack_destroy (&pack);
     stele_redactor_destroy (&redactor);
 }
@@ -510,6 +625,8 @@ main (void)
         cmocka_unit_test (test_redactor_overlapping_secrets_get_one_mask),
         cmocka_unit_test (test_redactor_expensive_regex_is_skipped_and_counted),
         cmocka_unit_test (test_redactor_text_of_keywords_is_read_to_its_end),
+        cmocka_unit_test (test_redactor_work_on_any_text_is_bounded),
+        cmocka_unit_test (test_redactor_work_on_many_texts_is_bounded),
         cmocka_unit_test (test_redactor_event_masks_values_and_keys_and_lists_them),
         cmocka_unit_test (test_redactor_event_reads_a_value_with_its_key),
         cmocka_unit_test (test_redactor_event_secret_at_the_start_of_a_text_of_any_length_is_found),

@@ -117,10 +117,11 @@ s_add_session (s_world_t *self, int time)
         bool of_task = s_random (self, 2) && self->created [task];
         snprintf (text, sizeof text, "{'type':'session.started','time':%d,%s'session_id':'s%d','cli_tool':'c',"
             "'mode':'m','current_directory':'/','task_id':'t%d'}", time, of_task? "": room, session, task);
-        user = of_task || (!*room && self->created [task])? self->task_users [task]: by;
-        //  Later the task might be created, and the session would become its user's
-        if (!of_task && !*room && !self->created [task])
+        //  It is that of its task as long as the task.created of a placeholder may name another user
+        if (!of_task && !*room && !self->created [task] && self->task_users [task] >= 0)
             return;
+        //  A task that is created later changes nothing
+        user = of_task || (!*room && self->created [task])? self->task_users [task]: by;
     }
     else {
         snprintf (text, sizeof text, "{'type':'session.command_executed','time':%d,%s'session_id':'s%d','command':'ls',"
@@ -535,6 +536,78 @@ test_users_events_are_held_to_the_users_of_the_key (void **state)
     fixture_commit (self);
 }
 
+typedef struct {
+    stele_reader_t *reader;
+    const char *session;
+    char owner [64];
+} s_owner_t;
+
+static int
+s_feed_owner (const stele_record_t *row, void *arg)
+{
+    s_owner_t *self = arg;
+    const stele_value_t *id = &row->values [STELE_SESSION_ID];
+    if (id->kind != STELE_VALUE_TEXT || id->size != strlen (self->session) || memcmp (id->text, self->session, id->size))
+        return 0;
+    size_t size = 0;
+    const char *user = stele_reader_event_user (self->reader, &size);
+    snprintf (self->owner, sizeof self->owner, "%.*s", user? (int) size: 0, user);
+    return 0;
+}
+
+//  The owner of a session, for the filter of the writer, the reader and the feed
+static void
+s_assert_owner (fixture_t *self, const char *session, const char *owner)
+{
+    char user [64], event [200];
+    fixture_begin (self);
+    snprintf (event, sizeof event, "{'type':'session.state_changed','time':9,'session_id':'%s','state':'running'}", session);
+    int refused = s_confine (self, 2, event, user);
+    fixture_commit (self);
+    bool is_default = strcmp (owner, "default") == 0;
+    assert_int_equal (refused, is_default? STELE_EUNAUTHORIZED: 0);
+    assert_string_equal (user, is_default? "session_id": owner);
+    for (int i = 0; i < 3; i++) {
+        static const int one [] = { ANN, BOB, DEFAULT };
+        s_set_users (self, 1u << one [i]);
+        int rows = 0, seen = strcmp (s_users [one [i]].text, owner) == 0;
+        assert_int_equal (stele_reader_session (self->reader, session, strlen (session), s_count, &rows), seen);
+    }
+    s_set_users (self, 0);
+    s_owner_t feed = { self->reader, session, "" };
+    assert_int_equal (stele_reader_events (self->reader, 0, 1000, 0, s_feed_owner, &feed), 0);
+    assert_string_equal (feed.owner, owner);
+}
+
+//  A task that is created later takes no session of another user with it
+static void
+test_users_a_later_task_takes_no_session (void **state)
+{
+    fixture_t *self = *state;
+#define SESSION(id, more) "{'type':'session.started','time':1,'session_id':'" id "'" more ",'cli_tool':'c','mode':'m','current_directory':'/'}"
+#define RAN(id, more) "{'type':'session.command_executed','time':1,'session_id':'" id "'" more ",'command':'ls'}"
+    fixture_append (self, SESSION ("early", ",'task_id':'t'"));
+    fixture_append (self, RAN ("placeholder", ""));
+    fixture_append (self, SESSION ("placeholder", ",'task_id':'t'"));
+    fixture_append (self, RAN ("of-ann", ",'user_id':'ann'"));
+    fixture_append (self, SESSION ("of-ann", ",'task_id':'t'"));
+    fixture_append (self, RAN ("raced", ""));
+    fixture_append (self, "{'type':'task.created','time':1,'user_id':'bob','task_id':'t','title':'T','description':'','role':'r'}");
+    fixture_append (self, SESSION ("late", ",'task_id':'t'"));
+    fixture_append (self, SESSION ("raced", ",'task_id':'t'"));
+    fixture_append (self, RAN ("named", ""));
+    fixture_append (self, SESSION ("named", ",'user_id':'bob'"));
+    //  A session that is started again keeps its user
+    fixture_append (self, SESSION ("early", ",'task_id':'t'"));
+    fixture_append (self, SESSION ("named", ""));
+    s_assert_owner (self, "early", "default");
+    s_assert_owner (self, "placeholder", "default");
+    s_assert_owner (self, "of-ann", "ann");
+    s_assert_owner (self, "raced", "default");
+    s_assert_owner (self, "late", "bob");
+    s_assert_owner (self, "named", "bob");
+}
+
 //  A new task of the same batch is known too
 static void
 test_users_a_task_of_the_open_batch_has_a_user (void **state)
@@ -561,6 +634,7 @@ main (void)
         TEST (test_users_report_equals_that_of_a_ledger_of_their_own),
         TEST (test_users_what_concerns_all_is_refused),
         TEST (test_users_events_are_held_to_the_users_of_the_key),
+        TEST (test_users_a_later_task_takes_no_session),
         TEST (test_users_a_task_of_the_open_batch_has_a_user)
     };
     return cmocka_run_group_tests (tests, NULL, NULL);

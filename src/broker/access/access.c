@@ -16,7 +16,10 @@
 #include "broker/common/denied.h"
 #include "broker/common/log.h"
 #include "wire/key_file.h"
+#include "wire/quote.h"
 #include "wire/time.h"
+
+#define QUOTE_MAX 100               // Bytes of a name in a message
 
 //  Not in czmq 4.2.1
 #ifndef ZMQ_ZAP_ENFORCE_DOMAIN
@@ -47,7 +50,7 @@ static const char *const s_domains [STELE_ACCESS_COUNT] = {
 };
 
 //  Of a message whose sender is nobody
-static const stele_identity_t s_nobody = { .name = "unknown" };
+static const stele_identity_t s_nobody = { .name = STELE_DENIED_STRANGER };
 
 static void
 s_publish (stele_access_t *self, stele_keyring_t *keyring)
@@ -170,8 +173,10 @@ stele_access_check_producer (stele_access_t *self, const stele_identity_t *ident
 {
     if (stele_identity_may_publish_as (identity, producer, size))
         return 0;
-    stele_refuse (refusal, STELE_EUNAUTHORIZED, "producer", "the key '%.100s' may not publish as producer '%.*s': ask the operator "
-        "of the broker to add the name to the producers of the key", identity->name, size > 100? 100: (int) size, producer);
+    char quote [QUOTE_MAX + 4];
+    stele_refuse (refusal, STELE_EUNAUTHORIZED, "producer", "the key '%.100s' may not publish as producer '%s': ask the operator "
+        "of the broker to add the name to the producers of the key", identity->name,
+        stele_quote_within (quote, QUOTE_MAX, producer, size));
     if (self)
         stele_denials_note (self->denials, STELE_DENIED_PRODUCER, identity->name, refusal->message);
     return refusal->code;
@@ -251,7 +256,10 @@ stele_access_admit (stele_access_t *self, const char *public_key, const char *do
 void
 stele_access_close (stele_access_t *self)
 {
+    //  Not while a reload, which has seen that it is open, makes its keyring the current one
+    pthread_mutex_lock (&self->mutex);
     atomic_store (&self->current, NULL);
+    pthread_mutex_unlock (&self->mutex);
 }
 
 //  -- reload ----------------------------------------------------------------------
@@ -304,16 +312,18 @@ stele_access_reload (stele_access_t *self, stele_pack_t *pack, stele_refusal_t *
     stele_keyring_compare (before, fresh, s_change, &changes);
     if (pack)
         s_pack_changes (pack, before, fresh);
-    stele_log_info ("keys", "keys: %zu, %s%s", stele_keyring_size (fresh), changes.used? changes.text: "nothing changed",
-        changes.used >= sizeof changes.text? " ...": "");
-    if (strcmp (stele_keyring_secret (fresh), stele_keyring_secret (self->keyrings [0])) != 0)
-        stele_log_warning ("restart_needed", "keys: the broker's own key has changed: it applies at the next start");
+    bool rekeyed = strcmp (stele_keyring_secret (fresh), stele_keyring_secret (self->keyrings [0])) != 0;
+    size_t size = stele_keyring_size (fresh);
     //  Closed for good once the ZAP actor has ended
     if (changes.used && atomic_load (&self->current))
         s_publish (self, fresh);
     else
         stele_keyring_destroy (&fresh);
     pthread_mutex_unlock (&self->mutex);
+    stele_log_info ("keys", "keys: %zu, %s%s", size, changes.used? changes.text: "nothing changed",
+        changes.used >= sizeof changes.text? " ...": "");
+    if (rekeyed)
+        stele_log_warning ("restart_needed", "keys: the broker's own key has changed: it applies at the next start");
     return 0;
 }
 

@@ -22,12 +22,14 @@
 
 typedef struct stele_access stele_access_t;
 
+#define STELE_ACCESS_FEED_DOMAIN "stele-feed"
+
 /*  X (constant, ZAP domain): the kinds of sockets. Those of the first receive messages, which are checked one
     by one. On the others, the broker mostly sends: their handshake demands the role feed, and when a key that was let in
     loses something, their owner ends all their connections.                 */
 #define STELE_ACCESS_DOMAINS(X) \
     X (MESSAGES, "stele") \
-    X (FEED,     "stele-feed") \
+    X (FEED,     STELE_ACCESS_FEED_DOMAIN) \
     X (PIPELINE, "stele-pipeline-out")
 
 #define STELE_ACCESS_ENUM(constant, domain) STELE_ACCESS_##constant,

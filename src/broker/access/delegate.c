@@ -13,8 +13,8 @@
 static int
 s_refuse_form (stele_refusal_t *refusal)
 {
-    return stele_refuse (refusal, STELE_EBAD_REQUEST, "actor", "actor takes a map of name (text of 1 to %d bytes), roles (an array of "
-        "texts) and users (an array of at most %d texts)", STELE_LIMIT_ID, STELE_DELEGATE_USERS);
+    return stele_refuse (refusal, STELE_EBAD_REQUEST, "actor", "actor takes a map of name (UTF-8 of 1 to %d bytes), roles (an array "
+        "of texts) and users (an array of 1 to %d such texts; leave it out for those of the key)", STELE_LIMIT_ID, STELE_DELEGATE_USERS);
 }
 
 //  The roles of the actor that the key has as well; NULL array: none
@@ -55,9 +55,10 @@ s_take_users (stele_delegate_t *self, const stele_identity_t *key, const void *m
     stele_token_t list = stele_scan_find (map, size, "users", &data, &data_size);
     self->identity.users = key->users;
     self->identity.user_count = key->user_count;
-    if (list.kind == STELE_SCAN_END || list.kind == STELE_SCAN_NIL || (list.kind == STELE_SCAN_ARRAY && list.count == 0))
+    if (list.kind == STELE_SCAN_END || list.kind == STELE_SCAN_NIL)
         return 0;
-    if (list.kind != STELE_SCAN_ARRAY || list.count > STELE_DELEGATE_USERS)
+    //  No user at all is refused: whoever filtered a list until nothing was left does not mean all users
+    if (list.kind != STELE_SCAN_ARRAY || list.count == 0 || list.count > STELE_DELEGATE_USERS)
         return s_refuse_form (refusal);
     size_t users = 0;
     stele_scan_t scan = stele_scan_start (data, data_size);
@@ -67,7 +68,8 @@ s_take_users (stele_delegate_t *self, const stele_identity_t *key, const void *m
         stele_scan_skip (&scan, &value, &value_size);
         stele_scan_t inside = stele_scan_start (value, value_size);
         stele_token_t user = stele_scan_next (&inside);
-        if (user.kind != STELE_SCAN_TEXT || user.size == 0)
+        if (user.kind != STELE_SCAN_TEXT || user.size == 0 || user.size > STELE_LIMIT_ID
+        ||  !stele_utf8_valid (user.data, user.size))
             return s_refuse_form (refusal);
         if (stele_identity_may_see (key, user.data, user.size))
             self->users [users++] = (stele_span_t) { user.data, user.size };
@@ -97,7 +99,8 @@ stele_delegate_identity (stele_delegate_t *self, const stele_identity_t *key, co
         return NULL;
     }
     stele_token_t name = stele_scan_find (map, map_size, "name", NULL, NULL);
-    if (name.kind != STELE_SCAN_TEXT || name.size == 0 || name.size > STELE_LIMIT_ID) {
+    if (name.kind != STELE_SCAN_TEXT || name.size == 0 || name.size > STELE_LIMIT_ID
+    ||  !stele_utf8_valid (name.data, name.size) || memchr (name.data, 0, name.size)) {
         s_refuse_form (refusal);
         return NULL;
     }

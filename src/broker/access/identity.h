@@ -37,6 +37,9 @@ typedef enum { STELE_ROLES (STELE_ROLE_ENUM) STELE_ROLE_COUNT } stele_role_t;
 #define STELE_ROLE_BIT(constant) (1u << STELE_ROLE_##constant)
 #define STELE_ROLE_ALL           ((1u << STELE_ROLE_COUNT) - 1)
 
+/*  Longest topic TYPE/ID of an event, in bytes                              */
+#define STELE_LIMIT_TOPIC (64 + STELE_LIMIT_ID)
+
 typedef struct {
     const char *name;               // Of the key; "local" where no key is needed
     unsigned roles;                 // Bits 1 << stele_role_t, with those that they include; 0: not valid any more

@@ -18,6 +18,8 @@
 #include "base/memory.h"
 #include "broker/access/keyring.h"
 #include "wire/key_file.h"
+#include "wire/quote.h"
+#include "wire/scan.h"
 #include "wire/time.h"
 
 #define SERVER "server.key_secret"
@@ -123,18 +125,34 @@ s_read_roles (const stele_key_file_t *file, const char *path, unsigned *roles, s
     return 0;
 }
 
+//  One restriction: 'what' of at most 'size_max' bytes each. A name without a value would allow all.
+static int
+s_read_words (const stele_key_file_t *file, const char *path, const char *what, size_t size_max, char **text,
+    const stele_span_t **words, size_t *count, stele_refusal_t *refusal)
+{
+    *count = s_split (file, what, text, words);
+    if (*text && *count == 0)
+        return stele_refuse (refusal, STELE_EINVALID_FIELD, "keys", "keys: '%.200s': %s is empty: name some, or remove the line "
+            "to allow all", path, what);
+    for (size_t i = 0; i < *count; i++)
+        if ((*words) [i].size > size_max || !stele_utf8_valid ((*words) [i].text, (*words) [i].size)) {
+            char quote [STELE_QUOTE_SIZE];
+            return stele_refuse (refusal, STELE_EINVALID_FIELD, "keys", "keys: '%.200s': %s has '%s', but each is UTF-8 of "
+                "at most %zu bytes", path, what, stele_quote (quote, (*words) [i].text, (*words) [i].size), size_max);
+        }
+    return 0;
+}
+
 static int
 s_read_restrictions (s_key_t *key, const stele_key_file_t *file, const char *path, stele_refusal_t *refusal)
 {
     stele_identity_t *identity = &key->identity;
-    identity->user_count = s_split (file, "users", &key->users, &identity->users);
-    identity->producer_count = s_split (file, "producers", &key->producers, &identity->producers);
-    identity->topic_count = s_split (file, "topics", &key->topics, &identity->topics);
-    const char *empty = key->users && !identity->user_count? "users": key->producers && !identity->producer_count? "producers":
-        key->topics && !identity->topic_count? "topics": NULL;
-    if (empty)
-        return stele_refuse (refusal, STELE_EINVALID_FIELD, "keys", "keys: '%.200s': %s is empty: name some, or remove the line "
-            "to allow all", path, empty);
+    if (s_read_words (file, path, "users", STELE_LIMIT_ID, &key->users, &identity->users, &identity->user_count, refusal)
+    ||  s_read_words (file, path, "producers", STELE_LIMIT_ID, &key->producers, &identity->producers,
+            &identity->producer_count, refusal)
+    ||  s_read_words (file, path, "topics", STELE_LIMIT_TOPIC, &key->topics, &identity->topics, &identity->topic_count,
+            refusal))
+        return refusal->code;
     const char *time = stele_key_file_get (file, "not-after");
     if (time && (stele_time_parse (time, strlen (time), &identity->not_after_us) || identity->not_after_us <= 0))
         return stele_refuse (refusal, STELE_EINVALID_FIELD, "keys", "keys: '%.200s': not-after takes a time such as "
@@ -154,6 +172,9 @@ s_key_new (const stele_key_file_t *file, char *name, const char *path, stele_ref
     if (code == 0 && given && strcmp (given, name) != 0)
         code = stele_refuse (refusal, STELE_EINVALID_FIELD, "keys", "keys: '%.200s' has the name '%.60s': give the file the name "
             "of the key", path, given);
+    if (code == 0 && !stele_utf8_valid (name, strlen (name)))
+        code = stele_refuse (refusal, STELE_EINVALID_FIELD, "keys", "keys: '%.200s': the name of a key is UTF-8: rename the file",
+            path);
     if (code == 0 && (strcmp (name, "local") == 0 || strcmp (name, "server") == 0 || strlen (name) > STELE_LIMIT_ID))
         code = stele_refuse (refusal, STELE_EINVALID_FIELD, "keys", "keys: '%.200s': a key cannot be called local or server, and "
             "its name has at most %d bytes", path, STELE_LIMIT_ID);

@@ -12,14 +12,16 @@
 #include "fault/fault.h"
 #include "wire/key_file.h"
 
+#define USER_ID_SIZE (STELE_KEY_TEXT + 21)     // And a number
 #define ENDPOINT "inproc://zeromq.zap.01"
 
 //  [version][request][domain][address][routing id][mechanism][key]: from libzmq, of this process
 enum { VERSION, REQUEST, DOMAIN, ADDRESS, ROUTING_ID, MECHANISM, KEY, COUNT };
 
-//  The public key of whoever is let in, else NULL. 'text' holds STELE_KEY_TEXT bytes.
+//  The User-Id of whoever is let in, else NULL: the public key; for the feed, which has to tell connections apart, with
+//  the number of the connection.
 static const char *
-s_decide (stele_access_t *access, zmsg_t *request, char *text)
+s_decide (stele_access_t *access, zmsg_t *request, char text [USER_ID_SIZE], int64_t number)
 {
     char domain [64], address [64];
     zframe_t *frames [COUNT];
@@ -34,18 +36,22 @@ s_decide (stele_access_t *access, zmsg_t *request, char *text)
     snprintf (domain, sizeof domain, "%.*s", (int) zframe_size (frames [DOMAIN]), (char *) zframe_data (frames [DOMAIN]));
     snprintf (address, sizeof address, "%.*s", (int) zframe_size (frames [ADDRESS]),
         (char *) zframe_data (frames [ADDRESS]));
-    return stele_access_admit (access, text, domain, address)? text: NULL;
+    if (!stele_access_admit (access, text, domain, address))
+        return NULL;
+    if (strcmp (domain, STELE_ACCESS_FEED_DOMAIN) == 0)
+        snprintf (text + STELE_KEY_TEXT - 1, USER_ID_SIZE - STELE_KEY_TEXT + 1, " %lld", (long long) number);
+    return text;
 }
 
 //  The answer to every request, or the socket would not take another one
 static void
-s_answer (stele_access_t *access, zsock_t *handler)
+s_answer (stele_access_t *access, zsock_t *handler, int64_t connection)
 {
     zmsg_t *request = zmsg_recv (handler);
     if (!request)
         return;
-    char text [STELE_KEY_TEXT];
-    const char *user = s_decide (access, request, text);
+    char text [USER_ID_SIZE];
+    const char *user = s_decide (access, request, text, connection);
     zframe_t *number = zmsg_first (request);
     number = zmsg_size (request) > 1? zmsg_next (request): NULL;
     zmsg_t *answer = zmsg_new ();
@@ -78,11 +84,12 @@ stele_zap (zsock_t *pipe, void *args)
             { zsock_resolve (handler), 0, ZMQ_POLLIN, 0 }
         };
         int answers = 0;
+        int64_t connections = 0;
         while (stele_poll (items, 2, -1) >= 0 && !(items [0].revents & ZMQ_POLLIN))
             if (items [1].revents & ZMQ_POLLIN) {
                 if (STELE_CONTROL (zap_ends) && ++answers == 3)
                     break;
-                s_answer (access, handler);
+                s_answer (access, handler, ++connections);
             }
     }
     stele_access_close (access);

@@ -14,12 +14,14 @@
 #include "broker/access/access.h"
 #include "broker/common/endpoint.h"
 #include "broker/common/log.h"
+#include "broker/followers/feed_subscribers.h"
 #include "broker/followers/feed_topics.h"
 #include "broker/followers/follower.h"
 #include "broker/common/send_quota.h"
 #include "fault/fault.h"
 #include "base/clock.h"
 #include "wire/event/event_codec.h"
+#include "wire/key_file.h"
 
 #define BATCH_EVENTS  500
 #define HEARTBEAT_US  1000000
@@ -43,7 +45,7 @@ typedef struct {
     zsock_t *socket;                // XPUB
     stele_access_t *guard;          // NULL: subscribers need no key
     int64_t grants;                 // Of topics to subscribers, ever
-    int64_t joined;                 // Subscriptions of connections that have not ended; only with keys
+    stele_feed_subscribers_t *subscribers;      // Only with keys
     int64_t checked_us;             // Steady clock: keys of the connections were last checked
     int64_t cursor;                 // Position last published, or skipped without subscribers
     zhash_t *topics;                // With at least one subscriber
@@ -73,32 +75,48 @@ s_withdraw (const char *topic, size_t size, void *arg)
     zmq_setsockopt (zsock_resolve (self->socket), ZMQ_UNSUBSCRIBE, topic, size);
 }
 
-//  XPUB delivers 1 TOPIC for the first subscription to a topic and 0 TOPIC after the last one ends, but
-//  also 0 TOPIC from a peer that never subscribed: so topics are a set, not counters. In hex
-//  digits, since a topic can contain any byte.
+//  In hex digits, since a topic can contain any byte
 static void
-s_subscription (s_feed_t *self, const stele_identity_t *identity, const unsigned char *frame, size_t size)
+s_print_topic (const unsigned char *topic, size_t size, char text [2 * TOPIC_MAX + 1])
+{
+    for (size_t i = 0; i < size; i++)
+        snprintf (text + 2 * i, 3, "%02x", topic [i]);
+    text [2 * size] = 0;
+}
+
+static void
+s_add_topic (s_feed_t *self, const unsigned char *topic, size_t size)
+{
+    char text [2 * TOPIC_MAX + 1];
+    s_print_topic (topic, size, text);
+    if (zhash_size (self->topics) == 0)
+        //  Subscribers read earlier events with events.read
+        self->cursor = self->follower.head;
+    zhash_insert (self->topics, text, self);
+}
+
+static void
+s_remove_topic (s_feed_t *self, const unsigned char *topic, size_t size)
+{
+    char text [2 * TOPIC_MAX + 1];
+    s_print_topic (topic, size, text);
+    zhash_delete (self->topics, text);
+    self->by_user &= zhash_size (self->topics) > 0;
+}
+
+//  XPUB delivers 1 TOPIC for the first subscription to a topic and 0 TOPIC after the last one ends, but
+//  also 0 TOPIC from a peer that never subscribed: so topics are a set, not counters.
+static void
+s_subscription (s_feed_t *self, const unsigned char *frame, size_t size)
 {
     int64_t grants = self->grants;
-    if (frame [0] == 1) {
-        stele_feed_grant (identity, (const char *) frame + 1, size - 1, s_grant, self);
-        if (grants == self->grants)
-            return;
-    }
-    char topic [2 * TOPIC_MAX + 1];
-    for (size_t i = 0; i < size - 1; i++)
-        snprintf (topic + 2 * i, 3, "%02x", frame [i + 1]);
-    topic [2 * (size - 1)] = 0;
     if (frame [0] == 0) {
-        zhash_delete (self->topics, topic);
-        self->by_user &= zhash_size (self->topics) > 0;
+        s_remove_topic (self, frame + 1, size - 1);
+        return;
     }
-    else {
-        if (zhash_size (self->topics) == 0)
-            //  Subscribers read earlier events with events.read
-            self->cursor = self->follower.head;
-        zhash_insert (self->topics, topic, self);
-    }
+    stele_feed_grant (&stele_identity_local, (const char *) frame + 1, size - 1, s_grant, self);
+    if (grants != self->grants)
+        s_add_topic (self, frame + 1, size - 1);
 }
 
 static void
@@ -108,25 +126,30 @@ s_forget_topics (s_feed_t *self)
     self->topics = zhash_new ();
     assert (self->topics);
     self->by_user = false;
+    stele_feed_subscribers_destroy (&self->subscribers);
+    self->subscribers = stele_feed_subscribers_new ();
 }
 
-//  With keys, every 1 TOPIC and 0 TOPIC arrives, and one 0 TOPIC without a sender for each topic of a
-//  connection that ended. Only the latter are certain: a peer can send any number of the others. So the feed
-//  counts as without subscribers when every connection has ended.
+//  With keys, every 1 TOPIC and 0 TOPIC arrives. The User-Id is the public key and the number of the connection (zap.c).
+//  Topics of which nothing is granted count as well, since their end is reported like that of others.
 static void
-s_guarded_subscription (s_feed_t *self, const char *user_id, const unsigned char *frame, size_t size)
+s_guarded_subscription (s_feed_t *self, zmq_msg_t *message, const unsigned char *frame, size_t size)
 {
-    if (user_id && frame [0] == 1) {
-        self->joined++;
-        s_subscription (self, stele_access_sender (self->guard, user_id), frame, size);
+    const char *connection = zmq_msg_gets (message, "User-Id");
+    bool joins = frame [0] == 1;
+    if (connection) {
+        char key [STELE_KEY_TEXT];
+        snprintf (key, sizeof key, "%s", connection);
+        stele_feed_grant (stele_access_sender (self->guard, key), (const char *) frame + 1, size - 1,
+            joins? s_grant: s_withdraw, self);
+    }
+    if (connection && joins) {
+        if (stele_feed_subscribers_join (self->subscribers, connection, zmq_msg_get (message, ZMQ_SRCFD), frame + 1, size - 1))
+            s_add_topic (self, frame + 1, size - 1);
     }
     else
-    if (user_id)
-        stele_feed_grant (stele_access_sender (self->guard, user_id), (const char *) frame + 1, size - 1, s_withdraw, self);
-    else
-    if (self->joined && --self->joined == 0) {
-        s_forget_topics (self);
-    }
+    if (!joins && stele_feed_subscribers_leave (self->subscribers, connection, frame + 1, size - 1))
+        s_remove_topic (self, frame + 1, size - 1);
 }
 
 static void
@@ -137,13 +160,13 @@ s_subscriptions (s_feed_t *self)
     while (zmq_msg_recv (&message, zsock_resolve (self->socket), ZMQ_DONTWAIT) >= 0) {
         const unsigned char *frame = zmq_msg_data (&message);
         size_t size = zmq_msg_size (&message);
-        size = size < 1 + TOPIC_MAX? size: 1 + TOPIC_MAX;
-        if (size > 0 && frame [0] <= 1) {
-            if (self->guard)
-                s_guarded_subscription (self, zmq_msg_gets (&message, "User-Id"), frame, size);
-            else
-                s_subscription (self, &stele_identity_local, frame, size);
-        }
+        //  A longer one is no prefix of any topic
+        if (size == 0 || frame [0] > 1 || size > 1 + TOPIC_MAX)
+            continue;
+        if (self->guard)
+            s_guarded_subscription (self, &message, frame, size);
+        else
+            s_subscription (self, frame, size);
     }
     zmq_msg_close (&message);
 }
@@ -200,7 +223,7 @@ s_publish (const stele_record_t *row, void *arg)
     size_t user_size = 0, size;
     const char *user = self->by_user? stele_reader_event_user (self->follower.reader, &size): NULL;
     if (user)
-        user_size = stele_user_topic ((stele_span_t) { user, size }, topic);
+        user_size = stele_user_topic ((stele_span_t) { user, size }, topic, sizeof topic);
     size_t topic_size = stele_record_topic (row, topic + user_size, sizeof topic - user_size);
     //  The row belongs to the reader, but no one else uses it: content may be removed
     stele_record_t *event = (stele_record_t *) row;
@@ -291,7 +314,6 @@ s_end_connections (s_feed_t *self)
     zsock_set_linger (self->socket, 0);
     zsock_destroy (&self->socket);
     s_forget_topics (self);
-    self->joined = 0;
     if (s_listen (self, self->follower.endpoint, &refusal))
         stele_log_error ("feed", "%s", refusal.message);
 }
@@ -318,9 +340,8 @@ s_open (void *arg, stele_refusal_t *refusal)
     s_feed_t *self = arg;
     const char *endpoint = self->follower.settings->feed;
     self->cursor = self->follower.head;
-    self->topics = zhash_new ();
+    s_forget_topics (self);
     self->unread = stele_send_quota_new (0, UNREAD_MAX);
-    assert (self->topics);
     return s_listen (self, endpoint, refusal);
 }
 
@@ -331,6 +352,7 @@ s_close (void *arg)
     stele_endpoint_release (self->socket);
     zsock_destroy (&self->socket);
     zhash_destroy (&self->topics);
+    stele_feed_subscribers_destroy (&self->subscribers);
     stele_send_quota_destroy (&self->unread);
 }
 

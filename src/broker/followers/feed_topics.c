@@ -15,9 +15,13 @@ typedef struct {
 } s_grants_t;
 
 size_t
-stele_user_topic (stele_span_t user, char *topic)
+stele_user_topic (stele_span_t user, char *topic, size_t topic_max)
 {
-    size_t size = 0;
+    size_t size = 0, needed = user.size + 2;
+    for (size_t i = 0; i < user.size; i++)
+        needed += user.text [i] == '%' || user.text [i] == '/'? 2: 0;
+    if (needed > topic_max)
+        return 0;
     topic [size++] = '@';
     for (size_t i = 0; i < user.size; i++)
         if (user.text [i] == '%' || user.text [i] == '/') {
@@ -51,8 +55,8 @@ s_grant (const s_grants_t *self, const char *topic, size_t size)
             self->fn (type, strlen (type), self->arg);
     }
     for (size_t i = 0; i < identity->user_count; i++) {
-        size_t at = stele_user_topic (identity->users [i], text);
-        if (at + size > sizeof text)
+        size_t at = stele_user_topic (identity->users [i], text, sizeof text);
+        if (at == 0 || at + size > sizeof text)
             continue;
         memcpy (text + at, topic, size);
         self->fn (text, at + size, self->arg);
@@ -84,8 +88,8 @@ stele_feed_grant (const stele_identity_t *identity, const char *topic, size_t si
     if (size && *topic == '@') {
         char user [STELE_USER_TOPIC_MAX];
         for (size_t i = 0; i < identity->user_count; i++) {
-            size_t prefix = stele_user_topic (identity->users [i], user);
-            if (s_starts_with (topic, size, user, prefix)) {
+            size_t prefix = stele_user_topic (identity->users [i], user, sizeof user);
+            if (prefix && s_starts_with (topic, size, user, prefix)) {
                 const stele_identity_t of_one = {
                     .name = identity->name, .roles = identity->roles, .users = &identity->users [i], .user_count = 1,
                     .topics = identity->topics, .topic_count = identity->topic_count

@@ -17,12 +17,12 @@
 
 /*  Longest "@USER/": in USER every byte may be escaped. And longest topic.  */
 #define STELE_USER_TOPIC_MAX (3 * STELE_LIMIT_ID + 2)
-#define STELE_TOPIC_MAX      (STELE_USER_TOPIC_MAX + 64 + STELE_LIMIT_ID)
+#define STELE_TOPIC_MAX      (STELE_USER_TOPIC_MAX + STELE_LIMIT_TOPIC)
 
-/*  Write "@USER/" to a buffer of STELE_USER_TOPIC_MAX bytes; '%' and '/' in USER become %25 and %2F.
-    Returns its size; it is not terminated.                                  */
+/*  Write "@USER/" to a buffer of 'topic_max' bytes, STELE_USER_TOPIC_MAX for any user; '%' and '/' in USER become %25
+    and %2F. Returns its size; it is not terminated. 0: it does not fit.     */
 size_t
-    stele_user_topic (stele_span_t user, char *topic);
+    stele_user_topic (stele_span_t user, char *topic, size_t topic_max);
 
 /*  Call fn for each prefix that a subscription to 'topic' is granted, none if there is nothing it may receive.
     One to everything is granted the type of each event, and the heartbeat, not the topics of users, which would

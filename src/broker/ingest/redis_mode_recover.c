@@ -129,10 +129,18 @@ s_take_events (s_recovery_t *self, const stele_map_t *element)
     while (count-- > 0) {
         stele_map_t event = s_next_map (&scan);
         int64_t number = s_integer (&event, "position");
-        stele_screen_kept (writer->screen, &event.data, &event.size);
+        stele_map_t masked = event;
+        stele_screen_kept (writer->screen, &masked.data, &masked.size);
         stele_record_clear (writer->event);
         int64_t position = 0;
-        int rc = stele_event_decode_restored (event.data, event.size, writer->event, self->refusal);
+        int rc = stele_event_decode_restored (masked.data, masked.size, writer->event, self->refusal);
+        if (rc) {
+            //  It was acked: a mask that makes a field too long must not lose it
+            memset (self->refusal, 0, sizeof *self->refusal);
+            stele_screen_kept_fit (writer->screen, &event.data, &event.size);
+            stele_record_clear (writer->event);
+            rc = stele_event_decode_restored (event.data, event.size, writer->event, self->refusal);
+        }
         if (rc == 0)
             rc = stele_ledger_append (writer->ledger, writer->event,
                 s_producer_of (self, element, number), &position, self->refusal);

@@ -125,6 +125,16 @@ stele_screen_kept (stele_screen_t *self, const void **data, size_t *size)
         *data = stele_redactor_masked (self->redactor, size);
 }
 
+void
+stele_screen_kept_fit (stele_screen_t *self, const void **data, size_t *size)
+{
+    if (!self->redactor)
+        return;
+    stele_redactor_fit (self->redactor, true);
+    stele_screen_kept (self, data, size);
+    stele_redactor_fit (self->redactor, false);
+}
+
 int
 stele_screen_ids (const stele_record_t *event, stele_refusal_t *refusal)
 {

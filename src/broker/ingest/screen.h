@@ -35,6 +35,10 @@ int
 void
     stele_screen_kept (stele_screen_t *self, const void **data, size_t *size);
 
+/*  The same with masks that make no text longer, for what must be stored though it exceeds a limit with its masks. */
+void
+    stele_screen_kept_fit (stele_screen_t *self, const void **data, size_t *size);
+
 /*  Refuse an event whose id was masked when it was refused first: a retry of it would create another id.
     Returns 0 or STELE_ESECRET.                                              */
 int

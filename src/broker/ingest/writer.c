@@ -9,7 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "broker/common/denied.h"
 #include "broker/ingest/redis_mode.h"
 #include "broker/ingest/writer.h"
 #include "cache/cache.h"
@@ -243,6 +242,12 @@ s_is_refusal (int code, const stele_refusal_t *refusal)
     return code < 0 && refusal->code == code;
 }
 
+bool
+stele_writer_keeps_refused (const stele_writer_t *self, int code)
+{
+    return code != STELE_EUNAUTHORIZED && self->identity->user_count == 0;
+}
+
 int
 stele_writer_store (stele_writer_t *self, const stele_message_t *message, size_t skip,
     stele_roster_entry_t *member, stele_refused_fn *fn, int64_t *last_position)
@@ -265,10 +270,9 @@ stele_writer_store (stele_writer_t *self, const stele_message_t *message, size_t
         if (code == 0)
             code = s_store_one (self, data, size, message->restore, producer, &position, &refusal);
         if (s_is_refusal (code, &refusal)) {
-            //  An event that its sender may not publish is not kept, so that no retry can publish it either
-            bool kept = code != STELE_EUNAUTHORIZED;
-            if (!kept)
-                stele_denied_note (self->settings->denied, self->identity->name, self->input->peer, "publish", &refusal);
+            bool kept = stele_writer_keeps_refused (self, code);
+            if (code == STELE_EUNAUTHORIZED)
+                stele_writer_denied (self, "publish", &refusal);
             code = stele_ledger_reject (self->ledger, producer, sequence, &refusal,
                 stele_clock_us (), kept? data: "", kept? size: 0, NULL);
             if (code == 0)

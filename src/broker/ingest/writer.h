@@ -20,6 +20,7 @@
 #ifndef STELE_WRITER_H_INCLUDED
 #define STELE_WRITER_H_INCLUDED
 
+#include "broker/access/access.h"
 #include "broker/access/delegate.h"
 #include "broker/access/identity_frame.h"
 #include "broker/common/histogram.h"
@@ -48,6 +49,7 @@ typedef struct stele_input {
     int connection;                 // Of a peer: the descriptor of its connection; -1: inproc
     const stele_identity_t *identity;   // Of the sender's key
     char peer [STELE_PEER_SIZE];    // Of a request: address of the sender; "": not known
+    size_t checks, denials;         // Of access, in the runs so far
     size_t id_size, token_size, size;
     char *id, *token, *data;        // In the same allocation
 } stele_input_t;
@@ -106,6 +108,7 @@ typedef struct {
     char redis_mode_error [300];    // Why the batch could not be pushed to Redis
     //  The input that runs
     const stele_input_t *input;
+    size_t checks, denials;         // Of access, in this run
     const stele_identity_t *identity;   // Of its sender
     void *refused;                  // Of a request: the list of its refused events
     stele_delegate_t delegate;      // Of a request
@@ -192,6 +195,11 @@ int
     stele_writer_store (stele_writer_t *self, const stele_message_t *message, size_t skip,
         stele_roster_entry_t *member, stele_refused_fn *fn, int64_t *position);
 
+/*  Is an event that was refused with that code recorded with its bytes? Not if its sender may not publish it, and
+    none of a key that is bound to users: no retry, which is not held to these users, may publish it either.  */
+bool
+    stele_writer_keeps_refused (const stele_writer_t *self, int code);
+
 /*  Mark the run of a producer as expired and interrupt its tasks, in the open batch. */
 int
     stele_writer_expire_one (stele_writer_t *self, stele_roster_entry_t *member);
@@ -206,6 +214,14 @@ int
 int
     stele_writer_take_audit (stele_writer_t *self, const stele_input_t *request, const void *event, size_t size,
         const void *answer, size_t answer_size);
+
+/*  For a check of access of the input that runs: NULL if an earlier run of it has made, and counted, that check. */
+stele_access_t *
+    stele_writer_access (stele_writer_t *self);
+
+/*  Access was refused to the sender of the input that runs: note it (common/denied.h), unless an earlier run of it has. */
+void
+    stele_writer_denied (stele_writer_t *self, const char *operation, const stele_refusal_t *refusal);
 
 /*  Take audit events of refused access that are due. Returns as stele_writer_take. */
 int

@@ -24,6 +24,8 @@ stele_writer_audit (stele_writer_t *self, const void *event, size_t size)
         return code;
     stele_refusal_t refusal = { 0 };
     int64_t position;
+    //  A client chose some of its texts: request_id, an actor, what a refusal quotes
+    stele_screen_kept_fit (self->screen, &event, &size);
     stele_record_clear (self->event);
     code = stele_event_decode_restored (event, size, self->event, &refusal);
     if (code == 0)

@@ -10,7 +10,6 @@
 #include <stdio.h>
 #include <string.h>
 #include "broker/access/access.h"
-#include "broker/common/denied.h"
 #include "broker/ingest/writer.h"
 #include "fault/fault.h"
 #include "base/clock.h"
@@ -42,7 +41,7 @@ s_answer_error (stele_writer_t *self, const stele_refusal_t *refusal, int64_t ex
 {
     s_error (self, refusal, expected);
     if (refusal->code == STELE_EUNAUTHORIZED)
-        stele_denied_note (self->settings->denied, self->input->identity->name, self->input->peer, "publish", refusal);
+        stele_writer_denied (self, "publish", refusal);
     //  Not what happens to every producer in a restart, or to one that is too fast
     if (refusal->code != STELE_ENO_HELLO && refusal->code != STELE_EFENCED && refusal->code != STELE_EGAP
     &&  refusal->code != STELE_EWINDOW && refusal->code != STELE_EUNAUTHORIZED)
@@ -176,8 +175,7 @@ static int
 s_hello (stele_writer_t *self, const stele_message_t *message)
 {
     stele_refusal_t secret;
-    if (stele_screen_name (self->screen, "producer", message->producer, &secret)
-    ||  stele_screen_name (self->screen, "instance", message->instance, &secret))
+    if (stele_screen_name (self->screen, "instance", message->instance, &secret))
         return s_answer_error (self, &secret, 0);
     STELE_FAULT (hello_before);
     int code = stele_writer_begin (self);
@@ -393,7 +391,7 @@ s_too_large (stele_writer_t *self)
 static int
 s_authorize (stele_writer_t *self, stele_refusal_t *refusal)
 {
-    int code = stele_access_check (self->settings->access, self->input->identity, STELE_ROLE_PUBLISH, "publish", refusal);
+    int code = stele_access_check (stele_writer_access (self), self->input->identity, STELE_ROLE_PUBLISH, "publish", refusal);
     if (code)
         stele_roster_unbind (self->roster, self->input->id, self->input->id_size);
     return code;
@@ -405,7 +403,7 @@ s_authorize_name (stele_writer_t *self, const char *producer, stele_refusal_t *r
 {
     const stele_identity_t *identity = self->input->identity;
     return identity->producer_count == 0? 0:
-        stele_access_check_producer (self->settings->access, identity, producer, strlen (producer), refusal);
+        stele_access_check_producer (stele_writer_access (self), identity, producer, strlen (producer), refusal);
 }
 
 int
@@ -419,6 +417,9 @@ stele_writer_run_peer (stele_writer_t *self)
     int code = s_authorize (self, &refusal);
     if (code == 0)
         code = stele_message_decode (input->data, input->size, &message, &refusal);
+    //  A refusal quotes the name
+    if (code == 0 && message.op == STELE_OP_HELLO)
+        code = stele_screen_name (self->screen, "producer", message.producer, &refusal);
     if (code == 0 && message.op == STELE_OP_HELLO)
         code = s_authorize_name (self, message.producer, &refusal);
     if (code)

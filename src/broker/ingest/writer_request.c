@@ -13,7 +13,6 @@
 #include "base/memory.h"
 #include "broker/access/access.h"
 #include "broker/common/answer.h"
-#include "broker/common/denied.h"
 #include "broker/common/mode.h"
 #include "broker/ingest/redis_mode.h"
 #include "broker/ingest/writer.h"
@@ -91,11 +90,11 @@ s_publish (stele_writer_t *self, stele_params_t *params)
 {
     stele_message_t message;
     stele_refusal_t refusal;
+    //  The refusal of another name quotes it
     if (stele_message_decode_publish (self->input->data, self->input->size, &message, &refusal)
-    ||  stele_access_check_producer (self->settings->access, params->identity, message.producer, strlen (message.producer),
+    ||  stele_screen_name (self->screen, "producer", message.producer, &refusal)
+    ||  stele_access_check_producer (stele_writer_access (self), params->identity, message.producer, strlen (message.producer),
             &refusal))
-        return s_refused (self, &refusal, 0);
-    if (stele_screen_name (self->screen, "producer", message.producer, &refusal))
         return s_refused (self, &refusal, 0);
     stele_roster_entry_t *member = stele_roster_entry (self->roster, message.producer);
     if (!member)
@@ -179,6 +178,9 @@ s_store_rejected (stele_writer_t *self, const s_rejected_t *rejected, int64_t *p
     if (rejected->retried)
         return stele_refuse (refusal, STELE_EINVALID_FIELD, "id",
             "it was accepted by an earlier retry");
+    if (rejected->size == 0)
+        return stele_refuse (refusal, STELE_EMALFORMED, NULL, "its bytes were not kept (an event that its key may not "
+            "publish, or of a key that is bound to users): its producer has to publish it again");
     if (!rejected->is_packed)
         return stele_refuse (refusal, STELE_EMALFORMED, NULL, "its bytes are not msgpack");
     //  An earlier version, or another setting, may have kept it with its secrets
@@ -312,7 +314,7 @@ static int
 s_producer (stele_writer_t *self, stele_params_t *params)
 {
     stele_span_t name = stele_params_text (params, "producer");
-    if (params->refusal.code == 0 && stele_access_check_producer (self->settings->access, params->identity, name.text,
+    if (params->refusal.code == 0 && stele_access_check_producer (stele_writer_access (self), params->identity, name.text,
             name.size, &params->refusal))
         return s_refused (self, &params->refusal, 0);
     char text [STELE_LIMIT_ID + 1] = "";
@@ -408,10 +410,10 @@ stele_writer_run_pipeline (stele_writer_t *self)
     const char *why;
     //  Events of the pipeline have no producer, so a key that is bound to some may not send any. Nothing is kept of
     //  what is not allowed.
-    if (stele_access_check (self->settings->access, input->identity, STELE_ROLE_PUBLISH, "pipeline-in", &refusal)
-    ||  stele_access_check_producer (self->settings->access, input->identity, "", 0, &refusal)) {
+    if (stele_access_check (stele_writer_access (self), input->identity, STELE_ROLE_PUBLISH, "pipeline-in", &refusal)
+    ||  stele_access_check_producer (stele_writer_access (self), input->identity, "", 0, &refusal)) {
         self->counts.errors++;
-        stele_denied_note (self->settings->denied, input->identity->name, input->peer, "pipeline-in", &refusal);
+        stele_writer_denied (self, "pipeline-in", &refusal);
         return 0;
     }
     int code = stele_writer_begin (self);
@@ -436,7 +438,7 @@ stele_writer_run_pipeline (stele_writer_t *self)
     }
     self->counts.rejected++;
     const void *kept = input->data;
-    size_t size = input->size;
+    size_t size = stele_writer_keeps_refused (self, refusal.code)? input->size: 0;
     stele_screen_kept (self->screen, &kept, &size);
     return stele_ledger_reject (self->ledger, 0, 0, &refusal, stele_clock_us (), kept, size, NULL);
 }

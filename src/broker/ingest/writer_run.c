@@ -5,13 +5,29 @@
     file, You can obtain one at https://mozilla.org/MPL/2.0/.
 */
 
+#include "broker/common/denied.h"
 #include "broker/ingest/writer.h"
 #include "fault/fault.h"
 
+//  A batch that storage does not take runs again and again: what was refused in it counts once
+stele_access_t *
+stele_writer_access (stele_writer_t *self)
+{
+    return ++self->checks > self->input->checks? self->settings->access: NULL;
+}
+
+void
+stele_writer_denied (stele_writer_t *self, const char *operation, const stele_refusal_t *refusal)
+{
+    if (++self->denials > self->input->denials)
+        stele_denied_note (self->settings->denied, self->identity->name, self->input->peer, operation, refusal);
+}
+
 static int
-s_run (stele_writer_t *self, const stele_input_t *input)
+s_run (stele_writer_t *self, stele_input_t *input)
 {
     self->input = input;
+    self->checks = self->denials = 0;
     self->identity = input->identity;
     int code;
     if (input->source == STELE_FROM_PEER)
@@ -22,6 +38,8 @@ s_run (stele_writer_t *self, const stele_input_t *input)
     else
         code = stele_writer_run_pipeline (self);
     self->input = NULL;
+    input->checks = self->checks > input->checks? self->checks: input->checks;
+    input->denials = self->denials > input->denials? self->denials: input->denials;
     if (code)
         stele_writer_rollback (self);
     return code;
@@ -45,7 +63,7 @@ int
 stele_writer_again (stele_writer_t *self)
 {
     STELE_FAULT (again_before);
-    for (const stele_input_t *input = self->inputs; input; input = input->next) {
+    for (stele_input_t *input = self->inputs; input; input = input->next) {
         int code = s_run (self, input);
         if (code)
             return code;

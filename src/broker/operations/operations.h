@@ -94,7 +94,7 @@
         TAKES ("id", NUMBERS), TAKES ("ids", NUMBERS)) \
     X (PRODUCER_GET,      "producer.get",      WRITER, PUBLISH, NULL, \
         NEEDS ("producer", NAME)) \
-    X (AUDIT_LIST,        "audit.list",        WORKER, OPERATE, stele_operation_audit_list, \
+    X (AUDIT_LIST,        "audit.list",        WORKER, QUERY, stele_operation_audit_list, \
         TAKES ("who", TEXT), TAKES ("operation", TEXT), TAKES ("outcome", TEXT), \
         TAKES ("from", TIME), TAKES ("to", TIME), \
         TAKES ("limit", NUMBER), TAKES ("cursor", NUMBER)) \

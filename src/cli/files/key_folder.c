@@ -9,6 +9,7 @@
 #include <assert.h>
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -48,12 +49,13 @@ s_failed (const char *what, const char *path, int error, int status)
 }
 
 //  The broker may run as another user than root, who runs this: what is made belongs to the owner of the folder that it
-//  is in. Returns the exit status
+//  is in. By descriptor, and before others can see a file: that owner could put a link in place of a path.
+//  Returns the exit status
 static int
-s_give_away (const char *path, const char *folder)
+s_give_away (int fd, const char *path, const char *folder)
 {
     struct stat status;
-    if (geteuid () != 0 || stat (folder, &status) != 0 || chown (path, status.st_uid, status.st_gid) == 0)
+    if (geteuid () != 0 || stat (folder, &status) != 0 || fchown (fd, status.st_uid, status.st_gid) == 0)
         return EX_OK;
     return s_failed ("cannot change the owner of", path, errno, EX_CANTCREAT);
 }
@@ -61,9 +63,13 @@ s_give_away (const char *path, const char *folder)
 static int
 s_make_folder (const char *path)
 {
+    int fd = open (path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0)
+        return s_failed ("cannot open", path, errno, EX_CANTCREAT);
     char *parent = stele_file_folder (path);
-    int status = s_give_away (path, parent);
+    int status = s_give_away (fd, path, parent);
     free (parent);
+    close (fd);
     if (status == EX_OK && stele_file_sync_folder (path))
         status = s_failed ("cannot sync", path, errno, EX_IOERR);
     return status;
@@ -112,16 +118,9 @@ s_print_text (FILE *file, const char *name, const char *text)
         fprintf (file, "    %s = \"%s\"\n", name, text);
 }
 
-static int
-s_put (const char *path, mode_t mode, const char *comment, const cli_key_t *key, const char *server_key)
+static void
+s_print_key (FILE *stream, const char *comment, const cli_key_t *key, const char *server_key, bool secret)
 {
-    //  The file has this mode from its creation on
-    mode_t mask = umask (0777 & ~mode);
-    cli_outfile_t *file = cli_outfile_open (path, false);
-    umask (mask);
-    if (!file)
-        return s_failed ("cannot create", path, errno, EX_CANTCREAT);
-    FILE *stream = cli_outfile_stream (file);
     fprintf (stream, "#  %s\n\nmetadata\n", comment);
     s_print_text (stream, "name", key->name);
     s_print_list (stream, "roles", key->roles);
@@ -132,19 +131,35 @@ s_put (const char *path, mode_t mode, const char *comment, const cli_key_t *key,
     s_print_text (stream, "server-key", server_key);
     fputs ("curve\n", stream);
     s_print_text (stream, "public-key", key->public_key);
-    if (mode == 0600)
+    if (secret)
         s_print_text (stream, "secret-key", key->secret_key);
-    int rc = cli_outfile_finish (file);
-    int why = errno;
-    cli_outfile_close (&file);
-    return rc? s_failed ("cannot write", path, why, EX_CANTCREAT): EX_OK;
 }
 
+//  'folder': whose owner the file gets; NULL: it stays that of the user who runs this
 static int
-s_put_in (const char *folder, const char *path, mode_t mode, const char *comment, const cli_key_t *key)
+s_put (const char *folder, const char *path, mode_t mode, const char *comment, const cli_key_t *key, const char *server_key)
 {
-    int code = s_put (path, mode, comment, key, NULL);
-    return code? code: s_give_away (path, folder);
+    //  The file has this mode from its creation on
+    mode_t mask = umask (0777 & ~mode);
+    cli_outfile_t *file = cli_outfile_open (path, false);
+    umask (mask);
+    if (!file)
+        return s_failed ("cannot create", path, errno, EX_CANTCREAT);
+    FILE *stream = cli_outfile_stream (file);
+    int status = EX_OK;
+    struct stat made;
+    //  A device or a pipe is opened as it is: the owner of the folder may have put one there just now
+    if (folder && (fstat (fileno (stream), &made) || !S_ISREG (made.st_mode)))
+        status = s_failed ("cannot create", path, EEXIST, EX_CANTCREAT);
+    if (folder && status == EX_OK)
+        status = s_give_away (fileno (stream), path, folder);
+    if (status == EX_OK) {
+        s_print_key (stream, comment, key, server_key, mode == 0600);
+        if (cli_outfile_finish (file))
+            status = s_failed ("cannot write", path, errno, EX_CANTCREAT);
+    }
+    cli_outfile_close (&file);
+    return status;
 }
 
 //  Read one key of a file. Returns the exit status
@@ -172,9 +187,9 @@ cli_key_folder_server (const char *folder, char server_key [STELE_KEY_TEXT], boo
     if (*made) {
         int rc = zmq_curve_keypair (server.public_key, server.secret_key);
         assert (rc == 0);
-        status = s_put_in (folder, secret, 0600, "The broker's own pair: keep it here, and secret", &server);
+        status = s_put (folder, secret, 0600, "The broker's own pair: keep it here, and secret", &server, NULL);
         if (status == EX_OK)
-            status = s_put_in (folder, public, 0644, "The public key of the broker, for its clients", &server);
+            status = s_put (folder, public, 0644, "The public key of the broker, for its clients", &server, NULL);
         explicit_bzero (server.secret_key, sizeof server.secret_key);
     }
     if (status == EX_OK)
@@ -218,7 +233,7 @@ cli_key_folder_add (const char *folder, const cli_key_t *key)
         status = EX_CANTCREAT;
     }
     else
-        status = s_put_in (folder, path, 0644, "The public key of a client of the broker", key);
+        status = s_put (folder, path, 0644, "The public key of a client of the broker", key, NULL);
     free (path);
     return status;
 }
@@ -237,7 +252,7 @@ cli_key_write_secret (const char *path, const cli_key_t *key, const char *server
     cli_key_t client = { .name = key->name };       // Without what only the broker needs
     memcpy (client.public_key, key->public_key, STELE_KEY_TEXT);
     memcpy (client.secret_key, key->secret_key, STELE_KEY_TEXT);
-    int status = s_put (path, 0600, "A key of a client of Stele: keep it secret", &client, server_key);
+    int status = s_put (NULL, path, 0600, "A key of a client of Stele: keep it secret", &client, server_key);
     explicit_bzero (client.secret_key, sizeof client.secret_key);
     return status;
 }

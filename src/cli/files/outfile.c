@@ -8,6 +8,7 @@
 #include "config.h"
 #include <assert.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -83,6 +84,21 @@ s_open_temporary (cli_outfile_t *self, const char *path)
     return 0;
 }
 
+//  A pipe or a device; not a file that has just taken its place
+static void
+s_open_special (cli_outfile_t *self, const char *path)
+{
+    struct stat status;
+    int fd = open (path, O_WRONLY | O_CLOEXEC | O_NOCTTY);
+    if (fd >= 0 && fstat (fd, &status) == 0 && S_ISREG (status.st_mode)) {
+        close (fd);
+        errno = EEXIST;
+    }
+    else
+    if (fd >= 0)
+        self->stream = fdopen (fd, "wb");
+}
+
 cli_outfile_t *
 cli_outfile_open (const char *path, bool force)
 {
@@ -94,7 +110,7 @@ cli_outfile_open (const char *path, bool force)
         self->stream = stdout;
     else
     if (exists && !S_ISREG (status.st_mode))
-        self->stream = fopen (path, "wb");
+        s_open_special (self, path);
     else
     if (exists && !force)
         errno = EEXIST;

@@ -85,12 +85,12 @@ s_find (const cli_group_t *groups, const char *name, size_t size, char letter, v
     return NULL;
 }
 
-//  Words between commas; "\," is a comma of a word
-static void
+//  Words between commas; "\," is a comma of a word. False: there are none
+static bool
 s_append_list (cli_list_t *list, const char *value)
 {
     char *word = stele_memory_new (strlen (value) + 1);
-    size_t size = 0;
+    size_t size = 0, count = list->count;
     for (;; value++) {
         if (*value == '\\' && value [1] == ',')
             word [size++] = *++value;
@@ -106,6 +106,7 @@ s_append_list (cli_list_t *list, const char *value)
         }
     }
     free (word);
+    return list->count > count;
 }
 
 static int
@@ -147,10 +148,8 @@ s_take (s_parser_t *self, const cli_option_t *option, const char *value, void *g
         case CLI_NUMBER:
             return s_take_number (option, value, target, self);
         case CLI_LIST:
-            if (*value) {
-                s_append_list (target, value);
+            if (s_append_list (target, value))
                 return 0;
-            }
             snprintf (self->error, self->error_size, "--%s needs a value; it is empty", option->name);
             return -1;
         case CLI_CALL:

@@ -41,12 +41,22 @@ s_find_session (s_session_t *session)
     return self->status;
 }
 
-//  A session.started gave all fields that a session has
+static bool
+s_has_user (const s_session_t *session)
+{
+    return session->reader->row->values [STELE_USER_ID].kind != STELE_VALUE_NONE;
+}
+
+//  A session.started gave all fields that a session has, but for the user: one without leaves that of earlier ones
 static void
 s_take_start (s_session_t *session, sqlite3_stmt *statement)
 {
     static const reader_column_t user [] = { { STELE_USER_ID, COLUMN_WORD } };
     stele_reader_t *self = session->reader;
+    if (session->started) {
+        READER_FILL (self, statement, 4, user);
+        return;
+    }
     size_t size;
     const char *text = reader_column_text (self, statement, 5, &size);
     int code = text? stele_json_fields_set (text, size, STELE_VOCABULARY_SESSION_STATE, self->row): 0;
@@ -63,7 +73,7 @@ s_read_history (s_session_t *session)
 {
     stele_reader_t *self = session->reader;
     int64_t position = session->last_history;
-    while (position > 0 && !session->started) {
+    while (position > 0 && !(session->started && s_has_user (session))) {
         sqlite3_stmt *statement = reader_with_key (self, SLOT_TABLE_SESSION_HISTORY,
             "SELECT previous, time, state_to, kind, user_id, fields FROM cli_session_history"
             " WHERE position = ?1", position);
@@ -120,14 +130,14 @@ s_session_as_of (stele_reader_t *self, int64_t key, int64_t at)
     s_read_commands (&session);
     stele_record_set_word (self->row, STELE_STATE, STELE_VOCABULARY_SESSION_STATE,
         session.state? session.state: STELE_SESSION_INITIALIZING);
-    if (!session.started) {
-        //  No start: it was created by its first event
-        static const reader_column_t first [] = { { STELE_CREATED_AT, COLUMN_INTEGER }, { STELE_USER_ID, COLUMN_WORD } };
+    if (!session.started || !s_has_user (&session)) {
+        //  Its first event created it without a start, or named its user
+        static const reader_column_t first [] = { { STELE_USER_ID, COLUMN_WORD }, { STELE_CREATED_AT, COLUMN_INTEGER } };
         sqlite3_stmt *statement = reader_with_key (self, SLOT_TABLE_SESSION_FIRST,
-            "SELECT time, user_id FROM cli_session_history WHERE position = ?1 UNION ALL"
-            " SELECT time, user_id FROM cli_session_commands WHERE position = ?1", key);
+            "SELECT user_id, time FROM cli_session_history WHERE position = ?1 UNION ALL"
+            " SELECT user_id, time FROM cli_session_commands WHERE position = ?1", key);
         if (reader_step (self, statement) == 1)
-            READER_FILL (self, statement, 0, first);
+            reader_fill (self, statement, 0, first, session.started? 1: 2);
     }
     reader_default_text (self, STELE_USER_ID, "default");
     return self->status;

@@ -1,7 +1,8 @@
 /*  scope - the users whose records a reader may see
 
     A task belongs to its user_id: that of its task.created, until then that of its first event. A session
-    belongs to its own user_id, else to the user of its task. No user_id means 'default'.
+    belongs to its own user_id, else to the user of its task if the task is older (STELE_SQL_SESSION_USER). No
+    user_id means 'default'.
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -144,13 +145,11 @@ reader_user_name (stele_reader_t *self, int64_t user, size_t *size)
 const char *
 reader_session_user (stele_reader_t *self, int64_t key, size_t *size)
 {
-    sqlite3_stmt *statement = reader_with_key (self, SLOT_SESSION_USER,
-        "SELECT s.user_id, (SELECT user_id FROM tasks WHERE task_id = s.task_id) FROM cli_sessions s WHERE s.id = ?1",
-        key);
+    sqlite3_stmt *statement = reader_with_key (self, SLOT_SESSION_USER, STELE_SQL_SESSION_USER " WHERE s.id = ?1", key);
     if (reader_step (self, statement) != 1)
         return NULL;
     //  The column stays valid: the statement is reset when it is used again, or when the call ends
     *size = (size_t) sqlite3_column_bytes (statement, 0);
-    const char *own = (const char *) sqlite3_column_text (statement, 0);
-    return own? own: reader_user_name (self, sqlite3_column_int64 (statement, 1), size);
+    const char *user = (const char *) sqlite3_column_text (statement, 0);
+    return user? user: reader_user_name (self, 0, size);
 }

@@ -53,7 +53,7 @@ s_find (stele_ledger_t *self, const stele_record_t *event, s_session_t *session)
     stele_ledger_bind_id (stmt, 2, id);
     sqlite3_bind_int (stmt, 3, session->state);
     sqlite3_bind_int64 (stmt, 4, event->values [STELE_TIME].integer);
-    //  The session belongs to the user of its first event, until its session.started
+    //  A user that its first event names stays, unless its session.started names another
     stele_sql_bind_value (stmt, 5, &event->values [STELE_USER_ID]);
     return stele_ledger_run (self, stmt);
 }

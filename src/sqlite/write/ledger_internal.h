@@ -82,11 +82,10 @@
     X (session_insert, "INSERT INTO cli_sessions (id, session_id, state, created_at, updated_at," \
         " command_count, position, user_id) VALUES (?1, ?2, ?3, ?4, ?4, 0, ?1, ?5)") \
     X (task_user, "SELECT (SELECT word FROM words WHERE id = user_id) FROM tasks WHERE task_id = ?1") \
-    X (session_user, "SELECT ifnull (s.user_id, (SELECT w.word FROM tasks t JOIN words w ON w.id = t.user_id" \
-        " WHERE t.task_id = s.task_id)) FROM cli_sessions s WHERE s.session_id = ?1") \
+    X (session_user, STELE_SQL_SESSION_USER " WHERE s.session_id = ?1") \
     X (session_start, "UPDATE cli_sessions SET started = ?2, state = ?3, cli_tool = ?4, mode = ?5," \
         " current_directory = ?6, pid = ?7, authentication_required = ?8, auth_prompt = ?9," \
-        " task_id = ?10, user_id = ?11, created_at = ?12, updated_at = ?12, completed_at = ?13," \
+        " task_id = ?10, user_id = ifnull (?11, user_id), created_at = ?12, updated_at = ?12, completed_at = ?13," \
         " last_history = ?2, position = ?2 WHERE id = ?1") \
     X (session_state, "UPDATE cli_sessions SET state = ?2, completed_at = ?3, updated_at = ?4," \
         " last_history = ?5, position = ?5 WHERE id = ?1") \

@@ -16,12 +16,15 @@
 #include "cli/files/key_folder.h"
 #include "cli/shared/ask.h"
 #include "cli/shared/time_option.h"
+#include "cli/terminal/text.h"
 #include "cli/view/cell.h"
 #include "cli/view/page.h"
 #include "cli/view/value.h"
+#include "model/field.h"
 
 //  Also in src/broker/access/identity.h, which this program does not include
 static const char *const s_roles [] = { "publish", "query", "feed", "operate", "admin", "gateway", "metrics" };
+#define TOPIC_MAX (64 + STELE_LIMIT_ID)
 #define ROLES "publish, query, feed, operate, admin, gateway or metrics"
 
 typedef struct {
@@ -86,15 +89,18 @@ s_check_name (const char *name)
     return EX_OK;
 }
 
-//  A word of a key file is in quotes, between spaces
+//  A word of a key file is in quotes, between spaces, and the broker bounds its size
 static int
-s_check_words (const char *option, const cli_list_t *words)
+s_check_words (const char *option, const cli_list_t *words, size_t size_max)
 {
-    for (size_t i = 0; i < words->count; i++)
+    for (size_t i = 0; i < words->count; i++) {
+        if (strlen (words->items [i]) > size_max || !cli_text_is_utf8 (words->items [i], strlen (words->items [i])))
+            return cli_usage_error ("key", "--%s: '%.60s' is not UTF-8 of at most %zu bytes", option, words->items [i], size_max);
         for (const char *character = words->items [i]; *character; character++)
             if (strchr (" \"'", *character) || iscntrl ((unsigned char) *character))
                 return cli_usage_error ("key", "--%s: '%s' has a space, a quote or a control character, which a key file "
                     "cannot hold", option, words->items [i]);
+    }
     return EX_OK;
 }
 
@@ -155,11 +161,11 @@ s_print_made (const cli_t *self, const char *folder, const cli_key_t *key, const
 static int
 s_read_key (cli_key_t *key, const args_t *args, char *not_after, size_t size)
 {
-    int status = s_check_words ("producers", &args->producers);
+    int status = s_check_words ("producers", &args->producers, STELE_LIMIT_ID);
     if (status == EX_OK)
-        status = s_check_words ("topics", &args->topics);
+        status = s_check_words ("topics", &args->topics, TOPIC_MAX);
     if (status == EX_OK)
-        status = s_check_words ("users", &args->users);
+        status = s_check_words ("users", &args->users, STELE_LIMIT_ID);
     if (status == EX_OK)
         status = s_check_end (args->not_after, not_after, size);
     if (status == EX_OK && args->roles.count == 0)
