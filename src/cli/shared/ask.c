@@ -123,9 +123,14 @@ s_no_answer (cli_t *self, int timeout_ms)
 {
     char why [200];
     self->status = EX_UNAVAILABLE;
-    switch (cli_reach (self->requests, REACH_MS, why, sizeof why)) {
+    switch (cli_reach (self->requests, self->key, REACH_MS, why, sizeof why)) {
         case CLI_REACH_PERMISSION:
             cli_report ("%s: %s. Use the user of the broker, or a member of its group", self->requests, why);
+            self->status = EX_NOPERM;
+            break;
+        case CLI_REACH_KEY:
+            cli_report ("%s: %s. Ask its operator for a key file (made with 'stele key new NAME'), and name it with --key FILE, "
+                "or STELE_KEY", self->requests, why);
             self->status = EX_NOPERM;
             break;
         case CLI_REACH_ACCEPTS:

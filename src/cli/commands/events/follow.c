@@ -155,7 +155,7 @@ static int
 s_check_feed (cli_t *self, bool *away)
 {
     char why [200];
-    cli_reach_t reach = cli_reach (self->feed, REACH_MS, why, sizeof why);
+    cli_reach_t reach = cli_reach (self->feed, self->key, REACH_MS, why, sizeof why);
     bool now = reach == CLI_REACH_NOBODY || reach == CLI_REACH_PERMISSION;
     if (now && !*away)
         cli_warn ("cannot reach the feed at %s: %s. Give its endpoint: --feed EP, or STELE_FEED%s", self->feed, why,
