@@ -72,7 +72,7 @@ s_demands_key (int handle, int timeout_ms)
 
 //  Numeric addresses and "localhost" only: a look-up of another name may take long
 static int
-s_connect_tcp (const char *address, int timeout_ms, bool *demands_key)
+s_connect_tcp (const char *address, int timeout_ms, bool has_key, bool *demands_key)
 {
     char host [80];
     const char *colon = strrchr (address, ':');
@@ -90,7 +90,7 @@ s_connect_tcp (const char *address, int timeout_ms, bool *demands_key)
         return EINVAL;
     int handle = socket (found->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     int error = handle < 0? errno: s_connect_within (handle, found, timeout_ms);
-    *demands_key = error == 0 && s_demands_key (handle, timeout_ms);
+    *demands_key = error == 0 && !has_key && s_demands_key (handle, timeout_ms);
     if (handle >= 0)
         close (handle);
     freeaddrinfo (found);
@@ -106,8 +106,8 @@ cli_reach (const char *endpoint, const char *key, int timeout_ms, char *why, siz
         error = s_connect_ipc (endpoint + 6);
     else
     if (strncmp (endpoint, "tcp://", 6) == 0)
-        error = s_connect_tcp (endpoint + 6, timeout_ms, &demands_key);
-    if (demands_key && !key) {
+        error = s_connect_tcp (endpoint + 6, timeout_ms, key != NULL, &demands_key);
+    if (demands_key) {
         snprintf (why, size, "the broker there needs a key, and this client has none");
         return CLI_REACH_KEY;
     }
