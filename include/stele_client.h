@@ -280,13 +280,18 @@ STELE_EXPORT int
     stele_client_request_json (stele_client_t *self, const char *request,
         int timeout_ms, char **answer);
 
+#define STELE_FOLLOW_LIVE (-2)
+
 /*  Subscribe to committed events whose feed topic matches 'topic', from the position after
     'after'. A topic is type/ID. "" matches all; a complete topic, "task.updated/build-7", only
     itself; one that ends with '/' or '*', or has no '/', is a prefix: "task.", "task.updated/",
     "task.updated/build-*". -1 starts with the next event that is committed (this
     queries the broker for the head, for at most a second). Events committed before,
     events lost by the feed, and content that the feed leaves out are fetched with
-    events.read: stele_client_next returns every position once, in order and complete.
+    events.read: stele_client_next returns every position once, in order and complete. A key without
+    the role query may not do that, and stele_client_next returns STELE_EUNAUTHORIZED: STELE_FOLLOW_LIVE
+    starts with the next event, too, but reads nothing. Events that are committed while there is no connection
+    are then not returned, and content that the feed leaves out is missing ("content_omitted").
     Returns 0, STELE_EINVALID_FIELD (an invalid endpoint), STELE_EUNAUTHORIZED (this process
     may not use the ipc socket) or STELE_EUNAVAILABLE (no socket). A second call replaces the
     subscription.                                                            */
@@ -294,7 +299,8 @@ STELE_EXPORT int
     stele_client_follow (stele_client_t *self, const char *topic, int64_t after);
 
 /*  The same for all events of one task: every type whose name begins with "task.", and those of its
-    sessions, "session.", which the broker is asked for once per session (session.get).  */
+    sessions, "session.", which the broker is asked for once per session (session.get; so not with
+    STELE_FOLLOW_LIVE).                                                      */
 STELE_EXPORT int
     stele_client_follow_task (stele_client_t *self, const char *task_id, int64_t after);
 

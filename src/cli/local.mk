@@ -89,8 +89,9 @@ stele_SOURCES = \
     src/cli/commands/broker/stats.c \
     src/cli/commands/broker/token.c \
     src/cli/commands/broker/top.c
-# The migration from earlier systems is not in the library, so the folders that it needs are linked here
-stele_LDADD = src/cli/libcli.la src/migrate/libmigrate.la libstele.la src/cache/libcache.la \
+# The migration from earlier systems is not in the library, so the folders that it needs are linked here; of the broker
+# only the reader of keys
+stele_LDADD = src/cli/libcli.la src/migrate/libmigrate.la libstele.la src/broker/libbroker.la src/cache/libcache.la \
     src/sqlite/libsqlite.la src/redact/libredact.la src/wire/libwire.la src/model/libmodel.la src/base/libbase.la $(STELE_FAULT_ROOM) $(STELE_LIBS)
 
 # Completion scripts, which ask the program

@@ -65,7 +65,7 @@ static const cli_option_t s_global_options [] = {
         "days in options begin there (default: UTC)", CLI_CALL, 0, 0, s_take_zone },
     { "color", 0, "WHEN", "use colours: auto (on a terminal, without NO_COLOR), always or never (default: auto)",
         CLI_CALL, offsetof (cli_t, style), 0, s_take_colour },
-    { "timeout", 't', "MS", "time to wait for the broker, in milliseconds (default: 5000)",
+    { "timeout", 't', "MS", "time to wait for the broker, in milliseconds (default: 5000; if nothing listens at its endpoint: 1000)",
         CLI_NUMBER, offsetof (cli_t, timeout_ms), 1, NULL },
     { "help", 'h', NULL, "show this help and exit",
         CLI_FLAG, offsetof (cli_t, help), 0, NULL },

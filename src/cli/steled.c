@@ -63,14 +63,8 @@ s_keep (const cli_option_t *option, const char *value, void *target, char *error
 #define OPTION(name, member, type, initial, argument, where, help) \
     { name, 0, argument, help DEFAULT_##type (initial), CLI_CALL, 0, 0, s_keep },
 
-static const cli_option_t s_ledger [] = { STELE_SETTINGS_LEDGER (OPTION) CLI_OPTIONS_END };
-static const cli_option_t s_endpoints [] = { STELE_SETTINGS_ENDPOINTS (OPTION) CLI_OPTIONS_END };
-static const cli_option_t s_access [] = { STELE_SETTINGS_ACCESS (OPTION) CLI_OPTIONS_END };
-static const cli_option_t s_redis [] = { STELE_SETTINGS_REDIS (OPTION) CLI_OPTIONS_END };
-static const cli_option_t s_producers [] = { STELE_SETTINGS_PRODUCERS (OPTION) CLI_OPTIONS_END };
-static const cli_option_t s_limits [] = { STELE_SETTINGS_LIMITS (OPTION) CLI_OPTIONS_END };
-
-static const cli_option_t s_log [] = { STELE_SETTINGS_LOG (OPTION) CLI_OPTIONS_END };
+#define OPTIONS(title, name, table, row) static const cli_option_t s_##name [] = { table (row) CLI_OPTIONS_END };
+STELE_SETTINGS_GROUPS (OPTIONS, OPTION)
 
 static const cli_option_t s_general [] = {
     { "config", 'c', "FILE", "Read settings from FILE (ZPL); options on the command line override it.", CLI_TEXT, offsetof (s_args_t, config), 0, NULL },
@@ -338,13 +332,8 @@ main (int argc, char **argv)
 {
     s_args_t args = { 0 };
     const cli_group_t groups [] = {
-        { "Ledger", s_ledger, &args },
-        { "Endpoints", s_endpoints, &args },
-        { "Access", s_access, &args },
-        { "Redis", s_redis, &args },
-        { "Producers", s_producers, &args },
-        { "Limits", s_limits, &args },
-        { "Log", s_log, &args },
+#define GROUP(title, name, table, row) { title, s_##name, &args },
+        STELE_SETTINGS_GROUPS (GROUP, OPTION)
         { "General", s_general, &args },
         CLI_GROUPS_END
     };

@@ -588,14 +588,14 @@ s_follow (stele_client_t *self, const char *topic, const char *task_id, int64_t 
 int
 stele_client_follow (stele_client_t *self, const char *topic, int64_t after)
 {
-    assert (topic && after >= -1);
+    assert (topic && after >= STELE_FOLLOW_LIVE);
     return s_follow (self, topic, NULL, after);
 }
 
 int
 stele_client_follow_task (stele_client_t *self, const char *task_id, int64_t after)
 {
-    assert (task_id && after >= -1);
+    assert (task_id && after >= STELE_FOLLOW_LIVE);
     return s_follow (self, "", task_id, after);
 }
 

@@ -91,7 +91,8 @@ s_wait (stele_requester_t *self, int64_t deadline_ms, stele_refusal_t *refusal)
         if (code)
             return code;
     }
-    return stele_refuse (refusal, STELE_ETIMEOUT, NULL, "no answer from %.160s in time", self->endpoint);
+    return stele_refuse (refusal, STELE_ETIMEOUT, NULL, "no answer from %.160s in time%s", self->endpoint,
+        stele_link_unwanted (self->link)? ": it ended every handshake, and may need a key, or another one": "");
 }
 
 int

@@ -5,6 +5,8 @@
     queue may have overflowed. While it does, it reads the ledger up to the position of each
     message that it receives; the suspicion ends after SUBSCRIPTION_SUSPECT_MS.
 
+    A live subscription does not read the ledger: it delivers what the feed has.
+
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
     file, You can obtain one at https://mozilla.org/MPL/2.0/.
@@ -20,6 +22,7 @@
 #include "client/sessions.h"
 #include "client/topic.h"
 #include "client/connection/wait.h"
+#include "stele_client.h"
 #include "wire/map.h"
 #include "wire/pack.h"
 #include "wire/scan.h"
@@ -62,6 +65,7 @@ struct stele_subscription {
     bool ledger_unverified;         // Reconnected: it may be another ledger
     int consecutive;                // Messages since the queue was last empty
     bool by_user;                   // The key is bound to users: other positions are not for it
+    bool live;                      // Reads no ledger, whatever is missing
     bool loss_suspected;
     int64_t suspect_until_ms;       // When the suspicion may end
 };
@@ -115,19 +119,20 @@ stele_subscription_new (const char *feed, const char *requests, const stele_key_
     self->pack = stele_pack_new ();
     assert (self->pack);
     zmq_msg_init (&self->page.answer);
-    if (task_id) {
+    self->live = after == STELE_FOLLOW_LIVE;
+    if (task_id)
         stele_topic_set_task (&self->topic, task_id);
-        self->sessions = stele_sessions_new (task_id);
-    }
     else
         stele_topic_set (&self->topic, topic);
-    self->position = after;
+    if (task_id && !self->live)
+        self->sessions = stele_sessions_new (task_id);
+    self->position = self->live? -1: after;
     if (s_open_feed (self, refusal) != 0) {
         stele_subscription_destroy (&self);
         return NULL;
     }
     self->read_to = after < 0? -1: READ_TO_HEAD;
-    if (after < 0)
+    if (after == -1)
         self->position = s_query_head (self);
     return self;
 }
@@ -356,7 +361,7 @@ s_suspect_loss (stele_subscription_t *self, int64_t now_ms)
 static void
 s_check_connected (stele_subscription_t *self)
 {
-    if (!stele_link_connected (self->link))
+    if (!stele_link_connected (self->link) || self->live)
         return;
     s_suspect_loss (self, zclock_mono ());
     //  Deliver nothing until a heartbeat identifies the ledger of the positions
@@ -370,17 +375,21 @@ s_check_connected (stele_subscription_t *self)
 static void
 s_read_to (stele_subscription_t *self, int64_t position, int64_t now_ms)
 {
-    if (self->read_to < position)
+    if (self->read_to < position && !self->live)
         self->read_to = position;
     if (self->loss_suspected && now_ms >= self->suspect_until_ms)
         self->loss_suspected = false;
 }
 
 static int
-s_check_ledger (stele_subscription_t *self, const stele_map_t *message, stele_refusal_t *refusal)
+s_check_ledger (stele_subscription_t *self, const stele_map_t *message, int64_t head, stele_refusal_t *refusal)
 {
     char ledger [sizeof self->ledger];
     self->ledger_unverified = false;
+    //  Other subscriptions learn that from the ledger
+    if (self->live && head < self->heartbeat_position)
+        return stele_refuse (refusal, STELE_EBEHIND, NULL, "the ledger ends at position %" PRId64 ", and had %" PRId64
+            " before: its end was lost; subscribe again", head, self->heartbeat_position);
     if (!stele_map_text (message, "ledger", ledger, sizeof ledger))
         return 0;
     if (*self->ledger && strcmp (self->ledger, ledger) != 0)
@@ -418,6 +427,8 @@ s_is_next (stele_subscription_t *self, const stele_map_t *message, int64_t posit
         self->position = position - 1;
     if (position <= self->position)
         return false;
+    if (self->live)
+        return true;
     int64_t omitted;
     bool missing = s_is_complete (self)? position > self->position + 1: self->loss_suspected;
     if (missing || stele_map_integer (message, "content_omitted", &omitted)) {
@@ -478,7 +489,7 @@ s_next_of_feed (stele_subscription_t *self, stele_event_t **event, int *rc, stel
     }
     else
     if (topic_size == 9 && memcmp (topic, "heartbeat", 9) == 0) {
-        *rc = s_check_ledger (self, &message, refusal);
+        *rc = s_check_ledger (self, &message, position, refusal);
         if (*rc == 0)
             s_on_heartbeat (self, position, now_ms);
     }

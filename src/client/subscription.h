@@ -19,7 +19,8 @@
 typedef struct stele_subscription stele_subscription_t;
 
 /*  Subscribe to events that match 'topic' (stele_topic_set), or to those of the task with
-    'task_id' if that is not NULL, after position 'after'; -1 starts with the next event. 'key' as in link.h.
+    'task_id' if that is not NULL, after position 'after'; -1 starts with the next event, STELE_FOLLOW_LIVE too, without ever reading the
+    ledger. 'key' as in link.h.
     Caller owns return value. NULL, with a refusal, for an invalid endpoint or if the process has no
     socket left.                                                             */
 stele_subscription_t *

@@ -62,12 +62,15 @@ class Child(web.WebTest):
         self.start_broker()
         self.broker.wait_line("stele-http: ready: ")
 
-    def test_refused_address_leaves_the_broker_running(self):
+    def test_address_in_use_leaves_the_broker_running(self):
         folder = harness.temporary_folder()
         self.addCleanup(shutil.rmtree, folder)
-        broker = harness.Steled(folder, arguments=("--http", "0.0.0.0:5580"))
+        other = socket.create_server(("127.0.0.1", 0))
+        self.addCleanup(other.close)
+        taken = "127.0.0.1:%d" % other.getsockname()[1]
+        broker = harness.Steled(folder, arguments=("--http", taken))
         self.addCleanup(broker.stop)
-        broker.wait_line("can be reached from other machines")
+        broker.wait_line("cannot listen on " + taken)
         broker.wait_line("the broker continues without it")
         self.assertEqual(child_of(broker.child.pid), [])
         self.assertTrue(broker.running())

@@ -8,8 +8,10 @@ import json
 import os
 import re
 import shutil
+import socket
 import stat
 import subprocess
+import threading
 import unittest
 
 import harness
@@ -103,8 +105,20 @@ class TestKey(KeysTest):
             file.write('metadata\n roles = "query"\n not-after = "2020-01-01T00:00:00Z"\ncurve\n public-key = "%s"\n' % pair()[0])
         with open(self.path("keys", "broken.key"), "w") as file:
             file.write("nonsense\n")
+        #   The broker refuses each of these, and with it the folder
+        wrong = {"misspelt": (' roles = "publish query fed"', "no role 'fed'"), "unknown": (' role = "query"', "has 'role'"),
+                 "bound": (' roles = "query"\n users = ""', "users is empty"), "renamed": (' name = "other"', "has the name 'other'")}
+        for name, (line, _) in wrong.items():
+            with open(self.path("keys", name + ".key"), "w") as file:
+                file.write('metadata\n%s\n not-after = "2020-01-01T00:00:00Z"\ncurve\n public-key = "%s"\n' % (line, pair()[0]))
+        self.stele("key", "new", "open", "--role", "query")
+        os.chmod(self.path("keys", "open.key"), 0o664)
         self.stele("key", "revoke", "alice")
         keys = {key["name"]: key for key in json.loads(self.stele("key", "list", "--all", "--json"))["keys"]}
+        for name, words in dict({name: words for name, (_, words) in wrong.items()}, open="chmod go-w").items():
+            self.assertIn(words, self.stele("key", "show", name))
+            self.assertIn(words, keys[name]["error"])
+            self.assertEqual(keys.pop(name)["state"], "invalid")
         self.assertEqual({name: key["state"] for name, key in keys.items()},
                          {"alice": "revoked", "bob": "valid", "broken": "invalid", "old": "expired"})
         self.assertEqual((keys["bob"]["roles"], keys["bob"]["users"]), (["query", "feed"], ["bob"]))
@@ -243,6 +257,42 @@ class TestConnections(KeysTest):
         self.broker(public)
         self.expect_refused("is not the server-key", "--key", path)
 
+    def test_broker_that_closes_before_its_greeting_needs_a_key(self):
+        #   As a broker with keys does that is quicker than the client, which then gets no reason
+        server = socket.create_server(("127.0.0.1", 0))
+        self.addCleanup(server.close)
+        greeting = b"\xff\0\0\0\0\0\0\0\1\x7f\3\1" + b"CURVE".ljust(20, b"\0") + bytes(32)
+
+        def serve():
+            while True:
+                try:
+                    peer = server.accept()[0]
+                except OSError:
+                    return                  # It was shut down
+                with peer:
+                    peer.sendall(greeting[:10])
+                    got = b""
+                    while len(got) < 11:
+                        data = peer.recv(64)
+                        if not data:
+                            break
+                        got += data
+                    if len(got) == 11:      # The peer waits for the mechanism, and has not sent its own
+                        peer.sendall(greeting[10:])
+                        peer.recv(1)
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        self.addCleanup(thread.join)
+        self.addCleanup(server.shutdown, socket.SHUT_RDWR)
+        self.environment["STELE_REQUESTS"] = "tcp://127.0.0.1:%d" % server.getsockname()[1]
+        finding, = json.loads(self.stele("--json", "--timeout", "100", "health", status=2))["findings"]
+        self.assertEqual(finding["code"], "no_permission")
+        for words in ("needs a key", "--key FILE"):
+            self.assertIn(words, finding["message"] + finding["hint"])
+            self.stele("--timeout", "100", "list", status=77)
+            self.assertIn(words, self.stderr)
+
     def test_key_file_that_is_none_is_reported(self):
         self.broker(keys=False)
         self.stele("--key", self.path("none"), "ping", status=66)
@@ -308,6 +358,24 @@ class TestBroker(KeysTest):
         self.assertIn("coder", self.stele("--key", self.path("bob.key_secret"), "list"))
         self.stele("--timeout", "600000", "--key", self.path("bob.key_secret"), "follow", status=77)
         self.assertIn("lacks the role", self.stderr)
+
+    def test_key_without_query_follows_new_events_only(self):
+        self.stele("key", "new", "root", "--role", "admin")
+        self.stele("key", "new", "ear", "--role", "feed", "--topics", "task.")
+        self.start()
+        root, ear = (("--key", self.path(name + ".key_secret")) for name in ("root", "ear"))
+        self.stele(*root, "publish", "-", input=EVENT)
+        self.stele(*ear, "follow", "task.", "--after", "0", status=77)
+        self.assertRegex(self.stderr, "events.read needs the role query.*without --after")
+        follow = harness.Process([harness.program("stele"), *ear, "--json", "follow", "task.", "--count", "2"], env=self.environment)
+        self.addCleanup(follow.kill)
+        self.assertRegex(follow.wait_line("warning"), "needs the role query.*only new events.*missing")
+        #   The command is not connected at once
+        harness.wait_until(lambda: self.stele(*root, "publish", "-", input=EVENT) and not follow.running(), "two events")
+        self.assertEqual(follow.wait(), 0)
+        positions = [json.loads(line)["position"] for line in follow.log().splitlines()[1:]]
+        self.assertEqual(positions, [positions[0], positions[0] + 1])
+        self.assertGreater(positions[0], 1)
 
     def test_lines_that_a_refused_run_did_not_spool_are_reported(self):
         self.stele("key", "new", "reader", "--role", "query")

@@ -7,6 +7,7 @@
 import json
 import os
 import signal
+import socket
 import sqlite3
 import subprocess
 
@@ -551,6 +552,22 @@ class Stele(harness.BrokerTest):
                    status=os.EX_UNAVAILABLE)
         self.stele("--events", "ipc://%s/nobody" % self.folder, "--timeout", "200", "publish",
                    input=json.dumps(created("x")).encode(), status=os.EX_UNAVAILABLE)
+
+    def test_command_waits_a_second_if_nothing_listens(self):
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))             # Nothing else takes this port, and it does not listen
+            for endpoint, words in (("tcp://127.0.0.1:%d" % free.getsockname()[1], "connection refused"),
+                                    ("ipc://%s/nobody" % self.folder, "no such socket")):
+                for options, waited in (([], "1,000 ms"), (["--timeout", "300"], "300 ms")):
+                    self.stele("list", "--requests", endpoint, *options, status=os.EX_UNAVAILABLE)
+                    self.assertIn("no answer from %s within %s: %s" % (endpoint, waited, words), self.stderr)
+
+    def test_command_finds_a_broker_that_is_starting(self):
+        path = os.path.join(self.folder, "late")
+        command = harness.Process([harness.program("stele"), "ping", "--requests", "ipc://" + path])
+        self.addCleanup(command.kill)
+        os.symlink(self.broker.requests[len("ipc://"):], path)
+        self.assertEqual(command.wait(), 0)
 
     def test_help_of_every_command(self):
         commands = ("publish status get list history outputs metrics sessions replay follow recover "

@@ -43,6 +43,7 @@ integration_tests = \
     tests/integration/test_run.py \
     tests/integration/test_redis_refuses.py \
     tests/integration/test_stele.py \
+    tests/integration/test_steled.py \
     tests/integration/test_stop.py \
     tests/integration/test_streams.py \
     tests/integration/test_search_lag.py \

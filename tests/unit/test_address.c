@@ -1,4 +1,4 @@
-/*  test_address - the syntax of endpoints
+/*  test_address - the syntax of endpoints, and of the address of stele-http
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -13,6 +13,7 @@
 #include <string.h>
 #include <cmocka.h>
 #include "wire/address.h"
+#include "wire/http_address.h"
 
 static void
 test_address_parse_reads_every_form (void **state)
@@ -99,6 +100,56 @@ test_address_parse_longest_path (void **state)
     assert_int_equal (stele_address_parse (&address, "feed", endpoint, true, NULL), 0);
 }
 
+static void
+test_http_address_parse_takes_loopback_and_unix (void **state)
+{
+    (void) state;
+    static const struct { const char *text; int family, port; } right [] = {
+        { "127.0.0.1:5580", AF_INET, 5580 }, { "127.9.9.9:65535", AF_INET, 65535 }, { "localhost:0", AF_INET, 0 },
+        { "[::1]:5580", AF_INET6, 5580 }, { "unix:/run/stele/http", AF_UNIX, 0 }
+    };
+    for (size_t i = 0; i < sizeof right / sizeof right [0]; i++) {
+        stele_http_address_t address;
+        assert_int_equal (stele_http_address_parse (&address, "http", right [i].text, NULL), 0);
+        assert_int_equal (address.any.sa_family, right [i].family);
+        if (right [i].family == AF_UNIX)
+            assert_string_equal (address.un.sun_path, right [i].text + 5);
+        else
+            assert_int_equal (ntohs (address.in.sin_port), right [i].port);
+        assert_true (stele_http_address_size (&address) <= sizeof address);
+    }
+}
+
+static void
+test_http_address_parse_refusal_names_setting_and_reason (void **state)
+{
+    (void) state;
+    char path [5 + 108 + 1];
+    memset (path, 'a', sizeof path);
+    memcpy (path, "unix:", 5);
+    path [5 + 108] = 0;
+    const struct { const char *text, *reason; } wrong [] = {
+        { "0.0.0.0:17698", "other machines" }, { "[::]:5580", "other machines" }, { "192.0.2.1:80", "other machines" },
+        { "[::ffff:192.0.2.1]:80", "other machines" }, { "", "ADDRESS:PORT" }, { "5580", "ADDRESS:PORT" },
+        { ":5580", "ADDRESS:PORT" }, { "127.0.0.1", "ADDRESS:PORT" }, { "127.0.0.1:", "ADDRESS:PORT" },
+        { "127.0.0.1:65536", "ADDRESS:PORT" }, { "127.0.0.1:99999999999", "ADDRESS:PORT" }, { "127.0.0.1:80x", "ADDRESS:PORT" },
+        { "::1:5580", "ADDRESS:PORT" }, { "[]:5580", "ADDRESS:PORT" }, { "[::1]", "ADDRESS:PORT" }, { "[127.0.0.1]:80", "ADDRESS:PORT" },
+        { "http://127.0.0.1:5580", "ADDRESS:PORT" }, { "example.org:80", "ADDRESS:PORT" }, { "unix:", "path" }, { path, "107 bytes" }
+    };
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong [0]; i++) {
+        stele_http_address_t address;
+        stele_refusal_t refusal = { 0 };
+        assert_int_equal (stele_http_address_parse (&address, "http", wrong [i].text, &refusal), STELE_EINVALID_FIELD);
+        assert_string_equal (refusal.field, "http");
+        assert_memory_equal (refusal.message, "http: ", 6);
+        if (!strstr (refusal.message, wrong [i].reason))
+            fail_msg ("%s: %s", wrong [i].text, refusal.message);
+    }
+    path [5 + 107] = 0;
+    stele_http_address_t address;
+    assert_int_equal (stele_http_address_parse (&address, "http", path, NULL), 0);
+}
+
 int
 main (void)
 {
@@ -106,7 +157,9 @@ main (void)
         cmocka_unit_test (test_address_parse_reads_every_form),
         cmocka_unit_test (test_address_parse_wrong_text_names_the_part),
         cmocka_unit_test (test_address_parse_to_connect_needs_one_peer),
-        cmocka_unit_test (test_address_parse_longest_path)
+        cmocka_unit_test (test_address_parse_longest_path),
+        cmocka_unit_test (test_http_address_parse_takes_loopback_and_unix),
+        cmocka_unit_test (test_http_address_parse_refusal_names_setting_and_reason)
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }

@@ -288,6 +288,53 @@ test_client_no_broker_times_out_and_keeps_the_event (void **state)
     assert_true (zclock_mono () - start_ms < TIMEOUT_MS);
 }
 
+//  -- follow ----------------------------------------------------------------------
+
+static void
+s_feed (zsock_t *feed, const char *topic, const char *json)
+{
+    stele_pack_t *pack = talk_pack ("%s", json);
+    zmq_send (zsock_resolve (feed), topic, strlen (topic), ZMQ_SNDMORE);
+    zmq_send (zsock_resolve (feed), stele_pack_data (pack), stele_pack_size (pack), 0);
+    stele_pack_destroy (&pack);
+}
+
+static void
+test_client_live_subscription_delivers_what_the_feed_has (void **state)
+{
+    (void) state;
+    zsock_t *feed = zsock_new_xpub (NULL);
+    assert_true (zsock_bind (feed, "%s", s_endpoint) >= 0);
+    zsock_set_rcvtimeo (feed, TIMEOUT_MS);
+    stele_client_t *client = stele_client_new (NULL);
+    stele_client_set_feed_endpoint (client, s_endpoint);
+    stele_client_set_requests_endpoint (client, "ipc:///nonexistent");
+    assert_int_equal (stele_client_follow (client, "", STELE_FOLLOW_LIVE), 0);
+    zframe_t *subscription = zframe_recv (feed);
+    assert_non_null (subscription);
+    zframe_destroy (&subscription);
+    s_feed (feed, "heartbeat", "{'position':6,'ledger':'L'}");
+    s_feed (feed, "task.updated/t", "{'type':'task.updated','task_id':'t','time':1,'position':7}");
+    //  Lost, and left out: neither is read from the ledger
+    s_feed (feed, "task.output_added/t", "{'type':'task.output_added','task_id':'t','time':1,'output_type':'log',"
+        "'content_omitted':70000,'position':10}");
+    s_feed (feed, "task.updated/t", "{'type':'task.updated','task_id':'t','time':1,'position':10}");
+    s_feed (feed, "heartbeat", "{'position':12,'ledger':'L'}");
+    s_feed (feed, "task.updated/t", "{'type':'task.updated','task_id':'t','time':1,'position':13}");
+    s_feed (feed, "heartbeat", "{'position':11,'ledger':'L'}");
+    stele_event_t *event = NULL;
+    for (int64_t position = 7; position <= 13; position += 3) {
+        assert_int_equal (stele_client_next (client, TIMEOUT_MS, &event), 0);
+        assert_int_equal (stele_event_position (event), position);
+        assert_int_equal (stele_event_has (event, "content_omitted"), position == 10);
+        stele_event_destroy (&event);
+    }
+    assert_int_equal (stele_client_next (client, TIMEOUT_MS, &event), STELE_EBEHIND);
+    assert_non_null (strstr (stele_client_error (client), "ends at position 11, and had 12"));
+    stele_client_destroy (&client);
+    zsock_destroy (&feed);
+}
+
 static void
 test_client_invalid_endpoint_is_reported (void **state)
 {
@@ -404,6 +451,7 @@ main (void)
         cmocka_unit_test (test_client_fenced_ends),
         cmocka_unit_test (test_client_too_large_event_is_refused_before_it_has_a_number),
         cmocka_unit_test (test_client_no_broker_times_out_and_keeps_the_event),
+        cmocka_unit_test (test_client_live_subscription_delivers_what_the_feed_has),
         cmocka_unit_test (test_client_invalid_endpoint_is_reported),
         cmocka_unit_test (test_client_request_timed_out_does_not_block_the_next),
         cmocka_unit_test (test_client_request_bad_json_is_malformed)

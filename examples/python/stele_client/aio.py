@@ -28,8 +28,8 @@ import zmq
 import zmq.asyncio
 
 from .dialog import Dialog, Receipt, Redact, log
-from .errors import (BrokerTimeout, Closed, Forked, PermissionDenied, Refused, SteleError, Unavailable, not_acked,
-                     request_failed)
+from .errors import (BrokerTimeout, Closed, Forked, PermissionDenied, Refused, RequestFailed, SteleError, Unavailable,
+                     not_acked, request_failed)
 from .follower import QUIET_MS, is_about
 from .keys import AGAIN_S, KeyOption, Watch, find_key
 from .operations import Operations
@@ -401,19 +401,22 @@ async def follow(after: Optional[int] = 0, *, types: Optional[Collection[str]] =
         return (not wanted or event["type"] in wanted) and is_about(event, task) and (keep is None or keep(event))
 
     try:
-        order = Order(await client.ping() if after is None else after, whole)
+        order = Order(await client.ping() if after is None else after, whole, after is None)
         while True:
             if order.missing:
                 try:
                     answer = await client.read_events(order.after, 1000)
                 except (BrokerTimeout, Unavailable):
                     continue
+                except RequestFailed as failure:
+                    order.from_refusal(failure)
+                    continue
                 order.from_ledger(answer)
                 for event in answer["events"]:
                     if passes(event):
                         yield event
             elif not await _is_ready(socket, watch):
-                order.missing = True
+                order.suspect()
             else:
                 event = order.from_feed(*await socket.recv_multipart())
                 if event is not None and passes(event):

@@ -12,7 +12,7 @@ from typing import Any, Callable, Collection, Dict, Iterator, Optional
 import zmq
 
 from .client import Client
-from .errors import BrokerTimeout, Forked, Unavailable
+from .errors import BrokerTimeout, Forked, RequestFailed, Unavailable
 from .keys import KeyOption, find_key
 from .order import Order
 from .wire import FEED, address, check_permission, open_socket
@@ -33,6 +33,8 @@ class Follower:
     whole: fetch large content, which the feed leaves out.
     position: of the last event that was processed, to resume from later.
     key: as for a Client.
+    With a key that has no role query, only after=None is possible, with a RuntimeWarning: what is committed while there is no
+    connection is missing, and large content is left out.
     An unreachable broker does not end it: it waits for the broker to return. One that refuses the connection
     does, with PermissionDenied.
     """
@@ -52,7 +54,7 @@ class Follower:
         self._types = {types} if isinstance(types, str) else set(types or ())
         self._keep = keep
         self._task = task
-        self._order = Order(self._client.ping() if after is None else after, whole)
+        self._order = Order(self._client.ping() if after is None else after, whole, after is None)
         self._closed = False
 
     @property
@@ -66,7 +68,7 @@ class Follower:
             if self._order.missing:
                 yield from self._read()
             elif not self._is_ready():
-                self._order.missing = True
+                self._order.suspect()
             else:
                 topic, body = self._feed.recv_multipart()
                 event = self._order.from_feed(topic, body)
@@ -77,6 +79,9 @@ class Follower:
         try:
             answer = self._client.read_events(self._order.after, 1000)
         except (BrokerTimeout, Unavailable):
+            return
+        except RequestFailed as failure:
+            self._order.from_refusal(failure)
             return
         before = self._order.after
         self._order.from_ledger(answer)
@@ -100,7 +105,7 @@ class Follower:
             if refused:
                 self._close_feed()
                 self._open()                # For the next iteration: libzmq may not try again
-                self._order.missing = True
+                self._order.suspect()
                 raise refused
 
     def _close_feed(self) -> None:

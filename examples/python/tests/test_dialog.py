@@ -173,6 +173,23 @@ class TestDialog(unittest.TestCase):
         with self.assertRaises(errors.LedgerBehind):
             follower.from_feed(b"heartbeat", wire.pack({"position": 9, "ledger": "M"}))
 
+    def test_follower_without_query_delivers_what_the_feed_has(self):
+        refusal = errors.RequestFailed({"code": "unauthorized", "message": "events.read needs the role query"})
+        with self.assertRaises(errors.RequestFailed):
+            order.Order(0, True).from_refusal(refusal)
+        follower = order.Order(5, True, from_now=True)
+        with self.assertRaises(errors.RequestFailed):
+            follower.from_refusal(errors.RequestFailed({"code": "internal"}))
+        with self.assertWarnsRegex(RuntimeWarning, "role query.*only new events"):
+            follower.from_refusal(refusal)
+        for message, delivered in (({"position": 5}, False), ({"position": 7}, True), ({"position": 7}, False),
+                                   ({"position": 9, "content_omitted": 70000}, True)):
+            self.assertEqual(follower.from_feed(b"task.updated/t", wire.pack(message)), message if delivered else None)
+        follower.from_feed(b"heartbeat", wire.pack({"position": 12, "ledger": "L"}))
+        self.assertFalse(follower.missing)
+        with self.assertRaises(errors.LedgerBehind):
+            follower.from_feed(b"heartbeat", wire.pack({"position": 11, "ledger": "L"}))
+
     def test_sequences_of_another_client_are_detected(self):
         self.open()
         self.receive("error", code="no_hello", message="")

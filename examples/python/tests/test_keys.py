@@ -8,10 +8,14 @@
 import asyncio
 import logging
 import os
+import re
 import shutil
+import subprocess
 import tempfile
+import threading
 import unittest
 
+import harness
 import stele_client as stele
 from keyed import Keyed, key_file, pair
 from stele_client import aio
@@ -66,6 +70,46 @@ class KeysTest(unittest.TestCase):
         with stele.Client(broker.endpoint, timeout=PATIENCE, key="") as client, \
                 self.assertRaisesRegex(stele.PermissionDenied, "needs a key"):
             client.ping()
+
+    def test_key_without_query_follows_new_events_only(self):
+        folder = harness.temporary_folder()
+        self.addCleanup(shutil.rmtree, folder)
+        keys, names = os.path.join(folder, "keys"), ("events", "requests", "feed")
+        for name, roles in (("root", "admin"), ("ear", "feed")):
+            subprocess.run([harness.program("stele"), "key", "new", name, "--role", roles, "--keys", keys],
+                           check=True, cwd=folder, capture_output=True)
+        broker = harness.Steled(folder, arguments=["--keys", keys] + [word for name in names
+                                                                      for word in ("--" + name, "tcp://127.0.0.1:*")])
+        self.addCleanup(broker.stop)
+        line = broker.wait_line("ready:")
+        at = {name: re.search(name + r" (tcp://[0-9.:]+)", line).group(1) for name in names}
+        options = {"feed": at["feed"], "requests": at["requests"], "key": os.path.join(folder, "ear.key_secret"),
+                   "types": "task.updated"}
+        with stele.Follower(0, **options) as follower, self.assertRaisesRegex(stele.RequestFailed, "role query"):
+            next(iter(follower))
+
+        async def next_later():
+            async for event in aio.follow(None, **options):
+                return event
+
+        #   A follower is not connected at once
+        done = threading.Event()
+
+        def publish():
+            with stele.Publisher("p", at["events"], key=os.path.join(folder, "root.key_secret")) as publisher:
+                while not done.wait(0.01):
+                    publisher.publish(stele.task_updated("t", title="T"), timeout=PATIENCE)
+
+        publishing = threading.Thread(target=publish)
+        publishing.start()
+        try:
+            with stele.Follower(None, **options) as follower, self.assertWarnsRegex(RuntimeWarning, "role query.*only new"):
+                self.assertEqual(next(iter(follower))["task_id"], "t")
+            with self.assertWarnsRegex(RuntimeWarning, "role query.*only new"):
+                self.assertEqual(asyncio.run(asyncio.wait_for(next_later(), PATIENCE))["task_id"], "t")
+        finally:
+            done.set()
+            publishing.join()
 
     #   Every way to connect reports the refusal, and none by a time-out
 

@@ -84,15 +84,19 @@
     X ("log", log, WORD, "text", "text|json|zsys", LIVE, "Log as text (with the prefixes of sd-daemon if standard error is systemd's journal), as json (JSON Lines), or through zsys of czmq, for a program that embeds the broker.") \
     X ("log-level", log_level, WORD, "info", "error|warning|info|debug", LIVE, "Log messages of this level and of those before it.")
 
-#define STELE_SETTINGS(X) \
-    STELE_SETTINGS_LEDGER (X) \
-    STELE_SETTINGS_ENDPOINTS (X) \
-    STELE_SETTINGS_ACCESS (X) \
-    STELE_SETTINGS_REDIS (X) \
-    STELE_SETTINGS_PRODUCERS (X) \
-    STELE_SETTINGS_LIMITS (X) \
-    STELE_SETTINGS_SECRETS (X) \
-    STELE_SETTINGS_LOG (X)
+/*  G (title in the help, name, table, X): the groups of the settings, in the order of the help */
+#define STELE_SETTINGS_GROUPS(G, X) \
+    G ("Ledger", ledger, STELE_SETTINGS_LEDGER, X) \
+    G ("Endpoints", endpoints, STELE_SETTINGS_ENDPOINTS, X) \
+    G ("Access", access, STELE_SETTINGS_ACCESS, X) \
+    G ("Secrets", secrets, STELE_SETTINGS_SECRETS, X) \
+    G ("Redis", redis, STELE_SETTINGS_REDIS, X) \
+    G ("Producers", producers, STELE_SETTINGS_PRODUCERS, X) \
+    G ("Limits", limits, STELE_SETTINGS_LIMITS, X) \
+    G ("Log", log, STELE_SETTINGS_LOG, X)
+
+#define STELE_SETTINGS_ROWS(title, name, table, X) table (X)
+#define STELE_SETTINGS(X) STELE_SETTINGS_GROUPS (STELE_SETTINGS_ROWS, X)
 
 #define STELE_SETTING_TEXT char *
 #define STELE_SETTING_OPTIONAL char *

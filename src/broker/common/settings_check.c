@@ -18,6 +18,7 @@
 #include "broker/common/settings.h"
 #include "cache/redis/redis_url.h"
 #include "redact/redactor.h"
+#include "wire/http_address.h"
 
 static int
 s_check_redis (const stele_settings_t *self, stele_refusal_t *refusal)
@@ -28,6 +29,14 @@ s_check_redis (const stele_settings_t *self, stele_refusal_t *refusal)
     if (strcmp (self->mode, "redis") == 0)
         return stele_refuse (refusal, STELE_EINVALID_FIELD, "mode", "mode redis needs Redis, but the setting redis is none");
     return 0;
+}
+
+//  What stele-http would refuse
+static int
+s_check_http_address (const stele_settings_t *self, stele_refusal_t *refusal)
+{
+    stele_http_address_t address;
+    return *self->http? stele_http_address_parse (&address, "http", self->http, refusal): 0;
 }
 
 //  The file may be missing, its folder may not
@@ -76,6 +85,8 @@ int
 stele_settings_check (const stele_settings_t *self, stele_refusal_t *refusal)
 {
     int code = stele_endpoint_check (self, refusal);
+    if (code == 0)
+        code = s_check_http_address (self, refusal);
     if (code == 0)
         code = s_check_redis (self, refusal);
     if (code == 0)

@@ -250,7 +250,7 @@ static bool
 s_is_away (cli_recorder_t *self)
 {
     char why [256];
-    return cli_reach (self->cli->events, 200, why, sizeof why) >= CLI_REACH_NOBODY;
+    return cli_reach (self->cli->events, self->cli->key, 200, why, sizeof why) >= CLI_REACH_NOBODY;
 }
 
 static void

@@ -5,16 +5,20 @@
     file, You can obtain one at https://mozilla.org/MPL/2.0/.
 */
 
-#include <errno.h>
 #include <assert.h>
+#include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include "base/clock.h"
 #include "cli/shared/ask.h"
 #include "cli/shared/id.h"
 #include "cli/shared/reach.h"
 
 #define REACH_MS 200
 #define TROUBLE_MS 1000             // For a request besides that of the user
+#define START_MS 1000               // For a broker that is starting, if nothing listens at its endpoint
+#define AGAIN_MS 20
 
 json_t *
 cli_request (const char *op)
@@ -123,9 +127,14 @@ s_no_answer (cli_t *self, int timeout_ms)
 {
     char why [200];
     self->status = EX_UNAVAILABLE;
-    switch (cli_reach (self->requests, REACH_MS, why, sizeof why)) {
+    switch (cli_reach (self->requests, self->key, REACH_MS, why, sizeof why)) {
         case CLI_REACH_PERMISSION:
             cli_report ("%s: %s. Use the user of the broker, or a member of its group", self->requests, why);
+            self->status = EX_NOPERM;
+            break;
+        case CLI_REACH_KEY:
+            cli_report ("%s: %s. Ask its operator for a key file (made with 'stele key new NAME'), and name it with --key FILE, "
+                "or STELE_KEY", self->requests, why);
             self->status = EX_NOPERM;
             break;
         case CLI_REACH_ACCEPTS:
@@ -219,10 +228,28 @@ s_report_mode (cli_t *self, const json_t *request, const json_t *answer)
         "'stele mode dual' writes them to the ledger");
 }
 
+//  Does nothing listen there, not even after the time that a broker takes to start? libzmq itself does not report that.
+static bool
+s_is_absent (const cli_t *self)
+{
+    char why [200];
+    int64_t until_ms = stele_clock_steady_ms () + START_MS;
+    while (cli_reach (self->requests, "", REACH_MS, why, sizeof why) == CLI_REACH_NOBODY) {
+        if (stele_clock_steady_ms () >= until_ms)
+            return true;
+        poll (NULL, 0, AGAIN_MS);
+    }
+    return false;
+}
+
 //  'none': "not found" is not printed
 static json_t *
 s_ask (cli_t *self, const json_t *request, int timeout_ms, bool none)
 {
+    if (!self->client && self->timeout_ms == 0 && s_is_absent (self)) {
+        s_no_answer (self, START_MS);
+        return NULL;
+    }
     char *text = json_dumps (request, JSON_COMPACT);
     assert (text);
     free (self->text);

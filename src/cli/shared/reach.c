@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <netdb.h>
 #include <poll.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -51,9 +52,27 @@ s_connect_within (int handle, const struct addrinfo *address, int timeout_ms)
     return getsockopt (handle, SOL_SOCKET, SO_ERROR, &error, &size) == 0? error: errno;
 }
 
+//  Does a broker with keys listen there? The handshake of libzmq reports that only if the broker reads slowly: as soon as it
+//  has our mechanism, it closes. A peer that has sent the beginning of a greeting gets all of the broker's (ZMTP 3.1).
+static bool
+s_demands_key (int handle, int timeout_ms)
+{
+    static const unsigned char signature_and_version [] = { 0xff, 0, 0, 0, 0, 0, 0, 0, 1, 0x7f, 3 };
+    static const char curve [] = "CURVE";
+    char greeting [64];
+    const size_t mechanism = 12;
+    size_t got = 0;
+    struct pollfd poller = { .fd = handle, .events = POLLIN };
+    ssize_t size = send (handle, signature_and_version, sizeof signature_and_version, MSG_NOSIGNAL);
+    while (size > 0 && got < mechanism + sizeof curve && poll (&poller, 1, timeout_ms) == 1
+        && (size = recv (handle, greeting + got, sizeof greeting - got, 0)) > 0)
+        got += (size_t) size;
+    return got >= mechanism + sizeof curve && memcmp (greeting + mechanism, curve, sizeof curve) == 0;
+}
+
 //  Numeric addresses and "localhost" only: a look-up of another name may take long
 static int
-s_connect_tcp (const char *address, int timeout_ms)
+s_connect_tcp (const char *address, int timeout_ms, bool has_key, bool *demands_key)
 {
     char host [80];
     const char *colon = strrchr (address, ':');
@@ -71,6 +90,7 @@ s_connect_tcp (const char *address, int timeout_ms)
         return EINVAL;
     int handle = socket (found->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     int error = handle < 0? errno: s_connect_within (handle, found, timeout_ms);
+    *demands_key = error == 0 && !has_key && s_demands_key (handle, timeout_ms);
     if (handle >= 0)
         close (handle);
     freeaddrinfo (found);
@@ -78,14 +98,19 @@ s_connect_tcp (const char *address, int timeout_ms)
 }
 
 cli_reach_t
-cli_reach (const char *endpoint, int timeout_ms, char *why, size_t size)
+cli_reach (const char *endpoint, const char *key, int timeout_ms, char *why, size_t size)
 {
     int error = EINVAL;
+    bool demands_key = false;
     if (strncmp (endpoint, "ipc://", 6) == 0)
         error = s_connect_ipc (endpoint + 6);
     else
     if (strncmp (endpoint, "tcp://", 6) == 0)
-        error = s_connect_tcp (endpoint + 6, timeout_ms);
+        error = s_connect_tcp (endpoint + 6, timeout_ms, key != NULL, &demands_key);
+    if (demands_key) {
+        snprintf (why, size, "the broker there needs a key, and this client has none");
+        return CLI_REACH_KEY;
+    }
     switch (error) {
         case 0:
             snprintf (why, size, "something accepts connections there, but does not answer");

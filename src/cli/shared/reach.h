@@ -13,13 +13,14 @@
 typedef enum {
     CLI_REACH_UNKNOWN,              // Unknown
     CLI_REACH_ACCEPTS,              // Something accepts connections there, but did not answer
+    CLI_REACH_KEY,                  // A broker that needs a key, and there is none
     CLI_REACH_NOBODY,               // Nothing listens there
     CLI_REACH_PERMISSION            // This user may not connect
 } cli_reach_t;
 
-/*  Connect to the endpoint and disconnect. Waits at most 'timeout_ms' (tcp://). 'why' becomes a
-    sentence for people, without a full stop.                                */
+/*  Connect to the endpoint and disconnect. 'key' is that of this client, NULL: none. Waits at most 'timeout_ms' to connect,
+    and as long for the greeting of a broker (tcp://). 'why' becomes a sentence for people, without a full stop. */
 cli_reach_t
-    cli_reach (const char *endpoint, int timeout_ms, char *why, size_t size);
+    cli_reach (const char *endpoint, const char *key, int timeout_ms, char *why, size_t size);
 
 #endif

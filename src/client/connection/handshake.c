@@ -84,7 +84,7 @@ stele_handshake_event (stele_handshake_t *self, uint16_t event, uint32_t value, 
             break;
         case ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL:
             //  Silence (ETIMEDOUT) is not the end of a connection
-            if (key && !self->succeeded && value != ETIMEDOUT && ++self->closed >= HANDSHAKE_CLOSED_MAX)
+            if (!self->succeeded && value != ETIMEDOUT && ++self->closed >= HANDSHAKE_CLOSED_MAX && key)
                 s_refuse_server (&self->refusal, endpoint, key);
             break;
         default:

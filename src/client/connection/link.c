@@ -177,6 +177,12 @@ stele_link_connected (stele_link_t *self)
     return connected;
 }
 
+bool
+stele_link_unwanted (const stele_link_t *self)
+{
+    return self->handshake.closed > 0;
+}
+
 int
 stele_link_refused (stele_link_t *self, stele_refusal_t *refusal)
 {

@@ -56,6 +56,10 @@ bool
 int
     stele_link_refused (stele_link_t *self, stele_refusal_t *refusal);
 
+/*  Has the other side ended each handshake so far, without a reason? It may need a key, or another one. */
+bool
+    stele_link_unwanted (const stele_link_t *self);
+
 /*  Is the endpoint inproc? Then the link must be opened again to reach a broker that
     was restarted.                                                           */
 bool

@@ -29,10 +29,10 @@ s_add_failure (cli_t *self, json_t *findings, int code, int timeout_ms)
             "%s gives no statistics: %s", self->requests, self->why);
         return;
     }
-    cli_reach_t reach = cli_reach (self->requests, REACH_MS, why, sizeof why);
-    if (code == STELE_EUNAUTHORIZED && reach == CLI_REACH_ACCEPTS) {
+    cli_reach_t reach = cli_reach (self->requests, self->key, REACH_MS, why, sizeof why);
+    if (reach == CLI_REACH_KEY || (code == STELE_EUNAUTHORIZED && reach == CLI_REACH_ACCEPTS)) {
         cli_finding_add (findings, "no_permission", CLI_LEVEL_DOWN, now_us, -1,
-            "use a key with the role metrics: --key FILE, or STELE_KEY", "%s", self->why);
+            "use a key with the role metrics: --key FILE, or STELE_KEY", "%s", code == STELE_EUNAUTHORIZED? self->why: why);
         return;
     }
     switch (reach) {

@@ -13,6 +13,7 @@
 #include <string.h>
 #include <time.h>
 #include "base/clock.h"
+#include "broker/access/keyring.h"
 #include "cli/files/key_folder.h"
 #include "cli/shared/ask.h"
 #include "cli/shared/time_option.h"
@@ -22,9 +23,6 @@
 #include "cli/view/value.h"
 #include "model/field.h"
 
-//  Also in src/broker/access/identity.h, which this program does not include
-static const char *const s_roles [] = { "publish", "query", "feed", "operate", "admin", "gateway", "metrics" };
-#define TOPIC_MAX (64 + STELE_LIMIT_ID)
 #define ROLES "publish, query, feed, operate, admin, gateway or metrics"
 
 typedef struct {
@@ -43,7 +41,8 @@ static const cli_option_t s_options [] = {
         CLI_CALL, 0, 0, s_take_role },
     { "producers", 0, "NAMES", "publish only as these producers; * is any text (build-*)",
         CLI_LIST, offsetof (args_t, producers), 0, NULL },
-    { "topics", 0, "TOPICS", "follow only topics of the feed that begin with one of these (task.)",
+    { "topics", 0, "TOPICS", "follow only topics of the feed that begin with one of these (task.); "
+        "the role query reads all events nevertheless",
         CLI_LIST, offsetof (args_t, topics), 0, NULL },
     { "users", 0, "IDS", "see and publish only what belongs to these users", CLI_LIST, offsetof (args_t, users), 0, NULL },
     { "not-after", 0, "TIME", "the key is valid until TIME: RFC 3339, a date, or a time from now such as +12h or +90d",
@@ -59,11 +58,8 @@ s_take_role (const cli_option_t *option, const char *value, void *target, char *
 {
     args_t *args = target;
     for (;;) {
-        size_t size = strcspn (value, ","), i = 0;
-        const size_t count = sizeof s_roles / sizeof s_roles [0];
-        while (i < count && (strlen (s_roles [i]) != size || memcmp (s_roles [i], value, size) != 0))
-            i++;
-        if (i == count) {
+        size_t size = strcspn (value, ",");
+        if (stele_role_of (value, size) < 0) {
             snprintf (error, error_size, "--%s: '%.*s' is not a role; use " ROLES, option->name, (int) size, value);
             return -1;
         }
@@ -162,7 +158,7 @@ s_read_key (cli_key_t *key, const args_t *args, char *not_after, size_t size)
 {
     int status = s_check_words ("producers", &args->producers, STELE_LIMIT_ID);
     if (status == EX_OK)
-        status = s_check_words ("topics", &args->topics, TOPIC_MAX);
+        status = s_check_words ("topics", &args->topics, STELE_LIMIT_TOPIC);
     if (status == EX_OK)
         status = s_check_words ("users", &args->users, STELE_LIMIT_ID);
     if (status == EX_OK)
@@ -250,6 +246,31 @@ s_add (cli_t *self, const char *folder, cli_key_t *key, const char *argument)
 
 //  -- list, show ------------------------------------------------------------------------
 
+//  The broker refuses the whole folder for one key that it cannot use: find that key
+static void
+s_check_keys (json_t *keys)
+{
+    for (size_t i = 0; i < json_array_size (keys); i++) {
+        json_t *row = json_array_get (keys, i);
+        const char *state = cli_value_string (row, "state"), *path = cli_value_string (row, "file");
+        struct stat status;
+        stele_refusal_t refusal;
+        zchunk_t *text = strcmp (state, "valid") == 0 || strcmp (state, "expired") == 0? zchunk_slurp (path, 0): NULL;
+        if (!text)
+            continue;
+        int code = stele_keyring_read (cli_value_string (row, "name"), (const char *) zchunk_data (text), zchunk_size (text),
+            &refusal);
+        if (code == 0 && stat (path, &status) == 0 && (status.st_mode & (S_IWGRP | S_IWOTH)))
+            code = stele_refuse (&refusal, STELE_EINVALID_FIELD, "keys", "'%s' has mode %03o, with which other users could let "
+                "themselves in: chmod go-w it", path, (unsigned) status.st_mode & 0777);
+        if (code) {
+            json_object_set_new (row, "state", json_string ("invalid"));
+            json_object_set_new (row, "error", json_string (refusal.message));
+        }
+        zchunk_destroy (&text);
+    }
+}
+
 static const cli_column_t s_columns [] = {
     { "NAME", 0, 0 },
     { "STATE", 0, 0 },
@@ -310,6 +331,7 @@ s_list (const cli_t *self, const args_t *args, const char *folder)
     json_t *keys = cli_key_folder_list (folder, NULL, args->all, &status);
     if (!keys)
         return status;
+    s_check_keys (keys);
     if (self->json) {
         json_t *answer = json_pack ("{sO}", "keys", keys);
         json_dumpf (answer, stdout, JSON_COMPACT);
@@ -344,6 +366,7 @@ s_show (const cli_t *self, const char *folder, const char *name)
 {
     int status;
     json_t *keys = s_find (folder, name, true, &status);
+    s_check_keys (keys);
     for (size_t i = 0; i < json_array_size (keys); i++) {
         json_t *row = json_array_get (keys, i);
         if (self->json) {
@@ -457,7 +480,8 @@ const cli_command_t cli_cmd_key = {
             "revoke: set a key aside, as NAME.revoked-TIME, which the broker does not read.\n"
             "reload: have the broker read its folder now. What it no longer finds there is refused from then on.",
         .after =
-            "Roles: publish records events; query reads records; feed follows the feed; operate repairs (includes query); metrics "
+            "Roles: publish records events; query reads records; feed follows the feed (give it query as well, to read what was "
+            "missed); operate repairs (includes query); metrics "
             "reads statistics; admin may do everything but gateway, which acts for others (an HTTP gateway).\n"
             "\n"
             "Exit status: 1 there is no such key, 73 the key or the file exists, 77 not allowed, 78 others may write the folder.",

@@ -23,6 +23,7 @@ typedef struct {
 
 #define QUIET_MS 3000               // Three heartbeats of the feed
 #define REACH_MS 200
+#define NO_ANSWER (-3)              // Where a position is expected, or -1, or STELE_FOLLOW_LIVE
 
 //  0 is a position too, so record that the option was given
 static int
@@ -154,7 +155,7 @@ static int
 s_check_feed (cli_t *self, bool *away)
 {
     char why [200];
-    cli_reach_t reach = cli_reach (self->feed, REACH_MS, why, sizeof why);
+    cli_reach_t reach = cli_reach (self->feed, self->key, REACH_MS, why, sizeof why);
     bool now = reach == CLI_REACH_NOBODY || reach == CLI_REACH_PERMISSION;
     if (now && !*away)
         cli_warn ("cannot reach the feed at %s: %s. Give its endpoint: --feed EP, or STELE_FEED%s", self->feed, why,
@@ -228,7 +229,7 @@ s_is_topic (const char *topic)
     return false;
 }
 
-//  Has the task a session that began at that time or before (NULL: at all)? -2: no answer
+//  Has the task a session that began at that time or before (NULL: at all)? NO_ANSWER: no answer
 static int
 s_has_session_by (cli_t *self, const char *task_id, const char *time)
 {
@@ -251,10 +252,10 @@ s_has_session_by (cli_t *self, const char *task_id, const char *time)
         json_decref (answer);
     }
     json_decref (request);
-    return self->status? -2: found;
+    return self->status? NO_ANSWER: found;
 }
 
-//  The position before the first event of a task; -1: there is none yet. -2: no answer
+//  The position before the first event of a task; -1: there is none yet. NO_ANSWER: no answer
 static int64_t
 s_before_first (cli_t *self, const char *task_id)
 {
@@ -269,7 +270,7 @@ s_before_first (cli_t *self, const char *task_id)
         json_object_set_new (request, "limit", json_integer (1));
         json_t *answer = cli_ask_or_none (self, request);
         if (!answer && self->status != CLI_NO)
-            return -2;
+            return NO_ANSWER;
         self->status = EX_OK;
         const json_t *row = json_array_get (json_object_get (answer, lists [i] [1]), 0);
         int64_t id = json_integer_value (json_object_get (row, "id"));
@@ -282,7 +283,32 @@ s_before_first (cli_t *self, const char *task_id)
     }
     //  The record of a session does not have the position of its first event
     int older = s_has_session_by (self, task_id, first? time: NULL);
-    return older < 0? -2: older? 0: first - 1;
+    return older < 0? NO_ANSWER: older? 0: first - 1;
+}
+
+//  Where a subscription starts: *after, which is STELE_FOLLOW_LIVE for a key that may not read the log. Returns the exit status.
+static int
+s_start (cli_t *self, const args_t *args, int64_t *after)
+{
+    json_t *answer = cli_ask (self, cli_request ("ping"));
+    if (!answer)
+        return self->status;
+    json_t *request = cli_request ("events.read");
+    json_object_set (request, "after", json_object_get (answer, "position"));
+    json_object_set_new (request, "limit", json_integer (1));
+    json_decref (answer);
+    int code = 0;
+    json_decref (cli_try (self, request, cli_timeout (self, CLI_TIMEOUT_MS), &code));
+    if (code == STELE_EUNAUTHORIZED && (args->has_after || args->history)) {
+        cli_report ("%s. Until then, follow without --after and --history, which prints only new events", self->why);
+        return EX_NOPERM;
+    }
+    if (code == STELE_EUNAUTHORIZED)
+        cli_warn ("%s. Until then, only new events are printed: those that are committed while there is no connection are "
+            "missing, and content above 65,536 bytes is left out", self->why);
+    *after = code == STELE_EUNAUTHORIZED? STELE_FOLLOW_LIVE: args->has_after? args->after:
+        args->history? s_before_first (self, args->task): -1;
+    return *after < STELE_FOLLOW_LIVE? self->status: EX_OK;
 }
 
 static int
@@ -297,13 +323,10 @@ s_run (cli_t *self, void *arguments, const cli_operands_t *operands)
         return cli_usage_error ("follow", "--task and a topic cannot be used together");
     if (args->history && (!args->task || args->has_after))
         return cli_usage_error ("follow", "--history needs --task, and cannot be used with --after");
-    json_t *answer = cli_ask (self, cli_request ("ping"));
-    if (!answer)
-        return self->status;
-    json_decref (answer);
-    int64_t after = args->has_after? args->after: args->history? s_before_first (self, args->task): -1;
-    if (after < -1)
-        return self->status;
+    int64_t after = -1;
+    int status = s_start (self, args, &after);
+    if (status)
+        return status;
     int rc = args->task? stele_client_follow_task (self->client, args->task, after):
         stele_client_follow (self->client, topic, after);
     if (rc) {
@@ -324,7 +347,8 @@ const cli_command_t cli_cmd_follow = {
             "'/' or '*', or has no '/', is a prefix: 'task.' matches every event of tasks, 'task.state_changed/' every "
             "change of state, 'task.state_changed/build-*' those of some tasks. --task follows everything about one task. With --json, print one object per line, as 'stele publish' "
             "reads it.",
-        .after = "Runs until Ctrl-C or N events; with --timeout, also until no event came for that time "
+        .after = "With a key that has the role feed but not query, only new events are printed, without those that the feed "
+                 "lost.\n\nRuns until Ctrl-C or N events; with --timeout, also until no event came for that time "
                  "(exit status 69). If the feed cannot be reached, that is reported, and retried.",
         .examples =
             "  stele follow\n"
