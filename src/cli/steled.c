@@ -91,15 +91,11 @@ static const cli_usage_t s_usage = {
     "  steled --config /etc/stele/steled.conf --verbose\n"
 };
 
-//  Every connection takes a file descriptor: raise the limit as far as the system allows.
 static void
 s_raise_files (void)
 {
     struct rlimit limit;
-    if (getrlimit (RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
-        limit.rlim_cur = limit.rlim_max;
-        setrlimit (RLIMIT_NOFILE, &limit);
-    }
+    cli_descriptors_raise ();
     if (getrlimit (RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < SIZE_MAX)
         zsys_set_max_sockets (65536);
 }

@@ -10,7 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sysexits.h>
 #include <unistd.h>
@@ -71,17 +70,6 @@ s_choose (const char *given, const char *variable, const char *otherwise)
     return given? given: set && *set? set: otherwise;
 }
 
-//  Every connection takes a file descriptor
-static void
-s_raise_files (void)
-{
-    struct rlimit limit;
-    if (getrlimit (RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
-        limit.rlim_cur = limit.rlim_max;
-        setrlimit (RLIMIT_NOFILE, &limit);
-    }
-}
-
 //  Is the parent gone already, before its end would be signalled?
 static bool
 s_bind_to_parent (int64_t parent)
@@ -138,7 +126,7 @@ s_run (const s_args_t *args)
     zsys_init ();
     stele_log_set_program ("stele-http");
     stele_log_configure (s_choose (args->log, NULL, "text"), s_choose (args->log_level, NULL, "info"));
-    s_raise_files ();
+    cli_descriptors_raise ();
     zactor_t *http = stele_actor_new (stele_http, NULL);
     if (!http) {
         stele_log_error ("cannot_start", "cannot start a thread: %s", strerror (errno));

@@ -17,10 +17,10 @@
 #include <time.h>
 #include <unistd.h>
 #include <czmq.h>
+#include "base/character.h"
 #include "base/clock.h"
 #include "base/memory.h"
 #include "broker/common/log.h"
-#include "wire/scan.h"
 
 typedef enum { S_TEXT, S_JSON, S_ZSYS } s_format_t;
 
@@ -54,20 +54,6 @@ stele_log_has (stele_log_level_t level)
 
 //  -- escaping -----------------------------------------------------------------------
 
-//  Decode one character. Returns its size, or 0 if the bytes are not UTF-8.
-static size_t
-s_decode (const char *text, size_t left, uint32_t *code)
-{
-    const unsigned char *at = (const unsigned char *) text;
-    size_t size = *at < 0x80? 1: *at < 0xc0? 0: *at < 0xe0? 2: *at < 0xf0? 3: 4;
-    if (size == 0 || size > left || !stele_utf8_valid (text, size))
-        return 0;
-    *code = size == 1? *at: *at & (0x7fu >> size);
-    for (size_t i = 1; i < size; i++)
-        *code = *code << 6 | (at [i] & 0x3f);
-    return size;
-}
-
 //  Does it control the terminal or reorder the line, instead of being shown?
 static bool
 s_acts (uint32_t code)
@@ -84,7 +70,7 @@ s_escape (FILE *line, const char *text, bool json)
 {
     for (size_t left = strlen (text), size; left; text += size, left -= size) {
         uint32_t code = 0;
-        size = s_decode (text, left, &code);
+        size = stele_character_decode (text, left, &code);
         if (size == 0) {
             fprintf (line, json? "\\ufffd": "\\x%02x", (unsigned char) *text);
             size = 1;

@@ -1,4 +1,4 @@
-/*  descriptors - open standard input, output and error if they are closed
+/*  descriptors - standard input, output and error are open; the limit of open files
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -8,6 +8,7 @@
 #include "config.h"
 #include <fcntl.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <unistd.h>
 #include "cli/files/descriptors.h"
 
@@ -20,5 +21,15 @@ cli_descriptors_open (void)
         //  The lowest free number: those before it are open
         if (open ("/dev/null", O_RDWR) != number)
             abort ();
+    }
+}
+
+void
+cli_descriptors_raise (void)
+{
+    struct rlimit limit;
+    if (getrlimit (RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+        limit.rlim_cur = limit.rlim_max;
+        setrlimit (RLIMIT_NOFILE, &limit);
     }
 }

@@ -1,4 +1,4 @@
-/*  descriptors - open standard input, output and error if they are closed
+/*  descriptors - standard input, output and error are open; the limit of open files
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -13,5 +13,9 @@
     Call it before anything else. Aborts if /dev/null cannot be opened.      */
 void
     cli_descriptors_open (void);
+
+/*  Raise the limit of open files as far as the system allows: every connection takes one. */
+void
+    cli_descriptors_raise (void);
 
 #endif

@@ -210,3 +210,19 @@ cli_value_text (const char *key, const json_t *value, size_t *size)
     *size = strlen (text);
     return text;
 }
+
+void
+cli_value_join (json_t *record, const char *key)
+{
+    const json_t *words = json_object_get (record, key);
+    json_t *text = json_string ("");
+    for (size_t i = 0; i < json_array_size (words); i++) {
+        json_t *longer = json_sprintf ("%s%s%s", json_string_value (text), i? " ": "",
+            json_string_value (json_array_get (words, i)));
+        json_decref (text);
+        text = longer;
+    }
+    if (words)
+        json_object_set (record, key, text);
+    json_decref (text);
+}

@@ -49,4 +49,8 @@ char *
 char *
     cli_value_text (const char *key, const json_t *value, size_t *size);
 
+/*  Replace the array of texts that a field has by one text, the words separated by spaces. */
+void
+    cli_value_join (json_t *record, const char *key);
+
 #endif

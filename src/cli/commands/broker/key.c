@@ -287,19 +287,8 @@ static void
 s_join (json_t *row)
 {
     static const char *const lists [] = { "roles", "producers", "topics", "users" };
-    for (size_t i = 0; i < sizeof lists / sizeof lists [0]; i++) {
-        const json_t *words = json_object_get (row, lists [i]);
-        json_t *text = json_string ("");
-        for (size_t word = 0; word < json_array_size (words); word++) {
-            json_t *longer = json_sprintf ("%s%s%s", json_string_value (text), word? " ": "",
-                json_string_value (json_array_get (words, word)));
-            json_decref (text);
-            text = longer;
-        }
-        if (words)
-            json_object_set (row, lists [i], text);
-        json_decref (text);
-    }
+    for (size_t i = 0; i < sizeof lists / sizeof lists [0]; i++)
+        cli_value_join (row, lists [i]);
 }
 
 static void

@@ -221,28 +221,14 @@ static const cli_column_t s_columns [] = {
     CLI_COLUMNS_END
 };
 
-//  An array as one text
-static void
-s_join (json_t *record, const char *key)
-{
-    const json_t *words = json_object_get (record, key);
-    char text [1024] = "";
-    size_t used = 0;
-    for (size_t i = 0; i < json_array_size (words) && used < sizeof text; i++)
-        used += (size_t) snprintf (text + used, sizeof text - used, "%s%s", i? " ": "",
-            json_string_value (json_array_get (words, i)));
-    if (words)
-        json_object_set_new (record, key, json_string (text));
-}
-
 static void
 s_print_table (const cli_t *self, const json_t *records)
 {
     cli_table_t *table = cli_table_new (s_columns, &self->style);
     for (size_t i = 0; i < json_array_size (records); i++) {
         json_t *row = json_array_get (records, i);
-        s_join (row, "roles");
-        s_join (row, "users");
+        cli_value_join (row, "roles");
+        cli_value_join (row, "users");
         cli_cell (table, row, "name");
         cli_cell (table, row, "id");
         cli_table_colour (table, strcmp (cli_value_string (row, "state"), "valid")? CLI_RED: CLI_PLAIN,
