@@ -180,8 +180,9 @@ s_skip (const stele_keywords_t *self, const unsigned char *text, size_t at, size
         uint64_t bytes;
         memcpy (&bytes, text + at, sizeof bytes);
         bytes = le64toh (bytes);
-        if (s_passes (self, (uint32_t) bytes) | s_passes (self, (uint32_t) (bytes >> 8))
-        |   s_passes (self, (uint32_t) (bytes >> 16)) | s_passes (self, (uint32_t) (bytes >> 24)))
+        //  One branch for four places
+        if ((int) s_passes (self, (uint32_t) bytes) | (int) s_passes (self, (uint32_t) (bytes >> 8))
+        |   (int) s_passes (self, (uint32_t) (bytes >> 16)) | (int) s_passes (self, (uint32_t) (bytes >> 24)))
             break;
     }
     while (at + STELE_KEYWORD_MIN <= size && !s_passes (self, s_three (text + at)))
