@@ -332,8 +332,10 @@ class Memory(FaultTest):
                 peer.send_events([output(self.name("task"), content)])
         for _ in range(40):
             self.asker().send({"op": "task.outputs", "task_id": self.name("task"), "limit": 1})
+        deadline = time.monotonic() + harness.PATIENCE
         for peer in peers:
             while self.broker.running() and not peer.settled():
+                self.assertLess(time.monotonic(), deadline, self.broker.log()[-2000:])
                 if peer.socket.poll(100):
                     peer.note(peer.receive())
             peer.close()

@@ -58,7 +58,9 @@ s_set_users (fixture_t *self, unsigned set)
 static const char *
 s_user (s_world_t *self, int user, char *room)
 {
-    snprintf (room, 64, user == DEFAULT && s_random (self, 2)? "": "'user_id':'%s',", s_users [user].text);
+    *room = 0;
+    if (user != DEFAULT || !s_random (self, 2))
+        snprintf (room, 64, "'user_id':'%s',", s_users [user].text);
     return room;
 }
 
