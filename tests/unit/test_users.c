@@ -411,7 +411,9 @@ s_add_group (const stele_report_group_t *group, void *arg)
 static int
 s_add_slow (const stele_record_t *row, void *arg)
 {
-    json_array_append_new (arg, json_incref (json_object_get (fixture_json (row), "task_id")));
+    json_t *record = fixture_json (row);
+    json_array_append (arg, json_object_get (record, "task_id"));
+    json_decref (record);
     return 0;
 }
 
