@@ -442,7 +442,7 @@ s_reload (s_broker_t *self)
     else {
         bool changed = stele_settings_reload (self->settings, fresh, others, sizeof others);
         stele_log_configure (self->settings->log, self->settings->log_level);
-        stele_log_info ("reloaded", "reloaded: %s%s%s%s%s", changed? "log ": "nothing changed",
+        stele_log_info ("reloaded", "reloaded: %s%s%s%s%s", changed? "log ": "no setting changed",
             changed? self->settings->log: "", changed? ", log-level ": "", changed? self->settings->log_level: "",
             *others? "; the rest applies at the next start": "");
         if (*others)

@@ -25,7 +25,8 @@
     X ("Command",     "id session_id command timestamp") \
     X ("Preferences", "user_id") \
     X ("Event",       "type time position") \
-    X ("Rejected",    "id code message time")
+    X ("Rejected",    "id code message time") \
+    X ("Audit",       "id timestamp who operation outcome")
 
 //  -- schemas ---------------------------------------------------------------------------------------
 

@@ -227,8 +227,11 @@ s_pack_body (const s_call_t *self)
         return 0;
     stele_pack_t *body = stele_pack_new ();
     int rc = stele_json_parse_pack (request->body, request->body_size, body, self->refusal);
-    if (rc)
-        stele_refuse (self->refusal, STELE_EMALFORMED, NULL, "the body is not JSON: %.400s", self->refusal->message);
+    if (rc) {
+        const stele_refusal_t why = *self->refusal;
+        bool is_not = strncmp (why.message, "not JSON", 8) == 0;
+        stele_refuse (self->refusal, STELE_EMALFORMED, NULL, "the body %s%.400s", is_not? "is ": "cannot be read: ", why.message);
+    }
     else {
         stele_scan_t scan = stele_scan_start (stele_pack_data (body), stele_pack_size (body)), probe = scan;
         rc = stele_scan_next (&probe).kind == STELE_SCAN_MAP? s_pack_entries (self, scan):

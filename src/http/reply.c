@@ -14,6 +14,7 @@
 #include "wire/json/json.h"
 #include "wire/map.h"
 #include "wire/scan.h"
+#include "wire/time.h"
 
 int
 http_reply_check (const void *answer, size_t size, stele_refusal_t *refusal)
@@ -40,6 +41,35 @@ s_is_listed (const char *list, stele_token_t key)
     return false;
 }
 
+//  The groups of stats.tasks, with their times as text
+static void
+s_pack_groups (stele_pack_t *pack, const void *groups, size_t size)
+{
+    stele_scan_t scan = stele_scan_start (groups, size);
+    uint32_t count = stele_scan_next (&scan).count;
+    stele_pack_array (pack, count);
+    while (count--) {
+        uint32_t members = stele_scan_next (&scan).count;
+        stele_pack_map (pack, members);
+        while (members--) {
+            const void *value;
+            size_t value_size;
+            char text [32];
+            stele_token_t key = stele_scan_next (&scan);
+            stele_pack_text (pack, key.data, key.size);
+            stele_scan_skip (&scan, &value, &value_size);
+            stele_scan_t inside = stele_scan_start (value, value_size);
+            stele_token_t token = stele_scan_next (&inside);
+            if (token.kind == STELE_SCAN_INTEGER && s_is_listed ("hour day last ", key)) {
+                stele_time_print (token.integer, text, sizeof text);
+                stele_pack_string (pack, text);
+            }
+            else
+                stele_pack_packed (pack, value, value_size);
+        }
+    }
+}
+
 char *
 http_reply_json (const void *answer, size_t size, const char *only, stele_pack_t *pack)
 {
@@ -58,17 +88,38 @@ http_reply_json (const void *answer, size_t size, const char *only, stele_pack_t
         if ((key.size == 2 && memcmp (key.data, "ok", 2) == 0) || (only && !s_is_listed (only, key)))
             continue;
         stele_pack_text (pack, key.data, key.size);
-        stele_pack_packed (pack, value, value_size);
+        if (key.size == 6 && memcmp (key.data, "groups", 6) == 0)
+            s_pack_groups (pack, value, value_size);
+        else
+            stele_pack_packed (pack, value, value_size);
         kept++;
     }
     stele_pack_close (pack, mark, kept);
     return stele_pack_failed (pack)? NULL: stele_json_print (stele_pack_data (pack), stele_pack_size (pack), true);
 }
 
-int
-http_reply_status (int code)
+//  Without live records in Redis, which is a matter of the settings, a later request is refused, too (protocol section 8)
+static bool
+s_has_no_redis (const stele_refusal_t *refusal)
 {
-    switch (code) {
+    return refusal->code == STELE_EUNAVAILABLE && strcmp (refusal->field, "redis") == 0;
+}
+
+//  Where the text of the code is about msgpack or does not apply
+const char *
+http_reply_title (const stele_refusal_t *refusal)
+{
+    if (refusal->code == STELE_EMALFORMED)
+        return "the request is not JSON with valid UTF-8 text: correct it";
+    return s_has_no_redis (refusal)? "this broker does not use Redis now": stele_error_text (refusal->code);
+}
+
+int
+http_reply_status (const stele_refusal_t *refusal)
+{
+    if (s_has_no_redis (refusal))
+        return 409;
+    switch (refusal->code) {
         case STELE_EMALFORMED:
         case STELE_EBAD_REQUEST:
         case STELE_EINVALID_FIELD:

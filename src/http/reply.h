@@ -23,9 +23,11 @@ int
 char *
     http_reply_json (const void *answer, size_t size, const char *only, stele_pack_t *pack);
 
-/*  The status of HTTP of a code of the protocol                             */
+/*  The status of HTTP of a refusal, and the title of its problem            */
 int
-    http_reply_status (int code);
+    http_reply_status (const stele_refusal_t *refusal);
+const char *
+    http_reply_title (const stele_refusal_t *refusal);
 
 /*  The body of a problem (RFC 9457). Caller frees return value with free(). */
 char *

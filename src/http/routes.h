@@ -95,6 +95,9 @@
         "rejected:[Rejected] next:cursor", "Refused events with the reasons, oldest first") \
     X (RETRY, HTTP_POST, "/v1/rejected/retry", OPERATION, "rejected.retry", OPERATE, 0, "id:number ids:numbers", \
         "accepted:integer rejected:[object]", "Process refused events again") \
+    X (AUDIT, HTTP_GET, "/v1/audit", OPERATION, "audit.list", QUERY, 1, \
+        "who:text operation:text outcome:text from:time to:time" PAGE_PARAMS, "events:[Audit] next:cursor", \
+        "Who changed something on the broker, and refused access, newest first") \
     X (PRODUCERS, HTTP_GET, "/v1/producers", PRODUCERS, "stats", QUERY, 0, "", \
         "producers:[object] producers_total:integer?", "Producers, those that are present first") \
     X (PRODUCER, HTTP_GET, "/v1/producers/{producer}", OPERATION, "producer.get", PUBLISH, 0, "producer!:id", \

@@ -62,8 +62,8 @@ void
 http_server_problem (http_server_t *self, http_conn_t *conn, const stele_refusal_t *refusal)
 {
     http_server_fields (self, conn, -1);
-    s_send_problem (conn, http_reply_status (refusal->code), stele_error_name (refusal->code),
-        stele_error_text (refusal->code), refusal->field, refusal->message, RETRY_AFTER);
+    s_send_problem (conn, http_reply_status (refusal), stele_error_name (refusal->code), http_reply_title (refusal),
+        refusal->field, refusal->message, RETRY_AFTER);
 }
 
 void

@@ -68,6 +68,10 @@ stele_ledger_t *
 const char *
     stele_ledger_loss (const stele_ledger_t *self);
 
+/*  What the open migrated, as text for the log; NULL: nothing. Owned by the ledger. */
+const char *
+    stele_ledger_migration (const stele_ledger_t *self);
+
 /*  The next message for the operator of the broker about the ledger's files and times, as text;
     NULL: no more. Owned by the ledger.                                      */
 const char *

@@ -37,6 +37,10 @@ stele_text_index_t *
 void
     stele_text_index_close (stele_text_index_t **self_p);
 
+/*  Why the open had to build it from the start ("is of an earlier version"); NULL: it was usable. */
+const char *
+    stele_text_index_fault (const stele_text_index_t *self);
+
 /*  Position of the last indexed event.                                      */
 int64_t
     stele_text_index_position (const stele_text_index_t *self);

@@ -55,12 +55,29 @@ stele_event_subject (int type)
     return type > 0 && type < STELE_EVENT_TYPE_END? subjects [type]: STELE_SUBJECT_NONE;
 }
 
+//  ", a, b, c" as "a, b or c"
+static const char *
+s_list (const char *list)
+{
+    static _Thread_local char text [640];
+    const char *last = strrchr (list, ',');
+    snprintf (text, sizeof text, "%.*s or%s", (int) (last - list) - 2, list + 2, last + 1);
+    return text;
+}
+
 const char *
 stele_vocabulary_list (stele_vocabulary_t vocabulary)
 {
-    static _Thread_local char text [640];
-    const char *list = s_vocabularies [vocabulary].list + 2;
-    const char *last = strrchr (list, ',');
-    snprintf (text, sizeof text, "%.*s or%s", (int) (last - list), list, last + 1);
-    return text;
+    return s_list (s_vocabularies [vocabulary].list);
+}
+
+const char *
+stele_vocabulary_published (void)
+{
+#define PUBLISHED_STELE_SUBJECT_TASK(name) ", " name
+#define PUBLISHED_STELE_SUBJECT_SESSION(name) ", " name
+#define PUBLISHED_STELE_SUBJECT_PREFERENCE(name) ", " name
+#define PUBLISHED_STELE_SUBJECT_AUDIT(name)
+#define PUBLISHED(constant, number, name, subject) PUBLISHED_##subject (name)
+    return s_list (STELE_EVENT_TYPES (PUBLISHED));
 }

@@ -106,4 +106,8 @@ stele_subject_t
 const char *
     stele_vocabulary_list (stele_vocabulary_t vocabulary);
 
+/*  The same of the event types that producers publish: all but those that only the broker makes. */
+const char *
+    stele_vocabulary_published (void);
+
 #endif

@@ -149,6 +149,12 @@ class Recorded(harness.BrokerTest):
         self.stele("audit", "--to", "2001-01-01")
         self.assertIn("no audit events match", self.stderr)
         self.stele("audit", "--all", "-n", "1", status=64)
+        known = self.stele("completion", "words", "--", "audit", "--operation", "").decode().split()
+        for name in known:
+            self.stele("audit", "--operation", name)
+        for name in ("nope", "mod", "recover,", "", ","):
+            self.stele("audit", "--operation", name, status=64)
+            self.assertIn("'%s' is not an operation that is recorded; use one of %s\n" % (name, ", ".join(known)), self.stderr)
 
     def test_producers_may_not_publish_them(self):
         nak = self.producer().publish_refused(NEVER)
@@ -215,6 +221,10 @@ class Keyed(test_access.AccessTest):
         event = self.wait_event(operation="access.denied", who="reader")
         self.assertEqual((event["target"], event["peer"], event["outcome"]), ("mode", "127.0.0.1", "unauthorized"))
         self.assertGreater(event["count"], 0)
+        times = [event["details"][key] for key in ("first", "last")]
+        self.assertEqual(times, sorted(times))
+        for text in times:
+            self.assertRegex(text, r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$")
 
     def test_refusal_that_quotes_a_cut_character_is_recorded(self):
         name = "a" * 99 + "\u00e9"

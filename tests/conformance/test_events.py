@@ -224,7 +224,9 @@ class Refusals(harness.BrokerTest):
 
     def test_unknown_type(self):
         for kind in ("task.danced", "", "task", "TASK.CREATED", "task.created "):
-            self.refuse({"type": kind, "task_id": "t"}, "unknown_type")
+            row = self.refuse({"type": kind, "task_id": "t"}, "unknown_type")
+            #   Those that a producer can publish
+            self.assertRegex(row["message"], "use task.created, .* or preference.set$")
 
     def test_type_missing_or_no_text(self):
         self.refuse({"task_id": "t"}, "missing_field", "type")

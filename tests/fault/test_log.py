@@ -159,7 +159,7 @@ class Reload(LogTest):
 
     def test_sighup_applies_the_log_and_names_the_rest(self):
         peer = self.producer()
-        self.reload("reloaded: nothing changed")
+        self.reload("reloaded: no setting changed")
         self.write("log-level = debug\nworkers = 5\n")
         self.reload("warning steled: reload: these settings apply at the next start: workers")
         peer.publish(created(self.name("debug")))
@@ -180,7 +180,7 @@ class Reload(LogTest):
         self.broker.stop()
         self.start_broker(arguments=["--log-level", "info"])
         self.write("log-level = debug\n")
-        self.reload("reloaded: nothing changed")
+        self.reload("reloaded: no setting changed")
         self.broker.stop()
         self.start_broker()
 

@@ -51,6 +51,7 @@ GETS = {
     "/v1/stream": [],
     "/v1/tables/{table}": ["/v1/tables/tasks", "/v1/tables/task_outputs?limit=1"],
     "/v1/rejected": ["/v1/rejected", "/v1/rejected?open=true"],
+    "/v1/audit": ["/v1/audit", "/v1/audit?operation=recover&outcome=ok&from=2020-01-01T00:00:00Z&limit=1"],
     "/v1/producers": ["/v1/producers"],
     "/v1/producers/{producer}": ["/v1/producers/story"],
     "/v1/stats": ["/v1/stats"],
@@ -197,6 +198,28 @@ class Routes(web.WebTest):
             answer = self.post("/v1/events", body, 400, headers={"Content-Type": "application/json"}).json()
             self.assertIn(answer["code"], ("bad_request", "malformed"), body)
         self.post("/v1/tasks/search?limit=1", {}, 400)
+
+    def test_body_that_is_not_json_is_reported_in_terms_of_http(self):
+        for body, detail in ((b'{"a":', "the body is not JSON: "), (b'{"id":99999999999999999999}', "the body cannot be read: JSON has an "
+                             "integer"), (b'{"id":"\xff"}', "the body is not JSON: 0xff is not UTF-8")):
+            problem = self.post("/v1/rejected/retry", body, 400, headers={"Content-Type": "application/json"}).json()
+            self.assertRegex(problem["detail"], "^%s.* at byte [0-9]+" % detail)
+            self.assertEqual(problem["detail"].count("the body"), 1)
+            self.assertEqual((problem["code"], problem["title"]), ("malformed", "the request is not JSON with valid UTF-8 text: correct it"))
+
+    def test_times_of_groups_are_text(self):
+        group, = [group for group in self.get("/v1/errors").json()["groups"] if group["error"] == "boom"]
+        self.assertRegex(group["last"], r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$")
+        for by in ("hour", "day"):
+            groups = self.get("/v1/stats/tasks?group_by=" + by).json()["groups"]
+            self.assertRegex(groups[0][by], r"^\d{4}-\d\d-\d\dT\d\d:00:00\.000000Z$")
+            self.assertGreater(groups[0]["created"], 0)
+
+    def test_audit_events_are_read(self):
+        self.request("POST", "/v1/recover", {"scope": "all"})
+        row = self.get("/v1/audit?operation=recover&limit=1").json()["events"][0]
+        self.assertEqual((row["who"], row["operation"], row["target"], row["outcome"]), ("local", "recover", "all", "ok"))
+        self.assertEqual(self.get("/v1/audit?who=nobody").json()["events"], [])
 
     def test_refusals_have_the_status_of_their_code(self):
         for path, status, code in (
@@ -346,6 +369,18 @@ class Routes(web.WebTest):
                 data += more
             peer.close()
             self.assertEqual(web.parse(data)[0].status, 200)
+
+
+class WithoutRedis(web.WebTest):
+    def test_what_needs_redis_is_a_conflict_and_not_for_later(self):
+        for method, path, body in (("POST", "/v1/recover", {"scope": "all"}), ("POST", "/v1/tasks/t/recover", None),
+                                   ("POST", "/v1/consistency-check", {}), ("PUT", "/v1/mode", {"mode": "dual"})):
+            answer = self.request(method, path, body)
+            problem = answer.json()
+            self.assertEqual((answer.status, problem["status"], problem["code"], problem["field"]), (409, 409, "unavailable", "redis"))
+            self.assertIn("this broker runs without it", problem["detail"])
+            self.assertNotIn("later", problem["title"])
+            self.assertNotIn("retry-after", answer.headers)
 
 
 if __name__ == "__main__":

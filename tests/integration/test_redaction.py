@@ -394,6 +394,7 @@ class RedactionTest(harness.BrokerTest):
         table = self.stele("scan", "--after", "99", status=1).decode()
         self.assertIn("2 secrets in 2 of 2 events", self.stderr)
         self.assertEqual(len(table.splitlines()), 3, table)
+        self.assertRegex(table, "^ *POSITION +SUBJECT ")
         #   The marks are those of the masks that this ledger gets from now on
         self.broker.stop()
         self.start_broker(settings={"redact": "mask"})

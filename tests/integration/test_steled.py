@@ -4,9 +4,11 @@
 # License, v. 2.0. If a copy of the MPL was not distributed with this
 # file, You can obtain one at https://mozilla.org/MPL/2.0/.
 
+import contextlib
 import os
 import re
 import shutil
+import sqlite3
 import subprocess
 import unittest
 
@@ -45,6 +47,60 @@ class Options(SteledTest):
             self.assertIn(words, self.steled(*check, address, status=78))
             self.assertIn(words, self.steled(*check[1:], address, status=78))
         self.assertEqual(os.listdir(self.folder), [])
+
+
+class Start(SteledTest):
+
+    def start(self):
+        broker = harness.Steled(self.folder)
+        self.addCleanup(broker.kill)
+        return broker
+
+    def test_migration_is_logged_once(self):
+        ledger, folder = os.path.join(self.folder, "ledger.db"), os.path.join(harness.SRC, "sql")
+        migrations = sorted(name for name in os.listdir(folder) if re.match(r"\d+-.*\.sql$", name))
+        self.assertGreater(len(migrations), 5)
+        with open(os.path.join(harness.SRC, "src", "sqlite", "sql", "schema.h")) as file:
+            application = int(re.search(r"APPLICATION_ID (0x\w+)", file.read()).group(1), 16)
+        with contextlib.closing(sqlite3.connect(ledger)) as db:
+            for name in migrations[:2]:
+                with open(os.path.join(folder, name)) as file:
+                    db.executescript(file.read())
+            db.executescript("PRAGMA application_id = %d; PRAGMA user_version = 2" % application)
+        broker = self.start()
+        self.assertRegex(broker.log(), "info .*ledger migrated from schema 2 to %d in [0-9.]+ s" % len(migrations))
+        broker.stop()
+        broker = self.start()
+        broker.stop()
+        self.assertNotIn("migrated", broker.log())
+
+    def test_text_index_that_is_rebuilt_has_the_reason(self):
+        index = os.path.join(self.folder, "ledger.db.search")
+        broker = self.start()
+        subprocess.run([harness.program("stele"), "publish", "-"], env=broker.environment(), check=True, capture_output=True,
+                       input=b'{"type":"task.updated","task_id":"t","title":"T"}\n' * 1000)
+        harness.wait_until(lambda: os.path.exists(index), "the text index")
+        broker.stop()
+        self.assertNotRegex(broker.log(), "migrated|rebuilt")
+        for change, words in ((lambda: self.set_version(index, 1), "is of an earlier version"), (lambda: os.unlink(index), "is missing"),
+                              (lambda: self.overwrite(index), "is not usable")):
+            change()
+            broker = self.start()
+            self.assertIn("the text index %s and is rebuilt" % words, broker.wait_line("the text index "))
+            broker.stop()
+        broker = self.start()
+        broker.stop()
+        self.assertNotIn("text index", broker.log())
+
+    @staticmethod
+    def set_version(path, version):
+        with contextlib.closing(sqlite3.connect(path)) as db:
+            db.execute("PRAGMA user_version = %d" % version)
+
+    @staticmethod
+    def overwrite(path):
+        with open(path, "wb") as file:
+            file.write(b"nonsense" * 1000)
 
 
 if __name__ == "__main__":

@@ -106,7 +106,7 @@ test_broker_commands_after_start (void **state)
     text [size] = 0;
     fclose (stream);
     assert_non_null (strstr (text, "mode sqlite"));
-    assert_non_null (strstr (text, "reloaded: nothing changed"));
+    assert_non_null (strstr (text, "reloaded: no setting changed"));
 }
 
 int

@@ -94,6 +94,10 @@ test_findings_of_redis (void **state)
     assert_ptr_equal (strstr (s_text (json_array_get (findings, 0), "hint"), "give the password;"),
         s_text (json_array_get (findings, 0), "hint"));
     json_decref (findings);
+    //  The log has both in one text
+    s_assert_one ("{\"redis\":{\"state\":\"away\",\"last_error\":\"Redis is away: NOAUTH (give the password)\",\"cause\":\"password\","
+        "\"remedy\":\"give the password\",\"lag_events\":7}}", "redis_away", CLI_LEVEL_DEGRADED,
+        "Redis is away: NOAUTH; live records there are 7 events old");
     s_assert_one ("{\"redis\":{\"state\":\"rebuilding\"}}", "redis_rebuilding", CLI_LEVEL_DEGRADED, "being rebuilt");
     s_assert_one ("{\"redis\":{\"state\":\"catching_up\",\"lag_ms\":10001,\"lag_events\":9}}", "redis_behind",
         CLI_LEVEL_DEGRADED, "(9 events) behind");

@@ -118,7 +118,7 @@ s_run (s_cache_t *self, stele_operation_id_t id, stele_params_t *params)
     if (stele_operation_check_scope (&stele_operations [id], params))
         return params->refusal.code;
     if (!self->cache)
-        return stele_params_fail (params, STELE_EUNAVAILABLE, NULL,
+        return stele_params_fail (params, STELE_EUNAVAILABLE, "redis",
             "Redis follows the ledger in mode dual only: 'stele mode dual'");
     return handlers [id] (self, params);
 }

@@ -80,8 +80,8 @@ static void
 s_open_index (s_search_t *self, stele_refusal_t *refusal)
 {
     self->search = stele_text_index_open (self->follower.settings->ledger, self->follower.reader, refusal);
-    if (self->search && stele_text_index_position (self->search) == 0 && self->follower.head >= STELE_SEARCH_LAG)
-        stele_log_info (NAME, NAME ": the text index was missing or unusable and is rebuilt");
+    if (self->search && stele_text_index_fault (self->search) && self->follower.head >= STELE_SEARCH_LAG)
+        stele_log_info (NAME, NAME ": the text index %s and is rebuilt", stele_text_index_fault (self->search));
 }
 
 static void

@@ -349,6 +349,8 @@ s_open (stele_ingest_t *self, stele_refusal_t *refusal)
     if (!self->writer)
         return refusal->code;
     int64_t opened_us = stele_clock_steady_us ();
+    if (stele_ledger_migration (self->writer->ledger))
+        stele_log_info ("migrated", "%s", stele_ledger_migration (self->writer->ledger));
     if (stele_ledger_loss (self->writer->ledger))
         stele_log_warning ("loss_accepted", "%s", stele_ledger_loss (self->writer->ledger));
     const char *notice;

@@ -56,7 +56,7 @@ stele_ingest_answer_mode (stele_ingest_t *self)
         stele_params_refuse (&params, "mode", "dual, sqlite or redis");
     else
     if (params.refusal.code == 0 && word.text && stele_ingest_set_mode (self, (stele_mode_t) wanted, &refusal))
-        stele_params_fail (&params, refusal.code, "mode", "%s", refusal.message);
+        stele_params_fail (&params, refusal.code, refusal.field, "%s", refusal.message);
     if (params.refusal.code) {
         stele_answer_refuse (self->pack, &params.refusal, NULL, 0);
         return;

@@ -70,7 +70,7 @@ stele_mode_switch (stele_writer_t *writer, stele_mode_t wanted, stele_refusal_t 
     if ((int) wanted == writer->mode)
         return 0;
     if (streq (writer->settings->redis, "none"))
-        return stele_refuse (refusal, STELE_EUNAVAILABLE, "mode",
+        return stele_refuse (refusal, STELE_EUNAVAILABLE, "redis",
             "mode %s needs Redis, but this broker runs without it", stele_mode_word (wanted));
     int code = 0;
     if (writer->mode == STELE_MODE_DUAL && s_pause (writer, true))

@@ -13,6 +13,7 @@
 #include "broker/ingest/writer.h"
 #include "broker/operations/audit.h"
 #include "wire/event/event_codec.h"
+#include "wire/time.h"
 
 #define DENIALS_ONCE 100            // Most that are recorded in one batch
 
@@ -75,14 +76,23 @@ stele_writer_take_audit (stele_writer_t *self, const stele_input_t *request, con
     return stele_writer_take (self, input);
 }
 
+//  As text: in a map, an integer would not be recognised as a time (protocol section 10)
+static void
+s_pack_time (stele_pack_t *pack, const char *key, int64_t time_us)
+{
+    char text [32];
+    stele_time_print (time_us, text, sizeof text);
+    stele_pack_key_string (pack, key, text);
+}
+
 static int
 s_take_denial (stele_writer_t *self, const stele_denied_peer_t *denial)
 {
     stele_pack_t *details = stele_pack_new ();
     stele_pack_map_begin (details);
     stele_pack_key_string (details, "message", denial->message);
-    stele_pack_key_integer (details, "first", denial->first_us);
-    stele_pack_key_integer (details, "last", denial->last_us);
+    s_pack_time (details, "first", denial->first_us);
+    s_pack_time (details, "last", denial->last_us);
     stele_pack_map_end (details);
     stele_audit_t audit = {
         .who = denial->who, .operation = "access.denied", .target = denial->operation, .peer = denial->peer,

@@ -110,7 +110,7 @@ stele_router_mail (stele_router_t *self, stele_mailbox_t mailbox, stele_request_
 {
     stele_refusal_t refusal;
     if (!self->mailboxes [mailbox]) {
-        stele_refuse (&refusal, STELE_EUNAVAILABLE, NULL,
+        stele_refuse (&refusal, STELE_EUNAVAILABLE, "redis",
             "%s needs Redis, but this broker runs without it", request->operation->name);
         stele_router_refuse (self, request, &refusal);
         return;

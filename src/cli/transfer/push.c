@@ -292,13 +292,13 @@ s_read_lines (cli_pushing_t *self)
 static stele_client_t *
 s_client (cli_pushing_t *self, const cli_push_t *args)
 {
-    char name [64];
     uint64_t random = 0;
     if (getrandom (&random, sizeof random, 0) != sizeof random)
         random = (uint64_t) stele_clock_steady_ms () << 16 ^ (uint64_t) getpid ();
-    snprintf (name, sizeof name, "publish-%012" PRIx64, random & 0xffffffffffff);
     char *owner = args->spool && !args->producer? stele_client_spool_producer (args->spool): NULL;
-    stele_client_t *client = stele_client_new (args->producer? args->producer: owner? owner: name);
+    if (!args->producer && !owner)
+        snprintf (self->name, sizeof self->name, "publish-%012" PRIx64, random & 0xffffffffffff);
+    stele_client_t *client = stele_client_new (args->producer? args->producer: owner? owner: self->name);
     free (owner);
     if (args->spool)
         stele_client_set_spool (client, args->spool);

@@ -18,6 +18,7 @@
 typedef struct {
     cli_t *cli;
     const char *command;
+    char name [32];                 // Of the producer, if it was made for this run; "": it was given
     stele_client_t *client;
     cli_publish_counts_t *counts;
     cli_lines_t *lines;

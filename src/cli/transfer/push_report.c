@@ -120,10 +120,21 @@ s_is_of_spool (const cli_pushing_t *self)
     return false;
 }
 
+//  A key may be restricted to names of producers: then it is refused by the name that was made for this run
+static void
+s_advise_name (const cli_pushing_t *self, const char *why)
+{
+    if (*self->name && strstr (why, self->name))
+        cli_report ("the name %s was made for this run: use --producer NAME with a name that the key allows (such as build-1, if "
+            "its producers are build-*; 'stele key show' lists them)", self->name);
+}
+
 static int
 s_report_failure (const cli_pushing_t *self)
 {
     const char *why = stele_client_error (self->client);
+    if (self->failure == STELE_EUNAUTHORIZED)
+        s_advise_name (self, why);
     if (s_is_of_spool (self))
         return s_report_spool (self, why);
     if (self->spool && self->failure == STELE_EUNAUTHORIZED && self->failed_line) {

@@ -142,11 +142,15 @@ s_look_at_redis (const s_look_t *self)
     cli_short_t lag = cli_format_counted (s_number (self, "redis", "lag_events", 0), "event");
     if (strcmp (state, "away") == 0) {
         const char *error = s_text (self, "redis", "last_error"), *remedy = s_text (self, "redis", "remedy");
-        char hint [400];
+        char hint [400], in_error [400];
+        //  The error ends with it, for the log: it is the hint here
+        snprintf (in_error, sizeof in_error, " (%s)", remedy);
+        const char *end = *remedy? strstr (error, in_error): NULL;
+        int size = end? (int) (end - error): (int) strlen (error);
         snprintf (hint, sizeof hint, "%s; the broker reconnects and catches up by itself, and nothing is lost meanwhile",
             *remedy? remedy: *error? "the message has the reason": "start Redis, or correct the setting 'redis'");
-        ADD ("redis_away", CLI_LEVEL_DEGRADED, state_ms, hint, "%s; live records there are %s old",
-            *error? error: "Redis is away: not connected yet", lag.text);
+        ADD ("redis_away", CLI_LEVEL_DEGRADED, state_ms, hint, "%.*s%s; live records there are %s old", size, error,
+            size? "": "Redis is away: not connected yet", lag.text);
     }
     else
     if (strcmp (state, "rebuilding") == 0)

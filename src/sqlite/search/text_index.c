@@ -65,6 +65,7 @@ struct stele_text_index {
     int64_t position;
     char error [256];
     char *path;                     // Of the ledger
+    const char *fault;              // Of the file that was there at the open; NULL: none
     bool damaged;
     bool out_of_memory;
     s_bytes_t text;                 // Of the tasks of one read
@@ -115,7 +116,10 @@ static bool
 s_is_ours (stele_text_index_t *self)
 {
     bool ours = false;
-    if (stele_sql_integer (self->db, "PRAGMA user_version", -1) != STELE_SEARCH_VERSION)
+    int64_t version = stele_sql_integer (self->db, "PRAGMA user_version", -1);
+    self->fault = version == 0? "is missing": version > 0 && version < STELE_SEARCH_VERSION? "is of an earlier version":
+        "is not usable";
+    if (version != STELE_SEARCH_VERSION)
         return false;
     sqlite3_stmt *statement = stele_sql_prepare (self->db, "SELECT value FROM meta WHERE key = 'ledger_id'");
     if (statement && sqlite3_step (statement) == SQLITE_ROW)
@@ -123,7 +127,10 @@ s_is_ours (stele_text_index_t *self)
             stele_reader_ledger_id (self->reader)) == 0;
     sqlite3_finalize (statement);
     self->position = stele_sql_integer (self->db, "SELECT value FROM meta WHERE key = 'position'", -1);
-    return ours && self->position >= 0 && self->position <= stele_reader_head (self->reader);
+    if (!ours || self->position < 0 || self->position > stele_reader_head (self->reader))
+        return false;
+    self->fault = NULL;
+    return true;
 }
 
 static int
@@ -199,6 +206,8 @@ stele_text_index_open (const char *path, stele_reader_t *reader, stele_refusal_t
     for (int i = 0; i < KINDS; i++)
         self->ids [i].size = sizes [i];
     int code = s_open (self, path);
+    if (code)
+        self->fault = "is not usable";
     if (code || !s_is_ours (self)) {
         sqlite3_close (self->db);
         self->db = NULL;
@@ -244,6 +253,12 @@ int64_t
 stele_text_index_position (const stele_text_index_t *self)
 {
     return self->position;
+}
+
+const char *
+stele_text_index_fault (const stele_text_index_t *self)
+{
+    return self->fault;
 }
 
 const char *

@@ -148,6 +148,7 @@ struct stele_ledger {
     bool displaced;                 // Its files are no longer at their paths
     int64_t verified_ms;            // Monotonic: when that was last checked in idle time
     char id [40];
+    char migration [80];            // What the open migrated, for the log; "": nothing
     char error [1200];
     int64_t head;                   // Committed
     int64_t next;                   // Position of the next event of this batch

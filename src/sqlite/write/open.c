@@ -171,14 +171,25 @@ s_recognise (stele_ledger_t *self, const char *path, int64_t *version, stele_ref
 static int
 s_migrate (stele_ledger_t *self, const char *path, int64_t version, stele_refusal_t *refusal)
 {
-    int code = 0;
+    int code = 0, newest = 0;
+    int64_t begun_ms = stele_clock_steady_ms ();
     for (const stele_migration_t *m = stele_schema; m->version && code == 0; m++) {
-        code = m->version > version? s_migrate_one (self, m): 0;
+        newest = m->version;
+        code = newest > version? s_migrate_one (self, m): 0;
         if (code)
             stele_refuse (refusal, code, "ledger",
                 "migration %s of %s failed, nothing was changed: %s", m->name, path, self->error);
     }
+    if (code == 0 && version > 0 && newest > version)
+        snprintf (self->migration, sizeof self->migration, "ledger migrated from schema %d to %d in %.3f s", (int) version,
+            newest, (double) (stele_clock_steady_ms () - begun_ms) / 1000);
     return code;
+}
+
+const char *
+stele_ledger_migration (const stele_ledger_t *self)
+{
+    return *self->migration? self->migration: NULL;
 }
 
 //  The key of the marks in masks stays with the ledger, whatever copy of it is used (redact/redactor.h)

@@ -173,7 +173,7 @@ s_decode_type (s_event_t *self, int *type, stele_refusal_t *refusal)
     char shown [STELE_QUOTE_SIZE];
     return stele_refuse (refusal, STELE_EUNKNOWN_TYPE, "type", "unknown type '%s'; use %s",
         stele_quote (shown, token->data, token->size),
-        stele_vocabulary_list (STELE_VOCABULARY_EVENT_TYPE));
+        stele_vocabulary_published ());
 }
 
 static int

@@ -11,6 +11,9 @@
 #include "cli/shared/time_option.h"
 #include "cli/view/value.h"
 
+#define OPERATIONS "mode, recover, task.recover, consistency.check, rejected.retry, accept-loss, access.denied, key.added, " \
+    "key.revoked, key.changed"
+
 typedef struct {
     const char *who, *operation, *outcome, *from, *to;
     int64_t limit;
@@ -19,7 +22,7 @@ typedef struct {
 
 static const cli_option_t s_options [] = {
     { "who", 0, "NAME", "only what the key NAME did (local: without a key)", CLI_TEXT, offsetof (args_t, who), 0, NULL },
-    { "operation", 0, "NAME", "only this operation, e.g. mode, recover, rejected.retry or access.denied",
+    { "operation", 0, "NAME", "only this operation, one of " OPERATIONS,
         CLI_TEXT, offsetof (args_t, operation), 0, NULL },
     { "outcome", 0, "CODE", "only this outcome: ok, or the code of an error, e.g. unauthorized",
         CLI_TEXT, offsetof (args_t, outcome), 0, NULL },
@@ -64,6 +67,16 @@ s_row (cli_table_t *table, json_t *event, void *arg)
     cli_cell (table, event, "details");
 }
 
+static bool
+s_is_operation (const char *name)
+{
+    const char *word = OPERATIONS;
+    for (size_t size; (size = strcspn (word, ", ")) > 0; word += size + strspn (word + size, ", "))
+        if (strlen (name) == size && memcmp (word, name, size) == 0)
+            return true;
+    return false;
+}
+
 static int
 s_run (cli_t *self, void *arguments, const cli_operands_t *operands)
 {
@@ -71,6 +84,8 @@ s_run (cli_t *self, void *arguments, const cli_operands_t *operands)
     const args_t *args = arguments;
     if (args->all && args->limit)
         return cli_usage_error ("audit", "--all and --limit cannot be used together");
+    if (args->operation && !s_is_operation (args->operation))
+        return cli_usage_error ("audit", "'%s' is not an operation that is recorded; use one of " OPERATIONS, args->operation);
     json_t *request = cli_request ("audit.list");
     cli_request_text (request, "who", args->who);
     cli_request_text (request, "operation", args->operation);

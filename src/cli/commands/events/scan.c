@@ -31,7 +31,7 @@ static const cli_option_t s_options [] = {
 };
 
 static const cli_column_t s_columns [] = {
-    { "EVENT", CLI_RIGHT, 0 },
+    { "POSITION", CLI_RIGHT, 0 },
     { "SUBJECT", CLI_CUT | CLI_ID, 10 },
     { "FIELD", CLI_CUT, 10 },
     { "RULE", 0, 0 },
