@@ -18,6 +18,8 @@ LOWER = string.ascii_lowercase + string.digits
 HEX = "0123456789abcdef"
 URL64 = ALNUM + "-_"
 B64 = ALNUM + "+/"
+BASE32 = string.ascii_lowercase + "234567"
+Z85 = ALNUM + ".-:+=^!/*?&<>()[]{}@%$#"
 
 #   (rule, text around the secret with %s, parts of the secret: text, or (alphabet, length))
 FORMATS = [
@@ -116,6 +118,87 @@ FORMATS = [
     ("docker-auth", '{"auths":{"r":{"auth": "%s"}}}', (ALNUM, 40)),
     ("connection-string", "Server=db;User Id=sa;Password=%s;", (ALNUM, 14)),
     ("password-variable", "PGPASSWORD=%s psql", (ALNUM, 12)),
+    ("stele-token", "%s", "stele_", (BASE32, 8), "_", (BASE32, 59)),
+    ("key-variable", 'curve\n    public-key = "x"\n    secret-key = "%s"', (Z85, 40)),
+    ("key-variable", "SECRET_KEY = 'django-insecure-%s'", (LOWER + "!@#%^&*(-_=+)", 50)),
+    ("key-variable", "SECRET_KEY=%s", (ALNUM, 40)),
+    ("password-value", "DB_PASSWORD=%s", "Q3", (ALNUM, 10)),
+    ("password-value", '{"password": "%s"}', (ALNUM, 10), "x7"),
+    ("password-value", "password: %s", (LOWER, 9), "k2z"),
+    ("password-value", "mydb --host h --password %s", "b5", (ALNUM, 14)),
+    ("password-value", "SMTP_PASS=%s", (ALNUM, 15), "4w"),
+    ("password-value", "login?user=x&password=%s&go=1", "h8", (ALNUM, 12)),
+    ("command-password", "sshpass -p %s ssh host", (ALNUM, 10), "3d"),
+    ("command-password", "mysql -uroot -p%s app", (ALNUM, 12), "5f"),
+    ("key-variable", "API_KEY=%s", (ALNUM, 32)),
+    ("key-variable", "https://h/x?api_key=%s", (HEX, 32)),
+    ("key-variable", '{"clientSecret": "%s"}', (URL64, 39), "x"),
+    ("key-variable", "access_token: %s", (ALNUM, 40)),
+    ("token-variable", "MY_BUILD_TOKEN=%s", (ALNUM, 40)),
+    ("key-option", "tool --token %s run", (ALNUM, 36)),
+    ("cookie", "Set-Cookie: session=%s; HttpOnly; Path=/", (ALNUM, 64)),
+    ("cookie", "Cookie: theme=dark; sessionid=%s", (LOWER, 32)),
+]
+
+
+#   Assignments and commands that people write by hand, and values that are secrets by their key: (text with %s, value)
+WRITTEN = [
+    ("DB_PASSWORD=%s", "Tr0ub4dor&3"), ("password=%s", "hunter22"), ("password: %s", "Tr0ub4dor3xx"), ("tool --password %s x", "hunter22"),
+    ("sshpass -p %s ssh h", "hunter22"), ("mysql -uroot -p%s x", "hunter22"), ("mysql -u root -p'%s'", "hunter22"),
+    ('{"env": {"password": "%s"}}', "hunter22"), ('{\\"db_password\\": \\"%s\\"}', "Tr0ub4dor3xxyy"), ("passwd = '%s'", "hunter22"),
+    ("os.environ['DB_PASSWORD'] = '%s'", "Tr0ub4dor&3"), ("$password = \"%s\";", "hunter22"), ("password => '%s',", "hunter22"),
+    ("spring.datasource.password=%s", "hunter22"), ("    POSTGRES_PASSWORD: %s", "hunter22"), ("SMTP_PASS=%s", "hunter22"),
+    ("docker login -u me -p %s r", "hunter22"), ("redis-cli -a %s ping", "hunter22"), ("?user=x&password=%s&y=1", "hunter22"),
+    ("password = b'%s'", "hunter22"), ("PGPASSWORD='%s' psql", "hunter22"), ("redis://:%s@h:6379/0", "hunter22"),
+    ("curl -u me:%s https://h", "hunter22"), ("machine h.example.org login me password %s", "hunter22"), ("Server=h;Password=%s;", "hunter22"),
+]
+PAIRS = [("password", "hunter22"), ("db_password", "Tr0ub4dor3xxyy"), ("DB_PASSWORD", "Tr0ub4dor&3"), ("passwd", "hunter22"),
+         ("API_KEY", "q8Zr3LmT0xKp5VwY2bNc7HdF4jGs9AeU"), ("MY_SERVICE_TOKEN", "q8Zr3LmT0xKp5VwY2bNc7HdF4jGs9AeU"),
+         ("client_secret", "q8Zr3LmT0xKp5VwY2bNc7HdF4jGs9AeU"), ("secret-key", "q8Zr3LmT0xKp5VwY2bNc7HdF4jGs9AeU.:[]{}@$")]
+
+#   Words, names, code and placeholders where a secret might be
+WORDS = [
+    "authorization: Basic authentication required", "Authorization: Bearer authentication failed", "Authorization: Token validation error",
+    "error: api-key: missing_required_header_v2_field", "job-token: not-set-in-this-build-2024", "X-Api-Key: see-the-manual-of-version-2",
+    "refresh_token = generate_refresh_token_v2_for_client", "refresh_token = generateRefreshTokenV2ForClient(oauth2Settings)",
+    '"auth": "AuthenticationModule"', '{"auth":"internalService"}', '{"auth": "oauth2ClientCredentials"}', '"auth": "session_and_token"',
+    "\u2713 returns access_token: expected_access_token_value_1", "access_token=test_access_token_for_user_12",
+    "The bearer authentication_scheme_of_oauth2_version20 failed", "a bearer internationalizationAndLocalization",
+    "machine learning login page password reset", "the machine shows a login form with password fields", "machine x login y password ${PASSWORD}",
+    "PGPASSWORD=getpass(prompt)", "POSTGRES_PASSWORD_FILE=/run/secrets/db-password-1", "MYSQL_PASSWORD=/run/secrets/mysql2",
+    "password = models.CharField(max_length=128)", "password: str = Field(min_length=8)", "password=self.cleaned_data['password1']",
+    "password = form.password2.data", "password: userPassword2,", "password=user_password_1", "const password: Uint8Array = x", "password: z.string()",
+    "if password == 'hunter22': pass", "password != hunter22", "passwd: sha512crypt", "password: scram-sha-256", "password: 8characters",
+    "'password': 'pbkdf2_sha256$260000$abc123$Def456='", "password: $2b$12$abcdefg", "password=$DB_PASSWORD1", "password = '{{ vault_password1 }}'",
+    "password: arn:aws:secretsmanager:x:1:y", "password=%(password1)s", "db-password: my-app-db-credentials-v1", "password: !Ref DbPassword1",
+    "password=vault:secret/data/db1#password", "Enter your password: incorrect, 2 attempts left", "password: must have 8 characters",
+    "Your password: at least one of A1, B2", "--password stdin1", "--password-file x1y2z3w4", "the option --password PASSWORD1 is deprecated",
+    "sshpass -p option is not safe", "mysql -p asks for a password", "mysql -uroot -p mydb2", "mysql --port=3306 -h db1", "docker login -p takes it",
+    "API_KEY=settings.production.api_key_v2", "api_key = os.environ['MY_API_KEY_2']", "api_key: process.env.OPENAI_API_KEY_2", "api_key=${API_KEY}",
+    "MY_SERVICE_TOKEN=$(cat /run/secrets/token1)", "MY_TOKEN=file-that-has-the-token-2.txt", "next_page_token=q8Zr3LmT0xKp5VwY2bNc7HdF4jGs9AeU",
+    "NEXT_TOKEN=q8Zr3LmT0xKp5VwY2bNc7HdF4jGs9AeU", "prompt_tokens: 12345678901234567890", "secret: projects/my-project-1/secrets/db-key/versions/3",
+    '"token": "expected_identifier_or_string"', "secret-key = the one of the file server.key_secret", "SECRET_KEY = get_random_secret_key()",
+    "SECRET_KEY = config('SECRET_KEY')", "secret_key: existing-secret-of-the-release-name", "tool --token FILE_WITH_THE_TOKEN_OF_USER_1",
+    "Set-Cookie: language=en; Path=/", "Set-Cookie: session=; Max-Age=0", "Set-Cookie: session=deleted_by_the_middleware; Path=/", "Cookie: theme=dark",
+    "Set-Cookie: csrftoken=q8Zr3LmT0xKp5VwY2bNc7HdF4jGs9AeU", "my_authtoken = get_default_authtoken_value", 'Digest username="me", realm="x"',
+    "authorization: Digest username=\"user\", realm=\"x\"", "https://user:guest@h", "amqp://guest:guest@localhost:5672//", "redis+unix://[[USER:]PASSWORD@localhost]PATH",
+    "\"-----BEGIN RSA PRIVATE KEY-----\" and \"-----END RSA PRIVATE KEY-----\" are the marks", "-----BEGIN OpenVPN Static key V1-----",
+]
+X = "x" * 48
+PLACEHOLDERS = [
+    "https://username:your-token-here@github.com/", "https://user:<token>@h", "https://user:${TOKEN}@h", "https://me:changeme@h", "https://me:xxxxxxxx@h",
+    "MYSQL_ROOT_PASSWORD=my-secret-pw", "POSTGRES_PASSWORD=postgres", "POSTGRES_PASSWORD=mysecretpassword", "PGPASSWORD=your_password psql",
+    "Server=x;User Id=sa;Password=yourStrong(!)Password;", "password=changeme123", "password: password123", "password='test1234'", "password: 'admin123'",
+    "DB_PASSWORD=<password1>", "DB_PASSWORD=${DB_PASSWORD_1}", "password=xxxxxxxx1", "password: example123", "--password your-password-1", "password: s3cr3t123",
+    "sshpass -p password ssh h", "mysql -uroot -psecret", "curl -u user:password https://h", "curl -u name:your_password1 https://h",
+    "AKIA" + "IOSFODNN7" + "EXAMPLE", "aws_secret_access_key = wJalrXUtnFEMI/K7MDENG/bPxRfiCY" + "EXAMPLEKEY", "AKIA" + X[:16].upper(),
+    "ghp_" + X[:36], "gho_" + X[:36].upper(), "github_pat_" + X[:22] + "_" + X, "github_pat_your_personal_access_token_goes_here",
+    "sk-" + X, "sk-proj-" + X.upper(), "sk-proj-your-api-key-goes-here", "sk-ant-api03-" + X, "sk-ant-api03-your-anthropic-key-here", "sk_" + "test_your_secret_key_here",
+    "sk_" + "live_" + X[:24], "xoxb-" + X, "xoxb-your-bot-token-here", "glpat-" + X[:20], "glpat-your-access-token-here", "hf_" + X[:34], "AIza" + X[:35].upper(),
+    "npm_" + X[:36], "hvs." + X[:24], "hvs.your-vault-token-goes-here", "SG." + X[:22] + "." + X[:43], "dop_v1_" + "0" * 64, "whsec_your_webhook_signing_secret",
+    "API_KEY=" + X[:32], "API_KEY=your_api_key_goes_right_here_1", "api_key: 'YOUR-API-KEY-0123456789'", "MY_SERVICE_TOKEN=" + "0" * 40, "SECRET_KEY='change-me-to-a-long-random-text'",
+    "SECRET_KEY = 'django-insecure-" + X + "'", 'secret-key = "' + "0" * 40 + '"', "X-Api-Key: 1234567890abcdef1234", "Authorization: Bearer YOUR_API_KEY",
+    "Authorization: Bearer your-token-123", "Authorization: Bearer xxxxxxxxxxxx", "Authorization: Basic dXNlcjpwYXNzd29yZA==", "AccountKey=" + "Eby8vdM02xNOcqFl" + "qUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq==",
 ]
 
 
@@ -147,6 +230,15 @@ def around(text, number):
 
 def alike(seed=2):
     """Texts without a secret"""
+    return WORDS + PLACEHOLDERS + _alike(seed)
+
+
+def written():
+    """Secrets that people write by hand, as secrets() returns them; the rule is not told"""
+    return [Secret("", text % value, value) for text, value in WRITTEN]
+
+
+def _alike(seed):
     random_ = random.Random(seed)
     draw = lambda alphabet, size: _part(random_, (alphabet, size))
     texts = [str(uuid.UUID(int=random_.getrandbits(128))) for _ in range(50)]

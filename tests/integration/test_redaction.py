@@ -338,6 +338,19 @@ class RedactionTest(harness.BrokerTest):
         self.assertNotIn("redacted", self.read_events()[0])
         self.assertEqual(self.ask("stats")["ingest"]["redactions"]["mode"], "off")
 
+    def test_values_that_are_secrets_by_their_name_are_masked(self):
+        self.start()
+        written = planted.written()
+        pairs = [event(12 * (1000 + number), "x") for number in range(len(planted.PAIRS))]
+        for one, pair in zip(pairs, planted.PAIRS):
+            one["metadata"] = {"env": dict([pair])}
+        peer = self.producer("p")
+        peer.publish(*[event(number, secret.text) for number, secret in enumerate(written)])
+        peer.publish(*pairs)
+        for one in self.read_events():
+            self.assertTrue(one.get("redacted"), one)
+        self.assert_gone(written + [planted.Secret("", "", value) for _, value in planted.PAIRS])
+
     #   False alarms, rules of users
 
     def test_what_only_looks_like_a_secret_is_left_alone(self):

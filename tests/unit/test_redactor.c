@@ -195,7 +195,8 @@ test_redactor_secret_longer_than_a_window_is_masked_to_its_end (void **state)
     for (size_t i = 0; i < sizeof sizes / sizeof sizes [0]; i++) {
         char *text = malloc (sizes [i] + 100);
         int used = sprintf (text, "x gh%s", "p_");
-        memset (text + used, 'Z', sizes [i]);
+        for (size_t at = 0; at < sizes [i]; at++)
+            text [used + (int) at] = "ABCDEFGHIJKLMNOPabcdefgh01234567" [at * 7 % 32];
         strcpy (text + used + sizes [i], " tail");
         assert_int_equal (stele_redactor_bytes (redactor, text, strlen (text)), 1);
         char *masked = s_masked (redactor);
@@ -319,7 +320,8 @@ test_redactor_text_of_keywords_is_read_to_its_end (void **state)
     stele_redactor_t *redactor = stele_redactor_new (NULL, s_key, NULL);
     static const char *const parts [] = {
         "eyJ", "://", "://a:", "bearer ", "authorization: bearer", "-----BEGIN RSA ", "sk-", "curl ", "machine ", "SG.", ":AA", "discord",
-        "x-api-key", "8Q~", "AccountKey=", ";pwd=", "\"auth\"", "eyJhbGciOiJ9."
+        "x-api-key", "8Q~", "AccountKey=", ";pwd=", "\"auth\"", "eyJhbGciOiJ9.",
+        "password=", "password=aB-", "password: pass1", "api_key=", "api_key=aB_1", "_TOKEN=a1/", "secret_key='", "cookie: a=b; ", "mysql -p", "sshpass -p"
     };
     size_t size = 1 << 20;
     char *text = malloc (size);
@@ -496,6 +498,40 @@ test_redactor_event_reads_a_value_with_its_key (void **state)
     stele_redactor_destroy (&redactor);
 }
 
+//  A name that ends in password, secret, api_key or token, wherever the map is
+static void
+test_redactor_event_value_is_a_secret_by_its_key (void **state)
+{
+    (void) state;
+    stele_redactor_t *redactor = stele_redactor_new (NULL, s_key, NULL);
+    static const char *const secrets [] [3] = {
+        { "password", "hunter22", "password-value" }, { "db_password", "Tr0ub4dor3xxyy", "password-value" },
+        { "DB_PASSWORD", "Tr0ub4dor&3", "password-value" }, { "api_key", "q8Zr3LmT0xKp5VwY2bNc7HdF4jGs9AeU", "key-variable" },
+        { "MY_BUILD_TOKEN", "q8Zr3LmT0xKp5VwY2bNc7HdF4jGs9AeU", "token-variable" },
+        { "secret-key", "q8Zr3LmT0xKp5VwY2bNc7HdF4jGs9.:[]{}@$^eU", "key-variable" },
+    };
+    size_t count, found;
+    for (size_t i = 0; i < sizeof secrets / sizeof secrets [0]; i++) {
+        char json [300];
+        snprintf (json, sizeof json, "{\"metadata\":[{\"env\":{\"%s\":\"%s\",\"x\":1}}]}", secrets [i] [0], secrets [i] [1]);
+        char *text = s_event (redactor, json, &found);
+        assert_int_equal (found, 1);
+        assert_string_equal (stele_redactor_findings (redactor, &count) [0].rule, secrets [i] [2]);
+        assert_null (strstr (text, secrets [i] [1]));
+        free (text);
+    }
+    static const char *const others [] [2] = {
+        { "password", "required" }, { "password", "user_password_1" }, { "password_file", "hunter22" }, { "password", "changeme123" },
+        { "prompt_tokens", "q8Zr3LmT0xKp5VwY2bNc7HdF4jGs9AeU" }, { "api_key", "settings.production.api_key_v2" },
+    };
+    for (size_t i = 0; i < sizeof others / sizeof others [0]; i++) {
+        char json [300];
+        snprintf (json, sizeof json, "{\"metadata\":[{\"env\":{\"%s\":\"%s\",\"x\":1}}]}", others [i] [0], others [i] [1]);
+        assert_null (s_event (redactor, json, &found));
+    }
+    stele_redactor_destroy (&redactor);
+}
+
 //  The head of a msgpack string may end with a byte that looks like a letter
 static void
 test_redactor_event_secret_at_the_start_of_a_text_of_any_length_is_found (void **state)
@@ -629,6 +665,7 @@ main (void)
         cmocka_unit_test (test_redactor_work_on_many_texts_is_bounded),
         cmocka_unit_test (test_redactor_event_masks_values_and_keys_and_lists_them),
         cmocka_unit_test (test_redactor_event_reads_a_value_with_its_key),
+        cmocka_unit_test (test_redactor_event_value_is_a_secret_by_its_key),
         cmocka_unit_test (test_redactor_event_secret_at_the_start_of_a_text_of_any_length_is_found),
         cmocka_unit_test (test_redactor_event_very_deep_nesting_is_masked_without_recursion),
         cmocka_unit_test (test_redactor_event_secret_in_an_id_is_marked_as_such),

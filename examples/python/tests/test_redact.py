@@ -31,6 +31,13 @@ class RedactorTest(unittest.TestCase):
                 self.assertNotIn(repr(secret.value)[1:-1], repr(event), secret.rule)
                 self.assertEqual({one["field"] for one in event["redacted"]}, {"content", "x"})
 
+    def test_values_that_are_secrets_by_their_name_are_masked(self):
+        for secret in planted.written():
+            self.assertNotIn(secret.value, self.redactor(stele.task_output_added("t", "stdout", secret.text))["content"], secret.text)
+        for pair in planted.PAIRS:
+            event = self.redactor(stele.task_output_added("t", "stdout", "x", extra={"env": dict([pair])}))
+            self.assertNotIn(pair[1], repr(event), pair)
+
     def test_what_only_looks_like_a_secret_is_left_alone(self):
         for text in planted.alike():
             event = stele.task_output_added("t", "stdout", text)
