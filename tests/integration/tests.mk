@@ -62,8 +62,11 @@ redaction_tests = \
     tests/integration/test_redaction.py \
     examples/python/tests/test_redact.py
 
+# A test that hangs fails, and one in Python says where
+TEST_LIMIT = timeout --foreground -s ABRT -k 10 900
 TEST_EXTENSIONS = .py
-PY_LOG_COMPILER = $(PYTHON)
+LOG_COMPILER = $(TEST_LIMIT)
+PY_LOG_COMPILER = $(TEST_LIMIT) $(PYTHON) -X faulthandler
 AM_TESTS_ENVIRONMENT = \
     STELE_BUILD='$(abs_top_builddir)'; export STELE_BUILD; \
     STELE_SRC='$(abs_top_srcdir)'; export STELE_SRC; \

@@ -30,8 +30,13 @@ cli_child_catch_signals (void)
     };
     sigset_t caught;
     sigemptyset (&caught);
-    for (size_t i = 0; i < sizeof numbers / sizeof numbers [0]; i++)
-        sigaddset (&caught, numbers [i]);
+    //  What this program was started to ignore (nohup, a script's background job) does not reach the command either
+    for (size_t i = 0; i < sizeof numbers / sizeof numbers [0]; i++) {
+        struct sigaction now;
+        sigaction (numbers [i], NULL, &now);
+        if (numbers [i] == SIGCHLD || now.sa_handler != SIG_IGN)
+            sigaddset (&caught, numbers [i]);
+    }
     sigprocmask (SIG_BLOCK, &caught, &s_mask_before);
     signal (SIGCHLD, SIG_DFL);
     const struct sigaction ignore = { .sa_handler = SIG_IGN };
