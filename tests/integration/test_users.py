@@ -239,7 +239,8 @@ class UsersTest(harness.BrokerTest):
     # -- events --------------------------------------------------------------------------
 
     FOREIGN = (changed("bob-1", "running"), changed("bob-1", "running", user_id="ann"), output("bob-1", "x"),
-               metric("bob-2", "n", 1), created("bob-1"), started("bob-1"), started("new", task_id="bob-1"),
+               metric("bob-2", "n", 1), created("bob-1"), created("of-ann", parent_id="bob-1"),
+               {"type": "task.updated", "task_id": "ann-1", "parent_id": "bob-2"}, started("bob-1"), started("new", task_id="bob-1"),
                client.command("bob-1", "ls"), created("of-bob", user_id="bob"), created("of-default", user_id="default"),
                {"type": "preference.set", "user_id": "bob", "preferred_model": "m"})
 
@@ -247,11 +248,18 @@ class UsersTest(harness.BrokerTest):
         self.both()
         peer = self.as_key("ann").producer(self.broker.events, self.name("producer"))
         before = self.ask_as("root", "ping")["position"]
+        denied = self.ask_as("root", "stats")["auth"]["denied"]["user"]
         for event in self.FOREIGN:
             self.assertEqual(peer.publish_refused(event)["code"], "unauthorized", event)
         answer = self.ask_as("ann", "publish", producer=self.name("request"), events=list(self.FOREIGN))
         self.assertEqual(([row["code"] for row in answer["rejected"]], answer["accepted"]),
                          (["unauthorized"] * len(self.FOREIGN), 0))
+        self.assertEqual(self.ask_as("ann", "stats")["error"]["code"], "unauthorized")
+        self.assertEqual(self.ask_as("root", "stats")["auth"]["denied"]["user"], denied + 2 * len(self.FOREIGN) + 1)
+        self.broker.wait_line("access denied: the key 'ann': ")
+        entry = harness.wait_until(lambda: self.ask_as("root", "audit.list", who="ann", operation="access.denied")["events"],
+                                   "the audit event")[0]
+        self.assertEqual((entry["peer"], entry["outcome"]), ("127.0.0.1", "unauthorized"))
         stored = self.ask_as("root", "events.read", after=before)["events"]
         self.assertEqual([event["type"] for event in stored if event["type"] != "audit.recorded"], [])
         rejected = self.ask_as("root", "rejected.list", producer=peer.name)["rejected"]

@@ -118,6 +118,11 @@ s_authorize (stele_router_t *self, const stele_identity_t **key, const stele_ope
     }
     if (refusal.code == 0)
         stele_access_check (access, identity, operation->role, operation->name, &refusal);
+    stele_params_t scope = { .identity = identity };
+    if (refusal.code == 0 && stele_operation_check_scope (operation, &scope)) {
+        refusal = scope.refusal;
+        stele_access_note_user (access, identity, &refusal);
+    }
     if (refusal.code)
         params->refusal = refusal;
     if (refusal.code == STELE_EUNAUTHORIZED)

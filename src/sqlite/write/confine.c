@@ -94,6 +94,15 @@ stele_ledger_confine (stele_ledger_t *self, stele_record_t *event, const stele_s
             exists = 1;
         }
     }
+    //  A task of another user would have a child that its user cannot see
+    if (stele_event_subject (event->type) == STELE_SUBJECT_TASK && stele_record_has (event, STELE_PARENT_ID)) {
+        stele_span_t of_parent;
+        int has_parent = s_user_of (self, self->sql.task_user, &values [STELE_PARENT_ID], event, &of_parent);
+        if (has_parent < 0)
+            return has_parent;
+        if (has_parent && !s_has (users, count, of_parent))
+            return s_refuse (refusal, "parent_id", "the parent of the task belongs to another user");
+    }
     stele_span_t user = stele_record_has (event, STELE_USER_ID)?
         (stele_span_t) { values [STELE_USER_ID].text, values [STELE_USER_ID].size }:
         s_missing_user (users, count, exists == 1, owner);

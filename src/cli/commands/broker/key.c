@@ -466,7 +466,7 @@ const cli_command_t cli_cmd_key = {
             "new: make a pair. The public key stays in the folder, the client's file is for the client alone.\n"
             "add: let in a client that made its own pair; KEY is its public key, or a file that has it.\n"
             "list: the keys, with their state. show: every field of one.\n"
-            "revoke: set a key aside, as NAME.revoked-TIME, which the broker does not read.\n"
+            "revoke: set a key aside, as NAME.revoked-TIME, with which the broker lets nobody in.\n"
             "reload: have the broker read its folder now. What it no longer finds there is refused from then on.",
         .after =
             "Roles: publish records events; query reads records; feed follows the feed (give it query as well, to read what was "
