@@ -304,6 +304,24 @@ class UsersTest(harness.BrokerTest):
         row, = self.ask_as("root", "rejected.list", producer=root.name)["rejected"]
         self.assertEqual(row["event"], self.WRONG[0])
 
+    def test_no_hello_takes_over_a_producer_that_works_for_others(self):
+        task, name = self.name("task"), self.name("producer")
+        bob = self.as_key("bob").producer(self.broker.events, name)
+        bob.publish(created(task), changed(task, "running"))
+        ann = self.as_key("ann").dealer(self.broker.events)
+        for instance in ("another", bob.instance):
+            ann.send({"op": "hello", "protocol": 1, "producer": name, "instance": instance, "lease_ms": 1})
+            error = ann.receive()
+            self.assertEqual((error["op"], error["code"], error["field"]), ("error", "unauthorized", "producer"))
+        bob.publish(output(task, "still here"))
+        self.assertEqual(self.ask_as("bob", "task.get", task_id=task)["task"]["state"], "running")
+        #   One that may act for both, and one of a producer without tasks of others
+        both = self.as_key("both").dealer(self.broker.events)
+        both.send({"op": "hello", "protocol": 1, "producer": name, "instance": "of both"})
+        self.assertEqual(both.receive()["op"], "welcome")
+        ann.send({"op": "hello", "protocol": 1, "producer": name, "instance": "of ann"})
+        self.assertEqual(ann.receive()["op"], "welcome")
+
     def test_a_task_that_is_created_later_takes_no_session(self):
         task, session = self.name("task"), self.name("session")
         root = self.as_key("root").producer(self.broker.events, self.name("root"))

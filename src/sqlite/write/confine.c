@@ -41,6 +41,26 @@ s_user_of (stele_ledger_t *self, sqlite3_stmt *stmt, const stele_value_t *id, st
     return rc == SQLITE_DONE? 0: stele_ledger_fail (self, stele_sql_code (rc));
 }
 
+int
+stele_ledger_producer_shared (stele_ledger_t *self, int64_t producer, const stele_span_t *users, size_t count)
+{
+    //  The query reads rows, so write what this batch changed first
+    int rc = stele_task_cache_flush (self->tasks);
+    if (rc)
+        return stele_ledger_fail (self, rc);
+    sqlite3_stmt *stmt = self->sql.producer_users;
+    bool foreign = false;
+    sqlite3_bind_int64 (stmt, 1, producer);
+    while (!foreign && (rc = stele_sql_step (stmt)) == SQLITE_ROW) {
+        stele_span_t user = s_default;
+        if (sqlite3_column_type (stmt, 0) != SQLITE_NULL)
+            user = (stele_span_t) { (const char *) sqlite3_column_text (stmt, 0), (size_t) sqlite3_column_bytes (stmt, 0) };
+        foreign = !s_has (users, count, user);
+    }
+    sqlite3_reset (stmt);
+    return foreign? 1: rc == SQLITE_DONE? 0: stele_ledger_fail (self, stele_sql_code (rc));
+}
+
 static int
 s_refuse (stele_refusal_t *refusal, const char *field, const char *what)
 {
