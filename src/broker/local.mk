@@ -61,6 +61,7 @@ src_broker_libbroker_la_SOURCES = \
     src/broker/requests/router_index.c \
     src/broker/requests/router_internal.h \
     src/broker/requests/router_mailboxes.c \
+    src/broker/requests/router_secrets.c \
     src/broker/requests/router_workers.c \
     src/broker/requests/worker.c src/broker/requests/worker.h \
     src/broker/followers/cache_follower.c \

@@ -157,6 +157,10 @@ int
     stele_ledger_confine (stele_ledger_t *self, stele_record_t *event, const stele_span_t *users, size_t count,
         stele_refusal_t *refusal);
 
+/*  Does a task in progress of that producer belong to none of these users? In the open batch. 1, 0 or a storage error. */
+int
+    stele_ledger_producer_shared (stele_ledger_t *self, int64_t producer, const stele_span_t *users, size_t count);
+
 /*  Keep a refused event as it arrived. Stores its id in *id unless that is NULL. */
 int
     stele_ledger_reject (stele_ledger_t *self, int64_t producer, int64_t sequence,

@@ -11,6 +11,7 @@
       server.c     a broker and a Redis to measure
       publish.c    section publish
       shapes.c     section shapes: tasks that differ from the six-event one
+      access.c     section access: keys
       filled.c     sections growth and size: a ledger that fills up
       read.c       section read
       recovery.c   section recovery
@@ -86,6 +87,8 @@ void
 
 double
     bench_now (void);               // Seconds, steady
+double
+    bench_cpu_us (void);            // Of this thread, microseconds
 
 typedef struct {
     float *us;
@@ -179,6 +182,20 @@ void
 void
     bench_stream_messages (const char *path, int64_t copies, int producers, int index,
         uint64_t seed, bench_batcher_t *batcher);
+
+/*  -- keys --------------------------------------------------------------------- */
+
+//  Folder of the broker's keys, in the working folder
+#define BENCH_KEYS "keys"
+
+typedef struct { char server [41], public [41], secret [41]; } bench_keys_t;
+
+/*  With these, brokers that start have keys, and sockets connect with them. NULL: without. */
+extern const bench_keys_t *bench_keys;
+
+/*  Before a socket connects to the broker.                                  */
+void
+    bench_secure (void *socket);
 
 /*  -- load --------------------------------------------------------------------- */
 
@@ -293,6 +310,7 @@ void bench_limits (bench_t *self);
 void bench_publish_section (bench_t *self);
 void bench_shapes (bench_t *self);
 void bench_redact (bench_t *self);
+void bench_access (bench_t *self);
 void bench_filled (bench_t *self);
 void bench_peers (bench_t *self);
 void bench_goals (bench_t *self);

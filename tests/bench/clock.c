@@ -22,6 +22,14 @@ bench_now (void)
     return (double) now.tv_sec + (double) now.tv_nsec / 1e9;
 }
 
+double
+bench_cpu_us (void)
+{
+    struct timespec used;
+    clock_gettime (CLOCK_THREAD_CPUTIME_ID, &used);
+    return (double) used.tv_sec * 1e6 + (double) used.tv_nsec / 1e3;
+}
+
 void
 bench_samples_add (bench_samples_t *self, double us)
 {

@@ -64,6 +64,7 @@ s_connect (s_load_t *self, s_producer_t *producer, const char *endpoint, int ind
     zmq_setsockopt (producer->socket, ZMQ_RCVHWM, &none, sizeof none);
     zmq_setsockopt (producer->socket, ZMQ_LINGER, &none, sizeof none);
     zmq_setsockopt (producer->socket, ZMQ_RCVTIMEO, &patience, sizeof patience);
+    bench_secure (producer->socket);
     if (zmq_connect (producer->socket, endpoint) != 0)
         bench_die ("cannot connect to %s: %s", endpoint, zmq_strerror (errno));
     char name [64], answer [1024];

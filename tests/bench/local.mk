@@ -4,6 +4,7 @@ EXTRA_PROGRAMS = tests/bench/bench
 CLEANFILES += $(EXTRA_PROGRAMS)
 tests_bench_bench_SOURCES = \
     tests/bench/bench.c tests/bench/bench.h \
+    tests/bench/access.c \
     tests/bench/clock.c \
     tests/bench/filled.c \
     tests/bench/goals.c \

@@ -6,7 +6,6 @@
 */
 
 #include <stdlib.h>
-#include <time.h>
 #include "bench.h"
 #include "redact/redactor.h"
 #include "wire/event/message.h"
@@ -39,15 +38,6 @@ s_pass_message (s_pass_t *self, const char *data, size_t size)
     }
 }
 
-//  Of this thread: the writer's CPU is what it costs
-static double
-s_cpu_us (void)
-{
-    struct timespec time;
-    clock_gettime (CLOCK_THREAD_CPUTIME_ID, &time);
-    return (double) time.tv_sec * 1e6 + (double) time.tv_nsec / 1e3;
-}
-
 static void
 s_measure (bench_t *self, stele_redactor_t *redactor, const char *what, const bench_workload_t *workload)
 {
@@ -56,12 +46,12 @@ s_measure (bench_t *self, stele_redactor_t *redactor, const char *what, const be
     s_pass_t pass = { 0 };
     for (int round = 0; round < ROUNDS; round++) {
         pass = (s_pass_t) { .redactor = redactor };
-        double begun = s_cpu_us ();
+        double begun = bench_cpu_us ();    // The writer's CPU is what it costs
         for (size_t i = 0; i < messages.count; i++) {
             size_t from = i? messages.ends [i - 1]: 0;
             s_pass_message (&pass, messages.bytes + from, messages.ends [i] - from);
         }
-        us [round] = s_cpu_us () - begun;
+        us [round] = bench_cpu_us () - begun;
     }
     double median = bench_median (us, ROUNDS);
     bench_report_figure (self->report, median / (double) pass.events, "us", 0, NULL, "%s, per event of %.0f bytes", what,

@@ -127,6 +127,7 @@ s_ask_open (bench_broker_t *self)
     zmq_setsockopt (self->ask, ZMQ_REQ_CORRELATE, &yes, sizeof yes);
     zmq_setsockopt (self->ask, ZMQ_RCVTIMEO, &patience, sizeof patience);
     zmq_setsockopt (self->ask, ZMQ_RECONNECT_IVL, &(int) { 5 }, sizeof (int));
+    bench_secure (self->ask);
     zmq_connect (self->ask, self->requests);
 }
 
@@ -170,7 +171,7 @@ bench_broker_start (bench_broker_t *self, const bench_options_t *options, const 
         snprintf (url, sizeof url, "unix://%s/%s", options->dir, bench_redis_socket (redis));
     const char *argv [] = {
         options->steled, "--ledger", ledger, "--redis", url, "--events", self->events,
-        "--requests", self->requests, "--feed", feed, NULL
+        "--requests", self->requests, "--feed", feed, bench_keys? "--keys": NULL, BENCH_KEYS, NULL
     };
     self->pid = s_spawn (argv, "steled.log");
     s_ask_open (self);

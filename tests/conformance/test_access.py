@@ -398,6 +398,26 @@ class Changes(AccessTest):
         self.assertEqual(self.asker_of("root").ask({"op": "ping"})["position"], head)
         self.broker.wait_line("revoked loader")
 
+    def test_a_key_that_was_revoked_before_the_start_is_named(self):
+        self.keys.add("gone", "publish")
+        self.keys.add("torn", "publish")
+        for name in ("gone", "torn"):
+            os.rename(os.path.join(self.keys.folder, name + ".key"),
+                      os.path.join(self.keys.folder, name + ".revoked-20260101T000000Z"))
+        with open(os.path.join(self.keys.folder, "torn.revoked-20260101T000000Z"), "w") as file:
+            file.write("nonsense")
+        self.broker.stop()
+        self.start_broker()
+        self.assertTrue(self.reload()["ok"])
+        self.asker_of("gone").send({"op": "ping"})
+        self.broker.wait_line("access denied: a connection from 127.0.0.1: a connection: the key 'gone' was revoked")
+        root = self.asker_of("root")
+        self.assertGreater(root.ask({"op": "stats"})["auth"]["denied"]["revoked"], 0)
+        wait_until(lambda: root.ask({"op": "audit.list", "who": "gone"})["events"], "the audit event")
+        self.keys.add("gone", "publish")        # Valid again
+        self.reload()
+        self.assertTrue(self.asker_of("gone").ask({"op": "ping"})["ok"])
+
     def test_a_revoked_subscriber_hears_nothing_more(self):
         self.keys.add("ear", "feed")
         self.keys.add("other-ear", "feed")

@@ -123,12 +123,33 @@ class KeysTest(web.WebTest):
     def test_http_needs_a_key_where_there_are_keys(self):
         arguments = ["--ledger", os.path.join(self.folder, "x.db"), "--redis", "none", "--keys", self.keys, "--http", "127.0.0.1:0"]
         good = ["--http-key", self.key]
-        for more, status in (([], 78), (good, 0), (good + ["--http-key", "/nonexistent"], 78), (good + ["--tokens", "/nonexistent"], 78),
-                             (["--events", "ipc:///tmp/e", "--requests", "ipc:///tmp/r", "--feed", "ipc:///tmp/f"], 0)):
+        for more, status in (([], 78), (good, 0), (good + ["--http-key", "/nonexistent"], 78), (good + ["--tokens", "/nonexistent"], 78)):
             done = subprocess.run([harness.program("steled"), "--check-config", *arguments, *more], capture_output=True)
             self.assertEqual(done.returncode, status, done.stderr)
             if status:
                 self.assertIn(b"/nonexistent" if more else b"stele key new http", done.stderr)
+
+    def test_what_needs_no_key_is_not_served_to_all_of_the_machine(self):
+        tokens = os.path.join(self.folder, "tokens-of-check")
+        self.stele_("token", "new", "x", "--role", "query", "--tokens", tokens)
+        ipc = ["--requests", "ipc:///tmp/r", "--feed", "ipc:///tmp/f"]
+        http = ["--http", "127.0.0.1:0"]
+        keys = ["--keys", self.keys]
+        for arguments, status in ((keys + http + ipc, 78), (keys + http + ipc[:2] + ["--http-key", self.key], 78),
+                                  (keys + http + ipc[2:] + ["--http-key", self.key], 78),
+                                  (keys + http + ipc + ["--tokens", tokens], 0), (keys + http + ipc + ["--insecure"], 0),
+                                  (keys + ["--http", "unix:" + os.path.join(self.folder, "h")] + ipc, 0), (http + ipc, 0)):
+            done = subprocess.run([harness.program("steled"), "--check-config", "--ledger", os.path.join(self.folder, "y.db"),
+                                   "--redis", "none", *arguments], capture_output=True, timeout=harness.PATIENCE)
+            self.assertEqual(done.returncode, status, (arguments, done.stderr))
+            if status:
+                for way_out in (b"stele token new", b"unix:PATH", b"insecure = yes"):
+                    self.assertIn(way_out, done.stderr)
+        broker = harness.Steled(self.folder, arguments=[*keys, *http, "--ledger", os.path.join(self.folder, "z.db"), "--redis",
+                                "none", "--events", "ipc://%s/e" % self.folder, "--requests", "ipc://%s/r" % self.folder,
+                                "--feed", "ipc://%s/f" % self.folder, "--insecure"])
+        self.addCleanup(broker.stop)
+        broker.wait_line("insecure: whoever reaches")
 
     def test_file_that_is_no_key_is_refused(self):
         done = subprocess.run([harness.program("stele-http"), "--listen", "127.0.0.1:0", "--key", "/nonexistent"], capture_output=True)

@@ -204,6 +204,33 @@ class TestKey(KeysTest):
         with open(victim) as file:
             self.assertEqual(file.read(), "not a key")
 
+    def test_folder_that_is_replaced_meanwhile_gets_the_key(self):
+        """A link to another folder takes the place of the folder as soon as the command has opened it."""
+        self.stele("key", "new", "first", "--role", "query")
+        for number in range(2000):              # Reading them takes a while
+            os.link(self.path("keys", "first.key"), self.path("keys", "k%d.key" % number))
+        os.mkdir(self.path("victim"))
+        child = subprocess.Popen([harness.program("stele"), "key", "new", "second", "--role", "query"], cwd=self.folder,
+                                 env=self.environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        self.addCleanup(child.stderr.close)
+        fds = "/proc/%d/fd/" % child.pid
+
+        def is_open():
+            for name in os.listdir(fds):
+                try:
+                    if os.readlink(fds + name) == os.path.realpath(self.keys):
+                        return True
+                except OSError:
+                    pass
+            return child.poll() is not None
+        while not is_open():
+            pass
+        os.rename(self.keys, self.path("real"))
+        os.symlink("victim", self.keys)
+        self.assertEqual(child.wait(harness.PATIENCE), 0, child.stderr.read())
+        self.assertEqual(os.listdir(self.path("victim")), [])
+        self.assertIn("second.key", os.listdir(self.path("real")))
+
     def test_folder_that_others_may_write_is_refused(self):
         os.mkdir(self.keys)
         os.chmod(self.keys, 0o770)

@@ -414,6 +414,17 @@ class RedactionTest(harness.BrokerTest):
         self.ask("publish", producer="p", events=[event(1200, secrets[38].text)])
         self.assertIn(json.loads(ledger.splitlines()[38])["mark"], self.read_events(after=100)[0]["description"])
 
+    def test_scan_through_the_broker_reads_bytes_and_all_pages(self):
+        self.start(redact="off")
+        secret = planted.secrets(40, seed=19)[38]
+        output = {"type": "task.output_added", "task_id": "t", "output_type": "stdout"}
+        peer = self.producer("p")
+        peer.publish(*[dict(output, content="x")] * 1500, dict(output, content=b"\xff\xfe" + secret.value.encode()))
+        self.ask("publish", producer="p2", events=[{"type": "task.nonsense", "x": secret.text}] * 1100)
+        lines = [json.loads(line) for line in self.stele("--json", "scan", status=1).splitlines()]
+        self.assertEqual([one.get("position") for one in lines[:1]], [1501])
+        self.assertEqual([one["rejected"] for one in lines[1:]], list(range(1, 1101)))
+
     def test_scan_of_a_clean_ledger_finds_nothing(self):
         self.start()
         self.producer("p").publish(*[event(n, secret.text) for n, secret in enumerate(planted.secrets(100, seed=18))])

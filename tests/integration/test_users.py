@@ -236,10 +236,28 @@ class UsersTest(harness.BrokerTest):
             cursor = {"after" if op == "events.read" else "cursor": answer["next"]} if answer["next"] else {}
             self.assertNotIn("bob", repr(self.ask_as("ann", op, **keys, **cursor)))
 
+    def test_scan_looks_through_the_events_of_the_user(self):
+        self.both()
+        #   More than a page of another user lies between
+        bob = self.as_key("bob").producer(self.broker.events, self.name("bob"))
+        bob.publish(*[created("%s-%d" % (self.name("task"), n)) for n in range(1100)])
+        ann = self.as_key("ann").producer(self.broker.events, self.name("ann"))
+        ann.publish(created(self.name("last")))
+        mine, after = 0, 0
+        while after is not None:
+            answer = self.ask_as("ann", "events.read", after=after, limit=1000)
+            mine, after = mine + len(answer["events"]), answer["next"]
+        text = self.run_as("ann", "scan")
+        self.assertIn("bound to users", text)
+        self.assertIn("0 secrets in 0 of %d events" % mine, text)
+        self.assertNotIn("bound to users", self.run_as("root", "scan"))
+        self.assertIn("events.read needs the role query", self.run_as("ann-publish", "scan", status=77))
+
     # -- events --------------------------------------------------------------------------
 
     FOREIGN = (changed("bob-1", "running"), changed("bob-1", "running", user_id="ann"), output("bob-1", "x"),
-               metric("bob-2", "n", 1), created("bob-1"), started("bob-1"), started("new", task_id="bob-1"),
+               metric("bob-2", "n", 1), created("bob-1"), created("of-ann", parent_id="bob-1"),
+               {"type": "task.updated", "task_id": "ann-1", "parent_id": "bob-2"}, started("bob-1"), started("new", task_id="bob-1"),
                client.command("bob-1", "ls"), created("of-bob", user_id="bob"), created("of-default", user_id="default"),
                {"type": "preference.set", "user_id": "bob", "preferred_model": "m"})
 
@@ -247,11 +265,18 @@ class UsersTest(harness.BrokerTest):
         self.both()
         peer = self.as_key("ann").producer(self.broker.events, self.name("producer"))
         before = self.ask_as("root", "ping")["position"]
+        denied = self.ask_as("root", "stats")["auth"]["denied"]["user"]
         for event in self.FOREIGN:
             self.assertEqual(peer.publish_refused(event)["code"], "unauthorized", event)
         answer = self.ask_as("ann", "publish", producer=self.name("request"), events=list(self.FOREIGN))
         self.assertEqual(([row["code"] for row in answer["rejected"]], answer["accepted"]),
                          (["unauthorized"] * len(self.FOREIGN), 0))
+        self.assertEqual(self.ask_as("ann", "stats")["error"]["code"], "unauthorized")
+        self.assertEqual(self.ask_as("root", "stats")["auth"]["denied"]["user"], denied + 2 * len(self.FOREIGN) + 1)
+        self.broker.wait_line("access denied: the key 'ann': ")
+        entry = harness.wait_until(lambda: self.ask_as("root", "audit.list", who="ann", operation="access.denied")["events"],
+                                   "the audit event")[0]
+        self.assertEqual((entry["peer"], entry["outcome"]), ("127.0.0.1", "unauthorized"))
         stored = self.ask_as("root", "events.read", after=before)["events"]
         self.assertEqual([event["type"] for event in stored if event["type"] != "audit.recorded"], [])
         rejected = self.ask_as("root", "rejected.list", producer=peer.name)["rejected"]
@@ -278,6 +303,24 @@ class UsersTest(harness.BrokerTest):
         root.publish_refused(self.WRONG[0])
         row, = self.ask_as("root", "rejected.list", producer=root.name)["rejected"]
         self.assertEqual(row["event"], self.WRONG[0])
+
+    def test_no_hello_takes_over_a_producer_that_works_for_others(self):
+        task, name = self.name("task"), self.name("producer")
+        bob = self.as_key("bob").producer(self.broker.events, name)
+        bob.publish(created(task), changed(task, "running"))
+        ann = self.as_key("ann").dealer(self.broker.events)
+        for instance in ("another", bob.instance):
+            ann.send({"op": "hello", "protocol": 1, "producer": name, "instance": instance, "lease_ms": 1})
+            error = ann.receive()
+            self.assertEqual((error["op"], error["code"], error["field"]), ("error", "unauthorized", "producer"))
+        bob.publish(output(task, "still here"))
+        self.assertEqual(self.ask_as("bob", "task.get", task_id=task)["task"]["state"], "running")
+        #   One that may act for both, and one of a producer without tasks of others
+        both = self.as_key("both").dealer(self.broker.events)
+        both.send({"op": "hello", "protocol": 1, "producer": name, "instance": "of both"})
+        self.assertEqual(both.receive()["op"], "welcome")
+        ann.send({"op": "hello", "protocol": 1, "producer": name, "instance": "of ann"})
+        self.assertEqual(ann.receive()["op"], "welcome")
 
     def test_a_task_that_is_created_later_takes_no_session(self):
         task, session = self.name("task"), self.name("session")

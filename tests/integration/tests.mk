@@ -60,6 +60,7 @@ tests_integration_sqlite_rows_SOURCES = tests/integration/sqlite_rows.c
 tests_integration_sqlite_rows_LDADD = $(SQLITE_LIBS)
 redaction_tests = \
     tests/integration/test_redaction.py \
+    tests/integration/test_secrets_in_requests.py \
     examples/python/tests/test_redact.py
 
 # A test that hangs fails, and one in Python says where

@@ -114,6 +114,18 @@ stele_access_guard (stele_access_t *self, zsock_t *socket, const char *endpoint,
     return self;
 }
 
+//  Of a key that is not valid now: the folder, or an earlier keyring, has its name. NULL: it was never one.
+static const stele_identity_t *
+s_revoked (stele_access_t *self, const char *public_key)
+{
+    const stele_identity_t *identity = NULL;
+    pthread_mutex_lock (&self->mutex);
+    for (size_t i = self->keyring_count; i-- && !identity; )
+        identity = stele_keyring_revoked (self->keyrings [i], public_key);
+    pthread_mutex_unlock (&self->mutex);
+    return identity;
+}
+
 const stele_identity_t *
 stele_access_sender (stele_access_t *self, const char *public_key)
 {
@@ -123,13 +135,8 @@ stele_access_sender (stele_access_t *self, const char *public_key)
     if (!public_key || !current)
         return &s_nobody;
     const stele_identity_t *identity = stele_keyring_find (current, public_key);
-    if (identity)
-        return identity;
-    //  Revoked: an earlier keyring has its name
-    pthread_mutex_lock (&self->mutex);
-    for (size_t i = self->keyring_count; i-- && !identity; )
-        identity = stele_keyring_revoked (self->keyrings [i], public_key);
-    pthread_mutex_unlock (&self->mutex);
+    if (!identity)
+        identity = s_revoked (self, public_key);
     return identity? identity: &s_nobody;
 }
 
@@ -139,8 +146,8 @@ static stele_denial_t
 s_refuse (const stele_identity_t *identity, stele_role_t role, const char *what, stele_refusal_t *refusal)
 {
     if (identity->roles == 0) {
-        stele_refuse (refusal, STELE_EUNAUTHORIZED, NULL, "%s: the key '%.100s' is not valid any more: ask the operator of the "
-            "broker for another one", what, identity->name);
+        stele_refuse (refusal, STELE_EUNAUTHORIZED, NULL, "%s: the key '%.100s' %s: ask the operator of the "
+            "broker for another one", what, identity->name, identity == &s_nobody? "is not valid any more": "was revoked");
         return STELE_DENIED_REVOKED;
     }
     if (identity->not_after_us && stele_clock_us () >= identity->not_after_us) {
@@ -180,6 +187,15 @@ stele_access_check_producer (stele_access_t *self, const stele_identity_t *ident
     if (self)
         stele_denials_note (self->denials, STELE_DENIED_PRODUCER, identity->name, refusal->message);
     return refusal->code;
+}
+
+void
+stele_access_note_user (stele_access_t *self, const stele_identity_t *identity, const stele_refusal_t *refusal)
+{
+    char text [sizeof refusal->message + 120];
+    snprintf (text, sizeof text, "the key '%.100s': %s", identity->name, refusal->message);
+    if (self)
+        stele_denials_note (self->denials, STELE_DENIED_USER, identity->name, text);
 }
 
 //  Remember whom the socket of a domain has let in
@@ -222,6 +238,8 @@ stele_access_admit (stele_access_t *self, const char *public_key, const char *do
 {
     stele_keyring_t *current = atomic_load (&self->current);
     const stele_identity_t *identity = current? stele_keyring_find (current, public_key): NULL;
+    if (current && !identity)
+        identity = s_revoked (self, public_key);
     stele_access_domain_t domain = 0;
     while (domain < STELE_ACCESS_COUNT && strcmp (s_domains [domain], domain_name) != 0)
         domain++;

@@ -42,7 +42,8 @@ typedef enum { STELE_ACCESS_DOMAINS (STELE_ACCESS_ENUM) STELE_ACCESS_COUNT } ste
     X (REVOKED,  "revoked") \
     X (EXPIRED,  "expired") \
     X (ROLE,     "role")            /*  Its role does not suffice  */ \
-    X (PRODUCER, "producer")        /*  It may not use the name of that producer  */
+    X (PRODUCER, "producer")        /*  It may not use the name of that producer  */ \
+    X (USER,     "user")            /*  It is bound to users, and what it requests or publishes is not theirs alone  */
 
 #define STELE_DENIAL_ENUM(constant, key) STELE_DENIED_##constant,
 typedef enum { STELE_DENIALS (STELE_DENIAL_ENUM) STELE_DENIAL_COUNT } stele_denial_t;
@@ -83,6 +84,10 @@ int
 int
     stele_access_check_producer (stele_access_t *self, const stele_identity_t *identity, const char *producer, size_t size,
         stele_refusal_t *refusal);
+
+/*  Something was refused to an identity that is bound to users: count it, and log it as the others. */
+void
+    stele_access_note_user (stele_access_t *self, const stele_identity_t *identity, const stele_refusal_t *refusal);
 
 /*  Read the folder again, log what has changed, and pack it: added, revoked, changed (arrays of names) and keys,
     their number. Returns 0, or a code with the refusal: then nothing has changed. 'pack' may be NULL. */

@@ -23,6 +23,7 @@
 #include "wire/time.h"
 
 #define SERVER "server.key_secret"
+#define REVOKED ".revoked-"
 
 typedef struct {
     stele_identity_t identity;
@@ -34,6 +35,7 @@ typedef struct {
 
 struct stele_keyring {
     s_key_t *keys;
+    s_key_t *revoked;               // Records of revoked keys, for the log and the audit trail
     char secret_key [STELE_KEY_TEXT];
     char server_key [STELE_KEY_TEXT];   // The public one
 };
@@ -53,17 +55,24 @@ s_destroy_key (s_key_t **key_p)
     *key_p = NULL;
 }
 
+static void
+s_destroy_keys (s_key_t **keys)
+{
+    s_key_t *key, *next;
+    HASH_ITER (hh, *keys, key, next) {
+        HASH_DELETE (hh, *keys, key);
+        s_destroy_key (&key);
+    }
+}
+
 void
 stele_keyring_destroy (stele_keyring_t **self_p)
 {
     stele_keyring_t *self = *self_p;
     if (!self)
         return;
-    s_key_t *key, *next;
-    HASH_ITER (hh, self->keys, key, next) {
-        HASH_DELETE (hh, self->keys, key);
-        s_destroy_key (&key);
-    }
+    s_destroy_keys (&self->keys);
+    s_destroy_keys (&self->revoked);
     explicit_bzero (self->secret_key, sizeof self->secret_key);
     free (self);
     *self_p = NULL;
@@ -271,6 +280,37 @@ s_load_one (stele_keyring_t *self, const char *folder, const char *file_name, st
     return code;
 }
 
+//  A record of 'stele key revoke'. It lets nobody in, so one that cannot be read is no error.
+static void
+s_load_revoked (stele_keyring_t *self, const char *folder, const char *file_name, size_t name_size)
+{
+    char *path;
+    if (asprintf (&path, "%s/%s", folder, file_name) < 0)
+        abort ();
+    stele_refusal_t ignored;
+    stele_key_file_t *file = stele_key_file_load (path, &ignored);
+    s_key_t *other = NULL, *key = file? s_key_new (file, stele_memory_copy (file_name, name_size), path, &ignored): NULL;
+    if (key)
+        HASH_FIND_STR (self->revoked, key->public_key, other);
+    if (other)
+        s_destroy_key (&key);
+    else
+    if (key)
+        HASH_ADD_STR (self->revoked, public_key, key);
+    stele_key_file_destroy (&file);
+    free (path);
+}
+
+//  The bytes of the name of the key of a revoked one; 0: it is none
+static size_t
+s_revoked_name (const char *name)
+{
+    const char *found = NULL;
+    for (const char *at = name; (at = strstr (at, REVOKED)); at++)
+        found = at;
+    return found && *name != '.'? (size_t) (found - name): 0;
+}
+
 static bool
 s_is_key (const char *name)
 {
@@ -292,6 +332,9 @@ stele_keyring_load (const char *folder, stele_refusal_t *refusal)
     while (code == 0 && (errno = 0, entry = readdir (directory)))
         if (s_is_key (entry->d_name))
             code = s_load_one (self, folder, entry->d_name, refusal);
+        else
+        if (s_revoked_name (entry->d_name))
+            s_load_revoked (self, folder, entry->d_name, s_revoked_name (entry->d_name));
     //  A folder that was read in part would revoke the keys that are missing
     if (code == 0 && errno)
         code = stele_refuse (refusal, STELE_EINVALID_FIELD, "keys", "keys: cannot read '%.200s': %s", folder, strerror (errno));
@@ -317,6 +360,8 @@ stele_keyring_revoked (const stele_keyring_t *self, const char *public_key)
 {
     s_key_t *key;
     HASH_FIND_STR (self->keys, public_key, key);
+    if (!key)
+        HASH_FIND_STR (self->revoked, public_key, key);
     return key? &key->revoked: NULL;
 }
 

@@ -1,7 +1,8 @@
 /*  keyring - the keys of a folder, as they were when it was read
 
     The folder (setting keys) has a file NAME.key for each client, in the form of czmq's certificates, and the
-    broker's own pair, server.key_secret. A keyring never changes.
+    broker's own pair, server.key_secret. Records of revoked keys, NAME.revoked-TIME, only serve to name who is refused.
+    A keyring never changes.
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -24,7 +25,7 @@ void
     stele_keyring_destroy (stele_keyring_t **self_p);
 
 /*  The identity of the client with that public key (Z85), NULL if there is none. Both are owned by the keyring;
-    the second has the same name and no role, for messages of a key that was revoked. */
+    the second has the same name and no role, and is that of a key whose record of revocation is in the folder, too. */
 const stele_identity_t *
     stele_keyring_find (const stele_keyring_t *self, const char *public_key);
 const stele_identity_t *

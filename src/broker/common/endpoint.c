@@ -218,8 +218,15 @@ typedef struct { const char *name, *endpoint; } s_setting_t;
 static int
 s_check_http (const stele_settings_t *settings, stele_refusal_t *refusal)
 {
-    bool is_tcp = strncmp (settings->requests, "tcp:", 4) == 0 || strncmp (settings->feed, "tcp:", 4) == 0;
-    if (!*settings->http || !*settings->keys || *settings->http_key || !is_tcp)
+    bool requests = strncmp (settings->requests, "tcp:", 4) == 0, feed = strncmp (settings->feed, "tcp:", 4) == 0;
+    if (!*settings->http || !*settings->keys)
+        return 0;
+    //  What it reaches without a key, it would serve to every user of this machine
+    if ((!requests || !feed) && !*settings->tokens && !settings->insecure && strncmp (settings->http, "unix:", 5) != 0)
+        return stele_refuse (refusal, STELE_EINVALID_FIELD, "http", "http: the broker has keys, but %s is an ipc endpoint, which needs "
+            "none, so that whoever can connect to %s would need none either: set tokens to a file that 'stele token new' makes, or "
+            "http = unix:PATH, which the mode of its folder protects, or insecure = yes", requests? "feed": "requests", settings->http);
+    if (*settings->http_key || (!requests && !feed))
         return 0;
     return stele_refuse (refusal, STELE_EINVALID_FIELD, "http-key", "http-key: with keys, stele-http needs its own to connect "
         "over tcp: 'stele key new http --keys %.200s --role gateway,feed,query,metrics,publish --out FILE', then http-key = "

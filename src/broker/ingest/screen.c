@@ -13,6 +13,7 @@
 #include "broker/common/log.h"
 #include "broker/ingest/screen.h"
 #include "redact/redactor.h"
+#include "wire/map.h"
 #include "wire/scan.h"
 
 #define LOG_US 60000000
@@ -23,7 +24,11 @@ typedef struct {
     int64_t total;
     int64_t unlogged;               // Of the total
     int64_t logged_us;              // Steady clock; 0: never
-    char field [64];                // Of the last one
+    //  Of the last one; "" and 0: not known
+    char field [64];
+    char subject [STELE_LIMIT_ID + 1];      // Its task, else its session
+    char producer [STELE_LIMIT_ID + 1];
+    int64_t position;
 } s_rule_t;
 
 struct stele_screen {
@@ -35,6 +40,7 @@ struct stele_screen {
     int64_t batch_events, events;
     int64_t exceeded_logged_us, exceeded;
     bool any;                       // Some rule has something to log
+    bool found;                     // In the last event
 };
 
 stele_screen_t *
@@ -85,17 +91,40 @@ s_note (stele_screen_t *self)
         s_rule_t *rule = &self->rules [findings [i].rule_index];
         rule->batch += findings [i].count;
         memcpy (rule->field, findings [i].field, sizeof rule->field);
+        *rule->subject = *rule->producer = 0;
+        rule->position = 0;
         if (!cause && (self->refuses || (self->masks && findings [i].in_id)))
             cause = &findings [i];
     }
     self->batch_events++;
     self->any = true;
+    self->found = true;
     return cause;
+}
+
+void
+stele_screen_stored (stele_screen_t *self, const char *producer, int64_t position, const void *data, size_t size)
+{
+    if (!self->found)
+        return;
+    char subject [STELE_LIMIT_ID + 1] = "";
+    stele_map_t map = { data, size };
+    if (!stele_map_text (&map, stele_field_name (STELE_TASK_ID), subject, sizeof subject))
+        stele_map_text (&map, stele_field_name (STELE_SESSION_ID), subject, sizeof subject);
+    size_t count;
+    const stele_finding_t *findings = stele_redactor_findings (self->redactor, &count);
+    for (size_t i = 0; i < count; i++) {
+        s_rule_t *rule = &self->rules [findings [i].rule_index];
+        memcpy (rule->subject, subject, sizeof subject);
+        snprintf (rule->producer, sizeof rule->producer, "%s", producer? producer: "");
+        rule->position = position;
+    }
 }
 
 int
 stele_screen_event (stele_screen_t *self, const void **data, size_t *size, stele_refusal_t *refusal)
 {
+    self->found = false;
     if (!self->redactor || stele_redactor_event (self->redactor, *data, *size) == 0)
         return 0;
     const stele_finding_t *cause = s_note (self);
@@ -159,6 +188,20 @@ stele_screen_name (stele_screen_t *self, const char *field, const char *name, st
         "choose another one, and revoke the secret if others could read it", field, findings [0].rule);
 }
 
+//  -- where the last one was, for the log -----------------------------------------------------
+
+static void
+s_print_place (const s_rule_t *rule, char *text, size_t size)
+{
+    size_t used = (size_t) snprintf (text, size, "%s", *rule->field? rule->field: "a message");
+    if (*rule->subject)
+        used += (size_t) snprintf (text + used, size - used, " of %s", rule->subject);
+    if (*rule->producer)
+        used += (size_t) snprintf (text + used, size - used, ", from producer %s", rule->producer);
+    if (rule->position)
+        snprintf (text + used, size - used, ", at position %lld", (long long) rule->position);
+}
+
 //  -- counts ---------------------------------------------------------------------------------
 
 static void
@@ -168,10 +211,14 @@ s_log (stele_screen_t *self, size_t index, int64_t now_us)
     if (rule->unlogged == 0 || (rule->logged_us && now_us - rule->logged_us < LOG_US))
         return;
     const char *id = stele_redactor_rule (self->redactor, index);
+    char where [3 * STELE_LIMIT_ID];
+    s_print_place (rule, where, sizeof where);
     stele_log (STELE_LOG_WARNING, "secrets", STELE_LOG_FIELDS (STELE_LOG_TEXT ("rule", id),
-        STELE_LOG_TEXT ("field", rule->field), STELE_LOG_NUMBER ("secrets", rule->unlogged)),
+        STELE_LOG_TEXT ("field", rule->field), STELE_LOG_NUMBER ("secrets", rule->unlogged),
+        STELE_LOG_TEXT ("subject", rule->subject), STELE_LOG_TEXT ("producer", rule->producer),
+        STELE_LOG_NUMBER ("position", rule->position)),
         "%lld secret%s found in events (rule %s, the last one in %s), %s: revoke %s, and keep %s out of events",
-        (long long) rule->unlogged, rule->unlogged == 1? "": "s", id, *rule->field? rule->field: "a message",
+        (long long) rule->unlogged, rule->unlogged == 1? "": "s", id, where,
         self->refuses? "and refused": self->masks? "and masked": "and stored (redact = report)",
         rule->unlogged == 1? "it": "them", rule->unlogged == 1? "it": "them");
     rule->unlogged = 0;

@@ -39,6 +39,11 @@ void
 void
     stele_screen_kept_fit (stele_screen_t *self, const void **data, size_t *size);
 
+/*  The event that passed last is what this says: its producer (NULL: none) and its position (0: refused, or stored
+    before). For the log, so that it can be found. 'data' is the event as it is stored.  */
+void
+    stele_screen_stored (stele_screen_t *self, const char *producer, int64_t position, const void *data, size_t size);
+
 /*  Refuse an event whose id was masked when it was refused first: a retry of it would create another id.
     Returns 0 or STELE_ESECRET.                                              */
 int

@@ -269,10 +269,13 @@ stele_writer_store (stele_writer_t *self, const stele_message_t *message, size_t
         int code = stele_screen_event (self->screen, &data, &size, &refusal);
         if (code == 0)
             code = s_store_one (self, data, size, message->restore, producer, &position, &refusal);
+        stele_screen_stored (self->screen, member? member->now.name: NULL, code == 1? position: 0, data, size);
         if (s_is_refusal (code, &refusal)) {
             bool kept = stele_writer_keeps_refused (self, code);
-            if (code == STELE_EUNAUTHORIZED)
+            if (code == STELE_EUNAUTHORIZED) {
+                stele_access_note_user (stele_writer_access (self), self->identity, &refusal);
                 stele_writer_denied (self, "publish", &refusal);
+            }
             code = stele_ledger_reject (self->ledger, producer, sequence, &refusal,
                 stele_clock_us (), kept? data: "", kept? size: 0, NULL);
             if (code == 0)

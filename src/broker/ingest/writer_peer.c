@@ -171,12 +171,28 @@ s_answer_behind (stele_writer_t *self, const stele_message_t *message, int64_t s
     return 0;
 }
 
+//  A run of a key that is bound to users could have the tasks of others interrupted: by replacing the run that works on
+//  them, by its end, or by its lease. 1: refused, in 'refusal'; 0, or a storage error.
+static int
+s_is_of_others (stele_writer_t *self, const stele_producer_t *producer, stele_refusal_t *refusal)
+{
+    const stele_identity_t *identity = self->identity;
+    int shared = identity->user_count && producer->id?
+        stele_ledger_producer_shared (self->ledger, producer->id, identity->users, identity->user_count): 0;
+    if (shared == 1) {
+        stele_refuse (refusal, STELE_EUNAUTHORIZED, "producer", "producer %s works on tasks of other users, whom the key '%.100s' may "
+            "not act for: use a name of your own", producer->name, identity->name);
+        stele_access_note_user (stele_writer_access (self), identity, refusal);
+    }
+    return shared;
+}
+
 static int
 s_hello (stele_writer_t *self, const stele_message_t *message)
 {
-    stele_refusal_t secret;
-    if (stele_screen_name (self->screen, "instance", message->instance, &secret))
-        return s_answer_error (self, &secret, 0);
+    stele_refusal_t refusal;
+    if (stele_screen_name (self->screen, "instance", message->instance, &refusal))
+        return s_answer_error (self, &refusal, 0);
     STELE_FAULT (hello_before);
     int code = stele_writer_begin (self);
     if (code)
@@ -186,12 +202,18 @@ s_hello (stele_writer_t *self, const stele_message_t *message)
         return stele_roster_error (self->roster);
     stele_roster_touch (self->roster, member);
     stele_producer_t *now = &member->now;
+    int of_others = s_is_of_others (self, now, &refusal);
+    if (of_others == 1) {
+        stele_roster_unbind (self->roster, self->input->id, self->input->id_size);
+        return s_answer_error (self, &refusal, 0);
+    }
+    if (of_others)
+        return of_others;
     if (strcmp (now->instance, message->instance) != 0) {
         int fenced = now->id? stele_ledger_fenced (self->ledger, now->id, message->instance): 0;
         if (fenced < 0)
             return fenced;
         if (fenced) {
-            stele_refusal_t refusal;
             stele_refuse (&refusal, STELE_EFENCED, "instance",
                 "instance %s of producer %s was fenced by a newer one: stop it, or restart it as a new instance",
                 message->instance, message->producer);

@@ -314,12 +314,13 @@ static int
 s_producer (stele_writer_t *self, stele_params_t *params)
 {
     stele_span_t name = stele_params_text (params, "producer");
-    if (params->refusal.code == 0 && stele_access_check_producer (stele_writer_access (self), params->identity, name.text,
-            name.size, &params->refusal))
-        return s_refused (self, &params->refusal, 0);
     char text [STELE_LIMIT_ID + 1] = "";
     if (params->refusal.code == 0 && name.size <= STELE_LIMIT_ID && !memchr (name.text, 0, name.size))
         memcpy (text, name.text, name.size);
+    //  The refusal of another name quotes it. A text that can be no name is not found.
+    if (*text && (stele_screen_name (self->screen, "producer", text, &params->refusal)
+    ||  stele_access_check_producer (stele_writer_access (self), params->identity, name.text, name.size, &params->refusal)))
+        return s_refused (self, &params->refusal, 0);
     const stele_roster_entry_t *member = stele_roster_lookup (self->roster, text);
     stele_roster_entry_t gone = { .heard_us = 0 };
     int found = member || !*text? 0: stele_ledger_producer_find (self->ledger, text, &gone.now);

@@ -45,6 +45,7 @@ typedef struct stele_request {
     zmsg_t *envelope;               // Frames before the body: where the answer goes
     zframe_t *body;                 // NULL once it is sent on
     zframe_t *ignored;              // Names that the operation does not take, or NULL
+    const char *secret;             // Rule of a secret in it, which no answer may quote; NULL: none
     int64_t arrived_us;
     int64_t min_position;           // For INDEXING: of the index
     int64_t wait_ms;                // For min_position

@@ -86,14 +86,14 @@ s_check (stele_router_t *self, zframe_t *body, stele_params_t *params, stele_ign
 //  The value of "ignored" in the answer; NULL: nothing was ignored
 
 static zframe_t *
-s_ignored_frame (stele_router_t *self, const stele_ignored_t *ignored)
+s_ignored_frame (stele_router_t *self, const stele_ignored_t *ignored, bool quoted)
 {
     if (ignored->count == 0)
         return NULL;
     stele_pack_clear (self->pack);
     stele_pack_array (self->pack, ignored->count);
     for (size_t i = 0; i < ignored->count; i++)
-        stele_pack_string (self->pack, ignored->names [i]);
+        stele_pack_string (self->pack, quoted? ignored->names [i]: "(not quoted)");
     return zframe_new (stele_pack_data (self->pack), stele_pack_size (self->pack));
 }
 
@@ -113,9 +113,16 @@ s_authorize (stele_router_t *self, const stele_identity_t **key, const stele_ope
             *key = &stele_identity_local_gateway;
         if (stele_access_check (access, *key, STELE_ROLE_GATEWAY, "actor", &refusal) == 0)
             identity = stele_delegate_identity (&delegate, *key, zframe_data (body), zframe_size (body), &refusal);
+        if (refusal.code == 0)
+            stele_router_check_name (self, identity->name, &refusal);
     }
     if (refusal.code == 0)
         stele_access_check (access, identity, operation->role, operation->name, &refusal);
+    stele_params_t scope = { .identity = identity };
+    if (refusal.code == 0 && stele_operation_check_scope (operation, &scope)) {
+        refusal = scope.refusal;
+        stele_access_note_user (access, identity, &refusal);
+    }
     if (refusal.code)
         params->refusal = refusal;
     if (refusal.code == STELE_EUNAUTHORIZED)
@@ -129,7 +136,14 @@ s_accept (stele_router_t *self, const stele_identity_t *identity, zmsg_t **envel
     stele_params_t params;
     stele_ignored_t ignored = { .count = 0 };
     const stele_operation_t *operation = s_check (self, *body_p, &params, &ignored);
-    if ((operation && s_authorize (self, &identity, operation, *body_p, &params)) || params.refusal.code) {
+    bool denied = operation && s_authorize (self, &identity, operation, *body_p, &params);
+    //  The writer masks the events of a publish; of the rest, only what is quoted matters
+    bool publishes = operation == &stele_operations [STELE_OPERATION_PUBLISH];
+    const char *secret = denied || (publishes && params.refusal.code == 0 && ignored.count == 0)? NULL:
+        stele_router_secret (self, operation, *body_p);
+    if (denied || params.refusal.code) {
+        if (secret)
+            stele_router_hide (&params.refusal, secret);
         stele_router_turn_away (self, *envelope_p, operation, &params.refusal);
         return;
     }
@@ -142,7 +156,8 @@ s_accept (stele_router_t *self, const stele_identity_t *identity, zmsg_t **envel
     }
     request->operation = operation;
     request->identity = identity;
-    request->ignored = s_ignored_frame (self, &ignored);
+    request->ignored = s_ignored_frame (self, &ignored, secret == NULL);
+    request->secret = publishes? NULL: secret;
     request->arrived_us = zclock_usecs ();
     request->min_position = params.min_position;
     request->wait_ms = params.timeout_ms < 0? WAIT_MS_DEFAULT:
@@ -380,7 +395,8 @@ stele_router_new (const stele_query_args_t *args, stele_refusal_t *refusal)
     self->idle = zlist_new ();
     assert (self->idle);
     zlist_autofree (self->idle);
-    if ((!args->has_cache && stele_query_open (&self->query, args, refusal)) || s_bind (self, refusal))
+    if ((!args->has_cache && stele_query_open (&self->query, args, refusal)) || stele_router_open_secrets (self, refusal)
+    ||  s_bind (self, refusal))
         stele_router_destroy (&self);
     else
         s_connect (self);
@@ -417,6 +433,8 @@ stele_router_destroy (stele_router_t **self_p)
     stele_request_stats_destroy (&self->stats);
     stele_send_quota_destroy (&self->quota);
     stele_pack_destroy (&self->pack);
+    if (self->redactor)
+        stele_redactor_destroy (&self->redactor);
     stele_query_close (&self->query);
     zframe_destroy (&self->endpoints);
     zframe_destroy (&self->recovery);

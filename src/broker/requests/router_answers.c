@@ -67,6 +67,21 @@ s_send (stele_router_t *self, zmsg_t *envelope, zframe_t **answer_p)
 }
 
 void
+stele_router_hide_answer (stele_router_t *self, const stele_request_t *request, zframe_t **answer_p)
+{
+    stele_map_t map = { zframe_data (*answer_p), zframe_size (*answer_p) }, error;
+    int64_t position;
+    stele_refusal_t refusal = { .code = request->secret? stele_answer_read (map.data, map.size, &position): 0 };
+    if (refusal.code == 0)
+        return;
+    if (stele_map_map (&map, "error", &error))
+        stele_map_text (&error, "field", refusal.field, sizeof refusal.field);
+    stele_router_hide (&refusal, request->secret);
+    zframe_destroy (answer_p);
+    *answer_p = s_refusal_frame (self, request->operation, &refusal);
+}
+
+void
 stele_router_turn_away (stele_router_t *self, zmsg_t *envelope, const stele_operation_t *operation,
     const stele_refusal_t *refusal)
 {
@@ -130,6 +145,8 @@ stele_router_forward (stele_router_t *self, stele_request_t *request, zframe_t *
 {
     int64_t position = 0;
     int code = stele_answer_read (zframe_data (*answer_p), zframe_size (*answer_p), &position);
+    if (code)
+        stele_router_hide_answer (self, request, answer_p);
     if (code == 0 && request->ignored)
         s_add_ignored (self, request, answer_p);
     s_finish (self, request, code, answer_p);

@@ -5,6 +5,7 @@
       router_mailboxes.c    requests to the writer and the cache; statistics of all actors
       router_workers.c      requests to workers, and those that the router answers itself
       router_answers.c      answers and refusals to the peers
+      router_secrets.c      secrets in requests, which no refusal may quote
 
     One class, whose files call only those below them in this list. An answer that makes a later
     position visible is noted in 'answered'; the loop then routes what waits for it.
@@ -24,6 +25,7 @@
 #include "broker/operations/query.h"
 #include "broker/requests/fair_queue.h"
 #include "broker/requests/request_stats.h"
+#include "redact/redactor.h"
 
 struct stele_router {
     stele_query_args_t args;
@@ -50,6 +52,7 @@ struct stele_router {
     int64_t answered;               // Latest position in an answer
     int mode;                       // stele_mode_t, from the writer's last answer
     stele_pack_t *pack;
+    stele_redactor_t *redactor;     // NULL: secrets are not looked for
     zframe_t *endpoints;
     zframe_t *recovery;
     zframe_t *consistency;          // Entries of the last consistency.check
@@ -85,6 +88,30 @@ void
     the request.                                                             */
 void
     stele_router_forward (stele_router_t *self, stele_request_t *request, zframe_t **answer_p);
+
+/*  If the answer is an error and its request has a secret, replace it by one that does not quote the request. Before
+    anything of it is recorded.                                              */
+void
+    stele_router_hide_answer (stele_router_t *self, const stele_request_t *request, zframe_t **answer_p);
+
+/*  -- router_secrets.c -------------------------------------------------------- */
+
+/*  Read the rules, unless the setting redact leaves secrets as they are. Returns 0, or a code with the refusal. */
+int
+    stele_router_open_secrets (stele_router_t *self, stele_refusal_t *refusal);
+
+/*  The rule of a secret in a request, outside of the events of a publish; NULL: there is none. 'operation' NULL:
+    unknown.                                                                 */
+const char *
+    stele_router_secret (stele_router_t *self, const stele_operation_t *operation, zframe_t *body);
+
+/*  Refuse an actor whose name contains a secret: the log and the audit trail have it. Returns 0 or STELE_ESECRET. */
+int
+    stele_router_check_name (stele_router_t *self, const char *name, stele_refusal_t *refusal);
+
+/*  Replace the text of a refusal, which may quote a request with a secret of that rule. */
+void
+    stele_router_hide (stele_refusal_t *refusal, const char *rule);
 
 /*  -- router_workers.c -------------------------------------------------------- */
 

@@ -63,6 +63,7 @@ s_mail_audit (stele_router_t *self, const stele_request_t *request, const void *
 static void
 s_take_answer (stele_router_t *self, stele_request_t *request, zframe_t **answer_p)
 {
+    stele_router_hide_answer (self, request, answer_p);
     const void *answer = zframe_data (*answer_p);
     size_t size = zframe_size (*answer_p);
     if (!request->audit || !stele_audit_answers (answer, size) || s_mail_audit (self, request, answer, size))

@@ -29,7 +29,13 @@
 #define SERVER "server.key_secret"
 #define SERVER_PUBLIC "server.pub"
 
-//  Caller frees return value
+struct cli_key_folder {
+    int fd;                         // Everything happens in this folder, whatever the path names later
+    char *path;                     // For messages
+    char at [40];                   // A path by way of the descriptor
+};
+
+//  The path of a file for system calls, and for messages. Caller frees return value
 static char *
 s_path (const char *folder, const char *name, const char *suffix)
 {
@@ -37,6 +43,13 @@ s_path (const char *folder, const char *name, const char *suffix)
     if (asprintf (&path, "%s/%s%s", folder, name, suffix) < 0)
         abort ();
     return path;
+}
+
+//  The path by which the user knows the file
+static char *
+s_shown (const cli_key_folder_t *self, const char *path)
+{
+    return s_path (self->path, path + strlen (self->at) + 1, "");
 }
 
 static int
@@ -48,54 +61,132 @@ s_failed (const char *what, const char *path, int error, int status)
     return error == EACCES || error == EPERM? EX_NOPERM: status;
 }
 
-//  The broker may run as another user than root, who runs this: what is made belongs to the owner of the folder that it
-//  is in. By descriptor, and before others can see a file: that owner could put a link in place of a path.
-//  Returns the exit status
 static int
-s_give_away (int fd, const char *path, const char *folder)
+s_failed_in (const cli_key_folder_t *self, const char *what, const char *path, int error, int status)
 {
-    struct stat status;
-    if (geteuid () != 0 || stat (folder, &status) != 0 || fchown (fd, status.st_uid, status.st_gid) == 0)
-        return EX_OK;
-    return s_failed ("cannot change the owner of", path, errno, EX_CANTCREAT);
-}
-
-static int
-s_make_folder (const char *path)
-{
-    int fd = open (path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    if (fd < 0)
-        return s_failed ("cannot open", path, errno, EX_CANTCREAT);
-    char *parent = stele_file_folder (path);
-    int status = s_give_away (fd, path, parent);
-    free (parent);
-    close (fd);
-    if (status == EX_OK && stele_file_sync_folder (path))
-        status = s_failed ("cannot sync", path, errno, EX_IOERR);
+    char *shown = s_shown (self, path);
+    status = s_failed (what, shown, error, status);
+    free (shown);
     return status;
 }
 
-int
-cli_key_folder_check (const char *folder, bool create)
+//  The message of a refusal that names the path of a file. Caller frees return value
+static char *
+s_message (const cli_key_folder_t *self, const stele_refusal_t *refusal)
+{
+    const char *found = strstr (refusal->message, self->at);
+    char *text;
+    if (!found)
+        return stele_memory_copy (refusal->message, strlen (refusal->message));
+    if (asprintf (&text, "%.*s%s%s", (int) (found - refusal->message), refusal->message, self->path, found + strlen (self->at)) < 0)
+        abort ();
+    return text;
+}
+
+//  The broker may run as another user than root, who runs this: what is made belongs to the owner of the folder that it
+//  is in. By descriptors, and before others can see a file: that owner could put a link in place of a path.
+//  Returns 0, or -1 with errno
+static int
+s_give_away (int fd, int folder)
 {
     struct stat status;
-    if (create && mkdir (folder, 0700) == 0) {
-        int code = s_make_folder (folder);
-        if (code)
-            return code;
+    return geteuid () != 0 || fstat (folder, &status) != 0? 0: fchown (fd, status.st_uid, status.st_gid);
+}
+
+//  Nothing that was there before is given away
+static bool
+s_is_empty (int fd)
+{
+    int copy = openat (fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *directory = copy < 0? NULL: fdopendir (copy);
+    int count = 0;
+    while (directory && readdir (directory))
+        count++;
+    if (directory)
+        closedir (directory);
+    return directory && count <= 2;
+}
+
+//  Make the folder, if it does not exist. Returns its descriptor; -1 with errno
+static int
+s_make (const char *path)
+{
+    char *copy = stele_memory_copy (path, strlen (path));
+    for (size_t size = strlen (copy); size > 1 && copy [size - 1] == '/'; size--)
+        copy [size - 1] = 0;
+    char *parent = stele_file_folder (copy), *slash = strrchr (copy, '/');
+    int folder = stele_file_open (parent, O_RDONLY | O_DIRECTORY, 0), fd = -1;
+    const char *name = slash? slash + 1: copy;
+    if (folder >= 0 && mkdirat (folder, name, 0700) == 0) {
+        fd = openat (folder, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        if (fd >= 0 && !s_is_empty (fd)) {
+            close (fd);
+            fd = -1;
+            errno = EEXIST;
+        }
+        else
+        if (fd >= 0 && (s_give_away (fd, folder) || fsync (folder))) {
+            close (fd);
+            fd = -1;
+        }
     }
-    if (stat (folder, &status))
-        return s_failed ("cannot use the folder of keys", folder, errno, EX_NOINPUT);
-    if (!S_ISDIR (status.st_mode)) {
-        cli_report ("'%s' is not a folder", folder);
-        return EX_NOINPUT;
-    }
+    else
+    if (folder < 0 || errno == EEXIST)
+        fd = stele_file_open (path, O_RDONLY | O_DIRECTORY, 0);
+    int error = errno;
+    if (folder >= 0)
+        close (folder);
+    free (parent);
+    free (copy);
+    errno = error;
+    return fd;
+}
+
+cli_key_folder_t *
+cli_key_folder_open (const char *path, bool create, int *code)
+{
+    struct stat status;
+    int fd = create? s_make (path): stele_file_open (path, O_RDONLY | O_DIRECTORY, 0);
+    *code = EX_OK;
+    if (fd < 0)
+        *code = s_failed ("cannot use the folder of keys", path, errno, create && errno != ENOTDIR? EX_CANTCREAT: EX_NOINPUT);
+    else
+    if (fstat (fd, &status) != 0)
+        *code = s_failed ("cannot use the folder of keys", path, errno, EX_NOINPUT);
+    else
     if (status.st_mode & (S_IWGRP | S_IWOTH)) {
         cli_report ("others may write the folder of keys '%s' (mode %03o), and so let themselves in: chmod go-w it. The broker "
-            "refuses it as it is", folder, (unsigned) status.st_mode & 0777);
-        return EX_CONFIG;
+            "refuses it as it is", path, (unsigned) status.st_mode & 0777);
+        *code = EX_CONFIG;
     }
-    return EX_OK;
+    if (*code) {
+        if (fd >= 0)
+            close (fd);
+        return NULL;
+    }
+    cli_key_folder_t *self = STELE_NEW (cli_key_folder_t);
+    self->fd = fd;
+    self->path = stele_memory_copy (path, strlen (path));
+    snprintf (self->at, sizeof self->at, "/proc/self/fd/%d", fd);
+    return self;
+}
+
+void
+cli_key_folder_close (cli_key_folder_t **self_p)
+{
+    cli_key_folder_t *self = *self_p;
+    if (!self)
+        return;
+    close (self->fd);
+    free (self->path);
+    free (self);
+    *self_p = NULL;
+}
+
+const char *
+cli_key_folder_path (const cli_key_folder_t *self)
+{
+    return self->path;
 }
 
 //  -- writing ---------------------------------------------------------------------------
@@ -135,65 +226,69 @@ s_print_key (FILE *stream, const char *comment, const cli_key_t *key, const char
         s_print_text (stream, "secret-key", key->secret_key);
 }
 
-//  'folder': whose owner the file gets; NULL: it stays that of the user who runs this
+//  'folder': in which the path is, and whose owner the file gets; NULL: it is a file of the user who runs this
 static int
-s_put (const char *folder, const char *path, mode_t mode, const char *comment, const cli_key_t *key, const char *server_key)
+s_put (const cli_key_folder_t *folder, const char *path, mode_t mode, const char *comment, const cli_key_t *key, const char *server_key)
 {
     //  The file has this mode from its creation on
     mode_t mask = umask (0777 & ~mode);
     cli_outfile_t *file = cli_outfile_open (path, false);
     umask (mask);
-    if (!file)
-        return s_failed ("cannot create", path, errno, EX_CANTCREAT);
-    FILE *stream = cli_outfile_stream (file);
-    int status = EX_OK;
+    char *shown = folder? s_shown (folder, path): stele_memory_copy (path, strlen (path));
+    int status = file? EX_OK: s_failed ("cannot create", shown, errno, EX_CANTCREAT);
+    FILE *stream = file? cli_outfile_stream (file): NULL;
     struct stat made;
     //  A device or a pipe is opened as it is: the owner of the folder may have put one there just now
-    if (folder && (fstat (fileno (stream), &made) || !S_ISREG (made.st_mode)))
-        status = s_failed ("cannot create", path, EEXIST, EX_CANTCREAT);
-    if (folder && status == EX_OK)
-        status = s_give_away (fileno (stream), path, folder);
+    if (stream && folder && (fstat (fileno (stream), &made) || !S_ISREG (made.st_mode)))
+        status = s_failed ("cannot create", shown, EEXIST, EX_CANTCREAT);
+    else
+    if (stream && folder && s_give_away (fileno (stream), folder->fd))
+        status = s_failed ("cannot change the owner of", shown, errno, EX_CANTCREAT);
     if (status == EX_OK) {
         s_print_key (stream, comment, key, server_key, mode == 0600);
         if (cli_outfile_finish (file))
-            status = s_failed ("cannot write", path, errno, EX_CANTCREAT);
+            status = s_failed ("cannot write", shown, errno, EX_CANTCREAT);
     }
     cli_outfile_close (&file);
+    free (shown);
     return status;
 }
 
 //  Read one key of a file. Returns the exit status
 static int
-s_read_key (const char *path, const char *name, char key [STELE_KEY_TEXT])
+s_read_key (const cli_key_folder_t *self, const char *path, const char *name, char key [STELE_KEY_TEXT])
 {
     stele_refusal_t refusal;
     stele_key_file_t *file = stele_key_file_load (path, &refusal);
     const char *text = file? stele_key_file_key (file, name, &refusal): NULL;
     if (text)
         memcpy (key, text, STELE_KEY_TEXT);
-    else
-        cli_report ("%s", refusal.message);
+    else {
+        char *message = s_message (self, &refusal);
+        cli_report ("%s", message);
+        free (message);
+    }
     stele_key_file_destroy (&file);
     return text? EX_OK: refusal.code == STELE_EUNAUTHORIZED? EX_CONFIG: EX_DATAERR;
 }
 
 int
-cli_key_folder_server (const char *folder, char server_key [STELE_KEY_TEXT], bool *made)
+cli_key_folder_server (const cli_key_folder_t *self, char server_key [STELE_KEY_TEXT], bool *made)
 {
     cli_key_t server = { .name = "server" };
-    char *secret = s_path (folder, SERVER, ""), *public = s_path (folder, SERVER_PUBLIC, "");
+    char *secret = s_path (self->at, SERVER, ""), *public = s_path (self->at, SERVER_PUBLIC, "");
     int status = EX_OK;
     *made = access (secret, F_OK) != 0 && access (public, F_OK) != 0;
     if (*made) {
         int rc = zmq_curve_keypair (server.public_key, server.secret_key);
         assert (rc == 0);
-        status = s_put (folder, secret, 0600, "The broker's own pair: keep it here, and secret", &server, NULL);
+        status = s_put (self, secret, 0600, "The broker's own pair: keep it here, and secret", &server, NULL);
         if (status == EX_OK)
-            status = s_put (folder, public, 0644, "The public key of the broker, for its clients", &server, NULL);
+            status = s_put (self, public, 0644, "The public key of the broker, for its clients", &server, NULL);
         explicit_bzero (server.secret_key, sizeof server.secret_key);
     }
     if (status == EX_OK)
-        status = s_read_key (access (public, F_OK) == 0? public: secret, "public-key", server_key);
+        status = s_read_key (self, access (public, F_OK) == 0? public: secret, "public-key", server_key);
     free (secret);
     free (public);
     return status;
@@ -201,11 +296,11 @@ cli_key_folder_server (const char *folder, char server_key [STELE_KEY_TEXT], boo
 
 //  The name of another key of the folder with the same public key; NULL: none. Caller owns return value.
 static char *
-s_same_key (const char *folder, const char *public_key)
+s_same_key (const cli_key_folder_t *self, const char *public_key)
 {
     int status;
     char *name = NULL;
-    json_t *keys = cli_key_folder_list (folder, NULL, false, &status), *row;
+    json_t *keys = cli_key_folder_list (self, NULL, false, &status), *row;
     size_t i;
     json_array_foreach (keys, i, row) {
         const char *other = json_string_value (json_object_get (row, "public_key"));
@@ -217,15 +312,15 @@ s_same_key (const char *folder, const char *public_key)
 }
 
 int
-cli_key_folder_add (const char *folder, const cli_key_t *key)
+cli_key_folder_add (const cli_key_folder_t *self, const cli_key_t *key)
 {
-    char *same = s_same_key (folder, key->public_key);
+    char *same = s_same_key (self, key->public_key);
     if (same) {
         cli_report ("the key '%s' has this public key already: revoke it first, or use another pair", same);
         free (same);
         return EX_CANTCREAT;
     }
-    char *path = s_path (folder, key->name, SUFFIX);
+    char *path = s_path (self->at, key->name, SUFFIX);
     int status = EX_OK;
     if (access (path, F_OK) == 0) {
         cli_report ("there is a key '%s' already: 'stele key show %s' shows it, 'stele key revoke %s' removes it", key->name,
@@ -233,15 +328,15 @@ cli_key_folder_add (const char *folder, const cli_key_t *key)
         status = EX_CANTCREAT;
     }
     else
-        status = s_put (folder, path, 0644, "The public key of a client of the broker", key, NULL);
+        status = s_put (self, path, 0644, "The public key of a client of the broker", key, NULL);
     free (path);
     return status;
 }
 
 void
-cli_key_folder_remove (const char *folder, const char *name)
+cli_key_folder_remove (const cli_key_folder_t *self, const char *name)
 {
-    char *path = s_path (folder, name, SUFFIX);
+    char *path = s_path (self->at, name, SUFFIX);
     unlink (path);
     free (path);
 }
@@ -260,18 +355,18 @@ cli_key_write_secret (const char *path, const cli_key_t *key, const char *server
 //  -- revoking ---------------------------------------------------------------------------
 
 int
-cli_key_folder_revoke (const char *folder, const char *name)
+cli_key_folder_revoke (const cli_key_folder_t *self, const char *name)
 {
     char when [32], suffix [64];
     time_t now = time (NULL);
     struct tm parts;
     strftime (when, sizeof when, "%Y%m%dT%H%M%SZ", gmtime_r (&now, &parts));
     snprintf (suffix, sizeof suffix, REVOKED "%s", when);
-    char *from = s_path (folder, name, SUFFIX), *to = s_path (folder, name, suffix);
+    char *from = s_path (self->at, name, SUFFIX), *to = s_path (self->at, name, suffix);
     int status = EX_OK;
     //  Not rename: of two revocations of one name in a second, the record of the first remains
     if (link (from, to) || unlink (from) || stele_file_sync_folder (from))
-        status = s_failed ("cannot revoke", from, errno, EX_IOERR);
+        status = s_failed_in (self, "cannot revoke", from, errno, EX_IOERR);
     free (from);
     free (to);
     return status;
@@ -315,11 +410,11 @@ s_set_key (json_t *row, const stele_key_file_t *file, bool revoked)
 }
 
 static json_t *
-s_row (const char *folder, const char *file_name, const char *suffix)
+s_row (const cli_key_folder_t *self, const char *file_name, const char *suffix)
 {
     stele_refusal_t refusal;
     bool revoked = strcmp (suffix, SUFFIX) != 0;
-    char *path = s_path (folder, file_name, "");
+    char *path = s_path (self->at, file_name, "");
     json_t *row = json_pack ("{ss# ss}", "name", file_name, (int) (suffix - file_name), "state", revoked? "revoked": "valid");
     assert (row);
     stele_key_file_t *file = stele_key_file_load (path, &refusal);
@@ -327,9 +422,13 @@ s_row (const char *folder, const char *file_name, const char *suffix)
         s_set_key (row, file, revoked);
     else {
         json_object_set_new (row, "state", json_string ("invalid"));
-        json_object_set_new (row, "error", json_string (refusal.message));
+        char *message = s_message (self, &refusal);
+        json_object_set_new (row, "error", json_string (message));
+        free (message);
     }
-    json_object_set_new (row, "file", json_string (path));
+    char *shown = s_shown (self, path);
+    json_object_set_new (row, "file", json_string (shown));
+    free (shown);
     stele_key_file_destroy (&file);
     free (path);
     return row;
@@ -349,19 +448,19 @@ s_suffix (const char *file_name, bool revoked)
 }
 
 json_t *
-cli_key_folder_list (const char *folder, const char *only, bool revoked, int *status)
+cli_key_folder_list (const cli_key_folder_t *self, const char *only, bool revoked, int *status)
 {
     struct dirent **entries;
-    int count = scandir (folder, &entries, NULL, alphasort);
+    int count = scandir (self->at, &entries, NULL, alphasort);
     if (count < 0) {
-        *status = s_failed ("cannot read the folder of keys", folder, errno, EX_NOINPUT);
+        *status = s_failed ("cannot read the folder of keys", self->path, errno, EX_NOINPUT);
         return NULL;
     }
     json_t *keys = json_array ();
     for (int i = 0; i < count; i++) {
         const char *name = entries [i]->d_name, *suffix = s_suffix (name, revoked);
         if (suffix && (!only || (strlen (only) == (size_t) (suffix - name) && memcmp (only, name, strlen (only)) == 0)))
-            json_array_append_new (keys, s_row (folder, name, suffix));
+            json_array_append_new (keys, s_row (self, name, suffix));
         free (entries [i]);
     }
     free (entries);

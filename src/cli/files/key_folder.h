@@ -28,24 +28,33 @@ typedef struct {
     const char *not_after;              // RFC 3339; NULL: no end
 } cli_key_t;
 
+typedef struct cli_key_folder cli_key_folder_t;
+
 /*  Functions that return an exit status have reported a failure on stderr.  */
 
-/*  Is the folder usable? With 'create' it is made, with mode 0700, if it does not exist. A folder that
-    others may write is refused, as the broker does.                         */
-int
-    cli_key_folder_check (const char *folder, bool create);
+/*  Open the folder: all that follows happens in it, whatever its path names later. With 'create' it is made, with mode 0700,
+    if it does not exist; as root, it and all files in it get the owner of the folder that they are in. One that others
+    may write is refused, as the broker does. NULL with *status. Caller owns return value. */
+cli_key_folder_t *
+    cli_key_folder_open (const char *path, bool create, int *status);
+void
+    cli_key_folder_close (cli_key_folder_t **self_p);
+
+/*  Its path, for messages.                                                  */
+const char *
+    cli_key_folder_path (const cli_key_folder_t *self);
 
 /*  The public key of the broker whose folder this is; its pair is made if there is none, and *made is set. */
 int
-    cli_key_folder_server (const char *folder, char server_key [STELE_KEY_TEXT], bool *made);
+    cli_key_folder_server (const cli_key_folder_t *self, char server_key [STELE_KEY_TEXT], bool *made);
 
 /*  Write NAME.key. An existing one is refused, as is another key with the same public key. */
 int
-    cli_key_folder_add (const char *folder, const cli_key_t *key);
+    cli_key_folder_add (const cli_key_folder_t *self, const cli_key_t *key);
 
 /*  Remove NAME.key, which was just added: the client's file could not be written. */
 void
-    cli_key_folder_remove (const char *folder, const char *name);
+    cli_key_folder_remove (const cli_key_folder_t *self, const char *name);
 
 /*  Write the client's own file, with mode 0600; "-" is stdout. An existing file is refused. */
 int
@@ -53,11 +62,11 @@ int
 
 /*  Rename NAME.key to NAME.revoked-TIME.                                    */
 int
-    cli_key_folder_revoke (const char *folder, const char *name);
+    cli_key_folder_revoke (const cli_key_folder_t *self, const char *name);
 
 /*  The keys, ordered by name, as an array of {name, state: valid, expired, revoked or invalid, roles, ..., file}.
     'only': that one, NULL: all. 'revoked': also those. NULL with *status. Caller owns return value. */
 json_t *
-    cli_key_folder_list (const char *folder, const char *only, bool revoked, int *status);
+    cli_key_folder_list (const cli_key_folder_t *self, const char *only, bool revoked, int *status);
 
 #endif

@@ -14,6 +14,7 @@
 #include "cli/shared/ask.h"
 #include "cli/shared/id.h"
 #include "cli/shared/reach.h"
+#include "wire/json/json.h"
 
 #define REACH_MS 200
 #define TROUBLE_MS 1000             // For a request besides that of the user
@@ -242,31 +243,25 @@ s_is_absent (const cli_t *self)
     return false;
 }
 
-//  'none': "not found" is not printed
-static json_t *
-s_ask (cli_t *self, const json_t *request, int timeout_ms, bool none)
+//  Was a request answered? Else report why not.
+static bool
+s_is_sent (cli_t *self, int rc, int timeout_ms)
 {
-    if (!self->client && self->timeout_ms == 0 && s_is_absent (self)) {
-        s_no_answer (self, START_MS);
-        return NULL;
-    }
-    char *text = json_dumps (request, JSON_COMPACT);
-    assert (text);
-    free (self->text);
-    self->text = NULL;
-    stele_client_t *client = s_client (self);
-    int rc = stele_client_request_json (client, text, timeout_ms, &self->text);
-    free (text);
-    if (rc == STELE_ETIMEOUT) {
+    if (rc == STELE_ETIMEOUT)
         s_no_answer (self, timeout_ms);
-        return NULL;
-    }
+    else
     if (rc) {
-        const char *why = stele_client_error (client);
+        const char *why = stele_client_error (s_client (self));
         cli_report ("%s", *why? why: stele_error_text (rc));
         self->status = s_status_of (rc);
-        return NULL;
     }
+    return rc == 0;
+}
+
+//  The answer in self->text, unless it is a refusal. 'none': "not found" is not printed
+static json_t *
+s_judge (cli_t *self, const json_t *request, bool none)
+{
     json_t *answer = s_parse (self);
     s_report_mode (self, request, answer);
     if (answer && !json_is_true (json_object_get (answer, "ok"))) {
@@ -280,6 +275,22 @@ s_ask (cli_t *self, const json_t *request, int timeout_ms, bool none)
         return NULL;
     }
     return answer;
+}
+
+static json_t *
+s_ask (cli_t *self, const json_t *request, int timeout_ms, bool none)
+{
+    if (!self->client && self->timeout_ms == 0 && s_is_absent (self)) {
+        s_no_answer (self, START_MS);
+        return NULL;
+    }
+    char *text = json_dumps (request, JSON_COMPACT);
+    assert (text);
+    free (self->text);
+    self->text = NULL;
+    int rc = stele_client_request_json (s_client (self), text, timeout_ms, &self->text);
+    free (text);
+    return s_is_sent (self, rc, timeout_ms)? s_judge (self, request, none): NULL;
 }
 
 json_t *
@@ -296,6 +307,30 @@ cli_ask_or_none (cli_t *self, json_t *request)
     json_t *answer = s_ask (self, request, cli_timeout (self, CLI_TIMEOUT_MS), true);
     json_decref (request);
     return answer;
+}
+
+bool
+cli_ask_packed (cli_t *self, json_t *request, stele_map_t *answer)
+{
+    char *text = json_dumps (request, JSON_COMPACT);
+    stele_pack_t *pack = stele_pack_new ();
+    assert (text && pack);
+    int timeout_ms = cli_timeout (self, CLI_TIMEOUT_MS), rc = stele_json_parse_pack (text, strlen (text), pack, NULL);
+    free (text);
+    void *data = NULL;
+    bool ok = false;
+    if (rc == 0)
+        rc = stele_client_request (s_client (self), stele_pack_data (pack), stele_pack_size (pack), timeout_ms, &data, &answer->size);
+    stele_pack_destroy (&pack);
+    answer->data = data;
+    if (s_is_sent (self, rc, timeout_ms) && !(stele_map_bool (answer, "ok", &ok) && ok)) {
+        free (self->text);
+        self->text = stele_json_print (answer->data, answer->size, true);
+        json_decref (s_judge (self, request, false));
+        free (data);
+    }
+    json_decref (request);
+    return ok;
 }
 
 json_t *

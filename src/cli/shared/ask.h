@@ -10,6 +10,7 @@
 
 #include <jansson.h>
 #include "cli/shared/cli.h"
+#include "wire/map.h"
 
 /*  Give a new client the key of --key or STELE_KEY, if there is one. A file that is no key ends the program
     with the reason, and EX_NOINPUT, EX_DATAERR or EX_NOPERM.                */
@@ -39,6 +40,11 @@ json_t *
 /*  The same, but "not found" is not printed: NULL with status CLI_NO.       */
 json_t *
     cli_ask_or_none (cli_t *self, json_t *request);
+
+/*  The same, but the answer stays msgpack, for large ones: a checked map, whose data the caller frees. Call it after
+    another request has been answered. Returns false after a failure.        */
+bool
+    cli_ask_packed (cli_t *self, json_t *request, stele_map_t *answer);
 
 /*  The same without a message: NULL, with the STELE_E… code of the failure or the refusal, and self->why. */
 json_t *

@@ -41,6 +41,26 @@ s_user_of (stele_ledger_t *self, sqlite3_stmt *stmt, const stele_value_t *id, st
     return rc == SQLITE_DONE? 0: stele_ledger_fail (self, stele_sql_code (rc));
 }
 
+int
+stele_ledger_producer_shared (stele_ledger_t *self, int64_t producer, const stele_span_t *users, size_t count)
+{
+    //  The query reads rows, so write what this batch changed first
+    int rc = stele_task_cache_flush (self->tasks);
+    if (rc)
+        return stele_ledger_fail (self, rc);
+    sqlite3_stmt *stmt = self->sql.producer_users;
+    bool foreign = false;
+    sqlite3_bind_int64 (stmt, 1, producer);
+    while (!foreign && (rc = stele_sql_step (stmt)) == SQLITE_ROW) {
+        stele_span_t user = s_default;
+        if (sqlite3_column_type (stmt, 0) != SQLITE_NULL)
+            user = (stele_span_t) { (const char *) sqlite3_column_text (stmt, 0), (size_t) sqlite3_column_bytes (stmt, 0) };
+        foreign = !s_has (users, count, user);
+    }
+    sqlite3_reset (stmt);
+    return foreign? 1: rc == SQLITE_DONE? 0: stele_ledger_fail (self, stele_sql_code (rc));
+}
+
 static int
 s_refuse (stele_refusal_t *refusal, const char *field, const char *what)
 {
@@ -93,6 +113,15 @@ stele_ledger_confine (stele_ledger_t *self, stele_record_t *event, const stele_s
             owner = of_task;
             exists = 1;
         }
+    }
+    //  A task of another user would have a child that its user cannot see
+    if (stele_event_subject (event->type) == STELE_SUBJECT_TASK && stele_record_has (event, STELE_PARENT_ID)) {
+        stele_span_t of_parent;
+        int has_parent = s_user_of (self, self->sql.task_user, &values [STELE_PARENT_ID], event, &of_parent);
+        if (has_parent < 0)
+            return has_parent;
+        if (has_parent && !s_has (users, count, of_parent))
+            return s_refuse (refusal, "parent_id", "the parent of the task belongs to another user");
     }
     stele_span_t user = stele_record_has (event, STELE_USER_ID)?
         (stele_span_t) { values [STELE_USER_ID].text, values [STELE_USER_ID].size }:

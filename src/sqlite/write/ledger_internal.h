@@ -114,6 +114,8 @@
     X (producer_update, "UPDATE producers SET sequence = ?3, instance = ?4, lease_ms = ?5," \
         " status = ?6, last_seen_at = ?7 WHERE id = ?1") \
     X (producer_find, "SELECT " STELE_PRODUCER_COLUMNS " FROM producers WHERE name = ?1") \
+    X (producer_users, "SELECT DISTINCT (SELECT word FROM words WHERE id = t.user_id) FROM states_plain s" \
+        " JOIN tasks t ON t.id = s.task WHERE s.state IN " STELE_SQL_IN_PROGRESS " AND s.owner = ?1") \
     X (producer_owns, "SELECT 1 FROM states_plain WHERE state IN " STELE_SQL_IN_PROGRESS " AND owner = ?1 LIMIT 1") \
     X (producer_sequence, "UPDATE producers SET sequence = ?3 WHERE id = ?1") \
     X (fence, "INSERT OR IGNORE INTO producer_fences (producer, instance, fenced_at) VALUES (?1, ?2, ?3)") \

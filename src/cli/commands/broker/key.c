@@ -164,27 +164,26 @@ s_read_key (cli_key_t *key, const args_t *args, char *not_after, size_t size)
     return status;
 }
 
-//  The first key also makes the folder and the pair of the broker
+//  The first key also makes the pair of the broker
 static int
-s_open_folder (const char *folder, char server_key [STELE_KEY_TEXT])
+s_server_key (const cli_key_folder_t *folder, char server_key [STELE_KEY_TEXT])
 {
     bool made = false;
-    int status = cli_key_folder_check (folder, true);
-    if (status == EX_OK)
-        status = cli_key_folder_server (folder, server_key, &made);
+    int status = cli_key_folder_server (folder, server_key, &made);
     if (status == EX_OK && made)
-        cli_warn ("made the broker's own pair in '%s': set 'keys' of steled to this folder, and restart it", folder);
+        cli_warn ("made the broker's own pair in '%s': set 'keys' of steled to this folder, and restart it",
+            cli_key_folder_path (folder));
     return status;
 }
 
 static int
-s_new (cli_t *self, const args_t *args, const char *folder, cli_key_t *key)
+s_new (cli_t *self, const args_t *args, const cli_key_folder_t *folder, cli_key_t *key)
 {
     char server_key [STELE_KEY_TEXT], path [NAME_MAX + 1];
     snprintf (path, sizeof path, "%s.key_secret", key->name);
     const char *out = args->out? args->out: path;
     bool to_stdout = strcmp (out, "-") == 0;
-    int status = s_open_folder (folder, server_key);
+    int status = s_server_key (folder, server_key);
     if (status)
         return status;
     int rc = zmq_curve_keypair (key->public_key, key->secret_key);
@@ -195,7 +194,7 @@ s_new (cli_t *self, const args_t *args, const char *folder, cli_key_t *key)
         cli_key_folder_remove (folder, key->name);
     explicit_bzero (key->secret_key, sizeof key->secret_key);
     if (status == EX_OK)
-        s_print_made (self, folder, key, out, to_stdout? stderr: stdout);
+        s_print_made (self, cli_key_folder_path (folder), key, out, to_stdout? stderr: stdout);
     return status;
 }
 
@@ -219,17 +218,17 @@ s_read_public (const char *argument, cli_key_t *key)
 }
 
 static int
-s_add (cli_t *self, const char *folder, cli_key_t *key, const char *argument)
+s_add (cli_t *self, const cli_key_folder_t *folder, cli_key_t *key, const char *argument)
 {
     char server_key [STELE_KEY_TEXT];
     int status = s_read_public (argument, key);
     if (status == EX_OK)
-        status = s_open_folder (folder, server_key);
+        status = s_server_key (folder, server_key);
     if (status == EX_OK)
         status = cli_key_folder_add (folder, key);
     if (status)
         return status;
-    s_print_made (self, folder, key, NULL, stdout);
+    s_print_made (self, cli_key_folder_path (folder), key, NULL, stdout);
     if (!self->json)
         printf ("the client's own key file needs, under metadata, this line:\n    server-key = \"%s\"\n", server_key);
     return EX_OK;
@@ -305,7 +304,7 @@ s_print_table (const cli_t *self, const json_t *keys)
 }
 
 static int
-s_list (const cli_t *self, const args_t *args, const char *folder)
+s_list (const cli_t *self, const args_t *args, const cli_key_folder_t *folder)
 {
     int status;
     json_t *keys = cli_key_folder_list (folder, NULL, args->all, &status);
@@ -322,19 +321,19 @@ s_list (const cli_t *self, const args_t *args, const char *folder)
     if (json_array_size (keys))
         s_print_table (self, keys);
     else
-        cli_warn ("no keys in '%s'; 'stele key new NAME --role ROLE' makes one", folder);
+        cli_warn ("no keys in '%s'; 'stele key new NAME --role ROLE' makes one", cli_key_folder_path (folder));
     json_decref (keys);
     return EX_OK;
 }
 
 //  The keys of that name; NULL, with the exit status in *status: there is none
 static json_t *
-s_find (const char *folder, const char *name, bool revoked, int *status)
+s_find (const cli_key_folder_t *folder, const char *name, bool revoked, int *status)
 {
     json_t *keys = cli_key_folder_list (folder, name, revoked, status);
     if (!keys || json_array_size (keys))
         return keys;
-    cli_report ("there is no key '%s' in '%s'", name, folder);
+    cli_report ("there is no key '%s' in '%s'", name, cli_key_folder_path (folder));
     *status = CLI_NO;
     json_decref (keys);
     return NULL;
@@ -342,7 +341,7 @@ s_find (const char *folder, const char *name, bool revoked, int *status)
 
 //  The valid key, and those that were revoked
 static int
-s_show (const cli_t *self, const char *folder, const char *name)
+s_show (const cli_t *self, const cli_key_folder_t *folder, const char *name)
 {
     int status;
     json_t *keys = s_find (folder, name, true, &status);
@@ -366,7 +365,7 @@ s_show (const cli_t *self, const char *folder, const char *name)
 //  -- revoke, reload ----------------------------------------------------------------------
 
 static int
-s_revoke (const cli_t *self, const char *folder, const char *name)
+s_revoke (const cli_t *self, const cli_key_folder_t *folder, const char *name)
 {
     int status;
     json_t *keys = s_find (folder, name, false, &status);
@@ -394,24 +393,27 @@ s_print_reload (cli_t *self, json_t *answer, void *arg)
 //  -- the command ---------------------------------------------------------------------------
 
 static int
-s_run_in (cli_t *self, const args_t *args, const char *folder, const cli_operands_t *operands)
+s_run_in (cli_t *self, const args_t *args, const char *path, const cli_operands_t *operands)
 {
     const char *action = operands->items [0], *name = operands->count > 1? operands->items [1]: NULL;
+    bool makes = strcmp (action, "new") == 0 || strcmp (action, "add") == 0;
     char not_after [32] = "";
     cli_key_t key = { .name = name };
-    int status = EX_OK;
-    if (strcmp (action, "new") == 0 || strcmp (action, "add") == 0) {
-        status = s_read_key (&key, args, not_after, sizeof not_after);
-        if (status)
-            return status;
-        return *action == 'n'? s_new (self, args, folder, &key): s_add (self, folder, &key, operands->items [2]);
-    }
-    status = cli_key_folder_check (folder, false);
+    int status = makes? s_read_key (&key, args, not_after, sizeof not_after): EX_OK;
     if (status)
         return status;
+    cli_key_folder_t *folder = cli_key_folder_open (path, makes, &status);
+    if (!folder)
+        return status;
+    if (makes)
+        status = *action == 'n'? s_new (self, args, folder, &key): s_add (self, folder, &key, operands->items [2]);
+    else
     if (strcmp (action, "list") == 0)
-        return s_list (self, args, folder);
-    return strcmp (action, "show") == 0? s_show (self, folder, name): s_revoke (self, folder, name);
+        status = s_list (self, args, folder);
+    else
+        status = strcmp (action, "show") == 0? s_show (self, folder, name): s_revoke (self, folder, name);
+    cli_key_folder_close (&folder);
+    return status;
 }
 
 static int
@@ -456,7 +458,7 @@ const cli_command_t cli_cmd_key = {
             "new: make a pair. The public key stays in the folder, the client's file is for the client alone.\n"
             "add: let in a client that made its own pair; KEY is its public key, or a file that has it.\n"
             "list: the keys, with their state. show: every field of one.\n"
-            "revoke: set a key aside, as NAME.revoked-TIME, which the broker does not read.\n"
+            "revoke: set a key aside, as NAME.revoked-TIME, with which the broker lets nobody in.\n"
             "reload: have the broker read its folder now. What it no longer finds there is refused from then on.",
         .after =
             "Roles: publish records events; query reads records; feed follows the feed (give it query as well, to read what was "

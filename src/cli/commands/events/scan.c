@@ -6,16 +6,16 @@
 */
 
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
-#include "cli/files/rows.h"
 #include "cli/shared/ask.h"
 #include "cli/terminal/table.h"
 #include "ledger/reader.h"
 #include "redact/redactor.h"
 #include "wire/event/event_codec.h"
-#include "wire/json/json.h"
 #include "wire/map.h"
+#include "wire/scan.h"
 
 typedef struct {
     const char *rules;
@@ -81,11 +81,9 @@ s_print (scan_t *self, const char *subject, const stele_finding_t *finding)
     cli_table_word (self->table, count);
 }
 
-//  The row is in 'pack'
 static void
-s_scan_row (scan_t *self)
+s_scan_row (scan_t *self, stele_map_t map)
 {
-    stele_map_t map = { stele_pack_data (self->pack), stele_pack_size (self->pack) };
     stele_map_integer (&map, self->rejected? "id": "position", &self->last);
     self->rows++;
     size_t secrets = stele_redactor_event (self->redactor, map.data, map.size);
@@ -116,55 +114,74 @@ s_end_page (scan_t *self)
 
 //  -- through the broker ----------------------------------------------------------------------
 
-//  Scan the rows of the last answer. Returns whether there were any.
+//  Request a page, and scan its rows, which are the array 'key' of the answer. The caller frees the data of the answer; false:
+//  it failed.
 static bool
-s_scan_answer (scan_t *self, const char *key)
+s_scan_page (scan_t *self, json_t *request, const char *key, stele_map_t *answer)
 {
-    cli_rows_t rows = cli_rows_start (self->cli->text, key);
-    const char *row;
+    json_object_set_new (request, "limit", json_integer (CLI_PAGE_ROWS));
+    if (!cli_ask_packed (self->cli, request, answer))
+        return false;
+    const void *rows;
     size_t size;
-    bool any = false;
-    while (cli_rows_next (&rows, &row, &size)) {
-        any = true;
-        stele_pack_clear (self->pack);
-        if (stele_json_parse_pack (row, size, self->pack, NULL) == 0)
-            s_scan_row (self);
+    stele_token_t array = stele_scan_find (answer->data, answer->size, key, &rows, &size);
+    int64_t count = array.kind == STELE_SCAN_ARRAY? array.count: 0;
+    stele_scan_t scan = stele_scan_start (rows, count? size: 0);
+    stele_scan_next (&scan);
+    for (int64_t i = 0; i < count; i++) {
+        stele_map_t row;
+        stele_scan_skip (&scan, &row.data, &row.size);
+        s_scan_row (self, row);
     }
     s_end_page (self);
-    return any;
+    return true;
+}
+
+static int
+s_scan_rejected (scan_t *self)
+{
+    int64_t next = 0;
+    self->rejected = true;
+    do {
+        json_t *request = cli_request ("rejected.list");
+        stele_map_t answer;
+        if (next)
+            json_object_set_new (request, "cursor", json_integer (next));
+        if (!s_scan_page (self, request, "rejected", &answer))
+            return self->cli->status;
+        next = 0;
+        stele_map_integer (&answer, "next", &next);
+        free ((void *) answer.data);
+    } while (next);
+    return EX_OK;
 }
 
 static int
 s_scan_broker (scan_t *self)
 {
-    int64_t head = -1;              // Of the first answer: later events are not scanned
-    while (head < 0 || self->last < head) {
+    //  A key that is bound to users reads the events of these, and no rejected ones
+    json_t *info = cli_ask (self->cli, cli_request ("info"));
+    if (!info)
+        return self->cli->status;
+    bool bound = json_object_get (info, "users") != NULL;
+    json_decref (info);
+    int64_t head = -1, next = self->last;       // Head of the first answer: later events are not scanned
+    do {
         json_t *request = cli_request ("events.read");
-        json_object_set_new (request, "after", json_integer (self->last));
-        json_object_set_new (request, "limit", json_integer (CLI_PAGE_ROWS));
-        json_t *answer = cli_ask (self->cli, request);
-        if (!answer)
+        json_object_set_new (request, "after", json_integer (next));
+        stele_map_t answer;
+        if (!s_scan_page (self, request, "events", &answer))
             return self->cli->status;
         if (head < 0)
-            head = json_integer_value (json_object_get (answer, "head"));
-        json_decref (answer);
-        if (!s_scan_answer (self, "events"))
-            break;
-    }
-    self->rejected = true;
-    json_t *cursor = json_null ();
-    while (cursor) {
-        json_t *request = cli_request ("rejected.list");
-        json_object_set_new (request, "limit", json_integer (CLI_PAGE_ROWS));
-        json_object_set_new (request, "cursor", cursor);
-        json_t *answer = cli_ask (self->cli, request);
-        if (!answer)
-            return self->cli->status;
-        cursor = json_object_get (answer, "next");
-        cursor = json_is_null (cursor)? NULL: json_incref (cursor);
-        json_decref (answer);
-        s_scan_answer (self, "rejected");
-    }
+            stele_map_integer (&answer, "head", &head);
+        next = 0;
+        stele_map_integer (&answer, "next", &next);
+        free ((void *) answer.data);
+    } while (next && next < head);
+    if (!bound)
+        return s_scan_rejected (self);
+    cli_warn ("this key is bound to users: only their events were looked through, and no refused ones; use a key that is not bound "
+        "for all");
     return EX_OK;
 }
 
@@ -176,7 +193,7 @@ s_take_row (const stele_record_t *row, void *arg)
     scan_t *self = arg;
     stele_pack_clear (self->pack);
     stele_record_pack (row, self->pack);
-    s_scan_row (self);
+    s_scan_row (self, (stele_map_t) { stele_pack_data (self->pack), stele_pack_size (self->pack) });
     return 0;
 }
 
