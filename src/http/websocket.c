@@ -26,6 +26,14 @@ http_websocket_clear (http_websocket_t *self)
     *self = (http_websocket_t) { .message = NULL };
 }
 
+void
+http_websocket_trim (http_websocket_t *self)
+{
+    if (self->in_payload || self->head_size || self->of != HTTP_WEBSOCKET_CONTINUATION)
+        return;
+    http_websocket_clear (self);
+}
+
 static bool
 s_is_control (http_websocket_opcode_t opcode)
 {

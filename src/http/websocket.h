@@ -61,6 +61,10 @@ typedef struct {
 void
     http_websocket_clear (http_websocket_t *self);
 
+/*  The same between two messages: most connections are silent               */
+void
+    http_websocket_trim (http_websocket_t *self);
+
 /*  Read bytes that follow those of the last call. Sets *used, and returns 1 with a message: call it again with the rest; 0: all
     bytes were used; or, below 0, the negative code to close the connection with. Then read no more. */
 int

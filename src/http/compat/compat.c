@@ -114,12 +114,13 @@ bool
 http_compat_published (http_call_t *call, const void *answer, size_t size, const stele_refusal_t *refusal)
 {
     const void *rejected;
+    size_t rejected_size;
     stele_refusal_t nak = { 0 };
     if (!http_compat_succeeded (call, answer, size, refusal, NULL))
         return false;
-    if (stele_scan_find (answer, size, "rejected", &rejected, &size).count == 0)
+    if (stele_scan_find (answer, size, "rejected", &rejected, &rejected_size).count == 0)
         return true;
-    stele_scan_t scan = stele_scan_start (rejected, size);
+    stele_scan_t scan = stele_scan_start (rejected, rejected_size);
     stele_map_t first;
     stele_scan_next (&scan);
     stele_scan_skip (&scan, &first.data, &first.size);

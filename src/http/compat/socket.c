@@ -116,6 +116,7 @@ s_on_input (void *context, struct evbuffer *input)
         if (rc && !s_answer (stream, &message))
             return;
     }
+    http_websocket_trim (&self->reader);
 }
 
 //  -- start and end --------------------------------------------------------------------------------------------
