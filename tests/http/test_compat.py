@@ -253,6 +253,14 @@ class Contract(web.WebTest):
         self.assertEqual(stats["oldest_task_date"], min(task["created_at"] for task in tasks))
         self.assertEqual(stats["newest_task_date"], max(task["created_at"] for task in tasks))
 
+    def test_metrics_are_those_of_the_dashboard(self):
+        states = self.get("/api/persistence/stats").json()["tasks_by_state"]
+        total = float(sum(states.values()))
+        self.expect("GET", "/api/metrics", 200, {
+            "repository": {"name": "unknown", "path": "", "branch": "unknown"}, "tasks_enqueued": total,
+            "tasks_started": total - states["queued"], "tasks_succeeded": 0.0, "tasks_failed": 0.0, "commits_made": 0.0,
+            "prs_opened": 0.0})
+
     #   Tasks
 
     def test_submitted_task_is_queued(self):

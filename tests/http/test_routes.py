@@ -84,6 +84,7 @@ EARLIER_GETS = {
     "/api/tasks/persistent": ["/api/tasks/persistent?search=secret"],
     "/api/tasks/outputs/{task_id}": ["/api/tasks/outputs/c"],
     "/api/persistence/stats": ["/api/persistence/stats"],
+    "/api/metrics": ["/api/metrics"],
     "/api/preferences": ["/api/preferences"],
     "/api/cli/sessions": ["/api/cli/sessions"],
     "/api/cli/sessions/{session_id}": ["/api/cli/sessions/s1"],

@@ -36,6 +36,7 @@ http_compat_start (http_server_t *server, http_conn_t *conn, const http_route_t 
         [HTTP_ROUTE_COMPAT_ADD_OUTPUT] = http_compat_output_start,
         [HTTP_ROUTE_COMPAT_RECOVER] = http_compat_task_start,
         [HTTP_ROUTE_COMPAT_STATS] = http_compat_stats_start,
+        [HTTP_ROUTE_COMPAT_METRICS] = http_compat_metrics_start,
         [HTTP_ROUTE_COMPAT_PREFERENCES] = http_compat_preferences_start,
         [HTTP_ROUTE_COMPAT_SET_PREFERENCES] = http_compat_preferences_start,
         [HTTP_ROUTE_COMPAT_SESSIONS] = http_compat_list_start,

@@ -86,6 +86,8 @@ void
 void
     http_compat_stats_start (http_server_t *server, http_conn_t *conn, const http_route_t *route);
 void
+    http_compat_metrics_start (http_server_t *server, http_conn_t *conn, const http_route_t *route);
+void
     http_compat_session_start (http_server_t *server, http_conn_t *conn, const http_route_t *route);
 void
     http_compat_messages_start (http_server_t *server, http_conn_t *conn, const http_route_t *route);

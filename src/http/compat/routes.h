@@ -41,6 +41,9 @@
     X (COMPAT_STATS, HTTP_GET, "/api/persistence/stats", COMPAT, "stats", QUERY, 0, "", \
         "total_tasks:integer tasks_by_state:object tasks_by_role:object active_cli_sessions:integer " \
         "database_size_mb:number oldest_task_date:string|null newest_task_date:string|null", "Numbers of tasks and sessions") \
+    X (COMPAT_METRICS, HTTP_GET, "/api/metrics", COMPAT, "stats", QUERY, 0, "", \
+        "repository:object tasks_enqueued:number tasks_started:number tasks_succeeded:number tasks_failed:number " \
+        "commits_made:number prs_opened:number", "Numbers of tasks, as the dashboard shows them") \
     X (COMPAT_PREFERENCES, HTTP_GET, "/api/preferences", COMPAT, "preference.get", QUERY, 0, "user_id:query", \
         PREFERENCES_ANSWER, "The preferences of a user") \
     X (COMPAT_SET_PREFERENCES, HTTP_POST, "/api/preferences", COMPAT, "publish", PUBLISH, 0, \

@@ -1,4 +1,5 @@
-/*  stats - GET /api/persistence/stats: the oldest and the newest task, the sessions and the statistics, one after another
+/*  stats - GET /api/persistence/stats: the oldest and the newest task, the sessions and the statistics, one after another; and
+    GET /api/metrics
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -143,4 +144,38 @@ http_compat_stats_start (http_server_t *server, http_conn_t *conn, const http_ro
     http_call_t *call = http_call_new (server, conn, route);
     call->state = self;
     s_request (call);
+}
+
+//  -- the numbers of the dashboard ---------------------------------------------------------------------
+
+//  The earlier system counted from the start of its server; these are all tasks. Commits and pull requests are not of the
+//  record, nor is the repository.
+static void
+s_on_metrics (void *arg, const void *answer, size_t size, const stele_refusal_t *refusal)
+{
+    http_call_t *call = arg;
+    stele_map_t map = { answer, size }, tasks = { "\x80", 1 }, states = tasks;
+    int64_t total = 0, queued = 0, passed = 0, failed = 0, error = 0, timeout = 0;
+    if (!http_compat_succeeded (call, answer, size, refusal, NULL))
+        return;
+    stele_map_map (&map, "tasks", &tasks);
+    stele_map_map (&tasks, "by_state", &states);
+    stele_map_integer (&tasks, "total", &total);
+    stele_map_integer (&states, "queued", &queued);
+    stele_map_integer (&states, "passed", &passed);
+    stele_map_integer (&states, "failed", &failed);
+    stele_map_integer (&states, "error", &error);
+    stele_map_integer (&states, "timeout", &timeout);
+    http_compat_answer (call, answer, size, json_pack ("{s{ss, ss, ss}, sf, sf, sf, sf, sf, sf}", "repository",
+        "name", "unknown", "path", "", "branch", "unknown", "tasks_enqueued", (double) total,
+        "tasks_started", (double) (total - queued), "tasks_succeeded", (double) passed,
+        "tasks_failed", (double) (failed + error + timeout), "commits_made", 0.0, "prs_opened", 0.0));
+}
+
+void
+http_compat_metrics_start (http_server_t *server, http_conn_t *conn, const http_route_t *route)
+{
+    http_call_t *call = http_call_new (server, conn, route);
+    stele_pack_map_end (http_compat_request (server, route->operation));
+    http_call_ask (call, server->pack, s_on_metrics);
 }
