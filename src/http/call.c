@@ -11,6 +11,7 @@
 #include <zlib.h>
 #include "base/memory.h"
 #include "http/call.h"
+#include "http/compat/compat.h"
 #include "http/health.h"
 #include "http/metrics.h"
 #include "http/openapi.h"
@@ -35,7 +36,10 @@ s_on_gone (void *context)
     if (self->token)
         http_upstream_forget (self->server->upstream, self->token);
     self->server->calls--;
-    free (self->state);
+    if (self->state_free)
+        self->state_free (self->state);
+    else
+        free (self->state);
     free (self);
 }
 
@@ -210,6 +214,9 @@ http_call_start (http_server_t *server, http_conn_t *conn, const http_route_t *r
             break;
         case HTTP_HANDLER_OPENAPI:
             http_openapi_start (server, conn);
+            break;
+        case HTTP_HANDLER_COMPAT:
+            http_compat_start (server, conn, route);
             break;
     }
 }

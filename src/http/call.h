@@ -16,7 +16,8 @@ typedef struct {
     http_conn_t *conn;
     const http_route_t *route;
     int64_t token;                  // Of the open request to the broker; 0: none
-    void *state;                    // Of the handler; freed with free()
+    void *state;                    // Of the handler; freed with
+    void (*state_free) (void *state);   //  this, or free() if it is NULL
 } http_call_t;
 
 http_call_t *

@@ -42,6 +42,7 @@ struct http_conn {
     void *context;
     void (*on_gone) (void *context);
     void (*on_drained) (void *context);
+    void (*on_input) (void *context, struct evbuffer *input);
     bool chunked, until_close, last;
     bool ended;                     // The client sends nothing more; it may still read
     bool processing;                // s_process is running: an answer does not start it again
@@ -57,12 +58,14 @@ const char *
 http_status_text (int status)
 {
     static const struct { int status; const char *text; } texts [] = {
-        { 200, "OK" }, { 201, "Created" }, { 202, "Accepted" }, { 204, "No Content" }, { 206, "Partial Content" },
-        { 304, "Not Modified" }, { 400, "Bad Request" }, { 401, "Unauthorized" }, { 403, "Forbidden" },
+        { 101, "Switching Protocols" }, { 200, "OK" },
+        { 201, "Created" }, { 202, "Accepted" }, { 204, "No Content" }, { 206, "Partial Content" },
+        { 304, "Not Modified" }, { 307, "Temporary Redirect" }, { 400, "Bad Request" }, { 401, "Unauthorized" }, { 403, "Forbidden" },
         { 404, "Not Found" }, { 405, "Method Not Allowed" }, { 406, "Not Acceptable" }, { 408, "Request Timeout" },
         { 409, "Conflict" }, { 411, "Length Required" }, { 413, "Content Too Large" }, { 414, "URI Too Long" },
         { 415, "Unsupported Media Type" }, { 416, "Range Not Satisfiable" }, { 417, "Expectation Failed" },
-        { 421, "Misdirected Request" }, { 422, "Unprocessable Content" }, { 429, "Too Many Requests" },
+        { 421, "Misdirected Request" }, { 422, "Unprocessable Content" },
+        { 426, "Upgrade Required" }, { 429, "Too Many Requests" },
         { 431, "Request Header Fields Too Large" }, { 500, "Internal Server Error" }, { 501, "Not Implemented" },
         { 502, "Bad Gateway" }, { 503, "Service Unavailable" }, { 504, "Gateway Timeout" },
         { 505, "HTTP Version Not Supported" }
@@ -81,6 +84,7 @@ s_forget_context (http_conn_t *self)
     void (*on_gone) (void *context) = self->on_gone;
     self->on_gone = NULL;
     self->on_drained = NULL;
+    self->on_input = NULL;
     if (on_gone)
         on_gone (self->context);
     self->context = NULL;
@@ -163,6 +167,9 @@ static void
 s_on_read (struct bufferevent *stream, void *arg)
 {
     http_conn_t *self = arg;
+    if (self->on_input)
+        self->on_input (self->context, bufferevent_get_input (stream));
+    else
     if (self->state == CLOSING || (self->state == BEGUN && self->until_close)) {
         //  Nothing more is read from it: drop the bytes, to notice the end of the connection
         struct evbuffer *input = bufferevent_get_input (stream);
@@ -194,7 +201,9 @@ s_on_event (struct bufferevent *stream, short what, void *arg)
 {
     http_conn_t *self = arg;
     bool answer_follows = self->state == ANSWERING || (self->state == BEGUN && self->chunked);
-    if (what & BEV_EVENT_EOF && (answer_follows || evbuffer_get_length (bufferevent_get_output (stream)))) {
+    //  Nobody waits for the rest of a stream without an end
+    bool endless = self->state == BEGUN && self->until_close;
+    if (what & BEV_EVENT_EOF && !endless && (answer_follows || evbuffer_get_length (bufferevent_get_output (stream)))) {
         //  It has only shut down its side, perhaps
         self->ended = true;
         if (!answer_follows)
@@ -491,6 +500,23 @@ http_conn_begin (http_conn_t *self, int status, const char *type, bool until_clo
         http_conn_field (self, "Transfer-Encoding", "chunked");
     s_send_head (self, status);
     bufferevent_write (self->stream, "\r\n", 2);
+}
+
+void
+http_conn_upgrade (http_conn_t *self, const char *protocol, void (*on_input) (void *context, struct evbuffer *input))
+{
+    assert (self->state == ANSWERING);
+    self->state = BEGUN;
+    self->until_close = true;
+    self->last = false;             // The field Connection says something else
+    http_conn_field (self, "Connection", "Upgrade");
+    http_conn_field (self, "Upgrade", "%s", protocol);
+    s_send_head (self, 101);
+    self->last = true;
+    bufferevent_write (self->stream, "\r\n", 2);
+    self->on_input = on_input;
+    //  What has arrived already
+    bufferevent_trigger (self->stream, EV_READ, BEV_TRIG_IGNORE_WATERMARKS | BEV_TRIG_DEFER_CALLBACKS);
 }
 
 void

@@ -108,6 +108,11 @@ void
 struct evbuffer *
     http_conn_output (http_conn_t *self);
 
+/*  Switch to another protocol (101). From now on, 'on_input' is called with the context whenever bytes have arrived, and
+    drains them; http_conn_send sends.                                       */
+void
+    http_conn_upgrade (http_conn_t *self, const char *protocol, void (*on_input) (void *context, struct evbuffer *input));
+
 /*  Bytes that the client has not read yet                                   */
 size_t
     http_conn_unread (const http_conn_t *self);

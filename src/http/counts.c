@@ -48,7 +48,7 @@ http_counts_record (http_counts_t *self, const http_route_t *route, int status, 
     s_counts_t *counts = &self->routes [route? route - http_routes: HTTP_ROUTE_COUNT];
     if (status / 100 < CLASSES)
         counts->by_class [status / 100]++;
-    if (route && route->handler == HTTP_HANDLER_STREAM)
+    if (route && (route->handler == HTTP_HANDLER_STREAM || status == 101))
         return;
     counts->count++;
     counts->sum_us += time_us;

@@ -426,7 +426,10 @@ s_comment (http_hub_t *self)
     for (http_stream_t *stream = self->streams; stream; stream = stream->next)
         if (now_ms >= stream->sent_ms + COMMENT_MS) {
             stream->sent_ms = now_ms;
-            http_conn_send (stream->conn, ":\n\n", 3);
+            if (stream->form)
+                stream->form->keep_alive (stream);
+            else
+                http_conn_send (stream->conn, ":\n\n", 3);
         }
 }
 

@@ -7,6 +7,19 @@ endif
 http_sources = \
     src/http/access.c src/http/access.h \
     src/http/call.c src/http/call.h \
+    src/http/compat/body.c src/http/compat/body.h \
+    src/http/compat/compat.c src/http/compat/compat.h \
+    src/http/compat/list.c \
+    src/http/compat/messages.c \
+    src/http/compat/persistent.c src/http/compat/persistent.h \
+    src/http/compat/preferences.c \
+    src/http/compat/publish.c \
+    src/http/compat/record.c src/http/compat/record.h \
+    src/http/compat/routes.h \
+    src/http/compat/sessions.c \
+    src/http/compat/socket.c \
+    src/http/compat/stats.c \
+    src/http/compat/tasks.c \
     src/http/conn.c src/http/conn.h \
     src/http/counts.c src/http/counts.h \
     src/http/gzip.c src/http/gzip.h \
@@ -30,7 +43,8 @@ http_sources = \
     src/http/target.c src/http/target.h \
     src/http/throttle.c src/http/throttle.h \
     src/http/task_view.c src/http/task_view.h \
-    src/http/upstream.c src/http/upstream.h
+    src/http/upstream.c src/http/upstream.h \
+    src/http/websocket.c src/http/websocket.h
 src_http_libhttp_la_SOURCES = $(http_sources) \
     src/broker/common/log.c src/broker/common/log.h \
     src/cli/files/token_file.c src/cli/files/token_file.h \

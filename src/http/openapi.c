@@ -1,7 +1,7 @@
 /*  openapi - /openapi.json, made from the table of routes and the table of fields
 
     Types of answers in the table of routes: integer, number, string, boolean, object, array, time (RFC 3339), cursor (of
-    the next page, or null), the name of a schema, and [TYPE] for an array of that.
+    the next page, or null), TYPE|null, the name of a schema, and [TYPE] for an array of that.
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <jansson.h>
+#include "http/compat/record.h"
 #include "http/openapi.h"
 #include "model/field.h"
 #include "stele_library.h"
@@ -71,7 +72,8 @@ s_schema_of_type (const char *type)
     if (strcmp (type, "cursor") == 0)
         return json_pack ("{s[sss], ss}", "type", "integer", "string", "null", "description",
             "The cursor of the next page; null after the last one");
-    return json_pack ("{ss}", "type", type);
+    size_t word = strcspn (type, "|");
+    return type [word]? json_pack ("{s[s%s]}", "type", type, word, "null"): json_pack ("{ss}", "type", type);
 }
 
 //  An object of all fields; those that a producer added are there too
@@ -103,6 +105,7 @@ s_schemas (void)
     json_t *schemas = json_object ();
 #define SCHEMA(name, required) json_object_set_new (schemas, name, s_schema_of_record (required));
     SCHEMAS (SCHEMA)
+    http_compat_schemas (schemas);
     json_object_set_new (schemas, "Problem", s_problem_schema ());
     return schemas;
 }
@@ -120,9 +123,17 @@ s_schema_of_kind (const char *kind)
         return json_pack ("{ss, s{ss}}", "type", "array", "items", "type", "string");
     if (strcmp (kind, "numbers") == 0)
         return json_pack ("{ss, s{ss}}", "type", "array", "items", "type", "integer");
+    if (strcmp (kind, "map") == 0)
+        return json_pack ("{ss}", "type", "object");
     if (strcmp (kind, "array") == 0)
         return json_pack ("{ss, s{ss}}", "type", "array", "items", "type", "object");
     return json_pack ("{ss}", "type", "string");
+}
+
+static bool
+s_is_compat (const http_route_t *route)
+{
+    return route->handler == HTTP_HANDLER_COMPAT;
 }
 
 static bool
@@ -140,10 +151,10 @@ s_parameters (const http_route_t *route)
     http_item_t item;
     char text [1200];
     snprintf (text, sizeof text, "%s%s", route->params,
-        *route->operation && !http_route_has_body (route)? " min_position:number timeout_ms:number": "");
+        *route->operation && !http_route_has_body (route) && !s_is_compat (route)? " min_position:number timeout_ms:number": "");
     for (const char *next = text; http_route_next (&next, &item);) {
         bool in_path = s_is_in_path (route, item.name);
-        if (!in_path && http_route_has_body (route))
+        if (!in_path && http_route_has_body (route) && strcmp (item.kind, "query") != 0)
             continue;
         json_t *parameter = json_pack ("{ss, ss, sb, so}", "name", item.name, "in", in_path? "path": "query",
             "required", in_path || item.required, "schema", s_schema_of_kind (item.kind));
@@ -161,14 +172,18 @@ s_body (const http_route_t *route)
     json_t *properties = json_object (), *required = json_array ();
     http_item_t item;
     for (const char *next = route->params; http_route_next (&next, &item);) {
-        if (s_is_in_path (route, item.name))
+        if (s_is_in_path (route, item.name) || strcmp (item.kind, "query") == 0)
             continue;
-        json_object_set_new (properties, item.name, s_schema_of_kind (item.kind));
+        json_t *schema = s_schema_of_kind (item.kind);
+        if (item.optional)          // Null, too
+            json_object_set_new (schema, "type", json_pack ("[Os]", json_object_get (schema, "type"), "null"));
+        json_object_set_new (properties, item.name, schema);
         if (item.required)
             json_array_append_new (required, json_string (item.name));
     }
     bool needed = json_array_size (required) > 0;
-    json_t *schema = json_pack ("{ss, so, sb}", "type", "object", "properties", properties, "additionalProperties", 0);
+    json_t *schema = json_pack ("{ss, so, sb}", "type", "object", "properties", properties, "additionalProperties",
+        s_is_compat (route));
     if (needed)
         json_object_set_new (schema, "required", required);
     else
@@ -181,9 +196,14 @@ s_body (const http_route_t *route)
 static json_t *
 s_answer_schema (const http_route_t *route)
 {
-    json_t *properties = json_pack ("{s{ss, si}}", "position", "type", "integer", "minimum", 0);
-    json_t *required = json_pack ("[s]", "position");
+    if (*route->answer == '[')
+        return s_schema_of_type (route->answer);
+    json_t *properties = json_object (), *required = json_array ();
     http_item_t item;
+    if (!s_is_compat (route)) {
+        json_object_set_new (properties, "position", json_pack ("{ss, si}", "type", "integer", "minimum", 0));
+        json_array_append_new (required, json_string ("position"));
+    }
     for (const char *next = route->answer; http_route_next (&next, &item);) {
         json_object_set_new (properties, item.name, s_schema_of_type (item.kind));
         if (!item.optional)
@@ -222,9 +242,16 @@ s_success (const http_route_t *route)
 static json_t *
 s_responses (const http_route_t *route)
 {
-    json_t *responses = json_pack ("{so, s{ss, s{s{s{ss}}}}}", "200", s_success (route), "default",
+    json_t *responses = json_pack ("{s{ss, s{s{s{ss}}}}}", "default",
         "description", "A problem (RFC 9457)", "content", "application/problem+json", "schema",
         "$ref", "#/components/schemas/Problem");
+    if (route == &http_routes [HTTP_ROUTE_COMPAT_SOCKET])
+        json_object_set_new (responses, "101", json_pack ("{ss}", "description", "The connection is a WebSocket"));
+    else
+        json_object_set_new (responses, "200", s_success (route));
+    if (s_is_compat (route))
+        json_object_set_new (json_object_get (json_object_get (responses, "default"), "content"), "application/json",
+            json_pack ("{s{ss, s[s]}}", "schema", "type", "object", "required", "detail"));
     if (route->cached)
         json_object_set_new (responses, "304", json_pack ("{ss}", "description", "The client has this answer"));
     if (route->handler == HTTP_HANDLER_OUTPUT)
@@ -260,6 +287,8 @@ s_paths (void)
             json_object_set_new (operation, "x-stele-operation", json_string (route->operation));
         if (http_route_has_body (route))
             json_object_set_new (operation, "requestBody", s_body (route));
+        if (s_is_compat (route))
+            json_object_set_new (operation, "tags", json_pack ("[s]", "earlier interface"));
         if (route->handler == HTTP_HANDLER_HEALTHZ)
             json_object_set_new (operation, "security", json_array ());
         json_object_set_new (path, s_method_key (route->method), operation);

@@ -13,6 +13,7 @@
 #ifndef STELE_HTTP_ROUTES_H_INCLUDED
 #define STELE_HTTP_ROUTES_H_INCLUDED
 
+#include "http/compat/routes.h"
 #include "http/scan.h"
 #include "http/target.h"
 
@@ -20,7 +21,7 @@
 #define LIST_PARAMS \
     "states:words roles:words providers:words models:words producers:words interrupted:bool user_id:text " \
     "parent_id:text created_from:time created_to:time updated_from:time updated_to:time completed_from:time " \
-    "completed_to:time date_from:time date_to:time has_error:bool search:text order:text limit:number " \
+    "completed_to:time date_from:time date_to:time has_error:bool search:text contains:text order:text limit:number " \
     "cursor:text offset:number total:bool at:time"
 #define LIST_ANSWER "tasks:[Task] next:cursor as_of:integer total:integer? total_complete:boolean? complete:boolean? looked_to:integer?"
 #define COMMANDS_ANSWER "commands:[Command] next:cursor output_sizes:array? complete:boolean? looked_to:integer?"
@@ -133,7 +134,8 @@
     X (HEALTHZ, HTTP_GET, "/healthz", HEALTHZ, "", ANY, 0, "", "", "This process answers") \
     X (READYZ, HTTP_GET, "/readyz", READYZ, "stats", ANY, 0, "", "", \
         "The broker answers, and no finding is graver than degraded; 503 otherwise") \
-    X (OPENAPI, HTTP_GET, "/openapi.json", OPENAPI, "", ANY, 0, "", "", "This document")
+    X (OPENAPI, HTTP_GET, "/openapi.json", OPENAPI, "", ANY, 0, "", "", "This document") \
+    HTTP_COMPAT_ROUTES (X)
 
 typedef enum {
     HTTP_HANDLER_OPERATION,         // The operation of the broker, its answer as JSON
@@ -145,7 +147,8 @@ typedef enum {
     HTTP_HANDLER_HEALTHZ,
     HTTP_HANDLER_READYZ,
     HTTP_HANDLER_SESSION,
-    HTTP_HANDLER_OPENAPI
+    HTTP_HANDLER_OPENAPI,
+    HTTP_HANDLER_COMPAT             // A path of the earlier system
 } http_handler_t;
 
 #define HTTP_ROUTE_ENUM(constant, ...) HTTP_ROUTE_##constant,

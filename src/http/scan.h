@@ -59,6 +59,9 @@ typedef enum { HTTP_METHODS (HTTP_METHOD_ENUM) HTTP_METHOD_COUNT } http_method_t
     X (HTTP_LAST_EVENT_ID,     "last-event-id",     1) \
     X (HTTP_MIN_POSITION,      "stele-min-position", 1) \
     X (HTTP_REQUEST_ID,        "x-request-id",      1) \
+    X (HTTP_WEBSOCKET_KEY,     "sec-websocket-key", 1) \
+    X (HTTP_WEBSOCKET_VERSION, "sec-websocket-version", 1) \
+    X (HTTP_UPGRADE,           "upgrade",           0) \
     X (HTTP_IF_NONE_MATCH,     "if-none-match",     0) \
     X (HTTP_ACCEPT,            "accept",            0) \
     X (HTTP_ACCEPT_ENCODING,   "accept-encoding",   0) \

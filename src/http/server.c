@@ -14,6 +14,7 @@
 #include "base/memory.h"
 #include "broker/common/log.h"
 #include "client/connection/key.h"
+#include "http/compat/compat.h"
 #include "http/http.h"
 #include "http/listen.h"
 #include "http/reply.h"
@@ -23,6 +24,7 @@
 #include "wire/map.h"
 
 #define MESSAGE_BYTES 16777216      // Until the broker has said its limit
+#define LIST_LIMIT 100
 #define INFO_MS 5000
 #define RETRY_AFTER_S "1"
 #define RETRY_AFTER 1
@@ -209,6 +211,8 @@ s_on_request (void *arg, http_conn_t *conn)
         s_deny (self, conn, status);
         return;
     }
+    if (!route && http_compat_redirect (conn))
+        return;
     if (!route) {
         if (*allow)
             http_conn_field (conn, "Allow", "%s", allow);
@@ -321,8 +325,10 @@ s_on_info (void *arg, const void *answer, size_t size, const stele_refusal_t *re
     strcpy (self->ledger, ledger);
     if (other)
         http_hub_reset (self->hub, "other_ledger");
-    if (stele_map_map (&map, "limits", &limits))
+    if (stele_map_map (&map, "limits", &limits)) {
         stele_map_integer (&limits, "message_bytes", &self->message_bytes);
+        stele_map_integer (&limits, "list_limit", &self->list_limit);
+    }
 }
 
 //  Without the role gateway, no client gets an answer: say it once, and in /readyz
@@ -583,6 +589,7 @@ stele_http (zsock_t *pipe, void *args)
     server->pack = stele_pack_new ();
     server->counts = http_counts_new ();
     server->message_bytes = MESSAGE_BYTES;
+    server->list_limit = LIST_LIMIT;
     assert (server->pack);
     s_set (&self, "listen", STELE_HTTP_LISTEN);
     s_set (&self, "requests", STELE_DEFAULT_REQUESTS);

@@ -50,6 +50,7 @@ typedef struct http_server {
     http_counts_t *counts;
     char ledger [64];               // Id of the broker's ledger; "": not known yet
     int64_t message_bytes;          // Of the broker: the largest body
+    int64_t list_limit;             // And the most rows of a page
     size_t body_bytes;              // Of bodies in memory
     size_t calls;                   // Requests that wait for the broker
     stele_pack_t *pack;             // Scratch, of one function at a time

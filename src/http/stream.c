@@ -65,6 +65,8 @@ void
 http_stream_say (http_stream_t *self, const char *name, int64_t id, const char *format, ...)
 {
     char text [1024];
+    if (self->form)
+        return;
     int used = snprintf (text, sizeof text, "event: %s\n", name);
     if (id >= 0)
         used += snprintf (text + used, sizeof text - (size_t) used, "id: %" PRId64 "\n", id);
@@ -81,6 +83,9 @@ void
 http_stream_take (http_stream_t *self, const stele_map_t *event, const char *text, size_t size)
 {
     char task_id [256];
+    if (self->form)
+        self->form->take (self, event);
+    else
     if (!self->of_tasks)
         s_send (self, text, size);
     else
@@ -164,6 +169,8 @@ s_greet (http_stream_t *self, int64_t head)
     const char *reason = *self->ledger && strcmp (self->ledger, self->server->ledger) != 0? "other_ledger":
         self->position > head? "unknown_position": head - self->position > HTTP_STREAM_RESUME? "too_far_behind": NULL;
     self->greeted = true;
+    if (self->form)
+        self->form->greet (self);
     if (self->position < 0) {
         self->position = head;
         reason = NULL;
@@ -308,6 +315,8 @@ s_on_gone (void *context)
     if (self->token)
         http_upstream_forget (self->server->upstream, self->token);
     http_hub_remove (self->server->hub, self);
+    if (self->form)
+        self->form->gone (self);
     zhash_destroy (&self->changed);
     zhash_destroy (&self->sending);
     free (self->types);
@@ -380,23 +389,42 @@ s_read_filter (http_stream_t *self, const http_request_t *request, stele_refusal
     return s_check_types (self->types, refusal);
 }
 
-void
-http_stream_start (http_server_t *server, http_conn_t *conn, const http_route_t *route)
+static http_stream_t *
+s_new (http_server_t *server, http_conn_t *conn)
 {
-    stele_refusal_t refusal;
-    const http_request_t *request = http_conn_request (conn);
     http_stream_t *self = STELE_NEW (http_stream_t);
     self->server = server;
     self->conn = conn;
     self->actor = http_conn_request (conn)->actor;
     self->changed = zhash_new ();
+    http_hub_add (server->hub, self);
+    http_conn_set_context (conn, self, s_on_gone);
+    return self;
+}
+
+void
+http_stream_open (http_server_t *server, http_conn_t *conn, const char *types, const http_stream_form_t *form, void *state)
+{
+    http_stream_t *self = s_new (server, conn);
+    self->position = -1;
+    self->types = stele_memory_copy (types, strlen (types));
+    self->form = form;
+    self->form_state = state;
+    self->sent_ms = stele_clock_steady_ms ();
+    http_stream_read (self);
+}
+
+void
+http_stream_start (http_server_t *server, http_conn_t *conn, const http_route_t *route)
+{
+    stele_refusal_t refusal;
+    const http_request_t *request = http_conn_request (conn);
+    http_stream_t *self = s_new (server, conn);
     int rc = http_params_pack (route, request, server->pack, &refusal);
     if (rc == 0)
         rc = s_read_start (self, request, &refusal);
     if (rc == 0)
         rc = s_read_filter (self, request, &refusal);
-    http_hub_add (server->hub, self);
-    http_conn_set_context (conn, self, s_on_gone);
     if (rc) {
         http_server_problem (server, conn, &refusal);
         return;

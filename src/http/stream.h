@@ -21,6 +21,14 @@
 #define HTTP_STREAM_RESUME   50000  // Events: one that is further behind starts again at the head
 #define HTTP_CONTENT_MAX     65536  // Bytes: larger content is left out, as in the feed
 
+/*  What a stream of another form than Server-Sent Events does               */
+typedef struct {
+    void (*greet) (http_stream_t *stream);      // The position is known at which it starts; again after a reset
+    void (*take) (http_stream_t *stream, const stele_map_t *event);
+    void (*keep_alive) (http_stream_t *stream); // Nothing was sent for some time
+    void (*gone) (http_stream_t *stream);       // It ends: free form_state
+} http_stream_form_t;
+
 typedef enum {
     HTTP_STREAM_BEHIND,             // Reads the log, as soon as it is its turn
     HTTP_STREAM_READING,            // A page is requested
@@ -46,10 +54,17 @@ struct http_stream {
     zhash_t *sending;               // of_tasks: those whose records are being fetched; NULL: none
     int64_t sending_to;             // of_tasks: changes up to this position are among them
     char ledger [64];               // That the client knows; "": none
+    const http_stream_form_t *form; // NULL: Server-Sent Events
+    void *form_state;
 };
 
 void
     http_stream_start (http_server_t *server, http_conn_t *conn, const http_route_t *route);
+
+/*  Start a stream of another form at the head, of events of these types (",a,b,"). The form answers the request when it is
+    greeted. Takes ownership of 'state'.                                     */
+void
+    http_stream_open (http_server_t *server, http_conn_t *conn, const char *types, const http_stream_form_t *form, void *state);
 
 /*  Would the stream send this event?                                        */
 bool

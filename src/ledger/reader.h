@@ -193,6 +193,7 @@ typedef struct {
     stele_span_t user_id;           // .text NULL: any
     stele_span_t parent_id;
     stele_span_t search;            // Words as a person typed them; .text NULL: no search
+    stele_span_t contains;          // A part of the title or description, in any case of ASCII letters; .text NULL: any
     int64_t from_us;                // created_at >= from, 0: any
     int64_t to_us;                  // created_at <= to
     int64_t updated_from_us, updated_to_us;

@@ -331,6 +331,27 @@ class Questions:
                 self.assertEqual(answer["total"], sum(matches(search, task, texts[name])
                                                       for name, task in self.now.items()))
 
+    def test_contains_finds_parts_of_words(self):
+        lower = lambda text: "".join(chr(ord(char) + 32) if "A" <= char <= "Z" else char for char in text)
+        moments = [({}, self.now)] + list(self.moments())[:2]
+        for at, tasks in moments:
+            for part in ("uild", "UILD D", "é", "É", "错误", "%", "_", "x", "ection ref", "no such text"):
+                wanted = self.in_order([task for task in tasks.values() if any(
+                    lower(part) in lower(task.get(key, "")) for key in ("title", "description"))], "created", "desc")
+                self.assertEqual(self.ids(contains=part, limit=17 if part == "uild" else 1000, **at), wanted, (part, at))
+                if not at:
+                    for key, way in ORDERS:
+                        passed = [task for name, task in tasks.items() if task["state"] == "passed" and name in wanted]
+                        self.assertEqual(self.ids(contains=part, states="passed", order="%s_%s" % (key, way), limit=1000),
+                                         self.in_order(passed, key, way))
+                    answer = self.ask("task.list", contains=part, total=True, limit=1)
+                    if answer.get("total_complete", True):
+                        self.assertEqual(answer["total"], len(wanted))
+        both = self.ids(contains="uild", search="file", limit=1000)
+        self.assertEqual(both, [key for key in self.ids(search="file", limit=1000) if key in self.ids(contains="uild", limit=1000)])
+        self.assertEqual(self.ids(contains="", limit=1000), self.ids(limit=1000))
+        self.assertEqual(self.refused("task.list", contains="x" * 1025)["field"], "contains")
+
     def test_search_of_the_past(self):
         for at, tasks in list(self.moments())[:3]:
             texts = self.texts(tasks)

@@ -8,7 +8,7 @@ fuzz_targets += tests/fuzz/fuzz_rules
 endif
 
 if HTTP
-fuzz_targets += tests/fuzz/fuzz_http
+fuzz_targets += tests/fuzz/fuzz_http tests/fuzz/fuzz_websocket
 endif
 
 if FUZZ
@@ -47,6 +47,9 @@ tests_fuzz_fuzz_key_LDFLAGS = $(fuzz_ldflags)
 tests_fuzz_fuzz_http_SOURCES = tests/fuzz/fuzz_http.c tests/fuzz/fuzz.h $(fuzz_main)
 tests_fuzz_fuzz_http_LDADD = $(http_test_libs)
 tests_fuzz_fuzz_http_LDFLAGS = $(fuzz_ldflags)
+tests_fuzz_fuzz_websocket_SOURCES = tests/fuzz/fuzz_websocket.c tests/fuzz/fuzz.h $(fuzz_main)
+tests_fuzz_fuzz_websocket_LDADD = $(http_test_libs)
+tests_fuzz_fuzz_websocket_LDFLAGS = $(fuzz_ldflags)
 
 EXTRA_DIST += tests/fuzz/replay.c tests/fuzz/run.sh tests/fuzz/seeds.py tests/fuzz/stele.dict \
     tests/fuzz/seeds tests/fuzz/crashes

@@ -19,7 +19,7 @@ set -u -o pipefail
 seconds=${1:-10}
 [ $# -eq 0 ] || shift
 targets=("$@")
-[ ${#targets[@]} -gt 0 ] || targets=(event message request json config key rules http)
+[ ${#targets[@]} -gt 0 ] || targets=(event message request json config key rules http websocket)
 
 stele_packages clang
 build=${STELE_FUZZ_BUILD:-$STELE_ROOT/build-fuzz}

@@ -62,6 +62,19 @@ HEADS = [
 ]
 
 
+def frame(opcode, data=b"", final=True, mask=b"\x01\x02\x03\x04"):
+    size = bytes([0x80 | len(data)]) if len(data) < 126 else b"\xfe" + len(data).to_bytes(2, "big")
+    return bytes([(0x80 if final else 0) | opcode]) + size + mask + bytes(byte ^ mask[i % 4] for i, byte in enumerate(data))
+
+
+FRAMES = [
+    ("text and close", frame(1, "ünï ✓".encode()) + frame(8, b"\x03\xe8bye")), ("binary", frame(2, bytes(range(200)))),
+    ("fragments around a ping", frame(1, b"a", False) + frame(9, b"p") + frame(0, b"", False) + frame(0, "é".encode())),
+    ("pong and empty close", frame(10) + frame(8)), ("long", frame(1, b"x" * 300)), ("close of a byte", frame(8, b"\x03")),
+    ("64 bits", b"\x81\xff" + (70000).to_bytes(8, "big") + b"\1\2\3\4xyz"), ("no mask", b"\x81\x01x"),
+]
+
+
 def write(target, seeds):
     folder = os.path.join(HERE, "seeds", target)
     os.makedirs(folder, exist_ok=True)
@@ -98,4 +111,5 @@ if __name__ == "__main__":
     write("config", [("config", text.encode()) for text in CONFIGS])
     write("rules", [("rules", text.encode()) for text in RULES])
     write("http", [("head", text.encode()) for text in HEADS])
+    write("websocket", FRAMES)
     dictionary()

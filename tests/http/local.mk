@@ -5,11 +5,11 @@ http_test_libs = src/http/libhttp.la src/cli/libcli.la src/client/libclient.la s
     $(ZLIB_LIBS) $(CRYPTO_LIBS)
 
 http_tests = tests/http/test_malformed.py tests/http/test_routes.py tests/http/test_stream.py tests/http/test_child.py \
-    tests/http/test_keys.py tests/http/test_tokens.py
+    tests/http/test_keys.py tests/http/test_tokens.py tests/http/test_compat.py tests/http/test_websocket.py
 
 if HTTP
-check_PROGRAMS += tests/unit/test_http_scan
-TESTS += tests/unit/test_http_scan
+check_PROGRAMS += tests/unit/test_http_scan tests/unit/test_http_websocket
+TESTS += tests/unit/test_http_scan tests/unit/test_http_websocket
 if HAVE_PYTHON
 TESTS += $(http_tests)
 endif
@@ -17,5 +17,8 @@ endif
 tests_unit_test_http_scan_SOURCES = tests/unit/test_http_scan.c
 tests_unit_test_http_scan_CPPFLAGS = $(AM_CPPFLAGS) $(LIBEVENT_CFLAGS)
 tests_unit_test_http_scan_LDADD = $(http_test_libs) $(CMOCKA_LIBS)
+tests_unit_test_http_websocket_SOURCES = tests/unit/test_http_websocket.c
+tests_unit_test_http_websocket_CPPFLAGS = $(AM_CPPFLAGS) $(LIBEVENT_CFLAGS)
+tests_unit_test_http_websocket_LDADD = $(http_test_libs) $(CMOCKA_LIBS)
 
 EXTRA_DIST += tests/http/web.py $(http_tests)

@@ -19,7 +19,10 @@ import unittest
 
 import harness
 import web
-from test_routes import CHANGES, GETS
+import test_routes
+
+GETS = {**test_routes.GETS, **test_routes.EARLIER_GETS}
+CHANGES = {**test_routes.CHANGES, **test_routes.EARLIER_CHANGES}
 
 TOKENS = {
     "ann": ["--role", "publish,query", "--users", "ann"],

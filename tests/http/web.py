@@ -195,3 +195,68 @@ class Stream:
     def close(self):
         self.file.close()
         self.peer.close()
+
+
+class Socket:
+    """A client of a WebSocket (RFC 6455) that can also send what a correct one never would."""
+
+    def __init__(self, port, path="/ws", headers=()):
+        fields = {"Host": "localhost:%d" % port, "Upgrade": "websocket", "Connection": "keep-alive, Upgrade",
+                  "Sec-WebSocket-Version": "13", "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ=="}
+        fields.update(headers)
+        self.peer = connect(port)
+        self.file = self.peer.makefile("rb")
+        self.peer.sendall(("GET %s HTTP/1.1\r\n%s\r\n" % (path, "".join(
+            "%s: %s\r\n" % field for field in fields.items() if field[1] is not None))).encode())
+        head = b""
+        while not head.endswith(b"\r\n\r\n"):
+            line = self.file.readline()
+            assert line, "the connection ended in the handshake"
+            head += line
+        first, *lines = head.decode().split("\r\n")[:-2]
+        self.status = int(first.split()[1])
+        self.headers = {name.lower(): value for name, value in (line.split(": ", 1) for line in lines)}
+
+    def body(self):
+        """Of an answer that is no handshake."""
+        return json.loads(self.file.read(int(self.headers["content-length"])))
+
+    @staticmethod
+    def frame(opcode, data=b"", final=True, mask=b"\x01\x02\x03\x04", reserved=0, size=None):
+        size = len(data) if size is None else size
+        head = bytes([(0x80 if final else 0) | reserved << 4 | opcode])
+        bit = 0x80 if mask else 0
+        head += (bytes([bit | size]) if size < 126 else bytes([bit | 126]) + size.to_bytes(2, "big") if size < 65536
+                 else bytes([bit | 127]) + size.to_bytes(8, "big"))
+        return head + (mask + bytes(byte ^ mask[i % 4] for i, byte in enumerate(data)) if mask else data)
+
+    def send(self, opcode, data=b"", **how):
+        self.peer.sendall(self.frame(opcode, data, **how))
+
+    def receive(self):
+        """The next frame: opcode and data. None at the end of the connection."""
+        try:
+            head = self.file.read(2)
+            if len(head) < 2:
+                return None
+            assert head[0] & 0xf0 == 0x80 and head[1] < 128, "the server sends whole frames without a mask"
+            size = head[1]
+            if size > 125:
+                size = int.from_bytes(self.file.read(2 if size == 126 else 8), "big")
+            return head[0] & 15, self.file.read(size)
+        except ConnectionResetError:
+            return None
+
+    def message(self):
+        """The next message as JSON; pings are answered."""
+        while True:
+            opcode, data = self.receive()
+            if opcode == 9:
+                self.send(10, data)
+            else:
+                assert opcode == 1, (opcode, data)
+                return json.loads(data)
+
+    def close(self):
+        self.file.close()
+        self.peer.close()

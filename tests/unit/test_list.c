@@ -21,8 +21,8 @@ s_fill (fixture_t *self, int roles)
         seed = seed * 6364136223846793005u + 1442695040888963407u;
         unsigned r = (unsigned) (seed >> 33);
         const char *state = stele_vocabulary_word (STELE_VOCABULARY_TASK_STATE, 1 + (int) (r % 10));
-        fixture_append (self, "{'type':'task.created','time':%u,'task_id':'t%d','title':'','description':'',"
-            "'role':'role %u','state':'%s','provider':'p%u','model':'m%u'%s%s}", 100 + r % 37, i,
+        fixture_append (self, "{'type':'task.created','time':%u,'task_id':'t%d','title':'tItle %d','description':'',"
+            "'role':'role %u','state':'%s','provider':'p%u','model':'m%u'%s%s}", 100 + r % 37, i, i,
             r / 10 % (unsigned) roles, state, r / 50 % 3, r / 150 % 4,
             r / 600 % 3 == 0? ",'user_id':'ann'": r / 600 % 3 == 1? ",'user_id':'default'": "",
             i % 5 == 0? ",'parent_id':'t1'": "");
@@ -157,6 +157,10 @@ s_assert_all (fixture_t *self)
     s_assert_list (self, (stele_filter_t) { .has_error = 1 }, "s.error_count > 0");
     s_assert_list (self, (stele_filter_t) { .has_error = -1, .providers = providers, .provider_count = 1 },
         "s.error_count = 0 AND p.word = 'p1'");
+    s_assert_list (self, (stele_filter_t) { .contains = { "TLE 1", 5 } }, "t.title LIKE '%tle 1%'");
+    s_assert_list (self, (stele_filter_t) { .contains = { "le 2", 4 }, .roles = roles, .role_count = 1 },
+        "t.title LIKE '%le 2%' AND r.word = 'role 0'");
+    s_assert_list (self, (stele_filter_t) { .contains = { "%", 1 } }, "0");
 }
 
 static void

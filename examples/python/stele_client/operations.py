@@ -21,7 +21,7 @@ Words = Union[str, Sequence[str]]
 FILTERS = frozenset((
     "states", "roles", "providers", "models", "producers", "interrupted", "user_id", "parent_id", "created_from", "created_to",
     "date_from", "date_to", "updated_from", "updated_to", "completed_from", "completed_to", "has_error",
-    "search", "order", "limit", "cursor", "offset", "total", "at", "min_position", "timeout_ms"))
+    "search", "contains", "order", "limit", "cursor", "offset", "total", "at", "min_position", "timeout_ms"))
 
 
 def known(filters: dict) -> dict:

@@ -47,8 +47,8 @@
         TAKES ("created_from", TIME), TAKES ("created_to", TIME), \
         TAKES ("updated_from", TIME), TAKES ("updated_to", TIME), \
         TAKES ("completed_from", TIME), TAKES ("completed_to", TIME), \
-        TAKES ("has_error", BOOL), TAKES ("search", TEXT), TAKES ("order", TEXT), \
-        TAKES ("limit", NUMBER), TAKES ("cursor", TEXT), TAKES ("offset", NUMBER), \
+        TAKES ("has_error", BOOL), TAKES ("search", TEXT), TAKES ("contains", TEXT), \
+        TAKES ("order", TEXT), TAKES ("limit", NUMBER), TAKES ("cursor", TEXT), TAKES ("offset", NUMBER), \
         TAKES ("total", BOOL), TAKES ("at", TIME)) \
     X (TASK_STUCK,        "task.stuck",        WORKER, QUERY,   stele_operation_task_stuck, \
         TAKES ("silent_s", NUMBER), TAKES ("limit", NUMBER), TAKES ("cursor", TEXT), \

@@ -292,6 +292,10 @@ s_read_filter (stele_query_t *self, stele_params_t *params, stele_filter_t *filt
     if (filter->search.size > SEARCH_MAX)
         stele_params_fail (params, STELE_EBAD_REQUEST, "search",
             "search takes text of at most %d bytes", SEARCH_MAX);
+    filter->contains = stele_params_text (params, "contains");
+    if (filter->contains.size > SEARCH_MAX)
+        stele_params_fail (params, STELE_EBAD_REQUEST, "contains",
+            "contains takes text of at most %d bytes", SEARCH_MAX);
     filter->states = stele_params_words (params, "states", STELE_VOCABULARY_TASK_STATE);
     filter->roles = values->roles;
     filter->role_count = stele_params_texts (params, "roles", values->roles);

@@ -80,6 +80,7 @@ reader_filter_open (reader_filter_t *self, stele_reader_t *reader, const stele_f
         if (stele_match_is_empty (self->match))
             self->matches_nothing = true;
     }
+    self->by_text = self->match || query->contains.size;
     return reader->status;
 }
 
@@ -111,7 +112,7 @@ bool
 reader_filter_is_narrow (const reader_filter_t *self)
 {
     const stele_filter_t *query = self->query;
-    return !self->match && !self->by_user && !query->parent_id.text && !query->has_error
+    return !self->by_text && !self->by_user && !query->parent_id.text && !query->has_error
         && !query->producer_count && !query->interrupted && !query->heard_to
         && !query->updated_from_us && !query->updated_to_us
         && !query->completed_from_us && !query->completed_to_us;
@@ -149,10 +150,29 @@ s_belongs (reader_filter_t *self, int64_t key)
 }
 
 static bool
+s_contains (const stele_record_t *task, stele_field_t field, stele_span_t part)
+{
+    const stele_value_t *text = &task->values [field];
+    if (!stele_record_has (task, field))
+        return false;
+    for (size_t i = 0; i + part.size <= text->size; i++) {
+        size_t same = 0;
+        while (same < part.size && stele_match_lower (text->text [i + same]) == stele_match_lower (part.text [same]))
+            same++;
+        if (same == part.size)
+            return true;
+    }
+    return false;
+}
+
+static bool
 s_matches (reader_filter_t *self, const stele_record_t *task)
 {
-    bool matches = stele_match_passes (self->match, task);
-    if (stele_match_failed (self->match))
+    stele_span_t part = self->query->contains;
+    if (part.size && !s_contains (task, STELE_TITLE, part) && !s_contains (task, STELE_DESCRIPTION, part))
+        return false;
+    bool matches = !self->match || stele_match_passes (self->match, task);
+    if (self->match && stele_match_failed (self->match))
         reader_fail (self->reader, STELE_ENO_MEMORY, "out of memory");
     return matches;
 }
@@ -182,7 +202,7 @@ bool
 reader_filter_passes (reader_filter_t *self, const reader_summary_t *summary)
 {
     return reader_filter_summary_passes (self, summary)
-        && (!self->match || reader_filter_text_passes (self, summary->key));
+        && (!self->by_text || reader_filter_text_passes (self, summary->key));
 }
 
 bool
@@ -245,7 +265,7 @@ reader_filter_record_passes (reader_filter_t *self, const stele_record_t *row)
         return false;
     if (query->interrupted && stele_record_has (row, STELE_INTERRUPTED) != (query->interrupted > 0))
         return false;
-    if (self->match && !s_matches (self, row))
+    if (self->by_text && !s_matches (self, row))
         return false;
     return s_is_any (row, STELE_PRODUCER, query->producers, query->producer_count)
         && s_is_any (row, STELE_ROLE, query->roles, query->role_count)

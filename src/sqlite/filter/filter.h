@@ -25,6 +25,7 @@ typedef struct {
     reader_keys_t users;            // Their words
     bool matches_nothing;                   // A word that no task has, or an empty search
     stele_match_t *match;           // NULL: no search
+    bool by_text;                   // A search, or a part that the texts contain: texts have to be read
     int64_t texts_read;                  // Each costs as much as several rows
 } reader_filter_t;
 
@@ -47,11 +48,11 @@ bool
 bool
     reader_filter_record_passes (reader_filter_t *self, const stele_record_t *row);
 
-//  Test the search only: reads the texts of the task.
+//  Test the search and 'contains' only: reads the texts of the task.
 bool
     reader_filter_text_passes (reader_filter_t *self, int64_t key);
 
-//  Test all but the search.
+//  Test all but the search and 'contains'.
 bool
     reader_filter_summary_passes (reader_filter_t *self, const reader_summary_t *summary);
 

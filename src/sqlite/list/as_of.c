@@ -167,7 +167,7 @@ reader_as_of_open (reader_page_t *page)
     reader_keys_t keys = { NULL, 0, 0 };
     s_find_changed (page, &keys);
     //  Only a list that reads all tasks in its order can evaluate them as it meets them
-    bool reads_all = !page->query->parent_id.text && !page->filter.match;
+    bool reads_all = !page->query->parent_id.text && !page->filter.by_text;
     size_t max = (size_t) page->reader->bounds.touched;
     page->lazy = reads_all && keys.count > max && page->unordered.count <= max;
     for (size_t i = 0; i < keys.count && page->reader->status == 0; i++) {

@@ -45,10 +45,10 @@ reader_page_by_keys (reader_page_t *page, reader_keys_t *keys)
     //  Texts are read in order, no further than the page needs
     for (size_t i = 0; i < entries.count && page->reader->status == 0; i++) {
         const reader_entry_t *entry = &entries.items [i];
-        if ((!page->filter.match || reader_filter_text_passes (&page->filter, entry->key))
+        if ((!page->filter.by_text || reader_filter_text_passes (&page->filter, entry->key))
         &&  reader_page_add (page, entry->time, entry->key, false))
             break;
-        if (page->filter.match && !reader_page_spend (page, 0, entry->time, entry->key))
+        if (page->filter.by_text && !reader_page_spend (page, 0, entry->time, entry->key))
             break;
     }
     reader_entries_free (&entries);

@@ -42,7 +42,7 @@ s_find (reader_page_t *page)
         if (by_created)
             reader_page_by_index (page, pairs, count);
         else
-        if (tasks <= page->reader->bounds.set && !page->filter.match)
+        if (tasks <= page->reader->bounds.set && !page->filter.by_text)
             reader_page_by_pairs (page, pairs, count);
         else
             reader_page_by_zone (page);

@@ -40,7 +40,7 @@ reader_page_open (reader_page_t *self, stele_reader_t *reader, const stele_filte
     const stele_reader_bounds_t *bounds = &reader->bounds;
     *self = (reader_page_t) {
         .reader = reader, .query = query,
-        .units = query->search.text? bounds->search_units: bounds->units
+        .units = query->search.text || query->contains.size? bounds->search_units: bounds->units
     };
     self->skip = query->has_cursor? query->cursor_skip: query->offset;
     self->units += self->skip * SKIP_UNITS;

@@ -197,7 +197,7 @@ s_count_matches (reader_page_t *page, bool *complete)
 {
     reader_keys_t keys = { NULL, 0, 0 };
     int64_t total = 0;
-    if (!reader_page_candidates (page, &keys))
+    if (!page->filter.match || !reader_page_candidates (page, &keys))
         return s_count_newest (page, complete);
     *complete = !page->partial;
     for (size_t i = keys.count; i-- > 0 && page->reader->status == 0;) {
@@ -216,7 +216,7 @@ s_count_matches (reader_page_t *page, bool *complete)
 static int64_t
 s_total (reader_page_t *page, bool *complete)
 {
-    if (page->filter.match)
+    if (page->filter.by_text)
         return s_count_matches (page, complete);
 
     const stele_filter_t *query = page->query;
