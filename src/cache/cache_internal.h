@@ -98,6 +98,7 @@ struct stele_cache {
     int64_t state_since_ms;         // monotonic: and since when
 
     stele_batch_t *batch;
+    size_t sent;                    // Records in the transaction that was sent last
     stele_changed_key_t *changed;
     size_t changed_count;
     size_t changed_room;
@@ -167,6 +168,14 @@ typedef enum {
 int
     stele_cache_write (stele_cache_t *self, stele_write_t how,
         const stele_key_t *cursor, int64_t value);
+
+/*  The same in two steps, for reading the ledger while Redis executes it. Nothing else may use
+    the connection in between. _send returns an error if nothing was sent: then do not wait. */
+int
+    stele_cache_write_send (stele_cache_t *self, stele_write_t how,
+        const stele_key_t *cursor, int64_t value);
+int
+    stele_cache_write_wait (stele_cache_t *self);
 
 /*  Verify that Redis is in the state this cache left it in, without writing. Returns as above. */
 int

@@ -166,12 +166,12 @@ s_queue_committed (stele_cache_t *self)
     stele_redis_end (self->redis);
 }
 
-static int
-s_commit (stele_cache_t *self)
+int
+stele_cache_write_wait (stele_cache_t *self)
 {
-    switch (stele_redis_exec (self->redis)) {
+    switch (stele_redis_exec_wait (self->redis)) {
         case STELE_EXEC_DONE:
-            self->applied += self->batch->count;
+            self->applied += self->sent;
             self->batches++;
             self->failing = false;
             return 0;
@@ -191,13 +191,9 @@ s_commit (stele_cache_t *self)
 }
 
 int
-stele_cache_write (stele_cache_t *self, stele_write_t how, const stele_key_t *cursor,
+stele_cache_write_send (stele_cache_t *self, stele_write_t how, const stele_key_t *cursor,
     int64_t value)
 {
-    if (self->batch->count == 0 && !cursor) {
-        stele_batch_clear (self->batch);
-        return 0;
-    }
     s_guard_send (self, true);
     int rc = s_guard_check (self, true);
     if (rc == 0) {
@@ -217,8 +213,21 @@ stele_cache_write (stele_cache_t *self, stele_write_t how, const stele_key_t *cu
             if (cursor == &self->layout.position)
                 s_queue_committed (self);
         }
-        rc = s_commit (self);
+        stele_redis_exec_send (self->redis);
+        self->sent = self->batch->count;
     }
     stele_batch_clear (self->batch);
     return rc;
+}
+
+int
+stele_cache_write (stele_cache_t *self, stele_write_t how, const stele_key_t *cursor,
+    int64_t value)
+{
+    if (self->batch->count == 0 && !cursor) {
+        stele_batch_clear (self->batch);
+        return 0;
+    }
+    int rc = stele_cache_write_send (self, how, cursor, value);
+    return rc? rc: stele_cache_write_wait (self);
 }

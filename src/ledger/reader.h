@@ -74,7 +74,7 @@ void
 
 /*  From now on only what belongs to these users: all functions for clients then behave as if there were
     nothing else, and those that cannot (rejected events, statistics) return STELE_EUNAUTHORIZED. The functions for
-    followers (_touched, _by_key, _task_state, _active) are not restricted. count 0: all users. The array is borrowed
+    followers (_touched, _by_key, _active, _ended) are not restricted. count 0: all users. The array is borrowed
     until the next call of this function.                                    */
 void
     stele_reader_set_users (stele_reader_t *self, const stele_span_t *users, size_t count);
@@ -136,11 +136,12 @@ const char *
 /*  The tasks and sessions that the events in (after, upto] touched, at most 'limit' events:
     call fn once per key, in ascending order, first the tasks (is_task), then the
     sessions. Keys are those of stele_reader_task_by_key and _session_by_key.
+    Without 'tasks', only the sessions.
     Returns the last position examined ('after' if there was none), or an error. */
 typedef int (stele_touched_fn) (bool is_task, int64_t key, void *arg);
 int64_t
     stele_reader_touched (stele_reader_t *self, int64_t after, int64_t upto,
-        int64_t limit, stele_touched_fn *fn, void *arg);
+        int64_t limit, bool tasks, stele_touched_fn *fn, void *arg);
 
 /*  -- tasks ------------------------------------------------------------------- */
 
@@ -155,11 +156,6 @@ int
         stele_row_fn *fn, void *arg);
 int
     stele_reader_task_by_key (stele_reader_t *self, int64_t key, stele_row_fn *fn, void *arg);
-
-/*  Only its state and the position of its last event: cheaper than the whole task.
-    1 found, 0 no such task, or an error.                                    */
-int
-    stele_reader_task_state (stele_reader_t *self, int64_t key, int *state, int64_t *position);
 
 /*  A task in the past: as of the event at 'position' (time_us 0), or as of its events whose
     time is at most 'time_us' (position 0), in the order of their positions.
@@ -241,6 +237,15 @@ int64_t
     most 'limit'. Returns the last key passed to fn ('after': none are left). */
 int64_t
     stele_reader_active (stele_reader_t *self, int64_t after, int64_t limit,
+        stele_row_fn *fn, void *arg);
+
+/*  Terminal tasks (the live records) by the position of their last change of state or fields, in (after, upto]. Of those
+    that have none after 'since', also by that of their last event. Only tasks without an event after 'head'. So the
+    ranges from 'since' to 'head' together give each task with an event in them that has ended once, and one call per
+    range costs less than asking for the tasks it touched one by one. If fn returns 1, the call ends.
+    Returns the position read up to.                                         */
+int64_t
+    stele_reader_ended (stele_reader_t *self, int64_t after, int64_t upto, int64_t since, int64_t head,
         stele_row_fn *fn, void *arg);
 
 /*  -- what belongs to a task or a session ------------------------------------- */

@@ -25,3 +25,9 @@ TESTS += tests/unit/test_live_record
 tests_unit_test_live_record_SOURCES = tests/unit/test_live_record.c tests/unit/cache_fixture.h \
     tests/unit/redis_server.h
 tests_unit_test_live_record_LDADD = $(STELE_ROOMS) $(STELE_LIBS) $(CMOCKA_LIBS)
+
+check_PROGRAMS += tests/unit/test_cache_refill
+TESTS += tests/unit/test_cache_refill
+tests_unit_test_cache_refill_SOURCES = tests/unit/test_cache_refill.c tests/unit/cache_fixture.h \
+    tests/unit/redis_server.h
+tests_unit_test_cache_refill_LDADD = $(STELE_ROOMS) $(STELE_LIBS) $(CMOCKA_LIBS)

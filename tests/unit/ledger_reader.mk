@@ -92,3 +92,8 @@ check_PROGRAMS += tests/unit/test_users
 TESTS += tests/unit/test_users
 tests_unit_test_users_SOURCES = tests/unit/test_users.c tests/unit/ledger_fixture.h
 tests_unit_test_users_LDADD = $(STELE_ROOMS) $(STELE_LIBS) $(CMOCKA_LIBS)
+
+check_PROGRAMS += tests/unit/test_zone_map
+TESTS += tests/unit/test_zone_map
+tests_unit_test_zone_map_SOURCES = tests/unit/test_zone_map.c tests/unit/ledger_fixture.h
+tests_unit_test_zone_map_LDADD = $(STELE_ROOMS) $(STELE_LIBS) $(CMOCKA_LIBS)

@@ -226,7 +226,7 @@ static void
 s_assert_touched (fixture_t *self, int64_t after, int64_t upto, int64_t limit, int64_t last, const char *keys)
 {
     s_touched_t touched = { self, json_array (), json_array () };
-    assert_int_equal (stele_reader_touched (self->reader, after, upto, limit, s_on_touched, &touched), last);
+    assert_int_equal (stele_reader_touched (self->reader, after, upto, limit, true, s_on_touched, &touched), last);
     fixture_assert_json (touched.keys, keys);
     json_decref (touched.keys);
     json_decref (touched.rows);

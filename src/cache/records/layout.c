@@ -153,15 +153,20 @@ stele_layout_replace (stele_redis_t *redis, const stele_key_t *key, const stele_
 void
 stele_layout_fill (stele_redis_t *redis, const stele_key_t *key, const stele_record_t *record)
 {
-    char digits [STELE_FIELD_COUNT] [STELE_LAYOUT_DIGITS];
+    char digits [STELE_LAYOUT_DIGITS];
     stele_redis_word (redis, "HSET");
     stele_redis_bytes (redis, key->data, key->size);
     for (int field = 0; field < STELE_FIELD_COUNT; field++) {
         if (!stele_layout_holds (record, field))
             continue;
+        const stele_value_t *value = &record->values [field];
         const char *text;
-        size_t size = stele_layout_text (&record->values [field], digits [field], &text);
         stele_redis_word (redis, stele_field_name (field));
+        if (value->kind == STELE_VALUE_INTEGER) {
+            stele_redis_integer (redis, value->integer);
+            continue;
+        }
+        size_t size = stele_layout_text (value, digits, &text);
         stele_redis_bytes (redis, text, size);
     }
     stele_redis_end (redis);

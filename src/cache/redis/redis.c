@@ -391,12 +391,19 @@ s_classify (stele_redis_t *self, const redisReply *reply, size_t expected, bool 
     return STELE_EXEC_DONE;
 }
 
-stele_exec_t
-stele_redis_exec (stele_redis_t *self)
+void
+stele_redis_exec_send (stele_redis_t *self)
 {
-    size_t expected = self->transaction;
     STELE_FAULT (exec_before);
     stele_redis_command (self, "EXEC", NULL, NULL);
+    if (self->context && self->unsent)
+        s_send (self);
+}
+
+stele_exec_t
+stele_redis_exec_wait (stele_redis_t *self)
+{
+    size_t expected = self->transaction - 1;        // Without the EXEC
     bool refused = false;
     while (self->outstanding > 1) {
         redisReply *reply = stele_redis_reply (self);
@@ -414,6 +421,13 @@ stele_redis_exec (stele_redis_t *self)
     stele_exec_t outcome = s_classify (self, reply, expected, refused);
     freeReplyObject (reply);
     return outcome;
+}
+
+stele_exec_t
+stele_redis_exec (stele_redis_t *self)
+{
+    stele_redis_exec_send (self);
+    return stele_redis_exec_wait (self);
 }
 
 //  -- replies ----------------------------------------------------------------------

@@ -103,6 +103,12 @@ void
 stele_exec_t
     stele_redis_exec (stele_redis_t *self);
 
+/*  The same in two steps, for work while Redis executes it. No other command in between. */
+void
+    stele_redis_exec_send (stele_redis_t *self);
+stele_exec_t
+    stele_redis_exec_wait (stele_redis_t *self);
+
 /*  -- replies -------------------------------------------------------------------- */
 
 bool

@@ -35,6 +35,8 @@ static int
 s_set_backs (stele_reader_t *self, s_set_back_t places [SET_BACKS_MAX])
 {
     int count = 0;
+    if (self->no_set_backs)
+        return 0;
     sqlite3_stmt *statement = reader_statement (self, SLOT_SET_BACKS,
         "SELECT CAST (substr (key, 16) AS INTEGER) FROM meta"
         " WHERE key > '" STELE_SET_BACK_KEY "' AND key < '" STELE_SET_BACK_KEY "a' ORDER BY key DESC");
@@ -42,6 +44,7 @@ s_set_backs (stele_reader_t *self, s_set_back_t places [SET_BACKS_MAX])
         places [count++] = (s_set_back_t) { sqlite3_column_int64 (statement, 0), 0 };
     if (statement)
         sqlite3_reset (statement);
+    self->no_set_backs = count == 0 && !self->borrowed && self->status == 0;
     int64_t newest_us = count? s_raw_time (self, reader_head (self)): 0;
     for (int i = 0; i < count; i++) {
         int64_t before_us = s_raw_time (self, places [i].position - 1);

@@ -142,15 +142,17 @@ s_collect (stele_reader_t *self, int64_t after, int64_t upto,
     reader_keys_t *tasks, reader_keys_t *sessions)
 {
     for (int source = 0; source < SOURCE_COUNT; source++) {
-        if (!s_touched [source])
+        bool is_task = reader_source_subject ((reader_source_t) source) == STELE_SUBJECT_TASK;
+        if (!s_touched [source] || (is_task && !tasks))
             continue;
         sqlite3_stmt *statement = reader_with_key (self, SLOT_TOUCHED + source,
             s_touched [source], after);
         if (statement)
             sqlite3_bind_int64 (statement, 2, upto);
-        reader_keys_collect (self, statement, reader_source_subject ((reader_source_t) source) == STELE_SUBJECT_TASK? tasks: sessions);
+        reader_keys_collect (self, statement, is_task? tasks: sessions);
     }
-    reader_keys_sort (tasks);
+    if (tasks)
+        reader_keys_sort (tasks);
     reader_keys_sort (sessions);
 }
 
@@ -165,7 +167,7 @@ s_emit (bool is_task, const reader_keys_t *keys, stele_touched_fn *fn, void *arg
 
 int64_t
 stele_reader_touched (stele_reader_t *self, int64_t after, int64_t upto,
-    int64_t limit, stele_touched_fn *fn, void *arg)
+    int64_t limit, bool with_tasks, stele_touched_fn *fn, void *arg)
 {
     int64_t rc = reader_enter (self);
     if (rc)
@@ -176,7 +178,7 @@ stele_reader_touched (stele_reader_t *self, int64_t after, int64_t upto,
         upto = after + limit;
     reader_keys_t tasks = { NULL, 0, 0 }, sessions = { NULL, 0, 0 };
     if (upto > after)
-        s_collect (self, after, upto, &tasks, &sessions);
+        s_collect (self, after, upto, with_tasks? &tasks: NULL, &sessions);
     //  The call has ended here, so fn may call the reader
     rc = reader_leave (self, upto > after? upto: after);
     if (rc >= 0) {

@@ -275,6 +275,7 @@ static int
 s_begin (stele_reader_t *self)
 {
     s_rollback (self);
+    self->no_set_backs = false;
     return reader_step (self, reader_statement (self, SLOT_BEGIN, "BEGIN"));
 }
 
@@ -453,8 +454,9 @@ stele_reader_head (stele_reader_t *self)
     return reader_leave (self, reader_head (self));
 }
 
-int
-reader_commit_of (stele_reader_t *self, int64_t position, int64_t *first, int64_t *last, int64_t *time)
+//  The last commit that began at or before a position, into self->commit: 1, 0 none, or an error
+static int
+s_find_commit (stele_reader_t *self, int64_t position)
 {
     sqlite3_stmt *statement = reader_with_key (self, SLOT_COMMIT_OF,
         "SELECT first, last, time FROM commits WHERE first <= ?1 ORDER BY first DESC LIMIT 1",
@@ -462,10 +464,25 @@ reader_commit_of (stele_reader_t *self, int64_t position, int64_t *first, int64_
     int rc = reader_step (self, statement);
     if (rc != 1)
         return rc;
-    *first = sqlite3_column_int64 (statement, 0);
-    *last = sqlite3_column_int64 (statement, 1);
-    *time = sqlite3_column_int64 (statement, 2);
+    self->commit.first = sqlite3_column_int64 (statement, 0);
+    self->commit.last = sqlite3_column_int64 (statement, 1);
+    self->commit.time = sqlite3_column_int64 (statement, 2);
     sqlite3_reset (statement);
+    return 1;
+}
+
+int
+reader_commit_of (stele_reader_t *self, int64_t position, int64_t *first, int64_t *last, int64_t *time)
+{
+    bool found = self->commit.first && position >= self->commit.first && position <= self->commit.last;
+    if (!found || self->borrowed) {
+        int rc = s_find_commit (self, position);
+        if (rc != 1)
+            return rc;
+    }
+    *first = self->commit.first;
+    *last = self->commit.last;
+    *time = self->commit.time;
     return position <= *last;
 }
 

@@ -50,7 +50,7 @@ typedef enum {
     SLOT_CHAIN_TASK, SLOT_CHAIN_SESSION, SLOT_ATTEMPT, SLOT_ATTEMPT_TASK,
     SLOT_ATTEMPT_SESSION,
     SLOT_CREATED, SLOT_CREATED_LINK, SLOT_CREATED_REPLACED,
-    SLOT_TASK, SLOT_TASK_BY_KEY, SLOT_LIVE, SLOT_LIVE_BY_KEY, SLOT_ACTIVE,
+    SLOT_TASK, SLOT_TASK_BY_KEY, SLOT_LIVE, SLOT_LIVE_BY_KEY, SLOT_ACTIVE, SLOT_ENDED,
     SLOT_AS_OF_KEY, SLOT_AS_OF_TASK, SLOT_AS_OF_HISTORY, SLOT_AS_OF_OUTPUT, SLOT_AS_OF_METRIC, SLOT_AS_OF_ERROR,
     SLOT_PAIRS, SLOT_SUMMARY, SLOT_TASK_BELONGS, SLOT_ZONES, SLOT_UNORDERED, SLOT_CHILDREN, SLOT_PAIR_TASKS,
     SLOT_ZONE_ROWS,                             // One per order, without its direction
@@ -133,6 +133,8 @@ struct stele_reader {
     int64_t event_subject;          // Key of its task or session; of a preference, its user (a word)
     reader_zone_t *zones;           // Ascending (reader_zones)
     size_t zone_count, zone_room;
+    struct { int64_t first, last, time; } commit;   // Found last: such a row never changes
+    bool no_set_backs;              // The snapshot has none (commit_time.c)
     //  Tables that only grow: rows counted so far, up to this key
     int64_t sessions_counted, sessions_until;
     int64_t commits_counted, commits_until;
