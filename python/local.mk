@@ -2,6 +2,7 @@
 python_tests = \
     python/tests/test_client.py \
     python/tests/test_keys.py \
+    python/tests/test_package.py \
     python/tests/test_dialog.py \
     python/tests/test_vectors.py
 
@@ -10,7 +11,9 @@ EXTRA_DIST += \
     python/README.md \
     python/pyproject.toml \
     python/stele_client/__init__.py \
+    python/stele_client/adapters/__init__.py \
     python/stele_client/aio.py \
+    python/stele_client/aio_operations.py \
     python/stele_client/client.py \
     python/stele_client/dialog.py \
     python/stele_client/errors.py \
@@ -21,6 +24,7 @@ EXTRA_DIST += \
     python/stele_client/order.py \
     python/stele_client/publisher.py \
     python/stele_client/py.typed \
+    python/stele_client/records.py \
     python/stele_client/redact.py \
     python/stele_client/refusals.py \
     python/stele_client/trouble.py \

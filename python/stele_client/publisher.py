@@ -35,7 +35,7 @@ LAST_S = 1.0                # After an exception: time for events that were sent
 ADVICE = ", with a producer name of its own"
 
 
-class Outcome(Future):
+class Outcome(Future[Receipt]):
     """The future of an event. 'seen': the program has asked for its outcome."""
 
     def __init__(self) -> None:
@@ -82,7 +82,7 @@ class Publisher:
                  instance: Optional[str] = None, lease_ms: Optional[int] = None,
                  on_refused: Optional[Callable[[Receipt], None]] = None,
                  redact: Optional[Redact] = None, requests: Optional[str] = None, key: KeyOption = None,
-                 context: Optional[zmq.Context] = None) -> None:
+                 context: "Optional[zmq.Context[Any]]" = None) -> None:
         self._pid = os.getpid()
         self._dialog = Dialog(producer, instance, lease_ms, redact)
         self._refusals = Refusals(on_refused)
