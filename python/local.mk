@@ -2,6 +2,7 @@
 python_tests = \
     python/tests/test_client.py \
     python/tests/test_keys.py \
+    python/tests/test_tasks.py \
     python/tests/test_package.py \
     python/tests/test_dialog.py \
     python/tests/test_vectors.py
@@ -15,6 +16,7 @@ EXTRA_DIST += \
     python/stele_client/aio.py \
     python/stele_client/aio_operations.py \
     python/stele_client/client.py \
+    python/stele_client/default.py \
     python/stele_client/dialog.py \
     python/stele_client/errors.py \
     python/stele_client/events.py \
@@ -27,5 +29,6 @@ EXTRA_DIST += \
     python/stele_client/records.py \
     python/stele_client/redact.py \
     python/stele_client/refusals.py \
+    python/stele_client/tasks.py \
     python/stele_client/trouble.py \
     python/stele_client/wire.py

@@ -68,13 +68,13 @@ class Publisher:
     """See stele_client.Publisher. Create it inside a running loop, and use it in that loop."""
 
     def __init__(self, producer: str, endpoint: Optional[str] = None, *,
-                 instance: Optional[str] = None, lease_ms: Optional[int] = None,
+                 instance: Optional[str] = None, lease_ms: Optional[int] = None, anonymous: bool = False,
                  on_refused: Optional[Callable[[Receipt], None]] = None,
                  redact: Optional[Redact] = None, requests: Optional[str] = None, key: KeyOption = None,
                  context: Optional[zmq.asyncio.Context] = None) -> None:
         loop = asyncio.get_running_loop()
         self._pid = os.getpid()
-        self._dialog = Dialog(producer, instance, lease_ms, redact)
+        self._dialog = Dialog(producer, instance, lease_ms, redact, anonymous)
         self._refusals = Refusals(on_refused)
         self._requests = requests
         self._address = address(endpoint, "STELE_EVENTS", EVENTS)

@@ -71,11 +71,12 @@ class Entry:
 
 class Dialog:
     def __init__(self, producer: str, instance: Optional[str] = None,
-                 lease_ms: Optional[int] = None, redact: Optional[Redact] = None) -> None:
+                 lease_ms: Optional[int] = None, redact: Optional[Redact] = None, anonymous: bool = False) -> None:
         self.producer = producer
         self._redact = redact
         self.instance = instance or str(uuid.uuid4())
         self.lease_ms = lease_ms
+        self._anonymous = anonymous
         self.state = "new"                  # new, greeting, open, closed
         self.error: Optional[SteleError] = None
         self.ledger: Optional[str] = None
@@ -179,6 +180,8 @@ class Dialog:
         message = {"op": "hello", "protocol": 1, "producer": self.producer, "instance": self.instance}
         if self.lease_ms is not None:
             message["lease_ms"] = self.lease_ms
+        if self._anonymous:
+            message["anonymous"] = True
         if self.durable:
             message["acked"] = self.durable
         return pack(message)

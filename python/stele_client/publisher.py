@@ -61,6 +61,7 @@ class Publisher:
     instance: of this run (default: a new UUID). One instance at a time publishes.
     lease_ms: after that time without a message of this run, the broker takes it for dead and
     interrupts its tasks in progress; pings are sent automatically. Default: no lease.
+    anonymous: the producer's name is used for this run only: the broker stops listing it after its end.
     on_refused: called with the Receipt of each refused event, in the background thread. Without
     it, flush, close and the end of a with block raise Refused.
     redact: called with each event before it is queued, returns the event to publish: a Redactor, for
@@ -79,14 +80,15 @@ class Publisher:
     """
 
     def __init__(self, producer: str, endpoint: Optional[str] = None, *,
-                 instance: Optional[str] = None, lease_ms: Optional[int] = None,
+                 instance: Optional[str] = None, lease_ms: Optional[int] = None, anonymous: bool = False,
                  on_refused: Optional[Callable[[Receipt], None]] = None,
                  redact: Optional[Redact] = None, requests: Optional[str] = None, key: KeyOption = None,
                  context: "Optional[zmq.Context[Any]]" = None) -> None:
         self._pid = os.getpid()
-        self._dialog = Dialog(producer, instance, lease_ms, redact)
+        self._dialog = Dialog(producer, instance, lease_ms, redact, anonymous)
         self._refusals = Refusals(on_refused)
         self._changed = threading.Condition()
+        self._late_at: Optional[int] = None     # The durable sequence at the last wait in vain
         self._closing = False
         self._goodbye = False
         self._keep = False
@@ -129,7 +131,7 @@ class Publisher:
         if not welcome:
             raise self._timeout("no welcome within %g s" % (timeout or 0), timeout)
 
-    def send(self, event: Mapping[str, Any], timeout: Optional[float] = None) -> "Future[Receipt]":
+    def send(self, event: Mapping[str, Any], timeout: Optional[float] = None) -> Outcome:
         """Send an event; the future has its Receipt when it is durable or refused.
 
         Waits (at most 'timeout' seconds) only while too many events are unacked.
@@ -165,15 +167,29 @@ class Publisher:
         futures = [self.send(event, _left(deadline)) for event in events]
         receipts: List[Receipt] = []
         for future in futures:
-            with self._changed:
-                self._changed.wait_for(lambda: self._refused or future.done(), _left(deadline))
-            if not future.done():
-                raise self._timeout("not acked within %g s" % (timeout or 0), timeout)
+            if not self.wait_for(future, _left(deadline)):
+                raise self.late(timeout)
             receipts.append(future.result())
         refused = [receipt for receipt in receipts if receipt.refused]
         if refused:
             raise Refused(refused)
         return max([receipt.position or 0 for receipt in receipts], default=0)
+
+    def wait_for(self, future: "Future[Receipt]", timeout: Optional[float]) -> bool:
+        """Wait until the event of a future is settled, or the broker refuses the connection; returns whether it is settled."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._refused or future.done(), timeout)
+        return future.done()
+
+    @property
+    def is_late(self) -> bool:
+        """Was nothing acked since the last wait that ended in vain?"""
+        return self._late_at == self._dialog.durable
+
+    def late(self, timeout: Optional[float]) -> SteleError:
+        """The exception for an event that is not acked in time, with the reason if the broker gives one"""
+        self._late_at = self._dialog.durable
+        return self._timeout("not acked within %g s" % (timeout or 0), timeout)
 
     def flush(self, timeout: Optional[float] = 30.0) -> None:
         """Wait until every event that was sent is acked or refused.
