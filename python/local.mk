@@ -1,6 +1,8 @@
 # The Python package, its tests, and what pip needs to install it.
 python_tests = \
     python/tests/test_client.py \
+    python/tests/test_adapters.py \
+    python/tests/test_celery.py \
     python/tests/test_keys.py \
     python/tests/test_tasks.py \
     python/tests/test_package.py \
@@ -13,6 +15,13 @@ EXTRA_DIST += \
     python/pyproject.toml \
     python/stele_client/__init__.py \
     python/stele_client/adapters/__init__.py \
+    python/stele_client/adapters/celery.py \
+    python/stele_client/adapters/futures.py \
+    python/stele_client/adapters/langchain.py \
+    python/stele_client/adapters/logging.py \
+    python/stele_client/adapters/openai_agents.py \
+    python/stele_client/adapters/spans.py \
+    python/stele_client/adapters/subprocess.py \
     python/stele_client/aio.py \
     python/stele_client/aio_operations.py \
     python/stele_client/client.py \

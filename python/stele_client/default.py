@@ -11,7 +11,7 @@ import os
 import sys
 import threading
 import uuid
-from typing import Any, Dict, List, Optional
+from typing import Any, Dict, List, Mapping, Optional, Sequence
 
 from .dialog import Receipt, log
 from .errors import SteleError
@@ -44,6 +44,25 @@ def connect(producer: Optional[str] = None, **options: Any) -> Publisher:
         return _open(producer)
 
 
+def prepare(producer: Optional[str] = None, **options: Any) -> None:
+    """As connect(), but the first task() opens the publisher: for a process that forks before."""
+    global _producer, _options
+    with _lock:
+        _producer, _options = producer, options
+
+
+def passed_on(names: Sequence[str]) -> Dict[str, Any]:
+    """Options of the publisher for another process"""
+    return {name: _options[name] for name in names if name in _options}
+
+
+def take(options: Mapping[str, Any]) -> None:
+    """In a new process: use these, unless it has options of its own"""
+    global _options
+    with _lock:
+        _options = _options or dict(options)
+
+
 def default_publisher() -> Publisher:
     """The publisher of this process"""
     with _lock:
@@ -56,11 +75,20 @@ def disconnect() -> None:
         _close()
 
 
+def _program() -> str:
+    """Name of this program: of its script, or of the package that -m runs"""
+    path = sys.argv[0] if sys.argv else ""
+    if os.path.basename(path) == "__main__.py":
+        path = os.path.dirname(path)
+    name = os.path.basename(path)
+    return name if name and name != "-c" else "python"
+
+
 def _open(producer: Optional[str]) -> Publisher:
     global _current
     options: Dict[str, Any] = {"lease_ms": LEASE_MS, "on_refused": _ignore, **_options}
     if producer is None:
-        program = _producer or os.path.basename(sys.argv[0] if sys.argv and sys.argv[0] else "") or "python"
+        program = _producer or _program()
         producer = "%s-%s" % (program[:200], uuid.uuid4().hex[:12])
         options["anonymous"] = True
         options.pop("instance", None)

@@ -32,7 +32,8 @@ from .events import (Event, task_created, task_metric_recorded, task_output_adde
 from .publisher import Outcome, Publisher
 
 WAIT_S = 5.0                # At the end of a task: time until its events are acked
-TITLE_BYTES = 1024          # Limits of the protocol
+TITLE_BYTES = 1024          # Limit of the protocol
+DESCRIPTION_BYTES = 65536   # More of it helps nobody
 MESSAGE_BYTES = 65536       # Shorter than the protocol allows: lists of tasks contain the message
 TRACE_BYTES = 262144
 CONTENT_BYTES = 4 << 20     # Longer outputs become several
@@ -102,6 +103,12 @@ class TaskRun:
     def __repr__(self) -> str:
         return "<stele task %s>" % self.id
 
+    @property
+    def parent_id(self) -> Optional[str]:
+        """ID of the parent, after create() or start()"""
+        parent: Optional[str] = self._created.get("parent_id")
+        return parent
+
     #   What the program reports
 
     def output(self, content: Union[str, bytes], output_type: str = "stdout", **more: Any) -> None:
@@ -143,11 +150,14 @@ class TaskRun:
         self._send(self._created)
         return self
 
-    def start(self) -> "TaskRun":
-        """Record that it runs. The caller records its end with end(); a with block does both."""
+    def start(self, again: Optional[bool] = None) -> "TaskRun":
+        """Record that it runs. The caller records its end with end(); a with block does both.
+
+        again: whether it may have run before. Default: if it was given an ID.
+        """
         if not self._begun:
             self.create()
-        if self._again:
+        if self._again if again is None else again:
             self._send(task_state_changed(self.id, "queued"))
         self._send(task_state_changed(self.id, "running"))
         return self
@@ -220,13 +230,15 @@ class TaskRun:
             log.error("task %s: %s", self.id, cause)
         return bool(self._sent)
 
-    def _enter(self) -> None:
-        if self._begun:
+    def enter(self, again: Optional[bool] = None) -> None:
+        """Start it, and make it the current task of the caller until leave(). A with block does both."""
+        if self._token is not None or self._ended:
             raise RuntimeError("task %s has begun already: create another one for each block" % self.id)
-        self.start()
+        self.start(again)
         self._token = _current.set(self)
 
-    def _leave(self) -> None:
+    def leave(self) -> None:
+        """The end of enter()"""
         if self._token is not None:
             try:
                 _current.reset(self._token)
@@ -256,21 +268,25 @@ class TaskRun:
         else:
             await asyncio.to_thread(self._check, mask)
 
-    def __enter__(self) -> "TaskRun":
-        self._enter()
-        return self
-
-    def __exit__(self, kind: Any, error: Optional[BaseException], trace: Any) -> None:
-        self._leave()
+    def finish(self, error: Optional[BaseException]) -> None:
+        """Record the end, by the exception if there is one, and wait for the acks"""
         if self._finish(error):
             self._wait_for_acks(error is not None)
 
+    def __enter__(self) -> "TaskRun":
+        self.enter()
+        return self
+
+    def __exit__(self, kind: Any, error: Optional[BaseException], trace: Any) -> None:
+        self.leave()
+        self.finish(error)
+
     async def __aenter__(self) -> "TaskRun":
-        self._enter()
+        self.enter()
         return self
 
     async def __aexit__(self, kind: Any, error: Optional[BaseException], trace: Any) -> None:
-        self._leave()
+        self.leave()
         if self._finish(error):
             await self._wait_for_acks_later(error is not None)
 
