@@ -357,5 +357,43 @@ class TestProcesses(TasksTest):
             self.assertIn(words, child.log())
 
 
+class TestReadme(TasksTest):
+    """The examples of README.md do what it says"""
+
+    def example(self, heading, number=0):
+        with open(os.path.join(harness.SRC, "python", "README.md"), encoding="utf-8") as file:
+            section = file.read().split("\n## %s\n" % heading)[1].split("\n## ")[0]
+        return section.split("```python\n")[1 + number].split("```")[0]
+
+    def run_example(self, *heading, before="", after=""):
+        child = self.script(before + self.example(*heading) + after)
+        self.assertEqual(child.wait(), 0, child.log())
+        return child.log()
+
+    def test_three_lines(self):
+        self.run_example("Record a task in three lines")
+        self.assertEqual(self.client.task("build-7").state, "passed")
+
+    def test_decorator(self):
+        self.run_example("Record a task in three lines", 1, after="build('kernel')\n")
+        self.assertEqual([row.content for row in self.client.outputs("build-kernel")], ["building kernel\n"])
+
+    def test_resume(self):
+        dead = stele.Publisher("build-farm", self.broker.events)
+        dead.publish(stele.task_created("r-1", "t", "", "builder"), stele.task_state_changed("r-1", "running"),
+                     stele.task_created("r-2", "t", "", "builder", state="failed"))
+        dead._stop(False, False)        # As a crash
+        self.run_example("Resume after a crash")
+        self.assertEqual([self.client.task(task).state for task in ("r-1", "r-2")], ["queued", "failed"])
+
+    def test_every_error_is_described(self):
+        with open(os.path.join(harness.SRC, "python", "README.md"), encoding="utf-8") as file:
+            section = file.read().split("\n## Errors\n")[1].split("\n## ")[0]
+        for name, error in vars(stele.errors).items():
+            if isinstance(error, type) and issubclass(error, Exception):
+                self.assertIn("`%s`" % name, section)
+                self.assertIs(getattr(stele, name), error)
+
+
 if __name__ == "__main__":
     unittest.main(verbosity=2)
