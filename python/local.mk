@@ -4,6 +4,7 @@ python_tests = \
     python/tests/test_adapters.py \
     python/tests/test_celery.py \
     python/tests/test_keys.py \
+    python/tests/test_spool.py \
     python/tests/test_tasks.py \
     python/tests/test_package.py \
     python/tests/test_dialog.py \
@@ -38,6 +39,7 @@ EXTRA_DIST += \
     python/stele_client/records.py \
     python/stele_client/redact.py \
     python/stele_client/refusals.py \
+    python/stele_client/spool.py \
     python/stele_client/tasks.py \
     python/stele_client/trouble.py \
     python/stele_client/wire.py

@@ -25,7 +25,8 @@ from .client import Client
 from .default import connect, default_publisher, disconnect
 from .dialog import Receipt
 from .errors import (BrokerError, BrokerTimeout, Closed, Fenced, Forked, InvalidEndpoint, InvalidEvent, InvalidKey,
-                     LedgerBehind, NotFound, PermissionDenied, Refused, RequestFailed, SteleError, Unavailable)
+                     LedgerBehind, NotFound, PermissionDenied, Refused, RequestFailed,
+                     SpoolError, SteleError, Unavailable)
 from .events import (Event, preference_set, session_command_executed, session_started,
                      session_state_changed, task_created, task_metric_recorded,
                      task_output_added, task_state_changed, task_updated)
@@ -43,8 +44,8 @@ __all__ = [
     "AuditEvent", "BrokerError", "BrokerTimeout", "Change", "Client", "Closed", "Command", "Event", "Fenced",
     "Follower", "Forked", "InvalidEndpoint", "InvalidEvent", "InvalidKey", "Key", "LedgerBehind", "Metric",
     "NotFound", "Output", "PermissionDenied", "Preferences", "Publisher", "Receipt", "Record", "Redactor", "Refused",
-    "Rejected", "RequestFailed", "Session", "SteleError", "StoredEvent", "Task", "TaskRun", "Unavailable", "connect",
-    "current_task", "default_publisher", "disconnect", "follow", "preference_set", "session_command_executed",
-    "session_started", "session_state_changed", "task", "task_created", "task_metric_recorded", "task_output_added",
-    "task_state_changed", "task_updated",
+    "Rejected", "RequestFailed", "Session", "SpoolError", "SteleError", "StoredEvent", "Task", "TaskRun",
+    "Unavailable", "connect", "current_task", "default_publisher", "disconnect", "follow", "preference_set",
+    "session_command_executed", "session_started", "session_state_changed", "task", "task_created",
+    "task_metric_recorded", "task_output_added", "task_state_changed", "task_updated",
 ]

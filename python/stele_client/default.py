@@ -38,6 +38,8 @@ def connect(producer: Optional[str] = None, **options: Any) -> Publisher:
     with a name of its own. It is closed at the end of the program.
     """
     global _producer, _options
+    if producer is None and options.get("spool"):
+        raise ValueError("a spool belongs to a producer with a permanent name: connect(NAME, spool=...)")
     with _lock:
         _producer, _options = producer, options
         _close()
@@ -91,7 +93,8 @@ def _open(producer: Optional[str]) -> Publisher:
         program = _producer or _program()
         producer = "%s-%s" % (program[:200], uuid.uuid4().hex[:12])
         options["anonymous"] = True
-        options.pop("instance", None)
+        for name in ("instance", "spool"):
+            options.pop(name, None)
     _current = Publisher(producer, **options)
     return _current
 

@@ -25,6 +25,7 @@ from .dialog import Dialog, Receipt, Redact, log
 from .errors import BrokerTimeout, Forked, PermissionDenied, Refused, SteleError, not_acked
 from .keys import AGAIN_S, KeyOption, find_key
 from .refusals import Refusals
+from .spool import Spool
 from .trouble import reason
 from .wire import EVENTS, address, check_permission, open_socket
 
@@ -71,7 +72,10 @@ class Publisher:
     key: a file that 'stele key new' made, or a Key (default: STELE_KEY, or none; "" uses none). ipc needs none. If the
     broker refuses the connection, every wait raises PermissionDenied at once; events are kept.
 
-    Events are kept in memory until they are acked: a crash of this process loses events that
+    spool: path of a file that keeps events until they are acked, also after the end of the program: send returns
+    when the event is synced there, and the next run sends what waits in it. One process at a time may have it open.
+
+    Without a spool, events are kept in memory until they are acked: a crash of this process loses events that
     were not acked yet, so publish waits for acks. An event without a time gets the current one.
 
     Leave a with block normally, or call close, to end the run well. If the block ends by an
@@ -83,9 +87,8 @@ class Publisher:
                  instance: Optional[str] = None, lease_ms: Optional[int] = None, anonymous: bool = False,
                  on_refused: Optional[Callable[[Receipt], None]] = None,
                  redact: Optional[Redact] = None, requests: Optional[str] = None, key: KeyOption = None,
-                 context: "Optional[zmq.Context[Any]]" = None) -> None:
+                 spool: Optional[str] = None, context: "Optional[zmq.Context[Any]]" = None) -> None:
         self._pid = os.getpid()
-        self._dialog = Dialog(producer, instance, lease_ms, redact, anonymous)
         self._refusals = Refusals(on_refused)
         self._changed = threading.Condition()
         self._late_at: Optional[int] = None     # The durable sequence at the last wait in vain
@@ -99,6 +102,13 @@ class Publisher:
         self._refused: Optional[PermissionDenied] = None
         self._again = 0.0                   # When to connect again after a refusal; 0: there was none
         self._socket, self._watch = open_socket(self._context, zmq.DEALER, self._address, self._key)
+        try:
+            self._spool = Spool(spool, producer) if spool else None
+        except SteleError:
+            self._watch.close()
+            self._socket.close()
+            raise
+        self._dialog = Dialog(producer, instance, lease_ms, redact, anonymous, self._spool)
         self._wake_send, self._wake_receive = socket.socketpair()
         self._wake_receive.setblocking(False)
         self._wake_send.setblocking(False)
@@ -182,6 +192,10 @@ class Publisher:
         return future.done()
 
     @property
+    def has_spool(self) -> bool:
+        return self._spool is not None
+
+    @property
     def is_late(self) -> bool:
         """Was nothing acked since the last wait that ended in vain?"""
         return self._late_at == self._dialog.durable
@@ -220,7 +234,10 @@ class Publisher:
         finally:                            # Also after Ctrl-C in the wait
             left = self.pending
             self._stop(settled or keep, keep)
-        if not settled:
+        if not settled and self._spool:
+            log.warning("producer %s: %s; they are in the spool %s, and the next run sends them",
+                        self._dialog.producer, not_acked(left), self._spool.path)
+        elif not settled:
             raise self._timeout(not_acked(left), timeout)
         self._refusals.raise_unseen()
 
@@ -288,6 +305,8 @@ class Publisher:
                 self._changed.notify_all()
             raise
         finally:
+            if self._spool:
+                self._spool.close()
             self._watch.close()
             self._socket.close(linger=1000)
             self._wake_receive.close()
@@ -375,7 +394,7 @@ _OPEN: "weakref.WeakSet[Publisher]" = weakref.WeakSet()
 
 def _report_open() -> None:
     for publisher in list(_OPEN):
-        if publisher._pid == os.getpid() and publisher.pending:
+        if publisher._pid == os.getpid() and publisher.pending and not publisher._spool:
             log.warning("producer %s: the program ends without close(), %s and may be lost",
                         publisher._dialog.producer, not_acked(publisher.pending))
 

@@ -255,13 +255,15 @@ class TaskRun:
         self._wait_for_acks(False)
 
     def _wait_for_acks(self, mask: bool) -> None:
-        if self._sent:
-            publisher = self._publisher or default_publisher()
+        publisher = self._publisher or default_publisher()
+        if self._sent and (self._strict or not publisher.has_spool):    # What is in a spool is durable
             publisher.wait_for(self._sent[-1], self._patience(publisher))
             self._check(mask)
 
     async def _wait_for_acks_later(self, mask: bool) -> None:
         future, publisher = self._sent[-1], self._publisher or default_publisher()
+        if publisher.has_spool and not self._strict:
+            return
         await asyncio.wait([asyncio.wrap_future(future)], timeout=self._patience(publisher))
         if future.done():
             self._check(mask)
