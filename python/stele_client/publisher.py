@@ -22,7 +22,7 @@ from typing import Any, Callable, List, Mapping, Optional
 import zmq
 
 from .dialog import Dialog, Receipt, Redact, log
-from .errors import BrokerTimeout, Forked, PermissionDenied, Refused, SteleError, not_acked
+from .errors import BrokerTimeout, Closed, Forked, PermissionDenied, Refused, SteleError, not_acked
 from .keys import AGAIN_S, KeyOption, find_key
 from .refusals import Refusals
 from .spool import Spool
@@ -214,7 +214,7 @@ class Publisher:
         self._check_process()
         if not self._wait_settled(timeout):
             raise self._timeout(not_acked(self.pending), timeout)
-        self._refusals.raise_unseen()
+        self._raise_unseen()
 
     def close(self, timeout: float = 30.0, *, keep: bool = False) -> None:
         """Flush, send goodbye and stop.
@@ -239,7 +239,7 @@ class Publisher:
                         self._dialog.producer, not_acked(left), self._spool.path)
         elif not settled:
             raise self._timeout(not_acked(left), timeout)
-        self._refusals.raise_unseen()
+        self._raise_unseen()
 
     def __enter__(self) -> "Publisher":
         return self
@@ -268,6 +268,12 @@ class Publisher:
             check_permission(self._address)
         why = reason(self._requests, self._dialog.ledger, timeout, self._key)
         return BrokerTimeout("%s by %s: %s" % (what, self._address, why))
+
+    def _raise_unseen(self) -> None:
+        """Raise what the program has not heard of: refusals, and an error that leaves events of earlier runs in the spool"""
+        self._refusals.raise_unseen()
+        if self._spool and self._dialog.error and not isinstance(self._dialog.error, Closed):
+            raise self._dialog.error
 
     def _is_welcome_or_ended(self) -> bool:
         return self._dialog.ledger is not None or self._dialog.error is not None

@@ -124,6 +124,8 @@ class SpoolTest(harness.BrokerTest):
         self.addCleanup(subprocess.run, ["rm", "-rf", folder])
         self.addCleanup(other.stop)
         self.spool_without_a_broker(2)
+        with stele.Publisher(self.producer_name, other.events) as publisher:
+            publisher.publish(self.created(8), self.created(9), timeout=60)
         with self.publisher(other.events) as publisher:
             with self.assertRaisesRegex(stele.LedgerBehind, "has another ledger now"):
                 publisher.ready(60)
