@@ -343,6 +343,7 @@ class TestProcesses(TasksTest):
                 finally:
                     os._exit(1)
             self.assertEqual(os.waitpid(child, 0)[1], 0)
+            task.wait()
             self.assertEqual(self.client.task("t-fork").state, "running")
         self.assertEqual(self.states("t-fork"), ["queued", "queued", "running", "passed"])
         record = self.client.task("t-forked")
