@@ -23,6 +23,7 @@ LAST_S = 5.0                # At the end of the program: time for events that ar
 _lock = threading.Lock()
 _current: Optional[Publisher] = None
 _producer: Optional[str] = None
+_named = 0                  # The process that has this name; for others it is the beginning of theirs
 _options: Dict[str, Any] = {}
 _of_parent: List[Optional[Publisher]] = []      # Kept: its sockets belong to the parent process
 
@@ -37,20 +38,21 @@ def connect(producer: Optional[str] = None, **options: Any) -> Publisher:
     Without a call, the first task() opens it with the defaults. A child process (fork) opens its own,
     with a name of its own. It is closed at the end of the program.
     """
-    global _producer, _options
+    global _producer, _options, _named
     if producer is None and options.get("spool"):
         raise ValueError("a spool belongs to a producer with a permanent name: connect(NAME, spool=...)")
     with _lock:
-        _producer, _options = producer, options
+        _producer, _options, _named = producer, options, os.getpid()
         _close()
         return _open(producer)
 
 
 def prepare(producer: Optional[str] = None, **options: Any) -> None:
-    """As connect(), but the first task() opens the publisher: for a process that forks before."""
-    global _producer, _options
+    """As connect(), but the first task() opens the publisher, and its name only begins with 'producer': for modules that
+    several processes import."""
+    global _producer, _options, _named
     with _lock:
-        _producer, _options = producer, options
+        _producer, _options, _named = producer, options, 0
 
 
 def passed_on(names: Sequence[str]) -> Dict[str, Any]:
@@ -68,7 +70,7 @@ def take(options: Mapping[str, Any]) -> None:
 def default_publisher() -> Publisher:
     """The publisher of this process"""
     with _lock:
-        return _current or _open(_producer if not _of_parent else None)
+        return _current or _open(_producer if _named == os.getpid() else None)
 
 
 def disconnect() -> None:

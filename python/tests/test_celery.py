@@ -24,7 +24,7 @@ from stele_client.adapters import celery as stele_celery
 
 app = Celery("app", broker=os.environ["QUEUE"], backend=os.environ["QUEUE"])
 app.conf.update(task_default_queue=os.environ.get("QUEUE_NAME", "celery"), worker_prefetch_multiplier=1, broker_connection_retry=False)
-stele_celery.install(lease_ms=1000)
+stele_celery.install(producer="celery-test", lease_ms=1000)
 
 @app.task
 def add(a, b):
@@ -132,6 +132,7 @@ class TestTasks(CeleryTest):
         self.assertEqual((task.title, task.description, task.role), ("celery_app.add", "celery_app.add(2,) {'b': 3}", "celery"))
         self.assertEqual([row.content for row in self.client.outputs(result.id)], ["adding"])
         self.assertEqual(self.states(result.id), ["queued", "running", "passed"])
+        self.assertTrue(task.producer.startswith("celery-test-"))
 
     def test_exception(self):
         task = self.wait_state(self.app.broken.delay(), "failed")

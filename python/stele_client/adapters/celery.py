@@ -48,7 +48,7 @@ def install(*, role: str = "celery", arguments: bool = True, wait: float = 5.0, 
 
     role: of the tasks. arguments: whether descriptions contain the arguments, as Celery's log does.
     wait: seconds to wait for the acks at the end of a task. options: of the publisher of each process, as for
-    stele_client.connect().
+    stele_client.connect(); each has a name of its own, which begins with 'producer' if that is given.
     """
     _settings.update(role=role, arguments=arguments, wait=wait)
     default.prepare(**options)
