@@ -11,7 +11,7 @@ src=${srcdir:-.}
 failed=0
 seen=0
 test $# -gt 0 || set -- README.md CONTRIBUTING.md doc/ARCHITECTURE.md doc/PROTOCOL.md \
-    doc/RELIABILITY.md doc/PERFORMANCE.md doc/OPERATIONS.md doc/HTTP.md tests/fault/README.md
+    doc/RELIABILITY.md doc/PERFORMANCE.md doc/OPERATIONS.md doc/HTTP.md tests/fault/README.md python/README.md
 
 # prose FILE: its text without blocks of code
 prose () {
@@ -35,7 +35,7 @@ need () {
 for file in "$@"; do
     test -f "$src/$file" || { echo "no file $file"; failed=1; continue; }
     for path in $(prose "$src/$file" | grep -o '`[^` ]*`' | tr -d '`' |
-                  grep -E '^(src|doc|sql|tests|examples|include|m4|\.ci|build-aux)/' | sed 's/:[0-9]*$//' | sort -u); do
+                  grep -E '^(src|doc|sql|tests|examples|python|include|m4|\.ci|build-aux)/' | sed 's/:[0-9]*$//' | sort -u); do
         need "$path" "$src" "$file"
     done
     # Folders of src without "src/", as in `broker/common`

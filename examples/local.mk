@@ -18,22 +18,4 @@ EXTRA_DIST += \
     examples/pipeline/README.md \
     examples/pipeline/produce.py \
     examples/pipeline/consume.py \
-    examples/pipeline/run.sh \
-    examples/python/README.md \
-    examples/python/pyproject.toml \
-    examples/python/stele_client/__init__.py \
-    examples/python/stele_client/aio.py \
-    examples/python/stele_client/client.py \
-    examples/python/stele_client/dialog.py \
-    examples/python/stele_client/errors.py \
-    examples/python/stele_client/events.py \
-    examples/python/stele_client/follower.py \
-    examples/python/stele_client/keys.py \
-    examples/python/stele_client/order.py \
-    examples/python/stele_client/publisher.py \
-    examples/python/stele_client/py.typed \
-    examples/python/stele_client/redact.py \
-    examples/python/stele_client/operations.py \
-    examples/python/stele_client/refusals.py \
-    examples/python/stele_client/trouble.py \
-    examples/python/stele_client/wire.py
+    examples/pipeline/run.sh

@@ -8,6 +8,8 @@ import harness
 from client import changed, created
 
 STATES = ("queued", "running", "passed", "failed", "paused")
+#   The ledger stores the form of the second one as 16 bytes
+PARENTS = ("parent-0", "550e79d1-5b22-48da-8389-3a672afc2400")
 DAY = 86400 * 1000000
 BASE = 1767225600 * 1000000             # 2026-01-01T00:00:00Z
 
@@ -32,7 +34,7 @@ class Lists(harness.BrokerTest):
             if number % 3:
                 record["model"] = ("m1", "m2")[number % 3 - 1]
             if number % 7 == 0:
-                record["parent_id"] = "parent-%d" % (number % 2)
+                record["parent_id"] = PARENTS[number % 2]
             event = created(record["task_id"], time=record["created_at"], role=record["role"],
                             user_id=record["user_id"])
             event.update({key: record[key] for key in ("provider", "model", "parent_id") if key in record})
@@ -72,7 +74,10 @@ class Lists(harness.BrokerTest):
 
     def test_user_and_parent(self):
         self.expect(lambda task: task["user_id"] == "bob", user_id="bob")
-        self.expect(lambda task: task.get("parent_id") == "parent-1", parent_id="parent-1")
+        for parent in PARENTS:
+            self.expect(lambda task: task.get("parent_id") == parent, parent_id=parent)
+            self.expect(lambda task: task.get("parent_id") == parent and task["state"] != "paused", parent_id=parent,
+                        states=[state for state in STATES if state != "paused"])
         self.assertEqual(self.ids(parent_id="no such parent"), [])
 
     def test_dates(self):

@@ -49,11 +49,7 @@ integration_tests = \
     tests/integration/test_search_lag.py \
     tests/integration/test_text.py \
     tests/integration/test_top.py \
-    tests/integration/test_users.py \
-    examples/python/tests/test_client.py \
-    examples/python/tests/test_keys.py \
-    examples/python/tests/test_dialog.py \
-    examples/python/tests/test_vectors.py
+    tests/integration/test_users.py
 
 check_PROGRAMS += tests/integration/sqlite_rows
 tests_integration_sqlite_rows_SOURCES = tests/integration/sqlite_rows.c
@@ -62,6 +58,7 @@ redaction_tests = \
     tests/integration/test_redaction.py \
     tests/integration/test_secrets_in_requests.py \
     examples/python/tests/test_redact.py
+    python/tests/test_redact.py
 
 # A test that hangs fails, and one in Python says where
 TEST_LIMIT = timeout --foreground -s ABRT -k 10 900
@@ -71,20 +68,20 @@ PY_LOG_COMPILER = $(TEST_LIMIT) $(PYTHON) -X faulthandler
 AM_TESTS_ENVIRONMENT = \
     STELE_BUILD='$(abs_top_builddir)'; export STELE_BUILD; \
     STELE_SRC='$(abs_top_srcdir)'; export STELE_SRC; \
-    PYTHONPATH='$(abs_top_srcdir)/tests/integration:$(abs_top_srcdir)/tests/conformance:$(abs_top_srcdir)/tests/http:$(abs_top_srcdir)/examples/python'; export PYTHONPATH; \
+    PYTHONPATH='$(abs_top_srcdir)/tests/integration:$(abs_top_srcdir)/tests/conformance:$(abs_top_srcdir)/tests/http:$(abs_top_srcdir)/python'; export PYTHONPATH; \
     PYTHONDONTWRITEBYTECODE=1; export PYTHONDONTWRITEBYTECODE;
 
 if HAVE_PYTHON
-TESTS += $(integration_tests)
+TESTS += $(integration_tests) $(python_tests)
 if WITH_REDACTION
 TESTS += $(redaction_tests)
 endif
 endif
 
-EXTRA_DIST += $(integration_support) $(integration_tests) $(redaction_tests) tests/run.sh tests/setup.sh
+EXTRA_DIST += $(integration_support) $(integration_tests) $(python_tests) $(redaction_tests) tests/run.sh tests/setup.sh
 
 .PHONY: check-unit check-integration
 check-unit: $(BUILT_SOURCES)
 	$(MAKE) $(AM_MAKEFLAGS) check TESTS="$(filter tests/unit/%,$(TESTS))"
 check-integration: $(BUILT_SOURCES)
-	$(MAKE) $(AM_MAKEFLAGS) check TESTS="$(integration_tests) $(redaction_tests)"
+	$(MAKE) $(AM_MAKEFLAGS) check TESTS="$(integration_tests) $(python_tests) $(redaction_tests)"

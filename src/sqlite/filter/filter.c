@@ -140,7 +140,7 @@ s_belongs (reader_filter_t *self, int64_t key)
         return true;
     sqlite3_stmt *statement = reader_with_key (reader, SLOT_TASK_BELONGS,
         "SELECT user_id, parent_id IS ?2 FROM tasks WHERE id = ?1", key);
-    reader_bind_text (statement, 2, query->parent_id.text, query->parent_id.size);
+    reader_bind_id (statement, 2, query->parent_id.text, query->parent_id.size);
     if (reader_step (reader, statement) != 1)
         return false;
     bool of_user = s_is_user (self, sqlite3_column_int64 (statement, 0));

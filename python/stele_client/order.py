@@ -43,7 +43,7 @@ class Order:
 
     def from_feed(self, topic: bytes, body: bytes) -> Optional[Dict[str, Any]]:
         """Process a message of the feed; returns the event if it is the next one."""
-        message = unpack(body)
+        message: Dict[str, Any] = unpack(body)
         position = message["position"]
         if topic == b"heartbeat":
             self._check_ledger(message.get("ledger"), position)

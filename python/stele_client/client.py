@@ -9,13 +9,13 @@ from __future__ import annotations
 import os
 import threading
 import time
-from typing import Any, Iterator, Optional
+from typing import Any, Mapping, Optional
 
 import zmq
 
 from .errors import BrokerTimeout, Closed, Forked, SteleError, request_failed
 from .keys import KeyOption, find_key
-from .operations import Operations
+from .operations import Answer, Operations
 from .wire import REQUESTS, address, check_permission, no_answer, open_socket, pack, unpack, without_none
 
 
@@ -28,7 +28,7 @@ class Client(Operations):
     """
 
     def __init__(self, endpoint: Optional[str] = None, timeout: float = 10.0, *,
-                 key: KeyOption = None, context: Optional[zmq.Context] = None) -> None:
+                 key: KeyOption = None, context: "Optional[zmq.Context[Any]]" = None) -> None:
         self.timeout = timeout
         self._lock = threading.Lock()
         self._endpoint = address(endpoint, "STELE_REQUESTS", REQUESTS)
@@ -59,7 +59,7 @@ class Client(Operations):
     def __exit__(self, kind: Any, value: Any, trace: Any) -> None:
         self.close()
 
-    def _request(self, op: str, key: Optional[str], parameters: dict) -> Any:
+    def _request(self, op: str, parameters: Mapping[str, Any]) -> Answer:
         request = pack(dict(without_none(parameters), op=op))
         if os.getpid() != self._pid:
             raise Forked("Client")
@@ -71,12 +71,12 @@ class Client(Operations):
                 self._send(request)
                 if not self._wait():
                     raise BrokerTimeout(no_answer(op, self._endpoint, self.timeout))
-                answer = unpack(self._socket.recv())
+                answer: Answer = unpack(self._socket.recv())
             except zmq.ZMQError as cause:
                 raise SteleError("cannot send %s to %s: %s" % (op, self._endpoint, cause)) from cause
         if not answer.get("ok"):
             raise request_failed(answer.get("error", {}))
-        return answer if key is None else answer[key]
+        return answer
 
     def _send(self, request: bytes) -> None:
         try:
@@ -98,12 +98,3 @@ class Client(Operations):
                 self._close()
                 self._open()                # For the next request: libzmq may not try again
                 raise refused
-
-    def _pages(self, op: str, key: str, parameters: dict) -> Iterator[Any]:
-        parameters = dict(parameters)
-        while True:
-            answer = self._request(op, None, parameters)
-            yield from answer[key]
-            if answer["next"] is None:
-                return
-            parameters["cursor"] = answer["next"]

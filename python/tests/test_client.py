@@ -14,6 +14,7 @@ import subprocess
 import sys
 import threading
 import unittest
+from datetime import datetime, timezone
 
 import harness
 import stele_client as stele
@@ -61,6 +62,22 @@ class TestPublish(PackageTest):
         self.assertEqual([row["state_to"] for row in client.history(task, limit=1)], ["queued", "running", "failed"])
         self.assertEqual([row["content"] for row in client.outputs(task)], [b"\xff\x00"])
         self.assertEqual([row["value"] for row in client.metrics(task)], [0.5])
+
+    def test_answers_have_typed_attributes(self):
+        task = self.name("task")
+        begin = datetime.now(timezone.utc)
+        created = stele.task_created(task, "A task", "What to do", "builder", time=begin)
+        self.publisher().publish(created, *self.life(task)[1:])
+        client = self.client()
+        record = client.task(task)
+        self.assertEqual((record.state, record.title, record.attempt, record.interrupted, record.parent_id),
+                         ("failed", "A task", 1, False, None))
+        self.assertEqual((record.created_at, record["created_at"]), (begin, wire.microseconds(begin)))
+        self.assertGreaterEqual(record.completed_at, begin)
+        self.assertEqual([change.state_to for change in client.history(task)], ["queued", "running", "failed"])
+        self.assertEqual([(metric.name, metric.value, metric.unit) for metric in client.metrics(task)], [("cost", 0.5, "usd")])
+        event = next(iter(self.follower(record.position - 5, task=task)))
+        self.assertEqual((event.type, event.time, event.position), ("task.created", begin, record.position - 4))
 
     def test_refused_event_is_reported_and_the_others_are_stored(self):
         task = self.name("task")

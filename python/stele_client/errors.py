@@ -52,6 +52,11 @@ class InvalidEvent(SteleError, ValueError):
     time is not one."""
 
 
+class SpoolError(SteleError):
+    """The spool cannot be read or written, or is full, damaged, of another producer, or open in another process. An
+    event that was given to send or publish is not accepted."""
+
+
 class Refused(SteleError):
     """The broker refused events permanently. The others that were published with them are stored.
 

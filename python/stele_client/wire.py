@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import time
 from datetime import datetime, timezone
-from typing import Any, Dict, Iterable, Optional, Tuple
+from typing import Any, Dict, Iterable, Mapping, Optional, Tuple
 
 import msgpack
 import zmq
@@ -97,7 +97,8 @@ def _default(value: Any) -> Any:
 
 def pack(value: Any) -> bytes:
     """Encode as msgpack; a datetime with a time zone becomes integer microseconds, None nil."""
-    return msgpack.packb(value, use_bin_type=True, default=_default)
+    packed: bytes = msgpack.packb(value, use_bin_type=True, default=_default)
+    return packed
 
 
 def unpack(data: bytes) -> Any:
@@ -133,5 +134,5 @@ def check_time(name: str, value: Any) -> None:
                          % (name, value))
 
 
-def without_none(keys: Dict[str, Any]) -> Dict[str, Any]:
+def without_none(keys: Mapping[str, Any]) -> Dict[str, Any]:
     return {key: value for key, value in keys.items() if value is not None}

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import os
-from typing import Any, Callable, Collection, Dict, Iterator, Optional
+from typing import Any, Callable, Collection, Iterator, Optional
 
 import zmq
 
@@ -15,12 +15,13 @@ from .client import Client
 from .errors import BrokerTimeout, Forked, RequestFailed, Unavailable
 from .keys import KeyOption, find_key
 from .order import Order
+from .records import StoredEvent
 from .wire import FEED, address, check_permission, open_socket
 
 QUIET_MS = 3000             # Three heartbeats missed: read the ledger
 
 
-def is_about(event: Dict[str, Any], task: Optional[str]) -> bool:
+def is_about(event: StoredEvent, task: Optional[str]) -> bool:
     """Is it an event of that task (None: any)? A session that works on the task is another subject."""
     return task is None or (event["type"].startswith("task.") and event.get("task_id") == task)
 
@@ -40,10 +41,10 @@ class Follower:
     """
 
     def __init__(self, after: Optional[int] = 0, *, types: Optional[Collection[str]] = None,
-                 keep: Optional[Callable[[Dict[str, Any]], bool]] = None, whole: bool = True,
+                 keep: Optional[Callable[[StoredEvent], bool]] = None, whole: bool = True,
                  task: Optional[str] = None,
                  feed: Optional[str] = None, requests: Optional[str] = None, key: KeyOption = None,
-                 context: Optional[zmq.Context] = None) -> None:
+                 context: "Optional[zmq.Context[Any]]" = None) -> None:
         context = context or zmq.Context.instance()
         self._pid = os.getpid()
         endpoint = address(feed, "STELE_FEED", FEED)
@@ -61,7 +62,7 @@ class Follower:
     def position(self) -> int:
         return self._order.after
 
-    def __iter__(self) -> Iterator[Dict[str, Any]]:
+    def __iter__(self) -> Iterator[StoredEvent]:
         while not self._closed:
             if os.getpid() != self._pid:
                 raise Forked("Follower")
@@ -71,11 +72,11 @@ class Follower:
                 self._order.suspect()
             else:
                 topic, body = self._feed.recv_multipart()
-                event = self._order.from_feed(topic, body)
-                if event is not None and self._wanted(event):
-                    yield event
+                message = self._order.from_feed(topic, body)
+                if message is not None and self._wanted(StoredEvent(message)):
+                    yield StoredEvent(message)
 
-    def _read(self) -> Iterator[Dict[str, Any]]:
+    def _read(self) -> Iterator[StoredEvent]:
         try:
             answer = self._client.read_events(self._order.after, 1000)
         except (BrokerTimeout, Unavailable):
@@ -85,7 +86,7 @@ class Follower:
             return
         before = self._order.after
         self._order.from_ledger(answer)
-        for event in answer["events"]:
+        for event in map(StoredEvent, answer["events"]):
             if event["position"] > before and self._wanted(event):
                 yield event
 
@@ -113,7 +114,7 @@ class Follower:
             self._watch.close()
             self._feed.close()
 
-    def _wanted(self, event: Dict[str, Any]) -> bool:
+    def _wanted(self, event: StoredEvent) -> bool:
         return (not self._types or event["type"] in self._types) and is_about(event, self._task) and (
             self._keep is None or self._keep(event))
 
@@ -130,7 +131,7 @@ class Follower:
         self.close()
 
 
-def follow(after: Optional[int] = 0, **options: Any) -> Iterator[Dict[str, Any]]:
+def follow(after: Optional[int] = 0, **options: Any) -> Iterator[StoredEvent]:
     """Events after a position, without end: a Follower that closes itself."""
     with Follower(after, **options) as follower:
         yield from follower

@@ -22,23 +22,30 @@ fields of each event and the parameters of each request.
 # file, You can obtain one at https://mozilla.org/MPL/2.0/.
 
 from .client import Client
+from .default import connect, default_publisher, disconnect
+from .dialog import Receipt
 from .errors import (BrokerError, BrokerTimeout, Closed, Fenced, Forked, InvalidEndpoint, InvalidEvent, InvalidKey,
-                     LedgerBehind, NotFound, PermissionDenied, Refused, RequestFailed, SteleError, Unavailable)
+                     LedgerBehind, NotFound, PermissionDenied, Refused, RequestFailed,
+                     SpoolError, SteleError, Unavailable)
 from .events import (Event, preference_set, session_command_executed, session_started,
                      session_state_changed, task_created, task_metric_recorded,
                      task_output_added, task_state_changed, task_updated)
-from .dialog import Receipt
 from .follower import Follower, follow
 from .keys import Key
 from .publisher import Publisher
+from .records import (AuditEvent, Change, Command, Metric, Output, Preferences, Record, Rejected, Session, StoredEvent,
+                      Task)
 from .redact import Redactor
+from .tasks import TaskRun, current_task, task
 
 __version__ = "0.1.0"
 
 __all__ = [
-    "BrokerError", "BrokerTimeout", "Client", "Closed", "Event", "Fenced", "Follower", "Forked",
-    "InvalidEndpoint", "InvalidEvent", "InvalidKey", "Key", "LedgerBehind", "NotFound", "PermissionDenied", "Publisher",
-    "Receipt", "Redactor", "Refused", "RequestFailed", "SteleError", "Unavailable", "follow", "preference_set",
-    "session_command_executed", "session_started", "session_state_changed", "task_created",
+    "AuditEvent", "BrokerError", "BrokerTimeout", "Change", "Client", "Closed", "Command", "Event", "Fenced",
+    "Follower", "Forked", "InvalidEndpoint", "InvalidEvent", "InvalidKey", "Key", "LedgerBehind", "Metric",
+    "NotFound", "Output", "PermissionDenied", "Preferences", "Publisher", "Receipt", "Record", "Redactor", "Refused",
+    "Rejected", "RequestFailed", "Session", "SpoolError", "SteleError", "StoredEvent", "Task", "TaskRun",
+    "Unavailable", "connect", "current_task", "default_publisher", "disconnect", "follow", "preference_set",
+    "session_command_executed", "session_started", "session_state_changed", "task", "task_created",
     "task_metric_recorded", "task_output_added", "task_state_changed", "task_updated",
 ]

@@ -18,7 +18,8 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import Any, Callable, Deque, List, Mapping, Optional
 
-from .errors import BrokerError, Closed, Fenced, InvalidEvent, LedgerBehind, SteleError, not_acked
+from .errors import BrokerError, Closed, Fenced, InvalidEvent, LedgerBehind, SpoolError, SteleError, not_acked
+from .spool import Spool
 from .wire import check_time, now as current_time, pack, pack_publish, unpack
 
 BATCH_EVENTS = 500          # Most events per message
@@ -69,13 +70,19 @@ class Entry:
     nak: Mapping[str, Any] = field(default_factory=dict)
 
 
+def _ignore(receipt: Optional[Receipt], error: Optional[SteleError]) -> None:
+    """The outcome of an event of an earlier run; a refusal is in the log"""
+
+
 class Dialog:
     def __init__(self, producer: str, instance: Optional[str] = None,
-                 lease_ms: Optional[int] = None, redact: Optional[Redact] = None) -> None:
+                 lease_ms: Optional[int] = None, redact: Optional[Redact] = None, anonymous: bool = False,
+                 spool: Optional[Spool] = None) -> None:
         self.producer = producer
         self._redact = redact
         self.instance = instance or str(uuid.uuid4())
         self.lease_ms = lease_ms
+        self._anonymous = anonymous
         self.state = "new"                  # new, greeting, open, closed
         self.error: Optional[SteleError] = None
         self.ledger: Optional[str] = None
@@ -91,6 +98,21 @@ class Dialog:
         self._hello_at = 0.0
         self._received_at = 0.0
         self._sent_at = 0.0
+        self._spool = spool
+        if spool:
+            self._load(spool)
+
+    def _load(self, spool: Spool) -> None:
+        """Events of earlier runs keep the sequences that they may have been sent with"""
+        for packed in spool.waiting:
+            self.bytes += len(packed)
+            self._queued.append(Entry(packed, _ignore))
+        spool.waiting = []
+        if spool.base is not None:
+            self.durable = spool.settled + spool.base
+            self._last_sequence = spool.end + spool.base
+            for sequence, entry in enumerate(self._queued, self.durable + 1):
+                entry.sequence = sequence
 
     def __len__(self) -> int:
         """Number of events that are not settled, that is neither acked nor refused"""
@@ -111,6 +133,8 @@ class Dialog:
         except (TypeError, ValueError, OverflowError) as cause:
             raise InvalidEvent("the event cannot be sent: %s" % cause) from None
         self._check_size(packed)
+        if self._spool:
+            self._spool.append(packed)
         self.bytes += len(packed)
         self._queued.append(Entry(packed, resolve))
 
@@ -179,6 +203,8 @@ class Dialog:
         message = {"op": "hello", "protocol": 1, "producer": self.producer, "instance": self.instance}
         if self.lease_ms is not None:
             message["lease_ms"] = self.lease_ms
+        if self._anonymous:
+            message["anonymous"] = True
         if self.durable:
             message["acked"] = self.durable
         return pack(message)
@@ -202,8 +228,10 @@ class Dialog:
             try:
                 self._check_size(entry.packed)
             except InvalidEvent as error:   # Added before the limit was known
-                self._settle(entry, None, error)
-                continue
+                if not self._spool:
+                    self._settle(entry, None, error)
+                    continue
+                self._set_aside(entry, self._spool, str(error))
             if not entry.sequence:
                 self._last_sequence += 1
                 entry.sequence = self._last_sequence
@@ -215,13 +243,27 @@ class Dialog:
             return None
         return pack_publish(batch[0].sequence, [entry.packed for entry in batch], len(batch))
 
+    def _set_aside(self, entry: Entry, spool: Spool, why: str) -> None:
+        """An event of a spool has a number, and with it a sequence: send a note under that, which is refused"""
+        number = entry.sequence or self._last_sequence + 1
+        spool.set_aside(number - (spool.base or 0), unpack(entry.packed), why)
+        note = pack({"type": "event.too_large", "bytes": len(entry.packed), "max_bytes": self._max_bytes})
+        log.error("producer %s: an event is kept in %s.rejected: %s", self.producer, spool.path, why)
+        self.bytes += len(note) - len(entry.packed)
+        entry.packed = note
+
     #   Incoming messages
 
     def received(self, data: bytes, now: float) -> None:
         self._received_at = now
         if self.state in ("new", "closed"):
             return
-        message = unpack(data)
+        try:
+            self._take(unpack(data))
+        except SpoolError as error:         # Its events remain in it
+            self.fail(error)
+
+    def _take(self, message: Mapping[str, Any]) -> None:
         op = message.get("op")
         if op == "ack":
             self._on_ack(message["sequence"], message["position"])
@@ -234,10 +276,14 @@ class Dialog:
 
     def _on_ack(self, sequence: int, position: Optional[int]) -> None:
         self.durable = max(self.durable, sequence)
+        settled = 0
         while self._unacked and self._unacked[0].sequence <= sequence:
             entry = self._unacked.popleft()
             self._flight_bytes -= len(entry.packed)
+            settled += 1
             self._settle(entry, self._receipt(entry, position), None)
+        if self._spool and settled:
+            self._spool.settle(settled)
 
     def _receipt(self, entry: Entry, position: Optional[int]) -> Receipt:
         nak = entry.nak
@@ -257,9 +303,10 @@ class Dialog:
     def _on_welcome(self, welcome: Mapping[str, Any]) -> None:
         sequence = welcome["sequence"]
         known = self.ledger is not None
-        if known and welcome["ledger"] != self.ledger and welcome.get("formerly") != self.ledger:
+        before = self.ledger or (self._spool.ledger if self._spool else None)
+        if before and welcome["ledger"] != before and welcome.get("formerly") != before:
             return self.fail(LedgerBehind("ledger_behind", "the broker has another ledger now: %s, it was %s"
-                                          % (welcome["ledger"], self.ledger)))
+                                          % (welcome["ledger"], before)))
         if sequence < self.durable:
             return self.fail(LedgerBehind("ledger_behind", "the last sequence of producer '%s' at the broker is %d, "
                                           "but %d was acked" % (self.producer, sequence, self.durable)))
@@ -277,6 +324,8 @@ class Dialog:
         self._window = welcome["window"]
         self._max_bytes = welcome["max_bytes"]
         self._heartbeat_s = welcome["heartbeat_ms"] / 1000 if self.lease_ms else None
+        if self._spool and (self._spool.base is None or sequence > self._last_sequence or before != self.ledger):
+            self._number(self._spool, sequence)
         self._last_sequence = max(self._last_sequence, sequence)
         self._on_ack(sequence, None)
         while self._unacked:                # After the welcome's sequence: resend, in order
@@ -284,6 +333,17 @@ class Dialog:
             self._flight_bytes -= len(entry.packed)
             self._queued.appendleft(entry)
         self.state = "open"
+
+    def _number(self, spool: Spool, sequence: int) -> None:
+        """Number the events of the spool after the last sequence of the broker, if they have no numbers that it knows"""
+        base = spool.base
+        if base is None or sequence > self._last_sequence:
+            base = sequence - spool.settled
+            self.durable = sequence
+            for number, entry in enumerate(self._queued, sequence + 1):
+                entry.sequence = number
+            self._last_sequence = sequence + len(self._queued)
+        spool.keep_base(base, self.ledger or "")
 
     def _on_error(self, error: Mapping[str, Any]) -> None:
         code, message = error.get("code", "internal"), error.get("message", "")

@@ -19,7 +19,8 @@ PATIENCE_S = (0.5, 1.0)     # To wait for an answer: as long as the caller has w
 
 def _ask(socket: Any, op: str, patience: float) -> Mapping[str, Any]:
     socket.send(pack({"op": op}))
-    return unpack(socket.recv()) if socket.poll(int(patience * 1000)) else {}
+    answer: Mapping[str, Any] = unpack(socket.recv()) if socket.poll(int(patience * 1000)) else {}
+    return answer
 
 
 def reason(requests: Optional[str], ledger: Optional[str], timeout: Optional[float] = None,

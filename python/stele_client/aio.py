@@ -32,15 +32,17 @@ from .errors import (BrokerTimeout, Closed, Forked, PermissionDenied, Refused, R
                      not_acked, request_failed)
 from .follower import QUIET_MS, is_about
 from .keys import AGAIN_S, KeyOption, Watch, find_key
-from .operations import Operations
+from .aio_operations import Operations
+from .operations import Answer
 from .order import Order
 from .publisher import ADVICE, LAST_S, PENDING_BYTES, PENDING_EVENTS
+from .records import StoredEvent
 from .refusals import Refusals
 from .trouble import reason
 from .wire import (EVENTS, FEED, REQUESTS, address, check_permission, no_answer, open_socket, pack, unpack, without_none)
 
 
-class Outcome(asyncio.Future):
+class Outcome(asyncio.Future[Receipt]):
     """The future of an event. 'seen': the program has asked for its outcome."""
 
     seen = False
@@ -66,13 +68,13 @@ class Publisher:
     """See stele_client.Publisher. Create it inside a running loop, and use it in that loop."""
 
     def __init__(self, producer: str, endpoint: Optional[str] = None, *,
-                 instance: Optional[str] = None, lease_ms: Optional[int] = None,
+                 instance: Optional[str] = None, lease_ms: Optional[int] = None, anonymous: bool = False,
                  on_refused: Optional[Callable[[Receipt], None]] = None,
                  redact: Optional[Redact] = None, requests: Optional[str] = None, key: KeyOption = None,
                  context: Optional[zmq.asyncio.Context] = None) -> None:
         loop = asyncio.get_running_loop()
         self._pid = os.getpid()
-        self._dialog = Dialog(producer, instance, lease_ms, redact)
+        self._dialog = Dialog(producer, instance, lease_ms, redact, anonymous)
         self._refusals = Refusals(on_refused)
         self._requests = requests
         self._address = address(endpoint, "STELE_EVENTS", EVENTS)
@@ -129,7 +131,7 @@ class Publisher:
 
     async def publish(self, *events: Mapping[str, Any], timeout: Optional[float] = 30.0) -> int:
         """See stele_client.Publisher.publish."""
-        async def settle() -> list:
+        async def settle() -> List[Receipt]:
             futures = [await self.send(event) for event in events]
             for future in futures:
                 await self._wait_for(lambda: self._refused or future.done(), None)
@@ -296,7 +298,7 @@ class Client(Operations):
         self._key = find_key(key)
         self._context = context or zmq.asyncio.Context.instance()
         self._numbers = itertools.count(1)
-        self._waiting: Dict[bytes, "asyncio.Future[dict]"] = {}
+        self._waiting: Dict[bytes, "asyncio.Future[Answer]"] = {}
         self._open()
 
     def _open(self) -> None:
@@ -339,7 +341,7 @@ class Client(Operations):
             if future and not future.done() and len(frames) == 3:
                 future.set_result(unpack(frames[2]))
 
-    async def _request(self, op: str, key: Optional[str], parameters: dict) -> Any:
+    async def _request(self, op: str, parameters: Mapping[str, Any]) -> Answer:
         request = pack(dict(without_none(parameters), op=op))
         if os.getpid() != self._pid:
             raise Forked("Client")
@@ -354,7 +356,7 @@ class Client(Operations):
         future = self._waiting[number] = asyncio.get_running_loop().create_future()
         try:
             await self._send([number, b"", request])
-            answer = await asyncio.wait_for(future, self.timeout)
+            answer: Answer = await asyncio.wait_for(future, self.timeout)
         except asyncio.TimeoutError:
             raise BrokerTimeout(no_answer(op, self._endpoint, self.timeout)) from None
         except zmq.ZMQError as cause:
@@ -363,7 +365,7 @@ class Client(Operations):
             del self._waiting[number]
         if not answer.get("ok"):
             raise request_failed(answer.get("error", {}))
-        return answer if key is None else answer[key]
+        return answer
 
     async def _send(self, frames: List[bytes]) -> None:
         try:
@@ -373,22 +375,12 @@ class Client(Operations):
             self._open()
             await self._socket.send_multipart(frames)
 
-    async def _pages(self, op: str, key: str, parameters: dict) -> AsyncIterator[Any]:
-        parameters = dict(parameters)
-        while True:
-            answer = await self._request(op, None, parameters)
-            for row in answer[key]:
-                yield row
-            if answer["next"] is None:
-                return
-            parameters["cursor"] = answer["next"]
-
 
 async def follow(after: Optional[int] = 0, *, types: Optional[Collection[str]] = None,
-                 keep: Optional[Callable[[Dict[str, Any]], bool]] = None, whole: bool = True,
+                 keep: Optional[Callable[[StoredEvent], bool]] = None, whole: bool = True,
                  task: Optional[str] = None,
                  feed: Optional[str] = None, requests: Optional[str] = None, key: KeyOption = None,
-                 context: Optional[zmq.asyncio.Context] = None) -> AsyncIterator[Dict[str, Any]]:
+                 context: Optional[zmq.asyncio.Context] = None) -> AsyncIterator[StoredEvent]:
     """Every event after a position, once and in order, without end: see stele_client.Follower."""
     wanted = {types} if isinstance(types, str) else set(types or ())
     endpoint = address(feed, "STELE_FEED", FEED)
@@ -397,7 +389,7 @@ async def follow(after: Optional[int] = 0, *, types: Optional[Collection[str]] =
     socket, watch = open_socket(context or zmq.asyncio.Context.instance(), zmq.SUB, endpoint, found)
     client = Client(requests, key=found or "", context=context)
 
-    def passes(event: Dict[str, Any]) -> bool:
+    def passes(event: StoredEvent) -> bool:
         return (not wanted or event["type"] in wanted) and is_about(event, task) and (keep is None or keep(event))
 
     try:
@@ -412,15 +404,15 @@ async def follow(after: Optional[int] = 0, *, types: Optional[Collection[str]] =
                     order.from_refusal(failure)
                     continue
                 order.from_ledger(answer)
-                for event in answer["events"]:
+                for event in map(StoredEvent, answer["events"]):
                     if passes(event):
                         yield event
             elif not await _is_ready(socket, watch):
                 order.suspect()
             else:
-                event = order.from_feed(*await socket.recv_multipart())
-                if event is not None and passes(event):
-                    yield event
+                message = order.from_feed(*await socket.recv_multipart())
+                if message is not None and passes(StoredEvent(message)):
+                    yield StoredEvent(message)
     finally:
         watch.close()
         socket.close()

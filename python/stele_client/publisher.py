@@ -22,9 +22,10 @@ from typing import Any, Callable, List, Mapping, Optional
 import zmq
 
 from .dialog import Dialog, Receipt, Redact, log
-from .errors import BrokerTimeout, Forked, PermissionDenied, Refused, SteleError, not_acked
+from .errors import BrokerTimeout, Closed, Forked, PermissionDenied, Refused, SteleError, not_acked
 from .keys import AGAIN_S, KeyOption, find_key
 from .refusals import Refusals
+from .spool import Spool
 from .trouble import reason
 from .wire import EVENTS, address, check_permission, open_socket
 
@@ -35,7 +36,7 @@ LAST_S = 1.0                # After an exception: time for events that were sent
 ADVICE = ", with a producer name of its own"
 
 
-class Outcome(Future):
+class Outcome(Future[Receipt]):
     """The future of an event. 'seen': the program has asked for its outcome."""
 
     def __init__(self) -> None:
@@ -61,6 +62,7 @@ class Publisher:
     instance: of this run (default: a new UUID). One instance at a time publishes.
     lease_ms: after that time without a message of this run, the broker takes it for dead and
     interrupts its tasks in progress; pings are sent automatically. Default: no lease.
+    anonymous: the producer's name is used for this run only: the broker stops listing it after its end.
     on_refused: called with the Receipt of each refused event, in the background thread. Without
     it, flush, close and the end of a with block raise Refused.
     redact: called with each event before it is queued, returns the event to publish: a Redactor, for
@@ -70,7 +72,10 @@ class Publisher:
     key: a file that 'stele key new' made, or a Key (default: STELE_KEY, or none; "" uses none). ipc needs none. If the
     broker refuses the connection, every wait raises PermissionDenied at once; events are kept.
 
-    Events are kept in memory until they are acked: a crash of this process loses events that
+    spool: path of a file that keeps events until they are acked, also after the end of the program: send returns
+    when the event is synced there, and the next run sends what waits in it. One process at a time may have it open.
+
+    Without a spool, events are kept in memory until they are acked: a crash of this process loses events that
     were not acked yet, so publish waits for acks. An event without a time gets the current one.
 
     Leave a with block normally, or call close, to end the run well. If the block ends by an
@@ -79,14 +84,14 @@ class Publisher:
     """
 
     def __init__(self, producer: str, endpoint: Optional[str] = None, *,
-                 instance: Optional[str] = None, lease_ms: Optional[int] = None,
+                 instance: Optional[str] = None, lease_ms: Optional[int] = None, anonymous: bool = False,
                  on_refused: Optional[Callable[[Receipt], None]] = None,
                  redact: Optional[Redact] = None, requests: Optional[str] = None, key: KeyOption = None,
-                 context: Optional[zmq.Context] = None) -> None:
+                 spool: Optional[str] = None, context: "Optional[zmq.Context[Any]]" = None) -> None:
         self._pid = os.getpid()
-        self._dialog = Dialog(producer, instance, lease_ms, redact)
         self._refusals = Refusals(on_refused)
         self._changed = threading.Condition()
+        self._late_at: Optional[int] = None     # The durable sequence at the last wait in vain
         self._closing = False
         self._goodbye = False
         self._keep = False
@@ -97,6 +102,13 @@ class Publisher:
         self._refused: Optional[PermissionDenied] = None
         self._again = 0.0                   # When to connect again after a refusal; 0: there was none
         self._socket, self._watch = open_socket(self._context, zmq.DEALER, self._address, self._key)
+        try:
+            self._spool = Spool(spool, producer) if spool else None
+        except SteleError:
+            self._watch.close()
+            self._socket.close()
+            raise
+        self._dialog = Dialog(producer, instance, lease_ms, redact, anonymous, self._spool)
         self._wake_send, self._wake_receive = socket.socketpair()
         self._wake_receive.setblocking(False)
         self._wake_send.setblocking(False)
@@ -129,7 +141,7 @@ class Publisher:
         if not welcome:
             raise self._timeout("no welcome within %g s" % (timeout or 0), timeout)
 
-    def send(self, event: Mapping[str, Any], timeout: Optional[float] = None) -> "Future[Receipt]":
+    def send(self, event: Mapping[str, Any], timeout: Optional[float] = None) -> Outcome:
         """Send an event; the future has its Receipt when it is durable or refused.
 
         Waits (at most 'timeout' seconds) only while too many events are unacked.
@@ -165,15 +177,33 @@ class Publisher:
         futures = [self.send(event, _left(deadline)) for event in events]
         receipts: List[Receipt] = []
         for future in futures:
-            with self._changed:
-                self._changed.wait_for(lambda: self._refused or future.done(), _left(deadline))
-            if not future.done():
-                raise self._timeout("not acked within %g s" % (timeout or 0), timeout)
+            if not self.wait_for(future, _left(deadline)):
+                raise self.late(timeout)
             receipts.append(future.result())
         refused = [receipt for receipt in receipts if receipt.refused]
         if refused:
             raise Refused(refused)
         return max([receipt.position or 0 for receipt in receipts], default=0)
+
+    def wait_for(self, future: "Future[Receipt]", timeout: Optional[float]) -> bool:
+        """Wait until the event of a future is settled, or the broker refuses the connection; returns whether it is settled."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._refused or future.done(), timeout)
+        return future.done()
+
+    @property
+    def has_spool(self) -> bool:
+        return self._spool is not None
+
+    @property
+    def is_late(self) -> bool:
+        """Was nothing acked since the last wait that ended in vain?"""
+        return self._late_at == self._dialog.durable
+
+    def late(self, timeout: Optional[float]) -> SteleError:
+        """The exception for an event that is not acked in time, with the reason if the broker gives one"""
+        self._late_at = self._dialog.durable
+        return self._timeout("not acked within %g s" % (timeout or 0), timeout)
 
     def flush(self, timeout: Optional[float] = 30.0) -> None:
         """Wait until every event that was sent is acked or refused.
@@ -184,7 +214,7 @@ class Publisher:
         self._check_process()
         if not self._wait_settled(timeout):
             raise self._timeout(not_acked(self.pending), timeout)
-        self._refusals.raise_unseen()
+        self._raise_unseen()
 
     def close(self, timeout: float = 30.0, *, keep: bool = False) -> None:
         """Flush, send goodbye and stop.
@@ -204,9 +234,12 @@ class Publisher:
         finally:                            # Also after Ctrl-C in the wait
             left = self.pending
             self._stop(settled or keep, keep)
-        if not settled:
+        if not settled and self._spool:
+            log.warning("producer %s: %s; they are in the spool %s, and the next run sends them",
+                        self._dialog.producer, not_acked(left), self._spool.path)
+        elif not settled:
             raise self._timeout(not_acked(left), timeout)
-        self._refusals.raise_unseen()
+        self._raise_unseen()
 
     def __enter__(self) -> "Publisher":
         return self
@@ -235,6 +268,12 @@ class Publisher:
             check_permission(self._address)
         why = reason(self._requests, self._dialog.ledger, timeout, self._key)
         return BrokerTimeout("%s by %s: %s" % (what, self._address, why))
+
+    def _raise_unseen(self) -> None:
+        """Raise what the program has not heard of: refusals, and an error that leaves events of earlier runs in the spool"""
+        self._refusals.raise_unseen()
+        if self._spool and self._dialog.error and not isinstance(self._dialog.error, Closed):
+            raise self._dialog.error
 
     def _is_welcome_or_ended(self) -> bool:
         return self._dialog.ledger is not None or self._dialog.error is not None
@@ -272,6 +311,8 @@ class Publisher:
                 self._changed.notify_all()
             raise
         finally:
+            if self._spool:
+                self._spool.close()
             self._watch.close()
             self._socket.close(linger=1000)
             self._wake_receive.close()
@@ -359,7 +400,7 @@ _OPEN: "weakref.WeakSet[Publisher]" = weakref.WeakSet()
 
 def _report_open() -> None:
     for publisher in list(_OPEN):
-        if publisher._pid == os.getpid() and publisher.pending:
+        if publisher._pid == os.getpid() and publisher.pending and not publisher._spool:
             log.warning("producer %s: the program ends without close(), %s and may be lost",
                         publisher._dialog.producer, not_acked(publisher.pending))
 

@@ -29,7 +29,7 @@ BUILDERS = {
 
 
 def vectors(name):
-    with open(os.path.join(HERE, "../../../tests/vectors", name), encoding="utf-8") as file:
+    with open(os.path.join(HERE, "../../tests/vectors", name), encoding="utf-8") as file:
         return json.load(file)
 
 

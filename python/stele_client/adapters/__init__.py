@@ -1,0 +1,5 @@
+"""Stele in the tools that a program uses already: one module each, imported only where it is used."""
+#
+# This Source Code Form is subject to the terms of the Mozilla Public
+# License, v. 2.0. If a copy of the MPL was not distributed with this
+# file, You can obtain one at https://mozilla.org/MPL/2.0/.
