@@ -7,7 +7,7 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <openssl/evp.h>
+#include <czmq.h>
 #include "base/memory.h"
 #include "http/websocket.h"
 #include "wire/base64.h"
@@ -214,15 +214,15 @@ bool
 http_websocket_accept (http_span_t key, char accept [29])
 {
     static const char guid [] = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
-    unsigned char nonce [18], digest [EVP_MAX_MD_SIZE];
+    unsigned char nonce [18];
     char text [24 + sizeof guid];
     if (key.size != 24 || stele_base64_decode (key.data, 24, nonce) != 16)
         return false;
     memcpy (text, key.data, 24);
     memcpy (text + 24, guid, sizeof guid);
-    unsigned size = 0;
-    if (!EVP_Digest (text, sizeof text - 1, digest, &size, EVP_sha1 (), NULL) || size != 20)
-        return false;
-    accept [stele_base64_encode (digest, 20, accept)] = 0;
+    zdigest_t *digest = zdigest_new ();         // SHA-1
+    zdigest_update (digest, (const byte *) text, sizeof text - 1);
+    accept [stele_base64_encode (zdigest_data (digest), zdigest_size (digest), accept)] = 0;
+    zdigest_destroy (&digest);
     return true;
 }

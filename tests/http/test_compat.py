@@ -304,8 +304,8 @@ class Contract(web.WebTest):
             {"type": "string_type", "loc": ["body", "target_dir"], "msg": "Input should be a valid string", "input": None},
             {"type": "bool_parsing", "loc": ["body", "full_access"], "msg": "Input should be a valid boolean",
              "input": "perhaps"}]}, body)
-        for text in (b"", b"{", b"\xff"):
-            self.expect("POST", "/tasks", 422, {"detail": [{"type": "json_invalid", "loc": ["body"], "msg": str}]}, text,
+        for text, what in ((b"", "missing"), (b"{", "json_invalid"), (b"\xff", "json_invalid")):
+            self.expect("POST", "/tasks", 422, {"detail": [{"type": what, "loc": ["body"], "msg": str}]}, text,
                         headers={"Content-Type": "application/json"})
 
     def test_task_that_does_not_exist_is_not_found(self):

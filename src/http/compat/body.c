@@ -93,10 +93,14 @@ s_check (s_body_t *self, const http_item_t *item, const stele_map_t *body)
 static void
 s_check_all (s_body_t *self, const http_route_t *route)
 {
-    stele_refusal_t refusal;
+    stele_refusal_t refusal = { 0 };
+    if (self->request->body_size == 0) {
+        s_wrong (self, NULL, "missing", "Field required", NULL, 0);
+        return;
+    }
     stele_pack_t *parsed = stele_pack_new ();
     if (!parsed || stele_json_parse_pack (self->request->body, self->request->body_size, parsed, &refusal) != 0) {
-        s_wrong (self, NULL, "json_invalid", self->request->body_size? refusal.message: "Field required", NULL, 0);
+        s_wrong (self, NULL, "json_invalid", refusal.message, NULL, 0);
         stele_pack_destroy (&parsed);
         return;
     }
