@@ -5,17 +5,23 @@ http_test_libs = src/http/libhttp.la src/cli/libcli.la src/client/libclient.la s
     $(ZLIB_LIBS) $(CRYPTO_LIBS)
 
 http_tests = tests/http/test_malformed.py tests/http/test_routes.py tests/http/test_stream.py tests/http/test_child.py \
-    tests/http/test_keys.py tests/http/test_tokens.py
+    tests/http/test_keys.py tests/http/test_tokens.py tests/http/test_monitoring.py
+
+# Alerts are evaluated by promtool, of the package prometheus
+promtool_tests = tests/http/test_alerts.py tests/http/test_promtool.py
 
 if HTTP
 check_PROGRAMS += tests/unit/test_http_scan
 TESTS += tests/unit/test_http_scan
 if HAVE_PYTHON
 TESTS += $(http_tests)
+if HAVE_PROMTOOL
+TESTS += $(promtool_tests)
+endif
 endif
 endif
 tests_unit_test_http_scan_SOURCES = tests/unit/test_http_scan.c
 tests_unit_test_http_scan_CPPFLAGS = $(AM_CPPFLAGS) $(LIBEVENT_CFLAGS)
 tests_unit_test_http_scan_LDADD = $(http_test_libs) $(CMOCKA_LIBS)
 
-EXTRA_DIST += tests/http/web.py $(http_tests)
+EXTRA_DIST += tests/http/web.py tests/http/alerts.py $(http_tests) $(promtool_tests)
