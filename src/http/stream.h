@@ -51,9 +51,19 @@ struct http_stream {
 void
     http_stream_start (http_server_t *server, http_conn_t *conn, const http_route_t *route);
 
+/*  What streams select an event by, read once for all of them; "" if it has none. Lists of streams have each word
+    between commas, so these have both forms.                                */
+typedef struct {
+    char type [66];                 // ",TYPE,"
+    char task_id [256], listed_id [258];
+} http_event_words_t;
+
+void
+    http_event_words (const stele_map_t *event, http_event_words_t *words);
+
 /*  Would the stream send this event?                                        */
 bool
-    http_stream_passes (const http_stream_t *self, const stele_map_t *event);
+    http_stream_passes (const http_stream_t *self, const http_event_words_t *words);
 
 /*  Does it send every event as it is? Then it shares the hub's block.       */
 bool
@@ -61,7 +71,7 @@ bool
 
 /*  Take an event that passed: send its text, or remember the task that changed. */
 void
-    http_stream_take (http_stream_t *self, const stele_map_t *event, const char *text, size_t size);
+    http_stream_take (http_stream_t *self, const http_event_words_t *words, const char *text, size_t size);
 
 /*  Send a message: "event: NAME", an id unless it is below 0, and data.     */
 void

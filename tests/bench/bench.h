@@ -290,10 +290,11 @@ double
 
 typedef struct bench_streams bench_streams_t;
 
+/*  Beside the streams, a subscriber of the feed notes when each event was announced. */
 bench_streams_t *
-    bench_streams_open (int port, int count, bench_path_fn *next, void *arg, const char *fields);
+    bench_streams_open (int port, const char *feed, int count, bench_path_fn *next, void *arg, const char *fields);
 /*  Read for some seconds, or until 'upto' messages came. Returns how many came so far, hello included; adds the
-    microseconds from the receipt of an event by the broker to 'samples', if not NULL.  */
+    microseconds since the feed had an event to 'samples', if not NULL.      */
 int64_t
     bench_streams_read (bench_streams_t *self, double seconds, int64_t upto, bench_samples_t *samples);
 void

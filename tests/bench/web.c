@@ -20,9 +20,10 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/time.h>
-#include <time.h>
 #include <unistd.h>
+#include <zmq.h>
 #include "bench.h"
+#include "wire/scan.h"
 
 #define PATIENCE_S   20
 #define BUFFER       (1 << 20)      // The largest answer that is measured: a page of 50 tasks has 30 KB
@@ -157,56 +158,103 @@ bench_web_load (int port, int count, double seconds, bench_path_fn *next, void *
 
 //  -- streams ------------------------------------------------------------------------------------
 
+#define MARK       "\ndata: "        // Once in each message
+#define MARK_SIZE  7
+#define KEPT       (1 << 17)        // Positions whose time of arrival is kept
+
+typedef struct {
+    int peer;
+    size_t tail_size;
+    char tail [MARK_SIZE];          // The end of what was read, where a mark may begin
+} s_stream_t;
+
 struct bench_streams {
     int loop, count;
-    int *peers;
+    s_stream_t *streams;
+    void *feed;
+    double *committed_at;           // By position: when the feed had it
     int64_t messages;
 };
 
 bench_streams_t *
-bench_streams_open (int port, int count, bench_path_fn *next, void *arg, const char *fields)
+bench_streams_open (int port, const char *feed, int count, bench_path_fn *next, void *arg, const char *fields)
 {
     bench_streams_t *self = calloc (1, sizeof *self);
-    self->peers = calloc ((size_t) count, sizeof *self->peers);
+    self->streams = calloc ((size_t) count, sizeof *self->streams);
+    self->committed_at = calloc (KEPT, sizeof *self->committed_at);
     self->loop = epoll_create1 (EPOLL_CLOEXEC);
     self->count = count;
+    self->feed = zmq_socket (bench_context, ZMQ_SUB);
+    zmq_setsockopt (self->feed, ZMQ_RCVHWM, &(int) { 0 }, sizeof (int));
+    zmq_setsockopt (self->feed, ZMQ_LINGER, &(int) { 0 }, sizeof (int));
+    zmq_setsockopt (self->feed, ZMQ_SUBSCRIBE, "", 0);
+    zmq_connect (self->feed, feed);
+    int descriptor = -1;
+    size_t size = sizeof descriptor;
+    zmq_getsockopt (self->feed, ZMQ_FD, &descriptor, &size);
+    epoll_ctl (self->loop, EPOLL_CTL_ADD, descriptor, &(struct epoll_event) { .events = EPOLLIN });
     for (int i = 0; i < count; i++) {
-        self->peers [i] = bench_web_connect (port);
-        bench_web_send (self->peers [i], next (arg), fields);
-        struct epoll_event event = { .events = EPOLLIN, .data.fd = self->peers [i] };
-        epoll_ctl (self->loop, EPOLL_CTL_ADD, self->peers [i], &event);
+        self->streams [i].peer = bench_web_connect (port);
+        bench_web_send (self->streams [i].peer, next (arg), fields);
+        struct epoll_event event = { .events = EPOLLIN, .data.ptr = &self->streams [i] };
+        epoll_ctl (self->loop, EPOLL_CTL_ADD, self->streams [i].peer, &event);
     }
     return self;
 }
 
-//  Microseconds since the time of an event, "2026-01-01T00:00:00.000000Z": when the broker received it
-static double
-s_age_us (const char *text)
+//  What the broker announces at the same moment to its own subscribers
+static void
+s_read_feed (bench_streams_t *self)
 {
-    struct tm parts = { 0 };
-    struct timespec now;
-    int micro = 0;
-    if (sscanf (text, "%4d-%2d-%2dT%2d:%2d:%2d.%6d", &parts.tm_year, &parts.tm_mon, &parts.tm_mday, &parts.tm_hour,
-        &parts.tm_min, &parts.tm_sec, &micro) != 7)
-        return -1;
-    parts.tm_year -= 1900;
-    parts.tm_mon -= 1;
-    clock_gettime (CLOCK_REALTIME, &now);
-    return (double) (now.tv_sec - timegm (&parts)) * 1e6 + (double) now.tv_nsec / 1e3 - micro;
+    zmq_msg_t frame;
+    zmq_msg_init (&frame);
+    while (zmq_msg_recv (&frame, self->feed, ZMQ_DONTWAIT) >= 0) {
+        if (zmq_msg_more (&frame))
+            continue;
+        stele_token_t position = stele_scan_find (zmq_msg_data (&frame), zmq_msg_size (&frame), "position", NULL, NULL);
+        if (position.kind == STELE_SCAN_INTEGER)
+            self->committed_at [position.integer % KEPT] = bench_now ();
+    }
+    zmq_msg_close (&frame);
 }
 
-//  What is cut between two reads is counted by its id, and not sampled
+//  The line before a mark, "id: POSITION"
 static void
-s_read_stream (bench_streams_t *self, const char *data, size_t size, bench_samples_t *samples)
+s_sample (const bench_streams_t *self, const char *data, const char *mark, bench_samples_t *samples)
 {
-    for (const char *at = data; (at = memmem (at, size - (size_t) (at - data), "\nid: ", 5)) != NULL; at += 5)
+    const char *at = mark;
+    int64_t position = 0, factor = 1;
+    for (; at > data && at [-1] >= '0' && at [-1] <= '9'; at--, factor *= 10)
+        position += (at [-1] - '0') * factor;
+    double committed_at = self->committed_at [position % KEPT];
+    if (at - data >= 4 && memcmp (at - 4, "id: ", 4) == 0 && committed_at > 0)
+        bench_samples_add (samples, (bench_now () - committed_at) * 1e6);
+}
+
+static void
+s_read_stream (bench_streams_t *self, s_stream_t *stream, const char *data, size_t size, bench_samples_t *samples)
+{
+    //  A mark that was cut is counted, and not sampled
+    char seam [2 * MARK_SIZE];
+    size_t part = size < MARK_SIZE - 1? size: MARK_SIZE - 1;
+    memcpy (seam, stream->tail, stream->tail_size);
+    memcpy (seam + stream->tail_size, data, part);
+    self->messages += stream->tail_size && memmem (seam, stream->tail_size + part, MARK, MARK_SIZE);
+    for (const char *at = data; (at = memmem (at, size - (size_t) (at - data), MARK, MARK_SIZE)) != NULL; at += MARK_SIZE) {
         self->messages++;
-    for (const char *at = data; samples && (at = memmem (at, size - (size_t) (at - data), "\"time\":\"", 8)) != NULL; at += 8)
-        if ((size_t) (at - data) + 8 + 27 < size) {
-            double us = s_age_us (at + 8);
-            if (us >= 0)
-                bench_samples_add (samples, us);
-        }
+        if (samples)
+            s_sample (self, data, at, samples);
+    }
+    if (size >= MARK_SIZE - 1) {
+        stream->tail_size = MARK_SIZE - 1;
+        memcpy (stream->tail, data + size - stream->tail_size, stream->tail_size);
+    }
+    else {
+        size_t all = stream->tail_size + size, cut = all > MARK_SIZE - 1? all - (MARK_SIZE - 1): 0;
+        memmove (seam, seam + cut, all - cut);
+        memcpy (stream->tail, seam, all - cut);
+        stream->tail_size = all - cut;
+    }
 }
 
 int64_t
@@ -215,12 +263,16 @@ bench_streams_read (bench_streams_t *self, double seconds, int64_t upto, bench_s
     struct epoll_event events [256];
     for (double begin = bench_now (), left; (left = seconds - (bench_now () - begin)) > 0 && self->messages < upto;) {
         int ready = epoll_wait (self->loop, events, 256, (int) (left * 1000) + 1);
+        s_read_feed (self);
         for (int i = 0; i < ready; i++) {
-            ssize_t got = recv (events [i].data.fd, s_buffer, sizeof s_buffer, MSG_DONTWAIT);
+            s_stream_t *stream = events [i].data.ptr;
+            if (!stream)
+                continue;
+            ssize_t got = recv (stream->peer, s_buffer, sizeof s_buffer, MSG_DONTWAIT);
             if (got == 0 || (got < 0 && errno != EAGAIN))
                 bench_die ("a stream was closed");
             if (got > 0)
-                s_read_stream (self, s_buffer, (size_t) got, samples);
+                s_read_stream (self, stream, s_buffer, (size_t) got, samples);
         }
     }
     return self->messages;
@@ -231,9 +283,11 @@ bench_streams_close (bench_streams_t **self_p)
 {
     bench_streams_t *self = *self_p;
     for (int i = 0; i < self->count; i++)
-        close (self->peers [i]);
+        close (self->streams [i].peer);
     close (self->loop);
-    free (self->peers);
+    zmq_close (self->feed);
+    free (self->committed_at);
+    free (self->streams);
     free (self);
     *self_p = NULL;
 }
