@@ -133,6 +133,7 @@ s_subscribe (http_hub_t *self, bool on)
         self->token = 0;
         self->position = -1;
         evbuffer_drain (self->block, evbuffer_get_length (self->block));
+        http_task_view_reset (self->tasks);
     }
 }
 
@@ -237,6 +238,7 @@ http_hub_reset (http_hub_t *self, const char *reason)
     self->position = -1;
     self->unverified = false;
     evbuffer_drain (self->block, evbuffer_get_length (self->block));
+    http_task_view_reset (self->tasks);
     for (http_stream_t *stream = self->streams; stream; stream = stream->next)
         http_stream_reset (stream, reason);
 }
@@ -267,10 +269,21 @@ s_deliver (http_hub_t *self, const stele_map_t *event, int64_t position)
     if (!text)                      // The broker sends no such event; a stream that reads it again ends
         return;
     http_event_words_t words;
+    bool is_open = false;
     http_event_words (event, &words);
-    for (http_stream_t *stream = self->streams; stream; stream = stream->next)
-        if (stream->state == HTTP_STREAM_LIVE && !http_stream_is_plain (stream))
+    for (http_stream_t *stream = self->streams; stream; stream = stream->next) {
+        if (stream->state != HTTP_STREAM_LIVE || http_stream_is_plain (stream))
+            continue;
+        if (!http_stream_is_open (stream))
             s_deliver_to (stream, &words, position, text, size);
+        else
+        if (position > stream->position) {
+            stream->position = position;
+            is_open = true;
+        }
+    }
+    if (is_open && *words.task_id)
+        http_task_view_take (self->tasks, words.task_id);
     evbuffer_add (self->block, text, size);
     free (text);
     if (evbuffer_get_length (self->block) > BLOCK_BYTES)

@@ -40,6 +40,12 @@ http_stream_is_plain (const http_stream_t *self)
     return !self->of_tasks && !self->types && !self->task_ids;
 }
 
+bool
+http_stream_is_open (const http_stream_t *self)
+{
+    return self->of_tasks && !self->types && !self->task_ids && !http_actor_is_bound (self->actor);
+}
+
 void
 http_event_words (const stele_map_t *event, http_event_words_t *words)
 {

@@ -44,6 +44,7 @@ struct http_stream {
     char *types, *task_ids, *states, *roles;    // Each word between commas, ",a,b,"; NULL: all pass
     zhash_t *changed;               // of_tasks: ids of tasks that changed since they were last sent
     zhash_t *sending;               // of_tasks: those whose records are being fetched; NULL: none
+    bool sending_shared;            // of_tasks: those of the round that all open streams share are being fetched
     int64_t sending_to;             // of_tasks: changes up to this position are among them
     char ledger [64];               // That the client knows; "": none
 };
@@ -68,6 +69,10 @@ bool
 /*  Does it send every event as it is? Then it shares the hub's block.       */
 bool
     http_stream_is_plain (const http_stream_t *self);
+
+/*  Does it follow all tasks, and may see each? Then it shares the set of changed tasks of the task view. */
+bool
+    http_stream_is_open (const http_stream_t *self);
 
 /*  Take an event that passed: send its text, or remember the task that changed. */
 void

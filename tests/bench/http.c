@@ -134,23 +134,52 @@ s_http_ms (s_http_t *self, int count, double percent)
     return value;
 }
 
+typedef struct { double rate, http_us, broker_us; } s_rate_t;
+
+//  Answers per second, and the processor time of each
+static s_rate_t
+s_rate (s_http_t *self, int conns, bench_path_fn *path)
+{
+    bench_samples_t samples = { 0 };
+    const double seconds = 1.5;
+    double http_s = bench_usage (self->server).cpu_s, broker_s = bench_usage (self->broker.pid).cpu_s;
+    s_rate_t result = { .rate = bench_web_load (self->port, conns, seconds, path, self, &samples) };
+    double count = result.rate * seconds / 1e6;
+    result.http_us = (bench_usage (self->server).cpu_s - http_s) / count;
+    result.broker_us = (bench_usage (self->broker.pid).cpu_s - broker_s) / count;
+    bench_samples_clear (&samples);
+    return result;
+}
+
+static void
+s_rates (s_http_t *self, size_t repeats, int conns, bench_path_fn *path, double goal, const char *what)
+{
+    bench_report_t *report = self->bench->report;
+    double rates [REPEATS_MAX], http_us [REPEATS_MAX], broker_us [REPEATS_MAX];
+    for (size_t i = 0; i < repeats; i++) {
+        s_rate_t one = s_rate (self, conns, path);
+        rates [i] = one.rate;
+        http_us [i] = one.http_us;
+        broker_us [i] = one.broker_us;
+    }
+    bench_report_figure (report, bench_median (rates, repeats), "/s", goal, "goal", "%s, %d connections", what, conns);
+    bench_report_figure (report, bench_median (http_us, repeats), "us", 0, NULL, "%s: processor time of stele-http", what);
+    bench_report_figure (report, bench_median (broker_us, repeats), "us", 0, NULL, "%s: processor time of the broker", what);
+}
+
 static void
 s_requests (s_http_t *self, size_t repeats)
 {
     bench_report_t *report = self->bench->report;
-    double more [REPEATS_MAX], plain [REPEATS_MAX], status [REPEATS_MAX], list [REPEATS_MAX];
+    double more [REPEATS_MAX], plain [REPEATS_MAX];
     for (size_t i = 0; i < repeats; i++) {
-        bench_samples_t samples = { 0 };
         plain [i] = s_plain_ms (self, 2000);
         more [i] = s_http_ms (self, 2000, 50) - plain [i];
-        status [i] = bench_web_load (self->port, 32, 1.5, s_status_path, self, &samples);
-        list [i] = bench_web_load (self->port, 16, 1.5, s_list_path, self, &samples);
-        bench_samples_clear (&samples);
     }
     bench_report_figure (report, bench_median (plain, repeats), "ms", 0, NULL, "task.status by ZeroMQ, p50");
     bench_report_figure (report, bench_median (more, repeats), "ms", 0.15, "goal", "status by HTTP, p50, more than that");
-    bench_report_figure (report, bench_median (status, repeats), "/s", 10000, "goal", "status, 32 connections");
-    bench_report_figure (report, bench_median (list, repeats), "/s", 1000, "goal", "lists of 50, 16 connections");
+    s_rates (self, repeats, 32, s_status_path, 10000, "status");
+    s_rates (self, repeats, 16, s_list_path, 1000, "list of 50");
 }
 
 //  Connections that sent a part of a head, and nothing more
