@@ -81,6 +81,12 @@ for name in $findings; do
     need "\`$name\`" doc/OPERATIONS.md
 done
 
+# ... and the code adds no other: the program would end
+for name in $(cat "$src"/src/cli/*/*.c "$src"/src/cli/*/*/*.c "$src"/src/http/*.c |
+    sed -n 's/.*\(ADD\|cli_finding_add\) ([a-z, ]*"\([a-z_]*\)", CLI_LEVEL.*/\2/p'); do
+    echo "$findings" | grep -qx "$name" || complain "the finding $name is not in CLI_FINDINGS (src/cli/view/findings.h)"
+done
+
 # Each fault point of the table is used in the code
 points=$(sed -n 's/^    X (\([a-z_]*\), *\(PLAIN\|ANY\|EIO\), .*/\1/p' "$src/src/fault/points.h")
 test "$(echo "$points" | wc -l)" -ge 40 || complain "fewer than 40 fault points"
