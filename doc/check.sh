@@ -74,12 +74,17 @@ for file in "$src"/src/cli/commands/*/*.c; do
 done
 
 # Findings of stele health
-findings=$(sed -n 's/.*\(ADD\|cli_finding_add\) (\(findings, \)\?"\([a-z_]*\)", CLI_LEVEL.*/\3/p' \
-    "$src/src/cli/view/findings.c" "$src/src/cli/commands/broker/health.c")
-test "$(echo "$findings" | wc -l)" -ge 15 || complain "fewer than 15 findings"
+findings=$(sed -n '/define CLI_FINDINGS/,/^$/s/X (\([a-z_]*\))/\n\1\n/gp' "$src/src/cli/view/findings.h" | grep '^[a-z][a-z_]*$')
+test "$(echo "$findings" | wc -l)" -ge 26 || complain "fewer than 26 findings"
 for name in $findings; do
     need "$name" doc/stele.1
     need "\`$name\`" doc/OPERATIONS.md
+done
+
+# ... and the code adds no other: the program would end
+for name in $(cat "$src"/src/cli/*/*.c "$src"/src/cli/*/*/*.c "$src"/src/http/*.c |
+    sed -n 's/.*\(ADD\|cli_finding_add\) ([a-z, ]*"\([a-z_]*\)", CLI_LEVEL.*/\2/p'); do
+    echo "$findings" | grep -qx "$name" || complain "the finding $name is not in CLI_FINDINGS (src/cli/view/findings.h)"
 done
 
 # Each fault point of the table is used in the code

@@ -15,6 +15,11 @@ EXTRA_DIST += \
     examples/publish.py \
     examples/query.py \
     examples/resume.py \
+    examples/monitoring/README.md \
+    examples/monitoring/prometheus.yml \
+    examples/monitoring/stele.rules.yml \
+    examples/monitoring/stele.rules.test.yml \
+    examples/monitoring/stele-board.json \
     examples/pipeline/README.md \
     examples/pipeline/produce.py \
     examples/pipeline/consume.py \

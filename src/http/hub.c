@@ -133,6 +133,7 @@ s_subscribe (http_hub_t *self, bool on)
         self->token = 0;
         self->position = -1;
         evbuffer_drain (self->block, evbuffer_get_length (self->block));
+        http_task_view_reset (self->tasks);
     }
 }
 
@@ -237,6 +238,7 @@ http_hub_reset (http_hub_t *self, const char *reason)
     self->position = -1;
     self->unverified = false;
     evbuffer_drain (self->block, evbuffer_get_length (self->block));
+    http_task_view_reset (self->tasks);
     for (http_stream_t *stream = self->streams; stream; stream = stream->next)
         http_stream_reset (stream, reason);
 }
@@ -244,17 +246,18 @@ http_hub_reset (http_hub_t *self, const char *reason)
 //  -- events ---------------------------------------------------------------------------------------
 
 static void
-s_deliver_to (http_stream_t *stream, const stele_map_t *event, int64_t position, const char *text, size_t size)
+s_deliver_to (http_stream_t *stream, const http_event_words_t *words, int64_t position, const char *text, size_t size)
 {
     if (position <= stream->position)
         return;
-    if (!stream->of_tasks && http_conn_unread (stream->conn) > HTTP_STREAM_UNREAD) {
+    bool passes = http_stream_passes (stream, words);
+    if (passes && !stream->of_tasks && http_conn_unread (stream->conn) > HTTP_STREAM_UNREAD) {
         http_stream_set_full (stream);
         return;
     }
     stream->position = position;
-    if (http_stream_passes (stream, event))
-        http_stream_take (stream, event, text, size);
+    if (passes)
+        http_stream_take (stream, words, text, size);
 }
 
 static void
@@ -265,9 +268,22 @@ s_deliver (http_hub_t *self, const stele_map_t *event, int64_t position)
     self->position = position;
     if (!text)                      // The broker sends no such event; a stream that reads it again ends
         return;
-    for (http_stream_t *stream = self->streams; stream; stream = stream->next)
-        if (stream->state == HTTP_STREAM_LIVE && !http_stream_is_plain (stream))
-            s_deliver_to (stream, event, position, text, size);
+    http_event_words_t words;
+    bool is_open = false;
+    http_event_words (event, &words);
+    for (http_stream_t *stream = self->streams; stream; stream = stream->next) {
+        if (stream->state != HTTP_STREAM_LIVE || http_stream_is_plain (stream))
+            continue;
+        if (!http_stream_is_open (stream))
+            s_deliver_to (stream, &words, position, text, size);
+        else
+        if (position > stream->position) {
+            stream->position = position;
+            is_open = true;
+        }
+    }
+    if (is_open && *words.task_id)
+        http_task_view_take (self->tasks, words.task_id);
     evbuffer_add (self->block, text, size);
     free (text);
     if (evbuffer_get_length (self->block) > BLOCK_BYTES)

@@ -26,7 +26,7 @@ s_answer (http_call_t *call, const json_t *stats, const stele_refusal_t *refusal
     size_t size = 0;
     FILE *file = open_memstream (&text, &size);
     assert (file);
-    json_t *findings = http_stats_findings (stats, refusal);
+    json_t *findings = http_stats_findings (server, stats, refusal);
     cli_prometheus_print (file, openmetrics, stats, findings);
     http_counts_print (server->counts, file, openmetrics, http_hub_count (server->hub), server->conn_count);
     if (openmetrics)

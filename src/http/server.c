@@ -616,7 +616,7 @@ stele_http (zsock_t *pipe, void *args)
     http_hosts_clear (&server->hosts);
     http_counts_destroy (&server->counts);
     stele_pack_destroy (&server->pack);
-    free (server->stats);
+    json_decref (server->stats);
     free (self.listen);
     free (self.requests);
     free (self.feed);

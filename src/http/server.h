@@ -10,6 +10,7 @@
 #ifndef STELE_HTTP_SERVER_H_INCLUDED
 #define STELE_HTTP_SERVER_H_INCLUDED
 
+#include <jansson.h>
 #include "http/conn.h"
 #include "http/counts.h"
 #include "http/hosts.h"
@@ -54,7 +55,7 @@ typedef struct http_server {
     size_t body_bytes;              // Of bodies in memory
     size_t calls;                   // Requests that wait for the broker
     stele_pack_t *pack;             // Scratch, of one function at a time
-    char *stats;                    // The last answer to 'stats', as JSON; NULL: none
+    json_t *stats;                  // The last answer to 'stats'; NULL: none
     int64_t stats_ms;               // Steady clock: when it came
 } http_server_t;
 

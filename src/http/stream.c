@@ -41,15 +41,41 @@ http_stream_is_plain (const http_stream_t *self)
 }
 
 bool
-http_stream_passes (const http_stream_t *self, const stele_map_t *event)
+http_stream_is_open (const http_stream_t *self)
 {
-    char type [64], task_id [256];
-    if (self->types && (!stele_map_text (event, "type", type, sizeof type) || !s_has_word (self->types, type)))
+    return self->of_tasks && !self->types && !self->task_ids && !http_actor_is_bound (self->actor);
+}
+
+void
+http_event_words (const stele_map_t *event, http_event_words_t *words)
+{
+    char type [64];
+    words->event = event;
+    *words->type = *words->listed_id = 0;
+    if (stele_map_text (event, "type", type, sizeof type))
+        snprintf (words->type, sizeof words->type, ",%s,", type);
+    if (stele_map_text (event, "task_id", words->task_id, sizeof words->task_id))
+        snprintf (words->listed_id, sizeof words->listed_id, ",%s,", words->task_id);
+    else
+        *words->task_id = 0;
+}
+
+//  Most lists are one word, which is compared in no time: this is called for each event and stream
+static bool
+s_lists (const char *list, const char *word)
+{
+    size_t list_size = strlen (list), size = strlen (word);
+    return size && (size == list_size? memcmp (list, word, size) == 0: size < list_size && strstr (list, word) != NULL);
+}
+
+bool
+http_stream_passes (const http_stream_t *self, const http_event_words_t *words)
+{
+    if (self->types && !s_lists (self->types, words->type))
         return false;
     if (!self->task_ids && !self->of_tasks)
         return true;
-    return stele_map_text (event, "task_id", task_id, sizeof task_id)
-        && (!self->task_ids || s_has_word (self->task_ids, task_id));
+    return *words->task_id && (!self->task_ids || s_lists (self->task_ids, words->listed_id));
 }
 
 //  -- messages -------------------------------------------------------------------------------------
@@ -80,17 +106,15 @@ http_stream_say (http_stream_t *self, const char *name, int64_t id, const char *
 }
 
 void
-http_stream_take (http_stream_t *self, const stele_map_t *event, const char *text, size_t size)
+http_stream_take (http_stream_t *self, const http_event_words_t *words, const char *text, size_t size)
 {
-    char task_id [256];
     if (self->form)
-        self->form->take (self, event);
+        self->form->take (self, words->event);
     else
     if (!self->of_tasks)
         s_send (self, text, size);
     else
-    if (stele_map_text (event, "task_id", task_id, sizeof task_id))
-        zhash_insert (self->changed, task_id, self);
+        zhash_insert (self->changed, words->task_id, self);
 }
 
 //  Replace content that is too large by its size
@@ -212,6 +236,7 @@ static bool
 s_take_page (http_stream_t *self, stele_scan_t events)
 {
     uint32_t count = stele_scan_next (&events).count;
+    http_event_words_t words;
     while (count--) {
         stele_map_t event;
         int64_t position;
@@ -222,12 +247,13 @@ s_take_page (http_stream_t *self, stele_scan_t events)
         if (position <= self->position)
             continue;
         self->position = position;
-        if (!http_stream_passes (self, &event))
+        http_event_words (&event, &words);
+        if (!http_stream_passes (self, &words))
             continue;
         char *text = self->of_tasks? NULL: http_stream_text (&event, position, self->server->pack, &size);
         if (!text && !self->of_tasks)
             return false;
-        http_stream_take (self, &event, text, size);
+        http_stream_take (self, &words, text, size);
         free (text);
     }
     return true;

@@ -52,6 +52,7 @@ struct http_stream {
     char *types, *task_ids, *states, *roles;    // Each word between commas, ",a,b,"; NULL: all pass
     zhash_t *changed;               // of_tasks: ids of tasks that changed since they were last sent
     zhash_t *sending;               // of_tasks: those whose records are being fetched; NULL: none
+    bool sending_shared;            // of_tasks: those of the round that all open streams share are being fetched
     int64_t sending_to;             // of_tasks: changes up to this position are among them
     char ledger [64];               // That the client knows; "": none
     const http_stream_form_t *form; // NULL: Server-Sent Events
@@ -66,17 +67,32 @@ void
 void
     http_stream_open (http_server_t *server, http_conn_t *conn, const char *types, const http_stream_form_t *form, void *state);
 
+/*  What streams select an event by, read once for all of them; "" if it has none. Lists of streams have each word
+    between commas, so these have both forms.                                */
+typedef struct {
+    const stele_map_t *event;
+    char type [66];                 // ",TYPE,"
+    char task_id [256], listed_id [258];
+} http_event_words_t;
+
+void
+    http_event_words (const stele_map_t *event, http_event_words_t *words);
+
 /*  Would the stream send this event?                                        */
 bool
-    http_stream_passes (const http_stream_t *self, const stele_map_t *event);
+    http_stream_passes (const http_stream_t *self, const http_event_words_t *words);
 
 /*  Does it send every event as it is? Then it shares the hub's block.       */
 bool
     http_stream_is_plain (const http_stream_t *self);
 
+/*  Does it follow all tasks, and may see each? Then it shares the set of changed tasks of the task view. */
+bool
+    http_stream_is_open (const http_stream_t *self);
+
 /*  Take an event that passed: send its text, or remember the task that changed. */
 void
-    http_stream_take (http_stream_t *self, const stele_map_t *event, const char *text, size_t size);
+    http_stream_take (http_stream_t *self, const http_event_words_t *words, const char *text, size_t size);
 
 /*  Send a message: "event: NAME", an id unless it is below 0, and data.     */
 void

@@ -30,4 +30,12 @@ void
 void
     http_task_view_forget (http_task_view_t *self, http_stream_t *stream);
 
+/*  A task changed, for all open streams that are live (http_stream_is_open): one set serves all of them. */
+void
+    http_task_view_take (http_task_view_t *self, const char *task_id);
+
+/*  Forget these: their positions are void, or no stream is left.            */
+void
+    http_task_view_reset (http_task_view_t *self);
+
 #endif

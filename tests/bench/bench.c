@@ -26,7 +26,8 @@ static const char s_usage [] =
     "\n"
     "  --steled PROGRAM   the broker\n"
     "  --dir DIR          create the working folder there, on the disk to measure (default: .)\n"
-    "  --only SECTIONS    limits, publish, shapes, redact, access, growth, size, read, recovery, peers, goals\n"
+    "  --only SECTIONS    limits, publish, shapes, redact, access, growth, size, read, recovery, http,\n"
+    "                     peers, goals\n"
     "  --case TEXT        in publish, only cases whose name contains TEXT, e.g. '64 x 100'\n"
     "  --scale TASKS      number of tasks for growth, size, read and recovery (default: 1000000)\n"
     "  --stream FILE      also publish this recorded stream (JSON Lines, .zst)\n"
@@ -96,6 +97,8 @@ s_run (const bench_options_t *options, bool peers)
     if (s_wanted (options, "growth") || s_wanted (options, "size") || s_wanted (options, "read")
     ||  s_wanted (options, "recovery"))
         bench_filled (&self);
+    if (s_wanted (options, "http"))
+        bench_http (&self);
     if (peers || (options->only && strstr (options->only, "peers")))
         bench_peers (&self);
     if (s_wanted (options, "goals"))

@@ -15,6 +15,8 @@
       filled.c     sections growth and size: a ledger that fills up
       read.c       section read
       recovery.c   section recovery
+      web.c        clients of stele-http
+      http.c       section http: requests, streams and scrapes through stele-http
       peers.c      section peers: other systems that store entries before they ack
       goals.c      section goals: ratios
 
@@ -243,7 +245,7 @@ typedef struct {
     pid_t pid;
     const bench_options_t *options;
     char ledger [256];
-    char events [64], requests [64];
+    char events [64], requests [64], feed [64];
     void *ask;                      // REQ socket
 } bench_broker_t;
 
@@ -271,9 +273,49 @@ void
 void
     bench_ledger_remove (const char *ledger);
 
+/*  Is stele-http next to the broker that is measured?                       */
+bool
+    bench_http_is_there (const bench_options_t *options);
+/*  Start it in front of a broker, on a free port of 127.0.0.1, and wait until it is ready. */
+pid_t
+    bench_http_start (const bench_broker_t *broker, int *port);
+void
+    bench_http_stop (pid_t *pid);
+
 /*  Run a load against a broker; the broker's usage over the run in *usage if not NULL. */
 bench_load_result_t
     bench_publish (bench_broker_t *broker, const bench_load_t *load, bench_usage_t *usage);
+
+/*  -- clients of stele-http ------------------------------------------------------ */
+
+/*  The path of the next request; valid until the next call.                 */
+typedef const char *(bench_path_fn) (void *arg);
+
+/*  Caller closes the socket.                                                */
+int
+    bench_web_connect (int port);
+/*  Send GET with more fields, each ended by CR LF.                          */
+void
+    bench_web_send (int peer, const char *path, const char *fields);
+/*  GET, and wait for the answer, which must be 200. Returns the microseconds. 'body', if not NULL, is valid until
+    the next call.                                                           */
+double
+    bench_web_get (int peer, const char *path, const char **body);
+/*  'count' connections with a request each, for some seconds. Returns the answers per second, and their times. */
+double
+    bench_web_load (int port, int count, double seconds, bench_path_fn *next, void *arg, bench_samples_t *samples);
+
+typedef struct bench_streams bench_streams_t;
+
+/*  Beside the streams, a subscriber of the feed notes when each event was announced. */
+bench_streams_t *
+    bench_streams_open (int port, const char *feed, int count, bench_path_fn *next, void *arg, const char *fields);
+/*  Read for some seconds, or until 'upto' messages came. Returns how many came so far, hello included; adds the
+    microseconds since the feed had an event to 'samples', if not NULL.      */
+int64_t
+    bench_streams_read (bench_streams_t *self, double seconds, int64_t upto, bench_samples_t *samples);
+void
+    bench_streams_close (bench_streams_t **self_p);
 
 /*  -- sections ----------------------------------------------------------------- */
 
@@ -312,6 +354,7 @@ void bench_shapes (bench_t *self);
 void bench_redact (bench_t *self);
 void bench_access (bench_t *self);
 void bench_filled (bench_t *self);
+void bench_http (bench_t *self);
 void bench_peers (bench_t *self);
 void bench_goals (bench_t *self);
 

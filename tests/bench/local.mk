@@ -8,6 +8,7 @@ tests_bench_bench_SOURCES = \
     tests/bench/clock.c \
     tests/bench/filled.c \
     tests/bench/goals.c \
+    tests/bench/http.c \
     tests/bench/limits.c \
     tests/bench/load.c \
     tests/bench/peers.c \
@@ -20,6 +21,7 @@ tests_bench_bench_SOURCES = \
     tests/bench/server.c \
     tests/bench/shapes.c \
     tests/bench/stream.c \
+    tests/bench/web.c \
     tests/bench/workload.c
 tests_bench_bench_LDADD = $(STELE_ROOMS) $(STELE_LIBS)
 

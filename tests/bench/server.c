@@ -152,7 +152,7 @@ bench_broker_start (bench_broker_t *self, const bench_options_t *options, const 
     const bench_redis_t *redis)
 {
     static int number;
-    char url [600] = "none", feed [64];
+    char url [600] = "none";
     self->options = options;
     snprintf (self->ledger, sizeof self->ledger, "%s", ledger);
     number++;
@@ -160,18 +160,18 @@ bench_broker_start (bench_broker_t *self, const bench_options_t *options, const 
         int port = 20000 + (int) (getpid () * 7 + number * 3) % 12000;
         snprintf (self->events, sizeof self->events, "tcp://127.0.0.1:%d", port);
         snprintf (self->requests, sizeof self->requests, "tcp://127.0.0.1:%d", port + 1);
-        snprintf (feed, sizeof feed, "tcp://127.0.0.1:%d", port + 2);
+        snprintf (self->feed, sizeof self->feed, "tcp://127.0.0.1:%d", port + 2);
     }
     else {
         snprintf (self->events, sizeof self->events, "ipc://events-%d", number);
         snprintf (self->requests, sizeof self->requests, "ipc://requests-%d", number);
-        snprintf (feed, sizeof feed, "ipc://feed-%d", number);
+        snprintf (self->feed, sizeof self->feed, "ipc://feed-%d", number);
     }
     if (redis)
         snprintf (url, sizeof url, "unix://%s/%s", options->dir, bench_redis_socket (redis));
     const char *argv [] = {
         options->steled, "--ledger", ledger, "--redis", url, "--events", self->events,
-        "--requests", self->requests, "--feed", feed, bench_keys? "--keys": NULL, BENCH_KEYS, NULL
+        "--requests", self->requests, "--feed", self->feed, bench_keys? "--keys": NULL, BENCH_KEYS, NULL
     };
     self->pid = s_spawn (argv, "steled.log");
     s_ask_open (self);
@@ -207,6 +207,56 @@ bench_broker_kill (bench_broker_t *self)
 {
     s_broker_end (self, SIGKILL);
 }
+
+//  -- stele-http ------------------------------------------------------------------------
+
+static void
+s_http_path (const bench_options_t *options, char *path, size_t size)
+{
+    const char *slash = strrchr (options->steled, '/');
+    snprintf (path, size, "%.*sstele-http", slash? (int) (slash + 1 - options->steled): 0, options->steled);
+}
+
+bool
+bench_http_is_there (const bench_options_t *options)
+{
+    char path [600];
+    s_http_path (options, path, sizeof path);
+    return access (path, X_OK) == 0;
+}
+
+pid_t
+bench_http_start (const bench_broker_t *broker, int *port)
+{
+    char path [600], line [1024];
+    s_http_path (broker->options, path, sizeof path);
+    const char *argv [] = {
+        path, "--listen", "127.0.0.1:0", "--requests", broker->requests, "--feed", broker->feed, NULL
+    };
+    unlink ("http.log");
+    pid_t pid = s_spawn (argv, "http.log");
+    for (double until = bench_now () + START_S; bench_now () < until; usleep (20000)) {
+        FILE *log = fopen ("http.log", "r");
+        const char *url = NULL;
+        while (log && !url && fgets (line, sizeof line, log))
+            url = strstr (line, "ready: http://127.0.0.1:");
+        if (log)
+            fclose (log);
+        if (url) {
+            *port = atoi (url + strlen ("ready: http://127.0.0.1:"));
+            return pid;
+        }
+    }
+    bench_die ("%s does not start: see %s/http.log", path, broker->options->dir);
+}
+
+void
+bench_http_stop (pid_t *pid)
+{
+    s_end (pid, SIGTERM);
+}
+
+//  -- statistics ------------------------------------------------------------------------
 
 //  Walk "a/b/c" through maps; token of the last.
 static stele_token_t

@@ -2,3 +2,10 @@
 fault_tests += \
     tests/fault/test_disk.py \
     tests/fault/test_disk_full.py
+
+# The alerts of a full disk and of a sync that does not return; promtool evaluates them
+if HTTP
+if HAVE_PROMTOOL
+fault_tests += tests/fault/test_alerts.py
+endif
+endif

@@ -32,7 +32,7 @@ fault_support += \
     tests/fault/torture.py \
     tests/fault/visitor.py
 
-EXTRA_DIST += $(fault_tests) $(fault_support)
+EXTRA_DIST += $(fault_tests) $(fault_support) tests/fault/test_alerts.py
 
 # A build of the same configuration with fault points, in a folder of its own (this one, if it
 # has them): made by the first check-fault, brought up to date by the others.

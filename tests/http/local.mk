@@ -6,12 +6,20 @@ http_test_libs = src/http/libhttp.la src/cli/libcli.la src/client/libclient.la s
 
 http_tests = tests/http/test_malformed.py tests/http/test_routes.py tests/http/test_stream.py tests/http/test_child.py \
     tests/http/test_keys.py tests/http/test_tokens.py tests/http/test_compat.py tests/http/test_websocket.py
+    tests/http/test_keys.py tests/http/test_tokens.py tests/http/test_monitoring.py \
+    tests/http/test_slow.py
+
+# Alerts are evaluated by promtool, of the package prometheus
+promtool_tests = tests/http/test_alerts.py tests/http/test_promtool.py
 
 if HTTP
 check_PROGRAMS += tests/unit/test_http_scan tests/unit/test_http_websocket
 TESTS += tests/unit/test_http_scan tests/unit/test_http_websocket
 if HAVE_PYTHON
 TESTS += $(http_tests)
+if HAVE_PROMTOOL
+TESTS += $(promtool_tests)
+endif
 endif
 endif
 tests_unit_test_http_scan_SOURCES = tests/unit/test_http_scan.c
@@ -21,4 +29,4 @@ tests_unit_test_http_websocket_SOURCES = tests/unit/test_http_websocket.c
 tests_unit_test_http_websocket_CPPFLAGS = $(AM_CPPFLAGS) $(LIBEVENT_CFLAGS)
 tests_unit_test_http_websocket_LDADD = $(http_test_libs) $(CMOCKA_LIBS)
 
-EXTRA_DIST += tests/http/web.py $(http_tests)
+EXTRA_DIST += tests/http/web.py tests/http/alerts.py $(http_tests) $(promtool_tests)

@@ -132,7 +132,7 @@ class Program(web.WebTest):
         self.assertEqual(answer.headers["retry-after"], "1")
         self.assertEqual(answer.json()["code"], "unavailable")
         ready = self.get("/readyz", 503).json()
-        self.assertEqual((ready["ready"], ready["status"], ready["findings"][0]["code"]), (False, "down", "no_answer"))
+        self.assertEqual((ready["ready"], ready["status"], ready["findings"][0]["code"]), (False, "down", "not_running"))
         text = self.get("/metrics").body.decode()
         self.assertIn("\nstele_up 0\n", text)
         self.assertIn("\nstele_health_level 2\n", text)

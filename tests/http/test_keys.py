@@ -70,7 +70,7 @@ class KeysTest(web.WebTest):
     def test_no_key_is_said(self):
         server = self.other()
         server.wait_line("needs a key, and this client has none")
-        self.wait_finding(server, "no_answer", "needs a key")
+        self.wait_finding(server, "no_permission", "needs a key")
         answer = self.get("/v1/tasks", 503, port=server.port).json()
         self.assertIn("does not let this server in", answer["detail"])
 
@@ -78,7 +78,7 @@ class KeysTest(web.WebTest):
         path = self.new_key("unknown", "gateway,admin")
         server = self.other("--key", path)
         server.wait_line("does not accept the key unknown")
-        self.wait_finding(server, "no_answer", "does not accept the key unknown")
+        self.wait_finding(server, "no_permission", "does not accept the key unknown")
         self.wait_finding(server, "no_feed", "does not accept the key unknown")
         self.assertIn("stele_up 0\n", self.get("/metrics", port=server.port).body.decode())
         self.reload()
@@ -118,7 +118,7 @@ class KeysTest(web.WebTest):
         self.stele_("key", "revoke", "revoked", "--keys", self.keys)
         self.reload()
         self.broker.wait_line("revoked revoked")
-        self.wait_finding(server, "no_answer", "the key 'revoked'")
+        self.wait_finding(server, "no_permission", "the key 'revoked'")
 
     def test_http_needs_a_key_where_there_are_keys(self):
         arguments = ["--ledger", os.path.join(self.folder, "x.db"), "--redis", "none", "--keys", self.keys, "--http", "127.0.0.1:0"]

@@ -235,6 +235,28 @@ class Streams(web.WebTest):
             for i, (role, state) in enumerate(((name, "queued"), ("other", "running"), (name, "running")))]})
         self.assertEqual(self.expect(stream)["task_id"], name + "-2")
 
+    def test_views_that_share_their_changes_each_get_every_latest_record(self):
+        name = self.name("v")
+        names = ["%s-%d" % (name, number) for number in range(30)]
+        created = [{"type": "task.created", "task_id": one, "title": "t", "description": "", "role": name} for one in names]
+        start = self.post("/v1/events", {"producer": name, "events": created}).json()["position"]
+        #   Those that are new, one that has changes of its own when it becomes live, and one of a state
+        streams = [self.stream("/v1/stream?view=tasks") for _ in range(10)]
+        streams += [self.stream("/v1/stream?view=tasks", last=start - len(names)), self.stream("/v1/stream?view=tasks&states=passed")]
+        for stream in streams:
+            self.expect(stream, "hello")
+        for state in ("running", "paused", "running", "passed"):
+            for begin in range(0, len(names), 10):
+                head = self.post("/v1/events", {"producer": name, "events": [
+                    {"type": "task.state_changed", "task_id": one, "state": state} for one in names[begin:begin + 10]]}).json()["position"]
+        expected = {one: self.get("/v1/tasks/%s/status?min_position=%d" % (one, head)).json()["task"] for one in names}
+        for stream in streams:
+            latest = {}
+            while latest != expected:
+                task = self.expect(stream)
+                latest[task["task_id"]] = task
+            self.assertEqual(stream.last, str(head))
+
     def test_many_changed_tasks_are_a_number(self):
         start = self.publish(1)
         head = self.publish(500)

@@ -6,6 +6,7 @@
 */
 
 #include "config.h"
+#include <assert.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -13,6 +14,8 @@
 #include <string.h>
 #include "cli/view/findings.h"
 #include "cli/terminal/format.h"
+
+#define OWNERS_MAX 50               // Names that are asked about
 
 typedef struct {
     json_t *findings;
@@ -26,6 +29,17 @@ const char *
 cli_level_word (cli_level_t level)
 {
     return s_levels [level];
+}
+
+static bool
+s_is_listed (const char *code)
+{
+#define FINDING_CODE(name) #name,
+    static const char *const codes [] = { CLI_FINDINGS (FINDING_CODE) };
+    for (size_t i = 0; i < sizeof codes / sizeof codes [0]; i++)
+        if (strcmp (codes [i], code) == 0)
+            return true;
+    return false;
 }
 
 static int
@@ -44,6 +58,7 @@ cli_finding_add (json_t *findings, const char *code, cli_level_t level, int64_t 
 {
     char *message = NULL;
     va_list args;
+    assert (s_is_listed (code));
     va_start (args, format);
     if (vasprintf (&message, format, args) < 0)
         abort ();
@@ -77,6 +92,17 @@ cli_findings_level (const json_t *findings, size_t *count)
             gravest = level;
     }
     return (cli_level_t) gravest;
+}
+
+int
+cli_findings_level_of (const json_t *findings, const char *code)
+{
+    for (size_t i = 0; i < json_array_size (findings); i++) {
+        const json_t *finding = json_array_get (findings, i);
+        if (strcmp (json_string_value (json_object_get (finding, "code")), code) == 0)
+            return s_level_of (finding);
+    }
+    return -1;
 }
 
 //  -- parts of the statistics ----------------------------------------------------------
@@ -258,6 +284,36 @@ cli_findings_silence_ms (const json_t *stats, const json_t *producer)
     //  Not heard since the broker started: at least for that long
     return json_is_integer (heard)? (int64_t) json_integer_value (heard):
         (int64_t) json_integer_value (json_object_get (stats, "uptime_s")) * 1000;
+}
+
+json_t *
+cli_findings_owners_request (const json_t *stats)
+{
+    const json_t *producers = json_object_get (stats, "producers");
+    json_t *names = json_array ();
+    for (size_t i = 0; i < json_array_size (producers) && json_array_size (names) < OWNERS_MAX; i++) {
+        const json_t *producer = json_array_get (producers, i);
+        const char *status = json_string_value (json_object_get (producer, "status"));
+        if (cli_findings_silence_ms (stats, producer) > CLI_SILENT_MS || (status && strcmp (status, "expired") == 0))
+            json_array_append (names, json_object_get (producer, "producer"));
+    }
+    if (json_array_size (names))
+        return json_pack ("{ss, so, s[sss]}", "op", "task.list", "producers", names,
+            "states", "starting", "running", "completing");
+    json_decref (names);
+    return NULL;
+}
+
+void
+cli_findings_set_owners (json_t *stats, const json_t *answer)
+{
+    const json_t *producers = json_object_get (stats, "producers"), *tasks = json_object_get (answer, "tasks");
+    for (size_t i = 0; i < json_array_size (tasks); i++) {
+        const json_t *owner = json_object_get (json_array_get (tasks, i), "producer");
+        for (size_t j = 0; owner && j < json_array_size (producers); j++)
+            if (json_equal (json_object_get (json_array_get (producers, j), "producer"), owner))
+                json_object_set_new (json_array_get (producers, j), "owns", json_true ());
+    }
 }
 
 static void

@@ -25,12 +25,22 @@
 #define CLI_CLOCK_RECENT_MS     86400000            // Wrong clocks of earlier are history
 #define CLI_EXPIRED_MS          86400000            // Older ones are history
 
+/*  Every code: X (code). 'stele health', /readyz and the metric stele_finding have the same ones. */
+#define CLI_FINDINGS(X) \
+    X (not_running) X (no_permission) X (no_answer) X (no_statistics) X (no_feed) \
+    X (holding) X (writer_stalled) X (mode_redis) X (ledger_behind) \
+    X (disk_low) X (disk_filling) X (wal_long) \
+    X (clock_wrong) X (clock_stepped) X (events_ahead) \
+    X (redis_away) X (redis_stalled) X (redis_behind) X (redis_rebuilding) \
+    X (search_failing) X (search_behind) \
+    X (producers_expired) X (producers_silent) X (denials) X (rejected) X (losses)
+
 typedef enum {
     CLI_LEVEL_INFO, CLI_LEVEL_DEGRADED, CLI_LEVEL_DOWN
 } cli_level_t;
 
 /*  Append a finding: {code, level, message, hint}, and since (RFC 3339) and for_ms if 'for_ms' is
-    not negative. 'now_us' is the wall clock.                                */
+    not negative. 'code' is one of CLI_FINDINGS. 'now_us' is the wall clock. */
 void
     cli_finding_add (json_t *findings, const char *code, cli_level_t level, int64_t now_us, int64_t for_ms,
         const char *hint, const char *format, ...) STELE_PRINTF (7, 8);
@@ -38,6 +48,15 @@ void
 /*  For how long nothing came from this producer of the statistics, at least. */
 int64_t
     cli_findings_silence_ms (const json_t *stats, const json_t *producer);
+
+/*  The request (task.list) whose answer shows which silent or expired producers of the statistics have tasks in
+    progress. NULL: there are none. Caller owns return value.                */
+json_t *
+    cli_findings_owners_request (const json_t *stats);
+
+/*  Set 'owns' of the producers of the statistics that have tasks in that answer. */
+void
+    cli_findings_set_owners (json_t *stats, const json_t *answer);
 
 /*  Findings from an answer to 'stats', the gravest first. A producer with the key 'owns' true has tasks in
     progress. Caller owns return value. */
@@ -47,6 +66,10 @@ json_t *
 /*  The level of the gravest finding, and how many are above INFO.           */
 cli_level_t
     cli_findings_level (const json_t *findings, size_t *count);
+
+/*  The level of the finding of that code, -1 if there is none.              */
+int
+    cli_findings_level_of (const json_t *findings, const char *code);
 
 const char *
     cli_level_word (cli_level_t level);

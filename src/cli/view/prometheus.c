@@ -166,6 +166,8 @@ s_print_words (const s_print_t *self)
         json_object_get (json_object_get (self->stats, "recovery"), "seconds"), 1);
     s_print_map (self, "request_errors", CLI_COUNTER, "Requests that were refused, by code", "code",
         json_object_get (json_object_get (self->stats, "requests"), "by_error"), 1);
+    s_print_map (self, "auth_denied", CLI_COUNTER, "Accesses that were denied, by reason", "reason",
+        json_object_get (json_object_get (self->stats, "auth"), "denied"), 1);
 }
 
 //  The same key of several parts
@@ -236,14 +238,11 @@ s_print_findings (const s_print_t *self, const json_t *findings)
     cli_prometheus_begin (self->file, self->openmetrics, "health_level", CLI_GAUGE,
         "The gravest finding of stele health: 0 healthy, 1 degraded, 2 down");
     fprintf (self->file, "stele_health_level %d\n", level);
-    if (json_array_size (findings) == 0)
-        return;
-    cli_prometheus_begin (self->file, self->openmetrics, "finding", CLI_GAUGE, "A finding of stele health");
-    for (size_t i = 0; i < json_array_size (findings); i++) {
-        const json_t *finding = json_array_get (findings, i);
-        fprintf (self->file, "stele_finding{code=\"%s\",level=\"%s\"} 1\n",
-            json_string_value (json_object_get (finding, "code")), json_string_value (json_object_get (finding, "level")));
-    }
+    cli_prometheus_begin (self->file, self->openmetrics, "finding", CLI_GAUGE,
+        "Findings of stele health: 0 absent, 1 noted, 2 degraded, 3 down");
+#define FINDING_LINE(code) \
+    fprintf (self->file, "stele_finding{code=\"" #code "\"} %d\n", cli_findings_level_of (findings, #code) + 1);
+    CLI_FINDINGS (FINDING_LINE)
 }
 
 void

@@ -150,8 +150,8 @@ s_is_event (const stele_json_writer_t *self, const s_pair_t *pairs, uint32_t cou
 static stele_field_t
 s_field (const s_pair_t *pair)
 {
-    for (int field = 0; field < STELE_FIELD_COUNT; field++)
-        if (s_key_is (pair, stele_field_name (field)))
+    for (int field = 0; field < STELE_FIELD_COUNT && pair->text_size; field++)
+        if (*stele_field_name (field) == *s_text (pair) && s_key_is (pair, stele_field_name (field)))
             return (stele_field_t) field;
     return STELE_FIELD_NONE;
 }
@@ -159,13 +159,14 @@ s_field (const s_pair_t *pair)
 static int
 s_write_with_times (stele_json_writer_t *self, const s_pair_t *pair, bool is_event, int depth)
 {
+    stele_scan_t scan = s_scan_value (self, pair), probe = scan;
+    stele_token_t token = stele_scan_next (&probe);
+    //  The name of the field matters only to numbers, and to what contains maps
+    if (token.kind != STELE_SCAN_INTEGER && token.kind != STELE_SCAN_MAP && token.kind != STELE_SCAN_ARRAY)
+        return stele_json_write_value (self, &scan, depth, false);
     stele_field_t field = s_field (pair);
-    stele_scan_t scan = s_scan_value (self, pair);
     if (field == STELE_FIELD_NONE)
         return stele_json_write_value (self, &scan, depth, !is_event);
-
-    stele_scan_t probe = scan;
-    stele_token_t token = stele_scan_next (&probe);
     bool is_time = stele_field_kind (field) == STELE_KIND_TIME
         && (!is_event || field == STELE_TIME) && token.kind == STELE_SCAN_INTEGER;
     int64_t time_us;

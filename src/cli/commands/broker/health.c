@@ -16,7 +16,6 @@
 #define HEALTH_MS 2000              // All of it: monitoring calls it often
 #define REACH_MS 200
 #define OWNERS_MS 500               // If the list takes longer, the findings are only noted
-#define OWNERS_MAX 50               // Names that are asked about
 
 //  Why there were no statistics
 static void
@@ -105,35 +104,6 @@ s_print_json (const json_t *stats, json_t *findings)
     json_decref (answer);
 }
 
-//  Set 'owns' of those producers that are silent or whose lease has run out, and have tasks in progress
-static void
-s_find_owners (cli_t *self, json_t *stats, int timeout_ms)
-{
-    json_t *producers = json_object_get (stats, "producers"), *names = json_array ();
-    for (size_t i = 0; i < json_array_size (producers) && json_array_size (names) < OWNERS_MAX; i++) {
-        json_t *producer = json_array_get (producers, i);
-        if (cli_findings_silence_ms (stats, producer) > CLI_SILENT_MS
-        ||  strcmp (json_string_value (json_object_get (producer, "status")), "expired") == 0)
-            json_array_append (names, json_object_get (producer, "producer"));
-    }
-    json_t *request = cli_request ("task.list");
-    json_object_set (request, "producers", names);
-    json_object_set_new (request, "states", json_pack ("[sss]", "starting", "running", "completing"));
-    int code;
-    json_t *answer = json_array_size (names)? cli_try (self, request, timeout_ms, &code): NULL;
-    if (!json_array_size (names))
-        json_decref (request);
-    json_t *tasks = json_object_get (answer, "tasks");
-    for (size_t i = 0; i < json_array_size (tasks); i++) {
-        const char *owner = json_string_value (json_object_get (json_array_get (tasks, i), "producer"));
-        for (size_t j = 0; owner && j < json_array_size (producers); j++)
-            if (strcmp (json_string_value (json_object_get (json_array_get (producers, j), "producer")), owner) == 0)
-                json_object_set_new (json_array_get (producers, j), "owns", json_true ());
-    }
-    json_decref (answer);
-    json_decref (names);
-}
-
 static int
 s_run (cli_t *self, void *args, const cli_operands_t *operands)
 {
@@ -141,8 +111,13 @@ s_run (cli_t *self, void *args, const cli_operands_t *operands)
     (void) operands;
     int code = 0, timeout_ms = cli_timeout (self, HEALTH_MS - REACH_MS - OWNERS_MS);
     json_t *stats = cli_try (self, cli_request ("stats"), timeout_ms, &code);
-    if (stats)
-        s_find_owners (self, stats, OWNERS_MS);
+    json_t *request = stats? cli_findings_owners_request (stats): NULL;
+    if (request) {
+        int unanswered;
+        json_t *answer = cli_try (self, request, OWNERS_MS, &unanswered);
+        cli_findings_set_owners (stats, answer);
+        json_decref (answer);
+    }
     json_t *findings = stats? cli_findings (stats, stele_clock_us ()): json_array ();
     if (!stats)
         s_add_failure (self, findings, code, timeout_ms);
