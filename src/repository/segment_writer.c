@@ -5,6 +5,7 @@
     file, You can obtain one at https://mozilla.org/MPL/2.0/.
 */
 
+#define _GNU_SOURCE                 // asprintf
 #include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
