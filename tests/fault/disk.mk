@@ -9,3 +9,5 @@ if HAVE_PROMTOOL
 fault_tests += tests/fault/test_alerts.py
 endif
 endif
+# Backups: the points of a build with --enable-fault-points, and a small disk
+fault_tests += tests/fault/test_segments.py
