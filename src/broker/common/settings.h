@@ -76,6 +76,13 @@
     X ("search-lag", search_lag_events, COUNT, "1000000", "EVENTS", FILE, "Let the index for searches fall this far behind while events arrive quickly; it catches up in pauses, and when a search needs it.") \
     X ("drain-ms", drain_ms, COUNT, "5000", "MILLISECONDS", FILE, "Longest time that a stop waits for Redis, the feed and the pipeline to catch up.")
 
+#define STELE_SETTINGS_BACKUP(X) \
+    X ("backup", backup, OPTIONAL, "", "DIRECTORY", FILE, "Keep backups of the ledger in DIRECTORY, on another disk if possible: a snapshot per day, verified, and every event in between.") \
+    X ("backup-at", backup_at, TEXT, "03:00", "HH:MM", FILE, "Take the snapshot of the day at this time (UTC).") \
+    X ("backup-daily", backup_daily, COUNT, "30", "SNAPSHOTS", FILE, "Keep the newest snapshot of each of so many days.") \
+    X ("backup-weekly", backup_weekly, COUNT, "8", "SNAPSHOTS", FILE, "Also keep the newest snapshot of each of so many weeks.") \
+    X ("backup-monthly", backup_monthly, COUNT, "12", "SNAPSHOTS", FILE, "Also keep the newest snapshot of each of so many months.")
+
 #define STELE_SETTINGS_SECRETS(X) \
     X ("redact", redact, WORD, "mask", "mask|refuse|report|off", FILE, "What to do with secrets (keys, tokens, passwords) in events: mask them before anything is stored, refuse the event, report (store it, count and log), or off.") \
     X ("redact-rules", redact_rules, OPTIONAL, "", "FILE", FILE, "Also use the rules of FILE to recognise secrets; see redact.rules for the form.")
@@ -89,6 +96,7 @@
     G ("Ledger", ledger, STELE_SETTINGS_LEDGER, X) \
     G ("Endpoints", endpoints, STELE_SETTINGS_ENDPOINTS, X) \
     G ("Access", access, STELE_SETTINGS_ACCESS, X) \
+    G ("Backup", backup, STELE_SETTINGS_BACKUP, X) \
     G ("Secrets", secrets, STELE_SETTINGS_SECRETS, X) \
     G ("Redis", redis, STELE_SETTINGS_REDIS, X) \
     G ("Producers", producers, STELE_SETTINGS_PRODUCERS, X) \
@@ -154,6 +162,7 @@ bool
                   answer}, which records an audit event (operations/audit.h)
       "cache"     task.recover, recover, consistency.check, stats; and "pause" {paused}
       "feed", "pipeline", "search"    stats
+      "backup"    backup, stats
       "search"    also "catch_up": index without pauses for some seconds; no answer
     "head" is a PUB that publishes the ledger's head after every commit: eight bytes, an int64_t
     in host byte order. Subscribe to everything, with ZMQ_CONFLATE. "indexed" is one of the same form, of
