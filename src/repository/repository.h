@@ -19,8 +19,9 @@
       last 44 bytes   SHA-256 of that JSON object (32), its size (4, little-endian), "STELESG1"
 
     The trailer: {"complete":bool, "first":P, "format":1, "frames":[[offset, size, first, last, "SHA-256"], ...],
-    "last":P, "ledger_id":UUID, "previous":"SHA-256 of the trailer of the segment before, or empty"}.
-    'last' is first - 1 where a frame or a segment has no events.
+    "last":P, "ledger_id":UUID, "previous":"SHA-256 of the trailer of the segment before, or empty",
+    "producers":N, "rejected":N}. 'last' is first - 1 where a frame or a segment has no events. The last two are the
+    greatest numbers of a producer and of a refused event of the ledger that were written so far.
 
     A line of a segment is an event, as canonical JSON (protocol, section 10: sorted keys), or an object of
     one key that begins with "$", for what events do not say:
@@ -36,7 +37,7 @@
       {"$retried":{"position":P,"id":N,"retried_at":T,"stored_at":P|null}}
       {"$follower":{"position":P,"name":...,"cursor":P,"updated_at":T}}
       {"$loss":{"position":P,"id":N,"time":T,"ledger_id":...,"first":P,"last":P,"rejected":N,"evidence":...}}
-      {"$meta":{"position":P,"values":{KEY:VALUE,...}}}
+      {"$meta":{"position":P,"key":KEY,"value":VALUE|null}}     null: the ledger has no such key any more
 
     The last seven are states as of 'position', the head at which they were read: a later line replaces an
     earlier one with the same key. T is microseconds since the Unix epoch.
@@ -142,13 +143,20 @@ typedef struct {
 } stele_line_t;
 
 /*  Read the lines in order: events and their owners after position 'after', commits with a last event after it, and
-    states as of 'after' or later. Ends after 'upto' (INT64_MAX: at the end), before the first line with a greater
-    position. A commit that crosses 'upto' is not passed on. fn ends the read with non-zero; a negative value is
+    states as of 'after' or later. Ends with 'upto' (INT64_MAX: at the end): no event and no state after it is passed
+    on. The commit that holds 'upto' is, even if it ends later: its time is that of its events. 'kinds' is a set of
+    bits 1 << stele_line_kind_t, 0: all; other lines are not parsed. fn ends the read with non-zero; a negative value is
     returned. Returns 0, or a code with a refusal that names the file and its positions: STELE_ELEDGER (damaged,
     or a gap: nothing of it was passed on), STELE_EIO, ...                   */
 typedef int (stele_line_fn) (const stele_line_t *line, void *arg);
 int
-    stele_repository_read (const stele_repository_t *self, int64_t after, int64_t upto, stele_line_fn *fn, void *arg,
+    stele_repository_read (const stele_repository_t *self, int64_t after, int64_t upto, uint32_t kinds,
+        stele_line_fn *fn, void *arg, stele_refusal_t *refusal);
+
+/*  The last position of the segments that was committed at or before that time, searched from 'after' on; 'after': none.
+    Negative: a code.                                                        */
+int64_t
+    stele_repository_position_at (const stele_repository_t *self, int64_t after, int64_t time_us,
         stele_refusal_t *refusal);
 
 /*  The last position that the segments hold without a gap, 0: none. Reads trailers only. Negative: a code. */
