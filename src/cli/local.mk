@@ -78,6 +78,7 @@ stele_SOURCES = \
     src/cli/commands/events/replay.c \
     src/cli/commands/broker/audit.c \
     src/cli/commands/events/scan.c \
+    src/cli/commands/broker/backup.c \
     src/cli/commands/broker/check.c \
     src/cli/commands/broker/completion.c \
     src/cli/commands/broker/health.c \
@@ -86,6 +87,7 @@ stele_SOURCES = \
     src/cli/commands/broker/mode.c \
     src/cli/commands/broker/ping.c \
     src/cli/commands/broker/recover.c \
+    src/cli/commands/broker/restore.c \
     src/cli/commands/broker/stats.c \
     src/cli/commands/broker/token.c \
     src/cli/commands/broker/top.c

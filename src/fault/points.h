@@ -63,6 +63,8 @@
     X (snapshot_renamed,        PLAIN, "the compressed copy has its name, before its JSON object is written") \
     X (snapshot_published,      PLAIN, "the snapshot counts") \
     X (snapshot_removed,        PLAIN, "an old snapshot was removed") \
+    X (restore_replayed,        PLAIN, "restore: the ledger has all its events") \
+    X (restore_named,           PLAIN, "restore: the ledger is verified, before it gets its name") \
     X (close_before,            PLAIN, "before the ledger is closed") \
     X (close_after,             PLAIN, "the ledger is closed") \
     X (input_taken,             PLAIN, "a message was received, none of it is in the batch") \
