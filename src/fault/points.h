@@ -105,6 +105,10 @@
     X (push_before,             PLAIN, "before an event is sent to pipeline-out") \
     X (push_after,              PLAIN, "an event was sent to pipeline-out") \
     X (cursor_asked,            PLAIN, "the pipeline has requested that its cursor be stored") \
+    X (repository_write_before, PLAIN, "before a file of the backup repository is written") \
+    X (repository_written,      PLAIN, "the file is written and synced under a temporary name") \
+    X (repository_renamed,      PLAIN, "it has its name, and the folder is synced") \
+    X (segment_completed,       PLAIN, "a complete segment has replaced its open end") \
     X (start_ingest,            PLAIN, "start: before the writer") \
     X (start_followers,         PLAIN, "start: the writer runs, before the followers") \
     X (start_requests,          PLAIN, "start: the followers run, before the requests") \

@@ -283,6 +283,34 @@ int64_t
 int64_t
     stele_ledger_durable_rejected (const stele_ledger_t *self);
 
+/*  -- replay: what a backup has besides events (repository/replay.h), in the open batch ----------- */
+
+/*  In place of the producer of stele_ledger_append: the task belongs to whom it did before the event */
+#define STELE_PRODUCER_SAME (-1)
+
+/*  Give an empty ledger the id of another one, durably; not in a batch. Returns 0, or a code with a refusal. */
+int
+    stele_ledger_replay_id (stele_ledger_t *self, const char *id, stele_refusal_t *refusal);
+
+/*  End a recorded commit: the events since the last one were committed at that time. The batch stays open. After a
+    rollback the ledger takes no more batches.                               */
+int
+    stele_ledger_replay_commit (stele_ledger_t *self, int64_t time_us);
+
+/*  Insert a producer, or update it: the greater sequence counts, and of the rest that of the given row if 'newer', or
+    if it was seen later. Sets producer->id. 'first_seen_at' is in microseconds. An empty instance: never said hello,
+    or anonymous and gone.                                                   */
+int
+    stele_ledger_replay_producer (stele_ledger_t *self, stele_producer_t *producer, int64_t first_seen_at, bool newer);
+
+/*  Insert or replace an accepted loss.                                      */
+int
+    stele_ledger_replay_loss (stele_ledger_t *self, int64_t id, const stele_lost_t *loss);
+
+/*  Set a key of the ledger's own notes to a value as msgpack (stele_reader_state); nil removes it. */
+int
+    stele_ledger_replay_note (stele_ledger_t *self, const char *key, const void *packed, size_t size);
+
 /*  -- upkeep ----------------------------------------------------------------- */
 
 /*  Store a follower's cursor, in the open batch.                            */

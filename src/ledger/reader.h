@@ -133,6 +133,51 @@ int64_t
 const char *
     stele_reader_event_user (stele_reader_t *self, size_t *size);
 
+/*  The same for the producer to whom its task belongs from this event on, if that changed or this is the first event of
+    the history of the task. 1: *size bytes of *name, which is NULL for no producer; 0: it did not change. Negative: an
+    error.                                                                   */
+int
+    stele_reader_event_owner (stele_reader_t *self, const char **name, size_t *size);
+
+/*  -- what a backup has besides events ------------------------------------------- */
+
+/*  Commits whose last position is at or after 'from', in order, at most 'limit'. */
+typedef int (stele_commit_fn) (int64_t first, int64_t last, int64_t time_us, void *arg);
+int
+    stele_reader_commits (stele_reader_t *self, int64_t from, int64_t limit, stele_commit_fn *fn, void *arg);
+
+/*  Small tables, row by row. Keys of a row, with the columns of sql/001-ledger.sql as values:
+      PRODUCERS  name sequence instance lease_ms status first_seen_at last_seen_at; number: its id
+      FENCES     producer (its name) instance fenced_at
+      REJECTED   id producer (its name) sequence code field message time event; those with an id after 'after'
+      RETRIED    id retried_at stored_at: refused events that a retry has accepted
+      FOLLOWERS  name cursor updated_at
+      LOSSES     id time ledger_id first last rejected evidence
+      NOTES      key value, of meta without the id of the ledger; those that the ledger removes again are nil  */
+typedef enum {
+    STELE_STATE_PRODUCERS, STELE_STATE_FENCES, STELE_STATE_REJECTED, STELE_STATE_RETRIED, STELE_STATE_FOLLOWERS,
+    STELE_STATE_LOSSES, STELE_STATE_NOTES
+} stele_state_table_t;
+
+/*  Call fn per row: its packed map, a text that identifies the row in its table, and a number (PRODUCERS, REJECTED: its
+    id). At most 'limit' rows. All of it is borrowed.                        */
+typedef struct {
+    const void *packed;
+    size_t size;
+    const char *key;
+    size_t key_size;
+    int64_t number;
+    bool gone;                      // An anonymous producer that has ended
+} stele_state_row_t;
+typedef int (stele_state_fn) (const stele_state_row_t *row, void *arg);
+int
+    stele_reader_state (stele_reader_t *self, stele_state_table_t table, int64_t after, int64_t limit,
+        stele_state_fn *fn, void *arg);
+
+/*  A number that changes when another connection commits anything: outside of stele_reader_begin. Negative: an error. */
+int64_t
+    stele_reader_version (stele_reader_t *self);
+
 /*  The tasks and sessions that the events in (after, upto] touched, at most 'limit' events:
     call fn once per key, in ascending order, first the tasks (is_task), then the
     sessions. Keys are those of stele_reader_task_by_key and _session_by_key.

@@ -42,6 +42,7 @@ src_sqlite_libsqlite_la_SOURCES = \
     src/sqlite/write/open.c \
     src/sqlite/write/producers.c \
     src/sqlite/write/statement.c \
+    src/sqlite/write/replay.c \
     src/sqlite/write/rescue.c \
     src/sqlite/write/task_cache.c src/sqlite/write/task_cache.h \
     src/sqlite/write/zone_map.c src/sqlite/write/zone_map.h \
@@ -64,6 +65,7 @@ src_sqlite_libsqlite_la_SOURCES = \
     src/sqlite/read/report.c \
     src/sqlite/reader/event_rows.c \
     src/sqlite/read/sessions.c \
+    src/sqlite/read/state.c \
     src/sqlite/read/stats.c \
     src/sqlite/filter/summary.c src/sqlite/filter/summary.h \
     src/sqlite/read/table_export.c \

@@ -29,6 +29,7 @@
 typedef struct {
     stele_follower_t follower;
     zactor_t *job;                  // NULL: none runs
+    stele_snapshot_job_args_t job_args;
     int64_t started, finished;      // Numbers of the last job that was started, and that ended
     bool wanted;                    // Start another job when this one ends
     char state [16];                // Of the job, as it reports them
@@ -68,7 +69,7 @@ s_start (s_backup_t *self)
     self->started++;
     snprintf (self->state, sizeof self->state, "copying");
     self->done = self->total = 0;
-    self->job = stele_actor_new (stele_snapshot_job, (void *) self->follower.settings);
+    self->job = stele_actor_new (stele_snapshot_job, &self->job_args);
     self->follower.watched_count = self->job? 1: 0;
     if (self->job)
         self->follower.watched [0] = (zmq_pollitem_t) { zsock_resolve (self->job), 0, ZMQ_POLLIN, 0 };
@@ -252,6 +253,9 @@ s_open (void *arg, stele_refusal_t *refusal)
     sscanf (self->follower.settings->backup_at, "%2d:%2d", &hours, &minutes);
     self->at_us = (hours * 60 + minutes) * (int64_t) 60000000;
     self->follower.ignore_heads = true;
+    self->job_args = (stele_snapshot_job_args_t) {
+        self->follower.settings, stele_reader_ledger_id (self->follower.reader)
+    };
     s_look (self);
     return 0;
 }

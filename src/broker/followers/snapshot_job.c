@@ -8,7 +8,6 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 #include "base/clock.h"
 #include "base/file.h"
@@ -19,6 +18,7 @@
 #include "fault/fault.h"
 #include "ledger/snapshot.h"
 #include "repository/packed_file.h"
+#include "repository/repository.h"
 #include "repository/snapshots.h"
 
 #define NICE        19
@@ -30,6 +30,7 @@
 typedef struct {
     zsock_t *pipe;
     const stele_settings_t *settings;
+    const char *ledger_id;
     stele_snapshot_entry_t entry;
     const char *state;
     int64_t total, reported_us;
@@ -91,32 +92,22 @@ s_on_check (void *arg)
 
 //  -- steps -------------------------------------------------------------------------------
 
+//  A repository has the history of one ledger. It may be open for the segments: that does not matter here.
 static int
 s_prepare (s_job_t *self)
 {
-    const char *path = self->settings->backup;
-    char reason [400];
-    if (mkdir (path, 0700) != 0 && errno != EEXIST) {
-        stele_file_reason (path, errno, reason, sizeof reason);
-        return stele_refuse (&self->refusal, STELE_EIO, "backup", "%s", reason);
-    }
-    return stele_snapshots_prepare (path, &self->refusal);
-}
-
-//  A repository has the history of one ledger
-static int
-s_check_owner (s_job_t *self)
-{
-    stele_snapshot_entry_t *entries = NULL;
-    int64_t count = stele_snapshots_list (self->settings->backup, &entries, &self->refusal);
-    int code = count < 0? (int) count: 0;
-    for (int64_t i = 0; i < count && code == 0; i++)
-        if (entries [i].sound && strcmp (entries [i].facts.ledger_id, self->entry.facts.ledger_id) != 0)
-            code = stele_refuse (&self->refusal, STELE_ELEDGER, "backup",
-                "%s has backups of ledger %s, and this is ledger %s: set 'backup' to another folder, and keep that one",
-                self->settings->backup, entries [i].facts.ledger_id, self->entry.facts.ledger_id);
-    free (entries);
-    return code;
+    const char *path = self->settings->backup, *ledger_id = self->ledger_id;
+    stele_repository_t *repository = stele_repository_open (path, &self->refusal);
+    if (!repository && self->refusal.code == STELE_ENOT_FOUND)
+        repository = stele_repository_create (path, ledger_id, &self->refusal);
+    if (!repository)
+        return self->refusal.code;
+    int code = strcmp (stele_repository_ledger_id (repository), ledger_id) == 0? 0:
+        stele_refuse (&self->refusal, STELE_ELEDGER, "backup",
+            "%s has backups of ledger %s, and this is ledger %s: set 'backup' to another folder, and keep that one",
+            path, stele_repository_ledger_id (repository), ledger_id);
+    stele_repository_close (&repository);
+    return code? code: stele_snapshots_prepare (path, &self->refusal);
 }
 
 //  Copy in small portions while the log is short; faster when it grows, since it cannot be shortened meanwhile
@@ -156,9 +147,7 @@ s_copy (s_job_t *self)
     entry->facts = *stele_snapshot_facts (snapshot);
     stele_snapshots_name (entry->facts.position, entry->time_us, entry->name);
     s_enter (self, "copying", entry->facts.bytes);
-    int code = s_check_owner (self);
-    if (code == 0)
-        code = s_copy_pages (self, snapshot);
+    int code = s_copy_pages (self, snapshot);
     stele_snapshot_destroy (&snapshot);
     STELE_FAULT (snapshot_copied);
     return code;
@@ -259,7 +248,8 @@ s_clean (s_job_t *self)
 void
 stele_snapshot_job (zsock_t *pipe, void *args)
 {
-    s_job_t self = { .pipe = pipe, .settings = args };
+    const stele_snapshot_job_args_t *given = args;
+    s_job_t self = { .pipe = pipe, .settings = given->settings, .ledger_id = given->ledger_id };
     zsock_signal (pipe, 0);
     stele_thread_name ("snapshot");
     stele_thread_nice (NICE);

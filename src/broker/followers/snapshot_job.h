@@ -14,7 +14,13 @@
 #include <czmq.h>
 #include "broker/common/settings.h"
 
-/*  The actor, for zactor_new; args are the settings, borrowed until it ends. It sends, each as texts:
+/*  Arguments of the actor, borrowed until it ends.                          */
+typedef struct {
+    const stele_settings_t *settings;
+    const char *ledger_id;
+} stele_snapshot_job_args_t;
+
+/*  The actor, for zactor_new; args are a stele_snapshot_job_args_t. It sends, each as texts:
       "AT", state, done, total    state is copying, compressing, restoring or verifying; bytes
       "DONE", name                the snapshot counts; older ones were removed as the settings say
       "FAILED", reason            nothing was changed

@@ -91,6 +91,7 @@ stele_reader_events (stele_reader_t *self, int64_t after, int64_t limit,
             break;
         self->event_source = source;
         self->event_subject = reader_row_subject (source, sources [source].statement);
+        self->event_owner = reader_row_owner (source, sources [source].statement);
         rc = fn (self->row, arg);
         if (rc)
             break;
@@ -120,6 +121,24 @@ stele_reader_event_user (stele_reader_t *self, size_t *size)
         default:
             return NULL;
     }
+}
+
+int
+stele_reader_event_owner (stele_reader_t *self, const char **name, size_t *size)
+{
+    *name = NULL;
+    *size = 0;
+    if (self->event_owner <= 0)
+        return self->event_owner == 0;
+    sqlite3_stmt *statement = reader_with_key (self, SLOT_PRODUCER_NAME,
+        "SELECT name FROM producers WHERE id = ?1", self->event_owner);
+    //  The text stays until the statement is used again, or the call ends
+    int rc = reader_step (self, statement);
+    if (rc == 1) {
+        *name = (const char *) sqlite3_column_text (statement, 0);
+        *size = (size_t) sqlite3_column_bytes (statement, 0);
+    }
+    return rc < 0? rc: 1;
 }
 
 //  -- tasks and sessions touched -----------------------------------------------------

@@ -13,7 +13,7 @@
 #include "sqlite/reader/reader_internal.h"
 
 //  Columns of history that are not filled by the table
-enum { HISTORY_KIND = 6, HISTORY_FROM = 8, HISTORY_TO, HISTORY_TASK = 12, HISTORY_CHANGES, HISTORY_REPLACED };
+enum { HISTORY_KIND = 6, HISTORY_FROM = 8, HISTORY_TO, HISTORY_TASK = 12, HISTORY_CHANGES, HISTORY_REPLACED, HISTORY_OWNER };
 
 //  Columns with the key of the task; of commands, with its id
 enum { OUTPUTS_TASK = 13, METRICS_TASK = 8, COMMANDS_TASK = 10, COMMANDS_STARTED, COMMANDS_HISTORY, COMMANDS_SESSION };
@@ -29,7 +29,7 @@ static const reader_column_t s_history [] = {
 #define HISTORY_SQL \
     "SELECT e.position, e.task_id, e.time, e.user_id, e.provider, e.model, e.kind," \
     " e.error_message, e.state_from, e.state_to, e.details, e.extra, e.task, e.changes," \
-    " e.replaced FROM history_plain e "
+    " e.replaced, e.owner FROM history_plain e "
 
 static const reader_column_t s_outputs [] = {
     { STELE_POSITION, COLUMN_INTEGER }, { STELE_TASK_ID, COLUMN_ID },
@@ -159,6 +159,13 @@ reader_row_subject (reader_source_t source, sqlite3_stmt *statement)
         [SOURCE_PREFERENCES] = PREFERENCES_USER
     };
     return sqlite3_column_int64 (statement, columns [source]);
+}
+
+int64_t
+reader_row_owner (reader_source_t source, sqlite3_stmt *statement)
+{
+    return source != SOURCE_HISTORY || sqlite3_column_type (statement, HISTORY_OWNER) == SQLITE_NULL? -1:
+        sqlite3_column_int64 (statement, HISTORY_OWNER);
 }
 
 bool

@@ -68,6 +68,9 @@ typedef enum {
     SLOT_STATS_STATES, SLOT_STATS_SESSIONS, SLOT_STATS_COMMITS, SLOT_STATS_REJECTED,
     SLOT_LOSSES, SLOT_LOSS_COUNT,
     SLOT_COUNTS_ROLE, SLOT_COUNTS_PROVIDER, SLOT_COUNTS_MODEL,
+    SLOT_STATE,                                 // One per stele_state_table_t
+    SLOT_STATE_LAST = SLOT_STATE + STELE_STATE_NOTES,
+    SLOT_COMMITS, SLOT_VERSION,
     SLOT_TASK_USER, SLOT_SESSION_USER, SLOT_USER_TASKS, SLOT_REPORT_USER,
     SLOT_COUNT
 } reader_slot_t;
@@ -131,6 +134,7 @@ struct stele_reader {
     int64_t looked_to;              // See stele_reader_looked_to
     reader_source_t event_source;   // Of the row that stele_reader_events passes to its function
     int64_t event_subject;          // Key of its task or session; of a preference, its user (a word)
+    int64_t event_owner;            // As of reader_row_owner
     reader_zone_t *zones;           // Ascending (reader_zones)
     size_t zone_count, zone_room;
     //  Tables that only grow: rows counted so far, up to this key
@@ -274,6 +278,10 @@ uint32_t
 //  Key of the task or session of the row; of a preference, its user (a word, 0: 'default').
 int64_t
     reader_row_subject (reader_source_t source, sqlite3_stmt *statement);
+
+//  Producer to whom its task belongs from this row on, 0: none, -1: to whom it did before.
+int64_t
+    reader_row_owner (reader_source_t source, sqlite3_stmt *statement);
 
 //  May the row be seen?
 bool

@@ -85,7 +85,7 @@ s_move (stele_append_t *self, stele_task_state_t to, bool by_broker)
 {
     stele_lifecycle_move (&self->task->life, to, self->time,
         stele_record_has (self->event, STELE_ERROR_MESSAGE), by_broker);
-    if (!by_broker)
+    if (!by_broker && self->producer != STELE_PRODUCER_SAME)
         self->task->owner = self->producer;
     self->task->flags |= STELE_TASK_FLAG_STATED;
 }

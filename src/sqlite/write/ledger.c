@@ -86,6 +86,31 @@ s_time_of_commit (stele_ledger_t *self, int64_t now_us, int64_t *time_us)
     return code? stele_ledger_fail (self, code): 0;
 }
 
+//  The row of commits for the events of the batch, if there are any
+static int
+s_record_commit (stele_ledger_t *self, int64_t now_us, int64_t *time_us)
+{
+    if (self->next == self->top + 1)
+        return 0;
+    sqlite3_bind_int64 (self->sql.commits, 1, self->top + 1);
+    sqlite3_bind_int64 (self->sql.commits, 2, self->next - 1);
+    int code = s_time_of_commit (self, now_us, time_us);
+    sqlite3_bind_int64 (self->sql.commits, 3, *time_us);
+    return code? code: stele_ledger_run (self, self->sql.commits);
+}
+
+int
+stele_ledger_replay_commit (stele_ledger_t *self, int64_t time_us)
+{
+    int64_t recorded_us = self->committed_at;
+    int code = s_record_commit (self, time_us, &recorded_us);
+    if (code)
+        return code;
+    self->committed_at = recorded_us;
+    self->top = self->next - 1;
+    return 0;
+}
+
 int
 stele_ledger_commit (stele_ledger_t *self, int64_t now_us)
 {
@@ -102,16 +127,9 @@ stele_ledger_commit (stele_ledger_t *self, int64_t now_us)
         code = STELE_FAULT_CODE (commits_before);
     if (code)
         return stele_ledger_fail (self, code);
-    if (self->next > self->top + 1) {
-        sqlite3_bind_int64 (self->sql.commits, 1, self->top + 1);
-        sqlite3_bind_int64 (self->sql.commits, 2, self->next - 1);
-        code = s_time_of_commit (self, now_us, &time_us);
-        sqlite3_bind_int64 (self->sql.commits, 3, time_us);
-        if (code == 0)
-            code = stele_ledger_run (self, self->sql.commits);
-        if (code)
-            return code;
-    }
+    code = s_record_commit (self, now_us, &time_us);
+    if (code)
+        return code;
     code = STELE_FAULT_CODE (commit_before);
     if (code)
         return stele_ledger_fail (self, code);

@@ -77,11 +77,11 @@ int
 char *
     stele_json_print (const void *packed, size_t size, bool shown);
 
-/*  Print one checked msgpack object as canonical JSON text (sorted keys) on one line, the time of an event as RFC 3339:
-    the lines of segments (repository/repository.h). No NUL at the end; caller frees the return value with free().
+/*  Print one checked msgpack object as canonical JSON text (sorted keys) on one line, with 'event' its
+    time as RFC 3339: the lines of segments (repository/repository.h). No NUL at the end; caller frees the return value with free().
     NULL: strings that are not UTF-8, a duplicate key, or out of memory.     */
 char *
-    stele_json_line (const void *packed, size_t size, size_t *line_size);
+    stele_json_line (const void *packed, size_t size, bool event, size_t *line_size);
 
 /*  Pack one value of a record: words as text, times as integers, JSON as what it represents; nil for
     NONE.                                                                    */

@@ -346,7 +346,7 @@ stele_json_print (const void *packed, size_t size, bool shown)
 }
 
 char *
-stele_json_line (const void *packed, size_t size, size_t *line_size)
+stele_json_line (const void *packed, size_t size, bool event, size_t *line_size)
 {
     stele_refusal_t refusal;
     stele_scan_t scan = stele_scan_start (packed, size);
@@ -354,7 +354,7 @@ stele_json_line (const void *packed, size_t size, size_t *line_size)
         .max = SIZE_MAX / 2, .nesting = PRINT_NESTING, .canonical = true, .end = scan.end, .refusal = &refusal
     };
     stele_json_grow (&writer, size + size / 2 + 64);
-    int rc = stele_json_write_value (&writer, &scan, 0, true);
+    int rc = stele_json_write_value (&writer, &scan, 0, event);
     if (rc || writer.failed) {
         free (writer.text);
         return NULL;
