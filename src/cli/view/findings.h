@@ -24,6 +24,7 @@
 #define CLI_CLOCK_AHEAD_MS      10000
 #define CLI_CLOCK_RECENT_MS     86400000            // Wrong clocks of earlier are history
 #define CLI_EXPIRED_MS          86400000            // Older ones are history
+#define CLI_BACKUP_AGE_S        93600               // 26 hours: a day, and time to take one
 
 typedef enum {
     CLI_LEVEL_INFO, CLI_LEVEL_DEGRADED, CLI_LEVEL_DOWN
