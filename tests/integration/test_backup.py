@@ -87,11 +87,11 @@ class Snapshots(BackupTest):
 
     def test_snapshot_is_recorded_as_an_audit_event(self):
         self.backup()
-        rows = self.ask("audit.list", operation="backup")["audit"]
+        rows = self.ask("audit.list", operation="backup")["events"]
         self.assertEqual(rows[0]["outcome"], "ok")
         count = len(rows)
         self.ask("backup")              # Only looks
-        self.assertEqual(len(self.ask("audit.list", operation="backup")["audit"]), count)
+        self.assertEqual(len(self.ask("audit.list", operation="backup")["events"]), count)
 
     def test_restore_while_events_arrive_is_a_prefix(self):
         """A snapshot that is taken while events are committed has exactly the events up to its position."""
