@@ -185,6 +185,19 @@ s_lock (stele_repository_t *self, stele_refusal_t *refusal)
     return code;
 }
 
+//  What may be there before format.json, and what a new file system has
+static bool
+s_is_own (const char *name)
+{
+    static const char *const names [] = {
+        "lock", FORMAT_NAME PART, STELE_REPOSITORY_SEGMENTS, STELE_REPOSITORY_SNAPSHOTS, "lost+found"
+    };
+    for (size_t i = 0; i < sizeof names / sizeof names [0]; i++)
+        if (strcmp (name, names [i]) == 0)
+            return true;
+    return false;
+}
+
 //  A folder with other files is no place for a repository
 static int
 s_claim (stele_repository_t *self, const char *ledger_id, stele_refusal_t *refusal)
@@ -195,8 +208,7 @@ s_claim (stele_repository_t *self, const char *ledger_id, stele_refusal_t *refus
     struct dirent *entry;
     bool used = false;
     while ((entry = readdir (folder)))
-        used = used || (*entry->d_name != '.' && strcmp (entry->d_name, "lock") && strcmp (entry->d_name, "lost+found")
-            && strcmp (entry->d_name, FORMAT_NAME PART));
+        used = used || (*entry->d_name != '.' && !s_is_own (entry->d_name));
     closedir (folder);
     return used? stele_refuse (refusal, STELE_ELEDGER, "backup", "%s has files but no " FORMAT_NAME ": name an empty "
         "folder, or the repository of this ledger", self->path): s_write_format (self, ledger_id, refusal);

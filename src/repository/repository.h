@@ -18,10 +18,11 @@
       then            the trailer, a JSON object
       last 44 bytes   SHA-256 of that JSON object (32), its size (4, little-endian), "STELESG1"
 
-    The trailer: {"complete":bool, "first":P, "format":1, "frames":[[offset, size, first, last, "SHA-256"], ...],
+    The trailer: {"committed":P, "committed_at":T, "complete":bool, "first":P, "format":1, "frames":[[offset, size, first, last, "SHA-256"], ...],
     "last":P, "ledger_id":UUID, "previous":"SHA-256 of the trailer of the segment before, or empty",
     "producers":N, "rejected":N}. 'last' is first - 1 where a frame or a segment has no events. The last two are the
-    greatest numbers of a producer and of a refused event of the ledger that were written so far.
+    greatest numbers of a producer and of a refused event of the ledger that were written so far; 'committed' is the
+    last position of the last commit line so far, which identifies the history.
 
     A line of a segment is an event, as canonical JSON (protocol, section 10: sorted keys), or an object of
     one key that begins with "$", for what events do not say:

@@ -103,6 +103,8 @@ s_pack (const stele_trailer_t *self, stele_pack_t *pack)
     stele_pack_key_integer (pack, "last", self->last);
     stele_pack_key_integer (pack, "producers", self->producers);
     stele_pack_key_integer (pack, "rejected", self->rejected);
+    stele_pack_key_integer (pack, "committed", self->committed);
+    stele_pack_key_integer (pack, "committed_at", self->committed_at);
     stele_pack_key (pack, "frames");
     stele_pack_array (pack, self->count);
     for (size_t i = 0; i < self->count; i++) {
@@ -189,6 +191,8 @@ s_unpack (stele_trailer_t *self, const stele_pack_t *pack, int64_t end)
     ||  !stele_map_integer (&map, "first", &self->first) || !stele_map_integer (&map, "last", &self->last)
     ||  !stele_map_integer (&map, "producers", &self->producers)
     ||  !stele_map_integer (&map, "rejected", &self->rejected)
+    ||  !stele_map_integer (&map, "committed", &self->committed)
+    ||  !stele_map_integer (&map, "committed_at", &self->committed_at)
     ||  frames.kind != STELE_SCAN_ARRAY || frames.count > STELE_TRAILER_FRAMES_MAX || self->first < 1)
         return false;
     stele_scan_t scan = stele_scan_start (data, size);

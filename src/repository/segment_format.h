@@ -43,6 +43,7 @@ typedef struct {
     bool complete;
     int64_t first, last;
     int64_t producers, rejected;    // Greatest numbers written so far
+    int64_t committed, committed_at;    // The last commit: its last position, and its time
     stele_frame_t *frames;          // Owned
     size_t count, room;
 } stele_trailer_t;

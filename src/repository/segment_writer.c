@@ -62,19 +62,19 @@ s_key (stele_line_kind_t kind, const void *key, size_t size)
 
 //  -- the end of the repository ------------------------------------------------------
 
-//  Start a segment at self->next, after one with that digest
+//  Start a segment at self->next, after the one with that trailer (it may be the writer's own)
 static void
-s_start (stele_segment_writer_t *self, const char *previous)
+s_start (stele_segment_writer_t *self, const stele_trailer_t *before)
 {
-    int64_t producers = self->trailer.producers, rejected = self->trailer.rejected;
-    char digest [STELE_DIGEST_TEXT];
-    snprintf (digest, sizeof digest, "%s", previous);
+    stele_trailer_t trailer = {
+        .first = self->next, .producers = before->producers, .rejected = before->rejected,
+        .committed = before->committed, .committed_at = before->committed_at
+    };
+    snprintf (trailer.ledger_id, sizeof trailer.ledger_id, "%s", self->repository->ledger_id);
+    memcpy (trailer.previous, before->digest, sizeof trailer.previous);
     stele_trailer_clear (&self->trailer);
-    snprintf (self->trailer.ledger_id, sizeof self->trailer.ledger_id, "%s", self->repository->ledger_id);
-    memcpy (self->trailer.previous, digest, sizeof digest);
-    self->trailer.first = self->frame_first = self->next;
-    self->trailer.producers = producers;
-    self->trailer.rejected = rejected;
+    self->trailer = trailer;
+    self->frame_first = self->next;
     self->frames.size = self->text.size = 0;
     self->has_file = false;
 }
@@ -117,15 +117,16 @@ s_continue (stele_segment_writer_t *self, const char *name, stele_refusal_t *ref
     return code;
 }
 
-//  The numbers that the trailer of a segment has noted
+//  Start a segment after the one with that name; NULL: after none
 static void
-s_take_notes (stele_segment_writer_t *self, const char *name)
+s_start_after (stele_segment_writer_t *self, const stele_segment_t *before)
 {
     stele_refusal_t refusal;
     stele_trailer_t trailer = { .count = 0 };
-    int fd = stele_segment_open (self->repository, name, &refusal);
-    if (fd >= 0 && stele_trailer_read (fd, &trailer, &refusal) == 0)
-        stele_segment_writer_note (self, trailer.producers, trailer.rejected);
+    int fd = before? stele_segment_open (self->repository, before->name, &refusal): -1;
+    if (fd < 0 || stele_trailer_read (fd, &trailer, &refusal))
+        stele_trailer_clear (&trailer);
+    s_start (self, &trailer);
     stele_trailer_clear (&trailer);
     if (fd >= 0)
         close (fd);
@@ -141,7 +142,6 @@ s_find_end (stele_segment_writer_t *self, stele_refusal_t *refusal)
     const stele_segment_t *last = count? &list [count - 1]: NULL;
     const stele_segment_t *before = count > 1? &list [count - 2]: NULL;
     int code = 0;
-    self->next = 1;
     if (last && last->readable && last->open && (code = s_continue (self, last->name, refusal)) == 0) {
         free (list);
         return 0;
@@ -150,21 +150,11 @@ s_find_end (stele_segment_writer_t *self, stele_refusal_t *refusal)
         free (list);
         return code;
     }
-    if (last && last->readable && !last->open) {
-        self->next = last->last + 1;
-        s_take_notes (self, last->name);
-        s_start (self, last->digest);
-    }
-    else {
-        if (last) {
-            snprintf (self->damaged, sizeof self->damaged, "%s", last->name);
-            self->next = last->first;
-            stele_trailer_clear (&self->trailer);
-        }
-        if (before)
-            s_take_notes (self, before->name);
-        s_start (self, before? before->digest: "");
-    }
+    bool damaged = last && (!last->readable || code);
+    if (damaged)
+        snprintf (self->damaged, sizeof self->damaged, "%s", last->name);
+    self->next = damaged? last->first: last? last->last + 1: 1;
+    s_start_after (self, damaged? before: last);
     free (list);
     return 0;
 }
@@ -291,7 +281,7 @@ s_complete (stele_segment_writer_t *self, stele_refusal_t *refusal)
         free (path);
     }
     STELE_FAULT (segment_completed);
-    s_start (self, self->trailer.digest);
+    s_start (self, &self->trailer);
     return 0;
 }
 
@@ -363,9 +353,26 @@ stele_segment_writer_event (stele_segment_writer_t *self, const void *packed, si
 }
 
 void
-stele_segment_writer_commit (stele_segment_writer_t *self, const void *packed, size_t size)
+stele_segment_writer_commit (stele_segment_writer_t *self, int64_t first, int64_t last, int64_t time_us)
 {
-    s_add_side (self, STELE_LINE_COMMIT, packed, size);
+    stele_pack_t *pack = stele_pack_new ();
+    assert (pack);
+    stele_pack_map_begin (pack);
+    stele_pack_key_integer (pack, "first", first);
+    stele_pack_key_integer (pack, "last", last);
+    stele_pack_key_integer (pack, "time", time_us);
+    stele_pack_map_end (pack);
+    s_add_side (self, STELE_LINE_COMMIT, stele_pack_data (pack), stele_pack_size (pack));
+    stele_pack_destroy (&pack);
+    self->trailer.committed = last;
+    self->trailer.committed_at = time_us;
+}
+
+int64_t
+stele_segment_writer_committed (const stele_segment_writer_t *self, int64_t *time_us)
+{
+    *time_us = self->trailer.committed_at;
+    return self->trailer.committed;
 }
 
 static s_known_t *

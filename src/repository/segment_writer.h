@@ -47,9 +47,13 @@ int
     stele_segment_writer_event (stele_segment_writer_t *self, const void *packed, size_t size,
         const void *owner, size_t owner_size, stele_refusal_t *refusal);
 
-/*  Add a commit (a packed map) after its last event.                        */
+/*  Add a commit after its last event.                                       */
 void
-    stele_segment_writer_commit (stele_segment_writer_t *self, const void *packed, size_t size);
+    stele_segment_writer_commit (stele_segment_writer_t *self, int64_t first, int64_t last, int64_t time_us);
+
+/*  The last commit that was added, also by earlier writers: its last position (0: none) and its time. */
+int64_t
+    stele_segment_writer_committed (const stele_segment_writer_t *self, int64_t *time_us);
 
 /*  Add a state: a packed map without "position", which becomes that of the last event. 'key' identifies it among those
     of its kind. Nothing is added if this writer has added the same state of that key before. Returns false if

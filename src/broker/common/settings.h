@@ -40,6 +40,14 @@
     X ("interrupted", interrupted, WORD, "owner", "owner|all|none", FILE, "Which tasks in progress (starting, running, completing) to mark as failed: owner (those whose orchestrator died or left them), all (every one, at each start of the broker), or none.") \
     X ("mode", mode, WORD, "dual", "dual|sqlite|redis", FILE, "What an ack waits for: dual (the ledger; Redis follows), sqlite (the ledger; Redis is not updated), or redis (Redis only: PERSISTENCE IS OFF). 'stele mode' changes it at run time.")
 
+#define STELE_SETTINGS_BACKUP(X) \
+    X ("backup", backup, OPTIONAL, "", "DIRECTORY", FILE, "Keep backups of the ledger in DIRECTORY, on another disk if possible: a snapshot per day, verified, and every event in between.") \
+    X ("backup-lag", backup_lag_s, COUNT, "10", "SECONDS", FILE, "Write the newest events to the backup at this interval.") \
+    X ("backup-at", backup_at, TEXT, "03:00", "HH:MM", FILE, "Take the snapshot of the day at this time (UTC).") \
+    X ("backup-daily", backup_daily, COUNT, "30", "SNAPSHOTS", FILE, "Keep the newest snapshot of each of so many days.") \
+    X ("backup-weekly", backup_weekly, COUNT, "8", "SNAPSHOTS", FILE, "Also keep the newest snapshot of each of so many weeks.") \
+    X ("backup-monthly", backup_monthly, COUNT, "12", "SNAPSHOTS", FILE, "Also keep the newest snapshot of each of so many months.")
+
 #define STELE_SETTINGS_ENDPOINTS(X) \
     X ("events", events, TEXT, "tcp://127.0.0.1:5570", "ENDPOINT", FILE, "Accept events from producers at this ZeroMQ endpoint (ROUTER).") \
     X ("requests", requests, TEXT, "tcp://127.0.0.1:5571", "ENDPOINT", FILE, "Answer requests at this endpoint (ROUTER).") \
@@ -76,13 +84,6 @@
     X ("search-lag", search_lag_events, COUNT, "1000000", "EVENTS", FILE, "Let the index for searches fall this far behind while events arrive quickly; it catches up in pauses, and when a search needs it.") \
     X ("drain-ms", drain_ms, COUNT, "5000", "MILLISECONDS", FILE, "Longest time that a stop waits for Redis, the feed and the pipeline to catch up.")
 
-#define STELE_SETTINGS_BACKUP(X) \
-    X ("backup", backup, OPTIONAL, "", "DIRECTORY", FILE, "Keep backups of the ledger in DIRECTORY, on another disk if possible: a snapshot per day, verified, and every event in between.") \
-    X ("backup-at", backup_at, TEXT, "03:00", "HH:MM", FILE, "Take the snapshot of the day at this time (UTC).") \
-    X ("backup-daily", backup_daily, COUNT, "30", "SNAPSHOTS", FILE, "Keep the newest snapshot of each of so many days.") \
-    X ("backup-weekly", backup_weekly, COUNT, "8", "SNAPSHOTS", FILE, "Also keep the newest snapshot of each of so many weeks.") \
-    X ("backup-monthly", backup_monthly, COUNT, "12", "SNAPSHOTS", FILE, "Also keep the newest snapshot of each of so many months.")
-
 #define STELE_SETTINGS_SECRETS(X) \
     X ("redact", redact, WORD, "mask", "mask|refuse|report|off", FILE, "What to do with secrets (keys, tokens, passwords) in events: mask them before anything is stored, refuse the event, report (store it, count and log), or off.") \
     X ("redact-rules", redact_rules, OPTIONAL, "", "FILE", FILE, "Also use the rules of FILE to recognise secrets; see redact.rules for the form.")
@@ -94,9 +95,9 @@
 /*  G (title in the help, name, table, X): the groups of the settings, in the order of the help */
 #define STELE_SETTINGS_GROUPS(G, X) \
     G ("Ledger", ledger, STELE_SETTINGS_LEDGER, X) \
+    G ("Backup", backup, STELE_SETTINGS_BACKUP, X) \
     G ("Endpoints", endpoints, STELE_SETTINGS_ENDPOINTS, X) \
     G ("Access", access, STELE_SETTINGS_ACCESS, X) \
-    G ("Backup", backup, STELE_SETTINGS_BACKUP, X) \
     G ("Secrets", secrets, STELE_SETTINGS_SECRETS, X) \
     G ("Redis", redis, STELE_SETTINGS_REDIS, X) \
     G ("Producers", producers, STELE_SETTINGS_PRODUCERS, X) \
@@ -161,7 +162,7 @@ bool
                   which stores the cursor of a follower (answered once it is durable), and "audit" {event,
                   answer}, which records an audit event (operations/audit.h)
       "cache"     task.recover, recover, consistency.check, stats; and "pause" {paused}
-      "feed", "pipeline", "search"    stats
+      "feed", "pipeline", "search", "segments"    stats
       "backup"    backup, stats
       "search"    also "catch_up": index without pauses for some seconds; no answer
     "head" is a PUB that publishes the ledger's head after every commit: eight bytes, an int64_t
