@@ -7,6 +7,7 @@
 import glob
 import json
 import os
+import random
 import shutil
 import sqlite3
 import subprocess
@@ -110,7 +111,7 @@ class Snapshots(BackupTest):
             stop.set()
             thread.join()
         path, restored = self.restore("prefix.db")
-        self.assertEqual(restored["position"], answers[-1]["snapshot_position"])
+        self.assertGreaterEqual(restored["position"], answers[-1]["snapshot_position"])
         self.assertEqual(self.export_of(path), self.export("--at", str(restored["position"])))
 
     def test_producer_continues_on_a_complete_restore(self):
@@ -216,6 +217,109 @@ class Snapshots(BackupTest):
         self.restore("earlier.db", "--at", "2001-01-01T00:00:00Z", status=66)
         self.restore("nothing.db", "--at", "nonsense", status=64)
         self.restore("nowhere.db", repository=os.path.join(self.folder, "nowhere"), status=66)
+
+
+class Moments(BackupTest):
+    """Restores of any moment, from snapshots and segments."""
+
+    settings = {"backup-lag": "1"}
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        self = cls("test_random_positions_equal_an_export")
+        self.setUp()
+        peer = self.producer("moments")
+        for number in range(60):
+            task = "moment-%d" % number
+            peer.publish(created(task), changed(task, "running"), output(task, "printed %d" % number),
+                         changed(task, "passed"))
+            peer.publish_refused(changed(task, "starting"))
+            if number in (15, 40):
+                self.backup()
+        self.head = self.ask("info")["position"]
+        harness.wait_until(lambda: cls.segments_last(self) >= self.head, "the segments to reach the head")
+        cls.head = self.head
+        self.doCleanups()
+
+    def segments_last(self):
+        text = self.stele("--json", "backup", "check", status=None)
+        return json.loads(text.splitlines()[-1])["segments_last"] if text else 0
+
+    def snapshot_position(self, index):
+        return int(os.path.basename(self.files("*.json")[index])[:16])
+
+    def assert_moment(self, position, restored, path):
+        self.assertEqual(restored["position"], position)
+        self.assertEqual(self.export_of(path), self.export("--at", str(position)))
+
+    def test_random_positions_equal_an_export(self):
+        seed = int.from_bytes(os.urandom(4), "little")
+        chosen = random.Random(seed)
+        positions = [chosen.randrange(1, self.head) for _ in range(2)] + [self.snapshot_position(-1)]
+        for position in positions:
+            with self.subTest(seed=seed, position=position):
+                path, restored = self.restore("at-%d.db" % position, "--at", str(position))
+                self.assert_moment(position, restored, path)
+                self.assertEqual(restored["complete"], position == restored["end"])
+                if restored["complete"]:
+                    continue
+                ledger = sqlite3.connect(path)
+                self.assertEqual(ledger.execute("SELECT first, ledger_id FROM losses").fetchall(),
+                                 [(position + 1, self.ask("info")["ledger"])])
+                self.assertEqual(ledger.execute("SELECT value FROM meta WHERE key = 'ledger_id'").fetchone()[0],
+                                 restored["ledger_id"])
+                self.assertNotEqual(restored["ledger_id"], self.ask("info")["ledger"])
+                ledger.close()
+
+    def test_time_of_a_commit_restores_up_to_it(self):
+        ledger = sqlite3.connect("file:%s?mode=ro" % self.broker.ledger, uri=True)
+        last, time_us = ledger.execute("SELECT last, time FROM commits WHERE last > 100 ORDER BY first LIMIT 1").fetchone()
+        ledger.close()
+        path, restored = self.restore("by-time.db", "--at", str(time_us))
+        self.assert_moment(last, restored, path)
+        path, restored = self.restore("before.db", "--at", str(time_us - 1))
+        self.assertLess(restored["position"], last)
+
+    def test_segments_alone_restore_everything(self):
+        repository = self.copy_of_repository("segments-only")
+        shutil.rmtree(os.path.join(repository, "snapshots"))
+        path, restored = self.restore("segments-only.db", repository=repository)
+        self.assertEqual((restored["complete"], restored["snapshot"], restored["ledger_id"]),
+                         (True, None, self.ask("info")["ledger"]))
+        self.assert_moment(restored["position"], restored, path)
+        rows = [sqlite3.connect("file:%s?mode=ro" % name, uri=True).execute(
+            "SELECT r.id, p.name, r.sequence, r.code, r.message, r.event, p.sequence FROM rejected_events r"
+            " JOIN producers p ON p.id = r.producer ORDER BY r.id").fetchall() for name in (path, self.broker.ledger)]
+        self.assertEqual(rows[0], rows[1])
+        self.assertGreater(len(rows[0]), 50)
+
+    def test_damaged_snapshot_is_replaced_by_an_older_one(self):
+        repository = self.copy_of_repository("older")
+        newest = sorted(glob.glob(os.path.join(repository, "snapshots", "*.db.zst")))[-1]
+        size = os.path.getsize(newest)
+        with open(newest, "r+b") as file:
+            file.seek(size // 2)
+            file.write(bytes(8))
+        path, restored = self.restore("older.db", repository=repository)
+        self.assertIn(os.path.basename(newest), self.stderr)
+        self.assertNotEqual(restored["snapshot"], os.path.basename(newest)[:33])
+        self.assert_moment(restored["position"], restored, path)
+
+    def test_damaged_segment_is_named_with_its_positions(self):
+        repository = self.copy_of_repository("torn")
+        shutil.rmtree(os.path.join(repository, "snapshots"))
+        os.mkdir(os.path.join(repository, "snapshots"))
+        segment = sorted(glob.glob(os.path.join(repository, "segments", "*.zst")))[0]
+        with open(segment, "r+b") as file:
+            file.seek(os.path.getsize(segment) // 3)
+            byte = file.read(1)
+            file.seek(-1, os.SEEK_CUR)
+            file.write(bytes([byte[0] ^ 4]))
+        self.stele("backup", "check", repository, status=1)
+        self.assertRegex(self.stderr, "segment .*%s.*positions 1 to" % os.path.basename(segment))
+        self.restore("torn.db", repository=repository, status=65)
+        self.assertIn(os.path.basename(segment), self.stderr)
 
 
 class Without(harness.BrokerTest):

@@ -19,6 +19,7 @@
 #include "cli/terminal/table.h"
 #include "cli/view/value.h"
 #include "repository/packed_file.h"
+#include "repository/repository.h"
 #include "repository/snapshots.h"
 
 #define POLL_US 100000              // Between two looks at a snapshot that is being taken
@@ -197,44 +198,93 @@ s_verify (const char *path, stele_snapshot_entry_t *entry)
     free (file);
 }
 
-static int
-s_check (cli_t *self, const args_t *args, const char *path, stele_snapshot_entry_t *entries, size_t count)
+//  What a check has found
+typedef struct {
+    int64_t sound, faults;          // Snapshots that can be restored; faults of snapshots and segments
+    int64_t newest_us, newest;      // Of the snapshots: time, -1: none; position
+    int64_t last;                   // The segments have every position up to this one
+} s_found_t;
+
+static void
+s_check_snapshots (const args_t *args, const char *path, stele_snapshot_entry_t *entries, size_t count, s_found_t *found)
 {
-    int64_t max_age_us = (args->max_age_h? args->max_age_h: MAX_AGE) * 3600 * 1000000, newest_us = -1, faults = 0, sound = 0;
     for (size_t i = 0; i < count; i++) {
         stele_snapshot_entry_t *entry = &entries [i];
         if (entry->sound && args->full)
             s_verify (path, entry);
         if (entry->sound) {
-            sound++;
-            newest_us = entry->time_us;
+            found->sound++;
+            found->newest_us = entry->time_us;
+            found->newest = entry->facts.position;
         }
         else {
-            faults++;
+            found->faults++;
             cli_report ("snapshot %s: %s", entry->name, entry->fault);
         }
     }
-    int64_t age_us = stele_clock_us () - newest_us;
-    bool old = newest_us < 0 || age_us > max_age_us;
-    if (newest_us < 0)
+}
+
+static void
+s_segment_fault (const char *file, int64_t first, int64_t last, const char *text, void *arg)
+{
+    (void) arg;
+    cli_report ("segment %s, positions %" PRId64 " to %" PRId64 ": %s", file, first, last, text);
+}
+
+static int
+s_check_segments (const char *path, s_found_t *found)
+{
+    stele_refusal_t refusal;
+    stele_repository_t *repository = stele_repository_open (path, &refusal);
+    if (!repository)
+        return s_failed (&refusal);
+    int64_t faults = stele_repository_check (repository, 1, s_segment_fault, NULL, &found->last, &refusal);
+    stele_repository_close (&repository);
+    if (faults < 0)
+        return s_failed (&refusal);
+    found->faults += faults;
+    return EX_OK;
+}
+
+static void
+s_print_found (const cli_t *self, const s_found_t *found, bool good, int64_t age_us)
+{
+    if (self->json) {
+        json_t *line = json_pack ("{sb sI sI sI}", "good", good, "snapshots", (json_int_t) found->sound, "faults",
+            (json_int_t) found->faults, "segments_last", (json_int_t) found->last);
+        if (found->newest_us >= 0)
+            json_object_set_new (line, "age_s", json_integer (age_us / 1000000));
+        json_dumpf (line, stdout, JSON_COMPACT);
+        putchar ('\n');
+        json_decref (line);
+        return;
+    }
+    if (found->newest_us >= 0)
+        printf ("%s, the newest as of position %s, %s old; ", cli_format_counted (found->sound, "snapshot").text,
+            cli_format_count (found->newest).text, cli_format_age (age_us).text);
+    printf ("segments up to position %s\n", cli_format_count (found->last).text);
+}
+
+static int
+s_check (cli_t *self, const args_t *args, const char *path, stele_snapshot_entry_t *entries, size_t count)
+{
+    s_found_t found = { .newest_us = -1 };
+    int64_t max_age_us = (args->max_age_h? args->max_age_h: MAX_AGE) * 3600 * 1000000;
+    s_check_snapshots (args, path, entries, count, &found);
+    int status = s_check_segments (path, &found);
+    if (status)
+        return status;
+    int64_t age_us = stele_clock_us () - found.newest_us;
+    bool old = found.newest_us < 0 || age_us > max_age_us;
+    if (found.newest_us < 0)
         cli_report ("%s has no snapshot that can be restored", path);
     else
     if (old)
         cli_report ("the newest snapshot is %s old, more than %s: look at the log of the broker for backup_failed, and at 'stele "
             "health'", cli_format_age (age_us).text, cli_format_age (max_age_us).text);
-    if (self->json) {
-        json_t *line = json_pack ("{sb si si}", "good", !old && faults == 0, "snapshots", (int) sound, "faults", (int) faults);
-        if (newest_us >= 0)
-            json_object_set_new (line, "age_s", json_integer (age_us / 1000000));
-        json_dumpf (line, stdout, JSON_COMPACT);
-        putchar ('\n');
-        json_decref (line);
-    }
-    else
-    if (newest_us >= 0)
-        printf ("%s, the newest as of position %s, %s old\n", cli_format_counted (sound, args->full? "verified snapshot":
-            "snapshot").text, cli_format_count (entries [count - 1].facts.position).text, cli_format_age (age_us).text);
-    return old || faults? CLI_NO: EX_OK;
+    bool good = !old && found.faults == 0;
+    s_print_found (self, &found, good, age_us);
+    return good? EX_OK: CLI_NO;
 }
 
 //  -- list, prune -----------------------------------------------------------------------------
@@ -313,14 +363,14 @@ const cli_command_t cli_cmd_backup = {
             "until it is verified: restored to a temporary file, checked page by page, and compared with the ledger. Acks do not wait "
             "for it. The broker also takes one per day by itself.\n"
             "\n"
-            "list: the snapshots of a repository, newest first. check: whether they can be used, and whether the newest is "
-            "recent enough. prune: remove those that are not to be kept, as the broker does after each snapshot. These three read the "
+            "list: the snapshots of a repository, newest first. check: verify every byte of its segments, which have the events "
+            "between snapshots, and find damaged or missing files, gaps, and snapshots that are too old. prune: remove those that are not to be kept, as the broker does after each snapshot. These three read the "
             "folder REPOSITORY itself, on this machine, without the broker; without REPOSITORY they ask the broker for its folder.",
         .after =
             "prune keeps the newest snapshot of each of the last days, weeks and months that have one, in the order of "
             "positions: a clock that jumps ahead removes nothing. The newest snapshot is never removed.\n"
             "\n"
-            "Exit status: 1 a snapshot is damaged, or the newest is too old (check); 66 there is no such repository; 74 the snapshot "
+            "Exit status: 1 a snapshot or a segment is damaged or missing, or the newest snapshot is too old (check); 66 there is no such repository; 74 the snapshot "
             "failed; 75 the broker has no folder for backups.",
         .examples =
             "  stele backup\n"
