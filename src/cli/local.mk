@@ -46,6 +46,7 @@ stele_SOURCES = \
     src/cli/terminal/message.c src/cli/terminal/message.h \
     src/cli/terminal/progress.c src/cli/terminal/progress.h \
     src/cli/files/csv.c src/cli/files/csv.h \
+    src/cli/files/expand.c src/cli/files/expand.h \
     src/cli/files/digest.c src/cli/files/digest.h \
     src/cli/files/key_folder.c src/cli/files/key_folder.h \
     src/cli/files/outfile.c src/cli/files/outfile.h \

@@ -30,6 +30,7 @@ integration_tests = \
     tests/integration/test_crash.py \
     tests/integration/test_examples.py \
     tests/integration/test_export.py \
+    tests/integration/test_backup_segments.py \
     tests/integration/test_clock.py \
     tests/integration/test_health.py \
     tests/integration/test_keys.py \
@@ -88,3 +89,7 @@ check-unit: $(BUILT_SOURCES)
 	$(MAKE) $(AM_MAKEFLAGS) check TESTS="$(filter tests/unit/%,$(TESTS))"
 check-integration: $(BUILT_SOURCES)
 	$(MAKE) $(AM_MAKEFLAGS) check TESTS="$(integration_tests) $(redaction_tests)"
+
+check_PROGRAMS += tests/integration/repository_tool
+tests_integration_repository_tool_SOURCES = tests/integration/repository_tool.c
+tests_integration_repository_tool_LDADD = $(STELE_ROOMS) $(STELE_LIBS)

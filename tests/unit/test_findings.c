@@ -145,6 +145,10 @@ test_findings_that_are_only_noted (void **state)
     s_assert_one ("{\"ledger\":{\"losses\":1}}", "losses", CLI_LEVEL_INFO, "accepted: 1");
     s_assert_one ("{\"auth\":{\"denied_lately\":100}}", "denials", CLI_LEVEL_DEGRADED, "100 accesses");
     s_assert_one ("{\"search\":{\"lag_events\":100001,\"lag_limit\":50000}}", "search_behind", CLI_LEVEL_INFO, "100,001 events behind");
+    s_assert_one ("{\"segments\":{\"state\":\"failing\",\"state_ms\":5,\"error\":\"/b: No space left on device\"}}",
+        "segments_failing", CLI_LEVEL_DEGRADED, "not backed up: /b: No space left");
+    s_assert_one ("{\"segments\":{\"state\":\"live\",\"lag_events\":3,\"lag_ms\":60001}}", "segments_behind",
+        CLI_LEVEL_DEGRADED, "3 events not backed up yet");
     s_assert_one ("{\"search\":{\"state\":\"failing\"}}", "search_failing", CLI_LEVEL_DEGRADED, "index");
     s_assert_one ("{\"producers\":[{\"producer\":\"a\",\"status\":\"expired\",\"silent_ms\":9000},"
         "{\"producer\":\"b\",\"status\":\"expired\",\"silent_ms\":8000},"

@@ -235,7 +235,7 @@ s_take_line (cli_pushing_t *self, const char *text, size_t size)
             return;
         }
     }
-    if (s_is_blank (text, size))
+    if (s_is_blank (text, size) || (self->restores && size > 3 && memcmp (text, "{\"$", 3) == 0))
         return;
     self->line = text;
     self->line_size = size;
@@ -365,6 +365,7 @@ cli_push (cli_t *cli, const cli_push_t *args, int fd)
     self.counts = cli_publish_counts_new ();
     self.spool = args->spool;
     self.warns_others = args->warns_others;
+    self.restores = args->restore;
     self.client = s_client (&self, args);
     if (self.spool)
         s_count_spooled (&self);

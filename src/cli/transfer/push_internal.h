@@ -37,6 +37,7 @@ typedef struct {
     size_t group_count;
     bool progress;                  // stderr is a terminal
     bool warns_others;
+    bool restores;                  // Skip the lines of segments that are no events (repository/repository.h)
     int failure;                    // STELE_E..., 0: none
     bool numbered;                  // As in cli_push_t
     bool sequenced;                 // The sequences depend on the lines that are sent

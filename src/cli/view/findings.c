@@ -184,6 +184,22 @@ s_look_at_search (const s_look_t *self)
 }
 
 static void
+s_look_at_segments (const s_look_t *self)
+{
+    int64_t lag_ms = s_number (self, "segments", "lag_ms", 0);
+    if (strcmp (s_text (self, "segments", "state"), "failing") == 0)
+        ADD ("segments_failing", CLI_LEVEL_DEGRADED, s_number (self, "segments", "state_ms", -1),
+            "correct what the message names; the broker tries again every few seconds, and backs up everything since then",
+            "events are not backed up: %s", s_text (self, "segments", "error"));
+    else
+    if (lag_ms > CLI_SEGMENTS_LAG_MS)
+        ADD ("segments_behind", CLI_LEVEL_DEGRADED, lag_ms,
+            "look at the disk of the backups: it is slower than the events arrive, or does not answer",
+            "the newest %s not backed up yet",
+            cli_format_counted (s_number (self, "segments", "lag_events", 0), "event").text);
+}
+
+static void
 s_look_at_disk (const s_look_t *self)
 {
     int64_t left = s_number (self, "disk", "free_bytes", -1), size = s_number (self, "disk", "size_bytes", 0);
@@ -338,6 +354,7 @@ cli_findings (const json_t *stats, int64_t now_us)
     s_look_at_clocks (&look);
     s_look_at_redis (&look);
     s_look_at_search (&look);
+    s_look_at_segments (&look);
     s_look_at_producers (&look);
     s_look_at_records (&look);
     s_look_at_access (&look);

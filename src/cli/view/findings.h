@@ -18,6 +18,7 @@
 #define CLI_DISK_FREE_SHARE     0.05
 #define CLI_WAL_MAX             2                   // Times wal-bytes, at which the writer waits
 #define CLI_REDIS_LAG_MS        10000
+#define CLI_SEGMENTS_LAG_MS     60000
 #define CLI_SEARCH_LAG          2                   // Times search-lag
 #define CLI_DENIED_MANY         100                 // In ten minutes
 #define CLI_SILENT_MS           300000

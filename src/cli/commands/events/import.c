@@ -15,6 +15,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include "cli/files/digest.h"
+#include "cli/files/expand.h"
 #include "cli/transfer/push.h"
 
 typedef struct {
@@ -86,7 +87,19 @@ s_run (cli_t *cli, void *arguments, const cli_operands_t *operands)
     }
     bool plain = known && S_ISREG (status.st_mode);
     int source = plain? fd: s_spool (fd);
+    if (source >= 0 && cli_expand_is_needed (source)) {
+        lseek (source, 0, SEEK_SET);
+        int expanded = cli_expand (source);
+        if (source != fd)
+            close (source);
+        source = expanded;
+    }
     int rc;
+    if (source < 0 && errno == EBADMSG) {
+        cli_report ("%s is damaged: zstd cannot expand it; nothing was imported", is_stdin? "the input": path);
+        rc = EX_DATAERR;
+    }
+    else
     if (source < 0) {
         cli_report ("cannot keep the input in a temporary file: %s (TMPDIR sets the directory)", strerror (errno));
         rc = EX_IOERR;
@@ -112,6 +125,9 @@ const cli_command_t cli_cmd_import = {
             "that it already has from another source: of two exports of one ledger, import the newer one, into an "
             "empty ledger.\n"
             "\n"
+            "The file may be compressed by zstd, and it may be a segment of a backup ('steled --backup'), or several of them "
+            "in one file: lines that are no events are skipped. 'stele restore' restores everything, and faster.\n"
+            "\n"
             "The producer is named after the content of the file, and events are numbered by their lines: importing "
             "the same file again, after an interruption or by mistake, stores what is missing and nothing twice.",
         .after =
@@ -121,7 +137,8 @@ const cli_command_t cli_cmd_import = {
             "once message-bytes of the broker is larger.",
         .examples =
             "  stele import backup.jsonl\n"
-            "  zstdcat backup.jsonl.zst | stele import -\n"
+            "  stele import backup.jsonl.zst\n"
+            "  cat REPOSITORY/segments/*.zst | stele import -\n"
             "  stele export --requests tcp://old:5571 - | stele import --events tcp://new:5570 -"
     },
     .options = s_options,
