@@ -108,7 +108,6 @@
     X (repository_write_before, PLAIN, "before a file of the backup repository is written") \
     X (repository_written,      PLAIN, "the file is written and synced under a temporary name") \
     X (repository_renamed,      PLAIN, "it has its name, and the folder is synced") \
-    X (segment_completed,       PLAIN, "a complete segment has replaced its open end") \
     X (start_ingest,            PLAIN, "start: before the writer") \
     X (start_followers,         PLAIN, "start: the writer runs, before the followers") \
     X (start_requests,          PLAIN, "start: the followers run, before the requests") \

@@ -14,7 +14,6 @@
 #include <unistd.h>
 #include <uthash.h>
 #include "base/memory.h"
-#include "fault/fault.h"
 #include "repository/repository_internal.h"
 #include "repository/segment_writer.h"
 #include "repository/side_line.h"
@@ -273,6 +272,7 @@ s_complete (stele_segment_writer_t *self, stele_refusal_t *refusal)
     int code = s_put (self, true, refusal);
     if (code)
         return code;
+    //  A crash before this leaves both: stele_repository_list ignores the open end then
     stele_segment_name (name, self->trailer.first, true);
     if (self->has_file) {
         if (asprintf (&path, "%s/%s", self->repository->segments, name) < 0)
@@ -280,7 +280,6 @@ s_complete (stele_segment_writer_t *self, stele_refusal_t *refusal)
         unlink (path);
         free (path);
     }
-    STELE_FAULT (segment_completed);
     s_start (self, &self->trailer);
     return 0;
 }

@@ -20,7 +20,7 @@ from visitor import ALL, Visitor
 #   Passed once in the life of a broker, so it cannot die there later
 ONCE = ("open_", "migrate_", "check_", "identify_", "interrupt_all_", "start_", "stop_", "close_",
         "rebuild_before", "rebuild_finish", "rebuild_after", "compare_", "recover_", "expire_",
-        "sweep_", "retry_", "checkpoint_", "again_", "rollback_")
+        "sweep_", "retry_", "checkpoint_", "again_", "rollback_", "repository_")
 #   Reached with a new ledger only
 NEW = ("migrate_", "identify_")
 #   Reached during a rebuild of Redis only
@@ -39,6 +39,8 @@ SLOW = ("cursor_", "feed_")
 IDLE = ("checkpoint_",)
 #   Reached when finished tasks expire in Redis
 OLD = ("sweep_",)
+#   Reached with backups only
+BACKUP = ("repository_",)
 TERMINAL_TTL_S = 1
 #   After that many points a ledger is verified as a whole and abandoned
 ROUND = 10
@@ -135,8 +137,10 @@ class Sweep:
             arena.kill()
             time.sleep(1.5 * TERMINAL_TTL_S)
         rules = [more["fault"]] if "fault" in more else []
-        broker = arena.start(",".join(rules + ["%s:kill:%d" % (point, count)]), wait=False,
-                             arguments=more.get("arguments", ()))
+        arguments = more.get("arguments", ())
+        if point.startswith(BACKUP):
+            arguments = ("--backup", os.path.join(arena.folder, "repository"), "--backup-lag", "1")
+        broker = arena.start(",".join(rules + ["%s:kill:%d" % (point, count)]), wait=False, arguments=arguments)
         if broker.ready_or_dead():
             if not through:
                 self._until(broker, 0.5)
