@@ -322,6 +322,69 @@ class Moments(BackupTest):
         self.assertIn(os.path.basename(segment), self.stderr)
 
 
+class Recipes(BackupTest):
+    """The recipes of OPERATIONS.md."""
+
+    use_redis = True
+
+    def setUp(self):
+        super().setUp()
+        self.broker.stop()
+        self.lose_the_disk()
+        shutil.rmtree(self.repository)
+        self.redis.call("FLUSHALL")
+        self.start_broker()
+
+    def lose_the_disk(self):
+        for name in glob.glob(os.path.join(self.folder, "ledger.db*")):
+            os.unlink(name)
+
+    def test_disk_of_the_ledger_is_lost(self):
+        peer = self.producer()
+        task = self.name("task")
+        peer.publish(created(task), changed(task, "running"))
+        self.backup()
+        head = self.ask("info")["position"]
+        self.broker.stop()              # The backup is complete up to here
+        copy = self.copy_of_repository("lost")
+        self.start_broker(arguments=())
+        peer = self.producer(peer.name, instance=peer.instance)
+        last = peer.publish(changed(task, "completing"))
+        self.redis.wait_position(last)
+        self.broker.kill()
+        self.lose_the_disk()
+        path, restored = self.restore("ledger.db", repository=copy)
+        self.assertEqual((path, restored["complete"]), (self.broker.ledger, True))
+        self.assertGreaterEqual(restored["position"], head)
+        #   Redis has seen more
+        with self.assertRaisesRegex(AssertionError, "accept-loss"):
+            self.start_broker(arguments=())
+        self.start_broker(arguments=("--accept-loss",))
+        self._asker = None
+        self.assertEqual(len(self.ask("info")["losses"]), 1)
+        again = self.clients.dealer(self.broker.events, peer.name)
+        again.send({"op": "hello", "protocol": 1, "producer": peer.name, "instance": peer.instance,
+                    "acked": 3, "position": last})
+        self.assertEqual(again.receive()["code"], "ledger_behind")
+
+    def test_move_to_another_machine(self):
+        peer = self.producer()
+        task = self.name("task")
+        peer.publish(created(task))
+        head, ledger_id = self.ask("info")["position"], self.ask("info")["ledger"]
+        self.broker.stop()
+        moved = self.copy_of_repository("moved")
+        path, restored = self.restore("moved.db", repository=moved)
+        self.assertEqual((restored["position"], restored["ledger_id"]), (head, ledger_id))
+        self.start_broker(ledger=path, arguments=("--backup", moved))
+        self._asker = None
+        again = self.producer(peer.name, instance=peer.instance)
+        self.assertEqual(again.welcome["sequence"], 1)
+        again.publish(changed(task, "running"))
+        self.stele("backup")
+        self.stele("backup", "check", "--full", moved)
+
+
 class Without(harness.BrokerTest):
     use_redis = False
 
