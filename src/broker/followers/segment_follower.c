@@ -24,7 +24,7 @@
 #define NAME "segments"
 #define NICE 5
 #define TICK_MS 250
-#define RETRY_MS 5000
+#define RETRY_MS 2000
 #define PORTION_EVENTS 2000
 //  Text that is not durable yet: write the open end early
 #define FLUSH_BYTES (8 * 1024 * 1024)
