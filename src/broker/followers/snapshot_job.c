@@ -21,7 +21,9 @@
 #include "repository/repository.h"
 #include "repository/snapshots.h"
 
-#define NICE        19
+//  Not lower while the state is held: on a busy machine the write-ahead log would grow for long
+#define NICE_COPY   5
+#define NICE        10
 #define PAGES       64              // Per portion of the copy
 #define PAUSE_US    1500            // After it
 #define LOG_FACTOR  8               // Give up if the log has grown by so many times wal-bytes
@@ -252,10 +254,11 @@ stele_snapshot_job (zsock_t *pipe, void *args)
     s_job_t self = { .pipe = pipe, .settings = given->settings, .ledger_id = given->ledger_id };
     zsock_signal (pipe, 0);
     stele_thread_name ("snapshot");
-    stele_thread_nice (NICE);
+    stele_thread_nice (NICE_COPY);
     int code = s_prepare (&self);
     if (code == 0)
         code = s_copy (&self);
+    stele_thread_nice (NICE);
     if (code == 0)
         code = s_compress (&self);
     if (code == 0)

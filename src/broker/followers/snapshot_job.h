@@ -1,6 +1,6 @@
 /*  snapshot_job - one backup: copy the ledger, compress the copy, restore and verify it, and only then let it count
 
-    An actor with the life of one backup, so that the follower answers requests meanwhile. Its thread has the lowest
+    An actor with the life of one backup, so that the follower answers requests meanwhile. Its thread has a low
     priority, and pauses between small portions of writes, so that acks do not wait for the disk.
 
     This Source Code Form is subject to the terms of the Mozilla Public
