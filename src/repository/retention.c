@@ -60,19 +60,17 @@ stele_retention_choose (const stele_retention_t *self, const stele_snapshot_entr
     bool newest = true;
     int64_t earliest = INT64_MAX;           // Of the snapshots after this one
     for (size_t i = count; i-- > 0; ) {
-        remove [i] = trusted && entries [i].sound && !newest && entries [i].time_us <= earliest;
-        if (!trusted || !entries [i].sound)
+        remove [i] = entries [i].sound && !newest && entries [i].time_us <= earliest;
+        if (!entries [i].sound)
             continue;
         newest = false;
         trusted [i] = entries [i].time_us <= earliest;
         if (trusted [i])
             earliest = entries [i].time_us;
     }
-    if (trusted) {
-        s_keep (entries, count, trusted, s_day, self->daily, remove);
-        s_keep (entries, count, trusted, s_week, self->weekly, remove);
-        s_keep (entries, count, trusted, s_month, self->monthly, remove);
-    }
+    s_keep (entries, count, trusted, s_day, self->daily, remove);
+    s_keep (entries, count, trusted, s_week, self->weekly, remove);
+    s_keep (entries, count, trusted, s_month, self->monthly, remove);
     free (trusted);
     size_t removed = 0;
     for (size_t i = 0; i < count; i++)

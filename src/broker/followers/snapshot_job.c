@@ -11,6 +11,7 @@
 #include <unistd.h>
 #include "base/clock.h"
 #include "base/file.h"
+#include "base/memory.h"
 #include "base/thread.h"
 #include "base/tsan.h"
 #include "broker/common/log.h"
@@ -220,8 +221,8 @@ s_prune (s_job_t *self)
     stele_snapshot_entry_t *entries = NULL;
     int64_t count = stele_snapshots_list (settings->backup, &entries, &self->refusal);
     int code = count < 0? (int) count: 0;
-    bool *remove = calloc ((size_t) (count > 0? count: 1), sizeof *remove);
-    if (code == 0 && remove && stele_retention_choose (&retention, entries, (size_t) count, remove))
+    bool *remove = stele_memory_new ((size_t) (count > 0? count: 1));
+    if (code == 0 && stele_retention_choose (&retention, entries, (size_t) count, remove))
         for (int64_t i = 0; i < count && code == 0; i++)
             if (remove [i]) {
                 code = stele_snapshots_remove (settings->backup, &entries [i], &self->refusal);

@@ -14,6 +14,7 @@
 #include <string.h>
 #include <unistd.h>
 #include "base/clock.h"
+#include "base/memory.h"
 #include "cli/shared/ask.h"
 #include "cli/terminal/progress.h"
 #include "cli/terminal/table.h"
@@ -314,10 +315,10 @@ s_prune (const args_t *args, const char *path, const stele_snapshot_entry_t *ent
         .monthly = args->monthly? args->monthly: 12
     };
     stele_refusal_t refusal;
-    bool *remove = calloc (count + 1, sizeof *remove);
-    size_t removed = remove? stele_retention_choose (&retention, entries, count, remove): 0;
+    bool *remove = stele_memory_new (count + 1);
+    size_t removed = stele_retention_choose (&retention, entries, count, remove);
     int code = 0;
-    for (size_t i = 0; remove && i < count && code == 0; i++)
+    for (size_t i = 0; i < count && code == 0; i++)
         if (remove [i]) {
             code = args->dry_run? 0: stele_snapshots_remove (path, &entries [i], &refusal);
             if (code == 0)
