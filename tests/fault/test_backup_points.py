@@ -70,13 +70,13 @@ class BackupPoints(FaultTest):
                 self.stele("--timeout", "2000", "backup", status=None)
                 self.assertNotEqual(self.broker.wait(), 0)
                 self.broker.wait_line("fault: %s: kill" % step)
-                self.assert_whole()
                 #   What counts is whole, and one of these that counted before is there, or a newer one
                 sound = [line["snapshot"] for line in self.listed() if line["sound"]]
                 self.assertTrue(sound)
                 if step not in ("snapshot_published", "snapshot_removed"):
                     self.assertEqual(sound, kept)
                 self.restart()
+                self.assert_whole()
                 self.stele("backup")
                 self.assertEqual(glob.glob(os.path.join(self.repository, "snapshots", "*.part")), [])
                 newest = self.listed()[0]
