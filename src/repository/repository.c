@@ -1,4 +1,4 @@
-/*  repository - the folder that holds the backups of one ledger: its files, its lock, the list of segments
+/*  repository - the folder that holds the backups of one ledger: its files and its lock
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -25,12 +25,10 @@
 
 #define FORMAT_NAME "format.json"
 #define FORMAT_BYTES_MAX 4096
-#define NAME_DIGITS 16
-#define SUFFIX ".jsonl.zst"
 #define PART ".part"
 
-static char *
-s_join (const char *folder, const char *name)
+char *
+stele_repository_join (const char *folder, const char *name)
 {
     char *path;
     if (asprintf (&path, "%s/%s", folder, name) < 0)
@@ -38,8 +36,8 @@ s_join (const char *folder, const char *name)
     return path;
 }
 
-static int
-s_refuse (stele_refusal_t *refusal, const char *path, int error)
+int
+stele_repository_refuse (stele_refusal_t *refusal, const char *path, int error)
 {
     char reason [320];
     stele_file_reason (path, error, reason, sizeof reason);
@@ -67,7 +65,7 @@ int
 stele_repository_put (const char *folder, const char *name, const void *data, size_t size,
     stele_refusal_t *refusal)
 {
-    char *path = s_join (folder, name), *part;
+    char *path = stele_repository_join (folder, name), *part;
     if (asprintf (&part, "%s" PART, path) < 0)
         abort ();
     STELE_FAULT (repository_write_before);
@@ -79,7 +77,7 @@ stele_repository_put (const char *folder, const char *name, const void *data, si
     if (!error && (rename (part, path) || stele_file_sync_folder (path)))
         error = errno;
     STELE_FAULT (repository_renamed);
-    int code = error? s_refuse (refusal, path, error): 0;
+    int code = error? stele_repository_refuse (refusal, path, error): 0;
     if (error)
         unlink (part);
     free (part);
@@ -94,7 +92,7 @@ s_make_folder (const char *path, stele_refusal_t *refusal)
         stele_file_sync_folder (path);
         return 0;
     }
-    return errno == EEXIST? 0: s_refuse (refusal, path, errno);
+    return errno == EEXIST? 0: stele_repository_refuse (refusal, path, errno);
 }
 
 //  -- format.json ------------------------------------------------------------------
@@ -124,10 +122,10 @@ static int
 s_read_format (stele_repository_t *self, stele_refusal_t *refusal)
 {
     char text [FORMAT_BYTES_MAX];
-    char *path = s_join (self->path, FORMAT_NAME);
+    char *path = stele_repository_join (self->path, FORMAT_NAME);
     int fd = stele_file_open (path, O_RDONLY, 0);
     ssize_t size = fd < 0? -1: read (fd, text, sizeof text);
-    int code = size < 0? s_refuse (refusal, path, errno): s_parse_format (self, path, text, (size_t) size, refusal);
+    int code = size < 0? stele_repository_refuse (refusal, path, errno): s_parse_format (self, path, text, (size_t) size, refusal);
     if (fd >= 0)
         close (fd);
     free (path);
@@ -150,7 +148,7 @@ s_new (const char *path)
 {
     stele_repository_t *self = STELE_NEW (stele_repository_t);
     self->path = stele_memory_copy (path, strlen (path));
-    self->segments = s_join (path, STELE_REPOSITORY_SEGMENTS);
+    self->segments = stele_repository_join (path, STELE_REPOSITORY_SEGMENTS);
     self->lock = -1;
     return self;
 }
@@ -170,17 +168,17 @@ stele_repository_open (const char *path, stele_refusal_t *refusal)
 static int
 s_lock (stele_repository_t *self, stele_refusal_t *refusal)
 {
-    char *path = s_join (self->path, "lock");
+    char *path = stele_repository_join (self->path, "lock");
     struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = 0, .l_len = 1 };
     self->lock = stele_file_open (path, O_RDWR | O_CREAT, 0600);
     int code = 0;
     if (self->lock < 0)
-        code = s_refuse (refusal, path, errno);
+        code = stele_repository_refuse (refusal, path, errno);
     else
     if (fcntl (self->lock, F_OFD_SETLK, &lock))
         code = errno == EAGAIN || errno == EACCES?
             stele_refuse (refusal, STELE_EBUSY, "backup", "%s: another broker writes to this repository", self->path):
-            s_refuse (refusal, path, errno);
+            stele_repository_refuse (refusal, path, errno);
     free (path);
     return code;
 }
@@ -204,7 +202,7 @@ s_claim (stele_repository_t *self, const char *ledger_id, stele_refusal_t *refus
 {
     DIR *folder = opendir (self->path);
     if (!folder)
-        return s_refuse (refusal, self->path, errno);
+        return stele_repository_refuse (refusal, self->path, errno);
     struct dirent *entry;
     bool used = false;
     while ((entry = readdir (folder)))
@@ -212,6 +210,24 @@ s_claim (stele_repository_t *self, const char *ledger_id, stele_refusal_t *refus
     closedir (folder);
     return used? stele_refuse (refusal, STELE_ELEDGER, "backup", "%s has files but no " FORMAT_NAME ": name an empty "
         "folder, or the repository of this ledger", self->path): s_write_format (self, ledger_id, refusal);
+}
+
+//  What a killed process has not finished
+static void
+s_remove_parts (const stele_repository_t *self)
+{
+    DIR *folder = opendir (self->segments);
+    struct dirent *entry;
+    while (folder && (entry = readdir (folder))) {
+        size_t size = strlen (entry->d_name);
+        if (size < sizeof PART || strcmp (entry->d_name + size - (sizeof PART - 1), PART))
+            continue;
+        char *path = stele_repository_join (self->segments, entry->d_name);
+        unlink (path);
+        free (path);
+    }
+    if (folder)
+        closedir (folder);
 }
 
 stele_repository_t *
@@ -232,6 +248,8 @@ stele_repository_create (const char *path, const char *ledger_id, stele_refusal_
         code = s_make_folder (self->segments, refusal);
     if (code)
         stele_repository_close (&self);
+    else
+        s_remove_parts (self);
     return self;
 }
 
@@ -259,138 +277,4 @@ const char *
 stele_repository_ledger_id (const stele_repository_t *self)
 {
     return self->ledger_id;
-}
-
-//  -- segments ----------------------------------------------------------------------
-
-void
-stele_segment_name (char name [48], int64_t first, bool open)
-{
-    snprintf (name, 48, "%0*" PRId64 "%s" SUFFIX, NAME_DIGITS, first, open? ".open": "");
-}
-
-int
-stele_segment_refuse (const char *name, int64_t first, int64_t last, stele_refusal_t *refusal)
-{
-    if (!refusal)
-        return STELE_ELEDGER;
-    char message [sizeof refusal->message];
-    snprintf (message, sizeof message, "%s", refusal->message);
-    if (last < first)
-        return stele_refuse (refusal, refusal->code, "backup", "%s, from position %" PRId64 " on, %s", name, first, message);
-    return stele_refuse (refusal, refusal->code, "backup", "%s, positions %" PRId64 " to %" PRId64 ", %s", name, first, last,
-        message);
-}
-
-int
-stele_segment_open (const stele_repository_t *self, const char *name, stele_refusal_t *refusal)
-{
-    char *path = s_join (self->segments, name);
-    int fd = stele_file_open (path, O_RDONLY, 0);
-    int code = fd < 0? s_refuse (refusal, path, errno): fd;
-    free (path);
-    return code;
-}
-
-//  Is it the name of a segment? Then set its first position and whether it is the open end
-static bool
-s_is_segment (const char *name, stele_segment_t *segment)
-{
-    char again [48];
-    if (strlen (name) < NAME_DIGITS || strspn (name, "0123456789") != NAME_DIGITS)
-        return false;
-    memset (segment, 0, sizeof *segment);
-    segment->first = strtoll (name, NULL, 10);
-    segment->last = segment->first - 1;
-    segment->open = strstr (name, ".open") != NULL;
-    stele_segment_name (again, segment->first, segment->open);
-    snprintf (segment->name, sizeof segment->name, "%s", again);
-    return strcmp (name, again) == 0 && segment->first > 0;
-}
-
-static void
-s_describe (const stele_repository_t *self, stele_segment_t *segment)
-{
-    struct stat status;
-    stele_refusal_t refusal;
-    stele_trailer_t trailer = { .count = 0 };
-    int fd = stele_segment_open (self, segment->name, &refusal);
-    if (fd >= 0 && fstat (fd, &status) == 0) {
-        segment->bytes = status.st_size;
-        segment->written_us = status.st_mtim.tv_sec * INT64_C (1000000) + status.st_mtim.tv_nsec / 1000;
-    }
-    segment->readable = fd >= 0 && stele_trailer_read (fd, &trailer, &refusal) == 0
-        && trailer.first == segment->first && trailer.complete != segment->open
-        && strcmp (trailer.ledger_id, self->ledger_id) == 0;
-    if (segment->readable) {
-        segment->last = trailer.last;
-        snprintf (segment->digest, sizeof segment->digest, "%s", trailer.digest);
-        snprintf (segment->previous, sizeof segment->previous, "%s", trailer.previous);
-    }
-    stele_trailer_clear (&trailer);
-    if (fd >= 0)
-        close (fd);
-}
-
-static int
-s_compare (const void *one, const void *other)
-{
-    const stele_segment_t *a = one, *b = other;
-    return a->first != b->first? (a->first > b->first) - (a->first < b->first): a->open - b->open;
-}
-
-int64_t
-stele_repository_list (const stele_repository_t *self, stele_segment_t **list, stele_refusal_t *refusal)
-{
-    DIR *folder = opendir (self->segments);
-    if (!folder && errno == ENOENT) {
-        *list = NULL;
-        return 0;
-    }
-    if (!folder)
-        return s_refuse (refusal, self->segments, errno);
-    stele_segment_t *found = NULL, segment;
-    size_t count = 0, room = 0, kept = 0;
-    struct dirent *entry;
-    while ((entry = readdir (folder)))
-        if (s_is_segment (entry->d_name, &segment)) {
-            found = stele_array_must_grow (found, &room, count + 1, sizeof *found);
-            found [count++] = segment;
-        }
-    closedir (folder);
-    if (count)
-        qsort (found, count, sizeof *found, s_compare);
-    for (size_t i = 0; i < count; i++) {
-        //  A crash between the rename of a complete file and the removal of its open end
-        if (kept && found [i].open && found [kept - 1].first == found [i].first)
-            continue;
-        found [kept] = found [i];
-        s_describe (self, &found [kept++]);
-    }
-    *list = found;
-    return (int64_t) kept;
-}
-
-int
-stele_repository_segments (const stele_repository_t *self, stele_segment_fn *fn, void *arg,
-    stele_refusal_t *refusal)
-{
-    stele_segment_t *list = NULL;
-    int64_t count = stele_repository_list (self, &list, refusal);
-    int rc = count < 0? (int) count: 0;
-    for (int64_t i = 0; i < count && rc == 0; i++)
-        rc = fn (&list [i], arg);
-    free (list);
-    return rc < 0? rc: 0;
-}
-
-int64_t
-stele_repository_last (const stele_repository_t *self, stele_refusal_t *refusal)
-{
-    stele_segment_t *list = NULL;
-    int64_t count = stele_repository_list (self, &list, refusal), last = 0;
-    for (int64_t i = 0; i < count && list [i].readable && (i == 0 || list [i].first == last + 1); i++)
-        last = list [i].last;
-    free (list);
-    return count < 0? count: last;
 }

@@ -1,6 +1,7 @@
 /*  repository_internal - the state of a repository, shared by its files
 
-    repository.c       the folder, its lock, the list of segments
+    repository.c       the folder and its lock
+    segment_list.c     names, the list
     segment_format.c   frames and trailers as bytes
     segment_writer.c   the open end
     segment_read.c     lines, in order
@@ -25,6 +26,14 @@ struct stele_repository {
     char ledger_id [40];
     int lock;                       // Descriptor; -1: open for reading only
 };
+
+//  FOLDER/NAME. Caller frees return value.
+char *
+    stele_repository_join (const char *folder, const char *name);
+
+//  Name the path and the reason of a failed call. Returns STELE_ENOT_FOUND, STELE_EFULL or STELE_EIO.
+int
+    stele_repository_refuse (stele_refusal_t *refusal, const char *path, int error);
 
 //  All segments, in order; those that are superseded (an open end beside the complete file) are left out.
 //  Caller frees *list. Returns their number, or a code with the refusal.

@@ -13,6 +13,7 @@
 #include "repository/repository_internal.h"
 #include "repository/side_line.h"
 #include "wire/json/json.h"
+#include "wire/json/json_quick.h"
 #include "wire/map.h"
 
 #define END 1                       // Of s_line and those above it: nothing more is wanted
@@ -95,7 +96,8 @@ s_line (s_read_t *self, const char *text, size_t size)
     if (s_skip (self, line.kind))
         return 0;
     stele_pack_clear (self->pack);
-    int code = stele_json_parse_pack (value, value_size, self->pack, self->refusal);
+    int code = stele_json_quick_pack (value, value_size, self->pack)? 0:
+        stele_json_parse_pack (value, value_size, self->pack, self->refusal);
     if (code)
         return stele_refuse (self->refusal, code == STELE_ENO_MEMORY? code: STELE_ELEDGER, NULL, "has a line that is not JSON");
     line.packed = stele_pack_data (self->pack);

@@ -11,6 +11,7 @@ src_wire_libwire_la_SOURCES = \
     src/wire/json/json.h \
     src/wire/json/json_map.c \
     src/wire/json/json_read.c \
+    src/wire/json/json_quick.c src/wire/json/json_quick.h \
     src/wire/json/json_skip.c src/wire/json/json_skip.h \
     src/wire/json/json_write.c src/wire/json/json_writer.h \
     src/wire/json/value_pack.c \

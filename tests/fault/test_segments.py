@@ -75,14 +75,14 @@ class SegmentsUnderFaults(Base):
         producer = self.producer()
         for number in range(12):
             producer.publish(output("t", random.Random(number).randbytes(MIB // 2)))
-        harness.wait_until(lambda: self.ask("stats")["segments"]["state"] == "failing", "the disk to be full")
-        self.assertIn("No space left on device", self.ask("stats")["segments"]["error"])
+        harness.wait_until(lambda: self.part()["state"] == "failing", "the disk to be full")
+        self.assertIn("No space left on device", self.part()["error"])
         self.assertIn("segments_failing", self.stele("--json", "health", status=None).decode())
         before = self.check()
         self.assertEqual(before[0], [])         # What was there before is still good
         position = producer.publish(output("t", b"acked while the disk is full"))
         disk.make_room(64 * MIB)
-        harness.wait_until(lambda: self.ask("stats")["segments"]["position"] >= position, "the backup to continue")
+        harness.wait_until(lambda: self.part()["position"] >= position, "the backup to continue")
         self.verify()
 
 

@@ -17,6 +17,7 @@
 #include <math.h>
 #include "wire/json/json.h"
 #include "wire/quote.h"
+#include "wire/json/json_quick.h"
 #include "wire/scan.h"
 
 //  Canonical text of what JSON text packs into
@@ -395,6 +396,57 @@ test_json_other_dollar_keys_are_ordinary (void **state)
     s_expect ("{\"$bin\":1,\"x\":2}", "{\"$bin\":1,\"x\":2}");
 }
 
+//  The quick reader packs what the other one does, or nothing
+static void
+s_expect_quick (const char *json, bool expected)
+{
+    stele_pack_t *quick = stele_pack_new (), *slow = stele_pack_new ();
+    stele_pack_nil (quick);
+    bool packed = stele_json_quick_pack (json, strlen (json), quick);
+    if (packed != expected)
+        fail_msg ("%s is %s", json, packed? "packed": "not packed");
+    if (packed) {
+        size_t size, slow_size;
+        assert_int_equal (stele_json_parse_pack (json, strlen (json), slow, NULL), 0);
+        const unsigned char *data = stele_pack_data (quick);
+        char *text = stele_json_line (data + 1, stele_pack_size (quick) - 1, false, &size);
+        char *slow_text = stele_json_line (stele_pack_data (slow), stele_pack_size (slow), false, &slow_size);
+        if (!text || size != slow_size || memcmp (text, slow_text, size) != 0)
+            fail_msg ("%s is packed as %.*s", json, text? (int) size: 0, text? text: "");
+        free (slow_text);
+        free (text);
+    }
+    else
+        assert_int_equal (stele_pack_size (quick), 1);
+    stele_pack_destroy (&slow);
+    stele_pack_destroy (&quick);
+}
+
+static void
+test_json_quick_packs_the_same_or_nothing (void **state)
+{
+    (void) state;
+    static const char *const plain [] = {
+        "{}", "[]", "\"\"", "0", "-1", "999999999999999999", "-999999999999999999", "1.5", "-0.0", "1e300", "5e-324",
+        "true", "false", "null", "[1,[],{\"a\":[null,true]},\"x\"]", "{\"a\":1,\"b\":{\"c\":\"d\"}}",
+        "\"\\\"\\\\\\/\\b\\f\\n\\r\\t\\u0000\\u001f\"", "\"\xc3\xa9\xe4\xb8\xad\xf0\x9f\x98\x80\"", "{\"\\n\":0}"
+    };
+    static const char *const rare [] = {
+        "{\"$bin\":\"aGk=\"}", "{\"a\":{\"$map\":[[1,2]]}}", "1000000000000000000", "18446744073709551615", "\"\\u00e9\"",
+        "\"\\ud83d\\ude00\"", "{ }", "[1, 2]", "1e999", "-", "1.", "[1,]", "{\"a\":1,}", "{\"a\" :1}", "{\"a\"}", "[1", "{\"a\":1",
+        "\"a", "\"\\", "\"\\u00", "tru", "nul", "", "1 ", "[]]", "+1", "01x", "NaN", "\"\\x\""
+    };
+    for (size_t i = 0; i < sizeof plain / sizeof plain [0]; i++)
+        s_expect_quick (plain [i], true);
+    for (size_t i = 0; i < sizeof rare / sizeof rare [0]; i++)
+        s_expect_quick (rare [i], false);
+    char deep [600];
+    memset (deep, '[', 300);
+    memset (deep + 300, ']', 300);
+    deep [599] = 0;
+    s_expect_quick (deep, false);
+}
+
 static void
 test_json_text_pack_of_damaged_text_is_a_fault_of_the_ledger (void **state)
 {
@@ -486,6 +538,7 @@ main (void)
         cmocka_unit_test (test_json_text_pack_of_damaged_text_is_a_fault_of_the_ledger),
         cmocka_unit_test (test_json_print_keeps_order_and_prints_times),
         cmocka_unit_test (test_json_print_of_no_msgpack_is_null),
+        cmocka_unit_test (test_json_quick_packs_the_same_or_nothing),
         cmocka_unit_test (test_json_floats_do_not_depend_on_the_locale)
     };
     return cmocka_run_group_tests (tests, NULL, NULL);

@@ -268,7 +268,10 @@ s_read (s_segments_t *self, bool now)
     int64_t head = stele_reader_head (self->follower.reader);
     if (head > self->follower.head)
         self->follower.head = head;
+    int64_t durable = s_durable (self);
     code = head < 0? (int) head: s_take_portion (self);
+    if (s_durable (self) > durable)             // A segment is complete
+        self->flushed_ms = stele_clock_steady_ms ();
     bool flush = code == 0 && s_at_head (self) && (now || s_is_due (self, version));
     if (flush && version != self->version) {
         code = s_take_states (self);

@@ -52,6 +52,7 @@
     X ("redis_errors",                 COUNTER, "redis",    "errors",        1, "Errors of Redis") \
     X ("redis_evicted",                COUNTER, "redis",    "evicted",       1, "Keys that Redis dropped by itself") \
     X ("redis_repaired",               COUNTER, "redis",    "repaired",      1, "Records that the background check corrected") \
+    X ("segments_lag_seconds",         GAUGE,   "segments", "lag_ms",     1000, "Time since the backup has had every event; 0: it has all") \
     X ("requests_waiting",             GAUGE,   "requests", "waiting",       1, "Requests that wait for a position") \
     X ("requests_queued",              GAUGE,   "requests", "queued",        1, "Requests that wait for a worker") \
     X ("requests_working",             GAUGE,   "requests", "working",       1, "Requests that are being answered") \
