@@ -100,13 +100,13 @@
         TAKES ("limit", NUMBER), TAKES ("cursor", NUMBER)) \
     X (MODE,              "mode",              WRITER, ADMIN,   NULL, \
         TAKES ("mode", TEXT)) \
+    X (BACKUP,            "backup",            BACKUP, OPERATE, NULL, \
+        TAKES ("start", BOOL)) \
     X (RECOVER,           "recover",           CACHE,  OPERATE, NULL, \
         TAKES ("scope", TEXT)) \
     X (KEYS_RELOAD,       "keys.reload",       WORKER, ADMIN,   stele_operation_keys_reload, NONE) \
     X (CONSISTENCY_CHECK, "consistency.check", CACHE,  OPERATE, NULL, \
-        TAKES ("repair", BOOL)) \
-    X (BACKUP,            "backup",            BACKUP, OPERATE, NULL, \
-        TAKES ("start", BOOL))
+        TAKES ("repair", BOOL))
 
 /*  X (constant, name): further requests among the mailboxes of the actors. No client can send them:
     the router does not have these names.                                    */
