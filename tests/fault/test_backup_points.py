@@ -13,6 +13,7 @@ import harness
 from client import changed, created, output
 from faulty import FaultTest
 from sweep import points
+from test_disk_full import Tmpfs
 
 harness.BUILD = os.environ.get("STELE_FAULT_BUILD", harness.BUILD)
 
@@ -105,6 +106,31 @@ class BackupPoints(FaultTest):
                 self.assertFalse(os.path.exists(path))
                 self.restore(name)
                 self.assertEqual(glob.glob(path + ".restoring*"), [])
+
+
+class SmallRepository(FaultTest):
+    """A repository on a disk that has no room for a snapshot."""
+
+    use_redis = False
+
+    @classmethod
+    def start_broker(cls, **more):
+        cls.disk = Tmpfs(os.path.join(cls.folder, "disk"), 1 << 20)
+        cls.addClassCleanup(cls.disk.unmount)
+        return super().start_broker(arguments=("--backup", os.path.join(cls.disk.folder, "repository")), **more)
+
+    def test_snapshot_without_room_is_refused_and_delays_no_ack(self):
+        peer = self.producer()
+        task = self.name("task")
+        peer.publish(created(task), *[output(task, os.urandom(50000).hex()) for _ in range(40)])
+        self.stele("backup", status=74)
+        self.assertRegex(self.stderr, r"bytes left|No space left")
+        self.broker.wait_line("backup failed")
+        peer.publish(changed(task, "running"))
+        self.assertIn(b"backup_failing", self.stele("--json", "health", status=1))
+        self.disk.make_room(64 << 20)
+        self.stele("backup")
+        self.assertNotIn(b"backup_failing", self.stele("--json", "health", status=None))
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 #include "base/clock.h"
 #include "base/file.h"
@@ -113,6 +114,20 @@ s_prepare (s_job_t *self)
     return code? code: stele_snapshots_prepare (path, &self->refusal);
 }
 
+//  The repository may be on the disk of the ledger: do not fill it up, which would hold back acks
+static int
+s_check_room (s_job_t *self)
+{
+    struct statvfs disk;
+    int64_t need = self->entry.facts.bytes * 2;
+    if (statvfs (self->settings->backup, &disk) != 0)
+        return 0;                   // The copy will report what is wrong
+    int64_t left = (int64_t) disk.f_bavail * (int64_t) disk.f_frsize;
+    return left >= need? 0: stele_refuse (&self->refusal, STELE_EFULL, "backup",
+        "%s has %" PRId64 " bytes left; a snapshot of this ledger needs %" PRId64 " until it is verified",
+        self->settings->backup, left, need);
+}
+
 //  Copy in small portions while the log is short; faster when it grows, since it cannot be shortened meanwhile
 static int
 s_copy_pages (s_job_t *self, stele_snapshot_t *snapshot)
@@ -150,7 +165,9 @@ s_copy (s_job_t *self)
     entry->facts = *stele_snapshot_facts (snapshot);
     stele_snapshots_name (entry->facts.position, entry->time_us, entry->name);
     s_enter (self, "copying", entry->facts.bytes);
-    int code = s_copy_pages (self, snapshot);
+    int code = s_check_room (self);
+    if (code == 0)
+        code = s_copy_pages (self, snapshot);
     stele_snapshot_destroy (&snapshot);
     STELE_FAULT (snapshot_copied);
     return code;
