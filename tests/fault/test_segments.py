@@ -22,7 +22,9 @@ FAULT_BUILD = os.environ.get("STELE_FAULT_BUILD", harness.BUILD)
 
 class SegmentsUnderFaults(Base):
     def verify(self):
-        """Stop, and compare: every byte of the segments, and a replay with the ledger."""
+        """Wait for the backup, stop, and compare: every byte of the segments, and a replay with the ledger."""
+        head = self.ask("info")["position"]
+        harness.wait_until(lambda: self.part()["position"] >= head, "the backup of all events")
         self.stop()
         head = rows(self.broker.ledger, "SELECT max (last) FROM commits")[0][0]
         self.assertEqual(self.check(), ([], head))
@@ -31,7 +33,7 @@ class SegmentsUnderFaults(Base):
             self.assertEqual(rows(path, sql), rows(self.broker.ledger, sql), sql)
 
     def loaded(self, name):
-        load = Load(self.broker.events, name, window=5000, batch=100)
+        load = Load(self.broker.events, name, window=200, batch=20)
         self.addCleanup(load.stop)
         return load
 
@@ -39,7 +41,7 @@ class SegmentsUnderFaults(Base):
         dice = random.Random(os.environ.get("SEED"))
         load = self.loaded("load")
         for _ in range(8):
-            load.wait_acked(load.acked + dice.randrange(1, 20000))
+            load.wait_acked(load.acked + dice.randrange(1, 5000))
             self.broker.kill()
             self.assertEqual(self.check()[0], [])
             self.backed_up()
