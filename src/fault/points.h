@@ -56,6 +56,15 @@
     X (checkpoint_before,       ANY,   "before a checkpoint of the write-ahead log") \
     X (checkpoint_copied,       PLAIN, "its pages are in the database file, which is not synced") \
     X (checkpoint_after,        EIO,   "a step of a checkpoint was done") \
+    X (snapshot_copy,           ANY,   "before a portion of the ledger is copied for a backup") \
+    X (snapshot_copied,         PLAIN, "the ledger is copied") \
+    X (snapshot_compressed,     PLAIN, "the copy is compressed") \
+    X (snapshot_verified,       PLAIN, "the compressed copy was restored and verified") \
+    X (snapshot_renamed,        PLAIN, "the compressed copy has its name, before its JSON object is written") \
+    X (snapshot_published,      PLAIN, "the snapshot counts") \
+    X (snapshot_removed,        PLAIN, "an old snapshot was removed") \
+    X (restore_replayed,        PLAIN, "restore: the ledger has all its events") \
+    X (restore_named,           PLAIN, "restore: the ledger is verified, before it gets its name") \
     X (close_before,            PLAIN, "before the ledger is closed") \
     X (close_after,             PLAIN, "the ledger is closed") \
     X (input_taken,             PLAIN, "a message was received, none of it is in the batch") \

@@ -92,6 +92,10 @@ bool
 int
     stele_ledger_give_up (stele_ledger_t *self, const char *evidence, stele_refusal_t *refusal);
 
+/*  The same for a ledger that was restored as of an earlier moment: what it had from its head up to 'last' is lost. */
+int
+    stele_ledger_cut (stele_ledger_t *self, int64_t last, const char *evidence, stele_refusal_t *refusal);
+
 /*  The start of the broker failed: if this ledger was created by its open and nothing was committed,
     the close removes it.                                                    */
 void

@@ -3,8 +3,10 @@ src_sqlite_libsqlite_la_SOURCES = \
     src/ledger/ledger.h \
     src/ledger/process.h \
     src/ledger/reader.h \
+    src/ledger/snapshot.h \
     src/ledger/text_index.h \
     src/sqlite/sql/file_names.h \
+    src/sqlite/snapshot.c \
     src/sqlite/versions.c \
     src/sqlite/sqlite_file.c src/sqlite/sqlite_file.h \
     src/sqlite/sql/codes.h \

@@ -18,7 +18,7 @@ from client import changed, created, started
 #   Values that no parameter takes; and for those that take text or numbers, the other ones
 NEVER = ({"x": 1}, b"bytes")
 NUMBERS = ("limit", "slowest", "after", "offset", "silent_s", "output_offset", "output_length", "sequence")
-BOOLS = ("has_error", "interrupted", "total", "open", "failed", "repair", "restore")
+BOOLS = ("has_error", "interrupted", "total", "open", "failed", "repair", "restore", "start")
 
 #   Of these one is enough
 ALTERNATIVES = {"rejected.retry": ("id", "ids")}
@@ -57,6 +57,10 @@ class Operations(harness.BrokerTest):
     def setUpClass(cls):
         super().setUpClass()
         cls.parameters = documented()
+
+    @classmethod
+    def start_broker(cls, **more):
+        return super().start_broker(arguments=("--backup", os.path.join(cls.folder, "repository")), **more)
 
     def operations(self):
         message = self.refused("no.such")["message"]

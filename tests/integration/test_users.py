@@ -94,7 +94,7 @@ class UsersTest(harness.BrokerTest):
         for name, options in KEYS.items():
             subprocess.run([harness.program("stele"), "key", "new", name, "--keys", folder, *options,
                             "--out", cls.keys[name]], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-        cls.settings = {"keys": folder}
+        cls.settings = {"keys": folder, "backup": os.path.join(cls.folder, "repository")}
         return super().start_broker(arguments=["--events", TCP, "--requests", TCP, "--feed", TCP], **more)
 
     @classmethod

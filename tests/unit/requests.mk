@@ -63,3 +63,7 @@ check_PROGRAMS += tests/unit/test_clock_watch
 TESTS += tests/unit/test_clock_watch
 tests_unit_test_clock_watch_SOURCES = tests/unit/test_clock_watch.c
 tests_unit_test_clock_watch_LDADD = $(STELE_ROOMS) $(STELE_LIBS) $(CMOCKA_LIBS)
+check_PROGRAMS += tests/unit/test_retention
+TESTS += tests/unit/test_retention
+tests_unit_test_retention_SOURCES = tests/unit/test_retention.c
+tests_unit_test_retention_LDADD = $(STELE_ROOMS) $(STELE_LIBS) $(CMOCKA_LIBS)

@@ -149,6 +149,9 @@ test_findings_that_are_only_noted (void **state)
         "segments_failing", CLI_LEVEL_DEGRADED, "not backed up: /b: No space left");
     s_assert_one ("{\"segments\":{\"state\":\"live\",\"lag_events\":3,\"lag_ms\":60001}}", "segments_behind",
         CLI_LEVEL_DEGRADED, "3 events not backed up yet");
+    s_assert_one ("{\"backup\":{\"failing_ms\":5,\"last_error\":\"/b: No space left on device\"}}",
+        "backup_failing", CLI_LEVEL_DEGRADED, "/b: No space left");
+    s_assert_one ("{\"backup\":{\"age_s\":93601}}", "backup_old", CLI_LEVEL_DEGRADED, "1d 02h old");
     s_assert_one ("{\"search\":{\"state\":\"failing\"}}", "search_failing", CLI_LEVEL_DEGRADED, "index");
     s_assert_one ("{\"producers\":[{\"producer\":\"a\",\"status\":\"expired\",\"silent_ms\":9000},"
         "{\"producer\":\"b\",\"status\":\"expired\",\"silent_ms\":8000},"

@@ -215,7 +215,7 @@ test_operations_malformed_is_refused (void **state)
     }
 }
 
-//  Each operation that a worker gets has a handler; the writer and the cache have their own
+//  Each operation that a worker gets has a handler; the writer, the cache and the backup have their own
 
 static void
 test_operations_have_what_their_route_needs (void **state)
@@ -223,7 +223,8 @@ test_operations_have_what_their_route_needs (void **state)
     (void) state;
     for (int id = 0; id < STELE_OPERATION_REQUESTS; id++) {
         const stele_operation_t *operation = &stele_operations [id];
-        bool mailed = operation->route == STELE_ROUTE_WRITER || operation->route == STELE_ROUTE_CACHE;
+        bool mailed = operation->route == STELE_ROUTE_WRITER || operation->route == STELE_ROUTE_CACHE
+            || operation->route == STELE_ROUTE_BACKUP;
         assert_true (mailed == !operation->handler);
         assert_ptr_equal (stele_operation_find (operation->name, strlen (operation->name)), operation);
         stele_pack_t *request = talk_pack ("{'op':'%s'}", operation->name);

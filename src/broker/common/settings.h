@@ -42,7 +42,11 @@
 
 #define STELE_SETTINGS_BACKUP(X) \
     X ("backup", backup, OPTIONAL, "", "DIRECTORY", FILE, "Keep backups of the ledger in DIRECTORY, on another disk if possible: a snapshot per day, verified, and every event in between.") \
-    X ("backup-lag", backup_lag_s, COUNT, "10", "SECONDS", FILE, "Write the newest events to the backup at this interval.")
+    X ("backup-lag", backup_lag_s, COUNT, "10", "SECONDS", FILE, "Write the newest events to the backup at this interval.") \
+    X ("backup-at", backup_at, TEXT, "03:00", "HH:MM", FILE, "Take the snapshot of the day at this time (UTC).") \
+    X ("backup-daily", backup_daily, COUNT, "30", "SNAPSHOTS", FILE, "Keep the newest snapshot of each of so many days.") \
+    X ("backup-weekly", backup_weekly, COUNT, "8", "SNAPSHOTS", FILE, "Also keep the newest snapshot of each of so many weeks.") \
+    X ("backup-monthly", backup_monthly, COUNT, "12", "SNAPSHOTS", FILE, "Also keep the newest snapshot of each of so many months.")
 
 #define STELE_SETTINGS_ENDPOINTS(X) \
     X ("events", events, TEXT, "tcp://127.0.0.1:5570", "ENDPOINT", FILE, "Accept events from producers at this ZeroMQ endpoint (ROUTER).") \
@@ -159,6 +163,7 @@ bool
                   answer}, which records an audit event (operations/audit.h)
       "cache"     task.recover, recover, consistency.check, stats; and "pause" {paused}
       "feed", "pipeline", "search", "segments"    stats
+      "backup"    backup, stats
       "search"    also "catch_up": index without pauses for some seconds; no answer
     "head" is a PUB that publishes the ledger's head after every commit: eight bytes, an int64_t
     in host byte order. Subscribe to everything, with ZMQ_CONFLATE. "indexed" is one of the same form, of

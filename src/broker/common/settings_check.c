@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -81,6 +82,18 @@ s_check_redaction (const stele_settings_t *self, stele_refusal_t *refusal)
     return 0;
 }
 
+static int
+s_check_backup (const stele_settings_t *self, stele_refusal_t *refusal)
+{
+    int hours = -1, minutes = -1, used = 0;
+    const char *at = self->backup_at;
+    if (strlen (at) == 5 && sscanf (at, "%2d:%2d%n", &hours, &minutes, &used) == 2 && used == 5
+    &&  at [0] != ' ' && at [3] != ' ' && at [3] != '-' && hours >= 0 && hours < 24 && minutes >= 0 && minutes < 60)
+        return 0;
+    return stele_refuse (refusal, STELE_EINVALID_FIELD, "backup-at",
+        "backup-at: '%s' is not a time of the day; use HH:MM (UTC), from 00:00 to 23:59", at);
+}
+
 int
 stele_settings_check (const stele_settings_t *self, stele_refusal_t *refusal)
 {
@@ -93,5 +106,7 @@ stele_settings_check (const stele_settings_t *self, stele_refusal_t *refusal)
         code = s_check_ledger (self, refusal);
     if (code == 0)
         code = s_check_redaction (self, refusal);
+    if (code == 0)
+        code = s_check_backup (self, refusal);
     return code;
 }

@@ -25,7 +25,8 @@ static const struct {
     { STELE_OPERATION_RECOVER, "scope", NULL },
     { STELE_OPERATION_TASK_RECOVER, "task_id", NULL },
     { STELE_OPERATION_CONSISTENCY_CHECK, NULL, "repair" },
-    { STELE_OPERATION_REJECTED_RETRY, "ids", NULL }
+    { STELE_OPERATION_REJECTED_RETRY, "ids", NULL },
+    { STELE_OPERATION_BACKUP, NULL, "start" }
 };
 #define RECORDED_COUNT (sizeof s_recorded / sizeof s_recorded [0])
 

@@ -100,6 +100,8 @@
         TAKES ("limit", NUMBER), TAKES ("cursor", NUMBER)) \
     X (MODE,              "mode",              WRITER, ADMIN,   NULL, \
         TAKES ("mode", TEXT)) \
+    X (BACKUP,            "backup",            BACKUP, OPERATE, NULL, \
+        TAKES ("start", BOOL)) \
     X (RECOVER,           "recover",           CACHE,  OPERATE, NULL, \
         TAKES ("scope", TEXT)) \
     X (KEYS_RELOAD,       "keys.reload",       WORKER, ADMIN,   stele_operation_keys_reload, NONE) \
@@ -131,7 +133,8 @@ typedef enum {
     STELE_ROUTE_INFORM,             // A worker, with the statistics of the router
     STELE_ROUTE_GATHER,             // Every mailbox, then a worker with their statistics too
     STELE_ROUTE_WRITER,             // The "writer" mailbox
-    STELE_ROUTE_CACHE               // The "cache" mailbox
+    STELE_ROUTE_CACHE,              // The "cache" mailbox
+    STELE_ROUTE_BACKUP              // The "backup" mailbox
 } stele_route_t;
 
 typedef struct stele_query stele_query_t;
@@ -189,6 +192,7 @@ stele_route_informs (stele_route_t route)
 #define STELE_OPERATION_HANDLER_GATHER(handler) stele_operation_fn handler;
 #define STELE_OPERATION_HANDLER_WRITER(handler)
 #define STELE_OPERATION_HANDLER_CACHE(handler)
+#define STELE_OPERATION_HANDLER_BACKUP(handler)
 STELE_OPERATIONS (STELE_OPERATION_HANDLER)
 
 #endif

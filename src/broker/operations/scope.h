@@ -47,7 +47,8 @@ typedef enum {
     X (MODE,              UNBOUND) \
     X (RECOVER,           UNBOUND) \
     X (KEYS_RELOAD,       UNBOUND) \
-    X (CONSISTENCY_CHECK, UNBOUND)
+    X (CONSISTENCY_CHECK, UNBOUND) \
+    X (BACKUP,            UNBOUND)
 
 #define STELE_SCOPE_ROW(constant, scope) STELE_SCOPE_OF_##constant = STELE_SCOPE_##scope,
 enum { STELE_OPERATION_SCOPES (STELE_SCOPE_ROW) };

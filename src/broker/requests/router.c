@@ -60,6 +60,9 @@ s_route (stele_router_t *self, stele_request_t *request)
             stele_router_mail (self, STELE_MAILBOX_CACHE, request,
                 self->args.settings->request_ms * 6);
             break;
+        case STELE_ROUTE_BACKUP:
+            stele_router_mail (self, STELE_MAILBOX_BACKUP, request, self->args.settings->request_ms);
+            break;
         case STELE_ROUTE_GATHER:
             stele_router_gather (self, request);
             break;
@@ -367,7 +370,7 @@ s_connect (stele_router_t *self)
     for (int i = 0; i < STELE_MAILBOX_COUNT; i++) {
         if ((i == STELE_MAILBOX_CACHE && !self->args.has_cache)
         ||  (i == STELE_MAILBOX_PIPELINE && !self->args.has_pipeline)
-        ||  (i == STELE_MAILBOX_SEGMENTS && !*settings->backup))
+        ||  ((i == STELE_MAILBOX_SEGMENTS || i == STELE_MAILBOX_BACKUP) && !*settings->backup))
             continue;
         self->mailboxes [i] = zsock_new (ZMQ_DEALER);
         assert (self->mailboxes [i]);

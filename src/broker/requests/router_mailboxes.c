@@ -111,8 +111,12 @@ stele_router_mail (stele_router_t *self, stele_mailbox_t mailbox, stele_request_
 {
     stele_refusal_t refusal;
     if (!self->mailboxes [mailbox]) {
-        stele_refuse (&refusal, STELE_EUNAVAILABLE, "redis",
-            "%s needs Redis, but this broker runs without it", request->operation->name);
+        if (mailbox == STELE_MAILBOX_BACKUP)
+            stele_refuse (&refusal, STELE_EUNAVAILABLE, "backup",
+                "this broker has no folder for backups: set 'backup' to one, and restart it");
+        else
+            stele_refuse (&refusal, STELE_EUNAVAILABLE, "redis",
+                "%s needs Redis, but this broker runs without it", request->operation->name);
         stele_router_refuse (self, request, &refusal);
         return;
     }
@@ -120,7 +124,7 @@ stele_router_mail (stele_router_t *self, stele_mailbox_t mailbox, stele_request_
     stele_router_set_time (self, request, time_ms);
     const char *peer = zframe_meta (request->body, "Peer-Address");
     peer = peer? peer: "";
-    if (mailbox == STELE_MAILBOX_CACHE)
+    if (mailbox != STELE_MAILBOX_WRITER)
         s_begin_audit (self, request, peer);
     if (s_mail (self, mailbox, request->token, &request->body, request->identity, peer)) {
         stele_refuse (&refusal, STELE_EUNAVAILABLE, NULL,

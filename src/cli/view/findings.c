@@ -250,6 +250,21 @@ s_look_at_disk (const s_look_t *self)
 }
 
 static void
+s_look_at_backup (const s_look_t *self)
+{
+    int64_t age_s = s_number (self, "backup", "age_s", 0);
+    const char *error = s_text (self, "backup", "last_error");
+    if (*error)
+        ADD ("backup_failing", CLI_LEVEL_DEGRADED, s_number (self, "backup", "failing_ms", -1),
+            "the message has the reason; the broker tries again every ten minutes, and 'stele backup' does at once",
+            "no snapshot of the ledger can be taken: %s", error);
+    if (age_s > CLI_BACKUP_AGE_S)
+        ADD ("backup_old", CLI_LEVEL_DEGRADED, -1,
+            "look at the log of the broker for backup_failed; 'stele backup' takes a snapshot now",
+            "the newest verified snapshot of the ledger is %s old", cli_format_age (age_s * 1000000).text);
+}
+
+static void
 s_look_at_clocks (const s_look_t *self)
 {
     int64_t ahead_ms = s_number (self, "ledger", "ahead_ms", 0), step_ms = s_number (self, "clock", "step_ms", 0);
@@ -391,6 +406,7 @@ cli_findings (const json_t *stats, int64_t now_us)
     s_look_t look = { json_array (), stats, now_us };
     s_look_at_writer (&look);
     s_look_at_disk (&look);
+    s_look_at_backup (&look);
     s_look_at_clocks (&look);
     s_look_at_redis (&look);
     s_look_at_search (&look);

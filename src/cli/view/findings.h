@@ -25,6 +25,7 @@
 #define CLI_CLOCK_AHEAD_MS      10000
 #define CLI_CLOCK_RECENT_MS     86400000            // Wrong clocks of earlier are history
 #define CLI_EXPIRED_MS          86400000            // Older ones are history
+#define CLI_BACKUP_AGE_S        93600               // 26 hours: a day, and time to take one
 
 /*  Every code: X (code). 'stele health', /readyz and the metric stele_finding have the same ones. */
 #define CLI_FINDINGS(X) \

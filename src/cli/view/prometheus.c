@@ -61,6 +61,10 @@
     X ("feed_published",               COUNTER, "feed",     "published",     1, "Messages of the feed") \
     X ("feed_left_out",                COUNTER, "feed",     "left_out",      1, "Events that were not published because subscribers do not read") \
     X ("feed_subscriptions",           GAUGE,   "feed",     "topics",        1, "Topics that are subscribed to") \
+    X ("backup_snapshots",             GAUGE,   "backup",   "snapshots",     1, "Verified snapshots of the ledger in the repository") \
+    X ("backup_snapshot_age_seconds",  GAUGE,   "backup",   "age_s",         1, "Age of the newest verified snapshot; alert above 93600 (26 hours)") \
+    X ("backup_snapshot_position",     GAUGE,   "backup",   "snapshot_position", 1, "Position up to which the newest verified snapshot has events") \
+    X ("backup_failing_seconds",       GAUGE,   "backup",   "failing_ms", 1000, "For how long no snapshot can be taken; absent if the last one was") \
     X ("recovery_interrupted_tasks",   GAUGE,   "recovery", "interrupted",   1, "Tasks that the last start marked as interrupted") \
     X ("consistency_ratio",            GAUGE,   "consistency", "consistent", 1, "Share of the records in Redis without a difference, by the last check")
 

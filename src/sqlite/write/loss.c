@@ -286,7 +286,13 @@ stele_ledger_settle_loss (stele_ledger_t *self, stele_refusal_t *refusal)
 int
 stele_ledger_give_up (stele_ledger_t *self, const char *evidence, stele_refusal_t *refusal)
 {
-    self->loss = (stele_loss_t) { .same_ledger = true, .first = self->head + 1, .last = self->head };
+    return stele_ledger_cut (self, self->head, evidence, refusal);
+}
+
+int
+stele_ledger_cut (stele_ledger_t *self, int64_t last, const char *evidence, stele_refusal_t *refusal)
+{
+    self->loss = (stele_loss_t) { .same_ledger = true, .first = self->head + 1, .last = last };
     snprintf (self->loss.ledger_id, sizeof self->loss.ledger_id, "%s", self->id);
     s_evidence (&self->loss, "%s", evidence);
     return stele_ledger_settle_loss (self, refusal);

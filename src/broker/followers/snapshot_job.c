@@ -1,0 +1,292 @@
+/*  snapshot_job - one backup: copy the ledger, compress the copy, restore and verify it, and only then let it count
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at https://mozilla.org/MPL/2.0/.
+*/
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/memory.h"
+#include "base/thread.h"
+#include "base/tsan.h"
+#include "broker/common/log.h"
+#include "broker/followers/snapshot_job.h"
+#include "fault/fault.h"
+#include "ledger/snapshot.h"
+#include "repository/packed_file.h"
+#include "repository/repository.h"
+#include "repository/snapshots.h"
+
+//  Not lower while the state is held: on a busy machine the write-ahead log would grow for long
+#define NICE_COPY   5
+#define NICE        10
+#define PAGES       64              // Per portion of the copy
+#define PAUSE_US    1500            // After it
+#define LOG_FACTOR  8               // Give up if the log has grown by so many times wal-bytes
+#define REPORT_US   100000          // Between two reports
+
+typedef struct {
+    zsock_t *pipe;
+    const stele_settings_t *settings;
+    const char *ledger_id;
+    stele_snapshot_entry_t entry;
+    const char *state;
+    int64_t total, reported_us;
+    bool stopped;
+    stele_refusal_t refusal;
+    char *copy, *packed, *scratch, *final;  // Files: the copy, compressed, expanded again; the name that counts
+} s_job_t;
+
+//  -- reports and the end -------------------------------------------------------------------
+
+static void
+s_report (s_job_t *self, int64_t done)
+{
+    int64_t now_us = stele_clock_steady_us ();
+    if (now_us - self->reported_us < REPORT_US)
+        return;
+    self->reported_us = now_us;
+    char done_text [24], total_text [24];
+    snprintf (done_text, sizeof done_text, "%" PRId64, done);
+    snprintf (total_text, sizeof total_text, "%" PRId64, self->total);
+    zstr_sendx (self->pipe, "AT", self->state, done_text, total_text, NULL);
+}
+
+static void
+s_enter (s_job_t *self, const char *state, int64_t total)
+{
+    self->state = state;
+    self->total = total;
+    self->reported_us = 0;
+    s_report (self, 0);
+}
+
+//  The only message that comes is $TERM
+static bool
+s_stopped (s_job_t *self)
+{
+    if (!self->stopped && (zsock_events (self->pipe) & ZMQ_POLLIN)) {
+        char *command = zstr_recv (self->pipe);
+        zstr_free (&command);
+        self->stopped = true;
+    }
+    return self->stopped;
+}
+
+static bool
+s_on_portion (int64_t bytes, void *arg)
+{
+    s_job_t *self = arg;
+    s_report (self, bytes);
+    usleep (PAUSE_US);
+    return s_stopped (self);
+}
+
+static bool
+s_on_check (void *arg)
+{
+    return s_stopped (arg);
+}
+
+//  -- steps -------------------------------------------------------------------------------
+
+//  A repository has the history of one ledger. It may be open for the segments: that does not matter here.
+static int
+s_prepare (s_job_t *self)
+{
+    const char *path = self->settings->backup, *ledger_id = self->ledger_id;
+    stele_repository_t *repository = stele_repository_open (path, &self->refusal);
+    if (!repository && self->refusal.code == STELE_ENOT_FOUND)
+        repository = stele_repository_create (path, ledger_id, &self->refusal);
+    if (!repository)
+        return self->refusal.code;
+    int code = strcmp (stele_repository_ledger_id (repository), ledger_id) == 0? 0:
+        stele_refuse (&self->refusal, STELE_ELEDGER, "backup",
+            "%s has backups of ledger %s, and this is ledger %s: set 'backup' to another folder, and keep that one",
+            path, stele_repository_ledger_id (repository), ledger_id);
+    stele_repository_close (&repository);
+    return code? code: stele_snapshots_prepare (path, &self->refusal);
+}
+
+//  The repository may be on the disk of the ledger: do not fill it up, which would hold back acks
+static int
+s_check_room (s_job_t *self)
+{
+    struct statvfs disk;
+    int64_t need = self->entry.facts.bytes * 2;
+    if (statvfs (self->settings->backup, &disk) != 0)
+        return 0;                   // The copy will report what is wrong
+    int64_t left = (int64_t) disk.f_bavail * (int64_t) disk.f_frsize;
+    return left >= need? 0: stele_refuse (&self->refusal, STELE_EFULL, "backup",
+        "%s has %" PRId64 " bytes left; a snapshot of this ledger needs %" PRId64 " until it is verified",
+        self->settings->backup, left, need);
+}
+
+//  Copy in small portions while the log is short; faster when it grows, since it cannot be shortened meanwhile
+static int
+s_copy_pages (s_job_t *self, stele_snapshot_t *snapshot)
+{
+    int64_t begun = stele_snapshot_log_bytes (snapshot), limit = LOG_FACTOR * self->settings->wal_bytes;
+    int rc = 1;
+    while (rc == 1) {
+        rc = stele_snapshot_step (snapshot, PAGES, &self->refusal);
+        int64_t grown = stele_snapshot_log_bytes (snapshot) - begun;
+        if (rc == 1 && grown > limit)
+            return stele_refuse (&self->refusal, STELE_EBUSY, "backup",
+                "given up after %" PRId64 " of %" PRId64 " bytes: the write-ahead log has grown by %" PRId64
+                " bytes meanwhile; the disk of the backup is too slow for the events that arrive",
+                stele_snapshot_copied (snapshot), self->total, grown);
+        if (rc == 1 && s_stopped (self))
+            return stele_refuse (&self->refusal, STELE_ETIMEOUT, "backup", "stopped");
+        s_report (self, stele_snapshot_copied (snapshot));
+        if (rc == 1 && grown < limit / 2)
+            usleep (PAUSE_US);
+    }
+    return rc;
+}
+
+static int
+s_copy (s_job_t *self)
+{
+    self->entry.time_us = stele_clock_us ();
+    char part [64];
+    snprintf (part, sizeof part, "copy-%s.part", self->settings->instance);
+    self->copy = stele_snapshots_path (self->settings->backup, "0", part);
+    stele_snapshot_t *snapshot = stele_snapshot_new (self->settings->ledger, self->copy, &self->refusal);
+    if (!snapshot)
+        return self->refusal.code;
+    stele_snapshot_entry_t *entry = &self->entry;
+    entry->facts = *stele_snapshot_facts (snapshot);
+    stele_snapshots_name (entry->facts.position, entry->time_us, entry->name);
+    s_enter (self, "copying", entry->facts.bytes);
+    int code = s_check_room (self);
+    if (code == 0)
+        code = s_copy_pages (self, snapshot);
+    stele_snapshot_destroy (&snapshot);
+    STELE_FAULT (snapshot_copied);
+    return code;
+}
+
+static int
+s_compress (s_job_t *self)
+{
+    self->packed = stele_snapshots_path (self->settings->backup, self->entry.name, "db.zst.part");
+    s_enter (self, "compressing", self->entry.facts.bytes);
+    self->entry.file_bytes = stele_packed_file_compress (self->copy, self->packed, s_on_portion, self, &self->refusal);
+    unlink (self->copy);
+    STELE_FAULT (snapshot_compressed);
+    return self->entry.file_bytes < 0? (int) self->entry.file_bytes: 0;
+}
+
+//  Restore the compressed file, and compare it with what the ledger had
+static int
+s_verify (s_job_t *self)
+{
+    stele_snapshot_facts_t facts;
+    const stele_snapshot_facts_t *wanted = &self->entry.facts;
+    self->scratch = stele_snapshots_path (self->settings->backup, self->entry.name, "check.part");
+    s_enter (self, "restoring", self->entry.file_bytes);
+    int64_t bytes = stele_packed_file_expand (self->packed, self->scratch, s_on_portion, self, &self->refusal);
+    if (bytes < 0)
+        return (int) bytes;
+    s_enter (self, "verifying", bytes);
+    int code = stele_snapshot_verify (self->scratch, s_on_check, self, &facts, &self->refusal);
+    if (code)
+        return code;
+    if (facts.position != wanted->position || facts.rejected != wanted->rejected || facts.schema != wanted->schema
+    ||  facts.producers != wanted->producers || facts.bytes != wanted->bytes
+    ||  strcmp (facts.ledger_id, wanted->ledger_id) != 0)
+        return stele_refuse (&self->refusal, STELE_ELEDGER, "backup",
+            "the restored copy ends at position %" PRId64 ", the ledger had %" PRId64 ": the disk of the backup, or the "
+            "memory of this machine, is faulty", facts.position, wanted->position);
+    STELE_FAULT (snapshot_verified);
+    return 0;
+}
+
+static int
+s_publish (s_job_t *self)
+{
+    char reason [400];
+    self->entry.verified_us = stele_clock_us ();
+    self->final = stele_snapshots_path (self->settings->backup, self->entry.name, "db.zst");
+    if (rename (self->packed, self->final) != 0) {
+        stele_file_reason (self->final, errno, reason, sizeof reason);
+        return stele_refuse (&self->refusal, STELE_EIO, "backup", "%s", reason);
+    }
+    STELE_FAULT (snapshot_renamed);
+    //  Syncs the folder, with both names
+    int code = stele_snapshots_publish (self->settings->backup, &self->entry, &self->refusal);
+    if (code)
+        unlink (self->final);
+    return code;
+}
+
+//  Remove the snapshots that are not to be kept. A failure is only logged: the new one counts.
+static void
+s_prune (s_job_t *self)
+{
+    const stele_settings_t *settings = self->settings;
+    const stele_retention_t retention = {
+        .daily = settings->backup_daily, .weekly = settings->backup_weekly, .monthly = settings->backup_monthly
+    };
+    stele_snapshot_entry_t *entries = NULL;
+    int64_t count = stele_snapshots_list (settings->backup, &entries, &self->refusal);
+    int code = count < 0? (int) count: 0;
+    bool *remove = stele_memory_new ((size_t) (count > 0? count: 1));
+    if (code == 0 && stele_retention_choose (&retention, entries, (size_t) count, remove))
+        for (int64_t i = 0; i < count && code == 0; i++)
+            if (remove [i]) {
+                code = stele_snapshots_remove (settings->backup, &entries [i], &self->refusal);
+                if (code == 0)
+                    stele_log_info ("backup_removed", "removed the snapshot %s: newer ones are kept instead",
+                        entries [i].name);
+                STELE_FAULT (snapshot_removed);
+            }
+    if (code)
+        stele_log_warning ("backup_not_removed", "cannot remove old snapshots: %s", self->refusal.message);
+    free (remove);
+    free (entries);
+}
+
+static void
+s_clean (s_job_t *self)
+{
+    char *files [] = { self->copy, self->packed, self->scratch, self->final };
+    for (size_t i = 0; i < sizeof files / sizeof files [0]; i++) {
+        if (files [i] && files [i] != self->final)
+            unlink (files [i]);
+        free (files [i]);
+    }
+}
+
+void
+stele_snapshot_job (zsock_t *pipe, void *args)
+{
+    const stele_snapshot_job_args_t *given = args;
+    s_job_t self = { .pipe = pipe, .settings = given->settings, .ledger_id = given->ledger_id };
+    zsock_signal (pipe, 0);
+    stele_thread_name ("snapshot");
+    stele_thread_nice (NICE_COPY);
+    int code = s_prepare (&self);
+    if (code == 0)
+        code = s_copy (&self);
+    stele_thread_nice (NICE);
+    if (code == 0)
+        code = s_compress (&self);
+    if (code == 0)
+        code = s_verify (&self);
+    if (code == 0)
+        code = s_publish (&self);
+    STELE_FAULT (snapshot_published);
+    s_clean (&self);
+    if (code == 0)
+        s_prune (&self);
+    zstr_sendx (pipe, code? "FAILED": "DONE", code? self.refusal.message: self.entry.name, NULL);
+    STELE_TSAN_RELEASE (self.settings);
+}

@@ -1,0 +1,303 @@
+/*  restore - make a ledger from a repository
+
+    Everything happens in TARGET.restoring; the last step gives it its name, which never replaces a file.
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at https://mozilla.org/MPL/2.0/.
+*/
+
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE                 // asprintf
+#endif
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include "base/file.h"
+#include "fault/fault.h"
+#include "ledger/ledger.h"
+#include "repository/packed_file.h"
+#include "repository/replay.h"
+#include "repository/repository.h"
+#include "repository/restore.h"
+#include "repository/snapshots.h"
+
+typedef struct {
+    const char *path, *target;
+    const stele_restore_options_t *options;
+    stele_repository_t *repository;
+    stele_snapshot_entry_t *entries;
+    int64_t count;
+    int64_t base;                   // Index of the snapshot to begin with; -1: none
+    int64_t segments;               // Last position of the segments, 0: none
+    int64_t begun, total;           // Of the replay: position before it, and number of events
+    char *work;                     // TARGET.restoring
+    stele_restored_t *result;
+    stele_refusal_t *refusal;
+} s_restore_t;
+
+//  Files of a ledger beside its database
+static const char *const s_beside [] = { "", "-wal", "-shm", ".high-water", ".lock" };
+#define BESIDE_COUNT (sizeof s_beside / sizeof s_beside [0])
+
+static char *
+s_join (const char *path, const char *suffix)
+{
+    char *file;
+    if (asprintf (&file, "%s%s", path, suffix) < 0)
+        abort ();
+    return file;
+}
+
+static void
+s_progress (const s_restore_t *self, const char *step, int64_t done, int64_t total)
+{
+    if (self->options->progress)
+        self->options->progress (step, done, total, self->options->arg);
+}
+
+//  -- files -------------------------------------------------------------------------------
+
+//  Neither a ledger nor what is left of one may be at the target
+static int
+s_check_target (s_restore_t *self)
+{
+    int code = 0;
+    for (size_t i = 0; i < BESIDE_COUNT && code == 0; i++) {
+        char *file = s_join (self->target, s_beside [i]);
+        if (strcmp (s_beside [i], ".lock") != 0 && access (file, F_OK) == 0)
+            code = stele_refuse (self->refusal, STELE_EEXISTS, "ledger",
+                "there is a file %s: a restore writes over nothing; choose another name, or move that file away with "
+                "those beside it", file);
+        free (file);
+    }
+    return code;
+}
+
+static void
+s_remove_work (const s_restore_t *self)
+{
+    for (size_t i = 0; i < BESIDE_COUNT; i++) {
+        char *file = s_join (self->work, s_beside [i]);
+        unlink (file);
+        free (file);
+    }
+}
+
+static int
+s_give_name (s_restore_t *self)
+{
+    char reason [400];
+    STELE_FAULT (restore_named);
+    //  link, unlike rename, fails if there is such a file
+    if (link (self->work, self->target) == 0 && stele_file_sync_folder (self->target) == 0)
+        return 0;
+    stele_file_reason (self->target, errno, reason, sizeof reason);
+    return stele_refuse (self->refusal, errno == EEXIST? STELE_EEXISTS: STELE_EIO, "ledger", "%s", reason);
+}
+
+//  -- what to restore -----------------------------------------------------------------------
+
+//  The newest sound snapshot before index 'before' that is not after the wanted moment; -1: none
+static int64_t
+s_snapshot (const s_restore_t *self, int64_t before)
+{
+    const stele_restore_options_t *options = self->options;
+    for (int64_t i = before; i-- > 0; ) {
+        const stele_snapshot_entry_t *entry = &self->entries [i];
+        if (entry->sound && (options->position < 0 || entry->facts.position <= options->position)
+        && (options->time_us == 0 || entry->facts.committed_us <= options->time_us))
+            return i;
+    }
+    return -1;
+}
+
+static int64_t
+s_newest (const s_restore_t *self)
+{
+    for (int64_t i = self->count; i-- > 0; )
+        if (self->entries [i].sound)
+            return self->entries [i].facts.position;
+    return 0;
+}
+
+static int64_t
+s_base_position (const s_restore_t *self)
+{
+    return self->base < 0? 0: self->entries [self->base].facts.position;
+}
+
+//  The position up to which to restore by time. Without segments only moments after the newest snapshot are known.
+static int64_t
+s_position_at (s_restore_t *self)
+{
+    int64_t base = s_base_position (self);
+    if (self->segments > base)
+        return stele_repository_position_at (self->repository, base, self->options->time_us, self->refusal);
+    return base;
+}
+
+//  Find the end of the repository, and the position up to which to restore
+static int
+s_choose (s_restore_t *self)
+{
+    const stele_restore_options_t *options = self->options;
+    stele_restored_t *result = self->result;
+    bool all = options->position < 0 && options->time_us == 0;
+    self->segments = stele_repository_last (self->repository, self->refusal);
+    if (self->segments < 0 && all)
+        return (int) self->segments;
+    self->base = s_snapshot (self, self->count);
+    int64_t newest = s_newest (self);
+    result->end = self->segments > newest? self->segments: newest;
+    result->position = all? result->end: options->time_us? s_position_at (self): options->position;
+    if (result->position < 0)
+        return (int) result->position;
+    int64_t base = s_base_position (self);
+    if (result->position > result->end)
+        return stele_refuse (self->refusal, STELE_ENOT_FOUND, "at", "%s ends at position %" PRId64 ", before %" PRId64,
+            self->path, result->end, result->position);
+    if (result->position == 0)
+        return stele_refuse (self->refusal, STELE_ENOT_FOUND, "at", "%s has no event up to then", self->path);
+    if (self->segments < result->position && (result->position > base || (options->time_us && base < newest)))
+        return stele_refuse (self->refusal, STELE_ENOT_FOUND, "at", "%s has no segments up to there: it can be restored "
+            "as of the positions of its snapshots only ('stele backup list'), such as %" PRId64, self->path,
+            base? base: newest);
+    result->complete = result->position == result->end;
+    return 0;
+}
+
+//  -- steps -------------------------------------------------------------------------------
+
+static bool
+s_on_expand (int64_t bytes, void *arg)
+{
+    s_restore_t *self = arg;
+    s_progress (self, "restoring", bytes, self->entries [self->base].file_bytes);
+    return false;
+}
+
+//  Expand the snapshot. If it is damaged, an older one and more segments do the same.
+static int
+s_expand (s_restore_t *self)
+{
+    while (self->base >= 0) {
+        stele_snapshot_entry_t *entry = &self->entries [self->base];
+        char *file = stele_snapshots_path (self->path, entry->name, "db.zst");
+        int64_t rc = stele_packed_file_expand (file, self->work, s_on_expand, self, self->refusal);
+        free (file);
+        if (rc >= 0) {
+            snprintf (self->result->snapshot, sizeof self->result->snapshot, "%s", entry->name);
+            return 0;
+        }
+        if (rc != STELE_ELEDGER || self->segments < self->result->position)
+            return (int) rc;
+        size_t used = strlen (self->result->skipped);
+        snprintf (self->result->skipped + used, sizeof self->result->skipped - used, "%s%s", used? "; ": "",
+            self->refusal->message);
+        self->base = s_snapshot (self, self->base);
+    }
+    return 0;
+}
+
+static void
+s_on_replay (int64_t position, void *arg)
+{
+    const s_restore_t *self = arg;
+    s_progress (self, "replaying", position - self->begun, self->total);
+}
+
+static int
+s_replay (s_restore_t *self, stele_ledger_t *ledger)
+{
+    stele_restored_t *result = self->result;
+    self->begun = stele_ledger_head (ledger);
+    self->total = result->position - self->begun;
+    //  Also without events: states that changed after the snapshot, such as refusals
+    if (self->segments < result->position)
+        return 0;
+    int64_t head = stele_repository_replay (self->repository, ledger, result->position, s_on_replay, self, self->refusal);
+    if (head < 0)
+        return (int) head;
+    result->replayed = head - self->begun;
+    return head == result->position? 0: stele_refuse (self->refusal, STELE_ELEDGER, "backup",
+        "the segments of %s end at position %" PRId64 " instead of %" PRId64, self->path, head, result->position);
+}
+
+static int
+s_cut (s_restore_t *self, stele_ledger_t *ledger)
+{
+    char evidence [200];
+    snprintf (evidence, sizeof evidence, "restored as of position %" PRId64 " from a backup that ends at %" PRId64,
+        self->result->position, self->result->end);
+    return stele_ledger_cut (ledger, self->result->end, evidence, self->refusal);
+}
+
+static int
+s_complete (s_restore_t *self)
+{
+    stele_ledger_t *ledger = stele_ledger_open (self->work, STELE_CHECK_NONE, self->refusal);
+    if (!ledger)
+        return self->refusal->code;
+    int code = s_replay (self, ledger);
+    STELE_FAULT (restore_replayed);
+    if (code == 0 && !self->result->complete)
+        code = s_cut (self, ledger);
+    snprintf (self->result->ledger_id, sizeof self->result->ledger_id, "%s", stele_ledger_id (ledger));
+    stele_ledger_close (&ledger);
+    return code;
+}
+
+//  The closed ledger is in one file now: the rest beside it belongs to the name of the work
+static int
+s_verify (s_restore_t *self)
+{
+    stele_snapshot_facts_t facts;
+    s_progress (self, "verifying", 0, 0);
+    int code = stele_snapshot_verify (self->work, NULL, NULL, &facts, self->refusal);
+    int handle = code? -1: stele_file_open (self->work, O_RDWR, 0);
+    if (code == 0 && facts.position != self->result->position)
+        code = stele_refuse (self->refusal, STELE_ELEDGER, "backup", "the restored ledger ends at position %" PRId64
+            " instead of %" PRId64, facts.position, self->result->position);
+    if (code == 0 && (handle < 0 || fsync (handle) != 0))
+        code = stele_refuse (self->refusal, STELE_EIO, "ledger", "cannot sync %s: %s", self->work, strerror (errno));
+    if (handle >= 0)
+        close (handle);
+    return code;
+}
+
+int
+stele_repository_restore (const char *path, const char *target, const stele_restore_options_t *options,
+    stele_restored_t *restored, stele_refusal_t *refusal)
+{
+    s_restore_t self = { .path = path, .target = target, .options = options, .result = restored, .refusal = refusal };
+    memset (restored, 0, sizeof *restored);
+    self.work = s_join (target, ".restoring");
+    int code = s_check_target (&self);
+    if (code == 0 && !(self.repository = stele_repository_open (path, refusal)))
+        code = refusal->code;
+    if (code == 0 && (self.count = stele_snapshots_list (path, &self.entries, refusal)) < 0)
+        code = self.count == STELE_ENOT_FOUND? 0: (int) self.count;
+    if (code == 0)
+        code = s_choose (&self);
+    if (code == 0) {
+        s_remove_work (&self);      // Of a restore that was interrupted
+        code = s_expand (&self);
+        if (code == 0)
+            code = s_complete (&self);
+        if (code == 0)
+            code = s_verify (&self);
+        if (code == 0)
+            code = s_give_name (&self);
+        s_remove_work (&self);
+    }
+    stele_repository_close (&self.repository);
+    free (self.entries);
+    free (self.work);
+    return code;
+}
