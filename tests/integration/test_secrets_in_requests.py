@@ -10,12 +10,14 @@
 import json
 import os
 import re
+import subprocess
 
 import msgpack
 import zmq
 
 import client
 import harness
+import keyed
 import test_access
 import test_users
 
@@ -137,6 +139,24 @@ class TestWhatIsSaid(RequestsTest):
         self.assertEqual((error["code"], error["field"]), ("contains_secret", "actor"))
         #   A request that is not refused may have one, to search for it
         self.assertEqual(self.ask_as("root", {"op": "task.list", "search": SECRETS[0]})["tasks"], [])
+
+    def scan_as(self, key, status):
+        path = keyed.key_file(os.path.join(self.folder, key + ".key_secret"), self.keys.pairs[key], self.keys.server[0], key)
+        done = subprocess.run([harness.program("stele"), "scan", "--key", path, "--requests", self.at["requests"]],
+                              capture_output=True, timeout=harness.PATIENCE)
+        self.assertEqual(done.returncode, status, done.stderr)
+        return done.stderr.decode()
+
+    def test_scan_looks_through_the_events_of_the_user(self):
+        #   More than a page of another user lies between
+        self.assertTrue(self.ask_as("bound", {"op": "publish", "producer": "p", "events": [client.created("mine")]})["ok"])
+        self.ask_as("root", {"op": "publish", "producer": "q", "events": [client.created("other-%d" % n) for n in range(1100)]})
+        self.assertTrue(self.ask_as("bound", {"op": "publish", "producer": "p", "events": [client.created("last")]})["ok"])
+        text = self.scan_as("bound", 0)
+        self.assertIn("0 secrets in 0 of 2 events", text)
+        self.assertIn("bound to users", text)
+        self.assertNotIn("bound to users", self.scan_as("reader", 0))
+        self.assertIn("events.read needs the role query", self.scan_as("counter", 77))
 
     def test_the_log_names_the_event_with_a_secret(self):
         answer = self.ask_as("root", {"op": "publish", "producer": "ci-7", "events": [

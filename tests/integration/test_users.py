@@ -236,23 +236,6 @@ class UsersTest(harness.BrokerTest):
             cursor = {"after" if op == "events.read" else "cursor": answer["next"]} if answer["next"] else {}
             self.assertNotIn("bob", repr(self.ask_as("ann", op, **keys, **cursor)))
 
-    def test_scan_looks_through_the_events_of_the_user(self):
-        self.both()
-        #   More than a page of another user lies between
-        bob = self.as_key("bob").producer(self.broker.events, self.name("bob"))
-        bob.publish(*[created("%s-%d" % (self.name("task"), n)) for n in range(1100)])
-        ann = self.as_key("ann").producer(self.broker.events, self.name("ann"))
-        ann.publish(created(self.name("last")))
-        mine, after = 0, 0
-        while after is not None:
-            answer = self.ask_as("ann", "events.read", after=after, limit=1000)
-            mine, after = mine + len(answer["events"]), answer["next"]
-        text = self.run_as("ann", "scan")
-        self.assertIn("bound to users", text)
-        self.assertIn("0 secrets in 0 of %d events" % mine, text)
-        self.assertNotIn("bound to users", self.run_as("root", "scan"))
-        self.assertIn("events.read needs the role query", self.run_as("ann-publish", "scan", status=77))
-
     # -- events --------------------------------------------------------------------------
 
     FOREIGN = (changed("bob-1", "running"), changed("bob-1", "running", user_id="ann"), output("bob-1", "x"),

@@ -59,7 +59,6 @@ tests_integration_sqlite_rows_LDADD = $(SQLITE_LIBS)
 redaction_tests = \
     tests/integration/test_redaction.py \
     tests/integration/test_secrets_in_requests.py \
-    examples/python/tests/test_redact.py
     python/tests/test_redact.py
 
 # A test that hangs fails, and one in Python says where
@@ -87,7 +86,6 @@ check-unit: $(BUILT_SOURCES)
 	$(MAKE) $(AM_MAKEFLAGS) check TESTS="$(filter tests/unit/%,$(TESTS))"
 check-integration: $(BUILT_SOURCES)
 	$(MAKE) $(AM_MAKEFLAGS) check TESTS="$(integration_tests) $(python_tests) $(redaction_tests)"
-	$(MAKE) $(AM_MAKEFLAGS) check TESTS="$(integration_tests) $(redaction_tests)"
 
 check_PROGRAMS += tests/integration/repository_tool
 tests_integration_repository_tool_SOURCES = tests/integration/repository_tool.c
