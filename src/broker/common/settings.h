@@ -82,7 +82,7 @@
     X ("list-limit", list_limit, COUNT, "1000", "ROWS", FILE, "Most rows per page of an answer.") \
     X ("request-ms", request_ms, COUNT, "5000", "MILLISECONDS", FILE, "Longest time that a request may take.") \
     X ("search-lag", search_lag_events, COUNT, "1000000", "EVENTS", FILE, "Let the index for searches fall this far behind while events arrive quickly; it catches up in pauses, and when a search needs it.") \
-    X ("drain-ms", drain_ms, COUNT, "5000", "MILLISECONDS", FILE, "Longest time that a stop waits for Redis, the feed and the pipeline to catch up.")
+    X ("drain-ms", drain_ms, COUNT, "5000", "MILLISECONDS", FILE, "Longest time that a stop waits for Redis, the feed, the pipeline and the backup to catch up.")
 
 #define STELE_SETTINGS_SECRETS(X) \
     X ("redact", redact, WORD, "mask", "mask|refuse|report|off", FILE, "What to do with secrets (keys, tokens, passwords) in events: mask them before anything is stored, refuse the event, report (store it, count and log), or off.") \
