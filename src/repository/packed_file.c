@@ -71,7 +71,8 @@ s_convert (s_work_t *self, size_t size)
         if (ZSTD_isError (left))
             return stele_refuse (self->refusal, STELE_ELEDGER, "backup", "%s is damaged after %lld bytes: %s",
                 self->source_path, (long long) self->read, ZSTD_getErrorName (left));
-        full = out.pos == out.size;
+        //  After the end of a frame there is no more: a further call would begin the next one
+        full = out.pos == out.size && left > 0;
         self->whole = left == 0;
         int code = s_write (self, out.pos);
         if (code)

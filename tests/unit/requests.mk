@@ -67,3 +67,7 @@ check_PROGRAMS += tests/unit/test_retention
 TESTS += tests/unit/test_retention
 tests_unit_test_retention_SOURCES = tests/unit/test_retention.c
 tests_unit_test_retention_LDADD = $(STELE_ROOMS) $(STELE_LIBS) $(CMOCKA_LIBS)
+check_PROGRAMS += tests/unit/test_packed_file
+TESTS += tests/unit/test_packed_file
+tests_unit_test_packed_file_SOURCES = tests/unit/test_packed_file.c
+tests_unit_test_packed_file_LDADD = $(STELE_ROOMS) $(STELE_LIBS) $(CMOCKA_LIBS)
