@@ -7,12 +7,14 @@ endif
 http_sources = \
     src/http/access.c src/http/access.h \
     src/http/call.c src/http/call.h \
-    src/http/conn.c src/http/conn.h \
+    src/http/conn.c src/http/conn.h src/http/conn_answer.c src/http/conn_internal.h \
     src/http/counts.c src/http/counts.h \
+    src/http/gate.c src/http/gate.h \
+    src/http/greeting.c src/http/greeting.h \
     src/http/gzip.c src/http/gzip.h \
     src/http/health.c src/http/health.h \
     src/http/hosts.c src/http/hosts.h \
-    src/http/http.h \
+    src/http/http.c src/http/http.h \
     src/http/hub.c src/http/hub.h \
     src/http/listen.c src/http/listen.h \
     src/http/metrics.c src/http/metrics.h \
@@ -24,6 +26,7 @@ http_sources = \
     src/http/scan.c src/http/scan.h \
     src/http/server.c src/http/server.h \
     src/http/session.c src/http/session.h \
+    src/http/status.c \
     src/http/stats.c src/http/stats.h \
     src/http/stream.c src/http/stream.h \
     src/http/table.c src/http/table.h \

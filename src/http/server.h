@@ -1,4 +1,4 @@
-/*  server - what the parts of the HTTP server share: the loop, the broker, the streams
+/*  server - what the parts of the HTTP server share: the loop, the broker, the streams; problems and questions
 
     One thread serves all connections. It waits for nothing but the loop.
 
@@ -20,6 +20,8 @@
 #define HTTP_CALLS_MAX     256      // Requests that wait for the broker
 #define HTTP_CONNS_MAX   10000
 #define HTTP_BODIES_MAX  (256 << 20)    // Bytes of all bodies that are being received
+
+#define HTTP_RETRY_AFTER_S   1      // Of most answers that ask a client to retry
 
 #define HTTP_SESSIONS_MAX  256
 #define HTTP_SESSION_SIZE   64      // Characters of a cookie's value
@@ -65,6 +67,11 @@ void
 /*  The same for a status of HTTP that no code of the protocol means (404 of a path, 405, 421 ...) */
 void
     http_server_refuse (http_server_t *self, http_conn_t *conn, int status, const char *format, ...) STELE_PRINTF (4, 5);
+
+/*  The same with all that a problem can say: 'code' and 'field' may be NULL; 'wait_s' is Retry-After of 429 and 503. */
+void
+    http_server_send_problem (http_conn_t *conn, int status, const char *code, const char *title, const char *field,
+        const char *detail, int wait_s);
 
 /*  Add the fields that every answer from the broker has: Stele-Position, Stele-Ledger. Below 0: no position. */
 void
