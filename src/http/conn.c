@@ -15,6 +15,7 @@
 #include "base/clock.h"
 #include "base/memory.h"
 #include "http/conn_internal.h"
+#include "http/tls.h"
 
 //  -- life --------------------------------------------------------------------------------------
 
@@ -53,6 +54,7 @@ static void
 s_free (http_conn_t *self)
 {
     event_free (self->timer);
+    http_tls_end (self->stream);
     bufferevent_free (self->stream);
     evbuffer_free (self->fields);
     free (self);
@@ -127,8 +129,10 @@ s_on_write (struct bufferevent *stream, void *arg)
         //  the connection where the client is still sending, and lose the answer
         if (self->ended)
             http_conn_close (self);
-        else
+        else {
+            http_tls_end (stream);
             shutdown (bufferevent_getfd (stream), SHUT_WR);
+        }
     }
 }
 
@@ -136,6 +140,10 @@ static void
 s_on_event (struct bufferevent *stream, short what, void *arg)
 {
     http_conn_t *self = arg;
+    if (what & BEV_EVENT_CONNECTED)     // TLS; the timer runs on
+        return;
+    if (what & BEV_EVENT_ERROR)
+        http_tls_explain (stream);
     bool answer_follows = self->state == HTTP_CONN_ANSWERING || (self->state == HTTP_CONN_BEGUN && self->chunked);
     if (what & BEV_EVENT_EOF && (answer_follows || evbuffer_get_length (bufferevent_get_output (stream)))) {
         //  It has only shut down its side, perhaps
@@ -164,9 +172,10 @@ s_on_time (evutil_socket_t socket, short what, void *arg)
 }
 
 http_conn_t *
-http_conn_new (const http_conn_class_t *class, evutil_socket_t socket)
+http_conn_new (const http_conn_class_t *class, evutil_socket_t socket, struct http_peer *peer)
 {
-    struct bufferevent *stream = bufferevent_socket_new (class->base, socket, BEV_OPT_CLOSE_ON_FREE);
+    struct bufferevent *stream = class->tls? http_tls_accept (class->tls, class->base, socket):
+        bufferevent_socket_new (class->base, socket, BEV_OPT_CLOSE_ON_FREE);
     if (!stream) {
         evutil_closesocket (socket);
         return NULL;
@@ -174,6 +183,7 @@ http_conn_new (const http_conn_class_t *class, evutil_socket_t socket)
     http_conn_t *self = STELE_NEW (http_conn_t);
     self->class = class;
     self->stream = stream;
+    self->peer = peer;
     self->request.body = "";
     self->fields = evbuffer_new ();
     self->timer = evtimer_new (class->base, s_on_time, self);
@@ -311,6 +321,18 @@ void
 http_conn_set_actor (http_conn_t *self, const struct http_actor *actor)
 {
     self->request.actor = actor;
+}
+
+struct http_peer *
+http_conn_peer (const http_conn_t *self)
+{
+    return self->peer;
+}
+
+bool
+http_conn_is_tls (const http_conn_t *self)
+{
+    return self->class->tls != NULL;
 }
 
 void

@@ -23,6 +23,7 @@ typedef enum {
 struct http_conn {
     const http_conn_class_t *class;
     struct bufferevent *stream;
+    struct http_peer *peer;
     struct event *timer;            // Of the head, the body or the silence
     http_conn_t *next, *previous;
     http_conn_state_t state;

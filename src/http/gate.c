@@ -5,9 +5,21 @@
     file, You can obtain one at https://mozilla.org/MPL/2.0/.
 */
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <sys/socket.h>
+#include "base/clock.h"
 #include "http/gate.h"
 #include "http/session.h"
+#include "http/tls.h"
+
+//  What is remembered of the client's address; NULL: nothing
+static http_peer_t *
+s_peer (http_server_t *self, http_conn_t *conn, struct sockaddr_storage *address)
+{
+    http_conn_address (conn, address);
+    return http_peers_find (self->peers, (struct sockaddr *) address, stele_clock_steady_ms ());
+}
 
 //  Who sends it? Returns 0, or the status to deny it with.
 static int
@@ -18,13 +30,14 @@ s_identify (http_server_t *self, http_conn_t *conn)
     struct sockaddr_storage address;
     if (!self->access || actor)
         return 0;
-    if (!request->head.fields [HTTP_AUTHORIZATION].data && (actor = http_session_actor (&self->sessions, &request->head))) {
+    if (!request->head.fields [HTTP_AUTHORIZATION].data && (actor = http_session_actor (&self->sessions, &request->head,
+        http_conn_is_tls (conn)))) {
         http_conn_set_actor (conn, actor);
         return 0;
     }
-    http_conn_address (conn, &address);
+    http_peer_t *peer = s_peer (self, conn, &address);
     int status = http_access_identify (self->access, request->head.fields [HTTP_AUTHORIZATION],
-        (struct sockaddr *) &address, &actor, &self->wait_s, self->denied);
+        (struct sockaddr *) &address, peer, &actor, &self->wait_s, self->denied);
     if (status == 0)
         http_conn_set_actor (conn, actor);
     return status;
@@ -81,7 +94,8 @@ s_is_foreign (http_server_t *self, http_conn_t *conn, const http_route_t *route)
     const http_head_t *head = &http_conn_request (conn)->head;
     if (route->method == HTTP_GET)
         return false;
-    if (!http_hosts_same_origin (head->fields [HTTP_HOST], head->fields [HTTP_ORIGIN], head->fields [HTTP_SEC_FETCH_SITE])) {
+    if (!http_hosts_same_origin (head->fields [HTTP_HOST], head->fields [HTTP_ORIGIN], head->fields [HTTP_SEC_FETCH_SITE],
+        http_conn_is_tls (conn))) {
         http_server_refuse (self, conn, 403, "a page of another origin may change nothing here");
         return true;
     }
@@ -93,6 +107,21 @@ s_is_foreign (http_server_t *self, http_conn_t *conn, const http_route_t *route)
     return false;
 }
 
+//  Are there too many requests of this client? Returns 0, or 429.
+static int
+s_count (http_server_t *self, http_conn_t *conn)
+{
+    const http_actor_t *actor = http_conn_request (conn)->actor;
+    struct sockaddr_storage address;
+    http_peer_t *peer = actor || !self->access? NULL: s_peer (self, conn, &address);
+    self->wait_s = actor? http_actor_take (actor, self->rate):
+        peer? http_rate_take (&peer->rate, self->rate, stele_clock_steady_us ()): 0;
+    if (self->wait_s)
+        snprintf (self->denied, sizeof self->denied, "more than %" PRId64 " requests per second came %s: retry in %d s", self->rate,
+            actor? "with this token": "from this address without a token", self->wait_s);
+    return self->wait_s? 429: 0;
+}
+
 static void
 s_on_request (void *arg, http_conn_t *conn)
 {
@@ -100,7 +129,7 @@ s_on_request (void *arg, http_conn_t *conn)
     const http_request_t *request = http_conn_request (conn);
     http_span_t host = request->head.fields [HTTP_HOST];
     char allow [64];
-    if (!http_hosts_allow (&self->hosts, host)) {
+    if (!http_hosts_allow (&self->hosts, host) && !(self->tls && http_tls_names (self->tls, host))) {
         http_server_refuse (self, conn, 421, "this server is not addressed as '%.*s': allow the name with "
             "stele-http --host NAME", host.size > 100? 100: (int) host.size, host.data);
         return;
@@ -108,6 +137,8 @@ s_on_request (void *arg, http_conn_t *conn)
     const http_route_t *route = http_route_find (request->head.method, &request->target, allow);
     bool open = s_is_open (route, &request->head);
     int status = open? 0: s_identify (self, conn);
+    if (status == 0 || status == 401)
+        status = s_count (self, conn)? 429: status;
     if (status) {
         s_deny (self, conn, status);
         return;

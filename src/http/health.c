@@ -36,7 +36,7 @@ s_answer (http_call_t *call, const json_t *stats, const stele_refusal_t *refusal
     size_t count;
     const http_actor_t *actor = http_conn_request (call->conn)->actor;
     bool full = !call->server->access || (actor && http_actor_may (actor, "metrics") && !http_actor_is_bound (actor));
-    json_t *findings = http_stats_findings (stats, refusal);
+    json_t *findings = http_stats_findings (call->server, stats, refusal);
     const stele_refusal_t *feed = http_hub_refused (call->server->hub);
     if (feed)
         cli_finding_add (findings, "no_feed", CLI_LEVEL_DOWN, stele_clock_us (), -1, "see the keys of the broker",

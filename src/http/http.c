@@ -15,6 +15,7 @@
 #include "http/greeting.h"
 #include "http/http.h"
 #include "http/listen.h"
+#include "http/tls.h"
 #include "stele_library.h"
 
 #define MESSAGE_BYTES 16777216      // Until the broker has said its limit
@@ -31,7 +32,7 @@
 typedef struct {
     http_server_t server;
     zsock_t *pipe;
-    char *listen, *requests, *feed, *key_file, *tokens;
+    char *listen, *requests, *feed, *key_file, *tokens, *cert, *cert_key, *mode;
     stele_key_t *key;               // NULL: none
     struct evconnlistener *listener;
     struct event *wake [4];         // Of the pipe, the requests, their monitor, the feed
@@ -44,10 +45,20 @@ typedef struct {
 
 //  -- connections -----------------------------------------------------------------------------------------
 
+//  The client's address; NULL: its connections are not counted
+static http_peer_t *
+s_peer (http_server_t *self, const struct sockaddr *address)
+{
+    return self->access? http_peers_find (self->peers, address, stele_clock_steady_ms ()): NULL;
+}
+
 static void
 s_on_end (void *arg, http_conn_t *conn)
 {
     http_server_t *self = arg;
+    http_peer_t *peer = http_conn_peer (conn);
+    if (peer)
+        peer->conns--;
     http_conn_t *next = *http_conn_next (conn), *previous = *http_conn_previous (conn);
     if (previous)
         *http_conn_next (previous) = next;
@@ -64,18 +75,21 @@ s_on_accept (struct evconnlistener *listener, evutil_socket_t socket, struct soc
     static const char full [] = "HTTP/1.1 503 Service Unavailable\r\nRetry-After: " TEXT (HTTP_RETRY_AFTER_S)
         "\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
     (void) listener;
-    (void) address;
     (void) size;
     http_server_t *self = arg;
-    if (self->conn_count == HTTP_CONNS_MAX) {
-        ssize_t sent = send (socket, full, sizeof full - 1, MSG_NOSIGNAL | MSG_DONTWAIT);
-        (void) sent;                // A client that gets none of it sees the end of the connection
+    http_peer_t *peer = s_peer (self, address);
+    if (self->conn_count == HTTP_CONNS_MAX || (peer && peer->conns == HTTP_PEER_CONNS_MAX)) {
+        //  Before a handshake there is no way to say it. A client that gets none of it sees the end of the connection.
+        ssize_t sent = self->tls? 0: send (socket, full, sizeof full - 1, MSG_NOSIGNAL | MSG_DONTWAIT);
+        (void) sent;
         evutil_closesocket (socket);
         return;
     }
-    http_conn_t *conn = http_conn_new (&self->class, socket);
+    http_conn_t *conn = http_conn_new (&self->class, socket, peer);
     if (!conn)
         return;
+    if (peer)
+        peer->conns++;
     *http_conn_next (conn) = self->conns;
     if (self->conns)
         *http_conn_previous (self->conns) = conn;
@@ -158,8 +172,19 @@ s_on_tick (evutil_socket_t descriptor, short what, void *arg)
     s_reconnect (self);
     if (self->server.access)
         http_access_tick (self->server.access);
+    if (self->server.tls)
+        http_tls_tick (self->server.tls);
     http_greeting_tick (&self->server);
     http_hub_tick (self->server.hub);
+}
+
+static void
+s_reload (http_server_t *self)
+{
+    if (self->access)
+        http_access_reload (self->access);
+    if (self->tls)
+        http_tls_reload (self->tls);
 }
 
 //  Serve until $TERM, and then until the requests that wait for the broker are answered, or STOP_MS
@@ -177,8 +202,8 @@ s_serve (s_actor_t *self)
         if (!self->terminated && (zsock_events (self->pipe) & ZMQ_POLLIN)) {
             char *command = zstr_recv (self->pipe);
             self->terminated = !command || streq (command, "$TERM");
-            if (!self->terminated && streq (command, "RELOAD") && server->access)
-                http_access_reload (server->access);
+            if (!self->terminated && streq (command, "RELOAD"))
+                s_reload (server);
             zstr_free (&command);
             if (self->terminated) {
                 evconnlistener_disable (self->listener);
@@ -204,7 +229,14 @@ s_start (s_actor_t *self, stele_refusal_t *refusal)
         return refusal->code;
     if (self->tokens && !(server->access = http_access_new (self->tokens, refusal)))
         return refusal->code;
-    self->listener = http_listen (server->base, self->listen, s_on_accept, server, refusal);
+    if (!self->cert != !self->cert_key)
+        return stele_refuse (refusal, STELE_EINVALID_FIELD, "cert", "--cert and --cert-key need each other: the certificate, and "
+            "its private key");
+    if (self->cert && !(server->tls = http_tls_new (self->cert, self->cert_key, refusal)))
+        return refusal->code;
+    server->class.tls = server->tls;
+    const http_listen_place_t place = { self->listen, (unsigned) strtoul (self->mode, NULL, 8), server->tls && server->access };
+    self->listener = http_listen (server->base, &place, s_on_accept, server, refusal);
     if (!self->listener)
         return refusal->code;
     evconnlistener_set_error_cb (self->listener, s_on_accept_error);
@@ -242,12 +274,13 @@ s_stop (s_actor_t *self)
     http_upstream_destroy (&server->upstream);
     stele_key_destroy (&self->key);
     http_access_destroy (&server->access);
+    http_tls_destroy (&server->tls);
     s_remove_wakes (self);
     if (self->tick)
         event_free (self->tick);
     char path [160] = "";
     if (self->listener) {
-        http_listen_url (self->listener, path, sizeof path);
+        http_listen_url (self->listener, false, path, sizeof path);
         evconnlistener_free (self->listener);
     }
     if (strncmp (path, "unix:", 5) == 0)
@@ -261,7 +294,8 @@ s_set (s_actor_t *self, const char *name, const char *value)
 {
     char **place = streq (name, "listen")? &self->listen: streq (name, "requests")? &self->requests:
         streq (name, "feed")? &self->feed: streq (name, "key")? &self->key_file:
-        streq (name, "tokens")? &self->tokens: NULL;
+        streq (name, "tokens")? &self->tokens: streq (name, "cert")? &self->cert:
+        streq (name, "cert-key")? &self->cert_key: streq (name, "mode")? &self->mode: NULL;
     if (place && *value) {
         free (*place);
         *place = stele_memory_copy (value, strlen (value));
@@ -269,6 +303,9 @@ s_set (s_actor_t *self, const char *name, const char *value)
     else
     if (streq (name, "host") && *value)
         http_hosts_add (&self->server.hosts, value);
+    else
+    if (streq (name, "rate") && strtoll (value, NULL, 10) > 0)
+        self->server.rate = strtoll (value, NULL, 10);
     else {
         self->failed = true;
         zstr_sendx (self->pipe, "FAILED", "there is no such setting, or its value is empty", NULL);
@@ -282,9 +319,10 @@ s_run (s_actor_t *self)
     char url [200];
     if (self->failed)
         return;
+    http_server_t *server = &self->server;
     if (s_start (self, &refusal) == 0) {
         s_await_broker (self);
-        http_listen_url (self->listener, url, sizeof url);
+        http_listen_url (self->listener, server->tls != NULL, url, sizeof url);
         zstr_sendx (self->pipe, "READY", url, NULL);
         s_serve (self);
     }
@@ -301,11 +339,14 @@ stele_http (zsock_t *pipe, void *args)
     http_server_t *server = &self.server;
     server->pack = stele_pack_new ();
     server->counts = http_counts_new ();
+    server->peers = http_peers_new ();
+    server->rate = STELE_HTTP_RATE;
     server->message_bytes = MESSAGE_BYTES;
     assert (server->pack);
     s_set (&self, "listen", STELE_HTTP_LISTEN);
     s_set (&self, "requests", STELE_DEFAULT_REQUESTS);
     s_set (&self, "feed", STELE_DEFAULT_FEED);
+    s_set (&self, "mode", "0600");
     zsock_signal (pipe, 0);
     while (!self.terminated) {
         zmsg_t *message = zmsg_recv (pipe);
@@ -327,6 +368,7 @@ stele_http (zsock_t *pipe, void *args)
     }
     http_hosts_clear (&server->hosts);
     http_counts_destroy (&server->counts);
+    http_peers_destroy (&server->peers);
     stele_pack_destroy (&server->pack);
     free (server->stats);
     free (self.listen);
@@ -334,4 +376,7 @@ stele_http (zsock_t *pipe, void *args)
     free (self.feed);
     free (self.key_file);
     free (self.tokens);
+    free (self.cert);
+    free (self.cert_key);
+    free (self.mode);
 }

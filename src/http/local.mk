@@ -21,6 +21,8 @@ http_sources = \
     src/http/openapi.c src/http/openapi.h \
     src/http/output.c src/http/output.h \
     src/http/params.c src/http/params.h \
+    src/http/peers.c src/http/peers.h \
+    src/http/rate.h \
     src/http/reply.c src/http/reply.h \
     src/http/routes.c src/http/routes.h \
     src/http/scan.c src/http/scan.h \
@@ -31,11 +33,12 @@ http_sources = \
     src/http/stream.c src/http/stream.h \
     src/http/table.c src/http/table.h \
     src/http/target.c src/http/target.h \
-    src/http/throttle.c src/http/throttle.h \
+    src/http/tls.c src/http/tls.h \
     src/http/task_view.c src/http/task_view.h \
     src/http/upstream.c src/http/upstream.h
 src_http_libhttp_la_SOURCES = $(http_sources) \
     src/broker/common/log.c src/broker/common/log.h \
+    src/cli/files/certificate.c src/cli/files/certificate.h \
     src/cli/files/token_file.c src/cli/files/token_file.h \
     src/cli/view/findings.c src/cli/view/findings.h \
     src/cli/view/prometheus.c src/cli/view/prometheus.h

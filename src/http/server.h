@@ -43,8 +43,11 @@ typedef struct http_server {
     http_upstream_t *upstream;
     http_hub_t *hub;
     http_hosts_t hosts;
+    struct http_tls *tls;           // NULL: plain HTTP
     http_access_t *access;          // NULL: there are no tokens, and everybody who can connect may do everything
     http_sessions_t sessions;
+    http_peers_t *peers;
+    int64_t rate;                   // Requests per second of each token, and of each address without one
     char denied [HTTP_ACCESS_WHY];  // Why the last client was not identified, and for how long it has to wait
     int wait_s;
     stele_refusal_t no_gateway;     // The broker takes no requests for others from this server; code 0: it does

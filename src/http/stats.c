@@ -1,6 +1,6 @@
 /*  stats - the statistics of the broker, at most one second old
 
-    They are those of this server, the same for all clients: who may see them is checked before (server.c).
+    They are those of this server, the same for all clients: who may see them is checked before (gate.c).
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -14,6 +14,7 @@
 #include "cli/view/findings.h"
 #include "http/reply.h"
 #include "http/stats.h"
+#include "http/tls.h"
 
 #define FRESH_MS  1000
 #define STATS_MS  2000              // As long as 'stele health' waits
@@ -81,12 +82,13 @@ http_stats_ask (http_server_t *server, http_conn_t *conn, const http_route_t *ro
 }
 
 json_t *
-http_stats_findings (const json_t *stats, const stele_refusal_t *refusal)
+http_stats_findings (const http_server_t *server, const json_t *stats, const stele_refusal_t *refusal)
 {
-    if (stats)
-        return cli_findings (stats, stele_clock_us ());
-    json_t *findings = json_array ();
-    cli_finding_add (findings, "no_answer", CLI_LEVEL_DOWN, stele_clock_us (), -1,
-        "start the broker, or read its log", "%s", refusal? refusal->message: "the broker does not answer");
+    json_t *findings = stats? cli_findings (stats, stele_clock_us ()): json_array ();
+    if (!stats)
+        cli_finding_add (findings, "no_answer", CLI_LEVEL_DOWN, stele_clock_us (), -1,
+            "start the broker, or read its log", "%s", refusal? refusal->message: "the broker does not answer");
+    if (server->tls)
+        http_tls_find (server->tls, findings);
     return findings;
 }

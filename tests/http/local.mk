@@ -5,7 +5,7 @@ http_test_libs = src/http/libhttp.la src/cli/libcli.la src/client/libclient.la s
     $(ZLIB_LIBS) $(CRYPTO_LIBS)
 
 http_tests = tests/http/test_malformed.py tests/http/test_routes.py tests/http/test_stream.py tests/http/test_child.py \
-    tests/http/test_keys.py tests/http/test_tokens.py
+    tests/http/test_keys.py tests/http/test_tokens.py tests/http/test_tls.py tests/http/test_limits.py
 
 if HTTP
 check_PROGRAMS += tests/unit/test_http_scan
