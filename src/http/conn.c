@@ -17,6 +17,9 @@
 #include "http/conn_internal.h"
 #include "http/tls.h"
 
+#define UNREAD_MAX 262144           // Bytes of answers: the next request waits until the client has read them
+#define TURN_MAX 8                  // Requests of one connection that are answered before others get their turn
+
 //  -- life --------------------------------------------------------------------------------------
 
 void
@@ -124,6 +127,9 @@ s_on_write (struct bufferevent *stream, void *arg)
     if (self->on_drained)
         self->on_drained (self->context);
     else
+    if (self->waits)
+        http_conn_process (self);
+    else
     if (self->state == HTTP_CONN_CLOSING && evbuffer_get_length (bufferevent_get_output (stream)) == 0) {
         //  Tell the client that nothing follows, and wait until it has read it: closing at once would reset
         //  the connection where the client is still sending, and lose the answer
@@ -144,7 +150,7 @@ s_on_event (struct bufferevent *stream, short what, void *arg)
         return;
     if (what & BEV_EVENT_ERROR)
         http_tls_explain (stream);
-    bool answer_follows = self->state == HTTP_CONN_ANSWERING || (self->state == HTTP_CONN_BEGUN && self->chunked);
+    bool answer_follows = self->waits || self->state == HTTP_CONN_ANSWERING || (self->state == HTTP_CONN_BEGUN && self->chunked);
     if (what & BEV_EVENT_EOF && (answer_follows || evbuffer_get_length (bufferevent_get_output (stream)))) {
         //  It has only shut down its side, perhaps
         self->ended = true;
@@ -162,11 +168,17 @@ s_on_time (evutil_socket_t socket, short what, void *arg)
     (void) socket;
     (void) what;
     http_conn_t *self = arg;
+    if (self->waits)
+        http_conn_process (self);       // Its next turn
+    else
     if (self->state == HTTP_CONN_HEAD || self->state == HTTP_CONN_BODY) {
         if (self->state == HTTP_CONN_HEAD)
             s_forget_head (self);
         s_refuse (self, -408, "the request did not arrive in time");
     }
+    else
+    if (evbuffer_get_length (bufferevent_get_output (self->stream)))
+        http_conn_set_timer (self, HTTP_CONN_IDLE_S);   // The client reads an answer; if it stops, WRITE_S ends that
     else
         http_conn_close (self);
 }
@@ -283,7 +295,24 @@ s_read_body (http_conn_t *self, struct evbuffer *input)
     return self->head_size == self->request.body_size;
 }
 
-//  Read requests as long as there are any, and none is being answered
+//  Does the next request have to wait? Many in one piece would keep the loop, and answers that nobody reads the memory.
+static bool
+s_waits (http_conn_t *self, int turn)
+{
+    static const struct timeval at_once = { 0 };
+    if (self->state > HTTP_CONN_HEAD || evbuffer_get_length (bufferevent_get_input (self->stream)) == 0)
+        return false;
+    self->waits = true;
+    if (evbuffer_get_length (bufferevent_get_output (self->stream)) > UNREAD_MAX)
+        http_conn_set_timer (self, 0);  // s_on_write goes on
+    else
+    if (turn >= TURN_MAX)
+        event_add (self->timer, &at_once);
+    else
+        self->waits = false;
+    return self->waits;
+}
+
 void
 http_conn_process (http_conn_t *self)
 {
@@ -291,7 +320,10 @@ http_conn_process (http_conn_t *self)
     if (self->processing)
         return;
     self->processing = true;
-    while (!self->gone && self->state <= HTTP_CONN_BODY) {
+    if (self->waits)
+        http_conn_set_timer (self, self->state == HTTP_CONN_HEAD? HTTP_CONN_HEAD_S: HTTP_CONN_IDLE_S);
+    self->waits = false;
+    for (int turn = 0; !self->gone && self->state <= HTTP_CONN_BODY && !s_waits (self, turn); turn++) {
         if (self->state != HTTP_CONN_BODY && !s_read_head (self, input))
             break;
         if (self->state == HTTP_CONN_BODY && !s_read_body (self, input))
@@ -301,7 +333,7 @@ http_conn_process (http_conn_t *self)
         self->class->on_request (self->class->arg, self);
     }
     self->processing = false;
-    if (self->ended && !self->gone && self->state <= HTTP_CONN_BODY) {
+    if (self->ended && !self->gone && !self->waits && self->state <= HTTP_CONN_BODY) {
         self->state = HTTP_CONN_CLOSING;
         if (evbuffer_get_length (bufferevent_get_output (self->stream)) == 0)
             http_conn_close (self);

@@ -36,6 +36,7 @@ struct http_conn {
     void (*on_gone) (void *context);
     void (*on_drained) (void *context);
     bool chunked, until_close, last;
+    bool waits;                     // Requests have arrived that are not read yet: for the client to read, or for others' turn
     bool ended;                     // The client sends nothing more; it may still read
     bool processing;                // http_conn_process is running: an answer does not start it again
     bool gone;                      // Closed while it was running

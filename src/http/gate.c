@@ -7,6 +7,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/socket.h>
 #include "base/clock.h"
 #include "http/gate.h"
@@ -87,6 +88,18 @@ s_may (http_server_t *self, http_conn_t *conn, const http_route_t *route)
     return refusal.code == 0;
 }
 
+//  The whole type, not one of a list: a page may send "text/plain; a=b, application/json" to another site without asking
+static bool
+s_is_json (http_span_t type)
+{
+    const char *end = type.size? memchr (type.data, ';', type.size): NULL;
+    if (end)
+        type.size = (size_t) (end - type.data);
+    while (type.size && (type.data [type.size - 1] == ' ' || type.data [type.size - 1] == '\t'))
+        type.size--;
+    return http_span_is (type, "application/json");
+}
+
 //  Could a page of another site have made a browser send this?
 static bool
 s_is_foreign (http_server_t *self, http_conn_t *conn, const http_route_t *route)
@@ -99,8 +112,7 @@ s_is_foreign (http_server_t *self, http_conn_t *conn, const http_route_t *route)
         http_server_refuse (self, conn, 403, "a page of another origin may change nothing here");
         return true;
     }
-    http_span_t type = head->fields [HTTP_CONTENT_TYPE];
-    if (http_conn_request (conn)->body_size && !http_span_lists (type, "application/json")) {
+    if (http_conn_request (conn)->body_size && !s_is_json (head->fields [HTTP_CONTENT_TYPE])) {
         http_server_refuse (self, conn, 415, "the body is sent as Content-Type: application/json");
         return true;
     }

@@ -70,7 +70,12 @@ http_hosts_same_origin (http_span_t host, http_span_t origin, http_span_t site, 
     if (!origin.data)
         return true;
     //  SCHEME://HOST, or "null"
-    return origin.size > host.size + 3 && (!tls || strncasecmp (origin.data, "https:", 6) == 0)
-        && memcmp (origin.data + origin.size - host.size - 3, "://", 3) == 0
-        && strncasecmp (origin.data + origin.size - host.size, host.data, host.size) == 0;
+    static const char *const schemes [] = { "https://", "http://" };
+    for (size_t i = 0; i < (tls? 1: 2); i++) {
+        size_t size = strlen (schemes [i]);
+        if (origin.size == size + host.size && strncasecmp (origin.data, schemes [i], size) == 0
+        &&  strncasecmp (origin.data + size, host.data, host.size) == 0)
+            return true;
+    }
+    return false;
 }

@@ -371,6 +371,7 @@ stele_http (zsock_t *pipe, void *args)
     http_peers_destroy (&server->peers);
     stele_pack_destroy (&server->pack);
     free (server->stats);
+    free (server->openapi);
     free (self.listen);
     free (self.requests);
     free (self.feed);

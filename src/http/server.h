@@ -58,6 +58,7 @@ typedef struct http_server {
     size_t body_bytes;              // Of bodies in memory
     size_t calls;                   // Requests that wait for the broker
     stele_pack_t *pack;             // Scratch, of one function at a time
+    char *openapi;                  // The document; NULL: not made yet
     char *stats;                    // The last answer to 'stats', as JSON; NULL: none
     int64_t stats_ms;               // Steady clock: when it came
 } http_server_t;
