@@ -8,12 +8,15 @@ http_tests = tests/http/test_malformed.py tests/http/test_routes.py tests/http/t
     tests/http/test_keys.py tests/http/test_tokens.py tests/http/test_tls.py tests/http/test_limits.py
 
 if HTTP
-check_PROGRAMS += tests/unit/test_http_scan
-TESTS += tests/unit/test_http_scan
+check_PROGRAMS += tests/unit/test_http_peers tests/unit/test_http_scan
+TESTS += tests/unit/test_http_peers tests/unit/test_http_scan
 if HAVE_PYTHON
 TESTS += $(http_tests)
 endif
 endif
+tests_unit_test_http_peers_SOURCES = tests/unit/test_http_peers.c
+tests_unit_test_http_peers_CPPFLAGS = $(AM_CPPFLAGS) $(LIBEVENT_CFLAGS)
+tests_unit_test_http_peers_LDADD = $(http_test_libs) $(CMOCKA_LIBS)
 tests_unit_test_http_scan_SOURCES = tests/unit/test_http_scan.c
 tests_unit_test_http_scan_CPPFLAGS = $(AM_CPPFLAGS) $(LIBEVENT_CFLAGS)
 tests_unit_test_http_scan_LDADD = $(http_test_libs) $(CMOCKA_LIBS)
