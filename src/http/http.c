@@ -22,6 +22,7 @@
 #define TICK_MS 50
 #define CONNECT_MS 500              // At the start, before READY
 #define STOP_MS 2000                // For requests that wait for the broker
+#define RATE_MAX 1000000            // Whatever is set beyond it: as good as no bound
 #define TEXT_OF(number) #number
 #define TEXT(number) TEXT_OF (number)
 
@@ -305,7 +306,7 @@ s_set (s_actor_t *self, const char *name, const char *value)
         http_hosts_add (&self->server.hosts, value);
     else
     if (streq (name, "rate") && strtoll (value, NULL, 10) > 0)
-        self->server.rate = strtoll (value, NULL, 10);
+        self->server.rate = strtoll (value, NULL, 10) < RATE_MAX? strtoll (value, NULL, 10): RATE_MAX;
     else {
         self->failed = true;
         zstr_sendx (self->pipe, "FAILED", "there is no such setting, or its value is empty", NULL);

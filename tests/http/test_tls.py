@@ -114,12 +114,42 @@ class Handshakes(TlsTest):
         except ssl.SSLWantReadError:
             pass
         first = outgoing.read()
-        cls.slow = []
+        cls.slow, cls.read = [], None
         for i in range(200):
             peer = socket.create_connection(("127.0.0.1", cls.http.port), harness.PATIENCE)
             peer.sendall(first[:i] if i < 100 else first)
             cls.slow.append(peer)
             cls.addClassCleanup(peer.close)
+        #   ... and one that takes its time to read a long answer
+        cls.reader = threading.Thread(target=cls.read_slowly, daemon=True)
+        cls.reader.start()
+
+    @classmethod
+    def read_slowly(cls):
+        """Longer than a connection may be silent, and more than the buffers of the kernel hold."""
+        context = ssl.create_default_context(cafile=os.path.join(cls.folder, "first.pem"))
+        fields = {"Authorization": "Bearer " + cls.token, "Content-Type": "application/json"}
+        events = [{"type": "task.created", "task_id": "long", "title": "", "description": "", "role": "x"},
+                  {"type": "task.output_added", "task_id": "long", "output_type": "log", "content": "0123456789" * 700000}]
+        peer = http.client.HTTPSConnection("127.0.0.1", cls.http.port, timeout=harness.PATIENCE, context=context)
+        peer.request("POST", "/v1/events", json.dumps({"producer": "long", "events": events}), fields)
+        position = json.loads(peer.getresponse().read())["position"]
+        peer.close()
+        with socket.socket() as raw:
+            raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 16384)
+            raw.settimeout(harness.PATIENCE)
+            raw.connect(("127.0.0.1", cls.http.port))
+            with context.wrap_socket(raw, server_hostname="localhost") as slow:
+                slow.sendall(("GET /v1/tasks/long/outputs/%d HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
+                              "Authorization: Bearer %s\r\n\r\n" % (position, cls.token)).encode())
+                until = time.monotonic() + 12
+                received = b""
+                while more := slow.recv(4096):
+                    received += more
+                    if time.monotonic() < until:
+                        time.sleep(0.05)
+        answer, = web.parse(received)
+        cls.read = (answer.status, len(answer.body))
 
     def test_the_url_is_https(self):
         self.assertRegex(self.http.url, r"^https://127\.0\.0\.1:\d+$")
@@ -298,6 +328,8 @@ class Handshakes(TlsTest):
                     pass
             except ConnectionResetError:
                 pass
+        self.reader.join(harness.PATIENCE)
+        self.assertEqual(self.read, (200, 7000000))
 
 
 class Reload(TlsTest):
