@@ -8,6 +8,7 @@
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
+#include <openssl/crypto.h>
 #include "base/clock.h"
 #include "base/memory.h"
 #include "client/connection/key.h"
@@ -381,4 +382,6 @@ stele_http (zsock_t *pipe, void *args)
     free (self.cert);
     free (self.cert_key);
     free (self.mode);
+    //  What it keeps for this thread; the thread of an actor ends without that
+    OPENSSL_thread_stop ();
 }

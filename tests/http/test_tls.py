@@ -144,10 +144,12 @@ class Handshakes(TlsTest):
                               "Authorization: Bearer %s\r\n\r\n" % (position, cls.token)).encode())
                 until = time.monotonic() + 12
                 received = b""
-                while more := slow.recv(4096):
+                while time.monotonic() < until:
+                    received += slow.recv(4096)
+                    time.sleep(0.05)
+                slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
+                while more := slow.recv(65536):
                     received += more
-                    if time.monotonic() < until:
-                        time.sleep(0.05)
         answer, = web.parse(received)
         cls.read = (answer.status, len(answer.body))
 
@@ -328,7 +330,7 @@ class Handshakes(TlsTest):
                     pass
             except ConnectionResetError:
                 pass
-        self.reader.join(harness.PATIENCE)
+        self.reader.join(2 * harness.PATIENCE)
         self.assertEqual(self.read, (200, 7000000))
 
 
