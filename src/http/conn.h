@@ -1,8 +1,8 @@
 /*  conn - one connection of an HTTP client: requests in, answers out
 
     A connection reads one request at a time, calls 'on_request' of the server, and reads the next
-    one after its answer. What comes meanwhile waits in the buffer of the kernel. Times are bounded for a handshake of
-    TLS with the first head after it (10 s), a head (10 s), a body (30 s), silence between requests (60 s), and a client that does not read (30 s).
+    one after its answer, unless the client has much to read, or it is the turn of others. What comes meanwhile waits in the
+    buffer of the kernel. Times are bounded for a handshake of TLS and the first byte after it (10 s), a head (10 s), a body (30 s), silence between requests (60 s), and a client that does not read (30 s).
 
     The handler answers at once or later; the connection may be gone when the call returns. It uses one of
       http_conn_answer      a whole body
