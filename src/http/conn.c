@@ -17,6 +17,7 @@
 #include "http/conn_internal.h"
 #include "http/tls.h"
 
+#define INPUT_MAX 65536             // Bytes of requests that wait; more waits in the kernel
 #define UNREAD_MAX 262144           // Bytes of answers: the next request waits until the client has read them
 #define TURN_MAX 8                  // Requests of one connection that are answered before others get their turn
 
@@ -117,6 +118,13 @@ s_on_read (struct bufferevent *stream, void *arg)
         evbuffer_drain (input, evbuffer_get_length (input));
     }
     else
+    if ((self->waits || self->state > HTTP_CONN_BODY)
+    &&  evbuffer_get_length (bufferevent_get_input (stream)) >= INPUT_MAX) {
+        //  Not by a high watermark: as long as the input is above it, libevent calls this again and does not return to the loop
+        self->deaf = true;
+        bufferevent_disable (stream, EV_READ);
+    }
+    else
         http_conn_process (self);
 }
 
@@ -206,8 +214,6 @@ http_conn_new (const http_conn_class_t *class, evutil_socket_t socket, struct ht
     bufferevent_setcb (stream, s_on_read, s_on_write, s_on_event, self);
     struct timeval write_time = { .tv_sec = HTTP_CONN_WRITE_S };
     bufferevent_set_timeouts (stream, NULL, &write_time);
-    //  One request is read at a time: more than a head waits in the kernel
-    bufferevent_setwatermark (stream, EV_READ, 0, 65536);
     bufferevent_enable (stream, EV_READ | EV_WRITE);
     http_conn_set_timer (self, HTTP_CONN_HEAD_S);
     return self;
@@ -323,6 +329,9 @@ http_conn_process (http_conn_t *self)
     if (self->waits)
         http_conn_set_timer (self, self->state == HTTP_CONN_HEAD? HTTP_CONN_HEAD_S: HTTP_CONN_IDLE_S);
     self->waits = false;
+    if (self->deaf && !self->ended)
+        bufferevent_enable (self->stream, EV_READ);
+    self->deaf = false;
     for (int turn = 0; !self->gone && self->state <= HTTP_CONN_BODY && !s_waits (self, turn); turn++) {
         if (self->state != HTTP_CONN_BODY && !s_read_head (self, input))
             break;

@@ -37,6 +37,7 @@ struct http_conn {
     void (*on_drained) (void *context);
     bool chunked, until_close, last;
     bool waits;                     // Requests have arrived that are not read yet: for the client to read, or for others' turn
+    bool deaf;                      // Nothing is read from the socket, since much waits already
     bool ended;                     // The client sends nothing more; it may still read
     bool processing;                // http_conn_process is running: an answer does not start it again
     bool gone;                      // Closed while it was running

@@ -287,6 +287,17 @@ class Malformed(web.WebTest):
                 tail = (tail + more)[-16:]  # Shorter than what is counted
         self.assertEqual(count, 2000)
 
+    def test_requests_that_wait_for_the_broker_leave_the_loop_to_others(self):
+        #   More than a connection keeps, behind one that is answered later
+        with web.connect(self.http.port) as greedy:
+            greedy.sendall(b"GET /v1/stream HTTP/1.1\r\n" + H + END + (b"GET /readyz HTTP/1.1\r\n" + H + END) * 3000)
+            answers, _ = web.exchange(self.http.port, G + H + b"Connection: close\r\n" + END)
+            self.assertEqual([answer.status for answer in answers], [200])
+        with web.connect(self.http.port) as greedy:
+            greedy.sendall((b"GET /readyz HTTP/1.1\r\n" + H + END) * 3000)
+            answers, _ = web.exchange(self.http.port, G + H + b"Connection: close\r\n" + END)
+            self.assertEqual([answer.status for answer in answers], [200])
+
     def test_one_byte_at_a_time_is_served(self):
         answers, _ = web.exchange(self.http.port, G + H + b"Connection: close\r\n" + END, pieces=1)
         self.assertEqual([answer.status for answer in answers], [200])
