@@ -333,6 +333,20 @@ s_warn_insecure (const stele_settings_t *settings)
             refusal.message);
 }
 
+//  READY, the line of the log, and the options of stele-http
+static void
+s_send_ready (s_broker_t *self, const char *line)
+{
+    const stele_settings_t *settings = self->settings;
+    char rate [24];
+    snprintf (rate, sizeof rate, "%lld", (long long) settings->http_rate);
+    zstr_sendx (self->pipe, "READY", line, "--listen", settings->http, "--requests", self->requests_endpoint,
+        "--feed", self->endpoints [STELE_FOLLOWER_FEED], "--log", streq (settings->log, "json")? "json": "text",
+        "--key", settings->http_key, "--tokens", settings->tokens, "--cert", settings->http_cert,
+        "--cert-key", settings->http_cert_key, "--socket-mode", settings->http_mode, "--host", *settings->http_host? settings->http_host: "localhost",
+        "--rate", rate, NULL);
+}
+
 static void
 s_start (s_broker_t *self)
 {
@@ -376,8 +390,7 @@ s_start (s_broker_t *self)
     if (!self->followers [STELE_FOLLOWER_CACHE] || stele_mode_initial (self->settings) != STELE_MODE_DUAL)
         s_report (self, NULL);
     STELE_FAULT (start_ready);
-    zstr_sendx (self->pipe, "READY", line, self->settings->http, self->requests_endpoint,
-        self->endpoints [STELE_FOLLOWER_FEED], self->settings->log, self->settings->http_key, self->settings->tokens, NULL);
+    s_send_ready (self, line);
 }
 
 //  One SET, or CONFIG with the name ""

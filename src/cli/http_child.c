@@ -19,7 +19,6 @@
 #include <sysexits.h>
 #include <unistd.h>
 #include "base/clock.h"
-#include "base/memory.h"
 #include "broker/common/log.h"
 #include "cli/http_child.h"
 
@@ -43,8 +42,9 @@ s_spawn (cli_http_child_t *self)
     char program [PATH_MAX], parent [24];
     s_program (program);
     snprintf (parent, sizeof parent, "%ld", (long) getpid ());
-    const char *arguments [] = { program, "--listen", self->address, "--requests", self->requests, "--feed", self->feed,
-        "--key", self->key, "--tokens", self->tokens, "--log", self->log, "--parent", parent, NULL };
+    const char *arguments [CLI_HTTP_OPTIONS_MAX + 4] = { program, "--parent", parent };
+    for (size_t i = 0; i < self->options.count; i++)
+        arguments [i + 3] = self->options.items [i];
     posix_spawnattr_t attributes;
     sigset_t none, defaults;
     sigemptyset (&none);
@@ -65,23 +65,26 @@ s_spawn (cli_http_child_t *self)
     return EX_CONFIG;
 }
 
-int
-cli_http_child_start (cli_http_child_t *self, const char *address, const char *requests, const char *feed, const char *log,
-    const char *key, const char *tokens)
+//  Value of an option of the child; NULL: it has none
+static const char *
+s_option (const cli_http_child_t *self, const char *name)
 {
-    if (!address || !*address || !requests || !feed)
+    for (size_t i = 0; i + 1 < self->options.count; i += 2)
+        if (strcmp (self->options.items [i], name) == 0)
+            return self->options.items [i + 1];
+    return NULL;
+}
+
+int
+cli_http_child_start (cli_http_child_t *self)
+{
+    const char *listen = s_option (self, "--listen"), *requests = s_option (self, "--requests"), *feed = s_option (self, "--feed");
+    if (!listen || !*listen || !requests || !feed)
         return EX_OK;
     if (strncmp (requests, "inproc:", 7) == 0 || strncmp (feed, "inproc:", 7) == 0) {
         stele_log_error ("http", "the setting http needs endpoints of requests and feed that another process can reach");
         return EX_CONFIG;
     }
-    self->address = stele_memory_copy (address, strlen (address));
-    self->requests = stele_memory_copy (requests, strlen (requests));
-    self->feed = stele_memory_copy (feed, strlen (feed));
-    //  Empty: none, whatever the environment says
-    self->key = stele_memory_copy (key? key: "", key? strlen (key): 0);
-    self->tokens = stele_memory_copy (tokens? tokens: "", tokens? strlen (tokens): 0);
-    self->log = log && strcmp (log, "json") == 0? "json": "text";
     return s_spawn (self);
 }
 
@@ -104,7 +107,7 @@ cli_http_child_check (cli_http_child_t *self)
         self->again_ms = stele_clock_steady_ms () + AGAIN_MS;
     stele_log_warning ("http", "stele-http ended with %s %d; the broker continues%s",
         WIFSIGNALED (status)? "signal": "status", WIFSIGNALED (status)? WTERMSIG (status): WEXITSTATUS (status),
-        refused? " without it: correct the setting http and restart": ", and starts it again");
+        refused? " without it: correct the settings of http and restart": ", and starts it again");
 }
 
 int64_t
@@ -136,10 +139,5 @@ cli_http_child_stop (cli_http_child_t *self, int timeout_ms)
     }
     self->pid = 0;
     self->again_ms = 0;
-    free (self->address);
-    free (self->requests);
-    free (self->feed);
-    free (self->key);
-    free (self->tokens);
-    self->address = self->requests = self->feed = self->key = self->tokens = NULL;
+    cli_list_clear (&self->options);
 }

@@ -10,24 +10,23 @@
 
 #include <stdint.h>
 #include <sys/types.h>
+#include "cli/terminal/options.h"
+
+#define CLI_HTTP_OPTIONS_MAX 32
 
 typedef struct {
-    char *address, *requests, *feed;    // NULL: no HTTP server
-    char *key;                      // File of the key to connect with; "": none
-    char *tokens;                   // File of the tokens; "": none
-    const char *log;                // "text" or "json"
+    cli_list_t options;             // Of the child: name, value, name, value ... An empty value is none, whatever the environment says.
     pid_t pid;                      // 0: not running
     int64_t started_ms;             // Steady clock
     int64_t again_ms;               // When to start it again; 0: it is running
 } cli_http_child_t;
 
-/*  Start it, for a broker at these endpoints and with the form of its log. An empty address is no HTTP server; 'key' is the
-    file of its key, 'tokens' that of the tokens of its clients; each may be empty. Returns 0, or an exit status after a message in the log: the program is missing. */
+/*  Start it with its options, which the caller has appended, at most CLI_HTTP_OPTIONS_MAX words. Without an address to listen at,
+    there is no HTTP server. Returns 0, or an exit status after a message in the log: the program is missing. */
 int
-    cli_http_child_start (cli_http_child_t *self, const char *address, const char *requests, const char *feed,
-        const char *log, const char *key, const char *tokens);
+    cli_http_child_start (cli_http_child_t *self);
 
-/*  Have it read the tokens again.                                           */
+/*  Have it read the tokens and the certificate again.                       */
 void
     cli_http_child_reload (cli_http_child_t *self);
 

@@ -15,7 +15,8 @@ src_cli_libcli_la_LIBADD = src/base/libbase.la
 
 sbin_PROGRAMS += steled
 steled_SOURCES = src/cli/accept.c src/cli/http_child.c src/cli/http_child.h src/cli/service.c src/cli/service.h src/cli/steled.c \
-    src/cli/files/token_file.c src/cli/files/token_file.h src/sqlite/process.c
+    src/cli/files/certificate.c src/cli/files/certificate.h src/cli/files/token_file.c src/cli/files/token_file.h \
+    src/sqlite/process.c
 # The program shares the log and the settings with the broker, so it does not use the shared library
 steled_LDADD = src/cli/libcli.la $(STELE_ROOMS) $(STELE_LIBS)
 

@@ -20,6 +20,7 @@
 #include "broker/common/log.h"
 #include "broker/common/settings.h"
 #include "client/connection/key.h"
+#include "cli/files/certificate.h"
 #include "cli/files/descriptors.h"
 #include "cli/files/token_file.h"
 #include "cli/http_child.h"
@@ -83,7 +84,8 @@ static const cli_usage_t s_usage = {
     "The Stele broker: it keeps the durable record of tasks. An event is acked once it is on stable"
     " storage; Redis, the feed and the pipeline follow. SIGTERM or SIGINT stops the broker: accepted"
     " events are committed and acked first. A second signal stops it without waiting for followers."
-    " SIGHUP reads the file again and applies log and log-level, and reads the keys again.",
+    " SIGHUP reads the file again and applies log and log-level, and reads the keys, the tokens and the"
+    " certificate again.",
     "Every setting is also a key of the configuration file, except --accept-loss: see steled.conf(5)."
     " The wire protocol: doc/PROTOCOL.md.",
     "  steled --ledger /var/lib/stele/stele.db\n"
@@ -112,26 +114,28 @@ s_configure (s_args_t *args)
         zstr_send (args->broker, "VERBOSE");
     zstr_sendx (args->broker, "START", NULL);
 
-    //  The first answer is that of the first refused setting, or else that of START
-    char *status = NULL, *text = NULL, *code = NULL, *requests = NULL, *feed = NULL, *log = NULL, *key = NULL, *tokens = NULL;
-    zstr_recvx (args->broker, &status, &text, &code, &requests, &feed, &log, &key, &tokens, NULL);
-    bool ready = status && streq (status, "READY");
-    bool behind = !ready && code && streq (code, stele_error_name (STELE_EBEHIND));
-    int result = ready? EX_OK: behind? EX_DATAERR: EX_CONFIG;
-    if (ready) {
+    //  The first answer is that of the first refused setting, or else that of START: then with the options of stele-http
+    zmsg_t *answer = zmsg_recv (args->broker);
+    char *status = answer? zmsg_popstr (answer): NULL, *text = answer? zmsg_popstr (answer): NULL, *more;
+    int result = EX_CONFIG;
+    if (status && streq (status, "READY")) {
         stele_log_info ("ready", "%s", text);
-        result = cli_http_child_start (&args->http, code, requests, feed, log, key, tokens);
+        while ((more = zmsg_popstr (answer)) && args->http.options.count < CLI_HTTP_OPTIONS_MAX) {
+            cli_list_append (&args->http.options, more, strlen (more));
+            zstr_free (&more);
+        }
+        result = cli_http_child_start (&args->http);
     }
-    else
+    else {
+        more = answer? zmsg_popstr (answer): NULL;
+        if (more && streq (more, stele_error_name (STELE_EBEHIND)))
+            result = EX_DATAERR;
+        zstr_free (&more);
         stele_log_error ("cannot_start", "cannot start: %s", text? text: "interrupted");
+    }
     zstr_free (&status);
     zstr_free (&text);
-    zstr_free (&code);
-    zstr_free (&requests);
-    zstr_free (&feed);
-    zstr_free (&log);
-    zstr_free (&key);
-    zstr_free (&tokens);
+    zmsg_destroy (&answer);
     return result;
 }
 
@@ -295,6 +299,11 @@ s_check_http (const stele_settings_t *settings, stele_refusal_t *refusal)
     if (code == 0 && *settings->tokens)
         code = cli_tokens_load (&tokens, settings->tokens, refusal);
     cli_tokens_clear (&tokens);
+    if (code == 0 && *settings->http_cert) {
+        cli_certificate_t certificate;
+        code = cli_certificate_load (&certificate, settings->http_cert, settings->http_cert_key, refusal);
+        cli_certificate_clear (&certificate);
+    }
     return code;
 }
 

@@ -18,7 +18,6 @@
 #include "base/memory.h"
 #include "broker/common/log.h"
 #include "http/access.h"
-#include "http/throttle.h"
 #include "wire/pack.h"
 
 #define LOOK_MS 1000
@@ -31,6 +30,7 @@ typedef struct http_token {
     bool revoked;                   // In the file
     bool gone;                      // Not in the file any more, or changed
     stele_pack_t *pack;
+    http_rate_t rate;
     struct http_token *next;
 } s_token_t;
 
@@ -40,7 +40,6 @@ struct http_access {
     s_token_t *probe;
     struct stat seen;               // The file as it was when it was read last
     int64_t looked_ms;              // Steady clock
-    http_throttle_t throttle;
 };
 
 //  Each with those that it includes, as in the broker (protocol section 14)
@@ -230,6 +229,12 @@ http_actor_may (const http_actor_t *self, const char *role)
     return !self;                   // An unknown role is nobody's
 }
 
+int
+http_actor_take (const http_actor_t *self, int64_t per_second)
+{
+    return http_rate_take (&self->token->rate, per_second, stele_clock_steady_us ());
+}
+
 //  -- requests ------------------------------------------------------------------------------------
 
 //  NULL with *why: it is not the text of a valid token
@@ -264,7 +269,7 @@ s_print_address (const struct sockaddr *address, char text [64])
 }
 
 int
-http_access_identify (http_access_t *self, http_span_t authorization, const struct sockaddr *address,
+http_access_identify (http_access_t *self, http_span_t authorization, const struct sockaddr *address, http_peer_t *peer,
     const http_actor_t **actor, int *wait_s, char why [HTTP_ACCESS_WHY])
 {
     const char *reason = "";
@@ -288,15 +293,15 @@ http_access_identify (http_access_t *self, http_span_t authorization, const stru
         *actor = &token->actor;
         return 0;
     }
-    *wait_s = http_throttle_fail (&self->throttle, address, stele_clock_steady_ms ());
+    *wait_s = http_peer_wrong (peer, stele_clock_steady_ms ());
     if (*wait_s) {
         snprintf (why, HTTP_ACCESS_WHY, "more than %d wrong tokens in a minute came from this address: retry in %d s",
-            HTTP_THROTTLE_MAX, *wait_s);
+            HTTP_PEER_WRONG_MAX, *wait_s);
         return 429;
     }
     snprintf (why, HTTP_ACCESS_WHY, is_bearer? "the token is refused: %s": "Authorization has another scheme than Bearer%s", reason);
-    char peer [64];
-    s_print_address (address, peer);
-    stele_log_warning ("access_denied", "access denied: from %s: %s", peer, why);
+    char from [64];
+    s_print_address (address, from);
+    stele_log_warning ("access_denied", "access denied: from %s: %s", from, why);
     return 401;
 }

@@ -17,6 +17,7 @@
 #include <stdbool.h>
 #include <sys/socket.h>
 #include "cli/files/token_file.h"
+#include "http/peers.h"
 #include "http/scan.h"
 #include "model/refusal.h"
 
@@ -29,7 +30,7 @@ typedef struct http_actor {
     uint32_t version;               // Changes with what it may see: for ETags
     const void *packed;             // The map 'actor' of a request
     size_t packed_size;
-    const struct http_token *token;
+    struct http_token *token;
 } http_actor_t;
 
 /*  Read the file of tokens. NULL with the refusal. Caller owns return value. */
@@ -46,11 +47,12 @@ void
 void
     http_access_tick (http_access_t *self);
 
-/*  Who sends a request with that field Authorization (which may be absent) from that address? Returns 0, or a status of HTTP to
+/*  Who sends a request with that field Authorization (which may be absent) from that address, of which 'peer' is remembered (or
+    NULL)? Returns 0, or a status of HTTP to
     refuse it with and the reason in 'why': 401, or 429 with the seconds to wait. */
 #define HTTP_ACCESS_WHY 200
 int
-    http_access_identify (http_access_t *self, http_span_t authorization, const struct sockaddr *address,
+    http_access_identify (http_access_t *self, http_span_t authorization, const struct sockaddr *address, http_peer_t *peer,
         const http_actor_t **actor, int *wait_s, char why [HTTP_ACCESS_WHY]);
 
 /*  An actor that may do nothing, to learn whether the broker takes requests for others from this server */
@@ -64,6 +66,10 @@ bool
 /*  Does it have the role (of routes.h)? NULL, where there are no tokens, has each. */
 bool
     http_actor_may (const http_actor_t *self, const char *role);
+
+/*  Count a request of it. Returns 0, or the seconds to wait, since there were more than that per second. */
+int
+    http_actor_take (const http_actor_t *self, int64_t per_second);
 
 /*  Is it bound to users? NULL is not.                                       */
 static inline bool

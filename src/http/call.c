@@ -176,7 +176,8 @@ static void
 s_ask_operation (http_server_t *server, http_conn_t *conn, const http_route_t *route)
 {
     stele_refusal_t refusal;
-    if (http_params_pack (route, http_conn_request (conn), server->pack, &refusal))
+    if ((route->handler == HTTP_HANDLER_TABLE && http_table_check (http_conn_request (conn), &refusal))
+    ||  http_params_pack (route, http_conn_request (conn), server->pack, &refusal))
         http_server_problem (server, conn, &refusal);
     else
         http_call_ask (http_call_new (server, conn, route), server->pack, s_on_answer);

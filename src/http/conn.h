@@ -1,8 +1,8 @@
 /*  conn - one connection of an HTTP client: requests in, answers out
 
     A connection reads one request at a time, calls 'on_request' of the server, and reads the next
-    one after its answer. What comes meanwhile waits in the buffer of the kernel. Times are bounded for a head
-    (10 s), a body (30 s), silence between requests (60 s), and a client that does not read (30 s).
+    one after its answer, unless the client has much to read, or it is the turn of others. What comes meanwhile waits in the
+    buffer of the kernel. Times are bounded for a handshake of TLS and the first byte after it (10 s), a head (10 s), a body (30 s), silence between requests (60 s), and a client that does not read (30 s).
 
     The handler answers at once or later; the connection may be gone when the call returns. It uses one of
       http_conn_answer      a whole body
@@ -25,6 +25,8 @@
 
 typedef struct http_conn http_conn_t;
 struct http_actor;
+struct http_peer;
+struct http_tls;
 
 /*  A request, valid until its answer is finished or the connection has ended */
 typedef struct {
@@ -39,6 +41,7 @@ typedef struct {
 /*  The server's side, the same for all connections                          */
 typedef struct {
     struct event_base *base;
+    struct http_tls *tls;           // NULL: plain HTTP
     void *arg;
     /*  A request is complete. It is answered now or later.                  */
     void (*on_request) (void *arg, http_conn_t *conn);
@@ -55,9 +58,13 @@ typedef struct {
     void (*on_end) (void *arg, http_conn_t *conn);
 } http_conn_class_t;
 
-/*  Start to serve a connected socket, whose ownership is taken. NULL: no memory; the socket is closed. */
+/*  Start to serve a connected socket, whose ownership is taken; the peer is kept for http_conn_peer. NULL: no memory; the socket is
+    closed.                                                                  */
 http_conn_t *
-    http_conn_new (const http_conn_class_t *class, evutil_socket_t socket);
+    http_conn_new (const http_conn_class_t *class, evutil_socket_t socket, struct http_peer *peer);
+
+struct http_peer *
+    http_conn_peer (const http_conn_t *self);
 
 /*  Close at once. Calls on_end.                                             */
 void
@@ -70,6 +77,10 @@ const http_request_t *
 /*  Whose request it is, up to its answer, which then also says that it depends on that (Vary) */
 void
     http_conn_set_actor (http_conn_t *self, const struct http_actor *actor);
+
+/*  Does the client use TLS?                                                 */
+bool
+    http_conn_is_tls (const http_conn_t *self);
 
 /*  The address of the client                                                */
 void

@@ -12,10 +12,16 @@
 #include "http/hosts.h"
 
 void
-http_hosts_add (http_hosts_t *self, const char *name)
+http_hosts_add (http_hosts_t *self, const char *names)
 {
-    self->names = stele_array_must_grow (self->names, &self->room, self->count + 1, sizeof *self->names);
-    self->names [self->count++] = stele_memory_copy (name, strlen (name));
+    for (const char *name = names; *name; name += strspn (name, ", ")) {
+        size_t size = strcspn (name, ", ");
+        if (size) {
+            self->names = stele_array_must_grow (self->names, &self->room, self->count + 1, sizeof *self->names);
+            self->names [self->count++] = stele_memory_copy (name, size);
+        }
+        name += size;
+    }
 }
 
 void
@@ -57,13 +63,19 @@ http_hosts_allow (const http_hosts_t *self, http_span_t host)
 }
 
 bool
-http_hosts_same_origin (http_span_t host, http_span_t origin, http_span_t site)
+http_hosts_same_origin (http_span_t host, http_span_t origin, http_span_t site, bool tls)
 {
     if (site.data && !http_span_is (site, "same-origin") && !http_span_is (site, "none"))
         return false;
     if (!origin.data)
         return true;
     //  SCHEME://HOST, or "null"
-    return origin.size > host.size + 3 && memcmp (origin.data + origin.size - host.size - 3, "://", 3) == 0
-        && strncasecmp (origin.data + origin.size - host.size, host.data, host.size) == 0;
+    static const char *const schemes [] = { "https://", "http://" };
+    for (size_t i = 0; i < (tls? 1: 2); i++) {
+        size_t size = strlen (schemes [i]);
+        if (origin.size == size + host.size && strncasecmp (origin.data, schemes [i], size) == 0
+        &&  strncasecmp (origin.data + size, host.data, host.size) == 0)
+            return true;
+    }
+    return false;
 }

@@ -19,9 +19,9 @@ typedef struct {
     size_t count, room;
 } http_hosts_t;
 
-/*  Allow another name, without a port                                       */
+/*  Allow another name, without a port, or several with commas between       */
 void
-    http_hosts_add (http_hosts_t *self, const char *name);
+    http_hosts_add (http_hosts_t *self, const char *names);
 
 void
     http_hosts_clear (http_hosts_t *self);
@@ -31,8 +31,8 @@ bool
     http_hosts_allow (const http_hosts_t *self, http_span_t host);
 
 /*  May a request that changes something come from there? 'origin' is that field, which browsers send, and
-    must be of the same host; 'site' is Sec-Fetch-Site. A request without both is not from a browser. */
+    must be of the same host, and of https if the request came by 'tls'; 'site' is Sec-Fetch-Site. A request without both is not from a browser. */
 bool
-    http_hosts_same_origin (http_span_t host, http_span_t origin, http_span_t site);
+    http_hosts_same_origin (http_span_t host, http_span_t origin, http_span_t site, bool tls);
 
 #endif

@@ -9,18 +9,22 @@
         char *status, *text;
         zstr_recvx (http, &status, &text, NULL);        //  "READY" and the address, or "FAILED" and the reason
         ...
-        zstr_send (http, "RELOAD");                     //  reads the tokens again, as it does when their file changes
+        zstr_send (http, "RELOAD");                     //  reads the tokens and the certificate again
         zactor_destroy (&http);                         //  stops
 
     Settings, before START:
       listen     ADDRESS:PORT (127.0.0.1:5580), [ADDRESS]:PORT, localhost:PORT, or unix:PATH; port 0 is any free
-                 one. Only a loopback address or a unix socket: it speaks plain HTTP.
+                 one. Without TLS and tokens only a loopback address or a unix socket.
+      mode       of a unix socket, in octal (0600)
+      cert       the certificate to serve HTTPS with, in PEM with its chain after it; its names are hosts, too
+      cert-key   and its private key
       requests   the broker's endpoint of requests
       feed       and of the feed
       key        the file of the key to connect with over tcp, as made by 'stele key new'
       tokens     the file of the tokens of its clients, as made by 'stele token'; without it, whoever can connect may do
                  everything that the broker lets this server do
-      host       another name under which clients may address the server; may be set several times
+      rate       requests per second of each token, and of each address without one, where there are tokens (20)
+      host       another name under which clients may address the server, or several with commas between; may be set several times
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -33,6 +37,7 @@
 #include <czmq.h>
 
 #define STELE_HTTP_LISTEN "127.0.0.1:5580"
+#define STELE_HTTP_RATE   20
 
 /*  Actor function for zactor_new; pass NULL as args.                        */
 void

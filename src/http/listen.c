@@ -37,14 +37,15 @@ s_free_path (const stele_http_address_t *address)
 }
 
 struct evconnlistener *
-http_listen (struct event_base *base, const char *text, evconnlistener_cb callback, void *arg, stele_refusal_t *refusal)
+http_listen (struct event_base *base, const http_listen_place_t *place, evconnlistener_cb callback, void *arg,
+    stele_refusal_t *refusal)
 {
     stele_http_address_t address;
-    if (stele_http_address_parse (&address, "listen", text, refusal))
+    if (stele_http_address_parse (&address, "listen", place->address, place->guarded, refusal))
         return NULL;
     bool is_unix = address.any.sa_family == AF_UNIX;
     struct evconnlistener *listener = NULL;
-    mode_t before = umask (0177);
+    mode_t before = umask (0777 & ~place->mode);
     if (!is_unix || s_free_path (&address))
         listener = evconnlistener_new_bind (base, callback, arg,
             LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC | LEV_OPT_REUSEABLE, BACKLOG, &address.any,
@@ -52,24 +53,26 @@ http_listen (struct event_base *base, const char *text, evconnlistener_cb callba
     int error = errno;
     umask (before);
     if (!listener)
-        stele_refuse (refusal, STELE_EUNAVAILABLE, "listen", "cannot listen on %.160s: %s", text, strerror (error));
+        stele_refuse (refusal, STELE_EUNAVAILABLE, "listen", "cannot listen on %.160s: %s", place->address,
+            strerror (error));
     return listener;
 }
 
 void
-http_listen_url (struct evconnlistener *listener, char *url, size_t size)
+http_listen_url (struct evconnlistener *listener, bool tls, char *url, size_t size)
 {
     stele_http_address_t address = { 0 };
     socklen_t address_size = sizeof address;
     char text [INET6_ADDRSTRLEN] = "";
+    const char *scheme = tls? "https": "http";
     getsockname (evconnlistener_get_fd (listener), &address.any, &address_size);
     if (address.any.sa_family == AF_UNIX)
         snprintf (url, size, "unix:%s", address.un.sun_path);
     else
     if (address.any.sa_family == AF_INET)
-        snprintf (url, size, "http://%s:%d", inet_ntop (AF_INET, &address.in.sin_addr, text, sizeof text),
+        snprintf (url, size, "%s://%s:%d", scheme, inet_ntop (AF_INET, &address.in.sin_addr, text, sizeof text),
             ntohs (address.in.sin_port));
     else
-        snprintf (url, size, "http://[%s]:%d", inet_ntop (AF_INET6, &address.in6.sin6_addr, text, sizeof text),
+        snprintf (url, size, "%s://[%s]:%d", scheme, inet_ntop (AF_INET6, &address.in6.sin6_addr, text, sizeof text),
             ntohs (address.in6.sin6_port));
 }

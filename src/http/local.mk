@@ -20,33 +20,39 @@ http_sources = \
     src/http/compat/socket.c \
     src/http/compat/stats.c \
     src/http/compat/tasks.c \
-    src/http/conn.c src/http/conn.h \
+    src/http/conn.c src/http/conn.h src/http/conn_answer.c src/http/conn_internal.h \
     src/http/counts.c src/http/counts.h \
+    src/http/gate.c src/http/gate.h \
+    src/http/greeting.c src/http/greeting.h \
     src/http/gzip.c src/http/gzip.h \
     src/http/health.c src/http/health.h \
     src/http/hosts.c src/http/hosts.h \
-    src/http/http.h \
+    src/http/http.c src/http/http.h \
     src/http/hub.c src/http/hub.h \
     src/http/listen.c src/http/listen.h \
     src/http/metrics.c src/http/metrics.h \
     src/http/openapi.c src/http/openapi.h \
     src/http/output.c src/http/output.h \
     src/http/params.c src/http/params.h \
+    src/http/peers.c src/http/peers.h \
+    src/http/rate.h \
     src/http/reply.c src/http/reply.h \
     src/http/routes.c src/http/routes.h \
     src/http/scan.c src/http/scan.h \
     src/http/server.c src/http/server.h \
     src/http/session.c src/http/session.h \
+    src/http/status.c \
     src/http/stats.c src/http/stats.h \
     src/http/stream.c src/http/stream.h \
     src/http/table.c src/http/table.h \
     src/http/target.c src/http/target.h \
-    src/http/throttle.c src/http/throttle.h \
     src/http/task_view.c src/http/task_view.h \
+    src/http/tls.c src/http/tls.h \
     src/http/upstream.c src/http/upstream.h \
     src/http/websocket.c src/http/websocket.h
 src_http_libhttp_la_SOURCES = $(http_sources) \
     src/broker/common/log.c src/broker/common/log.h \
+    src/cli/files/certificate.c src/cli/files/certificate.h \
     src/cli/files/token_file.c src/cli/files/token_file.h \
     src/cli/view/findings.c src/cli/view/findings.h \
     src/cli/view/prometheus.c src/cli/view/prometheus.h

@@ -5,6 +5,7 @@
     file, You can obtain one at https://mozilla.org/MPL/2.0/.
 */
 
+#include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,17 +23,24 @@
 #include "stele_library.h"
 
 typedef struct {
-    const char *listen, *requests, *feed, *key, *tokens, *log, *log_level;
+    const char *listen, *requests, *feed, *key, *tokens, *cert, *cert_key, *mode, *log, *log_level;
+    int64_t rate;
     int64_t parent;                 // Process id: end with it
     bool version, help;
     cli_list_t hosts;
 } s_args_t;
 
 static const cli_option_t s_options [] = {
-    { "listen", 'l', "ADDRESS", "Serve HTTP at ADDRESS:PORT, [ADDRESS]:PORT or unix:PATH (default: " STELE_HTTP_LISTEN "). Only "
-        "loopback addresses and unix sockets: it speaks plain HTTP.", CLI_TEXT, offsetof (s_args_t, listen), 0, NULL },
-    { "host", 0, "NAME", "Also serve requests that are addressed to NAME, for example by a proxy. May be repeated. Without "
-        "it: localhost and loopback addresses.", CLI_LIST, offsetof (s_args_t, hosts), 0, NULL },
+    { "listen", 'l', "ADDRESS", "Serve HTTP at ADDRESS:PORT, [ADDRESS]:PORT or unix:PATH (default: " STELE_HTTP_LISTEN "). "
+        "Addresses that other machines can reach need --cert and --tokens.", CLI_TEXT, offsetof (s_args_t, listen), 0, NULL },
+    { "socket-mode", 0, "MODE", "Mode of a unix socket: 0600, 0660 or 0666 (default: 0600).", CLI_TEXT, offsetof (s_args_t, mode), 0,
+        NULL },
+    { "cert", 0, "FILE", "Serve HTTPS with the certificate in FILE (PEM, with its chain after it).", CLI_TEXT,
+        offsetof (s_args_t, cert), 0, NULL },
+    { "cert-key", 0, "FILE", "The private key of the certificate (PEM). Only its owner and its group may be able to read it.", CLI_TEXT,
+        offsetof (s_args_t, cert_key), 0, NULL },
+    { "host", 0, "NAME", "Also serve requests that are addressed to NAME, for example by a proxy. May be repeated, or a list with "
+        "commas. Without it: localhost, loopback addresses and the names of the certificate.", CLI_LIST, offsetof (s_args_t, hosts), 0, NULL },
     { "requests", 0, "ENDPOINT", "The broker's endpoint of requests (default: STELE_REQUESTS, or " STELE_DEFAULT_REQUESTS ").",
         CLI_TEXT, offsetof (s_args_t, requests), 0, NULL },
     { "feed", 0, "ENDPOINT", "The broker's endpoint of the feed (default: STELE_FEED, or " STELE_DEFAULT_FEED ").",
@@ -42,6 +50,8 @@ static const cli_option_t s_options [] = {
         offsetof (s_args_t, key), 0, NULL },
     { "tokens", 0, "FILE", "Serve only requests with a token of FILE, as made by 'stele token new' (default: STELE_TOKENS, or "
         "none: everybody who can connect). Read again when it changes.", CLI_TEXT, offsetof (s_args_t, tokens), 0, NULL },
+    { "rate", 0, "N", "With tokens, answer at most N requests per second of each token, and of each address without one; after a "
+        "pause, five times as many at once (default: 20).", CLI_NUMBER, offsetof (s_args_t, rate), 1, NULL },
     { "log", 0, "text|json", "Log as text or as JSON Lines (default: text).", CLI_TEXT, offsetof (s_args_t, log), 0, NULL },
     { "log-level", 0, "LEVEL", "Log messages of this level and of those before it: error, warning, info, debug (default: "
         "info).", CLI_TEXT, offsetof (s_args_t, log_level), 0, NULL },
@@ -55,10 +65,12 @@ static const cli_option_t s_options [] = {
 static const cli_usage_t s_usage = {
     "stele-http [OPTION]...",
     "The HTTP server of Stele: JSON, a live stream of events, metrics and health. It is a client of a broker, and may be "
-    "restarted, or run several times, while the broker runs. SIGTERM or SIGINT stops it; SIGHUP reads the tokens again.",
+    "restarted, or run several times, while the broker runs. SIGTERM or SIGINT stops it; SIGHUP reads the tokens and the certificate "
+    "again.",
     "'steled --http ADDRESS' runs it together with a broker. /openapi.json and doc/HTTP.md describe what it answers.",
     "  stele-http\n"
     "  stele-http --tokens /etc/stele/tokens\n"
+    "  stele-http --listen 0.0.0.0:443 --cert chain.pem --cert-key key.pem --tokens /etc/stele/tokens\n"
     "  stele-http --listen unix:/run/stele/http --host stele.example.org\n"
     "  curl http://127.0.0.1:5580/v1/tasks?states=running\n"
 };
@@ -80,6 +92,14 @@ s_bind_to_parent (int64_t parent)
     return getppid () == (pid_t) parent;
 }
 
+//  NULL and "" leave the default
+static void
+s_set (zactor_t *http, const char *name, const char *value)
+{
+    if (value && *value)
+        zstr_sendx (http, "SET", name, value, NULL);
+}
+
 //  Exit status: EX_OK when it is ready
 static int
 s_start (zactor_t *http, const s_args_t *args)
@@ -87,12 +107,14 @@ s_start (zactor_t *http, const s_args_t *args)
     zstr_sendx (http, "SET", "listen", s_choose (args->listen, NULL, STELE_HTTP_LISTEN), NULL);
     zstr_sendx (http, "SET", "requests", s_choose (args->requests, "STELE_REQUESTS", STELE_DEFAULT_REQUESTS), NULL);
     zstr_sendx (http, "SET", "feed", s_choose (args->feed, "STELE_FEED", STELE_DEFAULT_FEED), NULL);
-    const char *key = s_choose (args->key, "STELE_KEY", "");
-    if (*key)
-        zstr_sendx (http, "SET", "key", key, NULL);
-    const char *tokens = s_choose (args->tokens, "STELE_TOKENS", "");
-    if (*tokens)
-        zstr_sendx (http, "SET", "tokens", tokens, NULL);
+    s_set (http, "key", s_choose (args->key, "STELE_KEY", ""));
+    s_set (http, "tokens", s_choose (args->tokens, "STELE_TOKENS", ""));
+    s_set (http, "cert", args->cert);
+    s_set (http, "cert-key", args->cert_key);
+    s_set (http, "mode", args->mode);
+    char rate [24];
+    snprintf (rate, sizeof rate, "%" PRId64, args->rate);
+    s_set (http, "rate", rate);
     for (size_t i = 0; i < args->hosts.count; i++)
         zstr_sendx (http, "SET", "host", args->hosts.items [i], NULL);
     zstr_sendx (http, "START", NULL);
@@ -159,7 +181,7 @@ s_is_word (const char *word, const char *words)
 int
 main (int argc, char **argv)
 {
-    s_args_t args = { 0 };
+    s_args_t args = { .rate = STELE_HTTP_RATE };
     const cli_group_t groups [] = { { "Options", s_options, &args }, CLI_GROUPS_END };
     cli_operands_t operands = { 0 };
     char error [256];
@@ -171,6 +193,9 @@ main (int argc, char **argv)
     else
     if (operands.count > 0)
         fprintf (stderr, "stele-http: unexpected argument '%s'\nTry 'stele-http --help'.\n", operands.items [0]);
+    else
+    if (!s_is_word (args.mode, "0600|0660|0666"))
+        fprintf (stderr, "stele-http: --socket-mode takes 0600, 0660 or 0666\n");
     else
     if (!s_is_word (args.log, "text|json") || !s_is_word (args.log_level, "error|warning|info|debug"))
         fprintf (stderr, "stele-http: --log takes text or json, --log-level error, warning, info or debug\n");

@@ -6,12 +6,14 @@
 */
 
 #include <assert.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include "cli/view/prometheus.h"
 #include "http/hub.h"
 #include "http/metrics.h"
 #include "http/stats.h"
+#include "http/tls.h"
 
 #define TEXT        "text/plain; version=0.0.4; charset=utf-8"
 #define OPENMETRICS "application/openmetrics-text; version=1.0.0; charset=utf-8"
@@ -29,6 +31,10 @@ s_answer (http_call_t *call, const json_t *stats, const stele_refusal_t *refusal
     json_t *findings = http_stats_findings (server, stats, refusal);
     cli_prometheus_print (file, openmetrics, stats, findings);
     http_counts_print (server->counts, file, openmetrics, http_hub_count (server->hub), server->conn_count);
+    if (server->tls) {
+        cli_prometheus_begin (file, openmetrics, "http_certificate_expiry_timestamp_seconds", CLI_GAUGE, "When the certificate ends");
+        fprintf (file, "stele_http_certificate_expiry_timestamp_seconds %" PRId64 "\n", http_tls_not_after_us (server->tls) / 1000000);
+    }
     if (openmetrics)
         fputs ("# EOF\n", file);
     json_decref (findings);

@@ -296,8 +296,9 @@ s_paths (void)
     return paths;
 }
 
-void
-http_openapi_start (http_server_t *server, http_conn_t *conn)
+//  Caller owns return value
+static char *
+s_print (const http_server_t *server)
 {
     json_t *document = json_pack ("{ss, s{ss, ss, ss, s{ss, ss}}, so, s{so, s{s{ss, ss, ss}, s{ss, ss, ss}}}}", "openapi", "3.1.0",
         "info", "title", "Stele", "version", STELE_VERSION, "summary", "The durable record of tasks",
@@ -308,8 +309,16 @@ http_openapi_start (http_server_t *server, http_conn_t *conn)
     if (server->access)
         json_object_set_new (document, "security", json_pack ("[{s[]}, {s[]}]", "token", "session"));
     char *text = json_dumps (document, JSON_COMPACT);
-    http_conn_field (conn, "Cache-Control", "no-cache");
-    http_conn_answer (conn, 200, "application/json", text, strlen (text), true);
-    free (text);
     json_decref (document);
+    return text;
+}
+
+void
+http_openapi_start (http_server_t *server, http_conn_t *conn)
+{
+    //  It does not change, and takes milliseconds to make
+    if (!server->openapi)
+        server->openapi = s_print (server);
+    http_conn_field (conn, "Cache-Control", "no-cache");
+    http_conn_answer (conn, 200, "application/json", server->openapi, strlen (server->openapi), true);
 }

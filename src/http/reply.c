@@ -98,11 +98,12 @@ http_reply_json (const void *answer, size_t size, const char *only, stele_pack_t
     return stele_pack_failed (pack)? NULL: stele_json_print (stele_pack_data (pack), stele_pack_size (pack), true);
 }
 
-//  Without live records in Redis, which is a matter of the settings, a later request is refused, too (protocol section 8)
+//  Without live records in Redis, or without keys, which is a matter of the settings, a later request is refused, too (protocol
+//  section 8)
 static bool
-s_has_no_redis (const stele_refusal_t *refusal)
+s_lacks (const stele_refusal_t *refusal, const char *part)
 {
-    return refusal->code == STELE_EUNAVAILABLE && strcmp (refusal->field, "redis") == 0;
+    return refusal->code == STELE_EUNAVAILABLE && strcmp (refusal->field, part) == 0;
 }
 
 //  Where the text of the code is about msgpack or does not apply
@@ -111,13 +112,14 @@ http_reply_title (const stele_refusal_t *refusal)
 {
     if (refusal->code == STELE_EMALFORMED)
         return "the request is not JSON with valid UTF-8 text: correct it";
-    return s_has_no_redis (refusal)? "this broker does not use Redis now": stele_error_text (refusal->code);
+    return s_lacks (refusal, "redis")? "this broker does not use Redis now":
+        s_lacks (refusal, "keys")? "this broker has no keys": stele_error_text (refusal->code);
 }
 
 int
 http_reply_status (const stele_refusal_t *refusal)
 {
-    if (s_has_no_redis (refusal))
+    if (s_lacks (refusal, "redis") || s_lacks (refusal, "keys"))
         return 409;
     switch (refusal->code) {
         case STELE_EMALFORMED:

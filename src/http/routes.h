@@ -126,6 +126,8 @@
     X (CHECK, HTTP_POST, "/v1/consistency-check", OPERATION, "consistency.check", OPERATE, 0, "repair:bool", \
         "checked:integer sessions:integer missing:integer extra:integer mismatched:integer repaired:integer " \
         "examples:array consistent:number", "Compare every record in Redis with the ledger") \
+    X (KEYS_RELOAD, HTTP_POST, "/v1/keys/reload", OPERATION, "keys.reload", ADMIN, 0, "", \
+        "added:array revoked:array changed:array keys:integer", "Make the broker read its keys again") \
     X (SESSION_BEGIN, HTTP_POST, "/v1/session", SESSION, "", ANY, 0, "", "", \
         "Begin a session of a browser: sets a cookie that stands for the token") \
     X (SESSION_END, HTTP_DELETE, "/v1/session", SESSION, "", ANY, 0, "", "", "End that session") \

@@ -1,4 +1,4 @@
-/*  server - what the parts of the HTTP server share: the loop, the broker, the streams
+/*  server - what the parts of the HTTP server share: the loop, the broker, the streams; problems and questions
 
     One thread serves all connections. It waits for nothing but the loop.
 
@@ -22,6 +22,8 @@
 #define HTTP_CONNS_MAX   10000
 #define HTTP_BODIES_MAX  (256 << 20)    // Bytes of all bodies that are being received
 
+#define HTTP_RETRY_AFTER_S   1      // Of most answers that ask a client to retry
+
 #define HTTP_SESSIONS_MAX  256
 #define HTTP_SESSION_SIZE   64      // Characters of a cookie's value
 
@@ -42,8 +44,11 @@ typedef struct http_server {
     http_upstream_t *upstream;
     http_hub_t *hub;
     http_hosts_t hosts;
+    struct http_tls *tls;           // NULL: plain HTTP
     http_access_t *access;          // NULL: there are no tokens, and everybody who can connect may do everything
     http_sessions_t sessions;
+    http_peers_t *peers;
+    int64_t rate;                   // Requests per second of each token, and of each address without one
     char denied [HTTP_ACCESS_WHY];  // Why the last client was not identified, and for how long it has to wait
     int wait_s;
     stele_refusal_t no_gateway;     // The broker takes no requests for others from this server; code 0: it does
@@ -55,6 +60,7 @@ typedef struct http_server {
     size_t body_bytes;              // Of bodies in memory
     size_t calls;                   // Requests that wait for the broker
     stele_pack_t *pack;             // Scratch, of one function at a time
+    char *openapi;                  // The document; NULL: not made yet
     json_t *stats;                  // The last answer to 'stats'; NULL: none
     int64_t stats_ms;               // Steady clock: when it came
 } http_server_t;
@@ -67,6 +73,11 @@ void
 /*  The same for a status of HTTP that no code of the protocol means (404 of a path, 405, 421 ...) */
 void
     http_server_refuse (http_server_t *self, http_conn_t *conn, int status, const char *format, ...) STELE_PRINTF (4, 5);
+
+/*  The same with all that a problem can say: 'code' and 'field' may be NULL; 'wait_s' is Retry-After of 429 and 503. */
+void
+    http_server_send_problem (http_conn_t *conn, int status, const char *code, const char *title, const char *field,
+        const char *detail, int wait_s);
 
 /*  Add the fields that every answer from the broker has: Stele-Position, Stele-Ledger. Below 0: no position. */
 void

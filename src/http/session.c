@@ -16,7 +16,7 @@
 
 #define LIFE_S 43200
 #define COOKIE "stele_session"
-//  Behind a proxy with TLS, which uses a unix socket: browsers then accept it only over TLS and from this host
+//  With TLS, of this server or of a proxy, which uses a unix socket: browsers then accept it only over TLS and from this host
 #define HOST_COOKIE "__Host-" COOKIE
 
 //  The value of the cookie; data is NULL if there is none. A second one of that name is not looked at.
@@ -54,11 +54,12 @@ s_find (const http_sessions_t *self, const http_head_t *head)
 }
 
 const http_actor_t *
-http_session_actor (const http_sessions_t *self, const http_head_t *head)
+http_session_actor (const http_sessions_t *self, const http_head_t *head, bool tls)
 {
     int i = s_find (self, head);
     if (i < 0 || stele_clock_steady_ms () >= self->items [i].end_ms || !http_actor_is_valid (self->items [i].actor)
-    ||  !http_hosts_same_origin (head->fields [HTTP_HOST], head->fields [HTTP_ORIGIN], head->fields [HTTP_SEC_FETCH_SITE]))
+    ||  !http_hosts_same_origin (head->fields [HTTP_HOST], head->fields [HTTP_ORIGIN], head->fields [HTTP_SEC_FETCH_SITE],
+            tls))
         return NULL;
     return self->items [i].actor;
 }
@@ -86,7 +87,7 @@ http_session_start (http_server_t *server, http_conn_t *conn, const http_route_t
     const http_request_t *request = http_conn_request (conn);
     struct sockaddr_storage address;
     http_conn_address (conn, &address);
-    bool proxy = address.ss_family == AF_UNIX, begins = route->method == HTTP_POST;
+    bool secure = http_conn_is_tls (conn) || address.ss_family == AF_UNIX, begins = route->method == HTTP_POST;
     int old = s_find (&server->sessions, &request->head);
     if (old >= 0) {
         server->sessions.items [old].actor = NULL;
@@ -94,8 +95,8 @@ http_session_start (http_server_t *server, http_conn_t *conn, const http_route_t
     }
     if (request->actor)
         http_conn_field (conn, "Set-Cookie", "%s=%s; Path=/; Max-Age=%d; HttpOnly; SameSite=Strict%s",
-            proxy? HOST_COOKIE: COOKIE, begins? s_add (&server->sessions, request->actor): "", begins? LIFE_S: 0,
-            proxy? "; Secure": "");
+            secure? HOST_COOKIE: COOKIE, begins? s_add (&server->sessions, request->actor): "", begins? LIFE_S: 0,
+            secure? "; Secure": "");
     json_t *body = json_pack ("{ss}", "name", request->actor? request->actor->name: "local");
     char *text = json_dumps (body, JSON_COMPACT);
     http_conn_field (conn, "Cache-Control", "no-store");

@@ -16,7 +16,7 @@
 
 /*  The actor of the session that the request's cookie names, if the request comes from a page of this server. NULL: none. */
 const http_actor_t *
-    http_session_actor (const http_sessions_t *self, const http_head_t *head);
+    http_session_actor (const http_sessions_t *self, const http_head_t *head, bool tls);
 
 /*  Answer POST and DELETE /v1/session. Without tokens there are no sessions, and no cookie is set. */
 void

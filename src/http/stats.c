@@ -1,6 +1,6 @@
 /*  stats - the statistics of the broker, at most one second old
 
-    They are those of this server, the same for all clients: who may see them is checked before (server.c).
+    They are those of this server, the same for all clients: who may see them is checked before (gate.c).
     Producers that are silent and have tasks in progress are marked, as 'stele health' does it.
 
     This Source Code Form is subject to the terms of the Mozilla Public
@@ -16,6 +16,7 @@
 #include "http/hub.h"
 #include "http/reply.h"
 #include "http/stats.h"
+#include "http/tls.h"
 #include "wire/json/json.h"
 
 #define FRESH_MS  1000
@@ -166,5 +167,7 @@ http_stats_findings (const http_server_t *server, const json_t *stats, const ste
     if (feed)
         cli_finding_add (findings, "no_feed", CLI_LEVEL_DOWN, stele_clock_us (), -1, "see the keys of the broker",
             "no live streams: %s", feed->message);
+    if (server->tls)
+        http_tls_find (server->tls, findings);
     return findings;
 }

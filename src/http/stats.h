@@ -19,7 +19,7 @@ typedef void (http_stats_fn) (http_call_t *call, const json_t *stats, const stel
 void
     http_stats_ask (http_server_t *server, http_conn_t *conn, const http_route_t *route, http_stats_fn *answer);
 
-/*  The findings of 'stele health', and that there is no feed; without statistics, why the broker does not answer.
+/*  The findings of 'stele health', with those of this server; without statistics, why the broker does not answer.
     Caller owns return value.                                                */
 json_t *
     http_stats_findings (const http_server_t *server, const json_t *stats, const stele_refusal_t *refusal);

@@ -378,6 +378,8 @@ s_read_start (http_stream_t *self, const http_request_t *request, stele_refusal_
     http_span_t last = request->head.fields [HTTP_LAST_EVENT_ID];
     if (http_params_number (request, "after", -1, &self->position, refusal))
         return refusal->code;
+    if (http_target_param (&request->target, "after").data && self->position < 0)
+        return stele_refuse (refusal, STELE_EBAD_REQUEST, "after", "after takes a position, or 0 for all events");
     if (last.size && (!http_span_number (last, &self->position) || self->position < 0))
         return stele_refuse (refusal, STELE_EBAD_REQUEST, "Last-Event-ID", "Last-Event-ID is not a position");
     http_span_t ledger = http_target_param (&request->target, "ledger");

@@ -29,6 +29,15 @@ typedef struct {
 
 static void s_on_page (void *arg, const void *answer, size_t size, const stele_refusal_t *refusal);
 
+int
+http_table_check (const http_request_t *request, stele_refusal_t *refusal)
+{
+    http_span_t format = http_target_param (&request->target, "format");
+    if (!format.data || http_span_is (format, "json") || http_span_is (format, "ndjson"))
+        return 0;
+    return stele_refuse (refusal, STELE_EINVALID_FIELD, "format", "format takes json (a page, the default) or ndjson (the whole table)");
+}
+
 bool
 http_table_is_whole (const http_request_t *request)
 {

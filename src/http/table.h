@@ -10,6 +10,10 @@
 
 #include "http/call.h"
 
+/*  Is the format one that is known? Returns 0 or STELE_EINVALID_FIELD.        */
+int
+    http_table_check (const http_request_t *request, stele_refusal_t *refusal);
+
 /*  Does the request ask for the whole table (format=ndjson)?                */
 bool
     http_table_is_whole (const http_request_t *request);

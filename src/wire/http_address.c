@@ -45,7 +45,8 @@ s_is_loopback (const stele_http_address_t *self)
 }
 
 int
-stele_http_address_parse (stele_http_address_t *self, const char *setting, const char *text, stele_refusal_t *refusal)
+stele_http_address_parse (stele_http_address_t *self, const char *setting, const char *text, bool guarded,
+    stele_refusal_t *refusal)
 {
     *self = (stele_http_address_t) { 0 };
     if (strncmp (text, "unix:", 5) == 0) {
@@ -60,10 +61,11 @@ stele_http_address_parse (stele_http_address_t *self, const char *setting, const
     if (!s_parse_ip (self, text))
         return stele_refuse (refusal, STELE_EINVALID_FIELD, setting, "%s: '%.160s' is not ADDRESS:PORT, such as "
             "127.0.0.1:5580 or [::1]:5580, nor unix:PATH", setting, text);
-    if (!s_is_loopback (self))
-        return stele_refuse (refusal, STELE_EINVALID_FIELD, setting, "%s: '%.160s' can be reached from other machines, where "
-            "anybody on the way could read plain HTTP and the tokens in it: listen on 127.0.0.1 or [::1], or on unix:PATH, "
-            "behind a proxy that terminates TLS", setting, text);
+    if (!guarded && !s_is_loopback (self))
+        return stele_refuse (refusal, STELE_EINVALID_FIELD, setting, "%s: '%.160s' can be reached from other machines, so the "
+            "server needs TLS, without which anybody on the way reads requests and tokens, and tokens, without which everybody is "
+            "let in: set http-cert, http-cert-key and tokens (stele-http: --cert, --cert-key, --tokens); or listen on 127.0.0.1, "
+            "[::1] or unix:PATH, behind a proxy that terminates TLS", setting, text);
     return 0;
 }
 

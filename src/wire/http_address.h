@@ -1,6 +1,6 @@
 /*  http_address - the syntax of an address at which stele-http listens
 
-      ADDRESS:PORT, [ADDRESS]:PORT    an IPv4 or IPv6 address of the loopback interface; port 0 is any free one
+      ADDRESS:PORT, [ADDRESS]:PORT    an IPv4 or IPv6 address; port 0 is any free one
       localhost:PORT                  127.0.0.1
       unix:PATH                       a Unix socket
 
@@ -12,6 +12,7 @@
 #ifndef STELE_HTTP_ADDRESS_H_INCLUDED
 #define STELE_HTTP_ADDRESS_H_INCLUDED
 
+#include <stdbool.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -25,9 +26,9 @@ typedef union {
 } stele_http_address_t;
 
 /*  Parse an address. Returns 0, or STELE_EINVALID_FIELD with a refusal that names the setting: it cannot be
-    parsed, or other machines can reach it.                                  */
+    parsed, or other machines can reach it and the server is not 'guarded' by TLS and tokens. */
 int
-    stele_http_address_parse (stele_http_address_t *self, const char *setting, const char *text,
+    stele_http_address_parse (stele_http_address_t *self, const char *setting, const char *text, bool guarded,
         stele_refusal_t *refusal);
 
 /*  Bytes of the address, for bind                                           */

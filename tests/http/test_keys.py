@@ -67,6 +67,12 @@ class KeysTest(web.WebTest):
         self.assertEqual(stream.next()[1]["position"], position)
         self.assertEqual(self.get("/readyz", port=self.port).json()["ready"], True)
 
+    def test_keys_are_read_again(self):
+        self.new_key("later", "query")
+        answer = self.post("/v1/keys/reload", port=self.port).json()
+        self.assertEqual(answer["added"], ["later"])
+        self.assertEqual(self.post("/v1/keys/reload", port=self.port).json()["added"], [])
+
     def test_no_key_is_said(self):
         server = self.other()
         server.wait_line("needs a key, and this client has none")

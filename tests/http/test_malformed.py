@@ -5,6 +5,8 @@
 # License, v. 2.0. If a copy of the MPL was not distributed with this
 # file, You can obtain one at https://mozilla.org/MPL/2.0/.
 
+import re
+import socket
 import unittest
 
 import web
@@ -143,6 +145,18 @@ MALFORMED = [
     ("two types of the body", P + J + J + b"Content-Length: 2\r\n" + END + b"{}", 400),
     ("two credentials", G + H + b"Authorization: a\r\nAuthorization: b\r\n" + END, 400),
     ("two ranges", G + H + b"Range: bytes=0-1\r\nRange: bytes=2-3\r\n" + END, 400),
+    ("vertical tab before a transfer encoding", P + J + b"Transfer-Encoding: \x0bchunked\r\n" + END, 400),
+    ("space before the colon of a transfer encoding", P + J + b"Transfer-Encoding : chunked\r\nContent-Length: 2\r\n" + END + b"{}", 400),
+    ("two lengths of zero", P + J + b"Content-Length: 0\r\nContent-Length: 0\r\n" + END, 400),
+    ("length with a vertical tab", P + J + b"Content-Length: \x0b2\r\n" + END + b"{}", 400),
+    ("two cookies", G + H + b"Cookie: a=b\r\nCookie: c=d\r\n" + END, 400),
+    ("NUL in the method", b"G\0T /healthz HTTP/1.1\r\n" + H + END, 400),
+    ("quotation mark in the query", b"GET /v1/tasks?search=\" HTTP/1.1\r\n" + H + END, 400),
+    ("encoded surrogate", b"GET /v1/tasks?search=%ED%A0%80 HTTP/1.1\r\n" + H + END, 400),
+    ("host with a zone", G + b"Host: [::1%25lo]\r\n" + END, 400),
+    ("host with a percent sign", G + b"Host: localhost%00\r\n" + END, 400),
+    ("host with two ports", G + b"Host: 127.0.0.1:80:80\r\n" + END, 400),
+    ("host with a backslash", G + b"Host: localhost\\x\r\n" + END, 400),
     ("two origins", P + b"Origin: http://localhost\r\nOrigin: http://example.org\r\n" + END, 400),
 ]
 
@@ -165,6 +179,21 @@ REFUSED = [
     ("change from a page without an origin", P + J + b"Origin: null\r\nContent-Length: 2\r\n" + END + b"{}", 403),
     ("change from another port", P + J + b"Origin: http://localhost:3000\r\nContent-Length: 2\r\n" + END + b"{}", 403),
     ("change from another site", P + J + b"Sec-Fetch-Site: cross-site\r\nContent-Length: 2\r\n" + END + b"{}", 403),
+    ("change from an origin that ends like ours", P + J + b"Origin: http://evil://localhost\r\nContent-Length: 2\r\n" + END + b"{}", 403),
+    ("change from an origin without a scheme", P + J + b"Origin: localhost\r\nContent-Length: 2\r\n" + END + b"{}", 403),
+    ("change from an origin with a dot at its end", P + J + b"Origin: http://localhost.\r\nContent-Length: 2\r\n" + END + b"{}", 403),
+    ("change with an empty origin", P + J + b"Origin:\r\nContent-Length: 2\r\n" + END + b"{}", 403),
+    ("type that hides in a parameter", P + b"Content-Type: text/plain; a=b, application/json\r\nContent-Length: 2\r\n" + END + b"{}", 415),
+    ("type as one of a list", P + b"Content-Type: application/json, text/plain\r\nContent-Length: 2\r\n" + END + b"{}", 415),
+    ("type that begins like ours", P + b"Content-Type: application/jsonx\r\nContent-Length: 2\r\n" + END + b"{}", 415),
+    ("host with a dot at its end", G + b"Host: localhost.\r\n" + END, 421),
+    ("loopback as a number", G + b"Host: 2130706433\r\n" + END, 421),
+    ("loopback with two numbers", G + b"Host: 127.1\r\n" + END, 421),
+    ("loopback of IPv4 in IPv6", G + b"Host: [::ffff:127.0.0.1]\r\n" + END, 421),
+    ("any address", G + b"Host: 0.0.0.0\r\n" + END, 421),
+    ("position below zero", b"GET /v1/stream?after=-1 HTTP/1.1\r\n" + H + END, 400),
+    ("unknown format", b"GET /v1/tables/tasks?format=csv HTTP/1.1\r\n" + H + END, 400),
+    ("path in capitals", b"GET /HEALTHZ HTTP/1.1\r\n" + H + END, 404),
     ("change from a sibling site", P + J + b"Sec-Fetch-Site: same-site\r\nContent-Length: 2\r\n" + END + b"{}", 403),
 ]
 
@@ -240,6 +269,34 @@ class Malformed(web.WebTest):
         data = b"".join(G + H + b"X-Request-Id: " + one + b"\r\n" + END for one in ids)
         answers, _ = web.exchange(self.http.port, data, finish=True)
         self.assertEqual([answer.headers["x-request-id"].encode() for answer in answers], ids)
+
+    def test_many_requests_of_one_do_not_delay_others(self):
+        #   2,000 answers of 80 kB each: were they all made at once, it would take seconds and 160 MB
+        with web.connect(self.http.port) as greedy:
+            greedy.sendall((b"GET /openapi.json HTTP/1.1\r\n" + H + END) * 2000)
+            for _ in range(20):
+                answers, _ = web.exchange(self.http.port, G + H + b"Connection: close\r\n" + END)
+                self.assertEqual([answer.status for answer in answers], [200])
+            with open("/proc/%d/status" % self.http.child.pid) as file:
+                self.assertLess(int(re.search(r"VmHWM:\s+(\d+) kB", file.read()).group(1)), 100000)
+            greedy.shutdown(socket.SHUT_WR)
+            count = 0
+            tail = b""
+            while more := greedy.recv(1 << 20):
+                count += (tail + more).count(b"HTTP/1.1 200 OK\r\n")
+                tail = (tail + more)[-16:]  # Shorter than what is counted
+        self.assertEqual(count, 2000)
+
+    def test_requests_that_wait_for_the_broker_leave_the_loop_to_others(self):
+        #   More than a connection keeps, behind one that is answered later
+        with web.connect(self.http.port) as greedy:
+            greedy.sendall(b"GET /v1/stream HTTP/1.1\r\n" + H + END + (b"GET /readyz HTTP/1.1\r\n" + H + END) * 3000)
+            answers, _ = web.exchange(self.http.port, G + H + b"Connection: close\r\n" + END)
+            self.assertEqual([answer.status for answer in answers], [200])
+        with web.connect(self.http.port) as greedy:
+            greedy.sendall((b"GET /readyz HTTP/1.1\r\n" + H + END) * 3000)
+            answers, _ = web.exchange(self.http.port, G + H + b"Connection: close\r\n" + END)
+            self.assertEqual([answer.status for answer in answers], [200])
 
     def test_one_byte_at_a_time_is_served(self):
         answers, _ = web.exchange(self.http.port, G + H + b"Connection: close\r\n" + END, pieces=1)

@@ -61,7 +61,7 @@ class TokensTest(web.WebTest):
     def start_http(cls, **more):
         cls.tokens = os.path.join(cls.folder, "tokens")
         cls.texts = {name: cls.new_token(name, *options) for name, options in TOKENS.items()}
-        cls.http_arguments = ["--tokens", cls.tokens] + cls.key_arguments()
+        cls.http_arguments = ["--tokens", cls.tokens, "--rate", "100000"] + cls.key_arguments()
         return super().start_http(**more)
 
     @classmethod

@@ -110,7 +110,7 @@ test_http_address_parse_takes_loopback_and_unix (void **state)
     };
     for (size_t i = 0; i < sizeof right / sizeof right [0]; i++) {
         stele_http_address_t address;
-        assert_int_equal (stele_http_address_parse (&address, "http", right [i].text, NULL), 0);
+        assert_int_equal (stele_http_address_parse (&address, "http", right [i].text, false, NULL), 0);
         assert_int_equal (address.any.sa_family, right [i].family);
         if (right [i].family == AF_UNIX)
             assert_string_equal (address.un.sun_path, right [i].text + 5);
@@ -139,7 +139,7 @@ test_http_address_parse_refusal_names_setting_and_reason (void **state)
     for (size_t i = 0; i < sizeof wrong / sizeof wrong [0]; i++) {
         stele_http_address_t address;
         stele_refusal_t refusal = { 0 };
-        assert_int_equal (stele_http_address_parse (&address, "http", wrong [i].text, &refusal), STELE_EINVALID_FIELD);
+        assert_int_equal (stele_http_address_parse (&address, "http", wrong [i].text, false, &refusal), STELE_EINVALID_FIELD);
         assert_string_equal (refusal.field, "http");
         assert_memory_equal (refusal.message, "http: ", 6);
         if (!strstr (refusal.message, wrong [i].reason))
@@ -147,7 +147,7 @@ test_http_address_parse_refusal_names_setting_and_reason (void **state)
     }
     path [5 + 107] = 0;
     stele_http_address_t address;
-    assert_int_equal (stele_http_address_parse (&address, "http", path, NULL), 0);
+    assert_int_equal (stele_http_address_parse (&address, "http", path, false, NULL), 0);
 }
 
 int

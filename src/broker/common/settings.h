@@ -56,6 +56,11 @@
     X ("pipeline-out", pipeline_out, OPTIONAL, "", "ENDPOINT", FILE, "Push every committed event to the next stage at this endpoint (PUSH).") \
     X ("http", http, OPTIONAL, "", "ADDRESS", FILE, "Run stele-http, the HTTP server, at ADDRESS:PORT (such as 127.0.0.1:5580) or unix:PATH, for as long as the broker runs.") \
     X ("http-key", http_key, OPTIONAL, "", "FILE", FILE, "Let stele-http connect with this key, as made by 'stele key new'; needed with keys, unless requests and feed are ipc endpoints.") \
+    X ("http-cert", http_cert, OPTIONAL, "", "FILE", FILE, "Serve HTTPS with the certificate in FILE (PEM, with its chain after it). With it and tokens, http may be an address that other machines can reach. SIGHUP reads it again.") \
+    X ("http-cert-key", http_cert_key, OPTIONAL, "", "FILE", FILE, "The private key of http-cert (PEM); others than its owner and its group must not be able to read it.") \
+    X ("http-host", http_host, OPTIONAL, "", "NAMES", FILE, "Let stele-http also serve requests that are addressed to these names, separated by commas; needed behind a proxy.") \
+    X ("http-mode", http_mode, WORD, "0600", "0600|0660|0666", FILE, "Mode of the socket, if http is unix:PATH: who may write to it may connect.") \
+    X ("http-rate", http_rate, COUNT, "20", "REQUESTS", FILE, "With tokens, answer at most this many requests over HTTP per second of each token, and of each address without a token; after a pause, five times as many at once.") \
     X ("tokens", tokens, OPTIONAL, "", "FILE", FILE, "Let stele-http serve only clients that have a token of FILE, which 'stele token' makes.")
 
 #define STELE_SETTINGS_ACCESS(X) \

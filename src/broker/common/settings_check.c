@@ -37,7 +37,12 @@ static int
 s_check_http_address (const stele_settings_t *self, stele_refusal_t *refusal)
 {
     stele_http_address_t address;
-    return *self->http? stele_http_address_parse (&address, "http", self->http, refusal): 0;
+    if (!*self->http)
+        return 0;
+    if (!*self->http_cert != !*self->http_cert_key)
+        return stele_refuse (refusal, STELE_EINVALID_FIELD, "http-cert", "http-cert and http-cert-key need each other: the "
+            "certificate, and its private key");
+    return stele_http_address_parse (&address, "http", self->http, *self->http_cert && *self->tokens, refusal);
 }
 
 //  The file may be missing, its folder may not

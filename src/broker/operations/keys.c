@@ -31,7 +31,7 @@ stele_operation_keys_reload (stele_query_t *self, stele_params_t *params, stele_
 {
     stele_refusal_t refusal;
     if (!self->settings->access)
-        return stele_params_fail (params, STELE_EUNAVAILABLE, NULL, "this broker runs without keys: start it with the setting keys");
+        return stele_params_fail (params, STELE_EUNAVAILABLE, "keys", "this broker runs without keys: start it with the setting keys");
     stele_pack_t *changes = stele_pack_new ();
     stele_pack_map_begin (changes);
     int code = stele_access_reload (self->settings->access, changes, &refusal);

@@ -35,6 +35,7 @@
     X (clock_wrong) X (clock_stepped) X (events_ahead) \
     X (redis_away) X (redis_stalled) X (redis_behind) X (redis_rebuilding) \
     X (search_failing) X (search_behind) \
+    X (segments_failing) X (segments_behind) X (backup_failing) X (backup_old) X (certificate_expires) \
     X (producers_expired) X (producers_silent) X (denials) X (rejected) X (losses)
 
 typedef enum {
