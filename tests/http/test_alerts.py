@@ -16,6 +16,7 @@ import sys
 
 import alerts
 import harness
+import test_tls
 import web
 from client import changed, created, metric, output
 from test_log_length import LIMIT, READER
@@ -63,6 +64,36 @@ class Redis(alerts.AlertTest):
         finally:
             self.redis.process.signal(signal.SIGCONT)
         self.assert_fires(self.before, "SteleFollowerBehind", during=during, ignored=["SteleRedisBehind"])
+
+
+class Backup(alerts.AlertTest):
+    @classmethod
+    def start_broker(cls, **more):
+        cls.repository = os.path.join(cls.folder, "repository")
+        return super().start_broker(settings={"backup": cls.repository, "backup-lag": 1}, **more)
+
+    def test_repository_cannot_be_written(self):
+        self.producer().publish(created(self.name("task")))
+        harness.wait_until(lambda: os.listdir(os.path.join(self.repository, "segments")), "the first segment")
+        before = self.scrape()
+        os.rename(self.repository, self.repository + ".away")
+        with open(self.repository, "w"):                    # A file: no folder can be made there
+            pass
+        self.producer("other").publish(created(self.name("during")))
+        self.wait_finding("segments_failing", 2)
+        self.assert_fires(before, "SteleBackup")
+
+
+class Certificate(test_tls.TlsTest):
+    def test_certificate_ends_soon(self):
+        def scrape(name):
+            return self.send(self.connection(name), "/metrics").body.decode()
+        harness.wait_until(lambda: "\nstele_up 1" in scrape("first"), "the broker to be known")
+        before = scrape("first")
+        test_tls.install(self.folder, "short")
+        self.reload("certificate: read again")
+        harness.wait_until(lambda: 'stele_finding{code="certificate_expires"} 2' in scrape("short"), "the finding")
+        self.assertEqual(alerts.check(before, scrape("short"), {"SteleCertificate"}, self.folder), "")
 
 
 class Broker(alerts.AlertTest):

@@ -157,7 +157,8 @@ http_compat_socket_start (http_server_t *server, http_conn_t *conn, const http_r
         http_compat_refuse (server, conn, 426, "this path is a WebSocket (RFC 6455, version 13)");
     }
     else
-    if (!http_hosts_same_origin (head->fields [HTTP_HOST], head->fields [HTTP_ORIGIN], head->fields [HTTP_SEC_FETCH_SITE]))
+    if (!http_hosts_same_origin (head->fields [HTTP_HOST], head->fields [HTTP_ORIGIN], head->fields [HTTP_SEC_FETCH_SITE],
+        server->tls != NULL))
         http_compat_refuse (server, conn, 403, "a page of another origin may not read this");
     else
     if (!http_websocket_accept (head->fields [HTTP_WEBSOCKET_KEY], accept))
