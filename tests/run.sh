@@ -10,7 +10,7 @@
 set -u -o pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/setup.sh"
 
-stele_packages
+stele_packages "${STELE_TEST_PACKAGES[@]}"
 if ! stele_build "$STELE_ROOT/build"; then
     echo "0 passed, 1 failed"
     exit 1

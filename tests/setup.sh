@@ -13,7 +13,13 @@ STELE_PACKAGES=(
     autoconf automake libtool pkg-config make gcc libc6-dev
     libzmq3-dev libczmq-dev libsqlite3-dev libhiredis-dev libmsgpack-dev libjansson-dev libzstd-dev zlib1g-dev
     libpcre2-dev libssl-dev uthash-dev libevent-dev libcmocka-dev redis-server sqlite3 python3 python3-zmq python3-msgpack
-    python3-jsonschema zstd libfaketime python3-pip python3-venv python3-setuptools python3-wheel python3-celery python3-redis mypy
+    zstd
+)
+
+# What the tests need besides
+STELE_TEST_PACKAGES=(
+    python3-jsonschema libfaketime python3-pip python3-venv python3-setuptools python3-wheel python3-celery python3-redis
+    mypy openssl curl
 )
 
 say () { printf '%s\n' "-- $*" >&2; }
