@@ -23,15 +23,6 @@ from load import Load
 FAKETIME = (glob.glob("/usr/lib/*/faketime/libfaketimeMT.so.1") + [""])[0]
 
 
-def sanitized():
-    """Does the broker run under a sanitizer? Sanitizers conflict with a preloaded library,
-    and reserve huge amounts of address space."""
-    for path in glob.glob(os.path.join(harness.BUILD, "config.status")):
-        with open(path) as file:
-            return "-fsanitize" in file.read()
-    return False
-
-
 class Pinger(threading.Thread):
     """A producer with a lease and a running task, which only pings."""
 
@@ -100,7 +91,7 @@ class Terminated(FaultTest):
         began = time.monotonic()
         self.broker.signal(signal.SIGTERM)
         self.assertEqual(self.broker.wait(), 0, self.broker.log())
-        self.assertLess(time.monotonic() - began, self.BOUND_S * (5 if sanitized() else 1))
+        self.assertLess(time.monotonic() - began, self.BOUND_S * (5 if harness.sanitized() else 1))
 
     def test_sigterm_under_load_loses_nothing(self):
         loads = [Load(self.broker.events, "term-%d" % n, batch=n + 1) for n in range(6)]
@@ -290,7 +281,7 @@ class Files(FaultTest):
         self.start_broker()
 
 
-@unittest.skipIf(sanitized(), "a sanitizer takes more address space than any limit")
+@unittest.skipIf(harness.sanitized(), "a sanitizer takes more address space than any limit")
 class Memory(FaultTest):
     """No more address space: the broker ends, and never leaves a wrong ledger."""
 
@@ -349,7 +340,7 @@ class Memory(FaultTest):
 
 
 @unittest.skipUnless(FAKETIME, "libfaketime is not installed")
-@unittest.skipIf(sanitized(), "a sanitizer has to come before any preloaded library")
+@unittest.skipIf(harness.sanitized(), "a sanitizer has to come before any preloaded library")
 class Clock(FaultTest):
     """The wall clock jumps; the steady one does not."""
 

@@ -16,6 +16,7 @@
 # License, v. 2.0. If a copy of the MPL was not distributed with this
 # file, You can obtain one at https://mozilla.org/MPL/2.0/.
 
+import glob
 import os
 import shutil
 import signal
@@ -44,6 +45,15 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 
 def program(name):
     return os.path.join(BUILD, name)
+
+
+def sanitized():
+    """Does the broker run under a sanitizer? Sanitizers conflict with a preloaded library,
+    and reserve huge amounts of address space."""
+    for path in glob.glob(os.path.join(BUILD, "config.status")):
+        with open(path) as file:
+            return "-fsanitize" in file.read()
+    return False
 
 
 def wait_until(condition, what="the condition", patience=PATIENCE):

@@ -81,7 +81,8 @@ stele_reader_events (stele_reader_t *self, int64_t after, int64_t limit,
         sources [source].statement = reader_log_statement (self, (reader_source_t) source, after);
         s_advance (self, (reader_source_t) source, types, upto, &sources [source]);
     }
-    for (int64_t last = after; limit > 0 && self->status == 0; limit--) {
+    //  Nothing is after the last position that there can be
+    for (int64_t last = after; limit > 0 && last < NO_MORE && self->status == 0; limit--) {
         reader_source_t source = s_next (sources, last + 1);
         if (source == SOURCE_COUNT)
             break;

@@ -31,14 +31,11 @@ typedef struct {
     bool all;
 } args_t;
 
-static int
-s_take_role (const cli_option_t *option, const char *value, void *target, char *error, size_t error_size);
-
 static const cli_option_t s_options [] = {
     { "keys", 0, "DIR", "the broker's folder of keys (default: STELE_KEYS, or the setting 'keys' in " STELE_CONFIG_FILE ")",
         CLI_TEXT, offsetof (args_t, keys), 0, NULL },
     { "role", 0, "ROLE", "what the key may do: " ROLES "; several: with commas, or repeat the option",
-        CLI_CALL, 0, 0, s_take_role },
+        CLI_LIST, offsetof (args_t, roles), 0, NULL },
     { "producers", 0, "NAMES", "publish only as these producers; * is any text (build-*)",
         CLI_LIST, offsetof (args_t, producers), 0, NULL },
     { "topics", 0, "TOPICS", "follow only topics of the feed that begin with one of these (task.); "
@@ -53,23 +50,6 @@ static const cli_option_t s_options [] = {
     CLI_OPTIONS_END
 };
 
-static int
-s_take_role (const cli_option_t *option, const char *value, void *target, char *error, size_t error_size)
-{
-    args_t *args = target;
-    for (;;) {
-        size_t size = strcspn (value, ",");
-        if (stele_role_of (value, size) < 0) {
-            snprintf (error, error_size, "--%s: '%.*s' is not a role; use " ROLES, option->name, (int) size, value);
-            return -1;
-        }
-        cli_list_append (&args->roles, value, size);
-        if (!value [size])
-            return 0;
-        value += size + 1;
-    }
-}
-
 //  -- arguments ------------------------------------------------------------------------
 
 static int
@@ -81,6 +61,15 @@ s_check_name (const char *name)
             name, CLI_KEY_NAME_MAX);
     if (strcmp (name, "server") == 0 || strcmp (name, "local") == 0)
         return cli_usage_error ("key", "the name '%s' is reserved: use another one", name);
+    return EX_OK;
+}
+
+static int
+s_check_roles (const cli_list_t *roles)
+{
+    for (size_t i = 0; i < roles->count; i++)
+        if (stele_role_of (roles->items [i], strlen (roles->items [i])) < 0)
+            return cli_usage_error ("key", "--role: '%s' is not a role; use " ROLES, roles->items [i]);
     return EX_OK;
 }
 
@@ -156,7 +145,9 @@ s_print_made (const cli_t *self, const char *folder, const cli_key_t *key, const
 static int
 s_read_key (cli_key_t *key, const args_t *args, char *not_after, size_t size)
 {
-    int status = s_check_words ("producers", &args->producers, STELE_LIMIT_ID);
+    int status = s_check_roles (&args->roles);
+    if (status == EX_OK)
+        status = s_check_words ("producers", &args->producers, STELE_LIMIT_ID);
     if (status == EX_OK)
         status = s_check_words ("topics", &args->topics, STELE_LIMIT_TOPIC);
     if (status == EX_OK)
@@ -449,7 +440,6 @@ s_run (cli_t *self, void *arguments, const cli_operands_t *operands)
     if (status == EX_OK)
         status = EX_USAGE;
     free (folder);
-    cli_list_clear (&((args_t *) arguments)->roles);
     return status;
 }
 
