@@ -42,13 +42,13 @@ start () {
     cat /packages/broker.log
     return 1
 }
-stop () { kill $broker && wait $broker; }
+stop () { kill $broker && timeout 60 tail --pid=$broker -f /dev/null; }
 is () { [ "$1" = "$2" ] || { echo "$1 instead of $2"; return 1; }; }
 
 redis-server --port 6379 --save '' >/dev/null &
 redis=$!
 
-check "install" apt-get install -y --no-install-recommends --no-download ./before/*.deb
+check "install" apt-get -o APT::Sandbox::User=root install -y --no-install-recommends /packages/before/*.deb
 check "service user" 'id stele && is "$(stat -c %U:%a /var/lib/stele)" stele:750'
 check "configuration is for the service alone" 'is "$(stat -c %U:%G:%a /etc/stele/steled.conf)" root:stele:640'
 check "manual pages" 'man -w steled steled.conf stele-http stele libstele'
@@ -61,8 +61,8 @@ check "a program in C" 'cc $(pkg-config --cflags libstele) -o publish publish_ev
 check "Redis follows" 'redis-cli --scan | grep -q stele'
 check "the broker stops" stop
 echo '# mine' >>/etc/stele/steled.conf
-check "upgrade" apt-get install -y --no-install-recommends --no-download ./*.deb
-check "the new version is installed" 'dpkg-query -W -f "\${Version}" steled | grep -v 0.0.1'
+check "upgrade" apt-get -o APT::Sandbox::User=root install -y --no-install-recommends /packages/*.deb
+check "the new version is installed" 'dpkg-query -W -f "\${Version}" steled | grep -v before'
 check "the configuration is kept" 'tail -n 1 /etc/stele/steled.conf | grep mine'
 start
 check "the record is kept" 'stele get shell | grep passed'
@@ -70,7 +70,7 @@ check "the broker stops again" stop
 check "remove" apt-get remove -y steled stele libstele0 libstele-dev python3-stele
 check "programs are gone" '! ls /usr/sbin/steled /usr/sbin/stele-http /usr/bin/stele 2>/dev/null'
 check "configuration and record are kept" 'test -s /etc/stele/steled.conf -a -s /var/lib/stele/stele.db'
-check "purge" 'apt-get purge -y steled stele libstele0 libstele-dev python3-stele'
+check "purge" 'dpkg --purge steled stele libstele0 libstele-dev python3-stele'
 check "nothing but the record is left" '! find / -xdev -path /packages -prune -o -path /proc -prune -o -newer /usr/sbin/policy-rc.d \( -name "*stele*" -o -path "*/stele/*" \) -print | grep -vE "^/(var/lib/stele|var/log|var/cache|run/stele|tmp|root)(/|$)"'
 check "the record is kept for its owner" 'test -s /var/lib/stele/stele.db'
 kill $redis

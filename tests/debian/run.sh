@@ -52,7 +52,7 @@ check "lintian" lintian --fail-on error "$work"/stele_*.changes
 mkdir "$work/before"
 for package in "$work"/{steled,stele,libstele0,libstele-dev,python3-stele}_*.deb; do
     dpkg-deb -R "$package" "$work/tree"
-    sed -i -E -e 's/^Version: .*/Version: 0.0.1-1/' -e 's/\(= [^)]*\)/(= 0.0.1-1)/' "$work/tree/DEBIAN/control"
+    sed -i -E -e 's/^(Version: .*)/\1~before/' -e 's/\(= ([^)]*)\)/(= \1~before)/' "$work/tree/DEBIAN/control"
     dpkg-deb -b "$work/tree" "$work/before" >/dev/null
     rm -r "$work/tree"
 done
@@ -61,7 +61,7 @@ view () {
     mount -t tmpfs tmpfs "$work/mnt" && mkdir "$work"/mnt/{upper,work,root} "$work/mnt/upper/packages" &&
     mount -t overlay overlay -o "lowerdir=/,upperdir=$work/mnt/upper,workdir=$work/mnt/work" "$work/mnt/root" &&
     cp -r "$work"/*.deb "$work/before" "$STELE_ROOT/examples/publish_event.c" "$STELE_ROOT/tests/debian/life.sh" "$work/mnt/root/packages" &&
-    mount -t proc proc "$work/mnt/root/proc" && mount --bind /dev "$work/mnt/root/dev" && ip link set lo up &&
+    mount -t proc proc "$work/mnt/root/proc" && mount --rbind /dev "$work/mnt/root/dev" && ip link set lo up &&
     chroot "$work/mnt/root" bash /packages/life.sh
 }
 mkdir "$work/mnt"
