@@ -41,7 +41,7 @@ typedef struct {
 static const s_field_t s_task [] = {
     TASK_ID, { "role", "role", ROLE }, { "branch", "branch", BRANCH }, { "state", "state", TEXT },
     { "last_error", "last_error", TEXT_OR_NULL }, { "provider", "provider", TEXT_OR_NULL }, { "model", "model", TEXT_OR_NULL },
-    { NULL }
+    { .name = NULL }
 };
 
 static const s_field_t s_task_record [] = {
@@ -51,33 +51,33 @@ static const s_field_t s_task_record [] = {
     { "provider", "provider", TEXT_OR_NULL }, { "model", "model", TEXT_OR_NULL }, { "branch", "branch", TEXT_OR_NULL },
     { "commit_hash", "commit_hash", TEXT_OR_NULL }, { "last_error", "last_error", TEXT_OR_NULL },
     { "error_count", "error_count", INTEGER }, { "full_access", "full_access", FLAG }, { "target_dir", "target_dir", TEXT },
-    { NULL }
+    { .name = NULL }
 };
 
 static const s_field_t s_history [] = {
     { "id", "id", INTEGER }, { "state_from", "state_from", TEXT_OR_NULL }, { "state_to", "state_to", TEXT },
     { "timestamp", "timestamp", SECONDS }, { "provider", "provider", TEXT_OR_NULL }, { "model", "model", TEXT_OR_NULL },
     { "error_message", "error_message", TEXT_OR_NULL }, { "details", "details", OBJECT }, { "user_id", "user_id", TEXT },
-    { NULL }
+    { .name = NULL }
 };
 
 static const s_field_t s_output [] = {
     { "id", "id", INTEGER }, { "output_type", "output_type", TEXT }, { "content", "content", TEXT },
     { "timestamp", "timestamp", SECONDS }, { "file_path", "file_path", TEXT_OR_NULL },
     { "file_size", "file_size", INTEGER_OR_NULL }, { "mime_type", "mime_type", TEXT_OR_NULL },
-    { "commit_hash", "commit_hash", TEXT_OR_NULL }, { "branch", "branch", TEXT_OR_NULL }, { NULL }
+    { "commit_hash", "commit_hash", TEXT_OR_NULL }, { "branch", "branch", TEXT_OR_NULL }, { .name = NULL }
 };
 
 static const s_field_t s_session [] = {
     { "session_id", "session_id", TEXT }, { "cli_tool", "cli_tool", TEXT }, { "mode", "mode", TEXT },
     { "state", "state", TEXT }, { "pid", "pid", INTEGER_OR_NULL }, { "created_at", "created_at", UNIX },
     { "last_activity", "updated_at", UNIX }, { "authentication_required", "authentication_required", FLAG },
-    { "current_directory", "current_directory", TEXT }, { "websocket_url", "session_id", SOCKET }, { NULL }
+    { "current_directory", "current_directory", TEXT }, { "websocket_url", "session_id", SOCKET }, { .name = NULL }
 };
 
 static const s_field_t s_message [] = {
     { "type", "type", TEXT }, { "content", "content", TEXT }, { "timestamp", "timestamp", TIME },
-    { "direction", "direction", TEXT }, { "metadata", "metadata", OBJECT }, { NULL }
+    { "direction", "direction", TEXT }, { "metadata", "metadata", OBJECT }, { .name = NULL }
 };
 
 static const struct {
