@@ -39,7 +39,8 @@ s_refuse (const char *path, int error, stele_refusal_t *refusal)
     char reason [400];
     stele_file_reason (path, error, reason, sizeof reason);
     return stele_refuse (refusal, error == ENOSPC || error == EDQUOT? STELE_EFULL:
-        error == ENOENT? STELE_ENOT_FOUND: STELE_EIO, "backup", "%s", reason);
+        error == ENOENT? STELE_ENOT_FOUND: STELE_EIO, "backup", "%s: %s%s", path, reason,
+        error == ENOENT? "; is it a repository of backups?": "");
 }
 
 //  -- names -------------------------------------------------------------------------------

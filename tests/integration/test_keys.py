@@ -389,6 +389,18 @@ class TestBroker(KeysTest):
         self.stele("--timeout", "600000", "--key", self.path("bob.key_secret"), "follow", status=77)
         self.assertIn("lacks the role", self.stderr)
 
+    def test_run_sends_nothing_of_another_key(self):
+        for team, producers in (("a", "a-*"), ("b", "run-*")):
+            self.stele("key", "new", team, "--role", "publish,query", "--users", team, "--producers", producers)
+        self.start()
+        self.environment["XDG_STATE_HOME"] = self.path("state")
+        a, b = (("--key", self.path(team + ".key_secret")) for team in "ab")
+        self.stele(*a, "run", "--task", "of-a", "--", "true")
+        self.assertRegex(self.stderr, "the key 'a' may not publish as producer 'run-.*durable in .*@a/")
+        self.stele(*b, "run", "--task", "of-b", "--", "true")
+        self.assertEqual(json.loads(self.stele(*b, "--json", "list"))["tasks"][0]["task_id"], "of-b")
+        self.assertEqual(len(json.loads(self.stele(*b, "--json", "list"))["tasks"]), 1)
+
     def test_key_without_query_follows_new_events_only(self):
         self.stele("key", "new", "root", "--role", "admin")
         self.stele("key", "new", "ear", "--role", "feed", "--topics", "task.")

@@ -65,7 +65,8 @@ s_open (cli_recorder_t *self, bool accept_loss)
     free (self->path);
     self->path = NULL;
     if (!self->folder && !self->unspooled)
-        self->folder = cli_slots_folder (self->place, self->cli->events, self->why, sizeof self->why);
+        self->folder = cli_slots_folder (self->place, self->cli->events, self->cli->key, self->why,
+            sizeof self->why);
     if (self->folder && !self->unspooled)
         self->client = cli_slots_client (self->cli, self->folder, self->producer, accept_loss, &self->path,
             self->why, sizeof self->why);
@@ -299,9 +300,11 @@ s_deliver (cli_recorder_t *self)
     if (self->kept_count > 0 || !self->path)
         snprintf (text, sizeof text, "the end of task %s is not recorded: %s", self->task,
             *self->why? self->why: "no broker answers, and there is no spool");
-    else
-        snprintf (text, sizeof text, "no ack from %s; the events of task %s are durable in %s, and the next 'stele run' "
-            "sends them", self->cli->events, self->task, self->path);
+    else {
+        const char *error = stele_client_error (self->client);
+        snprintf (text, sizeof text, "no ack from %s%s%s; the events of task %s are durable in %s, and the next 'stele run' "
+            "sends them", self->cli->events, error && *error? ": ": "", error? error: "", self->task, self->path);
+    }
     s_warn (self, text);
 }
 

@@ -16,6 +16,7 @@
 #include "base/clock.h"
 #include "base/memory.h"
 #include "cli/run/slots.h"
+#include "wire/key_file.h"
 
 #define SLOTS_MAX 1000
 #define LEASE_MS 30000              // A run that was killed is interrupted after this time
@@ -37,9 +38,27 @@ s_make_folders (char *path)
     return mkdir (path, 0700) == 0 || errno == EEXIST;
 }
 
-char *
-cli_slots_folder (const char *place, const char *endpoint, char *error, size_t error_size)
+//  The name of the key, also of one that cannot be read: the end of its path without .key_secret
+static void
+s_key_name (const char *key, char *name, size_t size)
 {
+    stele_refusal_t refusal;
+    stele_key_file_t *file = stele_key_file_load (key, &refusal);
+    const char *given = file? stele_key_file_get (file, "name"): NULL;
+    const char *slash = strrchr (key, '/');
+    snprintf (name, size, "%s", given? given: slash? slash + 1: key);
+    char *end = given? NULL: strstr (name, ".key_secret");
+    if (end)
+        *end = 0;
+    stele_key_file_destroy (&file);
+}
+
+char *
+cli_slots_folder (const char *place, const char *endpoint, const char *key, char *error, size_t error_size)
+{
+    char name [80] = "";
+    if (key && *key && strncmp (endpoint, "tcp:", 4) == 0)
+        s_key_name (key, name, sizeof name);
     const char *state = getenv ("XDG_STATE_HOME");
     const char *home = getenv ("HOME");
     char path [4096];
@@ -56,11 +75,16 @@ cli_slots_folder (const char *place, const char *endpoint, char *error, size_t e
         snprintf (error, error_size, "there is no place for a spool: neither XDG_STATE_HOME nor HOME is set; use --spool");
         return NULL;
     }
-    if (size < 0 || (size_t) size + strlen (endpoint) >= sizeof path || strlen (endpoint) > 200) {
+    if (size < 0 || (size_t) size + strlen (endpoint) + sizeof name >= sizeof path || strlen (endpoint) > 200) {
         snprintf (error, error_size, "the path of the spool is too long");
         return NULL;
     }
     for (const char *c = endpoint; *c; c++)
+        path [size++] = strchr ("/:*@", *c)? '_': *c;
+    //  What one key could not send is not sent with another one: it would belong to the users of that one
+    if (*name)
+        path [size++] = '@';
+    for (const char *c = name; *c; c++)
         path [size++] = strchr ("/:*@", *c)? '_': *c;
     path [size] = 0;
     if (!s_make_folders (path)) {
