@@ -160,8 +160,15 @@ int64_t
     stele_repository_position_at (const stele_repository_t *self, int64_t after, int64_t time_us,
         stele_refusal_t *refusal);
 
-/*  The last position that the segments hold without a gap, 0: none. Reads trailers only. Negative: a code. */
+/*  The last commit of the segments: its last position (0: none is known), and its time. It identifies the history.
+    Negative: a code.                                                        */
 int64_t
-    stele_repository_last (const stele_repository_t *self, stele_refusal_t *refusal);
+    stele_repository_committed (const stele_repository_t *self, int64_t *time_us, stele_refusal_t *refusal);
+
+/*  The last position that the segments hold without a gap from the segment with position 'after' on, 0: none. Reads
+    trailers only. 'broken' becomes the name of the segment that is damaged, or follows a gap, there; "": none is.
+    Negative: a code.                                                        */
+int64_t
+    stele_repository_last (const stele_repository_t *self, int64_t after, char broken [48], stele_refusal_t *refusal);
 
 #endif

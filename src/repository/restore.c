@@ -94,8 +94,11 @@ s_give_name (s_restore_t *self)
 {
     char reason [400];
     STELE_FAULT (restore_named);
-    //  link, unlike rename, fails if there is such a file
-    if (link (self->work, self->target) == 0 && stele_file_sync_folder (self->target) == 0)
+    //  Unlike rename, these fail if there is such a file. Not every file system has links, or the flag.
+    int rc = link (self->work, self->target);
+    if (rc != 0 && errno != EEXIST)
+        rc = renameat2 (AT_FDCWD, self->work, AT_FDCWD, self->target, RENAME_NOREPLACE);
+    if (rc == 0 && stele_file_sync_folder (self->target) == 0)
         return 0;
     stele_file_reason (self->target, errno, reason, sizeof reason);
     return stele_refuse (self->refusal, errno == EEXIST? STELE_EEXISTS: STELE_EIO, "ledger", "%s", reason);
@@ -149,12 +152,19 @@ s_choose (s_restore_t *self)
     const stele_restore_options_t *options = self->options;
     stele_restored_t *result = self->result;
     bool all = options->position < 0 && options->time_us == 0;
-    self->segments = stele_repository_last (self->repository, self->refusal);
+    self->base = s_snapshot (self, self->count);
+    char broken [48], unused [48];
+    int64_t newest = s_newest (self), tail = stele_repository_last (self->repository, newest, broken, self->refusal);
+    self->segments = stele_repository_last (self->repository, s_base_position (self), unused, self->refusal);
     if (self->segments < 0 && all)
         return (int) self->segments;
-    self->base = s_snapshot (self, self->count);
-    int64_t newest = s_newest (self);
-    result->end = self->segments > newest? self->segments: newest;
+    result->end = tail > newest? tail: newest;
+    if (self->segments > result->end)
+        result->end = self->segments;
+    //  Never less than there was without a word
+    if (all && *broken)
+        return stele_refuse (self->refusal, STELE_ELEDGER, "backup", "%s: %s is damaged, or segments before it are missing "
+            "('stele backup check'): to restore what comes before, use --at %" PRId64, self->path, broken, result->end);
     result->position = all? result->end: options->time_us? s_position_at (self): options->position;
     if (result->position < 0)
         return (int) result->position;
@@ -164,7 +174,8 @@ s_choose (s_restore_t *self)
             self->path, result->end, result->position);
     if (result->position == 0)
         return stele_refuse (self->refusal, STELE_ENOT_FOUND, "at", "%s has no event up to then", self->path);
-    if (self->segments < result->position && (result->position > base || (options->time_us && base < newest)))
+    if ((self->segments < result->position && result->position > base)
+    ||  (options->time_us && base < newest && self->segments <= result->position && self->segments < newest))
         return stele_refuse (self->refusal, STELE_ENOT_FOUND, "at", "%s has no segments up to there: it can be restored "
             "as of the positions of its snapshots only ('stele backup list'), such as %" PRId64, self->path,
             base? base: newest);

@@ -70,7 +70,7 @@ s_check_segment (s_check_t *self, const stele_segment_t *segment, int64_t next_f
     int code = fd < 0? fd: stele_trailer_read (fd, &trailer, &refusal);
     if (code == 0 && strcmp (trailer.ledger_id, self->repository->ledger_id))
         code = stele_refuse (&refusal, STELE_ELEDGER, NULL, "is a segment of ledger %s", trailer.ledger_id);
-    if (code == 0 && (trailer.first != segment->first || trailer.complete == segment->open))
+    if (code == 0 && (trailer.first != segment->first || (trailer.complete == segment->open && !segment->open)))
         code = stele_refuse (&refusal, STELE_ELEDGER, NULL, "has the name of another segment");
     //  How far it went is only known if another one follows
     if (code)

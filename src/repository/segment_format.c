@@ -28,8 +28,9 @@
 #define SHA_BYTES 32
 #define FOOT_BYTES (SHA_BYTES + 4 + 8)
 #define JSON_BYTES_MAX (1024 * 1024)
-#define TEXT_BYTES_MAX ((uint64_t) 1 << 31)
+#define TEXT_BYTES_MAX ((uint64_t) 1 << 28)     // Far more than STELE_SEGMENT_FRAME_BYTES and the longest line
 #define LEVEL 3
+#define POSITION_MAX INT64_C (10000000000000000)    // Its name has 16 digits
 
 void
 stele_bytes_add (stele_bytes_t *self, const void *data, size_t size)
@@ -165,7 +166,8 @@ s_read_frames (stele_trailer_t *self, stele_scan_t scan, uint32_t count, int64_t
         if (digest.kind != STELE_SCAN_TEXT || digest.size != STELE_DIGEST_TEXT - 1)
             return false;
         memcpy (frame->digest, digest.data, digest.size);
-        if (frame->offset != offset || frame->size > end - offset || frame->first != next || frame->last < next - 1)
+        if (frame->offset != offset || frame->size > end - offset || frame->first != next || frame->last < next - 1
+        ||  frame->last >= POSITION_MAX)
             return false;
         offset += frame->size;
         next = frame->last + 1;
@@ -193,7 +195,8 @@ s_unpack (stele_trailer_t *self, const stele_pack_t *pack, int64_t end)
     ||  !stele_map_integer (&map, "rejected", &self->rejected)
     ||  !stele_map_integer (&map, "committed", &self->committed)
     ||  !stele_map_integer (&map, "committed_at", &self->committed_at)
-    ||  frames.kind != STELE_SCAN_ARRAY || frames.count > STELE_TRAILER_FRAMES_MAX || self->first < 1)
+    ||  frames.kind != STELE_SCAN_ARRAY || frames.count > STELE_TRAILER_FRAMES_MAX || self->first < 1
+    ||  self->first >= POSITION_MAX || self->last >= POSITION_MAX)
         return false;
     stele_scan_t scan = stele_scan_start (data, size);
     stele_scan_next (&scan);

@@ -45,6 +45,12 @@ stele_segment_open (const stele_repository_t *self, const char *name, stele_refu
 {
     char *path = stele_repository_join (self->segments, name);
     int fd = stele_file_open (path, O_RDONLY, 0);
+    //  A broker may have completed the open end since it was listed
+    char *open = fd < 0 && errno == ENOENT? strstr (path, ".open" SUFFIX): NULL;
+    if (open) {
+        memmove (open, open + 5, strlen (open + 5) + 1);
+        fd = stele_file_open (path, O_RDONLY, 0);
+    }
     int code = fd < 0? stele_repository_refuse (refusal, path, errno): fd;
     free (path);
     return code;
@@ -143,12 +149,35 @@ stele_repository_segments (const stele_repository_t *self, stele_segment_fn *fn,
 }
 
 int64_t
-stele_repository_last (const stele_repository_t *self, stele_refusal_t *refusal)
+stele_repository_last (const stele_repository_t *self, int64_t after, char broken [48], stele_refusal_t *refusal)
 {
     stele_segment_t *list = NULL;
-    int64_t count = stele_repository_list (self, &list, refusal), last = 0;
-    for (int64_t i = 0; i < count && list [i].readable && (i == 0 || list [i].first == last + 1); i++)
-        last = list [i].last;
+    int64_t count = stele_repository_list (self, &list, refusal), at = 0, last = 0;
+    //  What is missing or damaged before it does not matter
+    while (at + 1 < count && list [at + 1].first <= after + 1)
+        at++;
+    for (; at < count && list [at].readable && (last == 0 || list [at].first == last + 1); at++)
+        last = list [at].last;
+    snprintf (broken, 48, "%s", at < count? list [at].name: "");
     free (list);
     return count < 0? count: last;
+}
+
+int64_t
+stele_repository_committed (const stele_repository_t *self, int64_t *time_us, stele_refusal_t *refusal)
+{
+    stele_segment_t *list = NULL;
+    stele_trailer_t trailer = { .count = 0 };
+    stele_refusal_t unread;
+    int64_t count = stele_repository_list (self, &list, refusal), committed = 0;
+    int fd = count > 0 && list [count - 1].readable? stele_segment_open (self, list [count - 1].name, &unread): -1;
+    if (fd >= 0 && stele_trailer_read (fd, &trailer, &unread) == 0) {
+        committed = trailer.committed;
+        *time_us = trailer.committed_at;
+    }
+    stele_trailer_clear (&trailer);
+    if (fd >= 0)
+        close (fd);
+    free (list);
+    return count < 0? count: committed;
 }

@@ -185,6 +185,9 @@ s_segments (s_read_t *self, const stele_repository_t *repository, const stele_se
                 "%s: positions %" PRId64 " to %" PRId64 " are missing: no segment has them", repository->path,
                 next, list [i].first - 1);
         rc = s_segment (self, repository, &list [i]);
+        //  Nothing but states could be missed
+        if (rc == STELE_ELEDGER && list [i].first > self->upto)
+            rc = END;
         next = list [i].last + 1;
     }
     return rc;

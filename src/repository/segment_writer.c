@@ -325,6 +325,23 @@ s_add_side (stele_segment_writer_t *self, stele_line_kind_t kind, const void *pa
     free (line);
 }
 
+//  States alone may have filled it. One without events never is: the next one would have its name.
+static bool
+s_is_full (const stele_segment_writer_t *self)
+{
+    return self->next > self->trailer.first
+        && (self->trailer.count >= STELE_SEGMENT_FILE_FRAMES || self->frames.size >= STELE_SEGMENT_FILE_BYTES);
+}
+
+int
+stele_segment_writer_complete (stele_segment_writer_t *self, stele_refusal_t *refusal)
+{
+    if (!s_is_full (self))
+        return 0;
+    s_end_frame (self);
+    return s_complete (self, refusal);
+}
+
 int
 stele_segment_writer_event (stele_segment_writer_t *self, const void *packed, size_t packed_size,
     const void *owner, size_t owner_size, stele_refusal_t *refusal)
@@ -332,12 +349,8 @@ stele_segment_writer_event (stele_segment_writer_t *self, const void *packed, si
     if ((self->next > self->frame_first && (self->next - 1) % STELE_SEGMENT_FRAME_EVENTS == 0)
     ||  self->text.size >= STELE_SEGMENT_FRAME_BYTES)
         s_end_frame (self);
-    if (self->text.size == 0
-    && (self->trailer.count >= STELE_SEGMENT_FILE_FRAMES || self->frames.size >= STELE_SEGMENT_FILE_BYTES)) {
-        int code = s_complete (self, refusal);
-        if (code)
-            return code;
-    }
+    if (self->text.size == 0 && s_is_full (self))
+        return 1;
     size_t size;
     char *line = stele_json_line (packed, packed_size, true, &size);
     if (!line)

@@ -41,8 +41,8 @@ int64_t
     stele_segment_writer_rejected (const stele_segment_writer_t *self);
 
 /*  Add the event with the next position, as packed msgpack, and before it the lines that belong to it ("owner": a
-    packed map, or NULL). Returns 0, or a code with the refusal: a full segment could not be written, the event was
-    not taken.                                                               */
+    packed map, or NULL). Returns 0; 1: the segment is full, the event was not taken, call stele_segment_writer_complete
+    first; or a code with the refusal.                                       */
 int
     stele_segment_writer_event (stele_segment_writer_t *self, const void *packed, size_t size,
         const void *owner, size_t owner_size, stele_refusal_t *refusal);
@@ -71,6 +71,11 @@ void
 /*  Note numbers of a producer and of a refused event whose lines were added (0: none). */
 void
     stele_segment_writer_note (stele_segment_writer_t *self, int64_t producer, int64_t rejected);
+
+/*  Write the segment if it is full, and start the next one. Waits for the disk: do not call it while a state of the
+    ledger is held. Returns 0 or a code with the refusal; try again later.   */
+int
+    stele_segment_writer_complete (stele_segment_writer_t *self, stele_refusal_t *refusal);
 
 /*  Make everything durable that was added. Returns 0 or a code with the refusal; try again later. */
 int

@@ -145,14 +145,15 @@ s_take_commit (int64_t first, int64_t last, int64_t time_us, void *arg)
     return 0;
 }
 
-//  The producer to whom the task of the event belongs from now on, packed; false: as before
-static bool
+//  The producer to whom the task of the event belongs from now on, packed. Returns 1, 0: as before, or an error of the reader
+static int
 s_pack_owner (s_segments_t *self, int64_t position)
 {
     const char *name;
     size_t size;
-    if (stele_reader_event_owner (self->follower.reader, &name, &size) != 1)
-        return false;
+    int rc = stele_reader_event_owner (self->follower.reader, &name, &size);
+    if (rc != 1)
+        return rc;
     stele_pack_clear (self->owner);
     stele_pack_map_begin (self->owner);
     stele_pack_key_integer (self->owner, "position", position);
@@ -162,7 +163,7 @@ s_pack_owner (s_segments_t *self, int64_t position)
     else
         stele_pack_nil (self->owner);
     stele_pack_map_end (self->owner);
-    return true;
+    return 1;
 }
 
 static int
@@ -170,7 +171,9 @@ s_take_event (const stele_record_t *row, void *arg)
 {
     s_segments_t *self = arg;
     int64_t position = row->values [STELE_POSITION].integer;
-    bool owned = s_pack_owner (self, position);
+    int owned = s_pack_owner (self, position);
+    if (owned < 0)
+        return owned;
     stele_pack_clear (self->follower.pack);
     stele_record_pack (row, self->follower.pack);
     int code = stele_segment_writer_event (self->writer, stele_pack_data (self->follower.pack),
@@ -268,10 +271,7 @@ s_read (s_segments_t *self, bool now)
     int64_t head = stele_reader_head (self->follower.reader);
     if (head > self->follower.head)
         self->follower.head = head;
-    int64_t durable = s_durable (self);
     code = head < 0? (int) head: s_take_portion (self);
-    if (s_durable (self) > durable)             // A segment is complete
-        self->flushed_ms = stele_clock_steady_ms ();
     bool flush = code == 0 && s_at_head (self) && (now || s_is_due (self, version));
     if (flush && version != self->version) {
         code = s_take_states (self);
@@ -280,6 +280,12 @@ s_read (s_segments_t *self, bool now)
         self->retried = self->retried && !(code == 0 && all);
     }
     stele_reader_end (self->follower.reader);
+    //  The disk of the repository may hang: not before the state of the ledger is released
+    int64_t durable = s_durable (self);
+    if (code == 0)
+        code = stele_segment_writer_complete (self->writer, &self->refusal);
+    if (s_durable (self) > durable)             // A segment is complete
+        self->flushed_ms = stele_clock_steady_ms ();
     if (code || !flush)
         return code;
     code = stele_segment_writer_flush (self->writer, &self->refusal);

@@ -18,6 +18,7 @@
 #include "broker/common/log.h"
 #include "broker/followers/snapshot_job.h"
 #include "fault/fault.h"
+#include "ledger/reader.h"
 #include "ledger/snapshot.h"
 #include "repository/packed_file.h"
 #include "repository/repository.h"
@@ -29,6 +30,7 @@
 #define PAGES       64              // Per portion of the copy
 #define PAUSE_US    1500            // After it
 #define LOG_FACTOR  8               // Give up if the log has grown by so many times wal-bytes
+#define CREATE_MS   5000
 #define REPORT_US   100000          // Between two reports
 
 typedef struct {
@@ -96,12 +98,34 @@ s_on_check (void *arg)
 
 //  -- steps -------------------------------------------------------------------------------
 
+//  Ledgers that were restored, or copied, have the same id: is the end of the segments a part of this one's history?
+static int
+s_compare (s_job_t *self, const stele_repository_t *repository)
+{
+    int64_t time_us = 0, committed = stele_repository_committed (repository, &time_us, &self->refusal);
+    if (committed <= 0)
+        return (int) committed;
+    stele_reader_t *reader = stele_reader_open (self->settings->ledger, &self->refusal);
+    if (!reader)
+        return self->refusal.code;
+    int64_t recorded_us = stele_reader_commit_recorded (reader, committed);
+    stele_reader_close (&reader);
+    return recorded_us == time_us? 0: stele_refuse (&self->refusal, STELE_ELEDGER, "backup",
+        "%s has another history of this ledger, up to position %" PRId64 ": name an empty folder",
+        self->settings->backup, committed);
+}
+
 //  A repository has the history of one ledger. It may be open for the segments: that does not matter here.
 static int
 s_prepare (s_job_t *self)
 {
     const char *path = self->settings->backup, *ledger_id = self->ledger_id;
     stele_repository_t *repository = stele_repository_open (path, &self->refusal);
+    //  The follower of the segments creates it at this moment, and one of both would find it locked
+    for (int ms = 0; !repository && self->refusal.code == STELE_ENOT_FOUND && ms < CREATE_MS && !s_stopped (self); ms += 50) {
+        usleep (50000);
+        repository = stele_repository_open (path, &self->refusal);
+    }
     if (!repository && self->refusal.code == STELE_ENOT_FOUND)
         repository = stele_repository_create (path, ledger_id, &self->refusal);
     if (!repository)
@@ -110,6 +134,8 @@ s_prepare (s_job_t *self)
         stele_refuse (&self->refusal, STELE_ELEDGER, "backup",
             "%s has backups of ledger %s, and this is ledger %s: set 'backup' to another folder, and keep that one",
             path, stele_repository_ledger_id (repository), ledger_id);
+    if (code == 0)
+        code = s_compare (self, repository);
     stele_repository_close (&repository);
     return code? code: stele_snapshots_prepare (path, &self->refusal);
 }

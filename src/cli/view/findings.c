@@ -218,6 +218,11 @@ s_look_at_segments (const s_look_t *self)
             "correct what the message names; the broker tries again every few seconds, and backs up everything since then",
             "events are not backed up: %s", s_text (self, "segments", "error"));
     else
+    if (*s_text (self, "backup", "repository") && !*s_text (self, "segments", "state"))
+        ADD ("segments_failing", CLI_LEVEL_INFO, -1,
+            "look again; if it stays: the disk of the backups hangs (NFS?), mend it; a stop waits for it, too",
+            "events are not backed up: writing to the folder of the backups does not come to an end");
+    else
     if (lag_ms > CLI_SEGMENTS_LAG_MS)
         ADD ("segments_behind", CLI_LEVEL_DEGRADED, lag_ms,
             "look at the disk of the backups: it is slower than the events arrive, or does not answer",

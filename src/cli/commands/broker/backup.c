@@ -80,6 +80,13 @@ s_wait (cli_t *self, json_t *answer, int64_t number)
         json_decref (answer);
         usleep (POLL_US);
         answer = s_ask (self, false);
+        //  A broker that was started again does not know of it
+        if (answer && json_integer_value (json_object_get (answer, "number")) < number) {
+            json_decref (answer);
+            answer = NULL;
+            cli_report ("the broker was started again meanwhile: whether the snapshot was taken, 'stele backup list' says");
+            self->status = EX_IOERR;
+        }
     }
     cli_progress_wipe (&progress);
     return answer;
