@@ -46,11 +46,13 @@ s_spawn (cli_http_child_t *self)
     for (size_t i = 0; i < self->options.count; i++)
         arguments [i + 3] = self->options.items [i];
     posix_spawnattr_t attributes;
-    sigset_t none, defaults;
-    sigemptyset (&none);
+    sigset_t blocked, defaults;
+    sigemptyset (&blocked);
+    //  It waits for it as soon as it can; before that, one would end it
+    sigaddset (&blocked, SIGHUP);
     sigfillset (&defaults);
     posix_spawnattr_init (&attributes);
-    posix_spawnattr_setsigmask (&attributes, &none);
+    posix_spawnattr_setsigmask (&attributes, &blocked);
     posix_spawnattr_setsigdefault (&attributes, &defaults);
     posix_spawnattr_setflags (&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
     int error = posix_spawn (&self->pid, program, NULL, &attributes, (char *const *) arguments, environ);

@@ -163,13 +163,16 @@ s_on_event (struct bufferevent *stream, short what, void *arg)
     if (what & BEV_EVENT_ERROR)
         http_tls_explain (stream);
     bool answer_follows = self->waits || self->state == HTTP_CONN_ANSWERING || (self->state == HTTP_CONN_BEGUN && self->chunked);
-    //  Nobody waits for the rest of a stream without an end
-    bool endless = self->state == HTTP_CONN_BEGUN && self->until_close;
-    if (what & BEV_EVENT_EOF && !endless && (answer_follows || evbuffer_get_length (bufferevent_get_output (stream)))) {
+    //  Nobody waits for a stream without an end, or for its rest
+    bool endless = self->until_close;
+    //  With TLS, a write that fails after the client's close_notify is an EOF, too
+    if (what & BEV_EVENT_EOF && what & BEV_EVENT_READING && !endless && (answer_follows || evbuffer_get_length (bufferevent_get_output (stream)))) {
         //  It has only shut down its side, perhaps
         self->ended = true;
         if (!answer_follows)
             self->state = HTTP_CONN_CLOSING;
+        //  With TLS, libevent has stopped to write, too, and with that the time of writing
+        bufferevent_enable (stream, EV_WRITE);
         return;
     }
     //  The end, an error, or a client that did not read for HTTP_CONN_WRITE_S
@@ -326,6 +329,14 @@ s_waits (http_conn_t *self, int turn)
 }
 
 void
+http_conn_hear (http_conn_t *self)
+{
+    if (self->deaf && !self->ended)
+        bufferevent_enable (self->stream, EV_READ);
+    self->deaf = false;
+}
+
+void
 http_conn_process (http_conn_t *self)
 {
     struct evbuffer *input = bufferevent_get_input (self->stream);
@@ -335,9 +346,7 @@ http_conn_process (http_conn_t *self)
     if (self->waits)
         http_conn_set_timer (self, self->state == HTTP_CONN_HEAD? HTTP_CONN_HEAD_S: HTTP_CONN_IDLE_S);
     self->waits = false;
-    if (self->deaf && !self->ended)
-        bufferevent_enable (self->stream, EV_READ);
-    self->deaf = false;
+    http_conn_hear (self);
     for (int turn = 0; !self->gone && self->state <= HTTP_CONN_BODY && !s_waits (self, turn); turn++) {
         if (self->state != HTTP_CONN_BODY && !s_read_head (self, input))
             break;

@@ -95,6 +95,10 @@ void
 void
     http_conn_field (http_conn_t *self, const char *name, const char *format, ...) STELE_PRINTF (3, 4);
 
+/*  The answer will be a stream without an end: when the client ends the connection before it, nobody waits for it */
+void
+    http_conn_endless (http_conn_t *self);
+
 /*  Close the connection after this answer                                   */
 void
     http_conn_last (http_conn_t *self);

@@ -27,6 +27,12 @@ http_conn_field (http_conn_t *self, const char *name, const char *format, ...)
 }
 
 void
+http_conn_endless (http_conn_t *self)
+{
+    self->until_close = true;
+}
+
+void
 http_conn_last (http_conn_t *self)
 {
     self->last = true;
@@ -71,6 +77,7 @@ s_end_answer (http_conn_t *self)
     if (self->last) {
         self->state = HTTP_CONN_CLOSING;
         http_conn_set_timer (self, HTTP_CONN_HEAD_S);
+        http_conn_hear (self);
         return;
     }
     self->state = HTTP_CONN_IDLE;
@@ -133,6 +140,7 @@ http_conn_upgrade (http_conn_t *self, const char *protocol, void (*on_input) (vo
     self->last = true;
     bufferevent_write (self->stream, "\r\n", 2);
     self->on_input = on_input;
+    http_conn_hear (self);
     //  What has arrived already
     bufferevent_trigger (self->stream, EV_READ, BEV_TRIG_IGNORE_WATERMARKS | BEV_TRIG_DEFER_CALLBACKS);
 }

@@ -57,6 +57,10 @@ void
 void
     http_conn_set_timer (http_conn_t *self, int seconds);
 
+/*  Read from the socket again                                               */
+void
+    http_conn_hear (http_conn_t *self);
+
 /*  Read requests as long as there are any, and none is being answered       */
 void
     http_conn_process (http_conn_t *self);

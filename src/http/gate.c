@@ -180,6 +180,9 @@ s_on_body (void *arg, http_conn_t *conn, size_t size, const char **why)
     //  Nobody without a token takes up memory
     int status = s_identify (self, conn);
     *why = self->denied;
+    //  The request is not counted later, since it ends here
+    if (status == 401 && s_count (self, conn))
+        status = 429;
     if (status)
         return -status;
     if ((int64_t) size > self->message_bytes) {

@@ -36,15 +36,21 @@ http_peers_destroy (http_peers_t **self_p)
 static bool
 s_read (const struct sockaddr *address, unsigned char key [16])
 {
+    const struct in6_addr *long_one = &((const struct sockaddr_in6 *) address)->sin6_addr;
     memset (key, 0, 16);
     if (address->sa_family == AF_INET)
         memcpy (key, &((const struct sockaddr_in *) address)->sin_addr, 4);
     else
-    if (address->sa_family == AF_INET6)
-        memcpy (key, &((const struct sockaddr_in6 *) address)->sin6_addr, 8);
-    else
+    if (address->sa_family != AF_INET6)
         return false;
-    key [15] = address->sa_family == AF_INET6;
+    else
+    //  A client of IPv4, of a socket that listens on [::]
+    if (IN6_IS_ADDR_V4MAPPED (long_one))
+        memcpy (key, &long_one->s6_addr [12], 4);
+    else {
+        memcpy (key, long_one, 8);
+        key [15] = 1;
+    }
     return true;
 }
 

@@ -439,6 +439,7 @@ http_stream_open (http_server_t *server, http_conn_t *conn, const char *types, c
     self->form = form;
     self->form_state = state;
     self->sent_ms = stele_clock_steady_ms ();
+    http_conn_endless (conn);
     http_stream_read (self);
 }
 

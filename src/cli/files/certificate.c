@@ -6,6 +6,7 @@
 */
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -37,7 +38,9 @@ s_reason (void)
 static FILE *
 s_open (const char *what, const char *path, struct stat *status, stele_refusal_t *refusal)
 {
-    FILE *file = fopen (path, "re");
+    //  Without waiting for the other end of a pipe
+    int fd = open (path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    FILE *file = fd < 0? NULL: fdopen (fd, "r");
     if (!file || fstat (fileno (file), status) != 0 || !S_ISREG (status->st_mode)) {
         stele_refuse (refusal, STELE_EINVALID_FIELD, NULL, "cannot read the %s '%.200s': %s", what, path,
             file && !S_ISREG (status->st_mode)? "it is not a file": strerror (errno));

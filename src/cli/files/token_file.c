@@ -277,7 +277,9 @@ int
 cli_tokens_load (cli_tokens_t *self, const char *path, stele_refusal_t *refusal)
 {
     struct stat status;
-    FILE *file = fopen (path, "re");
+    //  Without waiting for the other end of a pipe
+    int fd = open (path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    FILE *file = fd < 0? NULL: fdopen (fd, "r");
     if (!file || fstat (fileno (file), &status) != 0) {
         stele_refuse (refusal, STELE_EIO, "tokens", "cannot read the file of tokens '%.200s': %s%s", path, strerror (errno),
             errno == ENOENT? "; 'stele token new NAME --role ROLE --tokens FILE' makes it": "");
