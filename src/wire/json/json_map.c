@@ -20,6 +20,7 @@ typedef struct {
     const unsigned char *value;     // Packed; begins where a packed key ends
     uint32_t text_size;             // Of a text key, which ends at 'value'; else of the JSON
     bool is_text;
+    bool is_owned;                  // The JSON of the key is not in an arena
 } s_pair_t;
 
 static int
@@ -57,7 +58,7 @@ s_compare (const void *one, const void *other)
     return s_compare_bytes (left->key, left->text_size, right->key, right->text_size);
 }
 
-//  Replace a key that is not text by its JSON, in the arena.
+//  Replace a key that is not text by its JSON, in the arena or in memory of its own.
 static int
 s_print_key (stele_json_writer_t *self, s_pair_t *pair, int depth)
 {
@@ -69,13 +70,15 @@ s_print_key (stele_json_writer_t *self, s_pair_t *pair, int depth)
     };
     int rc = stele_json_write_value (&writer, &scan, depth, false);
     self->failed |= writer.failed;
-    if (writer.failed || rc)
+    if (writer.failed || rc || writer.size > max) {
+        if (!self->arena)
+            free (writer.text);
+        //  Too long for the whole text, too: only its size is counted from here on
+        if (!writer.failed && rc == 0)
+            self->max = 0;
         return writer.failed? STELE_ENO_MEMORY: rc;
-    //  Too long for the whole text, too: only its size is counted from here on
-    if (writer.size > max) {
-        self->max = 0;
-        return 0;
     }
+    pair->is_owned = !self->arena;
     pair->key = (const unsigned char *) writer.text;
     pair->text_size = (uint32_t) writer.size;
     return 0;
@@ -247,6 +250,9 @@ stele_json_write_map (stele_json_writer_t *self, stele_scan_t *scan, uint32_t co
     for (uint32_t i = 0; i < count; i++)
         pairs [i] = s_read_pair (scan);
     int rc = s_write_pairs (self, pairs, count, depth, times);
+    for (uint32_t i = 0; i < count && !self->arena; i++)
+        if (pairs [i].is_owned)
+            free ((void *) pairs [i].key);
     if (pairs != few)
         free (pairs);
     return rc;
