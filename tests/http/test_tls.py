@@ -9,6 +9,7 @@ import http.client
 import json
 import os
 import re
+import select
 import shutil
 import signal
 import socket
@@ -417,6 +418,34 @@ class Reload(TlsTest):
         event = {"type": "task.created", "task_id": "streamed", "title": "", "description": "", "role": "x"}
         self.send(self.connection("second"), "/v1/events", "POST", {"producer": "s", "events": [event]})
         until(b"streamed")
+
+    def test_answers_are_whole_after_the_client_has_ended_its_side(self):
+        count, size = 40, len(self.send(self.connection(), "/openapi.json").body)
+        peer = socket.socket()
+        self.addCleanup(peer.close)
+        peer.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        peer.settimeout(harness.PATIENCE)
+        peer.connect(("127.0.0.1", self.http.port))
+        incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        tls = self.context().wrap_bio(incoming, outgoing, server_hostname="localhost")
+        while True:
+            try:
+                tls.do_handshake()
+                break
+            except ssl.SSLWantReadError:
+                peer.sendall(outgoing.read())
+                incoming.write(peer.recv(65536))
+        request = "GET /openapi.json HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer %s\r\n\r\n" % self.token
+        tls.write(request.encode() * count)
+        peer.sendall(outgoing.read())
+        self.assertTrue(select.select([peer], [], [], harness.PATIENCE)[0])
+        with self.assertRaises(ssl.SSLError):       # It sends close_notify, and would read that of the server
+            tls.unwrap()
+        peer.sendall(outgoing.read())
+        received = 0
+        while part := peer.recv(65536):
+            received += len(part)
+        self.assertGreater(received, count * size)
 
     def test_certificate_that_ends_soon_is_told(self):
         install(self.folder, "short")

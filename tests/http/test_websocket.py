@@ -7,8 +7,10 @@
 import json
 import os
 import random
+import signal
 import socket
 import subprocess
+import threading
 import unittest
 
 import harness
@@ -198,6 +200,58 @@ class Sockets(web.WebTest):
         harness.wait_until(lambda: self.streams() == before, "the stream to end")
         self.submit(self.name("task"))
         stream.close()
+
+
+class WithoutBroker(web.WebTest):
+    with_broker = False
+
+    def descriptors(self):
+        return len(os.listdir("/proc/%d/fd" % self.http.child.pid))
+
+    def test_clients_that_left_before_the_handshake_are_forgotten(self):
+        before = self.descriptors()
+        request = (b"GET /ws HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+                   b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n")
+        peers = [web.connect(self.http.port) for _ in range(20)]
+        for peer in peers:
+            peer.sendall(request)
+        harness.wait_until(lambda: self.descriptors() >= before + 20, "the connections")
+        for peer in peers:
+            peer.close()
+        harness.wait_until(lambda: self.descriptors() <= before, "the end of the connections")
+
+
+class Waiting(web.WebTest):
+    def test_frames_that_wait_for_the_broker_are_all_read(self):
+        head = (b"GET /ws HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+                b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n")
+        data = b"".join(web.Socket.frame(TEXT, b"%05d" % i * 200) for i in range(300))      # 300 kB
+        self.broker.signal(signal.SIGSTOP)
+        try:
+            peer = web.connect(self.http.port)
+            self.addCleanup(peer.close)
+            peer.sendall(head)
+            peer.setblocking(False)
+            sent = 0
+            try:
+                while sent < len(data):
+                    sent += peer.send(data[sent:])
+            except BlockingIOError:
+                pass
+            self.assertGreater(sent, 70000)
+            self.get("/healthz")                    # It has read what it wants to
+        finally:
+            self.broker.signal(signal.SIGCONT)
+        peer.settimeout(harness.PATIENCE)
+        sender = threading.Thread(target=lambda: peer.sendall(data[sent:] + web.Socket.frame(CLOSE, b"\x03\xe8")))
+        sender.start()
+        received = b""
+        while not received.endswith(b"\x88\x02\x03\xe8"):
+            more = peer.recv(65536)
+            self.assertTrue(more, "the connection ended after %d bytes" % len(received))
+            received += more
+        sender.join(harness.PATIENCE)
+        self.assertEqual(received.count(b"Echo: "), 300)
 
 
 class Tokens(web.WebTest):

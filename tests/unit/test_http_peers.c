@@ -81,6 +81,18 @@ test_peers_find_knows_addresses_and_networks_of_ipv6 (void **state)
 }
 
 static void
+test_peers_find_knows_addresses_of_ipv4_in_ipv6 (void **state)
+{
+    (void) state;
+    http_peers_t *peers = http_peers_new ();
+    http_peer_t *one = s_find (peers, "::ffff:192.0.2.1", 1);
+    assert_non_null (one);
+    assert_ptr_not_equal (s_find (peers, "::ffff:192.0.2.2", 2), one);
+    assert_ptr_equal (s_find (peers, "192.0.2.1", 3), one);
+    http_peers_destroy (&peers);
+}
+
+static void
 test_peers_find_forgets_the_oldest_but_none_with_connections (void **state)
 {
     (void) state;
@@ -135,6 +147,7 @@ main (void)
         cmocka_unit_test (test_rate_take_has_a_burst_and_then_the_rate),
         cmocka_unit_test (test_rate_take_of_one_per_second_and_of_very_many),
         cmocka_unit_test (test_peers_find_knows_addresses_and_networks_of_ipv6),
+        cmocka_unit_test (test_peers_find_knows_addresses_of_ipv4_in_ipv6),
         cmocka_unit_test (test_peers_find_forgets_the_oldest_but_none_with_connections),
         cmocka_unit_test (test_peers_find_of_a_full_table_is_null),
         cmocka_unit_test (test_peer_wrong_counts_within_a_minute)
