@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
 #include "base/memory.h"
@@ -132,6 +133,8 @@ stele_redactor_destroy (stele_redactor_t **self_p)
     OPENSSL_cleanse (self->key, sizeof self->key);
     free (self);
     *self_p = NULL;
+    //  What libcrypto keeps for this thread would be freed at its very end, for which nobody waits
+    OPENSSL_thread_stop ();
 }
 
 size_t
