@@ -140,6 +140,8 @@ stele_publisher_leave (stele_publisher_t *self, stele_goodbye_t goodbye)
         zmq_send (zsock_resolve (self->sender),
             goodbye == STELE_GOODBYE_KEEP? STELE_SENDER_ASIDE: STELE_SENDER_LEAVE, 5, 0);
     zactor_destroy (&self->sender);
+    if (self->spool)
+        STELE_TSAN_ACQUIRE (self->spool);
     s_take_last_notices (self);
     stele_spool_close (&self->spool);
     s_end (self, STELE_EUNAVAILABLE, "the client is closed: create another one to publish");

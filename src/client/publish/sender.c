@@ -273,6 +273,8 @@ stele_sender (zsock_t *pipe, void *args)
     pthread_sigmask (SIG_BLOCK, &signals, NULL);
 
     sender_t *self = s_sender_new (pipe, (const stele_sender_settings_t *) args);
+    //  The spool, which the thread of the client closes when this one has ended
+    const void *spool = ((const stele_sender_settings_t *) args)->dialog.keep_arg;
     STELE_TSAN_RELEASE (args);
     zsock_signal (pipe, 0);
     s_open (self);
@@ -293,4 +295,6 @@ stele_sender (zsock_t *pipe, void *args)
     if (self->link)
         s_leave (self);
     s_sender_destroy (&self);
+    if (spool)
+        STELE_TSAN_RELEASE (spool);
 }
