@@ -172,6 +172,18 @@ http_call_ask (http_call_t *self, const stele_pack_t *pack, http_answer_fn *answ
         self->token = token;
 }
 
+void
+http_call_ask_more (http_call_t *self, const stele_pack_t *pack, http_answer_fn *answer)
+{
+    stele_refusal_t refusal;
+    int64_t token = http_upstream_send (self->server->upstream, pack, http_conn_request (self->conn)->actor,
+        http_call_timeout_ms (self), answer, self, &refusal);
+    if (token > 0)
+        self->token = token;
+    else
+        http_conn_close (self->conn);
+}
+
 static void
 s_ask_operation (http_server_t *server, http_conn_t *conn, const http_route_t *route)
 {

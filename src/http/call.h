@@ -28,6 +28,10 @@ http_call_t *
 void
     http_call_ask (http_call_t *self, const stele_pack_t *pack, http_answer_fn *answer);
 
+/*  Ask for the rest of an answer that has begun; if that is not possible, the connection is closed. */
+void
+    http_call_ask_more (http_call_t *self, const stele_pack_t *pack, http_answer_fn *answer);
+
 /*  Send an answer of the broker as JSON, with ETag, Link, Stele-Position and Stele-Ledger (see http_reply_json
     for 'only'). Destroys the call.                                          */
 void

@@ -28,10 +28,6 @@
 #define TEXT_OF(number) #number
 #define TEXT(number) TEXT_OF (number)
 
-#define PROBE_MS 3000
-#define CONNECT_MS 500              // At the start, before READY
-#define STOP_MS 2000                // For requests that wait for the broker
-
 typedef struct {
     http_server_t server;
     zsock_t *pipe;

@@ -58,17 +58,10 @@ s_request_page (http_call_t *call)
     if (self->cursor)
         stele_pack_key_integer (pack, "cursor", self->cursor);
     stele_pack_map_end (pack);
-    stele_refusal_t refusal;
-    if (!self->begun) {
-        http_call_ask (call, pack, s_on_page);
-        return;
-    }
-    int64_t token = http_upstream_send (call->server->upstream, pack, http_conn_request (call->conn)->actor,
-        http_call_timeout_ms (call), s_on_page, call, &refusal);
-    if (token > 0)
-        call->token = token;
+    if (self->begun)
+        http_call_ask_more (call, pack, s_on_page);
     else
-        http_conn_close (call->conn);
+        http_call_ask (call, pack, s_on_page);
 }
 
 static void

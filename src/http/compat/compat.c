@@ -142,13 +142,19 @@ http_compat_answer (http_call_t *call, const void *answer, size_t size, json_t *
 
 //  -- requests -----------------------------------------------------------------------------------------
 
-stele_pack_t *
-http_compat_request (http_server_t *server, const char *operation)
+static stele_pack_t *
+s_begin_map (http_server_t *server, const char *key, const char *value)
 {
     stele_pack_clear (server->pack);
     stele_pack_map_begin (server->pack);
-    stele_pack_key_string (server->pack, "op", operation);
+    stele_pack_key_string (server->pack, key, value);
     return server->pack;
+}
+
+stele_pack_t *
+http_compat_request (http_server_t *server, const char *operation)
+{
+    return s_begin_map (server, "op", operation);
 }
 
 http_span_t
@@ -171,10 +177,7 @@ http_compat_request_of (const http_call_t *call, const char *operation, const ch
 stele_pack_t *
 http_compat_event (http_server_t *server, const char *type)
 {
-    stele_pack_clear (server->pack);
-    stele_pack_map_begin (server->pack);
-    stele_pack_key_string (server->pack, "type", type);
-    return server->pack;
+    return s_begin_map (server, "type", type);
 }
 
 void

@@ -83,18 +83,11 @@ static void
 s_request_page (http_call_t *call)
 {
     s_list_t *self = call->state;
-    stele_refusal_t refusal;
     s_pack_page (self, call->server->list_limit, call->server->pack);
-    if (!self->begun) {
-        http_call_ask (call, call->server->pack, s_on_page);
-        return;
-    }
-    int64_t token = http_upstream_send (call->server->upstream, call->server->pack, http_conn_request (call->conn)->actor,
-        http_call_timeout_ms (call), s_on_page, call, &refusal);
-    if (token > 0)
-        call->token = token;
+    if (self->begun)
+        http_call_ask_more (call, call->server->pack, s_on_page);
     else
-        http_conn_close (call->conn);
+        http_call_ask (call, call->server->pack, s_on_page);
 }
 
 static void
