@@ -24,7 +24,7 @@ from stele_client.adapters import celery as stele_celery
 
 app = Celery("app", broker=os.environ["QUEUE"], backend=os.environ["QUEUE"])
 app.conf.update(task_default_queue=os.environ.get("QUEUE_NAME", "celery"), worker_prefetch_multiplier=1, broker_connection_retry=False)
-stele_celery.install(producer="celery-test", lease_ms=1000)
+stele_celery.install(producer="celery-test", lease_ms=int(os.environ["LEASE_MS"]))
 
 @app.task
 def add(a, b):
@@ -68,14 +68,15 @@ def slow():
 
 class CeleryTest(harness.BrokerTest):
     queue = "celery"
+    lease_ms = 60000        # Longer than Celery takes to notice a process that died, however busy the machine is
 
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
         with open(os.path.join(cls.folder, "celery_app.py"), "w") as file:
             file.write(APP)
-        cls.environment = {"QUEUE": "redis+socket://" + cls.redis.path, "QUEUE_NAME": cls.queue, "STELE_EVENTS": cls.broker.events,
-                           "STELE_REQUESTS": cls.broker.requests}
+        cls.environment = {"QUEUE": "redis+socket://" + cls.redis.path, "QUEUE_NAME": cls.queue, "LEASE_MS": str(cls.lease_ms),
+                           "STELE_EVENTS": cls.broker.events, "STELE_REQUESTS": cls.broker.requests}
         cls.start_worker()
         saved = dict(os.environ)
         cls.addClassCleanup(lambda: (os.environ.clear(), os.environ.update(saved)))
@@ -192,6 +193,7 @@ class TestTasks(CeleryTest):
 
 class TestKilledWorker(CeleryTest):
     queue = "doomed"
+    lease_ms = 1000
 
     def test_tasks_of_a_killed_worker_are_interrupted(self):
         path = os.path.join(self.folder, "begun")
