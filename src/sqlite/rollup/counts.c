@@ -22,13 +22,25 @@ void
 rollup_counts_free (rollup_counts_t *self)
 {
     free (self->wait.buckets);
+    free (self->wait.dense);
     free (self->run.buckets);
+    free (self->run.dense);
+}
+
+int
+rollup_counts_widen (rollup_counts_t *self)
+{
+    self->wait.dense = calloc (STELE_BUCKETS, sizeof *self->wait.dense);
+    self->run.dense = calloc (STELE_BUCKETS, sizeof *self->run.dense);
+    return self->wait.dense && self->run.dense? 0: STELE_ENO_MEMORY;
 }
 
 static void
 s_clear_spread (rollup_spread_t *self)
 {
-    *self = (rollup_spread_t) { .buckets = self->buckets, .room = self->room };
+    *self = (rollup_spread_t) { .buckets = self->buckets, .room = self->room, .dense = self->dense };
+    if (self->dense)
+        memset (self->dense, 0, STELE_BUCKETS * sizeof *self->dense);
 }
 
 void
@@ -45,6 +57,10 @@ rollup_counts_clear (rollup_counts_t *self)
 static int
 s_add_to_bucket (rollup_spread_t *self, size_t bucket, int64_t count)
 {
+    if (self->dense) {
+        self->dense [bucket] += count;
+        return 0;
+    }
     size_t at = self->used;
     while (at > 0 && self->buckets [at - 1].bucket > bucket)
         at--;
@@ -208,7 +224,7 @@ rollup_counts_decode (rollup_counts_t *self, const unsigned char *data, size_t s
     unsigned char set = bytes.next < bytes.end? *bytes.next++: 0;
     for (size_t i = 0; i < ROLLUP_SUMS; i++)
         if (set & 1 << i) {
-            double sum = 0;
+            double sum;
             if ((size_t) (bytes.end - bytes.next) < sizeof sum)
                 return STELE_ELEDGER;
             memcpy (&sum, bytes.next, sizeof sum);
@@ -223,28 +239,29 @@ rollup_counts_decode (rollup_counts_t *self, const unsigned char *data, size_t s
 
 //  -- for people ---------------------------------------------------------------------------
 
-static int64_t
-s_percentile (const rollup_spread_t *self, int64_t percent)
+//  By nearest rank, for each of three percents, ascending
+static void
+s_percentiles (const rollup_spread_t *self, int64_t values [3])
 {
-    int64_t wanted = (self->count * percent + 99) / 100, seen = 0;
-    for (size_t i = 0; i < self->used; i++) {
-        seen += self->buckets [i].count;
-        if (seen >= wanted) {
-            int64_t top = stele_bucket_top (self->buckets [i].bucket);
-            return top < self->max? top: self->max;
-        }
+    static const int64_t percents [3] = { 50, 90, 99 };
+    size_t end = self->dense? STELE_BUCKETS: self->used;
+    int64_t seen = 0;
+    for (size_t i = 0, next = 0; i < end && next < 3; i++) {
+        seen += self->dense? self->dense [i]: self->buckets [i].count;
+        int64_t top = stele_bucket_top (self->dense? i: self->buckets [i].bucket);
+        for (; next < 3 && seen >= (self->count * percents [next] + 99) / 100; next++)
+            values [next] = top < self->max? top: self->max;
     }
-    return self->max;
 }
 
 static stele_series_spread_t
 s_report (const rollup_spread_t *self)
 {
+    int64_t values [3] = { 0, 0, 0 };
+    if (self->count)
+        s_percentiles (self, values);
     return (stele_series_spread_t) {
-        .spread = {
-            .p50 = s_percentile (self, 50), .p90 = s_percentile (self, 90), .p99 = s_percentile (self, 99),
-            .max = self->max, .count = self->count
-        },
+        .spread = { .p50 = values [0], .p90 = values [1], .p99 = values [2], .max = self->max, .count = self->count },
         .sum = self->sum
     };
 }

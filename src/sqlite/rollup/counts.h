@@ -21,6 +21,7 @@ typedef struct {
     int64_t count, sum, max;        // Microseconds
     rollup_bucket_t *buckets;
     size_t used, room;
+    int64_t *dense;                 // Instead of these, all of them: to add up many rows; NULL: it is not dense
 } rollup_spread_t;
 
 //  Whole numbers, by their place in the row: only add at the end, and raise STELE_ROLLUP_VERSION
@@ -39,6 +40,10 @@ typedef struct {
     rollup_spread_t wait, run;
 } rollup_counts_t;
 
+//  Make empty counts dense. Dense ones have no form in a row. Returns 0, or STELE_ENO_MEMORY.
+int
+    rollup_counts_widen (rollup_counts_t *self);
+
 void
     rollup_counts_free (rollup_counts_t *self);
 
@@ -50,7 +55,7 @@ void
 int
     rollup_spread_add (rollup_spread_t *self, int64_t time_us);
 
-//  Add all of the other to self. Returns 0, or STELE_ENO_MEMORY.
+//  Add all of the other, which is not dense, to self. Returns 0, or STELE_ENO_MEMORY.
 int
     rollup_counts_add (rollup_counts_t *self, const rollup_counts_t *other);
 

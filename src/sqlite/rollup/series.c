@@ -47,6 +47,7 @@ typedef struct {
     unsigned char *bytes;           // All rows
     size_t size, room;
     int64_t newest_us;
+    rollup_counts_t row, sum;       // Of one row, and of several (dense)
 } s_series_t;
 
 //  -- the file --------------------------------------------------------------------------
@@ -168,9 +169,11 @@ s_group (s_series_t *self, int64_t key)
     group = calloc (1, sizeof *group);
     if (group) {
         group->key = key;
-        HASH_ADD (hh, self->groups, key, sizeof group->key, group);
+        if (rollup_counts_widen (&group->total) == 0)
+            HASH_ADD (hh, self->groups, key, sizeof group->key, group);
         if (group->hh.tbl)
             return group;
+        rollup_counts_free (&group->total);
         free (group);
     }
     reader_fail (self->reader, STELE_ENO_MEMORY, "out of memory");
@@ -275,14 +278,15 @@ s_order_rows (const void *one, const void *other)
     return (a->time > b->time) - (a->time < b->time);
 }
 
-//  Add the rows and totals of one group to another
+//  Add the rows of one group to another, and to its total
 static void
 s_merge (s_series_t *self, s_group_t *into, s_group_t *from)
 {
-    for (size_t i = 0; i < from->row_count && self->reader->status == 0; i++)
+    for (size_t i = 0; i < from->row_count && self->reader->status == 0; i++) {
         s_add_row (self, into, &from->rows [i]);
-    if (rollup_counts_add (&into->total, &from->total))
-        reader_fail (self->reader, STELE_ENO_MEMORY, "out of memory");
+        if (from->rows [i].size)
+            rollup_counts_decode (&into->total, self->bytes + from->rows [i].start, from->rows [i].size);
+    }
     into->count += from->count;
     from->gone = true;
 }
@@ -343,18 +347,19 @@ s_describe (s_series_t *self, int64_t id, stele_series_head_t *head, char tasks 
 
 //  One row, or several of the same time
 static int
-s_emit_point (s_series_t *self, const s_group_t *group, size_t *at, rollup_counts_t *counts, stele_series_point_fn *fn, void *arg)
+s_emit_point (s_series_t *self, const s_group_t *group, size_t *at, stele_series_point_fn *fn, void *arg)
 {
-    stele_series_point_t point = { .time = group->rows [*at].time };
+    const s_row_t *rows = group->rows;
+    stele_series_point_t point = { .time = rows [*at].time };
+    bool several = *at + 1 < group->row_count && rows [*at + 1].time == point.time;
+    rollup_counts_t *counts = several? &self->sum: &self->row;
     rollup_counts_clear (counts);
-    for (; *at < group->row_count && group->rows [*at].time == point.time; ++*at) {
-        const s_row_t *row = &group->rows [*at];
-        if (row->size == 0)
-            point.count += (int64_t) row->start;
+    for (; *at < group->row_count && rows [*at].time == point.time; ++*at)
+        if (rows [*at].size == 0)
+            point.count += (int64_t) rows [*at].start;
         else
-        if (rollup_counts_decode (counts, self->bytes + row->start, row->size))
+        if (rollup_counts_decode (counts, self->bytes + rows [*at].start, rows [*at].size))
             return reader_fail (self->reader, STELE_ENO_MEMORY, "out of memory");
-    }
     rollup_counts_report (counts, &point);
     return fn (&point, arg);
 }
@@ -372,10 +377,8 @@ s_emit_group (s_series_t *self, const s_group_t *group, stele_series_head_fn *he
     rollup_counts_report (&group->total, &head.total);
     head.total.count = group->count;
     int rc = self->reader->status? self->reader->status: head_fn (&head, arg);
-    rollup_counts_t counts = { .sums = { 0 } };
     for (size_t at = 0; at < group->row_count && rc == 0;)
-        rc = s_emit_point (self, group, &at, &counts, point_fn, arg);
-    rollup_counts_free (&counts);
+        rc = s_emit_point (self, group, &at, point_fn, arg);
     return rc;
 }
 
@@ -447,6 +450,8 @@ s_close (s_series_t *self)
         free (group->rows);
         free (group);
     }
+    rollup_counts_free (&self->row);
+    rollup_counts_free (&self->sum);
     free (self->bytes);
     if (self->db && !sqlite3_get_autocommit (self->db))
         stele_sql_exec (self->db, "COMMIT");
@@ -461,9 +466,11 @@ stele_reader_series (stele_reader_t *self, const stele_series_t *ask, stele_seri
     if (rc)
         return rc;
     s_series_t series = { .reader = self, .ask = ask, .end = end, .db = s_open (self) };
+    if (rollup_counts_widen (&series.sum))
+        reader_fail (self, STELE_ENO_MEMORY, "out of memory");
     bool found = series.db && s_begin (&series);
     int refused = s_plan (&series, refusal);
-    if (found && !refused) {
+    if (found && !refused && self->status == 0) {
         s_find_since (&series);
         s_read (&series);
     }
