@@ -48,6 +48,7 @@ src_broker_libbroker_la_SOURCES = \
     src/broker/operations/query.c src/broker/operations/query.h \
     src/broker/operations/scope.h \
     src/broker/operations/reports.c \
+    src/broker/operations/series.c \
     src/broker/operations/sessions.c \
     src/broker/operations/stats.c \
     src/broker/operations/task_details.c \
@@ -70,6 +71,7 @@ src_broker_libbroker_la_SOURCES = \
     src/broker/followers/feed_topics.c src/broker/followers/feed_topics.h \
     src/broker/followers/follower.c src/broker/followers/follower.h \
     src/broker/followers/pipeline.c \
+    src/broker/followers/rollup_follower.c \
     src/broker/followers/segment_follower.c \
     src/broker/followers/search_follower.c \
     src/broker/followers/snapshot_follower.c \

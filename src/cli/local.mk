@@ -39,6 +39,7 @@ stele_SOURCES = \
     src/cli/transfer/scope.c src/cli/transfer/scope.h \
     src/cli/view/screen.c src/cli/view/screen.h \
     src/cli/view/owner.c src/cli/view/owner.h \
+    src/cli/view/series_table.c src/cli/view/series_table.h \
     src/cli/view/task_page.c src/cli/view/task_page.h \
     src/cli/view/task_table.c src/cli/view/task_table.h \
     src/cli/shared/time_option.c src/cli/shared/time_option.h \

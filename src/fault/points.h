@@ -102,6 +102,7 @@
     X (compare_after,           PLAIN, "Redis was compared and repaired") \
     X (feed_before,             PLAIN, "before an event is sent to the feed") \
     X (feed_after,              PLAIN, "an event was sent to the feed") \
+    X (rollup_stored,           PLAIN, "a portion of the log is in the counts per time, their transaction is open") \
     X (push_before,             PLAIN, "before an event is sent to pipeline-out") \
     X (push_after,              PLAIN, "an event was sent to pipeline-out") \
     X (cursor_asked,            PLAIN, "the pipeline has requested that its cursor be stored") \

@@ -26,6 +26,9 @@
 #define LIST_ANSWER "tasks:[Task] next:cursor as_of:integer total:integer? total_complete:boolean? complete:boolean? looked_to:integer?"
 #define COMMANDS_ANSWER "commands:[Command] next:cursor output_sizes:array? complete:boolean? looked_to:integer?"
 
+#define SERIES_ANSWER "series:[object] step:string step_us:integer from:time to:time since:time folded:integer " \
+    "lag_events:integer state:string left_out:integer"
+
 /*  X (constant, method, path, handler, operation, role, cached, parameters, answer, summary)
       path        {name} is a segment that is the parameter 'name'
       handler     who answers (http_handler_t)
@@ -110,6 +113,12 @@
         "group_by:text from:time to:time limit:number slowest:number", \
         "groups:[object] slowest:[Task] group_by:string left_out:integer complete:boolean? looked_to:integer?", \
         "Work done between two times, in groups") \
+    X (STATS_SERIES, HTTP_GET, "/v1/stats/series", OPERATION, "stats.series", QUERY, 0, \
+        "from:time to:time step:text by:text limit:number", "by:string? " SERIES_ANSWER, \
+        "What happened per minute, hour or day, also per state, role, provider or model") \
+    X (STATS_FAILURES, HTTP_GET, "/v1/stats/failures", OPERATION, "stats.series?by=fingerprint", QUERY, 0, \
+        "from:time to:time step:text limit:number", "by:string " SERIES_ANSWER, \
+        "Failures by fingerprint, most frequent first, per minute, hour or day") \
     X (ERRORS, HTTP_GET, "/v1/errors", OPERATION, "stats.tasks?group_by=error", QUERY, 1, \
         "from:time to:time limit:number", \
         "groups:[object] slowest:[Task] group_by:string left_out:integer complete:boolean? looked_to:integer?", \

@@ -3,6 +3,7 @@ src_sqlite_libsqlite_la_SOURCES = \
     src/ledger/ledger.h \
     src/ledger/process.h \
     src/ledger/reader.h \
+    src/ledger/rollup.h \
     src/ledger/snapshot.h \
     src/ledger/text_index.h \
     src/sqlite/sql/file_names.h \
@@ -14,6 +15,7 @@ src_sqlite_libsqlite_la_SOURCES = \
     src/sqlite/sql/id_codec.c src/sqlite/sql/id_codec.h \
     src/sqlite/sql/json_fields.c src/sqlite/sql/json_fields.h \
     src/sqlite/sql/schema.h \
+    src/sqlite/sql/side_file.c src/sqlite/sql/side_file.h \
     src/sqlite/sql/sql.c src/sqlite/sql/sql.h \
     src/sqlite/compress/compress_ahead.c src/sqlite/compress/compress_ahead.h \
     src/sqlite/compress/compressor.c src/sqlite/compress/compressor.h \
@@ -74,6 +76,12 @@ src_sqlite_libsqlite_la_SOURCES = \
     src/sqlite/filter/text_changes.c src/sqlite/filter/text_changes.h \
     src/sqlite/reader/word_cache.c src/sqlite/reader/word_cache.h \
     src/sqlite/reader/zones.c \
+    src/sqlite/rollup/counts.c src/sqlite/rollup/counts.h \
+    src/sqlite/rollup/fold.c src/sqlite/rollup/fold.h \
+    src/sqlite/rollup/life.c src/sqlite/rollup/life.h \
+    src/sqlite/rollup/rollup.c \
+    src/sqlite/rollup/series.c \
+    src/sqlite/rollup/store.c src/sqlite/rollup/store.h \
     src/sqlite/search/text_index.c \
     src/sqlite/filter/tokenizer.c src/sqlite/filter/tokenizer.h \
     src/sqlite/search/packed_ids.c src/sqlite/search/packed_ids.h \

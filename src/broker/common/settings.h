@@ -167,7 +167,7 @@ bool
                   which stores the cursor of a follower (answered once it is durable), and "audit" {event,
                   answer}, which records an audit event (operations/audit.h)
       "cache"     task.recover, recover, consistency.check, stats; and "pause" {paused}
-      "feed", "pipeline", "search", "segments"    stats
+      "feed", "pipeline", "search", "rollup", "segments"    stats
       "backup"    backup, stats
       "search"    also "catch_up": index without pauses for some seconds; no answer
     "head" is a PUB that publishes the ledger's head after every commit: eight bytes, an int64_t

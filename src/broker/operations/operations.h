@@ -32,6 +32,9 @@
     X (STATS_TASKS,       "stats.tasks",       WORKER, QUERY,   stele_operation_stats_tasks, \
         TAKES ("group_by", TEXT), TAKES ("from", TIME), TAKES ("to", TIME), \
         TAKES ("limit", NUMBER), TAKES ("slowest", NUMBER)) \
+    X (STATS_SERIES,      "stats.series",      WORKER, QUERY,   stele_operation_stats_series, \
+        TAKES ("from", TIME), TAKES ("to", TIME), TAKES ("step", TEXT), TAKES ("by", TEXT), \
+        TAKES ("limit", NUMBER)) \
     X (PUBLISH,           "publish",           WRITER, PUBLISH, NULL, \
         NEEDS ("producer", NAME), NEEDS ("events", ARRAY), \
         TAKES ("sequence", NUMBER), TAKES ("restore", BOOL)) \

@@ -23,6 +23,7 @@ typedef enum {
     X (INFO,              OPEN)     /*  Without losses  */ \
     X (STATS,             UNBOUND) \
     X (STATS_TASKS,       READS) \
+    X (STATS_SERIES,      UNBOUND)  /*  The counts are not kept per user  */ \
     X (PUBLISH,           WRITES) \
     X (TASK_STATUS,       READS) \
     X (TASK_GET,          READS) \

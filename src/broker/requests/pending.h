@@ -22,6 +22,7 @@
     X (STELE_MAILBOX_FEED,     "feed") \
     X (STELE_MAILBOX_PIPELINE, "pipeline") \
     X (STELE_MAILBOX_SEARCH,   "search") \
+    X (STELE_MAILBOX_ROLLUP,   "rollup") \
     X (STELE_MAILBOX_SEGMENTS, "segments") \
     X (STELE_MAILBOX_BACKUP,   "backup")
 

@@ -253,7 +253,7 @@ s_print_findings (const s_print_t *self, const json_t *findings)
 void
 cli_prometheus_print (FILE *file, bool openmetrics, const json_t *stats, const json_t *findings)
 {
-    static const char *const followers [] = { "redis", "feed", "pipeline", "search", "segments", NULL };
+    static const char *const followers [] = { "redis", "feed", "pipeline", "search", "rollup", "segments", NULL };
     static const char *const sockets [] = { "requests", "feed", NULL };
     s_print_t self = { file, openmetrics, stats };
     cli_prometheus_begin (file, openmetrics, "build_info", CLI_GAUGE, "Version of the program that reports");

@@ -187,6 +187,7 @@ stele_reader_close (stele_reader_t **self_p)
     stele_record_destroy (&self->text);
     reader_keys_free (&self->scope.words);
     reader_search_close (self);
+    reader_rollup_close (self);
     free (self->zones);
     free (self->ledger_id);
     free (self->path);
@@ -199,6 +200,13 @@ reader_search_close (stele_reader_t *self)
 {
     sqlite3_close (self->search);
     self->search = NULL;
+}
+
+void
+reader_rollup_close (stele_reader_t *self)
+{
+    sqlite3_close (self->rollup);
+    self->rollup = NULL;
 }
 
 const char *

@@ -19,6 +19,7 @@
 #define STELE_READER_INTERNAL_H_INCLUDED
 
 #include <sqlite3.h>
+#include <sys/types.h>
 #include "sqlite/compress/content.h"
 #include "sqlite/sql/codes.h"
 #include "sqlite/sql/event_tables.h"
@@ -72,6 +73,7 @@ typedef enum {
     SLOT_STATE_LAST = SLOT_STATE + STELE_STATE_NOTES,
     SLOT_COMMITS, SLOT_VERSION,
     SLOT_TASK_USER, SLOT_SESSION_USER, SLOT_USER_TASKS, SLOT_REPORT_USER,
+    SLOT_ROLLUP_NOW, SLOT_ROLLUP_CHANGE, SLOT_ROLLUP_HISTORY, SLOT_ROLLUP_METRICS, SLOT_ROLLUP_REJECTED, SLOT_ROLLUP_TASK_ID,
     SLOT_COUNT
 } reader_slot_t;
 
@@ -123,6 +125,8 @@ struct stele_reader {
     int64_t deadline;               // Monotonic, in ms; 0: none
     stele_reader_bounds_t bounds;
     sqlite3 *search;                // The text index (ledger/text_index.h), NULL: not open
+    sqlite3 *rollup;                // The counts per time (ledger/rollup.h), the same
+    ino_t rollup_inode;             // Of that file
     sqlite3_stmt *slots [SLOT_COUNT];
     sqlite3_stmt *branches [2] [READER_BRANCHES];
     reader_word_t *words;
@@ -347,6 +351,10 @@ void
 //  Close the text index; the next search opens it again.
 void
     reader_search_close (stele_reader_t *self);
+
+//  The same for the counts per time.
+void
+    reader_rollup_close (stele_reader_t *self);
 
 //  Apply the reader's deadline to another connection too.
 void

@@ -19,6 +19,8 @@
 #define STELE_HIGH_WATER_SUFFIX ".high-water"   // Last acked position (wal/high_water.h)
 #define STELE_SEARCH_SUFFIX     ".search"       // Text index (ledger/text_index.h), itself a database
 #define STELE_SEARCH_VERSION    3               // Its user_version: its tables and its tokenizer. An index of another version is rebuilt
+#define STELE_ROLLUP_SUFFIX     ".rollup"       // Counts per minute, hour and day (ledger/rollup.h), itself a database
+#define STELE_ROLLUP_VERSION    1               // The same of it: its tables, its rows, its fingerprints
 #define STELE_RESCUED_SUFFIX    ".rescued-"     // Copy of a ledger that was removed while it was open; a time follows
 
 #endif
