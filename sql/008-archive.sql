@@ -4,7 +4,7 @@
 
 CREATE TABLE archives (
     id         INTEGER PRIMARY KEY,         -- the year
-    archive_id TEXT NOT NULL,               -- UUID, also in meta of the archive
+    archive_id TEXT NOT NULL,               -- random, also in meta of the archive
     position   INTEGER NOT NULL,            -- no event of its tasks is after it
     tasks      INTEGER NOT NULL             -- how many are there
 ) STRICT;

@@ -20,10 +20,6 @@
 
 #define BUSY_MS 5000
 
-//  A random UUID
-#define NEW_ID "lower (printf ('%s-%s-4%s-8%s-%s', hex (randomblob (4)), hex (randomblob (2))," \
-    " substr (hex (randomblob (2)), 2), substr (hex (randomblob (2)), 2), hex (randomblob (6))))"
-
 char *
 stele_archive_path (const char *ledger, int64_t year)
 {
@@ -127,7 +123,7 @@ static int
 s_identify (sqlite3 *db, const char *ledger_id)
 {
     char *sql = sqlite3_mprintf ("BEGIN IMMEDIATE;"
-        "INSERT OR IGNORE INTO meta VALUES ('archive_id', " NEW_ID ");"
+        "INSERT OR IGNORE INTO meta VALUES ('archive_id', lower (hex (randomblob (16))));"
         "INSERT OR IGNORE INTO meta VALUES ('ledger_id', %Q);"
         "INSERT OR IGNORE INTO meta VALUES ('created_at', strftime ('%%Y-%%m-%%dT%%H:%%M:%%SZ')); COMMIT", ledger_id);
     int code = sql? stele_sql_exec (db, sql): STELE_ENO_MEMORY;

@@ -267,6 +267,9 @@ stele_archiver_copy (stele_archiver_t *self, int64_t before_us, stele_archive_st
         }
     }
     stele_reader_end (self->reader);
+    //  At the end, the file has all of it, without the log next to it, unless a reader needs that
+    if (code == 0 && step->count == 0 && self->db)
+        sqlite3_wal_checkpoint_v2 (self->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
     if (code == 0 || refusal->code == STELE_ELEDGER)
         self->cursor = last;
     return code? refusal->code: step->count;
