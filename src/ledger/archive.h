@@ -18,6 +18,9 @@
 #include <sys/types.h>
 #include "ledger/ledger.h"
 
+/*  A ledger that is being restored has this suffix, and the archives of the name without it */
+#define STELE_RESTORING_SUFFIX ".restoring"
+
 typedef struct stele_archiver stele_archiver_t;
 
 /*  Copies of tasks, in the archive of one year                              */

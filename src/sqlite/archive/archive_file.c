@@ -13,17 +13,22 @@
 #include <time.h>
 #include <unistd.h>
 #include "base/file.h"
+#include "ledger/archive.h"
 #include "sqlite/archive/archive_file.h"
 #include "sqlite/sql/file_names.h"
 #include "sqlite/sql/schema.h"
 #include "sqlite/sql/sql.h"
 
-#define BUSY_MS 5000
+#define BUSY_MS 2000
 
 char *
 stele_archive_path (const char *ledger, int64_t year)
 {
-    return sqlite3_mprintf ("%s" STELE_ARCHIVE_SUFFIX "%04lld", ledger, (long long) year);
+    //  A ledger that is being restored (repository/restore.c) has the archives of its target
+    size_t size = strlen (ledger), suffix = strlen (STELE_RESTORING_SUFFIX);
+    if (size > suffix && strcmp (ledger + size - suffix, STELE_RESTORING_SUFFIX) == 0)
+        size -= suffix;
+    return sqlite3_mprintf ("%.*s" STELE_ARCHIVE_SUFFIX "%04lld", (int) size, ledger, (long long) year);
 }
 
 int64_t

@@ -46,10 +46,13 @@ stele_archiver_new (const char *ledger, mode_t mode, stele_reader_t *reader)
     return self;
 }
 
+//  Readers that have the archive open do not copy its log into it when they close it. The file alone should have all.
 static void
 s_close (stele_archiver_t *self)
 {
     stele_task_copy_destroy (&self->copy);
+    if (self->db)
+        sqlite3_wal_checkpoint_v2 (self->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
     sqlite3_close (self->db);
     sqlite3_free (self->path);
     self->db = NULL;
@@ -267,9 +270,8 @@ stele_archiver_copy (stele_archiver_t *self, int64_t before_us, stele_archive_st
         }
     }
     stele_reader_end (self->reader);
-    //  At the end, the file has all of it, without the log next to it, unless a reader needs that
-    if (code == 0 && step->count == 0 && self->db)
-        sqlite3_wal_checkpoint_v2 (self->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+    if (code == 0 && step->count == 0)
+        s_close (self);
     if (code == 0 || refusal->code == STELE_ELEDGER)
         self->cursor = last;
     return code? refusal->code: step->count;
