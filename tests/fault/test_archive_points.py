@@ -32,9 +32,6 @@ class ArchivePoints(ArchiveTest):
     def setUp(self):
         super().setUp()
         self.assertTrue(self.points, "%s was not configured with --enable-fault-points" % harness.BUILD)
-        self._asker = None
-        if not self.broker.running():
-            self.restart()
 
     def die(self, fault, *arguments):
         """Start a broker that dies there by itself."""
@@ -43,7 +40,10 @@ class ArchivePoints(ArchiveTest):
         self.broker.wait_line("fault: %s" % fault.split(":")[0])
 
     def old(self, name):
-        """An ended task of its own, of another year for each time."""
+        """Ended tasks of its own, each in another year."""
+        self._asker = None
+        if not self.broker.running():
+            self.restart()
         ids = ["%s-%s-%d" % (self.name("task"), name, number) for number in range(3)]
         peer = self.producer(self.name("producer") + name)
         for number, task_id in enumerate(ids):
@@ -138,7 +138,7 @@ class ArchivePoints(ArchiveTest):
                 with self.subTest(step=step, error=error):
                     self.old(step + error)
                     before = self.state()
-                    self.archive(env=dict(os.environ, STELE_FAULT="%s:%s" % (step, error)))
+                    self.archive(env=dict(os.environ, STELE_FAULT="%s:%s:1" % (step, error)))
                     self.broker.wait_line("fault: %s" % step)
                     self.assertEqual(self.state(), before)
                     self.assert_whole(len(before[0]))
@@ -148,7 +148,7 @@ class ArchivePoints(ArchiveTest):
             with self.subTest(error=error):
                 ids = self.old(error)
                 self.archive()
-                self.restart(env=dict(os.environ, STELE_FAULT="recall_before:%s" % error))
+                self.restart(env=dict(os.environ, STELE_FAULT="recall_before:%s:1" % error))
                 self._asker = None
                 position = self.producer(self.name("retry") + error).publish(changed(ids[0], "queued"))
                 self.broker.wait_line("fault: recall_before")

@@ -23,7 +23,7 @@
 #define NICE 10
 #define REST 4                      // Times as long as the last step took
 #define REST_MS_MIN 5
-#define RETRY_MS 5000
+#define RETRY_MS 2000
 #define PASSES 20                   // Passes over the tasks while one reaches the age
 #define PASS_MS_MIN 200
 #define PASS_MS_MAX 3600000
