@@ -35,6 +35,7 @@ src_broker_libbroker_la_SOURCES = \
     src/broker/ingest/roster.c src/broker/ingest/roster.h \
     src/broker/ingest/screen.c src/broker/ingest/screen.h \
     src/broker/ingest/writer.c src/broker/ingest/writer.h \
+    src/broker/ingest/writer_archive.c \
     src/broker/ingest/writer_audit.c \
     src/broker/ingest/writer_peer.c \
     src/broker/ingest/writer_request.c \
@@ -65,6 +66,7 @@ src_broker_libbroker_la_SOURCES = \
     src/broker/requests/router_secrets.c \
     src/broker/requests/router_workers.c \
     src/broker/requests/worker.c src/broker/requests/worker.h \
+    src/broker/followers/archive_follower.c \
     src/broker/followers/cache_follower.c \
     src/broker/followers/feed.c \
     src/broker/followers/feed_subscribers.c src/broker/followers/feed_subscribers.h \

@@ -65,6 +65,12 @@
     X (snapshot_removed,        PLAIN, "an old snapshot was removed") \
     X (restore_replayed,        PLAIN, "restore: the ledger has all its events") \
     X (restore_named,           PLAIN, "restore: the ledger is verified, before it gets its name") \
+    X (archive_copy,            ANY,   "before tasks are copied to an archive") \
+    X (archive_copied,          PLAIN, "the copies are durable in the archive, the ledger still has the tasks") \
+    X (archive_move,            ANY,   "before the copied tasks are replaced by stubs") \
+    X (archive_moved,           PLAIN, "the stubs are in the open batch, the rows are deleted there") \
+    X (recall_before,           ANY,   "before an archived task is copied back") \
+    X (recall_after,            PLAIN, "the task is back in the open batch, without its stub") \
     X (close_before,            PLAIN, "before the ledger is closed") \
     X (close_after,             PLAIN, "the ledger is closed") \
     X (input_taken,             PLAIN, "a message was received, none of it is in the batch") \

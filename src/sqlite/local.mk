@@ -17,6 +17,10 @@ src_sqlite_libsqlite_la_SOURCES = \
     src/sqlite/sql/schema.h \
     src/sqlite/sql/side_file.c src/sqlite/sql/side_file.h \
     src/sqlite/sql/sql.c src/sqlite/sql/sql.h \
+    src/ledger/archive.h \
+    src/sqlite/archive/archive_file.c src/sqlite/archive/archive_file.h \
+    src/sqlite/archive/archiver.c \
+    src/sqlite/archive/task_copy.c \
     src/sqlite/compress/compress_ahead.c src/sqlite/compress/compress_ahead.h \
     src/sqlite/compress/compressor.c src/sqlite/compress/compressor.h \
     src/sqlite/compress/content.c src/sqlite/compress/content.h \
@@ -28,6 +32,7 @@ src_sqlite_libsqlite_la_SOURCES = \
     src/sqlite/wal/place.c src/sqlite/wal/place.h \
     src/sqlite/wal/wal_index.c src/sqlite/wal/wal_index.h \
     src/sqlite/wal/wal_vfs.c src/sqlite/wal/wal_vfs.h \
+    src/sqlite/write/archive.c \
     src/sqlite/write/append.c \
     src/sqlite/write/append_audit.c \
     src/sqlite/write/append_output.c \
@@ -57,6 +62,7 @@ src_sqlite_libsqlite_la_SOURCES = \
     src/sqlite/reader/keys.c \
     src/sqlite/read/log.c \
     src/sqlite/filter/match.c src/sqlite/filter/match.h \
+    src/sqlite/reader/archives.c \
     src/sqlite/reader/reader.c \
     src/sqlite/reader/reader_bounds.h \
     src/sqlite/reader/reader_internal.h \

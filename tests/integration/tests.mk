@@ -3,6 +3,7 @@
 
 integration_support = \
     tests/conformance/client.py \
+    tests/integration/archived.py \
     tests/integration/earlier.py \
     tests/integration/harness.py \
     tests/integration/keyed.py \
@@ -26,6 +27,7 @@ integration_tests = \
     tests/conformance/test_questions.py \
     tests/conformance/test_redis.py \
     tests/conformance/test_requests.py \
+    tests/integration/test_archive.py \
     tests/integration/test_backup.py \
     tests/integration/test_crash.py \
     tests/integration/test_examples.py \

@@ -234,6 +234,7 @@ s_total (reader_page_t *page, bool *complete)
     bool by_users = spans && page->filter.by_user && !page->filter.user_default;
     bool tasks = page->filter.by_user || query->parent_id.text;
     sqlite3_str_appendf (sql, "SELECT count (*) FROM %s WHERE %s",
+        by_users && page->reader->archives? "tasks t CROSS JOIN states_plain s ON s.task = t.id":
         by_users? "tasks t INDEXED BY tasks_by_user CROSS JOIN states_plain s ON s.task = t.id":
         tasks? "states_plain s JOIN tasks t ON t.id = s.task": "states_plain s",
         !spans? "true": by_users? "t.id BETWEEN ?2 AND ?3": "s.task BETWEEN ?2 AND ?3");

@@ -72,6 +72,7 @@ typedef enum {
     SLOT_STATE,                                 // One per stele_state_table_t
     SLOT_STATE_LAST = SLOT_STATE + STELE_STATE_NOTES,
     SLOT_COMMITS, SLOT_VERSION,
+    SLOT_ARCHIVES, SLOT_ARCHIVE_LIST, SLOT_STATS_ARCHIVED,
     SLOT_TASK_USER, SLOT_SESSION_USER, SLOT_USER_TASKS, SLOT_REPORT_USER,
     SLOT_ROLLUP_NOW, SLOT_ROLLUP_CHANGE, SLOT_ROLLUP_HISTORY, SLOT_ROLLUP_METRICS, SLOT_ROLLUP_REJECTED, SLOT_ROLLUP_TASK_ID,
     SLOT_COUNT
@@ -122,6 +123,7 @@ struct stele_reader {
     bool busy;                      // In a call
     bool begun;                     // By stele_reader_begin
     bool borrowed;                  // The connection is the writer's
+    int archives;                   // Attached ones (archives.c)
     int64_t deadline;               // Monotonic, in ms; 0: none
     stele_reader_bounds_t bounds;
     sqlite3 *search;                // The text index (ledger/text_index.h), NULL: not open
@@ -205,6 +207,15 @@ sqlite3_stmt *
 //  the error of the call.
 int
     reader_step (stele_reader_t *self, sqlite3_stmt *statement);
+
+//  Finalize all of them: their tables may mean others now.
+void
+    reader_statements_finalize (stele_reader_t *self);
+
+//  Attach the archives that the ledger has and the connection does not (archives.c); not in a transaction. Returns the
+//  status of the call.
+int
+    reader_archives_attach (stele_reader_t *self);
 
 //  Bind text that stays valid until the call ends.
 void
