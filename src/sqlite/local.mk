@@ -1,5 +1,6 @@
 noinst_LTLIBRARIES += src/sqlite/libsqlite.la
 src_sqlite_libsqlite_la_SOURCES = \
+    src/ledger/derived.h \
     src/ledger/ledger.h \
     src/ledger/process.h \
     src/ledger/reader.h \
@@ -51,6 +52,7 @@ src_sqlite_libsqlite_la_SOURCES = \
     src/sqlite/reader/columns.c \
     src/sqlite/read/commit_time.c \
     src/sqlite/read/commands.c \
+    src/sqlite/read/derived.c \
     src/sqlite/filter/filter.c src/sqlite/filter/filter.h \
     src/sqlite/reader/keys.c \
     src/sqlite/read/log.c \

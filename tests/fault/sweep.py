@@ -39,8 +39,8 @@ SLOW = ("cursor_", "feed_")
 IDLE = ("checkpoint_",)
 #   Reached when finished tasks expire in Redis
 OLD = ("sweep_",)
-#   test_backup_points.py kills at these
-ELSEWHERE = ("snapshot_", "restore_")
+#   test_backup_points.py and test_seal.py kill at these
+ELSEWHERE = ("snapshot_", "restore_", "seal_")
 #   Reached with backups only
 BACKUP = ("repository_",)
 TERMINAL_TTL_S = 1

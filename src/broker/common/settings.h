@@ -46,7 +46,9 @@
     X ("backup-at", backup_at, TEXT, "03:00", "HH:MM", FILE, "Take the snapshot of the day at this time (UTC).") \
     X ("backup-daily", backup_daily, COUNT, "30", "SNAPSHOTS", FILE, "Keep the newest snapshot of each of so many days.") \
     X ("backup-weekly", backup_weekly, COUNT, "8", "SNAPSHOTS", FILE, "Also keep the newest snapshot of each of so many weeks.") \
-    X ("backup-monthly", backup_monthly, COUNT, "12", "SNAPSHOTS", FILE, "Also keep the newest snapshot of each of so many months.")
+    X ("backup-monthly", backup_monthly, COUNT, "12", "SNAPSHOTS", FILE, "Also keep the newest snapshot of each of so many months.") \
+    X ("seal", seal, OPTIONAL, "", "FILE", FILE, "Keep hashes of all events, and sign them with the key in FILE, which 'stele key new NAME --sign' makes, so that 'stele verify' can prove that no event was changed; unsigned: without a key.") \
+    X ("seal-lag", seal_lag_s, COUNT, "10", "SECONDS", FILE, "Sign the newest events at this interval.")
 
 #define STELE_SETTINGS_ENDPOINTS(X) \
     X ("events", events, TEXT, "tcp://127.0.0.1:5570", "ENDPOINT", FILE, "Accept events from producers at this ZeroMQ endpoint (ROUTER).") \
@@ -167,7 +169,7 @@ bool
                   which stores the cursor of a follower (answered once it is durable), and "audit" {event,
                   answer}, which records an audit event (operations/audit.h)
       "cache"     task.recover, recover, consistency.check, stats; and "pause" {paused}
-      "feed", "pipeline", "search", "segments"    stats
+      "feed", "pipeline", "search", "segments", "seal"    stats
       "backup"    backup, stats
       "search"    also "catch_up": index without pauses for some seconds; no answer
     "head" is a PUB that publishes the ledger's head after every commit: eight bytes, an int64_t

@@ -72,6 +72,11 @@ typedef enum {
     SLOT_STATE_LAST = SLOT_STATE + STELE_STATE_NOTES,
     SLOT_COMMITS, SLOT_VERSION,
     SLOT_TASK_USER, SLOT_SESSION_USER, SLOT_USER_TASKS, SLOT_REPORT_USER,
+    SLOT_TASK_ROWS, SLOT_ZONES_STORED, SLOT_UNORDERED_STORED, SLOT_STRUCTURE,
+    SLOT_LINKS,                                 // One per stele_link_table_t
+    SLOT_LINKS_LAST = SLOT_LINKS + 4,
+    SLOT_DERIVED_COUNT,                         // One per stele_derived_count_t
+    SLOT_DERIVED_COUNT_LAST = SLOT_DERIVED_COUNT + 3,
     SLOT_COUNT
 } reader_slot_t;
 
