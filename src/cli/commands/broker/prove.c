@@ -301,7 +301,7 @@ const cli_command_t cli_cmd_prove = {
                  "checkpoint; 66 it cannot be read.",
         .examples =
             "  stele prove 4711 /var/lib/stele/stele.db --out 4711.proof\n"
-            "  stele prove csv-export/tests stele.db | examples/check_proof.py --key ledger.seal_key"
+            "  stele prove csv-export/tests stele.db | examples/check_proof.py ledger.seal_key"
     },
     .options = s_options,
     .args_size = sizeof (args_t),

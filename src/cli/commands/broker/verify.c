@@ -55,6 +55,7 @@ typedef struct {
     size_t named_count;
     cli_progress_t progress;
     stele_refusal_t refusal;
+    bool begun;                     // One state of the ledger is kept
 } verify_t;
 
 //  -- faults ----------------------------------------------------------------------------
@@ -318,6 +319,7 @@ s_verify (verify_t *self)
         cli_report ("%s", stele_reader_error (self->history.reader));
         return EX_IOERR;
     }
+    self->begun = self->history.reader != NULL;
     self->last = cli_history_last (&self->history);
     if (self->last < 0) {
         cli_report ("cannot find the end of '%s'", self->history.path);
@@ -342,7 +344,7 @@ s_run (cli_t *cli, void *arguments, const cli_operands_t *operands)
     int status = cli_history_open (&self.history, operands->items [0]);
     if (status == EX_OK) {
         status = s_verify (&self);
-        if (self.history.reader)
+        if (self.begun)
             stele_reader_end (self.history.reader);
         cli_history_close (&self.history);
     }
