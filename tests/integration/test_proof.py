@@ -145,6 +145,36 @@ class Proof(harness.BrokerTest):
                                        timeout=harness.PATIENCE).stdout for name in sorted(os.listdir(folder)))
         return [line for line in text.split(b"\n") if line and not line.startswith(b'{"$')]
 
+    #   -- the document -------------------------------------------------------------------
+
+    def test_example_of_the_document_is_right(self):
+        with open(os.path.join(harness.SRC, "doc", "PROOF.md"), encoding="utf-8") as file:
+            text = file.read()
+        example = text[text.index("## An example"):]
+        lines = re.findall(r'^(\{"(?:name|position)".*\})\n([0-9a-f]{64})$', example, re.M)
+        self.assertEqual(len(lines), 3)
+        leaves = [sha256(b"\0", line.encode()) for line, _ in lines]
+        self.assertEqual([leaf.hex() for leaf in leaves], [digest for _, digest in lines])
+        self.assertIn("`%s`, the root" % root_of(leaves[:2]).hex(), example)
+        self.assertIn("third `%s`" % root_of(leaves).hex(), example)
+        note = re.search(r"^stele/1/.*?\n\n\u2014 .*?\n", text, re.M | re.S).group()
+        self.assertEqual(note.splitlines()[2], base64.b64encode(root_of(leaves)).decode())
+        proof = {"format": 1, "checkpoint": note, "events": [{
+            "position": 2, "line": lines[1][0], "path": [base64.b64encode(leaves[i]).decode() for i in (0, 2)]}]}
+        key = os.path.join(self.folder, "document.seal_key")
+        with open(key, "w") as file:
+            file.write(re.search(r"^example\.org/ledger\+.*$", text, re.M).group() + "\n")
+        done = check_proof(key, json.dumps(proof))
+        self.assertEqual((done.returncode, done.stdout.decode()), (0, lines[1][0] + "\n"), done.stderr)
+        #   Stele agrees: an export of these lines has the root of the note
+        path = os.path.join(self.folder, "document")
+        with open(path + ".jsonl", "w", encoding="utf-8") as file:
+            file.write("".join(line + "\n" for line, _ in lines))
+        with open(path + ".note", "w", encoding="utf-8") as file:
+            file.write(note)
+        answer = json.loads(stele("--json", "verify", path + ".jsonl", "--key", key, "--since", path + ".note")[0])
+        self.assertEqual((answer["good"], answer["proven"]), (True, 3))
+
     #   -- what is sealed ----------------------------------------------------------------
 
     def test_root_is_that_of_the_lines_of_the_segments(self):
