@@ -65,15 +65,15 @@ int
     stele_reader_unordered (stele_reader_t *self, stele_key_fn *fn, void *arg);
 
 /*  Numbers of rows: states without a task, sums of tasks by state, role, provider and model that differ from the
-    tasks, sessions, preferences. Negative: an error.                        */
+    tasks, commits that do not begin after the one before them, sessions, preferences. Negative: an error. */
 typedef enum {
-    STELE_DERIVED_STRAY_STATES, STELE_DERIVED_WRONG_COUNTS, STELE_DERIVED_SESSIONS, STELE_DERIVED_PREFERENCES
+    STELE_DERIVED_STRAY_STATES, STELE_DERIVED_WRONG_COUNTS, STELE_DERIVED_STRAY_COMMITS, STELE_DERIVED_SESSIONS, STELE_DERIVED_PREFERENCES
 } stele_derived_count_t;
 int64_t
     stele_reader_derived_count (stele_reader_t *self, stele_derived_count_t which);
 
-/*  Check the structure of the file, and that its indexes fit its tables. Calls fn per fault with what SQLite reports;
-    at most 100 times.                                                       */
+/*  Check the structure of the file, that its indexes fit its tables, and that its tables, views and triggers are those
+    of this version. Calls fn per fault with a text, at most 200 times.       */
 typedef int (stele_structure_fn) (const char *text, void *arg);
 int
     stele_reader_structure (stele_reader_t *self, stele_structure_fn *fn, void *arg);

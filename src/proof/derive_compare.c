@@ -351,6 +351,7 @@ s_compare_counts (s_compare_t *self)
     const struct { stele_derived_count_t which; int64_t expected; const char *text; } counts [] = {
         { STELE_DERIVED_STRAY_STATES, 0, "task_states has rows without a task" },
         { STELE_DERIVED_WRONG_COUNTS, 0, "task_counts differs from the states of the tasks" },
+        { STELE_DERIVED_STRAY_COMMITS, 0, "commits has a row that does not begin after the one before it" },
         { STELE_DERIVED_SESSIONS, (int64_t) derive->session_count, "cli_sessions has rows without events, or lacks rows" },
         { STELE_DERIVED_PREFERENCES, (int64_t) HASH_COUNT (derive->preferences),
             "user_preferences has rows without events, or lacks rows" }

@@ -68,6 +68,7 @@ src_sqlite_libsqlite_la_SOURCES = \
     src/sqlite/reader/event_rows.c \
     src/sqlite/read/sessions.c \
     src/sqlite/read/state.c \
+    src/sqlite/read/structure.c \
     src/sqlite/read/stats.c \
     src/sqlite/filter/summary.c src/sqlite/filter/summary.h \
     src/sqlite/read/table_export.c \

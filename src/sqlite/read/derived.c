@@ -5,7 +5,6 @@
     file, You can obtain one at https://mozilla.org/MPL/2.0/.
 */
 
-#include <string.h>
 #include "ledger/derived.h"
 #include "sqlite/reader/reader_internal.h"
 #include "sqlite/sql/codes.h"
@@ -127,25 +126,12 @@ stele_reader_derived_count (stele_reader_t *self, stele_derived_count_t which)
         [STELE_DERIVED_STRAY_STATES] = "SELECT count (*) FROM task_states s WHERE NOT EXISTS (SELECT 1 FROM tasks WHERE id = s.task)",
         [STELE_DERIVED_WRONG_COUNTS] = "SELECT (SELECT count (*) FROM (" COUNTED " EXCEPT " COUNTS "))"
             " + (SELECT count (*) FROM (" COUNTS " EXCEPT " COUNTED "))",
+        [STELE_DERIVED_STRAY_COMMITS] = "SELECT count (*) FROM (SELECT first, lag (last, 1, 0) OVER (ORDER BY first) AS before"
+            " FROM commits) WHERE first <> before + 1",
         [STELE_DERIVED_SESSIONS] = "SELECT count (*) FROM cli_sessions",
         [STELE_DERIVED_PREFERENCES] = "SELECT count (*) FROM user_preferences"
     };
     int rc = reader_enter_unbound (self);
     return rc? rc: reader_leave (self, reader_integer (self,
         reader_statement (self, SLOT_DERIVED_COUNT + (int) which, sql [which]), 0));
-}
-
-int
-stele_reader_structure (stele_reader_t *self, stele_structure_fn *fn, void *arg)
-{
-    int rc = reader_enter_unbound (self);
-    if (rc)
-        return rc;
-    sqlite3_stmt *statement = reader_statement (self, SLOT_STRUCTURE, "PRAGMA integrity_check (100)");
-    while (rc == 0 && reader_step (self, statement) == 1) {
-        const char *text = (const char *) sqlite3_column_text (statement, 0);
-        if (text && strcmp (text, "ok") != 0)
-            rc = fn (text, arg);
-    }
-    return (int) reader_leave (self, rc < 0? rc: 0);
 }
