@@ -12,6 +12,7 @@ examples_pipeline_stage_LDADD = libstele.la $(CZMQ_LIBS) $(ZMQ_LIBS)
 EXTRA_DIST += \
     examples/quickstart.sh \
     examples/sample.jsonl \
+    examples/check_proof.py \
     examples/publish.py \
     examples/query.py \
     examples/resume.py \

@@ -74,6 +74,7 @@ src_broker_libbroker_la_SOURCES = \
     src/broker/followers/follower.c src/broker/followers/follower.h \
     src/broker/followers/pipeline.c \
     src/broker/followers/rollup_follower.c \
+    src/broker/followers/seal_follower.c \
     src/broker/followers/segment_follower.c \
     src/broker/followers/search_follower.c \
     src/broker/followers/snapshot_follower.c \

@@ -51,6 +51,7 @@ stele_SOURCES = \
     src/cli/files/expand.c src/cli/files/expand.h \
     src/cli/files/digest.c src/cli/files/digest.h \
     src/cli/files/key_folder.c src/cli/files/key_folder.h \
+    src/cli/files/seal_key_file.c src/cli/files/seal_key_file.h \
     src/cli/files/outfile.c src/cli/files/outfile.h \
     src/cli/files/rejects.c src/cli/files/rejects.h \
     src/cli/files/rows.c src/cli/files/rows.h \
@@ -91,13 +92,17 @@ stele_SOURCES = \
     src/cli/commands/broker/ping.c \
     src/cli/commands/broker/recover.c \
     src/cli/commands/broker/restore.c \
+    src/cli/commands/broker/prove.c \
+    src/cli/commands/broker/verify.c \
+    src/cli/proof/difference.c src/cli/proof/difference.h \
+    src/cli/proof/history.c src/cli/proof/history.h \
     src/cli/commands/broker/stats.c \
     src/cli/commands/broker/token.c \
     src/cli/commands/broker/top.c
 # The migration from earlier systems is not in the library, so the folders that it needs are linked here; of the broker
 # only the reader of keys
 stele_LDADD = src/cli/libcli.la src/migrate/libmigrate.la libstele.la src/broker/libbroker.la src/cache/libcache.la \
-    src/repository/librepository.la src/sqlite/libsqlite.la src/redact/libredact.la src/wire/libwire.la src/model/libmodel.la src/base/libbase.la $(STELE_FAULT_ROOM) $(STELE_LIBS)
+    src/repository/librepository.la src/proof/libproof.la src/sqlite/libsqlite.la src/redact/libredact.la src/wire/libwire.la src/model/libmodel.la src/base/libbase.la $(STELE_FAULT_ROOM) $(STELE_LIBS)
 
 # Completion scripts, which ask the program
 EXTRA_DIST += src/cli/completion/stele src/cli/completion/_stele src/cli/completion/stele.fish

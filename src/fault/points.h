@@ -115,6 +115,10 @@
     X (repository_write_before, PLAIN, "before a file of the backup repository is written") \
     X (repository_written,      PLAIN, "the file is written and synced under a temporary name") \
     X (repository_renamed,      PLAIN, "it has its name, and the folder is synced") \
+    X (seal_written,            PLAIN, "the root of a tile is written, not synced") \
+    X (seal_synced,             PLAIN, "the roots of tiles are synced, before the next checkpoint is signed") \
+    X (seal_note_written,       PLAIN, "a checkpoint is written and synced under a temporary name") \
+    X (seal_note_renamed,       PLAIN, "it has its name, and the folder is synced") \
     X (start_ingest,            PLAIN, "start: before the writer") \
     X (start_followers,         PLAIN, "start: the writer runs, before the followers") \
     X (start_requests,          PLAIN, "start: the followers run, before the requests") \

@@ -188,7 +188,8 @@ static bool
 s_is_own (const char *name)
 {
     static const char *const names [] = {
-        "lock", FORMAT_NAME PART, STELE_REPOSITORY_SEGMENTS, STELE_REPOSITORY_SNAPSHOTS, "lost+found"
+        "lock", FORMAT_NAME PART, STELE_REPOSITORY_SEGMENTS, STELE_REPOSITORY_SNAPSHOTS,
+        STELE_REPOSITORY_CHECKPOINTS, "lost+found"
     };
     for (size_t i = 0; i < sizeof names / sizeof names [0]; i++)
         if (strcmp (name, names [i]) == 0)

@@ -1,5 +1,6 @@
 noinst_LTLIBRARIES += src/sqlite/libsqlite.la
 src_sqlite_libsqlite_la_SOURCES = \
+    src/ledger/derived.h \
     src/ledger/ledger.h \
     src/ledger/process.h \
     src/ledger/reader.h \
@@ -58,6 +59,7 @@ src_sqlite_libsqlite_la_SOURCES = \
     src/sqlite/reader/columns.c \
     src/sqlite/read/commit_time.c \
     src/sqlite/read/commands.c \
+    src/sqlite/read/derived.c \
     src/sqlite/filter/filter.c src/sqlite/filter/filter.h \
     src/sqlite/reader/keys.c \
     src/sqlite/read/log.c \
@@ -74,6 +76,7 @@ src_sqlite_libsqlite_la_SOURCES = \
     src/sqlite/reader/event_rows.c \
     src/sqlite/read/sessions.c \
     src/sqlite/read/state.c \
+    src/sqlite/read/structure.c \
     src/sqlite/read/stats.c \
     src/sqlite/filter/summary.c src/sqlite/filter/summary.h \
     src/sqlite/read/table_export.c \

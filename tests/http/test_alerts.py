@@ -84,6 +84,23 @@ class Backup(alerts.AlertTest):
         self.assert_fires(before, "SteleBackup")
 
 
+class Seal(alerts.AlertTest):
+    @classmethod
+    def start_broker(cls, **more):
+        return super().start_broker(settings={"seal": "unsigned", "seal-lag": 1}, **more)
+
+    def test_checkpoint_cannot_be_written(self):
+        self.producer().publish(created(self.name("task")))
+        harness.wait_until(lambda: os.path.exists(self.broker.ledger + ".checkpoint"), "the first checkpoint")
+        before = self.scrape()
+        os.mkdir(self.broker.ledger + ".checkpoint.part")
+        self.producer("other").publish(created(self.name("during")))
+        self.wait_finding("seal_failing", 2)
+        self.assert_fires(before, "SteleSeal")
+        os.rmdir(self.broker.ledger + ".checkpoint.part")
+        self.broker.wait_line("the history is sealed again")
+
+
 class Certificate(test_tls.TlsTest):
     def test_certificate_ends_soon(self):
         def scrape(name):

@@ -33,6 +33,7 @@ integration_tests = \
     tests/integration/test_examples.py \
     tests/integration/test_export.py \
     tests/integration/test_backup_segments.py \
+    tests/integration/test_proof.py \
     tests/integration/test_clock.py \
     tests/integration/test_health.py \
     tests/integration/test_keys.py \

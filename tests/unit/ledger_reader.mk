@@ -97,3 +97,8 @@ check_PROGRAMS += tests/unit/test_zone_map
 TESTS += tests/unit/test_zone_map
 tests_unit_test_zone_map_SOURCES = tests/unit/test_zone_map.c tests/unit/ledger_fixture.h
 tests_unit_test_zone_map_LDADD = $(STELE_ROOMS) $(STELE_LIBS) $(CMOCKA_LIBS)
+
+check_PROGRAMS += tests/unit/test_tree
+TESTS += tests/unit/test_tree
+tests_unit_test_tree_SOURCES = tests/unit/test_tree.c
+tests_unit_test_tree_LDADD = $(STELE_ROOMS) $(STELE_LIBS) $(CMOCKA_LIBS)

@@ -147,6 +147,10 @@ test_findings_that_are_only_noted (void **state)
     s_assert_one ("{\"search\":{\"lag_events\":100001,\"lag_limit\":50000}}", "search_behind", CLI_LEVEL_INFO, "100,001 events behind");
     s_assert_one ("{\"segments\":{\"state\":\"failing\",\"state_ms\":5,\"error\":\"/b: No space left on device\"}}",
         "segments_failing", CLI_LEVEL_DEGRADED, "not backed up: /b: No space left");
+    s_assert_one ("{\"seal\":{\"state\":\"failing\",\"state_ms\":5,\"error\":\"/a.seals: No space left on device\"}}",
+        "seal_failing", CLI_LEVEL_DEGRADED, "not sealed: /a.seals: No space left");
+    s_assert_one ("{\"seal\":{\"state\":\"contradicted\",\"state_ms\":5,\"error\":\"position 3\"}}",
+        "seal_contradicted", CLI_LEVEL_DEGRADED, "contradicts what was sealed: position 3");
     s_assert_one ("{\"segments\":{\"state\":\"live\",\"lag_events\":3,\"lag_ms\":60001}}", "segments_behind",
         CLI_LEVEL_DEGRADED, "3 events not backed up yet");
     s_assert_one ("{\"backup\":{\"failing_ms\":5,\"last_error\":\"/b: No space left on device\"}}",

@@ -46,7 +46,9 @@
     X ("backup-at", backup_at, TEXT, "03:00", "HH:MM", FILE, "Take the snapshot of the day at this time (UTC).") \
     X ("backup-daily", backup_daily, COUNT, "30", "SNAPSHOTS", FILE, "Keep the newest snapshot of each of so many days.") \
     X ("backup-weekly", backup_weekly, COUNT, "8", "SNAPSHOTS", FILE, "Also keep the newest snapshot of each of so many weeks.") \
-    X ("backup-monthly", backup_monthly, COUNT, "12", "SNAPSHOTS", FILE, "Also keep the newest snapshot of each of so many months.")
+    X ("backup-monthly", backup_monthly, COUNT, "12", "SNAPSHOTS", FILE, "Also keep the newest snapshot of each of so many months.") \
+    X ("seal", seal, OPTIONAL, "", "FILE", FILE, "Keep hashes of all events, and sign them with the key in FILE, which 'stele key new NAME --sign' makes, so that 'stele verify' can prove that no event was changed; unsigned: without a key.") \
+    X ("seal-lag", seal_lag_s, COUNT, "10", "SECONDS", FILE, "Sign the newest events at this interval.")
 
 #define STELE_SETTINGS_ARCHIVE(X) \
     X ("archive-after", archive_after, OPTIONAL, "", "TIME", FILE, "Move tasks that ended this long ago (such as 90d, 12h, 30m, 45s) from the ledger to archives next to it, one file per year, which are read with it.")
@@ -176,7 +178,7 @@ bool
                   answer}, which records an audit event (operations/audit.h), and "archive" {year, archive_id,
                   tasks: key, position, events of each}, which replaces copied tasks by stubs (answered with moved)
       "cache"     task.recover, recover, consistency.check, stats; and "pause" {paused}
-      "feed", "pipeline", "search", "rollup", "segments", "archive"    stats
+      "feed", "pipeline", "search", "rollup", "segments", "archive", "seal"    stats
       "backup"    backup, stats
       "search"    also "catch_up": index without pauses for some seconds; no answer
     "head" is a PUB that publishes the ledger's head after every commit: eight bytes, an int64_t

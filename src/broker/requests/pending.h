@@ -25,7 +25,8 @@
     X (STELE_MAILBOX_ROLLUP,   "rollup") \
     X (STELE_MAILBOX_SEGMENTS, "segments") \
     X (STELE_MAILBOX_BACKUP,   "backup") \
-    X (STELE_MAILBOX_ARCHIVE,  "archive")
+    X (STELE_MAILBOX_ARCHIVE,  "archive") \
+    X (STELE_MAILBOX_SEAL,     "seal")
 
 #define STELE_MAILBOX_ENUM(constant, name) constant,
 typedef enum { STELE_MAILBOXES (STELE_MAILBOX_ENUM) STELE_MAILBOX_COUNT } stele_mailbox_t;

@@ -231,6 +231,21 @@ s_look_at_segments (const s_look_t *self)
 }
 
 static void
+s_look_at_seal (const s_look_t *self)
+{
+    const char *state = s_text (self, "seal", "state");
+    if (strcmp (state, "contradicted") == 0)
+        ADD ("seal_contradicted", CLI_LEVEL_DEGRADED, s_number (self, "seal", "state_ms", -1),
+            "find out what was changed with 'stele verify LEDGER --repository DIR', and by whom; keep the checkpoints",
+            "the history is no longer sealed, it contradicts what was sealed: %s", s_text (self, "seal", "error"));
+    else
+    if (strcmp (state, "failing") == 0)
+        ADD ("seal_failing", CLI_LEVEL_DEGRADED, s_number (self, "seal", "state_ms", -1),
+            "correct what the message names; the broker tries again every few seconds, and seals everything since then",
+            "new events are not sealed: %s", s_text (self, "seal", "error"));
+}
+
+static void
 s_look_at_disk (const s_look_t *self)
 {
     int64_t left = s_number (self, "disk", "free_bytes", -1), size = s_number (self, "disk", "size_bytes", 0);
@@ -416,6 +431,7 @@ cli_findings (const json_t *stats, int64_t now_us)
     s_look_at_redis (&look);
     s_look_at_search (&look);
     s_look_at_segments (&look);
+    s_look_at_seal (&look);
     s_look_at_producers (&look);
     s_look_at_records (&look);
     s_look_at_access (&look);

@@ -36,6 +36,7 @@
     X (redis_away) X (redis_stalled) X (redis_behind) X (redis_rebuilding) \
     X (search_failing) X (search_behind) \
     X (segments_failing) X (segments_behind) X (backup_failing) X (backup_old) X (certificate_expires) \
+    X (seal_failing) X (seal_contradicted) \
     X (producers_expired) X (producers_silent) X (denials) X (rejected) X (losses)
 
 typedef enum {

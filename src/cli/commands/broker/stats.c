@@ -36,7 +36,7 @@ s_order (json_t *answer)
 {
     static const char *const sections [] = {
         "tasks", "sessions", "ledger", "redis", "ingest", "requests", "feed", "pipeline",
-        "search", "rollup", "segments", "consistency", "recovery"
+        "search", "rollup", "segments", "seal", "consistency", "recovery"
     };
     for (size_t i = 0; i < sizeof sections / sizeof sections [0]; i++)
         s_move_to_end (answer, sections [i]);
