@@ -235,7 +235,7 @@ s_open (relay_target_t *self, int64_t now_ms)
     if (!s_check_ledger (self, ledger, json_integer_value (json_object_get (answer, "position")), json_object_get (answer, "losses")))
         self->source_again_ms = now_ms + AGAIN_MAX_MS;
     else
-    if ((!self->loaded && s_load (self) != 0) || relay_source_follow (self->source, self->cursor.position) != 0)
+    if ((!self->loaded && s_load (self) != 0) || relay_source_follow (self->source, self->cursor.ledger, self->cursor.position) != 0)
         s_source_failed (self, "cannot read events", now_ms);
     else {
         if (self->source_failures > 0)
@@ -261,6 +261,17 @@ s_next (relay_target_t *self, stele_event_t **event)
     return *event? 0: relay_source_next (self->source, event);
 }
 
+//  With a key that is bound to users, positions pass without an event
+static void
+s_pass (relay_target_t *self)
+{
+    int64_t position = relay_source_position (self->source);
+    if (position > self->cursor.position) {
+        self->cursor.position = position;
+        self->dirty = true;
+    }
+}
+
 static void
 s_read (relay_target_t *self, int64_t now_ms)
 {
@@ -269,6 +280,7 @@ s_read (relay_target_t *self, int64_t now_ms)
         stele_event_t *event = NULL;
         int rc = s_next (self, &event);
         if (rc == STELE_ETIMEOUT) {
+            s_pass (self);
             self->more = false;
             return;
         }

@@ -124,12 +124,12 @@ relay_source_task (relay_source_t *self, const char *task_id, int64_t at, json_t
 }
 
 int
-relay_source_follow (relay_source_t *self, int64_t after)
+relay_source_follow (relay_source_t *self, const char *ledger, int64_t after)
 {
     int code = 0;
     relay_source_pause (self);
     self->feed = s_client (self, &code);
-    if (code == 0 && (code = stele_client_follow (self->feed, "", after)) != 0) {
+    if (code == 0 && (code = stele_client_follow_ledger (self->feed, ledger, "", after)) != 0) {
         s_failed (self, self->feed, code);
         relay_source_pause (self);
     }
@@ -153,6 +153,12 @@ relay_source_next (relay_source_t *self, stele_event_t **event)
 {
     int code = stele_client_next (self->feed, 0, event);
     return code == 0 || code == STELE_ETIMEOUT? code: s_failed (self, self->feed, code);
+}
+
+int64_t
+relay_source_position (const relay_source_t *self)
+{
+    return self->feed? stele_client_followed (self->feed): -1;
 }
 
 int

@@ -37,9 +37,9 @@ int
 int
     relay_source_task (relay_source_t *self, const char *task_id, int64_t at, json_t **task);
 
-/*  Subscribe to every event after a position. Returns 0 or a code.          */
+/*  Subscribe to every event of a ledger after a position. Returns 0 or a code. */
 int
-    relay_source_follow (relay_source_t *self, int64_t after);
+    relay_source_follow (relay_source_t *self, const char *ledger, int64_t after);
 
 /*  End the subscription, if there is one.                                   */
 void
@@ -50,6 +50,10 @@ bool
 /*  The next event of the subscription, without waiting, as stele_client_next. */
 int
     relay_source_next (relay_source_t *self, stele_event_t **event);
+
+/*  Every event that this key may see up to this position was returned; -1: there is no subscription. */
+int64_t
+    relay_source_position (const relay_source_t *self);
 
 /*  Readable when there may be a next event; -1: no subscription.            */
 int

@@ -254,10 +254,11 @@ s_run (void *arg)
             if (now_ms - self->looked_ms >= LOOK_MS)
                 s_look (self, now_ms);
             relay_intake_run (self, now_ms);
-            s_start_posts (self, now_ms);
         }
         curl_multi_perform (self->poster.multi, &running);
         s_finish_posts (self, now_ms);
+        if (stop_ms == INT64_MAX)
+            s_start_posts (self, now_ms);
         if ((self->dirty && (self->flush || now_ms - self->committed_ms >= COMMIT_MS) && !self->commit_failing)
         ||  (self->commit_failing && now_ms - self->committed_ms >= IDLE_MS))
             s_commit (self, now_ms);
