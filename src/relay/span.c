@@ -222,7 +222,8 @@ s_of_command (relay_source_t *source, const char *ledger, const stele_event_t *e
     const char *session_id = relay_event_text (event, "session_id"), *command = relay_event_text (event, "command");
     const char *task_id = s_text (session, "task_id"), *producer = "stele";
     int64_t position = stele_event_position (event), exit_code = stele_event_integer (event, "exit_code", 0);
-    relay_span_t span = { .name = command, .end_us = stele_event_integer (event, "time", 0),
+    json_t *word = json_stringn (command, strcspn (command, " \t\r\n"));
+    relay_span_t span = { .name = json_string_value (word), .end_us = stele_event_integer (event, "time", 0),
         .status = !stele_event_has (event, "exit_code")? RELAY_UNSET: exit_code == 0? RELAY_OK: RELAY_ERROR };
     json_t *task = NULL, *id = json_sprintf ("%s@%" PRId64, session_id, position), *status = json_sprintf ("exit status %" PRId64, exit_code);
     int code = *task_id? relay_source_task (source, task_id, position, &task): 0;
@@ -248,6 +249,7 @@ s_of_command (relay_source_t *source, const char *ledger, const stele_event_t *e
     }
     json_decref (task);
     json_decref (id);
+    json_decref (word);
     json_decref (status);
     return code == 0? 1: code;
 }

@@ -189,6 +189,34 @@ class Relay(harness.Process):
         self.wait_status(lambda rows: rows and all(row["position"] >= 0 for row in rows.values()))
 
 
+class RelayTest(harness.BrokerTest):
+    """A broker for the class; a receiver and relays for the test."""
+
+    use_redis = False
+
+    def setUp(self):
+        super().setUp()
+        self.receiver = Receiver()
+        self.addCleanup(self.receiver.stop)
+        self.relays = []
+
+    def tearDown(self):
+        for relay in self.relays:
+            if relay.running():
+                self.assertEqual(relay.stop(), 0, relay.log())
+            self.assertNotIn(SECRET[10:], relay.log())
+
+    def relay(self, targets=None, **settings):
+        folder = os.path.join(self.folder, self.name("relay"))
+        relay = Relay(folder, self.broker, targets or {"hook": {"url": self.receiver.url()}}, **settings)
+        self.addCleanup(relay.kill)
+        self.relays.append(relay)
+        return relay
+
+    def target(self, path="/hook", **settings):
+        return dict({"url": self.receiver.url(path)}, **settings)
+
+
 def plain():
     """The environment without proxies"""
     return {name: value for name, value in os.environ.items() if "proxy" not in name.lower()}

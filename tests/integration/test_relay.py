@@ -1,4 +1,4 @@
-# Webhooks of stele-relay: signature, filters, order, retries, dead letters, positions, other ledgers
+# Webhooks of stele-relay: signature, filters, order, retries, dead letters
 #
 # This Source Code Form is subject to the terms of the Mozilla Public
 # License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -6,44 +6,14 @@
 
 import json
 import os
-import re
 import subprocess
-import unittest
 
 import harness
 import receiver
 from client import changed, created, metric, output, session_changed, started
 
 
-class RelayTest(harness.BrokerTest):
-    """A broker for the class; a receiver and relays for the test."""
-
-    use_redis = False
-
-    def setUp(self):
-        super().setUp()
-        self.receiver = receiver.Receiver()
-        self.addCleanup(self.receiver.stop)
-        self.relays = []
-
-    def tearDown(self):
-        for relay in self.relays:
-            if relay.running():
-                self.assertEqual(relay.stop(), 0, relay.log())
-            self.assertNotIn(receiver.SECRET[10:], relay.log())
-
-    def relay(self, targets=None, **settings):
-        folder = os.path.join(self.folder, self.name("relay"))
-        relay = receiver.Relay(folder, self.broker, targets or {"hook": {"url": self.receiver.url()}}, **settings)
-        self.addCleanup(relay.kill)
-        self.relays.append(relay)
-        return relay
-
-    def target(self, path="/hook", **settings):
-        return dict({"url": self.receiver.url(path)}, **settings)
-
-
-class Webhooks(RelayTest):
+class Webhooks(receiver.RelayTest):
     def test_webhook_is_the_event_and_is_signed(self):
         self.relay()
         task = self.name("task")
@@ -116,14 +86,14 @@ class Webhooks(RelayTest):
         self.receiver.wait_delivered(12)
 
     def test_retry_after_is_honoured(self):
-        self.receiver.behave = lambda request: (429, {"Retry-After": "2"}) if request.number == 0 else 200
+        self.receiver.behave = lambda request: (429, {"Retry-After": "1"}) if request.number == 0 else 200
         self.relay()
         self.producer().publish(created(self.name("one")))
         self.receiver.wait(lambda requests: requests and requests[0].answer)
         self.producer(self.name("second")).publish(created(self.name("two")))
         self.receiver.wait_delivered(2)
         #   The other task is not sent either: the limit is that of the target
-        self.assertGreater(self.receiver.requests[1].at - self.receiver.requests[0].at, 1.9)
+        self.assertGreater(self.receiver.requests[1].at - self.receiver.requests[0].at, 0.95)
 
     def test_gone_disables_until_enabled(self):
         self.receiver.behave = lambda request: 410
@@ -257,123 +227,6 @@ class Webhooks(RelayTest):
         self.assertIn("stele_relay_up 0", relay.run("metrics").splitlines())
         self.assertIn("no relay runs", subprocess.run([harness.program("stele-relay"), "-c", relay.config, "status"],
                       stdout=subprocess.DEVNULL, stderr=subprocess.PIPE).stderr.decode())
-
-
-class Positions(RelayTest):
-    def ledger(self, name):
-        self.broker.stop()
-        self.start_broker(ledger=name)
-
-    def test_other_ledger_needs_a_reset(self):
-        relay = self.relay()
-        self.producer().publish(*[created(self.name("task%d" % n)) for n in range(3)])
-        self.receiver.wait_delivered(3)
-        self.ledger("other.db")
-        self.addCleanup(self.ledger, "ledger.db")
-        first = self.producer().publish(*[created(self.name("new%d" % n)) for n in range(9)]) - 8
-        relay.wait_line("run 'stele-relay reset hook'")
-        self.assertIn("another ledger", relay.wait_status(lambda rows: rows["hook"]["state"] == "failing")["hook"]["error"])
-        self.assertEqual(len(self.receiver.requests), 3)
-        relay.run("reset", "hook", str(first + 1))
-        self.assertEqual(set(self.receiver.wait_delivered(10)[3:]), set(range(first + 2, first + 9)))
-
-    def test_damaged_state_is_refused(self):
-        relay = self.relay()
-        relay.stop()
-        with open(relay.state, "r+b") as file:
-            file.truncate(5000)
-        broken = self.relay(wait=False)
-        self.assertEqual(broken.wait(), 65)
-        self.assertIn("is damaged: move it away", broken.log())
-        os.rename(relay.state, relay.state + ".broken")
-        relay = self.relay({"hook": self.target(**{"from": "beginning"})})
-        self.receiver.wait_delivered(self.ask("ping")["position"])
-
-    def test_foreign_file_is_refused(self):
-        folder = os.path.join(self.folder, self.name("relay"))
-        os.makedirs(folder)
-        subprocess.run(["sqlite3", os.path.join(folder, "relay.db"), "CREATE TABLE mine (x)"], check=True)
-        relay = self.relay(wait=False)
-        self.assertEqual(relay.wait(), 74)
-        self.assertIn("is not a state of this version", relay.log())
-
-    def test_second_relay_is_refused(self):
-        self.relay()
-        second = self.relay(wait=False)
-        self.assertEqual(second.wait(), 75)
-        self.assertIn("another stele-relay uses the state", second.log())
-
-    def test_configuration_is_checked(self):
-        hook = self.target()
-        open_file = os.path.join(self.folder, "open")
-        with open(open_file, "w") as file:
-            file.write(receiver.SECRET)
-        os.chmod(open_file, 0o644)
-        for target, text in (
-                ({"kind": "mail"}, "kind takes webhook or otlp, not 'mail'"), ({"url": "ftp://x"}, "url takes https or http"),
-                ({"url": "https://me:pw@x/"}, "must not have a user"), ({"types": "task.state"}, "'task.state' is not a type of event"),
-                ({"states": "done"}, "'done' is not a state"), ({"parallel": "0"}, "parallel takes an integer from 1 to 64, not '0'"),
-                ({"colour": "red"}, "unknown setting 'colour'"), ({"secret": ""}, "a webhook is signed"),
-                ({"secret": open_file}, "others may read"), ({"secret": self.broker.ledger}, "is not a file of secrets"),
-                ({"from": "here"}, "from takes now or beginning"), ({"kind": "otlp", "secret": "x"}, "traces have no secret"),
-                ({"retry-min-ms": 500, "retry-max-ms": 400}, "retry-min-ms is greater")):
-            with self.subTest(text):
-                relay = self.relay({"hook": dict(hook, **target)}, wait=False)
-                self.assertEqual(relay.wait(), 78, relay.log())
-                self.assertIn(text, relay.log())
-                self.assertIn("hook", relay.log())
-                done = subprocess.run(relay.command + ["--check-config"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-                self.assertEqual(done.returncode, 78)
-                self.assertIn(text, done.stdout.decode())
-        good = self.relay()
-        self.assertEqual(good.run("--check-config"), "")
-        for words in (["now"], ["dead"], ["dead", "list"], ["dead", "list", "none"], ["reset", "hook"], ["reset", "hook", "-3"],
-                      ["dead", "retry", "hook", "x"], ["enable"], ["enable", "hook", "more"]):
-            good.run(*words, status=64)
-
-
-class Guarded(RelayTest):
-    """Keys, users, TLS"""
-
-    @classmethod
-    def start_broker(cls, **more):
-        keys = os.path.join(cls.folder, "keys")
-        cls.keys = {}
-        for name, options in (("ann", ["--users", "ann"]), ("all", [])):
-            cls.keys[name] = os.path.join(cls.folder, name + ".key_secret")
-            subprocess.run([harness.program("stele"), "key", "new", name, "--keys", keys, "--role", "query,feed", *options, "--out",
-                            cls.keys[name]], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-        cls.settings = {"keys": keys}
-        broker = super().start_broker(arguments=["--requests", "tcp://127.0.0.1:*", "--feed", "tcp://127.0.0.1:*"], **more)
-        line = broker.wait_line("ready:")
-        broker.requests, broker.feed = (re.search(r"%s (tcp://[^\s,;]+)" % word, line).group(1) for word in ("requests", "feed"))
-        return broker
-
-    def ask(self, op, **keys):
-        raise AssertionError("needs a key")
-
-    def test_key_with_users_sees_only_theirs(self):
-        self.relay({"hook": self.target()}, key=self.keys["ann"])
-        producer = self.producer()
-        positions = [producer.publish(created(self.name(user + str(n)), user_id=user)) for n in range(3) for user in ("ann", "bob")]
-        self.assertEqual(set(self.receiver.wait_delivered(3)), set(positions[::2]))
-        relay = receiver.Relay(os.path.join(self.folder, "none"), self.broker, {"hook": self.target()}, wait=False)
-        self.addCleanup(relay.kill)
-        relay.wait_line("cannot ask the broker")
-
-    def test_certificate_is_verified(self):
-        pem, key = os.path.join(self.folder, "c.pem"), os.path.join(self.folder, "c.key")
-        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", key, "-out",
-                        pem, "-subj", "/CN=receiver", "-days", "2", "-addext", "subjectAltName=IP:127.0.0.1"], check=True,
-                       stderr=subprocess.DEVNULL)
-        secure = receiver.Receiver((pem, key))
-        self.addCleanup(secure.stop)
-        relay = self.relay({"trusts": {"url": secure.url("/trusts"), "ca": pem}, "doubts": {"url": secure.url("/doubts"), "attempts": 2}},
-                           key=self.keys["all"])
-        self.producer().publish(created(self.name("task")))
-        secure.wait_delivered(1, "/trusts")
-        self.assertIn("certificate", relay.wait_status(lambda rows: rows["doubts"]["dead"] == 1)["doubts"]["error"])
-        self.assertEqual(secure.delivered("/doubts"), [])
 
 
 if __name__ == "__main__":
