@@ -7,6 +7,7 @@
 import json
 import os
 import subprocess
+import sys
 
 import harness
 import receiver
@@ -213,6 +214,20 @@ class Webhooks(receiver.RelayTest):
         relay.stop()
         self.assertNotIn("hidden-word", relay.log())
         self.assertNotIn("token-in-path", relay.log())
+
+    def test_example_receives(self):
+        folder = os.path.join(self.folder, self.name("relay"))
+        os.makedirs(folder)
+        with open(os.path.join(folder, "secret"), "w") as file:
+            file.write(receiver.SECRET + "\n")
+        os.chmod(file.name, 0o600)
+        example = harness.Process([sys.executable, os.path.join(harness.SRC, "examples", "webhook_receiver.py"), file.name, "0"])
+        self.addCleanup(example.kill)
+        relay = self.relay({"hook": {"url": example.wait_line("receiving at ").split()[-1]}})
+        task = self.name("task")
+        self.producer().publish(created(task))
+        self.assertIn("task.created", example.wait_line(task))
+        relay.wait_status(lambda rows: rows["hook"]["delivered"] == 1)
 
     def test_metrics_are_prometheus_text(self):
         relay = self.relay({"a": self.target("/a"), "b": self.target("/b")})
