@@ -16,6 +16,7 @@ EXTRA_DIST += \
     examples/publish.py \
     examples/query.py \
     examples/resume.py \
+    examples/webhook_receiver.py \
     examples/monitoring/README.md \
     examples/monitoring/prometheus.yml \
     examples/monitoring/stele.rules.yml \

@@ -593,6 +593,22 @@ stele_client_follow (stele_client_t *self, const char *topic, int64_t after)
 }
 
 int
+stele_client_follow_ledger (stele_client_t *self, const char *ledger, const char *topic, int64_t after)
+{
+    assert (ledger && *ledger && topic && after >= 0);
+    int code = s_follow (self, topic, NULL, after);
+    if (code == 0)
+        stele_subscription_expect (self->subscription, ledger);
+    return code;
+}
+
+int64_t
+stele_client_followed (const stele_client_t *self)
+{
+    return self->subscription? stele_subscription_position (self->subscription): -1;
+}
+
+int
 stele_client_follow_task (stele_client_t *self, const char *task_id, int64_t after)
 {
     assert (task_id && after >= STELE_FOLLOW_LIVE);

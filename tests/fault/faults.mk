@@ -27,6 +27,12 @@ fault_tests += \
     tests/fault/test_run.py \
     tests/fault/test_spool.py
 
+# Deliveries of stele-relay
+if RELAY
+fault_tests += tests/fault/test_relay.py
+endif
+EXTRA_DIST += tests/fault/test_relay.py
+
 check_PROGRAMS += tests/fault/spooler
 tests_fault_spooler_SOURCES = tests/fault/spooler.c
 tests_fault_spooler_LDADD = libstele.la

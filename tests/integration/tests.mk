@@ -9,6 +9,7 @@ integration_support = \
     tests/integration/keyed.py \
     tests/integration/load.py \
     tests/integration/planted.py \
+    tests/integration/receiver.py \
     tests/integration/stream.py
 
 integration_tests = \
@@ -64,6 +65,11 @@ redaction_tests = \
     tests/integration/test_secrets_in_requests.py \
     python/tests/test_redact.py
 
+relay_tests = \
+    tests/integration/test_relay.py \
+    tests/integration/test_relay_state.py \
+    tests/integration/test_relay_traces.py
+
 # A test that hangs fails, and one in Python says where
 TEST_LIMIT = timeout --foreground -s ABRT -k 10 900
 TEST_EXTENSIONS = .py
@@ -80,15 +86,18 @@ TESTS += $(integration_tests) $(python_tests)
 if WITH_REDACTION
 TESTS += $(redaction_tests)
 endif
+if RELAY
+TESTS += $(relay_tests)
+endif
 endif
 
-EXTRA_DIST += $(integration_support) $(integration_tests) $(python_tests) $(redaction_tests) tests/run.sh tests/setup.sh
+EXTRA_DIST += $(integration_support) $(integration_tests) $(python_tests) $(redaction_tests) $(relay_tests) tests/run.sh tests/setup.sh
 
 .PHONY: check-unit check-integration
 check-unit: $(BUILT_SOURCES)
 	$(MAKE) $(AM_MAKEFLAGS) check TESTS="$(filter tests/unit/%,$(TESTS))"
 check-integration: $(BUILT_SOURCES)
-	$(MAKE) $(AM_MAKEFLAGS) check TESTS="$(integration_tests) $(python_tests) $(redaction_tests)"
+	$(MAKE) $(AM_MAKEFLAGS) check TESTS="$(integration_tests) $(python_tests) $(redaction_tests) $(relay_tests)"
 
 check_PROGRAMS += tests/integration/repository_tool
 tests_integration_repository_tool_SOURCES = tests/integration/repository_tool.c

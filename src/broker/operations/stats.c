@@ -2,8 +2,8 @@
 
     The statistics of the router and the other actors are in the context map, by the
     names of the actors: "writer", "cache", "feed", "pipeline", "search", "rollup", "segments", "backup", "archive", "seal"; and
-    from the     router "requests", "endpoints", "recovery", "consistency". A part that is
-    absent, or did not answer in time, is an empty map.
+    from the router "requests", "endpoints", "recovery", "consistency". A part that is absent, or did not answer in
+    time, is an empty map.
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
