@@ -176,8 +176,9 @@ s_is_hex (char c)
     return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
 }
 
-bool
-stele_redactor_begins_word (const char *text, size_t at)
+//  Does a word begin there? \n, \u0022, %3D and the colours of terminals are not part of a word
+static bool
+s_begins_word (const char *text, size_t at)
 {
     if (at == 0 || !s_is_word (text [at - 1]))
         return true;
@@ -195,8 +196,9 @@ stele_redactor_begins_word (const char *text, size_t at)
     return from > 0 && text [from - 1] == '[';
 }
 
-bool
-stele_redactor_after_head (const char *text, size_t at)
+//  Is the byte before that place part of the head of a msgpack string, and so no letter?
+static bool
+s_after_head (const char *text, size_t at)
 {
     const unsigned char *data = (const unsigned char *) text;
     return (at >= 2 && (data [at - 2] == 0xd9 || data [at - 2] == 0xc4))
@@ -311,9 +313,9 @@ s_try (stele_redactor_t *self, size_t index, const char *text, size_t size, size
 {
     const stele_rule_t *rule = stele_rules_at (self->rules, index);
     s_renew (self, index);
-    bool after_head = self->raw && stele_redactor_after_head (text, start);
+    bool after_head = self->raw && s_after_head (text, start);
     if (start < self->state [index].until
-    ||  (self->bounded [index] && !after_head && !stele_redactor_begins_word (text, start)))
+    ||  (self->bounded [index] && !after_head && !s_begins_word (text, start)))
         return;
     if (!s_may_try (self, index))
         return;
@@ -358,16 +360,68 @@ stele_redactor_begin (stele_redactor_t *self, size_t size)
     stele_pack_clear (self->out);
 }
 
-size_t
-stele_redactor_find (stele_redactor_t *self, const char *text, size_t size)
+//  Most events have no keyword: one pass over all their bytes shows it
+bool
+stele_redactor_suspects (stele_redactor_t *self, const char *data, size_t size)
 {
-    self->match_count = 0;
+    self->data = data;
+    self->size = size;
+    self->hit_count = 0;
+    stele_keywords_search_t search = stele_keywords_search (data, size);
+    int rule;
+    size_t start, keyword_size;
+    while (stele_keywords_next (self->keywords, &search, &rule, &start, &keyword_size)) {
+        if (self->bounded [rule] && !s_begins_word (data, start) && !s_after_head (data, start))
+            continue;
+        if (self->hit_count == STELE_HITS_MAX) {
+            self->data = NULL;
+            break;
+        }
+        self->hits [self->hit_count++] = (stele_hit_t) { data + start, keyword_size, (size_t) rule };
+    }
+    return self->hit_count > 0;
+}
+
+//  Is the text a part of the event whose keywords are known?
+static bool
+s_is_known (const stele_redactor_t *self, const char *text)
+{
+    return self->data && text >= self->data && text < self->data + self->size;
+}
+
+bool
+stele_redactor_has_keyword (const stele_redactor_t *self, const char *text, size_t size)
+{
+    for (size_t i = 0; i < self->hit_count; i++)
+        if (self->hits [i].text >= text && self->hits [i].text + self->hits [i].size <= text + size)
+            return true;
+    return !s_is_known (self, text);
+}
+
+static void
+s_try_all (stele_redactor_t *self, const char *text, size_t size)
+{
     self->search++;
+    if (s_is_known (self, text)) {
+        for (size_t i = 0; i < self->hit_count; i++)
+            if (self->hits [i].text >= text && self->hits [i].text + self->hits [i].size <= text + size)
+                s_try (self, self->hits [i].rule, text, size, (size_t) (self->hits [i].text - text), self->hits [i].size);
+        return;
+    }
     stele_keywords_search_t search = stele_keywords_search (text, size);
     int rule;
     size_t start, keyword_size;
     while (stele_keywords_next (self->keywords, &search, &rule, &start, &keyword_size))
         s_try (self, (size_t) rule, text, size, start, keyword_size);
+}
+
+size_t
+stele_redactor_find (stele_redactor_t *self, const char *text, size_t size)
+{
+    self->match_count = 0;
+    if (!stele_redactor_has_keyword (self, text, size))
+        return 0;
+    s_try_all (self, text, size);
     if (self->match_count < 2)
         return self->match_count;
     //  Secrets that overlap get one mask, that of the first
