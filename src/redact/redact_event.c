@@ -133,6 +133,8 @@ s_scalar (s_event_t *self, const stele_token_t *token, const stele_token_t *key,
         s_find_pair (self->redactor, key, token);
     else
         stele_redactor_find (self->redactor, token->data, token->size);
+    if (key && key->kind == STELE_SCAN_TEXT && token->size > 0)
+        stele_redactor_find_named (self->redactor, key->data, key->size, token->data, token->size);
     if (self->redactor->match_count)
         s_replace (self, token, head, end);
 }

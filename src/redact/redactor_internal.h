@@ -91,6 +91,11 @@ void
 size_t
     stele_redactor_find (stele_redactor_t *self, const char *text, size_t size);
 
+/*  After that, of the value of a key of a map, the data of a msgpack string: a rule with this name for the key, whose regex
+    matches the value, has one match in place of all others. */
+size_t
+    stele_redactor_find_named (stele_redactor_t *self, const char *key, size_t key_size, const char *text, size_t size);
+
 /*  Write the mask of a secret, its rule and its bytes. Returns its size. 'mark' gets its 8 digits. */
 #define STELE_MASK_SIZE (sizeof STELE_MASK_BEGIN + STELE_RULE_ID + 1 + 8 + sizeof STELE_MASK_END)
 size_t
