@@ -359,6 +359,26 @@ class Routes(web.WebTest):
         body = self.get("/readyz").json()
         self.assertEqual([finding["code"] for finding in body["findings"]], [finding["code"] for finding in said["findings"]])
 
+    def test_probes_share_one_question_and_take_no_place_of_requests(self):
+        probes = [web.connect(self.http.port) for _ in range(300)]
+        other = web.connect(self.http.port)
+        for peer in probes + [other]:
+            self.addCleanup(peer.close)
+        asked = self.ask("stats")["requests"]["by_op"]["stats"]["count"]
+        self.broker.signal(signal.SIGSTOP)
+        try:
+            for peer in probes:
+                peer.sendall(b"GET /readyz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+            self.get("/healthz")
+            other.sendall(b"GET /v1/info HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+            for peer in probes:
+                self.assertRegex(peer.recv(65536), b"^HTTP/1.1 (503|200) ")
+        finally:
+            self.broker.signal(signal.SIGCONT)
+        self.assertTrue(other.recv(65536).startswith(b"HTTP/1.1 200 "))
+        #   A question ends after two seconds without an answer: one or two for all probes, and this one
+        self.assertLess(self.ask("stats")["requests"]["by_op"]["stats"]["count"] - asked, 100)
+
     def test_requests_beyond_the_bound_are_turned_away_until_others_are_answered(self):
         peers = [web.connect(self.http.port) for _ in range(300)]
         self.broker.signal(signal.SIGSTOP)
