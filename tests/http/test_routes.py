@@ -364,6 +364,7 @@ class Routes(web.WebTest):
         other = web.connect(self.http.port)
         for peer in probes + [other]:
             self.addCleanup(peer.close)
+        self.ask("stats")                       # So that its count exists
         asked = self.ask("stats")["requests"]["by_op"]["stats"]["count"]
         self.broker.signal(signal.SIGSTOP)
         try:
