@@ -125,7 +125,7 @@ class KeysTest(web.WebTest):
         bearer = {"Authorization": "Bearer " + text}
         harness.wait_until(lambda: self.request("GET", "/v1/tasks", port=server.port, headers=bearer).status == 200, "the broker")
         detail = self.request("PUT", "/v1/mode", {"mode": "dual"}, port=server.port, headers=bearer).json()["detail"]
-        self.assertIn("needs the role admin: the token of 'chief' and the key 'narrow' of the HTTP server must both have it", detail)
+        self.assertIn("the token 'chief' and the key of the HTTP server, 'narrow', must both have it", detail)
 
     def test_revoked_key_is_said(self):
         path = self.new_key("revoked", "gateway,admin")

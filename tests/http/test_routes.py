@@ -6,6 +6,7 @@
 
 import gzip
 import json
+import os
 import re
 import select
 import signal
@@ -51,6 +52,7 @@ GETS = {
     "/v1/stream": [],
     "/v1/tables/{table}": ["/v1/tables/tasks", "/v1/tables/task_outputs?limit=1"],
     "/v1/rejected": ["/v1/rejected", "/v1/rejected?open=true"],
+    "/v1/backup": ["/v1/backup"],
     "/v1/audit": ["/v1/audit", "/v1/audit?operation=recover&outcome=ok&from=2020-01-01T00:00:00Z&limit=1"],
     "/v1/producers": ["/v1/producers"],
     "/v1/producers/{producer}": ["/v1/producers/story"],
@@ -103,6 +105,10 @@ EARLIER_CHANGES = {
 
 class Routes(web.WebTest):
     use_redis = True
+
+    @classmethod
+    def start_broker(cls, **more):
+        return super().start_broker(arguments=("--backup", os.path.join(cls.folder, "repository")), **more)
 
     @classmethod
     def setUpClass(cls):

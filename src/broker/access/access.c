@@ -160,8 +160,9 @@ s_refuse (const stele_identity_t *identity, stele_role_t role, const char *what,
     //  KEY/NAME: of an actor, whose roles are those that the key has as well (delegate.c)
     const char *actor = strchr (identity->name, '/');
     if (actor)
-        stele_refuse (refusal, STELE_EUNAUTHORIZED, NULL, "%s needs the role %s: the token of '%.100s' and the key '%.*s' of the "
-            "HTTP server must both have it", what, stele_role_word (role), actor + 1, (int) (actor - identity->name), identity->name);
+        stele_refuse (refusal, STELE_EUNAUTHORIZED, NULL, "%s needs the role %s, which '%.300s' does not have: the token '%.100s' and the "
+            "key of the HTTP server, '%.*s', must both have it", what, stele_role_word (role), identity->name, actor + 1,
+            (int) (actor - identity->name), identity->name);
     else
         stele_refuse (refusal, STELE_EUNAUTHORIZED, NULL, "%s needs the role %s, which the key '%.100s' does not have: ask the "
             "operator of the broker for it", what, stele_role_word (role), identity->name);
