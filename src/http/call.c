@@ -35,7 +35,8 @@ s_on_gone (void *context)
     http_call_t *self = context;
     if (self->token)
         http_upstream_forget (self->server->upstream, self->token);
-    self->server->calls--;
+    if (!self->shares)
+        self->server->calls--;
     if (self->state_free)
         self->state_free (self->state);
     else
@@ -52,6 +53,15 @@ http_call_new (http_server_t *server, http_conn_t *conn, const http_route_t *rou
     self->route = route;
     server->calls++;
     http_conn_set_context (conn, self, s_on_gone);
+    return self;
+}
+
+http_call_t *
+http_call_new_shared (http_server_t *server, http_conn_t *conn, const http_route_t *route)
+{
+    http_call_t *self = http_call_new (server, conn, route);
+    self->shares = true;
+    server->calls--;
     return self;
 }
 

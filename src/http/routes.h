@@ -135,6 +135,9 @@
     X (CHECK, HTTP_POST, "/v1/consistency-check", OPERATION, "consistency.check", OPERATE, 0, "repair:bool", \
         "checked:integer sessions:integer missing:integer extra:integer mismatched:integer repaired:integer " \
         "examples:array consistent:number", "Compare every record in Redis with the ledger") \
+    X (BACKUP, HTTP_GET, "/v1/backup", OPERATION, "backup.list", METRICS, 0, "", \
+        "repository:string state:string entries:[object] segments:object snapshots:integer snapshot_bytes:integer " \
+        "last_error:string?", "The snapshots of the ledger, newest first, and how far the segments go; 503 without the setting backup") \
     X (KEYS_RELOAD, HTTP_POST, "/v1/keys/reload", OPERATION, "keys.reload", ADMIN, 0, "", \
         "added:array revoked:array changed:array keys:integer", "Make the broker read its keys again") \
     X (SESSION_BEGIN, HTTP_POST, "/v1/session", SESSION, "", ANY, 0, "", "", \

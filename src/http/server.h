@@ -63,6 +63,9 @@ typedef struct http_server {
     char *openapi;                  // The document; NULL: not made yet
     json_t *stats;                  // The last answer to 'stats'; NULL: none
     int64_t stats_ms;               // Steady clock: when it came
+    struct http_stats_waiter *stats_first, *stats_last;     // Calls that wait for the next one (stats.c)
+    int64_t stats_question;         // Number of that question
+    bool stats_asked;               // It is under way
 } http_server_t;
 
 /*  Answer with a problem (RFC 9457) of a code of the protocol; 'refusal' has the code, the field and the

@@ -6,6 +6,7 @@
 
 import gzip
 import json
+import os
 import re
 import select
 import signal
@@ -51,6 +52,7 @@ GETS = {
     "/v1/stream": [],
     "/v1/tables/{table}": ["/v1/tables/tasks", "/v1/tables/task_outputs?limit=1"],
     "/v1/rejected": ["/v1/rejected", "/v1/rejected?open=true"],
+    "/v1/backup": ["/v1/backup"],
     "/v1/audit": ["/v1/audit", "/v1/audit?operation=recover&outcome=ok&from=2020-01-01T00:00:00Z&limit=1"],
     "/v1/producers": ["/v1/producers"],
     "/v1/producers/{producer}": ["/v1/producers/story"],
@@ -105,6 +107,10 @@ EARLIER_CHANGES = {
 
 class Routes(web.WebTest):
     use_redis = True
+
+    @classmethod
+    def start_broker(cls, **more):
+        return super().start_broker(arguments=("--backup", os.path.join(cls.folder, "repository")), **more)
 
     @classmethod
     def setUpClass(cls):
@@ -360,6 +366,27 @@ class Routes(web.WebTest):
         said = json.loads(self.stele("--json", "health", status=None))
         body = self.get("/readyz").json()
         self.assertEqual([finding["code"] for finding in body["findings"]], [finding["code"] for finding in said["findings"]])
+
+    def test_probes_share_one_question_and_take_no_place_of_requests(self):
+        probes = [web.connect(self.http.port) for _ in range(300)]
+        other = web.connect(self.http.port)
+        for peer in probes + [other]:
+            self.addCleanup(peer.close)
+        self.ask("stats")                       # So that its count exists
+        asked = self.ask("stats")["requests"]["by_op"]["stats"]["count"]
+        self.broker.signal(signal.SIGSTOP)
+        try:
+            for peer in probes:
+                peer.sendall(b"GET /readyz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+            self.get("/healthz")
+            other.sendall(b"GET /v1/info HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+            for peer in probes:
+                self.assertRegex(peer.recv(65536), b"^HTTP/1.1 (503|200) ")
+        finally:
+            self.broker.signal(signal.SIGCONT)
+        self.assertTrue(other.recv(65536).startswith(b"HTTP/1.1 200 "))
+        #   A question ends after two seconds without an answer: one or two for all probes, and this one
+        self.assertLess(self.ask("stats")["requests"]["by_op"]["stats"]["count"] - asked, 100)
 
     def test_requests_beyond_the_bound_are_turned_away_until_others_are_answered(self):
         peers = [web.connect(self.http.port) for _ in range(300)]

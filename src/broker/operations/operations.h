@@ -105,6 +105,7 @@
         TAKES ("mode", TEXT)) \
     X (BACKUP,            "backup",            BACKUP, OPERATE, NULL, \
         TAKES ("start", BOOL)) \
+    X (BACKUP_LIST,       "backup.list",       BACKUP, METRICS, NULL, NONE) \
     X (RECOVER,           "recover",           CACHE,  OPERATE, NULL, \
         TAKES ("scope", TEXT)) \
     X (KEYS_RELOAD,       "keys.reload",       WORKER, ADMIN,   stele_operation_keys_reload, NONE) \
