@@ -87,7 +87,7 @@
         "accepted:integer duplicates:integer rejected:[object] sequence:integer", \
         "Publish events; answers when they are durable. With sequence, a repetition is stored once") \
     X (STREAM, HTTP_GET, "/v1/stream", STREAM, "", QUERY, 0, \
-        "view:text types:words task_id:words states:words roles:words after:number ledger:text", "", \
+        "view:text types:words task_id:words states:words roles:words stats:bool after:number ledger:text", "", \
         "Events as they are committed (Server-Sent Events), from after, or after the field Last-Event-ID") \
     X (TABLE, HTTP_GET, "/v1/tables/{table}", TABLE, "table.read", QUERY, 0, \
         "table!:text at:number format:text" PAGE_PARAMS, "rows:[object] next:cursor", \
@@ -128,6 +128,7 @@
         "examples:array consistent:number", "Compare every record in Redis with the ledger") \
     X (KEYS_RELOAD, HTTP_POST, "/v1/keys/reload", OPERATION, "keys.reload", ADMIN, 0, "", \
         "added:array revoked:array changed:array keys:integer", "Make the broker read its keys again") \
+    X (SESSION_GET, HTTP_GET, "/v1/session", SESSION, "", ANY, 0, "", "", "Whose token or session it is, and its roles") \
     X (SESSION_BEGIN, HTTP_POST, "/v1/session", SESSION, "", ANY, 0, "", "", \
         "Begin a session of a browser: sets a cookie that stands for the token") \
     X (SESSION_END, HTTP_DELETE, "/v1/session", SESSION, "", ANY, 0, "", "", "End that session") \
@@ -137,6 +138,9 @@
     X (READYZ, HTTP_GET, "/readyz", READYZ, "stats", ANY, 0, "", "", \
         "The broker answers, and no finding is graver than degraded; 503 otherwise") \
     X (OPENAPI, HTTP_GET, "/openapi.json", OPENAPI, "", ANY, 0, "", "", "This document") \
+    X (DASHBOARD, HTTP_GET, "/", DASHBOARD, "", ANY, 0, "", "", "The dashboard, a page for browsers") \
+    X (DASHBOARD_FILE, HTTP_GET, "/ui/{version}/{folder}/{file}", DASHBOARD, "", ANY, 0, \
+        "version!:text folder!:text file!:text", "", "A file of the dashboard") \
     HTTP_COMPAT_ROUTES (X)
 
 typedef enum {
@@ -150,6 +154,7 @@ typedef enum {
     HTTP_HANDLER_READYZ,
     HTTP_HANDLER_SESSION,
     HTTP_HANDLER_OPENAPI,
+    HTTP_HANDLER_DASHBOARD,
     HTTP_HANDLER_COMPAT             // A path of the earlier system
 } http_handler_t;
 

@@ -114,8 +114,14 @@ s_on_stats (void *arg, const void *answer, size_t size, const stele_refusal_t *r
 void
 http_stats_ask (http_server_t *server, http_conn_t *conn, const http_route_t *route, http_stats_fn *answer)
 {
-    http_call_t *call = http_call_new (server, conn, route);
-    s_state_t *state = STELE_NEW (s_state_t);
+    http_stats_start (http_call_new (server, conn, route), answer);
+}
+
+void
+http_stats_start (http_call_t *call, http_stats_fn *answer)
+{
+    http_server_t *server = call->server;
+    s_state_t *state = call->state? call->state: STELE_NEW (s_state_t);
     state->answer = answer;
     call->state = state;
     if (server->stats && !server->no_gateway.code && stele_clock_steady_ms () < server->stats_ms + FRESH_MS

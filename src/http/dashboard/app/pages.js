@@ -1,0 +1,14 @@
+// pages - the pages: address, title, key, and where each is
+//
+// This Source Code Form is subject to the terms of the Mozilla Public
+// License, v. 2.0. If a copy of the MPL was not distributed with this
+// file, You can obtain one at https://mozilla.org/MPL/2.0/.
+
+// One row for each page: {page: first part of the address, title, key: after g, load; role: that a client needs; hidden: not in the
+// menu}. Its module exports the component as default: it gets {id, params} of the address.
+export const pages = [
+    { page: "", title: "Overview", key: "o", load: () => import("../pages/overview.js") },
+    { page: "tasks", title: "Tasks", key: "t", load: () => import("../pages/tasks.js") },
+    { page: "asof", title: "As of", key: "a", load: () => import("../pages/asof.js") },
+    { page: "task", title: "Task", hidden: true, load: () => import("../pages/task.js") },
+];
