@@ -76,7 +76,15 @@ dashboard_pages = \
     pages/overview.js \
     pages/tasks.js \
     pages/asof.js \
-    pages/task.js
+    pages/task.js \
+    pages/failures.js \
+    pages/stuck.js \
+    pages/sessions.js \
+    pages/producers.js \
+    pages/rejected.js \
+    pages/storage.js \
+    pages/audit.js \
+    pages/settings.js
 dashboard_vendor = vendor/preact.mjs vendor/hooks.mjs vendor/htm.mjs vendor/uPlot.iife.min.js vendor/uPlot.min.css
 dashboard_files = $(dashboard_app) $(dashboard_pages) $(dashboard_vendor)
 dashboard_sources = $(dashboard_files:%=$(srcdir)/src/http/dashboard/%) $(srcdir)/src/http/dashboard/embed.sh

@@ -11,6 +11,7 @@ import os
 import random
 
 import browser
+import client
 import harness
 
 START = datetime.datetime(2026, 3, 8, 5, 30, tzinfo=datetime.timezone.utc)     # In the night when St. John's changes its clocks
@@ -80,15 +81,29 @@ def hostile():
     yield {"type": "task.created", "task_id": "refused " + browser.HOSTILE[0]}      # Lacks a title: is refused
 
 
-def publish(test, events, producer="story", chunk=500):
+def refused():
+    """Events that break a rule each"""
+    return [{"type": "task.created", "task_id": "refused"}, {"type": "nonsense", "x": 1},
+            {"type": "task.state_changed", "task_id": "csv-export", "state": "nonsense"}]
+
+
+def publish(broker, events, producer="story", chunk=1000):
     """Publish the events; returns the position of the last one, and how many were refused."""
-    events, refused = iter(events), 0
-    peer = test.asker()
-    while True:
-        part = list(itertools.islice(events, chunk))
-        if not part:
-            peer.close()
-            return position, refused
-        answer = peer.ask({"op": "publish", "producer": producer, "events": part})
-        assert answer["ok"], answer
-        position, refused = answer["position"], refused + len(answer["rejected"])
+    events, refused, clients = iter(events), 0, client.Clients()
+    try:
+        peer = clients.asker(broker.requests)
+        while True:
+            part = list(itertools.islice(events, chunk))
+            if not part:
+                return position, refused
+            answer = peer.ask({"op": "publish", "producer": producer, "events": part})
+            assert answer["ok"], answer
+            position, refused = answer["position"], refused + len(answer["rejected"])
+    finally:
+        clients.close()
+
+
+def usual(broker):
+    """A bit of everything"""
+    for producer, events in (("sample", sample()), ("shell", sessions()), ("night", day(200)), ("broken", refused())):
+        publish(broker, events, producer)

@@ -11,4 +11,12 @@ export const pages = [
     { page: "tasks", title: "Tasks", key: "t", load: () => import("../pages/tasks.js") },
     { page: "asof", title: "As of", key: "a", load: () => import("../pages/asof.js") },
     { page: "task", title: "Task", hidden: true, load: () => import("../pages/task.js") },
+    { page: "failures", title: "Failures", key: "f", load: () => import("../pages/failures.js") },
+    { page: "stuck", title: "Stuck", key: "s", load: () => import("../pages/stuck.js") },
+    { page: "sessions", title: "Sessions", key: "e", load: () => import("../pages/sessions.js") },
+    { page: "producers", title: "Producers", key: "p", role: "query", load: () => import("../pages/producers.js") },
+    { page: "rejected", title: "Rejected", key: "r", role: "query", load: () => import("../pages/rejected.js") },
+    { page: "storage", title: "Storage", key: "d", role: "metrics", load: () => import("../pages/storage.js") },
+    { page: "audit", title: "Audit", key: "u", role: "query", load: () => import("../pages/audit.js") },
+    { page: "settings", title: "Settings", key: ",", load: () => import("../pages/settings.js") },
 ];

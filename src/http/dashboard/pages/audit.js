@@ -20,8 +20,8 @@ const COLUMNS = [
     { title: "Operation", cell: (row) => row.operation },
     { title: "Target", cell: (row) => row.target },
     { title: "Outcome", cell: (row) => html`<span class="state ${row.outcome === "ok" ? "s-passed" : "s-failed"}">${row.outcome}</span>` },
-    { title: "Times", num: true, cell: (row) => num(row.count) },
-    { title: "From", cell: (row) => row.peer },
+    { title: "Count", num: true, cell: (row) => num(row.count) },
+    { title: "Peer", cell: (row) => row.peer },
     { title: "Details", cell: (row) => row.details && html`<span class="mono" title=${line(row.details, 5000)}>${line(row.details)}</span>` },
     { title: "Request", cell: (row) => row.request_id },
 ];

@@ -16,7 +16,7 @@ export default function Settings() {
     const { zone, theme, columns } = useStore(prefs), who = useStore(session);
     const local = Intl.DateTimeFormat().resolvedOptions().timeZone;
     return html`<div class="head"><h1>Settings</h1><span class="quiet">They are kept in this browser only.</span></div><div class="panels">
-        <${Panel} title="Time zone"><p><label>Times are shown in <select value=${zone} onChange=${(event) => setPref("zone", event.target.value)}>
+        <${Panel} title="Time zone"><p><label>Zone <select value=${zone} onChange=${(event) => setPref("zone", event.target.value)}>
             ${zones().map((one) => html`<option value=${one}>${one === "local" ? `the zone of this browser (${local})` : one}</option>`)}</select></label></p>
             <p>Now it is <${Time} at=${Date.now()} /> <span class="quiet">${formatOffset(Date.now())}</span></p></${Panel}>
         <${Panel} title="Theme"><div class="choices" role="group" aria-label="Theme">${Object.entries(THEMES).map(([key, name]) => html`<button

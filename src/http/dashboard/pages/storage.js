@@ -11,7 +11,7 @@ import { Table } from "../app/table.js";
 import { Confirm, Facts, Figure, Panel, Result, Time } from "../app/widgets.js";
 
 const seconds = (s) => s === undefined ? undefined : duration(s * 1e6);
-const lasting = (ms) => ms === undefined ? undefined : duration(ms * 1000);
+const lasting = (ms) => ms === undefined ? undefined : ms ? duration(ms * 1000) : "0 s";
 
 function File({ ledger, disk }) {
     return html`<${Panel} title="File"><div class="figures"><${Figure} name="ledger" value=${bytes(ledger.size_bytes)} />
@@ -19,8 +19,8 @@ function File({ ledger, disk }) {
             bad=${ledger.wal_bytes > 2 * ledger.wal_limit} />
         <${Figure} name="free on its disk" value=${bytes(disk.free_bytes)} note=${"of " + bytes(disk.size_bytes)} bad=${disk.full_in_s < 14400} /></div>
         <${Facts} rows=${[["Events", num(ledger.position)], ["Commits", num(ledger.commits)], ["Refused events", num(ledger.rejected)],
-            ["Disk shrinks by", disk.growth_bytes > 0 && bytes(disk.growth_bytes) + " per second"], ["Disk is full in", seconds(disk.full_in_s)],
-            ["Clock", ledger.ahead_ms > 0 && "the newest commit is " + lasting(ledger.ahead_ms) + " ahead of it"]]} /></${Panel}>`;
+            ["Disk shrinks by", disk.growth_bytes > 0 ? bytes(disk.growth_bytes) + " per second" : null], ["Disk is full in", seconds(disk.full_in_s)],
+            ["Clock", ledger.ahead_ms > 0 ? "the newest commit is " + lasting(ledger.ahead_ms) + " ahead of it" : null]]} /></${Panel}>`;
 }
 
 const NAMES = { redis: "Redis", feed: "Feed", search: "Text index", rollup: "Series over time", segments: "Repository of backups" };
@@ -36,7 +36,7 @@ const FOLLOWERS = [
 
 function Followers({ stats }) {
     const rows = Object.keys(NAMES).filter((name) => stats[name]?.position !== undefined).map((name) => ({ name, ...stats[name] }));
-    return html`<${Panel} title="Followers" wide><${Table} label="Followers" columns=${FOLLOWERS} pager=${{ rows, done: true }}
+    return html`<${Panel} title="Followers" wide><${Table} label="Followers of the ledger" columns=${FOLLOWERS} pager=${{ rows, done: true }}
         rowKey=${(row) => row.name} /></${Panel}>`;
 }
 
@@ -72,7 +72,7 @@ function Redis({ redis, consistency }) {
     return html`<${Panel} title="Redis" actions=${actions}><${Facts} rows=${[["State", redis.state], ["Address", redis.url],
         ["Records written", num(redis.applied)], ["Rebuilds", num(redis.rebuilds)], ["Dropped by Redis", num(redis.evicted)],
         ["Repaired", num(redis.repaired)], ["Cause", redis.cause], ["Remedy", redis.remedy], ["Last error", redis.last_error],
-        ["Last comparison", consistency.checked !== undefined && `${(consistency.consistent * 100).toFixed(3)} % of ${plural(consistency.checked, "task")} equal`]]} /></${Panel}>`;
+        ["Last comparison", consistency.checked === undefined ? null : `${(consistency.consistent * 100).toFixed(3)} % of ${plural(consistency.checked, "task")} equal`]]} /></${Panel}>`;
 }
 
 const LOSSES = [
@@ -85,7 +85,7 @@ const LOSSES = [
 
 function Losses() {
     const query = useQuery("v1/info");
-    return html`<${Panel} title="Losses" wide><${Result} query=${query}>${({ losses = [] }) => losses.length ? html`<${Table} label="Losses"
+    return html`<${Panel} title="Losses" wide><${Result} query=${query}>${({ losses = [] }) => losses.length ? html`<${Table} label="Accepted losses"
         columns=${LOSSES} pager=${{ rows: losses, done: true }} rowKey=${(row) => row.time + row.ledger} />` :
         html`<p class="quiet">No end of the history was ever lost.</p>`}</${Result}></${Panel}>`;
 }
