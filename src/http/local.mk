@@ -69,8 +69,10 @@ stele_http_LDADD = src/http/libhttp.la src/cli/libcli.la src/client/libclient.la
     $(ZLIB_LIBS) $(CRYPTO_LIBS) -lm
 
 # The dashboard: its files in the order of the page. Add a page here and to app/pages.js; src/http/dashboard/README has the rules.
-dashboard_app = index.html app/style.css app/main.js app/lib.js app/api.js app/pager.js app/live.js app/live_stream.js app/live_worker.js \
-    app/router.js app/keys.js app/prefs.js app/time.js app/format.js app/widgets.js app/table.js app/chart.js app/pages.js app/shell.js
+dashboard_app = index.html app/style.css app/pages.css app/main.js app/lib.js app/api.js app/pager.js app/live.js app/live_stream.js app/live_worker.js \
+    app/router.js app/keys.js app/prefs.js app/time.js app/format.js app/widgets.js app/table.js app/chart.js app/export.js app/task_filters.js \
+    app/task_list.js app/moment.js app/ansi.js app/output_window.js app/task_outputs.js \
+    app/task_timeline.js app/task_parts.js app/pages.js app/shell.js
 # One line for each page, so that pages can be added apart
 dashboard_pages = \
     pages/overview.js \

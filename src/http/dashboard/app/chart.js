@@ -27,13 +27,13 @@ function load() {
 
 const color = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
-function options(uPlot, element, { series, format, height, bars }) {
+function options(uPlot, element, { series, format, height, bars, least }) {
     const axis = { stroke: color("--quiet"), grid: { stroke: color("--line"), width: 1 }, ticks: { show: false }, font: "11px system-ui" };
     return {
         width: element.clientWidth, height, padding: [6, 6, 0, 0], cursor: { y: false, points: { size: 6 } },
         legend: { show: true, live: true },
         tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), zoneName()),
-        scales: { y: { range: (chart, low, high) => [0, high > 0 ? high * 1.1 : 1] } },
+        scales: { y: { range: (chart, low, high) => [0, Math.max(high * 1.1, least)] } },
         axes: [{ ...axis, size: 26, values: [[86400, "{YYYY}-{MM}-{DD}", null, null, null, null, null, null, 1], [60, "{HH}:{mm}", null, null, null,
             null, null, null, 1], [1, "{HH}:{mm}:{ss}", null, null, null, null, null, null, 1]] }, { ...axis, size: 58, values: (chart, ticks) => ticks.map(format) }],
         series: [{ value: (chart, seconds) => seconds === null ? "" : formatTime(seconds * 1000) }, ...series.map((one) => ({
@@ -44,8 +44,9 @@ function options(uPlot, element, { series, format, height, bars }) {
 }
 
 // data: [seconds since 1970, values of the first series, …], null where there is none. series: [{name, color: a property of style.css
-// ("--busy"), fill}]. format: of values, as text. bars instead of lines. 'label' says in words what is drawn.
-export function Chart({ label, data, series, format = num, height = 150, bars }) {
+// ("--busy"), fill}]. format: of values, as text. bars instead of lines. The axis goes up to
+// 'least' at least. 'label' says in words what is drawn.
+export function Chart({ label, data, series, format = num, height = 150, bars, least = 1 }) {
     const element = useRef(), chart = useRef(), latest = useRef(data);
     const { zone, theme } = useStore(prefs);
     const key = JSON.stringify([series, height, bars, zone, theme]);
@@ -57,7 +58,7 @@ export function Chart({ label, data, series, format = num, height = 150, bars })
             if (gone)
                 return;
             chart.current?.destroy();
-            chart.current = new uPlot(options(uPlot, element.current, { series, format, height, bars }), latest.current, element.current);
+            chart.current = new uPlot(options(uPlot, element.current, { series, format, height, bars, least }), latest.current, element.current);
         });
         const observer = new ResizeObserver(() => chart.current?.setSize({ width: element.current.clientWidth, height }));
         observer.observe(element.current);

@@ -11,12 +11,29 @@ import { Stream } from "./live_stream.js";
 export const connection = store("connecting");  // open, lost
 export const stats = store(null);               // {stats, findings, at}: once a second; stats is null without a broker
 
+const HISTORY = 600;
+export const history = [];                      // The counters of the last ten minutes: {at, events, position, acks, ack_us, first}
+
 const watchers = new Set();
 let hidden = false;
 
+function takeStats({ stats: now, findings }) {
+    const at = Date.now();
+    const sample = now && { at, events: now.ingest?.events, position: now.ledger?.position, acks: now.ingest?.ack_us?.count,
+        ack_us: now.ingest?.ack_us?.sum };
+    const last = history.at(-1);
+    // After a restart the counters begin again; after a pause nothing is known of the time between
+    if (sample && !(last && at - last.at < 500)) {
+        history.push(last && (sample.events < last.events || at - last.at > 5000) ? { ...sample, first: true } : sample);
+        if (history.length > HISTORY)
+            history.shift();
+    }
+    stats.set({ stats: now, findings, at });
+}
+
 function take(message) {
     if (message.kind === "stats")
-        stats.set({ stats: message.stats, findings: message.findings, at: Date.now() });
+        takeStats(message);
     else if (message.kind === "tasks")
         for (const watcher of [...watchers])
             watcher(message.tasks, message.many ?? message.tasks.length);

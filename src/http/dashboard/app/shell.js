@@ -14,8 +14,6 @@ import { go, href, route } from "./router.js";
 import { formatOffset, zoneName } from "./time.js";
 import { Dialog, Empty, Failure, Loading } from "./widgets.js";
 
-const LEVELS = { ok: "Healthy", noted: "Healthy, with a note", degraded: "Degraded", down: "Down" };
-
 function SignIn({ why }) {
     const [state, setState] = useState({});
     const submit = (event) => {
@@ -31,14 +29,13 @@ function SignIn({ why }) {
         <button class="primary" disabled=${state.busy}>Sign in</button></form></main>`;
 }
 
-// The worst finding, in one line; all of them on the overview
+// The gravest finding, in one line; all of them on the overview. A client that may not see the findings is told of the connection.
 function Health() {
     const state = useStore(connection), live = useStore(stats);
-    const order = ["down", "degraded", "noted"];
-    const findings = [...(live?.findings ?? [])].sort((a, b) => order.indexOf(a.level) - order.indexOf(b.level));
-    const level = state === "lost" ? "down" : findings[0]?.level ?? (live ? "ok" : state === "open" ? "ok" : "noted");
-    const text = state === "lost" ? "No connection to stele-http: the page connects again by itself" :
-        findings[0]?.message ?? (live || state === "open" ? LEVELS.ok : "Connecting …");
+    const findings = live?.findings ?? [];
+    const level = state === "lost" ? "down" : findings[0]?.level ?? (state === "open" ? "ok" : "info");
+    const text = state === "lost" ? "No connection to stele-http: trying again" :
+        findings[0]?.message ?? (state !== "open" ? "Connecting …" : live ? "Healthy" : "Connected");
     return html`<a class="health l-${level}" href=${href("")} role="status" title=${findings.map((one) => one.message).join("\n")}>
         ${text}${findings.length > 1 ? ` (+${findings.length - 1})` : ""}</a>`;
 }

@@ -40,9 +40,9 @@ export const Panel = ({ title, actions, children, wide, id }) => html`<section c
 export const Figure = ({ name, value, note, bad }) => html`<div class="figure ${bad ? "bad" : ""}"><span class="value">${value ?? "–"}</span>
     <span class="name">${name}</span>${note && html`<span class="note">${note}</span>`}</div>`;
 
-// Names and values. Values that are absent are left out.
+// Names and values, [name, value, long?]; a long one gets a row of its own. Values that are absent are left out.
 export const Facts = ({ rows }) => html`<dl class="facts">${rows.filter(([, value]) => value !== undefined && value !== null && value !== "")
-    .map(([name, value]) => html`<div><dt>${name}</dt><dd>${value}</dd></div>`)}</dl>`;
+    .map(([name, value, long]) => html`<div class=${long ? "long" : ""}><dt>${name}</dt><dd>${value}</dd></div>`)}</dl>`;
 
 // A button that copies text, and says so
 export function Copy({ text, children }) {

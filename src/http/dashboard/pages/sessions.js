@@ -21,7 +21,7 @@ const Exit = ({ code }) => code === undefined ? null : html`<span class="state $
 // A command with its whole output, which is in its event
 function Command({ row, onClose }) {
     const query = useQuery("v1/events", { after: row.id - 1, limit: 1, types: "session.command_executed" });
-    return html`<${Dialog} title="Command" onClose=${onClose}><pre class="command">${row.command}</pre><${Facts} rows=${[
+    return html`<${Dialog} title="Command" onClose=${onClose}><pre class="event">${row.command}</pre><${Facts} rows=${[
         ["Session", html`<${SessionLink} id=${row.session_id} />`], ["Time", html`<${Time} at=${row.timestamp} precise />`],
         ["Exit status", html`<${Exit} code=${row.exit_code} />`], ["Duration", duration(row.execution_time_ms * 1000)],
         ["Position", num(row.id)]]} />
