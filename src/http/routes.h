@@ -26,6 +26,11 @@
 #define LIST_ANSWER "tasks:[Task] next:cursor as_of:integer total:integer? total_complete:boolean? complete:boolean? looked_to:integer?"
 #define COMMANDS_ANSWER "commands:[Command] next:cursor output_sizes:array? complete:boolean? looked_to:integer?"
 
+#define BACKUP_ANSWER \
+    "repository:string state:string number:integer finished:integer snapshots:integer snapshot_bytes:integer " \
+    "snapshot:string? snapshot_position:integer? age_s:integer? done_bytes:integer? total_bytes:integer? last_error:string? " \
+    "failing_ms:integer?"
+
 /*  X (constant, method, path, handler, operation, role, cached, parameters, answer, summary)
       path        {name} is a segment that is the parameter 'name'
       handler     who answers (http_handler_t)
@@ -126,6 +131,10 @@
     X (CHECK, HTTP_POST, "/v1/consistency-check", OPERATION, "consistency.check", OPERATE, 0, "repair:bool", \
         "checked:integer sessions:integer missing:integer extra:integer mismatched:integer repaired:integer " \
         "examples:array consistent:number", "Compare every record in Redis with the ledger") \
+    X (BACKUP, HTTP_GET, "/v1/backup", OPERATION, "backup", OPERATE, 0, "", BACKUP_ANSWER, \
+        "The snapshots of the ledger in its repository, and the one that is being taken") \
+    X (BACKUP_START, HTTP_POST, "/v1/backup", OPERATION, "backup", OPERATE, 0, "start:bool", BACKUP_ANSWER, \
+        "Take a snapshot of the ledger now; answers when it is begun") \
     X (KEYS_RELOAD, HTTP_POST, "/v1/keys/reload", OPERATION, "keys.reload", ADMIN, 0, "", \
         "added:array revoked:array changed:array keys:integer", "Make the broker read its keys again") \
     X (SESSION_GET, HTTP_GET, "/v1/session", SESSION, "", ANY, 0, "", "", "Whose token or session it is, and its roles") \

@@ -57,12 +57,18 @@ def sessions():
     yield {"type": "session.state_changed", "session_id": "shell-2", "state": "terminated"}
 
 
+def hostile_ids(number):
+    """Of the task and the session with that one of browser.HOSTILE"""
+    text = browser.HOSTILE[number].replace("\x00", "")         # No id has a NUL
+    return "task %d %s" % (number, text), "session %d %s" % (number, text)
+
+
 def hostile():
     """The texts of browser.HOSTILE and a line of a megabyte in every field that takes a text"""
     line = "<img src=x onerror=injected('long')>" + "x" * 1000000
     yield {"type": "preference.set", "user_id": "hostile", "preferred_model": browser.HOSTILE[0]}
     for number, text in enumerate(browser.HOSTILE):
-        task, session = "hostile-%d %s" % (number, text.replace("\x00", "")), "session-%d %s" % (number, text.replace("\x00", ""))
+        task, session = hostile_ids(number)
         yield {"type": "task.created", "task_id": task, "title": text, "description": text, "role": text, "provider": text,
                "model": text, "branch": text, "base_branch": text, "repository_url": text, "target_dir": text,
                "worktree_path": text, "user_id": text, "metadata": {text: [text, {text: text}]},

@@ -6,6 +6,7 @@
 
 import gzip
 import json
+import os
 import re
 import select
 import signal
@@ -59,6 +60,7 @@ GETS = {
     "/v1/errors": ["/v1/errors"],
     "/v1/info": ["/v1/info"],
     "/v1/mode": ["/v1/mode"],
+    "/v1/backup": ["/v1/backup"],
     "/metrics": [],
     "/healthz": ["/healthz"],
     "/readyz": ["/readyz"],
@@ -73,6 +75,7 @@ CHANGES = {
     ("post", "/v1/recover"): ("/v1/recover", {"scope": "all"}),
     ("post", "/v1/consistency-check"): ("/v1/consistency-check", {"repair": True}),
     ("put", "/v1/mode"): ("/v1/mode", {"mode": "dual"}),
+    ("post", "/v1/backup"): ("/v1/backup", {"start": True}),
     ("post", "/v1/keys/reload"): ("/v1/keys/reload", None),
     ("post", "/v1/session"): ("/v1/session", None),
     ("delete", "/v1/session"): ("/v1/session", None),
@@ -103,6 +106,10 @@ EARLIER_CHANGES = {
 
 class Routes(web.WebTest):
     use_redis = True
+
+    @classmethod
+    def start_broker(cls, **more):
+        return super().start_broker(settings={"backup": os.path.join(cls.folder, "backup")}, **more)
 
     @classmethod
     def setUpClass(cls):
@@ -405,6 +412,12 @@ class WithoutRedis(web.WebTest):
             self.assertIn("this broker runs without it", problem["detail"])
             self.assertNotIn("later", problem["title"])
             self.assertNotIn("retry-after", answer.headers)
+
+    def test_backup_without_a_folder_is_a_conflict(self):
+        for method, body in (("GET", None), ("POST", {"start": True})):
+            answer = self.request(method, "/v1/backup", body)
+            self.assertEqual((answer.status, answer.json()["field"]), (409, "backup"))
+            self.assertIn("set 'backup'", answer.json()["detail"])
 
 
 if __name__ == "__main__":

@@ -43,6 +43,9 @@ export function go(page, id, params, replace = false) {
 
 // Change some parameters of the page that is shown
 export const setParams = (change, replace = true) => {
-    const { page, id, params } = route.get();
+    const { page, id, params } = parse(), shown = route.get();
+    // Someone has gone to another page, which is not shown yet
+    if (page !== shown.page || id !== shown.id)
+        return;
     go(page, id, { ...params, ...change }, replace);
 };

@@ -12,7 +12,10 @@ import { pages } from "./pages.js";
 import { prefs, setPref } from "./prefs.js";
 import { go, href, route } from "./router.js";
 import { formatOffset, zoneName } from "./time.js";
-import { Dialog, Empty, Failure, Loading } from "./widgets.js";
+import { Dialog, Failure, Loading } from "./widgets.js";
+
+// A client that is bound to users gets nothing that concerns all of them
+const offered = ({ role, unbound }) => (!role || may(role)) && !(unbound && session.get()?.bound);
 
 function SignIn({ why }) {
     const [state, setState] = useState({});
@@ -36,8 +39,8 @@ function Health() {
     const level = state === "lost" ? "down" : findings[0]?.level ?? (state === "open" ? "ok" : "info");
     const text = state === "lost" ? "No connection to stele-http: trying again" :
         findings[0]?.message ?? (state !== "open" ? "Connecting …" : live ? "Healthy" : "Connected");
-    return html`<a class="health l-${level}" href=${href("")} role="status" title=${findings.map((one) => one.message).join("\n")}>
-        ${text}${findings.length > 1 ? ` (+${findings.length - 1})` : ""}</a>`;
+    return html`<a class="health l-${level}" href=${href("")} title=${findings.map((one) => one.message).join("\n")}>
+        <span role="status">${text}${findings.length > 1 ? ` (+${findings.length - 1})` : ""}</span></a>`;
 }
 
 function Theme() {
@@ -48,7 +51,7 @@ function Theme() {
 }
 
 function Menu({ current }) {
-    return html`<nav aria-label="Pages"><ul>${pages.filter((one) => !one.hidden && (!one.role || may(one.role))).map((one) => html`<li><a
+    return html`<nav aria-label="Pages"><ul>${pages.filter((one) => !one.hidden && offered(one)).map((one) => html`<li><a
         href=${href(one.page)} aria-current=${one.page === current ? "page" : undefined}>${one.title}</a></li>`)}</ul></nav>`;
 }
 
@@ -93,7 +96,7 @@ function Page({ at, entry }) {
         document.title = `${at.id ?? entry?.title ?? "Not found"} · Stele`;
     }, [entry, at.id]);
     if (!entry)
-        return html`<${Empty}>There is no such page. <a href=${href("")}>Overview</a></${Empty}>`;
+        return html`<div class="head"><h1>There is no such page</h1><a href=${href("")}>Overview</a></div>`;
     if (state.entry !== entry)
         return html`<${Loading} />`;
     return state.error ? html`<${Failure} error=${state.error} />` :
@@ -114,7 +117,7 @@ export function Shell() {
                 go("tasks", null, {});
         }],
     };
-    for (const one of pages.filter((page) => page.key && (!page.role || may(page.role))))
+    for (const one of pages.filter((page) => page.key && offered(page)))
         keys["g " + one.key] = [one.title, () => go(one.page)];
     useKeys(keys);
     if (!who)

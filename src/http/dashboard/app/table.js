@@ -22,6 +22,7 @@ export function Table({ label, columns, pager, rowKey, onOpen, sorted, onSort, e
     const box = useRef();
     const [view, setView] = useState({ from: 0, to: 60 });
     const [chosen, setChosen] = useState(-1);
+    const latest = useRef(-1);         // Keys may come faster than the page is drawn
     const look = () => {
         const { scrollTop, clientHeight } = box.current;
         const from = Math.max(0, Math.floor(scrollTop / ROW) - SPARE), to = Math.ceil((scrollTop + clientHeight) / ROW) + SPARE;
@@ -38,7 +39,7 @@ export function Table({ label, columns, pager, rowKey, onOpen, sorted, onSort, e
     }, []);
     const choose = (at) => {
         at = Math.max(0, Math.min(rows.length - 1, at));
-        setChosen(at);
+        setChosen(latest.current = at);
         const top = at * ROW, { scrollTop, clientHeight } = box.current;
         if (top < scrollTop)
             box.current.scrollTop = top;
@@ -46,11 +47,11 @@ export function Table({ label, columns, pager, rowKey, onOpen, sorted, onSort, e
             box.current.scrollTop = top + 3 * ROW - clientHeight;
     };
     useKeys({
-        "j": ["next row", () => choose(chosen + 1)],
-        "k": ["previous row", () => choose(chosen - 1)],
+        "j": ["next row", () => choose(latest.current + 1)],
+        "k": ["previous row", () => choose(latest.current - 1)],
         "Home": ["first row", () => choose(0)],
         "End": ["last row that was read", () => choose(rows.length - 1)],
-        ...(onOpen && { "Enter": ["open the row", () => rows[chosen] && onOpen(rows[chosen])] }),
+        ...(onOpen && { "Enter": ["open the row", () => rows[latest.current] && onOpen(rows[latest.current])] }),
     });
     const from = Math.min(view.from, Math.max(0, rows.length - 1)), to = Math.min(view.to, rows.length);
     const heading = ({ title, sort, num, width }) => {
@@ -66,7 +67,7 @@ export function Table({ label, columns, pager, rowKey, onOpen, sorted, onSort, e
         ${rows.slice(from, to).map((row, i) => html`<tr key=${rowKey(row)} aria-rowindex=${from + i + 2}
             class="${from + i === chosen ? "chosen" : ""} ${onOpen ? "opens" : ""}" aria-current=${from + i === chosen ? "true" : undefined}
             onClick=${(event) => {
-                setChosen(from + i);
+                setChosen(latest.current = from + i);
                 if (onOpen && !event.target.closest("a, button") && !getSelection().toString())
                     onOpen(row);
             }}>${columns.map(({ cell, num }) => html`<td class=${num ? "num" : ""}>${cell(row)}</td>`)}</tr>`)}

@@ -58,7 +58,7 @@ function ByError({ query }) {
 }
 
 export default function Failures({ params }) {
-    const over = RANGES[params.over] ? params.over : "1d";
+    const over = Object.hasOwn(RANGES, params.over) ? params.over : "1d";
     const query = useMemo(() => ({ from: new Date(Date.now() - RANGES[over][1] * 3600000).toISOString() }), [over]);
     const { data, error, reload } = useQuery("v1/stats/failures", query, { every: 10000 });
     return html`<div class="head"><h1>Failures</h1><label>in the last <select value=${over} onChange=${(event) =>

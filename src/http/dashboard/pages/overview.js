@@ -76,17 +76,17 @@ const FOLLOWERS = { redis: "Redis", feed: "feed", search: "search", rollup: "ser
 
 function Followers({ live }) {
     const rows = Object.entries(FOLLOWERS).map(([key, name]) => [name, live[key]]).filter(([, one]) => one && (one.state || one.position !== undefined));
-    return html`<${Panel} title="Followers"><table class="plain"><thead><tr><th>follower</th><th>state</th><th class="num">behind, events</th><th class="num">
+    return html`<${Panel} title="Followers"><div class="scroll" tabIndex="0" role="region" aria-label="Followers, their states"><table class="plain"><thead><tr><th>follower</th><th>state</th><th class="num">behind, events</th><th class="num">
         behind, time</th></tr></thead><tbody>${rows.map(([name, one]) => html`<tr><td>${name}</td><td>${one.state ?? "live"}</td><td class="num">${
-        num(one.lag_events)}</td><td class="num">${one.lag_ms === undefined ? "" : duration(one.lag_ms * 1000)}</td></tr>`)}</tbody></table></${Panel}>`;
+        num(one.lag_events)}</td><td class="num">${one.lag_ms === undefined ? "" : duration(one.lag_ms * 1000)}</td></tr>`)}</tbody></table></div></${Panel}>`;
 }
 
 const Store = ({ live: { ledger, disk, backup, sessions, producers_total } }) => html`<${Panel} title="Ledger"><${Facts} rows=${[
     ["size", bytes(ledger.size_bytes)], ["log", bytes(ledger.wal_bytes)], ["disk free", disk && bytes(disk.free_bytes)],
     ["disk full in", disk?.full_in_s !== undefined && duration(disk.full_in_s * 1e6)], ["sessions", num(sessions?.total)],
     ["producers", num(producers_total)], ["rejected", ledger.rejected ? html`<a href=${href("rejected")}>${num(ledger.rejected)}</a>` : "0"],
-    ["losses", num(ledger.losses)], ["last snapshot", backup?.snapshot_time && html`<${Time} at=${backup.snapshot_time} />`],
-    ["last verified", backup?.verified_at && html`<${Time} at=${backup.verified_at} />`]]} /></${Panel}>`;
+    ["losses", num(ledger.losses)], ["last snapshot", backup?.snapshot_time && html`<${Time} at=${backup.snapshot_time / 1000} />`],
+    ["last verified", backup?.verified_at && html`<${Time} at=${backup.verified_at / 1000} />`]]} /></${Panel}>`;
 
 // Series over time
 function Series({ over }) {

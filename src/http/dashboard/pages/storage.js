@@ -58,8 +58,8 @@ function Backup({ backup }) {
     return html`<${Panel} title="Backups" actions=${actions}><div class="figures">
         <${Figure} name="snapshots" value=${num(backup.snapshots)} note=${bytes(backup.snapshot_bytes)} />
         <${Figure} name="age of the newest" value=${seconds(backup.age_s)} bad=${!(backup.age_s < 93600)} /></div><${Facts} rows=${[
-        ["Last verified", backup.verified_at ? html`<${Time} at=${backup.verified_at} />` : "never"], ["Newest", backup.snapshot],
-        ["Taken", backup.snapshot_time && html`<${Time} at=${backup.snapshot_time} />`], ["Up to position", num(backup.snapshot_position)],
+        ["Last verified", backup.verified_at ? html`<${Time} at=${backup.verified_at / 1000} />` : "never"], ["Newest", backup.snapshot],
+        ["Taken", backup.snapshot_time && html`<${Time} at=${backup.snapshot_time / 1000} />`], ["Up to position", num(backup.snapshot_position)],
         ["State", backup.state + (backup.total_bytes ? `: ${bytes(backup.done_bytes)} of ${bytes(backup.total_bytes)}` : "")],
         ["Repository", backup.repository], ["Failing for", lasting(backup.failing_ms)], ["Last error", backup.last_error]]} /></${Panel}>`;
 }

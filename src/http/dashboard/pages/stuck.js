@@ -15,7 +15,7 @@ import { ProducerLink, Status } from "./producers.js";
 const SILENCES = { 60: "1 minute", 300: "5 minutes", 1800: "30 minutes", 3600: "1 hour", 86400: "1 day" };
 
 export default function Stuck({ params }) {
-    const silent = SILENCES[params.silent_s] ? params.silent_s : "300";
+    const silent = Object.hasOwn(SILENCES, params.silent_s) ? params.silent_s : "300";
     const query = useMemo(() => ({ silent_s: silent, total: true }), [silent]);
     const pager = usePager("v1/stuck", query, "tasks");
     const owner = ({ producer }) => pager.first?.producers.find((one) => one.producer === producer);
