@@ -60,7 +60,7 @@ export function Chart({ label, data, series, format = num, height = 150, bars, l
             chart.current?.destroy();
             chart.current = new uPlot(options(uPlot, element.current, { series, format, height, bars, least }), latest.current, element.current);
         });
-        const observer = new ResizeObserver(() => chart.current?.setSize({ width: element.current.clientWidth, height }));
+        const observer = new ResizeObserver(() => element.current && chart.current?.setSize({ width: element.current.clientWidth, height }));
         observer.observe(element.current);
         dark.addEventListener("change", draw);
         draw();
