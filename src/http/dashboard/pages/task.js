@@ -18,20 +18,31 @@ import { Children, Difference, History, Metrics, Record, Session } from "../app/
 import { Timeline } from "../app/task_timeline.js";
 import { Copy, ENDED, Failure, Result, State } from "../app/widgets.js";
 
-const AGAIN_MS = 1000;              // A task that changes all the time is read once a second
+const AGAIN_MS = 2000;              // Of a task that changes all the time, what is new is read this often
 const SHOWN = 5;                    // Sessions; the others are behind a link
 
-// Calls 'reload' when the task has changed, at most once a second
-function useChanges(id, on, reload) {
-    const timer = useRef();
+// The record with what the live stream brings of it. 'read' is called a moment after a change, not more often than AGAIN_MS.
+function useLive(now, on, read) {
+    const [live, setLive] = useState(null);
+    const timer = useRef(), id = now.task.task_id;
     useTasks(useCallback((tasks) => {
-        if (tasks.some((task) => task.task_id === id))
-            timer.current ??= setTimeout(() => {
-                timer.current = undefined;
-                reload();
-            }, AGAIN_MS);
-    }, [id, reload]), on);
+        const task = tasks.findLast((one) => one.task_id === id);
+        if (!task)
+            return;
+        setLive(task);
+        timer.current ??= setTimeout(() => {
+            timer.current = undefined;
+            read();
+        }, AGAIN_MS);
+    }, [id, read]), on);
     useEffect(() => () => clearTimeout(timer.current), []);
+    // The live record has no texts; a field that it lacks otherwise is gone
+    return useMemo(() => {
+        if (!live || live.position <= now.task.position)
+            return now;
+        const { description, acceptance_criteria, metadata } = now.task;
+        return { ...now, task: { description, acceptance_criteria, metadata, ...live } };
+    }, [now, live]);
 }
 
 function Attempts({ history, chosen, onChange }) {
@@ -48,12 +59,11 @@ function boundsOf(history, attempt) {
     return { low: attempt === 1 ? undefined : first?.id, high: next && next.id - 1 };
 }
 
-function Whole({ id, params, now, reload }) {
+function Whole({ id, params, read }) {
     const path = `v1/tasks/${idPath(id)}`, at = params.at ? Number(params.at) : undefined;
     const slow = useThrottle(at), past = useQuery(at ? path : null, { at: slow });
     const history = useLog(path + "/history", {}, "history"), metrics = useLog(path + "/metrics", {}, "metrics");
     const sessions = useQuery(path + "/sessions", { limit: 100 });
-    const shown = at ? past.data : now;
     const until = (rows, time) => at ? rows.filter((one) => one.id <= at) : rows;
     const all = history.rows, rows = useMemo(() => until(all), [all, at]);
     const values = useMemo(() => until(metrics.rows), [metrics.rows, at]);
@@ -61,8 +71,8 @@ function Whole({ id, params, now, reload }) {
     // Of each session, when its commands are read below
     const [commands, setCommands] = useState({});
     const onCommands = useCallback((session, rows) => setCommands((old) => ({ ...old, [session]: rows })), []);
-    const ended = ENDED.includes(now.task.state);
-    useChanges(id, !at, useCallback(() => [reload, history.grow, sessions.reload, metrics.grow].forEach((read) => read()), [reload, history.grow, metrics.grow]));
+    const now = useLive(read, !at, useCallback(() => [history.grow, sessions.reload, metrics.grow].forEach((one) => one()), [history.grow, metrics.grow]));
+    const shown = at ? past.data : now, ended = ENDED.includes(now.task.state);
     const attempt = Number(params.attempt) || undefined, bounds = boundsOf(rows, attempt);
     const high = Math.min(bounds.high ?? Infinity, at ?? Infinity), limit = Number.isFinite(high) ? high : undefined;
     const compared = (params.compare ?? "").split(",").filter(Boolean).map(Number);
@@ -76,7 +86,7 @@ function Whole({ id, params, now, reload }) {
         <${Copy} text=${id}>Copy ID</${Copy}><${Copy} text=${at ? `stele get ${shell(id)} --at=${at}` : `stele show ${shell(id)}`}>Copy command</${Copy}></div>
         <p class="mono id">${id}</p></div>
         ${at && all.length > 0 && html`<${Moment} position=${at} first=${all[0].id} last=${Math.max(now.task.position, all.at(-1).id)} stops=${all.map((one) => one.id)}
-            onChange=${(to) => setParams({ at: to })} onRest=${() => {}} />`}
+            onChange=${(to) => setParams({ at: to })} />`}
         ${(history.error || metrics.error || sessions.error) && html`<${Failure} error=${history.error ?? metrics.error ?? sessions.error} />`}
         ${at && past.error ? html`<${Failure} error=${past.error} />` : shown && html`<div class="panels">
         ${compared.length === 2 && html`<${Difference} id=${id} positions=${compared} />`}
@@ -92,5 +102,5 @@ function Whole({ id, params, now, reload }) {
 export default function Task({ id, params }) {
     const query = useQuery(`v1/tasks/${idPath(id)}`);
     useKeys({ "u": ["back to the list", () => history.length > 1 ? history.back() : go("tasks")], "r": ["read the task again", query.reload] });
-    return html`<${Result} query=${query}>${(now) => html`<${Whole} id=${id} params=${params} now=${now} reload=${query.reload} />`}</${Result}>`;
+    return html`<${Result} query=${query}>${(read) => html`<${Whole} id=${id} params=${params} read=${read} />`}</${Result}>`;
 }
