@@ -68,11 +68,10 @@ stele_http_LDADD = src/http/libhttp.la src/cli/libcli.la src/client/libclient.la
     src/base/libbase.la $(STELE_FAULT_ROOM) $(LIBEVENT_LIBS) $(CZMQ_LIBS) $(ZMQ_LIBS) $(MSGPACK_LIBS) $(JANSSON_LIBS) \
     $(ZLIB_LIBS) $(CRYPTO_LIBS) -lm
 
-# The dashboard: its files in the order of the page. Add a page here and to app/pages.js; src/http/dashboard/README has the rules.
-dashboard_app = index.html app/style.css app/pages.css app/main.js app/lib.js app/api.js app/pager.js app/live.js app/live_stream.js app/live_worker.js \
-    app/router.js app/keys.js app/prefs.js app/time.js app/format.js app/widgets.js app/table.js app/chart.js app/export.js app/task_filters.js \
-    app/task_list.js app/moment.js app/ansi.js app/output_window.js app/task_outputs.js \
-    app/task_timeline.js app/task_parts.js app/pages.js app/shell.js
+# The dashboard. Its modules, each after those that it imports, become app/main.js; src/http/dashboard/README has the rules.
+dashboard_app = app/lib.js app/prefs.js app/time.js app/format.js app/router.js app/api.js app/keys.js app/widgets.js app/pager.js app/log.js \
+    app/live_stream.js app/live.js app/table.js app/chart.js app/export.js app/ansi.js app/task_filters.js app/task_list.js app/moment.js \
+    app/output_window.js app/task_outputs.js app/task_timeline.js app/task_parts.js
 # One line for each page, so that pages can be added apart
 dashboard_pages = \
     pages/overview.js \
@@ -80,25 +79,28 @@ dashboard_pages = \
     pages/asof.js \
     pages/task.js \
     pages/failures.js \
+    pages/producers.js \
     pages/stuck.js \
     pages/sessions.js \
-    pages/producers.js \
     pages/rejected.js \
     pages/storage.js \
     pages/audit.js \
     pages/settings.js
-dashboard_vendor = vendor/preact.mjs vendor/hooks.mjs vendor/htm.mjs vendor/uPlot.iife.min.js vendor/uPlot.min.css
-dashboard_files = $(dashboard_app) $(dashboard_pages) $(dashboard_vendor)
-dashboard_sources = $(dashboard_files:%=$(srcdir)/src/http/dashboard/%) $(srcdir)/src/http/dashboard/embed.sh
-EXTRA_DIST += $(dashboard_files:%=src/http/dashboard/%) src/http/dashboard/embed.sh src/http/dashboard/README \
-    src/http/dashboard/vendor/README src/http/dashboard/vendor/SHA256SUMS src/http/dashboard/vendor/LICENSE.preact \
-    src/http/dashboard/vendor/LICENSE.htm src/http/dashboard/vendor/LICENSE.uPlot
+dashboard_vendor = vendor/preact.mjs vendor/hooks.mjs vendor/htm.mjs
+dashboard_modules = $(dashboard_vendor) $(dashboard_app) app/pages.js $(dashboard_pages) app/shell.js app/main.js
+# What is served
+dashboard_files = index.html app/style.css app/pages.css app/main.js app/live_worker.js app/live_stream.js $(dashboard_vendor) vendor/uPlot.iife.min.js \
+    vendor/uPlot.min.css
+dashboard_sources = $(dashboard_modules) app/live_worker.js app/style.css app/pages.css index.html vendor/uPlot.iife.min.js vendor/uPlot.min.css embed.sh join.awk
+EXTRA_DIST += $(dashboard_sources:%=src/http/dashboard/%) src/http/dashboard/README src/http/dashboard/vendor/README \
+    src/http/dashboard/vendor/SHA256SUMS src/http/dashboard/vendor/LICENSE.preact src/http/dashboard/vendor/LICENSE.htm \
+    src/http/dashboard/vendor/LICENSE.uPlot
 if HTTP
 BUILT_SOURCES += src/http/dashboard/assets.c
 CLEANFILES += src/http/dashboard/assets.c
 nodist_src_http_libhttp_la_SOURCES = src/http/dashboard/assets.c
 endif
 
-src/http/dashboard/assets.c: $(dashboard_sources)
+src/http/dashboard/assets.c: $(dashboard_sources:%=$(srcdir)/src/http/dashboard/%)
 	$(AM_V_GEN)$(MKDIR_P) src/http/dashboard && $(SHELL) $(srcdir)/src/http/dashboard/embed.sh $(srcdir)/src/http/dashboard \
-	    $(dashboard_files) > $@.tmp && mv $@.tmp $@
+	    "$(dashboard_modules)" $(dashboard_files) > $@.tmp && mv $@.tmp $@

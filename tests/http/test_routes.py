@@ -65,6 +65,9 @@ GETS = {
     "/healthz": ["/healthz"],
     "/readyz": ["/readyz"],
     "/openapi.json": ["/openapi.json"],
+    "/": ["/"],
+    "/ui/{version}/{folder}/{file}": [],        # test_dashboard.py requests every file
+    "/v1/session": ["/v1/session"],
 }
 CHANGES = {
     ("post", "/v1/tasks/search"): ("/v1/tasks/search", {"states": ["failed"], "limit": 5}),
@@ -155,7 +158,7 @@ class Routes(web.WebTest):
                 with self.subTest(request):
                     answer = self.get(request)
                     self.assertRegex(answer.headers["x-request-id"], "^[0-9a-f]{16}$")
-                    if path.startswith("/v1/"):
+                    if path.startswith("/v1/") and path != "/v1/session":
                         self.assertGreaterEqual(int(answer.headers["stele-position"]), 10)
                         self.assertRegex(answer.headers["stele-ledger"], "^[0-9a-f-]{36}$")
                     if answer.headers["content-type"] == "application/json":
@@ -171,7 +174,7 @@ class Routes(web.WebTest):
 
     def test_documented_parameters_are_taken_and_others_refused(self):
         for path, requests in GETS.items():
-            if not requests or not path.startswith("/v1/"):
+            if not requests or not path.startswith("/v1/") or path == "/v1/session":
                 continue
             with self.subTest(path):
                 target = requests[0].partition("?")[0]

@@ -92,7 +92,8 @@ export async function signOut() {
     session.set({ signedOut: true, why: "You are signed out." });
 }
 
-const passes = (error) => [0, 429, 502, 503, 504].includes(error.status);
+// Is it worth trying again?
+export const passes = (error) => [0, 429, 502, 503, 504].includes(error.status);
 
 // A GET whose answer a component shows: {data, error, loading, reload}. path null: no request. Earlier data stays while the next
 // is read. A failure that passes is tried again while the page is visible; 'every' (ms) reads again while it is visible.

@@ -5,12 +5,11 @@
 // file, You can obtain one at https://mozilla.org/MPL/2.0/.
 
 import { html, useRef, useState } from "./lib.js";
-import { get } from "./api.js";
+import { get, passes } from "./api.js";
 import { num } from "./format.js";
 import { Failure, save } from "./widgets.js";
 
 const PAGE = 1000;
-const passes = (error) => [0, 429, 502, 503, 504].includes(error.status);
 const sleep = (ms) => new Promise((done) => setTimeout(done, ms));
 
 // All rows; 'each' is told how many there are so far

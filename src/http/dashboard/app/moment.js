@@ -13,7 +13,6 @@ import { Failure, Time } from "./widgets.js";
 
 const STEP_MS = 120;                // Between two requests while the slider moves
 const PLAY_MS = 250;
-const ADDRESS_MS = 300;             // Browsers refuse to change the address more often than that
 const SPEEDS = [1, 10, 100, 1000, 10000, 100000];
 
 // Events without a text of any length: their time is read to show that of a position
@@ -62,9 +61,8 @@ function JumpTo({ onPosition }) {
         <button>Go</button>${error && html`<${Failure} error=${error} />`}</form>`;
 }
 
-// Between the positions first and last. onChange (position) is called at once, onRest (position) when it stays for a moment: keep the
-// address there. 'stops': positions that a step of < and > goes to, besides one by one.
-export function Moment({ position, first = 1, last, onChange, onRest, stops, jump }) {
+// Between the positions first and last. 'stops': the positions that a step goes to; without them, one by one.
+export function Moment({ position, first = 1, last, onChange, stops, jump }) {
     const [playing, setPlaying] = useState(false);
     const [speed, setSpeed] = useState(stops ? 1 : 100);
     const slow = useThrottle(position);
@@ -79,10 +77,6 @@ export function Moment({ position, first = 1, last, onChange, onRest, stops, jum
             move(first);
         setPlaying(!playing);
     };
-    useEffect(() => {
-        const timer = setTimeout(() => onRest(position), ADDRESS_MS);
-        return () => clearTimeout(timer);
-    }, [position]);
     useEffect(() => {
         if (!playing)
             return;

@@ -6,7 +6,7 @@
 
 import { get } from "./api.js";
 
-const PAGE = 500;
+const PAGE = 1000;
 
 // Outputs between two positions, both inclusive, oldest first. 'begun' and 'ended': there are none before or after. Ids are positions,
 // and a cursor is the id of the last row of a page.

@@ -5,7 +5,7 @@
 // file, You can obtain one at https://mozilla.org/MPL/2.0/.
 
 import { useCallback, useEffect, useRef, useState, useStore } from "./lib.js";
-import { epoch, get, queryText } from "./api.js";
+import { epoch, get, passes, queryText } from "./api.js";
 
 const PAGE = 100;
 
@@ -36,7 +36,7 @@ export function usePager(path, query, rowsKey, limit = PAGE) {
                 return;
             self.reading = false;
             setState((old) => ({ ...old, loading: false, error }));
-            if ([0, 429, 502, 503, 504].includes(error.status))
+            if (passes(error))
                 self.timer = setTimeout(() => read(self), 2000);
         });
     }, [key, rowsKey, limit]);

@@ -6,8 +6,11 @@
 
 import { store } from "./lib.js";
 
-function parse() {
-    const [path, query = ""] = location.hash.replace(/^#\/?/, "").split("?", 2);
+const ADDRESS_MS = 250;             // Browsers refuse to change the address more than some times per second
+let pending;
+
+function parse(hash) {
+    const [path, query = ""] = hash.replace(/^#\/?/, "").split("?", 2);
     let parts;
     try {
         parts = path.split("/").filter(Boolean).map(decodeURIComponent);
@@ -18,8 +21,11 @@ function parse() {
 }
 
 // {page, id, params}: of "#/task/a%2Fb?at=5": "task", "a/b", {at: "5"}
-export const route = store(parse());
-addEventListener("hashchange", () => route.set(parse()));
+export const route = store(parse(location.hash));
+addEventListener("hashchange", () => {
+    clearTimeout(pending);
+    route.set(parse(location.hash));
+});
 
 export function href(page, id, params = {}) {
     const query = new URLSearchParams();
@@ -33,12 +39,13 @@ export function href(page, id, params = {}) {
 // 'replace' leaves no step in the history of the browser: for what changes while someone types or drags
 export function go(page, id, params, replace = false) {
     const to = href(page, id, params);
-    if (!replace)
+    clearTimeout(pending);
+    if (!replace) {
         location.hash = to;
-    else {
-        history.replaceState(null, "", to);
-        route.set(parse());
+        return;
     }
+    pending = setTimeout(() => history.replaceState(null, "", to), ADDRESS_MS);
+    route.set(parse(to));
 }
 
 // Change some parameters of the page that is shown

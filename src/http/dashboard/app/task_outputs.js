@@ -110,10 +110,12 @@ export function Outputs({ id, low, high, live }) {
         self.toEnd = follow;
     }), [follow]);
     const before = () => step(async (self) => {
-        await self.window.before();
-        const lines = linesOf(self.window.items);
-        self.added = lines.length - self.lines.length;
-        self.lines = lines;
+        const older = await self.window.before();
+        // The first one that was there again, for the heading between two attempts
+        const next = self.window.items[older.length], lines = linesOf(next ? [...older, next] : older);
+        const again = next ? linesOf([next]).length : 0;
+        self.added = lines.length - again;
+        self.lines = lines.concat(self.lines.slice(again));
     });
 
     // Follow: something was recorded about this task
@@ -145,11 +147,11 @@ export function Outputs({ id, low, high, live }) {
         look();
     }, [state]);
 
-    // Search: all that has been read; what is left is read as long as something is searched for
+    // Search: what has been read; the rest is read as long as something is searched for
     const hits = useMemo(() => find ? state.lines.flatMap((line, i) => line.text.toLowerCase().includes(find) ? [i] : []) : [], [find, state.lines]);
     useEffect(() => {
-        if (find && !state.ended && !state.error && state.lines.length < SEARCHED_MAX)
-            after();
+        if (find && !state.loading && !state.error && state.lines.length < SEARCHED_MAX && !(state.begun && state.ended))
+            (state.ended ? before : after)();
     }, [find, state]);
     const show = (at) => {
         const next = hits.length ? (at + hits.length) % hits.length : 0;
@@ -165,8 +167,8 @@ export function Outputs({ id, low, high, live }) {
     const actions = html`<${Choices} label="Types" words=${TYPES} chosen=${types} onChange=${setTypes} />
         <input type="search" aria-label="Search in the outputs" placeholder="search here" value=${text} onInput=${(event) => setText(event.target.value)}
             onKeyDown=${(event) => event.key === "Enter" && show(hit + (event.shiftKey ? -1 : 1))} />
-        ${find && html`<span class="quiet" role="status">${hits.length ? `${num(hit + 1)} of ${num(hits.length)}` : "none"}${state.ended ? "" : state.lines.length <
-            SEARCHED_MAX ? " so far …" : ` in the first ${num(SEARCHED_MAX)} lines`}</span>`}
+        ${find && html`<span class="quiet" role="status">${hits.length ? `${num(hit + 1)} of ${num(hits.length)}` : "none"}${state.begun && state.ended ? "" : state.lines.length <
+            SEARCHED_MAX ? " so far …" : ` in ${num(state.lines.length)} lines that were read`}</span>`}
         <button type="button" aria-pressed=${wrap ? "true" : "false"} onClick=${() => setWrap(!wrap)}>Wrap</button>
         <button type="button" onClick=${() => from === "start" ? box.current.scrollTop = 0 : setFrom("start")}>Start</button>
         <button type="button" onClick=${() => from === "end" ? box.current.scrollTop = box.current.scrollHeight : setFrom("end")}>End</button>

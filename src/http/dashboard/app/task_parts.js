@@ -4,11 +4,11 @@
 // License, v. 2.0. If a copy of the MPL was not distributed with this
 // file, You can obtain one at https://mozilla.org/MPL/2.0/.
 
-import { html, useMemo, useState } from "./lib.js";
+import { html, useEffect, useMemo, useState } from "./lib.js";
 import { ansiLines } from "./ansi.js";
 import { idPath, useQuery } from "./api.js";
 import { between, bytes, duration, line, num, plural } from "./format.js";
-import { usePager } from "./pager.js";
+import { useLog } from "./log.js";
 import { href, setParams } from "./router.js";
 import { Table } from "./table.js";
 import { Dialog, Empty, Facts, Panel, Result, State, TaskLink, Time } from "./widgets.js";
@@ -50,7 +50,7 @@ export function History({ history, at, difference }) {
         }}>${num(one.id)}</a>` },
         { key: "timestamp", title: "Time", cell: (one) => html`<${Time} at=${one.timestamp} precise />` },
         { key: "after", title: "After", num: true, cell: (one) => between(one.before?.timestamp, one.timestamp) },
-        { key: "state", title: "State", cell: (one) => one.state_to ? html`<${State} state=${one.state_to} />${one.interrupted ? " interrupted" : ""}` : one.type.replace("task.", "") },
+        { key: "state", title: "State", cell: (one) => one.state_to && one.type !== "task.updated" ? html`<${State} state=${one.state_to} />${one.interrupted ? " interrupted" : ""}` : one.type.replace("task.", "") },
         { key: "attempt", title: "Attempt", num: true, cell: (one) => num(one.attempt) },
         { key: "model", title: "Model", cell: (one) => [one.provider, one.model].filter(Boolean).join(" / ") },
         { key: "text", title: "What", cell: (one) => {
@@ -91,10 +91,15 @@ function CommandText({ command, onClose }) {
 }
 
 // The commands of a session; their outputs are read when one is opened
-export function Session({ session, high, attempt }) {
+export function Session({ session, high, attempt, onCommands }) {
     const [open, setOpen] = useState(null);
-    const pager = usePager(`v1/sessions/${idPath(session.session_id)}/commands`, { output_offset: 0, output_length: 0 }, "commands");
-    const rows = pager.rows.filter((one) => (!high || one.id <= high) && (!attempt || one.attempt === attempt));
+    const log = useLog(`v1/sessions/${idPath(session.session_id)}/commands`, { output_offset: 0, output_length: 0 }, "commands");
+    useEffect(() => onCommands(session.session_id, log.rows), [log.rows]);
+    useEffect(() => {
+        if (log.rows.length && log.rows.length < session.command_count)
+            log.grow();
+    }, [session.command_count]);
+    const rows = log.rows.filter((one) => (!high || one.id <= high) && (!attempt || one.attempt === attempt));
     const columns = [
         { key: "timestamp", title: "Time", cell: (one) => html`<${Time} at=${one.timestamp} precise />` },
         { key: "attempt", title: "Attempt", num: true, cell: (one) => num(one.attempt) },
@@ -104,11 +109,11 @@ export function Session({ session, high, attempt }) {
     ];
     const about = html`<span class="quiet">${[session.cli_tool, session.mode, session.current_directory].filter(Boolean).join(" · ")}</span> <${State} state=${session.state} />`;
     return html`<${Panel} title="Session ${session.session_id}: ${plural(session.command_count, "command")}" wide actions=${about}><div class="short"><${Table}
-        label="Commands of ${session.session_id}" columns=${columns} pager=${{ ...pager, rows }} rowKey=${(one) => one.id} onOpen=${setOpen} empty="No commands." /></div>
+        label="Commands of ${session.session_id}" columns=${columns} pager=${{ rows, done: true, error: log.error }} rowKey=${(one) => one.id} onOpen=${setOpen} empty="No commands." /></div>
         ${open && html`<${CommandText} command=${open} onClose=${() => setOpen(null)} />`}</${Panel}>`;
 }
 
-export function Metrics({ metrics }) {
+export function Metrics({ metrics, left }) {
     const rows = useMemo(() => {
         const groups = new Map();
         for (const one of metrics) {
@@ -118,14 +123,15 @@ export function Metrics({ metrics }) {
         }
         return [...groups.values()];
     }, [metrics]);
+    const exact = (value) => Number.isNaN(value) ? "" : num(value);      // Not of what is not a number of JavaScript
     const columns = [
         { key: "name", title: "Metric", cell: (one) => one.name }, { key: "unit", title: "Unit", cell: (one) => one.unit },
         { key: "count", title: "Values", num: true, cell: (one) => num(one.count) }, { key: "last", title: "Last", num: true, cell: (one) => num(one.last.value) },
-        { key: "sum", title: "Sum", num: true, cell: (one) => num(one.sum) }, { key: "low", title: "Lowest", num: true, cell: (one) => num(one.low) },
-        { key: "high", title: "Highest", num: true, cell: (one) => num(one.high) },
+        { key: "sum", title: "Sum", num: true, cell: (one) => exact(one.sum) }, { key: "low", title: "Lowest", num: true, cell: (one) => exact(one.low) },
+        { key: "high", title: "Highest", num: true, cell: (one) => exact(one.high) },
         { key: "time", title: "Time of the last", cell: (one) => html`<${Time} at=${one.last.timestamp} precise />` },
     ];
-    return rows.length > 0 && html`<${Panel} title="Metrics" wide><div class="short"><${Table} label="Metrics" columns=${columns} pager=${{ rows, done: true }} rowKey=${(one) => one.key} /></div></${Panel}>`;
+    return rows.length > 0 && html`<${Panel} title="Metrics" wide><div class="short"><${Table} label="Metrics" columns=${columns} pager=${{ rows, done: true }} rowKey=${(one) => one.key} /></div>${left && html`<p class="quiet">Of the first ${num(metrics.length)} values.</p>`}</${Panel}>`;
 }
 
 export function Children({ id, at }) {

@@ -4,7 +4,7 @@
 // License, v. 2.0. If a copy of the MPL was not distributed with this
 // file, You can obtain one at https://mozilla.org/MPL/2.0/.
 
-import { html, useEffect, useState } from "../app/lib.js";
+import { html } from "../app/lib.js";
 import { useQuery } from "../app/api.js";
 import { Moment, useThrottle } from "../app/moment.js";
 import { href, setParams } from "../app/router.js";
@@ -13,16 +13,9 @@ import { ColumnChooser, TaskTable, total, useTaskList } from "../app/task_list.j
 import { Empty, Result } from "../app/widgets.js";
 
 function Past({ params, head }) {
-    const [position, setPosition] = useState(Math.min(Number(params.at) || head, head));
-    // The address was changed by hand, or by a step back of the browser
-    useEffect(() => {
-        if (Number(params.at))
-            setPosition(Math.min(Number(params.at), head));
-    }, [params.at]);
-    const at = useThrottle(position);
+    const position = Math.min(Number(params.at) || head, head), at = useThrottle(position);
     const { pager } = useTaskList({ ...params, at });
-    const rest = (now) => String(now) !== params.at && setParams({ at: now });
-    return html`<${Moment} position=${position} last=${head} onChange=${setPosition} onRest=${rest} jump />
+    return html`<${Moment} position=${position} last=${head} onChange=${(to) => setParams({ at: to })} jump />
         <${Filters} params=${params}><span role="status" class="total">${total(pager)}</span></${Filters}>
         <div class="fill"><${TaskTable} params=${params} pager=${pager} at=${at} label="Tasks as of position ${at}" /></div>`;
 }

@@ -5,10 +5,11 @@
 // file, You can obtain one at https://mozilla.org/MPL/2.0/.
 
 import { html, useCallback, useEffect, useMemo, useRef, useState } from "../app/lib.js";
-import { get, idPath, useQuery } from "../app/api.js";
-import { num } from "../app/format.js";
+import { idPath, useQuery } from "../app/api.js";
+import { num, plural } from "../app/format.js";
 import { useKeys } from "../app/keys.js";
 import { useTasks } from "../app/live.js";
+import { useLog } from "../app/log.js";
 import { Moment, useThrottle } from "../app/moment.js";
 import { go, setParams } from "../app/router.js";
 import { shell } from "../app/task_filters.js";
@@ -17,32 +18,31 @@ import { Children, Difference, History, Metrics, Record, Session } from "../app/
 import { Timeline } from "../app/task_timeline.js";
 import { Copy, ENDED, Failure, Result, State } from "../app/widgets.js";
 
-const AGAIN_MS = 1000;              // A task that changes all the time is read once a second
-const MANY = 1000;
+const AGAIN_MS = 2000;              // Of a task that changes all the time, what is new is read this often
+const SHOWN = 5;                    // Sessions; the others are behind a link
 
-// The commands of the first sessions, without their outputs, for the timeline
-function useCommands(sessions, key) {
-    const [commands, setCommands] = useState([]);
-    useEffect(() => {
-        const controller = new AbortController();
-        Promise.all(sessions.slice(0, 5).map((one) => get(`v1/sessions/${idPath(one.session_id)}/commands`,
-            { output_offset: 0, output_length: 0, limit: MANY }, controller.signal))).then((answers) => setCommands(answers.flatMap((one) => one.commands)), () => {});
-        return () => controller.abort();
-    }, [key]);
-    return commands;
-}
-
-// Calls 'reload' when the task has changed, at most once a second
-function useChanges(id, on, reload) {
-    const timer = useRef();
+// The record with what the live stream brings of it. 'read' is called a moment after a change, not more often than AGAIN_MS.
+function useLive(now, on, read) {
+    const [live, setLive] = useState(null);
+    const timer = useRef(), id = now.task.task_id;
     useTasks(useCallback((tasks) => {
-        if (tasks.some((task) => task.task_id === id))
-            timer.current ??= setTimeout(() => {
-                timer.current = undefined;
-                reload();
-            }, AGAIN_MS);
-    }, [id, reload]), on);
+        const task = tasks.findLast((one) => one.task_id === id);
+        if (!task)
+            return;
+        setLive(task);
+        timer.current ??= setTimeout(() => {
+            timer.current = undefined;
+            read();
+        }, AGAIN_MS);
+    }, [id, read]), on);
     useEffect(() => () => clearTimeout(timer.current), []);
+    // The live record has no texts; a field that it lacks otherwise is gone
+    return useMemo(() => {
+        if (!live || live.position <= now.task.position)
+            return now;
+        const { description, acceptance_criteria, metadata } = now.task;
+        return { ...now, task: { description, acceptance_criteria, metadata, ...live } };
+    }, [now, live]);
 }
 
 function Attempts({ history, chosen, onChange }) {
@@ -59,44 +59,48 @@ function boundsOf(history, attempt) {
     return { low: attempt === 1 ? undefined : first?.id, high: next && next.id - 1 };
 }
 
-function Whole({ id, params, now, reload }) {
+function Whole({ id, params, read }) {
     const path = `v1/tasks/${idPath(id)}`, at = params.at ? Number(params.at) : undefined;
     const slow = useThrottle(at), past = useQuery(at ? path : null, { at: slow });
-    const history = useQuery(path + "/history", { limit: MANY }), sessions = useQuery(path + "/sessions", { limit: 100 });
-    const metrics = useQuery(path + "/metrics", { limit: MANY });
-    const shown = at ? past.data : now;
+    const history = useLog(path + "/history", {}, "history"), metrics = useLog(path + "/metrics", {}, "metrics");
+    const sessions = useQuery(path + "/sessions", { limit: 100 });
     const until = (rows, time) => at ? rows.filter((one) => one.id <= at) : rows;
-    const all = history.data?.history ?? [], rows = useMemo(() => until(all), [history.data, at]);
-    const values = useMemo(() => until(metrics.data?.metrics ?? []), [metrics.data, at]);
+    const all = history.rows, rows = useMemo(() => until(all), [all, at]);
+    const values = useMemo(() => until(metrics.rows), [metrics.rows, at]);
     const list = sessions.data?.sessions ?? [];
-    const commands = useCommands(list, list.map((one) => one.session_id + one.command_count).join("\n"));
-    const ended = ENDED.includes(now.task.state);
-    useChanges(id, !at, useCallback(() => [reload, history.reload, sessions.reload, metrics.reload].forEach((read) => read()), [reload]));
+    // Of each session, when its commands are read below
+    const [commands, setCommands] = useState({});
+    const onCommands = useCallback((session, rows) => setCommands((old) => ({ ...old, [session]: rows })), []);
+    const now = useLive(read, !at, useCallback(() => [history.grow, sessions.reload, metrics.grow].forEach((one) => one()), [history.grow, metrics.grow]));
+    const shown = at ? past.data : now, ended = ENDED.includes(now.task.state);
     const attempt = Number(params.attempt) || undefined, bounds = boundsOf(rows, attempt);
     const high = Math.min(bounds.high ?? Infinity, at ?? Infinity), limit = Number.isFinite(high) ? high : undefined;
     const compared = (params.compare ?? "").split(",").filter(Boolean).map(Number);
     const ofAttempt = (list) => attempt ? list.filter((one) => one.attempt === attempt) : list;
-    const end = at ? Date.parse(rows.at(-1)?.timestamp) : ended ? Date.parse(now.task.completed_at) : Date.now();
-    return html`<div class="head"><${State} state=${(shown ?? now).task.state} /><h1>${now.task.title || id}</h1>
+    const next = attempt && all.find((one) => one.attempt > attempt);
+    const end = next ? Date.parse(next.timestamp) : at ? Date.parse(rows.at(-1)?.timestamp) : ended ? Date.parse(now.task.completed_at) : Date.now();
+    return html`<div class="head"><${State} state=${(shown ?? now).task.state} /><h1>${(shown ?? now).task.title || id}</h1>
         <div class="toolbar right"><${Attempts} history=${all} chosen=${params.attempt} onChange=${(value) => setParams({ attempt: value })} />
         ${at ? html`<span class="chip">as of ${num(at)}</span><button type="button" onClick=${() => setParams({ at: "" }, false)}>Now</button>` :
             all.length > 0 && html`<button type="button" onClick=${() => setParams({ at: now.task.position }, false)}>As of …</button>`}
         <${Copy} text=${id}>Copy ID</${Copy}><${Copy} text=${at ? `stele get ${shell(id)} --at=${at}` : `stele show ${shell(id)}`}>Copy command</${Copy}></div>
         <p class="mono id">${id}</p></div>
         ${at && all.length > 0 && html`<${Moment} position=${at} first=${all[0].id} last=${Math.max(now.task.position, all.at(-1).id)} stops=${all.map((one) => one.id)}
-            onChange=${(to) => setParams({ at: to })} onRest=${() => {}} />`}
+            onChange=${(to) => setParams({ at: to })} />`}
+        ${(history.error || metrics.error || sessions.error) && html`<${Failure} error=${history.error ?? metrics.error ?? sessions.error} />`}
         ${at && past.error ? html`<${Failure} error=${past.error} />` : shown && html`<div class="panels">
         ${compared.length === 2 && html`<${Difference} id=${id} positions=${compared} />`}
         <${Record} data=${shown} at=${at} />
-        <${Timeline} history=${ofAttempt(rows)} sessions=${list} commands=${ofAttempt(until(commands))} metrics=${ofAttempt(values)} end=${end} onMoment=${(to) => setParams({ at: to }, false)} />
+        <${Timeline} history=${ofAttempt(rows)} sessions=${list} commands=${ofAttempt(until(Object.values(commands).flat()))} metrics=${ofAttempt(values)} end=${end} onMoment=${(to) => setParams({ at: to }, false)} />
         <${History} history=${ofAttempt(rows)} at=${at} difference=${compared} />
         <${Outputs} key=${`${bounds.low}-${limit}`} id=${id} low=${bounds.low} high=${limit} live=${!at && !ended && !limit} />
-        ${list.map((one) => html`<${Session} key=${one.session_id} session=${one} high=${at} attempt=${attempt} />`)}
-        <${Metrics} metrics=${ofAttempt(values)} /><${Children} id=${id} at=${at} /></div>`}`;
+        ${list.slice(0, SHOWN).map((one) => html`<${Session} key=${one.session_id} session=${one} high=${at} attempt=${attempt} onCommands=${onCommands} />`)}
+        ${list.length > SHOWN && html`<p class="quiet wide">${plural(list.length - SHOWN, "more session")}</p>`}
+        <${Metrics} metrics=${ofAttempt(values)} left=${metrics.left} /><${Children} id=${id} at=${at} /></div>`}`;
 }
 
 export default function Task({ id, params }) {
     const query = useQuery(`v1/tasks/${idPath(id)}`);
     useKeys({ "u": ["back to the list", () => history.length > 1 ? history.back() : go("tasks")], "r": ["read the task again", query.reload] });
-    return html`<${Result} query=${query}>${(now) => html`<${Whole} id=${id} params=${params} now=${now} reload=${query.reload} />`}</${Result}>`;
+    return html`<${Result} query=${query}>${(read) => html`<${Whole} id=${id} params=${params} read=${read} />`}</${Result}>`;
 }
