@@ -20,6 +20,7 @@ served ()
     case $1 in
         index.html)     sed "s/@VERSION@/$version/g" "$folder/$1" ;;
         app/main.js)    awk -v folder="$folder" -f "$folder/join.awk" $modules ;;
+        app/*.css)      sed '/^\/\*/,/\*\/$/d' "$folder/$1" ;;
         app/*.js)       sed '/^ *\/\//d' "$folder/$1" ;;
         vendor/*.mjs)   sed 's/from"preact"/from".\/preact.mjs"/g; /^\/\/# sourceMappingURL=/d' "$folder/$1" ;;
         *)              cat "$folder/$1" ;;

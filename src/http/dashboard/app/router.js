@@ -50,9 +50,9 @@ export function go(page, id, params, replace = false) {
 
 // Change some parameters of the page that is shown
 export const setParams = (change, replace = true) => {
-    const { page, id, params } = parse(), shown = route.get();
+    const { page, id, params } = route.get(), next = parse(location.hash);
     // Someone has gone to another page, which is not shown yet
-    if (page !== shown.page || id !== shown.id)
+    if (next.page !== page || next.id !== id)
         return;
     go(page, id, { ...params, ...change }, replace);
 };

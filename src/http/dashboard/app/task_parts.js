@@ -82,7 +82,7 @@ export function Difference({ id, positions }) {
     }}</${Result}>`}</${Result}></${Panel}>`;
 }
 
-function CommandText({ command, onClose }) {
+export function CommandText({ command, onClose }) {
     const query = useQuery(`v1/sessions/${idPath(command.session_id)}/commands`, { cursor: command.id - 1, limit: 1 });
     return html`<${Dialog} title="Command at position ${num(command.id)}" onClose=${onClose}><pre class="command">${command.command}</pre><${Result} query=${query}>${({ commands }) =>
         html`<div class="log wrap" tabIndex="0" role="region" aria-label="Output">${commands[0]?.output ? ansiLines(String(commands[0].output)).slice(0, 5000).map((one) => html`<div class="line"><span

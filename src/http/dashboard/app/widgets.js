@@ -33,7 +33,7 @@ export function Result({ query, children }) {
 }
 
 // A part of a page with a heading
-export const Panel = ({ title, actions, children, wide, id }) => html`<section class="panel ${wide ? "wide" : ""}" id=${id} aria-label=${title}>
+export const Panel = ({ title, actions, children, wide, id }) => html`<section class="panel ${wide ? "wide" : ""}" id=${id}>
     <header><h2>${title}</h2>${actions && html`<div class="actions">${actions}</div>`}</header>${children}</section>`;
 
 // A number with its name under it

@@ -6,29 +6,18 @@
 
 import { html, useMemo, useState } from "../app/lib.js";
 import { idPath, useQuery } from "../app/api.js";
-import { bytes, duration, line, num, plural } from "../app/format.js";
+import { duration, line, num } from "../app/format.js";
 import { usePager } from "../app/pager.js";
 import { go, href, setParams } from "../app/router.js";
 import { Table } from "../app/table.js";
-import { Choices, Dialog, Facts, Panel, Result, State, TaskLink, Time } from "../app/widgets.js";
+import { CommandText } from "../app/task_parts.js";
+import { Choices, Facts, Panel, Result, State, TaskLink, Time } from "../app/widgets.js";
 
 const STATES = ["initializing", "starting", "running", "waiting_input", "processing", "completed", "error", "terminated"];
 const START = 200;                  // Bytes of an output in a list
 
 const SessionLink = ({ id }) => html`<a href=${href("sessions", id)}>${id}</a>`;
 const Exit = ({ code }) => code === undefined ? null : html`<span class="state ${code === 0 ? "s-passed" : "s-failed"}">${code}</span>`;
-
-// A command with its whole output, which is in its event
-function Command({ row, onClose }) {
-    const query = useQuery("v1/events", { after: row.id - 1, limit: 1, types: "session.command_executed" });
-    return html`<${Dialog} title="Command" onClose=${onClose}><pre class="event">${row.command}</pre><${Facts} rows=${[
-        ["Session", html`<${SessionLink} id=${row.session_id} />`], ["Time", html`<${Time} at=${row.timestamp} precise />`],
-        ["Exit status", html`<${Exit} code=${row.exit_code} />`], ["Duration", duration(row.execution_time_ms * 1000)],
-        ["Position", num(row.id)]]} />
-        <${Result} query=${query}>${({ events: [event] }) => event?.output ? html`<pre class="event" tabIndex="0">${event.output}</pre>` :
-        html`<p class="quiet">No output.</p>`}</${Result}>
-        <div class="buttons"><button type="button" autofocus onClick=${onClose}>Close</button></div></${Dialog}>`;
-}
 
 // Of one session, or of all
 function Commands({ path, query, session }) {
@@ -44,7 +33,7 @@ function Commands({ path, query, session }) {
         ...(session ? [] : [{ title: "Session", cell: (row) => html`<${SessionLink} id=${row.session_id} />` }]),
     ];
     return html`<${Table} label="Commands" columns=${columns} pager=${pager} rowKey=${(row) => row.id} onOpen=${setShown} empty="No command." />
-        ${shown && html`<${Command} row=${shown} onClose=${() => setShown(null)} />`}`;
+        ${shown && html`<${CommandText} command=${shown} onClose=${() => setShown(null)} />`}`;
 }
 
 function Times({ id }) {
