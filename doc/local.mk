@@ -10,7 +10,7 @@ dist_steleconf_DATA = doc/steled.conf.example
 dist_check_SCRIPTS = doc/check.sh doc/paths.sh
 TESTS += doc/check.sh doc/paths.sh
 
-EXTRA_DIST += doc/steled.service.in
+EXTRA_DIST += doc/steled.service.in doc/dashboard-as-of.png doc/dashboard-task.png
 CLEANFILES += doc/steled.service
 if INSTALL_UNIT
 systemdsystemunit_DATA = doc/steled.service

@@ -93,9 +93,12 @@ dashboard_files = index.html app/style.css app/pages.css app/main.js app/live_wo
     vendor/uPlot.min.css
 dashboard_sources = $(dashboard_modules) app/live_worker.js app/style.css app/pages.css index.html vendor/uPlot.iife.min.js vendor/uPlot.min.css embed.sh join.awk
 EXTRA_DIST += $(dashboard_sources:%=src/http/dashboard/%) src/http/dashboard/README src/http/dashboard/vendor/README \
-    src/http/dashboard/vendor/SHA256SUMS src/http/dashboard/vendor/LICENSE.preact src/http/dashboard/vendor/LICENSE.htm \
-    src/http/dashboard/vendor/LICENSE.uPlot
+    src/http/dashboard/vendor/SHA256SUMS $(dashboard_licences)
+# Installed with what is embedded
+dashboard_licences = src/http/dashboard/vendor/LICENSE.preact src/http/dashboard/vendor/LICENSE.htm src/http/dashboard/vendor/LICENSE.uPlot
+licensedir = $(docdir)
 if HTTP
+license_DATA = $(dashboard_licences)
 BUILT_SOURCES += src/http/dashboard/assets.c
 CLEANFILES += src/http/dashboard/assets.c
 nodist_src_http_libhttp_la_SOURCES = src/http/dashboard/assets.c

@@ -39,6 +39,12 @@ export function duration(us) {
     return `${Math.floor(s / 86400)} d ${two(s / 3600 % 24)} h`;
 }
 
+// The same, with one unit, for an axis: "6.7 min"
+export function shortDuration(us) {
+    const [size, unit] = [[8.64e10, "d"], [3.6e9, "h"], [6e7, "min"], [1e6, "s"], [1000, "ms"], [1, "µs"]].find(([one]) => us >= one) ?? [1, "µs"];
+    return Number((us / size).toPrecision(3)) + " " + unit;
+}
+
 // Between two times of the API
 export const between = (from, to) => from && to ? duration((Date.parse(to) - Date.parse(from)) * 1000) : "";
 

@@ -7,7 +7,7 @@
 import { html, useCallback, useMemo, useState, useStore } from "../app/lib.js";
 import { useQuery } from "../app/api.js";
 import { Chart } from "../app/chart.js";
-import { bytes, duration, line, num, rate } from "../app/format.js";
+import { bytes, duration, line, num, rate, shortDuration } from "../app/format.js";
 import { history, stats, useTasks } from "../app/live.js";
 import { href, setParams } from "../app/router.js";
 import { Empty, Facts, Figure, Panel, Result, State, TaskLink, Time } from "../app/widgets.js";
@@ -58,7 +58,7 @@ function LiveCharts({ at }) {
     }, [at]);
     return html`<${Panel} title="Events per second"><${Chart} label="Events per second" data=${data.slice(0, 3)} format=${rate}
         series=${[{ name: "accepted", color: "--busy", fill: true }, { name: "committed", color: "--good" }]} /></${Panel}>
-        <${Panel} title="Time to an ack, mean of each second"><${Chart} label="Time to an ack" data=${[data[0], data[3]]} format=${duration} least=${1000}
+        <${Panel} title="Time to an ack, mean of each second"><${Chart} label="Time to an ack" data=${[data[0], data[3]]} format=${duration} axis=${shortDuration} least=${1000}
         series=${[{ name: "ack", color: "--busy" }]} /></${Panel}>`;
 }
 
@@ -76,9 +76,8 @@ const FOLLOWERS = { redis: "Redis", feed: "feed", search: "search", rollup: "ser
 
 function Followers({ live }) {
     const rows = Object.entries(FOLLOWERS).map(([key, name]) => [name, live[key]]).filter(([, one]) => one && (one.state || one.position !== undefined));
-    return html`<${Panel} title="Followers"><div class="scroll" tabIndex="0" role="region" aria-label="Followers, their states"><table class="plain"><thead><tr><th>follower</th><th>state</th><th class="num">behind, events</th><th class="num">
-        behind, time</th></tr></thead><tbody>${rows.map(([name, one]) => html`<tr><td>${name}</td><td>${one.state ?? "live"}</td><td class="num">${
-        num(one.lag_events)}</td><td class="num">${one.lag_ms === undefined ? "" : duration(one.lag_ms * 1000)}</td></tr>`)}</tbody></table></div></${Panel}>`;
+    return html`<${Panel} title="Followers"><table class="plain"><thead><tr><th>follower</th><th>state</th><th class="num">events behind</th><th class="num">time behind</th></tr></thead><tbody>${rows.map(([name, one]) => html`<tr><td>${name}</td><td>${one.state ?? "live"}</td><td class="num">${
+        num(one.lag_events)}</td><td class="num">${one.lag_ms === undefined ? "" : duration(one.lag_ms * 1000)}</td></tr>`)}</tbody></table></${Panel}>`;
 }
 
 const Store = ({ live: { ledger, disk, backup, sessions, producers_total } }) => html`<${Panel} title="Ledger"><${Facts} rows=${[
@@ -119,9 +118,8 @@ function SeriesCharts({ data }) {
         ${data.state === "building" && html`<p class="quiet">The series are being built: ${num(data.lag_events)} events are not counted yet.</p>`}
         <div class="pair"><${Chart} label="Tasks per ${data.step}" bars data=${[columns.xs, columns.created, columns.failed]}
             series=${[{ name: "created", color: "--busy", fill: true }, { name: "failed", color: "--bad", fill: true }]} />
-        <${Chart} label="Times per ${data.step}" data=${[columns.xs, columns.wait, columns.wait99, columns.run, columns.run99]} format=${duration}
-            series=${[{ name: "wait p50", color: "--good" }, { name: "wait p99", color: "--warn" }, { name: "run p50", color: "--busy" },
-            { name: "run p99", color: "--bad" }]} /></div>`;
+        ${["wait", "run"].map((name) => html`<${Chart} label="Times to ${name}, per ${data.step}" data=${[columns.xs, columns[name], columns[name + "99"]]} format=${duration}
+            axis=${shortDuration} series=${[{ name: name + " p50", color: "--good" }, { name: name + " p99", color: "--warn" }]} />`)}</div>`;
 }
 
 function Failures() {
@@ -154,13 +152,13 @@ export default function Overview({ params }) {
     const over = OVER[params.over] ? params.over : "24h";
     return html`<div class="head"><h1>Overview</h1></div><div class="panels">
         ${live && html`<${Findings} findings=${live.findings} />`}
-        ${now && html`<${Now} live=${now} /><${LiveCharts} at=${live.at} />`}
+        ${now && html`<${Now} live=${now} /><${LiveCharts} at=${live.at} /><${Followers} live=${now} />`}
         ${now?.rollup && html`<${Series} over=${over} />`}
         ${now && html`<${Groups} title="By state" counts=${now.tasks.by_state} param="states" total=${now.tasks.total} render=${(state) => html`<${State} state=${state} />`} />
         <${Groups} title="By role" counts=${now.tasks.by_role} param="roles" total=${now.tasks.total} />
         <${Groups} title="By provider" counts=${now.tasks.by_provider} param="providers" total=${now.tasks.total} />
         <${Groups} title="By model" counts=${now.tasks.by_model} param="models" total=${now.tasks.total} />`}
         <${Failures} />
-        ${now && html`<${Followers} live=${now} /><${Store} live=${now} />`}
+        ${now && html`<${Store} live=${now} />`}
         <${Changes} /></div>`;
 }
