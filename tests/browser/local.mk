@@ -1,13 +1,20 @@
 # Tests of the dashboard in a real browser, run by `make check-browser` (a minute): Chromium, driven by Selenium
 
 browser_tests = \
+    tests/browser/test_large.py \
+    tests/browser/test_pages.py \
+    tests/browser/test_actions.py \
+    tests/browser/test_hostile.py \
+    tests/browser/test_recovery.py \
+    tests/browser/test_zones.py \
     tests/browser/test_control.py
 
 browser_support = \
     tests/browser/VENDORED \
     tests/browser/axe.min.js \
     tests/browser/axe.LICENSE-3RD-PARTY.txt \
-    tests/browser/browser.py
+    tests/browser/browser.py \
+    tests/browser/stories.py
 
 EXTRA_DIST += $(browser_tests) $(browser_support)
 

@@ -85,7 +85,7 @@ class Actions(browser.BrowserTest):
         self.tab.wait("main", "was begun")
         self.assertEqual(self.audited("backup")[0][0], "ok")
         harness.wait_until(lambda: self.ask("stats")["backup"].get("verified_at"), "a verified snapshot")
-                self.tab.wait(".panel dd", "idle")
+        self.tab.wait(".panel dd", "idle")
         self.tab.wait(".panel dd time")
         self.tab.wait("button", "Compare with the ledger").click()
         self.tab.wait("dialog button.primary").click()
