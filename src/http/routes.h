@@ -18,6 +18,10 @@
 #include "http/target.h"
 
 #define PAGE_PARAMS " limit:number cursor:number"
+#define BACKUP_ANSWER \
+    "repository:string state:string number:integer finished:integer snapshots:integer snapshot_bytes:integer " \
+    "snapshot:string? snapshot_position:integer? age_s:integer? done_bytes:integer? total_bytes:integer? last_error:string? " \
+    "failing_ms:integer?"
 #define LIST_PARAMS \
     "states:words roles:words providers:words models:words producers:words interrupted:bool user_id:text " \
     "parent_id:text created_from:time created_to:time updated_from:time updated_to:time completed_from:time " \
@@ -25,11 +29,6 @@
     "cursor:text offset:number total:bool at:time"
 #define LIST_ANSWER "tasks:[Task] next:cursor as_of:integer total:integer? total_complete:boolean? complete:boolean? looked_to:integer?"
 #define COMMANDS_ANSWER "commands:[Command] next:cursor output_sizes:array? complete:boolean? looked_to:integer?"
-
-#define BACKUP_ANSWER \
-    "repository:string state:string number:integer finished:integer snapshots:integer snapshot_bytes:integer " \
-    "snapshot:string? snapshot_position:integer? age_s:integer? done_bytes:integer? total_bytes:integer? last_error:string? " \
-    "failing_ms:integer?"
 
 /*  X (constant, method, path, handler, operation, role, cached, parameters, answer, summary)
       path        {name} is a segment that is the parameter 'name'
