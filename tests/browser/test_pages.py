@@ -25,7 +25,7 @@ PAGES = {
     "stuck": ("stuck?silent_s=60", "0 tasks"),
     "sessions": ("sessions", "shell-2"),
     "commands": ("sessions?show=commands", "make check-1"),
-    "session": ("sessions/shell-1", "make check-2"),
+    "session": ("sessions/shell-1", "ok 2"),
     "producers": ("producers", "sample"),
     "rejected": ("rejected", "unknown type"),
     "storage": ("storage", "Text index"),

@@ -6,6 +6,7 @@
 
 import { html, useMemo, useState } from "../app/lib.js";
 import { idPath, useQuery } from "../app/api.js";
+import { ansiLines } from "../app/ansi.js";
 import { duration, line, num } from "../app/format.js";
 import { usePager } from "../app/pager.js";
 import { go, href, setParams } from "../app/router.js";
@@ -19,6 +20,8 @@ const START = 200;                  // Bytes of an output in a list
 const SessionLink = ({ id }) => html`<a href=${href("sessions", id)}>${id}</a>`;
 const Exit = ({ code }) => code === undefined ? null : html`<span class="state ${code === 0 ? "s-passed" : "s-failed"}">${code}</span>`;
 
+const plain = (output) => typeof output === "string" ? ansiLines(output).map((one) => one.text).join(" ") : output;
+
 // Of one session, or of all
 function Commands({ path, query, session }) {
     const part = useMemo(() => ({ ...query, output_offset: 0, output_length: START }), [query]);
@@ -29,7 +32,7 @@ function Commands({ path, query, session }) {
         { title: "Exit", cell: (row) => html`<${Exit} code=${row.exit_code} />` },
         { title: "Duration", num: true, cell: (row) => duration(row.execution_time_ms * 1000) },
         { title: "Command", cell: (row) => html`<button type="button" class="plain link mono" onClick=${() => setShown(row)}>${line(row.command, 120)}</button>` },
-        { title: "Output", cell: (row) => html`<span class="mono quiet">${line(row.output, 120)}</span>` },
+        { title: "Output", cell: (row) => html`<span class="mono quiet">${line(plain(row.output), 120)}</span>` },
         ...(session ? [] : [{ title: "Session", cell: (row) => html`<${SessionLink} id=${row.session_id} />` }]),
     ];
     return html`<${Table} label="Commands" columns=${columns} pager=${pager} rowKey=${(row) => row.id} onOpen=${setShown} empty="No command." />
