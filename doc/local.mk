@@ -10,7 +10,7 @@ dist_steleconf_DATA = doc/steled.conf.example doc/relay.conf.example
 dist_check_SCRIPTS = doc/check.sh doc/paths.sh
 TESTS += doc/check.sh doc/paths.sh
 
-EXTRA_DIST += doc/steled.service.in doc/stele-relay.service.in
+EXTRA_DIST += doc/steled.service.in doc/stele-relay.service.in doc/dashboard-as-of.png doc/dashboard-task.png
 CLEANFILES += doc/steled.service doc/stele-relay.service
 if INSTALL_UNIT
 systemdsystemunit_DATA = doc/steled.service

@@ -12,6 +12,7 @@
 #include "base/memory.h"
 #include "http/call.h"
 #include "http/compat/compat.h"
+#include "http/dashboard/dashboard.h"
 #include "http/health.h"
 #include "http/metrics.h"
 #include "http/openapi.h"
@@ -237,6 +238,9 @@ http_call_start (http_server_t *server, http_conn_t *conn, const http_route_t *r
             break;
         case HTTP_HANDLER_OPENAPI:
             http_openapi_start (server, conn);
+            break;
+        case HTTP_HANDLER_DASHBOARD:
+            http_dashboard_start (server, conn, route);
             break;
         case HTTP_HANDLER_COMPAT:
             http_compat_start (server, conn, route);

@@ -63,11 +63,11 @@ s_on_refused (void *arg, http_conn_t *conn, int status, const char *why)
         http_server_refuse (arg, conn, -status, "%s", why);
 }
 
-//  May a client without a token request this? Probes of a supervisor need none.
+//  May a client without a token request this? Probes of a supervisor need none, and neither does the page that asks for one.
 static bool
 s_is_open (const http_route_t *route, const http_head_t *head)
 {
-    return route && (route->handler == HTTP_HANDLER_HEALTHZ
+    return route && (route->handler == HTTP_HANDLER_HEALTHZ || route->handler == HTTP_HANDLER_DASHBOARD
         || (route->handler == HTTP_HANDLER_READYZ && !head->fields [HTTP_AUTHORIZATION].data));
 }
 

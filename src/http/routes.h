@@ -18,6 +18,10 @@
 #include "http/target.h"
 
 #define PAGE_PARAMS " limit:number cursor:number"
+#define BACKUP_ANSWER \
+    "repository:string state:string number:integer finished:integer snapshots:integer snapshot_bytes:integer " \
+    "snapshot:string? snapshot_position:integer? age_s:integer? done_bytes:integer? total_bytes:integer? last_error:string? " \
+    "failing_ms:integer?"
 #define LIST_PARAMS \
     "states:words roles:words providers:words models:words producers:words interrupted:bool user_id:text " \
     "parent_id:text created_from:time created_to:time updated_from:time updated_to:time completed_from:time " \
@@ -90,7 +94,7 @@
         "accepted:integer duplicates:integer rejected:[object] sequence:integer", \
         "Publish events; answers when they are durable. With sequence, a repetition is stored once") \
     X (STREAM, HTTP_GET, "/v1/stream", STREAM, "", QUERY, 0, \
-        "view:text types:words task_id:words states:words roles:words after:number ledger:text", "", \
+        "view:text types:words task_id:words states:words roles:words stats:bool after:number ledger:text", "", \
         "Events as they are committed (Server-Sent Events), from after, or after the field Last-Event-ID") \
     X (TABLE, HTTP_GET, "/v1/tables/{table}", TABLE, "table.read", QUERY, 0, \
         "table!:text at:number format:text" PAGE_PARAMS, "rows:[object] next:cursor", \
@@ -137,9 +141,12 @@
         "examples:array consistent:number", "Compare every record in Redis with the ledger") \
     X (BACKUP, HTTP_GET, "/v1/backup", OPERATION, "backup.list", METRICS, 0, "", \
         "repository:string state:string entries:[object] segments:object snapshots:integer snapshot_bytes:integer " \
-        "last_error:string?", "The snapshots of the ledger, newest first, and how far the segments go; 503 without the setting backup") \
+        "last_error:string?", "The snapshots of the ledger, newest first, and how far the segments go; 409 without the setting backup") \
+    X (BACKUP_START, HTTP_POST, "/v1/backup", OPERATION, "backup", OPERATE, 0, "start:bool", BACKUP_ANSWER, \
+        "Take a snapshot of the ledger now; answers when it is begun") \
     X (KEYS_RELOAD, HTTP_POST, "/v1/keys/reload", OPERATION, "keys.reload", ADMIN, 0, "", \
         "added:array revoked:array changed:array keys:integer", "Make the broker read its keys again") \
+    X (SESSION_GET, HTTP_GET, "/v1/session", SESSION, "", ANY, 0, "", "", "Whose token or session it is, and its roles") \
     X (SESSION_BEGIN, HTTP_POST, "/v1/session", SESSION, "", ANY, 0, "", "", \
         "Begin a session of a browser: sets a cookie that stands for the token") \
     X (SESSION_END, HTTP_DELETE, "/v1/session", SESSION, "", ANY, 0, "", "", "End that session") \
@@ -149,6 +156,9 @@
     X (READYZ, HTTP_GET, "/readyz", READYZ, "stats", ANY, 0, "", "", \
         "The broker answers, and no finding is graver than degraded; 503 otherwise") \
     X (OPENAPI, HTTP_GET, "/openapi.json", OPENAPI, "", ANY, 0, "", "", "This document") \
+    X (DASHBOARD, HTTP_GET, "/", DASHBOARD, "", ANY, 0, "", "", "The dashboard, a page for browsers") \
+    X (DASHBOARD_FILE, HTTP_GET, "/ui/{version}/{folder}/{file}", DASHBOARD, "", ANY, 0, \
+        "version!:text folder!:text file!:text", "", "A file of the dashboard") \
     HTTP_COMPAT_ROUTES (X)
 
 typedef enum {
@@ -162,6 +172,7 @@ typedef enum {
     HTTP_HANDLER_READYZ,
     HTTP_HANDLER_SESSION,
     HTTP_HANDLER_OPENAPI,
+    HTTP_HANDLER_DASHBOARD,
     HTTP_HANDLER_COMPAT             // A path of the earlier system
 } http_handler_t;
 

@@ -63,10 +63,14 @@ GETS = {
     "/v1/errors": ["/v1/errors"],
     "/v1/info": ["/v1/info"],
     "/v1/mode": ["/v1/mode"],
+    "/v1/backup": ["/v1/backup"],
     "/metrics": [],
     "/healthz": ["/healthz"],
     "/readyz": ["/readyz"],
     "/openapi.json": ["/openapi.json"],
+    "/": ["/"],
+    "/ui/{version}/{folder}/{file}": [],        # test_dashboard.py requests every file
+    "/v1/session": ["/v1/session"],
 }
 CHANGES = {
     ("post", "/v1/tasks/search"): ("/v1/tasks/search", {"states": ["failed"], "limit": 5}),
@@ -77,6 +81,7 @@ CHANGES = {
     ("post", "/v1/recover"): ("/v1/recover", {"scope": "all"}),
     ("post", "/v1/consistency-check"): ("/v1/consistency-check", {"repair": True}),
     ("put", "/v1/mode"): ("/v1/mode", {"mode": "dual"}),
+    ("post", "/v1/backup"): ("/v1/backup", {"start": True}),
     ("post", "/v1/keys/reload"): ("/v1/keys/reload", None),
     ("post", "/v1/session"): ("/v1/session", None),
     ("delete", "/v1/session"): ("/v1/session", None),
@@ -110,7 +115,7 @@ class Routes(web.WebTest):
 
     @classmethod
     def start_broker(cls, **more):
-        return super().start_broker(arguments=("--backup", os.path.join(cls.folder, "repository")), **more)
+        return super().start_broker(settings={"backup": os.path.join(cls.folder, "backup")}, **more)
 
     @classmethod
     def setUpClass(cls):
@@ -156,7 +161,7 @@ class Routes(web.WebTest):
                 with self.subTest(request):
                     answer = self.get(request)
                     self.assertRegex(answer.headers["x-request-id"], "^[0-9a-f]{16}$")
-                    if path.startswith("/v1/"):
+                    if path.startswith("/v1/") and path != "/v1/session":
                         self.assertGreaterEqual(int(answer.headers["stele-position"]), 10)
                         self.assertRegex(answer.headers["stele-ledger"], "^[0-9a-f-]{36}$")
                     if answer.headers["content-type"] == "application/json":
@@ -172,7 +177,7 @@ class Routes(web.WebTest):
 
     def test_documented_parameters_are_taken_and_others_refused(self):
         for path, requests in GETS.items():
-            if not requests or not path.startswith("/v1/"):
+            if not requests or not path.startswith("/v1/") or path == "/v1/session":
                 continue
             with self.subTest(path):
                 target = requests[0].partition("?")[0]
@@ -434,6 +439,12 @@ class WithoutRedis(web.WebTest):
             self.assertIn("this broker runs without it", problem["detail"])
             self.assertNotIn("later", problem["title"])
             self.assertNotIn("retry-after", answer.headers)
+
+    def test_backup_without_a_folder_is_a_conflict(self):
+        for method, body in (("GET", None), ("POST", {"start": True})):
+            answer = self.request(method, "/v1/backup", body)
+            self.assertEqual((answer.status, answer.json()["field"]), (409, "backup"))
+            self.assertIn("set 'backup'", answer.json()["detail"])
 
 
 if __name__ == "__main__":
