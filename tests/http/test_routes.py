@@ -63,7 +63,6 @@ GETS = {
     "/v1/errors": ["/v1/errors"],
     "/v1/info": ["/v1/info"],
     "/v1/mode": ["/v1/mode"],
-    "/v1/backup": ["/v1/backup"],
     "/metrics": [],
     "/healthz": ["/healthz"],
     "/readyz": ["/readyz"],
