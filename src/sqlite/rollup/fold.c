@@ -16,6 +16,7 @@
 #include "base/memory.h"
 #include "sqlite/rollup/fold.h"
 
+#define READ_EVENTS 1024            // Per read of the ledger: a read pins its write-ahead log
 #define DAY_US ((int64_t) 24 * 3600 * 1000000)
 
 //  -- names of metrics ------------------------------------------------------------------
@@ -327,8 +328,8 @@ s_between (stele_reader_t *reader, int slot, const char *sql, int64_t after, int
     return statement;
 }
 
-int
-rollup_fold_read (rollup_fold_t *self, int64_t after, int64_t upto)
+static int
+s_fold_events (rollup_fold_t *self, int64_t after, int64_t upto)
 {
     stele_reader_t *reader = self->reader;
     int code = reader_enter (reader);
@@ -353,8 +354,21 @@ rollup_fold_read (rollup_fold_t *self, int64_t after, int64_t upto)
             metric = reader_step (reader, metrics) == 1;
         }
     }
+    return (int) reader_leave (reader, 0);
+}
+
+int
+rollup_fold_read (rollup_fold_t *self, int64_t after, int64_t upto)
+{
+    int code = 0;
+    for (int64_t at = after; at < upto && code == 0; at += READ_EVENTS)
+        code = s_fold_events (self, at, upto - at < READ_EVENTS? upto: at + READ_EVENTS);
+    if (code == 0)
+        code = reader_enter (self->reader);
+    if (code)
+        return code;
     s_fold_rejected (self);
     s_lengthen (self, STELE_STEP_MINUTE);
     s_lengthen (self, STELE_STEP_HOUR);
-    return (int) reader_leave (reader, 0);
+    return (int) reader_leave (self->reader, 0);
 }

@@ -146,6 +146,7 @@ stele_rollup_error (const stele_rollup_t *self)
 static int
 s_wipe (stele_rollup_t *self)
 {
+    self->fault = "was made while the clock was ahead";
     memset (self->store.pruned, 0, sizeof self->store.pruned);
     self->store.fingerprints = -1;
     return stele_sql_exec (self->db, "DELETE FROM counts; DELETE FROM failures; DELETE FROM fingerprints");
