@@ -637,7 +637,7 @@ test_memory_short_while_counting_counts_all_or_nothing (void **state)
     fixture_commit (self);
     long number = 0;
     do {
-        number = s_after (number, 23);
+        number = s_after (number, 97);
         s_unlink_beside (self, STELE_ROLLUP_SUFFIX);
         s_fail_at (number);
         int code = s_count_events (self);
