@@ -50,7 +50,8 @@ stele_rollup_t *
 void
     stele_rollup_close (stele_rollup_t **self_p);
 
-/*  Why it has to be built from the start ("is of an earlier version"); NULL: it was usable. */
+/*  Why it had to be built from the start ("is of an earlier version"); NULL: it was usable. Static storage. It may
+    change with stele_rollup_follow.                                         */
 const char *
     stele_rollup_fault (const stele_rollup_t *self);
 

@@ -134,7 +134,7 @@ s_path (const s_print_t *self)
     size_t size = s_run (self, at, s_is_of_path), slashes = 0;
     if (size < 2)
         return 0;
-    for (size_t i = 0; i < size; i++)
+    for (size_t i = 0; i < size && (slashes || at [i] != '='); i++)
         slashes += at [i] == '/' || at [i] == '\\';
     bool begins = *at == '/' || (*at == '.' && (at [1] == '/' || (size > 2 && at [1] == '.' && at [2] == '/')))
         || (*at == '~' && at [1] == '/') || (size > 2 && s_is_letter (*at) && at [1] == ':' && at [2] == '\\');

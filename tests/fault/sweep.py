@@ -34,7 +34,7 @@ WITH = {
     "interrupt_all_after": {"arguments": ("--interrupted", "all")},
 }
 #   Needs more events, or more time: a subscriber must have found the new broker
-SLOW = ("cursor_", "feed_")
+SLOW = ("cursor_", "feed_", "rollup_")
 #   Reached after many writes, when the broker is idle
 IDLE = ("checkpoint_",)
 #   Reached when finished tasks expire in Redis

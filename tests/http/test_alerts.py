@@ -177,6 +177,16 @@ class Broker(alerts.AlertTest):
         self.assert_fires(before, "SteleSearchBehind")
         other.execute("ROLLBACK")
 
+    def test_counts_over_time_cannot_be_updated(self):
+        before = self.scrape()
+        other = sqlite3.connect(self.broker.ledger + ".rollup", isolation_level=None)
+        self.addCleanup(other.close)
+        other.execute("BEGIN IMMEDIATE")
+        self.producer().publish(created(self.name("task")))
+        self.wait_finding("rollup_failing", 2)
+        self.assert_fires(before, "SteleSearchBehind")
+        other.execute("ROLLBACK")
+
     def test_older_ledger_is_put_back(self):
         peer = self.producer()
         peer.publish(created(self.name("task")))

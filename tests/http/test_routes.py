@@ -251,6 +251,21 @@ class Routes(web.WebTest):
             self.assertRegex(groups[0][by], r"^\d{4}-\d\d-\d\dT\d\d:00:00\.000000Z$")
             self.assertGreater(groups[0]["created"], 0)
 
+    def test_times_of_series_are_text(self):
+        head = self.ask("ping")["position"]
+        harness.wait_until(lambda: self.get("/v1/stats/series").json()["folded"] >= head, "the counts to be complete")
+        answer = self.get("/v1/stats/failures").json()
+        one, = [one for one in answer["series"] if one["fingerprint"] == "boom"]
+        self.assertEqual((answer["by"], one["tasks"], one["total"]), ("fingerprint", ["a/b"], {"count": 1}))
+        point, = one["points"]
+        for time in (answer["from"], answer["to"], answer["since"], one["first"], one["last"], point["time"],
+                     self.get("/v1/stats/series").json()["series"][0]["points"][0]["time"]):
+            self.assertRegex(time, r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$")
+        asked = self.ask("stats.series", by="role")
+        again = self.get("/v1/stats/series?by=role").json()
+        self.assertEqual([(one["role"], one["total"]) for one in again["series"]],
+                         [(one["role"], one["total"]) for one in asked["series"]])
+
     def test_audit_events_are_read(self):
         self.request("POST", "/v1/recover", {"scope": "all"})
         row = self.get("/v1/audit?operation=recover&limit=1").json()["events"][0]

@@ -10,6 +10,8 @@ import collections
 import random
 import time
 
+import harness
+
 MINUTE, HOUR, DAY = 60 * 10 ** 6, 3600 * 10 ** 6, 86400 * 10 ** 6
 STEPS = {"minute": MINUTE, "hour": HOUR, "day": DAY}
 TERMINAL = ["passed", "failed", "error", "cancelled", "timeout"]
@@ -182,3 +184,59 @@ def workflow(seed, tasks, start, spread, roles=40):
 
 def now():
     return int(time.time() * 10 ** 6)
+
+
+#   -- tests
+
+class SeriesTest(harness.BrokerTest):
+    use_redis = False
+
+    def publish(self, events, name=None):
+        peer = self.producer(name)
+        for first in range(0, len(events), 500):
+            peer.publish(*events[first:first + 500])
+
+    def folded(self):
+        """Wait until all events are counted."""
+        head = self.ask("ping")["position"]
+        harness.wait_until(lambda: self.ask("stats")["rollup"]["position"] >= head, "the counts to be complete")
+
+    def series(self, **keys):
+        self.folded()
+        return self.ask("stats.series", **keys)
+
+    def compare_all(self, start, end, *steps):
+        """Every series in that range with what the log gives."""
+        cells, failures = recompute(self.read_events())
+        for step in steps:
+            for by in ("", "role", "provider", "model"):
+                answer = self.series(**{"from": start, "to": end, "step": step, "limit": 6 if by else 1, "by": by})
+                self.assertEqual((answer["step"], answer["lag_events"], answer["state"]), (step, 0, "live"))
+                self.compare_series(answer, series(cells, by, step), by)
+            answer = self.series(**{"from": start, "to": end, "step": step, "by": "fingerprint"})
+            self.assertEqual(sum(one["total"]["count"] for one in answer["series"]), len(failures))
+            points = collections.Counter(at - at % STEPS[step] for at, _, _ in failures)
+            found = collections.Counter()
+            for one in answer["series"]:
+                found.update({point["time"]: point["count"] for point in one["points"]})
+            self.assertEqual(found, points)
+
+    def compare_series(self, answer, expected, by):
+        """Each series, and 'other' as the sum of the rest."""
+        rest = dict(expected)
+        for one in answer["series"]:
+            if one.get("other"):
+                steps = collections.defaultdict(Counts)
+                for points in rest.values():
+                    for at, counts in points.items():
+                        steps[at].add(counts)
+                rest = {}
+            else:
+                steps = rest.pop(one.get(by) if by else None, {})
+            self.assertEqual([point["time"] for point in one["points"]], sorted(steps), (by, one.get(by)))
+            total = Counts()
+            for point in one["points"]:
+                compare(self, point, steps[point["time"]], (by, one.get(by), point["time"]))
+                total.add(steps[point["time"]])
+            compare(self, one["total"], total, (by, one.get(by)))
+        self.assertEqual(rest, {})

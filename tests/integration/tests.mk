@@ -10,6 +10,7 @@ integration_support = \
     tests/integration/load.py \
     tests/integration/planted.py \
     tests/integration/receiver.py \
+    tests/integration/series.py \
     tests/integration/stream.py
 
 integration_tests = \
@@ -53,6 +54,8 @@ integration_tests = \
     tests/integration/test_stop.py \
     tests/integration/test_streams.py \
     tests/integration/test_search_lag.py \
+    tests/integration/test_series.py \
+    tests/integration/test_series_file.py \
     tests/integration/test_text.py \
     tests/integration/test_top.py \
     tests/integration/test_users.py

@@ -1,8 +1,8 @@
 /*  rollup_follower - the follower that keeps the counts per minute, hour and day (ledger/rollup.h)
 
     Charts and reports over a range of time are answered from these. They may lag: errors are logged and have no
-    other effect. A new head does not wake this follower: it looks once per second, since counting many events at
-    once costs less than counting each of many small commits.
+    other effect. A new head does not wake this follower: it looks a few times per second, since counting many
+    events at once costs less than counting each of many small commits.
 
     Counting takes the processor from the writer. So while many events arrive it rests twice as long as it
     works, unless it is far behind.
@@ -19,13 +19,14 @@
 #include "ledger/rollup.h"
 
 #define NAME "rollup"
-#define FOLLOW_MS 1000
+#define FOLLOW_MS 250
 #define RETRY_MS 5000
 #define NICE 5
 #define REST 2                      // Times as long as the last portion took
 #define SAMPLE_MS 250               // Shortest time over which the rate of events is measured
 #define LOADED 5000                 // Events per second: fewer leave room for counting
 #define LAG_MAX 1000000             // Further behind it does not rest
+#define NOTED 512                   // A new ledger has no file yet, and that is no fault
 
 typedef struct {
     stele_follower_t follower;
@@ -35,6 +36,7 @@ typedef struct {
     int64_t sampled_ms;             // Steady clock, and head, when the rate was measured last
     int64_t sampled_head;
     bool loaded;                    // Many events arrived since the time before
+    const char *fault;              // Of the file, that was logged last
     bool failing;
     int64_t failing_since_ms;       // Steady clock
 } s_rollup_t;
@@ -60,12 +62,12 @@ s_pack_stats (void *arg)
 }
 
 static void
-s_open_rollup (s_rollup_t *self, stele_refusal_t *refusal)
+s_log_fault (s_rollup_t *self)
 {
-    self->rollup = stele_rollup_open (self->follower.settings->ledger, self->follower.reader, refusal);
-    const char *fault = self->rollup? stele_rollup_fault (self->rollup): NULL;
-    if (fault && self->follower.head > STELE_ROLLUP_PORTION)
+    const char *fault = stele_rollup_fault (self->rollup);
+    if (fault && fault != self->fault && self->follower.head >= NOTED)
         stele_log_info (NAME, NAME ": the file of counts per minute, hour and day %s and is rebuilt", fault);
+    self->fault = fault;
 }
 
 static void
@@ -99,13 +101,13 @@ s_follow (s_rollup_t *self)
     stele_refusal_t refusal = { 0 };
     int64_t begun_ms = stele_clock_steady_ms ();
     if (!self->rollup)
-        s_open_rollup (self, &refusal);
+        self->rollup = stele_rollup_open (self->follower.settings->ledger, self->follower.reader, &refusal);
     int64_t count = self->rollup? stele_rollup_follow (self->rollup, self->follower.head): refusal.code;
     s_log_change (self, count < 0, self->rollup? stele_rollup_error (self->rollup): refusal.message);
-    if (self->rollup && stele_rollup_position (self->rollup) < self->position)
-        stele_log_info (NAME, NAME ": the clock was ahead and was set back: all events are counted again");
-    if (self->rollup)
+    if (self->rollup) {
+        s_log_fault (self);
         self->position = stele_rollup_position (self->rollup);
+    }
     if (count < 0) {
         //  Opening it again rebuilds it if necessary
         stele_rollup_close (&self->rollup);

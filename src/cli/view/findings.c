@@ -210,6 +210,20 @@ s_look_at_search (const s_look_t *self)
 }
 
 static void
+s_look_at_rollup (const s_look_t *self)
+{
+    int64_t lag = s_number (self, "rollup", "lag_events", 0);
+    if (strcmp (s_text (self, "rollup", "state"), "failing") == 0)
+        ADD ("rollup_failing", CLI_LEVEL_DEGRADED, s_number (self, "rollup", "state_ms", -1),
+            "read the log of the broker; LEDGER.rollup may be removed while the broker is stopped, it is rebuilt",
+            "events are not counted per minute, hour and day");
+    else
+    if (lag > CLI_ROLLUP_LAG)
+        ADD ("rollup_behind", CLI_LEVEL_INFO, -1, "wait: it catches up by itself when fewer events arrive",
+            "%s are not counted per minute, hour and day yet: 'stats --over' lacks them", cli_format_counted (lag, "event").text);
+}
+
+static void
 s_look_at_segments (const s_look_t *self)
 {
     int64_t lag_ms = s_number (self, "segments", "lag_ms", 0);
@@ -430,6 +444,7 @@ cli_findings (const json_t *stats, int64_t now_us)
     s_look_at_clocks (&look);
     s_look_at_redis (&look);
     s_look_at_search (&look);
+    s_look_at_rollup (&look);
     s_look_at_segments (&look);
     s_look_at_seal (&look);
     s_look_at_producers (&look);

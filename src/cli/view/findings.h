@@ -25,6 +25,7 @@
 #define CLI_CLOCK_AHEAD_MS      10000
 #define CLI_CLOCK_RECENT_MS     86400000            // Wrong clocks of earlier are history
 #define CLI_EXPIRED_MS          86400000            // Older ones are history
+#define CLI_ROLLUP_LAG          2000000             // Under load it lets a million events wait
 #define CLI_BACKUP_AGE_S        93600               // 26 hours: a day, and time to take one
 
 /*  Every code: X (code). 'stele health', /readyz and the metric stele_finding have the same ones. */
@@ -34,7 +35,7 @@
     X (disk_low) X (disk_filling) X (wal_long) \
     X (clock_wrong) X (clock_stepped) X (events_ahead) \
     X (redis_away) X (redis_stalled) X (redis_behind) X (redis_rebuilding) \
-    X (search_failing) X (search_behind) \
+    X (search_failing) X (search_behind) X (rollup_failing) X (rollup_behind) \
     X (segments_failing) X (segments_behind) X (backup_failing) X (backup_old) X (certificate_expires) \
     X (seal_failing) X (seal_contradicted) \
     X (producers_expired) X (producers_silent) X (denials) X (rejected) X (losses)

@@ -16,6 +16,7 @@
 #include "base/memory.h"
 #include "sqlite/rollup/fold.h"
 
+#define READ_EVENTS 1024            // Per read of the ledger: a read pins its write-ahead log
 #define DAY_US ((int64_t) 24 * 3600 * 1000000)
 
 //  -- names of metrics ------------------------------------------------------------------
@@ -150,7 +151,7 @@ s_life (rollup_fold_t *self, int64_t task, int64_t position)
     return life;
 }
 
-//  The fields of the task after an event that changed them
+//  The fields of the task after an event
 static void
 s_read_words (rollup_fold_t *self, const rollup_change_t *change, rollup_life_t *life)
 {
@@ -198,6 +199,21 @@ s_count_move (rollup_counts_t *counts, const rollup_change_t *change, const roll
 }
 
 static void
+s_take_words (rollup_fold_t *self, const rollup_change_t *change, sqlite3_stmt *statement, rollup_life_t *life)
+{
+    //  What its task.created gave is in the row of the task
+    if (change->from == 0 || change->kind == STELE_HISTORY_CREATED)
+        s_read_words (self, change, life);
+    else
+    if (change->kind == STELE_HISTORY_UPDATED)
+        rollup_life_take (self->reader, statement, ROLLUP_CHANGE_COUNT + 1, life);
+    else {
+        life->provider = change->provider? change->provider: life->provider;
+        life->model = change->model? change->model: life->model;
+    }
+}
+
+static void
 s_fold_change (rollup_fold_t *self, sqlite3_stmt *statement)
 {
     rollup_change_t change;
@@ -207,10 +223,7 @@ s_fold_change (rollup_fold_t *self, sqlite3_stmt *statement)
         *life = (rollup_life_t) { .task = change.task };
     else
         life = s_life (self, change.task, change.position - 1);
-    if (change.from == 0 || (change.replaces && change.kind != STELE_HISTORY_STATE_CHANGED))
-        s_read_words (self, &change, life);
-    life->provider = change.provider && change.kind == STELE_HISTORY_STATE_CHANGED? change.provider: life->provider;
-    life->model = change.model && change.kind == STELE_HISTORY_STATE_CHANGED? change.model: life->model;
+    s_take_words (self, &change, statement, life);
     rollup_life_t before = *life;
     rollup_life_move (life, &change);
 
@@ -327,8 +340,8 @@ s_between (stele_reader_t *reader, int slot, const char *sql, int64_t after, int
     return statement;
 }
 
-int
-rollup_fold_read (rollup_fold_t *self, int64_t after, int64_t upto)
+static int
+s_fold_events (rollup_fold_t *self, int64_t after, int64_t upto)
 {
     stele_reader_t *reader = self->reader;
     int code = reader_enter (reader);
@@ -336,7 +349,7 @@ rollup_fold_read (rollup_fold_t *self, int64_t after, int64_t upto)
         return code;
     s_words_t words;
     s_find_words (reader, &words);
-    sqlite3_stmt *changes = s_between (reader, SLOT_ROLLUP_HISTORY, "SELECT " ROLLUP_CHANGE_COLUMNS ", h.error_message"
+    sqlite3_stmt *changes = s_between (reader, SLOT_ROLLUP_HISTORY, "SELECT " ROLLUP_CHANGE_COLUMNS ", h.error_message, h.changes"
         " FROM history_plain h WHERE h.position > ?1 AND h.position <= ?2 ORDER BY h.position", after, upto);
     sqlite3_stmt *metrics = s_between (reader, SLOT_ROLLUP_METRICS, "SELECT position, task, name, value, time, extra"
         " FROM metrics_plain WHERE position > ?1 AND position <= ?2 ORDER BY position", after, upto);
@@ -353,8 +366,21 @@ rollup_fold_read (rollup_fold_t *self, int64_t after, int64_t upto)
             metric = reader_step (reader, metrics) == 1;
         }
     }
+    return (int) reader_leave (reader, 0);
+}
+
+int
+rollup_fold_read (rollup_fold_t *self, int64_t after, int64_t upto)
+{
+    int code = 0;
+    for (int64_t at = after; at < upto && code == 0; at += READ_EVENTS)
+        code = s_fold_events (self, at, upto - at < READ_EVENTS? upto: at + READ_EVENTS);
+    if (code == 0)
+        code = reader_enter (self->reader);
+    if (code)
+        return code;
     s_fold_rejected (self);
     s_lengthen (self, STELE_STEP_MINUTE);
     s_lengthen (self, STELE_STEP_HOUR);
-    return (int) reader_leave (reader, 0);
+    return (int) reader_leave (self->reader, 0);
 }

@@ -58,22 +58,21 @@ s_word_of (stele_reader_t *reader, stele_field_t field)
     return stele_record_has (reader->row, field)? reader_word_id (reader, value->text, value->size): 0;
 }
 
-//  Take back what an event replaced
-static void
-s_undo (stele_reader_t *reader, sqlite3_stmt *statement, rollup_life_t *life)
+void
+rollup_life_take (stele_reader_t *reader, sqlite3_stmt *statement, int column, rollup_life_t *life)
 {
     size_t size;
-    const char *json = reader_column_text (reader, statement, ROLLUP_CHANGE_COUNT + 1, &size);
-    stele_field_set_t replaced = reader_json_fields (reader, json, size);
+    const char *json = reader_column_text (reader, statement, column, &size);
+    stele_field_set_t given = reader_json_fields (reader, json, size);
     stele_record_clear (reader->row);
     int code = json? stele_json_fields_set (json, size, STELE_VOCABULARY_TASK_STATE, reader->row): 0;
     if (code)
         reader_fail_json (reader, code);
-    if (replaced & STELE_FIELD_BIT (STELE_ROLE))
+    if (given & STELE_FIELD_BIT (STELE_ROLE))
         life->role = s_word_of (reader, STELE_ROLE);
-    if (replaced & STELE_FIELD_BIT (STELE_PROVIDER))
+    if (given & STELE_FIELD_BIT (STELE_PROVIDER))
         life->provider = s_word_of (reader, STELE_PROVIDER);
-    if (replaced & STELE_FIELD_BIT (STELE_MODEL))
+    if (given & STELE_FIELD_BIT (STELE_MODEL))
         life->model = s_word_of (reader, STELE_MODEL);
 }
 
@@ -122,7 +121,7 @@ rollup_life_read (stele_reader_t *reader, int64_t task, int64_t position, rollup
             s_add (reader, &changes, &change);
         else
         if (change.replaces)
-            s_undo (reader, statement, life);
+            rollup_life_take (reader, statement, ROLLUP_CHANGE_COUNT + 1, life);
         at = previous;
     }
     while (changes.count > 0)

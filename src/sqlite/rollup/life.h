@@ -45,6 +45,10 @@ rollup_change_moves (const rollup_change_t *self)
 void
     rollup_life_move (rollup_life_t *self, const rollup_change_t *change);
 
+//  Set role, provider and model to those that the JSON of a column has, as far as it has them.
+void
+    rollup_life_take (stele_reader_t *reader, sqlite3_stmt *statement, int column, rollup_life_t *life);
+
 //  Read the life of a task after its event at 'position'. Returns the status of the call.
 int
     rollup_life_read (stele_reader_t *reader, int64_t task, int64_t position, rollup_life_t *life);

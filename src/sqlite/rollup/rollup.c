@@ -69,12 +69,16 @@ s_is_intact (sqlite3 *db)
 static int
 s_prepare (stele_rollup_t *self)
 {
-    self->rejected = stele_sql_integer (self->db, "SELECT value FROM meta WHERE key = 'rejected'", -1);
-    self->newest_us = stele_sql_integer (self->db, "SELECT value FROM meta WHERE key = 'newest'", -1);
+    int code = stele_sql_integer_into (self->db, "SELECT value FROM meta WHERE key = 'rejected'", 0, &self->rejected);
+    if (code == 0)
+        code = stele_sql_integer_into (self->db, "SELECT value FROM meta WHERE key = 'newest'", 0, &self->newest_us);
+    if (code == 0)
+        code = rollup_store_open (&self->store, self->db);
+    if (code)
+        return s_fail (self);
     self->move = stele_sql_prepare (self->db, "UPDATE meta SET value = CASE key WHEN 'position' THEN ?1"
         " WHEN 'rejected' THEN ?2 ELSE ?3 END WHERE key IN ('position', 'rejected', 'newest')");
-    int code = rollup_store_open (&self->store, self->db);
-    return self->rejected < 0 || self->newest_us < 0 || !self->move || code? s_fail (self): 0;
+    return self->move? 0: s_fail (self);
 }
 
 stele_rollup_t *
@@ -146,6 +150,7 @@ stele_rollup_error (const stele_rollup_t *self)
 static int
 s_wipe (stele_rollup_t *self)
 {
+    self->fault = "was made while the clock was ahead";
     memset (self->store.pruned, 0, sizeof self->store.pruned);
     self->store.fingerprints = -1;
     return stele_sql_exec (self->db, "DELETE FROM counts; DELETE FROM failures; DELETE FROM fingerprints");

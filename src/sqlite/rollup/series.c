@@ -95,21 +95,24 @@ s_open (stele_reader_t *self)
 static bool
 s_begin (s_series_t *self)
 {
-    if (stele_sql_exec (self->db, "BEGIN"))
-        return false;
-    sqlite3_stmt *statement = stele_sql_prepare (self->db, "SELECT p.value, n.value FROM meta p, meta n, meta l"
+    sqlite3_stmt *statement = stele_sql_exec (self->db, "BEGIN")? NULL: stele_sql_prepare (self->db, "SELECT p.value, n.value FROM meta p, meta n, meta l"
         " WHERE p.key = 'position' AND n.key = 'newest' AND l.key = 'ledger_id' AND l.value = ?1"
         " AND (SELECT user_version FROM pragma_user_version) = ?2");
-    bool found = false;
+    int rc = sqlite3_errcode (self->db);
     if (statement) {
         sqlite3_bind_text (statement, 1, self->reader->ledger_id, -1, SQLITE_STATIC);
         sqlite3_bind_int (statement, 2, STELE_ROLLUP_VERSION);
-        found = sqlite3_step (statement) == SQLITE_ROW;
+        rc = sqlite3_step (statement);
+    }
+    if (rc == SQLITE_ROW) {
         self->end->folded = sqlite3_column_int64 (statement, 0);
         self->newest_us = sqlite3_column_int64 (statement, 1);
     }
+    //  SQLITE_ERROR: the tables are not there yet
+    if (rc != SQLITE_ROW && rc != SQLITE_DONE && rc != SQLITE_ERROR)
+        s_failed (self->reader, self->db);
     sqlite3_finalize (statement);
-    return found;
+    return rc == SQLITE_ROW;
 }
 
 //  -- steps -----------------------------------------------------------------------------
@@ -152,8 +155,9 @@ static void
 s_find_since (s_series_t *self)
 {
     self->end->since = rollup_since (self->end->step, self->newest_us);
-    if (self->end->step == STELE_STEP_DAY)
-        self->end->since = stele_sql_integer (self->db, "SELECT min (time) FROM counts WHERE step = 2 AND by = 0", 0);
+    if (self->end->step == STELE_STEP_DAY && stele_sql_integer_into (self->db,
+            "SELECT min (time) FROM counts WHERE step = 2 AND by = 0", 0, &self->end->since))
+        s_failed (self->reader, self->db);
     _Static_assert (STELE_STEP_DAY == 2 && STELE_SERIES_ALL == 0, "as in the statement");
 }
 
@@ -202,7 +206,8 @@ s_take_counts (s_series_t *self, sqlite3_stmt *statement)
     self->bytes = bytes? bytes: self->bytes;
     int code = group? 0: STELE_ENO_MEMORY;
     if (code == 0) {
-        memcpy (bytes + self->size, sqlite3_column_blob (statement, 2), size);
+        if (size)
+            memcpy (bytes + self->size, sqlite3_column_blob (statement, 2), size);
         s_add_row (self, group, &(s_row_t) { sqlite3_column_int64 (statement, 0), self->size, size });
         code = rollup_counts_decode (&group->total, bytes + self->size, size);
         self->size += size;
@@ -317,6 +322,20 @@ s_limit (s_series_t *self)
 
 //  -- the answer --------------------------------------------------------------------------
 
+static stele_span_t
+s_task_id (s_series_t *self, int64_t key, char room [STELE_LIMIT_ID])
+{
+    stele_span_t id = { NULL, 0 };
+    sqlite3_stmt *statement = reader_with_key (self->reader, SLOT_ROLLUP_TASK_ID, "SELECT task_id FROM tasks WHERE id = ?1", key);
+    if (reader_step (self->reader, statement) == 1) {
+        const char *text = stele_id_column (statement, 0, room, &id.size);
+        if (text && id.size <= STELE_LIMIT_ID)
+            id.text = text == room? room: memcpy (room, text, id.size);
+        sqlite3_reset (statement);
+    }
+    return id;
+}
+
 //  The text and the last tasks of a fingerprint
 static void
 s_describe (s_series_t *self, int64_t id, stele_series_head_t *head, char tasks [STELE_ROLLUP_TASKS] [STELE_LIMIT_ID],
@@ -324,24 +343,22 @@ s_describe (s_series_t *self, int64_t id, stele_series_head_t *head, char tasks 
 {
     sqlite3_stmt *statement = stele_sql_prepare (self->db,
         "SELECT text, first, last, task1, task2, task3 FROM fingerprints WHERE id = ?1");
-    sqlite3_bind_int64 (statement, 1, id);
-    if (statement && sqlite3_step (statement) == SQLITE_ROW) {
+    if (statement)
+        sqlite3_bind_int64 (statement, 1, id);
+    int rc = statement? sqlite3_step (statement): sqlite3_errcode (self->db);
+    if (rc == SQLITE_ROW) {
         const char *found = (const char *) sqlite3_column_text (statement, 0);
         size_t size = (size_t) sqlite3_column_bytes (statement, 0);
         if (found && size > 0 && size <= STELE_FINGERPRINT_MAX)
             head->name = (stele_span_t) { memcpy (text, found, size), size };
         head->first = sqlite3_column_int64 (statement, 1);
         head->last = sqlite3_column_int64 (statement, 2);
-        for (int i = 0; i < STELE_ROLLUP_TASKS; i++) {
-            sqlite3_stmt *task = reader_with_key (self->reader, SLOT_ROLLUP_TASK_ID,
-                "SELECT task_id FROM tasks WHERE id = ?1", sqlite3_column_int64 (statement, 3 + i));
-            size_t id_size = 0;
-            char room [STELE_ID_TEXT];
-            const char *task_id = reader_step (self->reader, task) == 1? stele_id_column (task, 0, room, &id_size): NULL;
-            if (task_id && id_size <= STELE_LIMIT_ID)
-                head->tasks [i] = (stele_span_t) { memcpy (tasks [i], task_id, id_size), id_size };
-        }
+        for (int i = 0; i < STELE_ROLLUP_TASKS; i++)
+            head->tasks [i] = s_task_id (self, sqlite3_column_int64 (statement, 3 + i), tasks [i]);
     }
+    else
+    if (rc != SQLITE_DONE)
+        s_failed (self->reader, self->db);
     sqlite3_finalize (statement);
 }
 

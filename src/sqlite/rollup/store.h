@@ -19,7 +19,7 @@
     " counts BLOB NOT NULL, PRIMARY KEY (step, by, time, key)) STRICT, WITHOUT ROWID;" \
     "CREATE TABLE failures (step INTEGER NOT NULL, time INTEGER NOT NULL, fingerprint INTEGER NOT NULL," \
     " count INTEGER NOT NULL, PRIMARY KEY (step, time, fingerprint)) STRICT, WITHOUT ROWID;" \
-    "CREATE TABLE fingerprints (id INTEGER PRIMARY KEY, text TEXT NOT NULL UNIQUE, first INTEGER NOT NULL," \
+    "CREATE TABLE fingerprints (id INTEGER PRIMARY KEY AUTOINCREMENT, text TEXT NOT NULL UNIQUE, first INTEGER NOT NULL," \
     " last INTEGER NOT NULL, task1 INTEGER NOT NULL, task2 INTEGER NOT NULL, task3 INTEGER NOT NULL) STRICT;"
 
 typedef enum {

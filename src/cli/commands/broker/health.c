@@ -143,10 +143,10 @@ const cli_command_t cli_cmd_health = {
             "people, scripts and monitoring: it needs no Redis, writes nothing and ends within 2 seconds.\n"
             "\n"
             "Degraded: acks are held back, the writer stalls, mode redis, Redis away or more than 10 s behind, the "
-            "index for searches failing, hellos answered ledger_behind, less than 5 % or 256 MiB of the disk free, the disk full within 4 hours "
+            "index for searches or the counts over time failing, hellos answered ledger_behind, less than 5 % or 256 MiB of the disk free, the disk full within 4 hours "
             "as it fills now, a write-ahead log of more than 128 MiB.\n"
             "Only noted: refused events, accepted losses, producers whose lease ran out or that are silent while tasks "
-            "run (degraded if they have tasks in progress), an index for searches more than 100,000 events behind.",
+            "run (degraded if they have tasks in progress), an index for searches more than 100,000 events behind, 2,000,000 events that are not in the counts over time.",
         .after = "Exit status: 0 healthy (perhaps with notes), 1 degraded, 2 down: no broker answers, or this user may "
                  "not ask it; 64 wrong usage. With --json, one object: status, findings [{code, level, message, hint, "
                  "since, for_ms}], position.",
