@@ -210,6 +210,29 @@ class Files(ArchiveTest):
         self.assertIn("archive", str(caught.exception))
 
 
+class WithRedis(ArchiveTest):
+    use_redis = True
+    tasks = 12
+
+    def consistent(self):
+        answer = self.asker().ask({"op": "consistency.check"})
+        return answer if answer["ok"] and answer["consistent"] == 1.0 else None
+
+    def test_redis_agrees_with_a_ledger_that_has_archives(self):
+        checked = harness.wait_until(self.consistent, "Redis to be right")["checked"]
+        self.archive()
+        self.assertEqual(harness.wait_until(self.consistent, "Redis to be right")["checked"], checked)
+        back = next(life.id for life in self.lives if life.ends)
+        self.redis.wait_position(self.producer().publish(changed(back, "queued")))
+        self.assertEqual(self.ask("task.status", task_id=back)["task"]["state"], "queued")
+        self.redis.call("FLUSHALL")
+        self.producer("another").publish(created("newest"))
+        self.assertEqual(harness.wait_until(self.consistent, "Redis to be rebuilt")["checked"], checked + 1)
+        for life in self.lives:
+            self.assertEqual(self.ask("task.status", task_id=life.id)["task"]["state"],
+                             self.ask("task.get", task_id=life.id)["task"]["state"])
+
+
 class Backups(ArchiveTest):
     tasks = 10
 
@@ -250,6 +273,13 @@ class Year(ArchiveTest):
     """A ledger from which as many tasks leave as arrive."""
 
     tasks = 1
+
+    def test_setting_takes_a_time_with_a_unit(self):
+        for value, valid in (("90d", True), ("1s", True), ("90", False), ("0d", False), ("d", False), ("90w", False), ("-1d", False)):
+            done = subprocess.run([harness.program("steled"), "--ledger", self.broker.ledger, "--redis", "none", "--check-config",
+                                   "--archive-after", value], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+            self.assertEqual(done.returncode == 0, valid, (value, done.stderr))
+            self.assertEqual("90d (days)" in done.stderr, not valid, (value, done.stderr))
 
     def test_ledger_stays_flat(self):
         self.restart("--archive-after", "10s")

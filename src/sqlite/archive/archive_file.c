@@ -164,6 +164,8 @@ stele_archive_open (const char *path, mode_t mode, const char *ledger_id, stele_
     int64_t application = 0, version = 0, tables = 0;
     if (ledger_id && s_create (path, mode, refusal))
         return NULL;
+    //  As of the ledger: at every start
+    chmod (path, mode);
     int code = stele_sql_code (sqlite3_open_v2 (path, &db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX
         | SQLITE_OPEN_EXRESCODE, NULL));
     if (code == 0) {
