@@ -88,6 +88,11 @@ TESTS += tests/unit/test_tokenizer
 tests_unit_test_tokenizer_SOURCES = tests/unit/test_tokenizer.c
 tests_unit_test_tokenizer_LDADD = $(STELE_ROOMS) $(STELE_LIBS) $(CMOCKA_LIBS)
 
+check_PROGRAMS += tests/unit/test_archive
+TESTS += tests/unit/test_archive
+tests_unit_test_archive_SOURCES = tests/unit/test_archive.c tests/unit/ledger_fixture.h
+tests_unit_test_archive_LDADD = $(STELE_ROOMS) $(STELE_LIBS) $(CMOCKA_LIBS)
+
 check_PROGRAMS += tests/unit/test_users
 TESTS += tests/unit/test_users
 tests_unit_test_users_SOURCES = tests/unit/test_users.c tests/unit/ledger_fixture.h

@@ -27,6 +27,7 @@
 #define PASSES 20                   // Passes over the tasks while one reaches the age
 #define PASS_MS_MIN 200
 #define PASS_MS_MAX 3600000
+#define AGAIN_MS 15000              // The next pass, if a step of this one failed
 
 typedef struct {
     stele_follower_t follower;
@@ -37,7 +38,8 @@ typedef struct {
     bool waiting;                   // For the writer's answer to that step
     int64_t begun_ms, next_ms;      // Steady clock: of the step that runs, and of the next one
     int64_t moved, moved_pass;      // Tasks, since the start and in this pass
-    char failure [512];             // Why the last step failed; "": it did not
+    char failure [512];             // Why the last step that failed did; "": none since all was well
+    bool failed;                    // One of this pass did
 } s_archive_t;
 
 static void
@@ -67,17 +69,23 @@ s_fail (s_archive_t *self, const char *reason)
     if (strcmp (self->failure, reason) != 0)
         stele_log_warning (NAME, NAME ": cannot move tasks, retrying; the ledger keeps them: %s", reason);
     snprintf (self->failure, sizeof self->failure, "%s", reason);
+    self->failed = true;
     s_rest (self, RETRY_MS);
 }
 
 static void
 s_end_pass (s_archive_t *self)
 {
-    int64_t pass_ms = self->after_us / 1000 / PASSES;
+    int64_t pass_ms = self->after_us / 1000 / PASSES, most_ms = self->failed? AGAIN_MS: PASS_MS_MAX;
     if (self->moved_pass)
         stele_log_info (NAME, NAME ": %lld tasks were moved to archives", (long long) self->moved_pass);
+    if (*self->failure && !self->failed) {
+        stele_log_info (NAME, NAME ": tasks are moved again");
+        *self->failure = 0;
+    }
     self->moved_pass = 0;
-    s_rest (self, pass_ms < PASS_MS_MIN? PASS_MS_MIN: pass_ms > PASS_MS_MAX? PASS_MS_MAX: pass_ms);
+    self->failed = false;
+    s_rest (self, pass_ms < PASS_MS_MIN? PASS_MS_MIN: pass_ms > most_ms? most_ms: pass_ms);
 }
 
 static void
@@ -125,9 +133,6 @@ s_take_answer (s_archive_t *self, zframe_t *frame)
     int64_t moved = 0;
     if (stele_map_open (&answer, zframe_data (frame), zframe_size (frame)) == 0 && stele_map_bool (&answer, "ok", &ok) && ok
     &&  stele_map_integer (&answer, "moved", &moved)) {
-        if (*self->failure)
-            stele_log_info (NAME, NAME ": tasks are moved again");
-        *self->failure = 0;
         self->moved += moved;
         self->moved_pass += moved;
         int64_t rest_ms = (stele_clock_steady_ms () - self->begun_ms) * REST;

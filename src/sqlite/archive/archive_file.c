@@ -162,8 +162,10 @@ stele_archive_open (const char *path, mode_t mode, const char *ledger_id, stele_
 {
     sqlite3 *db = NULL;
     int64_t application = 0, version = 0, tables = 0;
-    if (s_create (path, mode, refusal))
+    if (ledger_id && s_create (path, mode, refusal))
         return NULL;
+    //  As of the ledger: at every start
+    chmod (path, mode);
     int code = stele_sql_code (sqlite3_open_v2 (path, &db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX
         | SQLITE_OPEN_EXRESCODE, NULL));
     if (code == 0) {
@@ -177,15 +179,16 @@ stele_archive_open (const char *path, mode_t mode, const char *ledger_id, stele_
         code = s_pragma (db, "main", "user_version", &version);
     if (code == 0)
         code = stele_sql_integer_into (db, "SELECT count (*) FROM sqlite_schema", 0, &tables);
-    if (code == 0 && (tables? application != STELE_ARCHIVE_APPLICATION_ID: application != 0))
-        code = stele_refuse (refusal, STELE_ELEDGER, "archive", "%s is not an archive of a ledger: move it away", path);
+    if (code == 0 && (tables || !ledger_id? application != STELE_ARCHIVE_APPLICATION_ID: application != 0))
+        code = stele_refuse (refusal, STELE_ELEDGER, "archive", "%s is not an archive of a ledger: %s", path,
+            ledger_id? "move it away": "put the archive back");
     else
     if (code == 0 && version > s_newest ())
         code = stele_refuse (refusal, STELE_ELEDGER, "archive", "the archive %s has schema %d, this version supports schemas up "
             "to %d: use the newer version that wrote it", path, (int) version, s_newest ());
     else {
         code = code? code: s_migrate (db, version);
-        if (code == 0)
+        if (code == 0 && ledger_id)
             code = s_identify (db, ledger_id);
         if (code)
             s_fail (db, code, path, refusal);

@@ -33,8 +33,8 @@
 char *
     stele_archive_path (const char *ledger, int64_t year);
 
-/*  Open an archive to write to it; it is created or migrated if necessary. 'ledger_id' is noted in a new one. NULL:
-    the reason is in the refusal, which names the file. Caller closes return value. */
+/*  Open an archive to write to it; it is migrated if necessary, and created with 'ledger_id' noted in it, unless that is NULL.
+    NULL: the reason is in the refusal, which names the file. Caller closes return value. */
 sqlite3 *
     stele_archive_open (const char *path, mode_t mode, const char *ledger_id, stele_refusal_t *refusal);
 

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include "fault/fault.h"
 #include "ledger/archive.h"
 #include "sqlite/archive/archive_file.h"
@@ -28,6 +29,7 @@ struct stele_archiver {
     int64_t year;                   // 0: none
     char *path;
     char archive_id [40];
+    struct stat file;               // When it was opened
     sqlite3 *db;
     stele_task_copy_t *copy;
 };
@@ -89,6 +91,13 @@ s_refuse_archive (stele_archiver_t *self, int code, stele_refusal_t *refusal)
     return stele_refuse (refusal, code, "archive", "cannot write the archive %s: %s", self->path, text);
 }
 
+static int
+s_refuse_replaced (stele_archiver_t *self, stele_refusal_t *refusal)
+{
+    return stele_refuse (refusal, STELE_EIO, "archive", "the archive %s was removed or replaced while it was written: put it "
+        "back", self->path);
+}
+
 //  -- the tasks ---------------------------------------------------------------------------
 
 //  The next tasks that ended in the same year. Returns 0 or a code.
@@ -141,14 +150,10 @@ s_known_id (stele_archiver_t *self, int64_t year, char *id, size_t size, int64_t
 //  Is it the archive that the ledger has noted, or a new one of this ledger? After an accepted loss a ledger has
 //  another id: positions of copies that no longer count may be given again, so nothing is added to its earlier archives.
 static int
-s_check (stele_archiver_t *self, int64_t year, stele_refusal_t *refusal)
+s_check (stele_archiver_t *self, int64_t year, const char *known, int64_t archives, stele_refusal_t *refusal)
 {
-    char known [40] = "", ledger_id [40] = "";
-    int64_t archives = 0;
-    int code = s_known_id (self, year, known, sizeof known, &archives);
-    if (code)
-        return s_refuse_ledger (self, refusal);
-    code = stele_archive_note (self->db, "main", "archive_id", self->archive_id, sizeof self->archive_id);
+    char ledger_id [40] = "";
+    int code = stele_archive_note (self->db, "main", "archive_id", self->archive_id, sizeof self->archive_id);
     if (code == 0)
         code = stele_archive_note (self->db, "main", "ledger_id", ledger_id, sizeof ledger_id);
     if (code)
@@ -175,8 +180,16 @@ s_open (stele_archiver_t *self, int64_t year, stele_refusal_t *refusal)
     self->path = stele_archive_path (self->ledger, year);
     if (!self->path)
         return stele_refuse (refusal, STELE_ENO_MEMORY, NULL, "out of memory");
-    self->db = stele_archive_open (self->path, self->mode, stele_reader_ledger_id (self->reader), refusal);
-    int code = self->db? s_check (self, year, refusal): refusal->code;
+    char known [40] = "";
+    int64_t archives = 0;
+    int code = s_known_id (self, year, known, sizeof known, &archives);
+    if (code)
+        return s_refuse_ledger (self, refusal);
+    //  One that the ledger has is never created a second time
+    self->db = stele_archive_open (self->path, self->mode, *known? NULL: stele_reader_ledger_id (self->reader), refusal);
+    code = self->db? s_check (self, year, known, archives, refusal): refusal->code;
+    if (code == 0 && stat (self->path, &self->file) != 0)
+        code = s_refuse_replaced (self, refusal);
     if (code == 0 && !(self->copy = stele_task_copy_new (self->reader->db, self->db, true)))
         code = stele_refuse (refusal, STELE_EINTERNAL, "archive", "cannot copy to %s: %s", self->path, sqlite3_errmsg (self->db));
     if (code)
@@ -247,6 +260,14 @@ s_copy (stele_archiver_t *self, stele_archive_step_t *step)
     return code;
 }
 
+//  What was written is lost if the file has lost its name
+static bool
+s_is_in_place (const stele_archiver_t *self)
+{
+    struct stat status;
+    return stat (self->path, &status) == 0 && status.st_dev == self->file.st_dev && status.st_ino == self->file.st_ino;
+}
+
 int
 stele_archiver_copy (stele_archiver_t *self, int64_t before_us, stele_archive_step_t *step, stele_refusal_t *refusal)
 {
@@ -258,8 +279,8 @@ stele_archiver_copy (stele_archiver_t *self, int64_t before_us, stele_archive_st
         s_refuse_ledger (self, refusal);
     int64_t last = step->count? step->tasks [step->count - 1].task: 0;
     if (code == 0 && step->count && (code = s_open (self, step->year, refusal)) == 0) {
-        if ((code = s_copy (self, step))) {
-            s_refuse_archive (self, code, refusal);
+        if ((code = s_copy (self, step)) || !s_is_in_place (self)) {
+            code = code? s_refuse_archive (self, code, refusal): s_refuse_replaced (self, refusal);
             //  The next one opens the file again
             s_close (self);
         }

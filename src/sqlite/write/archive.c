@@ -31,7 +31,7 @@ s_migrate (stele_ledger_t *self, int64_t year, stele_refusal_t *refusal)
     char *path = stele_archive_path (stele_place_path (self->place), year);
     int code = path? 0: stele_refuse (refusal, STELE_ENO_MEMORY, NULL, "out of memory");
     if (path && access (path, F_OK) == 0) {
-        sqlite3 *db = stele_archive_open (path, self->file_mode, self->id, refusal);
+        sqlite3 *db = stele_archive_open (path, self->file_mode, NULL, refusal);
         code = db? 0: refusal->code;
         sqlite3_close (db);
     }

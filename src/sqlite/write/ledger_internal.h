@@ -50,9 +50,6 @@
 //  Tasks that are interrupted per query
 #define STELE_INTERRUPT_MAX 1000
 
-//  Tasks of the ledger, and those that are archived
-#define ALL_TASKS "(SELECT id, task_id, user_id FROM tasks UNION ALL SELECT id, task_id, user_id FROM archived_tasks)"
-
 //  X (name, SQL): one prepared statement each
 #define STELE_PRODUCER_COLUMNS "id, name, sequence, ifnull (instance, ''), ifnull (lease_ms, 0), status, last_seen_at"
 
@@ -86,8 +83,10 @@
     X (session_find, "SELECT id, state, last_history, last_command, started FROM cli_sessions WHERE session_id = ?1") \
     X (session_insert, "INSERT INTO cli_sessions (id, session_id, state, created_at, updated_at," \
         " command_count, position, user_id) VALUES (?1, ?2, ?3, ?4, ?4, 0, ?1, ?5)") \
-    X (task_user, "SELECT (SELECT word FROM words WHERE id = user_id) FROM " ALL_TASKS " WHERE task_id = ?1") \
-    X (session_user, STELE_SQL_SESSION_USER_OF (ALL_TASKS) " WHERE s.session_id = ?1") \
+    X (task_user, "SELECT (SELECT word FROM words WHERE id = user_id) FROM tasks WHERE task_id = ?1" \
+        " UNION ALL SELECT (SELECT word FROM words WHERE id = user_id) FROM archived_tasks WHERE task_id = ?1") \
+    X (session_user, "SELECT coalesce (s.user_id, " STELE_SQL_USER_IN ("tasks") ", " STELE_SQL_USER_IN ("archived_tasks") \
+        ") FROM cli_sessions s WHERE s.session_id = ?1") \
     X (session_start, "UPDATE cli_sessions SET started = ?2, state = ?3, cli_tool = ?4, mode = ?5," \
         " current_directory = ?6, pid = ?7, authentication_required = ?8, auth_prompt = ?9," \
         " task_id = ?10, user_id = ifnull (?11, user_id), created_at = ?12, updated_at = ?12, completed_at = ?13," \
