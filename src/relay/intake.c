@@ -20,6 +20,7 @@
 #define BURST 256                   // Events per call, so that answers of the target are not delayed
 #define AGAIN_MIN_MS 1000
 #define AGAIN_MAX_MS 10000
+#define OPEN_MS 5000                // A subscription that is refused is refused earlier
 #define FULL_MS 1000                // A subscription that is not read for longer is closed
 
 static void
@@ -57,6 +58,11 @@ s_make (relay_target_t *self, const stele_event_t *event, relay_item_t *item)
         rc = relay_span_request (self->source, self->cursor.ledger, event, &body);
     else
         body = stele_event_to_json (event);
+    if (rc == 1 && !body) {
+        stele_log_error ("event", "target %s: event %" PRId64 " has text that is not UTF-8, and is skipped", self->settings->name,
+            stele_event_position (event));
+        rc = 0;
+    }
     if (rc != 1)
         return rc;
     snprintf (subject, sizeof subject, "%s/%s", type, id);
@@ -188,6 +194,8 @@ s_check_ledger (relay_target_t *self, const char *ledger, int64_t head, const js
     bool is_new = !*cursor->ledger, same = strcmp (cursor->ledger, ledger) == 0;
     if (is_new && cursor->position < 0)
         cursor->position = strcmp (self->settings->from, "beginning") == 0? 0: head;
+    if (is_new && cursor->position > head)
+        cursor->position = head;
     if (!is_new && (same? head < cursor->position: !s_continue_after_loss (self, losses))) {
         char error [sizeof cursor->error];
         snprintf (error, sizeof error, "the broker has %s: run 'stele-relay reset %.64s' to begin anywhere else", same?
@@ -195,14 +203,15 @@ s_check_ledger (relay_target_t *self, const char *ledger, int64_t head, const js
         if (strcmp (error, cursor->error) != 0)
             stele_log_error ("ledger", "target %s: %s", self->settings->name, error);
         memcpy (cursor->error, error, sizeof error);
-        self->dirty = self->flush = true;
+        self->wrong_ledger = self->dirty = self->flush = true;
         return false;
     }
-    if (!same) {
+    if (!same || self->wrong_ledger || !self->loaded) {
         snprintf (cursor->ledger, sizeof cursor->ledger, "%s", ledger);
         *cursor->error = 0;
         self->dirty = self->flush = true;
     }
+    self->wrong_ledger = false;
     return true;
 }
 
@@ -237,11 +246,8 @@ s_open (relay_target_t *self, int64_t now_ms)
     else
     if ((!self->loaded && s_load (self) != 0) || relay_source_follow (self->source, self->cursor.ledger, self->cursor.position) != 0)
         s_source_failed (self, "cannot read events", now_ms);
-    else {
-        if (self->source_failures > 0)
-            stele_log_info ("broker", "target %s: the broker answers again", self->settings->name);
-        self->source_failures = 0;
-    }
+    else
+        self->opened_ms = now_ms;
     json_decref (answer);
 }
 
@@ -272,6 +278,15 @@ s_pass (relay_target_t *self)
     }
 }
 
+//  An event came, or a subscription that was open for some time was not refused
+static void
+s_source_works (relay_target_t *self)
+{
+    if (self->source_failures > 0)
+        stele_log_info ("broker", "target %s: the broker answers again", self->settings->name);
+    self->source_failures = 0;
+}
+
 static void
 s_read (relay_target_t *self, int64_t now_ms)
 {
@@ -282,6 +297,8 @@ s_read (relay_target_t *self, int64_t now_ms)
         if (rc == STELE_ETIMEOUT) {
             s_pass (self);
             self->more = false;
+            if (now_ms - self->opened_ms > OPEN_MS)
+                s_source_works (self);
             return;
         }
         if (rc == STELE_EMALFORMED) {
@@ -299,7 +316,7 @@ s_read (relay_target_t *self, int64_t now_ms)
             relay_source_pause (self->source);
             return;
         }
-        self->source_failures = 0;
+        s_source_works (self);
     }
 }
 
