@@ -110,7 +110,8 @@ static void
 s_list_dead (const relay_dead_t *dead, void *arg)
 {
     const relay_pending_t pending = { dead->position, 0, 0 };
-    s_list_pending (&pending, arg);
+    if (((s_list_t *) arg)->count < BURST)
+        s_list_pending (&pending, arg);
 }
 
 //  Read an event again. Returns 0 (it is in the queue, or a dead letter), or a code: the broker did not answer.
@@ -141,25 +142,18 @@ s_restore (relay_target_t *self, const relay_pending_t *pending, bool was_dead)
     return 0;
 }
 
-static int
-s_restore_all (relay_target_t *self, s_list_t *list, bool was_dead)
-{
-    int rc = 0;
-    for (size_t i = 0; i < list->count && rc == 0; i++)
-        rc = s_restore (self, &list->items [i], was_dead);
-    free (list->items);
-    return rc;
-}
 
 void
 relay_intake_retry (relay_target_t *self)
 {
     s_list_t list = { 0 };
-    if (!self->loaded || relay_state_dead (self->state, self->settings->name, true, s_list_dead, &list) != 0)
-        free (list.items);
-    else
-    if (s_restore_all (self, &list, true) != 0)
+    size_t done = 0;
+    if (self->loaded && relay_state_dead (self->state, self->settings->name, true, s_list_dead, &list) == 0)
+        while (done < list.count && relay_intake_has_room (self) && s_restore (self, &list.items [done], true) == 0)
+            done++;
+    if (done < list.count || list.count == BURST)
         self->version = -1;         // Look again
+    free (list.items);
 }
 
 //  -- the source --------------------------------------------------------------------------------------
@@ -171,10 +165,10 @@ s_continue_after_loss (relay_target_t *self, const json_t *losses)
 {
     size_t at = 0;
     int64_t end = self->cursor.position;
-    while (at < json_array_size (losses)
-        && strcmp (json_string_value (json_object_get (json_array_get (losses, at), "ledger")), self->cursor.ledger) != 0)
+    const char *ledger;
+    while ((ledger = json_string_value (json_object_get (json_array_get (losses, at), "ledger"))) && strcmp (ledger, self->cursor.ledger) != 0)
         at++;
-    if (at == json_array_size (losses))
+    if (!ledger)
         return false;
     for (size_t i = 0; i <= at; i++) {
         int64_t first = json_integer_value (json_object_get (json_array_get (losses, i), "first"));
@@ -224,7 +218,10 @@ s_load (relay_target_t *self)
         list.count = 0;
     while (list.count > 0 && list.items [list.count - 1].position > self->cursor.position)
         list.count--;
-    int rc = s_restore_all (self, &list, false);
+    int rc = 0;
+    for (size_t i = 0; i < list.count && rc == 0; i++)
+        rc = s_restore (self, &list.items [i], false);
+    free (list.items);
     self->loaded = rc == 0;
     if (self->loaded)
         relay_intake_retry (self);
