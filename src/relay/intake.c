@@ -236,7 +236,7 @@ s_open (relay_target_t *self, int64_t now_ms)
     json_decref (request);
     const char *ledger = json_string_value (json_object_get (answer, "ledger"));
     if (rc != 0 || !ledger)
-        s_source_failed (self, "cannot ask the broker", now_ms);
+        s_source_failed (self, "cannot query the broker", now_ms);
     else
     if (!s_check_ledger (self, ledger, json_integer_value (json_object_get (answer, "position")), json_object_get (answer, "losses")))
         self->source_again_ms = now_ms + AGAIN_MAX_MS;
@@ -304,7 +304,7 @@ s_read (relay_target_t *self, int64_t now_ms)
         }
         if (rc == 0 && s_take (self, event) != 0) {
             self->held = event;
-            s_source_failed (self, "cannot ask the broker about an event", now_ms);
+            s_source_failed (self, "cannot query the broker about an event", now_ms);
             return;
         }
         stele_event_destroy (&event);

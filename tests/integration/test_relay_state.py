@@ -173,7 +173,7 @@ class Guarded(receiver.RelayTest):
         relay.wait_status(lambda rows: rows["hook"]["position"] >= positions[-1])      # That of an event of bob
         stranger = receiver.Relay(os.path.join(self.folder, "none"), self.broker, {"hook": self.target()}, wait=False)
         self.addCleanup(stranger.kill)
-        stranger.wait_line("cannot ask the broker")
+        stranger.wait_line("cannot query the broker")
 
     def test_certificate_is_verified(self):
         pem, key = os.path.join(self.folder, "c.pem"), os.path.join(self.folder, "c.key")
