@@ -101,6 +101,8 @@ relay_post_start (relay_poster_t *poster, const char *id, const char *body, size
     curl_easy_setopt (easy, CURLOPT_PROTOCOLS_STR, "http,https");
     curl_easy_setopt (easy, CURLOPT_FOLLOWLOCATION, 0L);
     curl_easy_setopt (easy, CURLOPT_NOSIGNAL, 1L);
+    //  Do not wait for a name server when the request is aborted
+    curl_easy_setopt (easy, CURLOPT_QUICK_EXIT, 1L);
     curl_easy_setopt (easy, CURLOPT_USERAGENT, "stele-relay/" STELE_VERSION);
     curl_easy_setopt (easy, CURLOPT_HTTPHEADER, self->headers);
     curl_easy_setopt (easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t) size);
