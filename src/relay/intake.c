@@ -20,6 +20,7 @@
 #define BURST 256                   // Events per call, so that answers of the target are not delayed
 #define AGAIN_MIN_MS 1000
 #define AGAIN_MAX_MS 10000
+#define OPEN_MS 5000                // A subscription that is refused is refused earlier
 #define FULL_MS 1000                // A subscription that is not read for longer is closed
 
 static void
@@ -57,6 +58,11 @@ s_make (relay_target_t *self, const stele_event_t *event, relay_item_t *item)
         rc = relay_span_request (self->source, self->cursor.ledger, event, &body);
     else
         body = stele_event_to_json (event);
+    if (rc == 1 && !body) {
+        stele_log_error ("event", "target %s: event %" PRId64 " has text that is not UTF-8, and is skipped", self->settings->name,
+            stele_event_position (event));
+        rc = 0;
+    }
     if (rc != 1)
         return rc;
     snprintf (subject, sizeof subject, "%s/%s", type, id);
@@ -104,7 +110,8 @@ static void
 s_list_dead (const relay_dead_t *dead, void *arg)
 {
     const relay_pending_t pending = { dead->position, 0, 0 };
-    s_list_pending (&pending, arg);
+    if (((s_list_t *) arg)->count < BURST)
+        s_list_pending (&pending, arg);
 }
 
 //  Read an event again. Returns 0 (it is in the queue, or a dead letter), or a code: the broker did not answer.
@@ -135,25 +142,18 @@ s_restore (relay_target_t *self, const relay_pending_t *pending, bool was_dead)
     return 0;
 }
 
-static int
-s_restore_all (relay_target_t *self, s_list_t *list, bool was_dead)
-{
-    int rc = 0;
-    for (size_t i = 0; i < list->count && rc == 0; i++)
-        rc = s_restore (self, &list->items [i], was_dead);
-    free (list->items);
-    return rc;
-}
 
 void
 relay_intake_retry (relay_target_t *self)
 {
     s_list_t list = { 0 };
-    if (!self->loaded || relay_state_dead (self->state, self->settings->name, true, s_list_dead, &list) != 0)
-        free (list.items);
-    else
-    if (s_restore_all (self, &list, true) != 0)
+    size_t done = 0;
+    if (self->loaded && relay_state_dead (self->state, self->settings->name, true, s_list_dead, &list) == 0)
+        while (done < list.count && relay_intake_has_room (self) && s_restore (self, &list.items [done], true) == 0)
+            done++;
+    if (done < list.count || list.count == BURST)
         self->version = -1;         // Look again
+    free (list.items);
 }
 
 //  -- the source --------------------------------------------------------------------------------------
@@ -165,10 +165,10 @@ s_continue_after_loss (relay_target_t *self, const json_t *losses)
 {
     size_t at = 0;
     int64_t end = self->cursor.position;
-    while (at < json_array_size (losses)
-        && strcmp (json_string_value (json_object_get (json_array_get (losses, at), "ledger")), self->cursor.ledger) != 0)
+    const char *ledger;
+    while ((ledger = json_string_value (json_object_get (json_array_get (losses, at), "ledger"))) && strcmp (ledger, self->cursor.ledger) != 0)
         at++;
-    if (at == json_array_size (losses))
+    if (!ledger)
         return false;
     for (size_t i = 0; i <= at; i++) {
         int64_t first = json_integer_value (json_object_get (json_array_get (losses, i), "first"));
@@ -188,6 +188,8 @@ s_check_ledger (relay_target_t *self, const char *ledger, int64_t head, const js
     bool is_new = !*cursor->ledger, same = strcmp (cursor->ledger, ledger) == 0;
     if (is_new && cursor->position < 0)
         cursor->position = strcmp (self->settings->from, "beginning") == 0? 0: head;
+    if (is_new && cursor->position > head)
+        cursor->position = head;
     if (!is_new && (same? head < cursor->position: !s_continue_after_loss (self, losses))) {
         char error [sizeof cursor->error];
         snprintf (error, sizeof error, "the broker has %s: run 'stele-relay reset %.64s' to begin anywhere else", same?
@@ -195,14 +197,15 @@ s_check_ledger (relay_target_t *self, const char *ledger, int64_t head, const js
         if (strcmp (error, cursor->error) != 0)
             stele_log_error ("ledger", "target %s: %s", self->settings->name, error);
         memcpy (cursor->error, error, sizeof error);
-        self->dirty = self->flush = true;
+        self->wrong_ledger = self->dirty = self->flush = true;
         return false;
     }
-    if (!same) {
+    if (!same || self->wrong_ledger || !self->loaded) {
         snprintf (cursor->ledger, sizeof cursor->ledger, "%s", ledger);
         *cursor->error = 0;
         self->dirty = self->flush = true;
     }
+    self->wrong_ledger = false;
     return true;
 }
 
@@ -215,7 +218,10 @@ s_load (relay_target_t *self)
         list.count = 0;
     while (list.count > 0 && list.items [list.count - 1].position > self->cursor.position)
         list.count--;
-    int rc = s_restore_all (self, &list, false);
+    int rc = 0;
+    for (size_t i = 0; i < list.count && rc == 0; i++)
+        rc = s_restore (self, &list.items [i], false);
+    free (list.items);
     self->loaded = rc == 0;
     if (self->loaded)
         relay_intake_retry (self);
@@ -230,18 +236,15 @@ s_open (relay_target_t *self, int64_t now_ms)
     json_decref (request);
     const char *ledger = json_string_value (json_object_get (answer, "ledger"));
     if (rc != 0 || !ledger)
-        s_source_failed (self, "cannot ask the broker", now_ms);
+        s_source_failed (self, "cannot query the broker", now_ms);
     else
     if (!s_check_ledger (self, ledger, json_integer_value (json_object_get (answer, "position")), json_object_get (answer, "losses")))
         self->source_again_ms = now_ms + AGAIN_MAX_MS;
     else
     if ((!self->loaded && s_load (self) != 0) || relay_source_follow (self->source, self->cursor.ledger, self->cursor.position) != 0)
         s_source_failed (self, "cannot read events", now_ms);
-    else {
-        if (self->source_failures > 0)
-            stele_log_info ("broker", "target %s: the broker answers again", self->settings->name);
-        self->source_failures = 0;
-    }
+    else
+        self->opened_ms = now_ms;
     json_decref (answer);
 }
 
@@ -272,6 +275,15 @@ s_pass (relay_target_t *self)
     }
 }
 
+//  An event came, or a subscription that was open for some time was not refused
+static void
+s_source_works (relay_target_t *self)
+{
+    if (self->source_failures > 0)
+        stele_log_info ("broker", "target %s: the broker answers again", self->settings->name);
+    self->source_failures = 0;
+}
+
 static void
 s_read (relay_target_t *self, int64_t now_ms)
 {
@@ -282,6 +294,8 @@ s_read (relay_target_t *self, int64_t now_ms)
         if (rc == STELE_ETIMEOUT) {
             s_pass (self);
             self->more = false;
+            if (now_ms - self->opened_ms > OPEN_MS)
+                s_source_works (self);
             return;
         }
         if (rc == STELE_EMALFORMED) {
@@ -290,7 +304,7 @@ s_read (relay_target_t *self, int64_t now_ms)
         }
         if (rc == 0 && s_take (self, event) != 0) {
             self->held = event;
-            s_source_failed (self, "cannot ask the broker about an event", now_ms);
+            s_source_failed (self, "cannot query the broker about an event", now_ms);
             return;
         }
         stele_event_destroy (&event);
@@ -299,7 +313,7 @@ s_read (relay_target_t *self, int64_t now_ms)
             relay_source_pause (self->source);
             return;
         }
-        self->source_failures = 0;
+        s_source_works (self);
     }
 }
 

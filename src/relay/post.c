@@ -101,6 +101,8 @@ relay_post_start (relay_poster_t *poster, const char *id, const char *body, size
     curl_easy_setopt (easy, CURLOPT_PROTOCOLS_STR, "http,https");
     curl_easy_setopt (easy, CURLOPT_FOLLOWLOCATION, 0L);
     curl_easy_setopt (easy, CURLOPT_NOSIGNAL, 1L);
+    //  Do not wait for a name server when the request is aborted
+    curl_easy_setopt (easy, CURLOPT_QUICK_EXIT, 1L);
     curl_easy_setopt (easy, CURLOPT_USERAGENT, "stele-relay/" STELE_VERSION);
     curl_easy_setopt (easy, CURLOPT_HTTPHEADER, self->headers);
     curl_easy_setopt (easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t) size);
@@ -137,8 +139,12 @@ s_rejects_span (relay_post_t *self, relay_result_t *result)
     const json_t *partial = json_object_get (answer, "partialSuccess"), *count = json_object_get (partial, "rejectedSpans");
     const char *why = json_string_value (json_object_get (partial, "errorMessage")), *digits = json_string_value (count);
     bool rejects = json_integer_value (count) > 0 || (digits && atoll (digits) > 0);
-    if (rejects)
-        snprintf (result->reason, sizeof result->reason, "the collector rejected the span: %.200s", why? why: "no reason given");
+    stele_refusal_t text;
+    //  Cut, and then without what is no UTF-8
+    if (rejects) {
+        stele_refuse (&text, STELE_EINVALID_FIELD, NULL, "the collector rejected the span: %.200s", why? why: "no reason given");
+        snprintf (result->reason, sizeof result->reason, "%.255s", text.message);
+    }
     json_decref (answer);
     return rejects;
 }

@@ -40,6 +40,8 @@ struct relay_target {
 
     int64_t source_again_ms;        // The broker is not asked before
     int64_t source_failures;        // In a row
+    int64_t opened_ms;              // When the subscription was made
+    bool wrong_ledger;              // The broker has another ledger than this target has read
     int64_t full_since_ms;          // No room for events since then; 0: there is
     bool more;                      // The source may have an event that its descriptor does not show
     stele_event_t *held;            // Read, but the broker did not answer a question about it; NULL: none

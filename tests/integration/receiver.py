@@ -181,7 +181,9 @@ class Relay(harness.Process):
         """Returns the status for which the condition is true."""
         def look():
             rows = self.status()
-            return rows if condition(rows) else None
+            if condition(rows):
+                return rows
+            time.sleep(0.05)                    # Each look is a process
         return harness.wait_until(look, "the status")
 
     def wait_begun(self):

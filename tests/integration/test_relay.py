@@ -6,6 +6,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 
@@ -238,6 +239,9 @@ class Webhooks(receiver.RelayTest):
         for line in ("stele_relay_up 1", 'stele_relay_lag_events{target="a"} 0', 'stele_relay_delivered_total{target="b"} 1',
                      'stele_relay_disabled{target="a"} 0', "# TYPE stele_relay_delivered_total counter"):
             self.assertIn(line, lines)
+        with open(os.path.join(harness.SRC, "examples", "monitoring", "stele-relay.rules.yml")) as file:
+            for name in set(re.findall(r"stele_relay_\w+", file.read())):
+                self.assertTrue(any(line.startswith(name) for line in lines), name)
         relay.stop()
         self.assertIn("stele_relay_up 0", relay.run("metrics").splitlines())
         self.assertIn("no relay runs", subprocess.run([harness.program("stele-relay"), "-c", relay.config, "status"],

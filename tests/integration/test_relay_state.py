@@ -4,8 +4,10 @@
 # License, v. 2.0. If a copy of the MPL was not distributed with this
 # file, You can obtain one at https://mozilla.org/MPL/2.0/.
 
+import glob
 import os
 import re
+import shutil
 import subprocess
 
 import harness
@@ -30,6 +32,62 @@ class Positions(receiver.RelayTest):
         self.assertEqual(len(self.receiver.requests), 3)
         relay.run("reset", "hook", str(first + 1))
         self.assertEqual(set(self.receiver.wait_delivered(10)[3:]), set(range(first + 2, first + 9)))
+        relay.run("reset", "hook", "999999")            # There is no such position: as now
+        relay.wait_status(lambda rows: rows["hook"]["position"] == first + 8)
+        self.assertEqual(len(self.receiver.requests), 10)
+
+    def test_ledger_that_returns_needs_no_reset(self):
+        relay = self.relay()
+        self.producer().publish(created(self.name("one")))
+        self.receiver.wait_delivered(1)
+        relay.stop()
+        self.ledger("third.db")
+        relay = self.relay(wait=False)
+        relay.wait_line("another ledger")
+        relay.stop()
+        self.ledger("ledger.db")
+        relay = self.relay()
+        self.assertEqual(relay.wait_status(lambda rows: rows["hook"]["state"] == "live")["hook"].get("error"), None)
+        self.producer().publish(created(self.name("two")))
+        self.receiver.wait_delivered(2)
+
+    def test_accepted_loss_continues_before_it(self):
+        relay = self.relay()
+        self.producer().publish(created(self.name("kept")))
+        self.broker.stop()
+        for path in glob.glob(self.broker.ledger + "*"):
+            shutil.copy(path, os.path.join(self.folder, "copy-" + os.path.basename(path)))
+        self.start_broker()
+        self.producer().publish(created(self.name("lost")), created(self.name("lost too")))
+        self.receiver.wait_delivered(3)
+        self.broker.stop()
+        shutil.copy(os.path.join(self.folder, "copy-ledger.db"), self.broker.ledger)
+        for end in ("-wal", "-shm"):
+            if os.path.exists(self.broker.ledger + end):
+                os.remove(self.broker.ledger + end)
+        self.start_broker(arguments=["--accept-loss"])
+        relay.wait_line("the end of the ledger was lost: continuing after position")
+        before = len(self.receiver.delivered())
+        self.producer().publish(created(self.name("new")))
+        self.receiver.wait(lambda requests: any(r.task_id == self.name("new") for r in requests))
+        self.assertNotEqual(*(self.receiver.requests[n].headers["webhook-id"].rsplit("-", 1)[0] for n in (0, -1)))
+        self.assertGreater(len(self.receiver.requests), before)
+
+    def test_state_that_cannot_be_written_stops_deliveries(self):
+        relay = self.relay()
+        os.rename(relay.folder, relay.folder + ".away")
+        self.producer().publish(created(self.name("one")))
+        self.receiver.wait_delivered(1)                 # It had started before
+        relay.wait_line("cannot write the state")
+        last = self.producer(self.name("again")).publish(*[created(self.name("task%d" % n)) for n in range(20)])
+        feed = self.subscriber("heartbeat")
+        for _ in range(3):                              # Every other subscriber has those events long before the last one
+            feed.next(heartbeats=True)
+        self.assertEqual(len(self.receiver.requests), 1)
+        os.rename(relay.folder + ".away", relay.folder)
+        relay.wait_line("can be written again")
+        self.assertEqual(max(self.receiver.wait_delivered(21)), last)
+        self.assertEqual(len(self.receiver.requests), 21)
 
     def test_damaged_state_is_refused(self):
         relay = self.relay()
@@ -108,13 +166,14 @@ class Guarded(receiver.RelayTest):
         raise AssertionError("needs a key")
 
     def test_key_with_users_sees_only_theirs(self):
-        self.relay({"hook": self.target()}, key=self.keys["ann"])
+        relay = self.relay({"hook": self.target()}, key=self.keys["ann"])
         producer = self.producer()
         positions = [producer.publish(created(self.name(user + str(n)), user_id=user)) for n in range(3) for user in ("ann", "bob")]
         self.assertEqual(set(self.receiver.wait_delivered(3)), set(positions[::2]))
-        relay = receiver.Relay(os.path.join(self.folder, "none"), self.broker, {"hook": self.target()}, wait=False)
-        self.addCleanup(relay.kill)
-        relay.wait_line("cannot ask the broker")
+        relay.wait_status(lambda rows: rows["hook"]["position"] >= positions[-1])      # That of an event of bob
+        stranger = receiver.Relay(os.path.join(self.folder, "none"), self.broker, {"hook": self.target()}, wait=False)
+        self.addCleanup(stranger.kill)
+        stranger.wait_line("cannot query the broker")
 
     def test_certificate_is_verified(self):
         pem, key = os.path.join(self.folder, "c.pem"), os.path.join(self.folder, "c.key")
