@@ -23,6 +23,7 @@ static inline void
 stele_actor_run (zsock_t *pipe, void *args)
 {
     stele_actor_start_t start = *(stele_actor_start_t *) args;
+    STELE_TSAN_RELEASE (args);
     start.actor (pipe, start.args);
     OPENSSL_thread_stop ();
 }
@@ -47,7 +48,9 @@ stele_actor_new (zactor_fn *actor, void *args)
     pthread_join (thread, NULL);
     //  It is copied before zactor_new returns: that waits for the signal of the actor
     stele_actor_start_t start = { actor, args };
-    return zactor_new (stele_actor_run, &start);
+    zactor_t *self = zactor_new (stele_actor_run, &start);
+    STELE_TSAN_ACQUIRE (&start);
+    return self;
 }
 
 #endif
