@@ -454,7 +454,7 @@ s_comment (http_hub_t *self)
         }
 }
 
-//  Whose token was revoked, or has expired, is told no more
+//  A client whose token was revoked, or has expired, gets no further events
 static void
 s_end_invalid (http_hub_t *self)
 {

@@ -49,7 +49,7 @@ typedef struct http_server {
     http_sessions_t sessions;
     http_peers_t *peers;
     int64_t rate;                   // Requests per second of each token, and of each address without one
-    char denied [HTTP_ACCESS_WHY];  // Why the last client was not identified, and for how long it has to wait
+    char denied [HTTP_ACCESS_WHY];  // Why the last client was denied, and for how long it has to wait
     int wait_s;
     stele_refusal_t no_gateway;     // The broker takes no requests for others from this server; code 0: it does
     int64_t probed_ms;              // Steady clock

@@ -222,7 +222,7 @@ stele_keywords_next (const stele_keywords_t *self, stele_keywords_search_t *sear
         uint16_t state = search->state;
         size_t at = search->at;
         do {
-            //  So little of a keyword, begun after the last jump: let the filter judge whether it goes on
+            //  So little of a keyword, begun after the last jump: let the filter judge whether there is more of it
             uint8_t depth = self->depths [state];
             if (depth < STELE_KEYWORD_MIN && at - depth > search->jump) {
                 at -= depth;

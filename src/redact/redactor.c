@@ -159,8 +159,6 @@ stele_redactor_destroy (stele_redactor_t **self_p)
     OPENSSL_cleanse (self->key, sizeof self->key);
     free (self);
     *self_p = NULL;
-    //  What libcrypto keeps for this thread would be freed at its very end, for which nobody waits
-    OPENSSL_thread_stop ();
 }
 
 size_t

@@ -92,6 +92,16 @@ class Snapshots(BackupTest):
         part = self.ask("stats")["backup"]
         self.assertEqual((part["state"], part["snapshot"]), ("idle", answer["snapshot"]))
 
+    def test_folder_that_is_no_repository_says_what_it_lacks(self):
+        path = os.path.join(self.folder, "plain")
+        os.mkdir(path)
+        self.stele("backup", "check", path, status=66)
+        self.assertIn("%s/snapshots: No such file" % path, self.stderr)
+        self.assertIn("a broker with the setting 'backup' makes it", self.stderr)
+        os.mkdir(os.path.join(path, "snapshots"))
+        self.stele("backup", "check", path, status=66)
+        self.assertIn("it lacks the file format.json, which a broker with the setting 'backup' writes", self.stderr)
+
     def test_list_names_what_is_damaged(self):
         self.producer().publish(created(self.name("task")))
         self.backup()
