@@ -22,7 +22,7 @@ PAGES = {
     "asof": ("asof", "job-000199"),
     "task": ("task/csv-export%2Ftests", "1 of 3 tests failed"),
     "failures": ("failures?over=365d", "exit status"),
-    "stuck": ("stuck?silent_s=60", "0 tasks"),
+    "stuck": ("stuck?silent_s=0", "csv-export/release"),
     "sessions": ("sessions", "shell-2"),
     "commands": ("sessions?show=commands", "make check-1"),
     "session": ("sessions/shell-1", "ok 2"),
@@ -70,6 +70,27 @@ class Pages(browser.BrowserTest):
                 self.tab.picture(name + "-360")
                 self.assertEqual(self.tab.overflow(), 0)
                 self.tab.look()
+
+    def test_failures_have_a_trend_where_the_broker_counts_them(self):
+        counted = self.request("GET", "/v1/stats/failures").status == 200
+        self.show("failures?over=365d", "exit status")
+        rows = [row.text for row in self.tab.find("tbody tr[aria-rowindex]")]
+        if counted:         # By what they have in common: the numbers in the errors differ
+            self.assertEqual(len(rows), len(stories.ERRORS))
+            self.assertEqual(len(self.tab.find("tbody svg.trend path[d^=M]")), len(rows))
+            self.tab.find("tbody tr a[href^='#/task/']")[0].click()
+            self.tab.wait("main", "failed")
+        else:
+            failed = json.loads(self.stele("stats", "--json"))["tasks"]["by_state"]["failed"]
+            self.assertEqual(len(rows), failed)
+
+    def test_stuck_tasks_and_their_producers(self):
+        self.show("stuck?silent_s=0", "csv-export/release")
+        running = json.loads(self.stele("stats", "--json"))["tasks"]["by_state"]["running"]
+        self.tab.wait(".head", "%d tasks" % running)
+        row = self.tab.wait("tbody tr", "csv-export/release").text
+        self.assertIn("sample", row)
+        self.assertIn("left", row)
 
     def test_menu_leads_to_each_page(self):
         self.show("", "job-000199")

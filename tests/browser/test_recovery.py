@@ -76,7 +76,7 @@ class Recovery(browser.BrowserTest):
         self.tab.wait("main h1", "Stuck")
         self.http.kill()
         self.tab.wait(".health", "No connection")
-        self.tab.run("location.hash = '#/stuck?silent_s=60'")
+        self.tab.run("location.hash = '#/stuck?silent_s=86400'")
         self.tab.wait("main .failure")
         self.restart_http()
         self.tab.wait("main", "0 tasks")

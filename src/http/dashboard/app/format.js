@@ -32,8 +32,8 @@ export function duration(us) {
     if (s < 59.95)
         return three(s) + " s";
     const two = (number) => String(Math.floor(number)).padStart(2, "0");
-    if (s < 3600)
-        return `${Math.floor(s / 60)} min ${two(s % 60)} s`;
+    if (s < 3599.5)
+        return `${Math.floor(Math.round(s) / 60)} min ${two(Math.round(s) % 60)} s`;
     if (s < 86400)
         return `${Math.floor(s / 3600)} h ${two(s / 60 % 60)} min`;
     return `${Math.floor(s / 86400)} d ${two(s / 3600 % 24)} h`;

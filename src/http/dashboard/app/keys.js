@@ -11,15 +11,16 @@ let prefix = "";
 
 const isField = (element) => element?.closest?.("input, select, textarea, [contenteditable]");
 
-// Keys while the component is there: {"j": ["next row", fn], "g o": […]}
-export function useKeys(keys) {
+// Keys while the component is there, and as long as when(): {"j": ["next row", fn], "g o": […]}
+export function useKeys(keys, when = () => true) {
     useEffect(() => {
-        layers.push(keys);
-        return () => layers.splice(layers.indexOf(keys), 1);
+        const layer = { keys, when };
+        layers.push(layer);
+        return () => layers.splice(layers.indexOf(layer), 1);
     });
 }
 
-export const allKeys = () => Object.entries(Object.assign({}, ...layers)).map(([key, [what]]) => [key, what]);
+export const allKeys = () => Object.entries(Object.assign({}, ...layers.map((one) => one.keys))).map(([key, [what]]) => [key, what]);
 
 addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented)
@@ -32,13 +33,13 @@ addEventListener("keydown", (event) => {
     if (document.querySelector("dialog[open]"))
         return;
     const key = prefix + event.key;
-    const layer = layers.findLast((one) => key in one);
-    prefix = !layer && layers.some((one) => Object.keys(one).some((name) => name.startsWith(event.key + " "))) ? event.key + " " : "";
+    const layer = layers.findLast((one) => key in one.keys && one.when());
+    prefix = !layer && layers.some((one) => Object.keys(one.keys).some((name) => name.startsWith(event.key + " "))) ? event.key + " " : "";
     if (!layer)
         return;
     // Enter on a link or a button is theirs
     if (event.key === "Enter" && event.target.closest?.("a, button, summary"))
         return;
     event.preventDefault();
-    layer[key][1](event);
+    layer.keys[key][1](event);
 });

@@ -52,7 +52,7 @@ export function Table({ label, columns, pager, rowKey, onOpen, sorted, onSort, e
         "Home": ["first row", () => choose(0)],
         "End": ["last row that was read", () => choose(rows.length - 1)],
         ...(onOpen && { "Enter": ["open the row", () => rows[latest.current] && onOpen(rows[latest.current])] }),
-    });
+    }, () => box.current.contains(document.activeElement) || document.querySelectorAll(".table").length === 1);
     const from = Math.min(view.from, Math.max(0, rows.length - 1)), to = Math.min(view.to, rows.length);
     const heading = ({ title, sort, num, width }) => {
         const order = sort && sorted?.startsWith(sort + "_") ? sorted.slice(sort.length + 1) : null;

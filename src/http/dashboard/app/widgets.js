@@ -48,7 +48,11 @@ export const Facts = ({ rows }) => html`<dl class="facts">${rows.filter(([, valu
 export function Copy({ text, children }) {
     const [done, setDone] = useState(false);
     const copy = async () => {
-        await navigator.clipboard.writeText(text);
+        try {
+            await navigator.clipboard.writeText(text);
+        } catch {
+            return void prompt("Copy:", text);      // Over plain HTTP from another machine
+        }
         setDone(true);
         setTimeout(() => setDone(false), 1500);
     };

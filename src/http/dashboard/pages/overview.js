@@ -5,7 +5,7 @@
 // file, You can obtain one at https://mozilla.org/MPL/2.0/.
 
 import { html, useCallback, useMemo, useState, useStore } from "../app/lib.js";
-import { useQuery } from "../app/api.js";
+import { session, useQuery } from "../app/api.js";
 import { Chart } from "../app/chart.js";
 import { bytes, duration, line, num, rate, shortDuration } from "../app/format.js";
 import { history, stats, useTasks } from "../app/live.js";
@@ -122,6 +122,15 @@ function SeriesCharts({ data }) {
             axis=${shortDuration} series=${[{ name: name + " p50", color: "--good" }, { name: name + " p99", color: "--warn" }]} />`)}</div>`;
 }
 
+// A token that is bound to users gets no statistics of the broker, but those of its own tasks
+function Own() {
+    const query = useQuery("v1/stats/tasks", { group_by: "state", slowest: 0 });
+    return html`<${Panel} title="By state" wide><${Result} query=${query}>${({ groups }) => groups.length ? html`<table class="plain"><thead><tr><th>state</th><th class="num">tasks</th>
+        <th class="num">waited, p50</th><th class="num">p99</th><th class="num">ran, p50</th><th class="num">p99</th></tr></thead><tbody>${groups.map((one) => html`<tr><td><a
+        href=${href("tasks", null, { states: one.state })}><${State} state=${one.state} /></a></td><td class="num">${num(one.tasks)}</td>${[one.queue_us, one.run_us].map((times) =>
+        html`<td class="num">${duration(times.p50)}</td><td class="num">${duration(times.p99)}</td>`)}</tr>`)}</tbody></table>` : html`<${Empty}>No tasks yet.</${Empty}>`}</${Result}></${Panel}>`;
+}
+
 function Failures() {
     const query = useQuery("v1/errors", { limit: 8 });
     return html`<${Panel} title="Failures" actions=${html`<button type="button" onClick=${query.reload}>Read again</button>`}><${Result} query=${query}>${({ groups }) =>
@@ -149,7 +158,7 @@ function Changes() {
 
 export default function Overview({ params }) {
     const live = useStore(stats), now = live?.stats?.tasks?.by_state && live.stats;
-    const over = OVER[params.over] ? params.over : "24h";
+    const bound = useStore(session)?.bound, over = OVER[params.over] ? params.over : "24h";
     return html`<div class="head"><h1>Overview</h1></div><div class="panels">
         ${live && html`<${Findings} findings=${live.findings} />`}
         ${now && html`<${Now} live=${now} /><${LiveCharts} at=${live.at} /><${Followers} live=${now} />`}
@@ -158,7 +167,7 @@ export default function Overview({ params }) {
         <${Groups} title="By role" counts=${now.tasks.by_role} param="roles" total=${now.tasks.total} />
         <${Groups} title="By provider" counts=${now.tasks.by_provider} param="providers" total=${now.tasks.total} />
         <${Groups} title="By model" counts=${now.tasks.by_model} param="models" total=${now.tasks.total} />`}
-        <${Failures} />
+        ${bound && html`<${Own} />`}<${Failures} />
         ${now && html`<${Store} live=${now} />`}
         <${Changes} /></div>`;
 }

@@ -12,10 +12,10 @@ import { Table } from "../app/table.js";
 import { TaskLink, Time } from "../app/widgets.js";
 import { ProducerLink, Status } from "./producers.js";
 
-const SILENCES = { 60: "1 minute", 300: "5 minutes", 1800: "30 minutes", 3600: "1 hour", 86400: "1 day" };
+const SILENCES = [60, 300, 1800, 3600, 86400];
 
 export default function Stuck({ params }) {
-    const silent = Object.hasOwn(SILENCES, params.silent_s) ? params.silent_s : "300";
+    const silent = /^\d{1,9}$/.test(params.silent_s) ? Number(params.silent_s) : 300;
     const query = useMemo(() => ({ silent_s: silent, total: true }), [silent]);
     const pager = usePager("v1/stuck", query, "tasks");
     const owner = ({ producer }) => pager.first?.producers.find((one) => one.producer === producer);
@@ -32,7 +32,7 @@ export default function Stuck({ params }) {
     ];
     const { total, total_complete } = pager.first ?? {};
     return html`<div class="head"><h1>Stuck</h1><label>nothing heard for <select value=${silent} onChange=${(event) =>
-        setParams({ silent_s: event.target.value })}>${Object.entries(SILENCES).map(([key, name]) => html`<option value=${key}>${name}</option>`)}
+        setParams({ silent_s: event.target.value })}>${[...new Set([...SILENCES, silent])].map((one) => html`<option value=${one}>${duration(one * 1e6)}</option>`)}
         </select></label><button type="button" onClick=${pager.reload}>Read again</button>
         ${total !== undefined && html`<span class="quiet" role="status">${total_complete === false && "at least "}${plural(total, "task")}</span>`}</div>
         <${Table} label="Stuck tasks" columns=${columns} pager=${pager} rowKey=${(row) => row.task_id} total=${total}
