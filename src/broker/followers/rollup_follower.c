@@ -111,6 +111,7 @@ s_follow (s_rollup_t *self)
     if (count < 0) {
         //  Opening it again rebuilds it if necessary
         stele_rollup_close (&self->rollup);
+        self->fault = NULL;
         return RETRY_MS;
     }
     if (count < STELE_ROLLUP_PORTION)

@@ -81,6 +81,21 @@ s_prepare (stele_rollup_t *self)
     return self->move? 0: s_fail (self);
 }
 
+//  Open the file, or make it if it does not fit. One that is only locked, or could not be read for lack of memory, stays.
+static int
+s_open (stele_rollup_t *self)
+{
+    int code = stele_side_open (self->path, STELE_ROLLUP_SUFFIX, &self->db);
+    if (code == STELE_EBUSY || code == STELE_ENO_MEMORY)
+        return s_fail (self);
+    self->fault = code? "is not usable": stele_side_fault (self->db, STELE_ROLLUP_VERSION,
+        stele_reader_ledger_id (self->reader), stele_reader_head (self->reader), &self->position);
+    if (!self->fault && !s_is_intact (self->db))
+        self->fault = "is damaged";
+    code = self->fault? s_make (self): 0;
+    return code? code: s_prepare (self);
+}
+
 stele_rollup_t *
 stele_rollup_open (const char *path, stele_reader_t *reader, stele_refusal_t *refusal)
 {
@@ -93,14 +108,7 @@ stele_rollup_open (const char *path, stele_reader_t *reader, stele_refusal_t *re
         return NULL;
     }
     self->reader = reader;
-    int code = stele_side_open (path, STELE_ROLLUP_SUFFIX, &self->db);
-    self->fault = code? "is not usable": stele_side_fault (self->db, STELE_ROLLUP_VERSION,
-        stele_reader_ledger_id (reader), stele_reader_head (reader), &self->position);
-    if (!self->fault && !s_is_intact (self->db))
-        self->fault = "is damaged";
-    code = self->fault? s_make (self): 0;
-    if (code == 0)
-        code = s_prepare (self);
+    int code = s_open (self);
     if (code) {
         stele_refuse (refusal, code, "ledger", "cannot open %s" STELE_ROLLUP_SUFFIX ": %s", path, self->error);
         stele_rollup_close (&self);

@@ -95,7 +95,8 @@ s_open (stele_reader_t *self)
 static bool
 s_begin (s_series_t *self)
 {
-    sqlite3_stmt *statement = stele_sql_exec (self->db, "BEGIN")? NULL: stele_sql_prepare (self->db, "SELECT p.value, n.value FROM meta p, meta n, meta l"
+    sqlite3_stmt *statement = stele_sql_exec (self->db, "BEGIN")? NULL: stele_sql_prepare (self->db,
+        "SELECT p.value, n.value FROM meta p, meta n, meta l"
         " WHERE p.key = 'position' AND n.key = 'newest' AND l.key = 'ledger_id' AND l.value = ?1"
         " AND (SELECT user_version FROM pragma_user_version) = ?2");
     int rc = sqlite3_errcode (self->db);
