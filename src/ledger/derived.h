@@ -22,7 +22,7 @@ typedef struct {
     int64_t key, created;           // Positions of its first event and of its task.created
     bool has_state;                 // Else only these two are set
     int state, flags;               // Flags: 1 created, 2 a state was given, 4 interrupted by the broker
-    stele_span_t role, provider, model;
+    stele_span_t user, role, provider, model;
     int64_t created_at, updated_at, started_at, completed_at;
     int64_t error_count, interruptions, retries;
     int64_t last_error, last_history, last_output, last_metric;     // Positions
@@ -41,6 +41,7 @@ typedef enum {
 typedef struct {
     int64_t position, key;          // key: of the task or session
     int64_t previous;               // Position of its row before this one in the table, 0: none
+    int kind;                       // HISTORY and SESSIONS: 1 created or started, 2 updated, 3 state changed, 4 interrupted
     int state_from, state_to;       // HISTORY and SESSIONS; 0: none
     int64_t owner;                  // HISTORY: -1: as before
 } stele_link_t;

@@ -24,7 +24,8 @@ typedef struct {
     int flags;                      // Without DERIVED_INTERRUPTED
     bool placeholder;               // Its first event is not its task.created
     bool unordered;
-    uint64_t role, provider, model; // Hashes, 0: none
+    uint64_t user, role, provider, model;   // Hashes, 0: none
+    uint64_t *fields;               // Hashes of what task.updated set, by field; 0: not set. NULL: nothing
     int64_t created_at, updated_at;
     int64_t last_error, last_history, last_output, last_metric;
     //  While links are compared: the last row in each table, the state after it, the owner (-1: not recorded)

@@ -106,6 +106,7 @@ class Proof(harness.BrokerTest):
                      {"type": "task.state_changed", "task_id": "plain", "state": "running"},
                      output("plain", "what it wrote"), {"type": "task.metric_recorded", "task_id": "plain", "name": "n", "value": 5},
                      {"type": "task.state_changed", "task_id": "plain", "state": "failed", "error_message": "it broke"},
+                     {"type": "task.updated", "task_id": "plain", "branch": "one"},
                      {"type": "task.state_changed", "task_id": "plain", "state": "queued"})
         cls.broker.stop()
         cls.start_broker(arguments=["--interrupted", "all"])
@@ -290,6 +291,9 @@ class Proof(harness.BrokerTest):
             "UPDATE cli_sessions SET current_directory = '/else' WHERE id = %d" % other: "cli_sessions: a column",
             "UPDATE user_preferences SET preferred_model = 'another' WHERE user_id = 'anna'": r"user_preferences\.preferred_model",
             "DELETE FROM task_counts WHERE state = 1": "task_counts",
+            "UPDATE tasks SET branch = 'another' WHERE title = 'The title'": r"tasks\.branch",
+            "UPDATE cli_session_history SET kind = 67 WHERE position = (SELECT max (position) FROM cli_session_history"
+            " WHERE kind = 3)": "its kind is 67",
         }, {
             "UPDATE task_history SET previous_back = NULL WHERE position ="
             " (SELECT max (position) FROM task_history WHERE position - task_back = %d)" % seven: "task_history: the row before it",
