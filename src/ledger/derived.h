@@ -34,6 +34,15 @@ typedef int (stele_task_row_fn) (const stele_task_row_t *row, void *arg);
 int
     stele_reader_task_rows (stele_reader_t *self, stele_task_row_fn *fn, void *arg);
 
+/*  A row of cli_sessions: what stele_reader_session_by_key does not have     */
+typedef struct {
+    int64_t key, started, last_history, last_command;   // Positions, 0: none
+    stele_span_t user;              // .text NULL: none
+} stele_session_row_t;
+typedef int (stele_session_row_fn) (const stele_session_row_t *row, void *arg);
+int
+    stele_reader_session_rows (stele_reader_t *self, stele_session_row_fn *fn, void *arg);
+
 /*  How the row of an event is linked with those before it                   */
 typedef enum {
     STELE_LINK_HISTORY, STELE_LINK_OUTPUTS, STELE_LINK_METRICS, STELE_LINK_SESSIONS, STELE_LINK_COMMANDS

@@ -264,7 +264,8 @@ s_session (stele_derive_t *self, const stele_record_t *event, int64_t position, 
         self->sessions = stele_array_must_grow (self->sessions, &self->session_room, self->session_count + 1,
             sizeof *self->sessions);
         session = &self->sessions [self->session_count++];
-        *session = (derived_session_t) { .key = key, .created_at = time, .state = STELE_SESSION_INITIALIZING };
+        *session = (derived_session_t) { .key = key, .created_at = time, .state = STELE_SESSION_INITIALIZING,
+            .user = s_hash_word (&event->values [STELE_USER_ID]) };
         stele_record_t none = { .type = 0 };
         session->fields = derived_hash_session (self, &none);
     }
@@ -282,6 +283,8 @@ s_session (stele_derive_t *self, const stele_record_t *event, int64_t position, 
         session->started = position;
         session->created_at = time;
         session->fields = derived_hash_session (self, event);
+        if (stele_record_has (event, STELE_USER_ID))
+            session->user = s_hash_word (&event->values [STELE_USER_ID]);
     }
     else
         session->state = (int) stele_record_integer (event, STELE_STATE, 0);

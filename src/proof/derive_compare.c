@@ -312,6 +312,24 @@ s_take_session (const stele_record_t *row, void *arg)
 }
 
 static int
+s_take_session_row (const stele_session_row_t *row, void *arg)
+{
+    s_compare_t *self = arg;
+    const derived_session_t *session = derived_session (self->derive, row->key);
+    if (!session)
+        return 0;                   // Counted below
+    const s_number_t numbers [] = {
+        { "started", session->started, row->started }, { "last_history", session->last_history, row->last_history },
+        { "last_command", session->last_command, row->last_command }
+    };
+    //  Earlier versions did not store the user of an event before the start
+    if (!s_compare_numbers (self, "cli_sessions", session->key, numbers, COUNT (numbers)) && row->user.text
+    &&  derived_hash_text (row->user.text, row->user.size) != session->user)
+        s_differ (self, session->key, "cli_sessions.user_id does not follow from the events");
+    return self->ended;
+}
+
+static int
 s_take_preference (const stele_record_t *row, void *arg)
 {
     static const char *const columns [] = {
@@ -336,7 +354,7 @@ static int
 s_compare_sessions (s_compare_t *self)
 {
     const stele_derive_t *derive = self->derive;
-    int found = 0;
+    int found = stele_reader_session_rows (derive->reader, s_take_session_row, self);
     for (size_t i = 0; found >= 0 && i < derive->session_count; i++) {
         s_row_t row = { .compare = self, .session = &derive->sessions [i] };
         found = stele_reader_session_by_key (derive->reader, row.session->key, s_take_session, &row);

@@ -40,6 +40,7 @@ typedef struct {
     int64_t created_at, updated_at, completed_at, commands;
     int64_t last_history, last_command, position;
     uint64_t fields;                // Hash of what the last session.started gave
+    uint64_t user;                  // Hash, 0: none
     int64_t linked [2];
     int linked_state;
 } derived_session_t;

@@ -60,6 +60,24 @@ stele_reader_task_rows (stele_reader_t *self, stele_task_row_fn *fn, void *arg)
 }
 
 int
+stele_reader_session_rows (stele_reader_t *self, stele_session_row_fn *fn, void *arg)
+{
+    int rc = reader_enter_unbound (self);
+    if (rc)
+        return rc;
+    sqlite3_stmt *statement = reader_statement (self, SLOT_SESSION_ROWS,
+        "SELECT id, started, last_history, last_command, user_id FROM cli_sessions ORDER BY id");
+    while (rc == 0 && reader_step (self, statement) == 1) {
+        stele_session_row_t row = {
+            sqlite3_column_int64 (statement, 0), sqlite3_column_int64 (statement, 1), sqlite3_column_int64 (statement, 2),
+            sqlite3_column_int64 (statement, 3), s_text (statement, 4)
+        };
+        rc = fn (&row, arg);
+    }
+    return (int) reader_leave (self, rc < 0? rc: 0);
+}
+
+int
 stele_reader_links (stele_reader_t *self, stele_link_table_t table, stele_link_fn *fn, void *arg)
 {
     static const char *const sql [] = {

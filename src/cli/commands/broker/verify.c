@@ -10,6 +10,7 @@
 #include <string.h>
 #include <jansson.h>
 #include "cli/proof/difference.h"
+#include "cli/proof/hashing.h"
 #include "cli/shared/cli.h"
 #include "cli/terminal/progress.h"
 #include "proof/derive.h"
@@ -17,7 +18,7 @@
 #include "wire/base64.h"
 
 #define REPORTED_MAX 20             // Faults that are printed
-#define NAMED_MAX 8                 // Ranges that are compared with the repository
+#define RANGES_MAX 8                // Ranges of faults that are named
 
 typedef struct {
     const char *key, *repository;
@@ -37,7 +38,7 @@ static const cli_option_t s_options [] = {
     CLI_OPTIONS_END
 };
 
-typedef struct { int64_t first, last; } s_range_t;
+typedef struct { int64_t first, last; char text [400]; } s_range_t;
 
 typedef struct {
     const cli_t *cli;
@@ -46,13 +47,14 @@ typedef struct {
     stele_seal_key_t *key;
     stele_seals_t *seals;
     stele_verifier_t *verifier;
+    cli_hashing_t *hashing;         // Of a ledger
     stele_derive_t *derive;         // NULL: not wanted, or not possible
     int64_t last;                   // Position up to which to read
     int64_t notes, signed_notes, ahead;     // Usable notes; of these, signed with the key; the repository's own after its end
     int64_t faults;
     json_t *list;                   // Of the faults, as JSON
-    s_range_t named [NAMED_MAX];
-    size_t named_count;
+    s_range_t ranges [RANGES_MAX];  // Faults of the verifier: it may run on the thread of 'hashing'
+    int64_t range_count;            // All of them
     cli_progress_t progress;
     stele_refusal_t refusal;
     bool begun;                     // One state of the ledger is kept
@@ -85,9 +87,12 @@ static void
 s_on_fault (int64_t first, int64_t last, const char *text, void *arg)
 {
     verify_t *self = arg;
-    s_report (self, first, last, NULL, text);
-    if (self->named_count < NAMED_MAX)
-        self->named [self->named_count++] = (s_range_t) { first, last };
+    if (self->range_count++ < RANGES_MAX) {
+        s_range_t *range = &self->ranges [self->range_count - 1];
+        range->first = first;
+        range->last = last;
+        snprintf (range->text, sizeof range->text, "%s", text);
+    }
 }
 
 static bool
@@ -117,17 +122,22 @@ s_on_field (int64_t position, const char *fields, void *arg)
     s_report (self, position, position, fields, text);
 }
 
-//  Compare the ranges with faults with the repository
+//  Report the ranges with faults, and compare them with the repository
 static void
-s_name_fields (verify_t *self)
+s_name_ranges (verify_t *self)
 {
     cli_history_t other;
-    if (!self->args->repository || self->named_count == 0)
+    size_t count = self->range_count < RANGES_MAX? (size_t) self->range_count: RANGES_MAX;
+    for (size_t i = 0; i < count; i++)
+        s_report (self, self->ranges [i].first, self->ranges [i].last, NULL, self->ranges [i].text);
+    self->faults += self->range_count - (int64_t) count;
+    if (!self->args->repository || count == 0)
         return;
+    self->history.packed = false;
     int status = cli_history_open (&other, self->args->repository);
     int64_t last = status? 0: cli_history_last (&other);
-    for (size_t i = 0; i < self->named_count && status == EX_OK; i++) {
-        const s_range_t *range = &self->named [i];
+    for (size_t i = 0; i < count && status == EX_OK; i++) {
+        const s_range_t *range = &self->ranges [i];
         int64_t end = range->last < last? range->last: last;
         if (range->first <= end && cli_difference_find (&self->history, &other, range->first, end, s_on_field, self,
             &self->refusal) < 0)
@@ -208,7 +218,10 @@ static int
 s_on_event (int64_t position, const char *line, size_t size, const stele_record_t *event, void *arg)
 {
     verify_t *self = arg;
-    stele_verifier_line (self->verifier, line, size);
+    if (self->hashing)
+        cli_hashing_add (self->hashing, line, size);
+    else
+        stele_verifier_line (self->verifier, line, size);
     if (position % STELE_TILE == 0)
         cli_progress_show (&self->progress, position, position);
     if (self->derive && stele_derive_event (self->derive, event, &self->refusal)) {
@@ -237,7 +250,11 @@ s_read (verify_t *self)
 {
     stele_refusal_t refusal;
     self->progress = cli_progress_start (self->last, "events");
+    self->history.packed = self->history.reader != NULL;
+    self->hashing = self->history.packed? cli_hashing_new (self->verifier): NULL;
     int code = cli_history_read (&self->history, 0, self->last? self->last: INT64_MAX, s_on_event, self, &refusal);
+    if (self->hashing && !cli_hashing_end (&self->hashing) && code == 0)
+        code = stele_refuse (&refusal, STELE_ELEDGER, NULL, "the event cannot be written as JSON");
     cli_progress_wipe (&self->progress);
     if (code)
         s_report (self, stele_verifier_position (self->verifier) + 1, stele_verifier_position (self->verifier) + 1, NULL,
@@ -245,7 +262,7 @@ s_read (verify_t *self)
     //  What could not be read is missing, but was named
     if (code == 0)
         stele_verifier_end (self->verifier);
-    s_name_fields (self);
+    s_name_ranges (self);
     if (code == 0)
         s_compare (self);
 }
