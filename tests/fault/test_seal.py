@@ -121,7 +121,7 @@ class Flips(Sealed):
         count = int(os.environ.get("STELE_FLIPS", "200"))
         dice = random.Random(seed)
         peer = self.producer()
-        peer.send_events(generated(seed, tasks=20))
+        peer.send_events(generated(seed))
         peer.settle()
         peer.publish(created("big"), changed("big", "running"), output("big", "some text, " * 500))
         self.assertEqual(self.broker.stop(), 0, self.broker.log())
