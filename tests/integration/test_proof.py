@@ -330,6 +330,7 @@ class Proof(harness.BrokerTest):
             "key", "new", "ledger.example", "--sign", "--out", os.path.join(self.folder, "b.seal_secret"))
         out, error = stele("verify", self.sealed, "--key", other, status=1)
         self.assertIn("not signed with the key", error)
+        stele("verify", self.sealed, "--key", other, "--key", self.key)
         changed = os.path.join(self.folder, "changed.note")
         with open(self.early, encoding="utf-8") as file:
             text = file.read()
@@ -420,6 +421,12 @@ class Proof(harness.BrokerTest):
         path = self.copy("contradicted")
         self.assertEqual(edit(path, "UPDATE task_outputs SET content = 'nothing' WHERE content = 'what it wrote'"), 1)
         before = self.note()
+        #   ... nor one that another key has signed, until its note is moved away
+        stele("key", "new", "next", "--sign", "--out", os.path.join(self.folder, "next.seal_secret"))
+        self.copy("rotated")
+        self.start_broker(ledger_name="rotated.db", more={"backup": "", "seal": os.path.join(self.folder, "next.seal_secret")})
+        self.broker.wait_line("is not signed with the key 'next'")
+        self.assertEqual(self.broker.stop(), 0, self.broker.log())
         self.start_broker(ledger_name="contradicted.db", more={"backup": ""})
         try:
             self.broker.wait_line("not those that were sealed")
