@@ -40,7 +40,7 @@ for file in "$@"; do
     done
     # Folders of src without "src/", as in `broker/common`
     for path in $(prose "$src/$file" | grep -o '`[^` ]*`' | tr -d '`' |
-                  grep -E '^(base|broker|cache|cli|client|fault|http|ledger|migrate|model|redact|repository|sqlite|wire)/' | sort -u); do
+                  grep -E '^(base|broker|cache|cli|client|fault|http|ledger|migrate|model|proof|redact|repository|sqlite|wire)/' | sort -u); do
         need "$path" "$src/src" "$file"
     done
     # Links are relative to the document

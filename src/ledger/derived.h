@@ -22,7 +22,7 @@ typedef struct {
     int64_t key, created;           // Positions of its first event and of its task.created
     bool has_state;                 // Else only these two are set
     int state, flags;               // Flags: 1 created, 2 a state was given, 4 interrupted by the broker
-    stele_span_t role, provider, model;
+    stele_span_t user, role, provider, model;
     int64_t created_at, updated_at, started_at, completed_at;
     int64_t error_count, interruptions, retries;
     int64_t last_error, last_history, last_output, last_metric;     // Positions
@@ -34,6 +34,15 @@ typedef int (stele_task_row_fn) (const stele_task_row_t *row, void *arg);
 int
     stele_reader_task_rows (stele_reader_t *self, stele_task_row_fn *fn, void *arg);
 
+/*  A row of cli_sessions: what stele_reader_session_by_key does not have     */
+typedef struct {
+    int64_t key, started, last_history, last_command;   // Positions, 0: none
+    stele_span_t user;              // .text NULL: none
+} stele_session_row_t;
+typedef int (stele_session_row_fn) (const stele_session_row_t *row, void *arg);
+int
+    stele_reader_session_rows (stele_reader_t *self, stele_session_row_fn *fn, void *arg);
+
 /*  How the row of an event is linked with those before it                   */
 typedef enum {
     STELE_LINK_HISTORY, STELE_LINK_OUTPUTS, STELE_LINK_METRICS, STELE_LINK_SESSIONS, STELE_LINK_COMMANDS
@@ -41,6 +50,7 @@ typedef enum {
 typedef struct {
     int64_t position, key;          // key: of the task or session
     int64_t previous;               // Position of its row before this one in the table, 0: none
+    int kind;                       // HISTORY and SESSIONS: 1 created or started, 2 updated, 3 state changed, 4 interrupted
     int state_from, state_to;       // HISTORY and SESSIONS; 0: none
     int64_t owner;                  // HISTORY: -1: as before
 } stele_link_t;

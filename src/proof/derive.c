@@ -40,6 +40,8 @@ stele_derive_destroy (stele_derive_t **self_p)
         free (preference);
     }
     stele_pack_destroy (&self->pack);
+    for (size_t i = 0; i < self->task_count; i++)
+        free (self->tasks [i].fields);
     free (self->tasks);
     free (self->sessions);
     free (self->zones);
@@ -151,6 +153,20 @@ s_set_words (derived_task_t *task, const stele_record_t *event)
     }
 }
 
+//  What a task.created gives is in its own line; later values are in the row of the task only
+static void
+s_set_fields (stele_derive_t *self, derived_task_t *task, const stele_record_t *event)
+{
+    //  Those of task_states are compared there
+    const stele_field_set_t set = STELE_TASK_FIELDS & ~(STELE_FIELD_BIT (STELE_STATE) | STELE_FIELD_BIT (STELE_ROLE)
+        | STELE_FIELD_BIT (STELE_PROVIDER) | STELE_FIELD_BIT (STELE_MODEL));
+    if (!task->fields)
+        task->fields = stele_memory_new (STELE_EVENT_FIELD_COUNT * sizeof *task->fields);
+    for (int field = 0; field < STELE_EVENT_FIELD_COUNT; field++)
+        if ((set & STELE_FIELD_BIT (field)) && stele_record_has (event, field))
+            task->fields [field] = derived_hash_value (self, &event->values [field]);
+}
+
 static int
 s_history (derived_task_t *task, const stele_record_t *event, int64_t position, stele_refusal_t *refusal)
 {
@@ -161,6 +177,7 @@ s_history (derived_task_t *task, const stele_record_t *event, int64_t position, 
             return s_refuse (position, "creates its task a second time", refusal);
         task->created = position;
         task->created_at = event->values [STELE_TIME].integer;
+        task->user = s_hash_word (&event->values [STELE_USER_ID]);
         if (!(task->flags & DERIVED_STATED))
             code = s_move (task, event, to? to: STELE_TASK_QUEUED, position, refusal);
         task->flags |= DERIVED_CREATED;
@@ -211,7 +228,8 @@ s_task (stele_derive_t *self, const stele_record_t *event, int64_t position, ste
         self->tasks = stele_array_must_grow (self->tasks, &self->task_room, self->task_count + 1, sizeof *self->tasks);
         task = &self->tasks [self->task_count++];
         *task = (derived_task_t) {
-            .key = key, .created_at = time, .updated_at = time, .placeholder = event->type != STELE_TASK_CREATED, .owner = -1
+            .key = key, .created_at = time, .updated_at = time, .placeholder = event->type != STELE_TASK_CREATED, .owner = -1,
+            .user = s_hash_word (&event->values [STELE_USER_ID])
         };
         task->life.state = STELE_TASK_QUEUED;
     }
@@ -226,6 +244,8 @@ s_task (stele_derive_t *self, const stele_record_t *event, int64_t position, ste
         task->last_metric = position;
     else
         code = s_history (task, event, position, refusal);
+    if (event->type == STELE_TASK_UPDATED)
+        s_set_fields (self, task, event);
     task->updated_at = time;
     s_widen (self, task, position, time);
     return code;
@@ -244,7 +264,8 @@ s_session (stele_derive_t *self, const stele_record_t *event, int64_t position, 
         self->sessions = stele_array_must_grow (self->sessions, &self->session_room, self->session_count + 1,
             sizeof *self->sessions);
         session = &self->sessions [self->session_count++];
-        *session = (derived_session_t) { .key = key, .created_at = time, .state = STELE_SESSION_INITIALIZING };
+        *session = (derived_session_t) { .key = key, .created_at = time, .state = STELE_SESSION_INITIALIZING,
+            .user = s_hash_word (&event->values [STELE_USER_ID]) };
         stele_record_t none = { .type = 0 };
         session->fields = derived_hash_session (self, &none);
     }
@@ -262,6 +283,8 @@ s_session (stele_derive_t *self, const stele_record_t *event, int64_t position, 
         session->started = position;
         session->created_at = time;
         session->fields = derived_hash_session (self, event);
+        if (stele_record_has (event, STELE_USER_ID))
+            session->user = s_hash_word (&event->values [STELE_USER_ID]);
     }
     else
         session->state = (int) stele_record_integer (event, STELE_STATE, 0);

@@ -87,9 +87,56 @@ s_compare_task (s_compare_t *self, const derived_task_t *task, const stele_task_
     };
     if (s_compare_numbers (self, "task_states", task->key, numbers, COUNT (numbers)))
         return;
+    uint64_t user = row->user.text? derived_hash_text (row->user.text, row->user.size): 0;
+    if (user != task->user)
+        s_differ (self, task->key, "tasks.user_id does not follow from the events");
     s_compare_word (self, task->key, "role", task->role, &row->role);
     s_compare_word (self, task->key, "provider", task->provider, &row->provider);
     s_compare_word (self, task->key, "model", task->model, &row->model);
+}
+
+typedef struct {
+    s_compare_t *compare;
+    const derived_task_t *task;
+    char id [STELE_LIMIT_ID + 1];
+    size_t id_size;
+} s_fields_t;
+
+static int
+s_take_id (const stele_record_t *row, void *arg)
+{
+    s_fields_t *self = arg;
+    self->id_size = row->values [STELE_TASK_ID].size;
+    memcpy (self->id, row->values [STELE_TASK_ID].text, self->id_size);
+    return 0;
+}
+
+static int
+s_take_fields (const stele_record_t *row, void *arg)
+{
+    s_fields_t *self = arg;
+    for (int field = 0; field < STELE_EVENT_FIELD_COUNT; field++)
+        if (self->task->fields [field]
+        &&  derived_hash_value (self->compare->derive, &row->values [field]) != self->task->fields [field])
+            s_differ (self->compare, self->task->key, "tasks.%s is not what the last task.updated has set", stele_field_name (field));
+    return 0;
+}
+
+//  Fields that task.updated has set, of the tasks that have such an event
+static int
+s_compare_fields (s_compare_t *self)
+{
+    const stele_derive_t *derive = self->derive;
+    int found = 0;
+    for (size_t i = 0; i < derive->task_count && found >= 0 && !self->ended; i++) {
+        s_fields_t fields = { .compare = self, .task = &derive->tasks [i] };
+        if (!fields.task->fields)
+            continue;
+        found = stele_reader_task_by_key (derive->reader, fields.task->key, s_take_id, &fields);
+        if (found == 1)
+            found = stele_reader_task (derive->reader, fields.id, fields.id_size, s_take_fields, &fields);
+    }
+    return found < 0? found: 0;
 }
 
 static void
@@ -140,6 +187,8 @@ s_compare_tasks (s_compare_t *self)
     int code = stele_reader_task_rows (derive->reader, s_take_task, self);
     if (code == 0)
         s_miss_tasks (self, INT64_MAX);
+    if (code == 0)
+        code = s_compare_fields (self);
     if (code == 0)
         code = stele_reader_unordered (derive->reader, s_take_unordered, self);
     for (size_t i = 0; code == 0 && i < derive->task_count; i++)
@@ -197,6 +246,8 @@ s_take_link (const stele_link_t *link, void *arg)
     }
     else
         s_differ (self, link->position, "its row names a task or session that has no events: %" PRId64, link->key);
+    if (link->kind < 1 || link->kind > 4)
+        s_differ (self, link->position, "its kind is %d, which does not exist", link->kind);
     return self->ended;
 }
 
@@ -261,6 +312,24 @@ s_take_session (const stele_record_t *row, void *arg)
 }
 
 static int
+s_take_session_row (const stele_session_row_t *row, void *arg)
+{
+    s_compare_t *self = arg;
+    const derived_session_t *session = derived_session (self->derive, row->key);
+    if (!session)
+        return 0;                   // Counted below
+    const s_number_t numbers [] = {
+        { "started", session->started, row->started }, { "last_history", session->last_history, row->last_history },
+        { "last_command", session->last_command, row->last_command }
+    };
+    //  Earlier versions did not store the user of an event before the start
+    if (!s_compare_numbers (self, "cli_sessions", session->key, numbers, COUNT (numbers)) && row->user.text
+    &&  derived_hash_text (row->user.text, row->user.size) != session->user)
+        s_differ (self, session->key, "cli_sessions.user_id does not follow from the events");
+    return self->ended;
+}
+
+static int
 s_take_preference (const stele_record_t *row, void *arg)
 {
     static const char *const columns [] = {
@@ -285,7 +354,7 @@ static int
 s_compare_sessions (s_compare_t *self)
 {
     const stele_derive_t *derive = self->derive;
-    int found = 0;
+    int found = stele_reader_session_rows (derive->reader, s_take_session_row, self);
     for (size_t i = 0; found >= 0 && i < derive->session_count; i++) {
         s_row_t row = { .compare = self, .session = &derive->sessions [i] };
         found = stele_reader_session_by_key (derive->reader, row.session->key, s_take_session, &row);

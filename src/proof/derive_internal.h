@@ -24,7 +24,8 @@ typedef struct {
     int flags;                      // Without DERIVED_INTERRUPTED
     bool placeholder;               // Its first event is not its task.created
     bool unordered;
-    uint64_t role, provider, model; // Hashes, 0: none
+    uint64_t user, role, provider, model;   // Hashes, 0: none
+    uint64_t *fields;               // Hashes of what task.updated set, by field; 0: not set. NULL: nothing
     int64_t created_at, updated_at;
     int64_t last_error, last_history, last_output, last_metric;
     //  While links are compared: the last row in each table, the state after it, the owner (-1: not recorded)
@@ -39,6 +40,7 @@ typedef struct {
     int64_t created_at, updated_at, completed_at, commands;
     int64_t last_history, last_command, position;
     uint64_t fields;                // Hash of what the last session.started gave
+    uint64_t user;                  // Hash, 0: none
     int64_t linked [2];
     int linked_state;
 } derived_session_t;

@@ -24,7 +24,7 @@ harness.BUILD = os.environ.get("STELE_FAULT_BUILD", harness.BUILD)
 
 #   What the seals do not cover (doc/PROOF.md, "What it does not prove"), and texts that no event uses
 UNPROVEN = {"commits", "producers", "producer_fences", "rejected_events", "followers", "losses", "meta", "words",
-            "dictionaries", "vocabulary", "owner"}
+            "dictionaries", "vocabulary", "owner", "replaced"}
 
 
 def verify(path, key):
@@ -33,13 +33,8 @@ def verify(path, key):
     return done.returncode, done.stdout.decode("utf-8", "replace"), done.stderr.decode("utf-8", "replace")
 
 
-class SealPoints(FaultTest):
+class Sealed(FaultTest):
     use_redis = False
-
-    @classmethod
-    def setUpClass(cls):
-        cls.points = [name for name in points(harness.BUILD) if name.startswith("seal_")]
-        super().setUpClass()
 
     @classmethod
     def start_broker(cls, fault=None, **more):
@@ -49,6 +44,13 @@ class SealPoints(FaultTest):
                            stdout=subprocess.DEVNULL, timeout=harness.PATIENCE)
         env = dict(os.environ, STELE_FAULT=fault) if fault else None
         return super().start_broker(arguments=("--seal", cls.secret, "--seal-lag", "1"), env=env, **more)
+
+
+class SealPoints(Sealed):
+    @classmethod
+    def setUpClass(cls):
+        cls.points = [name for name in points(harness.BUILD) if name.startswith("seal_")]
+        super().setUpClass()
 
     def publish(self, count):
         peer = self.producer()
@@ -87,11 +89,8 @@ class SealPoints(FaultTest):
                 self.assertGreaterEqual(json.loads(done.stdout)["proven"], head)
 
 
-class Flips(FaultTest):
+class Flips(Sealed):
     """One bit of the file at a time."""
-
-    use_redis = False
-    start_broker = SealPoints.start_broker
 
     def rows(self, path):
         """Every row of every table, and the schema; None: SQLite cannot read all of it."""
@@ -107,8 +106,9 @@ class Flips(FaultTest):
                     if name == "task_states":
                         columns.remove("room")          # Reserved space
                     if name == "task_history":
-                        columns.remove("owner")
-                        tables["owner"] = file.execute("SELECT position, owner FROM task_history").fetchall()
+                        for column in ("owner", "replaced"):
+                            columns.remove(column)
+                            tables[column] = file.execute("SELECT %s FROM task_history" % column).fetchall()
                     tables[name] = file.execute("SELECT %s FROM %s" % (", ".join(columns), name)).fetchall()
             return tables
         except (sqlite3.Error, UnicodeDecodeError, ValueError):
@@ -121,7 +121,7 @@ class Flips(FaultTest):
         count = int(os.environ.get("STELE_FLIPS", "200"))
         dice = random.Random(seed)
         peer = self.producer()
-        peer.send_events(generated(seed, tasks=20))
+        peer.send_events(generated(seed))
         peer.settle()
         peer.publish(created("big"), changed("big", "running"), output("big", "some text, " * 500))
         self.assertEqual(self.broker.stop(), 0, self.broker.log())

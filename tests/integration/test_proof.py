@@ -106,6 +106,7 @@ class Proof(harness.BrokerTest):
                      {"type": "task.state_changed", "task_id": "plain", "state": "running"},
                      output("plain", "what it wrote"), {"type": "task.metric_recorded", "task_id": "plain", "name": "n", "value": 5},
                      {"type": "task.state_changed", "task_id": "plain", "state": "failed", "error_message": "it broke"},
+                     {"type": "task.updated", "task_id": "plain", "branch": "one"},
                      {"type": "task.state_changed", "task_id": "plain", "state": "queued"})
         cls.broker.stop()
         cls.start_broker(arguments=["--interrupted", "all"])
@@ -289,7 +290,11 @@ class Proof(harness.BrokerTest):
             "UPDATE cli_sessions SET command_count = 77 WHERE id = %d" % session: r"cli_sessions\.command_count",
             "UPDATE cli_sessions SET current_directory = '/else' WHERE id = %d" % other: "cli_sessions: a column",
             "UPDATE user_preferences SET preferred_model = 'another' WHERE user_id = 'anna'": r"user_preferences\.preferred_model",
+            "UPDATE cli_sessions SET user_id = 'another' WHERE id = (SELECT min (id) FROM cli_sessions)": r"cli_sessions\.user_id",
             "DELETE FROM task_counts WHERE state = 1": "task_counts",
+            "UPDATE tasks SET branch = 'another' WHERE title = 'The title'": r"tasks\.branch",
+            "UPDATE cli_session_history SET kind = 67 WHERE position = (SELECT max (position) FROM cli_session_history"
+            " WHERE kind = 3)": "its kind is 67",
         }, {
             "UPDATE task_history SET previous_back = NULL WHERE position ="
             " (SELECT max (position) FROM task_history WHERE position - task_back = %d)" % seven: "task_history: the row before it",
@@ -325,6 +330,7 @@ class Proof(harness.BrokerTest):
             "key", "new", "ledger.example", "--sign", "--out", os.path.join(self.folder, "b.seal_secret"))
         out, error = stele("verify", self.sealed, "--key", other, status=1)
         self.assertIn("not signed with the key", error)
+        stele("verify", self.sealed, "--key", other, "--key", self.key)
         changed = os.path.join(self.folder, "changed.note")
         with open(self.early, encoding="utf-8") as file:
             text = file.read()
@@ -415,6 +421,12 @@ class Proof(harness.BrokerTest):
         path = self.copy("contradicted")
         self.assertEqual(edit(path, "UPDATE task_outputs SET content = 'nothing' WHERE content = 'what it wrote'"), 1)
         before = self.note()
+        #   ... nor one that another key has signed, until its note is moved away
+        stele("key", "new", "next", "--sign", "--out", os.path.join(self.folder, "next.seal_secret"))
+        self.copy("rotated")
+        self.start_broker(ledger_name="rotated.db", more={"backup": "", "seal": os.path.join(self.folder, "next.seal_secret")})
+        self.broker.wait_line("is not signed with the key 'next'")
+        self.assertEqual(self.broker.stop(), 0, self.broker.log())
         self.start_broker(ledger_name="contradicted.db", more={"backup": ""})
         try:
             self.broker.wait_line("not those that were sealed")

@@ -39,6 +39,7 @@ typedef struct {
     stele_seal_key_t *key;          // NULL: notes are not signed
     stele_sealer_t *sealer;         // NULL: it could not be opened
     char kept [24];                 // Name of the note of the repository that was written last
+    int64_t kept_size;              // And its size
     int64_t next_ms;                // Steady clock: next portion
     int64_t noted_ms;               // Steady clock: last note
     int64_t failing_since_ms;
@@ -118,11 +119,15 @@ s_keep (s_seal_t *self)
     //  The follower of the segments makes the repository; until then there is no folder to write to
     if (mkdir (folder, 0700) == 0 || errno == EEXIST)
         code = stele_note_save (stele_sealer_note (self->sealer), path, &self->refusal);
-    if (code == 0)
+    else
+        code = 1;
+    if (code == 0) {
         memcpy (self->kept, name, sizeof name);
+        self->kept_size = s_noted (self);
+    }
     free (path);
     free (folder);
-    return code;
+    return code < 0? code: 0;
 }
 
 //  -- the loop -------------------------------------------------------------------------------
@@ -131,13 +136,12 @@ static int
 s_checkpoint (s_seal_t *self, bool now)
 {
     int64_t passed_ms = stele_clock_steady_ms () - self->noted_ms;
-    if (!now && passed_ms < self->follower.settings->seal_lag_s * 1000)
-        return 0;
-    int rc = stele_sealer_checkpoint (self->sealer, &self->refusal);
-    if (rc == 1 && *self->follower.settings->backup)
-        rc = s_keep (self);
-    if (rc >= 0)
+    bool due = now || passed_ms >= self->follower.settings->seal_lag_s * 1000;
+    int rc = due? stele_sealer_checkpoint (self->sealer, &self->refusal): 0;
+    if (due && rc >= 0)
         self->noted_ms = stele_clock_steady_ms ();
+    if (rc >= 0 && *self->follower.settings->backup && self->kept_size < s_noted (self))
+        rc = s_keep (self);
     if (rc >= 0 && !self->logged && s_noted (self)) {
         self->logged = true;
         const stele_note_t *note = stele_sealer_note (self->sealer);

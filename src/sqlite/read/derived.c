@@ -37,7 +37,8 @@ stele_reader_task_rows (stele_reader_t *self, stele_task_row_fn *fn, void *arg)
     sqlite3_stmt *statement = reader_statement (self, SLOT_TASK_ROWS,
         "SELECT t.id, t.created, s.task, s.state, s.flags, " WORD ("role") ", " WORD ("provider") ", " WORD ("model")
         ", s.created_at, s.updated_at, s.started_at, s.completed_at, s.error_count, s.interruptions, s.retries,"
-        " s.last_error_at, s.last_history, s.last_output, s.last_metric, s.owner"
+        " s.last_error_at, s.last_history, s.last_output, s.last_metric, s.owner,"
+        " (SELECT word FROM words WHERE id = t.user_id)"
         " FROM tasks t LEFT JOIN states_plain s ON s.task = t.id ORDER BY t.id");
     while (rc == 0 && reader_step (self, statement) == 1) {
         stele_task_row_t row = {
@@ -50,7 +51,26 @@ stele_reader_task_rows (stele_reader_t *self, stele_task_row_fn *fn, void *arg)
             .error_count = sqlite3_column_int64 (statement, 12), .interruptions = sqlite3_column_int64 (statement, 13),
             .retries = sqlite3_column_int64 (statement, 14), .last_error = sqlite3_column_int64 (statement, 15),
             .last_history = sqlite3_column_int64 (statement, 16), .last_output = sqlite3_column_int64 (statement, 17),
-            .last_metric = sqlite3_column_int64 (statement, 18), .owner = sqlite3_column_int64 (statement, 19)
+            .last_metric = sqlite3_column_int64 (statement, 18), .owner = sqlite3_column_int64 (statement, 19),
+            .user = s_text (statement, 20)
+        };
+        rc = fn (&row, arg);
+    }
+    return (int) reader_leave (self, rc < 0? rc: 0);
+}
+
+int
+stele_reader_session_rows (stele_reader_t *self, stele_session_row_fn *fn, void *arg)
+{
+    int rc = reader_enter_unbound (self);
+    if (rc)
+        return rc;
+    sqlite3_stmt *statement = reader_statement (self, SLOT_SESSION_ROWS,
+        "SELECT id, started, last_history, last_command, user_id FROM cli_sessions ORDER BY id");
+    while (rc == 0 && reader_step (self, statement) == 1) {
+        stele_session_row_t row = {
+            sqlite3_column_int64 (statement, 0), sqlite3_column_int64 (statement, 1), sqlite3_column_int64 (statement, 2),
+            sqlite3_column_int64 (statement, 3), s_text (statement, 4)
         };
         rc = fn (&row, arg);
     }
@@ -62,14 +82,14 @@ stele_reader_links (stele_reader_t *self, stele_link_table_t table, stele_link_f
 {
     static const char *const sql [] = {
         [STELE_LINK_HISTORY] = "SELECT position, position - task_back, position - previous_back, state_from, state_to,"
-            " ifnull (owner, -1) FROM task_history ORDER BY position",
-        [STELE_LINK_OUTPUTS] = "SELECT position, position - task_back, position - previous_back, 0, 0, -1 FROM task_outputs"
+            " ifnull (owner, -1), kind FROM task_history ORDER BY position",
+        [STELE_LINK_OUTPUTS] = "SELECT position, position - task_back, position - previous_back, 0, 0, -1, 1 FROM task_outputs"
             " ORDER BY position",
-        [STELE_LINK_METRICS] = "SELECT position, position - task_back, position - previous_back, 0, 0, -1 FROM task_metrics"
+        [STELE_LINK_METRICS] = "SELECT position, position - task_back, position - previous_back, 0, 0, -1, 1 FROM task_metrics"
             " ORDER BY position",
-        [STELE_LINK_SESSIONS] = "SELECT position, session, previous, state_from, state_to, -1 FROM cli_session_history"
+        [STELE_LINK_SESSIONS] = "SELECT position, session, previous, state_from, state_to, -1, kind FROM cli_session_history"
             " ORDER BY position",
-        [STELE_LINK_COMMANDS] = "SELECT position, session, previous, 0, 0, -1 FROM cli_session_commands ORDER BY position"
+        [STELE_LINK_COMMANDS] = "SELECT position, session, previous, 0, 0, -1, 1 FROM cli_session_commands ORDER BY position"
     };
     int rc = reader_enter_unbound (self);
     if (rc)
@@ -79,7 +99,8 @@ stele_reader_links (stele_reader_t *self, stele_link_table_t table, stele_link_f
         stele_link_t link = {
             .position = sqlite3_column_int64 (statement, 0), .key = sqlite3_column_int64 (statement, 1),
             .previous = sqlite3_column_int64 (statement, 2), .state_from = sqlite3_column_int (statement, 3),
-            .state_to = sqlite3_column_int (statement, 4), .owner = sqlite3_column_int64 (statement, 5)
+            .state_to = sqlite3_column_int (statement, 4), .owner = sqlite3_column_int64 (statement, 5),
+            .kind = sqlite3_column_int (statement, 6)
         };
         rc = fn (&link, arg);
     }

@@ -9,7 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <jansson.h>
+#include "base/memory.h"
 #include "cli/proof/difference.h"
+#include "cli/proof/hashing.h"
 #include "cli/shared/cli.h"
 #include "cli/terminal/progress.h"
 #include "proof/derive.h"
@@ -17,17 +19,18 @@
 #include "wire/base64.h"
 
 #define REPORTED_MAX 20             // Faults that are printed
-#define NAMED_MAX 8                 // Ranges that are compared with the repository
+#define KEYS_MAX 16
+#define RANGES_MAX 8                // Ranges of faults that are named
 
 typedef struct {
-    const char *key, *repository;
-    cli_list_t since;
+    const char *repository;
+    cli_list_t keys, since;
     bool events_only;
 } args_t;
 
 static const cli_option_t s_options [] = {
-    { "key", 'k', "FILE", "the public key of the seals, as 'stele key new --sign' writes it: notes must be signed with it",
-        CLI_TEXT, offsetof (args_t, key), 0, NULL },
+    { "key", 'k', "FILE", "the public key of the seals, as 'stele key new --sign' writes it: notes must be signed with it; if the "
+        "key was replaced, repeat the option: with one of them", CLI_LIST, offsetof (args_t, keys), 0, NULL },
     { "since", 0, "NOTE", "also compare with the checkpoint in file NOTE, kept from earlier; may be repeated",
         CLI_LIST, offsetof (args_t, since), 0, NULL },
     { "repository", 0, "DIR", "name what has changed by comparing the events with those in the repository of backups DIR",
@@ -37,22 +40,25 @@ static const cli_option_t s_options [] = {
     CLI_OPTIONS_END
 };
 
-typedef struct { int64_t first, last; } s_range_t;
+typedef struct { int64_t first, last; char text [400]; } s_range_t;
 
 typedef struct {
     const cli_t *cli;
     const args_t *args;
     cli_history_t history;
-    stele_seal_key_t *key;
+    stele_seal_key_t *keys [KEYS_MAX];
+    size_t key_count;
     stele_seals_t *seals;
     stele_verifier_t *verifier;
+    cli_hashing_t *hashing;         // Of a ledger
     stele_derive_t *derive;         // NULL: not wanted, or not possible
     int64_t last;                   // Position up to which to read
     int64_t notes, signed_notes, ahead;     // Usable notes; of these, signed with the key; the repository's own after its end
     int64_t faults;
     json_t *list;                   // Of the faults, as JSON
-    s_range_t named [NAMED_MAX];
-    size_t named_count;
+    s_range_t ranges [RANGES_MAX];  // Faults of the verifier: it may run on the thread of 'hashing'
+    int64_t range_count;            // All of them
+    bool complete;                  // All events could be read
     cli_progress_t progress;
     stele_refusal_t refusal;
     bool begun;                     // One state of the ledger is kept
@@ -85,9 +91,12 @@ static void
 s_on_fault (int64_t first, int64_t last, const char *text, void *arg)
 {
     verify_t *self = arg;
-    s_report (self, first, last, NULL, text);
-    if (self->named_count < NAMED_MAX)
-        self->named [self->named_count++] = (s_range_t) { first, last };
+    if (self->range_count++ < RANGES_MAX) {
+        s_range_t *range = &self->ranges [self->range_count - 1];
+        range->first = first;
+        range->last = last;
+        snprintf (range->text, sizeof range->text, "%s", text);
+    }
 }
 
 static bool
@@ -103,7 +112,7 @@ s_on_structure (const char *text, void *arg)
 {
     verify_t *self = arg;
     char line [500];
-    snprintf (line, sizeof line, "the file is damaged: %.400s", text);
+    snprintf (line, sizeof line, "structure of the file: %.400s", text);
     s_report (self, 0, 0, NULL, line);
     return self->faults >= REPORTED_MAX;
 }
@@ -117,17 +126,22 @@ s_on_field (int64_t position, const char *fields, void *arg)
     s_report (self, position, position, fields, text);
 }
 
-//  Compare the ranges with faults with the repository
+//  Report the ranges with faults, and compare them with the repository
 static void
-s_name_fields (verify_t *self)
+s_name_ranges (verify_t *self)
 {
     cli_history_t other;
-    if (!self->args->repository || self->named_count == 0)
+    size_t count = self->range_count < RANGES_MAX? (size_t) self->range_count: RANGES_MAX;
+    for (size_t i = 0; i < count; i++)
+        s_report (self, self->ranges [i].first, self->ranges [i].last, NULL, self->ranges [i].text);
+    self->faults += self->range_count - (int64_t) count;
+    if (!self->args->repository || count == 0)
         return;
+    self->history.packed = false;
     int status = cli_history_open (&other, self->args->repository);
     int64_t last = status? 0: cli_history_last (&other);
-    for (size_t i = 0; i < self->named_count && status == EX_OK; i++) {
-        const s_range_t *range = &self->named [i];
+    for (size_t i = 0; i < count && status == EX_OK; i++) {
+        const s_range_t *range = &self->ranges [i];
         int64_t end = range->last < last? range->last: last;
         if (range->first <= end && cli_difference_find (&self->history, &other, range->first, end, s_on_field, self,
             &self->refusal) < 0)
@@ -139,23 +153,30 @@ s_name_fields (verify_t *self)
 
 //  -- notes -----------------------------------------------------------------------------
 
-//  Returns whether the note can be used
 static bool
+s_is_signed (const verify_t *self, const stele_note_t *note)
+{
+    for (size_t i = 0; i < self->key_count; i++)
+        if (stele_note_verify (note, self->keys [i]))
+            return true;
+    return false;
+}
+
+static void
 s_add_note (verify_t *self, const stele_note_t *note, const char *name)
 {
     char text [500];
     bool other = self->history.ledger_id && strcmp (note->ledger_id, self->history.ledger_id) != 0;
-    bool forged = !other && self->key && !stele_note_verify (note, self->key);
+    bool forged = !other && self->key_count && !s_is_signed (self, note);
     if (other || forged) {
         snprintf (text, sizeof text, other? "%.400s is of another ledger": "%.400s is not signed with the key", name);
         s_report (self, 0, 0, NULL, text);
-        return false;
+        return;
     }
     self->notes++;
-    self->signed_notes += self->key != NULL;
+    self->signed_notes += self->key_count > 0;
     if (note->size > 0)
         stele_verifier_add (self->verifier, note, name);
-    return true;
 }
 
 typedef struct {
@@ -177,7 +198,7 @@ s_on_note (const stele_note_t *note, const char *name, void *arg)
 static int
 s_load_notes (verify_t *self)
 {
-    s_notes_t *notes = calloc (1, sizeof *notes);
+    s_notes_t *notes = STELE_NEW (s_notes_t);
     notes->verify = self;
     int code = cli_history_notes (&self->history, s_on_note, notes, &self->refusal);
     if (code)
@@ -208,7 +229,10 @@ static int
 s_on_event (int64_t position, const char *line, size_t size, const stele_record_t *event, void *arg)
 {
     verify_t *self = arg;
-    stele_verifier_line (self->verifier, line, size);
+    if (self->hashing)
+        cli_hashing_add (self->hashing, line, size);
+    else
+        stele_verifier_line (self->verifier, line, size);
     if (position % STELE_TILE == 0)
         cli_progress_show (&self->progress, position, position);
     if (self->derive && stele_derive_event (self->derive, event, &self->refusal)) {
@@ -237,15 +261,20 @@ s_read (verify_t *self)
 {
     stele_refusal_t refusal;
     self->progress = cli_progress_start (self->last, "events");
+    self->history.packed = self->history.reader != NULL;
+    self->hashing = self->history.packed? cli_hashing_new (self->verifier): NULL;
     int code = cli_history_read (&self->history, 0, self->last? self->last: INT64_MAX, s_on_event, self, &refusal);
+    if (self->hashing && !cli_hashing_end (&self->hashing) && code == 0)
+        code = stele_refuse (&refusal, STELE_ELEDGER, NULL, "the event cannot be written as JSON");
     cli_progress_wipe (&self->progress);
     if (code)
         s_report (self, stele_verifier_position (self->verifier) + 1, stele_verifier_position (self->verifier) + 1, NULL,
             refusal.message);
     //  What could not be read is missing, but was named
-    if (code == 0)
+    self->complete = code == 0;
+    if (self->complete)
         stele_verifier_end (self->verifier);
-    s_name_fields (self);
+    s_name_ranges (self);
     if (code == 0)
         s_compare (self);
 }
@@ -255,11 +284,11 @@ s_read (verify_t *self)
 static void
 s_print_json (const verify_t *self, const char *root)
 {
-    json_t *line = json_pack ("{sb ss* sI sI sI sb ss sO}", "good", self->faults == 0, "ledger_id", self->history.ledger_id,
+    json_t *line = json_pack ("{sb ss* sI sI sI sb ss* sO}", "good", self->faults == 0, "ledger_id", self->history.ledger_id,
         "position", (json_int_t) stele_verifier_position (self->verifier),
         "sealed", (json_int_t) stele_verifier_sealed (self->verifier),
         "proven", (json_int_t) stele_verifier_proven (self->verifier), "signed", self->signed_notes > 0,
-        "root", root, "faults", self->list);
+        "root", self->complete? root: NULL, "faults", self->list);
     json_dumpf (line, stdout, JSON_COMPACT);
     putchar ('\n');
     json_decref (line);
@@ -282,7 +311,7 @@ s_print (const verify_t *self, const char *root)
     if (proven < position)
         cli_warn ("no checkpoint proves the %s after position %s yet", cli_format_counted (position - proven, "event").text,
             cli_format_count (proven).text);
-    if (proven && !self->key)
+    if (proven && !self->key_count)
         cli_warn ("the signatures were not verified: give --key FILE");
 }
 
@@ -290,8 +319,9 @@ static int
 s_finish (verify_t *self)
 {
     char root [STELE_BASE64_SIZE (STELE_HASH_BYTES) + 1] = "";
-    stele_base64_encode (stele_verifier_root (self->verifier)->bytes, STELE_HASH_BYTES, root);
-    if (self->key && self->signed_notes == 0 && self->faults == 0)
+    if (self->complete)
+        stele_base64_encode (stele_verifier_root (self->verifier)->bytes, STELE_HASH_BYTES, root);
+    if (self->key_count && self->signed_notes == 0 && self->faults == 0)
         s_report (self, 0, 0, NULL, "there is no checkpoint that is signed with the key");
     if (self->cli->json)
         s_print_json (self, root);
@@ -332,17 +362,28 @@ s_verify (verify_t *self)
 }
 
 static int
+s_load_keys (verify_t *self)
+{
+    stele_refusal_t refusal;
+    if (self->args->keys.count > KEYS_MAX)
+        return cli_usage_error ("verify", "--key: at most %d keys", KEYS_MAX);
+    for (size_t i = 0; i < self->args->keys.count; i++) {
+        self->keys [i] = stele_seal_key_load (self->args->keys.items [i], &refusal);
+        if (!self->keys [i]) {
+            cli_report ("--key: %s", refusal.message);
+            return EX_NOINPUT;
+        }
+        self->key_count++;
+    }
+    return EX_OK;
+}
+
+static int
 s_run (cli_t *cli, void *arguments, const cli_operands_t *operands)
 {
     verify_t self = { .cli = cli, .args = arguments, .list = json_array () };
-    stele_refusal_t refusal;
-    if (self.args->key && !(self.key = stele_seal_key_load (self.args->key, &refusal))) {
-        cli_report ("--key: %s", refusal.message);
-        json_decref (self.list);
-        return EX_NOINPUT;
-    }
-    int status = cli_history_open (&self.history, operands->items [0]);
-    if (status == EX_OK) {
+    int status = s_load_keys (&self);
+    if (status == EX_OK && (status = cli_history_open (&self.history, operands->items [0])) == EX_OK) {
         status = s_verify (&self);
         if (self.begun)
             stele_reader_end (self.history.reader);
@@ -351,7 +392,8 @@ s_run (cli_t *cli, void *arguments, const cli_operands_t *operands)
     stele_derive_destroy (&self.derive);
     stele_verifier_destroy (&self.verifier);
     stele_seals_close (&self.seals);
-    stele_seal_key_destroy (&self.key);
+    for (size_t i = 0; i < self.key_count; i++)
+        stele_seal_key_destroy (&self.keys [i]);
     json_decref (self.list);
     return status;
 }
