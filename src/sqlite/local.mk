@@ -8,6 +8,7 @@ src_sqlite_libsqlite_la_SOURCES = \
     src/ledger/snapshot.h \
     src/ledger/text_index.h \
     src/sqlite/sql/file_names.h \
+    src/sqlite/archiver.c \
     src/sqlite/snapshot.c \
     src/sqlite/versions.c \
     src/sqlite/sqlite_file.c src/sqlite/sqlite_file.h \
@@ -20,7 +21,6 @@ src_sqlite_libsqlite_la_SOURCES = \
     src/sqlite/sql/sql.c src/sqlite/sql/sql.h \
     src/ledger/archive.h \
     src/sqlite/archive/archive_file.c src/sqlite/archive/archive_file.h \
-    src/sqlite/archive/archiver.c \
     src/sqlite/archive/task_copy.c \
     src/sqlite/compress/compress_ahead.c src/sqlite/compress/compress_ahead.h \
     src/sqlite/compress/compressor.c src/sqlite/compress/compressor.h \
