@@ -77,7 +77,7 @@ class Webhooks(receiver.RelayTest):
 
     def test_one_request_per_task_at_a_time(self):
         self.receiver.behave = lambda request: receiver.HANG
-        relay = self.relay({"hook": self.target(parallel=4)})
+        relay = self.relay({"hook": self.target(parallel=4, **{"timeout-ms": 600000})})
         tasks = [self.name("t%d" % n) for n in range(6)]
         self.producer().publish(*[event for task in tasks for event in (created(task), changed(task, "running"))])
         self.receiver.wait(lambda requests: len(requests) == 4)
@@ -160,11 +160,12 @@ class Webhooks(receiver.RelayTest):
     def test_timeout_and_closed_connection_are_retried(self):
         ways = iter([receiver.HANG, receiver.CLOSE, (503, {}), (504, {})])
         self.receiver.behave = lambda request: next(ways, 200)
-        relay = self.relay({"hook": self.target(**{"timeout-ms": 500})})
+        relay = self.relay({"hook": self.target(**{"timeout-ms": 1000})})
         self.producer().publish(created(self.name("task")))
         self.receiver.wait_delivered(1)
-        self.assertEqual(len(self.receiver.requests), 5)
-        self.assertEqual(relay.wait_status(lambda rows: rows["hook"]["pending"] == 0)["hook"]["failures"], 4)
+        rows = relay.wait_status(lambda rows: rows["hook"]["pending"] == 0)
+        self.assertGreaterEqual(rows["hook"]["failures"], 4)        # On a slow machine, a good answer may be too late as well
+        self.assertGreaterEqual(len(self.receiver.requests), 5)
 
     def test_redirect_is_not_followed(self):
         self.receiver.behave = lambda request: (307, {"Location": self.receiver.url("/elsewhere")})
