@@ -42,7 +42,7 @@ s_leave (void *state)
     free (self);
 }
 
-//  A call that waits: it leaves when it is answered, or its connection ends
+//  A call that waits: it leaves when it is answered, or ends
 static void
 s_join (http_call_t *call, http_stats_fn *answer)
 {
@@ -65,8 +65,14 @@ s_answer (http_server_t *server, const json_t *stats, const stele_refusal_t *ref
     stele_refusal_t reason = refusal? *refusal: (stele_refusal_t) { 0 };
     json_t *kept = json_incref ((json_t *) stats);
     server->stats_asked = false;
-    while (server->stats_first && server->stats_first->question == question)
-        server->stats_first->answer (server->stats_first->call, kept, refusal? &reason: NULL);
+    while (server->stats_first && server->stats_first->question == question) {
+        http_call_t *call = server->stats_first->call;
+        http_stats_fn *answer = server->stats_first->answer;
+        s_leave (call->state);
+        call->state = NULL;
+        call->state_free = NULL;
+        answer (call, kept, refusal? &reason: NULL);
+    }
     json_decref (kept);
 }
 
@@ -159,7 +165,13 @@ s_ask (http_server_t *server, stele_refusal_t *refusal)
 void
 http_stats_ask (http_server_t *server, http_conn_t *conn, const http_route_t *route, http_stats_fn *answer)
 {
-    http_call_t *call = http_call_new_shared (server, conn, route);
+    http_stats_start (http_call_new_shared (server, conn, route), answer);
+}
+
+void
+http_stats_start (http_call_t *call, http_stats_fn *answer)
+{
+    http_server_t *server = call->server;
     stele_refusal_t refusal = { 0 };
     if (server->no_gateway.code)
         answer (call, NULL, &server->no_gateway);

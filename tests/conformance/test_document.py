@@ -77,12 +77,31 @@ class Readme(harness.BrokerTest):
             program = program.replace(endpoint, mine)
         for _ in range(2):          # The goodbye keeps t1: the second run interrupts nothing
             done = subprocess.run([sys.executable, "-"], input=program.encode(), stdout=subprocess.PIPE,
-                                  stderr=subprocess.STDOUT, timeout=harness.PATIENCE)
+                                  stderr=subprocess.STDOUT, env=self.broker.environment(), timeout=harness.PATIENCE)
             self.assertEqual(done.returncode, 0, done.stdout.decode())
             self.assertIn("'op': 'ack'", done.stdout.decode())
             self.assertIn("'task_id': 't1'", done.stdout.decode())
         self.assertEqual([event for event in self.read_events() if event.get("interrupted")], [])
         self.assertEqual(self.ask("task.get", task_id="t1")["task"]["state"], "running")
+        self.assertEqual(self.ask("task.get", task_id="fix-1")["task"]["state"], "passed")
+
+    def test_c_of_the_readme(self):
+        lines = re.search(r"```c\n(.*?)```", document("README.md"), re.S).group(1)
+        source = os.path.join(self.folder, "readme.c")
+        with open(source, "w") as file:
+            #   After the first line: the broker of this test
+            file.write('#include <inttypes.h>\n#include <stdio.h>\n#include <stele.h>\nint main (void)\n{\n' +
+                       lines.replace(";\n", ';\nstele_client_set_events_endpoint (client, "%s");\n' % self.broker.events, 1) +
+                       "stele_client_close (client, true, 5000);\nstele_client_destroy (&client);\n}\n")
+        #   As the library was compiled, sanitizers included
+        compiler = subprocess.run([os.path.join(harness.BUILD, "config.status"), "-q", "--file=-"], input="@CC@ @CFLAGS@",
+                                  stdout=subprocess.PIPE, check=True, text=True).stdout.split()
+        library = os.path.join(harness.BUILD, ".libs")
+        subprocess.run(compiler + [source, "-o", source[:-2], "-I" + os.path.join(harness.SRC, "include"),
+                                   "-L" + library, "-lstele", "-Wl,-rpath," + library], check=True)
+        done = subprocess.run([source[:-2]], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=harness.PATIENCE)
+        self.assertEqual((done.returncode, done.stdout), (0, b""))
+        self.assertEqual(self.ask("task.get", task_id="build-1")["task"]["title"], "Build it")
 
 
 if __name__ == "__main__":
