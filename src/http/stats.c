@@ -42,7 +42,7 @@ s_leave (void *state)
     free (self);
 }
 
-//  A call that waits: it leaves before it is answered, or when its connection ends
+//  A call that waits: it leaves when it is answered, or ends
 static void
 s_join (http_call_t *call, http_stats_fn *answer)
 {
@@ -68,7 +68,7 @@ s_answer (http_server_t *server, const json_t *stats, const stele_refusal_t *ref
     while (server->stats_first && server->stats_first->question == question) {
         http_call_t *call = server->stats_first->call;
         http_stats_fn *answer = server->stats_first->answer;
-        s_leave (server->stats_first);
+        s_leave (call->state);
         call->state = NULL;
         call->state_free = NULL;
         answer (call, kept, refusal? &reason: NULL);
