@@ -12,9 +12,9 @@
 #include "http/pulse.h"
 #include "http/stats.h"
 
-#define PULSE_MS 1000
-#define COUNTS_MAX  30              // Of each group, the largest come first
-#define EARLY_MS   100               // Streams that are due this soon are sent the same answer
+#define PULSE_MS   1000
+#define COUNTS_MAX   30             // Of each group, the largest come first
+#define EARLY_MS    100              // Streams that are due this soon are sent the same answer
 
 struct http_pulse {
     http_call_t call;               // The first member: an answer is given with its address
@@ -76,7 +76,8 @@ s_trim (const json_t *stats)
 static char *
 s_print (const http_server_t *server, const json_t *stats, const stele_refusal_t *refusal)
 {
-    json_t *message = json_pack ("{so, so}", "stats", stats? s_trim (stats): json_null (), "findings", http_stats_findings (server, stats, refusal));
+    json_t *message = json_pack ("{so, so}", "stats", stats? s_trim (stats): json_null (), "findings",
+        http_stats_findings (server, stats, refusal));
     char *json = json_dumps (message, JSON_COMPACT);
     size_t size = strlen (json) + 32;
     char *text = stele_memory_new (size);
@@ -95,11 +96,13 @@ s_on_stats (http_call_t *call, const json_t *stats, const stele_refusal_t *refus
     size_t size = strlen (text);
     self->asked = false;
     for (http_stream_t *stream = self->streams; stream; stream = stream->next) {
-        //  One that reads slowly is sent a later one
-        if (!stream->wants_stats || now_ms < stream->stats_ms + PULSE_MS - EARLY_MS
-        ||  http_conn_unread (stream->conn) > HTTP_STREAM_UNREAD / 4)
+        if (!stream->wants_stats || now_ms < stream->stats_ms + PULSE_MS - EARLY_MS)
             continue;
-        stream->stats_ms = stream->sent_ms = now_ms;
+        stream->stats_ms = now_ms;
+        //  One that reads slowly is sent a later one
+        if (http_conn_unread (stream->conn) > HTTP_STREAM_UNREAD / 4)
+            continue;
+        stream->sent_ms = now_ms;
         http_conn_send (stream->conn, text, size);
     }
     free (text);

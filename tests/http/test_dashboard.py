@@ -9,7 +9,6 @@ import hashlib
 import os
 import posixpath
 import re
-import signal
 import subprocess
 import unittest
 
@@ -187,16 +186,17 @@ class Dashboard(web.WebTest):
         self.post("/v1/events", {"producer": "none", "events": [{"type": "preference.set", "user_id": "u", "preferred_model": "m"}]})
         self.assertEqual([stream.next()[0] for _ in range(2)], ["hello", "message"])
 
-    def test_stream_tells_that_the_broker_does_not_answer(self):
-        stream = self.stream()
-        self.next_stats(stream)
-        self.broker.signal(signal.SIGSTOP)
-        try:
-            data = self.next_stats(stream, lambda data: data["stats"] is None)
-            self.assertEqual([one["code"] for one in data["findings"]], ["no_answer"])
-        finally:
-            self.broker.signal(signal.SIGCONT)
-        self.next_stats(stream, lambda data: data["stats"] is not None)
+
+class WithoutBroker(web.WebTest):
+    with_broker = False
+
+    def test_page_is_served_and_the_stream_tells_what_is_wrong(self):
+        self.get("/")
+        self.get("/v1/session")
+        stream = web.Stream(self.http.port, "/v1/stream?view=tasks&stats=true")
+        self.addCleanup(stream.close)
+        event, data = stream.next()     # Without a broker, there is no hello
+        self.assertEqual((event, data["stats"], [one["code"] for one in data["findings"]]), ("stats", None, ["not_running"]))
 
 
 class WithTokens(test_tokens.TokensTest):

@@ -34,11 +34,11 @@ class LimitsTest(web.WebTest):
                               stdout=subprocess.PIPE, timeout=harness.PATIENCE, check=True)
         return done.stdout.decode().strip()
 
-    def by(self, name, path="/v1/session", method="GET"):
-        """Status of a request with that token, and of it the answer. GET /v1/session is 405: it costs no work."""
+    def by(self, name, path="/v1/recover", method="GET"):
+        """Status of a request with that token, and of it the answer. GET /v1/recover is 405: it costs no work."""
         return self.request(method, path, headers={"Authorization": "Bearer " + self.texts[name]} if name else {})
 
-    def until_429(self, name, path="/v1/session"):
+    def until_429(self, name, path="/v1/recover"):
         """The statuses up to the first 429, and that answer."""
         statuses = []
         for _ in range(20 * BURST):

@@ -58,7 +58,8 @@ export function Export({ name, path, query, rowsKey, keys }) {
         }
     };
     if (state.count !== undefined)
-        return html`<span role="status">${num(state.count)} read</span> <button type="button" onClick=${() => controller.current.abort()}>Cancel</button>`;
+        return html`<span role="status">${num(state.count)} read</span> <button type="button"
+            onClick=${() => controller.current.abort()}>Cancel</button>`;
     return html`<button type="button" onClick=${run("csv")} title="Save all rows of this list, with the columns that are shown">CSV</button>
         <button type="button" onClick=${run("ndjson")} title="Save the whole records of this list, one per line">NDJSON</button>
         ${state.error && html`<${Failure} error=${state.error} />`}`;

@@ -57,7 +57,8 @@ function JumpTo({ onPosition }) {
             setError(failure);
         }
     };
-    return html`<form class="toolbar" onSubmit=${submit}><label>Time <input name="time" size="17" placeholder="2026-03-02 09:00" title="In the zone ${zoneName()}" /></label>
+    return html`<form class="toolbar" onSubmit=${submit}><label>Time <input name="time" size="17" placeholder="2026-03-02 09:00"
+        title="In the zone ${zoneName()}" /></label>
         <button>Go</button>${error && html`<${Failure} error=${error} />`}</form>`;
 }
 
@@ -91,13 +92,15 @@ export function Moment({ position, first = 1, last, onChange, stops, jump }) {
         "<": ["one step back", () => step(-1)],
         ">": ["one step on", () => step(1)],
     });
-    return html`<div class="moment"><button type="button" onClick=${play} aria-label=${playing ? "Pause" : "Play"} title="Play (p)">${playing ? "❚❚" : "▶"}</button>
+    return html`<div class="moment"><button type="button" onClick=${play} aria-label=${playing ? "Pause" : "Play"} title="Play (p)">
+        ${playing ? "❚❚" : "▶"}</button>
         <button type="button" onClick=${() => step(-1)} aria-label="One step back" title="One step back (<)">‹</button>
         <button type="button" onClick=${() => step(1)} aria-label="One step on" title="One step on (>)">›</button>
         <input type="range" min=${first} max=${last} step="1" value=${position} aria-label="Position" aria-valuetext="position ${position}"
             onInput=${(event) => move(Number(event.target.value))} />
         <label>Position <input type="number" min=${first} max=${last} value=${position} onChange=${(event) => move(Number(event.target.value))} /></label>
         <span class="quiet">of ${num(last)}</span><${TimeOf} position=${slow} />
-        ${!stops && html`<label>Speed <select value=${speed} onChange=${(event) => setSpeed(Number(event.target.value))}>${SPEEDS.map((one) => html`<option
+        ${!stops && html`<label>Speed <select value=${speed} onChange=${(event) => setSpeed(Number(event.target.value))}>
+            ${SPEEDS.map((one) => html`<option
             value=${one}>${num(one)} events/s</option>`)}</select></label>`}${jump && html`<${JumpTo} onPosition=${move} />`}</div>`;
 }

@@ -63,7 +63,8 @@ export function Table({ label, columns, pager, rowKey, onOpen, sorted, onSort, e
     };
     return html`<div class="table" ref=${box} onScroll=${look} tabIndex="0" role="region" aria-label=${label}>
         <table aria-rowcount=${total ?? (done ? rows.length + 1 : -1)}><thead><tr>${columns.map(heading)}</tr></thead><tbody>
-        ${from > 0 && html`<tr class="gap" key="above" aria-hidden="true"><td colSpan=${columns.length} style=${{ height: from * ROW + "px" }} /></tr>`}
+        ${from > 0 && html`<tr class="gap" key="above" aria-hidden="true"><td colSpan=${columns.length} style=${{ height: from * ROW + "px" }} />
+            </tr>`}
         ${rows.slice(from, to).map((row, i) => html`<tr key=${rowKey(row)} aria-rowindex=${from + i + 2}
             class="${from + i === chosen ? "chosen" : ""} ${onOpen ? "opens" : ""}" aria-current=${from + i === chosen ? "true" : undefined}
             onClick=${(event) => {

@@ -63,7 +63,8 @@ export function Field({ label, value, onChange, wait = 300, ...more }) {
     }} /></label>`;
 }
 
-const Select = ({ label, value, options, onChange }) => html`<label>${label}<select value=${value ?? ""} onChange=${(event) => onChange(event.target.value)}>
+const Select = ({ label, value, options, onChange }) => html`<label>${label}<select value=${value ?? ""}
+    onChange=${(event) => onChange(event.target.value)}>
     ${options.map(([word, text]) => html`<option value=${word}>${text}</option>`)}</select></label>`;
 
 const Bound = ({ name, label, params }) => html`<${Field} label=${label} value=${params[name] && formatTime(params[name])} size="17" wait=${800}
@@ -88,6 +89,7 @@ export function Filters({ params, label = "Search", children }) {
         ${Object.entries(TEXTS).map(([name, text]) => html`<${Field} label=${text} value=${params[name]} onChange=${set(name)} size="12" />`)}
         <${Select} label="Errors" value=${params.has_error} onChange=${set("has_error")} options=${[["", "any"], ["true", "with an error"], ["false", "without"]]} />
         <${Select} label="Interrupted" value=${params.interrupted} onChange=${set("interrupted")} options=${[["", "any"], ["true", "yes"], ["false", "no"]]} />
-        ${Object.entries(TIMES).map(([name, text]) => html`<span class="range"><${Bound} name=${name + "_from"} label="${text} from" params=${params} />
+        ${Object.entries(TIMES).map(([name, text]) => html`<span class="range"><${Bound} name=${name + "_from"} label="${text} from"
+            params=${params} />
             <${Bound} name=${name + "_to"} label="to" params=${params} /></span>`)}</div>`}</div>`;
 }

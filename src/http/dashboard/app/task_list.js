@@ -16,7 +16,8 @@ import { listQuery } from "./task_filters.js";
 
 // key: of the record, and of the column in a CSV file. The waiting and running times are differences.
 const COLUMNS = [
-    { key: "state", title: "State", cell: (task) => html`<${State} state=${task.state} />${task.interrupted ? html` <span class="quiet">interrupted</span>` : ""}` },
+    { key: "state", title: "State", cell: (task) => html`<${State} state=${task.state} />${task.interrupted ? html` <span
+        class="quiet">interrupted</span>` : ""}` },
     { key: "task_id", title: "ID", cell: (task, at) => html`<${TaskLink} id=${task.task_id} at=${at} />` },
     { key: "title", title: "Title", cell: (task) => html`<span title=${line(task.title)}>${line(task.title)}</span>` },
     { key: "role", title: "Role", cell: (task) => task.role },
@@ -53,7 +54,8 @@ export function ColumnChooser({ params }) {
         setPref("columns", { ...prefs.get().columns, tasks: keys });
         setParams({ columns: keys.join(",") });
     };
-    return html`<details class="popup"><summary>Columns</summary><div>${COLUMNS.map((one) => html`<label><input type="checkbox" checked=${shown.includes(one.key)}
+    return html`<details class="popup"><summary>Columns</summary><div>${COLUMNS.map((one) => html`<label><input type="checkbox"
+        checked=${shown.includes(one.key)}
         onChange=${() => toggle(one.key)} /> ${one.title}</label>`)}</div></details>`;
 }
 

@@ -58,8 +58,10 @@ function Line({ line, path, find, current }) {
     const body = find && text.toLowerCase().includes(find) ? html`<${Marked} text=${text} find=${find} />` :
         pieces ? pieces.map((piece) => html`<span class=${piece.name} style=${piece.css}>${piece.text}</span>`) : text;
     return html`<div class="line o-${output.output_type} ${heading ? "heading" : ""} ${note ? "note" : ""} ${current ? "current" : ""}">
-        <span class="gutter">${first && html`<a href="${path}/${output.id}" download title="${output.output_type}, position ${output.id}: save the bytes"><${Time}
-        at=${output.timestamp} precise /></a>`}</span><span class="text">${body}${more > 0 && html` <span class="quiet">… ${num(more)} more characters</span>`}</span></div>`;
+        <span class="gutter">${first && html`<a href="${path}/${output.id}" download
+            title="${output.output_type}, position ${output.id}: save the bytes"><${Time}
+        at=${output.timestamp} precise /></a>`}</span><span class="text">${body}${more > 0 && html` <span
+            class="quiet">… ${num(more)} more characters</span>`}</span></div>`;
 }
 
 // 'low' and 'high': positions between which outputs are shown; undefined: no bound
@@ -179,9 +181,12 @@ export function Outputs({ id, low, high, live }) {
         }}>Follow</button>`}`;
     return html`<${Panel} title="Outputs" wide actions=${actions}>
         <div class="log ${wrap ? "wrap" : ""}" ref=${box} onScroll=${look} tabIndex="0" role="region" aria-label="Outputs">
-        ${wrap ? state.lines.slice(0, 5000).map((line, i) => html`<${Line} line=${line} path=${path} find=${find} current=${find && hits[hit] === i} />`) :
-            html`<div style=${{ height: first * ROW + "px" }} />${state.lines.slice(first, last).map((line, i) => html`<${Line} key=${first + i} line=${line} path=${path}
+        ${wrap ? state.lines.slice(0, 5000).map((line, i) => html`<${Line} line=${line} path=${path} find=${find}
+            current=${find && hits[hit] === i} />`) :
+            html`<div style=${{ height: first * ROW + "px" }} />${state.lines.slice(first, last).map((line, i) => html`<${Line} key=${first + i}
+                line=${line} path=${path}
             find=${find} current=${find && hits[hit] === first + i} />`)}<div style=${{ height: (state.lines.length - last) * ROW + "px" }} />`}
-        ${state.error ? html`<${Failure} error=${state.error} reload=${start} />` : !state.lines.length && html`<p class="quiet">${state.loading ? "Loading …" : "No outputs."}</p>`}
+        ${state.error ? html`<${Failure} error=${state.error} reload=${start} />` : !state.lines.length && html`<p class="quiet">
+            ${state.loading ? "Loading …" : "No outputs."}</p>`}
         ${wrap && state.lines.length > 5000 && html`<p class="quiet">Wrapped, only 5,000 lines are shown.</p>`}</div></${Panel}>`;
 }

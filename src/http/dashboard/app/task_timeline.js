@@ -22,9 +22,11 @@ function binned(marks) {
     return [...bins.values()];
 }
 
-const Lane = ({ name, children }) => html`<div class="lane"><span class="name" title=${name}>${name}</span><div class="marks">${children}</div></div>`;
+const Lane = ({ name, children }) => html`<div class="lane"><span class="name" title=${name}>${name}</span><div class="marks">${children}</div>
+    </div>`;
 
-const Marks = ({ marks }) => binned(marks).map((mark) => html`<span class="mark ${mark.bad ? "bad" : ""}" style=${{ left: mark.at + "%", width: mark.width + "%" }}
+const Marks = ({ marks }) => binned(marks).map((mark) => html`<span class="mark ${mark.bad ? "bad" : ""}"
+    style=${{ left: mark.at + "%", width: mark.width + "%" }}
     title=${mark.count > 1 ? `${mark.title} (and ${mark.count - 1} more)` : mark.title} />`);
 
 // Values of one metric as a line
@@ -32,8 +34,10 @@ function Values({ values, place }) {
     const points = values.filter((one) => typeof one.value === "number" && Number.isFinite(one.value));
     const high = Math.max(...points.map((one) => one.value)), low = Math.min(0, ...points.map((one) => one.value));
     const y = (value) => high > low ? 19 - 18 * (value - low) / (high - low) : 10;
-    const path = points.length === 1 ? `M${(place(points[0].timestamp) * 10).toFixed(1)} 10h1` : points.map((one, i) => `${i ? "L" : "M"}${(place(one.timestamp) * 10).toFixed(1)} ${y(one.value).toFixed(1)}`).join("");
-    return html`<svg viewBox="0 0 1000 20" preserveAspectRatio="none" role="img" aria-label="${points.length} values up to ${high}"><path d=${path} /></svg>
+    const point = (one) => `${(place(one.timestamp) * 10).toFixed(1)} ${y(one.value).toFixed(1)}`;
+    const path = points.length === 1 ? `M${point(points[0])}h1` : points.map((one, i) => (i ? "L" : "M") + point(one)).join("");
+    return html`<svg viewBox="0 0 1000 20" preserveAspectRatio="none" role="img" aria-label="${points.length} values up to ${high}"><path
+        d=${path} /></svg>
         ${binned(points.map((one) => ({ at: place(one.timestamp), width: 0, title: `${formatTime(one.timestamp, true)}: ${num(one.value)} ${one.unit ?? ""}` })))
             .map((mark) => html`<span class="point" style=${{ left: mark.at + "%" }} title=${mark.title} />`)}`;
 }
@@ -54,10 +58,12 @@ export function Timeline({ history, sessions, commands, metrics, end, onMoment }
         <${Lane} name="state">${changes.map((one, i) => {
             const next = changes[i + 1]?.timestamp ?? stop, at = Math.min(place(one.timestamp), 99.5);
             const title = `${one.state_to} from ${formatTime(one.timestamp, true)}${changes[i + 1] ? ` for ${between(one.timestamp, next)}` : ""}, attempt ${one.attempt}`;
-            return html`<button type="button" class="segment s-${one.state_to}" style=${{ left: at + "%", width: Math.max(place(next) - at, 0.5) + "%" }} title=${title}
+            return html`<button type="button" class="segment s-${one.state_to}"
+                style=${{ left: at + "%", width: Math.max(place(next) - at, 0.5) + "%" }} title=${title}
                 aria-label="${title}: show the task then" onClick=${() => onMoment(one.id)}>${place(next) - at > 6 ? one.state_to : ""}</button>`;
         })}</${Lane}>
-        ${sessions.map((one) => html`<${Lane} name=${one.session_id}><span class="segment session s-${one.state}" title="${one.cli_tool ?? ""} ${one.state}, ${one.command_count} commands"
+        ${sessions.map((one) => html`<${Lane} name=${one.session_id}><span class="segment session s-${one.state}"
+            title="${one.cli_tool ?? ""} ${one.state}, ${one.command_count} commands"
             style=${{ left: place(one.created_at) + "%", width: Math.max(place(one.completed_at ?? stop) - place(one.created_at), 0.3) + "%" }} /></${Lane}>`)}
         ${commands.length > 0 && html`<${Lane} name="commands"><${Marks} marks=${commands.map((one) => {
             const took = one.execution_time_ms ?? 0, at = Date.parse(one.timestamp);

@@ -24,6 +24,8 @@ export default function AsOf({ params }) {
     // The head when the page is opened: a slider whose end moves cannot be used
     const query = useQuery("v1/events", { after: 1e12, limit: 1 });
     return html`<div class="head"><h1>As of</h1><p class="quiet">Every task as it was after the event at a position.</p>
-        <div class="toolbar right"><${ColumnChooser} params=${params} />${params.at && html`<a href=${href("tasks", null, { ...params })}>as a list</a>`}</div></div>
-        <${Result} query=${query}>${({ head }) => head ? html`<${Past} params=${params} head=${head} />` : html`<${Empty}>The ledger has no events yet.</${Empty}>`}</${Result}>`;
+        <div class="toolbar right"><${ColumnChooser} params=${params} />${params.at && html`<a
+            href=${href("tasks", null, { ...params })}>as a list</a>`}</div></div>
+        <${Result} query=${query}>${({ head }) => head ? html`<${Past} params=${params}
+            head=${head} />` : html`<${Empty}>The ledger has no events yet.</${Empty}>`}</${Result}>`;
 }

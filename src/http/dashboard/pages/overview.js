@@ -76,8 +76,11 @@ const FOLLOWERS = { redis: "Redis", feed: "feed", search: "search", rollup: "ser
 
 function Followers({ live }) {
     const rows = Object.entries(FOLLOWERS).map(([key, name]) => [name, live[key]]).filter(([, one]) => one && (one.state || one.position !== undefined));
-    return html`<${Panel} title="Followers"><table class="plain"><thead><tr><th>follower</th><th>state</th><th class="num">events behind</th><th class="num">time behind</th></tr></thead><tbody>${rows.map(([name, one]) => html`<tr><td>${name}</td><td>${one.state ?? "live"}</td><td class="num">${
-        num(one.lag_events)}</td><td class="num">${one.lag_ms === undefined ? "" : duration(one.lag_ms * 1000)}</td></tr>`)}</tbody></table></${Panel}>`;
+    return html`<${Panel} title="Followers"><table class="plain"><thead><tr><th>follower</th><th>state</th><th class="num">events behind</th><th
+        class="num">time behind</th></tr></thead><tbody>${rows.map(([name, one]) => html`<tr><td>${name}</td><td>${one.state ?? "live"}</td><td
+        class="num">${
+        num(one.lag_events)}</td><td class="num">${one.lag_ms === undefined ? "" : duration(one.lag_ms * 1000)}</td></tr>`)}</tbody></table>
+            </${Panel}>`;
 }
 
 const Store = ({ live: { ledger, disk, backup, sessions, producers_total } }) => html`<${Panel} title="Ledger"><${Facts} rows=${[
@@ -93,7 +96,8 @@ function Series({ over }) {
     const query = useQuery("v1/stats/series", range, { every: 60000 });
     const buttons = Object.keys(OVER).map((one) => html`<button type="button" aria-pressed=${one === over ? "true" : "false"}
         onClick=${() => setParams({ over: one })}>${one}</button>`);
-    return html`<${Panel} title="Over time" actions=${buttons} wide><${Result} query=${query}>${(data) => html`<${SeriesCharts} data=${data} />`}</${Result}></${Panel}>`;
+    return html`<${Panel} title="Over time" actions=${buttons} wide><${Result} query=${query}>${(data) => html`<${SeriesCharts}
+        data=${data} />`}</${Result}></${Panel}>`;
 }
 
 function SeriesCharts({ data }) {
@@ -118,23 +122,28 @@ function SeriesCharts({ data }) {
         ${data.state === "building" && html`<p class="quiet">The series are being built: ${num(data.lag_events)} events are not counted yet.</p>`}
         <div class="pair"><${Chart} label="Tasks per ${data.step}" bars data=${[columns.xs, columns.created, columns.failed]}
             series=${[{ name: "created", color: "--busy", fill: true }, { name: "failed", color: "--bad", fill: true }]} />
-        ${["wait", "run"].map((name) => html`<${Chart} label="Times to ${name}, per ${data.step}" data=${[columns.xs, columns[name], columns[name + "99"]]} format=${duration}
+        ${["wait", "run"].map((name) => html`<${Chart} label="Times to ${name}, per ${data.step}"
+            data=${[columns.xs, columns[name], columns[name + "99"]]} format=${duration}
             axis=${shortDuration} series=${[{ name: name + " p50", color: "--good" }, { name: name + " p99", color: "--warn" }]} />`)}</div>`;
 }
 
 // A token that is bound to users gets no statistics of the broker, but those of its own tasks
 function Own() {
     const query = useQuery("v1/stats/tasks", { group_by: "state", slowest: 0 });
-    return html`<${Panel} title="By state" wide><${Result} query=${query}>${({ groups }) => groups.length ? html`<table class="plain"><thead><tr><th>state</th><th class="num">tasks</th>
+    return html`<${Panel} title="By state" wide><${Result} query=${query}>${({ groups }) => groups.length ? html`<table class="plain"><thead><tr>
+        <th>state</th><th class="num">tasks</th>
         <th class="num">waited, p50</th><th class="num">p99</th><th class="num">ran, p50</th><th class="num">p99</th></tr></thead><tbody>${groups.map((one) => html`<tr><td><a
         href=${href("tasks", null, { states: one.state })}><${State} state=${one.state} /></a></td><td class="num">${num(one.tasks)}</td>${[one.queue_us, one.run_us].map((times) =>
-        html`<td class="num">${duration(times.p50)}</td><td class="num">${duration(times.p99)}</td>`)}</tr>`)}</tbody></table>` : html`<${Empty}>No tasks yet.</${Empty}>`}</${Result}></${Panel}>`;
+        html`<td class="num">${duration(times.p50)}</td><td class="num">${duration(times.p99)}</td>`)}</tr>`)}</tbody>
+            </table>` : html`<${Empty}>No tasks yet.</${Empty}>`}</${Result}></${Panel}>`;
 }
 
 function Failures() {
     const query = useQuery("v1/errors", { limit: 8 });
-    return html`<${Panel} title="Failures" actions=${html`<button type="button" onClick=${query.reload}>Read again</button>`}><${Result} query=${query}>${({ groups }) =>
-        groups.length ? html`<ul class="rows">${groups.map((one) => html`<li><span class="num count">${num(one.failed)}</span><a class="cut" title=${line(one.error)}
+    return html`<${Panel} title="Failures" actions=${html`<button type="button" onClick=${query.reload}>Read again</button>`}><${Result}
+        query=${query}>${({ groups }) =>
+        groups.length ? html`<ul class="rows">${groups.map((one) => html`<li><span class="num count">${num(one.failed)}</span><a class="cut"
+            title=${line(one.error)}
         href=${href("tasks", null, { states: FAILED.join(), search: one.error ? `"${line(one.error, 120).replaceAll("\"", " ")}"` : "" })}>${line(one.error) || "no message"}</a>
         <${Time} at=${one.last} /></li>`)}</ul>` : html`<${Empty}>No task has failed.</${Empty}>`}</${Result}></${Panel}>`;
 }
@@ -150,7 +159,8 @@ function Changes() {
     return html`<${Panel} title="Newest changes" wide><${Result} query=${query}>${({ tasks }) => {
         const ids = new Set(live.map((task) => task.task_id));
         const rows = [...live, ...tasks.filter((task) => !ids.has(task.task_id))].slice(0, 15);
-        return rows.length ? html`<ul class="rows">${rows.map((task) => html`<li key=${task.task_id}><${Time} at=${task.updated_at} /><${State} state=${task.state} />
+        return rows.length ? html`<ul class="rows">${rows.map((task) => html`<li key=${task.task_id}><${Time} at=${task.updated_at} /><${State}
+            state=${task.state} />
             <span class="cut id"><${TaskLink} id=${task.task_id} /></span><span class="cut">${task.title}</span></li>`)}</ul>` :
             html`<${Empty}>No tasks yet. Publish the first one: <code>stele run -- make check</code></${Empty}>`;
     }}</${Result}></${Panel}>`;
@@ -163,7 +173,8 @@ export default function Overview({ params }) {
         ${live && html`<${Findings} findings=${live.findings} />`}
         ${now && html`<${Now} live=${now} /><${LiveCharts} at=${live.at} /><${Followers} live=${now} />`}
         ${now?.rollup && html`<${Series} over=${over} />`}
-        ${now && html`<${Groups} title="By state" counts=${now.tasks.by_state} param="states" total=${now.tasks.total} render=${(state) => html`<${State} state=${state} />`} />
+        ${now && html`<${Groups} title="By state" counts=${now.tasks.by_state} param="states" total=${now.tasks.total}
+            render=${(state) => html`<${State} state=${state} />`} />
         <${Groups} title="By role" counts=${now.tasks.by_role} param="roles" total=${now.tasks.total} />
         <${Groups} title="By provider" counts=${now.tasks.by_provider} param="providers" total=${now.tasks.total} />
         <${Groups} title="By model" counts=${now.tasks.by_model} param="models" total=${now.tasks.total} />`}

@@ -47,7 +47,8 @@ function useLive(now, on, read) {
 
 function Attempts({ history, chosen, onChange }) {
     const all = [...new Set(history.map((one) => one.attempt))];
-    return all.length > 1 && html`<label>Attempt <select value=${chosen ?? ""} onChange=${(event) => onChange(event.target.value)}><option value="">all</option>${all.map((one) => html`<option
+    return all.length > 1 && html`<label>Attempt <select value=${chosen ?? ""} onChange=${(event) => onChange(event.target.value)}><option
+        value="">all</option>${all.map((one) => html`<option
         value=${one}>${one}</option>`)}</select></label>`;
 }
 
@@ -79,22 +80,26 @@ function Whole({ id, params, read }) {
     const ofAttempt = (list) => attempt ? list.filter((one) => one.attempt === attempt) : list;
     const next = attempt && all.find((one) => one.attempt > attempt);
     const end = next ? Date.parse(next.timestamp) : at ? Date.parse(rows.at(-1)?.timestamp) : ended ? Date.parse(now.task.completed_at) : Date.now();
+    const command = at ? `stele get ${shell(id)} --at=${at}` : `stele show ${shell(id)}`;
     return html`<div class="head"><${State} state=${(shown ?? now).task.state} /><h1>${(shown ?? now).task.title || id}</h1>
         <div class="toolbar right"><${Attempts} history=${all} chosen=${params.attempt} onChange=${(value) => setParams({ attempt: value })} />
         ${at ? html`<span class="chip">as of ${num(at)}</span><button type="button" onClick=${() => setParams({ at: "" }, false)}>Now</button>` :
             all.length > 0 && html`<button type="button" onClick=${() => setParams({ at: now.task.position }, false)}>As of …</button>`}
-        <${Copy} text=${id}>Copy ID</${Copy}><${Copy} text=${at ? `stele get ${shell(id)} --at=${at}` : `stele show ${shell(id)}`}>Copy command</${Copy}></div>
+        <${Copy} text=${id}>Copy ID</${Copy}><${Copy} text=${command}>Copy command</${Copy}></div>
         <p class="mono id">${id}</p></div>
-        ${at && all.length > 0 && html`<${Moment} position=${at} first=${all[0].id} last=${Math.max(now.task.position, all.at(-1).id)} stops=${all.map((one) => one.id)}
+        ${at && all.length > 0 && html`<${Moment} position=${at} first=${all[0].id} last=${Math.max(now.task.position, all.at(-1).id)}
+            stops=${all.map((one) => one.id)}
             onChange=${(to) => setParams({ at: to })} />`}
         ${(history.error || metrics.error || sessions.error) && html`<${Failure} error=${history.error ?? metrics.error ?? sessions.error} />`}
         ${at && past.error ? html`<${Failure} error=${past.error} />` : shown && html`<div class="panels">
         ${compared.length === 2 && html`<${Difference} id=${id} positions=${compared} />`}
         <${Record} data=${shown} at=${at} />
-        <${Timeline} history=${ofAttempt(rows)} sessions=${list} commands=${ofAttempt(until(Object.values(commands).flat()))} metrics=${ofAttempt(values)} end=${end} onMoment=${(to) => setParams({ at: to }, false)} />
+        <${Timeline} history=${ofAttempt(rows)} sessions=${list} commands=${ofAttempt(until(Object.values(commands).flat()))}
+            metrics=${ofAttempt(values)} end=${end} onMoment=${(to) => setParams({ at: to }, false)} />
         <${History} history=${ofAttempt(rows)} at=${at} difference=${compared} />
         <${Outputs} key=${`${bounds.low}-${limit}`} id=${id} low=${bounds.low} high=${limit} live=${!at && !ended && !limit} />
-        ${list.slice(0, SHOWN).map((one) => html`<${Session} key=${one.session_id} session=${one} high=${at} attempt=${attempt} onCommands=${onCommands} />`)}
+        ${list.slice(0, SHOWN).map((one) => html`<${Session} key=${one.session_id} session=${one} high=${at} attempt=${attempt}
+            onCommands=${onCommands} />`)}
         ${list.length > SHOWN && html`<p class="quiet wide">${plural(list.length - SHOWN, "more session")}</p>`}
         <${Metrics} metrics=${ofAttempt(values)} left=${metrics.left} /><${Children} id=${id} at=${at} /></div>`}`;
 }
