@@ -36,8 +36,8 @@ function Health() {
     const level = state === "lost" ? "down" : findings[0]?.level ?? (state === "open" ? "ok" : "info");
     const text = state === "lost" ? "No connection to stele-http: trying again" :
         findings[0]?.message ?? (state !== "open" ? "Connecting …" : live ? "Healthy" : "Connected");
-    return html`<span role="status"><a class="health l-${level}" href=${href("")} title=${findings.map((one) => one.message).join("\n")}>
-        ${text}${findings.length > 1 ? ` (+${findings.length - 1})` : ""}</a></span>`;
+    return html`<a class="health l-${level}" href=${href("")} title=${findings.map((one) => one.message).join("\n")}>
+        <span role="status">${text}${findings.length > 1 ? ` (+${findings.length - 1})` : ""}</span></a>`;
 }
 
 function Theme() {
