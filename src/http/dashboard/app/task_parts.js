@@ -7,7 +7,7 @@
 import { html, useEffect, useMemo, useState } from "./lib.js";
 import { ansiLines } from "./ansi.js";
 import { idPath, useQuery } from "./api.js";
-import { between, bytes, duration, line, num, plural } from "./format.js";
+import { between, duration, line, num, plural } from "./format.js";
 import { useLog } from "./log.js";
 import { href, setParams } from "./router.js";
 import { Table } from "./table.js";
