@@ -108,7 +108,7 @@ class Roles(browser.BrowserTest):
     def start_http(cls, **more):
         tokens = os.path.join(cls.folder, "tokens")
         cls.tokens = {}
-        for name, options in (("reader", ["--role", "query"]), ("mender", ["--role", "operate"]), ("ann", ["--role", "query", "--users", "ann"])):
+        for name, options in (("reader", ["--role", "query"]), ("mender", ["--role", "operate"]), ("ann", ["--role", "publish,query", "--users", "ann"])):
             cls.tokens[name] = subprocess.run(
                 [harness.program("stele"), "token", "new", name, *options], env=dict(os.environ, STELE_TOKENS=tokens),
                 stdout=subprocess.PIPE, check=True, timeout=harness.PATIENCE).stdout.decode().strip()
@@ -168,6 +168,17 @@ class Roles(browser.BrowserTest):
         self.tab.wait("main", "refused again")
         self.tab.open(self.http.url + "/#/audit")
         self.tab.wait("tbody tr", "mender")
+
+    def test_event_that_was_not_kept_cannot_be_processed_again(self):
+        answer = self.post("/v1/events", {"producer": "ann", "events": [
+            {"type": "task.created", "task_id": "of-bob", "title": "t", "description": "", "role": "r", "user_id": "bob"}]},
+            headers={"Authorization": "Bearer " + self.tokens["ann"]}).json()
+        self.assertEqual([one["code"] for one in answer["rejected"]], ["unauthorized"])
+        self.sign_in("mender", "rejected?producer=ann")
+        self.tab.wait("main", "unauthorized")
+        self.tab.wait("tbody button").click()
+        self.tab.wait("dialog", "was not kept")
+        self.assertNotIn("Process again", self.tab.text("dialog"))
 
     def test_user_sees_own_tasks_only_and_no_page_of_all(self):
         self.sign_in("ann", "tasks")

@@ -59,17 +59,21 @@ function select(old, params) {
     return style;
 }
 
-// Class names and colours of a style, for a span
+// Class names and colours of a style, for a span. style.css makes colours that are not of the theme readable.
 function appearance(style) {
     const names = ["bold", "faint", "italic", "under", "inverse"].filter((name) => style[name]).map((name) => "a-" + name), css = {};
     if (typeof style.color === "number")
         names.push("a-c" + style.color);
-    else if (style.color)
-        css.color = style.color;
+    else if (style.color) {
+        names.push("a-cx");
+        css["--c"] = style.color;
+    }
     if (typeof style.back === "number")
         names.push("a-b" + style.back);
-    else if (style.back)
-        css.backgroundColor = style.back;
+    else if (style.back) {
+        names.push("a-bx");
+        css["--b"] = style.back;
+    }
     return { name: names.join(" "), css };
 }
 

@@ -7,7 +7,7 @@
 import { store, useCallback, useEffect, useRef, useState, useStore } from "./lib.js";
 
 // Why a request failed. status 0: the server cannot be reached. 'detail' is the sentence for people.
-export class Problem extends Error {
+class Problem extends Error {
     constructor(status, body) {
         super(body.detail || body.title || "the request failed");
         this.status = status;

@@ -30,7 +30,7 @@ const color = (name) => getComputedStyle(document.documentElement).getPropertyVa
 function options(uPlot, element, { series, format, axis: axisFormat, height, bars, least }) {
     const axis = { stroke: color("--quiet"), grid: { stroke: color("--line"), width: 1 }, ticks: { show: false }, font: "11px system-ui" };
     return {
-        width: element.clientWidth, height, padding: [6, 6, 0, 0], cursor: { y: false, points: { size: 6 } },
+        width: element.clientWidth, height, padding: [6, 24, 0, 0], cursor: { y: false, points: { size: 6 } },
         legend: { show: true, live: true },
         tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), zoneName()),
         scales: { ...(bars && { x: { range: (chart, low, high) => {

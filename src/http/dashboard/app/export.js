@@ -37,7 +37,7 @@ const cell = (value) => {
     return /[",\r\n]/.test(text) ? `"${text.replaceAll("\"", "\"\"")}"` : text;
 };
 
-export const csv = (keys, rows) => [keys.join(","), ...rows.map((row) => keys.map((key) => cell(row[key])).join(","))].join("\r\n") + "\r\n";
+const csv = (keys, rows) => [keys.join(","), ...rows.map((row) => keys.map((key) => cell(row[key])).join(","))].join("\r\n") + "\r\n";
 const ndjson = (rows) => rows.map((row) => JSON.stringify(row) + "\n").join("");
 
 // Buttons that save every row of a list: CSV with the columns 'keys', NDJSON with whole records

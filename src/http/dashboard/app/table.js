@@ -61,7 +61,7 @@ export function Table({ label, columns, pager, rowKey, onOpen, sorted, onSort, e
             class="plain" onClick=${() => onSort(sort + (order === "desc" ? "_asc" : "_desc"))}>${title}${order === "desc" ? " ▾" :
             order === "asc" ? " ▴" : ""}</button>` : title}</th>`;
     };
-    return html`<div class="table" ref=${box} onScroll=${look} tabIndex="0" role="region" aria-label=${label}>
+    return html`<div class="table" ref=${box} onScroll=${look} tabIndex="0" role="group" aria-label=${label}>
         <table aria-rowcount=${total ?? (done ? rows.length + 1 : -1)}><thead><tr>${columns.map(heading)}</tr></thead><tbody>
         ${from > 0 && html`<tr class="gap" key="above" aria-hidden="true"><td colSpan=${columns.length} style=${{ height: from * ROW + "px" }} />
             </tr>`}

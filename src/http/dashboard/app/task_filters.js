@@ -13,7 +13,7 @@ const WORDS = { roles: "Role", providers: "Provider", models: "Model", producers
 const TEXTS = { user_id: "User", parent_id: "Parent", contains: "Contains" };
 const TIMES = { created: "Created", updated: "Updated", completed: "Ended" };
 const BOUNDS = Object.keys(TIMES).flatMap((one) => [one + "_from", one + "_to"]);
-export const FILTERS = ["states", ...Object.keys(WORDS), ...Object.keys(TEXTS), "has_error", "interrupted", ...BOUNDS, "search"];
+const FILTERS = ["states", ...Object.keys(WORDS), ...Object.keys(TEXTS), "has_error", "interrupted", ...BOUNDS, "search"];
 
 // The parameters of task.list in an address
 export const listQuery = (params) => Object.fromEntries([...FILTERS, "order", "at"].filter((name) => params[name]).map((name) => [name, params[name]]));

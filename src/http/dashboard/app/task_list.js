@@ -88,5 +88,3 @@ export function TaskTable({ params, pager, at, label = "Tasks" }) {
         sorted=${params.order || "created_desc"} onSort=${(order) => setParams({ order: order === "created_desc" ? "" : order })}
         onOpen=${(task) => go("task", task.task_id, { at })} empty=${filtered ? "No task matches the filters." : "No tasks yet."} />`;
 }
-
-export { COLUMNS };

@@ -180,7 +180,7 @@ export function Outputs({ id, low, high, live }) {
                 setFrom("end");
         }}>Follow</button>`}`;
     return html`<${Panel} title="Outputs" wide actions=${actions}>
-        <div class="log ${wrap ? "wrap" : ""}" ref=${box} onScroll=${look} tabIndex="0" role="region" aria-label="Outputs">
+        <div class="log ${wrap ? "wrap" : ""}" ref=${box} onScroll=${look} tabIndex="0" role="group" aria-label="Outputs">
         ${wrap ? state.lines.slice(0, 5000).map((line, i) => html`<${Line} line=${line} path=${path} find=${find}
             current=${find && hits[hit] === i} />`) :
             html`<div style=${{ height: first * ROW + "px" }} />${state.lines.slice(first, last).map((line, i) => html`<${Line} key=${first + i}

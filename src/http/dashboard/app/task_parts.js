@@ -7,7 +7,7 @@
 import { html, useEffect, useMemo, useState } from "./lib.js";
 import { ansiLines } from "./ansi.js";
 import { idPath, useQuery } from "./api.js";
-import { between, bytes, duration, line, num, plural } from "./format.js";
+import { between, duration, line, num, plural } from "./format.js";
 import { useLog } from "./log.js";
 import { href, setParams } from "./router.js";
 import { Table } from "./table.js";
@@ -83,7 +83,7 @@ export function Difference({ id, positions }) {
         query=${newer}>${(to) => {
         const text = (value) => value === undefined ? "" : typeof value === "string" ? value : JSON.stringify(value, null, 1);
         const names = [...new Set([...Object.keys(from.task), ...Object.keys(to.task)])].filter((name) => text(from.task[name]) !== text(to.task[name]));
-        return names.length ? html`<div class="scroll" tabIndex="0" role="region" aria-label="Difference"><table class="plain difference"><thead>
+        return names.length ? html`<div class="scroll" tabIndex="0" role="group" aria-label="Difference"><table class="plain difference"><thead>
             <tr><th>field</th><th>at ${num(a)}</th><th>at ${num(b)}</th></tr></thead>
             <tbody>${names.map((name) => html`<tr><td>${name}</td><td><pre>${text(from.task[name])}</pre></td><td><pre>
                 ${text(to.task[name])}</pre></td></tr>`)}</tbody>
@@ -95,7 +95,7 @@ export function CommandText({ command, onClose }) {
     const query = useQuery(`v1/sessions/${idPath(command.session_id)}/commands`, { cursor: command.id - 1, limit: 1 });
     return html`<${Dialog} title="Command at position ${num(command.id)}" onClose=${onClose}><pre class="command">${command.command}</pre>
         <${Result} query=${query}>${({ commands }) =>
-        html`<div class="log wrap" tabIndex="0" role="region" aria-label="Output">
+        html`<div class="log wrap" tabIndex="0" role="group" aria-label="Output">
             ${commands[0]?.output ? ansiLines(String(commands[0].output)).slice(0, 5000).map((one) => html`<div class="line"><span
             class="text">${one.pieces ? one.pieces.map((piece) => html`<span class=${piece.name} style=${piece.css}>
                 ${piece.text}</span>`) : one.text}</span></div>`) :

@@ -35,7 +35,7 @@ export function formatTime(time, precise = false) {
 }
 
 // "2026-03-02T09:00:08.123456Z", as it came
-export const formatUtc = (time) => typeof time === "string" ? time : Number.isFinite(time) ? new Date(time).toISOString() : "";
+const formatUtc = (time) => typeof time === "string" ? time : Number.isFinite(time) ? new Date(time).toISOString() : "";
 
 // "+09:00" of the chosen zone at that time
 export function formatOffset(time) {

@@ -4,7 +4,7 @@
 // License, v. 2.0. If a copy of the MPL was not distributed with this
 // file, You can obtain one at https://mozilla.org/MPL/2.0/.
 
-import { html, useMemo } from "../app/lib.js";
+import { html, useMemo, useState } from "../app/lib.js";
 import { useQuery } from "../app/api.js";
 import { num, plural } from "../app/format.js";
 import { setParams } from "../app/router.js";
@@ -43,7 +43,7 @@ function ByFingerprint({ answer }) {
             rowKey=${(row) => row.other ? "other" : "f" + row.fingerprint} empty="No task has failed in this time." />`;
 }
 
-// For tokens that may see the tasks of some users only: their last errors as they are, without a trend
+// The last errors as they are, without a trend: for tokens that are bound to users, and of a broker that does not count failures
 function ByError({ query }) {
     const { data, error } = useQuery("v1/errors", { ...query, limit: 100 });
     const columns = [
@@ -59,11 +59,12 @@ function ByError({ query }) {
 
 export default function Failures({ params }) {
     const over = Object.hasOwn(RANGES, params.over) ? params.over : "1d";
-    const query = useMemo(() => ({ from: new Date(Date.now() - RANGES[over][1] * 3600000).toISOString() }), [over]);
-    const { data, error, reload } = useQuery("v1/stats/failures", query, { every: 10000 });
+    const [reads, setReads] = useState(0);
+    const query = useMemo(() => ({ from: new Date(Date.now() - RANGES[over][1] * 3600000).toISOString() }), [over, reads]);
+    const { data, error, reload } = useQuery("v1/stats/failures", query);
     return html`<div class="head"><h1>Failures</h1><label>in the last <select value=${over} onChange=${(event) =>
         setParams({ over: event.target.value })}>${Object.entries(RANGES).map(([key, [name]]) => html`<option value=${key}>${name}</option>`)}
-        </select></label></div>
-        ${data ? html`<${ByFingerprint} answer=${data} />` : [403, 404].includes(error?.status) ? html`<${ByError} query=${query} />` :
+        </select></label><button type="button" onClick=${() => setReads(reads + 1)}>Read again</button></div>
+        ${data ? html`<${ByFingerprint} answer=${data} />` : [400, 403, 404].includes(error?.status) ? html`<${ByError} query=${query} />` :
         error ? html`<${Failure} error=${error} reload=${reload} />` : html`<${Loading} />`}`;
 }

@@ -46,13 +46,16 @@ function Retry({ ids, onDone, onClose }) {
 const Outcome = ({ result: { accepted, rejected } }) => html`<p role="status" class=${rejected.length ? "failure" : "quiet"}>
     ${plural(accepted, "event")} accepted${rejected.length > 0 && `, ${num(rejected.length)} refused again: ${rejected[0].message}`}.</p>`;
 
+// Events of clients that are bound to users are not kept
+const isKept = ({ event }) => Boolean(event) && event.$bin !== "";
+
 function Detail({ row, onRetry, onClose }) {
     return html`<${Dialog} title="Refused event ${num(row.id)}" onClose=${onClose}><${Facts} rows=${[
         ["Reason", row.message], ["Code", row.code], ["Field", row.field], ["Refused", html`<${Time} at=${row.time} precise />`],
         ["Producer", row.producer], ["Sequence", num(row.sequence)],
         ["Task", row.event?.task_id && html`<${TaskLink} id=${row.event.task_id} />`],
         ["Accepted later", row.retried_at && html`<${Time} at=${row.retried_at} precise />`], ["Position", num(row.position)]]} />
-        ${row.event ? html`<pre class="event" tabIndex="0">${JSON.stringify(row.event, null, 2)}</pre>` :
+        ${isKept(row) ? html`<pre class="event" tabIndex="0">${JSON.stringify(row.event, null, 2)}</pre>` :
         html`<p class="quiet">The event itself was not kept, so it cannot be processed again.</p>`}
         <div class="buttons"><button type="button" onClick=${onClose}>Close</button>
         ${onRetry && html`<button type="button" onClick=${onRetry}>Process again …</button>`}</div></${Dialog}>`;
@@ -77,6 +80,7 @@ export default function Rejected({ params: { producer, all } }) {
     const [result, setResult] = useState(null);
     const [error, setError] = useState(null);
     const ask = (what) => Promise.resolve(what).then((list) => {
+        setError(null);
         setShown(null);
         setIds(list);
     }).catch(setError);
@@ -99,6 +103,6 @@ export default function Rejected({ params: { producer, all } }) {
         <${Table} label="Refused events" columns=${columns(setShown)} pager=${pager} rowKey=${(row) => row.id} onOpen=${setShown}
             empty=${all ? "No event was refused." : "No refused event waits for someone."} />
         ${shown && !ids && html`<${Detail} row=${shown} onClose=${close}
-            onRetry=${may("operate") && shown.event && !shown.retried_at ? () => ask([shown.id]) : null} />`}
+            onRetry=${may("operate") && isKept(shown) && !shown.retried_at ? () => ask([shown.id]) : null} />`}
         ${ids && html`<${Retry} ids=${ids} onDone=${done} onClose=${close} />`}`;
 }

@@ -65,7 +65,7 @@ function Whole({ id, params, read }) {
     const slow = useThrottle(at), past = useQuery(at ? path : null, { at: slow });
     const history = useLog(path + "/history", {}, "history"), metrics = useLog(path + "/metrics", {}, "metrics");
     const sessions = useQuery(path + "/sessions", { limit: 100 });
-    const until = (rows, time) => at ? rows.filter((one) => one.id <= at) : rows;
+    const until = (rows) => at ? rows.filter((one) => one.id <= at) : rows;
     const all = history.rows, rows = useMemo(() => until(all), [all, at]);
     const values = useMemo(() => until(metrics.rows), [metrics.rows, at]);
     const list = sessions.data?.sessions ?? [];
