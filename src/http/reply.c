@@ -122,14 +122,13 @@ http_reply_title (const stele_refusal_t *refusal)
     if (refusal->code == STELE_EMALFORMED)
         return "the request is not JSON with valid UTF-8 text: correct it";
     return s_lacks (refusal, "redis")? "this broker does not use Redis now":
-        s_lacks (refusal, "backup")? "this broker keeps no backups":
         s_lacks (refusal, "keys")? "this broker has no keys": stele_error_text (refusal->code);
 }
 
 int
 http_reply_status (const stele_refusal_t *refusal)
 {
-    if (s_lacks (refusal, "redis") || s_lacks (refusal, "keys") || s_lacks (refusal, "backup"))
+    if (s_lacks (refusal, "redis") || s_lacks (refusal, "keys"))
         return 409;
     switch (refusal->code) {
         case STELE_EMALFORMED:

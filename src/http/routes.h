@@ -18,10 +18,6 @@
 #include "http/target.h"
 
 #define PAGE_PARAMS " limit:number cursor:number"
-#define BACKUP_ANSWER \
-    "repository:string state:string number:integer finished:integer snapshots:integer snapshot_bytes:integer " \
-    "snapshot:string? snapshot_position:integer? age_s:integer? done_bytes:integer? total_bytes:integer? last_error:string? " \
-    "failing_ms:integer?"
 #define LIST_PARAMS \
     "states:words roles:words providers:words models:words producers:words interrupted:bool user_id:text " \
     "parent_id:text created_from:time created_to:time updated_from:time updated_to:time completed_from:time " \
@@ -141,11 +137,12 @@
         "examples:array consistent:number", "Compare every record in Redis with the ledger") \
     X (BACKUP, HTTP_GET, "/v1/backup", OPERATION, "backup.list", METRICS, 0, "", \
         "repository:string state:string entries:[object] segments:object snapshots:integer snapshot_bytes:integer " \
-        "last_error:string?", "The snapshots of the ledger, newest first, and how far the segments go; 409 without the setting backup") \
-    X (BACKUP_START, HTTP_POST, "/v1/backup", OPERATION, "backup", OPERATE, 0, "start:bool", BACKUP_ANSWER, \
-        "Take a snapshot of the ledger now; answers when it is begun") \
+        "last_error:string?", "The snapshots of the ledger, newest first, and how far the segments go; 503 without the setting backup") \
     X (KEYS_RELOAD, HTTP_POST, "/v1/keys/reload", OPERATION, "keys.reload", ADMIN, 0, "", \
         "added:array revoked:array changed:array keys:integer", "Make the broker read its keys again") \
+    X (BACKUP_START, HTTP_POST, "/v1/backup", OPERATION, "backup", OPERATE, 0, "start!:bool", \
+        "repository:string state:string number:integer finished:integer snapshots:integer snapshot_bytes:integer", \
+        "Take a snapshot of the ledger now; answers when it is begun") \
     X (SESSION_GET, HTTP_GET, "/v1/session", SESSION, "", ANY, 0, "", "", "Whose token or session it is, and its roles") \
     X (SESSION_BEGIN, HTTP_POST, "/v1/session", SESSION, "", ANY, 0, "", "", \
         "Begin a session of a browser: sets a cookie that stands for the token") \

@@ -114,7 +114,7 @@ class Routes(web.WebTest):
 
     @classmethod
     def start_broker(cls, **more):
-        return super().start_broker(settings={"backup": os.path.join(cls.folder, "backup")}, **more)
+        return super().start_broker(arguments=("--backup", os.path.join(cls.folder, "repository")), **more)
 
     @classmethod
     def setUpClass(cls):
@@ -454,11 +454,10 @@ class WithoutRedis(web.WebTest):
             self.assertNotIn("later", problem["title"])
             self.assertNotIn("retry-after", answer.headers)
 
-    def test_backup_without_a_folder_is_a_conflict(self):
-        for method, body in (("GET", None), ("POST", {"start": True})):
-            answer = self.request(method, "/v1/backup", body)
-            self.assertEqual((answer.status, answer.json()["field"]), (409, "backup"))
-            self.assertIn("set 'backup'", answer.json()["detail"])
+    def test_backup_without_a_folder_tells_the_setting(self):
+        problem = self.post("/v1/backup", {"start": True}, 503).json()
+        self.assertEqual(problem["field"], "backup")
+        self.assertIn("set 'backup'", problem["detail"])
 
 
 if __name__ == "__main__":
