@@ -204,8 +204,10 @@ s_load_notes (verify_t *self)
     if (code)
         s_report (self, 0, 0, NULL, self->refusal.message);
     //  Segments and notes are written at their own intervals
-    if (self->history.kind == CLI_HISTORY_REPOSITORY && notes->last.size > cli_history_last (&self->history))
+    if (self->history.kind == CLI_HISTORY_REPOSITORY && notes->last.size > cli_history_last (&self->history)) {
         self->ahead = notes->last.size;
+        self->signed_notes += s_is_signed (self, &notes->last);
+    }
     else
     if (notes->last.size)
         s_add_note (self, &notes->last, notes->name);
