@@ -50,12 +50,14 @@ s_load_note (stele_sealer_t *self, stele_refusal_t *refusal)
     return code == STELE_ENOT_FOUND? 0: code;
 }
 
-//  Roots after the last note may not have reached the disk
+//  Roots after the last note may not have reached the disk. The tile of its last event is hashed again: at that event the
+//  root is compared.
 static int
 s_load_seals (stele_sealer_t *self, const char *ledger, stele_refusal_t *refusal)
 {
     self->seals = stele_seals_open (ledger, stele_reader_ledger_id (self->reader), true, refusal);
-    int code = self->seals? stele_seals_cut (self->seals, self->note.size / STELE_TILE, refusal): refusal->code;
+    int64_t tiles = self->note.size? (self->note.size - 1) / STELE_TILE: 0;
+    int code = self->seals? stele_seals_cut (self->seals, tiles, refusal): refusal->code;
     self->position = code? 0: stele_seals_tiles (self->seals) * STELE_TILE;
     return code;
 }

@@ -168,6 +168,12 @@ s_take_text (s_read_t *self, const char *text, size_t size)
 {
     const void *value;
     size_t value_size, line_size;
+    if (self->position >= self->upto)
+        return 1;
+    if (self->position < self->after) {
+        self->position++;
+        return 0;
+    }
     stele_pack_clear (self->pack);
     if (stele_json_parse_pack (text, size, self->pack, self->refusal))
         return self->refusal->code;

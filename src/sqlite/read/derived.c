@@ -139,16 +139,18 @@ stele_reader_unordered (stele_reader_t *self, stele_key_fn *fn, void *arg)
 
 #define COUNTED "SELECT state, ifnull (role, 0), ifnull (provider, 0), ifnull (model, 0), count (*) FROM task_states GROUP BY 1, 2, 3, 4"
 #define COUNTS "SELECT state, role, provider, model, count FROM task_counts WHERE count <> 0"
+#define WRONG_COUNTS \
+    "SELECT (SELECT count (*) FROM (" COUNTED " EXCEPT " COUNTS ")) + (SELECT count (*) FROM (" COUNTS " EXCEPT " COUNTED "))"
+#define STRAY_COMMITS \
+    "SELECT count (*) FROM (SELECT first, lag (last, 1, 0) OVER (ORDER BY first) AS before FROM commits) WHERE first <> before + 1"
 
 int64_t
 stele_reader_derived_count (stele_reader_t *self, stele_derived_count_t which)
 {
     static const char *const sql [] = {
         [STELE_DERIVED_STRAY_STATES] = "SELECT count (*) FROM task_states s WHERE NOT EXISTS (SELECT 1 FROM tasks WHERE id = s.task)",
-        [STELE_DERIVED_WRONG_COUNTS] = "SELECT (SELECT count (*) FROM (" COUNTED " EXCEPT " COUNTS "))"
-            " + (SELECT count (*) FROM (" COUNTS " EXCEPT " COUNTED "))",
-        [STELE_DERIVED_STRAY_COMMITS] = "SELECT count (*) FROM (SELECT first, lag (last, 1, 0) OVER (ORDER BY first) AS before"
-            " FROM commits) WHERE first <> before + 1",
+        [STELE_DERIVED_WRONG_COUNTS] = WRONG_COUNTS,
+        [STELE_DERIVED_STRAY_COMMITS] = STRAY_COMMITS,
         [STELE_DERIVED_SESSIONS] = "SELECT count (*) FROM cli_sessions",
         [STELE_DERIVED_PREFERENCES] = "SELECT count (*) FROM user_preferences"
     };

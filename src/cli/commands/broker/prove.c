@@ -139,6 +139,10 @@ s_load_note (prove_t *self, const char *path)
     if (code == 0 && self->note.size == 0)
         code = stele_refuse (&self->refusal, STELE_ENOT_FOUND, NULL,
             "'%.300s' has no checkpoint: its broker needs the setting 'seal'", self->history.path);
+    int64_t last = code? 0: cli_history_last (&self->history);
+    if (code == 0 && self->note.size > last)
+        code = stele_refuse (&self->refusal, STELE_ELEDGER, NULL, "the history ends at position %" PRId64 ", and the checkpoint at %"
+            PRId64, last, self->note.size);
     return code;
 }
 
