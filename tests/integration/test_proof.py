@@ -224,6 +224,10 @@ class Proof(harness.BrokerTest):
         with open(path, "w") as file:
             file.write(text.replace("it broke", "it works"))
         self.assertIn("proves", self.faults(path, "--since", note)[0]["text"])
+        #   The repository has the lines as they were
+        fault = self.faults(path, "--since", note, "--repository", self.repository)[1]
+        self.assertEqual((fault["fields"], fault["position"]), ("error_message", self.rows(
+            "SELECT max (position) FROM task_history WHERE error_message = 'it broke'")[0][0]))
 
     #   -- edits --------------------------------------------------------------------------
 
@@ -409,6 +413,10 @@ class Proof(harness.BrokerTest):
         self.assertIn("no checkpoint", stele("prove", "1", path, status=1)[1])
         self.assertIn("no checkpoint proves", stele("verify", path)[1])
         stele("verify", path, "--key", self.key, status=1)
+        note = os.path.join(self.folder, "beyond.note")
+        with open(self.sealed + ".checkpoint") as file, open(note, "w") as beyond:
+            beyond.write(file.read().replace("\n%d\n" % head, "\n999999999999999999\n", 1))
+        self.assertIn("the history ends at position", stele("prove", "1", self.sealed, "--note", note, status=65)[1])
         #   Events that were changed have none either
         path = self.copy("changed")
         edit(path, "UPDATE tasks SET title = 'Another' WHERE title = 'The title'")
@@ -436,6 +444,23 @@ class Proof(harness.BrokerTest):
         finally:
             self.assertEqual(self.broker.stop(), 0, self.broker.log())
         self.assertEqual(self.note(path + ".checkpoint"), before)
+
+    def test_checkpoint_at_the_end_of_a_tile_is_continued(self):
+        self.start_broker(ledger_name="tile.db", more={"backup": ""})
+        peer = self.clients.producer(self.broker.events, self.name("tile"))
+        peer.publish(created("full"))
+        peer.send_events([output("full", "line %d" % i) for i in range(1023)])
+        peer.settle()
+        self.assertEqual(self.broker.stop(), 0, self.broker.log())
+        self.assertEqual(self.note(self.broker.ledger + ".checkpoint")[1], "1024")
+        self.start_broker(ledger_name="tile.db", more={"backup": ""})
+        try:
+            self.producer().publish(created(self.name("more")))
+            head = self.ask("ping")["position"]
+            harness.wait_until(lambda: self.ask("stats")["seal"].get("position") == head, "its seal")
+            self.assertEqual(self.ask("stats")["seal"]["state"], "live")
+        finally:
+            self.assertEqual(self.broker.stop(), 0, self.broker.log())
 
     def test_restored_ledger_is_proven_and_continues(self):
         path = os.path.join(self.folder, "restored.db")
