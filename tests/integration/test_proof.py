@@ -462,6 +462,17 @@ class Proof(harness.BrokerTest):
         finally:
             self.assertEqual(self.broker.stop(), 0, self.broker.log())
 
+    def test_note_ahead_of_all_segments_is_told_and_proves_nothing(self):
+        repository = os.path.join(self.folder, "ahead")
+        shutil.copytree(self.repository, repository)
+        folder, (note,) = os.path.join(repository, "segments"), os.listdir(os.path.join(repository, "checkpoints"))
+        last = sorted(os.listdir(folder))[-1]
+        os.unlink(os.path.join(folder, last))
+        ahead = int(self.note(os.path.join(repository, "checkpoints", note))[1])
+        out, error = stele("--json", "verify", repository, "--key", self.key)
+        answer = json.loads(out)
+        self.assertEqual((answer["proven"], answer["signed"], answer["ahead"]), (0, False, ahead))
+
     def test_restored_ledger_is_proven_and_continues(self):
         path = os.path.join(self.folder, "restored.db")
         stele("restore", self.repository, path)

@@ -286,10 +286,11 @@ s_read (verify_t *self)
 static void
 s_print_json (const verify_t *self, const char *root)
 {
-    json_t *line = json_pack ("{sb ss* sI sI sI sb ss* sO}", "good", self->faults == 0, "ledger_id", self->history.ledger_id,
+    json_t *line = json_pack ("{sb ss* sI sI sI sI sb ss* sO}", "good", self->faults == 0, "ledger_id", self->history.ledger_id,
         "position", (json_int_t) stele_verifier_position (self->verifier),
         "sealed", (json_int_t) stele_verifier_sealed (self->verifier),
-        "proven", (json_int_t) stele_verifier_proven (self->verifier), "signed", self->signed_notes > 0,
+        "proven", (json_int_t) stele_verifier_proven (self->verifier), "ahead", (json_int_t) self->ahead,
+        "signed", self->signed_notes > 0 && stele_verifier_proven (self->verifier) > 0,
         "root", self->complete? root: NULL, "faults", self->list);
     json_dumpf (line, stdout, JSON_COMPACT);
     putchar ('\n');
