@@ -214,11 +214,12 @@ static int
 s_load (relay_target_t *self)
 {
     s_list_t list = { 0 };
+    int rc = 0;
+    //  Undelivered events that could not be read would be deleted by the next commit
     if (relay_state_pending (self->state, self->settings->name, s_list_pending, &list) != 0)
-        list.count = 0;
+        rc = relay_source_fail (self->source, STELE_EIO, "cannot read the state");
     while (list.count > 0 && list.items [list.count - 1].position > self->cursor.position)
         list.count--;
-    int rc = 0;
     for (size_t i = 0; i < list.count && rc == 0; i++)
         rc = s_restore (self, &list.items [i], false);
     free (list.items);

@@ -61,6 +61,14 @@ relay_otlp_real (json_t *attributes, const char *key, double value)
         json_string (isnan (value)? "NaN": value > 0? "Infinity": "-Infinity"));
 }
 
+//  Nanoseconds since 1970, without a sign and in 64 bits. An event may have a time from year 1 to 9999.
+static json_t *
+s_nanoseconds (int64_t time_us)
+{
+    time_us = time_us < 0? 0: time_us < INT64_MAX / 1000? time_us: INT64_MAX / 1000;
+    return s_digits (time_us * 1000);
+}
+
 char *
 relay_otlp_request (const char *service, const char *ledger, relay_span_t *span)
 {
@@ -74,8 +82,8 @@ relay_otlp_request (const char *service, const char *ledger, relay_span_t *span)
     //  A clock may have been set back in between
     int64_t end_us = span->end_us < span->start_us? span->start_us: span->end_us;
     json_t *record = json_pack ("{ss, ss, ss, si, so, so, so, so}", "traceId", span->trace_id, "spanId", span->span_id, "name",
-        span->name, "kind", KIND_INTERNAL, "startTimeUnixNano", json_sprintf ("%" PRId64 "000", span->start_us), "endTimeUnixNano",
-        json_sprintf ("%" PRId64 "000", end_us), "attributes", span->attributes, "status", status);
+        span->name, "kind", KIND_INTERNAL, "startTimeUnixNano", s_nanoseconds (span->start_us), "endTimeUnixNano",
+        s_nanoseconds (end_us), "attributes", span->attributes, "status", status);
     if (*span->parent_id)
         json_object_set_new (record, "parentSpanId", json_string (span->parent_id));
     json_t *request = json_pack ("{s[{s{so}, s[{s{ss, ss}, s[o]}]}]}", "resourceSpans", "resource", "attributes", resource, "scopeSpans",

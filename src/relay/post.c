@@ -112,8 +112,10 @@ relay_post_start (relay_poster_t *poster, const char *id, const char *body, size
     curl_easy_setopt (easy, CURLOPT_ERRORBUFFER, self->error);
     curl_easy_setopt (easy, CURLOPT_WRITEFUNCTION, s_receive);
     curl_easy_setopt (easy, CURLOPT_WRITEDATA, self);
-    if (*settings->ca)
+    if (*settings->ca) {
         curl_easy_setopt (easy, CURLOPT_CAINFO, settings->ca);
+        curl_easy_setopt (easy, CURLOPT_CAPATH, NULL);
+    }
     curl_multi_add_handle (poster->multi, easy);
     return self;
 }

@@ -58,6 +58,13 @@ s_failed (relay_source_t *self, stele_client_t *client, int code)
     return code;
 }
 
+int
+relay_source_fail (relay_source_t *self, int code, const char *why)
+{
+    snprintf (self->error, sizeof self->error, "%s", why);
+    return code;
+}
+
 //  A client that only sends requests and subscribes. NULL: *code has the reason.
 static stele_client_t *
 s_client (relay_source_t *self, int *code)

@@ -27,6 +27,10 @@ void
 const char *
     relay_source_error (const relay_source_t *self);
 
+/*  Make that the text of the last failure. Returns the code.                */
+int
+    relay_source_fail (relay_source_t *self, int code, const char *why);
+
 /*  Send a request and wait for its answer, for some seconds. Returns 0 and the answer, which the caller owns, or a code of the
     client or of the broker.                                                 */
 int

@@ -17,6 +17,7 @@
 #define DEPTH_MAX 64                // Of parents: they may form a circle
 #define PAGES_MAX 20                // Of the history or the metrics of one task
 #define PAGE_ROWS 500
+#define TOOK_MAX_US 1e15            // Of a command: 30 years
 
 bool
 relay_span_ends (const stele_event_t *event)
@@ -231,10 +232,14 @@ s_of_command (relay_source_t *source, const char *ledger, const stele_event_t *e
     if (code == 0 && task)
         code = s_find_trace (source, task, position, &span);
     if (code == 0) {
+        if (!*span.name)
+            span.name = "command";
         if (*task_id)
             s_span_id (task_id, task? s_integer (task, "attempt"): 1, span.parent_id);
         relay_otlp_id (json_string_value (id), span.span_id, sizeof span.span_id);
-        span.start_us = span.end_us - (int64_t) (stele_event_real (event, "execution_time_ms", 0) * 1000);
+        double took_us = stele_event_real (event, "execution_time_ms", 0) * 1000;
+        //  Any number is accepted, also one that is none
+        span.start_us = span.end_us - (took_us > 0 && took_us < TOOK_MAX_US? (int64_t) took_us: 0);
         span.message = json_string_value (status);
         span.attributes = json_array ();
         relay_otlp_text (span.attributes, "stele.session.id", session_id);

@@ -129,8 +129,8 @@ relay_state_t *
 relay_state_open (const char *path, bool create, stele_refusal_t *refusal)
 {
     relay_state_t *self = STELE_NEW (relay_state_t);
-    //  SQLite makes files that everybody may read
-    int fd = create? open (path, O_RDWR | O_CREAT | O_CLOEXEC, 0640): -1;
+    //  SQLite makes files that everybody may read. Only a new one: to close one that another target has open drops its locks.
+    int fd = create? open (path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0640): -1;
     if (fd >= 0)
         close (fd);
     int rc = sqlite3_open_v2 (path, &self->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);

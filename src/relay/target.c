@@ -201,7 +201,9 @@ s_finish_posts (relay_target_t *self, int64_t now_ms)
         if (*self->cursor.error)
             stele_log_info ("target", "target %s: it takes events again", self->settings->name);
         *self->cursor.error = 0;
-        self->hold_until_ms = self->hold_failures = 0;
+        //  One that began before the pause says nothing about it
+        if (now_ms >= self->hold_until_ms)
+            self->hold_until_ms = self->hold_failures = 0;
         self->cursor.delivered++;
         self->cursor.delivered_us = stele_clock_us ();
         relay_queue_remove (&self->queue, item);

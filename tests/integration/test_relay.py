@@ -9,6 +9,7 @@ import os
 import re
 import subprocess
 import sys
+import threading
 
 import harness
 import receiver
@@ -96,6 +97,25 @@ class Webhooks(receiver.RelayTest):
         self.receiver.wait_delivered(2)
         #   The other task is not sent either: the limit is that of the target
         self.assertGreater(self.receiver.requests[1].at - self.receiver.requests[0].at, 0.95)
+
+    def test_retry_after_is_honoured_when_an_earlier_request_succeeds(self):
+        counted = threading.Event()
+
+        def behave(request):
+            if request.number == 0:
+                self.receiver.wait(lambda requests: len(requests) == 2)
+                return 429, {"Retry-After": "2"}
+            if request.number == 1:
+                counted.wait(harness.PATIENCE)
+            return 200
+
+        self.receiver.behave = behave
+        relay = self.relay({"hook": self.target(parallel=2)})
+        self.producer().publish(*[created(self.name("task%d" % n)) for n in range(6)])
+        relay.wait_status(lambda rows: rows["hook"]["failures"] == 1)
+        counted.set()
+        self.receiver.wait_delivered(6)
+        self.assertGreater(self.receiver.requests[2].at - self.receiver.requests[0].at, 1.95)
 
     def test_gone_disables_until_enabled(self):
         self.receiver.behave = lambda request: 410

@@ -89,6 +89,19 @@ class Positions(receiver.RelayTest):
         self.assertEqual(max(self.receiver.wait_delivered(21)), last)
         self.assertEqual(len(self.receiver.requests), 21)
 
+    def test_undelivered_events_survive_a_state_that_cannot_be_read(self):
+        self.receiver.behave = lambda request: 500
+        relay = self.relay()
+        last = self.producer().publish(*[created(self.name("task%d" % n)) for n in range(5)])
+        relay.wait_status(lambda rows: rows["hook"]["pending"] == 5)
+        relay.stop()
+        self.receiver.behave = lambda request: 200
+        subprocess.run(["sqlite3", relay.state, "ALTER TABLE pending RENAME TO away"], check=True)
+        relay = self.relay(wait=False)
+        relay.wait_line("cannot read the state")
+        subprocess.run(["sqlite3", relay.state, "ALTER TABLE away RENAME TO pending"], check=True)
+        self.assertEqual(set(self.receiver.wait_delivered(5)), set(range(last - 4, last + 1)))
+
     def test_damaged_state_is_refused(self):
         relay = self.relay()
         relay.stop()

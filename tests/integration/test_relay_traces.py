@@ -124,6 +124,19 @@ class Traces(receiver.RelayTest):
         self.assertEqual((ls.trace, ls.parent, ls.status), (digest(alone, 16), None, {}))
         self.assertEqual(ls.attributes["stele.session.cli_tool"], "bash")
 
+    def test_odd_times_and_names_make_spans_that_collectors_take(self):
+        self.otlp()
+        session = self.name("session")
+        events = [started(session)] + [command(session, name, execution_time_ms=took) for name, took in (
+            ("", 1), ("a", 1e18), ("b", 1e300), ("c", float("nan")), ("d", float("inf")))]
+        for name, time in (("old", -10 ** 12), ("late", 253402300000 * 10 ** 6)):
+            task = self.name(name)
+            events += [created(task, time=time), changed(task, "running", time=time), changed(task, "passed", time=time + 1)]
+        self.producer().publish(*events)
+        for span in self.spans(7):
+            self.assertTrue(span.name)
+            self.assertLess(span.end, 2 ** 63)
+
     def test_circle_of_parents_ends(self):
         self.otlp()
         a, b = self.name("a"), self.name("b")

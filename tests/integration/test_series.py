@@ -44,6 +44,21 @@ class Rules(series.SeriesTest):
         few = self.series(**{"from": start, "to": start, "by": "role", "step": "hour", "limit": 4})
         self.assertEqual((len(few["series"]), few["left_out"], few["series"][-1]["total"]["created"]), (5, 60, 66))
 
+    def test_very_many_roles_take_little_memory(self):
+        start = series.now() - 5 * HOUR
+        self.publish([created("%s-%d" % (self.name("task"), number), time=start + number // 64 * MINUTE, role="%s-%d" % (self.name("role"), number))
+                      for number in range(6400)])
+        self.folded()
+        before = self.peak()
+        answer = self.series(**{"from": start, "to": start + 100 * MINUTE, "by": "role", "step": "minute"})
+        self.assertEqual((answer["left_out"], answer["series"][-1]["total"]["created"]), (6380, 6380))
+        self.assertLess(self.peak() - before, 30000)
+
+    def peak(self):
+        """Memory of the broker at most, in KiB"""
+        with open("/proc/%d/status" % self.broker.child.pid) as file:
+            return int(re.search(r"VmHWM:\s+(\d+)", file.read()).group(1))
+
     def test_late_event_counts_in_the_steps_that_are_kept(self):
         late = series.now() - 100 * DAY
         self.publish([created(self.name("task"), time=late, provider=self.name("p"))])

@@ -574,6 +574,7 @@ test_redactor_event_named_key_leaves_what_is_no_secret (void **state)
         { "private_key", "\"~/.ssh/id_ed25519\"" }, { "secret", "\"registry-credentials\"" }, { "token", "\"1024\"" },
         { "token", "\" the\"" }, { "token", "4096" }, { "auth", "\"basic\"" }, { "auth", "\"oauth2\"" },
         { "tokens", "\"p$w<d>{x}|[y](z)\"" }, { "author", "\"p$w<d>{x}|[y](z)\"" }, { "password_file", "\"p$w<d>{x}|[y](z)\"" },
+        { "PWD", "\"/workspace/repo\"" }, { "pwd", "\"C:\\\\Users\\\\bob\"" }, { "token", "\"\xd1\x84\xd1\x83\xd0\xbd\xd0\xba\xd1\x86\xd0\xb8\xd1\x8f\"" },
     };
     for (size_t i = 0; i < sizeof others / sizeof others [0]; i++) {
         char json [300];
@@ -637,9 +638,9 @@ test_redactor_event_named_keys_are_found_among_many_keywords (void **state)
     stele_redactor_destroy (&redactor);
     redactor = s_with ("[badge]\nname = badge_id\nregex = ([0-9]{6})-[A-Z]\n[password-field]\nenabled = no\n");
     size_t secrets;
-    text = s_event (redactor, "{\"x\":{\"Badge-ID\":\"123456-A\",\"badgeId\":\"654321\",\"pwd\":\"a<b>$7x\"}}", &secrets);
+    text = s_event (redactor, "{\"x\":{\"Badge-ID\":\"123456-A\",\"badgeId\":\"654321\",\"passwd\":\"a<b>$7x\"}}", &secrets);
     assert_int_equal (secrets, 1);
-    assert_non_null (strstr (text, "-A\",\"badgeId\":\"654321\",\"pwd\":\"a<b>$7x\""));
+    assert_non_null (strstr (text, "-A\",\"badgeId\":\"654321\",\"passwd\":\"a<b>$7x\""));
     free (text);
     stele_redactor_destroy (&redactor);
     assert_null (s_with ("[a]\nname = Badge\nregex = x\n"));

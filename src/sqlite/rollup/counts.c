@@ -27,12 +27,22 @@ rollup_counts_free (rollup_counts_t *self)
     free (self->run.dense);
 }
 
+static int
+s_widen (rollup_spread_t *self)
+{
+    if (!self->dense)
+        self->dense = calloc (STELE_BUCKETS, sizeof *self->dense);
+    for (size_t i = 0; i < self->used && self->dense; i++)
+        self->dense [self->buckets [i].bucket] += self->buckets [i].count;
+    self->used = self->dense? 0: self->used;
+    return self->dense? 0: STELE_ENO_MEMORY;
+}
+
 int
 rollup_counts_widen (rollup_counts_t *self)
 {
-    self->wait.dense = calloc (STELE_BUCKETS, sizeof *self->wait.dense);
-    self->run.dense = calloc (STELE_BUCKETS, sizeof *self->run.dense);
-    return self->wait.dense && self->run.dense? 0: STELE_ENO_MEMORY;
+    int code = s_widen (&self->wait);
+    return code? code: s_widen (&self->run);
 }
 
 static void

@@ -40,7 +40,7 @@ typedef struct {
     rollup_spread_t wait, run;
 } rollup_counts_t;
 
-//  Make empty counts dense. Dense ones have no form in a row. Returns 0, or STELE_ENO_MEMORY.
+//  Make counts dense. Dense ones have no form in a row. Returns 0, or STELE_ENO_MEMORY.
 int
     rollup_counts_widen (rollup_counts_t *self);
 

@@ -18,6 +18,7 @@
 #define AUTO_MINUTES_US ((int64_t) 6 * 3600 * 1000000)
 #define AUTO_HOURS_US ((int64_t) 14 * 86400 * 1000000)
 #define LIMIT 20
+#define DENSE_ROWS 8                // The total of a group with as many is dense
 #define DAMAGED "LEDGER" STELE_ROLLUP_SUFFIX " is damaged: restart the broker, which then builds it again"
 
 //  A row, as it is in the file
@@ -174,11 +175,9 @@ s_group (s_series_t *self, int64_t key)
     group = calloc (1, sizeof *group);
     if (group) {
         group->key = key;
-        if (rollup_counts_widen (&group->total) == 0)
-            HASH_ADD (hh, self->groups, key, sizeof group->key, group);
+        HASH_ADD (hh, self->groups, key, sizeof group->key, group);
         if (group->hh.tbl)
             return group;
-        rollup_counts_free (&group->total);
         free (group);
     }
     reader_fail (self->reader, STELE_ENO_MEMORY, "out of memory");
@@ -210,7 +209,11 @@ s_take_counts (s_series_t *self, sqlite3_stmt *statement)
         if (size)
             memcpy (bytes + self->size, sqlite3_column_blob (statement, 2), size);
         s_add_row (self, group, &(s_row_t) { sqlite3_column_int64 (statement, 0), self->size, size });
-        code = rollup_counts_decode (&group->total, bytes + self->size, size);
+        //  There may be very many groups of a few rows
+        if (group->row_count == DENSE_ROWS)
+            code = rollup_counts_widen (&group->total);
+        if (code == 0)
+            code = rollup_counts_decode (&group->total, bytes + self->size, size);
         self->size += size;
     }
     if (code)
@@ -310,6 +313,8 @@ s_limit (s_series_t *self)
     if ((int64_t) HASH_COUNT (self->groups) <= self->limit)
         return;
     s_group_t *other = s_group (self, ROLLUP_OTHER);
+    if (other && rollup_counts_widen (&other->total))
+        reader_fail (self->reader, STELE_ENO_MEMORY, "out of memory");
     int64_t kept = 0;
     HASH_ITER (hh, self->groups, group, next) {
         if (!other || group == other || kept++ < self->limit)
