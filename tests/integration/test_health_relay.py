@@ -93,8 +93,6 @@ class HealthRelay(receiver.RelayTest):
         relay = self.relay({"hook": self.target(attempts=1)})
         self.producer().publish(created(self.name("bad")), created(self.name("good")))
         self.receiver.wait_delivered(1)
-        self.producer(self.name("later")).publish(created(self.name("later")))      # Its delivery ends 'failing'
-        self.receiver.wait_delivered(2)
         self.assertIn("1 event could not be delivered to the target 'hook'", self.wait_finding(relay, "relay_dead_letters")["message"])
         relay.run("dead", "drop", "hook", "all")
         self.wait_no_finding(relay)
@@ -132,6 +130,8 @@ class HealthRelay(receiver.RelayTest):
         relay = self.relay()
         missing = os.path.join(self.folder, "missing.conf")
         self.assertIn("missing.conf", self.findings(missing)["relay_unknown"]["message"])
+        #   Another one may be installed on this machine
+        self.assertRegex(self.findings(missing, path=self.folder)["relay_unknown"]["message"], "it is not installed|missing.conf")
         relay.write(self.broker, {"hook": self.target()}, state=relay.state + ".none")
         self.assertIn("cannot open the state", self.findings(relay.config)["relay_unknown"]["message"])
         relay.write(self.broker, {"hook": self.target()}, requests="ipc://%s/nobody" % self.folder)
