@@ -8,7 +8,6 @@ import json
 import os
 import select
 import subprocess
-import time
 
 import harness
 import receiver
@@ -111,12 +110,11 @@ class HealthRelay(receiver.RelayTest):
     def test_target_that_is_slow_is_behind(self):
         self.receiver.behave = lambda request: receiver.HANG
         relay = self.relay({"hook": self.target(**{"timeout-ms": 600000})})
-        #   The lag is that of the oldest event by its own time
-        old_us = int((time.time() - 3600) * 1e6)
-        self.producer().publish(dict(created(self.name("old")), time=old_us), created(self.name("new")))
+        #   The lag is that of the oldest event by its own time, here one second before 1970
+        self.producer().publish(dict(created(self.name("old")), time=-1000000), created(self.name("new")))
         finding = self.wait_finding(relay, "relay_behind", "(2 events) behind")
-        self.assertIn("the target 'hook' of stele-relay is 1h", finding["message"])
-        self.assertGreaterEqual(finding["for_ms"], 3600000)
+        self.assertIn("the target 'hook' of stele-relay is ", finding["message"])
+        self.assertGreater(finding["for_ms"], 56 * 365 * 86400000)
         self.receiver.behave = lambda request: 200
         self.receiver.released.set()
         self.wait_no_finding(relay)
