@@ -133,14 +133,14 @@ class HealthRelay(receiver.RelayTest):
         relay.write(self.broker, {"hook": self.target()}, state=relay.state + ".none")
         self.assertIn("cannot open the state", self.findings(relay.config)["relay_unknown"]["message"])
         relay.write(self.broker, {"hook": self.target()}, requests="ipc://%s/nobody" % self.folder)
-        harness.wait_until(lambda: "does not answer it" in self.findings(relay.config, "--timeout", "1200")["relay_unknown"]["message"],
+        harness.wait_until(lambda: "does not answer it" in self.findings(relay.config, "--timeout", "800")["relay_unknown"]["message"],
                            "the broker of the relay")
 
     def test_broker_that_is_away_is_no_finding_of_the_relay(self):
         relay = self.relay()
         nobody = "ipc://%s/nobody" % self.folder
         relay.write(self.broker, {"hook": self.target()}, requests=nobody)
-        answer = harness.wait_until(lambda: [answer for answer in [self.health(relay.config, "--requests", nobody, "--timeout", "1200")]
+        answer = harness.wait_until(lambda: [answer for answer in [self.health(relay.config, "--requests", nobody, "--timeout", "800")]
                                              if "relay" in answer], "the state of the relay")[0]
         self.assertEqual([finding["code"] for finding in answer["findings"]], ["not_running"])
 
@@ -151,7 +151,7 @@ class HealthRelay(receiver.RelayTest):
             file.write("#!/bin/sh\nexec sleep 1000\n")
         alive, inherited = os.pipe()
         self.addCleanup(os.close, alive)
-        found = self.findings(os.path.join(self.folder, "any.conf"), "--timeout", "1000", path=folder, pass_fds=[inherited])
+        found = self.findings(os.path.join(self.folder, "any.conf"), "--timeout", "300", path=folder, pass_fds=[inherited])
         os.close(inherited)
         self.assertIn("did not end in time", found["relay_unknown"]["message"])
         self.assertEqual(select.select([alive], [], [], harness.PATIENCE)[0], [alive])
