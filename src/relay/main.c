@@ -29,7 +29,7 @@ static const cli_option_t s_options [] = {
     { "check-config", 0, NULL, "Check the file, and exit: status 0, or 78 with the reason.", CLI_FLAG, offsetof (s_args_t, check_config),
         0, NULL },
     { "json", 'j', NULL, "status and dead list: print JSON.", CLI_FLAG, offsetof (s_args_t, json), 0, NULL },
-    { "timeout", 't', "MS", "status and metrics: wait so long for the broker, in milliseconds (default: 5000).", CLI_NUMBER,
+    { "timeout", 't', "MS", "status and metrics: time to wait for each answer of the broker, in milliseconds (default: 5000).", CLI_NUMBER,
         offsetof (s_args_t, timeout_ms), 1, NULL },
     { "version", 'V', NULL, "Print the version and exit.", CLI_FLAG, offsetof (s_args_t, version), 0, NULL },
     { "help", 'h', NULL, "Show this help and exit.", CLI_FLAG, offsetof (s_args_t, help), 0, NULL },

@@ -65,36 +65,32 @@ s_head (s_status_t *self, relay_source_t *source)
     return head;
 }
 
-//  The time of the first event after a position that this key may read; -1: not known
-static int64_t
-s_time_after (relay_source_t *source, int64_t position)
+//  Since the time of the first event after a position that this key may read; unchanged if there is none. Returns 0 or a code.
+static int
+s_read_lag (relay_source_t *source, int64_t position, int64_t *lag_ms)
 {
     json_t *request = json_pack ("{ss, sI, si}", "op", "events.read", "after", (json_int_t) position, "limit", 1), *answer = NULL;
-    int64_t time_us = -1;
-    relay_source_ask (source, request, &answer);
+    int64_t time_us;
+    int code = relay_source_ask (source, request, &answer);
     const char *time = json_string_value (json_object_get (json_array_get (json_object_get (answer, "events"), 0), "time"));
-    if (time)
-        stele_time_parse (time, strlen (time), &time_us);
+    if (time && stele_time_parse (time, strlen (time), &time_us) == 0) {
+        int64_t now_us = stele_clock_us ();
+        *lag_ms = now_us > time_us? (now_us - time_us) / 1000: 0;
+    }
     json_decref (request);
     json_decref (answer);
-    return time_us;
+    return code;
 }
 
-//  How long the oldest undelivered event of each target waits
 static void
 s_read_lags (s_status_t *self, relay_source_t *source)
 {
-    bool answered = true;
+    int code = 0;
     for (size_t i = 0; i < self->count; i++) {
         s_target_t *target = &self->targets [i];
         target->lag_ms = target->lag == 0? 0: -1;
-        if (target->lag <= 0 || !answered)
-            continue;
-        int64_t time_us = s_time_after (source, target->oldest? target->oldest - 1: target->cursor.position);
-        int64_t lag_ms = (stele_clock_us () - time_us) / 1000;
-        answered = time_us >= 0;
-        if (answered)
-            target->lag_ms = lag_ms > 0? lag_ms: 0;
+        if (target->lag > 0 && code == 0)
+            code = s_read_lag (source, target->oldest? target->oldest - 1: target->cursor.position, &target->lag_ms);
     }
 }
 

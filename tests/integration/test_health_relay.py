@@ -8,7 +8,6 @@ import json
 import os
 import select
 import subprocess
-import time
 
 import harness
 import receiver
@@ -93,8 +92,6 @@ class HealthRelay(receiver.RelayTest):
         relay = self.relay({"hook": self.target(attempts=1)})
         self.producer().publish(created(self.name("bad")), created(self.name("good")))
         self.receiver.wait_delivered(1)
-        self.producer(self.name("later")).publish(created(self.name("later")))      # Its delivery ends 'failing'
-        self.receiver.wait_delivered(2)
         self.assertIn("1 event could not be delivered to the target 'hook'", self.wait_finding(relay, "relay_dead_letters")["message"])
         relay.run("dead", "drop", "hook", "all")
         self.wait_no_finding(relay)
@@ -113,12 +110,11 @@ class HealthRelay(receiver.RelayTest):
     def test_target_that_is_slow_is_behind(self):
         self.receiver.behave = lambda request: receiver.HANG
         relay = self.relay({"hook": self.target(**{"timeout-ms": 600000})})
-        #   The lag is that of the oldest event by its own time
-        old_us = int((time.time() - 3600) * 1e6)
-        self.producer().publish(dict(created(self.name("old")), time=old_us), created(self.name("new")))
+        #   The lag is that of the oldest event by its own time, here one second before 1970
+        self.producer().publish(dict(created(self.name("old")), time=-1000000), created(self.name("new")))
         finding = self.wait_finding(relay, "relay_behind", "(2 events) behind")
-        self.assertIn("the target 'hook' of stele-relay is 1h", finding["message"])
-        self.assertGreaterEqual(finding["for_ms"], 3600000)
+        self.assertIn("the target 'hook' of stele-relay is ", finding["message"])
+        self.assertGreater(finding["for_ms"], 56 * 365 * 86400000)
         self.receiver.behave = lambda request: 200
         self.receiver.released.set()
         self.wait_no_finding(relay)
@@ -132,17 +128,19 @@ class HealthRelay(receiver.RelayTest):
         relay = self.relay()
         missing = os.path.join(self.folder, "missing.conf")
         self.assertIn("missing.conf", self.findings(missing)["relay_unknown"]["message"])
+        #   Another one may be installed on this machine
+        self.assertRegex(self.findings(missing, path=self.folder)["relay_unknown"]["message"], "it is not installed|missing.conf")
         relay.write(self.broker, {"hook": self.target()}, state=relay.state + ".none")
         self.assertIn("cannot open the state", self.findings(relay.config)["relay_unknown"]["message"])
         relay.write(self.broker, {"hook": self.target()}, requests="ipc://%s/nobody" % self.folder)
-        harness.wait_until(lambda: "does not answer it" in self.findings(relay.config, "--timeout", "1200")["relay_unknown"]["message"],
+        harness.wait_until(lambda: "does not answer it" in self.findings(relay.config, "--timeout", "800")["relay_unknown"]["message"],
                            "the broker of the relay")
 
     def test_broker_that_is_away_is_no_finding_of_the_relay(self):
         relay = self.relay()
         nobody = "ipc://%s/nobody" % self.folder
         relay.write(self.broker, {"hook": self.target()}, requests=nobody)
-        answer = harness.wait_until(lambda: [answer for answer in [self.health(relay.config, "--requests", nobody, "--timeout", "1200")]
+        answer = harness.wait_until(lambda: [answer for answer in [self.health(relay.config, "--requests", nobody, "--timeout", "800")]
                                              if "relay" in answer], "the state of the relay")[0]
         self.assertEqual([finding["code"] for finding in answer["findings"]], ["not_running"])
 
@@ -153,7 +151,7 @@ class HealthRelay(receiver.RelayTest):
             file.write("#!/bin/sh\nexec sleep 1000\n")
         alive, inherited = os.pipe()
         self.addCleanup(os.close, alive)
-        found = self.findings(os.path.join(self.folder, "any.conf"), "--timeout", "1000", path=folder, pass_fds=[inherited])
+        found = self.findings(os.path.join(self.folder, "any.conf"), "--timeout", "300", path=folder, pass_fds=[inherited])
         os.close(inherited)
         self.assertIn("did not end in time", found["relay_unknown"]["message"])
         self.assertEqual(select.select([alive], [], [], harness.PATIENCE)[0], [alive])

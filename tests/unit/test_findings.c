@@ -222,6 +222,8 @@ test_findings_of_a_relay (void **state)
     s_assert_relay (RELAY ("\"state\":\"behind\",\"dead\":0"), "relay_behind", "has not begun");
     s_assert_relay (RELAY ("\"state\":\"failing\",\"dead\":0,\"lag_events\":5,\"lag_ms\":60001,\"error\":\"status 500\""),
         "relay_failing", "status 500; its lag is 5 events");
+    s_assert_relay (RELAY ("\"state\":\"failing\",\"dead\":1,\"lag_events\":0,\"error\":\"status 500\""), "relay_dead_letters", "1 event could");
+    s_assert_relay (RELAY ("\"state\":\"failing\",\"dead\":0,\"error\":\"another ledger\""), "relay_failing", ": another ledger");
     s_assert_relay (RELAY ("\"state\":\"disabled\",\"dead\":0,\"lag_events\":1,\"error\":\"status 410\""), "relay_disabled",
         "; its lag is 1 event");
     s_assert_relay (RELAY ("\"state\":\"live\",\"dead\":2,\"lag_events\":0"), "relay_dead_letters", "2 events could not");

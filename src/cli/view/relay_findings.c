@@ -64,7 +64,8 @@ s_look_at_target (const s_look_t *self, const json_t *target)
             name, waiting);
     }
     else
-    if (strcmp (state, "failing") == 0)
+    //  With no event left, its failure was that of a dead letter
+    if (strcmp (state, "failing") == 0 && lag != 0)
         ADD ("relay_failing", CLI_LEVEL_DEGRADED, -1, "correct what the message names; stele-relay tries again by itself, and loses nothing",
             "the target '%s' of stele-relay does not take events: %s%s", name, s_text (target, "error"), waiting);
     else
@@ -87,8 +88,8 @@ cli_findings_of_relay (json_t *findings, const json_t *stats, const char *text, 
         //  Its messages begin with its name
         static const char program [] = "stele-relay: ";
         const char *why = strncmp (text, program, sizeof program - 1) == 0? text + sizeof program - 1: *text? text: "it printed nothing";
-        ADD ("relay_unknown", CLI_LEVEL_DEGRADED, -1, "install stele-relay, correct --relay FILE (or STELE_RELAY), or run this as the user of "
-            "stele-relay: what the message names", "the state of stele-relay is not known: %.*s", (int) strcspn (why, "\n"), why);
+        ADD ("relay_unknown", CLI_LEVEL_DEGRADED, -1, "correct what the message names: --relay (or STELE_RELAY) takes the configuration of "
+            "stele-relay, and this user has to be able to read it and the state", "the state of stele-relay is not known: %.*s", (int) strcspn (why, "\n"), why);
         json_decref (status);
         return NULL;
     }
