@@ -81,7 +81,7 @@ for file in "$src"/src/cli/commands/*/*.c; do
 done
 
 # Findings of stele health
-findings=$(sed -n '/define CLI_FINDINGS/,/^$/s/X (\([a-z_]*\))/\n\1\n/gp' "$src/src/cli/view/findings.h" | grep '^[a-z][a-z_]*$')
+findings=$(sed -n '/define CLI_BROKER_FINDINGS/,/^$/s/X (\([a-z_]*\))/\n\1\n/gp' "$src/src/cli/view/findings.h" | grep '^[a-z][a-z_]*$')
 test "$(echo "$findings" | wc -l)" -ge 26 || complain "fewer than 26 findings"
 for name in $findings; do
     need "$name" doc/stele.1

@@ -32,6 +32,7 @@ stele_SOURCES = \
     src/cli/view/findings.c src/cli/view/findings.h \
     src/cli/view/page.c src/cli/view/page.h \
     src/cli/view/prometheus.c src/cli/view/prometheus.h \
+    src/cli/view/relay_findings.c \
     src/cli/shared/pages.c src/cli/shared/pages.h \
     src/cli/transfer/push.c src/cli/transfer/push.h \
     src/cli/transfer/push_report.c src/cli/transfer/push_internal.h \
@@ -59,6 +60,7 @@ stele_SOURCES = \
     src/cli/run/child.c src/cli/run/child.h \
     src/cli/run/queue.c src/cli/run/queue.h \
     src/cli/run/recorder.c src/cli/run/recorder.h \
+    src/cli/run/relay_status.c src/cli/run/relay_status.h \
     src/cli/run/slots.c src/cli/run/slots.h \
     src/cli/run/stream.c src/cli/run/stream.h \
     src/cli/run/task_events.c src/cli/run/task_events.h \

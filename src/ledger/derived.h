@@ -75,9 +75,11 @@ int
     stele_reader_unordered (stele_reader_t *self, stele_key_fn *fn, void *arg);
 
 /*  Numbers of rows: states without a task, sums of tasks by state, role, provider and model that differ from the
-    tasks, commits that do not begin after the one before them, sessions, preferences. Negative: an error. */
+    tasks, commits that do not begin after the one before them, sessions, preferences, stubs and archives that differ from what is
+    archived. Negative: an error.                                            */
 typedef enum {
-    STELE_DERIVED_STRAY_STATES, STELE_DERIVED_WRONG_COUNTS, STELE_DERIVED_STRAY_COMMITS, STELE_DERIVED_SESSIONS, STELE_DERIVED_PREFERENCES
+    STELE_DERIVED_STRAY_STATES, STELE_DERIVED_WRONG_COUNTS, STELE_DERIVED_STRAY_COMMITS, STELE_DERIVED_SESSIONS, STELE_DERIVED_PREFERENCES,
+    STELE_DERIVED_WRONG_STUBS
 } stele_derived_count_t;
 int64_t
     stele_reader_derived_count (stele_reader_t *self, stele_derived_count_t which);

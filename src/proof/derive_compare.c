@@ -423,7 +423,8 @@ s_compare_counts (s_compare_t *self)
         { STELE_DERIVED_STRAY_COMMITS, 0, "commits has a row that does not begin after the one before it" },
         { STELE_DERIVED_SESSIONS, (int64_t) derive->session_count, "cli_sessions has rows without events, or lacks rows" },
         { STELE_DERIVED_PREFERENCES, (int64_t) HASH_COUNT (derive->preferences),
-            "user_preferences has rows without events, or lacks rows" }
+            "user_preferences has rows without events, or lacks rows" },
+        { STELE_DERIVED_WRONG_STUBS, 0, "archived_tasks or archives differ from what is in the archives" }
     };
     for (size_t i = 0; i < COUNT (counts); i++) {
         int64_t count = stele_reader_derived_count (derive->reader, counts [i].which);

@@ -20,6 +20,7 @@
 typedef struct {
     const char *config;
     bool check_config, json, version, help;
+    int64_t timeout_ms;
 } s_args_t;
 
 static const cli_option_t s_options [] = {
@@ -28,6 +29,8 @@ static const cli_option_t s_options [] = {
     { "check-config", 0, NULL, "Check the file, and exit: status 0, or 78 with the reason.", CLI_FLAG, offsetof (s_args_t, check_config),
         0, NULL },
     { "json", 'j', NULL, "status and dead list: print JSON.", CLI_FLAG, offsetof (s_args_t, json), 0, NULL },
+    { "timeout", 't', "MS", "status and metrics: wait so long for the broker, in milliseconds (default: 5000).", CLI_NUMBER,
+        offsetof (s_args_t, timeout_ms), 1, NULL },
     { "version", 'V', NULL, "Print the version and exit.", CLI_FLAG, offsetof (s_args_t, version), 0, NULL },
     { "help", 'h', NULL, "Show this help and exit.", CLI_FLAG, offsetof (s_args_t, help), 0, NULL },
     CLI_OPTIONS_END
@@ -87,10 +90,10 @@ s_with_settings (const s_args_t *args, const cli_operands_t *operands)
         status = relay_run (&settings);
     else
     if (operands->count == 1 && strcmp (command, "status") == 0)
-        status = relay_status_print (&settings, args->json);
+        status = relay_status_print (&settings, args->json, args->timeout_ms);
     else
     if (operands->count == 1 && strcmp (command, "metrics") == 0)
-        status = relay_status_metrics (&settings);
+        status = relay_status_metrics (&settings, args->timeout_ms);
     else
         status = relay_command (&settings, operands, args->json);
     relay_settings_clear (&settings);
@@ -100,7 +103,7 @@ s_with_settings (const s_args_t *args, const cli_operands_t *operands)
 int
 main (int argc, char **argv)
 {
-    s_args_t args = { .config = STELE_RELAY_CONFIG_FILE };
+    s_args_t args = { .config = STELE_RELAY_CONFIG_FILE, .timeout_ms = 5000 };
     const cli_group_t groups [] = { { "Options", s_options, &args }, CLI_GROUPS_END };
     cli_operands_t operands = { 0 };
     char error [256];

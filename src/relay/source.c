@@ -6,6 +6,7 @@
 */
 
 #include <inttypes.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,6 +22,7 @@ struct relay_source {
     const relay_settings_t *settings;
     stele_client_t *requests;       // NULL: not made yet
     stele_client_t *feed;           // NULL: paused
+    int timeout_ms;
     char error [512];
 };
 
@@ -29,6 +31,7 @@ relay_source_new (const relay_settings_t *settings)
 {
     relay_source_t *self = STELE_NEW (relay_source_t);
     self->settings = settings;
+    self->timeout_ms = REQUEST_MS;
     return self;
 }
 
@@ -42,6 +45,12 @@ relay_source_destroy (relay_source_t **self_p)
     stele_client_destroy (&self->feed);
     free (self);
     *self_p = NULL;
+}
+
+void
+relay_source_set_timeout (relay_source_t *self, int64_t timeout_ms)
+{
+    self->timeout_ms = timeout_ms < INT_MAX? (int) timeout_ms: INT_MAX;
 }
 
 const char *
@@ -96,7 +105,7 @@ relay_source_ask (relay_source_t *self, const json_t *request, json_t **answer)
     if (code != 0)
         return code;
     char *text = json_dumps (request, JSON_COMPACT), *received = NULL;
-    code = stele_client_request_json (self->requests, text, REQUEST_MS, &received);
+    code = stele_client_request_json (self->requests, text, self->timeout_ms, &received);
     free (text);
     if (code != 0)
         return s_failed (self, self->requests, code);
@@ -212,7 +221,7 @@ relay_source_read (relay_source_t *self, int64_t position, stele_event_t **event
     stele_pack_map_end (pack);
     void *answer = NULL;
     size_t size = 0;
-    code = stele_client_request (self->requests, stele_pack_data (pack), stele_pack_size (pack), REQUEST_MS, &answer, &size);
+    code = stele_client_request (self->requests, stele_pack_data (pack), stele_pack_size (pack), self->timeout_ms, &answer, &size);
     stele_pack_destroy (&pack);
     code = code == 0? s_first (self, answer, size, position, event): s_failed (self, self->requests, code);
     free (answer);

@@ -31,7 +31,11 @@ const char *
 int
     relay_source_fail (relay_source_t *self, int code, const char *why);
 
-/*  Send a request and wait for its answer, for some seconds. Returns 0 and the answer, which the caller owns, or a code of the
+/*  Bound the wait for the answer of every request from now on. Without it: 5000 milliseconds. */
+void
+    relay_source_set_timeout (relay_source_t *self, int64_t timeout_ms);
+
+/*  Send a request and wait for its answer. Returns 0 and the answer, which the caller owns, or a code of the
     client or of the broker.                                                 */
 int
     relay_source_ask (relay_source_t *self, const json_t *request, json_t **answer);

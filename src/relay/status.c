@@ -22,13 +22,16 @@ typedef struct {
     const relay_target_settings_t *settings;
     relay_cursor_t cursor;
     int64_t pending, dead;
+    int64_t oldest;                 // Position of the first event that is not delivered; 0: none is pending
     int64_t lag;                    // Events that are not delivered or not looked at; -1: the broker does not answer
+    int64_t lag_ms;                 // Since the time of the oldest of them; 0: there is none; -1: not known
     const char *word;               // live, behind, failing, disabled
 } s_target_t;
 
 typedef struct {
     bool running;
     int64_t head;                   // -1: the broker does not answer
+    char error [512];               // Why it does not
     s_target_t *targets;
     size_t count;
 } s_status_t;
@@ -36,8 +39,9 @@ typedef struct {
 static void
 s_count_pending (const relay_pending_t *pending, void *arg)
 {
-    (void) pending;
-    ++*(int64_t *) arg;
+    s_target_t *target = arg;
+    if (target->pending++ == 0)
+        target->oldest = pending->position;
 }
 
 static void
@@ -48,20 +52,55 @@ s_count_dead (const relay_dead_t *dead, void *arg)
 }
 
 static int64_t
-s_head (const relay_settings_t *settings)
+s_head (s_status_t *self, relay_source_t *source)
 {
-    relay_source_t *source = relay_source_new (settings);
     json_t *request = json_pack ("{ss}", "op", "ping"), *answer = NULL;
-    int64_t head = relay_source_ask (source, request, &answer) == 0? json_integer_value (json_object_get (answer, "position")): -1;
+    int64_t head = -1;
+    if (relay_source_ask (source, request, &answer) == 0)
+        head = json_integer_value (json_object_get (answer, "position"));
+    else
+        snprintf (self->error, sizeof self->error, "%s", relay_source_error (source));
     json_decref (request);
     json_decref (answer);
-    relay_source_destroy (&source);
     return head;
+}
+
+//  The time of the first event after a position that this key may read; -1: not known
+static int64_t
+s_time_after (relay_source_t *source, int64_t position)
+{
+    json_t *request = json_pack ("{ss, sI, si}", "op", "events.read", "after", (json_int_t) position, "limit", 1), *answer = NULL;
+    int64_t time_us = -1;
+    relay_source_ask (source, request, &answer);
+    const char *time = json_string_value (json_object_get (json_array_get (json_object_get (answer, "events"), 0), "time"));
+    if (time)
+        stele_time_parse (time, strlen (time), &time_us);
+    json_decref (request);
+    json_decref (answer);
+    return time_us;
+}
+
+//  How long the oldest undelivered event of each target waits
+static void
+s_read_lags (s_status_t *self, relay_source_t *source)
+{
+    bool answered = true;
+    for (size_t i = 0; i < self->count; i++) {
+        s_target_t *target = &self->targets [i];
+        target->lag_ms = target->lag == 0? 0: -1;
+        if (target->lag <= 0 || !answered)
+            continue;
+        int64_t time_us = s_time_after (source, target->oldest? target->oldest - 1: target->cursor.position);
+        int64_t lag_ms = (stele_clock_us () - time_us) / 1000;
+        answered = time_us >= 0;
+        if (answered)
+            target->lag_ms = lag_ms > 0? lag_ms: 0;
+    }
 }
 
 //  Returns 0, or -1 with a message on stderr
 static int
-s_read (s_status_t *self, const relay_settings_t *settings)
+s_read (s_status_t *self, const relay_settings_t *settings, int64_t timeout_ms)
 {
     stele_refusal_t refusal;
     relay_state_t *state = relay_state_open (settings->state, false, &refusal);
@@ -70,14 +109,16 @@ s_read (s_status_t *self, const relay_settings_t *settings)
         return -1;
     }
     self->running = relay_is_running (settings);
-    self->head = s_head (settings);
+    relay_source_t *source = relay_source_new (settings);
+    relay_source_set_timeout (source, timeout_ms);
+    self->head = s_head (self, source);
     self->count = settings->count;
     self->targets = stele_memory_new (settings->count * sizeof *self->targets);
     for (size_t i = 0; i < settings->count; i++) {
         s_target_t *target = &self->targets [i];
         target->settings = &settings->targets [i];
         if (relay_state_cursor (state, target->settings->name, false, &target->cursor) == 0) {
-            relay_state_pending (state, target->settings->name, s_count_pending, &target->pending);
+            relay_state_pending (state, target->settings->name, s_count_pending, target);
             relay_state_dead (state, target->settings->name, false, s_count_dead, &target->dead);
         }
         else
@@ -86,6 +127,8 @@ s_read (s_status_t *self, const relay_settings_t *settings)
         target->lag = begun? self->head - target->cursor.position + target->pending: -1;
         target->word = target->cursor.disabled? "disabled": *target->cursor.error? "failing": target->lag == 0? "live": "behind";
     }
+    s_read_lags (self, source);
+    relay_source_destroy (&source);
     relay_state_close (&state);
     return 0;
 }
@@ -103,6 +146,8 @@ s_print_json (const s_status_t *self)
             (json_int_t) cursor->delivered, "failures", (json_int_t) cursor->failures);
         if (target->lag >= 0)
             json_object_set_new (row, "lag_events", json_integer (target->lag));
+        if (target->lag_ms >= 0)
+            json_object_set_new (row, "lag_ms", json_integer (target->lag_ms));
         if (*cursor->error)
             json_object_set_new (row, "error", json_string (cursor->error));
         if (cursor->delivered_us > 0) {
@@ -114,6 +159,8 @@ s_print_json (const s_status_t *self)
     json_t *status = json_pack ("{sb, so}", "running", self->running, "targets", targets);
     if (self->head >= 0)
         json_object_set_new (status, "head", json_integer (self->head));
+    else
+        json_object_set_new (status, "error", json_string (self->error));
     json_dumpf (status, stdout, JSON_COMPACT);
     puts ("");
     json_decref (status);
@@ -152,10 +199,10 @@ s_print_table (const s_status_t *self)
 }
 
 int
-relay_status_print (const relay_settings_t *settings, bool json)
+relay_status_print (const relay_settings_t *settings, bool json, int64_t timeout_ms)
 {
     s_status_t status = { 0 };
-    if (s_read (&status, settings) != 0)
+    if (s_read (&status, settings, timeout_ms) != 0)
         return 2;
     bool attention = status.head < 0;
     for (size_t i = 0; i < status.count; i++)
@@ -182,12 +229,12 @@ s_value (const s_target_t *target, size_t row)
 {
     const relay_cursor_t *cursor = &target->cursor;
     const double values [] = { (double) target->lag, (double) target->pending, (double) target->dead, (double) cursor->delivered,
-        (double) cursor->failures, cursor->disabled, *cursor->error != 0, (double) cursor->delivered_us / 1e6 };
+        (double) cursor->failures, cursor->disabled, *cursor->error != 0, (double) cursor->delivered_us / 1e6, (double) target->lag_ms / 1e3 };
     return values [row];
 }
 
 int
-relay_status_metrics (const relay_settings_t *settings)
+relay_status_metrics (const relay_settings_t *settings, int64_t timeout_ms)
 {
     static const struct { const char *name, *type, *help; } rows [] = {
         { "stele_relay_lag_events", "gauge", "Events that are not delivered, or not looked at yet" },
@@ -198,9 +245,10 @@ relay_status_metrics (const relay_settings_t *settings)
         { "stele_relay_disabled", "gauge", "1: the target answered 410, and gets nothing more" },
         { "stele_relay_failing", "gauge", "1: the last request failed, or the ledger is another one" },
         { "stele_relay_last_delivery_timestamp_seconds", "gauge", "When an event was delivered last; 0: never" },
+        { "stele_relay_lag_seconds", "gauge", "Since the time of the oldest event that is not delivered; 0: there is none" },
     };
     s_status_t status = { 0 };
-    if (s_read (&status, settings) != 0)
+    if (s_read (&status, settings, timeout_ms) != 0)
         return EX_NOINPUT;
     s_head_of ("stele_relay_up", "gauge", "Is a relay running with this state?");
     printf ("stele_relay_up %d\n", status.running);

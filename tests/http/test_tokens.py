@@ -192,11 +192,17 @@ class Cases:
         self.reload("tokens: read again")
         self.assertIn("has expired", self.read(text, "/v1/tasks", 401).json()["detail"])
 
+    def write(self, text):
+        """As 'stele token' writes: stele-http looks at the file by itself, and has to find no half of it."""
+        descriptor = os.open(self.tokens + ".new", os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600)
+        with open(descriptor, "w") as file:
+            file.write(text)
+        os.replace(self.tokens + ".new", self.tokens)
+
     def edit(self, change):
         with open(self.tokens) as file:
             lines = [change(json.loads(line)) for line in file]
-        with open(self.tokens, "w") as file:
-            file.writelines(json.dumps(line, separators=(",", ":")) + "\n" for line in lines)
+        self.write("".join(json.dumps(line, separators=(",", ":")) + "\n" for line in lines))
 
     def test_changed_token_ends_its_streams_and_gets_what_it_has_now(self):
         text = self.new_token("moved", "--role", "query", "--users", "carl")
@@ -219,17 +225,14 @@ class Cases:
         try:
             for bad in ("{}\n", good + "x\n", good.replace('"users":["ann"]', '"users":[]'), good.replace('"users"', '"user"'),
                         good + good):
-                with open(self.tokens, "w") as file:
-                    file.write(bad)
+                self.write(bad)
                 self.reload("nothing was changed")
                 self.read("ann", "/v1/tasks")
             os.remove(self.tokens)
             self.reload("nothing was changed")
             self.read("ann", "/v1/tasks")
         finally:
-            descriptor = os.open(self.tokens, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600)
-            with open(descriptor, "w") as file:
-                file.write(good)
+            self.write(good)
         self.reload("tokens: read again")
 
     #   -- sessions of browsers

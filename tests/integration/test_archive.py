@@ -69,6 +69,31 @@ class Recall(ArchiveTest):
         events = self.read_events()
         self.assertEqual([event["position"] for event in events], list(range(1, len(events) + 1)))
 
+    def copied(self):
+        """A copy of the ledger and its archives."""
+        path = os.path.join(self.other_folder(), "copy.db")
+        for name in [self.broker.ledger] + self.archives():
+            source, target = sqlite3.connect("file:%s?mode=ro" % name, uri=True), sqlite3.connect(path + name[len(self.broker.ledger):])
+            source.backup(target)
+            source.close()
+            target.close()
+        return path
+
+    def test_verify_compares_the_stubs(self):
+        first = " WHERE id = (SELECT min (id) FROM archived_tasks)"
+        for change, status in ((None, 0), ("UPDATE archived_tasks SET events = events + 1" + first, 1),
+                               ("UPDATE archived_tasks SET task_id = 'another'" + first, 1), ("UPDATE archives SET tasks = tasks + 5", 1)):
+            path = self.copied()
+            if change:
+                db = sqlite3.connect(path)
+                self.assertGreater(db.execute(change).rowcount, 0)
+                db.commit()
+                db.close()
+            done = subprocess.run([harness.program("stele"), "verify", path], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                                  timeout=harness.PATIENCE)
+            self.assertEqual(done.returncode, status, (change, done.stderr))
+            self.assertEqual(b"differ from what is in the archives" in done.stderr, status == 1)
+
     def test_retry_brings_the_task_back(self):
         life, task = self.life("failed")
         history = self.pages("task.history", "history", task_id=life.id)
@@ -135,6 +160,44 @@ class Recall(ArchiveTest):
         folder = harness.temporary_folder()
         self.addCleanup(shutil.rmtree, folder, ignore_errors=True)
         return folder
+
+
+class Restored(ArchiveTest):
+    """A complete restore whose archives are newer than the end of its backup."""
+
+    tasks = 4
+
+    @classmethod
+    def start_broker(cls, **more):
+        cls.repository = os.path.join(cls.folder, "repository")
+        settings = more.pop("settings", {"backup": cls.repository, "backup-lag": 1})
+        cls.broker = harness.Steled(cls.folder, settings=settings, **more)
+        return cls.broker
+
+    def test_positions_that_are_given_again_are_not_mixed_with_archived_ones(self):
+        self.archive()
+        head, ended = self.ask("ping")["position"], BASE + 10 * DAY
+        harness.wait_until(lambda: self.ask("stats")["segments"]["position"] == head, "the segments")
+        repository = os.path.join(self.folder, "as of then")
+        shutil.copytree(self.repository, repository)
+        #   Its end is lost, but was archived
+        self.producer().publish(created("lost", time=ended), changed("lost", "running", time=ended + 1),
+                                output("lost", "of the lost end", time=ended + 2), changed("lost", "passed", time=ended + 3))
+        harness.wait_until(lambda: self.archived() == len(self.archivable) + 1, "the task to be archived")
+        self.broker.stop()
+        new = os.path.join(self.folder, "new.db")
+        for path in self.archives():
+            shutil.copy(path, new + path[path.index(".archive-"):])
+        subprocess.run([harness.program("stele"), "restore", repository, new], check=True, stdout=subprocess.DEVNULL,
+                       timeout=harness.PATIENCE)
+        self._asker = None
+        self.restart("--archive-after", "90d", ledger="new.db", settings={})
+        self.producer().publish(created("next", time=ended), created("other"), output("other", "x"),
+                                changed("next", "running", time=ended + 1), changed("next", "passed", time=ended + 3))
+        harness.wait_until(lambda: self.ask("stats")["archive"]["state"] == "failing", "the archive to be refused")
+        self.assertEqual([event["position"] for event in self.read_events()], list(range(1, head + 6)))
+        self.assertEqual(self.pages("task.outputs", "outputs", task_id="next"), [])
+        subprocess.run([harness.program("stele"), "verify", new], check=True, stdout=subprocess.DEVNULL, timeout=harness.PATIENCE)
 
 
 class Files(ArchiveTest):

@@ -272,6 +272,18 @@ class Proof(harness.BrokerTest):
                 self.assertEqual(edit(path, "DELETE FROM %s WHERE position = %d" % (table, position)), 1)
                 self.assertEqual(self.faults(path)[0]["position"], position)
 
+    def test_repository_whose_end_was_cut_is_not_proven(self):
+        cut = os.path.join(self.folder, "cut")
+        shutil.copytree(self.repository, cut)
+        segments = os.path.join(cut, "segments")
+        os.remove(os.path.join(segments, sorted(os.listdir(segments))[-1]))
+        self.assertIn("nothing is proven: the only checkpoint is ahead", self.faults(cut)[0]["text"])
+        #   An earlier one proves that there were events
+        shutil.copy(self.early, os.path.join(cut, "checkpoints", "2020-01-01.note"))
+        fault = self.faults(cut)[0]
+        self.assertIn("these events are missing", fault["text"])
+        self.assertEqual((fault["position"], fault["last"]), (1, int(self.note(self.early)[1])))
+
     def test_removed_end_is_named(self):
         path = self.copy("shorter")
         head = int(self.note()[1])
@@ -462,16 +474,36 @@ class Proof(harness.BrokerTest):
         finally:
             self.assertEqual(self.broker.stop(), 0, self.broker.log())
 
-    def test_note_ahead_of_all_segments_is_told_and_proves_nothing(self):
-        repository = os.path.join(self.folder, "ahead")
-        shutil.copytree(self.repository, repository)
-        folder, (note,) = os.path.join(repository, "segments"), os.listdir(os.path.join(repository, "checkpoints"))
-        last = sorted(os.listdir(folder))[-1]
-        os.unlink(os.path.join(folder, last))
-        ahead = int(self.note(os.path.join(repository, "checkpoints", note))[1])
-        out, error = stele("--json", "verify", repository, "--key", self.key)
-        answer = json.loads(out)
-        self.assertEqual((answer["proven"], answer["signed"], answer["ahead"]), (0, False, ahead))
+    def test_accepted_loss_leaves_the_notes_of_the_old_repository(self):
+        path, repository = os.path.join(self.folder, "lossy.db"), os.path.join(self.folder, "of lossy")
+        more = {"backup": repository}
+        self.start_broker(ledger_name="lossy.db", more=more)
+        self.clients.producer(self.broker.events, self.name("lossy")).publish(created("kept"))
+        self.assertEqual(self.broker.stop(), 0, self.broker.log())
+        shutil.copy(path, path + ".old")
+        self.start_broker(ledger_name="lossy.db", more=more)
+        self.clients.producer(self.broker.events, self.name("lossy")).publish(created("lost"))
+        self.assertEqual(self.broker.stop(), 0, self.broker.log())
+        before = self.files(repository)
+        shutil.move(path + ".old", path)
+        self.start_broker(ledger_name="lossy.db", more=more, arguments=["--accept-loss"])
+        try:
+            self.producer().publish(created(self.name("after")))
+            head = self.ask("ping")["position"]
+            harness.wait_until(lambda: self.ask("stats")["seal"].get("position") == head, "the seal of the new ledger")
+        finally:
+            self.assertEqual(self.broker.stop(), 0, self.broker.log())
+        self.assertEqual(self.files(repository), before)
+        self.assertIn("proven up to position", stele("verify", repository, "--key", self.key)[0])
+
+    @staticmethod
+    def files(folder):
+        found = {}
+        for name in ("checkpoints", "segments"):
+            for file in sorted(os.listdir(os.path.join(folder, name))):
+                with open(os.path.join(folder, name, file), "rb") as data:
+                    found[name, file] = data.read()
+        return found
 
     def test_restored_ledger_is_proven_and_continues(self):
         path = os.path.join(self.folder, "restored.db")

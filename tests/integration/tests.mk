@@ -69,6 +69,7 @@ redaction_tests = \
     python/tests/test_redact.py
 
 relay_tests = \
+    tests/integration/test_health_relay.py \
     tests/integration/test_relay.py \
     tests/integration/test_relay_state.py \
     tests/integration/test_relay_traces.py

@@ -193,6 +193,47 @@ test_findings_are_sorted_by_their_gravity (void **state)
     json_decref (findings);
 }
 
+static void
+s_assert_relay (const char *text, const char *code, const char *words)
+{
+    size_t count;
+    json_t *findings = json_array (), *stats = json_object (), *status = cli_findings_of_relay (findings, stats, text, NOW_US);
+    assert_int_equal (json_array_size (findings), code != NULL);
+    if (code) {
+        assert_string_equal (s_text (json_array_get (findings, 0), "code"), code);
+        assert_int_equal (cli_findings_level (findings, &count), CLI_LEVEL_DEGRADED);
+        assert_true (*s_text (json_array_get (findings, 0), "hint"));
+        if (!strstr (s_text (json_array_get (findings, 0), "message"), words))
+            fail_msg ("'%s' does not have '%s'", s_text (json_array_get (findings, 0), "message"), words);
+    }
+    json_decref (findings);
+    json_decref (stats);
+    json_decref (status);
+}
+
+#define RELAY(target) "{\"running\":true,\"head\":9,\"targets\":[{\"target\":\"ci\"," target "}]}"
+
+static void
+test_findings_of_a_relay (void **state)
+{
+    (void) state;
+    s_assert_relay (RELAY ("\"state\":\"behind\",\"dead\":0,\"lag_events\":5,\"lag_ms\":60000"), NULL, NULL);
+    s_assert_relay (RELAY ("\"state\":\"behind\",\"dead\":0,\"lag_events\":5,\"lag_ms\":60001"), "relay_behind", "'ci' of stele-relay is 1m");
+    s_assert_relay (RELAY ("\"state\":\"behind\",\"dead\":0"), "relay_behind", "has not begun");
+    s_assert_relay (RELAY ("\"state\":\"failing\",\"dead\":0,\"lag_events\":5,\"lag_ms\":60001,\"error\":\"status 500\""),
+        "relay_failing", "status 500; its lag is 5 events");
+    s_assert_relay (RELAY ("\"state\":\"disabled\",\"dead\":0,\"lag_events\":1,\"error\":\"status 410\""), "relay_disabled",
+        "; its lag is 1 event");
+    s_assert_relay (RELAY ("\"state\":\"live\",\"dead\":2,\"lag_events\":0"), "relay_dead_letters", "2 events could not");
+    s_assert_relay ("{\"running\":false,\"head\":9,\"targets\":[{\"target\":\"ci\",\"state\":\"behind\",\"dead\":0}]}", "relay_away",
+        "does not run");
+    s_assert_relay ("{\"running\":true,\"error\":\"no answer\",\"targets\":[{\"target\":\"ci\",\"state\":\"behind\",\"dead\":0}]}",
+        "relay_unknown", "does not answer it: no answer");
+    s_assert_relay ("stele-relay: cannot open x\n", "relay_unknown", "is not known: cannot open x");
+    s_assert_relay ("", "relay_unknown", "is not known: it printed nothing");
+    s_assert_relay ("[1]", "relay_unknown", "is not known: [1]");
+}
+
 int
 main (void)
 {
@@ -203,6 +244,7 @@ main (void)
         cmocka_unit_test (test_findings_of_the_disk),
         cmocka_unit_test (test_findings_of_the_clocks),
         cmocka_unit_test (test_findings_that_are_only_noted),
+        cmocka_unit_test (test_findings_of_a_relay),
         cmocka_unit_test (test_findings_are_sorted_by_their_gravity)
     };
     return cmocka_run_group_tests (tests, NULL, NULL);

@@ -103,6 +103,18 @@ s_note (s_seal_t *self, int code)
 
 //  -- notes of the repository --------------------------------------------------------------
 
+//  Has the follower of the segments made the repository, and is it the one of this ledger? After an accepted loss it is not:
+//  then its notes are those of the history before.
+static bool
+s_is_own_repository (s_seal_t *self)
+{
+    stele_refusal_t refusal;
+    stele_repository_t *repository = stele_repository_open (self->follower.settings->backup, &refusal);
+    bool own = repository && strcmp (stele_repository_ledger_id (repository), stele_reader_ledger_id (self->follower.reader)) == 0;
+    stele_repository_close (&repository);
+    return own;
+}
+
 //  One per day, the last. A clock that was set back writes on in the file of the latest day.
 static int
 s_keep (s_seal_t *self)
@@ -116,8 +128,7 @@ s_keep (s_seal_t *self)
     if (asprintf (&folder, "%s/" STELE_REPOSITORY_CHECKPOINTS, self->follower.settings->backup) < 0 || asprintf (&path, "%s/%s", folder, name) < 0)
         abort ();
     int code = 0;
-    //  The follower of the segments makes the repository; until then there is no folder to write to
-    if (mkdir (folder, 0700) == 0 || errno == EEXIST)
+    if (s_is_own_repository (self) && (mkdir (folder, 0700) == 0 || errno == EEXIST))
         code = stele_note_save (stele_sealer_note (self->sealer), path, &self->refusal);
     else
         code = 1;

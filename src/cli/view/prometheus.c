@@ -248,7 +248,7 @@ s_print_findings (const s_print_t *self, const json_t *findings)
         "Findings of stele health: 0 absent, 1 noted, 2 degraded, 3 down");
 #define FINDING_LINE(code) \
     fprintf (self->file, "stele_finding{code=\"" #code "\"} %d\n", cli_findings_level_of (findings, #code) + 1);
-    CLI_FINDINGS (FINDING_LINE)
+    CLI_BROKER_FINDINGS (FINDING_LINE)
 }
 
 void

@@ -12,7 +12,7 @@ export LC_ALL
 folder=$1
 modules=$2
 shift 2
-version=$(for file in $modules "$@"; do cat "$folder/$file"; done | sha256sum | cut -c 1-16)
+version=$(for file in embed.sh join.awk $modules "$@"; do cat "$folder/$file"; done | sha256sum | cut -c 1-16)
 
 #   What is served: the page with its version; modules of others, which name Preact as packages do, with its path
 served ()

@@ -8,6 +8,7 @@
 #include "ledger/derived.h"
 #include "sqlite/reader/reader_internal.h"
 #include "sqlite/sql/codes.h"
+#include "sqlite/sql/event_tables.h"
 
 _Static_assert (STELE_ZONE_POSITIONS == STELE_ZONE, "as the writer has them");
 
@@ -144,6 +145,9 @@ stele_reader_unordered (stele_reader_t *self, stele_key_fn *fn, void *arg)
 #define STRAY_COMMITS \
     "SELECT count (*) FROM (SELECT first, lag (last, 1, 0) OVER (ORDER BY first) AS before FROM commits) WHERE first <> before + 1"
 
+#define ALL_ROWS(name, table, subject) " + (SELECT count (*) FROM " table ")"
+#define MAIN_ROWS(name, table, subject) " + (SELECT count (*) FROM main." table ")"
+
 int64_t
 stele_reader_derived_count (stele_reader_t *self, stele_derived_count_t which)
 {
@@ -152,7 +156,12 @@ stele_reader_derived_count (stele_reader_t *self, stele_derived_count_t which)
         [STELE_DERIVED_WRONG_COUNTS] = WRONG_COUNTS,
         [STELE_DERIVED_STRAY_COMMITS] = STRAY_COMMITS,
         [STELE_DERIVED_SESSIONS] = "SELECT count (*) FROM cli_sessions",
-        [STELE_DERIVED_PREFERENCES] = "SELECT count (*) FROM user_preferences"
+        [STELE_DERIVED_PREFERENCES] = "SELECT count (*) FROM user_preferences",
+        [STELE_DERIVED_WRONG_STUBS] = "SELECT (SELECT count (*) FROM archived_tasks x LEFT JOIN tasks t ON t.id = x.id"
+            " WHERE t.task_id IS NOT x.task_id OR t.user_id IS NOT x.user_id)"
+            " + (SELECT count (*) FROM archives a WHERE tasks <> (SELECT count (*) FROM archived_tasks WHERE archive = a.id))"
+            " + abs ((SELECT ifnull (sum (events), 0) FROM archived_tasks) - (0" STELE_EVENT_TABLES (ALL_ROWS) ") + (0"
+            STELE_EVENT_TABLES (MAIN_ROWS) "))"
     };
     int rc = reader_enter_unbound (self);
     return rc? rc: reader_leave (self, reader_integer (self,

@@ -79,7 +79,7 @@ typedef enum {
     SLOT_LINKS,                                 // One per stele_link_table_t
     SLOT_LINKS_LAST = SLOT_LINKS + 4,
     SLOT_DERIVED_COUNT,                         // One per stele_derived_count_t
-    SLOT_DERIVED_COUNT_LAST = SLOT_DERIVED_COUNT + 4,
+    SLOT_DERIVED_COUNT_LAST = SLOT_DERIVED_COUNT + 5,
     SLOT_COUNT
 } reader_slot_t;
 

@@ -7,6 +7,7 @@
     file, You can obtain one at https://mozilla.org/MPL/2.0/.
 */
 
+#include <glob.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +15,7 @@
 #include "fault/fault.h"
 #include "ledger/archive.h"
 #include "sqlite/archive/archive_file.h"
+#include "sqlite/sql/file_names.h"
 #include "sqlite/write/ledger_internal.h"
 
 struct stele_recall {
@@ -39,6 +41,44 @@ s_migrate (stele_ledger_t *self, int64_t year, stele_refusal_t *refusal)
     return code;
 }
 
+//  An archive that has positions after the end of the ledger is from a history whose end is lost (a restored ledger): they
+//  will be given again, so nothing may be added to it. It gets the note of another ledger (archiver.c compares it).
+static int
+s_end_one (stele_ledger_t *self, const char *path)
+{
+    sqlite3 *db = NULL;
+    int code = stele_sql_code (sqlite3_open_v2 (path, &db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE,
+        NULL));
+    int64_t application = 0, last = 0;
+    if (code == 0)
+        code = stele_sql_integer_into (db, "PRAGMA application_id", 0, &application);
+    if (code == 0 && application == STELE_ARCHIVE_APPLICATION_ID)
+        code = stele_sql_integer_into (db, "SELECT max (p) FROM (SELECT max (position) AS p FROM task_history UNION ALL"
+            " SELECT max (position) FROM task_outputs UNION ALL SELECT max (position) FROM task_metrics)", 0, &last);
+    if (code == 0 && last > stele_ledger_last (self))
+        code = stele_sql_exec (db, "UPDATE meta SET value = value || '+' WHERE key = 'ledger_id' AND value NOT LIKE '%+'");
+    sqlite3_close (db);
+    return code;
+}
+
+//  Those whose files are there, also if the ledger has not noted them yet. One that cannot be read is reported elsewhere.
+static void
+s_end (stele_ledger_t *self)
+{
+    const char *ledger = stele_place_path (self->place);
+    size_t size = strlen (ledger), suffix = strlen (STELE_RESTORING_SUFFIX);
+    glob_t found = { 0 };
+    //  A ledger that is being restored does not have its end yet
+    if (size > suffix && strcmp (ledger + size - suffix, STELE_RESTORING_SUFFIX) == 0)
+        return;
+    char *pattern = sqlite3_mprintf ("%s" STELE_ARCHIVE_SUFFIX "[0-9][0-9][0-9][0-9]", ledger);
+    if (pattern && glob (pattern, GLOB_NOSORT, NULL, &found) == 0)
+        for (size_t i = 0; i < found.gl_pathc; i++)
+            s_end_one (self, found.gl_pathv [i]);
+    globfree (&found);
+    sqlite3_free (pattern);
+}
+
 int
 stele_ledger_archives_open (stele_ledger_t *self, stele_refusal_t *refusal)
 {
@@ -49,6 +89,8 @@ stele_ledger_archives_open (stele_ledger_t *self, stele_refusal_t *refusal)
         code = s_migrate (self, sqlite3_column_int64 (stmt, 0), refusal);
     }
     sqlite3_finalize (stmt);
+    if (code == 0 && stele_sql_code (rc) == 0)
+        s_end (self);
     if (code || (code = stele_sql_code (rc)) == 0)
         return code;
     code = stele_ledger_fail (self, code);

@@ -204,10 +204,8 @@ s_load_notes (verify_t *self)
     if (code)
         s_report (self, 0, 0, NULL, self->refusal.message);
     //  Segments and notes are written at their own intervals
-    if (self->history.kind == CLI_HISTORY_REPOSITORY && notes->last.size > cli_history_last (&self->history)) {
+    if (self->history.kind == CLI_HISTORY_REPOSITORY && notes->last.size > cli_history_last (&self->history))
         self->ahead = notes->last.size;
-        self->signed_notes += s_is_signed (self, &notes->last);
-    }
     else
     if (notes->last.size)
         s_add_note (self, &notes->last, notes->name);
@@ -290,7 +288,7 @@ s_print_json (const verify_t *self, const char *root)
         "position", (json_int_t) stele_verifier_position (self->verifier),
         "sealed", (json_int_t) stele_verifier_sealed (self->verifier),
         "proven", (json_int_t) stele_verifier_proven (self->verifier), "ahead", (json_int_t) self->ahead,
-        "signed", self->signed_notes > 0 && stele_verifier_proven (self->verifier) > 0,
+        "signed", self->signed_notes > 0,
         "root", self->complete? root: NULL, "faults", self->list);
     json_dumpf (line, stdout, JSON_COMPACT);
     putchar ('\n');
@@ -310,7 +308,8 @@ s_print (const verify_t *self, const char *root)
         printf ("proven up to position %s by %s%s\n", cli_format_count (proven).text,
             cli_format_counted (self->notes, "checkpoint").text, self->signed_notes? ", signed with the key": "");
     if (self->ahead)
-        cli_warn ("a checkpoint of position %s is ahead of the segments", cli_format_count (self->ahead).text);
+        cli_warn ("the checkpoint of position %s is ahead of the segments, as while the broker runs; if it has stopped, the end of the "
+            "history is missing", cli_format_count (self->ahead).text);
     if (proven < position)
         cli_warn ("no checkpoint proves the %s after position %s yet", cli_format_counted (position - proven, "event").text,
             cli_format_count (proven).text);
@@ -325,7 +324,8 @@ s_finish (verify_t *self)
     if (self->complete)
         stele_base64_encode (stele_verifier_root (self->verifier)->bytes, STELE_HASH_BYTES, root);
     if (self->key_count && self->signed_notes == 0 && self->faults == 0)
-        s_report (self, 0, 0, NULL, "there is no checkpoint that is signed with the key");
+        s_report (self, 0, 0, NULL, self->ahead? "nothing is proven: the only checkpoint is ahead of the segments. Verify again when the "
+            "broker has stopped; if it is still ahead then, the end of the history is missing": "there is no checkpoint that is signed with the key");
     if (self->cli->json)
         s_print_json (self, root);
     else

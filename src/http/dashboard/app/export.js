@@ -26,6 +26,7 @@ async function readAll(path, query, rowsKey, signal, each) {
             if (!passes(error))
                 throw error;
             await sleep(2000);
+            signal.throwIfAborted();
         }
     } while (cursor !== null && !signal.aborted);
     return rows;

@@ -17,8 +17,7 @@ export const history = [];                      // The counters of the last ten 
 const watchers = new Set();
 let hidden = false;
 
-function takeStats({ stats: now, findings }) {
-    const at = Date.now();
+function takeStats({ stats: now, findings, at }) {
     const sample = now && { at, events: now.ingest?.events, position: now.ledger?.position, acks: now.ingest?.ack_us?.count,
         ack_us: now.ingest?.ack_us?.sum };
     const last = history.at(-1);
@@ -83,7 +82,11 @@ export function startLive() {
         if (visible && hidden)
             readAgain();
         hidden = !visible;
-        port.postMessage({ visible, query: queryText({ view: "tasks", stats: who.roles?.includes("metrics") && !who.bound || undefined }) });
+        if (who.signedOut) {
+            stats.set(null);
+            history.length = 0;
+        }
+        port.postMessage({ visible, out: Boolean(who.signedOut), query: queryText({ view: "tasks", stats: who.roles?.includes("metrics") && !who.bound || undefined }) });
     };
     document.addEventListener("visibilitychange", tell);
     addEventListener("pageshow", (event) => event.persisted && tell());

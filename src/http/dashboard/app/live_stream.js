@@ -6,7 +6,7 @@
 
 const RETRY_MS = 3000;
 
-// Calls send({kind, …}): open, lost, stats {stats, findings}, again (read everything again), tasks {tasks}; with 'many' instead of
+// Calls send({kind, …}): open, lost, stats {stats, findings, at}, again (read everything again), tasks {tasks}; with 'many' instead of
 // tasks where so many changed that the server sends only their number
 export class Stream {
     constructor(send) {
@@ -37,7 +37,7 @@ export class Stream {
                 this.send({ kind: "again" });
         });
         this.source.addEventListener("stats", (event) => {
-            this.stats = { kind: "stats", ...JSON.parse(event.data) };
+            this.stats = { kind: "stats", at: Date.now(), ...JSON.parse(event.data) };
             this.send(this.stats);
         });
         this.source.addEventListener("reset", (event) => this.again(event));
@@ -69,7 +69,7 @@ export class Stream {
     // Nobody looks: begin at the head the next time
     pause() {
         this.stop();
-        this.last = undefined;
+        this.last = this.state = this.stats = undefined;
     }
 
     // For a tab that comes later

@@ -33,6 +33,8 @@ onconnect = (event) => {
             ports.delete(port);
         else {
             ports.set(port, data);
+            if (data.out)               // The stream was of the session that has ended
+                stream?.pause();
             if (data.visible && stream)
                 stream.greet((message) => port.postMessage(message));
         }

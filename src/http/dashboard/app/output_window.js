@@ -16,18 +16,19 @@ export class OutputWindow {
     }
 
     async page(order, cursor) {
+        cursor ??= order === "asc" ? this.low > 1 ? this.low - 1 : undefined : this.high < Number.MAX_SAFE_INTEGER ? this.high + 1 : undefined;
         const answer = await get(this.path, { types: this.types, order, cursor, limit: PAGE }, this.signal);
         const inside = answer.outputs.filter((one) => one.id >= this.low && one.id <= this.high);
         return { inside, last: answer.next === null || inside.length < answer.outputs.length };
     }
 
     async fromStart() {
-        const { inside, last } = await this.page("asc", this.low > 1 ? this.low - 1 : undefined);
+        const { inside, last } = await this.page("asc");
         Object.assign(this, { items: inside, begun: true, ended: last });
     }
 
     async fromEnd() {
-        const { inside, last } = await this.page("desc", this.high < Number.MAX_SAFE_INTEGER ? this.high + 1 : undefined);
+        const { inside, last } = await this.page("desc");
         Object.assign(this, { items: inside.reverse(), begun: last, ended: true });
     }
 

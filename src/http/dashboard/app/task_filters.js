@@ -6,7 +6,7 @@
 
 import { html, useEffect, useState } from "./lib.js";
 import { setParams } from "./router.js";
-import { formatTime, parseTime, zoneName } from "./time.js";
+import { TimeField } from "./time.js";
 import { Choices, STATES, State } from "./widgets.js";
 
 const WORDS = { roles: "Role", providers: "Provider", models: "Model", producers: "Producer" };
@@ -22,7 +22,10 @@ export const listQuery = (params) => Object.fromEntries([...FILTERS, "order", "a
 const OPTIONS = { states: "--state", roles: "--role", providers: "--provider", models: "--model", producers: "--producer", user_id: "--user",
     parent_id: "--parent", created_from: "--from", created_to: "--to", updated_from: "--updated-from", updated_to: "--updated-to",
     completed_from: "--completed-from", completed_to: "--completed-to", search: "--search", at: "--at" };
-export const shell = (text) => /^[\w@%+=:,./-]+$/.test(text) ? text : `'${String(text).replaceAll("'", "'\\''")}'`;
+// A terminal would obey control characters that are pasted
+export const shell = (text) => /^[\w@%+:,./][\w@%+=:,./-]*$/.test(text) ? text : /[\x00-\x1f\x7f-\x9f]/.test(text) ?
+    `$'${text.replace(/[\\']/g, "\\$&").replace(/[\x00-\x1f\x7f-\x9f]/g, (one) => "\\u" + one.charCodeAt(0).toString(16).padStart(4, "0"))}'` :
+    `'${String(text).replaceAll("'", "'\\''")}'`;
 export function listCommand(params) {
     const parts = ["stele list"];
     for (const [name, option] of Object.entries(OPTIONS))
@@ -67,8 +70,7 @@ const Select = ({ label, value, options, onChange }) => html`<label>${label}<sel
     onChange=${(event) => onChange(event.target.value)}>
     ${options.map(([word, text]) => html`<option value=${word}>${text}</option>`)}</select></label>`;
 
-const Bound = ({ name, label, params }) => html`<${Field} label=${label} value=${params[name] && formatTime(params[name])} size="17" wait=${800}
-    placeholder="2026-03-02 09:00" title="In the zone ${zoneName()}" onChange=${(text) => setParams({ [name]: text && parseTime(text) })} />`;
+const Bound = ({ name, label, params }) => html`<${TimeField} label=${label} value=${params[name]} onChange=${(at) => setParams({ [name]: at })} />`;
 
 // The first row of filters, and the others behind a button
 export function Filters({ params, label = "Search", children }) {

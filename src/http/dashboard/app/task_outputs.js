@@ -121,9 +121,10 @@ export function Outputs({ id, low, high, live }) {
     });
 
     // Follow: something was recorded about this task
-    useTasks(useCallback((tasks) => {
-        if (tasks.some((task) => task.task_id === id) && run.current?.window.ended)
-            after();
+    useTasks(useCallback((tasks, count) => {
+        const more = () => run.current?.window.ended && after().then((done) => done || setTimeout(more, 200));
+        if (count > tasks.length || tasks.some((task) => task.task_id === id))
+            more();
     }, [id, after]), live && follow);
 
     const look = () => {

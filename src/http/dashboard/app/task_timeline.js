@@ -12,7 +12,7 @@ import { Panel } from "./widgets.js";
 const BINS = 400;                   // Commands and values that would be at the same place are drawn once
 const METRICS = 6;
 
-// Marks in order of time, at most one for each bin; a 'bad' one wins. Each is {at, width, bad, title, count}.
+// Marks in order of time, at most one for each bin; a 'bad' one wins. Each is {at, width, bad, title (), count}.
 function binned(marks) {
     const bins = new Map();
     for (const mark of marks) {
@@ -27,7 +27,7 @@ const Lane = ({ name, children }) => html`<div class="lane"><span class="name" t
 
 const Marks = ({ marks }) => binned(marks).map((mark) => html`<span class="mark ${mark.bad ? "bad" : ""}"
     style=${{ left: mark.at + "%", width: mark.width + "%" }}
-    title=${mark.count > 1 ? `${mark.title} (and ${mark.count - 1} more)` : mark.title} />`);
+    title=${mark.count > 1 ? `${mark.title()} (and ${mark.count - 1} more)` : mark.title()} />`);
 
 // Values of one metric as a line
 function Values({ values, place }) {
@@ -38,8 +38,8 @@ function Values({ values, place }) {
     const path = points.length === 1 ? `M${point(points[0])}h1` : points.map((one, i) => (i ? "L" : "M") + point(one)).join("");
     return html`<svg viewBox="0 0 1000 20" preserveAspectRatio="none" role="img" aria-label="${points.length} values up to ${high}"><path
         d=${path} /></svg>
-        ${binned(points.map((one) => ({ at: place(one.timestamp), width: 0, title: `${formatTime(one.timestamp, true)}: ${num(one.value)} ${one.unit ?? ""}` })))
-            .map((mark) => html`<span class="point" style=${{ left: mark.at + "%" }} title=${mark.title} />`)}`;
+        ${binned(points.map((one) => ({ at: place(one.timestamp), width: 0, title: () => `${formatTime(one.timestamp, true)}: ${num(one.value)} ${one.unit ?? ""}` })))
+            .map((mark) => html`<span class="point" style=${{ left: mark.at + "%" }} title=${mark.title()} />`)}`;
 }
 
 // 'end': where the axis ends (ms). onMoment (position) is called with the state that was clicked.
@@ -52,7 +52,7 @@ export function Timeline({ history, sessions, commands, metrics, end, onMoment }
     const place = (time) => Math.max(0, Math.min(100, 100 * ((typeof time === "number" ? time : Date.parse(time)) - start) / (stop - start)));
     const names = new Map();
     for (const one of metrics)
-        names.set(one.name, [...(names.get(one.name) ?? []), one]);
+        names.set(one.name, names.get(one.name) ?? []).get(one.name).push(one);
     const ticks = [0, 25, 50, 75, 100];
     return html`<${Panel} title="Timeline" wide><div class="timeline">
         <${Lane} name="state">${changes.map((one, i) => {
@@ -68,7 +68,7 @@ export function Timeline({ history, sessions, commands, metrics, end, onMoment }
         ${commands.length > 0 && html`<${Lane} name="commands"><${Marks} marks=${commands.map((one) => {
             const took = one.execution_time_ms ?? 0, at = Date.parse(one.timestamp);
             return { at: place(at - took), width: 100 * took / (stop - start), bad: one.exit_code !== undefined && one.exit_code !== 0,
-                title: `${formatTime(one.timestamp, true)}: ${line(one.command, 120)}${one.exit_code ? ` → ${one.exit_code}` : ""}` };
+                title: () => `${formatTime(one.timestamp, true)}: ${line(one.command, 120)}${one.exit_code ? ` → ${one.exit_code}` : ""}` };
         })} /></${Lane}>`}
         ${[...names].slice(0, METRICS).map(([name, values]) => html`<${Lane} name=${name}><${Values} values=${values} place=${place} /></${Lane}>`)}
         <div class="lane axis"><span class="name">${between(new Date(start).toISOString(), new Date(stop).toISOString())}</span><div class="marks">${ticks.map((at) => html`<span

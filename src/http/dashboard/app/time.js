@@ -8,10 +8,11 @@ import { html, useStore } from "./lib.js";
 import { prefs } from "./prefs.js";
 
 const formatters = new Map();
+const LOCAL = Intl.DateTimeFormat().resolvedOptions().timeZone;   // Takes long to ask
 
 export const zoneName = () => {
     const zone = prefs.get().zone;
-    return zone === "local" ? Intl.DateTimeFormat().resolvedOptions().timeZone : zone;
+    return zone === "local" ? LOCAL : zone;
 };
 
 export const zones = () => ["local", "UTC", ...Intl.supportedValuesOf("timeZone").filter((zone) => zone !== "UTC")];
@@ -53,6 +54,8 @@ function offsetOf(at) {
 // The instant of "2026-03-02 09:00" or "2026-03-02T09:00:08" in the chosen zone, as RFC 3339; "" if it is none.
 // A time that a change of the clocks skips is that much later.
 export function parseTime(text) {
+    if (/:.*(z|[+-]\d\d:\d\d)$/i.test(text.trim()) && Number.isFinite(Date.parse(text)))
+        return new Date(text).toISOString();
     const wanted = Date.parse(text.trim().replace(" ", "T") + (text.includes(":") ? "" : "T00:00") + "Z");
     if (!Number.isFinite(wanted))
         return "";
@@ -60,6 +63,15 @@ export function parseTime(text) {
     at = wanted - offsetOf(at) * 60000;
     return new Date(at).toISOString();
 }
+
+// A field for a time; onChange gets an instant, or ""
+export const TimeField = ({ label, value, onChange }) => html`<label>${label} <input size="17" placeholder="2026-03-02 09:00" title="In the zone ${zoneName()}"
+    value=${value ? formatTime(value) : ""} onChange=${({ target }) => {
+        const at = parseTime(target.value);
+        target.setCustomValidity(target.value && !at ? "Write 2026-03-02 09:00" : "");
+        if (target.reportValidity())
+            onChange(at);
+    }} /></label>`;
 
 // A time, with UTC when the pointer rests on it
 export function Time({ at, precise }) {

@@ -37,7 +37,7 @@ export const Panel = ({ title, actions, children, wide, id }) => html`<section c
     <header><h2>${title}</h2>${actions && html`<div class="actions">${actions}</div>`}</header>${children}</section>`;
 
 // A number with its name under it
-export const Figure = ({ name, value, note, bad }) => html`<div class="figure ${bad ? "bad" : ""}"><span class="value">${value ?? "–"}</span>
+export const Figure = ({ name, value, note, bad }) => html`<div class="figure ${bad ? "bad" : ""}"><span class="value">${value || "–"}</span>
     <span class="name">${name}</span>${note && html`<span class="note">${note}</span>`}</div>`;
 
 // Names and values, [name, value, long?]; a long one gets a row of its own. Values that are absent are left out.

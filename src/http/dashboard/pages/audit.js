@@ -9,7 +9,7 @@ import { line, num } from "../app/format.js";
 import { usePager } from "../app/pager.js";
 import { setParams } from "../app/router.js";
 import { Table } from "../app/table.js";
-import { formatTime, parseTime } from "../app/time.js";
+import { TimeField } from "../app/time.js";
 import { Time } from "../app/widgets.js";
 
 const TEXTS = { who: "Who", operation: "Operation", outcome: "Outcome" };
@@ -33,9 +33,8 @@ export default function Audit({ params: { who, operation, outcome, from, to } })
     return html`<div class="head"><h1>Audit</h1>
         ${Object.entries(TEXTS).map(([key, name]) => html`<label>${name} <input size="14" value=${values[key] ?? ""}
             data-search=${key === "who"} onChange=${(event) => setParams({ [key]: event.target.value.trim() })} /></label>`)}
-        ${Object.entries(TIMES).map(([key, name]) => html`<label>${name} <input size="19" placeholder="2026-03-02 09:00"
-            value=${values[key] ? formatTime(values[key]) : ""} onChange=${(event) =>
-            setParams({ [key]: parseTime(event.target.value) })} /></label>`)}</div>
+        ${Object.entries(TIMES).map(([key, name]) => html`<${TimeField} label=${name} value=${values[key]}
+            onChange=${(at) => setParams({ [key]: at })} />`)}</div>
         <${Table} label="Audit events" columns=${COLUMNS} pager=${pager} rowKey=${(row) => row.id}
             empty="No request has changed anything, and none was refused." />`;
 }

@@ -4,7 +4,7 @@
 // License, v. 2.0. If a copy of the MPL was not distributed with this
 // file, You can obtain one at https://mozilla.org/MPL/2.0/.
 
-import { html, useCallback, useMemo, useState, useStore } from "../app/lib.js";
+import { html, useCallback, useEffect, useMemo, useRef, useState, useStore } from "../app/lib.js";
 import { session, useQuery } from "../app/api.js";
 import { Chart } from "../app/chart.js";
 import { bytes, duration, line, num, rate, shortDuration } from "../app/format.js";
@@ -25,7 +25,8 @@ function Now({ live }) {
     const { tasks, ledger, ingest = {}, uptime_s } = live, ack = ingest.ack_us ?? {};
     const failed = FAILED.reduce((sum, state) => sum + (tasks.by_state[state] ?? 0), 0);
     const active = ["queued", "starting", "running", "paused", "completing"].reduce((sum, state) => sum + (tasks.by_state[state] ?? 0), 0);
-    const [older, newer] = [history.at(-6) ?? history[0], history.at(-1)];
+    const recent = history.slice(-6), newer = recent.at(-1);
+    const older = recent[Math.max(0, recent.findLastIndex((one) => one.first))];
     return html`<${Panel} title="Now" wide><div class="figures">
         <${Figure} name="tasks" value=${num(tasks.total)} />
         <${Figure} name="not ended" value=${num(active)} />
@@ -85,15 +86,16 @@ function Followers({ live }) {
 
 const Store = ({ live: { ledger, disk, backup, sessions, producers_total } }) => html`<${Panel} title="Ledger"><${Facts} rows=${[
     ["size", bytes(ledger.size_bytes)], ["log", bytes(ledger.wal_bytes)], ["disk free", disk && bytes(disk.free_bytes)],
-    ["disk full in", disk?.full_in_s !== undefined && duration(disk.full_in_s * 1e6)], ["sessions", num(sessions?.total)],
+    ["disk full in", disk && duration(disk.full_in_s * 1e6)], ["sessions", num(sessions?.total)],
     ["producers", num(producers_total)], ["rejected", ledger.rejected ? html`<a href=${href("rejected")}>${num(ledger.rejected)}</a>` : "0"],
     ["losses", num(ledger.losses)], ["last snapshot", backup?.snapshot_time && html`<${Time} at=${backup.snapshot_time / 1000} />`],
     ["last verified", backup?.verified_at && html`<${Time} at=${backup.verified_at / 1000} />`]]} /></${Panel}>`;
 
 // Series over time
-function Series({ over }) {
-    const range = useMemo(() => ({ from: new Date(Date.now() - OVER[over] * 3600000).toISOString() }), [over]);
-    const query = useQuery("v1/stats/series", range, { every: 60000 });
+function Series({ over, at }) {
+    const minute = Math.floor(at / 60000);
+    const range = useMemo(() => ({ from: new Date((minute - OVER[over] * 60) * 60000).toISOString() }), [over, minute]);
+    const query = useQuery("v1/stats/series", range);
     const buttons = Object.keys(OVER).map((one) => html`<button type="button" aria-pressed=${one === over ? "true" : "false"}
         onClick=${() => setParams({ over: one })}>${one}</button>`);
     return html`<${Panel} title="Over time" actions=${buttons} wide><${Result} query=${query}>${(data) => html`<${SeriesCharts}
@@ -148,17 +150,25 @@ function Failures() {
         <${Time} at=${one.last} /></li>`)}</ul>` : html`<${Empty}>No task has failed.</${Empty}>`}</${Result}></${Panel}>`;
 }
 
-// The newest changes: read once, then from the live stream
+// Of each task the newest record
+const newest = (tasks) => [...new Map(tasks.sort((a, b) => a.position - b.position).map((one) => [one.task_id, one])).values()].sort(
+    (a, b) => b.position - a.position).slice(0, 15);
+
+// The newest changes: read once, then from the live stream. Too many at once are read again.
 function Changes() {
     const query = useQuery("v1/tasks", { order: "updated_desc", limit: 15 });
-    const [live, setLive] = useState([]);
-    useTasks(useCallback((tasks) => setLive((old) => {
-        const ids = new Set(tasks.map((task) => task.task_id));
-        return [...tasks.reverse(), ...old.filter((task) => !ids.has(task.task_id))].slice(0, 15);
-    }), []));
+    const [live, setLive] = useState([]), timer = useRef();
+    useTasks(useCallback((tasks, count) => {
+        setLive((old) => newest([...old, ...tasks]));
+        if (count > tasks.length)
+            timer.current ??= setTimeout(() => {
+                timer.current = undefined;
+                query.reload();
+            }, 2000);
+    }, [query.reload]));
+    useEffect(() => () => clearTimeout(timer.current), []);
     return html`<${Panel} title="Newest changes" wide><${Result} query=${query}>${({ tasks }) => {
-        const ids = new Set(live.map((task) => task.task_id));
-        const rows = [...live, ...tasks.filter((task) => !ids.has(task.task_id))].slice(0, 15);
+        const rows = newest([...tasks, ...live]);
         return rows.length ? html`<ul class="rows">${rows.map((task) => html`<li key=${task.task_id}><${Time} at=${task.updated_at} /><${State}
             state=${task.state} />
             <span class="cut id"><${TaskLink} id=${task.task_id} /></span><span class="cut">${task.title}</span></li>`)}</ul>` :
@@ -168,11 +178,11 @@ function Changes() {
 
 export default function Overview({ params }) {
     const live = useStore(stats), now = live?.stats?.tasks?.by_state && live.stats;
-    const bound = useStore(session)?.bound, over = OVER[params.over] ? params.over : "24h";
+    const bound = useStore(session)?.bound, over = Object.hasOwn(OVER, params.over) ? params.over : "24h";
     return html`<div class="head"><h1>Overview</h1></div><div class="panels">
         ${live && html`<${Findings} findings=${live.findings} />`}
         ${now && html`<${Now} live=${now} /><${LiveCharts} at=${live.at} /><${Followers} live=${now} />`}
-        ${now?.rollup && html`<${Series} over=${over} />`}
+        ${now?.rollup && html`<${Series} over=${over} at=${live.at} />`}
         ${now && html`<${Groups} title="By state" counts=${now.tasks.by_state} param="states" total=${now.tasks.total}
             render=${(state) => html`<${State} state=${state} />`} />
         <${Groups} title="By role" counts=${now.tasks.by_role} param="roles" total=${now.tasks.total} />

@@ -25,11 +25,12 @@ const SHOWN = 5;                    // Sessions; the others are behind a link
 function useLive(now, on, read) {
     const [live, setLive] = useState(null);
     const timer = useRef(), id = now.task.task_id;
-    useTasks(useCallback((tasks) => {
+    useTasks(useCallback((tasks, count) => {
         const task = tasks.findLast((one) => one.task_id === id);
-        if (!task)
+        if (task)
+            setLive(task);
+        else if (count === tasks.length)
             return;
-        setLive(task);
         timer.current ??= setTimeout(() => {
             timer.current = undefined;
             read();
@@ -60,7 +61,7 @@ function boundsOf(history, attempt) {
     return { low: attempt === 1 ? undefined : first?.id, high: next && next.id - 1 };
 }
 
-function Whole({ id, params, read }) {
+function Whole({ id, params, read, reload }) {
     const path = `v1/tasks/${idPath(id)}`, at = params.at ? Number(params.at) : undefined;
     const slow = useThrottle(at), past = useQuery(at ? path : null, { at: slow });
     const history = useLog(path + "/history", {}, "history"), metrics = useLog(path + "/metrics", {}, "metrics");
@@ -72,10 +73,10 @@ function Whole({ id, params, read }) {
     // Of each session, when its commands are read below
     const [commands, setCommands] = useState({});
     const onCommands = useCallback((session, rows) => setCommands((old) => ({ ...old, [session]: rows })), []);
-    const now = useLive(read, !at, useCallback(() => [history.grow, sessions.reload, metrics.grow].forEach((one) => one()), [history.grow, metrics.grow]));
+    const now = useLive(read, !at, useCallback(() => [reload, history.grow, sessions.reload, metrics.grow].forEach((one) => one()), [history.grow, metrics.grow]));
     const shown = at ? past.data : now, ended = ENDED.includes(now.task.state);
     const attempt = Number(params.attempt) || undefined, bounds = boundsOf(rows, attempt);
-    const high = Math.min(bounds.high ?? Infinity, at ?? Infinity), limit = Number.isFinite(high) ? high : undefined;
+    const high = Math.min(bounds.high ?? Infinity, slow ?? Infinity), limit = Number.isFinite(high) ? high : undefined;
     const compared = (params.compare ?? "").split(",").filter(Boolean).map(Number);
     const ofAttempt = (list) => attempt ? list.filter((one) => one.attempt === attempt) : list;
     const next = attempt && all.find((one) => one.attempt > attempt);
@@ -101,11 +102,11 @@ function Whole({ id, params, read }) {
         ${list.slice(0, SHOWN).map((one) => html`<${Session} key=${one.session_id} session=${one} high=${at} attempt=${attempt}
             onCommands=${onCommands} />`)}
         ${list.length > SHOWN && html`<p class="quiet wide">${plural(list.length - SHOWN, "more session")}</p>`}
-        <${Metrics} metrics=${ofAttempt(values)} left=${metrics.left} /><${Children} id=${id} at=${at} /></div>`}`;
+        <${Metrics} metrics=${ofAttempt(values)} left=${metrics.left} /><${Children} id=${id} at=${slow} /></div>`}`;
 }
 
 export default function Task({ id, params }) {
     const query = useQuery(`v1/tasks/${idPath(id)}`);
     useKeys({ "u": ["back to the list", () => history.length > 1 ? history.back() : go("tasks")], "r": ["read the task again", query.reload] });
-    return html`<${Result} query=${query}>${(read) => html`<${Whole} id=${id} params=${params} read=${read} />`}</${Result}>`;
+    return html`<${Result} query=${query}>${(read) => html`<${Whole} id=${id} params=${params} read=${read} reload=${query.reload} />`}</${Result}>`;
 }
