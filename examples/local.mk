@@ -21,6 +21,7 @@ EXTRA_DIST += \
     examples/monitoring/prometheus.yml \
     examples/monitoring/stele.rules.yml \
     examples/monitoring/stele-relay.rules.yml \
+    examples/monitoring/stele-relay.rules.test.yml \
     examples/monitoring/stele.rules.test.yml \
     examples/monitoring/stele-board.json \
     examples/pipeline/README.md \

@@ -8,6 +8,7 @@ import glob
 import os
 import re
 import shutil
+import sqlite3
 import subprocess
 
 import harness
@@ -96,11 +97,16 @@ class Positions(receiver.RelayTest):
         relay.wait_status(lambda rows: rows["hook"]["pending"] == 5)
         relay.stop()
         self.receiver.behave = lambda request: 200
-        subprocess.run(["sqlite3", relay.state, "ALTER TABLE pending RENAME TO away"], check=True)
+        self.rename(relay.state, "pending", "away")
         relay = self.relay(wait=False)
         relay.wait_line("cannot read the state")
-        subprocess.run(["sqlite3", relay.state, "ALTER TABLE away RENAME TO pending"], check=True)
+        self.rename(relay.state, "away", "pending")
         self.assertEqual(set(self.receiver.wait_delivered(5)), set(range(last - 4, last + 1)))
+
+    def rename(self, path, table, name):
+        db = sqlite3.connect(path, timeout=harness.PATIENCE)
+        db.execute("ALTER TABLE %s RENAME TO %s" % (table, name))
+        db.close()
 
     def test_damaged_state_is_refused(self):
         relay = self.relay()

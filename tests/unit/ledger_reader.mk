@@ -53,6 +53,11 @@ TESTS += tests/unit/test_high_water
 tests_unit_test_high_water_SOURCES = tests/unit/test_high_water.c
 tests_unit_test_high_water_LDADD = $(STELE_ROOMS) $(STELE_LIBS) $(CMOCKA_LIBS)
 
+check_PROGRAMS += tests/unit/test_relay_state
+TESTS += tests/unit/test_relay_state
+tests_unit_test_relay_state_SOURCES = tests/unit/test_relay_state.c src/relay/state.c
+tests_unit_test_relay_state_LDADD = $(STELE_ROOMS) $(STELE_LIBS) $(CMOCKA_LIBS)
+
 check_PROGRAMS += tests/unit/test_ledger_check
 TESTS += tests/unit/test_ledger_check
 tests_unit_test_ledger_check_SOURCES = tests/unit/test_ledger_check.c tests/unit/ledger_fixture.h
