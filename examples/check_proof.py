@@ -55,7 +55,11 @@ def main(key, proof=None):
     print("%d of the %d events of %s" % (len(proof["events"]), size, origin), file=sys.stderr)
 
 if __name__ == "__main__":
+    if len(sys.argv) not in (2, 3):
+        sys.exit("usage: check_proof.py KEY [PROOF]")
     try:
         main(*sys.argv[1:])
+    except OSError as error:
+        sys.exit("cannot check it: %s" % error)
     except (ValueError, KeyError, IndexError) as error:
         sys.exit("the proof does not hold: %s" % error)

@@ -10,10 +10,12 @@ import hmac
 import http.server
 import json
 import sys
+import threading
 import time
 
 with open(sys.argv[1]) as file:
     secret = base64.b64decode(file.readline().strip().removeprefix("whsec_"))
+lock = threading.Lock()                         # Requests arrive side by side
 seen = set()                                    # In earnest: a table with the id as its key, in the transaction of the work
 
 
@@ -25,10 +27,11 @@ class Receiver(http.server.BaseHTTPRequestHandler):
         mine = "v1," + base64.b64encode(mac).decode()
         signed = any(hmac.compare_digest(mine, given) for given in self.headers.get("webhook-signature", "").split())
         fine = signed and abs(time.time() - int(sent)) < 300
-        if fine and name not in seen:
-            event = json.loads(body)
-            print(event["position"], event["type"], event.get("task_id", ""), event.get("state", ""), flush=True)
-            seen.add(name)
+        with lock:
+            if fine and name not in seen:
+                event = json.loads(body)
+                print(event["position"], event["type"], event.get("task_id", ""), event.get("state", ""), flush=True)
+                seen.add(name)
         self.send_response(200 if fine else 401)
         self.send_header("Content-Length", "0")
         self.end_headers()

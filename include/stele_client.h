@@ -54,7 +54,8 @@ STELE_EXPORT void
     stele_client_destroy (stele_client_t **self_p);
 
 /*  Settings, to be changed before the first publish, request or follow that uses them.
-    Defaults: the endpoints of stele_library.h; a random UUID as instance; no lease
+    Defaults: the endpoints that the environment variables STELE_EVENTS, STELE_REQUESTS and
+    STELE_FEED name, or those of stele_library.h; a random UUID as instance; no lease
     (lease_ms 0); batches of at most 500 events, sent at most 2 ms after their first
     event. Strings are copied.                                               */
 STELE_EXPORT void

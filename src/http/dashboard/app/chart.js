@@ -27,6 +27,10 @@ function load() {
 
 const color = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
+// A value without neighbours has no line: draw it as a point
+const lonely = (chart, one) => chart.data[one].flatMap((value, at, all) =>
+    (value ?? null) !== null && (all[at - 1] ?? null) === null && (all[at + 1] ?? null) === null ? [at] : []);
+
 function options(uPlot, element, { series, format, axis: axisFormat, height, bars, least }) {
     const axis = { stroke: color("--quiet"), grid: { stroke: color("--line"), width: 1 }, ticks: { show: false }, font: "11px system-ui" };
     return {
@@ -40,7 +44,7 @@ function options(uPlot, element, { series, format, axis: axisFormat, height, bar
         axes: [{ ...axis, size: 26, space: 80, values: [[86400, "{YYYY}-{MM}-{DD}", null, null, null, null, null, null, 1], [60, "{HH}:{mm}", null, null, null,
             null, null, null, 1], [1, "{HH}:{mm}:{ss}", null, null, null, null, null, null, 1]] }, { ...axis, size: 58, values: (chart, ticks) => ticks.map(axisFormat) }],
         series: [{ value: (chart, seconds) => seconds === null ? "" : formatTime(seconds * 1000) }, ...series.map((one) => ({
-            label: one.name, stroke: color(one.color), fill: one.fill && color(one.color) + "40", width: 1.5, points: { show: false },
+            label: one.name, stroke: color(one.color), fill: one.fill && color(one.color) + "40", width: 1.5, points: bars ? { show: false } : { show: true, size: 5, filter: lonely },
             paths: bars ? uPlot.paths.bars({ size: [0.8, 40] }) : undefined,
             value: (chart, value) => value === null || value === undefined ? "–" : format(value) }))],
     };
