@@ -167,7 +167,7 @@ s_check (stele_archiver_t *self, int64_t year, const char *known, int64_t archiv
     if (code == 0 && strcmp (ledger_id, stele_reader_ledger_id (self->reader)) != 0)
         code = stele_refuse (refusal, STELE_ELEDGER, "archive", "%s is an archive of the ledger with the id %s, and this one is "
             "%s: %s", self->path, ledger_id, stele_reader_ledger_id (self->reader), *known?
-            "a loss was accepted since, and no more tasks are moved there": "move it away");
+            "the end of its history was lost since, and no more tasks are moved there": "move it away");
     return code;
 }
 
