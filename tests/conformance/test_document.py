@@ -100,7 +100,7 @@ class Readme(harness.BrokerTest):
         with open(source, "w") as file:
             file.write(text)
         #   As the library was compiled, sanitizers included
-        compiler = subprocess.run([os.path.join(harness.BUILD, "config.status"), "-q", "--file=-"], input="@CC@ @CFLAGS@",
+        compiler = subprocess.run([os.path.join(harness.BUILD, "config.status"), "-q", "--file=-"], input="@CC@ @CFLAGS@ @STELE_LDFLAGS@",
                                   stdout=subprocess.PIPE, check=True, text=True).stdout.split()
         library = os.path.join(harness.BUILD, ".libs")
         subprocess.run(compiler + [source, "-o", source[:-2], "-I" + os.path.join(harness.SRC, "include"),
