@@ -64,14 +64,17 @@ export function ColumnChooser({ params }) {
 export function useTaskList(params) {
     const query = listQuery(params);
     const pager = usePager("v1/tasks", { ...query, total: true }, "tasks");
-    const [seen, setSeen] = useState({ first: null, changed: 0 });
+    const [seen, setSeen] = useState({ positions: [] });
     const since = pager.first;
     useTasks(useCallback((tasks, count) => {
-        const others = count - tasks.filter((task) => pager.update(task, (a, b) => a.task_id === b.task_id)).length;
-        if (others > 0)
-            setSeen((old) => ({ first: since, changed: (old.first === since ? old.changed : 0) + others }));
+        const others = tasks.filter((task) => !pager.update(task, (a, b) => a.task_id === b.task_id)).map((task) => task.position);
+        const many = count - tasks.length;
+        if (others.length + many > 0)
+            setSeen((old) => ({ since, many: (old.since === since ? old.many : 0) + many, positions: old.positions.concat(others).slice(-999) }));
     }, [since]), !params.at);
-    return { pager, query, changed: seen.first === since ? seen.changed : 0 };
+    // A list that was requested before a change may arrive after it
+    const changed = (seen.since === since && seen.many || 0) + seen.positions.filter((one) => one > since?.position).length;
+    return { pager, query, changed };
 }
 
 export function total({ first }) {
