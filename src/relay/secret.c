@@ -82,19 +82,31 @@ s_take_secret (relay_secrets_t *self, const char *line)
     return fine;
 }
 
+//  The next line that is neither empty nor a comment, without its end; *number counts all lines. NULL: there is none.
+static char *
+s_next_line (char **rest_p, int *number)
+{
+    for (char *line = *rest_p; line; line = *rest_p) {
+        *rest_p = strchr (line, '\n');
+        if (*rest_p)
+            *(*rest_p)++ = 0;
+        line [strcspn (line, "\r")] = 0;
+        ++*number;
+        if (*line && *line != '#')
+            return line;
+    }
+    return NULL;
+}
+
 int
 relay_secrets_load (relay_secrets_t *self, const char *path, stele_refusal_t *refusal)
 {
-    char *text = s_read_file ("secrets", path, refusal), *rest = NULL;
+    char *text = s_read_file ("secrets", path, refusal), *rest = text, *line;
     if (!text)
         return refusal->code;
-    int rc = 0, number = 1;
-    for (char *line = text; line && rc == 0; line = rest, number++) {
-        rest = strchr (line, '\n');
-        if (rest)
-            *rest++ = 0;
-        line [strcspn (line, "\r")] = 0;
-        if (*line && *line != '#' && !s_take_secret (self, line))
+    int rc = 0, number = 0;
+    while (rc == 0 && (line = s_next_line (&rest, &number))) {
+        if (!s_take_secret (self, line))
             rc = stele_refuse (refusal, STELE_EINVALID_FIELD, "secret", "'%.200s' line %d is not a secret: write at most %d lines, each "
                 "whsec_ and the base64 of %d to %d bytes; 'stele-relay secret' prints one", path, number, RELAY_SECRETS_MAX, BYTES_MIN,
                 RELAY_SECRET_BYTES);
@@ -166,17 +178,11 @@ s_is_header (const char *line)
 int
 relay_headers_load (struct curl_slist **headers, const char *path, stele_refusal_t *refusal)
 {
-    char *text = s_read_file ("headers", path, refusal), *rest = NULL;
+    char *text = s_read_file ("headers", path, refusal), *rest = text, *line;
     if (!text)
         return refusal->code;
-    int rc = 0, number = 1;
-    for (char *line = text; line && rc == 0; line = rest, number++) {
-        rest = strchr (line, '\n');
-        if (rest)
-            *rest++ = 0;
-        line [strcspn (line, "\r")] = 0;
-        if (!*line || *line == '#')
-            continue;
+    int rc = 0, number = 0;
+    while (rc == 0 && (line = s_next_line (&rest, &number))) {
         if (s_is_header (line))
             *headers = curl_slist_append (*headers, line);
         else

@@ -1,7 +1,7 @@
 /*  archive_follower - the follower that moves tasks that ended long ago to the archives (ledger/archive.h)
 
     It copies some tasks, requests the writer to replace them by stubs ("archive"), waits for the answer, rests, and
-    goes on with the next ones until it has seen all tasks. New tasks pass the age only slowly, so then it waits for long.
+    continues with the next ones until it has seen all tasks. New tasks pass the age only slowly, so then it waits for long.
     It rests several times as long as a step takes: the copies take the disk from the writer.
 
     This Source Code Form is subject to the terms of the Mozilla Public

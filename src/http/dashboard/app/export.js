@@ -12,7 +12,7 @@ import { Failure, save } from "./widgets.js";
 const PAGE = 1000;
 const sleep = (ms) => new Promise((done) => setTimeout(done, ms));
 
-// All rows; 'each' is told how many there are so far
+// All rows; 'each' receives how many there are so far
 async function readAll(path, query, rowsKey, signal, each) {
     const rows = [];
     let cursor;

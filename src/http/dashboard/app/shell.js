@@ -32,7 +32,7 @@ function SignIn({ why }) {
         <button class="primary" disabled=${state.busy}>Sign in</button></form></main>`;
 }
 
-// The gravest finding, in one line; all of them on the overview. A client that may not see the findings is told of the connection.
+// The gravest finding, in one line; all of them on the overview. A client that may not see the findings sees the state of the connection.
 function Health() {
     const state = useStore(connection), live = useStore(stats);
     const findings = live?.findings ?? [];
