@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# See Stele at work in a minute: builds it, starts a broker and a private Redis,
+# See Stele at work in a few minutes: builds it, starts a broker and a private Redis,
 # publishes a small story of agents at work, queries the broker about it, and leaves
 # the broker running for you to try, until Ctrl-C.
 #

@@ -11,7 +11,7 @@
 #define STELE_VERSION_MAJOR 0
 #define STELE_VERSION_MINOR 1
 #define STELE_VERSION_PATCH 0
-#define STELE_VERSION "0.1.0"
+#define STELE_VERSION "0.2.0"
 
 /*  Version of the wire protocol (doc/PROTOCOL.md)                           */
 #define STELE_PROTOCOL 1

@@ -38,7 +38,7 @@ from .records import (AuditEvent, Change, Command, Metric, Output, Preferences, 
 from .redact import Redactor
 from .tasks import TaskRun, current_task, task
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 __all__ = [
     "AuditEvent", "BrokerError", "BrokerTimeout", "Change", "Client", "Closed", "Command", "Event", "Fenced",

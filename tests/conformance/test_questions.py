@@ -8,6 +8,7 @@
 # License, v. 2.0. If a copy of the MPL was not distributed with this
 # file, You can obtain one at https://mozilla.org/MPL/2.0/.
 
+import functools
 import glob
 import os
 import random
@@ -33,6 +34,7 @@ RUN = re.compile("[\u0e01-\u0eff\u1000-\u109f\u1100-\u11ff\u1780-\u17ff\u2600-\u
                  "\u30a1-\u30fa\u30fc-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7ff\U0001f000-\U0001faff]")
 
 
+@functools.cache
 def words(text):
     """[(word, joined)]: letters and digits, without case and accents; or one character of a run,
     'joined' if the run continues."""
@@ -58,6 +60,7 @@ def words(text):
              if not RUN.match(w) else w, joined == "joined") for w, joined in found]
 
 
+@functools.cache
 def items(search):
     """[(raw, words, quoted)]"""
     found = []

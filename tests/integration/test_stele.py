@@ -351,6 +351,8 @@ class Stele(harness.BrokerTest):
         text = self.text("stats")
         self.assertRegex(text, r"\n  stages +receive [0-9.,]+ (us|ms|s), decode ")
         self.assertRegex(text, r"\n  durations +open [0-9.,]+ (us|ms|s), ")
+        self.assertRegex(text, r"\n  mode +dual\n  mode for +[0-9]")
+        self.assertRegex(text, r"\n  wal limit +[0-9.]+ [KMG]iB\n")
         self.assertRegex(text, r"\n    consistent +100 %\n")
         self.assertRegex(text, r"\n    task\.\w+ +count [0-9,]+, errors [0-9,]+, p50 [0-9.]+ (us|ms|s), ")
 

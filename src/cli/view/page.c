@@ -126,9 +126,9 @@ s_counts_words (const char *outer_key)
     return strncmp (outer_key, "by_", 3) == 0;
 }
 
-//  "ack_us" as "ack": the unit is printed with the number
+//  "ack_us" as "ack": the unit is printed with the number. Beside "mode", "mode_ms" is "mode for".
 static void
-s_member_label (const char *key, char *label, size_t label_size)
+s_member_label (const json_t *object, const char *key, char *label, size_t label_size)
 {
     static const char *const units [] = { "_bytes", "_us", "_ms", "_s" };
     if (strcmp (key, "seconds") == 0)
@@ -142,6 +142,8 @@ s_member_label (const char *key, char *label, size_t label_size)
         }
     }
     snprintf (label, label_size, "%.*s", (int) size, key);
+    if (key [size] && json_object_get (object, label))
+        snprintf (label, label_size, "%.*s for", (int) size, key);
     for (char *c = label; *c; c++)
         if (*c == '_')
             *c = ' ';
@@ -202,7 +204,7 @@ s_print_flat (const char *outer_key, json_t *object)
         if (word)
             snprintf (label, sizeof label, "%s", key);
         else
-            s_member_label (key, label, sizeof label);
+            s_member_label (object, key, label, sizeof label);
         char *text = cli_value_text (word? "": s_unit_key (key, outer_key), value, &size);
         printf ("%s", printed++? ", ": "");
         cli_text_print (stdout, label, strlen (label), 0, CLI_CUT_END);
@@ -249,7 +251,7 @@ s_print_nested (const cli_t *self, const char *label, json_t *object)
     json_t *value;
     json_object_foreach (object, key, value) {
         char name [256], indented [260];
-        s_member_label (key, name, sizeof name);
+        s_member_label (object, key, name, sizeof name);
         snprintf (indented, sizeof indented, "  %s", name);
         if (json_is_object (value)) {
             s_label (self, indented);
@@ -270,7 +272,7 @@ cli_page_members (const cli_t *self, const json_t *object)
     json_t *value;
     json_object_foreach ((json_t *) object, key, value) {
         char label [256];
-        s_member_label (key, label, sizeof label);
+        s_member_label (object, key, label, sizeof label);
         if (json_is_object (value) && s_is_flat (value)) {
             s_label (self, label);
             s_print_flat (key, value);
@@ -301,7 +303,7 @@ cli_page_sections (const cli_t *self, json_t *object)
         if (json_object_size (value) == 0)
             continue;
         char title [256];
-        s_member_label (key, title, sizeof title);
+        s_member_label (object, key, title, sizeof title);
         title [0] = (char) toupper ((unsigned char) title [0]);
         fputc ('\n', stdout);
         cli_page_heading (self, title, NULL);

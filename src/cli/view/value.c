@@ -177,7 +177,8 @@ s_number (const char *key, const json_t *value)
     bool is_whole = json_is_integer (value) || json_object_get (value, "$uint");
     if (!is_whole)
         return cli_value_number_text (value);
-    if (json_is_integer (value) && (s_ends_with (key, "bytes") || s_ends_with (key, "_size")))
+    if (json_is_integer (value) && (s_ends_with (key, "bytes") || s_ends_with (key, "_size")
+    || strcmp (key, "wal_limit") == 0))
         return cli_format_size (json_integer_value (value));
     if (s_ends_with (key, "pid") || s_ends_with (key, "exit_code") || s_ends_with (key, "protocol"))
         return cli_value_number_text (value);
