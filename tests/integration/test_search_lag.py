@@ -11,8 +11,18 @@ from client import created, metric
 class Load(harness.BrokerTest):
     use_redis = False
 
+    def part(self, name):
+        answer = {}
+
+        def asked():
+            answer.clear()
+            answer.update(self.ask("stats")[name])
+            return "age_ms" not in answer           # Else the follower had no time to answer
+        harness.wait_until(asked, "the statistics of " + name)
+        return answer
+
     def search(self):
-        return self.ask("stats")["search"]
+        return self.part("search")
 
     def find(self, text, position):
         answer = self.ask("task.list", search=text, min_position=position)
@@ -47,6 +57,7 @@ class SearchLag(Load):
         self.load_until(lambda: self.search()["resting"], "the index to rest")
         self.load_until(lambda: self.search()["lag_events"] > 40000, "the index to fall behind")
         self.assertEqual(self.find("primordial", self.ask("ping")["position"]), [self.name("first")])
+        self.assertIs(self.search()["resting"], False)
         publish_and_search()
         #   Among others that load it
         self.load_until(lambda: len(published) >= 20, "twenty searches", publish_and_search)
@@ -64,13 +75,7 @@ class SearchLag(Load):
 
 class CountsLag(Load):
     def rollup(self):
-        part = {}
-
-        def asked():
-            part.update(self.ask("stats")["rollup"])
-            return not part.pop("age_ms", None)     # Else the follower had no time to answer
-        harness.wait_until(asked, "an answer of the counts")
-        return part
+        return self.part("rollup")
 
     def folded(self):
         return self.ask("stats.series", by="state")["folded"]

@@ -114,7 +114,9 @@ stele_follower_rest_ms (const stele_follower_t *self, int64_t begun_ms)
 bool
 stele_follower_is_catch_up (zmsg_t *request)
 {
-    zframe_t *body = zmsg_last (request);
+    zmsg_first (request);           // [id][token][body], and who requests it
+    zmsg_next (request);
+    zframe_t *body = zmsg_next (request);
     stele_token_t op = stele_scan_find (zframe_data (body), zframe_size (body), "op", NULL, NULL);
     return op.kind == STELE_SCAN_TEXT && op.size == 8 && memcmp (op.data, "catch_up", 8) == 0;
 }
