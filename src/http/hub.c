@@ -463,7 +463,7 @@ s_end_invalid (http_hub_t *self)
     for (http_stream_t *stream = self->streams; stream; stream = next) {
         next = stream->next;
         if (stream->actor && !http_actor_is_valid (stream->actor))
-            http_stream_end (stream, "the token was revoked, or has expired");
+            http_stream_end (stream, "the token was revoked or changed, or has expired");
         else
         if (!http_session_lives (&self->server->sessions, stream->session))
             http_stream_end (stream, "the session has ended");

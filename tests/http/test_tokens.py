@@ -216,6 +216,7 @@ class Cases:
         for stream in streams:
             self.assertEqual(stream.next()[0], "hello")
         self.token_command("revoke", "gone")            # It looks at the file by itself
+        self.assertEqual(streams[0].next()[0], "end")
         self.assertIsNone(streams[0].next())
         self.read(text, "/v1/tasks", 401)
         head = self.publish("root", [{"type": "preference.set", "user_id": "x", "preferred_model": "m"}])
@@ -251,6 +252,7 @@ class Cases:
         stream = self.stream(text)
         self.assertEqual(stream.next()[0], "hello")
         self.edit(lambda line: dict(line, users=["dora"]) if line["name"] == "moved" else line)
+        self.assertEqual(stream.next()[0], "end")
         self.assertIsNone(stream.next())
         self.read(text, "/v1/tasks/moved-carl", 404)
         after = self.as_(text, "GET", "/v1/tasks", **{"If-None-Match": before.headers["etag"]})
