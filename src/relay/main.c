@@ -43,7 +43,8 @@ static const cli_usage_t s_usage = {
     "stele-relay [OPTION]... enable TARGET\n"
     "stele-relay [OPTION]... reset TARGET now|beginning|POSITION",
     "Deliver the events of a Stele broker to other systems: webhooks that are signed, and traces of OpenTelemetry. Every event "
-    "is delivered at least once, and those of one task in their order. Without a command it runs until SIGTERM or SIGINT; SIGHUP reads the file, and the files that it names, again. It is a client "
+    "is delivered at least once, and those of one task in their order. Without a command it runs until SIGTERM or SIGINT; SIGHUP "
+    "reads the file, and the files that it names, again. It is a client "
     "of the broker, and may be restarted at any time.\n"
     "Commands: status (how far each target is), metrics (the same for Prometheus), secret (print a new secret for a webhook), dead (list, "
     "retry or drop events that could not be delivered), enable (send to a target again that answered 410), reset (begin after a "

@@ -1,7 +1,7 @@
 /*  seal_follower - the follower that seals the history: hashes of events, signed notes (proof/sealer.h)
 
-    It reads the log in portions, a few times per second, with rests while many events arrive, and writes a note every 'seal-lag' seconds if there are new events:
-    beside the ledger, and one per day into the repository of backups. Nothing waits for it, no ack above all.
+    It reads the log in portions, a few times per second, with rests while many events arrive, and writes a note every 'seal-lag'
+    seconds if there are new events: beside the ledger, and one per day into the repository of backups. Nothing waits for it, no ack above all.
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
