@@ -462,11 +462,10 @@ s_end_invalid (http_hub_t *self)
     http_stream_t *next;
     for (http_stream_t *stream = self->streams; stream; stream = next) {
         next = stream->next;
-        if (stream->actor && !http_actor_is_valid (stream->actor))
-            http_stream_end (stream, "the token was revoked or changed, or has expired");
-        else
-        if (!http_session_lives (&self->server->sessions, stream->session))
-            http_stream_end (stream, "the session has ended");
+        const char *why = stream->actor && !http_actor_is_valid (stream->actor)? "the token was revoked or changed, or has expired":
+            http_session_lives (&self->server->sessions, stream->session)? NULL: "the session has ended";
+        if (why)
+            http_stream_end (stream, why);
     }
 }
 

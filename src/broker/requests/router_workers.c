@@ -96,7 +96,7 @@ s_context (stele_router_t *self, stele_request_t *request)
     return zframe_new (stele_pack_data (self->pack), stele_pack_size (self->pack));
 }
 
-//  Sends a frame even after an error, so that it is freed
+//  Takes ownership of the frame. After an error it sends nothing more.
 static void
 s_send_frame (stele_router_t *self, zframe_t *frame, bool more, int *rc)
 {
