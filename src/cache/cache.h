@@ -145,4 +145,14 @@ int
     stele_live_task (stele_live_t *self, const stele_live_source_t *source, const char *task_id,
         size_t size, int64_t min_position, stele_record_t *record);
 
+/*  Announce a task: the first stele_live_task then asks for all that were announced at once, and those
+    after it are answered from that. At most STELE_LIVE_EXPECTED; others are asked for one by one.  */
+#define STELE_LIVE_EXPECTED 16
+void
+    stele_live_expect (stele_live_t *self, const char *task_id, size_t size);
+
+/*  What was announced, and read ahead, is void.                             */
+void
+    stele_live_forget (stele_live_t *self);
+
 #endif

@@ -1,4 +1,4 @@
-/*  live_record - read one live record in one round trip
+/*  live_record - read one live record, or several, in one round trip
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -17,10 +17,20 @@
 #define TIMEOUT_MS 50
 #define RETRY_MS 1000
 
+typedef struct {
+    char task_id [STELE_LIMIT_ID];  // Without a NUL
+    size_t size;
+    redisReply *hash;               // NULL: none, or not read yet
+} s_wanted_t;
+
 struct stele_live {
     stele_layout_t layout;
     stele_redis_t *redis;
     int64_t retry_ms;               // Monotonic: no query before
+    s_wanted_t wanted [STELE_LIVE_EXPECTED];
+    size_t count;
+    bool asked;                     // They were read,
+    int64_t position;               //    when Redis was at least there; -1: they cannot be used
 };
 
 stele_live_t *
@@ -44,24 +54,48 @@ stele_live_destroy (stele_live_t **self_p)
     stele_live_t *self = *self_p;
     if (!self)
         return;
+    stele_live_forget (self);
     stele_redis_destroy (&self->redis);
     free (self);
     *self_p = NULL;
 }
 
-//  Read the hash last: so it is at least as new as the position
+void
+stele_live_expect (stele_live_t *self, const char *task_id, size_t size)
+{
+    if (self->count == STELE_LIVE_EXPECTED || self->asked || size > STELE_LIMIT_ID)
+        return;
+    s_wanted_t *wanted = &self->wanted [self->count++];
+    memcpy (wanted->task_id, task_id, size);
+    wanted->size = size;
+    wanted->hash = NULL;
+}
 
-static redisReply *
-s_query (stele_live_t *self, const stele_live_source_t *source, const stele_key_t *key, int64_t min_position)
+void
+stele_live_forget (stele_live_t *self)
+{
+    while (self->count)
+        freeReplyObject (self->wanted [--self->count].hash);
+    self->asked = false;
+}
+
+//  Read the hashes last: so they are at least as new as the position
+
+static void
+s_query (stele_live_t *self, const stele_live_source_t *source)
 {
     char holder [STELE_LAYOUT_HOLDER_MAX];
     stele_layout_holder (source->ledger_id, source->file_id, holder);
     stele_redis_command (self->redis, "GET", self->layout.ledger.data, NULL);
     stele_redis_command (self->redis, "GET", self->layout.holder.data, NULL);
     stele_redis_command (self->redis, "GET", self->layout.position.data, NULL);
-    stele_redis_word (self->redis, "HGETALL");
-    stele_redis_bytes (self->redis, key->data, key->size);
-    stele_redis_end (self->redis);
+    for (size_t i = 0; i < self->count; i++) {
+        stele_key_t key;
+        stele_layout_task (&self->layout, self->wanted [i].task_id, self->wanted [i].size, &key);
+        stele_redis_word (self->redis, "HGETALL");
+        stele_redis_bytes (self->redis, key.data, key.size);
+        stele_redis_end (self->redis);
+    }
 
     redisReply *reply = stele_redis_reply (self->redis);
     bool usable = stele_reply_is_text (reply, source->ledger_id);
@@ -71,12 +105,40 @@ s_query (stele_live_t *self, const stele_live_source_t *source, const stele_key_
     freeReplyObject (reply);
     reply = stele_redis_reply (self->redis);
     int64_t position = stele_reply_integer (reply, -1);
-    usable = usable && position >= 0 && position >= min_position;
     freeReplyObject (reply);
-    reply = stele_redis_reply (self->redis);
-    if (usable && reply && reply->type == REDIS_REPLY_ARRAY && reply->elements)
-        return reply;
-    freeReplyObject (reply);
+    for (size_t i = 0; i < self->count; i++)
+        self->wanted [i].hash = stele_redis_reply (self->redis);
+    self->position = usable? position: -1;
+}
+
+//  Redis may have closed an idle connection: try once more
+
+static void
+s_ask (stele_live_t *self, const stele_live_source_t *source)
+{
+    self->asked = true;
+    self->position = -1;
+    bool was_connected = stele_redis_connected (self->redis);
+    if (was_connected || stele_redis_connect (self->redis) == 0)
+        s_query (self, source);
+    if (was_connected && !stele_redis_connected (self->redis)
+    &&  !stele_redis_timed_out (self->redis) && stele_redis_connect (self->redis) == 0) {
+        for (size_t i = 0; i < self->count; i++)
+            freeReplyObject (self->wanted [i].hash);
+        s_query (self, source);
+    }
+    if (!stele_redis_connected (self->redis)) {
+        self->position = -1;
+        self->retry_ms = stele_clock_steady_ms () + RETRY_MS;
+    }
+}
+
+static const s_wanted_t *
+s_find (const stele_live_t *self, const char *task_id, size_t size)
+{
+    for (size_t i = 0; i < self->count; i++)
+        if (self->wanted [i].size == size && memcmp (self->wanted [i].task_id, task_id, size) == 0)
+            return &self->wanted [i];
     return NULL;
 }
 
@@ -85,6 +147,8 @@ s_query (stele_live_t *self, const stele_live_source_t *source, const stele_key_
 static int
 s_parse (const redisReply *hash, const char *task_id, size_t size, stele_record_t *record)
 {
+    if (!hash || hash->type != REDIS_REPLY_ARRAY || hash->elements == 0)
+        return 0;
     int rc = 0;
     for (size_t i = 0; rc == 0 && i + 1 < hash->elements; i += 2) {
         const redisReply *name = hash->element [i];
@@ -109,21 +173,17 @@ stele_live_task (stele_live_t *self, const stele_live_source_t *source, const ch
 {
     if (stele_clock_steady_ms () < self->retry_ms || size > STELE_LIMIT_ID)
         return 0;
-    stele_key_t key;
-    stele_layout_task (&self->layout, task_id, size, &key);
-
-    //  Redis may have closed an idle connection: try once more
-    bool was_connected = stele_redis_connected (self->redis);
-    redisReply *hash = NULL;
-    if (was_connected || stele_redis_connect (self->redis) == 0)
-        hash = s_query (self, source, &key, min_position);
-    if (was_connected && !stele_redis_connected (self->redis)
-    &&  !stele_redis_timed_out (self->redis) && stele_redis_connect (self->redis) == 0)
-        hash = s_query (self, source, &key, min_position);
-    if (!stele_redis_connected (self->redis))
-        self->retry_ms = stele_clock_steady_ms () + RETRY_MS;
-
-    int found = hash? s_parse (hash, task_id, size, record): 0;
-    freeReplyObject (hash);
+    const s_wanted_t *wanted = s_find (self, task_id, size);
+    bool alone = !wanted;
+    if (alone) {
+        stele_live_forget (self);
+        stele_live_expect (self, task_id, size);
+        wanted = self->wanted;
+    }
+    if (!self->asked)
+        s_ask (self, source);
+    int found = self->position >= 0 && self->position >= min_position? s_parse (wanted->hash, task_id, size, record): 0;
+    if (alone)
+        stele_live_forget (self);
     return found;
 }

@@ -14,6 +14,7 @@
 #include "client/connection/link.h"
 #include "http/pulse.h"
 #include "http/reply.h"
+#include "http/session.h"
 #include "http/stream.h"
 #include "http/task_view.h"
 #include "wire/map.h"
@@ -454,15 +455,17 @@ s_comment (http_hub_t *self)
         }
 }
 
-//  A client whose token was revoked, or has expired, gets no further events
+//  A client whose token was revoked or has expired, or whose session has ended, gets no further events
 static void
 s_end_invalid (http_hub_t *self)
 {
     http_stream_t *next;
     for (http_stream_t *stream = self->streams; stream; stream = next) {
         next = stream->next;
-        if (stream->actor && !http_actor_is_valid (stream->actor))
-            http_conn_close (stream->conn);
+        const char *why = stream->actor && !http_actor_is_valid (stream->actor)? "the token was revoked or changed, or has expired":
+            http_session_lives (&self->server->sessions, stream->session)? NULL: "the session has ended";
+        if (why)
+            http_stream_end (stream, why);
     }
 }
 

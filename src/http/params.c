@@ -150,15 +150,16 @@ s_pack_query (const s_call_t *self)
     for (size_t i = 0; i < target->param_count; i++) {
         const http_param_t *param = &target->params [i];
         http_item_t item;
+        bool moved = http_route_is_moved (self->route, target, param->name.data);
         if (!s_find (self->route, param->name, &item)
-        ||  http_route_segment (self->route, target, item.name).data)
+        ||  (!moved && http_route_segment (self->route, target, item.name).data))
             return s_unknown (self, param->name);
         if (s_is_repeated (target, i)) {
             if (strcmp (item.kind, "words") != 0)
                 return stele_refuse (self->refusal, STELE_EBAD_REQUEST, item.name, "%s is given twice", item.name);
             continue;
         }
-        int rc = s_pack_text (self, &item, param->value);
+        int rc = moved? 0: s_pack_text (self, &item, param->value);
         if (rc)
             return rc;
     }
@@ -220,7 +221,9 @@ static int
 s_pack_body (const s_call_t *self)
 {
     const http_request_t *request = self->request;
-    if (request->target.param_count)
+    const http_target_t *target = &request->target;
+    bool moved = target->param_count == 1 && http_route_is_moved (self->route, target, target->params [0].name.data);
+    if (target->param_count && !moved)
         return stele_refuse (self->refusal, STELE_EBAD_REQUEST, NULL, "%s %s takes its parameters in a JSON body, not "
             "in the query", http_method_name (self->route->method), self->route->path);
     if (request->body_size == 0)

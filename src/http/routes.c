@@ -81,8 +81,8 @@ http_route_next (const char **text, http_item_t *item)
     return true;
 }
 
-http_span_t
-http_route_segment (const http_route_t *self, const http_target_t *target, const char *name)
+static http_span_t
+s_segment (const http_route_t *self, const http_target_t *target, const char *name)
 {
     const char *part = self->path + 1;
     size_t name_size = strlen (name);
@@ -93,4 +93,16 @@ http_route_segment (const http_route_t *self, const http_target_t *target, const
         part += size + (part [size] == '/');
     }
     return (http_span_t) { NULL, 0 };
+}
+
+bool
+http_route_is_moved (const http_route_t *self, const http_target_t *target, const char *name)
+{
+    return http_span_is (s_segment (self, target, name), "-") && http_target_param (target, name).data;
+}
+
+http_span_t
+http_route_segment (const http_route_t *self, const http_target_t *target, const char *name)
+{
+    return http_route_is_moved (self, target, name)? http_target_param (target, name): s_segment (self, target, name);
 }

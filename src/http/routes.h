@@ -203,9 +203,14 @@ typedef struct {
 bool
     http_route_next (const char **text, http_item_t *item);
 
-/*  The value of a parameter in the path of a request to that route; data NULL: it is not in the path. */
+/*  The value of a parameter in the path of a request to that route; data NULL: it is not in the path. A segment "-" stands for
+    the parameter of that name in the query, if there is one: so an id "." or ".." can be given, which is no segment. */
 http_span_t
     http_route_segment (const http_route_t *self, const http_target_t *target, const char *name);
+
+/*  Does a segment "-" stand for that parameter of the query?                */
+bool
+    http_route_is_moved (const http_route_t *self, const http_target_t *target, const char *name);
 
 /*  Does the route take its parameters from a JSON body?                     */
 static inline bool

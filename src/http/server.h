@@ -33,7 +33,9 @@ typedef struct {
         char value [HTTP_SESSION_SIZE + 1];
         const http_actor_t *actor;  // NULL: free
         int64_t end_ms;             // Steady clock
+        int64_t number;             // Unique: how many began before it, times their maximum, plus its place
     } items [HTTP_SESSIONS_MAX];
+    int64_t begun;                  // Sessions that ever began
 } http_sessions_t;
 
 typedef struct http_server {

@@ -53,6 +53,21 @@ s_find (const http_sessions_t *self, const http_head_t *head)
     return found;
 }
 
+int64_t
+http_session_number (const http_sessions_t *self, const http_head_t *head)
+{
+    int i = head->fields [HTTP_AUTHORIZATION].data? -1: s_find (self, head);
+    return i < 0? 0: self->items [i].number;
+}
+
+bool
+http_session_lives (const http_sessions_t *self, int64_t number)
+{
+    int64_t place = number % HTTP_SESSIONS_MAX;
+    return number == 0 || (self->items [place].actor && self->items [place].number == number
+        && stele_clock_steady_ms () < self->items [place].end_ms);
+}
+
 const http_actor_t *
 http_session_actor (const http_sessions_t *self, const http_head_t *head, bool tls)
 {
@@ -76,6 +91,8 @@ s_add (http_sessions_t *self, const http_actor_t *actor)
     evutil_secure_rng_get_bytes (random, sizeof random);
     for (size_t i = 0; i < sizeof random; i++)
         snprintf (self->items [place].value + 2 * i, 3, "%02x", random [i]);
+    self->begun++;
+    self->items [place].number = self->begun * HTTP_SESSIONS_MAX + place;
     self->items [place].actor = actor;
     self->items [place].end_ms = stele_clock_steady_ms () + LIFE_S * 1000LL;
     return self->items [place].value;

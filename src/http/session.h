@@ -2,7 +2,7 @@
 
     A page cannot set Authorization for a stream of events, and should not keep a token. POST /v1/session with a token sets a cookie
     that stands for it, which no script can read and no other site can send; DELETE ends it. Sessions are in memory: they end with this
-    process, with their token, and after 12 hours.
+    process, with their token, and after 12 hours. The streams of a session end with it.
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -17,6 +17,14 @@
 /*  The actor of the session that the request's cookie names, if the request comes from a page of this server. NULL: none. */
 const http_actor_t *
     http_session_actor (const http_sessions_t *self, const http_head_t *head, bool tls);
+
+/*  The number of that session, above 0; 0: the request names its token itself, or there is no such session. */
+int64_t
+    http_session_number (const http_sessions_t *self, const http_head_t *head);
+
+/*  Does the session of that number still exist? 0 is none that could end.   */
+bool
+    http_session_lives (const http_sessions_t *self, int64_t number);
 
 /*  Answer GET, POST and DELETE /v1/session. Without tokens there are no sessions, and no cookie is set. */
 void

@@ -13,6 +13,7 @@
 #include "base/memory.h"
 #include "http/params.h"
 #include "http/reply.h"
+#include "http/session.h"
 #include "http/stream.h"
 #include "model/vocabulary.h"
 #include "wire/json/json.h"
@@ -103,6 +104,17 @@ http_stream_say (http_stream_t *self, const char *name, int64_t id, const char *
     va_end (args);
     used += snprintf (text + used, sizeof text - (size_t) used, "\n\n");
     s_send (self, text, (size_t) used);
+}
+
+void
+http_stream_end (http_stream_t *self, const char *why)
+{
+    if (self->form) {
+        self->form->end (self, why);
+        return;
+    }
+    http_stream_say (self, "end", -1, "{\"status\":401,\"detail\":\"%s\"}", why);
+    http_conn_finish (self->conn);
 }
 
 void
@@ -429,6 +441,7 @@ s_new (http_server_t *server, http_conn_t *conn)
     self->server = server;
     self->conn = conn;
     self->actor = http_conn_request (conn)->actor;
+    self->session = self->actor? http_session_number (&server->sessions, &http_conn_request (conn)->head): 0;
     self->changed = zhash_new ();
     http_hub_add (server->hub, self);
     http_conn_set_context (conn, self, s_on_gone);

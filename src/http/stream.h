@@ -26,6 +26,7 @@ typedef struct {
     void (*greet) (http_stream_t *stream);      // The position is known at which it starts; again after a reset
     void (*take) (http_stream_t *stream, const stele_map_t *event);
     void (*keep_alive) (http_stream_t *stream); // Nothing was sent for some time
+    void (*end) (http_stream_t *stream, const char *why);   // Its client may read no more: say so, and finish
     void (*gone) (http_stream_t *stream);       // It ends: free form_state
 } http_stream_form_t;
 
@@ -41,6 +42,7 @@ struct http_stream {
     http_server_t *server;
     http_conn_t *conn;
     const http_actor_t *actor;      // Whose it is; NULL: there are no tokens
+    int64_t session;                // By which it was begun (session.h); 0: none
     http_stream_t *next, *previous; // Of all streams of the hub
     http_stream_state_t state;
     int64_t position;               // Every event up to this was sent, or does not pass; -1: start at the head
@@ -99,6 +101,10 @@ void
 /*  Send a message: "event: NAME", an id unless it is below 0, and data.     */
 void
     http_stream_say (http_stream_t *self, const char *name, int64_t id, const char *format, ...) STELE_PRINTF (4, 5);
+
+/*  Its client may read no more: say why, and end it.                        */
+void
+    http_stream_end (http_stream_t *self, const char *why);
 
 /*  Its client leaves too much unread: it falls behind until that is read.   */
 void

@@ -30,6 +30,7 @@ typedef enum {
 #define HTTP_WEBSOCKET_UNSUPPORTED  1003
 #define HTTP_WEBSOCKET_NO_CODE      1005    // Never sent
 #define HTTP_WEBSOCKET_NOT_UTF8     1007
+#define HTTP_WEBSOCKET_POLICY       1008
 #define HTTP_WEBSOCKET_TOO_LARGE    1009
 
 /*  A message, or a control frame; its data is valid until the next call     */

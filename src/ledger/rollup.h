@@ -29,9 +29,6 @@
 #define STELE_ROLLUP_FINGERPRINTS 10000
 #define STELE_ROLLUP_TASKS 3        // The last ones of a fingerprint
 
-/*  So far behind, its numbers lack more than a moment                        */
-#define STELE_ROLLUP_BUILDING 100000
-
 typedef enum { STELE_STEP_MINUTE, STELE_STEP_HOUR, STELE_STEP_DAY, STELE_STEP_COUNT, STELE_STEP_AUTO = STELE_STEP_COUNT }
     stele_step_t;
 

@@ -13,7 +13,7 @@
 #include "cli/terminal/options.h"
 #include "relay/commands.h"
 #include "relay/run.h"
-#include "relay/post.h"
+#include "relay/secret.h"
 #include "relay/status.h"
 #include "stele_library.h"
 
@@ -43,7 +43,8 @@ static const cli_usage_t s_usage = {
     "stele-relay [OPTION]... enable TARGET\n"
     "stele-relay [OPTION]... reset TARGET now|beginning|POSITION",
     "Deliver the events of a Stele broker to other systems: webhooks that are signed, and traces of OpenTelemetry. Every event "
-    "is delivered at least once, and those of one task in their order. Without a command it runs until SIGTERM or SIGINT. It is a client "
+    "is delivered at least once, and those of one task in their order. Without a command it runs until SIGTERM or SIGINT; SIGHUP "
+    "reads the file, and the files that it names, again. It is a client "
     "of the broker, and may be restarted at any time.\n"
     "Commands: status (how far each target is), metrics (the same for Prometheus), secret (print a new secret for a webhook), dead (list, "
     "retry or drop events that could not be delivered), enable (send to a target again that answered 410), reset (begin after a "
@@ -60,12 +61,7 @@ static int
 s_check_files (const relay_settings_t *settings)
 {
     stele_refusal_t refusal;
-    int rc = 0;
-    for (size_t i = 0; i < settings->count && rc == 0; i++) {
-        relay_poster_t poster = { 0 };
-        rc = relay_poster_open (&poster, &settings->targets [i], &refusal);
-        relay_poster_clear (&poster);
-    }
+    int rc = relay_check_files (settings, &refusal);
     if (rc != 0)
         fprintf (stderr, "stele-relay: %s\n", refusal.message);
     return rc == 0? EX_OK: EX_CONFIG;
@@ -87,7 +83,7 @@ s_with_settings (const s_args_t *args, const cli_operands_t *operands)
         status = s_check_files (&settings);
     else
     if (!command)
-        status = relay_run (&settings);
+        status = relay_run (&settings, args->config);
     else
     if (operands->count == 1 && strcmp (command, "status") == 0)
         status = relay_status_print (&settings, args->json, args->timeout_ms);

@@ -18,9 +18,9 @@
 #include <czmq.h>
 #include <curl/curl.h>
 #include "base/file.h"
-#include "base/memory.h"
 #include "broker/common/log.h"
 #include "cli/files/descriptors.h"
+#include "relay/post.h"
 #include "relay/run.h"
 #include "relay/target.h"
 
@@ -74,13 +74,61 @@ s_start (const relay_settings_t *settings, relay_target_t **targets)
 }
 
 int
-relay_run (const relay_settings_t *settings)
+relay_check_files (const relay_settings_t *settings, stele_refusal_t *refusal)
+{
+    int rc = 0;
+    for (size_t i = 0; i < settings->count && rc == 0; i++) {
+        relay_poster_t poster = { 0 };
+        rc = relay_poster_open (&poster, &settings->targets [i], refusal);
+        relay_poster_clear (&poster);
+    }
+    return rc;
+}
+
+//  All at once, since each waits for its requests in flight
+static void
+s_stop (relay_target_t **targets, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (targets [i])
+            relay_target_stop (targets [i]);
+    for (size_t i = 0; i < count; i++)
+        relay_target_destroy (&targets [i]);
+}
+
+//  Read the settings again; all targets start anew, since any of their files may have changed. Returns an exit status.
+static int
+s_reload (relay_settings_t *settings, const char *path, relay_target_t **targets)
+{
+    relay_settings_t next = { 0 };
+    stele_refusal_t refusal;
+    int rc = relay_settings_load (&next, path, &refusal);
+    if (rc == 0 && strcmp (next.state, settings->state) != 0)
+        rc = stele_refuse (&refusal, STELE_EINVALID_FIELD, "state", "%s: state cannot change while the relay runs: restart it", path);
+    if (rc == 0)
+        rc = relay_check_files (&next, &refusal);
+    if (rc) {
+        stele_log_error ("reload", "SIGHUP: the earlier settings stay: %s", refusal.message);
+        relay_settings_clear (&next);
+        return EX_OK;
+    }
+    stele_log_info ("reload", "SIGHUP: reading %s again", path);
+    s_stop (targets, settings->count);
+    relay_settings_clear (settings);
+    *settings = next;
+    stele_log_configure (settings->log, settings->log_level);
+    return s_start (settings, targets);
+}
+
+int
+relay_run (relay_settings_t *settings, const char *path)
 {
     sigset_t set;
     int number = 0;
     sigemptyset (&set);
     sigaddset (&set, SIGTERM);
     sigaddset (&set, SIGINT);
+    sigaddset (&set, SIGHUP);
     //  Before the first thread starts, so that every thread inherits the mask
     pthread_sigmask (SIG_BLOCK, &set, NULL);
     zsys_handler_set (NULL);
@@ -95,18 +143,13 @@ relay_run (const relay_settings_t *settings)
             "cannot lock the state", settings->state, errno == EWOULDBLOCK? "stop it, or give this one a state of its own": strerror (errno));
         return EX_TEMPFAIL;
     }
-    relay_target_t **targets = stele_memory_new (settings->count * sizeof *targets);
+    relay_target_t *targets [RELAY_TARGETS_MAX] = { NULL };
     int status = s_start (settings, targets);
-    if (status == EX_OK) {
-        sigwait (&set, &number);
+    while (status == EX_OK && sigwait (&set, &number) == 0 && number == SIGHUP)
+        status = s_reload (settings, path, targets);
+    if (status == EX_OK)
         stele_log_info ("stopping", "%s: stopping", number == SIGINT? "SIGINT": "SIGTERM");
-    }
-    for (size_t i = 0; i < settings->count; i++)
-        if (targets [i])
-            relay_target_stop (targets [i]);
-    for (size_t i = 0; i < settings->count; i++)
-        relay_target_destroy (&targets [i]);
-    free (targets);
+    s_stop (targets, RELAY_TARGETS_MAX);
     close (lock);
     curl_global_cleanup ();
     return status;

@@ -10,9 +10,14 @@
 
 #include "relay/settings.h"
 
-/*  Deliver until SIGTERM or SIGINT. Returns the exit status.                */
+/*  Deliver until SIGTERM or SIGINT. On SIGHUP, read the settings again from 'path' and start all targets anew, after their requests
+    in flight; settings that are not valid change nothing. Returns the exit status. */
 int
-    relay_run (const relay_settings_t *settings);
+    relay_run (relay_settings_t *settings, const char *path);
+
+/*  Are the files fine that the targets name? Returns 0, or a code with a refusal. */
+int
+    relay_check_files (const relay_settings_t *settings, stele_refusal_t *refusal);
 
 /*  Is a relay with this state running?                                      */
 bool

@@ -113,7 +113,7 @@ typedef struct {
     double cpu_s;
     double written_bytes;           // To the disk, by the kernel's count
     double resident_bytes, resident_max_bytes;
-    double writer_s, io_s, cache_s, search_s, others_s;
+    double writer_s, io_s, cache_s, search_s, rollup_s, backup_s, seal_s, others_s;
 } bench_usage_t;
 
 bench_usage_t

@@ -147,6 +147,15 @@ bench_usage (pid_t pid)
         else
         if (strncmp (name, "search", 6) == 0)
             usage.search_s += seconds;
+        else
+        if (strncmp (name, "rollup", 6) == 0)
+            usage.rollup_s += seconds;
+        else
+        if (strncmp (name, "segments", 8) == 0)
+            usage.backup_s += seconds;
+        else
+        if (strncmp (name, "seal", 4) == 0)
+            usage.seal_s += seconds;
     }
     closedir (dir);
     //  With threads that have ended, like those of checkpoints
@@ -154,7 +163,8 @@ bench_usage (pid_t pid)
     struct timespec time;
     if (clock_getcpuclockid (pid, &clock) == 0 && clock_gettime (clock, &time) == 0)
         usage.cpu_s = (double) time.tv_sec + (double) time.tv_nsec / 1e9;
-    usage.others_s = usage.cpu_s - usage.writer_s - usage.io_s - usage.cache_s - usage.search_s;
+    usage.others_s = usage.cpu_s - usage.writer_s - usage.io_s - usage.cache_s - usage.search_s
+        - usage.rollup_s - usage.backup_s - usage.seal_s;
     return usage;
 }
 

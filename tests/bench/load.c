@@ -291,6 +291,9 @@ bench_publish (bench_broker_t *broker, const bench_load_t *load, bench_usage_t *
         usage->io_s -= before.io_s;
         usage->cache_s -= before.cache_s;
         usage->search_s -= before.search_s;
+        usage->rollup_s -= before.rollup_s;
+        usage->backup_s -= before.backup_s;
+        usage->seal_s -= before.seal_s;
         usage->others_s -= before.others_s;
     }
     return result;

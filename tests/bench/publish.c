@@ -61,10 +61,11 @@ s_report_cpu (bench_t *self, const bench_usage_t *usage, const bench_load_result
 {
     double scale = 1e6 / (double) result->events;
     bench_report_note (self->report, "    CPU us/event: broker %.2f = writer %.2f + I/O %.2f + cache %.2f"
-        " + search %.2f + others %.2f; redis-server %.2f; load generator %.2f; written %.0f bytes/event",
+        " + search %.2f + rollup %.2f + segments %.2f + seal %.2f + others %.2f; redis-server %.2f; load generator %.2f;"
+        " written %.0f bytes/event",
         usage->cpu_s * scale, usage->writer_s * scale, usage->io_s * scale, usage->cache_s * scale,
-        usage->search_s * scale, usage->others_s * scale, redis_s * scale, result->cpu_s * scale,
-        usage->written_bytes / (double) result->events);
+        usage->search_s * scale, usage->rollup_s * scale, usage->backup_s * scale, usage->seal_s * scale,
+        usage->others_s * scale, redis_s * scale, result->cpu_s * scale, usage->written_bytes / (double) result->events);
     bench_report_figure (self->report, usage->cpu_s * scale, "us", 0, NULL, "%s, broker CPU an event", name);
     bench_report_figure (self->report, usage->written_bytes / (double) result->events, "bytes",
         result->event_bytes / (double) result->events, "payload", "%s, written to disk an event", name);

@@ -11,6 +11,7 @@ import re
 import select
 import signal
 import unittest
+import urllib.parse
 
 import jsonschema
 
@@ -202,6 +203,29 @@ class Routes(web.WebTest):
         history = self.get("/v1/tasks/a%2Fb/history").json()["history"]
         self.assertEqual([row["id"] for row in history], [1, 2, 9])
         self.assertEqual(history[2]["details"], {"k": [1, "é"]})
+
+    def test_id_that_cannot_be_in_a_path_is_in_the_query(self):
+        name = self.name("p")
+        for task in (".", "..", "-", "a/b?&=%-"):
+            self.post("/v1/events", {"producer": name, "events": [
+                {"type": "task.created", "task_id": task, "title": "t", "description": "", "role": "r"},
+                {"type": "task.output_added", "task_id": task, "output_type": "log", "content": "of " + task}]})
+            path = "/v1/tasks/-"
+            for part in ("", "/status", "/history", "/outputs"):
+                answer = self.get(path + part, query={"task_id": task}).json()
+                row = answer["task"] if "task" in answer else answer[part[1:]][0]
+                self.assertEqual(row["task_id"], task)
+            output = self.get(path + "/outputs", query={"task_id": task}).json()["outputs"][0]["id"]
+            self.assertEqual(self.get("%s/outputs/%d" % (path, output), query={"task_id": task}).body.decode(), "of " + task)
+            recovered = self.post(path + "/recover?" + urllib.parse.urlencode({"task_id": task})).json()
+            self.assertEqual(recovered["task"]["task_id"], task)
+        self.assertEqual(self.get("/v1/tasks/-").json()["task"]["task_id"], "-")
+        for query, field in (("task_id=.&task_id=..", "task_id"), ("task_id=.&x=1", "x"), ("task_id=", "task_id")):
+            self.assertEqual(self.get("/v1/tasks/-?" + query, 400).json()["field"], field)
+        #   Two ids
+        self.get("/v1/tasks/-x?task_id=.", 400)
+        self.post("/v1/tasks/-/recover?task_id=.&task_id=..", None, 400)
+        self.post("/v1/tasks/-/recover?task_id=.", {"task_id": ".."}, 400)
 
     def test_publish_is_idempotent_by_its_sequence(self):
         first = self.published.json()

@@ -6,6 +6,7 @@
 # License, v. 2.0. If a copy of the MPL was not distributed with this
 # file, You can obtain one at https://mozilla.org/MPL/2.0/.
 
+import glob
 import hashlib
 import http.client
 import json
@@ -20,6 +21,8 @@ import unittest
 import harness
 import web
 import test_routes
+
+FAKETIME = (glob.glob("/usr/lib/*/faketime/libfaketimeMT.so.1") + [""])[0]
 
 GETS = {**test_routes.GETS, **test_routes.EARLIER_GETS}
 CHANGES = {**test_routes.CHANGES, **test_routes.EARLIER_CHANGES}
@@ -110,6 +113,40 @@ class TokensTest(web.WebTest):
         return stream
 
 
+@unittest.skipIf(harness.sanitized(), "a sanitizer has to come before any preloaded library")
+class SessionLife(TokensTest):
+    """stele-http with a clock that the test moves."""
+    use_redis = False
+
+    @classmethod
+    def start_http(cls, **more):
+        cls.offset = os.path.join(cls.folder, "offset")
+        cls.set_clock(0)
+        return super().start_http(env=dict(os.environ, LD_PRELOAD=FAKETIME, FAKETIME_TIMESTAMP_FILE=cls.offset,
+                                           FAKETIME_NO_CACHE="1"), **more)
+
+    @classmethod
+    def set_clock(cls, seconds):
+        with open(cls.offset + ".new", "w") as file:
+            file.write("%+d\n" % seconds)
+        os.rename(cls.offset + ".new", cls.offset)
+
+    def test_session_and_its_streams_end_after_twelve_hours(self):
+        self.assertTrue(FAKETIME, "the package libfaketime is missing")
+        cookie = {"Cookie": self.as_("reader", "POST", "/v1/session").headers["set-cookie"].split(";")[0]}
+        stream = web.Stream(self.http.port, headers=cookie)
+        self.addCleanup(stream.close)
+        self.assertEqual(stream.next()[0], "hello")
+        self.set_clock(11 * 3600)
+        position = self.publish("writer", [{"type": "task.created", "task_id": "late", "title": "t", "description": "", "role": "r"}])
+        self.assertEqual(stream.next()[1]["position"], position)
+        self.get("/v1/tasks", headers=cookie)
+        self.set_clock(12 * 3600 + 60)
+        self.assertEqual(stream.next(), ("end", {"status": 401, "detail": "the session has ended"}))
+        self.assertIsNone(stream.next())
+        self.get("/v1/tasks", 401, headers=cookie)
+
+
 class Cases:
     #   -- who is let in
 
@@ -179,6 +216,7 @@ class Cases:
         for stream in streams:
             self.assertEqual(stream.next()[0], "hello")
         self.token_command("revoke", "gone")            # It looks at the file by itself
+        self.assertEqual(streams[0].next()[0], "end")
         self.assertIsNone(streams[0].next())
         self.read(text, "/v1/tasks", 401)
         head = self.publish("root", [{"type": "preference.set", "user_id": "x", "preferred_model": "m"}])
@@ -214,6 +252,7 @@ class Cases:
         stream = self.stream(text)
         self.assertEqual(stream.next()[0], "hello")
         self.edit(lambda line: dict(line, users=["dora"]) if line["name"] == "moved" else line)
+        self.assertEqual(stream.next()[0], "end")
         self.assertIsNone(stream.next())
         self.read(text, "/v1/tasks/moved-carl", 404)
         after = self.as_(text, "GET", "/v1/tasks", **{"If-None-Match": before.headers["etag"]})
@@ -267,6 +306,47 @@ class Cases:
         self.reload("tokens: read again")
         self.get("/v1/tasks", 401, headers=cookie)
         self.assertIsNone(self.end_of(stream))
+
+    def cookie(self, name):
+        return {"Cookie": self.as_(name, "POST", "/v1/session").headers["set-cookie"].split(";")[0]}
+
+    def streams_of(self, headers):
+        stream, peer = web.Stream(self.http.port, headers=headers), web.Socket(self.http.port, headers=headers)
+        self.addCleanup(stream.close)
+        self.addCleanup(peer.close)
+        self.assertEqual((stream.next()[0], peer.status), ("hello", 101))
+        return stream, peer
+
+    def assert_ended(self, stream, peer, why):
+        message = stream.next()
+        while message[0] != "end":
+            message = stream.next()
+        self.assertEqual(message[1]["status"], 401)
+        self.assertIn(why, message[1]["detail"])
+        self.assertIsNone(stream.next())
+        frame = peer.receive()
+        while frame[0] != 8:
+            frame = peer.receive()
+        self.assertEqual(int.from_bytes(frame[1], "big"), 1008)
+
+    def test_end_of_a_session_ends_its_streams_and_no_others(self):
+        cookie, other = self.cookie("reader"), self.cookie("reader")
+        ended, stays, of_token = self.streams_of(cookie), self.streams_of(other), self.streams_of(self.bearer("reader"))
+        self.request("DELETE", "/v1/session", headers=cookie)
+        self.assert_ended(*ended, "the session has ended")
+        #   A stream that names its token does not belong to the session, although it sends its cookie
+        both = web.Stream(self.http.port, headers=dict(other, **self.bearer("reader")))
+        self.addCleanup(both.close)
+        self.assertEqual(both.next()[0], "hello")
+        #   A new session replaces that of the cookie
+        self.as_("reader", "POST", "/v1/session", Cookie=other["Cookie"])
+        self.assert_ended(*stays, "the session has ended")
+        position = self.publish("root", [{"type": "task.created", "task_id": self.name("task"), "title": "t", "description": "",
+                                          "role": "r"}])
+        for stream in (of_token[0], both):
+            while stream.next()[1].get("position") != position:
+                pass
+        self.assertEqual(of_token[1].message()["type"], "task_submitted")
 
     def end_of(self, stream):
         message = stream.next()

@@ -15,9 +15,9 @@ import harness
 class Server(harness.Process):
     """stele-http on a free port, ready when the constructor returns."""
 
-    def __init__(self, requests, feed, arguments=(), listen="127.0.0.1:0"):
+    def __init__(self, requests, feed, arguments=(), listen="127.0.0.1:0", env=None):
         super().__init__([harness.program("stele-http"), "--listen", listen, "--requests", requests, "--feed", feed]
-                         + list(arguments))
+                         + list(arguments), env=env)
         try:
             line = self.wait_line("ready: ")
         except AssertionError:

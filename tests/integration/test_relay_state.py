@@ -8,12 +8,57 @@ import glob
 import os
 import re
 import shutil
+import signal
 import sqlite3
 import subprocess
+import threading
 
 import harness
 import receiver
 from client import created
+
+
+class Reload(receiver.RelayTest):
+    def reload(self, relay, expect):
+        before = relay.log().count(expect)
+        relay.signal(signal.SIGHUP)
+        harness.wait_until(lambda: relay.log().count(expect) > before, "the relay to say: " + expect)
+
+    def test_settings_are_read_again(self):
+        answers = threading.Event()
+        self.receiver.behave = lambda request: 500 if request.path == "/gone" or not answers.is_set() else 200
+        relay = self.relay({"stays": self.target("/stays"), "goes": self.target("/gone")})
+        first = self.producer().publish(created(self.name("task")))
+        self.receiver.wait(lambda requests: {request.path for request in requests} >= {"/stays", "/gone"})
+        #   A secret and a target are new, and one target is gone; what was not delivered yet is delivered
+        secret = subprocess.run([harness.program("stele-relay"), "secret"], stdout=subprocess.PIPE, check=True).stdout.decode()
+        other = os.path.join(relay.folder, "other")
+        with open(os.open(other, os.O_WRONLY | os.O_CREAT, 0o600), "w") as file:
+            file.write(secret)
+        relay.write(self.broker, {"stays": self.target("/stays", secret=other), "new": self.target("/new", **{"from": "beginning"})})
+        self.reload(relay, "ready: 2 targets")
+        answers.set()
+        self.assertIn(first, self.receiver.wait_delivered(1, "/stays"))
+        last = self.producer().publish(created(self.name("later")))
+        for path in ("/stays", "/new"):
+            self.receiver.wait(lambda _: last in self.receiver.delivered(path))
+        request = next(request for request in self.receiver.requests if (request.path, request.position) == ("/stays", last))
+        self.assertTrue(receiver.verify(request.headers, request.body, secret.strip()))
+        self.assertFalse(receiver.verify(request.headers, request.body))
+        self.assertNotIn(last, [request.position for request in self.receiver.requests if request.path == "/gone"])
+        self.assertEqual(set(relay.status()), {"stays", "new"})
+
+    def test_settings_that_are_wrong_change_nothing(self):
+        relay = self.relay()
+        for targets, more, words in (({"hook": {"url": "ftp://x"}}, {}, "url"),
+                                     ({"hook": self.target(secret="/nothing")}, {}, "/nothing"),
+                                     ({"hook": self.target()}, {"state": os.path.join(relay.folder, "x.db")}, "restart it")):
+            relay.write(self.broker, targets, **more)
+            self.reload(relay, "the earlier settings stay")
+            self.assertIn(words, relay.log().splitlines()[-1])
+        relay.write(self.broker, {"hook": self.target()})
+        last = self.producer().publish(created(self.name("task")))
+        self.receiver.wait(lambda _: last in self.receiver.delivered())
 
 
 class Positions(receiver.RelayTest):

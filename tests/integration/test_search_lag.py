@@ -1,4 +1,4 @@
-# Searches while the index rests: nothing is missed, and the index catches up
+# Searches and counts while their followers rest: nothing is missed, and they catch up
 #
 # This Source Code Form is subject to the terms of the Mozilla Public
 # License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -11,8 +11,18 @@ from client import created, metric
 class Load(harness.BrokerTest):
     use_redis = False
 
+    def part(self, name):
+        answer = {}
+
+        def asked():
+            answer.clear()
+            answer.update(self.ask("stats")[name])
+            return "age_ms" not in answer           # Else the follower had no time to answer
+        harness.wait_until(asked, "the statistics of " + name)
+        return answer
+
     def search(self):
-        return self.ask("stats")["search"]
+        return self.part("search")
 
     def find(self, text, position):
         answer = self.ask("task.list", search=text, min_position=position)
@@ -47,6 +57,7 @@ class SearchLag(Load):
         self.load_until(lambda: self.search()["resting"], "the index to rest")
         self.load_until(lambda: self.search()["lag_events"] > 40000, "the index to fall behind")
         self.assertEqual(self.find("primordial", self.ask("ping")["position"]), [self.name("first")])
+        self.assertIs(self.search()["resting"], False)
         publish_and_search()
         #   Among others that load it
         self.load_until(lambda: len(published) >= 20, "twenty searches", publish_and_search)
@@ -62,8 +73,33 @@ class SearchLag(Load):
             self.assertEqual([row["task_id"] for row in answer["tasks"]], [task])
 
 
+class CountsLag(Load):
+    def rollup(self):
+        return self.part("rollup")
+
+    def folded(self):
+        return self.ask("stats.series", by="state")["folded"]
+
+    def test_counts_rest_under_load_until_they_are_requested(self):
+        self.load_until(lambda: self.rollup()["resting"], "the counts to rest")
+        self.load_until(lambda: self.rollup()["lag_events"] > 20000, "the counts to fall behind")
+        self.assertEqual(self.rollup()["state"], "live")
+        head = self.ask("ping")["position"]
+        self.folded()
+        self.assertIs(self.rollup()["resting"], False)
+        self.load_until(lambda: self.folded() > head, "the counts to follow while they are requested")
+        self.producer().publish(created(self.name("last")))
+        head = self.ask("ping")["position"]
+        harness.wait_until(lambda: self.folded() == head, "the counts to be complete")
+
+
 class SmallLag(Load):
-    settings = {"search-lag": "20000"}
+    settings = {"search-lag": "20000", "rollup-lag": "20000"}
+
+    def test_under_load_the_counts_follow_within_rollup_lag(self):
+        self.assertEqual(self.ask("stats")["rollup"]["lag_limit"], 20000)
+        self.load_until(lambda: self.ask("stats")["rollup"]["resting"], "the counts to rest")
+        self.load_until(lambda: self.ask("stats")["rollup"]["position"] > 60000, "the counts to follow under load")
 
     def test_under_load_the_index_follows_within_search_lag(self):
         self.assertEqual(self.search()["lag_limit"], 20000)

@@ -57,6 +57,7 @@ integration_tests = \
     tests/integration/test_series.py \
     tests/integration/test_series_file.py \
     tests/integration/test_text.py \
+    tests/integration/test_together.py \
     tests/integration/test_top.py \
     tests/integration/test_users.py
 

@@ -92,6 +92,7 @@
     X ("list-limit", list_limit, COUNT, "1000", "ROWS", FILE, "Most rows per page of an answer.") \
     X ("request-ms", request_ms, COUNT, "5000", "MILLISECONDS", FILE, "Longest time that a request may take.") \
     X ("search-lag", search_lag_events, COUNT, "1000000", "EVENTS", FILE, "Let the index for searches fall this far behind while events arrive quickly; it catches up in pauses, and when a search needs it.") \
+    X ("rollup-lag", rollup_lag_events, COUNT, "1000000", "EVENTS", FILE, "Let the counts per minute, hour and day fall this far behind while events arrive quickly, but rest no longer than ten seconds; they catch up in pauses, and when they are requested.") \
     X ("drain-ms", drain_ms, COUNT, "5000", "MILLISECONDS", FILE, "Longest time that a stop waits for Redis, the feed, the pipeline and the backup to catch up.")
 
 #define STELE_SETTINGS_SECRETS(X) \
@@ -180,7 +181,7 @@ bool
       "cache"     task.recover, recover, consistency.check, stats; and "pause" {paused}
       "feed", "pipeline", "search", "rollup", "segments", "archive", "seal"    stats
       "backup"    backup, stats
-      "search"    also "catch_up": index without pauses for some seconds; no answer
+      "search", "rollup"    also "catch_up": follow without rests for some seconds; no answer
     "head" is a PUB that publishes the ledger's head after every commit: eight bytes, an int64_t
     in host byte order. Subscribe to everything, with ZMQ_CONFLATE. "indexed" is one of the same form, of
     the position of the index for searches, after every portion, at least once per second, and on "catch_up"; -1 if no

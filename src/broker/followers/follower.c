@@ -7,16 +7,22 @@
 
 #include <assert.h>
 #include <string.h>
+#include "base/clock.h"
 #include "base/thread.h"
 #include "base/tsan.h"
 #include "broker/common/endpoint.h"
 #include "broker/common/poll.h"
 #include "broker/common/log.h"
 #include "broker/followers/follower.h"
+#include "wire/scan.h"
 
 //  Longest time to wait until libzmq has closed a socket
 #define AGAIN_MS      5000
 #define AGAIN_STEP_MS 5
+
+#define SAMPLE_MS 250               // Shortest time over which the rate of events is measured
+#define LOADED 5000                 // Events per second: fewer leave room for followers
+#define REST 2                      // Times as long as the last portion took
 
 static int
 s_open (stele_follower_t *self, zsock_t *pipe, const stele_follower_args_t *args, const char *name,
@@ -86,6 +92,33 @@ stele_follower_read (stele_follower_t *self, const char *name, int64_t position,
     if (code >= 0 && self->unreadable)
         stele_log_info ("readable", "%s: can read the ledger again", name);
     self->unreadable = code < 0;
+}
+
+void
+stele_follower_sample (stele_follower_t *self, int64_t now_ms)
+{
+    int64_t passed_ms = now_ms - self->sampled_ms;
+    if (passed_ms < SAMPLE_MS)
+        return;
+    self->loaded = self->sampled_ms && (self->head - self->sampled_head) * 1000 / passed_ms >= LOADED;
+    self->sampled_ms = now_ms;
+    self->sampled_head = self->head;
+}
+
+int64_t
+stele_follower_rest_ms (const stele_follower_t *self, int64_t begun_ms)
+{
+    return self->loaded? (stele_clock_steady_ms () - begun_ms) * REST: 0;
+}
+
+bool
+stele_follower_is_catch_up (zmsg_t *request)
+{
+    zmsg_first (request);           // [id][token][body], and who requests it
+    zmsg_next (request);
+    zframe_t *body = zmsg_next (request);
+    stele_token_t op = stele_scan_find (zframe_data (body), zframe_size (body), "op", NULL, NULL);
+    return op.kind == STELE_SCAN_TEXT && op.size == 8 && memcmp (op.data, "catch_up", 8) == 0;
 }
 
 zmsg_t *

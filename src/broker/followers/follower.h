@@ -63,6 +63,9 @@ typedef struct {
     stele_pack_t *pack;
     int64_t head;                   // Latest that was received
     bool unreadable;                // The last read of the ledger failed: wait before the next
+    bool loaded;                    // Many events arrived lately (stele_follower_sample)
+    int64_t sampled_ms;             // Steady clock, and head, when their rate was measured
+    int64_t sampled_head;
     //  Set by the class, in open or step
     char *endpoint;                 // For READY: where it listens; NULL: nowhere
     bool ignore_heads;              // A new head does not end the wait for the next step
@@ -102,6 +105,19 @@ int
 /*  Note the result of a read of the ledger from that position; below 0 it failed. Logs a change. */
 void
     stele_follower_read (stele_follower_t *self, const char *name, int64_t position, int code);
+
+/*  A follower takes the processor, the caches and the disk from the writer. One that may lag rests while many
+    events arrive: it measures their rate at each step, and rests after a portion twice as long as that took.  */
+void
+    stele_follower_sample (stele_follower_t *self, int64_t now_ms);
+
+/*  Milliseconds to rest after a portion that was begun then (steady clock); 0 unless many events arrive. */
+int64_t
+    stele_follower_rest_ms (const stele_follower_t *self, int64_t begun_ms);
+
+/*  Is it the request "catch_up": do not rest for some seconds? It gets no answer.  */
+bool
+    stele_follower_is_catch_up (zmsg_t *request);
 
 /*  The next request in the mailbox, [id][token][body], with the frame of its identity if it has one; or
     NULL. Caller owns return value.                                          */

@@ -4,8 +4,10 @@
     other effect. A new head does not wake this follower: it looks a few times per second, since counting many
     events at once costs less than counting each of many small commits.
 
-    Counting takes the processor from the writer. So while many events arrive it rests twice as long as it
-    works, unless it is far behind.
+    Counting takes the processor from the writer. So while many events arrive it rests, until it is half of
+    rollup-lag behind or has rested for ten seconds; then it rests twice as long as it works until it is at the
+    head, and beyond rollup-lag not at all. A request for the counts wakes it ("catch_up"), and then it does not
+    rest for some seconds.
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -22,10 +24,8 @@
 #define FOLLOW_MS 250
 #define RETRY_MS 5000
 #define NICE 5
-#define REST 2                      // Times as long as the last portion took
-#define SAMPLE_MS 250               // Shortest time over which the rate of events is measured
-#define LOADED 5000                 // Events per second: fewer leave room for counting
-#define LAG_MAX 1000000             // Further behind it does not rest
+#define REST_MS 10000               // Longest rest
+#define WANTED_MS 10000             // After a request for the counts
 #define NOTED 512                   // A new ledger has no file yet, and that is no fault
 
 typedef struct {
@@ -33,9 +33,8 @@ typedef struct {
     stele_rollup_t *rollup;         // NULL: it could not be opened
     int64_t position;               // Last known position of the counts
     int64_t next_ms;                // Steady clock: next portion
-    int64_t sampled_ms;             // Steady clock, and head, when the rate was measured last
-    int64_t sampled_head;
-    bool loaded;                    // Many events arrived since the time before
+    int64_t complete_ms;            // Steady clock: when it was at the head
+    int64_t wanted_ms;              // Steady clock: until then somebody looks at the counts
     const char *fault;              // Of the file, that was logged last
     bool failing;
     int64_t failing_since_ms;       // Steady clock
@@ -47,15 +46,25 @@ s_lag (const s_rollup_t *self)
     return self->follower.head - self->position;
 }
 
+static bool
+s_rests (const s_rollup_t *self, int64_t now_ms)
+{
+    return self->follower.loaded && now_ms >= self->wanted_ms && now_ms < self->complete_ms + REST_MS
+        && s_lag (self) < self->follower.settings->rollup_lag_events / 2;
+}
+
 static void
 s_pack_stats (void *arg)
 {
     s_rollup_t *self = arg;
+    int64_t limit = self->follower.settings->rollup_lag_events;
     stele_pack_t *pack = self->follower.pack;
     stele_pack_map_begin (pack);
     stele_pack_key_integer (pack, "position", self->position);
     stele_pack_key_integer (pack, "lag_events", s_lag (self));
-    stele_pack_key_string (pack, "state", self->failing? "failing": s_lag (self) > STELE_ROLLUP_BUILDING? "building": "live");
+    stele_pack_key_integer (pack, "lag_limit", limit);
+    stele_pack_key_bool (pack, "resting", s_rests (self, stele_clock_steady_ms ()));
+    stele_pack_key_string (pack, "state", self->failing? "failing": s_lag (self) > limit? "building": "live");
     if (self->failing)
         stele_pack_key_integer (pack, "state_ms", stele_clock_steady_ms () - self->failing_since_ms);
     stele_pack_map_end (pack);
@@ -82,18 +91,6 @@ s_log_change (s_rollup_t *self, bool failing, const char *error)
     self->failing = failing;
 }
 
-//  Did many events arrive since the last time?
-static void
-s_sample (s_rollup_t *self, int64_t now_ms)
-{
-    int64_t passed_ms = now_ms - self->sampled_ms;
-    if (passed_ms < SAMPLE_MS)
-        return;
-    self->loaded = self->sampled_ms && (self->follower.head - self->sampled_head) * 1000 / passed_ms >= LOADED;
-    self->sampled_ms = now_ms;
-    self->sampled_head = self->follower.head;
-}
-
 //  Count a portion. Returns the milliseconds to rest.
 static int64_t
 s_follow (s_rollup_t *self)
@@ -114,9 +111,14 @@ s_follow (s_rollup_t *self)
         self->fault = NULL;
         return RETRY_MS;
     }
-    if (count < STELE_ROLLUP_PORTION)
+    int64_t now_ms = stele_clock_steady_ms ();
+    if (count < STELE_ROLLUP_PORTION) {
+        self->complete_ms = now_ms;
         return FOLLOW_MS;
-    return self->loaded && s_lag (self) < LAG_MAX? (stele_clock_steady_ms () - begun_ms) * REST: 0;
+    }
+    if (now_ms < self->wanted_ms || s_lag (self) > self->follower.settings->rollup_lag_events)
+        return 0;
+    return stele_follower_rest_ms (&self->follower, begun_ms);
 }
 
 static int
@@ -125,8 +127,8 @@ s_step (void *arg)
     s_rollup_t *self = arg;
     int64_t now_ms = stele_clock_steady_ms ();
     if (now_ms >= self->next_ms) {
-        s_sample (self, now_ms);
-        int64_t rest_ms = s_follow (self);
+        stele_follower_sample (&self->follower, now_ms);
+        int64_t rest_ms = s_rests (self, now_ms)? FOLLOW_MS: s_follow (self);
         now_ms = stele_clock_steady_ms ();
         self->next_ms = now_ms + rest_ms;
     }
@@ -144,6 +146,23 @@ s_open (void *arg, stele_refusal_t *refusal)
 }
 
 static void
+s_answer_mailbox (void *arg)
+{
+    s_rollup_t *self = arg;
+    zmsg_t *request;
+    while ((request = stele_follower_request (&self->follower))) {
+        if (stele_follower_is_catch_up (request)) {
+            self->wanted_ms = stele_clock_steady_ms () + WANTED_MS;
+            zmsg_destroy (&request);
+            continue;
+        }
+        stele_pack_clear (self->follower.pack);
+        s_pack_stats (self);
+        stele_follower_answer (&self->follower, &request);
+    }
+}
+
+static void
 s_close (void *arg)
 {
     s_rollup_t *self = arg;
@@ -154,7 +173,7 @@ void
 stele_rollup_follower (zsock_t *pipe, void *args)
 {
     static const stele_follower_class_t class = {
-        .name = NAME, .open = s_open, .step = s_step, .pack_stats = s_pack_stats, .close = s_close
+        .name = NAME, .open = s_open, .step = s_step, .answer_mailbox = s_answer_mailbox, .close = s_close
     };
     s_rollup_t self = { .rollup = NULL };
     stele_follower_run (&self.follower, &class, pipe, args);

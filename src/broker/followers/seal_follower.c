@@ -1,7 +1,7 @@
 /*  seal_follower - the follower that seals the history: hashes of events, signed notes (proof/sealer.h)
 
-    It reads the log in portions, a few times per second, and writes a note every 'seal-lag' seconds if there are new events:
-    beside the ledger, and one per day into the repository of backups. Nothing waits for it, no ack above all.
+    It reads the log in portions, a few times per second, with rests while many events arrive, and writes a note every 'seal-lag'
+    seconds if there are new events: beside the ledger, and one per day into the repository of backups. Nothing waits for it, no ack above all.
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -185,8 +185,11 @@ s_step (void *arg)
     s_seal_t *self = arg;
     int64_t now_ms = stele_clock_steady_ms ();
     if (now_ms >= self->next_ms) {
+        stele_follower_sample (&self->follower, now_ms);
         int64_t count = s_follow (self, false);
-        self->next_ms = stele_clock_steady_ms () + (count < 0? RETRY_MS: count < PORTION_EVENTS? TICK_MS: 0);
+        int64_t rest_ms = count < 0? RETRY_MS: count < PORTION_EVENTS? TICK_MS:
+            self->follower.head - s_position (self) > CATCHING_UP? 0: stele_follower_rest_ms (&self->follower, now_ms);
+        self->next_ms = stele_clock_steady_ms () + rest_ms;
     }
     now_ms = stele_clock_steady_ms ();
     return self->next_ms > now_ms? (int) (self->next_ms - now_ms): 0;

@@ -16,21 +16,17 @@
 */
 
 #include <assert.h>
-#include <string.h>
 #include "broker/common/log.h"
 #include "broker/followers/follower.h"
 #include "ledger/text_index.h"
 #include "base/clock.h"
 #include "base/thread.h"
-#include "wire/scan.h"
 
 #define NAME "search"
 #define FOLLOW_MS 1000
 #define RETRY_MS 5000
 #define NICE 5
-#define REST 2                      // Times as long as the last portion took
-#define CHECK_MS 250                // While it rests; shortest time over which the rate of events is measured
-#define LOADED 5000                 // Events per second: fewer leave room for indexing
+#define CHECK_MS 250                // While it rests
 #define WANTED_MS 10000             // After a search that needed it
 #define WANTED_REST_MS 20
 
@@ -41,9 +37,6 @@ typedef struct {
     zsock_t *indexed;               // PUB
     int64_t next_ms;                // Steady clock: next check
     int64_t wanted_ms;              // Steady clock: until then a search needs the index
-    int64_t sampled_ms;             // Steady clock, and head, when the rate was measured last
-    int64_t sampled_head;
-    bool loaded;                    // Many events arrived since the time before
     bool failing;
     int64_t failing_since_ms;       // Steady clock
 } s_search_t;
@@ -57,7 +50,7 @@ s_lag (const s_search_t *self)
 static bool
 s_rests (const s_search_t *self, int64_t now_ms)
 {
-    return self->loaded && now_ms >= self->wanted_ms && s_lag (self) < self->follower.settings->search_lag_events / 2;
+    return self->follower.loaded && now_ms >= self->wanted_ms && s_lag (self) < self->follower.settings->search_lag_events / 2;
 }
 
 static void
@@ -96,18 +89,6 @@ s_log_change (s_search_t *self, bool failing, const char *error)
     self->failing = failing;
 }
 
-//  Did many events arrive since the last time?
-static void
-s_sample (s_search_t *self, int64_t now_ms)
-{
-    int64_t passed_ms = now_ms - self->sampled_ms;
-    if (passed_ms < CHECK_MS)
-        return;
-    self->loaded = self->sampled_ms && (self->follower.head - self->sampled_head) * 1000 / passed_ms >= LOADED;
-    self->sampled_ms = now_ms;
-    self->sampled_head = self->follower.head;
-}
-
 //  For the searches that wait. Twice as far behind as it may be, the index is being built, or too slow.
 static void
 s_publish (s_search_t *self)
@@ -139,9 +120,9 @@ s_follow (s_search_t *self)
     int64_t now_ms = stele_clock_steady_ms ();
     if (count < STELE_SEARCH_PORTION)
         return now_ms < self->wanted_ms? WANTED_REST_MS: FOLLOW_MS;
-    if (!self->loaded || now_ms < self->wanted_ms || s_lag (self) > self->follower.settings->search_lag_events)
+    if (now_ms < self->wanted_ms || s_lag (self) > self->follower.settings->search_lag_events)
         return 0;
-    return (now_ms - begun_ms) * REST;
+    return stele_follower_rest_ms (&self->follower, begun_ms);
 }
 
 static int
@@ -150,7 +131,7 @@ s_step (void *arg)
     s_search_t *self = arg;
     int64_t now_ms = stele_clock_steady_ms ();
     if (now_ms >= self->next_ms) {
-        s_sample (self, now_ms);
+        stele_follower_sample (&self->follower, now_ms);
         int64_t rest_ms = s_rests (self, now_ms)? CHECK_MS: s_follow (self);
         s_publish (self);
         now_ms = stele_clock_steady_ms ();
@@ -182,21 +163,13 @@ s_close (void *arg)
     zsock_destroy (&self->indexed);
 }
 
-static bool
-s_is_catch_up (zmsg_t *request)
-{
-    zframe_t *body = zmsg_last (request);
-    stele_token_t op = stele_scan_find (zframe_data (body), zframe_size (body), "op", NULL, NULL);
-    return op.kind == STELE_SCAN_TEXT && op.size == 8 && memcmp (op.data, "catch_up", 8) == 0;
-}
-
 static void
 s_answer_mailbox (void *arg)
 {
     s_search_t *self = arg;
     zmsg_t *request;
     while ((request = stele_follower_request (&self->follower))) {
-        if (s_is_catch_up (request)) {
+        if (stele_follower_is_catch_up (request)) {
             self->wanted_ms = stele_clock_steady_ms () + WANTED_MS;
             if (!self->failing)
                 self->next_ms = 0;

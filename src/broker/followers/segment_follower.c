@@ -307,14 +307,23 @@ s_follow (s_segments_t *self, bool now)
     return code;
 }
 
+//  After a portion that was begun then. The end of the log has to be durable in time: no rest in the second half of backup-lag.
+static int64_t
+s_rest_ms (const s_segments_t *self, int64_t begun_ms)
+{
+    bool early = begun_ms - self->flushed_ms < self->follower.settings->backup_lag_s * 500;
+    return early? stele_follower_rest_ms (&self->follower, begun_ms): 0;
+}
+
 static int
 s_step (void *arg)
 {
     s_segments_t *self = arg;
     int64_t now_ms = stele_clock_steady_ms ();
     if (now_ms >= self->next_ms) {
+        stele_follower_sample (&self->follower, now_ms);
         int code = s_follow (self, false);
-        self->next_ms = stele_clock_steady_ms () + (code? RETRY_MS: s_at_head (self)? TICK_MS: 0);
+        self->next_ms = stele_clock_steady_ms () + (code? RETRY_MS: s_at_head (self)? TICK_MS: s_rest_ms (self, now_ms));
     }
     now_ms = stele_clock_steady_ms ();
     return self->next_ms > now_ms? (int) (self->next_ms - now_ms): 0;

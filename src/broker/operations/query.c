@@ -86,6 +86,8 @@ s_run_in_snapshot (stele_query_t *self, const stele_operation_t *operation, stel
         return params->refusal.code;
     stele_reader_set_users (self->reader, self->identity->users, self->identity->user_count);
     stele_reader_set_deadline (self->reader, self->settings->request_ms);
+    if (self->together)
+        return s_run (self, operation, params, pack);
     int rc = stele_reader_begin (self->reader);
     if (rc)
         return stele_query_failed (self, params, rc);
@@ -96,6 +98,37 @@ s_run_in_snapshot (stele_query_t *self, const stele_operation_t *operation, stel
         rc = s_run (self, operation, params, pack);
     stele_reader_end (self->reader);
     return rc;
+}
+
+void
+stele_query_begin_together (stele_query_t *self)
+{
+    stele_reader_set_deadline (self->reader, self->settings->request_ms);
+    if (stele_reader_begin (self->reader))
+        return;
+    self->head = stele_reader_head (self->reader);
+    self->together = self->head >= 0;
+    if (!self->together)
+        stele_reader_end (self->reader);
+}
+
+void
+stele_query_expect (stele_query_t *self, const void *request, size_t size)
+{
+    stele_token_t id = stele_scan_find (request, size, "task_id", NULL, NULL);
+    if (self->together && self->live && id.kind == STELE_SCAN_TEXT && !stele_query_in_mode (self, "sqlite"))
+        stele_live_expect (self->live, id.data, id.size);
+}
+
+void
+stele_query_end_together (stele_query_t *self)
+{
+    if (!self->together)
+        return;
+    stele_reader_end (self->reader);
+    self->together = false;
+    if (self->live)
+        stele_live_forget (self->live);
 }
 
 void

@@ -43,6 +43,7 @@ struct stele_query {
     bool has_cache;
     stele_record_t *record;         // To read a live record into
     int64_t head;                   // Of the snapshot that is being answered from
+    bool together;                  // It is that of several requests
     const void *context;            // One map from the router: what it and the other
     size_t context_size;            //    actors reported (stats, info); size 0: none
     const stele_identity_t *identity;   // Who requests what is being answered
@@ -65,6 +66,16 @@ void
 /*  The same with frames; 'pack' is a scratch buffer. The caller owns the answer. */
 zframe_t *
     stele_query_reply (stele_query_t *self, const stele_identity_t *key, zframe_t *request, stele_pack_t *pack);
+
+/*  Answer several requests from one snapshot, and with one question to Redis: between begin and end, first announce each
+    request task.status, then answer them. An announced one need not be asked for. If that is not possible now, each is answered
+    as if it were alone.                                                     */
+void
+    stele_query_begin_together (stele_query_t *self);
+void
+    stele_query_expect (stele_query_t *self, const void *request, size_t size);
+void
+    stele_query_end_together (stele_query_t *self);
 
 /*  Is the broker in that mode? The context has it where it is not dual.     */
 bool

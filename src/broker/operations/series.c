@@ -159,7 +159,7 @@ s_pack_end (const stele_query_t *self, const stele_series_t *ask, const stele_se
     stele_pack_key_integer (pack, "since", end->since);
     stele_pack_key_integer (pack, "folded", end->folded);
     stele_pack_key_integer (pack, "lag_events", lag);
-    stele_pack_key_string (pack, "state", lag > STELE_ROLLUP_BUILDING? "building": "live");
+    stele_pack_key_string (pack, "state", lag > self->settings->rollup_lag_events? "building": "live");
     stele_pack_key_integer (pack, "left_out", end->left_out);
 }
 

@@ -95,6 +95,13 @@ stele_fair_queue_next (stele_fair_queue_t *self)
     return request;
 }
 
+const stele_request_t *
+stele_fair_queue_peek (stele_fair_queue_t *self)
+{
+    const s_peer_t *peer = zlist_first (self->ring);
+    return peer? zlist_first (peer->requests): NULL;
+}
+
 void
 stele_fair_queue_remove (stele_fair_queue_t *self, stele_request_t *request)
 {

@@ -28,6 +28,10 @@ void
 stele_request_t *
     stele_fair_queue_next (stele_fair_queue_t *self);
 
+/*  That one, left where it is. NULL: none.                                  */
+const stele_request_t *
+    stele_fair_queue_peek (stele_fair_queue_t *self);
+
 /*  Take that one out.                                                       */
 void
     stele_fair_queue_remove (stele_fair_queue_t *self, stele_request_t *request);

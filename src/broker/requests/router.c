@@ -67,6 +67,8 @@ s_route (stele_router_t *self, stele_request_t *request)
             stele_router_gather (self, request);
             break;
         default:
+            if (request->operation == &stele_operations [STELE_OPERATION_STATS_SERIES])
+                stele_router_wake (self, STELE_MAILBOX_ROLLUP);
             if (!stele_router_waits_for_index (self, request))
                 stele_router_queue (self, request);
             break;

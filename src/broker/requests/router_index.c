@@ -53,6 +53,6 @@ stele_router_waits_for_index (stele_router_t *self, stele_request_t *request)
     request->min_position = self->head - NEAR;
     stele_router_set_time (self, request, self->args.settings->request_ms);
     self->indexing = true;
-    stele_router_wake_index (self);
+    stele_router_wake (self, STELE_MAILBOX_SEARCH);
     return true;
 }

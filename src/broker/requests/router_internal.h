@@ -145,9 +145,9 @@ void
 
 /*  -- router_mailboxes.c ------------------------------------------------------ */
 
-/*  Have the index catch up, soon; without an answer.                        */
+/*  Have the index or the counts catch up, soon; without an answer.          */
 void
-    stele_router_wake_index (stele_router_t *self);
+    stele_router_wake (stele_router_t *self, stele_mailbox_t follower);
 
 void
     stele_router_mail (stele_router_t *self, stele_mailbox_t mailbox,

@@ -152,14 +152,14 @@ stele_router_gather (stele_router_t *self, stele_request_t *request)
 }
 
 void
-stele_router_wake_index (stele_router_t *self)
+stele_router_wake (stele_router_t *self, stele_mailbox_t follower)
 {
     stele_pack_clear (self->pack);
     stele_pack_map_begin (self->pack);
     stele_pack_key_string (self->pack, "op", "catch_up");
     stele_pack_map_end (self->pack);
     zframe_t *body = zframe_new (stele_pack_data (self->pack), stele_pack_size (self->pack));
-    s_mail (self, STELE_MAILBOX_SEARCH, 0, &body, &stele_identity_local, "");
+    s_mail (self, follower, 0, &body, &stele_identity_local, "");
     zframe_destroy (&body);
 }
 

@@ -15,6 +15,10 @@
 #define TOO_LONG_US 10000
 #define REST_US     1000000
 
+//  Point reads that wait together go to one worker: it asks Redis for all of them at once, and three threads wake
+//  up once instead of once for each
+#define TOGETHER 16
+
 static void
 s_pack_frame (stele_router_t *self, const char *key, zframe_t *map)
 {
@@ -92,28 +96,35 @@ s_context (stele_router_t *self, stele_request_t *request)
     return zframe_new (stele_pack_data (self->pack), stele_pack_size (self->pack));
 }
 
-static int
-s_send_to_worker (stele_router_t *self, const char *identity, stele_request_t *request)
+//  Takes ownership of the frame. After an error it sends nothing more.
+static void
+s_send_frame (stele_router_t *self, zframe_t *frame, bool more, int *rc)
 {
+    if (*rc == 0)
+        *rc = zframe_send (&frame, self->workers, ZFRAME_DONTWAIT | (more? ZFRAME_MORE: 0));
+    zframe_destroy (&frame);
+}
+
+//  [identity][tokens][][context], and [body][key] of each
+static int
+s_send_to_worker (stele_router_t *self, const char *identity, stele_request_t **requests, size_t count)
+{
+    uint64_t tokens [TOGETHER];
+    for (size_t i = 0; i < count; i++)
+        tokens [i] = requests [i]->token;
     //  zsock_events makes the socket process connections: a worker that has just connected is
     //  known only after that
     zsock_events (self->workers);
-    zframe_t *frames [] = {
-        zframe_from (identity),
-        zframe_new (&request->token, sizeof request->token),
-        zframe_new_empty (),
-        request->body,
-        stele_identity_frame (request->identity),
-        s_context (self, request)
-    };
-    request->body = NULL;
-    int last = frames [5]? 5: 4;
     int rc = 0;
-    for (int i = 0; i <= last; i++) {
-        if (rc == 0)
-            rc = zframe_send (&frames [i], self->workers,
-                ZFRAME_DONTWAIT | (i < last? ZFRAME_MORE: 0));
-        zframe_destroy (&frames [i]);
+    s_send_frame (self, zframe_from (identity), true, &rc);
+    s_send_frame (self, zframe_new (tokens, count * sizeof tokens [0]), true, &rc);
+    s_send_frame (self, zframe_new_empty (), true, &rc);
+    zframe_t *context = s_context (self, requests [0]);
+    s_send_frame (self, context? context: zframe_new_empty (), true, &rc);
+    for (size_t i = 0; i < count; i++) {
+        s_send_frame (self, requests [i]->body, true, &rc);
+        requests [i]->body = NULL;
+        s_send_frame (self, stele_identity_frame (requests [i]->identity), i + 1 < count, &rc);
     }
     return rc;
 }
@@ -154,20 +165,38 @@ stele_router_answers (stele_router_t *self, stele_request_t *request)
     return true;
 }
 
-void
-stele_router_feed_workers (stele_router_t *self)
+//  Take the next request from the queue, and the point reads after it if it is one
+static size_t
+s_take_together (stele_router_t *self, stele_request_t *requests [TOGETHER])
 {
-    while (stele_fair_queue_size (self->queue) && zlist_size (self->idle)) {
+    size_t count = 0;
+    const stele_request_t *next;
+    while (count < TOGETHER && (next = stele_fair_queue_peek (self->queue))
+        && (count == 0 || (requests [0]->operation->route == STELE_ROUTE_POINT && next->operation->route == STELE_ROUTE_POINT))) {
         stele_request_t *request = stele_fair_queue_next (self->queue);
         if (s_reads_nothing (self, request))
             continue;
-        char *identity = zlist_pop (self->idle);
         request->state = STELE_PENDING_WORKING;
         stele_router_set_time (self, request, self->args.settings->request_ms + 1000);
-        if (s_send_to_worker (self, identity, request)) {
+        requests [count++] = request;
+    }
+    return count;
+}
+
+void
+stele_router_feed_workers (stele_router_t *self)
+{
+    stele_request_t *requests [TOGETHER];
+    while (stele_fair_queue_size (self->queue) && zlist_size (self->idle)) {
+        size_t count = s_take_together (self, requests);
+        if (count == 0)
+            continue;
+        char *identity = zlist_pop (self->idle);
+        if (s_send_to_worker (self, identity, requests, count)) {
             stele_refusal_t refusal;
             stele_refuse (&refusal, STELE_EINTERNAL, NULL, "worker %s is gone", identity);
-            stele_router_refuse (self, request, &refusal);
+            for (size_t i = 0; i < count; i++)
+                stele_router_refuse (self, requests [i], &refusal);
         }
         freen (identity);
     }
@@ -187,21 +216,24 @@ stele_router_take_from_worker (stele_router_t *self)
     zmsg_t *frames = zmsg_recv_nowait (self->workers);
     if (!frames)
         return false;
-    //  [identity][token][][answer]
-    assert (zmsg_size (frames) == 4);
+    //  [identity][tokens][], and the answer to each
     char *identity = zmsg_popstr (frames);
     zlist_push (self->idle, identity);      // The one with the warmest caches first
     freen (identity);
-    zframe_t *token = zmsg_pop (frames);
-    uint64_t number;
-    memcpy (&number, zframe_data (token), sizeof number);
-    zframe_destroy (&token);
-    zframe_t *answer = zmsg_last (frames);
-    zmsg_remove (frames, answer);
-    stele_request_t *request = stele_pending_find (self->pending, number);
-    if (request)
-        stele_router_forward (self, request, &answer);
-    zframe_destroy (&answer);
+    zframe_t *tokens = zmsg_pop (frames), *empty = zmsg_pop (frames);
+    zframe_destroy (&empty);
+    size_t count = zframe_size (tokens) / sizeof (uint64_t);
+    assert (zmsg_size (frames) == count);
+    for (size_t i = 0; i < count; i++) {
+        uint64_t token;
+        memcpy (&token, zframe_data (tokens) + i * sizeof token, sizeof token);
+        zframe_t *answer = zmsg_pop (frames);
+        stele_request_t *request = stele_pending_find (self->pending, token);
+        if (request)
+            stele_router_forward (self, request, &answer);
+        zframe_destroy (&answer);
+    }
+    zframe_destroy (&tokens);
     zmsg_destroy (&frames);
     return true;
 }

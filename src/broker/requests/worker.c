@@ -42,21 +42,40 @@ s_close (s_worker_t *self)
     stele_pack_destroy (&self->pack);
 }
 
+//  Point reads that came together
+static void
+s_read_ahead (s_worker_t *self, zmsg_t *frames)
+{
+    stele_query_begin_together (&self->query);
+    zmsg_first (frames);
+    for (zframe_t *request = zmsg_next (frames); request; request = zmsg_next (frames)) {
+        stele_query_expect (&self->query, zframe_data (request), zframe_size (request));
+        zmsg_next (frames);         // The key
+    }
+}
+
 static void
 s_answer (s_worker_t *self)
 {
     zmsg_t *frames = zmsg_recv (self->requests);
     if (!frames)
         return;                     // Interrupted
-    zframe_t *request = zmsg_first (frames);
-    const stele_identity_t *key = stele_identity_of_frame (zmsg_next (frames));
-    zframe_t *context = zmsg_next (frames);
-    self->query.context = context? zframe_data (context): NULL;
-    self->query.context_size = context? zframe_size (context): 0;
-    zframe_t *answer = stele_query_reply (&self->query, key, request, self->pack);
+    zframe_t *context = zmsg_first (frames);
+    self->query.context = zframe_data (context);
+    self->query.context_size = zframe_size (context);
+    size_t left = (zmsg_size (frames) - 1) / 2;
+    if (left > 1)
+        s_read_ahead (self, frames);
+    zmsg_first (frames);
+    while (left--) {
+        zframe_t *request = zmsg_next (frames);
+        const stele_identity_t *key = stele_identity_of_frame (zmsg_next (frames));
+        zframe_t *answer = stele_query_reply (&self->query, key, request, self->pack);
+        zframe_send (&answer, self->requests, left? ZFRAME_MORE: 0);
+        zframe_destroy (&answer);
+    }
+    stele_query_end_together (&self->query);
     zmsg_destroy (&frames);
-    zframe_send (&answer, self->requests, 0);
-    zframe_destroy (&answer);
 }
 
 void

@@ -1,4 +1,4 @@
-/*  worker - a thread that answers requests one at a time
+/*  worker - a thread that answers requests, one at a time or several point reads together
 
     A REP socket connected to the router, with its own read-only connection to the ledger and
     its own reader of live records in Redis. It answers every request: a REP that does not
@@ -23,7 +23,8 @@ typedef struct {
 
 /*  For zactor_new; args is a stele_worker_args_t, copied before it signals. Sends
     "READY", or "FAILED" and the reason, and ends. Then it takes $TERM. Requests come as
-    [request][identity], or [request][identity][context] (query.h), on the inproc endpoint "workers". */
+    [context], empty or a map (query.h), and [request][identity] of each, on the inproc endpoint "workers"; all are
+    answered by one message, with a frame for each. Only point reads come together. */
 void
     stele_worker (zsock_t *pipe, void *args);
 

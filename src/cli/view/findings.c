@@ -213,12 +213,13 @@ static void
 s_look_at_rollup (const s_look_t *self)
 {
     int64_t lag = s_number (self, "rollup", "lag_events", 0);
+    int64_t limit = s_number (self, "rollup", "lag_limit", lag);
     if (strcmp (s_text (self, "rollup", "state"), "failing") == 0)
         ADD ("rollup_failing", CLI_LEVEL_DEGRADED, s_number (self, "rollup", "state_ms", -1),
             "read the log of the broker; LEDGER.rollup may be removed while the broker is stopped, it is rebuilt",
             "events are not counted per minute, hour and day");
     else
-    if (lag > CLI_ROLLUP_LAG)
+    if (lag > limit * CLI_ROLLUP_LAG)
         ADD ("rollup_behind", CLI_LEVEL_INFO, -1, "wait: it catches up by itself when fewer events arrive",
             "%s are not counted per minute, hour and day yet: 'stats --over' lacks them", cli_format_counted (lag, "event").text);
 }

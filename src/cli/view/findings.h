@@ -25,7 +25,7 @@
 #define CLI_CLOCK_AHEAD_MS      10000
 #define CLI_CLOCK_RECENT_MS     86400000            // Wrong clocks of earlier are history
 #define CLI_EXPIRED_MS          86400000            // Older ones are history
-#define CLI_ROLLUP_LAG          2000000             // Under load it lets a million events wait
+#define CLI_ROLLUP_LAG          2                   // Times rollup-lag
 #define CLI_BACKUP_AGE_S        93600               // 26 hours: a day, and time to take one
 
 #define CLI_RELAY_LAG_MS        60000

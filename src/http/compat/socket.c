@@ -64,6 +64,18 @@ s_close (http_stream_t *stream, int code)
     http_conn_finish (stream->conn);
 }
 
+//  Before the handshake there is nobody to tell
+static void
+s_end (http_stream_t *stream, const char *why)
+{
+    const s_socket_t *self = stream->form_state;
+    (void) why;
+    if (self->open)
+        s_close (stream, HTTP_WEBSOCKET_POLICY);
+    else
+        http_conn_close (stream->conn);
+}
+
 //  -- from the client ------------------------------------------------------------------------------------
 
 //  Returns false if that was the end
@@ -144,7 +156,7 @@ s_gone (http_stream_t *stream)
 void
 http_compat_socket_start (http_server_t *server, http_conn_t *conn, const http_route_t *route)
 {
-    static const http_stream_form_t form = { s_greet, s_take, s_keep_alive, s_gone };
+    static const http_stream_form_t form = { s_greet, s_take, s_keep_alive, s_end, s_gone };
     const http_head_t *head = &http_conn_request (conn)->head;
     s_socket_t *self;
     char accept [29];

@@ -32,9 +32,10 @@ async function readAll(path, query, rowsKey, signal, each) {
     return rows;
 }
 
-// RFC 4180
+// RFC 4180. A text that a spreadsheet would run as a formula has an apostrophe before it, as with stele export --spreadsheet.
 const cell = (value) => {
-    const text = value === undefined || value === null ? "" : typeof value === "object" ? JSON.stringify(value) : String(value);
+    const formula = typeof value === "string" && /^[=+\-@\t\r]/.test(value) ? "'" : "";
+    const text = formula + (value === undefined || value === null ? "" : typeof value === "object" ? JSON.stringify(value) : String(value));
     return /[",\r\n]/.test(text) ? `"${text.replaceAll("\"", "\"\"")}"` : text;
 };
 
