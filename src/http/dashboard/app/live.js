@@ -6,7 +6,6 @@
 
 import { store, useEffect } from "./lib.js";
 import { loadSession, queryText, readAgain, session } from "./api.js";
-import { Stream } from "./live_stream.js";
 
 export const connection = store("connecting");  // open, lost
 export const stats = store(null);               // {stats, findings, at}: once a second; stats is null without a broker
@@ -65,8 +64,8 @@ function openPort() {
         addEventListener("pagehide", () => worker.port.postMessage({ gone: true }));
         return worker.port;
     } catch {                       // A browser without it: one stream for each tab
-        const stream = new Stream(take);
-        return { postMessage: ({ visible, query }) => visible ? stream.start(query) : stream.pause() };
+        const stream = import("./live_stream.js").then((module) => new module.Stream(take));
+        return { postMessage: ({ visible, query }) => stream.then((one) => visible ? one.start(query) : one.pause()) };
     }
 }
 
