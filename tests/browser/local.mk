@@ -4,6 +4,7 @@ browser_tests = \
     tests/browser/test_large.py \
     tests/browser/test_pages.py \
     tests/browser/test_actions.py \
+    tests/browser/test_details.py \
     tests/browser/test_hostile.py \
     tests/browser/test_recovery.py \
     tests/browser/test_zones.py \

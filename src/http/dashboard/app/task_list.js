@@ -5,7 +5,8 @@
 // file, You can obtain one at https://mozilla.org/MPL/2.0/.
 
 import { html, useCallback, useState, useStore } from "./lib.js";
-import { between, line, num } from "./format.js";
+import { between, line, num, plural } from "./format.js";
+import { useQuery } from "./api.js";
 import { useTasks } from "./live.js";
 import { usePager } from "./pager.js";
 import { prefs, setPref } from "./prefs.js";
@@ -59,11 +60,18 @@ export function ColumnChooser({ params }) {
         onChange=${() => toggle(one.key)} /> ${one.title}</label>`)}</div></details>`;
 }
 
-// {pager, changed}: the list of the parameters. Rows that are shown follow the live stream; 'changed' counts the tasks that changed
+// {pager, query, changed}: the list of the parameters. Rows that are shown follow the live stream; 'changed' counts the tasks that changed
 // besides, so that the list is only read again when its reader wants it.
 export function useTaskList(params) {
     const query = listQuery(params);
-    const pager = usePager("v1/tasks", { ...query, total: true }, "tasks");
+    const rows = usePager("v1/tasks", query, "tasks");
+    // Apart: to count all tasks may take much longer than to read the first rows
+    const counted = useQuery("v1/tasks", { ...query, limit: 1, total: true });
+    const reload = () => {
+        rows.reload();
+        counted.reload();
+    };
+    const pager = { ...rows, reload, counted: counted.loading ? {} : counted.data ?? {}, counting: counted.loading };
     const [seen, setSeen] = useState({ positions: [] });
     const since = pager.first;
     useTasks(useCallback((tasks, count) => {
@@ -77,17 +85,14 @@ export function useTaskList(params) {
     return { pager, query, changed };
 }
 
-export function total({ first }) {
-    if (first?.total === undefined)
-        return "";
-    return `${first.total_complete === false ? "at least " : ""}${num(first.total)} ${first.total === 1 ? "task" : "tasks"}`;
-}
+export const total = ({ counting, counted }) => counting ? "counting …" : counted.total === undefined ? "" :
+    (counted.total_complete === false ? "at least " : "") + plural(counted.total, "task");
 
 export function TaskTable({ params, pager, at, label = "Tasks" }) {
     const chosen = useStore(prefs).columns;
     const columns = shownColumns(params, chosen).map((one) => ({ ...one, cell: (task) => one.cell(task, at) }));
     const filtered = Object.keys(listQuery(params)).some((name) => name !== "order" && name !== "at");
-    return html`<${Table} label=${label} columns=${columns} pager=${pager} rowKey=${(task) => task.task_id} total=${pager.first?.total}
+    return html`<${Table} label=${label} columns=${columns} pager=${pager} rowKey=${(task) => task.task_id} total=${pager.counted.total}
         sorted=${params.order || "created_desc"} onSort=${(order) => setParams({ order: order === "created_desc" ? "" : order })}
         onOpen=${(task) => go("task", task.task_id, { at })} empty=${filtered ? "No task matches the filters." : "No tasks yet."} />`;
 }
