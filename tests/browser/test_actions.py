@@ -199,8 +199,9 @@ class Roles(browser.BrowserTest):
                 for page in ("tasks", "task/csv-export", "failures", "audit"):
                     self.tab.open("%s/#/%s" % (self.http.url, page))
                     self.tab.wait("main", "The page needs the role query. Your token has: " + {"sender": "publish.", "meter": "metrics."}[name])
+                    self.assertEqual(self.tab.text(".health").strip(), "Connected")         # It asks for no stream, which would be refused
                 self.tab.command("Network.clearBrowserCookies")
-        #   A request that is refused with 403 would be in the console, and fail the test
+        #   A request of the page that is refused with 403 would be in the console, and fail the test
 
     def test_end_of_the_session_shows_the_login_again(self):
         self.allowed = ["401", "ERR_CONNECTION_REFUSED", "ERR_INCOMPLETE_CHUNKED_ENCODING", "ERR_CONNECTION_RESET", "ERR_EMPTY_RESPONSE"]
