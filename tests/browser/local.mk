@@ -1,4 +1,4 @@
-# Tests of the dashboard in a real browser, run by `make check-browser` (a minute): Chromium, driven by Selenium
+# Tests of the dashboard in a real browser, run by `make check-browser` (some minutes): Chromium, driven by Selenium
 
 browser_tests = \
     tests/browser/test_large.py \
