@@ -199,7 +199,7 @@ class Roles(browser.BrowserTest):
                 self.tab.wait(".health", "Connected")
                 for page in ("tasks", "task/csv-export", "failures", "audit"):
                     self.tab.open("%s/#/%s" % (self.http.url, page))
-                    self.tab.wait("main", "The page needs the role query. Your token has: " + {"sender": "publish.", "meter": "metrics."}[name])
+                    self.tab.wait("main", "This page needs the role query. Your token has: " + {"sender": "publish.", "meter": "metrics."}[name])
                     self.assertEqual(self.tab.text(".health").strip(), "Connected")         # It asks for no stream, which would be refused
                 self.tab.command("Network.clearBrowserCookies")
         #   A request of the page that is refused with 403 would be in the console, and fail the test

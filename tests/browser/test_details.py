@@ -87,7 +87,7 @@ class Details(browser.BrowserTest):
         self.show("", "newest changes".capitalize())
         harness.wait_until(lambda: (self.figure("tasks failed"), self.figure("failures")) == (str(failed()), str(failures())), "the figures")
 
-    def test_usual_lag_is_called_usual(self):
+    def test_lag_is_called_normal_within_its_limit(self):
         self.show("settings")
         self.tab.run("""const real = window.fetch; window.fetch = async (path, options) => {
             const answer = await real(path, options);
@@ -98,10 +98,10 @@ class Details(browser.BrowserTest):
             return new Response(JSON.stringify(stats), answer);
         }; location.hash = '#/storage'""")
         self.tab.wait("tbody tr", "Text index")
-        self.assertIn("87, as usual", self.tab.wait("tbody tr", "Text index").text)
+        self.assertIn("87 (normal)", self.tab.wait("tbody tr", "Text index").text)
         late = self.tab.wait("tbody tr", "Series over time").text
         self.assertIn("50,000", late)
-        self.assertNotIn("as usual", late)
+        self.assertNotIn("(normal)", late)
 
     def test_storage_is_shown_by_table_and_by_day(self):
         head = self.publish(task("stored"))

@@ -1,4 +1,4 @@
-/*  storage - storage
+/*  storage - the request storage: space on the disk
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this

@@ -15,8 +15,8 @@ import { formatOffset, zoneName } from "./time.js";
 import { Dialog, Failure, Loading } from "./widgets.js";
 
 // Why a page is not offered. A client that is bound to users gets nothing that concerns all of them.
-const refusal = ({ role, unbound }) => role && !may(role) ? `The page needs the role ${role}. Your token has: ${session.get()?.roles?.join(", ") || "none"}.` :
-    unbound && session.get()?.bound ? "The page concerns all users. Your token is bound to some of them." : "";
+const refusal = ({ role, unbound }) => role && !may(role) ? `This page needs the role ${role}. Your token has: ${session.get()?.roles?.join(", ") || "none"}.` :
+    unbound && session.get()?.bound ? "This page concerns all users. Your token is bound to some of them." : "";
 const offered = (page) => !refusal(page);
 
 function SignIn({ why }) {

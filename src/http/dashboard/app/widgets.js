@@ -41,9 +41,9 @@ export const Panel = ({ title, actions, children, wide, id }) => html`<section c
 export const Figure = ({ name, value, note, bad }) => html`<div class="figure ${bad ? "bad" : ""}"><span class="value">${value || "–"}</span>
     <span class="name">${name}</span>${note && html`<span class="note">${note}</span>`}</div>`;
 
-// How many events a follower is behind. So many are usual: it waits for more of them, or for a quieter moment.
+// How many events a follower is behind. So many are normal: it waits for more of them, or for a quieter moment.
 export const Lag = ({ of: { lag_events, lag_limit = 1000, lag_ms = 0, state = "live" } }) => state === "live" && lag_events > 0 && lag_events <= lag_limit && lag_ms < 2000 ?
-    html`<span class="quiet">${num(lag_events)}, as usual</span>` : num(lag_events);
+    html`<span class="quiet">${num(lag_events)} (normal)</span>` : num(lag_events);
 
 // Bars of [name, size, text]
 export const Bars = ({ rows }) => html`<ul class="bars">${rows.map(([name, size, text]) => html`<li>${name}<span class="track"><span style=${{
