@@ -9,7 +9,7 @@ dist_steleconf_DATA = doc/steled.conf.example doc/relay.conf.example
 # The documents, checked against the tables in the code and the files of the tree.
 dist_check_SCRIPTS = doc/check.sh doc/paths.sh
 # Pictures of the README
-EXTRA_DIST += doc/dashboard-as-of.png doc/dashboard-task.png
+EXTRA_DIST += doc/dashboard-as-of.png doc/dashboard-as-of-dark.png doc/dashboard-task.png doc/dashboard-task-dark.png
 TESTS += doc/check.sh doc/paths.sh
 
 EXTRA_DIST += doc/steled.service.in doc/stele-relay.service.in

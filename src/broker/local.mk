@@ -52,6 +52,7 @@ src_broker_libbroker_la_SOURCES = \
     src/broker/operations/series.c \
     src/broker/operations/sessions.c \
     src/broker/operations/stats.c \
+    src/broker/operations/storage.c \
     src/broker/operations/task_details.c \
     src/broker/operations/tasks.c \
     src/broker/requests/fair_queue.c src/broker/requests/fair_queue.h \

@@ -70,7 +70,7 @@ stele_http_LDADD = src/http/libhttp.la src/cli/libcli.la src/client/libclient.la
 
 # The dashboard. Its modules, each after those that it imports, become app/main.js; src/http/dashboard/README has the rules.
 dashboard_app = app/lib.js app/prefs.js app/time.js app/format.js app/router.js app/api.js app/keys.js app/widgets.js app/pager.js app/log.js \
-    app/live_stream.js app/live.js app/table.js app/chart.js app/export.js app/ansi.js app/task_filters.js app/task_list.js app/moment.js \
+    app/live.js app/table.js app/chart.js app/export.js app/ansi.js app/task_filters.js app/task_list.js app/moment.js \
     app/output_window.js app/task_outputs.js app/task_timeline.js app/task_parts.js
 # One line for each page, so that pages can be added apart
 dashboard_pages = \
@@ -89,9 +89,9 @@ dashboard_pages = \
 dashboard_vendor = vendor/preact.mjs vendor/hooks.mjs vendor/htm.mjs
 dashboard_modules = $(dashboard_vendor) $(dashboard_app) app/pages.js $(dashboard_pages) app/shell.js app/main.js
 # What is served
-dashboard_files = index.html app/style.css app/pages.css app/main.js app/live_worker.js app/live_stream.js $(dashboard_vendor) vendor/uPlot.iife.min.js \
+dashboard_files = index.html app/style.css app/main.js app/live_worker.js app/live_stream.js $(dashboard_vendor) vendor/uPlot.iife.min.js \
     vendor/uPlot.min.css
-dashboard_sources = $(dashboard_modules) app/live_worker.js app/style.css app/pages.css index.html vendor/uPlot.iife.min.js vendor/uPlot.min.css embed.sh join.awk
+dashboard_sources = $(dashboard_modules) app/live_worker.js app/live_stream.js app/style.css index.html vendor/uPlot.iife.min.js vendor/uPlot.min.css embed.sh squeeze.awk join.awk
 EXTRA_DIST += $(dashboard_sources:%=src/http/dashboard/%) src/http/dashboard/README src/http/dashboard/vendor/README \
     src/http/dashboard/vendor/SHA256SUMS $(dashboard_licences)
 # Installed with what is embedded

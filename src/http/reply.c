@@ -53,7 +53,7 @@ s_pack_time (stele_pack_t *pack, stele_token_t token)
     return true;
 }
 
-//  The groups of stats.tasks and the series of stats.series, with their times as text
+//  The groups of stats.tasks, the series of stats.series and the days of storage, with their times as text
 static void
 s_pack_groups (stele_pack_t *pack, const void *groups, size_t size)
 {
@@ -96,10 +96,10 @@ http_reply_json (const void *answer, size_t size, const char *only, stele_pack_t
             continue;
         stele_pack_text (pack, key.data, key.size);
         stele_scan_t inside = stele_scan_start (value, value_size);
-        if (s_is_listed ("groups series ", key))
+        if (s_is_listed ("groups series days ", key))
             s_pack_groups (pack, value, value_size);
         else
-        if (!s_is_listed ("from to since ", key) || !s_pack_time (pack, stele_scan_next (&inside)))
+        if (!s_is_listed ("from to since measured_at ", key) || !s_pack_time (pack, stele_scan_next (&inside)))
             stele_pack_packed (pack, value, value_size);
         kept++;
     }

@@ -119,6 +119,9 @@
     X (STATS_FAILURES, HTTP_GET, "/v1/stats/failures", OPERATION, "stats.series?by=fingerprint", QUERY, 0, \
         "from:time to:time step:text limit:number", "by:string " SERIES_ANSWER, \
         "Failures by fingerprint, most frequent first, per minute, hour or day") \
+    X (STORAGE, HTTP_GET, "/v1/storage", OPERATION, "storage", METRICS, 0, "days:number", \
+        "tables:[object] files:[object] file_bytes:integer free_bytes:integer unmeasured_bytes:integer measured_at:time " \
+        "days:[object]", "Space on the disk: per table, per other file, and how much each day added") \
     X (ERRORS, HTTP_GET, "/v1/errors", OPERATION, "stats.tasks?group_by=error", QUERY, 1, \
         "from:time to:time limit:number", \
         "groups:[object] slowest:[Task] group_by:string left_out:integer complete:boolean? looked_to:integer?", \

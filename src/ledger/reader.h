@@ -425,6 +425,24 @@ typedef struct {
 int
     stele_reader_stats (stele_reader_t *self, stele_ledger_stats_t *stats);
 
+/*  A table with its indexes, or a file next to the ledger                   */
+typedef struct { char name [48]; int64_t bytes; } stele_storage_part_t;
+#define STELE_STORAGE_TABLES_MAX 64
+#define STELE_STORAGE_FILES_MAX  16
+
+typedef struct {
+    int64_t file_bytes;             // Of the ledger itself, with what is still in its log
+    int64_t free_bytes;             // Of those, what is used again before the file grows
+    int64_t unmeasured_bytes;       // And what was not looked at: above 0 for a large file, or without dbstat
+    int64_t measured_us;            // Wall clock: at most five minutes ago
+    stele_storage_part_t tables [STELE_STORAGE_TABLES_MAX + 1];     // The largest first, until one of 0 bytes
+    stele_storage_part_t files [STELE_STORAGE_FILES_MAX + 1];       // Now: "log", "search", "rollup", "archive-YEAR"
+} stele_storage_t;
+
+/*  Space on the disk. It reads the whole file, up to a bound, and remembers the result.   */
+int
+    stele_reader_storage (stele_reader_t *self, stele_storage_t *storage);
+
 /*  Number of tasks per role (which 0), provider (1) or model (2), largest first;
     word NULL: tasks without one.                                            */
 typedef int (stele_count_fn) (const char *word, int64_t count, void *arg);

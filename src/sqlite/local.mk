@@ -78,6 +78,7 @@ src_sqlite_libsqlite_la_SOURCES = \
     src/sqlite/read/state.c \
     src/sqlite/read/structure.c \
     src/sqlite/read/stats.c \
+    src/sqlite/read/storage.c \
     src/sqlite/filter/summary.c src/sqlite/filter/summary.h \
     src/sqlite/read/table_export.c \
     src/sqlite/read/task_as_of.c \

@@ -1,9 +1,10 @@
-# Tests of the dashboard in a real browser, run by `make check-browser` (a minute): Chromium, driven by Selenium
+# Tests of the dashboard in a real browser, run by `make check-browser` (some minutes): Chromium, driven by Selenium
 
 browser_tests = \
     tests/browser/test_large.py \
     tests/browser/test_pages.py \
     tests/browser/test_actions.py \
+    tests/browser/test_details.py \
     tests/browser/test_hostile.py \
     tests/browser/test_recovery.py \
     tests/browser/test_zones.py \

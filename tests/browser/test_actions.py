@@ -103,12 +103,15 @@ class Actions(browser.BrowserTest):
 
 class Roles(browser.BrowserTest):
     http_arguments = ()
+    tokens = {}
 
     @classmethod
     def start_http(cls, **more):
         tokens = os.path.join(cls.folder, "tokens")
-        cls.tokens = {}
-        for name, options in (("reader", ["--role", "query"]), ("mender", ["--role", "operate"]), ("ann", ["--role", "publish,query", "--users", "ann"])):
+        for name, options in (("reader", ["--role", "query"]), ("mender", ["--role", "operate"]), ("ann", ["--role", "publish,query", "--users", "ann"]),
+                              ("sender", ["--role", "publish"]), ("meter", ["--role", "metrics"])):
+            if name in cls.tokens:
+                continue                # Started again
             cls.tokens[name] = subprocess.run(
                 [harness.program("stele"), "token", "new", name, *options], env=dict(os.environ, STELE_TOKENS=tokens),
                 stdout=subprocess.PIPE, check=True, timeout=harness.PATIENCE).stdout.decode().strip()
@@ -125,6 +128,7 @@ class Roles(browser.BrowserTest):
         self.allowed = ["401"]
 
     def sign_in(self, name, page=""):
+        self.tab.open("about:blank")    # Another part of the address alone would not load the page again
         self.tab.open("%s/#/%s" % (self.http.url, page))
         self.tab.wait(".signin input[name=token]").send_keys(self.tokens[name])
         self.tab.wait(".signin button").click()
@@ -185,6 +189,41 @@ class Roles(browser.BrowserTest):
         self.tab.wait("main", "csv-export")
         self.assertNotIn("job-", self.tab.text("main"))
         self.assertEqual(self.menu(), [name for name in PAGES if name not in ("Producers", "Rejected", "Storage", "Audit")])
+
+    def test_token_without_the_role_of_a_page_is_told_so(self):
+        for name, pages in (("sender", ["Overview", "Settings"]), ("meter", ["Overview", "Storage", "Settings"])):
+            with self.subTest(name):
+                self.sign_in(name)
+                self.assertEqual(self.menu(), pages)
+                self.tab.wait("main", "Without the role query")
+                self.tab.wait(".health", "Connected")
+                for page in ("tasks", "task/csv-export", "failures", "audit"):
+                    self.tab.open("%s/#/%s" % (self.http.url, page))
+                    self.tab.wait("main", "This page needs the role query. Your token has: " + {"sender": "publish.", "meter": "metrics."}[name])
+                    self.assertEqual(self.tab.text(".health").strip(), "Connected")         # It asks for no stream, which would be refused
+                self.tab.command("Network.clearBrowserCookies")
+        #   A request of the page that is refused with 403 would be in the console, and fail the test
+
+    def test_end_of_the_session_shows_the_login_again(self):
+        self.allowed = ["401", "ERR_CONNECTION_REFUSED", "ERR_INCOMPLETE_CHUNKED_ENCODING", "ERR_CONNECTION_RESET", "ERR_EMPTY_RESPONSE"]
+        self.sign_in("reader", "tasks")
+        self.tab.wait(".health", "refused events")      # From the stream
+        self.http.kill()                # Sessions are in its memory
+        self.start_http(listen="127.0.0.1:%d" % self.http.port)
+        self.tab.wait(".signin", "The session has ended")
+        self.assertNotIn("job-", self.tab.text())
+
+    def test_next_user_sees_nothing_of_the_one_before(self):
+        self.sign_in("reader")
+        self.tab.wait(".figure", "events committed /s")
+        self.tab.wait("main", "job-000199")
+        self.tab.wait("button", "Sign out").click()
+        self.tab.wait(".signin input[name=token]").send_keys(self.tokens["ann"])
+        self.tab.wait(".signin button").click()
+        self.tab.wait("main h2", "By state")
+        self.tab.wait("main", "csv-export")
+        self.assertEqual(self.tab.find(".figure"), [])
+        self.assertNotIn("job-", self.tab.text())
 
     def test_signing_out_hides_everything(self):
         self.sign_in("reader", "tasks")

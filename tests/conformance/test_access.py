@@ -29,7 +29,7 @@ ROLES = {
 }
 #   The role that an operation needs, unless it is query
 NEEDS = {
-    "ping": None, "info": None, "stats": "metrics", "publish": "publish", "producer.get": "publish",
+    "ping": None, "info": None, "stats": "metrics", "storage": "metrics", "publish": "publish", "producer.get": "publish",
     "task.recover": "operate", "rejected.retry": "operate", "recover": "operate", "consistency.check": "operate",
     "backup": "operate", "backup.list": "metrics",
     "mode": "admin", "keys.reload": "admin",

@@ -17,7 +17,7 @@ from client import changed, created, started
 
 #   Values that no parameter takes; and for those that take text or numbers, the other ones
 NEVER = ({"x": 1}, b"bytes")
-NUMBERS = ("limit", "slowest", "after", "offset", "silent_s", "output_offset", "output_length", "sequence")
+NUMBERS = ("limit", "slowest", "after", "offset", "silent_s", "output_offset", "output_length", "sequence", "days")
 BOOLS = ("has_error", "interrupted", "total", "open", "failed", "repair", "restore", "start")
 
 #   Of these one is enough

@@ -29,7 +29,7 @@ def source(name):
 def modules():
     """The modules that are joined into app/main.js."""
     return sorted("%s/%s" % (folder, name) for folder in ("app", "pages") for name in os.listdir(os.path.join(SOURCE, folder))
-                  if name.endswith(".js") and name != "live_worker.js")
+                  if name.endswith(".js") and name not in ("live_worker.js", "live_stream.js"))
 
 
 SERVED = ["app/main.js", "app/style.css", "app/live_worker.js", "app/live_stream.js", "vendor/preact.mjs", "vendor/hooks.mjs",
@@ -74,14 +74,44 @@ class Dashboard(web.WebTest):
 
     def test_every_module_is_in_what_is_served(self):
         main = self.file("app/main.js").body.decode().splitlines()
+        bare = lambda line: re.sub(r" +|//.*$", "", line)       # Which spaces are left out is tested below
         for name in modules():
             code = [line.strip(" ") for line in source(name).decode().splitlines()]
             code = [re.sub(r"^export (default )?", "", line) for line in code if line and not line.startswith(("//", "import ", "export {", "export *"))
-                    and "import(" not in line]
+                    and "import(\"../" not in line]
             start = main.index('M["%s"]=(()=>{' % name)
-            inside = [line for line in main[start + 1:] if not line.startswith("const $default")]
-            missing = [line for line in code if line not in inside and "from " not in line]
+            inside = {bare(line) for line in main[start + 1:] if not line.startswith("const $default")}
+            missing = [line for line in code if bare(line) not in inside and "from " not in line]
             self.assertEqual(missing, [], name)
+
+    def join(self, text):
+        """What join.awk makes of a module with this text."""
+        folder = os.path.join(self.folder, "app")
+        os.makedirs(folder, exist_ok=True)
+        with open(os.path.join(folder, "one.js"), "w") as file:
+            file.write(text)
+        awk = ["awk", "-v", "folder=" + self.folder]
+        for name in ("squeeze.awk", "join.awk"):
+            awk += ["-f", os.path.join(SOURCE, name)]
+        return subprocess.run(awk + ["app/one.js"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=harness.PATIENCE)
+
+    def test_only_spaces_that_nothing_needs_are_left_out(self):
+        lines = [
+            ("const a = b ? [c, d] : { e: f };", "const a=b?[c,d]:{e:f};"),
+            ("return x in y && typeof z;    // words", "return x in y&&typeof z;"),
+            ("return a + +b - -c + ++d - --e;", "return a+ +b- -c+ ++d- --e;"),
+            ("} else if (a)", "} else if(a)"),
+            ('f("a = b", \'c  , d\', "\\" = ");', 'f("a = b",\'c  , d\',"\\" = ");'),
+            ("x = `a , b ${c + `${d ? `e , f` : { g: h }} , i`} , \\` j`;", "x=`a , b ${c+`${d?`e , f`:{g:h}} , i`} , \\` j`;"),
+            ("x = `a , b ${c", "x=`a , b ${c"),
+            ("+ d} , e", "+d} , e"),
+            ("f } , ` + g;", "f } , `+g;"),
+            ("x = / = [/ ]+ \\/ /g.test(a / b / c);", "x=/ = [/ ]+ \\/ /g.test(a/ b/ c);"),
+            ("return / = /.test(a) ? 1 / 2 : (3) / 4; // x / y", "return/ = /.test(a)?1/ 2:(3)/ 4;"),
+            ('const url = "https://a.invalid/ = b"; // c', 'const url="https://a.invalid/ = b";')]
+        done = self.join("".join(line + "\n" for line, _ in lines))
+        self.assertEqual(done.stderr, b"")
+        self.assertEqual(done.stdout.decode().splitlines()[2:-1], [expected for _, expected in lines])
 
     def test_libraries_are_served_as_they_are(self):
         for name in SERVED:
@@ -91,12 +121,7 @@ class Dashboard(web.WebTest):
 
     def test_unknown_form_of_export_is_refused(self):
         for line, why in (("export let x = 1;", "does not read this form"), ('import { x } from "./none.js";', "not among the files before")):
-            folder = os.path.join(self.folder, "app")
-            os.makedirs(folder, exist_ok=True)
-            with open(os.path.join(folder, "one.js"), "w") as file:
-                file.write(line + "\n")
-            done = subprocess.run(["awk", "-v", "folder=" + self.folder, "-f", os.path.join(SOURCE, "join.awk"), "app/one.js"],
-                                  stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, timeout=harness.PATIENCE)
+            done = self.join(line + "\n")
             self.assertEqual(done.returncode, 1)
             self.assertIn(why, done.stderr.decode())
 

@@ -61,6 +61,7 @@ GETS = {
     "/v1/stats/tasks": ["/v1/stats/tasks?group_by=role"],
     "/v1/stats/series": ["/v1/stats/series", "/v1/stats/series?by=role&step=minute&from=2026-01-01T00:00:00Z&to=2026-01-01T01:00:00Z"],
     "/v1/stats/failures": ["/v1/stats/failures", "/v1/stats/failures?step=day&limit=1"],
+    "/v1/storage": ["/v1/storage", "/v1/storage?days=3"],
     "/v1/errors": ["/v1/errors"],
     "/v1/info": ["/v1/info"],
     "/v1/mode": ["/v1/mode"],

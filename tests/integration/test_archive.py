@@ -31,6 +31,8 @@ class Answers(ArchiveTest):
         db.close()
         self.restart()
         self.assert_same(before, self.answers())
+        self.assertEqual([(one["name"], one["bytes"]) for one in self.ask("storage")["files"] if one["name"].startswith("archive-")],
+                         [("archive-" + path[-4:], os.path.getsize(path)) for path in self.archives()])
         #   For people: an archive has readable views of its own
         titles = self.rows("SELECT title, state FROM task_summary", self.archives()[0])
         self.assertTrue(titles and all(title.startswith("Renamed") and state for title, state in titles), titles)

@@ -55,6 +55,7 @@ integration_tests = \
     tests/integration/test_streams.py \
     tests/integration/test_search_lag.py \
     tests/integration/test_series.py \
+    tests/integration/test_storage.py \
     tests/integration/test_series_file.py \
     tests/integration/test_text.py \
     tests/integration/test_together.py \

@@ -169,8 +169,8 @@ s_assert_list (fixture_t *fixture, s_source_t *source, stele_filter_t filter)
 
 //  Bounds for every way: so large that no page is cut, and so small that every page is
 static const stele_reader_bounds_t s_bounds [] = {
-    { 100000, 100000, 20000, 2000 }, { 100000, 100000, 0, 2000 }, { 100000, 100000, 0, 3 },
-    { 1, 1, 0, 3 }, { 1, 1, 20000, 2000 }
+    { 100000, 100000, 20000, 2000, 500000 }, { 100000, 100000, 0, 2000, 500000 }, { 100000, 100000, 0, 3, 500000 },
+    { 1, 1, 0, 3, 500000 }, { 1, 1, 20000, 2000, 500000 }
 };
 
 static void

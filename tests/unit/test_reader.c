@@ -7,6 +7,7 @@
 
 #include <pthread.h>
 #include "ledger_fixture.h"
+#include "sqlite/reader/reader_bounds.h"
 
 //  -- opening --------------------------------------------------------------------
 
@@ -386,6 +387,30 @@ test_reader_stats_count_rows (void **state)
     json_decref (counts);
 }
 
+static void
+test_reader_storage_is_measured_up_to_a_bound (void **state)
+{
+    fixture_t *self = *state;
+    stele_storage_t all, part;
+    fixture_begin (self);
+    fixture_append (self, "{'type':'preference.set','preferred_model':'m','time':5}");
+    fixture_commit (self);
+    assert_int_equal (stele_reader_storage (self->reader, &all), 0);
+    assert_int_equal (all.unmeasured_bytes, 0);
+
+    stele_refusal_t refusal = { 0 };
+    stele_reader_t *reader = stele_reader_open (self->path, &refusal);
+    stele_reader_set_bounds (reader, &(stele_reader_bounds_t) { .storage_pages = 2 });
+    assert_int_equal (stele_reader_storage (reader, &part), 0);
+    assert_int_equal (part.file_bytes, all.file_bytes);
+    assert_int_equal (part.unmeasured_bytes, all.file_bytes - all.free_bytes - 2 * 4096);
+    int64_t measured = 0;
+    for (size_t i = 0; part.tables [i].bytes; i++)
+        measured += part.tables [i].bytes;
+    assert_int_equal (measured, 2 * 4096);
+    stele_reader_close (&reader);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown (name, fixture_new, fixture_destroy)
 
 int
@@ -405,7 +430,8 @@ main (void)
         TEST (test_reader_touched_returns_each_key_once),
         TEST (test_reader_begin_holds_one_snapshot),
         TEST (test_reader_deadline_ends_a_call),
-        TEST (test_reader_stats_count_rows)
+        TEST (test_reader_stats_count_rows),
+        TEST (test_reader_storage_is_measured_up_to_a_bound)
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }

@@ -35,6 +35,8 @@
     X (STATS_SERIES,      "stats.series",      WORKER, QUERY,   stele_operation_stats_series, \
         TAKES ("from", TIME), TAKES ("to", TIME), TAKES ("step", TEXT), TAKES ("by", TEXT), \
         TAKES ("limit", NUMBER)) \
+    X (STORAGE,           "storage",           WORKER, METRICS, stele_operation_storage, \
+        TAKES ("days", NUMBER)) \
     X (PUBLISH,           "publish",           WRITER, PUBLISH, NULL, \
         NEEDS ("producer", NAME), NEEDS ("events", ARRAY), \
         TAKES ("sequence", NUMBER), TAKES ("restore", BOOL)) \

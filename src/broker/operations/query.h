@@ -1,7 +1,7 @@
 /*  query - answer one request from the ledger
 
     The state and the functions that the handlers of operations (operations.h) share. Handlers are in
-    tasks.c, task_details.c, sessions.c, event_log.c, reports.c and stats.c. Each runs inside one snapshot
+    tasks.c, task_details.c, sessions.c, event_log.c, reports.c, storage.c and stats.c. Each runs inside one snapshot
     of the ledger, whose head is the answer's position.
 
     This Source Code Form is subject to the terms of the Mozilla Public

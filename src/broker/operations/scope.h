@@ -24,6 +24,7 @@ typedef enum {
     X (STATS,             UNBOUND) \
     X (STATS_TASKS,       READS) \
     X (STATS_SERIES,      UNBOUND)  /*  The counts are not kept per user  */ \
+    X (STORAGE,           UNBOUND) \
     X (PUBLISH,           WRITES) \
     X (TASK_STATUS,       READS) \
     X (TASK_GET,          READS) \

@@ -12,15 +12,15 @@ export LC_ALL
 folder=$1
 modules=$2
 shift 2
-version=$(for file in embed.sh join.awk $modules "$@"; do cat "$folder/$file"; done | sha256sum | cut -c 1-16)
+version=$(for file in embed.sh squeeze.awk join.awk $modules "$@"; do cat "$folder/$file"; done | sha256sum | cut -c 1-16)
 
 #   What is served: the page with its version; modules of others, which name Preact as packages do, with its path
 served ()
 {
     case $1 in
         index.html)     sed "s/@VERSION@/$version/g" "$folder/$1" ;;
-        app/main.js)    awk -v folder="$folder" -f "$folder/join.awk" $modules ;;
-        app/*.css)      sed '/^\/\*/,/\*\/$/d' "$folder/$1" ;;
+        app/main.js)    awk -v folder="$folder" -f "$folder/squeeze.awk" -f "$folder/join.awk" $modules ;;
+        app/*.css)      sed '/^\/\*/,/\*\/$/d; s/^ *//; s/ *\([{};,]\) */\1/g; s/: /:/g; s/;}/}/g; /^$/d' "$folder/$1" ;;
         app/*.js)       sed '/^ *\/\//d' "$folder/$1" ;;
         vendor/*.mjs)   sed 's/from"preact"/from".\/preact.mjs"/g; /^\/\/# sourceMappingURL=/d' "$folder/$1" ;;
         *)              cat "$folder/$1" ;;

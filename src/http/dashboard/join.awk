@@ -4,8 +4,8 @@
 # License, v. 2.0. If a copy of the MPL was not distributed with this
 # file, You can obtain one at https://mozilla.org/MPL/2.0/.
 #
-# awk -v folder=FOLDER -f join.awk MODULE...: each after those that it imports. Reads the forms of import and export that README lists,
-# and stops at others. A module of vendor/ is imported as it is. Lines that are comments, and indentation, are left out.
+# awk -v folder=FOLDER -f squeeze.awk -f join.awk MODULE...: each after those that it imports. Reads the forms of import and export that README lists,
+# and stops at others. A module of vendor/ is imported as it is. Comments, indentation and other spaces are left out (squeeze.awk).
 
 function fail(why)
 {
@@ -96,7 +96,7 @@ FNR == 1 {
     sub (/^import /, "", names)
     sub (/ from .*/, "", names)
     gsub (/ as /, ": ", names)
-    print "const " names "=M[\"" resolve(quoted($0)) "\"];"
+    print squeeze("const " names "=M[\"" resolve(quoted($0)) "\"];")
     next
 }
 
@@ -119,7 +119,7 @@ FNR == 1 {
     names = $0
     sub (/^export \{ */, "", names)
     sub (/,? *\};?$/, "", names)
-    exports = exports names ","
+    exports = exports squeeze(names) ","
     next
 }
 
@@ -146,7 +146,7 @@ FNR == 1 {
 {
     while (match ($0, /import\("\.\.\/[^"]*"\)/))
         $0 = substr ($0, 1, RSTART - 1) "Promise.resolve(M[\"" substr ($0, RSTART + 11, RLENGTH - 13) "\"])" substr ($0, RSTART + RLENGTH)
-    print
+    print squeeze($0)
 }
 
 END {

@@ -15,10 +15,10 @@
 #include "sqlite/sql/file_names.h"
 #include "sqlite/reader/reader_internal.h"
 
-static int64_t
-s_file_size (const char *path, const char *suffix)
+int64_t
+reader_file_size (const stele_reader_t *self, const char *suffix)
 {
-    char *name = sqlite3_mprintf ("%s%s", path, suffix);
+    char *name = sqlite3_mprintf ("%s%s", self->path, suffix);
     struct stat file;
     int64_t size = name && stat (name, &file) == 0? (int64_t) file.st_size: 0;
     sqlite3_free (name);
@@ -76,8 +76,8 @@ stele_reader_stats (stele_reader_t *self, stele_ledger_stats_t *stats)
         "SELECT count (*) FROM rejected_events WHERE retried_at IS NULL"), 0);
     counted.losses = reader_integer (self, reader_statement (self, SLOT_LOSS_COUNT,
         "SELECT count (*) FROM losses"), 0);
-    counted.storage [0] = (stele_figure_t) { "size_bytes", s_file_size (self->path, "") };
-    counted.storage [1] = (stele_figure_t) { "wal_bytes", s_file_size (self->path, STELE_WAL_SUFFIX) };
+    counted.storage [0] = (stele_figure_t) { "size_bytes", reader_file_size (self, "") };
+    counted.storage [1] = (stele_figure_t) { "wal_bytes", reader_file_size (self, STELE_WAL_SUFFIX) };
     counted.storage [2] = (stele_figure_t) { "ahead_ms", s_ahead_ms (self) };
     if (self->archives)
         counted.storage [3] = (stele_figure_t) { "archived_tasks", reader_integer (self, reader_statement (self,

@@ -97,7 +97,7 @@ s_new (const char *path)
         return NULL;
     self->path = strdup (path);
     self->bounds = (stele_reader_bounds_t) {
-        .units = 100000, .search_units = 35000, .set = 20000, .touched = 2000
+        .units = 100000, .search_units = 35000, .set = 20000, .touched = 2000, .storage_pages = 500000
     };
     self->row = stele_record_new ();
     self->text = stele_record_new ();

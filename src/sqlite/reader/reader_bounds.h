@@ -15,6 +15,7 @@ typedef struct {
     int64_t search_units;           // The same for a search
     int64_t set;                    // Tasks that are examined one by one and sorted
     int64_t touched;                // Tasks whose past is evaluated in advance
+    int64_t storage_pages;          // Pages of the file that are measured
 } stele_reader_bounds_t;
 
 /*  Bounds of all calls that follow.                                         */

@@ -67,6 +67,7 @@ typedef enum {
     SLOT_REJECTED, SLOT_REJECTED_ONE, SLOT_AUDIT,
     SLOT_PRODUCER_NAME, SLOT_PRODUCER_ID, SLOT_HEARD,
     SLOT_STATS_STATES, SLOT_STATS_SESSIONS, SLOT_STATS_COMMITS, SLOT_STATS_REJECTED,
+    SLOT_STORAGE_PAGE, SLOT_STORAGE_COUNT, SLOT_STORAGE_FREE, SLOT_STORAGE_PAGES, SLOT_STORAGE_TABLE, SLOT_STORAGE_ARCHIVES,
     SLOT_LOSSES, SLOT_LOSS_COUNT,
     SLOT_COUNTS_ROLE, SLOT_COUNTS_PROVIDER, SLOT_COUNTS_MODEL,
     SLOT_STATE,                                 // One per stele_state_table_t
@@ -153,6 +154,7 @@ struct stele_reader {
     //  Tables that only grow: rows counted so far, up to this key
     int64_t sessions_counted, sessions_until;
     int64_t commits_counted, commits_until;
+    stele_storage_t storage;        // As it was measured last
 };
 
 /*  -- calls -------------------------------------------------------------------- */
@@ -193,6 +195,10 @@ bool
 //  'found', or the error of fn.
 int
     reader_return_row (stele_reader_t *self, int found, stele_row_fn *fn, void *arg);
+
+//  Size of a file next to the ledger, 0: there is none; "" is the ledger.
+int64_t
+    reader_file_size (const stele_reader_t *self, const char *suffix);
 
 //  Position of the last event, inside a call.
 int64_t

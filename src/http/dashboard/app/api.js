@@ -75,7 +75,7 @@ export async function loadSession() {
         session.set(await get("v1/session"));
     } catch (error) {
         if (error.status === 401)
-            session.set({ signedOut: true, why: "" });
+            session.set({ signedOut: true, why: session.get()?.name ? "The session has ended: sign in again." : "" });
         else
             setTimeout(loadSession, 2000);
     }

@@ -4,7 +4,7 @@
 // License, v. 2.0. If a copy of the MPL was not distributed with this
 // file, You can obtain one at https://mozilla.org/MPL/2.0/.
 
-import { html, useEffect, useRef, useStore } from "./lib.js";
+import { html, reloadOnce, useEffect, useRef, useStore } from "./lib.js";
 import { num } from "./format.js";
 import { prefs } from "./prefs.js";
 import { formatTime, zoneName } from "./time.js";
@@ -67,7 +67,7 @@ export function Chart({ label, data, series, format = num, axis = format, height
                 return;
             chart.current?.destroy();
             chart.current = new uPlot(options(uPlot, element.current, { series, format, axis, height, bars, least }), latest.current, element.current);
-        });
+        }, reloadOnce);
         const observer = new ResizeObserver(() => element.current && chart.current?.setSize({ width: element.current.clientWidth, height }));
         observer.observe(element.current);
         dark.addEventListener("change", draw);

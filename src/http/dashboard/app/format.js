@@ -45,8 +45,20 @@ export function shortDuration(us) {
     return Number((us / size).toPrecision(3)) + " " + unit;
 }
 
+// Microseconds since 1970: a Date has only milliseconds
+const micros = (time) => Date.parse(time) * 1000 + Number((/\.\d{3}(\d+)/.exec(time)?.[1] ?? "").padEnd(3, "0").slice(0, 3));
+
 // Between two times of the API
-export const between = (from, to) => from && to ? duration((Date.parse(to) - Date.parse(from)) * 1000) : "";
+export const between = (from, to) => from && to ? duration(micros(to) - micros(from)) : "";
+
+// A percentile (0 to 1) of the durations, in microseconds, that came between two readings of a histogram: how many were below 64 µs,
+// 128 µs, …. Within a step of it, they are taken as evenly spread. null: there were none.
+export function percentile(newer, older, part) {
+    const counts = newer.map((count, i) => count - older[i]), wanted = counts.at(-1) * part;
+    const at = counts.findIndex((count) => count > 0 && count >= wanted), below = counts[at - 1] ?? 0;
+    const high = 64 * 2 ** at, low = at > 0 ? high / 2 : 0;
+    return at < 0 ? null : low + (high - low) * (wanted - below) / (counts[at] - below);
+}
 
 export function bytes(size) {
     if (size === undefined || size === null)

@@ -12,6 +12,14 @@ export * from "../vendor/hooks.mjs";
 export { h, render, Fragment };
 export const html = htm.bind(h);
 
+// For a file that cannot be loaded: after an upgrade of the server, the files of an open page are gone. Loads the page again, once.
+export function reloadOnce() {
+    if (sessionStorage.getItem("reloaded") === import.meta.url)
+        return;
+    sessionStorage.setItem("reloaded", import.meta.url);
+    location.reload();
+}
+
 // A value outside of components: get, set, watch
 export function store(value) {
     const watchers = new Set();

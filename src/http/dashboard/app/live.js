@@ -4,22 +4,20 @@
 // License, v. 2.0. If a copy of the MPL was not distributed with this
 // file, You can obtain one at https://mozilla.org/MPL/2.0/.
 
-import { store, useEffect } from "./lib.js";
-import { loadSession, queryText, readAgain, session } from "./api.js";
-import { Stream } from "./live_stream.js";
+import { reloadOnce, store, useEffect } from "./lib.js";
+import { loadSession, may, queryText, readAgain, session } from "./api.js";
 
 export const connection = store("connecting");  // open, lost
 export const stats = store(null);               // {stats, findings, at}: once a second; stats is null without a broker
 
 const HISTORY = 600;
-export const history = [];                      // The counters of the last ten minutes: {at, events, position, acks, ack_us, first}
+export const history = [];                      // The counters of the last ten minutes: {at, events, position, acks: a histogram, first}
 
 const watchers = new Set();
 let hidden = false;
 
 function takeStats({ stats: now, findings, at }) {
-    const sample = now && { at, events: now.ingest?.events, position: now.ledger?.position, acks: now.ingest?.ack_us?.count,
-        ack_us: now.ingest?.ack_us?.sum };
+    const sample = now && { at, events: now.ingest?.events, position: now.ledger?.position, acks: now.ingest?.ack_us?.buckets };
     const last = history.at(-1);
     // After a restart the counters begin again; after a pause nothing is known of the time between
     if (sample && !(last && at - last.at < 500)) {
@@ -65,8 +63,9 @@ function openPort() {
         addEventListener("pagehide", () => worker.port.postMessage({ gone: true }));
         return worker.port;
     } catch {                       // A browser without it: one stream for each tab
-        const stream = new Stream(take);
-        return { postMessage: ({ visible, query }) => visible ? stream.start(query) : stream.pause() };
+        const stream = import("./live_stream.js").then((module) => new module.Stream(take));
+        stream.catch(reloadOnce);
+        return { postMessage: ({ visible, query }) => stream.then((one) => visible ? one.start(query) : one.pause()) };
     }
 }
 
@@ -77,7 +76,9 @@ export function startLive() {
         const who = session.get();
         if (!who)
             return;
-        const visible = !document.hidden && !who.signedOut;
+        const reads = may("query"), visible = !document.hidden && reads;
+        if (!reads)
+            connection.set("open");     // There is no stream for it
         // Events that came meanwhile went to no one
         if (visible && hidden)
             readAgain();

@@ -7,6 +7,7 @@
 import { get } from "./api.js";
 
 const PAGE = 1000;
+const FIRST = 200;                  // Shown at once
 
 // Outputs between two positions, both inclusive, oldest first. 'begun' and 'ended': there are none before or after. Ids are positions,
 // and a cursor is the id of the last row of a page.
@@ -17,7 +18,7 @@ export class OutputWindow {
 
     async page(order, cursor) {
         cursor ??= order === "asc" ? this.low > 1 ? this.low - 1 : undefined : this.high < Number.MAX_SAFE_INTEGER ? this.high + 1 : undefined;
-        const answer = await get(this.path, { types: this.types, order, cursor, limit: PAGE }, this.signal);
+        const answer = await get(this.path, { types: this.types, order, cursor, limit: this.items.length ? PAGE : FIRST }, this.signal);
         const inside = answer.outputs.filter((one) => one.id >= this.low && one.id <= this.high);
         return { inside, last: answer.next === null || inside.length < answer.outputs.length };
     }

@@ -8,12 +8,12 @@
 // clients that are bound to users; hidden: not in the menu}. Its module exports the component as default: it gets {id, params} of the address.
 export const pages = [
     { page: "", title: "Overview", key: "o", load: () => import("../pages/overview.js") },
-    { page: "tasks", title: "Tasks", key: "t", load: () => import("../pages/tasks.js") },
-    { page: "asof", title: "As of", key: "a", load: () => import("../pages/asof.js") },
-    { page: "task", title: "Task", hidden: true, load: () => import("../pages/task.js") },
-    { page: "failures", title: "Failures", key: "f", load: () => import("../pages/failures.js") },
-    { page: "stuck", title: "Stuck", key: "s", load: () => import("../pages/stuck.js") },
-    { page: "sessions", title: "Sessions", key: "e", load: () => import("../pages/sessions.js") },
+    { page: "tasks", title: "Tasks", key: "t", role: "query", load: () => import("../pages/tasks.js") },
+    { page: "asof", title: "As of", key: "a", role: "query", load: () => import("../pages/asof.js") },
+    { page: "task", title: "Task", role: "query", hidden: true, load: () => import("../pages/task.js") },
+    { page: "failures", title: "Failures", key: "f", role: "query", load: () => import("../pages/failures.js") },
+    { page: "stuck", title: "Stuck", key: "s", role: "query", load: () => import("../pages/stuck.js") },
+    { page: "sessions", title: "Sessions", key: "e", role: "query", load: () => import("../pages/sessions.js") },
     { page: "producers", title: "Producers", key: "p", role: "query", unbound: true, load: () => import("../pages/producers.js") },
     { page: "rejected", title: "Rejected", key: "r", role: "query", unbound: true, load: () => import("../pages/rejected.js") },
     { page: "storage", title: "Storage", key: "d", role: "metrics", unbound: true, load: () => import("../pages/storage.js") },

@@ -14,8 +14,10 @@ import { go, href, route } from "./router.js";
 import { formatOffset, zoneName } from "./time.js";
 import { Dialog, Failure, Loading } from "./widgets.js";
 
-// A client that is bound to users gets nothing that concerns all of them
-const offered = ({ role, unbound }) => (!role || may(role)) && !(unbound && session.get()?.bound);
+// Why a page is not offered. A client that is bound to users gets nothing that concerns all of them.
+const refusal = ({ role, unbound }) => role && !may(role) ? `This page needs the role ${role}. Your token has: ${session.get()?.roles?.join(", ") || "none"}.` :
+    unbound && session.get()?.bound ? "This page concerns all users. Your token is bound to some of them." : "";
+const offered = (page) => !refusal(page);
 
 function SignIn({ why }) {
     const [state, setState] = useState({});
@@ -83,24 +85,16 @@ function Page({ at, entry }) {
     useEffect(() => {
         if (!entry)
             return;
-        entry.load().then((module) => setState({ entry, component: module.default }), () => {
-            // After an upgrade of the server the files of this page are gone: load the new ones, once
-            if (sessionStorage.getItem("reloaded") !== import.meta.url) {
-                sessionStorage.setItem("reloaded", import.meta.url);
-                location.reload();
-            } else
-                setState({ entry, error: { status: 0, message: "The files of this page cannot be loaded: load it again." } });
-        });
+        entry.load().then((module) => setState({ entry, component: module.default }));
     }, [entry]);
     useEffect(() => {
         document.title = `${at.id ?? entry?.title ?? "Not found"} · Stele`;
     }, [entry, at.id]);
     if (!entry)
         return html`<div class="head"><h1>There is no such page</h1><a href=${href("")}>Overview</a></div>`;
-    if (state.entry !== entry)
-        return html`<${Loading} />`;
-    return state.error ? html`<${Failure} error=${state.error} />` :
-        html`<${Guard} key=${entry.page + "/" + (at.id ?? "")}><${state.component} id=${at.id} params=${at.params} /></${Guard}>`;
+    if (refusal(entry))
+        return html`<div class="head"><h1>${entry.title}</h1><p>${refusal(entry)}</p></div>`;
+    return state.entry !== entry ? html`<${Loading} />` : html`<${Guard} key=${entry.page + "/" + (at.id ?? "")}><${state.component} id=${at.id} params=${at.params} /></${Guard}>`;
 }
 
 export function Shell() {

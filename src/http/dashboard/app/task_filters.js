@@ -23,9 +23,11 @@ const OPTIONS = { states: "--state", roles: "--role", providers: "--provider", m
     parent_id: "--parent", created_from: "--from", created_to: "--to", updated_from: "--updated-from", updated_to: "--updated-to",
     completed_from: "--completed-from", completed_to: "--completed-to", search: "--search", at: "--at" };
 // A terminal would obey control characters that are pasted
-export const shell = (text) => /^[\w@%+:,./][\w@%+=:,./-]*$/.test(text) ? text : /[\x00-\x1f\x7f-\x9f]/.test(text) ?
+const shell = (text) => /^[\w@%+:,./][\w@%+=:,./-]*$/.test(text) ? text : /[\x00-\x1f\x7f-\x9f]/.test(text) ?
     `$'${text.replace(/[\\']/g, "\\$&").replace(/[\x00-\x1f\x7f-\x9f]/g, (one) => "\\u" + one.charCodeAt(0).toString(16).padStart(4, "0"))}'` :
     `'${String(text).replaceAll("'", "'\\''")}'`;
+// The same for a word that is no option
+export const word = (text) => (text.startsWith("-") ? "-- " : "") + shell(text);
 export function listCommand(params) {
     const parts = ["stele list"];
     for (const [name, option] of Object.entries(OPTIONS))

@@ -4,8 +4,9 @@
 // License, v. 2.0. If a copy of the MPL was not distributed with this
 // file, You can obtain one at https://mozilla.org/MPL/2.0/.
 
-import { html, useCallback, useState, useStore } from "./lib.js";
-import { between, line, num } from "./format.js";
+import { html, useCallback, useEffect, useState, useStore } from "./lib.js";
+import { between, line, num, plural } from "./format.js";
+import { useQuery } from "./api.js";
 import { useTasks } from "./live.js";
 import { usePager } from "./pager.js";
 import { prefs, setPref } from "./prefs.js";
@@ -13,6 +14,8 @@ import { go, setParams } from "./router.js";
 import { Table } from "./table.js";
 import { State, TaskLink, Time } from "./widgets.js";
 import { listQuery } from "./task_filters.js";
+
+const REST_MS = 300;                // Longer than between two steps of play
 
 // key: of the record, and of the column in a CSV file. The waiting and running times are differences.
 const COLUMNS = [
@@ -59,11 +62,23 @@ export function ColumnChooser({ params }) {
         onChange=${() => toggle(one.key)} /> ${one.title}</label>`)}</div></details>`;
 }
 
-// {pager, changed}: the list of the parameters. Rows that are shown follow the live stream; 'changed' counts the tasks that changed
+// {pager, query, changed}: the list of the parameters. Rows that are shown follow the live stream; 'changed' counts the tasks that changed
 // besides, so that the list is only read again when its reader wants it.
 export function useTaskList(params) {
     const query = listQuery(params);
-    const pager = usePager("v1/tasks", { ...query, total: true }, "tasks");
+    const rows = usePager("v1/tasks", query, "tasks");
+    // Apart, and of the past only when the position rests: to count all tasks may take much longer than to read the first rows
+    const key = JSON.stringify(query), [rested, setRested] = useState();
+    useEffect(() => {
+        const timer = setTimeout(() => setRested(key), query.at ? REST_MS : 0);
+        return () => clearTimeout(timer);
+    }, [key]);
+    const counted = useQuery(key === rested ? "v1/tasks" : null, { ...query, limit: 1, total: true });
+    const reload = () => {
+        rows.reload();
+        counted.reload();
+    };
+    const pager = { ...rows, reload, counted: counted.data ?? {}, counting: !counted.error && (key !== rested || counted.loading || !counted.data) };
     const [seen, setSeen] = useState({ positions: [] });
     const since = pager.first;
     useTasks(useCallback((tasks, count) => {
@@ -77,17 +92,14 @@ export function useTaskList(params) {
     return { pager, query, changed };
 }
 
-export function total({ first }) {
-    if (first?.total === undefined)
-        return "";
-    return `${first.total_complete === false ? "at least " : ""}${num(first.total)} ${first.total === 1 ? "task" : "tasks"}`;
-}
+export const total = ({ counting, counted }) => counting ? "counting …" : counted.total === undefined ? "" :
+    (counted.total_complete === false ? "at least " : "") + plural(counted.total, "task");
 
 export function TaskTable({ params, pager, at, label = "Tasks" }) {
     const chosen = useStore(prefs).columns;
     const columns = shownColumns(params, chosen).map((one) => ({ ...one, cell: (task) => one.cell(task, at) }));
     const filtered = Object.keys(listQuery(params)).some((name) => name !== "order" && name !== "at");
-    return html`<${Table} label=${label} columns=${columns} pager=${pager} rowKey=${(task) => task.task_id} total=${pager.first?.total}
+    return html`<${Table} label=${label} columns=${columns} pager=${pager} rowKey=${(task) => task.task_id} total=${pager.counting ? undefined : pager.counted.total}
         sorted=${params.order || "created_desc"} onSort=${(order) => setParams({ order: order === "created_desc" ? "" : order })}
         onOpen=${(task) => go("task", task.task_id, { at })} empty=${filtered ? "No task matches the filters." : "No tasks yet."} />`;
 }

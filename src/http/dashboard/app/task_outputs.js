@@ -109,7 +109,8 @@ export function Outputs({ id, low, high, live }) {
     useEffect(start, [start]);
     const after = useCallback(() => step(async (self) => {
         self.lines = linesOf(await self.window.after(), [...self.lines]);
-        self.toEnd = follow;
+        const { scrollTop, clientHeight, scrollHeight } = box.current;
+        self.toEnd = follow && scrollTop + clientHeight > scrollHeight - 2 * ROW;       // Not while someone reads further up
     }), [follow]);
     const before = () => step(async (self) => {
         const older = await self.window.before();
@@ -166,6 +167,7 @@ export function Outputs({ id, low, high, live }) {
         if (find)
             show(0);
     }, [find]);
+    const toEnd = () => from === "end" ? box.current.scrollTop = box.current.scrollHeight : setFrom("end");
     const first = Math.min(view.from, state.lines.length), last = Math.min(view.to, state.lines.length);
     const actions = html`<${Choices} label="Types" words=${TYPES} chosen=${types} onChange=${setTypes} />
         <input type="search" aria-label="Search in the outputs" placeholder="search here" value=${text} onInput=${(event) => setText(event.target.value)}
@@ -174,11 +176,11 @@ export function Outputs({ id, low, high, live }) {
             SEARCHED_MAX ? " so far …" : ` in ${num(state.lines.length)} lines that were read`}</span>`}
         <button type="button" aria-pressed=${wrap ? "true" : "false"} onClick=${() => setWrap(!wrap)}>Wrap</button>
         <button type="button" onClick=${() => from === "start" ? box.current.scrollTop = 0 : setFrom("start")}>Start</button>
-        <button type="button" onClick=${() => from === "end" ? box.current.scrollTop = box.current.scrollHeight : setFrom("end")}>End</button>
+        <button type="button" onClick=${toEnd}>End</button>
         ${live && html`<button type="button" aria-pressed=${follow ? "true" : "false"} onClick=${() => {
             setFollow(!follow);
             if (!follow)
-                setFrom("end");
+                toEnd();
         }}>Follow</button>`}`;
     return html`<${Panel} title="Outputs" wide actions=${actions}>
         <div class="log ${wrap ? "wrap" : ""}" ref=${box} onScroll=${look} tabIndex="0" role="group" aria-label="Outputs">

@@ -5,6 +5,7 @@
 // file, You can obtain one at https://mozilla.org/MPL/2.0/.
 
 import { html, useEffect, useRef, useState } from "./lib.js";
+import { num } from "./format.js";
 import { Time } from "./time.js";
 import { href } from "./router.js";
 
@@ -39,6 +40,14 @@ export const Panel = ({ title, actions, children, wide, id }) => html`<section c
 // A number with its name under it
 export const Figure = ({ name, value, note, bad }) => html`<div class="figure ${bad ? "bad" : ""}"><span class="value">${value || "–"}</span>
     <span class="name">${name}</span>${note && html`<span class="note">${note}</span>`}</div>`;
+
+// How many events a follower is behind. So many are normal: it waits for more of them, or for a quieter moment.
+export const Lag = ({ of: { lag_events, lag_limit = 1000, lag_ms = 0, state = "live" } }) => state === "live" && lag_events > 0 && lag_events <= lag_limit && lag_ms < 2000 ?
+    html`<span class="quiet">${num(lag_events)} (normal)</span>` : num(lag_events);
+
+// Bars of [name, size, text]
+export const Bars = ({ rows }) => html`<ul class="bars">${rows.map(([name, size, text]) => html`<li>${name}<span class="track"><span style=${{
+    width: 100 * size / Math.max(...rows.map((one) => one[1]), 1) + "%" }} /></span><span class="num">${text}</span></li>`)}</ul>`;
 
 // Names and values, [name, value, long?]; a long one gets a row of its own. Values that are absent are left out.
 export const Facts = ({ rows }) => html`<dl class="facts">${rows.filter(([, value]) => value !== undefined && value !== null && value !== "")

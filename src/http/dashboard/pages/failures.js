@@ -13,14 +13,20 @@ import { Failure, Loading, TaskLink, Time } from "../app/widgets.js";
 
 const RANGES = { "6h": ["6 hours", 6], "1d": ["1 day", 24], "7d": ["7 days", 168], "30d": ["30 days", 720], "365d": ["1 year", 8760] };
 
-// Failures in each step of the range, as bars
+const BARS = 54;                    // More would be thinner than a pixel
+
+// Failures in each step of the range, or in some of them together, as bars
 function Trend({ answer, points }) {
     const from = Date.parse(answer.from), step = answer.step_us / 1000;
-    const steps = Math.max(1, Math.round((Date.parse(answer.to) - from) / step));
-    const most = Math.max(...points.map((one) => one.count), 1);
-    const bars = points.map(({ time, count }) => `M${Math.round((Date.parse(time) - from) / step)} 20v${-Math.max(1, 20 * count / most)}h1V20z`);
-    return html`<svg class="trend" viewBox="0 0 ${steps} 20" preserveAspectRatio="none" role="img"
-        aria-label="at most ${num(most)} in one ${answer.step}"><path d=${bars.join("")} /></svg>`;
+    const steps = Math.max(1, Math.round((Date.parse(answer.to) - from) / step)), width = Math.ceil(steps / BARS), counts = [];
+    for (const { time, count } of points) {
+        const at = Math.floor(Math.round((Date.parse(time) - from) / step) / width);
+        counts[at] = (counts[at] ?? 0) + count;
+    }
+    const most = Math.max(...Object.values(counts), 1);
+    const bars = counts.map((count, at) => `M${at} 20v${-Math.max(1, 20 * count / most)}h1V20z`);
+    return html`<svg class="trend" viewBox="0 0 ${Math.ceil(steps / width)} 20" preserveAspectRatio="none" role="img"
+        aria-label="at most ${num(most)} in ${plural(width, answer.step)}"><path d=${bars.join("")} /></svg>`;
 }
 
 const samples = ({ tasks = [] }) => tasks.map((id, i) => html`${i > 0 && ", "}<${TaskLink} id=${id} />`);

@@ -5,12 +5,12 @@
 // file, You can obtain one at https://mozilla.org/MPL/2.0/.
 
 import { html, useCallback, useEffect, useMemo, useRef, useState, useStore } from "../app/lib.js";
-import { session, useQuery } from "../app/api.js";
+import { may, session, useQuery } from "../app/api.js";
 import { Chart } from "../app/chart.js";
-import { bytes, duration, line, num, rate, shortDuration } from "../app/format.js";
+import { bytes, duration, line, num, percentile, rate, shortDuration } from "../app/format.js";
 import { history, stats, useTasks } from "../app/live.js";
 import { href, setParams } from "../app/router.js";
-import { Empty, Facts, Figure, Panel, Result, State, TaskLink, Time } from "../app/widgets.js";
+import { Bars, Empty, Facts, Figure, Lag, Panel, Result, State, TaskLink, Time } from "../app/widgets.js";
 
 const FAILED = ["failed", "error", "timeout"];
 const OVER = { "6h": 6, "24h": 24, "7d": 168, "30d": 720, "1y": 8760 };
@@ -30,7 +30,7 @@ function Now({ live }) {
     return html`<${Panel} title="Now" wide><div class="figures">
         <${Figure} name="tasks" value=${num(tasks.total)} />
         <${Figure} name="not ended" value=${num(active)} />
-        <${Figure} name="failed, error, timeout" value=${num(failed)} />
+        <${Figure} name="tasks failed" value=${num(failed)} note="failed, error or timeout now" />
         <${Figure} name="events accepted /s" value=${rate(perSecond(newer, older, "events"))} />
         <${Figure} name="events committed /s" value=${rate(perSecond(newer, older, "position"))} />
         <${Figure} name="ack p50" value=${duration(ack.p50)} note="since the start" />
@@ -47,29 +47,29 @@ const Findings = ({ findings }) => findings.length > 0 && html`<${Panel} title="
 // What the live stream counted, as lines
 function LiveCharts({ at }) {
     const data = useMemo(() => {
-        const columns = [[], [], [], []];
+        const columns = [[], [], [], [], []];
         history.forEach((one, i) => {
-            const older = history[i - 1], acks = older && !one.first ? one.acks - older.acks : 0;
+            const older = history[i - 1], ack = (part) => older && !one.first && one.acks && older.acks ? percentile(one.acks, older.acks, part) : null;
             columns[0].push(one.at / 1000);
             columns[1].push(perSecond(one, older, "events"));
             columns[2].push(perSecond(one, older, "position"));
-            columns[3].push(acks > 0 ? (one.ack_us - older.ack_us) / acks : null);
+            columns[3].push(ack(0.5));
+            columns[4].push(ack(0.99));
         });
         return columns;
     }, [at]);
     return html`<${Panel} title="Events per second"><${Chart} label="Events per second" data=${data.slice(0, 3)} format=${rate}
         series=${[{ name: "accepted", color: "--busy", fill: true }, { name: "committed", color: "--good" }]} /></${Panel}>
-        <${Panel} title="Time to an ack, mean of each second"><${Chart} label="Time to an ack" data=${[data[0], data[3]]} format=${duration} axis=${shortDuration} least=${1000}
-        series=${[{ name: "ack", color: "--busy" }]} /></${Panel}>`;
+        <${Panel} title="Time to an ack, in each second"><${Chart} label="Time to an ack" data=${[data[0], data[3], data[4]]} format=${duration} axis=${shortDuration} least=${1000}
+        series=${[{ name: "p50", color: "--good" }, { name: "p99", color: "--warn" }]} /></${Panel}>`;
 }
 
 // The largest groups as bars, each a link to its tasks. 'counts' may have only the largest.
 function Groups({ title, counts, param, total, render = (word) => word }) {
     const rows = Object.entries(counts ?? {}).filter(([, count]) => count > 0).slice(0, 10);
-    const rest = total - rows.reduce((sum, [, count]) => sum + count, 0), most = Math.max(...rows.map(([, count]) => count), 1);
-    return html`<${Panel} title=${title}>${rows.length ? html`<ul class="bars">${rows.map(([word, count]) => html`<li>
-        <a href=${href("tasks", null, { [param]: word })} title=${word}>${render(word)}</a><span class="track"><span style=${{
-        width: 100 * count / most + "%" }} /></span><span class="num">${num(count)}</span></li>`)}</ul>
+    const rest = total - rows.reduce((sum, [, count]) => sum + count, 0);
+    return html`<${Panel} title=${title}>${rows.length ? html`<${Bars} rows=${rows.map(([word, count]) => [html`<a
+        href=${href("tasks", null, { [param]: word })} title=${word}>${render(word)}</a>`, count, num(count)])} />
         ${rest > 0 && html`<p class="quiet">${num(rest)} others or without</p>`}` : html`<${Empty}>No tasks yet.</${Empty}>`}</${Panel}>`;
 }
 
@@ -79,8 +79,7 @@ function Followers({ live }) {
     const rows = Object.entries(FOLLOWERS).map(([key, name]) => [name, live[key]]).filter(([, one]) => one && (one.state || one.position !== undefined));
     return html`<${Panel} title="Followers"><table class="plain"><thead><tr><th>follower</th><th>state</th><th class="num">events behind</th><th
         class="num">time behind</th></tr></thead><tbody>${rows.map(([name, one]) => html`<tr><td>${name}</td><td>${one.state ?? "live"}</td><td
-        class="num">${
-        num(one.lag_events)}</td><td class="num">${one.lag_ms === undefined ? "" : duration(one.lag_ms * 1000)}</td></tr>`)}</tbody></table>
+        class="num"><${Lag} of=${one} /></td><td class="num">${one.lag_ms === undefined ? "" : duration(one.lag_ms * 1000)}</td></tr>`)}</tbody></table>
             </${Panel}>`;
 }
 
@@ -115,7 +114,7 @@ function SeriesCharts({ data }) {
     }, [data]);
     return html`<div class="figures">
         <${Figure} name="created" value=${num(total.created)} /><${Figure} name="passed" value=${num(total.ended.passed)} />
-        <${Figure} name="failed, error, timeout" value=${num(total.failed)} /><${Figure} name="wait p50" value=${duration(total.wait_us.p50)} />
+        <${Figure} name="failures" value=${num(total.failed)} note="also of tasks tried again" /><${Figure} name="wait p50" value=${duration(total.wait_us.p50)} />
         <${Figure} name="wait p99" value=${duration(total.wait_us.p99)} /><${Figure} name="run p50" value=${duration(total.run_us.p50)} />
         <${Figure} name="run p99" value=${duration(total.run_us.p99)} />
         ${total.tokens_in + total.tokens_out > 0 && html`<${Figure} name="tokens in" value=${num(total.tokens_in)} /><${Figure} name="tokens out"
@@ -178,7 +177,7 @@ function Changes() {
 
 export default function Overview({ params }) {
     const live = useStore(stats), now = live?.stats?.tasks?.by_state && live.stats;
-    const bound = useStore(session)?.bound, over = Object.hasOwn(OVER, params.over) ? params.over : "24h";
+    const bound = useStore(session)?.bound, reads = may("query"), over = Object.hasOwn(OVER, params.over) ? params.over : "24h";
     return html`<div class="head"><h1>Overview</h1></div><div class="panels">
         ${live && html`<${Findings} findings=${live.findings} />`}
         ${now && html`<${Now} live=${now} /><${LiveCharts} at=${live.at} /><${Followers} live=${now} />`}
@@ -188,7 +187,7 @@ export default function Overview({ params }) {
         <${Groups} title="By role" counts=${now.tasks.by_role} param="roles" total=${now.tasks.total} />
         <${Groups} title="By provider" counts=${now.tasks.by_provider} param="providers" total=${now.tasks.total} />
         <${Groups} title="By model" counts=${now.tasks.by_model} param="models" total=${now.tasks.total} />`}
-        ${bound && html`<${Own} />`}<${Failures} />
+        ${bound && html`<${Own} />`}${reads && html`<${Failures} />`}
         ${now && html`<${Store} live=${now} />`}
-        <${Changes} /></div>`;
+        ${reads ? html`<${Changes} />` : html`<p>Without the role query, a token sees no tasks.</p>`}</div>`;
 }

@@ -8,26 +8,42 @@ import { html, useState } from "../app/lib.js";
 import { may, post, useQuery } from "../app/api.js";
 import { bytes, duration, line, num, plural } from "../app/format.js";
 import { Table } from "../app/table.js";
-import { Confirm, Facts, Figure, Panel, Result, Time } from "../app/widgets.js";
+import { Bars, Confirm, Facts, Figure, Lag, Panel, Result, Time } from "../app/widgets.js";
 
 const seconds = (s) => s === undefined ? undefined : duration(s * 1e6);
 const lasting = (ms) => ms === undefined ? undefined : ms ? duration(ms * 1000) : "0 s";
 
-function File({ ledger, disk }) {
+function File({ ledger, disk, archive }) {
     return html`<${Panel} title="File"><div class="figures"><${Figure} name="ledger" value=${bytes(ledger.size_bytes)} />
         <${Figure} name="write-ahead log" value=${bytes(ledger.wal_bytes)} note=${"checkpoint at " + bytes(ledger.wal_limit)}
             bad=${ledger.wal_bytes > 2 * ledger.wal_limit} />
         <${Figure} name="free on its disk" value=${bytes(disk.free_bytes)} note=${"of " + bytes(disk.size_bytes)} bad=${disk.full_in_s < 14400} /></div>
         <${Facts} rows=${[["Events", num(ledger.position)], ["Commits", num(ledger.commits)], ["Refused events", num(ledger.rejected)],
             ["Disk shrinks by", disk.growth_bytes > 0 ? bytes(disk.growth_bytes) + " per second" : null], ["Disk is full in", seconds(disk.full_in_s)],
+            ["Archived tasks", num(ledger.archived_tasks)], ["Tasks are archived after", seconds(archive.after_s)],
+            ["Archiving", archive.error],
             ["Clock", ledger.ahead_ms > 0 ? "the newest commit is " + lasting(ledger.ahead_ms) + " ahead of it" : null]]} /></${Panel}>`;
+}
+
+const FILES = { log: "write-ahead log", search: "text index", rollup: "series over time" };
+
+// Where the space goes. Read once: the broker looks at every page of its file for it.
+function Space() {
+    const query = useQuery("v1/storage");
+    return html`<${Result} query=${query}>${({ tables, files, free_bytes, unmeasured_bytes, measured_at, days }) => html`<${Panel} title="Space by table"><${Bars}
+        rows=${[...tables.slice(0, 12).map((one) => [one.name, one.bytes]), ["other tables", tables.slice(12).reduce((sum, one) => sum + one.bytes, 0)],
+            ["not measured", unmeasured_bytes], ["free in the file", free_bytes], ...files.map((one) => [html`<em>${FILES[one.name] ?? one.name}</em>`, one.bytes])]
+            .filter((row) => row[1]).map(([name, size]) => [name, size, bytes(size)])} />
+        <p class="quiet">With indexes; files beside the ledger in italics. Measured <${Time} at=${measured_at} />.</p></${Panel}>
+        <${Panel} title="Events by day"><${Bars} rows=${days.toReversed().map((one) => [one.day.slice(0, 10), one.events, `${num(one.events)} ≈ ${bytes(one.bytes)}`])} />
+        <p class="quiet">Days in UTC. The sizes assume that all events are equally large.</p></${Panel}>`}</${Result}>`;
 }
 
 const NAMES = { redis: "Redis", feed: "Feed", search: "Text index", rollup: "Series over time", segments: "Repository of backups" };
 const FOLLOWERS = [
     { title: "Follower", cell: (row) => NAMES[row.name] },
     { title: "State", cell: (row) => row.state && html`<span class="state f-${row.state}">${row.state}</span>` },
-    { title: "Events behind", num: true, cell: (row) => num(row.lag_events) },
+    { title: "Events behind", num: true, cell: (row) => html`<${Lag} of=${row} />` },
     { title: "Time behind", num: true, cell: (row) => lasting(row.lag_ms) },
     { title: "Position", num: true, cell: (row) => num(row.position) },
     { title: "In this state", num: true, cell: (row) => lasting(row.state_ms) },
@@ -93,6 +109,6 @@ function Losses() {
 export default function Storage() {
     const query = useQuery("v1/stats", undefined, { every: 2000 });
     return html`<div class="head"><h1>Storage</h1></div><${Result} query=${query}>${(stats) => html`<div class="panels">
-        <${File} ledger=${stats.ledger} disk=${stats.disk ?? {}} /><${Backup} backup=${stats.backup ?? {}} />
-        <${Redis} redis=${stats.redis ?? {}} consistency=${stats.consistency ?? {}} /><${Followers} stats=${stats} /><${Losses} /></div>`}</${Result}>`;
+        <${File} ledger=${stats.ledger} disk=${stats.disk ?? {}} archive=${stats.archive ?? {}} /><${Backup} backup=${stats.backup ?? {}} />
+        <${Redis} redis=${stats.redis ?? {}} consistency=${stats.consistency ?? {}} /><${Space} /><${Followers} stats=${stats} /><${Losses} /></div>`}</${Result}>`;
 }

@@ -12,7 +12,7 @@ import { useTasks } from "../app/live.js";
 import { useLog } from "../app/log.js";
 import { Moment, useThrottle } from "../app/moment.js";
 import { go, setParams } from "../app/router.js";
-import { shell } from "../app/task_filters.js";
+import { word } from "../app/task_filters.js";
 import { Outputs } from "../app/task_outputs.js";
 import { Children, Difference, History, Metrics, Record, Session } from "../app/task_parts.js";
 import { Timeline } from "../app/task_timeline.js";
@@ -81,7 +81,7 @@ function Whole({ id, params, read, reload }) {
     const ofAttempt = (list) => attempt ? list.filter((one) => one.attempt === attempt) : list;
     const next = attempt && all.find((one) => one.attempt > attempt);
     const end = next ? Date.parse(next.timestamp) : at ? Date.parse(rows.at(-1)?.timestamp) : ended ? Date.parse(now.task.completed_at) : Date.now();
-    const command = at ? `stele get ${shell(id)} --at=${at}` : `stele show ${shell(id)}`;
+    const command = at ? `stele get --at=${at} ${word(id)}` : `stele show ${word(id)}`;
     return html`<div class="head"><${State} state=${(shown ?? now).task.state} /><h1>${(shown ?? now).task.title || id}</h1>
         <div class="toolbar right"><${Attempts} history=${all} chosen=${params.attempt} onChange=${(value) => setParams({ attempt: value })} />
         ${at ? html`<span class="chip">as of ${num(at)}</span><button type="button" onClick=${() => setParams({ at: "" }, false)}>Now</button>` :
