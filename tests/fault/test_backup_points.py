@@ -93,7 +93,8 @@ class BackupPoints(FaultTest):
                 self.restart()
                 self.assert_whole()
                 self.stele("backup")
-                self.assertEqual(glob.glob(os.path.join(self.repository, "*", "*.part")), [])
+                for folder in ("snapshots", "archives"):
+                    self.assertEqual(glob.glob(os.path.join(self.repository, folder, "*.part")), [])
                 self.assertEqual(len(os.listdir(os.path.join(self.repository, "archives"))), 1)
                 newest = self.listed()[0]
                 self.assertTrue(newest["sound"])

@@ -334,6 +334,13 @@ class Proof(harness.BrokerTest):
             "DELETE FROM unordered_tasks WHERE task = (SELECT min (task) FROM unordered_tasks)": "unordered_tasks does not have",
             "INSERT INTO tasks (id, task_id, since) VALUES (999999, 'made up', 1)": "999999 has no events",
         }, {
+            "UPDATE task_history SET changes = '{}' WHERE position = (SELECT max (position) FROM task_history WHERE kind = 3)":
+                "task_history: a column has a value that no event of kind 3",
+            "UPDATE task_history SET model = 1 WHERE position = (SELECT max (position) FROM task_history WHERE kind = 2"
+            " AND changes LIKE '%\"model\"%')":
+                "task_history: a column has a value that no event of kind 2",
+            "UPDATE cli_session_history SET fields = '{}' WHERE position = (SELECT max (position) FROM cli_session_history"
+            " WHERE kind = 3)": "cli_session_history: a column has a value that no event of kind 3",
             "UPDATE zones SET min_task = 2 WHERE zone = 0": "bounds of zone 0",
             "INSERT INTO unordered_tasks SELECT id FROM tasks WHERE title = 'The title'": "unordered_tasks has task",
             "INSERT INTO user_preferences VALUES ('no one', NULL, NULL, NULL, NULL, 1, 1, 1)": "user_preferences has rows",
