@@ -179,18 +179,20 @@ class Restored(ArchiveTest):
         harness.wait_until(lambda: self.ask("stats")["segments"]["position"] == head, "the segments")
         repository = os.path.join(self.folder, "as of then")
         shutil.copytree(self.repository, repository)
+        #   Of the segments alone: a snapshot may have been taken meanwhile, with copies of the archives
+        shutil.rmtree(os.path.join(repository, "snapshots"), ignore_errors=True)
         #   Its end is lost, but was archived
         self.producer().publish(created("lost", time=ended), changed("lost", "running", time=ended + 1),
                                 output("lost", "of the lost end", time=ended + 2), changed("lost", "passed", time=ended + 3))
         harness.wait_until(lambda: self.archived() == len(self.archivable) + 1, "the task to be archived")
         self.broker.stop()
-        new = os.path.join(self.folder, "new.db")
+        new = os.path.join(self.folder, "new [1]*.db")
         for path in self.archives():
             shutil.copy(path, new + path[path.index(".archive-"):])
         subprocess.run([harness.program("stele"), "restore", repository, new], check=True, stdout=subprocess.DEVNULL,
                        timeout=harness.PATIENCE)
         self._asker = None
-        self.restart("--archive-after", "90d", ledger="new.db", settings={})
+        self.restart("--archive-after", "90d", ledger="new [1]*.db", settings={})
         self.producer().publish(created("next", time=ended), created("other"), output("other", "x"),
                                 changed("next", "running", time=ended + 1), changed("next", "passed", time=ended + 3))
         harness.wait_until(lambda: self.ask("stats")["archive"]["state"] == "failing", "the archive to be refused")
