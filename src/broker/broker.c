@@ -245,7 +245,7 @@ s_await (s_broker_t *self, zactor_t *actor, const char *answer, int64_t until_us
     }
 }
 
-//  All followers drain at the same time, within one bound.
+//  All followers but one drain at the same time, within one bound.
 static void
 s_drain (s_broker_t *self)
 {
@@ -254,10 +254,13 @@ s_drain (s_broker_t *self)
     s_await (self, self->ingest, "PAUSED", until_us);
     STELE_FAULT (stop_paused);
     for (int i = 0; i < STELE_FOLLOWER_COUNT; i++)
-        if (self->followers [i] && s_followers [i].drains)
+        if (self->followers [i] && s_followers [i].drains && i != STELE_FOLLOWER_SEAL)
             zstr_send (self->followers [i], "DRAIN");
     for (int i = 0; i < STELE_FOLLOWER_COUNT; i++)
         if (self->followers [i] && s_followers [i].drains) {
+            //  After the segments: they hold back its last note until they have the events
+            if (i == STELE_FOLLOWER_SEAL)
+                zstr_send (self->followers [i], "DRAIN");
             s_await (self, self->followers [i], "DRAINED", until_us);
             STELE_FAULT (stop_drained);
         }

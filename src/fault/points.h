@@ -60,10 +60,12 @@
     X (snapshot_copied,         PLAIN, "the ledger is copied") \
     X (snapshot_compressed,     PLAIN, "the copy is compressed") \
     X (snapshot_verified,       PLAIN, "the compressed copy was restored and verified") \
+    X (snapshot_archived,       PLAIN, "the copy of an archive was verified and has its name, before a snapshot names it") \
     X (snapshot_renamed,        PLAIN, "the compressed copy has its name, before its JSON object is written") \
     X (snapshot_published,      PLAIN, "the snapshot counts") \
     X (snapshot_removed,        PLAIN, "an old snapshot was removed") \
     X (restore_replayed,        PLAIN, "restore: the ledger has all its events") \
+    X (restore_archived,        PLAIN, "restore: the archives have their names, the ledger does not") \
     X (restore_named,           PLAIN, "restore: the ledger is verified, before it gets its name") \
     X (archive_copy,            ANY,   "before tasks are copied to an archive") \
     X (archive_copied,          PLAIN, "the copies are durable in the archive, the ledger still has the tasks") \

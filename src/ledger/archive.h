@@ -18,7 +18,7 @@
 #include <sys/types.h>
 #include "ledger/ledger.h"
 
-/*  A ledger that is being restored has this suffix, and the archives of the name without it */
+/*  A ledger that is being restored has this suffix; an archive that it does not have itself is that of the name without it */
 #define STELE_RESTORING_SUFFIX ".restoring"
 
 typedef struct stele_archiver stele_archiver_t;
@@ -49,6 +49,11 @@ void
     refusal: then the next call tries the same tasks again, after STELE_ELEDGER those of the next year. */
 int
     stele_archiver_copy (stele_archiver_t *self, int64_t before_us, stele_archive_step_t *step, stele_refusal_t *refusal);
+
+/*  The years of the archives that are next to the ledger at that path, whether or not it names them, in any order. Returns
+    their number, at most 'max', or -1 with errno: the folder cannot be read. */
+int
+    stele_archives_beside (const char *ledger, int64_t *years, int max);
 
 /*  In the open batch: replace those tasks by stubs that have not changed since they were copied. Returns their number, or
     a storage error.                                                         */

@@ -53,6 +53,7 @@ typedef struct {
     int kind;                       // HISTORY and SESSIONS: 1 created or started, 2 updated, 3 state changed, 4 interrupted
     int state_from, state_to;       // HISTORY and SESSIONS; 0: none
     int64_t owner;                  // HISTORY: -1: as before
+    bool stray;                     // HISTORY and SESSIONS: a column has a value that no event of this kind has
 } stele_link_t;
 typedef int (stele_link_fn) (const stele_link_t *link, void *arg);
 

@@ -4,6 +4,8 @@
     copy ends, so the write-ahead log grows meanwhile: copy in small portions, so that commits do not wait for the
     disk, but end soon.
 
+    Archives (archive.h) are copied after the ledger: then they have every task that the copy of the ledger says is there.
+
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
     file, You can obtain one at https://mozilla.org/MPL/2.0/.
@@ -38,6 +40,11 @@ stele_snapshot_t *
 void
     stele_snapshot_destroy (stele_snapshot_t **self_p);
 
+/*  The same of the archive of a year, which must have that id. It has no facts but its size. */
+stele_snapshot_t *
+    stele_snapshot_new_archive (const char *ledger, int64_t year, const char *archive_id, const char *target,
+        stele_refusal_t *refusal);
+
 const stele_snapshot_facts_t *
     stele_snapshot_facts (const stele_snapshot_t *self);
 
@@ -61,5 +68,34 @@ typedef bool (stele_snapshot_stop_fn) (void *arg);
 int
     stele_snapshot_verify (const char *path, stele_snapshot_stop_fn *stop, void *arg,
         stele_snapshot_facts_t *facts, stele_refusal_t *refusal);
+
+/*  -- archives ------------------------------------------------------------------ */
+
+#define STELE_SNAPSHOT_ARCHIVES 10      // At most
+#define STELE_ARCHIVE_STATE 96          // Bytes of a buffer for a state
+
+/*  An archive, as a copy of the ledger names it */
+typedef struct {
+    int64_t year;
+    char archive_id [40];
+    int64_t tasks;
+    int64_t position;               // No event of them is after it
+} stele_snapshot_archive_t;
+
+/*  The archives that the copy of a ledger names, by year. Returns their number, or a code with the refusal. */
+int
+    stele_snapshot_archives (const char *copy, stele_snapshot_archive_t archives [STELE_SNAPSHOT_ARCHIVES],
+        stele_refusal_t *refusal);
+
+/*  Print the state of an archive's files, their sizes and times: as long as it is equal, nothing was written there. "": it
+    changed just now, or cannot be read; then it is equal to none.           */
+void
+    stele_snapshot_archive_state (const char *ledger, int64_t year, char state [STELE_ARCHIVE_STATE]);
+
+/*  Verify the copy of an archive next to the copy of its ledger, as stele_snapshot_verify does: its structure, its id, and that
+    it has every task that is there according to the ledger, with all events. */
+int
+    stele_snapshot_verify_archive (const char *copy, const char *ledger_copy, const stele_snapshot_archive_t *archive,
+        stele_snapshot_stop_fn *stop, void *arg, stele_refusal_t *refusal);
 
 #endif

@@ -122,17 +122,18 @@ derived_session (const stele_derive_t *self, int64_t key)
 
 //  -- tasks -----------------------------------------------------------------------------
 
+//  The caller names the position
 static int
-s_refuse (int64_t position, const char *text, stele_refusal_t *refusal)
+s_refuse (const char *text, stele_refusal_t *refusal)
 {
-    return stele_refuse (refusal, STELE_ELEDGER, NULL, "position %" PRId64 ": the event %s", position, text);
+    return stele_refuse (refusal, STELE_ELEDGER, NULL, "the event %s", text);
 }
 
 static int
-s_move (derived_task_t *task, const stele_record_t *event, int to, int64_t position, stele_refusal_t *refusal)
+s_move (derived_task_t *task, const stele_record_t *event, int to, stele_refusal_t *refusal)
 {
     if (to <= 0 || to >= STELE_TASK_STATE_END || !stele_lifecycle_legal (&task->life, (stele_task_state_t) to))
-        return s_refuse (position, "changes its task to a state that cannot follow its state before", refusal);
+        return s_refuse ("changes its task to a state that cannot follow its state before", refusal);
     stele_lifecycle_move (&task->life, (stele_task_state_t) to, event->values [STELE_TIME].integer,
         stele_record_has (event, STELE_ERROR_MESSAGE), stele_record_has (event, STELE_INTERRUPTED));
     task->flags |= DERIVED_STATED;
@@ -174,17 +175,17 @@ s_history (derived_task_t *task, const stele_record_t *event, int64_t position, 
     s_set_words (task, event);
     if (event->type == STELE_TASK_CREATED) {
         if (task->flags & DERIVED_CREATED)
-            return s_refuse (position, "creates its task a second time", refusal);
+            return s_refuse ("creates its task a second time", refusal);
         task->created = position;
         task->created_at = event->values [STELE_TIME].integer;
         task->user = s_hash_word (&event->values [STELE_USER_ID]);
         if (!(task->flags & DERIVED_STATED))
-            code = s_move (task, event, to? to: STELE_TASK_QUEUED, position, refusal);
+            code = s_move (task, event, to? to: STELE_TASK_QUEUED, refusal);
         task->flags |= DERIVED_CREATED;
     }
     else
     if (to || event->type == STELE_TASK_STATE_CHANGED)
-        code = s_move (task, event, to, position, refusal);
+        code = s_move (task, event, to, refusal);
     if (stele_record_has (event, STELE_ERROR_MESSAGE))
         task->last_error = position;
     task->last_history = position;
@@ -223,7 +224,7 @@ s_task (stele_derive_t *self, const stele_record_t *event, int64_t position, ste
     int64_t key = stele_reader_event_key (self->reader), time = event->values [STELE_TIME].integer;
     derived_task_t *task = derived_task (self, key);
     if (!task && key != position)
-        return s_refuse (position, "belongs to a task that has no first event", refusal);
+        return s_refuse ("belongs to a task that has no first event", refusal);
     if (!task) {
         self->tasks = stele_array_must_grow (self->tasks, &self->task_room, self->task_count + 1, sizeof *self->tasks);
         task = &self->tasks [self->task_count++];
@@ -259,7 +260,7 @@ s_session (stele_derive_t *self, const stele_record_t *event, int64_t position, 
     int64_t key = stele_reader_event_key (self->reader), time = event->values [STELE_TIME].integer;
     derived_session_t *session = derived_session (self, key);
     if (!session && key != position)
-        return s_refuse (position, "belongs to a session that has no first event", refusal);
+        return s_refuse ("belongs to a session that has no first event", refusal);
     if (!session) {
         self->sessions = stele_array_must_grow (self->sessions, &self->session_room, self->session_count + 1,
             sizeof *self->sessions);

@@ -199,14 +199,15 @@ s_compare_tasks (s_compare_t *self)
 
 //  -- links -----------------------------------------------------------------------------
 
+static const char *const s_tables [] = {
+    "task_history", "task_outputs", "task_metrics", "cli_session_history", "cli_session_commands"
+};
+
 static void
 s_compare_previous (s_compare_t *self, const stele_link_t *link, int64_t *linked)
 {
-    static const char *const tables [] = {
-        "task_history", "task_outputs", "task_metrics", "cli_session_history", "cli_session_commands"
-    };
     if (link->previous != *linked)
-        s_differ (self, link->position, "%s: the row before it is said to be %" PRId64 ", but is %" PRId64, tables [self->table],
+        s_differ (self, link->position, "%s: the row before it is said to be %" PRId64 ", but is %" PRId64, s_tables [self->table],
             link->previous, *linked);
     *linked = link->position;
 }
@@ -248,6 +249,8 @@ s_take_link (const stele_link_t *link, void *arg)
         s_differ (self, link->position, "its row names a task or session that has no events: %" PRId64, link->key);
     if (link->kind < 1 || link->kind > 4)
         s_differ (self, link->position, "its kind is %d, which does not exist", link->kind);
+    if (link->stray)
+        s_differ (self, link->position, "%s: a column has a value that no event of kind %d has", s_tables [self->table], link->kind);
     return self->ended;
 }
 

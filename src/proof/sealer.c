@@ -27,6 +27,11 @@ struct stele_sealer {
     char *note_path;
     stele_note_t note;
     bool confirmed;                 // The events up to the note have its root
+    bool checking;                  // They have not, with the roots of the file: hash all of them again without it
+    bool again;                     // This call began again with the first event
+    bool repaired;
+    stele_hash_t *checked;          // Roots of tiles meanwhile
+    size_t checked_room;
     stele_hash_t leaves [STELE_TILE];   // Of the tile that is not complete
     int64_t position;
     stele_refusal_t *refusal;       // Of the current call
@@ -38,6 +43,9 @@ static int
 s_load_note (stele_sealer_t *self, stele_refusal_t *refusal)
 {
     int code = stele_note_load (&self->note, self->note_path, refusal);
+    if (code == STELE_ELEDGER)
+        return stele_refuse (refusal, STELE_EIO, "seal", "the file '%.300s' is damaged, it is no checkpoint: replace it with the newest one "
+            "in checkpoints/ of the repository of backups, or verify the ledger ('stele verify') and move this file away", self->note_path);
     bool other = code == 0 && strcmp (self->note.ledger_id, stele_reader_ledger_id (self->reader)) != 0;
     //  Of a ledger that lost its end, or was restored as of an earlier moment: this one has a history of its own
     if (code == STELE_ENOT_FOUND || other)
@@ -87,6 +95,7 @@ stele_sealer_close (stele_sealer_t **self_p)
     stele_line_maker_destroy (&self->lines);
     stele_tree_destroy (&self->tree);
     free (self->note_path);
+    free (self->checked);
     free (self);
     *self_p = NULL;
 }
@@ -109,10 +118,10 @@ stele_sealer_note (const stele_sealer_t *self)
 static stele_hash_t
 s_root (stele_sealer_t *self)
 {
-    int64_t tiles = stele_seals_tiles (self->seals), open = self->position % STELE_TILE;
+    int64_t tiles = self->position / STELE_TILE, open = self->position % STELE_TILE;
     stele_hash_t *roots = stele_memory_new ((size_t) (tiles + 1) * sizeof *roots);
     if (tiles)
-        memcpy (roots, stele_seals_roots (self->seals), (size_t) tiles * sizeof *roots);
+        memcpy (roots, self->checking? self->checked: stele_seals_roots (self->seals), (size_t) tiles * sizeof *roots);
     if (open)
         roots [tiles] = stele_tree_root (self->tree, self->leaves, open);
     stele_hash_t root = stele_tree_root (self->tree, roots, tiles + (open != 0));
@@ -120,13 +129,48 @@ s_root (stele_sealer_t *self)
     return root;
 }
 
+//  Begin again with the first event, which ends the read
+static int
+s_begin_again (stele_sealer_t *self, bool checking)
+{
+    self->checking = checking;
+    self->again = true;
+    self->position = 0;
+    return 1;
+}
+
+//  The roots of the file may be damaged, or the events have changed since. The file tells which of them, so it is only made again
+//  if the events prove right.
 static int
 s_confirm (stele_sealer_t *self)
 {
     stele_hash_t root = s_root (self);
-    self->confirmed = memcmp (root.bytes, self->note.root.bytes, STELE_HASH_BYTES) == 0;
-    return self->confirmed? 0: stele_refuse (self->refusal, STELE_ELEDGER, "seal",
-        "the events up to position %" PRId64 " are not those that were sealed: 'stele verify' finds which differ", self->note.size);
+    bool equal = memcmp (root.bytes, self->note.root.bytes, STELE_HASH_BYTES) == 0;
+    if (!equal && !self->checking && self->position > STELE_TILE)
+        return s_begin_again (self, true);
+    if (!equal)
+        return stele_refuse (self->refusal, STELE_ELEDGER, "seal", "the events up to position %" PRId64 " are not those that were "
+            "sealed: 'stele verify' finds which differ", self->note.size);
+    if (!self->checking) {
+        self->confirmed = true;
+        return 0;
+    }
+    self->repaired = true;
+    int code = stele_seals_cut (self->seals, 0, self->refusal);
+    return code? code: s_begin_again (self, false);
+}
+
+//  The root of the tile that has just become complete
+static int
+s_end_tile (stele_sealer_t *self)
+{
+    stele_hash_t root = stele_tree_root (self->tree, self->leaves, STELE_TILE);
+    if (!self->checking)
+        return stele_seals_add (self->seals, &root, self->leaves, self->refusal);
+    size_t tile = (size_t) (self->position / STELE_TILE);
+    self->checked = stele_array_must_grow (self->checked, &self->checked_room, tile + 1, sizeof *self->checked);
+    self->checked [tile] = root;
+    return 0;
 }
 
 static int
@@ -143,12 +187,9 @@ s_take (const stele_record_t *row, void *arg)
         return stele_refuse (self->refusal, STELE_ELEDGER, "seal", "the event at position %" PRId64 " cannot be written as JSON",
             position);
     self->leaves [self->position % STELE_TILE] = stele_tree_leaf (self->tree, line, size);
-    if (position % STELE_TILE == 0) {
-        stele_hash_t root = stele_tree_root (self->tree, self->leaves, STELE_TILE);
-        int code = stele_seals_add (self->seals, &root, self->leaves, self->refusal);
-        if (code)
-            return code;
-    }
+    int code = position % STELE_TILE == 0? s_end_tile (self): 0;
+    if (code)
+        return code;
     self->position = position;
     return self->confirmed || position < self->note.size? 0: s_confirm (self);
 }
@@ -158,15 +199,26 @@ stele_sealer_follow (stele_sealer_t *self, int64_t limit, stele_refusal_t *refus
 {
     int64_t begun = self->position;
     self->refusal = refusal;
+    self->again = false;
     *refusal = (stele_refusal_t) { 0 };
     int code = stele_reader_events (self->reader, begun, limit, 0, s_take, self);
     if (code && refusal->code == 0)
         return stele_refuse (refusal, code, "ledger", "cannot read the ledger after position %" PRId64 ": %s", self->position,
             stele_reader_error (self->reader));
+    if (code == 0 && self->again)
+        return 0;
     if (code == 0 && self->position == begun && !self->confirmed)
         return stele_refuse (refusal, STELE_ELEDGER, "seal", "the ledger ends at position %" PRId64 ", but was sealed up to %"
             PRId64, self->position, self->note.size);
     return code? code: self->position - begun;
+}
+
+bool
+stele_sealer_repaired (stele_sealer_t *self)
+{
+    bool repaired = self->repaired;
+    self->repaired = false;
+    return repaired;
 }
 
 int

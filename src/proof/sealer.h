@@ -1,7 +1,8 @@
 /*  sealer - hash the events of a ledger as they come, keep the roots of tiles, sign checkpoints
 
     It continues from what it left beside the ledger (seals.h, note.h), and first checks that the events up to the last note
-    still have the root of the note. If they do not, it stops for good: it never signs a history that contradicts a note.
+    still have the root of the note. If they do not, it stops for good: it never signs a history that contradicts a note. If
+    only the file of seals contradicts the note, and the events do not, it makes that file again.
 
     It has no threads, and knows no sockets.
 
@@ -21,16 +22,20 @@ typedef struct stele_sealer stele_sealer_t;
 
 /*  Open the seals of the ledger at that path for writing. The reader is borrowed, as is the key (NULL: notes are not signed).
     With a key, a last note that it has not signed is refused (STELE_ELEDGER): whoever may write the file could have
-    replaced it. Caller owns return value. NULL: a refusal.                  */
+    replaced it. A damaged one is refused (STELE_EIO): try again. Caller owns return value. NULL: a refusal. */
 stele_sealer_t *
     stele_sealer_open (const char *ledger, stele_reader_t *reader, const stele_seal_key_t *key, stele_refusal_t *refusal);
 void
     stele_sealer_close (stele_sealer_t **self_p);
 
-/*  Hash the next events, at most 'limit'. Returns their number, or a code with a refusal: STELE_ELEDGER for good, the history
+/*  Hash the next events, at most 'limit'. Returns their number (0 also when it begins again with the first one), or a code with a refusal: STELE_ELEDGER for good, the history
     contradicts the last note; others: try again.                            */
 int64_t
     stele_sealer_follow (stele_sealer_t *self, int64_t limit, stele_refusal_t *refusal);
+
+/*  Was the file of seals damaged, so that it is made again? True once.      */
+bool
+    stele_sealer_repaired (stele_sealer_t *self);
 
 /*  Position of the last event that was hashed.                              */
 int64_t

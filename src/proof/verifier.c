@@ -75,17 +75,17 @@ stele_verifier_add (stele_verifier_t *self, const stele_note_t *note, const char
 //  -- faults ----------------------------------------------------------------------------
 
 static void
-s_fault (stele_verifier_t *self, int64_t first, int64_t last, const char *text)
+s_fault (stele_verifier_t *self, int64_t first, int64_t last, bool changed, const char *text)
 {
     self->faults++;
-    self->fn (first, last, text, self->arg);
+    self->fn (first, last, changed, text, self->arg);
 }
 
 static void
 s_report_suspect (stele_verifier_t *self)
 {
     if (self->suspect_first)
-        s_fault (self, self->suspect_first, self->suspect_last, self->suspect_first == self->suspect_last?
+        s_fault (self, self->suspect_first, self->suspect_last, true, self->suspect_first == self->suspect_last?
             "the event is not the one that was sealed": "an event of this tile is not the one that was sealed");
     self->suspect_first = 0;
 }
@@ -137,7 +137,7 @@ s_clear_suspect (stele_verifier_t *self, const s_expected_t *note)
         return;
     snprintf (text, sizeof text, "the events are those of %s, but the file of seals beside the ledger has another root for "
         "their tile: it is damaged", note->name);
-    s_fault (self, (self->suspect_first - 1) / STELE_TILE * STELE_TILE + 1, self->suspect_last, text);
+    s_fault (self, (self->suspect_first - 1) / STELE_TILE * STELE_TILE + 1, self->suspect_last, false, text);
     self->suspect_first = 0;
 }
 
@@ -158,7 +158,7 @@ s_compare_note (stele_verifier_t *self)
         return;
     }
     snprintf (text, sizeof text, "an event, or more, is not the one that %s proves", note->name);
-    s_fault (self, self->proven + 1, note->size, text);
+    s_fault (self, self->proven + 1, note->size, true, text);
 }
 
 //  -- lines -----------------------------------------------------------------------------
@@ -182,7 +182,7 @@ stele_verifier_end (stele_verifier_t *self)
     if (self->next_note < self->note_count) {
         const s_expected_t *note = &self->notes [self->note_count - 1];
         snprintf (text, sizeof text, "these events are missing: %s proves that there were so many", note->name);
-        s_fault (self, self->position + 1, note->size, text);
+        s_fault (self, self->position + 1, note->size, false, text);
     }
     return self->faults;
 }

@@ -15,8 +15,9 @@
 
 typedef struct stele_verifier stele_verifier_t;
 
-/*  Called per fault: between these positions, both inclusive, something is not what was sealed. */
-typedef void (stele_verifier_fn) (int64_t first, int64_t last, const char *text, void *arg);
+/*  Called per fault: between these positions, both inclusive, something is not what was sealed. 'changed': one event of them,
+    or more, is another one than was sealed.                                 */
+typedef void (stele_verifier_fn) (int64_t first, int64_t last, bool changed, const char *text, void *arg);
 
 /*  The seals are borrowed, and may be NULL. Caller owns return value.       */
 stele_verifier_t *

@@ -1,5 +1,6 @@
 noinst_LTLIBRARIES += src/repository/librepository.la
 src_repository_librepository_la_SOURCES = \
+    src/repository/archive_copies.c src/repository/archive_copies.h \
     src/repository/packed_file.c src/repository/packed_file.h \
     src/repository/replay.c src/repository/replay.h \
     src/repository/repository.c src/repository/repository.h src/repository/repository_internal.h \

@@ -1,6 +1,7 @@
 /*  restore - make a ledger from a repository
 
-    Everything happens in TARGET.restoring; the last step gives it its name, which never replaces a file.
+    Everything happens in TARGET.restoring, and in TARGET.restoring.archive-YEAR; the last steps give the archives, then
+    the ledger their names, which never replaces a file.
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -22,6 +23,7 @@
 #include "fault/fault.h"
 #include "ledger/archive.h"
 #include "ledger/ledger.h"
+#include "repository/archive_copies.h"
 #include "repository/packed_file.h"
 #include "repository/replay.h"
 #include "repository/repository.h"
@@ -38,6 +40,7 @@ typedef struct {
     int64_t segments;               // Last position of the segments, 0: none
     int64_t begun, total;           // Of the replay: position before it, and number of events
     char *work;                     // TARGET.restoring
+    bool named [STELE_SNAPSHOT_ARCHIVES];   // Archives that got their names
     stele_restored_t *result;
     stele_refusal_t *refusal;
 } s_restore_t;
@@ -80,14 +83,47 @@ s_check_target (s_restore_t *self)
     return code;
 }
 
+static char *
+s_archive_file (const char *ledger, int64_t year)
+{
+    char *file;
+    if (asprintf (&file, "%s.archive-%04" PRId64, ledger, year) < 0)
+        abort ();
+    return file;
+}
+
 static void
-s_remove_work (const s_restore_t *self)
+s_remove (const char *path)
 {
     for (size_t i = 0; i < BESIDE_COUNT; i++) {
-        char *file = s_join (self->work, s_beside [i]);
+        char *file = s_join (path, s_beside [i]);
         unlink (file);
         free (file);
     }
+}
+
+//  Also what an interrupted restore left
+static void
+s_remove_work (const s_restore_t *self)
+{
+    int64_t years [100];
+    s_remove (self->work);
+    int count = stele_archives_beside (self->work, years, 100);
+    for (int i = 0; i < count; i++) {
+        char *file = s_archive_file (self->work, years [i]);
+        s_remove (file);
+        free (file);
+    }
+}
+
+//  Unlike rename, these fail if there is such a file. Not every file system has links, or the flag. Returns 0 or -1 with errno.
+static int
+s_name_file (const char *work, const char *target)
+{
+    int rc = link (work, target);
+    if (rc != 0 && errno != EEXIST)
+        rc = renameat2 (AT_FDCWD, work, AT_FDCWD, target, RENAME_NOREPLACE);
+    return rc == 0? stele_file_sync_folder (target): -1;
 }
 
 static int
@@ -95,11 +131,7 @@ s_give_name (s_restore_t *self)
 {
     char reason [400];
     STELE_FAULT (restore_named);
-    //  Unlike rename, these fail if there is such a file. Not every file system has links, or the flag.
-    int rc = link (self->work, self->target);
-    if (rc != 0 && errno != EEXIST)
-        rc = renameat2 (AT_FDCWD, self->work, AT_FDCWD, self->target, RENAME_NOREPLACE);
-    if (rc == 0 && stele_file_sync_folder (self->target) == 0)
+    if (s_name_file (self->work, self->target) == 0)
         return 0;
     stele_file_reason (self->target, errno, reason, sizeof reason);
     return stele_refuse (self->refusal, errno == EEXIST? STELE_EEXISTS: STELE_EIO, "ledger", "%s", reason);
@@ -184,6 +216,100 @@ s_choose (s_restore_t *self)
     return 0;
 }
 
+//  -- archives ------------------------------------------------------------------------------
+
+static const stele_archive_copies_t *
+s_copies (const s_restore_t *self)
+{
+    static const stele_archive_copies_t none = { .count = 0 };
+    return self->base < 0? &none: &self->entries [self->base].archives;
+}
+
+static bool
+s_on_expand_archive (int64_t bytes, void *arg)
+{
+    s_restore_t *self = arg;
+    s_progress (self, "restoring", bytes, 0);
+    return false;
+}
+
+//  Returns 0, or a code with the refusal; STELE_ELEDGER: a copy is damaged
+static int
+s_expand_archives (s_restore_t *self)
+{
+    const stele_archive_copies_t *copies = s_copies (self);
+    int64_t rc = 0;
+    for (int i = 0; i < copies->count && rc >= 0; i++) {
+        char *file = stele_archive_copy_path (&copies->items [i], self->path, "");
+        char *work = s_archive_file (self->work, copies->items [i].archive.year);
+        rc = stele_packed_file_expand (file, work, s_on_expand_archive, self, self->refusal);
+        free (file);
+        free (work);
+    }
+    return rc < 0? (int) rc: 0;
+}
+
+static int
+s_verify_archives (s_restore_t *self)
+{
+    const stele_archive_copies_t *copies = s_copies (self);
+    int code = 0;
+    for (int i = 0; i < copies->count && code == 0; i++) {
+        char *work = s_archive_file (self->work, copies->items [i].archive.year);
+        code = stele_snapshot_verify_archive (work, self->work, &copies->items [i].archive, NULL, NULL, self->refusal);
+        free (work);
+    }
+    return code;
+}
+
+//  A restore that was killed after this step left it, or a person who had copied it there
+static bool
+s_is_same_file (const char *one, const char *other)
+{
+    char first [65], second [65];
+    stele_refusal_t unused;
+    return stele_archive_copy_hash (one, first, &unused) == 0 && stele_archive_copy_hash (other, second, &unused) == 0
+        && strcmp (first, second) == 0;
+}
+
+static int
+s_name_archives (s_restore_t *self)
+{
+    const stele_archive_copies_t *copies = s_copies (self);
+    int code = 0;
+    char reason [400];
+    for (int i = 0; i < copies->count && code == 0; i++) {
+        char *work = s_archive_file (self->work, copies->items [i].archive.year);
+        char *target = s_archive_file (self->target, copies->items [i].archive.year);
+        self->named [i] = s_name_file (work, target) == 0;
+        if (!self->named [i] && errno == EEXIST && !s_is_same_file (work, target))
+            code = stele_refuse (self->refusal, STELE_EEXISTS, "archive", "there is another file %s: a restore writes over nothing; "
+                "move it away, the backup has the archive", target);
+        else
+        if (!self->named [i] && errno != EEXIST) {
+            stele_file_reason (target, errno, reason, sizeof reason);
+            code = stele_refuse (self->refusal, STELE_EIO, "archive", "%s", reason);
+        }
+        free (work);
+        free (target);
+    }
+    self->result->archives = copies->count < 0? 0: copies->count;
+    STELE_FAULT (restore_archived);
+    return code;
+}
+
+//  The ledger did not get its name
+static void
+s_take_names_back (const s_restore_t *self)
+{
+    for (int i = 0; i < s_copies (self)->count; i++)
+        if (self->named [i]) {
+            char *target = s_archive_file (self->target, s_copies (self)->items [i].archive.year);
+            unlink (target);
+            free (target);
+        }
+}
+
 //  -- steps -------------------------------------------------------------------------------
 
 static bool
@@ -203,6 +329,8 @@ s_expand (s_restore_t *self)
         char *file = stele_snapshots_path (self->path, entry->name, "db.zst");
         int64_t rc = stele_packed_file_expand (file, self->work, s_on_expand, self, self->refusal);
         free (file);
+        if (rc >= 0)
+            rc = s_expand_archives (self);
         if (rc >= 0) {
             snprintf (self->result->snapshot, sizeof self->result->snapshot, "%s", entry->name);
             return 0;
@@ -212,6 +340,7 @@ s_expand (s_restore_t *self)
         size_t used = strlen (self->result->skipped);
         snprintf (self->result->skipped + used, sizeof self->result->skipped - used, "%s%s", used? "; ": "",
             self->refusal->message);
+        s_remove_work (self);
         self->base = s_snapshot (self, self->base);
     }
     return 0;
@@ -305,7 +434,13 @@ stele_repository_restore (const char *path, const char *target, const stele_rest
         if (code == 0)
             code = s_verify (&self);
         if (code == 0)
+            code = s_verify_archives (&self);
+        if (code == 0)
+            code = s_name_archives (&self);
+        if (code == 0)
             code = s_give_name (&self);
+        if (code)
+            s_take_names_back (&self);
         s_remove_work (&self);
     }
     stele_repository_close (&self.repository);

@@ -29,6 +29,7 @@ typedef struct {
     int64_t end;                    // Last position that the repository has
     char snapshot [48];             // It was restored from this one; "": from segments alone
     int64_t replayed;               // Events from segments
+    int archives;                   // Archives next to it that were restored
     bool complete;                  // It has all; false: it has another id, and a row in losses
     char skipped [400];             // Damaged snapshots that were not used, with the reason; "": none
 } stele_restored_t;
@@ -36,7 +37,8 @@ typedef struct {
 /*  Restore the repository at 'path' to a new ledger at 'target': the newest snapshot that is not after the wanted end,
     then the segments. The result is verified before it gets its name. A complete one keeps the id of the ledger, so that
     producers continue where they were; an earlier one gets a new id, and a row in losses that names the
-    events that it does not have. Returns 0, or a code with the refusal: STELE_EEXISTS if there is a file 'target', or
+    events that it does not have. The archives that the snapshot needs are restored next to it, unless it is of a version that
+    copied none; one that is there already must be the same file. Returns 0, or a code with the refusal: STELE_EEXISTS if there is a file 'target', or
     one of those that belong to a ledger there; STELE_ENOT_FOUND if the repository does not have that moment. Then
     there is no file 'target'.                                               */
 int

@@ -31,7 +31,7 @@
 #include "wire/time.h"
 
 #define NAME_SIZE 33                // PPPPPPPPPPPPPPPP-yyyymmddThhmmssZ
-#define JSON_MAX  4096
+#define JSON_MAX  16384             // With ten archives
 
 static int
 s_refuse (const char *path, int error, stele_refusal_t *refusal)
@@ -114,7 +114,8 @@ s_read_object (const char *text, size_t size, stele_snapshot_entry_t *entry)
         && stele_map_integer (&map, "file_bytes", &entry->file_bytes)
         && s_read_time (&map, "time", &entry->time_us)
         && s_read_time (&map, "committed_at", &facts->committed_us)
-        && s_read_time (&map, "verified_at", &entry->verified_us);
+        && s_read_time (&map, "verified_at", &entry->verified_us)
+        && stele_archive_copies_read (&entry->archives, &map);
     stele_pack_destroy (&pack);
     return good;
 }
@@ -127,14 +128,24 @@ s_read_json (const char *path, stele_snapshot_entry_t *entry)
     if (handle < 0) {
         snprintf (entry->fault, sizeof entry->fault, errno == ENOENT? "it was not verified: an interrupted backup":
             "its .json file cannot be read");
+        entry->readable = errno == ENOENT;
         return false;
     }
     ssize_t size = read (handle, text, sizeof text);
     close (handle);
     if (size > 0 && (size_t) size < sizeof text && s_read_object (text, (size_t) size, entry))
-        return true;
+        return entry->readable = true;
     snprintf (entry->fault, sizeof entry->fault, "its .json file is damaged");
     return false;
+}
+
+static bool
+s_archives_sound (const char *path, stele_snapshot_entry_t *entry)
+{
+    for (int i = 0; i < entry->archives.count; i++)
+        if (!stele_archive_copy_sound (&entry->archives.items [i], path, entry->fault, sizeof entry->fault))
+            return false;
+    return true;
 }
 
 //  Read what there is of the snapshot with that name
@@ -154,7 +165,7 @@ s_read_entry (const char *path, stele_snapshot_entry_t *entry)
         snprintf (entry->fault, sizeof entry->fault, "its .db.zst file has %lld bytes instead of %" PRId64,
             (long long) status.st_size, entry->file_bytes);
     else
-        entry->sound = true;
+        entry->sound = s_archives_sound (path, entry);
     free (json);
     free (file);
 }
@@ -215,21 +226,50 @@ s_write_file (const char *path, const char *text, stele_refusal_t *refusal)
     return code;
 }
 
+static void
+s_pack_time (stele_pack_t *pack, const char *key, int64_t time_us)
+{
+    char time [32];
+    stele_time_print (time_us, time, sizeof time);
+    stele_pack_key_string (pack, key, time);
+}
+
+//  The JSON object and a line feed. Caller frees return value.
+static char *
+s_print_object (const stele_snapshot_entry_t *entry)
+{
+    size_t size;
+    const stele_snapshot_facts_t *facts = &entry->facts;
+    stele_pack_t *pack = stele_pack_new ();
+    assert (pack);
+    stele_pack_map_begin (pack);
+    stele_pack_key_integer (pack, "format", STELE_REPOSITORY_FORMAT);
+    stele_pack_key_string (pack, "version", STELE_VERSION);
+    stele_pack_key_string (pack, "ledger_id", facts->ledger_id);
+    stele_pack_key_integer (pack, "schema", facts->schema);
+    stele_pack_key_integer (pack, "position", facts->position);
+    stele_pack_key_integer (pack, "producers", facts->producers);
+    stele_pack_key_integer (pack, "rejected", facts->rejected);
+    stele_pack_key_integer (pack, "db_bytes", facts->bytes);
+    stele_pack_key_integer (pack, "file_bytes", entry->file_bytes);
+    s_pack_time (pack, "time", entry->time_us);
+    s_pack_time (pack, "committed_at", facts->committed_us);
+    s_pack_time (pack, "verified_at", entry->verified_us);
+    stele_pack_key (pack, "archives");
+    stele_archive_copies_pack (&entry->archives, pack);
+    stele_pack_map_end (pack);
+    char *json = stele_json_line (stele_pack_data (pack), stele_pack_size (pack), false, &size), *text;
+    if (!json || asprintf (&text, "%.*s\n", (int) size, json) < 0)
+        abort ();
+    free (json);
+    stele_pack_destroy (&pack);
+    return text;
+}
+
 int
 stele_snapshots_publish (const char *path, const stele_snapshot_entry_t *entry, stele_refusal_t *refusal)
 {
-    char time [32], committed [32], verified [32], *text;
-    const stele_snapshot_facts_t *facts = &entry->facts;
-    stele_time_print (entry->time_us, time, sizeof time);
-    stele_time_print (facts->committed_us, committed, sizeof committed);
-    stele_time_print (entry->verified_us, verified, sizeof verified);
-    if (asprintf (&text, "{\"committed_at\":\"%s\",\"db_bytes\":%" PRId64 ",\"file_bytes\":%" PRId64
-            ",\"format\":%d,\"ledger_id\":\"%s\",\"position\":%" PRId64 ",\"producers\":%" PRId64
-            ",\"rejected\":%" PRId64 ",\"schema\":%" PRId64 ",\"time\":\"%s\",\"verified_at\":\"%s\""
-            ",\"version\":\"" STELE_VERSION "\"}\n",
-            committed, facts->bytes, entry->file_bytes, STELE_REPOSITORY_FORMAT, facts->ledger_id, facts->position,
-            facts->producers, facts->rejected, facts->schema, time, verified) < 0)
-        abort ();
+    char *text = s_print_object (entry);
     char *part = stele_snapshots_path (path, entry->name, "json.part");
     char *json = stele_snapshots_path (path, entry->name, "json");
     int code = s_write_file (part, text, refusal);
@@ -257,6 +297,72 @@ stele_snapshots_remove (const char *path, const stele_snapshot_entry_t *entry, s
     return code;
 }
 
+//  -- copies of archives ------------------------------------------------------------------
+
+typedef struct {
+    const stele_snapshot_entry_t *entries;
+    size_t count;
+    const bool *remove;             // NULL: none
+} s_named_t;
+
+//  Does one of the snapshots name it: of those to remove, or of the others?
+static bool
+s_is_named (const s_named_t *self, bool removed, const char *file)
+{
+    for (size_t i = 0; i < self->count; i++)
+        for (int k = 0; removed == (self->remove && self->remove [i]) && k < self->entries [i].archives.count; k++)
+            if (strcmp (self->entries [i].archives.items [k].file, file) == 0)
+                return true;
+    return false;
+}
+
+//  A snapshot that is being taken has copies that none names yet
+static bool
+s_is_kept (const char *file, void *arg)
+{
+    const s_named_t *self = arg;
+    return !s_is_named (self, true, file) || s_is_named (self, false, file);
+}
+
+static bool
+s_is_named_by_any (const char *file, void *arg)
+{
+    return s_is_named (arg, false, file);
+}
+
+static bool
+s_all_readable (const stele_snapshot_entry_t *entries, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (!entries [i].readable)
+            return false;
+    return true;
+}
+
+int
+stele_snapshots_remove_archives (const char *path, const stele_snapshot_entry_t *entries, size_t count, const bool *remove,
+    stele_refusal_t *refusal)
+{
+    s_named_t named = { entries, count, remove };
+    return s_all_readable (entries, count)? stele_archive_copies_prune (path, s_is_kept, &named, refusal): 0;
+}
+
+//  Those that no snapshot names: an interrupted backup left them
+static int
+s_prepare_archives (const char *path, stele_refusal_t *refusal)
+{
+    stele_snapshot_entry_t *entries = NULL;
+    int code = stele_archive_copies_prepare (path, refusal);
+    int64_t count = code? code: stele_snapshots_list (path, &entries, refusal);
+    if (count < 0)
+        return (int) count;
+    s_named_t named = { entries, (size_t) count, NULL };
+    if (s_all_readable (entries, (size_t) count))
+        code = stele_archive_copies_prune (path, s_is_named_by_any, &named, refusal);
+    free (entries);
+    return code;
+}
+
 int
 stele_snapshots_prepare (const char *path, stele_refusal_t *refusal)
 {
@@ -272,5 +378,5 @@ stele_snapshots_prepare (const char *path, stele_refusal_t *refusal)
     if (files)
         closedir (files);
     free (folder);
-    return code;
+    return code? code: s_prepare_archives (path, refusal);
 }

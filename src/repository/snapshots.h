@@ -4,7 +4,9 @@
     the JSON object with what was verified, which is written last:
 
       {"format":1, "ledger_id":UUID, "position":P, "time":TIME, "committed_at":TIME, "schema":N, "rejected":N,
-       "producers":N, "db_bytes":N, "file_bytes":N, "verified_at":TIME, "version":"0.2.0"}
+       "producers":N, "db_bytes":N, "file_bytes":N, "verified_at":TIME, "version":"0.2.0", "archives":[...]}
+
+    If the ledger has archives, archive_copies.h has the last one, and the files: the snapshot counts only if they are there.
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -19,6 +21,7 @@
 #include <stdint.h>
 #include "ledger/snapshot.h"
 #include "model/refusal.h"
+#include "repository/archive_copies.h"
 
 #define STELE_SNAPSHOT_NAME 48      // Bytes of a buffer for the name without its ending
 
@@ -28,8 +31,10 @@ typedef struct {
     int64_t time_us;                // When it was begun, microseconds since the Unix epoch
     int64_t verified_us;
     int64_t file_bytes;             // Of the compressed file, as it was verified
-    bool sound;                     // The file is there and has that size, and its JSON object is readable
-    char fault [120];               // Otherwise: what is wrong
+    stele_archive_copies_t archives;
+    bool readable;                  // Its JSON object is, or there is none
+    bool sound;                     // The files are there and have their sizes, and its JSON object is readable
+    char fault [200];               // Otherwise: what is wrong
 } stele_snapshot_entry_t;
 
 /*  All snapshots of the repository at 'path', in the order of their positions, then of their names. Returns their
@@ -53,8 +58,14 @@ int
 int
     stele_snapshots_remove (const char *path, const stele_snapshot_entry_t *entry, stele_refusal_t *refusal);
 
-/*  Create the folder of the snapshots if it is missing, and remove what an interrupted backup left there. Returns 0,
-    or a code with the refusal.                                              */
+/*  Remove the copies of archives that only these removed snapshots name, of those that were listed: remove [i] tells
+    which. Returns 0, or a code with the refusal.                            */
+int
+    stele_snapshots_remove_archives (const char *path, const stele_snapshot_entry_t *entries, size_t count,
+        const bool *remove, stele_refusal_t *refusal);
+
+/*  Create the folders of the snapshots if they are missing, and remove what an interrupted backup left there. Only for the
+    program that takes the snapshots. Returns 0, or a code with the refusal. */
 int
     stele_snapshots_prepare (const char *path, stele_refusal_t *refusal);
 

@@ -21,6 +21,7 @@ src_sqlite_libsqlite_la_SOURCES = \
     src/sqlite/sql/sql.c src/sqlite/sql/sql.h \
     src/ledger/archive.h \
     src/sqlite/archive/archive_file.c src/sqlite/archive/archive_file.h \
+    src/sqlite/archive/archive_snapshot.c \
     src/sqlite/archive/task_copy.c \
     src/sqlite/compress/compress_ahead.c src/sqlite/compress/compress_ahead.h \
     src/sqlite/compress/compressor.c src/sqlite/compress/compressor.h \

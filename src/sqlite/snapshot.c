@@ -20,6 +20,7 @@
 #include "base/file.h"
 #include "fault/fault.h"
 #include "ledger/snapshot.h"
+#include "sqlite/archive/archive_file.h"
 #include "sqlite/reader/reader_internal.h"
 #include "sqlite/sql/event_tables.h"
 #include "sqlite/sql/file_names.h"
@@ -30,12 +31,13 @@
 #define OPS_PER_STOP   100000       // Operations of SQLite between two calls of 'stop': some milliseconds
 
 struct stele_snapshot {
-    stele_reader_t *reader;         // Holds the state that is copied
+    stele_reader_t *reader;         // Of a ledger: holds the state that is copied
+    sqlite3 *archive;               // Or this
     sqlite3 *target;
     sqlite3_backup *backup;
     int handle;                     // Of the target, for its syncs
     char *path;                     // Of the target
-    char *log;                      // Path of the write-ahead log of the ledger
+    char *log;                      // Path of the write-ahead log of the source
     bool created, complete;
     int64_t page_bytes, copied, synced;
     stele_snapshot_facts_t facts;
@@ -107,7 +109,8 @@ s_open_target (stele_snapshot_t *self, stele_refusal_t *refusal)
     if (rc == SQLITE_OK)
         rc = sqlite3_exec (self->target, "PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA cache_size = 16",
             NULL, NULL, NULL);
-    if (rc == SQLITE_OK && !(self->backup = sqlite3_backup_init (self->target, "main", self->reader->db, "main")))
+    sqlite3 *source = self->archive? self->archive: self->reader->db;
+    if (rc == SQLITE_OK && !(self->backup = sqlite3_backup_init (self->target, "main", source, "main")))
         rc = sqlite3_errcode (self->target);
     return rc == SQLITE_OK? 0: s_refuse_target (self, rc, refusal);
 }
@@ -127,22 +130,69 @@ s_open_source (stele_snapshot_t *self, const char *path, stele_refusal_t *refusa
         sqlite3_errmsg (self->reader->db));
 }
 
+//  NULL: out of memory
+static stele_snapshot_t *
+s_new (const char *source, const char *target)
+{
+    stele_snapshot_t *self = calloc (1, sizeof *self);
+    if (!self)
+        return NULL;
+    self->handle = -1;
+    self->path = strdup (target);
+    self->log = sqlite3_mprintf ("%s" STELE_WAL_SUFFIX, source);
+    if (!self->path || !self->log)
+        stele_snapshot_destroy (&self);
+    return self;
+}
+
 stele_snapshot_t *
 stele_snapshot_new (const char *path, const char *target, stele_refusal_t *refusal)
 {
     assert (path && target && refusal);
-    stele_snapshot_t *self = calloc (1, sizeof *self);
-    if (self) {
-        self->handle = -1;
-        self->path = strdup (target);
-        self->log = sqlite3_mprintf ("%s" STELE_WAL_SUFFIX, path);
-    }
-    int code = self && self->path && self->log? s_open_source (self, path, refusal):
+    stele_snapshot_t *self = s_new (path, target);
+    int code = self? s_open_source (self, path, refusal): stele_refuse (refusal, STELE_ENO_MEMORY, NULL, "out of memory");
+    if (code == 0)
+        code = s_open_target (self, refusal);
+    if (code)
+        stele_snapshot_destroy (&self);
+    return self;
+}
+
+static int
+s_open_archive (stele_snapshot_t *self, const char *path, const char *archive_id, stele_refusal_t *refusal)
+{
+    int64_t pages = 0;
+    int code = stele_sql_code (sqlite3_open_v2 (path, &self->archive, SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX
+        | SQLITE_OPEN_EXRESCODE, NULL));
+    if (code == 0)
+        sqlite3_db_config (self->archive, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+    if (code == 0)
+        code = stele_sql_exec (self->archive, "BEGIN");
+    if (code == 0)
+        code = stele_sql_integer_into (self->archive, "PRAGMA page_size", 0, &self->page_bytes);
+    if (code == 0)
+        code = stele_sql_integer_into (self->archive, "PRAGMA page_count", 0, &pages);
+    self->facts.bytes = pages * self->page_bytes;
+    if (code)
+        return stele_refuse (refusal, code, "archive", "cannot read the archive %s: %s", path,
+            self->archive? sqlite3_errmsg (self->archive): "out of memory");
+    //  Reads, and so holds the state
+    return stele_archive_check (self->archive, "main", path, archive_id, refusal);
+}
+
+stele_snapshot_t *
+stele_snapshot_new_archive (const char *ledger, int64_t year, const char *archive_id, const char *target,
+    stele_refusal_t *refusal)
+{
+    char *path = stele_archive_path (ledger, year);
+    stele_snapshot_t *self = path? s_new (path, target): NULL;
+    int code = self? s_open_archive (self, path, archive_id, refusal):
         stele_refuse (refusal, STELE_ENO_MEMORY, NULL, "out of memory");
     if (code == 0)
         code = s_open_target (self, refusal);
     if (code)
         stele_snapshot_destroy (&self);
+    sqlite3_free (path);
     return self;
 }
 
@@ -156,6 +206,7 @@ stele_snapshot_destroy (stele_snapshot_t **self_p)
     sqlite3_backup_finish (self->backup);
     sqlite3_close (self->target);
     stele_reader_close (&self->reader);
+    sqlite3_close (self->archive);
     //  After SQLite has closed it: any close of a file drops the locks of this process on it
     if (self->handle >= 0)
         close (self->handle);
@@ -205,6 +256,8 @@ s_finish (stele_snapshot_t *self, stele_refusal_t *refusal)
         return s_refuse_target (self, rc, refusal);
     //  Release the state at once: the log of the ledger may be shortened
     stele_reader_close (&self->reader);
+    sqlite3_close (self->archive);
+    self->archive = NULL;
     rc = sqlite3_close (self->target);
     self->target = NULL;
     if (rc != SQLITE_OK)

@@ -213,6 +213,14 @@ stele_time_unpack (const void *data, size_t size, int64_t *time_us)
     return STELE_EINVALID_FIELD;
 }
 
+//  Put a number as that many digits
+static void
+s_put (char *text, int digits, int number)
+{
+    for (; digits-- > 0; number /= 10)
+        text [digits] = (char) ('0' + number % 10);
+}
+
 void
 stele_time_print (int64_t time_us, char *text, size_t size_max)
 {
@@ -229,7 +237,19 @@ stele_time_print (int64_t time_us, char *text, size_t size_max)
     int day = of_year - (153 * month_from_march + 2) / 5 + 1;
     int month = month_from_march < 10? month_from_march + 3: month_from_march - 9;
     int64_t year = era * 400 + year_of_era + (month <= 2);
-    snprintf (text, size_max, "%04lld-%02d-%02dT%02d:%02d:%02d.%06dZ", (long long) year,
-        month, day, of_day / 3600, of_day / 60 % 60, of_day % 60,
-        (int) s_rest (time_us, SECOND_US));
+    int us = (int) s_rest (time_us, SECOND_US);
+    if (year < 0 || year > 9999 || size_max < sizeof "yyyy-mm-ddThh:mm:ss.ffffffZ") {
+        snprintf (text, size_max, "%04lld-%02d-%02dT%02d:%02d:%02d.%06dZ", (long long) year,
+            month, day, of_day / 3600, of_day / 60 % 60, of_day % 60, us);
+        return;
+    }
+    //  The same, some ten times faster: there is a time in every event
+    memcpy (text, "yyyy-mm-ddThh:mm:ss.ffffffZ", sizeof "yyyy-mm-ddThh:mm:ss.ffffffZ");
+    s_put (text, 4, (int) year);
+    s_put (text + 5, 2, month);
+    s_put (text + 8, 2, day);
+    s_put (text + 11, 2, of_day / 3600);
+    s_put (text + 14, 2, of_day / 60 % 60);
+    s_put (text + 17, 2, of_day % 60);
+    s_put (text + 20, 6, us);
 }

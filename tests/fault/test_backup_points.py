@@ -38,6 +38,19 @@ class BackupPoints(FaultTest):
         self.assertTrue(self.points, "%s was not configured with --enable-fault-points" % harness.BUILD)
         self.restart()
         self.publish(3)
+        self.archive()
+
+    def archive(self):
+        """Have an archive with one more task."""
+        before, time = self.archived(), 1700000000000000
+        task = "%s-%d" % (self.name("old"), before)
+        self.producer().publish(*[dict(event, time=time) for event in (
+            created(task), changed(task, "running"), changed(task, "passed"))])
+        self.restart(arguments=("--archive-after", "90d"))
+        harness.wait_until(lambda: self.archived() > before, "the task to be archived")
+
+    def archived(self):
+        return self.asker().ask({"op": "stats"})["ledger"].get("archived_tasks", 0)
 
     def publish(self, count):
         peer = self.producer()
@@ -66,6 +79,7 @@ class BackupPoints(FaultTest):
                 kept = [line["snapshot"] for line in self.listed() if line["sound"]]
                 self.assertTrue(kept)
                 self.publish(1)
+                self.archive()
                 self.restart(fault="%s:kill" % step, arguments=("--backup-daily", "1", "--backup-weekly", "1",
                                                                 "--backup-monthly", "1"))
                 self.stele("--timeout", "2000", "backup", status=None)
@@ -79,7 +93,9 @@ class BackupPoints(FaultTest):
                 self.restart()
                 self.assert_whole()
                 self.stele("backup")
-                self.assertEqual(glob.glob(os.path.join(self.repository, "snapshots", "*.part")), [])
+                for folder in ("snapshots", "archives"):
+                    self.assertEqual(glob.glob(os.path.join(self.repository, folder, "*.part")), [])
+                self.assertEqual(len(os.listdir(os.path.join(self.repository, "archives"))), 1)
                 newest = self.listed()[0]
                 self.assertTrue(newest["sound"])
                 path, _ = self.restore("after-%s.db" % step)
@@ -106,6 +122,7 @@ class BackupPoints(FaultTest):
                 self.assertFalse(os.path.exists(path))
                 self.restore(name)
                 self.assertEqual(glob.glob(path + ".restoring*"), [])
+                self.assertEqual(len(glob.glob(path + ".archive-2023")), 1)
 
 
 class SmallRepository(FaultTest):

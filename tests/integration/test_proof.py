@@ -277,12 +277,24 @@ class Proof(harness.BrokerTest):
         shutil.copytree(self.repository, cut)
         segments = os.path.join(cut, "segments")
         os.remove(os.path.join(segments, sorted(os.listdir(segments))[-1]))
-        self.assertIn("nothing is proven: the only checkpoint is ahead", self.faults(cut)[0]["text"])
-        #   An earlier one proves that there were events
-        shutil.copy(self.early, os.path.join(cut, "checkpoints", "2020-01-01.note"))
         fault = self.faults(cut)[0]
         self.assertIn("these events are missing", fault["text"])
-        self.assertEqual((fault["position"], fault["last"]), (1, int(self.note(self.early)[1])))
+        self.assertEqual((fault["position"], fault["last"]), (1, int(self.note()[1])))
+
+    def test_note_of_the_repository_waits_for_the_segments(self):
+        repository = os.path.join(self.folder, "late")
+        notes = os.path.join(repository, "checkpoints")
+        self.start_broker(ledger_name="late.db", more={"backup": repository, "backup-lag": 86400})
+        try:
+            self.clients.producer(self.broker.events, self.name("late")).publish(created("late"))
+            head = self.ask("ping")["position"]
+            harness.wait_until(lambda: self.ask("stats")["seal"]["position"] == head, "the note beside the ledger")
+            self.assertFalse(os.path.exists(notes))
+        finally:
+            self.assertEqual(self.broker.stop(), 0, self.broker.log())
+        #   The stop writes the segments, then the note
+        self.assertEqual(self.note(os.path.join(notes, os.listdir(notes)[0]))[1], self.note(self.broker.ledger + ".checkpoint")[1])
+        stele("verify", repository, "--key", self.key)
 
     def test_removed_end_is_named(self):
         path = self.copy("shorter")
@@ -322,6 +334,13 @@ class Proof(harness.BrokerTest):
             "DELETE FROM unordered_tasks WHERE task = (SELECT min (task) FROM unordered_tasks)": "unordered_tasks does not have",
             "INSERT INTO tasks (id, task_id, since) VALUES (999999, 'made up', 1)": "999999 has no events",
         }, {
+            "UPDATE task_history SET changes = '{}' WHERE position = (SELECT max (position) FROM task_history WHERE kind = 3)":
+                "task_history: a column has a value that no event of kind 3",
+            "UPDATE task_history SET model = 1 WHERE position = (SELECT max (position) FROM task_history WHERE kind = 2"
+            " AND changes LIKE '%\"model\"%')":
+                "task_history: a column has a value that no event of kind 2",
+            "UPDATE cli_session_history SET fields = '{}' WHERE position = (SELECT max (position) FROM cli_session_history"
+            " WHERE kind = 3)": "cli_session_history: a column has a value that no event of kind 3",
             "UPDATE zones SET min_task = 2 WHERE zone = 0": "bounds of zone 0",
             "INSERT INTO unordered_tasks SELECT id FROM tasks WHERE title = 'The title'": "unordered_tasks has task",
             "INSERT INTO user_preferences VALUES ('no one', NULL, NULL, NULL, NULL, 1, 1, 1)": "user_preferences has rows",
@@ -456,6 +475,53 @@ class Proof(harness.BrokerTest):
         finally:
             self.assertEqual(self.broker.stop(), 0, self.broker.log())
         self.assertEqual(self.note(path + ".checkpoint"), before)
+
+    def test_damaged_seals_are_made_again(self):
+        path = self.copy("repaired")
+        with open(path + ".seals", "r+b") as file:
+            right = file.read()
+            file.seek(70)
+            file.write(bytes(4))
+        self.start_broker(ledger_name="repaired.db", more={"backup": ""})
+        try:
+            self.broker.wait_line("the file of seals was damaged")
+            self.producer().publish(created(self.name("more")))
+            head = self.ask("ping")["position"]
+            harness.wait_until(lambda: self.ask("stats")["seal"].get("position") >= head, "its seal")
+        finally:
+            self.assertEqual(self.broker.stop(), 0, self.broker.log())
+        with open(path + ".seals", "rb") as file:
+            self.assertEqual(file.read()[:len(right)], right)
+        stele("verify", path, "--key", self.key)
+        #   Where the events have changed too, the file stays: it tells which
+        path = self.copy("both")
+        position, = self.rows("SELECT max (position) FROM task_outputs WHERE position <= %d" % TILE)[0]
+        self.assertEqual(edit(path, "UPDATE task_outputs SET content = 'nothing' WHERE position = %d" % position), 1)
+        with open(path + ".seals", "r+b") as file:
+            file.seek(70)
+            file.write(bytes(4))
+        self.start_broker(ledger_name="both.db", more={"backup": ""})
+        try:
+            self.broker.wait_line("not those that were sealed")
+        finally:
+            self.assertEqual(self.broker.stop(), 0, self.broker.log())
+        self.assertEqual(self.faults(path)[0]["position"], position)
+
+    def test_damaged_checkpoint_is_not_called_a_contradiction(self):
+        path = self.copy("truncated")
+        os.truncate(path + ".checkpoint", 60)
+        self.start_broker(ledger_name="truncated.db", more={"backup": ""})
+        try:
+            self.broker.wait_line("is damaged, it is no checkpoint")
+            seal = self.ask("stats")["seal"]
+            self.assertEqual(seal["state"], "failing")
+            self.assertIn(path + ".checkpoint", seal["error"])
+            #   Put back, it is used without a restart
+            shutil.copy(self.sealed + ".checkpoint", path + ".checkpoint")
+            head = self.ask("ping")["position"]
+            harness.wait_until(lambda: self.ask("stats")["seal"]["position"] == head, "the seal to continue")
+        finally:
+            self.assertEqual(self.broker.stop(), 0, self.broker.log())
 
     def test_checkpoint_at_the_end_of_a_tile_is_continued(self):
         self.start_broker(ledger_name="tile.db", more={"backup": ""})

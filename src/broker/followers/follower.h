@@ -32,7 +32,7 @@
     X (SEGMENTS, stele_segment_follower, backup,      "",     true) \
     X (SNAPSHOT, stele_snapshot_follower, backup,     "",     false) \
     X (ARCHIVE,  stele_archive_follower, archive_after, "",   false) \
-    X (SEAL,     stele_seal_follower,   seal,         "",     true)
+    X (SEAL,     stele_seal_follower,   seal,         "",     true)     // After SEGMENTS (broker.c: s_drain)
 
 #define STELE_FOLLOWER_ENUM(name, actor, setting, off, drains) STELE_FOLLOWER_##name,
 typedef enum { STELE_FOLLOWERS (STELE_FOLLOWER_ENUM) STELE_FOLLOWER_COUNT } stele_follower_id_t;

@@ -1,7 +1,8 @@
 /*  seal_follower - the follower that seals the history: hashes of events, signed notes (proof/sealer.h)
 
-    It reads the log in portions, a few times per second, with rests while many events arrive, and writes a note every 'seal-lag'
-    seconds if there are new events: beside the ledger, and one per day into the repository of backups. Nothing waits for it, no ack above all.
+    It reads the log in portions, a few times per second, with rests while many events arrive, and writes a note every
+    'seal-lag' seconds if there are new events: beside the ledger, and one per day into the repository of backups, once the
+    segments there have its events. Nothing waits for it, no ack above all.
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -31,6 +32,7 @@
 #define NICE 5
 #define TICK_MS 250
 #define RETRY_MS 2000
+#define KEEP_MS 1000                // Between two looks at the end of the segments
 #define PORTION_EVENTS 4000
 #define CATCHING_UP 100000          // Events behind the head
 
@@ -40,6 +42,8 @@ typedef struct {
     stele_sealer_t *sealer;         // NULL: it could not be opened
     char kept [24];                 // Name of the note of the repository that was written last
     int64_t kept_size;              // And its size
+    stele_note_t held;              // The oldest note that the segments have not reached; size 0: none
+    int64_t looked_ms;              // Steady clock: at the end of the segments
     int64_t next_ms;                // Steady clock: next portion
     int64_t noted_ms;               // Steady clock: last note
     int64_t failing_since_ms;
@@ -99,25 +103,29 @@ s_note (s_seal_t *self, int code)
         stele_log_info ("seal", "the history is sealed again");
     self->failing = failing;
     self->contradicted = code == STELE_ELEDGER;
+    if (self->sealer && stele_sealer_repaired (self->sealer))
+        stele_log_warning ("seal", "the file of seals was damaged: it is made again, the last checkpoint proves the events");
 }
 
 //  -- notes of the repository --------------------------------------------------------------
 
-//  Has the follower of the segments made the repository, and is it the one of this ledger? After an accepted loss it is not:
-//  then its notes are those of the history before.
-static bool
-s_is_own_repository (s_seal_t *self)
+//  The last position that the segments have; 0: the follower of the segments has not made the repository yet, or it is not
+//  the one of this ledger. After an accepted loss it is not: then its notes are those of the history before.
+static int64_t
+s_segments_last (s_seal_t *self)
 {
+    char broken [48];
     stele_refusal_t refusal;
     stele_repository_t *repository = stele_repository_open (self->follower.settings->backup, &refusal);
     bool own = repository && strcmp (stele_repository_ledger_id (repository), stele_reader_ledger_id (self->follower.reader)) == 0;
+    int64_t last = own? stele_repository_last (repository, self->kept_size, broken, &refusal): 0;
     stele_repository_close (&repository);
-    return own;
+    return last > 0? last: 0;
 }
 
 //  One per day, the last. A clock that was set back writes on in the file of the latest day.
 static int
-s_keep (s_seal_t *self)
+s_write_kept (s_seal_t *self, const stele_note_t *note)
 {
     char *folder, *path, name [sizeof self->kept];
     time_t now = (time_t) (stele_clock_us () / 1000000);
@@ -127,18 +135,33 @@ s_keep (s_seal_t *self)
         memcpy (name, self->kept, sizeof name);
     if (asprintf (&folder, "%s/" STELE_REPOSITORY_CHECKPOINTS, self->follower.settings->backup) < 0 || asprintf (&path, "%s/%s", folder, name) < 0)
         abort ();
-    int code = 0;
-    if (s_is_own_repository (self) && (mkdir (folder, 0700) == 0 || errno == EEXIST))
-        code = stele_note_save (stele_sealer_note (self->sealer), path, &self->refusal);
-    else
-        code = 1;
+    int code = mkdir (folder, 0700) == 0 || errno == EEXIST? stele_note_save (note, path, &self->refusal): 0;
     if (code == 0) {
         memcpy (self->kept, name, sizeof name);
-        self->kept_size = s_noted (self);
+        self->kept_size = note->size;
     }
     free (path);
     free (folder);
-    return code < 0? code: 0;
+    return code;
+}
+
+//  A note is written there after the events that it proves: so one that is ahead of the segments tells that their end is missing.
+//  While events arrive, the segments never reach the newest note: they reach the one that is held.
+static int
+s_keep (s_seal_t *self, bool now)
+{
+    const stele_note_t *newest = stele_sealer_note (self->sealer);
+    int64_t now_ms = stele_clock_steady_ms ();
+    if (!now && now_ms - self->looked_ms < KEEP_MS)
+        return 0;
+    self->looked_ms = now_ms;
+    int64_t last = s_segments_last (self);
+    bool reached = self->held.size > 0 && self->held.size <= last;
+    const stele_note_t *note = newest->size <= last? newest: reached? &self->held: NULL;
+    int code = note? s_write_kept (self, note): 0;
+    if (code == 0 && (note || self->held.size == 0))
+        self->held = *newest;
+    return code;
 }
 
 //  -- the loop -------------------------------------------------------------------------------
@@ -152,7 +175,7 @@ s_checkpoint (s_seal_t *self, bool now)
     if (due && rc >= 0)
         self->noted_ms = stele_clock_steady_ms ();
     if (rc >= 0 && *self->follower.settings->backup && self->kept_size < s_noted (self))
-        rc = s_keep (self);
+        rc = s_keep (self, now);
     if (rc >= 0 && !self->logged && s_noted (self)) {
         self->logged = true;
         const stele_note_t *note = stele_sealer_note (self->sealer);

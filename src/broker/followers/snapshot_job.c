@@ -1,10 +1,12 @@
-/*  snapshot_job - one backup: copy the ledger, compress the copy, restore and verify it, and only then let it count
+/*  snapshot_job - one backup: copy the ledger and its archives, compress the copies, restore and verify them, and only then
+    let it count
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
     file, You can obtain one at https://mozilla.org/MPL/2.0/.
 */
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -43,6 +45,7 @@ typedef struct {
     bool stopped;
     stele_refusal_t refusal;
     char *copy, *packed, *scratch, *final;  // Files: the copy, compressed, expanded again; the name that counts
+    stele_snapshot_entry_t newest;  // The snapshot before; its copies of archives are used again
 } s_job_t;
 
 //  -- reports and the end -------------------------------------------------------------------
@@ -142,15 +145,15 @@ s_prepare (s_job_t *self)
 
 //  The repository may be on the disk of the ledger: do not fill it up, which would hold back acks
 static int
-s_check_room (s_job_t *self)
+s_check_room (s_job_t *self, int64_t bytes)
 {
     struct statvfs disk;
-    int64_t need = self->entry.facts.bytes * 2;
+    int64_t need = bytes * 2;
     if (statvfs (self->settings->backup, &disk) != 0)
         return 0;                   // The copy will report what is wrong
     int64_t left = (int64_t) disk.f_bavail * (int64_t) disk.f_frsize;
     return left >= need? 0: stele_refuse (&self->refusal, STELE_EFULL, "backup",
-        "%s has %" PRId64 " bytes left; a snapshot of this ledger needs %" PRId64 " until it is verified",
+        "%s has %" PRId64 " bytes left; a snapshot of this ledger needs %" PRId64 " more until it is verified",
         self->settings->backup, left, need);
 }
 
@@ -191,7 +194,7 @@ s_copy (s_job_t *self)
     entry->facts = *stele_snapshot_facts (snapshot);
     stele_snapshots_name (entry->facts.position, entry->time_us, entry->name);
     s_enter (self, "copying", entry->facts.bytes);
-    int code = s_check_room (self);
+    int code = s_check_room (self, entry->facts.bytes);
     if (code == 0)
         code = s_copy_pages (self, snapshot);
     stele_snapshot_destroy (&snapshot);
@@ -235,6 +238,127 @@ s_verify (s_job_t *self)
     return 0;
 }
 
+//  -- archives ------------------------------------------------------------------------------
+
+//  What the snapshot before has of archives
+static int
+s_find_newest (s_job_t *self)
+{
+    stele_snapshot_entry_t *entries = NULL;
+    int64_t count = stele_snapshots_list (self->settings->backup, &entries, &self->refusal);
+    for (int64_t i = 0; i < count; i++)
+        if (entries [i].sound)
+            self->newest = entries [i];
+    free (entries);
+    return count < 0? (int) count: 0;
+}
+
+//  Copy, compress, expand and verify, as the ledger
+static int
+s_take_archive (s_job_t *self, stele_archive_copy_t *copy, const char *raw, const char *packed, const char *scratch)
+{
+    stele_snapshot_t *snapshot = stele_snapshot_new_archive (self->settings->ledger, copy->archive.year,
+        copy->archive.archive_id, raw, &self->refusal);
+    if (!snapshot)
+        return self->refusal.code;
+    copy->db_bytes = stele_snapshot_facts (snapshot)->bytes;
+    s_enter (self, "copying", copy->db_bytes);
+    int code = s_check_room (self, copy->db_bytes);
+    if (code == 0)
+        code = s_copy_pages (self, snapshot);
+    stele_snapshot_destroy (&snapshot);
+    if (code)
+        return code;
+    s_enter (self, "compressing", copy->db_bytes);
+    copy->file_bytes = stele_packed_file_compress (raw, packed, s_on_portion, self, &self->refusal);
+    unlink (raw);
+    if (copy->file_bytes < 0)
+        return (int) copy->file_bytes;
+    s_enter (self, "restoring", copy->file_bytes);
+    int64_t bytes = stele_packed_file_expand (packed, scratch, s_on_portion, self, &self->refusal);
+    if (bytes < 0)
+        return (int) bytes;
+    s_enter (self, "verifying", bytes);
+    return stele_snapshot_verify_archive (scratch, self->scratch, &copy->archive, s_on_check, self, &self->refusal);
+}
+
+//  Its name makes it durable; until a snapshot names it, the next backup removes it
+static int
+s_name_archive (s_job_t *self, stele_archive_copy_t *copy, const char *packed)
+{
+    char reason [400];
+    char *final = stele_archive_copy_path (copy, self->settings->backup, "");
+    int code = stele_archive_copy_hash (packed, copy->sha256, &self->refusal);
+    if (code == 0 && (rename (packed, final) != 0 || stele_file_sync_folder (final) != 0)) {
+        stele_file_reason (final, errno, reason, sizeof reason);
+        code = stele_refuse (&self->refusal, STELE_EIO, "backup", "%s", reason);
+    }
+    free (final);
+    STELE_FAULT (snapshot_archived);
+    return code;
+}
+
+//  Use the copy of the snapshot before, if the archive has not changed since, and the copy is whole
+static bool
+s_use_again (s_job_t *self, stele_archive_copy_t *copy)
+{
+    char sha256 [65];
+    const stele_archive_copy_t *before = stele_archive_copies_find (&self->newest.archives, copy->archive.year);
+    if (!before || !*copy->state || strcmp (before->state, copy->state) != 0
+    ||  strcmp (before->archive.archive_id, copy->archive.archive_id) != 0)
+        return false;
+    char *file = stele_archive_copy_path (before, self->settings->backup, "");
+    bool whole = stele_archive_copy_hash (file, sha256, &self->refusal) == 0 && strcmp (sha256, before->sha256) == 0;
+    free (file);
+    if (!whole)
+        return false;
+    stele_snapshot_archive_t archive = copy->archive;
+    *copy = *before;
+    copy->archive = archive;
+    return true;
+}
+
+static int
+s_copy_archive (s_job_t *self, stele_archive_copy_t *copy)
+{
+    //  Before it is copied: what is written meanwhile makes it differ
+    stele_snapshot_archive_state (self->settings->ledger, copy->archive.year, copy->state);
+    if (s_use_again (self, copy))
+        return 0;
+    stele_archive_copy_name (copy, self->entry.time_us);
+    char *files [] = {
+        stele_archive_copy_path (copy, self->settings->backup, ".copy.part"),
+        stele_archive_copy_path (copy, self->settings->backup, ".part"),
+        stele_archive_copy_path (copy, self->settings->backup, ".check.part")
+    };
+    int code = s_take_archive (self, copy, files [0], files [1], files [2]);
+    if (code == 0)
+        code = s_name_archive (self, copy, files [1]);
+    for (size_t i = 0; i < sizeof files / sizeof files [0]; i++) {
+        unlink (files [i]);
+        free (files [i]);
+    }
+    return code;
+}
+
+//  Those that the copy of the ledger names. A task moves to an archive before the ledger says that it is there, so
+//  each copy, which is later, has all that it names.
+static int
+s_copy_archives (s_job_t *self)
+{
+    stele_snapshot_archive_t named [STELE_SNAPSHOT_ARCHIVES];
+    stele_archive_copies_t *copies = &self->entry.archives;
+    int count = stele_snapshot_archives (self->scratch, named, &self->refusal);
+    int code = count < 0? count: count > 0? s_find_newest (self): 0;
+    for (copies->count = 0; copies->count < count && code == 0; copies->count += code == 0) {
+        copies->items [copies->count].archive = named [copies->count];
+        code = s_copy_archive (self, &copies->items [copies->count]);
+    }
+    return code;
+}
+
+//  -- the end -------------------------------------------------------------------------------
+
 static int
 s_publish (s_job_t *self)
 {
@@ -274,6 +398,8 @@ s_prune (s_job_t *self)
                         entries [i].name);
                 STELE_FAULT (snapshot_removed);
             }
+    if (code == 0)
+        code = stele_snapshots_remove_archives (settings->backup, entries, (size_t) count, remove, &self->refusal);
     if (code)
         stele_log_warning ("backup_not_removed", "cannot remove old snapshots: %s", self->refusal.message);
     free (remove);
@@ -307,6 +433,8 @@ stele_snapshot_job (zsock_t *pipe, void *args)
         code = s_compress (&self);
     if (code == 0)
         code = s_verify (&self);
+    if (code == 0)
+        code = s_copy_archives (&self);
     if (code == 0)
         code = s_publish (&self);
     STELE_FAULT (snapshot_published);

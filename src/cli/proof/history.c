@@ -129,7 +129,7 @@ typedef struct {
 static int
 s_missing (const s_read_t *self)
 {
-    return stele_refuse (self->refusal, STELE_ELEDGER, NULL, "the event at position %" PRId64 " is missing", self->position + 1);
+    return stele_refuse (self->refusal, STELE_ELEDGER, NULL, "position %" PRId64 ": the event is missing", self->position + 1);
 }
 
 static int

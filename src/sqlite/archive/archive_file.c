@@ -5,9 +5,11 @@
     file, You can obtain one at https://mozilla.org/MPL/2.0/.
 */
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -24,11 +26,45 @@
 char *
 stele_archive_path (const char *ledger, int64_t year)
 {
-    //  A ledger that is being restored (repository/restore.c) has the archives of its target
     size_t size = strlen (ledger), suffix = strlen (STELE_RESTORING_SUFFIX);
-    if (size > suffix && strcmp (ledger + size - suffix, STELE_RESTORING_SUFFIX) == 0)
-        size -= suffix;
-    return sqlite3_mprintf ("%.*s" STELE_ARCHIVE_SUFFIX "%04lld", (int) size, ledger, (long long) year);
+    char *path = sqlite3_mprintf ("%s" STELE_ARCHIVE_SUFFIX "%04lld", ledger, (long long) year);
+    //  A ledger that is being restored (repository/restore.c) has archives of its own, or those of its target
+    if (path && size > suffix && strcmp (ledger + size - suffix, STELE_RESTORING_SUFFIX) == 0 && access (path, F_OK) != 0) {
+        sqlite3_free (path);
+        path = sqlite3_mprintf ("%.*s" STELE_ARCHIVE_SUFFIX "%04lld", (int) (size - suffix), ledger, (long long) year);
+    }
+    return path;
+}
+
+//  The year of an archive of that name of a ledger; -1: it is another file
+static int64_t
+s_year_of (const char *file, const char *ledger)
+{
+    size_t size = strlen (ledger), suffix = strlen (STELE_ARCHIVE_SUFFIX);
+    if (strncmp (file, ledger, size) != 0 || strncmp (file + size, STELE_ARCHIVE_SUFFIX, suffix) != 0)
+        return -1;
+    const char *year = file + size + suffix;
+    return strlen (year) == 4 && strspn (year, "0123456789") == 4? strtoll (year, NULL, 10): -1;
+}
+
+int
+stele_archives_beside (const char *ledger, int64_t *years, int max)
+{
+    const char *slash = strrchr (ledger, '/');
+    char *folder = stele_file_folder (ledger);
+    DIR *files = folder? opendir (folder): NULL;
+    struct dirent *file;
+    int count = files? 0: -1, error = errno;
+    while (files && count < max && (file = readdir (files))) {
+        int64_t year = s_year_of (file->d_name, slash? slash + 1: ledger);
+        if (year >= 0)
+            years [count++] = year;
+    }
+    if (files)
+        closedir (files);
+    free (folder);
+    errno = error;
+    return count;
 }
 
 int64_t

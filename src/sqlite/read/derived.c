@@ -83,14 +83,16 @@ stele_reader_links (stele_reader_t *self, stele_link_table_t table, stele_link_f
 {
     static const char *const sql [] = {
         [STELE_LINK_HISTORY] = "SELECT position, position - task_back, position - previous_back, state_from, state_to,"
-            " ifnull (owner, -1), kind FROM task_history ORDER BY position",
-        [STELE_LINK_OUTPUTS] = "SELECT position, position - task_back, position - previous_back, 0, 0, -1, 1 FROM task_outputs"
+            " ifnull (owner, -1), kind, (kind > 2 AND changes IS NOT NULL) OR (kind = 2 AND coalesce (provider, model) IS NOT NULL)"
+            " FROM task_history ORDER BY position",
+        [STELE_LINK_OUTPUTS] = "SELECT position, position - task_back, position - previous_back, 0, 0, -1, 1, 0 FROM task_outputs"
             " ORDER BY position",
-        [STELE_LINK_METRICS] = "SELECT position, position - task_back, position - previous_back, 0, 0, -1, 1 FROM task_metrics"
+        [STELE_LINK_METRICS] = "SELECT position, position - task_back, position - previous_back, 0, 0, -1, 1, 0 FROM task_metrics"
             " ORDER BY position",
-        [STELE_LINK_SESSIONS] = "SELECT position, session, previous, state_from, state_to, -1, kind FROM cli_session_history"
+        [STELE_LINK_SESSIONS] = "SELECT position, session, previous, state_from, state_to, -1, kind,"
+            " kind > 1 AND fields IS NOT NULL FROM cli_session_history"
             " ORDER BY position",
-        [STELE_LINK_COMMANDS] = "SELECT position, session, previous, 0, 0, -1, 1 FROM cli_session_commands ORDER BY position"
+        [STELE_LINK_COMMANDS] = "SELECT position, session, previous, 0, 0, -1, 1, 0 FROM cli_session_commands ORDER BY position"
     };
     int rc = reader_enter_unbound (self);
     if (rc)
@@ -101,7 +103,7 @@ stele_reader_links (stele_reader_t *self, stele_link_table_t table, stele_link_f
             .position = sqlite3_column_int64 (statement, 0), .key = sqlite3_column_int64 (statement, 1),
             .previous = sqlite3_column_int64 (statement, 2), .state_from = sqlite3_column_int (statement, 3),
             .state_to = sqlite3_column_int (statement, 4), .owner = sqlite3_column_int64 (statement, 5),
-            .kind = sqlite3_column_int (statement, 6)
+            .kind = sqlite3_column_int (statement, 6), .stray = sqlite3_column_int (statement, 7) != 0
         };
         rc = fn (&link, arg);
     }

@@ -7,7 +7,7 @@
     file, You can obtain one at https://mozilla.org/MPL/2.0/.
 */
 
-#include <glob.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +17,9 @@
 #include "sqlite/archive/archive_file.h"
 #include "sqlite/sql/file_names.h"
 #include "sqlite/write/ledger_internal.h"
+
+#define BUSY_MS   200               // A program that opens or closes an archive may hold its lock for a moment
+#define FILES_MAX 100
 
 struct stele_recall {
     int64_t year;
@@ -42,41 +45,49 @@ s_migrate (stele_ledger_t *self, int64_t year, stele_refusal_t *refusal)
 }
 
 //  An archive that has positions after the end of the ledger is from a history whose end is lost (a restored ledger): they
-//  will be given again, so nothing may be added to it. It gets the note of another ledger (archiver.c compares it).
+//  will be given again, so nothing may be added to it. It gets the note of another ledger (archiver.c compares it). A file
+//  that is not an archive, or that cannot be opened, gets nothing added to it anyway.
 static int
-s_end_one (stele_ledger_t *self, const char *path)
+s_end_one (stele_ledger_t *self, const char *path, stele_refusal_t *refusal)
 {
     sqlite3 *db = NULL;
-    int code = stele_sql_code (sqlite3_open_v2 (path, &db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE,
-        NULL));
     int64_t application = 0, last = 0;
-    if (code == 0)
-        code = stele_sql_integer_into (db, "PRAGMA application_id", 0, &application);
-    if (code == 0 && application == STELE_ARCHIVE_APPLICATION_ID)
+    int code = 0, rc = sqlite3_open_v2 (path, &db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, NULL);
+    if (rc == SQLITE_OK)
+        sqlite3_busy_timeout (db, BUSY_MS);
+    if (rc == SQLITE_OK && stele_sql_integer_into (db, "PRAGMA application_id", 0, &application) == 0
+    &&  application == STELE_ARCHIVE_APPLICATION_ID) {
         code = stele_sql_integer_into (db, "SELECT max (p) FROM (SELECT max (position) AS p FROM task_history UNION ALL"
             " SELECT max (position) FROM task_outputs UNION ALL SELECT max (position) FROM task_metrics)", 0, &last);
-    if (code == 0 && last > stele_ledger_last (self))
-        code = stele_sql_exec (db, "UPDATE meta SET value = value || '+' WHERE key = 'ledger_id' AND value NOT LIKE '%+'");
+        if (code == 0 && last > stele_ledger_last (self))
+            code = stele_sql_exec (db, "UPDATE meta SET value = value || '+' WHERE key = 'ledger_id' AND value NOT LIKE '%+'");
+        if (code)
+            stele_refuse (refusal, code, "archive", "the archive %s cannot be checked, or marked as one that ends after its ledger: "
+                "%s: repair or restore it", path, sqlite3_errmsg (db));
+    }
     sqlite3_close (db);
     return code;
 }
 
-//  Those whose files are there, also if the ledger has not noted them yet. One that cannot be read is reported elsewhere.
-static void
-s_end (stele_ledger_t *self)
+//  Those whose files are there, also if the ledger has not noted them yet
+static int
+s_end (stele_ledger_t *self, stele_refusal_t *refusal)
 {
     const char *ledger = stele_place_path (self->place);
     size_t size = strlen (ledger), suffix = strlen (STELE_RESTORING_SUFFIX);
-    glob_t found = { 0 };
+    int64_t years [FILES_MAX];
     //  A ledger that is being restored does not have its end yet
     if (size > suffix && strcmp (ledger + size - suffix, STELE_RESTORING_SUFFIX) == 0)
-        return;
-    char *pattern = sqlite3_mprintf ("%s" STELE_ARCHIVE_SUFFIX "[0-9][0-9][0-9][0-9]", ledger);
-    if (pattern && glob (pattern, GLOB_NOSORT, NULL, &found) == 0)
-        for (size_t i = 0; i < found.gl_pathc; i++)
-            s_end_one (self, found.gl_pathv [i]);
-    globfree (&found);
-    sqlite3_free (pattern);
+        return 0;
+    int code = 0, count = stele_archives_beside (ledger, years, FILES_MAX);
+    if (count < 0)
+        return stele_refuse (refusal, STELE_EIO, "archive", "cannot look for archives next to %s: %s", ledger, strerror (errno));
+    for (int i = 0; i < count && code == 0; i++) {
+        char *path = stele_archive_path (ledger, years [i]);
+        code = path? s_end_one (self, path, refusal): stele_refuse (refusal, STELE_ENO_MEMORY, NULL, "out of memory");
+        sqlite3_free (path);
+    }
+    return code;
 }
 
 int
@@ -90,7 +101,7 @@ stele_ledger_archives_open (stele_ledger_t *self, stele_refusal_t *refusal)
     }
     sqlite3_finalize (stmt);
     if (code == 0 && stele_sql_code (rc) == 0)
-        s_end (self);
+        code = s_end (self, refusal);
     if (code || (code = stele_sql_code (rc)) == 0)
         return code;
     code = stele_ledger_fail (self, code);
@@ -241,6 +252,8 @@ s_open (stele_ledger_t *self, int64_t year, const char *path, stele_refusal_t *r
     sqlite3 *db = self->recall->db;
     if (rc == SQLITE_OK)
         sqlite3_db_config (db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+    if (rc == SQLITE_OK)
+        sqlite3_busy_timeout (db, BUSY_MS);
     if (rc != SQLITE_OK)
         return stele_refuse (refusal, STELE_EUNAVAILABLE, "task_id", "%s", db? sqlite3_errmsg (db): "out of memory");
     if (stele_archive_check (db, "main", path, id, refusal))

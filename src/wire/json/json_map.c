@@ -84,6 +84,19 @@ s_print_key (stele_json_writer_t *self, s_pair_t *pair, int depth)
     return 0;
 }
 
+//  Faster than qsort for the few keys of an event
+static void
+s_insert_sorted (s_pair_t *pairs, uint32_t count)
+{
+    for (uint32_t i = 1; i < count; i++) {
+        s_pair_t pair = pairs [i];
+        uint32_t at = i;
+        for (; at > 0 && s_compare (&pairs [at - 1], &pair) > 0; at--)
+            pairs [at] = pairs [at - 1];
+        pairs [at] = pair;
+    }
+}
+
 static int
 s_sort (stele_json_writer_t *self, s_pair_t *pairs, uint32_t count, int depth)
 {
@@ -94,7 +107,10 @@ s_sort (stele_json_writer_t *self, s_pair_t *pairs, uint32_t count, int depth)
     }
     if (count < 2 || self->max == 0)
         return 0;
-    qsort (pairs, count, sizeof *pairs, s_compare);
+    if (count <= PAIRS_MAX)
+        s_insert_sorted (pairs, count);
+    else
+        qsort (pairs, count, sizeof *pairs, s_compare);
     for (uint32_t i = 1; i < count; i++) {
         if (s_compare (&pairs [i - 1], &pairs [i]) != 0)
             continue;
@@ -165,7 +181,8 @@ s_write_with_times (stele_json_writer_t *self, const s_pair_t *pair, bool is_eve
     stele_scan_t scan = s_scan_value (self, pair), probe = scan;
     stele_token_t token = stele_scan_next (&probe);
     //  The name of the field matters only to numbers, and to what contains maps
-    if (token.kind != STELE_SCAN_INTEGER && token.kind != STELE_SCAN_MAP && token.kind != STELE_SCAN_ARRAY)
+    if ((token.kind != STELE_SCAN_INTEGER && token.kind != STELE_SCAN_MAP && token.kind != STELE_SCAN_ARRAY)
+    ||  (is_event && !s_key_is (pair, "time")))
         return stele_json_write_value (self, &scan, depth, false);
     stele_field_t field = s_field (pair);
     if (field == STELE_FIELD_NONE)

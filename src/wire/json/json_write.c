@@ -158,13 +158,27 @@ s_write_real (stele_json_writer_t *self, double real)
 }
 
 static void
+s_write_integer (stele_json_writer_t *self, int64_t integer)
+{
+    char text [24], *first = text + sizeof text;
+    uint64_t rest = integer < 0? 0 - (uint64_t) integer: (uint64_t) integer;
+    do
+        *--first = (char) ('0' + rest % 10);
+    while (rest /= 10);
+    if (integer < 0)
+        *--first = '-';
+    stele_json_put (self, first, (size_t) (text + sizeof text - first));
+}
+
+static void
 s_write_number (stele_json_writer_t *self, const stele_token_t *token)
 {
     char text [48];
-    if (token->kind == STELE_SCAN_INTEGER)
-        snprintf (text, sizeof text, "%" PRId64, token->integer);
-    else
-        snprintf (text, sizeof text, "{\"$uint\":\"%" PRIu64 "\"}", token->natural);
+    if (token->kind == STELE_SCAN_INTEGER) {
+        s_write_integer (self, token->integer);
+        return;
+    }
+    snprintf (text, sizeof text, "{\"$uint\":\"%" PRIu64 "\"}", token->natural);
     stele_json_puts (self, text);
 }
 

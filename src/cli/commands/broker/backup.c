@@ -176,6 +176,45 @@ s_print_row (cli_table_t *table, const stele_snapshot_entry_t *entry, const char
 
 //  -- check -----------------------------------------------------------------------------------
 
+static char *
+s_join (const char *folder, const char *name)
+{
+    char *file;
+    if (asprintf (&file, "%s/%s", folder, name) < 0)
+        abort ();
+    return file;
+}
+
+//  Expand and verify the copy of an archive next to the restored ledger
+static int
+s_verify_archive (const char *path, const stele_archive_copy_t *copy, const char *folder, const char *ledger,
+    stele_refusal_t *refusal)
+{
+    char *file = stele_archive_copy_path (copy, path, ""), *scratch = s_join (folder, "archive");
+    int64_t rc = stele_packed_file_expand (file, scratch, NULL, NULL, refusal);
+    if (rc >= 0)
+        rc = stele_snapshot_verify_archive (scratch, ledger, &copy->archive, NULL, NULL, refusal);
+    unlink (scratch);
+    free (scratch);
+    free (file);
+    return rc < 0? (int) rc: 0;
+}
+
+//  Those that the restored ledger names
+static int
+s_verify_archives (const char *path, const stele_snapshot_entry_t *entry, const char *folder, const char *ledger,
+    stele_refusal_t *refusal)
+{
+    stele_snapshot_archive_t named [STELE_SNAPSHOT_ARCHIVES];
+    int count = stele_snapshot_archives (ledger, named, refusal), code = count < 0? count: 0;
+    for (int i = 0; i < count && code == 0; i++) {
+        const stele_archive_copy_t *copy = stele_archive_copies_find (&entry->archives, named [i].year);
+        code = copy? s_verify_archive (path, copy, folder, ledger, refusal): stele_refuse (refusal, STELE_ELEDGER, NULL,
+            "its ledger needs the archive of %" PRId64 ", of which there is no copy", named [i].year);
+    }
+    return code;
+}
+
 //  Restore a snapshot to a temporary file, and verify it. The reason of a failure is in the entry.
 static void
 s_verify (const char *path, stele_snapshot_entry_t *entry)
@@ -189,13 +228,13 @@ s_verify (const char *path, stele_snapshot_entry_t *entry)
     if (!mkdtemp (target))
         stele_refuse (&refusal, STELE_EIO, NULL, "cannot make a folder %s", target);
     else {
-        char *copy;
-        if (asprintf (&copy, "%s/db", target) < 0)
-            abort ();
+        char *copy = s_join (target, "db");
         int64_t rc = stele_packed_file_expand (file, copy, NULL, NULL, &refusal);
         if (rc >= 0 && stele_snapshot_verify (copy, NULL, NULL, &facts, &refusal) == 0
         && (facts.position != entry->facts.position || strcmp (facts.ledger_id, entry->facts.ledger_id) != 0))
             stele_refuse (&refusal, STELE_ELEDGER, NULL, "it is another ledger, or ends at position %" PRId64, facts.position);
+        if (refusal.code == 0)
+            s_verify_archives (path, entry, target, copy, &refusal);
         unlink (copy);
         rmdir (target);
         free (copy);
@@ -213,11 +252,34 @@ typedef struct {
     int64_t last;                   // The segments have every position up to this one
 } s_found_t;
 
+//  Every byte of the copies of archives that the snapshot names. Snapshots share them: one is read once.
+static void
+s_check_archives (const char *path, stele_snapshot_entry_t *entry, const stele_snapshot_entry_t *before)
+{
+    for (int i = 0; i < entry->archives.count && entry->sound; i++) {
+        char sha256 [65];
+        stele_refusal_t refusal = { 0 };
+        const stele_archive_copy_t *copy = &entry->archives.items [i];
+        const stele_archive_copy_t *read = before? stele_archive_copies_find (&before->archives, copy->archive.year): NULL;
+        if (read && before->sound && strcmp (read->file, copy->file) == 0)
+            continue;
+        char *file = stele_archive_copy_path (copy, path, "");
+        if (stele_archive_copy_hash (file, sha256, &refusal) || strcmp (sha256, copy->sha256) != 0) {
+            entry->sound = false;
+            snprintf (entry->fault, sizeof entry->fault, refusal.code? "its copy of an archive, %s, cannot be read":
+                "its copy of an archive, %s, is damaged", copy->file);
+        }
+        free (file);
+    }
+}
+
 static void
 s_check_snapshots (const args_t *args, const char *path, stele_snapshot_entry_t *entries, size_t count, s_found_t *found)
 {
     for (size_t i = 0; i < count; i++) {
         stele_snapshot_entry_t *entry = &entries [i];
+        if (entry->sound)
+            s_check_archives (path, entry, i? entry - 1: NULL);
         if (entry->sound && args->full)
             s_verify (path, entry);
         if (entry->sound) {
@@ -331,6 +393,8 @@ s_prune (const args_t *args, const char *path, const stele_snapshot_entry_t *ent
             if (code == 0)
                 printf ("%s\n", entries [i].name);
         }
+    if (code == 0 && !args->dry_run)
+        code = stele_snapshots_remove_archives (path, entries, count, remove, &refusal);
     free (remove);
     if (code)
         return s_failed (&refusal);
@@ -367,12 +431,12 @@ const cli_command_t cli_cmd_backup = {
     .usage = {
         .usage = "stele backup [OPTION]...\nstele backup list|check|prune [OPTION]... [REPOSITORY]",
         .about =
-            "Without an action: have the broker take a snapshot of its ledger now, in the folder of its setting 'backup', and wait "
+            "Without an action: have the broker take a snapshot of its ledger, with its archives, now, in the folder of its setting 'backup', and wait "
             "until it is verified: restored to a temporary file, checked page by page, and compared with the ledger. Acks do not wait "
             "for it. The broker also takes one per day by itself.\n"
             "\n"
             "list: the snapshots of a repository, newest first. check: verify every byte of its segments, which have the events "
-            "between snapshots, and find damaged or missing files, gaps, and snapshots that are too old. prune: remove those that are not to be kept, as the broker does after each snapshot. These three read the "
+            "between snapshots, and of the copies of archives, and find damaged or missing files, gaps, and snapshots that are too old. prune: remove those that are not to be kept, as the broker does after each snapshot. These three read the "
             "folder REPOSITORY itself, on this machine, without the broker; without REPOSITORY they ask the broker for its folder.",
         .after =
             "prune keeps the newest snapshot of each of the last days, weeks and months that have one, in the order of "

@@ -61,6 +61,7 @@ s_print (const cli_t *self, const char *target, const stele_restored_t *restored
         json_t *line = json_pack ("{ss ss sI sI sI sb}", "ledger", target, "ledger_id", restored->ledger_id,
             "position", (json_int_t) restored->position, "end", (json_int_t) restored->end,
             "replayed", (json_int_t) restored->replayed, "complete", restored->complete);
+        json_object_set_new (line, "archives", json_integer (restored->archives));
         json_object_set_new (line, "snapshot", *restored->snapshot? json_string (restored->snapshot): json_null ());
         json_dumpf (line, stdout, JSON_COMPACT);
         putchar ('\n');
@@ -70,12 +71,14 @@ s_print (const cli_t *self, const char *target, const stele_restored_t *restored
     printf ("%s: ledger %s, up to position %s (%s%s%s from segments), verified\n", target, restored->ledger_id,
         cli_format_count (restored->position).text, restored->snapshot, *restored->snapshot? ", ": "",
         cli_format_counted (restored->replayed, "event").text);
+    if (restored->archives)
+        printf ("%s next to it (%s.archive-YEAR)\n", cli_format_counted (restored->archives, "archive").text, target);
     if (!restored->complete)
         cli_warn ("this is not all that the repository has: positions %" PRId64 " to %" PRId64 " are recorded as lost, and the "
             "ledger has a new id, so its backups need another folder", restored->position + 1, restored->end);
 }
 
-//  A repository has no archives: they have to be copied next to the restored ledger
+//  Snapshots of earlier versions have no copies of archives: these have to be put next to the restored ledger
 static void
 s_check_archives (const char *target)
 {
@@ -118,7 +121,7 @@ const cli_command_t cli_cmd_restore = {
     .usage = {
         .usage = "stele restore [OPTION]... REPOSITORY LEDGER",
         .about =
-            "Restore the folder of backups REPOSITORY to the new file LEDGER, without a broker. The result is verified before it "
+            "Restore the folder of backups REPOSITORY to the new file LEDGER, and its archives to LEDGER.archive-YEAR, without a broker. The result is verified before it "
             "gets its name, and never replaces a file. Then start a broker with it: steled --ledger LEDGER.\n"
             "\n"
             "Without --at, all that the repository has is restored, and the ledger keeps its id: producers "

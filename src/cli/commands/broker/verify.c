@@ -53,7 +53,7 @@ typedef struct {
     cli_hashing_t *hashing;         // Of a ledger
     stele_derive_t *derive;         // NULL: not wanted, or not possible
     int64_t last;                   // Position up to which to read
-    int64_t notes, signed_notes, ahead;     // Usable notes; of these, signed with the key; the repository's own after its end
+    int64_t notes, signed_notes;    // Usable notes; of these, signed with the key
     int64_t faults;
     json_t *list;                   // Of the faults, as JSON
     s_range_t ranges [RANGES_MAX];  // Faults of the verifier: it may run on the thread of 'hashing'
@@ -88,15 +88,26 @@ s_report (verify_t *self, int64_t first, int64_t last, const char *fields, const
 }
 
 static void
-s_on_fault (int64_t first, int64_t last, const char *text, void *arg)
+s_on_fault (int64_t first, int64_t last, bool changed, const char *text, void *arg)
 {
     verify_t *self = arg;
     if (self->range_count++ < RANGES_MAX) {
         s_range_t *range = &self->ranges [self->range_count - 1];
+        bool other = changed && !self->args->repository && self->history.kind != CLI_HISTORY_REPOSITORY;
         range->first = first;
         range->last = last;
-        snprintf (range->text, sizeof range->text, "%s", text);
+        snprintf (range->text, sizeof range->text, "%s%s", text, other? first == last? "; --repository DIR names its fields":
+            "; --repository DIR names the events, and their fields": "");
     }
+}
+
+//  The text of a reader without the position, which s_report names
+static const char *
+s_without_position (const char *text, int64_t position)
+{
+    char prefix [40];
+    size_t size = (size_t) snprintf (prefix, sizeof prefix, "position %" PRId64 ": ", position);
+    return strncmp (text, prefix, size) == 0? text + size: text;
 }
 
 static bool
@@ -179,47 +190,28 @@ s_add_note (verify_t *self, const stele_note_t *note, const char *name)
         stele_verifier_add (self->verifier, note, name);
 }
 
-typedef struct {
-    verify_t *verify;
-    stele_note_t last;              // Of a repository: its latest note, which may be ahead of the segments
-    char name [400];
-} s_notes_t;
-
 static void
 s_on_note (const stele_note_t *note, const char *name, void *arg)
 {
-    s_notes_t *self = arg;
-    if (self->last.size)
-        s_add_note (self->verify, &self->last, self->name);
-    self->last = *note;
-    snprintf (self->name, sizeof self->name, "%s", name);
+    s_add_note (arg, note, name);
 }
 
 static int
 s_load_notes (verify_t *self)
 {
-    s_notes_t *notes = STELE_NEW (s_notes_t);
-    notes->verify = self;
-    int code = cli_history_notes (&self->history, s_on_note, notes, &self->refusal);
+    stele_note_t note;
+    int status = EX_OK, code = cli_history_notes (&self->history, s_on_note, self, &self->refusal);
     if (code)
         s_report (self, 0, 0, NULL, self->refusal.message);
-    //  Segments and notes are written at their own intervals
-    if (self->history.kind == CLI_HISTORY_REPOSITORY && notes->last.size > cli_history_last (&self->history))
-        self->ahead = notes->last.size;
-    else
-    if (notes->last.size)
-        s_add_note (self, &notes->last, notes->name);
-    int status = EX_OK;
     for (size_t i = 0; i < self->args->since.count && status == EX_OK; i++) {
-        code = stele_note_load (&notes->last, self->args->since.items [i], &self->refusal);
+        code = stele_note_load (&note, self->args->since.items [i], &self->refusal);
         if (code == 0)
-            s_add_note (self, &notes->last, self->args->since.items [i]);
+            s_add_note (self, &note, self->args->since.items [i]);
         else {
             cli_report ("--since: %s", self->refusal.message);
             status = code == STELE_ELEDGER? EX_DATAERR: EX_NOINPUT;
         }
     }
-    free (notes);
     return status;
 }
 
@@ -267,9 +259,9 @@ s_read (verify_t *self)
     if (self->hashing && !cli_hashing_end (&self->hashing) && code == 0)
         code = stele_refuse (&refusal, STELE_ELEDGER, NULL, "the event cannot be written as JSON");
     cli_progress_wipe (&self->progress);
+    int64_t next = stele_verifier_position (self->verifier) + 1;
     if (code)
-        s_report (self, stele_verifier_position (self->verifier) + 1, stele_verifier_position (self->verifier) + 1, NULL,
-            refusal.message);
+        s_report (self, next, next, NULL, s_without_position (refusal.message, next));
     //  What could not be read is missing, but was named
     self->complete = code == 0;
     if (self->complete)
@@ -284,11 +276,10 @@ s_read (verify_t *self)
 static void
 s_print_json (const verify_t *self, const char *root)
 {
-    json_t *line = json_pack ("{sb ss* sI sI sI sI sb ss* sO}", "good", self->faults == 0, "ledger_id", self->history.ledger_id,
+    json_t *line = json_pack ("{sb ss* sI sI sI sb ss* sO}", "good", self->faults == 0, "ledger_id", self->history.ledger_id,
         "position", (json_int_t) stele_verifier_position (self->verifier),
         "sealed", (json_int_t) stele_verifier_sealed (self->verifier),
-        "proven", (json_int_t) stele_verifier_proven (self->verifier), "ahead", (json_int_t) self->ahead,
-        "signed", self->signed_notes > 0,
+        "proven", (json_int_t) stele_verifier_proven (self->verifier), "signed", self->signed_notes > 0,
         "root", self->complete? root: NULL, "faults", self->list);
     json_dumpf (line, stdout, JSON_COMPACT);
     putchar ('\n');
@@ -307,9 +298,6 @@ s_print (const verify_t *self, const char *root)
     if (proven)
         printf ("proven up to position %s by %s%s\n", cli_format_count (proven).text,
             cli_format_counted (self->notes, "checkpoint").text, self->signed_notes? ", signed with the key": "");
-    if (self->ahead)
-        cli_warn ("the checkpoint of position %s is ahead of the segments, as while the broker runs; if it has stopped, the end of the "
-            "history is missing", cli_format_count (self->ahead).text);
     if (proven < position)
         cli_warn ("no checkpoint proves the %s after position %s yet", cli_format_counted (position - proven, "event").text,
             cli_format_count (proven).text);
@@ -324,8 +312,7 @@ s_finish (verify_t *self)
     if (self->complete)
         stele_base64_encode (stele_verifier_root (self->verifier)->bytes, STELE_HASH_BYTES, root);
     if (self->key_count && self->signed_notes == 0 && self->faults == 0)
-        s_report (self, 0, 0, NULL, self->ahead? "nothing is proven: the only checkpoint is ahead of the segments. Verify again when the "
-            "broker has stopped; if it is still ahead then, the end of the history is missing": "there is no checkpoint that is signed with the key");
+        s_report (self, 0, 0, NULL, "there is no checkpoint that is signed with the key");
     if (self->cli->json)
         s_print_json (self, root);
     else
@@ -335,7 +322,7 @@ s_finish (verify_t *self)
 
 //  -- the command -----------------------------------------------------------------------
 
-//  Notes first: the state of the ledger that is read afterwards has their events
+//  Notes first: the state of the ledger, or of the segments, that is read afterwards has their events
 static int
 s_verify (verify_t *self)
 {
