@@ -91,6 +91,8 @@ stele_ledger_archives_open (stele_ledger_t *self, stele_refusal_t *refusal)
     sqlite3_finalize (stmt);
     if (code == 0 && stele_sql_code (rc) == 0)
         s_end (self);
+    if (code == 0 && stele_sql_code (rc) == 0)
+        rc = stele_ledger_scrub_needed (self)? SQLITE_ERROR: rc;
     if (code || (code = stele_sql_code (rc)) == 0)
         return code;
     code = stele_ledger_fail (self, code);
@@ -192,6 +194,8 @@ stele_ledger_archive (stele_ledger_t *self, const stele_archive_step_t *step)
     }
     if (code < 0)
         return code;
+    //  One of the others may have been erased after it was copied
+    self->scrub |= moved < step->count;
     STELE_FAULT (archive_moved);
     return moved;
 }
