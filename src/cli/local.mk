@@ -93,6 +93,7 @@ stele_SOURCES = \
     src/cli/commands/broker/key.c \
     src/cli/commands/broker/mode.c \
     src/cli/commands/broker/ping.c \
+    src/cli/commands/broker/compact.c \
     src/cli/commands/broker/recover.c \
     src/cli/commands/broker/restore.c \
     src/cli/commands/broker/prove.c \

@@ -20,6 +20,7 @@ src_sqlite_libsqlite_la_SOURCES = \
     src/sqlite/sql/side_file.c src/sqlite/sql/side_file.h \
     src/sqlite/sql/sql.c src/sqlite/sql/sql.h \
     src/ledger/archive.h \
+    src/ledger/compact.h \
     src/ledger/erase.h \
     src/sqlite/archive/archive_file.c src/sqlite/archive/archive_file.h \
     src/sqlite/archive/task_copy.c \
@@ -42,6 +43,7 @@ src_sqlite_libsqlite_la_SOURCES = \
     src/sqlite/write/append_session.c \
     src/sqlite/write/append_task.c src/sqlite/write/append_internal.h \
     src/sqlite/write/check.c \
+    src/sqlite/write/compact.c \
     src/sqlite/write/confine.c \
     src/sqlite/write/deferred.c \
     src/sqlite/write/erase.c \

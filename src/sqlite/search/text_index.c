@@ -108,11 +108,9 @@ static int
 s_make (stele_text_index_t *self)
 {
     self->position = 0;
-    int64_t erased = stele_reader_last_erasure (self->reader);
-    char note [80];
-    snprintf (note, sizeof note, "INSERT INTO meta VALUES ('erased', %lld)", (long long) erased);
-    return erased < 0 || stele_side_make (self->db, STELE_SEARCH_VERSION, stele_reader_ledger_id (self->reader), s_schema)
-        || stele_sql_exec (self->db, note)? s_fail (self): 0;
+    int64_t erasure = stele_reader_last_erasure (self->reader);
+    return erasure < 0 || stele_side_make (self->db, STELE_SEARCH_VERSION, stele_reader_ledger_id (self->reader), erasure, s_schema)?
+        s_fail (self): 0;
 }
 
 static int
@@ -128,8 +126,7 @@ s_prepare (stele_text_index_t *self)
 bool
 stele_text_index_is_stale (stele_text_index_t *self)
 {
-    //  One that an earlier version made has no such row: nothing was erased then
-    return stele_reader_last_erasure (self->reader) > stele_sql_integer (self->db, "SELECT value FROM meta WHERE key = 'erased'", 0);
+    return stele_side_is_stale (self->db, stele_reader_last_erasure (self->reader));
 }
 
 stele_text_index_t *
@@ -151,7 +148,7 @@ stele_text_index_open (const char *path, stele_reader_t *reader, stele_refusal_t
     self->fault = code? "is not usable": stele_side_fault (self->db, STELE_SEARCH_VERSION,
         stele_reader_ledger_id (reader), stele_reader_head (reader), &self->position);
     if (!self->fault && stele_text_index_is_stale (self))
-        self->fault = "has words of an erased task";
+        self->fault = STELE_SIDE_STALE;
     if (self->fault) {
         sqlite3_close (self->db);
         self->db = NULL;

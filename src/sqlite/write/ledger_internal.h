@@ -11,6 +11,7 @@
     append_task.c, append_row.c, append_output.c, append_session.c,
     append_audit.c   the rows per kind of event
     archive.c    replace tasks by stubs, bring them back from their archives
+    compact.c    give free pages back
     erase.c      erase the contents of a task
     scrub.c      remove what archives and the log still have of an erased task
     producers.c  producers, fences, refused events, interruptions
