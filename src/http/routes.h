@@ -47,7 +47,7 @@
     X (TASKS_SEARCH, HTTP_POST, "/v1/tasks/search", OPERATION, "task.list", QUERY, 0, LIST_PARAMS, LIST_ANSWER, \
         "The same as GET /v1/tasks, for filters that are too long for a URL") \
     X (TASK, HTTP_GET, "/v1/tasks/{task_id}", OPERATION, "task.get", QUERY, 1, "task_id!:id at:time", \
-        "task:Task heard_at:time? owner:object?", "The full record of a task, now or at a position or time") \
+        "task:Task heard_at:time? owner:object? erased:object?", "The full record of a task, now or at a position or time") \
     X (TASK_STATUS, HTTP_GET, "/v1/tasks/{task_id}/status", OPERATION, "task.status", QUERY, 1, "task_id!:id", \
         "task:Task source:string heard_at:time? owner:object?", "The live record of a task") \
     X (TASK_HISTORY, HTTP_GET, "/v1/tasks/{task_id}/history", OPERATION, "task.history", QUERY, 1, \

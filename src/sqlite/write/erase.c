@@ -389,7 +389,7 @@ stele_ledger_erase (stele_ledger_t *self, const char *id, size_t size, stele_lea
     if (!task)
         return s_refuse_none (id, size, refusal);
     if (task->life.state < STELE_TASK_TERMINAL_FROM)
-        return stele_refuse (refusal, STELE_EILLEGAL, "task_id", "the task is %s, and only ended tasks can be erased: end it, for "
+        return stele_refuse (refusal, STELE_EBAD_REQUEST, "task_id", "the task is %s, and only ended tasks can be erased: end it, for "
             "example with task.state_changed to cancelled", stele_vocabulary_word (STELE_VOCABULARY_TASK_STATE, task->life.state));
     s_erase_t erase = { .ledger = self, .fn = fn, .arg = arg, .task = task->key, .record = stele_record_new () };
     int64_t erased = erase.record? s_erase (&erase, id, size, erasure): stele_ledger_fail (self, STELE_ENO_MEMORY);

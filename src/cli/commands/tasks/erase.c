@@ -60,7 +60,7 @@ const cli_command_t cli_cmd_erase = {
             "This cannot be undone, except from a backup that was made before. The broker also removes the contents from Redis, "
             "the text index, archives and the write-ahead log within seconds. It cannot remove them from segments and snapshots of "
             "the repository of backups, which are never changed: their retention does, see doc/SECURITY.md.",
-        .after = "Exit status: 1 there is no such task, or it has not ended; 69 no broker answers; 77 the key may not do this (it "
+        .after = "Exit status: 1 there is no such task; 64 it has not ended; 69 no broker answers; 77 the key may not do this (it "
                  "needs the role admin).",
         .examples = "  stele erase build-7 --reason 'request 4711 of the person concerned'"
     },
