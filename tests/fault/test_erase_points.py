@@ -90,6 +90,24 @@ class ErasePoints(ArchiveTest):
                 self.ask("task.erase", task_id=task, reason="r")
                 self.assert_erased(task, 4)
 
+    def test_task_that_is_erased_while_it_is_archived(self):
+        """The copy in the archive still has the contents, and does not count."""
+        self._asker = None
+        if not self.broker.running():
+            self.restart()
+        task = self.name("task")
+        self.producer().publish(created(task, time=BASE, description=NEEDLE), changed(task, "running", time=BASE + 1),
+                                changed(task, "failed", time=BASE + 3))
+        self.restart(*AGE, env=dict(os.environ, STELE_FAULT="archive_copied:sleep=5000:1"))
+        self._asker = None
+        copies = lambda: [path for path in self.found() if ".archive-2024" in path]
+        harness.wait_until(copies, "the copy")
+        self.ask("task.erase", task_id=task, reason="r")
+        self.producer("other").publish(created("after-" + task, time=BASE), changed("after-" + task, "passed", time=BASE + 1))
+        type(self).archivable = self.archivable | {"after-" + task, task}
+        harness.wait_until(lambda: self.archived() == len(self.archivable) - 1, "the others to move")
+        self.assert_erased(task, 3)
+
     def test_errors_are_retried(self):
         for step in ("erase_before", "scrub_before"):
             for error in ("full", "busy", "nomem"):

@@ -123,6 +123,7 @@ class Erase(EraseTest, harness.BrokerTest):
         self.assertEqual(record["erased"], {"at": answer["erased_at"], "position": answer["erased_position"],
                                             "reason": "they asked for it"})
         self.assertEqual((record["task"]["title"], record["task"]["state"], record["task"]["role"]), (ERASED, "failed", "tester"))
+        self.assertNotIn(NEEDLE, str(self.ask("task.status", task_id=task)))
         self.assertEqual({row["content"] for row in self.ask("task.outputs", task_id=task)["outputs"]}, {ERASED})
         self.assertNotIn("erased", self.ask("task.get", task_id=other))
         self.redis.wait_position(len(after))

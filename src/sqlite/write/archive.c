@@ -194,9 +194,10 @@ stele_ledger_archive (stele_ledger_t *self, const stele_archive_step_t *step)
     }
     if (code < 0)
         return code;
-    //  One of the others may have been erased after it was copied
-    self->scrub |= moved < step->count;
     STELE_FAULT (archive_moved);
+    //  One of the others may have been erased after it was copied
+    if (moved < step->count && (code = stele_ledger_scrub_needed (self)))
+        return stele_ledger_fail (self, code);
     return moved;
 }
 
