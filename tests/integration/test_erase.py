@@ -120,7 +120,7 @@ class Erase(EraseTest, harness.BrokerTest):
                 self.assertEqual(old, new)
         #   The same from every reader
         record = self.ask("task.get", task_id=task)
-        self.assertEqual(record["erased"], {"at": answer["erased_at"], "position": answer["erased_position"],
+        self.assertEqual(record["erased"], {"time": answer["time"], "position": answer["erased_position"],
                                             "reason": "they asked for it"})
         self.assertEqual((record["task"]["title"], record["task"]["state"], record["task"]["role"]), (ERASED, "failed", "tester"))
         self.assertNotIn(NEEDLE, str(self.ask("task.status", task_id=task)))

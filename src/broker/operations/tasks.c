@@ -166,7 +166,7 @@ s_pack_erasure (stele_query_t *self, stele_params_t *params, stele_span_t id, st
     if (found) {
         stele_pack_key (pack, "erased");
         stele_pack_map_begin (pack);
-        stele_pack_key_integer (pack, "at", erasure.time_us);
+        stele_pack_key_integer (pack, "time", erasure.time_us);
         stele_pack_key_integer (pack, "position", erasure.position);
         stele_pack_key_string (pack, "reason", erasure.reason);
         stele_pack_map_end (pack);
