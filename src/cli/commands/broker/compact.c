@@ -54,7 +54,7 @@ const cli_command_t cli_cmd_compact = {
         .about =
             "Write the file LEDGER and its archives again, without the space that archived and erased tasks have left, and print "
             "the sizes. Its broker must be stopped. That takes up to twice the size of the file as free space in its folder and "
-            "for temporary files ($SQLITE_TMPDIR, $TMPDIR, /var/tmp), and about a minute per 5 GB. If it is "
+            "for temporary files ($SQLITE_TMPDIR, $TMPDIR, /var/tmp). If it is "
             "interrupted, even by a power cut, the ledger is the old one or the new one; start it again.\n"
             "\n"
             "A broker uses free space again by itself: compact only if the disk needs the room, or after 'stele erase', to "

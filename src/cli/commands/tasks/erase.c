@@ -40,8 +40,8 @@ s_run (cli_t *self, void *arguments, const cli_operands_t *operands)
         json_object_del (answer, "position");
         cli_page_members (self, answer);
         cli_flush_stdout ();
-        cli_warn ("copies that the broker does not reach still have the contents: the backups made before this (stele backup list; "
-            "their retention removes them), exports, and what subscribers and pipelines have stored");
+        cli_warn ("copies that the broker does not reach still have the contents: segments and snapshots of the repository of "
+            "backups that were made before (doc/SECURITY.md has how they go), exports, and what subscribers and pipelines have stored");
     }
     json_decref (answer);
     return EX_OK;
@@ -59,7 +59,7 @@ const cli_command_t cli_cmd_erase = {
             "\n"
             "This cannot be undone, except from a backup that was made before. The broker also removes the contents from Redis, "
             "the text index, archives and the write-ahead log within seconds. It cannot remove them from segments and snapshots of "
-            "the repository of backups, which are never changed: their retention does, see doc/SECURITY.md.",
+            "the repository of backups, which are never changed: see doc/SECURITY.md.",
         .after = "Exit status: 1 there is no such task; 64 it has not ended; 69 no broker answers; 77 the key may not do this (it "
                  "needs the role admin).",
         .examples = "  stele erase build-7 --reason 'request 4711 of the person concerned'"
