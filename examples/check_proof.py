@@ -30,8 +30,8 @@ def check_signature(key, note):
     origin, size, root = body.splitlines()[:3]
     return origin, int(size), base64.b64decode(root)
 
-def root_of(line, index, size, path):                                  # RFC 9162, section 2.1.3.2
-    digest, last = hashlib.sha256(b"\0" + line).digest(), size - 1
+def root_of(leaf, index, size, path):                                  # RFC 9162, section 2.1.3.2
+    digest, last = leaf, size - 1
     for other in path:
         if index & 1 or index == last:
             digest = hashlib.sha256(b"\1" + other + digest).digest()
@@ -49,9 +49,13 @@ def main(key, proof=None):
     for event in proof["events"]:
         line, position = event["line"].encode(), event["position"]
         require(1 <= position <= size and json.loads(line)["position"] == position, "an event has another position")
+        erased = json.loads(line).get("erased_leaf")                    # Its contents were erased: this hash is left
+        leaf = bytes.fromhex(erased) if erased else hashlib.sha256(b"\0" + line).digest()
         path = [base64.b64decode(text) for text in event["path"]]
-        require(root_of(line, position - 1, size, path) == root, "the event at position %d is not in the history" % position)
+        require(root_of(leaf, position - 1, size, path) == root, "the event at position %d is not in the history" % position)
         print(event["line"])
+        if erased:
+            print("position %d is erased: its hash is proven, not what the line says" % position, file=sys.stderr)
     print("%d of the %d events of %s" % (len(proof["events"]), size, origin), file=sys.stderr)
 
 if __name__ == "__main__":

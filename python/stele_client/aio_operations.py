@@ -91,5 +91,8 @@ class Operations:
     async def retry_rejected(self, *ids: int) -> Answer:
         return await self._request("rejected.retry", {"ids": list(ids)})
 
+    async def erase(self, task_id: str, reason: str) -> Answer:
+        return await self._request("task.erase", {"task_id": task_id, "reason": reason})
+
     async def read_events(self, after: int = 0, limit: Optional[int] = None, types: Optional[Words] = None) -> Answer:
         return await self._request("events.read", {"after": after, "limit": limit, "types": types})

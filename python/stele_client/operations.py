@@ -150,6 +150,10 @@ class Operations:
         """Process refused events again"""
         return self._request("rejected.retry", {"ids": list(ids)})
 
+    def erase(self, task_id: str, reason: str) -> Answer:
+        """Remove the contents of an ended task for ever"""
+        return self._request("task.erase", {"task_id": task_id, "reason": reason})
+
     def read_events(self, after: int = 0, limit: Optional[int] = None, types: Optional[Words] = None) -> Answer:
         """One page of the ledger's events: {events, head, next}"""
         return self._request("events.read", {"after": after, "limit": limit, "types": types})

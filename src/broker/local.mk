@@ -36,6 +36,7 @@ src_broker_libbroker_la_SOURCES = \
     src/broker/ingest/screen.c src/broker/ingest/screen.h \
     src/broker/ingest/writer.c src/broker/ingest/writer.h \
     src/broker/ingest/writer_archive.c \
+    src/broker/ingest/writer_erase.c \
     src/broker/ingest/writer_audit.c \
     src/broker/ingest/writer_peer.c \
     src/broker/ingest/writer_request.c \

@@ -65,6 +65,7 @@ stele_SOURCES = \
     src/cli/run/stream.c src/cli/run/stream.h \
     src/cli/run/task_events.c src/cli/run/task_events.h \
     src/cli/run/task_id.c src/cli/run/task_id.h \
+    src/cli/commands/tasks/erase.c \
     src/cli/commands/tasks/get.c \
     src/cli/commands/tasks/history.c \
     src/cli/commands/tasks/list.c \
@@ -92,6 +93,7 @@ stele_SOURCES = \
     src/cli/commands/broker/key.c \
     src/cli/commands/broker/mode.c \
     src/cli/commands/broker/ping.c \
+    src/cli/commands/broker/compact.c \
     src/cli/commands/broker/recover.c \
     src/cli/commands/broker/restore.c \
     src/cli/commands/broker/prove.c \

@@ -73,6 +73,13 @@
     X (archive_moved,           PLAIN, "the stubs are in the open batch, the rows are deleted there") \
     X (recall_before,           ANY,   "before an archived task is copied back") \
     X (recall_after,            PLAIN, "the task is back in the open batch, without its stub") \
+    X (erase_before,            ANY,   "before the contents of a task are erased") \
+    X (erase_after,             PLAIN, "they are erased in the open batch") \
+    X (scrub_before,            ANY,   "an erasure is committed, before archives and the log are scrubbed of it") \
+    X (scrub_after,             PLAIN, "archives and the log have nothing of erased tasks") \
+    X (compact_before,          ANY,   "compact: before the ledger is written again") \
+    X (compact_written,         PLAIN, "compact: it is in the write-ahead log") \
+    X (compact_after,           PLAIN, "compact: it is in its file, before the archives") \
     X (close_before,            PLAIN, "before the ledger is closed") \
     X (close_after,             PLAIN, "the ledger is closed") \
     X (input_taken,             PLAIN, "a message was received, none of it is in the batch") \

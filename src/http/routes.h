@@ -47,7 +47,7 @@
     X (TASKS_SEARCH, HTTP_POST, "/v1/tasks/search", OPERATION, "task.list", QUERY, 0, LIST_PARAMS, LIST_ANSWER, \
         "The same as GET /v1/tasks, for filters that are too long for a URL") \
     X (TASK, HTTP_GET, "/v1/tasks/{task_id}", OPERATION, "task.get", QUERY, 1, "task_id!:id at:time", \
-        "task:Task heard_at:time? owner:object?", "The full record of a task, now or at a position or time") \
+        "task:Task heard_at:time? owner:object? erased:object?", "The full record of a task, now or at a position or time") \
     X (TASK_STATUS, HTTP_GET, "/v1/tasks/{task_id}/status", OPERATION, "task.status", QUERY, 1, "task_id!:id", \
         "task:Task source:string heard_at:time? owner:object?", "The live record of a task") \
     X (TASK_HISTORY, HTTP_GET, "/v1/tasks/{task_id}/history", OPERATION, "task.history", QUERY, 1, \
@@ -64,6 +64,8 @@
         "task_id!:id states:words" PAGE_PARAMS, "sessions:[Session] next:cursor", "The sessions of a task, newest first") \
     X (TASK_RECOVER, HTTP_POST, "/v1/tasks/{task_id}/recover", OPERATION, "task.recover", OPERATE, 0, "task_id!:id", \
         "task:Task", "Write the record of a task from the ledger to Redis again") \
+    X (TASK_ERASE, HTTP_POST, "/v1/tasks/{task_id}/erase", OPERATION, "task.erase", ADMIN, 0, "task_id!:id reason!:text", \
+        "task_id:string time:time erased_position:integer reason:string events:integer", "Remove the contents of an ended task for ever") \
     X (STUCK, HTTP_GET, "/v1/stuck", OPERATION, "task.stuck", QUERY, 0, \
         "silent_s:number limit:number cursor:text total:bool", \
         "tasks:[Task] producers:[object] next:cursor as_of:integer total:integer? total_complete:boolean? " \

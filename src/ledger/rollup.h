@@ -56,6 +56,10 @@ const char *
 int64_t
     stele_rollup_position (const stele_rollup_t *self);
 
+/*  Does it have errors of a task that was erased since it was made? Then it has to be opened again, which counts from the start. */
+bool
+    stele_rollup_is_stale (stele_rollup_t *self);
+
 /*  Count the next portion of the events up to 'head', and the events refused since. Returns the number of events,
     0: all are counted, or an error: then close it and open it again later.  */
 int64_t

@@ -41,6 +41,11 @@ void
 const char *
     stele_text_index_fault (const stele_text_index_t *self);
 
+/*  Does it have words of a task that was erased since it was built? Then it has to be opened again, which builds it from the
+    start.                                                                   */
+bool
+    stele_text_index_is_stale (stele_text_index_t *self);
+
 /*  Position of the last indexed event.                                      */
 int64_t
     stele_text_index_position (const stele_text_index_t *self);

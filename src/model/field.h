@@ -24,6 +24,11 @@
 #define STELE_LIMIT_TEXT         1048576
 #define STELE_LIMIT_CONTENT      8388608
 #define STELE_LIMIT_NESTING      16
+#define STELE_LIMIT_REASON       1024
+
+/*  Key of an erased event with the hash of its line, in hex digits (ledger/erase.h). Not a field: only the broker writes it. */
+#define STELE_ERASED_LEAF        "erased_leaf"
+#define STELE_ERASED_LEAF_SIZE   64
 
 /*  Kinds of values                                                          */
 typedef enum {

@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "base/memory.h"
+#include "proof/erased.h"
 #include "proof/line.h"
 #include "proof/sealer.h"
 
@@ -186,7 +187,7 @@ s_take (const stele_record_t *row, void *arg)
     if (!line)
         return stele_refuse (self->refusal, STELE_ELEDGER, "seal", "the event at position %" PRId64 " cannot be written as JSON",
             position);
-    self->leaves [self->position % STELE_TILE] = stele_tree_leaf (self->tree, line, size);
+    self->leaves [self->position % STELE_TILE] = stele_erased_leaf (self->tree, line, size, NULL);
     int code = position % STELE_TILE == 0? s_end_tile (self): 0;
     if (code)
         return code;

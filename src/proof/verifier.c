@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "base/memory.h"
+#include "proof/erased.h"
 #include "proof/verifier.h"
 
 typedef struct {
@@ -30,6 +31,7 @@ struct stele_verifier {
     size_t root_room;
     int64_t position;
     int64_t proven, sealed;
+    int64_t erased, erased_recorded;    // Erased events; those that audit events say were erased
     //  A tile that differs from the seals, until a note tells which of the two is wrong: 0: none
     int64_t suspect_first, suspect_last;
     int64_t faults;
@@ -166,7 +168,10 @@ s_compare_note (stele_verifier_t *self)
 void
 stele_verifier_line (stele_verifier_t *self, const char *line, size_t size)
 {
-    self->leaves [self->position++ % STELE_TILE] = stele_tree_leaf (self->tree, line, size);
+    bool erased;
+    self->leaves [self->position++ % STELE_TILE] = stele_erased_leaf (self->tree, line, size, &erased);
+    self->erased += erased;
+    self->erased_recorded += stele_erased_count (line, size);
     if (self->position % STELE_TILE == 0)
         s_end_tile (self);
     while (self->next_note < self->note_count && self->notes [self->next_note].size == self->position)
@@ -184,7 +189,18 @@ stele_verifier_end (stele_verifier_t *self)
         snprintf (text, sizeof text, "these events are missing: %s proves that there were so many", note->name);
         s_fault (self, self->position + 1, note->size, false, text);
     }
+    if (self->erased > self->erased_recorded) {
+        snprintf (text, sizeof text, "%" PRId64 " events are erased, but the audit events about task.erase record %" PRId64
+            ": contents were removed without a request", self->erased, self->erased_recorded);
+        s_fault (self, 1, self->position, text);
+    }
     return self->faults;
+}
+
+int64_t
+stele_verifier_erased (const stele_verifier_t *self)
+{
+    return self->erased;
 }
 
 int64_t

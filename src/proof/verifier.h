@@ -46,6 +46,10 @@ int64_t
 int64_t
     stele_verifier_sealed (const stele_verifier_t *self);
 
+/*  Number of lines whose contents were erased: their leaves are the hashes that they had before. */
+int64_t
+    stele_verifier_erased (const stele_verifier_t *self);
+
 /*  Root over all lines, after the end.                                      */
 const stele_hash_t *
     stele_verifier_root (const stele_verifier_t *self);

@@ -13,6 +13,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "ledger/erase.h"
+#include "proof/erased.h"
 #include "repository/replay.h"
 #include "wire/event/event_codec.h"
 #include "wire/map.h"
@@ -25,6 +27,7 @@ typedef struct {
     stele_ledger_t *ledger;
     int64_t base;                   // Head of the ledger at the start
     stele_record_t *event;
+    stele_erased_t *hashes;         // Of the events of tasks that are erased again
     bool has_owner;                 // An owner line has come before the event
     int64_t owner;                  // producers.id, 0: none
     char owner_name [STELE_LIMIT_ID + 1];   // Of the owner that was looked up last
@@ -212,7 +215,9 @@ s_event (s_replay_t *self, const stele_line_t *line)
         return stele_refuse (self->refusal, STELE_ELEDGER, "backup", "the segments continue with position %" PRId64
             ", but the ledger ends at %" PRId64, line->position, expected - 1);
     stele_record_clear (self->event);
-    int code = stele_event_decode_restored (line->packed, line->packed_size, self->event, &refusal);
+    int code = stele_event_decode_replayed (line->packed, line->packed_size, self->event, &refusal);
+    if (code == 0)
+        code = stele_ledger_erase_again (self->ledger, self->event, stele_erased_hash, self->hashes, &refusal);
     if (code == 0)
         code = stele_ledger_append (self->ledger, self->event, self->has_owner? self->owner: STELE_PRODUCER_SAME,
             &position, &refusal);
@@ -327,6 +332,7 @@ stele_repository_replay (const stele_repository_t *repository, stele_ledger_t *l
         return code;
     self.event = stele_record_new ();
     assert (self.event);
+    self.hashes = stele_erased_new ();
     self.reported = self.base;
     code = s_begin (&self);
     if (code == 0)
@@ -336,5 +342,6 @@ stele_repository_replay (const stele_repository_t *repository, stele_ledger_t *l
     else
         stele_ledger_rollback (ledger);
     stele_record_destroy (&self.event);
+    stele_erased_destroy (&self.hashes);
     return code? code: stele_ledger_head (ledger);
 }

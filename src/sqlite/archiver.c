@@ -108,7 +108,8 @@ s_find (stele_archiver_t *self, int64_t before_us, stele_archive_step_t *step)
     step->year = 0;
     sqlite3_stmt *stmt = stele_sql_prepare (self->reader->db, "SELECT task, position, completed_at FROM main.states_plain"
         " WHERE task > ?1 AND +state >= " STELE_SQL_CODE (STELE_CODE_TASK_TERMINAL_FROM)
-        " AND completed_at < ?2 AND updated_at < ?2 ORDER BY task");
+        " AND completed_at < ?2 AND updated_at < ?2 AND NOT EXISTS (SELECT 1 FROM main.erased_tasks e WHERE e.id = task)"
+        " ORDER BY task");
     if (!stmt)
         return stele_sql_code (sqlite3_errcode (self->reader->db));
     sqlite3_bind_int64 (stmt, 1, self->cursor);

@@ -20,6 +20,8 @@ src_sqlite_libsqlite_la_SOURCES = \
     src/sqlite/sql/side_file.c src/sqlite/sql/side_file.h \
     src/sqlite/sql/sql.c src/sqlite/sql/sql.h \
     src/ledger/archive.h \
+    src/ledger/compact.h \
+    src/ledger/erase.h \
     src/sqlite/archive/archive_file.c src/sqlite/archive/archive_file.h \
     src/sqlite/archive/archive_snapshot.c \
     src/sqlite/archive/task_copy.c \
@@ -42,8 +44,10 @@ src_sqlite_libsqlite_la_SOURCES = \
     src/sqlite/write/append_session.c \
     src/sqlite/write/append_task.c src/sqlite/write/append_internal.h \
     src/sqlite/write/check.c \
+    src/sqlite/write/compact.c \
     src/sqlite/write/confine.c \
     src/sqlite/write/deferred.c \
+    src/sqlite/write/erase.c \
     src/sqlite/write/intern.c src/sqlite/write/intern.h \
     src/sqlite/write/ledger.c \
     src/sqlite/write/ledger_internal.h \
@@ -53,6 +57,7 @@ src_sqlite_libsqlite_la_SOURCES = \
     src/sqlite/write/statement.c \
     src/sqlite/write/replay.c \
     src/sqlite/write/rescue.c \
+    src/sqlite/write/scrub.c \
     src/sqlite/write/task_cache.c src/sqlite/write/task_cache.h \
     src/sqlite/write/zone_map.c src/sqlite/write/zone_map.h \
     src/sqlite/read/audit.c \
@@ -61,6 +66,7 @@ src_sqlite_libsqlite_la_SOURCES = \
     src/sqlite/read/commit_time.c \
     src/sqlite/read/commands.c \
     src/sqlite/read/derived.c \
+    src/sqlite/read/erasure.c \
     src/sqlite/filter/filter.c src/sqlite/filter/filter.h \
     src/sqlite/reader/keys.c \
     src/sqlite/read/log.c \

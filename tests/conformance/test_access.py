@@ -32,7 +32,7 @@ NEEDS = {
     "ping": None, "info": None, "stats": "metrics", "storage": "metrics", "publish": "publish", "producer.get": "publish",
     "task.recover": "operate", "rejected.retry": "operate", "recover": "operate", "consistency.check": "operate",
     "backup": "operate", "backup.list": "metrics",
-    "mode": "admin", "keys.reload": "admin",
+    "mode": "admin", "keys.reload": "admin", "task.erase": "admin",
 }
 #   How long a silence is taken for an answer: a subscription or a message that is not allowed has none
 SILENCE_MS = 300

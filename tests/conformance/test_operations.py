@@ -72,13 +72,13 @@ class Operations(harness.BrokerTest):
     def examples(self):
         """The required parameters of each operation, with values that are answered."""
         self.producer(self.name("p")).publish(
-            created("t"), changed("t", "running"), started("s"),
+            created("t"), changed("t", "running"), created(self.name("e")), changed(self.name("e"), "passed"), started("s"),
             {"type": "preference.set", "user_id": "default", "preferred_provider": "x"})
         self.ask("publish", producer=self.name("q"), events=[{"type": "no.such"}])
         task, session = {"task_id": "t"}, {"session_id": "s"}
         return {
             "task.status": task, "task.get": task, "task.history": task, "task.outputs": task,
-            "task.metrics": task, "task.recover": task, "session.get": session,
+            "task.metrics": task, "task.recover": task, "task.erase": {"task_id": self.name("e"), "reason": "r"}, "session.get": session,
             "session.commands": session, "table.read": {"table": "tasks"},
             "publish": {"producer": self.name("q"), "events": [created("u")]},
             "producer.get": {"producer": self.name("p")},

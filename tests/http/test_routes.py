@@ -31,6 +31,8 @@ STORY = [
     {"type": "preference.set", "user_id": "ann", "preferred_model": "m"},
     {"type": "task.state_changed", "task_id": "a/b", "state": "failed", "error_message": "boom", "details": {"k": [1, "é"]}},
     {"type": "task.created", "task_id": "c", "title": "Second", "description": "", "role": "coder"},
+    {"type": "task.created", "task_id": "gone", "title": "Third", "description": "", "role": "coder"},
+    {"type": "task.state_changed", "task_id": "gone", "state": "cancelled"},
 ]
 GETS = {
     "/v1/tasks": ["/v1/tasks", "/v1/tasks?states=failed,queued&roles=coder&total=true&limit=1", "/v1/tasks?search=boom",
@@ -79,6 +81,7 @@ CHANGES = {
         {"type": "task.updated", "task_id": "c", "title": "New"}, {"type": "nonsense"}]}),
     ("post", "/v1/rejected/retry"): ("/v1/rejected/retry", {"ids": [1]}),
     ("post", "/v1/tasks/{task_id}/recover"): ("/v1/tasks/a%2Fb/recover", None),
+    ("post", "/v1/tasks/{task_id}/erase"): ("/v1/tasks/gone/erase", {"reason": "why"}),
     ("post", "/v1/recover"): ("/v1/recover", {"scope": "all"}),
     ("post", "/v1/consistency-check"): ("/v1/consistency-check", {"repair": True}),
     ("put", "/v1/mode"): ("/v1/mode", {"mode": "dual"}),
@@ -125,7 +128,7 @@ class Routes(web.WebTest):
         peer.http = cls.http
         cls.published = peer.post("/v1/events", {"producer": "story", "sequence": 1, "events": STORY})
         cls.document = peer.get("/openapi.json").json()
-        cls.redis.wait_position(10)
+        cls.redis.wait_position(12)
 
     def validate(self, schema, value, where):
         schema = dict(schema, components=self.document["components"])
@@ -230,9 +233,9 @@ class Routes(web.WebTest):
 
     def test_publish_is_idempotent_by_its_sequence(self):
         first = self.published.json()
-        self.assertEqual((first["accepted"], first["duplicates"], first["sequence"]), (10, 0, 10))
+        self.assertEqual((first["accepted"], first["duplicates"], first["sequence"]), (12, 0, 12))
         again = self.post("/v1/events", {"producer": "story", "sequence": 1, "events": STORY}).json()
-        self.assertEqual((again["accepted"], again["duplicates"], again["sequence"]), (0, 10, 10))
+        self.assertEqual((again["accepted"], again["duplicates"], again["sequence"]), (0, 12, 12))
         gap = self.post("/v1/events", {"producer": "story", "sequence": 90, "events": STORY}, 409).json()
         self.assertEqual((gap["type"], gap["code"]), ("urn:stele:sequence_gap", "sequence_gap"))
 

@@ -31,6 +31,7 @@ integration_tests = \
     tests/conformance/test_requests.py \
     tests/integration/test_archive.py \
     tests/integration/test_archive_backup.py \
+    tests/integration/test_erase.py \
     tests/integration/test_backup.py \
     tests/integration/test_crash.py \
     tests/integration/test_examples.py \

@@ -97,6 +97,9 @@ s_follow (s_rollup_t *self)
 {
     stele_refusal_t refusal = { 0 };
     int64_t begun_ms = stele_clock_steady_ms ();
+    //  It has the errors of an erased task
+    if (self->rollup && stele_rollup_is_stale (self->rollup))
+        stele_rollup_close (&self->rollup);
     if (!self->rollup)
         self->rollup = stele_rollup_open (self->follower.settings->ledger, self->follower.reader, &refusal);
     int64_t count = self->rollup? stele_rollup_follow (self->rollup, self->follower.head): refusal.code;

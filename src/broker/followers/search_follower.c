@@ -106,6 +106,9 @@ s_follow (s_search_t *self)
 {
     stele_refusal_t refusal = { 0 };
     int64_t begun_ms = stele_clock_steady_ms ();
+    //  The words of an erased task cannot be removed from it one by one
+    if (self->search && stele_text_index_is_stale (self->search))
+        stele_text_index_close (&self->search);
     if (!self->search)
         s_open_index (self, &refusal);
     int64_t count = self->search? stele_text_index_follow (self->search, self->follower.head): refusal.code;

@@ -209,6 +209,10 @@ int
 int
     stele_writer_audit (stele_writer_t *self, const void *event, size_t size);
 
+/*  The same for the request that runs, which is answered so.                */
+int
+    stele_writer_audit_request (stele_writer_t *self, const stele_params_t *params, const stele_pack_t *answer);
+
 /*  Take an audit event as a message of its own, which a batch that was rolled back has again. When it is durable
     the request, if not NULL, is answered with 'answer'. Returns as stele_writer_take. */
 int
@@ -235,6 +239,10 @@ int
 /*  Run the mailbox message "audit" in the open batch. Returns 0 or a storage error. */
 int
     stele_writer_run_audit (stele_writer_t *self, stele_params_t *params);
+
+/*  Run the request task.erase in the open batch. Returns 0 or a storage error. */
+int
+    stele_writer_run_erase (stele_writer_t *self, stele_params_t *params);
 
 /*  Run the mailbox message "archive" in the open batch. Returns 0 or a storage error. */
 int

@@ -44,6 +44,17 @@ stele_writer_audit (stele_writer_t *self, const void *event, size_t size)
 }
 
 int
+stele_writer_audit_request (stele_writer_t *self, const stele_params_t *params, const stele_pack_t *answer)
+{
+    stele_pack_t *begun = stele_pack_new ();
+    stele_audit_begin (params->identity, self->input->peer, params->map, params->size, begun);
+    stele_map_t map = { stele_pack_data (begun), stele_pack_size (begun) };
+    stele_audit_finish (&map, stele_pack_data (answer), stele_pack_size (answer), self->audit);
+    stele_pack_destroy (&begun);
+    return stele_writer_audit (self, stele_pack_data (self->audit), stele_pack_size (self->audit));
+}
+
+int
 stele_writer_run_audit (stele_writer_t *self, stele_params_t *params)
 {
     stele_map_t map = { params->map, params->size }, event, answer;

@@ -234,18 +234,6 @@ s_retry_one (stele_writer_t *self, int64_t id, s_refused_list_t *list, int64_t *
     return stele_ledger_rejected_done (self->ledger, id, stele_clock_us (), position);
 }
 
-//  Record the retry in the batch that it is part of. 'answer' has what it says of it.
-static int
-s_audit_retry (stele_writer_t *self, const stele_params_t *params, const stele_pack_t *answer)
-{
-    stele_pack_t *begun = stele_pack_new ();
-    stele_audit_begin (params->identity, self->input->peer, params->map, params->size, begun);
-    stele_map_t map = { stele_pack_data (begun), stele_pack_size (begun) };
-    stele_audit_finish (&map, stele_pack_data (answer), stele_pack_size (answer), self->audit);
-    stele_pack_destroy (&begun);
-    return stele_writer_audit (self, stele_pack_data (self->audit), stele_pack_size (self->audit));
-}
-
 static void
 s_pack_retry (stele_writer_t *self, int64_t accepted, const s_refused_list_t *list)
 {
@@ -260,7 +248,7 @@ s_refuse_retry (stele_writer_t *self, stele_params_t *params)
 {
     stele_answer_refuse (self->pack, &params->refusal, NULL, 0);
     int code = stele_audit_answers (stele_pack_data (self->pack), stele_pack_size (self->pack))?
-        s_audit_retry (self, params, self->pack): 0;
+        stele_writer_audit_request (self, params, self->pack): 0;
     if (code == 0)
         stele_writer_answer (self);
     return code;
@@ -289,7 +277,7 @@ s_retry (stele_writer_t *self, stele_params_t *params)
         code = s_retry_one (self, stele_scan_next (&scan).integer, &list, &accepted);
     if (code == 0) {
         s_pack_retry (self, accepted, &list);
-        code = s_audit_retry (self, params, self->pack);
+        code = stele_writer_audit_request (self, params, self->pack);
     }
     if (code == 0) {
         //  Again: its position is that of the audit event now
@@ -374,7 +362,8 @@ stele_writer_run_request (stele_writer_t *self)
         [STELE_OPERATION_PRODUCER_GET] = s_producer,
         [STELE_OPERATION_FOLLOWER] = s_follower,
         [STELE_OPERATION_AUDIT] = stele_writer_run_audit,
-        [STELE_OPERATION_ARCHIVE] = stele_writer_run_archive
+        [STELE_OPERATION_ARCHIVE] = stele_writer_run_archive,
+        [STELE_OPERATION_TASK_ERASE] = stele_writer_run_erase
     };
     stele_params_t params;
     stele_params_start (&params, self->input->data, self->input->size);

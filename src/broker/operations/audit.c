@@ -24,6 +24,7 @@ static const struct {
     { STELE_OPERATION_MODE, "mode", "mode" },
     { STELE_OPERATION_RECOVER, "scope", NULL },
     { STELE_OPERATION_TASK_RECOVER, "task_id", NULL },
+    { STELE_OPERATION_TASK_ERASE, "task_id", NULL },
     { STELE_OPERATION_CONSISTENCY_CHECK, NULL, "repair" },
     { STELE_OPERATION_REJECTED_RETRY, "ids", NULL },
     { STELE_OPERATION_BACKUP, NULL, "start" }
@@ -131,7 +132,7 @@ stele_audit_answers (const void *answer, size_t size)
 static bool
 s_is_plain (const stele_token_t *key)
 {
-    static const char *const plain [] = { "ok", "position", "error" };
+    static const char *const plain [] = { "ok", "position", "error", "task_id" };
     for (size_t i = 0; i < sizeof plain / sizeof plain [0]; i++)
         if (key->size == strlen (plain [i]) && memcmp (key->data, plain [i], key->size) == 0)
             return true;

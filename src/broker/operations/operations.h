@@ -69,6 +69,8 @@
         TAKES ("limit", NUMBER), TAKES ("cursor", NUMBER)) \
     X (TASK_RECOVER,      "task.recover",      CACHE,  OPERATE, NULL, \
         NEEDS ("task_id", ID)) \
+    X (TASK_ERASE,        "task.erase",        WRITER, ADMIN,   NULL, \
+        NEEDS ("task_id", ID), NEEDS ("reason", TEXT)) \
     X (SESSION_LIST,      "session.list",      WORKER, QUERY,   stele_operation_session_list, \
         TAKES ("states", TEXTS), TAKES ("task_id", TEXT), \
         TAKES ("limit", NUMBER), TAKES ("cursor", NUMBER)) \

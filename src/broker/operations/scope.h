@@ -34,6 +34,7 @@ typedef enum {
     X (TASK_OUTPUTS,      READS) \
     X (TASK_METRICS,      READS) \
     X (TASK_RECOVER,      UNBOUND) \
+    X (TASK_ERASE,        UNBOUND) \
     X (SESSION_LIST,      READS) \
     X (SESSION_GET,       READS) \
     X (SESSION_COMMANDS,  READS) \

@@ -10,6 +10,7 @@
 #include <string.h>
 #include "broker/operations/query.h"
 #include "base/clock.h"
+#include "ledger/erase.h"
 #include "wire/event/event_codec.h"
 
 //  An integer 'at' up to this one is a position, above it a time: 10^12
@@ -155,6 +156,24 @@ s_get_at (stele_query_t *self, stele_params_t *params, stele_span_t id, stele_pa
         "there was no task '%s' at %s", shown, time);
 }
 
+static int
+s_pack_erasure (stele_query_t *self, stele_params_t *params, stele_span_t id, stele_pack_t *pack)
+{
+    stele_erasure_t erasure;
+    int found = stele_reader_erasure (self->reader, id.text, id.size, &erasure);
+    if (found < 0)
+        return stele_query_failed (self, params, found);
+    if (found) {
+        stele_pack_key (pack, "erased");
+        stele_pack_map_begin (pack);
+        stele_pack_key_integer (pack, "time", erasure.time_us);
+        stele_pack_key_integer (pack, "position", erasure.position);
+        stele_pack_key_string (pack, "reason", erasure.reason);
+        stele_pack_map_end (pack);
+    }
+    return 0;
+}
+
 int
 stele_operation_task_get (stele_query_t *self, stele_params_t *params, stele_pack_t *pack)
 {
@@ -171,7 +190,7 @@ stele_operation_task_get (stele_query_t *self, stele_params_t *params, stele_pac
     if (found == 0)
         return s_no_task (params, id);
     s_pack_heard (self, &task);
-    return 0;
+    return s_pack_erasure (self, params, id, pack);
 }
 
 //  -- task.list ---------------------------------------------------------------------

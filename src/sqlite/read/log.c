@@ -156,6 +156,21 @@ static const char *const s_touched [SOURCE_COUNT] = {
 };
 _Static_assert (SOURCE_COUNT == 7, "a new table of events about tasks or sessions needs a row in s_touched");
 
+//  An audit event about an erasure touches the task, and its sessions
+static const char s_erased_tasks [] = "SELECT id FROM main.erased_tasks" RANGE;
+static const char s_erased_sessions [] = "SELECT s.id FROM main.erased_tasks e JOIN main.tasks t ON t.id = e.id"
+    " JOIN cli_sessions s ON s.task_id = t.task_id WHERE e.position > ?1 AND e.position <= ?2";
+
+static void
+s_collect_erased (stele_reader_t *self, int slot, const char *sql, int64_t after, int64_t upto, reader_keys_t *keys)
+{
+    sqlite3_stmt *statement = keys? reader_with_key (self, slot, sql, after): NULL;
+    if (!statement)
+        return;
+    sqlite3_bind_int64 (statement, 2, upto);
+    reader_keys_collect (self, statement, keys);
+}
+
 static void
 s_collect (stele_reader_t *self, int64_t after, int64_t upto,
     reader_keys_t *tasks, reader_keys_t *sessions)
@@ -170,6 +185,8 @@ s_collect (stele_reader_t *self, int64_t after, int64_t upto,
             sqlite3_bind_int64 (statement, 2, upto);
         reader_keys_collect (self, statement, is_task? tasks: sessions);
     }
+    s_collect_erased (self, SLOT_ERASED_TASKS, s_erased_tasks, after, upto, tasks);
+    s_collect_erased (self, SLOT_ERASED_SESSIONS, s_erased_sessions, after, upto, sessions);
     if (tasks)
         reader_keys_sort (tasks);
     reader_keys_sort (sessions);

@@ -81,6 +81,7 @@ typedef enum {
     SLOT_LINKS_LAST = SLOT_LINKS + 4,
     SLOT_DERIVED_COUNT,                         // One per stele_derived_count_t
     SLOT_DERIVED_COUNT_LAST = SLOT_DERIVED_COUNT + 5,
+    SLOT_ERASURE, SLOT_LAST_ERASURE, SLOT_ERASED_TASKS, SLOT_ERASED_SESSIONS,
     SLOT_COUNT
 } reader_slot_t;
 

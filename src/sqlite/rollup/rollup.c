@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "fault/fault.h"
+#include "ledger/erase.h"
 #include "sqlite/rollup/store.h"
 #include "sqlite/sql/file_names.h"
 #include "sqlite/sql/side_file.h"
@@ -49,9 +50,10 @@ s_make (stele_rollup_t *self)
     self->db = NULL;
     self->position = 0;
     stele_side_unlink (self->path, STELE_ROLLUP_SUFFIX);
-    int code = stele_side_open (self->path, STELE_ROLLUP_SUFFIX, &self->db);
+    int64_t erasure = stele_reader_last_erasure (self->reader);
+    int code = erasure < 0? (int) erasure: stele_side_open (self->path, STELE_ROLLUP_SUFFIX, &self->db);
     if (code == 0)
-        code = stele_side_make (self->db, STELE_ROLLUP_VERSION, stele_reader_ledger_id (self->reader), ROLLUP_SCHEMA);
+        code = stele_side_make (self->db, STELE_ROLLUP_VERSION, stele_reader_ledger_id (self->reader), erasure, ROLLUP_SCHEMA);
     return code? s_fail (self): 0;
 }
 
@@ -81,6 +83,12 @@ s_prepare (stele_rollup_t *self)
     return self->move? 0: s_fail (self);
 }
 
+bool
+stele_rollup_is_stale (stele_rollup_t *self)
+{
+    return stele_side_is_stale (self->db, stele_reader_last_erasure (self->reader));
+}
+
 //  Open the file, or make it if it does not fit. One that is only locked, or could not be read for lack of memory, stays.
 static int
 s_open (stele_rollup_t *self)
@@ -92,6 +100,8 @@ s_open (stele_rollup_t *self)
         stele_reader_ledger_id (self->reader), stele_reader_head (self->reader), &self->position);
     if (!self->fault && !s_is_intact (self->db))
         self->fault = "is damaged";
+    if (!self->fault && stele_rollup_is_stale (self))
+        self->fault = STELE_SIDE_STALE;
     code = self->fault? s_make (self): 0;
     return code? code: s_prepare (self);
 }

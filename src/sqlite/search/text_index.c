@@ -14,6 +14,7 @@
 #include "sqlite/filter/text_changes.h"
 #include "sqlite/filter/tokenizer.h"
 #include "sqlite/sql/sql.h"
+#include "ledger/erase.h"
 #include "ledger/text_index.h"
 #include "sqlite/sql/file_names.h"
 #include "sqlite/sql/side_file.h"
@@ -107,7 +108,8 @@ static int
 s_make (stele_text_index_t *self)
 {
     self->position = 0;
-    return stele_side_make (self->db, STELE_SEARCH_VERSION, stele_reader_ledger_id (self->reader), s_schema)?
+    int64_t erasure = stele_reader_last_erasure (self->reader);
+    return erasure < 0 || stele_side_make (self->db, STELE_SEARCH_VERSION, stele_reader_ledger_id (self->reader), erasure, s_schema)?
         s_fail (self): 0;
 }
 
@@ -119,6 +121,12 @@ s_prepare (stele_text_index_t *self)
         "INSERT OR REPLACE INTO ids (first, size, keys, ids) VALUES (?1, ?2, ?3, ?4)");
     self->move = stele_sql_prepare (self->db, "UPDATE meta SET value = ?1 WHERE key = 'position'");
     return self->insert && self->insert_ids && self->move? 0: s_fail (self);
+}
+
+bool
+stele_text_index_is_stale (stele_text_index_t *self)
+{
+    return stele_side_is_stale (self->db, stele_reader_last_erasure (self->reader));
 }
 
 stele_text_index_t *
@@ -139,6 +147,8 @@ stele_text_index_open (const char *path, stele_reader_t *reader, stele_refusal_t
     int code = s_open (self);
     self->fault = code? "is not usable": stele_side_fault (self->db, STELE_SEARCH_VERSION,
         stele_reader_ledger_id (reader), stele_reader_head (reader), &self->position);
+    if (!self->fault && stele_text_index_is_stale (self))
+        self->fault = STELE_SIDE_STALE;
     if (self->fault) {
         sqlite3_close (self->db);
         self->db = NULL;

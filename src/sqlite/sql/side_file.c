@@ -77,12 +77,19 @@ stele_side_fault (sqlite3 *db, int version, const char *ledger_id, int64_t head,
     return NULL;
 }
 
+bool
+stele_side_is_stale (sqlite3 *db, int64_t erasure)
+{
+    //  One that an earlier version made has no such row
+    return erasure > stele_sql_integer (db, "SELECT value FROM meta WHERE key = 'erasure'", 0);
+}
+
 int
-stele_side_make (sqlite3 *db, int version, const char *ledger_id, const char *schema)
+stele_side_make (sqlite3 *db, int version, const char *ledger_id, int64_t erasure, const char *schema)
 {
     char *sql = sqlite3_mprintf ("BEGIN; CREATE TABLE meta (key TEXT PRIMARY KEY, value ANY) STRICT, WITHOUT ROWID;"
-        " INSERT INTO meta VALUES ('position', 0), ('ledger_id', %Q); %s PRAGMA user_version = %d; COMMIT",
-        ledger_id, schema, version);
+        " INSERT INTO meta VALUES ('position', 0), ('ledger_id', %Q), ('erasure', %lld); %s PRAGMA user_version = %d; COMMIT",
+        ledger_id, (long long) erasure, schema, version);
     int code = sql? stele_sql_exec (db, sql): STELE_ENO_MEMORY;
     sqlite3_free (sql);
     return code;

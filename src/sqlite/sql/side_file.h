@@ -28,8 +28,15 @@ void
 const char *
     stele_side_fault (sqlite3 *db, int version, const char *ledger_id, int64_t head, int64_t *position);
 
-/*  Create its tables: meta at position 0, and those of 'schema'. Returns 0 or a code. */
+/*  Was it made before the erasure at that position? What it has of an erased task cannot be removed from it one by one, so
+    it has to be made again.                                                 */
+#define STELE_SIDE_STALE "has contents of an erased task"
+bool
+    stele_side_is_stale (sqlite3 *db, int64_t erasure);
+
+/*  Create its tables: meta at position 0, with the position of the last erasure (stele_reader_last_erasure), and those of
+    'schema'. Returns 0 or a code.                                           */
 int
-    stele_side_make (sqlite3 *db, int version, const char *ledger_id, const char *schema);
+    stele_side_make (sqlite3 *db, int version, const char *ledger_id, int64_t erasure, const char *schema);
 
 #endif

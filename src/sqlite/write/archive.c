@@ -102,6 +102,8 @@ stele_ledger_archives_open (stele_ledger_t *self, stele_refusal_t *refusal)
     sqlite3_finalize (stmt);
     if (code == 0 && stele_sql_code (rc) == 0)
         code = s_end (self, refusal);
+    if (code == 0 && stele_sql_code (rc) == 0)
+        rc = stele_ledger_scrub_needed (self)? SQLITE_ERROR: rc;
     if (code || (code = stele_sql_code (rc)) == 0)
         return code;
     code = stele_ledger_fail (self, code);
@@ -204,6 +206,9 @@ stele_ledger_archive (stele_ledger_t *self, const stele_archive_step_t *step)
     if (code < 0)
         return code;
     STELE_FAULT (archive_moved);
+    //  One of the others may have been erased after it was copied
+    if (moved < step->count && (code = stele_ledger_scrub_needed (self)))
+        return stele_ledger_fail (self, code);
     return moved;
 }
 

@@ -11,6 +11,9 @@
     append_task.c, append_row.c, append_output.c, append_session.c,
     append_audit.c   the rows per kind of event
     archive.c    replace tasks by stubs, bring them back from their archives
+    compact.c    give free pages back
+    erase.c      erase the contents of a task
+    scrub.c      remove what archives and the log still have of an erased task
     producers.c  producers, fences, refused events, interruptions
 
     This Source Code Form is subject to the terms of the Mozilla Public
@@ -134,7 +137,8 @@
         " ON CONFLICT DO UPDATE SET archive_id = ?2 WHERE archive_id = ?2") \
     X (archive_stub, "INSERT INTO archived_tasks (id, task_id, archive, events, user_id)" \
         " SELECT t.id, t.task_id, ?3, ?4, t.user_id FROM tasks t JOIN states_plain s ON s.task = t.id WHERE t.id = ?1" \
-        " AND s.position = ?2 AND s.state >= " STELE_SQL_CODE (STELE_CODE_TASK_TERMINAL_FROM) " RETURNING task_id") \
+        " AND s.position = ?2 AND s.state >= " STELE_SQL_CODE (STELE_CODE_TASK_TERMINAL_FROM) \
+        " AND NOT EXISTS (SELECT 1 FROM main.erased_tasks e WHERE e.id = t.id) RETURNING task_id") \
     X (archive_history, STELE_TASK_CHAIN ("task_history", "last_history") \
         "DELETE FROM task_history WHERE position IN (SELECT p FROM c)") \
     X (archive_outputs, STELE_TASK_CHAIN ("task_outputs", "last_output") \
@@ -199,6 +203,8 @@ struct stele_ledger {
     stele_reader_t *reader;         // On the same connection: it sees the open batch
     bool archives;                  // Tasks may be archived
     stele_recall_t *recall;         // The archive that was read last; NULL: none
+    bool scrub;                     // Archives and the log may have contents of erased tasks
+    int64_t scrub_ms;               // Monotonic: not again before that
 #define STELE_STATEMENT_MEMBER(name, text) sqlite3_stmt *name;
     struct { STELE_LEDGER_STATEMENTS (STELE_STATEMENT_MEMBER) } sql;
 #undef STELE_STATEMENT_MEMBER
@@ -272,6 +278,14 @@ int
     stele_ledger_recall (stele_ledger_t *self, const stele_value_t *id, stele_refusal_t *refusal);
 void
     stele_ledger_recall_close (stele_ledger_t *self);
+
+//  Remove what archives and the log still have of erased tasks, outside a batch. Returns 0 or a code; it may be tried again.
+int
+    stele_ledger_scrub (stele_ledger_t *self);
+
+//  At a start: whether there are erased tasks. Sets self->scrub; returns 0 or a code.
+int
+    stele_ledger_scrub_needed (stele_ledger_t *self);
 
 //  Append an event by its subject. Return as stele_ledger_append does.
 int

@@ -29,9 +29,14 @@ int
         stele_refusal_t *refusal);
 
 /*  The same for an event imported from an export (protocol section 3): 'interrupted' is
-    kept in a task.state_changed to failed, and an audit.recorded is decoded. */
+    kept in a task.state_changed to failed, an audit.recorded is decoded, and 'erased_leaf' is dropped. */
 int
     stele_event_decode_restored (const void *data, size_t size, stele_record_t *record,
+        stele_refusal_t *refusal);
+
+/*  The same for an event of a backup, which gets its own position again: 'erased_leaf' is kept. */
+int
+    stele_event_decode_replayed (const void *data, size_t size, stele_record_t *record,
         stele_refusal_t *refusal);
 
 /*  Pack a record as one map: 'type' first if it is an event, then every value in the

@@ -35,6 +35,7 @@ typedef struct {
     uint32_t count;
     uint64_t seen;                  // Slots with a span
     bool unknown;                   // There are keys without a slot
+    bool erased;                    // One of them is STELE_ERASED_LEAF
     s_span_t spans [S_SLOT_COUNT];
 } s_event_t;
 
@@ -76,6 +77,15 @@ s_wrong_kind (stele_field_t field, const stele_token_t *token, stele_refusal_t *
     const char *name = stele_field_name (field);
     return stele_refuse (refusal, STELE_EINVALID_FIELD, name, "%s takes %s, not %s",
         name, s_takes (stele_field_kind (field)), s_came (token));
+}
+
+//  How much of what only the broker writes is decoded
+typedef enum { S_PUBLISHED, S_RESTORED, S_REPLAYED } s_source_t;
+
+static bool
+s_is_erased_leaf (const stele_token_t *key)
+{
+    return key->size == strlen (STELE_ERASED_LEAF) && memcmp (key->data, STELE_ERASED_LEAF, key->size) == 0;
 }
 
 static int
@@ -126,6 +136,7 @@ s_collect_one (s_event_t *self, stele_scan_t *scan, stele_refusal_t *refusal)
     int slot = s_slot (&key);
     if (slot == STELE_FIELD_NONE) {
         self->unknown = true;
+        self->erased |= s_is_erased_leaf (&key);
         return 0;
     }
     if (self->seen & STELE_FIELD_BIT (slot)) {
@@ -150,6 +161,7 @@ s_collect (s_event_t *self, const void *data, size_t size, stele_refusal_t *refu
     self->count = head.count;
     self->seen = 0;
     self->unknown = false;
+    self->erased = false;
     for (uint32_t i = 0; i < head.count; i++) {
         int rc = s_collect_one (self, &scan, refusal);
         if (rc)
@@ -359,7 +371,7 @@ s_check_present (stele_field_set_t have, int type, stele_refusal_t *refusal)
 
 //  Collect the keys that this type of event does not have into one JSON object
 static int
-s_keep_extra (const s_event_t *self, stele_field_set_t known, stele_record_t *record,
+s_keep_extra (const s_event_t *self, stele_field_set_t known, s_source_t source, stele_record_t *record,
     stele_refusal_t *refusal)
 {
     stele_scan_t scan = self->entries;
@@ -374,7 +386,8 @@ s_keep_extra (const s_event_t *self, stele_field_set_t known, stele_record_t *re
         stele_token_t key = stele_scan_next (&scan);
         stele_scan_skip (&scan, NULL, NULL);
         int slot = s_slot (&key);
-        if (slot >= STELE_EVENT_FIELD_COUNT
+        //  The hash of a line is of its own position: an imported event has another one
+        if (slot >= STELE_EVENT_FIELD_COUNT || (source != S_REPLAYED && s_is_erased_leaf (&key))
         ||  (slot != STELE_FIELD_NONE && (known & STELE_FIELD_BIT (slot))))
             continue;
         memcpy (map + size, start, (size_t) (scan.next - start));
@@ -417,7 +430,7 @@ s_restore_interrupted (const s_event_t *self, stele_record_t *record, stele_refu
 }
 
 static int
-s_decode (const void *data, size_t size, bool restored, stele_record_t *record,
+s_decode (const void *data, size_t size, s_source_t source, stele_record_t *record,
     stele_refusal_t *refusal)
 {
     s_event_t event;
@@ -425,10 +438,13 @@ s_decode (const void *data, size_t size, bool restored, stele_record_t *record,
     int rc = s_collect (&event, data, size, refusal);
     if (rc == 0)
         rc = s_decode_type (&event, &type, refusal);
-    if (rc == 0 && !restored && stele_event_subject (type) == STELE_SUBJECT_AUDIT)
+    if (rc == 0 && source == S_PUBLISHED && stele_event_subject (type) == STELE_SUBJECT_AUDIT)
         rc = stele_refuse (refusal, STELE_EINVALID_FIELD, "type",
             "only the broker records events of the type %s; use a type of your own work, such as task.updated",
             stele_vocabulary_word (STELE_VOCABULARY_EVENT_TYPE, type));
+    if (rc == 0 && source == S_PUBLISHED && event.erased)
+        rc = stele_refuse (refusal, STELE_EINVALID_FIELD, STELE_ERASED_LEAF,
+            "only the broker writes " STELE_ERASED_LEAF ", in events that were erased: use another key");
     if (rc)
         return rc;
 
@@ -447,8 +463,8 @@ s_decode (const void *data, size_t size, bool restored, stele_record_t *record,
     rc = s_check_present (have, type, refusal);
     uint64_t fields = STELE_FIELD_BIT (STELE_EVENT_FIELD_COUNT) - 1;
     if (rc == 0 && (event.unknown || (event.seen & fields & ~known)))
-        rc = s_keep_extra (&event, known, record, refusal);
-    if (rc == 0 && restored && (event.seen & STELE_FIELD_BIT (S_INTERRUPTED)))
+        rc = s_keep_extra (&event, known, source, record, refusal);
+    if (rc == 0 && source != S_PUBLISHED && (event.seen & STELE_FIELD_BIT (S_INTERRUPTED)))
         rc = s_restore_interrupted (&event, record, refusal);
     return rc;
 }
@@ -457,12 +473,19 @@ int
 stele_event_decode_record (const void *data, size_t size, stele_record_t *record,
     stele_refusal_t *refusal)
 {
-    return s_decode (data, size, false, record, refusal);
+    return s_decode (data, size, S_PUBLISHED, record, refusal);
 }
 
 int
 stele_event_decode_restored (const void *data, size_t size, stele_record_t *record,
     stele_refusal_t *refusal)
 {
-    return s_decode (data, size, true, record, refusal);
+    return s_decode (data, size, S_RESTORED, record, refusal);
+}
+
+int
+stele_event_decode_replayed (const void *data, size_t size, stele_record_t *record,
+    stele_refusal_t *refusal)
+{
+    return s_decode (data, size, S_REPLAYED, record, refusal);
 }

@@ -11,7 +11,7 @@
 #include "cli/shared/time_option.h"
 #include "cli/view/value.h"
 
-#define OPERATIONS "mode, recover, task.recover, consistency.check, rejected.retry, accept-loss, access.denied, key.added, " \
+#define OPERATIONS "mode, recover, task.recover, task.erase, consistency.check, rejected.retry, accept-loss, access.denied, key.added, " \
     "key.revoked, key.changed"
 
 typedef struct {

@@ -133,7 +133,7 @@ static const struct {
     { "export", { "--format", "-f" }, { "events", "jsonl", "csv" } },
     { "export", { "--table", NULL }, { "tasks", "task_history", "task_outputs", "task_metrics", "cli_sessions",
         "cli_session_commands", "user_preferences", "rejected_events", "audit_events" } },
-    { "audit", { "--operation", NULL }, { "mode", "recover", "task.recover", "consistency.check", "rejected.retry",
+    { "audit", { "--operation", NULL }, { "mode", "recover", "task.recover", "task.erase", "consistency.check", "rejected.retry",
         "accept-loss", "access.denied", "key.added", "key.revoked", "key.changed" } }
 };
 

@@ -14,6 +14,7 @@
 #include "cli/proof/history.h"
 #include "cli/shared/cli.h"
 #include "cli/terminal/progress.h"
+#include "proof/erased.h"
 #include "proof/seals.h"
 #include "wire/base64.h"
 
@@ -153,7 +154,7 @@ s_on_line (int64_t position, const char *line, size_t size, const stele_record_t
 {
     prove_t *self = arg;
     (void) event;
-    self->leaves [self->leaf_count++] = stele_tree_leaf (self->tree, line, size);
+    self->leaves [self->leaf_count++] = stele_erased_leaf (self->tree, line, size, NULL);
     if (self->next < self->count && self->positions [self->next] == position) {
         free (self->line);
         self->line = stele_memory_copy (line, size);

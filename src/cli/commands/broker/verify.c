@@ -276,10 +276,11 @@ s_read (verify_t *self)
 static void
 s_print_json (const verify_t *self, const char *root)
 {
-    json_t *line = json_pack ("{sb ss* sI sI sI sb ss* sO}", "good", self->faults == 0, "ledger_id", self->history.ledger_id,
+    json_t *line = json_pack ("{sb ss* sI sI sI sI sb ss* sO}", "good", self->faults == 0, "ledger_id", self->history.ledger_id,
         "position", (json_int_t) stele_verifier_position (self->verifier),
         "sealed", (json_int_t) stele_verifier_sealed (self->verifier),
-        "proven", (json_int_t) stele_verifier_proven (self->verifier), "signed", self->signed_notes > 0,
+        "proven", (json_int_t) stele_verifier_proven (self->verifier), "erased", (json_int_t) stele_verifier_erased (self->verifier),
+        "signed", self->signed_notes > 0,
         "root", self->complete? root: NULL, "faults", self->list);
     json_dumpf (line, stdout, JSON_COMPACT);
     putchar ('\n');
@@ -298,6 +299,9 @@ s_print (const verify_t *self, const char *root)
     if (proven)
         printf ("proven up to position %s by %s%s\n", cli_format_count (proven).text,
             cli_format_counted (self->notes, "checkpoint").text, self->signed_notes? ", signed with the key": "");
+    if (stele_verifier_erased (self->verifier))
+        printf ("%s erased by request: only their hashes are proven\n", cli_format_counted (stele_verifier_erased (self->verifier),
+            "event").text);
     if (proven < position)
         cli_warn ("no checkpoint proves the %s after position %s yet", cli_format_counted (position - proven, "event").text,
             cli_format_count (proven).text);

@@ -1,0 +1,72 @@
+/*  erase - stele erase: remove the contents of a task for ever
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at https://mozilla.org/MPL/2.0/.
+*/
+
+#include "cli/shared/ask.h"
+#include "cli/terminal/message.h"
+#include "cli/view/page.h"
+
+#define ERASE_TIMEOUT_MS 600000     // Of a task with a million events
+
+typedef struct {
+    const char *reason;
+} args_t;
+
+static const cli_option_t s_options [] = {
+    { "reason", 0, "TEXT", "why it has to be erased; required, kept in the audit and with the task", CLI_TEXT,
+        offsetof (args_t, reason), 0, NULL },
+    CLI_OPTIONS_END
+};
+
+static int
+s_run (cli_t *self, void *arguments, const cli_operands_t *operands)
+{
+    const args_t *args = arguments;
+    if (!args->reason)
+        return cli_usage_error ("erase", "missing option: --reason TEXT");
+    json_t *request = cli_request ("task.erase");
+    cli_request_id (request, "task_id", operands->items [0]);
+    cli_request_text (request, "reason", args->reason);
+    json_t *answer = cli_ask_long (self, request, ERASE_TIMEOUT_MS);
+    if (!answer)
+        return self->status;
+    if (self->json)
+        cli_print_answer (self);
+    else {
+        json_object_del (answer, "ok");
+        json_object_del (answer, "position");
+        cli_page_members (self, answer);
+        cli_flush_stdout ();
+        cli_warn ("copies that the broker does not reach still have the contents: segments and snapshots of the repository of "
+            "backups that were made before (doc/SECURITY.md has how they go), exports, and what subscribers and pipelines have stored");
+    }
+    json_decref (answer);
+    return EX_OK;
+}
+
+const cli_command_t cli_cmd_erase = {
+    .name = "erase",
+    .summary = "remove the contents of an ended task for ever",
+    .usage = {
+        .usage = "stele erase [OPTION]... ID --reason TEXT",
+        .about =
+            "Remove what a task and its sessions say: titles, descriptions, metadata, outputs, errors, metrics, commands. Its events "
+            "stay, with their positions, types, times, states and the hashes of their lines, so 'stele verify' and 'stele prove' "
+            "hold. The task stays with its ID, and is marked as erased. The request is recorded in the audit, with the reason.\n"
+            "\n"
+            "This cannot be undone, except from a backup that was made before. The broker also removes the contents from Redis, "
+            "the text index, archives and the write-ahead log within seconds. It cannot remove them from segments and snapshots of "
+            "the repository of backups, which are never changed: see doc/SECURITY.md.",
+        .after = "Exit status: 1 there is no such task; 64 it has not ended; 69 no broker answers; 77 the key may not do this (it "
+                 "needs the role admin).",
+        .examples = "  stele erase build-7 --reason 'request 4711 of the person concerned'"
+    },
+    .options = s_options,
+    .args_size = sizeof (args_t),
+    .operands_min = 1,
+    .operands_max = 1,
+    .run = s_run
+};

@@ -1,0 +1,53 @@
+/*  erase - remove the contents of a task, for the law, without removing its events
+
+    Each event of an erased task keeps its row: position, type, time, ids, states, words such as role and provider. What it
+    said is replaced by STELE_ERASED_TEXT, or gone, and the hash of its line (doc/PROOF.md) stays with it, as the key
+    STELE_ERASED_LEAF of the event. So the history still has the same root.
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at https://mozilla.org/MPL/2.0/.
+*/
+
+#ifndef STELE_ERASE_H_INCLUDED
+#define STELE_ERASE_H_INCLUDED
+
+#include "ledger/ledger.h"
+
+#define STELE_ERASED_TEXT "(erased)"
+#define STELE_ERASED_OPERATION "task.erase"
+
+/*  What is known of an erased task                                          */
+typedef struct {
+    int64_t position;               // Of the audit.recorded that says so
+    int64_t time_us;
+    int64_t events;                 // Erased so far
+    char reason [STELE_LIMIT_REASON + 1];
+} stele_erasure_t;
+
+/*  Write the hash of the event's line, as hex digits. Returns 0 or a code.   */
+typedef int (stele_leaf_fn) (const stele_record_t *event, char leaf [STELE_ERASED_LEAF_SIZE + 1], void *arg);
+
+/*  In the open batch, erase what the task and its sessions still have. erasure->time_us and reason are set by the caller,
+    position and events by this call: the next event of the batch has to be the one that records it. Nothing left to erase:
+    *erasure is that of the earlier call. Returns the number of erased events, STELE_ENOT_FOUND, STELE_EBAD_REQUEST (it has not
+    ended) or STELE_EUNAVAILABLE (its archive cannot be read) with a refusal, or a storage error. */
+int64_t
+    stele_ledger_erase (stele_ledger_t *self, const char *id, size_t size, stele_leaf_fn *fn, void *arg,
+        stele_erasure_t *erasure, stele_refusal_t *refusal);
+
+/*  The same for a ledger that is being restored, before the event that recorded it is appended; a task that does not exist is
+    no error. Other events are left alone. Returns 0, or a code as stele_ledger_erase. */
+int
+    stele_ledger_erase_again (stele_ledger_t *self, const stele_record_t *event, stele_leaf_fn *fn, void *arg,
+        stele_refusal_t *refusal);
+
+/*  Was that task erased? Returns 1 with *erasure, 0 or a code.              */
+int
+    stele_reader_erasure (stele_reader_t *self, const char *id, size_t size, stele_erasure_t *erasure);
+
+/*  Position of the last audit.recorded of an erased task, 0: none, or a code. */
+int64_t
+    stele_reader_last_erasure (stele_reader_t *self);
+
+#endif

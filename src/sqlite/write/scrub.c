@@ -1,0 +1,103 @@
+/*  scrub - after an erasure, remove what archives and the write-ahead log still have of it
+
+    Copies of a task stay in an archive after it came back to the ledger. They do not count, but can be read from the file.
+    Erased tasks are never archived again, so whatever an archive has of one is such a copy.
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at https://mozilla.org/MPL/2.0/.
+*/
+
+#include <stdio.h>
+#include <unistd.h>
+#include "fault/fault.h"
+#include "sqlite/write/ledger_internal.h"
+
+#define DELETE_CHAIN(table, last) STELE_TASK_CHAIN (table, last) "DELETE FROM " table " WHERE position IN (SELECT p FROM c)",
+
+//  Run in an archive, ?1 is the key of the task. Its triggers let rows go that have a stub.
+static const char *const s_deletes [] = {
+    "INSERT INTO archived_tasks (id, task_id, archive, events) SELECT id, task_id, 0, 0 FROM tasks WHERE id = ?1",
+    STELE_TASK_CHAINS (DELETE_CHAIN)
+    "DELETE FROM task_states WHERE task = ?1", "DELETE FROM tasks WHERE id = ?1", "DELETE FROM archived_tasks WHERE id = ?1"
+};
+
+static int
+s_delete (sqlite3 *db, int64_t task)
+{
+    int code = 0;
+    for (size_t i = 0; i < sizeof s_deletes / sizeof s_deletes [0] && code == 0; i++) {
+        sqlite3_stmt *stmt = stele_sql_prepare (db, s_deletes [i]);
+        if (!stmt)
+            return stele_sql_code (sqlite3_errcode (db));
+        sqlite3_bind_int64 (stmt, 1, task);
+        code = stele_sql_run (stmt);
+        sqlite3_finalize (stmt);
+        //  It has no such task
+        if (i == 0 && code == 0 && sqlite3_changes (db) == 0)
+            break;
+    }
+    return code;
+}
+
+//  Erased tasks that the ledger itself has
+static int
+s_delete_erased (stele_ledger_t *self, sqlite3 *db)
+{
+    int rc = SQLITE_DONE, code = stele_sql_exec (db, "PRAGMA secure_delete = ON; BEGIN IMMEDIATE");
+    sqlite3_stmt *stmt = code? NULL: stele_sql_prepare (self->db,
+        "SELECT id FROM main.erased_tasks e WHERE EXISTS (SELECT 1 FROM main.tasks t WHERE t.id = e.id)");
+    if (code == 0 && !stmt)
+        code = stele_sql_code (sqlite3_errcode (self->db));
+    while (code == 0 && (rc = sqlite3_step (stmt)) == SQLITE_ROW)
+        code = s_delete (db, sqlite3_column_int64 (stmt, 0));
+    sqlite3_finalize (stmt);
+    if (code == 0)
+        code = stele_sql_code (rc);
+    if (code == 0)
+        code = stele_sql_exec (db, "COMMIT");
+    if (code == 0)
+        code = stele_sql_code (sqlite3_wal_checkpoint_v2 (db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL));
+    return code;
+}
+
+static int
+s_scrub_archive (stele_ledger_t *self, int64_t year)
+{
+    stele_refusal_t refusal;
+    char *path = stele_archive_path (stele_place_path (self->place), year);
+    int code = path? 0: STELE_ENO_MEMORY;
+    //  A missing one is reported by whatever needs it
+    if (path && access (path, F_OK) == 0) {
+        sqlite3 *db = stele_archive_open (path, self->file_mode, NULL, &refusal);
+        code = db? s_delete_erased (self, db): refusal.code;
+        sqlite3_close (db);
+    }
+    sqlite3_free (path);
+    return code;
+}
+
+int
+stele_ledger_scrub_needed (stele_ledger_t *self)
+{
+    int64_t erased = 0;
+    int code = stele_sql_integer_into (self->db, "SELECT count (*) FROM (SELECT 1 FROM main.erased_tasks LIMIT 1)", 0, &erased);
+    self->scrub = erased > 0;
+    return code;
+}
+
+int
+stele_ledger_scrub (stele_ledger_t *self)
+{
+    int rc = SQLITE_DONE, code = STELE_FAULT_CODE (scrub_before);
+    sqlite3_stmt *stmt = code? NULL: stele_sql_prepare (self->db, "SELECT id FROM main.archives");
+    while (code == 0 && stmt && (rc = sqlite3_step (stmt)) == SQLITE_ROW)
+        code = s_scrub_archive (self, sqlite3_column_int64 (stmt, 0));
+    sqlite3_finalize (stmt);
+    if (code == 0)
+        code = stele_sql_code (rc);
+    if (code == 0)
+        code = stele_ledger_make_room (self);
+    STELE_FAULT (scrub_after);
+    return code;
+}

@@ -1,0 +1,152 @@
+# kill -9 and errors at every step of an erasure and of stele compact: done once, or not at all
+#
+# This Source Code Form is subject to the terms of the Mozilla Public
+# License, v. 2.0. If a copy of the MPL was not distributed with this
+# file, You can obtain one at https://mozilla.org/MPL/2.0/.
+
+import glob
+import os
+import sqlite3
+import subprocess
+
+import harness
+from archived import BASE, DAY, ArchiveTest
+from client import changed, created, output
+from sweep import points
+
+harness.BUILD = os.environ.get("STELE_FAULT_BUILD", harness.BUILD)
+
+AGE = ("--archive-after", "90d")
+COMMIT = ["flush_before", "commit_before", "commit_after", "high_water_before", "high_water_after"]
+NEEDLE = "Zwiebelfisch"
+
+
+class ErasePoints(ArchiveTest):
+    tasks = 2
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.points = points(harness.BUILD)
+
+    def setUp(self):
+        super().setUp()
+        self.assertTrue(self.points, "%s was not configured with --enable-fault-points" % harness.BUILD)
+
+    def archived_task(self, name):
+        """A task of its own in an archive."""
+        self._asker = None
+        if not self.broker.running():
+            self.restart()
+        task = "%s-%s" % (self.name("task"), name)
+        self.producer(self.name("producer") + name).publish(
+            created(task, time=BASE, description=NEEDLE), changed(task, "running", time=BASE + 1),
+            output(task, NEEDLE + os.urandom(3000).hex(), time=BASE + 2), changed(task, "failed", time=BASE + 3, error_message=NEEDLE))
+        type(self).archivable = self.archivable | {task}
+        self.archive()
+        return task
+
+    def found(self):
+        """Files that have the needle, without the ledger itself: its free pages may (stele compact)."""
+        return [path for path in glob.glob(self.broker.ledger + "*")
+                if path != self.broker.ledger and NEEDLE.encode() in open(path, "rb").read()]
+
+    def erasures(self, task):
+        return [event for event in self.ask("audit.list", operation="task.erase")["events"] if event["target"] == task]
+
+    def assert_erased(self, task, events):
+        """Once: the events are all there, one audit event, nothing left in the files, and the history verifies."""
+        self.assertEqual(len(self.erasures(task)), 1)
+        after = self.read_events()
+        self.assertEqual([event["position"] for event in after], list(range(1, len(after) + 1)))
+        self.assertEqual(len([event for event in after if event.get("task_id") == task and "erased_leaf" in event]), events)
+        harness.wait_until(lambda: not self.found(), "the files to be scrubbed")
+        type(self).archivable = self.archivable - {task}
+        self.assertEqual(self.archived(), len(self.archivable))
+        self.broker.stop()
+        subprocess.run([harness.program("stele"), "verify", self.broker.ledger], check=True, stdout=subprocess.DEVNULL,
+                       timeout=harness.PATIENCE)
+
+    def test_kill_at_every_step(self):
+        steps = [name for name in self.points if name.startswith(("erase_", "scrub_"))]
+        self.assertEqual(len(steps), 4)
+        for step in steps + COMMIT:
+            with self.subTest(step=step):
+                task = self.archived_task(step)
+                before = self.read_events()
+                self.restart(*AGE, env=dict(os.environ, STELE_FAULT="%s:kill" % step))
+                self._asker = None
+                #   A start scrubs too, if there were erasures: then the broker died before the request
+                try:
+                    self.asker().ask({"op": "task.erase", "task_id": task, "reason": "r"})
+                except Exception:
+                    pass
+                self.assertNotEqual(self.broker.wait(), 0)
+                self.broker.wait_line("fault: %s" % step)
+                self.restart(*AGE)
+                self._asker = None
+                if not self.erasures(task):
+                    self.assertEqual(self.read_events(), before)
+                self.ask("task.erase", task_id=task, reason="r")
+                self.assert_erased(task, 4)
+
+    def test_task_that_is_erased_while_it_is_archived(self):
+        """The copy in the archive still has the contents, and does not count."""
+        self._asker = None
+        if not self.broker.running():
+            self.restart()
+        task = self.name("task")
+        self.producer().publish(created(task, time=BASE, description=NEEDLE), changed(task, "running", time=BASE + 1),
+                                changed(task, "failed", time=BASE + 3))
+        self.restart(*AGE, env=dict(os.environ, STELE_FAULT="archive_copied:sleep=5000:1"))
+        self._asker = None
+        copies = lambda: [path for path in self.found() if ".archive-2024" in path]
+        harness.wait_until(copies, "the copy")
+        self.ask("task.erase", task_id=task, reason="r")
+        self.producer("other").publish(created("after-" + task, time=BASE), changed("after-" + task, "passed", time=BASE + 1))
+        type(self).archivable = self.archivable | {"after-" + task, task}
+        harness.wait_until(lambda: self.archived() == len(self.archivable) - 1, "the others to move")
+        self.assert_erased(task, 3)
+
+    def test_errors_are_retried(self):
+        for step in ("erase_before", "scrub_before"):
+            for error in ("full", "busy", "nomem"):
+                with self.subTest(step=step, error=error):
+                    task = self.archived_task(step + error)
+                    self.restart(*AGE, env=dict(os.environ, STELE_FAULT="%s:%s:1" % (step, error)))
+                    self._asker = None
+                    self.ask("task.erase", task_id=task, reason="r")
+                    self.broker.wait_line("fault: %s" % step)
+                    self.assert_erased(task, 4)
+
+    def test_kill_at_every_step_of_compact(self):
+        steps = [name for name in self.points if name.startswith("compact_")]
+        self.assertEqual(len(steps), 3)
+        task = self.archived_task("compact")
+        self.ask("task.erase", task_id=task, reason="r")
+        before = self.read_events()
+        type(self).archivable = self.archivable - {task}
+        for step in steps:
+            with self.subTest(step=step):
+                self.broker.stop()
+                done = subprocess.run([harness.program("stele"), "compact", self.broker.ledger], stdout=subprocess.PIPE,
+                                      stderr=subprocess.PIPE, env=dict(os.environ, STELE_FAULT="%s:kill" % step),
+                                      timeout=harness.PATIENCE)
+                self.assertNotEqual(done.returncode, 0)
+                self.restart()
+                self._asker = None
+                self.assertEqual(self.read_events(), before)
+        self.broker.stop()
+        subprocess.run([harness.program("stele"), "compact", self.broker.ledger], check=True, stdout=subprocess.DEVNULL,
+                       timeout=harness.PATIENCE)
+        db = sqlite3.connect(self.broker.ledger)
+        self.assertEqual(db.execute("PRAGMA integrity_check").fetchone()[0], "ok")
+        self.assertEqual(db.execute("PRAGMA freelist_count").fetchone()[0], 0)
+        db.close()
+        self.restart()
+        self._asker = None
+        self.assertEqual(self.read_events(), before)
+
+
+if __name__ == "__main__":
+    harness.main()
