@@ -10,6 +10,7 @@ fault_tests += \
     tests/fault/test_archive_points.py \
     tests/fault/test_backup_points.py \
     tests/fault/test_files.py \
+    tests/fault/test_moments.py \
     tests/fault/test_seal.py \
     tests/fault/test_ledger_behind.py
 
