@@ -11,6 +11,7 @@ fault_tests += \
     tests/fault/test_backup_points.py \
     tests/fault/test_erase_points.py \
     tests/fault/test_files.py \
+    tests/fault/test_moments.py \
     tests/fault/test_seal.py \
     tests/fault/test_ledger_behind.py
 
