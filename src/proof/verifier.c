@@ -192,7 +192,7 @@ stele_verifier_end (stele_verifier_t *self)
     if (self->erased > self->erased_recorded) {
         snprintf (text, sizeof text, "%" PRId64 " events are erased, but the audit events about task.erase record %" PRId64
             ": contents were removed without a request", self->erased, self->erased_recorded);
-        s_fault (self, 1, self->position, text);
+        s_fault (self, 1, self->position, false, text);
     }
     return self->faults;
 }
