@@ -21,7 +21,7 @@ COMMIT = ["flush_before", "commit_before", "commit_after", "high_water_before", 
 NEEDLE = "Zwiebelfisch"
 
 
-class ErasePoints(ArchiveTest):
+class Points(ArchiveTest):
     tasks = 2
 
     @classmethod
@@ -82,22 +82,25 @@ class ErasePoints(ArchiveTest):
         subprocess.run([harness.program("stele"), "verify", self.broker.ledger], check=True, stdout=subprocess.DEVNULL,
                        timeout=harness.PATIENCE)
 
+    def kill_at(self, step):
+        task = self.archived_task(step)
+        before = self.read_events()
+        self.die("%s:kill" % step, task)
+        self.restart(*AGE)
+        self._asker = None
+        if not self.erasures(task):
+            self.assertEqual(self.read_events(), before)
+        self.ask("task.erase", task_id=task, reason="r")
+        self.assert_erased(task, 4)
+
+
+class ErasePoints(Points):
     def test_kill_at_every_step(self):
-        steps = [name for name in self.points if name.startswith(("erase_", "scrub_"))]
-        self.assertEqual(len(steps), 4)
+        steps = [name for name in self.points if name.startswith("erase_")]
+        self.assertEqual(len(steps), 2)
         for step in steps + COMMIT:
             with self.subTest(step=step):
-                task = self.archived_task(step)
-                before = self.read_events()
-                #   A start scrubs too, if there are erasures
-                number = 2 if step.startswith("scrub_") and self.ask("audit.list", operation="task.erase")["events"] else 1
-                self.die("%s:kill:%d" % (step, number), task)
-                self.restart(*AGE)
-                self._asker = None
-                if not self.erasures(task):
-                    self.assertEqual(self.read_events(), before)
-                self.ask("task.erase", task_id=task, reason="r")
-                self.assert_erased(task, 4)
+                self.kill_at(step)
 
     def test_task_that_is_erased_while_it_is_archived(self):
         """The copy in the archive still has the contents, and does not count."""
@@ -155,6 +158,18 @@ class ErasePoints(ArchiveTest):
         self.restart()
         self._asker = None
         self.assertEqual(self.read_events(), before)
+
+
+#   A start scrubs too, if there were erasures: each of the next two is the first one of its ledger
+
+class BeforeTheScrub(Points):
+    def test_kill_before_the_scrub(self):
+        self.kill_at("scrub_before")
+
+
+class AfterTheScrub(Points):
+    def test_kill_after_the_scrub(self):
+        self.kill_at("scrub_after")
 
 
 if __name__ == "__main__":
