@@ -39,8 +39,8 @@ SLOW = ("cursor_", "feed_", "rollup_")
 IDLE = ("checkpoint_",)
 #   Reached when finished tasks expire in Redis
 OLD = ("sweep_",)
-#   test_backup_points.py, test_archive_points.py and test_seal.py kill at these
-ELSEWHERE = ("snapshot_", "restore_", "archive_", "recall_", "seal_")
+#   test_backup_points.py, test_archive_points.py, test_erase_points.py and test_seal.py kill at these
+ELSEWHERE = ("snapshot_", "restore_", "archive_", "recall_", "erase_", "scrub_", "compact_", "seal_")
 #   Reached with backups only
 BACKUP = ("repository_",)
 TERMINAL_TTL_S = 1
