@@ -24,6 +24,7 @@ src_broker_libbroker_la_SOURCES = \
     src/broker/common/settings_check.c \
     src/broker/ingest/clock_watch.c src/broker/ingest/clock_watch.h \
     src/broker/ingest/disk_space.c src/broker/ingest/disk_space.h \
+    src/broker/ingest/fold.c src/broker/ingest/fold.h \
     src/broker/ingest/ingest.c src/broker/ingest/ingest.h \
     src/broker/ingest/ingest_internal.h \
     src/broker/ingest/ingest_mode.c \

@@ -287,6 +287,32 @@ int64_t
 int64_t
     stele_ledger_durable_rejected (const stele_ledger_t *self);
 
+/*  -- a shared log, of which the ledger is a fold (log/shared_log.h) ------------------- */
+
+/*  From now on the shared log is what is durable: a commit writes the ledger without a sync, since what a
+    power cut takes from it is folded again. Returns 0 or a storage error.   */
+int
+    stele_ledger_share (stele_ledger_t *self);
+
+/*  Record what the next batches decide (wire/event/decisions.h). Not for a ledger that folds what others decided.
+    Returns 0 or STELE_ENO_MEMORY.                                           */
+int
+    stele_ledger_record (stele_ledger_t *self, bool record);
+
+/*  What the open batch has decided so far, and the number of operations. Owned by the ledger, valid until it
+    changes. NULL: out of memory.                                            */
+const void *
+    stele_ledger_decisions (stele_ledger_t *self, size_t *size, size_t *count);
+
+/*  Keep a mark of the log in the open batch: what the ledger has of it after the commit. Returns 0 or a
+    storage error.                                                           */
+int
+    stele_ledger_log_mark (stele_ledger_t *self, const void *mark, size_t size);
+
+/*  Read it. Returns 1; 0: there is none of that size; or a storage error.  */
+int
+    stele_ledger_log_marked (stele_ledger_t *self, void *mark, size_t size);
+
 /*  -- replay: what a backup has besides events (repository/replay.h), in the open batch ----------- */
 
 /*  In place of the producer of stele_ledger_append: the task belongs to whom it did before the event */

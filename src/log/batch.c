@@ -69,19 +69,19 @@ int
 stele_batch_check (const stele_batch_t *self, const stele_batch_end_t *end, stele_refusal_t *refusal)
 {
     if (self->format > STELE_BATCH_FORMAT)
-        return stele_refuse (refusal, STELE_EPROTOCOL, "log", "batch %" PRId64 " of the log has format %d, this version reads "
+        return stele_refuse (refusal, STELE_EPROTOCOL, "shared-log", "batch %" PRId64 " of the log has format %d, this version reads "
             "formats up to %d: upgrade this node; it then continues", self->number, self->format, STELE_BATCH_FORMAT);
     if (self->number != end->number + 1)
-        return stele_refuse (refusal, STELE_ELEDGER, "log", "batch %" PRId64 " is missing in the log, which continues with batch %"
+        return stele_refuse (refusal, STELE_ELEDGER, "shared-log", "batch %" PRId64 " is missing in the log, which continues with batch %"
             PRId64 ": restore the log, or start this node from a snapshot", end->number + 1, self->number);
     if (self->first != end->position + 1 || self->last < self->first - 1 || self->epoch < end->epoch)
-        return stele_refuse (refusal, STELE_ELEDGER, "log", "batch %" PRId64 " of the log (positions %" PRId64 " to %" PRId64
+        return stele_refuse (refusal, STELE_ELEDGER, "shared-log", "batch %" PRId64 " of the log (positions %" PRId64 " to %" PRId64
             ", epoch %" PRId64 ") does not continue position %" PRId64 ", epoch %" PRId64, self->number, self->first,
             self->last, self->epoch, end->position, end->epoch);
     unsigned char hash [STELE_BATCH_HASH];
     s_hash (self, end->hash, hash);
     if (memcmp (hash, self->hash, sizeof hash))
-        return stele_refuse (refusal, STELE_ELEDGER, "log", "the hash of batch %" PRId64 " of the log does not match: the batch "
+        return stele_refuse (refusal, STELE_ELEDGER, "shared-log", "the hash of batch %" PRId64 " of the log does not match: the batch "
             "is damaged, or it does not continue what this node has. 'stele log verify' checks all of it", self->number);
     return 0;
 }
@@ -109,7 +109,7 @@ stele_batch_expand (const stele_batch_t *self, size_t *size, stele_refusal_t *re
         return operations;
     }
     free (operations);
-    stele_refuse (refusal, STELE_ELEDGER, "log", "batch %" PRId64 " of the log is not a complete zstd frame of at most %d bytes",
+    stele_refuse (refusal, STELE_ELEDGER, "shared-log", "batch %" PRId64 " of the log is not a complete zstd frame of at most %d bytes",
         self->number, STELE_BATCH_BYTES_MAX);
     return NULL;
 }

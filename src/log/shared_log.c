@@ -51,7 +51,7 @@ s_copy (const char *text)
 stele_shared_log_t *
 stele_shared_log_new (const stele_shared_log_options_t *options, stele_refusal_t *refusal)
 {
-    const char *const fields [] = { "log-ledger", options->name, "node", options->node };
+    const char *const fields [] = { "shared-log-name", options->name, "node", options->node };
     for (size_t i = 0; i < 4; i += 2)
         if (!s_is_name (fields [i + 1])) {
             stele_refuse (refusal, STELE_EINVALID_FIELD, fields [i], "'%.80s' is not a name: use 1 to %d letters, digits, and -_.",
@@ -59,7 +59,7 @@ stele_shared_log_new (const stele_shared_log_options_t *options, stele_refusal_t
             return NULL;
         }
     if (strncmp (options->url, SCHEME, strlen (SCHEME))) {
-        stele_refuse (refusal, STELE_EINVALID_FIELD, "log", "'%.80s' does not name a log: use none or postgres:CONNINFO, where "
+        stele_refuse (refusal, STELE_EINVALID_FIELD, "shared-log", "'%.80s' does not name a log: use none or postgres:CONNINFO, where "
             "CONNINFO is a connection string of PostgreSQL, such as host=db1,db2 dbname=stele", options->url);
         return NULL;
     }
@@ -202,7 +202,7 @@ s_take_batch (const PGresult *result, int row, stele_batch_t *batch, int64_t aft
         .data = PQgetvalue (result, row, 7), .size = (size_t) PQgetlength (result, row, 7)
     };
     if (PQgetlength (result, row, 6) != STELE_BATCH_HASH)
-        return stele_refuse (refusal, STELE_ELEDGER, "log", "batch %" PRId64 " of the log, after batch %" PRId64
+        return stele_refuse (refusal, STELE_ELEDGER, "shared-log", "batch %" PRId64 " of the log, after batch %" PRId64
             ", has no SHA-256", batch->number, after);
     memcpy (batch->hash, PQgetvalue (result, row, 6), STELE_BATCH_HASH);
     return 0;
@@ -220,9 +220,9 @@ s_missing (stele_shared_log_t *self, const stele_batch_end_t *end, stele_refusal
     int64_t oldest = stele_postgres_integer (result, 0, 0);
     PQclear (result);
     if (oldest > end->number + 1)
-        return stele_refuse (refusal, STELE_EBEHIND, "log", "the log begins with batch %" PRId64 ", this node has batches up to "
+        return stele_refuse (refusal, STELE_EBEHIND, "shared-log", "the log begins with batch %" PRId64 ", this node has batches up to "
             "%" PRId64 ": start it from a snapshot", oldest, end->number);
-    return stele_refuse (refusal, STELE_ELEDGER, "log", "batch %" PRId64 " is missing in the log: restore the log, or start "
+    return stele_refuse (refusal, STELE_ELEDGER, "shared-log", "batch %" PRId64 " is missing in the log: restore the log, or start "
         "this node from a snapshot", end->number + 1);
 }
 

@@ -82,7 +82,7 @@ stele_shared_log_create (stele_shared_log_t *self, const char *ledger_id, int64_
     if (found && strcmp (head.ledger_id, ledger_id) == 0)
         return 0;
     char text [300];
-    snprintf (text, sizeof text, found? "the log '%s' is that of ledger %s, not of ledger %s: use another name (log-ledger)":
+    snprintf (text, sizeof text, found? "the log '%s' is that of ledger %s, not of ledger %s: use another name (shared-log-name)":
         "the ledger %.0s%s has a log of another name in this database, not '%s'", found? self->name: "",
         found? head.ledger_id: ledger_id, found? ledger_id: self->name);
     return stele_shared_log_fail (self, STELE_ELEDGER, text);

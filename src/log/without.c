@@ -17,7 +17,7 @@ stele_shared_log_t *
 stele_shared_log_new (const stele_shared_log_options_t *options, stele_refusal_t *refusal)
 {
     (void) options;
-    stele_refuse (refusal, STELE_EINVALID_FIELD, "log", "this build has no PostgreSQL: set log = none, or configure it with "
+    stele_refuse (refusal, STELE_EINVALID_FIELD, "shared-log", "this build has no PostgreSQL: set shared-log = none, or configure it with "
         "--with-postgresql");
     return NULL;
 }

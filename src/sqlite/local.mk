@@ -34,6 +34,7 @@ src_sqlite_libsqlite_la_SOURCES = \
     src/sqlite/write/append_task.c src/sqlite/write/append_internal.h \
     src/sqlite/write/check.c \
     src/sqlite/write/confine.c \
+    src/sqlite/write/decided.c \
     src/sqlite/write/deferred.c \
     src/sqlite/write/intern.c src/sqlite/write/intern.h \
     src/sqlite/write/ledger.c \

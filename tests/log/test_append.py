@@ -144,7 +144,7 @@ class Unreplicated(nodes.Case):
     def test_log_is_not_led_where_commits_are_not_synchronous(self):
         local = self.node("a", url=self.pair.primary.url("options='-c synchronous_commit=local'"))
         local.ask("create %s 0" % self.ledger)
-        self.assertRegex(local.ask("lead"), "^unauthorized .*synchronous_commit = local.* log-replicated = no")
+        self.assertRegex(local.ask("lead"), "^unauthorized .*synchronous_commit = local.* shared-log-replicated = no")
         self.addCleanup(lambda: self.pair.primary.configure(synchronous_standby_names="standby"))
         self.pair.primary.configure(synchronous_standby_names="")
         self.assertRegex(self.node("a").ask("lead"), "^unauthorized .*synchronous_standby_names = ''")
@@ -168,8 +168,8 @@ class Settings(unittest.TestCase):
         return node.ready
 
     def test_wrong_settings_are_refused_by_name(self):
-        self.assertRegex(self.refusal("mysql:host=x"), "^invalid_field log: 'mysql:host=x' does not name a log")
-        self.assertRegex(self.refusal("postgres:", log="a b"), "^invalid_field log-ledger: 'a b' is not a name")
+        self.assertRegex(self.refusal("mysql:host=x"), "^invalid_field shared-log: 'mysql:host=x' does not name a log")
+        self.assertRegex(self.refusal("postgres:", log="a b"), "^invalid_field shared-log-name: 'a b' is not a name")
         self.assertRegex(self.refusal("postgres:", name=""), "^invalid_field node: ")
 
     def test_server_that_does_not_answer_is_unavailable(self):

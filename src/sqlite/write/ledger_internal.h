@@ -33,6 +33,7 @@
 #include "sqlite/write/task_cache.h"
 #include "sqlite/write/intern.h"
 #include "sqlite/write/zone_map.h"
+#include "wire/event/decisions.h"
 #include "wire/pack.h"
 
 //  A random UUID, as an SQL expression
@@ -44,6 +45,9 @@
 //  Text of a column that holds the number of a word, or the text itself
 #define REPEATED(column) \
     " CASE typeof (" column ") WHEN 'integer' THEN (SELECT word FROM words WHERE id = " column ") ELSE " column " END"
+
+//  Key of meta: what the ledger has of a shared log (decided.c)
+#define STELE_LOG_MARK "log"
 
 //  Tasks that are interrupted per query
 #define STELE_INTERRUPT_MAX 1000
@@ -126,6 +130,7 @@
     X (reject, "INSERT INTO rejected_events (producer, sequence, code, field, message, time, event)" \
         " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)") \
     X (rejected_done, "UPDATE rejected_events SET retried_at = ?2, position = ?3 WHERE id = ?1") \
+    X (log_mark, "INSERT OR REPLACE INTO meta (key, value) VALUES ('" STELE_LOG_MARK "', ?1)") \
     X (follower, "INSERT INTO followers (name, position, updated_at) VALUES (?1, ?2, ?3)" \
         " ON CONFLICT DO UPDATE SET position = ?2, updated_at = ?3")
 
@@ -169,6 +174,7 @@ struct stele_ledger {
     stele_task_cache_t *tasks;
     stele_zone_map_t *zones;
     stele_content_t *content;
+    stele_decisions_t *decisions;   // Of the open batch; NULL: they are not recorded
     stele_pack_t *pack;
     stele_record_t *scratch;
     stele_reader_t *reader;         // On the same connection: it sees the open batch

@@ -426,6 +426,7 @@ stele_ledger_close (stele_ledger_t **self_p)
         stele_ledger_rollback (self);
     stele_reader_close (&self->reader);
     stele_intern_destroy (&self->words);
+    stele_decisions_destroy (&self->decisions);
     stele_task_cache_destroy (&self->tasks);
     stele_zone_map_destroy (&self->zones);
 #define STATEMENT_FINALIZE(name, text) sqlite3_finalize (self->sql.name);

@@ -106,7 +106,8 @@ stele_ledger_replay_note (stele_ledger_t *self, const char *key, const void *pac
 {
     stele_scan_t scan = stele_scan_start (packed, size);
     stele_token_t token = stele_scan_next (&scan);
-    if (strcmp (key, "ledger_id") == 0)
+    //  The copy has its own id, and no part in the shared log of the original
+    if (strcmp (key, "ledger_id") == 0 || strcmp (key, STELE_LOG_MARK) == 0)
         return 0;
     sqlite3_stmt *stmt = stele_sql_prepare (self->db, token.kind == STELE_SCAN_NIL?
         "DELETE FROM meta WHERE key = ?1": "INSERT OR REPLACE INTO meta (key, value) VALUES (?1, ?2)");
