@@ -56,6 +56,8 @@ typedef struct {
                                     // time, so the ledger gets a new id
     mode_t file_mode;               // Of the ledger and the files next to it; 0: 0600
     int64_t log_bytes;              // Of the write-ahead log, unless a reader holds it; 0: 128 MiB
+    bool shared;                    // It folds a shared log, from which it gets what it lacks: do not
+                                    // compare it with its high-water mark and the other store
 } stele_ledger_options_t;
 
 /*  The same with options.                                                   */
@@ -298,6 +300,11 @@ int
     Returns 0 or STELE_ENO_MEMORY.                                           */
 int
     stele_ledger_record (stele_ledger_t *self, bool record);
+
+/*  Record, in the open batch, what makes a ledger the same one on all nodes: when it was created, and the
+    key of its marks of secrets. Returns 0 or a storage error.               */
+int
+    stele_ledger_record_identity (stele_ledger_t *self);
 
 /*  What the open batch has decided so far, and the number of operations. Owned by the ledger, valid until it
     changes. NULL: out of memory.                                            */

@@ -29,12 +29,6 @@ static const stele_statement_t s_page = { "page",
 
 static const stele_statement_t s_oldest = { "oldest", "SELECT min (number) FROM stele_log WHERE ledger = $1::text::uuid" };
 
-bool
-stele_shared_log_available (void)
-{
-    return true;
-}
-
 static bool
 s_is_name (const char *name)
 {

@@ -55,10 +55,6 @@ typedef struct {
     bool expired;                   // Its lease is over, or it resigned
 } stele_log_head_t;
 
-/*  Is this build able to use one?                                           */
-bool
-    stele_shared_log_available (void);
-
 /*  Copies the options; connects with the first call that needs the server. NULL with a refusal: the
     options are wrong. Caller owns return value.                             */
 stele_shared_log_t *

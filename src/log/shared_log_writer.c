@@ -5,7 +5,6 @@
     file, You can obtain one at https://mozilla.org/MPL/2.0/.
 */
 
-#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include "log/shared_log_internal.h"
@@ -44,7 +43,10 @@ static const stele_statement_t s_resign = { "resign",
     "UPDATE stele_heads SET seen = to_timestamp (0), safe = $3, writer = '', endpoints = ''"
     " WHERE name = $1 AND epoch = $2 RETURNING " UNSYNCED };
 
-static const stele_statement_t s_announce = { "announce", "SELECT pg_notify ($1, $2), " UNSYNCED };
+//  For those who listen, and for those who will connect
+static const stele_statement_t s_announce = { "announce",
+    "UPDATE stele_heads SET safe = $3, seen = clock_timestamp () WHERE name = $1 AND epoch = $2"
+    " RETURNING pg_notify ('" STELE_LOG_CHANNEL "' || $1, safe::text), " UNSYNCED };
 
 bool
 stele_shared_log_leads (const stele_shared_log_t *self)
@@ -306,12 +308,10 @@ stele_shared_log_announce (stele_shared_log_t *self)
 {
     if (!self->leads || self->outstanding || self->announcing || self->announced == self->end.number)
         return;
-    char channel [sizeof STELE_LOG_CHANNEL + STELE_NODE_NAME_MAX], payload [24];
-    snprintf (channel, sizeof channel, STELE_LOG_CHANNEL "%s", self->name);
-    snprintf (payload, sizeof payload, "%" PRId64, self->end.number);
     stele_parameters_t parameters = { 0 };
-    stele_parameters_text (&parameters, channel);
-    stele_parameters_text (&parameters, payload);
+    stele_parameters_text (&parameters, self->name);
+    stele_parameters_integer (&parameters, self->end.epoch);
+    stele_parameters_integer (&parameters, self->end.number);
     if (!stele_postgres_send (self->postgres, &s_announce, &parameters)) {
         s_doubt (self);
         return;

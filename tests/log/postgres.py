@@ -163,6 +163,7 @@ class Proxy:
         self.answers = threading.Event()    # Cleared: bytes of the server are held back
         self.answers.set()
         self.held = threading.Event()       # Some were
+        self.hold_from = None               # As soon as a client sends these bytes, such as the name of a statement
         self.peers, self.threads = [], []
         self.listener = socket.socket(socket.AF_UNIX)
         self.listener.bind(os.path.join(self.folder, ".s.PGSQL.5432"))
@@ -192,6 +193,9 @@ class Proxy:
                 data = source.recv(65536)
                 if not data:
                     break
+                if not from_server and self.hold_from and self.hold_from in data:
+                    self.hold_from = None
+                    self.answers.clear()
                 if from_server and not self.answers.is_set():
                     self.held.set()
                     self.answers.wait()

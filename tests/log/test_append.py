@@ -43,8 +43,7 @@ class Append(nodes.Case):
         self.assertEqual(reader.head()["safe"], 1)
         writer.ask("announce")
         self.assertEqual(reader.ask("await 2"), "2")
-        #   One that connects later learns it from the sign of life of the writer
-        writer.ask("renew")
+        #   One that connects later learns it from the head
         self.assertEqual(self.reader("late").head()["safe"], 2)
 
     def test_many_batches_are_read_in_pages(self):

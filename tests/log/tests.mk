@@ -6,7 +6,8 @@ log_tests = \
     tests/log/test_append.py \
     tests/log/test_damage.py \
     tests/log/test_doubt.py \
-    tests/log/test_failover.py
+    tests/log/test_failover.py \
+    tests/log/test_nodes.py
 
 if WITH_POSTGRESQL
 check_PROGRAMS += tests/log/log_tool

@@ -99,6 +99,24 @@ s_check_backup (const stele_settings_t *self, stele_refusal_t *refusal)
         "backup-at: '%s' is not a time of the day; use HH:MM (UTC), from 00:00 to 23:59", at);
 }
 
+//  What a node of a shared log cannot do yet, or must not
+static int
+s_check_shared_log (const stele_settings_t *self, stele_refusal_t *refusal)
+{
+    if (strcmp (self->shared_log, "none") == 0)
+        return 0;
+    if (strcmp (self->redis, "none"))
+        return stele_refuse (refusal, STELE_EINVALID_FIELD, "redis", "with a shared-log, redis has to be none: not every node may "
+            "write to one Redis");
+    if (*self->pipeline_out)
+        return stele_refuse (refusal, STELE_EINVALID_FIELD, "pipeline-out", "with a shared-log, pipeline-out has to be empty: each "
+            "node would push every event");
+    if (self->accept_loss)
+        return stele_refuse (refusal, STELE_EINVALID_FIELD, "accept-loss", "with a shared-log, what the ledger lacks is in the log: "
+            "start without --accept-loss");
+    return 0;
+}
+
 int
 stele_settings_check (const stele_settings_t *self, stele_refusal_t *refusal)
 {
@@ -113,5 +131,7 @@ stele_settings_check (const stele_settings_t *self, stele_refusal_t *refusal)
         code = s_check_redaction (self, refusal);
     if (code == 0)
         code = s_check_backup (self, refusal);
+    if (code == 0)
+        code = s_check_shared_log (self, refusal);
     return code;
 }

@@ -59,8 +59,7 @@ stele_fold_mark (stele_ledger_t *ledger, const stele_batch_t *batch)
 }
 
 int
-stele_fold_end (stele_ledger_t *ledger, const char *ledger_id, int64_t position, stele_batch_end_t *end,
-    stele_refusal_t *refusal)
+stele_fold_end (stele_ledger_t *ledger, const char *ledger_id, stele_batch_end_t *end, stele_refusal_t *refusal)
 {
     s_mark_t mark;
     int found = stele_ledger_log_marked (ledger, &mark, sizeof mark);
@@ -70,9 +69,6 @@ stele_fold_end (stele_ledger_t *ledger, const char *ledger_id, int64_t position,
         return stele_refuse (refusal, STELE_ELEDGER, "shared-log", "the log is that of ledger %s, this ledger is %s: set shared-log-name to the "
             "name of its own log, or start this node from a snapshot", ledger_id, stele_ledger_id (ledger));
     stele_batch_start (end, ledger_id, stele_ledger_head (ledger));
-    if (!found && stele_ledger_head (ledger) != position)
-        return stele_refuse (refusal, STELE_ELEDGER, "shared-log", "the log starts after position %" PRId64 ", the head of this ledger is %"
-            PRId64 ", and it has nothing of the log: start this node from a snapshot", position, stele_ledger_head (ledger));
     if (!found)
         return 0;
     end->number = (int64_t) be64toh (mark.number);
@@ -167,6 +163,17 @@ s_cursor (stele_fold_t *self, const stele_decision_t *decision)
 }
 
 static int
+s_note (stele_fold_t *self, const stele_decision_t *decision)
+{
+    char key [80];
+    const char *why;
+    const stele_token_t *value = &decision->values [1];
+    if (stele_decision_text (decision, 0, key, sizeof key) || stele_scan_check (value->data, value->size, value->size, &why))
+        return s_diverged (self, "a note of", self->batch->number);
+    return stele_ledger_replay_note (self->ledger, key, value->data, value->size);
+}
+
+static int
 s_apply (stele_fold_t *self, const stele_decision_t *decision)
 {
     const stele_token_t *values = decision->values;
@@ -185,6 +192,8 @@ s_apply (stele_fold_t *self, const stele_decision_t *decision)
             return s_fence (self, decision);
         case STELE_DECIDED_CURSOR:
             return s_cursor (self, decision);
+        case STELE_DECIDED_NOTE:
+            return s_note (self, decision);
         //  No default: the compiler reports an operation without a case
     }
     return STELE_EPROTOCOL;

@@ -24,12 +24,11 @@ stele_fold_t *
 void
     stele_fold_destroy (stele_fold_t **self_p);
 
-/*  What the ledger has of the log of that id: *end, for stele_shared_log_read. A ledger without a mark has
-    nothing of a log that started after 'position', which must be its head. Returns 0; STELE_ELEDGER with a
-    refusal; a storage error.                                                */
+/*  What the ledger has of the log of that ledger: *end, for stele_shared_log_read. A ledger without a mark
+    has nothing of it: then the log has to start after its head. Returns 0, STELE_ELEDGER or a storage error,
+    with a refusal.                                                          */
 int
-    stele_fold_end (stele_ledger_t *ledger, const char *ledger_id, int64_t position, stele_batch_end_t *end,
-        stele_refusal_t *refusal);
+    stele_fold_end (stele_ledger_t *ledger, const char *ledger_id, stele_batch_end_t *end, stele_refusal_t *refusal);
 
 /*  Keep in the open batch of the ledger that it has the log up to that batch.  */
 int

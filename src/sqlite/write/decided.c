@@ -27,6 +27,28 @@ stele_ledger_record (stele_ledger_t *self, bool record)
     return 0;
 }
 
+int
+stele_ledger_record_identity (stele_ledger_t *self)
+{
+    sqlite3_stmt *stmt = stele_sql_prepare (self->db, "SELECT key, value, typeof (value) = 'text' FROM meta"
+        " WHERE key IN ('created_at', '" STELE_REDACTION_KEY_NAME "') ORDER BY key");
+    if (!stmt)
+        return stele_ledger_fail (self, STELE_EINTERNAL);
+    int rc;
+    while ((rc = sqlite3_step (stmt)) == SQLITE_ROW) {
+        stele_pack_clear (self->pack);
+        size_t size = (size_t) sqlite3_column_bytes (stmt, 1);
+        if (sqlite3_column_int (stmt, 2))
+            stele_pack_text (self->pack, (const char *) sqlite3_column_text (stmt, 1), size);
+        else
+            stele_pack_bytes (self->pack, sqlite3_column_blob (stmt, 1), size);
+        stele_decisions_add (self->decisions, STELE_DECIDED_NOTE, sqlite3_column_text (stmt, 0), stele_pack_data (self->pack),
+            stele_pack_size (self->pack));
+    }
+    sqlite3_finalize (stmt);
+    return rc == SQLITE_DONE? 0: stele_ledger_fail (self, stele_sql_code (rc));
+}
+
 const void *
 stele_ledger_decisions (stele_ledger_t *self, size_t *size, size_t *count)
 {

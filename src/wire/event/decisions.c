@@ -20,7 +20,8 @@ static const struct { stele_decided_t kind; const char *values; } s_table [] = {
     { STELE_DECIDED_PRODUCER, "ittiiiii" },
     { STELE_DECIDED_SEQUENCE, "ii" },
     { STELE_DECIDED_FENCE, "iti" },
-    { STELE_DECIDED_CURSOR, "tii" }
+    { STELE_DECIDED_CURSOR, "tii" },
+    { STELE_DECIDED_NOTE, "tb" }
 };
 
 static const char *

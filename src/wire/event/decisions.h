@@ -11,6 +11,7 @@
         'S'  id, sequence                                the sequence of a producer moved on
         'F'  producer, instance, time                    an instance of a producer was fenced
         'C'  name, position, time                        the cursor of a follower was saved
+        'N'  key, value                                  a note that all ledgers of a log share (bytes: msgpack)
 
     Numbers of producers are those of the ledger: each node assigns the same, which a fold checks.
     Times are microseconds since the Unix epoch.
@@ -38,7 +39,8 @@ typedef enum {
     STELE_DECIDED_PRODUCER = 'P',
     STELE_DECIDED_SEQUENCE = 'S',
     STELE_DECIDED_FENCE = 'F',
-    STELE_DECIDED_CURSOR = 'C'
+    STELE_DECIDED_CURSOR = 'C',
+    STELE_DECIDED_NOTE = 'N'
 } stele_decided_t;
 
 #define STELE_DECISION_VALUES 8

@@ -1,0 +1,291 @@
+/*  lead_follow - follow a shared log, and take over
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at https://mozilla.org/MPL/2.0/.
+*/
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include "base/clock.h"
+#include "broker/common/log.h"
+#include "broker/ingest/lead_internal.h"
+
+#define LOOK_MS 250                 // Between two looks at the head, and attempts to lead
+#define ANNOUNCE_US 2000            // Between two announcements while batches follow each other
+
+//  -- trouble -----------------------------------------------------------------------------
+
+static void
+s_trouble (stele_lead_t *self, const char *text)
+{
+    if (strcmp (self->trouble, text) && *text)
+        stele_log_warning ("shared_log_away", "shared log: %s", text);
+    if (*self->trouble && !*text)
+        stele_log_info ("shared_log_back", "shared log: answers again, at batch %" PRId64, self->end.number);
+    snprintf (self->trouble, sizeof self->trouble, "%s", text);
+}
+
+//  The log cannot be folded: 'code' with the refusal. Returns 0: this node serves what it has; or the code.
+static int
+s_stop (stele_writer_t *writer, int code, const stele_refusal_t *refusal)
+{
+    stele_lead_t *self = writer->lead;
+    if (code == STELE_EUNAVAILABLE) {
+        s_trouble (self, stele_shared_log_error (self->log));
+        return 0;
+    }
+    if (code == STELE_EPROTOCOL) {
+        self->stopped = true;
+        s_trouble (self, refusal->message);
+        return 0;
+    }
+    snprintf (writer->error_text, sizeof writer->error_text, "shared log: %s", refusal->message);
+    return code;
+}
+
+//  -- fold --------------------------------------------------------------------------------
+
+static int
+s_fold_one (const stele_batch_t *batch, void *arg)
+{
+    void *const *arguments = arg;
+    stele_writer_t *writer = arguments [0];
+    int code = stele_fold_batch (writer->lead->fold, batch, arguments [1]);
+    //  The upkeep of the ledger while it catches up; what fails for now is tried again later
+    if (code == 0)
+        code = stele_ledger_idle (writer->ledger, 0);
+    return stele_error_is_transient (code)? 0: code;
+}
+
+static int
+s_fold (stele_writer_t *writer, int64_t upto)
+{
+    stele_lead_t *self = writer->lead;
+    stele_refusal_t refusal = { 0 };
+    void *arguments [] = { writer, &refusal };
+    if (self->end.number >= upto || self->stopped)
+        return 0;
+    int code = stele_shared_log_read (self->log, &self->end, upto, s_fold_one, arguments, &refusal);
+    return code? s_stop (writer, code, &refusal): 0;
+}
+
+//  Is that log a continuation of what the ledger has?
+static int
+s_compare (stele_writer_t *writer, const stele_log_head_t *head)
+{
+    const stele_lead_t *self = writer->lead;
+    bool ahead = self->end.number > head->end.number;
+    if (!ahead && (self->end.number < head->end.number || memcmp (self->end.hash, head->end.hash, STELE_BATCH_HASH) == 0))
+        return 0;
+    snprintf (writer->error_text, sizeof writer->error_text, "shared log: the log and the ledger of this node have diverged: the log "
+        "ends with batch %" PRId64 ", the ledger has batch %" PRId64 "%s. The log lost batches that were acked: restore it, or "
+        "start this node from a snapshot", head->end.number, self->end.number, ahead? "": " with another hash");
+    return STELE_ELEDGER;
+}
+
+//  -- roles -------------------------------------------------------------------------------
+
+void
+stele_lead_follow (stele_writer_t *writer, const stele_log_head_t *head)
+{
+    stele_lead_t *self = writer->lead;
+    bool other = strcmp (self->writer_name, head->writer) != 0;
+    if (self->leads || (other && *head->writer))
+        stele_log_info ("following", "shared log: this node follows; %s leads, at batch %" PRId64, *head->writer? head->writer:
+            "no node", head->end.number);
+    snprintf (self->writer_name, sizeof self->writer_name, "%s", head->writer);
+    snprintf (self->writer_endpoints, sizeof self->writer_endpoints, "%s", head->endpoints);
+    self->known = head->end.number;
+    self->leads = false;
+    stele_ledger_record (writer->ledger, false);
+}
+
+//  The producers are those of the ledger now: their connections send hello again
+static int
+s_reload (stele_writer_t *writer)
+{
+    stele_refusal_t refusal = { 0 };
+    stele_roster_t *roster = stele_roster_new (writer->ledger, writer->settings->lease_grace_ms);
+    stele_screen_t *screen = roster? stele_screen_new (writer->settings, stele_ledger_reader (writer->ledger), &refusal): NULL;
+    if (!screen) {
+        stele_roster_destroy (&roster);
+        snprintf (writer->error_text, sizeof writer->error_text, "%s", *refusal.message? refusal.message:
+            stele_ledger_error (writer->ledger));
+        return STELE_EIO;
+    }
+    stele_roster_destroy (&writer->roster);
+    stele_screen_destroy (&writer->screen);
+    writer->roster = roster;
+    writer->screen = screen;
+    stele_roster_show (writer->roster, writer->settings->presence);
+    return 0;
+}
+
+//  The first batch of a log has what makes the ledgers of all nodes one
+static int
+s_found (stele_writer_t *writer)
+{
+    int code = stele_writer_begin (writer);
+    if (code == 0)
+        code = stele_ledger_record_identity (writer->ledger);
+    return code? code: stele_writer_commit (writer);
+}
+
+int
+stele_lead_take_over (stele_writer_t *writer, const stele_log_head_t *head)
+{
+    stele_lead_t *self = writer->lead;
+    int64_t before = self->end.number;
+    int code = s_fold (writer, head->end.number);
+    if (code == 0 && self->end.number < head->end.number)
+        return 0;                   // Not now: it goes on following, and another node may lead after the lease
+    if (code == 0)
+        code = s_compare (writer, head);
+    //  A leader that had lost its connection, and nothing else, keeps the producers that are connected
+    if (code == 0 && (!self->leads || self->end.number > before))
+        code = s_reload (writer);
+    if (code == 0)
+        code = stele_ledger_record (writer->ledger, true);
+    if (code)
+        return code;
+    self->leads = true;
+    self->end.epoch = head->end.epoch;
+    self->alive_ms = stele_clock_steady_ms ();
+    snprintf (self->writer_name, sizeof self->writer_name, "%s", head->writer);
+    snprintf (self->writer_endpoints, sizeof self->writer_endpoints, "%s", head->endpoints);
+    stele_log_info ("leading", "shared log: this node leads, epoch %" PRId64 ", after batch %" PRId64 ", position %" PRId64,
+        self->end.epoch, self->end.number, self->end.position);
+    return self->end.number == 0? s_found (writer): 0;
+}
+
+//  Lead, if no other node does. 0 or a code.
+static int
+s_try_lead (stele_writer_t *writer)
+{
+    stele_lead_t *self = writer->lead;
+    stele_log_head_t head;
+    int leads = stele_shared_log_lead (self->log, &head);
+    if (leads < 0) {
+        s_trouble (self, stele_shared_log_error (self->log));
+        return 0;
+    }
+    s_trouble (self, "");
+    if (leads == 1)
+        return stele_lead_take_over (writer, &head);
+    stele_lead_follow (writer, &head);
+    return s_fold (writer, head.safe);
+}
+
+static int
+s_look (stele_writer_t *writer)
+{
+    stele_lead_t *self = writer->lead;
+    stele_log_head_t head;
+    int found = stele_shared_log_head (self->log, &head);
+    self->looked_ms = stele_clock_steady_ms ();
+    if (found <= 0) {
+        s_trouble (self, found? stele_shared_log_error (self->log): "there is no log of that name in this database");
+        return 0;
+    }
+    s_trouble (self, self->stopped? self->trouble: "");
+    stele_lead_follow (writer, &head);
+    int code = s_compare (writer, &head);
+    if (code == 0)
+        code = s_fold (writer, head.safe);
+    bool may = strcmp (writer->settings->role, "auto") == 0 && !self->stopped;
+    return code || !may? code: s_try_lead (writer);
+}
+
+//  -- the loop ----------------------------------------------------------------------------
+
+static int
+s_live (stele_writer_t *writer, bool drained)
+{
+    stele_lead_t *self = writer->lead;
+    int64_t now_us = stele_clock_steady_us ();
+    if (drained || now_us - self->announced_us >= ANNOUNCE_US) {
+        stele_shared_log_announce (self->log);
+        self->announced_us = now_us;
+    }
+    bool leads = stele_shared_log_leads (self->log);
+    if (now_us / 1000 - self->alive_ms < (leads? writer->settings->shared_log_lease_ms / 3: LOOK_MS))
+        return 0;
+    self->alive_ms = now_us / 1000;
+    if (stele_shared_log_renew (self->log) == 0)
+        return 0;
+    //  Nothing is in doubt: whatever the log has is folded, and this node leads again, or follows
+    s_trouble (self, stele_shared_log_error (self->log));
+    return s_try_lead (writer);
+}
+
+int
+stele_lead_tick (stele_writer_t *writer, bool drained)
+{
+    stele_lead_t *self = writer->lead;
+    if (!self || writer->open || writer->holding || self->resigned)
+        return 0;
+    if (self->leads)
+        return s_live (writer, drained);
+    int code = s_fold (writer, stele_shared_log_safe (self->log));
+    bool due = stele_clock_steady_ms () - self->looked_ms >= LOOK_MS;
+    return code || !due? code: s_look (writer);
+}
+
+void
+stele_lead_resign (stele_writer_t *writer)
+{
+    stele_lead_t *self = writer->lead;
+    if (!self || !self->leads || self->in_doubt)
+        return;
+    stele_log_info ("resigned", "shared log: this node does not lead any more, after batch %" PRId64, self->end.number);
+    stele_shared_log_resign (self->log);
+    self->leads = false;
+    self->resigned = true;
+}
+
+//  -- start -------------------------------------------------------------------------------
+
+//  An empty ledger becomes one of the log; another one has to be
+static int
+s_join (stele_writer_t *writer, const stele_log_head_t *head, stele_refusal_t *refusal)
+{
+    stele_lead_t *self = writer->lead;
+    bool empty = stele_ledger_head (writer->ledger) == 0 && stele_ledger_last_rejected (writer->ledger) == 0;
+    if (empty && strcmp (stele_ledger_id (writer->ledger), head->ledger_id)) {
+        int code = stele_ledger_replay_id (writer->ledger, head->ledger_id, refusal);
+        if (code)
+            return code;
+    }
+    return stele_fold_end (writer->ledger, head->ledger_id, &self->end, refusal);
+}
+
+int
+stele_lead_start (stele_writer_t *writer, stele_refusal_t *refusal)
+{
+    stele_lead_t *self = writer->lead;
+    stele_log_head_t head;
+    bool may = strcmp (writer->settings->role, "auto") == 0;
+    self->fold = stele_fold_new (writer->ledger);
+    int code = stele_ledger_share (writer->ledger);
+    if (code)
+        return stele_refuse (refusal, code, "ledger", "%s", stele_ledger_error (writer->ledger));
+    int found = stele_shared_log_head (self->log, &head);
+    if (found == 0 && may) {
+        code = stele_shared_log_create (self->log, stele_ledger_id (writer->ledger), stele_ledger_head (writer->ledger));
+        found = code? code: stele_shared_log_head (self->log, &head);
+    }
+    if (found == 0)
+        return stele_refuse (refusal, STELE_ENOT_FOUND, "shared-log-name", "there is no log of the name '%s' in that database, and a "
+            "node with role = follower creates none", writer->settings->shared_log_name);
+    if (found < 0)
+        return stele_refuse (refusal, found, "shared-log", "shared-log: %s", stele_shared_log_error (self->log));
+    code = s_join (writer, &head, refusal);
+    if (code)
+        return code;
+    code = s_look (writer);
+    if (stele_error_is_transient (code))
+        code = 0;                   // The first batch is in doubt: the loop resolves it
+    return code? stele_refuse (refusal, code, "shared-log", "%s", writer->error_text): 0;
+}

@@ -1,0 +1,224 @@
+# test_nodes - brokers with one log: one writes, the others follow and take over
+#
+# This Source Code Form is subject to the terms of the Mozilla Public
+# License, v. 2.0. If a copy of the MPL was not distributed with this
+# file, You can obtain one at https://mozilla.org/MPL/2.0/.
+
+import os
+import signal
+import sqlite3
+
+import client
+import harness
+import nodes
+
+#   Milliseconds: so long that only tests of its end meet it
+LEASE = 600000
+
+
+class Brokers(nodes.Case):
+    def setUp(self):
+        super().setUp()
+        self.clients = client.Clients()
+        self.addCleanup(self.clients.close)
+        self.folder = os.path.join(self.pair.root, self.log)
+        os.mkdir(self.folder)
+        self.sequence = 0
+        self.askers = {}
+
+    def broker(self, name, url=None, lease=LEASE, **settings):
+        folder = os.path.join(self.folder, name)
+        os.makedirs(folder, exist_ok=True)
+        broker = harness.Steled(folder, settings=dict({
+            "shared-log": url or self.pair.primary.url(), "shared-log-name": self.log, "shared-log-lease": lease,
+            "node": name, "advertise": "ipc://%s/events" % folder}, **{
+                key.replace("_", "-"): value for key, value in settings.items()}))
+        self.addCleanup(broker.kill)
+        return broker
+
+    def ask(self, broker, op, **keys):
+        asker = self.askers.setdefault(broker.requests, None) or self.clients.asker(broker.requests)
+        self.askers[broker.requests] = asker
+        return asker.ask(dict(keys, op=op))
+
+    def shared(self, broker):
+        return self.ask(broker, "stats")["shared_log"]
+
+    def await_role(self, broker, role):
+        return harness.wait_until(lambda: self.shared(broker)["role"] == role, "role %s\n%s" % (role, broker.log()))
+
+    def publish(self, producer, count=1):
+        """Events about tasks of their own; returns the position of the last."""
+        events = []
+        for _ in range(count):
+            self.sequence += 1
+            events.append({"type": "task.created", "task_id": "t%d" % self.sequence, "title": "T", "description": "x" * 50,
+                           "role": "r"})
+        return producer.publish(*events)
+
+    def events(self, broker):
+        events, after = [], 0
+        while True:
+            page = self.ask(broker, "events.read", after=after, limit=1000)["events"]
+            if not page:
+                return events
+            events += page
+            after = page[-1]["position"]
+
+    def await_position(self, broker, position):
+        harness.wait_until(lambda: self.ask(broker, "stats")["position"] >= position, "position %d" % position)
+
+    def assert_equal(self, first, second):
+        """Their ledgers have the same rows."""
+        tables = ("commits", "tasks", "task_states", "task_history", "producers", "rejected_events", "words", "producer_fences")
+        rows = []
+        for broker in (first, second):
+            with sqlite3.connect("file:%s?mode=ro" % broker.ledger, uri=True) as db:
+                rows.append([db.execute("SELECT * FROM " + table).fetchall() for table in tables])
+            db.close()
+        for table, one, other in zip(tables, *rows):
+            self.assertEqual(one, other, table)
+
+
+class Follow(Brokers):
+    def test_node_folds_what_another_one_writes(self):
+        writer, follower = self.broker("a"), self.broker("b")
+        self.assertEqual((self.shared(writer)["role"], self.shared(follower)["role"]), ("writer", "follower"))
+        producer = self.clients.producer(writer.events, "p")
+        for count in (1, 100, 20):
+            self.publish(producer, count)
+        producer.publish_refused({"type": "task.state_changed", "task_id": "t1"})
+        position = self.publish(producer)
+        self.await_position(follower, position)
+        self.assertEqual(self.events(follower), self.events(writer))
+        self.assert_equal(writer, follower)
+        #   It answers questions, and names the writer to those who publish
+        self.assertEqual(self.ask(follower, "task.get", task_id="t7")["task"]["title"], "T")
+        self.assertEqual(self.ask(follower, "producer.get", producer="p")["producer"]["sequence"], producer.sequence)
+        answer = self.ask(follower, "publish", producer="q", events=[{"type": "task.updated", "task_id": "t1", "model": "m"}])
+        self.assertEqual(answer["error"]["code"], "not_writer")
+        other = self.clients.dealer(follower.events, "p")
+        other.send({"op": "hello", "protocol": 1, "producer": "p", "instance": "i"})
+        answer = other.receive()
+        self.assertEqual((answer["op"], answer["code"], answer["writer"]), ("error", "not_writer", writer.events))
+
+    def test_node_that_starts_later_folds_all_of_it(self):
+        writer = self.broker("a")
+        producer = self.clients.producer(writer.events, "p")
+        for _ in range(30):
+            position = self.publish(producer, 10)
+        follower = self.broker("b", role="follower")
+        self.await_position(follower, position)
+        self.assert_equal(writer, follower)
+        #   Again, after what it missed
+        self.assertEqual(follower.stop(), 0)
+        position = self.publish(producer, 10)
+        follower = self.broker("b", role="follower")
+        self.await_position(follower, position)
+        self.assert_equal(writer, follower)
+
+    def test_ledger_of_another_log_is_refused(self):
+        writer = self.broker("a")
+        producer = self.clients.producer(writer.events, "p")
+        self.publish(producer)
+        writer.stop()
+        self.log += "-other"
+        self.publish(self.clients.producer(self.broker("c").events, "p"))
+        with self.assertRaisesRegex(AssertionError, "the log is that of ledger .* this ledger is"):
+            self.broker("a")
+
+
+class TakeOver(Brokers):
+    def take_over(self, end, lease=LEASE):
+        """The writer ends as 'end' does it, under load; the follower leads. Returns (old, new, acked)."""
+        writer, follower = self.broker("a", lease=lease), self.broker("b", lease=lease)
+        producer = self.clients.producer(writer.events, "p", lease_ms=3600000)
+        position = self.publish(producer, 100)
+        end(writer)
+        self.await_role(follower, "writer")
+        again = self.clients.producer(follower.events, "p", instance=producer.instance, lease_ms=3600000)
+        self.assertEqual(again.welcome["sequence"], producer.acked)
+        self.assertEqual(self.publish(again, 3), position + 3)
+        return writer, follower, again
+
+    def test_follower_leads_when_the_writer_is_killed(self):
+        writer, follower, producer = self.take_over(lambda broker: broker.kill())
+        writer = self.broker("a")
+        self.assertEqual(self.shared(writer)["role"], "follower")
+        position = self.publish(producer, 5)
+        self.await_position(writer, position)
+        self.assert_equal(writer, follower)
+
+    def test_follower_leads_when_the_writer_is_stopped(self):
+        self.take_over(lambda broker: self.assertEqual(broker.stop(), 0))
+
+    def test_writer_that_was_paused_follows(self):
+        writer, follower, producer = self.take_over(lambda broker: broker.signal(signal.SIGSTOP), lease=3000)
+        #   Before it continues, a message waits for it: it must not be acked
+        old = self.clients.dealer(writer.events, "p")
+        old.send({"op": "hello", "protocol": 1, "producer": "late", "instance": "i"})
+        old.send({"op": "publish", "sequence": 1, "events": [
+            {"type": "task.created", "task_id": "late", "title": "T", "description": "", "role": "r"}]})
+        writer.signal(signal.SIGCONT)
+        self.await_role(writer, "follower")
+        self.assertEqual([old.receive()["code"] for _ in range(2)], ["not_writer", "not_writer"])
+        position = self.publish(producer, 5)
+        self.await_position(writer, position)
+        self.assert_equal(writer, follower)
+        self.assertFalse(self.ask(follower, "task.get", task_id="late")["ok"])
+
+
+class Doubt(Brokers):
+    def test_batch_whose_answer_was_lost_is_acked_once(self):
+        proxy = self.proxy()
+        writer = self.broker("a", url=proxy.url())
+        producer = self.clients.producer(writer.events, "p")
+        position = self.publish(producer, 10)
+        number = self.shared(writer)["number"]
+        #   The server commits, and the answer is lost
+        proxy.hold_from = b"append"
+        producer.send_events([{"type": "task.updated", "task_id": "t1", "model": "m"}])
+        self.ledger = producer.welcome["ledger"]
+        harness.wait_until(lambda: self.count("number = %d" % (number + 1)) == 1, "the commit")
+        #   A message that arrives meanwhile is kept
+        asker = self.clients.asker(writer.requests)
+        asker.send({"op": "publish", "producer": "q", "events": [{"type": "task.updated", "task_id": "t2", "model": "m"}]})
+        proxy.cut()
+        self.assertEqual(producer.settle(), position + 1)
+        self.assertEqual(asker.receive()["accepted"], 1)
+        writer.wait_line("was appended before the connection was lost")
+        follower = self.broker("b")
+        self.await_position(follower, position + 2)
+        self.assertEqual([event["position"] for event in self.events(follower)], list(range(1, position + 3)))
+        self.assert_equal(writer, follower)
+
+    def test_batch_that_was_not_sent_is_sent_again(self):
+        proxy = self.proxy()
+        writer = self.broker("a", url=proxy.url())
+        producer = self.clients.producer(writer.events, "p")
+        position = self.publish(producer, 10)
+        for _ in range(3):
+            proxy.cut()
+            position += 1
+            self.assertEqual(self.publish(producer), position)
+        self.ledger = producer.welcome["ledger"]
+        self.assertEqual(self.count("true"), self.shared(writer)["number"])
+
+    def test_standby_that_is_away_holds_acks_back(self):
+        writer = self.broker("a", shared_log_timeout=1500)
+        producer = self.clients.producer(writer.events, "p", lease_ms=3600000)
+        position = self.publish(producer)
+        self.pair.standby.stop()
+        producer.send_events([{"type": "task.updated", "task_id": "t1", "model": "m"}])
+        writer.wait_line("holding back acks")
+        #   Questions are answered meanwhile
+        self.assertEqual(self.ask(writer, "task.get", task_id="t1")["position"], position)
+        self.pair.standby.start()
+        self.pair.await_replication()
+        self.assertEqual(producer.settle(), position + 1)
+        self.ledger = producer.welcome["ledger"]
+        self.assertEqual(self.count("last = %d AND first = %d" % (position + 1, position + 1)), 1)
+
+
+if __name__ == "__main__":
+    harness.main()
