@@ -7,6 +7,7 @@ log_tests = \
     tests/log/test_damage.py \
     tests/log/test_doubt.py \
     tests/log/test_failover.py \
+    tests/log/test_kills.py \
     tests/log/test_nodes.py
 
 if WITH_POSTGRESQL

@@ -71,12 +71,15 @@ s_fold (stele_writer_t *writer, int64_t upto)
     return code? s_stop (writer, code, &refusal): 0;
 }
 
-//  Is that log a continuation of what the ledger has?
+//  Is that log a continuation of what the ledger has? A standby from which this node reads may be behind it; a log
+//  that a later writer leads is not.
 static int
 s_compare (stele_writer_t *writer, const stele_log_head_t *head)
 {
     const stele_lead_t *self = writer->lead;
     bool ahead = self->end.number > head->end.number;
+    if (ahead && head->end.epoch <= self->end.epoch)
+        return 0;
     if (!ahead && (self->end.number < head->end.number || memcmp (self->end.hash, head->end.hash, STELE_BATCH_HASH) == 0))
         return 0;
     snprintf (writer->error_text, sizeof writer->error_text, "shared log: the log and the ledger of this node have diverged: the log "
