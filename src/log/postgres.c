@@ -359,8 +359,12 @@ stele_postgres_run_all (stele_postgres_t *self, const char *statements)
 bool
 stele_postgres_notified (stele_postgres_t *self, int64_t *payload)
 {
-    if (!self->connection || !PQconsumeInput (self->connection))
+    if (!self->connection)
         return false;
+    if (!PQconsumeInput (self->connection)) {
+        s_fail (self, NULL);
+        return false;
+    }
     PGnotify *notice = PQnotifies (self->connection);
     if (!notice)
         return false;

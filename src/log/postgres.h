@@ -79,7 +79,8 @@ bool
 int
     stele_postgres_result (stele_postgres_t *self, bool wait, PGresult **result);
 
-/*  Take the next notification that has arrived; never waits. False: none. '*payload' is set if it is a number. */
+/*  Take the next notification that has arrived; never waits. False: none, or the connection has ended, which is
+    dropped then. '*payload' is set if it is a number.                       */
 bool
     stele_postgres_notified (stele_postgres_t *self, int64_t *payload);
 

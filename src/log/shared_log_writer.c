@@ -51,7 +51,7 @@ static const stele_statement_t s_announce = { "announce",
 bool
 stele_shared_log_leads (const stele_shared_log_t *self)
 {
-    return self->leads;
+    return self->leads && stele_postgres_connected (self->postgres);
 }
 
 void

@@ -15,6 +15,7 @@ import uuid
 
 import client
 import harness
+import postgres
 import test_nodes
 
 CYCLES = 6
@@ -71,7 +72,25 @@ class Publisher(threading.Thread):
             self.acks[answer["sequence"]] = answer["position"]
 
 
-class Kills(test_nodes.Brokers):
+class Loaded(test_nodes.Brokers):
+    def start_publishers(self, brokers):
+        publishers = [Publisher(_Current(brokers), "p%d" % number) for number in range(3)]
+        for publisher in publishers:
+            publisher.start()
+        return publishers
+
+    def await_acks(self, publishers):
+        """Each of them gets at least one more."""
+        before = [publisher.acked for publisher in publishers]
+        harness.wait_until(lambda: all(publisher.acked > acked or publisher.failure
+                                       for publisher, acked in zip(publishers, before)), "acks")
+
+    def end(self, publishers):
+        for publisher in publishers:
+            publisher.ended.set()
+            publisher.join(harness.PATIENCE)
+            self.assertIsNone(publisher.failure)
+
     def writer_of(self, brokers):
         def find():
             for name, broker in brokers.items():
@@ -79,38 +98,6 @@ class Kills(test_nodes.Brokers):
                     return name
             return None
         return harness.wait_until(find, "a writer")
-
-    def test_each_ack_holds_on_every_node(self):
-        seed = random.SystemRandom().randrange(1 << 32)
-        print("seed %d" % seed)
-        choice = random.Random(seed)
-        brokers = {name: self.broker(name, lease=3000) for name in "abc"}
-        publishers = [Publisher(_Current(brokers), "p%d" % number) for number in range(3)]
-        for publisher in publishers:
-            publisher.start()
-        for cycle in range(CYCLES):
-            before = [publisher.acked for publisher in publishers]
-            harness.wait_until(lambda: all(publisher.acked > acked or publisher.failure
-                                           for publisher, acked in zip(publishers, before)), "acks")
-            name = self.writer_of(brokers)
-            kind = choice.choice(("kill", "stop", "pause"))
-            broker = brokers[name]
-            if kind == "pause":
-                broker.signal(signal.SIGSTOP)
-                self.writer_of({other: brokers[other] for other in brokers if other != name})
-                broker.signal(signal.SIGCONT)
-            else:
-                broker.kill() if kind == "kill" else self.assertEqual(broker.stop(), 0)
-                self.askers.pop(broker.requests, None)
-                brokers[name] = self.broker(name, lease=3000)
-        before = [publisher.acked for publisher in publishers]
-        harness.wait_until(lambda: all(publisher.acked > acked or publisher.failure
-                                       for publisher, acked in zip(publishers, before)), "acks at the end")
-        for publisher in publishers:
-            publisher.ended.set()
-            publisher.join(harness.PATIENCE)
-            self.assertIsNone(publisher.failure)
-        self.assert_acked(brokers, publishers)
 
     def assert_acked(self, brokers, publishers):
         head = max(self.ask(broker, "stats")["position"] for broker in brokers.values())
@@ -128,6 +115,78 @@ class Kills(test_nodes.Brokers):
         for name in "bc":
             self.assertEqual(self.events(brokers[name]), events)
             self.assert_equal(brokers["a"], brokers[name])
+
+
+class Kills(Loaded):
+    def test_each_ack_holds_on_every_node(self):
+        seed = random.SystemRandom().randrange(1 << 32)
+        print("seed %d" % seed)
+        choice = random.Random(seed)
+        brokers = {name: self.broker(name, lease=3000) for name in "abc"}
+        publishers = self.start_publishers(brokers)
+        for _ in range(CYCLES):
+            self.await_acks(publishers)
+            name = self.writer_of(brokers)
+            kind = choice.choice(("kill", "stop", "pause"))
+            broker = brokers[name]
+            if kind == "pause":
+                broker.signal(signal.SIGSTOP)
+                self.writer_of({other: brokers[other] for other in brokers if other != name})
+                broker.signal(signal.SIGCONT)
+            else:
+                broker.kill() if kind == "kill" else self.assertEqual(broker.stop(), 0)
+                self.askers.pop(broker.requests, None)
+                brokers[name] = self.broker(name, lease=3000)
+        self.await_acks(publishers)
+        self.end(publishers)
+        self.assert_acked(brokers, publishers)
+
+
+class Primary(Loaded):
+    """The primary of PostgreSQL is lost, and its standby promoted, under the writer and a follower."""
+
+    @classmethod
+    def setUpClass(cls):
+        pass
+
+    def setUp(self):
+        self.pair = postgres.Pair()         # It is used up
+        self.addCleanup(self.pair.close)
+        super().setUp()
+
+    def url(self, options=""):
+        return "postgres:host=%s,%s user=postgres dbname=postgres connect_timeout=2 %s" % (
+            self.pair.primary.folder, self.pair.standby.folder, options)
+
+    def test_each_ack_survives_the_loss_of_the_primary(self):
+        url = self.url()
+        brokers = {name: self.broker(name, url=url, shared_log_unreplicated="yes", shared_log_timeout=2000) for name in "ab"}
+        publishers = self.start_publishers(brokers)
+        self.await_acks(publishers)
+        self.pair.primary.kill()
+        self.pair.promote()
+        self.await_acks(publishers)
+        self.await_acks(publishers)
+        self.end(publishers)
+        brokers = dict(brokers, c=self.broker("c", url=url))
+        self.assert_acked(brokers, publishers)
+
+    def test_control_without_synchronous_commits_is_caught_by_every_node(self):
+        url = self.url("options='-c synchronous_commit=local'")
+        brokers = {name: self.broker(name, url=url, shared_log_unreplicated="yes", shared_log_timeout=2000) for name in "ab"}
+        producer = self.clients.producer(brokers["a"].events, "p", lease_ms=3600000)
+        self.await_position(brokers["b"], self.publish(producer, 10))
+        last = self.pair.primary.sql("SELECT pg_current_wal_lsn()")
+        harness.wait_until(lambda: self.pair.standby.sql("SELECT pg_last_wal_replay_lsn() >= '%s'" % last) == "t", "the standby")
+        self.pair.standby.configure(primary_conninfo="host=/nowhere")
+        harness.wait_until(lambda: self.pair.primary.sql("SELECT count(*) FROM pg_stat_replication") == "0", "no standby")
+        #   Acked, and on the primary alone
+        self.await_position(brokers["b"], self.publish(producer, 10))
+        self.pair.primary.kill()
+        self.pair.promote()
+        for broker in brokers.values():
+            broker.wait_line("the log and the ledger of this node have diverged")
+            self.assertNotEqual(broker.wait(), 0)
 
 
 class _Current:

@@ -81,7 +81,7 @@ stele_lead_committed (stele_lead_t *self)
 int
 stele_lead_fd (const stele_lead_t *self)
 {
-    return self && !self->leads? stele_shared_log_fd (self->log): -1;
+    return self? stele_shared_log_fd (self->log): -1;
 }
 
 //  -- append ------------------------------------------------------------------------------

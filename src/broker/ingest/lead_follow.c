@@ -208,6 +208,8 @@ s_live (stele_writer_t *writer, bool drained)
 {
     stele_lead_t *self = writer->lead;
     int64_t now_us = stele_clock_steady_us ();
+    //  Notices that the connection has ended
+    stele_shared_log_safe (self->log);
     if (drained || now_us - self->announced_us >= ANNOUNCE_US) {
         stele_shared_log_announce (self->log);
         self->announced_us = now_us;
