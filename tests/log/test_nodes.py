@@ -128,6 +128,32 @@ class Follow(Brokers):
             self.broker("a")
 
 
+    def test_node_stops_at_a_batch_of_a_later_version_and_continues_after_the_upgrade(self):
+        writer = self.broker("a")
+        producer = self.clients.producer(writer.events, "p")
+        self.ledger = producer.welcome["ledger"]
+        before = self.publish(producer, 5)
+        number = self.shared(writer)["number"]
+        position = self.publish(producer, 5)
+        set_format = "UPDATE stele_log SET format = %d WHERE ledger = '%s' AND number = %d"
+        self.pair.primary.sql(set_format % (2, self.ledger, number + 1))
+        follower = self.broker("b")
+        follower.wait_line("upgrade this node")
+        self.assertEqual((self.shared(follower)["number"], self.shared(follower)["role"]), (number, "follower"))
+        #   It serves what it has, and does not lead, even if nobody else does
+        self.assertEqual(self.events(follower)[-1]["position"], before)
+        writer.kill()
+        harness.wait_until(lambda: "upgrade" in self.shared(follower)["trouble"], "the reason")
+        self.assertEqual(self.shared(follower)["role"], "follower")
+        #   What the upgrade does: it knows the format
+        self.pair.primary.sql(set_format % (1, self.ledger, number + 1))
+        follower.stop()
+        self.askers.clear()
+        follower = self.broker("b")
+        self.await_role(follower, "writer")
+        self.assertEqual(self.events(follower)[-1]["position"], position)
+
+
 class TakeOver(Brokers):
     def take_over(self, end, lease=LEASE):
         """The writer ends as 'end' does it, under load; the follower leads. Returns (old, new, acked)."""
@@ -166,6 +192,24 @@ class TakeOver(Brokers):
         self.await_position(writer, position)
         self.assert_equal(writer, follower)
         self.assertFalse(self.ask(follower, "task.get", task_id="late")["ok"])
+
+
+    def test_tasks_of_a_dead_producer_are_interrupted_once(self):
+        writer, follower = [self.broker(name, lease_grace=1000) for name in "ab"]
+        producer = self.clients.producer(writer.events, "p", lease_ms=1000)
+        position = producer.publish(
+            {"type": "task.created", "task_id": "t", "title": "T", "description": "", "role": "r"},
+            {"type": "task.state_changed", "task_id": "t", "state": "running"})
+        writer.kill()
+        self.await_role(follower, "writer")
+        self.await_position(follower, position + 1)
+        writer = self.broker("a", lease_grace=1000)
+        self.await_position(writer, position + 1)
+        follower.stop()
+        self.await_role(writer, "writer")
+        self.publish(self.clients.producer(writer.events, "q"))
+        interrupted = [event for event in self.events(writer) if event.get("interrupted")]
+        self.assertEqual([(event["task_id"], event["position"]) for event in interrupted], [("t", position + 1)])
 
 
 class Doubt(Brokers):

@@ -192,7 +192,8 @@ s_look (stele_writer_t *writer)
         s_trouble (self, found? stele_shared_log_error (self->log): "there is no log of that name in this database");
         return 0;
     }
-    s_trouble (self, self->stopped? self->trouble: "");
+    if (!self->stopped)
+        s_trouble (self, "");
     stele_lead_follow (writer, &head);
     int code = s_compare (writer, &head);
     if (code == 0)
