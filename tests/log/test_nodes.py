@@ -5,6 +5,7 @@
 # file, You can obtain one at https://mozilla.org/MPL/2.0/.
 
 import os
+import resource
 import signal
 import sqlite3
 
@@ -247,6 +248,28 @@ class Doubt(Brokers):
             self.assertEqual(self.publish(producer), position)
         self.ledger = producer.welcome["ledger"]
         self.assertEqual(self.count("true"), self.shared(writer)["number"])
+
+    def test_batch_that_the_ledger_cannot_take_is_folded_later(self):
+        writer = self.broker("a")
+        producer = self.clients.producer(writer.events, "p", lease_ms=3600000)
+        position = self.publish(producer, 10)
+        self.ledger = producer.welcome["ledger"]
+        number = self.shared(writer)["number"]
+        #   No file of the broker may grow: the log takes the batch, the ledger does not
+        size = os.path.getsize(writer.ledger + "-wal")
+        resource.prlimit(writer.child.pid, resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
+        producer.send_events([{"type": "task.output_added", "task_id": "t1", "output_type": "stdout",
+                               "content": os.urandom(2 * size).hex()}])
+        writer.wait_line("holding back acks")
+        self.assertEqual(self.count("number = %d" % (number + 1)), 1)
+        resource.prlimit(writer.child.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+        #   It is not decided again: the producer learns with its next hello that it is there
+        self.assertEqual(producer.expect("error")["code"], "no_hello")
+        self.assertEqual(producer.hello(lease_ms=3600000)["sequence"], 11)
+        self.assertEqual(self.publish(producer), position + 2)
+        follower = self.broker("b")
+        self.await_position(follower, position + 2)
+        self.assert_equal(writer, follower)
 
     def test_standby_that_is_away_holds_acks_back(self):
         writer = self.broker("a", shared_log_timeout=1500)
