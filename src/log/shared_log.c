@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include "base/memory.h"
 #include "log/shared_log_internal.h"
 
@@ -66,6 +67,11 @@ stele_shared_log_new (const stele_shared_log_options_t *options, stele_refusal_t
     self->name = s_copy (options->name);
     self->node = s_copy (options->node);
     self->endpoints = s_copy (options->endpoints);
+    unsigned char random [16];
+    if (getrandom (random, sizeof random, 0) != sizeof random)
+        memset (random, 0, sizeof random);  // Never for so few bytes
+    for (size_t i = 0; i < sizeof random; i++)
+        snprintf (self->instance + 2 * i, 3, "%02x", random [i]);
     char application [sizeof "steled " + STELE_NODE_NAME_MAX];
     snprintf (application, sizeof application, "steled %s", options->node);
     self->postgres = stele_postgres_new (options->url + strlen (SCHEME), application, options->timeout_ms);

@@ -5,7 +5,7 @@
     connection) cannot append any more, whatever its clock or its lease says; the lease only decides
     when another node tries. All times are those of the server.
 
-    Two properties of PostgreSQL shape this class (doc/SCALE.md):
+    Two properties of PostgreSQL shape this class:
 
     - A commit that waits for the synchronous standby can end without it: a cancelled wait returns
       success with a warning, a terminated one fails after a local commit. So any warning, error or
@@ -79,7 +79,7 @@ int
 
 /*  -- the writer ------------------------------------------------------------- */
 
-/*  Lead, if the lease of the writer is over, its session has ended, or it is this node. Returns 1: this node leads,
+/*  Lead, if the lease of the writer is over, its session has ended, or it is this object. Returns 1: this node leads,
     and all of the log up to *head is safe; 0: another node does, as *head says; STELE_EUNAVAILABLE; STELE_ENOT_FOUND:
     there is no log; STELE_EUNAUTHORIZED: commits are not synchronous, and unreplicated is false. */
 int

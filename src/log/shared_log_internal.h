@@ -21,6 +21,7 @@
 struct stele_shared_log {
     stele_shared_log_options_t options; // Its texts are those of the caller: not used after the constructor
     char *name, *node, *endpoints;
+    char instance [33];             // Random, hex: of this object, which may lead again whenever it led last
     stele_postgres_t *postgres;
     char ledger_id [40];            // Of the last head
     bool listening;                 // This connection receives announcements, or cannot

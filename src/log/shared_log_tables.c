@@ -24,7 +24,7 @@
 static const char s_tables [] = ALONE
     "CREATE TABLE IF NOT EXISTS stele_heads (ledger uuid PRIMARY KEY, name text NOT NULL UNIQUE, "
         "epoch bigint NOT NULL, number bigint NOT NULL, position bigint NOT NULL, hash bytea NOT NULL, "
-        "safe bigint NOT NULL, format int NOT NULL, writer text NOT NULL, endpoints text NOT NULL, "
+        "safe bigint NOT NULL, format int NOT NULL, writer text NOT NULL, instance text NOT NULL, endpoints text NOT NULL, "
         "locked boolean NOT NULL, seen timestamptz NOT NULL, lease_ms bigint NOT NULL) WITH (fillfactor = 10); "
     "CREATE TABLE IF NOT EXISTS stele_log (ledger uuid NOT NULL, number bigint NOT NULL, first bigint NOT NULL, "
         "last bigint NOT NULL, epoch bigint NOT NULL, time bigint NOT NULL, format int NOT NULL, hash bytea NOT NULL, "
@@ -32,8 +32,8 @@ static const char s_tables [] = ALONE
     "ALTER TABLE stele_log ALTER COLUMN batch SET STORAGE EXTERNAL";
 
 static const stele_statement_t s_found = { "found",
-    "INSERT INTO stele_heads (ledger, name, epoch, number, position, hash, safe, format, writer, endpoints, locked, seen, lease_ms)"
-    " VALUES ($1::text::uuid, $2, 0, 0, $3, $4, 0, $5, '', '', false, to_timestamp (0), $6) ON CONFLICT DO NOTHING" };
+    "INSERT INTO stele_heads (ledger, name, epoch, number, position, hash, safe, format, writer, instance, endpoints, locked, seen, lease_ms)"
+    " VALUES ($1::text::uuid, $2, 0, 0, $3, $4, 0, $5, '', '', '', false, to_timestamp (0), $6) ON CONFLICT DO NOTHING" };
 
 //  Name of the table of a ledger: its id without the hyphens
 static void

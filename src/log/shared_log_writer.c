@@ -23,8 +23,8 @@ static const stele_statement_t s_lock = { "lock", "SELECT " LOCK };
 static const stele_statement_t s_unlock = { "unlock", "SELECT pg_advisory_unlock_all ()" };
 
 static const stele_statement_t s_lead = { "lead",
-    "UPDATE stele_heads SET epoch = epoch + 1, writer = $2, endpoints = $3, lease_ms = $4, locked = $5, seen = clock_timestamp ()"
-    " WHERE name = $1 AND (writer = $2 OR (locked AND $5) OR seen < clock_timestamp () - lease_ms * interval '1 ms')"
+    "UPDATE stele_heads SET epoch = epoch + 1, writer = $2, instance = $6, endpoints = $3, lease_ms = $4, locked = $5, seen = clock_timestamp ()"
+    " WHERE name = $1 AND (instance = $6 OR (locked AND $5) OR seen < clock_timestamp () - lease_ms * interval '1 ms')"
     " RETURNING " STELE_HEAD_COLUMNS };
 
 //  One statement checks the epoch and the end of the log, and appends. The batches before it are confirmed, so safe.
@@ -40,7 +40,7 @@ static const stele_statement_t s_renew = { "renew",
     " WHERE name = $1 AND epoch = $2 RETURNING " UNSYNCED };
 
 static const stele_statement_t s_resign = { "resign",
-    "UPDATE stele_heads SET seen = to_timestamp (0), safe = $3, writer = '', endpoints = ''"
+    "UPDATE stele_heads SET seen = to_timestamp (0), safe = $3, writer = '', instance = '', endpoints = ''"
     " WHERE name = $1 AND epoch = $2 RETURNING " UNSYNCED };
 
 //  For those who listen, and for those who will connect
@@ -137,6 +137,7 @@ s_take_over (stele_shared_log_t *self, bool locked, stele_log_head_t *head)
     stele_parameters_text (&parameters, self->endpoints);
     stele_parameters_integer (&parameters, self->options.lease_ms);
     stele_parameters_bool (&parameters, locked);
+    stele_parameters_text (&parameters, self->instance);
     if (!stele_postgres_send (self->postgres, &s_lead, &parameters)
     ||  stele_postgres_result (self->postgres, true, &result) < 0)
         return s_doubt (self);

@@ -149,6 +149,13 @@ s_is_end (const stele_batch_end_t *end, int64_t number, const unsigned char *has
     return end->number == number && memcmp (end->hash, hash, STELE_BATCH_HASH) == 0;
 }
 
+static int
+s_unavailable (stele_writer_t *writer)
+{
+    snprintf (writer->error_text, sizeof writer->error_text, "shared log: %s", stele_shared_log_error (writer->lead->log));
+    return STELE_EUNAVAILABLE;
+}
+
 //  Give the batch up: the log goes on without it, or with it under another writer, and is folded from there
 static int
 s_give_up (stele_writer_t *writer)
@@ -158,15 +165,24 @@ s_give_up (stele_writer_t *writer)
     return 0;
 }
 
-//  The ledger has rolled back what the log has: it is behind, like one that was just opened
+//  The ledger has rolled back what the log has: it is behind, like one that was just opened. As stele_lead_resolve.
 static int
 s_step_back (stele_writer_t *writer)
 {
+    stele_lead_t *self = writer->lead;
     stele_refusal_t refusal;
-    int code = stele_fold_end (writer->ledger, stele_ledger_id (writer->ledger), &writer->lead->end, &refusal);
-    writer->lead->ahead = false;
-    writer->lead->leads = false;
-    return code;
+    stele_log_head_t head;
+    self->leads = false;
+    int code = stele_fold_end (writer->ledger, stele_ledger_id (writer->ledger), &self->end, &refusal);
+    int leads = code? code: stele_shared_log_lead (self->log, &head);
+    if (leads == 0)
+        stele_lead_follow (writer, &head);
+    if (leads == 1)
+        code = stele_lead_take_over (writer, &head);
+    if (leads < 0 || code)
+        return code? code: s_unavailable (writer);
+    self->ahead = false;
+    return 1;
 }
 
 int
@@ -174,20 +190,15 @@ stele_lead_resolve (stele_writer_t *writer)
 {
     stele_lead_t *self = writer->lead;
     stele_log_head_t head;
-    int code = self->ahead? s_step_back (writer): 0;
-    if (code)
-        return code;
+    if (self->ahead)
+        return s_step_back (writer);
     int leads = stele_shared_log_lead (self->log, &head);
-    if (leads < 0) {
-        snprintf (writer->error_text, sizeof writer->error_text, "shared log: %s", stele_shared_log_error (self->log));
-        return STELE_EUNAVAILABLE;
-    }
+    if (leads < 0)
+        return s_unavailable (writer);
     if (leads == 0) {
         stele_lead_follow (writer, &head);
-        return self->in_doubt? s_give_up (writer): 0;
+        return s_give_up (writer);
     }
-    if (!self->in_doubt)
-        return stele_lead_take_over (writer, &head);
     self->in_doubt = false;
     if (s_is_end (&head.end, self->batch.number, self->batch.hash)) {
         stele_log_info ("doubt_resolved", "shared log: batch %" PRId64 " was appended before the connection was lost",

@@ -63,8 +63,9 @@ int
 int
     stele_lead_append (stele_writer_t *writer);
 
-/*  Resolve a doubt, or fold what the ledger could not take. Returns 1: the open batch is in the log; 0: it was rolled back, and nothing of it is in the log
-    but what was folded; STELE_EUNAVAILABLE: still in doubt; or a storage error. */
+/*  Resolve a doubt, or fold what the ledger could not take. Returns 1: the batch is in the log, and is
+    open or was folded; 0: it was rolled back, and is not in the log; STELE_EUNAVAILABLE: still in doubt; or a
+    storage error.                                                           */
 int
     stele_lead_resolve (stele_writer_t *writer);
 

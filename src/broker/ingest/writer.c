@@ -156,6 +156,8 @@ stele_writer_destroy (stele_writer_t **self_p)
     s_drop_inputs (self);
     s_drop (&self->later);
     stele_writer_sent (self);
+    self->answers = self->kept_answers;
+    stele_writer_sent (self);
     stele_writer_drop_redis_mode (self);
     stele_lead_destroy (&self->lead);
     stele_screen_destroy (&self->screen);
@@ -338,6 +340,17 @@ stele_writer_rollback (stele_writer_t *self)
     STELE_FAULT (rollback_after);
 }
 
+//  The shared log has the batch, so its answers hold: they are sent when the ledger has folded it
+static void
+s_keep_answers (stele_writer_t *self)
+{
+    stele_answer_t *answers = self->answers;
+    self->answers = NULL;
+    stele_writer_rollback (self);
+    self->kept_answers = answers;
+    self->doubted_tail = self->inputs_tail;
+}
+
 //  Commit the ledger after what comes before it, whose result is 'code'
 static int
 s_finish (stele_writer_t *self, int code)
@@ -347,8 +360,12 @@ s_finish (stele_writer_t *self, int code)
         if (code == 0)
             code = stele_ledger_commit (self->ledger, self->commit_us);
         self->stages.commit += stele_clock_steady_ns () - begun_ns;
-        if (code) {
+        if (code && stele_lead_is_ahead (self->lead))
+            s_keep_answers (self);
+        else
+        if (code)
             stele_writer_rollback (self);
+        if (code) {
             if (*self->redis_mode_error)
                 snprintf (self->error_text, sizeof self->error_text, "%s", self->redis_mode_error);
             *self->redis_mode_error = 0;
@@ -408,7 +425,14 @@ stele_writer_commit (stele_writer_t *self)
 }
 
 int
-stele_writer_finish (stele_writer_t *self)
+stele_writer_finish (stele_writer_t *self, int code)
 {
-    return s_finish (self, 0);
+    if (code == 0 && self->kept_answers) {
+        assert (!self->answers);
+        self->answers = self->kept_answers;
+        self->kept_answers = NULL;
+        while (*self->answers_tail)
+            self->answers_tail = &(*self->answers_tail)->next;
+    }
+    return s_finish (self, code);
 }

@@ -101,6 +101,7 @@ typedef struct {
     stele_input_t *inputs, **inputs_tail;
     stele_input_t **doubted_tail;   // While the batch is in doubt: after its last input; those that follow wait. NULL: it is not
     stele_input_t *later;           // They waited, and are to be taken again
+    stele_answer_t *kept_answers;   // Of a batch that the shared log has, and the ledger could not take yet
     stele_answer_t *answers, **answers_tail;
     int64_t batch_number;           // Of the queued answers
     int64_t batch_after;            // Last position before the batch
@@ -162,9 +163,10 @@ int
 int
     stele_writer_again (stele_writer_t *self);
 
-/*  The batch is in the shared log, or there is none: commit the ledger. Returns as stele_writer_commit. */
+/*  The batch is in the shared log: commit the ledger, unless 'code' is an error by which it cannot. Returns as
+    stele_writer_commit.                                                     */
 int
-    stele_writer_finish (stele_writer_t *self);
+    stele_writer_finish (stele_writer_t *self, int code);
 
 /*  Free the answers after they were sent.                                   */
 void

@@ -91,10 +91,12 @@ stele_writer_again (stele_writer_t *self)
     STELE_FAULT (again_before);
     if (stele_lead_in_doubt (self->lead) || stele_lead_is_ahead (self->lead)) {
         int resolved = stele_lead_resolve (self);
+        if (resolved == 1)
+            return stele_writer_finish (self, 0);
         if (resolved == STELE_EUNAVAILABLE)
             return STELE_EBUSY;
         if (resolved)
-            return resolved == 1? stele_writer_finish (self): resolved;
+            return self->open? stele_writer_finish (self, resolved): resolved;
     }
     for (stele_input_t *input = self->inputs; input; input = input->next) {
         int code = s_run (self, input);
