@@ -17,6 +17,7 @@ src_broker_libbroker_la_SOURCES = \
     src/broker/common/histogram.c src/broker/common/histogram.h \
     src/broker/common/log.c src/broker/common/log.h \
     src/broker/common/mode.c src/broker/common/mode.h \
+    src/broker/common/node.c src/broker/common/node.h \
     src/broker/common/poll.h \
     src/broker/common/send_quota.c src/broker/common/send_quota.h \
     src/broker/common/presence.c src/broker/common/presence.h \

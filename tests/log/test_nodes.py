@@ -8,6 +8,7 @@ import os
 import resource
 import signal
 import sqlite3
+import subprocess
 
 import client
 import harness
@@ -153,6 +154,26 @@ class Follow(Brokers):
         follower = self.broker("b")
         self.await_role(follower, "writer")
         self.assertEqual(self.events(follower)[-1]["position"], position)
+
+
+class Settings(Brokers):
+    def refusal(self, *arguments):
+        done = subprocess.run([harness.program("steled"), "--check-config", "--redis", "none", "--ledger", self.folder + "/ledger",
+                               "--shared-log", self.pair.primary.url()] + list(arguments), stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, timeout=harness.PATIENCE, universal_newlines=True)
+        return done.stdout if done.returncode else ""
+
+    def test_settings_that_do_not_fit_are_refused_before_the_start(self):
+        self.assertEqual(self.refusal(), "")
+        self.assertIn("redis has to be none", self.refusal("--redis", "redis://localhost"))
+        self.assertIn("pipeline-out has to be empty", self.refusal("--pipeline-out", "ipc:///tmp/x"))
+        self.assertIn("start without --accept-loss", self.refusal("--accept-loss"))
+        self.assertIn("'a b' is not a name", self.refusal("--node", "a b"))
+        self.assertIn("does not name a log", self.refusal("--shared-log", "mysql:x"))
+
+    def test_node_that_only_follows_creates_no_log(self):
+        with self.assertRaisesRegex(AssertionError, "there is no log of the name '%s'" % self.log):
+            self.broker("a", role="follower")
 
 
 class TakeOver(Brokers):

@@ -16,6 +16,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "broker/common/endpoint.h"
+#include "broker/common/node.h"
 #include "broker/common/settings.h"
 #include "cache/redis/redis_url.h"
 #include "redact/redactor.h"
@@ -114,6 +115,10 @@ s_check_shared_log (const stele_settings_t *self, stele_refusal_t *refusal)
     if (self->accept_loss)
         return stele_refuse (refusal, STELE_EINVALID_FIELD, "accept-loss", "with a shared-log, what the ledger lacks is in the log: "
             "start without --accept-loss");
+    stele_shared_log_t *log = stele_node_log (self, refusal);
+    if (!log)
+        return refusal->code;
+    stele_shared_log_destroy (&log);
     return 0;
 }
 

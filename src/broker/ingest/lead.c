@@ -10,11 +10,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 #include "base/clock.h"
 #include "base/memory.h"
 #include "broker/common/answer.h"
 #include "broker/common/log.h"
+#include "broker/common/node.h"
 #include "broker/ingest/lead_internal.h"
 
 #define LEVEL 1                     // Of zstd
@@ -22,14 +22,7 @@
 stele_lead_t *
 stele_lead_new (const stele_settings_t *settings, stele_refusal_t *refusal)
 {
-    char host [STELE_NODE_NAME_MAX + 1] = "";
-    gethostname (host, sizeof host - 1);
-    stele_shared_log_options_t options = {
-        .url = settings->shared_log, .name = settings->shared_log_name, .node = *settings->node? settings->node: host,
-        .endpoints = settings->advertise, .lease_ms = settings->shared_log_lease_ms,
-        .timeout_ms = settings->shared_log_timeout_ms, .unreplicated = settings->shared_log_unreplicated
-    };
-    stele_shared_log_t *log = stele_shared_log_new (&options, refusal);
+    stele_shared_log_t *log = stele_node_log (settings, refusal);
     if (!log)
         return NULL;
     stele_lead_t *self = STELE_NEW (stele_lead_t);

@@ -72,8 +72,6 @@ stele_mode_switch (stele_writer_t *writer, stele_mode_t wanted, stele_refusal_t 
     if (streq (writer->settings->redis, "none"))
         return stele_refuse (refusal, STELE_EUNAVAILABLE, "redis",
             "mode %s needs Redis, but this broker runs without it", stele_mode_word (wanted));
-    if (writer->lead)
-        return stele_refuse (refusal, STELE_EUNAVAILABLE, "mode", "a node of a shared log runs in mode sqlite only");
     int code = 0;
     if (writer->mode == STELE_MODE_DUAL && s_pause (writer, true))
         code = s_unanswered (refusal);
