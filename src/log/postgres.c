@@ -240,8 +240,10 @@ s_result (stele_postgres_t *self, bool wait, PGresult **result)
     for (;;) {
         int rc = s_wait (self, wait || *result);
         if (rc <= 0) {
-            if (rc < 0)
+            if (rc < 0) {
                 PQclear (*result);
+                *result = NULL;
+            }
             return rc;
         }
         PGresult *next = PQgetResult (self->connection);

@@ -54,8 +54,8 @@ stele_shared_log_new (const stele_shared_log_options_t *options, stele_refusal_t
             return NULL;
         }
     if (strncmp (options->url, SCHEME, strlen (SCHEME))) {
-        stele_refuse (refusal, STELE_EINVALID_FIELD, "shared-log", "'%.80s' does not name a log: use none or postgres:CONNINFO, where "
-            "CONNINFO is a connection string of PostgreSQL, such as host=db1,db2 dbname=stele", options->url);
+        stele_refuse (refusal, STELE_EINVALID_FIELD, "shared-log", "shared-log takes none or postgres:CONNINFO, where CONNINFO "
+            "is a connection string of PostgreSQL, such as host=db1,db2 dbname=stele");
         return NULL;
     }
     if (strlen (options->endpoints) > STELE_NODE_ENDPOINTS_MAX) {

@@ -224,6 +224,8 @@ class Proxy:
         self.held.clear()
 
     def close(self):
+        if self.listener.fileno() < 0:
+            return
         self.listener.shutdown(socket.SHUT_RDWR)
         self.acceptor.join(harness.PATIENCE)
         self.listener.close()

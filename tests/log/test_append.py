@@ -167,7 +167,7 @@ class Settings(unittest.TestCase):
         return node.ready
 
     def test_wrong_settings_are_refused_by_name(self):
-        self.assertRegex(self.refusal("mysql:host=x"), "^invalid_field shared-log: 'mysql:host=x' does not name a log")
+        self.assertRegex(self.refusal("mysql:host=x"), "^invalid_field shared-log: shared-log takes none or postgres:CONNINFO")
         self.assertRegex(self.refusal("postgres:", log="a b"), "^invalid_field shared-log-name: 'a b' is not a name")
         self.assertRegex(self.refusal("postgres:", name=""), "^invalid_field node: ")
 

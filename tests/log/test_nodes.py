@@ -169,7 +169,7 @@ class Settings(Brokers):
         self.assertIn("pipeline-out has to be empty", self.refusal("--pipeline-out", "ipc:///tmp/x"))
         self.assertIn("start without --accept-loss", self.refusal("--accept-loss"))
         self.assertIn("'a b' is not a name", self.refusal("--node", "a b"))
-        self.assertIn("does not name a log", self.refusal("--shared-log", "mysql:x"))
+        self.assertIn("takes none or postgres:CONNINFO", self.refusal("--shared-log", "mysql:x"))
 
     def test_node_that_only_follows_creates_no_log(self):
         with self.assertRaisesRegex(AssertionError, "there is no log of the name '%s'" % self.log):
@@ -215,6 +215,20 @@ class TakeOver(Brokers):
         self.assert_equal(writer, follower)
         self.assertFalse(self.ask(follower, "task.get", task_id="late")["ok"])
 
+
+    def test_node_that_starts_while_the_servers_are_down_serves_what_it_has(self):
+        proxy = self.proxy()
+        writer = self.broker("a", url=proxy.url())
+        position = self.publish(self.clients.producer(writer.events, "p"), 5)
+        writer.stop()
+        proxy.close()
+        os.remove(os.path.join(proxy.folder, ".s.PGSQL.5432"))
+        writer = self.broker("a", url=proxy.url())
+        self.assertEqual(self.events(writer)[-1]["position"], position)
+        self.assertEqual(self.shared(writer)["role"], "follower")
+        os.symlink(os.path.join(self.pair.primary.folder, ".s.PGSQL.5432"), os.path.join(proxy.folder, ".s.PGSQL.5432"))
+        self.await_role(writer, "writer")
+        self.assertEqual(self.publish(self.clients.producer(writer.events, "p")), position + 1)
 
     def test_tasks_of_a_dead_producer_are_interrupted_once(self):
         writer, follower = [self.broker(name, lease_grace=1000) for name in "ab"]

@@ -205,6 +205,9 @@ s_fill (stele_ingest_t *self)
         if (s_is_full (self) || (any && stele_clock_steady_us () >= until_us))
             break;
     }
+    //  Of a node that follows, no time was a stall
+    if (!leads)
+        self->listened_us = 0;
     if (code == 0 && !self->paused && leads)
         code = s_expire (self, !any && !self->ahead && !s_is_full (self));
     if (code == 0 && !self->paused && leads)

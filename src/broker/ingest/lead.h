@@ -55,7 +55,7 @@ int
     stele_lead_fd (const stele_lead_t *self);
 
 /*  At a start: create the log if there is none, fold what it has, and lead if no other node does. If the server
-    does not answer, this node follows. Returns 0, or a code with the refusal: this ledger is none of that log. */
+    does not answer, this node serves what it has, and follows later. Returns 0, or a code with the refusal: this ledger is none of that log. */
 int
     stele_lead_start (stele_writer_t *writer, stele_refusal_t *refusal);
 

@@ -53,9 +53,10 @@ s_fold_one (const stele_batch_t *batch, void *arg)
     void *const *arguments = arg;
     stele_writer_t *writer = arguments [0];
     int code = stele_fold_batch (writer->lead->fold, batch, arguments [1]);
+    if (code)
+        return code;
     //  The upkeep of the ledger while it catches up; what fails for now is tried again later
-    if (code == 0)
-        code = stele_ledger_idle (writer->ledger, 0);
+    code = stele_ledger_idle (writer->ledger, 0);
     return stele_error_is_transient (code)? 0: code;
 }
 
@@ -142,8 +143,13 @@ stele_lead_take_over (stele_writer_t *writer, const stele_log_head_t *head)
     stele_lead_t *self = writer->lead;
     int64_t before = self->end.number;
     int code = s_fold (writer, head->end.number);
-    if (code == 0 && self->end.number < head->end.number)
-        return 0;                   // Not now: it goes on following, and another node may lead after the lease
+    if (code == 0 && self->end.number < head->end.number) {
+        //  It could not read all of it, and follows; a node of a later version may lead at once
+        self->leads = false;
+        if (self->stopped)
+            stele_shared_log_resign (self->log);
+        return 0;
+    }
     if (code == 0)
         code = s_compare (writer, head);
     //  A leader that had lost its connection, and nothing else, keeps the producers that are connected
@@ -194,6 +200,11 @@ s_look (stele_writer_t *writer)
     }
     if (!self->stopped)
         s_trouble (self, "");
+    if (strcmp (head.ledger_id, stele_ledger_id (writer->ledger))) {
+        snprintf (writer->error_text, sizeof writer->error_text, "shared log: the log is that of ledger %s now, not of this one",
+            head.ledger_id);
+        return STELE_ELEDGER;
+    }
     stele_lead_follow (writer, &head);
     int code = s_compare (writer, &head);
     if (code == 0)
@@ -219,10 +230,9 @@ s_live (stele_writer_t *writer, bool drained)
     if (now_us / 1000 - self->alive_ms < (leads? writer->settings->shared_log_lease_ms / 3: LOOK_MS))
         return 0;
     self->alive_ms = now_us / 1000;
-    if (stele_shared_log_renew (self->log) == 0)
+    if (leads && stele_shared_log_renew (self->log) == 0)
         return 0;
     //  Nothing is in doubt: whatever the log has is folded, and this node leads again, or follows
-    s_trouble (self, stele_shared_log_error (self->log));
     return s_try_lead (writer);
 }
 
@@ -267,6 +277,20 @@ s_join (stele_writer_t *writer, const stele_log_head_t *head, stele_refusal_t *r
     return stele_fold_end (writer->ledger, head->ledger_id, &self->end, refusal);
 }
 
+//  PostgreSQL does not answer: a ledger that has a part of the log serves it until it does
+static int
+s_start_alone (stele_writer_t *writer, int code, stele_refusal_t *refusal)
+{
+    stele_lead_t *self = writer->lead;
+    int ended = stele_fold_end (writer->ledger, stele_ledger_id (writer->ledger), &self->end, refusal);
+    if (ended)
+        return ended;
+    if (self->end.number == 0)
+        return stele_refuse (refusal, code, "shared-log", "shared-log: %s", stele_shared_log_error (self->log));
+    s_trouble (self, stele_shared_log_error (self->log));
+    return 0;
+}
+
 int
 stele_lead_start (stele_writer_t *writer, stele_refusal_t *refusal)
 {
@@ -286,7 +310,7 @@ stele_lead_start (stele_writer_t *writer, stele_refusal_t *refusal)
         return stele_refuse (refusal, STELE_ENOT_FOUND, "shared-log-name", "there is no log of the name '%s' in that database, and a "
             "node with role = follower creates none", writer->settings->shared_log_name);
     if (found < 0)
-        return stele_refuse (refusal, found, "shared-log", "shared-log: %s", stele_shared_log_error (self->log));
+        return s_start_alone (writer, found, refusal);
     code = s_join (writer, &head, refusal);
     if (code)
         return code;
