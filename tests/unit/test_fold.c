@@ -172,6 +172,12 @@ s_event_of (desk_t *self, int64_t producer)
         snprintf (text, sizeof text, "{'type':'task.updated','task_id':'t%d','model':'m%d'}", task, s_random (self, 5));
     fixture_decode (self->writer, text);
     stele_record_set_integer (self->writer->event, STELE_TIME, 1000000 + self->writer->clock + s_random (self, 100000));
+    //  Half of them as the broker takes them from a producer
+    if (s_random (self, 2)) {
+        self->writer->event->time_assumed = true;
+        self->writer->event->source = stele_pack_data (self->writer->pack);
+        self->writer->event->source_size = stele_pack_size (self->writer->pack);
+    }
     int64_t position;
     stele_refusal_t refusal = { 0 };
     int rc = stele_ledger_append (self->writer->ledger, self->writer->event, producer, &position, &refusal);

@@ -93,8 +93,12 @@ static int
 s_event (stele_fold_t *self, const stele_decision_t *decision)
 {
     int64_t expected = stele_ledger_last (self->ledger) + 1, position = 0;
+    bool sent = decision->kind == STELE_DECIDED_SENT;
     stele_record_clear (self->event);
-    int code = stele_event_decode_restored (decision->event, decision->event_size, self->event, self->refusal);
+    int code = (sent? stele_event_decode_record: stele_event_decode_restored) (decision->event, decision->event_size,
+        self->event, self->refusal);
+    if (code == 0 && sent && !stele_record_has (self->event, STELE_TIME))
+        stele_record_set_integer (self->event, STELE_TIME, decision->values [1].integer);
     if (code == 0)
         code = stele_ledger_append (self->ledger, self->event, decision->values [0].integer, &position, self->refusal);
     if (code == 1 && position == expected)
@@ -179,6 +183,7 @@ s_apply (stele_fold_t *self, const stele_decision_t *decision)
     const stele_token_t *values = decision->values;
     switch (decision->kind) {
         case STELE_DECIDED_EVENT:
+        case STELE_DECIDED_SENT:
             return s_event (self, decision);
         case STELE_DECIDED_REFUSAL:
             return s_refused (self, decision);

@@ -241,6 +241,10 @@ s_store_one (stele_writer_t *self, const void *data, size_t size, bool restore, 
     && (code = stele_ledger_confine (self->ledger, self->event, self->identity->users, self->identity->user_count,
             refusal)))
         return code;
+    if (!restore && self->identity->user_count == 0) {
+        self->event->source = data;
+        self->event->source_size = size;
+    }
     int64_t decoded_ns = timed? stele_clock_steady_ns (): 0;
     code = stele_ledger_append (self->ledger, self->event, restore? 0: producer, position,
         refusal);

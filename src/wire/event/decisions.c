@@ -15,6 +15,7 @@
 //  Values of an operation: i an integer, t text, b bytes, m a map
 static const struct { stele_decided_t kind; const char *values; } s_table [] = {
     { STELE_DECIDED_EVENT, "im" },
+    { STELE_DECIDED_SENT, "iim" },
     { STELE_DECIDED_REFUSAL, "iiitttib" },
     { STELE_DECIDED_RETRY, "iii" },
     { STELE_DECIDED_PRODUCER, "ittiiiii" },
@@ -124,9 +125,15 @@ stele_decisions_add (stele_decisions_t *self, stele_decided_t kind, ...)
 void
 stele_decisions_add_event (stele_decisions_t *self, int64_t owner, const stele_record_t *event)
 {
-    s_begin (self, STELE_DECIDED_EVENT, s_values (STELE_DECIDED_EVENT));
+    stele_decided_t kind = event->source? STELE_DECIDED_SENT: STELE_DECIDED_EVENT;
+    s_begin (self, kind, s_values (kind));
     stele_pack_integer (self->pack, owner);
-    stele_record_pack (event, self->pack);
+    if (!event->source) {
+        stele_record_pack (event, self->pack);
+        return;
+    }
+    stele_pack_integer (self->pack, event->time_assumed? event->values [STELE_TIME].integer: 0);
+    stele_pack_packed (self->pack, event->source, event->source_size);
 }
 
 //  -- read --------------------------------------------------------------------------------

@@ -5,6 +5,7 @@
     operation is an array: its letter as a number, then its values.
 
         'E'  owner, event                                an event was appended (its fields, msgpack)
+        'e'  owner, time, event                          the same, as a producer sent it; time: 0, or that of the broker
         'R'  id, producer, sequence, code, field, message, time, event      an event was refused (bytes)
         'D'  id, time, position                          a refused event was accepted by a retry
         'P'  id, name, instance, anonymous, sequence, lease_ms, status, seen_at     a producer was saved
@@ -34,6 +35,7 @@
 
 typedef enum {
     STELE_DECIDED_EVENT = 'E',
+    STELE_DECIDED_SENT = 'e',
     STELE_DECIDED_REFUSAL = 'R',
     STELE_DECIDED_RETRY = 'D',
     STELE_DECIDED_PRODUCER = 'P',
@@ -48,7 +50,7 @@ typedef enum {
 typedef struct {
     stele_decided_t kind;
     stele_token_t values [STELE_DECISION_VALUES];
-    const void *event;              // Of 'E': the bytes of the map
+    const void *event;              // Of 'E' and 'e': the bytes of the map
     size_t event_size;
 } stele_decision_t;
 
