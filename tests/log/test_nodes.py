@@ -167,6 +167,7 @@ class Settings(Brokers):
         self.assertEqual(self.refusal(), "")
         self.assertIn("redis has to be none", self.refusal("--redis", "redis://localhost"))
         self.assertIn("pipeline-out has to be empty", self.refusal("--pipeline-out", "ipc:///tmp/x"))
+        self.assertIn("interrupted takes owner or none", self.refusal("--interrupted", "all"))
         self.assertIn("start without --accept-loss", self.refusal("--accept-loss"))
         self.assertIn("'a b' is not a name", self.refusal("--node", "a b"))
         self.assertIn("takes none or postgres:CONNINFO", self.refusal("--shared-log", "mysql:x"))

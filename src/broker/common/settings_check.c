@@ -112,6 +112,9 @@ s_check_shared_log (const stele_settings_t *self, stele_refusal_t *refusal)
     if (*self->pipeline_out)
         return stele_refuse (refusal, STELE_EINVALID_FIELD, "pipeline-out", "with a shared-log, pipeline-out has to be empty: each "
             "node would push every event");
+    if (strcmp (self->interrupted, "all") == 0)
+        return stele_refuse (refusal, STELE_EINVALID_FIELD, "interrupted", "with a shared-log, interrupted takes owner or none: a node "
+            "that takes over is no reason to interrupt the tasks in progress");
     if (self->accept_loss)
         return stele_refuse (refusal, STELE_EINVALID_FIELD, "accept-loss", "with a shared-log, what the ledger lacks is in the log: "
             "start without --accept-loss");

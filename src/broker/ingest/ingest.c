@@ -389,7 +389,7 @@ s_open (stele_ingest_t *self, stele_refusal_t *refusal)
     if (code)
         return stele_refuse (refusal, code, "ledger", "%s", stele_ledger_error (self->writer->ledger));
     int64_t interrupted = 0;
-    if (streq (self->settings->interrupted, "all") && !self->writer->lead)
+    if (streq (self->settings->interrupted, "all"))
         interrupted = stele_writer_interrupt_all (self->writer);
     if (interrupted < 0)
         return stele_refuse (refusal, (int) interrupted, "ledger", "%s",
