@@ -119,6 +119,26 @@ class Follow(Brokers):
         self.await_position(follower, position)
         self.assert_equal(writer, follower)
 
+    def test_node_whose_disk_is_full_continues_when_there_is_room(self):
+        writer, follower = self.broker("a"), self.broker("b")
+        producer = self.clients.producer(writer.events, "p")
+        position = self.publish(producer, 5)
+        self.await_position(follower, position)
+        size = os.path.getsize(follower.ledger + "-wal")
+        resource.prlimit(follower.child.pid, resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
+        producer.publish({"type": "task.output_added", "task_id": "t1", "output_type": "stdout",
+                          "content": os.urandom(2 * size).hex()})
+        harness.wait_until(lambda: self.shared(follower)["trouble"], "trouble")
+        #   It does not lead, even if no other node does, and serves what it has
+        writer.kill()
+        follower.wait_line("File too large")
+        self.assertEqual(self.events(follower)[-1]["position"], position)
+        self.assertEqual(self.shared(follower)["role"], "follower")
+        resource.prlimit(follower.child.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+        self.await_position(follower, position + 1)
+        self.await_role(follower, "writer")
+        self.assertEqual(len([line for line in follower.log().splitlines() if "warning steled: shared log" in line]), 1)
+
     def test_ledger_of_another_log_is_refused(self):
         writer = self.broker("a")
         producer = self.clients.producer(writer.events, "p")

@@ -271,6 +271,20 @@ test_fold_into_a_ledger_that_was_closed_continues_after_the_mark (void **state)
     s_assert_equal (self);
 }
 
+//  The node has got the id of the log after its open: the file with that id is still its own
+static void
+test_fold_continues_after_the_log_was_copied_into_the_file (void **state)
+{
+    desk_t *self = *state;
+    for (int i = 0; i < 3; i++) {
+        fixture_begin (self->writer);
+        fixture_append (self->writer, "%s", fixture_events_all [i]);
+        s_seal_and_fold (self);
+        assert_int_equal (stele_ledger_make_room (self->node->ledger), 0);
+    }
+    s_assert_equal (self);
+}
+
 //  -- what does not fit -------------------------------------------------------------------
 
 //  The code of folding an operation that is packed by hand, and the refusal
@@ -357,6 +371,7 @@ main (void)
         cmocka_unit_test_setup_teardown (test_fold_of_every_event_is_equal, s_setup, s_teardown),
         cmocka_unit_test_setup_teardown (test_fold_of_random_batches_is_equal, s_setup, s_teardown),
         cmocka_unit_test_setup_teardown (test_fold_into_a_ledger_that_was_closed_continues_after_the_mark, s_setup, s_teardown),
+        cmocka_unit_test_setup_teardown (test_fold_continues_after_the_log_was_copied_into_the_file, s_setup, s_teardown),
         cmocka_unit_test_setup_teardown (test_fold_stops_at_an_operation_of_a_later_version, s_setup, s_teardown),
         cmocka_unit_test_setup_teardown (test_fold_stops_at_an_outcome_that_differs, s_setup, s_teardown),
         cmocka_unit_test_setup_teardown (test_fold_refuses_frames_that_are_none, s_setup, s_teardown),

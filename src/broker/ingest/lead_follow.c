@@ -23,8 +23,26 @@ s_trouble (stele_lead_t *self, const char *text)
     if (strcmp (self->trouble, text) && *text)
         stele_log_warning ("shared_log_away", "shared log: %s", text);
     if (*self->trouble && !*text)
-        stele_log_info ("shared_log_back", "shared log: answers again, at batch %" PRId64, self->end.number);
+        stele_log_info ("shared_log_back", "shared log: follows again, at batch %" PRId64, self->end.number);
     snprintf (self->trouble, sizeof self->trouble, "%s", text);
+}
+
+//  The server answers
+static void
+s_clear (stele_lead_t *self)
+{
+    if (!self->stopped && !self->full)
+        s_trouble (self, "");
+}
+
+static int
+s_make_room (stele_writer_t *writer)
+{
+    int code = stele_ledger_make_room (writer->ledger);
+    if (stele_error_is_transient (code))
+        return 0;
+    snprintf (writer->error_text, sizeof writer->error_text, "%s", stele_ledger_error (writer->ledger));
+    return code;
 }
 
 //  The log cannot be folded: 'code' with the refusal. Returns 0: this node serves what it has; or the code.
@@ -40,6 +58,11 @@ s_stop (stele_writer_t *writer, int code, const stele_refusal_t *refusal)
         self->stopped = true;
         s_trouble (self, refusal->message);
         return 0;
+    }
+    if (stele_error_is_transient (code)) {
+        self->full = true;
+        s_trouble (self, refusal->message);
+        return code == STELE_EFULL? s_make_room (writer): 0;
     }
     snprintf (writer->error_text, sizeof writer->error_text, "shared log: %s", refusal->message);
     return code;
@@ -69,7 +92,10 @@ s_fold (stele_writer_t *writer, int64_t upto)
     if (self->end.number >= upto || self->stopped)
         return 0;
     int code = stele_shared_log_read (self->log, &self->end, upto, s_fold_one, arguments, &refusal);
-    return code? s_stop (writer, code, &refusal): 0;
+    if (code)
+        return s_stop (writer, code, &refusal);
+    self->full = false;
+    return 0;
 }
 
 //  Is that log a continuation of what the ledger has? A standby from which this node reads may be behind it; a log
@@ -180,7 +206,7 @@ s_try_lead (stele_writer_t *writer)
         s_trouble (self, stele_shared_log_error (self->log));
         return 0;
     }
-    s_trouble (self, "");
+    s_clear (self);
     if (leads == 1)
         return stele_lead_take_over (writer, &head);
     stele_lead_follow (writer, &head);
@@ -198,8 +224,7 @@ s_look (stele_writer_t *writer)
         s_trouble (self, found? stele_shared_log_error (self->log): "there is no log of that name in this database");
         return 0;
     }
-    if (!self->stopped)
-        s_trouble (self, "");
+    s_clear (self);
     if (strcmp (head.ledger_id, stele_ledger_id (writer->ledger))) {
         snprintf (writer->error_text, sizeof writer->error_text, "shared log: the log is that of ledger %s now, not of this one",
             head.ledger_id);
@@ -209,7 +234,7 @@ s_look (stele_writer_t *writer)
     int code = s_compare (writer, &head);
     if (code == 0)
         code = s_fold (writer, head.safe);
-    bool may = strcmp (writer->settings->role, "auto") == 0 && !self->stopped;
+    bool may = strcmp (writer->settings->role, "auto") == 0 && !self->stopped && !self->full;
     return code || !may? code: s_try_lead (writer);
 }
 

@@ -193,6 +193,10 @@ int
 int
     stele_ledger_settle_loss (stele_ledger_t *self, stele_refusal_t *refusal);
 
+//  The file is recognised by the id that it has now. Returns 0 or a storage error.
+int
+    stele_ledger_identify_file (stele_ledger_t *self);
+
 //  Are the files still at their paths (rescue.c)? If not, the error describes the reason.
 bool
     stele_ledger_in_place (stele_ledger_t *self);

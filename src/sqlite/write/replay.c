@@ -21,6 +21,8 @@ stele_ledger_replay_id (stele_ledger_t *self, const char *id, stele_refusal_t *r
         return stele_refuse (refusal, code, "ledger", "cannot set the id: %s", self->error);
     }
     snprintf (self->id, sizeof self->id, "%s", id);
+    if ((code = stele_ledger_identify_file (self)))
+        return stele_refuse (refusal, code, "ledger", "cannot set the id: %s", self->error);
     stele_mark_t mark = { .position = self->head, .rejected = self->rejected };
     snprintf (mark.ledger_id, sizeof mark.ledger_id, "%s", self->id);
     return stele_high_water_create (self->high_water, &mark, refusal);
