@@ -122,7 +122,9 @@ class Kills(Loaded):
         seed = random.SystemRandom().randrange(1 << 32)
         print("seed %d" % seed)
         choice = random.Random(seed)
-        brokers = {name: self.broker(name, lease=3000) for name in "abc"}
+        #   A short log, so that there are checkpoints; each start checks all of the ledger
+        settings = {"lease": 3000, "wal_bytes": 1000000, "integrity": "full"}
+        brokers = {name: self.broker(name, **settings) for name in "abc"}
         publishers = self.start_publishers(brokers)
         for _ in range(CYCLES):
             self.await_acks(publishers)
@@ -136,7 +138,7 @@ class Kills(Loaded):
             else:
                 broker.kill() if kind == "kill" else self.assertEqual(broker.stop(), 0)
                 self.askers.pop(broker.requests, None)
-                brokers[name] = self.broker(name, lease=3000)
+                brokers[name] = self.broker(name, **settings)
         self.await_acks(publishers)
         self.end(publishers)
         self.assert_acked(brokers, publishers)
