@@ -31,7 +31,7 @@ struct stele_shared_log {
     bool leads;
     stele_batch_end_t end;          // Of the log, with what was appended and confirmed
     const stele_batch_t *outstanding;   // Sent, without an outcome
-    int64_t announced;              // Number that readers were told
+    int64_t announced;              // Number of the last announcement
     bool announcing;                // Its result is outstanding
     int64_t partition;              // The next partition to create
 };

@@ -43,7 +43,7 @@ static const stele_statement_t s_resign = { "resign",
     "UPDATE stele_heads SET seen = to_timestamp (0), safe = $3, writer = '', instance = '', endpoints = ''"
     " WHERE name = $1 AND epoch = $2 RETURNING " UNSYNCED };
 
-//  For those who listen, and for those who will connect
+//  Readers that listen get the number at once, others find it in the head
 static const stele_statement_t s_announce = { "announce",
     "UPDATE stele_heads SET safe = $3, seen = clock_timestamp () WHERE name = $1 AND epoch = $2"
     " RETURNING pg_notify ('" STELE_LOG_CHANNEL "' || $1, safe::text), " UNSYNCED };

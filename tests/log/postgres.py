@@ -154,7 +154,7 @@ class Pair:
 
 
 class Proxy:
-    """Passes on the bytes between clients and a server, until told otherwise."""
+    """Passes on the bytes between clients and a server; a test holds answers back, or cuts it."""
 
     def __init__(self, server, name="proxy"):
         self.server = server

@@ -33,7 +33,7 @@ class Append(nodes.Case):
             % (self.ledger, self.ledger))
         self.assertEqual((wrong, self.count("true")), ("0", 5))
 
-    def test_reader_is_told_what_is_safe(self):
+    def test_reader_learns_what_is_safe(self):
         writer = self.writer()
         reader = self.reader()
         self.assertEqual(reader.ask("safe"), "0")

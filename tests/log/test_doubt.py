@@ -33,7 +33,7 @@ class Standby(nodes.Case):
         return harness.wait_until(lambda: self.primary.sql(waiting), "an append that waits for the standby")
 
     def assert_resolved_once(self):
-        """When the standby is back, the next leader finds the batch, and goes on after it."""
+        """When the standby is back, the next leader finds the batch, and continues after it."""
         self.bring_standby_back()
         other = self.node("b", lease=1)
         harness.wait_until(lambda: other.ask("lead").startswith("leads"), "the lease")
@@ -49,7 +49,7 @@ class Standby(nodes.Case):
         self.assertRegex(writer.ask("append 1 10"), "^unavailable PostgreSQL did not answer within the time-out")
         self.assertRegex(writer.ask("append 1 10"), "^fenced this node does not lead")
         self.assertEqual(self.count("true"), 0)
-        #   Whoever leads has to wait for it, too
+        #   Each leader has to wait for it, too
         self.assertRegex(writer.ask("lead"), "^unavailable ")
         self.assertRegex(self.node("b", timeout=SHORT, lease=1).ask("lead"), "^unavailable ")
         self.assertEqual(self.reader().head()["safe"], 0)

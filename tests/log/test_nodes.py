@@ -95,7 +95,7 @@ class Follow(Brokers):
         self.await_position(follower, position)
         self.assertEqual(self.events(follower), self.events(writer))
         self.assert_equal(writer, follower)
-        #   It answers questions, and names the writer to those who publish
+        #   It answers questions, and names the writer to publishers
         self.assertEqual(self.ask(follower, "task.get", task_id="t7")["task"]["title"], "T")
         self.assertEqual(self.ask(follower, "producer.get", producer="p")["producer"]["sequence"], producer.sequence)
         answer = self.ask(follower, "publish", producer="q", events=[{"type": "task.updated", "task_id": "t1", "model": "m"}])
@@ -190,7 +190,7 @@ class Follow(Brokers):
         follower = self.broker("b")
         follower.wait_line("upgrade this node")
         self.assertEqual((self.shared(follower)["number"], self.shared(follower)["role"]), (number, "follower"))
-        #   It serves what it has, and does not lead, even if nobody else does
+        #   It serves what it has, and does not lead, even if no other node does
         self.assertEqual(self.events(follower)[-1]["position"], before)
         writer.kill()
         harness.wait_until(lambda: "upgrade" in self.shared(follower)["trouble"], "the reason")

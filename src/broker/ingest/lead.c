@@ -149,7 +149,7 @@ s_unavailable (stele_writer_t *writer)
     return STELE_EUNAVAILABLE;
 }
 
-//  Give the batch up: the log goes on without it, or with it under another writer, and is folded from there
+//  Another node leads: roll back. If the log has the batch, the fold brings it
 static int
 s_give_up (stele_writer_t *writer)
 {
