@@ -45,7 +45,8 @@ extern "C" {
     X (STELE_EIO,           23, "storage_failed",     "the disk could not be read or written: see the log and check the disk") \
     X (STELE_ELEDGER,       24, "bad_ledger",         "the file is not a ledger that this version can use: check its path and its version") \
     X (STELE_EBEHIND,       25, "ledger_behind",      "the ledger lacks events that were acked: restore the right ledger, or accept the loss") \
-    X (STELE_ESECRET,       26, "contains_secret",    "the event contains a secret (a key, a token, a password): remove it, and revoke it if others saw it")
+    X (STELE_ESECRET,       26, "contains_secret",    "the event contains a secret (a key, a token, a password): remove it, and revoke it if others saw it") \
+    X (STELE_ENOT_WRITER,   27, "not_writer",         "this node follows a shared log: connect to its writer, which the answer names")
 
 enum {
 #define STELE_ERROR_ENUM(constant, number, name, text) constant = -(number),

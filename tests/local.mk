@@ -1,6 +1,7 @@
 # files of this room; the tests that take longest first, since they run side by side
 include $(srcdir)/tests/unit/ledger_reader.mk
 include $(srcdir)/tests/integration/tests.mk
+include $(srcdir)/tests/log/tests.mk
 include $(srcdir)/tests/fault/local.mk
 include $(srcdir)/tests/unit/cli.mk
 include $(srcdir)/tests/unit/requests.mk

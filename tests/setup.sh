@@ -19,7 +19,7 @@ STELE_PACKAGES=(
 # What the tests need besides
 STELE_TEST_PACKAGES=(
     python3-jsonschema libfaketime python3-pip python3-venv python3-setuptools python3-wheel python3-celery python3-redis
-    mypy openssl curl
+    mypy openssl curl postgresql libpq-dev
 )
 
 say () { printf '%s\n' "-- $*" >&2; }

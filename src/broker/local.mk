@@ -17,6 +17,7 @@ src_broker_libbroker_la_SOURCES = \
     src/broker/common/histogram.c src/broker/common/histogram.h \
     src/broker/common/log.c src/broker/common/log.h \
     src/broker/common/mode.c src/broker/common/mode.h \
+    src/broker/common/node.c src/broker/common/node.h \
     src/broker/common/poll.h \
     src/broker/common/send_quota.c src/broker/common/send_quota.h \
     src/broker/common/presence.c src/broker/common/presence.h \
@@ -24,10 +25,14 @@ src_broker_libbroker_la_SOURCES = \
     src/broker/common/settings_check.c \
     src/broker/ingest/clock_watch.c src/broker/ingest/clock_watch.h \
     src/broker/ingest/disk_space.c src/broker/ingest/disk_space.h \
+    src/broker/ingest/fold.c src/broker/ingest/fold.h \
     src/broker/ingest/ingest.c src/broker/ingest/ingest.h \
     src/broker/ingest/ingest_internal.h \
     src/broker/ingest/ingest_mode.c \
     src/broker/ingest/ingest_sockets.c \
+    src/broker/ingest/lead.c src/broker/ingest/lead.h src/broker/ingest/lead_internal.h \
+    src/broker/ingest/lead_follow.c \
+    src/broker/ingest/lead_job.c src/broker/ingest/lead_job.h \
     src/broker/ingest/mode_switch.c \
     src/broker/ingest/producer_news.c src/broker/ingest/producer_news.h \
     src/broker/ingest/redis_mode.c src/broker/ingest/redis_mode.h \

@@ -56,6 +56,8 @@ typedef struct {
                                     // time, so the ledger gets a new id
     mode_t file_mode;               // Of the ledger and the files next to it; 0: 0600
     int64_t log_bytes;              // Of the write-ahead log, unless a reader holds it; 0: 128 MiB
+    bool shared;                    // It folds a shared log, from which it gets what it lacks: do not
+                                    // compare it with its high-water mark and the other store
 } stele_ledger_options_t;
 
 /*  The same with options.                                                   */
@@ -286,6 +288,37 @@ int64_t
     stele_ledger_last_rejected (const stele_ledger_t *self);
 int64_t
     stele_ledger_durable_rejected (const stele_ledger_t *self);
+
+/*  -- a shared log, of which the ledger is a fold (log/shared_log.h) ------------------- */
+
+/*  From now on the shared log is what is durable: a commit writes the ledger without a sync, since what a
+    power cut takes from it is folded again. Returns 0 or a storage error.   */
+int
+    stele_ledger_share (stele_ledger_t *self);
+
+/*  Record what the next batches decide (wire/event/decisions.h). Not for a ledger that folds what others decided.
+    Returns 0 or STELE_ENO_MEMORY.                                           */
+int
+    stele_ledger_record (stele_ledger_t *self, bool record);
+
+/*  Record, in the open batch, what makes a ledger the same one on all nodes: when it was created, and the
+    key of its marks of secrets. Returns 0 or a storage error.               */
+int
+    stele_ledger_record_identity (stele_ledger_t *self);
+
+/*  What the open batch has decided so far, and the number of operations. Owned by the ledger, valid until it
+    changes. NULL: out of memory.                                            */
+const void *
+    stele_ledger_decisions (stele_ledger_t *self, size_t *size, size_t *count);
+
+/*  Keep a mark of the log in the open batch: what the ledger has of it after the commit. Returns 0 or a
+    storage error.                                                           */
+int
+    stele_ledger_log_mark (stele_ledger_t *self, const void *mark, size_t size);
+
+/*  Read it. Returns 1; 0: there is none of that size; or a storage error.  */
+int
+    stele_ledger_log_marked (stele_ledger_t *self, void *mark, size_t size);
 
 /*  -- replay: what a backup has besides events (repository/replay.h), in the open batch ----------- */
 

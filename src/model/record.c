@@ -47,6 +47,7 @@ stele_record_clear (stele_record_t *self)
 {
     self->type = 0;
     self->time_assumed = false;
+    self->source = NULL;
     for (int field = 0; field < STELE_FIELD_COUNT; field++)
         self->values [field].kind = STELE_VALUE_NONE;
     self->extra.kind = STELE_VALUE_NONE;

@@ -47,6 +47,8 @@ typedef struct {
     stele_value_t values [STELE_FIELD_COUNT];
     stele_value_t extra;            // JSON object of unknown keys, or NONE
     bool time_assumed;              // The event had no time: set by the broker
+    const void *source;             // The event as a producer sent it, in msgpack: decoded, it is this record, but for
+    size_t source_size;             // the time that was assumed. NULL: not known, or it was changed. Borrowed
     stele_arena_chunk_t *arena;
 } stele_record_t;
 

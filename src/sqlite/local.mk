@@ -46,6 +46,7 @@ src_sqlite_libsqlite_la_SOURCES = \
     src/sqlite/write/check.c \
     src/sqlite/write/compact.c \
     src/sqlite/write/confine.c \
+    src/sqlite/write/decided.c \
     src/sqlite/write/deferred.c \
     src/sqlite/write/erase.c \
     src/sqlite/write/intern.c src/sqlite/write/intern.h \

@@ -3,6 +3,7 @@ src_wire_libwire_la_SOURCES = \
     src/wire/address.c src/wire/address.h \
     src/wire/base64.c src/wire/base64.h \
     src/wire/checksum.c src/wire/checksum.h \
+    src/wire/event/decisions.c src/wire/event/decisions.h \
     src/wire/event/event_codec.h \
     src/wire/event/event_decode.c \
     src/wire/event/event_encode.c \

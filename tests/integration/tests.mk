@@ -86,7 +86,7 @@ PY_LOG_COMPILER = $(TEST_LIMIT) $(PYTHON) -X faulthandler
 AM_TESTS_ENVIRONMENT = \
     STELE_BUILD='$(abs_top_builddir)'; export STELE_BUILD; \
     STELE_SRC='$(abs_top_srcdir)'; export STELE_SRC; \
-    PYTHONPATH='$(abs_top_srcdir)/tests/integration:$(abs_top_srcdir)/tests/conformance:$(abs_top_srcdir)/tests/http:$(abs_top_srcdir)/python'; export PYTHONPATH; \
+    PYTHONPATH='$(abs_top_srcdir)/tests/integration:$(abs_top_srcdir)/tests/conformance:$(abs_top_srcdir)/tests/http:$(abs_top_srcdir)/tests/log:$(abs_top_srcdir)/python'; export PYTHONPATH; \
     PYTHONDONTWRITEBYTECODE=1; export PYTHONDONTWRITEBYTECODE;
 
 if HAVE_PYTHON

@@ -68,6 +68,11 @@ TESTS += tests/unit/test_wal_vfs
 tests_unit_test_wal_vfs_SOURCES = tests/unit/test_wal_vfs.c
 tests_unit_test_wal_vfs_LDADD = $(STELE_ROOMS) $(STELE_LIBS) $(CMOCKA_LIBS)
 
+check_PROGRAMS += tests/unit/test_fold
+TESTS += tests/unit/test_fold
+tests_unit_test_fold_SOURCES = tests/unit/test_fold.c tests/unit/ledger_fixture.h
+tests_unit_test_fold_LDADD = $(STELE_ROOMS) $(STELE_LIBS) $(CMOCKA_LIBS)
+
 check_PROGRAMS += tests/unit/test_wal_index
 TESTS += tests/unit/test_wal_index
 tests_unit_test_wal_index_SOURCES = tests/unit/test_wal_index.c tests/unit/ledger_fixture.h

@@ -190,6 +190,48 @@ test_log_error_of_zeros_is_no_error_of_the_log (void **state)
     assert_int_equal (s_rows_in_copy (self), 1);
 }
 
+//  With synchronous below FULL, SQLite publishes a transaction without a sync: its frames must be in the file then
+static void
+s_assert_published (desk_t *self, const char *statement, int rows)
+{
+    assert_int_equal (stele_sql_exec (self->db, statement), SQLITE_OK);
+    sqlite3 *other;
+    assert_int_equal (sqlite3_open (self->path, &other), SQLITE_OK);
+    assert_int_equal (stele_sql_integer (other, "SELECT count (*) FROM rows", -1), rows);
+    assert_int_equal (stele_sql_integer (other, "SELECT integrity_check = 'ok' FROM pragma_integrity_check", -1), 1);
+    assert_int_equal (sqlite3_close (other), SQLITE_OK);
+    assert_int_equal (s_rows_in_copy (self), rows);
+}
+
+static void
+test_log_without_syncs_has_every_frame_that_is_published (void **state)
+{
+    desk_t *self = *state;
+    assert_int_equal (stele_sql_exec (self->db, "PRAGMA synchronous = NORMAL;"
+        "CREATE TABLE rows (id INTEGER PRIMARY KEY, content BLOB)"), SQLITE_OK);
+    for (int i = 1; i <= 8; i++)
+        s_assert_published (self, "INSERT INTO rows (content) VALUES (zeroblob (3900))", i);
+    assert_int_equal (stele_sql_exec (self->db, "PRAGMA synchronous = OFF"), SQLITE_OK);
+    s_assert_published (self, "INSERT INTO rows (content) VALUES (zeroblob (30000))", 9);
+}
+
+static void
+test_log_without_syncs_has_frames_that_a_transaction_wrote_twice (void **state)
+{
+    desk_t *self = *state;
+    //  The cache is so small that pages are written before the commit, and again after further changes. Then
+    //  SQLite ends the commit with the headers of all these frames
+    assert_int_equal (stele_sql_exec (self->db, "PRAGMA synchronous = NORMAL; PRAGMA cache_size = 10;"
+        "CREATE TABLE rows (id INTEGER PRIMARY KEY, content BLOB)"), SQLITE_OK);
+    int rows = 0;
+    for (int i = 0; i < 3; i++) {
+        rows += 64;
+        s_assert_published (self, "BEGIN; INSERT INTO rows (content) WITH RECURSIVE number (n) AS (VALUES (1) UNION ALL "
+            "SELECT n + 1 FROM number WHERE n < 64) SELECT zeroblob (3900) FROM number;"
+            "UPDATE rows SET content = randomblob (3900); UPDATE rows SET content = randomblob (3900); COMMIT", rows);
+    }
+}
+
 int
 main (void)
 {
@@ -198,6 +240,9 @@ main (void)
         cmocka_unit_test_setup_teardown (test_log_restarts_over_its_old_frames, s_setup, s_teardown),
         cmocka_unit_test_setup_teardown (test_log_without_room_for_zeros_takes_what_fits, s_setup, s_teardown),
         cmocka_unit_test_setup_teardown (test_log_error_of_zeros_is_no_error_of_the_log, s_setup, s_teardown),
+        cmocka_unit_test_setup_teardown (test_log_without_syncs_has_every_frame_that_is_published, s_setup, s_teardown),
+        cmocka_unit_test_setup_teardown (test_log_without_syncs_has_frames_that_a_transaction_wrote_twice,
+            s_setup, s_teardown),
     };
     return cmocka_run_group_tests_name ("log_file", tests, NULL, NULL);
 }

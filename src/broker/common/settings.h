@@ -40,6 +40,16 @@
     X ("interrupted", interrupted, WORD, "owner", "owner|all|none", FILE, "Which tasks in progress (starting, running, completing) to mark as failed: owner (those whose orchestrator died or left them), all (every one, at each start of the broker), or none.") \
     X ("mode", mode, WORD, "dual", "dual|sqlite|redis", FILE, "What an ack waits for: dual (the ledger; Redis follows), sqlite (the ledger; Redis is not updated), or redis (Redis only: PERSISTENCE IS OFF). 'stele mode' changes it at run time.")
 
+#define STELE_SETTINGS_NODES(X) \
+    X ("shared-log", shared_log, TEXT, "none", "URL", FILE, "Share one log with other nodes, each with a ledger of its own: postgres:CONNINFO, with a connection string of PostgreSQL; or none.") \
+    X ("shared-log-name", shared_log_name, TEXT, "stele", "NAME", FILE, "Name of the log in that database: one per ledger.") \
+    X ("shared-log-lease", shared_log_lease_ms, COUNT, "3000", "MILLISECONDS", FILE, "Let another node lead when the one that writes has given no sign of life for this long.") \
+    X ("shared-log-timeout", shared_log_timeout_ms, COUNT, "10000", "MILLISECONDS", FILE, "Longest wait for an answer of PostgreSQL. After it, an append is in doubt: acks are held back until PostgreSQL answers.") \
+    X ("shared-log-unreplicated", shared_log_unreplicated, FLAG, "no", NULL, FILE, "Lead although commits of PostgreSQL do not wait for a standby: acks then hold only as long as its primary.") \
+    X ("node", node, OPTIONAL, "", "NAME", FILE, "Name of this node, different from those of all other nodes of the log; the host name if not set.") \
+    X ("role", role, WORD, "auto", "auto|follower", FILE, "auto: lead if no other node does. follower: never lead.") \
+    X ("advertise", advertise, OPTIONAL, "", "ENDPOINTS", FILE, "Where clients reach the events endpoint of this node; other nodes name it while this one leads.")
+
 #define STELE_SETTINGS_BACKUP(X) \
     X ("backup", backup, OPTIONAL, "", "DIRECTORY", FILE, "Keep backups of the ledger in DIRECTORY, on another disk if possible: a snapshot per day, verified, and every event in between.") \
     X ("backup-lag", backup_lag_s, COUNT, "10", "SECONDS", FILE, "Write the newest events to the backup at this interval.") \
@@ -106,6 +116,7 @@
 /*  G (title in the help, name, table, X): the groups of the settings, in the order of the help */
 #define STELE_SETTINGS_GROUPS(G, X) \
     G ("Ledger", ledger, STELE_SETTINGS_LEDGER, X) \
+    G ("Nodes", nodes, STELE_SETTINGS_NODES, X) \
     G ("Backup", backup, STELE_SETTINGS_BACKUP, X) \
     G ("Archive", archive, STELE_SETTINGS_ARCHIVE, X) \
     G ("Endpoints", endpoints, STELE_SETTINGS_ENDPOINTS, X) \

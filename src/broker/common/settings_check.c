@@ -16,6 +16,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "broker/common/endpoint.h"
+#include "broker/common/node.h"
 #include "broker/common/settings.h"
 #include "cache/redis/redis_url.h"
 #include "redact/redactor.h"
@@ -99,6 +100,31 @@ s_check_backup (const stele_settings_t *self, stele_refusal_t *refusal)
         "backup-at: '%s' is not a time of the day; use HH:MM (UTC), from 00:00 to 23:59", at);
 }
 
+//  What a node of a shared log cannot do yet, or must not
+static int
+s_check_shared_log (const stele_settings_t *self, stele_refusal_t *refusal)
+{
+    if (strcmp (self->shared_log, "none") == 0)
+        return 0;
+    if (strcmp (self->redis, "none"))
+        return stele_refuse (refusal, STELE_EINVALID_FIELD, "redis", "with a shared-log, redis has to be none: not every node may "
+            "write to one Redis");
+    if (*self->pipeline_out)
+        return stele_refuse (refusal, STELE_EINVALID_FIELD, "pipeline-out", "with a shared-log, pipeline-out has to be empty: each "
+            "node would push every event");
+    if (strcmp (self->interrupted, "all") == 0)
+        return stele_refuse (refusal, STELE_EINVALID_FIELD, "interrupted", "with a shared-log, interrupted takes owner or none: a node "
+            "that takes over is no reason to interrupt the tasks in progress");
+    if (self->accept_loss)
+        return stele_refuse (refusal, STELE_EINVALID_FIELD, "accept-loss", "with a shared-log, what the ledger lacks is in the log: "
+            "start without --accept-loss");
+    stele_shared_log_t *log = stele_node_log (self, refusal);
+    if (!log)
+        return refusal->code;
+    stele_shared_log_destroy (&log);
+    return 0;
+}
+
 int64_t
 stele_settings_archive_after_s (const stele_settings_t *self)
 {
@@ -135,6 +161,8 @@ stele_settings_check (const stele_settings_t *self, stele_refusal_t *refusal)
         code = s_check_redaction (self, refusal);
     if (code == 0)
         code = s_check_backup (self, refusal);
+    if (code == 0)
+        code = s_check_shared_log (self, refusal);
     if (code == 0)
         code = s_check_archive (self, refusal);
     return code;

@@ -13,6 +13,7 @@
 #include "broker/common/log.h"
 #include "broker/ingest/ingest.h"
 #include "broker/ingest/ingest_internal.h"
+#include "broker/ingest/lead.h"
 #include "broker/common/poll.h"
 #include "broker/ingest/writer.h"
 #include "fault/fault.h"
@@ -188,7 +189,8 @@ static void
 s_fill (stele_ingest_t *self)
 {
     int64_t until_us = stele_clock_steady_us () + FILL_US;
-    int code = 0;
+    bool leads = stele_lead_leads (self->writer->lead);
+    int code = stele_writer_take_later (self->writer);
     bool any = true;
     while (any && code == 0 && !self->mode_request) {
         int taken = 0;
@@ -196,16 +198,19 @@ s_fill (stele_ingest_t *self)
         &&     stele_ingest_take_event (self, &code))
             taken++;
         any = taken == TURN_MESSAGES;
-        if (code == 0 && !self->paused && stele_ingest_take_pipeline (self, &code))
+        if (code == 0 && !self->paused && leads && stele_ingest_take_pipeline (self, &code))
             any = true;
         if (code == 0 && stele_ingest_take_request (self, &code))
             any = true;
         if (s_is_full (self) || (any && stele_clock_steady_us () >= until_us))
             break;
     }
-    if (code == 0 && !self->paused)
+    //  Of a node that follows, no time was a stall
+    if (!leads)
+        self->listened_us = 0;
+    if (code == 0 && !self->paused && leads)
         code = s_expire (self, !any && !self->ahead && !s_is_full (self));
-    if (code == 0 && !self->paused)
+    if (code == 0 && !self->paused && leads)
         code = stele_writer_audit_denials (self->writer);
     s_settle (self, code);
     s_run_mode_request (self);
@@ -223,7 +228,7 @@ s_hold (stele_ingest_t *self)
     s_run_mode_request (self);
     if (self->failed)
         return;
-    if (stele_clock_steady_us () < self->retry_us)
+    if (stele_clock_steady_us () < self->retry_us && !stele_lead_has_answer (self->writer->lead))
         return;
     code = self->is_full? stele_ledger_make_room (self->writer->ledger): 0;
     if (!stele_error_is_transient (code))
@@ -235,6 +240,16 @@ s_hold (stele_ingest_t *self)
         s_hold_back_or_fail (self, code);
     else
         s_settle (self, 0);
+}
+
+//  Between batches: what a node of a shared log has to do
+static void
+s_share (stele_ingest_t *self)
+{
+    int code = stele_lead_tick (self->writer, self->drained_us == self->listened_us);
+    if (code)
+        s_hold_back_or_fail (self, code);
+    s_announce (self);
 }
 
 //  Upkeep that fails for a transient reason is postponed: the ledger works on without it.
@@ -280,6 +295,7 @@ s_command (stele_ingest_t *self)
             s_mode_has_changed (self);
         }
         self->paused = true;
+        stele_lead_resign (self->writer);
         zstr_send (self->pipe, "PAUSED");
     }
     else
@@ -303,15 +319,20 @@ s_loop (stele_ingest_t *self)
     while (!self->terminated && !self->failed) {
         bool holding = self->writer->holding;
         bool listening = !holding && !self->paused;
-        zmq_pollitem_t items [] = {
+        int log = holding && !stele_lead_in_doubt (self->writer->lead)? -1: stele_lead_fd (self->writer->lead);
+        zmq_pollitem_t items [5] = {
             { zsock_resolve (self->pipe), 0, ZMQ_POLLIN, 0 },
             { zsock_resolve (self->mailbox), 0, ZMQ_POLLIN, 0 },
-            { zsock_resolve (self->events), 0, listening? ZMQ_POLLIN: 0, 0 },
-            { self->pipeline? zsock_resolve (self->pipeline): NULL, 0, listening? ZMQ_POLLIN: 0, 0 }
+            { zsock_resolve (self->events), 0, listening? ZMQ_POLLIN: 0, 0 }
         };
+        int count = 3;
+        if (self->pipeline && stele_lead_leads (self->writer->lead))
+            items [count++] = (zmq_pollitem_t) { zsock_resolve (self->pipeline), 0, listening? ZMQ_POLLIN: 0, 0 };
+        if (log >= 0)
+            items [count++] = (zmq_pollitem_t) { NULL, log, ZMQ_POLLIN, 0 };
         int64_t begun_us = stele_clock_steady_us ();
         int wait_ms = holding? RETRY_MS_MIN / 2: listening && self->ahead? 0: TICK_MS;
-        if (stele_poll (items, self->pipeline? 4: 3, wait_ms) < 0)
+        if (stele_poll (items, count, wait_ms) < 0)
             break;
         int64_t spare_us = stele_clock_steady_us () - begun_us;
         s_watch_clock (self);
@@ -328,6 +349,8 @@ s_loop (stele_ingest_t *self)
         stele_news_tick (self->writer->news, stele_clock_steady_us ());
         stele_screen_tick (self->writer->screen, stele_clock_steady_us ());
         stele_roster_flush_acks (self->writer->roster, stele_ingest_flush_ack, self);
+        if (self->writer->lead && !self->failed)
+            s_share (self);
         if (!self->failed)
             s_upkeep (self, spare_us);
         if (self->writer->redis_mode && spare_us > TICK_MS * 500 && !self->writer->holding)
@@ -360,6 +383,8 @@ s_open (stele_ingest_t *self, stele_refusal_t *refusal)
     if (code)
         return code;
     stele_ingest_say_mode (self);
+    if (self->writer->lead && (code = stele_lead_start (self->writer, refusal)))
+        return code;
     code = stele_writer_audit_loss (self->writer);
     if (code)
         return stele_refuse (refusal, code, "ledger", "%s", stele_ledger_error (self->writer->ledger));

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "broker/ingest/lead.h"
 #include "broker/ingest/redis_mode.h"
 #include "broker/ingest/writer.h"
 #include "cache/cache.h"
@@ -65,7 +66,8 @@ s_open_ledger (const stele_settings_t *settings, stele_refusal_t *refusal)
         .last_position_arg = (void *) settings,
         .accept_loss = settings->accept_loss,
         .file_mode = (mode_t) strtoul (settings->file_mode, NULL, 8),
-        .log_bytes = settings->wal_bytes
+        .log_bytes = settings->wal_bytes,
+        .shared = strcmp (settings->shared_log, "none") != 0
     };
     return stele_ledger_open_with (settings->ledger, &options, refusal);
 }
@@ -95,7 +97,11 @@ stele_writer_new (const stele_settings_t *settings, stele_refusal_t *refusal)
     self->ack_us = stele_histogram_new ();
     self->news = stele_news_new ();
     self->started_us = stele_clock_steady_us ();
-    self->ledger = s_open_ledger (settings, refusal);
+    bool shared = strcmp (settings->shared_log, "none") != 0;
+    if (shared)
+        self->lead = stele_lead_new (settings, refusal);
+    if (!shared || self->lead)
+        self->ledger = s_open_ledger (settings, refusal);
     if (self->ledger) {
         stele_reader_losses (stele_ledger_reader (self->ledger), 1, s_take_previous_id, self);
         self->roster = stele_roster_new (self->ledger, settings->lease_grace_ms);
@@ -112,13 +118,19 @@ stele_writer_new (const stele_settings_t *settings, stele_refusal_t *refusal)
 }
 
 static void
+s_drop (stele_input_t **inputs)
+{
+    while (*inputs) {
+        stele_input_t *next = (*inputs)->next;
+        free (*inputs);
+        *inputs = next;
+    }
+}
+
+static void
 s_drop_inputs (stele_writer_t *self)
 {
-    while (self->inputs) {
-        stele_input_t *next = self->inputs->next;
-        free (self->inputs);
-        self->inputs = next;
-    }
+    s_drop (&self->inputs);
     self->inputs_tail = &self->inputs;
 }
 
@@ -142,8 +154,12 @@ stele_writer_destroy (stele_writer_t **self_p)
     if (!self)
         return;
     s_drop_inputs (self);
+    s_drop (&self->later);
+    stele_writer_sent (self);
+    self->answers = self->kept_answers;
     stele_writer_sent (self);
     stele_writer_drop_redis_mode (self);
+    stele_lead_destroy (&self->lead);
     stele_screen_destroy (&self->screen);
     stele_roster_destroy (&self->roster);
     stele_news_destroy (&self->news);
@@ -225,6 +241,10 @@ s_store_one (stele_writer_t *self, const void *data, size_t size, bool restore, 
     && (code = stele_ledger_confine (self->ledger, self->event, self->identity->users, self->identity->user_count,
             refusal)))
         return code;
+    if (!restore && self->identity->user_count == 0) {
+        self->event->source = data;
+        self->event->source_size = size;
+    }
     int64_t decoded_ns = timed? stele_clock_steady_ns (): 0;
     code = stele_ledger_append (self->ledger, self->event, restore? 0: producer, position,
         refusal);
@@ -314,6 +334,7 @@ stele_writer_rollback (stele_writer_t *self)
     stele_screen_rollback (self->screen);
     stele_writer_sent (self);
     self->open = false;
+    self->doubted_tail = NULL;
     self->batch_events = 0;
     self->counts = self->counts_before;
     self->counts.held_back++;
@@ -323,26 +344,39 @@ stele_writer_rollback (stele_writer_t *self)
     STELE_FAULT (rollback_after);
 }
 
-int
-stele_writer_commit (stele_writer_t *self)
+//  The shared log has the batch, so its answers hold: they are sent when the ledger has folded it
+static void
+s_keep_answers (stele_writer_t *self)
+{
+    stele_answer_t *answers = self->answers;
+    self->answers = NULL;
+    stele_writer_rollback (self);
+    self->kept_answers = answers;
+    self->doubted_tail = self->inputs_tail;
+}
+
+//  Commit the ledger after what comes before it, whose result is 'code'
+static int
+s_finish (stele_writer_t *self, int code)
 {
     if (self->open) {
         int64_t begun_ns = stele_clock_steady_ns ();
-        int code = stele_roster_advance (self->roster, self->ledger);
-        self->commit_us = stele_clock_us ();
-        if (code == 0 && self->redis_mode)
-            code = stele_writer_push_to_redis (self);
         if (code == 0)
             code = stele_ledger_commit (self->ledger, self->commit_us);
         self->stages.commit += stele_clock_steady_ns () - begun_ns;
-        if (code) {
+        if (code && stele_lead_is_ahead (self->lead))
+            s_keep_answers (self);
+        else
+        if (code)
             stele_writer_rollback (self);
+        if (code) {
             if (*self->redis_mode_error)
                 snprintf (self->error_text, sizeof self->error_text, "%s", self->redis_mode_error);
             *self->redis_mode_error = 0;
             return code;
         }
         self->open = false;
+        stele_lead_committed (self->lead);
         if (self->redis_mode)
             stele_writer_update_live_records (self);
         self->counts.batches++;
@@ -350,9 +384,60 @@ stele_writer_commit (stele_writer_t *self)
             self->counts.batch_events_max = self->batch_events;
     }
     stele_roster_commit (self->roster);
+    if (self->doubted_tail) {
+        self->later = *self->doubted_tail;
+        *self->doubted_tail = NULL;
+        self->doubted_tail = NULL;
+    }
     s_drop_inputs (self);
     self->batch_events = 0;
     self->batch_bytes = 0;
     self->holding = false;
     return 0;
+}
+
+//  It may be in the shared log: keep the transaction open, and decide nothing more, until that is known
+static int
+s_doubt (stele_writer_t *self)
+{
+    if (!self->holding)
+        self->holding_since_us = stele_clock_steady_us ();
+    self->holding = true;
+    self->counts.held_back++;
+    if (!self->doubted_tail)
+        self->doubted_tail = self->inputs_tail;
+    return STELE_EBUSY;
+}
+
+int
+stele_writer_commit (stele_writer_t *self)
+{
+    int code = 0;
+    if (self->open) {
+        int64_t begun_ns = stele_clock_steady_ns ();
+        code = stele_roster_advance (self->roster, self->ledger);
+        self->commit_us = stele_clock_us ();
+        if (code == 0 && self->redis_mode)
+            code = stele_writer_push_to_redis (self);
+        //  A node that follows decides nothing: it may have moved tasks to an archive
+        if (code == 0 && self->lead && stele_lead_leads (self->lead))
+            code = stele_lead_append (self);
+        self->stages.commit += stele_clock_steady_ns () - begun_ns;
+    }
+    if (stele_lead_in_doubt (self->lead))
+        return s_doubt (self);
+    return s_finish (self, code);
+}
+
+int
+stele_writer_finish (stele_writer_t *self, int code)
+{
+    if (code == 0 && self->kept_answers) {
+        assert (!self->answers);
+        self->answers = self->kept_answers;
+        self->kept_answers = NULL;
+        while (*self->answers_tail)
+            self->answers_tail = &(*self->answers_tail)->next;
+    }
+    return s_finish (self, code);
 }

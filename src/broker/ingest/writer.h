@@ -99,12 +99,16 @@ typedef struct {
     int64_t batch_events;
     size_t batch_bytes;
     stele_input_t *inputs, **inputs_tail;
+    stele_input_t **doubted_tail;   // While the batch is in doubt: after its last input; those that follow wait. NULL: it is not
+    stele_input_t *later;           // They waited, and are to be taken again
+    stele_answer_t *kept_answers;   // Of a batch that the shared log has, and the ledger could not take yet
     stele_answer_t *answers, **answers_tail;
     int64_t batch_number;           // Of the queued answers
     int64_t batch_after;            // Last position before the batch
     int64_t commit_us;              // Wall clock: time of the commit
     int mode;                       // stele_mode_t
     struct stele_redis_mode *redis_mode;    // NULL in other modes (redis_mode.h)
+    struct stele_lead *lead;        // This node in a shared log (lead.h); NULL: there is none
     char redis_mode_error [300];    // Why the batch could not be pushed to Redis
     //  The input that runs
     const stele_input_t *input;
@@ -138,6 +142,10 @@ void
 int
     stele_writer_take (stele_writer_t *self, stele_input_t *input);
 
+/*  Take the messages that arrived while a batch was in doubt. Returns as stele_writer_take. */
+int
+    stele_writer_take_later (stele_writer_t *self);
+
 /*  Interrupt the tasks of producers whose lease has expired. Returns 0 or a storage error. */
 int
     stele_writer_expire (stele_writer_t *self);
@@ -154,6 +162,11 @@ int
 /*  Run the messages of a batch that was rolled back again, and commit. Returns 0 or a storage error. */
 int
     stele_writer_again (stele_writer_t *self);
+
+/*  The batch is in the shared log: commit the ledger, unless 'code' is an error by which it cannot. Returns as
+    stele_writer_commit.                                                     */
+int
+    stele_writer_finish (stele_writer_t *self, int code);
 
 /*  Free the answers after they were sent.                                   */
 void

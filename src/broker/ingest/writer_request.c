@@ -14,6 +14,7 @@
 #include "broker/access/access.h"
 #include "broker/common/answer.h"
 #include "broker/common/mode.h"
+#include "broker/ingest/lead.h"
 #include "broker/ingest/redis_mode.h"
 #include "broker/ingest/writer.h"
 #include "broker/operations/audit.h"
@@ -309,7 +310,8 @@ s_producer (stele_writer_t *self, stele_params_t *params)
     if (*text && (stele_screen_name (self->screen, "producer", text, &params->refusal)
     ||  stele_access_check_producer (stele_writer_access (self), params->identity, name.text, name.size, &params->refusal)))
         return s_refused (self, &params->refusal, 0);
-    const stele_roster_entry_t *member = stele_roster_lookup (self->roster, text);
+    //  The roster is that of the node that leads
+    const stele_roster_entry_t *member = stele_lead_leads (self->lead)? stele_roster_lookup (self->roster, text): NULL;
     stele_roster_entry_t gone = { .heard_us = 0 };
     int found = member || !*text? 0: stele_ledger_producer_find (self->ledger, text, &gone.now);
     if (found < 0)
@@ -508,6 +510,10 @@ stele_writer_pack_stats (stele_writer_t *self, stele_pack_t *pack)
     int64_t now_us = stele_clock_steady_us ();
     double seconds = (double) (now_us - self->started_us) / 1e6;
     stele_pack_map_begin (pack);
+    if (self->lead) {
+        stele_pack_key (pack, "shared_log");
+        stele_lead_pack_stats (self, pack);
+    }
     stele_pack_key (pack, "ingest");
     stele_pack_map_begin (pack);
     stele_pack_key_string (pack, "mode", stele_mode_word ((stele_mode_t) self->mode));

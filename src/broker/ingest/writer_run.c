@@ -6,7 +6,9 @@
 */
 
 #include "broker/common/denied.h"
+#include "broker/ingest/lead.h"
 #include "broker/ingest/writer.h"
+#include "broker/operations/operations.h"
 #include "fault/fault.h"
 
 //  A batch that storage does not take runs again and again: what was refused in it counts once
@@ -23,6 +25,17 @@ stele_writer_denied (stele_writer_t *self, const char *operation, const stele_re
         stele_denied_note (self->settings->denied, self->identity->name, self->input->peer, operation, refusal);
 }
 
+//  May a node that follows a shared log run it? It changes nothing that the log has: where the tasks of this ledger
+//  are kept, and what is written to the program's log instead of the ledger.
+static bool
+s_is_local (const stele_input_t *input)
+{
+    if (input->source != STELE_FROM_MAILBOX)
+        return false;
+    stele_operation_id_t operation = stele_operation_id (input->data, input->size);
+    return operation == STELE_OPERATION_PRODUCER_GET || operation == STELE_OPERATION_ARCHIVE || operation == STELE_OPERATION_AUDIT;
+}
+
 static int
 s_run (stele_writer_t *self, stele_input_t *input)
 {
@@ -30,6 +43,9 @@ s_run (stele_writer_t *self, stele_input_t *input)
     self->checks = self->denials = 0;
     self->identity = input->identity;
     int code;
+    if (!stele_lead_leads (self->lead) && !s_is_local (input))
+        code = stele_lead_refuse (self);
+    else
     if (input->source == STELE_FROM_PEER)
         code = stele_writer_run_peer (self);
     else
@@ -60,9 +76,31 @@ stele_writer_take (stele_writer_t *self, stele_input_t *input)
 }
 
 int
+stele_writer_take_later (stele_writer_t *self)
+{
+    int code = 0;
+    while (self->later && code == 0) {
+        stele_input_t *input = self->later;
+        self->later = input->next;
+        input->next = NULL;
+        code = stele_writer_take (self, input);
+    }
+    return code;
+}
+
+int
 stele_writer_again (stele_writer_t *self)
 {
     STELE_FAULT (again_before);
+    if (stele_lead_in_doubt (self->lead) || stele_lead_is_ahead (self->lead)) {
+        int resolved = stele_lead_resolve (self);
+        if (resolved == 1)
+            return stele_writer_finish (self, 0);
+        if (resolved == STELE_EUNAVAILABLE)
+            return STELE_EBUSY;
+        if (resolved)
+            return self->open? stele_writer_finish (self, resolved): resolved;
+    }
     for (stele_input_t *input = self->inputs; input; input = input->next) {
         int code = s_run (self, input);
         if (code)
@@ -70,7 +108,7 @@ stele_writer_again (stele_writer_t *self)
     }
     stele_roster_entry_t *member = stele_roster_next (self->roster, NULL);
     for (; member; member = stele_roster_next (self->roster, member)) {
-        int code = member->expiring? stele_writer_expire_one (self, member): 0;
+        int code = member->expiring && stele_lead_leads (self->lead)? stele_writer_expire_one (self, member): 0;
         if (code) {
             stele_writer_rollback (self);
             return code;

@@ -327,9 +327,7 @@ stele_checkpoint_step (stele_checkpoint_t *self)
     }
     if (self->code || (self->rounds && self->pages_done < self->pages_pinned))
         return s_put_off (self, self->code);
-    //  With sync_normal, commits may still be in the buffer of the writer's VFS, where no other connection
-    //  can copy them
-    if (stele_checkpoint_ends (self) || STELE_CONTROL (sync_normal) || !s_has_others (self) || !s_pin (self))
+    if (stele_checkpoint_ends (self) || !s_has_others (self) || !s_pin (self))
         return s_end (self);
     self->rounds++;
     if ((self->folding = stele_thread_start (&self->thread, s_run, self)))

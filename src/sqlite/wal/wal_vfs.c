@@ -14,6 +14,7 @@
 
 #define BUFFER_SIZE (64 * 1024)           // SQLite writes less than 128 KiB at once
 #define AHEAD       (4 * BUFFER_SIZE)     // Zeros that are appended at once
+#define FRAME_HEADER 24                   // Of a frame of the log, in a write of its own; no other write is as short
 
 typedef struct {
     sqlite3_file base;
@@ -22,6 +23,8 @@ typedef struct {
     int used;
     sqlite3_int64 offset;           // Of the buffer in the file
     sqlite3_int64 size;             // Of the file
+    sqlite3_int64 read_at;          // Offset of the last read
+    bool ends;                      // The last frame that was begun ends a transaction
     bool excused;                   // The last error was one of writing zeros: no call of SQLite failed
 } s_log_t;
 
@@ -61,10 +64,24 @@ s_flush (sqlite3_file *base)
     return used? s_write_through (self, self->buffer, used, self->offset): SQLITE_OK;
 }
 
+//  Does that write complete the last frame of a transaction? SQLite publishes the transaction after it, with or
+//  without a sync. The header of a frame has the size of the database at bytes 4 to 7, or 0 in other frames
+//  (https://www.sqlite.org/fileformat2.html#the_write_ahead_log). Its page follows, but for a transaction that wrote
+//  frames again: then SQLite reads each frame and writes its header alone, with a new checksum.
+static bool
+s_completes (s_log_t *self, const unsigned char *data, int size, sqlite3_int64 offset)
+{
+    if (size != FRAME_HEADER)
+        return self->ends;
+    self->ends = (data [4] | data [5] | data [6] | data [7]) != 0;
+    return self->ends && offset == self->read_at;
+}
+
 static int
 s_write (sqlite3_file *base, const void *data, int size, sqlite3_int64 offset)
 {
     s_log_t *self = (s_log_t *) base;
+    bool completes = s_completes (self, data, size, offset);
     int rc = SQLITE_OK;
     if (self->used && (offset != self->offset + self->used || size > BUFFER_SIZE - self->used))
         rc = s_flush (base);
@@ -76,7 +93,7 @@ s_write (sqlite3_file *base, const void *data, int size, sqlite3_int64 offset)
         self->offset = offset;
     memcpy (self->buffer + self->used, data, (size_t) size);
     self->used += size;
-    return SQLITE_OK;
+    return completes? s_flush (base): SQLITE_OK;
 }
 
 static int
@@ -99,13 +116,20 @@ s_close (sqlite3_file *base)
     }
 #define FILE_OF(base) ((s_log_t *) base)->file
 
-AFTER_FLUSH (s_read, (sqlite3_file *base, void *data, int size, sqlite3_int64 offset),
+AFTER_FLUSH (s_read_file, (sqlite3_file *base, void *data, int size, sqlite3_int64 offset),
     xRead (FILE_OF (base), data, size, offset))
 AFTER_FLUSH (s_sync, (sqlite3_file *base, int flags), xSync (FILE_OF (base), flags))
 AFTER_FLUSH (s_size, (sqlite3_file *base, sqlite3_int64 *size), xFileSize (FILE_OF (base), size))
 AFTER_FLUSH (s_lock, (sqlite3_file *base, int lock), xLock (FILE_OF (base), lock))
 AFTER_FLUSH (s_unlock, (sqlite3_file *base, int lock), xUnlock (FILE_OF (base), lock))
 AFTER_FLUSH (s_reserved, (sqlite3_file *base, int *result), xCheckReservedLock (FILE_OF (base), result))
+
+static int
+s_read (sqlite3_file *base, void *data, int size, sqlite3_int64 offset)
+{
+    ((s_log_t *) base)->read_at = offset;
+    return s_read_file (base, data, size, offset);
+}
 
 static int
 s_control (sqlite3_file *base, int op, void *arg)

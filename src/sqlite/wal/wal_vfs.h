@@ -1,9 +1,10 @@
 /*  wal_vfs - VFS shim for the -wal file: coalesces writes, preallocates
 
     SQLite writes each page of a commit with two calls, a header and the page. This VFS
-    collects adjacent writes in memory, and writes them when the log is synced or read,
-    or the buffer is full. What was synced is as durable as without the shim, and no other
-    process reads pages before: SQLite publishes them after the sync.
+    collects adjacent writes in memory, and writes them when a transaction is complete, the log
+    is synced or read, or the buffer is full. What was synced is as durable as without the shim, and
+    no other connection reads pages before they are in the file: SQLite publishes a transaction after
+    the write that completes it, or, with synchronous=FULL, after the sync.
 
     Syncing a write that extends a file takes twice as long, since the size has to be synced
     too. So the file ends in zeros: now and then a commit appends 256 KiB of them, and later

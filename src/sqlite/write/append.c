@@ -74,6 +74,8 @@ stele_ledger_append (stele_ledger_t *self, const stele_record_t *event,
         return code;
     if (rc == 1)
         *position = self->next++;
+    if (rc == 1 && self->decisions)
+        stele_decisions_add_event (self->decisions, producer, event);
     STELE_FAULT (append_after);
     return rc;
 }

@@ -58,6 +58,8 @@ int
 stele_ledger_begin (stele_ledger_t *self)
 {
     self->next = self->top + 1;
+    if (self->decisions)
+        stele_decisions_clear (self->decisions);
     if (self->suspended && sqlite3_get_autocommit (self->db))
         return stele_ledger_rolled_back (self);
     int code = STELE_FAULT_CODE (begin_before);
@@ -187,6 +189,8 @@ stele_ledger_follower_save (stele_ledger_t *self, const char *name,
     sqlite3_bind_int64 (self->sql.follower, 2, position);
     sqlite3_bind_int64 (self->sql.follower, 3, time_us);
     code = stele_ledger_run (self, self->sql.follower);
+    if (code == 0 && self->decisions)
+        stele_decisions_add (self->decisions, STELE_DECIDED_CURSOR, name, position, time_us);
     STELE_FAULT (cursor_store_after);
     return code;
 }

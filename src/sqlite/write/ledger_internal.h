@@ -38,6 +38,7 @@
 #include "sqlite/write/task_cache.h"
 #include "sqlite/write/intern.h"
 #include "sqlite/write/zone_map.h"
+#include "wire/event/decisions.h"
 #include "wire/pack.h"
 
 //  A random UUID, as an SQL expression
@@ -49,6 +50,9 @@
 //  Text of a column that holds the number of a word, or the text itself
 #define REPEATED(column) \
     " CASE typeof (" column ") WHEN 'integer' THEN (SELECT word FROM words WHERE id = " column ") ELSE " column " END"
+
+//  Key of meta: what the ledger has of a shared log (decided.c)
+#define STELE_LOG_MARK "log"
 
 //  Tasks that are interrupted per query
 #define STELE_INTERRUPT_MAX 1000
@@ -133,6 +137,7 @@
     X (reject, "INSERT INTO rejected_events (producer, sequence, code, field, message, time, event)" \
         " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)") \
     X (rejected_done, "UPDATE rejected_events SET retried_at = ?2, position = ?3 WHERE id = ?1") \
+    X (log_mark, "INSERT OR REPLACE INTO meta (key, value) VALUES ('" STELE_LOG_MARK "', ?1)") \
     X (archive_insert, "INSERT INTO archives (id, archive_id, position, tasks) VALUES (?1, ?2, 0, 0)" \
         " ON CONFLICT DO UPDATE SET archive_id = ?2 WHERE archive_id = ?2") \
     X (archive_stub, "INSERT INTO archived_tasks (id, task_id, archive, events, user_id)" \
@@ -198,6 +203,7 @@ struct stele_ledger {
     stele_task_cache_t *tasks;
     stele_zone_map_t *zones;
     stele_content_t *content;
+    stele_decisions_t *decisions;   // Of the open batch; NULL: they are not recorded
     stele_pack_t *pack;
     stele_record_t *scratch;
     stele_reader_t *reader;         // On the same connection: it sees the open batch
@@ -219,6 +225,10 @@ int
 //  Record self->loss if there is one, and make the high-water mark that of this ledger.
 int
     stele_ledger_settle_loss (stele_ledger_t *self, stele_refusal_t *refusal);
+
+//  The file is recognised by the id that it has now. Returns 0 or a storage error.
+int
+    stele_ledger_identify_file (stele_ledger_t *self);
 
 //  Are the files still at their paths (rescue.c)? If not, the error describes the reason.
 bool

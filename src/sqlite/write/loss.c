@@ -215,8 +215,8 @@ stele_ledger_compare (stele_ledger_t *self, const char *path,
 {
     stele_mark_t has;
     int code = s_file_mark (self, path, &has, refusal);
-    if (code <= 0)
-        return code;
+    if (code <= 0 || options->shared)
+        return code < 0? code: 0;
     code = s_compare_high_water (self, &has, refusal);
     if (code)
         return code;

@@ -285,8 +285,8 @@ s_prepare (stele_ledger_t *self)
 }
 
 //  Where in the file the id is: the root page of meta has it, as long as one page has all of meta
-static int
-s_identify_file (stele_ledger_t *self)
+int
+stele_ledger_identify_file (stele_ledger_t *self)
 {
     int64_t page = 0, size = 0;
     int code = stele_sql_integer_into (self->db, "SELECT rootpage FROM sqlite_schema WHERE name = 'meta'", 0, &page);
@@ -364,7 +364,7 @@ s_open (stele_ledger_t *self, const char *path, const stele_ledger_options_t *op
         return code;
     sqlite3_db_config (self->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0, NULL);
     code = stele_ledger_settle_loss (self, refusal);
-    if (code == 0 && (code = s_identify_file (self)))
+    if (code == 0 && (code = stele_ledger_identify_file (self)))
         stele_refuse (refusal, code, "ledger", "%s: %s", path, self->error);
     if (code == 0)
         stele_place_settle (self->place, self->file_mode);
@@ -430,6 +430,7 @@ stele_ledger_close (stele_ledger_t **self_p)
     stele_reader_close (&self->reader);
     stele_ledger_recall_close (self);
     stele_intern_destroy (&self->words);
+    stele_decisions_destroy (&self->decisions);
     stele_task_cache_destroy (&self->tasks);
     stele_zone_map_destroy (&self->zones);
 #define STATEMENT_FINALIZE(name, text) sqlite3_finalize (self->sql.name);

@@ -95,6 +95,10 @@ stele_ledger_producer_save (stele_ledger_t *self, stele_producer_t *producer)
     code = stele_ledger_run (self, stmt);
     if (code == 0 && producer->id == 0)
         producer->id = sqlite3_last_insert_rowid (self->db);
+    if (code == 0 && self->decisions)
+        stele_decisions_add (self->decisions, STELE_DECIDED_PRODUCER, producer->id, producer->name, producer->instance,
+            (int64_t) producer->anonymous, producer->sequence, producer->lease_ms, (int64_t) producer->status,
+            producer->seen_at);
     return code;
 }
 
@@ -106,7 +110,10 @@ stele_ledger_producer_advance (stele_ledger_t *self, int64_t producer, int64_t s
         return stele_ledger_fail (self, code);
     sqlite3_bind_int64 (self->sql.producer_sequence, 1, producer);
     sqlite3_bind_int64 (self->sql.producer_sequence, 3, sequence);
-    return stele_ledger_run (self, self->sql.producer_sequence);
+    code = stele_ledger_run (self, self->sql.producer_sequence);
+    if (code == 0 && self->decisions)
+        stele_decisions_add (self->decisions, STELE_DECIDED_SEQUENCE, producer, sequence);
+    return code;
 }
 
 int
@@ -119,6 +126,8 @@ stele_ledger_fence (stele_ledger_t *self, int64_t producer, const char *instance
     sqlite3_bind_text (self->sql.fence, 2, instance, -1, SQLITE_STATIC);
     sqlite3_bind_int64 (self->sql.fence, 3, time_us);
     code = stele_ledger_run (self, self->sql.fence);
+    if (code == 0 && self->decisions)
+        stele_decisions_add (self->decisions, STELE_DECIDED_FENCE, producer, instance, time_us);
     STELE_FAULT (fence_after);
     return code;
 }
@@ -155,6 +164,9 @@ stele_ledger_reject (stele_ledger_t *self, int64_t producer, int64_t sequence,
     code = stele_ledger_run (self, stmt);
     if (code == 0)
         self->next_rejected = sqlite3_last_insert_rowid (self->db);
+    if (code == 0 && self->decisions)
+        stele_decisions_add (self->decisions, STELE_DECIDED_REFUSAL, self->next_rejected, producer, sequence, code_name,
+            refusal->field, refusal->message, time_us, event_size? event: "", event_size);
     if (code == 0 && id)
         *id = self->next_rejected;
     STELE_FAULT (reject_after);
@@ -167,7 +179,10 @@ stele_ledger_rejected_done (stele_ledger_t *self, int64_t id, int64_t time_us, i
     sqlite3_bind_int64 (self->sql.rejected_done, 1, id);
     sqlite3_bind_int64 (self->sql.rejected_done, 2, time_us);
     stele_sql_bind_key (self->sql.rejected_done, 3, position);
-    return stele_ledger_run (self, self->sql.rejected_done);
+    int code = stele_ledger_run (self, self->sql.rejected_done);
+    if (code == 0 && self->decisions)
+        stele_decisions_add (self->decisions, STELE_DECIDED_RETRY, id, time_us, position);
+    return code;
 }
 
 //  Ids of at most STELE_INTERRUPT_MAX tasks in progress, in the arena of the record.

@@ -21,6 +21,8 @@ stele_ledger_replay_id (stele_ledger_t *self, const char *id, stele_refusal_t *r
         return stele_refuse (refusal, code, "ledger", "cannot set the id: %s", self->error);
     }
     snprintf (self->id, sizeof self->id, "%s", id);
+    if ((code = stele_ledger_identify_file (self)))
+        return stele_refuse (refusal, code, "ledger", "cannot set the id: %s", self->error);
     stele_mark_t mark = { .position = self->head, .rejected = self->rejected };
     snprintf (mark.ledger_id, sizeof mark.ledger_id, "%s", self->id);
     return stele_high_water_create (self->high_water, &mark, refusal);
@@ -108,11 +110,13 @@ stele_ledger_replay_note (stele_ledger_t *self, const char *key, const void *pac
     stele_token_t token = stele_scan_next (&scan);
     if (strcmp (key, "ledger_id") == 0)
         return 0;
-    sqlite3_stmt *stmt = stele_sql_prepare (self->db, token.kind == STELE_SCAN_NIL?
+    //  What was replayed has other numbers of producers than the shared log: it cannot be continued from there
+    bool removes = token.kind == STELE_SCAN_NIL || strcmp (key, STELE_LOG_MARK) == 0;
+    sqlite3_stmt *stmt = stele_sql_prepare (self->db, removes?
         "DELETE FROM meta WHERE key = ?1": "INSERT OR REPLACE INTO meta (key, value) VALUES (?1, ?2)");
     if (stmt) {
         sqlite3_bind_text (stmt, 1, key, -1, SQLITE_STATIC);
-        if (token.kind != STELE_SCAN_NIL)
+        if (!removes)
             s_bind_packed (stmt, 2, &token);
     }
     return s_run (self, stmt);

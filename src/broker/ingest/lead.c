@@ -1,0 +1,314 @@
+/*  lead - append as the writer of a shared log, resolve doubts
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at https://mozilla.org/MPL/2.0/.
+*/
+
+#include <assert.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "base/clock.h"
+#include "base/memory.h"
+#include "broker/common/answer.h"
+#include "broker/common/log.h"
+#include "broker/common/node.h"
+#include "broker/ingest/lead_internal.h"
+
+#define LEVEL 1                     // Of zstd
+#define NO_ANSWER "PostgreSQL has not answered yet whether this node leads"
+
+stele_lead_t *
+stele_lead_new (const stele_settings_t *settings, stele_refusal_t *refusal)
+{
+    stele_shared_log_t *log = stele_node_log (settings, refusal);
+    if (!log)
+        return NULL;
+    stele_lead_t *self = STELE_NEW (stele_lead_t);
+    self->log = log;
+    self->job = stele_lead_job_new (log);
+    self->append_us = stele_histogram_new ();
+    return self;
+}
+
+void
+stele_lead_destroy (stele_lead_t **self_p)
+{
+    assert (self_p);
+    stele_lead_t *self = *self_p;
+    if (!self)
+        return;
+    stele_lead_job_destroy (&self->job);
+    stele_fold_destroy (&self->fold);
+    stele_histogram_destroy (&self->append_us);
+    free (self->frame);
+    free (self);
+    *self_p = NULL;
+}
+
+bool
+stele_lead_leads (const stele_lead_t *self)
+{
+    return !self || self->leads;
+}
+
+bool
+stele_lead_in_doubt (const stele_lead_t *self)
+{
+    return self && self->in_doubt;
+}
+
+bool
+stele_lead_is_ahead (const stele_lead_t *self)
+{
+    return self && self->ahead;
+}
+
+void
+stele_lead_committed (stele_lead_t *self)
+{
+    if (self)
+        self->ahead = false;
+}
+
+int
+stele_lead_fd (const stele_lead_t *self)
+{
+    if (self && stele_lead_job_busy (self->job))
+        return stele_lead_job_fd (self->job);
+    return !self || self->in_doubt? -1: stele_shared_log_fd (self->log);
+}
+
+bool
+stele_lead_has_answer (const stele_lead_t *self)
+{
+    return self && stele_lead_job_done (self->job);
+}
+
+//  -- append ------------------------------------------------------------------------------
+
+//  It is not known yet whether the log has the batch, or whether this node leads
+static int
+s_doubt (stele_writer_t *writer, const char *why)
+{
+    snprintf (writer->error_text, sizeof writer->error_text, "shared log: %s", why);
+    writer->lead->in_doubt = true;
+    writer->lead->doubts++;
+    return STELE_EUNAVAILABLE;
+}
+
+//  Send the batch, write its rows while it travels, and wait. 1 durable, or as stele_lead_append.
+static int
+s_send (stele_writer_t *writer)
+{
+    stele_lead_t *self = writer->lead;
+    if (stele_lead_job_busy (self->job))
+        return s_doubt (writer, NO_ANSWER);
+    int64_t begun_us = stele_clock_steady_us ();
+    int code = stele_shared_log_send (self->log, &self->batch);
+    int stored = code? 0: stele_fold_mark (writer->ledger, &self->batch);
+    if (code == 0 && stored == 0)
+        stored = stele_ledger_flush (writer->ledger);
+    if (code == 0)
+        code = stele_shared_log_poll (self->log, true);
+    if (code == 1) {
+        stele_histogram_record (self->append_us, stele_clock_steady_us () - begun_us);
+        stele_batch_advance (&self->batch, &self->end);
+        self->alive_ms = stele_clock_steady_ms ();
+        self->ahead = true;
+        //  The log has the batch. If the ledger cannot take it now, it folds it later.
+        return stored? stored: 1;
+    }
+    return s_doubt (writer, stele_shared_log_error (self->log));
+}
+
+//  Free what the last batch needed, and compress what the open one decided. 1, 0 if that is nothing, or a code.
+static int
+s_prepare (stele_writer_t *writer)
+{
+    stele_lead_t *self = writer->lead;
+    size_t size, count;
+    const void *operations = stele_ledger_decisions (writer->ledger, &size, &count);
+    if (!operations)
+        return STELE_ENO_MEMORY;
+    if (count == 0)
+        return 0;
+    free (self->frame);
+    self->batch = (stele_batch_t) {
+        .last = stele_ledger_last (writer->ledger), .time_us = writer->commit_us, .format = STELE_BATCH_FORMAT
+    };
+    self->frame = stele_batch_compress (operations, size, LEVEL, &self->batch.size);
+    self->batch.data = self->frame;
+    return 1;
+}
+
+int
+stele_lead_append (stele_writer_t *writer)
+{
+    int code = s_prepare (writer);
+    if (code == 1)
+        code = s_send (writer);
+    return code == 1? 0: code;
+}
+
+//  -- doubt -------------------------------------------------------------------------------
+
+static bool
+s_is_end (const stele_batch_end_t *end, int64_t number, const unsigned char *hash)
+{
+    return end->number == number && memcmp (end->hash, hash, STELE_BATCH_HASH) == 0;
+}
+
+static int
+s_unavailable (stele_writer_t *writer)
+{
+    snprintf (writer->error_text, sizeof writer->error_text, "shared log: %s", stele_shared_log_error (writer->lead->log));
+    return STELE_EUNAVAILABLE;
+}
+
+//  Another node leads: roll back. If the log has the batch, the fold brings it
+static int
+s_give_up (stele_writer_t *writer)
+{
+    writer->lead->in_doubt = false;
+    stele_writer_rollback (writer);
+    return 0;
+}
+
+//  The ledger has rolled back what the log has: it is behind, like one that was just opened. As stele_lead_resolve.
+static int
+s_step_back (stele_writer_t *writer)
+{
+    stele_lead_t *self = writer->lead;
+    stele_refusal_t refusal;
+    stele_log_head_t head;
+    self->leads = false;
+    int code = stele_fold_end (writer->ledger, stele_ledger_id (writer->ledger), &self->end, &refusal);
+    int leads = code? code: stele_shared_log_lead (self->log, &head);
+    if (leads == 0)
+        stele_lead_follow (writer, &head);
+    if (leads == 1)
+        code = stele_lead_take_over (writer, &head);
+    if (leads < 0 || code)
+        return code? code: s_unavailable (writer);
+    self->ahead = false;
+    return 1;
+}
+
+int
+stele_lead_resolve (stele_writer_t *writer)
+{
+    stele_lead_t *self = writer->lead;
+    stele_job_result_t result;
+    if (self->ahead)
+        return s_step_back (writer);
+    if (!stele_lead_job_busy (self->job))
+        stele_lead_job_start (self->job, STELE_JOB_LEAD);
+    if (!stele_lead_job_take (self->job, &result)) {
+        snprintf (writer->error_text, sizeof writer->error_text, "shared log: " NO_ANSWER);
+        return STELE_EUNAVAILABLE;
+    }
+    stele_log_head_t head = result.head;
+    int leads = result.code;
+    if (leads < 0)
+        return s_unavailable (writer);
+    if (leads == 0) {
+        stele_lead_follow (writer, &head);
+        return s_give_up (writer);
+    }
+    self->in_doubt = false;
+    if (s_is_end (&head.end, self->batch.number, self->batch.hash)) {
+        stele_log_info ("doubt_resolved", "shared log: batch %" PRId64 " was appended before the connection was lost",
+            self->batch.number);
+        self->end = head.end;
+        self->ahead = true;
+        return 1;
+    }
+    if (s_is_end (&head.end, self->end.number, self->end.hash)) {
+        stele_log_info ("doubt_resolved", "shared log: batch %" PRId64 " was not appended, and is appended again",
+            self->end.number + 1);
+        self->end.epoch = head.end.epoch;
+        return s_send (writer);
+    }
+    s_give_up (writer);
+    return stele_lead_take_over (writer, &head);
+}
+
+//  -- answers -----------------------------------------------------------------------------
+
+int
+stele_lead_refuse (stele_writer_t *writer)
+{
+    const stele_lead_t *self = writer->lead;
+    const char *known = *self->writer_endpoints? self->writer_endpoints: "not known";
+    stele_refusal_t refusal;
+    stele_refuse (&refusal, STELE_ENOT_WRITER, NULL, "this node follows the shared log; its writer is %s (%s)",
+        *self->writer_name? self->writer_name: "not known", known);
+    writer->counts.errors++;
+    if (writer->input->source == STELE_FROM_PIPELINE)
+        return 0;
+    if (writer->input->source == STELE_FROM_MAILBOX) {
+        stele_answer_refuse (writer->pack, &refusal, NULL, 0);
+        stele_writer_answer (writer);
+        return 0;
+    }
+    stele_pack_clear (writer->pack);
+    stele_pack_map_begin (writer->pack);
+    stele_pack_key_string (writer->pack, "op", "error");
+    stele_pack_key_string (writer->pack, "code", stele_error_name (refusal.code));
+    stele_pack_key_string (writer->pack, "message", refusal.message);
+    if (*self->writer_endpoints)
+        stele_pack_key_string (writer->pack, "writer", self->writer_endpoints);
+    stele_pack_map_end (writer->pack);
+    stele_writer_answer (writer)->is_error = true;
+    return 0;
+}
+
+static void
+s_pack_nodes (const stele_lead_t *self, stele_pack_t *pack)
+{
+    int64_t known = self->leads? self->end.number: self->known, passed_ms = stele_clock_steady_ms () - self->listed_ms;
+    stele_pack_key (pack, "nodes");
+    stele_pack_array (pack, (size_t) self->node_count);
+    for (int i = 0; i < self->node_count; i++) {
+        const stele_log_node_t *node = &self->nodes [i];
+        stele_pack_map_begin (pack);
+        stele_pack_key_string (pack, "node", node->name);
+        stele_pack_key_string (pack, "role", node->role);
+        stele_pack_key_string (pack, "endpoints", *node->endpoints? node->endpoints: NULL);
+        stele_pack_key_string (pack, "version", node->version);
+        stele_pack_key_integer (pack, "epoch", node->epoch);
+        stele_pack_key_integer (pack, "number", node->number);
+        stele_pack_key_integer (pack, "position", node->position);
+        stele_pack_key_integer (pack, "lag_batches", node->number < known? known - node->number: 0);
+        stele_pack_key_integer (pack, "silent_ms", node->silent_ms + passed_ms);
+        stele_pack_map_end (pack);
+    }
+}
+
+void
+stele_lead_pack_stats (const stele_writer_t *writer, stele_pack_t *pack)
+{
+    const stele_lead_t *self = writer->lead;
+    stele_pack_map_begin (pack);
+    stele_pack_key_string (pack, "node", stele_shared_log_node (self->log));
+    stele_pack_key_string (pack, "role", self->leads? "writer": "follower");
+    stele_pack_key_string (pack, "writer", *self->writer_name? self->writer_name: NULL);
+    stele_pack_key_string (pack, "endpoints", *self->writer_endpoints? self->writer_endpoints: NULL);
+    stele_pack_key_integer (pack, "epoch", self->end.epoch);
+    stele_pack_key_integer (pack, "number", self->end.number);
+    stele_pack_key_integer (pack, "lag_batches", self->leads || self->known < self->end.number? 0: self->known - self->end.number);
+    stele_pack_key_bool (pack, "in_doubt", self->in_doubt);
+    stele_pack_key_integer (pack, "doubts", self->doubts);
+    stele_pack_key_string (pack, "trouble", *self->trouble? self->trouble: NULL);
+    stele_pack_key (pack, "append_us");
+    stele_pack_map_begin (pack);
+    stele_pack_key_integer (pack, "p50", stele_histogram_percentile (self->append_us, 50));
+    stele_pack_key_integer (pack, "p99", stele_histogram_percentile (self->append_us, 99));
+    stele_pack_key_integer (pack, "max", stele_histogram_max (self->append_us));
+    stele_pack_map_end (pack);
+    s_pack_nodes (self, pack);
+    stele_pack_map_end (pack);
+}

@@ -1,0 +1,390 @@
+/*  lead_follow - follow a shared log, and take over
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at https://mozilla.org/MPL/2.0/.
+*/
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include "base/clock.h"
+#include "broker/common/log.h"
+#include "broker/ingest/lead_internal.h"
+
+#define LOOK_MS 250                 // Between two looks at the head, and attempts to lead
+#define NOTE_MS 1000                // Between two notes of this node
+#define ANNOUNCE_US 2000            // Between two announcements while batches follow each other
+
+//  -- trouble -----------------------------------------------------------------------------
+
+static void
+s_trouble (stele_lead_t *self, const char *text)
+{
+    if (strcmp (self->trouble, text) && *text)
+        stele_log_warning ("shared_log_away", "shared log: %s", text);
+    if (*self->trouble && !*text)
+        stele_log_info ("shared_log_back", "shared log: follows again, at batch %" PRId64, self->end.number);
+    snprintf (self->trouble, sizeof self->trouble, "%s", text);
+}
+
+//  The server answers
+static void
+s_clear (stele_lead_t *self)
+{
+    if (!self->stopped && !self->full)
+        s_trouble (self, "");
+}
+
+static int
+s_make_room (stele_writer_t *writer)
+{
+    int code = stele_ledger_make_room (writer->ledger);
+    if (stele_error_is_transient (code))
+        return 0;
+    snprintf (writer->error_text, sizeof writer->error_text, "%s", stele_ledger_error (writer->ledger));
+    return code;
+}
+
+//  The log cannot be folded: 'code' with the refusal. Returns 0: this node serves what it has; or the code.
+static int
+s_stop (stele_writer_t *writer, int code, const stele_refusal_t *refusal)
+{
+    stele_lead_t *self = writer->lead;
+    if (code == STELE_EUNAVAILABLE) {
+        self->full = refusal->code == code;
+        s_trouble (self, self->full? refusal->message: stele_shared_log_error (self->log));
+        return 0;
+    }
+    if (code == STELE_EPROTOCOL) {
+        self->stopped = true;
+        s_trouble (self, refusal->message);
+        return 0;
+    }
+    if (stele_error_is_transient (code)) {
+        self->full = true;
+        s_trouble (self, refusal->message);
+        return code == STELE_EFULL? s_make_room (writer): 0;
+    }
+    snprintf (writer->error_text, sizeof writer->error_text, "shared log: %s", refusal->message);
+    return code;
+}
+
+//  Let the other nodes know of this one, and learn of them
+static void
+s_note (stele_lead_t *self)
+{
+    int64_t now_ms = stele_clock_steady_ms ();
+    if (now_ms - self->noted_ms < NOTE_MS)
+        return;
+    self->noted_ms = now_ms;
+    int count = stele_shared_log_note (self->log, self->leads? "writer": "follower", &self->end, self->nodes);
+    if (count < 0)
+        return;
+    self->node_count = count;
+    self->listed_ms = now_ms;
+}
+
+//  -- fold --------------------------------------------------------------------------------
+
+static int
+s_fold_one (const stele_batch_t *batch, void *arg)
+{
+    void *const *arguments = arg;
+    stele_writer_t *writer = arguments [0];
+    int code = stele_fold_batch (writer->lead->fold, batch, arguments [1]);
+    if (code)
+        return code;
+    //  The upkeep of the ledger while it catches up; what fails for now is tried again later
+    code = stele_ledger_idle (writer->ledger, 0);
+    return stele_error_is_transient (code)? 0: code;
+}
+
+static int
+s_fold (stele_writer_t *writer, int64_t upto)
+{
+    stele_lead_t *self = writer->lead;
+    stele_refusal_t refusal = { 0 };
+    void *arguments [] = { writer, &refusal };
+    if (self->end.number >= upto || self->stopped)
+        return 0;
+    int code = stele_shared_log_read (self->log, &self->end, upto, s_fold_one, arguments, &refusal);
+    if (code)
+        return s_stop (writer, code, &refusal);
+    self->full = false;
+    return 0;
+}
+
+//  Is that log a continuation of what the ledger has? A standby from which this node reads may be behind it; a log
+//  that a later writer leads is not.
+static int
+s_compare (stele_writer_t *writer, const stele_log_head_t *head)
+{
+    const stele_lead_t *self = writer->lead;
+    bool ahead = self->end.number > head->end.number;
+    if (ahead && head->end.epoch <= self->end.epoch)
+        return 0;
+    if (!ahead && (self->end.number < head->end.number || memcmp (self->end.hash, head->end.hash, STELE_BATCH_HASH) == 0))
+        return 0;
+    snprintf (writer->error_text, sizeof writer->error_text, "shared log: the log and the ledger of this node have diverged: the log "
+        "ends with batch %" PRId64 ", the ledger has batch %" PRId64 "%s. The log lost batches that were acked: restore it, or "
+        "start this node from a snapshot", head->end.number, self->end.number, ahead? "": " with another hash");
+    return STELE_ELEDGER;
+}
+
+//  -- roles -------------------------------------------------------------------------------
+
+void
+stele_lead_follow (stele_writer_t *writer, const stele_log_head_t *head)
+{
+    stele_lead_t *self = writer->lead;
+    bool other = strcmp (self->writer_name, head->writer) != 0;
+    if (self->leads || (other && *head->writer))
+        stele_log_info ("following", "shared log: this node follows; %s leads, at batch %" PRId64, *head->writer? head->writer:
+            "no node", head->end.number);
+    snprintf (self->writer_name, sizeof self->writer_name, "%s", head->writer);
+    snprintf (self->writer_endpoints, sizeof self->writer_endpoints, "%s", head->endpoints);
+    self->known = head->end.number;
+    self->leads = false;
+    stele_ledger_record (writer->ledger, false);
+}
+
+//  The producers are those of the ledger now: their connections send hello again
+static int
+s_reload (stele_writer_t *writer)
+{
+    stele_refusal_t refusal = { 0 };
+    stele_roster_t *roster = stele_roster_new (writer->ledger, writer->settings->lease_grace_ms);
+    stele_screen_t *screen = roster? stele_screen_new (writer->settings, stele_ledger_reader (writer->ledger), &refusal): NULL;
+    if (!screen) {
+        stele_roster_destroy (&roster);
+        snprintf (writer->error_text, sizeof writer->error_text, "%s", *refusal.message? refusal.message:
+            stele_ledger_error (writer->ledger));
+        return STELE_EIO;
+    }
+    stele_roster_destroy (&writer->roster);
+    stele_screen_destroy (&writer->screen);
+    writer->roster = roster;
+    writer->screen = screen;
+    stele_roster_show (writer->roster, writer->settings->presence);
+    return 0;
+}
+
+//  The first batch of a log has what makes the ledgers of all nodes one
+static int
+s_found (stele_writer_t *writer)
+{
+    int code = stele_writer_begin (writer);
+    if (code == 0)
+        code = stele_ledger_record_identity (writer->ledger);
+    return code? code: stele_writer_commit (writer);
+}
+
+int
+stele_lead_take_over (stele_writer_t *writer, const stele_log_head_t *head)
+{
+    stele_lead_t *self = writer->lead;
+    int64_t before = self->end.number;
+    int code = s_fold (writer, head->end.number);
+    if (code == 0 && self->end.number < head->end.number) {
+        //  It could not fold all of it, and follows; another node, or one of a later version, may lead at once
+        self->leads = false;
+        stele_shared_log_resign (self->log);
+        return 0;
+    }
+    if (code == 0)
+        code = s_compare (writer, head);
+    //  A leader that had lost its connection, and nothing else, keeps the producers that are connected
+    if (code == 0 && (!self->leads || self->end.number > before))
+        code = s_reload (writer);
+    if (code == 0)
+        code = stele_ledger_record (writer->ledger, true);
+    if (code)
+        return code;
+    self->leads = true;
+    self->end.epoch = head->end.epoch;
+    self->alive_ms = stele_clock_steady_ms ();
+    snprintf (self->writer_name, sizeof self->writer_name, "%s", head->writer);
+    snprintf (self->writer_endpoints, sizeof self->writer_endpoints, "%s", head->endpoints);
+    stele_log_info ("leading", "shared log: this node leads, epoch %" PRId64 ", after batch %" PRId64 ", position %" PRId64,
+        self->end.epoch, self->end.number, self->end.position);
+    return self->end.number == 0? s_found (writer): 0;
+}
+
+//  This node has tried to lead: 'leads' as stele_shared_log_lead. 0 or a code.
+static int
+s_take_lead (stele_writer_t *writer, int leads, const stele_log_head_t *head)
+{
+    stele_lead_t *self = writer->lead;
+    if (leads < 0) {
+        s_trouble (self, stele_shared_log_error (self->log));
+        return 0;
+    }
+    s_clear (self);
+    if (leads == 1)
+        return stele_lead_take_over (writer, head);
+    stele_lead_follow (writer, head);
+    return s_fold (writer, head->safe);
+}
+
+//  This node has read the head: 'found' as stele_shared_log_head. *may: it may lead. 0 or a code.
+static int
+s_take_look (stele_writer_t *writer, int found, const stele_log_head_t *head, bool *may)
+{
+    stele_lead_t *self = writer->lead;
+    if (found <= 0) {
+        s_trouble (self, found? stele_shared_log_error (self->log): "there is no log of that name in this database");
+        return 0;
+    }
+    s_clear (self);
+    if (strcmp (head->ledger_id, stele_ledger_id (writer->ledger))) {
+        snprintf (writer->error_text, sizeof writer->error_text, "shared log: the log is that of ledger %s now, not of this one",
+            head->ledger_id);
+        return STELE_ELEDGER;
+    }
+    stele_lead_follow (writer, head);
+    int code = s_compare (writer, head);
+    if (code == 0)
+        code = s_fold (writer, head->safe);
+    s_note (self);
+    *may = strcmp (writer->settings->role, "auto") == 0 && !self->stopped && !self->full;
+    return code;
+}
+
+//  -- the loop ----------------------------------------------------------------------------
+
+static int
+s_live (stele_writer_t *writer, bool drained)
+{
+    stele_lead_t *self = writer->lead;
+    int64_t now_us = stele_clock_steady_us ();
+    //  Notices that the connection has ended
+    stele_shared_log_safe (self->log);
+    if (drained || now_us - self->announced_us >= ANNOUNCE_US) {
+        stele_shared_log_announce (self->log);
+        self->announced_us = now_us;
+    }
+    bool leads = stele_shared_log_leads (self->log);
+    if (leads)
+        s_note (self);
+    if (now_us / 1000 - self->alive_ms < (leads? writer->settings->shared_log_lease_ms / 3: LOOK_MS))
+        return 0;
+    self->alive_ms = now_us / 1000;
+    if (leads && stele_shared_log_renew (self->log) == 0)
+        return 0;
+    //  Nothing is in doubt: whatever the log has is folded, and this node leads again, or follows
+    stele_lead_job_start (self->job, STELE_JOB_LEAD);
+    return 0;
+}
+
+//  The job has ended: what follows from it
+static int
+s_take_result (stele_writer_t *writer, const stele_job_result_t *result)
+{
+    bool may = false;
+    if (result->kind == STELE_JOB_LEAD)
+        return s_take_lead (writer, result->code, &result->head);
+    int code = s_take_look (writer, result->code, &result->head, &may);
+    if (code == 0 && may)
+        stele_lead_job_start (writer->lead->job, STELE_JOB_LEAD);
+    return code;
+}
+
+int
+stele_lead_tick (stele_writer_t *writer, bool drained)
+{
+    stele_lead_t *self = writer->lead;
+    if (!self || writer->open || writer->holding || self->resigned)
+        return 0;
+    stele_job_result_t result;
+    int code = stele_lead_job_take (self->job, &result)? s_take_result (writer, &result): 0;
+    if (code || stele_lead_job_busy (self->job))
+        return code;
+    if (self->leads)
+        return s_live (writer, drained);
+    code = s_fold (writer, stele_shared_log_safe (self->log));
+    int64_t now_ms = stele_clock_steady_ms ();
+    if (code == 0 && now_ms - self->looked_ms >= LOOK_MS) {
+        self->looked_ms = now_ms;
+        stele_lead_job_start (self->job, STELE_JOB_LOOK);
+    }
+    return code;
+}
+
+void
+stele_lead_resign (stele_writer_t *writer)
+{
+    stele_lead_t *self = writer->lead;
+    if (!self)
+        return;
+    self->resigned = true;
+    if (!self->leads || self->in_doubt || stele_lead_job_busy (self->job))
+        return;
+    stele_log_info ("resigned", "shared log: this node does not lead any more, after batch %" PRId64, self->end.number);
+    stele_shared_log_resign (self->log);
+    self->leads = false;
+}
+
+//  -- start -------------------------------------------------------------------------------
+
+//  An empty ledger becomes one of the log; another one has to be
+static int
+s_join (stele_writer_t *writer, const stele_log_head_t *head, stele_refusal_t *refusal)
+{
+    stele_lead_t *self = writer->lead;
+    bool empty = stele_ledger_head (writer->ledger) == 0 && stele_ledger_last_rejected (writer->ledger) == 0;
+    if (empty && strcmp (stele_ledger_id (writer->ledger), head->ledger_id)) {
+        int code = stele_ledger_replay_id (writer->ledger, head->ledger_id, refusal);
+        if (code)
+            return code;
+    }
+    return stele_fold_end (writer->ledger, head->ledger_id, &self->end, refusal);
+}
+
+//  PostgreSQL does not answer: a ledger that has a part of the log serves it until it does
+static int
+s_start_alone (stele_writer_t *writer, int code, stele_refusal_t *refusal)
+{
+    stele_lead_t *self = writer->lead;
+    int ended = stele_fold_end (writer->ledger, stele_ledger_id (writer->ledger), &self->end, refusal);
+    if (ended)
+        return ended;
+    if (self->end.number == 0)
+        return stele_refuse (refusal, code, "shared-log", "shared-log: %s", stele_shared_log_error (self->log));
+    s_trouble (self, stele_shared_log_error (self->log));
+    return 0;
+}
+
+int
+stele_lead_start (stele_writer_t *writer, stele_refusal_t *refusal)
+{
+    stele_lead_t *self = writer->lead;
+    stele_log_head_t head;
+    bool may = strcmp (writer->settings->role, "auto") == 0;
+    self->fold = stele_fold_new (writer->ledger);
+    int code = stele_ledger_share (writer->ledger);
+    if (code)
+        return stele_refuse (refusal, code, "ledger", "%s", stele_ledger_error (writer->ledger));
+    int found = stele_shared_log_head (self->log, &head);
+    if (found == 0 && may) {
+        code = stele_shared_log_create (self->log, stele_ledger_id (writer->ledger), stele_ledger_head (writer->ledger));
+        found = code? code: stele_shared_log_head (self->log, &head);
+    }
+    if (found == 0)
+        return stele_refuse (refusal, STELE_ENOT_FOUND, "shared-log-name", "there is no log of the name '%s' in that database, and a "
+            "node with role = follower creates none", writer->settings->shared_log_name);
+    if (found < 0)
+        return s_start_alone (writer, found, refusal);
+    code = s_join (writer, &head, refusal);
+    if (code)
+        return code;
+    bool next = false;
+    code = s_take_look (writer, stele_shared_log_head (self->log, &head), &head, &next);
+    if (code == 0 && next) {
+        int leads = stele_shared_log_lead (self->log, &head);
+        code = s_take_lead (writer, leads, &head);
+    }
+    if (stele_error_is_transient (code))
+        code = 0;                   // The first batch is in doubt: the loop resolves it
+    return code? stele_refuse (refusal, code, "shared-log", "%s", writer->error_text): 0;
+}

@@ -1,0 +1,56 @@
+/*  lead_internal - what the files of a node in a shared log have in common
+
+      lead.c           the writer: append, doubt; answers of a node
+      lead_follow.c    the follower: fold, take over; start and stop
+      lead_job.c       calls of the log that may take long, in a thread of their own
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at https://mozilla.org/MPL/2.0/.
+*/
+
+#ifndef STELE_LEAD_INTERNAL_H_INCLUDED
+#define STELE_LEAD_INTERNAL_H_INCLUDED
+
+#include "broker/ingest/fold.h"
+#include "broker/ingest/lead.h"
+#include "broker/ingest/lead_job.h"
+#include "log/shared_log.h"
+
+struct stele_lead {
+    stele_shared_log_t *log;        // Of the job, which uses it while it is busy
+    stele_lead_job_t *job;
+    stele_fold_t *fold;             // NULL: the start is not over
+    stele_histogram_t *append_us;
+    bool leads;
+    bool in_doubt;
+    bool ahead;                     // The log has the open batch, the ledger has not committed it
+    bool stopped;                   // A later version wrote the log: this node folds no more
+    bool full;                      // The ledger, or one of its archives, takes no batch for now: this node does not lead
+    bool resigned;                  // This node stops
+    stele_batch_end_t end;          // What the ledger has, or has with the open batch that the log has
+    stele_batch_t batch;            // Of the open batch
+    void *frame;                    // Its bytes
+    int64_t doubts;
+    int64_t known;                  // Number of the last batch of the log, as of the last look at the head
+    int64_t looked_ms;              // Steady clock: at the head
+    int64_t alive_ms;               // Steady clock: last sign of life as the writer
+    int64_t announced_us;           // Steady clock
+    int64_t noted_ms, listed_ms;    // Steady clock: this node tried to note itself, and did
+    stele_log_node_t nodes [STELE_LOG_NODES];   // As of 'listed_ms'
+    int node_count;
+    char writer_name [STELE_NODE_NAME_MAX + 1];
+    char writer_endpoints [STELE_NODE_ENDPOINTS_MAX + 1];
+    char trouble [700];             // Why it does not follow; "": it does
+};
+
+/*  Another node leads: *head describes it.                                  */
+void
+    stele_lead_follow (stele_writer_t *writer, const stele_log_head_t *head);
+
+/*  This node leads now, with the log up to *head: fold what the ledger lacks, and begin to decide. Returns 0 or
+    a code as stele_lead_tick.                                               */
+int
+    stele_lead_take_over (stele_writer_t *writer, const stele_log_head_t *head);
+
+#endif

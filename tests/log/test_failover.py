@@ -1,0 +1,81 @@
+# test_failover - the primary is lost: what was acked is in the log of the promoted standby
+#
+# This Source Code Form is subject to the terms of the Mozilla Public
+# License, v. 2.0. If a copy of the MPL was not distributed with this
+# file, You can obtain one at https://mozilla.org/MPL/2.0/.
+
+import harness
+import nodes
+import postgres
+
+
+class Failover(nodes.Case):
+    def setUp(self):
+        super().setUp()
+        #   Each test uses up a pair
+        self.pair = postgres.Pair()
+        self.addCleanup(self.pair.close)
+
+    @classmethod
+    def setUpClass(cls):
+        pass
+
+    def url(self, options=""):
+        return "postgres:host=%s,%s user=postgres dbname=postgres %s" % (
+            self.pair.primary.folder, self.pair.standby.folder, options)
+
+    def test_acked_batches_survive_the_loss_of_the_primary(self):
+        writer = self.writer(url=self.url())
+        for _ in range(50):
+            self.assertRegex(writer.ask("append 2 500"), "^durable ")
+        #   Some more, of which the crash interrupts one
+        for _ in range(5000):
+            writer.tell("append 2 500")
+        acked = harness.wait_until(lambda: writer.seen + 20 < len(writer.process.lines), "acks") and 50
+        self.pair.primary.kill()
+        answer = "durable"
+        while answer.startswith("durable"):
+            answer = writer.answer()
+            acked += answer.startswith("durable")
+        self.assertRegex(answer, "^unavailable ")
+        self.assertLess(acked, 5050)
+        self.pair.promote()
+        #   It waits for no standby now: allowed by name only
+        self.assertRegex(self.node("b", url=self.url()).ask("lead"), "^unauthorized ")
+        other = self.node("b", url=self.url(), unreplicated=True)
+        words = harness.wait_until(lambda: [other.ask("lead")], "the end of the session")[0].split()
+        self.assertEqual(words[:2], ["leads", "2"])
+        self.assertIn(int(words[2]), (acked, acked + 1))
+        batches, end = self.reader(url=self.url()).read(int(words[2]))
+        self.assertEqual([batch[0] for batch in batches], list(range(1, int(words[2]) + 1)))
+        self.assertEqual(end, "end " + words[2])
+
+    def test_control_without_synchronous_commits_is_caught_by_the_hashes(self):
+        writer = self.writer(url=self.url("options='-c synchronous_commit=local'"), unreplicated=True)
+        for number in (1, 2):
+            self.assertEqual(writer.ask("append 1 10"), "durable %d 1" % number)
+        last = self.pair.primary.sql("SELECT pg_current_wal_lsn()")
+        harness.wait_until(lambda: self.pair.standby.sql("SELECT pg_last_wal_replay_lsn() >= '%s'" % last) == "t", "the standby")
+        reader = self.reader(url=self.url())
+        #   The standby is cut off: what is acked now is on the primary alone
+        self.pair.standby.configure(primary_conninfo="host=/nowhere")
+        harness.wait_until(lambda: self.pair.primary.sql("SELECT count(*) FROM pg_stat_replication") == "0", "no standby")
+        for number in (3, 4):
+            self.assertEqual(writer.ask("append 1 10"), "durable %d 1" % number)
+        writer.ask("announce")
+        self.assertEqual(reader.ask("await 4"), "4")
+        self.assertEqual(reader.read(4)[1], "end 4")
+        self.pair.primary.kill()
+        self.pair.promote()
+        other = self.node("b", url=self.url(), unreplicated=True)
+        self.assertEqual(other.ask("lead"), "leads 2 2 2")
+        for number in (3, 4, 5):
+            self.assertEqual(other.ask("append 1 10"), "durable %d 2" % number)
+        #   The numbers fit, the hashes do not
+        self.assertEqual(harness.wait_until(lambda: reader.ask("head").split()[2:3] == ["5"], "the new primary"), True)
+        self.assertEqual(reader.read(5)[0], [])
+        self.assertRegex(reader.read(5)[1], "^bad_ledger the hash of batch 5 of the log does not match")
+
+
+if __name__ == "__main__":
+    harness.main()

@@ -1,0 +1,473 @@
+# test_nodes - brokers with one log: one writes, the others follow and take over
+#
+# This Source Code Form is subject to the terms of the Mozilla Public
+# License, v. 2.0. If a copy of the MPL was not distributed with this
+# file, You can obtain one at https://mozilla.org/MPL/2.0/.
+
+import glob
+import os
+import resource
+import shutil
+import signal
+import sqlite3
+import subprocess
+
+import client
+import harness
+import nodes
+
+#   Milliseconds: so long that only tests of its end meet it
+LEASE = 600000
+
+
+class Brokers(nodes.Case):
+    def setUp(self):
+        super().setUp()
+        self.clients = client.Clients()
+        self.addCleanup(self.clients.close)
+        self.folder = os.path.join(self.pair.root, self.log)
+        os.mkdir(self.folder)
+        self.sequence = 0
+        self.askers = {}
+
+    def broker(self, name, url=None, lease=LEASE, **settings):
+        folder = os.path.join(self.folder, name)
+        os.makedirs(folder, exist_ok=True)
+        broker = harness.Steled(folder, settings=dict({
+            "shared-log": url or self.pair.primary.url(), "shared-log-name": self.log, "shared-log-lease": lease,
+            "node": name, "advertise": "ipc://%s/events" % folder}, **{
+                key.replace("_", "-"): value for key, value in settings.items()}))
+        self.addCleanup(broker.kill)
+        return broker
+
+    def ask(self, broker, op, **keys):
+        asker = self.askers.setdefault(broker.requests, None) or self.clients.asker(broker.requests)
+        self.askers[broker.requests] = asker
+        return asker.ask(dict(keys, op=op))
+
+    def shared(self, broker):
+        return self.ask(broker, "stats")["shared_log"]
+
+    def await_role(self, broker, role):
+        return harness.wait_until(lambda: self.shared(broker)["role"] == role, "role %s\n%s" % (role, broker.log()))
+
+    def publish(self, producer, count=1):
+        """Events about tasks of their own; returns the position of the last."""
+        events = []
+        for _ in range(count):
+            self.sequence += 1
+            events.append({"type": "task.created", "task_id": "t%d" % self.sequence, "title": "T", "description": "x" * 50,
+                           "role": "r"})
+        return producer.publish(*events)
+
+    def events(self, broker):
+        events, after = [], 0
+        while True:
+            page = self.ask(broker, "events.read", after=after, limit=1000)["events"]
+            if not page:
+                return events
+            events += page
+            after = page[-1]["position"]
+
+    def await_position(self, broker, position):
+        harness.wait_until(lambda: self.ask(broker, "stats")["position"] >= position, "position %d" % position)
+
+    def assert_equal(self, first, second):
+        """Their ledgers have the same rows."""
+        tables = ("commits", "tasks", "task_states", "task_history", "producers", "rejected_events", "words", "producer_fences")
+        rows = []
+        for broker in (first, second):
+            with sqlite3.connect("file:%s?mode=ro" % broker.ledger, uri=True) as db:
+                rows.append([db.execute("SELECT * FROM " + table).fetchall() for table in tables])
+            db.close()
+        for table, one, other in zip(tables, *rows):
+            self.assertEqual(one, other, table)
+
+
+class Follow(Brokers):
+    def test_node_folds_what_another_one_writes(self):
+        writer, follower = self.broker("a"), self.broker("b")
+        self.assertEqual((self.shared(writer)["role"], self.shared(follower)["role"]), ("writer", "follower"))
+        producer = self.clients.producer(writer.events, "p")
+        for count in (1, 100, 20):
+            self.publish(producer, count)
+        producer.publish_refused({"type": "task.state_changed", "task_id": "t1"})
+        position = self.publish(producer)
+        self.await_position(follower, position)
+        self.assertEqual(self.events(follower), self.events(writer))
+        self.assert_equal(writer, follower)
+        #   It answers questions, and names the writer to publishers
+        self.assertEqual(self.ask(follower, "task.get", task_id="t7")["task"]["title"], "T")
+        self.assertEqual(self.ask(follower, "producer.get", producer="p")["producer"]["sequence"], producer.sequence)
+        answer = self.ask(follower, "publish", producer="q", events=[{"type": "task.updated", "task_id": "t1", "model": "m"}])
+        self.assertEqual(answer["error"]["code"], "not_writer")
+        other = self.clients.dealer(follower.events, "p")
+        other.send({"op": "hello", "protocol": 1, "producer": "p", "instance": "i"})
+        answer = other.receive()
+        self.assertEqual((answer["op"], answer["code"], answer["writer"]), ("error", "not_writer", writer.events))
+
+    def test_node_that_starts_later_folds_all_of_it(self):
+        writer = self.broker("a")
+        producer = self.clients.producer(writer.events, "p")
+        for _ in range(30):
+            position = self.publish(producer, 10)
+        follower = self.broker("b", role="follower")
+        self.await_position(follower, position)
+        self.assert_equal(writer, follower)
+        #   Again, after what it missed
+        self.assertEqual(follower.stop(), 0)
+        position = self.publish(producer, 10)
+        follower = self.broker("b", role="follower")
+        self.await_position(follower, position)
+        self.assert_equal(writer, follower)
+
+    def test_node_whose_disk_is_full_continues_when_there_is_room(self):
+        writer, follower = self.broker("a"), self.broker("b")
+        producer = self.clients.producer(writer.events, "p")
+        position = self.publish(producer, 5)
+        self.await_position(follower, position)
+        size = os.path.getsize(follower.ledger + "-wal")
+        resource.prlimit(follower.child.pid, resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
+        producer.publish({"type": "task.output_added", "task_id": "t1", "output_type": "stdout",
+                          "content": os.urandom(2 * size).hex()})
+        harness.wait_until(lambda: self.shared(follower)["trouble"], "trouble")
+        #   It does not lead, even if no other node does, and serves what it has
+        writer.kill()
+        follower.wait_line("File too large")
+        self.assertEqual(self.events(follower)[-1]["position"], position)
+        self.assertEqual(self.shared(follower)["role"], "follower")
+        resource.prlimit(follower.child.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+        self.await_position(follower, position + 1)
+        self.await_role(follower, "writer")
+        self.assertEqual(len([line for line in follower.log().splitlines() if "warning steled: shared log" in line]), 1)
+
+    def test_follower_has_a_feed_and_a_search_of_its_own(self):
+        writer, follower = self.broker("a"), self.broker("b")
+        subscriber = self.clients.subscriber(follower.feed, "task.created/")
+        subscriber.wait_joined()
+        producer = self.clients.producer(writer.events, "p")
+        position = producer.publish({"type": "task.created", "task_id": "t", "title": "needle", "description": "", "role": "r"})
+        self.assertEqual(subscriber.next()[1]["position"], position)
+        found = self.ask(follower, "task.list", text="needle", min_position=position)
+        self.assertEqual([task["task_id"] for task in found["tasks"]], ["t"])
+
+    def test_ledger_that_lost_its_end_folds_it_again(self):
+        writer, follower = self.broker("a"), self.broker("b")
+        producer = self.clients.producer(writer.events, "p")
+        self.await_position(follower, self.publish(producer, 5))
+        #   As after a power cut, which takes what was not synced: the high-water mark is ahead of the ledger
+        self.assertEqual(follower.stop(), 0)
+        shutil.copy(follower.ledger, self.folder + "/copy")
+        follower = self.broker("b")
+        position = self.publish(producer, 5)
+        self.await_position(follower, position)
+        self.assertEqual(follower.stop(), 0)
+        shutil.copy(self.folder + "/copy", follower.ledger)
+        self.askers.clear()
+        follower = self.broker("b")
+        self.await_position(follower, position)
+        self.assert_equal(writer, follower)
+
+    def test_ledger_of_another_log_is_refused(self):
+        writer = self.broker("a")
+        producer = self.clients.producer(writer.events, "p")
+        self.publish(producer)
+        writer.stop()
+        self.log += "-other"
+        self.publish(self.clients.producer(self.broker("c").events, "p"))
+        with self.assertRaisesRegex(AssertionError, "the log is that of ledger .* this ledger is"):
+            self.broker("a")
+
+
+    def test_node_stops_at_a_batch_of_a_later_version_and_continues_after_the_upgrade(self):
+        writer = self.broker("a")
+        producer = self.clients.producer(writer.events, "p")
+        self.ledger = producer.welcome["ledger"]
+        before = self.publish(producer, 5)
+        number = self.shared(writer)["number"]
+        position = self.publish(producer, 5)
+        set_format = "UPDATE stele_log SET format = %d WHERE ledger = '%s' AND number = %d"
+        self.pair.primary.sql(set_format % (2, self.ledger, number + 1))
+        follower = self.broker("b")
+        follower.wait_line("upgrade this node")
+        self.assertEqual((self.shared(follower)["number"], self.shared(follower)["role"]), (number, "follower"))
+        #   It serves what it has, and does not lead, even if no other node does
+        self.assertEqual(self.events(follower)[-1]["position"], before)
+        writer.kill()
+        harness.wait_until(lambda: "upgrade" in self.shared(follower)["trouble"], "the reason")
+        self.assertEqual(self.shared(follower)["role"], "follower")
+        #   What the upgrade does: it knows the format
+        self.pair.primary.sql(set_format % (1, self.ledger, number + 1))
+        follower.stop()
+        self.askers.clear()
+        follower = self.broker("b")
+        self.await_role(follower, "writer")
+        self.assertEqual(self.events(follower)[-1]["position"], position)
+
+
+class Local(Brokers):
+    """What each node does for itself."""
+
+    def old_tasks(self, producer, *names):
+        """They ended years ago."""
+        day = "2024-01-0%dT00:00:00Z"
+        for name in names:
+            position = producer.publish(
+                {"type": "task.created", "task_id": name, "title": "Old", "description": "", "role": "r", "time": day % 1},
+                {"type": "task.state_changed", "task_id": name, "state": "passed", "time": day % 2})
+        return position
+
+    def await_archived(self, broker, count):
+        harness.wait_until(lambda: self.ask(broker, "stats")["ledger"].get("archived_tasks") == count, "%d archived tasks" % count)
+
+    def test_each_node_archives_and_recalls_by_itself(self):
+        writer, follower = [self.broker(name, archive_after="1s") for name in "ab"]
+        producer = self.clients.producer(writer.events, "p")
+        number = self.old_tasks(producer, "x", "y")
+        for broker in (writer, follower):
+            self.await_archived(broker, 2)
+        #   An archive of this node that cannot be read: it serves what it has until the archive is back, and does not lead
+        archive = glob.glob(follower.ledger + "*2024")[0]
+        os.rename(archive, archive + ".away")
+        position = producer.publish({"type": "task.updated", "task_id": "x", "title": "Again"})
+        harness.wait_until(lambda: "archive" in (self.shared(follower)["trouble"] or ""), "trouble")
+        self.assertEqual(self.events(follower)[-1]["position"], number)
+        os.rename(archive + ".away", archive)
+        self.await_position(follower, position)
+        self.assertEqual(self.events(follower), self.events(writer))
+        self.assertEqual(self.ask(follower, "task.get", task_id="x")["task"]["title"], "Again")
+
+    def test_what_is_done_to_a_follower_is_in_its_own_log(self):
+        writer, follower = self.broker("a"), self.broker("b")
+        position = self.publish(self.clients.producer(writer.events, "p"))
+        self.await_position(follower, position)
+        self.assertTrue(self.ask(follower, "mode", mode="sqlite")["ok"])
+        follower.wait_line("mode by local on this node: ok; not recorded in the ledger")
+        self.assertTrue(self.ask(writer, "mode", mode="sqlite")["ok"])
+        self.await_position(follower, position + 1)
+        self.assertEqual([event["type"] for event in self.events(follower)[position:]], ["audit.recorded"])
+
+    def test_ledger_that_was_left_in_mode_redis_is_refused(self):
+        broker = self.broker("a")
+        broker.stop()
+        with sqlite3.connect(broker.ledger) as db:
+            db.execute("INSERT INTO meta VALUES ('suspended', 1)")
+        db.close()
+        with self.assertRaisesRegex(AssertionError, "start it once without shared-log"):
+            self.broker("a")
+
+
+class Settings(Brokers):
+    def refusal(self, *arguments):
+        done = subprocess.run([harness.program("steled"), "--check-config", "--redis", "none", "--ledger", self.folder + "/ledger",
+                               "--shared-log", self.pair.primary.url()] + list(arguments), stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, timeout=harness.PATIENCE, universal_newlines=True)
+        return done.stdout if done.returncode else ""
+
+    def test_settings_that_do_not_fit_are_refused_before_the_start(self):
+        self.assertEqual(self.refusal(), "")
+        self.assertIn("redis has to be none", self.refusal("--redis", "redis://localhost"))
+        self.assertIn("pipeline-out has to be empty", self.refusal("--pipeline-out", "ipc:///tmp/x"))
+        self.assertIn("interrupted takes owner or none", self.refusal("--interrupted", "all"))
+        self.assertIn("start without --accept-loss", self.refusal("--accept-loss"))
+        self.assertIn("'a b' is not a name", self.refusal("--node", "a b"))
+        self.assertIn("takes none or postgres:CONNINFO", self.refusal("--shared-log", "mysql:x"))
+
+    def test_node_that_only_follows_creates_no_log(self):
+        with self.assertRaisesRegex(AssertionError, "there is no log of the name '%s'" % self.log):
+            self.broker("a", role="follower")
+
+
+class TakeOver(Brokers):
+    def take_over(self, end, lease=LEASE):
+        """The writer ends as 'end' does it, under load; the follower leads. Returns (old, new, acked)."""
+        writer, follower = self.broker("a", lease=lease), self.broker("b", lease=lease)
+        producer = self.clients.producer(writer.events, "p", lease_ms=3600000)
+        position = self.publish(producer, 100)
+        end(writer)
+        self.await_role(follower, "writer")
+        again = self.clients.producer(follower.events, "p", instance=producer.instance, lease_ms=3600000)
+        self.assertEqual(again.welcome["sequence"], producer.acked)
+        self.assertEqual(self.publish(again, 3), position + 3)
+        return writer, follower, again
+
+    def test_follower_leads_when_the_writer_is_killed(self):
+        writer, follower, producer = self.take_over(lambda broker: broker.kill())
+        writer = self.broker("a")
+        self.assertEqual(self.shared(writer)["role"], "follower")
+        position = self.publish(producer, 5)
+        self.await_position(writer, position)
+        self.assert_equal(writer, follower)
+
+    def test_follower_leads_when_the_writer_is_stopped(self):
+        self.take_over(lambda broker: self.assertEqual(broker.stop(), 0))
+
+    def test_writer_that_was_paused_follows(self):
+        writer, follower, producer = self.take_over(lambda broker: broker.signal(signal.SIGSTOP), lease=3000)
+        #   Before it continues, a message waits for it: it must not be acked
+        old = self.clients.dealer(writer.events, "p")
+        old.send({"op": "hello", "protocol": 1, "producer": "late", "instance": "i"})
+        old.send({"op": "publish", "sequence": 1, "events": [
+            {"type": "task.created", "task_id": "late", "title": "T", "description": "", "role": "r"}]})
+        writer.signal(signal.SIGCONT)
+        self.await_role(writer, "follower")
+        self.assertEqual([old.receive()["code"] for _ in range(2)], ["not_writer", "not_writer"])
+        position = self.publish(producer, 5)
+        self.await_position(writer, position)
+        self.assert_equal(writer, follower)
+        self.assertFalse(self.ask(follower, "task.get", task_id="late")["ok"])
+
+
+    def test_node_that_starts_while_the_servers_are_down_serves_what_it_has(self):
+        proxy = self.proxy()
+        writer = self.broker("a", url=proxy.url())
+        position = self.publish(self.clients.producer(writer.events, "p"), 5)
+        writer.stop()
+        proxy.close()
+        os.remove(os.path.join(proxy.folder, ".s.PGSQL.5432"))
+        writer = self.broker("a", url=proxy.url())
+        self.assertEqual(self.events(writer)[-1]["position"], position)
+        self.assertEqual(self.shared(writer)["role"], "follower")
+        os.symlink(os.path.join(self.pair.primary.folder, ".s.PGSQL.5432"), os.path.join(proxy.folder, ".s.PGSQL.5432"))
+        self.await_role(writer, "writer")
+        self.assertEqual(self.publish(self.clients.producer(writer.events, "p")), position + 1)
+
+    def test_tasks_of_a_dead_producer_are_interrupted_once(self):
+        writer, follower = [self.broker(name, lease_grace=1000) for name in "ab"]
+        producer = self.clients.producer(writer.events, "p", lease_ms=1000)
+        position = producer.publish(
+            {"type": "task.created", "task_id": "t", "title": "T", "description": "", "role": "r"},
+            {"type": "task.state_changed", "task_id": "t", "state": "running"})
+        writer.kill()
+        self.await_role(follower, "writer")
+        self.await_position(follower, position + 1)
+        writer = self.broker("a", lease_grace=1000)
+        self.await_position(writer, position + 1)
+        follower.stop()
+        self.await_role(writer, "writer")
+        self.publish(self.clients.producer(writer.events, "q"))
+        interrupted = [event for event in self.events(writer) if event.get("interrupted")]
+        self.assertEqual([(event["task_id"], event["position"]) for event in interrupted], [("t", position + 1)])
+
+
+class Hangs(Brokers):
+    """A server that accepts bytes and answers none, with a time-out that no test reaches."""
+
+    def test_follower_answers_and_stops_meanwhile(self):
+        writer, proxy = self.broker("a"), self.proxy()
+        follower = self.broker("b", url=proxy.url(), shared_log_timeout=LEASE)
+        position = self.publish(self.clients.producer(writer.events, "p"))
+        self.await_position(follower, position)
+        proxy.answers.clear()
+        self.assertTrue(proxy.held.wait(harness.PATIENCE))
+        #   These are answers of the actor that follows
+        self.assertEqual(self.ask(follower, "producer.get", producer="p")["producer"]["sequence"], 1)
+        self.assertEqual(self.shared(follower)["role"], "follower")
+        other = self.clients.dealer(follower.events, "q")
+        other.send({"op": "hello", "protocol": 1, "producer": "q", "instance": "i"})
+        self.assertEqual(other.receive()["code"], "not_writer")
+        self.assertEqual(follower.stop(), 0)
+
+    def test_writer_in_doubt_stops_meanwhile(self):
+        proxy = self.proxy()
+        writer = self.broker("a", url=proxy.url(), shared_log_timeout=LEASE)
+        producer = self.clients.producer(writer.events, "p")
+        position = self.publish(producer)
+        #   Whether it may lead again is not answered
+        proxy.hold_from = b"lead"
+        proxy.cut()
+        producer.send_events([{"type": "task.updated", "task_id": "t1", "model": "m"}])
+        self.assertTrue(proxy.held.wait(harness.PATIENCE))
+        self.assertEqual(self.ask(writer, "task.get", task_id="t1")["position"], position)
+        self.assertEqual(writer.stop(), 0)
+        #   It was not acked, and is sent again
+        proxy.close()
+        self.askers.clear()
+        writer = self.broker("a")
+        again = self.clients.producer(writer.events, "p", instance=producer.instance)
+        self.assertEqual(again.welcome["sequence"], 1)
+
+
+class Doubt(Brokers):
+    def test_batch_whose_answer_was_lost_is_acked_once(self):
+        proxy = self.proxy()
+        writer = self.broker("a", url=proxy.url())
+        producer = self.clients.producer(writer.events, "p")
+        position = self.publish(producer, 10)
+        number = self.shared(writer)["number"]
+        #   The server commits, and the answer is lost
+        proxy.hold_from = b"append"
+        producer.send_events([{"type": "task.updated", "task_id": "t1", "model": "m"}])
+        self.ledger = producer.welcome["ledger"]
+        harness.wait_until(lambda: self.count("number = %d" % (number + 1)) == 1, "the commit")
+        #   A message that arrives meanwhile is kept
+        asker = self.clients.asker(writer.requests)
+        asker.send({"op": "publish", "producer": "q", "events": [{"type": "task.updated", "task_id": "t2", "model": "m"}]})
+        proxy.cut()
+        self.assertEqual(producer.settle(), position + 1)
+        self.assertEqual(asker.receive()["accepted"], 1)
+        writer.wait_line("was appended before the connection was lost")
+        follower = self.broker("b")
+        self.await_position(follower, position + 2)
+        self.assertEqual([event["position"] for event in self.events(follower)], list(range(1, position + 3)))
+        self.assert_equal(writer, follower)
+
+    def test_batch_that_was_not_sent_is_sent_again(self):
+        proxy = self.proxy()
+        writer = self.broker("a", url=proxy.url())
+        producer = self.clients.producer(writer.events, "p")
+        position = self.publish(producer, 10)
+        for _ in range(3):
+            proxy.cut()
+            position += 1
+            self.assertEqual(self.publish(producer), position)
+        self.ledger = producer.welcome["ledger"]
+        self.assertEqual(self.count("true"), self.shared(writer)["number"])
+
+    def test_batch_that_the_ledger_cannot_take_is_folded_later(self):
+        writer = self.broker("a")
+        producer = self.clients.producer(writer.events, "p", lease_ms=3600000)
+        position = self.publish(producer, 10)
+        self.ledger = producer.welcome["ledger"]
+        number = self.shared(writer)["number"]
+        #   No file of the broker may grow: the log takes the batch, the ledger does not
+        size = os.path.getsize(writer.ledger + "-wal")
+        resource.prlimit(writer.child.pid, resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
+        producer.send_events([{"type": "task.output_added", "task_id": "t1", "output_type": "stdout",
+                               "content": os.urandom(2 * size).hex()}])
+        asker = self.clients.asker(writer.requests)
+        harness.wait_until(lambda: self.shared(writer)["number"] == number + 1, "the append")
+        asker.send({"op": "publish", "producer": "q", "events": [{"type": "task.updated", "task_id": "t2", "model": "m"}]})
+        writer.wait_line("holding back acks")
+        self.assertEqual(self.count("number > %d" % number), 1)
+        resource.prlimit(writer.child.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+        #   It is not decided again, and its ack holds. The producers are those of the ledger now
+        self.assertEqual(producer.settle(), position + 1)
+        self.assertEqual(asker.receive()["position"], position + 2)
+        producer.send({"op": "ping"})
+        self.assertEqual(producer.receive()["code"], "no_hello")
+        self.assertEqual(producer.hello(lease_ms=3600000)["sequence"], 11)
+        self.assertEqual(self.publish(producer), position + 3)
+        follower = self.broker("b")
+        self.await_position(follower, position + 3)
+        self.assertEqual(len([event for event in self.events(follower) if event["type"] == "task.output_added"]), 1)
+        self.assert_equal(writer, follower)
+
+    def test_standby_that_is_away_holds_acks_back(self):
+        writer = self.broker("a", shared_log_timeout=1500)
+        producer = self.clients.producer(writer.events, "p", lease_ms=3600000)
+        position = self.publish(producer)
+        self.pair.standby.stop()
+        producer.send_events([{"type": "task.updated", "task_id": "t1", "model": "m"}])
+        writer.wait_line("holding back acks")
+        #   Questions are answered meanwhile
+        self.assertEqual(self.ask(writer, "task.get", task_id="t1")["position"], position)
+        self.pair.standby.start()
+        self.pair.await_replication()
+        self.assertEqual(producer.settle(), position + 1)
+        self.ledger = producer.welcome["ledger"]
+        self.assertEqual(self.count("last = %d AND first = %d" % (position + 1, position + 1)), 1)
+
+
+if __name__ == "__main__":
+    harness.main()
