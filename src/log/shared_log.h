@@ -116,6 +116,11 @@ int
 bool
     stele_shared_log_leads (const stele_shared_log_t *self);
 
+/*  Were commits synchronous when this node last tried to lead? Without the option 'unreplicated', a node leads only
+    if they are.                                                             */
+bool
+    stele_shared_log_replicated (const stele_shared_log_t *self);
+
 /*  -- readers ------------------------------------------------------------------ */
 
 /*  Call fn for each batch after *end, up to number 'upto', and move *end. Each is checked against the chain first.

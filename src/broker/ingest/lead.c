@@ -53,6 +53,18 @@ stele_lead_leads (const stele_lead_t *self)
 }
 
 bool
+stele_lead_is_cold (const stele_lead_t *self)
+{
+    return !self || self->cold;
+}
+
+int64_t
+stele_lead_epoch (const stele_lead_t *self)
+{
+    return self && self->leads? self->end.epoch: 0;
+}
+
+bool
 stele_lead_in_doubt (const stele_lead_t *self)
 {
     return self && self->in_doubt;
@@ -100,6 +112,7 @@ s_send (stele_writer_t *writer)
         return stored? stored: 1;
     }
     snprintf (writer->error_text, sizeof writer->error_text, "shared log: %s", stele_shared_log_error (self->log));
+    self->doubted_ms = self->in_doubt? self->doubted_ms: stele_clock_steady_ms ();
     self->in_doubt = true;
     self->doubts++;
     return STELE_EUNAVAILABLE;
@@ -240,17 +253,32 @@ stele_lead_refuse (stele_writer_t *writer)
     return 0;
 }
 
+static const char *
+s_state (const stele_lead_t *self)
+{
+    return self->in_doubt? "in_doubt": self->stopped? "stopped": self->full? "full": *self->trouble? "away": "live";
+}
+
 void
 stele_lead_pack_stats (const stele_writer_t *writer, stele_pack_t *pack)
 {
     const stele_lead_t *self = writer->lead;
+    int64_t now_ms = stele_clock_steady_ms ();
+    bool behind = !self->leads && self->known > self->end.number;
+    int64_t since_ms = self->in_doubt? self->doubted_ms: *self->trouble? self->trouble_ms: now_ms;
     stele_pack_map_begin (pack);
     stele_pack_key_string (pack, "role", self->leads? "writer": "follower");
+    stele_pack_key_string (pack, "state", s_state (self));
+    stele_pack_key_integer (pack, "state_ms", now_ms - since_ms);
     stele_pack_key_string (pack, "writer", *self->writer_name? self->writer_name: NULL);
     stele_pack_key_string (pack, "endpoints", *self->writer_endpoints? self->writer_endpoints: NULL);
     stele_pack_key_integer (pack, "epoch", self->end.epoch);
     stele_pack_key_integer (pack, "number", self->end.number);
-    stele_pack_key_integer (pack, "lag_batches", self->leads || self->known < self->end.number? 0: self->known - self->end.number);
+    stele_pack_key_integer (pack, "lag_batches", behind? self->known - self->end.number: 0);
+    stele_pack_key_integer (pack, "lag_ms", behind? now_ms - self->current_ms: 0);
+    stele_pack_key_bool (pack, "no_writer", !self->leads && self->expired);
+    if (self->leads)
+        stele_pack_key_bool (pack, "replicated", stele_shared_log_replicated (self->log));
     stele_pack_key_bool (pack, "in_doubt", self->in_doubt);
     stele_pack_key_integer (pack, "doubts", self->doubts);
     stele_pack_key_string (pack, "trouble", *self->trouble? self->trouble: NULL);

@@ -24,6 +24,8 @@ s_trouble (stele_lead_t *self, const char *text)
         stele_log_warning ("shared_log_away", "shared log: %s", text);
     if (*self->trouble && !*text)
         stele_log_info ("shared_log_back", "shared log: follows again, at batch %" PRId64, self->end.number);
+    if (!*self->trouble)
+        self->trouble_ms = stele_clock_steady_ms ();
     snprintf (self->trouble, sizeof self->trouble, "%s", text);
 }
 
@@ -128,6 +130,7 @@ stele_lead_follow (stele_writer_t *writer, const stele_log_head_t *head)
     snprintf (self->writer_name, sizeof self->writer_name, "%s", head->writer);
     snprintf (self->writer_endpoints, sizeof self->writer_endpoints, "%s", head->endpoints);
     self->known = head->end.number;
+    self->expired = head->expired;
     self->leads = false;
     stele_ledger_record (writer->ledger, false);
 }
@@ -270,7 +273,10 @@ stele_lead_tick (stele_writer_t *writer, bool drained)
     if (self->leads)
         return s_live (writer, drained);
     int code = s_fold (writer, stele_shared_log_safe (self->log));
-    bool due = stele_clock_steady_ms () - self->looked_ms >= LOOK_MS;
+    int64_t now_ms = stele_clock_steady_ms ();
+    if (self->end.number >= self->known)
+        self->current_ms = now_ms;
+    bool due = now_ms - self->looked_ms >= LOOK_MS;
     return code || !due? code: s_look (writer);
 }
 
@@ -340,6 +346,8 @@ stele_lead_start (stele_writer_t *writer, stele_refusal_t *refusal)
     if (code)
         return code;
     code = s_look (writer);
+    self->cold = self->leads && (!*head.writer || head.expired || strcmp (head.writer, self->writer_name) == 0);
+    self->current_ms = stele_clock_steady_ms ();
     if (stele_error_is_transient (code))
         code = 0;                   // The first batch is in doubt: the loop resolves it
     return code? stele_refuse (refusal, code, "shared-log", "%s", writer->error_text): 0;
