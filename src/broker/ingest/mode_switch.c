@@ -9,6 +9,7 @@
 #include <czmq.h>
 #include "broker/common/log.h"
 #include "base/clock.h"
+#include "broker/ingest/lead.h"
 #include "broker/ingest/redis_mode.h"
 
 #define PAUSE_MS 10000              // A step of the follower takes long if Redis hangs
@@ -72,6 +73,9 @@ stele_mode_switch (stele_writer_t *writer, stele_mode_t wanted, stele_refusal_t 
     if (streq (writer->settings->redis, "none"))
         return stele_refuse (refusal, STELE_EUNAVAILABLE, "redis",
             "mode %s needs Redis, but this broker runs without it", stele_mode_word (wanted));
+    if (!stele_lead_leads (writer->lead))
+        return stele_refuse (refusal, STELE_ENOT_WRITER, NULL, "this node follows the shared log, and keeps nothing in Redis: send this "
+            "request to the node that leads ('writer' in stats.shared_log)");
     if (wanted == STELE_MODE_REDIS && writer->lead)
         return stele_refuse (refusal, STELE_EUNAVAILABLE, "mode", "with a shared-log there is no mode redis: acks wait for the log");
     int code = 0;
