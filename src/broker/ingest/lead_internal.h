@@ -23,7 +23,7 @@ struct stele_lead {
     bool in_doubt;
     bool ahead;                     // The log has the open batch, the ledger has not committed it
     bool stopped;                   // A later version wrote the log: this node folds no more
-    bool full;                      // The ledger takes no batch for now: this node does not lead
+    bool full;                      // The ledger, or one of its archives, takes no batch for now: this node does not lead
     bool resigned;                  // This node stops
     bool cold;                      // It led at its start, and no other node led just before
     bool expired;                   // As of the last look at the head: no node leads
