@@ -17,7 +17,10 @@ tests_log_log_tool_SOURCES = tests/log/log_tool.c
 tests_log_log_tool_LDADD = $(STELE_ROOMS) $(STELE_LIBS)
 if HAVE_PYTHON
 TESTS += $(log_tests)
+if HAVE_PROMTOOL
+TESTS += tests/log/test_alerts.py
+endif
 endif
 endif
 
-EXTRA_DIST += $(log_support) $(log_tests)
+EXTRA_DIST += $(log_support) $(log_tests) tests/log/test_alerts.py

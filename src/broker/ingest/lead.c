@@ -287,6 +287,8 @@ stele_lead_pack_stats (const stele_writer_t *writer, stele_pack_t *pack)
     stele_pack_key_integer (pack, "p50", stele_histogram_percentile (self->append_us, 50));
     stele_pack_key_integer (pack, "p99", stele_histogram_percentile (self->append_us, 99));
     stele_pack_key_integer (pack, "max", stele_histogram_max (self->append_us));
+    stele_histogram_pack (self->append_us, pack);
+    stele_pack_key_integer (pack, "count", stele_histogram_count (self->append_us));
     stele_pack_map_end (pack);
     stele_pack_map_end (pack);
 }

@@ -9,7 +9,6 @@
 #include <czmq.h>
 #include "broker/common/log.h"
 #include "base/clock.h"
-#include "broker/ingest/lead.h"
 #include "broker/ingest/redis_mode.h"
 
 #define PAUSE_MS 10000              // A step of the follower takes long if Redis hangs
@@ -75,11 +74,6 @@ stele_mode_switch (stele_writer_t *writer, stele_mode_t wanted, stele_refusal_t 
     if (streq (writer->settings->redis, "none"))
         return stele_refuse (refusal, STELE_EUNAVAILABLE, "redis",
             "mode %s needs Redis, but this broker runs without it", stele_mode_word (wanted));
-    if (!stele_lead_leads (writer->lead))
-        return stele_refuse (refusal, STELE_ENOT_WRITER, NULL, "this node follows the shared log, and keeps nothing in Redis: send this "
-            "request to the node that leads ('writer' in stats.shared_log)");
-    if (wanted == STELE_MODE_REDIS && writer->lead)
-        return stele_refuse (refusal, STELE_EUNAVAILABLE, "mode", "with a shared-log there is no mode redis: acks wait for the log");
     int code = 0;
     if (writer->mode == STELE_MODE_DUAL && s_pause (writer, true))
         code = s_unanswered (refusal);
@@ -99,23 +93,10 @@ stele_mode_switch (stele_writer_t *writer, stele_mode_t wanted, stele_refusal_t 
     return code;
 }
 
-//  What mode redis left in Redis would not be in the log
-static int64_t
-s_recover (stele_writer_t *writer, stele_refusal_t *refusal)
-{
-    if (!writer->lead)
-        return stele_writer_recover_redis_mode (writer, refusal);
-    int64_t left = stele_ledger_left_suspended (writer->ledger);
-    if (left < 0)
-        return stele_refuse (refusal, (int) left, "ledger", "%s", stele_ledger_error (writer->ledger));
-    return left == 0? 0: stele_refuse (refusal, STELE_EUNAVAILABLE, "shared-log", "the ledger was left in mode redis: start this broker "
-        "without shared-log first, with that Redis, which writes the events acked there to the ledger");
-}
-
 int
 stele_mode_start (stele_writer_t *writer, stele_refusal_t *refusal)
 {
-    int64_t recovered = s_recover (writer, refusal);
+    int64_t recovered = stele_writer_recover_redis_mode (writer, refusal);
     if (recovered < 0)
         return (int) recovered;
     if (recovered)
