@@ -144,7 +144,8 @@ s_check_scan (stele_page_check_t *check, int state)
             rc = state? s_check_member (check, state, found->element [i]):
                 s_check_key (check, found->element [i]);
         freeReplyObject (page);
-        rc = rc? rc: s_remove (check);
+        int removed = s_remove (check);
+        rc = rc? rc: removed;
         stele_page_check_end (check, 0);
         if (rc)
             return rc;

@@ -132,6 +132,8 @@ stele_lead_follow (stele_writer_t *writer, const stele_log_head_t *head)
     snprintf (self->writer_endpoints, sizeof self->writer_endpoints, "%s", head->endpoints);
     self->known = head->end.number;
     self->expired = head->expired;
+    if (self->leads)
+        self->current_ms = stele_clock_steady_ms ();
     self->leads = false;
     stele_ledger_record (writer->ledger, false);
 }
