@@ -18,6 +18,7 @@
 #include "broker/ingest/lead_internal.h"
 
 #define LEVEL 1                     // Of zstd
+#define NO_ANSWER "PostgreSQL has not answered yet whether this node leads"
 
 stele_lead_t *
 stele_lead_new (const stele_settings_t *settings, stele_refusal_t *refusal)
@@ -27,6 +28,7 @@ stele_lead_new (const stele_settings_t *settings, stele_refusal_t *refusal)
         return NULL;
     stele_lead_t *self = STELE_NEW (stele_lead_t);
     self->log = log;
+    self->job = stele_lead_job_new (log);
     self->append_us = stele_histogram_new ();
     return self;
 }
@@ -38,7 +40,7 @@ stele_lead_destroy (stele_lead_t **self_p)
     stele_lead_t *self = *self_p;
     if (!self)
         return;
-    stele_shared_log_destroy (&self->log);
+    stele_lead_job_destroy (&self->job);
     stele_fold_destroy (&self->fold);
     stele_histogram_destroy (&self->append_us);
     free (self->frame);
@@ -86,16 +88,38 @@ stele_lead_committed (stele_lead_t *self)
 int
 stele_lead_fd (const stele_lead_t *self)
 {
-    return self? stele_shared_log_fd (self->log): -1;
+    if (self && stele_lead_job_busy (self->job))
+        return stele_lead_job_fd (self->job);
+    return !self || self->in_doubt? -1: stele_shared_log_fd (self->log);
+}
+
+bool
+stele_lead_has_answer (const stele_lead_t *self)
+{
+    return self && stele_lead_job_done (self->job);
 }
 
 //  -- append ------------------------------------------------------------------------------
+
+//  It is not known yet whether the log has the batch, or whether this node leads
+static int
+s_doubt (stele_writer_t *writer, const char *why)
+{
+    snprintf (writer->error_text, sizeof writer->error_text, "shared log: %s", why);
+    stele_lead_t *self = writer->lead;
+    self->doubted_ms = self->in_doubt? self->doubted_ms: stele_clock_steady_ms ();
+    self->in_doubt = true;
+    self->doubts++;
+    return STELE_EUNAVAILABLE;
+}
 
 //  Send the batch, write its rows while it travels, and wait. 1 durable, or as stele_lead_append.
 static int
 s_send (stele_writer_t *writer)
 {
     stele_lead_t *self = writer->lead;
+    if (stele_lead_job_busy (self->job))
+        return s_doubt (writer, NO_ANSWER);
     int64_t begun_us = stele_clock_steady_us ();
     int code = stele_shared_log_send (self->log, &self->batch);
     int stored = code? 0: stele_fold_mark (writer->ledger, &self->batch);
@@ -111,11 +135,7 @@ s_send (stele_writer_t *writer)
         //  The log has the batch. If the ledger cannot take it now, it folds it later.
         return stored? stored: 1;
     }
-    snprintf (writer->error_text, sizeof writer->error_text, "shared log: %s", stele_shared_log_error (self->log));
-    self->doubted_ms = self->in_doubt? self->doubted_ms: stele_clock_steady_ms ();
-    self->in_doubt = true;
-    self->doubts++;
-    return STELE_EUNAVAILABLE;
+    return s_doubt (writer, stele_shared_log_error (self->log));
 }
 
 //  Free what the last batch needed, and compress what the open one decided. 1, 0 if that is nothing, or a code.
@@ -195,10 +215,17 @@ int
 stele_lead_resolve (stele_writer_t *writer)
 {
     stele_lead_t *self = writer->lead;
-    stele_log_head_t head;
+    stele_job_result_t result;
     if (self->ahead)
         return s_step_back (writer);
-    int leads = stele_shared_log_lead (self->log, &head);
+    if (!stele_lead_job_busy (self->job))
+        stele_lead_job_start (self->job, STELE_JOB_LEAD);
+    if (!stele_lead_job_take (self->job, &result)) {
+        snprintf (writer->error_text, sizeof writer->error_text, "shared log: " NO_ANSWER);
+        return STELE_EUNAVAILABLE;
+    }
+    stele_log_head_t head = result.head;
+    int leads = result.code;
     if (leads < 0)
         return s_unavailable (writer);
     if (leads == 0) {
@@ -206,6 +233,7 @@ stele_lead_resolve (stele_writer_t *writer)
         return s_give_up (writer);
     }
     self->in_doubt = false;
+    self->replicated = stele_shared_log_replicated (self->log);
     if (s_is_end (&head.end, self->batch.number, self->batch.hash)) {
         stele_log_info ("doubt_resolved", "shared log: batch %" PRId64 " was appended before the connection was lost",
             self->batch.number);
@@ -259,6 +287,28 @@ s_state (const stele_lead_t *self)
     return self->in_doubt? "in_doubt": self->stopped? "stopped": self->full? "full": *self->trouble? "away": "live";
 }
 
+static void
+s_pack_nodes (const stele_lead_t *self, stele_pack_t *pack)
+{
+    int64_t known = self->leads? self->end.number: self->known, passed_ms = stele_clock_steady_ms () - self->noted_ms;
+    stele_pack_key (pack, "nodes");
+    stele_pack_array (pack, (size_t) self->node_count);
+    for (int i = 0; i < self->node_count; i++) {
+        const stele_log_node_t *node = &self->nodes [i];
+        stele_pack_map_begin (pack);
+        stele_pack_key_string (pack, "node", node->name);
+        stele_pack_key_string (pack, "role", node->role);
+        stele_pack_key_string (pack, "endpoints", *node->endpoints? node->endpoints: NULL);
+        stele_pack_key_string (pack, "version", node->version);
+        stele_pack_key_integer (pack, "epoch", node->epoch);
+        stele_pack_key_integer (pack, "number", node->number);
+        stele_pack_key_integer (pack, "position", node->position);
+        stele_pack_key_integer (pack, "lag_batches", node->number < known? known - node->number: 0);
+        stele_pack_key_integer (pack, "silent_ms", node->silent_ms + passed_ms);
+        stele_pack_map_end (pack);
+    }
+}
+
 void
 stele_lead_pack_stats (const stele_writer_t *writer, stele_pack_t *pack)
 {
@@ -267,6 +317,7 @@ stele_lead_pack_stats (const stele_writer_t *writer, stele_pack_t *pack)
     bool behind = !self->leads && self->known > self->end.number;
     int64_t since_ms = self->in_doubt? self->doubted_ms: *self->trouble? self->trouble_ms: now_ms;
     stele_pack_map_begin (pack);
+    stele_pack_key_string (pack, "node", stele_shared_log_node (self->log));
     stele_pack_key_string (pack, "role", self->leads? "writer": "follower");
     stele_pack_key_string (pack, "state", s_state (self));
     stele_pack_key_integer (pack, "state_ms", now_ms - since_ms);
@@ -278,7 +329,7 @@ stele_lead_pack_stats (const stele_writer_t *writer, stele_pack_t *pack)
     stele_pack_key_integer (pack, "lag_ms", behind? now_ms - self->current_ms: 0);
     stele_pack_key_bool (pack, "no_writer", !self->leads && self->expired);
     if (self->leads)
-        stele_pack_key_bool (pack, "replicated", stele_shared_log_replicated (self->log));
+        stele_pack_key_bool (pack, "replicated", self->replicated);
     stele_pack_key_bool (pack, "in_doubt", self->in_doubt);
     stele_pack_key_integer (pack, "doubts", self->doubts);
     stele_pack_key_string (pack, "trouble", *self->trouble? self->trouble: NULL);
@@ -290,5 +341,6 @@ stele_lead_pack_stats (const stele_writer_t *writer, stele_pack_t *pack)
     stele_histogram_pack (self->append_us, pack);
     stele_pack_key_integer (pack, "count", stele_histogram_count (self->append_us));
     stele_pack_map_end (pack);
+    s_pack_nodes (self, pack);
     stele_pack_map_end (pack);
 }

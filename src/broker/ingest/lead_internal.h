@@ -2,6 +2,7 @@
 
       lead.c           the writer: append, doubt; answers of a node
       lead_follow.c    the follower: fold, take over; start and stop
+      lead_job.c       calls of the log that may take long, in a thread of their own
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -13,10 +14,12 @@
 
 #include "broker/ingest/fold.h"
 #include "broker/ingest/lead.h"
+#include "broker/ingest/lead_job.h"
 #include "log/shared_log.h"
 
 struct stele_lead {
-    stele_shared_log_t *log;
+    stele_shared_log_t *log;        // Of the job, which uses it while it is busy
+    stele_lead_job_t *job;
     stele_fold_t *fold;             // NULL: the start is not over
     stele_histogram_t *append_us;
     bool leads;
@@ -26,6 +29,7 @@ struct stele_lead {
     bool full;                      // The ledger, or one of its archives, takes no batch for now: this node does not lead
     bool resigned;                  // This node stops
     bool cold;                      // It led at its start, and no other node led just before
+    bool replicated;                // Commits of PostgreSQL waited for a standby when this node began to lead
     bool expired;                   // As of the last look at the head: no node leads
     stele_batch_end_t end;          // What the ledger has, or has with the open batch that the log has
     stele_batch_t batch;            // Of the open batch
@@ -38,6 +42,9 @@ struct stele_lead {
     int64_t trouble_ms;             // Steady clock: since when there is 'trouble'
     int64_t alive_ms;               // Steady clock: last sign of life as the writer
     int64_t announced_us;           // Steady clock
+    int64_t noted_ms;               // Steady clock: this node noted itself
+    stele_log_node_t nodes [STELE_LOG_NODES];   // As of then
+    int node_count;
     char writer_name [STELE_NODE_NAME_MAX + 1];
     char writer_endpoints [STELE_NODE_ENDPOINTS_MAX + 1];
     char trouble [700];             // Why it does not follow; "": it does
