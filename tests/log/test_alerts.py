@@ -53,7 +53,7 @@ class Alerts(test_nodes.Brokers):
         before = self.wait_value(server, "stele_shared_log_lag_batches", 0)
         self.assertIn('\nstele_shared_log_role{role="follower"} 1\n', before)
         self.assertIn("\nstele_shared_log_epoch 1\n", before)
-        self.assertRegex(self.stele(follower, "stats"), r"\nShared log\n +role +follower\n")
+        self.assertRegex(self.stele(follower, "stats"), r"\nShared log\n +node +b\n +role +follower\n")
         self.assertEqual(self.health(follower), {})
         writer.stop()
         self.assert_fires(before, self.wait_finding(server, "log_no_writer"), "SteleNoWriter")
