@@ -19,7 +19,9 @@ tests_log_log_tool_LDADD = $(STELE_ROOMS) $(STELE_LIBS)
 if HAVE_PYTHON
 TESTS += $(log_tests)
 if HAVE_PROMTOOL
+if HTTP
 TESTS += tests/log/test_alerts.py
+endif
 endif
 endif
 endif
